@@ -1,0 +1,112 @@
+"""Files that are either complete or absent: temp file + fsync + rename, and a manifest of hashes."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from engine.errors import EnvironmentProblem, IntegrityError
+
+MANIFEST = "manifest.json"
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path``; renamed over it when the block ends without an exception.
+
+    The data are synced before the rename and the directory after it, so that after a crash the old
+    file or the new one is there, never a mixture.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_directory(path.parent)
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"{path}: cannot write ({error.strerror or error})",
+            hint="free disk space or choose another --workspace; the old file is untouched",
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """JSON with sorted keys; NaN and infinity are refused, since no standard reader takes them."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False, default=str) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise EnvironmentProblem(f"{path}: no such file") from error
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise IntegrityError(f"{path}: not readable as JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise IntegrityError(f"{path}: expected a JSON object")
+    return value
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of the file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest(value: object) -> str:
+    """First 16 hex digits of the SHA-256 of a JSON-able value: the key of a cache entry."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+
+
+def write_manifest(directory: Path, fields: Mapping[str, Any]) -> None:
+    """Write ``manifest.json`` last: hash and size of every other file of the directory, plus fields.
+
+    A directory without a manifest is unfinished and is never read.
+    """
+    files = {
+        path.name: {"sha256": sha256(path), "bytes": path.stat().st_size}
+        for path in sorted(directory.iterdir())
+        if path.is_file() and path.name != MANIFEST and not path.name.endswith(".tmp")
+    }
+    write_json(directory / MANIFEST, {**fields, "files": files})
+
+
+def read_manifest(directory: Path, *, verify: bool = True) -> dict[str, Any]:
+    """The manifest's fields, after every listed file was found to have its recorded hash."""
+    manifest = read_json(directory / MANIFEST)
+    if verify:
+        for name, entry in manifest["files"].items():
+            path = directory / name
+            if not path.is_file():
+                raise IntegrityError(f"{path}: listed in {MANIFEST} but missing")
+            if path.stat().st_size != entry["bytes"] or sha256(path) != entry["sha256"]:
+                raise IntegrityError(
+                    f"{path}: contents differ from the hash in {MANIFEST}",
+                    hint="the file is damaged; delete its folder and build it again",
+                )
+    return manifest
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

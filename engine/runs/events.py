@@ -182,7 +182,6 @@ class EpochEvaluated(RunEvent):
     phase: int
     split: str
     horizon: int
-    loss: float
     rank_ic: float
     """Mean over dates of the daily Spearman correlation of score and forward return."""
     rank_ic_se: float
@@ -196,6 +195,8 @@ class EpochEvaluated(RunEvent):
     is_best: bool
     train_rank_ic: float = math.nan
     """Mean of the days of this epoch's steps, dropout on."""
+    loss: float = math.nan
+    """Loss on the split, where it was computed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

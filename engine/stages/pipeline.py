@@ -1,0 +1,192 @@
+"""What training and scoring stages share: from the store to a dataset, and one fitted network."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from engine.config import Config
+from engine.data.load import load_panel
+from engine.data.panel import Panel
+from engine.data.quality import QualityReport
+from engine.dataset.loader import epoch_steps
+from engine.dataset.split import Split
+from engine.errors import GateError
+from engine.features.feature_set import FeatureSet, build_features
+from engine.files import digest
+from engine.graph.graph import GraphSeries, build_graphs
+from engine.model.atft_gat_fan import ATFTGATFAN
+from engine.model.build import build_model, parameter_table
+from engine.runs.events import ModelBuilt, PlanMade, StageStarted
+from engine.runs.sink import EventSink
+from engine.stages.context import StageContext
+from engine.training.device import Runtime, apply_mode, choose_device
+from engine.training.machine import MachineProbe
+from engine.training.progress import Progress
+from engine.training.snapshots import Snapshots
+from engine.training.startup import check_startup
+from engine.training.trainer import Trainer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """Everything before the model, read or built once per command."""
+
+    panel: Panel
+    quality: QualityReport
+    features: FeatureSet
+    graphs: GraphSeries | None
+
+
+def load_dataset(context: StageContext, sink: EventSink) -> Dataset:
+    """Panel -> features -> graphs; whatever is unchanged comes from the cache of the workspace."""
+    config, workspace = context.config, context.workspace
+    sink.emit(StageStarted(stage="load"))
+    panel, quality = load_panel(workspace, config)
+    sink.emit(StageStarted(stage="features"))
+    features = build_features(panel, config, workspace / "features", sink)
+    graphs = None
+    if uses_graph(config):
+        sink.emit(StageStarted(stage="graph"))
+        graphs = build_graphs(panel, features, config.graph, workspace / "graphs", sink)
+    return Dataset(panel=panel, quality=quality, features=features, graphs=graphs)
+
+
+def uses_graph(config: Config) -> bool:
+    return config.graph.kind != "none" and "gat" in config.model.blocks
+
+
+def start_runtime(config: Config, sink: EventSink) -> Runtime:
+    device = choose_device(config.training.device, sink)
+    return apply_mode(config.training.mode, device, config.training.seed)
+
+
+def identity(config: Config, dataset: Dataset) -> dict[str, Any]:
+    """What trained weights belong to. A checkpoint of another identity is refused."""
+    return {
+        "model": config.model.model_dump(mode="json"),
+        "window": config.split.window,
+        "horizons": list(config.labels.horizons),
+        "features": list(dataset.features.features),
+        "training": digest(
+            {
+                "training": config.training.model_dump(mode="json", exclude={"device"}),
+                "loss": config.loss.model_dump(mode="json"),
+                "split": config.split.model_dump(mode="json"),
+            }
+        ),
+        "data": dataset.features.fingerprint,
+        "graph": dataset.graphs.fingerprint if dataset.graphs else "none",
+    }
+
+
+def build_trainer(
+    context: StageContext,
+    dataset: Dataset,
+    split: Split,
+    *,
+    directory: Path,
+    runtime: Runtime,
+    sink: EventSink,
+) -> Trainer:
+    """A trainer with freshly initialised weights, its plan told and its start-up assertions passed."""
+    config, features = context.config, dataset.features
+    if uses_graph(config) and dataset.graphs is not None:
+        _require_edges(dataset.graphs, split)
+    model = build_model(config, len(features.features)).to(runtime.device)
+    announce(config, features, split, model, sink)
+    sink.emit(StageStarted(stage="startup"))
+    check_startup(
+        model,
+        features,
+        dataset.graphs,
+        session=int(split.train[-1]),
+        window=config.split.window,
+        device=runtime.device,
+        sink=sink,
+    )
+    return Trainer(
+        config=config,
+        features=features,
+        graphs=dataset.graphs,
+        split=split,
+        model=model,
+        runtime=runtime,
+        sink=sink,
+        stop=context.stop,
+        snapshots=Snapshots(directory=directory, identity=identity(config, dataset)),
+        machine=MachineProbe(context.workspace),
+        progress=Progress(),
+    )
+
+
+def announce(
+    config: Config, features: FeatureSet, split: Split, model: ATFTGATFAN, sink: EventSink
+) -> None:
+    steps = epoch_steps(
+        split.train,
+        stride=config.training.day_stride,
+        days_per_step=config.training.days_per_step,
+        seed=config.training.seed,
+        epoch=0,
+    )
+    sink.emit(
+        PlanMade(
+            phases=[phase.name for phase in config.training.phases],
+            epochs=[phase.epochs for phase in config.training.phases],
+            steps_per_epoch=len(steps),
+            train_sessions=split.train.size,
+            validation_sessions=split.validation.size,
+            test_sessions=split.test.size,
+        )
+    )
+    sink.emit(
+        ModelBuilt(
+            parameters=parameter_table(model),
+            n_features=len(features.features),
+            n_symbols=len(features.symbols),
+            n_sessions=features.dates_S.size,
+        )
+    )
+
+
+def oracle_frame(
+    panel_oracle: pl.DataFrame | None, features: FeatureSet, split: Split
+) -> pl.DataFrame:
+    """The synthetic market's expected returns as a baseline named ``oracle``; empty for real data."""
+    columns = [f"score_{horizon}" for horizon in features.horizons]
+    if panel_oracle is None:
+        return pl.DataFrame()
+    wide = panel_oracle.pivot(on="horizon", index=["date", "symbol"], values="expected")
+    known = {str(h): f"score_{h}" for h in features.horizons if str(h) in wide.columns}
+    wide = wide.rename(known).with_columns(pl.col(name).cast(pl.Float32) for name in known.values())
+    missing = [pl.lit(None, pl.Float32).alias(name) for name in columns if name not in wide.columns]
+    parts = []
+    for name, sessions in (("validation", split.validation), ("test", split.test)):
+        member = np.argwhere(features.member_SN[sessions])
+        rows = pl.DataFrame(
+            {
+                "date": features.dates_S[sessions[member[:, 0]]],
+                "symbol": pl.Series("symbol", features.symbols).gather(member[:, 1]),
+            }
+        ).with_columns(pl.col("date").cast(pl.Date), pl.lit(name).alias("split"))
+        parts.append(rows.join(wide.with_columns(missing), on=["date", "symbol"], how="inner"))
+    return pl.concat(parts).select(
+        pl.lit("oracle").alias("name"),
+        "date",
+        "symbol",
+        pl.lit(0, pl.Int16).alias("fold"),
+        "split",
+        *columns,
+    )
+
+
+def _require_edges(graphs: GraphSeries, split: Split) -> None:
+    """The original's graph never reached its network; here a GAT without edges does not start."""
+    if graphs.at(int(split.train[-1])).edge_index_2E.shape[1] == 0:
+        raise GateError(
+            "the graph has no edge on the last training day, but the GAT block is on",
+            hint="lower graph.threshold, or set graph.kind = 'none'",
+        )

@@ -1,0 +1,71 @@
+"""Score tables (the network's and the baselines') against the returns that followed, on the same days."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from engine.evaluation.inference import paired_difference
+from engine.evaluation.rank_ic import RankICSummary, rank_ic_series, summarise
+from engine.features.feature_set import FeatureSet
+
+Days = tuple[list[NDArray[np.float64]], list[NDArray[np.float32]]]
+
+
+def scored_days(frame: pl.DataFrame, features: FeatureSet, horizon: int) -> tuple[list[int], Days]:
+    """Sessions, and per session the scores of ``score_<horizon>`` and the forward returns.
+
+    ``frame`` has ``date, symbol, score_<h>``; rows of one split. Sessions come in order of time.
+    """
+    frame = frame.sort("date", "symbol")
+    position = {symbol: i for i, symbol in enumerate(features.symbols)}
+    symbol_M = frame["symbol"].replace_strict(position, return_dtype=pl.Int64).to_numpy()
+    dates_M = frame["date"].to_numpy().astype("datetime64[D]")
+    session_M = np.searchsorted(features.dates_S, dates_M)
+    score_M = frame[f"score_{horizon}"].fill_null(float("nan")).to_numpy().astype(np.float64)
+    h = features.horizons.index(horizon)
+    return_M = np.asarray(features.forward_return_SNH[session_M, symbol_M, h], dtype=np.float32)
+    sessions, first = np.unique(session_M, return_index=True)
+    return sessions.tolist(), (np.split(score_M, first[1:]), np.split(return_M, first[1:]))
+
+
+def evaluate(
+    frame: pl.DataFrame, features: FeatureSet, *, null_draws: int, seed: int
+) -> dict[str, dict[int, RankICSummary]]:
+    """Split -> horizon -> figures."""
+    out: dict[str, dict[int, RankICSummary]] = {}
+    for (split,), rows in frame.group_by("split", maintain_order=True):
+        out[str(split)] = {
+            horizon: summarise(
+                *scored_days(rows, features, horizon)[1],
+                horizon=horizon,
+                null_draws=null_draws,
+                seed=seed,
+            )
+            for horizon in features.horizons
+        }
+    return out
+
+
+def paired_rank_ic(
+    ours: pl.DataFrame, other: pl.DataFrame, features: FeatureSet, *, horizon: int
+) -> dict[str, float]:
+    """Mean difference of the daily RankIC (ours - other) over their common days, with its error."""
+    a, days_a = scored_days(ours, features, horizon)
+    b, days_b = scored_days(other, features, horizon)
+    series_a = dict(zip(a, rank_ic_series(*days_a), strict=True))
+    series_b = dict(zip(b, rank_ic_series(*days_b), strict=True))
+    common = sorted(series_a.keys() & series_b.keys())
+    mean, se = paired_difference(
+        np.array([series_a[s] for s in common]),
+        np.array([series_b[s] for s in common]),
+        lag=horizon,
+    )
+    return {"difference": mean, "se": se, "n_dates": len(common)}
+
+
+def by_horizon(summaries: Mapping[int, RankICSummary]) -> dict[str, dict[str, Any]]:
+    return {str(horizon): asdict(summary) for horizon, summary in summaries.items()}

@@ -1,0 +1,95 @@
+"""The three checkpoints of a run, and how a trainer goes into one and comes out of it bit by bit.
+
+`resume` holds everything (weights, optimiser, random states, progress) and is replaced every few steps;
+`best` the weights of the current phase's best epoch; `kept` those of the best phase so far, which is the
+run's model.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from engine.errors import IntegrityError
+from engine.training import checkpoint
+from engine.training.progress import Progress
+
+Name = Literal["resume", "best", "kept"]
+MODEL, OPTIMIZER, RNG = "model.", "optimizer.", "rng."
+
+
+@dataclass(slots=True, kw_only=True)
+class Snapshots:
+    directory: Path
+    identity: Mapping[str, Any]
+    """What the weights belong to: config, feature names, fingerprints. Compared when loading."""
+
+    def can_resume(self) -> bool:
+        return checkpoint.has_checkpoint(self.directory, "resume")
+
+    def save_weights(self, name: Name, model: nn.Module, state: Mapping[str, Any]) -> None:
+        tensors = {MODEL + key: value for key, value in model.state_dict().items()}
+        self._save(name, tensors, state)
+
+    def load_weights(self, name: Name, model: nn.Module) -> dict[str, Any]:
+        """Put the weights into the model; returns the state saved with them."""
+        saved = self._load(name)
+        model.load_state_dict(_with_prefix(saved.tensors, MODEL))
+        return saved.state
+
+    def save_resume(
+        self, model: nn.Module, optimizer: torch.optim.AdamW | None, progress: Progress
+    ) -> None:
+        tensors = {MODEL + key: value for key, value in model.state_dict().items()}
+        state: dict[str, Any] = {"progress": progress.to_state(), "optimizer": None}
+        if optimizer is not None:
+            packed, state["optimizer"] = checkpoint.pack_optimizer(optimizer)
+            tensors |= {OPTIMIZER + key: value for key, value in packed.items()}
+        tensors |= {RNG + key: value for key, value in checkpoint.pack_rng().items()}
+        self._save("resume", tensors, state)
+
+    def load_resume(self, model: nn.Module) -> "Resumed":
+        """Weights go into the model now; optimiser and random states when the caller is ready."""
+        saved = self._load("resume")
+        model.load_state_dict(_with_prefix(saved.tensors, MODEL))
+        return Resumed(
+            progress=Progress.from_state(saved.state["progress"]),
+            optimizer_state=saved.state["optimizer"],
+            optimizer_tensors=_with_prefix(saved.tensors, OPTIMIZER),
+            rng=_with_prefix(saved.tensors, RNG),
+        )
+
+    def _save(self, name: str, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+        checkpoint.save_checkpoint(
+            self.directory, name, tensors, {**state, "identity": dict(self.identity)}
+        )
+
+    def _load(self, name: str) -> checkpoint.Checkpoint:
+        if not checkpoint.has_checkpoint(self.directory, name):
+            raise IntegrityError(
+                f"{self.directory}: no checkpoint `{name}`", hint="start the training again"
+            )
+        saved = checkpoint.load_checkpoint(self.directory, name)
+        checkpoint.require_same(saved.state["identity"], dict(self.identity), f"checkpoint {name}")
+        return saved
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    progress: Progress
+    optimizer_state: Any
+    optimizer_tensors: Mapping[str, Tensor]
+    rng: Mapping[str, Tensor]
+
+    def restore(self, optimizer: torch.optim.AdamW | None) -> None:
+        """Put the optimiser's moments and the random states back, as the last act before going on."""
+        if optimizer is not None:
+            checkpoint.unpack_optimizer(optimizer, self.optimizer_tensors, self.optimizer_state)
+        checkpoint.restore_rng(self.rng)
+
+
+def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)}

@@ -1,0 +1,40 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from engine.training.optimizer import START_DIVISOR, build_optimizer, one_cycle
+
+
+def test_one_cycle_by_hand() -> None:
+    """100 steps: warm-up is steps 0..29, so its middle is 14.5 and the peak is step 29."""
+    assert one_cycle(0, 100, 1.0) == pytest.approx(1 / START_DIVISOR)
+    assert one_cycle(29, 100, 1.0) == pytest.approx(1.0)
+    middle = (one_cycle(14, 100, 1.0) + one_cycle(15, 100, 1.0)) / 2
+    assert middle == pytest.approx((1 + 1 / START_DIVISOR) / 2, rel=1e-3)
+    assert one_cycle(99, 100, 1.0) < 1e-5
+
+
+@given(st.integers(1, 500), st.floats(1e-5, 1e-1))
+def test_one_cycle_stays_positive_and_peaks_once(total: int, peak: float) -> None:
+    rates = [one_cycle(step, total, peak) for step in range(total)]
+    assert all(0 < rate <= peak * (1 + 1e-12) for rate in rates)
+    top = rates.index(max(rates))
+    assert rates[: top + 1] == sorted(rates[: top + 1])
+    assert rates[top:] == sorted(rates[top:], reverse=True)
+
+
+def test_vectors_and_frozen_parameters_do_not_decay() -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    model[1].requires_grad_(requires_grad=False)
+    optimizer = build_optimizer(model, learning_rate=0.1, weight_decay=0.5)
+    before = [p.detach().clone() for p in model.parameters()]
+    for parameter in model[0].parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    weight, bias, frozen_weight, frozen_bias = model.parameters()
+    torch.testing.assert_close(weight, before[0] * (1 - 0.1 * 0.5))
+    assert torch.equal(bias, before[1])
+    assert torch.equal(frozen_weight, before[2])
+    assert torch.equal(frozen_bias, before[3])

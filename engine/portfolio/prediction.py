@@ -1,0 +1,134 @@
+"""Scores of whole days: what the model hands to a strategy."""
+
+import datetime as dt
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from engine.config import Market
+from engine.errors import DataError, EngineError, EnvironmentProblem, IntegrityError
+from engine.files import atomic_path
+
+KEYS = {"date": pl.Date, "symbol": pl.String, "fold": pl.Int16, "split": pl.String}
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """One score per stock, day and horizon, sorted by (date, symbol); ``predictions.parquet``.
+
+    Columns ``date, symbol, fold: i16, split, score_<h>: f32``. A score is known at the close of ``date``;
+    higher = expected to return more over the next ``h`` sessions; unitless, finite, never null.
+    """
+
+    frame: pl.DataFrame
+    run_id: str
+    horizons: tuple[int, ...]
+    market: Market
+    config_digest: str = ""
+    data_fingerprint: str = ""
+
+    def __post_init__(self) -> None:
+        check_schema(
+            self.frame, {**KEYS, **dict.fromkeys(map(score_column, self.horizons), pl.Float32)}
+        )
+        check_keys(self.frame, "predictions")
+        for column in map(score_column, self.horizons):
+            bad = self.frame.filter(~pl.col(column).is_finite().fill_null(value=False))
+            if not bad.is_empty():
+                first = bad.row(0, named=True)
+                raise DataError(
+                    f"predictions: {len(bad)} values of {column} are not finite "
+                    f"(first: {first['symbol']} on {first['date']})"
+                )
+        unknown = set(self.frame["split"].unique()) - set(SPLITS)
+        if unknown:
+            raise DataError(f"predictions: unknown split {', '.join(sorted(unknown))}")
+
+    @property
+    def dates(self) -> list[dt.date]:
+        """The days that have scores, ascending."""
+        return self.frame["date"].unique().sort().to_list()
+
+    def only(self, split: str) -> Self:
+        return replace(self, frame=self.frame.filter(pl.col("split") == split))
+
+    def write(self, path: Path) -> None:
+        metadata = {
+            "run_id": self.run_id,
+            "market": self.market,
+            "config_digest": self.config_digest,
+            "data_fingerprint": self.data_fingerprint,
+        }
+        write_table(path, self.frame, metadata)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        frame, metadata = read_table(path, hint="run `atft-tui train` or `atft-tui predict` first")
+        try:
+            return cls(
+                frame=frame,
+                run_id=metadata["run_id"],
+                horizons=tuple(
+                    int(name.removeprefix("score_"))
+                    for name in frame.columns
+                    if name.startswith("score_")
+                ),
+                market=metadata["market"],  # type: ignore[arg-type]
+                config_digest=metadata.get("config_digest", ""),
+                data_fingerprint=metadata.get("data_fingerprint", ""),
+            )
+        except KeyError as error:
+            raise IntegrityError(f"{path}: has no {error.args[0]} in its metadata") from error
+        except EngineError as error:
+            raise IntegrityError(f"{path}: {error.message}") from error
+
+
+def score_column(horizon: int) -> str:
+    return f"score_{horizon}"
+
+
+def check_schema(frame: pl.DataFrame, wanted: dict[str, pl.DataType | type[pl.DataType]]) -> None:
+    """Every wanted column exists with its type; further columns (quantiles) are allowed."""
+    for name, dtype in wanted.items():
+        if name not in frame.columns:
+            raise DataError(f"column {name} is missing (has {', '.join(frame.columns)})")
+        if frame.schema[name] != dtype:
+            raise DataError(f"column {name} is {frame.schema[name]}, not {dtype}")
+
+
+def check_keys(frame: pl.DataFrame, what: str) -> None:
+    """(date, symbol) is sorted and unique: a shuffled day would silently give another result."""
+    keys = frame.select("date", "symbol")
+    if keys.null_count().sum_horizontal().item():
+        raise DataError(f"{what}: a row has no date or no symbol")
+    if not keys.equals(keys.sort("date", "symbol")):
+        raise DataError(f"{what}: rows are not sorted by (date, symbol)")
+    twice = keys.filter(pl.struct("date", "symbol").is_duplicated())
+    if not twice.is_empty():
+        date, symbol = twice.row(0)
+        raise DataError(f"{what}: {symbol} on {date} is given twice")
+
+
+def write_table(path: Path, frame: pl.DataFrame, metadata: dict[str, str]) -> None:
+    """Parquet with text metadata in its schema, complete or absent."""
+    table = frame.to_arrow()
+    with atomic_path(path) as temporary:
+        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
+
+
+def read_table(path: Path, *, hint: str) -> tuple[pl.DataFrame, dict[str, str]]:
+    """Rows and metadata. ``hint`` says how to make the file when it is not there."""
+    if not path.is_file():
+        raise EnvironmentProblem(f"{path}: no such file", hint=hint)
+    try:
+        table = pq.read_table(path)
+    except (OSError, ValueError) as error:
+        raise IntegrityError(f"{path}: not readable as Parquet ({error})") from error
+    metadata = table.schema.metadata or {}
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    return frame, {key.decode(): value.decode() for key, value in metadata.items()}

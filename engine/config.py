@@ -89,7 +89,13 @@ class LabelConfig(Table):
 
 class FeatureConfig(Table):
     families: tuple[str, ...] = (
-        "price", "volatility", "volume", "technical", "cross_section", "sector", "market",
+        "price",
+        "volatility",
+        "volume",
+        "technical",
+        "cross_section",
+        "sector",
+        "market",
     )
     """Families of the catalog that are computed; see `engine.features.catalog`."""
     dtype: Literal["float16", "float32"] = "float16"
@@ -129,7 +135,13 @@ class ModelConfig(Table):
     hidden: int = Field(32, ge=8, le=1024, multiple_of=4)
     """Channels of every stream."""
     blocks: tuple[Block, ...] = (
-        "fan", "san", "selection", "temporal", "attention", "gat", "bypass",
+        "fan",
+        "san",
+        "selection",
+        "temporal",
+        "attention",
+        "gat",
+        "bypass",
     )
     """Blocks that exist; one left out is the identity in every phase."""
     fan_frequencies: int = Field(3, ge=1, le=32)
@@ -301,7 +313,9 @@ class Config(Table):
         if len(self.loss.horizon_weights) != len(horizons) or not sum(self.loss.horizon_weights):
             raise ValueError("loss.horizon_weights needs one weight per labels.horizons, not all 0")
         if self.training.score_horizon not in horizons or self.portfolio.horizon not in horizons:
-            raise ValueError("training.score_horizon and portfolio.horizon must be in labels.horizons")
+            raise ValueError(
+                "training.score_horizon and portfolio.horizon must be in labels.horizons"
+            )
         if self.split.embargo_sessions < max(horizons) + 1:
             raise ValueError(
                 f"split.embargo_sessions must be at least {max(horizons) + 1} "

@@ -48,7 +48,9 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """JSON with sorted keys; NaN and infinity are refused, since no standard reader takes them."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False, default=str) + "\n")
+    write_text(
+        path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False, default=str) + "\n"
+    )
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -57,7 +57,10 @@ def read_files(
 
 
 def _table(
-    path: Path, schema: Mapping[str, pl.DataType | type], columns: Mapping[str, str], optional: set[str]
+    path: Path,
+    schema: Mapping[str, pl.DataType | type],
+    columns: Mapping[str, str],
+    optional: set[str],
 ) -> pl.DataFrame:
     files = [path]
     if path.is_dir():
@@ -69,7 +72,10 @@ def _table(
 
 
 def _typed(
-    file: Path, schema: Mapping[str, pl.DataType | type], columns: Mapping[str, str], optional: set[str]
+    file: Path,
+    schema: Mapping[str, pl.DataType | type],
+    columns: Mapping[str, str],
+    optional: set[str],
 ) -> pl.DataFrame:
     frame = _read(file)
     found: dict[str, str] = {}

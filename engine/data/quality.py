@@ -139,12 +139,16 @@ def _clean_frame(
 ) -> pl.DataFrame:
     scaled_M4 = mended_M4 * factor_M[:, None]
     columns = {name: scaled_M4[:, i] for i, name in enumerate(("open", "high", "low", "close"))}
-    return bars.select("date", "symbol").with_columns(
-        *(pl.Series(name, values) for name, values in columns.items()),
-        pl.Series("close_raw", mended_M4[:, 3]),
-        pl.Series("volume", volume_M / factor_M),
-        pl.Series("turnover", turnover_M),
-    ).with_columns(pl.col("open").fill_nan(None))
+    return (
+        bars.select("date", "symbol")
+        .with_columns(
+            *(pl.Series(name, values) for name, values in columns.items()),
+            pl.Series("close_raw", mended_M4[:, 3]),
+            pl.Series("volume", volume_M / factor_M),
+            pl.Series("turnover", turnover_M),
+        )
+        .with_columns(pl.col("open").fill_nan(None))
+    )
 
 
 def _row_findings(
@@ -155,8 +159,14 @@ def _row_findings(
     config: QualityConfig,
 ) -> list[Finding]:
     close = bars["close"].fill_null(float("nan")).to_numpy()
-    splits = {"adjust": "later prices rescaled", "exclude": "stock dropped from there", "keep": "kept"}
-    highlow = bars.select(pl.col("high") < pl.col("low")).to_series().fill_null(value=False).to_numpy()
+    splits = {
+        "adjust": "later prices rescaled",
+        "exclude": "stock dropped from there",
+        "keep": "kept",
+    }
+    highlow = (
+        bars.select(pl.col("high") < pl.col("low")).to_series().fill_null(value=False).to_numpy()
+    )
     zero_open = ~(bars["open"].fill_null(0.0).to_numpy() > 0)
     rules: list[tuple[str, Level, NDArray[np.bool_], str, str]] = [
         ("non_positive_close", "error", fate_M == repair.BAD_CLOSE, "row dropped",
@@ -200,7 +210,8 @@ def _row_findings(
 def _stock_findings(span: pl.DataFrame) -> list[Finding]:
     short = span.filter(pl.col("n") < YEAR).sort("symbol")
     examples = tuple(
-        (str(symbol), str(end), f"{n} rows") for symbol, n, end in short.head(MAX_EXAMPLES).iter_rows()
+        (str(symbol), str(end), f"{n} rows")
+        for symbol, n, end in short.head(MAX_EXAMPLES).iter_rows()
     )
     found = Finding(
         rule="short_history",

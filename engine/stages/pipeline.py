@@ -16,7 +16,8 @@ from engine.dataset.split import Split
 from engine.errors import GateError
 from engine.features.feature_set import FeatureSet, build_features
 from engine.files import digest
-from engine.graph.graph import GraphSeries, build_graphs
+from engine.graph.build import build_graphs
+from engine.graph.graph import GraphSeries
 from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.model.build import build_model, parameter_table
 from engine.runs.events import ModelBuilt, PlanMade, StageStarted

@@ -1,0 +1,113 @@
+"""A batch: one or several whole days, ready for the network."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from engine.features.feature_set import FeatureSet
+from engine.features.normalise import gauss_rank
+from engine.graph.graph import Graph, GraphSeries
+
+TENSORS = (
+    "symbol_M",
+    "x_MTF",
+    "mask_MT",
+    "y_MH",
+    "target_MH",
+    "edge_index_2E",
+    "edge_attr_EK",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Rows (M) are the universe members of each day, day after day, in the order of symbols.
+
+    A ranking loss needs the whole cross-section, so a day is never cut.
+    """
+
+    dates: tuple[dt.date, ...]
+    sessions: tuple[int, ...]
+    day_ptr: tuple[int, ...]
+    """Row boundaries of the days, length D + 1."""
+    symbol_M: Tensor
+    """int64, position on the feature set's symbol axis."""
+    x_MTF: Tensor
+    """float32 window of features, oldest first; 0 where missing."""
+    mask_MT: Tensor
+    """float32, 1 where the stock was in the universe on that session."""
+    y_MH: Tensor
+    """float32 forward returns; NaN where unknown."""
+    target_MH: Tensor
+    """float32 normal scores of ``y_MH`` within the day; NaN where unknown."""
+    edge_index_2E: Tensor
+    """int64 rows of this batch, source -> target; never across days."""
+    edge_attr_EK: Tensor
+
+    def to(self, device: torch.device | str) -> Self:
+        moved = {name: getattr(self, name).to(device, non_blocking=True) for name in TENSORS}
+        return replace(self, **moved)
+
+    def pin(self) -> Self:
+        """Copy into page-locked memory, so that the way to a GPU overlaps with its work."""
+        return replace(self, **{name: getattr(self, name).pin_memory() for name in TENSORS})
+
+
+def make_batch(
+    features: FeatureSet, graphs: GraphSeries | None, sessions: Sequence[int], window: int
+) -> Batch:
+    """Gather the days; each sees ``window`` sessions up to itself and the newest graph up to itself."""
+    days = [_day(features, graphs, session, window) for session in sessions]
+    sizes = [day[0].size for day in days]
+    day_ptr = np.concatenate([[0], np.cumsum(sizes)])
+    edges = [day[3] + start for day, start in zip(days, day_ptr, strict=False)]
+    member_M = np.concatenate([day[0] for day in days])
+    y_MH = np.concatenate(
+        [features.forward_return_SNH[s][d[0]] for s, d in zip(sessions, days, strict=True)]
+    )
+    target_MH = np.concatenate([day[5] for day in days])
+    return Batch(
+        dates=tuple(features.dates_S[session].item() for session in sessions),
+        sessions=tuple(int(session) for session in sessions),
+        day_ptr=tuple(int(p) for p in day_ptr),
+        symbol_M=torch.from_numpy(member_M),
+        x_MTF=torch.from_numpy(np.concatenate([day[1] for day in days])),
+        mask_MT=torch.from_numpy(np.concatenate([day[2] for day in days])),
+        y_MH=torch.from_numpy(y_MH),
+        target_MH=torch.from_numpy(target_MH),
+        edge_index_2E=torch.from_numpy(np.concatenate(edges, axis=1)),
+        edge_attr_EK=torch.from_numpy(np.concatenate([day[4] for day in days])),
+    )
+
+
+def _day(
+    features: FeatureSet, graphs: GraphSeries | None, session: int, window: int
+) -> tuple[NDArray[np.int64], ...]:
+    """Members, window, mask, edges in rows of the day, their attributes, normal scores of labels."""
+    first = session - window + 1
+    if first < 0:
+        raise IndexError(f"session {session} has no window of {window} sessions")
+    member_N = np.flatnonzero(features.member_SN[session])
+    x_TNF = features.x_SNF[first : session + 1][:, member_N]
+    x_NTF = np.ascontiguousarray(x_TNF.transpose(1, 0, 2), dtype=np.float32)
+    mask_NT = features.member_SN[first : session + 1][:, member_N].T.astype(np.float32)
+    edge_index, edge_attr = (
+        np.empty((2, 0), np.int64),
+        np.empty((0, len(Graph.edge_names)), np.float32),
+    )
+    if graphs is not None:
+        graph = graphs.at(session)
+        row = np.full(len(features.symbols), -1, dtype=np.int64)
+        row[member_N] = np.arange(member_N.size)
+        mapped = row[graph.edge_index_2E]
+        inside = (mapped >= 0).all(axis=0)
+        edge_index, edge_attr = mapped[:, inside], graph.edge_attr_EK[inside]
+    y_NH = features.forward_return_SNH[session][member_N].astype(np.float64)
+    target_NH = np.stack([gauss_rank(y_N) for y_N in y_NH.T], axis=1).astype(np.float32)
+    return member_N, x_NTF, mask_NT, edge_index, edge_attr, target_NH  # type: ignore[return-value]

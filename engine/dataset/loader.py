@@ -1,0 +1,86 @@
+"""The order of training days, and batches made one step ahead by a single thread."""
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.dataset.batch import Batch, make_batch
+from engine.features.feature_set import FeatureSet
+from engine.graph.graph import GraphSeries
+
+DEPTH = 2
+"""Batches that wait; more would only hold memory."""
+
+
+def epoch_steps(
+    train: NDArray[np.int64], *, stride: int, days_per_step: int, seed: int, epoch: int
+) -> list[tuple[int, ...]]:
+    """Days of each step of one epoch: every ``stride``-th training day from a random offset, shuffled.
+
+    A pure function of its arguments, so a resumed run goes on with the same days. A short last step
+    is kept unless it has a single day and others are longer.
+    """
+    rng = np.random.default_rng([seed, epoch])
+    days = train[int(rng.integers(stride)) :: stride].copy()
+    rng.shuffle(days)
+    steps = [
+        tuple(days[i : i + days_per_step].tolist()) for i in range(0, days.size, days_per_step)
+    ]
+    if len(steps) > 1 and len(steps[-1]) == 1 < days_per_step:
+        steps.pop()
+    return steps
+
+
+@contextmanager
+def prefetch(
+    features: FeatureSet,
+    graphs: GraphSeries | None,
+    steps: Sequence[tuple[int, ...]],
+    window: int,
+    *,
+    pin: bool = False,
+) -> Iterator[Iterator[Batch]]:
+    """Batches of the steps, in order, made ahead in one thread (numpy gathers release the GIL).
+
+    An exception of the thread is raised where the batch would have come out. Leaving the block early
+    ends the thread.
+    """
+    ready: queue.Queue[Batch | BaseException | None] = queue.Queue(DEPTH)
+    closed = threading.Event()
+
+    def put(item: Batch | BaseException | None) -> bool:
+        while not closed.is_set():
+            try:
+                ready.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def produce() -> None:
+        try:
+            for sessions in steps:
+                batch = make_batch(features, graphs, sessions, window)
+                if not put(batch.pin() if pin else batch):
+                    return
+            put(None)
+        except BaseException as error:  # noqa: BLE001 - handed over and raised in the consumer
+            put(error)
+
+    def consume() -> Iterator[Batch]:
+        while (item := ready.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+    thread = threading.Thread(target=produce, name="prefetch", daemon=True)
+    thread.start()
+    try:
+        yield consume()
+    finally:
+        closed.set()
+        thread.join()

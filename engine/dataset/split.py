@@ -1,0 +1,130 @@
+"""Which sessions train, validate and test: in the order of time, purged and embargoed.
+
+A score of session t is judged by the return from t+1 to t+1+h, so the label of the last training day
+must end before the first validation day's entry. ``embargo_sessions`` >= longest horizon + 1 (checked by
+the configuration) sessions are left out between two splits; look-back windows may overlap, labels not.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.config import SplitConfig
+from engine.errors import DataError
+from engine.features.feature_set import FeatureSet
+
+MIN_TRAIN_SESSIONS = 60
+
+Sessions = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """Session indices of the feature set, increasing; the three parts do not overlap."""
+
+    train: Sessions
+    validation: Sessions
+    test: Sessions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fold:
+    index: int
+    split: Split
+
+
+def valid_sessions(features: FeatureSet, config: SplitConfig, min_names: int) -> Sessions:
+    """Sessions with a full look-back window, all with at least ``min_names`` members."""
+    enough_S = features.member_SN.sum(axis=1) >= min_names
+    usable = np.flatnonzero(enough_S)
+    if usable.size == 0:
+        raise DataError(
+            f"{features.source}: no session has {min_names} stocks in the universe",
+            hint="lower universe.min_names or the floors of the universe",
+        )
+    return usable[usable >= usable[0] + config.window - 1]
+
+
+def single_split(features: FeatureSet, config: SplitConfig, min_names: int) -> Split:
+    """Train | embargo | validation | embargo | test, the test days being the newest with a label."""
+    sessions = _labelled(features, valid_sessions(features, config, min_names))
+    return _split_before(
+        sessions,
+        sessions[max(0, sessions.size - config.test_sessions)],
+        sessions[-1] + 1,
+        config,
+    )
+
+
+def walk_forward(
+    features: FeatureSet,
+    config: SplitConfig,
+    min_names: int,
+    *,
+    first_test: dt.date | None,
+    last_test: dt.date | None,
+    step_sessions: int,
+) -> list[Fold]:
+    """Consecutive test blocks of ``step_sessions``, each with its own training before it.
+
+    ``first_test`` defaults to the earliest session that leaves room for training and validation.
+    """
+    sessions = _labelled(features, valid_sessions(features, config, min_names))
+    room = config.validation_sessions + 2 * config.embargo_sessions
+    earliest = MIN_TRAIN_SESSIONS + room
+    start = earliest
+    if first_test is not None:
+        start = int(np.searchsorted(features.dates_S[sessions], np.datetime64(first_test, "D")))
+    stop = sessions.size
+    if last_test is not None:
+        day = np.datetime64(last_test, "D")
+        stop = int(np.searchsorted(features.dates_S[sessions], day, side="right"))
+    if start < earliest or stop <= start:
+        raise DataError(
+            f"{features.source}: no walk-forward fold fits ({sessions.size} usable sessions, "
+            f"{earliest} are needed before the first test day)",
+            hint="choose a later --first-test or shorter split.validation_sessions",
+        )
+    bounds = list(range(start, stop, step_sessions))
+    if len(bounds) > 1 and stop - bounds[-1] < step_sessions // 4:
+        bounds.pop()
+    folds = []
+    for i, first in enumerate(bounds):
+        last = bounds[i + 1] if i + 1 < len(bounds) else stop
+        split = _split_before(sessions, sessions[first], sessions[last - 1] + 1, config)
+        folds.append(Fold(index=i, split=split))
+    return folds
+
+
+def _labelled(features: FeatureSet, sessions: Sessions) -> Sessions:
+    """Sessions whose shortest forward return is known; the newest days can only be predicted."""
+    known_S = np.isfinite(features.forward_return_SNH[..., 0]).any(axis=1)
+    return sessions[known_S[sessions]]
+
+
+def _split_before(sessions: Sessions, first_test: int, end: int, config: SplitConfig) -> Split:
+    """The three parts around a test block, with gaps counted in trading sessions."""
+    test = sessions[(sessions >= first_test) & (sessions < end)]
+    validation_end = first_test - config.embargo_sessions
+    before = sessions[sessions < validation_end]
+    validation = before[max(0, before.size - config.validation_sessions) :]
+    train = sessions[:0]
+    if validation.size:
+        train = sessions[sessions < validation[0] - config.embargo_sessions]
+        if config.train_sessions:
+            train = train[-config.train_sessions :]
+    if train.size < MIN_TRAIN_SESSIONS:
+        needed = (
+            MIN_TRAIN_SESSIONS
+            + config.validation_sessions
+            + config.test_sessions
+            + 2 * config.embargo_sessions
+        )
+        raise DataError(
+            f"too few sessions: {sessions.size} are usable, {needed} are needed for "
+            f"{MIN_TRAIN_SESSIONS} training days beside validation, test and two embargoes",
+            hint="lower split.validation_sessions or split.test_sessions",
+        )
+    return Split(train=train, validation=validation, test=test)

@@ -1,0 +1,92 @@
+"""From raw values to network inputs, day by day. Nothing is fitted, so nothing can leak."""
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+from engine.features import rolling
+
+Array = NDArray[np.float64]
+MARKET_WINDOW = 252
+MARKET_CLIP = 5.0
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _inverse_normal(p: float) -> float:
+    """Quantile of the standard normal distribution, absolute error below 1.2e-9 for 0 < p < 1.
+
+    Acklam's rational approximation (2003).
+    """
+    a = (-3.969683028665376e1, 2.209460984245205e2, -2.759285104469687e2, 1.383577518672690e2,
+         -3.066479806614716e1, 2.506628277459239)  # fmt: skip
+    b = (-5.447609879822406e1, 1.615858368580409e2, -1.556989798598866e2, 6.680131188771972e1,
+         -1.328068155288572e1)  # fmt: skip
+    c = (-7.784894002430293e-3, -3.223964580411365e-1, -2.400758277161838, -2.549732539343734,
+         4.374664141464968, 2.938163982698783)  # fmt: skip
+    d = (7.784695709041462e-3, 3.224671290700398e-1, 2.445134137142996, 3.754408661907416)
+    if p > 0.97575:
+        return -_inverse_normal_low(1.0 - p, c, d)
+    if p < 0.02425:
+        return _inverse_normal_low(p, c, d)
+    q = p - 0.5
+    r = q * q
+    top = ((((a[0] * r + a[1]) * r + a[2]) * r + a[3]) * r + a[4]) * r + a[5]
+    return top * q / (((((b[0] * r + b[1]) * r + b[2]) * r + b[3]) * r + b[4]) * r + 1.0)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _inverse_normal_low(p: float, c: tuple[float, ...], d: tuple[float, ...]) -> float:
+    q = np.sqrt(-2.0 * np.log(p))
+    top = ((((c[0] * q + c[1]) * q + c[2]) * q + c[3]) * q + c[4]) * q + c[5]
+    return top / ((((d[0] * q + d[1]) * q + d[2]) * q + d[3]) * q + 1.0)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def gauss_rank(values_N: Array) -> Array:
+    """Normal scores of one day: inverse normal of (rank - 0.5) / n; ties share their mean rank.
+
+    NaN stays NaN and does not count. Mean 0, deviation close to 1, whatever the input's scale.
+    """
+    out_N = np.full(values_N.size, np.nan)
+    valid = np.flatnonzero(np.isfinite(values_N))
+    n = valid.size
+    order = valid[np.argsort(values_N[valid], kind="mergesort")]
+    start = 0
+    while start < n:
+        stop = start + 1
+        while stop < n and values_N[order[stop]] == values_N[order[start]]:
+            stop += 1
+        score = _inverse_normal((start + stop) / 2.0 / n)
+        for k in range(start, stop):
+            out_N[order[k]] = score
+        start = stop
+    return out_N
+
+
+@njit(parallel=True, cache=True)  # type: ignore[untyped-decorator]
+def rank_within_day(values_NS: Array, member_NS: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Normal scores of each column among its members; 0 for non-members and missing values.
+
+    Result is day-major ``[S, N]``.
+    """
+    N, S = values_NS.shape
+    out_SN = np.zeros((S, N), dtype=np.float32)
+    for t in prange(S):
+        column = np.full(N, np.nan)
+        for i in range(N):
+            if member_NS[i, t]:
+                column[i] = values_NS[i, t]
+        score = gauss_rank(column)
+        for i in range(N):
+            if np.isfinite(score[i]):
+                out_SN[t, i] = score[i]
+    return out_SN
+
+
+def scale_by_past(series_S: Array) -> NDArray[np.float32]:
+    """z of each session against its last 252 sessions, itself included, clipped at 5; NaN -> 0."""
+    row = series_S[None, :]
+    mean = rolling.mean(row, MARKET_WINDOW)[0]
+    deviation = rolling.std(row, MARKET_WINDOW)[0]
+    z_S = (series_S - mean) / np.where(deviation > 0, deviation, np.nan)
+    return np.nan_to_num(np.clip(z_S, -MARKET_CLIP, MARKET_CLIP)).astype(np.float32)

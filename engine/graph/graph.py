@@ -1,0 +1,96 @@
+"""Who listens to whom: one graph per rebuild date, as numpy arrays in torch-geometric's convention."""
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import IntegrityError
+
+PAIR = 2**32
+"""source * PAIR + target: one number per edge."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graph:
+    """Edges of one date on the feature set's symbol axis; no self-loops (the network adds them)."""
+
+    date: dt.date
+    nodes_N: NDArray[np.int64]
+    """Stocks that took part: the universe of the date."""
+    edge_index_2E: NDArray[np.int64]
+    """Source -> target; the target listens to the source."""
+    edge_attr_EK: NDArray[np.float32]
+    """Columns of ``edge_names``."""
+
+    edge_names: ClassVar[tuple[str, ...]] = ("rho", "abs_rho", "same_sector")
+
+    def __post_init__(self) -> None:
+        source_E, target_E = self.edge_index_2E
+        if (source_E == target_E).any():
+            raise IntegrityError(f"graph of {self.date}: self-loop")
+        if not np.isin(self.edge_index_2E, self.nodes_N).all():
+            raise IntegrityError(f"graph of {self.date}: edge to a stock outside the universe")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphStatistics:
+    date: dt.date
+    nodes: int
+    edges: int
+    mean_degree: float
+    isolated_share: float
+    """Share of nodes that listen to nobody."""
+    turnover: float
+    """Share of edges that the graph before did not have; NaN for the first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphSeries:
+    sessions_R: NDArray[np.int64]
+    """Session index of each rebuild, increasing. A graph uses returns up to that session."""
+    graphs: tuple[Graph, ...]
+    fingerprint: str
+    _empty: Graph = field(init=False)
+
+    def __post_init__(self) -> None:
+        empty = Graph(
+            date=dt.date.min,
+            nodes_N=np.empty(0, dtype=np.int64),
+            edge_index_2E=np.empty((2, 0), dtype=np.int64),
+            edge_attr_EK=np.empty((0, len(Graph.edge_names)), dtype=np.float32),
+        )
+        object.__setattr__(self, "_empty", empty)
+
+    def at(self, session: int) -> Graph:
+        """The newest graph built at or before the session; an empty one before the first."""
+        r = int(np.searchsorted(self.sessions_R, session, side="right")) - 1
+        return self.graphs[r] if r >= 0 else self._empty
+
+    def statistics(self) -> list[GraphStatistics]:
+        rows, before = [], None
+        for graph in self.graphs:
+            source_E, target_E = graph.edge_index_2E
+            keys = source_E * PAIR + target_E
+            listening = np.unique(target_E).size
+            n = graph.nodes_N.size
+            rows.append(
+                GraphStatistics(
+                    date=graph.date,
+                    nodes=n,
+                    edges=keys.size,
+                    mean_degree=keys.size / n if n else 0.0,
+                    isolated_share=1.0 - listening / n if n else 0.0,
+                    turnover=_new_share(keys, before),
+                )
+            )
+            before = keys
+        return rows
+
+
+def _new_share(keys: NDArray[np.int64], before: NDArray[np.int64] | None) -> float:
+    if before is None or keys.size == 0:
+        return float("nan")
+    return float((~np.isin(keys, before)).mean())

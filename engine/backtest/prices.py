@@ -116,7 +116,9 @@ class PriceTable:
         unknown = set(held["symbol"].unique()) - set(self.symbols)
         if unknown:
             raise DataError(f"weights: no price for {', '.join(sorted(unknown)[:5])}")
-        outside = held.filter(~pl.col("date").is_in(pl.Series(self.dates_D).cast(pl.Date).implode()))
+        outside = held.filter(
+            ~pl.col("date").is_in(pl.Series(self.dates_D).cast(pl.Date).implode())
+        )
         if not outside.is_empty():
             raise DataError(f"weights: {outside['date'][0]} is no session of the price table")
         target_DN = np.full(self.fill_DN.shape, np.nan)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import vectorbt as vbt
 
-from engine.backtest.ledger import Ledger, settle
+from engine.backtest.ledger import Ledger, Series, settle
 from engine.backtest.prices import Matrix, PriceTable
 from engine.config import CostConfig
 
@@ -22,6 +22,8 @@ def simulate(
     figures is used (its default year has 365 days).
     """
     used_N = np.flatnonzero(np.nan_to_num(target_DN).any(axis=0))
+    if used_N.size == 0:
+        used_N = np.array([0])  # nothing is ever held; vectorbt wants one column all the same
     portfolio = _from_orders(table, target_DN, used_N, costs, initial_cash)
     orders = portfolio.orders.records
     D, N = target_DN.shape
@@ -36,10 +38,15 @@ def simulate(
         table,
         shares_DN=shares_DN,
         cash_D=np.asarray(portfolio.cash(), dtype=np.float64).ravel(),
-        commission_D=np.bincount(row_O, weights=orders["fees"].to_numpy(), minlength=D),
-        slippage_D=np.bincount(row_O, weights=slippage_O, minlength=D),
-        traded_D=np.bincount(row_O, weights=before_slippage_O, minlength=D),
+        commission_D=_per_session(row_O, orders["fees"].to_numpy(), D),
+        slippage_D=_per_session(row_O, slippage_O, D),
+        traded_D=_per_session(row_O, before_slippage_O, D),
     )
+
+
+def _per_session(row_O: Any, value_O: Any, D: int) -> Series:
+    sums_D: Series = np.bincount(row_O, weights=value_O, minlength=D).astype(np.float64)
+    return sums_D
 
 
 def _from_orders(

@@ -76,13 +76,13 @@ class Stepper:
     def _forward_backward(self, batch: Batch, *, halves: bool) -> StepResult:
         self.optimizer.zero_grad(set_to_none=True)
         result = StepResult()
-        horizons = self.config.labels.horizons
+        levels = self.config.model.quantiles
         for part in self._parts(batch, halves=halves):
             share = len(part.sessions) / len(batch.sessions)
             moved = part.to(self.runtime.device)
             with self.runtime.autocast_context():
                 output = self.model(moved)
-            loss, terms = combined_loss(output, moved, self.config.loss, horizons)
+            loss, terms = combined_loss(output, moved, self.config.loss, levels)
             (loss * share).backward()  # type: ignore[no-untyped-call]
             result.loss += float(loss.detach()) * share
             for name, value in terms.items():

@@ -1,0 +1,104 @@
+"""Figures of a series of daily returns: one function each, with its formula and unit.
+
+Returns are simple, net unless a name says otherwise, as fractions of the equity of the session before.
+An undefined figure is NaN, never 0.
+"""
+
+# Shape suffixes: D sessions.
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Series = NDArray[np.float64]
+NAN = float("nan")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawdown:
+    """The deepest fall from a high of the equity."""
+
+    depth: float
+    """Fraction, <= 0."""
+    peak: int
+    """Sessions before the first return of the fall; 0 = the start."""
+    trough: int
+    """Number of returns up to and including the lowest point."""
+    recovery: int | None
+    """Number of returns up to the first session at or above the old high; None = not yet."""
+
+
+def sharpe(returns_D: Series, sessions_per_year: int) -> float:
+    """Mean / standard deviation (ddof 1) x sqrt(sessions per year); zero risk-free rate.
+
+    NaN below two returns or when they do not vary.
+    """
+    if returns_D.size < 2:
+        return NAN
+    deviation = float(returns_D.std(ddof=1))
+    if not deviation > 1e-15:
+        return NAN
+    return float(returns_D.mean()) / deviation * math.sqrt(sessions_per_year)
+
+
+def sharpe_rows(returns_KD: Series, sessions_per_year: int) -> Series:
+    """`sharpe` of each row."""
+    deviation_K = returns_KD.std(axis=1, ddof=1)
+    mean_K = returns_KD.mean(axis=1)
+    ratio_K = np.divide(
+        mean_K, deviation_K, out=np.full_like(mean_K, NAN), where=deviation_K > 1e-15
+    )
+    return np.asarray(ratio_K * math.sqrt(sessions_per_year), dtype=np.float64)
+
+
+def equity(returns_D: Series) -> Series:
+    """Growth of 1: ``D + 1`` values, the first is 1."""
+    return np.concatenate([[1.0], np.cumprod(1.0 + returns_D)])
+
+
+def annual_return(returns_D: Series, sessions_per_year: int) -> float:
+    """Compound growth a year: (product of 1 + r) ^ (sessions per year / D) - 1. Fraction."""
+    if returns_D.size == 0:
+        return NAN
+    growth = float(np.prod(1.0 + returns_D))
+    return growth ** (sessions_per_year / returns_D.size) - 1.0 if growth > 0 else -1.0
+
+
+def annual_volatility(returns_D: Series, sessions_per_year: int) -> float:
+    """Standard deviation (ddof 1) x sqrt(sessions per year). Fraction."""
+    if returns_D.size < 2:
+        return NAN
+    return float(returns_D.std(ddof=1)) * math.sqrt(sessions_per_year)
+
+
+def drawdowns(returns_D: Series) -> Series:
+    """Equity / highest equity so far - 1, ``D + 1`` values <= 0."""
+    curve = equity(returns_D)
+    return np.asarray(curve / np.maximum.accumulate(curve) - 1.0)
+
+
+def max_drawdown(returns_D: Series) -> Drawdown:
+    curve, fall = equity(returns_D), drawdowns(returns_D)
+    trough = int(np.argmin(fall))
+    peak = int(np.argmax(curve[: trough + 1]))
+    back = np.flatnonzero(curve[trough:] >= curve[peak])
+    return Drawdown(
+        depth=float(fall[trough]),
+        peak=peak,
+        trough=trough,
+        recovery=trough + int(back[0]) if back.size else None,
+    )
+
+
+def hit_rate(returns_D: Series) -> float:
+    """Share of sessions with a positive return."""
+    return float((returns_D > 0).mean()) if returns_D.size else NAN
+
+
+def monthly_returns(dates_D: NDArray[np.datetime64], returns_D: Series) -> dict[str, float]:
+    """Compound return of each calendar month, ``"2016-03" -> fraction``; only months with sessions."""
+    months = dates_D.astype("datetime64[M]").astype(str)
+    names, first = np.unique(months, return_index=True)
+    growth = np.multiply.reduceat(1.0 + returns_D, first) if returns_D.size else np.empty(0)
+    return {str(name): float(value) - 1.0 for name, value in zip(names, growth, strict=True)}

@@ -1,0 +1,202 @@
+"""The result of a backtest: daily returns and the figures that follow from them."""
+
+# Shape suffixes: D sessions with a return.
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import polars as pl
+
+from engine.backtest import inference, performance
+from engine.backtest.ledger import Ledger
+from engine.backtest.performance import Series
+from engine.config import BacktestConfig, CostConfig
+from engine.errors import DataError, IntegrityError
+from engine.portfolio.prediction import read_table, write_table
+
+COLUMNS = (
+    "gross_return",
+    "cost",
+    "net_return",
+    "commission",
+    "slippage",
+    "borrow",
+    "delisting",
+    "turnover",
+    "long_exposure",
+    "short_exposure",
+)
+EXACT = 1e-12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BacktestResult:
+    """Daily returns of one strategy after costs.
+
+    ``daily``: date, then fractions of the equity of the session before: ``gross_return, cost,
+    net_return`` (net = gross - cost); ``commission, slippage, borrow`` (they sum to cost); ``delisting``
+    (profit of forced exits, part of gross); ``turnover`` (bought + sold). ``long_exposure,
+    short_exposure`` are fractions of the equity at the close, ``n_names`` the stocks then held.
+    """
+
+    daily: pl.DataFrame
+    sessions_per_year: int
+    entry: Literal["close", "open"]
+    costs: CostConfig
+    strategy: str
+    run_id: str
+
+    def __post_init__(self) -> None:
+        daily = self.daily
+        if daily.is_empty():
+            raise DataError(
+                "the backtest has no session: scores need at least one session after them"
+            )
+        if not daily["date"].is_sorted() or daily["date"].n_unique() != len(daily):
+            raise DataError("the backtest's dates do not increase")
+        if not daily.select(pl.all_horizontal(pl.col(COLUMNS).is_finite().all())).item():
+            raise DataError("a daily figure of the backtest is not finite")
+        gap = daily["gross_return"] - daily["cost"] - daily["net_return"]
+        parts = daily["commission"] + daily["slippage"] + daily["borrow"] - daily["cost"]
+        if max(_largest(gap), _largest(parts)) > EXACT:
+            raise DataError(
+                "the backtest does not add up: net = gross - commission - slippage - borrow"
+            )
+
+    @classmethod
+    def from_ledger(
+        cls,
+        ledger: Ledger,
+        *,
+        costs: CostConfig,
+        sessions_per_year: int,
+        entry: Literal["close", "open"],
+        strategy: str,
+        run_id: str,
+    ) -> Self:
+        """Returns from the first fill on. Borrow is charged on the short value of the night before."""
+        before_D = ledger.equity_D[:-1]
+        commission_D = ledger.commission_D[1:] / before_D
+        slippage_D = ledger.slippage_D[1:] / before_D
+        rate = costs.borrow_bps_per_year / 1e4 / sessions_per_year
+        borrow_D = rate * ledger.short_D[:-1] / before_D
+        cost_D = commission_D + slippage_D + borrow_D
+        gross_D = ledger.equity_D[1:] / before_D - 1.0 + commission_D + slippage_D
+        daily = pl.DataFrame(
+            {
+                "date": pl.Series(ledger.dates_D[1:]).cast(pl.Date),
+                "gross_return": gross_D,
+                "cost": cost_D,
+                "net_return": gross_D - cost_D,
+                "commission": commission_D,
+                "slippage": slippage_D,
+                "borrow": borrow_D,
+                "delisting": ledger.delisting_D[1:] / before_D,
+                "turnover": ledger.traded_D[1:] / before_D,
+                "long_exposure": ledger.long_D[1:] / ledger.equity_D[1:],
+                "short_exposure": ledger.short_D[1:] / ledger.equity_D[1:],
+                "n_names": ledger.names_D[1:],
+            }
+        )
+        return cls(
+            daily=daily,
+            sessions_per_year=sessions_per_year,
+            entry=entry,
+            costs=costs,
+            strategy=strategy,
+            run_id=run_id,
+        )
+
+    def net_returns(self) -> Series:
+        return self.daily["net_return"].to_numpy()
+
+    def figures(self) -> dict[str, Any]:
+        """Point estimates, as they stand in ``backtest.json``; fractions, annualised where named so."""
+        spy, daily, net_D = self.sessions_per_year, self.daily, self.net_returns()
+        fall = performance.max_drawdown(net_D)
+        dates: list[dt.date] = [daily["date"][0], *daily["date"].to_list()]
+        gross_D = daily["gross_return"].to_numpy()
+        return {
+            "sharpe": performance.sharpe(net_D, spy),
+            "sharpe_gross": performance.sharpe(gross_D, spy),
+            "annual_return": performance.annual_return(net_D, spy),
+            "annual_volatility": performance.annual_volatility(net_D, spy),
+            "max_drawdown": fall.depth,
+            "max_drawdown_peak": str(dates[fall.peak]),
+            "max_drawdown_trough": str(dates[fall.trough]),
+            "max_drawdown_recovery": None if fall.recovery is None else str(dates[fall.recovery]),
+            "turnover": _mean(daily["turnover"]),
+            "cost_drag": _mean(daily["cost"]) * spy,
+            "waterfall": self.waterfall(),
+            "hit_rate": performance.hit_rate(net_D),
+            "sessions": len(daily),
+            "first_session": str(daily["date"][0]),
+            "last_session": str(daily["date"][-1]),
+            "mean_names": _mean(daily["n_names"]),
+            "mean_long_exposure": _mean(daily["long_exposure"]),
+            "mean_short_exposure": _mean(daily["short_exposure"]),
+        }
+
+    def waterfall(self) -> dict[str, float]:
+        """Mean return x sessions per year, from gross to net (sums, so that the parts add up exactly)."""
+        names = ("gross_return", "delisting", "commission", "slippage", "borrow", "net_return")
+        return {name: _mean(self.daily[name]) * self.sessions_per_year for name in names}
+
+    def evidence(self, config: BacktestConfig, *, horizon: int, trials: int) -> dict[str, Any]:
+        """What is known about the Sharpe ratio beside its value, and the verdict against the target."""
+        spy, net_D = self.sessions_per_year, self.net_returns()
+        low, high = inference.sharpe_interval(
+            net_D,
+            spy,
+            horizon=horizon,
+            draws=config.bootstrap_draws,
+            confidence=config.confidence,
+            seed=0,
+        )
+        return {
+            "sharpe_low": low,
+            "sharpe_high": high,
+            "confidence": config.confidence,
+            "sharpe_se": inference.sharpe_standard_error(net_D, spy),
+            "sharpe_probabilistic": inference.probabilistic_sharpe(net_D, spy, threshold=0.0),
+            "sharpe_deflated": inference.deflated_sharpe(net_D, spy, trials=trials),
+            "sharpe_expected_best": inference.expected_best_of(trials, net_D.size, spy),
+            "trials": trials,
+            "target": config.sharpe_target,
+            "verdict": inference.verdict(low, high, config.sharpe_target),
+        }
+
+    def write(self, path: Path) -> None:
+        metadata = {
+            "run_id": self.run_id,
+            "strategy": self.strategy,
+            "entry": self.entry,
+            "sessions_per_year": str(self.sessions_per_year),
+            "costs": self.costs.model_dump_json(),
+        }
+        write_table(path, self.daily, metadata)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        daily, metadata = read_table(path, hint="run `atft-tui backtest` first")
+        try:
+            return cls(
+                daily=daily,
+                sessions_per_year=int(metadata["sessions_per_year"]),
+                entry=metadata["entry"],  # type: ignore[arg-type]
+                costs=CostConfig.model_validate_json(metadata["costs"]),
+                strategy=metadata["strategy"],
+                run_id=metadata["run_id"],
+            )
+        except KeyError as error:
+            raise IntegrityError(f"{path}: has no {error.args[0]} in its metadata") from error
+
+
+def _largest(values: pl.Series) -> float:
+    return float(np.abs(values.to_numpy()).max())
+
+
+def _mean(values: pl.Series) -> float:
+    return float(values.to_numpy().mean())

@@ -1,0 +1,51 @@
+"""Layers that several blocks share."""
+
+# Shape suffixes: M rows, T sessions, C channels.
+import torch
+from torch import Tensor, nn
+
+
+class GatedResidual(nn.Module):
+    """``LayerNorm(skip + GLU(W x))``: the update passes through a gate that can close.
+
+    Gate and add-and-norm of the Temporal Fusion Transformer (Lim et al., Int. J. Forecasting 37, 2021,
+    eq. 5). Shapes: ``(..., C)`` and ``(..., C)`` -> ``(..., C)``.
+    """
+
+    def __init__(self, channels: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(channels, 2 * channels)
+        self.norm = nn.LayerNorm(channels)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        update, gate = self.linear(self.dropout(x)).chunk(2, dim=-1)
+        return self.norm(skip + update * torch.sigmoid(gate))  # type: ignore[no-any-return]
+
+
+class GatedResidualNetwork(nn.Module):
+    """``LayerNorm(a + GLU(W1 ELU(W2 a)))``.
+
+    Lim et al. 2021, eq. 2-4, without context. Shapes: ``(..., C)`` -> ``(..., C)``.
+    """
+
+    def __init__(self, channels: int, dropout: float) -> None:
+        super().__init__()
+        self.inner = nn.Linear(channels, channels)
+        self.outer = nn.Linear(channels, channels)
+        self.gate = GatedResidual(channels, dropout)
+
+    def forward(self, a: Tensor) -> Tensor:
+        hidden = self.outer(torch.nn.functional.elu(self.inner(a)))
+        return self.gate(hidden, a)  # type: ignore[no-any-return]
+
+
+class MixingGate(nn.Module):
+    """A learned share in 0..1: ``sigmoid(logit)``, one number, started at ``init``."""
+
+    def __init__(self, init: float) -> None:
+        super().__init__()
+        self.logit = nn.Parameter(torch.logit(torch.tensor(init)))
+
+    def forward(self) -> Tensor:
+        return torch.sigmoid(self.logit)

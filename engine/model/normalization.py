@@ -1,0 +1,104 @@
+"""FAN and SAN: adaptive normalisation of each look-back window, at the input of the network.
+
+Both work on one sample at a time (never on the batch), fill every position, and blend the normalised
+window with the raw one by a learned share that starts near 0, so that the network begins as if they
+were not there. What they take out is not lost: a small network turns it into channels that are added to
+the encoder's state.
+"""
+
+# Shape suffixes: M rows, T sessions, F features, L frequencies, G slices, C channels.
+import math
+
+import torch
+from torch import Tensor, nn
+
+from engine.model.layers import MixingGate
+
+START_SHARE = 0.1
+
+
+class FrequencyAdaptiveNorm(nn.Module):
+    """Take the ``k`` strongest frequencies of each feature's window out and model them apart.
+
+    Ye et al., "Frequency Adaptive Normalization For Non-stationary Time Series Forecasting", NeurIPS
+    2024, arXiv:2409.20371. With X = DFT(x) and K the k largest |X|: dominant = IDFT(X on K), residual =
+    x - dominant; out = x - share * dominant. The DFT is a product with a fixed real basis: for windows
+    of a few dozen sessions that is faster than an FFT and works on every device and dtype.
+
+    Shapes: ``x_MTF`` -> ``(M, T, F)`` and ``(M, C)``, the message of the dominant part.
+    """
+
+    def __init__(self, window: int, n_features: int, channels: int, k: int) -> None:
+        super().__init__()
+        n_frequencies = window // 2 + 1
+        self.k = min(k, n_frequencies)
+        forward_2LT, inverse_T2L = _fourier_basis(window)
+        self.register_buffer("forward_2LT", forward_2LT, persistent=False)
+        self.register_buffer("inverse_T2L", inverse_T2L, persistent=False)
+        self.share = MixingGate(START_SHARE)
+        self.message = nn.Sequential(nn.Linear(2 * n_features, channels), nn.ELU(), nn.Linear(channels, channels))
+
+    def split(self, x_MTF: Tensor) -> tuple[Tensor, Tensor]:
+        """Residual and dominant part; their sum is the input."""
+        spectrum_M2LF = self.forward_2LT @ x_MTF
+        cosine_MLF, sine_MLF = spectrum_M2LF.chunk(2, dim=1)
+        power_MLF = cosine_MLF.square() + sine_MLF.square()
+        floor_M1F = power_MLF.topk(self.k, dim=1).values[:, -1:]
+        keep_MLF = (power_MLF >= floor_M1F).to(x_MTF.dtype)
+        dominant_MTF = self.inverse_T2L @ (spectrum_M2LF * keep_MLF.repeat(1, 2, 1))
+        return x_MTF - dominant_MTF, dominant_MTF
+
+    def forward(self, x_MTF: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        with torch.autocast(x_MTF.device.type, enabled=False):
+            _, dominant_MTF = self.split(x_MTF.float())
+        share = self.share()
+        summary_M2F = torch.cat([dominant_MTF[:, -1], dominant_MTF.mean(dim=1)], dim=-1)
+        return x_MTF - share * dominant_MTF, share * self.message(summary_M2F), share
+
+
+class SliceAdaptiveNorm(nn.Module):
+    """Remove mean and deviation of each slice of the window and model them apart.
+
+    After Liu et al., "Adaptive Normalization for Non-stationary Time Series Forecasting: A Temporal
+    Slice Perspective" (SAN), NeurIPS 2023. Slices are consecutive, cover the window and differ in length
+    by at most one. out = x + share * ((x - mean) / sqrt(variance + EPSILON) - x).
+
+    Shapes: ``x_MTF`` -> ``(M, T, F)`` and ``(M, C)``, the message of the statistics.
+    """
+
+    EPSILON = 0.05
+    """Inputs are normal scores; a slice that hardly moves is not blown up to unit size."""
+
+    def __init__(self, window: int, n_features: int, channels: int, slices: int) -> None:
+        super().__init__()
+        slices = min(slices, window)
+        member_GT = torch.zeros(slices, window)
+        for g, part in enumerate(torch.tensor_split(torch.arange(window), slices)):
+            member_GT[g, part] = 1.0
+        self.register_buffer("average_GT", member_GT / member_GT.sum(1, keepdim=True), persistent=False)
+        self.register_buffer("spread_TG", member_GT.T.contiguous(), persistent=False)
+        self.share = MixingGate(START_SHARE)
+        self.message = nn.Sequential(nn.Linear(2 * n_features, channels), nn.ELU(), nn.Linear(channels, channels))
+
+    def forward(self, x_MTF: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        mean_MGF = self.average_GT @ x_MTF
+        variance_MGF = (self.average_GT @ x_MTF.square() - mean_MGF.square()).clamp_min(0.0)
+        scale_MGF = (variance_MGF + self.EPSILON).sqrt()
+        normal_MTF = (x_MTF - self.spread_TG @ mean_MGF) / (self.spread_TG @ scale_MGF)
+        share = self.share()
+        summary_M2F = torch.cat([mean_MGF[:, -1], scale_MGF[:, -1]], dim=-1)
+        return x_MTF + share * (normal_MTF - x_MTF), share * self.message(summary_M2F), share
+
+
+def _fourier_basis(window: int) -> tuple[Tensor, Tensor]:
+    """Real DFT ``[2L, T]`` (cosines, then sines) and its inverse ``[T, 2L]``, float32."""
+    t = torch.arange(window, dtype=torch.float64)
+    frequency = torch.arange(window // 2 + 1, dtype=torch.float64)
+    angle_LT = 2.0 * math.pi * frequency[:, None] * t[None, :] / window
+    forward_2LT = torch.cat([angle_LT.cos(), angle_LT.sin()])
+    weight_L = torch.full((frequency.numel(),), 2.0, dtype=torch.float64)
+    weight_L[0] = 1.0
+    if window % 2 == 0:
+        weight_L[-1] = 1.0
+    inverse_T2L = (forward_2LT * weight_L.repeat(2)[:, None] / window).T
+    return forward_2LT.float(), inverse_T2L.float().contiguous()

@@ -1,0 +1,223 @@
+"""Seven assertions on one real day. A network that fails one does not train.
+
+The system this product follows reported figures of a network whose evaluated output did not depend on
+its input: the normalisation padded the end of each window with zeros and the head read the last step.
+Each assertion would have caught that, or one of its other faults, in seconds.
+"""
+
+# Shape suffixes: M rows, H horizons.
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from engine.dataset.batch import Batch, make_batch
+from engine.errors import GateError
+from engine.features.feature_set import FeatureSet
+from engine.graph.graph import GraphSeries
+from engine.model.atft_gat_fan import RankerOutput
+from engine.runs.events import AssertionChecked
+from engine.runs.sink import EventSink
+from engine.training.losses import soft_spearman
+from engine.training.probes import gradient_norms
+
+MIN_STD = 1e-6
+MIN_GRADIENT = 1e-8
+TOLERANCE = 1e-4
+"""Of scores that must not change while rows are added or reordered, in their own deviations: the same
+sums in another order differ in the last bits of float32."""
+
+
+class Ranker(Protocol):
+    """What the assertions need of a network; also met by the test doubles."""
+
+    blocks: frozenset[str]
+
+    def __call__(self, batch: Batch) -> RankerOutput: ...
+    def module_groups(self) -> dict[str, nn.Module]: ...
+    def eval(self) -> nn.Module: ...
+    def train(self, mode: bool = True) -> nn.Module: ...  # noqa: FBT001, FBT002 - torch's signature
+    def zero_grad(self, set_to_none: bool = True) -> None: ...  # noqa: FBT001, FBT002
+
+    training: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One real day and a network in eval mode."""
+
+    model: Ranker
+    features: FeatureSet
+    graphs: GraphSeries | None
+    session: int
+    window: int
+    device: torch.device
+
+    def batch(self, sessions: Sequence[int] = ()) -> Batch:
+        chosen = sessions or (self.session,)
+        return make_batch(self.features, self.graphs, chosen, self.window).to(self.device)
+
+    @torch.no_grad()
+    def scores(self, batch: Batch) -> Tensor:
+        return self.model(batch).score_MH.float()
+
+
+def check_startup(
+    model: Ranker,
+    features: FeatureSet,
+    graphs: GraphSeries | None,
+    *,
+    session: int,
+    window: int,
+    device: torch.device,
+    sink: EventSink,
+) -> None:
+    """Run all seven, tell each as an event, and raise one GateError that names what failed.
+
+    The network's mode and gradients and the random state are as before afterwards.
+    """
+    trial = Trial(
+        model=model, features=features, graphs=graphs, session=session, window=window, device=device
+    )
+    failed: list[str] = []
+    with _untouched(model):
+        for name, assertion in ASSERTIONS.items():
+            problem = assertion(trial)
+            sink.emit(AssertionChecked(name=name, passed=not problem, detail=problem or "ok"))
+            if problem:
+                failed.append(f"{name}: {problem}")
+    if failed:
+        raise GateError(
+            "start-up assertions failed on " + f"{trial.batch().dates[0]}; " + "; ".join(failed),
+            hint="the network would not learn from its input; see docs/startup.md for each assertion",
+        )
+
+
+def output_varies(trial: Trial) -> str:
+    """(a) Eval-mode scores differ between the stocks of a day, for every horizon."""
+    std_H = trial.scores(trial.batch()).std(dim=0)
+    return f"score deviation over stocks is {float(std_H.min()):.1e}" if std_H.min() < MIN_STD else ""
+
+
+def input_sensitivity(trial: Trial) -> str:
+    """(b) Another stock's features give a stock another score."""
+    batch = trial.batch()
+    rolled = replace(batch, x_MTF=batch.x_MTF.roll(1, dims=0))
+    change = (trial.scores(rolled) - trial.scores(batch)).abs().max()
+    return f"scores move by {float(change):.1e} when inputs are exchanged" if change < MIN_STD else ""
+
+
+def gradient_reaches_every_block(trial: Trial) -> str:
+    """(c) The rank loss gives every block that is on a gradient above 1e-8."""
+    batch = trial.batch()
+    trial.model.zero_grad(set_to_none=True)
+    output = trial.model(batch)
+    loss = 1.0 - soft_spearman(output.score_MH.float(), batch.target_MH).mean()
+    if loss.requires_grad:
+        loss.backward()  # type: ignore[no-untyped-call]
+    norms = gradient_norms(trial.model.module_groups())
+    expected = [n for n in trial.model.module_groups() if n == "heads" or n in trial.model.blocks]
+    dead = [name for name in expected if not norms.get(name, 0.0) > MIN_GRADIENT]
+    return f"no gradient from the rank loss in {', '.join(dead)}" if dead else ""
+
+
+def permutation_equivariance(trial: Trial) -> str:
+    """(d) Reordering the stocks of a day reorders the scores and changes none."""
+    batch = trial.batch()
+    order = torch.randperm(
+        batch.symbol_M.numel(), generator=torch.Generator().manual_seed(0)
+    ).to(trial.device)
+    place = torch.argsort(order)
+    shuffled = replace(
+        batch,
+        symbol_M=batch.symbol_M[order],
+        x_MTF=batch.x_MTF[order],
+        mask_MT=batch.mask_MT[order],
+        y_MH=batch.y_MH[order],
+        target_MH=batch.target_MH[order],
+        edge_index_2E=place[batch.edge_index_2E],
+    )
+    return _differ(trial.scores(shuffled), trial.scores(batch)[order], "the order of stocks matters")
+
+
+def unrelated_stocks(trial: Trial) -> str:
+    """(e) Rows of another day, to which no edge leads, change no score."""
+    alone = trial.scores(trial.batch())
+    other = _neighbour_session(trial)
+    if other is None:
+        return ""
+    together = trial.scores(trial.batch(sessions=(trial.session, other)))[: alone.shape[0]]
+    return _differ(together, alone, "stocks without an edge change the score")
+
+
+def determinism(trial: Trial) -> str:
+    """(f) The same day gives the same scores, bit for bit."""
+    first, second = trial.scores(trial.batch()), trial.scores(trial.batch())
+    return "" if torch.equal(first, second) else "two evaluations of one day differ"
+
+
+def truncation(trial: Trial) -> str:
+    """(g) Without anything that comes after the day, its scores are the same, bit for bit."""
+    stop = trial.session + 1
+    features, graphs = trial.features, trial.graphs
+    past = replace(
+        features,
+        dates_S=features.dates_S[:stop],
+        x_SNF=features.x_SNF[:stop],
+        member_SN=features.member_SN[:stop],
+        forward_return_SNH=features.forward_return_SNH[:stop],
+    )
+    if graphs is not None:
+        kept = graphs.sessions_R < stop
+        graphs = GraphSeries(
+            sessions_R=graphs.sessions_R[kept],
+            graphs=graphs.graphs[: int(kept.sum())],
+            fingerprint=graphs.fingerprint,
+        )
+    cut = make_batch(past, graphs, (trial.session,), trial.window).to(trial.device)
+    same = torch.equal(trial.scores(cut), trial.scores(trial.batch()))
+    return "" if same else "data after the day change its scores"
+
+
+ASSERTIONS: dict[str, Callable[[Trial], str]] = {
+    assertion.__name__: assertion
+    for assertion in (
+        output_varies,
+        input_sensitivity,
+        gradient_reaches_every_block,
+        permutation_equivariance,
+        unrelated_stocks,
+        determinism,
+        truncation,
+    )
+}
+"""Name -> check; an empty answer means that it passed, any other says what is wrong."""
+
+
+def _differ(ours: Tensor, expected: Tensor, text: str) -> str:
+    scale = expected.std(dim=0).clamp_min(MIN_STD)
+    worst = float(((ours - expected).abs() / scale).max())
+    return f"{text} (by {worst:.1e} deviations)" if not worst <= TOLERANCE else ""
+
+
+def _neighbour_session(trial: Trial) -> int | None:
+    """The session before, if it has a full window and members."""
+    before = trial.session - 1
+    enough = before >= trial.window - 1 and trial.features.member_SN[before].any()
+    return before if enough else None
+
+
+@contextmanager
+def _untouched(model: Ranker) -> Iterator[None]:
+    """Eval mode inside; training mode, gradients and random state are put back."""
+    was_training, state = model.training, torch.get_rng_state()
+    model.eval()
+    try:
+        yield
+    finally:
+        model.zero_grad(set_to_none=True)
+        model.train(was_training)
+        torch.set_rng_state(state)

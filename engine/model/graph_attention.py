@@ -21,7 +21,9 @@ class GraphAttention(nn.Module):
     neighbour is heard, 1 = all alike (eval mode only, else NaN).
     """
 
-    def __init__(self, channels: int, heads: tuple[int, int], edge_dim: int, dropout: float) -> None:
+    def __init__(
+        self, channels: int, heads: tuple[int, int], edge_dim: int, dropout: float
+    ) -> None:
         super().__init__()
         first, second = heads
         common = {"edge_dim": edge_dim, "add_self_loops": False}

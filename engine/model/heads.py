@@ -18,9 +18,7 @@ class QuantileHeads(nn.Module):
         super().__init__()
         self.n_horizons, self.n_levels = n_horizons, len(levels)
         self.median = levels.index(0.5)
-        self.trunk = nn.Sequential(
-            nn.Linear(channels, 2 * channels), nn.ELU(), nn.Dropout(dropout)
-        )
+        self.trunk = nn.Sequential(nn.Linear(channels, 2 * channels), nn.ELU(), nn.Dropout(dropout))
         self.out = nn.Linear(2 * channels, n_horizons * len(levels))
 
     def forward(self, z_MC: Tensor) -> Tensor:

@@ -36,7 +36,9 @@ class FrequencyAdaptiveNorm(nn.Module):
         self.register_buffer("forward_2LT", forward_2LT, persistent=False)
         self.register_buffer("inverse_T2L", inverse_T2L, persistent=False)
         self.share = MixingGate(START_SHARE)
-        self.message = nn.Sequential(nn.Linear(2 * n_features, channels), nn.ELU(), nn.Linear(channels, channels))
+        self.message = nn.Sequential(
+            nn.Linear(2 * n_features, channels), nn.ELU(), nn.Linear(channels, channels)
+        )
 
     def split(self, x_MTF: Tensor) -> tuple[Tensor, Tensor]:
         """Residual and dominant part; their sum is the input."""
@@ -75,10 +77,14 @@ class SliceAdaptiveNorm(nn.Module):
         member_GT = torch.zeros(slices, window)
         for g, part in enumerate(torch.tensor_split(torch.arange(window), slices)):
             member_GT[g, part] = 1.0
-        self.register_buffer("average_GT", member_GT / member_GT.sum(1, keepdim=True), persistent=False)
+        self.register_buffer(
+            "average_GT", member_GT / member_GT.sum(1, keepdim=True), persistent=False
+        )
         self.register_buffer("spread_TG", member_GT.T.contiguous(), persistent=False)
         self.share = MixingGate(START_SHARE)
-        self.message = nn.Sequential(nn.Linear(2 * n_features, channels), nn.ELU(), nn.Linear(channels, channels))
+        self.message = nn.Sequential(
+            nn.Linear(2 * n_features, channels), nn.ELU(), nn.Linear(channels, channels)
+        )
 
     def forward(self, x_MTF: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         mean_MGF = self.average_GT @ x_MTF

@@ -10,7 +10,7 @@ from engine.data.store import PanelStore
 from engine.dataset.split import Split, single_split
 from engine.evaluation.rank_ic import RankICSummary
 from engine.features.feature_set import FeatureSet
-from engine.files import atomic_path, write_json
+from engine.files import atomic_path, digest, write_json
 from engine.model.build import parameter_table
 from engine.portfolio.prediction import Prediction
 from engine.runs.events import BaselineEvaluated, StageStarted
@@ -20,7 +20,6 @@ from engine.stages.context import Outcome, StageContext, open_or_create, run_ses
 from engine.stages.pipeline import (
     Dataset,
     build_trainer,
-    identity,
     load_dataset,
     oracle_frame,
     start_runtime,
@@ -37,8 +36,14 @@ def train(context: StageContext, *, resume: str | None = None) -> Outcome:
     run, context = open_or_create(context, "train", resume=resume)
     with run_session(context, run, resumed=resume is not None) as session:
         summary = train_run(context, run, session.sink, resume=resume is not None)
-        session.finish(summary)
+        session.status, session.summary = summary["status"], headline(summary)
     return Outcome(json=summary, text=training_text(summary))
+
+
+def headline(summary: dict[str, Any]) -> dict[str, Any]:
+    """The few figures that a list of runs shows."""
+    keys = ("best", "test", "score_std_ratio", "seconds", "score_horizon")
+    return {key: summary[key] for key in keys if key in summary}
 
 
 def train_run(
@@ -85,6 +90,8 @@ def train_run(
             run_id=run.id,
             horizons=features.horizons,
             market=features.market,
+            config_digest=digest(config.model_dump(mode="json")),
+            data_fingerprint=features.fingerprint,
         ).write(run.path("predictions.parquet"))
         summary |= results(context, trainer, dataset, scores, baselines)
     write_json(run.path("train.json"), summary)
@@ -137,6 +144,20 @@ def load_baselines(
     frame = pl.concat([frame, oracle]) if not oracle.is_empty() else frame
     with atomic_path(path) as temporary:
         frame.write_parquet(temporary)
+    h, training = config.training.score_horizon, config.training
+    for (name,), rows in frame.group_by("name", maintain_order=True):
+        figures = evaluate(rows, features, null_draws=training.null_draws, seed=training.seed)
+        for part, values in figures.items():
+            sink.emit(
+                BaselineEvaluated(
+                    name=str(name),
+                    split=part,
+                    horizon=h,
+                    rank_ic=values[h].rank_ic,
+                    rank_ic_se=values[h].rank_ic_se,
+                    n_dates=values[h].n_dates,
+                )
+            )
     return frame
 
 

@@ -105,7 +105,9 @@ def combined_loss(
         "cs_ic": ((1.0 - torch.stack(cs).mean(0)) * weight_H).sum(),
         "sharpe": -(sharpe(torch.stack(daily)) * weight_H).sum(),
     }
-    total = sum((getattr(config, name) * value for name, value in terms.items()), score_MH.new_zeros(()))
+    total = sum(
+        (getattr(config, name) * value for name, value in terms.items()), score_MH.new_zeros(())
+    )
     return total, {name: value.detach() for name, value in terms.items()}
 
 

@@ -1,5 +1,6 @@
 """Where a training run stands: everything besides tensors that an exact resume needs."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
@@ -22,6 +23,9 @@ class PhaseResult:
     smoothed: float
     """Mean RankIC of the last `training.smoothing_epochs` validations; what phases are compared by."""
     kept: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
 
     @classmethod
     def of(cls, name: str, epochs: int, best: Mapping[str, Any], *, kept: bool) -> Self:
@@ -80,5 +84,14 @@ class Progress:
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
-        results = [PhaseResult(**row) for row in state.pop("results")]
-        return cls(**state, results=results)
+        """Inverse of `to_state` after a way through strict JSON, which turned NaN into null."""
+        state = dict(state)
+        state["results"] = [PhaseResult(**_nan(row)) for row in state["results"]]
+        state["history"] = [_nan(row) for row in state["history"]]
+        state["best"] = None if state["best"] is None else _nan(state["best"])
+        state["train_ics"] = [math.nan if ic is None else ic for ic in state["train_ics"]]
+        return cls(**state)
+
+
+def _nan(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: math.nan if value is None else value for key, value in row.items()}

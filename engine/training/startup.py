@@ -99,7 +99,9 @@ def check_startup(
 def output_varies(trial: Trial) -> str:
     """(a) Eval-mode scores differ between the stocks of a day, for every horizon."""
     std_H = trial.scores(trial.batch()).std(dim=0)
-    return f"score deviation over stocks is {float(std_H.min()):.1e}" if std_H.min() < MIN_STD else ""
+    return (
+        f"score deviation over stocks is {float(std_H.min()):.1e}" if std_H.min() < MIN_STD else ""
+    )
 
 
 def input_sensitivity(trial: Trial) -> str:
@@ -107,7 +109,9 @@ def input_sensitivity(trial: Trial) -> str:
     batch = trial.batch()
     rolled = replace(batch, x_MTF=batch.x_MTF.roll(1, dims=0))
     change = (trial.scores(rolled) - trial.scores(batch)).abs().max()
-    return f"scores move by {float(change):.1e} when inputs are exchanged" if change < MIN_STD else ""
+    return (
+        f"scores move by {float(change):.1e} when inputs are exchanged" if change < MIN_STD else ""
+    )
 
 
 def gradient_reaches_every_block(trial: Trial) -> str:
@@ -127,9 +131,9 @@ def gradient_reaches_every_block(trial: Trial) -> str:
 def permutation_equivariance(trial: Trial) -> str:
     """(d) Reordering the stocks of a day reorders the scores and changes none."""
     batch = trial.batch()
-    order = torch.randperm(
-        batch.symbol_M.numel(), generator=torch.Generator().manual_seed(0)
-    ).to(trial.device)
+    order = torch.randperm(batch.symbol_M.numel(), generator=torch.Generator().manual_seed(0)).to(
+        trial.device
+    )
     place = torch.argsort(order)
     shuffled = replace(
         batch,
@@ -140,7 +144,9 @@ def permutation_equivariance(trial: Trial) -> str:
         target_MH=batch.target_MH[order],
         edge_index_2E=place[batch.edge_index_2E],
     )
-    return _differ(trial.scores(shuffled), trial.scores(batch)[order], "the order of stocks matters")
+    return _differ(
+        trial.scores(shuffled), trial.scores(batch)[order], "the order of stocks matters"
+    )
 
 
 def unrelated_stocks(trial: Trial) -> str:

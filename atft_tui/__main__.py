@@ -1,0 +1,27 @@
+"""``atft-tui``: with arguments the command line, without any the cockpit."""
+
+import sys
+
+
+def main() -> int:
+    arguments = sys.argv[1:]
+    opens_screen = not arguments or (arguments[0] == "--workspace" and len(arguments) == 2)
+    if not opens_screen:
+        from engine.cli import main as command_line
+
+        return command_line()
+    from engine.cli import resolve_workspace
+    from engine.errors import EngineError
+
+    try:
+        workspace = resolve_workspace(arguments[1] if arguments else None)
+    except EngineError as error:
+        sys.stderr.write(f"error: {error.message}\n")
+        return error.exit_code
+    from atft_tui.app import run
+
+    return run(workspace)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,205 @@
+"""The command line over `COMMANDS`: parse, load one handler, print its outcome, map errors to codes."""
+
+import importlib
+import json
+import math
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.commands import COMMANDS, Command, Parameter
+from engine.config_file import Resolved, read_resolved, resolve
+from engine.errors import EngineError, EnvironmentProblem
+from engine.runs.sink import EventSink, NullSink
+from engine.runs.store import RunStore
+from engine.terminal import TerminalSink
+from engine.threads import limit_threads
+
+if TYPE_CHECKING:
+    from engine.stages.context import Outcome
+
+GLOBAL_OPTIONS = (
+    click.Option(["--workspace"], help="Directory of data, runs and reports.", metavar="DIR"),
+    click.Option(
+        ["as_json", "--json"], is_flag=True, help="One JSON object on stdout, nothing else."
+    ),
+    click.Option(["--quiet"], is_flag=True, help="No progress on stderr."),
+)
+CONFIG_OPTIONS = (
+    click.Option(["--preset"], help="Named set of overrides, e.g. cpu-small."),
+    click.Option(
+        ["overrides", "--set"], multiple=True, metavar="KEY=VALUE", help="Override a key."
+    ),
+    click.Option(["--mode"], type=click.Choice(["safe", "optimized"]), help="training.mode"),
+    click.Option(["--device"], type=click.Choice(["auto", "cuda", "cpu"]), help="training.device"),
+    click.Option(["run_id", "--run"], hidden=True),
+)
+EPILOG = (
+    "Exit codes: 0 done, 2 usage or configuration, 3 data, 4 file or environment, 5 locked, "
+    "6 refused by a gate, 130 interrupted, 1 a bug. With --json an error is an object with "
+    "error, hint and exit_code."
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    group = click.Group(
+        "atft-tui",
+        help="Train a graph-attention stock ranker, watch it learn, backtest it honestly.",
+        epilog=EPILOG,
+        commands={command.name: _build(command) for command in COMMANDS},
+    )
+    group.params.append(click.Option(["--workspace"], help="Opens the screen on this workspace."))
+    try:
+        return int(group.main(arguments, prog_name="atft-tui", standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        sys.stderr.write("interrupted\n")
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`); leave without a second message about it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def resolve_workspace(option: str | None, files: tuple[Path, ...] = (Path("config.toml"),)) -> Path:
+    """--workspace, else ATFT_WORKSPACE, else workspace.path of ./config.toml, else ./workspace."""
+    chosen = option or os.environ.get("ATFT_WORKSPACE")
+    return Path(chosen or resolve(files).config.workspace.path).expanduser().absolute()
+
+
+def _build(command: Command) -> click.Command:
+    options = [*GLOBAL_OPTIONS, *(CONFIG_OPTIONS if command.configurable else ())]
+    return click.Command(
+        command.name,
+        help=command.help,
+        params=[*(_parameter(item) for item in command.parameters), *options],
+        callback=partial(_run, command),
+    )
+
+
+def _parameter(item: Parameter) -> click.Parameter:
+    kind: Any = click.Choice(item.choices) if item.choices else item.type
+    if item.kind == "argument":
+        return click.Argument([item.name], type=kind, required=item.required)
+    flag = f"--{item.name.replace('_', '-')}"
+    if item.kind == "flag":
+        return click.Option([item.name, flag], is_flag=True, help=item.help)
+    return click.Option(
+        [item.name, flag],
+        type=kind,
+        default=item.default,
+        required=item.required,
+        help=item.help,
+        show_default=item.default is not None,
+    )
+
+
+def _run(command: Command, **given: Any) -> int:
+    as_json, quiet = given.pop("as_json"), given.pop("quiet")
+    sink: EventSink = NullSink() if quiet else TerminalSink(sys.stderr)
+    try:
+        outcome = _execute(command, sink, given)
+    except EngineError as error:
+        return _fail(error, as_json=as_json)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        return _fail(EnvironmentProblem(what), as_json=as_json)
+    finally:
+        if isinstance(sink, TerminalSink):
+            sink.close()
+    sys.stdout.write(_strict_json(outcome.json) if as_json else outcome.text)
+    sys.stdout.write("\n")
+    sys.stdout.flush()
+    return 0
+
+
+def _execute(command: Command, sink: EventSink, given: dict[str, Any]) -> "Outcome":
+    workspace = resolve_workspace(given.pop("workspace"))
+    resolved, run_id = _configuration(command, workspace, given)
+    limit_threads(safe=resolved.config.training.mode == "safe")
+    from engine.stages.context import StageContext, StopFlag
+
+    stop = StopFlag()
+    _listen(stop)
+    context = StageContext(
+        workspace=workspace,
+        config=resolved.config,
+        sink=sink,
+        stop=stop,
+        run_id=run_id,
+        origins=resolved.origins,
+    )
+    context.store.sweep()
+    module, _, function = command.handler.partition(":")
+    handler: Callable[..., Outcome] = getattr(importlib.import_module(module), function)
+    return handler(context, **given)
+
+
+def _configuration(
+    command: Command, workspace: Path, given: dict[str, Any]
+) -> tuple[Resolved, str | None]:
+    files = (Path("config.toml"), workspace / "config.toml")
+    if not command.configurable:
+        return resolve(files), None
+    preset, overrides = given.pop("preset"), list(given.pop("overrides"))
+    for name in ("mode", "device"):
+        value = given.pop(name)
+        if value is not None:
+            overrides.append(f"training.{name}={value}")
+    run_id = given.pop("run_id")
+    existing = run_id or given.get("resume")
+    if existing:
+        run = RunStore(workspace / "runs").open(existing)
+        return Resolved(read_resolved(run.path("config.toml")), {}), run_id
+    if command.name == "demo" and preset is None:
+        preset = "demo"
+    return resolve(files, preset=preset, overrides=overrides), None
+
+
+def _listen(stop: Any) -> None:
+    """First SIGTERM or SIGINT asks the stage to stop at the next step; the second ends at once."""
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        if stop.requested:
+            os._exit(130)
+        stop.requested = True
+        sys.stderr.write(f"\n{signal.Signals(number).name}: stopping at the next step\n")
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+
+
+def _fail(error: EngineError, *, as_json: bool) -> int:
+    sys.stderr.write(f"error: {error.message}\n")
+    if error.hint:
+        sys.stderr.write(f"hint: {error.hint}\n")
+    if as_json:
+        answer = {"error": error.message, "hint": error.hint, "exit_code": error.exit_code}
+        sys.stdout.write(_strict_json(answer) + "\n")
+    return error.exit_code
+
+
+def _strict_json(value: Mapping[str, Any]) -> str:
+    return json.dumps(_finite(value), indent=2, allow_nan=False, default=str)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

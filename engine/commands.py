@@ -1,0 +1,161 @@
+"""Every command as data: the command line builds its parser from this, the screen its palette."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["argument", "option", "flag"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    name: str
+    """As the handler's keyword; ``first_test`` is ``--first-test`` on the command line."""
+    help: str
+    kind: Kind = "option"
+    type: type = str
+    default: str | int | bool | None = None
+    choices: tuple[str, ...] = ()
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    name: str
+    help: str
+    handler: str
+    """``module:function``, imported when the command runs."""
+    parameters: tuple[Parameter, ...] = ()
+    configurable: bool = True
+    """Takes --preset, --set, --mode and --device."""
+    launchable: bool = False
+    """The screen can start it as a detached child."""
+
+
+def _option(name: str, text: str, **more: object) -> Parameter:
+    return Parameter(name=name, help=text, **more)  # type: ignore[arg-type]
+
+
+RUN = Parameter(name="run", kind="argument", help="Run id, its start, or `last`.", required=True)
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        name="demo",
+        help="The whole way on a synthetic market, in a fresh workspace.",
+        handler="engine.stages.demo:demo",
+        parameters=(
+            _option("quick", "A small market and few epochs.", kind="flag", default=False),
+        ),
+        launchable=True,
+    ),
+    Command(
+        name="ingest",
+        help="Read market data into the workspace.",
+        handler="engine.stages.ingest:ingest",
+        parameters=(
+            _option(
+                "source", "Where the data come from.", choices=("files", "synthetic"), required=True
+            ),
+            _option("prices", "CSV or Parquet file, or a folder of them."),
+            _option("securities", "Table of names and sectors."),
+            _option("index", "Table of the market index: date, close."),
+            _option("columns", 'Column mapping, e.g. "symbol=code,close=adj".'),
+        ),
+    ),
+    Command(
+        name="check",
+        help="Schema and quality verdict of the data.",
+        handler="engine.stages.check:check",
+    ),
+    Command(
+        name="preflight",
+        help="Device, memory, disk, threads and data: can a run start?",
+        handler="engine.stages.preflight:preflight",
+    ),
+    Command(
+        name="train",
+        help="One training run through all phases.",
+        handler="engine.stages.train:train",
+        parameters=(_option("resume", "Go on with a stopped or killed run."),),
+        launchable=True,
+    ),
+    Command(
+        name="walkforward",
+        help="Purged, embargoed folds: out-of-sample scores for the whole span.",
+        handler="engine.stages.walkforward:walkforward",
+        parameters=(
+            _option("first_test", "First test day, ISO date."),
+            _option("last_test", "Last test day, ISO date."),
+            _option("step", "Length of a test block: 1y, 6m or sessions.", default="1y"),
+            _option("seeds", "Networks averaged per fold.", type=int, default=1),
+            _option(
+                "with_baselines", "Also fit the simple models per fold.", kind="flag", default=False
+            ),
+        ),
+        launchable=True,
+    ),
+    Command(
+        name="predict",
+        help="Scores of any days from a trained run.",
+        handler="engine.stages.predict:predict",
+        parameters=(
+            RUN,
+            _option("start", "First day, ISO date."),
+            _option("stop", "Last day, ISO date."),
+            _option("in_sample", "Allow days the run was trained on.", kind="flag", default=False),
+        ),
+    ),
+    Command(
+        name="backtest",
+        help="Weights, simulation and figures of a run's test scores.",
+        handler="engine.stages.backtest:backtest",
+        parameters=(RUN, _option("strategy", "A module of strategies/.")),
+    ),
+    Command(
+        name="report",
+        help="Export the report of a run.",
+        handler="engine.stages.report:report",
+        parameters=(
+            RUN,
+            _option("format", "Comma-separated: html, json, md.", default="html,json,md"),
+        ),
+    ),
+    Command(
+        name="runs", help="List the runs.", handler="engine.stages.runs:runs", configurable=False
+    ),
+    Command(
+        name="show",
+        help="One run: status, figures, versions.",
+        handler="engine.stages.runs:show",
+        parameters=(RUN,),
+        configurable=False,
+    ),
+    Command(
+        name="watch",
+        help="Follow a run's events until it ends.",
+        handler="engine.stages.runs:watch",
+        parameters=(RUN,),
+        configurable=False,
+    ),
+    Command(
+        name="stop",
+        help="Ask a run to save a checkpoint and end.",
+        handler="engine.stages.runs:stop",
+        parameters=(RUN,),
+        configurable=False,
+    ),
+    Command(
+        name="config",
+        help="Show the resolved configuration, write a commented one, or check it.",
+        handler="engine.stages.config:config",
+        parameters=(
+            Parameter(
+                name="action",
+                kind="argument",
+                help="show, init or check.",
+                choices=("show", "init", "check"),
+                required=True,
+            ),
+        ),
+    ),
+)
+BY_NAME = {command.name: command for command in COMMANDS}

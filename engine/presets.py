@@ -1,0 +1,25 @@
+"""Named sets of overrides (`--preset NAME`): dotted key -> value, on top of the defaults."""
+
+from typing import Any
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "cpu-small": {
+        "model.hidden": 32,
+        "training.day_stride": 4,
+        "training.epochs": (3, 2, 4, 2),
+    },
+    "base": {"model.hidden": 64, "model.gat_heads": (4, 2)},
+    "large": {"model.hidden": 256, "model.attention_heads": 8, "model.gat_heads": (8, 4)},
+    "demo": {
+        "data.market": "synthetic",
+        "universe.min_history": 130,
+        "universe.min_price": 0.0,
+        "universe.min_turnover": 0.0,
+        "split.validation_sessions": 160,
+        "split.test_sessions": 252,
+        "model.dropout": 0.2,
+        "training.day_stride": 2,
+        "training.epochs": (3, 2, 5, 2),
+    },
+}
+"""``training.epochs`` is short for the epochs of the phases, in order."""

@@ -1,0 +1,47 @@
+"""Starting a command as a child that outlives its starter, and asking one to stop."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from engine.config import Config
+from engine.errors import UsageError
+from engine.runs.store import Run, RunStore
+
+
+def start(workspace: Path, command: str, config: Config, arguments: Sequence[str] = ()) -> Run:
+    """Create the run and start ``python -m engine COMMAND --run ID`` in a session of its own.
+
+    The child reads its configuration from the run directory; its output goes to ``log.txt``.
+    """
+    run = RunStore(workspace / "runs").create(command, config)
+    _spawn(workspace, run, [command, "--run", run.id, *arguments])
+    return run
+
+
+def resume(workspace: Path, run: Run) -> None:
+    """Go on with a stopped or crashed training in a new child."""
+    _spawn(workspace, run, ["train", "--resume", run.id])
+
+
+def request_stop(run: Run) -> None:
+    """SIGTERM to the process that holds the run's lock: it finishes its step and saves a checkpoint."""
+    pid = run.holder()
+    if pid is None:
+        raise UsageError(f"{run.id}: nobody is working on it", hint=f"its status is {run.status()}")
+    os.kill(pid, signal.SIGTERM)
+
+
+def _spawn(workspace: Path, run: Run, words: Sequence[str]) -> None:
+    with run.log_path.open("ab") as log:
+        subprocess.Popen(
+            [sys.executable, "-m", "engine", *words, "--workspace", str(workspace), "--json"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            start_new_session=True,
+            close_fds=True,
+        )

@@ -1,0 +1,199 @@
+"""The run store: one directory per run. Nothing here knows torch, polars or the network."""
+
+import datetime as dt
+import os
+import platform
+import re
+import secrets
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from engine.config import Config
+from engine.config_file import read_resolved, write_resolved
+from engine.errors import IntegrityError, UsageError
+from engine.files import digest, read_json, write_json
+from engine.runs import lock
+from engine.runs.events import RunEvent, RunFinished, decode
+
+Status = Literal["created", "running", "done", "stopped", "failed", "crashed"]
+ID = re.compile(r"^\d{8}-\d{6}-[a-z]+-[0-9a-f]{4}$")
+PREFIX = re.compile(r"^[0-9a-z-]{1,60}$")
+TAIL_BYTES = 64 * 1024
+PACKAGES = ("atft-tui", "torch", "torch-geometric", "polars", "numpy", "vectorbt", "lightgbm")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    directory: Path
+
+    @property
+    def id(self) -> str:
+        return self.directory.name
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Command, versions, commit, creation time; never changed after creation."""
+        return read_json(self.directory / "manifest.json")
+
+    @property
+    def command(self) -> str:
+        return self.id.split("-")[2]
+
+    @property
+    def created(self) -> dt.datetime:
+        """From the id: UTC, to the second."""
+        return dt.datetime.strptime(self.id[:15], "%Y%m%d-%H%M%S").replace(tzinfo=dt.UTC)
+
+    @property
+    def events_path(self) -> Path:
+        return self.directory / "events.jsonl"
+
+    @property
+    def log_path(self) -> Path:
+        return self.directory / "log.txt"
+
+    def path(self, name: str) -> Path:
+        return self.directory / name
+
+    def config(self) -> Config:
+        """The complete configuration that the run was started with."""
+        return read_resolved(self.directory / "config.toml")
+
+    def lock(self) -> AbstractContextManager[None]:
+        return lock.hold(self.directory / "lock")
+
+    def is_alive(self) -> bool:
+        return lock.is_held(self.directory / "lock")
+
+    def holder(self) -> int | None:
+        return lock.holder(self.directory / "lock")
+
+    def last_event(self) -> RunEvent | None:
+        """The newest whole event, read from the end of the file."""
+        try:
+            with self.events_path.open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - TAIL_BYTES))
+                lines = file.read().split(b"\n")
+        except FileNotFoundError:
+            return None
+        return next((event for line in reversed(lines) if (event := decode(line))), None)
+
+    def status(self) -> Status:
+        """A run is alive if its lock is held; free and without an end it has crashed."""
+        if self.is_alive():
+            return "running"
+        last = self.last_event()
+        if isinstance(last, RunFinished):
+            return last.status
+        return "created" if last is None else "crashed"
+
+
+@dataclass(frozen=True, slots=True)
+class RunStore:
+    root: Path
+    """``WORKSPACE/runs``."""
+    now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
+
+    def create(self, command: str, config: Config, extra: Mapping[str, Any] | None = None) -> Run:
+        """A new run directory with its manifest and resolved configuration."""
+        created = self.now()
+        name = f"{created:%Y%m%d-%H%M%S}-{command}-{secrets.token_hex(2)}"
+        directory = self.root / name
+        directory.mkdir(parents=True)
+        write_resolved(directory / "config.toml", config)
+        write_json(
+            directory / "manifest.json",
+            {
+                "id": name,
+                "command": command,
+                "created": created.isoformat(),
+                "python": platform.python_version(),
+                "platform": platform.platform(),
+                "packages": _versions(),
+                "git_commit": _commit(),
+                "config_digest": digest(config.model_dump(mode="json")),
+                **(extra or {}),
+            },
+        )
+        return Run(directory)
+
+    def open(self, run_id: str) -> Run:
+        """A run by id, unique prefix, or ``last``. Anything else is a UsageError."""
+        if run_id == "last":
+            newest = next(iter(self), None)
+            if newest is None:
+                raise UsageError(
+                    f"{self.root}: no runs yet", hint="start one with `atft-tui train`"
+                )
+            return newest
+        if not PREFIX.match(run_id):
+            raise UsageError(f"{run_id!r} is not a run id", hint="`atft-tui runs` lists them")
+        found = [run for run in self if run.id.startswith(run_id) or run.id.endswith(run_id)]
+        exact = [run for run in found if run.id == run_id]
+        if len(found) > 1 and not exact:
+            names = ", ".join(run.id for run in found[:5])
+            raise UsageError(f"{run_id!r} fits several runs: {names}")
+        if not found:
+            raise UsageError(f"no run {run_id!r}", hint="`atft-tui runs` lists them")
+        return (exact or found)[0]
+
+    def __iter__(self) -> Iterator[Run]:
+        """All complete run directories, newest first; links and strange names are passed over."""
+        if not self.root.is_dir():
+            return
+        names = sorted(
+            (entry.name for entry in os.scandir(self.root) if _is_run(entry)), reverse=True
+        )
+        for name in names:
+            yield Run(self.root / name)
+
+    def sweep(self) -> None:
+        """Remove temporary files that killed writers left in runs nobody works on."""
+        for run in self:
+            if not run.is_alive():
+                for path in run.directory.glob(".*.tmp"):
+                    path.unlink(missing_ok=True)
+
+
+def _is_run(entry: "os.DirEntry[str]") -> bool:
+    plain = entry.is_dir(follow_symlinks=False) and ID.match(entry.name) is not None
+    return plain and os.path.exists(os.path.join(entry.path, "manifest.json"))
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _commit() -> str | None:
+    """Commit of the checkout that this code runs from; None for an installed package."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"],  # noqa: S607
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
+
+
+def require_file(path: Path, hint: str) -> Path:
+    """The path if the file is there, else an IntegrityError with what to run."""
+    if not path.is_file():
+        raise IntegrityError(f"{path.parent.name}: no {path.name}", hint=hint)
+    return path

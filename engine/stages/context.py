@@ -1,0 +1,115 @@
+"""What every command gets, and the frame around one that works on a run."""
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from engine.config import Config
+from engine.config_file import Origins
+from engine.errors import EngineError, Interrupted, UsageError
+from engine.files import digest
+from engine.runs.events import RunFinished, RunStarted, Status
+from engine.runs.sink import EventSink, JsonlSink, TeeSink
+from engine.runs.store import Run, RunStore
+
+
+@dataclass(slots=True)
+class StopFlag:
+    """Set by the first SIGTERM or SIGINT; long work looks at it between steps."""
+
+    requested: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageContext:
+    workspace: Path
+    config: Config
+    sink: EventSink
+    stop: StopFlag
+    run_id: str | None = None
+    """A run that the starter has created already (the screen does)."""
+    origins: Origins = field(default_factory=dict)
+    now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
+
+    @property
+    def store(self) -> RunStore:
+        return RunStore(self.workspace / "runs", self.now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    json: dict[str, Any]
+    """Printed with ``--json``."""
+    text: str
+    """What a person reads on stdout."""
+
+
+@dataclass(slots=True, kw_only=True)
+class RunSession:
+    sink: EventSink
+    status: Status = "done"
+    summary: dict[str, Any] = field(default_factory=dict)
+
+
+def open_or_create(
+    context: StageContext, command: str, *, resume: str | None = None
+) -> tuple[Run, StageContext]:
+    """The run to work on, and the context with that run's own configuration if it existed before."""
+    if resume is not None:
+        run = context.store.open(resume)
+        status = run.status()
+        if status == "done":
+            raise UsageError(
+                f"{run.id}: already done", hint="start a new run with `atft-tui train`"
+            )
+        config = run.config()
+    elif context.run_id is not None:
+        run = context.store.open(context.run_id)
+        config = run.config()
+    else:
+        return context.store.create(command, context.config), context
+    return run, replace(context, config=config)
+
+
+@contextmanager
+def run_session(
+    context: StageContext, run: Run, *, device: str = "", resumed: bool = False
+) -> Iterator[RunSession]:
+    """Hold the run's lock, write its events, and end it with exactly one `RunFinished`.
+
+    An EngineError becomes status failed with its message and hint; any other exception is recorded by
+    its type. Both are raised again.
+    """
+    config = context.config
+    with run.lock():
+        log = JsonlSink(run.events_path, now=context.now)
+        session = RunSession(sink=TeeSink([log, context.sink]))
+        try:
+            session.sink.emit(
+                RunStarted(
+                    run_id=run.id,
+                    command=run.command,
+                    device=device or config.training.device,
+                    mode=config.training.mode,
+                    seed=config.training.seed,
+                    config_digest=digest(config.model_dump(mode="json")),
+                    resumed=resumed,
+                )
+            )
+            try:
+                yield session
+            except EngineError as error:
+                status: Status = "stopped" if isinstance(error, Interrupted) else "failed"
+                session.sink.emit(RunFinished(status=status, error=error.message, hint=error.hint))
+                raise
+            except BaseException as error:
+                session.sink.emit(
+                    RunFinished(status="failed", error=f"{type(error).__name__}: {error}")
+                )
+                raise
+            session.sink.emit(RunFinished(status=session.status, summary=session.summary))
+        finally:
+            log.close()

@@ -1,0 +1,106 @@
+"""`predict`: scores of any days from the weights that a run kept."""
+
+import datetime as dt
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from engine.dataset.split import Split, single_split, valid_sessions
+from engine.errors import GateError, UsageError
+from engine.model.build import build_model
+from engine.portfolio.prediction import Prediction
+from engine.runs.store import require_file
+from engine.stages.context import Outcome, StageContext
+from engine.stages.pipeline import identity, load_dataset, start_runtime
+from engine.training.scoring import score_days
+from engine.training.snapshots import Snapshots
+
+
+def predict(
+    context: StageContext, *, run: str, start: str | None, stop: str | None, in_sample: bool
+) -> Outcome:
+    """Score the sessions from ``start`` to ``stop`` (default: the run's test days and newer).
+
+    Days that the run was trained on are refused without ``in_sample``; with it they are marked as
+    split ``train``, which `backtest` does not take.
+    """
+    found = context.store.open(run)
+    require_file(found.path("train.json"), "train it to its end first")
+    context = replace(context, config=found.config())
+    config = context.config
+    with found.lock():
+        dataset = load_dataset(context, context.sink)
+        features = dataset.features
+        split = single_split(features, config.split, config.universe.min_names)
+        usable = valid_sessions(features, config.split, config.universe.min_names)
+        chosen = _between(features.dates_S, usable, start, stop, split)
+        names = _names(chosen, split)
+        inside = chosen[names == "train"]
+        if inside.size and not in_sample:
+            first, last = features.dates_S[inside[0]], features.dates_S[inside[-1]]
+            raise GateError(
+                f"{found.id}: {inside.size} days ({first} to {last}) are in the span it was trained on",
+                hint="choose later days, or allow them with --in-sample",
+            )
+        runtime = start_runtime(config, context.sink)
+        model = build_model(config, len(features.features)).to(runtime.device)
+        snapshots = Snapshots(
+            directory=found.path("checkpoints"), identity=identity(config, dataset)
+        )
+        model.set_blocks(snapshots.load_weights("kept", model)["blocks"])
+        scored = score_days(
+            model,
+            features,
+            dataset.graphs,
+            chosen,
+            window=config.split.window,
+            runtime=runtime,
+        )
+        frame = scored.to_frame(features, split="", fold=0)
+        by_date = dict(
+            zip((features.dates_S[s].item() for s in chosen), names.tolist(), strict=True)
+        )
+        frame = frame.with_columns(
+            pl.col("date").replace_strict(by_date, return_dtype=pl.String).alias("split")
+        )
+        path = found.path("predictions.parquet")
+        Prediction(
+            frame=frame.sort("date", "symbol"),
+            run_id=found.id,
+            horizons=features.horizons,
+            market=features.market,
+        ).write(path)
+    summary = {"run_id": found.id, "path": str(path), "rows": len(frame), "days": int(chosen.size)}
+    return Outcome(json=summary, text=f"{len(frame):,} scores of {chosen.size} days: {path}")
+
+
+def _between(
+    dates_S: NDArray[np.datetime64],
+    usable: NDArray[np.int64],
+    start: str | None,
+    stop: str | None,
+    split: Split,
+) -> NDArray[np.int64]:
+    first = dates_S[split.test[0]] if start is None else _day(start)
+    last = dates_S[-1] if stop is None else _day(stop)
+    chosen = usable[(dates_S[usable] >= first) & (dates_S[usable] <= last)]
+    if chosen.size == 0:
+        raise UsageError(f"no session that can be scored between {first} and {last}")
+    return chosen
+
+
+def _day(text: str) -> np.datetime64:
+    try:
+        return np.datetime64(dt.date.fromisoformat(text), "D")
+    except ValueError as error:
+        raise UsageError(f"{text!r} is not a date", hint="write YYYY-MM-DD") from error
+
+
+def _names(chosen: NDArray[np.int64], split: Split) -> NDArray[np.str_]:
+    """Split of each session. Embargoed days count with the part before them."""
+    names = np.full(chosen.size, "train", dtype="<U10")
+    names[chosen >= split.validation[0]] = "validation"
+    names[chosen >= split.test[0]] = "test"
+    return names

@@ -1,0 +1,121 @@
+"""`preflight`: everything a long run needs, in one table; a red row stops."""
+
+import shutil
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import psutil
+import torch
+
+from engine.data.calendar import last_known_session
+from engine.data.load import load_panel
+from engine.errors import EngineError, GateError
+from engine.features.catalog import select
+from engine.model.build import build_model, parameter_table
+from engine.stages.context import Outcome, StageContext
+from engine.stages.text import table
+from engine.training.device import choose_device
+
+GIB = 2**30
+CALENDAR_WARNING_DAYS = 60
+CHECKPOINT_COPIES = 4
+"""resume, best, kept, and the one being written."""
+OPTIMIZER_FACTOR = 3
+"""Weights and two moments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    name: str
+    value: str
+    verdict: Literal["ok", "warn", "stop"]
+    hint: str = ""
+
+
+def preflight(context: StageContext) -> Outcome:
+    """Check device, data, memory and disk. A row `stop` is a GateError that lists all of them."""
+    rows = [_torch(), _device(context), *_data(context), _disk_is_writable(context)]
+    stops = [row for row in rows if row.verdict == "stop"]
+    text = table(
+        [[row.verdict, row.name, row.value, row.hint] for row in rows],
+        header=["", "what", "value", "hint"],
+    )
+    if stops:
+        raise GateError(
+            "preflight: " + "; ".join(f"{row.name}: {row.value}" for row in stops),
+            hint=stops[0].hint,
+        )
+    return Outcome(json={"rows": [asdict(row) for row in rows], "verdict": "ok"}, text=text)
+
+
+def _torch() -> Row:
+    threads = f"{torch.get_num_threads()} threads of {psutil.cpu_count()} processors"
+    return Row("torch", f"{torch.__version__}, {threads}", "ok")
+
+
+def _device(context: StageContext) -> Row:
+    try:
+        device = choose_device(context.config.training.device, context.sink)
+    except EngineError as error:
+        return Row("device", error.message, "stop", error.hint)
+    return Row("device", str(device), "ok")
+
+
+def _data(context: StageContext) -> list[Row]:
+    """Data verdict, and the memory and disk that a run on these data needs."""
+    config = context.config
+    try:
+        panel, quality = load_panel(context.workspace, config)
+    except EngineError as error:
+        return [Row("data", error.message, "stop", error.hint)]
+    n_features = len(select(config.features.families))
+    itemsize = 2 if config.features.dtype == "float16" else 4
+    tensor = quality.sessions * quality.symbols * n_features * itemsize
+    parameters = sum(parameter_table(build_model(config, n_features)).values()) * 4
+    ram = 2 * tensor + 1.5 * GIB
+    disk = 1.2 * tensor + CHECKPOINT_COPIES * OPTIMIZER_FACTOR * parameters + 0.2 * GIB
+    free_ram = psutil.virtual_memory().available
+    free_disk = shutil.disk_usage(_existing(context)).free
+    days_left = (last_known_session(panel.market) - context.now().date()).days
+    return [
+        Row(
+            "data",
+            f"{quality.verdict}: {quality.rows_out:,} bars, {quality.symbols:,} symbols to {quality.last}",
+            "ok" if quality.verdict == "ok" else "warn",
+            "" if quality.verdict == "ok" else "`atft-tui check` lists the findings",
+        ),
+        _room("memory", ram, free_ram, "lower universe size or features.dtype = 'float16'"),
+        _room("disk", disk, free_disk, "free space or choose another --workspace"),
+        Row(
+            "calendar",
+            f"{panel.market}, known for {min(days_left, 9999)} more days",
+            "ok" if days_left > CALENDAR_WARNING_DAYS else "warn",
+            "" if days_left > CALENDAR_WARNING_DAYS else "update exchange_calendars",
+        ),
+    ]
+
+
+def _room(name: str, needed: float, free: float, hint: str) -> Row:
+    text = f"needs about {needed / GIB:.1f} GiB, {free / GIB:.1f} GiB free"
+    if needed > free:
+        return Row(name, text, "stop", hint)
+    return Row(name, text, "warn" if needed > 0.7 * free else "ok")
+
+
+def _existing(context: StageContext) -> str:
+    """The workspace, or its nearest parent that exists."""
+    path = context.workspace
+    while not path.exists():
+        path = path.parent
+    return str(path)
+
+
+def _disk_is_writable(context: StageContext) -> Row:
+    probe = context.workspace / ".preflight.tmp"
+    try:
+        context.workspace.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"x" * 4096)
+        probe.unlink()
+    except OSError as error:
+        return Row("workspace", f"{context.workspace}: {error.strerror}", "stop", "choose another")
+    return Row("workspace", f"{context.workspace}, writable", "ok")

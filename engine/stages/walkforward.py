@@ -1,0 +1,187 @@
+"""`walkforward`: consecutive test blocks, each scored by networks that saw only what came before it."""
+
+import datetime as dt
+import re
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from engine.dataset.split import Fold, walk_forward
+from engine.errors import Interrupted, UsageError
+from engine.files import atomic_path, digest, write_json
+from engine.portfolio.prediction import Prediction
+from engine.runs.events import Noted, StageStarted
+from engine.runs.sink import EventSink
+from engine.runs.store import Run
+from engine.stages.context import Outcome, StageContext, open_or_create, run_session
+from engine.stages.pipeline import Dataset, build_trainer, load_dataset, start_runtime
+from engine.stages.text import rank_ic, table
+from engine.stages.train import provenance
+from engine.training.baselines import compute_baselines
+from engine.training.evaluate import by_horizon, evaluate, paired_rank_ic
+from engine.training.trainer import TrainingStopped
+
+SESSIONS = {"y": 252, "m": 21, "": 1}
+
+
+def walkforward(
+    context: StageContext,
+    *,
+    first_test: str | None,
+    last_test: str | None,
+    step: str,
+    seeds: int,
+    with_baselines: bool,
+) -> Outcome:
+    """Train per fold, average ``seeds`` networks, and keep the scores of all test days."""
+    if seeds < 1:
+        raise UsageError(f"--seeds {seeds}: at least one network is needed")
+    first, last, length = _date(first_test), _date(last_test), step_sessions(step)
+    run, context = open_or_create(context, "walkforward")
+    with run_session(context, run) as session:
+        sink, started = session.sink, time.perf_counter()
+        dataset = load_dataset(context, sink)
+        config = context.config
+        folds = walk_forward(
+            dataset.features,
+            config.split,
+            config.universe.min_names,
+            first_test=first,
+            last_test=last,
+            step_sessions=length,
+        )
+        scores = [_score_fold(context, run, dataset, fold, seeds, sink) for fold in folds]
+        baselines = pl.DataFrame()
+        if with_baselines:
+            baselines = _baselines(context, run, dataset, folds, sink)
+        summary = _summarise(context, run, dataset, folds, pl.concat(scores), baselines)
+        summary["seconds"] = time.perf_counter() - started
+        write_json(run.path("train.json"), summary)
+        session.summary = {"test": summary["test"], "seconds": summary["seconds"]}
+    return Outcome(json=summary, text=_text(summary))
+
+
+def step_sessions(text: str) -> int:
+    """``1y``, ``6m`` or a number of sessions."""
+    match = re.fullmatch(r"(\d+)([ym]?)", text)
+    if not match or int(match[1]) == 0:
+        raise UsageError(f"--step {text!r}: write 1y, 6m or a number of sessions")
+    return int(match[1]) * SESSIONS[match[2]]
+
+
+def _date(text: str | None) -> dt.date | None:
+    if text is None:
+        return None
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"{text!r} is not a date", hint="write YYYY-MM-DD") from error
+
+
+def _score_fold(
+    context: StageContext, run: Run, dataset: Dataset, fold: Fold, seeds: int, sink: EventSink
+) -> pl.DataFrame:
+    """Test scores of one fold: the mean over seeds of each network's scores, standardised by day."""
+    frames = []
+    for number in range(seeds):
+        training = context.config.training
+        seeded = training.model_copy(update={"seed": training.seed + number})
+        one = replace(context, config=context.config.model_copy(update={"training": seeded}))
+        sink.emit(Noted(message=f"fold {fold.index}, seed {seeded.seed}"))
+        runtime = start_runtime(one.config, sink)
+        directory = run.path(f"checkpoints/fold-{fold.index}-seed-{seeded.seed}")
+        trainer = build_trainer(
+            one, dataset, fold.split, directory=directory, runtime=runtime, sink=sink
+        )
+        try:
+            trainer.run()
+        except TrainingStopped as error:
+            raise Interrupted(
+                f"stopped in fold {fold.index}", hint="start the walk-forward again"
+            ) from error
+        scored = trainer.score(fold.split.test)
+        frames.append(scored.to_frame(dataset.features, split="test", fold=fold.index))
+    columns = [f"score_{h}" for h in dataset.features.horizons]
+    standard = [
+        frame.with_columns(
+            ((pl.col(c) - pl.col(c).mean()) / (pl.col(c).std() + 1e-12)).over("date")
+            for c in columns
+        )
+        for frame in frames
+    ]
+    mean = np.mean([frame.select(columns).to_numpy() for frame in standard], axis=0)
+    return frames[0].with_columns(
+        pl.Series(column, mean[:, i], dtype=pl.Float32) for i, column in enumerate(columns)
+    )
+
+
+def _baselines(
+    context: StageContext, run: Run, dataset: Dataset, folds: list[Fold], sink: EventSink
+) -> pl.DataFrame:
+    sink.emit(StageStarted(stage="baselines"))
+    parts = [
+        compute_baselines(
+            dataset.features, fold.split, config=context.config, fold=fold.index, sink=sink
+        )
+        for fold in folds
+    ]
+    frame = pl.concat(parts).filter(pl.col("split") == "test")
+    with atomic_path(run.path("baselines.parquet")) as temporary:
+        frame.write_parquet(temporary)
+    return frame
+
+
+def _summarise(
+    context: StageContext,
+    run: Run,
+    dataset: Dataset,
+    folds: list[Fold],
+    scores: pl.DataFrame,
+    baselines: pl.DataFrame,
+) -> dict[str, Any]:
+    config, features = context.config, dataset.features
+    scores = scores.sort("date", "symbol")
+    Prediction(
+        frame=scores,
+        run_id=run.id,
+        horizons=features.horizons,
+        market=features.market,
+        config_digest=digest(config.model_dump(mode="json")),
+        data_fingerprint=features.fingerprint,
+    ).write(run.path("predictions.parquet"))
+    h, seed, draws = config.training.score_horizon, config.training.seed, config.training.null_draws
+    ours = evaluate(scores, features, null_draws=draws, seed=seed)["test"]
+    per_fold = []
+    for fold in folds:
+        rows = scores.filter(pl.col("fold") == fold.index)
+        figures = evaluate(rows, features, null_draws=draws, seed=seed)["test"]
+        per_fold.append({"fold": fold.index, **by_horizon({h: figures[h]})[str(h)]})
+    table: dict[str, Any] = {}
+    for (name,), rows in baselines.group_by("name", maintain_order=True) if len(baselines) else ():
+        theirs = evaluate(rows, features, null_draws=draws, seed=seed)["test"]
+        difference = paired_rank_ic(scores, rows, features, horizon=h)
+        table[str(name)] = {
+            "test": by_horizon({h: theirs[h]})[str(h)],
+            "test_difference": difference,
+        }
+    return {
+        "run_id": run.id,
+        "status": "done",
+        "score_horizon": h,
+        "test": by_horizon({h: ours[h]})[str(h)],
+        "horizons": {"test": by_horizon(ours)},
+        "folds": per_fold,
+        "baselines": table,
+        **provenance(context, dataset, folds[-1].split),
+    }
+
+
+def _text(summary: dict[str, Any]) -> str:
+    rows = [[f"fold {row['fold']}", rank_ic(row)] for row in summary["folds"]]
+    rows += [["all", rank_ic(summary["test"])]]
+    rows += [[name, rank_ic(values["test"])] for name, values in summary["baselines"].items()]
+    header = ["", f"test RankIC, h={summary['score_horizon']}"]
+    return f"run {summary['run_id']}: done\n\n{table(rows, header=header)}"

@@ -1,0 +1,163 @@
+"""Simple models on the same days: what the network has to beat.
+
+They see the last session's features (the same tensor), are fitted on training days only, and nothing of
+validation or test decides anything about them.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from engine.config import Config
+from engine.dataset.split import Split
+from engine.features.feature_set import FeatureSet
+from engine.features.normalise import gauss_rank
+from engine.runs.events import Advanced, Noted
+from engine.runs.sink import EventSink
+
+RULES: dict[str, tuple[str, float]] = {
+    "reversal_1": ("return_1", -1.0),
+    "reversal_5": ("return_5", -1.0),
+    "momentum_12_1": ("momentum_12_1", 1.0),
+}
+"""Baseline -> feature and sign; the same score for every horizon."""
+MAX_ROWS = 400_000
+"""Training rows of the fitted baselines; more days are thinned evenly."""
+RIDGE_PENALTY = 1e-3
+"""Times the number of rows."""
+LIGHTGBM_ROUNDS = 300
+
+Matrix = NDArray[np.float32]
+Fit = Callable[[Matrix, Matrix], Callable[[Matrix], NDArray[np.float64]]]
+
+
+def compute_baselines(
+    features: FeatureSet, split: Split, *, config: Config, fold: int = 0, sink: EventSink
+) -> pl.DataFrame:
+    """Scores of every baseline on validation and test days.
+
+    Columns ``name, date, symbol, fold, split, score_<h>``. A rule whose feature is not in the set is
+    left out, with a note.
+    """
+    parts = [_rule(name, features, split, fold, sink) for name in RULES]
+    fitted: dict[str, Fit] = {"ridge": _fit_ridge, "lightgbm": _lightgbm(config.training.seed)}
+    done, total = 0, len(fitted) * len(features.horizons)
+    for name, fit in fitted.items():
+        scores: dict[str, list[NDArray[np.float64]]] = {}
+        for h, horizon in enumerate(features.horizons):
+            predict = fit(*_training_rows(features, split.train, h))
+            for part, sessions in _parts(split):
+                values = [predict(x_NF) for _, x_NF in _days(features, sessions)]
+                scores.setdefault(part, []).append(np.concatenate(values))
+            done += 1
+            sink.emit(
+                Advanced(stage="baselines", done=done, total=total, note=f"{name} h={horizon}")
+            )
+        parts += [
+            _frame(name, features, sessions, part, fold, np.stack(scores[part], axis=1))
+            for part, sessions in _parts(split)
+        ]
+    return pl.concat([part for part in parts if not part.is_empty()])
+
+
+def _rule(
+    name: str, features: FeatureSet, split: Split, fold: int, sink: EventSink
+) -> pl.DataFrame:
+    feature, sign = RULES[name]
+    if feature not in features.features:
+        sink.emit(Noted(message=f"baseline {name} left out: no feature {feature}"))
+        return pl.DataFrame()
+    f = features.features.index(feature)
+    frames = []
+    for part, sessions in _parts(split):
+        score_M = np.concatenate([sign * x_NF[:, f] for _, x_NF in _days(features, sessions)])
+        score_MH = np.repeat(score_M[:, None], len(features.horizons), axis=1)
+        frames.append(_frame(name, features, sessions, part, fold, score_MH))
+    return pl.concat(frames)
+
+
+def _parts(split: Split) -> tuple[tuple[str, NDArray[np.int64]], ...]:
+    return (("validation", split.validation), ("test", split.test))
+
+
+def _days(
+    features: FeatureSet, sessions: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.int64], Matrix]]:
+    """Members (positions on the symbol axis) and their features of each session."""
+    for session in sessions:
+        member_N = np.flatnonzero(features.member_SN[session])
+        yield member_N, np.asarray(features.x_SNF[session][member_N], dtype=np.float32)
+
+
+def _training_rows(features: FeatureSet, train: NDArray[np.int64], h: int) -> tuple[Matrix, Matrix]:
+    """Features and normal scores of the label within the day; rows without a label are left out."""
+    per_day = features.member_SN[train].sum() / train.size
+    stride = max(1, int(np.ceil(train.size * per_day / MAX_ROWS)))
+    days = train[::stride]
+    x_parts, y_parts = [], []
+    for session, (member_N, x_NF) in zip(days, _days(features, days), strict=True):
+        y_N = gauss_rank(features.forward_return_SNH[session, member_N, h].astype(np.float64))
+        known_N = np.isfinite(y_N)
+        x_parts.append(x_NF[known_N])
+        y_parts.append(y_N[known_N].astype(np.float32))
+    return np.concatenate(x_parts), np.concatenate(y_parts)
+
+
+def _frame(
+    name: str,
+    features: FeatureSet,
+    sessions: NDArray[np.int64],
+    part: str,
+    fold: int,
+    score_MH: NDArray[np.floating],
+) -> pl.DataFrame:
+    member = [np.flatnonzero(features.member_SN[session]) for session in sessions]
+    date_M = np.repeat(features.dates_S[sessions], [m.size for m in member])
+    symbols = pl.Series("symbol", features.symbols)
+    return pl.DataFrame({"date": date_M, "symbol": symbols.gather(np.concatenate(member))}).select(
+        pl.lit(name).alias("name"),
+        pl.col("date").cast(pl.Date),
+        "symbol",
+        pl.lit(fold, pl.Int16).alias("fold"),
+        pl.lit(part).alias("split"),
+        *(
+            pl.Series(f"score_{horizon}", score_MH[:, h].astype(np.float32))
+            for h, horizon in enumerate(features.horizons)
+        ),
+    )
+
+
+def _fit_ridge(x_MF: Matrix, y_M: Matrix) -> Callable[[Matrix], NDArray[np.float64]]:
+    from sklearn.linear_model import Ridge
+
+    model = Ridge(alpha=RIDGE_PENALTY * y_M.size).fit(x_MF, y_M)
+    return lambda x_NF: np.asarray(model.predict(x_NF), dtype=np.float64)
+
+
+def _lightgbm(seed: int) -> Fit:
+    """Gradient-boosted trees (Ke et al., NeurIPS 2017), set for weak signals: slow and heavily bagged."""
+
+    def fit(x_MF: Matrix, y_M: Matrix) -> Callable[[Matrix], NDArray[np.float64]]:
+        import lightgbm
+
+        parameters = {
+            "objective": "regression",
+            "learning_rate": 0.03,
+            "num_leaves": 31,
+            "min_data_in_leaf": max(50, y_M.size // 1000),
+            "feature_fraction": 0.5,
+            "bagging_fraction": 0.7,
+            "bagging_freq": 1,
+            "lambda_l2": 1.0,
+            "seed": seed,
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": 2,
+            "verbosity": -1,
+        }
+        booster = lightgbm.train(parameters, lightgbm.Dataset(x_MF, y_M), LIGHTGBM_ROUNDS)
+        return lambda x_NF: np.asarray(booster.predict(x_NF), dtype=np.float64)
+
+    return fit

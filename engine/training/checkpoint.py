@@ -1,0 +1,175 @@
+"""Checkpoints that survive anything: versioned folders, and a pointer file that is swapped by a rename.
+
+    root/resume-00001200/{tensors.safetensors, state.json, manifest.json}     root/resume   (names the folder)
+
+The folder is complete before the pointer names it, so at any kill the old or the new checkpoint is
+there. Tensors are safetensors and JSON, never pickles: reading one cannot run code.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from engine.errors import GateError, IntegrityError
+from engine.files import read_json, read_manifest, write_json, write_manifest, write_text
+
+TENSORS, STATE = "tensors.safetensors", "state.json"
+_VERSION = re.compile(r"^(?P<name>[a-z]+)-(?P<number>\d{6})$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    tensors: dict[str, Tensor]
+    state: dict[str, Any]
+
+
+def save_checkpoint(
+    root: Path, name: str, tensors: Mapping[str, Tensor], state: Mapping[str, Any]
+) -> None:
+    """Write a new version and make it the current one; older versions are removed afterwards."""
+    root.mkdir(parents=True, exist_ok=True)
+    versions = _versions(root, name)
+    number = max(versions, default=0) + 1
+    staging = root / f".{name}-{number:06d}.tmp"
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir()
+    contiguous = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    save_file(contiguous, staging / TENSORS)
+    _sync(staging / TENSORS)
+    write_json(staging / STATE, _strict(dict(state)))
+    write_manifest(staging, {"name": name})
+    target = root / f"{name}-{number:06d}"
+    staging.rename(target)
+    write_text(root / name, target.name + "\n")
+    for old in versions.values():
+        shutil.rmtree(old)
+
+
+def has_checkpoint(root: Path, name: str) -> bool:
+    return (root / name).is_file()
+
+
+def load_checkpoint(root: Path, name: str) -> Checkpoint:
+    """The current version, after its hashes were checked. A damaged one is an IntegrityError."""
+    directory = root / (root / name).read_text(encoding="utf-8").strip()
+    read_manifest(directory)
+    try:
+        tensors = load_file(directory / TENSORS)
+    except (safetensors.SafetensorError, OSError) as error:
+        raise IntegrityError(f"{directory / TENSORS}: not readable ({error})") from error
+    return Checkpoint(tensors=tensors, state=read_json(directory / STATE))
+
+
+def sweep(root: Path) -> None:
+    """Remove what a killed writer left: staging folders and versions that no pointer names."""
+    if not root.is_dir():
+        return
+    for path in root.iterdir():
+        match = _VERSION.match(path.name)
+        if path.name.endswith(".tmp") and path.is_dir():
+            shutil.rmtree(path)
+        elif match and path.is_dir():
+            pointer = root / match["name"]
+            if not pointer.is_file() or pointer.read_text(encoding="utf-8").strip() != path.name:
+                shutil.rmtree(path)
+
+
+def pack_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Moments as flat tensors ``<parameter>.<moment>``, hyper-parameters as JSON."""
+    saved = optimizer.state_dict()
+    tensors = {
+        f"{index}.{key}": torch.as_tensor(value)
+        for index, moments in saved["state"].items()
+        for key, value in moments.items()
+    }
+    groups = [
+        {key: value for key, value in group.items() if not callable(value)}
+        for group in saved["param_groups"]
+    ]
+    return tensors, {"param_groups": groups}
+
+
+def unpack_optimizer(
+    optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], state: Mapping[str, Any]
+) -> None:
+    """Put the moments back; the optimiser must have the same parameters in the same order."""
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        index, _, moment = key.partition(".")
+        moments.setdefault(int(index), {})[moment] = value
+    groups = [
+        {**group, "betas": tuple(group["betas"])} if "betas" in group else dict(group)
+        for group in state["param_groups"]
+    ]
+    optimizer.load_state_dict({"state": moments, "param_groups": groups})
+
+
+def pack_rng() -> dict[str, Tensor]:
+    """Random states of torch on CPU and, where present, on every CUDA device."""
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states |= {f"cuda{i}": s for i, s in enumerate(torch.cuda.get_rng_state_all())}
+    return states
+
+
+def restore_rng(states: Mapping[str, Tensor]) -> None:
+    torch.set_rng_state(states["cpu"])
+    if torch.cuda.is_available():
+        for i in range(torch.cuda.device_count()):
+            if f"cuda{i}" in states:
+                torch.cuda.set_rng_state(states[f"cuda{i}"], i)
+
+
+def require_same(saved: Mapping[str, Any], current: Mapping[str, Any], what: str) -> None:
+    """Refuse weights that belong to another model, data set or configuration, and say what differs."""
+    a, b = (json.loads(json.dumps(value)) for value in (saved, current))
+    differences = [
+        f"{key}: saved {_short(a.get(key))}, now {_short(b.get(key))}"
+        for key in sorted(a.keys() | b.keys())
+        if a.get(key) != b.get(key)
+    ]
+    if differences:
+        raise GateError(
+            f"{what} belongs to another run: " + "; ".join(differences),
+            hint="use the configuration and data that it was trained with, or train anew",
+        )
+
+
+def _versions(root: Path, name: str) -> dict[int, Path]:
+    found = {}
+    for path in root.iterdir():
+        match = _VERSION.match(path.name)
+        if match and match["name"] == name:
+            found[int(match["number"])] = path
+    return found
+
+
+def _strict(value: Any) -> Any:
+    """NaN as null: strict JSON has no NaN. Read back with `engine.training.progress`."""
+    if isinstance(value, float):
+        return value if value == value and abs(value) != float("inf") else None  # noqa: PLR0124
+    if isinstance(value, Mapping):
+        return {str(key): _strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    return value
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,70 @@
+"""Where and how the network runs. The only place that seeds torch globally or sets its threads."""
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Literal
+
+import psutil
+import torch
+
+from engine.errors import EnvironmentProblem
+from engine.runs.events import Noted
+from engine.runs.sink import EventSink
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    device: torch.device
+    mode: Literal["safe", "optimized"]
+    autocast: bool
+    """bfloat16 for the forward pass; on CUDA in optimized mode only (on CPU it is slower and changes
+    ranks)."""
+    threads: int
+
+    @property
+    def pin(self) -> bool:
+        return self.device.type == "cuda"
+
+    def autocast_context(self) -> AbstractContextManager[object]:
+        if not self.autocast:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+
+def choose_device(requested: Literal["auto", "cuda", "cpu"], sink: EventSink) -> torch.device:
+    """CUDA if asked for or, with ``auto``, if present; EnvironmentProblem if asked for and absent."""
+    if requested == "cpu":
+        return torch.device("cpu")
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if requested == "cuda":
+        raise EnvironmentProblem(
+            "training.device is cuda, but torch sees no CUDA device",
+            hint="use --device auto or cpu, or install a CUDA build of torch and its driver",
+        )
+    sink.emit(Noted(message="no CUDA device: training on the CPU"))
+    return torch.device("cpu")
+
+
+def apply_mode(mode: Literal["safe", "optimized"], device: torch.device, seed: int) -> Runtime:
+    """Seed torch and set its threads and precision.
+
+    safe: one thread, deterministic algorithms, float32. optimized: all physical cores, TF32 and bf16
+    on CUDA.
+    """
+    fast = mode == "optimized"
+    threads = (psutil.cpu_count(logical=False) or 1) if fast else 1
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(mode=not fast, warn_only=device.type == "cuda")
+    torch.backends.cuda.matmul.allow_tf32 = fast
+    torch.backends.cudnn.allow_tf32 = fast
+    torch.backends.cudnn.benchmark = False
+    torch.manual_seed(seed)
+    return Runtime(
+        device=device, mode=mode, autocast=fast and device.type == "cuda", threads=threads
+    )
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether the device ran out of memory (torch raises several kinds for it)."""
+    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error).lower()

@@ -12,14 +12,18 @@ PRESETS: dict[str, dict[str, Any]] = {
     "large": {"model.hidden": 256, "model.attention_heads": 8, "model.gat_heads": (8, 4)},
     "demo": {
         "data.market": "synthetic",
+        "data.synthetic.n_sessions": 1400,
         "universe.min_history": 130,
         "universe.min_price": 0.0,
         "universe.min_turnover": 0.0,
+        "graph.window": 120,
+        "graph.half_life": 60.0,
+        "split.window": 12,
         "split.validation_sessions": 160,
         "split.test_sessions": 252,
-        "model.dropout": 0.2,
-        "training.day_stride": 2,
-        "training.epochs": (3, 2, 5, 2),
+        "model.dropout": 0.4,
+        "training.learning_rate": 1e-3,
+        "training.epochs": (3, 1, 5, 2),
     },
 }
 """``training.epochs`` is short for the epochs of the phases, in order."""

@@ -6,7 +6,7 @@ Daily log return of stock i::
     drift_i,t+1 = - a R_i,t + b V_i,t + kappa_i (1 - lambda) D_c(i),t
 
 ``m`` is the market (fat tails, volatility clusters), ``f`` the sector, ``g`` the *cluster* (suppliers and
-customers: about eight stocks from different sectors), ``e`` the stock's own shock (Student t, 5 degrees
+customers: about ten stocks from different sectors), ``e`` the stock's own shock (Student t, 5 degrees
 of freedom). The drift is what can be known at the close of ``t``:
 
 - ``R`` fades the stock's own recent shocks (reversal) and ``V`` is an abnormal-volume state (the
@@ -33,16 +33,16 @@ from engine.data.store import RawTables
 
 FIRST_DAY = "2018-01-02"
 ORACLE_HORIZONS = (1, 5, 10, 20)
-CLUSTER_SIZE = 8
+CLUSTER_SIZE = 10
 SECTORS = (
     "Energy", "Materials", "Industrials", "Discretionary", "Staples",
     "Health", "Financials", "Technology", "Telecom", "Utilities",
 )  # fmt: skip
 DAILY_SD = 0.018
-SHARE_CLUSTER, SHARE_SECTOR = 0.42, 0.10
+SHARE_CLUSTER, SHARE_SECTOR = 0.60, 0.10
 """Of the variance of a stock's return that is not the market's."""
-REVERSAL, REVERSAL_DECAY = 0.08, 0.80
-VOLUME_PREMIUM, VOLUME_DECAY = 8e-4, 0.90
+REVERSAL, REVERSAL_DECAY = 0.06, 0.80
+VOLUME_PREMIUM, VOLUME_DECAY = 1e-3, 0.90
 DIFFUSION, DIFFUSION_DECAY = 0.6, 0.87
 LEADER_SHARE = 0.25
 LISTING_RATE, DELISTING_RATE = 0.04, 0.04

@@ -180,7 +180,7 @@ def _commit() -> str | None:
     """Commit of the checkout that this code runs from; None for an installed package."""
     try:
         done = subprocess.run(
-            ["git", "rev-parse", "HEAD"],  # noqa: S607
+            ["git", "rev-parse", "HEAD"],
             cwd=Path(__file__).parent,
             capture_output=True,
             text=True,

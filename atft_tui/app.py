@@ -1,0 +1,153 @@
+"""The cockpit: screens, keys, palette. It watches runs and starts them; it computes nothing."""
+
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.events import Resize
+from textual.screen import Screen
+
+from atft_tui.screens.dialogs import ConfirmDialog, HelpDialog, StartDialog, StartRequest
+from atft_tui.screens.runs import RunsScreen
+from atft_tui.screens.train import TrainScreen
+from atft_tui.themes import DARK, LIGHT
+from engine.commands import COMMANDS
+from engine.config_file import resolve
+from engine.errors import EngineError
+from engine.runs import launch
+from engine.runs.store import RunStore
+
+MIN_WIDTH, MIN_HEIGHT = 60, 15
+
+
+class CockpitApp(App[None]):
+    TITLE = "atft-tui"
+    CSS_PATH = "app.tcss"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("t", "toggle_theme", "theme", show=False),
+        Binding("ctrl+c", "quit", "quit", show=False),
+    ]
+
+    def __init__(self, workspace: Path) -> None:
+        super().__init__()
+        self.workspace = workspace
+
+    @property
+    def store(self) -> RunStore:
+        return RunStore(self.workspace / "runs")
+
+    def on_mount(self) -> None:
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = DARK.name
+        self.push_screen(RunsScreen())
+
+    def on_resize(self, event: Resize) -> None:
+        small = event.size.width < MIN_WIDTH or event.size.height < MIN_HEIGHT
+        self.sub_title = "too small" if small else ""
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Every command of the command line that the screen can carry out, and a few of its own."""
+        for command in COMMANDS:
+            if command.launchable:
+                yield SystemCommand(
+                    command.name, command.help, lambda name=command.name: self.action_new_run(name)
+                )
+        yield SystemCommand("runs", "Back to the list of runs.", self.action_back)
+        yield SystemCommand("theme", "Light or dark.", self.action_toggle_theme)
+        yield SystemCommand("help", "Keys and commands.", self.action_help)
+        yield SystemCommand("quit", "Close the screen; runs go on.", self.action_quit_now)
+
+    # ---- what the screens ask for --------------------------------------------------------------
+
+    def open_run(self, run_id: str) -> None:
+        try:
+            self.push_screen(TrainScreen(self.store.open(run_id)))
+        except EngineError as error:
+            self.refuse(error)
+
+    def stop_run(self, run_id: str) -> None:
+        def answer(yes: bool | None) -> None:
+            if not yes:
+                return
+            try:
+                launch.request_stop(self.store.open(run_id))
+            except EngineError as error:
+                self.refuse(error)
+            else:
+                self.notify("stopping: the run saves a checkpoint at the end of its step")
+
+        question = f"Stop {run_id}? It saves a checkpoint and can be resumed."
+        self.push_screen(ConfirmDialog(question), answer)
+
+    def resume_run(self, run_id: str) -> None:
+        try:
+            run = self.store.open(run_id)
+            if run.status() not in ("stopped", "crashed", "failed"):
+                self.notify(f"{run_id} is {run.status()}: nothing to resume", severity="warning")
+                return
+            launch.resume(self.workspace, run)
+        except EngineError as error:
+            self.refuse(error)
+        else:
+            self.notify(f"resuming {run_id}")
+
+    def refuse(self, error: EngineError) -> None:
+        text = f"{error.message}\n{error.hint}" if error.hint else error.message
+        self.notify(text, title="not done", severity="error", markup=False, timeout=10)
+
+    # ---- actions -------------------------------------------------------------------------------
+
+    def action_new_run(self, command: str = "train") -> None:
+        self.push_screen(StartDialog(command), self.start_run)
+
+    def start_run(self, request: StartRequest | None) -> None:
+        """Create the run from the configuration and start its process, detached from this one."""
+        if request is None:
+            return
+        files = (Path("config.toml"), self.workspace / "config.toml")
+        preset = request.preset or ("demo" if request.command == "demo" else None)
+        try:
+            config = resolve(files, preset=preset, overrides=request.overrides).config
+            run = launch.start(self.workspace, request.command, config)
+        except EngineError as error:
+            self.refuse(error)
+            return
+        self.open_run(run.id)
+
+    def action_back(self) -> None:
+        if isinstance(self.screen, TrainScreen):
+            self.pop_screen()
+
+    def action_help(self) -> None:
+        if isinstance(self.screen, HelpDialog):
+            return
+        keys = [
+            (binding.key_display or binding.key.split(",")[0], binding.description)
+            for binding in (*self.screen.BINDINGS, *self.BINDINGS)
+            if isinstance(binding, Binding) and binding.description
+        ]
+        self.push_screen(HelpDialog(keys))
+
+    def action_toggle_theme(self) -> None:
+        self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
+
+    def action_quit_now(self) -> None:
+        self.exit()
+
+
+def run(workspace: Path) -> int:
+    """Open the cockpit; returns the exit code. A dropped connection restores the terminal."""
+    app = CockpitApp(workspace)
+
+    def leave(_number: int, _frame: object) -> None:
+        app.call_later(app.exit)
+
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGHUP, leave)
+    app.run()
+    return app.return_code or 0

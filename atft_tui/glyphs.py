@@ -1,0 +1,44 @@
+"""Characters for charts, with plain ASCII where the terminal cannot show more."""
+
+import locale
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    blocks: str
+    heat: str
+    """From nothing to much."""
+    band: str
+    dotted: str
+    point: str
+    bar: str
+    best: str
+    full: str
+    empty: str
+    running: str
+    done: str
+    failed: str
+    stopped: str
+    waiting: str
+
+
+UNICODE = Glyphs(
+    blocks="▁▂▃▄▅▆▇█", heat=" ░▒▓█", band="░", dotted="┄", point="●", bar="│", best="◆",
+    full="━", empty="─", running="▶", done="✓", failed="✗", stopped="■", waiting="·",
+)  # fmt: skip
+ASCII = Glyphs(
+    blocks="_.-=+*%#", heat=" .:+#", band=".", dotted="-", point="o", bar="|", best="*",
+    full="=", empty="-", running=">", done="v", failed="x", stopped="#", waiting=".",
+)  # fmt: skip
+
+
+def choose() -> Glyphs:
+    """ASCII for ``TERM=linux`` or ``dumb`` and for locales without UTF-8."""
+    plain = os.environ.get("TERM", "") in ("linux", "dumb")
+    utf8 = "utf" in locale.getpreferredencoding(False).lower()
+    return ASCII if plain or not utf8 else UNICODE
+
+
+GLYPHS = choose()

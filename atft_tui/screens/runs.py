@@ -1,0 +1,132 @@
+"""The run list: what is running, what came out."""
+
+import asyncio
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widgets import DataTable, Footer, Static
+
+from atft_tui import format as fmt
+from atft_tui.feed import list_runs
+from atft_tui.glyphs import GLYPHS
+from atft_tui.messages import RunRow, RunsListed
+from atft_tui.protocol import Cockpit
+
+POLL_S = 1.0
+MARKS = {
+    "running": (GLYPHS.running, "bold green"),
+    "done": (GLYPHS.done, ""),
+    "stopped": (GLYPHS.stopped, "yellow"),
+    "failed": (GLYPHS.failed, "bold red"),
+    "crashed": (GLYPHS.failed, "bold red"),
+    "created": (GLYPHS.waiting, "dim"),
+}
+COLUMNS = ("run", "status", "started", "validation RankIC", "test RankIC", "net Sharpe", "progress")
+EMPTY = """No runs in this workspace yet.
+
+  n       start one (train, or the demo on a synthetic market)
+  ctrl+p  every command
+  ?       help
+
+On a fresh workspace start with the demo: it makes its own market, trains, backtests and writes a report.
+"""
+
+
+class RunsScreen(Screen[None]):
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "open", show=True, priority=True),
+        Binding("n", "app.new_run", "new run"),
+        Binding("r", "resume", "resume"),
+        Binding("s", "stop", "stop"),
+        Binding("question_mark", "app.help", "help", key_display="?"),
+        Binding("q", "app.quit", "quit"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: tuple[RunRow, ...] = ()
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="headline")
+        yield DataTable(id="runs", cursor_type="row", zebra_stripes=True)
+        yield Static(Text(EMPTY), id="empty")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        table = self.query_one(DataTable)
+        for name in COLUMNS:
+            table.add_column(name, key=name)
+        table.display = False
+        self.poll()
+
+    @work(exclusive=True, group="runs", exit_on_error=False)
+    async def poll(self) -> None:
+        """List the runs once a second; only a change is told."""
+        cockpit = self.cockpit
+        seen: tuple[RunRow, ...] | None = None
+        while True:
+            rows = await asyncio.to_thread(list_runs, cockpit.workspace)
+            if rows != seen:
+                seen = rows
+                self.post_message(RunsListed(rows))
+            await asyncio.sleep(POLL_S)
+
+    @property
+    def cockpit(self) -> Cockpit:
+        assert isinstance(self.app, Cockpit)
+        return self.app
+
+    @on(RunsListed)
+    def show(self, message: RunsListed) -> None:
+        self.rows = message.rows
+        table = self.query_one(DataTable)
+        current = self.selected
+        table.clear()
+        for row in message.rows:
+            mark, style = MARKS.get(row.status, (GLYPHS.waiting, ""))
+            table.add_row(
+                Text(row.id),
+                Text(f"{mark} {row.status}", style=style),
+                Text(row.created),
+                Text(row.validation, style="dim" if row.validation.startswith("~") else ""),
+                Text(row.test, style="dim" if row.test.startswith("~") else ""),
+                Text(row.verdict),
+                Text(row.progress, style="dim"),
+                key=row.id,
+            )
+        if current is not None and current in {row.id for row in message.rows}:
+            table.move_cursor(row=table.get_row_index(current))
+        table.display = bool(message.rows)
+        self.query_one("#empty").display = not message.rows
+        if message.rows and self.focused is None:
+            table.focus()
+        running = sum(row.status == "running" for row in message.rows)
+        headline = Text.assemble(
+            (" atft-tui ", "bold"),
+            (f" {fmt.clean(str(self.cockpit.workspace))}", "dim"),
+            f"   {len(message.rows)} runs, {running} running",
+        )
+        self.query_one("#headline", Static).update(headline)
+
+    @property
+    def selected(self) -> str | None:
+        table = self.query_one(DataTable)
+        if not self.rows or not 0 <= table.cursor_row < table.row_count:
+            return None
+        return str(table.coordinate_to_cell_key(table.cursor_coordinate).row_key.value)
+
+    def action_open(self) -> None:
+        if self.selected is not None:
+            self.cockpit.open_run(self.selected)
+
+    def action_stop(self) -> None:
+        if self.selected is not None:
+            self.cockpit.stop_run(self.selected)
+
+    def action_resume(self) -> None:
+        if self.selected is not None:
+            self.cockpit.resume_run(self.selected)

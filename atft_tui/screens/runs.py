@@ -81,7 +81,7 @@ class RunsScreen(Screen[None]):
         return self.app
 
     @on(RunsListed)
-    def show(self, message: RunsListed) -> None:
+    def take_rows(self, message: RunsListed) -> None:
         self.rows = message.rows
         table = self.query_one(DataTable)
         current = self.selected

@@ -69,7 +69,7 @@ class TrainScreen(Screen[None]):
         yield Footer()
 
     def on_mount(self) -> None:
-        self.arrange()
+        self.lay_out()
         self.draw_headline()
         self.follow()
 
@@ -84,7 +84,7 @@ class TrainScreen(Screen[None]):
             await asyncio.sleep(TICK_S)
 
     @on(RunUpdated)
-    def show(self, message: RunUpdated) -> None:
+    def take_news(self, message: RunUpdated) -> None:
         self.state, self.status = message.state, message.status
         self.last_words = message.last_words
         for panel in self.query(StatePanel):
@@ -92,7 +92,7 @@ class TrainScreen(Screen[None]):
         self.draw_headline()
 
     @on(Resize)
-    def arrange(self) -> None:
+    def lay_out(self) -> None:
         """All panels at once where there is room, else the chosen one under RankIC and verdict."""
         wide = self.size.width >= WIDE and self.size.height >= TALL
         self.set_class(not wide, "narrow")
@@ -111,7 +111,7 @@ class TrainScreen(Screen[None]):
 
     def action_next_tab(self, step: int) -> None:
         self.tab = TABS[(TABS.index(self.tab) + step) % len(TABS)]
-        self.arrange()
+        self.lay_out()
 
     def action_stop(self) -> None:
         if isinstance(self.app, Cockpit):

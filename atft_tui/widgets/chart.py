@@ -141,12 +141,12 @@ def _draw_point(grid: Grid, point: EpochPoint, x: int, row_of: RowOf) -> None:
 
 
 def _phase_labels(points: Sequence[EpochPoint], step: int, columns: int) -> Text:
+    """Names under the points with which phases begin, cut where the next one begins."""
     line = [" "] * columns
-    for i, point in enumerate(points):
-        if point.starts_phase:
-            word = f"|{fmt.clean(point.starts_phase)}"
-            for j, character in enumerate(word):
-                x = i * step + j
-                if x < columns:
-                    line[x] = character
+    starts = [i for i, point in enumerate(points) if point.starts_phase]
+    for i, following in zip(starts, [*starts[1:], columns], strict=True):
+        room = max(1, (following - i) * step - 1) if following != columns else columns
+        word = f"|{fmt.clean(points[i].starts_phase)}"[:room]
+        for j, character in enumerate(word[: columns - i * step]):
+            line[i * step + j] = character
     return Text(" " * AXIS_WIDTH + "".join(line), style="dim", no_wrap=True)

@@ -13,6 +13,7 @@ from engine.runs.state import RunState
 
 GAT_STARVED, GAT_HEALTHY = 1e-8, 1e-6
 """L2 norm of the GAT block's gradient: below the first it is starved, from the second healthy."""
+BLOCK_ORDER = ("gat", "bypass", "heads", "attention", "temporal", "selection", "fan", "san")
 LEVEL_STYLES = {"info": "", "good": "green", "warning": "yellow", "error": "bold red"}
 
 
@@ -115,9 +116,9 @@ class GradientPanel(StatePanel):
         if not state.gradients:
             return Text("Appears with the first steps.", style="dim")
         text = Text(no_wrap=True)
-        blocks: list[str] = []
-        for event in state.gradients:
-            blocks += [name for name in event.norm if name not in blocks]
+        seen = {name for event in state.gradients for name in event.norm}
+        blocks = [name for name in BLOCK_ORDER if name in seen]
+        blocks += sorted(seen - set(blocks))
         room = max(4, width - 19)
         for name in blocks:
             values = [
@@ -138,7 +139,7 @@ class GradientPanel(StatePanel):
         text.append("  healthy", style="green")
         if state.gradients[-1].clipped:
             text.append("   clipped", style="dim")
-        if height > len(blocks) + 6:
+        if height > len(blocks) + 6 and width > 60:
             text.append("\n")
             text.append(_gat_lines(state, width, height - len(blocks) - 1))
         return text

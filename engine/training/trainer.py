@@ -100,6 +100,8 @@ class Trainer:
         training = self.config.training
         blocks = self._blocks_of(phase)
         self.model.set_blocks(blocks)
+        # Gradients left from a block that is off now would still count in the clipping.
+        self.model.zero_grad(set_to_none=True)
         trainable = set_trainable(self.model, blocks, phase.frozen)
         self.sink.emit(
             PhaseStarted(

@@ -126,7 +126,7 @@ def _read(file: Path) -> pl.DataFrame:
         return read_parquet(file)
     try:
         # Every value stays text: "0050", "NA" and "TRUE" are codes, not numbers, nulls or booleans.
-        return pl.read_csv(file, infer_schema=False, missing_utf8_is_empty_string=True)
+        return pl.read_csv(file, infer_schema=False)
     except FileNotFoundError as error:
         raise DataError(f"{file}: no such file") from error
     except (pl.exceptions.PolarsError, OSError) as error:

@@ -66,9 +66,12 @@ def walk(
             continue
         flag_M[m] |= _mend(out_M4[m])
         if last > 0.0:
-            ratio = _split_ratio(
-                last, out_M4[m], turnover_M[m], recent[: min(n_recent, MEMORY)], tolerance
-            )
+            confirms = held_row >= 0 and abs(close / held - 1.0) <= max_move
+            ratio = 0.0
+            if not confirms:
+                ratio = _split_ratio(
+                    last, out_M4[m], turnover_M[m], recent[: min(n_recent, MEMORY)], tolerance
+                )
             if ratio > 0.0:
                 flag_M[m] |= SPLIT
                 held_row = -1
@@ -79,7 +82,7 @@ def walk(
                 if policy == 1:
                     factor *= ratio
             elif abs(close / last - 1.0) > max_move:
-                if held_row >= 0 and abs(close / held - 1.0) <= max_move:
+                if confirms:
                     fate_M[held_row] = JUMP
                     held_row = -1
                 else:
@@ -131,13 +134,15 @@ def _split_ratio(
 ) -> float:
     """Old price over new price of a suspected split, 0 if it does not look like one.
 
-    Evidence, all of the day itself: the close is within ``tolerance`` of an exact ratio, the whole bar
-    is near the close (the move came overnight), and the traded value is not that of a day with news.
+    Evidence, all of the day itself: open or close is within ``tolerance`` of an exact ratio, the whole
+    bar is near it (the move came overnight), and the traded value is not that of a day with news.
     """
     open_, high, low, close = prices_4
+    first = close if np.isnan(open_) else open_
     best = 0.0
     for ratio in RATIOS:
-        if abs(last / close / ratio - 1.0) <= tolerance:
+        near = min(abs(last / close / ratio - 1.0), abs(last / first / ratio - 1.0))
+        if near <= tolerance and abs(last / close / ratio - 1.0) <= CALM:
             best = ratio
     if best == 0.0:
         return 0.0

@@ -224,8 +224,8 @@ def _bars(
     log_volume_SN = (
         stocks.log_shares
         + 0.35 * volume_state_SN
-        + 8.0 * np.abs(returns_SN)
-        + rng.normal(0, 0.25, (S, N))
+        + 4.0 * np.abs(returns_SN)
+        + rng.normal(0, 0.12, (S, N))
     )
     volume_SN = np.round(np.exp(log_volume_SN - 3.0))
     prices = {"open": open_SN, "high": high_SN, "low": low_SN, "close": close_SN}

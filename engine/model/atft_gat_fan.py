@@ -70,7 +70,7 @@ class ATFTGATFAN(nn.Module):
         self.input_dropout = nn.Dropout(dropout / 2)
         self.temporal = TemporalEncoder(C, dropout)
         self.attention = LastStepAttention(C, config.attention_heads, dropout)
-        self.gat = GraphAttention(C, config.gat_heads, n_edge_attrs, dropout)
+        self.gat = GraphAttention(C, config.gat_heads, n_edge_attrs, dropout / 2)
         self.bypass = ResidualBypass(C, config.alpha_init, config.graph_scale)
         self.head = QuantileHeads(C, n_horizons, config.quantiles, dropout)
 

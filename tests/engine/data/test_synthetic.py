@@ -82,7 +82,9 @@ def test_bars_are_valid_and_some_stocks_come_and_go(market: SyntheticMarket) -> 
     inside = pl.col("low") <= pl.min_horizontal("open", "close")
     above = pl.col("high") >= pl.max_horizontal("open", "close")
     assert bars.select((inside & above).all()).item()
-    span = bars.group_by("symbol").agg(pl.col("date").min().alias("a"), pl.col("date").max().alias("b"))
+    span = bars.group_by("symbol").agg(
+        pl.col("date").min().alias("a"), pl.col("date").max().alias("b")
+    )
     first, last = bars["date"].min(), bars["date"].max()
     assert (span["a"] > first).sum() > 0
     assert (span["b"] < last).sum() > 0

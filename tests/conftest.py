@@ -1,0 +1,150 @@
+"""A small synthetic market, built once per worker: panel, features, graphs, configuration."""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from engine.config import Config
+from engine.config_file import resolve
+from engine.data.panel import Panel
+from engine.data.quality import examine
+from engine.data.store import RawTables
+from engine.data.synthetic import generate
+from engine.dataset.split import Split, single_split
+from engine.features.feature_set import FeatureSet, build_features
+from engine.graph.build import build_graphs
+from engine.graph.graph import GraphSeries
+from engine.runs.sink import NullSink
+
+TINY = (
+    "data.synthetic.n_symbols=48",
+    "data.synthetic.n_sessions=520",
+    "universe.min_history=60",
+    "universe.min_names=10",
+    "graph.window=60",
+    "graph.k=4",
+    "split.window=8",
+    "split.validation_sessions=60",
+    "split.test_sessions=60",
+    "model.hidden=8",
+    "model.attention_heads=2",
+    "model.gat_heads=[2,2]",
+    "training.day_stride=8",
+    "training.epochs=[1,1,1,1]",
+    "training.log_every=2",
+    "training.checkpoint_steps=3",
+    "training.null_draws=50",
+)
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything before the model, for one raw market."""
+
+    config: Config
+    raw: RawTables
+    panel: Panel
+    features: FeatureSet
+    graphs: GraphSeries
+    split: Split
+
+
+def build_world(raw: RawTables, config: Config, root: Path) -> World:
+    clean, report = examine(raw, config.quality)
+    panel = Panel(
+        frame=clean,
+        securities=raw.securities,
+        index=raw.index,
+        market=raw.market,
+        source=raw.source,
+        as_of=report.last,
+        fingerprint=f"test-{root.name}",
+    )
+    features = build_features(panel, config, root / "features", NullSink())
+    graphs = build_graphs(panel, features, config.graph, root / "graphs", NullSink())
+    return World(
+        config=config,
+        raw=raw,
+        panel=panel,
+        features=features,
+        graphs=graphs,
+        split=single_split(features, config.split, config.universe.min_names),
+    )
+
+
+@pytest.fixture(scope="session")
+def config() -> Config:
+    return resolve([], preset="demo", overrides=TINY).config
+
+
+@pytest.fixture(scope="session")
+def raw(config: Config) -> RawTables:
+    return generate(config.data.synthetic).raw
+
+
+@pytest.fixture(scope="session")
+def world(raw: RawTables, config: Config, tmp_path_factory: pytest.TempPathFactory) -> World:
+    return build_world(raw, config, tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="session")
+def scrambled(
+    raw: RawTables, config: Config, world: World, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[World, int]:
+    """The same market with every bar after a session replaced by noise, and that session's index."""
+    cut = int(world.split.validation[30])
+    day = world.features.dates_S[cut].item()
+    rng = np.random.default_rng(5)
+    noise = pl.Series(np.exp(rng.normal(0, 0.4, len(raw.bars))))
+    after = pl.col("date") > day
+    prices = ("open", "high", "low", "close")
+    bars = raw.bars.with_columns(
+        pl.when(after).then(pl.col(name) * noise).otherwise(pl.col(name)).alias(name)
+        for name in prices
+    ).with_columns(
+        pl.when(after).then(pl.col(name) * 3 * noise).otherwise(pl.col(name)).alias(name)
+        for name in ("volume", "turnover")
+    )
+    assert raw.index is not None
+    index = raw.index.with_columns(
+        pl.when(after).then(pl.col("close") * 2).otherwise(pl.col("close")).alias("close")
+    )
+    changed = replace(raw, bars=bars, index=index)
+    return build_world(changed, config, tmp_path_factory.mktemp("scrambled")), cut
+
+
+@pytest.fixture
+def make_bars() -> Callable[..., pl.DataFrame]:
+    """Bars of the store's schema from closes per symbol; other prices equal the close."""
+
+    def make(closes: dict[str, list[float]], **columns: dict[str, list[float]]) -> pl.DataFrame:
+        parts = []
+        for symbol, values in closes.items():
+            n = len(values)
+            days = [dt.date(2020, 1, 1) + dt.timedelta(days=i) for i in range(n)]
+            row: dict[str, object] = {
+                name: columns.get(name, {}).get(symbol, values) for name in ("open", "high", "low")
+            }
+            volume = columns.get("volume", {}).get(symbol, [1000.0] * n)
+            parts.append(
+                pl.DataFrame(
+                    {
+                        "date": days,
+                        "symbol": [symbol] * n,
+                        **row,
+                        "close": values,
+                        "volume": volume,
+                        "turnover": [c * v for c, v in zip(values, volume, strict=True)],
+                    }
+                ).cast(
+                    dict.fromkeys(("open", "high", "low", "close", "volume", "turnover"), pl.Float64)
+                )
+            )
+        return pl.concat(parts).sort("date", "symbol")
+
+    return make

@@ -142,7 +142,9 @@ def make_bars() -> Callable[..., pl.DataFrame]:
                         "turnover": [c * v for c, v in zip(values, volume, strict=True)],
                     }
                 ).cast(
-                    dict.fromkeys(("open", "high", "low", "close", "volume", "turnover"), pl.Float64)
+                    dict.fromkeys(
+                        ("open", "high", "low", "close", "volume", "turnover"), pl.Float64
+                    )
                 )
             )
         return pl.concat(parts).sort("date", "symbol")

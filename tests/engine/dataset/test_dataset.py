@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.config import SplitConfig
+from engine.dataset.batch import make_batch
+from engine.dataset.loader import epoch_steps, prefetch
+from engine.dataset.split import single_split, walk_forward
+from engine.errors import DataError
+from tests.conftest import World
+
+
+def assert_purged(parts: list[np.ndarray], gap: int) -> None:  # type: ignore[type-arg]
+    for before, after in zip(parts, parts[1:], strict=False):
+        assert before.size
+        assert after.size
+        assert after[0] - before[-1] > gap
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(20, 90), st.integers(20, 90), st.integers(21, 50), st.integers(5, 30))
+def test_no_label_crosses_a_split(
+    world: World, validation: int, test: int, embargo: int, window: int
+) -> None:
+    """The last training label ends at t + 1 + 20; the first validation entry is at t' + 1."""
+    config = SplitConfig(
+        window=window,
+        validation_sessions=validation,
+        test_sessions=test,
+        embargo_sessions=embargo,
+    )
+    split = single_split(world.features, config, 10)
+    assert_purged([split.train, split.validation, split.test], 20)
+    assert split.train[0] >= window - 1
+    assert np.isfinite(world.features.forward_return_SNH[split.test, :, 0]).any(axis=1).all()
+
+
+def test_walk_forward_tests_every_day_once_and_never_after_training(world: World) -> None:
+    folds = walk_forward(
+        world.features, world.config.split, 10, first_test=None, last_test=None, step_sessions=40
+    )
+    assert len(folds) > 2
+    days = np.concatenate([fold.split.test for fold in folds])
+    assert np.array_equal(days, np.unique(days))
+    for fold in folds:
+        assert_purged([fold.split.train, fold.split.validation, fold.split.test], 20)
+
+
+def test_too_short_a_history_says_what_is_needed(world: World) -> None:
+    with pytest.raises(DataError, match="needed") as caught:
+        single_split(world.features, SplitConfig(validation_sessions=400, test_sessions=400), 10)
+    assert "split.validation_sessions" in caught.value.hint
+
+
+def test_batch_rows_are_the_days_members_with_their_windows(world: World) -> None:
+    sessions, window = (int(world.split.train[5]), int(world.split.train[40])), 8
+    batch = make_batch(world.features, world.graphs, sessions, window)
+    assert batch.day_ptr[0] == 0
+    for d, session in enumerate(sessions):
+        rows = slice(batch.day_ptr[d], batch.day_ptr[d + 1])
+        members = np.flatnonzero(world.features.member_SN[session])
+        assert batch.symbol_M[rows].tolist() == members.tolist()
+        expected = world.features.x_SNF[session - window + 1 : session + 1][:, members]
+        assert np.array_equal(
+            batch.x_MTF[rows].numpy(), expected.transpose(1, 0, 2).astype(np.float32)
+        )
+        inside = (batch.edge_index_2E >= rows.start) & (batch.edge_index_2E < rows.stop)
+        assert torch.equal(inside[0], inside[1]), "an edge crosses days"
+
+
+def test_batch_edges_are_those_of_the_graph_between_members(world: World) -> None:
+    session = int(world.split.train[40])
+    batch = make_batch(world.features, world.graphs, (session,), 8)
+    named = {tuple(batch.symbol_M[edge].tolist()) for edge in batch.edge_index_2E.T}
+    member = world.features.member_SN[session]
+    graph = world.graphs.at(session)
+    expected = {tuple(e) for e in graph.edge_index_2E.T.tolist() if member[e].all()}
+    assert named == expected
+    assert named
+
+
+def test_target_is_the_rank_of_the_label_and_unknown_stays_unknown(world: World) -> None:
+    batch = make_batch(world.features, None, (int(world.split.test[-1]),), 8)
+    assert torch.isnan(batch.target_MH[:, 3]).all(), (
+        "the 20-session label of the last day is not known"
+    )
+    known = torch.isfinite(batch.y_MH[:, 0])
+    a, b = batch.y_MH[known, 0], batch.target_MH[known, 0]
+    assert torch.equal(a.argsort(), b.argsort())
+    assert batch.edge_index_2E.shape == (2, 0)
+
+
+def test_steps_visit_each_day_at_most_once_and_depend_on_the_epoch_only() -> None:
+    train = np.arange(100, 203)
+    steps = epoch_steps(train, stride=2, days_per_step=4, seed=1, epoch=3)
+    assert steps == epoch_steps(train, stride=2, days_per_step=4, seed=1, epoch=3)
+    assert steps != epoch_steps(train, stride=2, days_per_step=4, seed=1, epoch=4)
+    days = [day for step in steps for day in step]
+    assert len(set(days)) == len(days)
+    assert len({day % 2 for day in days}) == 1
+    every = epoch_steps(train, stride=1, days_per_step=5, seed=1, epoch=0)
+    assert sorted(day for step in every for day in step) == train.tolist()
+
+
+def test_prefetch_keeps_order_hands_over_errors_and_ends_early(world: World) -> None:
+    steps = [(int(s),) for s in world.split.train[:6]]
+    with prefetch(world.features, world.graphs, steps, 8) as batches:
+        assert [batch.sessions for batch in batches] == steps
+    with (
+        pytest.raises(IndexError, match="no window"),
+        prefetch(world.features, None, [steps[0], (3,)], 8) as batches,
+    ):
+        list(batches)
+    with prefetch(world.features, None, steps * 20, 8) as batches:
+        next(batches)

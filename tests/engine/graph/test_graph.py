@@ -1,0 +1,127 @@
+import datetime as dt
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.config import GraphConfig
+from engine.errors import IntegrityError
+from engine.graph.build import graph_of_date
+from engine.graph.correlation import (
+    market_free_returns,
+    strongest_neighbours,
+    weighted_correlation,
+)
+from engine.graph.graph import Graph
+from tests.conftest import World
+
+
+def test_weighted_correlation_equals_numpy_on_complete_windows() -> None:
+    x = np.random.default_rng(0).normal(size=(6, 60))
+    weights = 0.5 ** (np.arange(59, -1, -1) / 20.0)
+    expected = np.empty((6, 6))
+    cov = np.cov(x, aweights=weights, ddof=0)
+    expected = cov / np.sqrt(np.outer(np.diag(cov), np.diag(cov)))
+    np.fill_diagonal(expected, 0.0)
+    got = weighted_correlation(x, 20.0, 0.1)
+    np.testing.assert_allclose(got, expected * 0.9, atol=1e-5)
+
+
+def test_stocks_with_too_few_returns_have_no_correlation() -> None:
+    x = np.random.default_rng(0).normal(size=(3, 30))
+    x[1, :15] = np.nan
+    rho = weighted_correlation(x, 20.0, 0.0)
+    assert (rho[1] == 0).all()
+    assert rho[0, 2] != 0
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 6))
+def test_top_k_equals_sorting(seed: int, k: int) -> None:
+    rng = np.random.default_rng(seed)
+    strength = rng.choice([0.0, 0.1, 0.3, 0.5, 0.7], (7, 7)).astype(np.float32)
+    got = strongest_neighbours(strength, k, 0.2)
+    for i in range(7):
+        order = sorted((j for j in range(7) if j != i and strength[i, j] >= 0.2),
+                       key=lambda j: (-strength[i, j], j))[:k]  # fmt: skip
+        assert [j for j in got[i] if j >= 0] == order
+
+
+def test_market_move_is_taken_out() -> None:
+    returns = np.array([[0.1, 0.02], [0.3, np.nan], [0.2, 0.04]])
+    member = np.array([[True, True], [True, True], [False, True]])
+    free = market_free_returns(returns, member)
+    np.testing.assert_allclose(free[:, 0], [-0.1, 0.1, 0.0])
+    np.testing.assert_allclose(free[[0, 2], 1], [-0.01, 0.01])
+
+
+def test_edges_point_from_neighbour_to_listener_and_attributes_are_true() -> None:
+    rng = np.random.default_rng(1)
+    base = rng.normal(size=60)
+    x = np.stack(
+        [
+            base,
+            base + 0.1 * rng.normal(size=60),
+            -base + 0.1 * rng.normal(size=60),
+            rng.normal(size=60),
+        ]
+    )
+    sector = np.array([0, 0, 1, -1], dtype=np.int16)
+    config = GraphConfig(k=1, threshold=0.5, shrinkage=0.0)
+    edges, attributes = graph_of_date(x, sector, config, seed=0)
+    pairs = {(int(s), int(t)): a for s, t, a in zip(*edges, attributes, strict=True)}
+    assert (1, 0) in pairs
+    assert 3 not in edges[1]
+    rho, strength, same = pairs[(1, 0)]
+    assert rho > 0.9
+    assert strength == rho
+    assert same == 1.0
+    (source,) = edges[0][edges[1] == 2]
+    rho, strength, same = pairs[(int(source), 2)]
+    assert rho == -strength
+    assert same == 0.0
+
+
+@pytest.mark.parametrize("kind", ["sector", "random"])
+def test_other_kinds_have_k_neighbours(kind: str) -> None:
+    x = np.random.default_rng(2).normal(size=(12, 60))
+    sector = np.array([0] * 6 + [1] * 6, dtype=np.int16)
+    config = GraphConfig.model_validate({"kind": kind, "k": 3})
+    edges, attributes = graph_of_date(x, sector, config, seed=1)
+    assert np.bincount(edges[1], minlength=12).tolist() == [3] * 12
+    if kind == "sector":
+        assert (attributes[:, 2] == 1.0).all()
+
+
+def test_series_gives_the_newest_graph_at_or_before_the_session(world: World) -> None:
+    graphs = world.graphs
+    first, second = int(graphs.sessions_R[0]), int(graphs.sessions_R[1])
+    assert graphs.at(first - 1).edge_index_2E.shape == (2, 0)
+    assert graphs.at(second - 1) is graphs.graphs[0]
+    assert graphs.at(second) is graphs.graphs[1]
+    stats = graphs.statistics()
+    assert stats[-1].nodes == world.features.member_SN[graphs.sessions_R[-1]].sum()
+    assert 0 < stats[-1].mean_degree <= world.config.graph.k
+
+
+def test_graphs_find_the_hidden_clusters_better_than_chance(world: World) -> None:
+    from engine.data.synthetic import generate
+
+    market = generate(world.config.data.synthetic)
+    cluster = np.array([market.cluster_N[market.symbols.index(s)] for s in world.features.symbols])
+    source, target = world.graphs.graphs[-1].edge_index_2E
+    chance = (cluster[:, None] == cluster[None, :]).mean()
+    assert (cluster[source] == cluster[target]).mean() > 2 * chance
+
+
+def test_a_graph_refuses_self_loops_and_strangers() -> None:
+    good = {
+        "date": dt.date(2020, 1, 1),
+        "nodes_N": np.array([0, 1]),
+        "edge_attr_EK": np.zeros((1, 3), np.float32),
+    }
+    with pytest.raises(IntegrityError, match="self-loop"):
+        Graph(edge_index_2E=np.array([[0], [0]]), **good)  # type: ignore[arg-type]
+    with pytest.raises(IntegrityError, match="outside"):
+        Graph(edge_index_2E=np.array([[0], [5]]), **good)  # type: ignore[arg-type]

@@ -157,7 +157,7 @@ def _versions(root: Path, name: str) -> dict[int, Path]:
 def _strict(value: Any) -> Any:
     """NaN as null: strict JSON has no NaN. Read back with `engine.training.progress`."""
     if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else None  # noqa: PLR0124
+        return value if value == value and abs(value) != float("inf") else None
     if isinstance(value, Mapping):
         return {str(key): _strict(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

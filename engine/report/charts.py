@@ -1,0 +1,249 @@
+"""Charts as inline SVG: no script, no outside file, colours by CSS class so that light and dark both work."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+WIDTH, HEIGHT = 760, 260
+LEFT, RIGHT, TOP, BOTTOM = 56, 16, 14, 30
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Linear map of values to pixels."""
+
+    low: float
+    high: float
+    start: float
+    stop: float
+
+    def __call__(self, value: float) -> float:
+        span = (self.high - self.low) or 1.0
+        return self.start + (value - self.low) / span * (self.stop - self.start)
+
+
+def svg(body: str, *, title: str, width: int = WIDTH, height: int = HEIGHT) -> str:
+    return (
+        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}" '
+        f'xmlns="http://www.w3.org/2000/svg"><title>{escape(title)}</title>{body}</svg>'
+    )
+
+
+def lines(
+    series: Mapping[str, Sequence[float]],
+    labels: Sequence[str],
+    *,
+    title: str,
+    percent: bool = False,
+    height: int = HEIGHT,
+) -> str:
+    """Lines over common x labels; the first series is drawn strongest. NaN breaks a line."""
+    values = [v for line in series.values() for v in line if math.isfinite(v)]
+    if not values or len(labels) < 2:
+        return ""
+    y = Scale(*_room(min([*values, 0.0]), max([*values, 0.0])), height - BOTTOM, TOP)
+    x = Scale(0, len(labels) - 1, LEFT, WIDTH - RIGHT)
+    parts = [_grid(y, percent=percent), _dates(x, labels, height)]
+    for i, (_, line) in reversed(list(enumerate(series.items()))):
+        parts.append(f'<path class="s{i}" d="{_path(line, x, y)}"/>')
+    return svg("".join(parts), title=title, height=height) + legend(list(series))
+
+
+def area(values: Sequence[float], labels: Sequence[str], *, title: str) -> str:
+    """A filled curve at or below zero, e.g. drawdown."""
+    if len(labels) < 2:
+        return ""
+    height = 130
+    y = Scale(min([*values, -0.01]), 0.0, height - BOTTOM, TOP)
+    x = Scale(0, len(labels) - 1, LEFT, WIDTH - RIGHT)
+    path = _path(values, x, y)
+    shape = f"M{LEFT},{y(0.0):.1f}L{path[1:]}L{WIDTH - RIGHT},{y(0.0):.1f}Z"
+    body = _grid(y, percent=True, count=2) + f'<path class="fill" d="{shape}"/>'
+    return svg(body + _dates(x, labels, height), title=title, height=height)
+
+
+def bars(
+    values: Mapping[str, float],
+    *,
+    title: str,
+    errors: Mapping[str, float] | None = None,
+    percent: bool = False,
+    band: float | None = None,
+) -> str:
+    """Vertical bars with optional +- error whiskers and a shaded band around zero."""
+    if not values:
+        return ""
+    errors = errors or {}
+    tops = [v + errors.get(k, 0.0) for k, v in values.items()]
+    bottoms = [v - errors.get(k, 0.0) for k, v in values.items()]
+    extra = [band or 0.0, -(band or 0.0), 0.0]
+    y = Scale(*_room(min([*bottoms, *extra]), max([*tops, *extra])), HEIGHT - BOTTOM, TOP)
+    step = (WIDTH - LEFT - RIGHT) / len(values)
+    parts = [_grid(y, percent=percent)]
+    if band:
+        parts.append(_rect(LEFT, y(band), WIDTH - LEFT - RIGHT, y(-band) - y(band), "band"))
+    for i, (name, value) in enumerate(values.items()):
+        left = LEFT + i * step + step * 0.2
+        top, base = min(y(value), y(0.0)), max(y(value), y(0.0))
+        kind = "good" if value >= 0 else "bad"
+        parts.append(_rect(left, top, step * 0.6, max(base - top, 0.5), kind))
+        middle = left + step * 0.3
+        if name in errors:
+            low, high = y(value - errors[name]), y(value + errors[name])
+            parts.append(f'<path class="whisker" d="M{middle:.1f},{low:.1f}V{high:.1f}"/>')
+        parts.append(_text(middle, HEIGHT - 10, name, "middle"))
+    return svg("".join(parts), title=title)
+
+
+def waterfall(steps: Mapping[str, float], *, title: str) -> str:
+    """Running total from the first value through signed steps to the last, which is a total again."""
+    names = list(steps)
+    totals, running = [], 0.0
+    for i, name in enumerate(names):
+        start = 0.0 if i in (0, len(names) - 1) else running
+        running = steps[name] if i in (0, len(names) - 1) else running + steps[name]
+        totals.append((start, running))
+    flat = [value for pair in totals for value in pair]
+    y = Scale(*_room(min([*flat, 0.0]), max([*flat, 0.0])), HEIGHT - BOTTOM, TOP + 8)
+    step = (WIDTH - LEFT - RIGHT) / len(names)
+    parts = [_grid(y, percent=True)]
+    for i, (start, stop) in enumerate(totals):
+        left = LEFT + i * step + step * 0.18
+        top, bottom = min(y(start), y(stop)), max(y(start), y(stop))
+        kind = "total" if i in (0, len(names) - 1) else "good" if stop >= start else "bad"
+        parts.append(_rect(left, top, step * 0.64, max(bottom - top, 0.8), kind))
+        middle = left + step * 0.32
+        parts.append(_text(middle, top - 4, f"{steps[names[i]]:+.1%}", "middle", "value"))
+        parts.append(_text(middle, HEIGHT - 10, names[i], "middle"))
+    return svg("".join(parts), title=title)
+
+
+def meter(points: Mapping[str, tuple[float, float, float]], *, target: float, title: str) -> str:
+    """Value with interval per row on a common scale, and the target as a line across."""
+    finite = [v for triple in points.values() for v in triple if math.isfinite(v)]
+    if not finite:
+        return ""
+    row, left = 26, 150
+    height = TOP + row * len(points) + BOTTOM
+    x = Scale(*_room(min([*finite, -1.0]), max([*finite, 2.0])), left, WIDTH - RIGHT)
+    parts = []
+    for value in _ticks(x.low, x.high, 6):
+        parts.append(f'<path class="grid" d="M{x(value):.1f},{TOP}V{height - BOTTOM}"/>')
+        parts.append(_text(x(value), height - 10, f"{value:g}", "middle"))
+    parts.append(f'<path class="target" d="M{x(target):.1f},{TOP - 6}V{height - BOTTOM}"/>')
+    parts.append(_text(x(target) + 4, TOP + 2, f"target {target:g}", "start", "value"))
+    for i, (name, (low, value, high)) in enumerate(points.items()):
+        y = TOP + row * (i + 0.6)
+        kind = "first" if i == 0 else "other"
+        parts.append(_text(left - 10, y + 4, name, "end"))
+        if math.isfinite(low) and math.isfinite(high):
+            parts.append(f'<path class="span {kind}" d="M{x(low):.1f},{y:.1f}H{x(high):.1f}"/>')
+        if math.isfinite(value):
+            parts.append(f'<circle class="{kind}" cx="{x(value):.1f}" cy="{y:.1f}" r="5"/>')
+    return svg("".join(parts), title=title, height=height)
+
+
+def timeline(spans: Sequence[tuple[str, str, str, int]], *, gap: int, title: str) -> str:
+    """Consecutive parts (name, first, last, sessions) with the embargo between them, to scale."""
+    total = sum(n for *_, n in spans) + gap * (len(spans) - 1)
+    x, height = Scale(0, total, LEFT, WIDTH - RIGHT), 78
+    parts, position = [], 0
+    for i, (name, first, last, n) in enumerate(spans):
+        left, right = x(position), x(position + n)
+        parts.append(_rect(left, 16, right - left, 26, f"part{i}"))
+        parts.append(_text((left + right) / 2, 33, f"{name} {n}", "middle", "value"))
+        parts.append(_text(left, 58, first, "start"))
+        parts.append(_text(right, 72, last, "end"))
+        position += n + gap
+    return svg("".join(parts), title=title, height=height)
+
+
+def heat_map(months: Mapping[str, float], *, title: str) -> str:
+    """Years by months (keys ``YYYY-MM``), coloured by sign and size, the value in each cell."""
+    years = sorted({key[:4] for key in months})
+    size = max((abs(v) for v in months.values()), default=0.0) or 1.0
+    cell, row = (WIDTH - LEFT - RIGHT) / 12, 30
+    parts = [
+        _text(LEFT + (m + 0.5) * cell, 14, name, "middle")
+        for m, name in enumerate(
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+        )
+    ]
+    for i, year in enumerate(years):
+        y = 22 + i * row
+        parts.append(_text(LEFT - 8, y + 19, year, "end"))
+        for month in range(12):
+            value = months.get(f"{year}-{month + 1:02d}")
+            if value is None:
+                continue
+            kind = "good" if value >= 0 else "bad"
+            opacity = 0.12 + 0.6 * abs(value) / size
+            left = LEFT + month * cell
+            parts.append(
+                f'<rect class="{kind}" opacity="{opacity:.2f}" x="{left + 1:.1f}" y="{y + 1}" '
+                f'width="{cell - 2:.1f}" height="{row - 2}"/>'
+            )
+            parts.append(_text(left + cell / 2, y + 19, f"{value:+.1%}", "middle", "value"))
+    return svg("".join(parts), title=title, height=26 + row * len(years))
+
+
+def legend(names: Sequence[str]) -> str:
+    items = "".join(
+        f'<span><i class="key s{i}"></i>{escape(name)}</span>' for i, name in enumerate(names)
+    )
+    return f'<p class="legend">{items}</p>'
+
+
+def _path(values: Sequence[float], x: Scale, y: Scale) -> str:
+    out, pen = [], "M"
+    for i, value in enumerate(values):
+        if not math.isfinite(value):
+            pen = "M"
+            continue
+        out.append(f"{pen}{x(i):.1f},{y(value):.1f}")
+        pen = "L"
+    return "".join(out)
+
+
+def _grid(y: Scale, *, percent: bool, count: int = 5) -> str:
+    parts = []
+    for value in _ticks(y.low, y.high, count):
+        kind = "axis" if abs(value) < 1e-12 else "grid"
+        text = f"{value:.0%}" if percent else f"{value:g}"
+        parts.append(f'<path class="{kind}" d="M{LEFT},{y(value):.1f}H{WIDTH - RIGHT}"/>')
+        parts.append(_text(LEFT - 8, y(value) + 4, text, "end"))
+    return "".join(parts)
+
+
+def _dates(x: Scale, labels: Sequence[str], height: int) -> str:
+    last = len(labels) - 1
+    places = sorted({round(last * i / 5) for i in range(6)})
+    anchors = {0: "start", last: "end"}
+    return "".join(_text(x(i), height - 10, labels[i], anchors.get(i, "middle")) for i in places)
+
+
+def _ticks(low: float, high: float, count: int) -> list[float]:
+    """Round values inside the range."""
+    raw = (high - low) / max(count, 1)
+    power = 10.0 ** math.floor(math.log10(raw)) if raw > 0 else 1.0
+    step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw * 0.999)
+    first = math.ceil(low / step)
+    return [round(k * step, 10) for k in range(first, math.floor(high / step) + 1)]
+
+
+def _room(low: float, high: float) -> tuple[float, float]:
+    margin = 0.06 * ((high - low) or 1.0)
+    return low - (margin if low < 0 else 0.0), high + margin
+
+
+def _rect(x: float, y: float, width: float, height: float, kind: str) -> str:
+    return (
+        f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"/>'
+    )
+
+
+def _text(x: float, y: float, text: str, anchor: str, kind: str = "label") -> str:
+    return (
+        f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+    )

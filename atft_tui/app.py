@@ -57,7 +57,7 @@ class CockpitApp(App[None]):
                 yield SystemCommand(
                     command.name, command.help, lambda name=command.name: self.action_new_run(name)
                 )
-        yield SystemCommand("runs", "Back to the list of runs.", self.action_back)
+        yield SystemCommand("runs", "Back to the list of runs.", self.action_show_runs)
         yield SystemCommand("theme", "Light or dark.", self.action_toggle_theme)
         yield SystemCommand("help", "Keys and commands.", self.action_help)
         yield SystemCommand("quit", "Close the screen; runs go on.", self.action_quit_now)
@@ -119,7 +119,7 @@ class CockpitApp(App[None]):
             return
         self.open_run(run.id)
 
-    def action_back(self) -> None:
+    def action_show_runs(self) -> None:
         if isinstance(self.screen, TrainScreen):
             self.pop_screen()
 

@@ -53,7 +53,7 @@ def last_words(run: Run) -> str:
 
 def list_runs(workspace: Path) -> tuple[RunRow, ...]:
     """Rows of the run list, newest first. A run whose files cannot be read says so in its row."""
-    rows = []
+    rows: list[RunRow] = []
     for run in RunStore(workspace / "runs"):
         if len(rows) == MAX_RUNS:
             break

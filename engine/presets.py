@@ -6,6 +6,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "cpu-small": {
         "model.hidden": 32,
         "training.day_stride": 4,
+        "training.learning_rate": 1e-3,
         "training.epochs": (3, 2, 4, 2),
     },
     "base": {"model.hidden": 64, "model.gat_heads": (4, 2)},

@@ -34,7 +34,7 @@ PHASE_STYLES = {"pending": "dim", "running": "bold", "kept": "green", "rolled ba
 
 class TrainScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,b", "app.back", "runs", key_display="esc"),
+        Binding("escape,b", "app.show_runs", "runs", key_display="esc"),
         Binding("s", "stop", "stop"),
         Binding("r", "resume", "resume"),
         Binding("tab", "next_tab(1)", "next panel", priority=True),

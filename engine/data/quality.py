@@ -86,7 +86,11 @@ def examine(raw: RawTables, config: QualityConfig) -> tuple[pl.DataFrame, Qualit
     notes = list(raw.notes)
     span = bars.group_by("symbol").agg(pl.len().alias("n"), pl.col("date").max().alias("end"))
     findings += _stock_findings(span)
-    if _survivors_only(bars, span):
+    if raw.market == "synthetic":
+        notes.append(
+            "synthetic market: its signal is planted, so figures test the machinery, not a strategy"
+        )
+    elif _survivors_only(bars, span):
         notes.append(
             "survivor-biased: hardly any stock leaves the table before its end; "
             "figures made from it say nothing about money"

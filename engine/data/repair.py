@@ -26,7 +26,7 @@ CALM = 0.15
 """On a split day, open, high and low lie within this fraction of the close: the move came overnight."""
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def walk(
     first_M: NDArray[np.bool_],
     prices_M4: NDArray[np.float64],
@@ -101,7 +101,7 @@ def walk(
     return fate_M, flag_M, out_M4, factor_M
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _mend(prices_4: NDArray[np.float64]) -> int:
     """Make one bar consistent in place; returns the flags of what was wrong."""
     flag = 0
@@ -124,7 +124,7 @@ def _mend(prices_4: NDArray[np.float64]) -> int:
     return flag
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _split_ratio(
     last: float,
     prices_4: NDArray[np.float64],

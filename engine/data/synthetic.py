@@ -197,7 +197,7 @@ def _decay_sum(decay: float, horizon: int) -> float:
 
 def _student_t(rng: np.random.Generator, n: int) -> NDArray[np.float64]:
     """Student t with 5 degrees of freedom, scaled to variance 1."""
-    return rng.standard_t(5, n) / np.sqrt(5 / 3)
+    return np.asarray(rng.standard_t(5, n) / np.sqrt(5 / 3))
 
 
 def _bars(

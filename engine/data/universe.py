@@ -23,7 +23,7 @@ def membership_NS(dense: DensePanel, config: UniverseConfig) -> NDArray[np.bool_
     return has_bar_NS & seasoned_NS & priced_NS & liquid_NS
 
 
-@njit(parallel=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(parallel=True, cache=True)
 def _median_at_least(
     values_NS: NDArray[np.float64], window: int, floor: float
 ) -> NDArray[np.bool_]:

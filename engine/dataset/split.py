@@ -44,7 +44,7 @@ def valid_sessions(features: FeatureSet, config: SplitConfig, min_names: int) ->
             f"{features.source}: no session has {min_names} stocks in the universe",
             hint="lower universe.min_names or the floors of the universe",
         )
-    return usable[usable >= usable[0] + config.window - 1]
+    return np.asarray(usable[usable >= usable[0] + config.window - 1])
 
 
 def single_split(features: FeatureSet, config: SplitConfig, min_names: int) -> Split:
@@ -100,7 +100,7 @@ def walk_forward(
 
 def _labelled(features: FeatureSet, sessions: Sessions) -> Sessions:
     """Sessions whose shortest forward return is known; the newest days can only be predicted."""
-    known_S = np.isfinite(features.forward_return_SNH[..., 0]).any(axis=1)
+    known_S = np.asarray(np.isfinite(features.forward_return_SNH[..., 0]).any(axis=1))
     return sessions[known_S[sessions]]
 
 

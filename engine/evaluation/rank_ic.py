@@ -137,4 +137,4 @@ def _unit(values_N: NDArray[np.float64]) -> NDArray[np.float64]:
     """Centred, length one (zero for a constant), so that a dot product is a correlation."""
     centred_N = values_N - values_N.mean()
     length = float(np.sqrt(centred_N @ centred_N))
-    return centred_N / length if length > 0 else centred_N
+    return np.asarray(centred_N / length if length > 0 else centred_N)

@@ -34,7 +34,7 @@ class Context:
         """Daily market return: the index, or the mean over the members of the session before."""
         close_S = self.dense.index_close_S
         if close_S is not None:
-            return close_S / rolling.shift(close_S[None, :], 1)[0] - 1.0
+            return np.asarray(close_S / rolling.shift(close_S[None, :], 1)[0] - 1.0)
         held_NS = np.zeros_like(self.member_NS)
         held_NS[:, 1:] = self.member_NS[:, :-1]
         return _mean_over(self.return_NS, held_NS)

@@ -121,7 +121,7 @@ def _compute(
 ) -> None:
     dense = panel.dense()
     member_NS = membership_NS(dense, config.universe)
-    ever_N = member_NS.any(axis=1)
+    ever_N = np.asarray(member_NS.any(axis=1))
     if not ever_N.any():
         raise DataError(
             f"{panel.source}: no stock is ever in the universe",

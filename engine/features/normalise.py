@@ -11,7 +11,7 @@ MARKET_WINDOW = 252
 MARKET_CLIP = 5.0
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _inverse_normal(p: float) -> float:
     """Quantile of the standard normal distribution, absolute error below 1.2e-9 for 0 < p < 1.
 
@@ -25,23 +25,24 @@ def _inverse_normal(p: float) -> float:
          4.374664141464968, 2.938163982698783)  # fmt: skip
     d = (7.784695709041462e-3, 3.224671290700398e-1, 2.445134137142996, 3.754408661907416)
     if p > 0.97575:
-        return -_inverse_normal_low(1.0 - p, c, d)
+        return -float(_inverse_normal_low(1.0 - p, c, d))
     if p < 0.02425:
-        return _inverse_normal_low(p, c, d)
+        return float(_inverse_normal_low(p, c, d))
     q = p - 0.5
     r = q * q
     top = ((((a[0] * r + a[1]) * r + a[2]) * r + a[3]) * r + a[4]) * r + a[5]
-    return top * q / (((((b[0] * r + b[1]) * r + b[2]) * r + b[3]) * r + b[4]) * r + 1.0)
+    value: float = top * q / (((((b[0] * r + b[1]) * r + b[2]) * r + b[3]) * r + b[4]) * r + 1.0)
+    return value
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _inverse_normal_low(p: float, c: tuple[float, ...], d: tuple[float, ...]) -> float:
     q = np.sqrt(-2.0 * np.log(p))
     top = ((((c[0] * q + c[1]) * q + c[2]) * q + c[3]) * q + c[4]) * q + c[5]
     return top / ((((d[0] * q + d[1]) * q + d[2]) * q + d[3]) * q + 1.0)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def gauss_rank(values_N: Array) -> Array:
     """Normal scores of one day: inverse normal of (rank - 0.5) / n; ties share their mean rank.
 
@@ -63,7 +64,7 @@ def gauss_rank(values_N: Array) -> Array:
     return out_N
 
 
-@njit(parallel=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(parallel=True, cache=True)
 def rank_within_day(values_NS: Array, member_NS: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Normal scores of each column among its members; 0 for non-members and missing values.
 
@@ -89,4 +90,5 @@ def scale_by_past(series_S: Array) -> NDArray[np.float32]:
     mean = rolling.mean(row, MARKET_WINDOW)[0]
     deviation = rolling.std(row, MARKET_WINDOW)[0]
     z_S = (series_S - mean) / np.where(deviation > 0, deviation, np.nan)
-    return np.nan_to_num(np.clip(z_S, -MARKET_CLIP, MARKET_CLIP)).astype(np.float32)
+    clipped_S = np.clip(z_S, -MARKET_CLIP, MARKET_CLIP)
+    return np.asarray(np.nan_to_num(clipped_S), dtype=np.float32)

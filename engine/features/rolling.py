@@ -66,7 +66,7 @@ def shift(x_NS: Array, sessions: int) -> Array:
     return out_NS
 
 
-@njit(parallel=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(parallel=True, cache=True)
 def _moments(x_NS: Array, window: int, need: int, deviation: bool) -> Array:
     N, S = x_NS.shape
     out_NS = np.full((N, S), np.nan)
@@ -110,7 +110,7 @@ def _moments(x_NS: Array, window: int, need: int, deviation: bool) -> Array:
     return out_NS
 
 
-@njit(parallel=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(parallel=True, cache=True)
 def _extreme(x_NS: Array, window: int, need: int, sign: float) -> Array:
     """Monotone queue: each entry enters and leaves once."""
     N, S = x_NS.shape
@@ -135,7 +135,7 @@ def _extreme(x_NS: Array, window: int, need: int, sign: float) -> Array:
     return out_NS
 
 
-@njit(parallel=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(parallel=True, cache=True)
 def _skew(x_NS: Array, window: int, need: int) -> Array:
     N, S = x_NS.shape
     out_NS = np.full((N, S), np.nan)
@@ -161,7 +161,7 @@ def _skew(x_NS: Array, window: int, need: int) -> Array:
     return out_NS
 
 
-@njit(parallel=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(parallel=True, cache=True)
 def _regress(y_NS: Array, x_S: Array, window: int, need: int) -> tuple[Array, Array]:
     N, S = y_NS.shape
     slope_NS = np.full((N, S), np.nan)
@@ -191,7 +191,7 @@ def _regress(y_NS: Array, x_S: Array, window: int, need: int) -> tuple[Array, Ar
     return slope_NS, rho_NS
 
 
-@njit(parallel=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(parallel=True, cache=True)
 def _ewm(x_NS: Array, alpha: float) -> Array:
     N, S = x_NS.shape
     out_NS = np.full((N, S), np.nan)

@@ -20,7 +20,7 @@ def forward_returns(dense: DensePanel, config: LabelConfig) -> NDArray[np.float3
     return _forward(entry_NS, dense.close_NS, horizons, config.delisting_haircut)
 
 
-@njit(parallel=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(parallel=True, cache=True)
 def _forward(
     entry_NS: NDArray[np.float64],
     close_NS: NDArray[np.float64],

@@ -52,7 +52,7 @@ def weighted_correlation(
     return rho_NN
 
 
-@njit(parallel=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(parallel=True, cache=True)
 def strongest_neighbours(
     strength_NN: NDArray[np.float32], k: int, threshold: float
 ) -> NDArray[np.int64]:

@@ -85,4 +85,5 @@ def _relative_entropy(weight_EA: Tensor, target_E: Tensor, n_rows: int) -> Tenso
     entropy_MA = scatter(own_EA, target_E, dim_size=n_rows)
     relative_M = entropy_MA.mean(dim=1) / degree_M.clamp_min(2.0).log()
     several_M = (degree_M > 1).to(relative_M.dtype)
-    return (relative_M * several_M).sum() / several_M.sum().clamp_min(1.0)
+    mean: Tensor = (relative_M * several_M).sum() / several_M.sum().clamp_min(1.0)
+    return mean

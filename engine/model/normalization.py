@@ -28,6 +28,9 @@ class FrequencyAdaptiveNorm(nn.Module):
     Shapes: ``x_MTF`` -> ``(M, T, F)`` and ``(M, C)``, the message of the dominant part.
     """
 
+    forward_2LT: Tensor
+    inverse_T2L: Tensor
+
     def __init__(self, window: int, n_features: int, channels: int, k: int) -> None:
         super().__init__()
         n_frequencies = window // 2 + 1
@@ -70,6 +73,9 @@ class SliceAdaptiveNorm(nn.Module):
 
     EPSILON = 0.05
     """Inputs are normal scores; a slice that hardly moves is not blown up to unit size."""
+
+    average_GT: Tensor
+    spread_TG: Tensor
 
     def __init__(self, window: int, n_features: int, channels: int, slices: int) -> None:
         super().__init__()

@@ -150,7 +150,8 @@ def _sharpe(facts: Facts) -> Section:
     test = facts.backtest or {}
     points = {"network": (test["sharpe_low"], test["sharpe"], test["sharpe_high"])}
     rows = []
-    for name, values in {"network": test, **test["baselines"]}.items():
+    rivals = sorted(test["baselines"].items(), key=lambda item: -_nan(item[1]["sharpe"]))
+    for name, values in [("network", test), *rivals]:
         low, value, high = (_nan(values[k]) for k in ("sharpe_low", "sharpe", "sharpe_high"))
         points[name] = (low, value, high)
         rows.append(
@@ -211,7 +212,8 @@ def _months(facts: Facts) -> Section:
 def _rank_ic_table(facts: Facts) -> Section:
     train = facts.train
     rows = [("network", rank_ic(train.get("best")), rank_ic(train["test"]), "")]
-    for name, values in train["baselines"].items():
+    strongest = sorted(train["baselines"].items(), key=lambda item: -_nan(item[1]["test"]["rank_ic"]))
+    for name, values in strongest:
         gap = values.get("test_difference")
         difference = f"{signed(gap['difference'])} ± {gap['se']:.4f}" if gap else ""
         rows.append((name, rank_ic(values.get("validation")), rank_ic(values["test"]), difference))
@@ -226,7 +228,8 @@ def _rank_ic_table(facts: Facts) -> Section:
 
 
 def _decay(facts: Facts) -> Section:
-    test = facts.train["horizons"]["test"]
+    by_horizon = facts.train["horizons"]["test"]
+    test = {h: by_horizon[h] for h in sorted(by_horizon, key=int)}
     values = {f"{h} sessions": figures["rank_ic"] or 0.0 for h, figures in test.items()}
     errors = {f"{h} sessions": figures["rank_ic_se"] or 0.0 for h, figures in test.items()}
     band = max((figures["null_band"] or 0.0 for figures in test.values()), default=0.0)

@@ -245,7 +245,7 @@ def decode(line: str | bytes) -> RunEvent | None:
         row = json.loads(line)
         kind = RunEvent.kinds[row.pop("type")]
         known = {item.name: item for item in fields(kind)}
-        values = {
+        values: dict[str, Any] = {
             name: math.nan if value is None and known[name].type is float else value
             for name, value in row.items()
             if name in known

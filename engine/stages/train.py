@@ -103,7 +103,7 @@ def provenance(context: StageContext, dataset: Dataset, split: Split) -> dict[st
     features = dataset.features
     dates_S = features.dates_S
 
-    def span(sessions: np.ndarray) -> dict[str, Any]:  # type: ignore[type-arg]
+    def span(sessions: np.ndarray) -> dict[str, Any]:
         return {
             "first": str(dates_S[sessions[0]]),
             "last": str(dates_S[sessions[-1]]),

@@ -18,11 +18,13 @@ def rank_ic(score_N: Tensor, return_N: Tensor) -> Tensor:
         return score_N.new_full((), torch.nan)
     a_N, b_N = mean_ranks(score_N), mean_ranks(return_N)
     a_N, b_N = a_N - a_N.mean(), b_N - b_N.mean()
-    return (a_N @ b_N) / (a_N.norm() * b_N.norm())
+    value: Tensor = (a_N @ b_N) / (a_N.norm() * b_N.norm())
+    return value
 
 
 def mean_ranks(values_N: Tensor) -> Tensor:
     """Ranks from 1 in float64; equal values share their mean rank."""
     _, inverse_N, count_U = torch.unique(values_N, return_inverse=True, return_counts=True)
     last_U = count_U.cumsum(0).double()
-    return (last_U - (count_U - 1) / 2.0)[inverse_N]
+    ranks_N: Tensor = (last_U - (count_U - 1) / 2.0)[inverse_N]
+    return ranks_N

@@ -7,7 +7,7 @@ from engine.data.panel import DensePanel
 from engine.data.universe import membership_NS
 
 
-def dense(close: np.ndarray, turnover: np.ndarray) -> DensePanel:  # type: ignore[type-arg]
+def dense(close: np.ndarray, turnover: np.ndarray) -> DensePanel:
     n, s = close.shape
     return DensePanel(
         dates_S=np.datetime64("2020-01-01", "D") + np.arange(s),

@@ -12,7 +12,7 @@ from engine.errors import DataError
 from tests.conftest import World
 
 
-def assert_purged(parts: list[np.ndarray], gap: int) -> None:  # type: ignore[type-arg]
+def assert_purged(parts: list[np.ndarray], gap: int) -> None:
     for before, after in zip(parts, parts[1:], strict=False):
         assert before.size
         assert after.size

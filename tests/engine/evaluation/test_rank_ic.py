@@ -49,7 +49,7 @@ def test_newey_west_widens_for_overlapping_labels() -> None:
     assert newey_west_se(overlapping, lag=5) > 1.6 * newey_west_se(overlapping, lag=0)
 
 
-def random_days(seed: int, days: int, names: int) -> tuple[list[np.ndarray], list[np.ndarray]]:  # type: ignore[type-arg]
+def random_days(seed: int, days: int, names: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
     rng = np.random.default_rng(seed)
     return list(rng.normal(size=(days, names))), list(rng.normal(size=(days, names)))
 

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from engine.config import MonitorConfig
-from engine.runs.events import EpochEvaluated
+from engine.runs.events import EpochEvaluated, Warned
 from engine.training import diagnosis, probes
 
 CONFIG = MonitorConfig()
@@ -27,7 +27,7 @@ def epoch(rank_ic: float, train: float, ratio: float = 0.3) -> EpochEvaluated:
     )
 
 
-def codes(found: list[diagnosis.Warned]) -> list[str]:
+def codes(found: list[Warned]) -> list[str]:
     return [warning.code for warning in found]
 
 

@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import math
 import os
 import signal
 import sys
@@ -17,6 +16,7 @@ import click
 from engine.commands import COMMANDS, Command, Parameter
 from engine.config_file import Resolved, read_resolved, resolve
 from engine.errors import EngineError, EnvironmentProblem
+from engine.files import strict
 from engine.runs.sink import EventSink, NullSink
 from engine.runs.store import RunStore
 from engine.terminal import TerminalSink
@@ -192,14 +192,4 @@ def _fail(error: EngineError, *, as_json: bool) -> int:
 
 
 def _strict_json(value: Mapping[str, Any]) -> str:
-    return json.dumps(_finite(value), indent=2, allow_nan=False, default=str)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
+    return json.dumps(strict(value), indent=2, allow_nan=False, default=str)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -46,11 +47,21 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
+def strict(value: Any) -> Any:
+    """The value with NaN and infinity as None, in every mapping and list: strict JSON has neither."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [strict(item) for item in value]
+    return value
+
+
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """JSON with sorted keys; NaN and infinity are refused, since no standard reader takes them."""
-    write_text(
-        path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False, default=str) + "\n"
-    )
+    """Strict JSON with sorted keys; NaN and infinity become null."""
+    text = json.dumps(strict(value), indent=2, sort_keys=True, allow_nan=False, default=str)
+    write_text(path, text + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """From raw values to network inputs, day by day. Nothing is fitted, so nothing can leak."""
 
+import math
+
 import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
@@ -25,7 +27,7 @@ def _inverse_normal(p: float) -> float:
          4.374664141464968, 2.938163982698783)  # fmt: skip
     d = (7.784695709041462e-3, 3.224671290700398e-1, 2.445134137142996, 3.754408661907416)
     if p > 0.97575:
-        return -float(_inverse_normal_low(1.0 - p, c, d))
+        return float(-_inverse_normal_low(1.0 - p, c, d))
     if p < 0.02425:
         return float(_inverse_normal_low(p, c, d))
     q = p - 0.5
@@ -37,7 +39,7 @@ def _inverse_normal(p: float) -> float:
 
 @njit(cache=True)
 def _inverse_normal_low(p: float, c: tuple[float, ...], d: tuple[float, ...]) -> float:
-    q = np.sqrt(-2.0 * np.log(p))
+    q = math.sqrt(-2.0 * math.log(p))
     top = ((((c[0] * q + c[1]) * q + c[2]) * q + c[3]) * q + c[4]) * q + c[5]
     return top / ((((d[0] * q + d[1]) * q + d[2]) * q + d[3]) * q + 1.0)
 

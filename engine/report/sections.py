@@ -212,7 +212,9 @@ def _months(facts: Facts) -> Section:
 def _rank_ic_table(facts: Facts) -> Section:
     train = facts.train
     rows = [("network", rank_ic(train.get("best")), rank_ic(train["test"]), "")]
-    strongest = sorted(train["baselines"].items(), key=lambda item: -_nan(item[1]["test"]["rank_ic"]))
+    strongest = sorted(
+        train["baselines"].items(), key=lambda item: -_nan(item[1]["test"]["rank_ic"])
+    )
     for name, values in strongest:
         gap = values.get("test_difference")
         difference = f"{signed(gap['difference'])} ± {gap['se']:.4f}" if gap else ""

@@ -9,6 +9,8 @@ import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
+from engine.files import strict
+
 SCHEMA = 1
 """Raised when the meaning of a field changes; adding kinds or fields does not raise it."""
 
@@ -236,7 +238,7 @@ RunEvent.kinds.update({kind.__name__: kind for kind in RunEvent.__subclasses__()
 
 def encode(event: RunEvent) -> str:
     """One line of strict JSON, without the newline."""
-    return json.dumps({"type": type(event).__name__, **_finite(asdict(event))}, allow_nan=False)
+    return json.dumps({"type": type(event).__name__, **strict(asdict(event))}, allow_nan=False)
 
 
 def decode(line: str | bytes) -> RunEvent | None:
@@ -253,13 +255,3 @@ def decode(line: str | bytes) -> RunEvent | None:
         return kind(**values)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value

@@ -79,7 +79,7 @@ def backtest(context: StageContext, *, run: str, strategy: str | None) -> Outcom
         result.write(found.path("backtest.parquet"))
         with atomic_path(found.path("backtest_baselines.parquet")) as temporary:
             daily.write_parquet(temporary)
-        write_json(found.path("backtest.json"), _nullable(summary))
+        write_json(found.path("backtest.json"), summary)
     return Outcome(json=summary, text=_text(summary))
 
 
@@ -101,15 +101,6 @@ def _configuration(context: StageContext, run: Run, strategy: str | None) -> Con
     return Config.model_validate(
         {**trained.model_dump(), **{name: value.model_dump() for name, value in updates.items()}}
     )
-
-
-def _nullable(value: Any) -> Any:
-    """NaN as null, for strict JSON."""
-    if isinstance(value, float):
-        return value if abs(value) < float("inf") else None
-    if isinstance(value, dict):
-        return {key: _nullable(item) for key, item in value.items()}
-    return value
 
 
 def _text(summary: dict[str, Any]) -> str:

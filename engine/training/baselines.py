@@ -1,7 +1,8 @@
 """Simple models on the same days: what the network has to beat.
 
 They see the last session's features (the same tensor), are fitted on training days only, and nothing of
-validation or test decides anything about them.
+validation or test decides anything about them. The fitted ones exist for the horizon that the run is
+judged by and the one that it is traded by; their scores of other horizons are NaN.
 """
 
 from collections.abc import Callable, Iterator
@@ -38,25 +39,29 @@ def compute_baselines(
 ) -> pl.DataFrame:
     """Scores of every baseline on validation and test days.
 
-    Columns ``name, date, symbol, fold, split, score_<h>``. A rule whose feature is not in the set is
-    left out, with a note.
+    Columns ``name, date, symbol, fold, split, score_<h>`` (NaN: no score). A rule whose feature is
+    not in the set is left out, with a note.
     """
     parts = [_rule(name, features, split, fold, sink) for name in RULES]
     fitted: dict[str, Fit] = {"ridge": _fit_ridge, "lightgbm": _lightgbm(config.training.seed)}
-    done, total = 0, len(fitted) * len(features.horizons)
+    judged = {config.training.score_horizon, config.portfolio.horizon}
+    wanted = [h for h, horizon in enumerate(features.horizons) if horizon in judged]
+    done, total = 0, len(fitted) * len(wanted)
     for name, fit in fitted.items():
-        scores: dict[str, list[NDArray[np.float64]]] = {}
-        for h, horizon in enumerate(features.horizons):
+        scores = {
+            part: np.full((int(features.member_SN[sessions].sum()), len(features.horizons)), np.nan)
+            for part, sessions in _parts(split)
+        }
+        for h in wanted:
             predict = fit(*_training_rows(features, split.train, h))
             for part, sessions in _parts(split):
                 values = [predict(x_NF) for _, x_NF in _days(features, sessions)]
-                scores.setdefault(part, []).append(np.concatenate(values))
+                scores[part][:, h] = np.concatenate(values)
             done += 1
-            sink.emit(
-                Advanced(stage="baselines", done=done, total=total, note=f"{name} h={horizon}")
-            )
+            note = f"{name} h={features.horizons[h]}"
+            sink.emit(Advanced(stage="baselines", done=done, total=total, note=note))
         parts += [
-            _frame(name, features, sessions, part, fold, np.stack(scores[part], axis=1))
+            _frame(name, features, sessions, part, fold, scores[part])
             for part, sessions in _parts(split)
         ]
     return pl.concat([part for part in parts if not part.is_empty()])

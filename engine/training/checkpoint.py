@@ -46,7 +46,7 @@ def save_checkpoint(
     contiguous = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
     save_file(contiguous, staging / TENSORS)
     _sync(staging / TENSORS)
-    write_json(staging / STATE, _strict(dict(state)))
+    write_json(staging / STATE, state)
     write_manifest(staging, {"name": name})
     target = root / f"{name}-{number:06d}"
     staging.rename(target)
@@ -152,17 +152,6 @@ def _versions(root: Path, name: str) -> dict[int, Path]:
         if match and match["name"] == name:
             found[int(match["number"])] = path
     return found
-
-
-def _strict(value: Any) -> Any:
-    """NaN as null: strict JSON has no NaN. Read back with `engine.training.progress`."""
-    if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else None
-    if isinstance(value, Mapping):
-        return {str(key): _strict(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_strict(item) for item in value]
-    return value
 
 
 def _short(value: Any) -> str:

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,7 @@ from tests.conftest import World
 
 
 def assert_purged(parts: list[np.ndarray], gap: int) -> None:
-    for before, after in zip(parts, parts[1:], strict=False):
+    for before, after in pairwise(parts):
         assert before.size
         assert after.size
         assert after[0] - before[-1] > gap

@@ -1,0 +1,200 @@
+"""Each block alone: what it computes, that off is the identity, and that nothing depends on neighbours
+in the batch.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from engine.config import Config, ModelConfig
+from engine.dataset.batch import Batch, make_batch
+from engine.errors import ConfigError
+from engine.model.atft_gat_fan import ATFTGATFAN
+from engine.model.build import build_model, parameter_table
+from engine.model.graph_attention import GraphAttention, ResidualBypass
+from engine.model.heads import QuantileHeads
+from engine.model.layers import GatedResidual
+from engine.model.normalization import FrequencyAdaptiveNorm, SliceAdaptiveNorm
+from engine.model.temporal import LastStepAttention
+from tests.conftest import World
+
+
+@pytest.fixture
+def batch(world: World) -> Batch:
+    return make_batch(world.features, world.graphs, (int(world.split.train[-1]),), 8)
+
+
+@pytest.fixture
+def model(world: World) -> ATFTGATFAN:
+    torch.manual_seed(0)
+    return build_model(world.config, len(world.features.features)).eval()
+
+
+@pytest.mark.parametrize("window", [5, 8, 20])
+def test_fan_splits_exactly_and_takes_out_what_is_strongest(window: int) -> None:
+    torch.manual_seed(0)
+    fan = FrequencyAdaptiveNorm(window, 1, 4, k=1)
+    t = torch.arange(window) / window
+    strong = 5 * torch.cos(2 * torch.pi * 2 * t)
+    x = (strong + 0.1 * torch.cos(2 * torch.pi * t)).view(1, window, 1)
+    residual, dominant = fan.split(x)
+    torch.testing.assert_close(residual + dominant, x)
+    torch.testing.assert_close(dominant.flatten(), strong, atol=1e-4, rtol=0)
+
+
+def test_fan_equals_torch_fft() -> None:
+    torch.manual_seed(1)
+    x = torch.randn(6, 20, 3)
+    _, dominant = FrequencyAdaptiveNorm(20, 3, 4, k=3).split(x)
+    spectrum = torch.fft.rfft(x, dim=1)
+    top = spectrum.abs().topk(3, dim=1).indices
+    kept = torch.zeros_like(spectrum).scatter(1, top, spectrum.gather(1, top))
+    torch.testing.assert_close(dominant, torch.fft.irfft(kept, n=20, dim=1), atol=1e-5, rtol=0)
+
+
+def test_san_removes_the_statistics_of_each_slice_and_fills_every_position() -> None:
+    torch.manual_seed(0)
+    san = SliceAdaptiveNorm(10, 2, 4, slices=3)
+    with torch.no_grad():
+        san.share.logit.fill_(50.0)
+    x = torch.randn(5, 10, 2) * 3 + 7
+    out, _, share = san(x)
+    assert float(share) == pytest.approx(1.0)
+    for part in torch.tensor_split(torch.arange(10), 3):
+        piece = x[:, part]
+        variance = piece.var(dim=1, unbiased=False, keepdim=True)
+        expected = (piece - piece.mean(dim=1, keepdim=True)) / (variance + san.EPSILON).sqrt()
+        torch.testing.assert_close(out[:, part], expected, atol=1e-4, rtol=1e-4)
+    assert (out[:, -1].abs() > 1e-3).all(), "the last step of a window is never padding"
+
+
+def test_normalisation_uses_the_sample_alone() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(4, 8, 3)
+    for block in (FrequencyAdaptiveNorm(8, 3, 4, 2), SliceAdaptiveNorm(8, 3, 4, 2)):
+        alone = block(x[:1])[0]
+        torch.testing.assert_close(block(x)[0][:1], alone)
+
+
+def test_gate_starts_where_it_is_told_and_alpha_weights_the_projected_stream() -> None:
+    bypass = ResidualBypass(4, alpha_init=0.25, graph_scale=3.0)
+    h, g = torch.randn(3, 4), torch.randn(3, 4)
+    out, alpha = bypass(h, g)
+    projected = bypass.project(torch.cat([h, g], dim=-1))
+    assert float(alpha) == pytest.approx(0.25)
+    torch.testing.assert_close(out, 0.25 * projected + 0.75 * g)
+
+
+def test_graph_columns_are_scaled_once() -> None:
+    torch.manual_seed(0)
+    plain = ResidualBypass(16, 0.5, 1.0).project.weight
+    torch.manual_seed(0)
+    scaled = ResidualBypass(16, 0.5, 3.0).project.weight
+    torch.testing.assert_close(scaled[:, 16:], 3.0 * plain[:, 16:])
+    torch.testing.assert_close(scaled[:, :16], torch.eye(16))
+
+
+def test_quantiles_never_cross_and_the_median_is_in_its_place() -> None:
+    torch.manual_seed(0)
+    head = QuantileHeads(8, 3, (0.1, 0.25, 0.5, 0.75, 0.9), 0.0)
+    out = head(torch.randn(50, 8) * 10)
+    assert out.shape == (50, 3, 5)
+    assert (out.diff(dim=-1) >= 0).all()
+
+
+def test_attention_ignores_masked_sessions() -> None:
+    torch.manual_seed(0)
+    attention = LastStepAttention(8, 2, 0.0).eval()
+    h, mask = torch.randn(3, 6, 8), torch.ones(3, 6)
+    mask[:, :3] = 0
+    other = h.clone()
+    other[:, :3] = 99.0
+    torch.testing.assert_close(attention(h, mask), attention(other, mask))
+
+
+def test_gat_without_edges_hears_itself_only_and_entropy_tells_attention() -> None:
+    torch.manual_seed(0)
+    gat = GraphAttention(8, (2, 2), 3, 0.0).eval()
+    h = torch.randn(5, 8)
+    empty = torch.empty(2, 0, dtype=torch.int64), torch.empty(0, 3)
+    alone, entropy = gat(h, *empty)
+    torch.testing.assert_close(gat(h[:1], *empty)[0], alone[:1])
+    assert float(entropy) == 0.0
+    edges = torch.tensor([[1, 2], [0, 0]])
+    heard, entropy = gat(h, edges, torch.rand(2, 3))
+    assert not torch.allclose(heard[0], alone[0])
+    torch.testing.assert_close(heard[1:], alone[1:])
+    assert 0.0 < float(entropy) <= 1.0
+
+
+def test_gated_residual_closes() -> None:
+    layer = GatedResidual(4, 0.0)
+    with torch.no_grad():
+        layer.linear.bias[4:] = -60.0
+        layer.linear.weight[4:] = 0.0
+    skip = torch.randn(3, 4)
+    torch.testing.assert_close(layer(torch.randn(3, 4), skip), layer.norm(skip))
+
+
+def test_with_every_block_off_only_the_last_session_counts(model: ATFTGATFAN, batch: Batch) -> None:
+    model.set_blocks([])
+    other = batch.x_MTF.clone()
+    other[:, :-1] = 3.0
+    assert torch.equal(model(batch).score_MH, model(replace(batch, x_MTF=other)).score_MH)
+    assert model(batch).gates == {}
+
+
+def test_without_gat_edges_do_not_matter(model: ATFTGATFAN, batch: Batch) -> None:
+    no_edges = replace(
+        batch,
+        edge_index_2E=batch.edge_index_2E[:, :0],
+        edge_attr_EK=batch.edge_attr_EK[:0],
+    )
+    with_graph = model(batch).score_MH
+    assert not torch.allclose(with_graph, model(no_edges).score_MH)
+    model.set_blocks(["selection", "temporal"])
+    assert torch.equal(model(batch).score_MH, model(no_edges).score_MH)
+
+
+def test_selection_weights_average_to_one(model: ATFTGATFAN, batch: Batch) -> None:
+    weights = model(batch).selection_F
+    assert weights.shape == (model.n_features,)
+    assert float(weights.mean()) == pytest.approx(1.0, abs=1e-5)
+    model.set_blocks([])
+    assert torch.equal(model(batch).selection_F, torch.ones(model.n_features))
+
+
+def test_wrong_feature_count_is_refused(model: ATFTGATFAN, batch: Batch) -> None:
+    with pytest.raises(ConfigError, match="8 x 44"):
+        model(replace(batch, x_MTF=batch.x_MTF[..., :44]))
+
+
+def test_a_phase_cannot_switch_on_what_the_model_leaves_out(world: World) -> None:
+    config = world.config.model_copy(
+        update={
+            "model": ModelConfig.model_validate(
+                {"hidden": 8, "blocks": ["selection"], "attention_heads": 2, "gat_heads": [2, 2]}
+            )
+        }
+    )
+    model = build_model(config, 45)
+    with pytest.raises(ConfigError, match="gat"):
+        model.set_blocks(["gat"])
+    assert set(parameter_table(model)) == {"selection", "heads"}
+
+
+def test_parameter_table_adds_up_and_selection_does_not_explode() -> None:
+    small, large = (sum(parameter_table(build_model(Config(), f)).values()) for f in (45, 200))
+    model = build_model(Config(), 45)
+    assert sum(parameter_table(model).values()) == sum(p.numel() for p in model.parameters())
+    assert large < 3 * small
+
+
+def test_bf16_autocast_keeps_the_order_of_scores(model: ATFTGATFAN, batch: Batch) -> None:
+    with torch.no_grad():
+        exact = model(batch).score_MH[:, 0]
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            rough = model(batch).score_MH[:, 0].float()
+    assert np.corrcoef(exact, rough)[0, 1] > 0.95

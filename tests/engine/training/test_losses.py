@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from engine.config import LossConfig
+from engine.dataset.batch import make_batch
+from engine.model.build import build_model
+from engine.training import losses
+from engine.training.ic import rank_ic
+from tests.conftest import World
+
+
+def column(*values: float) -> torch.Tensor:
+    return torch.tensor(values).view(-1, 1)
+
+
+def test_pinball_by_hand() -> None:
+    quantiles = torch.tensor([[[0.0, 1.0]], [[2.0, 3.0]]])
+    target = column(1.0, 1.0)
+    # d: (1, 0) and (-1, -2); levels .1, .9: .1 and 0; .9 and .2
+    expected = np.mean([0.1, 0.0, 0.9, 0.2])
+    assert float(losses.pinball(quantiles, target, (0.1, 0.9))) == pytest.approx(expected)
+
+
+def test_soft_spearman_and_pearson_signs() -> None:
+    target = torch.linspace(-2, 2, 40).view(-1, 1)
+    for term in (losses.soft_spearman, losses.pearson):
+        assert float(term(target, target)) > 0.97
+        assert float(term(-target, target)) < -0.97
+        assert abs(float(term(torch.zeros(40, 1), target))) < 1e-3
+
+
+def test_soft_spearman_does_not_depend_on_the_scale_of_scores() -> None:
+    torch.manual_seed(0)
+    score, target = torch.randn(50, 2), torch.randn(50, 2)
+    torch.testing.assert_close(
+        losses.soft_spearman(score, target),
+        losses.soft_spearman(1000 * score + 5, target),
+        atol=1e-4,
+        rtol=0,
+    )
+
+
+def test_soft_spearman_tends_to_spearman_for_small_temperature(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(losses, "TEMPERATURE", 1e-4)
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=60), rng.integers(0, 9, 60).astype(float)
+    value = losses.soft_spearman(column(*a), column(*b))
+    assert float(value) == pytest.approx(stats.spearmanr(a, b).statistic, abs=1e-3)
+
+
+@pytest.mark.parametrize("term", [losses.soft_spearman, losses.pearson, losses.portfolio_return])
+def test_nan_labels_count_as_absent(term: object) -> None:
+    torch.manual_seed(0)
+    score, target = torch.randn(30, 2), torch.randn(30, 2)
+    target[20:] = torch.nan
+    full, reduced = term(score, target), term(score[:20], target[:20])  # type: ignore[operator]
+    if term is losses.soft_spearman:
+        # tau and ranks are those of the valid stocks only
+        torch.testing.assert_close(full, reduced, atol=1e-5, rtol=0)
+    torch.testing.assert_close(full, reduced, atol=1e-5, rtol=0)
+
+
+def test_portfolio_and_sharpe_by_hand() -> None:
+    score, returns = column(1.0, 2.0, 3.0), column(0.01, 0.02, 0.06)
+    # centred -1 0 1, gross 1: -1/2 and 1/2
+    assert float(losses.portfolio_return(score, returns)) == pytest.approx(0.025)
+    daily = column(0.01, 0.03)
+    assert float(losses.sharpe(daily)) == pytest.approx(
+        0.02 / (np.std([0.01, 0.03], ddof=1) + 1e-3)
+    )
+    assert float(losses.sharpe(daily[:1])) == 0.0
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 3000), st.integers(0, 5000))
+def test_sampled_rows_are_at_most_400_and_inside_the_day(n: int, session: int) -> None:
+    rows = range(10_000)[losses.sample_rows(7, 7 + n, session)]
+    assert 0 < len(rows) <= losses.SOFT_RANK_NAMES
+    assert rows[0] >= 7
+    assert rows[-1] < 7 + n
+
+
+def test_combined_loss_is_the_weighted_sum_and_the_order_of_days_does_not_matter(
+    world: World,
+) -> None:
+    torch.manual_seed(0)
+    model = build_model(world.config, len(world.features.features)).eval()
+    days = tuple(int(s) for s in world.split.train[-3:])
+    config, levels = LossConfig(), world.config.model.quantiles
+    values = []
+    for sessions in (days, days[::-1]):
+        batch = make_batch(world.features, world.graphs, sessions, 8)
+        total, terms = losses.combined_loss(model(batch), batch, config, levels)
+        expected = sum(getattr(config, name) * float(value) for name, value in terms.items())
+        assert float(total) == pytest.approx(expected, rel=1e-5)
+        values.append(float(total))
+    assert values[0] == pytest.approx(values[1], rel=1e-4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(-4, 4), st.integers(-4, 4)), min_size=10, max_size=40))
+def test_device_rank_ic_equals_scipy(pairs: list[tuple[int, int]]) -> None:
+    a, b = (torch.tensor(values, dtype=torch.float32) for values in zip(*pairs, strict=True))
+    expected = stats.spearmanr(a, b).statistic
+    got = float(rank_ic(a, b))
+    assert (np.isnan(got) and np.isnan(expected)) or got == pytest.approx(expected, abs=1e-9)

@@ -20,6 +20,9 @@ from engine.features.feature_set import FeatureSet, build_features
 from engine.graph.build import build_graphs
 from engine.graph.graph import GraphSeries
 from engine.runs.sink import NullSink
+from engine.threads import limit_threads
+
+limit_threads(safe=True)
 
 TINY = (
     "data.synthetic.n_symbols=48",

@@ -52,6 +52,8 @@ def run_ledger(
     """Bring each stock to its target fraction of the equity before the session's orders.
 
     An order of value v pays ``slippage_bps`` of v, and ``commission_bps`` of v including slippage.
+    Cash may become negative; vectorbt instead buys less than wanted when cash runs out, which no book
+    does whose shorts pay for its longs.
     """
     commission_rate, slippage_rate = costs.commission_bps / 1e4, costs.slippage_bps / 1e4
     D, N = target_DN.shape

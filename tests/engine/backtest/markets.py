@@ -1,0 +1,115 @@
+"""Small markets and books for the tests of portfolio and backtest."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+
+from engine.backtest.prices import PriceTable
+from engine.data.panel import Panel
+from engine.data.store import SECURITY_SCHEMA
+from engine.portfolio.prediction import Prediction
+from engine.portfolio.weights import Weights
+
+FIRST = dt.date(2021, 1, 4)
+
+
+def day(number: int) -> dt.date:
+    return FIRST + dt.timedelta(days=number)
+
+
+def panel_of(
+    closes: Mapping[str, Sequence[float | None]],
+    opens: Mapping[str, Sequence[float | None]] | None = None,
+) -> Panel:
+    """One bar a calendar day from `FIRST`; None = no bar. Opens equal closes unless given."""
+    rows = []
+    for symbol, values in closes.items():
+        for number, close in enumerate(values):
+            if close is None:
+                continue
+            first = opens[symbol][number] if opens else close
+            body = [close] if first is None else [first, close]
+            rows.append(
+                {
+                    "date": day(number),
+                    "symbol": symbol,
+                    "open": first,
+                    "high": max(body),
+                    "low": min(body),
+                    "close": close,
+                    "close_raw": close,
+                    "volume": 1000.0,
+                    "turnover": 1000.0 * close,
+                }
+            )
+    frame = pl.DataFrame(rows).with_columns(pl.col("open").cast(pl.Float64)).sort("date", "symbol")
+    return Panel(
+        frame=frame,
+        securities=pl.DataFrame(schema=SECURITY_SCHEMA),
+        index=None,
+        market="us",
+        source="test",
+        as_of=frame["date"].max(),  # type: ignore[arg-type]
+        fingerprint="test",
+    )
+
+
+def prediction_of(
+    scores: Mapping[str, Sequence[float | None]], horizon: int = 1, split: str = "test"
+) -> Prediction:
+    """Scores by symbol and day from `FIRST`; None = not scored."""
+    rows = [
+        {"date": day(number), "symbol": symbol, "fold": 0, "split": split, f"score_{horizon}": v}
+        for symbol, values in scores.items()
+        for number, v in enumerate(values)
+        if v is not None
+    ]
+    frame = pl.DataFrame(rows).with_columns(
+        pl.col("fold").cast(pl.Int16), pl.col(f"score_{horizon}").cast(pl.Float32)
+    )
+    return Prediction(
+        frame=frame.sort("date", "symbol"), run_id="test", horizons=(horizon,), market="us"
+    )
+
+
+def weights_of(book: Mapping[str, Sequence[float | None]]) -> Weights:
+    """Target weights by symbol and day; None = no row."""
+    rows = [
+        {"date": day(number), "symbol": symbol, "weight": float(weight)}
+        for symbol, values in book.items()
+        for number, weight in enumerate(values)
+        if weight is not None
+    ]
+    frame = pl.DataFrame(rows).sort("date", "symbol")
+    return Weights(
+        frame=frame, strategy="by hand", run_id="test", max_gross=9.0, max_net=9.0, max_weight=9.0
+    )
+
+
+def table_of(panel: Panel, *, last: int, entry: str = "close", haircut: float = 0.0) -> PriceTable:
+    return PriceTable.from_panel(
+        panel,
+        first=FIRST,
+        last=day(last),
+        symbols=panel.frame["symbol"].unique().to_list(),
+        entry=entry,  # type: ignore[arg-type]
+        haircut=haircut,
+    )
+
+
+def random_walks(n_symbols: int, n_days: int, seed: int) -> dict[str, list[float | None]]:
+    rng = np.random.default_rng(seed)
+    steps = rng.normal(0.0, 0.02, (n_symbols, n_days))
+    closes = 20.0 * np.exp(np.cumsum(steps, axis=1))
+    return {f"S{n:02d}": [float(v) for v in row] for n, row in enumerate(closes)}
+
+
+def random_book(n_symbols: int, n_days: int, seed: int) -> dict[str, list[float | None]]:
+    """Dollar-neutral weights with a gross of 2."""
+    rng = np.random.default_rng(seed)
+    raw = rng.normal(size=(n_symbols, n_days))
+    raw -= raw.mean(axis=0)
+    raw *= 2.0 / np.abs(raw).sum(axis=0)
+    return {f"S{n:02d}": [float(v) for v in row] for n, row in enumerate(raw)}

@@ -1,0 +1,79 @@
+"""The real command line in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.runs.events import RunEvent
+from engine.runs.follow import read_new
+from tests.conftest import TINY
+
+SETTINGS = [word for setting in TINY for word in ("--set", setting)]
+PATIENCE_S = 180.0
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        value = json.loads(self.out)
+        assert isinstance(value, dict)
+        return value
+
+
+def arguments(workspace: Path, *words: str) -> list[str]:
+    return [sys.executable, "-m", "engine", *words, "--workspace", str(workspace)]
+
+
+def environment() -> dict[str, str]:
+    """Of a user's shell; what a configured machine may add is taken out."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("ATFT_")}
+    return {**kept, "PYTHONWARNINGS": "ignore"}
+
+
+def atft(workspace: Path, *words: str) -> Done:
+    """Run ``atft-tui WORDS --workspace WORKSPACE`` in an empty directory, to its end."""
+    workspace.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        arguments(workspace, *words),
+        cwd=workspace,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def start(workspace: Path, *words: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        arguments(workspace, *words),
+        cwd=workspace,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_event(events: Path, wanted: Callable[[RunEvent], bool]) -> RunEvent:
+    """The first event of the file that is wanted; fails when none comes in time."""
+    offset, end = 0, time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        found, offset = read_new(events, offset)
+        for event in found:
+            if wanted(event):
+                return event
+        time.sleep(0.01)
+    raise AssertionError(f"{events}: the event did not come")

@@ -1,0 +1,103 @@
+"""A killed training goes on as if nothing had happened."""
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import torch
+
+from engine.runs.events import Noted, RunFinished, StepLogged, decode
+from engine.runs.store import Run, RunStore
+from engine.training.checkpoint import load_checkpoint
+from tests.journeys.command import SETTINGS, atft, start, wait_for_event
+
+# More epochs than elsewhere, so that a kill finds an epoch to be in the middle of.
+TRAIN = ("train", "--mode", "safe", *SETTINGS, "--set", "training.epochs=[2,1,2,1]")
+LAST_WORDS = ("best", "test", "phases", "horizons", "kept_blocks", "score_std_ratio", "steps")
+
+
+@pytest.fixture(scope="module")
+def unbroken(market: Path) -> Run:
+    done = atft(market, *TRAIN, "--json", "--quiet")
+    assert done.code == 0, done.err
+    return RunStore(market / "runs").open(done.json["run_id"])
+
+
+def newest(market: Path, known: set[str]) -> Run:
+    return next(run for run in RunStore(market / "runs") if run.id not in known)
+
+
+def summary(run: Run) -> dict[str, Any]:
+    whole = json.loads(run.path("train.json").read_text())
+    return {key: whole[key] for key in LAST_WORDS}
+
+
+def assert_same_result(run: Run, other: Run) -> None:
+    a, b = (load_checkpoint(r.path("checkpoints"), "kept") for r in (run, other))
+    assert a.tensors.keys() == b.tensors.keys()
+    assert all(torch.equal(a.tensors[name], b.tensors[name]) for name in a.tensors)
+    assert summary(run) == summary(other)
+    scores = [pl.read_parquet(r.path("predictions.parquet")) for r in (run, other)]
+    assert scores[0].equals(scores[1])
+
+
+@pytest.mark.parametrize("kill_after", [1, 8, 17])
+def test_kill_9_in_mid_epoch_then_resume_equals_an_unbroken_run_bit_for_bit(
+    market: Path, unbroken: Run, kill_after: int
+) -> None:
+    known = {run.id for run in RunStore(market / "runs")}
+    process = start(market, *TRAIN, "--quiet")
+    while True:
+        try:
+            run = newest(market, known)
+            break
+        except StopIteration:
+            assert process.poll() is None, process.stderr
+    wait_for_event(
+        run.events_path, lambda event: isinstance(event, StepLogged) and event.step >= kill_after
+    )
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert run.status() == "crashed"
+    assert not run.path("train.json").exists()
+
+    done = atft(market, "train", "--resume", run.id, "--json", "--quiet")
+    assert done.code == 0, done.err
+    assert run.status() == "done"
+    assert_same_result(run, unbroken)
+
+    events = [decode(line) for line in run.events_path.read_bytes().splitlines()]
+    seen = [event for event in events if event is not None]
+    assert [event.seq for event in seen] == list(range(len(seen)))
+    notes = [event.message for event in seen if isinstance(event, Noted)]
+    # Killed before the first checkpoint, it starts over; later it must not.
+    assert any("resumed at step" in note for note in notes) == (kill_after > 1)
+
+
+def test_a_stopped_run_saves_its_step_and_goes_on(market: Path, unbroken: Run) -> None:
+    known = {run.id for run in RunStore(market / "runs")}
+    process = start(market, *TRAIN, "--json", "--quiet")
+    while True:
+        try:
+            run = newest(market, known)
+            break
+        except StopIteration:
+            assert process.poll() is None
+    wait_for_event(run.events_path, lambda e: isinstance(e, StepLogged) and e.step >= 6)
+    asked = atft(market, "stop", run.id)
+    assert asked.code == 0, asked.err
+    out, _ = process.communicate()
+    assert process.returncode == 0
+    assert json.loads(out)["status"] == "stopped"
+    assert run.status() == "stopped"
+    assert isinstance(run.last_event(), RunFinished)
+
+    done = atft(market, "train", "--resume", run.id, "--json", "--quiet")
+    assert done.code == 0, done.err
+    assert_same_result(run, unbroken)
+    again = atft(market, "train", "--resume", run.id, "--quiet")
+    assert again.code == 2
+    assert "already done" in again.err

@@ -101,24 +101,28 @@ def scrambled(
 ) -> tuple[World, int]:
     """The same market with every bar after a session replaced by noise, and that session's index."""
     cut = int(world.split.validation[30])
-    day = world.features.dates_S[cut].item()
+    changed = scramble(raw, world.features.dates_S[cut].item())
+    return build_world(changed, config, tmp_path_factory.mktemp("scrambled")), cut
+
+
+def scramble(raw: RawTables, day: dt.date) -> RawTables:
+    """The same tables with every bar and index value after ``day`` replaced by noise."""
     rng = np.random.default_rng(5)
     noise = pl.Series(np.exp(rng.normal(0, 0.4, len(raw.bars))))
     after = pl.col("date") > day
+
+    def replaced(name: str, value: pl.Expr) -> pl.Expr:
+        return pl.when(after).then(value).otherwise(pl.col(name)).alias(name)
+
     prices = ("open", "high", "low", "close")
-    bars = raw.bars.with_columns(
-        pl.when(after).then(pl.col(name) * noise).otherwise(pl.col(name)).alias(name)
-        for name in prices
-    ).with_columns(
-        pl.when(after).then(pl.col(name) * 3 * noise).otherwise(pl.col(name)).alias(name)
-        for name in ("volume", "turnover")
+    bars = raw.bars.with_columns(replaced(name, pl.col(name) * noise) for name in prices)
+    bars = bars.with_columns(
+        replaced(name, pl.col(name) * 3 * noise) for name in ("volume", "turnover")
     )
-    assert raw.index is not None
-    index = raw.index.with_columns(
-        pl.when(after).then(pl.col("close") * 2).otherwise(pl.col("close")).alias("close")
-    )
-    changed = replace(raw, bars=bars, index=index)
-    return build_world(changed, config, tmp_path_factory.mktemp("scrambled")), cut
+    index = raw.index
+    if index is not None:
+        index = index.with_columns(replaced("close", pl.col("close") * 2))
+    return replace(raw, bars=bars, index=index)
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def pinball(quantile_NHQ: Tensor, target_NH: Tensor, levels: Sequence[float]) ->
     Koenker & Bassett, Econometrica 46, 1978. NaN targets are left out.
     """
     valid_NH, target_NH = _split_nan(target_NH)
-    level_Q = quantile_NHQ.new_tensor(list(levels))
+    level_Q = torch.tensor(levels, dtype=quantile_NHQ.dtype).to(quantile_NHQ.device)
     gap_NHQ = target_NH[..., None] - quantile_NHQ
     loss_NH = torch.maximum(level_Q * gap_NHQ, (level_Q - 1.0) * gap_NHQ).mean(dim=-1)
     return (loss_NH * valid_NH).sum(0) / valid_NH.sum(0).clamp_min(1.0)
@@ -97,7 +97,7 @@ def combined_loss(
         rows = sample_rows(start, stop, session)
         rank.append(soft_spearman(score_MH[rows], target_MH[rows]))
         daily.append(portfolio_return(score_MH[day], batch.y_MH[day]))
-    weight_H = score_MH.new_tensor(config.horizon_weights)
+    weight_H = torch.tensor(config.horizon_weights, dtype=score_MH.dtype).to(score_MH.device)
     weight_H = weight_H / weight_H.sum()
     terms = {
         "base": (torch.stack(base).mean(0) * weight_H).sum(),

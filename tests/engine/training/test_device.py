@@ -1,0 +1,105 @@
+"""Where the network runs: the choice, the mode, and that every tensor goes along."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine.errors import EnvironmentProblem
+from engine.model.build import build_model
+from engine.runs.sink import ListSink, NullSink
+from engine.training import device
+from engine.training.machine import MachineProbe, peak_memory_mib
+from engine.training.scoring import score_days
+from tests.conftest import World
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    yield
+    torch.use_deterministic_algorithms(mode=False)
+    torch.set_num_threads(threads)
+
+
+def on_fake_accelerator(fault: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "tests.engine.training.fake_accelerator", fault],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_a_whole_step_stays_on_the_accelerator() -> None:
+    done = on_fake_accelerator("none")
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("fault", ["attribute", "edges"])
+def test_a_tensor_left_behind_is_noticed(fault: str) -> None:
+    """The test above can fail: a plain attribute, or edges, that stay on the CPU."""
+    done = on_fake_accelerator(fault)
+    assert done.returncode != 0
+    assert "device" in done.stderr
+
+
+def test_cuda_that_is_not_there_is_an_error_not_a_silent_cpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(EnvironmentProblem, match="no CUDA device"):
+        device.choose_device("cuda", NullSink())
+    sink = ListSink()
+    assert device.choose_device("auto", sink).type == "cpu"
+    assert len(sink.events) == 1
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert device.choose_device("auto", NullSink()).type == "cuda"
+    assert device.choose_device("cpu", NullSink()).type == "cpu"
+
+
+def test_safe_mode_is_one_deterministic_thread() -> None:
+    cpu = torch.device("cpu")
+    runtime = device.apply_mode("safe", cpu, 3)
+    assert torch.get_num_threads() == 1
+    assert torch.are_deterministic_algorithms_enabled()
+    first = torch.rand(3)
+    device.apply_mode("safe", cpu, 3)
+    assert torch.equal(first, torch.rand(3))
+    assert not runtime.autocast
+    assert not device.apply_mode("optimized", cpu, 3).autocast
+
+
+def test_out_of_memory_is_told_from_other_errors() -> None:
+    assert device.is_out_of_memory(torch.OutOfMemoryError("x"))
+    assert device.is_out_of_memory(RuntimeError("CUDA error: out of memory"))
+    assert not device.is_out_of_memory(RuntimeError("shape mismatch"))
+
+
+def test_a_machine_without_gpu_reports_what_it_has(tmp_path: Path) -> None:
+    event = MachineProbe(tmp_path).read()
+    assert event.memory_mib > 10
+    assert event.memory_total_mib > event.memory_mib
+    assert peak_memory_mib() >= 0.9 * event.memory_mib
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_scores_on_cuda_equal_those_of_the_cpu(world: World) -> None:
+    days = world.split.validation[:4]
+    torch.manual_seed(0)
+    model = build_model(world.config, len(world.features.features))
+    scores = {}
+    for name in ("cpu", "cuda"):
+        runtime = device.apply_mode("safe", torch.device(name), 0)
+        scored = score_days(
+            model.to(name), world.features, world.graphs, days,
+            window=world.config.split.window, runtime=runtime,
+        )  # fmt: skip
+        scores[name] = scored.score_DNH
+    for a, b in zip(scores["cpu"], scores["cuda"], strict=True):
+        assert abs(a - b).max() < 1e-4

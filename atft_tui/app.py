@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.events import Resize
 from textual.screen import Screen
 
 from atft_tui.screens.dialogs import ConfirmDialog, HelpDialog, StartDialog, StartRequest
@@ -19,8 +18,6 @@ from engine.config_file import resolve
 from engine.errors import EngineError
 from engine.runs import launch
 from engine.runs.store import RunStore
-
-MIN_WIDTH, MIN_HEIGHT = 60, 15
 
 
 class CockpitApp(App[None]):
@@ -45,10 +42,6 @@ class CockpitApp(App[None]):
         self.register_theme(LIGHT)
         self.theme = DARK.name
         self.push_screen(RunsScreen())
-
-    def on_resize(self, event: Resize) -> None:
-        small = event.size.width < MIN_WIDTH or event.size.height < MIN_HEIGHT
-        self.sub_title = "too small" if small else ""
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every command of the command line that the screen can carry out, and a few of its own."""

@@ -34,6 +34,7 @@ class SyntheticConfig(Table):
     n_sessions: int = Field(1250, ge=400, le=5000)
     """Trading sessions."""
     seed: int = Field(7, ge=0)
+    """Of the generated market."""
     signal: float = Field(1.0, ge=0, le=5)
     """Strength of the planted own-history signal. 1 = as documented; 0 = none."""
     network_signal: float = Field(1.0, ge=0, le=5)
@@ -104,6 +105,7 @@ class FeatureConfig(Table):
 
 class GraphConfig(Table):
     kind: Literal["correlation", "sector", "random", "none"] = "correlation"
+    """Where edges come from; random and none are ablations."""
     window: int = Field(60, ge=20, le=504)
     """Returns per correlation. Sessions."""
     half_life: float = Field(30.0, gt=0)
@@ -126,7 +128,9 @@ class SplitConfig(Table):
     train_sessions: int = Field(0, ge=0)
     """Newest training sessions kept; 0 = all (expanding)."""
     validation_sessions: int = Field(252, ge=20)
+    """Between training and test; they choose epochs and phases. Sessions."""
     test_sessions: int = Field(252, ge=20)
+    """The newest labelled days; they decide nothing. Sessions."""
     embargo_sessions: int = Field(21, ge=0)
     """Sessions dropped between two splits; at least the longest horizon + 1 (the entry lag)."""
 
@@ -149,9 +153,11 @@ class ModelConfig(Table):
     san_slices: int = Field(4, ge=1, le=16)
     """Slices of each window whose own mean and deviation SAN removes."""
     attention_heads: int = Field(4, ge=1, le=16)
+    """Heads of the attention over the window; a divisor of hidden."""
     gat_heads: tuple[int, int] = (4, 2)
     """Attention heads of the two GATv2 layers."""
     dropout: float = Field(0.3, ge=0, lt=1)
+    """Share of activations set to zero in training; inputs and graph use half of it."""
     alpha_init: float = Field(0.5, gt=0, lt=1)
     """Start of the residual bypass: share of the projected stream; the graph's is 1 - alpha."""
     graph_scale: float = Field(3.0, gt=0)
@@ -212,12 +218,15 @@ DEFAULT_PHASES = (
 
 class TrainingConfig(Table):
     seed: int = Field(1, ge=0)
+    """Of weights, dropout, the order of days, null bands and baselines."""
     device: Literal["auto", "cuda", "cpu"] = "auto"
+    """auto: CUDA where torch sees it, else the CPU."""
     mode: Literal["safe", "optimized"] = "safe"
     """safe: one thread, deterministic, float32; optimized: all threads, prefetch, bf16 on CUDA."""
     learning_rate: float = Field(2e-3, gt=0, lt=1)
     """Peak of the one-cycle schedule of each phase."""
     weight_decay: float = Field(1e-2, ge=0, lt=1)
+    """AdamW, decoupled; biases and norms have none."""
     days_per_step: int = Field(4, ge=1, le=64)
     """Whole trading days in one optimiser step."""
     day_stride: int = Field(2, ge=1, le=20)
@@ -235,6 +244,7 @@ class TrainingConfig(Table):
     null_draws: int = Field(200, ge=20)
     """Shuffled score sets behind the null band of a RankIC."""
     phases: tuple[PhaseConfig, ...] = DEFAULT_PHASES
+    """In order; each switches blocks on and is kept only if it beats the one before."""
 
     @model_validator(mode="after")
     def _check(self) -> "TrainingConfig":

@@ -24,7 +24,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "split.test_sessions": 252,
         "model.dropout": 0.4,
         "training.learning_rate": 1e-3,
-        "training.epochs": (1, 1, 4, 2),
+        "training.epochs": (1, 1, 4, 1),
     },
 }
 """``training.epochs`` is short for the epochs of the phases, in order."""

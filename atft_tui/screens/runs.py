@@ -7,6 +7,7 @@ from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.events import Resize
 from textual.screen import Screen
 from textual.widgets import DataTable, Footer, Static
 
@@ -15,6 +16,7 @@ from atft_tui.feed import list_runs
 from atft_tui.glyphs import GLYPHS
 from atft_tui.messages import RunRow, RunsListed
 from atft_tui.protocol import Cockpit
+from atft_tui.sizes import too_small
 
 POLL_S = 1.0
 MARKS = {
@@ -63,7 +65,7 @@ class RunsScreen(Screen[None]):
         table.display = False
         self.poll()
 
-    @work(exclusive=True, group="runs", exit_on_error=False)
+    @work(exclusive=True, group="runs")
     async def poll(self) -> None:
         """List the runs once a second; only a change is told."""
         cockpit = self.cockpit
@@ -104,13 +106,18 @@ class RunsScreen(Screen[None]):
         self.query_one("#empty").display = not message.rows
         if message.rows and self.focused is None:
             table.focus()
-        running = sum(row.status == "running" for row in message.rows)
+        self.draw_headline()
+
+    @on(Resize)
+    def draw_headline(self) -> None:
+        running = sum(row.status == "running" for row in self.rows)
         headline = Text.assemble(
             (" atft-tui ", "bold"),
             (f" {fmt.clean(str(self.cockpit.workspace))}", "dim"),
-            f"   {len(message.rows)} runs, {running} running",
+            f"   {len(self.rows)} runs, {running} running",
         )
-        self.query_one("#headline", Static).update(headline)
+        small = too_small(*self.size)
+        self.query_one("#headline", Static).update(small or headline)
 
     @property
     def selected(self) -> str | None:

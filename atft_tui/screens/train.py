@@ -18,6 +18,7 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.messages import RunUpdated
 from atft_tui.protocol import Cockpit
 from atft_tui.screens.runs import MARKS
+from atft_tui.sizes import TALL, WIDE, too_small
 from atft_tui.widgets import panels
 from atft_tui.widgets.chart import meter
 from atft_tui.widgets.panel import StatePanel
@@ -26,8 +27,6 @@ from engine.runs.store import Run
 
 TICK_S = 0.25
 """At most one redraw of a panel in this time, however many events came."""
-WIDE, TALL = 120, 32
-"""From this many columns and lines every panel has a place of its own."""
 TABS = ("gradient", "gate", "loss", "spread", "variables", "machine", "log")
 PHASE_STYLES = {"pending": "dim", "running": "bold", "kept": "green", "rolled back": "yellow"}
 
@@ -73,7 +72,7 @@ class TrainScreen(Screen[None]):
         self.draw_headline()
         self.follow()
 
-    @work(exclusive=True, group="feed", exit_on_error=False)
+    @work(exclusive=True, group="feed")
     async def follow(self) -> None:
         """Fold what is new four times a second; one message however many events came."""
         feed = RunFeed(self.run_value)
@@ -123,7 +122,8 @@ class TrainScreen(Screen[None]):
 
     def draw_headline(self) -> None:
         width = self.size.width
-        self.query_one("#headline", Static).update(self.headline(width))
+        small = too_small(width, self.size.height)
+        self.query_one("#headline", Static).update(small or self.headline(width))
         self.query_one("#timeline", Static).update(timeline(self.state, width))
 
     def headline(self, width: int) -> Text:

@@ -64,8 +64,9 @@ class VerdictPanel(StatePanel):
             text.append("no validation yet\n", style="dim")
         else:
             noise = not abs(best.rank_ic) > best.null_band
-            text.append("RankIC ", style="dim")
             value = fmt.rank_ic(best.rank_ic, best.rank_ic_se, best.n_dates)
+            if width >= len(value) + 8:
+                text.append("RankIC ", style="dim")
             text.append(f"{'~' if noise else ''}{value}\n", style="dim" if noise else "bold green")
             word = "inside" if noise else "outside"
             text.append(

@@ -196,8 +196,7 @@ def _advance_training(state: RunState, event: RunEvent) -> RunState:
         case PhaseFinished():
             return _finish_phase(state, event)
         case StepLogged():
-            state = _note_first_step(state, event)
-            return replace(state, steps=_append(state.steps, event))
+            return _note_first_step(replace(state, steps=_append(state.steps, event)), event)
         case GradientsLogged():
             return replace(state, gradients=_append(state.gradients, event))
         case GatesLogged():

@@ -8,14 +8,19 @@ import polars as pl
 
 from engine.config import Config
 from engine.data.store import PanelStore
-from engine.errors import Interrupted, UsageError
+from engine.errors import EnvironmentProblem, Interrupted, UsageError
 from engine.features.feature_set import open_features
+from engine.files import read_json
 from engine.portfolio.prediction import Prediction
+from engine.runs import launch
+from engine.runs.events import Noted, RunFinished
+from engine.runs.sink import NullSink
 from engine.runs.store import Run
 from engine.stages.backtest import backtest
 from engine.stages.check import check
 from engine.stages.context import Outcome, StageContext, run_session
 from engine.stages.ingest import ingest
+from engine.stages.pipeline import load_dataset
 from engine.stages.report import report
 from engine.stages.text import rank_ic, table
 from engine.stages.train import headline, train_run
@@ -23,6 +28,9 @@ from engine.training.evaluate import paired_rank_ic
 
 QUICK: dict[str, Any] = {"n_symbols": 80, "n_sessions": 700}
 QUICK_EPOCHS = 1
+POLL_S = 0.2
+START_PATIENCE_S = 120.0
+"""For the other process to open its run after this one has finished its own."""
 
 
 def demo(context: StageContext, *, quick: bool = False) -> Outcome:
@@ -36,16 +44,7 @@ def demo(context: StageContext, *, quick: bool = False) -> Outcome:
         context = replace(context, config=_quick(context.config))
     ingest(context, source="synthetic", prices=None, securities=None, index=None, columns=None)
     verdict = check(context).json["verdict"]
-    main = _train(context, "train", context.config, run_id=context.run_id)
-    without = context.config.graph.model_copy(update={"kind": "none"})
-    blocks = tuple(b for b in context.config.model.blocks if b not in ("gat", "bypass"))
-    model = context.config.model.model_copy(update={"blocks": blocks})
-    plain = _train(
-        context,
-        "train",
-        context.config.model_copy(update={"graph": without, "model": model}),
-        run_id=None,
-    )
+    main, plain = _train_both(context)
     tested = backtest(context, run=main["run_id"], strategy=None)
     exported = report(context, run=main["run_id"], format="html,json,md")
     answer = _compare(context, main, plain) | {
@@ -57,17 +56,49 @@ def demo(context: StageContext, *, quick: bool = False) -> Outcome:
     return Outcome(json=answer, text=_text(answer, exported.text))
 
 
-def _train(
-    context: StageContext, command: str, config: Config, *, run_id: str | None
-) -> dict[str, Any]:
-    context = replace(context, config=config)
-    run: Run = context.store.open(run_id) if run_id else context.store.create(command, config)
-    with run_session(context, run) as session:
-        summary = train_run(context, run, session.sink)
-        session.status, session.summary = summary["status"], headline(summary)
-    if summary["status"] != "done":
-        raise Interrupted(f"{run.id}: stopped", hint="run the demo again")
-    return summary
+def _train_both(context: StageContext) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The run with the graph here and, beside it in a process of its own, the one without."""
+    store = context.store
+    run = store.open(context.run_id) if context.run_id else store.create("train", context.config)
+    load_dataset(context, NullSink())  # once, into the cache that both read
+    other = launch.start(context.workspace, "train", _without_graph(context.config))
+    try:
+        with run_session(context, run) as session:
+            summary = train_run(context, run, session.sink)
+            session.status, session.summary = summary["status"], headline(summary)
+        if summary["status"] != "done":
+            raise Interrupted(f"{run.id}: stopped", hint="run the demo again")
+        context.sink.emit(Noted(message=f"waiting for {other.id}, the run without the graph"))
+        return summary, _result_of(other, context)
+    finally:
+        if other.is_alive():
+            launch.request_stop(other)
+
+
+def _without_graph(config: Config) -> Config:
+    blocks = tuple(block for block in config.model.blocks if block not in ("gat", "bypass"))
+    return config.model_copy(
+        update={
+            "graph": config.graph.model_copy(update={"kind": "none"}),
+            "model": config.model.model_copy(update={"blocks": blocks}),
+        }
+    )
+
+
+def _result_of(run: Run, context: StageContext) -> dict[str, Any]:
+    """Wait for the other process; what it did not finish is an error with its own words."""
+    started = time.monotonic()
+    while (status := run.status()) in ("created", "running"):
+        if context.stop.requested:
+            raise Interrupted(f"{run.id}: stopped", hint="run the demo again")
+        if status == "created" and time.monotonic() - started > START_PATIENCE_S:
+            break
+        time.sleep(POLL_S)
+    last = run.last_event()
+    if status != "done":
+        words = last.error if isinstance(last, RunFinished) else "see its log.txt"
+        raise EnvironmentProblem(f"{run.id}: {status}, {words}", hint="run the demo again")
+    return read_json(run.path("train.json"))
 
 
 def _compare(context: StageContext, main: dict[str, Any], plain: dict[str, Any]) -> dict[str, Any]:

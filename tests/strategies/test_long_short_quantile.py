@@ -63,7 +63,8 @@ def test_the_cap_of_one_name_keeps_both_sides_equal() -> None:
 
 def test_a_name_that_stopped_trading_leaves_and_the_other_side_shrinks() -> None:
     scores: Scores = {"A": [4, None], "B": [3, 4], "C": [2, 3], "D": [1, 2], "E": [0, 1]}
-    closes: Scores = {name: [10.0, 10.0, 10.0] for name in "BCDE"} | {"A": [10.0, None, None]}
+    closes: Scores = {"A": [10.0, None, None]}
+    closes.update({name: [10.0, 10.0, 10.0] for name in "BCDE"})
     book = choose(scores, config(horizon=2, fraction=0.2), closes)
     day_1 = {name: weights[1] for name, weights in book.items()}
     assert day_1["A"] == 0.0

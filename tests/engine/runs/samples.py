@@ -1,0 +1,158 @@
+"""One event of every kind, and a short training as the stream it leaves."""
+
+from collections.abc import Iterator
+
+from engine.runs.events import (
+    Advanced,
+    AssertionChecked,
+    AttentionLogged,
+    BaselineEvaluated,
+    CheckpointSaved,
+    EpochEvaluated,
+    GatesLogged,
+    GradientsLogged,
+    MachineLogged,
+    ModelBuilt,
+    Noted,
+    PhaseFinished,
+    PhaseStarted,
+    PlanMade,
+    RunEvent,
+    RunFinished,
+    RunStarted,
+    StageStarted,
+    StepLogged,
+    Warned,
+)
+
+PHASES = ("baseline", "adaptive-norm", "gat", "fine-tune")
+EPOCHS = (2, 2, 3, 1)
+BLOCKS = {
+    "baseline": ["selection", "temporal", "attention"],
+    "adaptive-norm": ["fan", "san", "selection", "temporal", "attention"],
+    "gat": ["fan", "san", "selection", "temporal", "attention", "gat", "bypass"],
+    "fine-tune": ["fan", "san", "selection", "temporal", "attention", "gat", "bypass"],
+}
+STEPS_PER_EPOCH = 6
+
+
+def started(*, resumed: bool = False) -> RunStarted:
+    return RunStarted(
+        run_id="20260105-090000-train-abcd",
+        command="train",
+        device="cpu",
+        mode="safe",
+        seed=1,
+        config_digest="0" * 16,
+        resumed=resumed,
+    )
+
+
+def step_events(step: int, epoch: int, phase: int, fraction: float) -> Iterator[RunEvent]:
+    blocks = [*BLOCKS[PHASES[phase]], "heads"]
+    norm = {name: 0.3 / (1 + i + step / 10) for i, name in enumerate(blocks)}
+    yield GradientsLogged(step=step, norm=norm, clipped=step % 3 == 0)
+    alpha = {"fan": 0.1, "san": 0.12}
+    if "bypass" in blocks:
+        alpha["bypass"] = 0.5 + step / 500
+    yield GatesLogged(step=step, alpha=alpha)
+    yield StepLogged(
+        step=step,
+        epoch=epoch,
+        phase=phase,
+        epoch_fraction=fraction,
+        loss=1.0 / (1 + step / 20),
+        terms={"base": 0.3, "rank_ic": 0.9, "cs_ic": 0.9, "sharpe": -0.2},
+        learning_rate=1e-3,
+        sessions_per_second=21.5,
+        memory_mib=900.0,
+    )
+
+
+def evaluated(epoch: int, phase: int, *, best: bool = True) -> EpochEvaluated:
+    return EpochEvaluated(
+        epoch=epoch,
+        phase=phase,
+        split="validation",
+        horizon=5,
+        rank_ic=0.01 + 0.004 * epoch,
+        rank_ic_se=0.008,
+        null_band=0.012,
+        ic=0.01,
+        n_dates=252,
+        score_std_ratio=0.2,
+        is_best=best,
+        train_rank_ic=0.05,
+    )
+
+
+def training() -> list[RunEvent]:
+    """A complete run with every kind of event in its place."""
+    events: list[RunEvent] = [
+        started(),
+        StageStarted(stage="load"),
+        StageStarted(stage="features"),
+        Advanced(stage="features", done=3, total=45, note="return_1"),
+        Noted(message="no CUDA device: training on the CPU"),
+        PlanMade(
+            phases=list(PHASES),
+            epochs=list(EPOCHS),
+            steps_per_epoch=STEPS_PER_EPOCH,
+            train_sessions=900,
+            validation_sessions=252,
+            test_sessions=252,
+        ),
+        ModelBuilt(
+            parameters={"gat": 6912, "heads": 4916}, n_features=45, n_symbols=900, n_sessions=1700
+        ),
+        AssertionChecked(name="output_varies", passed=True, detail="std 0.4"),
+        BaselineEvaluated(
+            name="lightgbm", split="validation", horizon=5, rank_ic=0.02, rank_ic_se=0.01, n_dates=252
+        ),
+        MachineLogged(cpu_percent=99.0, memory_mib=900.0, memory_total_mib=24000.0, disk_free_gib=50.0),
+    ]  # fmt: skip
+    step = epoch = 0
+    for phase, name in enumerate(PHASES):
+        events.append(
+            PhaseStarted(
+                phase=phase,
+                name=name,
+                blocks=BLOCKS[name],
+                epochs=EPOCHS[phase],
+                trainable={"heads": 4916},
+            )
+        )
+        for _ in range(EPOCHS[phase]):
+            for i in range(STEPS_PER_EPOCH):
+                step += 1
+                events += step_events(step, epoch, phase, (i + 1) / STEPS_PER_EPOCH)
+            events.append(evaluated(epoch, phase))
+            events.append(
+                AttentionLogged(
+                    step=step, selection={"return_1": 2.4, "momentum_12_1": 1.7}, gat_entropy=0.8
+                )
+            )
+            events.append(CheckpointSaved(name="best", step=step, epoch=epoch, is_best=True))
+            epoch += 1
+        best = 0.01 + 0.004 * (epoch - 1)
+        events.append(
+            PhaseFinished(
+                phase=phase,
+                name=name,
+                best_epoch=epoch - 1,
+                rank_ic=best,
+                rank_ic_se=0.008,
+                kept=name != "gat",
+            )
+        )
+    events.append(Warned(code="overfitting", message="train 0.30 above", hint="more dropout"))
+    figures = {"rank_ic": 0.021, "rank_ic_se": 0.009, "null_band": 0.012, "n_dates": 252}
+    events.append(RunFinished(status="done", summary={"best": figures, "test": figures}))
+    return [_stamped(event, i) for i, event in enumerate(events)]
+
+
+def _stamped(event: RunEvent, number: int) -> RunEvent:
+    from dataclasses import replace
+
+    at = f"2026-01-05T09:{number // 60:02d}:{number % 60:02d}.000+00:00"
+    return replace(event, seq=number, at=at)

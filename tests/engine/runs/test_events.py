@@ -1,0 +1,115 @@
+"""The stream: strict JSON, readable by older and newer programs, one file that a kill cannot spoil."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.runs import follow
+from engine.runs.events import GatesLogged, Noted, RunEvent, StepLogged, decode, encode
+from engine.runs.sink import JsonlSink, ListSink, TeeSink
+from tests.engine.runs.samples import training
+
+
+def test_every_kind_of_event_comes_back_as_it_went() -> None:
+    events = training()
+    assert {type(event).__name__ for event in events} == set(RunEvent.kinds)
+    for event in events:
+        again = decode(encode(event))
+        assert repr(again) == repr(event)
+
+
+def test_the_lines_are_strict_json_without_nan() -> None:
+    event = GatesLogged(step=1, alpha={"bypass": math.nan, "fan": math.inf})
+    line = json.loads(encode(event), parse_constant=lambda name: pytest.fail(name))
+    assert line["alpha"] == {"bypass": None, "fan": None}
+
+
+def test_golden_line() -> None:
+    event = GatesLogged(seq=4, at="2026-01-05T09:00:00.000+00:00", step=7, alpha={"bypass": 0.5})
+    assert encode(event) == (
+        '{"type": "GatesLogged", "seq": 4, "at": "2026-01-05T09:00:00.000+00:00", "step": 7, '
+        '"alpha": {"bypass": 0.5}}'
+    )
+
+
+def test_unknown_kinds_and_fields_of_a_newer_program_are_passed_over() -> None:
+    assert decode('{"type": "Teleported", "seq": 3}') is None
+    line = json.loads(encode(Noted(message="hello")))
+    assert decode(json.dumps({**line, "colour": "red"})) == Noted(message="hello")
+
+
+@given(st.one_of(st.text(max_size=60), st.binary(max_size=60)))
+def test_any_line_of_rubbish_is_none_never_an_exception(line: str | bytes) -> None:
+    assert decode(line) is None
+
+
+def test_numbers_go_on_over_a_torn_line(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    sink = JsonlSink(path)
+    sink.emit(Noted(message="one"))
+    sink.emit(Noted(message="two"))
+    sink.close()
+    with path.open("ab") as file:
+        file.write(b'{"type": "Noted", "seq": 2, "at": "2026')
+    sink = JsonlSink(path)
+    sink.emit(Noted(message="three"))
+    sink.close()
+    events, _ = follow.read_new(path, 0)
+    assert [(e.seq, e.message) for e in events if isinstance(e, Noted)] == [
+        (0, "one"),
+        (1, "two"),
+        (2, "three"),
+    ]
+
+
+def test_a_reader_never_sees_half_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    whole = encode(Noted(message="a" * 50)) + "\n"
+    data = (whole * 3).encode()
+    offset, seen = 0, 0
+    for size in range(1, len(data) + 1, 7):
+        path.write_bytes(data[:size])
+        events, offset = follow.read_new(path, offset)
+        seen += len(events)
+    path.write_bytes(data)
+    events, offset = follow.read_new(path, offset)
+    assert seen + len(events) == 3
+    assert follow.read_new(path, offset) == ([], offset)
+    path.write_bytes(data[: len(whole)])
+    events, _ = follow.read_new(path, offset)
+    assert len(events) == 1, "a file that became shorter is read from its start"
+
+
+def test_a_huge_backlog_comes_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow, "MAX_BYTES", 1000)
+    path = tmp_path / "events.jsonl"
+    path.write_text("".join(encode(Noted(message=str(i))) + "\n" for i in range(100)))
+    seen: list[str] = []
+    offset = -1
+    new = 0
+    while new != offset:
+        offset = new
+        events, new = follow.read_new(path, offset)
+        seen += [event.message for event in events if isinstance(event, Noted)]
+    assert seen == [str(i) for i in range(100)]
+
+
+def test_a_missing_file_has_no_events(tmp_path: Path) -> None:
+    assert follow.read_new(tmp_path / "none", 99) == ([], 0)
+
+
+def test_a_tee_hands_on_in_order() -> None:
+    a, b = ListSink(), ListSink()
+    TeeSink([a, b]).emit(Noted(message="x"))
+    assert a.events == b.events == [Noted(seq=0, message="x")]
+
+
+def test_floats_keep_every_digit() -> None:
+    event = next(e for e in training() if isinstance(e, StepLogged))
+    again = decode(encode(event))
+    assert isinstance(again, StepLogged)
+    assert again.loss.hex() == event.loss.hex()

@@ -1,0 +1,109 @@
+"""The screen's state is a fold: same stream, same state, however it is cut or replayed."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.runs.events import EpochEvaluated, PhaseStarted, RunEvent, StepLogged
+from engine.runs.state import MAX_EPOCHS, MAX_LOG, MAX_POINTS, RunState, fold
+from tests.engine.runs.samples import EPOCHS, PHASES, evaluated, started, step_events, training
+
+EVENTS = training()
+
+
+def test_a_finished_run() -> None:
+    state = fold(EVENTS)
+    assert [phase.name for phase in state.phases] == list(PHASES)
+    assert [p.status for p in state.phases] == ["kept", "kept", "rolled back", "kept"]
+    assert len(state.epochs) == sum(EPOCHS)
+    assert state.best is not None
+    assert state.best.epoch == sum(EPOCHS) - 1
+    assert state.done_share == 1.0
+    assert state.finished is not None
+    assert state.eta_seconds is None
+    assert [event.step for event in state.steps] == list(range(1, 6 * sum(EPOCHS) + 1))
+
+
+def test_the_best_is_of_the_phase_that_was_kept_not_of_one_rolled_back() -> None:
+    until_fine_tune = next(
+        i for i, e in enumerate(EVENTS) if isinstance(e, PhaseStarted) and e.phase == 3
+    )
+    state = fold(EVENTS[:until_fine_tune])
+    assert state.best is not None
+    assert state.best.phase == 1
+
+
+@given(st.lists(st.integers(0, len(EVENTS)), max_size=6))
+@settings(max_examples=30, deadline=None)
+def test_folding_in_pieces_is_folding_at_once(cuts: list[int]) -> None:
+    state, start = RunState(), 0
+    for cut in [*sorted(cuts), len(EVENTS)]:
+        state = fold(EVENTS[start:cut], state)
+        start = cut
+    assert state == fold(EVENTS)
+
+
+def test_progress_never_runs_backwards_and_the_eta_shrinks() -> None:
+    state, before = RunState(), 0.0
+    etas = []
+    for event in EVENTS:
+        state = fold([event], state)
+        assert state.done_share >= before - 1e-9
+        before = state.done_share
+        if isinstance(event, StepLogged) and state.eta_seconds is not None:
+            etas.append(state.eta_seconds)
+    assert len(etas) > 10
+    assert etas[-1] < etas[0]
+
+
+def test_a_resumed_run_replays_its_last_steps_in_place() -> None:
+    """Killed at step 10, resumed from the checkpoint of step 8: steps 9 and 10 come twice."""
+    cut = next(i for i, e in enumerate(EVENTS) if isinstance(e, StepLogged) and e.step == 10) + 1
+    plan = [e for e in EVENTS if type(e).__name__ in ("PlanMade", "ModelBuilt")]
+    again = [e for e in EVENTS if isinstance(e, PhaseStarted)][:1]
+    replayed = [started(resumed=True), *plan, *again]
+    replayed += step_events(9, 1, 0, 0.5)
+    replayed += step_events(10, 1, 0, 0.66)
+    state = fold([*EVENTS[:cut], *replayed])
+    assert [event.step for event in state.steps] == list(range(1, 11))
+    assert [event.step for event in state.gradients] == list(range(1, 11))
+    assert state.phases[0].first_epoch == 0
+    assert state.phases[0].status == "running"
+    assert state.finished is None
+
+
+def test_an_epoch_evaluated_twice_counts_once() -> None:
+    state = fold([*EVENTS[:40], evaluated(0, 0), evaluated(1, 0), evaluated(1, 0)])
+    assert [event.epoch for event in state.epochs] == [0, 1]
+
+
+def test_a_long_run_stays_bounded() -> None:
+    state = RunState()
+    for step in range(5000):
+        state = fold(step_events(step, step // 10, 0, 0.5), state)
+        if step % 5 == 0:
+            state = fold([evaluated(step // 5, 0)], state)
+    assert len(state.steps) <= MAX_POINTS
+    assert len(state.gradients) <= MAX_POINTS
+    assert len(state.epochs) <= MAX_EPOCHS
+    assert len(state.log) <= MAX_LOG
+    assert state.steps[-1].step == 4999
+    steps = [event.step for event in state.steps]
+    assert steps == sorted(set(steps))
+    assert steps[0] < 100, "old points thin out, they do not vanish"
+
+
+@given(st.permutations(EVENTS[:25]))
+@settings(max_examples=30, deadline=None)
+def test_events_in_any_order_never_break_the_fold(events: list[RunEvent]) -> None:
+    state = fold(events)
+    assert state.n_events == 25
+
+
+@pytest.mark.parametrize("name", ["rank_ic", "rank_ic_se", "null_band"])
+def test_missing_figures_do_not_break_it(name: str) -> None:
+    broken = replace(evaluated(0, 0), **{name: float("nan")})  # type: ignore[arg-type]
+    state = fold([broken])
+    assert isinstance(state.best, EpochEvaluated)

@@ -1,0 +1,141 @@
+"""Wrong input over the real command line: the right exit code, the thing named, nothing half-written."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from engine.runs.events import StageStarted
+from engine.runs.store import RunStore
+from tests.journeys.command import SETTINGS, atft, start, wait_for_event
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["nonsense"], 2, "nonsense"),
+        (["train", "--device", "tpu"], 2, "tpu"),
+        (["train", "--set", "training.sed=1"], 2, "did you mean seed"),
+        (["train", "--preset", "huge"], 2, "cpu-small"),
+        (["train", "--resume", "19990101"], 2, "no run"),
+        (["ingest", "--source", "files"], 2, "--prices"),
+        (["ingest", "--source", "files", "--prices", "none.csv"], 4, "none.csv"),
+        (["check"], 3, "ingest"),
+        (["train"], 3, "ingest"),
+        (["backtest", "last"], 2, "no runs yet"),
+        (["report", "../../etc"], 2, "is not a run id"),
+        (["walkforward", "--step", "soon"], 2, "soon"),
+        (["preflight"], 6, "ingest"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_has_a_code_and_names_the_thing(
+    tmp_path: Path, words: list[str], code: int, said: str
+) -> None:
+    done = atft(tmp_path, *words)
+    assert done.code == code, done.err
+    assert said in done.err
+    assert done.out == ""
+    assert "Traceback" not in done.err
+
+
+def test_with_json_an_error_is_an_object(tmp_path: Path) -> None:
+    done = atft(tmp_path, "check", "--json")
+    assert done.code == 3
+    assert set(done.json) == {"error", "hint", "exit_code"}
+
+
+def test_quiet_is_quiet_and_json_is_alone_on_stdout(market: Path) -> None:
+    done = atft(market, "check", "--json", "--quiet")
+    assert done.code == 0
+    assert done.err == ""
+    assert done.json["verdict"] == "ok"
+    loud = atft(market, "check", "--json")
+    assert json.loads(loud.out)
+    assert "quality" in loud.err
+
+
+def test_a_broken_config_file_is_named_with_its_line(market: Path) -> None:
+    path = market / "config.toml"
+    path.write_text("[training]\n\nseed = -3\n")
+    try:
+        done = atft(market, "config", "check")
+    finally:
+        path.unlink()
+    assert done.code == 2
+    assert "config.toml:3: training.seed" in done.err
+
+
+def test_config_shows_where_a_value_comes_from(market: Path) -> None:
+    done = atft(market, "config", "show", "--set", "graph.k=3")
+    assert done.code == 0
+    line = next(line for line in done.out.splitlines() if "graph.k " in line)
+    assert "3" in line
+    assert "--set" in line
+
+
+def test_config_init_writes_a_file_that_checks_and_does_not_overwrite(tmp_path: Path) -> None:
+    assert atft(tmp_path, "config", "init").code == 0
+    written = (tmp_path / "config.toml").read_text()
+    assert atft(tmp_path, "config", "check").code == 0
+    again = atft(tmp_path, "config", "init")
+    assert again.code != 0
+    assert (tmp_path / "config.toml").read_text() == written
+
+
+def test_a_damaged_snapshot_is_refused_with_its_file(market: Path) -> None:
+    bars = next((market / "data" / "snapshots").glob("*/bars.parquet"))
+    good = bars.read_bytes()
+    bad = bytearray(good)
+    bad[len(bad) // 2] ^= 1
+    bars.write_bytes(bytes(bad))
+    try:
+        done = atft(market, "check")
+    finally:
+        bars.write_bytes(good)
+    assert done.code == 4
+    assert "bars.parquet" in done.err
+
+
+def test_a_locked_run_is_left_alone(market: Path) -> None:
+    known = {run.id for run in RunStore(market / "runs")}
+    process = start(market, "train", *SETTINGS, "--quiet")
+    try:
+        while not (new := [r for r in RunStore(market / "runs") if r.id not in known]):
+            assert process.poll() is None
+        wait_for_event(new[0].events_path, lambda event: isinstance(event, StageStarted))
+        done = atft(market, "train", "--resume", new[0].id)
+        assert done.code == 5
+        assert f"in use by process {process.pid}" in done.err
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+
+
+def test_a_full_disk_leaves_the_old_file(market: Path, tmp_path: Path) -> None:
+    quality = market / "data" / "quality.json"
+    atft(market, "check", "--quiet")
+    before = quality.read_bytes()
+    # A directory that cannot be written stands for a full disk; root may write everywhere.
+    if os.geteuid() == 0:
+        pytest.skip("runs as root, to whom every directory is writable")
+    os.chmod(quality.parent, 0o500)
+    try:
+        done = atft(market, "check")
+    finally:
+        os.chmod(quality.parent, 0o700)
+    assert done.code == 4
+    assert quality.read_bytes() == before
+
+
+def test_output_into_a_closed_pipe_is_no_error(market: Path) -> None:
+    process = start(market, "config", "show")
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr is not None
+    error = process.stderr.read()
+    assert process.wait() == 0
+    assert "Traceback" not in error

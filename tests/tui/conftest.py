@@ -1,0 +1,34 @@
+"""Run directories written by hand: the screen needs no engine to be tested."""
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from engine.config import Config
+from engine.runs.events import RunEvent, encode
+from engine.runs.store import Run, RunStore
+
+MakeRun = Callable[..., Run]
+
+
+def append(run: Run, events: Iterable[RunEvent]) -> None:
+    with run.events_path.open("a", encoding="utf-8") as file:
+        file.writelines(encode(event) + "\n" for event in events)
+
+
+@pytest.fixture
+def make_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeRun:
+    """A run of `tmp_path`'s workspace with the given events; ids count up and never change."""
+    numbers = iter(range(1, 60))
+
+    def make(events: Iterable[RunEvent] = (), command: str = "train") -> Run:
+        number = next(numbers)
+        now = dt.datetime(2026, 1, 5, 9, number, tzinfo=dt.UTC)
+        monkeypatch.setattr("engine.runs.store.secrets.token_hex", lambda n: f"{number:04x}")
+        run = RunStore(tmp_path / "runs", lambda: now).create(command, Config())
+        append(run, events)
+        return run
+
+    return make

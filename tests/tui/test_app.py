@@ -1,0 +1,170 @@
+"""The run list, dialogs, palette and themes."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import DataTable, Input, Select
+
+from atft_tui.app import CockpitApp
+from atft_tui.screens.dialogs import ConfirmDialog, HelpDialog, StartDialog
+from atft_tui.screens.runs import RunsScreen
+from atft_tui.screens.train import TrainScreen
+from engine.config import Config
+from engine.runs import launch
+from engine.runs.store import Run, RunStore
+from tests.engine.runs.samples import training
+from tests.tui.conftest import MakeRun
+from tests.tui.test_train_screen import settle, shown
+
+EVENTS = training()
+
+
+def told(pilot: Pilot[None]) -> str:
+    """What the notifications say."""
+    return "\n".join(note.message for note in pilot.app._notifications)
+
+
+async def test_an_empty_workspace_says_how_to_begin(tmp_path: Path) -> None:
+    async with CockpitApp(tmp_path).run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        text = shown(pilot.app.screen)  # type: ignore[arg-type]
+    assert "No runs in this workspace yet" in text
+    assert "demo" in text
+
+
+async def test_runs_are_listed_newest_first_and_opened_with_enter(
+    tmp_path: Path, make_run: MakeRun
+) -> None:
+    first, second = make_run(EVENTS), make_run(EVENTS[:20])
+    async with CockpitApp(tmp_path).run_test(size=(160, 48)) as pilot:
+        await settle(pilot)
+        text = shown(pilot.app.screen)  # type: ignore[arg-type]
+        assert text.index(second.id) < text.index(first.id)
+        assert "crashed" in text
+        assert "+0.0210 ± 0.0090" in text
+        await pilot.press("down", "enter")
+        await settle(pilot)
+        assert isinstance(pilot.app.screen, TrainScreen)
+        assert pilot.app.screen.run_value.id == first.id
+        await pilot.press("escape")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, RunsScreen)
+
+
+async def test_a_run_that_cannot_be_read_is_one_bad_row(tmp_path: Path, make_run: MakeRun) -> None:
+    good, bad = make_run(EVENTS), make_run(EVENTS)
+    bad.path("backtest.json").write_text("{ not json")
+    async with CockpitApp(tmp_path).run_test(size=(160, 48)) as pilot:
+        await settle(pilot)
+        text = shown(pilot.app.screen)  # type: ignore[arg-type]
+        assert "unreadable" in text
+        assert good.id in text
+        assert pilot.app.screen.query_one(DataTable).row_count == 2
+
+
+async def test_the_dialog_starts_a_detached_run_with_what_was_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def start(workspace: Path, command: str, config: Config) -> Run:
+        asked.append((workspace, command, config))
+        return RunStore(workspace / "runs").create(command, config)
+
+    monkeypatch.setattr(launch, "start", start)
+    async with CockpitApp(tmp_path).run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        await pilot.press("n")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, StartDialog)
+        pilot.app.screen.query_one("#preset", Select).value = "cpu-small"
+        pilot.app.screen.query_one("#overrides", Input).value = "training.seed=9 graph.k=3"
+        await pilot.click("#start")
+        await settle(pilot)
+        assert isinstance(pilot.app.screen, TrainScreen)
+    workspace, command, config = asked[0]
+    assert (workspace, command) == (tmp_path, "train")
+    assert (config.training.seed, config.graph.k, config.model.hidden) == (9, 3, 32)
+
+
+async def test_a_wrong_override_is_refused_with_its_name_and_nothing_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "start", lambda *args: pytest.fail("started"))
+    async with CockpitApp(tmp_path).run_test(size=(120, 30)) as pilot:
+        await settle(pilot)
+        await pilot.press("n")
+        await pilot.pause()
+        pilot.app.screen.query_one("#overrides", Input).value = "training.sed=9"
+        await pilot.click("#start")
+        await settle(pilot)
+        assert "did you mean seed" in told(pilot)
+    assert list(RunStore(tmp_path / "runs")) == []
+
+
+async def test_stopping_asks_first(
+    tmp_path: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(EVENTS[:20])
+    stopped: list[str] = []
+    monkeypatch.setattr(launch, "request_stop", lambda run: stopped.append(run.id))
+    with run.lock():
+        async with CockpitApp(tmp_path).run_test(size=(100, 30)) as pilot:
+            await settle(pilot)
+            for answer, expected in (("n", []), ("y", [run.id])):
+                await pilot.press("s")
+                await pilot.pause()
+                assert isinstance(pilot.app.screen, ConfirmDialog)
+                await pilot.press(answer)
+                await pilot.pause()
+                assert stopped == expected
+
+
+async def test_only_a_dead_run_is_resumed(
+    tmp_path: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done, dead = make_run(EVENTS), make_run(EVENTS[:20])
+    resumed: list[str] = []
+    monkeypatch.setattr(launch, "resume", lambda workspace, run: resumed.append(run.id))
+    async with CockpitApp(tmp_path).run_test(size=(120, 30)) as pilot:
+        await settle(pilot)
+        await pilot.press("r")
+        await pilot.press("down", "r")
+        await settle(pilot)
+        assert "nothing to resume" in told(pilot)
+    assert resumed == [dead.id] != [done.id]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)])
+async def test_help_lists_the_keys_and_commands(tmp_path: Path, size: tuple[int, int]) -> None:
+    async with CockpitApp(tmp_path).run_test(size=size) as pilot:
+        await settle(pilot)
+        await pilot.press("question_mark")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, HelpDialog)
+        text = shown(pilot.app.screen)  # type: ignore[arg-type]
+        assert "new run" in text
+        await pilot.press("escape")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, RunsScreen)
+
+
+async def test_both_themes_and_the_palette(tmp_path: Path, make_run: MakeRun) -> None:
+    make_run(EVENTS)
+    async with CockpitApp(tmp_path).run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        first = pilot.app.theme
+        await pilot.press("t")
+        await pilot.pause()
+        assert pilot.app.theme != first
+        await pilot.press("ctrl+p")
+        await pilot.pause(0.3)
+        await pilot.press(*"walk")
+        await pilot.pause(0.5)
+        await pilot.press("enter")
+        await settle(pilot)
+        screen = pilot.app.screen
+        assert isinstance(screen, StartDialog)
+        assert screen.command == "walkforward"

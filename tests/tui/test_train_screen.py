@@ -1,0 +1,216 @@
+"""The live training screen: what it shows at every moment of a run's life, at any size."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.text import Text
+from textual.pilot import Pilot
+from textual.widgets import Static
+
+from atft_tui.app import CockpitApp
+from atft_tui.screens.train import TABS, TrainScreen
+from atft_tui.widgets.panel import StatePanel
+from engine.runs.events import Noted, PhaseStarted, RunEvent, RunFinished, StepLogged, Warned
+from engine.runs.store import Run
+from tests.engine.runs.samples import started, step_events, training
+from tests.tui.conftest import MakeRun, append
+
+EVENTS = training()
+SIZES = [(80, 24), (160, 48)]
+
+
+def until(kind: type, **fields: object) -> int:
+    """Events up to and including the first one of this kind with these fields."""
+    return 1 + next(
+        i
+        for i, event in enumerate(EVENTS)
+        if isinstance(event, kind) and all(getattr(event, k) == v for k, v in fields.items())
+    )
+
+
+async def open_run(pilot: Pilot[None], run: Run) -> TrainScreen:
+    app = pilot.app
+    assert isinstance(app, CockpitApp)
+    app.open_run(run.id)
+    await settle(pilot)
+    assert isinstance(app.screen, TrainScreen)
+    return app.screen
+
+
+async def settle(pilot: Pilot[None]) -> None:
+    """Longer than one tick of the feed."""
+    await pilot.pause(0.45)
+    await pilot.pause()
+
+
+def shown(screen: TrainScreen) -> str:
+    """Everything that stands on the screen, line by line."""
+    _width, height = screen.size
+    lines = screen.app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in line) for line in lines[:height])
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_finished_run_shows_figures_with_error_and_band(
+    workspace: Path, make_run: MakeRun, size: tuple[int, int]
+) -> None:
+    run = make_run(EVENTS)
+    async with CockpitApp(workspace).run_test(size=size) as pilot:
+        text = shown(await open_run(pilot, run))
+    assert run.id in text
+    assert "done" in text
+    assert "+0.0380 ± 0.0080 (n=252)" in text
+    assert "null band" in text
+    assert "gat" in text
+    assert "baseline" in text
+    assert "lightgbm" in text
+
+
+async def test_every_panel_is_in_reach_at_80x24(workspace: Path, make_run: MakeRun) -> None:
+    run = make_run(EVENTS)
+    async with CockpitApp(workspace).run_test(size=(80, 24)) as pilot:
+        screen = await open_run(pilot, run)
+        seen = []
+        for _ in TABS:
+            seen.append(next(name for name in TABS if screen.query_one(f"#{name}").display))
+            panel = screen.query_one(f"#{seen[-1]}", StatePanel)
+            assert panel.size.height >= 3
+            await pilot.press("tab")
+        assert seen == list(TABS)
+        await pilot.press("shift+tab")
+        assert screen.query_one(f"#{TABS[-1]}").display
+
+
+async def test_wide_screens_show_all_panels_at_once(workspace: Path, make_run: MakeRun) -> None:
+    run = make_run(EVENTS)
+    async with CockpitApp(workspace).run_test(size=(160, 48)) as pilot:
+        screen = await open_run(pilot, run)
+        assert all(screen.query_one(f"#{name}").display for name in TABS)
+        text = shown(screen)
+    for title in ("RankIC, validation", "gradient norm", "gate alpha", "machine", "log, newest"):
+        assert title in text
+    assert "starved < -8" in text
+    assert "projected 0.58  graph 0.42" in text or "projected" in text
+
+
+async def test_a_running_run_moves(workspace: Path, make_run: MakeRun) -> None:
+    cut = until(StepLogged, step=20)
+    run = make_run(EVENTS[:cut])
+    with run.lock():
+        async with CockpitApp(workspace).run_test(size=(160, 48)) as pilot:
+            screen = await open_run(pilot, run)
+            assert "running" in shown(screen)
+            assert "eta" in shown(screen)
+            before = screen.state.n_events
+            append(run, EVENTS[cut:])
+            await settle(pilot)
+            assert screen.state.n_events == len(EVENTS) > before
+            assert screen.state.epochs[-1].epoch == 7
+
+
+async def test_a_killed_run_says_so_with_its_last_words_and_the_way_on(
+    workspace: Path, make_run: MakeRun
+) -> None:
+    run = make_run(EVENTS[: until(StepLogged, step=20)])
+    run.log_path.write_text("loading\nKilled: out of memory\x1b[31m\n")
+    async with CockpitApp(workspace).run_test(size=(120, 40)) as pilot:
+        text = shown(await open_run(pilot, run))
+    assert "crashed" in text
+    assert "press r to resume" in text
+    assert "Killed: out of memory" in text
+    assert "\x1b" not in text
+
+
+async def test_a_failed_run_shows_its_error(workspace: Path, make_run: MakeRun) -> None:
+    error = RunFinished(status="failed", error="no gradient from the rank loss in gat", hint="x")
+    run = make_run([*EVENTS[:12], error])
+    async with CockpitApp(workspace).run_test(size=(100, 30)) as pilot:
+        assert "no gradient from the rank loss in gat" in shown(await open_run(pilot, run))
+
+
+async def test_hostile_text_neither_styles_nor_breaks_the_screen(
+    workspace: Path, make_run: MakeRun
+) -> None:
+    nasty = (
+        "[bold red]not markup[/] \x1b[2J\x1b]0;title\x07 \u202egnp.exe\u202c 日本語 " + "x" * 500
+    )
+    events: list[RunEvent] = [replace(started(), device=nasty), Noted(message=nasty)]
+    events += [
+        Warned(code="data", message=nasty, hint=nasty),
+        PhaseStarted(phase=0, name=nasty, blocks=[nasty], epochs=1, trainable={nasty: 1}),
+        RunFinished(status="failed", error=nasty),
+    ]
+    run = make_run([*events[:1], *EVENTS[5:20], *events[1:]])
+    async with CockpitApp(workspace).run_test(size=(120, 40)) as pilot:
+        text = shown(await open_run(pilot, run))
+    assert "[bold red]not markup" in text
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+
+
+@pytest.mark.parametrize(
+    "size", [(1, 1), (10, 3), (40, 10), (60, 15), (79, 23), (119, 60), (120, 32), (300, 100)]
+)
+async def test_no_size_breaks_it(workspace: Path, make_run: MakeRun, size: tuple[int, int]) -> None:
+    run = make_run(EVENTS)
+    async with CockpitApp(workspace).run_test(size=size) as pilot:
+        screen = await open_run(pilot, run)
+        for _ in range(3):
+            await pilot.press("tab")
+        await pilot.resize_terminal(100, 30)
+        await pilot.pause()
+        await pilot.resize_terminal(*size)
+        await pilot.pause()
+        assert pilot.app.screen is screen
+
+
+async def test_too_small_says_so(workspace: Path, make_run: MakeRun) -> None:
+    run = make_run(EVENTS)
+    async with CockpitApp(workspace).run_test(size=(50, 12)) as pilot:
+        assert "60x15" in shown(await open_run(pilot, run))
+        await pilot.resize_terminal(80, 24)
+        await settle(pilot)
+        assert "60x15" not in shown(pilot.app.screen)  # type: ignore[arg-type]
+
+
+async def test_a_burst_of_events_is_a_handful_of_redraws(
+    workspace: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = 0
+    update = Static.update
+
+    def counted(self: Static, content: Text = Text(), **more: object) -> None:  # noqa: B008
+        nonlocal drawn
+        drawn += isinstance(self, StatePanel)
+        update(self, content, **more)  # type: ignore[arg-type]
+
+    run = make_run(EVENTS[:15])
+    async with CockpitApp(workspace).run_test(size=(160, 48)) as pilot:
+        screen = await open_run(pilot, run)
+        monkeypatch.setattr(Static, "update", counted)
+        append(run, (e for step in range(1, 3001) for e in step_events(step, 0, 0, 0.5)))
+        for _ in range(20):
+            await settle(pilot)
+            if screen.state.steps and screen.state.steps[-1].step == 3000:
+                break
+        assert screen.state.steps[-1].step == 3000
+    assert 0 < drawn < 120, f"9,000 events, {drawn} redraws"
+
+
+async def test_closing_and_opening_again_shows_the_same(workspace: Path, make_run: MakeRun) -> None:
+    run = make_run(EVENTS)
+    states = []
+    for _ in range(2):
+        async with CockpitApp(workspace).run_test(size=(120, 40)) as pilot:
+            screen = await open_run(pilot, run)
+            states.append(screen.state)
+            await pilot.press("escape")
+            await asyncio.sleep(0)
+    assert states[0] == states[1]

@@ -28,7 +28,8 @@ unit: $(VENV)/.installed-dev
 	$(BIN)/pytest -q -n 2 --dist loadfile
 
 bench: $(VENV)/.installed-dev
-	for file in benchmarks/bench_*.py; do $(BIN)/python "$$file" || exit 1; done
+	for file in benchmarks/bench_*.py; do \
+	  $(BIN)/python -m "benchmarks.$$(basename "$$file" .py)" || exit 1; done
 
 # A small grid over learning rate and width on the data of WORKSPACE; every cell is a run of the store.
 hpo-run: $(VENV)/.installed

@@ -65,10 +65,6 @@ def main(arguments: list[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         sys.stderr.write("interrupted\n")
         return 130
-    except BrokenPipeError:
-        # The reader of our output has gone (`| head`); leave without a second message about it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def resolve_workspace(option: str | None, files: tuple[Path, ...] = (Path("config.toml"),)) -> Path:
@@ -112,16 +108,12 @@ def _run(command: Command, **given: Any) -> int:
     except EngineError as error:
         return _fail(error, as_json=as_json)
     except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            raise
         what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         return _fail(EnvironmentProblem(what), as_json=as_json)
     finally:
         if isinstance(sink, TerminalSink):
             sink.close()
-    sys.stdout.write(_strict_json(outcome.json) if as_json else outcome.text)
-    sys.stdout.write("\n")
-    sys.stdout.flush()
+    _print(_strict_json(outcome.json) if as_json else outcome.text)
     return 0
 
 
@@ -187,8 +179,17 @@ def _fail(error: EngineError, *, as_json: bool) -> int:
         sys.stderr.write(f"hint: {error.hint}\n")
     if as_json:
         answer = {"error": error.message, "hint": error.hint, "exit_code": error.exit_code}
-        sys.stdout.write(_strict_json(answer) + "\n")
+        _print(_strict_json(answer))
     return error.exit_code
+
+
+def _print(text: str) -> None:
+    """To stdout; when its reader has gone (`| head`), the rest is dropped without a word."""
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _strict_json(value: Mapping[str, Any]) -> str:

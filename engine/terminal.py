@@ -32,8 +32,17 @@ class TerminalSink:
         self._bar_name = ""
         self._last_line = 0.0
         self._plan: PlanMade | None = None
+        self._gone = False
 
     def emit(self, event: RunEvent) -> None:
+        try:
+            self._tell(event)
+        except BrokenPipeError:  # the reader has gone (`2>&1 | head`); the work goes on
+            self._gone = True
+
+    def _tell(self, event: RunEvent) -> None:
+        if self._gone:
+            return
         match event:
             case PlanMade():
                 self._plan = event

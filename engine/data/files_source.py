@@ -7,7 +7,7 @@ import polars as pl
 
 from engine.config import Market
 from engine.data.store import BAR_SCHEMA, INDEX_SCHEMA, SECURITY_SCHEMA, RawTables, read_parquet
-from engine.errors import DataError
+from engine.errors import DataError, EnvironmentProblem
 
 GUESSES: dict[str, tuple[str, ...]] = {
     "symbol": ("symbol", "code", "ticker", "instrument", "Code", "Symbol", "Ticker"),
@@ -122,12 +122,12 @@ def _convert(file: Path, frame: pl.DataFrame, name: str, dtype: pl.DataType | ty
 
 
 def _read(file: Path) -> pl.DataFrame:
+    if not file.exists():
+        raise EnvironmentProblem(f"{file}: no such file")
     if file.suffix == ".parquet":
         return read_parquet(file)
     try:
         # Every value stays text: "0050", "NA" and "TRUE" are codes, not numbers, nulls or booleans.
         return pl.read_csv(file, infer_schema=False)
-    except FileNotFoundError as error:
-        raise DataError(f"{file}: no such file") from error
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{file}: not readable as CSV ({str(error).splitlines()[0]})") from error

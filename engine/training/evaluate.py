@@ -59,12 +59,10 @@ def paired_rank_ic(
     series_a = dict(zip(a, rank_ic_series(*days_a), strict=True))
     series_b = dict(zip(b, rank_ic_series(*days_b), strict=True))
     common = sorted(series_a.keys() & series_b.keys())
-    mean, se = paired_difference(
-        np.array([series_a[s] for s in common]),
-        np.array([series_b[s] for s in common]),
-        lag=horizon,
-    )
-    return {"difference": mean, "se": se, "n_dates": len(common)}
+    mine_D, theirs_D = (np.array([series[s] for s in common]) for series in (series_a, series_b))
+    mean, se = paired_difference(mine_D, theirs_D, lag=horizon)
+    defined = int(np.isfinite(mine_D - theirs_D).sum())
+    return {"difference": mean, "se": se, "n_dates": defined}
 
 
 def by_horizon(summaries: Mapping[int, RankICSummary]) -> dict[str, dict[str, Any]]:

@@ -6,7 +6,7 @@ import pytest
 
 from engine.data.files_source import read_files
 from engine.data.store import RawTables
-from engine.errors import DataError, UsageError
+from engine.errors import DataError, EnvironmentProblem, UsageError
 from engine.stages.ingest import parse_columns
 
 HEADER = "date,code,open,high,low,close,volume\n"
@@ -87,5 +87,5 @@ def test_truncated_parquet_is_named(tmp_path: Path) -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no such file"):
+    with pytest.raises(EnvironmentProblem, match="no such file"):
         read(tmp_path / "nothing.csv")

@@ -61,7 +61,7 @@ def list_runs(workspace: Path) -> tuple[RunRow, ...]:
             rows.append(_row(run))
         except (EngineError, OSError, ValueError, KeyError, TypeError) as error:
             text = fmt.clean(f"unreadable: {error}")
-            rows.append(RunRow(run.id, run.command, "failed", "", text, "", "", ""))
+            rows.append(RunRow(run.id, run.command, "failed", text, "", "", ""))
     return tuple(rows)
 
 
@@ -77,7 +77,6 @@ def _row(run: Run) -> RunRow:
         id=run.id,
         command=run.command,
         status=status,
-        created=f"{run.created:%m-%d %H:%M}",
         progress=progress,
         validation=_figures(summary.get("best")),
         test=_figures(summary.get("test")),

@@ -25,7 +25,6 @@ class RunRow:
     id: str
     command: str
     status: str
-    created: str
     progress: str
     validation: str
     test: str

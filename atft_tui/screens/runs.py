@@ -27,7 +27,7 @@ MARKS = {
     "crashed": (GLYPHS.failed, "bold red"),
     "created": (GLYPHS.waiting, "dim"),
 }
-COLUMNS = ("run", "status", "started", "validation RankIC", "test RankIC", "net Sharpe", "progress")
+COLUMNS = ("run", "status", "validation RankIC", "test RankIC", "net Sharpe", "progress")
 EMPTY = """No runs in this workspace yet.
 
   n       start one (train, or the demo on a synthetic market)
@@ -93,7 +93,6 @@ class RunsScreen(Screen[None]):
             table.add_row(
                 Text(row.id),
                 Text(f"{mark} {row.status}", style=style),
-                Text(row.created),
                 Text(row.validation, style="dim" if row.validation.startswith("~") else ""),
                 Text(row.test, style="dim" if row.test.startswith("~") else ""),
                 Text(row.verdict),

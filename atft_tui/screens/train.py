@@ -124,7 +124,9 @@ class TrainScreen(Screen[None]):
         width = self.size.width
         small = too_small(width, self.size.height)
         self.query_one("#headline", Static).update(small or self.headline(width))
-        self.query_one("#timeline", Static).update(timeline(self.state, width))
+        self.query_one("#timeline", Static).update(
+            timeline(self.state, width, live=self.status == "running")
+        )
 
     def headline(self, width: int) -> Text:
         """Run, state, progress and time left; for a dead run what it said last and the way on."""
@@ -150,6 +152,8 @@ class TrainScreen(Screen[None]):
         elif self.status == "running":
             note = f" {state.advanced.done}/{state.advanced.total}" if state.advanced else ""
             text.append(f" {fmt.clean(state.stage)}{note} …")
+        elif self.status == "created":
+            text.append(" its process is starting …", style="dim")
         else:
             text.append(
                 f" {fmt.duration(seconds_between(state.started, state.updated))}", style="dim"
@@ -157,13 +161,14 @@ class TrainScreen(Screen[None]):
         return text
 
 
-def timeline(state: RunState, width: int) -> Text:
-    """The phases in order: what is done, what is running, what was rolled back."""
+def timeline(state: RunState, width: int, *, live: bool) -> Text:
+    """The phases in order: what is done, what is running or was left off, what was rolled back."""
+    current = GLYPHS.running if live else GLYPHS.stopped
     text = Text(" ", no_wrap=True, overflow="ellipsis")
     for number, phase in enumerate(state.phases):
         if number:
             text.append(f" {GLYPHS.empty} ", style="dim")
-        mark = {"pending": GLYPHS.waiting, "running": GLYPHS.running, "kept": GLYPHS.done}
+        mark = {"pending": GLYPHS.waiting, "running": current, "kept": GLYPHS.done}
         text.append(
             f"{mark.get(phase.status, GLYPHS.failed)} {number} ", style=PHASE_STYLES[phase.status]
         )

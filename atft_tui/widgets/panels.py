@@ -41,8 +41,8 @@ class RankICPanel(StatePanel):
         reference = (rival.name, rival.rank_ic) if rival else None
         text = chart.epoch_chart(points, width=width, height=height - 1, reference=reference)
         text.append("\n")
-        text.append(f"{GLYPHS.band} null band  ", style="dim")
-        text.append(f"{GLYPHS.bar} ± 1 se  {GLYPHS.best} best so far  ", style="dim")
+        null, best = ("null band", "best so far") if width >= 60 else ("null", "best")
+        text.append(f"{GLYPHS.band} {null}  {GLYPHS.bar} ±1 se  {GLYPHS.best} {best}  ", "dim")
         if rival:
             text.append(
                 f"{GLYPHS.dotted} {fmt.clean(rival.name)} {rival.rank_ic:+.4f}", style="cyan"
@@ -120,8 +120,9 @@ class GradientPanel(StatePanel):
         seen = {name for event in state.gradients for name in event.norm}
         blocks = [name for name in BLOCK_ORDER if name in seen]
         blocks += sorted(seen - set(blocks))
+        shown = blocks[: max(1, height - 1)]  # the last line belongs to the thresholds
         room = max(4, width - 19)
-        for name in blocks:
+        for name in shown:
             values = [
                 math.log10(event.norm[name]) if event.norm.get(name, 0.0) > 0 else math.nan
                 for event in state.gradients

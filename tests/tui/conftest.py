@@ -1,6 +1,7 @@
 """Run directories written by hand: the screen needs no engine to be tested."""
 
 import datetime as dt
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 from engine.config import Config
 from engine.runs.events import RunEvent, encode
 from engine.runs.store import Run, RunStore
+
+# A build machine may have a dumb terminal, for which the screens would draw in plain ASCII.
+os.environ["TERM"] = "xterm-256color"
 
 MakeRun = Callable[..., Run]
 

@@ -1,0 +1,25 @@
+"""Pictures of the two sizes people use; `pytest --snapshot-update` after a wanted change, then look."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from atft_tui.app import CockpitApp
+from tests.engine.runs.samples import training
+from tests.tui.conftest import MakeRun
+from tests.tui.test_train_screen import open_run, settle
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)], ids=["80x24", "160x48"])
+def test_training_screen(
+    tmp_path: Path, make_run: MakeRun, snap_compare: Any, size: tuple[int, int]
+) -> None:
+    run = make_run(training())
+
+    async def show(pilot: Pilot[None]) -> None:
+        await open_run(pilot, run)
+        await settle(pilot)
+
+    assert snap_compare(CockpitApp(tmp_path), terminal_size=size, run_before=show)

@@ -67,7 +67,9 @@ class VerdictPanel(StatePanel):
             value = fmt.rank_ic(best.rank_ic, best.rank_ic_se, best.n_dates)
             if width >= len(value) + 8:
                 text.append("RankIC ", style="dim")
-            text.append(f"{'~' if noise else ''}{value}\n", style="dim" if noise else "bold green")
+            sure = best.rank_ic > 1.96 * best.rank_ic_se and not noise
+            style = "bold green" if sure else "dim" if noise else "bold"
+            text.append(f"{'~' if noise else ''}{value}\n", style=style)
             word = "inside" if noise else "outside"
             text.append(
                 f"{word} the null band ±{best.null_band:.4f}\n", style="dim" if noise else ""

@@ -6,8 +6,9 @@ from typing import Any
 
 import jinja2
 
+from engine.report.answers import answers
 from engine.report.facts import Facts
-from engine.report.sections import answers, sections
+from engine.report.sections import sections
 
 TITLE = "ATFT-GAT-FAN, out-of-sample report"
 

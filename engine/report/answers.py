@@ -1,0 +1,107 @@
+"""The first page: four questions, answered in one sentence each with the evidence beside it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.report.facts import Facts
+
+SURE = 1.96
+"""Standard errors between a value and zero at 95 %."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One of the four questions of the first page."""
+
+    question: str
+    answer: str
+    detail: str
+    kind: str = field(default="plain")
+    """good, bad or plain: colour only, the words say it too."""
+
+
+def signed(value: float | None, digits: int = 4) -> str:
+    return "—" if value is None else f"{value:+.{digits}f}"
+
+
+def rank_ic(figures: dict[str, Any] | None) -> str:
+    """``+0.0205 ± 0.0042``, with ``~`` when inside the null band."""
+    if not figures or figures["rank_ic"] is None:
+        return "—"
+    noise = "~" if abs(figures["rank_ic"]) <= figures["null_band"] else ""
+    return f"{noise}{figures['rank_ic']:+.4f} ± {figures['rank_ic_se']:.4f}"
+
+
+def answers(facts: Facts) -> list[Answer]:
+    train, test = facts.train, facts.backtest
+    figures = train["test"]
+    judgement, kind = _judge(figures)
+    data = train["data"]
+    splits = train["splits"]
+    out = [
+        Answer(
+            question="What is it?",
+            answer=f"{data['source']}, {splits['test']['first']} to {splits['test']['last']}",
+            detail=f"ATFT-GAT-FAN on {train['n_features']} features, scored on {figures['n_dates']} test "
+            f"days that decided nothing. Data quality: {data['quality']}. "
+            + " ".join(f"Note: {note}." for note in data["notes"]),
+        ),
+        Answer(
+            question="Is it real?",
+            answer=f"RankIC {rank_ic(figures)} over {train['score_horizon']} sessions",
+            detail=f"Null band ±{figures['null_band']:.4f} (95 % of shuffled scores): the value is "
+            f"{judgement}. {_rivals(train)}",
+            kind=kind,
+        ),
+    ]
+    if test is None:
+        missing = f"run `atft-tui backtest {facts.run_id}`"
+        out.append(
+            Answer(question="What would it have earned?", answer="not tested yet", detail=missing)
+        )
+        return out
+    interval = f"[{test['sharpe_low']:+.2f}, {test['sharpe_high']:+.2f}]"
+    lightgbm = test["baselines"].get("lightgbm", {}).get("sharpe")
+    rival = f", LightGBM {lightgbm:+.2f}" if lightgbm is not None else ""
+    out += [
+        Answer(
+            question="What would it have earned?",
+            answer=f"net Sharpe {test['sharpe']:+.2f} against {test['target']}: {test['verdict']}",
+            detail=f"{test['annual_return']:+.1%} a year after costs of {test['cost_drag']:.1%}, largest "
+            f"drawdown {test['max_drawdown']:.1%}{rival}.",
+            kind={"above": "good", "below": "bad"}.get(test["verdict"], "plain"),
+        ),
+        Answer(
+            question="How sure are we?",
+            answer=f"{test['confidence']:.0%} interval {interval}",
+            detail=f"{test['sessions']} sessions. Deflated for {test['trials']} trials, the probability of "
+            f"a positive true Sharpe beyond luck is {test['sharpe_deflated']:.0%}.",
+        ),
+    ]
+    return out
+
+
+def _judge(figures: dict[str, Any]) -> tuple[str, str]:
+    """Words and kind for a RankIC: real only outside the null band and 1.96 errors away from zero."""
+    size = abs(figures["rank_ic"])
+    if size <= figures["null_band"]:
+        return "inside it, so it is noise", "bad"
+    if not size > SURE * figures["rank_ic_se"]:
+        return "outside it, but within two standard errors of zero: not established", "plain"
+    return "outside it", "good" if figures["rank_ic"] > 0 else "bad"
+
+
+def _rivals(train: dict[str, Any]) -> str:
+    rivals = {
+        name: values
+        for name, values in train["baselines"].items()
+        if name != "oracle" and values.get("test", {}).get("rank_ic") is not None
+    }
+    if not rivals:
+        return "No baseline was computed."
+    best = max(rivals, key=lambda name: rivals[name]["test"]["rank_ic"])
+    gap = rivals[best]["test_difference"]
+    return (
+        f"Against the best simple model, {best} ({rank_ic(rivals[best]['test'])}), same days: "
+        f"{signed(gap['difference'])} ± {gap['se']:.4f}."
+    )

@@ -1,0 +1,77 @@
+"""Folds in order of time, each scored by networks that saw only what came before it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from engine.runs.store import Run, RunStore
+from tests.journeys.command import SETTINGS, atft
+
+SHORT = [*SETTINGS, "--set", "training.epochs=[1,1,1,1]", "--set", "training.day_stride=16"]
+
+
+@pytest.fixture(scope="module")
+def run(market: Path) -> Run:
+    done = atft(
+        market,
+        "walkforward",
+        "--first-test",
+        "2019-08-01",
+        "--step",
+        "40",
+        "--seeds",
+        "2",
+        "--with-baselines",
+        "--json",
+        "--quiet",
+        *SHORT,
+    )
+    assert done.code == 0, done.err
+    return RunStore(market / "runs").open(done.json["run_id"])
+
+
+def summary(run: Run) -> dict[str, Any]:
+    value = json.loads(run.path("train.json").read_text())
+    assert isinstance(value, dict)
+    return value
+
+
+def test_the_folds_cover_the_span_once_and_in_order(run: Run) -> None:
+    frame = pl.read_parquet(run.path("predictions.parquet"))
+    folds = frame.group_by("fold").agg(
+        pl.col("date").min().alias("first"), pl.col("date").max().alias("last")
+    )
+    folds = folds.sort("fold")
+    assert len(folds) >= 2
+    assert (folds["last"].shift(1) < folds["first"]).drop_nulls().all()
+    assert not frame.select(pl.struct("date", "symbol").is_duplicated().any()).item()
+    assert set(frame["split"].unique()) == {"test"}
+
+
+def test_every_fold_has_its_figures_and_the_baselines_stand_on_the_same_days(run: Run) -> None:
+    told = summary(run)
+    assert [fold["fold"] for fold in told["folds"]] == list(range(len(told["folds"])))
+    assert all({"rank_ic", "rank_ic_se", "null_band"} <= set(fold) for fold in told["folds"])
+    days = told["test"]["n_dates"]
+    assert {"ridge", "lightgbm", "reversal_5"} <= set(told["baselines"])
+    for values in told["baselines"].values():
+        assert values["test"]["n_dates"] == days
+
+
+def test_a_walk_forward_is_backtested_and_reported_like_any_run(market: Path, run: Run) -> None:
+    tested = atft(market, "backtest", run.id, "--json", "--quiet")
+    assert tested.code == 0, tested.err
+    assert "lightgbm" in tested.json["baselines"]
+    reported = atft(market, "report", run.id, "--json", "--quiet")
+    assert reported.code == 0, reported.err
+    text = Path(reported.json["html"]).read_text()
+    assert f"{summary(run)['test']['rank_ic']:+.4f}" in text
+
+
+def test_a_span_without_room_for_training_is_refused(market: Path) -> None:
+    done = atft(market, "walkforward", "--first-test", "2018-06-01", *SETTINGS)
+    assert done.code == 3
+    assert "no walk-forward fold fits" in done.err

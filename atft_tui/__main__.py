@@ -10,8 +10,8 @@ def main() -> int:
         from engine.cli import main as command_line
 
         return command_line()
-    from engine.cli import resolve_workspace
     from engine.errors import EngineError
+    from engine.workspace import resolve_workspace
 
     try:
         workspace = resolve_workspace(arguments[1] if arguments else None)

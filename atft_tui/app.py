@@ -1,23 +1,26 @@
-"""The cockpit: screens, keys, palette. It watches runs and starts them; it computes nothing."""
+"""The cockpit: screens, keys, palette. It watches runs and starts them; it computes nothing.
+
+Only the run list is imported at the start; what comes up later is loaded when it does.
+"""
 
 import signal
 from collections.abc import Iterable
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from atft_tui.screens.dialogs import ConfirmDialog, HelpDialog, StartDialog, StartRequest
 from atft_tui.screens.runs import RunsScreen
-from atft_tui.screens.train import TrainScreen
 from atft_tui.themes import DARK, LIGHT
 from engine.commands import COMMANDS
-from engine.config_file import resolve
 from engine.errors import EngineError
 from engine.runs import launch
 from engine.runs.store import RunStore
+
+if TYPE_CHECKING:
+    from atft_tui.screens.dialogs import StartRequest
 
 
 class CockpitApp(App[None]):
@@ -32,16 +35,17 @@ class CockpitApp(App[None]):
     def __init__(self, workspace: Path) -> None:
         super().__init__()
         self.workspace = workspace
+        # Before anything is mounted: a theme set later would style every widget twice.
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = DARK.name
 
     @property
     def store(self) -> RunStore:
         return RunStore(self.workspace / "runs")
 
-    def on_mount(self) -> None:
-        self.register_theme(DARK)
-        self.register_theme(LIGHT)
-        self.theme = DARK.name
-        self.push_screen(RunsScreen())
+    def get_default_screen(self) -> Screen[None]:
+        return RunsScreen(id="_default")
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every command of the command line that the screen can carry out, and a few of its own."""
@@ -58,12 +62,16 @@ class CockpitApp(App[None]):
     # ---- what the screens ask for --------------------------------------------------------------
 
     def open_run(self, run_id: str) -> None:
+        from atft_tui.screens.train import TrainScreen
+
         try:
             self.push_screen(TrainScreen(self.store.open(run_id)))
         except EngineError as error:
             self.refuse(error)
 
     def stop_run(self, run_id: str) -> None:
+        from atft_tui.screens.dialogs import ConfirmDialog
+
         def answer(yes: bool | None) -> None:
             if not yes:
                 return
@@ -96,12 +104,16 @@ class CockpitApp(App[None]):
     # ---- actions -------------------------------------------------------------------------------
 
     def action_new_run(self, command: str = "train") -> None:
+        from atft_tui.screens.dialogs import StartDialog
+
         self.push_screen(StartDialog(command), self.start_run)
 
-    def start_run(self, request: StartRequest | None) -> None:
+    def start_run(self, request: "StartRequest | None") -> None:
         """Create the run from the configuration and start its process, detached from this one."""
         if request is None:
             return
+        from engine.config_file import resolve
+
         files = (Path("config.toml"), self.workspace / "config.toml")
         preset = request.preset or ("demo" if request.command == "demo" else None)
         try:
@@ -113,10 +125,12 @@ class CockpitApp(App[None]):
         self.open_run(run.id)
 
     def action_show_runs(self) -> None:
-        if isinstance(self.screen, TrainScreen):
+        if len(self.screen_stack) > 1:
             self.pop_screen()
 
     def action_help(self) -> None:
+        from atft_tui.screens.dialogs import HelpDialog
+
         if isinstance(self.screen, HelpDialog):
             return
         keys = [

@@ -1,19 +1,11 @@
-"""Reading run directories off the main thread: files -> values -> one message a tick."""
-
-import json
-from pathlib import Path
-from typing import Any
+"""Following one run off the main thread: events -> state, told only when something changed."""
 
 from atft_tui import format as fmt
-from atft_tui.messages import RunRow
-from engine.errors import EngineError
-from engine.runs.events import RunFinished, StepLogged
 from engine.runs.follow import read_new
 from engine.runs.state import RunState, fold
-from engine.runs.store import Run, RunStore
+from engine.runs.store import Run
 
 LAST_WORDS_BYTES = 2000
-MAX_RUNS = 500
 
 
 class RunFeed:
@@ -49,51 +41,3 @@ def last_words(run: Run) -> str:
     except OSError:
         return ""
     return fmt.clean(next((line for line in reversed(lines) if line.strip()), ""))
-
-
-def list_runs(workspace: Path) -> tuple[RunRow, ...]:
-    """Rows of the run list, newest first. A run whose files cannot be read says so in its row."""
-    rows: list[RunRow] = []
-    for run in RunStore(workspace / "runs"):
-        if len(rows) == MAX_RUNS:
-            break
-        try:
-            rows.append(_row(run))
-        except (EngineError, OSError, ValueError, KeyError, TypeError) as error:
-            text = fmt.clean(f"unreadable: {error}")
-            rows.append(RunRow(run.id, run.command, "failed", text, "", "", ""))
-    return tuple(rows)
-
-
-def _row(run: Run) -> RunRow:
-    status, last = run.status(), run.last_event()
-    summary = last.summary if isinstance(last, RunFinished) else {}
-    progress = ""
-    if isinstance(last, StepLogged):
-        progress = f"epoch {last.epoch}, {last.sessions_per_second:.0f} days/s"
-    elif isinstance(last, RunFinished):
-        progress = fmt.clean(last.error) or fmt.duration(summary.get("seconds"))
-    return RunRow(
-        id=run.id,
-        command=run.command,
-        status=status,
-        progress=progress,
-        validation=_figures(summary.get("best")),
-        test=_figures(summary.get("test")),
-        verdict=_verdict(run.path("backtest.json")),
-    )
-
-
-def _figures(values: dict[str, Any] | None) -> str:
-    if not values or values.get("rank_ic") is None:
-        return fmt.DASH
-    noise = "~" if abs(values["rank_ic"]) <= values["null_band"] else " "
-    return f"{noise}{fmt.rank_ic(values['rank_ic'], values['rank_ic_se'])}"
-
-
-def _verdict(path: Path) -> str:
-    if not path.is_file():
-        return fmt.DASH
-    values = json.loads(path.read_text(encoding="utf-8"))
-    low, high = (fmt.number(values[name], 2) for name in ("sharpe_low", "sharpe_high"))
-    return f"{fmt.number(values['sharpe'], 2)} [{low}, {high}] {fmt.clean(values['verdict'])}"

@@ -1,17 +1,19 @@
 """What workers tell the screens."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from engine.runs.state import RunState
+if TYPE_CHECKING:
+    from engine.runs.state import RunState
 
 
 @dataclass
 class RunUpdated(Message):
     """New events were folded, or the run's process came or went."""
 
-    state: RunState
+    state: "RunState"
     status: str
     """created, running, done, stopped, failed or crashed."""
     last_words: str = ""

@@ -1,40 +1,55 @@
-"""From the shell to the first painted screen, against an empty Textual application."""
+"""From the shell to the first painted screen in a terminal, against an empty Textual application."""
 
+import os
+import pty
+import select
 import subprocess
 import sys
 import tempfile
+import time
 
 from benchmarks.pairs import compare
 
-LEAVE = """
-import sys
-from pathlib import Path
-
-async def leave(pilot):
-    await pilot.pause()
-    pilot.app.exit()
-"""
-OURS = f"""{LEAVE}
-from atft_tui.app import CockpitApp
-CockpitApp(Path(sys.argv[1])).run(headless=True, auto_pilot=leave)
-"""
-EMPTY = f"""{LEAVE}
+PATIENCE_S = 20.0
+EMPTY = """
 from textual.app import App
-App().run(headless=True, auto_pilot=leave)
+from textual.widgets import Static
+
+class Empty(App):
+    def compose(self):
+        yield Static("hello there")
+
+Empty().run()
 """
 
 
-def run(code: str, workspace: str) -> None:
-    subprocess.run([sys.executable, "-c", code, workspace], check=True, capture_output=True)
+def first_paint(command: list[str], wanted: bytes) -> None:
+    """Run the command in a terminal of its own until ``wanted`` is on the screen, then end it."""
+    master, slave = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"}
+    process = subprocess.Popen(
+        command, stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True
+    )
+    os.close(slave)
+    seen, end = b"", time.monotonic() + PATIENCE_S
+    while wanted not in seen and time.monotonic() < end:
+        if select.select([master], [], [], 0.05)[0]:
+            seen += os.read(master, 65536)
+    process.kill()
+    process.wait()
+    os.close(master)
+    assert wanted in seen, seen[-500:]
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as workspace:
+        ours = [sys.executable, "-m", "atft_tui", "--workspace", workspace]
+        empty = [sys.executable, "-c", EMPTY]
         compare(
-            "start to first screen, whole process",
-            lambda: run(OURS, workspace),
-            {"empty Textual app": lambda: run(EMPTY, workspace)},
-            pairs=9,
+            "start to first painted screen",
+            lambda: first_paint(ours, b"No runs in this"),
+            {"empty Textual app": lambda: first_paint(empty, b"hello")},
+            pairs=15,
         )
 
 

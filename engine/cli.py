@@ -21,6 +21,7 @@ from engine.runs.sink import EventSink, NullSink
 from engine.runs.store import RunStore
 from engine.terminal import TerminalSink
 from engine.threads import limit_threads
+from engine.workspace import resolve_workspace
 
 if TYPE_CHECKING:
     from engine.stages.context import Outcome, StageContext
@@ -65,12 +66,6 @@ def main(arguments: list[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         sys.stderr.write("interrupted\n")
         return 130
-
-
-def resolve_workspace(option: str | None, files: tuple[Path, ...] = (Path("config.toml"),)) -> Path:
-    """--workspace, else ATFT_WORKSPACE, else workspace.path of ./config.toml, else ./workspace."""
-    chosen = option or os.environ.get("ATFT_WORKSPACE")
-    return Path(chosen or resolve(files).config.workspace.path).expanduser().absolute()
 
 
 def _build(command: Command) -> click.Command:

@@ -6,7 +6,6 @@ points a column before they are drawn: 240 points take about 10 ms.
 
 from collections.abc import Mapping, Sequence
 
-import plotext
 from rich.text import Text
 
 
@@ -16,6 +15,8 @@ def line_chart(
     """Several lines by name over a common x; an empty mapping gives empty text."""
     if not series or width < 12 or height < 4:
         return Text()
+    import plotext  # 35 ms, not before there is something to draw
+
     plotext.clear_figure()
     plotext.theme("clear")
     plotext.plotsize(width, height)

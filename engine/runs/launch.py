@@ -6,13 +6,16 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from engine.config import Config
 from engine.errors import UsageError
 from engine.runs.store import Run, RunStore
 
+if TYPE_CHECKING:
+    from engine.config import Config
 
-def start(workspace: Path, command: str, config: Config, arguments: Sequence[str] = ()) -> Run:
+
+def start(workspace: Path, command: str, config: "Config", arguments: Sequence[str] = ()) -> Run:
     """Create the run and start ``python -m engine COMMAND --run ID`` in a session of its own.
 
     The child reads its configuration from the run directory; its output goes to ``log.txt``.

@@ -1,4 +1,8 @@
-"""The run store: one directory per run. Nothing here knows torch, polars or the network."""
+"""The run store: one directory per run. Nothing here knows torch, polars or the network.
+
+Configuration and package versions are imported where they are needed: a screen that only lists runs
+starts without them.
+"""
 
 import datetime as dt
 import os
@@ -9,16 +13,16 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from engine.config import Config
-from engine.config_file import read_resolved, write_resolved
 from engine.errors import IntegrityError, UsageError
 from engine.files import digest, read_json, write_json
 from engine.runs import lock
 from engine.runs.events import RunEvent, RunFinished, decode
+
+if TYPE_CHECKING:
+    from engine.config import Config
 
 Status = Literal["created", "running", "done", "stopped", "failed", "crashed"]
 ID = re.compile(r"^\d{8}-\d{6}-[a-z]+-[0-9a-f]{4}$")
@@ -60,8 +64,10 @@ class Run:
     def path(self, name: str) -> Path:
         return self.directory / name
 
-    def config(self) -> Config:
+    def config(self) -> "Config":
         """The complete configuration that the run was started with."""
+        from engine.config_file import read_resolved
+
         return read_resolved(self.directory / "config.toml")
 
     def lock(self) -> AbstractContextManager[None]:
@@ -100,8 +106,10 @@ class RunStore:
     """``WORKSPACE/runs``."""
     now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
 
-    def create(self, command: str, config: Config, extra: Mapping[str, Any] | None = None) -> Run:
+    def create(self, command: str, config: "Config", extra: Mapping[str, Any] | None = None) -> Run:
         """A new run directory with its manifest and resolved configuration."""
+        from engine.config_file import write_resolved
+
         created = self.now()
         name = f"{created:%Y%m%d-%H%M%S}-{command}-{secrets.token_hex(2)}"
         directory = self.root / name
@@ -167,6 +175,8 @@ def _is_run(entry: "os.DirEntry[str]") -> bool:
 
 
 def _versions() -> dict[str, str]:
+    from importlib import metadata
+
     found = {}
     for name in PACKAGES:
         try:

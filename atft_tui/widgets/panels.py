@@ -224,7 +224,7 @@ class LossPanel(StatePanel):
 
 
 class SpreadPanel(StatePanel):
-    title = "score spread, eval"
+    title = "score spread"
 
     def depends(self, state: RunState) -> tuple[object, ...]:
         return (state.epochs,)
@@ -254,21 +254,21 @@ class MachinePanel(StatePanel):
         machine = state.machine
         if machine is None:
             return Text("Appears with the first steps.", style="dim")
-        text = Text()
-        text.append(f"cpu {machine.cpu_percent:.0f} %   ")
+        text = Text(no_wrap=True, overflow="ellipsis")
+        if state.steps:
+            text.append(f"{state.steps[-1].sessions_per_second:.1f} days/s\n", style="bold")
+        text.append(f"cpu {machine.cpu_percent:.0f} %\n")
         text.append(
             f"ram {fmt.memory(machine.memory_mib)} of {fmt.memory(machine.memory_total_mib)}\n"
         )
-        text.append(f"disk {machine.disk_free_gib:.0f} GiB free   ")
         if math.isnan(machine.gpu_percent):
             text.append("gpu none\n", style="dim")
         else:
             text.append(f"gpu {machine.gpu_percent:.0f} % {fmt.memory(machine.gpu_memory_mib)}\n")
-        if state.steps:
-            text.append(f"{state.steps[-1].sessions_per_second:.1f} trading days/s", style="bold")
+        text.append(f"disk {machine.disk_free_gib:.0f} GiB free\n")
         if state.model is not None:
             total = sum(state.model.parameters.values())
-            text.append(f"   {fmt.count(total)} parameters", style="dim")
+            text.append(f"{fmt.count(total)} parameters", style="dim")
         return text
 
 

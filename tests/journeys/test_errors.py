@@ -57,6 +57,18 @@ def test_quiet_is_quiet_and_json_is_alone_on_stdout(market: Path) -> None:
     assert "quality" in loud.err
 
 
+def test_preflight_is_a_table_of_green_rows(market: Path) -> None:
+    done = atft(market, "preflight", *SETTINGS)
+    assert done.code == 0, done.err
+    for name in ("torch", "device", "data", "memory", "disk", "calendar", "workspace"):
+        assert name in done.out
+    assert "stop" not in done.out
+    refused = atft(market, "preflight", "--device", "cuda", "--json")
+    if refused.code:
+        assert refused.code == 6
+        assert "cuda" in refused.json["error"]
+
+
 def test_a_broken_config_file_is_named_with_its_line(market: Path) -> None:
     path = market / "config.toml"
     path.write_text("[training]\n\nseed = -3\n")

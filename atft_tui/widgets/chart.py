@@ -71,14 +71,13 @@ def epoch_chart(
 
 def strip(values: Sequence[float], width: int, *, low: float, high: float) -> str:
     """A one-line chart of blocks, newest right; NaN is a blank."""
-    span = high - low or 1.0
     top = len(GLYPHS.blocks) - 1
     out = ""
     for value in _fit(values, width):
         if math.isnan(value):
             out += " "
             continue
-        out += GLYPHS.blocks[min(top, max(0, round((value - low) / span * top)))]
+        out += GLYPHS.blocks[round(_share(value, low, high) * top)]
     return out
 
 
@@ -87,8 +86,8 @@ def heat(values: Sequence[float], width: int, *, low: float, high: float) -> str
     top = len(GLYPHS.heat) - 1
     cells = ""
     for value in _fit(values, width):
-        share = 0.0 if math.isnan(value) else (value - low) / (high - low)
-        cells += GLYPHS.heat[min(top, max(0, math.ceil(share * top)))]
+        share = 0.0 if math.isnan(value) else _share(value, low, high)
+        cells += GLYPHS.heat[math.ceil(share * top)]
     return cells
 
 
@@ -96,6 +95,11 @@ def meter(share: float, width: int) -> str:
     """A filled bar for a share of 0..1."""
     full = round(min(1.0, max(0.0, share)) * width)
     return GLYPHS.full * full + " " * (width - full)
+
+
+def _share(value: float, low: float, high: float) -> float:
+    """Where the value lies between low and high, 0..1; beyond them, the nearer end."""
+    return min(1.0, max(0.0, (value - low) / ((high - low) or 1.0)))
 
 
 def _fit(values: Sequence[float], width: int) -> list[float]:
@@ -141,10 +145,13 @@ def _draw_point(grid: Grid, point: EpochPoint, x: int, row_of: RowOf) -> None:
 
 
 def _phase_labels(points: Sequence[EpochPoint], step: int, columns: int) -> Text:
-    """Names under the points with which phases begin, cut where the next one begins."""
+    """Names under the points with which phases begin, cut where the next one begins.
+
+    In a long phase the newest points may hold no beginning at all.
+    """
     line = [" "] * columns
     starts = [i for i, point in enumerate(points) if point.starts_phase]
-    for i, following in zip(starts, [*starts[1:], columns], strict=True):
+    for i, following in zip(starts, [*starts, columns][1:], strict=True):
         room = max(1, (following - i) * step - 1) if following != columns else columns
         word = f"|{fmt.clean(points[i].starts_phase)}"[:room]
         for j, character in enumerate(word[: columns - i * step]):

@@ -8,6 +8,7 @@ from tqdm import tqdm
 from engine.runs.events import (
     Advanced,
     EpochEvaluated,
+    ModelBuilt,
     Noted,
     PhaseFinished,
     PhaseStarted,
@@ -98,6 +99,9 @@ def _text(event: RunEvent) -> str:
             return f"run {event.run_id}"
         case StageStarted(stage=stage) if stage not in ("train", "evaluate"):
             return f"· {stage}"
+        case ModelBuilt():
+            parts = ", ".join(f"{name} {count:,}" for name, count in event.parameters.items())
+            return f"{sum(event.parameters.values()):,} parameters: {parts}"
         case PhaseStarted():
             return f"phase {event.phase} {event.name}: {', '.join(event.blocks)}"
         case EpochEvaluated():

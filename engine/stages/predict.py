@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -24,7 +25,8 @@ def predict(
     """Score the sessions from ``start`` to ``stop`` (default: the run's test days and newer).
 
     Days that the run was trained on are refused without ``in_sample``; with it they are marked as
-    split ``train``, which `backtest` does not take.
+    split ``train``, which `backtest` does not take. Scores of other days that the run has already stay:
+    they come from the same weights.
     """
     found = context.store.open(run)
     require_file(found.path("train.json"), "train it to its end first")
@@ -67,13 +69,21 @@ def predict(
         )
         path = found.path("predictions.parquet")
         Prediction(
-            frame=frame.sort("date", "symbol"),
+            frame=_joined(path, frame).sort("date", "symbol"),
             run_id=found.id,
             horizons=features.horizons,
             market=features.market,
         ).write(path)
     summary = {"run_id": found.id, "path": str(path), "rows": len(frame), "days": int(chosen.size)}
     return Outcome(json=summary, text=f"{len(frame):,} scores of {chosen.size} days: {path}")
+
+
+def _joined(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
+    """The new scores and those of the days that are not among them."""
+    if not path.is_file():
+        return frame
+    before = Prediction.read(path).frame.filter(~pl.col("date").is_in(frame["date"].implode()))
+    return pl.concat([before, frame.select(before.columns)])
 
 
 def _between(

@@ -30,6 +30,7 @@ def test_a_pipe_gets_plain_lines() -> None:
     text = told(io.StringIO())
     assert "\r" not in text
     assert "\x1b" not in text
+    assert "11,828 parameters: gat 6,912, heads 4,916" in text
     assert "phase 2 gat" in text
     assert "epoch 7 validation RankIC +0.0380 ± 0.0080 (null ±0.0120, n=252) best" in text
     assert text.count("train ") < 10, "steps are summed up, not listed"

@@ -162,6 +162,11 @@ def test_predict_refuses_the_days_it_was_trained_on(workspace: Path, run: Run) -
     same = after.join(old, on=["date", "symbol"], suffix="_old")
     assert len(same) == len(old)
     assert (same["score_5"] == same["score_5_old"]).all(), "the checkpoint gives the same scores"
+    day = old["date"].unique().sort()[-3]
+    few = atft(workspace, "predict", run.id, "--start", str(day), "--json", "--quiet")
+    assert few.code == 0, few.err
+    assert few.json["days"] < 30
+    assert pl.read_parquet(run.path("predictions.parquet")).equals(after)
     run.path("predictions.parquet").write_bytes(before)
 
 

@@ -118,11 +118,12 @@ def null_band(scores: Sequence[Array], returns: Sequence[Array], *, draws: int, 
     if not days:
         return float("nan")
     largest = max(score_N.size for score_N, _ in days)
-    means = np.empty(draws)
-    for draw in range(draws):
-        order_N = rng.permutation(largest)
-        total = sum(float(s_N[order_N[order_N < s_N.size]] @ r_N) for s_N, r_N in days)
-        means[draw] = total / len(days)
+    order_KN = np.stack([rng.permutation(largest) for _ in range(draws)])
+    means = np.zeros(draws)
+    for score_N, return_N in days:
+        n = score_N.size
+        inside_Kn = order_KN[order_KN < n].reshape(draws, n)
+        means += score_N[inside_Kn] @ return_N / len(days)
     return float(np.quantile(np.abs(means), 0.95))
 
 

@@ -74,11 +74,15 @@ def answers(facts: Facts) -> list[Answer]:
         Answer(
             question="How sure are we?",
             answer=f"{test['confidence']:.0%} interval {interval}",
-            detail=f"{test['sessions']} sessions. Deflated for {test['trials']} trials, the probability of "
+            detail=f"{test['sessions']} sessions. Deflated for {_trials(test['trials'])}, the probability of "
             f"a positive true Sharpe beyond luck is {test['sharpe_deflated']:.0%}.",
         ),
     ]
     return out
+
+
+def _trials(count: int) -> str:
+    return "one trial" if count == 1 else f"{count} trials"
 
 
 def _judge(figures: dict[str, Any]) -> tuple[str, str]:

@@ -146,7 +146,9 @@ def load_baselines(
         frame.write_parquet(temporary)
     h, training = config.training.score_horizon, config.training
     for (name,), rows in frame.group_by("name", maintain_order=True):
-        figures = evaluate(rows, features, null_draws=training.null_draws, seed=training.seed)
+        figures = evaluate(
+            rows, features, null_draws=training.null_draws, seed=training.seed, horizons=[h]
+        )
         for part, values in figures.items():
             sink.emit(
                 BaselineEvaluated(
@@ -183,7 +185,7 @@ def results(
     ours = evaluate(scores, features, null_draws=draws, seed=seed)
     table: dict[str, Any] = {}
     for (name,), rows in baselines.group_by("name", maintain_order=True):
-        theirs = evaluate(rows, features, null_draws=draws, seed=seed)
+        theirs = evaluate(rows, features, null_draws=draws, seed=seed, horizons=[h])
         table[str(name)] = {split: _short(values[h]) for split, values in theirs.items()}
         test, mine = (frame.filter(pl.col("split") == "test") for frame in (rows, scores))
         table[str(name)]["test_difference"] = paired_rank_ic(mine, test, features, horizon=h)

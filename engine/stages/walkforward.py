@@ -157,11 +157,11 @@ def _summarise(
     per_fold = []
     for fold in folds:
         rows = scores.filter(pl.col("fold") == fold.index)
-        figures = evaluate(rows, features, null_draws=draws, seed=seed)["test"]
+        figures = evaluate(rows, features, null_draws=draws, seed=seed, horizons=[h])["test"]
         per_fold.append({"fold": fold.index, **by_horizon({h: figures[h]})[str(h)]})
     table: dict[str, Any] = {}
     for (name,), rows in baselines.group_by("name", maintain_order=True) if len(baselines) else ():
-        theirs = evaluate(rows, features, null_draws=draws, seed=seed)["test"]
+        theirs = evaluate(rows, features, null_draws=draws, seed=seed, horizons=[h])["test"]
         difference = paired_rank_ic(scores, rows, features, horizon=h)
         table[str(name)] = {
             "test": by_horizon({h: theirs[h]})[str(h)],

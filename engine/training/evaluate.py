@@ -1,6 +1,6 @@
 """Score tables (the network's and the baselines') against the returns that followed, on the same days."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -33,9 +33,14 @@ def scored_days(frame: pl.DataFrame, features: FeatureSet, horizon: int) -> tupl
 
 
 def evaluate(
-    frame: pl.DataFrame, features: FeatureSet, *, null_draws: int, seed: int
+    frame: pl.DataFrame,
+    features: FeatureSet,
+    *,
+    null_draws: int,
+    seed: int,
+    horizons: Sequence[int] | None = None,
 ) -> dict[str, dict[int, RankICSummary]]:
-    """Split -> horizon -> figures."""
+    """Split -> horizon -> figures; of all horizons of the feature set unless some are named."""
     out: dict[str, dict[int, RankICSummary]] = {}
     for (split,), rows in frame.group_by("split", maintain_order=True):
         out[str(split)] = {
@@ -45,7 +50,7 @@ def evaluate(
                 null_draws=null_draws,
                 seed=seed,
             )
-            for horizon in features.horizons
+            for horizon in horizons or features.horizons
         }
     return out
 

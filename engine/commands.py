@@ -90,6 +90,7 @@ COMMANDS: tuple[Command, ...] = (
             _option(
                 "with_baselines", "Also fit the simple models per fold.", kind="flag", default=False
             ),
+            _option("resume", "Go on with a stopped or killed walk-forward, with its own options."),
         ),
         launchable=True,
     ),

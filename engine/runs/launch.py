@@ -14,6 +14,9 @@ from engine.runs.store import Run, RunStore
 if TYPE_CHECKING:
     from engine.config import Config
 
+RESUMABLE = ("train", "walkforward")
+"""Commands with --resume."""
+
 
 def start(workspace: Path, command: str, config: "Config", arguments: Sequence[str] = ()) -> Run:
     """Create the run and start ``python -m engine COMMAND --run ID`` in a session of its own.
@@ -26,8 +29,10 @@ def start(workspace: Path, command: str, config: "Config", arguments: Sequence[s
 
 
 def resume(workspace: Path, run: Run) -> None:
-    """Go on with a stopped or crashed training in a new child."""
-    _spawn(workspace, run, ["train", "--resume", run.id])
+    """Go on with a stopped or crashed run in a new child."""
+    if run.command not in RESUMABLE:
+        raise UsageError(f"{run.id}: a {run.command} run is not resumed", hint="start it again")
+    _spawn(workspace, run, [run.command, "--resume", run.id])
 
 
 def request_stop(run: Run) -> None:

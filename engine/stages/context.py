@@ -60,11 +60,12 @@ def open_or_create(
     """The run to work on, and the context with that run's own configuration if it existed before."""
     if resume is not None:
         run = context.store.open(resume)
-        status = run.status()
-        if status == "done":
+        if run.command != command:
             raise UsageError(
-                f"{run.id}: already done", hint="start a new run with `atft-tui train`"
+                f"{run.id} is no {command} run", hint=f"`atft-tui {run.command}` made it"
             )
+        if run.status() == "done":
+            raise UsageError(f"{run.id}: already done", hint="start a new run")
         config = run.config()
     elif context.run_id is not None:
         run = context.store.open(context.run_id)

@@ -3,7 +3,7 @@
 import datetime as dt
 import re
 import time
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import polars as pl
 
 from engine.dataset.split import Fold, walk_forward
 from engine.errors import Interrupted, UsageError
-from engine.files import atomic_path, digest, write_json
+from engine.files import atomic_path, digest, read_json, write_json
 from engine.portfolio.prediction import Prediction
 from engine.runs.events import Noted, StageStarted
 from engine.runs.sink import EventSink
@@ -35,13 +35,27 @@ def walkforward(
     step: str,
     seeds: int,
     with_baselines: bool,
+    resume: str | None = None,
 ) -> Outcome:
-    """Train per fold, average ``seeds`` networks, and keep the scores of all test days."""
-    if seeds < 1:
-        raise UsageError(f"--seeds {seeds}: at least one network is needed")
-    first, last, length = _date(first_test), _date(last_test), step_sessions(step)
-    run, context = open_or_create(context, "walkforward")
-    with run_session(context, run) as session:
+    """Train per fold, average ``seeds`` networks, and keep the scores of all test days.
+
+    A network that is done leaves its scores in ``folds/``; a resumed walk-forward takes them from there
+    and goes on inside the one that was cut off. It uses the options it was started with.
+    """
+    plan = Plan(
+        first_test=first_test,
+        last_test=last_test,
+        step=step,
+        seeds=seeds,
+        with_baselines=with_baselines,
+    )
+    run, context = open_or_create(context, "walkforward", resume=resume)
+    saved = run.path("walkforward.json")
+    if resume is not None and saved.is_file():
+        plan = Plan(**read_json(saved))
+    first, last, length = plan.check()
+    with run_session(context, run, resumed=resume is not None) as session:
+        write_json(saved, asdict(plan))
         sink, started = session.sink, time.perf_counter()
         dataset = load_dataset(context, sink)
         config = context.config
@@ -53,15 +67,32 @@ def walkforward(
             last_test=last,
             step_sessions=length,
         )
-        scores = [_score_fold(context, run, dataset, fold, seeds, sink) for fold in folds]
+        scores = [_score_fold(context, run, dataset, fold, plan.seeds, sink) for fold in folds]
         baselines = pl.DataFrame()
-        if with_baselines:
+        if plan.with_baselines:
             baselines = _baselines(context, run, dataset, folds, sink)
         summary = _summarise(context, run, dataset, folds, pl.concat(scores), baselines)
         summary["seconds"] = time.perf_counter() - started
         write_json(run.path("train.json"), summary)
         session.summary = {"test": summary["test"], "seconds": summary["seconds"]}
     return Outcome(json=summary, text=_text(summary))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The options of a walk-forward, kept in its directory."""
+
+    first_test: str | None
+    last_test: str | None
+    step: str
+    seeds: int
+    with_baselines: bool
+
+    def check(self) -> tuple[dt.date | None, dt.date | None, int]:
+        """First and last test day and the length of a block in sessions; UsageError if senseless."""
+        if self.seeds < 1:
+            raise UsageError(f"--seeds {self.seeds}: at least one network is needed")
+        return _date(self.first_test), _date(self.last_test), step_sessions(self.step)
 
 
 def step_sessions(text: str) -> int:
@@ -90,20 +121,7 @@ def _score_fold(
         training = context.config.training
         seeded = training.model_copy(update={"seed": training.seed + number})
         one = replace(context, config=context.config.model_copy(update={"training": seeded}))
-        sink.emit(Noted(message=f"fold {fold.index}, seed {seeded.seed}"))
-        runtime = start_runtime(one.config, sink)
-        directory = run.path(f"checkpoints/fold-{fold.index}-seed-{seeded.seed}")
-        trainer = build_trainer(
-            one, dataset, fold.split, directory=directory, runtime=runtime, sink=sink
-        )
-        try:
-            trainer.run()
-        except TrainingStopped as error:
-            raise Interrupted(
-                f"stopped in fold {fold.index}", hint="start the walk-forward again"
-            ) from error
-        scored = trainer.score(fold.split.test)
-        frames.append(scored.to_frame(dataset.features, split="test", fold=fold.index))
+        frames.append(_score_network(one, run, dataset, fold, sink))
     columns = [f"score_{h}" for h in dataset.features.horizons]
     standard = [
         frame.with_columns(
@@ -116,6 +134,37 @@ def _score_fold(
     return frames[0].with_columns(
         pl.Series(column, mean[:, i], dtype=pl.Float32) for i, column in enumerate(columns)
     )
+
+
+def _score_network(
+    context: StageContext, run: Run, dataset: Dataset, fold: Fold, sink: EventSink
+) -> pl.DataFrame:
+    """Test scores of one network of a fold; read, if it was done before the run was cut off."""
+    name = f"fold-{fold.index}-seed-{context.config.training.seed}"
+    path = run.path(f"folds/{name}.parquet")
+    if path.is_file():
+        sink.emit(Noted(message=f"{name}: done before"))
+        return pl.read_parquet(path)
+    sink.emit(Noted(message=name))
+    trainer = build_trainer(
+        context,
+        dataset,
+        fold.split,
+        directory=run.path(f"checkpoints/{name}"),
+        runtime=start_runtime(context.config, sink),
+        sink=sink,
+    )
+    try:
+        trainer.run(resume=True)
+    except TrainingStopped as error:
+        raise Interrupted(
+            f"{run.id}: stopped in {name}", hint=f"`atft-tui walkforward --resume {run.id}`"
+        ) from error
+    scored = trainer.score(fold.split.test)
+    frame = scored.to_frame(dataset.features, split="test", fold=fold.index)
+    with atomic_path(path) as temporary:
+        frame.write_parquet(temporary)
+    return frame
 
 
 def _baselines(

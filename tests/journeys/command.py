@@ -67,9 +67,9 @@ def start(workspace: Path, *words: str) -> "subprocess.Popen[str]":
     )
 
 
-def wait_for_event(events: Path, wanted: Callable[[RunEvent], bool]) -> RunEvent:
-    """The first event of the file that is wanted; fails when none comes in time."""
-    offset, end = 0, time.monotonic() + PATIENCE_S
+def wait_for_event(events: Path, wanted: Callable[[RunEvent], bool], offset: int = 0) -> RunEvent:
+    """The first event after ``offset`` that is wanted; fails when none comes in time."""
+    end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end:
         found, offset = read_new(events, offset)
         for event in found:

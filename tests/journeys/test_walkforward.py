@@ -1,34 +1,25 @@
 """Folds in order of time, each scored by networks that saw only what came before it."""
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
+from engine.runs.events import Noted, StepLogged
 from engine.runs.store import Run, RunStore
-from tests.journeys.command import SETTINGS, atft
+from tests.journeys.command import SETTINGS, atft, start, wait_for_event
 
 SHORT = [*SETTINGS, "--set", "training.epochs=[1,1,1,1]", "--set", "training.day_stride=16"]
+SPAN = ["--first-test", "2019-08-01", "--step", "40"]
+WORDS = ["walkforward", *SPAN, "--seeds", "2", "--with-baselines", *SHORT]
 
 
 @pytest.fixture(scope="module")
 def run(market: Path) -> Run:
-    done = atft(
-        market,
-        "walkforward",
-        "--first-test",
-        "2019-08-01",
-        "--step",
-        "40",
-        "--seeds",
-        "2",
-        "--with-baselines",
-        "--json",
-        "--quiet",
-        *SHORT,
-    )
+    done = atft(market, *WORDS, "--json", "--quiet")
     assert done.code == 0, done.err
     return RunStore(market / "runs").open(done.json["run_id"])
 
@@ -69,6 +60,33 @@ def test_a_walk_forward_is_backtested_and_reported_like_any_run(market: Path, ru
     assert reported.code == 0, reported.err
     text = Path(reported.json["html"]).read_text()
     assert f"{summary(run)['test']['rank_ic']:+.4f}" in text
+
+
+def test_killed_in_its_second_fold_it_goes_on_to_the_same_bits(market: Path, run: Run) -> None:
+    known = {found.id for found in RunStore(market / "runs")}
+    process = start(market, *WORDS, "--quiet")
+    while not (new := [r for r in RunStore(market / "runs") if r.id not in known]):
+        assert process.poll() is None
+    wait_for_event(
+        new[0].events_path,
+        lambda event: isinstance(event, Noted) and event.message.startswith("fold-1-seed-2"),
+    )
+    offset = new[0].events_path.stat().st_size
+    wait_for_event(new[0].events_path, lambda e: isinstance(e, StepLogged), offset=offset)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert new[0].status() == "crashed"
+    wrong = atft(market, "train", "--resume", new[0].id)
+    assert wrong.code == 2
+    assert "is no train run" in wrong.err
+    # Other options than its own count for nothing when it is resumed.
+    done = atft(market, "walkforward", "--resume", new[0].id, "--step", "1y", "--quiet")
+    assert done.code == 0, done.err
+    frames = [pl.read_parquet(r.path("predictions.parquet")) for r in (run, new[0])]
+    assert frames[0].equals(frames[1])
+    figures = [summary(r) for r in (run, new[0])]
+    assert figures[0]["folds"] == figures[1]["folds"]
+    assert figures[0]["baselines"] == figures[1]["baselines"]
 
 
 def test_a_span_without_room_for_training_is_refused(market: Path) -> None:

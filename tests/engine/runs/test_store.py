@@ -145,6 +145,12 @@ def test_a_launched_child_outlives_its_starter_and_leaves_its_last_words(tmp_pat
     assert "error:" in run.log_path.read_text()
 
 
+def test_only_commands_with_a_way_back_are_resumed(tmp_path: Path) -> None:
+    run = RunStore(tmp_path / "runs", lambda: at(3)).create("demo", Config())
+    with pytest.raises(UsageError, match="a demo run is not resumed"):
+        launch.resume(tmp_path, run)
+
+
 def test_temporary_files_of_killed_writers_are_swept(tmp_path: Path) -> None:
     run = make(tmp_path)
     run.path(".train.json.77.tmp").write_text("half")

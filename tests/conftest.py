@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, settings
 
 from engine.config import Config
 from engine.config_file import resolve
@@ -23,6 +24,9 @@ from engine.runs.sink import NullSink
 from engine.threads import limit_threads
 
 limit_threads(safe=True)
+# A busy machine is no failure.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 TINY = (
     "data.synthetic.n_symbols=48",

@@ -79,7 +79,7 @@ def test_a_name_that_stopped_trading_leaves_and_the_other_side_shrinks() -> None
     missing=st.floats(0, 0.6),
     levels=st.integers(2, 50),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_scores_give_a_neutral_book_inside_its_limits_that_does_not_see_the_future(
     seed: int, n: int, days: int, horizon: int, missing: float, levels: int
 ) -> None:

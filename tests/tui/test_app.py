@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.command import CommandPalette
 from textual.pilot import Pilot
-from textual.widgets import DataTable, Input, Select
+from textual.widgets import DataTable, Input, OptionList, Select
 
 from atft_tui.app import CockpitApp
 from atft_tui.screens.dialogs import ConfirmDialog, HelpDialog, StartDialog
@@ -16,7 +17,7 @@ from engine.runs import launch
 from engine.runs.store import Run, RunStore
 from tests.engine.runs.samples import training
 from tests.tui.conftest import MakeRun
-from tests.tui.test_train_screen import settle, shown
+from tests.tui.test_train_screen import settle, shown, wait_until
 
 EVENTS = training()
 
@@ -160,11 +161,12 @@ async def test_both_themes_and_the_palette(tmp_path: Path, make_run: MakeRun) ->
         await pilot.pause()
         assert pilot.app.theme != first
         await pilot.press("ctrl+p")
-        await pilot.pause(0.3)
-        await pilot.press(*"walk")
-        await pilot.pause(0.5)
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, CommandPalette))
+        await pilot.press(*"walkf")
+        hits = pilot.app.screen.query_one(OptionList)
+        await wait_until(pilot, lambda: hits.option_count == 1)
         await pilot.press("enter")
-        await settle(pilot)
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, StartDialog))
         screen = pilot.app.screen
         assert isinstance(screen, StartDialog)
         assert screen.command == "walkforward"

@@ -1,6 +1,7 @@
 """The live training screen: what it shows at every moment of a run's life, at any size."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,9 +35,22 @@ async def open_run(pilot: Pilot[None], run: Run) -> TrainScreen:
     app = pilot.app
     assert isinstance(app, CockpitApp)
     app.open_run(run.id)
+    await pilot.pause()
+    screen = app.screen
+    assert isinstance(screen, TrainScreen)
+    lines = run.events_path.read_bytes().count(b"\n") if run.events_path.exists() else 0
+    await wait_until(pilot, lambda: screen.state.n_events >= lines)
     await settle(pilot)
-    assert isinstance(app.screen, TrainScreen)
-    return app.screen
+    return screen
+
+
+async def wait_until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
+    """Patient on a busy machine, quick on a quiet one."""
+    for _ in range(400):
+        if condition():
+            return
+        await pilot.pause(0.05)
+    raise AssertionError("it did not happen in 20 s")
 
 
 async def settle(pilot: Pilot[None]) -> None:
@@ -110,8 +124,8 @@ async def test_a_running_run_moves(workspace: Path, make_run: MakeRun) -> None:
             assert "eta" in shown(screen)
             before = screen.state.n_events
             append(run, EVENTS[cut:])
-            await settle(pilot)
-            assert screen.state.n_events == len(EVENTS) > before
+            await wait_until(pilot, lambda: screen.state.n_events == len(EVENTS))
+            assert len(EVENTS) > before
             assert screen.state.epochs[-1].epoch == 7
 
 
@@ -196,11 +210,9 @@ async def test_a_burst_of_events_is_a_handful_of_redraws(
         screen = await open_run(pilot, run)
         monkeypatch.setattr(Static, "update", counted)
         append(run, (e for step in range(1, 3001) for e in step_events(step, 0, 0, 0.5)))
-        for _ in range(20):
-            await settle(pilot)
-            if screen.state.steps and screen.state.steps[-1].step == 3000:
-                break
-        assert screen.state.steps[-1].step == 3000
+        await wait_until(
+            pilot, lambda: bool(screen.state.steps) and screen.state.steps[-1].step == 3000
+        )
     assert 0 < drawn < 120, f"9,000 events, {drawn} redraws"
 
 

@@ -65,7 +65,7 @@ def test_strips_fit_their_width_for_any_numbers(values: list[float], width: int)
     st.integers(10, 150),
     st.integers(3, 40),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_epoch_chart_stays_in_its_box(
     rows: list[tuple[float, float, float]], width: int, height: int
 ) -> None:

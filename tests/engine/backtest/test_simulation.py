@@ -179,7 +179,7 @@ def test_the_sharpe_ratio_is_the_textbook_formula_of_the_saved_returns(tmp_path:
     days=st.integers(3, 25),
     holes=st.floats(0.0, 0.4),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_both_engines_agree_on_any_market_with_holes(
     seed: int, n: int, days: int, holes: float
 ) -> None:

@@ -151,7 +151,7 @@ def test_verdict_is_refused_above_the_limit(make_bars: MakeBars) -> None:
 moves = st.sampled_from([1.0, 1.01, 0.99, 0.5, 2.0, 1.7, 0.4, 0.1, 10.0, -1.0, 0.0])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(moves, min_size=8, max_size=40), st.integers(1, 7))
 def test_no_decision_depends_on_later_rows(moves_: list[float], cut: int) -> None:
     """Rows up to the cut are cleaned to the same bits whatever follows them."""

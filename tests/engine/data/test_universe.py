@@ -25,7 +25,7 @@ def dense(close: np.ndarray, turnover: np.ndarray) -> DensePanel:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(1, 6), st.integers(1, 8))
 def test_membership_equals_the_plain_definition(seed: int, window: int, history: int) -> None:
     rng = np.random.default_rng(seed)

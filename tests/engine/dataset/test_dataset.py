@@ -21,7 +21,7 @@ def assert_purged(parts: list[np.ndarray], gap: int) -> None:
         assert after[0] - before[-1] > gap
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(20, 90), st.integers(20, 90), st.integers(21, 50), st.integers(5, 30))
 def test_no_label_crosses_a_split(
     world: World, validation: int, test: int, embargo: int, window: int

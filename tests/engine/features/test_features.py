@@ -24,7 +24,7 @@ def test_catalog_names_are_unique_and_documented() -> None:
         select(["price", "optionz"])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.integers(-5, 5), min_size=1, max_size=50))
 def test_gauss_rank_equals_scipy(values: list[int]) -> None:
     x = np.array(values, dtype=float)

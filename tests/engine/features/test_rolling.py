@@ -42,7 +42,7 @@ KERNELS: dict[str, tuple[Callable[[Array, int], Array], int, Callable[[Array], f
 }
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10**6))
 @pytest.mark.parametrize("name", KERNELS)
 def test_kernel_equals_its_twin(name: str, seed: int) -> None:

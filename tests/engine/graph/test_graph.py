@@ -36,7 +36,7 @@ def test_stocks_with_too_few_returns_have_no_correlation() -> None:
     assert rho[0, 2] != 0
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 10**6), st.integers(1, 6))
 def test_top_k_equals_sorting(seed: int, k: int) -> None:
     rng = np.random.default_rng(seed)

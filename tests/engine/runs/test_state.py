@@ -36,7 +36,7 @@ def test_the_best_is_of_the_phase_that_was_kept_not_of_one_rolled_back() -> None
 
 
 @given(st.lists(st.integers(0, len(EVENTS)), max_size=6))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_folding_in_pieces_is_folding_at_once(cuts: list[int]) -> None:
     state, start = RunState(), 0
     for cut in [*sorted(cuts), len(EVENTS)]:
@@ -96,7 +96,7 @@ def test_a_long_run_stays_bounded() -> None:
 
 
 @given(st.permutations(EVENTS[:25]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_events_in_any_order_never_break_the_fold(events: list[RunEvent]) -> None:
     state = fold(events)
     assert state.n_events == 25

@@ -77,7 +77,7 @@ def test_portfolio_and_sharpe_by_hand() -> None:
     assert float(losses.sharpe(daily[:1])) == 0.0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 3000), st.integers(0, 5000))
 def test_sampled_rows_are_at_most_400_and_inside_the_day(n: int, session: int) -> None:
     rows = range(10_000)[losses.sample_rows(7, 7 + n, session)]
@@ -103,7 +103,7 @@ def test_combined_loss_is_the_weighted_sum_and_the_order_of_days_does_not_matter
     assert values[0] == pytest.approx(values[1], rel=1e-4)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(-4, 4), st.integers(-4, 4)), min_size=10, max_size=40))
 def test_device_rank_ic_equals_scipy(pairs: list[tuple[int, int]]) -> None:
     a, b = (torch.tensor(values, dtype=torch.float32) for values in zip(*pairs, strict=True))

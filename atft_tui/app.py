@@ -14,10 +14,11 @@ from textual.screen import Screen
 
 from atft_tui.screens.runs import RunsScreen
 from atft_tui.themes import DARK, LIGHT
-from engine.commands import COMMANDS
+from engine.commands import BY_NAME, COMMANDS
 from engine.errors import EngineError
 from engine.runs import launch
 from engine.runs.store import RunStore
+from engine.workspace import config_files
 
 if TYPE_CHECKING:
     from atft_tui.screens.dialogs import StartRequest
@@ -114,8 +115,8 @@ class CockpitApp(App[None]):
             return
         from engine.config_file import resolve
 
-        files = (Path("config.toml"), self.workspace / "config.toml")
-        preset = request.preset or ("demo" if request.command == "demo" else None)
+        preset = request.preset or BY_NAME[request.command].preset
+        files = config_files(self.workspace)
         try:
             config = resolve(files, preset=preset, overrides=request.overrides).config
             run = launch.start(self.workspace, request.command, config)

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.commands import COMMANDS, Command, Parameter
-from engine.config_file import Resolved, read_resolved, resolve
+from engine.config_file import Resolved, resolve
 from engine.errors import EngineError, EnvironmentProblem
 from engine.files import strict
 from engine.runs.sink import EventSink, NullSink
 from engine.runs.store import RunStore
 from engine.terminal import TerminalSink
 from engine.threads import limit_threads
-from engine.workspace import resolve_workspace
+from engine.workspace import config_files, resolve_workspace
 
 if TYPE_CHECKING:
     from engine.stages.context import Outcome, StageContext
@@ -137,7 +137,7 @@ def _execute(command: Command, sink: EventSink, given: dict[str, Any]) -> "Outco
 def _configuration(
     command: Command, workspace: Path, given: dict[str, Any]
 ) -> tuple[Resolved, str | None]:
-    files = (Path("config.toml"), workspace / "config.toml")
+    files = config_files(workspace)
     if not command.configurable:
         return resolve(files), None
     preset, overrides = given.pop("preset"), list(given.pop("overrides"))
@@ -149,10 +149,8 @@ def _configuration(
     existing = run_id or given.get("resume")
     if existing:
         run = RunStore(workspace / "runs").open(existing)
-        return Resolved(read_resolved(run.path("config.toml")), {}), run_id
-    if command.name == "demo" and preset is None:
-        preset = "demo"
-    return resolve(files, preset=preset, overrides=overrides), None
+        return Resolved(run.config(), {}), run_id
+    return resolve(files, preset=preset or command.preset, overrides=overrides), None
 
 
 def _listen(stop: Any) -> None:

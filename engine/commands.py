@@ -27,6 +27,8 @@ class Command:
     parameters: tuple[Parameter, ...] = ()
     configurable: bool = True
     """Takes --preset, --set, --mode and --device."""
+    preset: str | None = None
+    """Used where --preset is not given."""
     launchable: bool = False
     """The screen can start it as a detached child."""
 
@@ -45,6 +47,7 @@ COMMANDS: tuple[Command, ...] = (
         parameters=(
             _option("quick", "A small market and few epochs.", kind="flag", default=False),
         ),
+        preset="demo",
         launchable=True,
     ),
     Command(

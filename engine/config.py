@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from engine.workspace import DEFAULT
+
 Market = Literal["us", "jp", "synthetic"]
 Block = Literal["fan", "san", "selection", "temporal", "attention", "gat", "bypass"]
 """Switchable parts of the network. Off = identity (or, for `temporal`, the last session alone)."""
@@ -24,7 +26,7 @@ class Table(BaseModel):
 
 
 class WorkspaceConfig(Table):
-    path: str = "workspace"
+    path: str = DEFAULT
     """Directory for data, features, runs and signals; relative to the current directory."""
 
 

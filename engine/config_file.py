@@ -16,10 +16,9 @@ from pydantic.fields import FieldInfo
 
 from engine.config import Config
 from engine.errors import ConfigError
-from engine.files import write_text
+from engine.files import read_toml, write_text
 from engine.presets import PRESETS
 
-MAX_BYTES = 1_000_000
 Origins = dict[str, str]
 
 
@@ -38,7 +37,7 @@ def resolve(
     origins: Origins = {}
     for path in files:
         if path.is_file():
-            table = _read_toml(path)
+            table = read_toml(path)
             _merge(values, table)
             origins |= {key: f"{path}:{line}" for key, line in _lines(path).items()}
     if preset is not None:
@@ -60,7 +59,7 @@ def read_resolved(path: Path) -> Config:
     """A complete configuration as `write_resolved` wrote it."""
     if not path.is_file():
         raise ConfigError(f"{path}: no such file")
-    return _validate(_read_toml(path), {key: f"{path}:{n}" for key, n in _lines(path).items()})
+    return _validate(read_toml(path), {key: f"{path}:{n}" for key, n in _lines(path).items()})
 
 
 def write_resolved(path: Path, config: Config) -> None:
@@ -143,24 +142,6 @@ def _range(field: FieldInfo) -> str:
     if options and all(isinstance(option, str) for option in options):
         parts.append(" | ".join(options))
     return ", ".join(parts)
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise ConfigError(f"{path}: {size} bytes is no configuration file")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 text", hint="save the file as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        place = re.search(r"line (\d+)", str(error))
-        line = place[1] if place else "end"
-        raise ConfigError(f"{path}:{line}: not valid TOML: {error}") from error
-    except RecursionError as error:
-        raise ConfigError(f"{path}: tables are nested too deeply") from error
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def _lines(path: Path) -> dict[str, int]:

@@ -4,14 +4,17 @@ import hashlib
 import json
 import math
 import os
+import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from engine.errors import EnvironmentProblem, IntegrityError
+from engine.errors import ConfigError, EnvironmentProblem, IntegrityError
 
 MANIFEST = "manifest.json"
+MAX_TOML_BYTES = 1_000_000
 
 
 @contextmanager
@@ -74,6 +77,25 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise IntegrityError(f"{path}: expected a JSON object")
     return value
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a configuration file; ConfigError with the line of a mistake."""
+    try:
+        size = path.stat().st_size
+        if size > MAX_TOML_BYTES:
+            raise ConfigError(f"{path}: {size} bytes is no configuration file")
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text", hint="save the file as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r"line (\d+)", str(error))
+        line = place[1] if place else "end"
+        raise ConfigError(f"{path}:{line}: not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: tables are nested too deeply") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def sha256(path: Path) -> str:

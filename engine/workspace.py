@@ -1,10 +1,10 @@
-"""Where the workspace is. Light: the screen asks before anything else is loaded."""
+"""Where the workspace and its configuration are. Light: the screen asks before anything else is loaded."""
 
 import os
-import tomllib
 from pathlib import Path
 
 from engine.errors import ConfigError
+from engine.files import read_toml
 
 DEFAULT = "workspace"
 CONFIG = Path("config.toml")
@@ -16,15 +16,16 @@ def resolve_workspace(option: str | None) -> Path:
     return Path(chosen).expanduser().absolute()
 
 
+def config_files(workspace: Path) -> tuple[Path, ...]:
+    """The files that configuration is read from, later ones over earlier ones; any may be missing."""
+    return (CONFIG, workspace / CONFIG)
+
+
 def _configured() -> str | None:
     """``workspace.path`` of ./config.toml. Everything else in the file is judged when it is used."""
-    try:
-        table = tomllib.loads(CONFIG.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not CONFIG.is_file():
         return None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{CONFIG}: not readable as TOML ({error})") from error
-    section = table.get("workspace", {})
+    section = read_toml(CONFIG).get("workspace", {})
     path = section.get("path") if isinstance(section, dict) else section
     if path is not None and not isinstance(path, str):
         raise ConfigError(f"{CONFIG}: workspace.path is not a text")

@@ -9,9 +9,12 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import ConfigError, EnvironmentProblem, IntegrityError
+
+if TYPE_CHECKING:
+    import polars
 
 MANIFEST = "manifest.json"
 MAX_TOML_BYTES = 1_000_000
@@ -65,6 +68,11 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Strict JSON with sorted keys; NaN and infinity become null."""
     text = json.dumps(strict(value), indent=2, sort_keys=True, allow_nan=False, default=str)
     write_text(path, text + "\n")
+
+
+def write_parquet(path: Path, frame: "polars.DataFrame") -> None:
+    with atomic_path(path) as temporary:
+        frame.write_parquet(temporary)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from engine.backtest.simulate import simulate
 from engine.config import Config
 from engine.data.load import load_panel
 from engine.errors import GateError
-from engine.files import atomic_path, write_json
+from engine.files import write_json, write_parquet
 from engine.portfolio.prediction import Prediction
 from engine.portfolio.strategy import load_strategy
 from engine.runs.events import StageStarted
@@ -77,8 +77,7 @@ def backtest(context: StageContext, *, run: str, strategy: str | None) -> Outcom
         }
         weights.write(found.path("weights.parquet"))
         result.write(found.path("backtest.parquet"))
-        with atomic_path(found.path("backtest_baselines.parquet")) as temporary:
-            daily.write_parquet(temporary)
+        write_parquet(found.path("backtest_baselines.parquet"), daily)
         write_json(found.path("backtest.json"), summary)
     return Outcome(json=summary, text=_text(summary))
 

@@ -18,12 +18,12 @@ from engine.runs.sink import NullSink
 from engine.runs.store import Run
 from engine.stages.backtest import backtest
 from engine.stages.check import check
-from engine.stages.context import Outcome, StageContext, run_session
+from engine.stages.context import Outcome, StageContext
 from engine.stages.ingest import ingest
 from engine.stages.pipeline import load_dataset
 from engine.stages.report import report
 from engine.stages.text import rank_ic, table
-from engine.stages.train import headline, train_run
+from engine.stages.train import run_training
 from engine.training.evaluate import paired_rank_ic
 
 QUICK: dict[str, Any] = {"n_symbols": 80, "n_sessions": 700}
@@ -63,9 +63,7 @@ def _train_both(context: StageContext) -> tuple[dict[str, Any], dict[str, Any]]:
     load_dataset(context, NullSink())  # once, into the cache that both read
     other = launch.start(context.workspace, "train", _without_graph(context.config))
     try:
-        with run_session(context, run) as session:
-            summary = train_run(context, run, session.sink)
-            session.status, session.summary = summary["status"], headline(summary)
+        summary = run_training(context, run)
         if summary["status"] != "done":
             raise Interrupted(f"{run.id}: stopped", hint="run the demo again")
         context.sink.emit(Noted(message=f"waiting for {other.id}, the run without the graph"))

@@ -20,8 +20,10 @@ from engine.graph.build import build_graphs
 from engine.graph.graph import GraphSeries
 from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.model.build import build_model, parameter_table
+from engine.portfolio.prediction import Prediction
 from engine.runs.events import ModelBuilt, PlanMade, StageStarted
 from engine.runs.sink import EventSink
+from engine.runs.store import Run
 from engine.stages.context import StageContext
 from engine.training.device import Runtime, apply_mode, choose_device
 from engine.training.machine import MachineProbe
@@ -151,6 +153,18 @@ def announce(
             n_sessions=features.dates_S.size,
         )
     )
+
+
+def write_predictions(run: Run, frame: pl.DataFrame, features: FeatureSet, config: Config) -> None:
+    """``predictions.parquet`` of the run, with what its scores rest on in the metadata."""
+    Prediction(
+        frame=frame,
+        run_id=run.id,
+        horizons=features.horizons,
+        market=features.market,
+        config_digest=digest(config.model_dump(mode="json")),
+        data_fingerprint=features.fingerprint,
+    ).write(run.path("predictions.parquet"))
 
 
 def oracle_frame(

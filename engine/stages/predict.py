@@ -14,7 +14,7 @@ from engine.model.build import build_model
 from engine.portfolio.prediction import Prediction
 from engine.runs.store import require_file
 from engine.stages.context import Outcome, StageContext
-from engine.stages.pipeline import identity, load_dataset, start_runtime
+from engine.stages.pipeline import identity, load_dataset, start_runtime, write_predictions
 from engine.training.scoring import score_days
 from engine.training.snapshots import Snapshots
 
@@ -68,12 +68,7 @@ def predict(
             pl.col("date").replace_strict(by_date, return_dtype=pl.String).alias("split")
         )
         path = found.path("predictions.parquet")
-        Prediction(
-            frame=_joined(path, frame).sort("date", "symbol"),
-            run_id=found.id,
-            horizons=features.horizons,
-            market=features.market,
-        ).write(path)
+        write_predictions(found, _joined(path, frame).sort("date", "symbol"), features, config)
     summary = {"run_id": found.id, "path": str(path), "rows": len(frame), "days": int(chosen.size)}
     return Outcome(json=summary, text=f"{len(frame):,} scores of {chosen.size} days: {path}")
 

@@ -10,9 +10,8 @@ from engine.data.store import PanelStore
 from engine.dataset.split import Split, single_split
 from engine.evaluation.rank_ic import RankICSummary
 from engine.features.feature_set import FeatureSet
-from engine.files import atomic_path, digest, write_json
+from engine.files import write_json, write_parquet
 from engine.model.build import parameter_table
-from engine.portfolio.prediction import Prediction
 from engine.runs.events import BaselineEvaluated, StageStarted
 from engine.runs.sink import EventSink
 from engine.runs.store import Run
@@ -23,6 +22,7 @@ from engine.stages.pipeline import (
     load_dataset,
     oracle_frame,
     start_runtime,
+    write_predictions,
 )
 from engine.stages.text import training_text
 from engine.training.baselines import compute_baselines
@@ -30,14 +30,23 @@ from engine.training.evaluate import by_horizon, evaluate, paired_rank_ic
 from engine.training.machine import peak_memory_mib
 from engine.training.trainer import Trainer, TrainingStopped
 
+Judged = dict[str, dict[str, RankICSummary]]
+"""Baseline -> split -> figures at the horizon that the run is judged by."""
+
 
 def train(context: StageContext, *, resume: str | None = None) -> Outcome:
     """Train, or go on with a stopped or killed run (its own config counts then)."""
     run, context = open_or_create(context, "train", resume=resume)
-    with run_session(context, run, resumed=resume is not None) as session:
-        summary = train_run(context, run, session.sink, resume=resume is not None)
-        session.status, session.summary = summary["status"], headline(summary)
+    summary = run_training(context, run, resume=resume is not None)
     return Outcome(json=summary, text=training_text(summary))
+
+
+def run_training(context: StageContext, run: Run, *, resume: bool = False) -> dict[str, Any]:
+    """Train in a session of its own, which ends with the run's status and headline."""
+    with run_session(context, run, resumed=resume) as session:
+        summary = train_run(context, run, session.sink, resume=resume)
+        session.status, session.summary = summary["status"], headline(summary)
+    return summary
 
 
 def headline(summary: dict[str, Any]) -> dict[str, Any]:
@@ -65,6 +74,7 @@ def train_run(
         sink=sink,
     )
     baselines = load_baselines(context, run, dataset, split, sink)
+    judged = judge_baselines(context, baselines, features, sink)
     status = "done"
     try:
         trainer.run(resume=resume)
@@ -84,16 +94,7 @@ def train_run(
     }
     if status == "done":
         sink.emit(StageStarted(stage="predict"))
-        scores = predict_splits(trainer, features, split)
-        Prediction(
-            frame=scores,
-            run_id=run.id,
-            horizons=features.horizons,
-            market=features.market,
-            config_digest=digest(config.model_dump(mode="json")),
-            data_fingerprint=features.fingerprint,
-        ).write(run.path("predictions.parquet"))
-        summary |= results(context, trainer, dataset, scores, baselines)
+        summary |= results(context, run, trainer, features, baselines, judged)
     write_json(run.path("train.json"), summary)
     return summary
 
@@ -142,60 +143,70 @@ def load_baselines(
     frame = compute_baselines(features, split, config=config, sink=sink)
     oracle = oracle_frame(PanelStore(context.workspace / "data").oracle(), features, split)
     frame = pl.concat([frame, oracle]) if not oracle.is_empty() else frame
-    with atomic_path(path) as temporary:
-        frame.write_parquet(temporary)
-    h, training = config.training.score_horizon, config.training
-    for (name,), rows in frame.group_by("name", maintain_order=True):
+    write_parquet(path, frame)
+    return frame
+
+
+def judge_baselines(
+    context: StageContext, baselines: pl.DataFrame, features: FeatureSet, sink: EventSink
+) -> Judged:
+    """Figures of each simple model by name and split, told as events too."""
+    training, h = context.config.training, context.config.training.score_horizon
+    judged: Judged = {}
+    for (name,), rows in baselines.group_by("name", maintain_order=True):
         figures = evaluate(
             rows, features, null_draws=training.null_draws, seed=training.seed, horizons=[h]
         )
-        for part, values in figures.items():
+        judged[str(name)] = {part: values[h] for part, values in figures.items()}
+        for part, summary in judged[str(name)].items():
             sink.emit(
                 BaselineEvaluated(
                     name=str(name),
                     split=part,
                     horizon=h,
-                    rank_ic=values[h].rank_ic,
-                    rank_ic_se=values[h].rank_ic_se,
-                    n_dates=values[h].n_dates,
+                    rank_ic=summary.rank_ic,
+                    rank_ic_se=summary.rank_ic_se,
+                    n_dates=summary.n_dates,
                 )
             )
-    return frame
-
-
-def predict_splits(trainer: Trainer, features: FeatureSet, split: Split) -> pl.DataFrame:
-    """Scores of validation and test days with the weights that the run keeps."""
-    parts = (("validation", split.validation), ("test", split.test))
-    frames = [
-        trainer.score(sessions).to_frame(features, split=name, fold=0) for name, sessions in parts
-    ]
-    return pl.concat(frames).sort("date", "symbol")
+    return judged
 
 
 def results(
     context: StageContext,
+    run: Run,
     trainer: Trainer,
-    dataset: Dataset,
-    scores: pl.DataFrame,
+    features: FeatureSet,
     baselines: pl.DataFrame,
+    judged: Judged,
 ) -> dict[str, Any]:
-    """Figures of the network and of the baselines on the same days, and their paired differences."""
-    training, features = context.config.training, dataset.features
+    """Score validation and test with the weights that are kept, and write the predictions.
+
+    Returns the figures of the network and of the baselines on the same days, and their paired
+    differences.
+    """
+    training = context.config.training
     h, draws, seed = training.score_horizon, training.null_draws, training.seed
+    scored = {
+        "validation": trainer.score(trainer.split.validation),
+        "test": trainer.score(trainer.split.test),
+    }
+    frames = [days.to_frame(features, split=name, fold=0) for name, days in scored.items()]
+    scores = pl.concat(frames).sort("date", "symbol")
+    write_predictions(run, scores, features, context.config)
     ours = evaluate(scores, features, null_draws=draws, seed=seed)
     table: dict[str, Any] = {}
     for (name,), rows in baselines.group_by("name", maintain_order=True):
-        theirs = evaluate(rows, features, null_draws=draws, seed=seed, horizons=[h])
-        table[str(name)] = {split: _short(values[h]) for split, values in theirs.items()}
+        figures = judged[str(name)]
+        table[str(name)] = {split: _short(summary) for split, summary in figures.items()}
         test, mine = (frame.filter(pl.col("split") == "test") for frame in (rows, scores))
         table[str(name)]["test_difference"] = paired_rank_ic(mine, test, features, horizon=h)
-    scored = trainer.score(trainer.split.validation)
     return {
         "best": _short(ours["validation"][h]),
         "test": _short(ours["test"][h]),
         "horizons": {split: by_horizon(values) for split, values in ours.items()},
         "baselines": table,
-        "score_std_ratio": scored.std_ratio(features.horizons.index(h)),
+        "score_std_ratio": scored["validation"].std_ratio(features.horizons.index(h)),
         "kept_blocks": trainer.progress.kept_blocks,
         "steps": trainer.progress.step,
         "gradient": trainer.progress.gradient,

@@ -11,13 +11,18 @@ import polars as pl
 
 from engine.dataset.split import Fold, walk_forward
 from engine.errors import Interrupted, UsageError
-from engine.files import atomic_path, digest, read_json, write_json
-from engine.portfolio.prediction import Prediction
+from engine.files import read_json, write_json, write_parquet
 from engine.runs.events import Noted, StageStarted
 from engine.runs.sink import EventSink
 from engine.runs.store import Run
 from engine.stages.context import Outcome, StageContext, open_or_create, run_session
-from engine.stages.pipeline import Dataset, build_trainer, load_dataset, start_runtime
+from engine.stages.pipeline import (
+    Dataset,
+    build_trainer,
+    load_dataset,
+    start_runtime,
+    write_predictions,
+)
 from engine.stages.text import rank_ic, table
 from engine.stages.train import provenance
 from engine.training.baselines import compute_baselines
@@ -162,8 +167,7 @@ def _score_network(
         ) from error
     scored = trainer.score(fold.split.test)
     frame = scored.to_frame(dataset.features, split="test", fold=fold.index)
-    with atomic_path(path) as temporary:
-        frame.write_parquet(temporary)
+    write_parquet(path, frame)
     return frame
 
 
@@ -178,8 +182,7 @@ def _baselines(
         for fold in folds
     ]
     frame = pl.concat(parts).filter(pl.col("split") == "test")
-    with atomic_path(run.path("baselines.parquet")) as temporary:
-        frame.write_parquet(temporary)
+    write_parquet(run.path("baselines.parquet"), frame)
     return frame
 
 
@@ -193,14 +196,7 @@ def _summarise(
 ) -> dict[str, Any]:
     config, features = context.config, dataset.features
     scores = scores.sort("date", "symbol")
-    Prediction(
-        frame=scores,
-        run_id=run.id,
-        horizons=features.horizons,
-        market=features.market,
-        config_digest=digest(config.model_dump(mode="json")),
-        data_fingerprint=features.fingerprint,
-    ).write(run.path("predictions.parquet"))
+    write_predictions(run, scores, features, config)
     h, seed, draws = config.training.score_horizon, config.training.seed, config.training.null_draws
     ours = evaluate(scores, features, null_draws=draws, seed=seed)["test"]
     per_fold = []

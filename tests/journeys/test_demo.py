@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from engine.portfolio.prediction import Prediction
 from engine.runs.store import Run, RunStore
 from tests.journeys.command import Done, atft
 
@@ -155,6 +156,7 @@ def test_predict_refuses_the_days_it_was_trained_on(workspace: Path, run: Run) -
     assert refused.json["exit_code"] == 6
     assert "--in-sample" in refused.json["hint"]
     before = run.path("predictions.parquet").read_bytes()
+    trained = Prediction.read(run.path("predictions.parquet"))
     again = atft(workspace, "predict", run.id, "--json", "--quiet")
     assert again.code == 0, again.err
     after = pl.read_parquet(run.path("predictions.parquet"))
@@ -165,6 +167,9 @@ def test_predict_refuses_the_days_it_was_trained_on(workspace: Path, run: Run) -
     day = old["date"].unique().sort()[-3]
     few = atft(workspace, "predict", run.id, "--start", str(day), "--json", "--quiet")
     assert few.code == 0, few.err
+    made = Prediction.read(run.path("predictions.parquet"))
+    assert made.config_digest == trained.config_digest != ""
+    assert made.data_fingerprint == trained.data_fingerprint != ""
     assert few.json["days"] < 30
     assert pl.read_parquet(run.path("predictions.parquet")).equals(after)
     run.path("predictions.parquet").write_bytes(before)

@@ -7,6 +7,7 @@ from typing import Any
 from atft_tui import format as fmt
 from atft_tui.messages import RunRow
 from engine.errors import EngineError
+from engine.judgement import is_noise
 from engine.runs.events import RunFinished, StepLogged
 from engine.runs.store import Run, RunStore
 
@@ -49,7 +50,7 @@ def _row(run: Run) -> RunRow:
 def _figures(values: dict[str, Any] | None) -> str:
     if not values or values.get("rank_ic") is None:
         return fmt.DASH
-    noise = "~" if abs(values["rank_ic"]) <= values["null_band"] else " "
+    noise = "~" if is_noise(values["rank_ic"], values["null_band"]) else " "
     return f"{noise}{fmt.rank_ic(values['rank_ic'], values['rank_ic_se'])}"
 
 

@@ -5,6 +5,7 @@ from typing import TextIO
 
 from tqdm import tqdm
 
+from engine.judgement import is_noise
 from engine.runs.events import (
     Advanced,
     EpochEvaluated,
@@ -106,7 +107,7 @@ def _text(event: RunEvent) -> str:
             return f"phase {event.phase} {event.name}: {', '.join(event.blocks)}"
         case EpochEvaluated():
             mark = " best" if event.is_best else ""
-            noise = " ~ inside the null band" if abs(event.rank_ic) <= event.null_band else ""
+            noise = " ~ inside the null band" if is_noise(event.rank_ic, event.null_band) else ""
             return (
                 f"epoch {event.epoch} validation RankIC {event.rank_ic:+.4f} ± {event.rank_ic_se:.4f}"
                 f" (null ±{event.null_band:.4f}, n={event.n_dates}){noise}{mark}"

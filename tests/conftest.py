@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from engine.config import Config
 from engine.config_file import resolve
+from engine.data.files_source import read_files
 from engine.data.panel import Panel
 from engine.data.quality import examine
 from engine.data.store import RawTables
@@ -28,9 +29,7 @@ limit_threads(safe=True)
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
-TINY = (
-    "data.synthetic.n_symbols=48",
-    "data.synthetic.n_sessions=520",
+SMALL = (
     "universe.min_history=60",
     "universe.min_names=10",
     "graph.window=60",
@@ -41,12 +40,19 @@ TINY = (
     "model.hidden=8",
     "model.attention_heads=2",
     "model.gat_heads=[2,2]",
+)
+"""A network and splits that any small market fills."""
+TINY = (
+    "data.synthetic.n_symbols=48",
+    "data.synthetic.n_sessions=520",
+    *SMALL,
     "training.day_stride=8",
     "training.epochs=[1,1,1,1]",
     "training.log_every=2",
     "training.checkpoint_steps=3",
     "training.null_draws=50",
 )
+NASDAQ = Path(__file__).parents[2] / "shared" / "data" / "nasdaq"
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,20 @@ def config() -> Config:
 @pytest.fixture(scope="session")
 def raw(config: Config) -> RawTables:
     return generate(config.data.synthetic).raw
+
+
+@pytest.fixture(scope="session")
+def nasdaq() -> RawTables:
+    """The real market, dirty as it is; tests that want it are skipped where it is not."""
+    if not NASDAQ.exists():
+        pytest.skip("the NASDAQ development data are not here")
+    return read_files(
+        NASDAQ / "prices.parquet",
+        securities=NASDAQ / "securities.parquet",
+        index=None,
+        columns={},
+        market="us",
+    )
 
 
 @pytest.fixture(scope="session")

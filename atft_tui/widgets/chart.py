@@ -8,6 +8,7 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
+from engine.judgement import is_noise
 
 AXIS_WIDTH = 7
 Grid = list[list[tuple[str, str]]]
@@ -135,7 +136,7 @@ def _shade_band(grid: Grid, points: Sequence[EpochPoint], step: int, row_of: Row
 def _draw_point(grid: Grid, point: EpochPoint, x: int, row_of: RowOf) -> None:
     if math.isnan(point.value) or x >= len(grid[0]):
         return
-    noise = not abs(point.value) > point.band
+    noise = is_noise(point.value, point.band)
     style = "dim" if noise else "bold green" if point.value > 0 else "bold red"
     if not math.isnan(point.error):
         for y in range(row_of(point.value + point.error), row_of(point.value - point.error) + 1):

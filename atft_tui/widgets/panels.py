@@ -9,6 +9,7 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.widgets import chart
 from atft_tui.widgets.panel import StatePanel
 from atft_tui.widgets.series_plot import line_chart
+from engine.judgement import is_established, is_noise
 from engine.runs.state import RunState
 
 GAT_STARVED, GAT_HEALTHY = 1e-8, 1e-6
@@ -63,12 +64,13 @@ class VerdictPanel(StatePanel):
         if best is None:
             text.append("no validation yet\n", style="dim")
         else:
-            noise = not abs(best.rank_ic) > best.null_band
+            noise = is_noise(best.rank_ic, best.null_band)
             value = fmt.rank_ic(best.rank_ic, best.rank_ic_se, best.n_dates)
             if width >= len(value) + 8:
                 text.append("RankIC ", style="dim")
-            sure = best.rank_ic > 1.96 * best.rank_ic_se and not noise
-            style = "bold green" if sure else "dim" if noise else "bold"
+            sure = is_established(best.rank_ic, best.rank_ic_se, best.null_band)
+            good = sure and best.rank_ic > 0
+            style = "bold green" if good else "dim" if noise else "bold"
             text.append(f"{'~' if noise else ''}{value}\n", style=style)
             word = "inside" if noise else "outside"
             text.append(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.evaluation.inference import newey_west_se
+from engine.judgement import is_noise
 
 Array = NDArray[np.floating]
 MIN_NAMES = 10
@@ -39,7 +40,7 @@ class RankICSummary:
     @property
     def is_noise(self) -> bool:
         """True unless |RankIC| lies outside the null band."""
-        return not abs(self.rank_ic) > self.null_band
+        return is_noise(self.rank_ic, self.null_band)
 
 
 def average_ranks(values_N: Array) -> NDArray[np.float64]:

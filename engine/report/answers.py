@@ -3,10 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.judgement import is_established, is_noise
 from engine.report.facts import Facts
-
-SURE = 1.96
-"""Standard errors between a value and zero at 95 %."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +26,7 @@ def rank_ic(figures: dict[str, Any] | None) -> str:
     """``+0.0205 ± 0.0042``, with ``~`` when inside the null band."""
     if not figures or figures["rank_ic"] is None:
         return "—"
-    noise = "~" if abs(figures["rank_ic"]) <= figures["null_band"] else ""
+    noise = "~" if is_noise(figures["rank_ic"], figures["null_band"]) else ""
     return f"{noise}{figures['rank_ic']:+.4f} ± {figures['rank_ic_se']:.4f}"
 
 
@@ -87,12 +85,12 @@ def _trials(count: int) -> str:
 
 def _judge(figures: dict[str, Any]) -> tuple[str, str]:
     """Words and kind for a RankIC: real only outside the null band and 1.96 errors away from zero."""
-    size = abs(figures["rank_ic"])
-    if size <= figures["null_band"]:
+    value, error, band = (figures[key] for key in ("rank_ic", "rank_ic_se", "null_band"))
+    if is_noise(value, band):
         return "inside it, so it is noise", "bad"
-    if not size > SURE * figures["rank_ic_se"]:
+    if not is_established(value, error, band):
         return "outside it, but within two standard errors of zero: not established", "plain"
-    return "outside it", "good" if figures["rank_ic"] > 0 else "bad"
+    return "outside it", "good" if value > 0 else "bad"
 
 
 def _rivals(train: dict[str, Any]) -> str:

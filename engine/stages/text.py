@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from engine.judgement import is_noise
+
 
 def table(rows: Sequence[Sequence[str]], *, header: Sequence[str] | None = None) -> str:
     """Columns padded to their widest cell; the first left, numbers right."""
@@ -28,7 +30,7 @@ def rank_ic(figures: Mapping[str, Any] | None) -> str:
     if not figures or figures["rank_ic"] is None or math.isnan(figures["rank_ic"]):
         return "—"
     mean, se, band, n = (figures[k] for k in ("rank_ic", "rank_ic_se", "null_band", "n_dates"))
-    noise = "~" if abs(mean) <= band else " "
+    noise = "~" if is_noise(mean, band) else " "
     return f"{noise}{mean:+.4f} ± {se:.4f}  null ±{band:.4f} (n={n})"
 
 

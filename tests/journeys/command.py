@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.runs.events import RunEvent
 from engine.runs.follow import read_new
+from engine.runs.store import Run, RunStore
 from tests.conftest import TINY
 
 SETTINGS = [word for setting in TINY for word in ("--set", setting)]
@@ -65,6 +66,17 @@ def start(workspace: Path, *words: str) -> "subprocess.Popen[str]":
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def start_run(workspace: Path, *words: str) -> "tuple[subprocess.Popen[str], Run]":
+    """Start a command that makes a run; the process and the run, as soon as that exists."""
+    store = RunStore(workspace / "runs")
+    known = {run.id for run in store}
+    process = start(workspace, *words)
+    while not (new := [run for run in store if run.id not in known]):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    return process, new[0]
 
 
 def wait_for_event(events: Path, wanted: Callable[[RunEvent], bool], offset: int = 0) -> RunEvent:

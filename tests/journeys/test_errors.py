@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.runs.events import StageStarted
-from engine.runs.store import RunStore
-from tests.journeys.command import SETTINGS, atft, start, wait_for_event
+from tests.journeys.command import SETTINGS, atft, start, start_run, wait_for_event
 
 
 @pytest.mark.parametrize(
@@ -112,13 +111,10 @@ def test_a_damaged_snapshot_is_refused_with_its_file(market: Path) -> None:
 
 
 def test_a_locked_run_is_left_alone(market: Path) -> None:
-    known = {run.id for run in RunStore(market / "runs")}
-    process = start(market, "train", *SETTINGS, "--quiet")
+    process, run = start_run(market, "train", *SETTINGS, "--quiet")
     try:
-        while not (new := [r for r in RunStore(market / "runs") if r.id not in known]):
-            assert process.poll() is None
-        wait_for_event(new[0].events_path, lambda event: isinstance(event, StageStarted))
-        done = atft(market, "train", "--resume", new[0].id)
+        wait_for_event(run.events_path, lambda event: isinstance(event, StageStarted))
+        done = atft(market, "train", "--resume", run.id)
         assert done.code == 5
         assert f"in use by process {process.pid}" in done.err
     finally:

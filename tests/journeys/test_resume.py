@@ -12,7 +12,7 @@ import torch
 from engine.runs.events import Noted, RunFinished, StepLogged, decode
 from engine.runs.store import Run, RunStore
 from engine.training.checkpoint import load_checkpoint
-from tests.journeys.command import SETTINGS, atft, start, wait_for_event
+from tests.journeys.command import SETTINGS, atft, start_run, wait_for_event
 
 # More epochs than elsewhere, so that a kill finds an epoch to be in the middle of.
 TRAIN = ("train", "--mode", "safe", *SETTINGS, "--set", "training.epochs=[2,1,2,1]")
@@ -24,10 +24,6 @@ def unbroken(market: Path) -> Run:
     done = atft(market, *TRAIN, "--json", "--quiet")
     assert done.code == 0, done.err
     return RunStore(market / "runs").open(done.json["run_id"])
-
-
-def newest(market: Path, known: set[str]) -> Run:
-    return next(run for run in RunStore(market / "runs") if run.id not in known)
 
 
 def summary(run: Run) -> dict[str, Any]:
@@ -48,14 +44,7 @@ def assert_same_result(run: Run, other: Run) -> None:
 def test_kill_9_in_mid_epoch_then_resume_equals_an_unbroken_run_bit_for_bit(
     market: Path, unbroken: Run, kill_after: int
 ) -> None:
-    known = {run.id for run in RunStore(market / "runs")}
-    process = start(market, *TRAIN, "--quiet")
-    while True:
-        try:
-            run = newest(market, known)
-            break
-        except StopIteration:
-            assert process.poll() is None, process.stderr
+    process, run = start_run(market, *TRAIN, "--quiet")
     wait_for_event(
         run.events_path, lambda event: isinstance(event, StepLogged) and event.step >= kill_after
     )
@@ -78,14 +67,7 @@ def test_kill_9_in_mid_epoch_then_resume_equals_an_unbroken_run_bit_for_bit(
 
 
 def test_a_stopped_run_saves_its_step_and_goes_on(market: Path, unbroken: Run) -> None:
-    known = {run.id for run in RunStore(market / "runs")}
-    process = start(market, *TRAIN, "--json", "--quiet")
-    while True:
-        try:
-            run = newest(market, known)
-            break
-        except StopIteration:
-            assert process.poll() is None
+    process, run = start_run(market, *TRAIN, "--json", "--quiet")
     wait_for_event(run.events_path, lambda e: isinstance(e, StepLogged) and e.step >= 6)
     asked = atft(market, "stop", run.id)
     assert asked.code == 0, asked.err

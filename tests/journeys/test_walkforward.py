@@ -10,7 +10,7 @@ import pytest
 
 from engine.runs.events import Noted, StepLogged
 from engine.runs.store import Run, RunStore
-from tests.journeys.command import SETTINGS, atft, start, wait_for_event
+from tests.journeys.command import SETTINGS, atft, start_run, wait_for_event
 
 SHORT = [*SETTINGS, "--set", "training.epochs=[1,1,1,1]", "--set", "training.day_stride=16"]
 SPAN = ["--first-test", "2019-08-01", "--step", "40"]
@@ -63,28 +63,25 @@ def test_a_walk_forward_is_backtested_and_reported_like_any_run(market: Path, ru
 
 
 def test_killed_in_its_second_fold_it_goes_on_to_the_same_bits(market: Path, run: Run) -> None:
-    known = {found.id for found in RunStore(market / "runs")}
-    process = start(market, *WORDS, "--quiet")
-    while not (new := [r for r in RunStore(market / "runs") if r.id not in known]):
-        assert process.poll() is None
+    process, again = start_run(market, *WORDS, "--quiet")
     wait_for_event(
-        new[0].events_path,
+        again.events_path,
         lambda event: isinstance(event, Noted) and event.message.startswith("fold-1-seed-2"),
     )
-    offset = new[0].events_path.stat().st_size
-    wait_for_event(new[0].events_path, lambda e: isinstance(e, StepLogged), offset=offset)
+    offset = again.events_path.stat().st_size
+    wait_for_event(again.events_path, lambda e: isinstance(e, StepLogged), offset=offset)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert new[0].status() == "crashed"
-    wrong = atft(market, "train", "--resume", new[0].id)
+    assert again.status() == "crashed"
+    wrong = atft(market, "train", "--resume", again.id)
     assert wrong.code == 2
     assert "is no train run" in wrong.err
     # Other options than its own count for nothing when it is resumed.
-    done = atft(market, "walkforward", "--resume", new[0].id, "--step", "1y", "--quiet")
+    done = atft(market, "walkforward", "--resume", again.id, "--step", "1y", "--quiet")
     assert done.code == 0, done.err
-    frames = [pl.read_parquet(r.path("predictions.parquet")) for r in (run, new[0])]
+    frames = [pl.read_parquet(r.path("predictions.parquet")) for r in (run, again)]
     assert frames[0].equals(frames[1])
-    figures = [summary(r) for r in (run, new[0])]
+    figures = [summary(r) for r in (run, again)]
     assert figures[0]["folds"] == figures[1]["folds"]
     assert figures[0]["baselines"] == figures[1]["baselines"]
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -11,13 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.config import QualityConfig
-from engine.data.files_source import read_files
 from engine.data.quality import examine
 from engine.data.store import SECURITY_SCHEMA, RawTables
 from engine.errors import DataError
 
 MakeBars = Callable[..., pl.DataFrame]
-NASDAQ = Path(__file__).parents[4] / "shared" / "data" / "nasdaq"
 CONFIG = QualityConfig(max_bad_share=0.9)
 
 
@@ -185,23 +182,15 @@ def test_no_decision_depends_on_later_rows(moves_: list[float], cut: int) -> Non
     assert a.equals(b)
 
 
-@pytest.mark.skipif(not NASDAQ.exists(), reason="the NASDAQ development data are not here")
 @pytest.mark.slow
-def test_real_file_counts() -> None:
-    raw = read_files(
-        NASDAQ / "prices.parquet",
-        securities=NASDAQ / "securities.parquet",
-        index=None,
-        columns={},
-        market="us",
-    )
-    _, report = examine(raw, QualityConfig())
+def test_real_file_counts(nasdaq: RawTables) -> None:
+    _, report = examine(nasdaq, QualityConfig())
     assert report.count("zero_open") == 35_089
     assert report.count("non_positive_close") == 112
     assert report.count("high_below_low") == 38
     assert 100 <= report.count("suspected_split") <= 200
     assert any("survivor" in note for note in report.notes)
-    assert "TRUE" in set(raw.bars["symbol"])
+    assert "TRUE" in set(nasdaq.bars["symbol"])
 
 
 def test_planted_splits_are_found_and_planted_crashes_are_not(raw: RawTables) -> None:

@@ -1,33 +1,19 @@
 """Whatever happens after day t, no feature, edge, label-free input or score up to t changes by a bit."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-import pytest
 import torch
 from numpy.typing import NDArray
 
 from engine.config_file import resolve
-from engine.data.files_source import read_files
+from engine.data.store import RawTables
 from engine.model.build import build_model
 from engine.training.device import apply_mode
 from engine.training.scoring import score_days
-from tests.conftest import World, build_world, scramble
-
-NASDAQ = Path(__file__).parents[4] / "shared" / "data" / "nasdaq"
-REAL = (
-    "universe.min_history=60",
-    "universe.min_names=10",
-    "graph.window=60",
-    "graph.k=4",
-    "split.window=8",
-    "split.validation_sessions=60",
-    "split.test_sessions=60",
-    "model.hidden=8",
-    "model.attention_heads=2",
-    "model.gat_heads=[2,2]",
-)
+from tests.conftest import SMALL, World, build_world, scramble
 
 
 def shared_columns(world: World, changed: World, cut: int) -> list[NDArray[np.int64]]:
@@ -91,25 +77,11 @@ def test_synthetic_market(world: World, scrambled: tuple[World, int]) -> None:
     assert_same_until(cut, world, changed)
 
 
-@pytest.mark.skipif(not (NASDAQ / "prices.parquet").exists(), reason="real market file not here")
-def test_real_market_with_all_its_dirt(tmp_path: Path) -> None:
-    raw = read_files(
-        NASDAQ / "prices.parquet",
-        securities=NASDAQ / "securities.parquet",
-        index=None,
-        columns={},
-        market="us",
-    )
-    symbols = raw.bars["symbol"].unique().sort()[::12]
+def test_real_market_with_all_its_dirt(nasdaq: RawTables, tmp_path: Path) -> None:
+    symbols = nasdaq.bars["symbol"].unique().sort()[::12]
     wanted = pl.col("symbol").is_in(symbols.implode()) & (pl.col("date").dt.year() >= 2014)
-    part = type(raw)(
-        bars=raw.bars.filter(wanted),
-        securities=raw.securities,
-        index=None,
-        market=raw.market,
-        source=raw.source,
-    )
-    config = resolve([], preset="cpu-small", overrides=REAL).config
+    part = replace(nasdaq, bars=nasdaq.bars.filter(wanted))
+    config = resolve([], preset="cpu-small", overrides=SMALL).config
     world = build_world(part, config, tmp_path / "as it is")
     cut = int(world.split.validation[20])
     day = world.features.dates_S[cut].item()

@@ -1,48 +1,153 @@
-"""The simulation: our numpy ledger against vectorbt on the same book; both give the same equity."""
+"""Backtests: the fast path against vectorbt, a sweep against vectorbt per cell, and a whole backtest.
 
-import datetime as dt
+2,800 stocks x 1,250 sessions, five overlapping decile tranches, all frictions on.
+"""
+
+import sys
+from functools import partial
+from itertools import islice
 
 import numpy as np
+import polars as pl
 
-from benchmarks.pairs import compare
-from engine.backtest.ledger import run_ledger
-from engine.backtest.prices import PriceTable
-from engine.backtest.simulate import simulate
-from engine.config import CostConfig
+from benchmarks.pairs import compare, seconds
+from engine.backtest.compare import compare_baselines, random_band
+from engine.backtest.fast import run_fast
+from engine.backtest.forward import forward_returns
+from engine.backtest.simulate import Simulation, simulate
+from engine.backtest.simulator import Simulator
+from engine.backtest.sweep import book_of, parse_grid, returns_of, sweep
+from engine.config import Config
+from engine.data.panel import Panel
+from engine.data.store import SECURITY_SCHEMA
+from engine.evaluation.factor import factor_figures
+from engine.portfolio.prediction import Prediction
+from engine.portfolio.strategy import load_strategy
 
-SESSIONS, STOCKS, HELD = 504, 1000, 100
+SESSIONS, STOCKS = 1250, 2800
+GRID = (
+    "portfolio.rebalance_sessions=1,2,5,10",
+    "portfolio.fraction=0.02,0.05,0.1,0.15,0.2",
+    "costs.slippage_bps=0,2,5,8,10",
+)
+
+
+def market() -> tuple[Panel, Prediction]:
+    """Random walks with turnover, and scores that know nothing."""
+    rng = np.random.default_rng(0)
+    S, N = SESSIONS + 2, STOCKS
+    close = 20.0 * np.exp(rng.normal(0.0, 0.02, (S, N)).cumsum(axis=0))
+    days = np.datetime64("2015-01-01") + np.arange(S)
+    keys = {
+        "date": pl.Series(np.repeat(days, N)).cast(pl.Date),
+        "symbol": np.tile(np.array([f"S{n:04d}" for n in range(N)]), S),
+    }
+    price = close.ravel()
+    bars = dict.fromkeys(("open", "high", "low", "close", "close_raw"), price)
+    turnover = rng.lognormal(15.0, 1.0, price.size)
+    frame = pl.DataFrame({**keys, **bars, "volume": turnover / price, "turnover": turnover})
+    panel = Panel(
+        frame=frame,
+        securities=pl.DataFrame(schema=SECURITY_SCHEMA),
+        index=None,
+        market="us",
+        source="benchmark",
+        as_of=frame["date"][-1],
+        fingerprint="benchmark",
+    )
+    scores = (
+        pl.DataFrame(keys)
+        .head(SESSIONS * N)
+        .with_columns(
+            pl.lit(0, pl.Int16).alias("fold"),
+            pl.lit("test").alias("split"),
+            pl.Series("score_5", rng.normal(size=SESSIONS * N).astype(np.float32)),
+        )
+    )
+    return panel, Prediction(frame=scores, run_id="benchmark", horizons=(5,), market="us")
+
+
+def whole_backtest(panel: Panel, prediction: Prediction, config: Config, rivals: int) -> None:
+    """Everything `atft-tui backtest` computes once the panel is loaded."""
+    simulator = Simulator.for_prediction(
+        prediction, panel=panel, strategy=load_strategy(config.portfolio.strategy), config=config
+    )
+    book = simulator.book(simulator.score_DN, trace=True)
+    done = simulate(
+        simulator.table,
+        simulator.table.orders(book.targets()),
+        frictions=simulator.frictions,
+        initial_cash=config.backtest.initial_cash,
+    )
+    result = simulator.result(done.ledger)
+    result.figures()
+    result.evidence(config.backtest, horizon=5, trials=10)
+    simulator.exposures(book, result)
+    simulator.capacity(done.orders)
+    forward = forward_returns(panel, simulator.market, config)
+    factor_figures(simulator.score_DN, forward, simulator.market.dates_D, horizon=5)
+    if rivals:
+        scores = ((f"rival_{n}", -simulator.score_DN) for n in range(rivals))
+        compare_baselines(simulator, result, scores)
+        random_band(simulator)
 
 
 def main() -> None:
-    rng = np.random.default_rng(0)
-    price_DN = 20.0 * np.exp(rng.normal(0.0, 0.02, (SESSIONS, STOCKS)).cumsum(axis=0))
-    dates_D = np.datetime64(dt.date(2020, 1, 1)) + np.arange(SESSIONS)
-    table = PriceTable(
-        dates_D=dates_D,
-        symbols=tuple(f"S{n:04d}" for n in range(STOCKS)),
-        fill_DN=price_DN,
-        value_DN=price_DN,
-        mark_DN=price_DN,
-        exit_DN=np.zeros(price_DN.shape, dtype=bool),
+    panel, prediction = market()
+    config = Config()
+    simulator = Simulator.for_prediction(
+        prediction, panel=panel, strategy=load_strategy(config.portfolio.strategy), config=config
     )
-    order_DN = rng.normal(size=(SESSIONS, STOCKS)).argsort(axis=1)
-    target_DN = np.zeros((SESSIONS, STOCKS))
-    rows = np.arange(SESSIONS)[:, None]
-    target_DN[rows, order_DN[:, -HELD:]] = 1.0 / HELD
-    target_DN[rows, order_DN[:, :HELD]] = -1.0 / HELD
-    target_DN[0] = np.nan
-    costs = CostConfig()
-    runs = {
-        run.__name__: lambda run=run: run(table, target_DN, costs=costs, initial_cash=1e8)
-        for run in (run_ledger, simulate)
-    }
-    gap = np.abs(runs["run_ledger"]().equity_D / runs["simulate"]().equity_D - 1.0).max()
+    target_DN = simulator.table.orders(simulator.book(simulator.score_DN).targets())
+    cash = config.backtest.initial_cash
+
+    def fast() -> object:
+        return run_fast(
+            simulator.table, target_DN, frictions=simulator.frictions, initial_cash=cash
+        )
+
+    def vectorbt() -> Simulation:
+        return simulate(
+            simulator.table, target_DN, frictions=simulator.frictions, initial_cash=cash
+        )
+
+    gap = vectorbt().gap
     compare(
-        f"long-short book, {SESSIONS} x {STOCKS}, equity within {gap:.0e}",
-        runs["run_ledger"],
-        {"vectorbt from_orders (rust)": runs["simulate"]},
+        f"one simulation, equity within {gap:.0e}",
+        fast,
+        {"vectorbt from_orders (rust)": vectorbt},
         pairs=5,
     )
+
+    grid = parse_grid(GRID, config)
+    cells = sweep(simulator, prediction, grid)
+    gaps = []
+    for cell in islice(cells, 0, None, 33):
+        changed, book = book_of(simulator, cell, prediction)
+        orders_DN = changed.table.orders(book.targets())
+        slow = simulate(changed.table, orders_DN, frictions=changed.frictions, initial_cash=cash)
+        returns = changed.result(slow.ledger).net_returns()
+        gaps.append(float(np.abs(returns - cell.net_D).max()))
+    count = len(cells)
+    assert returns_of(cells).shape[1] == count
+
+    def ours() -> None:
+        sweep(simulator, prediction, grid)
+
+    def theirs() -> None:
+        for _ in range(2):  # the book is given to vectorbt; a cell of it is the simulation alone
+            vectorbt()
+
+    rounds = [(seconds(ours) / count, seconds(theirs) / 2) for _ in range(3)]
+    ratio = sorted(b / a for a, b in rounds)
+    sys.stdout.write(
+        f"{count}-cell sweep, returns within {max(gaps):.0e}: ours {rounds[1][0] * 1e3:.0f} ms a cell, "
+        f"vectorbt {rounds[1][1] * 1e3:.0f} ms, x{ratio[1]:.1f}  [{ratio[0]:.1f}, {ratio[2]:.1f}]\n"
+    )
+    for rivals, what in ((0, "all figures"), (5, "all figures, 6 baselines, 20 random books")):
+        work = partial(whole_backtest, panel, prediction, config, rivals)
+        times = sorted(seconds(work) for _ in range(3))
+        sys.stdout.write(f"whole backtest with {what}: {times[1]:.1f} s (warm, median of 3)\n")
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def _build(command: Command) -> click.Command:
 def _parameter(item: Parameter) -> click.Parameter:
     kind: Any = click.Choice(item.choices) if item.choices else item.type
     if item.kind == "argument":
-        return click.Argument([item.name], type=kind, required=item.required)
+        return click.Argument([item.name], type=kind, required=item.required, default=item.default)
     flag = f"--{item.name.replace('_', '-')}"
     if item.kind == "flag":
         return click.Option([item.name, flag], is_flag=True, help=item.help)
@@ -90,6 +90,7 @@ def _parameter(item: Parameter) -> click.Parameter:
         type=kind,
         default=item.default,
         required=item.required,
+        multiple=item.multiple,
         help=item.help,
         show_default=item.default is not None,
     )

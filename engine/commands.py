@@ -16,6 +16,8 @@ class Parameter:
     default: str | int | bool | None = None
     choices: tuple[str, ...] = ()
     required: bool = False
+    multiple: bool = False
+    """May be given several times; the handler gets a tuple."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +95,11 @@ COMMANDS: tuple[Command, ...] = (
             _option(
                 "with_baselines", "Also fit the simple models per fold.", kind="flag", default=False
             ),
+            _option(
+                "model",
+                "Whose scores to keep: network, or a baseline such as lightgbm.",
+                default="network",
+            ),
             _option("resume", "Go on with a stopped or killed walk-forward, with its own options."),
         ),
         launchable=True,
@@ -113,6 +120,31 @@ COMMANDS: tuple[Command, ...] = (
         help="Weights, simulation and figures of a run's test scores.",
         handler="engine.stages.backtest:backtest",
         parameters=(RUN, _option("strategy", "A module of strategies/.")),
+    ),
+    Command(
+        name="sweep",
+        help="Strategy and cost settings over one set of scores; every cell is a counted trial.",
+        handler="engine.stages.sweep:run_sweep",
+        parameters=(
+            RUN,
+            _option(
+                "grid",
+                "KEY=VALUE,VALUE,... of portfolio, constraints or costs; may be repeated.",
+                multiple=True,
+            ),
+            _option("strategy", "A module of strategies/."),
+        ),
+    ),
+    Command(
+        name="strategies",
+        help="The strategies that a backtest can use; with NAME, check that one.",
+        handler="engine.stages.strategies:strategies",
+        parameters=(
+            Parameter(
+                name="name", kind="argument", help="Check this one's promises instead of listing."
+            ),
+        ),
+        configurable=False,
     ),
     Command(
         name="report",

@@ -55,6 +55,14 @@ def resolve(
     return Resolved(_validate(values, origins), origins)
 
 
+def override(config: Config, changes: Mapping[str, Any], *, origin: str) -> Config:
+    """The configuration with some dotted keys changed; text is read as on the command line."""
+    values = config.model_dump(mode="json")
+    for key, value in changes.items():
+        _assign(values, key, _value(value) if isinstance(value, str) else value, origin)
+    return _validate(values, dict.fromkeys(changes, origin))
+
+
 def read_resolved(path: Path) -> Config:
     """A complete configuration as `write_resolved` wrote it."""
     if not path.is_file():

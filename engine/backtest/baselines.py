@@ -1,84 +1,81 @@
 """What the scores have to beat, on the same days, with the same strategy and the same costs."""
 
+# Shape suffixes: D sessions, N stocks.
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
 from engine.data.panel import Panel
 from engine.errors import DataError
-from engine.portfolio.prediction import Prediction, score_column
-from engine.portfolio.weights import Weights
+from engine.portfolio.market_data import MarketData, Matrix, positions
+from engine.portfolio.prediction import score_column
 
 
 def stored_baselines(
-    frame: pl.DataFrame, prediction: Prediction, horizon: int
-) -> Iterator[tuple[str, Prediction]]:
+    frame: pl.DataFrame, market: MarketData, scored_DN: Matrix, horizon: int
+) -> Iterator[tuple[str, Matrix]]:
     """Baselines of ``baselines.parquet`` (the columns of predictions and ``name``), for one horizon.
 
-    Only rows that the model scored too; a baseline without any (an oracle of other horizons) is left out.
+    ``[D, N]`` tables, NaN where the model has no score; a baseline without any (an oracle of other
+    horizons) is left out.
     """
     column = score_column(horizon)
     if "name" not in frame.columns or column not in frame.columns:
         raise DataError(f"baselines.parquet: needs the columns name and {column}")
+    dates = pl.Series("date", market.dates_D).cast(pl.Date)
+    names = pl.Series("symbol", market.symbols)
     for (name,), rows in frame.group_by("name", maintain_order=True):
-        scored = _same_days(rows.select("date", "symbol", column), prediction, column)
-        if not scored.frame.is_empty():
-            yield str(name), scored
+        place = positions(rows, dates, names).with_columns(rows[column].alias("score"))
+        place = place.drop_nulls()
+        score_DN = np.full(scored_DN.shape, np.nan)
+        score_DN[place["row"].to_numpy(), place["column"].to_numpy()] = place["score"].to_numpy()
+        score_DN = _where_scored(score_DN, scored_DN)
+        if np.isfinite(score_DN).any():
+            yield str(name), score_DN
 
 
 def price_baselines(
-    panel: Panel, prediction: Prediction, horizon: int
-) -> Iterator[tuple[str, Prediction]]:
+    panel: Panel, market: MarketData, scored_DN: Matrix
+) -> Iterator[tuple[str, Matrix]]:
     """Reversal and momentum from closes alone, for a run without stored baselines.
 
     ``reversal_5``: minus the return of the last 5 bars. ``momentum_12_1``: return from 252 to 21 bars
     ago. Names without the history are left out.
     """
-    column = score_column(horizon)
     close = pl.col("close")
     formulas = {
         "reversal_5": 1.0 - close / close.shift(5).over("symbol"),
         "momentum_12_1": close.shift(21).over("symbol") / close.shift(252).over("symbol") - 1.0,
     }
-    last = prediction.frame["date"][-1]
+    dates = pl.Series("date", market.dates_D).cast(pl.Date)
+    names = pl.Series("symbol", market.symbols)
     bars = panel.frame.filter(
-        pl.col("symbol").is_in(prediction.frame["symbol"].unique().implode()),
-        pl.col("date") <= last,
-    )
-    for name, formula in formulas.items():
-        scores = bars.select("date", "symbol", formula.cast(pl.Float32).alias(column))
-        scored = _same_days(scores, prediction, column)
-        if not scored.frame.is_empty():
-            yield name, scored
+        pl.col("symbol").is_in(names.implode()), pl.col("date") <= dates[-1]
+    ).with_columns(formula.alias(name) for name, formula in formulas.items())
+    bars = bars.filter(pl.col("date") >= dates[0])
+    place = positions(bars, dates, names)
+    row, column = place["row"].to_numpy(), place["column"].to_numpy()
+    for name in formulas:
+        score_DN = np.full(scored_DN.shape, np.nan)
+        score_DN[row, column] = bars[name].fill_null(float("nan")).to_numpy()
+        score_DN = _where_scored(score_DN, scored_DN)
+        if np.isfinite(score_DN).any():
+            yield name, score_DN
 
 
-def random_scores(prediction: Prediction, horizon: int, *, seed: int) -> Prediction:
+def random_scores(scored_DN: Matrix, *, seed: int) -> Matrix:
     """The same days and names with scores that know nothing."""
-    draws = np.random.default_rng(seed).standard_normal(len(prediction.frame), dtype=np.float32)
-    frame = prediction.frame.with_columns(pl.Series(score_column(horizon), draws))
-    return replace(prediction, frame=frame)
+    draw_DN = np.random.default_rng(seed).random(scored_DN.shape, dtype=np.float32)
+    return np.where(np.isfinite(scored_DN), draw_DN, np.nan)
 
 
-def equal_weight(prediction: Prediction) -> Weights:
-    """The scored universe, long only, 1/n of the equity in each name."""
-    frame = prediction.frame.select("date", "symbol", (1.0 / pl.len().over("date")).alias("weight"))
-    return Weights(
-        frame=frame,
-        strategy="equal_weight",
-        run_id=prediction.run_id,
-        max_gross=1.0,
-        max_net=1.0,
-        max_weight=1.0,
-    )
+def equal_weight(scored_DN: Matrix, market: MarketData) -> Matrix:
+    """Decided weights ``[D, N]`` of the scored universe, long only, 1/n each; NaN = no decision."""
+    held_DN = np.isfinite(scored_DN) & market.traded_DN
+    n_D1 = held_DN.sum(axis=1, keepdims=True)
+    return np.where(n_D1 > 0, held_DN / np.maximum(n_D1, 1), np.nan)
 
 
-def _same_days(scores: pl.DataFrame, prediction: Prediction, column: str) -> Prediction:
-    """``scores`` on exactly the (date, symbol) rows of the prediction, where they are finite."""
-    rows = prediction.frame.select("date", "symbol", "fold", "split").join(
-        scores.with_columns(pl.col(column).cast(pl.Float32)), on=["date", "symbol"], how="inner"
-    )
-    known = rows.filter(pl.col(column).is_finite().fill_null(value=False)).sort("date", "symbol")
-    horizon = int(column.removeprefix("score_"))
-    return replace(prediction, frame=known, horizons=(horizon,))
+def _where_scored(score_DN: Matrix, scored_DN: Matrix) -> Matrix:
+    return np.where(np.isfinite(scored_DN) & np.isfinite(score_DN), score_DN, np.nan)

@@ -1,8 +1,4 @@
-"""The book of accounts, day by day: what every simulation returns, and a fast one in numpy.
-
-The numpy ledger gives the same equity as vectorbt (held equal to 1e-9 by a test) in a fraction of the
-time; baselines and random scores run on it.
-"""
+"""The book of accounts, day by day: what every simulation returns."""
 
 # Shape suffixes: D sessions, N stocks.
 from dataclasses import dataclass
@@ -10,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.backtest.frictions import Frictions
 from engine.backtest.prices import Matrix, PriceTable
-from engine.config import CostConfig
 from engine.errors import DataError
 
 Series = NDArray[np.float64]
@@ -19,7 +15,11 @@ Series = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """One simulation in quote currency, before borrow fees. Row 0 is the first decision: all cash."""
+    """One simulation in quote currency. Row 0 is the first decision: all cash.
+
+    Borrow fees are known here but not paid from this cash: `engine.backtest.result` takes them from the
+    daily returns.
+    """
 
     dates_D: NDArray[np.datetime64]
     equity_D: Series
@@ -34,6 +34,8 @@ class Ledger:
     """Value of long positions at the end of the session."""
     short_D: Series
     """Value of short positions, positive."""
+    borrow_D: Series
+    """Fee on the short positions of the night before."""
     names_D: NDArray[np.int64]
     """Stocks held at the end of the session."""
 
@@ -46,47 +48,9 @@ class Ledger:
             )
 
 
-def run_ledger(
-    table: PriceTable, target_DN: Matrix, *, costs: CostConfig, initial_cash: float
-) -> Ledger:
-    """Bring each stock to its target fraction of the equity before the session's orders.
-
-    An order of value v pays ``slippage_bps`` of v, and ``commission_bps`` of v including slippage.
-    Cash may become negative; vectorbt instead buys less than wanted when cash runs out, which no book
-    does whose shorts pay for its longs.
-    """
-    commission_rate, slippage_rate = costs.commission_bps / 1e4, costs.slippage_bps / 1e4
-    D, N = target_DN.shape
-    cash, shares_N = initial_cash, np.zeros(N)
-    shares_DN = np.zeros((D, N))
-    commission_D, slippage_D, traded_D = np.zeros(D), np.zeros(D), np.zeros(D)
-    cash_D = np.full(D, initial_cash)
-    for d in range(1, D):
-        value = cash + float(shares_N @ table.value_DN[d])
-        orders = np.flatnonzero(np.isfinite(target_DN[d]))
-        price = table.fill_DN[d, orders]
-        change = target_DN[d, orders] * value / price - shares_N[orders]
-        flow = change * price
-        bought, sold = float(flow[flow > 0].sum()), float(-flow[flow < 0].sum())
-        traded_D[d] = bought + sold
-        slippage_D[d] = slippage_rate * (bought + sold)
-        paid = bought * (1.0 + slippage_rate) + sold * (1.0 - slippage_rate)
-        commission_D[d] = commission_rate * paid
-        cash -= float(flow.sum()) + slippage_D[d] + commission_D[d]
-        shares_N[orders] += change
-        shares_DN[d], cash_D[d] = shares_N, cash
-    return settle(
-        table,
-        shares_DN=shares_DN,
-        cash_D=cash_D,
-        commission_D=commission_D,
-        slippage_D=slippage_D,
-        traded_D=traded_D,
-    )
-
-
 def settle(
     table: PriceTable,
+    frictions: Frictions,
     *,
     shares_DN: Matrix,
     cash_D: Series,
@@ -96,6 +60,9 @@ def settle(
 ) -> Ledger:
     """The ledger of shares ``[D, N]`` and cash at the end of each session."""
     position_DN = shares_DN * table.mark_DN
+    short_DN = np.maximum(-position_DN, 0.0)
+    borrow_D = np.zeros(len(cash_D))
+    borrow_D[1:] = (short_DN[:-1] * frictions.borrow_N).sum(axis=1)
     exit_profit_DN = np.zeros_like(position_DN)
     exit_profit_DN[1:] = shares_DN[:-1] * np.diff(table.mark_DN, axis=0)
     return Ledger(
@@ -106,6 +73,11 @@ def settle(
         traded_D=traded_D,
         delisting_D=np.where(table.exit_DN, exit_profit_DN, 0.0).sum(axis=1),
         long_D=np.maximum(position_DN, 0.0).sum(axis=1),
-        short_D=np.maximum(-position_DN, 0.0).sum(axis=1),
-        names_D=(np.abs(position_DN) > 1e-9 * table.mark_DN).sum(axis=1),
+        short_D=short_DN.sum(axis=1),
+        borrow_D=borrow_D,
+        names_D=(np.abs(position_DN) > DUST * table.mark_DN).sum(axis=1),
     )
+
+
+DUST = 1e-9
+"""Shares that rounding may leave of a closed position."""

@@ -91,6 +91,81 @@ def max_drawdown(returns_D: Series) -> Drawdown:
     )
 
 
+def worst_drawdowns(returns_D: Series, count: int) -> list[Drawdown]:
+    """The deepest falls that do not overlap, deepest first; each ends when the old high is regained."""
+    curve = equity(returns_D)
+    at_high = np.flatnonzero(curve >= np.maximum.accumulate(curve))
+    falls = []
+    for peak, after in zip(at_high, [*at_high[1:], None], strict=True):
+        stop = curve.size if after is None else int(after)
+        inside = curve[peak:stop]
+        if inside.size < 2:
+            continue
+        trough = int(peak) + int(np.argmin(inside))
+        depth = float(curve[trough] / curve[peak] - 1.0)
+        falls.append(
+            Drawdown(
+                depth=depth,
+                peak=int(peak),
+                trough=trough,
+                recovery=None if after is None else stop,
+            )
+        )
+    return sorted(falls, key=lambda fall: fall.depth)[:count]
+
+
+def sortino(returns_D: Series, sessions_per_year: int) -> float:
+    """Mean / downside deviation x sqrt(sessions per year); target return 0.
+
+    Downside deviation: sqrt(mean of min(r, 0)^2 over all sessions) (Sortino & Price, Journal of
+    Investing 3, 1994). NaN without a negative return.
+    """
+    if returns_D.size < 2:
+        return NAN
+    downside = math.sqrt(float((np.minimum(returns_D, 0.0) ** 2).mean()))
+    return float(returns_D.mean()) / downside * math.sqrt(sessions_per_year) if downside else NAN
+
+
+def calmar(returns_D: Series, sessions_per_year: int) -> float:
+    """Compound annual return / |largest drawdown| (Young, Futures 20, 1991). NaN without a fall."""
+    if returns_D.size == 0:
+        return NAN
+    depth = max_drawdown(returns_D).depth
+    return annual_return(returns_D, sessions_per_year) / -depth if depth < 0 else NAN
+
+
+def tails(returns_D: Series) -> dict[str, float]:
+    """Shape and tails of the daily returns; NaN where they do not vary.
+
+    ``value_at_risk``: 5 % quantile of the returns (linear interpolation); ``expected_shortfall``: mean
+    of the returns at or below it; ``skewness`` and ``excess_kurtosis`` by moments with divisor D (0 for
+    a normal distribution); ``tail_ratio``: |95 % quantile| / |5 % quantile|; ``worst``, ``best``.
+    """
+    names = ("value_at_risk", "expected_shortfall", "skewness", "excess_kurtosis", "tail_ratio",
+             "worst", "best")  # fmt: skip
+    if returns_D.size < 2 or not float(returns_D.std()) > 1e-15:
+        return dict.fromkeys(names, NAN)
+    low, high = (float(v) for v in np.quantile(returns_D, [0.05, 0.95]))
+    z_D = (returns_D - returns_D.mean()) / returns_D.std()
+    return {
+        "value_at_risk": low,
+        "expected_shortfall": float(returns_D[returns_D <= low].mean()),
+        "skewness": float((z_D**3).mean()),
+        "excess_kurtosis": float((z_D**4).mean()) - 3.0,
+        "tail_ratio": abs(high) / abs(low) if low else NAN,
+        "worst": float(returns_D.min()),
+        "best": float(returns_D.max()),
+    }
+
+
+def beta(returns_D: Series, market_D: Series) -> float:
+    """Slope of the returns on the market's: covariance / variance. NaN for a market that stands still."""
+    if returns_D.size < 2 or not float(market_D.std()) > 1e-15:
+        return NAN
+    centred_D = market_D - market_D.mean()
+    return float(centred_D @ returns_D) / float(centred_D @ centred_D)
+
+
 def hit_rate(returns_D: Series) -> float:
     """Share of sessions with a positive return."""
     return float((returns_D > 0).mean()) if returns_D.size else NAN

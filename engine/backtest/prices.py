@@ -1,4 +1,4 @@
-"""What a simulation trades at: fill, valuation and exit prices of every session, and the wanted weights."""
+"""What a simulation trades at: fill, valuation and exit prices of every session."""
 
 # Shape suffixes: D sessions of the simulation, N stocks.
 import datetime as dt
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from engine.data.panel import Panel
 from engine.errors import DataError
+from engine.portfolio.market_data import forward_fill, positions
 from engine.portfolio.weights import Weights
 
 Matrix = NDArray[np.float64]
@@ -37,6 +38,8 @@ class PriceTable:
     """Price at the end of the session; finite."""
     exit_DN: NDArray[np.bool_]
     """Forced sale of a delisted stock."""
+    quoted_DN: Matrix | None = None
+    """Quoted price / price here (splits rescale prices here, not on the exchange); None = 1."""
 
     def __post_init__(self) -> None:
         if np.any(np.diff(self.dates_D) <= np.timedelta64(0, "D")):
@@ -70,11 +73,15 @@ class PriceTable:
         stop = min(int(sessions.search_sorted(last, side="right")), len(sessions) - 1)
         dates = sessions[int(sessions.search_sorted(first)) : stop + 1]
         names = pl.Series("symbol", symbols, dtype=pl.String).unique().sort()
-        bars = panel.frame.filter(pl.col("symbol").is_in(names.implode()))
-        final = dict(bars.group_by("symbol").agg(pl.col("date").max()).iter_rows())
-        window = bars.filter(pl.col("date").is_between(dates[0], dates[-1]))
-        row = dates.search_sorted(window["date"]).to_numpy().astype(np.int64)
-        column = names.search_sorted(window["symbol"]).to_numpy().astype(np.int64)
+        final = pl.DataFrame({"symbol": names}).join(
+            panel.frame.group_by("symbol").agg(pl.col("date").max()), on="symbol", how="left"
+        )
+        final_N = final.sort("symbol")["date"].to_numpy().astype("datetime64[D]")
+        window = panel.frame.filter(pl.col("date").is_between(dates[0], dates[-1]))
+        place = positions(window, dates, names)
+        inside = place["column"].is_not_null()
+        window, place = window.filter(inside), place.filter(inside)
+        row, column = place["row"].to_numpy(), place["column"].to_numpy()
 
         def scatter(name: str) -> Matrix:
             out_DN = np.full((len(dates), len(names)), np.nan)
@@ -82,13 +89,15 @@ class PriceTable:
             return out_DN
 
         close_DN = scatter("close")
+        quoted_DN = forward_fill(scatter("close_raw") / close_DN)
         fill_DN = close_DN.copy() if entry == "close" else scatter("open")
         exit_DN = np.zeros(close_DN.shape, dtype=bool)
-        for n, symbol in enumerate(names):
-            d = int(dates.search_sorted(final.get(symbol, dates[-1]), side="right"))
-            if d < len(dates) and final[symbol] >= dates[0]:
-                exit_DN[d, n] = True
-                close_DN[d, n] = close_DN[d - 1, n] * max(1.0 - haircut, WORTHLESS)
+        dates_D = dates.to_numpy().astype("datetime64[D]")
+        gone_N = np.searchsorted(dates_D, final_N, side="right")
+        for n in np.flatnonzero((gone_N < dates_D.size) & (final_N >= dates_D[0])):
+            d = gone_N[n]
+            exit_DN[d, n] = True
+            close_DN[d, n] = close_DN[d - 1, n] * max(1.0 - haircut, WORTHLESS)
         mark_DN = _carry(close_DN)
         fill_DN = np.where(exit_DN, close_DN, fill_DN)
         value_DN = mark_DN
@@ -96,50 +105,52 @@ class PriceTable:
             before_DN = np.vstack([mark_DN[:1], mark_DN[:-1]])
             value_DN = np.where(np.isfinite(fill_DN), fill_DN, before_DN)
         return cls(
-            dates_D=dates.to_numpy().astype("datetime64[D]"),
+            dates_D=dates_D,
             symbols=tuple(names),
             fill_DN=fill_DN,
             value_DN=value_DN,
             mark_DN=mark_DN,
             exit_DN=exit_DN,
+            quoted_DN=np.where(np.isfinite(quoted_DN), quoted_DN, 1.0),
         )
 
-    def targets(self, weights: Weights) -> Matrix:
+    def orders(self, decided_DN: Matrix) -> Matrix:
         """Wanted fraction of equity at the fill of each session ``[D, N]``; NaN = no order.
 
-        A decision of one session is filled on the next. Nothing is ordered after a date without a
-        decision, or where no fill is possible; a forced exit overrides the strategy.
+        ``decided_DN``: weights decided at the close of each session (rows of NaN: no decision), first
+        row = first session. A decision is filled one session later; nothing is ordered where no fill is
+        possible; a forced exit overrides the strategy.
         """
-        frame = weights.frame
-        names = pl.Series(self.symbols)
-        held = frame.filter(pl.col("weight") != 0)
-        unknown = set(held["symbol"].unique()) - set(self.symbols)
-        if unknown:
-            raise DataError(f"weights: no price for {', '.join(sorted(unknown)[:5])}")
-        outside = held.filter(
-            ~pl.col("date").is_in(pl.Series(self.dates_D).cast(pl.Date).implode())
-        )
-        if not outside.is_empty():
-            raise DataError(f"weights: {outside['date'][0]} is no session of the price table")
         target_DN = np.full(self.fill_DN.shape, np.nan)
-        decided = np.searchsorted(self.dates_D, frame["date"].unique().sort().to_numpy())
-        decided = decided[decided + 1 < len(self.dates_D)] + 1
-        target_DN[decided] = 0.0
-        row = np.searchsorted(self.dates_D, held["date"].to_numpy().astype("datetime64[D]")) + 1
-        column = np.searchsorted(names.to_numpy(), held["symbol"].to_numpy())
-        inside = row < len(self.dates_D)
-        target_DN[row[inside], column[inside]] = held["weight"].to_numpy()[inside]
+        n = min(len(decided_DN), len(target_DN) - 1)
+        target_DN[1 : n + 1] = decided_DN[:n]
         target_DN[self.exit_DN] = 0.0
         target_DN[np.isnan(self.fill_DN)] = np.nan
         return target_DN
 
+    def targets(self, weights: Weights) -> Matrix:
+        """`orders` of a written table of weights."""
+        frame = weights.frame
+        names = pl.Series("symbol", self.symbols)
+        dates = pl.Series("date", self.dates_D).cast(pl.Date)
+        place = positions(frame, dates, names).with_columns(frame["date", "symbol", "weight"])
+        held = place.filter(pl.col("weight") != 0)
+        unknown = held.filter(pl.col("column").is_null())["symbol"].unique().sort()
+        if len(unknown):
+            raise DataError(f"weights: no price for {', '.join(unknown[:5])}")
+        outside = held.filter(pl.col("row").is_null())["date"]
+        if len(outside):
+            raise DataError(f"weights: {outside[0]} is no session of the price table")
+        decided_DN = np.full(self.fill_DN.shape, np.nan)
+        decided_DN[place["row"].drop_nulls().unique().to_numpy()] = 0.0
+        decided_DN[held["row"].to_numpy(), held["column"].to_numpy()] = held["weight"].to_numpy()
+        return self.orders(decided_DN)
+
 
 def _carry(close_DN: Matrix) -> Matrix:
     """The last known close; before the first one, that first one (no position can exist there)."""
-    N = close_DN.shape[1]
-    position_DN = np.where(np.isfinite(close_DN), np.arange(len(close_DN))[:, None], 0)
-    filled_DN: Matrix = close_DN[np.maximum.accumulate(position_DN), np.arange(N)]
+    filled_DN = forward_fill(close_DN)
     first_N = np.argmax(np.isfinite(close_DN), axis=0)
-    opening_N = close_DN[first_N, np.arange(N)]
-    never_N = np.isnan(opening_N)
-    return np.where(np.isnan(filled_DN), np.where(never_N, 1.0, opening_N), filled_DN)
+    opening_N = close_DN[first_N, np.arange(close_DN.shape[1])]
+    opening_N = np.where(np.isnan(opening_N), 1.0, opening_N)
+    return np.where(np.isnan(filled_DN), opening_N, filled_DN)

@@ -76,12 +76,11 @@ class BacktestResult:
         strategy: str,
         run_id: str,
     ) -> Self:
-        """Returns from the first fill on. Borrow is charged on the short value of the night before."""
+        """Returns from the first fill on, borrow fees taken off."""
         before_D = ledger.equity_D[:-1]
         commission_D = ledger.commission_D[1:] / before_D
         slippage_D = ledger.slippage_D[1:] / before_D
-        rate = costs.borrow_bps_per_year / 1e4 / sessions_per_year
-        borrow_D = rate * ledger.short_D[:-1] / before_D
+        borrow_D = ledger.borrow_D[1:] / before_D
         cost_D = commission_D + slippage_D + borrow_D
         gross_D = ledger.equity_D[1:] / before_D - 1.0 + commission_D + slippage_D
         daily = pl.DataFrame(
@@ -117,10 +116,11 @@ class BacktestResult:
         spy, daily, net_D = self.sessions_per_year, self.daily, self.net_returns()
         fall = performance.max_drawdown(net_D)
         dates: list[dt.date] = [daily["date"][0], *daily["date"].to_list()]
-        gross_D = daily["gross_return"].to_numpy()
         return {
             "sharpe": performance.sharpe(net_D, spy),
-            "sharpe_gross": performance.sharpe(gross_D, spy),
+            "sharpe_gross": performance.sharpe(daily["gross_return"].to_numpy(), spy),
+            "sortino": performance.sortino(net_D, spy),
+            "calmar": performance.calmar(net_D, spy),
             "annual_return": performance.annual_return(net_D, spy),
             "annual_volatility": performance.annual_volatility(net_D, spy),
             "max_drawdown": fall.depth,
@@ -131,6 +131,7 @@ class BacktestResult:
             "cost_drag": _mean(daily["cost"]) * spy,
             "waterfall": self.waterfall(),
             "hit_rate": performance.hit_rate(net_D),
+            **performance.tails(net_D),
             "sessions": len(daily),
             "first_session": str(daily["date"][0]),
             "last_session": str(daily["date"][-1]),
@@ -138,6 +139,39 @@ class BacktestResult:
             "mean_long_exposure": _mean(daily["long_exposure"]),
             "mean_short_exposure": _mean(daily["short_exposure"]),
         }
+
+    def drawdown_table(self, count: int = 5) -> list[dict[str, Any]]:
+        """The deepest falls, deepest first, with dates and sessions from peak to trough to recovery."""
+        dates: list[dt.date] = [self.daily["date"][0], *self.daily["date"].to_list()]
+        return [
+            {
+                "depth": fall.depth,
+                "peak": str(dates[fall.peak]),
+                "trough": str(dates[fall.trough]),
+                "recovery": None if fall.recovery is None else str(dates[fall.recovery]),
+                "sessions_down": fall.trough - fall.peak,
+                "sessions_up": None if fall.recovery is None else fall.recovery - fall.trough,
+            }
+            for fall in performance.worst_drawdowns(self.net_returns(), count)
+        ]
+
+    def years(self) -> list[dict[str, Any]]:
+        """Figures of each calendar year; a year with few sessions is annualised all the same."""
+        spy, out = self.sessions_per_year, []
+        for (year,), rows in self.daily.group_by(pl.col("date").dt.year(), maintain_order=True):
+            net_D = rows["net_return"].to_numpy()
+            out.append(
+                {
+                    "year": year,
+                    "sessions": len(rows),
+                    "net_return": float(np.prod(1.0 + net_D)) - 1.0,
+                    "sharpe": performance.sharpe(net_D, spy),
+                    "max_drawdown": performance.max_drawdown(net_D).depth,
+                    "turnover": _mean(rows["turnover"]),
+                    "cost": float(rows["cost"].sum()),
+                }
+            )
+        return out
 
     def waterfall(self) -> dict[str, float]:
         """Mean return x sessions per year, from gross to net (sums, so that the parts add up exactly)."""

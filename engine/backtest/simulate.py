@@ -1,46 +1,79 @@
 """The simulation by vectorbt. The only module that imports vectorbt or pandas."""
 
 # Shape suffixes: D sessions, N stocks, O orders.
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import vectorbt as vbt
 
+from engine.backtest.fast import Orders, Shortfall, run_orders
+from engine.backtest.frictions import Frictions
 from engine.backtest.ledger import Ledger, Series, settle
 from engine.backtest.prices import Matrix, PriceTable
-from engine.config import CostConfig
+from engine.errors import DataError
+
+TOLERANCE = 1e-9
+"""Relative gap between vectorbt's equity and the fast path's above which a backtest is refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulation:
+    ledger: Ledger
+    """By vectorbt."""
+    orders: Orders
+    shortfall: Shortfall
+    gap: float
+    """Largest relative difference of the daily equity to the fast path's."""
 
 
 def simulate(
-    table: PriceTable, target_DN: Matrix, *, costs: CostConfig, initial_cash: float
-) -> Ledger:
-    """Run the target weights through ``Portfolio.from_orders``.
+    table: PriceTable, target_DN: Matrix, *, frictions: Frictions, initial_cash: float
+) -> Simulation:
+    """Run the targets through ``Portfolio.from_orders`` and hold the result against the fast path.
 
-    vectorbt knows neither borrow fees nor delistings nor sessions per year: the price table supplies
-    the exit prices, borrow is charged in `engine.backtest.result`, and none of vectorbt's annualised
-    figures is used (its default year has 365 days).
+    vectorbt sizes the orders itself, from targets, liquidity caps and rates; with lots, whose rounding
+    it does differently, it is given the shares to trade. It knows neither borrow fees nor delistings nor
+    sessions per year: the price table supplies the exit prices, borrow is charged in
+    `engine.backtest.result`, and none of vectorbt's annualised figures is used (its default year has 365
+    days).
     """
-    used_N = np.flatnonzero(np.nan_to_num(target_DN).any(axis=0))
+    quick, orders, shortfall = run_orders(
+        table, target_DN, frictions=frictions, initial_cash=initial_cash
+    )
+    used_N = np.flatnonzero(orders.change_DN.any(axis=0))
     if used_N.size == 0:
         used_N = np.array([0])  # nothing is ever held; vectorbt wants one column all the same
-    portfolio = _from_orders(table, target_DN, used_N, costs, initial_cash)
-    orders = portfolio.orders.records
+    portfolio = _from_orders(table, orders, frictions, used_N, initial_cash)
+    records = portfolio.orders.records
     D, N = target_DN.shape
-    row_O = orders["idx"].to_numpy()
-    column_O = used_N[orders["col"].to_numpy()]
-    size_O = orders["size"].to_numpy()
+    row_O = records["idx"].to_numpy()
+    column_O = used_N[records["col"].to_numpy()]
+    size_O = records["size"].to_numpy()
     before_slippage_O = size_O * table.fill_DN[row_O, column_O]
-    slippage_O = np.abs(size_O * orders["price"].to_numpy() - before_slippage_O)
+    slippage_O = np.abs(size_O * records["price"].to_numpy() - before_slippage_O)
     shares_DN = np.zeros((D, N))
     shares_DN[:, used_N] = portfolio.assets().to_numpy()
-    return settle(
+    ledger = settle(
         table,
+        frictions,
         shares_DN=shares_DN,
         cash_D=np.asarray(portfolio.cash(), dtype=np.float64).ravel(),
-        commission_D=_per_session(row_O, orders["fees"].to_numpy(), D),
+        commission_D=_per_session(row_O, records["fees"].to_numpy(), D),
         slippage_D=_per_session(row_O, slippage_O, D),
         traded_D=_per_session(row_O, before_slippage_O, D),
+    )
+    gap_D = np.abs(ledger.equity_D / quick.equity_D - 1.0)
+    if not gap_D.max() <= TOLERANCE:
+        d = int(np.argmax(gap_D > TOLERANCE))
+        raise DataError(
+            f"vectorbt and the second simulation disagree from {table.dates_D[d]} on "
+            f"({ledger.equity_D[d]:.6f} against {quick.equity_D[d]:.6f})",
+            hint="vectorbt buys less when cash runs out: lower portfolio.gross or raise cash_buffer",
+        )
+    return Simulation(
+        ledger=ledger, orders=orders, shortfall=shortfall, gap=float(gap_D.max(initial=0.0))
     )
 
 
@@ -50,26 +83,35 @@ def _per_session(row_O: Any, value_O: Any, D: int) -> Series:
 
 
 def _from_orders(
-    table: PriceTable, target_DN: Matrix, used_N: Any, costs: CostConfig, initial_cash: float
+    table: PriceTable, orders: Orders, frictions: Frictions, used_N: Any, initial_cash: float
 ) -> Any:
     index = pd.DatetimeIndex(table.dates_D.astype("datetime64[ns]"))
 
     def frame(values_DN: Matrix) -> pd.DataFrame:
         return pd.DataFrame(values_DN[:, used_N], index=index)
 
+    fill_DN = np.where(np.isfinite(table.fill_DN), table.fill_DN, table.mark_DN)
+    sizes: dict[str, Any] = {"size": frame(orders.target_DN), "size_type": "targetpercent"}
+    if frictions.has_lots:
+        change_DN = np.where(orders.change_DN != 0, orders.change_DN, np.nan)
+        sizes = {"size": frame(change_DN), "size_type": "amount"}
+    elif frictions.max_order_DN.size > 1:
+        cap_DN = np.where(table.exit_DN, np.inf, frictions.max_order_DN / fill_DN)
+        sizes["max_size"] = frame(np.maximum(cap_DN, np.finfo(float).tiny))
+    # Sales first, so that their cash can pay for the buys: what call_seq="auto" does, at a third of its time.
+    sales_first_DN = np.argsort(orders.change_DN[:, used_N] > 0, axis=1, kind="stable")
     return vbt.Portfolio.from_orders(
         frame(table.mark_DN),
-        size=frame(target_DN),
-        size_type="targetpercent",
+        **sizes,
         direction="both",
-        price=frame(np.where(np.isfinite(table.fill_DN), table.fill_DN, table.mark_DN)),
+        price=frame(fill_DN),
         val_price=frame(table.value_DN),
-        fees=costs.commission_bps / 1e4,
-        slippage=costs.slippage_bps / 1e4,
+        fees=frame(orders.commission_DN),
+        slippage=frame(orders.slippage_DN),
         init_cash=initial_cash,
         cash_sharing=True,
         group_by=True,
-        call_seq="auto",
+        call_seq=sales_first_DN,
         freq="1D",
         engine="rust",
     )

@@ -6,7 +6,14 @@ from pathlib import Path
 import polars as pl
 
 from engine.config import Market
-from engine.data.store import BAR_SCHEMA, INDEX_SCHEMA, SECURITY_SCHEMA, RawTables, read_parquet
+from engine.data.store import (
+    BAR_SCHEMA,
+    INDEX_SCHEMA,
+    SECURITY_SCHEMA,
+    RawTables,
+    complete_securities,
+    read_parquet,
+)
 from engine.errors import DataError, EnvironmentProblem
 
 GUESSES: dict[str, tuple[str, ...]] = {
@@ -21,8 +28,11 @@ GUESSES: dict[str, tuple[str, ...]] = {
     "name": ("name", "Name", "CoName", "company"),
     "sector": ("sector", "Sector", "S33"),
     "industry": ("industry", "Industry", "S17"),
+    "shortable": ("shortable", "Shortable", "borrowable"),
+    "borrow_class": ("borrow_class",),
 }
 """Our column -> names it is known under elsewhere, most specific first."""
+BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 SUFFIXES = (".parquet", ".csv")
 
 
@@ -38,12 +48,12 @@ def read_files(
     bars = _table(prices, BAR_SCHEMA, columns, optional={"turnover"})
     if "turnover" not in bars.columns:
         bars = bars.with_columns((pl.col("close") * pl.col("volume")).alias("turnover"))
-    optional = {"name", "sector", "industry"}
+    optional = set(SECURITY_SCHEMA) - {"symbol"}
     stocks = pl.DataFrame(schema=SECURITY_SCHEMA)
     if securities is not None:
-        stocks = _table(securities, SECURITY_SCHEMA, columns, optional=optional)
-        missing = [name for name in SECURITY_SCHEMA if name not in stocks.columns]
-        stocks = stocks.with_columns(pl.lit(None, pl.String).alias(name) for name in missing)
+        stocks = complete_securities(
+            _table(securities, SECURITY_SCHEMA, columns, optional=optional)
+        )
     market_index = None
     if index is not None:
         market_index = _table(index, INDEX_SCHEMA, columns, optional=set()).sort("date")
@@ -109,6 +119,12 @@ def _convert(file: Path, frame: pl.DataFrame, name: str, dtype: pl.DataType | ty
         blank = column.str.strip_chars().is_in(["", "nan", "NaN", "null", "None"])
         converted = column.str.strip_chars().cast(pl.Float64, strict=False)
         converted = converted.set(blank, float("nan"))
+    elif dtype == pl.Boolean and column.dtype == pl.String:
+        converted = (
+            column.str.strip_chars()
+            .str.to_lowercase()
+            .replace_strict(BOOLEANS, default=None, return_dtype=pl.Boolean)
+        )
     else:
         converted = column.cast(dtype, strict=False)
     lost = converted.is_null() & column.is_not_null()

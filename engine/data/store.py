@@ -34,7 +34,10 @@ SECURITY_SCHEMA = {
     "name": pl.String,
     "sector": pl.String,
     "industry": pl.String,
+    "shortable": pl.Boolean,
+    "borrow_class": pl.String,
 }
+"""``shortable`` null = yes; ``borrow_class`` null = general (a key of ``costs.borrow_classes`` else)."""
 INDEX_SCHEMA = {"date": pl.Date, "close": pl.Float64}
 ORACLE_SCHEMA = {
     "date": pl.Date,
@@ -130,7 +133,7 @@ class PanelStore:
         }
         return RawTables(
             bars=tables["bars"],
-            securities=tables["securities"],
+            securities=complete_securities(tables["securities"]),
             index=tables.get("index"),
             oracle=tables.get("oracle"),
             market=manifest["market"],
@@ -150,6 +153,13 @@ class PanelStore:
                 f"{directory}: incomplete snapshot", hint="run `atft-tui ingest` again"
             )
         return directory
+
+
+def complete_securities(frame: pl.DataFrame) -> pl.DataFrame:
+    """The securities table with all its columns; those that a source does not have are null."""
+    missing = [name for name in SECURITY_SCHEMA if name not in frame.columns]
+    nulls = [pl.lit(None, SECURITY_SCHEMA[name]).alias(name) for name in missing]
+    return frame.with_columns(nulls).select(list(SECURITY_SCHEMA))
 
 
 def read_parquet(path: Path) -> pl.DataFrame:

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from engine.config import SyntheticConfig
 from engine.data.calendar import weekdays
-from engine.data.store import RawTables
+from engine.data.store import RawTables, complete_securities
 
 FIRST_DAY = "2018-01-02"
 ORACLE_HORIZONS = (1, 5, 10, 20)
@@ -107,7 +107,7 @@ def generate(config: SyntheticConfig) -> SyntheticMarket:
     ).select("date", "symbol", "horizon", "expected")
     raw = RawTables(
         bars=bars,
-        securities=securities,
+        securities=complete_securities(securities),
         index=index,
         market="synthetic",
         source=f"synthetic(seed={config.seed})",

@@ -67,6 +67,15 @@ def gauss_rank(values_N: Array) -> Array:
 
 
 @njit(parallel=True, cache=True)
+def normal_scores(values_DN: Array) -> Array:
+    """`gauss_rank` of each row."""
+    out_DN = np.empty_like(values_DN)
+    for d in prange(len(values_DN)):
+        out_DN[d] = gauss_rank(values_DN[d])
+    return out_DN
+
+
+@njit(parallel=True, cache=True)
 def rank_within_day(values_NS: Array, member_NS: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Normal scores of each column among its members; 0 for non-members and missing values.
 

@@ -1,22 +1,94 @@
-"""What a strategy is, and how one is found by name."""
+"""What a strategy is, what it may see, and how one is found by name."""
 
+# Shape suffixes: K decisions, N stocks that are scored on any of them.
 import importlib
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Protocol, Self, runtime_checkable
+
+import numpy as np
+import polars as pl
+from numba import njit
+from numpy.typing import NDArray
 
 from engine.config import PortfolioConfig
-from engine.data.panel import Panel
-from engine.errors import UsageError
-from engine.portfolio.prediction import Prediction
-from engine.portfolio.weights import Weights
+from engine.errors import GateError, UsageError
+from engine.evaluation.ranks import counts_from_ends
+from engine.features.normalise import normal_scores
+from engine.portfolio.market_data import MarketData, Matrix, positions
+from engine.portfolio.prediction import Prediction, score_column
+from engine.strategy_list import strategy_names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decisions:
+    """Scores of the days on which the book is decided, and the market as it was known then."""
+
+    market: MarketData
+    row_K: NDArray[np.int64]
+    """Session of each decision, a row of the market's tables."""
+    score_KN: Matrix
+    """Higher = expected to return more; NaN = not scored on the day."""
+
+    @classmethod
+    def of(cls, score_DN: Matrix, market: MarketData, config: PortfolioConfig) -> Self:
+        """Every ``rebalance_sessions``-th day that has scores; a day without any decides nothing."""
+        row_K = np.flatnonzero(np.isfinite(score_DN).any(axis=1))[:: config.rebalance_sessions]
+        score_KN = score_DN if row_K.size == len(score_DN) else score_DN[row_K]
+        return cls(market=market, row_K=row_K, score_KN=score_KN)
+
+    def with_scores(self, score_KN: Matrix) -> Self:
+        return replace(self, score_KN=score_KN)
+
+    @property
+    def from_top_KN(self) -> NDArray[np.int32]:
+        """Names that score at least as high, itself included (1 = best alone); 0 = not scored."""
+        return self._counts[0]
+
+    @property
+    def from_bottom_KN(self) -> NDArray[np.int32]:
+        """Names that score at least as low, itself included (1 = worst alone); 0 = not scored."""
+        return self._counts[1]
+
+    @cached_property
+    def _counts(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        return counts_from_ends(self.score_KN)
+
+    @cached_property
+    def n_scored_K1(self) -> NDArray[np.int64]:
+        return np.asarray(np.isfinite(self.score_KN).sum(axis=1, keepdims=True))
+
+    @cached_property
+    def normal_KN(self) -> Matrix:
+        """Normal scores of the day's ranks, mean 0 and deviation near 1; NaN = not scored."""
+        return normal_scores(self.score_KN)
+
+    def top(self, fraction: float) -> NDArray[np.bool_]:
+        """``[K, N]``: among the best ``fraction`` of the day's names. Ties are never split: equal
+        scores are in together or not at all.
+        """
+        leg_K1 = np.floor(self.n_scored_K1 * fraction)
+        return np.asarray((self.from_top_KN > 0) & (self.from_top_KN <= leg_K1))
+
+    def bottom(self, fraction: float) -> NDArray[np.bool_]:
+        """``[K, N]``: among the worst ``fraction`` of the day's names, ties as in `top`."""
+        leg_K1 = np.floor(self.n_scored_K1 * fraction)
+        return np.asarray((self.from_bottom_KN > 0) & (self.from_bottom_KN <= leg_K1))
 
 
 @runtime_checkable
 class Strategy(Protocol):
-    """From scores to weights. It may look at prices up to and including each decision's date only."""
+    """From scores to the book of a day, before tranches, constraints and costs.
 
-    name: str
+    ``weights`` returns ``[K, N]`` fractions of equity, finite, 0 for names without a score; row k may
+    depend on rows up to k only. The engine lays ``n_tranches`` of them over each other, applies the
+    constraints and makes the book dollar neutral; a strategy only says what it would like to hold.
+    """
 
-    def weights(self, prediction: Prediction, panel: Panel, config: PortfolioConfig) -> Weights: ...
+    @property
+    def name(self) -> str: ...
+
+    def weights(self, decisions: Decisions, config: PortfolioConfig) -> Matrix: ...
 
 
 def load_strategy(name: str) -> Strategy:
@@ -29,12 +101,56 @@ def load_strategy(name: str) -> Strategy:
     except ModuleNotFoundError as error:
         if error.name != module_name:
             raise
+        known = ", ".join(strategy_names())
         raise UsageError(
-            f"there is no strategy {name!r}", hint=f"put it into strategies/{name}.py"
+            f"there is no strategy {name!r}",
+            hint=f"known: {known}; a new one goes into strategies/{name}.py",
         ) from error
     strategy = getattr(module, "STRATEGY", None)
     if not isinstance(strategy, Strategy):
         raise UsageError(
-            f"strategies/{name}.py defines no STRATEGY with a name and a weights method"
+            f"strategies/{name}.py defines no STRATEGY with a name and a weights method",
+            hint="docs/strategies.md shows a whole one",
         )
     return strategy
+
+
+def choose(strategy: Strategy, decisions: Decisions, config: PortfolioConfig) -> Matrix:
+    """The strategy's weights; refused unless they have the right shape, are finite and were scored."""
+    weight_KN = np.asarray(strategy.weights(decisions, config), dtype=np.float64)
+    if weight_KN.shape != decisions.score_KN.shape:
+        raise GateError(
+            f"strategy {strategy.name}: weights have shape {weight_KN.shape}, "
+            f"not {decisions.score_KN.shape} (decisions, stocks)"
+        )
+    k, n = first_stray(weight_KN, decisions.score_KN)
+    if k >= 0:
+        date = decisions.market.dates_D[decisions.row_K[k]]
+        raise GateError(
+            f"strategy {strategy.name}: weight {weight_KN[k, n]} of {decisions.market.symbols[n]} on "
+            f"{date} is not finite, or the stock has no score that day",
+            hint="a strategy may only hold what was scored",
+        )
+    return weight_KN
+
+
+@njit(cache=True)
+def first_stray(weight_KN: Matrix, score_KN: Matrix) -> tuple[int, int]:
+    """Place of the first weight that is not finite or has no score; (-1, -1) if there is none."""
+    K, N = weight_KN.shape
+    for k in range(K):
+        for n in range(N):
+            weight = weight_KN[k, n]
+            if not np.isfinite(weight) or (weight != 0.0 and np.isnan(score_KN[k, n])):
+                return k, n
+    return -1, -1
+
+
+def dense_scores(prediction: Prediction, market: MarketData, horizon: int) -> Matrix:
+    """``[D, N]`` scores of one horizon on the market's axes; NaN = not scored."""
+    dates = pl.Series("date", market.dates_D).cast(pl.Date)
+    place = positions(prediction.frame, dates, pl.Series("symbol", market.symbols))
+    score_DN = np.full((len(dates), len(market.symbols)), np.nan)
+    score = prediction.frame[score_column(horizon)].to_numpy()
+    score_DN[place["row"].to_numpy(), place["column"].to_numpy()] = score
+    return score_DN

@@ -1,80 +1,81 @@
 """`backtest`: what the out-of-sample scores of a run would have earned, after costs."""
 
+from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from engine.backtest.baselines import price_baselines, stored_baselines
-from engine.backtest.compare import Simulator, compare_baselines, random_band
-from engine.backtest.simulate import simulate
+from engine.backtest.compare import compare_baselines, random_band
+from engine.backtest.forward import forward_returns
+from engine.backtest.result import BacktestResult
+from engine.backtest.simulate import Simulation, simulate
+from engine.backtest.simulator import Simulator
 from engine.config import Config
 from engine.data.load import load_panel
+from engine.data.quality import QualityReport
 from engine.errors import GateError
+from engine.evaluation.factor import factor_figures
 from engine.files import write_json, write_parquet
+from engine.portfolio.book import Book, measure
+from engine.portfolio.market_data import Matrix
 from engine.portfolio.prediction import Prediction
 from engine.portfolio.strategy import load_strategy
 from engine.runs.events import StageStarted
-from engine.runs.store import Run, RunStore, require_file
+from engine.runs.store import Run, require_file
+from engine.runs.trials import count_trials, record_trials
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
 
-TRIAL_COMMANDS = ("train", "walkforward", "demo")
+TRADING = ("portfolio", "constraints", "costs", "backtest")
+"""Tables of the command's own configuration; the rest is the run's."""
 
 
 def backtest(context: StageContext, *, run: str, strategy: str | None) -> Outcome:
-    """Weights, vectorbt simulation, baselines on the same days, interval and verdict.
+    """Weights, vectorbt simulation, baselines on the same days, factor figures, interval and verdict.
 
-    Only rows of split ``test`` count. Portfolio, costs and backtest settings come from the command's
-    configuration, data and labels from the run's.
+    Only rows of split ``test`` count. Portfolio, constraints, costs and backtest settings come from the
+    command's configuration, data and labels from the run's.
     """
     found = context.store.open(run)
-    require_file(found.path("predictions.parquet"), "run `atft-tui train` or `predict` first")
-    config = _configuration(context, found, strategy)
+    config = trading_configuration(context, found, strategy)
     with found.lock():
-        prediction = Prediction.read(found.path("predictions.parquet")).only("test")
-        if prediction.frame.is_empty():
-            raise GateError(
-                f"{found.id}: no out-of-sample scores (split test) to test",
-                hint="in-sample scores are never backtested; predict later days",
-            )
+        prediction = out_of_sample(found)
         context.sink.emit(StageStarted(stage="load"))
         panel, quality = load_panel(context.workspace, config)
         context.sink.emit(StageStarted(stage="simulate"))
-        simulator = Simulator.for_days(
+        simulator = Simulator.for_prediction(
             prediction,
             panel=panel,
             strategy=load_strategy(config.portfolio.strategy),
             config=config,
         )
-        weights = simulator.choose(prediction)
-        ledger = simulate(
-            simulator.table,
-            simulator.table.targets(weights),
-            costs=config.costs,
-            initial_cash=config.backtest.initial_cash,
+        book = simulator.book(simulator.score_DN, trace=True)
+        simulation = run_vectorbt(simulator, book)
+        result = simulator.result(simulation.ledger, run_id=found.id)
+        context.sink.emit(StageStarted(stage="baselines"))
+        baselines, daily = compare_baselines(simulator, result, _rivals(found, simulator))
+        baselines["random"] = random_band(simulator)
+        context.sink.emit(StageStarted(stage="factor"))
+        forward = forward_returns(panel, simulator.market, config)
+        factor = factor_figures(
+            simulator.score_DN,
+            forward,
+            simulator.market.dates_D,
+            horizon=config.portfolio.horizon,
         )
-        result = simulator.settle(ledger, weights)
-        horizon = config.portfolio.horizon
-        scores = price_baselines(panel, prediction, horizon)
-        stored = found.path("baselines.parquet")
-        if stored.is_file():
-            rows = pl.read_parquet(stored).filter(pl.col("split") == "test")
-            scores = stored_baselines(rows, prediction, horizon)
-        baselines, daily = compare_baselines(simulator, result, prediction, scores)
-        baselines["random"] = random_band(simulator, prediction)
-        summary: dict[str, Any] = {
-            "run_id": found.id,
-            "strategy": weights.strategy,
-            **result.figures(),
-            **result.evidence(config.backtest, horizon=horizon, trials=count_trials(context.store)),
-            "sessions_per_year": result.sessions_per_year,
-            "entry": f"{result.entry} of the next session",
-            "horizon": horizon,
-            "costs": config.costs.model_dump(),
-            "portfolio": config.portfolio.model_dump(),
+        sharpe = result.figures()["sharpe"]
+        record_trials(found, {f"backtest {book.strategy}": (trial_settings(config), sharpe)})
+        trials = count_trials(context.store)
+        summary = {
+            **_summary(simulator, book, simulation, result, trials, quality),
             "baselines": baselines,
-            "notes": list(quality.notes),
+            "factor": factor,
+            "alpha_to_orders": _waterfall(book, simulation, simulator.table.mark_DN, factor),
         }
+        weights = book.weights(found.id, config.portfolio)
         weights.write(found.path("weights.parquet"))
         result.write(found.path("backtest.parquet"))
         write_parquet(found.path("backtest_baselines.parquet"), daily)
@@ -82,28 +83,111 @@ def backtest(context: StageContext, *, run: str, strategy: str | None) -> Outcom
     return Outcome(json=summary, text=_text(summary))
 
 
-def count_trials(store: RunStore) -> int:
-    """Runs that trained something: each was a chance to find a good backtest by luck."""
-    return max(1, sum(run.command in TRIAL_COMMANDS for run in store))
+def out_of_sample(run: Run) -> Prediction:
+    """The out-of-sample scores of a run; anything else is never simulated."""
+    path = require_file(run.path("predictions.parquet"), "run `atft-tui train` or `predict` first")
+    prediction = Prediction.read(path).only("test")
+    if prediction.frame.is_empty():
+        raise GateError(
+            f"{run.id}: no out-of-sample scores (split test) to test",
+            hint="in-sample scores are never backtested; predict later days",
+        )
+    return prediction
 
 
-def _configuration(context: StageContext, run: Run, strategy: str | None) -> Config:
-    trained = run.config()
-    portfolio = context.config.portfolio
+def trading_configuration(context: StageContext, run: Run, strategy: str | None) -> Config:
+    """The run's configuration with the trading tables of the command's."""
+    updates = {name: getattr(context.config, name).model_dump() for name in TRADING}
     if strategy is not None:
-        portfolio = portfolio.model_copy(update={"strategy": strategy})
-    updates = {
-        "portfolio": portfolio,
-        "costs": context.config.costs,
-        "backtest": context.config.backtest,
-    }
-    return Config.model_validate(
-        {**trained.model_dump(), **{name: value.model_dump() for name, value in updates.items()}}
+        updates["portfolio"]["strategy"] = strategy
+    return Config.model_validate({**run.config().model_dump(), **updates})
+
+
+def trial_settings(config: Config) -> dict[str, Any]:
+    """What makes a simulation of the same scores another trial."""
+    tables = ("portfolio", "constraints", "costs")
+    found = {name: getattr(config, name).model_dump(mode="json") for name in tables}
+    return found | {"initial_cash": config.backtest.initial_cash}
+
+
+def run_vectorbt(simulator: Simulator, book: Book) -> Simulation:
+    """The book through vectorbt, held against the fast path."""
+    return simulate(
+        simulator.table,
+        simulator.table.orders(book.targets()),
+        frictions=simulator.frictions,
+        initial_cash=simulator.config.backtest.initial_cash,
     )
 
 
+def _rivals(run: Run, simulator: Simulator) -> Iterator[tuple[str, Matrix]]:
+    stored = run.path("baselines.parquet")
+    if stored.is_file():
+        rows = pl.read_parquet(stored).filter(pl.col("split") == "test")
+        horizon = simulator.config.portfolio.horizon
+        return stored_baselines(rows, simulator.market, simulator.score_DN, horizon)
+    return price_baselines(simulator.panel, simulator.market, simulator.score_DN)
+
+
+def _summary(
+    simulator: Simulator,
+    book: Book,
+    simulation: Simulation,
+    result: BacktestResult,
+    trials: int,
+    quality: QualityReport,
+) -> dict[str, Any]:
+    config = simulator.config
+    return {
+        "run_id": result.run_id,
+        "strategy": book.strategy,
+        **result.figures(),
+        **result.evidence(config.backtest, horizon=config.portfolio.horizon, trials=trials),
+        "sessions_per_year": result.sessions_per_year,
+        "entry": f"{result.entry} of the next session",
+        "horizon": config.portfolio.horizon,
+        "drawdowns": result.drawdown_table(),
+        "years": result.years(),
+        "exposures": simulator.exposures(book, result),
+        "capacity": simulator.capacity(simulation.orders),
+        "currency": {"jp": "JPY", "us": "USD"}.get(simulator.panel.market, ""),
+        "simulations_gap": simulation.gap,
+        "costs": config.costs.model_dump(mode="json"),
+        "portfolio": config.portfolio.model_dump(mode="json"),
+        "constraints": config.constraints.model_dump(mode="json"),
+        "initial_cash": config.backtest.initial_cash,
+        "notes": list(quality.notes),
+    }
+
+
+def _waterfall(
+    book: Book, simulation: Simulation, marks_DN: Matrix, factor: dict[str, Any]
+) -> dict[str, Any]:
+    """From the score to the orders: what each step left of the book and of its expected IC.
+
+    Expected IC = RankIC of the scores x transfer coefficient of the step; the last step is the book
+    that was held, after liquidity, lots, price limits and stops.
+    """
+    decisions = book.decisions
+    rows = decisions.row_K + 1
+    inside = rows < len(simulation.ledger.equity_D)
+    held_DN = simulation.orders.shares_DN[rows[inside]]
+    equity_D = simulation.ledger.equity_D[rows[inside]]
+    achieved_KN = np.zeros_like(book.weight_KN)
+    achieved_KN[inside] = held_DN * marks_DN[rows[inside]] / equity_D[:, None]
+    steps = [*book.steps, measure("held after orders", achieved_KN, decisions)]
+    traded = next(row for row in factor["decay"] if row["horizon"] == factor["horizon"])
+    return {
+        "rank_ic": traded["rank_ic"],
+        "steps": [
+            {**asdict(step), "expected_ic": traded["rank_ic"] * step.transfer} for step in steps
+        ],
+        "orders": asdict(simulation.shortfall),
+    }
+
+
 def _text(summary: dict[str, Any]) -> str:
-    rows = [["network", *_cells(summary)]]
+    rows = [["these scores", *_cells(summary)]]
     rows += [[name, *_cells(values)] for name, values in summary["baselines"].items()]
     low, high = summary["sharpe_low"], summary["sharpe_high"]
     lines = [
@@ -111,6 +195,7 @@ def _text(summary: dict[str, Any]) -> str:
         f"target {summary['target']}: {summary['verdict']}",
         f"{summary['sessions']} sessions, x sqrt({summary['sessions_per_year']}), entry at the "
         f"{summary['entry']}, deflated {summary['sharpe_deflated']:.2f} ({summary['trials']} trials)",
+        f"vectorbt and the second simulation agree to {summary['simulations_gap']:.0e}",
         "",
         table(
             rows, header=["", "net Sharpe", "interval", "net return/y", "turnover/day", "costs/y"]

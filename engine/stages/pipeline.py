@@ -43,7 +43,7 @@ class Dataset:
     graphs: GraphSeries | None
 
 
-def load_dataset(context: StageContext, sink: EventSink) -> Dataset:
+def load_dataset(context: StageContext, sink: EventSink, *, with_graph: bool = True) -> Dataset:
     """Panel -> features -> graphs; whatever is unchanged comes from the cache of the workspace."""
     config, workspace = context.config, context.workspace
     sink.emit(StageStarted(stage="load"))
@@ -51,7 +51,7 @@ def load_dataset(context: StageContext, sink: EventSink) -> Dataset:
     sink.emit(StageStarted(stage="features"))
     features = build_features(panel, config, workspace / "features", sink)
     graphs = None
-    if uses_graph(config):
+    if with_graph and uses_graph(config):
         sink.emit(StageStarted(stage="graph"))
         graphs = build_graphs(panel, features, config.graph, workspace / "graphs", sink)
     return Dataset(panel=panel, quality=quality, features=features, graphs=graphs)
@@ -156,11 +156,14 @@ def announce(
 
 
 def write_predictions(run: Run, frame: pl.DataFrame, features: FeatureSet, config: Config) -> None:
-    """``predictions.parquet`` of the run, with what its scores rest on in the metadata."""
+    """``predictions.parquet`` of the run, with what its scores rest on in the metadata.
+
+    The horizons are those of the frame's columns.
+    """
     Prediction(
         frame=frame,
         run_id=run.id,
-        horizons=features.horizons,
+        horizons=tuple(h for h in features.horizons if f"score_{h}" in frame.columns),
         market=features.market,
         config_digest=digest(config.model_dump(mode="json")),
         data_fingerprint=features.fingerprint,

@@ -30,6 +30,7 @@ from engine.training.evaluate import by_horizon, evaluate, paired_rank_ic
 from engine.training.trainer import TrainingStopped
 
 SESSIONS = {"y": 252, "m": 21, "": 1}
+NETWORK = "network"
 
 
 def walkforward(
@@ -40,6 +41,7 @@ def walkforward(
     step: str,
     seeds: int,
     with_baselines: bool,
+    model: str = NETWORK,
     resume: str | None = None,
 ) -> Outcome:
     """Train per fold, average ``seeds`` networks, and keep the scores of all test days.
@@ -53,6 +55,7 @@ def walkforward(
         step=step,
         seeds=seeds,
         with_baselines=with_baselines,
+        model=model,
     )
     run, context = open_or_create(context, "walkforward", resume=resume)
     saved = run.path("walkforward.json")
@@ -62,7 +65,8 @@ def walkforward(
     with run_session(context, run, resumed=resume is not None) as session:
         write_json(saved, asdict(plan))
         sink, started = session.sink, time.perf_counter()
-        dataset = load_dataset(context, sink)
+        is_network = plan.model == NETWORK
+        dataset = load_dataset(context, sink, with_graph=is_network)
         config = context.config
         folds = walk_forward(
             dataset.features,
@@ -72,11 +76,17 @@ def walkforward(
             last_test=last,
             step_sessions=length,
         )
-        scores = [_score_fold(context, run, dataset, fold, plan.seeds, sink) for fold in folds]
         baselines = pl.DataFrame()
-        if plan.with_baselines:
+        if is_network:
+            parts = [_score_fold(context, run, dataset, fold, plan.seeds, sink) for fold in folds]
+            scores = pl.concat(parts)
+        if plan.with_baselines or not is_network:
             baselines = _baselines(context, run, dataset, folds, sink)
-        summary = _summarise(context, run, dataset, folds, pl.concat(scores), baselines)
+        if not is_network:
+            scores, baselines = _take(baselines, plan.model)
+            write_parquet(run.path("baselines.parquet"), baselines)
+        summary = _summarise(context, run, dataset, folds, scores, baselines)
+        summary["model"] = plan.model
         summary["seconds"] = time.perf_counter() - started
         write_json(run.path("train.json"), summary)
         session.summary = {"test": summary["test"], "seconds": summary["seconds"]}
@@ -92,6 +102,8 @@ class Plan:
     step: str
     seeds: int
     with_baselines: bool
+    model: str = NETWORK
+    """Whose scores the run keeps: the network's, or those of a baseline by name."""
 
     def check(self) -> tuple[dt.date | None, dt.date | None, int]:
         """First and last test day and the length of a block in sessions; UsageError if senseless."""
@@ -186,6 +198,20 @@ def _baselines(
     return frame
 
 
+def _take(baselines: pl.DataFrame, model: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The scores of one baseline, with the horizons it was fitted for, and the others."""
+    scores = baselines.filter(pl.col("name") == model).drop("name")
+    if scores.is_empty():
+        known = ", ".join([NETWORK, *baselines["name"].unique().sort()])
+        raise UsageError(f"--model {model!r}: there is no such model", hint=f"known: {known}")
+    known_columns = [
+        column
+        for column in scores.columns
+        if not column.startswith("score_") or scores[column].is_finite().all()
+    ]
+    return scores.select(known_columns), baselines.filter(pl.col("name") != model)
+
+
 def _summarise(
     context: StageContext,
     run: Run,
@@ -198,7 +224,8 @@ def _summarise(
     scores = scores.sort("date", "symbol")
     write_predictions(run, scores, features, config)
     h, seed, draws = config.training.score_horizon, config.training.seed, config.training.null_draws
-    ours = evaluate(scores, features, null_draws=draws, seed=seed)["test"]
+    horizons = [n for n in features.horizons if f"score_{n}" in scores.columns]
+    ours = evaluate(scores, features, null_draws=draws, seed=seed, horizons=horizons)["test"]
     per_fold = []
     for fold in folds:
         rows = scores.filter(pl.col("fold") == fold.index)

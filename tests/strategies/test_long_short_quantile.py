@@ -1,17 +1,14 @@
 """Weights by hand, and what must hold for any scores."""
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.config import PortfolioConfig
-from engine.errors import GateError, UsageError
-from engine.portfolio.strategy import load_strategy
-from engine.portfolio.weights import Weights
+from engine.config import ConstraintConfig, PortfolioConfig
+from engine.portfolio.book import build_book
 from strategies.long_short_quantile import LongShortQuantile
-from tests.engine.backtest.markets import day, panel_of, prediction_of
+from tests.engine.backtest.markets import day, decisions_of, panel_of, prediction_of
 
 STRATEGY = LongShortQuantile()
 Scores = dict[str, list[float | None]]
@@ -27,9 +24,11 @@ def choose(
 ) -> dict[str, list[float]]:
     n_days = max(len(values) for values in scores.values())
     panel = panel_of(closes or {name: [10.0] * (n_days + 1) for name in scores})
-    weights = STRATEGY.weights(prediction_of(scores, settings.horizon), panel, settings)
+    prediction = prediction_of(scores, settings.horizon)
+    decisions = decisions_of(prediction, panel, settings)
+    book = build_book(STRATEGY, decisions, settings, ConstraintConfig())
     table = {name: [0.0] * n_days for name in scores}
-    for date, symbol, weight in weights.frame.iter_rows():
+    for date, symbol, weight in book.weights("run", settings).frame.iter_rows():
         table[symbol][(date - day(0)).days] = weight
     return table
 
@@ -117,23 +116,3 @@ def test_the_order_of_symbols_does_not_matter() -> None:
     a, b = (choose(s, config(horizon=3, fraction=0.2)) for s in (scores, mirrored))
     for i in range(20):
         assert a[f"S{i:02d}"] == pytest.approx(b[f"S{19 - i:02d}"])
-
-
-def test_strategies_are_found_by_name_and_nowhere_else() -> None:
-    assert load_strategy("long_short_quantile").name == "long_short_quantile"
-    with pytest.raises(UsageError, match="no strategy 'nothing'"):
-        load_strategy("nothing")
-    for hostile in ("../engine/cli", "os.path", "", "a b", "engine.cli"):
-        with pytest.raises(UsageError, match="no strategy name"):
-            load_strategy(hostile)
-
-
-def test_a_weight_on_a_name_that_was_not_scored_is_refused() -> None:
-    prediction = prediction_of({"A": [1.0, 2.0, 1.0], "B": [2.0, None, None]})
-    frame = pl.DataFrame({"date": [day(0), day(2)], "symbol": ["B", "B"], "weight": [0.5, 0.5]})
-    weights = Weights(
-        frame=frame, strategy="greedy", run_id="r", max_gross=2.0, max_net=1.0, max_weight=1.0
-    )
-    with pytest.raises(GateError, match="B has a weight on 2021-01-06 but no score"):
-        weights.check_predicted(prediction, memory=2)
-    weights.check_predicted(prediction, memory=3)

@@ -7,9 +7,12 @@ import numpy as np
 import polars as pl
 
 from engine.backtest.prices import PriceTable
+from engine.config import ConstraintConfig, Market, PortfolioConfig
 from engine.data.panel import Panel
-from engine.data.store import SECURITY_SCHEMA
+from engine.data.store import SECURITY_SCHEMA, complete_securities
+from engine.portfolio.market_data import MarketData
 from engine.portfolio.prediction import Prediction
+from engine.portfolio.strategy import Decisions, dense_scores
 from engine.portfolio.weights import Weights
 
 FIRST = dt.date(2021, 1, 4)
@@ -22,6 +25,10 @@ def day(number: int) -> dt.date:
 def panel_of(
     closes: Mapping[str, Sequence[float | None]],
     opens: Mapping[str, Sequence[float | None]] | None = None,
+    *,
+    securities: pl.DataFrame | None = None,
+    turnover: float = 1000.0,
+    market: Market = "us",
 ) -> Panel:
     """One bar a calendar day from `FIRST`; None = no bar. Opens equal closes unless given."""
     rows = []
@@ -40,16 +47,18 @@ def panel_of(
                     "low": min(body),
                     "close": close,
                     "close_raw": close,
-                    "volume": 1000.0,
-                    "turnover": 1000.0 * close,
+                    "volume": turnover / close,
+                    "turnover": turnover,
                 }
             )
     frame = pl.DataFrame(rows).with_columns(pl.col("open").cast(pl.Float64)).sort("date", "symbol")
     return Panel(
         frame=frame,
-        securities=pl.DataFrame(schema=SECURITY_SCHEMA),
+        securities=complete_securities(
+            securities if securities is not None else pl.DataFrame(schema=SECURITY_SCHEMA)
+        ),
         index=None,
-        market="us",
+        market=market,
         source="test",
         as_of=frame["date"].max(),  # type: ignore[arg-type]
         fingerprint="test",
@@ -72,6 +81,23 @@ def prediction_of(
     return Prediction(
         frame=frame.sort("date", "symbol"), run_id="test", horizons=(horizon,), market="us"
     )
+
+
+def decisions_of(
+    prediction: Prediction,
+    panel: Panel,
+    portfolio: PortfolioConfig,
+    limits: ConstraintConfig | None = None,
+) -> Decisions:
+    """Scores of the traded horizon on the panel's days."""
+    market = MarketData.from_panel(
+        panel,
+        first=prediction.dates[0],
+        last=prediction.dates[-1],
+        symbols=prediction.frame["symbol"].unique().to_list(),
+        constraints=limits or ConstraintConfig(),
+    )
+    return Decisions.of(dense_scores(prediction, market, portfolio.horizon), market, portfolio)
 
 
 def weights_of(book: Mapping[str, Sequence[float | None]]) -> Weights:

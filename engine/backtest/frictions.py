@@ -1,0 +1,155 @@
+"""What stands between a target and a fill: market rules, liquidity and the prices of trading."""
+
+# Shape suffixes: D sessions of the simulation, N stocks, M commission tiers.
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from engine.backtest.prices import Matrix, PriceTable
+from engine.config import ConstraintConfig, CostConfig
+from engine.data.panel import Panel
+from engine.portfolio.market_data import MarketData
+from engine.portfolio.market_rules import lot_size, price_limits, tick
+
+BASIS = 1e-4
+
+
+def _unlimited() -> Matrix:
+    return np.full((1, 1), np.inf)
+
+
+def _nothing() -> Matrix:
+    return np.zeros((1, 1))
+
+
+def _never() -> NDArray[np.bool_]:
+    return np.zeros((1, 1), dtype=bool)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frictions:
+    """Tables are ``[D, N]`` or ``[1, 1]`` where one value holds everywhere. Fractions, not basis points."""
+
+    commission_limit_M: NDArray[np.float64]
+    """Order value up to which a commission rate holds; the last is infinite."""
+    commission_rate_M: NDArray[np.float64]
+    half_spread: float
+    impact: float
+    """Slippage per unit of (order value / ADV)."""
+    max_slippage: float
+    borrow_N: NDArray[np.float64]
+    """Fee on short value held overnight, a session. ``[N]`` or ``[1]``."""
+    adv_DN: Matrix = field(default_factory=_unlimited)
+    """Mean turnover known at the decision, quote currency a session."""
+    max_order_DN: Matrix = field(default_factory=_unlimited)
+    """Largest order value, quote currency."""
+    lot_DN: Matrix = field(default_factory=_nothing)
+    """Shares (on the scale of the price table) that trade together; 0 = any fraction."""
+    half_tick_DN: Matrix = field(default_factory=_nothing)
+    """Least half-spread."""
+    no_buy_DN: NDArray[np.bool_] = field(default_factory=_never)
+    no_sell_DN: NDArray[np.bool_] = field(default_factory=_never)
+    drawdown_stop: float = 0.0
+    """Fall from the high that closes everything; 0 = off."""
+    drawdown_pause: int = 1
+    """Sessions without positions after it."""
+
+    @classmethod
+    def from_costs(cls, costs: CostConfig, sessions_per_year: int) -> Self:
+        """The price list alone: unlimited liquidity, no lots, no limits, one borrow fee."""
+        tiers = costs.commission_tiers or ((np.inf, costs.commission_bps),)
+        limit_M = np.array([limit for limit, _ in tiers])
+        limit_M[-1] = np.inf
+        return cls(
+            commission_limit_M=limit_M,
+            commission_rate_M=np.array([rate for _, rate in tiers]) * BASIS,
+            half_spread=costs.slippage_bps * BASIS,
+            impact=costs.impact_bps * BASIS * 100.0,
+            max_slippage=max(costs.max_slippage_bps, costs.slippage_bps) * BASIS,
+            borrow_N=np.array([costs.borrow_bps_per_year * BASIS / sessions_per_year]),
+        )
+
+    @classmethod
+    def of(
+        cls,
+        table: PriceTable,
+        market: MarketData,
+        panel: Panel,
+        *,
+        costs: CostConfig,
+        limits: ConstraintConfig,
+        sessions_per_year: int,
+    ) -> Self:
+        """All of them for one market. What depends on liquidity is known one session before the fill."""
+        plain = cls.from_costs(costs, sessions_per_year)
+        plain = plain.with_costs(costs, panel, table.symbols, sessions_per_year)
+        adv_DN = _shift(market.adv_DN, len(table.dates_D))
+        changes: dict[str, Any] = {
+            "adv_DN": adv_DN,
+            "drawdown_stop": limits.drawdown_stop,
+            "drawdown_pause": limits.drawdown_pause,
+        }
+        if limits.max_adv_share > 0:
+            changes["max_order_DN"] = limits.max_adv_share * adv_DN
+        quoted_DN = table.quoted_DN if table.quoted_DN is not None else np.ones((1, 1))
+        lot = lot_size(panel.market, limits.lot)
+        if lot:
+            changes["lot_DN"] = lot * np.broadcast_to(quoted_DN, table.mark_DN.shape)
+        if panel.market == "jp":
+            price_DN = table.mark_DN * quoted_DN
+            changes["half_tick_DN"] = 0.5 * tick(price_DN, "jp") / price_DN
+            if limits.daily_limits:
+                base_DN = np.vstack([price_DN[:1], table.mark_DN[:-1] * quoted_DN[1:]])
+                low_DN, high_DN = price_limits(base_DN, "jp")
+                fill_DN = table.fill_DN * quoted_DN
+                changes["no_buy_DN"] = fill_DN >= high_DN * (1.0 - 1e-9)
+                changes["no_sell_DN"] = fill_DN <= low_DN * (1.0 + 1e-9)
+        return replace(plain, **changes)
+
+    def with_costs(
+        self, costs: CostConfig, panel: Panel, symbols: tuple[str, ...], sessions_per_year: int
+    ) -> Self:
+        """The same market rules and liquidity under another price list."""
+        listed = type(self).from_costs(costs, sessions_per_year)
+        prices = (
+            "commission_limit_M",
+            "commission_rate_M",
+            "half_spread",
+            "impact",
+            "max_slippage",
+        )
+        return replace(
+            self,
+            **{name: getattr(listed, name) for name in prices},
+            borrow_N=_borrow(panel, symbols, costs) / sessions_per_year,
+        )
+
+    @property
+    def has_lots(self) -> bool:
+        return bool(self.lot_DN.any())
+
+
+def _shift(values_DN: Matrix, n_rows: int) -> Matrix:
+    """Row d = the value known at session d - 1; the simulation may have one session more."""
+    out_DN = np.empty((n_rows, values_DN.shape[1]))
+    out_DN[0] = values_DN[0]
+    out_DN[1:] = values_DN[: n_rows - 1]
+    return out_DN
+
+
+def _borrow(panel: Panel, symbols: tuple[str, ...], costs: CostConfig) -> NDArray[np.float64]:
+    """Annual borrow fee of each stock, by its class."""
+    if "borrow_class" not in panel.securities.columns:
+        return np.full(len(symbols), costs.borrow_bps_per_year * BASIS)
+    known = panel.securities.filter(pl.col("borrow_class").is_not_null())
+    if known.is_empty():
+        return np.full(len(symbols), costs.borrow_bps_per_year * BASIS)
+    classes = dict(known.select("symbol", "borrow_class").iter_rows())
+    rates = [
+        costs.borrow_classes.get(classes.get(symbol) or "", costs.borrow_bps_per_year)
+        for symbol in symbols
+    ]
+    return np.array(rates) * BASIS

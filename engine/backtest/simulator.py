@@ -1,0 +1,185 @@
+"""The fixed part of a backtest: market, prices and frictions, shared by every score table on it."""
+
+# Shape suffixes: D sessions, N stocks, O orders.
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+
+from engine.backtest import performance
+from engine.backtest.fast import Orders, run_fast
+from engine.backtest.frictions import Frictions
+from engine.backtest.ledger import Ledger
+from engine.backtest.prices import PriceTable
+from engine.backtest.result import BacktestResult
+from engine.config import Config
+from engine.data.panel import Panel
+from engine.portfolio.book import Book, build_book
+from engine.portfolio.market_data import MarketData, Matrix
+from engine.portfolio.prediction import Prediction
+from engine.portfolio.strategy import Decisions, Strategy, dense_scores, load_strategy
+
+CAPACITY_QUANTILE = 0.95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulator:
+    """One strategy under one configuration on the days and names of one prediction."""
+
+    panel: Panel
+    market: MarketData
+    table: PriceTable
+    frictions: Frictions
+    strategy: Strategy
+    config: Config
+    score_DN: Matrix
+    """The prediction's scores of the traded horizon; NaN = not scored."""
+
+    @classmethod
+    def for_prediction(
+        cls, prediction: Prediction, *, panel: Panel, strategy: Strategy, config: Config
+    ) -> Self:
+        dates = prediction.frame["date"]
+        first, last = dates[0], dates[-1]
+        market = MarketData.from_panel(
+            panel,
+            first=first,
+            last=last,
+            symbols=prediction.frame["symbol"].unique().to_list(),
+            constraints=config.constraints,
+        )
+        table = _prices(panel, market, config)
+        return cls(
+            panel=panel,
+            market=market,
+            table=table,
+            frictions=Frictions.of(
+                table,
+                market,
+                panel,
+                costs=config.costs,
+                limits=config.constraints,
+                sessions_per_year=config.sessions_per_year,
+            ),
+            strategy=strategy,
+            config=config,
+            score_DN=dense_scores(prediction, market, config.portfolio.horizon),
+        )
+
+    def changed(self, config: Config, prediction: Prediction) -> Self:
+        """The same market under other portfolio, constraint and cost settings."""
+        now, before = config, self.config
+        table, score_DN, market = self.table, self.score_DN, self.market
+        if now.costs.delisting_haircut != before.costs.delisting_haircut:
+            table = _prices(self.panel, market, now)
+        if now.portfolio.horizon != before.portfolio.horizon:
+            score_DN = dense_scores(prediction, market, now.portfolio.horizon)
+        strategy = self.strategy
+        if now.portfolio.strategy != strategy.name:
+            strategy = load_strategy(now.portfolio.strategy)
+        frictions = self.frictions
+        if now.constraints == before.constraints and now.costs != before.costs:
+            frictions = frictions.with_costs(
+                now.costs, self.panel, table.symbols, now.sessions_per_year
+            )
+        elif now.constraints != before.constraints:
+            frictions = Frictions.of(
+                table,
+                market,
+                self.panel,
+                costs=now.costs,
+                limits=now.constraints,
+                sessions_per_year=now.sessions_per_year,
+            )
+        return replace(
+            self,
+            table=table,
+            frictions=frictions,
+            strategy=strategy,
+            config=now,
+            score_DN=score_DN,
+        )
+
+    def decide(self, score_DN: Matrix) -> Decisions:
+        """The days on which these scores decide a book."""
+        return Decisions.of(score_DN, self.market, self.config.portfolio)
+
+    def book(self, score_DN: Matrix, *, trace: bool = False) -> Book:
+        """The strategy's book on these scores, constraints applied."""
+        return self.book_on(self.decide(score_DN), trace=trace)
+
+    def book_on(self, decisions: Decisions, *, trace: bool = False) -> Book:
+        config = self.config
+        return build_book(
+            self.strategy, decisions, config.portfolio, config.constraints, trace=trace
+        )
+
+    def quick(self, decided_DN: Matrix) -> BacktestResult:
+        """Weights ``[D, N]`` decided at each close through the fast path."""
+        ledger = run_fast(
+            self.table,
+            self.table.orders(decided_DN),
+            frictions=self.frictions,
+            initial_cash=self.config.backtest.initial_cash,
+        )
+        return self.result(ledger)
+
+    def result(self, ledger: Ledger, *, run_id: str = "") -> BacktestResult:
+        return BacktestResult.from_ledger(
+            ledger,
+            costs=self.config.costs,
+            sessions_per_year=self.config.sessions_per_year,
+            entry=self.config.labels.entry,
+            strategy=self.strategy.name,
+            run_id=run_id,
+        )
+
+    def exposures(self, book: Book, result: BacktestResult) -> dict[str, Any]:
+        """What the book leans on besides its scores.
+
+        ``beta``: slope of its net returns on the market index. ``sectors``: mean net weight of each
+        sector; ``sector_largest``: mean over days of the largest absolute one.
+        """
+        offset = self.market.index_LD.size - self.market.dates_D.size
+        index_D = self.market.index_LD[offset:]
+        n = min(index_D.size - 1, len(result.daily))
+        net_KG = np.stack(
+            [
+                book.weight_KN[:, self.market.sector_N == sector].sum(axis=1)
+                for sector in range(len(self.market.sectors))
+            ],
+            axis=1,
+        )
+        return {
+            "beta": performance.beta(result.net_returns()[:n], index_D[1 : n + 1]),
+            "sectors": dict(zip(self.market.sectors, net_KG.mean(axis=0).tolist(), strict=True)),
+            "sector_largest": float(np.abs(net_KG).max(axis=1).mean()),
+        }
+
+    def capacity(self, orders: Orders) -> float:
+        """Capital at which 95 % of the orders stay below ``max_adv_share`` of the turnover (5 % if off).
+
+        Orders grow with the capital, turnover does not: initial cash x share / (95 % quantile of order
+        value / ADV). Quote currency; NaN without orders.
+        """
+        row, column = np.nonzero(orders.change_DN)
+        adv_O = self.frictions.adv_DN[row, column]
+        value_O = np.abs(orders.change_DN[row, column]) * self.table.fill_DN[row, column]
+        value_O, adv_O = value_O[adv_O > 0], adv_O[adv_O > 0]
+        if value_O.size == 0:
+            return float("nan")
+        taken = float(np.quantile(value_O / adv_O, CAPACITY_QUANTILE))
+        share = self.config.constraints.max_adv_share or 0.05
+        return self.config.backtest.initial_cash * share / taken if taken > 0 else float("nan")
+
+
+def _prices(panel: Panel, market: MarketData, config: Config) -> PriceTable:
+    first, last = market.dates_D[[0, -1]].tolist()
+    return PriceTable.from_panel(
+        panel,
+        first=first,
+        last=last,
+        symbols=market.symbols,
+        entry=config.labels.entry,
+        haircut=config.costs.delisting_haircut,
+    )

@@ -1,0 +1,134 @@
+"""Many settings over one set of scores, by the fast path. Every cell is a trial and is counted as one."""
+
+# Shape suffixes: D sessions, N stocks, M cells.
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engine.backtest.performance import Series
+from engine.backtest.result import BacktestResult
+from engine.backtest.simulator import Simulator
+from engine.config import Config
+from engine.config_file import flatten, override
+from engine.errors import EngineError, UsageError
+from engine.portfolio.book import Book
+from engine.portfolio.market_data import Matrix
+from engine.portfolio.prediction import Prediction
+from engine.portfolio.strategy import Decisions
+
+TABLES = ("portfolio.", "constraints.", "costs.")
+MAX_CELLS = 2000
+WORKERS = 2
+Grid = Mapping[str, Sequence[str]]
+"""Dotted key -> values as they are written on the command line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    settings: dict[str, Any]
+    """The keys of the grid and this cell's values."""
+    config: Config
+    figures: dict[str, Any]
+    """Point estimates of `BacktestResult.figures`; empty where the settings could not be simulated."""
+    error: str
+    net_D: Series
+
+
+def parse_grid(texts: Sequence[str], config: Config) -> dict[str, list[str]]:
+    """``["portfolio.fraction=0.05,0.1", ...]``; keys of portfolio, constraints and costs only."""
+    grid: dict[str, list[str]] = {}
+    known = [key for key in flatten(config) if key.startswith(TABLES)]
+    for text in texts:
+        key, _, values = text.partition("=")
+        chosen = [value.strip() for value in values.split(",") if value.strip()]
+        if key not in known:
+            raise UsageError(
+                f"--grid {text!r}: {key!r} cannot be swept", hint=f"one of {', '.join(known)}"
+            )
+        if not chosen:
+            raise UsageError(f"--grid {text!r}: no values", hint="write KEY=VALUE,VALUE,...")
+        grid[key] = chosen
+    cells = int(np.prod([len(values) for values in grid.values()])) if grid else 0
+    if not 0 < cells <= MAX_CELLS:
+        raise UsageError(f"the grid has {cells} cells; 1 to {MAX_CELLS} are possible")
+    return grid
+
+
+def sweep(
+    simulator: Simulator,
+    prediction: Prediction,
+    grid: Grid,
+    *,
+    on_cell: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Cell]:
+    """All combinations in the order of the grid. Cells that share a book build it once."""
+    combinations = list(itertools.product(*grid.values()))
+    waiting: list[tuple[Config, Future[BacktestResult] | EngineError]] = []
+    books: dict[str, Matrix] = {}
+    decisions: dict[tuple[int, int], Decisions] = {}
+    current = simulator
+    cells: list[Cell] = []
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for values in combinations:
+            texts = dict(zip(grid, values, strict=True))
+            config = override(simulator.config, texts, origin="--grid")
+            try:
+                current = current.changed(config, prediction)
+                key = repr((config.portfolio, config.constraints))
+                if key not in books:
+                    books.clear()  # neighbours in the grid share books; older ones are not needed
+                    portfolio = config.portfolio
+                    when = (portfolio.horizon, portfolio.rebalance_sessions)
+                    if when not in decisions:
+                        decisions.clear()
+                        decisions[when] = current.decide(current.score_DN)
+                    books[key] = current.book_on(decisions[when]).targets()
+                waiting.append((config, pool.submit(current.quick, books[key])))
+            except EngineError as error:
+                waiting.append((config, error))
+            if len(waiting) > WORKERS:
+                cells.append(_cell(grid, *waiting.pop(0)))
+                on_cell(len(cells), len(combinations))
+        cells += [_cell(grid, *item) for item in waiting]
+    on_cell(len(cells), len(combinations))
+    return cells
+
+
+def _cell(grid: Grid, config: Config, done: Future[BacktestResult] | EngineError) -> Cell:
+    """A cell whose settings cannot be simulated (a book that loses everything) says why."""
+    flat = flatten(config)
+    settings = {key: flat[key] for key in grid}
+    try:
+        if isinstance(done, EngineError):
+            raise done
+        result = done.result()
+    except EngineError as error:
+        return Cell(
+            settings=settings, config=config, figures={}, error=error.message, net_D=np.empty(0)
+        )
+    return Cell(
+        settings=settings,
+        config=config,
+        figures=result.figures(),
+        error="",
+        net_D=result.net_returns(),
+    )
+
+
+def book_of(simulator: Simulator, cell: Cell, prediction: Prediction) -> tuple[Simulator, Book]:
+    """The simulator and book of one cell, to simulate it again in full."""
+    changed = simulator.changed(cell.config, prediction)
+    return changed, changed.book(changed.score_DN)
+
+
+def returns_of(cells: Sequence[Cell]) -> Matrix:
+    """Daily net returns ``[D, M]`` of the cells that were simulated over the most common span."""
+    sizes = [cell.net_D.size for cell in cells if cell.figures]
+    if not sizes:
+        return np.empty((0, 0))
+    longest = max(sizes)
+    return np.stack([cell.net_D for cell in cells if cell.net_D.size == longest], axis=1)

@@ -1,0 +1,111 @@
+"""Every setting of the product: typed, frozen, closed, with its unit and its range.
+
+`config.toml` at the top of the repository shows the same keys with the same values (held equal by a
+test). Values are layered: these defaults, then `./config.toml`, then `WORKSPACE/config.toml`, then a
+preset, then `--set`. See `engine.config_file`.
+"""
+
+from pydantic import model_validator
+
+from engine.config.base import (
+    Block,
+    Horizon,
+    Market,
+    Table,
+)
+from engine.config.learning import (
+    DEFAULT_PHASES,
+    LossConfig,
+    ModelConfig,
+    MonitorConfig,
+    PhaseConfig,
+    TrainingConfig,
+)
+from engine.config.market import (
+    DataConfig,
+    FeatureConfig,
+    GraphConfig,
+    LabelConfig,
+    QualityConfig,
+    SplitConfig,
+    SyntheticConfig,
+    UniverseConfig,
+    WorkspaceConfig,
+)
+from engine.config.trading import (
+    BacktestConfig,
+    ConstraintConfig,
+    CostConfig,
+    PortfolioConfig,
+)
+
+__all__ = [
+    "DEFAULT_PHASES",
+    "BacktestConfig",
+    "Block",
+    "Config",
+    "ConstraintConfig",
+    "CostConfig",
+    "DataConfig",
+    "FeatureConfig",
+    "GraphConfig",
+    "Horizon",
+    "LabelConfig",
+    "LossConfig",
+    "Market",
+    "ModelConfig",
+    "MonitorConfig",
+    "PhaseConfig",
+    "PortfolioConfig",
+    "QualityConfig",
+    "SplitConfig",
+    "SyntheticConfig",
+    "Table",
+    "TrainingConfig",
+    "UniverseConfig",
+    "WorkspaceConfig",
+]
+
+
+class Config(Table):
+    workspace: WorkspaceConfig = WorkspaceConfig()
+    data: DataConfig = DataConfig()
+    quality: QualityConfig = QualityConfig()
+    universe: UniverseConfig = UniverseConfig()
+    labels: LabelConfig = LabelConfig()
+    features: FeatureConfig = FeatureConfig()
+    graph: GraphConfig = GraphConfig()
+    split: SplitConfig = SplitConfig()
+    model: ModelConfig = ModelConfig()
+    loss: LossConfig = LossConfig()
+    training: TrainingConfig = TrainingConfig()
+    monitor: MonitorConfig = MonitorConfig()
+    portfolio: PortfolioConfig = PortfolioConfig()
+    constraints: ConstraintConfig = ConstraintConfig()
+    costs: CostConfig = CostConfig()
+    backtest: BacktestConfig = BacktestConfig()
+
+    @model_validator(mode="after")
+    def _check(self) -> "Config":
+        horizons = self.labels.horizons
+        if list(horizons) != sorted(set(horizons)):
+            raise ValueError("labels.horizons must increase")
+        if len(self.loss.horizon_weights) != len(horizons) or not sum(self.loss.horizon_weights):
+            raise ValueError("loss.horizon_weights needs one weight per labels.horizons, not all 0")
+        if self.training.score_horizon not in horizons or self.portfolio.horizon not in horizons:
+            raise ValueError(
+                "training.score_horizon and portfolio.horizon must be in labels.horizons"
+            )
+        if self.constraints.neutral_beta and self.portfolio.long_only:
+            raise ValueError("constraints.neutral_beta needs shorts, portfolio.long_only has none")
+        if self.split.embargo_sessions < max(horizons) + 1:
+            raise ValueError(
+                f"split.embargo_sessions must be at least {max(horizons) + 1} "
+                "(longest horizon + entry lag), or labels cross the split"
+            )
+        return self
+
+    @property
+    def sessions_per_year(self) -> int:
+        """252, or 245 for Japan: fixed once, printed beside every annualised figure."""
+        return 245 if self.data.market == "jp" else 252

@@ -1,0 +1,135 @@
+"""The network and its training: blocks, losses, phases, monitors."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from engine.config.base import Block, Table
+
+
+class ModelConfig(Table):
+    hidden: int = Field(32, ge=8, le=1024, multiple_of=4)
+    """Channels of every stream."""
+    blocks: tuple[Block, ...] = (
+        "fan",
+        "san",
+        "selection",
+        "temporal",
+        "attention",
+        "gat",
+        "bypass",
+    )
+    """Blocks that exist; one left out is the identity in every phase."""
+    fan_frequencies: int = Field(3, ge=1, le=32)
+    """Dominant frequencies of each window that FAN removes and models apart."""
+    san_slices: int = Field(4, ge=1, le=16)
+    """Slices of each window whose own mean and deviation SAN removes."""
+    attention_heads: int = Field(4, ge=1, le=16)
+    """Heads of the attention over the window; a divisor of hidden."""
+    gat_heads: tuple[int, int] = (4, 2)
+    """Attention heads of the two GATv2 layers."""
+    dropout: float = Field(0.3, ge=0, lt=1)
+    """Share of activations set to zero in training; inputs and graph use half of it."""
+    alpha_init: float = Field(0.5, gt=0, lt=1)
+    """Start of the residual bypass: share of the projected stream; the graph's is 1 - alpha."""
+    graph_scale: float = Field(3.0, gt=0)
+    """Factor on the graph columns of the backbone projection at initialisation."""
+    quantiles: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 0.9)
+    """Levels of the monotone heads, increasing, with 0.5 (the score) among them."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "ModelConfig":
+        ordered = list(self.quantiles) == sorted(set(self.quantiles))
+        if not ordered or 0.5 not in self.quantiles:
+            raise ValueError("quantiles must increase and contain 0.5")
+        if not all(0 < level < 1 for level in self.quantiles):
+            raise ValueError("quantiles must lie between 0 and 1")
+        if self.hidden % self.attention_heads or any(self.hidden % h for h in self.gat_heads):
+            raise ValueError("hidden must be a multiple of attention_heads and of each gat_heads")
+        return self
+
+
+class LossConfig(Table):
+    base: float = Field(1.0, ge=0)
+    """Weight of the pinball loss on the day's standardised label."""
+    rank_ic: float = Field(0.5, ge=0)
+    """Weight of 1 - differentiable Spearman correlation."""
+    cs_ic: float = Field(0.3, ge=0)
+    """Weight of 1 - Pearson correlation."""
+    sharpe: float = Field(0.1, ge=0)
+    """Weight of the Sharpe ratio of the soft long-short portfolio over the days of a step."""
+    horizon_weights: tuple[float, ...] = (0.2, 0.4, 0.2, 0.2)
+    """One weight per horizon of `labels.horizons`; normalised to sum 1."""
+
+
+class PhaseConfig(Table):
+    name: str
+    blocks: tuple[Block, ...]
+    """Blocks that are on. They must be among `model.blocks`, otherwise they stay off."""
+    frozen: tuple[Block, ...] = ()
+    """Blocks that are on but get no update."""
+    epochs: int = Field(6, ge=0, le=500)
+    learning_rate_scale: float = Field(1.0, gt=0, le=10)
+    """Multiplies `training.learning_rate`."""
+    patience: int = Field(5, ge=1)
+    """Epochs without a better smoothed validation RankIC before the phase ends."""
+
+
+_CORE: tuple[Block, ...] = ("selection", "temporal", "attention")
+_NORM: tuple[Block, ...] = ("fan", "san")
+_GRAPH: tuple[Block, ...] = ("gat", "bypass")
+DEFAULT_PHASES = (
+    PhaseConfig(name="baseline", blocks=_CORE, epochs=6),
+    PhaseConfig(name="adaptive-norm", blocks=(*_NORM, *_CORE), epochs=6),
+    PhaseConfig(name="gat", blocks=(*_NORM, *_CORE, *_GRAPH), epochs=8),
+    PhaseConfig(
+        name="fine-tune", blocks=(*_NORM, *_CORE, *_GRAPH), epochs=4, learning_rate_scale=0.25
+    ),
+)
+
+
+class TrainingConfig(Table):
+    seed: int = Field(1, ge=0)
+    """Of weights, dropout, the order of days, null bands and baselines."""
+    device: Literal["auto", "cuda", "cpu"] = "auto"
+    """auto: CUDA where torch sees it, else the CPU."""
+    mode: Literal["safe", "optimized"] = "safe"
+    """safe: one thread, deterministic, float32; optimized: all threads, prefetch, bf16 on CUDA."""
+    learning_rate: float = Field(2e-3, gt=0, lt=1)
+    """Peak of the one-cycle schedule of each phase."""
+    weight_decay: float = Field(1e-2, ge=0, lt=1)
+    """AdamW, decoupled; biases and norms have none."""
+    days_per_step: int = Field(4, ge=1, le=64)
+    """Whole trading days in one optimiser step."""
+    day_stride: int = Field(2, ge=1, le=20)
+    """Every how manieth training day an epoch visits, from a random offset; 1 = all."""
+    gradient_clip: float = Field(1.0, gt=0)
+    """L2 norm of all gradients."""
+    smoothing_epochs: int = Field(2, ge=1, le=10)
+    """Validation RankIC is averaged over so many epochs before the best one is chosen."""
+    score_horizon: int = Field(5, ge=1)
+    """Horizon whose RankIC selects epochs and phases; one of `labels.horizons`. Sessions."""
+    log_every: int = Field(5, ge=1)
+    """Optimiser steps between two monitor events."""
+    checkpoint_steps: int = Field(50, ge=1)
+    """Optimiser steps between two resumable checkpoints (one is also written per epoch)."""
+    null_draws: int = Field(200, ge=20)
+    """Shuffled score sets behind the null band of a RankIC."""
+    phases: tuple[PhaseConfig, ...] = DEFAULT_PHASES
+    """In order; each switches blocks on and is kept only if it beats the one before."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "TrainingConfig":
+        names = [phase.name for phase in self.phases]
+        if not names or len(set(names)) != len(names):
+            raise ValueError("phases need at least one entry and distinct names")
+        return self
+
+
+class MonitorConfig(Table):
+    gradient_low: float = Field(1e-8, gt=0)
+    """GAT gradient norm below which it is starved. L2 norm before clipping."""
+    gradient_healthy: float = Field(1e-6, gt=0)
+    """GAT gradient norm from which it is healthy. L2 norm before clipping."""
+    min_score_std_ratio: float = Field(0.02, gt=0, lt=1)
+    """Eval-mode score deviation over label deviation below which scores count as collapsed."""

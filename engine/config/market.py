@@ -1,0 +1,120 @@
+"""From the market to samples: workspace, data, quality, universe, labels, features, graph, split."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from engine.config.base import Horizon, Market, Table
+from engine.workspace import DEFAULT
+
+
+class WorkspaceConfig(Table):
+    path: str = DEFAULT
+    """Directory for data, features, runs and signals; relative to the current directory."""
+
+
+class SyntheticConfig(Table):
+    n_symbols: int = Field(240, ge=20, le=5000)
+    """Stocks alive at the start."""
+    n_sessions: int = Field(1250, ge=400, le=5000)
+    """Trading sessions."""
+    seed: int = Field(7, ge=0)
+    """Of the generated market."""
+    signal: float = Field(1.0, ge=0, le=5)
+    """Strength of the planted own-history signal. 1 = as documented; 0 = none."""
+    network_signal: float = Field(1.0, ge=0, le=5)
+    """Strength of the lead-lag network. 1 = as documented; 0 = none."""
+
+
+class DataConfig(Table):
+    market: Market = "us"
+    """Decides calendar, sessions per year and lots."""
+    index_symbol: str = ""
+    """Code in the price table that serves as market index; "" = the index table, else equal weight."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Our column name -> the file's column name, e.g. {symbol = "code"}. Common names are guessed."""
+    synthetic: SyntheticConfig = SyntheticConfig()
+
+
+class QualityConfig(Table):
+    max_price: float = Field(1e5, gt=0)
+    """Closes above this are absurd and dropped. Quote currency."""
+    max_move: float = Field(0.5, gt=0, le=10)
+    """One-session |return| beyond this that reverts at once is a bad print, dropped. Fraction."""
+    split_tolerance: float = Field(0.02, gt=0, lt=0.2)
+    """How near a price ratio must be to 2, 3, 4, 5, 10, 1/2 ... to be a suspected split. Fraction."""
+    split_policy: Literal["adjust", "exclude", "keep"] = "adjust"
+    """Suspected unadjusted splits: rescale the history before, drop the stock, or leave it."""
+    frozen_sessions: int = Field(10, ge=3)
+    """Identical closes in a row from which a stock counts as frozen. Sessions."""
+    max_bad_share: float = Field(0.05, gt=0, lt=1)
+    """Share of rows with an error-level finding above which the verdict is `refused`. Fraction."""
+
+
+class UniverseConfig(Table):
+    min_history: int = Field(252, ge=20)
+    """Bars a stock must have up to and including the day. Sessions."""
+    min_price: float = Field(5.0, ge=0)
+    """Close floor. Quote currency."""
+    min_turnover: float = Field(1e6, ge=0)
+    """Floor of the median daily turnover. Quote currency a session."""
+    turnover_sessions: int = Field(20, ge=1)
+    """Length of that median. Sessions."""
+    min_names: int = Field(30, ge=2)
+    """Days with fewer members get no score. Stocks."""
+
+
+class LabelConfig(Table):
+    horizons: tuple[Horizon, ...] = (1, 5, 10, 20)
+    """Holding periods of the forward returns. Sessions."""
+    entry: Literal["close", "open"] = "close"
+    """Price of session t+1 at which a decision of session t is filled."""
+    delisting_haircut: float = Field(0.0, ge=0, le=1)
+    """Taken off the last price when a stock stops trading inside the holding period. Fraction."""
+
+
+class FeatureConfig(Table):
+    families: tuple[str, ...] = (
+        "price",
+        "volatility",
+        "volume",
+        "technical",
+        "cross_section",
+        "sector",
+        "market",
+    )
+    """Families of the catalog that are computed; see `engine.features.catalog`."""
+    dtype: Literal["float16", "float32"] = "float16"
+    """Storage type of the feature tensor on disk."""
+
+
+class GraphConfig(Table):
+    kind: Literal["correlation", "sector", "random", "none"] = "correlation"
+    """Where edges come from; random and none are ablations."""
+    window: int = Field(60, ge=20, le=504)
+    """Returns per correlation. Sessions."""
+    half_life: float = Field(30.0, gt=0)
+    """Of the exponential weights. Sessions."""
+    shrinkage: float = Field(0.05, ge=0, lt=1)
+    """Off-diagonal correlations are multiplied by 1 - shrinkage."""
+    threshold: float = Field(0.2, ge=0, lt=1)
+    """Edges need |correlation| at least this."""
+    k: int = Field(10, ge=1, le=64)
+    """Strongest neighbours a stock listens to."""
+    rebuild_sessions: int = Field(5, ge=1)
+    """A new graph every so many sessions (5 = weekly)."""
+    seed: int = Field(0, ge=0)
+    """Of the random ablation graph."""
+
+
+class SplitConfig(Table):
+    window: int = Field(20, ge=5, le=252)
+    """Look-back of one sample. Sessions."""
+    train_sessions: int = Field(0, ge=0)
+    """Newest training sessions kept; 0 = all (expanding)."""
+    validation_sessions: int = Field(252, ge=20)
+    """Between training and test; they choose epochs and phases. Sessions."""
+    test_sessions: int = Field(252, ge=20)
+    """The newest labelled days; they decide nothing. Sessions."""
+    embargo_sessions: int = Field(21, ge=0)
+    """Sessions dropped between two splits; at least the longest horizon + 1 (the entry lag)."""

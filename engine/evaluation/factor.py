@@ -1,0 +1,184 @@
+"""What a score is worth before any portfolio: IC decay, quantile returns, turnover, entry delay, years.
+
+Tables are ``[D, N]``: sessions by stocks, NaN = no score or no return. Figures are means over days with
+Newey-West standard errors; a day with fewer than ``MIN_NAMES`` pairs is left out, never counted as zero.
+"""
+
+# Shape suffixes: D sessions, N stocks.
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.evaluation.inference import newey_west_se
+from engine.evaluation.rank_ic import MIN_NAMES
+from engine.evaluation.ranks import (
+    average_rank_rows,
+    correlation_rows,
+    rank_correlation_rows,
+)
+
+Matrix = NDArray[np.float64]
+Series = NDArray[np.float64]
+Forward = Callable[[int, int], Matrix]
+"""``(horizon, lag)`` -> return from the fill ``lag`` sessions after each session to ``horizon`` later."""
+QUANTILES = 10
+DECAY = (1, 2, 3, 5, 10, 20)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mean:
+    """A mean over days and how sure it is."""
+
+    value: float
+    se: float
+    """Newey-West standard error."""
+    n_dates: int
+
+    @classmethod
+    def of(cls, daily_D: Series, *, lag: int) -> "Mean":
+        known_D = daily_D[np.isfinite(daily_D)]
+        value = float(known_D.mean()) if known_D.size else float("nan")
+        return cls(value=value, se=newey_west_se(known_D, lag=lag), n_dates=int(known_D.size))
+
+
+def factor_figures(
+    score_DN: Matrix, forward: Forward, dates_D: NDArray[np.datetime64], *, horizon: int
+) -> dict[str, Any]:
+    """Everything below for one score table; ``horizon`` in sessions is the one that is traded."""
+    traded_DN = forward(horizon, 1)
+    daily_D = rank_correlation_rows(score_DN, traded_DN, MIN_NAMES)
+    place_DN = quantiles(score_DN)
+    returns, errors = quantile_returns(place_DN, traded_DN, horizon=horizon)
+    persistence = Mean.of(rank_autocorrelation(score_DN), lag=0)
+    return {
+        "horizon": horizon,
+        "decay": ic_decay(score_DN, forward, sorted({*DECAY, horizon})),
+        "entry": entry_delay(score_DN, forward, daily_D, horizon=horizon),
+        "quantile_returns": returns,
+        "quantile_errors": errors,
+        "quantile_turnover": quantile_turnover(place_DN),
+        "rank_autocorrelation": asdict(persistence),
+        "years": by_year(daily_D, dates_D, horizon=horizon),
+    }
+
+
+def ic_decay(score_DN: Matrix, forward: Forward, horizons: Sequence[int]) -> list[dict[str, Any]]:
+    """RankIC and IC of the same score against returns over longer and longer holdings."""
+    out = []
+    for horizon in horizons:
+        return_DN = forward(horizon, 1)
+        rank_D = rank_correlation_rows(score_DN, return_DN, MIN_NAMES)
+        pearson_D = correlation_rows(score_DN, return_DN, MIN_NAMES)
+        rank, pearson = Mean.of(rank_D, lag=horizon), Mean.of(pearson_D, lag=horizon)
+        out.append(
+            {
+                "horizon": horizon,
+                "rank_ic": rank.value,
+                "rank_ic_se": rank.se,
+                "ic": pearson.value,
+                "ic_se": pearson.se,
+                "n_dates": rank.n_dates,
+            }
+        )
+    return out
+
+
+def entry_delay(
+    score_DN: Matrix, forward: Forward, traded_D: Series, *, horizon: int
+) -> dict[str, Any]:
+    """RankIC by the session of entry: at the signal's own close (nobody can trade that), one session
+    later (what is traded), two sessions later.
+
+    ``microstructure_share`` = 1 - traded / same close: what bid-ask bounce and the first night would
+    have flattered. ``skip_ratio`` = two later / traded: a value far below 1 says that what is traded
+    still lives off its first session. NaN where the divisor is not above two of its standard errors.
+    """
+    found = {
+        name: Mean.of(
+            rank_correlation_rows(score_DN, forward(horizon, lag), MIN_NAMES), lag=horizon
+        )
+        for name, lag in (("same_close", 0), ("skipped", 2))
+    }
+    found["traded"] = Mean.of(traded_D, lag=horizon)
+    return {
+        **{name: asdict(mean) for name, mean in found.items()},
+        "microstructure_share": 1.0 - _ratio(found["traded"], found["same_close"]),
+        "skip_ratio": _ratio(found["skipped"], found["traded"]),
+    }
+
+
+def _ratio(top: Mean, bottom: Mean) -> float:
+    return top.value / bottom.value if bottom.value > 2.0 * bottom.se else float("nan")
+
+
+def quantiles(score_DN: Matrix, count: int = QUANTILES) -> NDArray[np.int64]:
+    """1 (worst) .. ``count`` (best) of the day's names, 0 where there is no score or the day has fewer
+    than two names a quantile. Equal scores share a quantile.
+    """
+    n_D1 = np.isfinite(score_DN).sum(axis=1, keepdims=True)
+    share_DN = average_rank_rows(score_DN) / np.maximum(n_D1, 1)
+    place_DN = np.ceil(np.nan_to_num(share_DN) * count - 1e-9).astype(np.int64)
+    return np.where(n_D1 >= 2 * count, place_DN, 0)
+
+
+def quantile_returns(
+    place_DN: NDArray[np.int64], return_DN: Matrix, *, horizon: int, count: int = QUANTILES
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Mean return of each quantile less the day's mean over scored names, and its standard error."""
+    known_DN = (place_DN > 0) & np.isfinite(return_DN)
+    safe_DN = np.where(known_DN, return_DN, 0.0)
+    excess_DN = safe_DN - safe_DN.sum(axis=1, keepdims=True) / np.maximum(
+        known_DN.sum(axis=1, keepdims=True), 1
+    )
+    means, errors = {}, {}
+    for q in range(1, count + 1):
+        inside_DN = known_DN & (place_DN == q)
+        n_D = inside_DN.sum(axis=1)
+        sum_D = (excess_DN * inside_DN).sum(axis=1)
+        daily_D = np.divide(sum_D, n_D, out=np.full(n_D.size, np.nan), where=n_D > 0)
+        mean = Mean.of(daily_D, lag=horizon)
+        means[str(q)], errors[str(q)] = mean.value, mean.se
+    return means, errors
+
+
+def quantile_turnover(place_DN: NDArray[np.int64], count: int = QUANTILES) -> dict[str, float]:
+    """Share of a quantile's names that were not in it on the scored day before; mean over days."""
+    rows = np.flatnonzero((place_DN > 0).any(axis=1))
+    out = {}
+    for q in range(1, count + 1):
+        now_DN, before_DN = place_DN[rows[1:]] == q, place_DN[rows[:-1]] == q
+        n_D = now_DN.sum(axis=1)
+        new_D = (now_DN & ~before_DN).sum(axis=1)
+        share_D = np.divide(new_D, n_D, out=np.full(n_D.size, np.nan), where=n_D > 0)
+        out[str(q)] = Mean.of(share_D, lag=0).value
+    return out
+
+
+def rank_autocorrelation(score_DN: Matrix) -> Series:
+    """Correlation of a day's ranks with those of the scored day before, names scored on both."""
+    rows = np.flatnonzero(np.isfinite(score_DN).any(axis=1))
+    rank_DN = average_rank_rows(score_DN[rows])
+    return correlation_rows(rank_DN[1:], rank_DN[:-1], MIN_NAMES)
+
+
+def by_year(
+    daily_D: Series, dates_D: NDArray[np.datetime64], *, horizon: int
+) -> list[dict[str, Any]]:
+    """RankIC of each calendar year."""
+    year_D = dates_D.astype("datetime64[Y]").astype(int) + 1970
+    out = []
+    for year in np.unique(year_D):
+        mean = Mean.of(daily_D[year_D == year], lag=horizon)
+        if mean.n_dates:
+            out.append(
+                {
+                    "year": int(year),
+                    "rank_ic": mean.value,
+                    "rank_ic_se": mean.se,
+                    "n_dates": mean.n_dates,
+                }
+            )
+    return out

@@ -1,0 +1,144 @@
+"""Ranks within each row of a table with holes, compiled: the hot path of strategies and factor figures.
+
+Values are ranked as float32, the type that scores and labels are stored in: values that differ by less
+are ties.
+"""
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float64]
+
+
+RADIX_BITS = 11
+"""Three passes of 11 bits sort a float32."""
+
+
+@njit(parallel=True, cache=True)
+def counts_from_ends(
+    values_DN: Matrix,
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """How many entries of the row are at least as large, and at least as small, as this one.
+
+    The entry itself counts, NaN entries have 0. Ties count for each other, so "among the best k" (first
+    count <= k) never splits equal values.
+    """
+    D, N = values_DN.shape
+    top_DN = np.zeros((D, N), dtype=np.int32)
+    bottom_DN = np.zeros((D, N), dtype=np.int32)
+    for d in prange(D):
+        known = np.flatnonzero(np.isfinite(values_DN[d]))
+        n = known.size
+        key_n = _sortable(values_DN[d][known].astype(np.float32))
+        order_n = _radix_order(key_n)
+        start = 0
+        while start < n:
+            stop = start + 1
+            while stop < n and key_n[order_n[stop]] == key_n[order_n[start]]:
+                stop += 1
+            for place in range(start, stop):
+                top_DN[d, known[order_n[place]]] = n - start
+                bottom_DN[d, known[order_n[place]]] = stop
+            start = stop
+    return top_DN, bottom_DN
+
+
+@njit(cache=True)
+def _sortable(values_n: NDArray[np.float32]) -> NDArray[np.uint32]:
+    """Integers in the order of the floats: sign bit flipped, all bits for negative numbers. -0 = 0."""
+    bits_n = (values_n + np.float32(0.0)).view(np.uint32)
+    for i in range(bits_n.size):
+        if bits_n[i] >> np.uint32(31):
+            bits_n[i] = ~bits_n[i]
+        else:
+            bits_n[i] |= np.uint32(0x80000000)
+    return bits_n
+
+
+@njit(cache=True)
+def _radix_order(key_n: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """Positions of the keys in ascending order: least-significant-digit radix sort, linear in n."""
+    n, size = key_n.size, 1 << RADIX_BITS
+    order_n, next_n = np.arange(n), np.empty(n, dtype=np.int64)
+    start = np.empty(size, dtype=np.int64)
+    for shift in range(0, 32, RADIX_BITS):
+        start[:] = 0
+        for i in range(n):
+            start[(key_n[i] >> np.uint32(shift)) & np.uint32(size - 1)] += 1
+        total = 0
+        for bucket in range(size):
+            count = start[bucket]
+            start[bucket] = total
+            total += count
+        for i in range(n):
+            bucket = (key_n[order_n[i]] >> np.uint32(shift)) & np.uint32(size - 1)
+            next_n[start[bucket]] = order_n[i]
+            start[bucket] += 1
+        order_n, next_n = next_n, order_n
+    return order_n
+
+
+@njit(cache=True)
+def _average_ranks(values_n: Matrix) -> Matrix:
+    """Ranks 1..n; equal values share their mean rank. No NaN."""
+    key_n = _sortable(values_n.astype(np.float32))
+    order_n = _radix_order(key_n)
+    out_n = np.empty(order_n.size)
+    start = 0
+    while start < order_n.size:
+        stop = start + 1
+        while stop < order_n.size and key_n[order_n[stop]] == key_n[order_n[start]]:
+            stop += 1
+        for place in range(start, stop):
+            out_n[order_n[place]] = (start + stop + 1) / 2.0
+        start = stop
+    return out_n
+
+
+@njit(parallel=True, cache=True)
+def average_rank_rows(values_DN: Matrix) -> Matrix:
+    """Ranks 1..n within each row; equal values share their mean rank; NaN stays NaN."""
+    D, N = values_DN.shape
+    out_DN = np.full((D, N), np.nan)
+    for d in prange(D):
+        known = np.flatnonzero(np.isfinite(values_DN[d]))
+        out_DN[d][known] = _average_ranks(values_DN[d][known])
+    return out_DN
+
+
+@njit(parallel=True, cache=True)
+def correlation_rows(a_DN: Matrix, b_DN: Matrix, min_names: int) -> NDArray[np.float64]:
+    """Pearson correlation of each row over entries known in both; NaN below ``min_names`` pairs."""
+    out_D = np.full(len(a_DN), np.nan)
+    for d in prange(len(a_DN)):
+        known = np.flatnonzero(np.isfinite(a_DN[d]) & np.isfinite(b_DN[d]))
+        if known.size >= min_names:
+            out_D[d] = _correlation(a_DN[d][known], b_DN[d][known])
+    return out_D
+
+
+@njit(parallel=True, cache=True)
+def rank_correlation_rows(a_DN: Matrix, b_DN: Matrix, min_names: int) -> NDArray[np.float64]:
+    """Spearman correlation of each row over entries known in both; NaN below ``min_names`` pairs."""
+    out_D = np.full(len(a_DN), np.nan)
+    for d in prange(len(a_DN)):
+        known = np.flatnonzero(np.isfinite(a_DN[d]) & np.isfinite(b_DN[d]))
+        if known.size >= min_names:
+            a_n, b_n = _average_ranks(a_DN[d][known]), _average_ranks(b_DN[d][known])
+            out_D[d] = _correlation(a_n, b_n)
+    return out_D
+
+
+@njit(cache=True)
+def _correlation(a_n: Matrix, b_n: Matrix) -> float:
+    """NaN if either side is constant."""
+    mean_a, mean_b = a_n.mean(), b_n.mean()
+    product = square_a = square_b = 0.0
+    for i in range(a_n.size):
+        x, y = a_n[i] - mean_a, b_n[i] - mean_b
+        product += x * y
+        square_a += x * x
+        square_b += y * y
+    scale = np.sqrt(square_a * square_b)
+    return product / scale if scale > 1e-300 else np.nan

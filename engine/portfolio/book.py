@@ -1,0 +1,152 @@
+"""From scores to target weights: strategy, tranches, constraints; and what each step took away."""
+
+# Shape suffixes: K decisions, D sessions, N stocks.
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numba import njit
+from numpy.typing import NDArray
+
+from engine.config import ConstraintConfig, PortfolioConfig
+from engine.errors import GateError
+from engine.evaluation.ranks import correlation_rows
+from engine.portfolio.constraints import rules
+from engine.portfolio.construction import overlap
+from engine.portfolio.market_data import Matrix
+from engine.portfolio.strategy import Decisions, Strategy, choose
+from engine.portfolio.weights import Weights
+
+MIN_NAMES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """The book after one step on the way from scores to orders; means over the decisions."""
+
+    name: str
+    gross: float
+    """Sum of absolute weights. Fraction of equity."""
+    names: float
+    """Stocks held."""
+    transfer: float
+    """Transfer coefficient: correlation of weights and normal scores over the day's scored names.
+
+    Clarke, de Silva & Thorley (Financial Analysts Journal 58, 2002): expected IC after constraints =
+    IC of the scores x transfer coefficient.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Book:
+    """Target weights of every decision."""
+
+    decisions: Decisions
+    weight_KN: Matrix
+    strategy: str
+    steps: tuple[Step, ...]
+    """From the strategy's wish to the last constraint; empty unless it was asked for."""
+
+    def targets(self) -> Matrix:
+        """``[D, N]`` weights decided at the close of each session; NaN = no decision."""
+        out_DN = np.full(self.decisions.market.traded_DN.shape, np.nan)
+        out_DN[self.decisions.row_K] = self.weight_KN
+        return out_DN
+
+    def weights(self, run_id: str, portfolio: PortfolioConfig) -> Weights:
+        """The joint that is written: rows of scored or held names."""
+        market = self.decisions.market
+        k, n = np.nonzero(np.isfinite(self.decisions.score_KN) | (self.weight_KN != 0))
+        dates = pl.Series("date", market.dates_D[self.decisions.row_K]).cast(pl.Date)
+        frame = pl.DataFrame(
+            {
+                "date": dates.gather(k),
+                "symbol": pl.Series("symbol", market.symbols).gather(n),
+                "weight": self.weight_KN[k, n],
+            }
+        )
+        return Weights(
+            frame=frame,
+            strategy=self.strategy,
+            run_id=run_id,
+            max_gross=portfolio.investable,
+            max_net=portfolio.max_net,
+            max_weight=portfolio.max_weight,
+        )
+
+
+def build_book(
+    strategy: Strategy,
+    decisions: Decisions,
+    portfolio: PortfolioConfig,
+    limits: ConstraintConfig,
+    *,
+    trace: bool = False,
+) -> Book:
+    """Choose, overlap, constrain. ``trace`` also measures each step (slower)."""
+    tranche_KN = choose(strategy, decisions, portfolio)
+    book_KN = overlap(tranche_KN, portfolio.n_tranches)
+    steps = []
+    if trace:
+        name = f"{strategy.name}, tranches: {portfolio.n_tranches}"
+        steps.append(measure(name, book_KN, decisions))
+    for name, rule in rules(decisions, portfolio, limits):
+        book_KN = rule(book_KN)
+        if trace:
+            steps.append(measure(name, book_KN, decisions))
+    _check(strategy.name, book_KN, decisions, portfolio)
+    return Book(
+        decisions=decisions,
+        weight_KN=book_KN,
+        strategy=strategy.name,
+        steps=tuple(steps) if trace else (),
+    )
+
+
+def measure(name: str, book_KN: Matrix, decisions: Decisions) -> Step:
+    """Gross, names and transfer coefficient of a book ``[K, N]``."""
+    transfer_K = correlation_rows(
+        np.where(np.isfinite(decisions.score_KN), book_KN, np.nan),
+        decisions.normal_KN,
+        MIN_NAMES,
+    )
+    known_K = transfer_K[np.isfinite(transfer_K)]
+    return Step(
+        name=name,
+        gross=float(np.abs(book_KN).sum(axis=1).mean()),
+        names=float((book_KN != 0).sum(axis=1).mean()),
+        transfer=float(known_K.mean()) if known_K.size else float("nan"),
+    )
+
+
+def _check(name: str, book_KN: Matrix, decisions: Decisions, portfolio: PortfolioConfig) -> None:
+    """The limits of every day, for books that are simulated without being written."""
+    gross_K, net_K, largest_K = exposures(book_KN)
+    figures = {
+        "gross exposure": (gross_K, portfolio.investable),
+        "net exposure": (np.abs(net_K), portfolio.max_net),
+        "largest single weight": (largest_K, portfolio.max_weight),
+    }
+    for what, (figure_K, limit) in figures.items():
+        over_K = np.flatnonzero(~(figure_K <= limit + 1e-9))
+        if over_K.size:
+            date = decisions.market.dates_D[decisions.row_K[over_K[0]]]
+            raise GateError(
+                f"strategy {name}: {what} {figure_K[over_K[0]]:.4g} on {date} is above its "
+                f"limit {limit:.4g}",
+                hint="correct the strategy, or the limits in [portfolio]",
+            )
+
+
+@njit(cache=True)
+def exposures(book_KN: Matrix) -> tuple[NDArray[np.float64], ...]:
+    """Sum of absolute weights, sum of weights and largest absolute weight of each row."""
+    K, N = book_KN.shape
+    gross_K, net_K, largest_K = np.zeros(K), np.zeros(K), np.zeros(K)
+    for k in range(K):
+        for n in range(N):
+            size = abs(book_KN[k, n])
+            gross_K[k] += size
+            net_K[k] += book_KN[k, n]
+            largest_K[k] = max(largest_K[k], size)
+    return gross_K, net_K, largest_K

@@ -1,0 +1,191 @@
+"""What every strategy must keep: `atft-tui strategies NAME` and the test suite run these checks.
+
+The market is random and small, with holes, ties and days that have one name or none.
+"""
+
+# Shape suffixes: D sessions, K decisions, N stocks.
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from engine.config import ConstraintConfig, PortfolioConfig
+from engine.errors import EngineError
+from engine.portfolio.book import build_book, exposures
+from engine.portfolio.market_data import MarketData, Matrix
+from engine.portfolio.strategy import Decisions, Strategy, choose
+
+D, N, LOOK_BACK = 60, 45, 30
+CUT = 30
+SETTINGS = (
+    PortfolioConfig(horizon=5, fraction=0.2),
+    PortfolioConfig(horizon=1, fraction=0.1, gross=1.0, max_weight=0.08),
+    PortfolioConfig(horizon=10, rebalance_sessions=2, fraction=0.15),
+    PortfolioConfig(horizon=5, fraction=0.2, long_only=True),
+)
+
+
+class BrokenPromiseError(AssertionError):
+    """A promise that the strategy does not keep."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    name: str
+    passed: bool
+    detail: str
+
+
+def check_strategy(strategy: Strategy) -> list[Check]:
+    """All promises, each tried under several settings; never raises for a broken one."""
+    done = []
+    for name, promise in _promises():
+        detail = ""
+        try:
+            for config in SETTINGS:
+                promise(strategy, config)
+        except (BrokenPromiseError, EngineError) as error:
+            detail = str(error)
+        done.append(Check(name=name, passed=not detail, detail=detail))
+    return done
+
+
+def example(config: PortfolioConfig, seed: int = 0) -> Decisions:
+    """A random market with scores: a third of the names unscored on a day, one day empty, one nearly."""
+    rng = np.random.default_rng(seed)
+    score_DN = rng.normal(size=(D, N)).astype(np.float32).astype(np.float64)
+    score_DN[rng.random((D, N)) < 0.3] = np.nan
+    score_DN[7] = np.nan
+    score_DN[11, 1:] = np.nan
+    traded_DN = rng.random((D, N)) > 0.05
+    market = MarketData(
+        dates_D=np.datetime64("2020-01-01") + np.arange(D),
+        symbols=tuple(f"S{n:03d}" for n in range(N)),
+        market="us",
+        traded_DN=traded_DN,
+        close_raw_DN=np.exp(rng.normal(3.0, 1.0, (D, N))),
+        adv_DN=np.exp(rng.normal(14.0, 1.0, (D, N))),
+        returns_LDN=rng.normal(0.0, 0.02, (LOOK_BACK + D, N)),
+        index_LD=rng.normal(0.0, 0.01, LOOK_BACK + D),
+        sector_N=rng.integers(0, 4, N),
+        sectors=("A", "B", "C", "D"),
+        shortable_N=np.ones(N, dtype=bool),
+    )
+    return Decisions.of(score_DN, market, config)
+
+
+def _promises() -> Iterator[tuple[str, Callable[[Strategy, PortfolioConfig], object]]]:
+    yield "finite weights of scored names only", lambda s, c: _chosen(s, example(c), c)
+    yield "inside gross, net and name limits", _limits
+    yield "the same twice", _deterministic
+    yield "its inputs stay as they were", _pure
+    yield "no look-ahead", _causal
+    yield "the order of the stocks does not matter", _equivariant
+    yield "equal scores decide nothing", _ties
+    yield "higher scores get more", _sign
+    yield "holds something", _invests
+
+
+def _chosen(strategy: Strategy, decisions: Decisions, config: PortfolioConfig) -> Matrix:
+    return choose(strategy, decisions, config)
+
+
+def _limits(strategy: Strategy, config: PortfolioConfig) -> None:
+    build_book(strategy, example(config), config, ConstraintConfig())
+    gross_K, _, largest_K = exposures(_chosen(strategy, example(config), config))
+    if gross_K.max() > config.investable + 1e-9 or largest_K.max() > config.max_weight + 1e-9:
+        raise BrokenPromiseError(
+            f"gross {gross_K.max():.4g} or name {largest_K.max():.4g} too large"
+        )
+
+
+def _deterministic(strategy: Strategy, config: PortfolioConfig) -> None:
+    first, second = (_chosen(strategy, example(config), config) for _ in range(2))
+    if not np.array_equal(first, second):
+        raise BrokenPromiseError("two calls with the same input differ")
+
+
+def _pure(strategy: Strategy, config: PortfolioConfig) -> None:
+    decisions = example(config)
+    before = decisions.score_KN.copy()
+    _chosen(strategy, decisions, config)
+    if not np.array_equal(before, decisions.score_KN, equal_nan=True):
+        raise BrokenPromiseError("the scores were changed in place")
+
+
+def _causal(strategy: Strategy, config: PortfolioConfig) -> None:
+    decisions = example(config)
+    noise, market = example(config, seed=1), decisions.market
+    cut = int(np.searchsorted(decisions.row_K, CUT))
+    later = noise.market
+    tables: dict[str, Any] = {
+        name: _spliced(getattr(market, name), getattr(later, name), CUT)
+        for name in ("traded_DN", "close_raw_DN", "adv_DN")
+    }
+    changed = replace(
+        decisions,
+        score_KN=np.where(
+            np.arange(len(decisions.row_K))[:, None] < cut, decisions.score_KN, -decisions.score_KN
+        ),
+        market=replace(
+            market,
+            **tables,
+            returns_LDN=_spliced(market.returns_LDN, later.returns_LDN, CUT + LOOK_BACK),
+            index_LD=_spliced(market.index_LD, later.index_LD, CUT + LOOK_BACK),
+        ),
+    )
+    ours, theirs = (_chosen(strategy, one, config)[:cut] for one in (decisions, changed))
+    if not np.array_equal(ours, theirs):
+        k = int(np.argmax((ours != theirs).any(axis=1)))
+        raise BrokenPromiseError(
+            f"weights of decision {k} change with what comes after decision {cut - 1}"
+        )
+
+
+def _spliced(before: Matrix, after: Matrix, row: int) -> Matrix:
+    return np.concatenate([before[:row], after[row:]])
+
+
+def _equivariant(strategy: Strategy, config: PortfolioConfig) -> None:
+    decisions = example(config)
+    order = np.random.default_rng(2).permutation(N)
+    market = decisions.market
+    tables: dict[str, Any] = {
+        name: np.ascontiguousarray(getattr(market, name)[:, order])
+        for name in ("traded_DN", "close_raw_DN", "adv_DN", "returns_LDN")
+    }
+    moved = replace(
+        decisions,
+        score_KN=np.ascontiguousarray(decisions.score_KN[:, order]),
+        market=replace(
+            market,
+            **tables,
+            sector_N=market.sector_N[order],
+            shortable_N=market.shortable_N[order],
+        ),
+    )
+    ours = _chosen(strategy, decisions, config)[:, order]
+    if not np.allclose(ours, _chosen(strategy, moved, config), atol=1e-12):
+        raise BrokenPromiseError("another order of the stocks gives another book")
+
+
+def _ties(strategy: Strategy, config: PortfolioConfig) -> None:
+    decisions = example(config)
+    flat = decisions.with_scores(np.where(np.isfinite(decisions.score_KN), 1.0, np.nan))
+    if _chosen(strategy, flat, config).any():
+        raise BrokenPromiseError("a day on which all scores are equal is traded")
+
+
+def _sign(strategy: Strategy, config: PortfolioConfig) -> None:
+    decisions = example(config)
+    weight_KN = _chosen(strategy, decisions, config)
+    lean = float((weight_KN * np.nan_to_num(decisions.normal_KN)).sum())
+    if lean <= 0:
+        raise BrokenPromiseError(f"weights lean against the scores (sum of products {lean:.3g})")
+
+
+def _invests(strategy: Strategy, config: PortfolioConfig) -> None:
+    gross_K, _, _ = exposures(_chosen(strategy, example(config), config))
+    if np.median(gross_K) <= 0.0:
+        raise BrokenPromiseError("more than half of the decisions hold nothing")

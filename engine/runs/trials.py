@@ -1,0 +1,41 @@
+"""How many times somebody looked: every simulated variant of a run's scores, kept in the run itself.
+
+    runs/<id>/trials.json    digest of the settings -> {"what": ..., "sharpe": ...}
+
+The deflated Sharpe ratio is only honest if the number of trials is true, so each backtest and each cell
+of a sweep writes itself down here; the same settings on the same scores count once.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.files import digest, read_json, sha256, write_json
+from engine.runs.store import Run, RunStore
+
+FILE = "trials.json"
+TRAINING = ("train", "walkforward", "demo", "tune")
+"""Commands that made scores: each run of them is a trial even if nothing was simulated on it."""
+
+
+def record_trials(run: Run, tried: Mapping[str, tuple[dict[str, Any], float]]) -> None:
+    """Add variants (a name -> settings, net Sharpe ratio) to the run's list. The caller holds its lock."""
+    known = read_trials(run)
+    scores = run.path("predictions.parquet")
+    made = sha256(scores) if scores.is_file() else ""
+    for what, (settings, sharpe) in tried.items():
+        known[digest({"settings": settings, "scores": made})] = {"what": what, "sharpe": sharpe}
+    write_json(run.path(FILE), known)
+
+
+def read_trials(run: Run) -> dict[str, Any]:
+    path = run.path(FILE)
+    return read_json(path) if path.is_file() else {}
+
+
+def count_trials(store: RunStore) -> int:
+    """All variants of all runs, at least one for each run that trained something; never below 1."""
+    total = 0
+    for run in store:
+        tried = len(read_trials(run))
+        total += max(tried, 1) if run.command in TRAINING else tried
+    return max(total, 1)

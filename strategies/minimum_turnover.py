@@ -1,0 +1,39 @@
+"""As little trading as keeps the book's score: moves only part of the way to the quantile book."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.config import PortfolioConfig
+from engine.portfolio.construction import balanced, neutral
+from engine.portfolio.market_data import Matrix
+from engine.portfolio.strategy import Decisions
+
+
+@dataclass(frozen=True, slots=True)
+class MinimumTurnover:
+    """Trade toward the quantile book just far enough to hold ``min_exposure`` of its score.
+
+    Partial adjustment toward an aim portfolio (Garleanu & Pedersen, Journal of Finance 68, 2013):
+    w = held + s (aim - held) with the smallest s in [0, 1] for which sum(w z) >= min_exposure x
+    sum(aim z), z the day's normal scores. Names that lost their score are sold at once.
+    """
+
+    name: str = "minimum_turnover"
+
+    def weights(self, decisions: Decisions, config: PortfolioConfig) -> Matrix:
+        long_KN = decisions.top(config.fraction).astype(float)
+        aim_KN = balanced(long_KN - decisions.bottom(config.fraction), config)
+        z_KN = np.nan_to_num(decisions.normal_KN)
+        out_KN = aim_KN.copy()
+        for k in range(config.n_tranches, len(aim_KN)):
+            held_N = np.where(np.isfinite(decisions.score_KN[k]), out_KN[k - config.n_tranches], 0)
+            if not config.long_only:
+                held_N = neutral(held_N[None])[0]
+            best, now = float(aim_KN[k] @ z_KN[k]), float(held_N @ z_KN[k])
+            share = (config.min_exposure * best - now) / (best - now) if best > now else 0.0
+            out_KN[k] = held_N + min(max(share, 0.0), 1.0) * (aim_KN[k] - held_N)
+        return out_KN
+
+
+STRATEGY = MinimumTurnover()

@@ -1,0 +1,127 @@
+"""A second simulator, written from the rules alone: plain Python, one order at a time, no arrays.
+
+It shares no code with `engine.backtest`; the tests hold both engines against it.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+Rows = Sequence[Sequence[float]]
+
+
+@dataclass(kw_only=True)
+class Rules:
+    commission: Sequence[tuple[float, float]] = ((math.inf, 0.0),)
+    """(order value up to which, share of the value)."""
+    half_spread: float = 0.0
+    impact: float = 0.0
+    max_slippage: float = 1.0
+    lot: float = 0.0
+    max_share: float = math.inf
+    stop: float = 0.0
+    pause: int = 0
+    borrow: float = 0.0
+    """Share of the short value a night."""
+
+
+@dataclass
+class Book:
+    cash: float
+    shares: dict[int, float] = field(default_factory=dict)
+
+    def worth(self, prices: Sequence[float]) -> float:
+        return self.cash + sum(held * prices[n] for n, held in self.shares.items())
+
+
+@dataclass
+class Day:
+    equity: float
+    cash: float
+    commission: float = 0.0
+    slippage: float = 0.0
+    traded: float = 0.0
+    borrow: float = 0.0
+    shares: dict[int, float] = field(default_factory=dict)
+
+
+def trade_all(
+    closes: Rows,
+    wanted: Rows,
+    turnover: Rows,
+    rules: Rules,
+    cash: float,
+    limits: tuple[Rows, Rows] | None = None,
+    haircut: float = 0.0,
+) -> list[Day]:
+    """Decide at a close (``wanted``, None = nothing decided), fill at the next; ``closes`` with None holes.
+
+    ``turnover`` is the average known at the decision. ``limits``: lowest and highest price of each day.
+    """
+    book, high, resting = Book(cash), cash, 0
+    last = {n: price for n, price in enumerate(closes[0]) if price is not None}
+    history = [Day(cash, cash)]
+    for d in range(1, len(closes)):
+        overnight = sum(-held * last[n] for n, held in book.shares.items() if held < 0)
+        day = Day(0.0, 0.0, borrow=rules.borrow * overnight)
+        gone = {n for n in book.shares if all(row[n] is None for row in closes[d:])}
+        left = {n for n in range(len(closes[d])) if all(row[n] is None for row in closes[d:])}
+        known = dict(last)
+        for n, price in enumerate(closes[d]):
+            if price is not None:
+                known[n] = price
+            elif n in left and closes[d - 1][n] is not None:
+                known[n] = last[n] * (1 - haircut)
+        worth = book.worth([known.get(n, 0.0) for n in range(len(closes[d]))])
+        for n in range(len(closes[d])):
+            held = book.shares.get(n, 0.0)
+            if n in gone:
+                change, price = -held, known[n]
+            else:
+                if closes[d][n] is None or n in left:
+                    continue
+                price = closes[d][n]
+                target = 0.0 if resting else wanted[d - 1][n]
+                if target is None or (target == 0 and held == 0):
+                    continue
+                change = target * worth / price - held
+                if limits is not None:
+                    low, top = limits[0][d][n], limits[1][d][n]
+                    if (change > 0 and price >= top) or (change < 0 and price <= low):
+                        continue
+                largest = rules.max_share * turnover[d - 1][n] / price
+                cut = abs(change) > largest
+                if cut:
+                    change = math.copysign(largest, change)
+                if rules.lot and (cut or target != 0):
+                    change = math.copysign(
+                        math.floor(abs(change) / rules.lot + 1e-9) * rules.lot, change
+                    )
+            if change == 0:
+                continue
+            value = abs(change) * price
+            slip = rules.half_spread
+            if rules.impact and turnover[d - 1][n] > 0:
+                slip = min(rules.max_slippage, slip + rules.impact * value / turnover[d - 1][n])
+            fill = price * (1 + slip) if change > 0 else price * (1 - slip)
+            rate = next(share for limit, share in rules.commission if value <= limit)
+            fee = abs(change) * fill * rate
+            book.cash -= change * fill + fee
+            book.shares[n] = held + change
+            if change == -held:
+                del book.shares[n]
+            day.commission += fee
+            day.slippage += abs(fill - price) * abs(change)
+            day.traded += value
+        last = known
+        day.cash = book.cash
+        day.equity = book.worth([known.get(n, 0.0) for n in range(len(closes[d]))])
+        day.shares = dict(book.shares)
+        if resting:
+            resting -= 1
+            high = day.equity
+        high = max(high, day.equity)
+        if rules.stop and not resting and day.equity < high * (1 - rules.stop):
+            resting = rules.pause
+        history.append(day)
+    return history

@@ -148,11 +148,22 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         name="report",
-        help="Export the report of a run.",
+        help="Export the report of a run, of two side by side, or of all.",
         handler="engine.stages.report:report",
         parameters=(
-            RUN,
-            _option("format", "Comma-separated: html, json, md.", default="html,json,md"),
+            Parameter(
+                name="run",
+                kind="argument",
+                help="Run id, its start, `last`, or `all`.",
+                required=True,
+            ),
+            _option(
+                "format",
+                "Comma-separated: html, json, md, csv, parquet, pdf.",
+                default="html,json,md",
+            ),
+            _option("compare", "Another run: both side by side, differences with their errors."),
+            _option("output", "Directory to write into; default the run's own."),
         ),
     ),
     Command(

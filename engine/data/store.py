@@ -141,6 +141,10 @@ class PanelStore:
             notes=tuple(manifest["notes"]),
         )
 
+    def securities(self, snapshot: str | None = None) -> pl.DataFrame:
+        """The securities table alone: names and sectors for display."""
+        return complete_securities(read_parquet(self._directory(snapshot) / "securities.parquet"))
+
     def oracle(self, snapshot: str | None = None) -> pl.DataFrame | None:
         """The oracle table alone; None for real data."""
         path = self._directory(snapshot) / "oracle.parquet"

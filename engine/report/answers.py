@@ -35,12 +35,14 @@ def answers(facts: Facts) -> list[Answer]:
     figures = train["test"]
     judgement, kind = _judge(figures)
     data = train["data"]
-    splits = train["splits"]
+    first, last = train["splits"]["test"]["first"], train["splits"]["test"]["last"]
+    if test is not None:
+        first, last = test["first_session"], test["last_session"]
     out = [
         Answer(
             question="What is it?",
-            answer=f"{data['source']}, {splits['test']['first']} to {splits['test']['last']}",
-            detail=f"ATFT-GAT-FAN on {train['n_features']} features, scored on {figures['n_dates']} test "
+            answer=f"{data['source']}, {first} to {last}",
+            detail=f"{facts.model} on {train['n_features']} features, scored on {figures['n_dates']} test "
             f"days that decided nothing. Data quality: {data['quality']}. "
             + " ".join(f"Note: {note}." for note in data["notes"]),
         ),
@@ -48,7 +50,7 @@ def answers(facts: Facts) -> list[Answer]:
             question="Is it real?",
             answer=f"RankIC {rank_ic(figures)} over {train['score_horizon']} sessions",
             detail=f"Null band ±{figures['null_band']:.4f} (95 % of shuffled scores): the value is "
-            f"{judgement}. {_rivals(train)}",
+            f"{judgement}. {_rivals(train)}{_microstructure(test)}",
             kind=kind,
         ),
     ]
@@ -59,14 +61,12 @@ def answers(facts: Facts) -> list[Answer]:
         )
         return out
     interval = f"[{test['sharpe_low']:+.2f}, {test['sharpe_high']:+.2f}]"
-    lightgbm = test["baselines"].get("lightgbm", {}).get("sharpe")
-    rival = f", LightGBM {lightgbm:+.2f}" if lightgbm is not None else ""
     out += [
         Answer(
             question="What would it have earned?",
             answer=f"net Sharpe {test['sharpe']:+.2f} against {test['target']}: {test['verdict']}",
             detail=f"{test['annual_return']:+.1%} a year after costs of {test['cost_drag']:.1%}, largest "
-            f"drawdown {test['max_drawdown']:.1%}{rival}.",
+            f"drawdown {test['max_drawdown']:.1%}. {_against(test)}",
             kind={"above": "good", "below": "bad"}.get(test["verdict"], "plain"),
         ),
         Answer(
@@ -77,6 +77,37 @@ def answers(facts: Facts) -> list[Answer]:
         ),
     ]
     return out
+
+
+def _against(test: dict[str, Any]) -> str:
+    """The Sharpe ratio against LightGBM's, or the strongest model's where it is LightGBM itself."""
+    rivals = {
+        name: values
+        for name, values in test["baselines"].items()
+        if name not in ("random", "oracle", "index", "equal_weight")
+        and values.get("sharpe_difference") is not None
+    }
+    if not rivals:
+        return "No other scores were traded beside it."
+    name = max(rivals, key=lambda key: (key == "lightgbm", rivals[key]["sharpe"]))
+    values = rivals[name]
+    shown = "LightGBM" if name == "lightgbm" else f"{name}, the strongest simple model,"
+    return (
+        f"Sharpe less that of {shown} on the same days: {values['sharpe_difference']:+.2f} ± "
+        f"{values['sharpe_difference_se']:.2f}."
+    )
+
+
+def _microstructure(test: dict[str, Any] | None) -> str:
+    """How much of it lives off the first session; said on the first page because it flatters most."""
+    entry = (test or {}).get("factor", {}).get("entry")
+    if entry is None or entry["traded"]["value"] is None:
+        return ""
+    same, skipped = (signed(entry[key]["value"]) for key in ("same_close", "skipped"))
+    return (
+        f" Entered at its own close it would show {same} (nobody can trade that), one session later "
+        f"than traded {skipped}."
+    )
 
 
 def _trials(count: int) -> str:

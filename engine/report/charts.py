@@ -1,12 +1,16 @@
 """Charts as inline SVG: no script, no outside file, colours by CSS class so that light and dark both work."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 760, 260
-LEFT, RIGHT, TOP, BOTTOM = 56, 16, 14, 30
+LEFT, RIGHT, TOP, BOTTOM = 56, 16, 26, 30
+MAX_BAR = 90
+MAX_POINTS = 800
+"""Points of a line; longer series are thinned evenly, the last point stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,31 +39,40 @@ def lines(
     labels: Sequence[str],
     *,
     title: str,
+    unit: str,
     percent: bool = False,
     height: int = HEIGHT,
 ) -> str:
-    """Lines over common x labels; the first series is drawn strongest. NaN breaks a line."""
+    """Lines over common x labels; the first series is drawn strongest. NaN breaks a line.
+
+    ``unit`` stands above the y axis of every chart here: what is drawn, in which unit.
+    """
+    keep = _thinned(len(labels))
+    labels = [labels[i] for i in keep]
+    series = {name: [line[i] for i in keep] for name, line in series.items()}
     values = [v for line in series.values() for v in line if math.isfinite(v)]
     if not values or len(labels) < 2:
         return ""
     y = Scale(*_room(min([*values, 0.0]), max([*values, 0.0])), height - BOTTOM, TOP)
     x = Scale(0, len(labels) - 1, LEFT, WIDTH - RIGHT)
-    parts = [_grid(y, percent=percent), _dates(x, labels, height)]
+    parts = [_grid(y, percent=percent), _dates(x, labels, height), _unit(unit)]
     for i, (_, line) in reversed(list(enumerate(series.items()))):
         parts.append(f'<path class="s{i}" d="{_path(line, x, y)}"/>')
     return svg("".join(parts), title=title, height=height) + legend(list(series))
 
 
-def area(values: Sequence[float], labels: Sequence[str], *, title: str) -> str:
+def area(values: Sequence[float], labels: Sequence[str], *, title: str, unit: str) -> str:
     """A filled curve at or below zero, e.g. drawdown."""
     if len(labels) < 2:
         return ""
-    height = 130
+    height = 140
+    keep = _thinned(len(labels))
+    values, labels = [values[i] for i in keep], [labels[i] for i in keep]
     y = Scale(min([*values, -0.01]), 0.0, height - BOTTOM, TOP)
     x = Scale(0, len(labels) - 1, LEFT, WIDTH - RIGHT)
     path = _path(values, x, y)
     shape = f"M{LEFT},{y(0.0):.1f}L{path[1:]}L{WIDTH - RIGHT},{y(0.0):.1f}Z"
-    body = _grid(y, percent=True, count=2) + f'<path class="fill" d="{shape}"/>'
+    body = _unit(unit) + _grid(y, percent=True, count=2) + f'<path class="fill" d="{shape}"/>'
     return svg(body + _dates(x, labels, height), title=title, height=height)
 
 
@@ -67,6 +80,8 @@ def bars(
     values: Mapping[str, float],
     *,
     title: str,
+    unit: str,
+    x_label: str = "",
     errors: Mapping[str, float] | None = None,
     percent: bool = False,
     band: float | None = None,
@@ -80,23 +95,24 @@ def bars(
     extra = [band or 0.0, -(band or 0.0), 0.0]
     y = Scale(*_room(min([*bottoms, *extra]), max([*tops, *extra])), HEIGHT - BOTTOM, TOP)
     step = (WIDTH - LEFT - RIGHT) / len(values)
-    parts = [_grid(y, percent=percent)]
+    parts = [_grid(y, percent=percent), _unit(unit)]
+    if x_label:
+        parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT + 8, x_label, "middle"))
     if band:
         parts.append(_rect(LEFT, y(band), WIDTH - LEFT - RIGHT, y(-band) - y(band), "band"))
     for i, (name, value) in enumerate(values.items()):
-        left = LEFT + i * step + step * 0.2
+        middle, width = LEFT + (i + 0.5) * step, min(step * 0.6, MAX_BAR)
         top, base = min(y(value), y(0.0)), max(y(value), y(0.0))
         kind = "good" if value >= 0 else "bad"
-        parts.append(_rect(left, top, step * 0.6, max(base - top, 0.5), kind))
-        middle = left + step * 0.3
+        parts.append(_rect(middle - width / 2, top, width, max(base - top, 0.5), kind))
         if name in errors:
             low, high = y(value - errors[name]), y(value + errors[name])
             parts.append(f'<path class="whisker" d="M{middle:.1f},{low:.1f}V{high:.1f}"/>')
         parts.append(_text(middle, HEIGHT - 10, name, "middle"))
-    return svg("".join(parts), title=title)
+    return svg("".join(parts), title=title, height=HEIGHT + (14 if x_label else 0))
 
 
-def waterfall(steps: Mapping[str, float], *, title: str) -> str:
+def waterfall(steps: Mapping[str, float], *, title: str, unit: str) -> str:
     """Running total from the first value through signed steps to the last, which is a total again."""
     names = list(steps)
     totals, running = [], 0.0
@@ -107,7 +123,7 @@ def waterfall(steps: Mapping[str, float], *, title: str) -> str:
     flat = [value for pair in totals for value in pair]
     y = Scale(*_room(min([*flat, 0.0]), max([*flat, 0.0])), HEIGHT - BOTTOM, TOP + 8)
     step = (WIDTH - LEFT - RIGHT) / len(names)
-    parts = [_grid(y, percent=True)]
+    parts = [_grid(y, percent=True), _unit(unit)]
     for i, (start, stop) in enumerate(totals):
         left = LEFT + i * step + step * 0.18
         top, bottom = min(y(start), y(stop)), max(y(start), y(stop))
@@ -119,7 +135,9 @@ def waterfall(steps: Mapping[str, float], *, title: str) -> str:
     return svg("".join(parts), title=title)
 
 
-def meter(points: Mapping[str, tuple[float, float, float]], *, target: float, title: str) -> str:
+def meter(
+    points: Mapping[str, tuple[float, float, float]], *, target: float, title: str, unit: str
+) -> str:
     """Value with interval per row on a common scale, and the target as a line across."""
     finite = [v for triple in points.values() for v in triple if math.isfinite(v)]
     if not finite:
@@ -131,8 +149,9 @@ def meter(points: Mapping[str, tuple[float, float, float]], *, target: float, ti
     for value in _ticks(x.low, x.high, 6):
         parts.append(f'<path class="grid" d="M{x(value):.1f},{TOP}V{height - BOTTOM}"/>')
         parts.append(_text(x(value), height - 10, f"{value:g}", "middle"))
+    parts.append(_text(left, 12, unit, "start", "unit"))
     parts.append(f'<path class="target" d="M{x(target):.1f},{TOP - 6}V{height - BOTTOM}"/>')
-    parts.append(_text(x(target) + 4, TOP + 2, f"target {target:g}", "start", "value"))
+    parts.append(_text(x(target) + 4, TOP - 2, f"target {target:g}", "start", "value"))
     for i, (name, (low, value, high)) in enumerate(points.items()):
         y = TOP + row * (i + 0.6)
         kind = "first" if i == 0 else "other"
@@ -159,33 +178,41 @@ def timeline(spans: Sequence[tuple[str, str, str, int]], *, gap: int, title: str
     return svg("".join(parts), title=title, height=height)
 
 
-def heat_map(months: Mapping[str, float], *, title: str) -> str:
-    """Years by months (keys ``YYYY-MM``), coloured by sign and size, the value in each cell."""
-    years = sorted({key[:4] for key in months})
-    size = max((abs(v) for v in months.values()), default=0.0) or 1.0
-    cell, row = (WIDTH - LEFT - RIGHT) / 12, 30
-    parts = [
-        _text(LEFT + (m + 0.5) * cell, 14, name, "middle")
-        for m, name in enumerate(
-            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-        )
+def heat_map(
+    cells: Mapping[tuple[str, str], float],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    title: str,
+    unit: str,
+    percent: bool = True,
+    left: int = LEFT,
+) -> str:
+    """A table (row, column) -> value, coloured by sign and size, the value in each cell."""
+    known = [abs(v) for v in cells.values() if math.isfinite(v)]
+    size = max(known, default=0.0) or 1.0
+    cell, row, top = (WIDTH - left - RIGHT) / max(len(columns), 1), 30, 38
+    parts = [_text(left, 12, unit, "start", "unit")]
+    parts += [
+        _text(left + (c + 0.5) * cell, top - 8, name, "middle") for c, name in enumerate(columns)
     ]
-    for i, year in enumerate(years):
-        y = 22 + i * row
-        parts.append(_text(LEFT - 8, y + 19, year, "end"))
-        for month in range(12):
-            value = months.get(f"{year}-{month + 1:02d}")
-            if value is None:
+    for i, name in enumerate(rows):
+        y = top + i * row
+        parts.append(_text(left - 8, y + 19, name, "end"))
+        for c, column in enumerate(columns):
+            value = cells.get((name, column), float("nan"))
+            if not math.isfinite(value):
                 continue
             kind = "good" if value >= 0 else "bad"
             opacity = 0.12 + 0.6 * abs(value) / size
-            left = LEFT + month * cell
+            x = left + c * cell
             parts.append(
-                f'<rect class="{kind}" opacity="{opacity:.2f}" x="{left + 1:.1f}" y="{y + 1}" '
+                f'<rect class="{kind}" opacity="{opacity:.2f}" x="{x + 1:.1f}" y="{y + 1}" '
                 f'width="{cell - 2:.1f}" height="{row - 2}"/>'
             )
-            parts.append(_text(left + cell / 2, y + 19, f"{value:+.1%}", "middle", "value"))
-    return svg("".join(parts), title=title, height=26 + row * len(years))
+            text = f"{value:+.1%}" if percent else f"{value:+.2f}"
+            parts.append(_text(x + cell / 2, y + 19, text, "middle", "value"))
+    return svg("".join(parts), title=title, height=top + 4 + row * len(rows))
 
 
 def legend(names: Sequence[str]) -> str:
@@ -193,6 +220,17 @@ def legend(names: Sequence[str]) -> str:
         f'<span><i class="key s{i}"></i>{escape(name)}</span>' for i, name in enumerate(names)
     )
     return f'<p class="legend">{items}</p>'
+
+
+def _thinned(n: int) -> list[int]:
+    """At most ``MAX_POINTS`` places of n, first and last among them."""
+    if n <= MAX_POINTS:
+        return list(range(n))
+    return sorted({round(i * (n - 1) / (MAX_POINTS - 1)) for i in range(MAX_POINTS)})
+
+
+def _unit(text: str) -> str:
+    return _text(LEFT, 12, text, "start", "unit")
 
 
 def _path(values: Sequence[float], x: Scale, y: Scale) -> str:
@@ -208,9 +246,12 @@ def _path(values: Sequence[float], x: Scale, y: Scale) -> str:
 
 def _grid(y: Scale, *, percent: bool, count: int = 5) -> str:
     parts = []
-    for value in _ticks(y.low, y.high, count):
+    ticks = _ticks(y.low, y.high, count)
+    step = min((b - a for a, b in itertools.pairwise(ticks)), default=1.0)
+    digits = max(0, math.ceil(-math.log10(step * 100) - 1e-9)) if percent else 0
+    for value in ticks:
         kind = "axis" if abs(value) < 1e-12 else "grid"
-        text = f"{value:.0%}" if percent else f"{value:g}"
+        text = f"{value:.{digits}%}" if percent else f"{value:g}"
         parts.append(f'<path class="{kind}" d="M{LEFT},{y(value):.1f}H{WIDTH - RIGHT}"/>')
         parts.append(_text(LEFT - 8, y(value) + 4, text, "end"))
     return "".join(parts)

@@ -1,24 +1,21 @@
 """Everything a report says, read from the run directory; nothing is computed twice or invented."""
 
-from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from engine.backtest.performance import drawdowns, equity, monthly_returns
 from engine.backtest.result import BacktestResult
-from engine.evaluation.inference import newey_west_se
-from engine.evaluation.rank_ic import average_ranks
-from engine.features.feature_set import FeatureSet, open_features
+from engine.data.store import PanelStore
 from engine.files import read_json
-from engine.portfolio.prediction import Prediction
+from engine.portfolio.weights import Weights
 from engine.runs.events import AssertionChecked, EpochEvaluated, decode
-from engine.runs.store import Run
+from engine.runs.store import Run, RunStore
+from engine.runs.trials import read_trials
 
-QUANTILES = 10
+MAX_ABLATIONS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,41 +27,70 @@ class Facts:
     train: dict[str, Any]
     backtest: dict[str, Any] | None
     quality: dict[str, Any] | None
+    audit: dict[str, Any] | None
+    sweep: dict[str, Any] | None
     epochs: tuple[EpochEvaluated, ...]
     assertions: tuple[AssertionChecked, ...]
     daily: pl.DataFrame | None
-    """Backtest: date, net_return, equity, drawdown."""
-    baseline_equity: dict[str, tuple[list[str], list[float]]]
+    """`BacktestResult.daily` with ``equity`` (growth of 1) and ``drawdown``."""
+    baseline_returns: pl.DataFrame | None
+    """``name, date, net_return``."""
     months: dict[str, float]
-    quantile_returns: dict[str, float]
-    """Quantile of the score -> mean forward return of its stocks less the day's mean, per holding."""
-    quantile_errors: dict[str, float]
-    config: dict[str, Any]
+    holdings: pl.DataFrame | None
+    """Book of the last decision: ``date, symbol, name, sector, weight``, largest first."""
+    trials: dict[str, Any]
+    """Variants simulated on this run's scores."""
+    ablations: tuple[dict[str, Any], ...]
+    """Other runs on the same features and days whose network or graph differs: what, RankIC, Sharpe."""
+    config: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def model(self) -> str:
+        """Whose scores these are."""
+        name = str(self.train.get("model", "network"))
+        return "ATFT-GAT-FAN" if name == "network" else name
 
 
 def gather(workspace: Path, run: Run) -> Facts:
     """Read the files of a finished run."""
-    train = read_json(run.path("train.json"))
-    tested = run.path("backtest.json")
-    quality = workspace / "data" / "quality.json"
     epochs, assertions = _events(run)
     daily, months = _daily(run)
-    means, errors = _quantiles(workspace, run, train)
+    train = read_json(run.path("train.json"))
+    returns = run.path("backtest_baselines.parquet")
     return Facts(
         run_id=run.id,
         manifest=run.manifest,
         train=train,
-        backtest=read_json(tested) if tested.is_file() else None,
-        quality=read_json(quality) if quality.is_file() else None,
+        backtest=_optional(run.path("backtest.json")),
+        quality=_optional(workspace / "data" / "quality.json"),
+        audit=_optional(workspace / "audit.json"),
+        sweep=_optional(run.path("sweep.json")),
         epochs=epochs,
         assertions=assertions,
         daily=daily,
-        baseline_equity=_baseline_equity(run),
+        baseline_returns=pl.read_parquet(returns) if returns.is_file() else None,
         months=months,
-        quantile_returns=means,
-        quantile_errors=errors,
+        holdings=_holdings(workspace, run),
+        trials=read_trials(run),
+        ablations=_ablations(workspace, run, train),
         config=run.config().model_dump(mode="json"),
     )
+
+
+def equity_curves(facts: Facts) -> dict[str, dict[str, float]]:
+    """Growth of 1 by date for each baseline."""
+    if facts.baseline_returns is None:
+        return {}
+    curves = {}
+    for (name,), rows in facts.baseline_returns.group_by("name", maintain_order=True):
+        net_D = rows["net_return"].to_numpy()
+        dates = rows["date"].cast(pl.String).to_list()
+        curves[str(name)] = dict(zip(dates, equity(net_D)[-net_D.size :].tolist(), strict=True))
+    return curves
+
+
+def _optional(path: Path) -> dict[str, Any] | None:
+    return read_json(path) if path.is_file() else None
 
 
 def _events(run: Run) -> tuple[tuple[EpochEvaluated, ...], tuple[AssertionChecked, ...]]:
@@ -86,7 +112,7 @@ def _daily(run: Run) -> tuple[pl.DataFrame | None, dict[str, float]]:
         return None, {}
     result = BacktestResult.read(path)
     net_D = result.net_returns()
-    frame = result.daily.select("date", "net_return").with_columns(
+    frame = result.daily.with_columns(
         pl.Series("equity", equity(net_D)[-net_D.size :]),
         pl.Series("drawdown", drawdowns(net_D)[-net_D.size :]),
     )
@@ -94,49 +120,51 @@ def _daily(run: Run) -> tuple[pl.DataFrame | None, dict[str, float]]:
     return frame, monthly_returns(dates_D, net_D)
 
 
-def _baseline_equity(run: Run) -> dict[str, tuple[list[str], list[float]]]:
-    path = run.path("backtest_baselines.parquet")
+def _holdings(workspace: Path, run: Run) -> pl.DataFrame | None:
+    path = run.path("weights.parquet")
     if not path.is_file():
-        return {}
-    curves = {}
-    for (name,), rows in pl.read_parquet(path).group_by("name", maintain_order=True):
-        net_D = rows["net_return"].to_numpy()
-        curve = equity(net_D)[-net_D.size :].tolist()
-        curves[str(name)] = (rows["date"].cast(pl.String).to_list(), curve)
-    return curves
+        return None
+    frame = Weights.read(path).frame
+    last = frame.filter(pl.col("date") == frame["date"].max(), pl.col("weight") != 0)
+    names = PanelStore(workspace / "data").securities().unique("symbol", keep="first")
+    return (
+        last.join(names.select("symbol", "name", "sector"), on="symbol", how="left")
+        .select("date", "symbol", "name", "sector", "weight")
+        .sort(pl.col("weight").abs(), "symbol", descending=[True, False])
+    )
 
 
-def _quantiles(
-    workspace: Path, run: Run, train: dict[str, Any]
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Mean excess forward return by decile of the test scores, with Newey-West errors."""
-    path = run.path("predictions.parquet")
-    directory = workspace / "features" / str(train.get("features_fingerprint"))
-    if not path.is_file() or not (directory / "manifest.json").is_file():
-        return {}, {}
-    horizon = int(train["score_horizon"])
-    features = open_features(directory)
-    series: dict[str, list[float]] = defaultdict(list)
-    test = Prediction.read(path).only("test").frame
-    for score_N, return_N in _days(test, features, horizon):
-        if score_N.size < 2 * QUANTILES:
+def _ablations(workspace: Path, run: Run, train: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    """Runs of the same command on the same features and test days with other blocks or edges."""
+    mine = run.config()
+    rows = []
+    for other in RunStore(workspace / "runs"):
+        summary = other.path("train.json")
+        if other.id == run.id or other.command != run.command or not summary.is_file():
             continue
-        excess_N = return_N - return_N.mean()
-        place_N = np.ceil(average_ranks(score_N) / score_N.size * QUANTILES).astype(int)
-        for q in range(1, QUANTILES + 1):
-            series[str(q)].append(float(excess_N[place_N == q].mean()))
-    means = {q: float(np.mean(values)) for q, values in series.items()}
-    errors = {q: newey_west_se(np.array(v), lag=horizon) for q, v in series.items()}
-    return means, errors
-
-
-def _days(frame: pl.DataFrame, features: FeatureSet, horizon: int) -> Any:
-    """(scores, forward returns) of each day, stocks with a known return only."""
-    position = {symbol: i for i, symbol in enumerate(features.symbols)}
-    h = features.horizons.index(horizon)
-    for (date,), rows in frame.group_by("date", maintain_order=True):
-        session = int(np.searchsorted(features.dates_S, np.datetime64(str(date), "D")))
-        columns = [position[symbol] for symbol in rows["symbol"]]
-        return_N = features.forward_return_SNH[session, columns, h].astype(np.float64)
-        known_N = np.isfinite(return_N)
-        yield rows[f"score_{horizon}"].to_numpy()[known_N], return_N[known_N]
+        theirs = read_json(summary)
+        same = all(
+            theirs.get(key) == train.get(key) for key in ("features_fingerprint", "splits", "model")
+        )
+        if not same or "test" not in theirs:
+            continue
+        config, changes = other.config(), []
+        if config.graph.kind != mine.graph.kind:
+            changes.append(f"graph {config.graph.kind}")
+        off = set(mine.model.blocks) - set(config.model.blocks)
+        on = set(config.model.blocks) - set(mine.model.blocks)
+        changes += [f"without {name}" for name in sorted(off)]
+        changes += [f"with {name}" for name in sorted(on)]
+        if changes:
+            tested = _optional(other.path("backtest.json")) or {}
+            rows.append(
+                {
+                    "run_id": other.id,
+                    "change": ", ".join(changes),
+                    "test": theirs["test"],
+                    "sharpe": tested.get("sharpe"),
+                }
+            )
+        if len(rows) == MAX_ABLATIONS:
+            break
+    return tuple(rows)

@@ -1,19 +1,39 @@
-"""The report as one self-contained HTML file, as Markdown, and as JSON."""
+"""A report as one self-contained HTML file, as Markdown, and as JSON."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import jinja2
 
-from engine.report.answers import answers
+from engine.report.answers import Answer, answers
 from engine.report.facts import Facts
-from engine.report.sections import sections
+from engine.report.sections import Section, sections
 
-TITLE = "ATFT-GAT-FAN, out-of-sample report"
+FOOTER = (
+    "Research output, not advice. Every figure is out of sample and in eval mode unless it says "
+    "otherwise."
+)
+
+
+def title(facts: Facts) -> str:
+    return f"{facts.model}, out-of-sample report"
+
+
+def subtitle(facts: Facts, created: dt.datetime) -> str:
+    return f"run {facts.run_id} · made {created:%Y-%m-%d %H:%M} UTC"
 
 
 def html(facts: Facts, *, created: dt.datetime) -> str:
+    return page(title(facts), subtitle(facts, created), answers(facts), sections(facts))
+
+
+def markdown(facts: Facts, *, created: dt.datetime) -> str:
+    return text(title(facts), subtitle(facts, created), answers(facts), sections(facts))
+
+
+def page(heading: str, sub: str, answered: Sequence[Answer], body: Sequence[Section]) -> str:
     """One file without scripts or outside references. Text from data is escaped, charts are our own."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("engine.report"),
@@ -21,21 +41,17 @@ def html(facts: Facts, *, created: dt.datetime) -> str:
         undefined=jinja2.StrictUndefined,
     )
     return environment.get_template("report.html.j2").render(
-        title=TITLE,
-        run_id=facts.run_id,
-        created=f"{created:%Y-%m-%d %H:%M} UTC",
-        answers=answers(facts),
-        sections=sections(facts),
+        title=heading, sub=sub, answers=answered, sections=body, footer=FOOTER
     )
 
 
-def markdown(facts: Facts, *, created: dt.datetime) -> str:
+def text(heading: str, sub: str, answered: Sequence[Answer], body: Sequence[Section]) -> str:
     """The same without charts, for a terminal or a pull request."""
-    lines = [f"# {TITLE}", "", f"run {facts.run_id}, made {created:%Y-%m-%d %H:%M} UTC", ""]
-    for item in answers(facts):
+    lines = [f"# {heading}", "", sub, ""]
+    for item in answered:
         lines += [f"**{item.question}** {_cell(item.answer)}  ", _cell(item.detail), ""]
-    for section in sections(facts):
-        lines += [f"## {section.title}", ""]
+    for section in body:
+        lines += [f"## {_cell(section.title)}", ""]
         lines += [*map(_cell, section.text), ""] if section.text else []
         if section.rows:
             header = section.header or ("",) * len(section.rows[0])
@@ -53,18 +69,20 @@ def as_json(facts: Facts, *, created: dt.datetime) -> dict[str, Any]:
         "train": facts.train,
         "backtest": facts.backtest,
         "quality": facts.quality,
+        "audit": facts.audit,
+        "sweep": facts.sweep,
         "months": facts.months,
-        "quantile_returns": facts.quantile_returns,
-        "quantile_errors": facts.quantile_errors,
+        "trials": facts.trials,
+        "ablations": list(facts.ablations),
         "manifest": facts.manifest,
         "config": facts.config,
     }
 
 
-def _row(cells: tuple[str, ...]) -> str:
+def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(map(_cell, cells)) + " |"
 
 
-def _cell(text: str) -> str:
+def _cell(words: str) -> str:
     """Text that cannot break a table or become markup."""
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    return words.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

@@ -1,119 +1,16 @@
 """The report on facts made by hand: hostile text, missing parts, and judgements that must not flatter."""
 
-import datetime as dt
 import re
 from dataclasses import replace
-from typing import Any
 
-import polars as pl
 import pytest
 
 from engine.report import charts, render
 from engine.report.answers import answers, rank_ic
 from engine.report.facts import Facts
-from engine.runs.events import AssertionChecked, EpochEvaluated
+from engine.runs.events import EpochEvaluated
+from tests.engine.report.samples import CREATED, facts, figures, swept
 from tests.engine.runs.samples import evaluated
-
-CREATED = dt.datetime(2026, 1, 5, 12, 0, tzinfo=dt.UTC)
-NASTY = "<script>alert('x')</script> & \"quotes\" | pipe"
-
-
-def figures(value: float, se: float = 0.008, null: float = 0.01) -> dict[str, Any]:
-    return {
-        "rank_ic": value,
-        "rank_ic_se": se,
-        "null_band": null,
-        "icir": 0.2,
-        "ic": value,
-        "hit_share": 0.6,
-        "n_dates": 248,
-    }
-
-
-def backtest() -> dict[str, Any]:
-    side = {
-        "sharpe": 0.4, "sharpe_low": -0.9, "sharpe_high": 1.7, "annual_return": 0.05,
-        "turnover": 0.4, "cost_drag": 0.1,
-    }  # fmt: skip
-    return side | {
-        "target": 0.849,
-        "verdict": "undecided",
-        "max_drawdown": -0.12,
-        "confidence": 0.9,
-        "sessions": 252,
-        "sessions_per_year": 252,
-        "trials": 3,
-        "sharpe_deflated": 0.4,
-        "entry": "close of the next session",
-        "costs": {"commission_bps": 5.0, "slippage_bps": 5.0, "borrow_bps_per_year": 50.0},
-        "waterfall": {
-            "gross_return": 0.15, "delisting": 0.0, "commission": -0.05, "slippage": -0.04,
-            "borrow": -0.01, "net_return": 0.05,
-        },
-        "baselines": {NASTY: side, "random": side | {"draws": 20}},
-        "strategy": "long_short_quantile",
-        "annual_volatility": 0.12,
-    }  # fmt: skip
-
-
-def facts(**changes: Any) -> Facts:
-    baseline = {
-        "validation": figures(0.02),
-        "test": figures(0.015),
-        "test_difference": {"difference": 0.01, "se": 0.006, "n_dates": 248},
-    }
-    train = {
-        "run_id": "20260105-090000-train-abcd",
-        "status": "done",
-        "score_horizon": 5,
-        "n_features": 45,
-        "best": figures(0.04),
-        "test": figures(0.03),
-        "horizons": {"test": {"1": figures(0.01), "5": figures(0.03), "20": figures(0.05)}},
-        "baselines": {NASTY: baseline},
-        "phases": [
-            {"name": NASTY, "epochs": 2, "best_epoch": 1, "rank_ic": 0.04, "rank_ic_se": 0.01,
-             "null_band": 0.01, "kept": True},
-        ],
-        "gradient": {"gat": 1e-3, "heads": 0.4},
-        "alpha": {"bypass": 0.5},
-        "score_std_ratio": 0.3,
-        "data": {"source": NASTY, "market": "us", "fingerprint": "f", "quality": "ok",
-                 "notes": [NASTY]},
-        "splits": {
-            name: {"first": first, "last": last, "sessions": 252}
-            for name, first, last in (
-                ("train", "2012-01-02", "2014-01-02"),
-                ("validation", "2014-02-02", "2015-02-02"),
-                ("test", "2015-03-02", "2016-03-02"),
-            )
-        } | {"embargo_sessions": 21},
-    }  # fmt: skip
-    daily = pl.DataFrame(
-        {
-            "date": [dt.date(2015, 3, 2), dt.date(2015, 3, 3), dt.date(2015, 4, 1)],
-            "net_return": [0.01, -0.02, 0.005],
-            "equity": [1.01, 0.99, 0.995],
-            "drawdown": [0.0, -0.02, -0.015],
-        }
-    )
-    values: dict[str, Any] = {
-        "run_id": "20260105-090000-train-abcd",
-        "manifest": {"packages": {"torch": "2"}, "git_commit": None, "created": "2026-01-05",
-                     "config_digest": "d", "python": "3.11", "platform": "Linux"},
-        "train": train,
-        "backtest": backtest(),
-        "quality": None,
-        "epochs": (evaluated(0, 0), evaluated(1, 0)),
-        "assertions": (AssertionChecked(name="output_varies", passed=True, detail=NASTY),),
-        "daily": daily,
-        "baseline_equity": {},
-        "months": {"2015-03": -0.01, "2015-04": 0.005},
-        "quantile_returns": {str(q): 0.001 * q for q in range(1, 11)},
-        "quantile_errors": {str(q): 0.001 for q in range(1, 11)},
-        "config": {"training": {"seed": 1}, "note": NASTY},
-    }  # fmt: skip
-    return Facts(**{**values, **changes})
 
 
 def with_test(value: float, se: float, null: float) -> Facts:
@@ -150,7 +47,7 @@ def test_a_value_is_called_real_only_beyond_band_and_error(
 
 
 def test_without_a_backtest_the_report_says_what_to_run() -> None:
-    found = facts(backtest=None, daily=None, months={})
+    found = facts(backtest=None, daily=None, months={}, holdings=None, trials={})
     page = render.html(found, created=CREATED)
     assert "atft-tui backtest 20260105-090000-train-abcd" in page
     assert "None" not in re.sub(r"<td>.*?</td>", "", page)
@@ -158,8 +55,6 @@ def test_without_a_backtest_the_report_says_what_to_run() -> None:
 
 def test_missing_figures_are_dashes() -> None:
     found = facts(
-        quantile_returns={},
-        quantile_errors={},
         epochs=(),
         assertions=(),
         train=facts().train | {"best": None, "phases": [], "gradient": {}},
@@ -179,10 +74,10 @@ def test_every_figure_is_in_the_json() -> None:
 
 def test_charts_survive_strange_series() -> None:
     nan = float("nan")
-    assert charts.lines({}, [], title="t") == ""
-    assert charts.lines({"a": [nan, nan]}, ["x", "y"], title="t") == ""
+    assert charts.lines({}, [], title="t", unit="u") == ""
+    assert charts.lines({"a": [nan, nan]}, ["x", "y"], title="t", unit="u") == ""
     for values in ([1.0, nan, 2.0], [0.0, 0.0, 0.0], [1e12, -1e12, 0.0]):
-        svg = charts.lines({"<b>": values}, ["x", "y", "z"], title="<t>")
+        svg = charts.lines({"<b>": values}, ["x", "y", "z"], title="<t>", unit="<u>")
         assert "nan" not in svg
         assert "<b>" not in svg
         assert "&lt;t&gt;" in svg
@@ -192,3 +87,27 @@ def test_epochs_with_unknown_errors_are_drawn() -> None:
     broken = replace(evaluated(0, 0), rank_ic_se=float("nan"), null_band=float("nan"))
     assert isinstance(broken, EpochEvaluated)
     assert "<svg" in render.html(facts(epochs=(broken, evaluated(1, 0))), created=CREATED)
+
+
+def test_long_series_are_thinned_and_keep_their_ends() -> None:
+    svg = charts.lines(
+        {"a": [float(i) for i in range(5000)]}, [str(i) for i in range(5000)], title="t", unit="u"
+    )
+    assert svg.count("L") <= charts.MAX_POINTS
+    assert ">4999<" in svg
+    assert ">0<" in svg
+
+
+def test_every_chart_names_its_unit() -> None:
+    page = render.html(facts(sweep=swept()), created=CREATED)
+    charts_of = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
+    assert len(charts_of) > 8
+    without = [c for c in charts_of if 'class="unit"' not in c and "in sessions" not in c]
+    assert without == []
+
+
+def test_a_sweep_is_shown_as_a_map_with_its_trials() -> None:
+    page = render.html(facts(sweep=swept()), created=CREATED)
+    assert "Sweep of 5 settings" in page
+    assert "after 5 trials" in page
+    assert "+2.05" in page

@@ -1,0 +1,44 @@
+"""The body of the report as data, in order."""
+
+from engine.report.facts import Facts
+from engine.report.sections import evidence, money, scores
+from engine.report.sections.section import Section
+
+__all__ = ["Section", "sections"]
+
+TRADED = (
+    money.equity,
+    money.sharpe,
+    money.years,
+    money.costs,
+    money.orders,
+    money.months,
+    money.risk,
+    money.falls,
+    money.sweep,
+)
+SCORED = (scores.entry, scores.decay, scores.quantiles)
+ALWAYS = (
+    scores.heads,
+    scores.epochs,
+    scores.ablations,
+    evidence.split,
+    evidence.audit,
+    evidence.health,
+    evidence.data,
+    evidence.trials,
+    evidence.settings,
+)
+
+
+def sections(facts: Facts) -> list[Section]:
+    """All sections in order; those whose files are missing say what to run, empty ones are left out."""
+    if facts.backtest is None:
+        text = f"Nothing has been simulated: run `atft-tui backtest {facts.run_id}`, then the report again."
+        made = [Section(title="Backtest", text=(text,)), scores.rank_ic_table(facts)]
+    else:
+        made = [make(facts) for make in TRADED]
+        made.append(scores.rank_ic_table(facts))
+        made += [make(facts) for make in SCORED]
+        made.append(money.holdings(facts))
+    return [section for section in [*made, *(make(facts) for make in ALWAYS)] if section.title]

@@ -3,25 +3,30 @@
 Only the run list is imported at the start; what comes up later is loaded when it does.
 """
 
+import asyncio
+import json
 import signal
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from atft_tui import format as fmt
 from atft_tui.screens.runs import RunsScreen
 from atft_tui.themes import DARK, LIGHT
 from engine.commands import BY_NAME, COMMANDS
 from engine.errors import EngineError
 from engine.runs import launch
 from engine.runs.store import RunStore
+from engine.strategy_list import strategy_summaries
 from engine.workspace import config_files
 
 if TYPE_CHECKING:
-    from atft_tui.screens.dialogs import StartRequest
+    from atft_tui.screens.dialogs import BacktestRequest, StartRequest
 
 
 class CockpitApp(App[None]):
@@ -55,6 +60,12 @@ class CockpitApp(App[None]):
                 yield SystemCommand(
                     command.name, command.help, lambda name=command.name: self.action_new_run(name)
                 )
+        for name, summary in strategy_summaries().items():
+            yield SystemCommand(
+                f"backtest with {name}",
+                summary,
+                lambda name=name: self.backtest_run("last", name),
+            )
         yield SystemCommand("runs", "Back to the list of runs.", self.action_show_runs)
         yield SystemCommand("theme", "Light or dark.", self.action_toggle_theme)
         yield SystemCommand("help", "Keys and commands.", self.action_help)
@@ -97,6 +108,51 @@ class CockpitApp(App[None]):
             self.refuse(error)
         else:
             self.notify(f"resuming {run_id}")
+
+    def backtest_run(self, run_id: str, strategy: str | None = None) -> None:
+        """Ask for the settings; the simulation runs in a process of its own."""
+        from atft_tui.screens.dialogs import BacktestDialog
+
+        try:
+            run = self.store.open(run_id)
+            chosen = strategy or run.config().portfolio.strategy
+        except EngineError as error:
+            self.refuse(error)
+            return
+        self.push_screen(BacktestDialog(run.id, chosen), self.start_backtest)
+
+    def start_backtest(self, request: "BacktestRequest | None") -> None:
+        if request is not None:
+            self.notify(f"backtest of {request.run_id} with {request.strategy}", markup=False)
+            self.await_backtest(request)
+
+    @work(group="backtest", exit_on_error=False)
+    async def await_backtest(self, request: "BacktestRequest") -> None:
+        """Run the command and tell its answer; leaving the screen does not stop it."""
+        words = ["backtest", request.run_id, "--strategy", request.strategy, "--quiet"]
+        for override in request.overrides:
+            words += ["--set", override]
+        process = await asyncio.create_subprocess_exec(
+            *launch.argv(self.workspace, words),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        answer = _answer((await process.communicate())[0])
+        if process.returncode:
+            words_of_it = answer.get("error", f"it ended with code {process.returncode}")
+            self.refuse(EngineError(str(words_of_it), hint=str(answer.get("hint", ""))))
+            return
+        low, value, high = (
+            fmt.number(answer[name], 2) for name in ("sharpe_low", "sharpe", "sharpe_high")
+        )
+        self.notify(
+            f"{request.strategy}: net Sharpe {value} [{low}, {high}], {answer['verdict']}",
+            title="backtest done",
+            markup=False,
+            timeout=10,
+        )
 
     def refuse(self, error: EngineError) -> None:
         text = f"{error.message}\n{error.hint}" if error.hint else error.message
@@ -146,6 +202,15 @@ class CockpitApp(App[None]):
 
     def action_quit_now(self) -> None:
         self.exit()
+
+
+def _answer(printed: bytes) -> dict[str, Any]:
+    """The JSON object that a command printed; empty if it died before printing one."""
+    try:
+        found = json.loads(printed)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def run(workspace: Path) -> int:

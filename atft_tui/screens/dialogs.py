@@ -1,4 +1,4 @@
-"""Small windows over a screen: start a run, confirm a stop, help."""
+"""Small windows over a screen: start a run, backtest one, confirm a stop, help."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,8 +11,10 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, Select, Static
 
+from atft_tui import format as fmt
 from engine.commands import COMMANDS
 from engine.presets import PRESETS
+from engine.strategy_list import strategy_summaries
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,56 @@ class StartDialog(ModalScreen[StartRequest | None]):
                 overrides=tuple(words),
             )
         )
+
+    @on(Button.Pressed, "#cancel")
+    def cancel(self) -> None:
+        self.dismiss(None)
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestRequest:
+    run_id: str
+    strategy: str
+    overrides: tuple[str, ...]
+
+
+class BacktestDialog(ModalScreen[BacktestRequest | None]):
+    """Which strategy, which settings: the same as `atft-tui backtest RUN --strategy NAME --set ...`."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "cancel")]
+
+    def __init__(self, run_id: str, strategy: str) -> None:
+        super().__init__()
+        self.run_id = run_id
+        self.strategy = strategy
+        self.summaries = strategy_summaries()
+
+    def compose(self) -> ComposeResult:
+        options = [(Text(fmt.clean(name)), name) for name in self.summaries]
+        chosen = self.strategy if self.strategy in self.summaries else next(iter(self.summaries))
+        with Vertical(classes="dialog"):
+            yield Label(f"Backtest {self.run_id}", classes="title", markup=False)
+            yield Select(options, value=chosen, id="strategy", allow_blank=False)
+            yield Static(id="summary")
+            yield Input(
+                placeholder="settings: portfolio.fraction=0.05 costs.slippage_bps=2", id="overrides"
+            )
+            with Horizontal(classes="buttons"):
+                yield Button("Backtest", variant="primary", id="start")
+                yield Button("Cancel", id="cancel")
+
+    @on(Select.Changed)
+    def explain(self) -> None:
+        name = str(self.query_one("#strategy", Select).value)
+        text = Text(fmt.clean(self.summaries.get(name, "")), style="dim")
+        self.query_one("#summary", Static).update(text)
+
+    @on(Input.Submitted)
+    @on(Button.Pressed, "#start")
+    def start(self) -> None:
+        words = self.query_one("#overrides", Input).value.split()
+        strategy = str(self.query_one("#strategy", Select).value)
+        self.dismiss(BacktestRequest(self.run_id, strategy, tuple(words)))
 
     @on(Button.Pressed, "#cancel")
     def cancel(self) -> None:

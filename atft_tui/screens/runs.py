@@ -46,6 +46,7 @@ class RunsScreen(Screen[None]):
         Binding("n", "app.new_run", "new run"),
         Binding("r", "resume", "resume"),
         Binding("s", "stop", "stop"),
+        Binding("b", "backtest", "backtest"),
         Binding("question_mark", "app.help", "help", key_display="?"),
         Binding("q", "app.quit", "quit"),
     ]
@@ -138,3 +139,7 @@ class RunsScreen(Screen[None]):
     def action_resume(self) -> None:
         if self.selected is not None:
             self.cockpit.resume_run(self.selected)
+
+    def action_backtest(self) -> None:
+        if self.selected is not None:
+            self.cockpit.backtest_run(self.selected)

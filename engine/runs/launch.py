@@ -43,10 +43,15 @@ def request_stop(run: Run) -> None:
     os.kill(pid, signal.SIGTERM)
 
 
+def argv(workspace: Path, words: Sequence[str]) -> list[str]:
+    """The process that carries out a command in this workspace and answers with one JSON object."""
+    return [sys.executable, "-m", "engine", *words, "--workspace", str(workspace), "--json"]
+
+
 def _spawn(workspace: Path, run: Run, words: Sequence[str]) -> None:
     with run.log_path.open("ab") as log:
         subprocess.Popen(
-            [sys.executable, "-m", "engine", *words, "--workspace", str(workspace), "--json"],
+            argv(workspace, words),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,

@@ -1,5 +1,7 @@
 """The run list, dialogs, palette and themes."""
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, OptionList, Select
 
 from atft_tui.app import CockpitApp
-from atft_tui.screens.dialogs import ConfirmDialog, HelpDialog, StartDialog
+from atft_tui.screens.dialogs import BacktestDialog, ConfirmDialog, HelpDialog, StartDialog
 from atft_tui.screens.runs import RunsScreen
 from atft_tui.screens.train import TrainScreen
 from engine.config import Config
@@ -170,3 +172,55 @@ async def test_both_themes_and_the_palette(tmp_path: Path, make_run: MakeRun) ->
         screen = pilot.app.screen
         assert isinstance(screen, StartDialog)
         assert screen.command == "walkforward"
+
+
+def child(tmp_path: Path, printed: str, code: int) -> Callable[..., list[str]]:
+    """Stands for the command's process: notes its words, prints, exits."""
+    script = tmp_path / "child.py"
+    script.write_text(
+        "import sys, pathlib\n"
+        f"pathlib.Path({str(tmp_path / 'words')!r}).write_text('\\n'.join(sys.argv[1:]))\n"
+        f"print({printed!r})\nsys.exit({code})\n"
+    )
+    return lambda workspace, words: [sys.executable, str(script), *words]
+
+
+async def test_b_backtests_the_selected_run_with_a_strategy_of_the_list(
+    tmp_path: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(EVENTS)
+    answer = '{"sharpe": 0.42, "sharpe_low": -0.5, "sharpe_high": 1.3, "verdict": "undecided"}'
+    monkeypatch.setattr(launch, "argv", child(tmp_path, answer, 0))
+    async with CockpitApp(tmp_path).run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("b")
+        await settle(pilot)
+        dialog = pilot.app.screen
+        assert isinstance(dialog, BacktestDialog)
+        assert set(dialog.summaries) >= {"long_short_quantile", "hysteresis_band"}
+        dialog.query_one("#strategy", Select).value = "hysteresis_band"
+        dialog.query_one("#overrides", Input).value = "portfolio.band=1.0 costs.slippage_bps=2"
+        await settle(pilot)
+        assert "band" in shown(dialog)  # type: ignore[arg-type]
+        await pilot.click("#start")
+        await wait_until(pilot, lambda: "net Sharpe +0.42 [-0.50, +1.30]" in told(pilot))
+    words = (tmp_path / "words").read_text().splitlines()
+    assert words == [
+        "backtest", run.id, "--strategy", "hysteresis_band", "--quiet",
+        "--set", "portfolio.band=1.0", "--set", "costs.slippage_bps=2",
+    ]  # fmt: skip
+
+
+async def test_a_backtest_that_fails_says_why(
+    tmp_path: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run(EVENTS)
+    failed = '{"error": "no [/] scores", "hint": "train first", "exit_code": 4}'
+    for printed, words in ((failed, "no [/] scores\ntrain first"), ("killed", "code 4")):
+        monkeypatch.setattr(launch, "argv", child(tmp_path, printed, 4))
+        async with CockpitApp(tmp_path).run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            await pilot.press("b")
+            await settle(pilot)
+            await pilot.click("#start")
+            await wait_until(pilot, lambda words=words: words in told(pilot))  # type: ignore[misc]

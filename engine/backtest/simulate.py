@@ -86,28 +86,29 @@ def _from_orders(
     table: PriceTable, orders: Orders, frictions: Frictions, used_N: Any, initial_cash: float
 ) -> Any:
     index = pd.DatetimeIndex(table.dates_D.astype("datetime64[ns]"))
+    everything = used_N.size == table.mark_DN.shape[1]
 
-    def frame(values_DN: Matrix) -> pd.DataFrame:
-        return pd.DataFrame(values_DN[:, used_N], index=index)
+    def used(values_DN: Matrix) -> Matrix:
+        return values_DN if everything else values_DN[:, used_N]
 
     fill_DN = np.where(np.isfinite(table.fill_DN), table.fill_DN, table.mark_DN)
-    sizes: dict[str, Any] = {"size": frame(orders.target_DN), "size_type": "targetpercent"}
+    sizes: dict[str, Any] = {"size": used(orders.target_DN), "size_type": "targetpercent"}
     if frictions.has_lots:
         change_DN = np.where(orders.change_DN != 0, orders.change_DN, np.nan)
-        sizes = {"size": frame(change_DN), "size_type": "amount"}
+        sizes = {"size": used(change_DN), "size_type": "amount"}
     elif frictions.max_order_DN.size > 1:
         cap_DN = np.where(table.exit_DN, np.inf, frictions.max_order_DN / fill_DN)
-        sizes["max_size"] = frame(np.maximum(cap_DN, np.finfo(float).tiny))
+        sizes["max_size"] = used(np.maximum(cap_DN, np.finfo(float).tiny))
     # Sales first, so that their cash can pay for the buys: what call_seq="auto" does, at a third of its time.
-    sales_first_DN = np.argsort(orders.change_DN[:, used_N] > 0, axis=1, kind="stable")
+    sales_first_DN = np.argsort(used(orders.change_DN) > 0, axis=1, kind="stable")
     return vbt.Portfolio.from_orders(
-        frame(table.mark_DN),
+        pd.DataFrame(used(table.mark_DN), index=index),
         **sizes,
         direction="both",
-        price=frame(fill_DN),
-        val_price=frame(table.value_DN),
-        fees=frame(orders.commission_DN),
-        slippage=frame(orders.slippage_DN),
+        price=used(fill_DN),
+        val_price=used(table.value_DN),
+        fees=used(orders.commission_DN),
+        slippage=used(orders.slippage_DN),
         init_cash=initial_cash,
         cash_sharing=True,
         group_by=True,

@@ -156,6 +156,35 @@ class Simulator:
             "sector_largest": float(np.abs(net_KG).max(axis=1).mean()),
         }
 
+    def extremes(self, orders: Orders, result: BacktestResult) -> list[dict[str, Any]]:
+        """The worst and the best day: what one stock did to it, and the Sharpe ratio without that day.
+
+        ``contribution``: shares held overnight x price change / equity of the night before. A figure that
+        hangs on one stock of one day is often a price that was not adjusted.
+        """
+        net_D = result.net_returns()
+        growth_D = performance.equity(result.daily["gross_return"].to_numpy())
+        out = []
+        for place in (int(np.argmin(net_D)), int(np.argmax(net_D))):
+            d = place + 1  # the first return belongs to the second session
+            held_N = orders.shares_DN[d - 1]
+            change_N = self.table.mark_DN[d] - self.table.mark_DN[d - 1]
+            share_N = held_N * change_N / (self.config.backtest.initial_cash * growth_D[place])
+            n = int(np.argmax(share_N * np.sign(net_D[place])))
+            out.append(
+                {
+                    "date": str(self.table.dates_D[d]),
+                    "net_return": float(net_D[place]),
+                    "symbol": self.table.symbols[n],
+                    "price_ratio": float(self.table.mark_DN[d, n] / self.table.mark_DN[d - 1, n]),
+                    "contribution": float(share_N[n]),
+                    "sharpe_without": performance.sharpe(
+                        np.delete(net_D, place), result.sessions_per_year
+                    ),
+                }
+            )
+        return out
+
     def capacity(self, orders: Orders) -> float:
         """Capital at which 95 % of the orders stay below ``max_adv_share`` of the turnover (5 % if off).
 

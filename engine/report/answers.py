@@ -73,7 +73,8 @@ def answers(facts: Facts) -> list[Answer]:
             question="How sure are we?",
             answer=f"{test['confidence']:.0%} interval {interval}",
             detail=f"{test['sessions']} sessions. Deflated for {_trials(test['trials'])}, the probability of "
-            f"a positive true Sharpe beyond luck is {test['sharpe_deflated']:.0%}.",
+            f"a positive true Sharpe beyond luck is {test['sharpe_deflated']:.0%}."
+            + "".join(f" {note}." for note in test["notes"] if note not in data["notes"]),
         ),
     ]
     return out

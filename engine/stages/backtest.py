@@ -33,6 +33,10 @@ TRADING = ("portfolio", "constraints", "costs", "backtest")
 """Tables of the command's own configuration; the rest is the run's."""
 
 
+SUSPICIOUS = 0.04
+"""Share of the equity that one stock made or lost in a day."""
+
+
 def backtest(context: StageContext, *, run: str, strategy: str | None) -> Outcome:
     """Weights, vectorbt simulation, baselines on the same days, factor figures, interval and verdict.
 
@@ -138,6 +142,7 @@ def _summary(
     quality: QualityReport,
 ) -> dict[str, Any]:
     config = simulator.config
+    extremes = simulator.extremes(simulation.orders, result)
     return {
         "run_id": result.run_id,
         "strategy": book.strategy,
@@ -150,14 +155,26 @@ def _summary(
         "years": result.years(),
         "exposures": simulator.exposures(book, result),
         "capacity": simulator.capacity(simulation.orders),
+        "extremes": extremes,
         "currency": {"jp": "JPY", "us": "USD"}.get(simulator.panel.market, ""),
         "simulations_gap": simulation.gap,
         "costs": config.costs.model_dump(mode="json"),
         "portfolio": config.portfolio.model_dump(mode="json"),
         "constraints": config.constraints.model_dump(mode="json"),
         "initial_cash": config.backtest.initial_cash,
-        "notes": list(quality.notes),
+        "notes": [*quality.notes, *suspicions(extremes)],
     }
+
+
+def suspicions(extremes: list[dict[str, Any]]) -> list[str]:
+    """Days on which one stock moved the whole book: often an unadjusted price, always worth a look."""
+    return [
+        f"{day['symbol']} alone made {day['contribution']:+.1%} on {day['date']} (price x "
+        f"{day['price_ratio']:.2f}); without that day the Sharpe ratio is {day['sharpe_without']:+.2f}. "
+        "Look for an unadjusted split"
+        for day in extremes
+        if abs(day["contribution"]) > SUSPICIOUS
+    ]
 
 
 def _waterfall(

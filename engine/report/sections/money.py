@@ -186,6 +186,12 @@ def risk(facts: Facts) -> Section:
         ("5 % worst day, mean beyond it", f"{shown(test['value_at_risk'], '.2%')}, "
          f"{shown(test['expected_shortfall'], '.2%')}"),
         ("worst and best day", f"{shown(test['worst'], '+.2%')}, {shown(test['best'], '+.2%')}"),
+        *(
+            (f"without {day['date']}", f"Sharpe {shown(day['sharpe_without'])}; the day: "
+             f"{shown(day['net_return'], '+.1%')}, {day['symbol']} alone "
+             f"{shown(day['contribution'], '+.1%')} (price x {shown(day['price_ratio'], '.2f')})")
+            for day in test["extremes"]
+        ),
         ("skewness, excess kurtosis", f"{shown(test['skewness'])}, {shown(test['excess_kurtosis'])}"),
         ("long and short exposure", f"{shown(test['mean_long_exposure'], '.0%')}, "
          f"{shown(test['mean_short_exposure'], '.0%')}, {shown(test['mean_names'], '.0f')} names"),

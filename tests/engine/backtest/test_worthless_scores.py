@@ -13,6 +13,7 @@ from engine.config import CostConfig
 from engine.errors import DataError
 from engine.portfolio.prediction import Prediction
 from engine.portfolio.strategy import load_strategy
+from engine.stages.backtest import run_vectorbt, suspicions
 from tests.conftest import World
 
 NAMES = ("long_short_quantile", "score_weighted", "sector_neutral", "hysteresis_band",
@@ -97,3 +98,24 @@ def test_scores_of_other_data_are_refused(world: World, prediction: Prediction) 
     moved = prediction.frame.with_columns(pl.col("date").dt.offset_by("3650d"))
     with pytest.raises(DataError, match="has scores but no bars"):
         simulator(world, replace(prediction, frame=moved), "long_short_quantile")
+
+
+def test_a_stock_that_moves_the_whole_book_is_named(world: World, prediction: Prediction) -> None:
+    """One price times ten, as an unadjusted reverse split would be."""
+    one = simulator(world, prediction, "long_short_quantile")
+    book = one.book(one.score_DN)
+    held = np.argwhere(book.weight_KN[:-30] < -0.01)
+    k, n = held[len(held) // 2]
+    d = int(book.decisions.row_K[k]) + 2  # decided, filled, then the jump
+    jumped = {name: getattr(one.table, name).copy() for name in ("fill_DN", "value_DN", "mark_DN")}
+    for table_DN in jumped.values():
+        table_DN[d:, n] *= 10.0
+    one = replace(one, table=replace(one.table, **jumped))
+    done = run_vectorbt(one, book)
+    worst, _ = one.extremes(done.orders, one.result(done.ledger))
+    assert worst["symbol"] == one.table.symbols[n]
+    assert worst["date"] == str(one.table.dates_D[d])
+    assert worst["price_ratio"] == pytest.approx(10.0, rel=0.2)
+    assert worst["contribution"] == pytest.approx(worst["net_return"], abs=0.05)
+    (note,) = suspicions([worst])
+    assert f"{one.table.symbols[n]} alone made -" in note

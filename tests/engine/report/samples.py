@@ -51,6 +51,11 @@ def backtest() -> dict[str, Any]:
         },
         "baselines": {NASTY: side | gap, "lightgbm": side | gap, "random": side | {"draws": 20}},
         "strategy": "long_short_quantile",
+        "notes": [NASTY],
+        "extremes": [
+            {"date": "2015-03-03", "net_return": -0.02, "symbol": NASTY, "price_ratio": 10.4,
+             "contribution": -0.1, "sharpe_without": None},
+        ],
         "drawdowns": [
             {"depth": -0.12, "peak": "2015-03-02", "trough": "2015-03-03", "recovery": None,
              "sessions_down": 1, "sessions_up": None},

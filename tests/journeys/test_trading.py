@@ -1,0 +1,224 @@
+"""From scores to money over the real command line: strategies, sweep, trials, exports, comparison, batch.
+
+The scores are those of simple models, so that no network has to be trained; the companies have names that
+attack spreadsheets and browsers.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from engine.runs.store import Run, RunStore
+from tests.conftest import SMALL
+from tests.journeys.command import Done, atft
+
+SETTINGS = [
+    word
+    for setting in (*SMALL, "universe.min_price=0", "universe.min_turnover=0")
+    for word in ("--set", setting)
+]
+NAMES = ("<script>alert(1)</script>", "=HYPERLINK(1)", "+A", "-2+3", "@SUM(1)", "日本製鉄", "Plain")
+SESSIONS, STOCKS = 420, 40
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A market from files, with index, sectors and short-sale marks."""
+    folder = tmp_path_factory.mktemp("files")
+    rng = np.random.default_rng(0)
+    days = pl.date_range(
+        pl.date(2018, 1, 1), pl.date(2020, 1, 1), interval="1d", eager=True
+    ).filter(pl.int_range(731, eager=True) % 7 < 5)[:SESSIONS]
+    close = 30 * np.exp((rng.normal(0, 0.015, (SESSIONS, STOCKS))).cumsum(axis=0))
+    symbols = [f"S{n:02d}" for n in range(STOCKS)]
+    bars = pl.DataFrame(
+        {
+            "date": np.repeat(days.to_numpy(), STOCKS),
+            "symbol": symbols * SESSIONS,
+            "open": close.ravel(),
+            "high": close.ravel() * 1.01,
+            "low": close.ravel() * 0.99,
+            "close": close.ravel(),
+            "volume": np.full(close.size, 1e6),
+        }
+    )
+    bars.write_csv(folder / "prices.csv")
+    pl.DataFrame(
+        {
+            "symbol": symbols,
+            "name": [NAMES[n % len(NAMES)] for n in range(STOCKS)],
+            "sector": [("Energy", "<b>Tech</b>", "=Food")[n % 3] for n in range(STOCKS)],
+            "shortable": ["yes" if n % 4 else "no" for n in range(STOCKS)],
+            "borrow_class": ["hard" if n % 5 == 0 else "" for n in range(STOCKS)],
+        }
+    ).write_csv(folder / "securities.csv")
+    pl.DataFrame({"date": days, "close": close.mean(axis=1)}).write_csv(folder / "index.csv")
+    workspace = tmp_path_factory.mktemp("trading")
+    done = atft(
+        workspace, "ingest", "--source", "files", "--prices", str(folder / "prices.csv"),
+        "--securities", str(folder / "securities.csv"), "--index", str(folder / "index.csv"),
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    return workspace
+
+
+def walked(workspace: Path, model: str) -> Run:
+    done = atft(
+        workspace, "walkforward", "--step", "60", "--model", model, "--json", "--quiet", *SETTINGS
+    )
+    assert done.code == 0, done.err
+    assert done.json["model"] == model
+    assert model not in done.json["baselines"]
+    return RunStore(workspace / "runs").open(done.json["run_id"])
+
+
+@pytest.fixture(scope="module")
+def ridge(workspace: Path) -> Run:
+    return walked(workspace, "ridge")
+
+
+@pytest.fixture(scope="module")
+def lightgbm(workspace: Path) -> Run:
+    return walked(workspace, "lightgbm")
+
+
+def saved(run: Run, name: str) -> dict[str, Any]:
+    value = json.loads(run.path(name).read_text(), parse_constant=pytest.fail)
+    assert isinstance(value, dict)
+    return value
+
+
+def backtested(workspace: Path, run: Run, *words: str) -> dict[str, Any]:
+    quick = ("--set", "backtest.random_draws=2", "--set", "backtest.bootstrap_draws=200")
+    done: Done = atft(workspace, "backtest", run.id, "--json", "--quiet", *quick, *words)
+    assert done.code == 0, done.err
+    return done.json
+
+
+def test_an_unknown_model_names_those_that_exist(workspace: Path) -> None:
+    done = atft(workspace, "walkforward", "--step", "60", "--model", "gpt", "--quiet", *SETTINGS)
+    assert done.code == 2
+    assert "lightgbm" in done.err
+    assert "network" in done.err
+
+
+def test_every_strategy_can_be_backtested_and_each_is_a_trial(
+    workspace: Path, lightgbm: Run, ridge: Run
+) -> None:
+    listed = atft(workspace, "strategies", "--json").json["strategies"]
+    trials, books = [], set()
+    for name in listed:
+        found = backtested(workspace, lightgbm, "--strategy", name)
+        assert found["strategy"] == name
+        assert found["simulations_gap"] < 1e-9
+        trials.append(found["trials"])
+        books.add(round(found["turnover"], 9))
+    assert len(books) == len(listed)
+    assert trials == list(range(trials[0], trials[0] + len(listed)))
+    again = backtested(workspace, lightgbm, "--strategy", next(iter(listed)))
+    assert again["trials"] == trials[-1], "the same settings are no new trial"
+    assert {"index", "equal_weight", "ridge", "reversal_5", "random"} <= set(again["baselines"])
+
+
+def test_constraints_reach_the_book(workspace: Path, lightgbm: Run) -> None:
+    plain = backtested(workspace, lightgbm)
+    steps = [step["name"] for step in plain["alpha_to_orders"]["steps"]]
+    assert "not shortable" in steps
+    weights = pl.read_parquet(lightgbm.path("weights.parquet"))
+    shorted = set(weights.filter(pl.col("weight") < 0)["symbol"])
+    assert shorted
+    assert all(int(symbol[1:]) % 4 for symbol in shorted)
+    lots = backtested(
+        workspace, lightgbm, "--set", "constraints.lot=100", "--set", "backtest.initial_cash=1e6"
+    )
+    assert lots["alpha_to_orders"]["orders"]["in_lots"] > 0
+    assert lots["simulations_gap"] < 1e-9
+    held = backtested(
+        workspace, lightgbm, "--set", "portfolio.long_only=true", "--set", "portfolio.max_weight=1"
+    )
+    assert held["mean_short_exposure"] == 0.0
+    assert 0.9 < held["mean_long_exposure"] < 1.0
+    refused = atft(workspace, "backtest", lightgbm.id, "--set", "costs.borrow_classes={hard=-1.0}")
+    assert refused.code == 2
+    assert "must not be negative" in refused.err
+
+
+def test_a_sweep_counts_every_cell(workspace: Path, ridge: Run) -> None:
+    before = backtested(workspace, ridge)["trials"]
+    words = ["--grid", "portfolio.fraction=0.1,0.2", "--grid", "costs.slippage_bps=0,5,10"]
+    done = atft(workspace, "sweep", ridge.id, *words, "--json", "--quiet")
+    assert done.code == 0, done.err
+    found = done.json
+    assert len(found["cells"]) == 6
+    assert found["trials"] == before + 5, "one cell is the backtest made before"
+    assert found["best"]["simulations_gap"] < 1e-9
+    assert 0.0 <= found["overfitting_probability"] <= 1.0
+    saved_returns = pl.read_parquet(ridge.path("sweep_returns.parquet"))
+    assert saved_returns["cell"].n_unique() == 6
+    said = atft(workspace, "sweep", ridge.id, *words, "--quiet")
+    assert "net Sharpe" in said.out
+    assert "overfitting" in said.out
+    assert backtested(workspace, ridge)["trials"] == found["trials"]
+    bad = atft(workspace, "sweep", ridge.id, "--grid", "training.seed=1,2")
+    assert bad.code == 2
+    assert "cannot be swept" in bad.err
+
+
+def test_reports_are_inert_complete_and_recompute(workspace: Path, ridge: Run) -> None:
+    tested = backtested(workspace, ridge)
+    words = ["--format", "html,md,json,csv,parquet", "--json", "--quiet"]
+    done = atft(workspace, "report", ridge.id, *words)
+    assert done.code == 0, done.err
+    page = ridge.path("report.html").read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert ridge.path("report.html").stat().st_size < 2_000_000
+    for words_of_it in ("Ablations", "Look-ahead audit", "Year by year", "Trials", "embargo"):
+        assert words_of_it in page
+    held = pl.read_csv(ridge.path("report-holdings.csv"), infer_schema=False)
+    text = [cell for name in ("symbol", "name", "sector") for cell in held[name].drop_nulls()]
+    assert text
+    assert not [cell for cell in text if cell[:1] in "=+-@"]
+    assert any(cell.startswith("'=") for cell in text)
+    exact = pl.read_parquet(ridge.path("report-holdings.parquet"))
+    assert any(cell.startswith("=") for cell in exact["name"])
+    net = pl.read_parquet(ridge.path("report.parquet"))["net_return"].to_numpy()
+    sharpe = net.mean() / net.std(ddof=1) * np.sqrt(tested["sessions_per_year"])
+    assert sharpe == pytest.approx(tested["sharpe"], abs=1e-9)
+
+
+def test_two_runs_are_compared(workspace: Path, ridge: Run, lightgbm: Run) -> None:
+    backtested(workspace, ridge)
+    backtested(workspace, lightgbm)
+    done = atft(workspace, "report", "--compare", ridge.id, lightgbm.id, "--json", "--quiet")
+    assert done.code == 0, done.err
+    assert done.json["sharpe_difference_p"] >= 0
+    assert done.json["runs"] == [lightgbm.id, ridge.id]
+    page = Path(done.json["paths"]["html"]).read_text()
+    assert "lightgbm against ridge" in page
+    nothing = atft(
+        workspace, "report", ridge.id, "--compare", lightgbm.id, "--format", "csv", "--quiet"
+    )
+    assert nothing.code == 2
+
+
+def test_all_runs_are_exported_at_once(
+    workspace: Path, ridge: Run, lightgbm: Run, tmp_path: Path
+) -> None:
+    words = ["--format", "html,json", "--output", str(tmp_path), "--json", "--quiet"]
+    done = atft(workspace, "report", "all", *words)
+    assert done.code == 0, done.err
+    assert set(done.json["reports"]) >= {ridge.id, lightgbm.id}
+    assert (tmp_path / ridge.id / "report.html").is_file()
+    broken = lightgbm.path("backtest.parquet")
+    kept = broken.read_bytes()
+    broken.write_bytes(kept[:100])
+    failed = atft(workspace, "report", "all", *words)
+    broken.write_bytes(kept)
+    assert failed.code == 2
+    assert lightgbm.id in failed.err
+    assert "1 failed" in failed.err

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from engine.data.panel import Panel
 from engine.errors import DataError
 from engine.portfolio.market_data import forward_fill, positions
-from engine.portfolio.weights import Weights
 
 Matrix = NDArray[np.float64]
 WORTHLESS = 1e-9
@@ -127,24 +126,6 @@ class PriceTable:
         target_DN[self.exit_DN] = 0.0
         target_DN[np.isnan(self.fill_DN)] = np.nan
         return target_DN
-
-    def targets(self, weights: Weights) -> Matrix:
-        """`orders` of a written table of weights."""
-        frame = weights.frame
-        names = pl.Series("symbol", self.symbols)
-        dates = pl.Series("date", self.dates_D).cast(pl.Date)
-        place = positions(frame, dates, names).with_columns(frame["date", "symbol", "weight"])
-        held = place.filter(pl.col("weight") != 0)
-        unknown = held.filter(pl.col("column").is_null())["symbol"].unique().sort()
-        if len(unknown):
-            raise DataError(f"weights: no price for {', '.join(unknown[:5])}")
-        outside = held.filter(pl.col("row").is_null())["date"]
-        if len(outside):
-            raise DataError(f"weights: {outside[0]} is no session of the price table")
-        decided_DN = np.full(self.fill_DN.shape, np.nan)
-        decided_DN[place["row"].drop_nulls().unique().to_numpy()] = 0.0
-        decided_DN[held["row"].to_numpy(), held["column"].to_numpy()] = held["weight"].to_numpy()
-        return self.orders(decided_DN)
 
 
 def _carry(close_DN: Matrix) -> Matrix:

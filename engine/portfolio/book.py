@@ -89,7 +89,11 @@ def build_book(
     steps = []
     if trace:
         name = f"{strategy.name}, tranches: {portfolio.n_tranches}"
-        steps.append(measure(name, book_KN, decisions))
+        free = portfolio.model_copy(update={"max_weight": 1.0})
+        wish_KN = overlap(choose(strategy, decisions, free), portfolio.n_tranches)
+        steps.append(measure(name, wish_KN, decisions))
+        if portfolio.max_weight < 1.0:
+            steps.append(measure(f"name cap {portfolio.max_weight:g}", book_KN, decisions))
     for name, rule in rules(decisions, portfolio, limits):
         book_KN = rule(book_KN)
         if trace:

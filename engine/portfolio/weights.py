@@ -8,7 +8,6 @@ import polars as pl
 
 from engine.errors import DataError, GateError
 from engine.portfolio.prediction import (
-    Prediction,
     check_keys,
     check_schema,
     read_table,
@@ -55,33 +54,6 @@ class Weights:
             raise GateError(
                 f"weights of {self.strategy}: {what} {value:.4g} on {date} is above its limit {limit:.4g}",
                 hint="correct the strategy, or the limits in [portfolio]",
-            )
-
-    def check_predicted(self, prediction: Prediction, *, memory: int) -> None:
-        """Refuse a weight for a name without a score on the day or the ``memory - 1`` scored days before."""
-        held = self.frame.filter(pl.col("weight") != 0).select("date", "symbol")
-        days = pl.DataFrame({"date": prediction.dates}).with_row_index("day")
-        scored = prediction.frame.select("date", "symbol").join(days, on="date")
-        asof = held.join_asof(days, on="date").with_columns(pl.col("day").cast(pl.Int64))
-        spans = asof.join_asof(
-            scored.select("symbol", pl.col("date").alias("scored_on"), "day")
-            .rename({"day": "scored_day"})
-            .with_columns(pl.col("scored_day").cast(pl.Int64))
-            .sort("scored_on"),
-            left_on="date",
-            right_on="scored_on",
-            by="symbol",
-            check_sortedness=False,
-        )
-        stray = spans.filter(
-            pl.col("scored_day").is_null() | (pl.col("day") - pl.col("scored_day") >= memory)
-        )
-        if not stray.is_empty():
-            row = stray.row(0, named=True)
-            raise GateError(
-                f"weights of {self.strategy}: {row['symbol']} has a weight on {row['date']} "
-                f"but no score on the last {memory} days",
-                hint="a strategy may only hold what was scored",
             )
 
     def write(self, path: Path) -> None:

@@ -72,7 +72,8 @@ def answers(facts: Facts) -> list[Answer]:
         Answer(
             question="How sure are we?",
             answer=f"{test['confidence']:.0%} interval {interval}",
-            detail=f"{test['sessions']} sessions. Deflated for {_trials(test['trials'])}, the probability of "
+            detail=f"{test['sessions']} sessions; standard error of the Sharpe ratio {test['sharpe_se']:.2f} "
+            f"(Lo 2002). Deflated for {_trials(test['trials'])}, the probability of "
             f"a positive true Sharpe beyond luck is {test['sharpe_deflated']:.0%}."
             + "".join(f" {note}." for note in test["notes"] if note not in data["notes"]),
         ),

@@ -9,6 +9,7 @@ import polars as pl
 from engine.backtest.performance import drawdowns, equity, monthly_returns
 from engine.backtest.result import BacktestResult
 from engine.data.store import PanelStore
+from engine.errors import IntegrityError
 from engine.files import read_json
 from engine.portfolio.weights import Weights
 from engine.runs.events import AssertionChecked, EpochEvaluated, decode
@@ -56,12 +57,18 @@ def gather(workspace: Path, run: Run) -> Facts:
     epochs, assertions = _events(run)
     daily, months = _daily(run)
     train = read_json(run.path("train.json"))
+    backtest = _optional(run.path("backtest.json"))
+    if backtest is not None and "factor" not in backtest:
+        raise IntegrityError(
+            f"{run.id}: its backtest was made by an older version",
+            hint=f"run `atft-tui backtest {run.id}` again",
+        )
     returns = run.path("backtest_baselines.parquet")
     return Facts(
         run_id=run.id,
         manifest=run.manifest,
         train=train,
-        backtest=_optional(run.path("backtest.json")),
+        backtest=backtest,
         quality=_optional(workspace / "data" / "quality.json"),
         audit=_optional(workspace / "audit.json"),
         sweep=_optional(run.path("sweep.json")),

@@ -1,7 +1,7 @@
 """`backtest`: what the out-of-sample scores of a run would have earned, after costs."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,9 @@ import polars as pl
 
 from engine.backtest.baselines import price_baselines, stored_baselines
 from engine.backtest.compare import compare_baselines, random_band
+from engine.backtest.fast import run_orders
 from engine.backtest.forward import forward_returns
+from engine.backtest.frictions import Frictions
 from engine.backtest.result import BacktestResult
 from engine.backtest.simulate import Simulation, simulate
 from engine.backtest.simulator import Simulator
@@ -19,7 +21,7 @@ from engine.data.quality import QualityReport
 from engine.errors import GateError
 from engine.evaluation.factor import factor_figures
 from engine.files import write_json, write_parquet
-from engine.portfolio.book import Book, measure
+from engine.portfolio.book import Book, Step, measure
 from engine.portfolio.market_data import Matrix
 from engine.portfolio.prediction import Prediction
 from engine.portfolio.strategy import load_strategy
@@ -77,7 +79,7 @@ def backtest(context: StageContext, *, run: str, strategy: str | None) -> Outcom
             **_summary(simulator, book, simulation, result, trials, quality),
             "baselines": baselines,
             "factor": factor,
-            "alpha_to_orders": _waterfall(book, simulation, simulator.table.mark_DN, factor),
+            "alpha_to_orders": _waterfall(simulator, book, simulation, factor),
         }
         weights = book.weights(found.id, config.portfolio)
         weights.write(found.path("weights.parquet"))
@@ -178,22 +180,15 @@ def suspicions(extremes: list[dict[str, Any]]) -> list[str]:
 
 
 def _waterfall(
-    book: Book, simulation: Simulation, marks_DN: Matrix, factor: dict[str, Any]
+    simulator: Simulator, book: Book, simulation: Simulation, factor: dict[str, Any]
 ) -> dict[str, Any]:
     """From the score to the orders: what each step left of the book and of its expected IC.
 
-    Expected IC = RankIC of the scores x transfer coefficient of the step; the last step is the book
-    that was held, after liquidity, lots, price limits and stops.
+    Expected IC = RankIC of the scores x transfer coefficient of the step. Steps that depend on the path of
+    the equity (fills, liquidity, lots, price limits, stop) are simulated one after the other.
     """
-    decisions = book.decisions
-    rows = decisions.row_K + 1
-    inside = rows < len(simulation.ledger.equity_D)
-    held_DN = simulation.orders.shares_DN[rows[inside]]
-    equity_D = simulation.ledger.equity_D[rows[inside]]
-    achieved_KN = np.zeros_like(book.weight_KN)
-    achieved_KN[inside] = held_DN * marks_DN[rows[inside]] / equity_D[:, None]
-    steps = [*book.steps, measure("held after orders", achieved_KN, decisions)]
     traded = next(row for row in factor["decay"] if row["horizon"] == factor["horizon"])
+    steps = [*book.steps, *_order_steps(simulator, book)]
     return {
         "rank_ic": traded["rank_ic"],
         "steps": [
@@ -201,6 +196,43 @@ def _waterfall(
         ],
         "orders": asdict(simulation.shortfall),
     }
+
+
+def _order_steps(simulator: Simulator, book: Book) -> Iterator[Step]:
+    """The book as held at the evening of the fill, with one rule of trading more each time."""
+    limits, all_of_them = simulator.config.constraints, simulator.frictions
+    rules = {
+        f"at most {limits.max_adv_share:.0%} of turnover": ("max_order_DN",),
+        "whole lots": ("lot_DN",),
+        "daily price limits": ("no_buy_DN", "no_sell_DN"),
+        f"drawdown stop {limits.drawdown_stop:.0%}": ("drawdown_stop",),
+    }
+    plain = Frictions.from_costs(simulator.config.costs, simulator.config.sessions_per_year)
+    names = {name for fields in rules.values() for name in fields}
+    frictions = replace(all_of_them, **{name: getattr(plain, name) for name in names})
+    yield _held("filled one session later", simulator, book, frictions)
+    for name, fields in rules.items():
+        added = {field: getattr(all_of_them, field) for field in fields}
+        if all(np.array_equal(added[field], getattr(frictions, field)) for field in fields):
+            continue  # this rule is off
+        frictions = replace(frictions, **added)
+        yield _held(name, simulator, book, frictions)
+
+
+def _held(name: str, simulator: Simulator, book: Book, frictions: Frictions) -> Step:
+    table, decisions = simulator.table, book.decisions
+    ledger, orders, _ = run_orders(
+        table,
+        table.orders(book.targets()),
+        frictions=frictions,
+        initial_cash=simulator.config.backtest.initial_cash,
+    )
+    rows = decisions.row_K + 1
+    inside = rows < len(ledger.equity_D)
+    rows = rows[inside]
+    held_KN = np.zeros_like(book.weight_KN)
+    held_KN[inside] = orders.shares_DN[rows] * table.mark_DN[rows] / ledger.equity_D[rows, None]
+    return measure(name, held_KN, decisions)
 
 
 def _text(summary: dict[str, Any]) -> str:

@@ -136,6 +136,8 @@ def test_constraints_reach_the_book(workspace: Path, lightgbm: Run) -> None:
         workspace, lightgbm, "--set", "constraints.lot=100", "--set", "backtest.initial_cash=1e6"
     )
     assert lots["alpha_to_orders"]["orders"]["in_lots"] > 0
+    steps = [step["name"] for step in lots["alpha_to_orders"]["steps"]]
+    assert steps[-3:] == ["filled one session later", "at most 5% of turnover", "whole lots"]
     assert lots["simulations_gap"] < 1e-9
     held = backtested(
         workspace, lightgbm, "--set", "portfolio.long_only=true", "--set", "portfolio.max_weight=1"

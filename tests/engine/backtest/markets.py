@@ -10,10 +10,9 @@ from engine.backtest.prices import PriceTable
 from engine.config import ConstraintConfig, Market, PortfolioConfig
 from engine.data.panel import Panel
 from engine.data.store import SECURITY_SCHEMA, complete_securities
-from engine.portfolio.market_data import MarketData
+from engine.portfolio.market_data import MarketData, Matrix
 from engine.portfolio.prediction import Prediction
 from engine.portfolio.strategy import Decisions, dense_scores
-from engine.portfolio.weights import Weights
 
 FIRST = dt.date(2021, 1, 4)
 
@@ -100,18 +99,17 @@ def decisions_of(
     return Decisions.of(dense_scores(prediction, market, portfolio.horizon), market, portfolio)
 
 
-def weights_of(book: Mapping[str, Sequence[float | None]]) -> Weights:
-    """Target weights by symbol and day; None = no row."""
-    rows = [
-        {"date": day(number), "symbol": symbol, "weight": float(weight)}
-        for symbol, values in book.items()
-        for number, weight in enumerate(values)
-        if weight is not None
-    ]
-    frame = pl.DataFrame(rows).sort("date", "symbol")
-    return Weights(
-        frame=frame, strategy="by hand", run_id="test", max_gross=9.0, max_net=9.0, max_weight=9.0
-    )
+def targets(table: PriceTable, book: Mapping[str, Sequence[float | None]]) -> Matrix:
+    """Orders of weights by symbol and day from `FIRST`; a day on which all are None decides nothing."""
+    decided_DN = np.full(table.fill_DN.shape, np.nan)
+    for symbol, values in book.items():
+        for number, weight in enumerate(values):
+            if weight is not None:
+                d = int(np.searchsorted(table.dates_D, np.datetime64(day(number))))
+                row_N = decided_DN[d]
+                row_N[np.isnan(row_N)] = 0.0
+                row_N[table.symbols.index(symbol)] = weight
+    return table.orders(decided_DN)
 
 
 def table_of(panel: Panel, *, last: int, entry: str = "close", haircut: float = 0.0) -> PriceTable:

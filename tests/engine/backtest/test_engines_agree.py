@@ -17,7 +17,7 @@ from engine.backtest.simulate import simulate
 from engine.config import CostConfig
 from engine.errors import DataError
 from tests.engine.backtest.independent import Day, Rules, trade_all
-from tests.engine.backtest.markets import panel_of, random_walks, table_of, weights_of
+from tests.engine.backtest.markets import panel_of, random_walks, table_of, targets
 
 CASH = 1e6
 SPY = 252
@@ -166,7 +166,7 @@ def test_price_limits_stop_buys_above_and_sales_below() -> None:
         "B": [50.0] * 5,
     }
     table = table_of(panel_of(closes), last=3)
-    wanted = weights_of({"A": [0.5, 0.5, 0.0, 0.0], "B": [0.0] * 4})
+    wanted = {"A": [0.5, 0.5, 0.0, 0.0], "B": [0.0] * 4}
     top = np.full(table.mark_DN.shape, 1e9)
     low = np.zeros(table.mark_DN.shape)
     top[1, 0], low[3, 0] = 120.0, 80.0
@@ -175,7 +175,7 @@ def test_price_limits_stop_buys_above_and_sales_below() -> None:
         no_buy_DN=table.fill_DN >= top,
         no_sell_DN=table.fill_DN <= low,
     )
-    target_DN = table.targets(wanted)
+    target_DN = targets(table, wanted)
     ledger, orders, shortfall = run_orders(table, target_DN, frictions=frictions, initial_cash=CASH)
     shares = CASH * 0.5 / 120.0
     np.testing.assert_allclose(orders.shares_DN[:, 0], [0.0, 0.0, shares, shares, 0.0], atol=1e-9)
@@ -198,9 +198,9 @@ def test_running_out_of_cash_in_vectorbt_is_an_error_not_a_silent_smaller_book()
     book = {name: [0.5] * 5 for name in closes}  # 150 % long, no shorts to pay for it
     frictions = Frictions.from_costs(CostConfig(), SPY)
     with pytest.raises(DataError, match="disagree from") as refused:
-        simulate(table, table.targets(weights_of(book)), frictions=frictions, initial_cash=CASH)
+        simulate(table, targets(table, book), frictions=frictions, initial_cash=CASH)
     assert "cash runs out" in refused.value.hint
-    run_fast(table, table.targets(weights_of(book)), frictions=frictions, initial_cash=CASH)
+    run_fast(table, targets(table, book), frictions=frictions, initial_cash=CASH)
 
 
 def test_the_drawdown_stop_closes_everything_rests_and_starts_again() -> None:
@@ -214,7 +214,7 @@ def test_the_drawdown_stop_closes_everything_rests_and_starts_again() -> None:
         drawdown_stop=0.05,
         drawdown_pause=3,
     )
-    target_DN = table.targets(weights_of({"A": [0.5] * 7, "B": [0.0] * 7}))
+    target_DN = targets(table, {"A": [0.5] * 7, "B": [0.0] * 7})
     ledger, orders, shortfall = run_orders(table, target_DN, frictions=frictions, initial_cash=CASH)
     held = (orders.shares_DN[:, 0] > 0).tolist()
     assert held == [False, True, True, False, False, False, True, True]

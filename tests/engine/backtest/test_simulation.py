@@ -21,7 +21,7 @@ from tests.engine.backtest.markets import (
     random_book,
     random_walks,
     table_of,
-    weights_of,
+    targets,
 )
 
 CASH = 1e6
@@ -81,7 +81,7 @@ def test_vectorbt_and_the_ledger_equal_thirty_lines_written_out(costs: CostConfi
     closes, book = random_walks(12, 40, seed=1), random_book(12, 39, seed=2)
     table = table_of(panel_of(closes), last=38)
     expected = reference_equity(matrix(closes), matrix(book), costs)
-    for ledger in both(table, table.targets(weights_of(book)), costs):
+    for ledger in both(table, targets(table, book), costs):
         np.testing.assert_allclose(ledger.equity_D, expected, rtol=1e-9)
 
 
@@ -89,7 +89,7 @@ def test_two_stocks_by_hand() -> None:
     """1,000,000: long A 100 %, short B 100 % at the second close; A +10 %, B +5 % afterwards."""
     panel = panel_of({"A": [100.0, 100.0, 110.0], "B": [50.0, 50.0, 52.5]})
     table = table_of(panel, last=1)
-    target = table.targets(weights_of({"A": [1.0], "B": [-1.0]}))
+    target = targets(table, {"A": [1.0], "B": [-1.0]})
     fees = 2 * CASH * 10e-4  # two orders of a million, 10 bp commission, no slippage
     costs = CostConfig(commission_bps=10.0, slippage_bps=0.0, borrow_bps_per_year=252.0)
     for ledger in both(table, target, costs):
@@ -113,7 +113,7 @@ def test_a_decision_fills_one_session_later_never_on_its_own_day(entry: str) -> 
     closes = {"A": [100.0, 300.0, 330.0], "B": [100.0, 100.0, 100.0]}
     opens = {"A": [100.0, 200.0, 300.0], "B": [100.0, 100.0, 100.0]}
     table = table_of(panel_of(closes, opens), last=1, entry=entry)
-    target = table.targets(weights_of({"A": [1.0, None], "B": [0.0, None]}))
+    target = targets(table, {"A": [1.0, None], "B": [0.0, None]})
     gains = {"close": [0.0, 0.1], "open": [0.5, 0.1]}[entry]
     for ledger in both(table, target, FREE):
         np.testing.assert_allclose(result(ledger, FREE).net_returns(), gains, rtol=1e-9, atol=1e-12)
@@ -122,8 +122,8 @@ def test_a_decision_fills_one_session_later_never_on_its_own_day(entry: str) -> 
 def test_a_delisted_stock_is_sold_at_its_last_close_less_the_haircut() -> None:
     panel = panel_of({"A": [10.0, 10.0, 10.0, None, None], "B": [10.0] * 5})
     table = table_of(panel, last=3, haircut=0.3)
-    weights = weights_of({"A": [1.0, 1.0, 1.0, 0.0], "B": [0.0] * 4})
-    for ledger in both(table, table.targets(weights), FREE):
+    weights = {"A": [1.0, 1.0, 1.0, 0.0], "B": [0.0] * 4}
+    for ledger in both(table, targets(table, weights), FREE):
         np.testing.assert_allclose(ledger.equity_D, [CASH, CASH, CASH, 0.7 * CASH, 0.7 * CASH])
         np.testing.assert_allclose(result(ledger, FREE).daily["delisting"], [0, 0, -0.3, 0])
         assert ledger.names_D.tolist() == [0, 1, 1, 0, 0]
@@ -132,16 +132,16 @@ def test_a_delisted_stock_is_sold_at_its_last_close_less_the_haircut() -> None:
 def test_a_halted_stock_is_neither_traded_nor_revalued() -> None:
     panel = panel_of({"A": [10.0, 10.0, None, 20.0], "B": [10.0] * 4})
     table = table_of(panel, last=2)
-    weights = weights_of({"A": [1.0, 0.0, 0.0], "B": [0.0] * 3})
-    for ledger in both(table, table.targets(weights), FREE):
+    weights = {"A": [1.0, 0.0, 0.0], "B": [0.0] * 3}
+    for ledger in both(table, targets(table, weights), FREE):
         np.testing.assert_allclose(ledger.equity_D, [CASH, CASH, CASH, 2 * CASH])
 
 
 def test_zero_weights_earn_and_cost_exactly_nothing() -> None:
     closes = random_walks(5, 20, seed=3)
     table = table_of(panel_of(closes), last=18)
-    flat = weights_of({name: [0.0] * 19 for name in closes})
-    for ledger in both(table, table.targets(flat), COSTS):
+    flat = {name: [0.0] * 19 for name in closes}
+    for ledger in both(table, targets(table, flat), COSTS):
         daily = result(ledger, COSTS).daily
         assert (daily["net_return"] == 0).all()
         assert (daily["cost"] == 0).all()
@@ -151,7 +151,7 @@ def test_zero_weights_earn_and_cost_exactly_nothing() -> None:
 def test_doubled_costs_double_the_cost_and_lower_the_return_by_it() -> None:
     closes, book = random_walks(12, 120, seed=4), random_book(12, 119, seed=5)
     table = table_of(panel_of(closes), last=118)
-    target = table.targets(weights_of(book))
+    target = targets(table, book)
     twice = CostConfig(commission_bps=14.0, slippage_bps=22.0, borrow_bps_per_year=180.0)
     once, double = (result(fast(table, target, c), c) for c in (COSTS, twice))
     np.testing.assert_allclose(double.daily["cost"], 2 * once.daily["cost"], rtol=2e-2)
@@ -164,7 +164,7 @@ def test_doubled_costs_double_the_cost_and_lower_the_return_by_it() -> None:
 def test_the_sharpe_ratio_is_the_textbook_formula_of_the_saved_returns(tmp_path: Path) -> None:
     closes, book = random_walks(12, 120, seed=6), random_book(12, 119, seed=7)
     table = table_of(panel_of(closes), last=118)
-    ledger = by_vectorbt(table, table.targets(weights_of(book)), COSTS)
+    ledger = by_vectorbt(table, targets(table, book), COSTS)
     made = result(ledger, COSTS, sessions_per_year=252)
     made.write(tmp_path / "backtest.parquet")
     saved = pl.read_parquet(tmp_path / "backtest.parquet")["net_return"]
@@ -186,15 +186,9 @@ def test_shuffled_dates_and_bad_prices_are_refused() -> None:
         PriceTable(**{**values, "mark_DN": broken})
 
 
-def test_a_weight_without_a_price_is_refused() -> None:
-    table = table_of(panel_of({"A": [1.0, 1.0, 1.0]}), last=1)
-    with pytest.raises(DataError, match="no price for GHOST"):
-        table.targets(weights_of({"GHOST": [1.0]}))
-
-
 def test_a_lost_fortune_is_an_error_not_a_figure() -> None:
     panel = panel_of({"A": [10.0, 10.0, 35.0], "B": [10.0, 10.0, 10.0]})
     table = table_of(panel, last=1)
-    target = table.targets(weights_of({"A": [-1.0], "B": [1.0]}))
+    target = targets(table, {"A": [-1.0], "B": [1.0]})
     with pytest.raises(DataError, match="lost everything on 2021-01-06"):
         fast(table, target, FREE)

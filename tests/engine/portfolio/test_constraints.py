@@ -208,7 +208,7 @@ def test_each_step_says_what_it_left() -> None:
     steps = build_book(QUANTILE, decisions, portfolio, limits, trace=True).steps
     names = [step.name for step in steps]
     assert names[0].startswith("long_short_quantile")
-    assert names[1:] == ["no bar today", "sector cap 0.2", "dollar neutral"]
+    assert names[1:] == ["name cap 0.1", "no bar today", "sector cap 0.2", "dollar neutral"]
     gross = [step.gross for step in steps]
     assert gross == sorted(gross, reverse=True)
     assert gross[-1] < gross[0]

@@ -36,7 +36,7 @@ def backtest() -> dict[str, Any]:
     return side | {
         "target": 0.849, "verdict": "undecided", "max_drawdown": -0.12, "confidence": 0.9,
         "sessions": 252, "sessions_per_year": 252, "trials": 3, "sharpe_deflated": 0.4,
-        "sharpe_expected_best": 0.7, "sortino": 0.5, "calmar": None, "hit_rate": 0.52,
+        "sharpe_expected_best": 0.7, "sharpe_se": 0.5, "sortino": 0.5, "calmar": None, "hit_rate": 0.52,
         "value_at_risk": -0.01, "expected_shortfall": -0.02, "worst": -0.05, "best": 0.04,
         "skewness": -0.1, "excess_kurtosis": 3.0, "tail_ratio": 1.0,
         "mean_long_exposure": 1.0, "mean_short_exposure": 1.0, "mean_names": 40.0,

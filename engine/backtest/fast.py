@@ -17,6 +17,8 @@ from engine.backtest.frictions import Frictions
 from engine.backtest.ledger import DUST, Ledger, Series
 from engine.backtest.prices import Matrix, PriceTable
 
+CASH_SLACK = 1e-9
+"""Share by which an order may be above the cash and still count as paid: rounding."""
 LOT_SLACK = 1e-9
 """Share of a lot that rounding may be off before a lot is lost."""
 
@@ -37,7 +39,8 @@ class Account(IntEnum):
     AT_LIMIT = 10
     BEYOND_ADV = 11
     IN_LOTS = 12
-    STOPPED = 13
+    WITHOUT_CASH = 13
+    STOPPED = 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,8 @@ class Shortfall:
     """Not filled beyond the share of the turnover."""
     in_lots: float
     """Rounded away."""
+    without_cash: float
+    """Buys for which the cash of the day did not suffice."""
     stopped_sessions: int
     """Sessions without positions after a drawdown stop."""
 
@@ -87,8 +92,9 @@ def run_orders(
 
     An order of value v pays slippage s(v) v with s = half-spread + impact x v / ADV (at most the cap, at
     least half a tick) and the commission of its size on v including slippage. Orders are cut to the
-    liquidity cap, then rounded toward zero to lots; a target of 0 also sells the odd lot. Cash may become
-    negative by the costs of a fully invested book; vectorbt instead buys less when cash runs out.
+    liquidity cap, then rounded toward zero to lots; a target of 0 also sells the odd lot. Sales come first,
+    then buys in the order of the columns, each at most for the cash that is left: nothing is bought on
+    margin.
     """
     account_DC, orders = _run(table, target_DN, frictions, initial_cash, record=True)
     total_C = account_DC.sum(axis=0)
@@ -97,6 +103,7 @@ def run_orders(
         at_limit=float(total_C[Account.AT_LIMIT]),
         beyond_adv=float(total_C[Account.BEYOND_ADV]),
         in_lots=float(total_C[Account.IN_LOTS]),
+        without_cash=float(total_C[Account.WITHOUT_CASH]),
         stopped_sessions=int(total_C[Account.STOPPED]),
     )
     return _ledger(table, account_DC), orders, shortfall
@@ -200,14 +207,17 @@ def _simulate(
     has_tick, has_limit = half_tick_DN.size > 1, no_buy_DN.size > 1
     has_borrow, tiered = borrow_N.size > 1, commission_rate_M.size > 1
     shares_N = np.zeros(N)
+    buy_N = np.zeros(N, dtype=np.int64)
+    size_N, slip_N, rate_N = np.zeros(N), np.zeros(N), np.zeros(N)
     cash, high, pause = initial_cash, initial_cash, 0
     account_DC[0, Account.EQUITY] = initial_cash
     for d in range(1, D):
         worth = cash
         for n in range(N):
             worth += shares_N[n] * value_DN[d, n]
-        flow_sum = commission_sum = slippage_sum = traded_sum = delisting_sum = 0.0
-        wanted_sum = limit_sum = adv_sum = lot_sum = 0.0
+        commission_sum = slippage_sum = traded_sum = delisting_sum = 0.0
+        wanted_sum = limit_sum = adv_sum = lot_sum = cash_sum = 0.0
+        n_buys = 0
         for n in range(N):
             target, held, forced = target_DN[d, n], shares_N[n], exit_DN[d, n]
             if pause > 0 and not forced:
@@ -246,18 +256,45 @@ def _simulate(
             while tiered and value > commission_limit_M[tier]:
                 tier += 1
             rate = commission_rate_M[tier]
-            paid = value * (1.0 + slip) if change > 0.0 else value * (1.0 - slip)
-            flow_sum += change * price
-            traded_sum += value
-            slippage_sum += slip * value
-            commission_sum += rate * paid
-            shares_N[n] = held + change
             if record:
                 effective_DN[d, n] = target
-                change_DN[d, n] = change
                 slippage_DN[d, n] = slip
                 commission_DN[d, n] = rate
-        cash -= flow_sum + slippage_sum + commission_sum
+            if change > 0.0:  # after the sales, with their cash
+                buy_N[n_buys], size_N[n_buys] = n, change
+                slip_N[n_buys], rate_N[n_buys] = slip, rate
+                n_buys += 1
+                continue
+            received = value * (1.0 - slip)
+            cash += received - rate * received
+            traded_sum += value
+            slippage_sum += slip * value
+            commission_sum += rate * received
+            shares_N[n] = held + change
+            if record:
+                change_DN[d, n] = change
+        for b in range(n_buys):
+            n, change, slip, rate = buy_N[b], size_N[b], slip_N[b], rate_N[b]
+            price = fill_DN[d, n]
+            each = price * (1.0 + slip) * (1.0 + rate)
+            if change * each > cash * (1.0 + CASH_SLACK):
+                possible_size = max(cash, 0.0) / each
+                if has_lot:
+                    possible_size = np.floor(possible_size / lot_DN[d, n]) * lot_DN[d, n]
+                cash_sum += (change - possible_size) * price
+                change = possible_size
+            if change <= 0.0:
+                if record:
+                    effective_DN[d, n] = np.nan
+                continue
+            value = change * price
+            cash -= change * each
+            traded_sum += value
+            slippage_sum += slip * value
+            commission_sum += rate * value * (1.0 + slip)
+            shares_N[n] += change
+            if record:
+                change_DN[d, n] = change
         long = short = borrow = 0.0
         names = 0
         for n in range(N):
@@ -291,3 +328,4 @@ def _simulate(
         account_DC[d, Account.AT_LIMIT] = limit_sum
         account_DC[d, Account.BEYOND_ADV] = adv_sum
         account_DC[d, Account.IN_LOTS] = lot_sum
+        account_DC[d, Account.WITHOUT_CASH] = cash_sum

@@ -36,7 +36,7 @@ class PriceTable:
     mark_DN: Matrix
     """Price at the end of the session; finite."""
     exit_DN: NDArray[np.bool_]
-    """Forced sale of a delisted stock."""
+    """The stock is delisted: what is held is closed, nothing is opened."""
     quoted_DN: Matrix | None = None
     """Quoted price / price here (splits rescale prices here, not on the exchange); None = 1."""
 
@@ -95,10 +95,10 @@ class PriceTable:
         gone_N = np.searchsorted(dates_D, final_N, side="right")
         for n in np.flatnonzero((gone_N < dates_D.size) & (final_N >= dates_D[0])):
             d = gone_N[n]
-            exit_DN[d, n] = True
+            exit_DN[d:, n] = True  # later sessions too, should one not suffice to close the position
             close_DN[d, n] = close_DN[d - 1, n] * max(1.0 - haircut, WORTHLESS)
         mark_DN = _carry(close_DN)
-        fill_DN = np.where(exit_DN, close_DN, fill_DN)
+        fill_DN = np.where(exit_DN, mark_DN, fill_DN)
         value_DN = mark_DN
         if entry == "open":
             before_DN = np.vstack([mark_DN[:1], mark_DN[:-1]])

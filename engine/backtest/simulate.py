@@ -70,7 +70,7 @@ def simulate(
         raise DataError(
             f"vectorbt and the second simulation disagree from {table.dates_D[d]} on "
             f"({ledger.equity_D[d]:.6f} against {quick.equity_D[d]:.6f})",
-            hint="vectorbt buys less when cash runs out: lower portfolio.gross or raise cash_buffer",
+            hint="one of the two is wrong: please report it with the run's config.toml",
         )
     return Simulation(
         ledger=ledger, orders=orders, shortfall=shortfall, gap=float(gap_D.max(initial=0.0))

@@ -123,8 +123,9 @@ def orders(facts: Facts) -> Section:
         text=(
             f"Of {money(found['orders']['wanted'], test['currency'])} of wanted trading, "
             f"{shown(lost['beyond_adv'] / wanted, '.2%')} was beyond the share of daily turnover, "
-            f"{shown(lost['in_lots'] / wanted, '.2%')} was rounded to lots and "
-            f"{shown(lost['at_limit'] / wanted, '.2%')} stood at a daily price limit; "
+            f"{shown(lost['in_lots'] / wanted, '.2%')} was rounded to lots, "
+            f"{shown(lost['at_limit'] / wanted, '.2%')} stood at a daily price limit, "
+            f"{shown(lost['without_cash'] / wanted, '.2%')} lacked cash; "
             f"{lost['stopped_sessions']} sessions rested after a drawdown stop.",
         ),
         header=("step", "gross", "names", "transfer", "expected IC"),

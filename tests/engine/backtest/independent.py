@@ -73,6 +73,7 @@ def trade_all(
             elif n in left and closes[d - 1][n] is not None:
                 known[n] = last[n] * (1 - haircut)
         worth = book.worth([known.get(n, 0.0) for n in range(len(closes[d]))])
+        orders = []
         for n in range(len(closes[d])):
             held = book.shares.get(n, 0.0)
             if n in gone:
@@ -103,8 +104,18 @@ def trade_all(
             slip = rules.half_spread
             if rules.impact and turnover[d - 1][n] > 0:
                 slip = min(rules.max_slippage, slip + rules.impact * value / turnover[d - 1][n])
-            fill = price * (1 + slip) if change > 0 else price * (1 - slip)
             rate = next(share for limit, share in rules.commission if value <= limit)
+            orders.append((change > 0, n, change, price, slip, rate))
+        for buys, n, wished, price, slip, rate in sorted(orders):  # sales first
+            change, fill = wished, price * (1 + slip) if buys else price * (1 - slip)
+            if buys and change * fill * (1 + rate) > book.cash * (1 + 1e-9):
+                change = max(book.cash, 0.0) / (fill * (1 + rate))
+                if rules.lot:
+                    change = math.floor(change / rules.lot) * rules.lot
+                if change <= 0:
+                    continue
+            held = book.shares.get(n, 0.0)
+            value = abs(change) * price
             fee = abs(change) * fill * rate
             book.cash -= change * fill + fee
             book.shares[n] = held + change

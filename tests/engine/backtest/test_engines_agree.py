@@ -15,7 +15,6 @@ from engine.backtest.frictions import Frictions
 from engine.backtest.ledger import Ledger
 from engine.backtest.simulate import simulate
 from engine.config import CostConfig
-from engine.errors import DataError
 from tests.engine.backtest.independent import Day, Rules, trade_all
 from tests.engine.backtest.markets import panel_of, random_walks, table_of, targets
 
@@ -23,11 +22,14 @@ CASH = 1e6
 SPY = 252
 
 
-def book_of(rng: np.random.Generator, n: int, days: int, gross: float) -> NDArray[np.float64]:
-    """Dollar-neutral weights, some days undecided, some names at exactly zero."""
+def book_of(
+    rng: np.random.Generator, n: int, days: int, gross: float, lean: float = 0.0
+) -> NDArray[np.float64]:
+    """Weights with a net of ``lean`` a name, some names at exactly zero: cash may run out."""
     raw = rng.normal(size=(days, n)) * (rng.random((days, n)) > 0.2)
     raw -= raw.mean(axis=1, keepdims=True)
-    return np.asarray(raw * (gross / np.maximum(np.abs(raw).sum(axis=1, keepdims=True), 1e-9)))
+    book = raw * (gross / np.maximum(np.abs(raw).sum(axis=1, keepdims=True), 1e-9))
+    return np.asarray(book + lean)
 
 
 def same(ledger: Ledger, days: list[Day]) -> None:
@@ -53,6 +55,8 @@ def same(ledger: Ledger, days: list[Day]) -> None:
     share=st.sampled_from([np.inf, 0.05, 0.5]),
     tiered=st.booleans(),
     stop=st.sampled_from([0.0, 0.02, 0.1]),
+    gross=st.sampled_from([0.6, 1.9]),
+    lean=st.sampled_from([0.0, 0.2]),
 )
 @settings(max_examples=500)
 def test_three_simulations_agree_on_any_book(
@@ -64,6 +68,8 @@ def test_three_simulations_agree_on_any_book(
     share: float,
     tiered: bool,
     stop: float,
+    gross: float,
+    lean: float,
 ) -> None:
     """Costs by size, impact, borrow, NaN prices, delistings, lots, liquidity caps and a drawdown stop."""
     rng = np.random.default_rng(seed)
@@ -76,7 +82,7 @@ def test_three_simulations_agree_on_any_book(
     anchor = names[0]  # one stock always trades, so that every day is a session
     closes[anchor] = [20.0 + 0.1 * d for d in range(days)]
     table = table_of(panel_of(closes), last=days - 2, haircut=0.1)
-    book_DN = book_of(rng, n, days - 1, gross=0.6)
+    book_DN = book_of(rng, n, days - 1, gross, lean)
     decided = [[float(w) for w in row] if rng.random() > 0.15 else None for row in book_DN]
     turnover_DN = rng.lognormal(12.0, 1.0, (days, n))
     tiers = ((5e3, 9e-4), (2e4, 6e-4), (np.inf, 2e-4)) if tiered else ((np.inf, 7e-4),)
@@ -192,15 +198,18 @@ def test_price_limits_stop_buys_above_and_sales_below() -> None:
     same(ledger, days)
 
 
-def test_running_out_of_cash_in_vectorbt_is_an_error_not_a_silent_smaller_book() -> None:
+def test_what_the_cash_does_not_pay_for_is_not_bought() -> None:
+    """150 % long without shorts: the first two names take all of it, in both engines."""
     closes = random_walks(3, 6, seed=1)
     table = table_of(panel_of(closes), last=4)
-    book = {name: [0.5] * 5 for name in closes}  # 150 % long, no shorts to pay for it
     frictions = Frictions.from_costs(CostConfig(), SPY)
-    with pytest.raises(DataError, match="disagree from") as refused:
-        simulate(table, targets(table, book), frictions=frictions, initial_cash=CASH)
-    assert "cash runs out" in refused.value.hint
-    run_fast(table, targets(table, book), frictions=frictions, initial_cash=CASH)
+    target_DN = targets(table, {name: [0.5] * 5 for name in closes})
+    ledger, orders, shortfall = run_orders(table, target_DN, frictions=frictions, initial_cash=CASH)
+    slow = simulate(table, target_DN, frictions=frictions, initial_cash=CASH)
+    np.testing.assert_allclose(slow.ledger.equity_D, ledger.equity_D, rtol=1e-12)
+    assert shortfall.without_cash > 0.4 * CASH
+    np.testing.assert_allclose(ledger.long_D[1:], ledger.equity_D[1:], rtol=1e-9)
+    assert orders.shares_DN[1, 2] < 1e-6
 
 
 def test_the_drawdown_stop_closes_everything_rests_and_starts_again() -> None:

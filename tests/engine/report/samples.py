@@ -68,7 +68,7 @@ def backtest() -> dict[str, Any]:
         "alpha_to_orders": {
             "rank_ic": 0.03,
             "steps": [step],
-            "orders": {"wanted": 0.0, "at_limit": 0.0, "beyond_adv": 0.0, "in_lots": 0.0,
+            "orders": {"wanted": 0.0, "at_limit": 0.0, "beyond_adv": 0.0, "in_lots": 0.0, "without_cash": 0.0,
                        "stopped_sessions": 0},
         },
         "factor": {

@@ -95,7 +95,9 @@ class PriceTable:
         gone_N = np.searchsorted(dates_D, final_N, side="right")
         for n in np.flatnonzero((gone_N < dates_D.size) & (final_N >= dates_D[0])):
             d = gone_N[n]
-            exit_DN[d:, n] = True  # later sessions too, should one not suffice to close the position
+            exit_DN[d:, n] = (
+                True  # later sessions too, should one not suffice to close the position
+            )
             close_DN[d, n] = close_DN[d - 1, n] * max(1.0 - haircut, WORTHLESS)
         mark_DN = _carry(close_DN)
         fill_DN = np.where(exit_DN, mark_DN, fill_DN)

@@ -2,6 +2,7 @@
 
 # Shape suffixes: D sessions, N stocks, M cells.
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -132,3 +133,17 @@ def returns_of(cells: Sequence[Cell]) -> Matrix:
         return np.empty((0, 0))
     longest = max(sizes)
     return np.stack([cell.net_D for cell in cells if cell.net_D.size == longest], axis=1)
+
+
+def pivot(
+    cells: Sequence[dict[str, Any]], row_key: str, column_key: str
+) -> tuple[dict[tuple[Any, Any], float], list[Any], list[Any]]:
+    """Mean net Sharpe per pair of values, and the values of both keys in the order of the grid."""
+    groups: dict[tuple[Any, Any], list[float]] = {}
+    for cell in cells:
+        place = (cell["settings"][row_key], cell["settings"][column_key])
+        if cell["sharpe"] is not None and math.isfinite(cell["sharpe"]):
+            groups.setdefault(place, []).append(cell["sharpe"])
+    rows = list(dict.fromkeys(cell["settings"][row_key] for cell in cells))
+    columns = list(dict.fromkeys(cell["settings"][column_key] for cell in cells))
+    return {place: sum(v) / len(v) for place, v in groups.items()}, rows, columns

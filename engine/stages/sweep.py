@@ -9,7 +9,7 @@ import polars as pl
 from engine.backtest import inference
 from engine.backtest.selection import overfitting_probability
 from engine.backtest.simulator import Simulator
-from engine.backtest.sweep import Cell, book_of, parse_grid, returns_of, sweep
+from engine.backtest.sweep import Cell, book_of, parse_grid, pivot, returns_of, sweep
 from engine.data.load import load_panel
 from engine.errors import DataError
 from engine.files import write_json, write_parquet
@@ -174,20 +174,6 @@ def _heat_map(summary: dict[str, Any], keys: Sequence[str]) -> list[str]:
     ]  # fmt: skip
     header = [f"net Sharpe, by {wide[1].partition('.')[2]}", *map(str, columns_of)]
     return [table(rows, header=header), ""]
-
-
-def pivot(
-    cells: Sequence[dict[str, Any]], row_key: str, column_key: str
-) -> tuple[dict[tuple[Any, Any], float], list[Any], list[Any]]:
-    """Mean net Sharpe per pair of values, and the values of both keys in the order of the grid."""
-    groups: dict[tuple[Any, Any], list[float]] = {}
-    for cell in cells:
-        place = (cell["settings"][row_key], cell["settings"][column_key])
-        if cell["sharpe"] is not None and math.isfinite(cell["sharpe"]):
-            groups.setdefault(place, []).append(cell["sharpe"])
-    rows = list(dict.fromkeys(cell["settings"][row_key] for cell in cells))
-    columns = list(dict.fromkeys(cell["settings"][column_key] for cell in cells))
-    return {place: sum(v) / len(v) for place, v in groups.items()}, rows, columns
 
 
 def _number(value: float | None, worst: float = float("nan")) -> float:

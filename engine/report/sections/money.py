@@ -1,8 +1,6 @@
 """What the book earned: equity, Sharpe ratios, costs, years, drawdowns, exposures, holdings, sweep."""
 
-import itertools
-from typing import Any
-
+from engine.backtest.sweep import pivot
 from engine.report import charts
 from engine.report.facts import Facts, equity_curves
 from engine.report.sections.section import Section, money, number, shown, with_error
@@ -254,7 +252,11 @@ def sweep(facts: Facts) -> Section:
     wide = [key for key, values in found["grid"].items() if len(values) > 1][:2]
     chart = ""
     if len(wide) == 2:
-        cells, rows, columns = _pivot(found["cells"], *wide)
+        means, row_values, column_values = pivot(found["cells"], *wide)
+        row, column = (key.partition(".")[2] for key in wide)
+        cells = {(f"{row} {a}", f"{column} {b}"): value for (a, b), value in means.items()}
+        rows = [f"{row} {value}" for value in row_values]
+        columns = [f"{column} {value}" for value in column_values]
         chart = charts.heat_map(
             cells, rows, columns, percent=False, left=170, title="Sharpe ratios of the sweep",
             unit="net Sharpe ratio, mean over the other settings",
@@ -273,24 +275,6 @@ def sweep(facts: Facts) -> Section:
         ),
         caption="rows and columns: " + ", ".join(wide) + ".",
     )
-
-
-def _pivot(
-    cells: list[dict[str, Any]], row_key: str, column_key: str
-) -> tuple[dict[tuple[str, str], float], list[str], list[str]]:
-    def place(cell: dict[str, Any]) -> tuple[str, str]:
-        row, column = (cell["settings"][key] for key in (row_key, column_key))
-        return f"{row_key.partition('.')[2]} {row}", f"{column_key.partition('.')[2]} {column}"
-
-    known = [cell for cell in cells if cell["sharpe"] is not None]
-    groups = {
-        key: [cell["sharpe"] for cell in group]
-        for key, group in itertools.groupby(sorted(known, key=place), key=place)
-    }
-    places = [place(cell) for cell in cells]
-    rows = list(dict.fromkeys(row for row, _ in places))
-    columns = list(dict.fromkeys(column for _, column in places))
-    return {key: sum(v) / len(v) for key, v in groups.items()}, rows, columns
 
 
 def _low_if_nan(value: float | None) -> float:

@@ -44,8 +44,8 @@ class Frictions:
     """Fee on short value held overnight, a session. ``[N]`` or ``[1]``."""
     adv_DN: Matrix = field(default_factory=_unlimited)
     """Mean turnover known at the decision, quote currency a session."""
-    max_order_DN: Matrix = field(default_factory=_unlimited)
-    """Largest order value, quote currency."""
+    max_share: float = np.inf
+    """Largest order value as a share of the ADV."""
     lot_DN: Matrix = field(default_factory=_nothing)
     """Shares (on the scale of the price table) that trade together; 0 = any fraction."""
     half_tick_DN: Matrix = field(default_factory=_nothing)
@@ -93,7 +93,7 @@ class Frictions:
             "drawdown_pause": limits.drawdown_pause,
         }
         if limits.max_adv_share > 0:
-            changes["max_order_DN"] = limits.max_adv_share * adv_DN
+            changes["max_share"] = limits.max_adv_share
         quoted_DN = table.quoted_DN if table.quoted_DN is not None else np.ones((1, 1))
         lot = lot_size(panel.market, limits.lot)
         if lot:

@@ -96,8 +96,8 @@ def _from_orders(
     if frictions.has_lots:
         change_DN = np.where(orders.change_DN != 0, orders.change_DN, np.nan)
         sizes = {"size": used(change_DN), "size_type": "amount"}
-    elif frictions.max_order_DN.size > 1:
-        cap_DN = np.where(table.exit_DN, np.inf, frictions.max_order_DN / fill_DN)
+    elif np.isfinite(frictions.max_share):
+        cap_DN = np.where(table.exit_DN, np.inf, frictions.max_share * frictions.adv_DN / fill_DN)
         sizes["max_size"] = used(np.maximum(cap_DN, np.finfo(float).tiny))
     # Sales first, so that their cash can pay for the buys: what call_seq="auto" does, at a third of its time.
     sales_first_DN = np.argsort(used(orders.change_DN) > 0, axis=1, kind="stable")

@@ -116,9 +116,13 @@ class Simulator:
 
     def quick(self, decided_DN: Matrix) -> BacktestResult:
         """Weights ``[D, N]`` decided at each close through the fast path."""
+        return self.fill(self.table.orders(decided_DN))
+
+    def fill(self, target_DN: Matrix) -> BacktestResult:
+        """Orders of the price table through the fast path."""
         ledger = run_fast(
             self.table,
-            self.table.orders(decided_DN),
+            target_DN,
             frictions=self.frictions,
             initial_cash=self.config.backtest.initial_cash,
         )

@@ -79,7 +79,7 @@ def sweep(
             config = override(simulator.config, texts, origin="--grid")
             try:
                 current = current.changed(config, prediction)
-                key = repr((config.portfolio, config.constraints))
+                key = repr((config.portfolio, config.constraints, config.costs.delisting_haircut))
                 if key not in books:
                     books.clear()  # neighbours in the grid share books; older ones are not needed
                     portfolio = config.portfolio
@@ -87,8 +87,9 @@ def sweep(
                     if when not in decisions:
                         decisions.clear()
                         decisions[when] = current.decide(current.score_DN)
-                    books[key] = current.book_on(decisions[when]).targets()
-                waiting.append((config, pool.submit(current.quick, books[key])))
+                    book = current.book_on(decisions[when])
+                    books[key] = current.table.orders(book.targets())
+                waiting.append((config, pool.submit(current.fill, books[key])))
             except EngineError as error:
                 waiting.append((config, error))
             if len(waiting) > WORKERS:

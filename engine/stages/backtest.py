@@ -202,7 +202,7 @@ def _order_steps(simulator: Simulator, book: Book) -> Iterator[Step]:
     """The book as held at the evening of the fill, with one rule of trading more each time."""
     limits, all_of_them = simulator.config.constraints, simulator.frictions
     rules = {
-        f"at most {limits.max_adv_share:.0%} of turnover": ("max_order_DN",),
+        f"at most {limits.max_adv_share:.0%} of turnover": ("max_share",),
         "whole lots": ("lot_DN",),
         "daily price limits": ("no_buy_DN", "no_sell_DN"),
         f"drawdown stop {limits.drawdown_stop:.0%}": ("drawdown_stop",),

@@ -105,13 +105,11 @@ def test_three_simulations_agree_on_any_book(
         max_slippage=rules.max_slippage,
         borrow_N=np.array([rules.borrow]),
         adv_DN=np.vstack([turnover_DN[:1], turnover_DN[:-1]]),
-        max_order_DN=share * np.vstack([turnover_DN[:1], turnover_DN[:-1]]),
+        max_share=share,
         lot_DN=np.full(table.mark_DN.shape, lot) if lot else np.zeros((1, 1)),
         drawdown_stop=stop,
         drawdown_pause=3,
     )
-    if np.isinf(share):
-        frictions = replace(frictions, max_order_DN=np.full((1, 1), np.inf))
     undecided = [float("nan")] * n
     weight_DN = np.array([row or undecided for row in decided])
     target_DN = table.orders(weight_DN)
@@ -246,7 +244,7 @@ def test_every_field_of_the_frictions_is_used_by_the_pass() -> None:
         max_slippage=0.01,
         borrow_N=np.array([1e-4]),
         adv_DN=np.full(shape, 1e6),
-        max_order_DN=np.full(shape, 9e5),
+        max_share=0.9,
         lot_DN=np.full(shape, 1.0),
         half_tick_DN=np.full(shape, 1e-4),
         no_buy_DN=np.zeros(shape, dtype=bool),
@@ -265,7 +263,7 @@ def test_every_field_of_the_frictions_is_used_by_the_pass() -> None:
         "max_slippage": 1.1e-3,
         "borrow_N": np.array([1e-3]),
         "adv_DN": np.full(shape, 1e7),
-        "max_order_DN": np.full(shape, 1e4),
+        "max_share": 0.01,
         "lot_DN": np.full(shape, 500.0),
         "half_tick_DN": np.full(shape, 0.02),
         "no_buy_DN": np.ones(shape, dtype=bool),

@@ -39,7 +39,7 @@ def test_american_books_trade_fractions_at_any_price() -> None:
     assert not made.has_lots
     assert made.no_buy_DN.size == made.half_tick_DN.size == 1
     np.testing.assert_allclose(made.adv_DN, 1e6)
-    np.testing.assert_allclose(made.max_order_DN, 5e4)
+    assert made.max_share == 0.05
     np.testing.assert_allclose(made.borrow_N, 50e-4 / 250)
     assert made.impact == pytest.approx(0.01)  # 1 bp per 1 %: taking all of the ADV costs 100 bp
 

@@ -19,7 +19,7 @@ from engine.backtest.simulator import Simulator
 from engine.backtest.sweep import book_of, parse_grid, returns_of, sweep
 from engine.config import Config
 from engine.data.panel import Panel
-from engine.data.store import SECURITY_SCHEMA
+from engine.data.tables import SECURITY_SCHEMA
 from engine.evaluation.factor import factor_figures
 from engine.portfolio.prediction import Prediction
 from engine.portfolio.strategy import load_strategy

@@ -15,8 +15,8 @@ from engine.config_file import resolve
 from engine.data.files_source import read_files
 from engine.data.panel import Panel
 from engine.data.quality import examine
-from engine.data.store import RawTables
 from engine.data.synthetic import generate
+from engine.data.tables import RawTables
 from engine.dataset.split import Split, single_split
 from engine.features.feature_set import FeatureSet, build_features
 from engine.graph.build import build_graphs

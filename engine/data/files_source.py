@@ -6,14 +6,8 @@ from pathlib import Path
 import polars as pl
 
 from engine.config import Market
-from engine.data.store import (
-    BAR_SCHEMA,
-    INDEX_SCHEMA,
-    SECURITY_SCHEMA,
-    RawTables,
-    complete_securities,
-    read_parquet,
-)
+from engine.data.store import read_parquet
+from engine.data.tables import BAR_SCHEMA, INDEX_SCHEMA, SECURITY_SCHEMA, RawTables, complete
 from engine.errors import DataError, EnvironmentProblem
 
 GUESSES: dict[str, tuple[str, ...]] = {
@@ -25,6 +19,7 @@ GUESSES: dict[str, tuple[str, ...]] = {
     "close": ("adj_close", "Adj Close", "AdjC", "close", "Close"),
     "volume": ("volume", "Volume", "AdjVo", "vol"),
     "turnover": ("turnover", "turnover_value", "Va", "amount", "dollar_volume"),
+    "adjustment_factor": ("adjustment_factor", "AdjFactor"),
     "name": ("name", "Name", "CoName", "company"),
     "sector": ("sector", "Sector", "S33"),
     "industry": ("industry", "Industry", "S17"),
@@ -45,21 +40,21 @@ def read_files(
     market: Market,
 ) -> RawTables:
     """Read and type the tables; nothing is cleaned here. Errors name file, column and row."""
-    bars = _table(prices, BAR_SCHEMA, columns, optional={"turnover"})
+    bars = _table(prices, BAR_SCHEMA, columns, optional={"turnover", "adjustment_factor"})
     if "turnover" not in bars.columns:
         bars = bars.with_columns((pl.col("close") * pl.col("volume")).alias("turnover"))
     optional = set(SECURITY_SCHEMA) - {"symbol"}
     stocks = pl.DataFrame(schema=SECURITY_SCHEMA)
     if securities is not None:
-        stocks = complete_securities(
-            _table(securities, SECURITY_SCHEMA, columns, optional=optional)
+        stocks = complete(
+            _table(securities, SECURITY_SCHEMA, columns, optional=optional), SECURITY_SCHEMA
         )
     market_index = None
     if index is not None:
         market_index = _table(index, INDEX_SCHEMA, columns, optional=set()).sort("date")
     return RawTables(
-        bars=bars.select(list(BAR_SCHEMA)).sort("date", "symbol"),
-        securities=stocks.select(list(SECURITY_SCHEMA)),
+        bars=complete(bars, BAR_SCHEMA).sort("date", "symbol"),
+        securities=stocks,
         index=market_index,
         market=market,
         source=f"files({prices.name})",

@@ -7,7 +7,8 @@ import polars as pl
 from engine.config import Config
 from engine.data.panel import Panel
 from engine.data.quality import QualityReport, examine
-from engine.data.store import PanelStore, RawTables
+from engine.data.store import PanelStore
+from engine.data.tables import RawTables
 from engine.errors import DataError
 from engine.files import digest
 

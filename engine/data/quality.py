@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.config import QualityConfig
 from engine.data import repair
-from engine.data.store import RawTables
+from engine.data.tables import RawTables
 from engine.errors import DataError
 
 Verdict = Literal["ok", "degraded", "refused"]

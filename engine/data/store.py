@@ -10,76 +10,21 @@ import hashlib
 import io
 import os
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from engine.config import Market
+from engine.data.tables import (
+    BAR_SCHEMA,
+    OPTIONAL,
+    SECURITY_SCHEMA,
+    TABLES,
+    RawTables,
+    complete,
+)
 from engine.errors import DataError, IntegrityError
 from engine.files import read_manifest, write_manifest, write_text
-
-BAR_SCHEMA = {
-    "date": pl.Date,
-    "symbol": pl.String,
-    "open": pl.Float64,
-    "high": pl.Float64,
-    "low": pl.Float64,
-    "close": pl.Float64,
-    "volume": pl.Float64,
-    "turnover": pl.Float64,
-}
-SECURITY_SCHEMA = {
-    "symbol": pl.String,
-    "name": pl.String,
-    "sector": pl.String,
-    "industry": pl.String,
-    "shortable": pl.Boolean,
-    "borrow_class": pl.String,
-}
-"""``shortable`` null = yes; ``borrow_class`` null = general (a key of ``costs.borrow_classes`` else)."""
-INDEX_SCHEMA = {"date": pl.Date, "close": pl.Float64}
-ORACLE_SCHEMA = {
-    "date": pl.Date,
-    "symbol": pl.String,
-    "horizon": pl.Int64,
-    "expected": pl.Float64,
-}
-TABLES = {
-    "bars": BAR_SCHEMA,
-    "securities": SECURITY_SCHEMA,
-    "index": INDEX_SCHEMA,
-    "oracle": ORACLE_SCHEMA,
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RawTables:
-    """What a source delivers: typed, but as dirty as it came. Null = the source had nothing."""
-
-    bars: pl.DataFrame
-    """One row per (date, symbol), sorted; prices as quoted, volume in shares, turnover in currency."""
-    securities: pl.DataFrame
-    index: pl.DataFrame | None
-    """Market index: date, close."""
-    market: Market
-    source: str
-    oracle: pl.DataFrame | None = None
-    """Synthetic markets only: the expected return that can be known at the close of `date`."""
-    notes: tuple[str, ...] = field(default=())
-    """What the reader of the source had to say, e.g. duplicates dropped."""
-
-    def __post_init__(self) -> None:
-        for name, schema in TABLES.items():
-            table = getattr(self, name)
-            if table is not None and dict(table.schema) != schema:
-                raise DataError(f"{self.source}: table {name} has schema {dict(table.schema)}")
-        if self.bars.is_empty():
-            raise DataError(f"{self.source}: no price rows")
-
-    def tables(self) -> dict[str, pl.DataFrame]:
-        present = {name: getattr(self, name) for name in TABLES}
-        return {name: table for name, table in present.items() if table is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +73,15 @@ class PanelStore:
         manifest = read_manifest(directory)
         tables = {
             name: read_parquet(directory / f"{name}.parquet")
-            for name in TABLES
+            for name in (*TABLES, *OPTIONAL)
             if f"{name}.parquet" in manifest["files"]
         }
         return RawTables(
-            bars=tables["bars"],
-            securities=complete_securities(tables["securities"]),
+            bars=complete(tables["bars"], BAR_SCHEMA),
+            securities=complete(tables["securities"], SECURITY_SCHEMA),
             index=tables.get("index"),
             oracle=tables.get("oracle"),
+            optional={name: tables[name] for name in OPTIONAL if name in tables},
             market=manifest["market"],
             source=manifest["source"],
             notes=tuple(manifest["notes"]),
@@ -143,7 +89,9 @@ class PanelStore:
 
     def securities(self, snapshot: str | None = None) -> pl.DataFrame:
         """The securities table alone: names and sectors for display."""
-        return complete_securities(read_parquet(self._directory(snapshot) / "securities.parquet"))
+        return complete(
+            read_parquet(self._directory(snapshot) / "securities.parquet"), SECURITY_SCHEMA
+        )
 
     def oracle(self, snapshot: str | None = None) -> pl.DataFrame | None:
         """The oracle table alone; None for real data."""
@@ -157,13 +105,6 @@ class PanelStore:
                 f"{directory}: incomplete snapshot", hint="run `atft-tui ingest` again"
             )
         return directory
-
-
-def complete_securities(frame: pl.DataFrame) -> pl.DataFrame:
-    """The securities table with all its columns; those that a source does not have are null."""
-    missing = [name for name in SECURITY_SCHEMA if name not in frame.columns]
-    nulls = [pl.lit(None, SECURITY_SCHEMA[name]).alias(name) for name in missing]
-    return frame.with_columns(nulls).select(list(SECURITY_SCHEMA))
 
 
 def read_parquet(path: Path) -> pl.DataFrame:

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from engine.config import SyntheticConfig
 from engine.data.calendar import weekdays
-from engine.data.store import RawTables, complete_securities
+from engine.data.tables import BAR_SCHEMA, SECURITY_SCHEMA, RawTables, complete
 
 FIRST_DAY = "2018-01-02"
 ORACLE_HORIZONS = (1, 5, 10, 20)
@@ -106,8 +106,8 @@ def generate(config: SyntheticConfig) -> SyntheticMarket:
         for horizon, expected_SN in zip(ORACLE_HORIZONS, expected_HSN, strict=True)
     ).select("date", "symbol", "horizon", "expected")
     raw = RawTables(
-        bars=bars,
-        securities=complete_securities(securities),
+        bars=complete(bars, BAR_SCHEMA),
+        securities=complete(securities, SECURITY_SCHEMA),
         index=index,
         market="synthetic",
         source=f"synthetic(seed={config.seed})",

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from engine.data.files_source import read_files
-from engine.data.store import PanelStore, RawTables
+from engine.data.store import PanelStore
 from engine.data.synthetic import generate
+from engine.data.tables import RawTables
 from engine.errors import ConfigError, UsageError
 from engine.runs.events import StageStarted
 from engine.stages.context import Outcome, StageContext

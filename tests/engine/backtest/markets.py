@@ -9,7 +9,7 @@ import polars as pl
 from engine.backtest.prices import PriceTable
 from engine.config import ConstraintConfig, Market, PortfolioConfig
 from engine.data.panel import Panel
-from engine.data.store import SECURITY_SCHEMA, complete_securities
+from engine.data.tables import SECURITY_SCHEMA, complete
 from engine.portfolio.market_data import MarketData, Matrix
 from engine.portfolio.prediction import Prediction
 from engine.portfolio.strategy import Decisions, dense_scores
@@ -53,8 +53,9 @@ def panel_of(
     frame = pl.DataFrame(rows).with_columns(pl.col("open").cast(pl.Float64)).sort("date", "symbol")
     return Panel(
         frame=frame,
-        securities=complete_securities(
-            securities if securities is not None else pl.DataFrame(schema=SECURITY_SCHEMA)
+        securities=complete(
+            pl.DataFrame(schema={"symbol": pl.String}) if securities is None else securities,
+            SECURITY_SCHEMA,
         ),
         index=None,
         market=market,

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from engine.data.files_source import read_files
-from engine.data.store import RawTables
+from engine.data.tables import RawTables
 from engine.errors import DataError, EnvironmentProblem, UsageError
 from engine.stages.ingest import parse_columns
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from engine.config import QualityConfig
 from engine.data.quality import examine
-from engine.data.store import SECURITY_SCHEMA, RawTables
+from engine.data.tables import BAR_SCHEMA, SECURITY_SCHEMA, RawTables, complete
 from engine.errors import DataError
 
 MakeBars = Callable[..., pl.DataFrame]
@@ -20,7 +20,7 @@ CONFIG = QualityConfig(max_bad_share=0.9)
 
 def tables(bars: pl.DataFrame) -> RawTables:
     return RawTables(
-        bars=bars,
+        bars=complete(bars, BAR_SCHEMA),
         securities=pl.DataFrame(schema=SECURITY_SCHEMA),
         index=None,
         market="us",

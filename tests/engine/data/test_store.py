@@ -7,7 +7,8 @@ import pytest
 
 from engine.config import Config
 from engine.data.load import load_panel
-from engine.data.store import PanelStore, RawTables
+from engine.data.store import PanelStore
+from engine.data.tables import RawTables
 from engine.errors import DataError, IntegrityError
 
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from engine.config_file import resolve
-from engine.data.store import RawTables
+from engine.data.tables import RawTables
 from engine.model.build import build_model
 from engine.training.device import apply_mode
 from engine.training.scoring import score_days

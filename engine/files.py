@@ -5,8 +5,9 @@ import json
 import math
 import os
 import re
+import shutil
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,33 +119,79 @@ def digest(value: object) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
 
 
-def write_manifest(directory: Path, fields: Mapping[str, Any]) -> None:
+def write_manifest(
+    directory: Path,
+    fields: Mapping[str, Any],
+    known: Mapping[str, Mapping[str, Any]] | None = None,
+) -> None:
     """Write ``manifest.json`` last: hash and size of every other file of the directory, plus fields.
 
+    ``known``: entries of files that were adopted from another directory and are not hashed again.
     A directory without a manifest is unfinished and is never read.
     """
+    known = known or {}
     files = {
-        path.name: {"sha256": sha256(path), "bytes": path.stat().st_size}
+        path.name: known.get(path.name) or {"sha256": sha256(path), "bytes": path.stat().st_size}
         for path in sorted(directory.iterdir())
         if path.is_file() and path.name != MANIFEST and not path.name.endswith(".tmp")
     }
     write_json(directory / MANIFEST, {**fields, "files": files})
 
 
+@contextmanager
+def building(target: Path) -> Iterator[Path]:
+    """A staging directory beside ``target`` that takes its place when the block ends well.
+
+    The block writes the manifest. If ``target`` is complete already (made meanwhile), it stays.
+    """
+    staging = target.with_name(f".staging-{target.name}-{os.getpid()}")
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    try:
+        yield staging
+        if not (target / MANIFEST).exists():
+            shutil.rmtree(target, ignore_errors=True)
+            staging.rename(target)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def adopt(
+    source: Path, target: Path, names: Iterable[str], files: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Take over finished files of another directory without copying them: they are never changed.
+
+    ``files`` are the entries of the source's manifest; those of the adopted files are returned.
+    """
+    taken = {}
+    for name in names:
+        try:
+            os.link(source / name, target / name)
+        except OSError:  # a file system without hard links
+            shutil.copy2(source / name, target / name)
+        taken[name] = files[name]
+    return taken
+
+
 def read_manifest(directory: Path, *, verify: bool = True) -> dict[str, Any]:
     """The manifest's fields, after every listed file was found to have its recorded hash."""
     manifest = read_json(directory / MANIFEST)
     if verify:
-        for name, entry in manifest["files"].items():
-            path = directory / name
-            if not path.is_file():
-                raise IntegrityError(f"{path}: listed in {MANIFEST} but missing")
-            if path.stat().st_size != entry["bytes"] or sha256(path) != entry["sha256"]:
-                raise IntegrityError(
-                    f"{path}: contents differ from the hash in {MANIFEST}",
-                    hint="the file is damaged; delete its folder and build it again",
-                )
+        verify_files(directory, manifest, manifest["files"])
     return manifest
+
+
+def verify_files(directory: Path, manifest: Mapping[str, Any], names: Iterable[str]) -> None:
+    """IntegrityError unless each named file has the hash that the manifest recorded."""
+    for name in names:
+        path, entry = directory / name, manifest["files"][name]
+        if not path.is_file():
+            raise IntegrityError(f"{path}: listed in {MANIFEST} but missing")
+        if path.stat().st_size != entry["bytes"] or sha256(path) != entry["sha256"]:
+            raise IntegrityError(
+                f"{path}: contents differ from the hash in {MANIFEST}",
+                hint="the file is damaged; delete its folder and build it again",
+            )
 
 
 def _sync_directory(directory: Path) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 PRESETS: dict[str, dict[str, Any]] = {
     "cpu-small": {
+        "features.breadth": "core",
         "model.hidden": 32,
         "training.day_stride": 4,
         "training.learning_rate": 1e-3,
@@ -13,6 +14,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "large": {"model.hidden": 256, "model.attention_heads": 8, "model.gat_heads": (8, 4)},
     "demo": {
         "data.market": "synthetic",
+        "features.breadth": "core",
         "data.synthetic.n_sessions": 1400,
         "universe.min_history": 130,
         "universe.min_price": 0.0,

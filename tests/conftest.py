@@ -17,6 +17,7 @@ from engine.data.panel import Panel
 from engine.data.quality import examine
 from engine.data.synthetic import generate
 from engine.data.tables import RawTables
+from engine.data.universe import Universe, build_universe
 from engine.dataset.split import Split, single_split
 from engine.features.feature_set import FeatureSet, build_features
 from engine.graph.build import build_graphs
@@ -62,6 +63,7 @@ class World:
     config: Config
     raw: RawTables
     panel: Panel
+    universe: Universe
     features: FeatureSet
     graphs: GraphSeries
     split: Split
@@ -73,18 +75,21 @@ def build_world(raw: RawTables, config: Config, root: Path) -> World:
         frame=clean,
         securities=raw.securities,
         index=raw.index,
+        tables=raw.optional,
         market=raw.market,
         source=raw.source,
         as_of=report.last,
         fingerprint=f"test-{root.name}",
     )
-    features = build_features(panel, config, root / "features", NullSink())
-    graphs = build_graphs(panel, features, config.graph, root / "graphs", NullSink())
+    universe = build_universe(panel, config.universe, root / "universe")
+    graphs = build_graphs(panel, universe, config.graph, root / "graphs", NullSink())
+    features = build_features(panel, universe, graphs, config, root / "features", NullSink())
     return World(
         config=config,
         raw=raw,
         panel=panel,
-        features=features,
+        universe=universe,
+        features=features.loaded(),
         graphs=graphs,
         split=single_split(features, config.split, config.universe.min_names),
     )

@@ -74,16 +74,10 @@ class LabelConfig(Table):
 
 
 class FeatureConfig(Table):
-    families: tuple[str, ...] = (
-        "price",
-        "volatility",
-        "volume",
-        "technical",
-        "cross_section",
-        "sector",
-        "market",
-    )
-    """Families of the catalog that are computed; see `engine.features.catalog`."""
+    families: tuple[str, ...] = ("all",)
+    """Families of the catalog (`atft-tui features list`); "all" = those whose tables the data have."""
+    breadth: Literal["core", "full"] = "full"
+    """core: the 45 columns that small models are trained on; full: every column of the families."""
     dtype: Literal["float16", "float32"] = "float16"
     """Storage type of the feature tensor on disk."""
 

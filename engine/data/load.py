@@ -1,58 +1,226 @@
-"""Store -> quality gates -> Panel."""
+"""Store -> quality gates -> panel. Cleaned sessions are kept, so that only new ones are cleaned.
 
+panels/<fingerprint>/{bars-2016-01,...}.parquet  memory.npz  report.json  manifest.json
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from engine.config import Config
-from engine.data.panel import Panel
-from engine.data.quality import QualityReport, examine
-from engine.data.store import PanelStore
-from engine.data.tables import RawTables
+from engine.config import Config, Market
+from engine.data.lineage import Lineage
+from engine.data.memory import Memory
+from engine.data.months import month_files, months_between, write_month
+from engine.data.panel import DensePanel, Panel, check_bars, scatter
+from engine.data.quality import QualityReport, examine_more
+from engine.data.store import PanelStore, Snapshot, read_parquet
+from engine.data.tables import OPTIONAL, SECURITY_SCHEMA
 from engine.errors import DataError
-from engine.files import digest
+from engine.files import (
+    adopt,
+    building,
+    digest,
+    read_json,
+    read_manifest,
+    verify_files,
+    write_json,
+    write_manifest,
+)
+
+RULES = 2
+"""Raised when a cleaning rule changes."""
+
+
+@dataclass(frozen=True)
+class StoredPanel:
+    """A clean panel on disk; bars are read when they are asked for."""
+
+    directory: Path
+    snapshot: Snapshot
+    index_symbol: str
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        return read_manifest(self.directory, verify=False)
+
+    @property
+    def fingerprint(self) -> str:
+        return str(self.manifest["fingerprint"])
+
+    @property
+    def market(self) -> Market:
+        market: Market = self.snapshot.manifest["market"]
+        return market
+
+    @property
+    def source(self) -> str:
+        return str(self.snapshot.manifest["source"])
+
+    @cached_property
+    def chain(self) -> Sequence[str]:
+        """One hash a raw session: what was known by then."""
+        return self.snapshot.chain
+
+    @cached_property
+    def dates_S(self) -> NDArray[np.datetime64]:
+        """Sessions with a bar, increasing."""
+        return np.array(self.manifest["days"], dtype="datetime64[D]")
+
+    @cached_property
+    def symbols(self) -> tuple[str, ...]:
+        """Stocks with a bar, sorted."""
+        return tuple(self.manifest["symbols"])
+
+    @cached_property
+    def securities(self) -> pl.DataFrame:
+        """One row per stock of the panel; null = unknown."""
+        known = self.snapshot.table("securities")
+        stocks = pl.DataFrame({"symbol": self.symbols}, schema={"symbol": pl.String})
+        if known is None:
+            known = pl.DataFrame(schema=SECURITY_SCHEMA)
+        return stocks.join(known, on="symbol", how="left", maintain_order="left")
+
+    @cached_property
+    def tables(self) -> Mapping[str, pl.DataFrame]:
+        """Optional tables of the source."""
+        found = {name: self.snapshot.table(name) for name in OPTIONAL}
+        return {name: table for name, table in found.items() if table is not None}
+
+    @cached_property
+    def report(self) -> QualityReport:
+        verify_files(self.directory, self.manifest, ("report.json",))
+        return QualityReport.from_json(read_json(self.directory / "report.json"))
+
+    def bars(self, after: str = "0000") -> pl.DataFrame:
+        """Clean rows of the months from ``after`` (ISO date) on."""
+        names = months_between("bars", self.manifest["files"], after, "9999")
+        verify_files(self.directory, self.manifest, names)
+        return pl.concat([read_parquet(self.directory / name) for name in names])
+
+    def panel(self) -> Panel:
+        """The whole panel in memory."""
+        bars = self.bars()
+        return Panel(
+            frame=bars,
+            securities=self.securities,
+            index=self._index(bars),
+            tables=self.tables,
+            market=self.market,
+            source=self.source,
+            as_of=self.report.last,
+            fingerprint=self.fingerprint,
+        )
+
+    def dense(self, start: int = 0) -> DensePanel:
+        """Arrays of the sessions from ``start`` on, for all stocks of the panel."""
+        first = self.dates_S[start]
+        bars = self.bars(str(first)).filter(pl.col("date") >= first.item())
+        dense = scatter(
+            bars,
+            dates_S=self.dates_S[start:],
+            symbols=self.symbols,
+            securities=self.securities,
+            index=self._index(bars),
+            tables=self.tables,
+            first=start,
+        )
+        count_N = np.asarray(self.manifest["bars"], dtype=np.int64)
+        return replace(dense, bars_before_N=count_N - np.isfinite(dense.close_NS).sum(axis=1))
+
+    def _index(self, bars: pl.DataFrame) -> pl.DataFrame | None:
+        if not self.index_symbol:
+            return self.snapshot.table("index")
+        return bars.filter(symbol=self.index_symbol).select("date", "close")
+
+
+def open_panel(workspace: Path, config: Config) -> StoredPanel:
+    """The current snapshot, cleaned; only sessions that were not cleaned before are looked at.
+
+    Data that the quality gates refuse are a DataError.
+    """
+    snapshot = PanelStore(workspace / "data").snapshot()
+    settings = digest(
+        {
+            "rules": RULES,
+            "quality": config.quality.model_dump(mode="json"),
+            "index": config.data.index_symbol,
+            "market": snapshot.manifest["market"],
+            "source": snapshot.manifest["source"],
+        }
+    )
+    lineage = Lineage(settings=settings, chain=snapshot.chain, panel=snapshot.id)
+    target = workspace / "panels" / lineage.fingerprint
+    panel = StoredPanel(target, snapshot, config.data.index_symbol)
+    if not (target / "manifest.json").exists():
+        with building(target) as staging:
+            _clean(snapshot, config, lineage, staging, target.parent)
+    if panel.index_symbol and panel.index_symbol not in panel.symbols:
+        raise DataError(
+            f"{panel.source}: data.index_symbol {panel.index_symbol!r} is not in the price table",
+            hint="name a code of the table, or leave data.index_symbol empty",
+        )
+    return panel
 
 
 def load_panel(workspace: Path, config: Config) -> tuple[Panel, QualityReport]:
-    """The current snapshot as a clean panel. Refused data are a DataError."""
-    store = PanelStore(workspace / "data")
-    snapshot = store.current()
-    raw = store.load_raw(snapshot)
-    clean, report = examine(raw, config.quality)
+    """`open_panel`, all of it in memory, and what the quality gates found."""
+    stored = open_panel(workspace, config)
+    return stored.panel(), stored.report
+
+
+def _clean(
+    snapshot: Snapshot, config: Config, lineage: Lineage, directory: Path, root: Path
+) -> None:
+    days: list[str] = []
+    known: dict[str, Any] = {}
+    parent = next(lineage.parents(root), None)
+    if parent is None:
+        raw = snapshot.raw()
+        rows, report, memory = examine_more(raw, config.quality, Memory.empty(), None)
+    else:
+        path, manifest = parent
+        old = StoredPanel(path, snapshot, "")
+        verify_files(path, manifest, ("memory.npz",))
+        last = snapshot.days[manifest["raw_sessions"] - 1]
+        raw = snapshot.raw(after=last)
+        rows, report, memory = examine_more(raw, config.quality, Memory.read(path), old.report)
+        days = manifest["days"]
     if report.verdict == "refused":
         worst = report.findings[0]
         raise DataError(
             f"{raw.source}: refused by the quality gates ({worst.count} x {worst.rule})",
             hint="run `atft-tui check` for the list; quality.max_bad_share is the limit",
         )
-    index_symbol = config.data.index_symbol
-    index = raw.index
-    if index_symbol:
-        index = clean.filter(symbol=index_symbol).select("date", "close")
-        if index.is_empty():
-            raise DataError(
-                f"{raw.source}: data.index_symbol {index_symbol!r} is not in the price table",
-                hint="name a code of the table, or leave data.index_symbol empty",
-            )
-    fingerprint = digest(
-        {
-            "snapshot": snapshot,
-            "quality": config.quality.model_dump(mode="json"),
-            "index": index_symbol,
-            "rules": 1,
-        }
+    check_bars(rows, raw.source, report.last)
+    days = [*days, *(str(day) for day in rows["date"].unique().sort())]
+    if not days:
+        raise DataError(f"{raw.source}: no bar is left after the quality gates")
+    if parent is not None and not rows.is_empty():
+        first = str(rows.item(0, "date"))
+        if months_between("bars", manifest["files"], first, "9999"):
+            rows = pl.concat([old.bars(first), rows])
+    written = []
+    for file, part in month_files("bars", rows):
+        write_month(directory, file, part)
+        written.append(file)
+    if parent is not None:
+        months = set(months_between("bars", manifest["files"], "0000", "9999"))
+        known = adopt(path, directory, months - set(written), manifest["files"])
+    memory.write(directory)
+    write_json(directory / "report.json", report.to_json())
+    write_manifest(
+        directory,
+        lineage.fields()
+        | {
+            "days": days,
+            "symbols": [s for s, n in zip(memory.symbols, memory.seen, strict=True) if n],
+            "bars": [int(n) for n in memory.seen if n],
+        },
+        known,
     )
-    return Panel(
-        frame=clean,
-        securities=_securities(raw),
-        index=index,
-        market=raw.market,
-        source=raw.source,
-        as_of=report.last,
-        fingerprint=fingerprint,
-    ), report
-
-
-def _securities(raw: RawTables) -> pl.DataFrame:
-    known = raw.securities.unique("symbol", keep="first", maintain_order=True)
-    return raw.bars.select("symbol").unique().sort("symbol").join(known, on="symbol", how="left")

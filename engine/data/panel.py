@@ -1,7 +1,9 @@
 """The panel: clean daily bars, the first joint of the pipeline."""
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,6 +13,7 @@ from engine.config import Market
 from engine.errors import DataError
 
 PRICES = ("high", "low", "close", "close_raw")
+COLUMNS = ("open", *PRICES, "volume", "turnover")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,39 @@ class DensePanel:
     sectors: tuple[str, ...]
     index_close_S: NDArray[np.float64] | None
     """Market index; NaN on sessions without a value; None when the source has no index."""
+    bars_before_N: NDArray[np.int64]
+    """Bars of each stock before the first column."""
+    tables: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    """Optional tables of the source, whole; see `engine.data.tables`."""
+    first: int = 0
+    """Position of the first column among all sessions of the panel."""
+
+    def take(self, rows_N: NDArray[np.int64]) -> "DensePanel":
+        """These stocks, in this order."""
+        arrays = {
+            name: getattr(self, name)[rows_N]
+            for name in (*(f"{c}_NS" for c in COLUMNS), "sector_N", "bars_before_N")
+        }
+        return replace(self, symbols=tuple(self.symbols[n] for n in rows_N), **arrays)
+
+    def window(self, start: int, stop: int) -> "DensePanel":
+        """The columns of sessions ``start`` to ``stop`` (of the panel, not of this object), copied."""
+        a, b = start - self.first, stop - self.first
+
+        def cut(x_NS: NDArray[np.float64]) -> NDArray[np.float64]:
+            return np.ascontiguousarray(x_NS[:, a:b])
+
+        arrays: dict[str, Any] = {
+            f"{name}_NS": cut(getattr(self, f"{name}_NS")) for name in COLUMNS
+        }
+        return replace(
+            self,
+            dates_S=self.dates_S[a:b],
+            index_close_S=None if self.index_close_S is None else self.index_close_S[a:b],
+            first=start,
+            bars_before_N=self.bars_before_N + np.isfinite(self.close_NS[:, :a]).sum(axis=1),
+            **arrays,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +87,8 @@ class Panel:
     """``symbol, name, sector, industry``; null = unknown."""
     index: pl.DataFrame | None
     """``date, close`` of the market index."""
+    tables: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    """Optional tables of the source; see `engine.data.tables`."""
     market: Market
     source: str
     as_of: dt.date
@@ -61,67 +99,121 @@ class Panel:
     def __post_init__(self) -> None:
         if self.frame.is_empty():
             raise DataError(f"{self.source}: no bar is left after the quality gates")
-        self._refuse(pl.struct("date", "symbol").is_duplicated(), "(date, symbol) given twice")
-        self._refuse(pl.col("date") > self.as_of, f"bar after {self.as_of}")
-        self._refuse(
-            ~pl.all_horizontal(pl.col(name).is_finite() & (pl.col(name) > 0) for name in PRICES),
-            "price not positive and finite",
-        )
-        body = ("open", "close")
-        self._refuse(
-            (pl.max_horizontal(body) > pl.col("high")) | (pl.min_horizontal(body) < pl.col("low")),
-            "open or close outside low..high",
-        )
-        keys = self.frame.select("date", "symbol")
-        if not keys.equals(keys.sort("date", "symbol")):
-            raise DataError(f"{self.source}: bars are not sorted by (date, symbol)")
+        check_bars(self.frame, self.source, self.as_of)
 
-    def _refuse(self, condition: pl.Expr, what: str) -> None:
-        bad = self.frame.filter(condition)
+    @property
+    def dates_S(self) -> NDArray[np.datetime64]:
+        """Sessions with a bar, increasing."""
+        return self.frame["date"].unique().sort().to_numpy().astype("datetime64[D]")
+
+    @property
+    def chain(self) -> Sequence[str]:
+        """Nothing built from a panel in memory can be extended later."""
+        return ()
+
+    def dense(self, start: int = 0) -> DensePanel:
+        """Scatter the rows of the sessions from ``start`` on into ``[N, S - start]`` arrays."""
+        symbols = tuple(self.frame["symbol"].unique().sort())
+        dates_S = self.dates_S
+        after = self.frame.filter(pl.col("date") >= dates_S[start].item()) if start else self.frame
+        dense = scatter(
+            after,
+            dates_S=dates_S[start:],
+            symbols=symbols,
+            securities=self.securities,
+            index=self.index,
+            tables=self.tables,
+            first=start,
+        )
+        before = self.frame.filter(pl.col("date") < dates_S[start].item())["symbol"]
+        count_N = np.bincount(positions(before, symbols), minlength=len(symbols))
+        return replace(dense, bars_before_N=count_N.astype(np.int64))
+
+
+def check_bars(frame: pl.DataFrame, source: str, as_of: dt.date) -> None:
+    """Refuse rows that no later stage could use: the promise of the joint."""
+
+    def refuse(condition: pl.Expr, what: str) -> None:
+        bad = frame.filter(condition)
         if not bad.is_empty():
             first = bad.row(0, named=True)
             raise DataError(
-                f"{self.source}: {len(bad)} bars with {what} (first: {first['symbol']} on {first['date']})",
+                f"{source}: {len(bad)} bars with {what} (first: {first['symbol']} on {first['date']})",
                 hint="run `atft-tui check` to list what is wrong with the data",
             )
 
-    def dense(self) -> DensePanel:
-        """Scatter the rows into ``[N, S]`` arrays."""
-        dates_S = self.frame["date"].unique().sort().to_numpy().astype("datetime64[D]")
-        symbols = self.frame["symbol"].unique().sort()
-        order = {symbol: i for i, symbol in enumerate(symbols)}
-        stock = self.frame["symbol"].replace_strict(order, return_dtype=pl.Int64).to_numpy()
-        session = np.searchsorted(dates_S, self.frame["date"].to_numpy().astype("datetime64[D]"))
+    refuse(pl.col("date") > as_of, f"bar after {as_of}")
+    refuse(
+        ~pl.all_horizontal(pl.col(name).is_finite() & (pl.col(name) > 0) for name in PRICES),
+        "price not positive and finite",
+    )
+    body = ("open", "close")
+    refuse(
+        (pl.max_horizontal(body) > pl.col("high")) | (pl.min_horizontal(body) < pl.col("low")),
+        "open or close outside low..high",
+    )
+    again = (pl.col("date") == pl.col("date").shift(1)) & (
+        pl.col("symbol") == pl.col("symbol").shift(1)
+    )
+    back = (pl.col("date") < pl.col("date").shift(1)) | (
+        (pl.col("date") == pl.col("date").shift(1)) & (pl.col("symbol") < pl.col("symbol").shift(1))
+    )
+    unsorted = frame.select(back.any()).item()
+    if unsorted and frame.select(pl.struct("date", "symbol").is_duplicated().any()).item():
+        refuse(pl.struct("date", "symbol").is_duplicated(), "(date, symbol) given twice")
+    refuse(again, "(date, symbol) given twice")
+    if unsorted:
+        raise DataError(f"{source}: bars are not sorted by (date, symbol)")
 
-        def scatter(column: str) -> NDArray[np.float64]:
-            out_NS = np.full((len(symbols), dates_S.size), np.nan)
-            values = self.frame[column].fill_null(float("nan")).to_numpy()
-            out_NS[stock, session] = values
-            return out_NS
 
-        sector = dict(self.securities.select("symbol", "sector").iter_rows())
-        sectors = tuple(sorted({name for name in sector.values() if name}))
-        code = {name: i for i, name in enumerate(sectors)}
-        return DensePanel(
-            dates_S=dates_S,
-            symbols=tuple(symbols),
-            open_NS=scatter("open"),
-            high_NS=scatter("high"),
-            low_NS=scatter("low"),
-            close_NS=scatter("close"),
-            close_raw_NS=scatter("close_raw"),
-            volume_NS=scatter("volume"),
-            turnover_NS=scatter("turnover"),
-            sector_N=np.array([code.get(sector.get(s) or "", -1) for s in symbols], dtype=np.int16),
-            sectors=sectors,
-            index_close_S=self._index(dates_S),
-        )
+def positions(symbol_M: pl.Series, symbols: Sequence[str]) -> NDArray[np.int64]:
+    """Place of each entry in ``symbols`` (sorted, all entries included)."""
+    coded = symbol_M.cast(pl.Enum(symbols)).to_physical()
+    return coded.to_numpy().astype(np.int64)
 
-    def _index(self, dates_S: NDArray[np.datetime64]) -> NDArray[np.float64] | None:
-        if self.index is None:
-            return None
-        out_S = np.full(dates_S.size, np.nan)
-        rows = self.index.filter(pl.col("date").is_in(pl.Series(dates_S).cast(pl.Date).implode()))
-        position = np.searchsorted(dates_S, rows["date"].to_numpy().astype("datetime64[D]"))
-        out_S[position] = rows["close"].to_numpy()
-        return out_S
+
+def scatter(
+    frame: pl.DataFrame,
+    *,
+    dates_S: NDArray[np.datetime64],
+    symbols: tuple[str, ...],
+    securities: pl.DataFrame,
+    index: pl.DataFrame | None,
+    tables: Mapping[str, pl.DataFrame],
+    first: int,
+) -> DensePanel:
+    """Long rows of the sessions ``dates_S`` as arrays; ``bars_before_N`` is left to the caller."""
+    stock = positions(frame["symbol"], symbols)
+    session = np.searchsorted(dates_S, frame["date"].to_numpy().astype("datetime64[D]"))
+
+    def array(column: str) -> NDArray[np.float64]:
+        out_NS = np.full((len(symbols), dates_S.size), np.nan)
+        out_NS[stock, session] = frame[column].fill_null(float("nan")).to_numpy()
+        return out_NS
+
+    sector = dict(securities.select("symbol", "sector").iter_rows())
+    sectors = tuple(sorted({name for name in sector.values() if name}))
+    code = {name: i for i, name in enumerate(sectors)}
+    return DensePanel(
+        dates_S=dates_S,
+        symbols=symbols,
+        **{f"{name}_NS": array(name) for name in COLUMNS},
+        sector_N=np.array([code.get(sector.get(s) or "", -1) for s in symbols], dtype=np.int16),
+        sectors=sectors,
+        index_close_S=_index(index, dates_S),
+        tables=tables,
+        first=first,
+        bars_before_N=np.zeros(len(symbols), dtype=np.int64),
+    )
+
+
+def _index(
+    index: pl.DataFrame | None, dates_S: NDArray[np.datetime64]
+) -> NDArray[np.float64] | None:
+    if index is None:
+        return None
+    out_S = np.full(dates_S.size, np.nan)
+    rows = index.filter(pl.col("date").is_in(pl.Series(dates_S).cast(pl.Date).implode()))
+    position = np.searchsorted(dates_S, rows["date"].to_numpy().astype("datetime64[D]"))
+    out_S[position] = rows["close"].to_numpy()
+    return out_S

@@ -15,45 +15,64 @@ from numpy.typing import NDArray
 
 KEEP, BAD_CLOSE, ABSURD, BAD_PRINT, JUMP, SPLIT_EXCLUDED = 0, 1, 2, 3, 4, 5
 """What happened to a row. JUMP: held out as a possible bad print, then confirmed by the next row."""
-ZERO_OPEN, HIGH_BELOW_LOW, RANGE, SPLIT, FROZEN = 1, 2, 4, 8, 16
+ZERO_OPEN, HIGH_BELOW_LOW, RANGE, SPLIT, FROZEN, VENDOR_SPLIT = 1, 2, 4, 8, 16, 32
 """Bit flags of a kept row."""
 RATIOS = np.array([2.0, 3.0, 4.0, 5.0, 10.0, 1 / 2, 1 / 3, 1 / 4, 1 / 5, 1 / 10])
 """Old price over new price of the splits that are looked for. 3:2 is left out: too near a real move."""
-MEMORY = 20
 CROWD = 4.0
 """A split leaves the traded value as it was; beyond this multiple of its 20-session median it is news."""
 CALM = 0.15
 """On a split day, open, high and low lie within this fraction of the close: the move came overnight."""
+USUAL = 2.5
+"""The underlying moves on a split day too: so many of the stock's daily deviations are allowed for."""
+WIDEST = 0.12
+"""Ceiling of that allowance, as a log ratio."""
+DECAY = 0.94
+"""Of the exponential variance, a day (RiskMetrics 1996)."""
 
 
 @njit(cache=True)
 def walk(
-    first_M: NDArray[np.bool_],
+    stock_M: NDArray[np.int64],
     prices_M4: NDArray[np.float64],
     turnover_M: NDArray[np.float64],
+    adjustment_M: NDArray[np.float64],
+    last_N: NDArray[np.float64],
+    factor_N: NDArray[np.float64],
+    run_N: NDArray[np.int64],
+    held_N: NDArray[np.float64],
+    excluded_N: NDArray[np.bool_],
+    variance_N: NDArray[np.float64],
+    seen_N: NDArray[np.int64],
+    recent_NR: NDArray[np.float64],
     max_price: float,
     max_move: float,
     tolerance: float,
     frozen: int,
     policy: int,
-) -> tuple[NDArray[np.int8], NDArray[np.int8], NDArray[np.float64], NDArray[np.float64]]:
-    """Clean rows sorted by (symbol, date); ``first_M`` marks the first row of each symbol.
+) -> tuple[NDArray[np.int8], NDArray[np.int8], NDArray[np.float64], NDArray[np.float64], int]:
+    """Clean rows sorted by (stock, date) and bring the memory (``*_N``) up to date.
 
-    ``prices_M4``: open, high, low, close (0 or NaN = missing). ``policy``: 0 keep, 1 adjust, 2 exclude.
-    Returns fate, flags, mended quoted prices, and the factor that brings quoted prices to the scale of
-    the first bar.
+    ``prices_M4``: open, high, low, close (0 or NaN = missing). ``adjustment_M``: the vendor's factor for
+    what came before the row (0.5 at a 2:1 split), 1 = none. ``policy``: 0 keep, 1 adjust, 2 exclude.
+    Returns fate, flags, mended quoted prices, the factor that brings quoted prices to the scale of the
+    first bar, and how many rows held out by an earlier call were confirmed by this one.
     """
     M = prices_M4.shape[0]
     fate_M = np.zeros(M, dtype=np.int8)
     flag_M = np.zeros(M, dtype=np.int8)
     out_M4 = prices_M4.copy()
     factor_M = np.ones(M)
-    recent = np.zeros(MEMORY)
-    n_recent, last, factor, run = 0, 0.0, 1.0, 0
-    held, held_row, excluded = 0.0, -1, False
+    late, held_row = 0, -1
     for m in range(M):
-        if first_M[m]:
-            n_recent, last, factor, run, held, held_row, excluded = 0, 0.0, 1.0, 0, 0.0, -1, False
+        n = stock_M[m]
+        if m == 0 or stock_M[m - 1] != n:
+            held_row = -1
+        if adjustment_M[m] != 1.0:
+            factor_N[n] /= adjustment_M[m]
+            last_N[n] *= adjustment_M[m]
+            held_N[n] *= adjustment_M[m]
+            flag_M[m] |= VENDOR_SPLIT
         close = prices_M4[m, 3]
         if not (close > 0.0 and np.isfinite(close)):
             fate_M[m] = BAD_CLOSE
@@ -61,44 +80,52 @@ def walk(
         if close > max_price:
             fate_M[m] = ABSURD
             continue
-        if excluded:
+        if excluded_N[n]:
             fate_M[m] = SPLIT_EXCLUDED
             continue
         flag_M[m] |= _mend(out_M4[m])
+        last, believed = last_N[n], True
         if last > 0.0:
-            confirms = held_row >= 0 and abs(close / held - 1.0) <= max_move
+            confirms = held_N[n] > 0.0 and abs(close / held_N[n] - 1.0) <= max_move
             ratio = 0.0
             if not confirms:
-                ratio = _split_ratio(
-                    last, out_M4[m], turnover_M[m], recent[: min(n_recent, MEMORY)], tolerance
-                )
+                window = recent_NR[n, : min(seen_N[n], recent_NR.shape[1])]
+                band = min(USUAL * np.sqrt(variance_N[n]), WIDEST)
+                ratio = _split_ratio(last, out_M4[m], turnover_M[m], window, max(tolerance, band))
             if ratio > 0.0:
                 flag_M[m] |= SPLIT
-                held_row = -1
+                held_N[n], held_row = 0.0, -1
                 if policy == 2:
-                    excluded = True
+                    excluded_N[n] = True
                     fate_M[m] = SPLIT_EXCLUDED
                     continue
                 if policy == 1:
-                    factor *= ratio
+                    factor_N[n] *= ratio
+                last /= ratio
             elif abs(close / last - 1.0) > max_move:
                 if confirms:
-                    fate_M[held_row] = JUMP
-                    held_row = -1
+                    if held_row >= 0:
+                        fate_M[held_row] = JUMP
+                    else:
+                        late += 1
+                    held_N[n], held_row, believed = 0.0, -1, False
                 else:
                     fate_M[m] = BAD_PRINT
-                    held, held_row = close, m
+                    held_N[n], held_row = close, m
                     continue
             else:
-                held_row = -1
-        run = run + 1 if close == last else 1
-        if run == frozen:
+                held_N[n], held_row = 0.0, -1
+            if believed:
+                move = np.log(close / last)
+                variance_N[n] = DECAY * variance_N[n] + (1.0 - DECAY) * move * move
+        run_N[n] = run_N[n] + 1 if close == last_N[n] else 1
+        if run_N[n] == frozen:
             flag_M[m] |= FROZEN
-        last = close
-        factor_M[m] = factor
-        recent[n_recent % MEMORY] = turnover_M[m]
-        n_recent += 1
-    return fate_M, flag_M, out_M4, factor_M
+        last_N[n] = close
+        factor_M[m] = factor_N[n]
+        recent_NR[n, seen_N[n] % recent_NR.shape[1]] = turnover_M[m]
+        seen_N[n] += 1
+    return fate_M, flag_M, out_M4, factor_M, late
 
 
 @njit(cache=True)
@@ -130,20 +157,21 @@ def _split_ratio(
     prices_4: NDArray[np.float64],
     turnover: float,
     recent: NDArray[np.float64],
-    tolerance: float,
+    band: float,
 ) -> float:
     """Old price over new price of a suspected split, 0 if it does not look like one.
 
-    Evidence, all of the day itself: open or close is within ``tolerance`` of an exact ratio, the whole
-    bar is near it (the move came overnight), and the traded value is not that of a day with news.
+    Evidence, all of the day itself or before: open or close is within ``band`` (log ratio) of an exact
+    ratio, the whole bar is near it (the move came overnight), and the traded value is not that of a day
+    with news. Of several ratios the nearest.
     """
     open_, high, low, close = prices_4
     first = close if np.isnan(open_) else open_
-    best = 0.0
+    best, nearest = 0.0, band
     for ratio in RATIOS:
-        near = min(abs(last / close / ratio - 1.0), abs(last / first / ratio - 1.0))
-        if near <= tolerance and abs(last / close / ratio - 1.0) <= CALM:
-            best = ratio
+        near = min(abs(np.log(last / close / ratio)), abs(np.log(last / first / ratio)))
+        if near <= nearest and abs(last / close / ratio - 1.0) <= CALM:
+            best, nearest = ratio, near
     if best == 0.0:
         return 0.0
     calm = high <= close * (1.0 + CALM) and low >= close * (1.0 - CALM)

@@ -1,22 +1,22 @@
 """The panel store: content-addressed snapshots of raw tables under ``WORKSPACE/data``.
 
-    data/snapshots/<id>/{bars,securities,index,oracle}.parquet  manifest.json     data/CURRENT
+    data/snapshots/<id>/{bars-2016-01,...,securities,index,...}.parquet  manifest.json     data/CURRENT
 
-A snapshot is never changed. Its id is the digest of its tables, so the same input gives the same
-snapshot; every read checks the SHA-256 of each file.
+A snapshot is never changed. Its id is the digest of its contents, so the same input gives the same
+snapshot, whether it came at once or session by session; every read checks the SHA-256 of each file.
 """
 
-import hashlib
-import io
-import os
-import shutil
-from dataclasses import dataclass
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
+from engine.data import months
 from engine.data.tables import (
-    BAR_SCHEMA,
     OPTIONAL,
     SECURITY_SCHEMA,
     TABLES,
@@ -24,7 +24,74 @@ from engine.data.tables import (
     complete,
 )
 from engine.errors import DataError, IntegrityError
-from engine.files import read_manifest, write_manifest, write_text
+from engine.files import (
+    MANIFEST,
+    adopt,
+    building,
+    digest,
+    read_manifest,
+    verify_files,
+    write_manifest,
+    write_text,
+)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One version of the raw tables; nothing is read before it is asked for."""
+
+    directory: Path
+
+    @property
+    def id(self) -> str:
+        return self.directory.name
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        return read_manifest(self.directory, verify=False)
+
+    @cached_property
+    def days(self) -> tuple[str, ...]:
+        """Sessions with bars, ISO dates."""
+        return tuple(self.manifest["days"])
+
+    @property
+    def chain(self) -> list[str]:
+        """One hash a session, of everything known by then; see `engine.data.months`."""
+        return list(self.manifest["chain"])
+
+    def table(self, name: str, *, after: str = "0000", until: str = "9999") -> pl.DataFrame | None:
+        """A table, or its months between two dates (ISO, both included); None if absent."""
+        files = self.manifest["files"]
+        if name in months.WHOLE:
+            names = [f for f in (f"{name}.parquet",) if f in files]
+        else:
+            names = months.months_between(name, files, after, until)
+        if not names and not months.months_between(name, files, "0000", "9999"):
+            return None
+        verify_files(self.directory, self.manifest, names)
+        schema = {**TABLES, **OPTIONAL}[name]
+        parts = [complete(read_parquet(self.directory / file), schema) for file in names]
+        return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
+
+    def raw(self, *, after: str = "") -> RawTables:
+        """All tables; of the bars only those after the session ``after`` if it is given."""
+        bars = self.table("bars", after=after or "0000")
+        assert bars is not None
+        if after:
+            bars = bars.filter(pl.col("date") > dt.date.fromisoformat(after))
+        securities = self.table("securities")
+        optional = {name: self.table(name) for name in OPTIONAL}
+        return RawTables(
+            bars=bars,
+            securities=pl.DataFrame(schema=SECURITY_SCHEMA) if securities is None else securities,
+            index=self.table("index"),
+            oracle=self.table("oracle") if not after else None,
+            optional={name: table for name, table in optional.items() if table is not None},
+            market=self.manifest["market"],
+            source=self.manifest["source"],
+            notes=tuple(self.manifest["notes"]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,28 +100,95 @@ class PanelStore:
     """``WORKSPACE/data``."""
 
     def save(self, raw: RawTables) -> str:
-        """Write a snapshot and make it the current one; returns its id."""
-        staging = self.root / "snapshots" / f".staging-{os.getpid()}"
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir(parents=True)
-        try:
-            digest = hashlib.sha256()
-            for name, table in raw.tables().items():
-                table.write_parquet(staging / f"{name}.parquet", compression="zstd")
-                digest.update(name.encode())
-                digest.update(_content_hash(table))
-            digest.update(f"{raw.market}|{raw.source}".encode())
-            snapshot = digest.hexdigest()[:16]
-            write_manifest(
-                staging,
-                {"market": raw.market, "source": raw.source, "notes": list(raw.notes)},
+        """Write a snapshot of whole tables and make it the current one; returns its id."""
+        raw = replace(raw, securities=_merged(raw.securities, None))
+        days = raw.bars["date"].unique().sort().to_numpy().astype("datetime64[D]")
+        chain = months.extend_chain("", raw.tables(), days, "")
+        files = (
+            file for name, table in raw.tables().items() for file in months.month_files(name, table)
+        )
+        return self._write(raw, [str(day) for day in days], chain, files, None)
+
+    def append(self, more: RawTables) -> str:
+        """A snapshot of the current one plus later sessions; the months before are taken over.
+
+        Rows of sessions that the store has are a DataError: history is changed by ingesting all of it.
+        Securities of ``more`` replace and extend the known ones.
+        """
+        old = self.snapshot()
+        last = dt.date.fromisoformat(old.days[-1])
+        first = more.bars.select(pl.col("date").min()).item()
+        if first <= last:
+            raise DataError(
+                f"{more.source}: has bars of {first}, but the store ends with {last}",
+                hint="append sessions after it, or ingest the whole history again",
             )
-            target = self.root / "snapshots" / snapshot
-            if not (target / "manifest.json").exists():
-                shutil.rmtree(target, ignore_errors=True)
-                staging.rename(target)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+        news = sorted(set(more.tables()) - set(old.manifest["tables"]))
+        if news:
+            raise DataError(
+                f"{more.source}: the store has no table {', '.join(news)}",
+                hint="a new table needs its history: ingest all of it again",
+            )
+        raw = replace(
+            more,
+            market=old.manifest["market"],
+            source=old.manifest["source"],
+            notes=tuple(old.manifest["notes"]),
+        )
+        fresh = {
+            name: table.filter(pl.col("date" if name in TABLES else "available") > last)
+            for name, table in raw.tables().items()
+            if name != "securities"
+        }
+        days = fresh["bars"]["date"].unique().sort().to_numpy().astype("datetime64[D]")
+        touched: dict[str, pl.DataFrame] = {}
+        for name in old.manifest["tables"]:
+            if name == "securities":
+                continue
+            past = old.table(name, after=str(last))  # the month of the last session, and later rows
+            assert past is not None
+            new = fresh.get(name, pl.DataFrame(schema=past.schema))
+            touched[name] = pl.concat([past, new])
+        securities = _merged(more.securities, old.table("securities"))
+        chain = [*old.chain, *months.extend_chain(old.chain[-1], touched, days, str(last))]
+        files = [
+            file for name, table in touched.items() for file in months.month_files(name, table)
+        ]
+        files.append(("securities.parquet", securities))
+        return self._write(
+            replace(raw, securities=securities), [*old.days, *map(str, days)], chain, files, old
+        )
+
+    def _write(
+        self,
+        raw: RawTables,
+        days: list[str],
+        chain: list[str],
+        files: Iterable[tuple[str, pl.DataFrame]],
+        base: Snapshot | None,
+    ) -> str:
+        """``files`` are written, those of ``base`` that they do not replace are taken over."""
+        names = set(raw.tables()) | set(base.manifest["tables"] if base else ())
+        fields = {
+            "market": raw.market,
+            "source": raw.source,
+            "notes": list(raw.notes),
+            "tables": sorted(names),
+            "days": days,
+            "chain": chain,
+        }
+        securities = digest([list(row) for row in raw.securities.iter_rows()])
+        snapshot = digest([raw.market, raw.source, chain[-1], fields["tables"], securities])
+        with building(self.root / "snapshots" / snapshot) as staging:
+            written = set()
+            for file, rows in files:
+                months.write_month(staging, file, rows)
+                written.add(file)
+            known: dict[str, Any] = {}
+            if base is not None:
+                entries = base.manifest["files"]
+                known = adopt(base.directory, staging, set(entries) - written, entries)
+            write_manifest(staging, fields, known)
         write_text(self.root / "CURRENT", snapshot + "\n")
         return snapshot
 
@@ -67,44 +201,32 @@ class PanelStore:
             )
         return path.read_text(encoding="utf-8").strip()
 
-    def load_raw(self, snapshot: str | None = None) -> RawTables:
-        """Tables of a snapshot (the current one if not named), after their hashes were checked."""
-        directory = self._directory(snapshot)
-        manifest = read_manifest(directory)
-        tables = {
-            name: read_parquet(directory / f"{name}.parquet")
-            for name in (*TABLES, *OPTIONAL)
-            if f"{name}.parquet" in manifest["files"]
-        }
-        return RawTables(
-            bars=complete(tables["bars"], BAR_SCHEMA),
-            securities=complete(tables["securities"], SECURITY_SCHEMA),
-            index=tables.get("index"),
-            oracle=tables.get("oracle"),
-            optional={name: tables[name] for name in OPTIONAL if name in tables},
-            market=manifest["market"],
-            source=manifest["source"],
-            notes=tuple(manifest["notes"]),
-        )
-
-    def securities(self, snapshot: str | None = None) -> pl.DataFrame:
-        """The securities table alone: names and sectors for display."""
-        return complete(
-            read_parquet(self._directory(snapshot) / "securities.parquet"), SECURITY_SCHEMA
-        )
-
-    def oracle(self, snapshot: str | None = None) -> pl.DataFrame | None:
-        """The oracle table alone; None for real data."""
-        path = self._directory(snapshot) / "oracle.parquet"
-        return read_parquet(path) if path.exists() else None
-
-    def _directory(self, snapshot: str | None) -> Path:
-        directory = self.root / "snapshots" / (snapshot or self.current())
-        if not (directory / "manifest.json").exists():
+    def snapshot(self, name: str | None = None) -> Snapshot:
+        """A snapshot by its id, the current one if not named."""
+        directory = self.root / "snapshots" / (name or self.current())
+        if not (directory / MANIFEST).exists():
             raise IntegrityError(
                 f"{directory}: incomplete snapshot", hint="run `atft-tui ingest` again"
             )
-        return directory
+        snapshot = Snapshot(directory)
+        if "chain" not in snapshot.manifest:
+            raise DataError(
+                f"{directory}: written by an older version", hint="run `atft-tui ingest` again"
+            )
+        return snapshot
+
+    def load_raw(self, snapshot: str | None = None) -> RawTables:
+        """Tables of a snapshot (the current one if not named), after their hashes were checked."""
+        return self.snapshot(snapshot).raw()
+
+    def securities(self, snapshot: str | None = None) -> pl.DataFrame:
+        """The securities table alone: names and sectors for display."""
+        table = self.snapshot(snapshot).table("securities")
+        return pl.DataFrame(schema=SECURITY_SCHEMA) if table is None else table
+
+    def oracle(self, snapshot: str | None = None) -> pl.DataFrame | None:
+        """The oracle table alone; None for real data."""
+        return self.snapshot(snapshot).table("oracle")
 
 
 def read_parquet(path: Path) -> pl.DataFrame:
@@ -120,8 +242,7 @@ def read_parquet(path: Path) -> pl.DataFrame:
         ) from error
 
 
-def _content_hash(table: pl.DataFrame) -> bytes:
-    """Hash of the values in row order; independent of Parquet encoding and compression."""
-    stream = io.BytesIO()
-    table.rechunk().write_ipc(stream, compression="uncompressed")
-    return hashlib.sha256(stream.getbuffer()).digest()
+def _merged(securities: pl.DataFrame, known: pl.DataFrame | None) -> pl.DataFrame:
+    """One row per symbol, sorted; of several the first, those of ``known`` last."""
+    rows = securities if known is None else pl.concat([securities, known])
+    return rows.unique("symbol", keep="first", maintain_order=True).sort("symbol")

@@ -30,8 +30,8 @@ def counts_from_ends(
     for d in prange(D):
         known = np.flatnonzero(np.isfinite(values_DN[d]))
         n = known.size
-        key_n = _sortable(values_DN[d][known].astype(np.float32))
-        order_n = _radix_order(key_n)
+        key_n = sortable(values_DN[d][known].astype(np.float32))
+        order_n = radix_order(key_n)
         start = 0
         while start < n:
             stop = start + 1
@@ -45,7 +45,7 @@ def counts_from_ends(
 
 
 @njit(cache=True)
-def _sortable(values_n: NDArray[np.float32]) -> NDArray[np.uint32]:
+def sortable(values_n: NDArray[np.float32]) -> NDArray[np.uint32]:
     """Integers in the order of the floats: sign bit flipped, all bits for negative numbers. -0 = 0."""
     bits_n = (values_n + np.float32(0.0)).view(np.uint32)
     for i in range(bits_n.size):
@@ -57,7 +57,7 @@ def _sortable(values_n: NDArray[np.float32]) -> NDArray[np.uint32]:
 
 
 @njit(cache=True)
-def _radix_order(key_n: NDArray[np.uint32]) -> NDArray[np.int64]:
+def radix_order(key_n: NDArray[np.uint32]) -> NDArray[np.int64]:
     """Positions of the keys in ascending order: least-significant-digit radix sort, linear in n."""
     n, size = key_n.size, 1 << RADIX_BITS
     order_n, next_n = np.arange(n), np.empty(n, dtype=np.int64)
@@ -82,8 +82,8 @@ def _radix_order(key_n: NDArray[np.uint32]) -> NDArray[np.int64]:
 @njit(cache=True)
 def _average_ranks(values_n: Matrix) -> Matrix:
     """Ranks 1..n; equal values share their mean rank. No NaN."""
-    key_n = _sortable(values_n.astype(np.float32))
-    order_n = _radix_order(key_n)
+    key_n = sortable(values_n.astype(np.float32))
+    order_n = radix_order(key_n)
     out_n = np.empty(order_n.size)
     start = 0
     while start < order_n.size:

@@ -1,8 +1,9 @@
-"""The feature tensor: day-major, normalised within the day, on disk under the hash of what made it."""
+"""The feature tensor on disk, under the hash of what made it; a new day extends the one of the day before.
 
-import os
-import shutil
-from dataclasses import dataclass
+features/<fingerprint>/{x-0000,...}.npy {y-0000,...}.npy manifest.json     (blocks of 64 sessions)
+"""
+
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,33 +12,48 @@ import psutil
 from numpy.typing import NDArray
 
 from engine.config import Config, Market
-from engine.data.panel import DensePanel, Panel
-from engine.data.universe import membership_NS
-from engine.errors import DataError, IntegrityError
-from engine.features.catalog import Feature, select
-from engine.features.context import Context
-from engine.features.normalise import rank_within_day, scale_by_past
+from engine.data.lineage import Lineage
+from engine.data.universe import PanelSource, Universe
+from engine.errors import IntegrityError
+from engine.features.catalog import select
+from engine.features.compute import (
+    Inputs,
+    compute_sessions,
+    longest_reach,
+    market_columns,
+    pieces,
+)
+from engine.features.feature import Feature
+from engine.features.rolling import BLOCK
 from engine.features.targets import forward_returns
-from engine.files import digest, read_manifest, write_manifest
+from engine.features.tensor import (
+    BlockTensor,
+    block_file,
+    open_blocks,
+    write_blocks,
+)
+from engine.files import adopt, building, digest, read_manifest, write_manifest
+from engine.graph.graph import GraphSeries
 from engine.runs.events import Advanced
 from engine.runs.sink import EventSink
 
 RAM_SHARE = 0.25
 """A tensor up to this share of the free memory is read into it, a larger one is mapped."""
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Raised when a formula changes, so that old tensors are not taken for new ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureSet:
-    """Inputs and labels of every (session, stock); ``symbols`` are those ever in the universe, sorted."""
+    """Inputs and labels of every (session, stock) on the axis of the universe."""
 
     directory: Path | None
     dates_S: NDArray[np.datetime64]
     symbols: tuple[str, ...]
+    """Stocks that were ever a member, in order of their first day as one."""
     features: tuple[str, ...]
     horizons: tuple[int, ...]
-    x_SNF: NDArray[Any]
+    x_SNF: NDArray[Any] | BlockTensor
     """float16 or float32; 0 for missing values and for stocks outside the day's universe."""
     member_SN: NDArray[np.bool_]
     """In the universe of that day, decided with bars up to that day."""
@@ -51,128 +67,211 @@ class FeatureSet:
 
     def __post_init__(self) -> None:
         S, N, F = self.dates_S.size, len(self.symbols), len(self.features)
-        if self.x_SNF.shape != (S, N, F) or self.member_SN.shape != (S, N):
+        if tuple(self.x_SNF.shape) != (S, N, F) or self.member_SN.shape != (S, N):
             raise IntegrityError(f"feature tensor {self.x_SNF.shape} does not fit {(S, N, F)}")
         if self.forward_return_SNH.shape != (S, N, len(self.horizons)):
             raise IntegrityError(f"labels {self.forward_return_SNH.shape} do not fit {(S, N)}")
 
+    def loaded(self) -> "FeatureSet":
+        """The same with the tensor in memory, if it is small enough; for work that reads all of it."""
+        x = self.x_SNF
+        if not isinstance(x, BlockTensor):
+            return self
+        size = float(np.prod(x.shape)) * x.dtype.itemsize
+        if size > RAM_SHARE * psutil.virtual_memory().available:
+            return self
+        return replace(self, x_SNF=x[:])
 
-def build_features(panel: Panel, config: Config, directory: Path, sink: EventSink) -> FeatureSet:
-    """The feature set of a panel: read if the same inputs made it before, else computed and written.
+    def until(self, stop: int) -> "FeatureSet":
+        """The first ``stop`` sessions."""
+        x = self.x_SNF
+        return replace(
+            self,
+            dates_S=self.dates_S[:stop],
+            x_SNF=x.head(stop) if isinstance(x, BlockTensor) else x[:stop],
+            member_SN=self.member_SN[:stop],
+            forward_return_SNH=self.forward_return_SNH[:stop],
+        )
+
+
+def build_features(
+    panel: PanelSource,
+    universe: Universe,
+    graphs: GraphSeries | None,
+    config: Config,
+    directory: Path,
+    sink: EventSink,
+) -> FeatureSet:
+    """The feature set of a panel: read if it is there, extended if its beginning is, else computed.
 
     ``directory`` is ``WORKSPACE/features``; the folder inside is named by the fingerprint.
     """
-    chosen = select(config.features.families)
-    fingerprint = digest(
+    chosen = chosen_features(panel, config, with_graph=graphs is not None)
+    uses_graph = any(feature.source == "graph" for feature in chosen)
+    settings = digest(
         {
             "version": CODE_VERSION,
-            "panel": panel.fingerprint,
             "names": [feature.name for feature in chosen],
-            "features": config.features.model_dump(mode="json"),
+            "dtype": config.features.dtype,
             "universe": config.universe.model_dump(mode="json"),
             "labels": config.labels.model_dump(mode="json"),
+            "graph": config.graph.model_dump(mode="json") if uses_graph else None,
         }
     )
-    target = directory / fingerprint
-    if (target / "manifest.json").exists():
-        return open_features(target)
-    staging = directory / f".staging-{fingerprint}-{os.getpid()}"
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
-    try:
-        _compute(panel, config, chosen, fingerprint, staging, sink)
-        shutil.rmtree(target, ignore_errors=True)
-        staging.rename(target)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    return open_features(target)
+    lineage = Lineage(settings=settings, chain=panel.chain, panel=panel.fingerprint)
+    target = directory / lineage.fingerprint
+    if not (target / "manifest.json").exists():
+        base = _extendable(lineage, universe, config, directory)
+        with building(target) as staging:
+            work = _Build(
+                panel=panel,
+                universe=universe,
+                graphs=graphs if uses_graph else None,
+                config=config,
+                chosen=chosen,
+                directory=staging,
+                sink=sink,
+            )
+            known = work.extend(*base) if base else work.everything()
+            write_manifest(
+                staging,
+                lineage.fields()
+                | {
+                    **universe.fields(),
+                    "features": [feature.name for feature in chosen],
+                    "horizons": list(config.labels.horizons),
+                    "market": panel.market,
+                    "source": panel.source,
+                },
+                known,
+            )
+    return open_features(target, universe)
 
 
-def open_features(directory: Path) -> FeatureSet:
-    """Read a feature set back; the hash of every file is checked."""
-    manifest = read_manifest(directory)
-    path = directory / "x.npy"
-    free = psutil.virtual_memory().available
-    mapped = path.stat().st_size > RAM_SHARE * free
+def chosen_features(panel: PanelSource, config: Config, *, with_graph: bool) -> tuple[Feature, ...]:
+    """The columns that this configuration gives on this panel."""
+    present = {name for name, table in panel.tables.items() if not table.is_empty()}
+    return select(
+        config.features.families,
+        breadth=config.features.breadth,
+        present=present | ({"graph"} if with_graph else set()),
+    )
+
+
+def open_features(directory: Path, universe: Universe) -> FeatureSet:
+    """Read a feature set back; a block's hash is checked when it is first read."""
+    manifest = read_manifest(directory, verify=False)
+    sessions, stocks = universe.dates_S.size, len(universe.symbols)
+    if manifest["sessions"] != sessions or tuple(manifest["symbols"]) != universe.symbols:
+        raise IntegrityError(f"{directory}: does not fit the universe", hint="delete the folder")
+    y = open_blocks(directory, manifest, "y", sessions, stocks, np.nan)
     return FeatureSet(
         directory=directory,
-        dates_S=np.load(directory / "dates.npy"),
-        symbols=tuple(manifest["symbols"]),
+        dates_S=universe.dates_S,
+        symbols=universe.symbols,
         features=tuple(manifest["features"]),
         horizons=tuple(manifest["horizons"]),
-        x_SNF=np.load(path, mmap_mode="r" if mapped else None),
-        member_SN=np.load(directory / "member.npy"),
-        forward_return_SNH=np.load(directory / "forward_return.npy"),
-        sector_N=np.array(manifest["sector"], dtype=np.int16),
-        sectors=tuple(manifest["sectors"]),
+        x_SNF=open_blocks(directory, manifest, "x", sessions, stocks, 0.0),
+        member_SN=universe.member_SN,
+        forward_return_SNH=y[:],
+        sector_N=universe.sector_N,
+        sectors=universe.sectors,
         fingerprint=manifest["fingerprint"],
         market=manifest["market"],
         source=manifest["source"],
     )
 
 
-def _compute(
-    panel: Panel,
-    config: Config,
-    chosen: tuple[Feature, ...],
-    fingerprint: str,
-    directory: Path,
-    sink: EventSink,
-) -> None:
-    dense = panel.dense()
-    member_NS = membership_NS(dense, config.universe)
-    ever_N = np.asarray(member_NS.any(axis=1))
-    if not ever_N.any():
-        raise DataError(
-            f"{panel.source}: no stock is ever in the universe",
-            hint="lower universe.min_history, min_price or min_turnover",
+def _extendable(
+    lineage: Lineage, universe: Universe, config: Config, directory: Path
+) -> tuple[Path, dict[str, Any]] | None:
+    """A feature set of the first sessions whose values are still true.
+
+    Sectors count for the whole history, and with a delisting haircut a stock that comes back changes
+    old labels; both mean a full computation.
+    """
+    if config.labels.delisting_haircut > 0.0:
+        return None
+    return next((p for p in lineage.parents(directory) if universe.continues(p[1])), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Build:
+    """One computation into an empty directory."""
+
+    panel: PanelSource
+    universe: Universe
+    graphs: GraphSeries | None
+    config: Config
+    chosen: tuple[Feature, ...]
+    directory: Path
+    sink: EventSink
+
+    def everything(self) -> dict[str, Any]:
+        sessions, stocks = self.universe.member_SN.shape
+        inputs = self._inputs(0)
+        market = market_columns(inputs, self.chosen)
+        ranges = list(pieces(stocks, sessions))
+        total, count = len(ranges) * len(self.chosen), len(ranges) * len(market)
+
+        def done(feature: Feature) -> None:
+            nonlocal count
+            count += 1
+            self.sink.emit(Advanced(stage="features", done=count, total=total, note=feature.name))
+
+        for first, stop in ranges:
+            x_TNF = compute_sessions(
+                inputs,
+                self.chosen,
+                first,
+                stop,
+                dtype=self.config.features.dtype,
+                market=market,
+                done=done,
+            )
+            write_blocks(self.directory, "x", first, x_TNF, self._stocks(first, stop))
+        y_SNH = forward_returns(inputs.dense, self.config.labels)
+        write_blocks(self.directory, "y", 0, y_SNH, self._stocks(0, sessions))
+        return {}
+
+    def extend(self, base: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+        """Blocks before the first new session are taken over; later ones keep their old sessions."""
+        old, sessions = manifest["sessions"], self.universe.dates_S.size
+        opened = max(0, old - 1 - max(self.config.labels.horizons)) // BLOCK * BLOCK
+        kept = [block_file("x", b) for b in range(old // BLOCK)]
+        kept += [block_file("y", b) for b in range(opened // BLOCK)]
+        stocks = len(manifest["symbols"])
+        start = max(0, (old - longest_reach(self.chosen)) // BLOCK * BLOCK)
+        inputs = self._inputs(min(start, opened))
+        market = market_columns(inputs, self.chosen)
+        new_TNF = compute_sessions(
+            inputs,
+            self.chosen,
+            old,
+            sessions,
+            dtype=self.config.features.dtype,
+            market=market,
         )
-    _write_tensor(dense, member_NS, ever_N, chosen, config, directory, sink)
-    labels_SNH = forward_returns(dense, config.labels)[:, ever_N]
-    np.save(directory / "member.npy", np.ascontiguousarray(member_NS[ever_N].T))
-    np.save(directory / "forward_return.npy", labels_SNH)
-    np.save(directory / "dates.npy", dense.dates_S)
-    write_manifest(
-        directory,
-        {
-            "fingerprint": fingerprint,
-            "symbols": [s for s, ever in zip(dense.symbols, ever_N, strict=True) if ever],
-            "features": [feature.name for feature in chosen],
-            "horizons": list(config.labels.horizons),
-            "sector": dense.sector_N[ever_N].tolist(),
-            "sectors": list(dense.sectors),
-            "market": panel.market,
-            "source": panel.source,
-        },
-    )
+        first = old // BLOCK * BLOCK
+        x_old = open_blocks(base, manifest, "x", old, stocks, 0.0)[first:old]
+        x_TNF = np.zeros((sessions - first, *new_TNF.shape[1:]), dtype=new_TNF.dtype)
+        x_TNF[: old - first, :stocks] = x_old
+        x_TNF[old - first :] = new_TNF
+        write_blocks(self.directory, "x", first, x_TNF, self._stocks(first, sessions))
+        y_TNH = forward_returns(inputs.dense, self.config.labels)[opened - inputs.dense.first :]
+        write_blocks(self.directory, "y", opened, y_TNH, self._stocks(opened, sessions))
+        self.sink.emit(Advanced(stage="features", done=1, total=1, note=f"{sessions - old} new"))
+        return adopt(base, self.directory, kept, manifest["files"])
 
+    def _inputs(self, start: int) -> Inputs:
+        dense = self.panel.dense(start)
+        return Inputs(
+            universe=self.universe,
+            dense=dense.take(self.universe.rows_in(dense)),
+            graphs=self.graphs,
+        )
 
-def _write_tensor(
-    dense: DensePanel,
-    member_NS: NDArray[np.bool_],
-    ever_N: NDArray[np.bool_],
-    chosen: tuple[Feature, ...],
-    config: Config,
-    directory: Path,
-    sink: EventSink,
-) -> None:
-    """One feature at a time is computed on all stocks and written into its column of the tensor."""
-    S = dense.dates_S.size
-    context = Context(dense, member_NS)
-    member_ever_NS = np.ascontiguousarray(member_NS[ever_N])
-    x_SNF = np.lib.format.open_memmap(
-        directory / "x.npy",
-        mode="w+",
-        dtype=np.dtype(config.features.dtype),
-        shape=(S, int(ever_N.sum()), len(chosen)),
-    )
-    for f, feature in enumerate(chosen):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            values = feature.compute(context)
-        if feature.scope == "market":
-            column_SN = scale_by_past(values)[:, None] * member_ever_NS.T
-        else:
-            column_SN = rank_within_day(np.ascontiguousarray(values[ever_N]), member_ever_NS)
-        x_SNF[:, :, f] = column_SN
-        sink.emit(Advanced(stage="features", done=f + 1, total=len(chosen), note=feature.name))
-    x_SNF.flush()
+    def _stocks(self, first: int, stop: int) -> NDArray[np.int64]:
+        """How many stocks of the axis had entered by the end of each block of the range."""
+        ends = np.array([min(stop, b + BLOCK) for b in range(first, stop, BLOCK)])
+        return np.searchsorted(self.universe.entry_N, ends - 1, side="right")

@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
+from engine.evaluation.ranks import radix_order, sortable
 from engine.features import rolling
 
 Array = NDArray[np.float64]
@@ -79,19 +80,30 @@ def normal_scores(values_DN: Array) -> Array:
 def rank_within_day(values_NS: Array, member_NS: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Normal scores of each column among its members; 0 for non-members and missing values.
 
-    Result is day-major ``[S, N]``.
+    Result is day-major ``[S, N]``. Values are ranked as float32: what differs by less is a tie.
     """
     N, S = values_NS.shape
     out_SN = np.zeros((S, N), dtype=np.float32)
     for t in prange(S):
-        column = np.full(N, np.nan)
+        known = np.empty(N, dtype=np.int64)
+        value = np.empty(N, dtype=np.float32)
+        n = 0
         for i in range(N):
-            if member_NS[i, t]:
-                column[i] = values_NS[i, t]
-        score = gauss_rank(column)
-        for i in range(N):
-            if np.isfinite(score[i]):
-                out_SN[t, i] = score[i]
+            if member_NS[i, t] and np.isfinite(values_NS[i, t]):
+                known[n] = i
+                value[n] = values_NS[i, t]
+                n += 1
+        key = sortable(value[:n])
+        order = radix_order(key)
+        start = 0
+        while start < n:
+            stop = start + 1
+            while stop < n and key[order[stop]] == key[order[start]]:
+                stop += 1
+            score = _inverse_normal((start + stop) / 2.0 / n)
+            for place in range(start, stop):
+                out_SN[t, known[order[place]]] = score
+            start = stop
     return out_SN
 
 

@@ -69,6 +69,12 @@ class GraphSeries:
         r = int(np.searchsorted(self.sessions_R, session, side="right")) - 1
         return self.graphs[r] if r >= 0 else self._empty
 
+    def figures_at(self, session: int) -> dict[str, NDArray[np.float64]]:
+        """interim"""
+        g = self.at(session)
+        n = g.nodes_N.size
+        return {k: np.full(n, np.nan) for k in ("listeners", "strength", "same_sector", "kept")}
+
     def statistics(self) -> list[GraphStatistics]:
         rows, before = [], None
         for graph in self.graphs:

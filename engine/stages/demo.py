@@ -9,7 +9,6 @@ import polars as pl
 from engine.config import Config
 from engine.data.store import PanelStore
 from engine.errors import EnvironmentProblem, Interrupted, UsageError
-from engine.features.feature_set import open_features
 from engine.files import read_json
 from engine.portfolio.prediction import Prediction
 from engine.runs import launch
@@ -101,7 +100,7 @@ def _result_of(run: Run, context: StageContext) -> dict[str, Any]:
 
 def _compare(context: StageContext, main: dict[str, Any], plain: dict[str, Any]) -> dict[str, Any]:
     h = main["score_horizon"]
-    features = open_features(context.workspace / "features" / main["features_fingerprint"])
+    features = load_dataset(context, NullSink(), in_memory=False).features
     ours, theirs = (_test_scores(context, summary["run_id"]) for summary in (main, plain))
     oracle = main["baselines"]["oracle"]["test"]
     return {

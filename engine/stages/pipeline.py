@@ -8,12 +8,13 @@ import numpy as np
 import polars as pl
 
 from engine.config import Config
-from engine.data.load import load_panel
-from engine.data.panel import Panel
+from engine.data.load import StoredPanel, open_panel
 from engine.data.quality import QualityReport
+from engine.data.universe import Universe, build_universe
 from engine.dataset.loader import epoch_steps
 from engine.dataset.split import Split
 from engine.errors import GateError
+from engine.features.catalog import wants_graph
 from engine.features.feature_set import FeatureSet, build_features
 from engine.files import digest
 from engine.graph.build import build_graphs
@@ -37,24 +38,41 @@ from engine.training.trainer import Trainer
 class Dataset:
     """Everything before the model, read or built once per command."""
 
-    panel: Panel
-    quality: QualityReport
+    panel: StoredPanel
+    universe: Universe
     features: FeatureSet
     graphs: GraphSeries | None
 
+    @property
+    def quality(self) -> QualityReport:
+        return self.panel.report
 
-def load_dataset(context: StageContext, sink: EventSink, *, with_graph: bool = True) -> Dataset:
-    """Panel -> features -> graphs; whatever is unchanged comes from the cache of the workspace."""
+
+def load_dataset(
+    context: StageContext, sink: EventSink, *, with_graph: bool = True, in_memory: bool = True
+) -> Dataset:
+    """Panel -> universe -> graphs -> features; what is there is read, what is new is added to it.
+
+    ``in_memory``: read the tensor at once if it is small enough; else days come from disk.
+    """
     config, workspace = context.config, context.workspace
     sink.emit(StageStarted(stage="load"))
-    panel, quality = load_panel(workspace, config)
-    sink.emit(StageStarted(stage="features"))
-    features = build_features(panel, config, workspace / "features", sink)
+    panel = open_panel(workspace, config)
+    universe = build_universe(panel, config.universe, workspace / "universe")
     graphs = None
-    if with_graph and uses_graph(config):
+    if config.graph.kind != "none" and (
+        (with_graph and uses_graph(config)) or wants_graph(config.features)
+    ):
         sink.emit(StageStarted(stage="graph"))
-        graphs = build_graphs(panel, features, config.graph, workspace / "graphs", sink)
-    return Dataset(panel=panel, quality=quality, features=features, graphs=graphs)
+        graphs = build_graphs(panel, universe, config.graph, workspace / "graphs", sink)
+    sink.emit(StageStarted(stage="features"))
+    features = build_features(panel, universe, graphs, config, workspace / "features", sink)
+    return Dataset(
+        panel=panel,
+        universe=universe,
+        features=features.loaded() if in_memory else features,
+        graphs=graphs if with_graph and uses_graph(config) else None,
+    )
 
 
 def uses_graph(config: Config) -> bool:

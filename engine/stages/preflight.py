@@ -8,9 +8,9 @@ import psutil
 import torch
 
 from engine.data.calendar import last_known_session
-from engine.data.load import load_panel
+from engine.data.load import open_panel
 from engine.errors import EngineError, GateError
-from engine.features.catalog import select
+from engine.features.feature_set import chosen_features
 from engine.model.build import build_model, parameter_table
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
@@ -65,10 +65,11 @@ def _data(context: StageContext) -> list[Row]:
     """Data verdict, and the memory and disk that a run on these data needs."""
     config = context.config
     try:
-        panel, quality = load_panel(context.workspace, config)
+        panel = open_panel(context.workspace, config)
+        quality = panel.report
     except EngineError as error:
         return [Row("data", error.message, "stop", error.hint)]
-    n_features = len(select(config.features.families))
+    n_features = len(chosen_features(panel, config, with_graph=config.graph.kind != "none"))
     itemsize = 2 if config.features.dtype == "float16" else 4
     tensor = quality.sessions * quality.symbols * n_features * itemsize
     parameters = sum(parameter_table(build_model(config, n_features)).values()) * 4

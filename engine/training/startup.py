@@ -169,13 +169,7 @@ def truncation(trial: Trial) -> str:
     """(g) Without anything that comes after the day, its scores are the same, bit for bit."""
     stop = trial.session + 1
     features, graphs = trial.features, trial.graphs
-    past = replace(
-        features,
-        dates_S=features.dates_S[:stop],
-        x_SNF=features.x_SNF[:stop],
-        member_SN=features.member_SN[:stop],
-        forward_return_SNH=features.forward_return_SNH[:stop],
-    )
+    past = features.until(stop)
     if graphs is not None:
         kept = graphs.sessions_R < stop
         graphs = GraphSeries(

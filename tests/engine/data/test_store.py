@@ -39,7 +39,7 @@ def test_other_data_get_another_snapshot_and_the_old_one_stays(
 
 def test_every_flipped_bit_is_found(raw: RawTables, tmp_path: Path) -> None:
     store = PanelStore(tmp_path)
-    path = tmp_path / "snapshots" / store.save(raw) / "bars.parquet"
+    path = tmp_path / "snapshots" / store.save(raw) / "bars-2018-03.parquet"
     good = path.read_bytes()
     rng = random.Random(0)
     for _ in range(40):
@@ -47,7 +47,7 @@ def test_every_flipped_bit_is_found(raw: RawTables, tmp_path: Path) -> None:
         bad = bytearray(good)
         bad[place] ^= 1 << rng.randrange(8)
         path.write_bytes(bad)
-        with pytest.raises(IntegrityError, match=r"bars\.parquet"):
+        with pytest.raises(IntegrityError, match=r"bars-2018-03\.parquet"):
             store.load_raw()
 
 

@@ -1,3 +1,9 @@
+"""The catalog as a whole: named, bounded in its look-back, blind to the future, safe with holes."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,31 +11,175 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from engine.config import LabelConfig
-from engine.errors import ConfigError, IntegrityError
-from engine.features.catalog import CATALOG, select
-from engine.features.context import Context
+from engine.data.panel import COLUMNS, DensePanel
+from engine.data.universe import market_series
+from engine.errors import ConfigError, DataError, IntegrityError
+from engine.features.catalog import CATALOG, FAMILIES, find, select
+from engine.features.compute import Inputs, compute_sessions, market_columns, raw_values
+from engine.features.feature import Feature
 from engine.features.feature_set import build_features, open_features
-from engine.features.normalise import gauss_rank
+from engine.features.normalise import gauss_rank, rank_within_day
+from engine.features.rolling import BLOCK
 from engine.features.targets import forward_returns
 from engine.runs.sink import ListSink
 from tests.conftest import World
 from tests.engine.data.test_universe import dense
 
+CUT = 6 * BLOCK + 17
+BARE = tuple(f for f in CATALOG if f.source in ("bars", "securities", "graph"))
+STOCK = tuple(f for f in BARE if f.scope == "stock")
 
-def test_catalog_names_are_unique_and_documented() -> None:
+
+@pytest.fixture(scope="module")
+def inputs(world: World) -> Inputs:
+    panel = world.panel.dense()
+    return Inputs(
+        universe=world.universe,
+        dense=panel.take(world.universe.rows_in(panel)),
+        graphs=world.graphs,
+    )
+
+
+def values(inputs: Inputs, features: tuple[Feature, ...], stop: int) -> dict[str, np.ndarray]:
+    return {f.name: v for f, v in raw_values(inputs, features, 0, stop)}
+
+
+def changed(inputs: Inputs, columns: slice) -> Inputs:
+    """The same market with other bars in some sessions."""
+    arrays = {}
+    for name in COLUMNS:
+        x = getattr(inputs.dense, f"{name}_NS").copy()
+        x[:, columns] = x[:, columns] * 1.7 + 3
+        arrays[f"{name}_NS"] = x
+    noisy = replace(inputs.dense, **arrays)
+    member_NS = np.ascontiguousarray(inputs.universe.member_SN.T)
+    return replace(
+        inputs,
+        dense=noisy,
+        universe=replace(inputs.universe, market_KS=market_series(noisy, member_NS)),
+    )
+
+
+def test_names_are_unique_and_documented() -> None:
     names = [feature.name for feature in CATALOG]
-    assert len(set(names)) == len(names) >= 40
-    assert all(f.formula and f.unit and f.lookback > 0 for f in CATALOG)
+    assert len(set(names)) == len(names) >= 190
+    for f in CATALOG:
+        assert f.formula, f.name
+        assert f.unit, f.name
+        assert f.published, f.name
+        assert f.lookback > 0, f.name
+    assert set(FAMILIES) >= {"price", "sector", "graph", "interaction"}
+    assert sum(f.core for f in CATALOG) == 45
+
+
+def test_bare_bars_give_more_than_112_columns() -> None:
+    assert len(select(["all"])) >= 112
+    assert len(select(["all"], present={"graph"})) == len(BARE)
+    assert len(select(["all"], breadth="core")) == 45
+
+
+def test_asking_for_what_is_not_there_names_it() -> None:
     with pytest.raises(ConfigError, match="optionz"):
         select(["price", "optionz"])
+    with pytest.raises(DataError, match="graph"):
+        select(["price", "graph"])
+    with pytest.raises(ConfigError, match="retrun_5") as caught:
+        find("retrun_5")
+    assert "return_5" in caught.value.hint
+
+
+def test_no_feature_sees_the_future(inputs: Inputs) -> None:
+    """Raw values, before any normalisation: bars after the cut change no value before it, to the bit."""
+    stop = CUT + 40
+    other = changed(inputs, slice(CUT + 1, None))
+    a, b = (values(x, STOCK, stop) for x in (inputs, other))
+    unmoved = ("zero_return_share_60",)
+    for name in a:
+        assert np.array_equal(a[name][:, : CUT + 1], b[name][:, : CUT + 1], equal_nan=True), name
+        if find(name).family not in ("validity", "graph") and name not in unmoved:
+            assert not np.array_equal(a[name], b[name], equal_nan=True), f"{name} saw no change"
+    market = tuple(f for f in BARE if f.scope == "market")
+    old, new = (market_columns(x, market) for x in (inputs, other))
+    for name in old:
+        assert np.array_equal(old[name][: CUT + 1], new[name][: CUT + 1]), name
+
+
+def test_no_feature_looks_further_back_than_it_says(inputs: Inputs) -> None:
+    """Up to rounding: a running sum is taken afresh a little earlier than the window."""
+    for reach in sorted({f.lookback for f in STOCK}):
+        some = tuple(f for f in STOCK if f.lookback == reach and f.name != "age")
+        day = inputs.universe.dates_S.size - 1
+        if day - reach < 1:
+            continue
+        other = changed(inputs, slice(0, day - reach))
+        other = replace(other, universe=inputs.universe)
+        for (f, a), (_, b) in zip(
+            raw_values(inputs, some, day, day + 1),
+            raw_values(other, some, day, day + 1),
+            strict=True,
+        ):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-9, err_msg=f.name)
+
+
+def test_any_range_of_sessions_gives_the_same_bits(inputs: Inputs) -> None:
+    market = market_columns(inputs, BARE)
+    stop = inputs.universe.dates_S.size
+    whole = compute_sessions(inputs, BARE, 0, stop, dtype="float16", market=market)
+    for first, last in ((0, 64), (64, 300), (300, 301), (stop - 1, stop)):
+        part = compute_sessions(inputs, BARE, first, last, dtype="float16", market=market)
+        same = (part == whole[first:last]).all(axis=(0, 1))
+        assert same.all(), [f.name for f, ok in zip(BARE, same, strict=True) if not ok]
+
+
+def hole_ridden(seed: int) -> DensePanel:
+    rng = np.random.default_rng(seed)
+    n, s = 12, 5 * BLOCK
+    close = np.exp(rng.normal(0, 0.02, (n, s)).cumsum(axis=1)) * 20
+    close[1] = np.nan  # never trades
+    close[2, 40:] = np.nan  # gone early
+    close[3, :-3] = np.nan  # new
+    close[4] = 20.0  # never moves
+    close[5][rng.random(s) < 0.5] = np.nan
+    panel = dense(close, close * 1e5)
+    volume = panel.volume_NS.copy()
+    volume[6] = 0.0
+    opening = close.copy()
+    opening[7] = np.nan
+    return replace(panel, volume_NS=volume, turnover_NS=volume * close, open_NS=opening)
+
+
+def test_every_feature_survives_holes(world: World) -> None:
+    panel = hole_ridden(0)
+    n, s = panel.close_NS.shape
+    member = np.isfinite(panel.close_NS)
+    universe = replace(
+        world.universe,
+        dates_S=panel.dates_S,
+        symbols=panel.symbols,
+        member_SN=np.ascontiguousarray(member.T),
+        entry_N=np.zeros(n, dtype=np.int64),
+        sector_N=panel.sector_N,
+        sectors=(),
+        market_KS=market_series(panel, member),
+    )
+    inputs = Inputs(universe=universe, dense=panel, graphs=None)
+    for f, value in raw_values(inputs, tuple(f for f in STOCK if f.source != "graph"), 0, s):
+        assert value.shape == (n, s), f.name
+        if f.family != "validity":
+            assert np.isnan(value[1]).all(), f"{f.name} has a value for a stock without a bar"
+        scores = rank_within_day(np.ascontiguousarray(value), member)
+        assert np.isfinite(scores).all(), f.name
+        assert (scores[:, 1] == 0).all(), f.name
 
 
 @settings(max_examples=50)
 @given(st.lists(st.integers(-5, 5), min_size=1, max_size=50))
-def test_gauss_rank_equals_scipy(values: list[int]) -> None:
-    x = np.array(values, dtype=float)
+def test_gauss_rank_equals_scipy(numbers: list[int]) -> None:
+    x = np.array(numbers, dtype=float)
     expected = stats.norm.ppf((stats.rankdata(x) - 0.5) / x.size)
     np.testing.assert_allclose(gauss_rank(x), expected, atol=1e-8)
+    both = rank_within_day(x[:, None], np.ones((x.size, 1), dtype=bool))
+    np.testing.assert_allclose(both[0], expected, atol=1e-6)
 
 
 def test_gauss_rank_leaves_nan_out() -> None:
@@ -50,44 +200,12 @@ def test_forward_return_by_hand() -> None:
     assert np.isnan(out[2, 1]).all()
 
 
-def test_every_raw_feature_ignores_the_future(world: World) -> None:
-    """The catalog itself, before any normalisation: bars after the cut change no value before it."""
-    panel, cut = world.panel.dense(), 300
-    member = np.isfinite(panel.close_NS)
-    arrays = {
-        name: np.where(
-            np.arange(panel.dates_S.size) > cut,
-            getattr(panel, name) * 1.7 + 3,
-            getattr(panel, name),
-        )
-        for name in ("open_NS", "high_NS", "low_NS", "close_NS", "volume_NS", "turnover_NS")
-    }
-    assert panel.index_close_S is not None
-    index = np.where(np.arange(panel.dates_S.size) > cut, 5.0, panel.index_close_S)
-    changed = type(panel)(
-        dates_S=panel.dates_S,
-        symbols=panel.symbols,
-        close_raw_NS=panel.close_raw_NS,
-        sector_N=panel.sector_N,
-        sectors=panel.sectors,
-        index_close_S=index,
-        **arrays,
-    )
-    with np.errstate(all="ignore"):
-        for feature in CATALOG:
-            a = feature.compute(Context(panel, member))
-            b = feature.compute(Context(changed, member))
-            same = np.array_equal(a[..., : cut + 1], b[..., : cut + 1], equal_nan=True)
-            assert same, feature.name
-            assert not np.array_equal(a, b, equal_nan=True), f"{feature.name} saw no change at all"
-
-
 def test_tensor_is_normalised_within_the_day(world: World) -> None:
     features = world.features
     f = features.features.index("return_5")
     for session in world.split.train[::50]:
         member = features.member_SN[session]
-        column = features.x_SNF[session, :, f].astype(float)
+        column = features.x_SNF[session][:, f].astype(float)
         assert (column[~member] == 0).all()
         assert abs(column[member].mean()) < 0.01
         assert 0.9 < column[member].std() < 1.05
@@ -96,20 +214,27 @@ def test_tensor_is_normalised_within_the_day(world: World) -> None:
 def test_unchanged_input_is_read_not_computed(world: World) -> None:
     assert world.features.directory is not None
     sink = ListSink()
-    again = build_features(world.panel, world.config, world.features.directory.parent, sink)
+    again = build_features(
+        world.panel,
+        world.universe,
+        world.graphs,
+        world.config,
+        world.features.directory.parent,
+        sink,
+    )
     assert sink.events == []
-    assert np.array_equal(again.x_SNF, world.features.x_SNF)
+    assert np.array_equal(again.x_SNF[:], world.features.x_SNF[:])
 
 
-def test_a_damaged_tensor_is_refused(world: World, tmp_path: pytest.TempPathFactory) -> None:
-    import shutil
-    from pathlib import Path
-
+def test_a_damaged_tensor_is_refused(world: World, tmp_path: Path) -> None:
     assert world.features.directory is not None
-    copy = Path(str(tmp_path)) / "copy"
+    copy = tmp_path / "copy"
     shutil.copytree(world.features.directory, copy)
-    content = bytearray((copy / "x.npy").read_bytes())
+    path = copy / "x-0003.npy"
+    content = bytearray(path.read_bytes())
     content[5000] ^= 1
-    (copy / "x.npy").write_bytes(content)
-    with pytest.raises(IntegrityError, match=r"x\.npy"):
-        open_features(copy)
+    path.write_bytes(content)
+    features = open_features(copy, world.universe)
+    assert features.x_SNF[10].shape == (len(world.universe.symbols), 45)
+    with pytest.raises(IntegrityError, match=r"x-0003\.npy"):
+        features.x_SNF[3 * BLOCK - 2 : 3 * BLOCK + 1]

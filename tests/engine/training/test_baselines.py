@@ -33,7 +33,7 @@ def test_a_rule_is_its_feature_with_its_sign(world: World, frame: pl.DataFrame) 
     f = world.features.features.index("return_5")
     day = world.features.dates_S[session].item()
     rows = frame.filter((pl.col("name") == "reversal_5") & (pl.col("date") == day))
-    np.testing.assert_array_equal(rows["score_5"], -world.features.x_SNF[session, member, f])
+    np.testing.assert_array_equal(rows["score_5"], -world.features.x_SNF[session][member, f])
 
 
 def test_only_the_horizons_in_use_are_fitted(world: World, frame: pl.DataFrame) -> None:

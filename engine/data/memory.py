@@ -1,0 +1,90 @@
+"""What the quality gates remember of each stock between two sessions.
+
+Every decision about a bar uses that bar and this memory, so cleaning one more day gives the same rows as
+cleaning the whole history again.
+"""
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+RECENT = 20
+"""Sessions of turnover that are remembered."""
+_START = {"factor": 1.0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """One entry per stock (N), updated in place by `engine.data.repair.walk`."""
+
+    symbols: tuple[str, ...]
+    """Sorted."""
+    last: NDArray[np.float64]
+    """Newest believed close as quoted; 0 before the first."""
+    factor: NDArray[np.float64]
+    """Brings quoted prices to the scale of the stock's first bar."""
+    run: NDArray[np.int64]
+    """Sessions in a row with an unchanged close."""
+    held: NDArray[np.float64]
+    """Close of a row that was held out and waits for the next one; 0 = none."""
+    excluded: NDArray[np.bool_]
+    """Dropped after a suspected split, by ``quality.split_policy = exclude``."""
+    variance: NDArray[np.float64]
+    """Exponential mean of squared daily log returns; 0 before the first."""
+    seen: NDArray[np.int64]
+    """Bars that were believed."""
+    turnover: NDArray[np.float64]
+    """``[N, RECENT]``: a ring of the newest traded values; ``seen`` says how full it is."""
+    rows: NDArray[np.int64]
+    """Rows of the source, good and bad."""
+    end: NDArray[np.int64]
+    """Day of the newest row, in days since 1970; -1 before the first."""
+
+    @classmethod
+    def empty(cls) -> "Memory":
+        return cls(
+            symbols=(),
+            last=np.empty(0),
+            factor=np.empty(0),
+            run=np.empty(0, dtype=np.int64),
+            held=np.empty(0),
+            excluded=np.empty(0, dtype=np.bool_),
+            variance=np.empty(0),
+            seen=np.empty(0, dtype=np.int64),
+            turnover=np.empty((0, RECENT)),
+            rows=np.empty(0, dtype=np.int64),
+            end=np.empty(0, dtype=np.int64),
+        )
+
+    def extended(self, symbols: pl.Series) -> "Memory":
+        """A copy that also knows ``symbols`` (sorted, unique)."""
+        known = pl.Series("symbol", self.symbols, dtype=pl.String)
+        merged = pl.concat([known, symbols.cast(pl.String).alias("symbol")]).unique().sort()
+        place_N = merged.search_sorted(known).to_numpy()
+        grown = {}
+        for name in _ARRAYS:
+            old = getattr(self, name)
+            new = np.full((len(merged), *old.shape[1:]), _START.get(name, 0), dtype=old.dtype)
+            new[place_N] = old
+            grown[name] = new
+        grown["end"][grown["rows"] == 0] = -1
+        return replace(self, symbols=tuple(merged), **grown)
+
+    def write(self, directory: Path) -> None:
+        np.savez(
+            directory / "memory.npz",
+            symbols=np.array(self.symbols, dtype=np.str_),
+            **{name: getattr(self, name) for name in _ARRAYS},
+        )
+
+    @classmethod
+    def read(cls, directory: Path) -> "Memory":
+        with np.load(directory / "memory.npz") as data:
+            symbols = tuple(str(symbol) for symbol in data["symbols"])
+            return cls(symbols=symbols, **{name: data[name] for name in _ARRAYS})
+
+
+_ARRAYS = tuple(field.name for field in fields(Memory) if field.name != "symbols")

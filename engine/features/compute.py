@@ -1,0 +1,195 @@
+"""From a panel to network inputs for a range of sessions, in as much memory as a few arrays take.
+
+A value depends on a bounded past only (`engine.features.rolling`), so any range gives the same bits as the
+whole history: a build goes through it piece by piece, and a new day is a piece of one session.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from engine.data.panel import DensePanel
+from engine.data.universe import Universe
+from engine.features.context import Context
+from engine.features.feature import Feature
+from engine.features.normalise import rank_within_day, scale_by_past
+from engine.features.rolling import BLOCK
+from engine.graph.graph import GraphSeries
+
+Array = NDArray[np.float64]
+REACHES = (256, 384, 512, 768, 1024)
+"""Sessions before a piece that are looked at: features with like look-backs share their intermediates."""
+CHAIN = 3
+"""Running sums are taken afresh at most `BLOCK` sessions further back, in at most so many steps."""
+WORKING_BYTES = 2_500_000_000
+ARRAYS = 40
+"""Arrays of a piece that are alive together, at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What the features of one panel are computed from."""
+
+    universe: Universe
+    dense: DensePanel
+    """Rows in the order of the universe's axis; it may start late, at a multiple of `BLOCK`."""
+    graphs: GraphSeries | None
+
+
+def reach(feature: Feature) -> int:
+    """Sessions before a piece that the feature has to be computed on to be exact in it."""
+    need = feature.lookback + CHAIN * BLOCK
+    return next((r for r in REACHES if r >= need), -(-need // BLOCK) * BLOCK)
+
+
+def longest_reach(features: Sequence[Feature]) -> int:
+    return max((reach(f) for f in features if f.scope == "stock"), default=BLOCK)
+
+
+def pieces(stocks: int, sessions: int) -> Iterator[tuple[int, int]]:
+    """Ranges of sessions, multiples of `BLOCK` but for the last, that fit the working memory."""
+    room = int(WORKING_BYTES / ARRAYS / 8 / max(stocks, 1)) - REACHES[1]
+    size = max(4 * BLOCK, min(room, 2048) // BLOCK * BLOCK)
+    for first in range(0, sessions, size):
+        yield first, min(sessions, first + size)
+
+
+def market_columns(inputs: Inputs, features: Sequence[Feature]) -> dict[str, NDArray[np.float32]]:
+    """``[S]`` over all sessions of the universe for each market-scope feature, scaled by its own past."""
+    universe = inputs.universe
+    nobody = _without_stocks(inputs.dense, universe.dates_S)
+    context = Context(
+        nobody, np.zeros((0, universe.dates_S.size), dtype=np.bool_), universe.market_KS
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {
+            f.name: scale_by_past(np.asarray(f.compute(context), dtype=np.float64))
+            for f in features
+            if f.scope == "market"
+        }
+
+
+def raw_values(
+    inputs: Inputs, features: Sequence[Feature], first: int, stop: int
+) -> Iterator[tuple[Feature, Array]]:
+    """Stock-scope features as they are, ``[N, stop - first]``, NaN = unknown, in order of their reach."""
+    stock = sorted((f for f in features if f.scope == "stock"), key=reach)
+    context, begin = None, -1
+    for feature in stock:
+        start = max(0, (first - reach(feature)) // BLOCK * BLOCK)
+        if context is None or start != begin:
+            context, begin = _context(inputs, start, first, stop), start
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values_NT = np.asarray(feature.compute(context), dtype=np.float64)
+        yield feature, values_NT[:, first - start :]
+
+
+def compute_sessions(
+    inputs: Inputs,
+    features: Sequence[Feature],
+    first: int,
+    stop: int,
+    *,
+    dtype: str,
+    market: dict[str, NDArray[np.float32]],
+    done: Callable[[Feature], None] = lambda _: None,
+) -> NDArray[np.floating]:
+    """Network inputs ``[stop - first, N, F]``: normal scores within the day, 0 where unknown."""
+    member_TN = inputs.universe.member_SN[first:stop]
+    out_TNF = np.empty((*member_TN.shape, len(features)), dtype=np.dtype(dtype))
+    place = {feature.name: f for f, feature in enumerate(features)}
+    for name, column_S in market.items():
+        out_TNF[:, :, place[name]] = np.where(member_TN, column_S[first:stop, None], 0.0)
+    member_NT = np.ascontiguousarray(member_TN.T)
+    for feature, values_NT in raw_values(inputs, features, first, stop):
+        out_TNF[:, :, place[feature.name]] = rank_within_day(values_NT, member_NT)
+        done(feature)
+    return out_TNF
+
+
+def _context(inputs: Inputs, start: int, first: int, stop: int) -> Context:
+    universe, graphs = inputs.universe, inputs.graphs
+    dense = inputs.dense.window(start, stop)
+    figures: dict[str, Array] = {}
+    neighbours = None
+    if graphs is not None:
+        figures = _figures(graphs, universe, start, first, stop)
+
+        def neighbours(x_NS: Array) -> Array:
+            return neighbour_mean(graphs, x_NS, start, first, stop)
+
+    return Context(
+        dense,
+        np.ascontiguousarray(universe.member_SN[start:stop].T),
+        np.ascontiguousarray(universe.market_KS[:, start:stop]),
+        graph=figures,
+        neighbours=neighbours,
+    )
+
+
+def _figures(
+    graphs: GraphSeries, universe: Universe, start: int, first: int, stop: int
+) -> dict[str, Array]:
+    """Place of each stock in the newest graph of each session, NaN outside it; ``first`` to ``stop``."""
+    out: dict[str, Array] = {}
+    shape = (len(universe.symbols), stop - start)
+    for session in range(first, stop):
+        figures = graphs.figures_at(session)
+        for name, value_n in figures.items():
+            if name not in out:
+                out[name] = np.full(shape, np.nan)
+            nodes_n = graphs.at(session).nodes_N
+            out[name][nodes_n, session - start] = value_n
+    return out
+
+
+def neighbour_mean(graphs: GraphSeries, x_NS: Array, start: int, first: int, stop: int) -> Array:
+    """Mean of ``x_NS`` over the stocks that each one listens to; columns ``first - start`` and later.
+
+    NaN values do not count; NaN without any neighbour that has one.
+    """
+    out_NS = np.full_like(x_NS, np.nan)
+    for session in range(first, stop):
+        source_E, target_E = graphs.at(session).edge_index_2E
+        if source_E.size:
+            _mean_of_sources(x_NS, source_E, target_E, session - start, out_NS)
+    return out_NS
+
+
+@njit(cache=True)
+def _mean_of_sources(
+    x_NS: Array, source_E: NDArray[np.int64], target_E: NDArray[np.int64], t: int, out_NS: Array
+) -> None:
+    total = np.zeros(x_NS.shape[0])
+    count = np.zeros(x_NS.shape[0])
+    for e in range(source_E.size):
+        v = x_NS[source_E[e], t]
+        if np.isfinite(v):
+            total[target_E[e]] += v
+            count[target_E[e]] += 1.0
+    for i in range(total.size):
+        if count[i] > 0.0:
+            out_NS[i, t] = total[i] / count[i]
+
+
+def _without_stocks(dense: DensePanel, dates_S: NDArray[np.datetime64]) -> DensePanel:
+    empty = np.empty((0, dates_S.size))
+    return DensePanel(
+        dates_S=dates_S,
+        symbols=(),
+        open_NS=empty,
+        high_NS=empty,
+        low_NS=empty,
+        close_NS=empty,
+        close_raw_NS=empty,
+        volume_NS=empty,
+        turnover_NS=empty,
+        sector_N=np.empty(0, dtype=np.int16),
+        sectors=dense.sectors,
+        index_close_S=None,
+        bars_before_N=np.empty(0, dtype=np.int64),
+        tables=dense.tables,
+    )

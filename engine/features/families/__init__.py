@@ -1,0 +1,1 @@
+"""The features of the catalog, one module a family."""

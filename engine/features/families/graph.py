@@ -1,0 +1,34 @@
+"""A stock's place in the newest graph, and what the stocks it listens to have done."""
+
+from engine.features.context import Array, Context
+from engine.features.feature import Family, Feature
+
+_graph = Family("graph", source="graph").stock
+REBUILD = 64
+"""A graph is at most this old; its correlations reach back `graph.window` sessions further."""
+REACH = 252 + REBUILD
+
+
+def _figure(name: str, formula: str, unit: str) -> Feature:
+    return _graph(f"graph_{name}", formula, unit, REACH, lambda x: x.graph[name])
+
+
+def _near(x: Context, values: Array) -> Array:
+    assert x.neighbours is not None
+    return x.neighbours(values)
+
+
+FEATURES: tuple[Feature, ...] = (
+    _figure("listeners", "stocks that listen to this one", "stocks"),
+    _figure("strength", "mean |rho| of the stocks it listens to", "0..1"),
+    _figure("same_sector", "share of them in its own sector", "0..1"),
+    _figure("kept", "share of them that the graph before had too", "0..1"),
+    _graph("neighbour_return_1", "mean r of the stocks it listens to", "fraction", REACH,
+           lambda x: _near(x, x.return_NS)),
+    _graph("neighbour_return_5", "their mean return_5", "fraction", REACH,
+           lambda x: _near(x, x.total_return(5))),
+    _graph("neighbour_return_20", "their mean return_20", "fraction", REACH,
+           lambda x: _near(x, x.total_return(20))),
+    _graph("neighbour_relative_5", "their mean return_5 less its own", "fraction", REACH,
+           lambda x: _near(x, x.total_return(5)) - x.total_return(5)),
+)  # fmt: skip

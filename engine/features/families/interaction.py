@@ -1,0 +1,45 @@
+"""Products of two families: what one says when the other is strong."""
+
+import numpy as np
+
+from engine.features import rolling
+from engine.features.context import Array, Context
+from engine.features.feature import Family, Feature, log, ratio
+
+_both = Family("interaction").stock
+
+
+def _sharpe(x: Context, window: int) -> Array:
+    return ratio(x.total_return(window), x.volatility(window))
+
+
+def _shock(x: Context) -> Array:
+    return x.log_volume - rolling.mean(x.log_volume, 20)
+
+
+def _illiquid(x: Context) -> Array:
+    return -log(rolling.mean(x.turnover, 20))
+
+
+FEATURES: tuple[Feature, ...] = (
+    _both("return_to_volatility_20", "return_20 / sd(r, 20)", "1", 21, lambda x: _sharpe(x, 20)),
+    _both("return_to_volatility_60", "return_60 / sd(r, 60)", "1", 61, lambda x: _sharpe(x, 60)),
+    _both("return_1_volume", "r volume_shock", "ln", 20, lambda x: x.return_NS * _shock(x)),
+    _both("return_5_volume", "return_5 volume_shock", "ln", 20,
+          lambda x: x.total_return(5) * _shock(x)),
+    _both("gap_volume", "overnight_gap volume_shock", "ln", 20,
+          lambda x: x.overnight_NS * _shock(x)),
+    _both("reversal_illiquid", "residual_5 x -ln mean(a, 20)", "ln", 67,
+          lambda x: x.sum_of(x.residual_NS, 5) * _illiquid(x)),
+    _both("beta_market_20", "beta_60 x market_return_20", "fraction", 61,
+          lambda x: x.beta(60) * x.sum_of(x.market_S[None, :], 20)),
+    _both("momentum_market_20", "return_120 x sign(market_return_20)", "fraction", 120,
+          lambda x: x.total_return(120) * np.sign(x.sum_of(x.market_S[None, :], 20))),
+    _both("relative_sector_20", "sector_relative_20 x sector_return_20", "fraction^2", 21,
+          lambda x: x.sum_of(x.return_NS - x.sector_return_NS, 20)
+          * x.sum_of(x.sector_return_NS, 20)),
+    _both("volatility_direction_20", "sd(r, 20) x sign(return_20)", "fraction a day", 21,
+          lambda x: x.volatility(20) * np.sign(x.total_return(20))),
+    _both("high_momentum", "c / max(h, 252) x return_120", "fraction", 252,
+          lambda x: x.close / x.highest(252) * x.total_return(120)),
+)  # fmt: skip

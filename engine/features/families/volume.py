@@ -1,0 +1,111 @@
+"""Trading activity and liquidity."""
+
+import numpy as np
+
+from engine.features import rolling
+from engine.features.context import Array, Context
+from engine.features.feature import Family, Feature, log, ratio
+
+_volume = Family("volume").stock
+
+
+def _illiquidity(x: Context) -> Array:
+    return x.once(("illiquidity",), lambda: ratio(np.abs(x.return_NS), x.turnover))
+
+
+def _signed_volume(x: Context) -> Array:
+    return x.once(("signed volume",), lambda: np.sign(x.return_NS) * x.volume)
+
+
+def _zero_share(x: Context, window: int) -> Array:
+    still_NS = np.where(np.isfinite(x.return_NS), (x.return_NS == 0.0).astype(float), np.nan)
+    return rolling.mean(still_NS, window)
+
+
+def _average_price_gap(x: Context, window: int) -> Array:
+    """Close over the volume-weighted mean close of the window."""
+    paid_NS = rolling.mean(x.close * x.volume, window)
+    return x.close / ratio(paid_NS, x.mean_volume(window)) - 1.0
+
+
+def _money_flow(x: Context, window: int) -> Array:
+    typical_NS = (x.high + x.low + x.close) / 3.0
+    flow_NS = typical_NS * x.volume
+    change_NS = typical_NS - rolling.shift(typical_NS, 1)
+    up_NS = rolling.mean(
+        np.where(change_NS > 0, flow_NS, np.where(change_NS <= 0, 0, np.nan)), window
+    )
+    down_NS = rolling.mean(
+        np.where(change_NS < 0, flow_NS, np.where(change_NS >= 0, 0, np.nan)), window
+    )
+    return ratio(up_NS, up_NS + down_NS)
+
+
+def _amihud(window: int) -> Feature:
+    return _volume(
+        f"amihud_{window}",
+        f"mean(|r| / a, {window}), Amihud 2002",
+        "1 / currency",
+        window + 1,
+        lambda x: rolling.mean(_illiquidity(x), window),
+        core=window == 20,
+    )
+
+
+def _price_volume(window: int) -> Feature:
+    return _volume(
+        f"price_volume_correlation_{window}",
+        f"correlation(ln c, ln v, {window})",
+        "-1..1",
+        window,
+        lambda x: rolling.correlation(x.log_close, x.log_volume, window),
+    )
+
+
+def _log_turnover(window: int) -> Feature:
+    return _volume(
+        f"log_turnover_{window}",
+        f"ln mean(a, {window})",
+        "ln currency",
+        window,
+        lambda x: log(rolling.mean(x.turnover, window)),
+        core=window == 20,
+    )
+
+
+FEATURES: tuple[Feature, ...] = (
+    *(_log_turnover(window) for window in (5, 20, 60)),
+    _volume("volume_ratio_5_60", "mean(v, 5) / mean(v, 60)", "1", 60,
+            lambda x: ratio(x.mean_volume(5), x.mean_volume(60)), core=True),
+    _volume("volume_ratio_1_20", "v / mean(v, 20)", "1", 20,
+            lambda x: ratio(x.volume, x.mean_volume(20))),
+    _volume("volume_ratio_20_120", "mean(v, 20) / mean(v, 120)", "1", 120,
+            lambda x: ratio(x.mean_volume(20), x.mean_volume(120))),
+    _volume("volume_shock", "ln v - mean(ln v, 20)", "ln", 20,
+            lambda x: x.log_volume - rolling.mean(x.log_volume, 20), core=True),
+    _volume("volume_level_10_120", "mean(ln v, 10) - mean(ln v, 120)", "ln", 120,
+            lambda x: rolling.mean(x.log_volume, 10) - rolling.mean(x.log_volume, 120), core=True),
+    *(_amihud(window) for window in (5, 20, 60)),
+    _volume("signed_volume_20", "mean(sign(r) v, 20) / mean(v, 20)", "1", 21,
+            lambda x: ratio(rolling.mean(_signed_volume(x), 20), x.mean_volume(20)), core=True),
+    _volume("signed_volume_60", "mean(sign(r) v, 60) / mean(v, 60)", "1", 61,
+            lambda x: ratio(rolling.mean(_signed_volume(x), 60), x.mean_volume(60))),
+    _volume("volume_volatility_20", "sd(ln v, 20)", "ln", 20,
+            lambda x: rolling.std(x.log_volume, 20)),
+    _volume("volume_volatility_60", "sd(ln v, 60)", "ln", 60,
+            lambda x: rolling.std(x.log_volume, 60)),
+    _volume("volume_trend_20", "slope of ln v on time, 20 sessions", "ln a session", 20,
+            lambda x: rolling.trend(x.log_volume, 20)[0]),
+    _volume("zero_return_share_60", "mean(r = 0, 60), Lesmond, Ogden & Trzcinka 1999", "0..1", 61,
+            lambda x: _zero_share(x, 60)),
+    *(_price_volume(window) for window in (10, 20, 60)),
+    _volume("return_volume_correlation_20", "correlation(r, ln v - ln v[-1], 20)", "-1..1", 21,
+            lambda x: rolling.correlation(
+                x.return_NS, x.log_volume - rolling.shift(x.log_volume, 1), 20)),
+    _volume("average_price_gap_5", "c / (mean(c v, 5) / mean(v, 5)) - 1", "fraction", 5,
+            lambda x: _average_price_gap(x, 5)),
+    _volume("average_price_gap_20", "c / (mean(c v, 20) / mean(v, 20)) - 1", "fraction", 20,
+            lambda x: _average_price_gap(x, 20)),
+    _volume("money_flow_14", "up / (up + down) of typical price times volume, 14 sessions", "0..1",
+            15, lambda x: _money_flow(x, 14)),
+)  # fmt: skip

@@ -1,0 +1,100 @@
+"""One named input of the network: what it is, what it needs, and the function that computes it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from engine.features.context import Context
+
+Array = NDArray[np.float64]
+AT_CLOSE = "known at the close of the session"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    name: str
+    family: str
+    formula: str
+    """Letters as in `engine.features.catalog`."""
+    unit: str
+    lookback: int
+    """Sessions before t that the value can depend on."""
+    compute: Callable[["Context"], Array]
+    """``[N, S]`` for stock scope, ``[S]`` for market scope; NaN = unknown."""
+    scope: Literal["stock", "market"] = "stock"
+    """Stock: ranked within the day afterwards, so only its order matters. Market: the same for all stocks
+    of a day and scaled by its own past."""
+    source: str = "bars"
+    """Table that must be there."""
+    published: str = AT_CLOSE
+    """From when on a row of that table may be used."""
+    core: bool = False
+    """One of the columns of ``features.breadth = core``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Makes the features of one family, so that a definition is one call."""
+
+    name: str
+    source: str = "bars"
+    published: str = AT_CLOSE
+
+    def stock(
+        self,
+        name: str,
+        formula: str,
+        unit: str,
+        lookback: int,
+        compute: Callable[["Context"], Array],
+        *,
+        core: bool = False,
+    ) -> Feature:
+        return Feature(
+            name=name,
+            family=self.name,
+            formula=formula,
+            unit=unit,
+            lookback=lookback,
+            compute=compute,
+            source=self.source,
+            published=self.published,
+            core=core,
+        )
+
+    def market(
+        self,
+        name: str,
+        formula: str,
+        lookback: int,
+        compute: Callable[["Context"], Array],
+        *,
+        unit: str = "z against its last 252 sessions",
+        core: bool = False,
+    ) -> Feature:
+        return Feature(
+            name=name,
+            family=self.name,
+            formula=formula,
+            unit=unit,
+            lookback=lookback + 252,
+            compute=compute,
+            scope="market",
+            source=self.source,
+            published=self.published,
+            core=core,
+        )
+
+
+def log(x: Array) -> Array:
+    """Natural logarithm; NaN where not positive."""
+    return np.log(np.where(x > 0, x, np.nan))
+
+
+def ratio(a: Array, b: Array) -> Array:
+    """a / b; NaN where b is 0."""
+    return a / np.where(b != 0, b, np.nan)

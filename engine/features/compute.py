@@ -24,6 +24,15 @@ REACHES = (256, 384, 512, 768, 1024)
 """Sessions before a piece that are looked at: features with like look-backs share their intermediates."""
 CHAIN = 3
 """Running sums are taken afresh at most `BLOCK` sessions further back, in at most so many steps."""
+NODE_FIGURES = (
+    "listeners",
+    "neighbours",
+    "mean_abs_rho",
+    "same_sector_share",
+    "clustering",
+    "kept_share",
+)
+"""Columns of `engine.graph.statistics.NodeStatistics` that are features."""
 WORKING_BYTES = 2_500_000_000
 ARRAYS = 40
 """Arrays of a piece that are alive together, at most."""
@@ -137,12 +146,12 @@ def _figures(
     out: dict[str, Array] = {}
     shape = (len(universe.symbols), stop - start)
     for session in range(first, stop):
-        figures = graphs.figures_at(session)
-        for name, value_n in figures.items():
+        nodes = graphs.nodes_at(session)
+        for name in NODE_FIGURES:
             if name not in out:
                 out[name] = np.full(shape, np.nan)
-            nodes_n = graphs.at(session).nodes_N
-            out[name][nodes_n, session - start] = value_n
+            if nodes is not None:
+                out[name][nodes.nodes_N, session - start] = getattr(nodes, f"{name}_N")
     return out
 
 

@@ -4,7 +4,7 @@ graphs/<fingerprint>/{g-0000,...}.npz manifest.json     (blocks of 64 sessions)
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,8 @@ from engine.config import GraphConfig
 from engine.data.lineage import Lineage
 from engine.data.universe import PanelSource, Universe
 from engine.files import adopt, building, digest, read_manifest, verify_files, write_manifest
+from engine.graph.edges import graphs_of_sessions
 from engine.graph.graph import Graph, GraphSeries
-from engine.graph.series import GraphOfDate, graphs_of_sessions
 from engine.runs.events import Advanced
 from engine.runs.sink import EventSink
 
@@ -23,6 +23,14 @@ CODE_VERSION = 2
 BLOCK = 64
 """Sessions whose graphs share a file."""
 EVENTS = 40
+
+
+class _Edges(NamedTuple):
+    """What is stored of a graph: its nodes are the members of the session."""
+
+    session: int
+    edge_index_2E: NDArray[np.int64]
+    edge_attr_EK: NDArray[np.float32]
 
 
 def build_graphs(
@@ -66,7 +74,7 @@ def _extend(
     sessions_R = np.arange(config.window, universe.dates_S.size, config.rebuild_sessions)
     done = 0
     known: dict[str, Any] = {}
-    found: list[GraphOfDate] = []
+    found: list[_Edges] = []
     if base is not None:
         path, manifest = base
         done = manifest["sessions"]
@@ -90,10 +98,10 @@ def _extend(
             universe.sector_N,
             new_R - start,
             config,
-            offset=start,
+            origin=start,
         )
         for r, graph in enumerate(graphs):
-            found.append(graph)
+            found.append(_Edges(graph.session + start, graph.edge_index_2E, graph.edge_attr_EK))
             if r % max(1, new_R.size // EVENTS) == 0 or r + 1 == new_R.size:
                 sink.emit(Advanced(stage="graph", done=r + 1, total=int(new_R.size)))
     for block in sorted({graph.session // BLOCK for graph in found}):
@@ -105,7 +113,7 @@ def _file(block: int) -> str:
     return f"g-{block:04d}.npz"
 
 
-def _write(path: Path, graphs: list[GraphOfDate]) -> None:
+def _write(path: Path, graphs: list[_Edges]) -> None:
     np.savez(
         path,
         sessions=np.array([graph.session for graph in graphs], dtype=np.int64),
@@ -115,20 +123,20 @@ def _write(path: Path, graphs: list[GraphOfDate]) -> None:
     )
 
 
-def _read(path: Path) -> list[GraphOfDate]:
+def _read(path: Path) -> list[_Edges]:
     with np.load(path) as data:
         stops = np.cumsum(data["counts"])[:-1]
         edges = np.split(data["edges"].astype(np.int64), stops, axis=1)
         attributes = np.split(data["attributes"], stops)
         return [
-            GraphOfDate(session=int(s), edge_index_2E=e, edge_attr_EK=a)
+            _Edges(int(s), e, a)
             for s, e, a in zip(data["sessions"], edges, attributes, strict=True)
         ]
 
 
 def _open(directory: Path, universe: Universe, fingerprint: str) -> GraphSeries:
     manifest = read_manifest(directory)
-    found: list[GraphOfDate] = []
+    found: list[_Edges] = []
     for file in sorted(manifest["files"]):
         found.extend(_read(directory / file))
     graphs = tuple(

@@ -1,6 +1,7 @@
 """Who listens to whom: one graph per rebuild date, as numpy arrays in torch-geometric's convention."""
 
 import datetime as dt
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -8,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import IntegrityError
-
-PAIR = 2**32
-"""source * PAIR + target: one number per edge."""
+from engine.graph.statistics import (
+    GraphStatistics,
+    NodeStatistics,
+    graph_statistics,
+    node_statistics,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,24 +40,13 @@ class Graph:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GraphStatistics:
-    date: dt.date
-    nodes: int
-    edges: int
-    mean_degree: float
-    isolated_share: float
-    """Share of nodes that listen to nobody."""
-    turnover: float
-    """Share of edges that the graph before did not have; NaN for the first."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class GraphSeries:
     sessions_R: NDArray[np.int64]
     """Session index of each rebuild, increasing. A graph uses returns up to that session."""
     graphs: tuple[Graph, ...]
     fingerprint: str
     _empty: Graph = field(init=False)
+    _nodes: dict[int, NodeStatistics] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         empty = Graph(
@@ -69,34 +62,23 @@ class GraphSeries:
         r = int(np.searchsorted(self.sessions_R, session, side="right")) - 1
         return self.graphs[r] if r >= 0 else self._empty
 
-    def figures_at(self, session: int) -> dict[str, NDArray[np.float64]]:
-        """interim"""
-        g = self.at(session)
-        n = g.nodes_N.size
-        return {k: np.full(n, np.nan) for k in ("listeners", "strength", "same_sector", "kept")}
+    def nodes_at(self, session: int) -> NodeStatistics | None:
+        """Per-stock columns of the newest graph, against the one before it; None before the first."""
+        r = int(np.searchsorted(self.sessions_R, session, side="right")) - 1
+        if r < 0:
+            return None
+        if r not in self._nodes:
+            before = self.graphs[r - 1] if r else None
+            self._nodes[r] = node_statistics(self.graphs[r], before)
+        return self._nodes[r]
 
     def statistics(self) -> list[GraphStatistics]:
-        rows, before = [], None
+        """One row per rebuild date."""
+        return list(graph_statistics(self.graphs))
+
+    def node_statistics(self) -> Iterator[NodeStatistics]:
+        """Per-stock columns of each rebuild date, against the rebuild before it."""
+        before = None
         for graph in self.graphs:
-            source_E, target_E = graph.edge_index_2E
-            keys = source_E * PAIR + target_E
-            listening = np.unique(target_E).size
-            n = graph.nodes_N.size
-            rows.append(
-                GraphStatistics(
-                    date=graph.date,
-                    nodes=n,
-                    edges=keys.size,
-                    mean_degree=keys.size / n if n else 0.0,
-                    isolated_share=1.0 - listening / n if n else 0.0,
-                    turnover=_new_share(keys, before),
-                )
-            )
-            before = keys
-        return rows
-
-
-def _new_share(keys: NDArray[np.int64], before: NDArray[np.int64] | None) -> float:
-    if before is None or keys.size == 0:
-        return float("nan")
-    return float((~np.isin(keys, before)).mean())
+            yield node_statistics(graph, before)
+            before = graph

@@ -20,9 +20,11 @@ def _near(x: Context, values: Array) -> Array:
 
 FEATURES: tuple[Feature, ...] = (
     _figure("listeners", "stocks that listen to this one", "stocks"),
-    _figure("strength", "mean |rho| of the stocks it listens to", "0..1"),
-    _figure("same_sector", "share of them in its own sector", "0..1"),
-    _figure("kept", "share of them that the graph before had too", "0..1"),
+    _figure("neighbours", "stocks it listens to", "stocks"),
+    _figure("mean_abs_rho", "mean |rho| of those", "0..1"),
+    _figure("same_sector_share", "share of them in its own sector", "0..1"),
+    _figure("clustering", "share of pairs of them of which one listens to the other", "0..1"),
+    _figure("kept_share", "share of them that the graph before had too", "0..1"),
     _graph("neighbour_return_1", "mean r of the stocks it listens to", "fraction", REACH,
            lambda x: _near(x, x.return_NS)),
     _graph("neighbour_return_5", "their mean return_5", "fraction", REACH,

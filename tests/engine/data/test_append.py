@@ -50,7 +50,7 @@ def market(config: Config) -> RawTables:
         return pl.when(hit).then(by).otherwise(1.0)
 
     scale = (
-        factor(names[3], -5, -5, 3.0)  # reverts: a bad print
+        factor(names[3], -5, -5, 2.37)  # reverts: a bad print
         * factor(names[4], -4, -1, 2.2)  # stays: a jump
         * factor(names[5], -3, -1, 0.5)  # a 2:1 split
     )

@@ -2,58 +2,12 @@ import datetime as dt
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from engine.config import GraphConfig
 from engine.errors import IntegrityError
-from engine.graph.build import graph_of_date
-from engine.graph.correlation import (
-    market_free_returns,
-    strongest_neighbours,
-    weighted_correlation,
-)
+from engine.graph.edges import graph_of_date
 from engine.graph.graph import Graph
 from tests.conftest import World
-
-
-def test_weighted_correlation_equals_numpy_on_complete_windows() -> None:
-    x = np.random.default_rng(0).normal(size=(6, 60))
-    weights = 0.5 ** (np.arange(59, -1, -1) / 20.0)
-    expected = np.empty((6, 6))
-    cov = np.cov(x, aweights=weights, ddof=0)
-    expected = cov / np.sqrt(np.outer(np.diag(cov), np.diag(cov)))
-    np.fill_diagonal(expected, 0.0)
-    got = weighted_correlation(x, 20.0, 0.1)
-    np.testing.assert_allclose(got, expected * 0.9, atol=1e-5)
-
-
-def test_stocks_with_too_few_returns_have_no_correlation() -> None:
-    x = np.random.default_rng(0).normal(size=(3, 30))
-    x[1, :15] = np.nan
-    rho = weighted_correlation(x, 20.0, 0.0)
-    assert (rho[1] == 0).all()
-    assert rho[0, 2] != 0
-
-
-@settings(max_examples=50)
-@given(st.integers(0, 10**6), st.integers(1, 6))
-def test_top_k_equals_sorting(seed: int, k: int) -> None:
-    rng = np.random.default_rng(seed)
-    strength = rng.choice([0.0, 0.1, 0.3, 0.5, 0.7], (7, 7)).astype(np.float32)
-    got = strongest_neighbours(strength, k, 0.2)
-    for i in range(7):
-        order = sorted((j for j in range(7) if j != i and strength[i, j] >= 0.2),
-                       key=lambda j: (-strength[i, j], j))[:k]  # fmt: skip
-        assert [j for j in got[i] if j >= 0] == order
-
-
-def test_market_move_is_taken_out() -> None:
-    returns = np.array([[0.1, 0.02], [0.3, np.nan], [0.2, 0.04]])
-    member = np.array([[True, True], [True, True], [False, True]])
-    free = market_free_returns(returns, member)
-    np.testing.assert_allclose(free[:, 0], [-0.1, 0.1, 0.0])
-    np.testing.assert_allclose(free[[0, 2], 1], [-0.01, 0.01])
 
 
 def test_edges_point_from_neighbour_to_listener_and_attributes_are_true() -> None:

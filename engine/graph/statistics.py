@@ -1,0 +1,157 @@
+"""What a graph looks like: one line per date, and columns per stock that may serve as features."""
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from engine.graph.graph import Graph
+
+PAIR = 2**32
+"""source * PAIR + target: one number per edge."""
+NAN = float("nan")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphStatistics:
+    """One date. Degrees count edges per node of the universe; shares are fractions."""
+
+    date: dt.date
+    nodes: int
+    edges: int
+    mean_degree: float
+    """Edges per node: the mean in-degree, which is the mean out-degree; 0 without nodes."""
+    max_in_degree: int
+    """Most stocks one stock listens to: k where the threshold leaves enough."""
+    max_out_degree: int
+    """Most listeners of one stock: the largest hub."""
+    isolated_share: float
+    """Share of nodes that listen to nobody."""
+    unheard_share: float
+    """Share of nodes that nobody listens to."""
+    turnover: float
+    """Share of edges that the graph before did not have; NaN for the first and without edges."""
+    same_sector_share: float
+    """Share of edges within one known sector; NaN without edges."""
+    mean_abs_rho: float
+    """Mean |rho| of the edges; NaN without edges."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeStatistics:
+    """Columns over ``nodes_N`` of one date. float32; NaN where undefined. Neighbours = heard sources."""
+
+    date: dt.date
+    nodes_N: NDArray[np.int64]
+    listeners_N: NDArray[np.float32]
+    """Stocks that listen to this one (out-degree)."""
+    neighbours_N: NDArray[np.float32]
+    """Stocks this one listens to (in-degree)."""
+    mean_abs_rho_N: NDArray[np.float32]
+    """Over the neighbours; NaN without any."""
+    same_sector_share_N: NDArray[np.float32]
+    """Of the neighbours; NaN without any."""
+    clustering_N: NDArray[np.float32]
+    """Share of pairs of neighbours of which one listens to the other; NaN below two neighbours."""
+    kept_share_N: NDArray[np.float32]
+    """Share of the neighbours it listened to in the graph before; NaN without neighbours, for the first
+    graph and for a stock that was not in the graph before."""
+
+
+def graph_statistics(graphs: Iterable["Graph"]) -> Iterator[GraphStatistics]:
+    """One row per graph, in order; turnover is against the graph before it in the sequence."""
+    before = None
+    for graph in graphs:
+        source_E, target_E = graph.edge_index_2E
+        n, edges = graph.nodes_N.size, source_E.size
+        keys = edge_keys(graph)
+        yield GraphStatistics(
+            date=graph.date,
+            nodes=n,
+            edges=edges,
+            mean_degree=edges / n if n else 0.0,
+            max_in_degree=_largest_count(target_E),
+            max_out_degree=_largest_count(source_E),
+            isolated_share=1.0 - np.unique(target_E).size / n if n else 0.0,
+            unheard_share=1.0 - np.unique(source_E).size / n if n else 0.0,
+            turnover=NAN
+            if before is None or not edges
+            else 1 - float(np.isin(keys, before).mean()),
+            same_sector_share=float(graph.edge_attr_EK[:, 2].mean()) if edges else NAN,
+            mean_abs_rho=float(graph.edge_attr_EK[:, 1].mean()) if edges else NAN,
+        )
+        before = keys
+
+
+def node_statistics(graph: "Graph", before: "Graph | None") -> NodeStatistics:
+    """Per-stock columns of a graph; ``before`` is the graph built before it, None for the first."""
+    n = graph.nodes_N.size
+    source_E, target_E = np.searchsorted(graph.nodes_N, graph.edge_index_2E)
+    heard_N = np.bincount(target_E, minlength=n)
+    kept_N = np.full(n, np.nan)
+    if before is not None:
+        kept_E = np.isin(edge_keys(graph), edge_keys(before))
+        known_N = np.isin(graph.nodes_N, before.nodes_N)
+        kept_N = np.where(known_N, _mean_per(target_E, kept_E, heard_N), np.nan)
+    return NodeStatistics(
+        date=graph.date,
+        nodes_N=graph.nodes_N,
+        listeners_N=np.bincount(source_E, minlength=n).astype(np.float32),
+        neighbours_N=heard_N.astype(np.float32),
+        mean_abs_rho_N=_mean_per(target_E, graph.edge_attr_EK[:, 1], heard_N),
+        same_sector_share_N=_mean_per(target_E, graph.edge_attr_EK[:, 2], heard_N),
+        clustering_N=_clustering(*_rows(source_E, target_E, heard_N)),
+        kept_share_N=kept_N.astype(np.float32),
+    )
+
+
+def edge_keys(graph: "Graph") -> NDArray[np.int64]:
+    """One number per edge ``[E]``, the same for the same pair on every date."""
+    source_E, target_E = graph.edge_index_2E
+    return np.asarray(source_E * PAIR + target_E)
+
+
+def _largest_count(node_E: NDArray[np.int64]) -> int:
+    return int(np.bincount(node_E).max()) if node_E.size else 0
+
+
+def _mean_per(
+    target_E: NDArray[np.int64], value_E: NDArray[np.generic], count_N: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Mean of the values of each target's edges; NaN without edges."""
+    total_N = np.bincount(target_E, weights=value_E, minlength=count_N.size)
+    mean_N = np.full(count_N.size, np.nan)
+    np.divide(total_N, count_N, out=mean_N, where=count_N > 0)
+    return mean_N.astype(np.float32)
+
+
+def _rows(
+    source_E: NDArray[np.int64], target_E: NDArray[np.int64], heard_N: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Neighbours of node i are ``source[start[i] : start[i + 1]]``."""
+    start = np.concatenate([[0], np.cumsum(heard_N)])
+    return source_E[np.argsort(target_E, kind="stable")], start
+
+
+@njit(cache=True)
+def _clustering(source_E: NDArray[np.int64], start: NDArray[np.int64]) -> NDArray[np.float32]:
+    N = start.size - 1
+    out_N = np.full(N, np.nan, dtype=np.float32)
+    for i in range(N):
+        near = source_E[start[i] : start[i + 1]]
+        linked = 0
+        for a in range(near.size):
+            for b in range(a):
+                p, q = near[a], near[b]
+                if (source_E[start[p] : start[p + 1]] == q).any() or (
+                    source_E[start[q] : start[q + 1]] == p
+                ).any():
+                    linked += 1
+        if near.size > 1:
+            out_N[i] = linked / (near.size * (near.size - 1) / 2)
+    return out_N

@@ -1,60 +1,143 @@
-"""Rolling statistics on dense ``[N, S]`` float64 arrays, one stock a row, one compiled pass each.
+"""Rolling statistics on dense ``[N, S]`` float64 arrays, one stock a row.
 
-Column t of a result uses columns t - window + 1 .. t only. NaN entries are left out; a window with fewer
-than 60 % valid entries gives NaN. Sums are taken afresh or updated per row from the series' start, so a
-value never depends on what comes after it, to the last bit.
+Column t of a result uses columns t - window + 1 .. t only, to the last bit. Missing entries (NaN or
+infinite) are left out; a window with fewer than 60 % valid entries gives NaN, and so does every column
+before the first full window. Results do not depend on the number of threads, nor on how much history
+comes before: with c a multiple of ``BLOCK``, ``kernel(x[:, c:])`` equals ``kernel(x)[:, c:]`` bit for bit
+from column c + look-back + BLOCK on, the look-back being the window rounded up to a multiple of
+``BLOCK`` (`engine.features.kernels.anchor` says why). A table can so be extended by a day without
+recomputing it.
 """
 
 import numpy as np
-from numba import njit, prange
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-MIN_VALID = 0.6
-"""Share of a window that must be valid."""
+from engine.features.kernels import lines, moments, order, recursive
+from engine.features.kernels.anchor import BLOCK, MIN_VALID, Array, Windows, needed
 
-
-def needed(window: int) -> int:
-    """Fewest valid entries a window must have."""
-    return max(1, int(np.ceil(MIN_VALID * window)))
+__all__ = [
+    "BLOCK",
+    "MIN_VALID",
+    "correlation",
+    "ewm",
+    "kurtosis",
+    "lookback_ewm",
+    "maximum",
+    "mean",
+    "minimum",
+    "needed",
+    "quantile",
+    "rank",
+    "regression",
+    "shift",
+    "since_maximum",
+    "since_minimum",
+    "skewness",
+    "std",
+    "sum_",
+    "trend",
+]
 
 
 def mean(x_NS: Array, window: int) -> Array:
     """Arithmetic mean of the window."""
-    return _moments(x_NS, window, needed(window), False)
+    return _one(moments.mean_rows(_rows(x_NS), *_windows(window), True))
+
+
+def sum_(x_NS: Array, window: int) -> Array:
+    """Sum of the valid entries of the window; a missing entry counts 0."""
+    return _one(moments.mean_rows(_rows(x_NS), *_windows(window), False))
 
 
 def std(x_NS: Array, window: int) -> Array:
-    """Standard deviation of the window, divisor n - 1; NaN below two valid entries."""
-    return _moments(x_NS, window, max(2, needed(window)), True)
+    """Standard deviation of the window, divisor n - 1; NaN below two valid entries, 0 if constant."""
+    return _one(moments.deviation_rows(_rows(x_NS), *_windows(window, 2)))
+
+
+def skewness(x_NS: Array, window: int) -> Array:
+    """Third standardised moment (divisor n); NaN for a constant window or below three valid entries."""
+    return _one(moments.shape_rows(_rows(x_NS), *_windows(window, 3), False))
+
+
+def kurtosis(x_NS: Array, window: int) -> Array:
+    """Fourth standardised moment (divisor n) less 3; NaN for a constant window or below four entries."""
+    return _one(moments.shape_rows(_rows(x_NS), *_windows(window, 4), True))
 
 
 def maximum(x_NS: Array, window: int) -> Array:
     """Largest valid entry of the window."""
-    return _extreme(x_NS, window, needed(window), 1.0)
+    return _one(order.extreme_rows(_rows(x_NS), *_windows(window), 1.0))
 
 
 def minimum(x_NS: Array, window: int) -> Array:
     """Smallest valid entry of the window."""
-    return _extreme(x_NS, window, needed(window), -1.0)
+    return _one(order.extreme_rows(_rows(x_NS), *_windows(window), -1.0))
 
 
-def skewness(x_NS: Array, window: int) -> Array:
-    """Third standardised moment (divisor n); NaN for a constant window."""
-    return _skew(x_NS, window, max(3, needed(window)))
+def since_maximum(x_NS: Array, window: int) -> Array:
+    """Sessions since the largest valid entry, 0 = today; the latest of equal ones."""
+    return _one(order.since_rows(_rows(x_NS), *_windows(window), 1.0))
+
+
+def since_minimum(x_NS: Array, window: int) -> Array:
+    """Sessions since the smallest valid entry, 0 = today; the latest of equal ones."""
+    return _one(order.since_rows(_rows(x_NS), *_windows(window), -1.0))
+
+
+def rank(x_NS: Array, window: int) -> Array:
+    """Rank of the last entry among the window's valid ones / their number, in (0, 1].
+
+    Ties share their mean rank. NaN where the last entry is missing. Qlib's RANK.
+    """
+    return _one(order.rank_rows(_rows(x_NS), *_windows(window)))
+
+
+def quantile(x_NS: Array, window: int, q: float) -> Array:
+    """Quantile 0 <= q <= 1 of the valid entries, linear between the two nearest. Qlib's QTLU, QTLD."""
+    if not 0.0 <= q <= 1.0:
+        raise ValueError(f"quantile {q} is not between 0 and 1")
+    _windows(window)
+    return np.asarray(order.quantile_rows(_rows(x_NS), window, needed(window), q))
 
 
 def regression(y_NS: Array, x_S: Array, window: int) -> tuple[Array, Array]:
-    """Slope and correlation of each row on one common series over the window (pairs both valid)."""
-    return _regress(y_NS, x_S, window, max(3, needed(window)))
+    """Slope and correlation of each row on one common series over the window (pairs both valid).
+
+    A constant series gives NaN for both; a constant row gives slope 0 and correlation NaN.
+    """
+    slope, rho = lines.pair_rows(_rows(y_NS), _rows(x_S[None, :]), *_windows(window, 3))
+    return _one(slope), _one(rho)
+
+
+def correlation(x_NS: Array, y_NS: Array, window: int) -> Array:
+    """Pearson correlation of two arrays, row by row (pairs both valid); NaN if either is constant."""
+    if x_NS.shape != y_NS.shape:
+        raise ValueError(f"correlation of shapes {x_NS.shape} and {y_NS.shape}")
+    return _one(lines.pair_rows(_rows(x_NS), _rows(y_NS), *_windows(window, 3))[1])
+
+
+def trend(x_NS: Array, window: int) -> tuple[Array, Array, Array]:
+    """Least squares on the session number: slope a session, R^2, residual of the last entry.
+
+    Qlib's BETA, RSQR and RESI. A constant window gives slope 0, R^2 NaN, residual 0; the residual is NaN
+    where the last entry is missing.
+    """
+    slope, r2, residual = lines.trend_rows(_rows(x_NS), *_windows(window, 3))
+    return _one(slope), _one(r2), _one(residual)
 
 
 def ewm(x_NS: Array, span: float) -> Array:
     """Exponential mean with alpha = 2 / (span + 1), started at the first valid entry.
 
-    A NaN leaves the mean where it was and gives NaN for that column.
+    A NaN leaves the mean where it was and gives NaN for that column. The memory is finite: at every
+    column that is a multiple of ``BLOCK`` the mean starts again ceil(6 * span) columns back, so what is
+    forgotten weighs less than e^-12.
     """
-    return _ewm(x_NS, 2.0 / (span + 1.0))
+    return np.asarray(recursive.ewm_rows(_rows(x_NS), float(span)))
+
+
+def lookback_ewm(span: float) -> int:
+    """Sessions before t that `ewm` can depend on."""
+    return int(np.ceil(recursive.MEMORY_SPANS * span)) + BLOCK
 
 
 def shift(x_NS: Array, sessions: int) -> Array:
@@ -62,146 +145,20 @@ def shift(x_NS: Array, sessions: int) -> Array:
     if sessions < 0:
         raise ValueError("a feature may not look ahead")
     out_NS = np.full_like(x_NS, np.nan)
-    out_NS[:, sessions:] = x_NS[:, : x_NS.shape[1] - sessions]
+    out_NS[:, sessions:] = x_NS[:, : max(0, x_NS.shape[1] - sessions)]
     return out_NS
 
 
-@njit(parallel=True, cache=True)
-def _moments(x_NS: Array, window: int, need: int, deviation: bool) -> Array:
-    N, S = x_NS.shape
-    out_NS = np.full((N, S), np.nan)
-    for i in prange(N):
-        count, level = 0, 0.0
-        total, square = 0.0, 0.0
-        has_level = False
-        for t in range(S):
-            new = x_NS[i, t]
-            if np.isfinite(new):
-                if not has_level:
-                    level, has_level = new, True
-                count += 1
-                total += new - level
-                square += (new - level) ** 2
-            if t >= window:
-                old = x_NS[i, t - window]
-                if np.isfinite(old):
-                    count -= 1
-                    total -= old - level
-                    square -= (old - level) ** 2
-            if t % window == 0:
-                # Summed afresh once a window, around its newest value: rounding cannot pile up.
-                count, total, square = 0, 0.0, 0.0
-                for s in range(max(0, t - window + 1), t + 1):
-                    v = x_NS[i, s]
-                    if np.isfinite(v):
-                        if count == 0:
-                            level = v
-                        count += 1
-                        total += v - level
-                        square += (v - level) ** 2
-                has_level = count > 0
-            if t < window - 1 or count < need:
-                continue
-            if deviation:
-                variance = (square - total * total / count) / (count - 1)
-                out_NS[i, t] = np.sqrt(max(variance, 0.0))
-            else:
-                out_NS[i, t] = level + total / count
-    return out_NS
+def _windows(window: int, fewest: int = 1) -> tuple[Windows, Windows]:
+    """One window, and the fewest valid entries that it must have."""
+    if window < 1:
+        raise ValueError(f"window of {window} sessions")
+    return np.array([window]), np.array([max(fewest, needed(window))])
 
 
-@njit(parallel=True, cache=True)
-def _extreme(x_NS: Array, window: int, need: int, sign: float) -> Array:
-    """Monotone queue: each entry enters and leaves once."""
-    N, S = x_NS.shape
-    out_NS = np.full((N, S), np.nan)
-    for i in prange(N):
-        queue = np.empty(S, dtype=np.int64)
-        head, tail, count = 0, 0, 0
-        for t in range(S):
-            v = x_NS[i, t] * sign
-            if np.isfinite(v):
-                count += 1
-                while tail > head and x_NS[i, queue[tail - 1]] * sign <= v:
-                    tail -= 1
-                queue[tail] = t
-                tail += 1
-            if t >= window and np.isfinite(x_NS[i, t - window]):
-                count -= 1
-            while tail > head and queue[head] <= t - window:
-                head += 1
-            if t >= window - 1 and count >= need:
-                out_NS[i, t] = x_NS[i, queue[head]]
-    return out_NS
+def _rows(x_NS: Array) -> Array:
+    return np.ascontiguousarray(x_NS, dtype=np.float64)
 
 
-@njit(parallel=True, cache=True)
-def _skew(x_NS: Array, window: int, need: int) -> Array:
-    N, S = x_NS.shape
-    out_NS = np.full((N, S), np.nan)
-    for i in prange(N):
-        for t in range(window - 1, S):
-            count, total = 0, 0.0
-            for s in range(t - window + 1, t + 1):
-                if np.isfinite(x_NS[i, s]):
-                    count += 1
-                    total += x_NS[i, s]
-            if count < need:
-                continue
-            centre = total / count
-            m2, m3 = 0.0, 0.0
-            for s in range(t - window + 1, t + 1):
-                if np.isfinite(x_NS[i, s]):
-                    d = x_NS[i, s] - centre
-                    m2 += d * d
-                    m3 += d * d * d
-            m2 /= count
-            if m2 > 1e-20:
-                out_NS[i, t] = (m3 / count) / m2**1.5
-    return out_NS
-
-
-@njit(parallel=True, cache=True)
-def _regress(y_NS: Array, x_S: Array, window: int, need: int) -> tuple[Array, Array]:
-    N, S = y_NS.shape
-    slope_NS = np.full((N, S), np.nan)
-    rho_NS = np.full((N, S), np.nan)
-    for i in prange(N):
-        for t in range(window - 1, S):
-            n, sx, sy = 0, 0.0, 0.0
-            for s in range(t - window + 1, t + 1):
-                if np.isfinite(x_S[s]) and np.isfinite(y_NS[i, s]):
-                    n += 1
-                    sx += x_S[s]
-                    sy += y_NS[i, s]
-            if n < need:
-                continue
-            mx, my = sx / n, sy / n
-            xx, yy, xy = 0.0, 0.0, 0.0
-            for s in range(t - window + 1, t + 1):
-                if np.isfinite(x_S[s]) and np.isfinite(y_NS[i, s]):
-                    dx, dy = x_S[s] - mx, y_NS[i, s] - my
-                    xx += dx * dx
-                    yy += dy * dy
-                    xy += dx * dy
-            if xx > 0.0:
-                slope_NS[i, t] = xy / xx
-                if yy > 0.0:
-                    rho_NS[i, t] = xy / np.sqrt(xx * yy)
-    return slope_NS, rho_NS
-
-
-@njit(parallel=True, cache=True)
-def _ewm(x_NS: Array, alpha: float) -> Array:
-    N, S = x_NS.shape
-    out_NS = np.full((N, S), np.nan)
-    for i in prange(N):
-        level, started = 0.0, False
-        for t in range(S):
-            v = x_NS[i, t]
-            if not np.isfinite(v):
-                continue
-            level = v if not started else level + alpha * (v - level)
-            started = True
-            out_NS[i, t] = level
-    return out_NS
+def _one(out_NWS: Array) -> Array:
+    return out_NWS[:, 0]

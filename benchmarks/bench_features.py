@@ -1,52 +1,107 @@
-"""Rolling kernels on dense arrays against polars' rolling expressions over the long table."""
+"""79 Alpha158 columns on 1.28 M rows: our kernels against pandas, polars and Qlib's expression engine.
 
+Each round runs ours next to every peer. CPU seconds of all threads are what counts: a second thread is
+not a better algorithm. Set QLIB_PYTHON to an interpreter that has Qlib; ROUNDS to the number of rounds.
+"""
+
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+import benchmarks.pairs  # noqa: F401  (thread limits come before the numeric libraries)
 import numpy as np
+import pandas as pd
 import polars as pl
+from numpy.typing import NDArray
 
-from benchmarks.pairs import compare
-from engine.features import rolling
+from benchmarks.alpha158 import CANDLE, NAMES, WINDOWS, alpha158
+from benchmarks.alpha158_pandas import alpha158_pandas
+from benchmarks.alpha158_polars import alpha158_flat, alpha158_over
+from benchmarks.alpha158_rows import load_bars
+from benchmarks.memory import keep_memory
+from benchmarks.qlib_peer import qlib_peer
 
-STOCKS, SESSIONS, WINDOW = 1000, 1250, 20
+Array = NDArray[np.float64]
+Seconds = tuple[float, float]
+"""CPU, wall."""
 
 
 def main() -> None:
-    rng = np.random.default_rng(0)
-    x_NS = rng.normal(size=(STOCKS, SESSIONS)).cumsum(axis=1) + 100.0
-    frame = pl.DataFrame({"symbol": np.repeat(np.arange(STOCKS), SESSIONS), "x": x_NS.ravel()})
-    rows = f"{STOCKS * SESSIONS / 1e6:.2f} M rows"
-    column = pl.col("x")
-    peers = {
-        "mean": (rolling.mean, column.rolling_mean(WINDOW)),
-        "std": (rolling.std, column.rolling_std(WINDOW)),
-        "max": (rolling.maximum, column.rolling_max(WINDOW)),
-        "skewness": (rolling.skewness, column.rolling_skew(WINDOW)),
+    keep_memory()
+    rounds = int(os.environ.get("ROUNDS", "3"))
+    bars = load_bars()
+    N, S = bars["close"].shape
+    columns = {name: x_NS.ravel() for name, x_NS in bars.items()}
+    columns["symbol"] = np.repeat(np.arange(N), S)
+    columns["position"] = np.tile(np.arange(S, dtype=float), N)
+    frame, table = pl.DataFrame(columns), pd.DataFrame(columns)
+    ours_FNS = alpha158(bars)
+    peers: dict[str, Callable[[], Seconds]] = {
+        "polars over(symbol)": lambda: timed(lambda: alpha158_over(frame)),
+        "polars flat, masked": lambda: timed(lambda: alpha158_flat(frame)),
+        "pandas groupby rolling": lambda: timed(lambda: alpha158_pandas(table)),
     }
-    for name, (kernel, expression) in peers.items():
-        over = expression.over("symbol")
-        compare(
-            f"rolling {name} {WINDOW}, {rows}",
-            lambda kernel=kernel: kernel(x_NS, WINDOW),
-            {"polars over(symbol)": lambda over=over: frame.select(over)},
+    report_agreement("polars over", ours_FNS, alpha158_over(frame).to_numpy())
+    report_agreement("polars flat", ours_FNS, alpha158_flat(frame).to_numpy())
+    report_agreement("pandas", ours_FNS, alpha158_pandas(table).to_numpy())
+    with qlib_peer(bars) as qlib:
+        if qlib is not None:
+            peers["Qlib expressions"] = qlib.evaluate
+            qlib.evaluate()
+            report_agreement("Qlib", ours_FNS, qlib.values())
+        del ours_FNS
+        pairs = [
+            {name: (timed(lambda: alpha158(bars)), work()) for name, work in peers.items()}
+            for _ in range(rounds)
+        ]
+    for name in peers:
+        report_seconds(name, [pair[name] for pair in pairs])
+
+
+def timed(work: Callable[[], object]) -> Seconds:
+    """CPU (all threads) and wall seconds."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    work()
+    return time.process_time() - cpu, time.perf_counter() - wall
+
+
+def report_seconds(name: str, pairs: list[tuple[Seconds, Seconds]]) -> None:
+    """Medians of both, and of the ratios peer / ours within a pair: above 1 ours is faster."""
+    text = f"{name:<24}"
+    for label, k in (("CPU", 0), ("wall", 1)):
+        mine = statistics.median(ours[k] for ours, _ in pairs)
+        theirs = statistics.median(peer[k] for _, peer in pairs)
+        ratios = sorted(peer[k] / ours[k] for ours, peer in pairs)
+        text += (
+            f"  {label} s: ours {mine:6.3f}, peer {theirs:7.2f}, "
+            f"x{statistics.median(ratios):6.1f} [{ratios[0]:.1f}, {ratios[-1]:.1f}]"
         )
-    kernels = (rolling.mean, rolling.std, rolling.maximum, rolling.minimum, rolling.skewness)
-    expressions = [
-        function(window).over("symbol").alias(f"{i}_{window}")
-        for i, function in enumerate(
-            (
-                column.rolling_mean,
-                column.rolling_std,
-                column.rolling_max,
-                column.rolling_min,
-                column.rolling_skew,
-            )
-        )
-        for window in (5, 10, 20, 60)
-    ]
-    compare(
-        f"20 rolling columns, {rows}",
-        lambda: [kernel(x_NS, window) for kernel in kernels for window in (5, 10, 20, 60)],
-        {"polars, one select": lambda: frame.select(expressions)},
-        pairs=5,
+    sys.stdout.write(f"{text}  of {len(pairs)} pairs\n")
+
+
+def report_agreement(name: str, ours_FNS: Array, peer_RF: Array) -> None:
+    """Worst column's 99.9 % quantile of the relative difference, after the longest window has filled.
+
+    Relative to the peer's value, but at least to a thousandth of the column's median size.
+    """
+    F, N, S = ours_FNS.shape
+    worst, worst_name, missing = -1.0, "", 0
+    for k, column in enumerate(NAMES):
+        first = 0 if column in CANDLE else max(WINDOWS)
+        a = ours_FNS[k, :, first:].ravel()
+        b = peer_RF[:, k].reshape(N, S)[:, first:].ravel().astype(float)
+        both = np.isfinite(a) & np.isfinite(b)
+        missing += int((np.isfinite(a) != np.isfinite(b)).sum())
+        size = np.maximum(np.abs(b[both]), 1e-3 * np.median(np.abs(b[both])))
+        size[size == 0] = 1.0
+        error = float(np.quantile(np.abs(a[both] - b[both]) / size, 0.999))
+        if error > worst:
+            worst, worst_name = error, column
+    sys.stdout.write(
+        f"equal to {name:<12} worst column {worst_name}: {worst:.1e} relative at the 99.9 % quantile; "
+        f"{missing} of {F * N * S} values missing on one side only\n"
     )
 
 

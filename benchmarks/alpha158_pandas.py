@@ -1,0 +1,76 @@
+"""The 79 columns of `benchmarks.alpha158` by grouped rolling windows of pandas."""
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.alpha158 import NAMES, TINY, WINDOWS
+
+
+def alpha158_pandas(frame: pd.DataFrame) -> pd.DataFrame:
+    """Columns `NAMES` from long rows ``symbol, open, high, low, close, volume`` sorted by symbol, date.
+
+    pandas has no rolling slope: it and the correlations follow from rolling means of products.
+    """
+    o, h, l, c, v = (frame[name] for name in ("open", "high", "low", "close", "volume"))
+    symbol = frame["symbol"]
+    before = c.groupby(symbol).shift(1)
+    d = c - before
+    position = frame.groupby("symbol").cumcount().astype(float)
+    log_volume = np.log(v + 1.0)
+    series = pd.DataFrame(
+        {
+            "symbol": symbol,
+            "c": c,
+            "v": v,
+            "lv": log_volume,
+            "pc": position * c,
+            "cl": c * log_volume,
+            "up": (d > 0).astype(float),
+            "gain": d.clip(lower=0.0),
+            "move": d.abs(),
+            "w": (c / before - 1.0).abs() * v,
+        }
+    )
+    groups = series.groupby("symbol")
+    out = _candle(o, h, l, c)
+    high, low = h.groupby(symbol), l.groupby(symbol)
+    for w in WINDOWS:
+        mean = groups.rolling(w).mean().reset_index(level=0, drop=True)
+        sd = groups[["c", "v", "lv", "w"]].rolling(w).std().reset_index(level=0, drop=True)
+        top = high.rolling(w).max().reset_index(level=0, drop=True)
+        bottom = low.rolling(w).min().reset_index(level=0, drop=True)
+        x_mean = position - (w - 1) / 2.0
+        slope = (mean["pc"] - x_mean * mean["c"]) / ((w * w - 1) / 12.0)
+        part = w / (w - 1.0)
+        out[f"ROC{w}"] = c.groupby(symbol).shift(w) / c
+        out[f"MA{w}"] = mean["c"] / c
+        out[f"STD{w}"] = sd["c"] / c
+        out[f"BETA{w}"] = slope / c
+        out[f"RSQR{w}"] = slope**2 * ((w * w - 1) / 12.0) * part / sd["c"] ** 2
+        out[f"MAX{w}"] = top / c
+        out[f"MIN{w}"] = bottom / c
+        out[f"RSV{w}"] = (c - bottom) / (top - bottom + TINY)
+        covariance = (mean["cl"] - mean["c"] * mean["lv"]) * part
+        out[f"CORR{w}"] = covariance / (sd["c"] * sd["lv"])
+        out[f"CNTP{w}"] = mean["up"]
+        out[f"SUMP{w}"] = mean["gain"] / (mean["move"] + TINY)
+        out[f"VMA{w}"] = mean["v"] / (v + TINY)
+        out[f"VSTD{w}"] = sd["v"] / (v + TINY)
+        out[f"WVMA{w}"] = sd["w"] / (mean["w"] + TINY)
+    return pd.DataFrame(out)[list(NAMES)]
+
+
+def _candle(o: pd.Series, h: pd.Series, l: pd.Series, c: pd.Series) -> dict[str, pd.Series]:
+    extent = h - l + TINY
+    top, bottom = np.maximum(o, c), np.minimum(o, c)
+    return {
+        "KMID": (c - o) / o,
+        "KLEN": (h - l) / o,
+        "KMID2": (c - o) / extent,
+        "KUP": (h - top) / o,
+        "KUP2": (h - top) / extent,
+        "KLOW": (bottom - l) / o,
+        "KLOW2": (bottom - l) / extent,
+        "KSFT": (2.0 * c - h - l) / o,
+        "KSFT2": (2.0 * c - h - l) / extent,
+    }

@@ -7,28 +7,15 @@ daily return, m for the market's, and name[-k] for k sessions earlier.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from engine.errors import ConfigError
 from engine.features import rolling
 from engine.features.context import Array, Context
+from engine.features.feature import Feature
 
 FAMILIES = ("price", "volatility", "volume", "technical", "cross_section", "sector", "market")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Feature:
-    name: str
-    family: str
-    formula: str
-    unit: str
-    lookback: int
-    """Sessions before t that the value can depend on (exponential means: five spans)."""
-    compute: Callable[[Context], Array]
-    scope: Literal["stock", "market"] = "stock"
 
 
 def select(families: Iterable[str]) -> tuple[Feature, ...]:

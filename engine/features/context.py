@@ -1,10 +1,12 @@
 """What a feature may look at: dense arrays of the past, and the series several features share."""
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from engine.data.panel import DensePanel
@@ -23,6 +25,8 @@ class Context:
     dense: DensePanel
     member_NS: NDArray[np.bool_]
     _regressions: dict[int, tuple[Array, Array]] = field(default_factory=dict)
+    tables: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    """Optional tables by name, whole; a feature uses rows with ``available`` up to its session only."""
 
     @cached_property
     def return_NS(self) -> Array:

@@ -14,8 +14,9 @@ from engine.config import Config, Market
 from engine.data.panel import DensePanel, Panel
 from engine.data.universe import membership_NS
 from engine.errors import DataError, IntegrityError
-from engine.features.catalog import Feature, select
+from engine.features.catalog import select
 from engine.features.context import Context
+from engine.features.feature import Feature
 from engine.features.normalise import rank_within_day, scale_by_past
 from engine.features.targets import forward_returns
 from engine.files import digest, read_manifest, write_manifest

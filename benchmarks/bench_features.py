@@ -10,12 +10,12 @@ import sys
 import time
 from collections.abc import Callable
 
-import benchmarks.pairs  # noqa: F401  (thread limits come before the numeric libraries)
 import numpy as np
 import pandas as pd
 import polars as pl
 from numpy.typing import NDArray
 
+import benchmarks.pairs  # noqa: F401  (thread limits come before the numeric libraries)
 from benchmarks.alpha158 import CANDLE, NAMES, WINDOWS, alpha158
 from benchmarks.alpha158_pandas import alpha158_pandas
 from benchmarks.alpha158_polars import alpha158_flat, alpha158_over

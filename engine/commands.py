@@ -41,6 +41,15 @@ def _option(name: str, text: str, **more: object) -> Parameter:
 
 RUN = Parameter(name="run", kind="argument", help="Run id, its start, or `last`.", required=True)
 
+OPTIONAL_TABLES = {
+    "options": "index options",
+    "flow": "turnover by investor type",
+    "margin": "margin positions",
+    "short": "short selling by sector",
+    "statements": "financial statements",
+    "earnings": "scheduled dates of results",
+}
+
 COMMANDS: tuple[Command, ...] = (
     Command(
         name="demo",
@@ -63,7 +72,14 @@ COMMANDS: tuple[Command, ...] = (
             _option("prices", "CSV or Parquet file, or a folder of them."),
             _option("securities", "Table of names and sectors."),
             _option("index", "Table of the market index: date, close."),
-            _option("columns", 'Column mapping, e.g. "symbol=code,close=adj".'),
+            *(
+                _option(name, f"Table of {what}: CSV or Parquet file, or a folder of them.")
+                for name, what in OPTIONAL_TABLES.items()
+            ),
+            _option(
+                "columns",
+                'Column mapping, e.g. "symbol=code,close=adj,options.strike=Strike".',
+            ),
         ),
     ),
     Command(

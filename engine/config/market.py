@@ -24,6 +24,8 @@ class SyntheticConfig(Table):
     """Strength of the planted own-history signal. 1 = as documented; 0 = none."""
     network_signal: float = Field(1.0, ge=0, le=5)
     """Strength of the lead-lag network. 1 = as documented; 0 = none."""
+    optional_tables: bool = False
+    """Also options, flow, margin, short selling, statements and earnings dates; they carry no signal."""
 
 
 class DataConfig(Table):

@@ -21,7 +21,7 @@ All three states decay geometrically, so the expected return from entry (close t
 closed sum: the oracle score.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from engine.config import SyntheticConfig
 from engine.data.calendar import weekdays
+from engine.data.synthetic_tables import optional_tables
 from engine.data.tables import BAR_SCHEMA, SECURITY_SCHEMA, RawTables, complete
 
 FIRST_DAY = "2018-01-02"
@@ -113,6 +114,8 @@ def generate(config: SyntheticConfig) -> SyntheticMarket:
         source=f"synthetic(seed={config.seed})",
         oracle=oracle,
     )
+    if config.optional_tables:
+        raw = replace(raw, optional=optional_tables(raw, config.seed))
     return SyntheticMarket(raw=raw, cluster_N=stocks.cluster, symbols=symbols)
 
 

@@ -1,5 +1,6 @@
 """`ingest`: market data into the panel store."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from engine.data.files_source import read_files
@@ -19,13 +20,27 @@ def ingest(
     securities: str | None,
     index: str | None,
     columns: str | None,
+    options: str | None = None,
+    flow: str | None = None,
+    margin: str | None = None,
+    short: str | None = None,
+    statements: str | None = None,
+    earnings: str | None = None,
 ) -> Outcome:
     """Read a source and make it the current snapshot; the same data give the same snapshot."""
     context.sink.emit(StageStarted(stage="ingest"))
     if source == "synthetic":
         raw = generate(context.config.data.synthetic).raw
     else:
-        raw = _files(context, prices, securities, index, columns)
+        optional = {
+            "options": options,
+            "flow": flow,
+            "margin": margin,
+            "short": short,
+            "statements": statements,
+            "earnings": earnings,
+        }
+        raw = _files(context, prices, securities, index, columns, optional)
     snapshot = PanelStore(context.workspace / "data").save(raw)
     dates = raw.bars["date"]
     summary = {
@@ -36,12 +51,17 @@ def ingest(
         "symbols": raw.bars["symbol"].n_unique(),
         "first": str(dates.min()),
         "last": str(dates.max()),
+        "optional": {name: len(table) for name, table in raw.optional.items()},
+        "notes": list(raw.notes),
     }
-    text = (
+    lines = [
         f"snapshot {snapshot}: {summary['rows']:,} rows, {summary['symbols']:,} symbols, "
-        f"{summary['first']} to {summary['last']}\nnext: `atft-tui check`"
-    )
-    return Outcome(json=summary, text=text)
+        f"{summary['first']} to {summary['last']}",
+        *(f"{name}: {len(table):,} rows" for name, table in raw.optional.items()),
+        *raw.notes,
+        "next: `atft-tui check`",
+    ]
+    return Outcome(json=summary, text="\n".join(lines))
 
 
 def _files(
@@ -50,6 +70,7 @@ def _files(
     securities: str | None,
     index: str | None,
     columns: str | None,
+    optional: Mapping[str, str | None],
 ) -> RawTables:
     if prices is None:
         raise UsageError("ingest --source files needs --prices FILE")
@@ -62,6 +83,7 @@ def _files(
         index=Path(index) if index else None,
         columns=context.config.data.columns | parse_columns(columns),
         market=market,
+        optional={name: Path(path) for name, path in optional.items() if path},
     )
 
 

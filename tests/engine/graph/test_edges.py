@@ -1,5 +1,7 @@
 """Graphs of dates: kinds, attributes, and independence of what else is computed."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 

@@ -1,0 +1,160 @@
+"""A table's rows in the order in which they became known, and their values at the closes of a context."""
+
+# Shape suffixes: R rows, K keys (symbols, sectors, investors, or 1), N stocks, S sessions.
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from engine.data.publication import Alignment, Days, align_rows, codes, day_column
+from engine.data.tables import OPTIONAL, complete
+from engine.features.context import Array, Context
+from engine.features.families import history
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of known keys, sorted by key, ``available``, then ``date`` (or ``period_end``)."""
+
+    frame: pl.DataFrame
+    key_R: NDArray[np.int32]
+    available_R: Days
+    date_R: Days
+    keys: tuple[str, ...]
+    dates_S: NDArray[np.datetime64]
+    _alignments: dict[str, Alignment] = field(default_factory=dict)
+    _columns: dict[str, Array] = field(default_factory=dict)
+
+    def column(self, name: str) -> Array:
+        """``[R]``; NaN = null or infinite."""
+        if name not in self._columns:
+            values_R = self.frame[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+            self._columns[name] = np.where(np.isfinite(values_R), values_R, np.nan)
+        return self._columns[name]
+
+    def alignment(self, kind: str = "all", keep_R: NDArray[np.bool_] | None = None) -> Alignment:
+        """Newest row known at each close, among those of ``keep_R``; kept under the name ``kind``."""
+        if kind not in self._alignments:
+            key_R = self.key_R if keep_R is None else np.where(keep_R, self.key_R, np.int32(-1))
+            self._alignments[kind] = align_rows(
+                key_R, self.available_R, self.date_R, len(self.keys), self.dates_S
+            )
+        return self._alignments[kind]
+
+    def at_close(self, value_R: Array) -> Array:
+        """``[K, S]``: the value of the newest row known."""
+        return self.alignment().values(value_R)
+
+    def age(self) -> Array:
+        """``[K, S]``: weekdays since the newest row became available."""
+        return self.alignment().age()
+
+    def mean(self, value_R: Array, window: int) -> Array:
+        return history.mean(self.key_R, self.date_R, value_R, window)
+
+    def std(self, value_R: Array, window: int) -> Array:
+        return history.std(self.key_R, self.date_R, value_R, window)
+
+    def z(self, value_R: Array, window: int) -> Array:
+        return history.z(self.key_R, self.date_R, value_R, window)
+
+    def z_weeks(self, value_R: Array, weeks: int) -> Array:
+        return history.z_weeks(self.key_R, self.date_R, value_R, weeks)
+
+    def weeks_before(self, value_R: Array, weeks: int) -> Array:
+        return history.weeks_before(self.key_R, self.date_R, value_R, weeks)
+
+    def percentile(self, value_R: Array, window: int) -> Array:
+        return history.percentile(self.key_R, self.date_R, value_R, window)
+
+    def lag(self, value_R: Array, steps: int) -> Array:
+        return history.lag(self.key_R, self.date_R, value_R, steps)
+
+    def change(self, value_R: Array, steps: int) -> Array:
+        """Own value less that of ``steps`` dates before."""
+        return value_R - self.lag(value_R, steps)
+
+
+def table(x: Context, name: str) -> pl.DataFrame:
+    """An optional table with all its columns; without rows where the context has none."""
+    schema = OPTIONAL[name]
+    frame = x.tables.get(name)
+    return pl.DataFrame(schema=schema) if frame is None else complete(frame, schema)
+
+
+def arrange(
+    frame: pl.DataFrame, by: str | None, keys: Sequence[str], dates_S: NDArray[np.datetime64]
+) -> Rows:
+    """Rows of a frame whose column ``by`` is one of ``keys``; all of them, under one key, without."""
+    date = "period_end" if "period_end" in frame.columns else "date"
+    code = pl.Series("__key", codes(frame[by], keys) if by else np.zeros(len(frame), np.int32))
+    ordered = (
+        frame.with_columns(code)
+        .filter((pl.col("__key") >= 0) & pl.col("available").is_not_null())
+        .sort("__key", "available", date, maintain_order=True)
+    )
+    return Rows(
+        frame=ordered,
+        key_R=ordered["__key"].to_numpy(),
+        available_R=day_column(ordered["available"], 0),
+        date_R=day_column(ordered[date], 0),
+        keys=tuple(keys) if by else ("",),
+        dates_S=dates_S,
+    )
+
+
+def shared(x: Context) -> dict[str, object]:
+    """What several features of a context share, by name; it lives as long as the context."""
+    store: dict[str, object] = vars(x).setdefault("_shared_by_families", {})
+    return store
+
+
+def per_stock(x: Context, name: str) -> Rows:
+    """A table with a column ``symbol``: K = the context's stocks."""
+    return _cached(x, name, "symbol", x.dense.symbols)
+
+
+def per_sector(x: Context, name: str) -> Rows:
+    """A table with a column ``sector``: K = all sectors of the table, sorted."""
+    return _cached(x, name, "sector", distinct(table(x, name), "sector"))
+
+
+def per_investor(x: Context, name: str) -> Rows:
+    """A table with a column ``investor``: K = all types of the table, sorted."""
+    return _cached(x, name, "investor", distinct(table(x, name), "investor"))
+
+
+def distinct(frame: pl.DataFrame, column: str) -> tuple[str, ...]:
+    return tuple(frame[column].drop_nulls().unique().sort())
+
+
+def to_stocks(x: Context, value_KS: Array, keys: Sequence[str]) -> Array:
+    """``[N, S]``: each stock's row of a per-sector array; NaN where its sector is unknown."""
+    row = {key: i for i, key in enumerate(keys)}
+    row_N = np.array(
+        [row.get(x.dense.sectors[code], -1) if code >= 0 else -1 for code in x.dense.sector_N],
+        dtype=np.int64,
+    )
+    padded_KS = np.vstack([value_KS, np.full((1, x.dense.dates_S.size), np.nan)])
+    return np.asarray(padded_KS[row_N])
+
+
+def _cached(x: Context, name: str, by: str, keys: Sequence[str]) -> Rows:
+    store = shared(x)
+    if name not in store:
+        store[name] = arrange(table(x, name), by, keys, x.dense.dates_S)
+    rows = store[name]
+    assert isinstance(rows, Rows)
+    return rows
+
+
+def ratio(a: Array, b: Array) -> Array:
+    """a / b; NaN where b is 0."""
+    return np.asarray(a / np.where(b != 0, b, np.nan))
+
+
+def log(x: Array) -> Array:
+    """Natural logarithm; NaN where not positive."""
+    return np.asarray(np.log(np.where(x > 0, x, np.nan)))

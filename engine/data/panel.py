@@ -52,12 +52,12 @@ class DensePanel:
         }
         return replace(self, symbols=tuple(self.symbols[n] for n in rows_N), **arrays)
 
-    def window(self, start: int, stop: int) -> "DensePanel":
-        """The columns of sessions ``start`` to ``stop`` (of the panel, not of this object), copied."""
+    def window(self, start: int, stop: int, rows: slice = slice(None)) -> "DensePanel":
+        """Sessions ``start`` to ``stop`` (of the panel, not of this object) of these rows, copied."""
         a, b = start - self.first, stop - self.first
 
         def cut(x_NS: NDArray[np.float64]) -> NDArray[np.float64]:
-            return np.ascontiguousarray(x_NS[:, a:b])
+            return np.ascontiguousarray(x_NS[rows, a:b])
 
         arrays: dict[str, Any] = {
             f"{name}_NS": cut(getattr(self, f"{name}_NS")) for name in COLUMNS
@@ -67,7 +67,10 @@ class DensePanel:
             dates_S=self.dates_S[a:b],
             index_close_S=None if self.index_close_S is None else self.index_close_S[a:b],
             first=start,
-            bars_before_N=self.bars_before_N + np.isfinite(self.close_NS[:, :a]).sum(axis=1),
+            symbols=self.symbols[rows],
+            sector_N=self.sector_N[rows],
+            bars_before_N=self.bars_before_N[rows]
+            + np.isfinite(self.close_NS[rows, :a]).sum(axis=1),
             **arrays,
         )
 

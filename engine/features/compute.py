@@ -4,6 +4,7 @@ A value depends on a bounded past only (`engine.features.rolling`), so any range
 whole history: a build goes through it piece by piece, and a new day is a piece of one session.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -20,10 +21,8 @@ from engine.features.rolling import BLOCK
 from engine.graph.graph import GraphSeries
 
 Array = NDArray[np.float64]
-REACHES = (256, 384, 512, 768, 1024)
+REACHES = (128, 192, 320, 448, 640, 1024)
 """Sessions before a piece that are looked at: features with like look-backs share their intermediates."""
-CHAIN = 3
-"""Running sums are taken afresh at most `BLOCK` sessions further back, in at most so many steps."""
 NODE_FIGURES = (
     "listeners",
     "neighbours",
@@ -33,9 +32,12 @@ NODE_FIGURES = (
     "kept_share",
 )
 """Columns of `engine.graph.statistics.NodeStatistics` that are features."""
-WORKING_BYTES = 2_500_000_000
-ARRAYS = 40
-"""Arrays of a piece that are alive together, at most."""
+WORKING_BYTES = 1_000_000_000
+"""For the values of a batch of features in a piece."""
+BATCH = 48
+"""Features computed together at most."""
+PORTION = 256
+"""Stocks taken together where a value depends on its own row only: the arrays stay in the cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,7 @@ class Inputs:
 
 def reach(feature: Feature) -> int:
     """Sessions before a piece that the feature has to be computed on to be exact in it."""
-    need = feature.lookback + CHAIN * BLOCK
+    need = feature.lookback + feature.depth * BLOCK
     return next((r for r in REACHES if r >= need), -(-need // BLOCK) * BLOCK)
 
 
@@ -60,7 +62,7 @@ def longest_reach(features: Sequence[Feature]) -> int:
 
 def pieces(stocks: int, sessions: int) -> Iterator[tuple[int, int]]:
     """Ranges of sessions, multiples of `BLOCK` but for the last, that fit the working memory."""
-    room = int(WORKING_BYTES / ARRAYS / 8 / max(stocks, 1)) - REACHES[1]
+    room = WORKING_BYTES // (BATCH * 4 * max(stocks, 1))
     size = max(4 * BLOCK, min(room, 2048) // BLOCK * BLOCK)
     for first in range(0, sessions, size):
         yield first, min(sessions, first + size)
@@ -83,17 +85,24 @@ def market_columns(inputs: Inputs, features: Sequence[Feature]) -> dict[str, NDA
 
 def raw_values(
     inputs: Inputs, features: Sequence[Feature], first: int, stop: int
-) -> Iterator[tuple[Feature, Array]]:
-    """Stock-scope features as they are, ``[N, stop - first]``, NaN = unknown, in order of their reach."""
-    stock = sorted((f for f in features if f.scope == "stock"), key=reach)
-    context, begin = None, -1
-    for feature in stock:
-        start = max(0, (first - reach(feature)) // BLOCK * BLOCK)
-        if context is None or start != begin:
-            context, begin = _context(inputs, start, first, stop), start
-        with np.errstate(divide="ignore", invalid="ignore"):
-            values_NT = np.asarray(feature.compute(context), dtype=np.float64)
-        yield feature, values_NT[:, first - start :]
+) -> Iterator[tuple[Feature, NDArray[np.float32]]]:
+    """Stock-scope features as they are, ``[N, stop - first]``, NaN = unknown; not in the order given."""
+    stock = [f for f in features if f.scope == "stock"]
+    order = sorted(stock, key=lambda f: (f.own, reach(f)))  # stable: families stay together
+    for (own, back), group in itertools.groupby(order, key=lambda f: (f.own, reach(f))):
+        start = max(0, (first - back) // BLOCK * BLOCK)
+        members = list(group)
+        for batch in (members[i : i + BATCH] for i in range(0, len(members), BATCH)):
+            shape = (len(batch), len(inputs.universe.symbols), stop - first)
+            values_FNT = np.empty(shape, dtype=np.float32)
+            size = PORTION if own else max(shape[1], 1)
+            for n in range(0, shape[1], size):
+                rows = slice(n, n + size)
+                context = _context(inputs, start, first, stop, rows)
+                for f, feature in enumerate(batch):
+                    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                        values_FNT[f, rows] = feature.compute(context)[:, first - start :]
+            yield from zip(batch, values_FNT, strict=True)
 
 
 def compute_sessions(
@@ -119,20 +128,19 @@ def compute_sessions(
     return out_TNF
 
 
-def _context(inputs: Inputs, start: int, first: int, stop: int) -> Context:
+def _context(inputs: Inputs, start: int, first: int, stop: int, rows: slice) -> Context:
     universe, graphs = inputs.universe, inputs.graphs
-    dense = inputs.dense.window(start, stop)
     figures: dict[str, Array] = {}
     neighbours = None
-    if graphs is not None:
+    if graphs is not None and rows.start == 0 and rows.stop >= len(universe.symbols):
         figures = _figures(graphs, universe, start, first, stop)
 
         def neighbours(x_NS: Array) -> Array:
             return neighbour_mean(graphs, x_NS, start, first, stop)
 
     return Context(
-        dense,
-        np.ascontiguousarray(universe.member_SN[start:stop].T),
+        inputs.dense.window(start, stop, rows),
+        np.ascontiguousarray(universe.member_SN[start:stop, rows].T),
         np.ascontiguousarray(universe.market_KS[:, start:stop]),
         graph=figures,
         neighbours=neighbours,

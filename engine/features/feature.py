@@ -34,6 +34,10 @@ class Feature:
     """From when on a row of that table may be used."""
     core: bool = False
     """One of the columns of ``features.breadth = core``."""
+    depth: int = 1
+    """How many running sums are taken of one another: each reaches up to a block further back."""
+    own: bool = False
+    """A stock's value depends on its own row and the market only, so stocks can be taken in portions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class Family:
     name: str
     source: str = "bars"
     published: str = AT_CLOSE
+    own: bool = True
 
     def stock(
         self,
@@ -53,6 +58,8 @@ class Family:
         compute: Callable[["Context"], Array],
         *,
         core: bool = False,
+        depth: int = 1,
+        own: bool | None = None,
     ) -> Feature:
         return Feature(
             name=name,
@@ -64,6 +71,8 @@ class Family:
             source=self.source,
             published=self.published,
             core=core,
+            depth=depth,
+            own=self.own if own is None else own,
         )
 
     def market(

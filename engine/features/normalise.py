@@ -77,7 +77,9 @@ def normal_scores(values_DN: Array) -> Array:
 
 
 @njit(parallel=True, cache=True)
-def rank_within_day(values_NS: Array, member_NS: NDArray[np.bool_]) -> NDArray[np.float32]:
+def rank_within_day(
+    values_NS: NDArray[np.floating], member_NS: NDArray[np.bool_]
+) -> NDArray[np.float32]:
     """Normal scores of each column among its members; 0 for non-members and missing values.
 
     Result is day-major ``[S, N]``. Values are ranked as float32: what differs by less is a tie.

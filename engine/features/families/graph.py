@@ -3,7 +3,7 @@
 from engine.features.context import Array, Context
 from engine.features.feature import Family, Feature
 
-_graph = Family("graph", source="graph").stock
+_graph = Family("graph", source="graph", own=False).stock
 REBUILD = 64
 """A graph is at most this old; its correlations reach back `graph.window` sessions further."""
 REACH = 252 + REBUILD

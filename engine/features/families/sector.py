@@ -6,7 +6,7 @@ from engine.features import rolling
 from engine.features.context import Array, Context
 from engine.features.feature import Family, Feature, ratio
 
-_sector = Family("sector", source="securities").stock
+_sector = Family("sector", source="securities", own=False).stock
 
 
 def _relative(x: Context) -> Array:

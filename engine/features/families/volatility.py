@@ -93,7 +93,7 @@ FEATURES: tuple[Feature, ...] = (
     _vol("volatility_ratio_20_120", "sd(r, 20) / sd(r, 120)", "1", 121,
          lambda x: ratio(x.volatility(20), x.volatility(120))),
     _vol("volatility_of_volatility_60", "sd(sd(r, 20), 60) / mean(sd(r, 20), 60)", "1", 81,
-         lambda x: ratio(rolling.std(x.volatility(20), 60), rolling.mean(x.volatility(20), 60))),
+         lambda x: ratio(rolling.std(x.volatility(20), 60), rolling.mean(x.volatility(20), 60)), depth=2),
     _vol("autocorrelation_20", "correlation(r, r[-1], 20)", "-1..1", 22,
          lambda x: _autocorrelation(x, 20)),
     _vol("autocorrelation_60", "correlation(r, r[-1], 60)", "-1..1", 62,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -42,7 +43,7 @@ def world() -> tuple[DensePanel, Tables]:
 
 def tail(dense: DensePanel, sessions: int) -> DensePanel:
     """The newest sessions."""
-    cut = {}
+    cut: dict[str, Any] = {}
     for item in fields(dense):
         value = getattr(dense, item.name)
         if item.name.endswith("S") and value is not None:
@@ -78,7 +79,8 @@ def scramble(table: pl.DataFrame, later: pl.Expr) -> pl.DataFrame:
                 pl.when(later).then(pl.col(name) * noise).otherwise(pl.col(name)).alias(name)
             )
         elif kind == pl.Date and name != "available":
-            moved = pl.col(name) + pl.duration(days=pl.Series(random.integers(-90, 90, len(table))))
+            days = pl.lit(pl.Series(random.integers(-90, 90, len(table))))
+            moved = pl.col(name) + pl.duration(days=days)
             out.append(pl.when(later).then(moved).otherwise(pl.col(name)).alias(name))
     return table.with_columns(out)
 

@@ -165,3 +165,13 @@ def test_a_tail_of_the_sessions_gives_the_same_bits(sessions: int) -> None:
         back = next(f.lookback for f in FEATURES if f.name == name)
         new = sessions - back
         assert same(value[..., -new:], whole[name][..., -new:]), name
+
+
+@pytest.mark.parametrize("sessions", [1, 7])
+def test_figures_of_the_tables_alone_need_no_session_before(sessions: int) -> None:
+    dense, tables = world()
+    alone = tuple(feature for feature in FEATURES if feature.lookback == 0)
+    assert len(alone) > 80
+    whole = values(context(dense, tables), alone)
+    for name, value in values(context(tail(dense, sessions), tables), alone).items():
+        assert same(value, whole[name][..., -sessions:]), name

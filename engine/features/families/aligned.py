@@ -150,6 +150,14 @@ def _cached(x: Context, name: str, by: str, keys: Sequence[str]) -> Rows:
     return rows
 
 
+def summed(value_KS: Array) -> Array:
+    """``[S]``: sum over the keys, one after the other, NaN as 0: the same bits for any number of sessions."""
+    total_S = np.zeros(value_KS.shape[1])
+    for value_S in value_KS:
+        total_S += np.nan_to_num(value_S)
+    return total_S
+
+
 def ratio(a: Array, b: Array) -> Array:
     """a / b; NaN where b is 0."""
     return np.asarray(a / np.where(b != 0, b, np.nan))

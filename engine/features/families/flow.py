@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from engine.features.context import Array
-from engine.features.families.aligned import Rows, per_investor, ratio
+from engine.features.families.aligned import Rows, per_investor, ratio, summed
 from engine.features.feature import Feature
 
 TYPES = ("foreign", "individual", "trust", "proprietary")
@@ -86,7 +86,7 @@ def _breadth(r: Rows) -> Array:
 
 def _foreign_share(r: Rows) -> Array:
     gross_KS = r.at_close(_gross(r))
-    return ratio(_of(r, gross_KS, "foreign"), np.nan_to_num(gross_KS).sum(axis=0))
+    return ratio(_of(r, gross_KS, "foreign"), summed(gross_KS))
 
 
 def _impulse(r: Rows) -> Array:

@@ -80,9 +80,7 @@ def _history(
             count, at = _insert(dates, values, count, date_R[r], value_R[r])
             if at < 0:
                 continue
-            low = 0
-            while dates[low] <= date_R[r] - span:
-                low += 1
+            low = np.searchsorted(dates[: at + 1], date_R[r] - span, side="right")
             out_R[r] = _statistic(values[low : at + 1], need, what, window)
     return out_R
 

@@ -9,6 +9,8 @@ least so many weeks before, as known; weekly and daily tables both work.
 from collections.abc import Callable
 
 import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
 
 from engine.data.publication import days
 from engine.features import rolling
@@ -21,6 +23,8 @@ PUBLISHED = (
 )
 REACH = 60
 """Sessions back in which a position's date must lie to be set against today's volume."""
+GAP = 20
+"""Sessions without a bar over which the share count of the last bar is kept."""
 WEEK, MONTH, YEAR = 1, 4, 52
 """Weeks."""
 
@@ -38,34 +42,61 @@ def _imbalance(r: Rows) -> Array:
     return ratio(long_R - short_R, long_R + short_R)
 
 
-def _volume_then(x: Context, date_R: Array) -> Array:
-    """``[N, S]``: ADV20 of the session in the shares of the date (days since 1970) that a row gives.
-
-    Share counts before and after a split differ by quoted / continuous price. NaN where the date is
-    more than 60 sessions back.
-    """
+def _bars(x: Context) -> tuple[Array, Array]:
+    """``[N, S]`` each: ADV20 in shares of the first bar, and today's shares per share of the first bar."""
     store = shared(x)
-    if "adv20" not in store:
-        store["adv20"] = rolling.mean(x.dense.volume_NS, 20)
-        store["shares"] = _carried(x.dense.close_NS / x.dense.close_raw_NS)
-    volume_NS, shares_NS = store["adv20"], store["shares"]
-    assert isinstance(volume_NS, np.ndarray)
-    assert isinstance(shares_NS, np.ndarray)
-    date_NS = _rows(x).at_close(date_R)
-    session_NS = np.searchsorted(
-        days(x.dense.dates_S), np.nan_to_num(date_NS, nan=-1e9), side="right"
-    )
-    session_NS = session_NS - 1
-    near_NS = (session_NS >= 0) & (np.arange(x.dense.dates_S.size) - session_NS <= REACH)
-    then_NS = np.take_along_axis(shares_NS, np.maximum(session_NS, 0), axis=1)
-    return np.asarray(np.where(near_NS, volume_NS * then_NS, np.nan))
+    if "margin bars" not in store:
+        store["margin bars"] = (
+            rolling.mean(x.dense.volume_NS, 20),
+            _carried(x.dense.close_NS / x.dense.close_raw_NS, GAP),
+        )
+    found = store["margin bars"]
+    assert isinstance(found, tuple)
+    return found
 
 
-def _carried(x_NS: Array) -> Array:
-    """The newest valid entry of the last 20 sessions, so that one session without a bar costs nothing."""
+def _over_volume(x: Context, position_R: Array, date_R: Array) -> Array:
+    """``[N, S]``: the newest row's position over ADV20, in the shares of its date (days since 1970)."""
+    dates_S = days(x.dense.dates_S)
+    session_R = np.searchsorted(dates_S, np.nan_to_num(date_R, nan=-np.inf), side="right") - 1
+    return _divided(_rows(x).alignment().row_KS, position_R, session_R, *_bars(x))
+
+
+@njit(parallel=True, cache=True)
+def _divided(
+    row_NS: NDArray[np.int32],
+    position_R: Array,
+    session_R: NDArray[np.int64],
+    volume_NS: Array,
+    shares_NS: Array,
+) -> Array:
+    N, S = row_NS.shape
+    out_NS = np.full((N, S), np.nan)
+    for i in prange(N):
+        for t in range(S):
+            row = row_NS[i, t]
+            if row < 0:
+                continue
+            then = session_R[row]
+            if then < 0 or t - then > REACH:
+                continue
+            volume = volume_NS[i, t] * shares_NS[i, then]
+            if volume > 0.0:
+                out_NS[i, t] = position_R[row] / volume
+    return out_NS
+
+
+@njit(parallel=True, cache=True)
+def _carried(x_NS: Array, gap: int) -> Array:
+    """The newest valid entry of the session and the ``gap`` before it."""
     out_NS = x_NS.copy()
-    for back in range(1, 21):
-        out_NS = np.where(np.isfinite(out_NS), out_NS, rolling.shift(x_NS, back))
+    for i in prange(len(x_NS)):
+        last = -gap - 1
+        for t in range(x_NS.shape[1]):
+            if np.isfinite(x_NS[i, t]):
+                last = t
+            elif t - last <= gap:
+                out_NS[i, t] = x_NS[i, last]
     return out_NS
 
 
@@ -77,7 +108,7 @@ def _per_volume(columns: dict[str, float]) -> Callable[[Context], Array]:
         total_R = np.zeros(r.key_R.size)
         for name, sign in columns.items():
             total_R = total_R + sign * r.column(name)
-        return ratio(r.at_close(total_R), _volume_then(x, r.date_R.astype(np.float64)))
+        return _over_volume(x, total_R, r.date_R.astype(np.float64))
 
     return compute
 
@@ -88,12 +119,9 @@ def _change_per_volume(column: str, weeks: int) -> Callable[[Context], Array]:
     def compute(x: Context) -> Array:
         r = _rows(x)
         date_R = r.date_R.astype(np.float64)
-        now_NS = ratio(r.at_close(r.column(column)), _volume_then(x, date_R))
-        before_NS = ratio(
-            r.at_close(r.weeks_before(r.column(column), weeks)),
-            _volume_then(x, r.weeks_before(date_R, weeks)),
-        )
-        return now_NS - before_NS
+        before_R = r.weeks_before(r.column(column), weeks)
+        now_NS = _over_volume(x, r.column(column), date_R)
+        return now_NS - _over_volume(x, before_R, r.weeks_before(date_R, weeks))
 
     return compute
 
@@ -131,7 +159,7 @@ def _feature(
     )
 
 
-BACK = REACH + 20
+BACK = REACH + GAP
 FEATURES: tuple[Feature, ...] = (
     _feature("long", "long / ADV20", "days of volume", BACK, _per_volume({"long": 1.0})),
     _feature("short", "short / ADV20", "days of volume", BACK, _per_volume({"short": 1.0})),

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.features import rolling
 from engine.features.context import Array, Context
-from engine.features.families.aligned import Rows, log, per_sector, ratio, to_stocks
+from engine.features.families.aligned import Rows, log, per_sector, ratio, summed, to_stocks
 from engine.features.feature import Feature
 
 PUBLISHED = "after the close of the session, so the session after"
@@ -25,7 +25,7 @@ def _market_ratio(r: Rows) -> Array:
     both_R = np.isfinite(_ratio(r))
     short_KS = r.at_close(np.where(both_R, r.column("short_turnover"), np.nan))
     all_KS = r.at_close(np.where(both_R, r.column("turnover"), np.nan))
-    return ratio(np.nan_to_num(short_KS).sum(axis=0), np.nan_to_num(all_KS).sum(axis=0))
+    return ratio(summed(short_KS), summed(all_KS))
 
 
 def _feature(name: str, formula: str, unit: str, at_close: Callable[[Rows], Array]) -> Feature:

@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable
 
-import benchmarks.pairs  # noqa: F401  (thread limits come before the numeric libraries)
 import numpy as np
 import pandas as pd
 import polars as pl

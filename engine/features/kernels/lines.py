@@ -266,23 +266,28 @@ def _trend_again(
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def pair_rows(y_NS: Array, x_MS: Array, windows_W: Windows, need_W: Windows) -> tuple[Array, Array]:
+def pair_rows(
+    y_NS: Array,
+    x_MS: Array,
+    windows_W: Windows,
+    need_W: Windows,
+    slope_NWS: Array,
+    rho_NWS: Array,
+) -> None:
     """`pair_row` of each row with its partner; M = N, or 1 for one partner of all."""
-    N, S = y_NS.shape
-    slope_NWS = np.empty((N, windows_W.size, S))
-    rho_NWS = np.empty((N, windows_W.size, S))
-    for i in prange(N):
+    for i in prange(len(y_NS)):
         x_S = x_MS[np.int64(i) % len(x_MS)]
         pair_row(y_NS[i], x_S, windows_W, need_W, slope_NWS[i], rho_NWS[i])
-    return slope_NWS, rho_NWS
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def trend_rows(y_NS: Array, windows_W: Windows, need_W: Windows) -> tuple[Array, Array, Array]:
-    N, S = y_NS.shape
-    slope_NWS = np.empty((N, windows_W.size, S))
-    r2_NWS = np.empty((N, windows_W.size, S))
-    residual_NWS = np.empty((N, windows_W.size, S))
-    for i in prange(N):
+def trend_rows(
+    y_NS: Array,
+    windows_W: Windows,
+    need_W: Windows,
+    slope_NWS: Array,
+    r2_NWS: Array,
+    residual_NWS: Array,
+) -> None:
+    for i in prange(len(y_NS)):
         trend_row(y_NS[i], windows_W, need_W, slope_NWS[i], r2_NWS[i], residual_NWS[i])
-    return slope_NWS, r2_NWS, residual_NWS

@@ -11,6 +11,7 @@ from engine.features.kernels.anchor import (
     blank_start,
     centre,
     cumulate,
+    cumulate_two,
     multiply,
     pad,
     running_count,
@@ -34,17 +35,15 @@ def pair_row(
         y_P[k] = y_P[k] if both == both else np.nan
     count_P = running_count(x_P)
     K = reach + BLOCK
-    x_K, y_K, product_K = np.empty(K), np.empty(K), np.empty(K)
+    x_K, y_K, product_K, square_K = np.empty(K), np.empty(K), np.empty(K), np.empty(K)
     sums_QK = np.empty((5, K))
     for a in range(0, S, BLOCK):
         centre(x_P[a : a + K], reach, x_K)
         centre(y_P[a : a + K], reach, y_K)
-        cumulate(x_K, reach, sums_QK[0])
-        cumulate(y_K, reach, sums_QK[1])
+        cumulate_two(x_K, y_K, reach, sums_QK[0], sums_QK[1])
         multiply(x_K, x_K, product_K)
-        cumulate(product_K, reach, sums_QK[2])
-        multiply(y_K, y_K, product_K)
-        cumulate(product_K, reach, sums_QK[3])
+        multiply(y_K, y_K, square_K)
+        cumulate_two(product_K, square_K, reach, sums_QK[2], sums_QK[3])
         multiply(x_K, y_K, product_K)
         cumulate(product_K, reach, sums_QK[4])
         count_K = count_P[a : a + K]
@@ -169,7 +168,8 @@ def trend_row(
     S, reach = y_S.size, windows_W.max()
     y_P, count_P = pad(y_S, reach)
     K = reach + BLOCK
-    y_K, x_K, product_K, position_K = np.empty(K), np.empty(K), np.empty(K), np.empty(K)
+    y_K, x_K, product_K, square_K = np.empty(K), np.empty(K), np.empty(K), np.empty(K)
+    position_K = np.empty(K)
     sums_QK = np.empty((5, K))
     for k in range(K):
         position_K[k] = k - reach
@@ -178,12 +178,10 @@ def trend_row(
         level = centre(seen_K, reach, y_K)
         for k in range(K):
             x_K[k] = position_K[k] if seen_K[k] == seen_K[k] else 0.0
-        cumulate(x_K, reach, sums_QK[0])
-        cumulate(y_K, reach, sums_QK[1])
+        cumulate_two(x_K, y_K, reach, sums_QK[0], sums_QK[1])
         multiply(x_K, x_K, product_K)
-        cumulate(product_K, reach, sums_QK[2])
-        multiply(y_K, y_K, product_K)
-        cumulate(product_K, reach, sums_QK[3])
+        multiply(y_K, y_K, square_K)
+        cumulate_two(product_K, square_K, reach, sums_QK[2], sums_QK[3])
         multiply(x_K, y_K, product_K)
         cumulate(product_K, reach, sums_QK[4])
         stop = min(S, a + BLOCK)

@@ -13,7 +13,7 @@ from engine.features.kernels.anchor import (
     Windows,
     blank_start,
     centre,
-    cumulate,
+    cumulate_two,
     multiply,
     pad,
 )
@@ -26,15 +26,14 @@ def mean_row(x_S: Array, windows_W: Windows, need_W: Windows, average: bool, out
     S, reach = x_S.size, windows_W.max()
     x_P, count_P = pad(x_S, reach)
     K = reach + BLOCK
-    d_K, sum_K, size_K = np.empty(K), np.empty(K), np.empty(K)
+    d_K, abs_K, sum_K, size_K = np.empty(K), np.empty(K), np.empty(K), np.empty(K)
     for a in range(0, S, BLOCK):
         seen_K = x_P[a : a + K]
         for k in range(K):
             v = abs(seen_K[k])
-            d_K[k] = v if v == v else 0.0
-        cumulate(d_K, reach, size_K)
+            abs_K[k] = v if v == v else 0.0
         level = centre(seen_K, reach, d_K)
-        cumulate(d_K, reach, sum_K)
+        cumulate_two(d_K, abs_K, reach, sum_K, size_K)
         count_K = count_P[a : a + K]
         for w in range(windows_W.size):
             window, need = windows_W[w], need_W[w]
@@ -102,13 +101,12 @@ def deviation_row(x_S: Array, windows_W: Windows, need_W: Windows, out_WS: Array
     S, reach = x_S.size, windows_W.max()
     x_P, count_P = pad(x_S, reach)
     K = reach + BLOCK
-    d_K, sum_K, square_K = np.empty(K), np.empty(K), np.empty(K)
+    d_K, dd_K, sum_K, square_K = np.empty(K), np.empty(K), np.empty(K), np.empty(K)
     for a in range(0, S, BLOCK):
         seen_K, count_K = x_P[a : a + K], count_P[a : a + K]
         centre(seen_K, reach, d_K)
-        cumulate(d_K, reach, sum_K)
-        multiply(d_K, d_K, d_K)
-        cumulate(d_K, reach, square_K)
+        multiply(d_K, d_K, dd_K)
+        cumulate_two(d_K, dd_K, reach, sum_K, square_K)
         for w in range(windows_W.size):
             window, need = windows_W[w], need_W[w]
             out = out_WS[w, a : min(S, a + BLOCK)]

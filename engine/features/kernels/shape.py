@@ -10,6 +10,7 @@ from engine.features.kernels.anchor import (
     blank_start,
     centre,
     cumulate,
+    cumulate_two,
     multiply,
     pad,
 )
@@ -31,8 +32,7 @@ def shape_row(x_S: Array, windows_W: Windows, need_W: Windows, fourth: bool, out
         centre(seen_K, reach, d_K)
         multiply(d_K, d_K, dd_K)
         multiply(dd_K, d_K, power_K)
-        cumulate(d_K, reach, sums_QK[0])
-        cumulate(dd_K, reach, sums_QK[1])
+        cumulate_two(d_K, dd_K, reach, sums_QK[0], sums_QK[1])
         cumulate(power_K, reach, sums_QK[2])
         if fourth:
             multiply(dd_K, dd_K, power_K)

@@ -30,7 +30,10 @@ TINY = 1e-12
 
 
 def alpha158(bars: dict[str, Array]) -> Array:
-    """``[79, N, S]`` from ``[N, S]`` arrays named open, high, low, close, volume; NaN before a full window."""
+    """``[79, N, S]`` from ``[N, S]`` arrays named open, high, low, close, volume.
+
+    NaN before a full window.
+    """
     out_FNS = np.empty((len(NAMES), *bars["close"].shape))
     need_W = np.array([max(3, needed(window)) for window in WINDOWS])
     fields = (bars[name] for name in ("open", "high", "low", "close", "volume"))
@@ -41,30 +44,30 @@ def alpha158(bars: dict[str, Array]) -> Array:
 @njit(parallel=True, cache=True, error_model="numpy")
 def _all_rows(open_NS, high_NS, low_NS, close_NS, volume_NS, windows_W, need_W, out_FNS):
     for i in prange(len(close_NS)):
-        o, h, l, c, v = open_NS[i], high_NS[i], low_NS[i], close_NS[i], volume_NS[i]
-        _candle(o, h, l, c, out_FNS, i)
-        _price(h, l, c, windows_W, need_W, out_FNS, i)
+        o, h, lo, c, v = open_NS[i], high_NS[i], low_NS[i], close_NS[i], volume_NS[i]
+        _candle(o, h, lo, c, out_FNS, i)
+        _price(h, lo, c, windows_W, need_W, out_FNS, i)
         _change(c, v, windows_W, need_W, out_FNS, i)
 
 
 @njit(cache=True, error_model="numpy")
-def _candle(o, h, l, c, out_FNS, i):
+def _candle(o, h, lo, c, out_FNS, i):
     mid, length, mid2 = out_FNS[0, i], out_FNS[1, i], out_FNS[2, i]
     up, up2, low, low2 = out_FNS[3, i], out_FNS[4, i], out_FNS[5, i], out_FNS[6, i]
     soft, soft2 = out_FNS[7, i], out_FNS[8, i]
     for t in range(c.size):
-        per_open, per_range = 1.0 / o[t], 1.0 / (h[t] - l[t] + TINY)
+        per_open, per_range = 1.0 / o[t], 1.0 / (h[t] - lo[t] + TINY)
         top, bottom = max(o[t], c[t]), min(o[t], c[t])
         mid[t], mid2[t] = (c[t] - o[t]) * per_open, (c[t] - o[t]) * per_range
-        length[t] = (h[t] - l[t]) * per_open
+        length[t] = (h[t] - lo[t]) * per_open
         up[t], up2[t] = (h[t] - top) * per_open, (h[t] - top) * per_range
-        low[t], low2[t] = (bottom - l[t]) * per_open, (bottom - l[t]) * per_range
-        shift = 2.0 * c[t] - h[t] - l[t]
+        low[t], low2[t] = (bottom - lo[t]) * per_open, (bottom - lo[t]) * per_range
+        shift = 2.0 * c[t] - h[t] - lo[t]
         soft[t], soft2[t] = shift * per_open, shift * per_range
 
 
 @njit(cache=True, error_model="numpy")
-def _price(h, l, c, windows_W, need_W, out_FNS, i):
+def _price(h, lo, c, windows_W, need_W, out_FNS, i):
     """ROC, MA, STD, BETA, RSQR, MAX, MIN, RSV: columns 9 to 48."""
     W, S = windows_W.size, c.size
     per_close = 1.0 / c
@@ -84,7 +87,7 @@ def _price(h, l, c, windows_W, need_W, out_FNS, i):
     _store(b_WS, out_FNS[29:34], i)
     extreme_row(h, windows_W, need_W, 1.0, a_WS)
     _scale(a_WS, per_close, out_FNS[34:39], i)
-    extreme_row(l, windows_W, need_W, -1.0, b_WS)
+    extreme_row(lo, windows_W, need_W, -1.0, b_WS)
     _scale(b_WS, per_close, out_FNS[39:44], i)
     for w in range(W):
         out, top, bottom = out_FNS[44 + w, i], a_WS[w], b_WS[w]

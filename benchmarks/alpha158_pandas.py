@@ -11,7 +11,7 @@ def alpha158_pandas(frame: pd.DataFrame) -> pd.DataFrame:
 
     pandas has no rolling slope: it and the correlations follow from rolling means of products.
     """
-    o, h, l, c, v = (frame[name] for name in ("open", "high", "low", "close", "volume"))
+    o, h, lo, c, v = (frame[name] for name in ("open", "high", "low", "close", "volume"))
     symbol = frame["symbol"]
     before = c.groupby(symbol).shift(1)
     d = c - before
@@ -32,8 +32,8 @@ def alpha158_pandas(frame: pd.DataFrame) -> pd.DataFrame:
         }
     )
     groups = series.groupby("symbol")
-    out = _candle(o, h, l, c)
-    high, low = h.groupby(symbol), l.groupby(symbol)
+    out = _candle(o, h, lo, c)
+    high, low = h.groupby(symbol), lo.groupby(symbol)
     for w in WINDOWS:
         mean = groups.rolling(w).mean().reset_index(level=0, drop=True)
         sd = groups[["c", "v", "lv", "w"]].rolling(w).std().reset_index(level=0, drop=True)
@@ -60,17 +60,17 @@ def alpha158_pandas(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(out)[list(NAMES)]
 
 
-def _candle(o: pd.Series, h: pd.Series, l: pd.Series, c: pd.Series) -> dict[str, pd.Series]:
-    extent = h - l + TINY
+def _candle(o: pd.Series, h: pd.Series, lo: pd.Series, c: pd.Series) -> dict[str, pd.Series]:
+    extent = h - lo + TINY
     top, bottom = np.maximum(o, c), np.minimum(o, c)
     return {
         "KMID": (c - o) / o,
-        "KLEN": (h - l) / o,
+        "KLEN": (h - lo) / o,
         "KMID2": (c - o) / extent,
         "KUP": (h - top) / o,
         "KUP2": (h - top) / extent,
-        "KLOW": (bottom - l) / o,
-        "KLOW2": (bottom - l) / extent,
-        "KSFT": (2.0 * c - h - l) / o,
-        "KSFT2": (2.0 * c - h - l) / extent,
+        "KLOW": (bottom - lo) / o,
+        "KLOW2": (bottom - lo) / extent,
+        "KSFT": (2.0 * c - h - lo) / o,
+        "KSFT2": (2.0 * c - h - lo) / extent,
     }

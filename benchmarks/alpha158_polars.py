@@ -76,17 +76,17 @@ def _rolling(w: int, within: Wrap) -> dict[str, pl.Expr]:
 
 
 def _candle() -> dict[str, pl.Expr]:
-    o, h, l, c = (pl.col(name) for name in ("open", "high", "low", "close"))
-    extent = h - l + TINY
+    o, h, lo, c = (pl.col(name) for name in ("open", "high", "low", "close"))
+    extent = h - lo + TINY
     top, bottom = pl.max_horizontal(o, c), pl.min_horizontal(o, c)
     return {
         "KMID": (c - o) / o,
-        "KLEN": (h - l) / o,
+        "KLEN": (h - lo) / o,
         "KMID2": (c - o) / extent,
         "KUP": (h - top) / o,
         "KUP2": (h - top) / extent,
-        "KLOW": (bottom - l) / o,
-        "KLOW2": (bottom - l) / extent,
-        "KSFT": (2.0 * c - h - l) / o,
-        "KSFT2": (2.0 * c - h - l) / extent,
+        "KLOW": (bottom - lo) / o,
+        "KLOW2": (bottom - lo) / extent,
+        "KSFT": (2.0 * c - h - lo) / o,
+        "KSFT2": (2.0 * c - h - lo) / extent,
     }

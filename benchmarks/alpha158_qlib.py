@@ -17,22 +17,9 @@ from qlib.contrib.data.loader import Alpha158DL
 from qlib.data.cache import H
 from qlib.data.dataset.loader import QlibDataLoader
 
-WANTED = [
-    "ROC",
-    "MA",
-    "STD",
-    "BETA",
-    "RSQR",
-    "MAX",
-    "MIN",
-    "RSV",
-    "CORR",
-    "CNTP",
-    "SUMP",
-    "VMA",
-    "VSTD",
-    "WVMA",
-]
+WANTED = (
+    "ROC", "MA", "STD", "BETA", "RSQR", "MAX", "MIN", "RSV", "CORR", "CNTP", "SUMP", "VMA", "VSTD", "WVMA",
+)  # fmt: skip
 
 
 def main() -> None:

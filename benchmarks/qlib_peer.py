@@ -75,7 +75,7 @@ def qlib_peer(bars: dict[str, Array]) -> Iterator[QlibPeer | None]:
 
 
 def write_qlib(folder: Path, bars: dict[str, Array]) -> None:
-    """Qlib's layout: a calendar, a list of instruments, and a float32 file a field that begins with its offset."""
+    """Qlib's layout: a calendar, a list of instruments, and a float32 file a field, its offset first."""
     N, S = bars["close"].shape
     days = np.busday_offset("2010-01-01", np.arange(S), roll="forward").astype(str)
     for name in ("calendars", "instruments", "features"):

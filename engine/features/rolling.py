@@ -11,7 +11,7 @@ recomputing it.
 
 import numpy as np
 
-from engine.features.kernels import lines, moments, order, recursive
+from engine.features.kernels import lines, moments, order, recursive, shape
 from engine.features.kernels.anchor import BLOCK, MIN_VALID, Array, Windows, needed
 
 __all__ = [
@@ -40,47 +40,65 @@ __all__ = [
 
 def mean(x_NS: Array, window: int) -> Array:
     """Arithmetic mean of the window."""
-    return _one(moments.mean_rows(_rows(x_NS), *_windows(window), True))
+    out_NWS = _empty(x_NS)
+    moments.mean_rows(_rows(x_NS), *_windows(window), True, out_NWS)
+    return out_NWS[:, 0]
 
 
 def sum_(x_NS: Array, window: int) -> Array:
     """Sum of the valid entries of the window; a missing entry counts 0."""
-    return _one(moments.mean_rows(_rows(x_NS), *_windows(window), False))
+    out_NWS = _empty(x_NS)
+    moments.mean_rows(_rows(x_NS), *_windows(window), False, out_NWS)
+    return out_NWS[:, 0]
 
 
 def std(x_NS: Array, window: int) -> Array:
     """Standard deviation of the window, divisor n - 1; NaN below two valid entries, 0 if constant."""
-    return _one(moments.deviation_rows(_rows(x_NS), *_windows(window, 2)))
+    out_NWS = _empty(x_NS)
+    moments.deviation_rows(_rows(x_NS), *_windows(window, 2), out_NWS)
+    return out_NWS[:, 0]
 
 
 def skewness(x_NS: Array, window: int) -> Array:
     """Third standardised moment (divisor n); NaN for a constant window or below three valid entries."""
-    return _one(moments.shape_rows(_rows(x_NS), *_windows(window, 3), False))
+    out_NWS = _empty(x_NS)
+    shape.shape_rows(_rows(x_NS), *_windows(window, 3), False, out_NWS)
+    return out_NWS[:, 0]
 
 
 def kurtosis(x_NS: Array, window: int) -> Array:
     """Fourth standardised moment (divisor n) less 3; NaN for a constant window or below four entries."""
-    return _one(moments.shape_rows(_rows(x_NS), *_windows(window, 4), True))
+    out_NWS = _empty(x_NS)
+    shape.shape_rows(_rows(x_NS), *_windows(window, 4), True, out_NWS)
+    return out_NWS[:, 0]
 
 
 def maximum(x_NS: Array, window: int) -> Array:
     """Largest valid entry of the window."""
-    return _one(order.extreme_rows(_rows(x_NS), *_windows(window), 1.0))
+    out_NWS = _empty(x_NS)
+    order.extreme_rows(_rows(x_NS), *_windows(window), 1.0, out_NWS)
+    return out_NWS[:, 0]
 
 
 def minimum(x_NS: Array, window: int) -> Array:
     """Smallest valid entry of the window."""
-    return _one(order.extreme_rows(_rows(x_NS), *_windows(window), -1.0))
+    out_NWS = _empty(x_NS)
+    order.extreme_rows(_rows(x_NS), *_windows(window), -1.0, out_NWS)
+    return out_NWS[:, 0]
 
 
 def since_maximum(x_NS: Array, window: int) -> Array:
     """Sessions since the largest valid entry, 0 = today; the latest of equal ones."""
-    return _one(order.since_rows(_rows(x_NS), *_windows(window), 1.0))
+    out_NWS = _empty(x_NS)
+    order.since_rows(_rows(x_NS), *_windows(window), 1.0, out_NWS)
+    return out_NWS[:, 0]
 
 
 def since_minimum(x_NS: Array, window: int) -> Array:
     """Sessions since the smallest valid entry, 0 = today; the latest of equal ones."""
-    return _one(order.since_rows(_rows(x_NS), *_windows(window), -1.0))
+    out_NWS = _empty(x_NS)
+    order.since_rows(_rows(x_NS), *_windows(window), -1.0, out_NWS)
+    return out_NWS[:, 0]
 
 
 def rank(x_NS: Array, window: int) -> Array:
@@ -88,7 +106,9 @@ def rank(x_NS: Array, window: int) -> Array:
 
     Ties share their mean rank. NaN where the last entry is missing. Qlib's RANK.
     """
-    return _one(order.rank_rows(_rows(x_NS), *_windows(window)))
+    out_NWS = _empty(x_NS)
+    order.rank_rows(_rows(x_NS), *_windows(window), out_NWS)
+    return out_NWS[:, 0]
 
 
 def quantile(x_NS: Array, window: int, q: float) -> Array:
@@ -96,7 +116,9 @@ def quantile(x_NS: Array, window: int, q: float) -> Array:
     if not 0.0 <= q <= 1.0:
         raise ValueError(f"quantile {q} is not between 0 and 1")
     _windows(window)
-    return np.asarray(order.quantile_rows(_rows(x_NS), window, needed(window), q))
+    out_NS = np.empty(x_NS.shape)
+    order.quantile_rows(_rows(x_NS), window, needed(window), q, out_NS)
+    return out_NS
 
 
 def regression(y_NS: Array, x_S: Array, window: int) -> tuple[Array, Array]:
@@ -104,15 +126,18 @@ def regression(y_NS: Array, x_S: Array, window: int) -> tuple[Array, Array]:
 
     A constant series gives NaN for both; a constant row gives slope 0 and correlation NaN.
     """
-    slope, rho = lines.pair_rows(_rows(y_NS), _rows(x_S[None, :]), *_windows(window, 3))
-    return _one(slope), _one(rho)
+    slope_NWS, rho_NWS = _empty(y_NS), _empty(y_NS)
+    lines.pair_rows(_rows(y_NS), _rows(x_S[None, :]), *_windows(window, 3), slope_NWS, rho_NWS)
+    return slope_NWS[:, 0], rho_NWS[:, 0]
 
 
 def correlation(x_NS: Array, y_NS: Array, window: int) -> Array:
     """Pearson correlation of two arrays, row by row (pairs both valid); NaN if either is constant."""
     if x_NS.shape != y_NS.shape:
         raise ValueError(f"correlation of shapes {x_NS.shape} and {y_NS.shape}")
-    return _one(lines.pair_rows(_rows(x_NS), _rows(y_NS), *_windows(window, 3))[1])
+    slope_NWS, rho_NWS = _empty(x_NS), _empty(x_NS)
+    lines.pair_rows(_rows(x_NS), _rows(y_NS), *_windows(window, 3), slope_NWS, rho_NWS)
+    return rho_NWS[:, 0]
 
 
 def trend(x_NS: Array, window: int) -> tuple[Array, Array, Array]:
@@ -121,8 +146,9 @@ def trend(x_NS: Array, window: int) -> tuple[Array, Array, Array]:
     Qlib's BETA, RSQR and RESI. A constant window gives slope 0, R^2 NaN, residual 0; the residual is NaN
     where the last entry is missing.
     """
-    slope, r2, residual = lines.trend_rows(_rows(x_NS), *_windows(window, 3))
-    return _one(slope), _one(r2), _one(residual)
+    slope_NWS, r2_NWS, residual_NWS = _empty(x_NS), _empty(x_NS), _empty(x_NS)
+    lines.trend_rows(_rows(x_NS), *_windows(window, 3), slope_NWS, r2_NWS, residual_NWS)
+    return slope_NWS[:, 0], r2_NWS[:, 0], residual_NWS[:, 0]
 
 
 def ewm(x_NS: Array, span: float) -> Array:
@@ -132,7 +158,9 @@ def ewm(x_NS: Array, span: float) -> Array:
     column that is a multiple of ``BLOCK`` the mean starts again ceil(6 * span) columns back, so what is
     forgotten weighs less than e^-12.
     """
-    return np.asarray(recursive.ewm_rows(_rows(x_NS), float(span)))
+    out_NS = np.empty(x_NS.shape)
+    recursive.ewm_rows(_rows(x_NS), float(span), out_NS)
+    return out_NS
 
 
 def lookback_ewm(span: float) -> int:
@@ -160,5 +188,6 @@ def _rows(x_NS: Array) -> Array:
     return np.ascontiguousarray(x_NS, dtype=np.float64)
 
 
-def _one(out_NWS: Array) -> Array:
-    return out_NWS[:, 0]
+def _empty(x_NS: Array) -> Array:
+    """Room ``[N, 1, S]`` for the result of one window."""
+    return np.empty((len(x_NS), 1, x_NS.shape[1]))

@@ -11,6 +11,7 @@ from engine.features.kernels.anchor import (
     blank_start,
     centre,
     cumulate,
+    cumulate_two,
     multiply,
     pad,
     running_count,
@@ -34,17 +35,15 @@ def pair_row(
         y_P[k] = y_P[k] if both == both else np.nan
     count_P = running_count(x_P)
     K = reach + BLOCK
-    x_K, y_K, product_K = np.empty(K), np.empty(K), np.empty(K)
+    x_K, y_K, product_K, square_K = np.empty(K), np.empty(K), np.empty(K), np.empty(K)
     sums_QK = np.empty((5, K))
     for a in range(0, S, BLOCK):
         centre(x_P[a : a + K], reach, x_K)
         centre(y_P[a : a + K], reach, y_K)
-        cumulate(x_K, reach, sums_QK[0])
-        cumulate(y_K, reach, sums_QK[1])
+        cumulate_two(x_K, y_K, reach, sums_QK[0], sums_QK[1])
         multiply(x_K, x_K, product_K)
-        cumulate(product_K, reach, sums_QK[2])
-        multiply(y_K, y_K, product_K)
-        cumulate(product_K, reach, sums_QK[3])
+        multiply(y_K, y_K, square_K)
+        cumulate_two(product_K, square_K, reach, sums_QK[2], sums_QK[3])
         multiply(x_K, y_K, product_K)
         cumulate(product_K, reach, sums_QK[4])
         count_K = count_P[a : a + K]
@@ -169,7 +168,8 @@ def trend_row(
     S, reach = y_S.size, windows_W.max()
     y_P, count_P = pad(y_S, reach)
     K = reach + BLOCK
-    y_K, x_K, product_K, position_K = np.empty(K), np.empty(K), np.empty(K), np.empty(K)
+    y_K, x_K, product_K, square_K = np.empty(K), np.empty(K), np.empty(K), np.empty(K)
+    position_K = np.empty(K)
     sums_QK = np.empty((5, K))
     for k in range(K):
         position_K[k] = k - reach
@@ -178,12 +178,10 @@ def trend_row(
         level = centre(seen_K, reach, y_K)
         for k in range(K):
             x_K[k] = position_K[k] if seen_K[k] == seen_K[k] else 0.0
-        cumulate(x_K, reach, sums_QK[0])
-        cumulate(y_K, reach, sums_QK[1])
+        cumulate_two(x_K, y_K, reach, sums_QK[0], sums_QK[1])
         multiply(x_K, x_K, product_K)
-        cumulate(product_K, reach, sums_QK[2])
-        multiply(y_K, y_K, product_K)
-        cumulate(product_K, reach, sums_QK[3])
+        multiply(y_K, y_K, square_K)
+        cumulate_two(product_K, square_K, reach, sums_QK[2], sums_QK[3])
         multiply(x_K, y_K, product_K)
         cumulate(product_K, reach, sums_QK[4])
         stop = min(S, a + BLOCK)
@@ -266,23 +264,28 @@ def _trend_again(
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def pair_rows(y_NS: Array, x_MS: Array, windows_W: Windows, need_W: Windows) -> tuple[Array, Array]:
+def pair_rows(
+    y_NS: Array,
+    x_MS: Array,
+    windows_W: Windows,
+    need_W: Windows,
+    slope_NWS: Array,
+    rho_NWS: Array,
+) -> None:
     """`pair_row` of each row with its partner; M = N, or 1 for one partner of all."""
-    N, S = y_NS.shape
-    slope_NWS = np.empty((N, windows_W.size, S))
-    rho_NWS = np.empty((N, windows_W.size, S))
-    for i in prange(N):
+    for i in prange(len(y_NS)):
         x_S = x_MS[np.int64(i) % len(x_MS)]
         pair_row(y_NS[i], x_S, windows_W, need_W, slope_NWS[i], rho_NWS[i])
-    return slope_NWS, rho_NWS
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def trend_rows(y_NS: Array, windows_W: Windows, need_W: Windows) -> tuple[Array, Array, Array]:
-    N, S = y_NS.shape
-    slope_NWS = np.empty((N, windows_W.size, S))
-    r2_NWS = np.empty((N, windows_W.size, S))
-    residual_NWS = np.empty((N, windows_W.size, S))
-    for i in prange(N):
+def trend_rows(
+    y_NS: Array,
+    windows_W: Windows,
+    need_W: Windows,
+    slope_NWS: Array,
+    r2_NWS: Array,
+    residual_NWS: Array,
+) -> None:
+    for i in prange(len(y_NS)):
         trend_row(y_NS[i], windows_W, need_W, slope_NWS[i], r2_NWS[i], residual_NWS[i])
-    return slope_NWS, r2_NWS, residual_NWS

@@ -1,4 +1,4 @@
-"""Sum, mean, deviation, skewness and kurtosis of a row over several windows at once.
+"""Sum, mean and deviation of a row over several windows at once.
 
 Every kernel takes a row ``x_S``, the windows and the fewest valid entries of each, and fills ``out_WS``.
 """
@@ -13,13 +13,11 @@ from engine.features.kernels.anchor import (
     Windows,
     blank_start,
     centre,
-    cumulate,
+    cumulate_two,
     multiply,
     pad,
 )
-
-SHAPE_LOSS = 1e-3
-"""`LOSS` of third and fourth moments, which lose the 1.5th and 2nd power of it."""
+from engine.features.kernels.shape import direct_moments
 
 
 @njit(cache=True, error_model="numpy")
@@ -28,15 +26,14 @@ def mean_row(x_S: Array, windows_W: Windows, need_W: Windows, average: bool, out
     S, reach = x_S.size, windows_W.max()
     x_P, count_P = pad(x_S, reach)
     K = reach + BLOCK
-    d_K, sum_K, size_K = np.empty(K), np.empty(K), np.empty(K)
+    d_K, abs_K, sum_K, size_K = np.empty(K), np.empty(K), np.empty(K), np.empty(K)
     for a in range(0, S, BLOCK):
         seen_K = x_P[a : a + K]
         for k in range(K):
             v = abs(seen_K[k])
-            d_K[k] = v if v == v else 0.0
-        cumulate(d_K, reach, size_K)
+            abs_K[k] = v if v == v else 0.0
         level = centre(seen_K, reach, d_K)
-        cumulate(d_K, reach, sum_K)
+        cumulate_two(d_K, abs_K, reach, sum_K, size_K)
         count_K = count_P[a : a + K]
         for w in range(windows_W.size):
             window, need = windows_W[w], need_W[w]
@@ -104,13 +101,12 @@ def deviation_row(x_S: Array, windows_W: Windows, need_W: Windows, out_WS: Array
     S, reach = x_S.size, windows_W.max()
     x_P, count_P = pad(x_S, reach)
     K = reach + BLOCK
-    d_K, sum_K, square_K = np.empty(K), np.empty(K), np.empty(K)
+    d_K, dd_K, sum_K, square_K = np.empty(K), np.empty(K), np.empty(K), np.empty(K)
     for a in range(0, S, BLOCK):
         seen_K, count_K = x_P[a : a + K], count_P[a : a + K]
         centre(seen_K, reach, d_K)
-        cumulate(d_K, reach, sum_K)
-        multiply(d_K, d_K, d_K)
-        cumulate(d_K, reach, square_K)
+        multiply(d_K, d_K, dd_K)
+        cumulate_two(d_K, dd_K, reach, sum_K, square_K)
         for w in range(windows_W.size):
             window, need = windows_W[w], need_W[w]
             out = out_WS[w, a : min(S, a + BLOCK)]
@@ -158,109 +154,15 @@ def _deviation_again(
             out[j] = np.sqrt(m2 * n / (n - 1.0))
 
 
-@njit(cache=True, error_model="numpy")
-def direct_moments(x: Array) -> tuple[float, float, float]:
-    """Second to fourth central moment (divisor n) of the valid entries, in two passes; 0 if constant."""
-    n, total, least, most = 0, 0.0, np.inf, -np.inf
-    for v in x:
-        if v == v:
-            n += 1
-            total += v
-            least, most = min(least, v), max(most, v)
-    if n == 0 or least == most:
-        return 0.0, 0.0, 0.0
-    mean = total / n
-    m2, m3, m4 = 0.0, 0.0, 0.0
-    for v in x:
-        if v == v:
-            d = v - mean
-            m2 += d * d
-            m3 += d * d * d
-            m4 += d * d * d * d
-    return m2 / n, m3 / n, m4 / n
-
-
-@njit(cache=True, error_model="numpy")
-def shape_row(x_S: Array, windows_W: Windows, need_W: Windows, fourth: bool, out_WS: Array) -> None:
-    """Skewness, or excess kurtosis if ``fourth`` (divisor n both); NaN for a constant window."""
-    S, reach = x_S.size, windows_W.max()
-    x_P, count_P = pad(x_S, reach)
-    K = reach + BLOCK
-    d_K, dd_K, power_K = np.empty(K), np.empty(K), np.empty(K)
-    sums_QK = np.zeros((4, K))
-    for a in range(0, S, BLOCK):
-        seen_K = x_P[a : a + K]
-        centre(seen_K, reach, d_K)
-        multiply(d_K, d_K, dd_K)
-        multiply(dd_K, d_K, power_K)
-        cumulate(d_K, reach, sums_QK[0])
-        cumulate(dd_K, reach, sums_QK[1])
-        cumulate(power_K, reach, sums_QK[2])
-        if fourth:
-            multiply(dd_K, dd_K, power_K)
-            cumulate(power_K, reach, sums_QK[3])
-        for w in range(windows_W.size):
-            out = out_WS[w, a : min(S, a + BLOCK)]
-            _shape_block(
-                seen_K, sums_QK, count_P[a : a + K], reach, windows_W[w], need_W[w], fourth, out
-            )
-    blank_start(out_WS, windows_W)
-
-
-@njit(cache=True, error_model="numpy")
-def _shape_block(
-    seen_K: Array,
-    sums_QK: Array,
-    count_K: Array,
-    reach: int,
-    window: int,
-    need: int,
-    fourth: bool,
-    out: Array,
+@njit(parallel=True, cache=True, error_model="numpy")
+def mean_rows(
+    x_NS: Array, windows_W: Windows, need_W: Windows, average: bool, out_NWS: Array
 ) -> None:
-    for j in range(out.size):
-        hi, lo = reach + j, reach + j - window
-        n = count_K[hi] - count_K[lo]
-        if n < need:
-            out[j] = np.nan
-            continue
-        mean = (sums_QK[0, hi] - sums_QK[0, lo]) / n
-        e2 = (sums_QK[1, hi] - sums_QK[1, lo]) / n
-        e3 = (sums_QK[2, hi] - sums_QK[2, lo]) / n
-        e4 = (sums_QK[3, hi] - sums_QK[3, lo]) / n
-        m2 = e2 - mean * mean
-        m3 = e3 - 3.0 * mean * e2 + 2.0 * mean**3
-        m4 = e4 - 4.0 * mean * e3 + 6.0 * mean * mean * e2 - 3.0 * mean**4
-        if n * m2 < SHAPE_LOSS * (abs(sums_QK[1, hi]) + abs(sums_QK[1, lo])):
-            m2, m3, m4 = direct_moments(seen_K[lo + 1 : hi + 1])
-        if fourth:
-            out[j] = m4 / (m2 * m2) - 3.0
-        else:
-            out[j] = m3 / (m2 * np.sqrt(m2))
-
-
-@njit(parallel=True, cache=True, error_model="numpy")
-def mean_rows(x_NS: Array, windows_W: Windows, need_W: Windows, average: bool) -> Array:
-    N, S = x_NS.shape
-    out_NWS = np.empty((N, windows_W.size, S))
-    for i in prange(N):
+    for i in prange(len(x_NS)):
         mean_row(x_NS[i], windows_W, need_W, average, out_NWS[i])
-    return out_NWS
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def deviation_rows(x_NS: Array, windows_W: Windows, need_W: Windows) -> Array:
-    N, S = x_NS.shape
-    out_NWS = np.empty((N, windows_W.size, S))
-    for i in prange(N):
+def deviation_rows(x_NS: Array, windows_W: Windows, need_W: Windows, out_NWS: Array) -> None:
+    for i in prange(len(x_NS)):
         deviation_row(x_NS[i], windows_W, need_W, out_NWS[i])
-    return out_NWS
-
-
-@njit(parallel=True, cache=True, error_model="numpy")
-def shape_rows(x_NS: Array, windows_W: Windows, need_W: Windows, fourth: bool) -> Array:
-    N, S = x_NS.shape
-    out_NWS = np.empty((N, windows_W.size, S))
-    for i in prange(N):
-        shape_row(x_NS[i], windows_W, need_W, fourth, out_NWS[i])
-    return out_NWS

@@ -128,35 +128,28 @@ def quantile_row(x_S: Array, window: int, need: int, q: float, out_S: Array) -> 
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def extreme_rows(x_NS: Array, windows_W: Windows, need_W: Windows, sign: float) -> Array:
-    N, S = x_NS.shape
-    out_NWS = np.empty((N, windows_W.size, S))
-    for i in prange(N):
+def extreme_rows(
+    x_NS: Array, windows_W: Windows, need_W: Windows, sign: float, out_NWS: Array
+) -> None:
+    for i in prange(len(x_NS)):
         extreme_row(x_NS[i], windows_W, need_W, sign, out_NWS[i])
-    return out_NWS
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def since_rows(x_NS: Array, windows_W: Windows, need_W: Windows, sign: float) -> Array:
-    N, S = x_NS.shape
-    out_NWS = np.empty((N, windows_W.size, S))
-    for i in prange(N):
+def since_rows(
+    x_NS: Array, windows_W: Windows, need_W: Windows, sign: float, out_NWS: Array
+) -> None:
+    for i in prange(len(x_NS)):
         since_row(x_NS[i], windows_W, need_W, sign, out_NWS[i])
-    return out_NWS
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def rank_rows(x_NS: Array, windows_W: Windows, need_W: Windows) -> Array:
-    N, S = x_NS.shape
-    out_NWS = np.empty((N, windows_W.size, S))
-    for i in prange(N):
+def rank_rows(x_NS: Array, windows_W: Windows, need_W: Windows, out_NWS: Array) -> None:
+    for i in prange(len(x_NS)):
         rank_row(x_NS[i], windows_W, need_W, out_NWS[i])
-    return out_NWS
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def quantile_rows(x_NS: Array, window: int, need: int, q: float) -> Array:
-    out_NS = np.empty_like(x_NS)
+def quantile_rows(x_NS: Array, window: int, need: int, q: float, out_NS: Array) -> None:
     for i in prange(len(x_NS)):
         quantile_row(x_NS[i], window, need, q, out_NS[i])
-    return out_NS

@@ -28,8 +28,6 @@ def ewm_row(x_S: Array, span: float, out_S: Array) -> None:
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def ewm_rows(x_NS: Array, span: float) -> Array:
-    out_NS = np.empty_like(x_NS)
+def ewm_rows(x_NS: Array, span: float, out_NS: Array) -> None:
     for i in prange(len(x_NS)):
         ewm_row(x_NS[i], span, out_NS[i])
-    return out_NS

@@ -62,12 +62,12 @@ KERNELS: dict[str, tuple[Kernel, int, Twin]] = {
     "since_maximum": (
         rolling.since_maximum,
         1,
-        lambda x, w, n: naive.rolled(x, w, n, lambda v: np.nanargmax(v[::-1]), gaps=True),
+        lambda x, w, n: naive.rolled(x, w, n, lambda v: float(np.nanargmax(v[::-1])), gaps=True),
     ),
     "since_minimum": (
         rolling.since_minimum,
         1,
-        lambda x, w, n: naive.rolled(x, w, n, lambda v: np.nanargmin(v[::-1]), gaps=True),
+        lambda x, w, n: naive.rolled(x, w, n, lambda v: float(np.nanargmin(v[::-1])), gaps=True),
     ),
     "slope": (
         lambda x, w: rolling.trend(x, w)[0],

@@ -104,6 +104,7 @@ def test_threads_leave_no_trace(name: str) -> None:
 def test_windows_computed_together_equal_windows_computed_alone() -> None:
     x, windows = sample(0)[[0, 2, 3, 4]], np.array([5, 20, 60])
     need = np.array([3, 12, 36])
-    together = deviation_rows(x, windows, need)
+    together = np.empty((len(x), windows.size, SESSIONS))
+    deviation_rows(x, windows, need, together)
     for k, window in enumerate(windows):
         assert same(together[:, k], rolling.std(x, int(window)))

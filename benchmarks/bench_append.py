@@ -1,6 +1,6 @@
 """One more day for a large store: ingest, clean, universe, graph and all features, against a full build.
 
-    python -m benchmarks.bench_append [stocks] [sessions]
+python -m benchmarks.bench_append [stocks] [sessions]
 """
 
 import sys
@@ -39,9 +39,7 @@ def build(workspace: Path, config: Config, seconds: dict[str, float]) -> dict[st
     marks.append(time.perf_counter())
     graphs = build_graphs(panel, universe, config.graph, workspace / "graphs", NullSink())
     marks.append(time.perf_counter())
-    features = build_features(
-        panel, universe, graphs, config, workspace / "features", NullSink()
-    )
+    features = build_features(panel, universe, graphs, config, workspace / "features", NullSink())
     marks.append(time.perf_counter())
     for name, spent in zip(("clean", "universe", "graph", "features"), np.diff(marks), strict=True):
         seconds[name] = float(spent)

@@ -32,6 +32,8 @@ class Context:
     """Figures of each stock's place in the newest graph, ``[N, S]`` by name; empty without a graph."""
     neighbours: Callable[[Array], Array] | None = None
     """Mean of ``[N, S]`` values over the stocks that each one listens to."""
+    shared: dict[str, object] = field(default_factory=dict)
+    """What several features of a family prepare from a table, by name."""
     _memory: dict[tuple[object, ...], Array] = field(default_factory=dict)
 
     @property

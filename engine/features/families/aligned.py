@@ -105,12 +105,6 @@ def arrange(
     )
 
 
-def shared(x: Context) -> dict[str, object]:
-    """What several features of a context share, by name; it lives as long as the context."""
-    store: dict[str, object] = vars(x).setdefault("_shared_by_families", {})
-    return store
-
-
 def per_stock(x: Context, name: str) -> Rows:
     """A table with a column ``symbol``: K = the context's stocks."""
     return _cached(x, name, "symbol", x.dense.symbols)
@@ -142,7 +136,7 @@ def to_stocks(x: Context, value_KS: Array, keys: Sequence[str]) -> Array:
 
 
 def _cached(x: Context, name: str, by: str, keys: Sequence[str]) -> Rows:
-    store = shared(x)
+    store = x.shared
     if name not in store:
         store[name] = arrange(table(x, name), by, keys, x.dense.dates_S)
     rows = store[name]

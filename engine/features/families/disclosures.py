@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from engine.data.publication import Alignment, Days
 from engine.features.context import Array, Context
-from engine.features.families.aligned import Rows, per_stock, shared
+from engine.features.families.aligned import Rows, per_stock
 
 QUARTER = {"1Q": 1, "2Q": 2, "3Q": 3, "FY": 4}
 FULL_YEAR = 4
@@ -67,7 +67,7 @@ def at(value_R: Array, row_R: Index) -> Array:
 
 
 def disclosures(x: Context) -> Disclosures:
-    store = shared(x)
+    store = x.shared
     if "disclosures" not in store:
         store["disclosures"] = _link(per_stock(x, "statements"))
     found = store["disclosures"]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from engine.data.publication import Days, days, ordinals
 from engine.features.context import Array, Context
-from engine.features.families.aligned import per_stock, shared
+from engine.features.families.aligned import per_stock
 from engine.features.feature import Feature
 
 PUBLISHED = "the day the schedule was published, or the next session if after the close"
@@ -24,7 +24,7 @@ PENDING = 16
 
 def _calendar(x: Context) -> tuple[Array, Array]:
     """``[N, S]`` each: weekdays to the next announcement, and since the last; NaN = none known."""
-    store = shared(x)
+    store = x.shared
     if "calendar" not in store:
         rows = per_stock(x, "earnings")
         start_K = np.searchsorted(rows.key_R, np.arange(len(rows.keys) + 1)).astype(np.int64)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from engine.data.publication import days
 from engine.features import rolling
 from engine.features.context import Array, Context
-from engine.features.families.aligned import Rows, log, per_stock, ratio, shared
+from engine.features.families.aligned import Rows, log, per_stock, ratio
 from engine.features.feature import Feature
 
 PUBLISHED = (
@@ -44,7 +44,7 @@ def _imbalance(r: Rows) -> Array:
 
 def _bars(x: Context) -> tuple[Array, Array]:
     """``[N, S]`` each: ADV20 in shares of the first bar, and today's shares per share of the first bar."""
-    store = shared(x)
+    store = x.shared
     if "margin bars" not in store:
         store["margin bars"] = (
             rolling.mean(x.dense.volume_NS, 20),

@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.features.context import Array, Context
 from engine.features.families import chain
-from engine.features.families.aligned import Rows, arrange, log, ratio, shared, table
+from engine.features.families.aligned import Rows, arrange, log, ratio, table
 from engine.features.feature import Feature
 
 PUBLISHED = "the day the source delivers the chain; J-Quants: after midnight, so the session after"
@@ -20,7 +20,7 @@ Figure = Callable[[Rows], Array]
 
 
 def _rows(x: Context) -> Rows:
-    store = shared(x)
+    store = x.shared
     if "options" not in store:
         store["options"] = arrange(chain.summarise(table(x, "options")), None, (), x.dense.dates_S)
     rows = store["options"]

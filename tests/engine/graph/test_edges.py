@@ -56,7 +56,7 @@ def test_strangers_do_not_change_a_graph() -> None:
     data = market()
     config = GraphConfig(k=5)
     (before,) = graphs_of_sessions(**data, sessions=np.array([90]), config=config)
-    wider = {
+    wider: dict[str, Any] = {
         "return_NS": np.vstack([data["return_NS"], np.full((3, 120), 0.2)]),
         "member_SN": np.hstack([data["member_SN"], np.zeros((120, 3), dtype=bool)]),
         "sector_N": np.append(data["sector_N"], np.zeros(3, np.int16)),

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from engine.data.panel import DensePanel
 from engine.data.tables import OPTIONAL, complete
-from engine.features.context import Array, Context
+from engine.features.context import Array
 from tests.engine.data.test_universe import dense
-from tests.engine.features.families.market import FEATURES
+from tests.engine.features.families.market import FEATURES, context
 
 FIRST = dt.date(2024, 1, 1)  # a Monday
 BY_NAME = {feature.name: feature for feature in FEATURES}
@@ -46,7 +46,7 @@ def panel(sessions: int, close: float = 10.0, volume: float = 100.0) -> DensePan
 
 
 def compute(name: str, tables: dict[str, pl.DataFrame], bars: DensePanel) -> Array:
-    x = Context(bars, np.isfinite(bars.close_NS), tables=tables)
+    x = context(bars, tables)
     with np.errstate(all="ignore"):
         return BY_NAME[name].compute(x)
 

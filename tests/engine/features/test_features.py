@@ -26,6 +26,7 @@ from tests.conftest import World
 from tests.engine.data.test_universe import dense
 
 CUT = 6 * BLOCK + 17
+STRETCH = {"high": 1.9, "low": 1.5, "open": 1.6}
 BARE = tuple(f for f in CATALOG if f.source in ("bars", "securities", "graph"))
 STOCK = tuple(f for f in BARE if f.scope == "stock")
 
@@ -49,7 +50,7 @@ def changed(inputs: Inputs, columns: slice) -> Inputs:
     arrays = {}
     for name in COLUMNS:
         x = getattr(inputs.dense, f"{name}_NS").copy()
-        x[:, columns] = x[:, columns] * 1.7 + 3
+        x[:, columns] = x[:, columns] * STRETCH.get(name, 1.7) + 3
         arrays[f"{name}_NS"] = x
     noisy = replace(inputs.dense, **arrays)
     member_NS = np.ascontiguousarray(inputs.universe.member_SN.T)

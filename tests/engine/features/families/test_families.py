@@ -156,7 +156,7 @@ def test_one_delayed_row_acts_from_its_day_on() -> None:
     assert late[t + 1] == honest[t + 1] == np.log(chosen["long"] / chosen["short"])
 
 
-@pytest.mark.parametrize("sessions", [320, 152])
+@pytest.mark.parametrize("sessions", [320, 216])
 def test_a_tail_of_the_sessions_gives_the_same_bits(sessions: int) -> None:
     dense, tables = world()
     sessions = SESSIONS - (SESSIONS - sessions) // BLOCK * BLOCK

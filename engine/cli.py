@@ -110,7 +110,7 @@ def _run(command: Command, **given: Any) -> int:
         if isinstance(sink, TerminalSink):
             sink.close()
     _print(_strict_json(outcome.json) if as_json else outcome.text)
-    return 0
+    return outcome.exit_code
 
 
 def _execute(command: Command, sink: EventSink, given: dict[str, Any]) -> "Outcome":

@@ -88,6 +88,20 @@ COMMANDS: tuple[Command, ...] = (
         handler="engine.stages.check:check",
     ),
     Command(
+        name="audit",
+        help="Prove on altered futures that nothing sees ahead; name what does.",
+        handler="engine.stages.audit:audit",
+        parameters=(
+            _option(
+                "deep",
+                "More stocks and days, and how far ahead a leak looks.",
+                kind="flag",
+                default=False,
+            ),
+            _option("run", "Also the scores of this run: id, its start, or `last`."),
+        ),
+    ),
+    Command(
         name="preflight",
         help="Device, memory, disk, threads and data: can a run start?",
         handler="engine.stages.preflight:preflight",

@@ -68,13 +68,17 @@ def pieces(stocks: int, sessions: int) -> Iterator[tuple[int, int]]:
         yield first, min(sessions, first + size)
 
 
-def market_columns(inputs: Inputs, features: Sequence[Feature]) -> dict[str, NDArray[np.float32]]:
-    """``[S]`` over all sessions of the universe for each market-scope feature, scaled by its own past."""
+def market_context(inputs: Inputs) -> Context:
+    """What market-scope features look at: all sessions and no stock."""
     universe = inputs.universe
     nobody = _without_stocks(inputs.dense, universe.dates_S)
-    context = Context(
-        nobody, np.zeros((0, universe.dates_S.size), dtype=np.bool_), universe.market_KS
-    )
+    member_NS = np.zeros((0, universe.dates_S.size), dtype=np.bool_)
+    return Context(nobody, member_NS, universe.market_KS)
+
+
+def market_columns(inputs: Inputs, features: Sequence[Feature]) -> dict[str, NDArray[np.float32]]:
+    """``[S]`` over all sessions of the universe for each market-scope feature, scaled by its own past."""
+    context = market_context(inputs)
     with np.errstate(divide="ignore", invalid="ignore"):
         return {
             f.name: scale_by_past(np.asarray(f.compute(context), dtype=np.float64))

@@ -74,13 +74,14 @@ class FeatureSet:
 
     def loaded(self) -> "FeatureSet":
         """The same with the tensor in memory, if it is small enough; for work that reads all of it."""
-        x = self.x_SNF
-        if not isinstance(x, BlockTensor):
-            return self
-        size = float(np.prod(x.shape)) * x.dtype.itemsize
+        size = float(np.prod(self.x_SNF.shape)) * self.x_SNF.dtype.itemsize
         if size > RAM_SHARE * psutil.virtual_memory().available:
             return self
-        return replace(self, x_SNF=x[:])
+        return self.in_memory()
+
+    def in_memory(self) -> "FeatureSet":
+        """The same with the tensor in memory, whatever its size."""
+        return replace(self, x_SNF=self.x_SNF[:])
 
     def until(self, stop: int) -> "FeatureSet":
         """The first ``stop`` sessions."""

@@ -45,6 +45,8 @@ class Outcome:
     """Printed with ``--json``."""
     text: str
     """What a person reads on stdout."""
+    exit_code: int = 0
+    """6 where the answer itself is a refusal."""
 
 
 @dataclass(slots=True, kw_only=True)

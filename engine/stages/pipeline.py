@@ -84,6 +84,14 @@ def start_runtime(config: Config, sink: EventSink) -> Runtime:
     return apply_mode(config.training.mode, device, config.training.seed)
 
 
+def kept_model(run: Run, config: Config, dataset: Dataset, runtime: Runtime) -> ATFTGATFAN:
+    """The network of a finished run with the weights that it kept."""
+    model = build_model(config, len(dataset.features.features)).to(runtime.device)
+    snapshots = Snapshots(directory=run.path("checkpoints"), identity=identity(config, dataset))
+    model.set_blocks(snapshots.load_weights("kept", model)["blocks"])
+    return model
+
+
 def identity(config: Config, dataset: Dataset) -> dict[str, Any]:
     """What trained weights belong to. A checkpoint of another identity is refused."""
     return {

@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 
 from engine.dataset.split import Split, single_split, valid_sessions
 from engine.errors import GateError, UsageError
-from engine.model.build import build_model
 from engine.portfolio.prediction import Prediction
 from engine.runs.store import require_file
 from engine.stages.context import Outcome, StageContext
-from engine.stages.pipeline import identity, load_dataset, start_runtime, write_predictions
+from engine.stages.pipeline import (
+    kept_model,
+    load_dataset,
+    start_runtime,
+    write_predictions,
+)
 from engine.training.scoring import score_days
-from engine.training.snapshots import Snapshots
 
 
 def predict(
@@ -47,11 +50,7 @@ def predict(
                 hint="choose later days, or allow them with --in-sample",
             )
         runtime = start_runtime(config, context.sink)
-        model = build_model(config, len(features.features)).to(runtime.device)
-        snapshots = Snapshots(
-            directory=found.path("checkpoints"), identity=identity(config, dataset)
-        )
-        model.set_blocks(snapshots.load_weights("kept", model)["blocks"])
+        model = kept_model(found, config, dataset, runtime)
         scored = score_days(
             model,
             features,

@@ -1,0 +1,214 @@
+"""Two runs of the pipeline up to one session: what differs, in which column, of whom, and when."""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from engine.audit.world import World
+from engine.data.universe import Universe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leak:
+    """Something up to a session that changed with what came after it."""
+
+    check: str
+    name: str
+    """The offending column, edge or rule."""
+    day: dt.date
+    """First day that changed."""
+    symbol: str
+    """A stock that changed on that day; empty for the market."""
+    detail: str
+    ahead: int | None = None
+    """Sessions that it looks ahead, where the deep audit measured it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """The market as it is and with another future, up to session ``cut`` (included)."""
+
+    ours: World
+    other: World
+    cut: int
+
+    def leaks(self, *, publication: bool = False) -> Iterator[Leak]:
+        """All differences, upstream first; what follows from an upstream one is not told again."""
+        if publication:
+            for leak in self._features(frozenset()):
+                yield Leak(
+                    check="publication",
+                    name=leak.name,
+                    day=leak.day,
+                    symbol=leak.symbol,
+                    detail="uses rows of its table before the day they became available",
+                )
+            return
+        rows = list(self._rows())
+        yield from rows
+        members = [] if rows else list(self._universe())
+        yield from members
+        if rows or members:
+            return
+        edges = list(self._edges())
+        yield from edges
+        excused = frozenset(f.name for f in self.ours.chosen if f.source == "graph" and edges)
+        yield from self._features(excused)
+        yield from self._labels()
+
+    @property
+    def day(self) -> dt.date:
+        day: dt.date = self.ours.universe.dates_S[self.cut].item()
+        return day
+
+    def _shared(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Positions on both axes of the stocks that were members up to the cut in either world."""
+        place = {s: n for n, s in enumerate(self.other.universe.symbols)}
+        early = self.ours.universe.entry_N <= self.cut
+        both = [n for n, s in enumerate(self.ours.universe.symbols) if early[n] and s in place]
+        return np.array(both, dtype=np.int64), np.array(
+            [place[self.ours.universe.symbols[n]] for n in both], dtype=np.int64
+        )
+
+    def _rows(self) -> Iterator[Leak]:
+        a, b = (w.clean.filter(pl.col("date") <= self.day) for w in (self.ours, self.other))
+        if a.equals(b):
+            return
+        keys = ["date", "symbol"]
+        lost = pl.concat([a.join(b, on=keys, how="anti"), b.join(a, on=keys, how="anti")])
+        if lost.is_empty():
+            same = a.join(b, on=keys, suffix="_other")
+            columns = [c for c in a.columns if c not in keys]
+            lost = same.filter(
+                ~pl.all_horizontal(pl.col(c).eq_missing(pl.col(f"{c}_other")) for c in columns)
+            )
+        first = lost.sort("date", "symbol").row(0, named=True)
+        yield Leak(
+            check="quality",
+            name="cleaned bars",
+            day=first["date"],
+            symbol=first["symbol"],
+            detail="cleaning of a day depends on later days",
+        )
+
+    def _universe(self) -> Iterator[Leak]:
+        stop = self.cut + 1
+        a, b = self.ours.universe, self.other.universe
+        mine, theirs = self._shared()
+        for universe, used in ((a, mine), (b, theirs)):
+            alone = np.setdiff1d(np.arange(len(universe.symbols)), used)
+            early = alone[universe.entry_N[alone] <= self.cut]
+            if early.size:
+                yield self._leak(
+                    "universe",
+                    "membership",
+                    universe,
+                    int(early[0]),
+                    int(universe.entry_N[early[0]]),
+                )
+                return
+        yield from self._different(
+            "universe", "membership", a.member_SN[:stop, mine].T, b.member_SN[:stop, theirs].T, mine
+        )
+        yield from self._different(
+            "universe", "market series", a.market_KS[:, :stop], b.market_KS[:, :stop], None
+        )
+
+    def _edges(self) -> Iterator[Leak]:
+        if self.ours.graphs is None or self.other.graphs is None:
+            return
+        for session in self.ours.graphs.sessions_R[self.ours.graphs.sessions_R <= self.cut]:
+            mine, theirs = (_named_edges(w, int(session)) for w in (self.ours, self.other))
+            if mine != theirs:
+                edge = sorted(mine ^ theirs)[0]
+                yield Leak(
+                    check="graph",
+                    name=f"edge {edge[0]} -> {edge[1]}",
+                    day=self.ours.universe.dates_S[session].item(),
+                    symbol=edge[1],
+                    detail="the graph of a day depends on later returns",
+                )
+                return
+
+    def _features(self, excused: frozenset[str]) -> Iterator[Leak]:
+        stop = self.cut + 1
+        mine, theirs = self._shared()
+        columns = self.ours.features.features
+        x, y = (
+            np.asarray(w.features.x_SNF[:stop])[:, rows]
+            for w, rows in ((self.ours, mine), (self.other, theirs))
+        )
+        for feature in self.ours.chosen:
+            if feature.name in excused or feature.name not in self.other.raw:
+                continue
+            a, b = self.ours.raw[feature.name], self.other.raw[feature.name]
+            if feature.scope == "stock":
+                found = list(
+                    self._different(
+                        "features", feature.name, a[mine, :stop], b[theirs, :stop], mine
+                    )
+                )
+            else:
+                found = list(
+                    self._different("features", feature.name, a[None, :stop], b[None, :stop], None)
+                )
+            if not found:
+                f = columns.index(feature.name)
+                found = list(
+                    self._different("normalisers", feature.name, x[:, :, f].T, y[:, :, f].T, mine)
+                )
+            yield from found
+
+    def _labels(self) -> Iterator[Leak]:
+        """A label that ended by the cut is final."""
+        mine, theirs = self._shared()
+        a, b = (w.features.forward_return_SNH for w in (self.ours, self.other))
+        for h, horizon in enumerate(self.ours.features.horizons):
+            stop = self.cut - horizon
+            if stop > 0:
+                yield from self._different(
+                    "labels",
+                    f"forward_return_{horizon}",
+                    a[:stop, mine, h].T,
+                    b[:stop, theirs, h].T,
+                    mine,
+                )
+
+    def _different(
+        self,
+        check: str,
+        name: str,
+        a_NS: NDArray[np.floating] | NDArray[np.bool_],
+        b_NS: NDArray[np.floating] | NDArray[np.bool_],
+        rows_N: NDArray[np.int64] | None,
+    ) -> Iterator[Leak]:
+        equal_NS = (a_NS == b_NS) | ((a_NS != a_NS) & (b_NS != b_NS))
+        if equal_NS.all():
+            return
+        session = int(np.flatnonzero(~equal_NS.all(axis=0))[0])
+        n = int(np.flatnonzero(~equal_NS[:, session])[0])
+        universe = self.ours.universe
+        yield self._leak(check, name, universe, None if rows_N is None else int(rows_N[n]), session)
+
+    def _leak(self, check: str, name: str, universe: Universe, n: int | None, session: int) -> Leak:
+        return Leak(
+            check=check,
+            name=name,
+            day=universe.dates_S[session].item(),
+            symbol="" if n is None else universe.symbols[n],
+            detail=f"changes with what happens after {self.day}",
+        )
+
+
+def _named_edges(world: World, session: int) -> set[tuple[str, str, float]]:
+    assert world.graphs is not None
+    graph, names = world.graphs.at(session), world.universe.symbols
+    source_E, target_E = graph.edge_index_2E
+    return {
+        (names[s], names[t], float(rho))
+        for s, t, rho in zip(source_E, target_E, graph.edge_attr_EK[:, 0], strict=True)
+    }

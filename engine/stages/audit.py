@@ -1,0 +1,160 @@
+"""`audit`: proves on altered futures that nothing sees ahead; names what does."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from engine.audit.audit import audit as run_audit
+from engine.audit.compare import Leak
+from engine.data.load import open_panel
+from engine.data.store import PanelStore
+from engine.data.universe import build_universe
+from engine.dataset.split import single_split
+from engine.errors import GateError
+from engine.features.feature_set import FeatureSet
+from engine.features.targets import forward_returns
+from engine.files import digest, write_json
+from engine.graph.graph import GraphSeries
+from engine.runs.events import StageStarted
+from engine.runs.sink import NullSink
+from engine.stages.context import Outcome, StageContext
+from engine.stages.pipeline import kept_model, load_dataset, start_runtime
+from engine.stages.text import table
+from engine.training.scoring import score_days
+
+SCORED_DAYS = 4
+
+
+def audit(context: StageContext, *, deep: bool, run: str | None) -> Outcome:
+    """Write ``audit.json``; exit code 6 with a leak."""
+    if run is not None:
+        context = replace(context, config=context.store.open(run).config())
+    context.sink.emit(StageStarted(stage="audit"))
+    store = PanelStore(context.workspace / "data")
+    result = run_audit(
+        store.load_raw(),
+        context.config,
+        context.sink,
+        split_features=lambda: _labels_only(context),
+        scores=None if run is None else lambda: _score_leaks(context, run),
+        deep=deep,
+    )
+    summary = result.to_json() | {
+        "snapshot": store.current(),
+        "config": digest(context.config.model_dump(mode="json")),
+        "deep": deep,
+        "run": run,
+        "when": context.now().isoformat(timespec="seconds"),
+    }
+    path = context.workspace / "audit.json"
+    write_json(path, summary)
+    return Outcome(
+        json=summary,
+        text=_text(summary, path),
+        exit_code=0 if result.passed else GateError.exit_code,
+    )
+
+
+def _text(summary: dict[str, object], path: Path) -> str:
+    checks, sample = summary["checks"], summary["sample"]
+    assert isinstance(checks, list)
+    assert isinstance(sample, dict)
+    rows = [[c["name"], _word(c), c["detail"]] for c in checks]
+    cuts = summary["cuts"]
+    assert isinstance(cuts, list)
+    leaks = summary["leaks"]
+    assert isinstance(leaks, list)
+    return "\n".join(
+        [
+            f"verdict: {summary['verdict']}   {sample['columns']} columns of {sample['stocks']} stocks over "
+            f"{sample['sessions']} sessions; futures altered after {', '.join(cuts)}",
+            "",
+            table(rows, header=["check", "result", "what"]),
+            *("" for _ in leaks[:1]),
+            *(f"{x['check']}: {x['name']}  {x['day']} {x['symbol']}  {x['detail']}" for x in leaks),
+            "",
+            f"written to {path}",
+        ]
+    )
+
+
+def _word(check: dict[str, object]) -> str:
+    if not check["passed"]:
+        return "LEAK"
+    return "-" if str(check["detail"]).startswith("not checked") else "ok"
+
+
+def _labels_only(context: StageContext) -> FeatureSet:
+    """Universe and labels of all data, without a feature: what the splits are made from."""
+    config = context.config
+    panel = open_panel(context.workspace, config)
+    universe = build_universe(panel, config.universe, context.workspace / "universe")
+    dense = panel.dense()
+    labels = forward_returns(dense.take(universe.rows_in(dense)), config.labels)
+    return FeatureSet(
+        directory=None,
+        dates_S=universe.dates_S,
+        symbols=universe.symbols,
+        features=(),
+        horizons=config.labels.horizons,
+        x_SNF=np.empty((*universe.member_SN.shape, 0), dtype=np.float16),
+        member_SN=universe.member_SN,
+        forward_return_SNH=labels,
+        sector_N=universe.sector_N,
+        sectors=universe.sectors,
+        fingerprint="",
+        market=panel.market,
+        source=panel.source,
+    )
+
+
+def _score_leaks(context: StageContext, run: str) -> Iterator[Leak]:
+    """Scores of some days, with everything after them replaced by noise."""
+    found = context.store.open(run)
+    dataset = load_dataset(context, NullSink())
+    features = dataset.features.in_memory()
+    split = single_split(features, context.config.split, context.config.universe.min_names)
+    days = split.test[: -(split.test.size // 2) : max(1, split.test.size // (2 * SCORED_DAYS))]
+    cut = int(days[-1]) + 1
+    runtime = start_runtime(context.config, NullSink())
+    model = kept_model(found, context.config, dataset, runtime)
+    rng = np.random.default_rng(0)
+    x_SNF = np.array(features.x_SNF)
+    x_SNF[cut:] = rng.normal(size=x_SNF[cut:].shape)
+    other = replace(
+        features,
+        x_SNF=x_SNF,
+        member_SN=np.concatenate([features.member_SN[:cut], ~features.member_SN[cut:]]),
+        forward_return_SNH=np.concatenate(
+            [features.forward_return_SNH[:cut], -features.forward_return_SNH[cut:]]
+        ),
+    )
+    graphs = dataset.graphs
+    a, b = (
+        score_days(model, f, g, days.tolist(), window=context.config.split.window, runtime=runtime)
+        for f, g in ((features, graphs), (other, _forgetful(graphs, cut)))
+    )
+    for day, mine_NH, theirs_NH in zip(days, a.score_DNH, b.score_DNH, strict=True):
+        if not np.array_equal(mine_NH, theirs_NH):
+            yield Leak(
+                check="scores",
+                name=found.id,
+                day=features.dates_S[day].item(),
+                symbol="",
+                detail=f"scores change with what happens after {features.dates_S[cut - 1]}",
+            )
+            return
+
+
+def _forgetful(graphs: GraphSeries | None, cut: int) -> GraphSeries | None:
+    """Without the graphs from session ``cut`` on."""
+    if graphs is None:
+        return None
+    kept = int((graphs.sessions_R < cut).sum())
+    return GraphSeries(
+        sessions_R=graphs.sessions_R[:kept],
+        graphs=graphs.graphs[:kept],
+        fingerprint=graphs.fingerprint,
+    )

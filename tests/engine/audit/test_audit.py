@@ -1,0 +1,190 @@
+"""Leaks planted in the real pipeline are found and named; the clean pipeline passes."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from engine.audit.audit import Audit, audit
+from engine.config import Config, SplitConfig
+from engine.config_file import resolve
+from engine.data import membership
+from engine.data.store import PanelStore
+from engine.data.synthetic import generate
+from engine.data.tables import RawTables
+from engine.dataset import split as split_module
+from engine.features import catalog, compute, targets
+from engine.features.context import Context
+from engine.features.families import aligned
+from engine.features.feature import Family
+from engine.features.feature_set import FeatureSet
+from engine.graph import edges
+from engine.runs.sink import NullSink
+from engine.stages.audit import _labels_only
+from engine.stages.context import StageContext, StopFlag
+from tests.conftest import SMALL
+
+OVERRIDES = (
+    "data.synthetic.n_symbols=40",
+    "data.synthetic.n_sessions=560",
+    "data.synthetic.optional_tables=true",
+    *SMALL,
+    "features.breadth=full",
+    "split.train_sessions=120",
+)
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+@pytest.fixture(scope="module")
+def config() -> Config:
+    return resolve([], preset="demo", overrides=OVERRIDES).config
+
+
+@pytest.fixture(scope="module")
+def market(config: Config) -> RawTables:
+    return generate(config.data.synthetic).raw
+
+
+@pytest.fixture(scope="module")
+def workspace(market: RawTables, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("audited")
+    PanelStore(root / "data").save(market)
+    return root
+
+
+def run(market: RawTables, config: Config, workspace: Path, *, deep: bool = False) -> Audit:
+    context = StageContext(workspace=workspace, config=config, sink=NullSink(), stop=StopFlag())
+
+    def labels() -> FeatureSet:
+        return _labels_only(context)
+
+    return audit(market, config, NullSink(), split_features=labels, scores=None, deep=deep)
+
+
+def leaking_feature(patch: pytest.MonkeyPatch) -> None:
+    def tomorrow(x: Context) -> np.ndarray:
+        out = np.full_like(x.close, np.nan)
+        out[:, :-1] = x.close[:, 1:] / x.close[:, :-1] - 1.0
+        return out
+
+    planted = Family("price").stock("tomorrow", "c[+1] / c - 1", "fraction", 1, tomorrow)
+    patch.setattr(catalog, "CATALOG", (*catalog.CATALOG, planted))
+
+
+def normaliser_of_all_days(patch: pytest.MonkeyPatch) -> None:
+    def over_all_days(values_NS: np.ndarray, member_NS: np.ndarray) -> np.ndarray:
+        known = np.where(member_NS, values_NS, np.nan)
+        z = (known - np.nanmean(known)) / max(float(np.nanstd(known)), 1e-12)
+        return np.asarray(np.nan_to_num(z.T), dtype=np.float32)
+
+    patch.setattr(compute, "rank_within_day", over_all_days)
+
+
+def graph_of_the_future(patch: pytest.MonkeyPatch) -> None:
+    honest = edges.graphs_of_sessions
+
+    def ahead(return_NS: np.ndarray, *rest: Any, **more: Any) -> Iterator[Any]:
+        later = np.full_like(return_NS, np.nan)
+        later[:, :-5] = return_NS[:, 5:]
+        return honest(later, *rest, **more)
+
+    patch.setattr("engine.graph.build.graphs_of_sessions", ahead)
+
+
+def label_across_the_split(patch: pytest.MonkeyPatch) -> None:
+    honest = split_module._split_before
+
+    def touching(sessions: Any, first: int, end: int, config: SplitConfig) -> Any:
+        return honest(sessions, first, end, config.model_copy(update={"embargo_sessions": 0}))
+
+    patch.setattr(split_module, "_split_before", touching)
+
+
+def publication_ignored(patch: pytest.MonkeyPatch) -> None:
+    honest = aligned.arrange
+
+    def early(frame: pl.DataFrame, *rest: Any) -> Any:
+        key = "period_end" if "period_end" in frame.columns else "date"
+        return honest(frame.with_columns(pl.col(key).alias("available")), *rest)
+
+    patch.setattr(aligned, "arrange", early)
+
+
+def universe_of_survivors(patch: pytest.MonkeyPatch) -> None:
+    honest = membership.membership_NS
+
+    def alive_at_the_end(dense: Any, rules: Any) -> Any:
+        last = np.isfinite(dense.close_NS[:, -3:]).any(axis=1)
+        return honest(dense, rules) & last[:, None]
+
+    patch.setattr("engine.data.universe.membership_NS", alive_at_the_end)
+
+
+def label_of_the_same_close(patch: pytest.MonkeyPatch) -> None:
+    honest = targets.forward_returns
+
+    def from_today(dense: Any, labels: Any) -> Any:
+        shifted = np.roll(dense.close_NS, 1, axis=1)
+        return honest(replace(dense, close_NS=shifted, open_NS=shifted), labels)
+
+    patch.setattr("engine.audit.audit.forward_returns", from_today)
+    patch.setattr("engine.features.feature_set.forward_returns", from_today)
+
+
+def test_the_clean_pipeline_passes(market: RawTables, config: Config, workspace: Path) -> None:
+    result = run(market, config, workspace)
+    assert result.leaks == ()
+    assert result.passed
+    assert result.skipped.keys() == {"scores"}
+    summary = result.to_json()
+    assert summary["verdict"] == "passed"
+    assert all(check["passed"] for check in summary["checks"])
+    assert result.columns > 250
+
+
+@pytest.mark.parametrize(
+    ("plant", "check", "name"),
+    [
+        (leaking_feature, "features", "tomorrow"),
+        (normaliser_of_all_days, "normalisers", "return_1"),
+        (graph_of_the_future, "graph", "edge "),
+        (label_across_the_split, "splits", "split: train into validation"),
+        (publication_ignored, "publication", "margin_"),
+        (universe_of_survivors, "universe", "membership"),
+        (label_of_the_same_close, "labels", "forward_return_1"),
+    ],
+)
+def test_a_planted_leak_is_found_and_named(
+    plant: Plant,
+    check: str,
+    name: str,
+    market: RawTables,
+    config: Config,
+    workspace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plant(monkeypatch)
+    result = run(market, config, workspace)
+    assert not result.passed
+    assert {leak.check for leak in result.leaks} == {check}, result.leaks
+    assert any(leak.name.startswith(name) for leak in result.leaks), result.leaks
+    failed = [c["name"] for c in result.to_json()["checks"] if not c["passed"]]
+    assert failed == [check]
+    if check == "features":
+        assert [leak.name for leak in result.leaks] == ["tomorrow"]
+
+
+def test_the_deep_audit_says_how_far_a_leak_looks_ahead(
+    market: RawTables, config: Config, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaking_feature(monkeypatch)
+    few = config.model_copy(
+        update={"features": config.features.model_copy(update={"families": ("price",)})}
+    )
+    result = run(market, few, workspace, deep=True)
+    (leak,) = result.leaks
+    assert (leak.name, leak.ahead) == ("tomorrow", 1)

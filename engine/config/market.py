@@ -9,7 +9,6 @@ from pydantic import AfterValidator, Field
 from engine.config.base import Horizon, Market, Table
 from engine.workspace import DEFAULT
 
-
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 

@@ -272,27 +272,29 @@ def _typed(
             f"J-Quants: an answer lacks {', '.join(missing)}",
             hint="the service may have changed its columns",
         )
-    found = {}
+    text = rows.select(pl.col(pl.String).str.strip_chars().replace(dict.fromkeys(EMPTY)))
+    typed = text.select(
+        _converted(theirs, dtype).alias(ours) for ours, (theirs, dtype) in columns.items()
+    )
     for ours, (theirs, dtype) in columns.items():
-        text = rows[theirs].cast(pl.String).str.strip_chars()
-        text = text.set(text.is_in(EMPTY), None)
-        if dtype == pl.Date:
-            value = text.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
-        elif theirs == "Code":
-            value = text.str.replace(r"^(.{4})$", "${1}0")
-        else:
-            value = text.cast(dtype, strict=False)
-        lost = value.is_null() & text.is_not_null()
-        if lost.any():
-            raise DataError(f"J-Quants: {theirs} {text.filter(lost)[0]!r} is not a {dtype}")
-        found[ours] = value.alias(ours)
-    return pl.DataFrame(found)
+        if typed[ours].null_count() > text[theirs].null_count():
+            wrong = text[theirs].filter(typed[ours].is_null() & text[theirs].is_not_null())
+            raise DataError(f"J-Quants: {theirs} {wrong[0]!r} is not a {dtype}")
+    return typed
+
+
+def _converted(theirs: str, dtype: type[pl.DataType]) -> pl.Expr:
+    if dtype == pl.Date:
+        return pl.col(theirs).str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
+    if theirs == "Code":
+        return pl.col(theirs).str.replace(r"^(.{4})$", "${1}0")
+    return pl.col(theirs).cast(dtype, strict=False)
 
 
 def _ready(frame: pl.DataFrame, schema: Schema, *, key: tuple[str, ...]) -> pl.DataFrame:
     """In the schema's columns and a fixed order of rows. A key column without a value is a DataError."""
     frame = frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
-    for name in key:
-        if frame[name].null_count():
-            raise DataError(f"J-Quants: a row without {name}")
+    without = [name for name in key if frame[name].null_count()]
+    if without:
+        raise DataError(f"J-Quants: a row without {', '.join(without)}")
     return frame.unique().sort(list(schema), nulls_last=True)

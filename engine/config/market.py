@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from engine.config.base import Horizon, Market, Table
 from engine.workspace import DEFAULT
@@ -12,11 +12,16 @@ from engine.workspace import DEFAULT
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-def _iso_date(text: str) -> str:
-    try:
-        return dt.date.fromisoformat(text).isoformat()
-    except ValueError:
-        raise ValueError(f"{text!r} is not a date like 2017-01-31") from None
+def _iso_date(value: object) -> object:
+    """An ISO date as text; TOML also has dates of its own."""
+    if isinstance(value, str):
+        try:
+            return dt.date.fromisoformat(value).isoformat()
+        except ValueError:
+            raise ValueError(f"{value!r} is not a date like 2017-01-31") from None
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        return value.isoformat()
+    return value
 
 
 def _safe_url(text: str) -> str:
@@ -29,7 +34,7 @@ def _safe_url(text: str) -> str:
     return text.rstrip("/")
 
 
-IsoDate = Annotated[str, AfterValidator(_iso_date)]
+IsoDate = Annotated[str, BeforeValidator(_iso_date)]
 ApiUrl = Annotated[str, AfterValidator(_safe_url)]
 
 

@@ -6,6 +6,7 @@
     endpoints which call fills which table, and how its history is cut into requests
     parts     what was fetched, one Parquet file per table and date, complete or absent
     pull      network -> parts; resumes, updates, sees revisions
+    audit     factors that the vendor has corrected in older days than an update renews
     assemble  parts -> RawTables; no network
 
 Splits. A part keeps prices as quoted on the day and that day's factor, never the vendor's adjusted

@@ -48,6 +48,8 @@ def judge_status(response: Any, path: str, key: str) -> Trouble | None:
     if status >= 500:
         return Trouble(f"the server failed with {status}")
     message = _message(response, key)
+    if status == 403 and not message:  # the guard in front of the service, not the service
+        return Trouble("403 without a reason", throttled=True)
     said = f": {message}" if message else ""
     if status == 401 or (status == 403 and any(text in message.lower() for text in BAD_KEY)):
         raise EnvironmentProblem(

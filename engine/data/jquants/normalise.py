@@ -80,9 +80,8 @@ class Rules:
         return days.is_in(pl.Series(self.sessions).cast(pl.Date).to_list())
 
 
-def bars(rows: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+def bars(rows: pl.DataFrame, _: Rules) -> pl.DataFrame:
     """Quoted prices and volume. A day without a trade keeps its row (it may carry a factor), prices null."""
-    del rules
     typed = _typed(rows, {
         "date": ("Date", pl.Date), "symbol": ("Code", pl.String),
         "open": ("O", pl.Float64), "high": ("H", pl.Float64), "low": ("L", pl.Float64),
@@ -116,8 +115,7 @@ def master(rows: pl.DataFrame, rules: Rules) -> pl.DataFrame:
     )
 
 
-def index(rows: pl.DataFrame, rules: Rules) -> pl.DataFrame:
-    del rules
+def index(rows: pl.DataFrame, _: Rules) -> pl.DataFrame:
     typed = _typed(rows, {"date": ("Date", pl.Date), "close": ("C", pl.Float64)})
     return _ready(typed, INDEX_SCHEMA, key=("date",))
 

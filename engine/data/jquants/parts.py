@@ -8,6 +8,7 @@ an interrupted update goes on with the rest of that list.
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,10 +42,12 @@ class Parts:
     def write(self, table: str, day: dt.date, frame: pl.DataFrame) -> None:
         write_parquet(self._path(table, day), frame)
 
-    def all(self, table: str, schema: Schema) -> pl.DataFrame:
-        """Every part of a table, oldest first."""
+    def all(self, table: str, schema: Schema, *, after: dt.date = dt.date.min) -> pl.DataFrame:
+        """Every part of a table that is kept under a date later than ``after``, oldest first."""
         frames = []
         for day in self.stored(table):
+            if day <= after:
+                continue
             frame = self.read(table, day)
             if dict(frame.schema) != dict(schema):
                 raise DataError(
@@ -54,8 +57,11 @@ class Parts:
             frames.append(frame)
         return pl.concat([pl.DataFrame(schema=schema), *frames])
 
-    def begin(self, newest: dict[str, int]) -> None:
-        """Start an update that is to renew the newest parts of each table, or go on with one."""
+    def begin(self, newest: dict[str, int]) -> bool:
+        """Start an update that is to renew the newest parts of each table, or go on with one.
+
+        True if it follows a pull that was complete.
+        """
         path = self.folder / LEDGER
         ledger: dict[str, Any] = read_json(path) if path.exists() else {"complete": False}
         renew: dict[str, list[str]] = ledger.get("renew", {})
@@ -70,9 +76,16 @@ class Parts:
             for table, days in renew.items()
         }
         self._save(complete=False)
+        return bool(ledger["complete"])
 
     def to_renew(self, table: str) -> set[dt.date]:
         return {dt.date.fromisoformat(day) for day in self._open.get(table, ())}
+
+    def renew(self, table: str, days: Sequence[dt.date]) -> None:
+        """Stored parts that are to be looked at again as well."""
+        listed = self._open.setdefault(table, [])
+        listed += [day.isoformat() for day in days if day.isoformat() not in listed]
+        self._save(complete=False)
 
     def renewed(self, table: str, day: dt.date) -> None:
         """The stored part of this day was looked at again."""

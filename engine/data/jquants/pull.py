@@ -9,8 +9,9 @@ import datetime as dt
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -19,10 +20,12 @@ import polars as pl
 from engine.config import JQuantsConfig
 from engine.data.calendar import last_known_session, sessions_between
 from engine.data.jquants.answers import NotInPlan, OutsideCoverage
+from engine.data.jquants.audit import MOST_STOCKS, corrected_days, day_to_audit, suspects
 from engine.data.jquants.client import Api
 from engine.data.jquants.endpoints import ENDPOINTS, Chunk, Endpoint
 from engine.data.jquants.normalise import Rules
 from engine.data.jquants.parts import Parts
+from engine.data.tables import BAR_SCHEMA
 from engine.errors import DataError, EnvironmentProblem, Interrupted
 from engine.runs.events import Advanced, Noted
 from engine.runs.lock import hold
@@ -91,12 +94,14 @@ class Pull:
                 hint="set an earlier data.jquants.first",
             )
         with hold(self.folder / "lock"):
-            self._parts.begin(
+            updating = self._parts.begin(
                 {e.table: e.renewed(self.settings.refetch_sessions) for e in ENDPOINTS}
             )
             for endpoint in ENDPOINTS:
                 try:
                     self._table(endpoint)
+                    if endpoint.table == "bars" and updating and self.settings.plan != "free":
+                        self._audit(endpoint)
                     self.report.tables.append(endpoint.table)
                 except NotInPlan as refusal:
                     if endpoint.required:
@@ -142,17 +147,47 @@ class Pull:
         rows = self.api.fetch(
             lambda client: endpoint.call(client, first.isoformat(), last.isoformat())
         )
-        frame = endpoint.normalise(rows, self._rules)
-        renewing = chunk.key in self._parts.to_renew(endpoint.table)
-        if not renewing:
-            self._parts.write(endpoint.table, chunk.key, frame)
+        self._keep(endpoint, chunk.key, endpoint.normalise(rows, self._rules))
+
+    def _keep(self, endpoint: Endpoint, day: dt.date, frame: pl.DataFrame) -> None:
+        """Write a new part; replace a stored one only by rows that differ, never by nothing."""
+        table = endpoint.table
+        renewing = day in self._parts.to_renew(table)
+        if frame.is_empty() and (renewing or endpoint.required):
+            if not renewing or not self._parts.read(table, day).is_empty():
+                self.sink.emit(
+                    Noted(message=f"J-Quants has no {table} of {day}; asked again next time")
+                )
+        elif not renewing:
+            self._parts.write(table, day, frame)
+        else:
+            old = self._parts.read(table, day)
+            if not old.equals(frame):
+                self._parts.write(table, day, frame)
+                if not old.is_empty() and endpoint.cut != "year":
+                    self._tell_revision(table, day, old, frame)
+        if renewing:
+            self._parts.renewed(table, day)
+
+    def _audit(self, bars: Endpoint) -> None:
+        """Look for factors corrected before the days that an update renews, and fetch those days again."""
+        stored = self._parts.stored("bars")
+        recent = self.settings.refetch_sessions
+        day = day_to_audit(stored, recent, self.now.astimezone(TOKYO).date())
+        if day is None or day < self._first:
             return
-        old = self._parts.read(endpoint.table, chunk.key)
-        if not old.equals(frame):
-            self._parts.write(endpoint.table, chunk.key, frame)
-            if not old.is_empty() and endpoint.cut != "year":
-                self._tell_revision(endpoint.table, chunk.key, old, frame)
-        self._parts.renewed(endpoint.table, chunk.key)
+        rows = self.api.fetch(lambda client: bars.call(client, str(day), str(day)))
+        if rows.is_empty():
+            return
+        later = self._parts.all("bars", BAR_SCHEMA, after=day)
+        days: set[dt.date] = set()
+        for code in suspects(rows, later)[:MOST_STOCKS]:
+            call = partial(_history, code=code, first=day, last=self._last)
+            found = self.api.fetch(call)
+            days |= {*corrected_days(bars.normalise(found, self._rules), later)}
+        if days:
+            self._parts.renew("bars", sorted(days))
+            self._table(bars)
 
     def _tell_revision(
         self, table: str, day: dt.date, old: pl.DataFrame, new: pl.DataFrame
@@ -218,6 +253,11 @@ def patient_sleep(stopped: Callable[[], bool]) -> Callable[[float], None]:
             time.sleep(min(left, NAP_S))
 
     return sleep
+
+
+def _history(client: Any, *, code: str, first: dt.date, last: dt.date) -> Any:
+    """All bars of one stock, in one call."""
+    return client.get_eq_bars_daily(code=code, from_yyyymmdd=str(first), to_yyyymmdd=str(last))
 
 
 @cache

@@ -24,7 +24,7 @@ from engine.data.calendar import sessions_between
 
 Row = dict[str, Any]
 Fault = Literal[
-    "500", "503", "429", "401", "cut", "html", "not-json", "no-data", "slow", "redirect"
+    "500", "503", "429", "401", "cut", "html", "not-json", "no-data", "slow", "redirect", "blocked"
 ]
 KEY = "test-key-4f1c9e-do-not-print"
 CODES = ("13010", "130A0", "25935", "72030", "99840")
@@ -83,6 +83,8 @@ class FakeJQuants:
     splits: dict[tuple[str, dt.date], float] = field(default_factory=dict)
     """(code, ex-date) -> AdjFactor."""
     drop_column: str = ""
+    silent: set[dt.date] = field(default_factory=set)
+    """Days of which the server gives no bars."""
     seen: list[Seen] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -140,7 +142,8 @@ class FakeJQuants:
         return round(float(self._close[i, t]) * done, 1), float(self._volume[i, t])
 
     def bars(self, day: dt.date) -> list[Row]:
-        return [self._bar(code, day) for code in CODES] if day in self.days else []
+        known = day in self.days and day not in self.silent
+        return [self._bar(code, day) for code in CODES] if known else []
 
     def _bar(self, code: str, day: dt.date) -> Row:
         later = 1.0
@@ -287,6 +290,9 @@ class FakeJQuants:
             "/indices/bars/daily/topix": self.topix,
             "/equities/investor-types": self.investors,
         }
+        if "code" in params:
+            days = [d for d in self.days if params["from"] <= d.isoformat() <= params["to"]]
+            return [self._bar(params["code"], day) for day in days]
         if path in by_date:
             return by_date[path](dt.date.fromisoformat(params["date"]))
         return by_range[path](
@@ -366,6 +372,8 @@ class FakeJQuants:
                 status, body = int(fault), {"message": "broken"}
             elif fault == "redirect":
                 status = 302
+            elif fault == "blocked":
+                status = 403
             self.seen.append(Seen(now, path, params, status))
         self.before(number)
         _send(handler, status, body, fault, wait=wait if self.retry_after else 0.0)
@@ -376,7 +384,7 @@ def _send(
 ) -> None:
     text = json.dumps(body, ensure_ascii=False).encode()
     kind = "application/json"
-    if fault == "html":
+    if fault in ("html", "blocked"):
         text, kind = b"<!doctype html><title>Sign in</title>", "text/html; charset=utf-8"
     elif fault == "not-json":
         text = text[: len(text) // 2]

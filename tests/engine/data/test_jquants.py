@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from engine.config import JQuantsConfig
 from engine.data.jquants.assemble import read_jquants
+from engine.data.jquants.audit import day_to_audit
 from engine.data.jquants.client import ATTEMPTS, Api, key_from
 from engine.data.jquants.pace import OWN_PER_MINUTE, PER_MINUTE, Pace
 from engine.data.jquants.pull import Pull, PullReport, patient_sleep
@@ -27,7 +28,7 @@ from tests.engine.data.jquants_server import CODES, KEY, FakeJQuants, Fault
 FIRST, LAST = dt.date(2024, 1, 4), dt.date(2024, 1, 12)
 SPLIT_DAY = dt.date(2024, 1, 11)
 BARS = "/equities/bars/daily"
-PASSING: tuple[Fault, ...] = ("500", "503", "429", "cut", "html", "not-json", "no-data")
+PASSING: tuple[Fault, ...] = ("500", "503", "429", "cut", "html", "not-json", "no-data", "blocked")
 
 
 class Killed(BaseException):
@@ -152,7 +153,8 @@ def test_each_day_is_asked_for_once_and_a_second_pull_renews_the_newest(desk: De
     assert desk.server.asked(BARS) == days
     desk.server.seen.clear()
     report = desk.pull()
-    assert desk.server.asked(BARS) == days[-2:]
+    audited = day_to_audit(desk.server.days, 2, LAST)
+    assert desk.server.asked(BARS) == [*days[-2:], str(audited)]
     assert desk.server.asked("/equities/master") == []
     assert report.revised == []
 
@@ -273,7 +275,7 @@ def test_an_interrupted_update_goes_on_with_what_it_had_left_to_renew(desk: Desk
 
 
 @given(st.dictionaries(st.integers(0, 60), st.sampled_from(PASSING), max_size=ATTEMPTS - 1))
-@example(dict(zip(range(0, 28, 4), PASSING, strict=True)))
+@example(dict(zip(range(0, 32, 4), PASSING, strict=True)))
 @example({2: "500", 3: "cut", 4: "429", 5: "html", 6: "503"})
 @settings(max_examples=2)
 def test_passing_faults_change_nothing(
@@ -433,6 +435,43 @@ def test_a_corrected_factor_is_a_new_snapshot_and_the_old_one_stays(desk: Desk) 
     assert difference.select("date", "symbol", "adjustment_factor").rows() == [
         (SPLIT_DAY, "99840", 0.1)
     ]
+
+
+def test_a_factor_corrected_long_ago_is_found_by_the_audit(desk: Desk) -> None:
+    today = next(LAST + dt.timedelta(i) for i in range(3) if (LAST.toordinal() + i) % 4 < 3)
+    audited = day_to_audit(desk.server.days, 2, today)
+    assert audited is not None
+    corrected = next(day for day in desk.server.days if day > audited)
+    code = next(code for code in CODES if desk.server.quoted(code, audited))
+    plain = {(code, day): desk.server.quoted(code, day) for day in desk.server.days}
+    report = desk.pull(today=today)
+    old, old_id = desk.read(report), desk.snapshot(report)
+    desk.server.splits = {(code, corrected): 0.25}
+    original = desk.server.quoted
+    desk.server.quoted = (  # type: ignore[method-assign]
+        lambda code, day: plain.get((code, day)) or original(code, day)
+    )
+    report = desk.pull(today=today)
+    assert report.revised == [f"bars {corrected}"]
+    new, new_id = desk.read(report), desk.snapshot(report)
+    changed = new.bars.join(old.bars, on=new.bars.columns, how="anti", nulls_equal=True)
+    assert changed["symbol"].to_list() == [code]
+    assert changed["adjustment_factor"].to_list() == [0.25]
+    assert PanelStore(desk.root / "data").load_raw(old_id).bars.equals(old.bars)
+    assert new_id != old_id
+    assert desk.pull(today=today).revised == []
+
+
+def test_a_day_that_the_server_forgets_is_kept_and_one_it_lacks_is_asked_for_again(
+    desk: Desk,
+) -> None:
+    desk.server.silent = {dt.date(2024, 1, 9), LAST}
+    first = desk.read(desk.pull())
+    assert first.bars["date"].n_unique() == 4
+    desk.server.silent = {dt.date(2024, 1, 11)}
+    second = desk.read(desk.pull())
+    assert second.bars["date"].unique().sort().to_list() == desk.server.days
+    assert any("no bars of 2024-01-11" in line for line in desk.said(Noted))
 
 
 def _unsplit(

@@ -81,6 +81,30 @@ def test_a_pull_that_was_killed_is_finished_by_the_same_command(tmp_path: Path) 
     assert checked.json["rows_in"] == whole.json["rows"]
 
 
+def test_a_stop_during_the_free_plans_long_pauses_is_quick(tmp_path: Path) -> None:
+    start = dt.datetime.now(dt.UTC).date() - dt.timedelta(weeks=14)
+    free = ["--set", "data.jquants.plan=free", "--set", f"data.jquants.first={start}"]
+    with recent() as server:
+        process = subprocess.Popen(
+            arguments(tmp_path, *WORDS, *settings(server), *free),
+            cwd=tmp_path,
+            env=environment() | {"JQUANTS_API_KEY": KEY},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while not (tmp_path / "data" / "jquants" / "pull.json").exists():
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.01)
+        begin = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert time.monotonic() - begin < 10
+    assert "what was fetched is kept" in err
+    assert not server.seen
+
+
 @pytest.mark.parametrize(("key", "said"), [(None, "not set"), ("wrong-8d2", "refuses the key")])
 def test_without_the_right_key_nothing_is_fetched(
     tmp_path: Path, key: str | None, said: str

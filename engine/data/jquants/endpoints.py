@@ -31,6 +31,9 @@ class Endpoint:
     normalise: Callable[[pl.DataFrame, Rules], pl.DataFrame]
     cut: Literal["session", "week", "year", "quarter"] = "session"
     required: bool = False
+    """Without it there is no panel; an answer without rows is never kept."""
+    exact: bool = False
+    """Every row is of the day that was asked for."""
 
     def chunks(self, sessions: Sequence[dt.date]) -> list[Chunk]:
         """The calls for these sessions, oldest first."""
@@ -78,6 +81,7 @@ ENDPOINTS = (
         call=_by_date("get_eq_bars_daily"),
         normalise=normalise.bars,
         required=True,
+        exact=True,
     ),
     Endpoint(
         table="index",
@@ -101,6 +105,7 @@ ENDPOINTS = (
         table="short",
         call=_by_date("get_mkt_short_ratio"),
         normalise=normalise.short,
+        exact=True,
     ),
     Endpoint(
         table="statements",
@@ -116,6 +121,7 @@ ENDPOINTS = (
         table="options",
         call=_by_date("get_drv_bars_daily_opt_225"),
         normalise=normalise.options,
+        exact=True,
     ),
 )
 """In the order of the pull. Statements and announcements are asked for by the day they were published:

@@ -84,7 +84,7 @@ class Pull:
         if self.settings.plan == "free":
             self._last = min(self._last, tokyo.date() - FREE_DELAY)
             self.report.notes.append("J-Quants Free: the data end 12 weeks before today")
-        self._rules = _rules()
+        self._rules = vendor_rules()
 
     def run(self) -> PullReport:
         """Everything, table after table. The parts fetched before an exception stay."""
@@ -147,7 +147,13 @@ class Pull:
         rows = self.api.fetch(
             lambda client: endpoint.call(client, first.isoformat(), last.isoformat())
         )
-        self._keep(endpoint, chunk.key, endpoint.normalise(rows, self._rules))
+        frame = endpoint.normalise(rows, self._rules)
+        if endpoint.exact and (frame["date"] != chunk.key).any():
+            raise DataError(
+                f"J-Quants: asked for {endpoint.table} of {chunk.key}, got other days as well",
+                hint="nothing of the answer was kept; the service may have changed",
+            )
+        self._keep(endpoint, chunk.key, frame)
 
     def _keep(self, endpoint: Endpoint, day: dt.date, frame: pl.DataFrame) -> None:
         """Write a new part; replace a stored one only by rows that differ, never by nothing."""
@@ -261,7 +267,7 @@ def _history(client: Any, *, code: str, first: dt.date, last: dt.date) -> Any:
 
 
 @cache
-def _rules() -> Rules:
+def vendor_rules() -> Rules:
     from jquantsapi import constants
 
     return Rules(

@@ -13,11 +13,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.config import JQuantsConfig
+from engine.data.jquants import normalise
 from engine.data.jquants.assemble import read_jquants
 from engine.data.jquants.audit import day_to_audit
 from engine.data.jquants.client import ATTEMPTS, Api, key_from
 from engine.data.jquants.pace import OWN_PER_MINUTE, PER_MINUTE, Pace
-from engine.data.jquants.pull import Pull, PullReport, patient_sleep
+from engine.data.jquants.pull import Pull, PullReport, patient_sleep, vendor_rules
 from engine.data.store import PanelStore
 from engine.data.tables import RawTables
 from engine.errors import DataError, EngineError, EnvironmentProblem, Interrupted
@@ -343,6 +344,32 @@ def test_an_answer_without_a_column_is_no_table(desk: Desk) -> None:
     with pytest.raises(DataError, match="AdjFactor"):
         desk.pull()
     assert not (desk.folder / "bars").exists()
+
+
+def test_rows_of_another_day_are_not_kept(desk: Desk) -> None:
+    right = desk.server.bars
+    desk.server.bars = lambda day: right(FIRST)  # type: ignore[method-assign]
+    with pytest.raises(DataError, match="asked for bars of 2024-01-05"):
+        desk.pull()
+    assert [path.stem for path in desk.folder.glob("bars/*")] == ["2024-01-04"]
+
+
+def test_codes_blanks_and_dates_of_the_vendor() -> None:
+    rows = pl.DataFrame(
+        {
+            "PubDate": ["2024-01-05"] * 4,
+            "Code": ["7203", "130A", "25935", " 13010 "],
+            "SchDate": ["2024-02-01T00:00:00", "", "-", "2024-02-03"],
+        }
+    )
+    out = normalise.earnings(rows, vendor_rules())
+    assert set(out["symbol"]) == {"72030", "130A0", "25935", "13010"}
+    assert out["date"].drop_nulls().to_list() == [dt.date(2024, 2, 3), dt.date(2024, 2, 1)]
+    for column, value in (("SchDate", "soon"), ("PubDate", "2024-13-01")):
+        with pytest.raises(DataError, match=value):
+            normalise.earnings(rows.with_columns(pl.lit(value).alias(column)), vendor_rules())
+    with pytest.raises(DataError, match="a row without symbol"):
+        normalise.earnings(rows.with_columns(pl.lit(None, pl.String).alias("Code")), vendor_rules())
 
 
 # -- the key -----------------------------------------------------------------------------------------

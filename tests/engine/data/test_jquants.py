@@ -550,6 +550,14 @@ def test_dates_outside_the_plan_are_left_out_and_noted(desk: Desk) -> None:
     assert "J-Quants: the plan covers 2024-01-05 to 2024-01-10" in report.notes
 
 
+def test_days_that_the_plan_has_left_behind_stay(desk: Desk) -> None:
+    before = desk.read(desk.pull()).bars
+    desk.server.covers = (dt.date(2024, 1, 11), None)
+    for today in range(4):
+        after = desk.read(desk.pull(today=LAST + dt.timedelta(days=today))).bars
+        assert after.equals(before)
+
+
 def test_nothing_of_the_plan_is_an_error(desk: Desk) -> None:
     desk.server.covers = (dt.date(2010, 1, 4), dt.date(2010, 12, 30))
     with pytest.raises(EnvironmentProblem, match="2010-01-04"):

@@ -67,7 +67,10 @@ COMMANDS: tuple[Command, ...] = (
         handler="engine.stages.ingest:ingest",
         parameters=(
             _option(
-                "source", "Where the data come from.", choices=("files", "synthetic"), required=True
+                "source",
+                "Where the data come from; jquants reads its key from JQUANTS_API_KEY.",
+                choices=("files", "synthetic", "jquants", "yahoo"),
+                required=True,
             ),
             _option("prices", "CSV or Parquet file, or a folder of them."),
             _option("securities", "Table of names and sectors."),

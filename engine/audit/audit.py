@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audit.compare import Leak, Pair
+from engine.audit.compare import TOO_EARLY, Leak, Pair
 from engine.audit.futures import in_flight, poisoned, sample, truncated, unpublished
 from engine.audit.world import World, build_world
 from engine.config import Config
-from engine.data.tables import RawTables
+from engine.data.tables import OPTIONAL, RawTables
 from engine.dataset.split import Split, single_split, walk_forward
 from engine.errors import DataError
 from engine.features.feature_set import FeatureSet
@@ -127,10 +127,7 @@ def audit(
             told.setdefault((leak.check, leak.name), leak)
         sink.emit(Advanced(stage="audit", done=done + 1, total=len(plan), note=f"{kind} {day}"))
     leaks = list(told.values())
-    # A table read too early differs in every altered future: the publication is to blame, told once.
-    table = {feature.name: feature.source for feature in ours.chosen}
-    early = {table[leak.name] for leak in leaks if leak.check == "publication"}
-    leaks = [x for x in leaks if x.check == "publication" or table.get(x.name) not in early]
+    leaks = _blamed(leaks, part, ours, config)
     if deep:
         leaks = [_measured(leak, part, ours, config) for leak in leaks]
     leaks += _label_leaks(ours, config)
@@ -171,6 +168,25 @@ def _plan(part: RawTables, size: int, *, deep: bool) -> list[tuple[str, int, _Ch
         days = part.bars["date"].unique().sort()
         plan.append(("publication", int(days.search_sorted(day)), unpublished))
     return plan
+
+
+def _blamed(leaks: list[Leak], part: RawTables, ours: World, config: Config) -> list[Leak]:
+    """A column of an optional table that noise in the bars alone leaves as it is reads the table early."""
+    table = {feature.name: feature.source for feature in ours.chosen}
+    suspects = [leak for leak in leaks if table.get(leak.name) in OPTIONAL]
+    if not suspects:
+        return leaks
+    cut = int(ours.universe.dates_S.size * 0.8)
+    bars = replace(poisoned(part, ours.universe.dates_S[cut].item()), optional=part.optional)
+    pair = Pair(ours=ours, other=build_world(bars, config), cut=cut)
+    guilty = {leak.name for leak in pair.leaks()}
+    early = {leak.name for leak in suspects} - guilty
+    told: dict[tuple[str, str], Leak] = {}
+    for leak in leaks:
+        if leak.name in early:
+            leak = replace(leak, check="publication", detail=TOO_EARLY)
+        told.setdefault((leak.check, leak.name), leak)
+    return list(told.values())
 
 
 def _measured(leak: Leak, part: RawTables, ours: World, config: Config) -> Leak:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from engine.audit.world import World
 from engine.data.universe import Universe
 
+TOO_EARLY = "uses rows of its table before the day they became available"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leak:
@@ -45,7 +47,7 @@ class Pair:
                     name=leak.name,
                     day=leak.day,
                     symbol=leak.symbol,
-                    detail="uses rows of its table before the day they became available",
+                    detail=TOO_EARLY,
                 )
             return
         rows = list(self._rows())

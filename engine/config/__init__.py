@@ -25,12 +25,14 @@ from engine.config.market import (
     DataConfig,
     FeatureConfig,
     GraphConfig,
+    JQuantsConfig,
     LabelConfig,
     QualityConfig,
     SplitConfig,
     SyntheticConfig,
     UniverseConfig,
     WorkspaceConfig,
+    YahooConfig,
 )
 from engine.config.trading import (
     BacktestConfig,
@@ -50,6 +52,7 @@ __all__ = [
     "FeatureConfig",
     "GraphConfig",
     "Horizon",
+    "JQuantsConfig",
     "LabelConfig",
     "LossConfig",
     "Market",
@@ -64,6 +67,7 @@ __all__ = [
     "TrainingConfig",
     "UniverseConfig",
     "WorkspaceConfig",
+    "YahooConfig",
 ]
 
 

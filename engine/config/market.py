@@ -1,11 +1,41 @@
 """From the market to samples: workspace, data, quality, universe, labels, features, graph, split."""
 
-from typing import Literal
+import datetime as dt
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from engine.config.base import Horizon, Market, Table
 from engine.workspace import DEFAULT
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def _iso_date(value: object) -> object:
+    """An ISO date as text; TOML also has dates of its own."""
+    if isinstance(value, str):
+        try:
+            return dt.date.fromisoformat(value).isoformat()
+        except ValueError:
+            raise ValueError(f"{value!r} is not a date like 2017-01-31") from None
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        return value.isoformat()
+    return value
+
+
+def _safe_url(text: str) -> str:
+    """The key travels in a header: no plain http but to this machine, no credentials in the address."""
+    url = urlsplit(text)
+    if url.username or url.password or url.query or url.fragment or not url.hostname:
+        raise ValueError("must be a bare address, without user, query or fragment")
+    if url.scheme != "https" and not (url.scheme == "http" and url.hostname in LOOPBACK):
+        raise ValueError("must start with https:// (http:// only to this machine)")
+    return text.rstrip("/")
+
+
+IsoDate = Annotated[str, BeforeValidator(_iso_date)]
+ApiUrl = Annotated[str, AfterValidator(_safe_url)]
 
 
 class WorkspaceConfig(Table):
@@ -28,6 +58,26 @@ class SyntheticConfig(Table):
     """Also options, flow, margin, short selling, statements and earnings dates; they carry no signal."""
 
 
+class JQuantsConfig(Table):
+    plan: Literal["free", "light", "standard", "premium"] = "free"
+    """Your subscription: decides the pace, 5, 60, 120 or 500 requests a minute."""
+    base_url: ApiUrl = "https://api.jquants.com/v2"
+    """Where the API is. The key is read from the environment variable JQUANTS_API_KEY alone."""
+    first: IsoDate = "2017-01-01"
+    """First day to fetch, ISO date; the plan may cover less, which is then noted."""
+    timeout_seconds: float = Field(30.0, gt=0, le=600)
+    """Without an answer for so long a request is tried again. Seconds."""
+    refetch_sessions: int = Field(5, ge=1, le=60)
+    """Newest stored days that an update fetches again, to see what the vendor revised. Sessions."""
+
+
+class YahooConfig(Table):
+    codes: tuple[str, ...] = ()
+    """Yahoo's codes, e.g. ["7203.T", "AAPL"]."""
+    first: IsoDate = "2015-01-01"
+    """First day to fetch, ISO date."""
+
+
 class DataConfig(Table):
     market: Market = "us"
     """Decides calendar, sessions per year and lots."""
@@ -36,6 +86,8 @@ class DataConfig(Table):
     columns: dict[str, str] = Field(default_factory=dict)
     """Our column name -> the file's column name, e.g. {symbol = "code"}. Common names are guessed."""
     synthetic: SyntheticConfig = SyntheticConfig()
+    jquants: JQuantsConfig = JQuantsConfig()
+    yahoo: YahooConfig = YahooConfig()
 
 
 class QualityConfig(Table):

@@ -212,7 +212,8 @@ class CheckpointSaved(RunEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warned(RunEvent):
     code: str
-    """graph_starved, gate_stuck, scores_collapsed, exploding, non_finite, overfitting, device, data."""
+    """graph_starved, gate_stuck, scores_collapsed, exploding, non_finite, overfitting, device, data,
+    network."""
     message: str
     hint: str = ""
 

@@ -1,7 +1,11 @@
 """`ingest`: market data into the panel store."""
 
+import datetime as dt
+import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from engine.data.files_source import read_files
 from engine.data.store import PanelStore
@@ -26,11 +30,22 @@ def ingest(
     short: str | None = None,
     statements: str | None = None,
     earnings: str | None = None,
+    append: bool = False,
 ) -> Outcome:
-    """Read a source and make it the current snapshot; the same data give the same snapshot."""
+    """Read a source and make it the current snapshot; the same data give the same snapshot.
+
+    ``append``: the files hold sessions after the stored ones, which are added to them.
+    """
+    if append and source != "files":
+        raise UsageError(f"--append is for files; {source} adds what is new by itself")
     context.sink.emit(StageStarted(stage="ingest"))
+    more: dict[str, Any] = {}
     if source == "synthetic":
         raw = generate(context.config.data.synthetic).raw
+    elif source == "jquants":
+        raw, more = _jquants(context)
+    elif source == "yahoo":
+        raw = _yahoo(context)
     else:
         optional = {
             "options": options,
@@ -41,7 +56,8 @@ def ingest(
             "earnings": earnings,
         }
         raw = _files(context, prices, securities, index, columns, optional)
-    snapshot = PanelStore(context.workspace / "data").save(raw)
+    store = PanelStore(context.workspace / "data")
+    snapshot = store.append(raw) if append else store.save(raw)
     dates = raw.bars["date"]
     summary = {
         "snapshot": snapshot,
@@ -53,12 +69,13 @@ def ingest(
         "last": str(dates.max()),
         "optional": {name: len(table) for name, table in raw.optional.items()},
         "notes": list(raw.notes),
+        **more,
     }
     lines = [
         f"snapshot {snapshot}: {summary['rows']:,} rows, {summary['symbols']:,} symbols, "
         f"{summary['first']} to {summary['last']}",
         *(f"{name}: {len(table):,} rows" for name, table in raw.optional.items()),
-        *raw.notes,
+        *(f"note: {note}" for note in raw.notes),
         "next: `atft-tui check`",
     ]
     return Outcome(json=summary, text="\n".join(lines))
@@ -85,6 +102,62 @@ def _files(
         market=market,
         optional={name: Path(path) for name, path in optional.items() if path},
     )
+
+
+def _jquants(context: StageContext) -> tuple[RawTables, dict[str, Any]]:
+    """Update the parts, then read them; also what the pull did."""
+    from engine.data.jquants.assemble import read_jquants
+    from engine.data.jquants.client import Api, key_from
+    from engine.data.jquants.pace import PER_MINUTE, Pace
+    from engine.data.jquants.pull import Pull, patient_sleep
+
+    if context.config.data.market != "jp":
+        raise ConfigError(
+            f"data.market is {context.config.data.market}; J-Quants is the Japanese market",
+            hint="--set data.market=jp",
+        )
+    settings = context.config.data.jquants
+
+    def stopped() -> bool:
+        return context.stop.requested
+
+    folder = context.workspace / "data" / "jquants"
+    api = Api(
+        base_url=settings.base_url,
+        key=key_from(os.environ),
+        timeout=settings.timeout_seconds,
+        pace=Pace(PER_MINUTE[settings.plan], sleep=patient_sleep(stopped)),
+        sink=context.sink,
+    )
+    report = Pull(
+        folder=folder,
+        settings=settings,
+        api=api,
+        sink=context.sink,
+        now=context.now(),
+        stopped=stopped,
+    ).run()
+    raw = read_jquants(
+        folder,
+        first=dt.date.fromisoformat(settings.first),
+        tables=report.tables,
+        notes=report.notes,
+    )
+    return raw, {k: v for k, v in asdict(report).items() if k != "notes"}
+
+
+def _yahoo(context: StageContext) -> RawTables:
+    from engine.data.yahoo import read_yahoo
+
+    market = context.config.data.market
+    if market == "synthetic":
+        raise ConfigError("data.market is synthetic; set it to us or jp for yahoo")
+    settings = context.config.data.yahoo
+    if not settings.codes:
+        raise ConfigError(
+            "data.yahoo.codes is empty", hint="""--set 'data.yahoo.codes=["AAPL","MSFT"]'"""
+        )
+    return read_yahoo(settings.codes, first=dt.date.fromisoformat(settings.first), market=market)
 
 
 def parse_columns(text: str | None) -> dict[str, str]:

@@ -1,0 +1,188 @@
+"""The official client with one way out: each request is paced, judged and, where it helps, repeated.
+
+The key is taken as an argument, sent in a header and nowhere else: it is cut out of every text the
+server sends back, redirects are not followed, and no exception of the HTTP library (which holds the
+request) is chained to ours.
+"""
+
+import random
+import tomllib
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from engine.data.jquants.answers import (
+    Trouble,
+    judge_status,
+    payload_trouble,
+)
+from engine.data.jquants.pace import Pace
+from engine.errors import DataError, EnvironmentProblem
+from engine.runs.events import Warned
+from engine.runs.sink import EventSink
+
+KEY_VARIABLE = "JQUANTS_API_KEY"
+ATTEMPTS = 6
+"""Of one request, the first included."""
+BACKOFF_S, BACKOFF_LIMIT_S = 1.0, 60.0
+"""First and longest pause after a failure; doubled each time."""
+THROTTLED_S = 60.0
+"""Pause after a 429 without Retry-After, times the number of the attempt: the service clears its
+counts after a minute and blocks heavy senders for about five."""
+PATIENCE_S = 900.0
+"""A Retry-After beyond this ends the pull."""
+JITTER = 0.25
+"""Largest share added to a pause at random."""
+
+
+def key_from(environment: Mapping[str, str]) -> str:
+    """The API key; EnvironmentProblem if the variable is missing or cannot be a key."""
+    key = environment.get(KEY_VARIABLE, "").strip()
+    if not key:
+        raise EnvironmentProblem(
+            f"{KEY_VARIABLE} is not set",
+            hint="make a key on the J-Quants dashboard and export it in the environment",
+        )
+    if not (key.isascii() and key.isprintable() and " " not in key):
+        raise EnvironmentProblem(
+            f"{KEY_VARIABLE} holds characters that no key has", hint="copy the key again"
+        )
+    return key
+
+
+@dataclass(slots=True, kw_only=True)
+class Api:
+    """What the pull sees of the network."""
+
+    base_url: str
+    key: str = field(repr=False)
+    timeout: float
+    """Seconds without a byte."""
+    pace: Pace
+    sink: EventSink
+    draw: Callable[[], float] = random.random
+    """Uniform in [0, 1): the jitter."""
+    requests: int = 0
+    """Sent so far, pages and repetitions included."""
+    _client: Any = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        try:
+            import jquantsapi
+            import requests
+        except ImportError:
+            raise EnvironmentProblem(
+                "the J-Quants client is not installed",
+                hint='install it: pip install "atft-tui[jquants]"',
+            ) from None
+        try:
+            client = jquantsapi.ClientV2(api_key=self.key)
+        except tomllib.TOMLDecodeError:
+            raise EnvironmentProblem(
+                "jquants-api.toml is not valid TOML", hint="mend or remove the client's file"
+            ) from None
+        client.JQUANTS_API_BASE = self.base_url
+        client._session = requests.Session()  # the client's own session repeats by itself, unpaced
+        client._get = self._get  # the one place that all its calls and pages pass through
+        self._client = client
+
+    def fetch(self, call: Callable[[Any], Any]) -> pl.DataFrame:
+        """All pages of one call of the official client, every value as text (blank = null)."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the client's own use of pandas
+                answer = call(self._client)
+        except KeyError as error:
+            raise DataError(
+                f"J-Quants: an answer lacks the column {error}",
+                hint="the service may have changed; update jquants-api-client",
+            ) from None
+        frame = answer[0] if isinstance(answer, tuple) else answer
+        return pl.DataFrame(
+            {str(name): [_text(value) for value in frame[name].tolist()] for name in frame.columns},
+            schema=dict.fromkeys(map(str, frame.columns), pl.String),
+        )
+
+    def _get(self, url: str, params: Mapping[str, Any] | None = None) -> Any:
+        """The response, its JSON checked. Takes the place of `ClientV2._get`."""
+        path = url.removeprefix(self.base_url)
+        asked = dict(params or {})
+        for attempt in range(1, ATTEMPTS + 1):
+            self.pace.wait(path)
+            self.requests += 1
+            answer = self._once(url, path, asked)
+            if not isinstance(answer, Trouble):
+                return answer
+            if attempt == ATTEMPTS:
+                break
+            self._pause(answer, attempt, _name(path, asked))
+        what = f"J-Quants {_name(path, asked)}: {answer.what}, {ATTEMPTS} times"
+        hint = "nothing of it was kept; run the same command later, it goes on from here"
+        raise (DataError if answer.content else EnvironmentProblem)(what, hint=hint)
+
+    def _once(self, url: str, path: str, params: Mapping[str, Any]) -> Any:
+        """A good response, or what was wrong with it; raises where asking again cannot help."""
+        import requests
+
+        problem = ""
+        try:
+            response = self._client._session.get(
+                url,
+                params=params,
+                headers=self._client._base_headers(),
+                timeout=self.timeout,
+                allow_redirects=False,
+            )
+        except requests.Timeout:
+            return Trouble(f"no answer for {self.timeout:g} s")
+        except (
+            requests.exceptions.ChunkedEncodingError,
+            requests.exceptions.ContentDecodingError,
+        ):
+            return Trouble("the answer was cut off", content=True)
+        except requests.ConnectionError:
+            return Trouble("no connection")
+        except requests.RequestException as error:
+            problem = type(error).__name__
+        if problem:
+            raise EnvironmentProblem(
+                f"J-Quants {path}: {problem}", hint="check data.jquants.base_url"
+            )
+        trouble = judge_status(response, path, self.key)
+        return trouble or payload_trouble(response, params) or response
+
+    def _pause(self, trouble: Trouble, attempt: int, name: str) -> None:
+        seconds = min(BACKOFF_LIMIT_S, BACKOFF_S * 2 ** (attempt - 1))
+        if trouble.throttled:
+            seconds = THROTTLED_S * attempt if trouble.after is None else trouble.after
+        if seconds > PATIENCE_S:
+            raise EnvironmentProblem(
+                f"J-Quants {name}: {trouble.what}, asks to wait {seconds:,.0f} s",
+                hint="run the same command after that; it goes on from here",
+            )
+        seconds *= 1 + JITTER * self.draw()
+        self.sink.emit(
+            Warned(
+                code="network",
+                message=f"J-Quants {name}: {trouble.what}; again in {seconds:.0f} s "
+                f"({attempt} of {ATTEMPTS - 1})",
+            )
+        )
+        self.pace.hold(seconds)
+
+
+def _name(path: str, params: Mapping[str, Any]) -> str:
+    when = params.get("date") or params.get("from") or ""
+    return f"{path} {when}".strip()
+
+
+def _text(value: Any) -> str | None:
+    """A value as text; None for null, NaN, NaT and blank. Timestamps lose their time of day."""
+    if value is None or value != value:
+        return None
+    if hasattr(value, "strftime"):
+        return str(value.strftime("%Y-%m-%d"))
+    return str(value).strip() or None

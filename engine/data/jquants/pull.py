@@ -1,0 +1,280 @@
+"""From the network into parts: what is missing, and the newest stored days once more.
+
+A first pull asks for every session; one that was interrupted goes on; a later one fetches the sessions
+since, renews the last few stored days and replaces those that the vendor has revised. A table that the
+plan does not include is asked for once a pull and listed.
+"""
+
+import datetime as dt
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+
+from engine.config import JQuantsConfig
+from engine.data.calendar import last_known_session, sessions_between
+from engine.data.jquants.answers import NotInPlan, OutsideCoverage
+from engine.data.jquants.audit import MOST_STOCKS, corrected_days, day_to_audit, suspects
+from engine.data.jquants.client import Api
+from engine.data.jquants.endpoints import ENDPOINTS, Chunk, Endpoint
+from engine.data.jquants.normalise import Rules
+from engine.data.jquants.parts import Parts
+from engine.data.tables import BAR_SCHEMA
+from engine.errors import DataError, EnvironmentProblem, Interrupted
+from engine.runs.events import Advanced, Noted
+from engine.runs.lock import hold
+from engine.runs.sink import EventSink
+
+TOKYO = ZoneInfo("Asia/Tokyo")
+PUBLISHED = dt.time(16, 30)
+"""In Tokyo: from then on the day's bars are there."""
+FREE_DELAY = dt.timedelta(weeks=12)
+BEGINNING = dt.date(2007, 1, 1)
+"""Before the vendor's first day, 7 May 2008."""
+NAP_S = 0.5
+"""Between looks at the stop flag while waiting."""
+MANY_REQUESTS = 100
+"""From so many on, the duration is told beforehand."""
+
+
+@dataclass(slots=True)
+class PullReport:
+    tables: list[str] = field(default_factory=list)
+    """Those that the plan includes."""
+    lacking: list[str] = field(default_factory=list)
+    """Those that it does not."""
+    revised: list[str] = field(default_factory=list)
+    """``table date`` of stored parts that were replaced."""
+    notes: list[str] = field(default_factory=list)
+    requests: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Pull:
+    """One update of the parts under ``folder``."""
+
+    folder: Path
+    settings: JQuantsConfig
+    api: Api
+    sink: EventSink
+    now: dt.datetime
+    """With its time zone."""
+    stopped: Callable[[], bool] = lambda: False
+    report: PullReport = field(init=False, default_factory=PullReport)
+    _parts: Parts = field(init=False)
+    _rules: Rules = field(init=False)
+    _first: dt.date = field(init=False)
+    """First day wanted."""
+    _last: dt.date = field(init=False)
+    """Last day that is out."""
+    _covered: dt.date = field(init=False, default=dt.date.min)
+    """First day of the plan, as far as the service has said."""
+
+    def __post_init__(self) -> None:
+        self._parts = Parts(self.folder)
+        self._first = dt.date.fromisoformat(self.settings.first)
+        tokyo = self.now.astimezone(TOKYO)
+        self._last = tokyo.date() - dt.timedelta(days=tokyo.time() < PUBLISHED)
+        if self.settings.plan == "free":
+            self._last = min(self._last, tokyo.date() - FREE_DELAY)
+            self.report.notes.append("J-Quants Free: the data end 12 weeks before today")
+        self._rules = vendor_rules()
+
+    def run(self) -> PullReport:
+        """Everything, table after table. The parts fetched before an exception stay."""
+        if not self._sessions():
+            raise DataError(
+                f"J-Quants: no session between data.jquants.first = {self._first} and {self._last}",
+                hint="set an earlier data.jquants.first",
+            )
+        with hold(self.folder / "lock"):
+            updating = self._parts.begin(
+                {e.table: e.renewed(self.settings.refetch_sessions) for e in ENDPOINTS}
+            )
+            for endpoint in ENDPOINTS:
+                try:
+                    self._table(endpoint)
+                    if endpoint.table == "bars" and updating and self.settings.plan != "free":
+                        # The plan's window moves on; a day that has left it can no longer be asked for.
+                        with suppress(OutsideCoverage):
+                            self._audit(endpoint)
+                    self.report.tables.append(endpoint.table)
+                except NotInPlan as refusal:
+                    if endpoint.required:
+                        raise EnvironmentProblem(
+                            refusal.message, hint="check JQUANTS_API_KEY and your subscription"
+                        ) from None
+                    self.report.lacking.append(endpoint.table)
+                finally:
+                    self.report.requests = self.api.requests
+            self._parts.finish()
+        if self.report.lacking:
+            self.report.notes.append(
+                f"not in the J-Quants plan, their features are masked: {', '.join(self.report.lacking)}"
+            )
+        return self.report
+
+    def _table(self, endpoint: Endpoint) -> None:
+        """Fetch until nothing is missing; starts over when the plan turns out to cover less."""
+        while True:
+            todo = self._todo(endpoint)
+            self._announce(endpoint, len(todo))
+            try:
+                for done, chunk in enumerate(todo):
+                    self._progress(endpoint, done, len(todo), chunk)
+                    self._chunk(endpoint, chunk)
+            except OutsideCoverage as outside:
+                self._clip(outside)
+                continue
+            if todo:
+                self._progress(endpoint, len(todo), len(todo), todo[-1])
+            return
+
+    def _todo(self, endpoint: Endpoint) -> list[Chunk]:
+        stored = set(self._parts.stored(endpoint.table)) - self._parts.to_renew(endpoint.table)
+        return [c for c in endpoint.chunks(self._sessions()) if c.key not in stored]
+
+    def _chunk(self, endpoint: Endpoint, chunk: Chunk) -> None:
+        if self.stopped():
+            raise Interrupted(
+                "stopped: what was fetched is kept", hint="the same command goes on from here"
+            )
+        first, last = max(chunk.first, self._covered), min(chunk.last, self._last)
+        rows = self.api.fetch(
+            lambda client: endpoint.call(client, first.isoformat(), last.isoformat())
+        )
+        frame = endpoint.normalise(rows, self._rules)
+        if endpoint.exact and (frame["date"] != chunk.key).any():
+            raise DataError(
+                f"J-Quants: asked for {endpoint.table} of {chunk.key}, got other days as well",
+                hint="nothing of the answer was kept; the service may have changed",
+            )
+        self._keep(endpoint, chunk.key, frame)
+
+    def _keep(self, endpoint: Endpoint, day: dt.date, frame: pl.DataFrame) -> None:
+        """Write a new part; replace a stored one only by rows that differ, never by nothing."""
+        table = endpoint.table
+        renewing = day in self._parts.to_renew(table)
+        if frame.is_empty() and (renewing or endpoint.required):
+            if not renewing or not self._parts.read(table, day).is_empty():
+                self.sink.emit(
+                    Noted(message=f"J-Quants has no {table} of {day}; asked again next time")
+                )
+        elif not renewing:
+            self._parts.write(table, day, frame)
+        else:
+            old = self._parts.read(table, day)
+            if not old.equals(frame):
+                self._parts.write(table, day, frame)
+                if not old.is_empty() and endpoint.cut != "year":
+                    self._tell_revision(table, day, old, frame)
+        if renewing:
+            self._parts.renewed(table, day)
+
+    def _audit(self, bars: Endpoint) -> None:
+        """Look for factors corrected before the days that an update renews, and fetch those days again."""
+        stored = self._parts.stored("bars")
+        recent = self.settings.refetch_sessions
+        day = day_to_audit(stored, recent, self.now.astimezone(TOKYO).date())
+        if day is None or day < self._first:
+            return
+        rows = self.api.fetch(lambda client: bars.call(client, str(day), str(day)))
+        if rows.is_empty():
+            return
+        later = self._parts.all("bars", BAR_SCHEMA, after=day)
+        days: set[dt.date] = set()
+        for code in suspects(rows, later)[:MOST_STOCKS]:
+            call = partial(_history, code=code, first=day, last=self._last)
+            found = self.api.fetch(call)
+            days |= {*corrected_days(bars.normalise(found, self._rules), later)}
+        if days:
+            self._parts.renew("bars", sorted(days))
+            self._table(bars)
+
+    def _tell_revision(
+        self, table: str, day: dt.date, old: pl.DataFrame, new: pl.DataFrame
+    ) -> None:
+        self.report.revised.append(f"{table} {day}")
+        changed = new.join(old, on=new.columns, how="anti", nulls_equal=True)
+        text = f"J-Quants has revised {table} of {day}: {len(changed)} rows"
+        if "adjustment_factor" in new.columns:
+            factors = changed.join(old, on=("date", "symbol"), suffix="_old").filter(
+                pl.col("adjustment_factor") != pl.col("adjustment_factor_old")
+            )
+            text += "".join(
+                f"; factor of {row['symbol']} {row['adjustment_factor_old']:g} -> "
+                f"{row['adjustment_factor']:g}"
+                for row in factors.head(3).to_dicts()
+            )
+        self.sink.emit(Noted(message=text))
+
+    def _sessions(self) -> Sequence[dt.date]:
+        days = self._rules.sessions
+        wanted = (days >= np.datetime64(self._first)) & (days <= np.datetime64(self._last))
+        found: list[dt.date] = days[wanted].tolist()
+        return found
+
+    def _clip(self, outside: OutsideCoverage) -> None:
+        """Keep to the dates that the service names; raised again when it has named them before."""
+        covered, last = max(self._covered, outside.first), min(self._last, outside.last)
+        if (covered, last) == (self._covered, self._last):
+            raise outside
+        self._covered, self._last = covered, last
+        self._first = max(self._first, covered)
+        if not self._sessions():
+            raise outside
+        note = f"J-Quants: the plan covers {outside.first} to {last}"
+        if note not in self.report.notes:
+            self.report.notes.append(note)
+            self.sink.emit(Noted(message=note))
+
+    def _announce(self, endpoint: Endpoint, count: int) -> None:
+        if count >= MANY_REQUESTS:
+            minutes = count * self.api.pace.interval / 60
+            self.sink.emit(
+                Noted(
+                    message=f"J-Quants {endpoint.table}: {count:,} requests, at least {minutes:,.0f} "
+                    "minutes at the plan's pace; it may be stopped and goes on later"
+                )
+            )
+
+    def _progress(self, endpoint: Endpoint, done: int, total: int, chunk: Chunk) -> None:
+        self.sink.emit(Advanced(stage=endpoint.table, done=done, total=total, note=str(chunk.key)))
+
+
+def patient_sleep(stopped: Callable[[], bool]) -> Callable[[float], None]:
+    """A sleep that ends with `Interrupted` soon after the stop flag is set."""
+
+    def sleep(seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if stopped():
+                raise Interrupted(
+                    "stopped: what was fetched is kept", hint="the same command goes on from here"
+                )
+            time.sleep(min(left, NAP_S))
+
+    return sleep
+
+
+def _history(client: Any, *, code: str, first: dt.date, last: dt.date) -> Any:
+    """All bars of one stock, in one call."""
+    return client.get_eq_bars_daily(code=code, from_yyyymmdd=str(first), to_yyyymmdd=str(last))
+
+
+@cache
+def vendor_rules() -> Rules:
+    from jquantsapi import constants
+
+    return Rules(
+        sessions=sessions_between("jp", BEGINNING, last_known_session("jp")),
+        sectors={row[0]: row[2].strip() for row in constants.SECTOR_33_DATA},
+        industries={row[0]: row[2].strip() for row in constants.SECTOR_17_DATA},
+    )

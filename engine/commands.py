@@ -101,7 +101,11 @@ COMMANDS: tuple[Command, ...] = (
                 kind="flag",
                 default=False,
             ),
-            _option("run", "Also the scores of this run: id, its start, or `last`."),
+            Parameter(
+                name="run",
+                kind="argument",
+                help="Also the scores of this run: id, its start, or `last`.",
+            ),
         ),
     ),
     Command(

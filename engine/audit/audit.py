@@ -136,7 +136,7 @@ def audit(
     except DataError as error:
         skipped["splits"] = error.message
     if scores is None:
-        skipped["scores"] = "no run was named (--run RUN)"
+        skipped["scores"] = "no run was named (`atft-tui audit RUN`)"
     else:
         leaks += list(scores())
     order = [name for name, _ in CHECKS]

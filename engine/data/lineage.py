@@ -1,11 +1,15 @@
 """Which finished result can be extended: one made by the same settings from a beginning of the same days."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.files import MANIFEST, digest, read_manifest
+
+KEPT = 5
+"""Ancestors that stay on disk; they share all but their newest blocks with what extends them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,3 +50,8 @@ class Lineage:
         found.sort(key=lambda item: (-item[0], item[1].name))
         for _, directory, manifest in found:
             yield directory, manifest
+
+    def prune(self, root: Path) -> None:
+        """Remove all but the newest ancestors: whatever they hold is in their successor too."""
+        for directory, _ in list(self.parents(root))[KEPT:]:
+            shutil.rmtree(directory)

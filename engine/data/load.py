@@ -160,6 +160,7 @@ def open_panel(workspace: Path, config: Config) -> StoredPanel:
     if not (target / "manifest.json").exists():
         with building(target) as staging:
             _clean(snapshot, config, lineage, staging, target.parent)
+        lineage.prune(target.parent)
     if panel.index_symbol and panel.index_symbol not in panel.symbols:
         raise DataError(
             f"{panel.source}: data.index_symbol {panel.index_symbol!r} is not in the price table",

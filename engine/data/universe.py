@@ -113,6 +113,7 @@ def build_universe(panel: PanelSource, config: UniverseConfig, directory: Path) 
             np.save(staging / "member.npy", fresh[1])
             np.save(staging / "market.npy", fresh[2])
             write_manifest(staging, lineage.fields() | {"symbols": fresh[0]})
+        lineage.prune(directory)
     manifest = read_manifest(target)
     symbols = tuple(manifest["symbols"])
     if not symbols:

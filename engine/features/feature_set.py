@@ -146,6 +146,7 @@ def build_features(
                 },
                 known,
             )
+        lineage.prune(directory)
     return open_features(target, universe)
 
 

@@ -59,6 +59,7 @@ def build_graphs(
         with building(target) as staging:
             known = _extend(panel, universe, config, staging, sink, base)
             write_manifest(staging, lineage.fields() | universe.fields(), known)
+        lineage.prune(directory)
     return _open(target, universe, lineage.fingerprint)
 
 

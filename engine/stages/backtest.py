@@ -39,6 +39,22 @@ SUSPICIOUS = 0.04
 """Share of the equity that one stock made or lost in a day."""
 
 
+def open_simulator(
+    context: StageContext, found: Run, config: Config
+) -> tuple[Prediction, Simulator, QualityReport]:
+    """A run's out-of-sample scores on the workspace's panel, ready to be traded."""
+    prediction = out_of_sample(found)
+    context.sink.emit(StageStarted(stage="load"))
+    panel, quality = load_panel(context.workspace, config)
+    simulator = Simulator.for_prediction(
+        prediction,
+        panel=panel,
+        strategy=load_strategy(config.portfolio.strategy),
+        config=config,
+    )
+    return prediction, simulator, quality
+
+
 def backtest(context: StageContext, *, run: str, strategy: str | None) -> Outcome:
     """Weights, vectorbt simulation, baselines on the same days, factor figures, interval and verdict.
 
@@ -48,16 +64,9 @@ def backtest(context: StageContext, *, run: str, strategy: str | None) -> Outcom
     found = context.store.open(run)
     config = trading_configuration(context, found, strategy)
     with found.lock():
-        prediction = out_of_sample(found)
-        context.sink.emit(StageStarted(stage="load"))
-        panel, quality = load_panel(context.workspace, config)
+        _, simulator, quality = open_simulator(context, found, config)
+        panel = simulator.panel
         context.sink.emit(StageStarted(stage="simulate"))
-        simulator = Simulator.for_prediction(
-            prediction,
-            panel=panel,
-            strategy=load_strategy(config.portfolio.strategy),
-            config=config,
-        )
         book = simulator.book(simulator.score_DN, trace=True)
         simulation = run_vectorbt(simulator, book)
         result = simulator.result(simulation.ledger, run_id=found.id)

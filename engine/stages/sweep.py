@@ -8,16 +8,13 @@ import polars as pl
 
 from engine.backtest import inference
 from engine.backtest.selection import overfitting_probability
-from engine.backtest.simulator import Simulator
 from engine.backtest.sweep import Cell, book_of, parse_grid, pivot, returns_of, sweep
-from engine.data.load import load_panel
 from engine.errors import DataError
 from engine.files import write_json, write_parquet
-from engine.portfolio.strategy import load_strategy
 from engine.runs.events import Advanced, StageStarted
 from engine.runs.trials import count_trials, record_trials
 from engine.stages.backtest import (
-    out_of_sample,
+    open_simulator,
     run_vectorbt,
     trading_configuration,
     trial_settings,
@@ -42,16 +39,8 @@ def run_sweep(
     config = trading_configuration(context, found, strategy)
     wanted = parse_grid(grid or DEFAULT_GRID, config)
     with found.lock():
-        prediction = out_of_sample(found)
-        context.sink.emit(StageStarted(stage="load"))
-        panel, quality = load_panel(context.workspace, config)
+        prediction, simulator, quality = open_simulator(context, found, config)
         context.sink.emit(StageStarted(stage="sweep"))
-        simulator = Simulator.for_prediction(
-            prediction,
-            panel=panel,
-            strategy=load_strategy(config.portfolio.strategy),
-            config=config,
-        )
         cells = sweep(
             simulator,
             prediction,

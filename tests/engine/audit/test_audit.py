@@ -1,5 +1,7 @@
 """Leaks planted in the real pipeline are found and named; the clean pipeline passes."""
 
+import json
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +12,7 @@ import polars as pl
 import pytest
 
 from engine.audit.audit import Audit, audit
+from engine.cli import main
 from engine.config import Config, SplitConfig
 from engine.config_file import resolve
 from engine.data import membership
@@ -22,6 +25,7 @@ from engine.features.context import Context
 from engine.features.families import aligned
 from engine.features.feature import Family
 from engine.features.feature_set import FeatureSet
+from engine.files import read_json
 from engine.graph import edges
 from engine.runs.sink import NullSink
 from engine.stages.audit import _labels_only
@@ -63,6 +67,29 @@ def run(market: RawTables, config: Config, workspace: Path, *, deep: bool = Fals
         return _labels_only(context)
 
     return audit(market, config, NullSink(), split_features=labels, scores=None, deep=deep)
+
+
+def command(workspace: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
+    """`atft-tui audit --json` in this process, where a leak can be planted."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    settings = [word for setting in OVERRIDES for word in ("--set", setting)]
+    try:
+        code = main(
+            [
+                "audit",
+                "--json",
+                "--quiet",
+                "--workspace",
+                str(workspace),
+                "--preset",
+                "demo",
+                *settings,
+            ]
+        )
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    return code, json.loads(capsys.readouterr().out)
 
 
 def leaking_feature(patch: pytest.MonkeyPatch) -> None:
@@ -162,20 +189,26 @@ def test_a_planted_leak_is_found_and_named(
     plant: Plant,
     check: str,
     name: str,
-    market: RawTables,
-    config: Config,
     workspace: Path,
     monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     plant(monkeypatch)
-    result = run(market, config, workspace)
-    assert not result.passed
-    assert {leak.check for leak in result.leaks} == {check}, result.leaks
-    assert any(leak.name.startswith(name) for leak in result.leaks), result.leaks
-    failed = [c["name"] for c in result.to_json()["checks"] if not c["passed"]]
-    assert failed == [check]
+    code, answer = command(workspace, capsys)
+    assert code == 6
+    assert answer["verdict"] == "failed"
+    leaks = answer["leaks"]
+    assert {leak["check"] for leak in leaks} == {check}, leaks
+    assert any(leak["name"].startswith(name) for leak in leaks), leaks
+    assert [c["name"] for c in answer["checks"] if not c["passed"]] == [check]
+    assert read_json(workspace / "audit.json")["leaks"] == leaks
     if check == "features":
-        assert [leak.name for leak in result.leaks] == ["tomorrow"]
+        assert [leak["name"] for leak in leaks] == ["tomorrow"]
+
+
+def test_a_clean_pipeline_ends_with_0(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, answer = command(workspace, capsys)
+    assert (code, answer["verdict"], answer["leaks"]) == (0, "passed", [])
 
 
 def test_the_deep_audit_says_how_far_a_leak_looks_ahead(

@@ -1,0 +1,42 @@
+"""Sessions added to a store over the command line, and the audit of the run that follows."""
+
+import datetime as dt
+from pathlib import Path
+
+import polars as pl
+
+from engine.config_file import resolve
+from engine.data.synthetic import generate
+from engine.files import read_json
+from tests.conftest import TINY
+from tests.journeys.command import SETTINGS, atft
+
+
+def test_append_then_train_then_audit_the_run(tmp_path: Path) -> None:
+    raw = generate(resolve([], preset="demo", overrides=TINY).config.data.synthetic).raw
+    days = raw.bars["date"].unique().sort()
+    cut: dt.date = days[-3]
+    history, news = tmp_path / "history.csv", tmp_path / "news.csv"
+    raw.bars.filter(pl.col("date") <= cut).write_csv(history)
+    raw.bars.filter(pl.col("date") > cut).write_csv(news)
+    data = tmp_path / "workspace"
+    settings = ("--preset", "demo", *SETTINGS, "--set", "data.market=us")
+    files = ("ingest", "--source", "files", "--prices")
+    assert atft(data, *files, str(history), *settings).code == 0
+    added = atft(data, *files, str(news), "--append", "--json", *settings)
+    assert added.code == 0, added.err
+    assert (added.json["first"], added.json["last"]) == (str(days[-2]), str(days[-1]))
+    again = atft(data, *files, str(news), "--append", *settings)
+    assert again.code == 3
+    assert f"the store ends with {days[-1]}" in again.err
+    assert atft(data, "ingest", "--source", "synthetic", "--append", *settings).code == 2
+
+    trained = atft(data, "train", "--json", *settings)
+    assert trained.code == 0, trained.err
+    run = trained.json["run_id"]
+    audited = atft(data, "audit", run, "--json", *settings)
+    assert audited.code == 0, audited.out
+    scores = next(c for c in audited.json["checks"] if c["name"] == "scores")
+    assert scores["passed"]
+    assert not scores["detail"].startswith("not checked")
+    assert read_json(data / "audit.json")["run"] == run

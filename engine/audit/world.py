@@ -61,8 +61,9 @@ def build_world(raw: RawTables, config: Config) -> World:
     dense = panel.dense()
     inputs = Inputs(universe=universe, dense=dense.take(universe.rows_in(dense)), graphs=graphs)
     values: dict[str, NDArray[np.floating]] = {
-        feature.name: value.copy()
-        for feature, value in raw_values(inputs, chosen, 0, universe.dates_S.size)
+        feature.name: value_NS
+        for batch, value_FNS in raw_values(inputs, chosen, 0, universe.dates_S.size)
+        for feature, value_NS in zip(batch, value_FNS, strict=True)
     }
     market = market_context(inputs)
     with np.errstate(divide="ignore", invalid="ignore"):

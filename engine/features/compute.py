@@ -6,8 +6,10 @@ whole history: a build goes through it piece by piece, and a new day is a piece 
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -16,8 +18,9 @@ from engine.data.panel import DensePanel
 from engine.data.universe import Universe
 from engine.features.context import Context
 from engine.features.feature import Feature
-from engine.features.normalise import rank_within_day, scale_by_past
+from engine.features.normalise import scale_by_past
 from engine.features.rolling import BLOCK
+from engine.features.scores import write_scores
 from engine.graph.graph import GraphSeries
 
 Array = NDArray[np.float64]
@@ -89,24 +92,63 @@ def market_columns(inputs: Inputs, features: Sequence[Feature]) -> dict[str, NDA
 
 def raw_values(
     inputs: Inputs, features: Sequence[Feature], first: int, stop: int
-) -> Iterator[tuple[Feature, NDArray[np.float32]]]:
-    """Stock-scope features as they are, ``[N, stop - first]``, NaN = unknown; not in the order given."""
+) -> Iterator[tuple[tuple[Feature, ...], NDArray[np.float32]]]:
+    """Stock-scope features as they are, in batches ``[F, N, stop - first]``; NaN = unknown."""
     stock = [f for f in features if f.scope == "stock"]
     order = sorted(stock, key=lambda f: (f.own, reach(f)))  # stable: families stay together
     for (own, back), group in itertools.groupby(order, key=lambda f: (f.own, reach(f))):
         start = max(0, (first - back) // BLOCK * BLOCK)
-        members = list(group)
+        members = tuple(group)
         for batch in (members[i : i + BATCH] for i in range(0, len(members), BATCH)):
-            shape = (len(batch), len(inputs.universe.symbols), stop - first)
-            values_FNT = np.empty(shape, dtype=np.float32)
-            size = PORTION if own else max(shape[1], 1)
-            for n in range(0, shape[1], size):
-                rows = slice(n, n + size)
-                context = _context(inputs, start, first, stop, rows)
-                for f, feature in enumerate(batch):
-                    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                        values_FNT[f, rows] = feature.compute(context)[:, first - start :]
-            yield from zip(batch, values_FNT, strict=True)
+            yield batch, _batch(inputs, batch, start, first, stop, own=own)
+
+
+def _batch(
+    inputs: Inputs, batch: Sequence[Feature], start: int, first: int, stop: int, *, own: bool
+) -> NDArray[np.float32]:
+    stocks = len(inputs.universe.symbols)
+    values_FNT = np.empty((len(batch), stocks, stop - first), dtype=np.float32)
+
+    def fill(rows: slice) -> None:
+        context = _context(inputs, start, first, stop, rows)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            for f, feature in enumerate(batch):
+                values_FNT[f, rows] = feature.compute(context)[:, first - start :]
+
+    size = PORTION if own else max(stocks, 1)
+    side_by_side(fill, [slice(n, n + size) for n in range(0, stocks, size)])
+    return values_FNT
+
+
+def side_by_side(work: Callable[[slice], None], portions: Sequence[slice]) -> None:
+    """Portions of stocks in threads of their own, each with its kernels on one processor.
+
+    A kernel over 256 stocks takes less time than two threads need to meet at its end on a busy machine.
+    Where numba's threading layer cannot be entered twice, one portion follows the other.
+    """
+
+    def alone(rows: slice) -> None:
+        numba.set_num_threads(1)
+        work(rows)
+
+    for rows in portions[:1]:  # the first kernel decides the threading layer
+        work(rows)
+    rest, threads = portions[1:], numba.get_num_threads()
+    if threads == 1 or len(rest) < 2 or not _reentrant():
+        for rows in rest:
+            work(rows)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(alone, rest):
+            pass
+
+
+def _reentrant() -> bool:
+    try:
+        layer: str = numba.threading_layer()  # type: ignore[attr-defined]
+        return layer in ("omp", "tbb")
+    except ValueError:  # no parallel kernel has run
+        return False
 
 
 def compute_sessions(
@@ -117,18 +159,18 @@ def compute_sessions(
     *,
     dtype: str,
     market: dict[str, NDArray[np.float32]],
-    done: Callable[[Feature], None] = lambda _: None,
+    done: Callable[[Sequence[Feature]], None] = lambda _: None,
 ) -> NDArray[np.floating]:
     """Network inputs ``[stop - first, N, F]``: normal scores within the day, 0 where unknown."""
-    member_TN = inputs.universe.member_SN[first:stop]
+    member_TN = np.ascontiguousarray(inputs.universe.member_SN[first:stop])
     out_TNF = np.empty((*member_TN.shape, len(features)), dtype=np.dtype(dtype))
     place = {feature.name: f for f, feature in enumerate(features)}
     for name, column_S in market.items():
         out_TNF[:, :, place[name]] = np.where(member_TN, column_S[first:stop, None], 0.0)
-    member_NT = np.ascontiguousarray(member_TN.T)
-    for feature, values_NT in raw_values(inputs, features, first, stop):
-        out_TNF[:, :, place[feature.name]] = rank_within_day(values_NT, member_NT)
-        done(feature)
+    for batch, values_FNT in raw_values(inputs, features, first, stop):
+        place_F = np.array([place[feature.name] for feature in batch], dtype=np.int64)
+        write_scores(values_FNT, member_TN, place_F, out_TNF)
+        done(batch)
     return out_TNF
 
 

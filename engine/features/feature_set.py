@@ -3,6 +3,7 @@
 features/<fingerprint>/{x-0000,...}.npy {y-0000,...}.npy manifest.json     (blocks of 64 sessions)
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -216,10 +217,11 @@ class _Build:
         ranges = list(pieces(stocks, sessions))
         total, count = len(ranges) * len(self.chosen), len(ranges) * len(market)
 
-        def done(feature: Feature) -> None:
+        def done(batch: Sequence[Feature]) -> None:
             nonlocal count
-            count += 1
-            self.sink.emit(Advanced(stage="features", done=count, total=total, note=feature.name))
+            count += len(batch)
+            note = batch[-1].name
+            self.sink.emit(Advanced(stage="features", done=count, total=total, note=note))
 
         for first, stop in ranges:
             x_TNF = compute_sessions(

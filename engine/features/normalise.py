@@ -76,6 +76,34 @@ def normal_scores(values_DN: Array) -> Array:
     return out_DN
 
 
+@njit(cache=True)
+def day_scores(
+    values_N: NDArray[np.float32], member_N: NDArray[np.bool_], out_N: NDArray[np.float32]
+) -> None:
+    """Normal scores of one day among its members; 0 for others and for missing values."""
+    N = values_N.size
+    known = np.empty(N, dtype=np.int64)
+    value = np.empty(N, dtype=np.float32)
+    n = 0
+    for i in range(N):
+        out_N[i] = 0.0
+        if member_N[i] and np.isfinite(values_N[i]):
+            known[n] = i
+            value[n] = values_N[i]
+            n += 1
+    key = sortable(value[:n])
+    order = radix_order(key)
+    start = 0
+    while start < n:
+        stop = start + 1
+        while stop < n and key[order[stop]] == key[order[start]]:
+            stop += 1
+        score = _inverse_normal((start + stop) / 2.0 / n)
+        for place in range(start, stop):
+            out_N[known[order[place]]] = score
+        start = stop
+
+
 @njit(parallel=True, cache=True)
 def rank_within_day(
     values_NS: NDArray[np.floating], member_NS: NDArray[np.bool_]
@@ -87,25 +115,10 @@ def rank_within_day(
     N, S = values_NS.shape
     out_SN = np.zeros((S, N), dtype=np.float32)
     for t in prange(S):
-        known = np.empty(N, dtype=np.int64)
-        value = np.empty(N, dtype=np.float32)
-        n = 0
+        day_N = np.empty(N, dtype=np.float32)
         for i in range(N):
-            if member_NS[i, t] and np.isfinite(values_NS[i, t]):
-                known[n] = i
-                value[n] = values_NS[i, t]
-                n += 1
-        key = sortable(value[:n])
-        order = radix_order(key)
-        start = 0
-        while start < n:
-            stop = start + 1
-            while stop < n and key[order[stop]] == key[order[start]]:
-                stop += 1
-            score = _inverse_normal((start + stop) / 2.0 / n)
-            for place in range(start, stop):
-                out_SN[t, known[order[place]]] = score
-            start = stop
+            day_N[i] = values_NS[i, t]
+        day_scores(day_N, member_NS[:, t], out_SN[t])
     return out_SN
 
 

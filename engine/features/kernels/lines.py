@@ -263,7 +263,7 @@ def _trend_again(
             residual[j] = seen_K[hi] - y_mean - slope[j] * (j - x_mean)
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@njit(parallel=True, nogil=True, cache=True, error_model="numpy")
 def pair_rows(
     y_NS: Array,
     x_MS: Array,
@@ -278,7 +278,7 @@ def pair_rows(
         pair_row(y_NS[i], x_S, windows_W, need_W, slope_NWS[i], rho_NWS[i])
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@njit(parallel=True, nogil=True, cache=True, error_model="numpy")
 def trend_rows(
     y_NS: Array,
     windows_W: Windows,

@@ -154,7 +154,7 @@ def _deviation_again(
             out[j] = np.sqrt(m2 * n / (n - 1.0))
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@njit(parallel=True, nogil=True, cache=True, error_model="numpy")
 def mean_rows(
     x_NS: Array, windows_W: Windows, need_W: Windows, average: bool, out_NWS: Array
 ) -> None:
@@ -162,7 +162,7 @@ def mean_rows(
         mean_row(x_NS[i], windows_W, need_W, average, out_NWS[i])
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@njit(parallel=True, nogil=True, cache=True, error_model="numpy")
 def deviation_rows(x_NS: Array, windows_W: Windows, need_W: Windows, out_NWS: Array) -> None:
     for i in prange(len(x_NS)):
         deviation_row(x_NS[i], windows_W, need_W, out_NWS[i])

@@ -127,7 +127,7 @@ def quantile_row(x_S: Array, window: int, need: int, q: float, out_S: Array) -> 
         out_S[t] = sorted_n[low] + (at - low) * (sorted_n[high] - sorted_n[low])
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@njit(parallel=True, nogil=True, cache=True, error_model="numpy")
 def extreme_rows(
     x_NS: Array, windows_W: Windows, need_W: Windows, sign: float, out_NWS: Array
 ) -> None:
@@ -135,7 +135,7 @@ def extreme_rows(
         extreme_row(x_NS[i], windows_W, need_W, sign, out_NWS[i])
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@njit(parallel=True, nogil=True, cache=True, error_model="numpy")
 def since_rows(
     x_NS: Array, windows_W: Windows, need_W: Windows, sign: float, out_NWS: Array
 ) -> None:
@@ -143,13 +143,13 @@ def since_rows(
         since_row(x_NS[i], windows_W, need_W, sign, out_NWS[i])
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@njit(parallel=True, nogil=True, cache=True, error_model="numpy")
 def rank_rows(x_NS: Array, windows_W: Windows, need_W: Windows, out_NWS: Array) -> None:
     for i in prange(len(x_NS)):
         rank_row(x_NS[i], windows_W, need_W, out_NWS[i])
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@njit(parallel=True, nogil=True, cache=True, error_model="numpy")
 def quantile_rows(x_NS: Array, window: int, need: int, q: float, out_NS: Array) -> None:
     for i in prange(len(x_NS)):
         quantile_row(x_NS[i], window, need, q, out_NS[i])

@@ -27,7 +27,7 @@ def ewm_row(x_S: Array, span: float, out_S: Array) -> None:
                 out_S[t] = level if valid else np.nan
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@njit(parallel=True, nogil=True, cache=True, error_model="numpy")
 def ewm_rows(x_NS: Array, span: float, out_NS: Array) -> None:
     for i in prange(len(x_NS)):
         ewm_row(x_NS[i], span, out_NS[i])

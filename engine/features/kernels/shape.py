@@ -118,7 +118,7 @@ def direct_moments(x: Array) -> tuple[float, float, float]:
     return m2 / n, m3 / n, m4 / n
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@njit(parallel=True, nogil=True, cache=True, error_model="numpy")
 def shape_rows(
     x_NS: Array, windows_W: Windows, need_W: Windows, fourth: bool, out_NWS: Array
 ) -> None:

@@ -103,12 +103,15 @@ def leaking_feature(patch: pytest.MonkeyPatch) -> None:
 
 
 def normaliser_of_all_days(patch: pytest.MonkeyPatch) -> None:
-    def over_all_days(values_NS: np.ndarray, member_NS: np.ndarray) -> np.ndarray:
-        known = np.where(member_NS, values_NS, np.nan)
-        z = (known - np.nanmean(known)) / max(float(np.nanstd(known)), 1e-12)
-        return np.asarray(np.nan_to_num(z.T), dtype=np.float32)
+    def over_all_days(
+        values_FNT: np.ndarray, member_TN: np.ndarray, place_F: np.ndarray, out_TNG: np.ndarray
+    ) -> None:
+        for g, values_NT in zip(place_F, values_FNT, strict=True):
+            known = np.where(member_TN.T & np.isfinite(values_NT), values_NT, np.nan)
+            z = (known - np.nanmean(known)) / max(float(np.nanstd(known)), 1e-12)
+            out_TNG[:, :, g] = np.nan_to_num(z.T)
 
-    patch.setattr(compute, "rank_within_day", over_all_days)
+    patch.setattr(compute, "write_scores", over_all_days)
 
 
 def graph_of_the_future(patch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """The catalog as a whole: named, bounded in its look-back, blind to the future, safe with holes."""
 
 import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from engine.features.feature import Feature
 from engine.features.feature_set import build_features, open_features
 from engine.features.normalise import gauss_rank, rank_within_day
 from engine.features.rolling import BLOCK
+from engine.features.scores import half_bits, write_scores
 from engine.features.targets import forward_returns
 from engine.runs.sink import ListSink
 from tests.conftest import World
@@ -41,8 +43,15 @@ def inputs(world: World) -> Inputs:
     )
 
 
+def each(
+    inputs: Inputs, features: Sequence[Feature], first: int, stop: int
+) -> Iterator[tuple[Feature, np.ndarray]]:
+    for batch, values_FNT in raw_values(inputs, features, first, stop):
+        yield from zip(batch, values_FNT, strict=True)
+
+
 def values(inputs: Inputs, features: tuple[Feature, ...], stop: int) -> dict[str, np.ndarray]:
-    return {f.name: v for f, v in raw_values(inputs, features, 0, stop)}
+    return {f.name: v for f, v in each(inputs, features, 0, stop)}
 
 
 def changed(inputs: Inputs, columns: slice) -> Inputs:
@@ -115,8 +124,8 @@ def test_no_feature_looks_further_back_than_it_says(inputs: Inputs) -> None:
         other = changed(inputs, slice(0, day - reach))
         other = replace(other, universe=inputs.universe)
         for (f, a), (_, b) in zip(
-            raw_values(inputs, some, day, day + 1),
-            raw_values(other, some, day, day + 1),
+            each(inputs, some, day, day + 1),
+            each(other, some, day, day + 1),
             strict=True,
         ):
             np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-9, err_msg=f.name)
@@ -164,7 +173,7 @@ def test_every_feature_survives_holes(world: World) -> None:
         market_KS=market_series(panel, member),
     )
     inputs = Inputs(universe=universe, dense=panel, graphs=None)
-    for f, value in raw_values(inputs, tuple(f for f in STOCK if f.source != "graph"), 0, s):
+    for f, value in each(inputs, tuple(f for f in STOCK if f.source != "graph"), 0, s):
         assert value.shape == (n, s), f.name
         if f.family != "validity":
             assert np.isnan(value[1]).all(), f"{f.name} has a value for a stock without a bar"
@@ -181,6 +190,37 @@ def test_gauss_rank_equals_scipy(numbers: list[int]) -> None:
     np.testing.assert_allclose(gauss_rank(x), expected, atol=1e-8)
     both = rank_within_day(x[:, None], np.ones((x.size, 1), dtype=bool))
     np.testing.assert_allclose(both[0], expected, atol=1e-6)
+
+
+@given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1))
+def test_half_floats_are_numpys(numbers: list[float]) -> None:
+    x = np.array(numbers, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        expected = x.astype(np.float16).view(np.uint16)
+    assert [half_bits(b) for b in x.view(np.uint32)] == expected.tolist()
+
+
+def test_all_half_floats_and_what_lies_between() -> None:
+    halves = np.arange(0x7C00, dtype=np.uint16).view(np.float16).astype(np.float32)
+    middles = (halves[1:] + halves[:-1]) / 2
+    for x in (halves, middles, np.nextafter(middles, np.float32(0)), -middles):
+        got = np.array([half_bits(b) for b in x.view(np.uint32)], dtype=np.uint16)
+        assert np.array_equal(got, x.astype(np.float16).view(np.uint16))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_scores_in_the_tensor_are_those_of_each_feature(dtype: type) -> None:
+    rng = np.random.default_rng(3)
+    values_FNT = rng.normal(size=(3, 17, 21)).astype(np.float32)
+    values_FNT[rng.random(values_FNT.shape) < 0.2] = np.nan
+    values_FNT[1] = np.round(values_FNT[1])
+    member_TN = rng.random((21, 17)) < 0.8
+    out_TNG: np.ndarray = np.zeros((21, 17, 5), dtype=dtype)
+    write_scores(values_FNT, member_TN, np.array([4, 0, 2]), out_TNG)
+    for f, g in enumerate((4, 0, 2)):
+        expected = rank_within_day(values_FNT[f], np.ascontiguousarray(member_TN.T))
+        assert np.array_equal(out_TNG[:, :, g], expected.astype(dtype))
+    assert not out_TNG[:, :, [1, 3]].any()
 
 
 def test_gauss_rank_leaves_nan_out() -> None:

@@ -1,15 +1,22 @@
 """The 79 columns of `benchmarks.alpha158` by grouped rolling windows of pandas."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from benchmarks.alpha158 import NAMES, TINY, WINDOWS
 
+Rolled = Callable[[str], pd.Series]
 
-def alpha158_pandas(frame: pd.DataFrame) -> pd.DataFrame:
+
+def alpha158_pandas(frame: pd.DataFrame, *, shared: bool) -> pd.DataFrame:
     """Columns `NAMES` from long rows ``symbol, open, high, low, close, volume`` sorted by symbol, date.
 
-    pandas has no rolling slope: it and the correlations follow from rolling means of products.
+    ``shared``: the rolling statistics of a window are computed once, several columns together, and used by
+    all columns that need them; else each column is an expression of its own, as in a notebook. pandas has
+    no rolling slope: it and the correlations follow from rolling means of products.
     """
     o, h, lo, c, v = (frame[name] for name in ("open", "high", "low", "close", "volume"))
     symbol = frame["symbol"]
@@ -35,29 +42,49 @@ def alpha158_pandas(frame: pd.DataFrame) -> pd.DataFrame:
     out = _candle(o, h, lo, c)
     high, low = h.groupby(symbol), lo.groupby(symbol)
     for w in WINDOWS:
-        mean = groups.rolling(w).mean().reset_index(level=0, drop=True)
-        sd = groups[["c", "v", "lv", "w"]].rolling(w).std().reset_index(level=0, drop=True)
-        top = high.rolling(w).max().reset_index(level=0, drop=True)
-        bottom = low.rolling(w).min().reset_index(level=0, drop=True)
-        x_mean = position - (w - 1) / 2.0
-        slope = (mean["pc"] - x_mean * mean["c"]) / ((w * w - 1) / 12.0)
+        mean, sd = _rolled(groups, w, shared=shared)
+        top = _flat(high.rolling(w).max())
+        bottom = _flat(low.rolling(w).min())
         part = w / (w - 1.0)
+        spread = (w * w - 1) / 12.0
+
+        def slope(w: int = w, mean: Rolled = mean, spread: float = spread) -> pd.Series:
+            return (mean("pc") - (position - (w - 1) / 2.0) * mean("c")) / spread
+
         out[f"ROC{w}"] = c.groupby(symbol).shift(w) / c
-        out[f"MA{w}"] = mean["c"] / c
-        out[f"STD{w}"] = sd["c"] / c
-        out[f"BETA{w}"] = slope / c
-        out[f"RSQR{w}"] = slope**2 * ((w * w - 1) / 12.0) * part / sd["c"] ** 2
+        out[f"MA{w}"] = mean("c") / c
+        out[f"STD{w}"] = sd("c") / c
+        out[f"BETA{w}"] = slope() / c
+        out[f"RSQR{w}"] = slope() ** 2 * spread * part / sd("c") ** 2
         out[f"MAX{w}"] = top / c
         out[f"MIN{w}"] = bottom / c
+        if not shared:
+            top, bottom = _flat(high.rolling(w).max()), _flat(low.rolling(w).min())
         out[f"RSV{w}"] = (c - bottom) / (top - bottom + TINY)
-        covariance = (mean["cl"] - mean["c"] * mean["lv"]) * part
-        out[f"CORR{w}"] = covariance / (sd["c"] * sd["lv"])
-        out[f"CNTP{w}"] = mean["up"]
-        out[f"SUMP{w}"] = mean["gain"] / (mean["move"] + TINY)
-        out[f"VMA{w}"] = mean["v"] / (v + TINY)
-        out[f"VSTD{w}"] = sd["v"] / (v + TINY)
-        out[f"WVMA{w}"] = sd["w"] / (mean["w"] + TINY)
+        covariance = (mean("cl") - mean("c") * mean("lv")) * part
+        out[f"CORR{w}"] = covariance / (sd("c") * sd("lv"))
+        out[f"CNTP{w}"] = mean("up")
+        out[f"SUMP{w}"] = mean("gain") / (mean("move") + TINY)
+        out[f"VMA{w}"] = mean("v") / (v + TINY)
+        out[f"VSTD{w}"] = sd("v") / (v + TINY)
+        out[f"WVMA{w}"] = sd("w") / (mean("w") + TINY)
     return pd.DataFrame(out)[list(NAMES)]
+
+
+def _flat(rolled: pd.Series) -> pd.Series:
+    return rolled.reset_index(level=0, drop=True)
+
+
+def _rolled(groups: Any, w: int, *, shared: bool) -> tuple[Rolled, Rolled]:
+    """Rolling mean and deviation by column name."""
+    if not shared:
+        return (
+            lambda name: _flat(groups[name].rolling(w).mean()),
+            lambda name: _flat(groups[name].rolling(w).std()),
+        )
+    mean = groups.rolling(w).mean().reset_index(level=0, drop=True)
+    sd = groups[["c", "v", "lv", "w"]].rolling(w).std().reset_index(level=0, drop=True)
+    return lambda name: mean[name], lambda name: sd[name]
 
 
 def _candle(o: pd.Series, h: pd.Series, lo: pd.Series, c: pd.Series) -> dict[str, pd.Series]:

@@ -41,11 +41,12 @@ def main() -> None:
     peers: dict[str, Callable[[], Seconds]] = {
         "polars over(symbol)": lambda: timed(lambda: alpha158_over(frame)),
         "polars flat, masked": lambda: timed(lambda: alpha158_flat(frame)),
-        "pandas groupby rolling": lambda: timed(lambda: alpha158_pandas(table)),
+        "pandas, column by column": lambda: timed(lambda: alpha158_pandas(table, shared=False)),
+        "pandas, windows shared": lambda: timed(lambda: alpha158_pandas(table, shared=True)),
     }
     report_agreement("polars over", ours_FNS, alpha158_over(frame).to_numpy())
     report_agreement("polars flat", ours_FNS, alpha158_flat(frame).to_numpy())
-    report_agreement("pandas", ours_FNS, alpha158_pandas(table).to_numpy())
+    report_agreement("pandas", ours_FNS, alpha158_pandas(table, shared=False).to_numpy())
     with qlib_peer(bars) as qlib:
         if qlib is not None:
             peers["Qlib expressions"] = qlib.evaluate

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audit.compare import TOO_EARLY, Leak, Pair
-from engine.audit.futures import in_flight, poisoned, sample, truncated, unpublished
+from engine.audit.futures import in_flight, poisoned, sample, unpublished
 from engine.audit.world import World, build_world
 from engine.config import Config
 from engine.data.tables import OPTIONAL, RawTables
@@ -158,11 +158,11 @@ def _plan(part: RawTables, size: int, *, deep: bool) -> list[tuple[str, int, _Ch
     """Kind, session and change of each altered future."""
     plan: list[tuple[str, int, _Change]] = [
         ("poison", int(size * 0.80), poisoned),
-        ("truncation", int(size * 0.87) + 1, truncated),
+        ("truncation", int(size * 0.87) + 1, RawTables.as_of),
     ]
     if deep:
         plan += [("poison", int(size * share), poisoned) for share in (0.70, 0.95)]
-        plan += [("truncation", int(size * 0.75), truncated)]
+        plan += [("truncation", int(size * 0.75), RawTables.as_of)]
     day = in_flight(part)
     if day is not None:
         days = part.bars["date"].unique().sort()

@@ -28,16 +28,6 @@ def sample(raw: RawTables, *, stocks: int, sessions: int, keep: str) -> RawTable
     return replace(raw, bars=bars.filter(inside), optional=optional, oracle=None)
 
 
-def truncated(raw: RawTables, day: dt.date) -> RawTables:
-    """Only what was known at the close of ``day``."""
-    index = None if raw.index is None else raw.index.filter(pl.col("date") <= day)
-    optional = {
-        name: table.filter(pl.col("available") <= day) for name, table in raw.optional.items()
-    }
-    bars = raw.bars.filter(pl.col("date") <= day)
-    return replace(raw, bars=bars, index=index, optional=optional)
-
-
 def poisoned(raw: RawTables, day: dt.date, seed: int = 0) -> RawTables:
     """Every bar, index value and published row after ``day`` is noise.
 

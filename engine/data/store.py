@@ -215,9 +215,13 @@ class PanelStore:
             )
         return snapshot
 
-    def load_raw(self, snapshot: str | None = None) -> RawTables:
-        """Tables of a snapshot (the current one if not named), after their hashes were checked."""
-        return self.snapshot(snapshot).raw()
+    def load_raw(self, snapshot: str | None = None, *, as_of: dt.date | None = None) -> RawTables:
+        """Tables of a snapshot (the current one if not named), after their hashes were checked.
+
+        ``as_of``: only what was known at the close of that day.
+        """
+        raw = self.snapshot(snapshot).raw()
+        return raw if as_of is None else raw.as_of(as_of)
 
     def securities(self, snapshot: str | None = None) -> pl.DataFrame:
         """The securities table alone: names and sectors for display."""

@@ -5,8 +5,9 @@ them. Tables other than bars carry ``available``: the first day at whose close a
 source computes it from its publication rule, and nothing downstream looks at period ends.
 """
 
+import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -147,6 +148,19 @@ class RawTables:
                 raise DataError(f"{self.source}: table {name} has schema {dict(table.schema)}")
         if self.bars.is_empty():
             raise DataError(f"{self.source}: no price rows")
+
+    def as_of(self, day: dt.date) -> "RawTables":
+        """Only what was known at the close of ``day``: optional tables by publication, not by period."""
+        return replace(
+            self,
+            bars=self.bars.filter(pl.col("date") <= day),
+            index=None if self.index is None else self.index.filter(pl.col("date") <= day),
+            oracle=None if self.oracle is None else self.oracle.filter(pl.col("date") <= day),
+            optional={
+                name: table.filter(pl.col("available") <= day)
+                for name, table in self.optional.items()
+            },
+        )
 
     def tables(self) -> dict[str, pl.DataFrame]:
         """Those that are there, by name."""

@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from engine.config import FeatureConfig
 from engine.data.panel import DensePanel
 from engine.data.universe import Universe
 from engine.features.context import Context
@@ -157,19 +158,20 @@ def compute_sessions(
     first: int,
     stop: int,
     *,
-    dtype: str,
+    config: FeatureConfig,
     market: dict[str, NDArray[np.float32]],
     done: Callable[[Sequence[Feature]], None] = lambda _: None,
 ) -> NDArray[np.floating]:
     """Network inputs ``[stop - first, N, F]``: normal scores within the day, 0 where unknown."""
     member_TN = np.ascontiguousarray(inputs.universe.member_SN[first:stop])
-    out_TNF = np.empty((*member_TN.shape, len(features)), dtype=np.dtype(dtype))
+    out_TNF = np.empty((*member_TN.shape, len(features)), dtype=np.dtype(config.dtype))
     place = {feature.name: f for f, feature in enumerate(features)}
     for name, column_S in market.items():
         out_TNF[:, :, place[name]] = np.where(member_TN, column_S[first:stop, None], 0.0)
     for batch, values_FNT in raw_values(inputs, features, first, stop):
         place_F = np.array([place[feature.name] for feature in batch], dtype=np.int64)
-        write_scores(values_FNT, member_TN, place_F, out_TNF)
+        winsor = config.scaling == "winsor_z"
+        write_scores(values_FNT, member_TN, place_F, out_TNF, winsor=winsor)
         done(batch)
     return out_TNF
 

@@ -115,6 +115,7 @@ def build_features(
             "version": CODE_VERSION,
             "names": [feature.name for feature in chosen],
             "dtype": config.features.dtype,
+            "scaling": config.features.scaling,
             "universe": config.universe.model_dump(mode="json"),
             "labels": config.labels.model_dump(mode="json"),
             "graph": config.graph.model_dump(mode="json") if uses_graph else None,
@@ -229,7 +230,7 @@ class _Build:
                 self.chosen,
                 first,
                 stop,
-                dtype=self.config.features.dtype,
+                config=self.config.features,
                 market=market,
                 done=done,
             )
@@ -253,7 +254,7 @@ class _Build:
             self.chosen,
             old,
             sessions,
-            dtype=self.config.features.dtype,
+            config=self.config.features,
             market=market,
         )
         first = old // BLOCK * BLOCK

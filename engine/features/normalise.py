@@ -12,6 +12,8 @@ from engine.features import rolling
 Array = NDArray[np.float64]
 MARKET_WINDOW = 252
 MARKET_CLIP = 5.0
+QUANTILE = 0.01
+"""Winsorised z-scores clip what lies beyond this share on either side."""
 
 
 @njit(cache=True)
@@ -78,9 +80,15 @@ def normal_scores(values_DN: Array) -> Array:
 
 @njit(cache=True)
 def day_scores(
-    values_N: NDArray[np.float32], member_N: NDArray[np.bool_], out_N: NDArray[np.float32]
+    values_N: NDArray[np.float32],
+    member_N: NDArray[np.bool_],
+    winsor: bool,
+    out_N: NDArray[np.float32],
 ) -> None:
-    """Normal scores of one day among its members; 0 for others and for missing values."""
+    """Normal scores of one day among its members; 0 for others and for missing values.
+
+    With ``winsor``: z-scores after clipping at the 1 % and 99 % quantiles instead (0 where all are equal).
+    """
     N = values_N.size
     known = np.empty(N, dtype=np.int64)
     value = np.empty(N, dtype=np.float32)
@@ -93,6 +101,9 @@ def day_scores(
             n += 1
     key = sortable(value[:n])
     order = radix_order(key)
+    if winsor:
+        _winsor_z(value, order, known, out_N)
+        return
     start = 0
     while start < n:
         stop = start + 1
@@ -102,6 +113,32 @@ def day_scores(
         for place in range(start, stop):
             out_N[known[order[place]]] = score
         start = stop
+
+
+@njit(cache=True)
+def _winsor_z(
+    value_n: NDArray[np.float32],
+    order_n: NDArray[np.int64],
+    known_n: NDArray[np.int64],
+    out_N: NDArray[np.float32],
+) -> None:
+    """z-scores of the first ``order_n.size`` values, summed in increasing order."""
+    n = order_n.size
+    if n < 2:
+        return
+    cut = int(QUANTILE * (n - 1) + 0.5)
+    low, high = np.float64(value_n[order_n[cut]]), np.float64(value_n[order_n[n - 1 - cut]])
+    total, square = 0.0, 0.0
+    for k in range(n):
+        total += min(max(np.float64(value_n[order_n[k]]), low), high)
+    mean = total / n
+    for k in range(n):
+        square += (min(max(np.float64(value_n[order_n[k]]), low), high) - mean) ** 2
+    deviation = np.sqrt(square / n)
+    if deviation > 0.0:
+        for k in range(n):
+            v = min(max(np.float64(value_n[order_n[k]]), low), high)
+            out_N[known_n[order_n[k]]] = (v - mean) / deviation
 
 
 @njit(parallel=True, cache=True)
@@ -118,7 +155,7 @@ def rank_within_day(
         day_N = np.empty(N, dtype=np.float32)
         for i in range(N):
             day_N[i] = values_NS[i, t]
-        day_scores(day_N, member_NS[:, t], out_SN[t])
+        day_scores(day_N, member_NS[:, t], False, out_SN[t])
     return out_SN
 
 

@@ -18,17 +18,19 @@ def write_scores(
     member_TN: NDArray[np.bool_],
     place_F: NDArray[np.int64],
     out_TNG: NDArray[np.floating],
+    *,
+    winsor: bool = False,
 ) -> None:
     """Column ``place_F[f]`` of the tensor becomes the normal scores of feature f within each day.
 
-    ``values_FNT``: NaN = unknown. Scores are `engine.features.normalise.rank_within_day`'s, 0 where
-    unknown or not a member; ``out_TNG`` is float16 or float32, C-contiguous.
+    ``values_FNT``: NaN = unknown. Scores are `engine.features.normalise.day_scores`'s, 0 where unknown or
+    not a member; ``out_TNG`` is float16 or float32, C-contiguous.
     """
     half = out_TNG.dtype == np.float16
     nothing = (0, 0, 0)
     bits_TNG = out_TNG.view(np.uint16) if half else np.empty(nothing, dtype=np.uint16)
     whole_TNG = np.empty(nothing, dtype=np.float32) if half else out_TNG
-    _write(values_FNT, member_TN, place_F, half, bits_TNG, whole_TNG)
+    _write(values_FNT, member_TN, place_F, winsor, half, bits_TNG, whole_TNG)
 
 
 @njit(parallel=True, cache=True)
@@ -36,6 +38,7 @@ def _write(
     values_FNT: NDArray[np.float32],
     member_TN: NDArray[np.bool_],
     place_F: NDArray[np.int64],
+    winsor: bool,
     half: bool,
     bits_TNG: NDArray[np.uint16],
     whole_TNG: NDArray[np.float32],
@@ -51,7 +54,7 @@ def _write(
                 for t in range(first, stop):
                     days_DN[t - first, i] = values_FNT[f, i, t]
             for t in range(first, stop):
-                day_scores(days_DN[t - first], member_TN[t], score_N)
+                day_scores(days_DN[t - first], member_TN[t], winsor, score_N)
                 if half:
                     for i in range(N):
                         bits_TNG[t, i, place_F[f]] = half_bits(score_bits[i])

@@ -104,7 +104,11 @@ def leaking_feature(patch: pytest.MonkeyPatch) -> None:
 
 def normaliser_of_all_days(patch: pytest.MonkeyPatch) -> None:
     def over_all_days(
-        values_FNT: np.ndarray, member_TN: np.ndarray, place_F: np.ndarray, out_TNG: np.ndarray
+        values_FNT: np.ndarray,
+        member_TN: np.ndarray,
+        place_F: np.ndarray,
+        out_TNG: np.ndarray,
+        **_: object,
     ) -> None:
         for g, values_NT in zip(place_F, values_FNT, strict=True):
             known = np.where(member_TN.T & np.isfinite(values_NT), values_NT, np.nan)

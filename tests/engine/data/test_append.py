@@ -14,7 +14,7 @@ from engine.config_file import resolve
 from engine.data.load import open_panel
 from engine.data.store import PanelStore
 from engine.data.synthetic import generate
-from engine.data.tables import OPTIONAL, RawTables
+from engine.data.tables import RawTables
 from engine.data.universe import build_universe
 from engine.errors import DataError
 from engine.features.feature_set import build_features
@@ -63,20 +63,19 @@ def upto(raw: RawTables, day: dt.date, after: dt.date | None = None) -> RawTable
         table = table.filter(pl.col(key) <= day)
         return table if after is None else table.filter(pl.col(key) > after)
 
-    assert raw.index is not None
-    assert raw.oracle is not None
+    if after is not None:
+        raw = replace(
+            raw,
+            index=None if raw.index is None else part(raw.index, "date"),
+            oracle=None if raw.oracle is None else part(raw.oracle, "date"),
+            optional={name: part(table, "available") for name, table in raw.optional.items()},
+        )
+    raw = raw.as_of(day)
     bars = part(raw.bars, "date")
     return replace(
         raw,
         bars=bars,
         securities=raw.securities.filter(pl.col("symbol").is_in(bars["symbol"].implode())),
-        index=part(raw.index, "date"),
-        oracle=part(raw.oracle, "date"),
-        optional={
-            name: part(table, "available")
-            for name, table in raw.optional.items()
-            if name in OPTIONAL
-        },
     )
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from engine.config import LabelConfig
+from engine.config import FeatureConfig, LabelConfig
 from engine.data.panel import COLUMNS, DensePanel
 from engine.data.universe import market_series
 from engine.errors import ConfigError, DataError, IntegrityError
@@ -134,9 +134,9 @@ def test_no_feature_looks_further_back_than_it_says(inputs: Inputs) -> None:
 def test_any_range_of_sessions_gives_the_same_bits(inputs: Inputs) -> None:
     market = market_columns(inputs, BARE)
     stop = inputs.universe.dates_S.size
-    whole = compute_sessions(inputs, BARE, 0, stop, dtype="float16", market=market)
+    whole = compute_sessions(inputs, BARE, 0, stop, config=FeatureConfig(), market=market)
     for first, last in ((0, 64), (64, 300), (300, 301), (stop - 1, stop)):
-        part = compute_sessions(inputs, BARE, first, last, dtype="float16", market=market)
+        part = compute_sessions(inputs, BARE, first, last, config=FeatureConfig(), market=market)
         same = (part == whole[first:last]).all(axis=(0, 1))
         assert same.all(), [f.name for f, ok in zip(BARE, same, strict=True) if not ok]
 
@@ -221,6 +221,27 @@ def test_scores_in_the_tensor_are_those_of_each_feature(dtype: type) -> None:
         expected = rank_within_day(values_FNT[f], np.ascontiguousarray(member_TN.T))
         assert np.array_equal(out_TNG[:, :, g], expected.astype(dtype))
     assert not out_TNG[:, :, [1, 3]].any()
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 10_000), st.integers(1, 300))
+def test_winsorised_z_by_its_definition(seed: int, n: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.standard_t(2, n).astype(np.float32)
+    x[rng.random(n) < 0.1] = np.nan
+    member = rng.random(n) < 0.9
+    out = np.full((1, n, 1), 9.0, dtype=np.float32)
+    write_scores(x[None, :, None], member[None], np.array([0]), out, winsor=True)
+    known = np.isfinite(x) & member
+    assert (out[0, ~known, 0] == 0).all()
+    ordered = np.sort(x[known]).astype(float)
+    if ordered.size > 1 and ordered[0] < ordered[-1]:
+        cut = int(0.01 * (ordered.size - 1) + 0.5)
+        clipped = np.clip(x[known].astype(float), ordered[cut], ordered[ordered.size - 1 - cut])
+        expected = (clipped - clipped.mean()) / clipped.std()
+        np.testing.assert_allclose(out[0, known, 0], expected, atol=1e-5)
+    else:
+        assert (out[0, :, 0] == 0).all()
 
 
 def test_gauss_rank_leaves_nan_out() -> None:

@@ -36,7 +36,7 @@ NODE_FIGURES = (
     "kept_share",
 )
 """Columns of `engine.graph.statistics.NodeStatistics` that are features."""
-WORKING_BYTES = 1_000_000_000
+WORKING_BYTES = 600_000_000
 """For the values of a batch of features in a piece."""
 BATCH = 48
 """Features computed together at most."""

@@ -13,12 +13,21 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-KEEP, BAD_CLOSE, ABSURD, BAD_PRINT, JUMP, SPLIT_EXCLUDED = 0, 1, 2, 3, 4, 5
-"""What happened to a row. JUMP: held out as a possible bad print, then confirmed by the next row."""
+KEEP, BAD_CLOSE, ABSURD, BAD_PRINT, JUMP, SPLIT_EXCLUDED, UNIT = 0, 1, 2, 3, 4, 5, 6
+"""What happened to a row. JUMP: held out as a possible bad print, then confirmed by the next row. UNIT:
+price in other units; the next row does not confirm it, the stock waits for its old units."""
 ZERO_OPEN, HIGH_BELOW_LOW, RANGE, SPLIT, FROZEN, VENDOR_SPLIT = 1, 2, 4, 8, 16, 32
 """Bit flags of a kept row."""
 RATIOS = np.array([2.0, 3.0, 4.0, 5.0, 10.0, 1 / 2, 1 / 3, 1 / 4, 1 / 5, 1 / 10])
 """Old price over new price of the splits that are looked for. 3:2 is left out: too near a real move."""
+UNITS = np.array([100.0, 1000.0, 1 / 100, 1 / 1000])
+"""Factors of a change of units: cents for dollars, sen for yen, lots for shares, thousands."""
+NEAR_UNIT = 0.2
+"""Log distance from such a factor that the stock's own move of the day may make."""
+PATIENCE = 20
+"""Sessions that a stock waits for its old units; then what comes after is rescaled by the exact factor."""
+VALUE_MOVES = 10.0
+"""The traded value of a stock changes by so much from day to day without news."""
 CROWD = 4.0
 """A split leaves the traded value as it was; beyond this multiple of its 20-session median it is news."""
 CALM = 0.15
@@ -41,6 +50,7 @@ def walk(
     factor_N: NDArray[np.float64],
     run_N: NDArray[np.int64],
     held_N: NDArray[np.float64],
+    unit_N: NDArray[np.int64],
     excluded_N: NDArray[np.bool_],
     variance_N: NDArray[np.float64],
     seen_N: NDArray[np.int64],
@@ -85,11 +95,23 @@ def walk(
             continue
         flag_M[m] |= _mend(out_M4[m])
         last, believed = last_N[n], True
+        window = recent_NR[n, : min(seen_N[n], recent_NR.shape[1])]
+        still = unit_N[n] > 0 and abs(close / held_N[n] - 1.0) <= max_move
+        if still or (last > 0.0 and _other_units(last, close, turnover_M[m], window)):
+            unit_N[n] = unit_N[n] + 1 if still else 1
+            held_N[n], held_row = close, -1
+            if unit_N[n] <= PATIENCE:
+                fate_M[m] = UNIT
+                continue
+            unit = UNITS[np.argmin(np.abs(np.log(close / last / UNITS)))]
+            factor_N[n] /= unit
+            last *= unit
+        if unit_N[n] > 0:
+            unit_N[n], held_N[n] = 0, 0.0
         if last > 0.0:
             confirms = held_N[n] > 0.0 and abs(close / held_N[n] - 1.0) <= max_move
             ratio = 0.0
             if not confirms:
-                window = recent_NR[n, : min(seen_N[n], recent_NR.shape[1])]
                 band = min(USUAL * np.sqrt(variance_N[n]), WIDEST)
                 ratio = _split_ratio(last, out_M4[m], turnover_M[m], window, max(tolerance, band))
             if ratio > 0.0:
@@ -126,6 +148,22 @@ def walk(
         recent_NR[n, seen_N[n] % recent_NR.shape[1]] = turnover_M[m]
         seen_N[n] += 1
     return fate_M, flag_M, out_M4, factor_M, late
+
+
+@njit(cache=True)
+def _other_units(last: float, close: float, turnover: float, recent: NDArray[np.float64]) -> bool:
+    """Whether the price changed by about 100 or 1000 with the traded value unchanged or scaled alike."""
+    move = np.log(close / last)
+    for unit in np.log(UNITS):
+        if abs(move - unit) <= NEAR_UNIT:
+            if recent.size < 5:
+                return True
+            usual = np.median(recent)
+            if not (turnover > 0.0 and usual > 0.0):
+                return False
+            value, noise = np.log(turnover / usual), np.log(VALUE_MOVES)
+            return bool(abs(value) <= noise or abs(value - unit) <= noise)
+    return False
 
 
 @njit(cache=True)

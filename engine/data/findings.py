@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Verdict = Literal["ok", "degraded", "refused"]
 Level = Literal["error", "warning", "info"]
-LISTED: Mapping[Level, int] = {"error": 2000, "warning": 20, "info": 20}
+LISTED: Mapping[Level, int] = {"error": 500, "warning": 20, "info": 20}
 """Examples kept of one rule."""
 ORDER: Mapping[Level, int] = {"error": 0, "warning": 1, "info": 2}
 MARKET = "*"

@@ -28,7 +28,7 @@ def test_on_the_real_file_nine_of_ten_are_found(nasdaq: RawTables) -> None:
 
 @pytest.mark.slow
 def test_real_events(nasdaq: RawTables) -> None:
-    """Reverse splits 1:10 of volatile funds are found, a crash of 78 % on news is none."""
+    """Reverse splits 1:10 of volatile funds are found, a crash of 79 % on news is none."""
     found = flagged(nasdaq)
     for symbol in ("USLV", "TVIX", "TVIZ"):
         assert (symbol, "2013-08-30") in found

@@ -109,6 +109,22 @@ COMMANDS: tuple[Command, ...] = (
         ),
     ),
     Command(
+        name="features",
+        help="The inputs of the network: list them, or show one with formula, unit and look-back.",
+        handler="engine.stages.features:features",
+        parameters=(
+            Parameter(
+                name="action",
+                kind="argument",
+                help="list or show.",
+                choices=("list", "show"),
+                required=True,
+            ),
+            Parameter(name="name", kind="argument", help="Of the feature to show."),
+            _option("family", "List this family only."),
+        ),
+    ),
+    Command(
         name="preflight",
         help="Device, memory, disk, threads and data: can a run start?",
         handler="engine.stages.preflight:preflight",

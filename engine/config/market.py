@@ -98,9 +98,13 @@ class QualityConfig(Table):
     split_tolerance: float = Field(0.02, gt=0, lt=0.2)
     """How near a price ratio must be to 2, 3, 4, 5, 10, 1/2 ... to be a suspected split. Fraction."""
     split_policy: Literal["adjust", "exclude", "keep"] = "adjust"
-    """Suspected unadjusted splits: rescale the history before, drop the stock, or leave it."""
+    """Suspected unadjusted splits: rescale what comes after, drop the stock from there, or leave it."""
     frozen_sessions: int = Field(10, ge=3)
     """Identical closes in a row from which a stock counts as frozen. Sessions."""
+    min_coverage: float = Field(0.7, ge=0, le=1)
+    """Share of the names usual in the 20 sessions before, below which a session is thin. Fraction."""
+    repeated_sessions: Literal["drop", "keep"] = "drop"
+    """A session equal to the one before it (yesterday's file given twice): leave it out, or use it."""
     max_bad_share: float = Field(0.05, gt=0, lt=1)
     """Share of rows with an error-level finding above which the verdict is `refused`. Fraction."""
 

@@ -14,11 +14,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.config import Config, Market
+from engine.data.findings import QualityReport
 from engine.data.lineage import Lineage
 from engine.data.memory import Memory
 from engine.data.months import month_files, months_between, write_month
 from engine.data.panel import DensePanel, Panel, check_bars, scatter
-from engine.data.quality import QualityReport, examine_more
+from engine.data.quality import examine_more
 from engine.data.store import PanelStore, Snapshot, read_parquet
 from engine.data.tables import OPTIONAL, SECURITY_SCHEMA
 from engine.errors import DataError
@@ -33,7 +34,7 @@ from engine.files import (
     write_manifest,
 )
 
-RULES = 2
+RULES = 3
 """Raised when a cleaning rule changes."""
 
 
@@ -139,10 +140,34 @@ class StoredPanel:
         return bars.filter(symbol=self.index_symbol).select("date", "close")
 
 
+class RefusedDataError(DataError):
+    """The quality gates refuse the data; the report says why."""
+
+    def __init__(self, source: str, report: QualityReport) -> None:
+        worst = report.findings[0] if report.findings else None
+        what = f"{worst.count} x {worst.rule}" if worst else "no bar is left"
+        super().__init__(
+            f"{source}: refused by the quality gates ({what})",
+            hint="run `atft-tui check` for the list; quality.max_bad_share is the limit",
+        )
+        self.report = report
+
+
 def open_panel(workspace: Path, config: Config) -> StoredPanel:
+    """`clean_panel` for those who compute with it: the index that is configured must be there."""
+    panel = clean_panel(workspace, config)
+    if panel.index_symbol and panel.index_symbol not in panel.symbols:
+        raise DataError(
+            f"{panel.source}: data.index_symbol {panel.index_symbol!r} is not in the price table",
+            hint="name a code of the table, or leave data.index_symbol empty",
+        )
+    return panel
+
+
+def clean_panel(workspace: Path, config: Config) -> StoredPanel:
     """The current snapshot, cleaned; only sessions that were not cleaned before are looked at.
 
-    Data that the quality gates refuse are a DataError.
+    Data that the quality gates refuse are a RefusedDataError.
     """
     snapshot = PanelStore(workspace / "data").snapshot()
     settings = digest(
@@ -161,11 +186,6 @@ def open_panel(workspace: Path, config: Config) -> StoredPanel:
         with building(target) as staging:
             _clean(snapshot, config, lineage, staging, target.parent)
         lineage.prune(target.parent)
-    if panel.index_symbol and panel.index_symbol not in panel.symbols:
-        raise DataError(
-            f"{panel.source}: data.index_symbol {panel.index_symbol!r} is not in the price table",
-            hint="name a code of the table, or leave data.index_symbol empty",
-        )
     return panel
 
 
@@ -193,11 +213,7 @@ def _clean(
         rows, report, memory = examine_more(raw, config.quality, Memory.read(path), old.report)
         days = manifest["days"]
     if report.verdict == "refused":
-        worst = report.findings[0]
-        raise DataError(
-            f"{raw.source}: refused by the quality gates ({worst.count} x {worst.rule})",
-            hint="run `atft-tui check` for the list; quality.max_bad_share is the limit",
-        )
+        raise RefusedDataError(raw.source, report)
     check_bars(rows, raw.source, report.last)
     days = [*days, *(str(day) for day in rows["date"].unique().sort())]
     if not days:
@@ -207,7 +223,7 @@ def _clean(
         if months_between("bars", manifest["files"], first, "9999"):
             rows = pl.concat([old.bars(first), rows])
     written = []
-    for file, part in month_files("bars", rows):
+    for file, part in month_files("bars", rows) if not rows.is_empty() else ():
         write_month(directory, file, part)
         written.append(file)
     if parent is not None:

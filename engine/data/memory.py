@@ -18,7 +18,7 @@ _START = {"factor": 1.0}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """One entry per stock (N), updated in place by `engine.data.repair.walk`."""
+    """One entry per stock (N), updated in place by `repair.walk` and `sessions.look`."""
 
     symbols: tuple[str, ...]
     """Sorted."""
@@ -30,6 +30,8 @@ class Memory:
     """Sessions in a row with an unchanged close."""
     held: NDArray[np.float64]
     """Close of a row that was held out and waits for the next one; 0 = none."""
+    unit: NDArray[np.int64]
+    """Rows in a row that were off by 100 or 1000; ``held`` is the newest of them."""
     excluded: NDArray[np.bool_]
     """Dropped after a suspected split, by ``quality.split_policy = exclude``."""
     variance: NDArray[np.float64]
@@ -42,6 +44,8 @@ class Memory:
     """Rows of the source, good and bad."""
     end: NDArray[np.int64]
     """Day of the newest row, in days since 1970; -1 before the first."""
+    bar: NDArray[np.float64]
+    """``[N, 5]``: open, high, low, close and volume of the newest row, good or bad; 0 = missing."""
 
     @classmethod
     def empty(cls) -> "Memory":
@@ -51,12 +55,14 @@ class Memory:
             factor=np.empty(0),
             run=np.empty(0, dtype=np.int64),
             held=np.empty(0),
+            unit=np.empty(0, dtype=np.int64),
             excluded=np.empty(0, dtype=np.bool_),
             variance=np.empty(0),
             seen=np.empty(0, dtype=np.int64),
             turnover=np.empty((0, RECENT)),
             rows=np.empty(0, dtype=np.int64),
             end=np.empty(0, dtype=np.int64),
+            bar=np.empty((0, 5)),
         )
 
     def extended(self, symbols: pl.Series) -> "Memory":

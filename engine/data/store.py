@@ -74,6 +74,27 @@ class Snapshot:
         parts = [complete(read_parquet(self.directory / file), schema) for file in names]
         return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
 
+    def verify(self) -> None:
+        """Check every file's hash: IntegrityError for a damaged one."""
+        verify_files(self.directory, self.manifest, self.manifest["files"])
+
+    def optional_tables(self) -> dict[str, dict[str, object]]:
+        """Rows and first and last day of availability of each optional table that is there."""
+        files = self.manifest["files"]
+        found = {}
+        for name in OPTIONAL:
+            names = months.months_between(name, files, "0000", "9999")
+            if names:
+                day = pl.col("available")
+                table = pl.scan_parquet([self.directory / file for file in names])
+                rows, first, last = (
+                    table.select(pl.len(), day.min().alias("first"), day.max().alias("last"))
+                    .collect()
+                    .row(0)
+                )
+                found[name] = {"rows": rows, "first": str(first), "last": str(last)}
+        return found
+
     def raw(self, *, after: str = "") -> RawTables:
         """All tables; of the bars only those after the session ``after`` if it is given."""
         bars = self.table("bars", after=after or "0000")

@@ -16,8 +16,8 @@ from engine.backtest.result import BacktestResult
 from engine.backtest.simulate import Simulation, simulate
 from engine.backtest.simulator import Simulator
 from engine.config import Config
+from engine.data.findings import QualityReport
 from engine.data.load import load_panel
-from engine.data.quality import QualityReport
 from engine.errors import GateError
 from engine.evaluation.factor import factor_figures
 from engine.files import write_json, write_parquet

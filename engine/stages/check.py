@@ -3,11 +3,9 @@
 from typing import Any
 
 import numpy as np
-import polars as pl
 
-from engine.config import Market
-from engine.data.calendar import sessions_between
-from engine.data.quality import QualityReport, examine
+from engine.data.findings import QualityReport
+from engine.data.load import RefusedDataError, clean_panel
 from engine.data.store import PanelStore
 from engine.files import write_json
 from engine.runs.events import StageStarted
@@ -20,34 +18,46 @@ PICTURE_WIDTH = 60
 
 
 def check(context: StageContext) -> Outcome:
-    """Examine the data, write ``data/quality.json``, and list every finding with examples."""
+    """Examine the data, write ``data/quality.json``, and list every finding with examples.
+
+    Sessions that were cleaned before are not looked at again, but every file's hash is. Data that the
+    gates refuse are shown in full too; it is training that stops.
+    """
     context.sink.emit(StageStarted(stage="quality"))
-    store = PanelStore(context.workspace / "data")
-    raw = store.load_raw()
-    clean, report = examine(raw, context.config.quality)
-    coverage = _coverage(clean, raw.market, report)
-    summary = report.to_json() | {"snapshot": store.current(), "coverage": coverage}
+    snapshot = PanelStore(context.workspace / "data").snapshot()
+    snapshot.verify()
+    try:
+        report = clean_panel(context.workspace, context.config).report
+    except RefusedDataError as refusal:
+        report = refusal.report
+    summary = report.to_json()
+    coverage = _coverage(report, summary.pop("days"), summary.pop("names"))
+    coverage["tables"] = snapshot.optional_tables()
+    summary |= {"snapshot": snapshot.id, "coverage": coverage}
     write_json(context.workspace / "data" / "quality.json", summary)
-    return Outcome(json=summary, text=_text(report, coverage, clean))
+    return Outcome(json=summary, text=_text(report, coverage))
 
 
-def _coverage(clean: pl.DataFrame, market: Market, report: QualityReport) -> dict[str, Any]:
+def _coverage(report: QualityReport, days: list[str], names: list[int]) -> dict[str, Any]:
     """Stocks per session, and sessions of the exchange calendar without any bar (and the reverse)."""
-    per_day = clean.group_by("date").len().sort("date")
-    present = per_day["date"].to_numpy().astype("datetime64[D]")
-    expected = sessions_between(market, report.first, report.last)
-    missing = np.setdiff1d(expected, present)
-    extra = np.setdiff1d(present, expected)
+    kept = [count for count in names if count] or [0]
+
+    def listed(rule: str) -> list[str]:
+        finding = report.finding(rule)
+        return [date for _, date, _ in finding.examples] if finding else []
+
     return {
-        "names_min": int(per_day["len"].min() or 0),  # type: ignore[arg-type]
-        "names_median": float(per_day["len"].median() or 0),  # type: ignore[arg-type]
-        "names_max": int(per_day["len"].max() or 0),  # type: ignore[arg-type]
-        "missing_sessions": [str(day) for day in missing],
-        "unknown_sessions": [str(day) for day in extra],
+        "names_min": min(kept),
+        "names_median": float(np.median(kept)),
+        "names_max": max(kept),
+        "missing_sessions": listed("missing_session"),
+        "unknown_sessions": listed("unknown_session"),
+        "thin_sessions": listed("thin_session"),
+        "per_session": {"dates": days, "names": names},
     }
 
 
-def _text(report: QualityReport, coverage: dict[str, Any], clean: pl.DataFrame) -> str:
+def _text(report: QualityReport, coverage: dict[str, Any]) -> str:
     rows = [[f.rule, f.level, f"{f.count:,}", f.action, f.description] for f in report.findings]
     lines = [
         f"verdict: {report.verdict}   {report.rows_in:,} rows in, {report.rows_out:,} kept, "
@@ -60,23 +70,36 @@ def _text(report: QualityReport, coverage: dict[str, Any], clean: pl.DataFrame) 
         lines += [f"{finding.rule}:"] if finding.examples else []
         lines += [f"  {s} {date}  {text}" for s, date, text in finding.examples[:SHOWN]]
     low, middle, high = (coverage[f"names_{k}"] for k in ("min", "median", "max"))
-    missing, extra = coverage["missing_sessions"], coverage["unknown_sessions"]
+    last = report.incomplete or "complete"
     lines += [
         "",
         f"stocks per session: min {low:,}  median {middle:,.0f}  max {high:,}",
-        f"  {report.first} {_picture(clean)} {report.last}",
-        f"exchange sessions without a bar: {len(missing)} {', '.join(missing[:SHOWN])}",
-        f"days with bars that the exchange calendar does not know: {len(extra)} "
-        + ", ".join(extra[:SHOWN]),
+        f"  {report.first} {picture(report.names)} {report.last}",
+        f"last session: {last}{'' if report.allows_signals else '; no signal from it'}",
+        *_sessions("exchange sessions without a bar", report, "missing_session"),
+        *_sessions(
+            "days with bars that the exchange calendar does not know", report, "unknown_session"
+        ),
     ]
+    tables = coverage["tables"]
+    if tables:
+        rows = [[name, f"{t['rows']:,}", t["first"], t["last"]] for name, t in tables.items()]
+        lines += ["", table(rows, header=["table", "rows", "first available", "last"])]
     lines += [f"note: {note}" for note in report.notes]
     return "\n".join(lines)
 
 
-def _picture(clean: pl.DataFrame) -> str:
+def _sessions(what: str, report: QualityReport, rule: str) -> list[str]:
+    finding = report.finding(rule)
+    if finding is None:
+        return [f"{what}: 0"]
+    dates = ", ".join(date for _, date, _ in finding.examples[:SHOWN])
+    return [f"{what}: {finding.count} ({dates}{', ...' if finding.count > SHOWN else ''})"]
+
+
+def picture(names: tuple[int, ...]) -> str:
     """Stocks per session as a strip of blocks, oldest left."""
-    counts = clean.group_by("date").len().sort("date")["len"].to_numpy()
-    parts = np.array_split(counts, min(PICTURE_WIDTH, counts.size))
+    parts = np.array_split(np.asarray(names), min(PICTURE_WIDTH, len(names)))
     means = np.array([part.mean() for part in parts])
-    level = np.round(means / means.max() * (len(BLOCKS) - 1)).astype(int)
+    level = np.round(means / max(means.max(), 1) * (len(BLOCKS) - 1)).astype(int)
     return "".join(BLOCKS[i] for i in level)

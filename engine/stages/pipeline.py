@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from engine.config import Config
+from engine.data.findings import QualityReport
 from engine.data.load import StoredPanel, open_panel
-from engine.data.quality import QualityReport
 from engine.data.universe import Universe, build_universe
 from engine.dataset.loader import epoch_steps
 from engine.dataset.split import Split

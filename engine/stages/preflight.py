@@ -85,6 +85,11 @@ def _data(context: StageContext) -> list[Row]:
             "ok" if quality.verdict == "ok" else "warn",
             "" if quality.verdict == "ok" else "`atft-tui check` lists the findings",
         ),
+        *(
+            [Row("session", quality.incomplete, "warn", "training may go on; no signal from it")]
+            if quality.incomplete
+            else []
+        ),
         _room("memory", ram, free_ram, "lower universe size or features.dtype = 'float16'"),
         _room("disk", disk, free_disk, "free space or choose another --workspace"),
         Row(

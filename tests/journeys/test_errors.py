@@ -56,6 +56,27 @@ def test_quiet_is_quiet_and_json_is_alone_on_stdout(market: Path) -> None:
     assert "quality" in loud.err
 
 
+def test_refused_data_are_shown_in_full_but_nothing_is_trained_on_them(market: Path) -> None:
+    words = ("--set", "quality.max_price=0.001")
+    done = atft(market, "check", "--json", *words)
+    assert done.code == 0, done.err
+    assert done.json["verdict"] == "refused"
+    assert done.json["findings"][0]["rule"] == "absurd_price"
+    assert len(done.json["coverage"]["per_session"]["names"]) > 0
+    assert "absurd_price" in atft(market, "check", *words).out
+    refused = atft(market, "train", *SETTINGS, *words)
+    assert refused.code == 3
+    assert "absurd_price" in refused.err
+
+
+def test_check_looks_at_cleaned_sessions_once(market: Path) -> None:
+    first = atft(market, "check", "--json").json
+    assert atft(market, "check", "--json").json == first
+    coverage = first["coverage"]["per_session"]
+    assert len(coverage["dates"]) == len(coverage["names"]) == first["sessions"]
+    assert first["last_session_complete"] is True
+
+
 def test_preflight_is_a_table_of_green_rows(market: Path) -> None:
     done = atft(market, "preflight", *SETTINGS)
     assert done.code == 0, done.err
@@ -97,7 +118,7 @@ def test_config_init_writes_a_file_that_checks_and_does_not_overwrite(tmp_path: 
 
 
 def test_a_damaged_snapshot_is_refused_with_its_file(market: Path) -> None:
-    bars = next((market / "data" / "snapshots").glob("*/bars.parquet"))
+    bars = next((market / "data" / "snapshots").glob("*/bars-*.parquet"))
     good = bars.read_bytes()
     bad = bytearray(good)
     bad[len(bad) // 2] ^= 1
@@ -107,7 +128,7 @@ def test_a_damaged_snapshot_is_refused_with_its_file(market: Path) -> None:
     finally:
         bars.write_bytes(good)
     assert done.code == 4
-    assert "bars.parquet" in done.err
+    assert bars.name in done.err
 
 
 def test_a_locked_run_is_left_alone(market: Path) -> None:

@@ -149,6 +149,28 @@ def test_append_reuses_what_is_done(market: RawTables, config: Config, tmp_path:
     assert np.load(before["universe"] / "member.npy").shape[0] == len(days) - 1
 
 
+def test_a_day_that_is_dropped_whole_can_be_appended(
+    market: RawTables, config: Config, tmp_path: Path
+) -> None:
+    """Yesterday's file given again as today's: nothing is added, and the next day goes on."""
+    days = market.bars["date"].unique().sort().to_list()
+    store = PanelStore(tmp_path / "data")
+    store.save(upto(market, days[-3]))
+    before = open_panel(tmp_path, config)
+    again = upto(market, days[-3], days[-4])
+    again = replace(again, bars=again.bars.with_columns(pl.lit(days[-2]).alias("date")))
+    store.append(again)
+    panel = open_panel(tmp_path, config)
+    assert not panel.report.last_session_complete
+    assert panel.dates_S.size == before.dates_S.size
+    build(tmp_path, config)
+    store.append(upto(market, days[-1], days[-2]))
+    build(tmp_path, config)
+    panel = open_panel(tmp_path, config)
+    assert panel.report.last_session_complete
+    assert panel.dates_S.size == before.dates_S.size + 1
+
+
 def test_history_cannot_be_appended(market: RawTables, tmp_path: Path) -> None:
     days = market.bars["date"].unique().sort().to_list()
     store = PanelStore(tmp_path / "data")

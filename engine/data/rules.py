@@ -1,0 +1,134 @@
+"""Rules about single bars, as findings: what hit, how often, what was done, and the first examples."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from engine.config import QualityConfig
+from engine.data import repair
+from engine.data.findings import Finding, Level, first_in_time
+
+Mask = NDArray[np.bool_]
+SPLIT_ACTIONS = {
+    "adjust": "later prices rescaled",
+    "exclude": "stock dropped from there",
+    "keep": "kept",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walked:
+    """The rows that went through `repair.walk`, and what it said about each."""
+
+    bars: pl.DataFrame
+    """Sorted by symbol and date."""
+    day_M: NDArray[np.int64]
+    fate_M: NDArray[np.int8]
+    flag_M: NDArray[np.int8]
+    volume_M: NDArray[np.float64]
+    negative_M: Mask
+    absurd_M: Mask
+    """Adjustment factors that no split can have."""
+
+
+def unit_mismatch(
+    price_M: NDArray[np.float64], volume_M: NDArray[np.float64], turnover_M: NDArray[np.float64]
+) -> Mask:
+    """Rows whose traded value is about 100 or 1000 times off price times volume."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        off_M = np.log(turnover_M) - np.log(price_M) - np.log(volume_M)
+    wrong_M = np.zeros(off_M.size, dtype=np.bool_)
+    if np.nanmax(np.abs(off_M, where=np.isfinite(off_M), out=np.zeros_like(off_M)), initial=0) < 1:
+        return wrong_M
+    for unit in np.log(repair.UNITS):
+        wrong_M |= np.abs(off_M - unit) <= repair.NEAR_UNIT
+    return wrong_M
+
+
+def mismatch_finding(bars: pl.DataFrame, day_M: NDArray[np.int64], wrong_M: Mask) -> Finding:
+    rows = first_in_time(wrong_M, day_M, "error")
+    shown = bars[rows].select(
+        "symbol", pl.col("date").cast(pl.String), "close", "volume", "turnover"
+    )
+    return Finding(
+        rule="unit_mismatch",
+        level="error",
+        count=int(wrong_M.sum()),
+        action="row dropped",
+        description="traded value about 100 or 1000 times off price x volume: units or currency",
+        examples=tuple(
+            (symbol, date, f"close {c:g} x volume {v:g}, value {value:g}")
+            for symbol, date, c, v, value in shown.iter_rows()
+        ),
+    )
+
+
+def row_findings(walked: Walked, config: QualityConfig) -> list[Finding]:
+    """One finding per rule, those without a hit included."""
+    bars, fate_M, flag_M = walked.bars, walked.fate_M, walked.flag_M
+    highlow = (
+        bars.select(pl.col("high") < pl.col("low")).to_series().fill_null(value=False).to_numpy()
+    )
+    zero_open = ~(bars["open"].fill_null(0.0).to_numpy() > 0)
+    move = f"one-session move beyond {config.max_move:.0%}"
+    rules: list[tuple[str, Level, Mask, str, str]] = [
+        ("non_positive_close", "error", fate_M == repair.BAD_CLOSE, "row dropped",
+         "close is missing, not finite or <= 0"),
+        ("absurd_price", "error", fate_M == repair.ABSURD, "row dropped",
+         f"close above quality.max_price ({config.max_price:g})"),
+        ("high_below_low", "error", highlow, "range rebuilt from open and close", "high < low"),
+        ("bad_print", "error", fate_M == repair.BAD_PRINT, "row dropped",
+         f"{move} that the next bar does not confirm"),
+        ("unit_jump", "error", fate_M == repair.UNIT,
+         f"row held out; rescaled after {repair.PATIENCE} sessions",
+         "price 100 or 1000 times off what it was, at about the same traded value: units or currency"),
+        ("suspected_split", "error", (flag_M & repair.SPLIT) > 0,
+         SPLIT_ACTIONS[config.split_policy],
+         "overnight change by an exact ratio (2, 3, 4, 5, 10 or inverse) without unusual turnover"),
+        ("bad_adjustment", "error", walked.absurd_M, "taken as 1",
+         "adjustment factor not positive and finite"),
+        ("negative_volume", "error", walked.negative_M, "set to 0", "volume < 0"),
+        ("zero_open", "warning", zero_open, "open treated as missing", "open is 0 or missing"),
+        ("range_violation", "warning", (flag_M & repair.RANGE) > 0, "range widened",
+         "open or close outside low..high"),
+        ("jump", "warning", fate_M == repair.JUMP, "row held out for one session",
+         f"{move} that the next bar confirms"),
+        ("frozen", "warning", (flag_M & repair.FROZEN) > 0, "kept",
+         f"close unchanged for {config.frozen_sessions} sessions"),
+        ("zero_volume", "info", (walked.volume_M == 0) & ~walked.negative_M, "kept",
+         "nothing traded, or volume missing"),
+        ("vendor_split", "info", (flag_M & repair.VENDOR_SPLIT) > 0, "later prices rescaled",
+         "the source gives an adjustment factor"),
+    ]  # fmt: skip
+    return [
+        Finding(
+            rule=rule,
+            level=level,
+            count=int(hit.sum()),
+            action=action,
+            description=description,
+            examples=_examples(walked, first_in_time(hit, walked.day_M, level)),
+        )
+        for rule, level, hit, action, description in rules
+    ]
+
+
+def _examples(walked: Walked, rows: list[int]) -> tuple[tuple[str, str, str], ...]:
+    """Prices of the rows, and the close of the stock's row before where this portion has it."""
+    if not rows:
+        return ()
+    columns = ("symbol", pl.col("date").cast(pl.String), "open", "high", "low", "close", "volume")
+    shown = walked.bars[rows].select(*columns).iter_rows()
+    earlier = walked.bars[[max(0, m - 1) for m in rows]].select("symbol", "close").iter_rows()
+    out = []
+    for m, (symbol, date, o, h, low, c, v), (same, close) in zip(rows, shown, earlier, strict=True):
+        before = f" (before: {_number(close)})" if m and same == symbol else ""
+        prices = f"o {_number(o)} h {_number(h)} l {_number(low)} c {_number(c)}"
+        out.append((symbol, date, f"{prices} v {_number(v)}{before}"))
+    return tuple(out)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.6g}"

@@ -1,0 +1,112 @@
+"""`features`: what the network is fed, by name, and which of it the data of the workspace allow."""
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import fields
+from difflib import get_close_matches
+from typing import Any
+
+from engine.data.store import PanelStore
+from engine.errors import UsageError
+from engine.features.catalog import ALWAYS, CATALOG, FAMILIES, find
+from engine.features.feature import Feature
+from engine.stages.context import Outcome, StageContext
+from engine.stages.text import table
+
+TOLD = tuple(f.name for f in fields(Feature) if f.name not in ("compute", "depth", "own"))
+"""What is said of a feature; the rest is how it is computed."""
+
+
+def features(
+    context: StageContext, *, action: str, name: str | None = None, family: str | None = None
+) -> Outcome:
+    """list: every feature, or those of a family; show: one, with what it is made of."""
+    if action == "show":
+        if name is None:
+            raise UsageError("features show needs a name", hint="`atft-tui features list` has them")
+        return _show(context, name)
+    if name is not None:
+        raise UsageError(
+            f"features list takes no name, got {name!r}", hint=f"`features show {name}`"
+        )
+    return _list(context, family)
+
+
+def _list(context: StageContext, family: str | None) -> Outcome:
+    if family is not None and family not in FAMILIES:
+        near = get_close_matches(family, FAMILIES, n=3)
+        raise UsageError(
+            f"no family is named {family!r}",
+            hint=f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(FAMILIES)}",
+        )
+    chosen = [feature for feature in CATALOG if family in (None, feature.family)]
+    present = _present(context)
+    count, core = Counter(f.family for f in chosen), Counter(f.family for f in chosen if f.core)
+    off = {f.family: why for f in chosen if (why := _off(f, context, present))}
+    rows = [
+        [f.name, f.family, f.unit, f"{f.lookback}", f.scope, f.source, "core" if f.core else ""]
+        for f in chosen
+    ]
+    header = ["feature", "family", "unit", "look-back", "scope", "table", ""]
+    families = [
+        [name, f"{n}", f"{core[name]}", f"off: {off[name]}" if name in off else "on"]
+        for name, n in count.items()
+    ]
+    families.append(["all", f"{len(chosen)}", f"{sum(core.values())}", ""])
+    text = f"{table(rows, header=header)}\n\n{table(families, header=['family', 'features', 'core', ''])}"
+    if present is None:
+        text += "\nno market data in the workspace yet, so no table is known to be missing"
+    answer = {
+        "features": [_told(feature) for feature in chosen],
+        "families": {
+            name: {"features": n, "core": core[name], "off": off.get(name)}
+            for name, n in count.items()
+        },
+        "data": present is not None,
+    }
+    return Outcome(json=answer, text=text)
+
+
+def _show(context: StageContext, name: str) -> Outcome:
+    feature = find(name)
+    why = _off(feature, context, _present(context))
+    rows = [
+        ["family", feature.family],
+        ["formula", feature.formula],
+        ["unit", feature.unit],
+        ["look-back", f"{feature.lookback} sessions"],
+        ["scope", "ranked within the day" if feature.scope == "stock" else "one value a day"],
+        ["table", feature.source],
+        ["from", feature.published],
+        ["core", "yes" if feature.core else "no"],
+        ["here", f"off: {why}" if why else "on"],
+    ]
+    return Outcome(
+        json=_told(feature) | {"off": why},
+        text=f"{name}\n" + "\n".join(f"  {key:<10} {value}" for key, value in rows),
+    )
+
+
+def _told(feature: Feature) -> dict[str, Any]:
+    return {name: getattr(feature, name) for name in TOLD}
+
+
+def _present(context: StageContext) -> Collection[str] | None:
+    """Tables with rows in the current snapshot; None before the first ingest."""
+    store = PanelStore(context.workspace / "data")
+    if not (store.root / "CURRENT").exists():
+        return None
+    tables = store.snapshot().optional_tables()
+    return {name for name, told in tables.items() if told["rows"]}
+
+
+def _off(feature: Feature, context: StageContext, present: Collection[str] | None) -> str | None:
+    """Why a feature would not be computed with this configuration on these data."""
+    config = context.config
+    if "all" not in config.features.families and feature.family not in config.features.families:
+        return "not in features.families"
+    if feature.source == "graph":
+        return "graph.kind is none" if config.graph.kind == "none" else None
+    if present is None or feature.source in ALWAYS or feature.source in present:
+        return None
+    return f"needs the table `{feature.source}`"

@@ -80,6 +80,12 @@ COMMANDS: tuple[Command, ...] = (
                 for name, what in OPTIONAL_TABLES.items()
             ),
             _option(
+                "append",
+                "The files hold sessions after the stored ones: add them.",
+                kind="flag",
+                default=False,
+            ),
+            _option(
                 "columns",
                 'Column mapping, e.g. "symbol=code,close=adj,options.strike=Strike".',
             ),

@@ -36,6 +36,7 @@ def prediction(world: World) -> Prediction:
             "score_5": rng.normal(size=len(member)).astype(np.float32),
         }
     )
+    frame = frame.sort("date", "symbol")
     return Prediction(frame=frame, run_id="r", horizons=(5,), market=features.market)
 
 

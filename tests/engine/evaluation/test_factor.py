@@ -133,9 +133,10 @@ def test_forward_returns_equal_the_labels_of_training(world: World) -> None:
         constraints=ConstraintConfig(),
     )
     forward = forward_returns(world.panel, market, config)
+    axis = [features.symbols.index(symbol) for symbol in market.symbols]
     for h, horizon in enumerate(features.horizons):
         ours = forward(horizon, 1)
-        label = np.asarray(features.forward_return_SNH[sessions, :, h], dtype=np.float64)
+        label = np.asarray(features.forward_return_SNH[sessions][:, axis, h], dtype=np.float64)
         # Delisted stocks may carry another haircut; both are 0 here.
         both = np.isfinite(ours) & np.isfinite(label)
         np.testing.assert_allclose(ours[both], label[both], atol=1e-6)

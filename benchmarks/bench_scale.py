@@ -37,6 +37,7 @@ class Generated:
     market: Any = "us"
     source: str = "generated"
     fingerprint: str = "generated"
+    settings: str = ""
     chain: tuple[str, ...] = ()
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
 

@@ -55,6 +55,11 @@ class StoredPanel:
         return str(self.manifest["fingerprint"])
 
     @property
+    def settings(self) -> str:
+        """Digest of what the bars were cleaned by."""
+        return str(self.manifest["settings"])
+
+    @property
     def market(self) -> Market:
         market: Market = self.snapshot.manifest["market"]
         return market

@@ -110,6 +110,11 @@ class Panel:
         return self.frame["date"].unique().sort().to_numpy().astype("datetime64[D]")
 
     @property
+    def settings(self) -> str:
+        """Of a panel in memory nothing is known; its results are told apart by the fingerprint."""
+        return ""
+
+    @property
     def chain(self) -> Sequence[str]:
         """Nothing built from a panel in memory can be extended later."""
         return ()

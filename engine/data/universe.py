@@ -42,6 +42,8 @@ class PanelSource(Protocol):
     @property
     def fingerprint(self) -> str: ...
     @property
+    def settings(self) -> str: ...
+    @property
     def chain(self) -> Any: ...
     def dense(self, start: int = 0) -> DensePanel: ...
 
@@ -61,7 +63,7 @@ class Universe:
     market_KS: NDArray[np.float64]
     """Series of the market as a whole, see `MARKET_SERIES`; NaN where unknown."""
     settings: str
-    """Digest of the rules of membership."""
+    """Digest of the rules of membership and of everything before them."""
     fingerprint: str
 
     def fields(self) -> dict[str, Any]:
@@ -102,7 +104,13 @@ def build_universe(panel: PanelSource, config: UniverseConfig, directory: Path) 
 
     ``directory`` is ``WORKSPACE/universe``. No stock that ever qualifies is a DataError.
     """
-    settings = digest({"version": VERSION, "universe": config.model_dump(mode="json")})
+    settings = digest(
+        {
+            "version": VERSION,
+            "panel": panel.settings,
+            "universe": config.model_dump(mode="json"),
+        }
+    )
     lineage = Lineage(settings=settings, chain=panel.chain, panel=panel.fingerprint)
     target = directory / lineage.fingerprint
     sector = dict(panel.securities.select("symbol", "sector").iter_rows())

@@ -116,7 +116,7 @@ def build_features(
             "names": [feature.name for feature in chosen],
             "dtype": config.features.dtype,
             "scaling": config.features.scaling,
-            "universe": config.universe.model_dump(mode="json"),
+            "universe": universe.settings,
             "labels": config.labels.model_dump(mode="json"),
             "graph": config.graph.model_dump(mode="json") if uses_graph else None,
         }

@@ -9,8 +9,10 @@ import torch
 
 from engine.data.calendar import last_known_session
 from engine.data.load import open_panel
+from engine.data.store import PanelStore
 from engine.errors import EngineError, GateError
 from engine.features.feature_set import chosen_features
+from engine.files import read_json
 from engine.model.build import build_model, parameter_table
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
@@ -34,7 +36,13 @@ class Row:
 
 def preflight(context: StageContext) -> Outcome:
     """Check device, data, memory and disk. A row `stop` is a GateError that lists all of them."""
-    rows = [_torch(), _device(context), *_data(context), _disk_is_writable(context)]
+    rows = [
+        _torch(),
+        _device(context),
+        *_data(context),
+        _audit(context),
+        _disk_is_writable(context),
+    ]
     stops = [row for row in rows if row.verdict == "stop"]
     text = table(
         [[row.verdict, row.name, row.value, row.hint] for row in rows],
@@ -99,6 +107,26 @@ def _data(context: StageContext) -> list[Row]:
             "" if days_left > CALENDAR_WARNING_DAYS else "update exchange_calendars",
         ),
     ]
+
+
+def _audit(context: StageContext) -> Row:
+    """What the look-ahead audit said of the data at hand."""
+    path = context.workspace / "audit.json"
+    if not path.exists():
+        return Row("audit", "not run", "warn", "`atft-tui audit` proves that nothing sees ahead")
+    found = read_json(path)
+    if found["verdict"] != "passed":
+        first = found["leaks"][0]
+        return Row("audit", f"{first['check']}: {first['name']} sees ahead", "stop", f"see {path}")
+    store = PanelStore(context.workspace / "data")
+    try:
+        same = found["snapshot"] == store.current()
+    except EngineError:
+        same = False
+    when = f"passed {found['when'][:10]}"
+    if same:
+        return Row("audit", when, "ok")
+    return Row("audit", f"{when}, on other data", "warn", "run `atft-tui audit` again")
 
 
 def _room(name: str, needed: float, free: float, hint: str) -> Row:

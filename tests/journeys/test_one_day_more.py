@@ -7,7 +7,7 @@ import polars as pl
 
 from engine.config_file import resolve
 from engine.data.synthetic import generate
-from engine.files import read_json
+from engine.files import read_json, write_json
 from tests.conftest import TINY
 from tests.journeys.command import SETTINGS, atft
 
@@ -40,3 +40,14 @@ def test_append_then_train_then_audit_the_run(tmp_path: Path) -> None:
     assert scores["passed"]
     assert not scores["detail"].startswith("not checked")
     assert read_json(data / "audit.json")["run"] == run
+
+    rows = {row["name"]: row for row in atft(data, "preflight", "--json", *settings).json["rows"]}
+    assert rows["audit"]["verdict"] == "ok"
+    failed = read_json(data / "audit.json") | {
+        "verdict": "failed",
+        "leaks": [{"check": "features", "name": "tomorrow"}],
+    }
+    write_json(data / "audit.json", failed)
+    refused = atft(data, "preflight", *settings)
+    assert refused.code == 6
+    assert "tomorrow sees ahead" in refused.err

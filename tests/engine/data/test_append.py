@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from engine.config import Config
-from engine.config_file import resolve
+from engine.config_file import override, resolve
 from engine.data.load import open_panel
 from engine.data.store import PanelStore
 from engine.data.synthetic import generate
@@ -200,3 +200,26 @@ def test_changed_history_is_computed_anew(
         new["features"] / "x-0000.npy"
     ).stat().st_ino
     assert store.load_raw(first).bars.equals(upto(market, days[-2]).bars)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("quality.max_move", 0.4), ("universe.min_history", 70), ("labels.entry", "open")],
+)
+def test_other_settings_extend_nothing(
+    key: str, value: object, market: RawTables, config: Config, tmp_path: Path
+) -> None:
+    """What was built by other rules is no beginning, however far upstream the rule stands."""
+    days = market.bars["date"].unique().sort().to_list()
+    store = PanelStore(tmp_path / "data")
+    store.save(upto(market, days[-2]))
+    before = build(tmp_path, config)
+    store.append(upto(market, days[-1], days[-2]))
+    other = override(config, {key: value}, origin="test")
+    after = build(tmp_path, other)
+    alone = tmp_path / "alone"
+    PanelStore(alone / "data").save(upto(market, days[-1]))
+    for kind, directory in build(alone, other).items():
+        assert contents(directory) == contents(after[kind]), kind
+    first = before["features"] / "x-0000.npy"
+    assert first.stat().st_ino != (after["features"] / "x-0000.npy").stat().st_ino

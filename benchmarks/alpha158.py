@@ -36,18 +36,19 @@ def alpha158(bars: dict[str, Array]) -> Array:
     """
     out_FNS = np.empty((len(NAMES), *bars["close"].shape))
     need_W = np.array([max(3, needed(window)) for window in WINDOWS])
-    fields = (bars[name] for name in ("open", "high", "low", "close", "volume"))
+    fields = [bars[name] for name in ("open", "high", "low", "close", "volume")]
+    fields.append(np.log(bars["volume"] + 1.0))
     _all_rows(*fields, np.array(WINDOWS), need_W, out_FNS)
     return out_FNS
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def _all_rows(open_NS, high_NS, low_NS, close_NS, volume_NS, windows_W, need_W, out_FNS):
+def _all_rows(open_NS, high_NS, low_NS, close_NS, volume_NS, log_NS, windows_W, need_W, out_FNS):
     for i in prange(len(close_NS)):
         o, h, lo, c, v = open_NS[i], high_NS[i], low_NS[i], close_NS[i], volume_NS[i]
         _candle(o, h, lo, c, out_FNS, i)
         _price(h, lo, c, windows_W, need_W, out_FNS, i)
-        _change(c, v, windows_W, need_W, out_FNS, i)
+        _change(c, v, log_NS[i], windows_W, need_W, out_FNS, i)
 
 
 @njit(cache=True, error_model="numpy")
@@ -96,7 +97,7 @@ def _price(h, lo, c, windows_W, need_W, out_FNS, i):
 
 
 @njit(cache=True, error_model="numpy")
-def _change(c, v, windows_W, need_W, out_FNS, i):
+def _change(c, v, log_volume, windows_W, need_W, out_FNS, i):
     """CORR, CNTP, SUMP, VMA, VSTD, WVMA: columns 49 to 78."""
     W, S = windows_W.size, c.size
     a_WS, b_WS = np.empty((W, S)), np.empty((W, S))
@@ -106,10 +107,7 @@ def _change(c, v, windows_W, need_W, out_FNS, i):
         np.full(S, np.nan),
         np.full(S, np.nan),
     )
-    log_volume, per_volume = np.empty(S), np.empty(S)
-    for t in range(S):
-        log_volume[t] = np.log(v[t] + 1.0)
-        per_volume[t] = 1.0 / (v[t] + TINY)
+    per_volume = 1.0 / (v + TINY)
     for t in range(1, S):
         d = c[t] - c[t - 1]
         up[t] = 1.0 if d > 0.0 else 0.0

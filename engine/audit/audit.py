@@ -57,7 +57,7 @@ class Audit:
         return {
             "verdict": "passed" if self.passed else "failed",
             "checks": [
-                {"name": name, "passed": not self._of(name), "detail": self._detail(name, text)}
+                {"name": name, "passed": self._passed(name), "detail": self._detail(name, text)}
                 for name, text in CHECKS
             ],
             "leaks": [
@@ -78,6 +78,10 @@ class Audit:
                 "columns": self.columns,
             },
         }
+
+    def _passed(self, check: str) -> bool | None:
+        """None = not checked."""
+        return None if check in self.skipped else not self._of(check)
 
     def _of(self, check: str) -> list[Leak]:
         return [leak for leak in self.leaks if leak.check == check]

@@ -36,15 +36,19 @@ def audit(facts: Facts) -> Section:
         return Section(
             title="Look-ahead audit", text=("There is no audit.json in the workspace.", start)
         )
+    words = {True: "passed", False: "FAILED", None: "-"}
     rows = [
-        (str(check.get("name")), "passed" if check.get("passed") else "FAILED",
-         str(check.get("detail", "")))
-        for check in facts.audit.get("checks", [])
-    ]  # fmt: skip
+        (str(check["name"]), words[check["passed"]], str(check["detail"]))
+        for check in facts.audit["checks"]
+    ]
+    run = facts.audit.get("run")
+    made = f"made {facts.audit['when'][:10]} on snapshot {facts.audit['snapshot']}"
     return Section(
         title="Look-ahead audit",
-        text=(f"Verdict: {facts.audit.get('verdict', 'unknown')}.",),
-        header=("check", "", "detail") if rows else (),
+        text=(
+            f"Verdict: {facts.audit['verdict']}; {made}" + (f", scores of {run}." if run else "."),
+        ),
+        header=("check", "", "detail"),
         rows=tuple(rows),
     )
 

@@ -176,7 +176,9 @@ def test_the_clean_pipeline_passes(market: RawTables, config: Config, workspace:
     assert result.skipped.keys() == {"scores"}
     summary = result.to_json()
     assert summary["verdict"] == "passed"
-    assert all(check["passed"] for check in summary["checks"])
+    assert {c["name"]: c["passed"] for c in summary["checks"] if c["passed"] is not True} == {
+        "scores": None
+    }
     assert result.columns > 250
 
 
@@ -207,7 +209,7 @@ def test_a_planted_leak_is_found_and_named(
     leaks = answer["leaks"]
     assert {leak["check"] for leak in leaks} == {check}, leaks
     assert any(leak["name"].startswith(name) for leak in leaks), leaks
-    assert [c["name"] for c in answer["checks"] if not c["passed"]] == [check]
+    assert [c["name"] for c in answer["checks"] if c["passed"] is False] == [check]
     assert read_json(workspace / "audit.json")["leaks"] == leaks
     if check == "features":
         assert [leak["name"] for leak in leaks] == ["tomorrow"]

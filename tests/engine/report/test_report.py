@@ -111,3 +111,21 @@ def test_a_sweep_is_shown_as_a_map_with_its_trials() -> None:
     assert "Sweep of 5 settings" in page
     assert "after 5 trials" in page
     assert "+2.05" in page
+
+
+def test_the_audit_says_what_was_not_checked() -> None:
+    audit = {
+        "verdict": "failed",
+        "when": "2026-01-05T09:00:00+00:00",
+        "snapshot": "24158fa351460987",
+        "run": None,
+        "checks": [
+            {"name": "features", "passed": False, "detail": "tomorrow: looks ahead"},
+            {"name": "graph", "passed": True, "detail": "edges come from returns up to their day"},
+            {"name": "scores", "passed": None, "detail": "not checked: no run was named"},
+        ],
+    }
+    text = render.markdown(facts(audit=audit), created=CREATED)
+    assert "Verdict: failed; made 2026-01-05 on snapshot 24158fa351460987." in text
+    for row in ("| features | FAILED |", "| graph | passed |", "| scores | - |"):
+        assert row in text, row

@@ -29,12 +29,12 @@ NAMES = CANDLE + tuple(f"{operator}{window}" for operator in OPERATORS for windo
 TINY = 1e-12
 
 
-def alpha158(bars: dict[str, Array]) -> Array:
+def alpha158(bars: dict[str, Array]) -> NDArray[np.float32]:
     """``[79, N, S]`` from ``[N, S]`` arrays named open, high, low, close, volume.
 
-    NaN before a full window.
+    NaN before a full window. Computed in float64 and kept as float32, as the engine keeps raw features.
     """
-    out_FNS = np.empty((len(NAMES), *bars["close"].shape))
+    out_FNS = np.empty((len(NAMES), *bars["close"].shape), dtype=np.float32)
     need_W = np.array([max(3, needed(window)) for window in WINDOWS])
     fields = [bars[name] for name in ("open", "high", "low", "close", "volume")]
     fields.append(np.log(bars["volume"] + 1.0))

@@ -82,7 +82,7 @@ def report_seconds(name: str, pairs: list[tuple[Seconds, Seconds]]) -> None:
     sys.stdout.write(f"{text}  of {len(pairs)} pairs\n")
 
 
-def report_agreement(name: str, ours_FNS: Array, peer_RF: Array) -> None:
+def report_agreement(name: str, ours_FNS: NDArray[np.float32], peer_RF: Array) -> None:
     """Worst column's 99.9 % quantile of the relative difference, after the longest window has filled.
 
     Relative to the peer's value, but at least to a thousandth of the column's median size.
@@ -91,7 +91,7 @@ def report_agreement(name: str, ours_FNS: Array, peer_RF: Array) -> None:
     worst, worst_name, missing = -1.0, "", 0
     for k, column in enumerate(NAMES):
         first = 0 if column in CANDLE else max(WINDOWS)
-        a = ours_FNS[k, :, first:].ravel()
+        a = ours_FNS[k, :, first:].ravel().astype(float)
         b = peer_RF[:, k].reshape(N, S)[:, first:].ravel().astype(float)
         both = np.isfinite(a) & np.isfinite(b)
         missing += int((np.isfinite(a) != np.isfinite(b)).sum())

@@ -26,14 +26,16 @@ class ModelConfig(Table):
     """Slices of each window whose own mean and deviation SAN removes."""
     attention_heads: int = Field(4, ge=1, le=16)
     """Heads of the attention over the window; a divisor of hidden."""
-    gat_heads: tuple[int, int] = (4, 2)
-    """Attention heads of the two GATv2 layers."""
+    gat_heads: tuple[int, ...] = Field((4, 2), min_length=1, max_length=3)
+    """Attention heads of each GATv2 layer; their number is the number of layers, 1 to 3."""
     dropout: float = Field(0.3, ge=0, lt=1)
     """Share of activations set to zero in training; inputs and graph use half of it."""
     alpha_init: float = Field(0.5, gt=0, lt=1)
     """Start of the residual bypass: share of the projected stream; the graph's is 1 - alpha."""
     graph_scale: float = Field(3.0, gt=0)
     """Factor on the graph columns of the backbone projection at initialisation."""
+    student_t: bool = False
+    """Also a Student-t head: scale and degrees of freedom around the score, for loss.student_t."""
     quantiles: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 0.9)
     """Levels of the monotone heads, increasing, with 0.5 (the score) among them."""
 
@@ -51,13 +53,25 @@ class ModelConfig(Table):
 
 class LossConfig(Table):
     base: float = Field(1.0, ge=0)
-    """Weight of the pinball loss on the day's standardised label."""
+    """Weight of the base loss on the day's standardised label."""
+    base_kind: Literal["pinball", "huber"] = "pinball"
+    """pinball: all quantiles; huber: the score alone, in deviations of the label."""
     rank_ic: float = Field(0.5, ge=0)
     """Weight of 1 - differentiable Spearman correlation."""
     cs_ic: float = Field(0.3, ge=0)
     """Weight of 1 - Pearson correlation."""
     sharpe: float = Field(0.1, ge=0)
     """Weight of the Sharpe ratio of the soft long-short portfolio over the days of a step."""
+    listnet: float = Field(0.0, ge=0)
+    """Weight of the top-one cross-entropy (ListNet); 0 = off."""
+    student_t: float = Field(0.0, ge=0)
+    """Weight of the Student-t likelihood; needs model.student_t. 0 = off."""
+    attention_entropy: float = Field(0.0, ge=0)
+    """Weight of the entropy of the graph's attention; larger = fewer neighbours are heard. 0 = off."""
+    edge_penalty: float = Field(0.0, ge=0)
+    """Weight of the attention that goes to weakly correlated neighbours. 0 = off."""
+    gate_penalty: float = Field(0.0, ge=0)
+    """Weight of (alpha - 1/2)^2 of the residual bypass. 0 = off."""
     horizon_weights: tuple[float, ...] = (0.2, 0.4, 0.2, 0.2)
     """One weight per horizon of `labels.horizons`; normalised to sum 1."""
 
@@ -71,6 +85,8 @@ class PhaseConfig(Table):
     epochs: int = Field(6, ge=0, le=500)
     learning_rate_scale: float = Field(1.0, gt=0, le=10)
     """Multiplies `training.learning_rate`."""
+    trained_scale: float = Field(1.0, gt=0, le=1)
+    """Multiplies the learning rate of blocks (and heads) that an earlier phase trained."""
     patience: int = Field(5, ge=1)
     """Epochs without a better smoothed validation RankIC before the phase ends."""
 

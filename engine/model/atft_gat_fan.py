@@ -1,11 +1,16 @@
 """ATFT-GAT-FAN, read top to bottom.
 
-    x -> FAN -> SAN -> selection -> embedding -> temporal -> attention -> GAT -> bypass -> heads
+    x -> FAN -> SAN -> selection -+-> encoder of the last session -------(+)-> GAT -> bypass -> heads
+                                  +-> embedding -> temporal -> attention -^
 
 Every block between input and heads can be switched off and is then the identity (`selection`: all
-weights 1; `temporal` and `attention` off: the last session alone; `gat` off: the temporal state goes
-straight to the heads; `bypass` off: temporal + graph). With all of them off the network is an MLP on the
-last session's features.
+weights 1; `temporal` and `attention` off: the last session alone; `gat` off: the state goes straight to
+the heads; `bypass` off: the graph stream alone). With all of them off the network is a multilayer perceptron
+on the last session's features, the strongest simple model there is on daily bars.
+
+So that a block has to earn its place and cannot spoil what is learned already, its output enters through a
+map that starts near zero (`entry`): at the first step of its phase the scores are those of the phase
+before, and the block has gradient in every layer.
 """
 
 # Shape suffixes: M rows (stocks of the batch's days), T sessions, F features, C channels, H horizons,
@@ -19,8 +24,10 @@ from torch import Tensor, nn
 
 from engine.config import ModelConfig
 from engine.errors import ConfigError
-from engine.model.graph_attention import GraphAttention, ResidualBypass
+from engine.model.encoder import SessionEncoder
+from engine.model.graph_attention import AttentionUse, GraphAttention, ResidualBypass
 from engine.model.heads import QuantileHeads
+from engine.model.layers import entry
 from engine.model.normalization import FrequencyAdaptiveNorm, SliceAdaptiveNorm
 from engine.model.temporal import LastStepAttention, TemporalEncoder
 from engine.model.variable_selection import VariableSelection
@@ -28,25 +35,32 @@ from engine.model.variable_selection import VariableSelection
 if TYPE_CHECKING:
     from engine.dataset.batch import Batch
 
+WINDOW_BLOCKS = frozenset({"temporal", "attention"})
+"""Blocks that look at more than the last session."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankerOutput:
     score_MH: Tensor
     """Median quantile: higher = expected to return more. Unit: deviations of the day's label."""
     quantile_MHQ: Tensor
+    student_MH2: Tensor | None
+    """Scale (deviations of the label) and degrees of freedom (> 2) around the score, if configured."""
     gates: dict[str, Tensor]
     """``bypass``: share of the projected stream; ``fan``, ``san``: share of the normalised window.
     Scalars in 0..1; blocks that are off are absent."""
     selection_F: Tensor
     """Mean variable-selection weight of each feature; 1 on average."""
-    gat_entropy: Tensor
-    """Relative entropy of the neighbours' weights, 0..1; NaN in train mode or while the GAT is off."""
+    attention: AttentionUse | None
+    """How the graph's first layer shares its attention; None while the GAT is off, and in train mode
+    unless the network was built with ``watch_attention``."""
 
 
 class ATFTGATFAN(nn.Module):
     """Adaptive Temporal Fusion Transformer + Graph Attention + Frequency Adaptive Normalization.
 
-    Parameters are drawn from torch's default generator: seed it before construction.
+    Parameters are drawn from torch's default generator: seed it before construction. With
+    ``watch_attention`` the graph's `AttentionUse` is there in train mode too, for a loss that needs it.
     """
 
     def __init__(
@@ -57,6 +71,7 @@ class ATFTGATFAN(nn.Module):
         n_horizons: int,
         window: int,
         n_edge_attrs: int = 3,
+        watch_attention: bool = False,
     ) -> None:
         super().__init__()
         C, dropout = config.hidden, config.dropout
@@ -66,13 +81,21 @@ class ATFTGATFAN(nn.Module):
         self.fan = FrequencyAdaptiveNorm(window, n_features, C, config.fan_frequencies)
         self.san = SliceAdaptiveNorm(window, n_features, C, config.san_slices)
         self.selection = VariableSelection(n_features, C, dropout)
+        self.encoder = SessionEncoder(n_features, C, dropout)
         self.embedding = nn.Linear(n_features + 1, C)
         self.input_dropout = nn.Dropout(dropout / 2)
         self.temporal = TemporalEncoder(C, dropout)
         self.attention = LastStepAttention(C, config.attention_heads, dropout)
-        self.gat = GraphAttention(C, config.gat_heads, n_edge_attrs, dropout / 2)
+        self.window_entry = entry(C, C)
+        self.messages = nn.Linear(n_features, C)
+        self.gat = GraphAttention(
+            C, config.gat_heads, n_edge_attrs, dropout / 2, watch=watch_attention
+        )
+        self.graph_entry = entry(C, C)
         self.bypass = ResidualBypass(C, config.alpha_init, config.graph_scale)
-        self.head = QuantileHeads(C, n_horizons, config.quantiles, dropout)
+        self.head = QuantileHeads(
+            C, n_horizons, config.quantiles, dropout, student_t=config.student_t
+        )
 
     def set_blocks(self, blocks: Collection[str]) -> None:
         """Switch exactly these blocks on. One that the configuration left out is a ConfigError."""
@@ -91,11 +114,14 @@ class ATFTGATFAN(nn.Module):
             "selection": self.selection,
             "temporal": self.temporal,
             "attention": self.attention,
-            "gat": self.gat,
+            "gat": nn.ModuleList([self.messages, self.gat, self.graph_entry]),
             "bypass": self.bypass,
         }
         groups = {name: module for name, module in groups.items() if name in self.available}
-        return groups | {"heads": nn.ModuleList([self.embedding, self.head])}
+        heads: list[nn.Module] = [self.encoder, self.head]
+        if self.available & WINDOW_BLOCKS:
+            heads += [self.embedding, self.window_entry]
+        return groups | {"heads": nn.ModuleList(heads)}
 
     def forward(self, batch: "Batch") -> RankerOutput:
         x_MTF, mask_MT = batch.x_MTF, batch.mask_MT
@@ -105,44 +131,47 @@ class ATFTGATFAN(nn.Module):
                 f"features, the batch has {x_MTF.shape[1]} x {x_MTF.shape[2]}"
             )
         gates: dict[str, Tensor] = {}
-        h_MC = x_MTF.new_zeros(1)
-        if "fan" in self.blocks:
-            x_MTF, message_MC, gates["fan"] = self.fan(x_MTF)
-            h_MC = h_MC + message_MC
-        if "san" in self.blocks:
-            x_MTF, message_MC, gates["san"] = self.san(x_MTF)
-            h_MC = h_MC + message_MC
-        h_MC, selection_F = self._encode(x_MTF, mask_MT, h_MC)
-        entropy = h_MC.new_full((), torch.nan)
-        if "gat" in self.blocks:
-            g_MC, entropy = self.gat(h_MC, batch.edge_index_2E, batch.edge_attr_EK)
-            if "bypass" in self.blocks:
-                h_MC, gates["bypass"] = self.bypass(h_MC, g_MC)
-            else:
-                h_MC = h_MC + g_MC
-        quantile_MHQ = self.head(h_MC)
-        return RankerOutput(
-            score_MH=quantile_MHQ[..., self.head.median],
-            quantile_MHQ=quantile_MHQ,
-            gates=gates,
-            selection_F=selection_F,
-            gat_entropy=entropy,
-        )
-
-    def _encode(self, x_MTF: Tensor, mask_MT: Tensor, message_MC: Tensor) -> tuple[Tensor, Tensor]:
-        """Selected features -> state of the last session ``(M, C)``, and the mean weights ``(F,)``."""
+        message_MC = x_MTF.new_zeros(1)
+        for name, normalise in (("fan", self.fan), ("san", self.san)):
+            if name in self.blocks:
+                x_MTF, own_MC, gates[name] = normalise(x_MTF)
+                message_MC = message_MC + own_MC
         selection_F = x_MTF.new_ones(self.n_features)
-        if not self.blocks & {"temporal", "attention"}:
+        if not self.blocks & WINDOW_BLOCKS:
             x_MTF, mask_MT = x_MTF[:, -1:], mask_MT[:, -1:]
         if "selection" in self.blocks:
             weight_MF = self.selection(x_MTF)
             x_MTF = x_MTF * weight_MF[:, None, :]
             selection_F = weight_MF.detach().mean(dim=0)
+        h_MC = self.encoder(x_MTF[:, -1]) + message_MC
+        if self.blocks & WINDOW_BLOCKS:
+            h_MC = h_MC + self.window_entry(self._read_window(x_MTF, mask_MT))
+        attention = None
+        if "gat" in self.blocks:
+            heard_MC = h_MC + self.messages(x_MTF[:, -1])
+            news_MC, attention = self.gat(heard_MC, batch.edge_index_2E, batch.edge_attr_EK)
+            g_MC = h_MC + self.graph_entry(news_MC)
+            if "bypass" in self.blocks:
+                h_MC, gates["bypass"] = self.bypass(h_MC, g_MC)
+            else:
+                h_MC = g_MC
+        quantile_MHQ, student_MH2 = self.head(h_MC)
+        return RankerOutput(
+            score_MH=quantile_MHQ[..., self.head.median],
+            quantile_MHQ=quantile_MHQ,
+            student_MH2=student_MH2,
+            gates=gates,
+            selection_F=selection_F,
+            attention=attention,
+        )
+
+    def _read_window(self, x_MTF: Tensor, mask_MT: Tensor) -> Tensor:
+        """What the sessions up to the last one say, ``(M, C)``."""
         inputs_MTF = torch.cat([self.input_dropout(x_MTF), mask_MT[..., None]], dim=-1)
         h_MTC = self.embedding(inputs_MTF)
         if "temporal" in self.blocks:
             h_MTC = self.temporal(h_MTC)
-        h_MC = h_MTC[:, -1]
         if "attention" in self.blocks:
-            h_MC = self.attention(h_MTC, mask_MT)
-        return h_MC + message_MC, selection_F
+            attended_MC: Tensor = self.attention(h_MTC, mask_MT)
+            return attended_MC
+        return h_MTC[:, -1]

@@ -15,6 +15,7 @@ def build_model(config: Config, n_features: int) -> ATFTGATFAN:
         n_horizons=len(config.labels.horizons),
         window=config.split.window,
         n_edge_attrs=len(Graph.edge_names),
+        watch_attention=bool(config.loss.attention_entropy or config.loss.edge_penalty),
     )
 
 

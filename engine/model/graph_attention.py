@@ -1,6 +1,9 @@
 """What a stock hears from its neighbours, and how it is blended with what it knows itself."""
 
 # Shape suffixes: M rows, C channels, E edges, K edge attributes, A heads.
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch_geometric.nn import GATv2Conv
@@ -9,48 +12,68 @@ from torch_geometric.utils import scatter
 from engine.model.layers import MixingGate
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttentionUse:
+    """How a layer shares its attention among a stock's neighbours; means over stocks, scalars."""
+
+    entropy: Tensor
+    """-sum w ln w / ln(degree): 0 = one neighbour is heard, 1 = all alike."""
+    weak_share: Tensor
+    r"""sum w (1 - \|rho\|): the attention that goes to weakly correlated neighbours."""
+
+
 class GraphAttention(nn.Module):
-    """Two layers of GATv2 with edge attributes and self-loops.
+    """One to three layers of GATv2 with edge attributes, self-loops and a residual.
 
     Brody, Alon & Yahav, "How Attentive are Graph Attention Networks?", ICLR 2022, arXiv:2105.14491;
     torch-geometric's `GATv2Conv`. A self-loop has the attributes of a perfect neighbour (rho 1, same
-    sector), so an isolated stock hears itself.
+    sector), so an isolated stock hears itself. Inner layers join their heads' channels, the last one
+    averages its heads.
 
-    Shapes: ``h_MC``, ``edge_index_2E`` (source -> target rows), ``edge_attr_EK`` -> ``(M, C)`` and the
-    attention's entropy: mean over stocks of -sum w ln w / ln(degree) in the first layer, 0 = one
-    neighbour is heard, 1 = all alike (eval mode only, else NaN).
+    Shapes: ``h_MC``, ``edge_index_2E`` (source -> target rows), ``edge_attr_EK`` (signed and absolute
+    correlation first) -> ``(M, C)`` and the first layer's `AttentionUse`: always in eval mode, in train
+    mode only with ``watch``, since the penalties that need it are rare.
     """
 
     def __init__(
-        self, channels: int, heads: tuple[int, int], edge_dim: int, dropout: float
+        self,
+        channels: int,
+        heads: Sequence[int],
+        edge_dim: int,
+        dropout: float,
+        *,
+        watch: bool = False,
     ) -> None:
         super().__init__()
-        first, second = heads
         common = {"edge_dim": edge_dim, "add_self_loops": False}
+        inner = [GATv2Conv(channels, channels // n, heads=n, **common) for n in heads[:-1]]
+        last = GATv2Conv(channels, channels, heads=heads[-1], concat=False, **common)
         self.norm = nn.LayerNorm(channels)
-        self.first = GATv2Conv(channels, channels // first, heads=first, **common)
-        self.second = GATv2Conv(channels, channels, heads=second, concat=False, **common)
+        self.layers = nn.ModuleList([*inner, last])
         self.dropout = nn.Dropout(dropout)
         self.out_norm = nn.LayerNorm(channels)
+        self.watch = watch
 
     def forward(
         self, h_MC: Tensor, edge_index_2E: Tensor, edge_attr_EK: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, AttentionUse | None]:
         M = h_MC.shape[0]
         loop_M = torch.arange(M, device=h_MC.device)
         edge_index_2E = torch.cat([edge_index_2E, loop_M.expand(2, M)], dim=1)
         edge_attr_EK = torch.cat([edge_attr_EK, edge_attr_EK.new_ones(M, edge_attr_EK.shape[1])])
-        a_MC = self.norm(h_MC)
-        entropy = h_MC.new_full((), torch.nan)
-        if self.training:
-            b_MC = self.first(a_MC, edge_index_2E, edge_attr_EK)
-        else:
-            b_MC, (edges_2E, weight_EA) = self.first(
-                a_MC, edge_index_2E, edge_attr_EK, return_attention_weights=True
-            )
-            entropy = _relative_entropy(weight_EA, edges_2E[1], M)
-        b_MC = self.dropout(torch.nn.functional.elu(b_MC)) + a_MC
-        return self.out_norm(self.second(b_MC, edge_index_2E, edge_attr_EK) + b_MC), entropy
+        a_MC, use = self.norm(h_MC), None
+        for depth, layer in enumerate(self.layers):
+            if depth == 0 and (self.watch or not self.training):
+                b_MC, (edges_2E, weight_EA) = layer(
+                    a_MC, edge_index_2E, edge_attr_EK, return_attention_weights=True
+                )
+                use = _attention_use(weight_EA, edges_2E[1], edge_attr_EK[:, 1], M)
+            else:
+                b_MC = layer(a_MC, edge_index_2E, edge_attr_EK)
+            if depth < len(self.layers) - 1:
+                b_MC = self.dropout(torch.nn.functional.elu(b_MC))
+            a_MC = b_MC + a_MC
+        return self.out_norm(a_MC), use
 
 
 class ResidualBypass(nn.Module):
@@ -79,11 +102,17 @@ class ResidualBypass(nn.Module):
         return alpha * projected_MC + (1.0 - alpha) * g_MC, alpha
 
 
-def _relative_entropy(weight_EA: Tensor, target_E: Tensor, n_rows: int) -> Tensor:
+def _attention_use(
+    weight_EA: Tensor, target_E: Tensor, strength_E: Tensor, n_rows: int
+) -> AttentionUse:
     degree_M = scatter(torch.ones_like(target_E, dtype=weight_EA.dtype), target_E, dim_size=n_rows)
     own_EA = -weight_EA * weight_EA.clamp_min(1e-12).log()
     entropy_MA = scatter(own_EA, target_E, dim_size=n_rows)
     relative_M = entropy_MA.mean(dim=1) / degree_M.clamp_min(2.0).log()
+    weak_M = scatter(weight_EA.mean(dim=1) * (1.0 - strength_E), target_E, dim_size=n_rows)
     several_M = (degree_M > 1).to(relative_M.dtype)
-    mean: Tensor = (relative_M * several_M).sum() / several_M.sum().clamp_min(1.0)
-    return mean
+    count = several_M.sum().clamp_min(1.0)
+    return AttentionUse(
+        entropy=(relative_M * several_M).sum() / count,
+        weak_share=(weak_M * several_M).sum() / count,
+    )

@@ -40,6 +40,21 @@ class GatedResidualNetwork(nn.Module):
         return self.gate(hidden, a)  # type: ignore[no-any-return]
 
 
+ENTRY_GAIN = 0.05
+
+
+def entry(channels_in: int, channels_out: int) -> nn.Linear:
+    """A linear map through which a block joins a state that is trained already: near zero, bias 0.
+
+    Zero itself would leave everything behind it without gradient at the first step, and the start-up
+    assertions blind to it. At a gain of 0.05 a block moves the state by about 5 % of its size.
+    """
+    layer = nn.Linear(channels_in, channels_out)
+    nn.init.xavier_uniform_(layer.weight, gain=ENTRY_GAIN)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
 class MixingGate(nn.Module):
     """A learned share in 0..1: ``sigmoid(logit)``, one number, started at ``init``."""
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from engine.model.layers import MixingGate
 
-START_SHARE = 0.1
+START_SHARE = 0.05
 
 
 class FrequencyAdaptiveNorm(nn.Module):

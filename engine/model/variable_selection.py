@@ -11,7 +11,7 @@ class VariableSelection(nn.Module):
     Lim et al. 2021, section 4.2, weigh the outputs of F networks of C^2 parameters each, which made 85 to
     96 % of the original's parameters and most of its time. Here feature f is embedded by one learned vector
     E_f and the weighted sum is one product: ``sum_f w_f x_f E_f = (w * x) E``. The weights are
-    ``F * softmax(logits / 2)``, so that they are 1 on average; off means w = 1.
+    ``F * softmax(logits / 2)``, so that they are 1 on average; off means w = 1, and so does the start.
 
     Shapes: ``x_MTF``, ``mask_MT`` -> ``h_MTC`` and ``w_MF``.
     """
@@ -25,6 +25,8 @@ class VariableSelection(nn.Module):
             nn.Dropout(dropout),
             nn.Linear(channels, n_features),
         )
+        for parameter in self.scorer[-1].parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x_MTF: Tensor) -> Tensor:
         summary_M2F = torch.cat([x_MTF[:, -1], x_MTF.mean(dim=1)], dim=-1)

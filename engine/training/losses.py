@@ -35,6 +35,45 @@ def pinball(quantile_NHQ: Tensor, target_NH: Tensor, levels: Sequence[float]) ->
     return (loss_NH * valid_NH).sum(0) / valid_NH.sum(0).clamp_min(1.0)
 
 
+def huber(score_NH: Tensor, target_NH: Tensor) -> Tensor:
+    """Mean Huber loss per horizon ``(H,)``: d^2 / 2 up to |d| = 1 deviation of the label, then |d| - 1/2.
+
+    Huber, Annals of Mathematical Statistics 35, 1964. NaN targets are left out.
+    """
+    valid_NH, target_NH = _split_nan(target_NH)
+    loss_NH = torch.nn.functional.smooth_l1_loss(score_NH, target_NH, reduction="none")
+    return (loss_NH * valid_NH).sum(0) / valid_NH.sum(0).clamp_min(1.0)
+
+
+def student_nll(score_NH: Tensor, shape_NH2: Tensor, target_NH: Tensor) -> Tensor:
+    """Mean negative log-likelihood per horizon ``(H,)`` of a Student t around the score.
+
+    ``shape_NH2``: scale > 0 in label deviations, and degrees of freedom > 2. Constants included, NaN
+    targets left out.
+    """
+    valid_NH, target_NH = _split_nan(target_NH)
+    scale_NH, freedom_NH = shape_NH2.unbind(-1)
+    law = torch.distributions.StudentT(freedom_NH, score_NH, scale_NH, validate_args=False)
+    return -(law.log_prob(target_NH) * valid_NH).sum(0) / valid_NH.sum(0).clamp_min(1.0)
+
+
+def listnet(score_NH: Tensor, target_NH: Tensor) -> Tensor:
+    """Cross-entropy per horizon ``(H,)`` between the top-one probabilities of labels and scores, less its
+    smallest value, the labels' own entropy; 0 when the two agree.
+
+    Cao et al., "Learning to Rank: From Pairwise Approach to Listwise Approach", ICML 2007: the chance to be
+    first is softmax over the day. Scores are standardised within the day, as the labels are.
+    """
+    valid_NH, target_NH = _split_nan(target_NH)
+    count_H = valid_NH.sum(0).clamp_min(1.0)
+    centred_NH = score_NH - (score_NH * valid_NH).sum(0) / count_H
+    score_NH = centred_NH / (_deviation(score_NH, valid_NH) + EPSILON)
+    absent_NH = (valid_NH - 1.0) * 1e4
+    log_p_NH = torch.log_softmax(target_NH + absent_NH, dim=0)
+    log_q_NH = torch.log_softmax(score_NH + absent_NH, dim=0)
+    return (log_p_NH.exp() * valid_NH * (log_p_NH - log_q_NH)).sum(0)
+
+
 def pearson(score_NH: Tensor, target_NH: Tensor) -> Tensor:
     """Pearson correlation of score and standardised label per horizon ``(H,)``, in [-1, 1]."""
     valid_NH, target_NH = _split_nan(target_NH)
@@ -84,31 +123,60 @@ def combined_loss(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Weighted sum of the terms over the days of a batch, and each term's unweighted value.
 
-    ``base`` pinball, ``rank_ic`` 1 - soft Spearman, ``cs_ic`` 1 - Pearson, ``sharpe`` minus the Sharpe
-    ratio. ``levels`` are the quantile levels of the heads.
+    ``base`` pinball or Huber, ``rank_ic`` 1 - soft Spearman, ``cs_ic`` 1 - Pearson, ``sharpe`` minus the
+    Sharpe ratio, ``listnet``, ``student_t``; and, where the graph is on, ``attention_entropy``,
+    ``edge_penalty`` and ``gate_penalty``. Terms of weight 0 beyond the first four are not computed.
+    ``levels`` are the quantile levels of the heads.
     """
     score_MH, target_MH = output.score_MH.float(), batch.target_MH
     quantile_MHQ = output.quantile_MHQ.float()
-    base, rank, cs, daily = [], [], [], []
+    rows: dict[str, list[Tensor]] = {}
+
+    def add(name: str, value_H: Tensor) -> None:
+        rows.setdefault(name, []).append(value_H)
+
+    daily = []
     for start, stop, session in zip(batch.day_ptr, batch.day_ptr[1:], batch.sessions, strict=False):
         day = slice(start, stop)
-        base.append(pinball(quantile_MHQ[day], target_MH[day], levels))
-        cs.append(pearson(score_MH[day], target_MH[day]))
-        rows = sample_rows(start, stop, session)
-        rank.append(soft_spearman(score_MH[rows], target_MH[rows]))
-        daily.append(portfolio_return(score_MH[day], batch.y_MH[day]))
+        score_NH, target_NH = score_MH[day], target_MH[day]
+        if config.base_kind == "huber":
+            add("base", huber(score_NH, target_NH))
+        else:
+            add("base", pinball(quantile_MHQ[day], target_NH, levels))
+        sample = sample_rows(start, stop, session)
+        add("rank_ic", 1.0 - soft_spearman(score_MH[sample], target_MH[sample]))
+        add("cs_ic", 1.0 - pearson(score_NH, target_NH))
+        daily.append(portfolio_return(score_NH, batch.y_MH[day]))
+        if config.listnet:
+            add("listnet", listnet(score_NH, target_NH))
+        if config.student_t and output.student_MH2 is not None:
+            shape_NH2 = output.student_MH2[day].float()
+            add("student_t", student_nll(score_NH, shape_NH2, target_NH))
     weight_H = torch.tensor(config.horizon_weights, dtype=score_MH.dtype).to(score_MH.device)
     weight_H = weight_H / weight_H.sum()
-    terms = {
-        "base": (torch.stack(base).mean(0) * weight_H).sum(),
-        "rank_ic": ((1.0 - torch.stack(rank).mean(0)) * weight_H).sum(),
-        "cs_ic": ((1.0 - torch.stack(cs).mean(0)) * weight_H).sum(),
-        "sharpe": -(sharpe(torch.stack(daily)) * weight_H).sum(),
-    }
+    terms = {name: (torch.stack(values).mean(0) * weight_H).sum() for name, values in rows.items()}
+    terms["sharpe"] = -(sharpe(torch.stack(daily)) * weight_H).sum()
+    terms |= _penalties(output, config)
     total = sum(
         (getattr(config, name) * value for name, value in terms.items()), score_MH.new_zeros(())
     )
     return total, {name: value.detach() for name, value in terms.items()}
+
+
+def _penalties(output: RankerOutput, config: LossConfig) -> dict[str, Tensor]:
+    r"""What the graph is asked to do besides ranking; empty while it is off or nothing is asked.
+
+    ``attention_entropy``: 0 = each stock hears one neighbour, 1 = all alike. ``edge_penalty``: mean of
+    w (1 - \|rho\|) over a stock's neighbours, the attention that weak edges get. ``gate_penalty``:
+    (alpha - 1/2)^2 of the bypass, so that neither stream is shut out.
+    """
+    found: dict[str, Tensor] = {}
+    if output.attention is not None:
+        found["attention_entropy"] = output.attention.entropy
+        found["edge_penalty"] = output.attention.weak_share
+    if config.gate_penalty and "bypass" in output.gates:
+        found["gate_penalty"] = (output.gates["bypass"] - 0.5).square()
+    return {name: value for name, value in found.items() if getattr(config, name)}
 
 
 def sample_rows(start: int, stop: int, session: int) -> slice:

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Collection
+from typing import Protocol
 
 import torch
 from torch import nn
 
-from engine.model.atft_gat_fan import ATFTGATFAN
-
 WARM_UP_SHARE = 0.3
+SCALE = "scale"
+"""Key of a parameter group: its factor on the step's learning rate."""
 START_DIVISOR, END_DIVISOR = 25.0, 1e4
 """Peak over first, and first over last learning rate, as in Smith & Topin (arXiv:1708.07120)."""
 
@@ -27,8 +28,14 @@ def _cosine(start: float, stop: float, share: float) -> float:
     return stop + (start - stop) * (1.0 + math.cos(math.pi * share)) / 2.0
 
 
+class Blocks(Protocol):
+    """What the optimiser needs of a network: its modules by block name."""
+
+    def module_groups(self) -> dict[str, nn.Module]: ...
+
+
 def set_trainable(
-    model: ATFTGATFAN, blocks: Collection[str], frozen: Collection[str]
+    model: Blocks, blocks: Collection[str], frozen: Collection[str]
 ) -> dict[str, int]:
     """Give gradient to the blocks that are on and not frozen (heads always); parameters per block."""
     trainable: dict[str, int] = {}
@@ -42,18 +49,42 @@ def set_trainable(
 
 
 def build_optimizer(
-    model: nn.Module, *, learning_rate: float, weight_decay: float
+    model: Blocks,
+    *,
+    learning_rate: float,
+    weight_decay: float,
+    trained: Collection[str] = (),
+    trained_scale: float = 1.0,
 ) -> torch.optim.AdamW:
-    """AdamW over the trainable parameters; vectors and scalars (biases, norms, gates) do not decay."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    on_cuda = parameters[0].device.type == "cuda"
+    """AdamW over the trainable parameters; vectors and scalars (biases, norms, gates) do not decay.
+
+    Blocks named in ``trained`` (weights that an earlier phase found) move at ``trained_scale`` times the
+    learning rate, so that a new block settles in before it disturbs them.
+    """
+    groups = []
+    old, new = _by_age(model, trained)
+    for parameters, scale in ((new, 1.0), (old, trained_scale)):
+        for decays in (True, False):
+            chosen = [p for p in parameters if (p.ndim >= 2) == decays]
+            if chosen:
+                decay = weight_decay if decays else 0.0
+                groups.append({"params": chosen, "weight_decay": decay, SCALE: scale})
+    on_cuda = groups[0]["params"][0].device.type == "cuda"  # type: ignore[index]
     return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.99), fused=on_cuda)
 
 
+def _by_age(
+    model: Blocks, trained: Collection[str]
+) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Trainable parameters of the blocks in ``trained``, and those of the others."""
+    old, new = [], []
+    for name, module in model.module_groups().items():
+        chosen = [p for p in module.parameters() if p.requires_grad]
+        (old if name in trained else new).extend(chosen)
+    return old, new
+
+
 def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:
+    """``value`` for each group, times the group's own scale."""
     for group in optimizer.param_groups:
-        group["lr"] = value
+        group["lr"] = value * group[SCALE]

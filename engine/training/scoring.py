@@ -32,6 +32,7 @@ class ScoredDays:
     selection_F: NDArray[np.float32]
     """Mean variable-selection weight of each feature."""
     gat_entropy: float
+    """Mean relative entropy of the graph's attention, 0..1; NaN while the graph is off."""
 
     def summary(self, h: int, *, horizon: int, null_draws: int, seed: int) -> RankICSummary:
         """Evaluation of horizon column ``h``, whose length is ``horizon`` sessions."""
@@ -87,7 +88,8 @@ def score_days(
                 batch = make_batch(features, graphs, chunk, window)
                 output = model(batch.to(runtime.device))
                 selections.append(output.selection_F.float().cpu().numpy())
-                entropies.append(float(output.gat_entropy))
+                if output.attention is not None:
+                    entropies.append(float(output.attention.entropy))
                 days.extend(_split_days(batch, output))
                 symbols.extend(np.split(batch.symbol_M.numpy(), batch.day_ptr[1:-1]))
     finally:
@@ -99,7 +101,7 @@ def score_days(
         return_DNH=tuple(day[1] for day in days),
         target_DNH=tuple(day[2] for day in days),
         selection_F=np.mean(selections, axis=0),
-        gat_entropy=float(np.mean(entropies)),
+        gat_entropy=float(np.mean(entropies)) if entropies else float("nan"),
     )
 
 

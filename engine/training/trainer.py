@@ -122,6 +122,8 @@ class Trainer:
                 self.model,
                 learning_rate=training.learning_rate,
                 weight_decay=training.weight_decay,
+                trained=[*self.progress.kept_blocks, "heads"] if self.progress.best_kept else [],
+                trained_scale=phase.trained_scale,
             ),
         )
 

@@ -18,6 +18,7 @@ from engine.model.heads import QuantileHeads
 from engine.model.layers import GatedResidual
 from engine.model.normalization import FrequencyAdaptiveNorm, SliceAdaptiveNorm
 from engine.model.temporal import LastStepAttention
+from engine.training.ic import rank_ic
 from tests.conftest import World
 
 
@@ -99,9 +100,21 @@ def test_graph_columns_are_scaled_once() -> None:
 def test_quantiles_never_cross_and_the_median_is_in_its_place() -> None:
     torch.manual_seed(0)
     head = QuantileHeads(8, 3, (0.1, 0.25, 0.5, 0.75, 0.9), 0.0)
-    out = head(torch.randn(50, 8) * 10)
+    out, student = head(torch.randn(50, 8) * 10)
+    assert student is None
     assert out.shape == (50, 3, 5)
     assert (out.diff(dim=-1) >= 0).all()
+
+
+def test_student_head_has_a_positive_scale_and_a_variance() -> None:
+    torch.manual_seed(0)
+    head = QuantileHeads(8, 3, (0.1, 0.5, 0.9), 0.0, student_t=True)
+    _, student = head(torch.randn(50, 8) * 100)
+    assert student is not None
+    scale, freedom = student.unbind(-1)
+    assert scale.shape == (50, 3)
+    assert (scale > 0).all()
+    assert (freedom >= 2).all()
 
 
 def test_attention_ignores_masked_sessions() -> None:
@@ -114,19 +127,55 @@ def test_attention_ignores_masked_sessions() -> None:
     torch.testing.assert_close(attention(h, mask), attention(other, mask))
 
 
-def test_gat_without_edges_hears_itself_only_and_entropy_tells_attention() -> None:
+def test_gat_without_edges_hears_itself_only_and_tells_how_attention_is_shared() -> None:
     torch.manual_seed(0)
     gat = GraphAttention(8, (2, 2), 3, 0.0).eval()
     h = torch.randn(5, 8)
     empty = torch.empty(2, 0, dtype=torch.int64), torch.empty(0, 3)
-    alone, entropy = gat(h, *empty)
+    alone, use = gat(h, *empty)
+    assert use is not None
     torch.testing.assert_close(gat(h[:1], *empty)[0], alone[:1])
-    assert float(entropy) == 0.0
+    assert float(use.entropy) == 0.0
     edges = torch.tensor([[1, 2], [0, 0]])
-    heard, entropy = gat(h, edges, torch.rand(2, 3))
+    heard, use = gat(h, edges, torch.rand(2, 3))
+    assert use is not None
     assert not torch.allclose(heard[0], alone[0])
     torch.testing.assert_close(heard[1:], alone[1:])
-    assert 0.0 < float(entropy) <= 1.0
+    assert 0.0 < float(use.entropy) <= 1.0
+
+
+def test_attention_use_by_hand() -> None:
+    """Attention vectors of zero weigh all alike: 1/3 each on two neighbours and the stock itself."""
+    gat = GraphAttention(4, (1,), 3, 0.0).eval()
+    with torch.no_grad():
+        gat.layers[0].att.zero_()
+    rho = torch.tensor([[0.2, 0.2, 0.0], [-0.5, 0.5, 1.0]])
+    _, use = gat(torch.randn(3, 4), torch.tensor([[1, 2], [0, 0]]), rho)
+    assert use is not None
+    assert float(use.entropy) == pytest.approx(1.0, abs=1e-5)
+    assert float(use.weak_share) == pytest.approx((0.8 + 0.5) / 3, abs=1e-5)
+
+
+@pytest.mark.parametrize("heads", [(2,), (4, 2), (4, 4, 2)])
+def test_gat_depth_is_how_far_news_travels(heads: tuple[int, ...]) -> None:
+    """A chain 3 -> 2 -> 1 -> 0: after L layers stock 0 hears stocks up to L edges away, no further."""
+    torch.manual_seed(0)
+    gat = GraphAttention(8, heads, 3, 0.0).eval()
+    h, edges, attributes = torch.randn(5, 8), torch.tensor([[1, 2, 3], [0, 1, 2]]), torch.rand(3, 3)
+    before = gat(h, edges, attributes)[0][0]
+    for hops in (1, 2, 3):
+        other = h.clone()
+        other[hops] = torch.randn(8)
+        moved = not torch.equal(gat(other, edges, attributes)[0][0], before)
+        assert moved == (hops <= len(heads))
+
+
+def test_attention_is_watched_in_training_only_on_request() -> None:
+    h, edges, attributes = torch.randn(3, 8), torch.tensor([[1], [0]]), torch.rand(1, 3)
+    assert GraphAttention(8, (2, 2), 3, 0.0)(h, edges, attributes)[1] is None
+    _, use = GraphAttention(8, (2, 2), 3, 0.0, watch=True)(h, edges, attributes)
+    assert use is not None
+    assert use.entropy.requires_grad
 
 
 def test_gated_residual_closes() -> None:
@@ -158,9 +207,26 @@ def test_without_gat_edges_do_not_matter(model: ATFTGATFAN, batch: Batch) -> Non
     assert torch.equal(model(batch).score_MH, model(no_edges).score_MH)
 
 
-def test_selection_weights_average_to_one(model: ATFTGATFAN, batch: Batch) -> None:
+@pytest.mark.parametrize("block", ["temporal", "attention", "gat"])
+def test_a_block_enters_gently(model: ATFTGATFAN, batch: Batch, block: str) -> None:
+    """Its first scores are nearly those of the network without it: rank correlation above 0.98."""
+    model.set_blocks([])
+    before = model(batch).score_MH[:, 1].detach()
+    model.set_blocks([block, "bypass"] if block == "gat" else [block])
+    after = model(batch).score_MH[:, 1].detach()
+    assert not torch.equal(before, after)
+    assert float(rank_ic(after, before)) > 0.98
+
+
+def test_selection_starts_as_the_identity_and_its_weights_average_to_one(
+    model: ATFTGATFAN, batch: Batch
+) -> None:
+    torch.testing.assert_close(model(batch).selection_F, torch.ones(model.n_features))
+    with torch.no_grad():
+        model.selection.scorer[-1].weight.normal_()
     weights = model(batch).selection_F
     assert weights.shape == (model.n_features,)
+    assert float(weights.std()) > 0.01
     assert float(weights.mean()) == pytest.approx(1.0, abs=1e-5)
     model.set_blocks([])
     assert torch.equal(model(batch).selection_F, torch.ones(model.n_features))

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from engine.training.optimizer import START_DIVISOR, build_optimizer, one_cycle
+from engine.training.optimizer import START_DIVISOR, build_optimizer, one_cycle, set_learning_rate
 
 
 def test_one_cycle_by_hand() -> None:
@@ -25,12 +25,23 @@ def test_one_cycle_stays_positive_and_peaks_once(total: int, peak: float) -> Non
     assert rates[top:] == sorted(rates[top:], reverse=True)
 
 
+class TwoBlocks(nn.Module):
+    """The part of a network that the optimiser looks at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gat, self.heads = nn.Linear(3, 3), nn.Linear(3, 3)
+
+    def module_groups(self) -> dict[str, nn.Module]:
+        return {"gat": self.gat, "heads": self.heads}
+
+
 def test_vectors_and_frozen_parameters_do_not_decay() -> None:
-    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
-    model[1].requires_grad_(requires_grad=False)
+    model = TwoBlocks()
+    model.heads.requires_grad_(requires_grad=False)
     optimizer = build_optimizer(model, learning_rate=0.1, weight_decay=0.5)
     before = [p.detach().clone() for p in model.parameters()]
-    for parameter in model[0].parameters():
+    for parameter in model.gat.parameters():
         parameter.grad = torch.zeros_like(parameter)
     optimizer.step()
     weight, bias, frozen_weight, frozen_bias = model.parameters()
@@ -38,3 +49,19 @@ def test_vectors_and_frozen_parameters_do_not_decay() -> None:
     assert torch.equal(bias, before[1])
     assert torch.equal(frozen_weight, before[2])
     assert torch.equal(frozen_bias, before[3])
+
+
+def test_trained_blocks_move_at_their_share_of_the_rate() -> None:
+    """Adam's first step is rate x sign(gradient), so a tenth of the rate is a tenth of the step."""
+    model = TwoBlocks()
+    optimizer = build_optimizer(
+        model, learning_rate=1.0, weight_decay=0.0, trained=["heads"], trained_scale=0.1
+    )
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    set_learning_rate(optimizer, 0.01)
+    optimizer.step()
+    for name, parameter in model.named_parameters():
+        step = 0.001 if name.startswith("heads") else 0.01
+        torch.testing.assert_close(before[name] - parameter, torch.full_like(parameter, step))

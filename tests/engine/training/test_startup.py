@@ -69,13 +69,14 @@ class ReadsLastStep(ATFTGATFAN):
     def forward(self, batch: Batch) -> RankerOutput:
         x_MTF, _, share = self.fan(batch.x_MTF)
         h_MC = self.embedding(torch.cat([x_MTF, torch.zeros_like(x_MTF[..., :1])], dim=-1))[:, -1]
-        quantile_MHQ = self.head(h_MC)
+        quantile_MHQ, _ = self.head(h_MC)
         return RankerOutput(
             score_MH=quantile_MHQ[..., self.head.median],
             quantile_MHQ=quantile_MHQ,
+            student_MH2=None,
             gates={"fan": share},
             selection_F=torch.ones(self.n_features),
-            gat_entropy=torch.tensor(torch.nan),
+            attention=None,
         )
 
 

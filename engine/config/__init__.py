@@ -100,6 +100,8 @@ class Config(Table):
             raise ValueError(
                 "training.score_horizon and portfolio.horizon must be in labels.horizons"
             )
+        if not set(self.training.baseline_horizons) <= set(horizons):
+            raise ValueError("training.baseline_horizons must be among labels.horizons")
         if self.constraints.neutral_beta and self.portfolio.long_only:
             raise ValueError("constraints.neutral_beta needs shorts, portfolio.long_only has none")
         if self.split.embargo_sessions < max(horizons) + 1:
@@ -108,6 +110,12 @@ class Config(Table):
                 "(longest horizon + entry lag), or labels cross the split"
             )
         return self
+
+    @property
+    def baseline_horizons(self) -> tuple[int, ...]:
+        """Horizons that every fitted baseline has scores for, increasing."""
+        default = (self.training.score_horizon, self.portfolio.horizon, max(self.labels.horizons))
+        return tuple(sorted(set(self.training.baseline_horizons or default)))
 
     @property
     def sessions_per_year(self) -> int:

@@ -109,6 +109,8 @@ class TrainingConfig(Table):
     """Validation RankIC is averaged over so many epochs before the best one is chosen."""
     score_horizon: int = Field(5, ge=1)
     """Horizon whose RankIC selects epochs and phases; one of `labels.horizons`. Sessions."""
+    baseline_horizons: tuple[int, ...] = ()
+    """Ridge and LightGBM are fitted for these; () = the score, the traded and the longest horizon."""
     log_every: int = Field(5, ge=1)
     """Optimiser steps between two monitor events."""
     checkpoint_steps: int = Field(50, ge=1)

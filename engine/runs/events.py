@@ -89,7 +89,7 @@ class AssertionChecked(RunEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaselineEvaluated(RunEvent):
     name: str
-    """reversal_1, reversal_5, momentum_12_1, ridge, lightgbm, oracle."""
+    """reversal_1, reversal_5, momentum_12_1, ridge, lightgbm, mlp, oracle."""
     split: str
     horizon: int
     rank_ic: float

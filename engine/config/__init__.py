@@ -13,11 +13,11 @@ from engine.config.base import (
     Market,
     Table,
 )
+from engine.config.doctor import DoctorConfig, Policy
 from engine.config.learning import (
     DEFAULT_PHASES,
     LossConfig,
     ModelConfig,
-    MonitorConfig,
     PhaseConfig,
     TrainingConfig,
 )
@@ -49,6 +49,7 @@ __all__ = [
     "ConstraintConfig",
     "CostConfig",
     "DataConfig",
+    "DoctorConfig",
     "FeatureConfig",
     "GraphConfig",
     "Horizon",
@@ -57,8 +58,8 @@ __all__ = [
     "LossConfig",
     "Market",
     "ModelConfig",
-    "MonitorConfig",
     "PhaseConfig",
+    "Policy",
     "PortfolioConfig",
     "QualityConfig",
     "SplitConfig",
@@ -83,7 +84,7 @@ class Config(Table):
     model: ModelConfig = ModelConfig()
     loss: LossConfig = LossConfig()
     training: TrainingConfig = TrainingConfig()
-    monitor: MonitorConfig = MonitorConfig()
+    doctor: DoctorConfig = DoctorConfig()
     portfolio: PortfolioConfig = PortfolioConfig()
     constraints: ConstraintConfig = ConstraintConfig()
     costs: CostConfig = CostConfig()

@@ -1,7 +1,13 @@
-"""When a RankIC counts: one rule for the log, the tables, the report and the screen. Imports nothing."""
+"""When a figure counts: one rule for the log, the tables, the report and the screen. Imports nothing."""
 
 SURE = 1.96
 """Standard errors between a value and zero at 95 %."""
+GRADIENT_LOW, GRADIENT_HEALTHY = 1e-8, 1e-6
+"""L2 norm of the GAT block's gradient: below the first it is starved, above the second healthy."""
+COLLAPSED_RATIO = 0.02
+"""Eval-mode score deviation over label deviation below which scores count as collapsed."""
+RANK_IC_GOAL, IC_GOAL = 0.020, 0.015
+"""Validation RankIC and IC that the founding document asks for."""
 
 
 def is_noise(rank_ic: float, null_band: float) -> bool:

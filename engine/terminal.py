@@ -8,6 +8,7 @@ from tqdm import tqdm
 from engine.judgement import is_noise
 from engine.runs.events import (
     Advanced,
+    Diagnosed,
     EpochEvaluated,
     ModelBuilt,
     Noted,
@@ -115,6 +116,8 @@ def _text(event: RunEvent) -> str:
         case PhaseFinished():
             kept = "kept" if event.kept else "rolled back"
             return f"phase {event.phase} {event.name}: {event.rank_ic:+.4f}, {kept}"
+        case Diagnosed():
+            return f"{event.severity} {event.code}, {event.action}: {event.message}; {event.remedy}"
         case Warned():
             return f"warning {event.code}: {event.message}"
         case Noted():

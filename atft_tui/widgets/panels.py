@@ -9,11 +9,15 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.widgets import chart
 from atft_tui.widgets.panel import StatePanel
 from atft_tui.widgets.series_plot import line_chart
-from engine.judgement import is_established, is_noise
+from engine.judgement import (
+    COLLAPSED_RATIO,
+    GRADIENT_HEALTHY,
+    GRADIENT_LOW,
+    is_established,
+    is_noise,
+)
 from engine.runs.state import RunState
 
-GAT_STARVED, GAT_HEALTHY = 1e-8, 1e-6
-"""L2 norm of the GAT block's gradient: below the first it is starved, from the second healthy."""
 BLOCK_ORDER = ("gat", "bypass", "heads", "attention", "temporal", "selection", "fan", "san")
 LEVEL_STYLES = {"info": "", "good": "green", "warning": "yellow", "error": "bold red"}
 
@@ -154,9 +158,9 @@ class GradientPanel(StatePanel):
 def _gradient_style(name: str, norm: float) -> str:
     if name != "gat":
         return "green" if norm > 0 else "bold red"
-    if norm < GAT_STARVED:
+    if norm < GRADIENT_LOW:
         return "bold red"
-    return "yellow" if norm < GAT_HEALTHY else "green"
+    return "yellow" if norm < GRADIENT_HEALTHY else "green"
 
 
 def _gat_lines(state: RunState, width: int, height: int) -> Text:
@@ -235,7 +239,7 @@ class SpreadPanel(StatePanel):
         if not state.epochs:
             return Text("std(score) / std(label): after validation.", style="dim")
         values = [event.score_std_ratio for event in state.epochs]
-        collapsed = not values[-1] >= 0.02
+        collapsed = not values[-1] >= COLLAPSED_RATIO
         text = Text(no_wrap=True)
         text.append(f"{values[-1]:.3f} ", style="bold red" if collapsed else "bold")
         text.append("collapsed\n" if collapsed else "of the label's\n", style="dim")

@@ -13,11 +13,11 @@ from engine.config.base import (
     Market,
     Table,
 )
+from engine.config.doctor import DoctorConfig, Policy
 from engine.config.learning import (
     DEFAULT_PHASES,
     LossConfig,
     ModelConfig,
-    MonitorConfig,
     PhaseConfig,
     TrainingConfig,
 )
@@ -49,6 +49,7 @@ __all__ = [
     "ConstraintConfig",
     "CostConfig",
     "DataConfig",
+    "DoctorConfig",
     "FeatureConfig",
     "GraphConfig",
     "Horizon",
@@ -57,8 +58,8 @@ __all__ = [
     "LossConfig",
     "Market",
     "ModelConfig",
-    "MonitorConfig",
     "PhaseConfig",
+    "Policy",
     "PortfolioConfig",
     "QualityConfig",
     "SplitConfig",
@@ -83,7 +84,7 @@ class Config(Table):
     model: ModelConfig = ModelConfig()
     loss: LossConfig = LossConfig()
     training: TrainingConfig = TrainingConfig()
-    monitor: MonitorConfig = MonitorConfig()
+    doctor: DoctorConfig = DoctorConfig()
     portfolio: PortfolioConfig = PortfolioConfig()
     constraints: ConstraintConfig = ConstraintConfig()
     costs: CostConfig = CostConfig()
@@ -100,6 +101,8 @@ class Config(Table):
             raise ValueError(
                 "training.score_horizon and portfolio.horizon must be in labels.horizons"
             )
+        if not set(self.training.baseline_horizons) <= set(horizons):
+            raise ValueError("training.baseline_horizons must be among labels.horizons")
         if self.constraints.neutral_beta and self.portfolio.long_only:
             raise ValueError("constraints.neutral_beta needs shorts, portfolio.long_only has none")
         if self.split.embargo_sessions < max(horizons) + 1:
@@ -108,6 +111,12 @@ class Config(Table):
                 "(longest horizon + entry lag), or labels cross the split"
             )
         return self
+
+    @property
+    def baseline_horizons(self) -> tuple[int, ...]:
+        """Horizons that every fitted baseline has scores for, increasing."""
+        default = (self.training.score_horizon, self.portfolio.horizon, max(self.labels.horizons))
+        return tuple(sorted(set(self.training.baseline_horizons or default)))
 
     @property
     def sessions_per_year(self) -> int:

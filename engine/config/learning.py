@@ -1,4 +1,4 @@
-"""The network and its training: blocks, losses, phases, monitors."""
+"""The network and its training: blocks, losses, phases."""
 
 from typing import Literal
 
@@ -123,8 +123,18 @@ class TrainingConfig(Table):
     """L2 norm of all gradients."""
     smoothing_epochs: int = Field(2, ge=1, le=10)
     """Validation RankIC is averaged over so many epochs before the best one is chosen."""
+    averaging: Literal["none", "ema", "swa"] = "none"
+    """Weights that are validated and kept: the newest, or their moving or plain average in a phase."""
+    ema_decay: float = Field(0.98, gt=0, lt=1)
+    """ema: share of the average that stays at every step; smaller in the first steps of a phase."""
+    swa_start: float = Field(0.5, ge=0, lt=1)
+    """swa: share of a phase's steps after which weights are averaged; before, the newest count."""
+    permute_labels: bool = False
+    """Label permutation test: returns are shuffled within each training day; never a model."""
     score_horizon: int = Field(5, ge=1)
     """Horizon whose RankIC selects epochs and phases; one of `labels.horizons`. Sessions."""
+    baseline_horizons: tuple[int, ...] = ()
+    """Ridge and LightGBM are fitted for these; () = the score, the traded and the longest horizon."""
     log_every: int = Field(5, ge=1)
     """Optimiser steps between two monitor events."""
     checkpoint_steps: int = Field(50, ge=1)
@@ -140,12 +150,3 @@ class TrainingConfig(Table):
         if not names or len(set(names)) != len(names):
             raise ValueError("phases need at least one entry and distinct names")
         return self
-
-
-class MonitorConfig(Table):
-    gradient_low: float = Field(1e-8, gt=0)
-    """GAT gradient norm below which it is starved. L2 norm before clipping."""
-    gradient_healthy: float = Field(1e-6, gt=0)
-    """GAT gradient norm from which it is healthy. L2 norm before clipping."""
-    min_score_std_ratio: float = Field(0.02, gt=0, lt=1)
-    """Eval-mode score deviation over label deviation below which scores count as collapsed."""

@@ -15,6 +15,7 @@ SCHEMA = 1
 """Raised when the meaning of a field changes; adding kinds or fields does not raise it."""
 
 Status = Literal["done", "stopped", "failed"]
+DoctorAction = Literal["warned", "rolled back", "stopped"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,7 @@ class AssertionChecked(RunEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaselineEvaluated(RunEvent):
     name: str
-    """reversal_1, reversal_5, momentum_12_1, ridge, lightgbm, oracle."""
+    """reversal_1, reversal_5, momentum_12_1, ridge, lightgbm, mlp, oracle."""
     split: str
     horizon: int
     rank_ic: float
@@ -212,10 +213,36 @@ class CheckpointSaved(RunEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warned(RunEvent):
     code: str
-    """graph_starved, gate_stuck, scores_collapsed, exploding, non_finite, overfitting, device, data,
-    network."""
+    """device, data, network; also the diagnoses, in runs of versions before `Diagnosed`."""
     message: str
     hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosed(RunEvent):
+    """What the doctor found in a training, and what it did about it."""
+
+    code: str
+    """graph_starved, gate_stuck, scores_collapsed, exploding, non_finite, overfitting."""
+    severity: Literal["warning", "critical"]
+    message: str
+    evidence: float
+    """The figure that the diagnosis was made by; NaN where it is the fault itself."""
+    threshold: float
+    remedy: str
+    patch: dict[str, Any]
+    """Dotted key of the configuration -> value to try."""
+    action: DoctorAction
+    step: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreboardJudged(RunEvent):
+    """The founding document's five criteria, once at the end of a training."""
+
+    criteria: list[dict[str, Any]]
+    """Each ``name, value, se, null_band, threshold, met, evidence``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

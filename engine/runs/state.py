@@ -12,6 +12,7 @@ from engine.runs.events import (
     AttentionLogged,
     BaselineEvaluated,
     CheckpointSaved,
+    Diagnosed,
     EpochEvaluated,
     GatesLogged,
     GradientsLogged,
@@ -24,6 +25,7 @@ from engine.runs.events import (
     RunEvent,
     RunFinished,
     RunStarted,
+    ScoreboardJudged,
     StageStarted,
     StepLogged,
     Warned,
@@ -32,6 +34,7 @@ from engine.runs.events import (
 MAX_POINTS = 512
 MAX_EPOCHS = 512
 MAX_LOG = 300
+MAX_FINDINGS = 50
 
 T = TypeVar("T")
 PhaseStatus = Literal["pending", "running", "kept", "rolled back"]
@@ -82,6 +85,9 @@ class RunState:
     machine: MachineLogged | None = None
     checkpoint: CheckpointSaved | None = None
     warnings: tuple[Warned, ...] = ()
+    diagnoses: tuple[Diagnosed, ...] = ()
+    """What the doctor found, in order."""
+    scoreboard: ScoreboardJudged | None = None
     log: tuple[LogLine, ...] = ()
     first_step_at: str = ""
     """When this process logged its first step; with `first_step_done` the base of the ETA."""
@@ -156,6 +162,7 @@ def advance(state: RunState, event: RunEvent) -> RunState:
                 finished=None,
                 first_step_at="",
                 warnings=() if not event.resumed else state.warnings,
+                diagnoses=() if not event.resumed else state.diagnoses,
                 assertions=(),
             )
         case StageStarted():
@@ -182,7 +189,12 @@ def advance(state: RunState, event: RunEvent) -> RunState:
         case CheckpointSaved():
             return replace(state, checkpoint=event)
         case Warned():
-            return replace(state, warnings=(*state.warnings, event)[-50:])
+            return replace(state, warnings=(*state.warnings, event)[-MAX_FINDINGS:])
+        case Diagnosed():
+            before = (d for d in state.diagnoses if (d.code, d.step) != (event.code, event.step))
+            return replace(state, diagnoses=(*before, event)[-MAX_FINDINGS:])
+        case ScoreboardJudged():
+            return replace(state, scoreboard=event)
         case RunFinished():
             return replace(state, finished=event, advanced=None)
         case _:
@@ -288,6 +300,9 @@ def _line(event: RunEvent) -> LogLine | None:
             level, text = "error", f"start-up assertion {event.name}: {event.detail}"
         case Warned():
             level, text = "warning", f"{event.code}: {event.message}"
+        case Diagnosed():
+            level = "warning" if event.severity == "warning" else "error"
+            text = f"{event.code}, {event.action}: {event.message}"
         case Noted():
             text = event.message
         case RunFinished():

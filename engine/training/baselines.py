@@ -1,11 +1,12 @@
 """Simple models on the same days: what the network has to beat.
 
 They see the last session's features (the same tensor), are fitted on training days only, and nothing of
-validation or test decides anything about them. The fitted ones exist for the horizon that the run is
-judged by and the one that it is traded by; their scores of other horizons are NaN.
+validation or test decides anything about them. Ridge and LightGBM exist for the horizons of
+`Config.baseline_horizons`, their scores of other horizons are NaN; the perceptron serves all of them.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -17,6 +18,7 @@ from engine.features.feature_set import FeatureSet
 from engine.features.normalise import gauss_rank
 from engine.runs.events import Advanced, Noted
 from engine.runs.sink import EventSink
+from engine.training.mlp import SEEDS, Scorer, fit_mlp
 
 RULES: dict[str, tuple[str, float]] = {
     "reversal_1": ("return_1", -1.0),
@@ -43,28 +45,63 @@ def compute_baselines(
     not in the set is left out, with a note.
     """
     parts = [_rule(name, features, split, fold, sink) for name in RULES]
-    fitted: dict[str, Fit] = {"ridge": _fit_ridge, "lightgbm": _lightgbm(config.training.seed)}
-    judged = {config.training.score_horizon, config.portfolio.horizon}
-    wanted = [h for h, horizon in enumerate(features.horizons) if horizon in judged]
-    done, total = 0, len(fitted) * len(wanted)
+    wanted = [features.horizons.index(horizon) for horizon in config.baseline_horizons]
+    seed = config.training.seed
+    fitted: dict[str, Fit] = {"ridge": _fit_ridge, "lightgbm": _lightgbm(seed)}
+    total = len(fitted) * len(wanted) + SEEDS
+    progress = _Progress(sink, total)
     for name, fit in fitted.items():
-        scores = {
-            part: np.full((int(features.member_SN[sessions].sum()), len(features.horizons)), np.nan)
-            for part, sessions in _parts(split)
-        }
-        for h in wanted:
-            predict = fit(*_training_rows(features, split.train, h))
-            for part, sessions in _parts(split):
-                values = [predict(x_NF) for _, x_NF in _days(features, sessions)]
-                scores[part][:, h] = np.concatenate(values)
-            done += 1
-            note = f"{name} h={features.horizons[h]}"
-            sink.emit(Advanced(stage="baselines", done=done, total=total, note=note))
-        parts += [
-            _frame(name, features, sessions, part, fold, scores[part])
-            for part, sessions in _parts(split)
-        ]
+        scorer = _per_horizon(name, fit, features, split.train, wanted, progress)
+        parts += _scored(name, scorer, features, split, fold)
+    mlp = fit_mlp(features, split.train, seed=seed, done=lambda n: progress(f"mlp seed {n}"))
+    parts += _scored("mlp", mlp, features, split, fold)
     return pl.concat([part for part in parts if not part.is_empty()])
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Counts fits, and tells the sink of each."""
+
+    sink: EventSink
+    total: int
+    done: int = 0
+
+    def __call__(self, note: str) -> None:
+        self.done += 1
+        self.sink.emit(Advanced(stage="baselines", done=self.done, total=self.total, note=note))
+
+
+def _per_horizon(
+    name: str,
+    fit: Fit,
+    features: FeatureSet,
+    train: NDArray[np.int64],
+    wanted: list[int],
+    progress: _Progress,
+) -> Scorer:
+    """One model per wanted horizon; the other columns of its scores are NaN."""
+    models: dict[int, Callable[[Matrix], NDArray[np.float64]]] = {}
+    for h in wanted:
+        models[h] = fit(*_training_rows(features, train, h))
+        progress(f"{name} h={features.horizons[h]}")
+
+    def score(x_NF: Matrix) -> NDArray[np.float64]:
+        score_NH = np.full((len(x_NF), len(features.horizons)), np.nan)
+        for h, predict in models.items():
+            score_NH[:, h] = predict(x_NF)
+        return score_NH
+
+    return score
+
+
+def _scored(
+    name: str, scorer: Scorer, features: FeatureSet, split: Split, fold: int
+) -> list[pl.DataFrame]:
+    frames = []
+    for part, sessions in _parts(split):
+        score_MH = np.concatenate([scorer(x_NF) for _, x_NF in _days(features, sessions)])
+        frames.append(_frame(name, features, sessions, part, fold, score_MH))
+    return frames
 
 
 def _rule(

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 from engine.runs.events import EpochEvaluated
+from engine.training.doctor.chart import Chart
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,6 +64,8 @@ class Progress:
     best: dict[str, Any] | None = None
     """Entry of ``history`` whose weights are stored as the current phase's best."""
     results: list[PhaseResult] = field(default_factory=list)
+    chart: Chart = field(default_factory=Chart)
+    """What the doctor remembers."""
 
     @property
     def sessions_per_second(self) -> float:
@@ -87,6 +90,7 @@ class Progress:
         """Inverse of `to_state` after a way through strict JSON, which turned NaN into null."""
         state = dict(state)
         state["results"] = [PhaseResult(**_nan(row)) for row in state["results"]]
+        state["chart"] = Chart(**_nan(state["chart"]))
         state["history"] = [_nan(row) for row in state["history"]]
         state["best"] = None if state["best"] is None else _nan(state["best"])
         state["train_ics"] = [math.nan if ic is None else ic for ic in state["train_ics"]]

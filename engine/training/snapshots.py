@@ -1,8 +1,9 @@
-"""The three checkpoints of a run, and how a trainer goes into one and comes out of it bit by bit.
+"""The four checkpoints of a run, and how a trainer goes into one and comes out of it bit by bit.
 
-`resume` holds everything (weights, optimiser, random states, progress) and is replaced every few steps;
-`best` the weights of the current phase's best epoch; `kept` those of the best phase so far, which is the
-run's model.
+`resume` holds everything (weights, their average, optimiser, random states, progress) and is replaced
+every few steps; `healthy` the same at the phase's start or its last validation without a finding; `best`
+the weights of the current phase's best epoch; `kept` those of the best phase so far, which is the run's
+model.
 """
 
 from collections.abc import Mapping
@@ -15,10 +16,12 @@ from torch import Tensor, nn
 
 from engine.errors import IntegrityError
 from engine.training import checkpoint
+from engine.training.ema import WeightAverage
 from engine.training.progress import Progress
 
-Name = Literal["resume", "best", "kept"]
-MODEL, OPTIMIZER, RNG = "model.", "optimizer.", "rng."
+State = Literal["resume", "healthy"]
+Name = Literal["resume", "healthy", "best", "kept"]
+MODEL, AVERAGE, OPTIMIZER, RNG = "model.", "average.", "optimizer.", "rng."
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,25 +43,35 @@ class Snapshots:
         model.load_state_dict(_with_prefix(saved.tensors, MODEL))
         return saved.state
 
-    def save_resume(
-        self, model: nn.Module, optimizer: torch.optim.AdamW | None, progress: Progress
+    def save_state(
+        self,
+        name: State,
+        model: nn.Module,
+        optimizer: torch.optim.AdamW | None,
+        average: WeightAverage | None,
+        progress: Progress,
     ) -> None:
         tensors = {MODEL + key: value for key, value in model.state_dict().items()}
-        state: dict[str, Any] = {"progress": progress.to_state(), "optimizer": None}
+        state: dict[str, Any] = {"progress": progress.to_state(), "optimizer": None, "averaged": 0}
         if optimizer is not None:
             packed, state["optimizer"] = checkpoint.pack_optimizer(optimizer)
             tensors |= {OPTIMIZER + key: value for key, value in packed.items()}
+        if average is not None:
+            state["averaged"] = average.count
+            tensors |= {AVERAGE + key: value for key, value in average.mean.items()}
         tensors |= {RNG + key: value for key, value in checkpoint.pack_rng().items()}
-        self._save("resume", tensors, state)
+        self._save(name, tensors, state)
 
-    def load_resume(self, model: nn.Module) -> "Resumed":
-        """Weights go into the model now; optimiser and random states when the caller is ready."""
-        saved = self._load("resume")
+    def load_state(self, name: State, model: nn.Module) -> "Saved":
+        """Weights go into the model now; the rest when the caller is ready."""
+        saved = self._load(name)
         model.load_state_dict(_with_prefix(saved.tensors, MODEL))
-        return Resumed(
+        return Saved(
             progress=Progress.from_state(saved.state["progress"]),
             optimizer_state=saved.state["optimizer"],
             optimizer_tensors=_with_prefix(saved.tensors, OPTIMIZER),
+            averaged=saved.state["averaged"],
+            average=_with_prefix(saved.tensors, AVERAGE),
             rng=_with_prefix(saved.tensors, RNG),
         )
 
@@ -78,16 +91,23 @@ class Snapshots:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Resumed:
+class Saved:
     progress: Progress
     optimizer_state: Any
     optimizer_tensors: Mapping[str, Tensor]
+    averaged: int
+    average: Mapping[str, Tensor]
     rng: Mapping[str, Tensor]
 
-    def restore(self, optimizer: torch.optim.AdamW | None) -> None:
-        """Put the optimiser's moments and the random states back, as the last act before going on."""
-        if optimizer is not None:
-            checkpoint.unpack_optimizer(optimizer, self.optimizer_tensors, self.optimizer_state)
+    def restore_phase(
+        self, model: nn.Module, optimizer: torch.optim.AdamW, average: WeightAverage
+    ) -> None:
+        """Put the optimiser's moments and the average back."""
+        checkpoint.unpack_optimizer(optimizer, self.optimizer_tensors, self.optimizer_state)
+        average.restore(self.averaged, self.average, model)
+
+    def restore_rng(self) -> None:
+        """Put the random states back, as the last act before going on."""
         checkpoint.restore_rng(self.rng)
 
 

@@ -5,7 +5,7 @@ so a run that is killed and resumed passes through the same states bit by bit (C
 """
 
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -22,25 +22,25 @@ from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.runs.events import (
     AttentionLogged,
     CheckpointSaved,
-    EpochEvaluated,
-    GatesLogged,
-    GradientsLogged,
     Noted,
-    PhaseFinished,
     PhaseStarted,
     StageStarted,
-    StepLogged,
     Warned,
 )
 from engine.runs.sink import EventSink
-from engine.training import diagnosis, probes
+from engine.training import probes
 from engine.training.device import Runtime
+from engine.training.doctor.doctor import Doctor, RollBack
+from engine.training.doctor.findings import Reading
+from engine.training.ema import WeightAverage
 from engine.training.machine import MachineProbe
+from engine.training.monitor import phase_finished, step_events
 from engine.training.optimizer import build_optimizer, one_cycle, set_trainable
 from engine.training.progress import PhaseResult, Progress
 from engine.training.scoring import ScoredDays, score_days
-from engine.training.snapshots import Snapshots
+from engine.training.snapshots import Snapshots, State
 from engine.training.step import Stepper, StepResult
+from engine.training.validation import evaluated
 
 MACHINE_EVERY_S = 5.0
 
@@ -68,6 +68,12 @@ class Trainer:
     machine: MachineProbe
     progress: Progress
     _machine_due: float = 0.0
+    _doctor: Doctor = field(init=False)
+    _average: WeightAverage = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._doctor = Doctor(config=self.config, sink=self.sink)
+        self._average = self._fresh_average()
 
     def run(self, *, resume: bool = False) -> list[PhaseResult]:
         """Train through all phases; the model ends with the weights and blocks of the best one kept."""
@@ -83,15 +89,45 @@ class Trainer:
         return self.progress.results
 
     def _restore(self) -> Stepper | None:
-        resumed = self.snapshots.load_resume(self.model)
-        self.progress = resumed.progress
+        saved = self.snapshots.load_state("resume", self.model)
+        self.progress = saved.progress
         self.sink.emit(Noted(message=f"resumed at step {self.progress.step}"))
         phases = self.config.training.phases
         stepper = None
-        if resumed.optimizer_state is not None and self.progress.phase < len(phases):
+        if saved.optimizer_state is not None and self.progress.phase < len(phases):
             stepper = self._begin(phases[self.progress.phase])
-        resumed.restore(stepper.optimizer if stepper else None)
+            saved.restore_phase(self.model, stepper.optimizer, self._average)
+        saved.restore_rng()
         return stepper
+
+    def _roll_back(self, phase: PhaseConfig) -> Stepper:
+        """Back to the phase's last healthy moment with a lower learning rate.
+
+        The best epoch found so far stays: its weights are on disk, and it was measured.
+        """
+        before = self.progress
+        saved = self.snapshots.load_state("healthy", self.model)
+        self.progress = saved.progress
+        self.progress.best = before.best
+        self.progress.halves = before.halves
+        self.progress.chart = before.chart.after_rollback(self.config.doctor.rollback_rate)
+        stepper = self._begin(phase)
+        saved.restore_phase(self.model, stepper.optimizer, self._average)
+        saved.restore_rng()
+        self.sink.emit(
+            Noted(
+                message=f"rolled back from step {before.step} to step {self.progress.step}; learning "
+                f"rate x {self.progress.chart.rate_scale:g} from here"
+            )
+        )
+        self._save("resume", stepper)
+        return stepper
+
+    def _fresh_average(self) -> WeightAverage:
+        training = self.config.training
+        return WeightAverage(
+            kind=training.averaging, decay=training.ema_decay, start=training.swa_start
+        )
 
     # ---- phases --------------------------------------------------------------------------------
 
@@ -103,6 +139,7 @@ class Trainer:
         # Gradients left from a block that is off now would still count in the clipping.
         self.model.zero_grad(set_to_none=True)
         trainable = set_trainable(self.model, blocks, phase.frozen)
+        self._average = self._fresh_average()
         self.sink.emit(
             PhaseStarted(
                 phase=self.progress.phase,
@@ -133,15 +170,22 @@ class Trainer:
         return [block for block in phase.blocks if block in allowed]
 
     def _run_phase(self, phase: PhaseConfig, stepper: Stepper | None) -> None:
-        stepper = stepper or self._begin(phase)
+        if stepper is None:
+            stepper = self._begin(phase)
+            self._save("healthy", stepper)
         self.sink.emit(StageStarted(stage="train"))
         while self.progress.epoch_in_phase < phase.epochs and not self._out_of_patience(phase):
-            self._run_epoch(phase, stepper)
+            try:
+                self._run_epoch(phase, stepper)
+            except RollBack:
+                stepper = self._roll_back(phase)
         self._finish_phase(phase)
 
     def _out_of_patience(self, phase: PhaseConfig) -> bool:
         best, history = self.progress.best, self.progress.history
-        return best is not None and history[-1]["epoch"] - best["epoch"] >= phase.patience
+        if best is None or not history:
+            return False
+        return bool(history[-1]["epoch"] - best["epoch"] >= phase.patience)
 
     def _finish_phase(self, phase: PhaseConfig) -> None:
         """Keep the phase's best epoch if it beats the best phase so far, else roll back to that."""
@@ -149,17 +193,9 @@ class Trainer:
         blocks = self._blocks_of(phase)
         if best is not None:
             kept = before is None or best["smoothed"] > before.smoothed
-            state.results.append(PhaseResult.of(phase.name, state.epoch_in_phase, best, kept=kept))
-            self.sink.emit(
-                PhaseFinished(
-                    phase=state.phase,
-                    name=phase.name,
-                    best_epoch=best["epoch"],
-                    rank_ic=best["rank_ic"],
-                    rank_ic_se=best["rank_ic_se"],
-                    kept=kept,
-                )
-            )
+            result = PhaseResult.of(phase.name, state.epoch_in_phase, best, kept=kept)
+            state.results.append(result)
+            self.sink.emit(phase_finished(result, state.phase))
             if kept:
                 self.snapshots.load_weights("best", self.model)
                 state.kept_blocks = blocks
@@ -175,9 +211,15 @@ class Trainer:
                     )
                 )
         self.progress = replace(
-            state, phase=state.phase + 1, epoch_in_phase=0, step_in_phase=0, history=[], best=None
+            state,
+            phase=state.phase + 1,
+            epoch_in_phase=0,
+            step_in_phase=0,
+            history=[],
+            best=None,
+            chart=state.chart.of_new_phase(),
         )
-        self.snapshots.save_resume(self.model, None, self.progress)
+        self.snapshots.save_state("resume", self.model, None, None, self.progress)
 
     # ---- epochs and steps ----------------------------------------------------------------------
 
@@ -191,7 +233,7 @@ class Trainer:
             epoch=state.epoch,
         )
         total = phase.epochs * len(steps)
-        peak = training.learning_rate * phase.learning_rate_scale
+        peak = training.learning_rate * phase.learning_rate_scale * state.chart.rate_scale
         started = time.perf_counter()
         todo = steps[state.step_in_epoch :]
         with prefetch(self.features, self.graphs, todo, self.config.split.window) as batches:
@@ -199,6 +241,7 @@ class Trainer:
                 monitor = state.step % training.log_every == 0
                 rate = one_cycle(state.step_in_phase, total, peak)
                 result = self._run_step(stepper, batch, rate, monitor=monitor)
+                self._average.update(self.model, state.step_in_phase / total)
                 state.sessions += len(batch.sessions)
                 state.seconds += time.perf_counter() - started
                 started = time.perf_counter()
@@ -206,11 +249,13 @@ class Trainer:
                     self._log(result, rate, state.step_in_epoch / len(steps))
                 if state.step_in_epoch < len(steps):
                     self._save_or_stop(stepper)
-        self._validate()
+        healthy = self._validate()
         state.epoch += 1
         state.epoch_in_phase += 1
         state.step_in_epoch = 0
         state.train_ics = []
+        if healthy:
+            self._save("healthy", stepper)
         self._save_or_stop(stepper, save=True)
 
     def _run_step(
@@ -220,7 +265,7 @@ class Trainer:
         try:
             result = stepper(batch, rate, halves=state.halves, monitor=monitor)
         except GateError as error:
-            self.sink.emit(Warned(code="non_finite", message=error.message, hint=error.hint))
+            self._doctor.look_at_failure(error, state.chart, step=state.step, epoch=state.epoch)
             raise
         if result.halved and not state.halves:
             state.halves = True
@@ -240,12 +285,16 @@ class Trainer:
     def _save_or_stop(self, stepper: Stepper, *, save: bool = False) -> None:
         state = self.progress
         if save or self.stop.requested or state.step % self.config.training.checkpoint_steps == 0:
-            self.snapshots.save_resume(self.model, stepper.optimizer, state)
-            self.sink.emit(
-                CheckpointSaved(name="resume", step=state.step, epoch=state.epoch, is_best=False)
-            )
+            self._save("resume", stepper)
         if self.stop.requested:
             raise TrainingStopped
+
+    def _save(self, name: State, stepper: Stepper) -> None:
+        state = self.progress
+        self.snapshots.save_state(name, self.model, stepper.optimizer, self._average, state)
+        self.sink.emit(
+            CheckpointSaved(name=name, step=state.step, epoch=state.epoch, is_best=False)
+        )
 
     def _log(self, result: StepResult, rate: float, done: float) -> None:
         machine = self.machine.read()
@@ -254,23 +303,12 @@ class Trainer:
             self.sink.emit(machine)
         state = self.progress
         state.gradient, state.alpha = result.norm, result.alpha
-        self.sink.emit(GradientsLogged(step=state.step, norm=result.norm, clipped=result.clipped))
-        self.sink.emit(GatesLogged(step=state.step, alpha=result.alpha))
-        self.sink.emit(
-            StepLogged(
-                step=state.step,
-                epoch=state.epoch,
-                phase=state.phase,
-                epoch_fraction=done,
-                loss=result.loss,
-                terms=result.terms,
-                learning_rate=rate,
-                sessions_per_second=state.sessions_per_second,
-                memory_mib=machine.memory_mib,
-            )
-        )
-        for warning in diagnosis.of_step(result.norm, result.alpha, self.config.monitor):
-            self.sink.emit(warning)
+        for event in step_events(
+            result, state, rate=rate, done=done, memory_mib=machine.memory_mib
+        ):
+            self.sink.emit(event)
+        reading = Reading(step=state.step, norm=result.norm, alpha=result.alpha, rate=rate)
+        self._doctor.look_at_step(reading, state.chart, epoch=state.epoch)
 
     # ---- validation ----------------------------------------------------------------------------
 
@@ -285,51 +323,30 @@ class Trainer:
             runtime=self.runtime,
         )
 
-    def _validate(self) -> None:
-        state, training = self.progress, self.config.training
+    def _validate(self) -> bool:
+        """Judge the epoch, keep its weights if they are the best; whether it was healthy."""
+        state = self.progress
         self.sink.emit(StageStarted(stage="evaluate"))
-        scored = self.score(self.split.validation)
-        h = self.config.labels.horizons.index(training.score_horizon)
-        summary = scored.summary(
-            h, horizon=training.score_horizon, null_draws=training.null_draws, seed=training.seed
-        )
-        before = [row["rank_ic"] for row in state.history]
-        smoothed = float(np.mean([*before, summary.rank_ic][-training.smoothing_epochs :]))
-        is_best = state.best is None or smoothed > state.best["smoothed"]
-        event = EpochEvaluated(
-            epoch=state.epoch,
-            phase=state.phase,
-            split="validation",
-            horizon=training.score_horizon,
-            rank_ic=summary.rank_ic,
-            rank_ic_se=summary.rank_ic_se,
-            null_band=summary.null_band,
-            ic=summary.ic,
-            n_dates=summary.n_dates,
-            score_std_ratio=scored.std_ratio(h),
-            is_best=is_best,
-            train_rank_ic=_mean(state.train_ics),
-        )
-        self.sink.emit(event)
-        state.history.append({**asdict(event), "icir": summary.icir, "smoothed": smoothed})
-        self.sink.emit(
-            AttentionLogged(
-                step=state.step,
-                selection=probes.top_features(scored.selection_F, self.features.features),
-                gat_entropy=scored.gat_entropy,
-            )
-        )
-        for warning in diagnosis.of_epoch(state.validations(), self.config.monitor):
-            self.sink.emit(warning)
-        if is_best:
-            state.best = state.history[-1]
-            self.snapshots.save_weights("best", self.model, {"epoch": state.epoch})
+        with self._average.applied(self.model):
+            scored = self.score(self.split.validation)
+            event, entry = evaluated(scored, state, self.config)
+            self.sink.emit(event)
+            state.history.append(entry)
             self.sink.emit(
-                CheckpointSaved(name="best", step=state.step, epoch=state.epoch, is_best=True)
+                AttentionLogged(
+                    step=state.step,
+                    selection=probes.top_features(scored.selection_F, self.features.features),
+                    gat_entropy=scored.gat_entropy,
+                )
             )
+            healthy = self._doctor.look_at_validation(
+                state.validations(), state.chart, step=state.step
+            )
+            if event.is_best:
+                state.best = entry
+                self.snapshots.save_weights("best", self.model, {"epoch": state.epoch})
+                self.sink.emit(
+                    CheckpointSaved(name="best", step=state.step, epoch=state.epoch, is_best=True)
+                )
         self.sink.emit(StageStarted(stage="train"))
-
-
-def _mean(values: list[float]) -> float:
-    finite = [value for value in values if np.isfinite(value)]
-    return float(np.mean(finite)) if finite else float("nan")
+        return healthy

@@ -1,6 +1,7 @@
 """One event of every kind, and a short training as the stream it leaves."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from engine.runs.events import (
     Advanced,
@@ -8,6 +9,7 @@ from engine.runs.events import (
     AttentionLogged,
     BaselineEvaluated,
     CheckpointSaved,
+    Diagnosed,
     EpochEvaluated,
     GatesLogged,
     GradientsLogged,
@@ -20,6 +22,7 @@ from engine.runs.events import (
     RunEvent,
     RunFinished,
     RunStarted,
+    ScoreboardJudged,
     StageStarted,
     StepLogged,
     Warned,
@@ -86,6 +89,38 @@ def evaluated(epoch: int, phase: int, *, best: bool = True) -> EpochEvaluated:
     )
 
 
+def diagnosed(code: str = "overfitting", step: int = 48) -> Diagnosed:
+    return Diagnosed(
+        code=code,
+        severity="warning",
+        message="the gap to training RankIC grew for 3 epochs",
+        evidence=0.03,
+        threshold=0.01,
+        remedy="more dropout",
+        patch={"model.dropout": 0.4},
+        action="warned",
+        step=step,
+        epoch=7,
+    )
+
+
+def criteria() -> list[dict[str, Any]]:
+    """Five criteria, the second not met."""
+    names = ("rank_ic", "ic", "stability", "no_degeneracy", "gat_gradient")
+    return [
+        {
+            "name": name,
+            "value": 0.03,
+            "se": 0.008,
+            "null_band": 0.012,
+            "threshold": 0.02,
+            "met": name != "ic",
+            "evidence": "n = 252 validation days",
+        }
+        for name in names
+    ]
+
+
 def training() -> list[RunEvent]:
     """A complete run with every kind of event in its place."""
     events: list[RunEvent] = [
@@ -145,7 +180,9 @@ def training() -> list[RunEvent]:
                 kept=name != "gat",
             )
         )
-    events.append(Warned(code="overfitting", message="train 0.30 above", hint="more dropout"))
+    events.append(Warned(code="device", message="out of device memory", hint="smaller steps"))
+    events.append(diagnosed())
+    events.append(ScoreboardJudged(criteria=criteria()))
     figures = {"rank_ic": 0.021, "rank_ic_se": 0.009, "null_band": 0.012, "n_dates": 252}
     events.append(RunFinished(status="done", summary={"best": figures, "test": figures}))
     return [_stamped(event, i) for i, event in enumerate(events)]

@@ -1,5 +1,6 @@
 """The simple models: what they are, that they see training days only, and which horizons they know."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -9,9 +10,18 @@ import pytest
 from engine.evaluation.rank_ic import rank_ic_series
 from engine.runs.events import Advanced, Noted
 from engine.runs.sink import ListSink, NullSink
+from engine.training import baselines
 from engine.training.baselines import RULES, compute_baselines
 from engine.training.evaluate import evaluate, paired_rank_ic, scored_days
 from tests.conftest import World
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_trees() -> Iterator[None]:
+    """Nothing here asks how good the trees are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(baselines, "LIGHTGBM_ROUNDS", 10)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -20,10 +30,10 @@ def frame(world: World) -> pl.DataFrame:
 
 
 def test_every_member_of_every_day_has_one_score_of_each(world: World, frame: pl.DataFrame) -> None:
-    assert set(frame["name"].unique()) == {*RULES, "ridge", "lightgbm"}
+    assert set(frame["name"].unique()) == {*RULES, "ridge", "lightgbm", "mlp"}
     days = np.concatenate([world.split.validation, world.split.test])
     expected = int(world.features.member_SN[days].sum())
-    assert frame.group_by("name").len()["len"].to_list() == [expected] * (len(RULES) + 2)
+    assert frame.group_by("name").len()["len"].to_list() == [expected] * (len(RULES) + 3)
     assert not frame.select(pl.struct("name", "date", "symbol").is_duplicated().any()).item()
 
 
@@ -37,13 +47,28 @@ def test_a_rule_is_its_feature_with_its_sign(world: World, frame: pl.DataFrame) 
 
 
 def test_only_the_horizons_in_use_are_fitted(world: World, frame: pl.DataFrame) -> None:
-    judged = {world.config.training.score_horizon, world.config.portfolio.horizon}
-    ridge = frame.filter(pl.col("name") == "ridge")
+    wanted = world.config.baseline_horizons
+    assert wanted == (5, 20), "the score and the traded horizon, and the longest"
+    for name in ("ridge", "lightgbm"):
+        rows = frame.filter(pl.col("name") == name)
+        for horizon in world.features.horizons:
+            assert rows[f"score_{horizon}"].is_nan().any() == (horizon not in wanted)
+        figures = evaluate(rows, world.features, null_draws=20, seed=0)["test"]
+        for horizon, summary in figures.items():
+            assert (summary.n_dates > 0) == (horizon in wanted)
+
+
+def test_the_perceptron_serves_every_horizon(world: World, frame: pl.DataFrame) -> None:
+    rows = frame.filter(pl.col("name") == "mlp")
     for horizon in world.features.horizons:
-        assert ridge[f"score_{horizon}"].is_nan().any() == (horizon not in judged)
-    figures = evaluate(ridge, world.features, null_draws=20, seed=0)["test"]
-    for horizon, summary in figures.items():
-        assert (summary.n_dates > 0) == (horizon in judged)
+        assert rows[f"score_{horizon}"].is_finite().all()
+
+
+@pytest.mark.parametrize("listed", [(1,), (10, 1)])
+def test_the_horizons_of_the_baselines_can_be_named(world: World, listed: tuple[int, ...]) -> None:
+    training = world.config.training.model_copy(update={"baseline_horizons": listed})
+    config = world.config.model_copy(update={"training": training})
+    assert config.baseline_horizons == tuple(sorted(listed))
 
 
 def test_what_happens_after_training_decides_nothing(world: World, frame: pl.DataFrame) -> None:
@@ -61,8 +86,9 @@ def test_what_happens_after_training_decides_nothing(world: World, frame: pl.Dat
         config=world.config,
         sink=NullSink(),
     )
-    same = other.filter(pl.col("name") == "ridge").equals(frame.filter(pl.col("name") == "ridge"))
-    assert not same, "the labels of training do decide"
+    for name in ("ridge", "mlp"):
+        rows = [table.filter(pl.col("name") == name) for table in (other, frame)]
+        assert not rows[0].equals(rows[1]), "the labels of training do decide"
 
 
 def test_a_rule_without_its_feature_is_left_out_and_said(world: World) -> None:

@@ -1,0 +1,32 @@
+"""What the doctor remembers between two looks. Part of the progress: a resumed run is judged alike."""
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+
+@dataclass(slots=True, kw_only=True)
+class Chart:
+    streaks: dict[str, int] = field(default_factory=dict)
+    """Diagnosis -> monitored steps in a row with its sign."""
+    told: list[str] = field(default_factory=list)
+    """Diagnoses made since the last validation; each is told once."""
+    alpha: float = math.nan
+    """Bypass gate at the last monitored step; NaN before there is one."""
+    alpha_step: int = 0
+    gate_checks: int = 0
+    gate_moved: float = 0.0
+    """Path of alpha since the movement was last judged."""
+    gate_allowed: float = 0.0
+    """Path that the learning rate allowed: every step moves the gate's logit by about the rate."""
+    rollbacks: int = 0
+    rate_scale: float = 1.0
+    """Factor that rollbacks have put on the learning rate."""
+
+    def of_new_phase(self) -> Self:
+        """Blocks and schedule change, so signs count anew."""
+        return type(self)(rollbacks=self.rollbacks, rate_scale=self.rate_scale)
+
+    def after_rollback(self, factor: float) -> Self:
+        fresh = self.of_new_phase()
+        return replace(fresh, rollbacks=self.rollbacks + 1, rate_scale=self.rate_scale * factor)

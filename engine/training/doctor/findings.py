@@ -1,0 +1,160 @@
+"""The six diagnoses: by which figure each is made. Functions of monitored values and the chart."""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from engine.config import DoctorConfig
+from engine.runs.events import EpochEvaluated
+from engine.training.doctor.chart import Chart
+
+Code = Literal[
+    "graph_starved", "gate_stuck", "scores_collapsed", "exploding", "non_finite", "overfitting"
+]
+GATE = "bypass"
+MIN_ALLOWED = 1e-4
+"""Movement of alpha that must have been possible before its absence means anything: at the end of a
+schedule the rate is so small that float32 rounds the gate's steps away."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    code: Code
+    message: str
+    evidence: float
+    """The figure that it was made by."""
+    threshold: float
+    """What the figure was held against."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One monitored step."""
+
+    step: int
+    norm: Mapping[str, float]
+    """Gradient norm per block before clipping."""
+    alpha: Mapping[str, float]
+    """Gate shares."""
+    rate: float
+    """Learning rate."""
+
+
+def of_step(reading: Reading, chart: Chart, config: DoctorConfig) -> list[Finding]:
+    """Findings of one monitored step; the chart takes note of it."""
+    signs = {
+        "graph_starved": _starved(reading, config),
+        "exploding": _exploding(reading, config),
+    }
+    found: list[Finding] = []
+    for code, finding in signs.items():
+        chart.streaks[code] = chart.streaks.get(code, 0) + 1 if finding else 0
+        if finding and chart.streaks[code] >= config.consecutive_checks:
+            found.append(finding)
+    stuck = _gate_stuck(reading, chart, config)
+    return [*found, stuck] if stuck else found
+
+
+def of_epoch(history: Sequence[EpochEvaluated], config: DoctorConfig) -> list[Finding]:
+    """Findings of the newest validation, given all validations of the phase so far."""
+    candidates = (_collapsed(history[-1], config), _overfitting(history, config))
+    return [finding for finding in candidates if finding is not None]
+
+
+def of_failure(message: str) -> Finding:
+    """The step that could not be taken because loss or gradient was not finite."""
+    return Finding(code="non_finite", message=message, evidence=math.nan, threshold=math.inf)
+
+
+def _starved(reading: Reading, config: DoctorConfig) -> Finding | None:
+    norm = reading.norm.get("gat")
+    if norm is None or norm >= config.gradient_low:
+        return None
+    return Finding(
+        code="graph_starved",
+        message=f"gradient of the graph block is {norm:.1e}, below {config.gradient_low:.0e}",
+        evidence=norm,
+        threshold=config.gradient_low,
+    )
+
+
+def _exploding(reading: Reading, config: DoctorConfig) -> Finding | None:
+    total = math.hypot(*reading.norm.values())
+    if total <= config.gradient_high:
+        return None
+    return Finding(
+        code="exploding",
+        message=f"gradient norm {total:.1e} before clipping, above {config.gradient_high:.0e}",
+        evidence=total,
+        threshold=config.gradient_high,
+    )
+
+
+def _gate_stuck(reading: Reading, chart: Chart, config: DoctorConfig) -> Finding | None:
+    """Saturated, or without movement while its block gets gradient and the rate would allow some.
+
+    AdamW moves the logit by about the learning rate a step, whatever the gradient's size, so alpha's
+    path can be held against ``rate x steps x alpha (1 - alpha)``: a gate that takes random steps covers
+    a good part of it, one that is cut off nothing.
+    """
+    alpha = reading.alpha.get(GATE)
+    if alpha is None:
+        return None
+    if not config.gate_margin < alpha < 1.0 - config.gate_margin:
+        side = "projected stream" if alpha > 0.5 else "graph"
+        return Finding(
+            code="gate_stuck",
+            message=f"bypass gate alpha is {alpha:.3f}: only the {side} is heard",
+            evidence=alpha,
+            threshold=1.0 - config.gate_margin if alpha > 0.5 else config.gate_margin,
+        )
+    before, steps = chart.alpha, reading.step - chart.alpha_step
+    chart.alpha, chart.alpha_step = alpha, reading.step
+    if math.isnan(before) or reading.norm.get(GATE, 0.0) < config.gradient_low:
+        return None
+    chart.gate_checks += 1
+    chart.gate_moved += abs(alpha - before)
+    chart.gate_allowed += reading.rate * steps * alpha * (1.0 - alpha)
+    if chart.gate_checks < config.gate_checks or chart.gate_allowed < MIN_ALLOWED:
+        return None
+    share = chart.gate_moved / chart.gate_allowed
+    chart.gate_checks, chart.gate_moved, chart.gate_allowed = 0, 0.0, 0.0
+    if share >= config.gate_movement:
+        return None
+    return Finding(
+        code="gate_stuck",
+        message=f"bypass gate alpha stays at {alpha:.3f} although its block gets gradient: it made "
+        f"{share:.1%} of the way that the learning rate allows",
+        evidence=share,
+        threshold=config.gate_movement,
+    )
+
+
+def _collapsed(last: EpochEvaluated, config: DoctorConfig) -> Finding | None:
+    if last.score_std_ratio >= config.min_score_std_ratio:
+        return None
+    return Finding(
+        code="scores_collapsed",
+        message=f"eval-mode score deviation is {last.score_std_ratio:.4f} of the label's",
+        evidence=last.score_std_ratio,
+        threshold=config.min_score_std_ratio,
+    )
+
+
+def _overfitting(history: Sequence[EpochEvaluated], config: DoctorConfig) -> Finding | None:
+    recent = history[-config.gap_epochs - 1 :]
+    gaps = [event.train_rank_ic - event.rank_ic for event in recent]
+    grew = len(gaps) > config.gap_epochs and all(b > a for a, b in itertools.pairwise(gaps))
+    fall = recent[0].rank_ic - recent[-1].rank_ic
+    limit = config.gap_errors * recent[-1].rank_ic_se
+    if not (grew and fall > limit):
+        return None
+    return Finding(
+        code="overfitting",
+        message=f"the gap to training RankIC grew for {config.gap_epochs} epochs, validation RankIC "
+        f"fell by {fall:.4f}",
+        evidence=fall,
+        threshold=limit,
+    )

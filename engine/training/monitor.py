@@ -1,0 +1,46 @@
+"""What a monitored step and a finished phase tell."""
+
+from collections.abc import Sequence
+
+from engine.runs.events import (
+    GatesLogged,
+    GradientsLogged,
+    PhaseFinished,
+    RunEvent,
+    StepLogged,
+)
+from engine.training.progress import PhaseResult, Progress
+from engine.training.step import StepResult
+
+
+def step_events(
+    result: StepResult, progress: Progress, *, rate: float, done: float, memory_mib: float
+) -> Sequence[RunEvent]:
+    """``done`` is the share of the epoch that lies behind."""
+    step = progress.step
+    return (
+        GradientsLogged(step=step, norm=result.norm, clipped=result.clipped),
+        GatesLogged(step=step, alpha=result.alpha),
+        StepLogged(
+            step=step,
+            epoch=progress.epoch,
+            phase=progress.phase,
+            epoch_fraction=done,
+            loss=result.loss,
+            terms=result.terms,
+            learning_rate=rate,
+            sessions_per_second=progress.sessions_per_second,
+            memory_mib=memory_mib,
+        ),
+    )
+
+
+def phase_finished(result: PhaseResult, phase: int) -> PhaseFinished:
+    return PhaseFinished(
+        phase=phase,
+        name=result.name,
+        best_epoch=result.best_epoch,
+        rank_ic=result.rank_ic,
+        rank_ic_se=result.rank_ic_se,
+        kept=result.kept,
+    )

@@ -9,6 +9,7 @@ from engine.judgement import is_noise
 from engine.runs.events import (
     Advanced,
     EpochEvaluated,
+    FoldStarted,
     ModelBuilt,
     Noted,
     PhaseFinished,
@@ -18,8 +19,11 @@ from engine.runs.events import (
     RunStarted,
     StageStarted,
     StepLogged,
+    TrialFinished,
+    VariantFinished,
     Warned,
 )
+from engine.runs.state import ending
 
 LINE_EVERY_S = 10.0
 
@@ -115,6 +119,10 @@ def _text(event: RunEvent) -> str:
         case PhaseFinished():
             kept = "kept" if event.kept else "rolled back"
             return f"phase {event.phase} {event.name}: {event.rank_ic:+.4f}, {kept}"
+        case FoldStarted():
+            return f"fold {event.fold + 1} of {event.folds}, seed {event.seed}"
+        case TrialFinished() | VariantFinished():
+            return ending(event)[1]
         case Warned():
             return f"warning {event.code}: {event.message}"
         case Noted():

@@ -40,15 +40,18 @@ from engine.config.trading import (
     CostConfig,
     PortfolioConfig,
 )
+from engine.config.tuning import Choice, Dimension, Range, TuneConfig
 
 __all__ = [
     "DEFAULT_PHASES",
     "BacktestConfig",
     "Block",
+    "Choice",
     "Config",
     "ConstraintConfig",
     "CostConfig",
     "DataConfig",
+    "Dimension",
     "FeatureConfig",
     "GraphConfig",
     "Horizon",
@@ -61,10 +64,12 @@ __all__ = [
     "PhaseConfig",
     "PortfolioConfig",
     "QualityConfig",
+    "Range",
     "SplitConfig",
     "SyntheticConfig",
     "Table",
     "TrainingConfig",
+    "TuneConfig",
     "UniverseConfig",
     "WorkspaceConfig",
     "YahooConfig",
@@ -84,6 +89,7 @@ class Config(Table):
     loss: LossConfig = LossConfig()
     training: TrainingConfig = TrainingConfig()
     monitor: MonitorConfig = MonitorConfig()
+    tune: TuneConfig = TuneConfig()
     portfolio: PortfolioConfig = PortfolioConfig()
     constraints: ConstraintConfig = ConstraintConfig()
     costs: CostConfig = CostConfig()

@@ -75,11 +75,14 @@ def _build(command: Command) -> click.Command:
         help=command.help,
         params=[*(_parameter(item) for item in command.parameters), *options],
         callback=partial(_run, command),
+        hidden=command.hidden,
     )
 
 
 def _parameter(item: Parameter) -> click.Parameter:
     kind: Any = click.Choice(item.choices) if item.choices else item.type
+    if item.kind == "argument" and item.multiple:
+        return click.Argument([item.name], type=kind, required=item.required, nargs=-1)
     if item.kind == "argument":
         return click.Argument([item.name], type=kind, required=item.required, default=item.default)
     flag = f"--{item.name.replace('_', '-')}"

@@ -33,6 +33,8 @@ class Command:
     """Used where --preset is not given."""
     launchable: bool = False
     """The screen can start it as a detached child."""
+    hidden: bool = False
+    """Started by the program itself; help and palette leave it out."""
 
 
 def _option(name: str, text: str, **more: object) -> Parameter:
@@ -162,6 +164,49 @@ COMMANDS: tuple[Command, ...] = (
             _option("resume", "Go on with a stopped or killed walk-forward, with its own options."),
         ),
         launchable=True,
+    ),
+    Command(
+        name="tune",
+        help="Search settings on inner validation folds; every trial is a run. The same again goes on.",
+        handler="engine.stages.tune:tune",
+        parameters=(
+            _option(
+                "trials", "Until so many have ended, earlier ones included.", type=int, default=20
+            ),
+            _option("study", "Name of the search; it keeps its trials.", default="default"),
+            _option("jobs", "Trials beside each other, each a process.", type=int, default=1),
+            _option("resume", "Go on with the search of this run, with its own settings."),
+        ),
+    ),
+    Command(
+        name="compare",
+        help="Sizes, ablations, or runs: differences on the same days. The same again goes on.",
+        handler="engine.stages.compare:compare",
+        parameters=(
+            Parameter(
+                name="what",
+                kind="argument",
+                help="sizes, ablations, or two and more runs.",
+                multiple=True,
+            ),
+            _option("seeds", "Networks of each variant.", type=int, default=3),
+            _option("sizes", "Widths to compare.", default="64,128,256"),
+            _option("variants", "Only these ablations, comma-separated."),
+            _option(
+                "walkforward", "Over walk-forward folds, not one split.", kind="flag", default=False
+            ),
+            _option("first_test", "First test day of the walk-forward, ISO date."),
+            _option("last_test", "Last test day of the walk-forward, ISO date."),
+            _option("step", "Length of its test blocks: 1y, 6m or sessions.", default="1y"),
+            _option("jobs", "Runs beside each other, each a process.", type=int, default=1),
+            _option("resume", "Go on with the comparison of this run, with its own options."),
+        ),
+    ),
+    Command(
+        name="work",
+        help="Do the work of one trial or variant.",
+        handler="engine.stages.workers:work",
+        hidden=True,
     ),
     Command(
         name="predict",

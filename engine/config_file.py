@@ -178,6 +178,9 @@ def _assign(values: dict[str, Any], key: str, value: Any, origin: str) -> None:
     if key == "training.epochs":
         _assign_epochs(values, value, origin)
         return
+    if key.startswith("training.phases."):
+        _assign_phase(values, key, value, origin)
+        return
     *tables, name = key.split(".")
     place = values
     for table in tables:
@@ -189,16 +192,31 @@ def _assign(values: dict[str, Any], key: str, value: Any, origin: str) -> None:
 
 def _assign_epochs(values: dict[str, Any], value: Any, origin: str) -> None:
     """``training.epochs = [3, 2, 5, 2]``: the epochs of the phases in order; one number counts for all."""
-    training = values.setdefault("training", {})
-    phases = training.get("phases") or [
-        phase.model_dump(mode="json") for phase in Config().training.phases
-    ]
+    phases = _phases(values)
     counts = list(value) if isinstance(value, list | tuple) else [value] * len(phases)
     if len(counts) != len(phases):
         raise ConfigError(f"{origin}: training.epochs needs {len(phases)} numbers, one per phase")
-    training["phases"] = [
+    values["training"]["phases"] = [
         {**phase, "epochs": count} for phase, count in zip(phases, counts, strict=True)
     ]
+
+
+def _assign_phase(values: dict[str, Any], key: str, value: Any, origin: str) -> None:
+    """``training.phases.NAME.KEY = value``: one key of the phase of that name."""
+    name, _, field = key.removeprefix("training.phases.").rpartition(".")
+    phases = _phases(values)
+    if name not in [phase.get("name") for phase in phases]:
+        known = ", ".join(str(phase.get("name")) for phase in phases)
+        raise ConfigError(f"{origin}: {key}: there is no phase {name!r}", hint=f"known: {known}")
+    values["training"]["phases"] = [
+        {**phase, field: value} if phase.get("name") == name else phase for phase in phases
+    ]
+
+
+def _phases(values: dict[str, Any]) -> list[dict[str, Any]]:
+    """The phases so far, or the default ones."""
+    phases = values.setdefault("training", {}).get("phases")
+    return phases or [phase.model_dump(mode="json") for phase in Config().training.phases]
 
 
 def _value(text: str) -> Any:

@@ -10,6 +10,7 @@ from engine.runs.events import (
     Advanced,
     Diagnosed,
     EpochEvaluated,
+    FoldStarted,
     ModelBuilt,
     Noted,
     PhaseFinished,
@@ -19,8 +20,11 @@ from engine.runs.events import (
     RunStarted,
     StageStarted,
     StepLogged,
+    TrialFinished,
+    VariantFinished,
     Warned,
 )
+from engine.runs.state import ending
 
 LINE_EVERY_S = 10.0
 
@@ -118,6 +122,10 @@ def _text(event: RunEvent) -> str:
             return f"phase {event.phase} {event.name}: {event.rank_ic:+.4f}, {kept}"
         case Diagnosed():
             return f"{event.severity} {event.code}, {event.action}: {event.message}; {event.remedy}"
+        case FoldStarted():
+            return f"fold {event.fold + 1} of {event.folds}, seed {event.seed}"
+        case TrialFinished() | VariantFinished():
+            return ending(event)[1]
         case Warned():
             return f"warning {event.code}: {event.message}"
         case Noted():

@@ -155,7 +155,7 @@ class HelpDialog(ModalScreen[None]):
             text.append(f"  {key:<12}", style="bold")
             text.append(f"{what}\n")
         text.append("\nCommands (palette: ctrl+p; the same on the command line)\n", style="bold")
-        for command in COMMANDS:
+        for command in (command for command in COMMANDS if not command.hidden):
             text.append(f"  {command.name:<12}", style="bold")
             text.append(f"{command.help}\n")
         text.append("\nReading the figures\n", style="bold")

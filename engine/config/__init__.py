@@ -40,15 +40,18 @@ from engine.config.trading import (
     CostConfig,
     PortfolioConfig,
 )
+from engine.config.tuning import Choice, Dimension, Range, TuneConfig
 
 __all__ = [
     "DEFAULT_PHASES",
     "BacktestConfig",
     "Block",
+    "Choice",
     "Config",
     "ConstraintConfig",
     "CostConfig",
     "DataConfig",
+    "Dimension",
     "DoctorConfig",
     "FeatureConfig",
     "GraphConfig",
@@ -62,10 +65,12 @@ __all__ = [
     "Policy",
     "PortfolioConfig",
     "QualityConfig",
+    "Range",
     "SplitConfig",
     "SyntheticConfig",
     "Table",
     "TrainingConfig",
+    "TuneConfig",
     "UniverseConfig",
     "WorkspaceConfig",
     "YahooConfig",
@@ -85,6 +90,7 @@ class Config(Table):
     loss: LossConfig = LossConfig()
     training: TrainingConfig = TrainingConfig()
     doctor: DoctorConfig = DoctorConfig()
+    tune: TuneConfig = TuneConfig()
     portfolio: PortfolioConfig = PortfolioConfig()
     constraints: ConstraintConfig = ConstraintConfig()
     costs: CostConfig = CostConfig()

@@ -98,6 +98,37 @@ def walk_forward(
     return folds
 
 
+def inner_folds(
+    features: FeatureSet, config: SplitConfig, min_names: int, *, folds: int, fold_sessions: int
+) -> list[Fold]:
+    """Walk-forward folds inside training and validation, for choosing settings; they have no test part.
+
+    The validation blocks are the newest ``folds`` x ``fold_sessions`` sessions before the embargo that
+    precedes the test days of `single_split`, without a gap; each fold trains on what lies an embargo
+    before its block. No label of them reaches into the test days.
+    """
+    outer = single_split(features, config, min_names)
+    sessions = _labelled(features, valid_sessions(features, config, min_names))
+    known = sessions[sessions <= outer.validation[-1]]
+    starts = known.size - fold_sessions * np.arange(folds, 0, -1)
+    made = []
+    for i, start in enumerate(starts.tolist()):
+        validation = known[max(0, start) : start + fold_sessions]
+        train = known[known < known[max(0, start)] - config.embargo_sessions]
+        if config.train_sessions:
+            train = train[-config.train_sessions :]
+        if train.size < MIN_TRAIN_SESSIONS or validation.size < fold_sessions:
+            needed = folds * fold_sessions + config.embargo_sessions + MIN_TRAIN_SESSIONS
+            raise DataError(
+                f"{features.source}: {known.size} sessions before the test days do not hold {folds} "
+                f"inner folds of {fold_sessions}, {needed} are needed",
+                hint="lower tune.folds or tune.fold_sessions",
+            )
+        split = Split(train=train, validation=validation, test=known[:0])
+        made.append(Fold(index=i, split=split))
+    return made
+
+
 def _labelled(features: FeatureSet, sessions: Sessions) -> Sessions:
     """Sessions whose shortest forward return is known; the newest days can only be predicted."""
     known_S = np.asarray(np.isfinite(features.forward_return_SNH[..., 0]).any(axis=1))

@@ -174,4 +174,5 @@ class ATFTGATFAN(nn.Module):
         if "attention" in self.blocks:
             attended_MC: Tensor = self.attention(h_MTC, mask_MT)
             return attended_MC
-        return h_MTC[:, -1]
+        last_MC: Tensor = h_MTC[:, -1]
+        return last_MC

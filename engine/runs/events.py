@@ -43,7 +43,8 @@ class RunStarted(RunEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageStarted(RunEvent):
     stage: str
-    """load, quality, features, graph, baselines, startup, train, evaluate, predict, simulate, report."""
+    """load, quality, features, graph, baselines, startup, train, evaluate, predict, simulate, report,
+    tune, compare."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +214,7 @@ class CheckpointSaved(RunEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warned(RunEvent):
     code: str
-    """device, data, network; also the diagnoses, in runs of versions before `Diagnosed`."""
+    """device, data, network, config; also the diagnoses, in runs of versions before `Diagnosed`."""
     message: str
     hint: str = ""
 
@@ -250,6 +251,52 @@ class Noted(RunEvent):
     """A line for the log, when no typed event says it."""
 
     message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldStarted(RunEvent):
+    """The epochs that follow belong to this fold, counted from 0."""
+
+    fold: int
+    folds: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialFinished(RunEvent):
+    """One trial of a hyper-parameter search, told by the search."""
+
+    number: int
+    """In the study's storage, from 0; a trial that was cut off comes back under another number."""
+    trial_run: str
+    state: str
+    """complete, pruned, failed."""
+    value: float
+    """What the search maximises: mean RankIC of the inner folds less its standard error."""
+    rank_ic: float
+    rank_ic_se: float
+    n_dates: int
+    parameters: dict[str, Any]
+    """Dotted key -> value."""
+    seconds: float
+    best: bool
+    """The best so far."""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantFinished(RunEvent):
+    """One run of a comparison, told by the comparison."""
+
+    variant: str
+    seed: int
+    variant_run: str
+    status: str
+    rank_ic: float
+    """On the test days."""
+    rank_ic_se: float
+    n_dates: int
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from engine.runs.store import Run, RunStore
 if TYPE_CHECKING:
     from engine.config import Config
 
-RESUMABLE = ("train", "walkforward")
+RESUMABLE = ("train", "walkforward", "tune", "compare")
 """Commands with --resume."""
 
 

@@ -14,6 +14,7 @@ from engine.runs.events import (
     CheckpointSaved,
     Diagnosed,
     EpochEvaluated,
+    FoldStarted,
     GatesLogged,
     GradientsLogged,
     MachineLogged,
@@ -28,6 +29,8 @@ from engine.runs.events import (
     ScoreboardJudged,
     StageStarted,
     StepLogged,
+    TrialFinished,
+    VariantFinished,
     Warned,
 )
 
@@ -35,8 +38,10 @@ MAX_POINTS = 512
 MAX_EPOCHS = 512
 MAX_LOG = 300
 MAX_FINDINGS = 50
+MAX_TRIALS = 1000
 
 T = TypeVar("T")
+Level = Literal["info", "good", "warning", "error"]
 PhaseStatus = Literal["pending", "running", "kept", "rolled back"]
 
 
@@ -56,7 +61,7 @@ class PhaseState:
 class LogLine:
     at: str
     """UTC, ISO 8601."""
-    level: Literal["info", "good", "warning", "error"]
+    level: Level
     text: str
 
 
@@ -88,6 +93,10 @@ class RunState:
     diagnoses: tuple[Diagnosed, ...] = ()
     """What the doctor found, in order."""
     scoreboard: ScoreboardJudged | None = None
+    trials: tuple[TrialFinished, ...] = ()
+    """Of a search, in order of their end."""
+    variants: tuple[VariantFinished, ...] = ()
+    """Runs of a comparison that have ended."""
     log: tuple[LogLine, ...] = ()
     first_step_at: str = ""
     """When this process logged its first step; with `first_step_done` the base of the ETA."""
@@ -195,6 +204,11 @@ def advance(state: RunState, event: RunEvent) -> RunState:
             return replace(state, diagnoses=(*before, event)[-MAX_FINDINGS:])
         case ScoreboardJudged():
             return replace(state, scoreboard=event)
+        case TrialFinished():
+            return replace(state, trials=(*state.trials, event)[-MAX_TRIALS:])
+        case VariantFinished():
+            known = tuple(v for v in state.variants if v.variant_run != event.variant_run)
+            return replace(state, variants=(*known, event)[-MAX_TRIALS:])
         case RunFinished():
             return replace(state, finished=event, advanced=None)
         case _:
@@ -280,7 +294,7 @@ def seconds_between(first: str, last: str) -> float:
 
 def _line(event: RunEvent) -> LogLine | None:
     """The event as a line of the log, if it is worth one."""
-    level: Literal["info", "good", "warning", "error"] = "info"
+    level: Level = "info"
     match event:
         case RunStarted():
             text = (
@@ -298,6 +312,10 @@ def _line(event: RunEvent) -> LogLine | None:
             text = f"epoch {event.epoch}: RankIC {event.rank_ic:+.4f}{' best' if event.is_best else ''}"
         case AssertionChecked(passed=False):
             level, text = "error", f"start-up assertion {event.name}: {event.detail}"
+        case FoldStarted():
+            text = f"fold {event.fold + 1} of {event.folds}, seed {event.seed}"
+        case TrialFinished() | VariantFinished():
+            level, text = ending(event)
         case Warned():
             level, text = "warning", f"{event.code}: {event.message}"
         case Diagnosed():
@@ -311,3 +329,20 @@ def _line(event: RunEvent) -> LogLine | None:
         case _:
             return None
     return LogLine(at=event.at, level=level, text=text)
+
+
+def ending(event: TrialFinished | VariantFinished) -> tuple[Level, str]:
+    """The end of a trial or of a variant as level and text."""
+    if event.error:
+        name = f"trial {event.number}" if isinstance(event, TrialFinished) else event.variant
+        return "warning", f"{name}: {event.error}"
+    figure = f"RankIC {event.rank_ic:+.4f} ± {event.rank_ic_se:.4f} (n={event.n_dates})"
+    if isinstance(event, VariantFinished):
+        return "info", f"{event.variant}, seed {event.seed}: test {figure}"
+    if event.state != "complete":
+        return "info", f"trial {event.number}: {event.state}"
+    mark = " best" if event.best else ""
+    return (
+        "good" if event.best else "info",
+        f"trial {event.number}: {event.value:+.4f}, {figure}{mark}",
+    )

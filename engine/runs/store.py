@@ -161,6 +161,14 @@ class RunStore:
         for name in names:
             yield Run(self.root / name)
 
+    def tagged(self, command: str, **tags: Any) -> Iterator["Run"]:
+        """Runs of a command whose manifest carries all these fields, newest first."""
+        for run in self:
+            if run.command == command:
+                manifest = run.manifest
+                if all(manifest.get(name) == value for name, value in tags.items()):
+                    yield run
+
     def sweep(self) -> None:
         """Remove temporary files that killed writers left in runs nobody works on."""
         for run in self:

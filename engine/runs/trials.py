@@ -13,8 +13,12 @@ from engine.files import digest, read_json, sha256, write_json
 from engine.runs.store import Run, RunStore
 
 FILE = "trials.json"
-TRAINING = ("train", "walkforward", "demo", "tune")
-"""Commands that made scores: each run of them is a trial even if nothing was simulated on it."""
+TRAINING = ("train", "walkforward", "demo", "trial")
+"""Commands that made scores: each run of them is a trial even if nothing was simulated on it.
+
+A search (`tune`) and a comparison (`compare`) are none themselves: their trials and variants are runs of
+their own.
+"""
 
 
 def record_trials(run: Run, tried: Mapping[str, tuple[dict[str, Any], float]]) -> None:

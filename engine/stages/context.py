@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from engine.config import Config
 from engine.config_file import Origins
@@ -16,11 +16,29 @@ from engine.runs.sink import EventSink, JsonlSink, TeeSink
 from engine.runs.store import Run, RunStore
 
 
+class Stop(Protocol):
+    """Long work looks at it between steps."""
+
+    @property
+    def requested(self) -> bool: ...
+
+
 @dataclass(slots=True)
 class StopFlag:
-    """Set by the first SIGTERM or SIGINT; long work looks at it between steps."""
+    """Set by the first SIGTERM or SIGINT."""
 
     requested: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AnyStop:
+    """Requested if one of several is: the user's for the whole, and one for a part of the work."""
+
+    stops: tuple[Stop, ...]
+
+    @property
+    def requested(self) -> bool:
+        return any(stop.requested for stop in self.stops)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +46,7 @@ class StageContext:
     workspace: Path
     config: Config
     sink: EventSink
-    stop: StopFlag
+    stop: Stop
     run_id: str | None = None
     """A run that the starter has created already (the screen does)."""
     origins: Origins = field(default_factory=dict)

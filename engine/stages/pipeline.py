@@ -1,6 +1,7 @@
 """What training and scoring stages share: from the store to a dataset, and one fitted network."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,36 @@ def load_dataset(
         features=features.loaded() if in_memory else features,
         graphs=graphs if with_graph and uses_graph(config) else None,
     )
+
+
+Loader = Callable[[StageContext, EventSink], Dataset]
+
+
+@dataclass(slots=True)
+class Shelf:
+    """The dataset of one run after another: what the next one needs too is not read again.
+
+    One feature tensor is held at a time, so runs with the same inputs should follow each other.
+    """
+
+    _key: str = ""
+    _held: Dataset | None = None
+
+    def open(self, context: StageContext, sink: EventSink) -> Dataset:
+        """As `load_dataset`."""
+        config = context.config
+        tables = ("data", "quality", "universe", "labels", "features", "graph")
+        used = {name: getattr(config, name).model_dump(mode="json") for name in tables}
+        key = digest({**used, "uses_graph": uses_graph(config)})
+        if self._held is None or key != self._key:
+            found = load_dataset(context, sink, in_memory=False)
+            held = self._held
+            same = held is not None and held.features.fingerprint == found.features.fingerprint
+            features = held.features if held is not None and same else None
+            self._held = None  # frees the old tensor before the new one is read
+            self._held = replace(found, features=features or found.features.loaded())
+            self._key = key
+        return self._held
 
 
 def uses_graph(config: Config) -> bool:

@@ -1,6 +1,7 @@
 """`train`: one run through all phases, its baselines, and the scores of its unseen days."""
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from engine.runs.store import Run
 from engine.stages.context import Outcome, StageContext, open_or_create, run_session
 from engine.stages.pipeline import (
     Dataset,
+    Loader,
     build_trainer,
     load_dataset,
     oracle_frame,
@@ -41,10 +43,19 @@ def train(context: StageContext, *, resume: str | None = None) -> Outcome:
     return Outcome(json=summary, text=training_text(summary))
 
 
-def run_training(context: StageContext, run: Run, *, resume: bool = False) -> dict[str, Any]:
+def run_training(
+    context: StageContext,
+    run: Run,
+    *,
+    resume: bool = False,
+    load: Loader = load_dataset,
+    with_baselines: bool = True,
+) -> dict[str, Any]:
     """Train in a session of its own, which ends with the run's status and headline."""
     with run_session(context, run, resumed=resume) as session:
-        summary = train_run(context, run, session.sink, resume=resume)
+        summary = train_run(
+            context, run, session.sink, resume=resume, load=load, with_baselines=with_baselines
+        )
         session.status, session.summary = summary["status"], headline(summary)
     return summary
 
@@ -56,12 +67,18 @@ def headline(summary: dict[str, Any]) -> dict[str, Any]:
 
 
 def train_run(
-    context: StageContext, run: Run, sink: EventSink, *, resume: bool = False
+    context: StageContext,
+    run: Run,
+    sink: EventSink,
+    *,
+    resume: bool = False,
+    load: Loader = load_dataset,
+    with_baselines: bool = True,
 ) -> dict[str, Any]:
     """The work of `train` inside an open run; returns what `train --json` prints."""
     started = time.perf_counter()
     config = context.config
-    dataset = load_dataset(context, sink)
+    dataset = load(context, sink)
     features = dataset.features
     split = single_split(features, config.split, config.universe.min_names)
     runtime = start_runtime(config, sink)
@@ -73,7 +90,9 @@ def train_run(
         runtime=runtime,
         sink=sink,
     )
-    baselines = load_baselines(context, run, dataset, split, sink)
+    baselines = pl.DataFrame()
+    if with_baselines:
+        baselines = load_baselines(context, run, dataset, split, sink)
     judged = judge_baselines(context, baselines, features, sink)
     status = "done"
     try:
@@ -147,13 +166,20 @@ def load_baselines(
     return frame
 
 
+def by_name(baselines: pl.DataFrame) -> Iterable[tuple[tuple[Any, ...], pl.DataFrame]]:
+    """Name and rows of each baseline, in order; nothing of a run that was trained without them."""
+    if baselines.is_empty():
+        return ()
+    return baselines.group_by("name", maintain_order=True)
+
+
 def judge_baselines(
     context: StageContext, baselines: pl.DataFrame, features: FeatureSet, sink: EventSink
 ) -> Judged:
     """Figures of each simple model by name and split, told as events too."""
     training, h = context.config.training, context.config.training.score_horizon
     judged: Judged = {}
-    for (name,), rows in baselines.group_by("name", maintain_order=True):
+    for (name,), rows in by_name(baselines):
         figures = evaluate(
             rows, features, null_draws=training.null_draws, seed=training.seed, horizons=[h]
         )
@@ -196,7 +222,7 @@ def results(
     write_predictions(run, scores, features, context.config)
     ours = evaluate(scores, features, null_draws=draws, seed=seed)
     table: dict[str, Any] = {}
-    for (name,), rows in baselines.group_by("name", maintain_order=True):
+    for (name,), rows in by_name(baselines):
         figures = judged[str(name)]
         table[str(name)] = {split: _short(summary) for split, summary in figures.items()}
         test, mine = (frame.filter(pl.col("split") == "test") for frame in (rows, scores))

@@ -3,31 +3,25 @@
 import datetime as dt
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from engine.dataset.split import Fold, walk_forward
-from engine.errors import Interrupted, UsageError
+from engine.errors import UsageError
 from engine.files import read_json, write_json, write_parquet
-from engine.runs.events import Noted, StageStarted
+from engine.runs.events import StageStarted
 from engine.runs.sink import EventSink
 from engine.runs.store import Run
 from engine.stages.context import Outcome, StageContext, open_or_create, run_session
-from engine.stages.pipeline import (
-    Dataset,
-    build_trainer,
-    load_dataset,
-    start_runtime,
-    write_predictions,
-)
+from engine.stages.network import mean_scores, score_network
+from engine.stages.pipeline import Dataset, Loader, load_dataset, write_predictions
 from engine.stages.text import rank_ic, table
-from engine.stages.train import provenance
+from engine.stages.train import by_name, provenance
 from engine.training.baselines import compute_baselines
 from engine.training.evaluate import by_horizon, evaluate, paired_rank_ic
-from engine.training.trainer import TrainingStopped
 
 SESSIONS = {"y": 252, "m": 21, "": 1}
 NETWORK = "network"
@@ -61,12 +55,25 @@ def walkforward(
     saved = run.path("walkforward.json")
     if resume is not None and saved.is_file():
         plan = Plan(**read_json(saved))
+    summary = run_walkforward(context, run, plan, resume=resume is not None)
+    return Outcome(json=summary, text=_text(summary))
+
+
+def run_walkforward(
+    context: StageContext,
+    run: Run,
+    plan: "Plan",
+    *,
+    resume: bool = False,
+    load: Loader = load_dataset,
+) -> dict[str, Any]:
+    """The work of `walkforward` in a session of its own; returns what `walkforward --json` prints."""
     first, last, length = plan.check()
-    with run_session(context, run, resumed=resume is not None) as session:
-        write_json(saved, asdict(plan))
+    with run_session(context, run, resumed=resume) as session:
+        write_json(run.path("walkforward.json"), asdict(plan))
         sink, started = session.sink, time.perf_counter()
         is_network = plan.model == NETWORK
-        dataset = load_dataset(context, sink, with_graph=is_network)
+        dataset = load(context, sink) if is_network else without_graph(context, sink)
         config = context.config
         folds = walk_forward(
             dataset.features,
@@ -78,7 +85,7 @@ def walkforward(
         )
         baselines = pl.DataFrame()
         if is_network:
-            parts = [_score_fold(context, run, dataset, fold, plan.seeds, sink) for fold in folds]
+            parts = [score_fold(context, run, dataset, folds, fold, plan, sink) for fold in folds]
             scores = pl.concat(parts)
         if plan.with_baselines or not is_network:
             baselines = _baselines(context, run, dataset, folds, sink)
@@ -90,7 +97,12 @@ def walkforward(
         summary["seconds"] = time.perf_counter() - started
         write_json(run.path("train.json"), summary)
         session.summary = {"test": summary["test"], "seconds": summary["seconds"]}
-    return Outcome(json=summary, text=_text(summary))
+    return summary
+
+
+def without_graph(context: StageContext, sink: EventSink) -> Dataset:
+    """The dataset of simple models, which use no edges."""
+    return load_dataset(context, sink, with_graph=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,58 +141,23 @@ def _date(text: str | None) -> dt.date | None:
         raise UsageError(f"{text!r} is not a date", hint="write YYYY-MM-DD") from error
 
 
-def _score_fold(
-    context: StageContext, run: Run, dataset: Dataset, fold: Fold, seeds: int, sink: EventSink
+def score_fold(
+    context: StageContext,
+    run: Run,
+    dataset: Dataset,
+    folds: Sequence[Fold],
+    fold: Fold,
+    plan: Plan,
+    sink: EventSink,
 ) -> pl.DataFrame:
     """Test scores of one fold: the mean over seeds of each network's scores, standardised by day."""
     frames = []
-    for number in range(seeds):
+    for number in range(plan.seeds):
         training = context.config.training
         seeded = training.model_copy(update={"seed": training.seed + number})
         one = replace(context, config=context.config.model_copy(update={"training": seeded}))
-        frames.append(_score_network(one, run, dataset, fold, sink))
-    columns = [f"score_{h}" for h in dataset.features.horizons]
-    standard = [
-        frame.with_columns(
-            ((pl.col(c) - pl.col(c).mean()) / (pl.col(c).std() + 1e-12)).over("date")
-            for c in columns
-        )
-        for frame in frames
-    ]
-    mean = np.mean([frame.select(columns).to_numpy() for frame in standard], axis=0)
-    return frames[0].with_columns(
-        pl.Series(column, mean[:, i], dtype=pl.Float32) for i, column in enumerate(columns)
-    )
-
-
-def _score_network(
-    context: StageContext, run: Run, dataset: Dataset, fold: Fold, sink: EventSink
-) -> pl.DataFrame:
-    """Test scores of one network of a fold; read, if it was done before the run was cut off."""
-    name = f"fold-{fold.index}-seed-{context.config.training.seed}"
-    path = run.path(f"folds/{name}.parquet")
-    if path.is_file():
-        sink.emit(Noted(message=f"{name}: done before"))
-        return pl.read_parquet(path)
-    sink.emit(Noted(message=name))
-    trainer = build_trainer(
-        context,
-        dataset,
-        fold.split,
-        directory=run.path(f"checkpoints/{name}"),
-        runtime=start_runtime(context.config, sink),
-        sink=sink,
-    )
-    try:
-        trainer.run(resume=True)
-    except TrainingStopped as error:
-        raise Interrupted(
-            f"{run.id}: stopped in {name}", hint=f"`atft-tui walkforward --resume {run.id}`"
-        ) from error
-    scored = trainer.score(fold.split.test)
-    frame = scored.to_frame(dataset.features, split="test", fold=fold.index)
-    write_parquet(path, frame)
-    return frame
+        frames.append(score_network(one, run, dataset, fold, of=len(folds), part="test", sink=sink))
+    return mean_scores(frames, dataset.features.horizons)
 
 
 def _baselines(
@@ -232,7 +209,7 @@ def _summarise(
         figures = evaluate(rows, features, null_draws=draws, seed=seed, horizons=[h])["test"]
         per_fold.append({"fold": fold.index, **by_horizon({h: figures[h]})[str(h)]})
     table: dict[str, Any] = {}
-    for (name,), rows in baselines.group_by("name", maintain_order=True) if len(baselines) else ():
+    for (name,), rows in by_name(baselines):
         theirs = evaluate(rows, features, null_draws=draws, seed=seed, horizons=[h])["test"]
         difference = paired_rank_ic(scores, rows, features, horizon=h)
         table[str(name)] = {

@@ -52,9 +52,12 @@ def student_nll(score_NH: Tensor, shape_NH2: Tensor, target_NH: Tensor) -> Tenso
     targets left out.
     """
     valid_NH, target_NH = _split_nan(target_NH)
-    scale_NH, freedom_NH = shape_NH2.unbind(-1)
-    law = torch.distributions.StudentT(freedom_NH, score_NH, scale_NH, validate_args=False)
-    return -(law.log_prob(target_NH) * valid_NH).sum(0) / valid_NH.sum(0).clamp_min(1.0)
+    scale_NH, v_NH = shape_NH2.unbind(-1)
+    z_NH = (target_NH - score_NH) / scale_NH
+    tail_NH = 0.5 * (v_NH + 1.0) * torch.log1p(z_NH.square() / v_NH)
+    constant_NH = torch.lgamma(0.5 * (v_NH + 1.0)) - torch.lgamma(0.5 * v_NH)
+    nll_NH = tail_NH - constant_NH + 0.5 * torch.log(torch.pi * v_NH) + torch.log(scale_NH)
+    return (nll_NH * valid_NH).sum(0) / valid_NH.sum(0).clamp_min(1.0)
 
 
 def listnet(score_NH: Tensor, target_NH: Tensor) -> Tensor:

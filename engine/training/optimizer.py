@@ -77,7 +77,8 @@ def _by_age(
     model: Blocks, trained: Collection[str]
 ) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """Trainable parameters of the blocks in ``trained``, and those of the others."""
-    old, new = [], []
+    old: list[nn.Parameter] = []
+    new: list[nn.Parameter] = []
     for name, module in model.module_groups().items():
         chosen = [p for p in module.parameters() if p.requires_grad]
         (old if name in trained else new).extend(chosen)

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from engine.runs.events import Noted, StepLogged
+from engine.runs.events import FoldStarted, StepLogged
 from engine.runs.store import Run, RunStore
 from tests.journeys.command import SETTINGS, atft, start_run, wait_for_event
 
@@ -66,7 +66,7 @@ def test_killed_in_its_second_fold_it_goes_on_to_the_same_bits(market: Path, run
     process, again = start_run(market, *WORDS, "--quiet")
     wait_for_event(
         again.events_path,
-        lambda event: isinstance(event, Noted) and event.message.startswith("fold-1-seed-2"),
+        lambda event: isinstance(event, FoldStarted) and (event.fold, event.seed) == (1, 2),
     )
     offset = again.events_path.stat().st_size
     wait_for_event(again.events_path, lambda e: isinstance(e, StepLogged), offset=offset)

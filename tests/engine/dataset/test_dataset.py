@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from engine.config import SplitConfig
 from engine.dataset.batch import make_batch
 from engine.dataset.loader import epoch_steps, prefetch
-from engine.dataset.split import single_split, walk_forward
+from engine.dataset.split import inner_folds, single_split, walk_forward
 from engine.errors import DataError
 from tests.conftest import World
 
@@ -48,6 +48,31 @@ def test_walk_forward_tests_every_day_once_and_never_after_training(world: World
     assert np.array_equal(days, np.unique(days))
     for fold in folds:
         assert_purged([fold.split.train, fold.split.validation, fold.split.test], 20)
+
+
+@settings(max_examples=20)
+@given(st.integers(1, 4), st.integers(20, 50), st.integers(21, 40))
+def test_inner_folds_never_touch_a_test_day_or_its_labels(
+    world: World, folds: int, length: int, embargo: int
+) -> None:
+    """The last label of a validation day ends at t + 1 + 20, before the first test day's entry."""
+    config = world.config.split.model_copy(update={"embargo_sessions": embargo})
+    outer = single_split(world.features, config, 10)
+    made = inner_folds(world.features, config, 10, folds=folds, fold_sessions=length)
+    for fold in made:
+        assert fold.split.test.size == 0
+        assert fold.split.validation.size == length
+        assert_purged([fold.split.train, fold.split.validation, outer.test], 20)
+    days = np.concatenate([fold.split.validation for fold in made])
+    assert np.array_equal(days, np.arange(days[0], outer.validation[-1] + 1)), "without a gap"
+    trains = [fold.split.train.size for fold in made]
+    assert trains == sorted(trains)
+
+
+def test_inner_folds_that_do_not_fit_say_what_is_needed(world: World) -> None:
+    with pytest.raises(DataError, match="inner folds of 200") as caught:
+        inner_folds(world.features, world.config.split, 10, folds=3, fold_sessions=200)
+    assert "tune.folds" in caught.value.hint
 
 
 def test_too_short_a_history_says_what_is_needed(world: World) -> None:

@@ -148,7 +148,7 @@ def test_attention_use_by_hand() -> None:
     """Attention vectors of zero weigh all alike: 1/3 each on two neighbours and the stock itself."""
     gat = GraphAttention(4, (1,), 3, 0.0).eval()
     with torch.no_grad():
-        gat.layers[0].att.zero_()
+        gat.layers[0].att.zero_()  # type: ignore[operator]
     rho = torch.tensor([[0.2, 0.2, 0.0], [-0.5, 0.5, 1.0]])
     _, use = gat(torch.randn(3, 4), torch.tensor([[1, 2], [0, 0]]), rho)
     assert use is not None
@@ -223,7 +223,7 @@ def test_selection_starts_as_the_identity_and_its_weights_average_to_one(
 ) -> None:
     torch.testing.assert_close(model(batch).selection_F, torch.ones(model.n_features))
     with torch.no_grad():
-        model.selection.scorer[-1].weight.normal_()
+        model.selection.scorer[-1].weight.normal_()  # type: ignore[operator]
     weights = model(batch).selection_F
     assert weights.shape == (model.n_features,)
     assert float(weights.std()) > 0.01

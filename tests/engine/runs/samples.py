@@ -11,6 +11,7 @@ from engine.runs.events import (
     CheckpointSaved,
     Diagnosed,
     EpochEvaluated,
+    FoldStarted,
     GatesLogged,
     GradientsLogged,
     MachineLogged,
@@ -25,6 +26,8 @@ from engine.runs.events import (
     ScoreboardJudged,
     StageStarted,
     StepLogged,
+    TrialFinished,
+    VariantFinished,
     Warned,
 )
 
@@ -186,6 +189,44 @@ def training() -> list[RunEvent]:
     figures = {"rank_ic": 0.021, "rank_ic_se": 0.009, "null_band": 0.012, "n_dates": 252}
     events.append(RunFinished(status="done", summary={"best": figures, "test": figures}))
     return [_stamped(event, i) for i, event in enumerate(events)]
+
+
+def searching() -> list[RunEvent]:
+    """What a search and a comparison tell beyond a training."""
+    return [
+        FoldStarted(fold=0, folds=3, seed=1),
+        trial(0, "complete", 0.010),
+        trial(1, "pruned", float("nan")),
+        trial(2, "complete", 0.012, best=True),
+        trial(3, "failed", float("nan"), error="loss nan is not finite"),
+        VariantFinished(
+            variant="without fan",
+            seed=1,
+            variant_run="20260105-100000-train-0001",
+            status="done",
+            rank_ic=0.02,
+            rank_ic_se=0.01,
+            n_dates=252,
+        ),
+    ]
+
+
+def trial(
+    number: int, state: str, value: float, *, best: bool = False, error: str = ""
+) -> TrialFinished:
+    return TrialFinished(
+        number=number,
+        trial_run=f"20260105-090000-trial-{number:04x}",
+        state=state,
+        value=value,
+        rank_ic=value + 0.008,
+        rank_ic_se=0.008,
+        n_dates=252,
+        parameters={"model.hidden": 64},
+        seconds=12.0,
+        best=best,
+        error=error,
+    )
 
 
 def _stamped(event: RunEvent, number: int) -> RunEvent:

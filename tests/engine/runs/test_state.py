@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from engine.runs.events import EpochEvaluated, PhaseStarted, RunEvent, StepLogged
 from engine.runs.state import MAX_EPOCHS, MAX_LOG, MAX_POINTS, RunState, fold
-from tests.engine.runs.samples import EPOCHS, PHASES, evaluated, started, step_events, training
+from tests.engine.runs.samples import (
+    EPOCHS,
+    PHASES,
+    evaluated,
+    searching,
+    started,
+    step_events,
+    training,
+)
 
 EVENTS = training()
 
@@ -107,3 +115,13 @@ def test_missing_figures_do_not_break_it(name: str) -> None:
     broken = replace(evaluated(0, 0), **{name: float("nan")})  # type: ignore[arg-type]
     state = fold([broken])
     assert isinstance(state.best, EpochEvaluated)
+
+
+def test_a_search_shows_its_trials_in_order_with_their_outcome() -> None:
+    state = fold(searching())
+    assert [trial.state for trial in state.trials] == ["complete", "pruned", "complete", "failed"]
+    assert [variant.variant for variant in state.variants] == ["without fan"]
+    told = [line.text for line in state.log]
+    assert any("trial 2: +0.0120" in text and text.endswith("best") for text in told)
+    assert any(text == "trial 1: pruned" for text in told)
+    assert any("trial 3: loss nan is not finite" in text for text in told)

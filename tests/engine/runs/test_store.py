@@ -157,3 +157,13 @@ def test_temporary_files_of_killed_writers_are_swept(tmp_path: Path) -> None:
     RunStore(tmp_path / "runs").sweep()
     assert not run.path(".train.json.77.tmp").exists()
     assert run.path("manifest.json").exists()
+
+
+def test_runs_are_found_by_the_tags_of_their_manifest(tmp_path: Path) -> None:
+    store = RunStore(tmp_path / "runs")
+    a = store.create("trial", Config(), {"study": "a", "trial": 0})
+    b = store.create("trial", Config(), {"study": "b", "trial": 0})
+    store.create("train", Config(), {"study": "a"})
+    assert list(store.tagged("trial", study="a")) == [a]
+    assert set(store.tagged("trial", trial=0)) == {a, b}
+    assert list(store.tagged("tune", study="a")) == []

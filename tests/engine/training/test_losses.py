@@ -25,6 +25,58 @@ def test_pinball_by_hand() -> None:
     assert float(losses.pinball(quantiles, target, (0.1, 0.9))) == pytest.approx(expected)
 
 
+def test_huber_by_hand() -> None:
+    # |d| = 1/2 and 3: 1/8 and 3 - 1/2; the NaN counts as absent
+    value = losses.huber(column(0.5, 0.0, 9.0), column(1.0, 3.0, torch.nan))
+    assert float(value) == pytest.approx((0.125 + 2.5) / 2)
+
+
+def test_student_likelihood_equals_scipy() -> None:
+    score, target = column(0.2, -1.0), column(1.5, -1.2)
+    shape = torch.tensor([[[0.8, 3.0]], [[2.0, 12.0]]])
+    expected = -np.mean([stats.t.logpdf(1.5, 3.0, 0.2, 0.8), stats.t.logpdf(-1.2, 12.0, -1.0, 2.0)])
+    assert float(losses.student_nll(score, shape, target)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_listnet_by_hand_and_its_floor() -> None:
+    target = column(1.0, -1.0)
+    p = np.exp([1.0, -1.0]) / np.exp([1.0, -1.0]).sum()
+    # scores are standardised: (0, 2) -> (-1, 1), so the softmax is the labels' turned round
+    expected = float((p * np.log(p / p[::-1])).sum())
+    assert float(losses.listnet(column(0.0, 2.0), target)) == pytest.approx(expected, rel=1e-3)
+    assert float(losses.listnet(column(5.0, 3.0), target)) == pytest.approx(0.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("term", [losses.huber, losses.listnet])
+def test_errors_fall_when_scores_turn_the_right_way(term: object) -> None:
+    target = torch.linspace(-2, 2, 40).view(-1, 1)
+    right, wrong = term(target, target), term(-target, target)  # type: ignore[operator]
+    assert float(right) < 0.02 < float(wrong)
+
+
+def test_penalties_are_those_of_the_graph_and_the_gate(world: World) -> None:
+    torch.manual_seed(0)
+    model = build_model(world.config, len(world.features.features)).eval()
+    batch = make_batch(world.features, world.graphs, (int(world.split.train[-1]),), 8)
+    levels = world.config.model.quantiles
+    plain, _ = losses.combined_loss(model(batch), batch, LossConfig(), levels)
+    config = LossConfig(attention_entropy=0.5, edge_penalty=2.0, gate_penalty=3.0)
+    with torch.no_grad():
+        model.bypass.alpha.logit.fill_(1.0)
+    output = model(batch)
+    total, terms = losses.combined_loss(output, batch, config, levels)
+    assert output.attention is not None
+    alpha = 1 / (1 + np.exp(-1.0))
+    assert float(terms["gate_penalty"]) == pytest.approx((alpha - 0.5) ** 2, rel=1e-5)
+    assert float(terms["attention_entropy"]) == float(output.attention.entropy)
+    expected = sum(getattr(config, name) * float(value) for name, value in terms.items())
+    assert float(total) == pytest.approx(expected, rel=1e-5)
+    assert set(terms) == {
+        "base", "rank_ic", "cs_ic", "sharpe", "attention_entropy", "edge_penalty", "gate_penalty"
+    }  # fmt: skip
+    assert float(plain) < float(total)
+
+
 def test_soft_spearman_and_pearson_signs() -> None:
     target = torch.linspace(-2, 2, 40).view(-1, 1)
     for term in (losses.soft_spearman, losses.pearson):

@@ -1,0 +1,78 @@
+"""One network of a fold: trained, and its scores of the days it is judged by. Resumable."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from engine.dataset.split import Fold
+from engine.errors import Interrupted
+from engine.files import write_parquet
+from engine.runs.events import FoldStarted, Noted
+from engine.runs.launch import RESUMABLE
+from engine.runs.sink import EventSink
+from engine.runs.store import Run
+from engine.stages.context import StageContext
+from engine.stages.pipeline import Dataset, build_trainer, start_runtime
+from engine.training.trainer import TrainingStopped
+
+
+def score_network(
+    context: StageContext,
+    run: Run,
+    dataset: Dataset,
+    fold: Fold,
+    *,
+    of: int,
+    part: Literal["validation", "test"],
+    sink: EventSink,
+) -> pl.DataFrame:
+    """Scores of one part of one of ``of`` folds, by a network with the configured seed.
+
+    They lie in ``folds/`` of the run: a network that was done before the run was cut off is not trained
+    again, one that was cut off goes on from its last checkpoint.
+    """
+    seed = context.config.training.seed
+    name = f"fold-{fold.index}-seed-{seed}"
+    path = run.path(f"folds/{name}.parquet")
+    if path.is_file():
+        sink.emit(Noted(message=f"{name}: done before"))
+        return pl.read_parquet(path)
+    sink.emit(FoldStarted(fold=fold.index, folds=of, seed=seed))
+    trainer = build_trainer(
+        context,
+        dataset,
+        fold.split,
+        directory=run.path(f"checkpoints/{name}"),
+        runtime=start_runtime(context.config, sink),
+        sink=sink,
+    )
+    try:
+        trainer.run(resume=True)
+    except TrainingStopped as error:
+        hint = f"`atft-tui {run.command} --resume {run.id}`" if run.command in RESUMABLE else ""
+        raise Interrupted(f"{run.id}: stopped in {name}", hint=hint) from error
+    scored = trainer.score(getattr(fold.split, part))
+    frame = scored.to_frame(dataset.features, split=part, fold=fold.index)
+    write_parquet(path, frame)
+    return frame
+
+
+def mean_scores(frames: Sequence[pl.DataFrame], horizons: Sequence[int]) -> pl.DataFrame:
+    """The mean over networks of their scores, each standardised within the day.
+
+    ``frames`` have the same rows ``date, symbol`` in the same order.
+    """
+    columns = [f"score_{h}" for h in horizons]
+    standard = [
+        frame.with_columns(
+            ((pl.col(c) - pl.col(c).mean()) / (pl.col(c).std() + 1e-12)).over("date")
+            for c in columns
+        )
+        for frame in frames
+    ]
+    mean = np.mean([frame.select(columns).to_numpy() for frame in standard], axis=0)
+    return frames[0].with_columns(
+        pl.Series(column, mean[:, i], dtype=pl.Float32) for i, column in enumerate(columns)
+    )

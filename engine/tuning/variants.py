@@ -1,0 +1,68 @@
+"""What a comparison trains: named changes of one configuration, as data."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from engine.config import Block, Config, GraphConfig
+from engine.errors import UsageError
+
+GRAPH_BLOCKS = ("gat", "bypass")
+KINDS: tuple[str, ...] = get_args(GraphConfig.model_fields["kind"].annotation)
+BLOCKS: tuple[str, ...] = get_args(Block)
+REFERENCE = "full"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    name: str
+    changes: dict[str, Any] = field(default_factory=dict)
+    """Dotted key -> value."""
+
+
+def ablations(config: Config) -> list[Variant]:
+    """The configuration itself and what it is without each of its parts.
+
+    Only parts that it has: another kind of graph for the one it uses, each block left out, the graph
+    columns of the projection at their plain scale, and the network of heads alone. A block that is
+    absent from `model.blocks` is the identity in every phase.
+    """
+    blocks = config.model.blocks
+    found = [Variant(name=REFERENCE)]
+    if "gat" in blocks and config.graph.kind != "none":
+        plain = tuple(block for block in blocks if block not in GRAPH_BLOCKS)
+        found.append(
+            Variant(name="graph none", changes={"graph.kind": "none", "model.blocks": plain})
+        )
+        others = [kind for kind in KINDS if kind not in ("none", config.graph.kind)]
+        found += [Variant(name=f"graph {kind}", changes={"graph.kind": kind}) for kind in others]
+    for block in BLOCKS:
+        if block in blocks and block != "gat":
+            rest = tuple(other for other in blocks if other != block)
+            found.append(Variant(name=f"without {block}", changes={"model.blocks": rest}))
+    if {"gat", "bypass"} <= set(blocks) and config.model.graph_scale != 1.0:
+        found.append(Variant(name="graph scale 1", changes={"model.graph_scale": 1.0}))
+    if blocks:
+        found.append(
+            Variant(name="heads alone", changes={"graph.kind": "none", "model.blocks": ()})
+        )
+    return found
+
+
+def sizes(widths: Sequence[int]) -> list[Variant]:
+    """One variant per width of the network; the first is what the others are compared with."""
+    if len(widths) < 2 or len(set(widths)) != len(widths):
+        raise UsageError("--sizes needs at least two different widths, e.g. 64,128,256")
+    return [Variant(name=f"hidden {width}", changes={"model.hidden": width}) for width in widths]
+
+
+def chosen(variants: Sequence[Variant], names: Sequence[str]) -> list[Variant]:
+    """The first variant, the reference, and those that are named."""
+    known = {variant.name: variant for variant in variants}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UsageError(
+            f"--variants: there is no {', '.join(map(repr, unknown))}",
+            hint=f"known: {', '.join(list(known)[1:])}",
+        )
+    return [v for v in variants if v is variants[0] or v.name in names]

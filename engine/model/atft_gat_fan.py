@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from engine.config import ModelConfig
 from engine.errors import ConfigError
+from engine.model.dropout import Dropout
 from engine.model.graph_attention import GraphAttention, ResidualBypass
 from engine.model.heads import QuantileHeads
 from engine.model.normalization import FrequencyAdaptiveNorm, SliceAdaptiveNorm
@@ -67,7 +68,7 @@ class ATFTGATFAN(nn.Module):
         self.san = SliceAdaptiveNorm(window, n_features, C, config.san_slices)
         self.selection = VariableSelection(n_features, C, dropout)
         self.embedding = nn.Linear(n_features + 1, C)
-        self.input_dropout = nn.Dropout(dropout / 2)
+        self.input_dropout = Dropout(dropout / 2)
         self.temporal = TemporalEncoder(C, dropout)
         self.attention = LastStepAttention(C, config.attention_heads, dropout)
         self.gat = GraphAttention(C, config.gat_heads, n_edge_attrs, dropout / 2)

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import GATv2Conv
 from torch_geometric.utils import scatter
 
+from engine.model.dropout import Dropout
 from engine.model.layers import MixingGate
 
 
@@ -30,7 +31,7 @@ class GraphAttention(nn.Module):
         self.norm = nn.LayerNorm(channels)
         self.first = GATv2Conv(channels, channels // first, heads=first, **common)
         self.second = GATv2Conv(channels, channels, heads=second, concat=False, **common)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.out_norm = nn.LayerNorm(channels)
 
     def forward(

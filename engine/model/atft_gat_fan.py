@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from engine.config import ModelConfig
 from engine.errors import ConfigError
+from engine.model.dropout import Dropout
 from engine.model.encoder import SessionEncoder
 from engine.model.graph_attention import AttentionUse, GraphAttention, ResidualBypass
 from engine.model.heads import QuantileHeads
@@ -83,7 +84,7 @@ class ATFTGATFAN(nn.Module):
         self.selection = VariableSelection(n_features, C, dropout)
         self.encoder = SessionEncoder(n_features, C, dropout)
         self.embedding = nn.Linear(n_features + 1, C)
-        self.input_dropout = nn.Dropout(dropout / 2)
+        self.input_dropout = Dropout(dropout / 2)
         self.temporal = TemporalEncoder(C, dropout)
         self.attention = LastStepAttention(C, config.attention_heads, dropout)
         self.window_entry = entry(C, C)

@@ -5,6 +5,8 @@ from typing import cast
 
 from torch import Tensor, nn
 
+from engine.model.dropout import Dropout
+
 WIDTH = 4
 """Width of the first layer, in multiples of the state's channels."""
 
@@ -22,11 +24,11 @@ class SessionEncoder(nn.Module):
             nn.Linear(n_features, WIDTH * channels),
             nn.LayerNorm(WIDTH * channels),
             nn.GELU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(WIDTH * channels, channels),
             nn.LayerNorm(channels),
             nn.GELU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
         )
 
     def forward(self, x_MF: Tensor) -> Tensor:

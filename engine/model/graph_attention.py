@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import GATv2Conv
 from torch_geometric.utils import scatter
 
+from engine.model.dropout import Dropout
 from engine.model.layers import MixingGate
 
 
@@ -50,7 +51,7 @@ class GraphAttention(nn.Module):
         last = GATv2Conv(channels, channels, heads=heads[-1], concat=False, **common)
         self.norm = nn.LayerNorm(channels)
         self.layers = nn.ModuleList([*inner, last])
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.out_norm = nn.LayerNorm(channels)
         self.watch = watch
 

@@ -4,6 +4,8 @@
 import torch
 from torch import Tensor, nn
 
+from engine.model.dropout import Dropout
+
 MIN_SCALE, MIN_FREEDOM = 1e-2, 2.0
 
 
@@ -28,7 +30,7 @@ class QuantileHeads(nn.Module):
         super().__init__()
         self.n_horizons, self.n_levels = n_horizons, len(levels)
         self.median = levels.index(0.5)
-        self.trunk = nn.Sequential(nn.Linear(channels, 2 * channels), nn.ELU(), nn.Dropout(dropout))
+        self.trunk = nn.Sequential(nn.Linear(channels, 2 * channels), nn.ELU(), Dropout(dropout))
         self.out = nn.Linear(2 * channels, n_horizons * len(levels))
         self.student = nn.Linear(2 * channels, 2 * n_horizons) if student_t else None
 

@@ -4,6 +4,8 @@
 import torch
 from torch import Tensor, nn
 
+from engine.model.dropout import Dropout
+
 
 class GatedResidual(nn.Module):
     """``LayerNorm(skip + GLU(W x))``: the update passes through a gate that can close.
@@ -14,13 +16,13 @@ class GatedResidual(nn.Module):
 
     def __init__(self, channels: int, dropout: float) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.linear = nn.Linear(channels, 2 * channels)
         self.norm = nn.LayerNorm(channels)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        update, gate = self.linear(self.dropout(x)).chunk(2, dim=-1)
-        return self.norm(skip + update * torch.sigmoid(gate))  # type: ignore[no-any-return]
+        update = torch.nn.functional.glu(self.linear(self.dropout(x)), dim=-1)
+        return self.norm(skip + update)  # type: ignore[no-any-return]
 
 
 class GatedResidualNetwork(nn.Module):
@@ -36,7 +38,7 @@ class GatedResidualNetwork(nn.Module):
         self.gate = GatedResidual(channels, dropout)
 
     def forward(self, a: Tensor) -> Tensor:
-        hidden = self.outer(torch.nn.functional.elu(self.inner(a)))
+        hidden = self.outer(torch.nn.functional.elu(self.inner(a), inplace=True))
         return self.gate(hidden, a)  # type: ignore[no-any-return]
 
 

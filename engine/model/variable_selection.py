@@ -4,6 +4,8 @@
 import torch
 from torch import Tensor, nn
 
+from engine.model.dropout import Dropout
+
 
 class VariableSelection(nn.Module):
     """Weights per feature from the window's last values and means, then one shared embedding.
@@ -22,7 +24,7 @@ class VariableSelection(nn.Module):
         self.scorer = nn.Sequential(
             nn.Linear(2 * n_features, channels),
             nn.ELU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(channels, n_features),
         )
         for parameter in self.scorer[-1].parameters():

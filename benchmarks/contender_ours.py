@@ -1,0 +1,47 @@
+"""Ours as a contender: `python -m benchmarks.contender_ours MODE THREADS CASE...`.
+
+Words: `step`, `score`; `gemm` answers with the GFLOP/s of a square product, `threads` with torch's
+number of threads, `peak` with the largest resident MiB so far.
+"""
+
+import sys
+import time
+from typing import Literal, cast
+
+from engine.threads import limit_threads
+
+limit_threads(safe=sys.argv[1] == "safe")
+
+import torch  # noqa: E402 - after the thread limits
+
+from benchmarks.speed_case import Case, gemm_gflops, timed_network  # noqa: E402
+from engine.training.machine import peak_memory_mib  # noqa: E402
+
+
+def main() -> None:
+    mode, threads, *words = sys.argv[1:]
+    network = timed_network(
+        Case.parse(words), cast(Literal["safe", "optimized"], mode), threads=int(threads)
+    )
+    works = {"step": network.step, "score": network.score}
+    answers = {
+        "gemm": gemm_gflops,
+        "threads": torch.get_num_threads,
+        "peak": peak_memory_mib,
+    }
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    for line in sys.stdin:
+        word = line.strip()
+        if word in works:
+            wall, cpu = time.perf_counter(), time.process_time()
+            works[word]()
+            answer = f"{time.perf_counter() - wall} {time.process_time() - cpu}"
+        else:
+            answer = str(answers[word]())
+        sys.stdout.write(answer + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""The training step that is timed: sizes, a random batch of whole days, and a stepper on it.
+
+The step is the trainer's own (`Stepper`): forward, all loss terms, backward, clipping, AdamW.
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+from typing import Literal, cast
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from engine.config import Config
+from engine.config_file import resolve
+from engine.dataset.batch import Batch
+from engine.features.feature_set import FeatureSet
+from engine.model.build import build_model
+from engine.training.device import apply_mode
+from engine.training.optimizer import build_optimizer
+from engine.training.step import Stepper
+
+RATE = 1e-4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    stocks: int = 1000
+    days: int = 1
+    """Whole days in one optimiser step."""
+    window: int = 20
+    features: int = 110
+    hidden: int = 64
+    degree: int = 10
+
+    @property
+    def samples(self) -> int:
+        return self.stocks * self.days
+
+    def arguments(self) -> list[str]:
+        return [str(value) for value in astuple(self)]
+
+    @classmethod
+    def parse(cls, words: Sequence[str]) -> "Case":
+        names = [field.name for field in fields(cls)]
+        return cls(**dict(zip(names, map(int, words), strict=True)))
+
+    def config(self) -> Config:
+        """The `base` preset, every block on, at this case's window and width."""
+        overrides = [f"split.window={self.window}", f"model.hidden={self.hidden}"]
+        return resolve([], preset="base", overrides=overrides).config
+
+
+def random_batch(case: Case, config: Config) -> Batch:
+    """Normal features and labels; each stock listens to ``degree`` others of its day."""
+    torch.manual_seed(0)
+    rows, H = case.samples, len(config.labels.horizons)
+    target_E = torch.arange(rows).repeat_interleave(case.degree)
+    step_E = torch.arange(1, case.degree + 1).repeat(rows) * 7 % max(case.stocks - 1, 1) + 1
+    source_E = target_E // case.stocks * case.stocks + (target_E + step_E) % case.stocks
+    return Batch(
+        dates=(),
+        sessions=tuple(range(case.days)),
+        day_ptr=tuple(case.stocks * d for d in range(case.days + 1)),
+        symbol_M=torch.arange(rows) % case.stocks,
+        x_MTF=torch.randn(rows, case.window, case.features),
+        mask_MT=torch.ones(rows, case.window),
+        y_MH=torch.randn(rows, H) * 0.02,
+        target_MH=torch.randn(rows, H),
+        edge_index_2E=torch.stack([source_E, target_E]),
+        edge_attr_EK=torch.rand(target_E.numel(), 3),
+    )
+
+
+@dataclass(slots=True)
+class TimedNetwork:
+    """The whole network in one mode on one batch."""
+
+    stepper: Stepper
+    batch: Batch
+
+    def step(self) -> None:
+        self.stepper(self.batch, RATE, halves=False, monitor=False)
+
+    def score(self) -> None:
+        """Inference of the batch, as validation and `predict` do it."""
+        self.stepper.model.eval()
+        with torch.inference_mode():
+            self.stepper.model(self.batch)
+
+
+def timed_network(
+    case: Case, mode: Literal["safe", "optimized"], *, threads: int | None = None
+) -> TimedNetwork:
+    """``threads``: other than the mode's own number, for comparisons at equal threads."""
+    config = case.config()
+    runtime = apply_mode(mode, torch.device("cpu"), 0)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    model = build_model(config, case.features)
+    stepper = Stepper(
+        config=config,
+        features=cast(FeatureSet, None),  # only read when a step is halved, which no case does
+        graphs=None,
+        model=model,
+        runtime=runtime,
+        optimizer=build_optimizer(model, learning_rate=RATE, weight_decay=1e-2),
+    )
+    return TimedNetwork(stepper, random_batch(case, config))
+
+
+def gemm_gflops(size: int = 2048, repeats: int = 5) -> float:
+    """Best float32 throughput of a square matrix product with the threads set now, GFLOP/s."""
+    a, b = torch.randn(size, size), torch.randn(size, size)
+    out = torch.empty(size, size)
+
+    best = float("inf")
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        torch.mm(a, b, out=out)
+        best = min(best, time.perf_counter() - start)
+    return 2.0 * size**3 / best / 1e9
+
+
+def step_gflop(case: Case) -> float:
+    """Floating-point operations of the matrix products of one training step, 1e9.
+
+    Counted on the eager network by `FlopCounterMode`, which knows matrix products and nothing else:
+    activations, norms, softmax, dropout, gathers, losses and the optimiser count as 0.
+    """
+    network = timed_network(case, "safe")
+    with FlopCounterMode(display=False) as counter:
+        network.step()
+    return float(counter.get_total_flops()) / 1e9
+
+
+def case_parser(description: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=description)
+    for field in fields(Case):
+        parser.add_argument(f"--{field.name}", type=int, default=field.default)
+    return parser
+
+
+def case_of(arguments: argparse.Namespace) -> Case:
+    return Case(**{field.name: getattr(arguments, field.name) for field in fields(Case)})

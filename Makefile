@@ -4,6 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo-workspace
 WORKSPACE ?= workspace
+HPO_TRIALS ?= 20
+HPO_STUDY ?= default
+HPO_PRESET ?= cpu-small
+HPO_JOBS ?= 1
+HPO_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: demo test lint types imports unit bench hpo-run clean
@@ -31,13 +36,10 @@ bench: $(VENV)/.installed-dev
 	for file in benchmarks/bench_*.py; do \
 	  $(BIN)/python -m "benchmarks.$$(basename "$$file" .py)" || exit 1; done
 
-# A small grid over learning rate and width on the data of WORKSPACE; every cell is a run of the store.
+# A search of settings on the data of WORKSPACE until HPO_TRIALS trials have ended; the same again goes on.
 hpo-run: $(VENV)/.installed
-	for rate in 5e-4 1e-3 2e-3; do for hidden in 32 64; do \
-	  $(BIN)/atft-tui train --workspace "$(WORKSPACE)" --preset cpu-small \
-	    --set training.learning_rate=$$rate --set model.hidden=$$hidden || exit 1; \
-	done; done
-	$(BIN)/atft-tui runs --workspace "$(WORKSPACE)"
+	$(BIN)/atft-tui tune --workspace "$(WORKSPACE)" --study "$(HPO_STUDY)" --trials "$(HPO_TRIALS)" \
+	  --jobs "$(HPO_JOBS)" $(if $(HPO_PRESET),--preset "$(HPO_PRESET)") $(HPO_ARGS)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

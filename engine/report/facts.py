@@ -44,6 +44,8 @@ class Facts:
     ablations: tuple[dict[str, Any], ...]
     """Other runs on the same features and days whose network or graph differs: what, RankIC, Sharpe."""
     config: dict[str, Any] = field(default_factory=dict)
+    comparisons: tuple[dict[str, Any], ...] = ()
+    """Comparisons of sizes and of ablations on the same features, newest first."""
 
     @property
     def model(self) -> str:
@@ -81,6 +83,7 @@ def gather(workspace: Path, run: Run) -> Facts:
         trials=read_trials(run),
         ablations=_ablations(workspace, run, train),
         config=run.config().model_dump(mode="json"),
+        comparisons=_comparisons(workspace, train),
     )
 
 
@@ -149,6 +152,8 @@ def _ablations(workspace: Path, run: Run, train: dict[str, Any]) -> tuple[dict[s
         summary = other.path("train.json")
         if other.id == run.id or other.command != run.command or not summary.is_file():
             continue
+        if "comparison" in other.manifest:  # told together, with its interval
+            continue
         theirs = read_json(summary)
         same = all(
             theirs.get(key) == train.get(key) for key in ("features_fingerprint", "splits", "model")
@@ -175,3 +180,17 @@ def _ablations(workspace: Path, run: Run, train: dict[str, Any]) -> tuple[dict[s
         if len(rows) == MAX_ABLATIONS:
             break
     return tuple(rows)
+
+
+def _comparisons(workspace: Path, train: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    """What `compare` left of trainings on the features of this run."""
+    paths = sorted(
+        (workspace / "compare").glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True
+    )
+    found = [read_json(path) for path in paths]
+    return tuple(
+        made
+        for made in found
+        if made.get("kind") in ("sizes", "ablations")
+        and made.get("data_fingerprint") == train.get("features_fingerprint")
+    )

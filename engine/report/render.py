@@ -74,6 +74,7 @@ def as_json(facts: Facts, *, created: dt.datetime) -> dict[str, Any]:
         "months": facts.months,
         "trials": facts.trials,
         "ablations": list(facts.ablations),
+        "comparisons": list(facts.comparisons),
         "manifest": facts.manifest,
         "config": facts.config,
     }

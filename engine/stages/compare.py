@@ -7,7 +7,8 @@ The id is a digest of what is compared on which data. The same command again fin
 and trains only what is missing.
 """
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -140,7 +141,10 @@ def _train_and_judge(context: StageContext, request: Request) -> Outcome:
         "seeds": request.seeds,
         "plan": plan,
         "data": features.fingerprint,
-        **{name: getattr(context.config, name).model_dump(mode="json") for name in JUDGED_BY},
+        **{
+            name: getattr(context.config, name).model_dump(mode="json", exclude={"device"})
+            for name in JUDGED_BY
+        },
     }
     name = f"{request.kind}-{digest(wanted)[:8]}"
     directory = context.workspace / "compare"
@@ -184,37 +188,40 @@ class Comparison:
 
     def train(self, shelf: Shelf, jobs: int) -> list[Trained]:
         """Everything that is not done yet; Interrupted when stopped."""
-        total = len(self.variants) * len(self.seeds)
         self.sink.emit(StageStarted(stage="compare"))
         trained = {variant.name: Trained(variant=variant) for variant in self.variants}
-        done = 0
 
         def watch(run: Run, event: RunEvent) -> bool:
-            tags = run.manifest
-            note = f"{tags['variant']} seed {tags['seed']}"
-            if isinstance(event, FoldStarted):
-                note += f" fold {event.fold + 1} of {event.folds}"
-            if isinstance(event, EpochEvaluated):
-                note += f" epoch {event.epoch} RankIC {event.rank_ic:+.4f} ± {event.rank_ic_se:.4f}"
             if isinstance(event, FoldStarted | EpochEvaluated):
-                self.sink.emit(Advanced(stage="compare", done=done, total=total, note=note))
+                self._advance(trained, f"{run.manifest['variant']} {_place(event)}")
             return True
 
-        runs = self._runs(trained)
         try:
-            for run in workers(self.context, jobs, shelf).each(runs, watch):
-                done += 1
+            for run in workers(self.context, jobs, shelf).each(self._missing(trained), watch):
                 self._note(trained[run.manifest["variant"]], run)
-                self.sink.emit(Advanced(stage="compare", done=done, total=total))
+                self._advance(trained, "")
         except Interrupted as error:
             raise Interrupted(
-                f"comparison {self.name}: stopped after {done} of {total} runs",
+                f"comparison {self.name}: stopped after {self._ended(trained)} of {self._total} runs",
                 hint="the same command again goes on",
             ) from error
+        for one in trained.values():
+            one.runs.sort(key=lambda pair: pair[0])  # processes end in any order
         return list(trained.values())
 
-    def _runs(self, trained: dict[str, Trained]) -> Iterator[Run]:
-        """The run of each variant and seed, made where there is none.
+    @property
+    def _total(self) -> int:
+        return len(self.variants) * len(self.seeds)
+
+    def _ended(self, trained: Mapping[str, Trained]) -> int:
+        return sum(len(one.runs) + len(one.errors) for one in trained.values())
+
+    def _advance(self, trained: Mapping[str, Trained], note: str) -> None:
+        done = self._ended(trained)
+        self.sink.emit(Advanced(stage="compare", done=done, total=self._total, note=note))
+
+    def _missing(self, trained: Mapping[str, Trained]) -> Iterator[Run]:
+        """The runs that are not done, made where there is none; those that are done are noted.
 
         Variants outside, seeds inside: runs with the same inputs follow each other.
         """
@@ -223,22 +230,29 @@ class Comparison:
             (run.manifest["variant"], run.manifest["seed"]): run
             for run in store.tagged(self.command, comparison=self.name)
         }
-        for variant in self.variants:
-            for seed in self.seeds:
-                if self.context.stop.requested:
-                    raise Interrupted("stopped between two runs")
-                run = known.get((variant.name, seed))
-                if run is None:
-                    try:
-                        changes = {**variant.changes, "training.seed": seed}
-                        config = override(self.context.config, changes, origin=variant.name)
-                    except ConfigError as error:
-                        trained[variant.name].errors.append(error.message)
-                        self.sink.emit(Warned(code="config", message=error.message))
-                        break
-                    tags = {"comparison": self.name, "variant": variant.name, "seed": seed}
-                    run = store.create(self.command, config, {**tags, "plan": self.plan})
+        for variant, seed in itertools.product(self.variants, self.seeds):
+            if self.context.stop.requested:
+                raise Interrupted("stopped between two runs")
+            run = known.get((variant.name, seed))
+            if run is not None and run.status() == "done":
+                self._note(trained[variant.name], run)
+            elif run is not None:
                 yield run
+            else:
+                try:
+                    run = self._create(variant, seed)
+                except ConfigError as error:
+                    trained[variant.name].errors.append(f"seed {seed}: {error.message}")
+                    self.sink.emit(Warned(code="config", message=error.message))
+                    continue
+                yield run
+
+    def _create(self, variant: Variant, seed: int) -> Run:
+        """A new run of a variant. One that the configuration does not take is a ConfigError."""
+        changes = {**variant.changes, "training.seed": seed}
+        config = override(self.context.config, changes, origin=variant.name)
+        tags = {"comparison": self.name, "variant": variant.name, "seed": seed}
+        return self.context.store.create(self.command, config, {**tags, "plan": self.plan})
 
     def _note(self, variant: Trained, run: Run) -> None:
         """Remember and tell how a run ended."""
@@ -262,3 +276,10 @@ class Comparison:
                 error=error,
             )
         )
+
+
+def _place(event: FoldStarted | EpochEvaluated) -> str:
+    if isinstance(event, FoldStarted):
+        return f"fold {event.fold + 1} of {event.folds}, seed {event.seed}"
+    figure = f"RankIC {event.rank_ic:+.4f} ± {event.rank_ic_se:.4f} (n={event.n_dates})"
+    return f"epoch {event.epoch} {figure}"

@@ -245,6 +245,7 @@ def _deviation(values: Sequence[float]) -> float | None:
 
 
 def _frame(series: Mapping[tuple[str, str], Daily]) -> pl.DataFrame:
+    """``date, split, variant, seed, rank_ic``; seed null: mean of the seeds' scores; null = undefined."""
     parts = []
     for (name, split), daily in series.items():
         for seed, values_D in [(None, daily.mean_D), *daily.seeds.items()]:
@@ -256,7 +257,7 @@ def _frame(series: Mapping[tuple[str, str], Daily]) -> pl.DataFrame:
                     pl.lit(split).alias("split"),
                     pl.lit(name).alias("variant"),
                     pl.lit(seed, pl.Int64).alias("seed"),
-                    "rank_ic",
+                    pl.col("rank_ic").fill_nan(None),
                 )
             )
     return pl.concat(parts)

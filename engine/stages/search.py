@@ -111,6 +111,9 @@ class Search:
         if words:
             self._tell(asked, "failed", run=run, error=words)
             return
+        if not run.path(RESULT).is_file() and run.path(PRUNED).is_file():
+            self._tell(asked, "pruned", run=run)  # its process was told before it could listen
+            return
         if not run.path(RESULT).is_file():
             raise EnvironmentProblem(
                 f"{run.id}: ended without a result", hint=f"see {run.log_path}"

@@ -10,7 +10,7 @@ import pytest
 from engine.commands import COMMANDS, Command
 from engine.errors import EngineError
 
-HEAVY = ("torch", "pandas", "vectorbt", "numba", "polars", "numpy", "sklearn", "lightgbm")
+HEAVY = ("torch", "pandas", "vectorbt", "numba", "polars", "numpy", "sklearn", "lightgbm", "optuna")
 
 
 def loaded_by(module: str) -> set[str]:

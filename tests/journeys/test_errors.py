@@ -27,6 +27,8 @@ from tests.journeys.command import SETTINGS, atft, start, start_run, wait_for_ev
         (["report", "../../etc"], 2, "is not a run id"),
         (["walkforward", "--step", "soon"], 2, "soon"),
         (["preflight"], 6, "ingest"),
+        (["tune"], 3, "ingest"),
+        (["compare"], 2, "sizes, ablations"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, list) else "",
 )

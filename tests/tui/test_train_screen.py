@@ -13,9 +13,18 @@ from textual.widgets import Static
 from atft_tui.app import CockpitApp
 from atft_tui.screens.train import TABS, TrainScreen
 from atft_tui.widgets.panel import StatePanel
-from engine.runs.events import Noted, PhaseStarted, RunEvent, RunFinished, StepLogged, Warned
+from engine.runs.events import (
+    Advanced,
+    Noted,
+    PhaseStarted,
+    RunEvent,
+    RunFinished,
+    StageStarted,
+    StepLogged,
+    Warned,
+)
 from engine.runs.store import Run
-from tests.engine.runs.samples import started, step_events, training
+from tests.engine.runs.samples import searching, started, step_events, training
 from tests.tui.conftest import MakeRun, append
 
 EVENTS = training()
@@ -226,3 +235,22 @@ async def test_closing_and_opening_again_shows_the_same(workspace: Path, make_ru
             await pilot.press("escape")
             await asyncio.sleep(0)
     assert states[0] == states[1]
+
+
+async def test_a_search_tells_its_trials(workspace: Path, make_run: MakeRun) -> None:
+    run = make_run(
+        [
+            started(),
+            *searching(),
+            StageStarted(stage="tune"),
+            Advanced(stage="tune", done=4, total=20, note="trial 4 fold 1 of 3"),
+        ],
+        command="tune",
+    )
+    with run.lock():
+        async with CockpitApp(workspace).run_test(size=(160, 48)) as pilot:
+            text = shown(await open_run(pilot, run))
+    assert "trial 2: +0.0120, RankIC +0.0200 ± 0.0080 (n=252) best" in text
+    assert "trial 3: loss nan is not finite" in text
+    assert "tune" in text
+    assert "4/20" in text.replace(" ", "")

@@ -1,7 +1,7 @@
 """The body of the report as data, in order."""
 
 from engine.report.facts import Facts
-from engine.report.sections import evidence, money, scores
+from engine.report.sections import comparisons, evidence, money, scores
 from engine.report.sections.section import Section
 
 __all__ = ["Section", "sections"]
@@ -22,6 +22,8 @@ ALWAYS = (
     scores.heads,
     scores.epochs,
     scores.ablations,
+    comparisons.ablations,
+    comparisons.sizes,
     evidence.split,
     evidence.audit,
     evidence.health,

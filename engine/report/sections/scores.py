@@ -145,6 +145,9 @@ def epochs(facts: Facts) -> Section:
 
 
 def ablations(facts: Facts) -> Section:
+    """Single runs that differ in a part; left out where a comparison says it with intervals."""
+    if not facts.ablations and any(made["kind"] == "ablations" for made in facts.comparisons):
+        return Section(title="")
     rows = [
         (row["change"], rank_ic(row["test"]), shown(row["sharpe"]), row["run_id"])
         for row in facts.ablations

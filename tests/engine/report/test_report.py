@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from engine.report import charts, render
 from engine.report.answers import answers, rank_ic
 from engine.report.facts import Facts
 from engine.runs.events import EpochEvaluated
-from tests.engine.report.samples import CREATED, facts, figures, swept
+from tests.engine.report.samples import CREATED, NASTY, facts, figures, swept
 from tests.engine.runs.samples import evaluated
 
 
@@ -129,3 +130,40 @@ def test_the_audit_says_what_was_not_checked() -> None:
     assert "Verdict: failed; made 2026-01-05 on snapshot 24158fa351460987." in text
     for row in ("| features | FAILED |", "| graph | passed |", "| scores | - |"):
         assert row in text, row
+
+
+def compared(kind: str = "ablations") -> dict[str, Any]:
+    gap = {"difference": -0.0123, "low": -0.0200, "high": -0.0010, "se": 0.005, "n_dates": 252,
+           "by_seed": [-0.01, -0.02], "seed_deviation": 0.007, "direction": "worse"}  # fmt: skip
+    level = {
+        "rank_ic": 0.02,
+        "rank_ic_se": 0.01,
+        "n_dates": 252,
+        "by_seed": [0.02],
+        "seed_deviation": None,
+    }
+    rows = [
+        {"name": "full", "parameters": 12345, "test": level, "difference": {}, "errors": []},
+        {"name": NASTY, "parameters": 999, "test": level, "difference": {"test": gap}, "errors": [],
+         "verdict": "earns its place"},
+        {"name": "broken", "parameters": None, "test": None, "difference": {"test": None},
+         "errors": ["start-up assertions failed"], "verdict": "not trained"},
+    ]  # fmt: skip
+    return {"id": f"{kind}-0", "kind": kind, "reference": "full", "confidence": 0.9, "seeds": 2,
+            "score_horizon": 5, "variants": rows}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "title"), [("ablations", "What each part is worth"), ("sizes", "Size of the network")]
+)
+def test_a_comparison_is_told_with_intervals_and_what_failed(kind: str, title: str) -> None:
+    text = render.markdown(facts(comparisons=(compared(kind),)), created=CREATED)
+    _, _, section = text.partition(title)
+    section = section.partition("\n## ")[0]
+    assert "-0.0123 [-0.0200, -0.0010]" in section
+    assert "earns its place" in section
+    assert "broken: start-up assertions failed" in section
+    assert "0.2 miss zero by chance" in section
+    assert title not in render.markdown(facts(), created=CREATED)
+    page = render.html(facts(comparisons=(compared(kind),)), created=CREATED)
+    assert "<script" not in page

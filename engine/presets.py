@@ -5,10 +5,8 @@ from typing import Any
 PRESETS: dict[str, dict[str, Any]] = {
     "cpu-small": {
         "features.breadth": "core",
-        "model.hidden": 32,
-        "training.day_stride": 4,
-        "training.learning_rate": 1e-3,
-        "training.epochs": (3, 2, 4, 2),
+        "model.hidden": 64,
+        "training.epochs": (6, 2, 3, 1),
     },
     "base": {"model.hidden": 64, "model.gat_heads": (4, 2)},
     "large": {"model.hidden": 256, "model.attention_heads": 8, "model.gat_heads": (8, 4)},
@@ -26,7 +24,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "split.test_sessions": 252,
         "model.dropout": 0.4,
         "training.learning_rate": 1e-3,
-        "training.epochs": (1, 1, 4, 1),
     },
 }
 """``training.epochs`` is short for the epochs of the phases, in order."""

@@ -91,16 +91,13 @@ class PhaseConfig(Table):
     """Epochs without a better smoothed validation RankIC before the phase ends."""
 
 
-_CORE: tuple[Block, ...] = ("selection", "temporal", "attention")
-_NORM: tuple[Block, ...] = ("fan", "san")
-_GRAPH: tuple[Block, ...] = ("gat", "bypass")
+_WINDOW: tuple[Block, ...] = ("fan", "san", "selection", "temporal", "attention")
+_ALL: tuple[Block, ...] = (*_WINDOW, "gat", "bypass")
 DEFAULT_PHASES = (
-    PhaseConfig(name="baseline", blocks=_CORE, epochs=6),
-    PhaseConfig(name="adaptive-norm", blocks=(*_NORM, *_CORE), epochs=6),
-    PhaseConfig(name="gat", blocks=(*_NORM, *_CORE, *_GRAPH), epochs=8),
-    PhaseConfig(
-        name="fine-tune", blocks=(*_NORM, *_CORE, *_GRAPH), epochs=4, learning_rate_scale=0.25
-    ),
+    PhaseConfig(name="baseline", blocks=(), epochs=6),
+    PhaseConfig(name="adaptive-norm", blocks=_WINDOW, epochs=4, trained_scale=0.1),
+    PhaseConfig(name="gat", blocks=_ALL, epochs=4, trained_scale=0.1),
+    PhaseConfig(name="fine-tune", blocks=_ALL, epochs=2, learning_rate_scale=0.1),
 )
 
 

@@ -88,4 +88,4 @@ def _by_age(
 def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:
     """``value`` for each group, times the group's own scale."""
     for group in optimizer.param_groups:
-        group["lr"] = value * group[SCALE]
+        group["lr"] = value * group.get(SCALE, 1.0)

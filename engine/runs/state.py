@@ -25,7 +25,6 @@ from engine.runs.events import (
     RunEvent,
     RunFinished,
     RunStarted,
-    ScoreboardJudged,
     StageStarted,
     StepLogged,
     Warned,
@@ -87,7 +86,6 @@ class RunState:
     warnings: tuple[Warned, ...] = ()
     diagnoses: tuple[Diagnosed, ...] = ()
     """What the doctor found, in order."""
-    scoreboard: ScoreboardJudged | None = None
     log: tuple[LogLine, ...] = ()
     first_step_at: str = ""
     """When this process logged its first step; with `first_step_done` the base of the ETA."""
@@ -193,8 +191,6 @@ def advance(state: RunState, event: RunEvent) -> RunState:
         case Diagnosed():
             before = (d for d in state.diagnoses if (d.code, d.step) != (event.code, event.step))
             return replace(state, diagnoses=(*before, event)[-MAX_FINDINGS:])
-        case ScoreboardJudged():
-            return replace(state, scoreboard=event)
         case RunFinished():
             return replace(state, finished=event, advanced=None)
         case _:

@@ -1,6 +1,6 @@
 """What training and scoring stages share: from the store to a dataset, and one fitted network."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from engine.runs.store import Run
 from engine.stages.context import StageContext
 from engine.training.device import Runtime, apply_mode, choose_device
 from engine.training.machine import MachineProbe
+from engine.training.permutation import permuted_labels
 from engine.training.progress import Progress
 from engine.training.snapshots import Snapshots
 from engine.training.startup import check_startup
@@ -73,6 +74,14 @@ def load_dataset(
         features=features.loaded() if in_memory else features,
         graphs=graphs if with_graph and uses_graph(config) else None,
     )
+
+
+def as_taught(dataset: Dataset, split: Split, config: Config) -> Dataset:
+    """What is learned from: the data set itself, or for a permutation test one without a signal."""
+    if not config.training.permute_labels:
+        return dataset
+    features = permuted_labels(dataset.features, split.train, config.training.seed)
+    return replace(dataset, features=features)
 
 
 def uses_graph(config: Config) -> bool:

@@ -18,6 +18,7 @@ from engine.runs.store import Run
 from engine.stages.context import Outcome, StageContext, open_or_create, run_session
 from engine.stages.pipeline import (
     Dataset,
+    as_taught,
     build_trainer,
     load_dataset,
     start_runtime,
@@ -26,7 +27,7 @@ from engine.stages.pipeline import (
 from engine.stages.text import rank_ic, table
 from engine.stages.train import provenance
 from engine.training.baselines import compute_baselines
-from engine.training.evaluate import by_horizon, evaluate, paired_rank_ic
+from engine.training.evaluate import against_baselines, anatomy, by_horizon, evaluate
 from engine.training.trainer import TrainingStopped
 
 SESSIONS = {"y": 252, "m": 21, "": 1}
@@ -165,7 +166,7 @@ def _score_network(
     sink.emit(Noted(message=name))
     trainer = build_trainer(
         context,
-        dataset,
+        as_taught(dataset, fold.split, context.config),
         fold.split,
         directory=run.path(f"checkpoints/{name}"),
         runtime=start_runtime(context.config, sink),
@@ -189,7 +190,11 @@ def _baselines(
     sink.emit(StageStarted(stage="baselines"))
     parts = [
         compute_baselines(
-            dataset.features, fold.split, config=context.config, fold=fold.index, sink=sink
+            as_taught(dataset, fold.split, context.config).features,
+            fold.split,
+            config=context.config,
+            fold=fold.index,
+            sink=sink,
         )
         for fold in folds
     ]
@@ -231,14 +236,7 @@ def _summarise(
         rows = scores.filter(pl.col("fold") == fold.index)
         figures = evaluate(rows, features, null_draws=draws, seed=seed, horizons=[h])["test"]
         per_fold.append({"fold": fold.index, **by_horizon({h: figures[h]})[str(h)]})
-    table: dict[str, Any] = {}
-    for (name,), rows in baselines.group_by("name", maintain_order=True) if len(baselines) else ():
-        theirs = evaluate(rows, features, null_draws=draws, seed=seed, horizons=[h])["test"]
-        difference = paired_rank_ic(scores, rows, features, horizon=h)
-        table[str(name)] = {
-            "test": by_horizon({h: theirs[h]})[str(h)],
-            "test_difference": difference,
-        }
+    table = against_baselines(scores, baselines, features, config)
     return {
         "run_id": run.id,
         "status": "done",
@@ -246,6 +244,8 @@ def _summarise(
         "test": by_horizon({h: ours[h]})[str(h)],
         "horizons": {"test": by_horizon(ours)},
         "folds": per_fold,
+        "permuted_labels": config.training.permute_labels,
+        "anatomy": anatomy(scores, features, h),
         "baselines": table,
         **provenance(context, dataset, folds[-1].split),
     }

@@ -61,8 +61,13 @@ class Monitors:
             "gradient": {name: _range(self.gradient(name)) for name in blocks},
             "alpha": {name: _range(values) for name, values in alphas.items()},
             "score_std_ratio": _range(ratios),
-            "diagnoses": [asdict(event) for event in self.diagnoses],
+            "diagnoses": [_words(event) for event in self.diagnoses],
         }
+
+
+def _words(event: Diagnosed) -> dict[str, Any]:
+    """Without its place in the stream, which a resume moves."""
+    return {key: value for key, value in asdict(event).items() if key not in ("seq", "at")}
 
 
 def _put(points: list[S], event: S) -> None:

@@ -188,9 +188,6 @@ def advance(state: RunState, event: RunEvent) -> RunState:
             return replace(state, checkpoint=event)
         case Warned():
             return replace(state, warnings=(*state.warnings, event)[-MAX_FINDINGS:])
-        case Diagnosed():
-            before = (d for d in state.diagnoses if (d.code, d.step) != (event.code, event.step))
-            return replace(state, diagnoses=(*before, event)[-MAX_FINDINGS:])
         case RunFinished():
             return replace(state, finished=event, advanced=None)
         case _:
@@ -210,8 +207,11 @@ def _advance_training(state: RunState, event: RunEvent) -> RunState:
         case GatesLogged():
             return replace(state, gates=_append(state.gates, event))
         case EpochEvaluated():
-            before = tuple(e for e in state.epochs if e.epoch < event.epoch)
-            return replace(state, epochs=(*before, event)[-MAX_EPOCHS:])
+            earlier = tuple(e for e in state.epochs if e.epoch < event.epoch)
+            return replace(state, epochs=(*earlier, event)[-MAX_EPOCHS:])
+        case Diagnosed():
+            others = (d for d in state.diagnoses if (d.code, d.step) != (event.code, event.step))
+            return replace(state, diagnoses=(*others, event)[-MAX_FINDINGS:])
         case _:
             return state
 

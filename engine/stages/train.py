@@ -30,8 +30,9 @@ from engine.stages.pipeline import (
     write_predictions,
 )
 from engine.stages.text import training_text
+from engine.training.anatomy import anatomy
 from engine.training.baselines import compute_baselines
-from engine.training.evaluate import against_baselines, anatomy, by_horizon, evaluate
+from engine.training.evaluate import against_baselines, by_horizon, evaluate
 from engine.training.machine import peak_memory_mib
 from engine.training.trainer import Trainer, TrainingStopped
 

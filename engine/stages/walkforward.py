@@ -26,8 +26,9 @@ from engine.stages.pipeline import (
 )
 from engine.stages.text import rank_ic, table
 from engine.stages.train import provenance
+from engine.training.anatomy import anatomy
 from engine.training.baselines import compute_baselines
-from engine.training.evaluate import against_baselines, anatomy, by_horizon, evaluate
+from engine.training.evaluate import against_baselines, by_horizon, evaluate
 from engine.training.trainer import TrainingStopped
 
 SESSIONS = {"y": 252, "m": 21, "": 1}

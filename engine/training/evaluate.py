@@ -9,10 +9,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.config import BacktestConfig, Config
-from engine.evaluation.factor import Mean, by_year, ratio
 from engine.evaluation.inference import compare_paired
-from engine.evaluation.rank_ic import MIN_NAMES, RankICSummary, rank_ic_series, summarise
-from engine.evaluation.ranks import rank_correlation_rows
+from engine.evaluation.rank_ic import RankICSummary, rank_ic_series, summarise
 from engine.features.feature_set import FeatureSet
 
 DEFAULTS = BacktestConfig()
@@ -128,47 +126,6 @@ def against_baselines(
             found[str(horizon)] = {"test": figures, "test_difference": gap}
         table[str(name)] = {**found[str(training.score_horizon)], "horizons": found}
     return table
-
-
-LAGS = (0, 1, 2, 5, 10, 20)
-"""Sessions that a score has aged when its return begins; 0 = what is traded."""
-
-
-def anatomy(frame: pl.DataFrame, features: FeatureSet, horizon: int) -> dict[str, Any]:
-    """What ``score_<horizon>`` of one split is made of.
-
-    ``decay``: RankIC against the returns of every horizon. ``lags``: against returns that begin later.
-    ``skip_ratio``: one session later over the traded entry; far below 1 means that it lives off its
-    first session (bid-ask bounce). ``years``: each calendar year.
-    """
-    sessions, (scores, _) = scored_days(frame, features, horizon)
-    score_DN = np.full((len(sessions), len(features.symbols)), np.nan)
-    place = {symbol: i for i, symbol in enumerate(features.symbols)}
-    ordered = frame.sort("date", "symbol")
-    symbol_M = ordered["symbol"].replace_strict(place, return_dtype=pl.Int64).to_numpy()
-    day_M = np.repeat(np.arange(len(sessions)), [score_N.size for score_N in scores])
-    score_DN[day_M, symbol_M] = np.concatenate(scores)
-    session_D = np.array(sessions)
-
-    def mean(h: int, lag: int) -> Mean:
-        later_D = session_D + lag
-        inside_D = later_D < len(features.dates_S)
-        column = features.horizons.index(h)
-        return_DN = features.forward_return_SNH[later_D[inside_D], :, column].astype(np.float64)
-        daily_D = rank_correlation_rows(score_DN[inside_D], return_DN, MIN_NAMES)
-        return Mean.of(daily_D, lag=h)
-
-    lags = {lag: mean(horizon, lag) for lag in LAGS}
-    h = features.horizons.index(horizon)
-    traded_DN = features.forward_return_SNH[session_D, :, h].astype(np.float64)
-    daily_D = rank_correlation_rows(score_DN, traded_DN, MIN_NAMES)
-    return {
-        "horizon": horizon,
-        "decay": {str(h): asdict(mean(h, 0)) for h in features.horizons},
-        "lags": {str(lag): asdict(value) for lag, value in lags.items()},
-        "skip_ratio": ratio(lags[1], lags[0]),
-        "years": by_year(daily_D, features.dates_S[session_D], horizon=horizon),
-    }
 
 
 def by_horizon(summaries: Mapping[int, RankICSummary]) -> dict[str, dict[str, Any]]:

@@ -7,7 +7,8 @@ import pytest
 from engine.evaluation.inference import compare_paired
 from engine.evaluation.rank_ic import rank_ic_series
 from engine.features.feature_set import FeatureSet
-from engine.training.evaluate import against_baselines, anatomy, paired_rank_ic, scored_days
+from engine.training.anatomy import anatomy
+from engine.training.evaluate import against_baselines, paired_rank_ic, scored_days
 from engine.training.permutation import permuted_labels
 from tests.conftest import World
 

@@ -21,13 +21,14 @@ from atft_tui.screens.runs import MARKS
 from atft_tui.sizes import TALL, WIDE, too_small
 from atft_tui.widgets import panels
 from atft_tui.widgets.chart import meter
+from atft_tui.widgets.doctor_panel import DoctorPanel
 from atft_tui.widgets.panel import StatePanel
 from engine.runs.state import PhaseState, RunState, seconds_between
 from engine.runs.store import Run
 
 TICK_S = 0.25
 """At most one redraw of a panel in this time, however many events came."""
-TABS = ("gradient", "gate", "loss", "spread", "variables", "machine", "log")
+TABS = ("gradient", "gate", "loss", "spread", "variables", "doctor", "machine", "log")
 PHASE_STYLES = {"pending": "dim", "running": "bold", "kept": "green", "rolled back": "yellow"}
 
 
@@ -64,6 +65,7 @@ class TrainScreen(Screen[None]):
             yield panels.MachinePanel(id="machine")
             yield panels.VariablesPanel(id="variables")
             yield panels.LogPanel(id="log")
+            yield DoctorPanel(id="doctor")
         yield Static(id="tabs")
         yield Footer()
 

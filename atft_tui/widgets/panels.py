@@ -7,6 +7,7 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.widgets import chart
+from atft_tui.widgets.doctor_panel import criteria_line
 from atft_tui.widgets.panel import StatePanel
 from atft_tui.widgets.series_plot import line_chart
 from engine.judgement import (
@@ -60,7 +61,7 @@ class VerdictPanel(StatePanel):
 
     def depends(self, state: RunState) -> tuple[object, ...]:
         return (state.epochs, state.phases, state.baselines, state.assertions, state.warnings,
-                state.finished)  # fmt: skip
+                state.diagnoses, state.gradients, state.finished)  # fmt: skip
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
         text = Text()
@@ -94,12 +95,17 @@ class VerdictPanel(StatePanel):
             value = fmt.rank_ic(test["rank_ic"], test["rank_ic_se"], test["n_dates"])
             text.append("test ", style="dim")
             text.append(f"{value}\n", style="bold")
-        last = state.warnings[-1] if state.warnings else None
+        if best is not None:
+            text.append(criteria_line(state, width))
+            text.append("\n")
+        last = state.diagnoses[-1] if state.diagnoses else None
         if last is not None:
-            text.append(f"! {last.code} ", style="bold yellow")
+            text.append(f"! {fmt.clean(last.code)} ", style="bold yellow")
             text.append(f"{fmt.clean(last.message)}\n", style="yellow")
-            if height > 8:
-                text.append(f"{fmt.clean(last.hint)}", style="dim")
+        elif state.warnings:
+            warned = state.warnings[-1]
+            text.append(f"! {fmt.clean(warned.code)} ", style="bold yellow")
+            text.append(f"{fmt.clean(warned.message)}\n", style="yellow")
         return text
 
 

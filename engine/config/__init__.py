@@ -121,8 +121,8 @@ class Config(Table):
     @property
     def baseline_horizons(self) -> tuple[int, ...]:
         """Horizons that every fitted baseline has scores for, increasing."""
-        default = (self.training.score_horizon, self.portfolio.horizon, max(self.labels.horizons))
-        return tuple(sorted(set(self.training.baseline_horizons or default)))
+        more = self.training.baseline_horizons or (max(self.labels.horizons),)
+        return tuple(sorted({self.training.score_horizon, self.portfolio.horizon, *more}))
 
     @property
     def sessions_per_year(self) -> int:

@@ -131,7 +131,7 @@ class TrainingConfig(Table):
     score_horizon: int = Field(5, ge=1)
     """Horizon whose RankIC selects epochs and phases; one of `labels.horizons`. Sessions."""
     baseline_horizons: tuple[int, ...] = ()
-    """Ridge and LightGBM are fitted for these; () = the score, the traded and the longest horizon."""
+    """Ridge and LightGBM are fitted for the score and the traded horizon and these; () = the longest."""
     log_every: int = Field(5, ge=1)
     """Optimiser steps between two monitor events."""
     checkpoint_steps: int = Field(50, ge=1)

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from engine.evaluation.inference import newey_west_se
 from engine.evaluation.rank_ic import MIN_NAMES
 from engine.evaluation.ranks import (
+    QUANTILES,
     average_rank_rows,
     correlation_rows,
+    quantiles,
     rank_correlation_rows,
 )
 
@@ -24,7 +26,6 @@ Matrix = NDArray[np.float64]
 Series = NDArray[np.float64]
 Forward = Callable[[int, int], Matrix]
 """``(horizon, lag)`` -> return from the fill ``lag`` sessions after each session to ``horizon`` later."""
-QUANTILES = 10
 DECAY = (1, 2, 3, 5, 10, 20)
 
 
@@ -105,23 +106,14 @@ def entry_delay(
     found["traded"] = Mean.of(traded_D, lag=horizon)
     return {
         **{name: asdict(mean) for name, mean in found.items()},
-        "microstructure_share": 1.0 - _ratio(found["traded"], found["same_close"]),
-        "skip_ratio": _ratio(found["skipped"], found["traded"]),
+        "microstructure_share": 1.0 - ratio(found["traded"], found["same_close"]),
+        "skip_ratio": ratio(found["skipped"], found["traded"]),
     }
 
 
-def _ratio(top: Mean, bottom: Mean) -> float:
+def ratio(top: Mean, bottom: Mean) -> float:
+    """NaN where the divisor is not above two of its standard errors."""
     return top.value / bottom.value if bottom.value > 2.0 * bottom.se else float("nan")
-
-
-def quantiles(score_DN: Matrix, count: int = QUANTILES) -> NDArray[np.int64]:
-    """1 (worst) .. ``count`` (best) of the day's names, 0 where there is no score or the day has fewer
-    than two names a quantile. Equal scores share a quantile.
-    """
-    n_D1 = np.isfinite(score_DN).sum(axis=1, keepdims=True)
-    share_DN = average_rank_rows(score_DN) / np.maximum(n_D1, 1)
-    place_DN = np.ceil(np.nan_to_num(share_DN) * count - 1e-9).astype(np.int64)
-    return np.where(n_D1 >= 2 * count, place_DN, 0)
 
 
 def quantile_returns(

@@ -1,6 +1,7 @@
 """Standard errors and intervals for series whose days depend on each other."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,45 @@ def paired_difference(a_D: Series, b_D: Series, *, lag: int) -> tuple[float, flo
     if difference_D.size == 0:
         return float("nan"), float("nan")
     return float(difference_D.mean()), newey_west_se(difference_D, lag=lag)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Mean of paired daily differences; every figure NaN without a common day."""
+
+    difference: float
+    se: float
+    """Newey-West standard error."""
+    low: float
+    """Interval of the stationary block bootstrap; NaN below 20 days."""
+    high: float
+    confidence: float
+    n_dates: int
+
+
+def compare_paired(
+    a_D: Series, b_D: Series, *, lag: int, draws: int, confidence: float, seed: int
+) -> Difference:
+    """a - b over the days on which both are defined; blocks of twice ``lag``, at least 5, sessions."""
+    difference_D = a_D - b_D
+    difference_D = difference_D[np.isfinite(difference_D)]
+    mean, se = paired_difference(a_D, b_D, lag=lag)
+    low, high = stationary_bootstrap(
+        difference_D,
+        lambda rows: np.asarray(rows.mean(axis=1)),
+        draws=draws,
+        mean_block=max(5.0, 2.0 * lag),
+        confidence=confidence,
+        seed=seed,
+    )
+    return Difference(
+        difference=mean,
+        se=se,
+        low=low,
+        high=high,
+        confidence=confidence,
+        n_dates=int(difference_D.size),
+    )
 
 
 def bootstrap_indices(

@@ -5,13 +5,15 @@ where unknown. Days are the unit of averaging; a day with fewer than ``MIN_NAMES
 undefined, never as zero.
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.evaluation.inference import newey_west_se
+from engine.evaluation.ranks import QUANTILES, quantiles
 from engine.judgement import is_noise
 
 Array = NDArray[np.floating]
@@ -27,15 +29,30 @@ class RankICSummary:
     """Mean daily Spearman correlation of score and forward return, in [-1, 1]."""
     rank_ic_se: float
     """Newey-West standard error of that mean, lag = horizon (labels of neighbouring days overlap)."""
+    rank_ic_t: float
+    """Mean over that error."""
     icir: float
     """Mean / standard deviation of the daily RankIC (not annualised)."""
     ic: float
     """Mean daily Pearson correlation."""
+    ic_se: float
+    """Newey-West, as above."""
     hit_share: float
-    """Share of days with RankIC > 0; one half is chance."""
+    """Share of days with RankIC > 0."""
+    hit_se: float
+    """Newey-West error of that share."""
+    hit_base: float
+    """The same share for shuffled scores: about one half."""
+    hit_band: float
+    """Half-width of the 95 % band around it."""
+    decile_spread: float
+    """Mean return of the best decile less that of the worst, over the horizon. Fraction."""
+    decile_spread_se: float
     n_dates: int
     null_band: float
     """Half-width of the 95 % band of the mean RankIC when scores are shuffled within each day."""
+    ic_null_band: float
+    """The same of the mean IC."""
 
     @property
     def is_noise(self) -> bool:
@@ -85,47 +102,101 @@ def summarise(
     pearson_D = np.array([_pearson(s, r) for s, r in zip(scores, returns, strict=True)])
     valid_D = daily_D[np.isfinite(daily_D)]
     if valid_D.size == 0:
-        nan = float("nan")
-        return RankICSummary(
-            rank_ic=nan, rank_ic_se=nan, icir=nan, ic=nan, hit_share=nan, n_dates=0, null_band=nan
-        )
-    spread = float(valid_D.std(ddof=1)) if valid_D.size > 1 else float("nan")
+        return _undefined()
+    pearson_D = pearson_D[np.isfinite(pearson_D)]
+    spread_D = decile_spreads(scores, returns)
+    spread_D = spread_D[np.isfinite(spread_D)]
+    deviation = float(valid_D.std(ddof=1)) if valid_D.size > 1 else float("nan")
+    mean, se = float(valid_D.mean()), newey_west_se(valid_D, lag=horizon)
+    null = shuffled(scores, returns, draws=null_draws, seed=seed)
     return RankICSummary(
-        rank_ic=float(valid_D.mean()),
-        rank_ic_se=newey_west_se(valid_D, lag=horizon),
-        icir=float(valid_D.mean()) / spread if spread > 0 else float("nan"),
-        ic=float(np.nanmean(pearson_D)),
+        rank_ic=mean,
+        rank_ic_se=se,
+        rank_ic_t=mean / se if se > 0 else float("nan"),
+        icir=mean / deviation if deviation > 0 else float("nan"),
+        ic=float(pearson_D.mean()) if pearson_D.size else float("nan"),
+        ic_se=newey_west_se(pearson_D, lag=horizon),
         hit_share=float((valid_D > 0).mean()),
+        hit_se=newey_west_se((valid_D > 0).astype(np.float64), lag=horizon),
+        hit_base=null.hit_base,
+        hit_band=null.hit_band,
+        decile_spread=float(spread_D.mean()) if spread_D.size else float("nan"),
+        decile_spread_se=newey_west_se(spread_D, lag=horizon),
         n_dates=int(valid_D.size),
-        null_band=null_band(scores, returns, draws=null_draws, seed=seed),
+        null_band=null.rank_ic,
+        ic_null_band=null.ic,
     )
 
 
-def null_band(scores: Sequence[Array], returns: Sequence[Array], *, draws: int, seed: int) -> float:
-    """95 % quantile of |mean RankIC| over ``draws`` sets of scores shuffled within each day.
+def _undefined() -> RankICSummary:
+    names = [field.name for field in fields(RankICSummary) if field.name != "n_dates"]
+    return RankICSummary(n_dates=0, **dict.fromkeys(names, math.nan))
+
+
+def decile_spreads(scores: Sequence[Array], returns: Sequence[Array]) -> NDArray[np.float64]:
+    """Mean return of the best tenth less that of the worst, each day; NaN below 20 names.
+
+    The decile is that of all scored names; those whose return is unknown are then left out.
+    """
+    out_D = np.full(len(scores), np.nan)
+    for d, (score_N, return_N) in enumerate(zip(scores, returns, strict=True)):
+        place_N = quantiles(score_N.astype(np.float64)[None])[0]
+        known_N = np.isfinite(return_N)
+        best_N, worst_N = (known_N & (place_N == q) for q in (QUANTILES, 1))
+        if best_N.any() and worst_N.any():
+            out_D[d] = return_N[best_N].mean(dtype=float) - return_N[worst_N].mean(dtype=float)
+    return out_D
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Null:
+    """What the same days show when scores are shuffled within each of them. NaN without a day."""
+
+    rank_ic: float
+    """95 % quantile of |mean RankIC|."""
+    ic: float
+    """95 % quantile of |mean IC|."""
+    hit_base: float
+    """Mean share of days with RankIC > 0."""
+    hit_band: float
+    """95 % quantile of that share's distance from its mean."""
+
+
+def shuffled(scores: Sequence[Array], returns: Sequence[Array], *, draws: int, seed: int) -> Null:
+    """Bands over ``draws`` sets of scores shuffled within each day.
 
     The shuffle keeps each day's set of scores and of returns and breaks only their pairing. A draw uses
     one permutation for all days (restricted to the day's size), so that a persistent score keeps the
     serial correlation which overlapping labels turn into a wider band: independent shuffles would make
     the band too narrow.
     """
-    rng = np.random.default_rng(seed)
     days = []
     for score_N, return_N in zip(scores, returns, strict=True):
         valid_N = np.isfinite(score_N) & np.isfinite(return_N)
         if valid_N.sum() >= MIN_NAMES:
-            score_rank_N = _unit(average_ranks(score_N[valid_N]))
-            days.append((score_rank_N, _unit(average_ranks(return_N[valid_N]))))
+            known = (score_N[valid_N].astype(np.float64), return_N[valid_N].astype(np.float64))
+            ranks = tuple(_unit(average_ranks(values_N)) for values_N in known)
+            days.append((*ranks, *(_unit(values_N) for values_N in known)))
     if not days:
-        return float("nan")
-    largest = max(score_N.size for score_N, _ in days)
+        return Null(rank_ic=math.nan, ic=math.nan, hit_base=math.nan, hit_band=math.nan)
+    rng = np.random.default_rng(seed)
+    largest = max(day[0].size for day in days)
     order_KN = np.stack([rng.permutation(largest) for _ in range(draws)])
-    means = np.zeros(draws)
-    for score_N, return_N in days:
+    rank_K, ic_K, hit_K = np.zeros(draws), np.zeros(draws), np.zeros(draws)
+    for score_rank_N, return_rank_N, score_N, return_N in days:
         n = score_N.size
         inside_Kn = order_KN[order_KN < n].reshape(draws, n)
-        means += score_N[inside_Kn] @ return_N / len(days)
-    return float(np.quantile(np.abs(means), 0.95))
+        daily_K = score_rank_N[inside_Kn] @ return_rank_N
+        rank_K += daily_K / len(days)
+        hit_K += (daily_K > 0) / len(days)
+        ic_K += score_N[inside_Kn] @ return_N / len(days)
+    base = float(hit_K.mean())
+    return Null(
+        rank_ic=float(np.quantile(np.abs(rank_K), 0.95)),
+        ic=float(np.quantile(np.abs(ic_K), 0.95)),
+        hit_base=base,
+        hit_band=float(np.quantile(np.abs(hit_K - base), 0.95)),
+    )
 
 
 def _pearson(score_N: Array, return_N: Array) -> float:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 Matrix = NDArray[np.float64]
 
 
+QUANTILES = 10
+"""Deciles, unless something else is asked for."""
 RADIX_BITS = 11
 """Three passes of 11 bits sort a float32."""
 
@@ -105,6 +107,16 @@ def average_rank_rows(values_DN: Matrix) -> Matrix:
         known = np.flatnonzero(np.isfinite(values_DN[d]))
         out_DN[d][known] = _average_ranks(values_DN[d][known])
     return out_DN
+
+
+def quantiles(score_DN: Matrix, count: int = QUANTILES) -> NDArray[np.int64]:
+    """1 (worst) .. ``count`` (best) of the day's names, 0 where there is no score or the day has fewer
+    than two names a quantile. Equal scores share a quantile.
+    """
+    n_D1 = np.isfinite(score_DN).sum(axis=1, keepdims=True)
+    share_DN = average_rank_rows(score_DN) / np.maximum(n_D1, 1)
+    place_DN = np.ceil(np.nan_to_num(share_DN) * count - 1e-9).astype(np.int64)
+    return np.where(n_D1 >= 2 * count, place_DN, 0)
 
 
 @njit(parallel=True, cache=True)

@@ -161,6 +161,8 @@ def _ablations(workspace: Path, run: Run, train: dict[str, Any]) -> tuple[dict[s
         if not same or "test" not in theirs:
             continue
         config, changes = other.config(), []
+        if config.training.permute_labels != mine.training.permute_labels:
+            continue
         if config.graph.kind != mine.graph.kind:
             changes.append(f"graph {config.graph.kind}")
         off = set(mine.model.blocks) - set(config.model.blocks)

@@ -201,6 +201,10 @@ class EpochEvaluated(RunEvent):
     """Mean of the days of this epoch's steps, dropout on."""
     loss: float = math.nan
     """Loss on the split, where it was computed."""
+    ic_se: float = math.nan
+    """Newey-West standard error of `ic`."""
+    ic_null_band: float = math.nan
+    """Half-width of the 95 % band of `ic` with shuffled scores."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,14 +240,6 @@ class Diagnosed(RunEvent):
     action: DoctorAction
     step: int
     epoch: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScoreboardJudged(RunEvent):
-    """The founding document's five criteria, once at the end of a training."""
-
-    criteria: list[dict[str, Any]]
-    """Each ``name, value, se, null_band, threshold, met, evidence``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,6 @@ from engine.runs.events import (
     RunEvent,
     RunFinished,
     RunStarted,
-    ScoreboardJudged,
     StageStarted,
     StepLogged,
     TrialFinished,
@@ -92,7 +91,6 @@ class RunState:
     warnings: tuple[Warned, ...] = ()
     diagnoses: tuple[Diagnosed, ...] = ()
     """What the doctor found, in order."""
-    scoreboard: ScoreboardJudged | None = None
     trials: tuple[TrialFinished, ...] = ()
     """Of a search, in order of their end."""
     variants: tuple[VariantFinished, ...] = ()
@@ -199,11 +197,6 @@ def advance(state: RunState, event: RunEvent) -> RunState:
             return replace(state, checkpoint=event)
         case Warned():
             return replace(state, warnings=(*state.warnings, event)[-MAX_FINDINGS:])
-        case Diagnosed():
-            before = (d for d in state.diagnoses if (d.code, d.step) != (event.code, event.step))
-            return replace(state, diagnoses=(*before, event)[-MAX_FINDINGS:])
-        case ScoreboardJudged():
-            return replace(state, scoreboard=event)
         case TrialFinished():
             return replace(state, trials=(*state.trials, event)[-MAX_TRIALS:])
         case VariantFinished():
@@ -228,8 +221,11 @@ def _advance_training(state: RunState, event: RunEvent) -> RunState:
         case GatesLogged():
             return replace(state, gates=_append(state.gates, event))
         case EpochEvaluated():
-            before = tuple(e for e in state.epochs if e.epoch < event.epoch)
-            return replace(state, epochs=(*before, event)[-MAX_EPOCHS:])
+            earlier = tuple(e for e in state.epochs if e.epoch < event.epoch)
+            return replace(state, epochs=(*earlier, event)[-MAX_EPOCHS:])
+        case Diagnosed():
+            others = (d for d in state.diagnoses if (d.code, d.step) != (event.code, event.step))
+            return replace(state, diagnoses=(*others, event)[-MAX_FINDINGS:])
         case _:
             return state
 

@@ -79,6 +79,15 @@ class Run:
     def holder(self) -> int | None:
         return lock.holder(self.directory / "lock")
 
+    def events(self) -> Iterator[RunEvent]:
+        """All events that this version understands, in order; none before the run has begun."""
+        if not self.events_path.is_file():
+            return
+        with self.events_path.open("rb") as file:
+            for line in file:
+                if event := decode(line):
+                    yield event
+
     def last_event(self) -> RunEvent | None:
         """The newest whole event, read from the end of the file."""
         try:

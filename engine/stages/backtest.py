@@ -28,7 +28,7 @@ from engine.portfolio.strategy import load_strategy
 from engine.runs.events import StageStarted
 from engine.runs.store import Run, require_file
 from engine.runs.trials import count_trials, record_trials
-from engine.stages.context import Outcome, StageContext
+from engine.stages.context import Outcome, StageContext, require_model
 from engine.stages.text import table
 
 TRADING = ("portfolio", "constraints", "costs", "backtest")
@@ -62,6 +62,7 @@ def backtest(context: StageContext, *, run: str, strategy: str | None) -> Outcom
     command's configuration, data and labels from the run's.
     """
     found = context.store.open(run)
+    require_model(found)
     config = trading_configuration(context, found, strategy)
     with found.lock():
         _, simulator, quality = open_simulator(context, found, config)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from engine.config import Config
 from engine.config_file import Origins
-from engine.errors import EngineError, Interrupted, UsageError
+from engine.errors import EngineError, GateError, Interrupted, UsageError
 from engine.files import digest
 from engine.runs.events import RunFinished, RunStarted, Status
 from engine.runs.sink import EventSink, JsonlSink, TeeSink
@@ -93,6 +93,15 @@ def open_or_create(
     else:
         return context.store.create(command, context.config), context
     return run, replace(context, config=config)
+
+
+def require_model(run: Run) -> None:
+    """Refuse a run that was trained on permuted labels: a test of the method, never a model."""
+    if run.config().training.permute_labels:
+        raise GateError(
+            f"{run.id} was trained on permuted labels: it is a test, not a model",
+            hint="train again without training.permute_labels",
+        )
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from engine.runs.launch import RESUMABLE
 from engine.runs.sink import EventSink
 from engine.runs.store import Run
 from engine.stages.context import StageContext
-from engine.stages.pipeline import Dataset, build_trainer, start_runtime
+from engine.stages.pipeline import Dataset, as_taught, build_trainer, start_runtime
 from engine.training.trainer import TrainingStopped
 
 
@@ -42,7 +42,7 @@ def score_network(
     sink.emit(FoldStarted(fold=fold.index, folds=of, seed=seed))
     trainer = build_trainer(
         context,
-        dataset,
+        as_taught(dataset, fold.split, context.config),
         fold.split,
         directory=run.path(f"checkpoints/{name}"),
         runtime=start_runtime(context.config, sink),

@@ -29,6 +29,7 @@ from engine.runs.store import Run
 from engine.stages.context import StageContext
 from engine.training.device import Runtime, apply_mode, choose_device
 from engine.training.machine import MachineProbe
+from engine.training.permutation import permuted_labels
 from engine.training.progress import Progress
 from engine.training.snapshots import Snapshots
 from engine.training.startup import check_startup
@@ -104,6 +105,14 @@ class Shelf:
             self._held = replace(found, features=features or found.features.loaded())
             self._key = key
         return self._held
+
+
+def as_taught(dataset: Dataset, split: Split, config: Config) -> Dataset:
+    """What is learned from: the data set itself, or for a permutation test one without a signal."""
+    if not config.training.permute_labels:
+        return dataset
+    features = permuted_labels(dataset.features, split.train, config.training.seed)
+    return replace(dataset, features=features)
 
 
 def uses_graph(config: Config) -> bool:

@@ -12,7 +12,7 @@ from engine.dataset.split import Split, single_split, valid_sessions
 from engine.errors import GateError, UsageError
 from engine.portfolio.prediction import Prediction
 from engine.runs.store import require_file
-from engine.stages.context import Outcome, StageContext
+from engine.stages.context import Outcome, StageContext, require_model
 from engine.stages.pipeline import (
     kept_model,
     load_dataset,
@@ -32,6 +32,7 @@ def predict(
     they come from the same weights.
     """
     found = context.store.open(run)
+    require_model(found)
     require_file(found.path("train.json"), "train it to its end first")
     context = replace(context, config=found.config())
     config = context.config

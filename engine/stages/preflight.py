@@ -20,8 +20,8 @@ from engine.training.device import choose_device
 
 GIB = 2**30
 CALENDAR_WARNING_DAYS = 60
-CHECKPOINT_COPIES = 4
-"""resume, best, kept, and the one being written."""
+CHECKPOINT_COPIES = 5
+"""resume, healthy, best, kept, and the one being written."""
 OPTIMIZER_FACTOR = 3
 """Weights and two moments."""
 

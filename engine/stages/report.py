@@ -13,7 +13,7 @@ from engine.report.pdf import write_pdf
 from engine.report.tables import write_tables
 from engine.runs.events import Noted, StageStarted
 from engine.runs.store import Run, require_file
-from engine.stages.context import Outcome, StageContext
+from engine.stages.context import Outcome, StageContext, require_model
 
 FORMATS = ("html", "json", "md", "csv", "parquet", "pdf")
 ALL = "all"
@@ -88,6 +88,8 @@ def _export(
 def _compare(
     context: StageContext, first: Run, second: Run, directory: Path, wanted: Sequence[str]
 ) -> Outcome:
+    for run in (first, second):
+        require_model(run)
     made = Comparison.of(_facts(context, first), _facts(context, second))
     body = (
         f"{made.a.model} against {made.b.model}",

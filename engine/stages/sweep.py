@@ -19,7 +19,7 @@ from engine.stages.backtest import (
     trading_configuration,
     trial_settings,
 )
-from engine.stages.context import Outcome, StageContext
+from engine.stages.context import Outcome, StageContext, require_model
 from engine.stages.text import table
 
 DEFAULT_GRID = (
@@ -36,6 +36,7 @@ def run_sweep(
 ) -> Outcome:
     """Every combination by the fast path, the best one again by vectorbt; all counted as trials."""
     found = context.store.open(run)
+    require_model(found)
     config = trading_configuration(context, found, strategy)
     wanted = parse_grid(grid or DEFAULT_GRID, config)
     with found.lock():

@@ -60,8 +60,24 @@ def training_text(summary: Mapping[str, Any]) -> str:
         table(rows, header=[f"RankIC, h={h}", "validation", "test (never used for choosing)"]),
         "± Newey-West standard error · null = 95 % band of shuffled scores · ~ = inside it",
     ]
+    parts.append(scoreboard_text(summary["scoreboard"]))
+    parts += [
+        f"doctor: {found['code']} at step {found['step']}, {found['action']}: {found['remedy']}"
+        for found in summary["monitors"]["diagnoses"]
+    ]
     parts += [f"note: {note}" for note in summary["data"]["notes"]]
     return "\n\n".join(parts)
+
+
+def scoreboard_text(criteria: Sequence[Mapping[str, Any]]) -> str:
+    """The five criteria with value, verdict and evidence."""
+    rows = []
+    for criterion in criteria:
+        form = ".1e" if criterion["name"] == "gat_gradient" else ".4f"
+        value = "—" if math.isnan(criterion["value"]) else format(criterion["value"], form)
+        error = "" if math.isnan(criterion["se"]) else f" ± {criterion['se']:{form}}"
+        rows.append([criterion["goal"], value + error, criterion["verdict"], criterion["evidence"]])
+    return table(rows, header=["criterion", "value", "verdict", "evidence"])
 
 
 def _is_number(cell: str) -> bool:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,16 @@ from engine.features.feature_set import FeatureSet
 from engine.files import write_json, write_parquet
 from engine.model.build import parameter_table
 from engine.runs.events import BaselineEvaluated, StageStarted
+from engine.runs.monitors import Monitors
+from engine.runs.scoreboard import scoreboard
 from engine.runs.sink import EventSink
+from engine.runs.state import fold
 from engine.runs.store import Run
 from engine.stages.context import Outcome, StageContext, open_or_create, run_session
 from engine.stages.pipeline import (
     Dataset,
     Loader,
+    as_taught,
     build_trainer,
     load_dataset,
     oracle_frame,
@@ -27,8 +32,9 @@ from engine.stages.pipeline import (
     write_predictions,
 )
 from engine.stages.text import training_text
+from engine.training.anatomy import anatomy
 from engine.training.baselines import compute_baselines
-from engine.training.evaluate import by_horizon, evaluate, paired_rank_ic
+from engine.training.evaluate import against_baselines, by_horizon, evaluate
 from engine.training.machine import peak_memory_mib
 from engine.training.trainer import Trainer, TrainingStopped
 
@@ -81,10 +87,11 @@ def train_run(
     dataset = load(context, sink)
     features = dataset.features
     split = single_split(features, config.split, config.universe.min_names)
+    taught = as_taught(dataset, split, config)
     runtime = start_runtime(config, sink)
     trainer = build_trainer(
         context,
-        dataset,
+        taught,
         split,
         directory=run.path("checkpoints"),
         runtime=runtime,
@@ -92,7 +99,7 @@ def train_run(
     )
     baselines = pl.DataFrame()
     if with_baselines:
-        baselines = load_baselines(context, run, dataset, split, sink)
+        baselines = load_baselines(context, run, taught, split, sink)
     judged = judge_baselines(context, baselines, features, sink)
     status = "done"
     try:
@@ -105,12 +112,14 @@ def train_run(
         "device": str(runtime.device),
         "mode": config.training.mode,
         "score_horizon": config.training.score_horizon,
+        "permuted_labels": config.training.permute_labels,
         "parameters": parameter_table(trainer.model),
         "phases": [result.to_json() for result in trainer.progress.results],
         "seconds": time.perf_counter() - started,
         "peak_memory_mib": peak_memory_mib(),
         **provenance(context, dataset, split),
     }
+    summary |= health(run)
     if status == "done":
         sink.emit(StageStarted(stage="predict"))
         summary |= results(context, run, trainer, features, baselines, judged)
@@ -118,10 +127,23 @@ def train_run(
     return summary
 
 
+def health(run: Run) -> dict[str, Any]:
+    """Scoreboard and monitors, from the events of the run."""
+    state, monitors = fold(run.events()), Monitors.of(run.events())
+    criteria = scoreboard(state.best, monitors.epochs, monitors.gradient("gat"))
+    return {
+        "scoreboard": [criterion.to_json() for criterion in criteria],
+        "monitors": monitors.to_json(),
+    }
+
+
 def provenance(context: StageContext, dataset: Dataset, split: Split) -> dict[str, Any]:
     """What the figures rest on: data, universe, splits."""
     features = dataset.features
     dates_S = features.dates_S
+    notes = list(dataset.quality.notes)
+    if context.config.training.permute_labels:
+        notes.append("labels permuted within each training day: a test of the method, not a model")
 
     def span(sessions: np.ndarray) -> dict[str, Any]:
         return {
@@ -136,7 +158,7 @@ def provenance(context: StageContext, dataset: Dataset, split: Split) -> dict[st
             "market": features.market,
             "fingerprint": dataset.panel.fingerprint,
             "quality": dataset.quality.verdict,
-            "notes": list(dataset.quality.notes),
+            "notes": notes,
         },
         "features_fingerprint": features.fingerprint,
         "graph_fingerprint": dataset.graphs.fingerprint if dataset.graphs else None,
@@ -221,16 +243,14 @@ def results(
     scores = pl.concat(frames).sort("date", "symbol")
     write_predictions(run, scores, features, context.config)
     ours = evaluate(scores, features, null_draws=draws, seed=seed)
-    table: dict[str, Any] = {}
-    for (name,), rows in by_name(baselines):
-        figures = judged[str(name)]
-        table[str(name)] = {split: _short(summary) for split, summary in figures.items()}
-        test, mine = (frame.filter(pl.col("split") == "test") for frame in (rows, scores))
-        table[str(name)]["test_difference"] = paired_rank_ic(mine, test, features, horizon=h)
+    table = against_baselines(scores, baselines, features, context.config)
+    for name, figures in judged.items():
+        table[name]["validation"] = asdict(figures["validation"])
     return {
-        "best": _short(ours["validation"][h]),
-        "test": _short(ours["test"][h]),
+        "best": asdict(ours["validation"][h]),
+        "test": asdict(ours["test"][h]),
         "horizons": {split: by_horizon(values) for split, values in ours.items()},
+        "anatomy": anatomy(scores.filter(pl.col("split") == "test"), features, h),
         "baselines": table,
         "score_std_ratio": scored["validation"].std_ratio(features.horizons.index(h)),
         "kept_blocks": trainer.progress.kept_blocks,
@@ -238,16 +258,4 @@ def results(
         "gradient": trainer.progress.gradient,
         "alpha": trainer.progress.alpha,
         "sessions_per_second": trainer.progress.sessions_per_second,
-    }
-
-
-def _short(summary: RankICSummary) -> dict[str, Any]:
-    return {
-        "rank_ic": summary.rank_ic,
-        "rank_ic_se": summary.rank_ic_se,
-        "null_band": summary.null_band,
-        "icir": summary.icir,
-        "ic": summary.ic,
-        "hit_share": summary.hit_share,
-        "n_dates": summary.n_dates,
     }

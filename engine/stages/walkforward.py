@@ -17,11 +17,12 @@ from engine.runs.sink import EventSink
 from engine.runs.store import Run
 from engine.stages.context import Outcome, StageContext, open_or_create, run_session
 from engine.stages.network import mean_scores, score_network
-from engine.stages.pipeline import Dataset, Loader, load_dataset, write_predictions
+from engine.stages.pipeline import Dataset, Loader, as_taught, load_dataset, write_predictions
 from engine.stages.text import rank_ic, table
-from engine.stages.train import by_name, provenance
+from engine.stages.train import provenance
+from engine.training.anatomy import anatomy
 from engine.training.baselines import compute_baselines
-from engine.training.evaluate import by_horizon, evaluate, paired_rank_ic
+from engine.training.evaluate import against_baselines, by_horizon, evaluate
 
 SESSIONS = {"y": 252, "m": 21, "": 1}
 NETWORK = "network"
@@ -166,7 +167,11 @@ def _baselines(
     sink.emit(StageStarted(stage="baselines"))
     parts = [
         compute_baselines(
-            dataset.features, fold.split, config=context.config, fold=fold.index, sink=sink
+            as_taught(dataset, fold.split, context.config).features,
+            fold.split,
+            config=context.config,
+            fold=fold.index,
+            sink=sink,
         )
         for fold in folds
     ]
@@ -208,14 +213,7 @@ def _summarise(
         rows = scores.filter(pl.col("fold") == fold.index)
         figures = evaluate(rows, features, null_draws=draws, seed=seed, horizons=[h])["test"]
         per_fold.append({"fold": fold.index, **by_horizon({h: figures[h]})[str(h)]})
-    table: dict[str, Any] = {}
-    for (name,), rows in by_name(baselines):
-        theirs = evaluate(rows, features, null_draws=draws, seed=seed, horizons=[h])["test"]
-        difference = paired_rank_ic(scores, rows, features, horizon=h)
-        table[str(name)] = {
-            "test": by_horizon({h: theirs[h]})[str(h)],
-            "test_difference": difference,
-        }
+    table = against_baselines(scores, baselines, features, config)
     return {
         "run_id": run.id,
         "status": "done",
@@ -223,6 +221,8 @@ def _summarise(
         "test": by_horizon({h: ours[h]})[str(h)],
         "horizons": {"test": by_horizon(ours)},
         "folds": per_fold,
+        "permuted_labels": config.training.permute_labels,
+        "anatomy": anatomy(scores, features, h),
         "baselines": table,
         **provenance(context, dataset, folds[-1].split),
     }

@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from torch import Tensor, nn
+
+from engine.config import TrainingConfig
 
 
 @dataclass(slots=True, kw_only=True)
@@ -22,6 +24,11 @@ class WeightAverage:
     """swa: share of the phase's steps that must be behind."""
     count: int = 0
     mean: dict[str, Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, training: TrainingConfig) -> Self:
+        """An average that has seen nothing yet."""
+        return cls(kind=training.averaging, decay=training.ema_decay, start=training.swa_start)
 
     def update(self, model: nn.Module, share: float) -> None:
         """Take in the weights after a step; ``share`` of the phase's steps is done, 0..1."""

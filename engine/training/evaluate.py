@@ -8,10 +8,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from engine.evaluation.inference import paired_difference
+from engine.config import BacktestConfig, Config
+from engine.evaluation.inference import compare_paired
 from engine.evaluation.rank_ic import RankICSummary, rank_ic_series, summarise
 from engine.features.feature_set import FeatureSet
 
+DEFAULTS = BacktestConfig()
 Days = tuple[list[NDArray[np.float64]], list[NDArray[np.float32]]]
 
 
@@ -56,18 +58,74 @@ def evaluate(
 
 
 def paired_rank_ic(
-    ours: pl.DataFrame, other: pl.DataFrame, features: FeatureSet, *, horizon: int
+    ours: pl.DataFrame,
+    other: pl.DataFrame,
+    features: FeatureSet,
+    *,
+    horizon: int,
+    bootstrap: BacktestConfig = DEFAULTS,
+    seed: int = 0,
 ) -> dict[str, float]:
-    """Mean difference of the daily RankIC (ours - other) over their common days, with its error."""
+    """Mean difference of the daily RankIC (ours - other) over their common days.
+
+    With its Newey-West error and the interval of a stationary block bootstrap: `Difference`.
+    """
     a, days_a = scored_days(ours, features, horizon)
     b, days_b = scored_days(other, features, horizon)
     series_a = dict(zip(a, rank_ic_series(*days_a), strict=True))
     series_b = dict(zip(b, rank_ic_series(*days_b), strict=True))
     common = sorted(series_a.keys() & series_b.keys())
     mine_D, theirs_D = (np.array([series[s] for s in common]) for series in (series_a, series_b))
-    mean, se = paired_difference(mine_D, theirs_D, lag=horizon)
-    defined = int(np.isfinite(mine_D - theirs_D).sum())
-    return {"difference": mean, "se": se, "n_dates": defined}
+    found = compare_paired(
+        mine_D,
+        theirs_D,
+        lag=horizon,
+        draws=bootstrap.bootstrap_draws,
+        confidence=bootstrap.confidence,
+        seed=seed,
+    )
+    return asdict(found)
+
+
+def against_baselines(
+    ours: pl.DataFrame, baselines: pl.DataFrame, features: FeatureSet, config: Config
+) -> dict[str, dict[str, Any]]:
+    """Each baseline's test figures, and ours minus its, at every horizon that both have scores for.
+
+    ``name -> {"test", "test_difference", "horizons": {h: {"test", "test_difference"}}}``, the first two
+    at the score horizon.
+    """
+    training = config.training
+    mine = ours.filter(pl.col("split") == "test")
+    table: dict[str, dict[str, Any]] = {}
+    if baselines.is_empty():
+        return table
+    test = baselines.filter(pl.col("split") == "test")
+    for (name,), rows in test.group_by("name", maintain_order=True):
+        found: dict[str, Any] = {}
+        for horizon in features.horizons:
+            column = f"score_{horizon}"
+            if column not in mine.columns or not rows[column].is_finite().any():
+                continue
+            theirs = evaluate(
+                rows,
+                features,
+                null_draws=training.null_draws,
+                seed=training.seed,
+                horizons=[horizon],
+            )
+            gap = paired_rank_ic(
+                mine,
+                rows,
+                features,
+                horizon=horizon,
+                bootstrap=config.backtest,
+                seed=training.seed,
+            )
+            figures = asdict(theirs["test"][horizon])
+            found[str(horizon)] = {"test": figures, "test_difference": gap}
+        table[str(name)] = {**found[str(training.score_horizon)], "horizons": found}
+    return table
 
 
 def by_horizon(summaries: Mapping[int, RankICSummary]) -> dict[str, dict[str, Any]]:

@@ -1,6 +1,8 @@
 """What the machine is doing: this process, the disk of the workspace, the GPU if there is one."""
 
+import contextlib
 import math
+import os
 import resource
 import sys
 from pathlib import Path
@@ -23,11 +25,7 @@ class MachineProbe:
         self._gpu = _first_gpu()
 
     def read(self) -> MachineLogged:
-        percent = used = total = math.nan
-        if self._gpu is not None:
-            percent = float(pynvml.nvmlDeviceGetUtilizationRates(self._gpu).gpu)
-            memory = pynvml.nvmlDeviceGetMemoryInfo(self._gpu)
-            used, total = memory.used / MIB, memory.total / MIB
+        percent, used, total = _gpu_figures(self._gpu)
         return MachineLogged(
             cpu_percent=self._process.cpu_percent(),
             memory_mib=self._process.memory_info().rss / MIB,
@@ -46,8 +44,30 @@ def peak_memory_mib() -> float:
 
 
 def _first_gpu() -> object | None:
+    """The first GPU that this process may use: `CUDA_VISIBLE_DEVICES` counts where it names one."""
     try:
         pynvml.nvmlInit()
-        return pynvml.nvmlDeviceGetHandleByIndex(0)  # type: ignore[no-any-return]
+        name = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
+        if name.isdigit():
+            return pynvml.nvmlDeviceGetHandleByIndex(int(name))  # type: ignore[no-any-return]
+        if name.startswith(("GPU-", "MIG-")):
+            return pynvml.nvmlDeviceGetHandleByUUID(name)  # type: ignore[no-any-return]
     except pynvml.NVMLError:
         return None
+    return None  # an empty list or -1 hides every GPU
+
+
+def _gpu_figures(gpu: object | None) -> tuple[float, float, float]:
+    """Utilisation in percent, used and total memory in MiB; NaN for what this GPU does not tell.
+
+    Some GPUs know their memory but not their load (MIG, vGPU), and a driver can fail under a run: a
+    monitor must not end it.
+    """
+    percent = used = total = math.nan
+    if gpu is not None:
+        with contextlib.suppress(pynvml.NVMLError):
+            memory = pynvml.nvmlDeviceGetMemoryInfo(gpu)
+            used, total = memory.used / MIB, memory.total / MIB
+        with contextlib.suppress(pynvml.NVMLError):
+            percent = float(pynvml.nvmlDeviceGetUtilizationRates(gpu).gpu)
+    return percent, used, total

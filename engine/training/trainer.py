@@ -73,7 +73,7 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self._doctor = Doctor(config=self.config, sink=self.sink)
-        self._average = self._fresh_average()
+        self._average = WeightAverage.of(self.config.training)
 
     def run(self, *, resume: bool = False) -> list[PhaseResult]:
         """Train through all phases; the model ends with the weights and blocks of the best one kept."""
@@ -123,12 +123,6 @@ class Trainer:
         self._save("resume", stepper)
         return stepper
 
-    def _fresh_average(self) -> WeightAverage:
-        training = self.config.training
-        return WeightAverage(
-            kind=training.averaging, decay=training.ema_decay, start=training.swa_start
-        )
-
     # ---- phases --------------------------------------------------------------------------------
 
     def _begin(self, phase: PhaseConfig) -> Stepper:
@@ -139,7 +133,7 @@ class Trainer:
         # Gradients left from a block that is off now would still count in the clipping.
         self.model.zero_grad(set_to_none=True)
         trainable = set_trainable(self.model, blocks, phase.frozen)
-        self._average = self._fresh_average()
+        self._average = WeightAverage.of(self.config.training)
         self.sink.emit(
             PhaseStarted(
                 phase=self.progress.phase,

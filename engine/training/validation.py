@@ -39,6 +39,8 @@ def evaluated(
         score_std_ratio=scored.std_ratio(h),
         is_best=progress.best is None or smoothed > progress.best["smoothed"],
         train_rank_ic=_mean(progress.train_ics),
+        ic_se=summary.ic_se,
+        ic_null_band=summary.ic_null_band,
     )
     return event, {**asdict(event), "icir": summary.icir, "smoothed": smoothed}
 

@@ -53,7 +53,7 @@ def saved(run: Run, name: str) -> dict[str, Any]:
 def test_oracle_network_and_baselines_stand_side_by_side(demo: tuple[Path, Done]) -> None:
     answer = demo[1].json
     test = answer["test"]
-    assert {"oracle", "network", "network_without_graph", "lightgbm", "ridge"} <= set(test)
+    assert {"oracle", "network", "network_without_graph", "lightgbm", "ridge", "mlp"} <= set(test)
     for figures in test.values():
         assert {"rank_ic", "rank_ic_se", "null_band", "n_dates"} <= set(figures)
     assert test["oracle"]["rank_ic"] > test["oracle"]["null_band"]
@@ -61,6 +61,31 @@ def test_oracle_network_and_baselines_stand_side_by_side(demo: tuple[Path, Done]
     assert test["oracle"]["rank_ic"] > max(rivals), "nothing beats what can be known"
     assert "difference" in answer["graph_gain"]
     assert Path(answer["report"]["html"]).is_file()
+
+
+def test_the_monitors_of_a_healthy_run_say_that_it_was_healthy(run: Run) -> None:
+    train = saved(run, "train.json")
+    monitors = train["monitors"]
+    assert monitors["diagnoses"] == []
+    gat = monitors["gradient"]["gat"]
+    assert gat["steps"] > 0
+    assert gat["min"] > 1e-6
+    alpha = monitors["alpha"]["bypass"]
+    assert alpha["max"] - alpha["min"] > 1e-4, "the gate moves"
+    assert monitors["score_std_ratio"]["min"] > 0.02
+    judged = {criterion["name"]: criterion for criterion in train["scoreboard"]}
+    assert list(judged) == ["rank_ic", "ic", "stability", "no_degeneracy", "gat_gradient"]
+    assert judged["gat_gradient"]["verdict"] == judged["no_degeneracy"]["verdict"] == "met"
+    assert judged["rank_ic"]["value"] == pytest.approx(train["best"]["rank_ic"])
+    assert judged["ic"]["se"] == pytest.approx(train["best"]["ic_se"])
+
+
+def test_every_simple_model_has_its_paired_interval_at_both_horizons(run: Run) -> None:
+    for name, values in saved(run, "train.json")["baselines"].items():
+        assert {"5", "20"} <= set(values["horizons"]), name
+        for found in values["horizons"].values():
+            gap = found["test_difference"]
+            assert gap["low"] <= gap["difference"] <= gap["high"]
 
 
 def test_train_json_keeps_the_contract(run: Run) -> None:

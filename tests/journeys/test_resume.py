@@ -1,7 +1,10 @@
 """A killed training goes on as if nothing had happened."""
 
 import json
+import random
 import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,26 +12,42 @@ import polars as pl
 import pytest
 import torch
 
-from engine.runs.events import Noted, RunFinished, StepLogged, decode
+from engine.runs.events import Noted, RunEvent, RunFinished, StepLogged, decode
 from engine.runs.store import Run, RunStore
 from engine.training.checkpoint import load_checkpoint
-from tests.journeys.command import SETTINGS, atft, start_run, wait_for_event
+from tests.journeys.command import SETTINGS, atft, start, start_run, wait_for_event
 
-# More epochs than elsewhere, so that a kill finds an epoch to be in the middle of.
-TRAIN = ("train", "--mode", "safe", *SETTINGS, "--set", "training.epochs=[2,1,2,1]")
-LAST_WORDS = ("best", "test", "phases", "horizons", "kept_blocks", "score_std_ratio", "steps")
+# More epochs than elsewhere, so that a kill finds an epoch to be in the middle of; an average of weights
+# and a gate that the doctor calls stuck, so that both are carried over.
+CHANGES = (
+    "training.epochs=[2,1,2,1]",
+    "training.averaging=ema",
+    "training.baseline_horizons=[5]",
+    "model.alpha_init=0.99",
+)
+TRAIN = ("train", "--mode", "safe", *SETTINGS, *(w for c in CHANGES for w in ("--set", c)))
+LAST_WORDS = (
+    "best", "test", "phases", "horizons", "kept_blocks", "score_std_ratio", "steps", "monitors",
+    "scoreboard",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def unbroken(market: Path) -> Run:
     done = atft(market, *TRAIN, "--json", "--quiet")
     assert done.code == 0, done.err
+    found = {finding["code"] for finding in done.json["monitors"]["diagnoses"]}
+    assert found == {"gate_stuck"}, "planted by alpha_init"
     return RunStore(market / "runs").open(done.json["run_id"])
 
 
 def summary(run: Run) -> dict[str, Any]:
     whole = json.loads(run.path("train.json").read_text())
     return {key: whole[key] for key in LAST_WORDS}
+
+
+def reached(step: int) -> Callable[[RunEvent], bool]:
+    return lambda event: isinstance(event, StepLogged) and event.step >= step
 
 
 def assert_same_result(run: Run, other: Run) -> None:
@@ -45,9 +64,7 @@ def test_kill_9_in_mid_epoch_then_resume_equals_an_unbroken_run_bit_for_bit(
     market: Path, unbroken: Run, kill_after: int
 ) -> None:
     process, run = start_run(market, *TRAIN, "--quiet")
-    wait_for_event(
-        run.events_path, lambda event: isinstance(event, StepLogged) and event.step >= kill_after
-    )
+    wait_for_event(run.events_path, reached(kill_after))
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert run.status() == "crashed"
@@ -66,9 +83,30 @@ def test_kill_9_in_mid_epoch_then_resume_equals_an_unbroken_run_bit_for_bit(
     assert any("resumed at step" in note for note in notes) == (kill_after > 1)
 
 
+@pytest.mark.slow
+def test_kill_9_at_ten_random_moments_of_one_run(market: Path, unbroken: Run) -> None:
+    """Killed ten times on its way, in steps, validations and while it writes; then left alone."""
+    rng = random.Random(20261125)
+    total = summary(unbroken)["steps"]
+    moments = sorted(rng.randrange(1, total - 6) for _ in range(10))
+    process, run = start_run(market, *TRAIN, "--quiet")
+    for number, moment in enumerate(moments):
+        if number:
+            process = start(market, "train", "--resume", run.id, "--quiet")
+        offset = run.events_path.stat().st_size if run.events_path.exists() else 0
+        wait_for_event(run.events_path, reached(moment), offset)
+        time.sleep(rng.uniform(0.0, 0.4))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert run.status() == "crashed", (moment, number)
+    done = atft(market, "train", "--resume", run.id, "--json", "--quiet")
+    assert done.code == 0, done.err
+    assert_same_result(run, unbroken)
+
+
 def test_a_stopped_run_saves_its_step_and_goes_on(market: Path, unbroken: Run) -> None:
     process, run = start_run(market, *TRAIN, "--json", "--quiet")
-    wait_for_event(run.events_path, lambda e: isinstance(e, StepLogged) and e.step >= 6)
+    wait_for_event(run.events_path, reached(6))
     asked = atft(market, "stop", run.id)
     assert asked.code == 0, asked.err
     out, _ = process.communicate()

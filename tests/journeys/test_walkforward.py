@@ -47,9 +47,14 @@ def test_every_fold_has_its_figures_and_the_baselines_stand_on_the_same_days(run
     assert [fold["fold"] for fold in told["folds"]] == list(range(len(told["folds"])))
     assert all({"rank_ic", "rank_ic_se", "null_band"} <= set(fold) for fold in told["folds"])
     days = told["test"]["n_dates"]
-    assert {"ridge", "lightgbm", "reversal_5"} <= set(told["baselines"])
+    assert {"ridge", "lightgbm", "mlp", "reversal_5"} <= set(told["baselines"])
     for values in told["baselines"].values():
         assert values["test"]["n_dates"] == days
+        for horizon in ("5", "20"):
+            gap = values["horizons"][horizon]["test_difference"]
+            assert gap["low"] <= gap["difference"] <= gap["high"]
+    years = told["anatomy"]["years"]
+    assert sum(year["n_dates"] for year in years) == days
 
 
 def test_a_walk_forward_is_backtested_and_reported_like_any_run(market: Path, run: Run) -> None:

@@ -1,7 +1,7 @@
 """The body of the report as data, in order."""
 
 from engine.report.facts import Facts
-from engine.report.sections import comparisons, evidence, money, scores
+from engine.report.sections import comparisons, evidence, money, scores, verdicts
 from engine.report.sections.section import Section
 
 __all__ = ["Section", "sections"]
@@ -19,6 +19,9 @@ TRADED = (
 )
 SCORED = (scores.entry, scores.decay, scores.quantiles)
 ALWAYS = (
+    verdicts.differences,
+    verdicts.scoreboard,
+    verdicts.monitors,
     scores.heads,
     scores.epochs,
     scores.ablations,

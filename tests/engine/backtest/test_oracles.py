@@ -15,7 +15,7 @@ from scipy import stats
 
 from engine.backtest import performance
 from engine.evaluation import factor
-from engine.evaluation.ranks import rank_correlation_rows
+from engine.evaluation.ranks import quantiles, rank_correlation_rows
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -118,7 +118,7 @@ def test_factor_figures_equal_alphalens() -> None:
     ours_D = rank_correlation_rows(score_DN, return_DN, 10)
     np.testing.assert_allclose(ours_D[:n], ic, rtol=1e-9, atol=1e-12)
 
-    place_DN = factor.quantiles(score_DN[:n])
+    place_DN = quantiles(score_DN[:n])
     means, _ = factor.quantile_returns(place_DN, return_DN[:n], horizon=5)
     table, _ = alphalens.performance.mean_return_by_quantile(clean, demeaned=True)
     np.testing.assert_allclose(list(means.values()), table["5D"], rtol=1e-9)

@@ -14,6 +14,7 @@ from engine.evaluation.ranks import (
     average_rank_rows,
     correlation_rows,
     counts_from_ends,
+    quantiles,
     rank_correlation_rows,
 )
 from engine.portfolio.market_data import MarketData
@@ -75,16 +76,16 @@ def test_decay_years_and_quantiles_of_a_planted_signal() -> None:
 
 def test_turnover_and_quantiles_by_hand() -> None:
     up, down = np.arange(20.0), np.arange(20.0)[::-1]
-    place = factor.quantiles(np.stack([up, up, down]))
+    place = quantiles(np.stack([up, up, down]))
     assert place[0].tolist() == [q for q in range(1, 11) for _ in range(2)]
     turnover = factor.quantile_turnover(place)
     assert turnover["1"] == pytest.approx(0.5)  # nothing new on day 1, all new on day 2
     np.testing.assert_allclose(factor.rank_autocorrelation(np.stack([up, up, down])), [1.0, -1.0])
-    tied = factor.quantiles(np.array([[1.0] * 5 + [2.0] * 15 + [np.nan]]))
+    tied = quantiles(np.array([[1.0] * 5 + [2.0] * 15 + [np.nan]]))
     assert set(tied[0][:5]) == {2}
     assert len(set(tied[0][5:20])) == 1
     assert tied[0][20] == 0
-    assert not factor.quantiles(np.arange(19.0)[None]).any()  # fewer than two names a decile
+    assert not quantiles(np.arange(19.0)[None]).any()  # fewer than two names a decile
 
 
 @given(seed=st.integers(0, 9999), n=st.integers(1, 60), levels=st.sampled_from([2, 5, 1000]))

@@ -10,7 +10,13 @@ from engine.evaluation.inference import (
     paired_difference,
     stationary_bootstrap,
 )
-from engine.evaluation.rank_ic import average_ranks, null_band, rank_ic, summarise
+from engine.evaluation.rank_ic import (
+    average_ranks,
+    decile_spreads,
+    rank_ic,
+    shuffled,
+    summarise,
+)
 
 
 def test_ranks_share_ties_by_hand() -> None:
@@ -57,15 +63,35 @@ def random_days(seed: int, days: int, names: int) -> tuple[list[np.ndarray], lis
 def test_null_band_matches_theory_for_independent_days() -> None:
     """The mean of D independent daily Spearman correlations has deviation 1 / sqrt(D (N - 1))."""
     scores, returns = random_days(1, 60, 50)
-    band = null_band(scores, returns, draws=2000, seed=0)
+    band = shuffled(scores, returns, draws=2000, seed=0).rank_ic
     assert band == pytest.approx(1.96 / np.sqrt(60 * 49), rel=0.08)
 
 
 def test_null_band_is_wider_for_persistent_scores() -> None:
     scores, returns = random_days(2, 60, 50)
-    independent = null_band(scores, returns, draws=400, seed=0)
-    frozen = null_band([scores[0]] * 60, [returns[0]] * 60, draws=400, seed=0)
+    independent = shuffled(scores, returns, draws=400, seed=0).rank_ic
+    frozen = shuffled([scores[0]] * 60, [returns[0]] * 60, draws=400, seed=0).rank_ic
     assert frozen > 4 * independent
+
+
+def test_shuffled_scores_hit_every_second_day_and_more_unevenly_when_persistent() -> None:
+    scores, returns = random_days(1, 60, 50)
+    null = shuffled(scores, returns, draws=2000, seed=0)
+    assert null.hit_base == pytest.approx(0.5, abs=0.01)
+    assert null.hit_band == pytest.approx(1.96 * np.sqrt(0.25 / 60), rel=0.1)
+    assert null.ic == pytest.approx(null.rank_ic, rel=0.1)
+    frozen = shuffled([scores[0]] * 60, [returns[0]] * 60, draws=400, seed=0)
+    assert frozen.hit_band == pytest.approx(0.5, abs=0.1), "every day the same: all or none"
+
+
+def test_decile_spread_by_hand() -> None:
+    score = np.arange(30.0)
+    gains = np.where(score >= 27, 0.03, np.where(score < 3, -0.01, 0.0))
+    assert decile_spreads([score, score[:19]], [gains, gains[:19]])[0] == pytest.approx(0.04)
+    assert np.isnan(decile_spreads([score[:19]], [gains[:19]])[0]), "fewer than two a decile"
+    gains[29], gains[0] = np.nan, np.nan
+    assert decile_spreads([score], [gains])[0] == pytest.approx(0.04), "unknown returns left out"
+    assert decile_spreads([-score], [gains])[0] == pytest.approx(-0.04)
 
 
 def test_random_scores_fall_inside_the_band_19_times_of_20() -> None:
@@ -82,6 +108,9 @@ def test_summary_of_a_perfect_score() -> None:
     assert out.rank_ic == pytest.approx(1.0)
     assert out.ic == pytest.approx(1.0)
     assert out.hit_share == 1.0
+    assert out.hit_base == pytest.approx(0.5, abs=0.05)
+    assert out.decile_spread > 2.0
+    assert np.isnan(out.rank_ic_t), "no error to divide by"
     assert out.n_dates == 20
     assert not out.is_noise
 

@@ -89,11 +89,20 @@ def backtest() -> dict[str, Any]:
 
 
 def facts(**changes: Any) -> Facts:
+    difference = {
+        "difference": 0.01, "se": 0.006, "low": 0.001, "high": 0.019, "confidence": 0.9,
+        "n_dates": 248,
+    }  # fmt: skip
     baseline = {
         "validation": figures(0.02),
         "test": figures(0.015),
-        "test_difference": {"difference": 0.01, "se": 0.006, "n_dates": 248},
+        "test_difference": difference,
+        "horizons": {
+            "5": {"test": figures(0.015), "test_difference": difference},
+            "20": {"test": figures(0.015), "test_difference": difference | {"low": None}},
+        },
     }
+    spread = {"first": 0.1, "last": 0.4, "min": 0.01, "median": 0.2, "max": 0.5, "steps": 9}
     train = {
         "run_id": "20260105-090000-train-abcd",
         "status": "done",
@@ -110,6 +119,17 @@ def facts(**changes: Any) -> Facts:
         "gradient": {"gat": 1e-3, "heads": 0.4},
         "alpha": {"bypass": 0.5},
         "score_std_ratio": 0.3,
+        "scoreboard": [
+            {"name": "rank_ic", "goal": "validation RankIC > 0.020", "value": 0.04, "se": 0.008,
+             "null_band": 0.01, "threshold": 0.02, "verdict": "met", "evidence": NASTY},
+            {"name": "gat_gradient", "goal": "gradient", "value": 1e-3, "se": None,
+             "null_band": None, "threshold": 1e-6, "verdict": "not shown", "evidence": NASTY},
+        ],
+        "monitors": {
+            "gradient": {"gat": spread}, "alpha": {"bypass": spread}, "score_std_ratio": {"steps": 0},
+            "diagnoses": [{"code": "overfitting", "step": 9, "action": "warned", "message": NASTY,
+                           "remedy": NASTY}],
+        },
         "data": {"source": NASTY, "market": "us", "fingerprint": "f", "quality": "ok",
                  "notes": [NASTY]},
         "splits": {

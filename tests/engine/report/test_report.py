@@ -54,6 +54,17 @@ def test_without_a_backtest_the_report_says_what_to_run() -> None:
     assert "None" not in re.sub(r"<td>.*?</td>", "", page)
 
 
+def test_the_scoreboard_the_monitors_and_the_intervals_are_shown() -> None:
+    text = render.markdown(facts(), created=CREATED)
+    assert "| validation RankIC > 0.020 | 0.0400 ± 0.0080 | 0.0100 | met |" in text
+    assert "| 1.0e-03 | — | not shown |" in text
+    assert "| 5 | +0.0100 | 0.0060 | [+0.0010, +0.0190] | 248 |" in text
+    assert "[—, +0.0190]" in text
+    assert "overfitting at step 9 (warned)" in text
+    older = {k: v for k, v in facts().train.items() if k not in ("scoreboard", "monitors")}
+    assert "Scoreboard" not in render.markdown(facts(train=older), created=CREATED)
+
+
 def test_missing_figures_are_dashes() -> None:
     found = facts(
         epochs=(),

@@ -1,7 +1,6 @@
 """One event of every kind, and a short training as the stream it leaves."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from engine.runs.events import (
     Advanced,
@@ -23,7 +22,6 @@ from engine.runs.events import (
     RunEvent,
     RunFinished,
     RunStarted,
-    ScoreboardJudged,
     StageStarted,
     StepLogged,
     TrialFinished,
@@ -89,6 +87,8 @@ def evaluated(epoch: int, phase: int, *, best: bool = True) -> EpochEvaluated:
         score_std_ratio=0.2,
         is_best=best,
         train_rank_ic=0.05,
+        ic_se=0.007,
+        ic_null_band=0.011,
     )
 
 
@@ -105,23 +105,6 @@ def diagnosed(code: str = "overfitting", step: int = 48) -> Diagnosed:
         step=step,
         epoch=7,
     )
-
-
-def criteria() -> list[dict[str, Any]]:
-    """Five criteria, the second not met."""
-    names = ("rank_ic", "ic", "stability", "no_degeneracy", "gat_gradient")
-    return [
-        {
-            "name": name,
-            "value": 0.03,
-            "se": 0.008,
-            "null_band": 0.012,
-            "threshold": 0.02,
-            "met": name != "ic",
-            "evidence": "n = 252 validation days",
-        }
-        for name in names
-    ]
 
 
 def training() -> list[RunEvent]:
@@ -185,7 +168,6 @@ def training() -> list[RunEvent]:
         )
     events.append(Warned(code="device", message="out of device memory", hint="smaller steps"))
     events.append(diagnosed())
-    events.append(ScoreboardJudged(criteria=criteria()))
     figures = {"rank_ic": 0.021, "rank_ic_se": 0.009, "null_band": 0.012, "n_dates": 252}
     events.append(RunFinished(status="done", summary={"best": figures, "test": figures}))
     return [_stamped(event, i) for i, event in enumerate(events)]

@@ -64,11 +64,15 @@ def test_the_perceptron_serves_every_horizon(world: World, frame: pl.DataFrame) 
         assert rows[f"score_{horizon}"].is_finite().all()
 
 
-@pytest.mark.parametrize("listed", [(1,), (10, 1)])
-def test_the_horizons_of_the_baselines_can_be_named(world: World, listed: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    ("listed", "wanted"), [((1,), (1, 5)), ((10, 1), (1, 5, 10)), ((5,), (5,)), ((), (5, 20))]
+)
+def test_horizons_beside_those_in_use_can_be_named(
+    world: World, listed: tuple[int, ...], wanted: tuple[int, ...]
+) -> None:
     training = world.config.training.model_copy(update={"baseline_horizons": listed})
     config = world.config.model_copy(update={"training": training})
-    assert config.baseline_horizons == tuple(sorted(listed))
+    assert config.baseline_horizons == wanted
 
 
 def test_what_happens_after_training_decides_nothing(world: World, frame: pl.DataFrame) -> None:

@@ -1,17 +1,21 @@
 """Where the network runs: the choice, the mode, and that every tensor goes along."""
 
+import math
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
+import pynvml
 import pytest
 import torch
 
 from engine.errors import EnvironmentProblem
 from engine.model.build import build_model
 from engine.runs.sink import ListSink, NullSink
-from engine.training import device
+from engine.training import device, machine
 from engine.training.machine import MachineProbe, peak_memory_mib
 from engine.training.scoring import score_days
 from tests.conftest import World
@@ -85,6 +89,61 @@ def test_a_machine_without_gpu_reports_what_it_has(tmp_path: Path) -> None:
     assert event.memory_mib > 10
     assert event.memory_total_mib > event.memory_mib
     assert peak_memory_mib() >= 0.9 * event.memory_mib
+
+
+@dataclass
+class FakeNvml:
+    """A driver with two GPUs; ``load`` is None where they do not tell it."""
+
+    load: int | None = 37
+    asked: list[object] = field(default_factory=list)
+
+    def install(self, patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(pynvml, "nvmlInit", lambda: None)
+        for name in ("nvmlDeviceGetHandleByIndex", "nvmlDeviceGetHandleByUUID"):
+            patch.setattr(pynvml, name, self._handle)
+        memory = SimpleNamespace(used=3 * machine.MIB, total=8 * machine.MIB)
+        patch.setattr(pynvml, "nvmlDeviceGetMemoryInfo", lambda gpu: memory)
+        patch.setattr(pynvml, "nvmlDeviceGetUtilizationRates", self._rates)
+
+    def _handle(self, which: object) -> str:
+        self.asked.append(which)
+        return f"gpu {which}"
+
+    def _rates(self, gpu: object) -> SimpleNamespace:
+        if self.load is None:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
+        return SimpleNamespace(gpu=self.load)
+
+
+@pytest.mark.parametrize(
+    ("visible", "asked"),
+    [(None, [0]), ("1,0", [1]), ("GPU-abc", ["GPU-abc"]), ("", []), ("-1", [])],
+)
+def test_the_gpu_that_is_watched_is_the_one_that_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, visible: str | None, asked: list[object]
+) -> None:
+    driver = FakeNvml()
+    driver.install(monkeypatch)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    event = MachineProbe(tmp_path).read()
+    assert driver.asked == asked
+    if asked:
+        assert (event.gpu_percent, event.gpu_memory_mib, event.gpu_memory_total_mib) == (37, 3, 8)
+    else:
+        assert math.isnan(event.gpu_memory_mib)
+
+
+def test_a_gpu_that_does_not_tell_its_load_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FakeNvml(load=None).install(monkeypatch)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    event = MachineProbe(tmp_path).read()
+    assert math.isnan(event.gpu_percent)
+    assert event.gpu_memory_mib == 3
 
 
 @pytest.mark.gpu

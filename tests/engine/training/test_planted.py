@@ -18,7 +18,7 @@ from engine.errors import GateError
 from engine.features.feature_set import FeatureSet
 from engine.model.atft_gat_fan import ATFTGATFAN, RankerOutput
 from engine.model.build import build_model
-from engine.runs.events import CheckpointSaved, Diagnosed, EpochEvaluated, Noted
+from engine.runs.events import CheckpointSaved, Diagnosed, EpochEvaluated, Noted, Warned
 from engine.runs.sink import ListSink
 from engine.training.device import Runtime
 from engine.training.machine import MachineProbe
@@ -236,6 +236,27 @@ def test_a_fault_that_stays_ends_the_run_after_the_allowed_rollbacks(bench: Benc
         "stopped",
     ]
     assert "--set training.learning_rate" in caught.value.hint
+
+
+def test_out_of_memory_once_goes_on_in_halves(bench: Bench) -> None:
+    failures: list[int] = []
+
+    def run_out(module: nn.Module, given: Any) -> None:
+        if module.training and not failures:
+            failures.append(1)
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    def plant(model: ATFTGATFAN) -> None:
+        model.register_forward_pre_hook(run_out)
+
+    trainer = bench.trainer(plant)
+    (result,) = trainer.run()
+    assert failures
+    assert trainer.progress.halves
+    warned = [event for event in events(trainer) if isinstance(event, Warned)]
+    assert [event.code for event in warned] == ["device"]
+    assert np.isfinite(result.rank_ic)
+    assert diagnoses(trainer) == []
 
 
 @dataclass

@@ -1,0 +1,92 @@
+"""The five criteria and what the doctor found: is this training one that may be believed?"""
+
+import math
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from atft_tui import format as fmt
+from atft_tui.widgets.panel import StatePanel
+from engine.runs.events import Diagnosed
+from engine.runs.scoreboard import Criterion, scoreboard
+from engine.runs.state import RunState
+
+VERDICT_STYLES = {"met": "green", "not met": "yellow", "not shown": "dim"}
+LINE_WIDTH = 63
+"""Of the five criteria in one line."""
+SHORT = {
+    "rank_ic": "RankIC",
+    "ic": "IC",
+    "stability": "stable",
+    "no_degeneracy": "spread",
+    "gat_gradient": "GAT",
+}
+
+
+def criteria(state: RunState) -> tuple[Criterion, ...]:
+    """The scoreboard of what is known so far."""
+    norms = [event.norm["gat"] for event in state.gradients if "gat" in event.norm]
+    return scoreboard(state.best, state.epochs, norms)
+
+
+def criteria_line(state: RunState, width: int) -> Text:
+    """``RankIC met  IC not met ...``, or how many of the five where there is no room."""
+    judged = criteria(state)
+    met = sum(criterion.verdict == "met" for criterion in judged)
+    text = Text(no_wrap=True, overflow="ellipsis")
+    text.append(f"criteria {met}/{len(judged)}", style="green" if met == len(judged) else "")
+    if width < LINE_WIDTH:
+        text.append(" met")
+    else:
+        for criterion in judged:
+            word = {"met": "yes", "not met": "no", "not shown": "?"}[criterion.verdict]
+            text.append(f"  {SHORT[criterion.name]} ", style="dim")
+            text.append(word, style=VERDICT_STYLES[criterion.verdict])
+    return text
+
+
+class DoctorPanel(StatePanel):
+    title = "five criteria, and the doctor's findings"
+
+    def depends(self, state: RunState) -> tuple[object, ...]:
+        return (state.epochs, state.phases, state.gradients, state.diagnoses)
+
+    def picture(self, state: RunState, width: int, height: int) -> Text:
+        lines = [_row(criterion) for criterion in criteria(state)]
+        if not state.diagnoses:
+            lines.append(Text("doctor: no finding", style="dim"))
+        else:
+            lines += _findings(state.diagnoses)
+        for line in lines:
+            line.truncate(width, overflow="ellipsis")
+        return Text("\n").join(lines[: max(1, height)])
+
+
+def _findings(found: Sequence[Diagnosed]) -> list[Text]:
+    """The newest finding: what, what was done, the words, the remedy and the patch to try."""
+    last = found[-1]
+    head = Text()
+    head.append(f"doctor: {len(found)} finding{'s' if len(found) > 1 else ''}, last ", style="dim")
+    style = "bold yellow" if last.severity == "warning" else "bold red"
+    head.append(f"{fmt.clean(last.code)} ({last.action})", style=style)
+    head.append(f" at step {last.step}")
+    patch = " ".join(f"--set {key}={value}" for key, value in last.patch.items())
+    return [
+        head,
+        Text(fmt.clean(last.message)),
+        Text(fmt.clean(last.remedy), style="dim"),
+        Text(fmt.clean(patch), style="cyan"),
+    ]
+
+
+def _row(criterion: Criterion) -> Text:
+    form = ".1e" if criterion.name == "gat_gradient" else ".4f"
+    text = Text()
+    text.append(f"{criterion.verdict:<10}", style=VERDICT_STYLES[criterion.verdict])
+    text.append(f"{SHORT[criterion.name]:<7}", style="bold")
+    if not math.isnan(criterion.value):
+        text.append(format(criterion.value, form))
+        if not math.isnan(criterion.se):
+            text.append(f" ± {format(criterion.se, form)}", style="dim")
+    text.append(f"  {criterion.goal}; {criterion.evidence}", style="dim")
+    return text

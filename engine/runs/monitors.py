@@ -1,0 +1,90 @@
+"""What the monitors of a training showed, from its events: for `train --json` and the scoreboard."""
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from engine.runs.events import Diagnosed, EpochEvaluated, GatesLogged, GradientsLogged, RunEvent
+
+
+class _Step(Protocol):
+    @property
+    def step(self) -> int: ...
+
+
+S = TypeVar("S", bound=_Step)
+
+
+@dataclass(slots=True)
+class Monitors:
+    """All monitored steps and validations of a stream; what a resume or a rollback replays counts once."""
+
+    gradients: list[GradientsLogged] = field(default_factory=list)
+    gates: list[GatesLogged] = field(default_factory=list)
+    epochs: list[EpochEvaluated] = field(default_factory=list)
+    diagnoses: list[Diagnosed] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, events: Iterable[RunEvent]) -> "Monitors":
+        found = cls()
+        for event in events:
+            match event:
+                case GradientsLogged():
+                    _put(found.gradients, event)
+                case GatesLogged():
+                    _put(found.gates, event)
+                case EpochEvaluated():
+                    found.epochs = [e for e in found.epochs if e.epoch < event.epoch]
+                    found.epochs.append(event)
+                case Diagnosed():
+                    same = (event.code, event.step)
+                    found.diagnoses = [d for d in found.diagnoses if (d.code, d.step) != same]
+                    found.diagnoses.append(event)
+        return found
+
+    def gradient(self, block: str) -> list[float]:
+        """Norm of the block's gradient at each monitored step at which it had one."""
+        return [event.norm[block] for event in self.gradients if block in event.norm]
+
+    def to_json(self) -> dict[str, Any]:
+        """Per block and gate the extremes, the median and where it began and ended."""
+        blocks = sorted({name for event in self.gradients for name in event.norm})
+        gates = sorted({name for event in self.gates for name in event.alpha})
+        ratios = [event.score_std_ratio for event in self.epochs]
+        alphas = {
+            name: [event.alpha[name] for event in self.gates if name in event.alpha]
+            for name in gates
+        }
+        return {
+            "gradient": {name: _range(self.gradient(name)) for name in blocks},
+            "alpha": {name: _range(values) for name, values in alphas.items()},
+            "score_std_ratio": _range(ratios),
+            "diagnoses": [_words(event) for event in self.diagnoses],
+        }
+
+
+def _words(event: Diagnosed) -> dict[str, Any]:
+    """Without its place in the stream, which a resume moves."""
+    return {key: value for key, value in asdict(event).items() if key not in ("seq", "at")}
+
+
+def _put(points: list[S], event: S) -> None:
+    while points and points[-1].step >= event.step:
+        points.pop()
+    points.append(event)
+
+
+def _range(values: Sequence[float]) -> dict[str, Any]:
+    known = [value for value in values if not math.isnan(value)]
+    if not known:
+        return {"steps": 0}
+    return {
+        "first": known[0],
+        "last": known[-1],
+        "min": min(known),
+        "median": statistics.median(known),
+        "max": max(known),
+        "steps": len(known),
+    }

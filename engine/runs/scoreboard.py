@@ -1,0 +1,156 @@
+"""The founding document's five criteria, judged from a run's events: the same for screen, JSON and report.
+
+A value inside its null band does not meet anything, however large it is. What has no evidence yet is
+"not shown", which is not "met".
+"""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from engine.judgement import (
+    COLLAPSED_RATIO,
+    GRADIENT_HEALTHY,
+    IC_GOAL,
+    RANK_IC_GOAL,
+    SURE,
+    is_noise,
+)
+from engine.runs.events import EpochEvaluated
+
+Verdict = Literal["met", "not met", "not shown"]
+MIN_LATER = 2
+"""Epochs after the best one that a spread needs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Criterion:
+    name: str
+    goal: str
+    """In words, with the threshold."""
+    value: float
+    se: float
+    """Standard error of the value; NaN where it has none."""
+    null_band: float
+    """Half-width of the 95 % band of shuffled scores; NaN where there is none."""
+    threshold: float
+    verdict: Verdict
+    evidence: str
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def scoreboard(
+    best: EpochEvaluated | None, epochs: Sequence[EpochEvaluated], gat_norms: Sequence[float]
+) -> tuple[Criterion, ...]:
+    """``best``: the validation whose weights are kept; ``epochs``: all of the run, in order;
+    ``gat_norms``: the GAT's gradient at every monitored step at which it was on.
+    """
+    return (
+        _mean("rank_ic", "validation RankIC", RANK_IC_GOAL, best, len(epochs)),
+        _mean("ic", "validation IC", IC_GOAL, best, len(epochs)),
+        _stability(best, epochs),
+        _no_degeneracy(best, epochs),
+        _gat_gradient(gat_norms),
+    )
+
+
+def _mean(
+    name: str, words: str, goal: float, best: EpochEvaluated | None, n_epochs: int
+) -> Criterion:
+    nan = math.nan
+    value = se = band = nan
+    if best is not None:
+        is_rank = name == "rank_ic"
+        value = best.rank_ic if is_rank else best.ic
+        se = best.rank_ic_se if is_rank else best.ic_se
+        band = best.null_band if is_rank else best.ic_null_band
+    noise = is_noise(value, band)
+    evidence = "no validation yet"
+    if best is not None:
+        place = "inside" if noise else "outside"
+        sure = abs(value - goal) > SURE * se
+        evidence = (
+            f"n={best.n_dates} days, h={best.horizon}, best of {n_epochs} epochs; {place} the null band "
+            f"±{band:.4f}; {'' if sure else 'not '}told from {goal:.3f} at 95 %"
+        )
+    verdict: Verdict = "met" if value > goal and not noise else "not met"
+    return Criterion(
+        name=name,
+        goal=f"{words} > {goal:.3f}",
+        value=value,
+        se=se,
+        null_band=band,
+        threshold=goal,
+        verdict="not shown" if best is None else verdict,
+        evidence=evidence,
+    )
+
+
+def _stability(best: EpochEvaluated | None, epochs: Sequence[EpochEvaluated]) -> Criterion:
+    """The epochs from the best one on differ by less than the best one's own standard error."""
+    later = [event.rank_ic for event in epochs if best is not None and event.epoch > best.epoch]
+    threshold = best.rank_ic_se if best is not None else math.nan
+    value = se = math.nan
+    verdict: Verdict = "not shown"
+    evidence = f"{len(later)} epochs after the best one, {MIN_LATER} are needed"
+    if best is not None and len(later) >= MIN_LATER:
+        path = [best.rank_ic, *later]
+        value = statistics.stdev(path)
+        se = value / math.sqrt(2.0 * (len(path) - 1))
+        verdict = "met" if value <= threshold else "not met"
+        evidence = (
+            f"{len(later)} epochs after the best one: mean RankIC {statistics.fmean(later):+.4f}, "
+            f"lowest {min(later):+.4f}"
+        )
+    return Criterion(
+        name="stability",
+        goal="spread of the epochs from the best one on <= one standard error",
+        value=value,
+        se=se,
+        null_band=math.nan,
+        threshold=threshold,
+        verdict=verdict,
+        evidence=evidence,
+    )
+
+
+def _no_degeneracy(best: EpochEvaluated | None, epochs: Sequence[EpochEvaluated]) -> Criterion:
+    value = best.score_std_ratio if best is not None else math.nan
+    verdict: Verdict = "met" if value > COLLAPSED_RATIO else "not met"
+    lowest = min((event.score_std_ratio for event in epochs), default=math.nan)
+    return Criterion(
+        name="no_degeneracy",
+        goal=f"eval-mode score deviation > {COLLAPSED_RATIO:g} of the label's",
+        value=value,
+        se=math.nan,
+        null_band=math.nan,
+        threshold=COLLAPSED_RATIO,
+        verdict="not shown" if best is None else verdict,
+        evidence=f"of the best epoch; lowest of {len(epochs)} epochs {lowest:.3f}",
+    )
+
+
+def _gat_gradient(norms: Sequence[float]) -> Criterion:
+    """By the smallest norm: a graph that is heard now and then is not heard."""
+    value = min(norms, default=math.nan)
+    verdict: Verdict = "met" if value > GRADIENT_HEALTHY else "not met"
+    evidence = "the graph block has had no step"
+    if norms:
+        evidence = (
+            f"smallest of {len(norms)} monitored steps; median {statistics.median(norms):.1e}, "
+            f"last {norms[-1]:.1e}"
+        )
+    return Criterion(
+        name="gat_gradient",
+        goal=f"gradient of the graph block > {GRADIENT_HEALTHY:.0e}",
+        value=value,
+        se=math.nan,
+        null_band=math.nan,
+        threshold=GRADIENT_HEALTHY,
+        verdict=verdict if norms else "not shown",
+        evidence=evidence,
+    )

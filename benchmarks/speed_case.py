@@ -105,7 +105,7 @@ def timed_network(
         graphs=None,
         model=model,
         runtime=runtime,
-        optimizer=build_optimizer(model, learning_rate=RATE, weight_decay=1e-2),
+        optimizer=build_optimizer(model, learning_rate=RATE, weight_decay=1e-2, fused=runtime.fast),
     )
     return TimedNetwork(stepper, random_batch(case, config))
 

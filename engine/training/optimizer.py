@@ -42,16 +42,19 @@ def set_trainable(
 
 
 def build_optimizer(
-    model: nn.Module, *, learning_rate: float, weight_decay: float
+    model: nn.Module, *, learning_rate: float, weight_decay: float, fused: bool = False
 ) -> torch.optim.AdamW:
-    """AdamW over the trainable parameters; vectors and scalars (biases, norms, gates) do not decay."""
+    """AdamW over the trainable parameters; vectors and scalars (biases, norms, gates) do not decay.
+
+    ``fused``: one kernel for all of an update (always on CUDA); its sums round in another order.
+    """
     parameters = [p for p in model.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
     ]
     on_cuda = parameters[0].device.type == "cuda"
-    return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.99), fused=on_cuda)
+    return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.99), fused=fused or on_cuda)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:

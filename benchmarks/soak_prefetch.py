@@ -6,8 +6,9 @@ The worker is what the original deadlocked on: polars, numba and OpenMP threads 
 torch computes on several threads while batches are gathered. Each cycle starts a prefetch and, at random,
 reads it to its end, leaves it early, leaves it at once, raises inside the block, or meets a day that cannot
 be gathered; every 25th cycle takes training steps. It ends when both the cycles and the minutes are done.
-Exit code 1: no sign of life for ``silence`` seconds (the stacks of all threads are printed), a wrong batch,
-a worker that failed, or threads left over.
+Exit code 1: a deadlock, a wrong batch, a worker that failed, or threads left over. A deadlock is ``silence``
+seconds without the end of a cycle in which the worker used no processor time either (a busy machine may give
+it little), or ten times as long in any case; the stacks of all its threads are then printed.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import cast
 
 from engine.threads import limit_threads
@@ -28,6 +30,7 @@ limit_threads(safe=False)
 
 import numpy as np  # noqa: E402 - after the thread limits
 import polars as pl  # noqa: E402
+import psutil  # noqa: E402
 import torch  # noqa: E402
 
 from benchmarks.bench_windows import feature_set  # noqa: E402
@@ -40,12 +43,28 @@ from engine.training.optimizer import build_optimizer  # noqa: E402
 from engine.training.step import Stepper  # noqa: E402
 
 WINDOW, STEPS, TRAIN_EVERY = 10, 6, 25
+IDLE_CPU_S = 0.05
+"""Processor time below which a silent worker waits for something that will not come."""
 START_S = 600.0
 """For imports and data, before the watchdog counts."""
 
 
 class Planted(Exception):  # noqa: N818 - raised on purpose
     pass
+
+
+def small() -> FeatureSet:
+    """Large enough for torch to gather on several threads, small enough for many cycles a second."""
+    whole = feature_set()
+    return replace(
+        whole,
+        symbols=whole.symbols[:300],
+        features=whole.features[:60],
+        x_SNF=whole.x_SNF[:, :300, :60].copy(),
+        member_SN=whole.member_SN[:, :300],
+        forward_return_SNH=whole.forward_return_SNH[:, :300],
+        sector_N=whole.sector_N[:300],
+    )
 
 
 def stepper_on(features: FeatureSet) -> Stepper:
@@ -98,7 +117,7 @@ def cycle(features: FeatureSet, stepper: Stepper, draw: random.Random, *, train:
 def work(cycles: int, minutes: float) -> None:
     """Print one line per cycle: the watchdog's sign of life."""
     faulthandler.register(signal.SIGUSR1)
-    features = feature_set()
+    features = small()
     pl.DataFrame({"a": np.arange(10**6) % 7}).group_by("a").len()  # polars' threads exist from here
     stepper, draw = stepper_on(features), random.Random(0)
     stop = time.monotonic() + 60 * minutes
@@ -125,9 +144,8 @@ def watch(arguments: argparse.Namespace) -> int:
         patience, longest = START_S, 0.0
         while True:
             before = time.monotonic()
-            try:
-                line = lines.get(timeout=patience)
-            except queue.Empty:
+            line = _next(lines, psutil.Process(worker.pid), patience)
+            if line is None:
                 worker.send_signal(signal.SIGUSR1)
                 time.sleep(2.0)
                 worker.kill()
@@ -147,6 +165,18 @@ def watch(arguments: argparse.Namespace) -> int:
         f"{longest:.1f} s; exit code {worker.returncode}\n"
     )
     return int(worker.returncode != 0)
+
+
+def _next(lines: "queue.Queue[str]", process: psutil.Process, patience: float) -> str | None:
+    """The next line; None when the worker is taken for dead."""
+    for _ in range(10):
+        used = sum(process.cpu_times()[:2])
+        try:
+            return lines.get(timeout=patience)
+        except queue.Empty:
+            if sum(process.cpu_times()[:2]) - used < IDLE_CPU_S:
+                return None
+    return None
 
 
 def _read(worker: "subprocess.Popen[str]", lines: "queue.Queue[str]") -> None:

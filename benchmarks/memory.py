@@ -1,19 +1,9 @@
-"""Freed memory stays with the process, for every side alike."""
+"""Freed memory stays with the process, for every side alike.
 
-import ctypes
+A virtual machine may take seconds to hand out fresh pages for a result of 0.8 GB, at random: that measured
+the machine's memory, not the work.
+"""
 
-TRIM_THRESHOLD, MMAP_MAX = -1, -4  # mallopt's names, glibc malloc.h
+from engine.training.allocator import keep_freed_memory as keep_memory
 
-
-def keep_memory() -> None:
-    """Ask glibc never to give memory back; elsewhere nothing happens.
-
-    A virtual machine may take seconds to hand out fresh pages for a result of 0.8 GB, at random: that
-    measured the machine's memory, not the work.
-    """
-    try:
-        libc = ctypes.CDLL("libc.so.6")
-    except OSError:
-        return
-    libc.mallopt(MMAP_MAX, 0)
-    libc.mallopt(TRIM_THRESHOLD, 2**31 - 1)
+__all__ = ["keep_memory"]

@@ -3,7 +3,7 @@
 import queue
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from engine.graph.graph import GraphSeries
 
 DEPTH = 2
 """Batches that wait; more would only hold memory."""
+POLL_S = 0.002
+"""Between two looks whether the thread has ended, when a block is left early. Seconds."""
 
 
 def epoch_steps(
@@ -46,33 +48,27 @@ def prefetch(
 ) -> Iterator[Iterator[Batch]]:
     """Batches of the steps, in order, made ahead in one thread (numpy gathers release the GIL).
 
-    An exception of the thread is raised where the batch would have come out. Leaving the block early
-    ends the thread.
+    ``pin``: in page-locked memory, so that the way to a GPU overlaps with its work. An exception of the
+    thread is raised where the batch would have come out. Leaving the block early ends the thread, after
+    which the iterator is empty.
     """
     ready: queue.Queue[Batch | BaseException | None] = queue.Queue(DEPTH)
     closed = threading.Event()
 
-    def put(item: Batch | BaseException | None) -> bool:
-        while not closed.is_set():
-            try:
-                ready.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return True
-        return False
-
     def produce() -> None:
+        last: BaseException | None = None
         try:
             for sessions in steps:
-                batch = make_batch(features, graphs, sessions, window)
-                if not put(batch.pin() if pin else batch):
+                if closed.is_set():
                     return
-            put(None)
+                batch = make_batch(features, graphs, sessions, window)
+                ready.put(batch.pin() if pin else batch)
         except BaseException as error:  # noqa: BLE001 - handed over and raised in the consumer
-            put(error)
+            last = error
+        ready.put(last)
 
     def consume() -> Iterator[Batch]:
-        while (item := ready.get()) is not None:
+        while not closed.is_set() and (item := ready.get()) is not None:
             if isinstance(item, BaseException):
                 raise item
             yield item
@@ -83,4 +79,8 @@ def prefetch(
         yield consume()
     finally:
         closed.set()
-        thread.join()
+        # Nobody takes any more: while the thread lives, what it still puts must not wait for room.
+        while thread.is_alive():
+            with suppress(queue.Empty):
+                ready.get(timeout=POLL_S)
+            thread.join(0.0)

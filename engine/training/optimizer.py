@@ -55,11 +55,13 @@ def build_optimizer(
     weight_decay: float,
     trained: Collection[str] = (),
     trained_scale: float = 1.0,
+    fused: bool = False,
 ) -> torch.optim.AdamW:
     """AdamW over the trainable parameters; vectors and scalars (biases, norms, gates) do not decay.
 
     Blocks named in ``trained`` (weights that an earlier phase found) move at ``trained_scale`` times the
     learning rate, so that a new block settles in before it disturbs them.
+    ``fused``: one kernel for all of an update (always on CUDA); its sums round in another order.
     """
     groups = []
     old, new = _by_age(model, trained)
@@ -70,7 +72,7 @@ def build_optimizer(
                 decay = weight_decay if decays else 0.0
                 groups.append({"params": chosen, "weight_decay": decay, SCALE: scale})
     on_cuda = groups[0]["params"][0].device.type == "cuda"  # type: ignore[index]
-    return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.99), fused=on_cuda)
+    return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.99), fused=fused or on_cuda)
 
 
 def _by_age(

@@ -1,6 +1,7 @@
-"""One optimiser step on whole days: forward, loss, backward, clip, update. Emits nothing."""
+"""One optimiser step on whole days: forward, loss, backward, clip, update."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -12,7 +13,10 @@ from engine.errors import GateError
 from engine.features.feature_set import FeatureSet
 from engine.graph.graph import GraphSeries
 from engine.model.atft_gat_fan import ATFTGATFAN
+from engine.runs.events import Noted
+from engine.runs.sink import EventSink, NullSink
 from engine.training import probes
+from engine.training.compilation import CompiledBlocks, CompileError
 from engine.training.device import Runtime, is_out_of_memory
 from engine.training.ic import rank_ic
 from engine.training.losses import combined_loss
@@ -44,6 +48,9 @@ class Stepper:
     model: ATFTGATFAN
     runtime: Runtime
     optimizer: torch.optim.AdamW
+    compiled: CompiledBlocks | None = None
+    """Used in the forward pass; given up, with a note, where it does not compile."""
+    sink: EventSink = field(default_factory=NullSink)
 
     def __call__(self, batch: Batch, rate: float, *, halves: bool, monitor: bool) -> StepResult:
         """Update the weights by one step. ``halves``: the days go through the network in two parts.
@@ -52,13 +59,7 @@ class Stepper:
         """
         self.model.train()
         set_learning_rate(self.optimizer, rate)
-        try:
-            result = self._forward_backward(batch, halves=halves)
-        except RuntimeError as error:
-            if halves or len(batch.sessions) < 2 or not is_out_of_memory(error):
-                raise
-            result = self._forward_backward(batch, halves=True)
-            result.halved = True
+        result = self._attempt(batch, halves=halves)
         if monitor:
             result.norm = probes.gradient_norms(self.model.module_groups())
         clip = self.config.training.gradient_clip
@@ -73,6 +74,25 @@ class Stepper:
         self.optimizer.step()
         return result
 
+    def _attempt(self, batch: Batch, *, halves: bool) -> StepResult:
+        """Eagerly if it does not compile, in halves if the device's memory does not hold the whole."""
+        try:
+            return self._forward_backward(batch, halves=halves)
+        except CompileError as error:
+            self.compiled = None
+            reason = str(error).strip().partition("\n")[0]
+            self.sink.emit(Noted(message=f"torch.compile failed, going on without it: {reason}"))
+            return self._attempt(batch, halves=halves)
+        except RuntimeError as error:
+            if halves or len(batch.sessions) < 2 or not is_out_of_memory(error):
+                raise
+            result = self._forward_backward(batch, halves=True)
+            result.halved = True
+            return result
+
+    def _compiled(self) -> AbstractContextManager[None]:
+        return self.compiled.active() if self.compiled else nullcontext()
+
     def _forward_backward(self, batch: Batch, *, halves: bool) -> StepResult:
         self.optimizer.zero_grad(set_to_none=True)
         result = StepResult()
@@ -80,7 +100,7 @@ class Stepper:
         for part in self._parts(batch, halves=halves):
             share = len(part.sessions) / len(batch.sessions)
             moved = part.to(self.runtime.device)
-            with self.runtime.autocast_context():
+            with self.runtime.autocast_context(), self._compiled():
                 output = self.model(moved)
             loss, terms = combined_loss(output, moved, self.config.loss, levels)
             (loss * share).backward()  # type: ignore[no-untyped-call]

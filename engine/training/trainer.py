@@ -29,6 +29,7 @@ from engine.runs.events import (
 )
 from engine.runs.sink import EventSink
 from engine.training import probes
+from engine.training.compilation import CompiledBlocks, worth_compiling
 from engine.training.device import Runtime
 from engine.training.doctor.doctor import Doctor, RollBack
 from engine.training.doctor.findings import Reading
@@ -143,7 +144,13 @@ class Trainer:
                 trainable=trainable,
             )
         )
+        compiled = None
+        if worth_compiling(self.runtime, phase.epochs * self._steps_per_epoch()):
+            compiled = CompiledBlocks(self.model)
+            self.sink.emit(Noted(message="compiling the network: the first steps take longer"))
         return Stepper(
+            compiled=compiled,
+            sink=self.sink,
             config=self.config,
             features=self.features,
             graphs=self.graphs,
@@ -155,8 +162,13 @@ class Trainer:
                 weight_decay=training.weight_decay,
                 trained=[*self.progress.kept_blocks, "heads"] if self.progress.best_kept else [],
                 trained_scale=phase.trained_scale,
+                fused=self.runtime.fast,
             ),
         )
+
+    def _steps_per_epoch(self) -> int:
+        training = self.config.training
+        return self.split.train.size // (training.day_stride * training.days_per_step)
 
     def _blocks_of(self, phase: PhaseConfig) -> list[str]:
         """Blocks of the phase that exist in the model and were not thrown out with an earlier phase."""
@@ -230,7 +242,9 @@ class Trainer:
         peak = training.learning_rate * phase.learning_rate_scale * state.chart.rate_scale
         started = time.perf_counter()
         todo = steps[state.step_in_epoch :]
-        with prefetch(self.features, self.graphs, todo, self.config.split.window) as batches:
+        with prefetch(
+            self.features, self.graphs, todo, self.config.split.window, pin=self.runtime.pin
+        ) as batches:
             for batch in batches:
                 monitor = state.step % training.log_every == 0
                 rate = one_cycle(state.step_in_phase, total, peak)

@@ -74,6 +74,8 @@ class LossConfig(Table):
     """Weight of (alpha - 1/2)^2 of the residual bypass. 0 = off."""
     horizon_weights: tuple[float, ...] = (0.2, 0.4, 0.2, 0.2)
     """One weight per horizon of `labels.horizons`; normalised to sum 1."""
+    neutral_to: tuple[str, ...] = ("beta_60",)
+    """Features whose linear relation to the day's label is taken out before it is learned. [] = none"""
 
 
 class PhaseConfig(Table):

@@ -45,7 +45,8 @@ class Batch:
     y_MH: Tensor
     """float32 forward returns; NaN where unknown."""
     target_MH: Tensor
-    """float32 normal scores of ``y_MH`` within the day; NaN where unknown."""
+    """float32, what is learned: normal scores of ``y_MH`` within the day, made neutral to the features
+    that ``FeatureSet.neutral`` names; NaN where unknown."""
     edge_index_2E: Tensor
     """int64 rows of this batch, source -> target; never across days."""
     edge_attr_EK: Tensor
@@ -110,5 +111,33 @@ def _day(
         inside = (mapped >= 0).all(axis=0)
         edge_index, edge_attr = mapped[:, inside], graph.edge_attr_EK[inside]
     y_NH = features.forward_return_SNH[session][member_N].astype(np.float64)
-    target_NH = np.stack([gauss_rank(y_N) for y_N in y_NH.T], axis=1).astype(np.float32)
+    exposure_NK = x_NTF[:, -1, [features.features.index(name) for name in features.neutral]]
+    target_NH = targets(y_NH, exposure_NK.astype(np.float64))
     return member_N, x_NTF, mask_NT, edge_index, edge_attr, target_NH  # type: ignore[return-value]
+
+
+def targets(
+    return_NH: NDArray[np.float64], exposure_NK: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Normal scores of one day's forward returns per horizon ``[N, H]``; NaN stays NaN.
+
+    With exposures (K > 0) the scores are regressed on them, across the stocks of the day, and the normal
+    scores of the residuals are returned. The day's common move is most of the spread between stocks of
+    high and low beta and cannot be ranked in advance: what is left is easier to learn from.
+    """
+    columns = [gauss_rank(return_N) for return_N in return_NH.T]
+    if exposure_NK.shape[1]:
+        columns = [gauss_rank(_residual(score_N, exposure_NK)) for score_N in columns]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _residual(
+    score_N: NDArray[np.float64], exposure_NK: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """What is left of the scores after a least-squares fit on a constant and the exposures."""
+    known_N = np.isfinite(score_N)
+    if known_N.sum() <= exposure_NK.shape[1] + 1:
+        return score_N
+    design_NK = np.column_stack([np.ones(score_N.size), exposure_NK])
+    slope_K = np.linalg.lstsq(design_NK[known_N], score_N[known_N], rcond=None)[0]
+    return np.asarray(score_N - design_NK @ slope_K)

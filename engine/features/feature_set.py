@@ -65,6 +65,8 @@ class FeatureSet:
     fingerprint: str
     market: Market
     source: str
+    neutral: tuple[str, ...] = ()
+    """Features whose linear relation to a day's returns is taken out of the training target."""
 
     def __post_init__(self) -> None:
         S, N, F = self.dates_S.size, len(self.symbols), len(self.features)

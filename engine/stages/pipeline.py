@@ -14,7 +14,7 @@ from engine.data.load import StoredPanel, open_panel
 from engine.data.universe import Universe, build_universe
 from engine.dataset.loader import epoch_steps
 from engine.dataset.split import Split
-from engine.errors import GateError
+from engine.errors import ConfigError, GateError
 from engine.features.catalog import wants_graph
 from engine.features.feature_set import FeatureSet, build_features
 from engine.files import digest
@@ -108,10 +108,17 @@ class Shelf:
 
 
 def as_taught(dataset: Dataset, split: Split, config: Config) -> Dataset:
-    """What is learned from: the data set itself, or for a permutation test one without a signal."""
-    if not config.training.permute_labels:
-        return dataset
-    features = permuted_labels(dataset.features, split.train, config.training.seed)
+    """The data set with the labels that are learned: neutral, or for a permutation test without a signal."""
+    features = dataset.features
+    unknown = [name for name in config.loss.neutral_to if name not in features.features]
+    if unknown:
+        raise ConfigError(
+            f"loss.neutral_to: {', '.join(unknown)} is not among the {len(features.features)} features",
+            hint="take it out, e.g. --set loss.neutral_to=[], or add its family to features.families",
+        )
+    features = replace(features, neutral=config.loss.neutral_to)
+    if config.training.permute_labels:
+        features = permuted_labels(features, split.train, config.training.seed)
     return replace(dataset, features=features)
 
 

@@ -46,13 +46,14 @@ def test_later_layers_win_and_each_value_knows_where_it_comes_from(tmp_path: Pat
         overrides=["graph.k=9", "training.mode=optimized"],
     )
     assert found.config.training.seed == 5
-    assert found.config.training.day_stride == PRESETS["cpu-small"]["training.day_stride"]
+    assert found.config.training.day_stride == 3
+    assert found.config.model.hidden == PRESETS["cpu-small"]["model.hidden"]
     assert found.config.graph.k == 9
     assert found.config.training.mode == "optimized"
     assert found.origins["training.seed"] == f"{second}:2"
-    assert found.origins["training.day_stride"] == "preset cpu-small"
+    assert found.origins["training.day_stride"] == f"{first}:3"
     assert found.origins["graph.k"] == "--set"
-    assert "model.hidden" in found.origins
+    assert found.origins["model.hidden"] == "preset cpu-small"
     assert "quality.max_bad_share" not in found.origins
 
 

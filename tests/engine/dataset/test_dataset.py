@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -7,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.config import SplitConfig
-from engine.dataset.batch import make_batch
+from engine.dataset.batch import make_batch, targets
 from engine.dataset.loader import epoch_steps, prefetch
 from engine.dataset.split import inner_folds, single_split, walk_forward
 from engine.errors import DataError
@@ -142,3 +143,40 @@ def test_prefetch_keeps_order_hands_over_errors_and_ends_early(world: World) -> 
         list(batches)
     with prefetch(world.features, None, steps * 20, 8) as batches:
         next(batches)
+
+
+def test_neutral_targets_have_nothing_left_of_the_exposure() -> None:
+    """A return that is the exposure plus a small signal: the target ranks the signal, not the exposure."""
+    rng = np.random.default_rng(0)
+    exposure_NK, signal_N = rng.normal(size=(400, 1)), rng.normal(size=400)
+    return_NH = (0.03 * exposure_NK[:, 0] + 0.005 * signal_N)[:, None]
+    plain = targets(return_NH, exposure_NK[:, :0])[:, 0]
+    neutral = targets(return_NH, exposure_NK)[:, 0]
+    assert np.corrcoef(plain, exposure_NK[:, 0])[0, 1] > 0.95
+    assert abs(np.corrcoef(neutral, exposure_NK[:, 0])[0, 1]) < 0.05
+    assert np.corrcoef(neutral, signal_N)[0, 1] > 0.8 > np.corrcoef(plain, signal_N)[0, 1]
+
+
+def test_targets_by_hand_and_unknown_returns_stay_unknown() -> None:
+    return_NH = np.array([[0.01, np.nan], [0.03, 0.1], [0.02, np.nan]])
+    got = targets(return_NH, np.empty((3, 0)))
+    np.testing.assert_allclose(
+        got[:, 0], [-0.967, 0.967, 0.0], atol=1e-3
+    )  # quantiles 1/6, 5/6, 1/2
+    assert np.isnan(got[[0, 2], 1]).all()
+    assert got[1, 1] == pytest.approx(0.0, abs=1e-6)
+    # Two known stocks and one exposure leave nothing to fit: the labels are those without it.
+    few = targets(return_NH[:2], np.array([[1.0], [2.0]]))
+    np.testing.assert_array_equal(few, targets(return_NH[:2], np.empty((2, 0))))
+
+
+def test_batches_are_neutral_to_what_the_feature_set_names(world: World) -> None:
+    session = int(world.split.train[-1])
+    neutral = make_batch(replace(world.features, neutral=("beta_60",)), world.graphs, (session,), 8)
+    f = world.features.features.index("beta_60")
+    known = torch.isfinite(neutral.target_MH[:, 1])
+    pair = torch.stack([neutral.target_MH[known, 1], neutral.x_MTF[known, -1, f]])
+    assert abs(float(torch.corrcoef(pair)[0, 1])) < 0.1
+    assert torch.equal(
+        neutral.y_MH.nan_to_num(), make_batch(world.features, None, (session,), 8).y_MH.nan_to_num()
+    )

@@ -23,14 +23,15 @@ class Variant:
 def ablations(config: Config) -> list[Variant]:
     """The configuration itself and what it is without each of its parts.
 
-    Only parts that it has: another kind of graph for the one it uses, each block left out, the graph
-    columns of the projection at their plain scale, and the network of heads alone. A block that is
-    absent from `model.blocks` is the identity in every phase.
+    Only parts that it uses: another kind of graph for its own, each block that a phase switches on left
+    out, the graph columns of the projection at their plain scale, and the network of heads alone. A
+    block that is absent from `model.blocks` is the identity in every phase.
     """
-    blocks = config.model.blocks
+    on = {block for phase in config.training.phases if phase.epochs for block in phase.blocks}
+    blocks = tuple(block for block in config.model.blocks if block in on)
     found = [Variant(name=REFERENCE)]
     if "gat" in blocks and config.graph.kind != "none":
-        plain = tuple(block for block in blocks if block not in GRAPH_BLOCKS)
+        plain = tuple(block for block in config.model.blocks if block not in GRAPH_BLOCKS)
         found.append(
             Variant(name="graph none", changes={"graph.kind": "none", "model.blocks": plain})
         )
@@ -38,7 +39,7 @@ def ablations(config: Config) -> list[Variant]:
         found += [Variant(name=f"graph {kind}", changes={"graph.kind": kind}) for kind in others]
     for block in BLOCKS:
         if block in blocks and block != "gat":
-            rest = tuple(other for other in blocks if other != block)
+            rest = tuple(other for other in config.model.blocks if other != block)
             found.append(Variant(name=f"without {block}", changes={"model.blocks": rest}))
     if {"gat", "bypass"} <= set(blocks) and config.model.graph_scale != 1.0:
         found.append(Variant(name="graph scale 1", changes={"model.graph_scale": 1.0}))

@@ -47,6 +47,15 @@ def test_only_parts_that_are_there_are_taken_away() -> None:
     assert "graph sector" not in names
 
 
+def test_a_block_that_no_phase_switches_on_is_no_part_of_the_network() -> None:
+    config = resolve(
+        [], overrides=["training.epochs=[3,0,2,0]", "training.phases.gat.blocks=['gat']"]
+    )
+    names = {v.name for v in ablations(config.config)}
+    assert {"without selection", "without temporal", "without attention", "graph none"} <= names
+    assert not names & {"without fan", "without san", "without bypass", "graph scale 1"}
+
+
 def test_named_variants_keep_the_reference_first() -> None:
     every = ablations(Config())
     names = [v.name for v in chosen(every, ["without san", "graph none"])]

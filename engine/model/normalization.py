@@ -53,12 +53,13 @@ class FrequencyAdaptiveNorm(nn.Module):
 
     def dominant(self, x_MTF: Tensor) -> Tensor:
         """The window's ``k`` strongest frequencies, back in time."""
-        spectrum_M2LF = (self.forward_2LT @ x_MTF).unflatten(1, (2, -1))
+        spectrum_M2LF = torch.unflatten(self.forward_2LT @ x_MTF, 1, (2, -1))
         with torch.no_grad():  # which frequencies are kept is a step function
             power_MLF = spectrum_M2LF.square().sum(dim=1)
             floor_M1F = _kth_largest(power_MLF, self.k)
             keep_MLF = torch.ge(power_MLF, floor_M1F, out=torch.empty_like(power_MLF))
-        return self.inverse_T2L @ (spectrum_M2LF * keep_MLF[:, None]).flatten(1, 2)
+        dominant_MTF: Tensor = self.inverse_T2L @ (spectrum_M2LF * keep_MLF[:, None]).flatten(1, 2)
+        return dominant_MTF
 
     def forward(self, x_MTF: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         with torch.autocast(x_MTF.device.type, enabled=False):
@@ -93,7 +94,9 @@ class SliceAdaptiveNorm(nn.Module):
 
     def forward(self, x_MTF: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         share = self.share()
-        out_MTF, mean_MF, scale_MF = _SliceNorm.apply(x_MTF, share, self.lengths, self.EPSILON)
+        out_MTF, mean_MF, scale_MF = _SliceNorm.apply(  # type: ignore[no-untyped-call]
+            x_MTF, share, self.lengths, self.EPSILON
+        )
         summary_M2F = torch.cat([mean_MF, scale_MF], dim=-1)
         return out_MTF, share * self.message(summary_M2F), share
 
@@ -127,7 +130,7 @@ class _SliceNorm(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(  # type: ignore[override]
+    def backward(
         ctx: Any, grad_MTF: Tensor, mean_grad_MF: Tensor, scale_grad_MF: Tensor
     ) -> tuple[Tensor | None, Tensor, None, None]:
         normal_MTF, mean_MGF, scale_MGF, share = ctx.saved_tensors
@@ -156,7 +159,7 @@ class _SliceNorm(torch.autograd.Function):
 
 
 def _slices(lengths: tuple[int, ...], *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    return zip(*(tensor.split(lengths, dim=1) for tensor in tensors), strict=True)
+    return zip(*(torch.split(tensor, lengths, dim=1) for tensor in tensors), strict=True)
 
 
 def _kth_largest(values_MLF: Tensor, k: int) -> Tensor:

@@ -21,5 +21,7 @@ class WindowLSTM(nn.LSTM):
 
     def forward(self, x_MTC: Tensor) -> Tensor:  # type: ignore[override]
         if x_MTC.device.type != "cpu" or x_MTC.shape[0] <= BLOCK_ROWS:
-            return super().forward(x_MTC)[0]  # type: ignore[no-any-return]
-        return torch.cat([super(WindowLSTM, self).forward(b)[0] for b in x_MTC.split(BLOCK_ROWS)])
+            return super().forward(x_MTC)[0]
+        return torch.cat(
+            [super(WindowLSTM, self).forward(b)[0] for b in torch.split(x_MTC, BLOCK_ROWS)]
+        )

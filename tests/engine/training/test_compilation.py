@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.dataset.batch import Batch, make_batch
 from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.model.build import build_model
+from engine.model.dropout import Dropout
 from engine.runs.events import Noted
 from engine.runs.sink import ListSink
 from engine.training.compilation import BLOCKS, MIN_STEPS, CompiledBlocks, worth_compiling
@@ -85,13 +86,16 @@ def test_blocks_are_compiled_inside_a_step_only(model: ATFTGATFAN) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("block", BLOCKS)
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
-def test_compiled_equals_eager_for_days_of_any_size(world: World, model: ATFTGATFAN) -> None:
+def test_compiled_equals_eager_for_days_of_any_size(
+    world: World, model: ATFTGATFAN, block: str
+) -> None:
     for module in model.modules():
-        if hasattr(module, "p"):
+        if isinstance(module, (nn.Dropout, Dropout)):
             module.p = 0.0
     model.train()
-    compiled = CompiledBlocks(model)
+    compiled = CompiledBlocks(model, (block,))
 
     def evaluate(batch: Batch) -> list[Tensor]:
         model.zero_grad()

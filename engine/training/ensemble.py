@@ -112,20 +112,27 @@ def standardised(score_MH: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def batch_of(window: DayWindow) -> Batch:
-    """A batch of one day whose future is unknown."""
+    """A batch of one day whose future is unknown.
+
+    Copied into torch's own memory, which starts at a multiple of 64 bytes: on numpy's the last bits of a
+    product depend on where the array happens to lie.
+    """
     M = len(window.symbols)
     unknown_M1 = torch.full((M, 1), torch.nan)
+    arrays = {
+        "symbol_M": window.axis_M,
+        "x_MTF": window.x_MTF,
+        "mask_MT": window.mask_MT,
+        "edge_index_2E": window.edge_index_2E,
+        "edge_attr_EK": window.edge_attr_EK,
+    }
     return Batch(
         dates=(dt.date.fromisoformat(window.date),),
         sessions=(0,),
         day_ptr=(0, M),
-        symbol_M=torch.from_numpy(window.axis_M),
-        x_MTF=torch.from_numpy(window.x_MTF),
-        mask_MT=torch.from_numpy(window.mask_MT),
         y_MH=unknown_M1,
         target_MH=unknown_M1,
-        edge_index_2E=torch.from_numpy(window.edge_index_2E),
-        edge_attr_EK=torch.from_numpy(window.edge_attr_EK),
+        **{name: torch.from_numpy(array).clone() for name, array in arrays.items()},
     )
 
 

@@ -79,25 +79,10 @@ def compose(
     rules, cash = inputs.rules(config)
     horizons = config.labels.horizons
     column = horizons.index(rules.portfolio.horizon)
-    window = assemble(
-        inputs.key.session,
-        [pins.get_arrays(pin) for _, pin in inputs.window],
-        pins.get_arrays(inputs.edges) if inputs.edges else None,
-    )
-    ranked = ranker.rank(window, column)
+    window, ranked, books = books_of(inputs, pins, config=config, ranker=ranker, strategy=strategy)
     today = Scores(date=window.date, symbols=window.symbols, score_MH=ranked.score_MH)
     history = [unpack_scores(day.date, pins.get_arrays(day.pin)) for day in inputs.history]
-    given = inputs.held()
-    books = build_books(
-        [*history, today] if inputs.decided else history,
-        _panel(inputs, pins, config),
-        list(given.shares) if given else [],
-        strategy,
-        rules,
-        horizon=column,
-        day=dt.date.fromisoformat(inputs.key.session),
-    )
-    held = given or model_positions(books, cash, rules)
+    held = inputs.held() or model_positions(books, cash, rules)
     rank_M = ranks(ranked.score_MH[:, column])
     target_N = books.today_N if inputs.decided else _as_held(books, held)
     plan = plan_orders(target_N, books.quotes, held, rules, _notes(today, rank_M, column))
@@ -140,6 +125,33 @@ def compose(
         "explain.parquet": table_bytes(explained, metadata),
     }
     return Made(files=files, card=card)
+
+
+def books_of(
+    inputs: SignalInputs, pins: PinStore, *, config: Config, ranker: Ranker, strategy: Strategy
+) -> tuple[DayWindow, Ranked, Books]:
+    """The part up to the book: window, scores, weights."""
+    rules, _ = inputs.rules(config)
+    column = config.labels.horizons.index(rules.portfolio.horizon)
+    window = assemble(
+        inputs.key.session,
+        [pins.get_arrays(pin) for _, pin in inputs.window],
+        pins.get_arrays(inputs.edges) if inputs.edges else None,
+    )
+    ranked = ranker.rank(window, column)
+    today = Scores(date=window.date, symbols=window.symbols, score_MH=ranked.score_MH)
+    history = [unpack_scores(day.date, pins.get_arrays(day.pin)) for day in inputs.history]
+    given = inputs.held()
+    books = build_books(
+        [*history, today] if inputs.decided else history,
+        _panel(inputs, pins, config),
+        list(given.shares) if given else [],
+        strategy,
+        rules,
+        horizon=column,
+        day=dt.date.fromisoformat(inputs.key.session),
+    )
+    return window, ranked, books
 
 
 def ranks(score_M: NDArray[np.floating]) -> NDArray[np.int64]:

@@ -352,21 +352,31 @@ class _Desk:
 def estimated_costs(orders: tuple[Order, ...], quotes: Quotes, costs: CostConfig) -> Vector:
     """Commission and slippage of each order, quote currency; the price list of the backtest."""
     place = {symbol: n for n, symbol in enumerate(quotes.symbols)}
-    out = np.zeros(len(orders))
-    for i, order in enumerate(orders):
-        n = place[order.symbol]
-        adv, close_1 = float(quotes.adv_N[n]), quotes.close_N[n : n + 1]
-        slip = costs.slippage_bps * 1e-4
-        if adv > 0:
-            slip += costs.impact_bps * 1e-2 * order.notional / adv
-        slip = min(slip, max(costs.max_slippage_bps, costs.slippage_bps) * 1e-4)
-        slip = max(slip, float(tick(close_1, quotes.market)[0]) / 2.0 / order.close)
-        rate = costs.commission_bps
-        if costs.commission_tiers:
-            tiers = costs.commission_tiers
-            rate = next((r for top, r in tiers if order.notional <= top), tiers[-1][1])
-        out[i] = order.notional * (slip + rate * 1e-4)
-    return out
+    at = np.array([place[order.symbol] for order in orders], dtype=np.int64)
+    value = np.array([order.notional for order in orders])
+    return trading_cost(value, quotes.close_N[at], quotes.adv_N[at], quotes.market, costs)
+
+
+def trading_cost(
+    value_N: Vector, price_N: Vector, adv_N: Vector, market: Market, costs: CostConfig
+) -> Vector:
+    """Commission and slippage of trading ``value_N``, quote currency.
+
+    Half-spread plus impact per share of the mean turnover, capped, at least half a tick; the commission of
+    the order's size, as in `engine.backtest.frictions`.
+    """
+    share_N = np.divide(value_N, adv_N, out=np.zeros_like(value_N), where=adv_N > 0)
+    slip_N = costs.slippage_bps * 1e-4 + costs.impact_bps * 1e-2 * share_N
+    slip_N = np.minimum(slip_N, max(costs.max_slippage_bps, costs.slippage_bps) * 1e-4)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        half_N = np.nan_to_num(tick(price_N, market) / 2.0 / price_N)
+    slip_N = np.maximum(slip_N, half_N)
+    rate_N = np.full(value_N.size, costs.commission_bps)
+    if costs.commission_tiers:
+        tops = np.array([top for top, _ in costs.commission_tiers])
+        rates = np.array([rate for _, rate in costs.commission_tiers])
+        rate_N = rates[np.minimum(np.searchsorted(tops, value_N), tops.size - 1)]
+    return np.asarray(value_N * (slip_N + rate_N * 1e-4))
 
 
 def whole_lots(

@@ -1,7 +1,8 @@
 """Gathers what a signal is made from: pins the windows, the edges, the bars, the scores of past decisions."""
 
+import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -32,17 +33,13 @@ class Gatherer:
     """One session of one dataset for one model."""
 
     dataset: Dataset
-    """Ends with the session."""
+    session: int
+    """Nothing after it is looked at."""
     model: Model
     config: Config
     """The model's, with the caller's tables of trading."""
     seals: SealStore
     positions: Positions | None
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def session(self) -> int:
-        return int(self.features.dates_S.size) - 1
 
     @property
     def features(self) -> FeatureSet:
@@ -51,6 +48,11 @@ class Gatherer:
     @property
     def pins(self) -> PinStore:
         return self.seals.pins
+
+    @property
+    def _today(self) -> dt.date:
+        day: dt.date = self.features.dates_S[self.session].item()
+        return day
 
     @cached_property
     def key(self) -> Key:
@@ -168,9 +170,11 @@ class Gatherer:
     def _bars(self, bars: pl.DataFrame, first: int) -> tuple[tuple[str, str], ...]:
         known = self._known("bars")
         day = pl.col("date")
-        out = {d: known[d] for d in map(str, self.features.dates_S[first:]) if d in known}
+        days = map(str, self.features.dates_S[first : self.session + 1])
+        out = {d: known[d] for d in days if d in known}
         fresh = bars.filter(
-            day >= self.features.dates_S[first].item(), ~day.cast(pl.String).is_in(list(out))
+            day.is_between(self.features.dates_S[first].item(), self._today),
+            ~day.cast(pl.String).is_in(list(out)),
         )
         for (date,), rows in fresh.group_by("date", maintain_order=True):
             out[str(date)] = self.pins.put_arrays(bar_slice(rows))
@@ -180,7 +184,7 @@ class Gatherer:
         index = self.dataset.panel.index_of(bars)
         if index is None:
             return None
-        inside = pl.col("date").is_between(bars["date"].min(), bars["date"].max())
+        inside = pl.col("date").is_between(bars["date"].min(), self._today)
         rows = index.filter(inside).sort("date")
         return self.pins.put_arrays(
             {"day": rows["date"].to_physical().to_numpy(), "close": rows["close"].to_numpy()}
@@ -188,7 +192,10 @@ class Gatherer:
 
     def _master_data(self) -> str:
         universe = self.dataset.universe
-        names = {*universe.symbols, *(self.positions.shares if self.positions else ())}
+        entered = np.flatnonzero(universe.entry_N <= self.session)
+        names = {universe.symbols[n] for n in entered} | {
+            *(self.positions.shares if self.positions else ())
+        }
         table = self.dataset.panel.securities
         return self.pins.put(securities_bytes(table.filter(pl.col("symbol").is_in(sorted(names)))))
 

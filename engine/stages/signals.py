@@ -135,7 +135,14 @@ def _sealed(
     """The session's sealed directory: the one that is there, or a new one."""
     config, sink = context.config, context.sink
     dataset = load_dataset(context, sink, in_memory=False, snapshot=snapshot.id)
-    gatherer = Gatherer(dataset=dataset, model=model, config=config, seals=seals, positions=held)
+    gatherer = Gatherer(
+        dataset=dataset,
+        session=int(dataset.features.dates_S.size) - 1,
+        model=model,
+        config=config,
+        seals=seals,
+        positions=held,
+    )
     session = gatherer.key.session
     _refuse_in_sample(model, session)
     there = seals.of(session)

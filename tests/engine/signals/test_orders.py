@@ -135,7 +135,9 @@ def test_costs_by_hand() -> None:
 
 def test_positions_survive_the_file_and_mistakes_name_their_line(tmp_path: Path) -> None:
     path = tmp_path / "positions.csv"
-    path.write_text("\ufeffcode,shares\n7203,300\nTRUE,-5\n0050,1.5\n$cash,1000\n", encoding="utf-8")
+    path.write_text(
+        "\ufeffcode,shares\n7203,300\nTRUE,-5\n0050,1.5\n$cash,1000\n", encoding="utf-8"
+    )
     read = Positions.read(path)
     assert read == Positions(shares={"0050": 1.5, "7203": 300.0, "TRUE": -5.0}, cash=1000.0)
     path.write_text(read.to_csv())
@@ -231,5 +233,3 @@ def test_orders_and_positions_never_break_a_rule(
     toward_N = (after_N - before_N) * (aim_N - before_N)
     assert (toward_N >= -slack).all()
     assert (np.abs(after_N - before_N) <= np.abs(aim_N - before_N) + slack).all()
-
-

@@ -34,6 +34,7 @@ from engine.config.market import (
     WorkspaceConfig,
     YahooConfig,
 )
+from engine.config.signals import SignalConfig
 from engine.config.trading import (
     BacktestConfig,
     ConstraintConfig,
@@ -66,6 +67,7 @@ __all__ = [
     "PortfolioConfig",
     "QualityConfig",
     "Range",
+    "SignalConfig",
     "SplitConfig",
     "SyntheticConfig",
     "Table",
@@ -95,6 +97,7 @@ class Config(Table):
     constraints: ConstraintConfig = ConstraintConfig()
     costs: CostConfig = CostConfig()
     backtest: BacktestConfig = BacktestConfig()
+    signals: SignalConfig = SignalConfig()
 
     @model_validator(mode="after")
     def _check(self) -> "Config":

@@ -159,7 +159,7 @@ class _SliceNorm(torch.autograd.Function):
 
 
 def _slices(lengths: tuple[int, ...], *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    return zip(*(torch.split(tensor, lengths, dim=1) for tensor in tensors), strict=True)
+    return zip(*(torch.split(tensor, list(lengths), dim=1) for tensor in tensors), strict=True)
 
 
 def _kth_largest(values_MLF: Tensor, k: int) -> Tensor:

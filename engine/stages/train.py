@@ -157,6 +157,7 @@ def provenance(context: StageContext, dataset: Dataset, split: Split) -> dict[st
             "source": features.source,
             "market": features.market,
             "fingerprint": dataset.panel.fingerprint,
+            "last_session": str(dates_S[-1]),
             "quality": dataset.quality.verdict,
             "notes": notes,
         },

@@ -17,11 +17,10 @@ from engine.runs.store import Run, RunStore
 from engine.training.checkpoint import load_checkpoint
 from tests.journeys.command import SETTINGS, atft, start, start_run, wait_for_event
 
-# More epochs than elsewhere, so that a kill finds an epoch to be in the middle of; an average of weights
-# and a gate that the doctor calls stuck, so that both are carried over.
+# More epochs than elsewhere, so that a kill finds an epoch to be in the middle of, and a gate that the
+# doctor calls stuck, so that what it remembers is carried over.
 CHANGES = (
     "training.epochs=[2,1,2,1]",
-    "training.averaging=ema",
     "training.baseline_horizons=[5]",
     "model.alpha_init=0.99",
 )

@@ -6,7 +6,12 @@ PRESETS: dict[str, dict[str, Any]] = {
     "cpu-small": {
         "features.breadth": "core",
         "model.hidden": 64,
-        "training.epochs": (6, 2, 3, 1),
+        "split.window": 10,
+        "loss.base": 0.1,
+        "loss.rank_ic": 0.0,
+        "loss.cs_ic": 1.0,
+        "loss.sharpe": 0.0,
+        "training.epochs": (6, 1, 1, 1),
     },
     "base": {"model.hidden": 64, "model.gat_heads": (4, 2)},
     "large": {"model.hidden": 256, "model.attention_heads": 8, "model.gat_heads": (8, 4)},

@@ -72,7 +72,7 @@ class LossConfig(Table):
     """Weight of the attention that goes to weakly correlated neighbours. 0 = off."""
     gate_penalty: float = Field(0.0, ge=0)
     """Weight of (alpha - 1/2)^2 of the residual bypass. 0 = off."""
-    horizon_weights: tuple[float, ...] = (0.2, 0.4, 0.2, 0.2)
+    horizon_weights: tuple[float, ...] = (0.1, 0.3, 0.3, 0.3)
     """One weight per horizon of `labels.horizons`; normalised to sum 1."""
     neutral_to: tuple[str, ...] = ("beta_60",)
     """Features whose linear relation to the day's label is taken out before it is learned. [] = none"""

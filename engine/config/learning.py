@@ -128,6 +128,8 @@ class TrainingConfig(Table):
     """ema: share of the average that stays at every step; smaller in the first steps of a phase."""
     swa_start: float = Field(0.5, ge=0, lt=1)
     """swa: share of a phase's steps after which weights are averaged; before, the newest count."""
+    warm_start: bool = False
+    """Walk-forward: a fold's networks begin with the weights of the fold before, same seed."""
     permute_labels: bool = False
     """Label permutation test: returns are shuffled within each training day; never a model."""
     score_horizon: int = Field(5, ge=1)

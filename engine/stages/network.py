@@ -1,6 +1,8 @@
 """One network of a fold: trained, and its scores of the days it is judged by. Resumable."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -31,10 +33,12 @@ def score_network(
     """Scores of one part of one of ``of`` folds, by a network with the configured seed.
 
     They lie in ``folds/`` of the run: a network that was done before the run was cut off is not trained
-    again, one that was cut off goes on from its last checkpoint.
+    again, one that was cut off goes on from its last checkpoint. With ``training.warm_start`` a network
+    begins with the weights of the fold before, which knew nothing of this fold's days either.
     """
-    seed = context.config.training.seed
-    name = f"fold-{fold.index}-seed-{seed}"
+    training = context.config.training
+    seed = training.seed
+    name = _name(fold.index, seed)
     path = run.path(f"folds/{name}.parquet")
     if path.is_file():
         sink.emit(Noted(message=f"{name}: done before"))
@@ -44,10 +48,14 @@ def score_network(
         context,
         as_taught(dataset, fold.split, context.config),
         fold.split,
-        directory=run.path(f"checkpoints/{name}"),
+        directory=_checkpoints(run, fold.index, seed),
         runtime=start_runtime(context.config, sink),
         sink=sink,
     )
+    if training.warm_start and fold.index:
+        before = replace(trainer.snapshots, directory=_checkpoints(run, fold.index - 1, seed))
+        before.load_weights("kept", trainer.model)
+        sink.emit(Noted(message=f"begins with the weights of {_name(fold.index - 1, seed)}"))
     try:
         trainer.run(resume=True)
     except TrainingStopped as error:
@@ -57,6 +65,14 @@ def score_network(
     frame = scored.to_frame(dataset.features, split=part, fold=fold.index)
     write_parquet(path, frame)
     return frame
+
+
+def _name(fold: int, seed: int) -> str:
+    return f"fold-{fold}-seed-{seed}"
+
+
+def _checkpoints(run: Run, fold: int, seed: int) -> Path:
+    return run.path(f"checkpoints/{_name(fold, seed)}")
 
 
 def mean_scores(frames: Sequence[pl.DataFrame], horizons: Sequence[int]) -> pl.DataFrame:

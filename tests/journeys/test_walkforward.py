@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from engine.runs.events import FoldStarted, StepLogged
+from engine.runs.events import FoldStarted, Noted, StepLogged
 from engine.runs.store import Run, RunStore
 from tests.journeys.command import SETTINGS, atft, start_run, wait_for_event
 
@@ -65,6 +65,21 @@ def test_a_walk_forward_is_backtested_and_reported_like_any_run(market: Path, ru
     assert reported.code == 0, reported.err
     text = Path(reported.json["html"]).read_text()
     assert f"{summary(run)['test']['rank_ic']:+.4f}" in text
+
+
+def test_a_warm_start_goes_on_from_the_fold_before(market: Path, run: Run) -> None:
+    words = [*WORDS[:5], "--seeds", "1", *SHORT, "--set", "training.warm_start=true"]
+    done = atft(market, *words, "--json", "--quiet")
+    assert done.code == 0, done.err
+    warm = RunStore(market / "runs").open(done.json["run_id"])
+    notes = [event.message for event in warm.events() if isinstance(event, Noted)]
+    told = [note for note in notes if note.startswith("begins with the weights of")]
+    folds = len(done.json["folds"])
+    assert told == [f"begins with the weights of fold-{n}-seed-1" for n in range(folds - 1)]
+    first, second = (pl.read_parquet(warm.path(f"folds/fold-{n}-seed-1.parquet")) for n in (0, 1))
+    cold = [pl.read_parquet(run.path(f"folds/fold-{n}-seed-1.parquet")) for n in (0, 1)]
+    assert first.equals(cold[0])
+    assert not second.equals(cold[1])
 
 
 def test_killed_in_its_second_fold_it_goes_on_to_the_same_bits(market: Path, run: Run) -> None:

@@ -17,7 +17,7 @@ from engine.runs.sink import EventSink
 from engine.runs.store import Run
 from engine.stages.context import StageContext
 from engine.stages.pipeline import Dataset, as_taught, build_trainer, start_runtime
-from engine.training.trainer import TrainingStopped
+from engine.training.stopping import TrainingStopped
 
 
 def score_network(
@@ -48,12 +48,12 @@ def score_network(
         context,
         as_taught(dataset, fold.split, context.config),
         fold.split,
-        directory=_checkpoints(run, fold.index, seed),
+        directory=fold_checkpoints(run, fold.index, seed),
         runtime=start_runtime(context.config, sink),
         sink=sink,
     )
     if training.warm_start and fold.index:
-        before = replace(trainer.snapshots, directory=_checkpoints(run, fold.index - 1, seed))
+        before = replace(trainer.snapshots, directory=fold_checkpoints(run, fold.index - 1, seed))
         before.load_weights("kept", trainer.model)
         sink.emit(Noted(message=f"begins with the weights of {_name(fold.index - 1, seed)}"))
     try:
@@ -71,7 +71,8 @@ def _name(fold: int, seed: int) -> str:
     return f"fold-{fold}-seed-{seed}"
 
 
-def _checkpoints(run: Run, fold: int, seed: int) -> Path:
+def fold_checkpoints(run: Run, fold: int, seed: int) -> Path:
+    """Where the network of a fold and a seed keeps its weights."""
     return run.path(f"checkpoints/{_name(fold, seed)}")
 
 

@@ -23,6 +23,7 @@ from engine.signals.drift import Distribution, Reference
 from engine.signals.models import Model, ModelStore
 from engine.signals.window import DayWindow, assemble, day_slice, edge_slice
 from engine.stages.context import StageContext
+from engine.stages.network import fold_checkpoints
 from engine.stages.pipeline import DATA, Dataset, identity, input_rules, load_dataset
 from engine.training.ensemble import Ensemble
 from engine.training.snapshots import Snapshots
@@ -93,7 +94,7 @@ def _newest_fold(run: Run, config: Config, trained: dict[str, Any]) -> list[tupl
     for number in range(seeds):
         seed = config.training.seed + number
         training = config.training.model_copy(update={"seed": seed})
-        folder = run.path(f"checkpoints/fold-{fold}-seed-{seed}")
+        folder = fold_checkpoints(run, fold, seed)
         folders.append((folder, config.model_copy(update={"training": training})))
     return folders
 

@@ -36,7 +36,8 @@ from engine.training.anatomy import anatomy
 from engine.training.baselines import compute_baselines
 from engine.training.evaluate import against_baselines, by_horizon, evaluate
 from engine.training.machine import peak_memory_mib
-from engine.training.trainer import Trainer, TrainingStopped
+from engine.training.stopping import TrainingStopped
+from engine.training.trainer import Trainer
 
 Judged = dict[str, dict[str, RankICSummary]]
 """Baseline -> split -> figures at the horizon that the run is judged by."""

@@ -6,7 +6,6 @@ so a run that is killed and resumed passes through the same states bit by bit (C
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,18 +40,10 @@ from engine.training.progress import PhaseResult, Progress
 from engine.training.scoring import ScoredDays, score_days
 from engine.training.snapshots import Snapshots, State
 from engine.training.step import Stepper, StepResult
+from engine.training.stopping import StopSignal, TrainingStopped
 from engine.training.validation import evaluated
 
 MACHINE_EVERY_S = 5.0
-
-
-class StopSignal(Protocol):
-    @property
-    def requested(self) -> bool: ...
-
-
-class TrainingStopped(Exception):  # noqa: N818 - a way out of the loop, not a fault
-    """The stop flag was seen at the end of a step; a resumable checkpoint has been written."""
 
 
 @dataclass(slots=True, kw_only=True)

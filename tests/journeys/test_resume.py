@@ -23,6 +23,7 @@ CHANGES = (
     "training.epochs=[2,1,2,1]",
     "training.baseline_horizons=[5]",
     "model.alpha_init=0.99",
+    "training.averaging=ema",
 )
 TRAIN = ("train", "--mode", "safe", *SETTINGS, *(w for c in CHANGES for w in ("--set", c)))
 LAST_WORDS = (

@@ -24,7 +24,8 @@ from engine.training.device import Runtime
 from engine.training.machine import MachineProbe
 from engine.training.progress import Progress
 from engine.training.snapshots import Snapshots
-from engine.training.trainer import Trainer, TrainingStopped
+from engine.training.stopping import TrainingStopped
+from engine.training.trainer import Trainer
 from tests.conftest import World
 
 PHASE = {

@@ -16,7 +16,7 @@ from engine.runs.store import Run, RunStore
 from tests.conftest import TINY
 
 SETTINGS = [word for setting in TINY for word in ("--set", setting)]
-PATIENCE_S = 180.0
+PATIENCE_S = 600.0
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def on_fake_accelerator(fault: str) -> "subprocess.CompletedProcess[str]":
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
 
 

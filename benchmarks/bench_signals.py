@@ -6,6 +6,7 @@ The networks have fresh weights: what they say is nonsense, what they cost is no
 year of bars and scores the past decisions; the days after it are the daily case.
 """
 
+import itertools
 import subprocess
 import sys
 import tempfile
@@ -89,7 +90,7 @@ def signal(workspace: Path) -> dict[str, float]:
             say(line.rstrip())
     process.wait()
     marks.append(("end", time.perf_counter()))
-    spent = {name: stop - start for (name, start), (_, stop) in zip(marks, marks[1:], strict=False)}
+    spent = {name: stop - start for (name, start), (_, stop) in itertools.pairwise(marks)}
     return spent | {"total": marks[-1][1] - began}
 
 

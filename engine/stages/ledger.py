@@ -23,8 +23,8 @@ from engine.signals.compose import books_of
 from engine.signals.inputs import SignalInputs
 from engine.signals.live import live_rank_ics
 from engine.signals.models import Model, ModelStore
-from engine.signals.orders import CASH
 from engine.signals.pins import text_of
+from engine.signals.positions import CASH
 from engine.signals.seal import Sealed, SealStore
 from engine.signals.shadow import (
     ENTRIES,

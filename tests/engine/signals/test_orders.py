@@ -225,9 +225,9 @@ def test_orders_and_positions_never_break_a_rule(
     assert np.abs(after_N).sum() <= max(gross, np.abs(before_N).sum()) + slack
     if given.limits.max_sector:
         for sector in range(3):
-            for sign in (1.0, -1.0):
+            for side in (1.0, -1.0):
                 was, then = (
-                    np.maximum(sign * v[table.sector_N == sector], 0).sum()
+                    np.maximum(side * v[table.sector_N == sector], 0).sum()
                     for v in (before_N, after_N)
                 )
                 assert then <= max(given.limits.max_sector * equity, was) + slack

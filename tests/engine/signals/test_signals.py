@@ -26,7 +26,7 @@ def test_a_healthy_day_is_sealed_with_everything_and_says_trade(sealed_desk: Des
     scores = Prediction.read(session.directory / "scores.parquet")
     weights = Weights.read(session.directory / "weights.parquet")
     assert scores.dates == weights.frame["date"].unique().to_list()
-    assert abs(weights.frame["weight"].sum()) < 1e-9
+    assert weights.frame["weight"].to_numpy().sum() == pytest.approx(0.0, abs=1e-9)
     assert done.json["orders"]
     assert done.json["key"].startswith(f"synthetic:{session.session}:")
 

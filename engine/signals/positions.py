@@ -50,8 +50,13 @@ class Positions:
         return cls(shares=dict(sorted(found.items())), cash=cash)
 
     def to_csv(self) -> str:
-        lines = [f"{code},{value!r}" for code, value in [*self.shares.items(), (CASH, self.cash)]]
-        return "\n".join(["code,shares", *lines, ""])
+        """The same, sorted; reading it gives the same positions."""
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
+        writer.writerow(["code", "shares"])
+        writer.writerows((code, repr(value)) for code, value in self.shares.items())
+        writer.writerow([CASH, repr(self.cash)])
+        return buffer.getvalue()
 
 
 def _number(text: str | None) -> float | None:

@@ -9,8 +9,10 @@ import polars as pl
 import pytest
 
 from engine.errors import DataError, GateError, UsageError
+from engine.files import read_json
 from engine.portfolio.prediction import Prediction
 from engine.portfolio.weights import Weights
+from engine.stages.predict import predict
 from engine.stages.sealed import diff, replay, verify
 from tests.engine.signals.desk import Desk
 
@@ -162,3 +164,17 @@ def test_a_day_between_two_decisions_leaves_the_book_alone(desk: Desk) -> None:
         orders.append(len(done.json["orders"]))
     assert sorted(orders)[:2] == [0, 0]
     assert max(orders) > 0
+
+
+def test_a_finished_run_scores_days_that_came_after_it(desk: Desk) -> None:
+    """`predict` goes by the days the run was trained with, not by those a split of today's data gives."""
+    run = next(iter(desk.context().store))
+    newest = [desk.next_day() for _ in range(3)]
+    options = {"run": run.id, "stop": None, "in_sample": False}
+    done = predict(desk.context(), start=str(newest[0]), **options)
+    assert done.json["days"] == 3
+    scores = Prediction.read(run.path("predictions.parquet")).only("test")
+    assert scores.dates[-3:] == newest
+    spans = read_json(run.path("train.json"))["splits"]
+    with pytest.raises(GateError, match="in the span it was trained on"):
+        predict(desk.context(), start=spans["train"]["last"], **options)

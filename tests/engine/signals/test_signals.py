@@ -12,6 +12,7 @@ from engine.errors import DataError, GateError, UsageError
 from engine.files import read_json
 from engine.portfolio.prediction import Prediction
 from engine.portfolio.weights import Weights
+from engine.stages.context import Outcome
 from engine.stages.predict import predict
 from engine.stages.sealed import diff, replay, verify
 from tests.engine.signals.desk import Desk
@@ -170,11 +171,14 @@ def test_a_finished_run_scores_days_that_came_after_it(desk: Desk) -> None:
     """`predict` goes by the days the run was trained with, not by those a split of today's data gives."""
     run = next(iter(desk.context().store))
     newest = [desk.next_day() for _ in range(3)]
-    options = {"run": run.id, "stop": None, "in_sample": False}
-    done = predict(desk.context(), start=str(newest[0]), **options)
+
+    def scored_from(day: str) -> Outcome:
+        return predict(desk.context(), run=run.id, start=day, stop=None, in_sample=False)
+
+    done = scored_from(str(newest[0]))
     assert done.json["days"] == 3
     scores = Prediction.read(run.path("predictions.parquet")).only("test")
     assert scores.dates[-3:] == newest
     spans = read_json(run.path("train.json"))["splits"]
     with pytest.raises(GateError, match="in the span it was trained on"):
-        predict(desk.context(), start=spans["train"]["last"], **options)
+        scored_from(spans["train"]["last"])

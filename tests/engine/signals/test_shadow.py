@@ -186,6 +186,7 @@ def test_the_backtest_column_is_the_backtest_engines_gross_return(sealed_desk: D
     assert growth.size == 3
 
 
+@pytest.mark.slow
 def test_a_revision_of_the_data_is_a_part_of_its_own(sealed_desk: Desk, tmp_path: Any) -> None:
     desk = sealed_desk.copy(tmp_path / "workspace")
     while desk.last < desk.days[-2]:

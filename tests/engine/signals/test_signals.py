@@ -53,6 +53,7 @@ def test_the_same_inputs_are_answered_again_and_change_nothing(desk: Desk) -> No
     assert times == {p: p.stat().st_mtime_ns for p in times}
 
 
+@pytest.mark.slow
 def test_from_nothing_the_same_bytes_come_again(desk: Desk, sealed_desk: Desk) -> None:
     """Other process, other day, caches gone: as if live, each past session gives what it gave live."""
     while desk.last < sealed_desk.last:
@@ -158,6 +159,7 @@ def test_without_a_champion_a_run_can_be_named(desk: Desk) -> None:
     assert desk.models.history() == []
 
 
+@pytest.mark.slow
 def test_a_day_between_two_decisions_leaves_the_book_alone(desk: Desk) -> None:
     orders = []
     for _ in range(3):

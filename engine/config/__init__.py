@@ -34,6 +34,7 @@ from engine.config.market import (
     WorkspaceConfig,
     YahooConfig,
 )
+from engine.config.operations import AlertConfig, AlertKind, ScheduleConfig
 from engine.config.trading import (
     BacktestConfig,
     ConstraintConfig,
@@ -43,6 +44,8 @@ from engine.config.trading import (
 
 __all__ = [
     "DEFAULT_PHASES",
+    "AlertConfig",
+    "AlertKind",
     "BacktestConfig",
     "Block",
     "Config",
@@ -61,6 +64,7 @@ __all__ = [
     "PhaseConfig",
     "PortfolioConfig",
     "QualityConfig",
+    "ScheduleConfig",
     "SplitConfig",
     "SyntheticConfig",
     "Table",
@@ -88,6 +92,8 @@ class Config(Table):
     constraints: ConstraintConfig = ConstraintConfig()
     costs: CostConfig = CostConfig()
     backtest: BacktestConfig = BacktestConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    alerts: AlertConfig = AlertConfig()
 
     @model_validator(mode="after")
     def _check(self) -> "Config":

@@ -66,8 +66,6 @@ class ScheduleConfig(Table):
     """Reports of the champion, exported after each signal and each month; "" = none."""
     retrain: Literal["off", "weekly", "monthly"] = "off"
     """Train a challenger after the first signal of each week or month; the gate decides on it."""
-    retrain_command: Literal["train", "walkforward"] = "train"
-    """What makes the challenger."""
     retrain_hours: float = Field(12.0, gt=0, le=72)
     """A retraining that takes longer is ended. Hours."""
 

@@ -1,4 +1,4 @@
-"""Errands, carried out: the champion's report, and a challenger that the gate decides on."""
+"""Errands, carried out: reports of the champion, the audit anew, and a challenger for the gate."""
 
 from engine.alerts.alert import Alert
 from engine.config import Config
@@ -8,8 +8,8 @@ from engine.schedule.errands import Errand, Errands
 from engine.schedule.jobs import STOPPED, Ended, Job, Runner
 
 DONE, REFUSED = 0, 6
-REPORT_S = 1800.0
-"""Limit of a report, seconds."""
+LIMIT_S = 3600.0
+"""Of a report or an audit, seconds."""
 REPORTS = "reports"
 """Directory in the workspace."""
 
@@ -21,15 +21,17 @@ class _Unfinished(Exception):  # noqa: N818 - ends an attempt, and is caught by 
 
 
 def carry_out(
-    errand: Errand, errands: Errands, runner: Runner, config: Config, clock: Clock
+    errand: Errand, errands: Errands, runner: Runner, config: Config, clock: Clock, reports: str
 ) -> list[Alert]:
-    """One attempt; what there is to tell of it."""
+    """One attempt; what there is to tell of it. ``reports``: directory they are written under."""
     errands.start(errand)
     try:
         if errand.kind == "report":
-            alerts, outcome = _report(errand, runner, config)
+            outcome, alerts = _report(errand, runner, config, reports)
+        elif errand.kind == "audit":
+            outcome, alerts = _audit(errand, runner)
         else:
-            alerts, outcome = _challenger(errand, errands, runner, config)
+            outcome, alerts = _challenger(errand, runner, config)
     except _Unfinished as problem:
         if problem.stopped:
             errands.release(errand, clock.now())
@@ -41,30 +43,41 @@ def carry_out(
     return alerts
 
 
-def _report(errand: Errand, runner: Runner, config: Config) -> tuple[list[Alert], str]:
-    champion = _run(runner, "champion", ("champion",), REPORT_S)
-    run = str(champion.answer["run"])
+def _report(
+    errand: Errand, runner: Runner, config: Config, reports: str
+) -> tuple[str, list[Alert]]:
+    run = _champion(runner)
     words = ("report", run, "--format", config.schedule.report_formats)
-    _run(runner, "report", (*words, "--output", f"{REPORTS}/{errand.key}"), REPORT_S)
-    return [], run
+    _run(runner, "report", (*words, "--output", f"{reports}/{errand.key}"), LIMIT_S)
+    return run, []
 
 
-def _challenger(
-    errand: Errand, errands: Errands, runner: Runner, config: Config
-) -> tuple[list[Alert], str]:
-    run = errand.progress.get("run")
-    if run is None:
-        command = config.schedule.retrain_command
-        limit_s = 3600 * config.schedule.retrain_hours
-        trained = _run(runner, "challenger", (command,), limit_s)
-        run = trained.answer["run_id"]
-        errands.keep(errand, {"run": run})
-    decided = _run(runner, "promote", ("promote", str(run)), REPORT_S, (DONE, REFUSED))
-    if decided.exit_code == DONE:
-        alert = messages.challenger(errand.key, f"new champion {run}", "It passed the gate.")
-        return [alert], f"{run} promoted"
-    title = f"challenger {run} was kept out"
-    return [messages.challenger(errand.key, title, decided.problem)], f"{run} kept out"
+def _audit(errand: Errand, runner: Runner) -> tuple[str, list[Alert]]:
+    """The card holds when the last audit is too old, so it is renewed with the month."""
+    run = _champion(runner)
+    ended = _run(runner, "audit", ("audit", run), LIMIT_S, (DONE, REFUSED))
+    if ended.exit_code == DONE:
+        return f"{run} passed", []
+    return f"{run} failed", [messages.audit_failed(errand.key, run)]
+
+
+def _challenger(errand: Errand, runner: Runner, config: Config) -> tuple[str, list[Alert]]:
+    limit_s = 3600 * config.schedule.retrain_hours
+    words = ("champion", "challenge")
+    ended = _run(runner, "challenger", words, limit_s, (DONE, REFUSED))
+    if "passed" not in ended.answer:  # a gate on the way, not the one of the champion
+        raise _Unfinished(ended, "challenger")
+    run = str(ended.answer["run_id"])
+    if ended.exit_code == DONE:
+        return f"{run} promoted", [messages.new_champion(errand.key, run)]
+    rows = [row for row in ended.answer.get("gate", ()) if not row.get("passed")]
+    reasons = "; ".join(f"{row.get('name')}: {row.get('detail')}" for row in rows)
+    return f"{run} kept out", [messages.kept_out(errand.key, run, reasons)]
+
+
+def _champion(runner: Runner) -> str:
+    """Id of its run."""
+    return str(_run(runner, "champion", ("champion",), LIMIT_S).answer["run_id"])
 
 
 def _run(

@@ -9,20 +9,20 @@ from typing import Any
 from engine.alerts.alert import find_secrets
 from engine.alerts.channels import channels
 from engine.alerts.courier import Courier
-from engine.errors import LockedError, UsageError
-from engine.runs import lock
+from engine.errors import UsageError
 from engine.runs.events import Noted, Warned
 from engine.runs.sink import TeeSink
 from engine.schedule.clock import SystemClock
 from engine.schedule.jobs import ChildRunner
 from engine.schedule.ledger import Entry, Ledger
 from engine.schedule.log import LogSink
-from engine.schedule.service import GATE, NO_DATA, Service
+from engine.schedule.outcome import GATE
+from engine.schedule.process import exclusive
+from engine.schedule.service import NO_DATA, Service
 from engine.schedule.status import entry_json, status
 from engine.stages.context import Outcome, StageContext
 
 COURIER_PATIENCE_S = 10.0
-LOCK = "lock"
 
 
 def schedule(context: StageContext, *, action: str) -> Outcome:
@@ -84,7 +84,7 @@ def _exit_code(entry: Entry) -> int:
 @contextmanager
 def _service(context: StageContext) -> Iterator[tuple[Service, Courier]]:
     """Everything the scheduler works with, under its lock."""
-    with _held(context):
+    with exclusive(context.workspace):
         config = context.config
         found = channels(config.alerts, find_secrets(config.alerts), sys.stderr)
         log = LogSink(context.workspace / "logs" / "schedule.log", context.now)
@@ -122,16 +122,3 @@ def _service(context: StageContext) -> Iterator[tuple[Service, Courier]]:
         finally:
             courier.stop(COURIER_PATIENCE_S)
             ledger.close()
-
-
-@contextmanager
-def _held(context: StageContext) -> Iterator[None]:
-    path = context.workspace / "schedule" / LOCK
-    try:
-        with lock.hold(path):
-            yield
-    except LockedError as error:
-        raise LockedError(
-            f"{context.workspace}: a scheduler is at work here already (process {lock.holder(path)})",
-            hint="`atft-tui schedule status` tells what it does",
-        ) from error

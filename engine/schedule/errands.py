@@ -1,22 +1,21 @@
-"""What is to be done because a session is done: reports and challengers. Bounded attempts, in SQLite."""
+"""What is to be done because a session is done: reports, audits, challengers. Bounded attempts."""
 
 import datetime as dt
-import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from engine.config import ScheduleConfig
 from engine.database import Database, timestamp
 
-ErrandKind = Literal["report", "challenger"]
+ErrandKind = Literal["audit", "challenger", "report"]
 ATTEMPTS = 3
 PAUSE = dt.timedelta(minutes=15)
 ERRANDS_SCHEMA = (
     """CREATE TABLE IF NOT EXISTS errands (
-        kind TEXT NOT NULL CHECK (kind IN ('report', 'challenger')), key TEXT NOT NULL,
+        kind TEXT NOT NULL CHECK (kind IN ('report', 'audit', 'challenger')), key TEXT NOT NULL,
         state TEXT NOT NULL DEFAULT 'wanted' CHECK (state IN ('wanted', 'done', 'failed')),
         attempts INTEGER NOT NULL DEFAULT 0, next_at TEXT NOT NULL,
-        progress TEXT NOT NULL DEFAULT '{}', reason TEXT NOT NULL DEFAULT '', ended_at TEXT,
+        reason TEXT NOT NULL DEFAULT '', ended_at TEXT,
         PRIMARY KEY (kind, key)) WITHOUT ROWID""",
 )
 
@@ -25,10 +24,8 @@ ERRANDS_SCHEMA = (
 class Errand:
     kind: ErrandKind
     key: str
-    """Of a report its session or month (2026-11-25, 2026-11), of a challenger its week or month."""
+    """Of a report its session or month (2026-11-25, 2026-11), of the others their week or month."""
     attempts: int
-    progress: dict[str, Any]
-    """What an attempt that did not end has left: the run it trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +33,17 @@ class Errands:
     database: Database
 
     def wanted(self, now: dt.datetime) -> list[Errand]:
-        """Those whose pause is over, reports first."""
+        """Those whose pause is over: reports, then audits, then challengers, which need one."""
         rows = self.database.rows(
             "SELECT * FROM errands WHERE state = 'wanted' AND (next_at <= ? OR next_at > ?)"
-            " ORDER BY kind DESC, key",
+            " ORDER BY CASE kind WHEN 'report' THEN 0 WHEN 'audit' THEN 1 ELSE 2 END, key",
             (timestamp(now), timestamp(now + PAUSE)),
         )
-        return [
-            Errand(
-                kind=row["kind"],
-                key=row["key"],
-                attempts=row["attempts"],
-                progress=json.loads(row["progress"]),
-            )
-            for row in rows
-        ]
+        return [Errand(kind=row["kind"], key=row["key"], attempts=row["attempts"]) for row in rows]
 
     def start(self, errand: Errand) -> None:
         """Counted before it is tried: one that kills the process is not tried for ever."""
         self._update(errand, "attempts = attempts + 1")
-
-    def keep(self, errand: Errand, progress: dict[str, Any]) -> None:
-        self._update(errand, "progress = ?", json.dumps(progress))
 
     def done(self, errand: Errand, now: dt.datetime, reason: str = "") -> None:
         self._update(errand, "state = 'done', reason = ?, ended_at = ?", reason, timestamp(now))
@@ -101,6 +87,8 @@ def errands_after(
         wanted.append(("report", session.isoformat()))
         if new_month and previous is not None:
             wanted.append(("report", _month(previous)))
+    if new_month:
+        wanted.append(("audit", _month(session)))
     if config.retrain == "monthly" and new_month:
         wanted.append(("challenger", _month(session)))
     if config.retrain == "weekly" and previous is not None and _week(previous) != _week(session):

@@ -75,8 +75,23 @@ def calendar_ends(exchange: str, today: dt.date, days: int) -> Alert:
     )
 
 
-def challenger(key: str, title: str, text: str) -> Alert:
-    return Alert(key=f"challenger:{key}", kind="challenger", title=title, text=text)
+def new_champion(key: str, run: str) -> Alert:
+    text = "It passed the gate. `atft-tui champion rollback` is the way back."
+    return Alert(key=f"challenger:{key}", kind="challenger", title=f"new champion {run}", text=text)
+
+
+def kept_out(key: str, run: str, reasons: str) -> Alert:
+    title = f"challenger {run} was kept out"
+    return Alert(key=f"challenger:{key}", kind="challenger", title=title, text=reasons)
+
+
+def audit_failed(key: str, run: str) -> Alert:
+    return Alert(
+        key=f"failure:audit:{key}",
+        kind="failure",
+        title=f"the audit of {run} failed",
+        text="Something sees the future: `atft-tui audit` names it. The cards will say STOP.",
+    )
 
 
 def errand_failed(kind: str, key: str, reason: str) -> Alert:

@@ -14,17 +14,18 @@ from engine.errors import EngineError
 from engine.runs.events import Noted, Warned
 from engine.runs.sink import EventSink
 from engine.schedule import messages
-from engine.schedule.background import carry_out
+from engine.schedule.background import REPORTS, carry_out
 from engine.schedule.clock import Clock, Reading, difference
 from engine.schedule.errands import Errands, errands_after
 from engine.schedule.jobs import STOPPED, Ended, Job, Runner
 from engine.schedule.ledger import Entry, Ledger
+from engine.schedule.outcome import find_sealed, is_sealed, why
 from engine.schedule.plan import Plan, decide, is_caught_up
 from engine.schedule.timetable import Session, Timetable
 from engine.schedule.update import update_jobs
 
-TRADE, GATE, NO_DATA, LOCKED = 0, 6, 3, 5
-"""Exit codes of `signals`: 6 with a verdict is a sealed HOLD or STOP."""
+NO_DATA, LOCKED = 3, 5
+"""Exit codes of a job that has to wait."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,7 +36,7 @@ class Service:
     runner: Runner
     """Of the sessions' jobs."""
     background: Runner
-    """Of reports and challengers, which never hold a session up."""
+    """Of errands, which never hold a session up."""
     clock: Clock
     sink: EventSink
     stopped: Callable[[], bool] = lambda: False
@@ -90,13 +91,14 @@ class Service:
         return moved
 
     def errands(self) -> None:
-        """Reports and challengers that finished sessions asked for."""
+        """Reports, audits and challengers that finished sessions asked for."""
         errands = Errands(self.ledger.database)
         for errand in errands.wanted(self.clock.now()):
             if self.stopped():
                 return
             self.sink.emit(Noted(message=f"{errand.kind} {errand.key}"))
-            alerts = carry_out(errand, errands, self.background, self.config, self.clock)
+            reports = str(self.workspace / REPORTS)
+            alerts = carry_out(errand, errands, self.background, self.config, self.clock, reports)
             self.ledger.tell(alerts, self.clock.now())
 
     def latest(self) -> tuple[Session | None, Entry | None]:
@@ -118,6 +120,10 @@ class Service:
     def _attempt(self, session: Session) -> None:
         self.ledger.start(session)
         try:
+            sealed = find_sealed(self.workspace, session.date)
+            if sealed is not None:  # by an attempt that died before it was written here, or by hand
+                self._finish(session, sealed)
+                return
             jobs = update_jobs(self.workspace, self.config, session.date, self.clock.now())
         except EngineError as problem:
             ended = Ended(exit_code=problem.exit_code)
@@ -127,14 +133,11 @@ class Service:
             self.ledger.enter(session, job.name)
             self.sink.emit(Noted(message=f"{session}: {job.name}"))
             ended = self.runner.run(job)
-            if job.name == "signals" and ended.exit_code in (TRADE, GATE):
-                if "verdict" in ended.answer:
-                    self._finish(session, ended)
-                    return
-            elif ended.exit_code == 0:
-                continue
-            self._again(session, job.name, ended, reason=ended.problem)
-            return
+            if job.name == "signals" and is_sealed(ended):
+                self._finish(session, ended)
+            elif job.name == "signals" or ended.exit_code != 0:
+                self._again(session, job.name, ended, reason=why(ended))
+                return
 
     def _signals(self, session: Session) -> Job:
         words: tuple[str, ...] = ("signals", "--date", session.date.isoformat())
@@ -162,19 +165,19 @@ class Service:
         """Data that are not there yet and a store in use are no failures; anything else is told."""
         now = self.clock.now()
         text = f"{stage}: {reason}"
-        failed = ended.exit_code not in (NO_DATA, LOCKED, STOPPED)
+        waiting = ended.exit_code in (NO_DATA, LOCKED, STOPPED) or "verdict" in ended.answer
         self.ledger.retry(
             session,
             now,
             now + dt.timedelta(minutes=self.config.schedule.retry_minutes),
             reason=text,
             exit_code=ended.exit_code,
-            alerts=[messages.failure(session, text)] if failed else [],
+            alerts=[] if waiting else [messages.failure(session, text)],
         )
-        if failed:
-            self.sink.emit(Warned(code="schedule", message=f"{session}: {text}"))
-        else:
+        if waiting:
             self.sink.emit(Noted(message=f"{session}: {text}"))
+        else:
+            self.sink.emit(Warned(code="schedule", message=f"{session}: {text}"))
 
     def _miss(self, session: Session, now: dt.datetime) -> None:
         entry = self.ledger.entry(session)

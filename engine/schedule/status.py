@@ -4,8 +4,8 @@ from typing import Any
 
 from engine.runs import lock
 from engine.schedule.errands import Errands
-from engine.schedule.heartbeat import heartbeat_age
 from engine.schedule.ledger import LEDGER, Entry, Ledger
+from engine.schedule.process import LOCK, heartbeat_age
 from engine.schedule.timetable import Timetable
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
@@ -19,13 +19,13 @@ def status(context: StageContext) -> Outcome:
     now = context.now()
     config = context.config.schedule
     timetable = Timetable(config, context.config.data.market)
-    alive = lock.is_held(context.workspace / "schedule" / "lock")
+    alive = lock.is_held(context.workspace / LOCK)
     age = heartbeat_age(context.workspace, now)
     stale = age is not None and age > STALE_BEATS * config.heartbeat_seconds
     upcoming = timetable.upcoming(now)
     answer: dict[str, Any] = {
         "process": "stopped" if not alive else "stuck" if stale or age is None else "running",
-        "pid": lock.holder(context.workspace / "schedule" / "lock"),
+        "pid": lock.holder(context.workspace / LOCK),
         "heartbeat_age_seconds": age,
         "exchange": timetable.exchange,
         "next": {"session": str(upcoming.date), "due_at": upcoming.due_at.isoformat()}

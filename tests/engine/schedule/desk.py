@@ -15,7 +15,9 @@ from engine.schedule.jobs import Ended, Job, Runner
 from engine.schedule.ledger import Ledger
 from engine.schedule.service import Service
 from engine.schedule.wakeup import SessionTrigger
+from tests.engine.schedule.sealing import seal
 
+CHAMPION, CHALLENGER = "20261101-000000-train-0000", "20261102-000000-train-1111"
 OVERRIDES = ("schedule.calendar=XNYS", "schedule.retry_minutes=10", "schedule.cutoff_hours=12")
 
 
@@ -50,22 +52,6 @@ class FakeClock:
         self.wall = moment
 
 
-def seal(workspace: Path, session: str, verdict: str) -> str:
-    """What `signals` writes, small: a directory that is there whole or not at all."""
-    directory = workspace / "signals" / session
-    stamp = _hash(f"{session} {verdict}")
-    if not directory.exists():
-        staging = directory.with_name(f".staging-{session}")
-        staging.mkdir(parents=True)
-        (staging / "manifest.json").write_text(json.dumps({"session": session, "seal": stamp}))
-        staging.rename(directory)
-    return stamp
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 @dataclass
 class FakeRunner:
     """Jobs that happen at once. ``data_at``: when the data of a session are there."""
@@ -91,9 +77,9 @@ class FakeRunner:
             case "signals":
                 return self._signals(job)
             case "champion":
-                return Ended(exit_code=0, answer={"run": "20261101-000000-train-0000"})
+                return Ended(exit_code=0, answer={"run_id": CHAMPION})
             case "challenger":
-                return Ended(exit_code=0, answer={"run_id": "20261102-000000-train-1111"})
+                return Ended(exit_code=0, answer={"run_id": CHALLENGER, "passed": True})
             case _:
                 return Ended(exit_code=0)
 
@@ -110,8 +96,8 @@ class FakeRunner:
             "seal": stamp,
             "lights": [{"name": "data", "verdict": verdict, "reason": "as planned"}],
             "directory": f"signals/{session}",
-            "orders": 3,
-            "refused": 0,
+            "orders": [{}, {}, {}],
+            "refused": [],
         }
         return Ended(exit_code=0 if verdict == "TRADE" else 6, answer=answer)
 
@@ -159,8 +145,13 @@ def sealed(workspace: Path) -> dict[str, str]:
     for directory in sorted((workspace / "signals").glob("*")):
         if directory.name.startswith(".staging"):
             continue
-        manifest = json.loads((directory / "manifest.json").read_text())
-        found[directory.name] = manifest["seal"]
+        manifest = (directory / "manifest.json").read_bytes()
+        stamp = (directory / "SEAL").read_text().strip()
+        assert hashlib.sha256(manifest).hexdigest() == stamp
+        for name, entry in json.loads(manifest)["files"].items():
+            content = (directory / name).read_bytes()
+            assert hashlib.sha256(content).hexdigest() == entry["sha256"]
+        found[directory.name] = stamp
     return found
 
 

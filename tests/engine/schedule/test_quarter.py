@@ -8,16 +8,18 @@ import pytest
 from engine.schedule.jobs import Ended
 from engine.schedule.timetable import Timetable
 from tests.engine.schedule.desk import (
+    CHALLENGER,
+    CHAMPION,
     FakeClock,
     FakeRunner,
     alerts,
     configuration,
     live_to,
-    seal,
     sealed,
     service,
     states,
 )
+from tests.engine.schedule.sealing import seal
 
 
 def utc(text: str) -> dt.datetime:
@@ -58,7 +60,7 @@ def test_every_session_of_a_quarter_gets_one_signal_and_no_other_day_does(
     assert not any(entry.caught_up for entry in later)
     assert len([t for t in alerts(desk) if t.startswith("TRADE")]) == len(expected)
     asked = [job for job in runner.jobs if job.name == "signals"]
-    assert {job.words[2] for job in asked} == set(expected)
+    assert {job.words[2] for job in asked} == set(expected[1:])  # the first was sealed before
 
 
 def test_a_machine_asleep_over_three_sessions_catches_up_the_latest_only(tmp_path: Path) -> None:
@@ -143,7 +145,7 @@ def test_a_clock_set_back_over_a_run_time_makes_no_second_signal(tmp_path: Path)
     clock.set(utc("2024-11-19T21:00"))
     live_to(desk, clock, utc("2024-11-20T23:45"))
     assert sealed(tmp_path) == before
-    assert [job.name for job in runner.jobs[asked:]] == []
+    assert [job.name for job in runner.jobs[asked:] if job.name == "signals"] == []
     live_to(desk, clock, utc("2024-11-21T23:30"))
     assert list(sealed(tmp_path))[-1] == "2024-11-21"
 
@@ -237,14 +239,14 @@ def test_errands_follow_the_signals(tmp_path: Path) -> None:
     live_to(desk, clock, utc("2024-11-05T23:30"))
     outputs = [job.words[-1] for job in runner.jobs if job.name == "report"]
     days = sessions("2024-10-25", "2024-11-05")
-    assert sorted(outputs) == sorted(f"reports/{key}" for key in [*days, "2024-10"])
+    assert sorted(outputs) == sorted(f"{tmp_path}/reports/{key}" for key in [*days, "2024-10"])
     trained = [job for job in runner.jobs if job.name == "challenger"]
     assert len(trained) == 2  # the weeks that began on October 28 and November 4
-    promoted = [job.words for job in runner.jobs if job.name == "promote"]
-    assert promoted == [("promote", "20261102-000000-train-1111")] * 2
+    audited = [job.words for job in runner.jobs if job.name == "audit"]
+    assert audited == [("audit", CHAMPION)]  # with November
     assert all(job.in_background for job in runner.jobs if job.name != "signals")
     told = [title for title in alerts(desk) if title.startswith("new champion")]
-    assert len(told) == 2
+    assert told == [f"new champion {CHALLENGER}"] * 2
 
 
 def test_a_challenger_that_the_gate_refuses_is_told_and_one_that_fails_is_given_up(
@@ -252,14 +254,49 @@ def test_a_challenger_that_the_gate_refuses_is_told_and_one_that_fails_is_given_
 ) -> None:
     clock = FakeClock(utc("2024-10-28T12:00"))
     runner = FakeRunner(tmp_path, clock)
-    refused = Ended(exit_code=6, answer={"error": "not better than the champion"})
-    runner.faults = {"promote": [Ended(exit_code=4), refused], "report": [Ended(exit_code=1)] * 20}
+    row = {"name": "champion", "passed": False, "detail": "not better"}
+    refused = Ended(exit_code=6, answer={"run_id": CHALLENGER, "passed": False, "gate": [row]})
+    start_up = Ended(exit_code=6, answer={"error": "a start-up assertion failed"})
+    runner.faults = {
+        "challenger": [start_up, refused],
+        "report": [Ended(exit_code=1)] * 20,
+    }
     desk = service(tmp_path, clock, runner, "schedule.retrain=weekly")
     live_to(desk, clock, utc("2024-10-29T23:30"))
     for _ in range(3):
         clock.run_to(clock.now() + dt.timedelta(minutes=16))
         desk.errands()
-    names = [job.name for job in runner.jobs if job.name in ("challenger", "promote")]
-    assert names == ["challenger", "promote", "promote"]  # what was trained is not trained again
-    assert "challenger 20261102-000000-train-1111 was kept out" in alerts(desk)
-    assert "failure report 2024-10-25" in alerts(desk)
+    assert len([job for job in runner.jobs if job.name == "challenger"]) == 2
+    text = {a.alert.title: a.alert.text for a in desk.ledger.outbox.due(clock.now())}
+    assert text[f"challenger {CHALLENGER} was kept out"] == "champion: not better"
+    assert text["failure report 2024-10-25"] == "report: exit code 1, see logs/"
+
+
+def test_data_that_are_not_complete_are_waited_for_and_nothing_is_told(tmp_path: Path) -> None:
+    """`signals` gives a card without a seal: 30 % of the names are missing."""
+    clock = FakeClock(utc("2024-11-18T12:00"))
+    runner = FakeRunner(tmp_path, clock)
+    light = {"name": "data", "verdict": "STOP", "reason": "2,812 of 3,950 names"}
+    card = Ended(exit_code=6, answer={"verdict": "STOP", "seal": None, "lights": [light]})
+    desk = service(tmp_path, clock, runner)
+    live_to(desk, clock, utc("2024-11-18T22:00"))
+    runner.faults["signals"] = [card, card]
+    live_to(desk, clock, utc("2024-11-18T23:15"))
+    entry = desk.ledger.entries("XNYS")[dt.date(2024, 11, 18)]
+    assert (entry.state, entry.reason) == ("due", "signals: data: 2,812 of 3,950 names")
+    live_to(desk, clock, utc("2024-11-18T23:45"))
+    assert states(desk)["2024-11-18"] == "done"
+    assert alerts(desk)[1:] == ["TRADE XNYS 2024-11-18"]
+
+
+def test_a_signal_that_is_sealed_already_is_taken_over(tmp_path: Path) -> None:
+    """By hand, or by an attempt that died before it was written down: nothing is run again."""
+    clock = FakeClock(utc("2024-11-18T23:30"))
+    runner = FakeRunner(tmp_path, clock)
+    stamp = seal(tmp_path, "2024-11-18", "HOLD")
+    desk = service(tmp_path, clock, runner)
+    desk.sessions()
+    entry = desk.ledger.entries("XNYS")[dt.date(2024, 11, 18)]
+    assert (entry.state, entry.verdict, entry.seal, entry.exit_code) == ("done", "HOLD", stamp, 6)
+    assert runner.jobs == []
+    assert alerts(desk) == ["HOLD XNYS 2024-11-18"]

@@ -69,7 +69,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _build(command: Command) -> click.Command:
+    own = {item.name for item in command.parameters if item.kind != "argument"}
     options = [*GLOBAL_OPTIONS, *(CONFIG_OPTIONS if command.configurable else ())]
+    options = [option for option in options if not own & {o.lstrip("-") for o in option.opts}]
     return click.Command(
         command.name,
         help=command.help,
@@ -159,7 +161,7 @@ def _configuration(
         value = given.pop(name)
         if value is not None:
             overrides.append(f"training.{name}={value}")
-    run_id = given.pop("run_id")
+    run_id = given.pop("run_id", None)
     existing = run_id or given.get("resume")
     if existing:
         run = RunStore(workspace / "runs").open(existing)

@@ -41,6 +41,10 @@ def _option(name: str, text: str, **more: object) -> Parameter:
 
 RUN = Parameter(name="run", kind="argument", help="Run id, its start, or `last`.", required=True)
 
+SESSION = Parameter(
+    name="session", kind="argument", help="A session, or 2016-12-30-r1.", required=True
+)
+
 OPTIONAL_TABLES = {
     "options": "index options",
     "flow": "turnover by investor type",
@@ -263,6 +267,76 @@ COMMANDS: tuple[Command, ...] = (
         handler="engine.stages.runs:show",
         parameters=(RUN,),
         configurable=False,
+    ),
+    Command(
+        name="signals",
+        help="The sealed trade list of a session, with the card that says whether to trade it.",
+        handler="engine.stages.signals:signals",
+        parameters=(
+            _option("date", "Session, ISO date; the newest of the store if left out."),
+            _option(
+                "revise",
+                "Seal other inputs beside what is sealed already; needs --reason.",
+                kind="flag",
+                default=False,
+            ),
+            _option("reason", "Why a sealed session is revised."),
+            _option("positions", "CSV of what is held: code,shares and a row $cash."),
+            _option("run", "Use this run's networks instead of the champion's."),
+        ),
+    ),
+    Command(
+        name="replay",
+        help="Make a sealed signal again from its own inputs and compare every byte.",
+        handler="engine.stages.sealed:replay",
+        parameters=(SESSION,),
+        configurable=False,
+    ),
+    Command(
+        name="diff",
+        help="What differs between two sealed signals, and which rows moved the ranks.",
+        handler="engine.stages.sealed:diff",
+        parameters=(
+            Parameter(
+                name="before", kind="argument", help="A session, or 2016-12-30-r1.", required=True
+            ),
+            Parameter(name="after", kind="argument", help="The other one.", required=True),
+        ),
+        configurable=False,
+    ),
+    Command(
+        name="verify",
+        help="Check seal, files, inputs and model of sealed signals: all, or one session.",
+        handler="engine.stages.sealed:verify",
+        parameters=(
+            Parameter(name="session", kind="argument", help="A session, or 2016-12-30-r1."),
+        ),
+        configurable=False,
+    ),
+    Command(
+        name="promote",
+        help="Make a run's networks the champion, if the gate lets them.",
+        handler="engine.stages.champion:promote",
+        parameters=(RUN, _option("force_reason", "Promote against the gate, and why.")),
+    ),
+    Command(
+        name="champion",
+        help="Show the champion, its history, go back to the one before, or train a challenger.",
+        handler="engine.stages.champion:champion",
+        parameters=(
+            Parameter(
+                name="action",
+                kind="argument",
+                help="show, history, rollback or challenge.",
+                choices=("show", "history", "rollback", "challenge"),
+                default="show",
+            ),
+        ),
+    ),
+    Command(
+        name="ledger",
+        help="Sealed signals filled at the next real open and close, against the backtest.",
+        handler="engine.stages.ledger:ledger",
     ),
     Command(
         name="watch",

@@ -65,6 +65,21 @@ def strict(value: Any) -> Any:
     return value
 
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""A text cell that starts so is run as a formula by spreadsheets (CWE-1236)."""
+
+
+def inert(cell: str) -> str:
+    """The text with a leading apostrophe where a spreadsheet would run it; written numbers stay."""
+    if not cell.startswith(FORMULA):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return "'" + cell
+    return cell
+
+
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Strict JSON with sorted keys; NaN and infinity become null."""
     text = json.dumps(strict(value), indent=2, sort_keys=True, allow_nan=False, default=str)

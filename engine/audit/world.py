@@ -54,7 +54,7 @@ def build_world(raw: RawTables, config: Config) -> World:
         universe = build_universe(panel, config.universe, root / "universe")
         graphs = None
         if config.graph.kind != "none":
-            graphs = build_graphs(panel, universe, config.graph, root / "graphs", sink)
+            graphs = build_graphs(panel, universe, config.graph, root / "graphs", sink).in_memory()
         features = build_features(panel, universe, graphs, config, root / "features", sink)
         features = features.in_memory()
     chosen = chosen_features(panel, config, with_graph=graphs is not None)

@@ -35,6 +35,7 @@ from engine.config.market import (
     YahooConfig,
 )
 from engine.config.operations import AlertConfig, AlertKind, ScheduleConfig
+from engine.config.signals import SignalConfig
 from engine.config.trading import (
     BacktestConfig,
     ConstraintConfig,
@@ -65,6 +66,7 @@ __all__ = [
     "PortfolioConfig",
     "QualityConfig",
     "ScheduleConfig",
+    "SignalConfig",
     "SplitConfig",
     "SyntheticConfig",
     "Table",
@@ -92,6 +94,7 @@ class Config(Table):
     constraints: ConstraintConfig = ConstraintConfig()
     costs: CostConfig = CostConfig()
     backtest: BacktestConfig = BacktestConfig()
+    signals: SignalConfig = SignalConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     alerts: AlertConfig = AlertConfig()
 

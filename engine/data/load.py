@@ -115,7 +115,7 @@ class StoredPanel:
         return Panel(
             frame=bars,
             securities=self.securities,
-            index=self._index(bars),
+            index=self.index_of(bars),
             tables=self.tables,
             market=self.market,
             source=self.source,
@@ -132,14 +132,15 @@ class StoredPanel:
             dates_S=self.dates_S[start:],
             symbols=self.symbols,
             securities=self.securities,
-            index=self._index(bars),
+            index=self.index_of(bars),
             tables=self.tables,
             first=start,
         )
         count_N = np.asarray(self.manifest["bars"], dtype=np.int64)
         return replace(dense, bars_before_N=count_N - np.isfinite(dense.close_NS).sum(axis=1))
 
-    def _index(self, bars: pl.DataFrame) -> pl.DataFrame | None:
+    def index_of(self, bars: pl.DataFrame) -> pl.DataFrame | None:
+        """``date, close`` of the market index; of the index that is a code of the table on the bars' days."""
         if not self.index_symbol:
             return self.snapshot.table("index")
         return bars.filter(symbol=self.index_symbol).select("date", "close")
@@ -158,9 +159,9 @@ class RefusedDataError(DataError):
         self.report = report
 
 
-def open_panel(workspace: Path, config: Config) -> StoredPanel:
+def open_panel(workspace: Path, config: Config, snapshot: str | None = None) -> StoredPanel:
     """`clean_panel` for those who compute with it: the index that is configured must be there."""
-    panel = clean_panel(workspace, config)
+    panel = clean_panel(workspace, config, snapshot)
     if panel.index_symbol and panel.index_symbol not in panel.symbols:
         raise DataError(
             f"{panel.source}: data.index_symbol {panel.index_symbol!r} is not in the price table",
@@ -169,12 +170,11 @@ def open_panel(workspace: Path, config: Config) -> StoredPanel:
     return panel
 
 
-def clean_panel(workspace: Path, config: Config) -> StoredPanel:
-    """The current snapshot, cleaned; only sessions that were not cleaned before are looked at.
-
-    Data that the quality gates refuse are a RefusedDataError.
+def clean_panel(workspace: Path, config: Config, name: str | None = None) -> StoredPanel:
+    """A snapshot (the current one if not named), cleaned; only sessions that were not cleaned before
+    are looked at. Data that the quality gates refuse are a RefusedDataError.
     """
-    snapshot = PanelStore(workspace / "data").snapshot()
+    snapshot = PanelStore(workspace / "data").snapshot(name)
     settings = digest(
         {
             "rules": RULES,

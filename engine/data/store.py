@@ -7,7 +7,7 @@ snapshot, whether it came at once or session by session; every read checks the S
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -180,6 +180,40 @@ class PanelStore:
             replace(raw, securities=securities), [*old.days, *map(str, days)], chain, files, old
         )
 
+    def truncated(self, day: dt.date) -> str:
+        """A snapshot of what the current one knew at the close of ``day``, a session of it; its id.
+
+        The current snapshot stays the current one. Securities are those of today; months before the day's
+        are shared. A day without bars is a DataError.
+        """
+        old = self.snapshot()
+        if str(day) not in old.days:
+            raise DataError(
+                f"{self.root}: no bars of {day} yet (the store ends with {old.days[-1]})",
+                hint="ingest the session's data first",
+            )
+        stop = old.days.index(str(day)) + 1
+        if stop == len(old.days):
+            return old.id
+        files: list[tuple[str, pl.DataFrame]] = []
+        taken: set[str] = set()
+        month = str(day)[:7]
+        for name in old.manifest["tables"]:
+            if name == "securities":
+                taken.add("securities.parquet")
+                continue
+            if name not in months.WHOLE:
+                earlier = months.months_between(name, old.manifest["files"], "0000", month)
+                taken.update(file for file in earlier if month not in file)
+            table = old.table(name, after=month, until=str(day))
+            assert table is not None
+            key = "date" if name in TABLES else "available"
+            known = table.filter(pl.col(key) <= day)
+            files += months.month_files(name, known) if len(known) else ()
+        fields = {name: old.manifest[name] for name in ("market", "source", "notes", "tables")}
+        fields |= {"days": list(old.days[:stop]), "chain": old.chain[:stop]}
+        return self._publish(fields, _merged(self.securities(), None), files, old, taken)
+
     def _write(
         self,
         raw: RawTables,
@@ -198,19 +232,33 @@ class PanelStore:
             "days": days,
             "chain": chain,
         }
-        securities = digest([list(row) for row in raw.securities.iter_rows()])
-        snapshot = digest([raw.market, raw.source, chain[-1], fields["tables"], securities])
+        taken = set(base.manifest["files"]) if base else set()
+        snapshot = self._publish(fields, raw.securities, files, base, taken)
+        write_text(self.root / "CURRENT", snapshot + "\n")
+        return snapshot
+
+    def _publish(
+        self,
+        fields: Mapping[str, Any],
+        securities: pl.DataFrame,
+        files: Iterable[tuple[str, pl.DataFrame]],
+        base: Snapshot | None,
+        taken: Set[str],
+    ) -> str:
+        """``files`` are written; those named ``taken`` that they do not replace come from ``base``."""
+        rows = digest([list(row) for row in securities.iter_rows()])
+        snapshot = digest(
+            [fields["market"], fields["source"], fields["chain"][-1], fields["tables"], rows]
+        )
         with building(self.root / "snapshots" / snapshot) as staging:
             written = set()
-            for file, rows in files:
-                months.write_month(staging, file, rows)
+            for file, part in files:
+                months.write_month(staging, file, part)
                 written.add(file)
             known: dict[str, Any] = {}
             if base is not None:
-                entries = base.manifest["files"]
-                known = adopt(base.directory, staging, set(entries) - written, entries)
+                known = adopt(base.directory, staging, taken - written, base.manifest["files"])
             write_manifest(staging, fields, known)
-        write_text(self.root / "CURRENT", snapshot + "\n")
         return snapshot
 
     def current(self) -> str:

@@ -3,8 +3,9 @@
 graphs/<fingerprint>/{g-0000,...}.npz manifest.json     (blocks of 64 sessions)
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from engine.config import GraphConfig
 from engine.data.lineage import Lineage
 from engine.data.universe import PanelSource, Universe
+from engine.errors import IntegrityError
 from engine.files import adopt, building, digest, read_manifest, verify_files, write_manifest
 from engine.graph.edges import graphs_of_sessions
 from engine.graph.graph import Graph, GraphSeries
@@ -60,7 +62,7 @@ def build_graphs(
             known = _extend(panel, universe, config, staging, sink, base)
             write_manifest(staging, lineage.fields() | universe.fields(), known)
         lineage.prune(directory)
-    return _open(target, universe, lineage.fingerprint)
+    return _open(target, universe, config, lineage.fingerprint)
 
 
 def _extend(
@@ -135,19 +137,62 @@ def _read(path: Path) -> list[_Edges]:
         ]
 
 
-def _open(directory: Path, universe: Universe, fingerprint: str) -> GraphSeries:
-    manifest = read_manifest(directory)
-    found: list[_Edges] = []
-    for file in sorted(manifest["files"]):
-        found.extend(_read(directory / file))
-    graphs = tuple(
-        Graph(
-            date=universe.dates_S[graph.session].item(),
-            nodes_N=np.flatnonzero(universe.member_SN[graph.session]),
-            edge_index_2E=graph.edge_index_2E,
-            edge_attr_EK=graph.edge_attr_EK,
-        )
-        for graph in found
+def _open(
+    directory: Path, universe: Universe, config: GraphConfig, fingerprint: str
+) -> GraphSeries:
+    manifest = read_manifest(directory, verify=False)
+    sessions_R: NDArray[np.int64] = np.arange(
+        config.window, universe.dates_S.size, config.rebuild_sessions, dtype=np.int64
     )
-    sessions_R: NDArray[np.int64] = np.array([graph.session for graph in found], dtype=np.int64)
-    return GraphSeries(sessions_R=sessions_R, graphs=graphs, fingerprint=fingerprint)
+    return GraphSeries(
+        sessions_R=sessions_R,
+        graphs=StoredGraphs(directory, manifest, universe, sessions_R),
+        fingerprint=fingerprint,
+    )
+
+
+class StoredGraphs(Sequence[Graph]):
+    """The graphs of a series on disk; a block's hash is checked when it is first read, and it is kept."""
+
+    def __init__(
+        self,
+        directory: Path,
+        manifest: Mapping[str, Any],
+        universe: Universe,
+        sessions_R: NDArray[np.int64],
+    ) -> None:
+        self._directory, self._manifest, self._universe = directory, manifest, universe
+        self._sessions_R = sessions_R
+        self._known: dict[int, Graph] = {}
+
+    def __len__(self) -> int:
+        return int(self._sessions_R.size)
+
+    @overload
+    def __getitem__(self, key: int) -> Graph: ...
+    @overload
+    def __getitem__(self, key: slice) -> tuple[Graph, ...]: ...
+    def __getitem__(self, key: int | slice) -> Graph | tuple[Graph, ...]:
+        if isinstance(key, slice):
+            return tuple(self[r] for r in range(*key.indices(len(self))))
+        session = int(self._sessions_R[key])
+        if session not in self._known:
+            self._load(session // BLOCK)
+        if session not in self._known:
+            raise IntegrityError(
+                f"{self._directory}: no graph of session {session}", hint="delete the folder"
+            )
+        return self._known[session]
+
+    def _load(self, block: int) -> None:
+        file = _file(block)
+        if file not in self._manifest["files"]:
+            return
+        verify_files(self._directory, self._manifest, (file,))
+        for graph in _read(self._directory / file):
+            self._known[graph.session] = Graph(
+                date=self._universe.dates_S[graph.session].item(),
+                nodes_N=np.flatnonzero(self._universe.member_SN[graph.session]),
+                edge_index_2E=graph.edge_index_2E,
+                edge_attr_EK=graph.edge_attr_EK,
+            )

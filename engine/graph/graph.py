@@ -1,8 +1,8 @@
 """Who listens to whom: one graph per rebuild date, as numpy arrays in torch-geometric's convention."""
 
 import datetime as dt
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -43,7 +43,8 @@ class Graph:
 class GraphSeries:
     sessions_R: NDArray[np.int64]
     """Session index of each rebuild, increasing. A graph uses returns up to that session."""
-    graphs: tuple[Graph, ...]
+    graphs: Sequence[Graph]
+    """Read from disk when they are asked for, where they are stored."""
     fingerprint: str
     _empty: Graph = field(init=False)
     _nodes: dict[int, NodeStatistics] = field(init=False, default_factory=dict)
@@ -56,6 +57,10 @@ class GraphSeries:
             edge_attr_EK=np.empty((0, len(Graph.edge_names)), dtype=np.float32),
         )
         object.__setattr__(self, "_empty", empty)
+
+    def in_memory(self) -> "GraphSeries":
+        """The same with every graph read."""
+        return replace(self, graphs=tuple(self.graphs))
 
     def at(self, session: int) -> Graph:
         """The newest graph built at or before the session; an empty one before the first."""

@@ -55,3 +55,17 @@ def price_limits(base: Matrix, market: Market) -> tuple[Matrix, Matrix]:
     move = MOVES[np.searchsorted(BASE_LIMITS, np.nan_to_num(base), side="right")]
     low = np.where(np.isnan(base), -np.inf, np.maximum(base - move, 1.0))
     return low, np.where(np.isnan(base), np.inf, base + move)
+
+
+def limit_price(close: Matrix, market: Market, bps: float) -> Matrix:
+    """Limit of an order ``bps`` basis points above (+, a buy) or below (-, a sale) the last close.
+
+    On the tick grid (outside Japan: cents), never further away than asked for unless the grid has no such
+    price, and inside the next session's price limits.
+    """
+    raw = close * (1.0 + bps * 1e-4)
+    step = tick(close, market) if market == "jp" else np.where(close < 1.0, 1e-4, 1e-2)
+    count = raw / step
+    whole = np.floor(count + 1e-9) if bps >= 0 else np.ceil(count - 1e-9)
+    low, high = price_limits(close, market)
+    return np.clip(np.round(np.maximum(whole * step, step), 4), low, high)

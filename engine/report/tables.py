@@ -5,12 +5,9 @@ from pathlib import Path
 import polars as pl
 
 from engine.errors import UsageError
-from engine.files import write_parquet, write_text
+from engine.files import FORMULA, write_parquet, write_text
 from engine.report.facts import Facts
 from engine.report.sections.section import flat
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A text cell that starts so is run as a formula by spreadsheets (CWE-1236)."""
 
 
 def tables(facts: Facts) -> dict[str, pl.DataFrame]:

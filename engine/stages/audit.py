@@ -20,7 +20,7 @@ from engine.graph.graph import GraphSeries
 from engine.runs.events import StageStarted
 from engine.runs.sink import NullSink
 from engine.stages.context import Outcome, StageContext
-from engine.stages.pipeline import kept_model, load_dataset, start_runtime
+from engine.stages.pipeline import input_rules, kept_model, load_dataset, start_runtime
 from engine.stages.text import table
 from engine.training.scoring import score_days
 
@@ -41,8 +41,12 @@ def audit(context: StageContext, *, deep: bool, run: str | None) -> Outcome:
         scores=None if run is None else lambda: _score_leaks(context, run),
         deep=deep,
     )
+    snapshot = store.snapshot()
     summary = result.to_json() | {
-        "snapshot": store.current(),
+        "snapshot": snapshot.id,
+        "session": snapshot.days[-1],
+        "chain": snapshot.chain[-1],
+        "rules": digest(input_rules(context.config, snapshot.manifest["market"])),
         "config": digest(context.config.model_dump(mode="json")),
         "deep": deep,
         "run": run,

@@ -9,14 +9,16 @@ import polars as pl
 
 from engine.config import Config
 from engine.data.findings import QualityReport
-from engine.data.load import StoredPanel, open_panel
-from engine.data.universe import Universe, build_universe
+from engine.data.load import RULES, StoredPanel, open_panel
+from engine.data.universe import VERSION, Universe, build_universe
 from engine.dataset.loader import epoch_steps
 from engine.dataset.split import Split
 from engine.errors import GateError
+from engine.features import feature_set
 from engine.features.catalog import wants_graph
 from engine.features.feature_set import FeatureSet, build_features
 from engine.files import digest
+from engine.graph import build as graph_build
 from engine.graph.build import build_graphs
 from engine.graph.graph import GraphSeries
 from engine.model.atft_gat_fan import ATFTGATFAN
@@ -42,6 +44,9 @@ class Dataset:
     universe: Universe
     features: FeatureSet
     graphs: GraphSeries | None
+    """What the network listens to; None if it does not."""
+    all_graphs: GraphSeries | None
+    """Those that features are made from too."""
 
     @property
     def quality(self) -> QualityReport:
@@ -49,15 +54,21 @@ class Dataset:
 
 
 def load_dataset(
-    context: StageContext, sink: EventSink, *, with_graph: bool = True, in_memory: bool = True
+    context: StageContext,
+    sink: EventSink,
+    *,
+    with_graph: bool = True,
+    in_memory: bool = True,
+    snapshot: str | None = None,
 ) -> Dataset:
     """Panel -> universe -> graphs -> features; what is there is read, what is new is added to it.
 
     ``in_memory``: read the tensor at once if it is small enough; else days come from disk.
+    ``snapshot``: of the store, by its id; the current one if not named.
     """
     config, workspace = context.config, context.workspace
     sink.emit(StageStarted(stage="load"))
-    panel = open_panel(workspace, config)
+    panel = open_panel(workspace, config, snapshot)
     universe = build_universe(panel, config.universe, workspace / "universe")
     graphs = None
     if config.graph.kind != "none" and (
@@ -72,6 +83,7 @@ def load_dataset(
         universe=universe,
         features=features.loaded() if in_memory else features,
         graphs=graphs if with_graph and uses_graph(config) else None,
+        all_graphs=graphs,
     )
 
 
@@ -85,11 +97,19 @@ def start_runtime(config: Config, sink: EventSink) -> Runtime:
 
 
 def kept_model(run: Run, config: Config, dataset: Dataset, runtime: Runtime) -> ATFTGATFAN:
-    """The network of a finished run with the weights that it kept."""
+    """The network of a finished run with the weights that it kept.
+
+    The data may have grown or been revised since; everything else must be as it was in training.
+    """
     model = build_model(config, len(dataset.features.features)).to(runtime.device)
     snapshots = Snapshots(directory=run.path("checkpoints"), identity=identity(config, dataset))
-    model.set_blocks(snapshots.load_weights("kept", model)["blocks"])
+    model.set_blocks(snapshots.load_weights("kept", model, ignore=DATA)["blocks"])
     return model
+
+
+DATA = ("data", "graph")
+"""Parts of an identity that name the data themselves: a resumed training needs them unchanged, scoring
+with finished weights does not."""
 
 
 def identity(config: Config, dataset: Dataset) -> dict[str, Any]:
@@ -99,6 +119,7 @@ def identity(config: Config, dataset: Dataset) -> dict[str, Any]:
         "window": config.split.window,
         "horizons": list(config.labels.horizons),
         "features": list(dataset.features.features),
+        **input_rules(config, dataset.features.market),
         "training": digest(
             {
                 "training": config.training.model_dump(mode="json", exclude={"device"}),
@@ -108,6 +129,29 @@ def identity(config: Config, dataset: Dataset) -> dict[str, Any]:
         ),
         "data": dataset.features.fingerprint,
         "graph": dataset.graphs.fingerprint if dataset.graphs else "none",
+    }
+
+
+def input_rules(config: Config, market: str) -> dict[str, Any]:
+    """Every rule between the source and the network's input, the data apart: one entry a layer.
+
+    Equal rules give a day the same inputs, whatever was appended after it.
+    """
+    return {
+        "market": market,
+        "cleaning": {
+            "rules": RULES,
+            "quality": config.quality.model_dump(mode="json"),
+            "index": config.data.index_symbol,
+        },
+        "universe": {"rules": VERSION, **config.universe.model_dump(mode="json")},
+        "labels": config.labels.model_dump(mode="json"),
+        "scaling": {
+            "rules": feature_set.CODE_VERSION,
+            "scaling": config.features.scaling,
+            "dtype": config.features.dtype,
+        },
+        "edges": {"rules": graph_build.CODE_VERSION, **config.graph.model_dump(mode="json")},
     }
 
 

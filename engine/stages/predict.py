@@ -1,6 +1,7 @@
 """`predict`: scores of any days from the weights that a run kept."""
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from engine.dataset.split import Split, single_split, valid_sessions
+from engine.dataset.split import valid_sessions
 from engine.errors import GateError, UsageError
+from engine.files import read_json
 from engine.portfolio.prediction import Prediction
 from engine.runs.store import require_file
 from engine.stages.context import Outcome, StageContext
@@ -32,16 +34,16 @@ def predict(
     they come from the same weights.
     """
     found = context.store.open(run)
-    require_file(found.path("train.json"), "train it to its end first")
+    trained = read_json(require_file(found.path("train.json"), "train it to its end first"))
     context = replace(context, config=found.config())
     config = context.config
     with found.lock():
         dataset = load_dataset(context, context.sink)
         features = dataset.features
-        split = single_split(features, config.split, config.universe.min_names)
+        splits = trained["splits"]
         usable = valid_sessions(features, config.split, config.universe.min_names)
-        chosen = _between(features.dates_S, usable, start, stop, split)
-        names = _names(chosen, split)
+        chosen = _between(features.dates_S, usable, start, stop, _day(splits["test"]["first"]))
+        names = _names(features.dates_S[chosen], splits)
         inside = chosen[names == "train"]
         if inside.size and not in_sample:
             first, last = features.dates_S[inside[0]], features.dates_S[inside[-1]]
@@ -85,9 +87,9 @@ def _between(
     usable: NDArray[np.int64],
     start: str | None,
     stop: str | None,
-    split: Split,
+    first_test: np.datetime64,
 ) -> NDArray[np.int64]:
-    first = dates_S[split.test[0]] if start is None else _day(start)
+    first = first_test if start is None else _day(start)
     last = dates_S[-1] if stop is None else _day(stop)
     chosen = usable[(dates_S[usable] >= first) & (dates_S[usable] <= last)]
     if chosen.size == 0:
@@ -102,9 +104,14 @@ def _day(text: str) -> np.datetime64:
         raise UsageError(f"{text!r} is not a date", hint="write YYYY-MM-DD") from error
 
 
-def _names(chosen: NDArray[np.int64], split: Split) -> NDArray[np.str_]:
-    """Split of each session. Embargoed days count with the part before them."""
-    names = np.full(chosen.size, "train", dtype="<U10")
-    names[chosen >= split.validation[0]] = "validation"
-    names[chosen >= split.test[0]] = "test"
+def _names(
+    dates_D: NDArray[np.datetime64], splits: Mapping[str, Mapping[str, str]]
+) -> NDArray[np.str_]:
+    """Split of each session, by the days the run was trained with: the data may have grown since.
+
+    Embargoed days count with the part before them.
+    """
+    names = np.full(dates_D.size, "train", dtype="<U10")
+    names[dates_D >= _day(splits["validation"]["first"])] = "validation"
+    names[dates_D >= _day(splits["test"]["first"])] = "test"
     return names

@@ -116,6 +116,7 @@ def provenance(context: StageContext, dataset: Dataset, split: Split) -> dict[st
             "source": features.source,
             "market": features.market,
             "fingerprint": dataset.panel.fingerprint,
+            "last_session": str(dates_S[-1]),
             "quality": dataset.quality.verdict,
             "notes": list(dataset.quality.notes),
         },

@@ -70,6 +70,11 @@ def load_checkpoint(root: Path, name: str) -> Checkpoint:
     return Checkpoint(tensors=tensors, state=read_json(directory / STATE))
 
 
+def tensors_path(root: Path, name: str) -> Path:
+    """File of the current version's tensors."""
+    return root / (root / name).read_text(encoding="utf-8").strip() / TENSORS
+
+
 def sweep(root: Path) -> None:
     """Remove what a killed writer left: staging folders and versions that no pointer names."""
     if not root.is_dir():

@@ -5,7 +5,7 @@
 run's model.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -34,11 +34,21 @@ class Snapshots:
         tensors = {MODEL + key: value for key, value in model.state_dict().items()}
         self._save(name, tensors, state)
 
-    def load_weights(self, name: Name, model: nn.Module) -> dict[str, Any]:
-        """Put the weights into the model; returns the state saved with them."""
-        saved = self._load(name)
+    def load_weights(
+        self, name: Name, model: nn.Module, *, ignore: Collection[str] = ()
+    ) -> dict[str, Any]:
+        """Put the weights into the model; returns the state saved with them.
+
+        ``ignore``: entries of the identity that may differ.
+        """
+        saved = self._load(name, ignore)
         model.load_state_dict(_with_prefix(saved.tensors, MODEL))
         return saved.state
+
+    def files(self, name: Name, *, ignore: Collection[str] = ()) -> tuple[Path, dict[str, Any]]:
+        """The tensors' file, whose hash was checked, and the state saved with it."""
+        saved = self._load(name, ignore)
+        return checkpoint.tensors_path(self.directory, name), saved.state
 
     def save_resume(
         self, model: nn.Module, optimizer: torch.optim.AdamW | None, progress: Progress
@@ -67,13 +77,17 @@ class Snapshots:
             self.directory, name, tensors, {**state, "identity": dict(self.identity)}
         )
 
-    def _load(self, name: str) -> checkpoint.Checkpoint:
+    def _load(self, name: str, ignore: Collection[str] = ()) -> checkpoint.Checkpoint:
         if not checkpoint.has_checkpoint(self.directory, name):
             raise IntegrityError(
                 f"{self.directory}: no checkpoint `{name}`", hint="start the training again"
             )
         saved = checkpoint.load_checkpoint(self.directory, name)
-        checkpoint.require_same(saved.state["identity"], dict(self.identity), f"checkpoint {name}")
+        theirs, ours = (
+            {key: value for key, value in identity.items() if key not in ignore}
+            for identity in (saved.state["identity"], self.identity)
+        )
+        checkpoint.require_same(theirs, ours, f"checkpoint {name}")
         return saved
 
 

@@ -1,0 +1,154 @@
+"""From the champion's scores of the last decisions to the book of today and of the decision before it."""
+
+# Shape suffixes: K decisions, N stocks.
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from engine.config import Market, PortfolioConfig, SignalConfig
+from engine.data.panel import Panel
+from engine.portfolio.book import build_book
+from engine.portfolio.market_data import ADV_SESSIONS, LOOK_BACK, MarketData
+from engine.portfolio.strategy import Decisions, Strategy
+from engine.signals.orders import Positions, Quotes, Rules, whole_lots
+from engine.signals.pins import text_array, text_of
+
+Vector = NDArray[np.float64]
+BARS = ("open", "high", "low", "close", "close_raw", "volume", "turnover")
+LOOK = LOOK_BACK + ADV_SESSIONS
+"""Sessions before the first decision whose bars a book may look at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """The ensemble's scores of one session."""
+
+    date: str
+    symbols: tuple[str, ...]
+    score_MH: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    symbols: tuple[str, ...]
+    today_N: Vector
+    """Fractions of equity."""
+    before_N: Vector
+    """Of the decision before today; zero if there was none. On a day without a decision: today's."""
+    quotes: Quotes
+    market: MarketData
+
+
+def decision_sessions(number: int, portfolio: PortfolioConfig, signals: SignalConfig) -> list[int]:
+    """Numbers of the sessions whose scores make the book of session ``number``, ascending.
+
+    Every ``rebalance_sessions``-th session of the panel decides, counted from its beginning, so that
+    tomorrow does not move yesterday's decisions. As many as overlap, and one more for yesterday's book.
+    """
+    step = portfolio.rebalance_sessions
+    count = signals.decisions or portfolio.n_tranches + 1
+    last = number // step * step
+    return [s for s in range(last - (count - 1) * step, last + 1, step) if s >= 0]
+
+
+def build_books(
+    history: Sequence[Scores],
+    panel: Panel,
+    held: Sequence[str],
+    strategy: Strategy,
+    rules: Rules,
+    *,
+    horizon: int,
+    day: dt.date,
+) -> Books:
+    """``history``: scores of the decision sessions up to ``day``, ascending; ``horizon``: its column."""
+    names = sorted({s for scores in history for s in scores.symbols} | set(held))
+    first = dt.date.fromisoformat(history[0].date)
+    market = MarketData.from_panel(
+        panel, first=first, last=day, symbols=names, constraints=rules.limits
+    )
+    rows = {str(date): d for d, date in enumerate(market.dates_D)}
+    place = {symbol: n for n, symbol in enumerate(market.symbols)}
+    score_KN = np.full((len(history), len(names)), np.nan)
+    for k, scores in enumerate(history):
+        at = np.array([place[s] for s in scores.symbols], dtype=np.int64)
+        score_KN[k, at] = scores.score_MH[:, horizon]
+    decisions = Decisions(
+        market=market,
+        row_K=np.array([rows[scores.date] for scores in history], dtype=np.int64),
+        score_KN=score_KN,
+    )
+    book = build_book(strategy, decisions, rules.portfolio, rules.limits)
+    decided = history[-1].date == str(day)
+    before_N = np.zeros(len(names))
+    if not decided:
+        before_N = book.weight_KN[-1]
+    elif len(history) > 1:
+        before_N = book.weight_KN[-2]
+    return Books(
+        symbols=market.symbols,
+        today_N=book.weight_KN[-1],
+        before_N=before_N,
+        quotes=_quotes(market),
+        market=market,
+    )
+
+
+def _quotes(market: MarketData) -> Quotes:
+    return Quotes(
+        symbols=market.symbols,
+        close_N=market.close_raw_DN[-1],
+        traded_N=market.traded_DN[-1],
+        adv_N=market.adv_DN[-1],
+        shortable_N=market.shortable_N,
+        sector_N=market.sector_N,
+        market=market.market,
+    )
+
+
+def model_positions(books: Books, equity: float, rules: Rules) -> Positions:
+    """What an account that followed the book so far would hold: yesterday's weights in whole lots."""
+    quotes = books.quotes
+    shares = whole_lots(books.before_N * equity, quotes.close_N, quotes.market, rules.limits)
+    held = {s: float(n) for s, n in zip(quotes.symbols, shares, strict=True) if n}
+    value = float((shares * np.nan_to_num(quotes.close_N)).sum())
+    return Positions(shares=held, cash=equity - value)
+
+
+def bar_slice(rows: pl.DataFrame) -> dict[str, NDArray[Any]]:
+    """All bars of one session, sorted by symbol; NaN = none."""
+    rows = rows.sort("symbol")
+    values = [rows[name].fill_null(float("nan")).to_numpy() for name in BARS]
+    return {"symbols": text_array(rows["symbol"].to_list()), "bars": np.stack(values)}
+
+
+def panel_of(
+    slices: Sequence[tuple[str, Mapping[str, NDArray[Any]]]],
+    securities: pl.DataFrame,
+    index: pl.DataFrame | None,
+    market: Market,
+) -> Panel:
+    """The panel of the pinned sessions."""
+    parts = [
+        pl.DataFrame(
+            {
+                "symbol": pl.Series(text_of(part["symbols"]), dtype=pl.String),
+                **dict(zip(BARS, part["bars"], strict=True)),
+            }
+        ).select(pl.lit(date).str.to_date().alias("date"), "symbol", *BARS)
+        for date, part in slices
+    ]
+    return Panel(
+        frame=pl.concat(parts).with_columns(pl.col("open").fill_nan(None)),
+        securities=securities,
+        index=index,
+        market=market,
+        source="sealed signal",
+        as_of=dt.date.fromisoformat(slices[-1][0]),
+        fingerprint="",
+    )

@@ -1,0 +1,314 @@
+"""From pinned inputs to the files of a signal: a pure function, so that a replay is the same call."""
+
+# Shape suffixes: M stocks, H horizons, R explained stocks, F features, E edges, N stocks of the book.
+import csv
+import datetime as dt
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Protocol
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from engine.config import Config
+from engine.data.tables import SECURITY_SCHEMA
+from engine.files import digest, inert, strict
+from engine.portfolio.prediction import Prediction, score_column
+from engine.portfolio.strategy import Strategy
+from engine.portfolio.weights import Weights
+from engine.signals.book import Books, Scores, build_books, model_positions, panel_of
+from engine.signals.card import (
+    Card,
+    audit_lights,
+    data_lights,
+    model_lights,
+    order_lights,
+)
+from engine.signals.drift import Reference, figures
+from engine.signals.explain import Explained, explain_frame
+from engine.signals.inputs import SignalInputs
+from engine.signals.orders import Order, Plan, Positions, Refused, Rules, plan_orders
+from engine.signals.pins import PinStore, pack, text_array, text_of
+from engine.signals.window import DayWindow, assemble
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranked:
+    """What an ensemble says of one session."""
+
+    score_MH: NDArray[np.float32]
+    """Mean over networks of each one's scores, standardised within the day."""
+    deviation: float
+    """Mean over networks of the raw scores' deviation, at the traded horizon."""
+    alpha: tuple[float | None, ...]
+    """Share of the projected stream of each network; None without a bypass."""
+
+
+class Ranker(Protocol):
+    """The champion's networks."""
+
+    def rank(self, window: DayWindow, horizon: int) -> Ranked: ...
+
+    def explain(self, window: DayWindow, horizon: int, rows_R: NDArray[np.int64]) -> Explained: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """The files of a signal, and what a caller wants to know of them."""
+
+    files: dict[str, bytes]
+    card: Card
+
+
+def compose(
+    inputs: SignalInputs,
+    pins: PinStore,
+    *,
+    config: Config,
+    features: Sequence[str],
+    reference: Reference,
+    ranker: Ranker,
+    strategy: Strategy,
+) -> Made:
+    """``config``, ``features``, ``reference``: the model's. Same inputs, same bytes."""
+    rules, cash = inputs.rules(config)
+    horizons = config.labels.horizons
+    column = horizons.index(rules.portfolio.horizon)
+    window, ranked, books = books_of(inputs, pins, config=config, ranker=ranker, strategy=strategy)
+    today = Scores(date=window.date, symbols=window.symbols, score_MH=ranked.score_MH)
+    history = [unpack_scores(day.date, pins.get_arrays(day.pin)) for day in inputs.history]
+    held = inputs.held() or model_positions(books, cash, rules)
+    rank_M = ranks(ranked.score_MH[:, column])
+    target_N = books.today_N if inputs.decided else _as_held(books, held)
+    plan = plan_orders(target_N, books.quotes, held, rules, _notes(today, rank_M, column))
+    health = {
+        "score_drift": figures(reference.scores, ranked.score_MH[:, column]),
+        "dispersion": ranked.deviation / reference.deviation,
+        "alpha": ranked.alpha,
+    }
+    card = Card(
+        session=inputs.key.session,
+        exchange=inputs.key.exchange,
+        lights=(
+            *data_lights(inputs.evidence, rules.signals),
+            *audit_lights(inputs.evidence, rules.signals),
+            *model_lights(inputs.evidence, health, rules.signals),
+            *order_lights(plan, float(target_N.sum()), rules.signals),
+        ),
+    )
+    explained_R = _largest(books, today, rules)
+    explained = explain_frame(
+        window,
+        ranker.explain(window, column, explained_R),
+        explained_R,
+        rank_M,
+        ranked.score_MH[:, column],
+        features,
+        [(day.date, dict(zip(day.symbols, ranks(day.score_MH[:, column]), strict=True)))
+         for day in history],
+    )  # fmt: skip
+    metadata = {"run_id": inputs.key.model, "market": config.data.market}
+    files = {
+        "inputs.json": inputs.to_bytes(),
+        "scores.parquet": _scores_file(inputs, today, rank_M, horizons, metadata),
+        "weights.parquet": _weights_file(inputs, books, rules, strategy),
+        "orders.csv": table_csv(Order, plan.orders),
+        "refused.csv": table_csv(Refused, plan.refused),
+        "positions.csv": held.to_csv().encode(),
+        "card.json": json_bytes({**card.to_json(), "orders": _figures(plan)}),
+        "card.md": card.to_markdown(_head(inputs, plan, today)).encode(),
+        "explain.parquet": table_bytes(explained, metadata),
+    }
+    return Made(files=files, card=card)
+
+
+def books_of(
+    inputs: SignalInputs, pins: PinStore, *, config: Config, ranker: Ranker, strategy: Strategy
+) -> tuple[DayWindow, Ranked, Books]:
+    """The part up to the book: window, scores, weights."""
+    rules, _ = inputs.rules(config)
+    column = config.labels.horizons.index(rules.portfolio.horizon)
+    window = assemble(
+        inputs.key.session,
+        [pins.get_arrays(pin) for _, pin in inputs.window],
+        pins.get_arrays(inputs.edges) if inputs.edges else None,
+    )
+    ranked = ranker.rank(window, column)
+    today = Scores(date=window.date, symbols=window.symbols, score_MH=ranked.score_MH)
+    history = [unpack_scores(day.date, pins.get_arrays(day.pin)) for day in inputs.history]
+    given = inputs.held()
+    books = build_books(
+        [*history, today] if inputs.decided else history,
+        _panel(inputs, pins, config),
+        list(given.shares) if given else [],
+        strategy,
+        rules,
+        horizon=column,
+        day=dt.date.fromisoformat(inputs.key.session),
+    )
+    return window, ranked, books
+
+
+def ranks(score_M: NDArray[np.floating]) -> NDArray[np.int64]:
+    """1 = best; equal scores share the better rank."""
+    ordered = np.sort(-score_M.astype(np.float64))
+    return np.searchsorted(ordered, -score_M.astype(np.float64), side="left") + 1
+
+
+def pack_scores(scores: Scores) -> bytes:
+    return pack({"symbols": text_array(scores.symbols), "score": scores.score_MH})
+
+
+def unpack_scores(date: str, arrays: Mapping[str, NDArray[Any]]) -> Scores:
+    return Scores(date=date, symbols=text_of(arrays["symbols"]), score_MH=arrays["score"])
+
+
+def securities_bytes(securities: pl.DataFrame) -> bytes:
+    """Name, sector and lending terms of the stocks involved, as JSON rows."""
+    rows = securities.select(list(SECURITY_SCHEMA)).sort("symbol").rows()
+    return json.dumps(rows, allow_nan=False).encode()
+
+
+def _panel(inputs: SignalInputs, pins: PinStore, config: Config) -> Any:
+    rows = json.loads(pins.get(inputs.securities))
+    securities = pl.DataFrame(rows, schema=dict(SECURITY_SCHEMA), orient="row")
+    index = None
+    if inputs.index:
+        data = pins.get_arrays(inputs.index)
+        index = pl.DataFrame({"date": pl.Series(data["day"]).cast(pl.Date), "close": data["close"]})
+    slices = [(date, pins.get_arrays(pin)) for date, pin in inputs.bars]
+    return panel_of(slices, securities, index, config.data.market)
+
+
+def _as_held(books: Books, held: Positions) -> NDArray[np.float64]:
+    """Weights of what is held: on a day without a decision the book is left alone."""
+    close_N = np.nan_to_num(books.quotes.close_N)
+    value_N = close_N * np.array([held.shares.get(s, 0.0) for s in books.symbols])
+    equity = held.cash + float(value_N.sum())
+    return np.asarray(value_N / equity) if equity > 0 else np.zeros(value_N.size)
+
+
+def _notes(today: Scores, rank_M: NDArray[np.int64], column: int) -> dict[str, str]:
+    n = len(today.symbols)
+    rows = zip(today.symbols, rank_M, today.score_MH[:, column], strict=True)
+    return {symbol: f"rank {rank} of {n}, score {score:+.3f}" for symbol, rank, score in rows}
+
+
+def _largest(books: Books, today: Scores, rules: Rules) -> NDArray[np.int64]:
+    """Rows of the stocks that are explained: the largest positions of the book, by size, then code."""
+    place = {symbol: m for m, symbol in enumerate(today.symbols)}
+    sized = sorted(
+        (-abs(float(w)), s) for s, w in zip(books.symbols, books.today_N, strict=True) if w
+    )
+    names = [s for _, s in sized if s in place][: rules.signals.explain_names]
+    return np.array([place[s] for s in names], dtype=np.int64)
+
+
+def _scores_file(
+    inputs: SignalInputs,
+    today: Scores,
+    rank_M: NDArray[np.int64],
+    horizons: Sequence[int],
+    metadata: Mapping[str, str],
+) -> bytes:
+    frame = pl.DataFrame(
+        {
+            "symbol": pl.Series(today.symbols, dtype=pl.String),
+            **{score_column(h): today.score_MH[:, i] for i, h in enumerate(horizons)},
+            "rank": rank_M,
+        }
+    ).select(
+        pl.lit(inputs.key.session).str.to_date().alias("date"),
+        "symbol",
+        pl.lit(0, pl.Int16).alias("fold"),
+        pl.lit("test").alias("split"),
+        *(score_column(h) for h in horizons),
+        "rank",
+    )
+    frame = frame.sort("symbol")
+    checked = Prediction(
+        frame=frame,
+        run_id=metadata["run_id"],
+        horizons=tuple(horizons),
+        market=metadata["market"],  # type: ignore[arg-type]
+        data_fingerprint=inputs.key.data,
+    )
+    return table_bytes(
+        checked.frame, {**metadata, "config_digest": "", "data_fingerprint": inputs.key.data}
+    )
+
+
+def _weights_file(inputs: SignalInputs, books: Books, rules: Rules, strategy: Strategy) -> bytes:
+    held_N = np.flatnonzero((books.today_N != 0) | (books.before_N != 0))
+    frame = pl.DataFrame(
+        {
+            "symbol": pl.Series([books.symbols[n] for n in held_N], dtype=pl.String),
+            "weight": books.today_N[held_N],
+            "weight_before": books.before_N[held_N],
+        }
+    ).select(pl.lit(inputs.key.session).str.to_date().alias("date"), pl.all())
+    checked = Weights(
+        frame=frame,
+        strategy=strategy.name,
+        run_id=inputs.key.model,
+        max_gross=rules.portfolio.investable,
+        max_net=rules.portfolio.max_net,
+        max_weight=rules.portfolio.max_weight,
+    )
+    limits = {name: repr(getattr(checked, name)) for name in ("max_gross", "max_net", "max_weight")}
+    return table_bytes(
+        checked.frame, {"run_id": checked.run_id, "strategy": strategy.name, **limits}
+    )
+
+
+def _figures(plan: Plan) -> dict[str, Any]:
+    names = ("equity", "turnover", "cost", "refused_share", "gross", "net", "cash")
+    counts = {"lines": len(plan.orders), "refused": len(plan.refused)}
+    return counts | {name: getattr(plan, name) for name in names}
+
+
+def _head(inputs: SignalInputs, plan: Plan, today: Scores) -> list[str]:
+    return [
+        f"key `{inputs.key}`",
+        f"{len(today.symbols):,} stocks scored, {len(plan.orders):,} orders, "
+        f"{len(plan.refused):,} lines refused or cut",
+        f"turnover {plan.turnover:.2%}, estimated cost {plan.cost * 1e4:.2f} basis points, "
+        f"gross {plan.gross:.2%}, net {plan.net:+.2%} of {plan.equity:,.0f}",
+        f"inputs {digest(inputs.pins())}",
+    ]
+
+
+def table_csv(kind: type[Any], rows: Sequence[Any]) -> bytes:
+    """Dataclass rows as CSV; text that a spreadsheet would run is made inert."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    names = [item.name for item in fields(kind)]
+    writer.writerow(["code" if name == "symbol" else name for name in names])
+    for row in rows:
+        cells = asdict(row)
+        writer.writerow([_cell(cells[name]) for name in names])
+    return buffer.getvalue().encode()
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if np.isnan(value) else f"{value:.10g}"
+    return inert(value) if isinstance(value, str) else str(value)
+
+
+def table_bytes(frame: pl.DataFrame, metadata: Mapping[str, str]) -> bytes:
+    """Parquet with text metadata; equal rows give equal bytes."""
+    table = frame.rechunk().to_arrow().replace_schema_metadata(dict(metadata))
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def json_bytes(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(strict(value), indent=2, sort_keys=True, allow_nan=False) + "\n").encode()

@@ -1,0 +1,141 @@
+"""Two sealed signals side by side: whose rank moved, and which rows of the inputs differ."""
+
+# Shape suffixes: M stocks, F features.
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from engine.signals.book import BARS
+from engine.signals.inputs import SignalInputs
+from engine.signals.pins import PinStore, text_of
+from engine.signals.seal import Sealed
+from engine.signals.window import assemble
+
+MOVED = 20
+"""Stocks that are named, those that moved most first."""
+TOP = 5
+"""Inputs named of each."""
+ROWS = 200
+"""Changed bars that are listed."""
+
+
+def difference(a: Sealed, b: Sealed, pins: PinStore, features: Sequence[str]) -> dict[str, Any]:
+    """What of the inputs differs, the bars that changed, and the ranks that moved with their causes.
+
+    ``features``: of the first one's model; inputs are compared only if both have the same model.
+    """
+    ours, theirs = a.inputs(), b.inputs()
+    bars = changed_bars(ours, theirs, pins)
+    ranks = moved_ranks(a, b)
+    same_model = ours.key.model == theirs.key.model
+    touched = {row["code"] for row in bars}
+    listeners = _listeners(b)
+    inputs = _changed_inputs(ours, theirs, pins, features) if same_model else {}
+    for row in ranks[:MOVED]:
+        code = row["code"]
+        row["own_rows"] = sum(1 for bar in bars if bar["code"] == code)
+        row["neighbour_rows"] = sorted(touched & listeners.get(code, set()))
+        row["inputs"] = inputs.get(code, [])
+    return {
+        "before": a.name,
+        "after": b.name,
+        "changed": _changed(ours, theirs),
+        "stocks": len(ranks),
+        "moved": sum(1 for row in ranks if row["move"]),
+        "entered": sorted(_codes(b) - _codes(a)),
+        "left": sorted(_codes(a) - _codes(b)),
+        "ranks": ranks[:MOVED],
+        "rows": bars[:ROWS],
+        "n_rows": len(bars),
+        "verdicts": [a.manifest["key_text"], b.manifest["key_text"]],
+    }
+
+
+def _changed(a: SignalInputs, b: SignalInputs) -> list[str]:
+    pairs: Mapping[str, tuple[Any, Any]] = {
+        "session": (a.key.session, b.key.session),
+        "model": (a.key.model, b.key.model),
+        "data": (a.key.data, b.key.data),
+        "trading rules": (a.trading, b.trading),
+        "positions": (a.positions, b.positions),
+        "graph": (a.edges, b.edges),
+        "master data": (a.securities, b.securities),
+        "evidence": (a.evidence, b.evidence),
+    }
+    return [name for name, (x, y) in pairs.items() if x != y]
+
+
+def changed_bars(a: SignalInputs, b: SignalInputs, pins: PinStore) -> list[dict[str, Any]]:
+    """Cells of bars of common sessions that differ: date, code, column, before, after (None = no bar)."""
+    rows: list[dict[str, Any]] = []
+    theirs = dict(b.bars)
+    for date, pin in a.bars:
+        if date in theirs and theirs[date] != pin:
+            rows += _changed_cells(date, pins.get_arrays(pin), pins.get_arrays(theirs[date]))
+    return rows
+
+
+def _changed_cells(date: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> list[dict[str, Any]]:
+    tables = [dict(zip(text_of(x["symbols"]), x["bars"].T, strict=True)) for x in (a, b)]
+    rows = []
+    for code in sorted(tables[0].keys() | tables[1].keys()):
+        ours, theirs = tables[0].get(code), tables[1].get(code)
+        for i, column in enumerate(BARS):
+            x = None if ours is None else float(ours[i])
+            y = None if theirs is None else float(theirs[i])
+            if x != y and not (x is not None and y is not None and np.isnan(x) and np.isnan(y)):
+                rows.append({"date": date, "code": code, "column": column, "before": x, "after": y})
+    return rows
+
+
+def moved_ranks(a: Sealed, b: Sealed) -> list[dict[str, Any]]:
+    """Stocks scored in both, those that moved most first."""
+    frames = [_scores(sealed).select("symbol", "rank") for sealed in (a, b)]
+    both = frames[0].join(frames[1], on="symbol", suffix="_after")
+    both = both.with_columns((pl.col("rank") - pl.col("rank_after")).alias("move"))
+    both = both.sort(pl.col("move").abs(), "symbol", descending=[True, False])
+    return [
+        {"code": code, "before": before, "after": after, "move": move}
+        for code, before, after, move in both.iter_rows()
+    ]
+
+
+def _changed_inputs(
+    a: SignalInputs, b: SignalInputs, pins: PinStore, features: Sequence[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """The features of each stock that differ most on the last session of the window."""
+    windows = [
+        assemble(x.key.session, [pins.get_arrays(pin) for _, pin in x.window], None) for x in (a, b)
+    ]
+    place = {symbol: m for m, symbol in enumerate(windows[1].symbols)}
+    found: dict[str, list[dict[str, Any]]] = {}
+    for m, symbol in enumerate(windows[0].symbols):
+        if symbol not in place:
+            continue
+        before_F, after_F = windows[0].x_MTF[m, -1], windows[1].x_MTF[place[symbol], -1]
+        change_F = np.abs(after_F - before_F)
+        top = [f for f in np.argsort(-change_F, kind="stable")[:TOP].tolist() if change_F[f] > 0]
+        found[symbol] = [
+            {"feature": features[f], "before": float(before_F[f]), "after": float(after_F[f])}
+            for f in top
+        ]
+    return found
+
+
+def _listeners(sealed: Sealed) -> dict[str, set[str]]:
+    """Stock -> the stocks it listens to."""
+    frame = pl.read_parquet(sealed.read("explain.parquet")).filter(kind="neighbour")
+    heard: dict[str, set[str]] = {}
+    for symbol, name in frame.select("symbol", "name").iter_rows():
+        heard.setdefault(symbol, set()).add(name)
+    return heard
+
+
+def _scores(sealed: Sealed) -> pl.DataFrame:
+    return pl.read_parquet(sealed.read("scores.parquet"))
+
+
+def _codes(sealed: Sealed) -> set[str]:
+    return set(_scores(sealed)["symbol"])

@@ -1,0 +1,161 @@
+"""How far today's values lie from those that the champion was chosen on.
+
+Features are compared before they are ranked within the day: ranks have the same distribution every day.
+"""
+
+# Shape suffixes: F features, Q quantiles, D sessions of the reference, N stocks.
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.signals.pins import pack, text_array, text_of, unpack
+
+QUANTILES = 101
+BINS = 10
+FLOOR = 1e-3
+"""Least share of a bin: an empty one would make the index infinite."""
+CLEARLY = 1.5
+"""Times the largest figure of the reference's own sessions."""
+NEARLY = 0.98
+"""A KS distance of 1 is the largest there is: nothing can be clearly beyond a usual one near it."""
+Values = NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """One variable over all stocks and sessions of the reference."""
+
+    quantile_Q: NDArray[np.float64]
+    """0 %, 1 % ... 100 %."""
+    missing: float
+    """Share of unknown values."""
+    psi: float
+    """Largest index of one of the reference's own sessions: what is usual."""
+    ks: float
+
+    @classmethod
+    def of(cls, days: Sequence[Values]) -> Self:
+        every = np.concatenate([np.asarray(day, dtype=np.float64) for day in days])
+        known = every[np.isfinite(every)]
+        quantile_Q = np.full(QUANTILES, np.nan)
+        if known.size:
+            quantile_Q = np.quantile(known, np.linspace(0.0, 1.0, QUANTILES))
+        missing = 1.0 - known.size / every.size if every.size else 1.0
+        plain = cls(quantile_Q=quantile_Q, missing=missing, psi=0.0, ks=0.0)
+        return cls(
+            quantile_Q=quantile_Q,
+            missing=missing,
+            psi=max((plain.psi_of(day) for day in days), default=0.0),
+            ks=max((plain.ks_of(day) for day in days), default=0.0),
+        )
+
+    def psi_of(self, values_N: Values) -> float:
+        """Population stability index: sum over bins of (p - q) ln(p / q).
+
+        Bins are the reference's deciles (equal ones joined) and one for unknown values; shares below
+        0.001 count as 0.001. 0 = same; 0.1 a little, 0.25 a lot (the usual reading).
+        """
+        p, q = self._shares(values_N), self._shares(None)
+        return float(((p - q) * np.log(p / q)).sum())
+
+    def ks_of(self, values_N: Values) -> float:
+        """Largest distance of the two distribution functions, at the reference's percentiles."""
+        known = np.sort(np.asarray(values_N, dtype=np.float64)[np.isfinite(values_N)])
+        if not known.size or np.isnan(self.quantile_Q[0]):
+            return 0.0 if not known.size and np.isnan(self.quantile_Q[0]) else 1.0
+        point = self.quantile_Q[1:-1]
+        worst = 0.0
+        for side in ("left", "right"):  # at a step both sides of it have to agree
+            ours = np.searchsorted(known, point, side=side) / known.size
+            theirs = np.searchsorted(self.quantile_Q, point, side=side) / QUANTILES
+            worst = max(worst, float(np.abs(ours - theirs).max()))
+        return worst
+
+    def _shares(self, values_N: Values | None) -> NDArray[np.float64]:
+        """Share of each bin, unknown values last; of the reference itself for None."""
+        edges = np.unique(self.quantile_Q[:: (QUANTILES - 1) // BINS][1:-1])
+        edges = edges[np.isfinite(edges)]
+        known: Values = self.quantile_Q
+        missing = self.missing
+        if values_N is not None:
+            every = np.asarray(values_N, dtype=np.float64)
+            known = every[np.isfinite(every)]
+            missing = 1.0 - known.size / every.size if every.size else 1.0
+        counts = np.bincount(np.searchsorted(edges, known, side="right"), minlength=edges.size + 1)
+        inside = counts / max(known.size, 1) * (1.0 - missing)
+        return np.asarray(np.maximum(np.append(inside, missing), FLOOR))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """Distributions of the champion's validation span."""
+
+    features: Mapping[str, Distribution]
+    scores: Distribution
+    """Of the ensemble's scores, each day standardised."""
+    deviation: float
+    """Mean over days and networks of the raw scores' deviation."""
+    sessions: int
+
+    def to_bytes(self) -> bytes:
+        every = [*self.features.values(), self.scores]
+        return pack(
+            {
+                "names": text_array(list(self.features)),
+                "quantile": np.stack([d.quantile_Q for d in every]),
+                "figures": np.array([[d.missing, d.psi, d.ks] for d in every]),
+                "scores": np.array([self.deviation, float(self.sessions)]),
+            }
+        )
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        data: dict[str, NDArray[Any]] = unpack(content)
+        every = [
+            Distribution(quantile_Q=q, missing=float(f[0]), psi=float(f[1]), ks=float(f[2]))
+            for q, f in zip(data["quantile"], data["figures"], strict=True)
+        ]
+        return cls(
+            features=dict(zip(text_of(data["names"]), every[:-1], strict=True)),
+            scores=every[-1],
+            deviation=float(data["scores"][0]),
+            sessions=int(data["scores"][1]),
+        )
+
+    def drift(self, values: Mapping[str, Values]) -> dict[str, list[float]]:
+        """Feature -> today's PSI and KS, the largest of the reference's own sessions, today's stocks."""
+        found = {}
+        for name, distribution in self.features.items():
+            today = values.get(name, np.empty(0))
+            found[name] = figures(distribution, today)
+        return found
+
+
+def figures(reference: Distribution, today: Values) -> list[float]:
+    """PSI, KS, usual PSI, usual KS, number of values: what `has_drifted` judges."""
+    return [
+        reference.psi_of(today),
+        reference.ks_of(today),
+        reference.psi,
+        reference.ks,
+        float(today.size),
+    ]
+
+
+def has_drifted(found: Sequence[float], *, psi_limit: float, ks_limit: float) -> bool:
+    """Beyond a limit, and clearly beyond whatever a session of the reference itself showed.
+
+    ``found``: as `figures` gives them. A few stocks differ from any distribution by chance, on average by
+    a PSI of (bins - 1) / n and, at 95 %, by a KS of 1.36 / sqrt(n): that much is allowed besides the limit.
+    Single features move a lot by nature on days that move the whole market.
+    """
+    psi, ks, usual_psi, usual_ks, n = found
+    psi_limit += BINS / max(n, 1.0)
+    ks_limit += 1.36 / np.sqrt(max(n, 1.0))
+    return bool(
+        (psi > psi_limit and psi > CLEARLY * usual_psi)
+        or (ks > ks_limit and ks > min(CLEARLY * usual_ks, NEARLY))
+    )

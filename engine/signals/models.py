@@ -1,0 +1,193 @@
+"""Networks that may trade: packages of weights by content, and the list of which one was champion when.
+
+    models/<id>/{seed-1.safetensors, ..., config.toml, reference.npz, model.json, manifest.json}
+    models/champion.json
+
+A package is never changed; its id is the digest of what is in it, so it names neither a run nor a path.
+"""
+
+import datetime as dt
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.config import (
+    BacktestConfig,
+    Config,
+    ConstraintConfig,
+    CostConfig,
+    DataConfig,
+    PortfolioConfig,
+    SignalConfig,
+    WorkspaceConfig,
+)
+from engine.config_file import read_resolved, write_resolved
+from engine.errors import GateError, IntegrityError, UsageError
+from engine.files import (
+    building,
+    digest,
+    read_json,
+    read_manifest,
+    sha256,
+    write_bytes,
+    write_json,
+    write_manifest,
+)
+from engine.signals.drift import Reference
+
+FACTS, CONFIG, REFERENCE = "model.json", "config.toml", "reference.npz"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    directory: Path
+
+    @property
+    def id(self) -> str:
+        return self.directory.name
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Features, horizons, blocks of each network, days it was trained on, figures it is known by."""
+        return read_json(self.directory / FACTS)
+
+    def config(self) -> Config:
+        """Everything that decides its inputs and its shape; tables of trading have their defaults."""
+        return read_resolved(self.directory / CONFIG)
+
+    def reference(self) -> Reference:
+        return Reference.from_bytes((self.directory / REFERENCE).read_bytes())
+
+    def weights(self) -> list[Path]:
+        """One file of tensors for each network, in the order of ``facts["blocks"]``."""
+        return [self.directory / _seed(n) for n in range(len(self.facts["blocks"]))]
+
+    def verify(self) -> None:
+        """IntegrityError unless every file is as it was packed."""
+        read_manifest(self.directory)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStore:
+    root: Path
+    """``WORKSPACE/models``."""
+
+    def pack(
+        self,
+        weights: Sequence[Path],
+        config: Config,
+        facts: Mapping[str, Any],
+        reference: Reference,
+    ) -> Model:
+        """Copy the networks of a run into a package; the same run gives the same one."""
+        content = reference.to_bytes()
+        kept = model_config(config)
+        name = digest(
+            {
+                "weights": [sha256(path) for path in weights],
+                "config": kept.model_dump(mode="json"),
+                "facts": dict(facts),
+                "reference": content.hex(),
+            }
+        )
+        target = self.root / name
+        if not (target / "manifest.json").exists():
+            with building(target) as staging:
+                for n, path in enumerate(weights):
+                    shutil.copyfile(path, staging / _seed(n))
+                write_resolved(staging / CONFIG, kept)
+                write_bytes(staging / REFERENCE, content)
+                write_json(staging / FACTS, facts)
+                write_manifest(staging, {})
+        return Model(target)
+
+    def open(self, name: str) -> Model:
+        """A package by its id, after its hashes were checked."""
+        model = Model(self.root / name)
+        if not (model.directory / "manifest.json").is_file():
+            raise IntegrityError(f"{model.directory}: no such model package")
+        model.verify()
+        return model
+
+    # ---- who is champion -----------------------------------------------------------------------
+
+    def history(self) -> list[dict[str, Any]]:
+        """Promotions, rollbacks and challengers that were refused, oldest first."""
+        path = self.root / "champion.json"
+        return list(read_json(path)["history"]) if path.is_file() else []
+
+    def champion(self) -> Model | None:
+        """The package that trades now."""
+        reigns = self._reigns()
+        return self.open(reigns[-1]["model"]) if reigns else None
+
+    def require_champion(self) -> Model:
+        model = self.champion()
+        if model is None:
+            raise UsageError(
+                "there is no champion yet",
+                hint="`atft-tui promote RUN`, or name a run with --run",
+            )
+        return model
+
+    def record(
+        self,
+        action: str,
+        model: str,
+        *,
+        at: dt.datetime,
+        run: str = "",
+        reason: str = "",
+        gate: Sequence[Mapping[str, Any]] = (),
+    ) -> dict[str, Any]:
+        """Add one entry. ``promoted`` and ``rolled back`` make the model champion; ``refused`` does not."""
+        history = self.history()
+        entry = {
+            "n": len(history) + 1,
+            "action": action,
+            "model": model,
+            "run": run,
+            "reason": reason,
+            "gate": [dict(row) for row in gate],
+            "at": at.isoformat(timespec="seconds"),
+        }
+        write_json(self.root / "champion.json", {"history": [*history, entry]})
+        return entry
+
+    def predecessor(self) -> str:
+        """The champion before the present one: what a rollback goes to. GateError without one."""
+        stack: list[str] = []
+        for entry in self._reigns():
+            if entry["action"] == "rolled back":
+                stack.pop()
+            elif not stack or stack[-1] != entry["model"]:
+                stack.append(entry["model"])
+        if len(stack) < 2:
+            raise GateError("there is no earlier champion to go back to")
+        return stack[-2]
+
+    def _reigns(self) -> list[dict[str, Any]]:
+        return [entry for entry in self.history() if entry["action"] in ("promoted", "rolled back")]
+
+
+def model_config(config: Config) -> Config:
+    """The configuration without what does not touch the network: workspace, access to data, trading."""
+    horizon = config.training.score_horizon
+    data = DataConfig(market=config.data.market, index_symbol=config.data.index_symbol)
+    return config.model_copy(
+        update={
+            "workspace": WorkspaceConfig(),
+            "data": data,
+            "portfolio": PortfolioConfig(horizon=horizon),
+            "constraints": ConstraintConfig(),
+            "costs": CostConfig(),
+            "backtest": BacktestConfig(),
+            "signals": SignalConfig(),
+        }
+    )
+
+
+def _seed(n: int) -> str:
+    return f"seed-{n + 1}.safetensors"

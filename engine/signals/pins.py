@@ -1,0 +1,81 @@
+"""Inputs of sealed signals, kept by their content: what two sessions share is stored once.
+
+    signals/pins/<first 40 hex digits of the SHA-256>.bin
+
+A pin is never changed. It outlives every revision of the data, so that a signal can be made again.
+"""
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import IntegrityError
+from engine.files import write_bytes
+
+DIGITS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class PinStore:
+    root: Path
+    """``WORKSPACE/signals/pins``."""
+
+    def put(self, content: bytes) -> str:
+        """Keep the bytes; returns their name. A damaged file of that name is replaced."""
+        name = name_of(content)
+        path = self._path(name)
+        if not path.is_file() or path.stat().st_size != len(content):
+            write_bytes(path, content)
+        return name
+
+    def get(self, name: str) -> bytes:
+        """The bytes of that name; IntegrityError if they are gone or not the same any more."""
+        path = self._path(name)
+        if not path.is_file():
+            raise IntegrityError(f"{path}: an input of a sealed signal is missing")
+        content = path.read_bytes()
+        if name_of(content) != name:
+            raise IntegrityError(f"{path}: contents differ from the hash in its name")
+        return content
+
+    def put_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> str:
+        return self.put(pack(arrays))
+
+    def get_arrays(self, name: str) -> dict[str, NDArray[Any]]:
+        return unpack(self.get(name))
+
+    def _path(self, name: str) -> Path:
+        return self.root / f"{name}.bin"
+
+
+def name_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:DIGITS]
+
+
+def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Arrays as a compressed ``.npz`` whose bytes depend on nothing but their values and order."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **dict(arrays))  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def unpack(content: bytes) -> dict[str, NDArray[Any]]:
+    """No pickles: reading a pin cannot run code."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as data:
+        return {name: data[name] for name in data.files}
+
+
+def text_array(words: Sequence[str]) -> NDArray[np.uint8]:
+    """Text as bytes: numpy's own text arrays would be pickled or padded."""
+    return np.frombuffer("\n".join(words).encode("utf-8"), dtype=np.uint8)
+
+
+def text_of(array: NDArray[Any]) -> tuple[str, ...]:
+    text = array.tobytes().decode("utf-8")
+    return tuple(text.split("\n")) if text else ()

@@ -1,0 +1,182 @@
+"""The shadow ledger: each sealed signal filled at the next real prices, and where the gap comes from.
+
+A book lives from its fill at session t+1 to the next book's fill at t+2, both at the open or both at the
+close. Its return is taken of the equity at the close of t, at which the orders were sized.
+"""
+
+# Shape suffixes: N stocks of the book.
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from engine.config import Market
+from engine.evaluation.inference import newey_west_se
+from engine.portfolio.market_rules import price_limits
+from engine.signals.orders import Rules, trading_cost, whole_lots
+
+Entry = Literal["open", "close"]
+ENTRIES: tuple[Entry, ...] = ("open", "close")
+Vector = NDArray[np.float64]
+PARTS = ("revision", "sizing", "rounding", "missed", "cost")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedBook:
+    """What a sealed directory says, on one axis of stocks."""
+
+    name: str
+    session: str
+    verdict: str
+    market: Market
+    symbols: tuple[str, ...]
+    equity: float
+    weight_N: Vector
+    """Wanted, fractions of equity."""
+    held_N: Vector
+    """Shares before the orders."""
+    change_N: Vector
+    """Shares ordered; negative = sold."""
+    limit_N: Vector
+    """NaN without an order."""
+    close_N: Vector
+    """Of the session, as quoted."""
+    adv_N: Vector
+    borrow_N: Vector
+    """Fee on short value a session, fraction."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """Real prices after a session as multiples of its close; NaN = no bar, mark = last close so far."""
+
+    fill: str
+    """Session t+1."""
+    next: str
+    """Session t+2."""
+    open_2N: Vector
+    """At t+1 and t+2."""
+    close_2N: Vector
+    mark_3N: Vector
+    """Last known close at t, t+1, t+2 (1 at t)."""
+
+    def at(self, entry: Entry) -> tuple[Vector, Vector, Vector]:
+        """Fill price (NaN = no fill), and what a position is worth at both fills."""
+        price_2N = self.open_2N if entry == "open" else self.close_2N
+        # Before an open the last known price is the close of the session before it.
+        mark_2N = self.mark_3N[:2] if entry == "open" else self.mark_3N[1:]
+        worth_2N = np.where(np.isfinite(price_2N), price_2N, mark_2N)
+        return price_2N[0], worth_2N[0], worth_2N[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerRow:
+    """Returns of one book over one session, fractions of equity; the parts add up to the gap.
+
+    ``backtest``: the book that today's data give, filled whole and free of cost. ``revision``: because the
+    sealed book is another one. ``sizing``: shares are fixed at the close before the fill. ``rounding``:
+    whole lots. ``missed``: refused and unfilled orders. ``cost``: commission, slippage, borrow.
+    """
+
+    session: str
+    verdict: str
+    entry: Entry
+    filled: str
+    until: str
+    backtest: float
+    revision: float
+    sizing: float
+    rounding: float
+    missed: float
+    cost: float
+    realised: float
+    orders: int
+    unfilled: int
+    unfilled_names: str
+    """The first few."""
+
+
+def ledger_row(
+    book: SealedBook, prices: Prices, entry: Entry, rules: Rules, today_N: Vector | None = None
+) -> LedgerRow:
+    """``today_N``: weights that the book would have on today's data; None = the sealed ones."""
+    fill_N, first_N, second_N = prices.at(entry)
+    return_N = second_N / first_N - 1.0
+    exact_N = book.weight_N * first_N
+    lots_N = whole_lots(book.weight_N * book.equity, book.close_N, book.market, rules.limits)
+    value_N = np.nan_to_num(book.close_N) * first_N / book.equity
+    filled_N = _fills(book, fill_N)
+    position_N = (book.held_N + np.where(filled_N, book.change_N, 0.0)) * value_N
+    traded_N = np.where(filled_N, np.abs(book.change_N), 0.0) * value_N * book.equity
+    spent_N = trading_cost(traded_N, book.close_N * first_N, book.adv_N, book.market, rules.costs)
+    borrow = float((np.maximum(-position_N, 0.0) * book.borrow_N).sum())
+    ideal_N = book.weight_N if today_N is None else today_N
+    steps = [ideal_N, book.weight_N, exact_N, lots_N * value_N, position_N]
+    gross = [float((step_N * return_N).sum()) for step_N in steps]
+    cost = -float(spent_N.sum()) / book.equity - borrow
+    open_N = (book.change_N != 0) & ~filled_N
+    names = [book.symbols[n] for n in np.flatnonzero(open_N)]
+    return LedgerRow(
+        session=book.session,
+        verdict=book.verdict,
+        entry=entry,
+        filled=prices.fill,
+        until=prices.next,
+        backtest=gross[0],
+        revision=gross[1] - gross[0],
+        sizing=gross[2] - gross[1],
+        rounding=gross[3] - gross[2],
+        missed=gross[4] - gross[3],
+        cost=cost,
+        realised=gross[4] + cost,
+        orders=int((book.change_N != 0).sum()),
+        unfilled=len(names),
+        unfilled_names=" ".join(names[:5]),
+    )
+
+
+def _fills(book: SealedBook, fill_N: Vector) -> NDArray[np.bool_]:
+    """Orders whose limit the price meets, where there is a price and the exchange lets them through."""
+    price_N = book.close_N * fill_N
+    buys_N, sells_N = book.change_N > 0, book.change_N < 0
+    near = 1e-9 * np.nan_to_num(price_N)
+    low_N, high_N = price_limits(book.close_N, book.market)
+    buy_N = buys_N & (price_N <= book.limit_N + near) & (price_N < high_N - near)
+    sell_N = sells_N & (price_N >= book.limit_N - near) & (price_N > low_N + near)
+    return np.asarray(buy_N | sell_N)
+
+
+def summary(rows: Sequence[LedgerRow], lag: int) -> dict[str, Any]:
+    """Per entry: sessions, mean of each part a session, the sums, and the error of the mean gap."""
+    found: dict[str, Any] = {}
+    for entry in ENTRIES:
+        mine = [row for row in rows if row.entry == entry]
+        columns = ("backtest", *PARTS, "realised")
+        values = {c: np.array([getattr(row, c) for row in mine]) for c in columns}
+        gap = values["realised"] - values["backtest"]
+        found[entry] = {
+            "sessions": len(mine),
+            "mean": {c: float(v.mean()) if v.size else None for c, v in values.items()},
+            "total": {c: float(v.sum()) for c, v in values.items()},
+            "gap": float(gap.mean()) if gap.size else None,
+            "gap_se": newey_west_se(gap, lag=lag),
+            "unfilled": sum(row.unfilled for row in mine),
+            "orders": sum(row.orders for row in mine),
+        }
+    return found
+
+
+def to_frame(rows: Sequence[LedgerRow]) -> pl.DataFrame:
+    numbers = ("backtest", *PARTS, "realised")
+    schema: Mapping[str, Any] = {
+        name: pl.Float64
+        if name in numbers
+        else pl.Int64
+        if name in ("orders", "unfilled")
+        else pl.String
+        for name in LedgerRow.__dataclass_fields__
+    }
+    return pl.DataFrame([asdict(row) for row in rows], schema=dict(schema))

@@ -1,0 +1,125 @@
+"""`replay`, `diff` and `verify`: what was sealed, held against itself."""
+
+from typing import Any
+
+from engine.errors import IntegrityError
+from engine.files import MANIFEST
+from engine.runs.events import StageStarted
+from engine.signals.difference import difference
+from engine.signals.models import ModelStore
+from engine.signals.seal import Sealed, SealStore, manifest_bytes
+from engine.stages.context import Outcome, StageContext
+from engine.stages.signals import code_digest, make_files, open_ensemble, provenance
+from engine.stages.text import table
+
+
+def replay(context: StageContext, *, session: str) -> Outcome:
+    """Make a sealed signal anew from its pinned inputs and compare each file, byte for byte.
+
+    The store may hold other data by now; it is not looked at. Exit code 4 when a file differs.
+    """
+    seals = SealStore(context.workspace / "signals")
+    sealed = seals.open(session)
+    sealed.verify(seals.pins)
+    inputs, manifest = sealed.inputs(), sealed.manifest
+    model = ModelStore(context.workspace / "models").open(inputs.key.model)
+    context.sink.emit(StageStarted(stage="score"))
+    files = make_files(inputs, seals, model, open_ensemble(model))
+    fields = provenance(inputs, manifest["revision"], manifest["reason"], manifest["code"])
+    made = {**files, MANIFEST: manifest_bytes(files, fields)}
+    equal = {
+        name: content == (sealed.directory / name).read_bytes() for name, content in made.items()
+    }
+    summary = {
+        "session": sealed.session,
+        "name": sealed.name,
+        "seal": sealed.seal,
+        "identical": all(equal.values()),
+        "files": equal,
+        "same_code": manifest["code"] == code_digest(),
+    }
+    rows = [["same" if same else "DIFFERS", name] for name, same in equal.items()]
+    code = 0 if summary["identical"] else IntegrityError.exit_code
+    note = "" if summary["same_code"] else "\nsealed by another version of the program"
+    return Outcome(json=summary, text=f"{sealed.name}\n{table(rows)}{note}", exit_code=code)
+
+
+def verify(context: StageContext, *, session: str | None) -> Outcome:
+    """Check seal, files, pins and model of one session's revisions, or of everything sealed.
+
+    Exit code 4 when anything is damaged; the first fault of each directory is named.
+    """
+    seals = SealStore(context.workspace / "signals")
+    chosen = list(seals) if session is None else [seals.open(session)]
+    models = ModelStore(context.workspace / "models")
+    rows = [_checked(sealed, seals, models) for sealed in chosen]
+    bad = [row for row in rows if row["error"]]
+    lines = [
+        [row["name"], "DAMAGED" if row["error"] else "ok", row["seal"][:16], row["error"]]
+        for row in rows
+    ]
+    return Outcome(
+        json={"signals": rows, "damaged": len(bad)},
+        text=table(lines, header=["signal", "", "seal", ""]) if lines else "nothing is sealed yet",
+        exit_code=IntegrityError.exit_code if bad else 0,
+    )
+
+
+def _checked(sealed: Sealed, seals: SealStore, models: ModelStore) -> dict[str, Any]:
+    row: dict[str, Any] = {"name": sealed.name, "seal": "", "checked": 0, "error": ""}
+    try:
+        row["seal"] = sealed.seal
+        row["checked"] = sealed.verify(seals.pins)
+        models.open(sealed.manifest["model"])
+    except IntegrityError as error:
+        row["error"] = error.message
+    return row
+
+
+def diff(context: StageContext, *, before: str, after: str) -> Outcome:
+    """Inputs that differ, bars that changed, and the stocks whose rank moved most, with their causes."""
+    seals = SealStore(context.workspace / "signals")
+    a, b = seals.open(before), seals.open(after)
+    model = ModelStore(context.workspace / "models").open(a.manifest["model"])
+    summary = difference(a, b, seals.pins, model.facts["features"])
+    return Outcome(json=summary, text=_diff_text(summary))
+
+
+def _diff_text(summary: dict[str, Any]) -> str:
+    ranks = [
+        [
+            row["code"],
+            str(row["before"]),
+            str(row["after"]),
+            f"{row['move']:+d}",
+            str(row["own_rows"]),
+            ", ".join(row["neighbour_rows"][:3]),
+            ", ".join(x["feature"] for x in row["inputs"][:3]),
+        ]
+        for row in summary["ranks"]
+    ]
+    header = [
+        "code",
+        "rank",
+        "then",
+        "move",
+        "own bars",
+        "neighbours' bars",
+        "inputs that moved most",
+    ]
+    bars = [
+        [r["date"], r["code"], r["column"], str(r["before"]), str(r["after"])]
+        for r in summary["rows"][:20]
+    ]
+    return "\n".join(
+        [
+            f"{summary['before']} and {summary['after']} differ in: "
+            f"{', '.join(summary['changed']) or 'nothing'}",
+            f"{summary['moved']} of {summary['stocks']} ranks moved; {summary['n_rows']} cells of bars "
+            f"changed; {len(summary['entered'])} stocks entered, {len(summary['left'])} left",
+            "",
+            table(ranks, header=header) if ranks else "",
+            "",
+            table(bars, header=["date", "code", "column", "before", "after"]) if bars else "",
+        ]
+    ).rstrip()

@@ -1,0 +1,236 @@
+"""Gathers what a signal is made from: pins the windows, the edges, the bars, the scores of past decisions."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from engine.config import Config
+from engine.data.calendar import EXCHANGES
+from engine.data.tables import SECURITY_SCHEMA
+from engine.dataset.split import valid_sessions
+from engine.errors import GateError
+from engine.features.feature_set import FeatureSet
+from engine.files import digest
+from engine.signals.book import LOOK, Scores, bar_slice, decision_sessions
+from engine.signals.compose import Ranker, pack_scores, securities_bytes
+from engine.signals.inputs import Key, ScoredDay, SignalInputs, trading_tables
+from engine.signals.models import Model
+from engine.signals.orders import Positions
+from engine.signals.pins import PinStore
+from engine.signals.seal import Sealed, SealStore
+from engine.signals.window import day_slice, edge_slice
+from engine.stages.networks import session_window
+from engine.stages.pipeline import Dataset
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gatherer:
+    """One session of one dataset for one model."""
+
+    dataset: Dataset
+    session: int
+    """Nothing after it is looked at."""
+    model: Model
+    config: Config
+    """The model's, with the caller's tables of trading."""
+    seals: SealStore
+    positions: Positions | None
+
+    @property
+    def features(self) -> FeatureSet:
+        return self.dataset.features
+
+    @property
+    def pins(self) -> PinStore:
+        return self.seals.pins
+
+    @property
+    def _today(self) -> dt.date:
+        day: dt.date = self.features.dates_S[self.session].item()
+        return day
+
+    @cached_property
+    def key(self) -> Key:
+        market = self.features.market
+        return Key(
+            exchange=EXCHANGES.get(market, market),
+            session=str(self.features.dates_S[self.session]),
+            model=self.model.id,
+            data=self.data_hash(self.session),
+        )
+
+    @cached_property
+    def same(self) -> str:
+        """See `SignalInputs.same`, before anything is gathered."""
+        return self._inputs((), None, (), (), None, "", {}).same
+
+    def data_hash(self, session: int) -> str:
+        """Digest of everything known at the close of a session: the raw rows, and the stocks' master data.
+
+        Of the master data those stocks count that had been in the universe by then.
+        """
+        panel, universe = self.dataset.panel, self.dataset.universe
+        place = panel.snapshot.days.index(str(self.features.dates_S[session]))
+        known = {s for s, e in zip(universe.symbols, universe.entry_N, strict=True) if e <= session}
+        rows = [row for row in self._securities if row[0] in known]
+        return digest([panel.market, panel.chain[place], rows])
+
+    @cached_property
+    def _securities(self) -> list[tuple[Any, ...]]:
+        return self.dataset.panel.securities.select(list(SECURITY_SCHEMA)).sort("symbol").rows()
+
+    def gather(self, evidence: Mapping[str, Any], ranker: Ranker) -> SignalInputs:
+        """Pin everything and write down where it is. GateError for a session that cannot be scored."""
+        usable = valid_sessions(self.features, self.config.split, self.config.universe.min_names)
+        if self.session not in usable:
+            members = int(self.features.member_SN[self.session].sum())
+            raise GateError(
+                f"{self.key.session}: {members} stocks in the universe, "
+                f"{self.config.universe.min_names} and a window of {self.config.split.window} sessions "
+                "are needed"
+            )
+        history = self._history(set(usable.tolist()), ranker)
+        first = min([self.session, *(self._number(day.date) for day in history)])
+        bars = self.dataset.panel.bars(str(self.features.dates_S[max(0, first - LOOK)]))
+        edges = edge_slice(self.dataset.graphs, self.session)
+        return self._inputs(
+            self._window(),
+            self.pins.put_arrays(edges) if edges else None,
+            history,
+            self._bars(bars, max(0, first - LOOK)),
+            self._index(bars),
+            self._master_data(),
+            evidence,
+        )
+
+    def _inputs(
+        self,
+        window: tuple[tuple[str, str], ...],
+        edges: str | None,
+        history: tuple[ScoredDay, ...],
+        bars: tuple[tuple[str, str], ...],
+        index: str | None,
+        securities: str,
+        evidence: Mapping[str, Any],
+    ) -> SignalInputs:
+        held = self.positions
+        return SignalInputs(
+            key=self.key,
+            decided=self.session % self.config.portfolio.rebalance_sessions == 0,
+            trading=trading_tables(self.config),
+            positions=None if held is None else {"shares": dict(held.shares), "cash": held.cash},
+            window=window,
+            edges=edges,
+            history=history,
+            bars=bars,
+            index=index,
+            securities=securities,
+            evidence=evidence,
+        )
+
+    # ---- what earlier signals have pinned already ------------------------------------------------
+
+    @cached_property
+    def _earlier(self) -> list[SignalInputs]:
+        """Inputs of this model's sealed signals on the same past, newest first: their pins still hold."""
+        found: list[SignalInputs] = []
+        days = {str(day): s for s, day in enumerate(self.features.dates_S)}
+        for sealed in reversed(self.seals.newest()):
+            session = days.get(sealed.session)
+            if session is None or session >= self.session or len(found) >= 1:
+                continue
+            key = Key(**sealed.manifest["key"])
+            if key.model == self.model.id and key.data == self.data_hash(session):
+                found.append(sealed.inputs())
+        return found
+
+    def _known(self, name: str) -> dict[str, str]:
+        known: dict[str, str] = {}
+        for inputs in self._earlier:
+            known |= dict(getattr(inputs, name))
+        return known
+
+    def _number(self, date: str) -> int:
+        return int(np.searchsorted(self.features.dates_S, np.datetime64(date)))
+
+    def _window(self) -> tuple[tuple[str, str], ...]:
+        known = self._known("window")
+        out = []
+        for s in range(self.session - self.config.split.window + 1, self.session + 1):
+            date = str(self.features.dates_S[s])
+            pin = known.get(date) or self.pins.put_arrays(day_slice(self.features, s))
+            out.append((date, pin))
+        return tuple(out)
+
+    def _bars(self, bars: pl.DataFrame, first: int) -> tuple[tuple[str, str], ...]:
+        known = self._known("bars")
+        day = pl.col("date")
+        days = map(str, self.features.dates_S[first : self.session + 1])
+        out = {d: known[d] for d in days if d in known}
+        fresh = bars.filter(
+            day.is_between(self.features.dates_S[first].item(), self._today),
+            ~day.cast(pl.String).is_in(list(out)),
+        )
+        for (date,), rows in fresh.group_by("date", maintain_order=True):
+            out[str(date)] = self.pins.put_arrays(bar_slice(rows))
+        return tuple(sorted(out.items()))
+
+    def _index(self, bars: pl.DataFrame) -> str | None:
+        index = self.dataset.panel.index_of(bars)
+        if index is None:
+            return None
+        inside = pl.col("date").is_between(bars["date"].min(), self._today)
+        rows = index.filter(inside).sort("date")
+        return self.pins.put_arrays(
+            {"day": rows["date"].to_physical().to_numpy(), "close": rows["close"].to_numpy()}
+        )
+
+    def _master_data(self) -> str:
+        universe = self.dataset.universe
+        entered = np.flatnonzero(universe.entry_N <= self.session)
+        names = {universe.symbols[n] for n in entered} | {
+            *(self.positions.shares if self.positions else ())
+        }
+        table = self.dataset.panel.securities
+        return self.pins.put(securities_bytes(table.filter(pl.col("symbol").is_in(sorted(names)))))
+
+    # ---- scores of the decisions before this session ---------------------------------------------
+
+    def _history(self, usable: set[int], ranker: Ranker) -> tuple[ScoredDay, ...]:
+        wanted = decision_sessions(self.session, self.config.portfolio, self.config.signals)
+        return tuple(self._scored(s, ranker) for s in wanted if s != self.session and s in usable)
+
+    def _scored(self, session: int, ranker: Ranker) -> ScoredDay:
+        """From a sealed signal of this model on the same data, else by the networks: the same bits."""
+        date, data = str(self.features.dates_S[session]), self.data_hash(session)
+        for inputs in self._earlier:
+            for day in inputs.history:
+                if (day.date, day.data) == (date, data):
+                    return day
+        for sealed in reversed(self.seals.of(date)):
+            key = sealed.manifest["key"]
+            if (key["model"], key["data"]) == (self.model.id, data):
+                scores = self._sealed_scores(sealed)
+                return ScoredDay(date=date, data=data, pin=self.pins.put(pack_scores(scores)))
+        window = session_window(self.dataset, session, self.config.split.window)
+        column = self.config.labels.horizons.index(self.config.portfolio.horizon)
+        ranked = ranker.rank(window, column)
+        scores = Scores(date=date, symbols=window.symbols, score_MH=ranked.score_MH)
+        return ScoredDay(date=date, data=data, pin=self.pins.put(pack_scores(scores)))
+
+    def _sealed_scores(self, sealed: Sealed) -> Scores:
+        """In the order that the networks give them: that of the symbol axis."""
+        frame = pl.read_parquet(sealed.read("scores.parquet"))
+        order = {symbol: n for n, symbol in enumerate(self.features.symbols)}
+        place = np.argsort([order[s] for s in frame["symbol"]])
+        columns = [f"score_{h}" for h in self.config.labels.horizons]
+        return Scores(
+            date=sealed.session,
+            symbols=tuple(frame["symbol"][place]),
+            score_MH=np.ascontiguousarray(frame.select(columns).to_numpy()[place]),
+        )

@@ -1,0 +1,346 @@
+"""`signals`: the sealed trade list of one session, with the card that says whether to trade it."""
+
+import csv
+import datetime as dt
+import hashlib
+import io
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import engine
+from engine.config import Config
+from engine.data.calendar import EXCHANGES
+from engine.data.load import RefusedDataError, clean_panel
+from engine.data.store import PanelStore, Snapshot
+from engine.errors import GateError, Interrupted, LockedError, UsageError
+from engine.files import digest
+from engine.portfolio.strategy import load_strategy
+from engine.runs import lock
+from engine.runs.events import Noted, StageStarted
+from engine.signals.card import Card, data_lights
+from engine.signals.compose import compose
+from engine.signals.inputs import TRADING, SignalInputs
+from engine.signals.live import live_rank_ics
+from engine.signals.models import Model, ModelStore
+from engine.signals.orders import Positions
+from engine.signals.seal import Sealed, SealStore
+from engine.stages.context import Outcome, StageContext
+from engine.stages.evidence import (
+    audit_evidence,
+    data_evidence,
+    drift_evidence,
+    live_evidence,
+    model_evidence,
+    step_evidence,
+)
+from engine.stages.networks import package
+from engine.stages.pipeline import load_dataset
+from engine.stages.signal_inputs import Gatherer
+from engine.training.ensemble import Ensemble
+
+PATIENCE_S = 900.0
+"""A second attempt waits so long for the first; then it gives up."""
+
+
+def signals(
+    context: StageContext,
+    *,
+    date: str | None,
+    revise: bool,
+    reason: str | None,
+    positions: str | None,
+    run: str | None,
+) -> Outcome:
+    """Score a session with the champion, make the book and its orders, and seal them with their card.
+
+    A session that is sealed from the same inputs is answered again, word for word. Other inputs are
+    refused unless they are a revision with a reason. A past session is made as if nothing later were
+    known. Exit code 0 = TRADE, 6 = HOLD or STOP.
+    """
+    if revise and not (reason or "").strip():
+        raise UsageError("--revise needs a --reason", hint="say what changed")
+    day = None if date is None else _day(date)
+    held = Positions.read(Path(positions)) if positions else None
+    seals = SealStore(context.workspace / "signals")
+    with waiting_lock(context, seals.root):
+        for name in seals.sweep():
+            context.sink.emit(Noted(message=f"removed {name}, left by a killed process"))
+        model = chosen_model(context, run)
+        within = replace(context, config=trading_config(model, context.config))
+        snapshot = _snapshot(context, day)
+        early, evidence = _look_at_data(within, snapshot, day)
+        if early is not None:
+            return _unsealed(early)
+        sealed = _sealed(within, seals, model, snapshot, held, evidence, reason if revise else None)
+    return answer(sealed)
+
+
+def chosen_model(context: StageContext, run: str | None) -> Model:
+    """The run's package if one is named, else the champion."""
+    if run is not None:
+        return package(context, context.store.open(run))
+    return ModelStore(context.workspace / "models").require_champion()
+
+
+def trading_config(model: Model, config: Config) -> Config:
+    """Everything up to the scores from the model, everything after them from the command."""
+    tables = {name: getattr(config, name).model_dump() for name in (*TRADING, "backtest")}
+    return Config.model_validate({**model.config().model_dump(), **tables})
+
+
+def _day(text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"{text!r} is not a date", hint="write YYYY-MM-DD") from error
+
+
+def _snapshot(context: StageContext, day: dt.date | None) -> Snapshot:
+    """The store as it was at the close of the day; DataError (exit code 3) while it has no bar of it."""
+    store = PanelStore(context.workspace / "data")
+    return store.snapshot(None if day is None else store.truncated(day))
+
+
+def _look_at_data(
+    context: StageContext, snapshot: Snapshot, day: dt.date | None
+) -> tuple[Card | None, dict[str, Any]]:
+    """A card that ends it here when the session is not complete; and what is known of the data."""
+    context.sink.emit(StageStarted(stage="quality"))
+    session = snapshot.days[-1] if day is None else str(day)
+    try:
+        report = clean_panel(context.workspace, context.config, snapshot.id).report
+    except RefusedDataError as refusal:
+        report = refusal.report
+    evidence = data_evidence(report, snapshot, session, context.config)
+    lights = data_lights(evidence, context.config.signals)
+    market = snapshot.manifest["market"]
+    card = Card(session=session, exchange=EXCHANGES.get(market, market), lights=tuple(lights))
+    stop = any(light.verdict != "TRADE" for light in lights if light.name in ("data", "quality"))
+    return card if stop else None, evidence
+
+
+def _sealed(
+    context: StageContext,
+    seals: SealStore,
+    model: Model,
+    snapshot: Snapshot,
+    held: Positions | None,
+    evidence: dict[str, Any],
+    reason: str | None,
+) -> Sealed:
+    """The session's sealed directory: the one that is there, or a new one."""
+    config, sink = context.config, context.sink
+    dataset = load_dataset(context, sink, in_memory=False, snapshot=snapshot.id)
+    gatherer = Gatherer(
+        dataset=dataset,
+        session=int(dataset.features.dates_S.size) - 1,
+        model=model,
+        config=config,
+        seals=seals,
+        positions=held,
+    )
+    session = gatherer.key.session
+    _refuse_in_sample(model, session)
+    there = seals.of(session)
+    if there:
+        if there[-1].manifest["same"] == gatherer.same:
+            sink.emit(Noted(message=f"{there[-1].name}: sealed before, from the same inputs"))
+            return there[-1]
+        if reason is None:
+            raise _differs(there[-1], gatherer)
+    sink.emit(StageStarted(stage="evidence"))
+    horizon = config.portfolio.horizon
+    daily = live_rank_ics(seals.newest(), dataset.features, horizon=horizon, model=model.id)
+    evidence = evidence | {
+        "audit": audit_evidence(context.workspace, snapshot, model),
+        "audit_session": step_evidence(snapshot, config),
+        "model": model_evidence(model, dataset),
+        "live": live_evidence(
+            daily,
+            model,
+            horizon=horizon,
+            sessions=config.signals.live_sessions,
+            sigmas=config.signals.live_sigmas,
+        ),
+    }
+    sink.emit(StageStarted(stage="drift"))
+    evidence["drift"] = drift_evidence(model, dataset, config)
+    sink.emit(StageStarted(stage="inputs"))
+    ranker = open_ensemble(model)
+    inputs = gatherer.gather(evidence, ranker)
+    _stop_here(context)
+    sink.emit(StageStarted(stage="score"))
+    files = make_files(inputs, seals, model, ranker)
+    _stop_here(context)
+    sink.emit(StageStarted(stage="seal"))
+    revision = there[-1].revision + 1 if there else 0
+    return seals.publish(
+        session, revision, files, provenance(inputs, revision, reason or "", code_digest())
+    )
+
+
+def open_ensemble(model: Model) -> Ensemble:
+    facts = model.facts
+    return Ensemble.load(model.weights(), facts["blocks"], model.config(), len(facts["features"]))
+
+
+def make_files(
+    inputs: SignalInputs, seals: SealStore, model: Model, ranker: Ensemble
+) -> dict[str, bytes]:
+    """The one way from inputs to files, for a signal and for its replay."""
+    made = compose(
+        inputs,
+        seals.pins,
+        config=model.config(),
+        features=model.facts["features"],
+        reference=model.reference(),
+        ranker=ranker,
+        strategy=load_strategy(inputs.trading["portfolio"]["strategy"]),
+    )
+    return made.files
+
+
+def provenance(
+    inputs: SignalInputs, revision: int, reason: str, code: dict[str, str]
+) -> dict[str, Any]:
+    """Fields of the manifest: what the files come from."""
+    key = asdict(inputs.key)
+    return {
+        "key": key,
+        "key_text": str(inputs.key),
+        "same": inputs.same,
+        "revision": revision,
+        "reason": reason,
+        "model": key["model"],
+        "data": key["data"],
+        "config": digest(inputs.trading),
+        "positions": digest(inputs.positions) if inputs.positions else "",
+        "inputs": digest(inputs.pins()),
+        "code": code,
+    }
+
+
+def code_digest() -> dict[str, str]:
+    """Version and digest of the program's source: engine and strategies."""
+    from importlib import metadata
+
+    root = Path(engine.__file__).parents[1]
+    total = hashlib.sha256()
+    for path in sorted(p for part in ("engine", "strategies") for p in (root / part).rglob("*.py")):
+        total.update(str(path.relative_to(root)).encode())
+        total.update(path.read_bytes())
+    return {"version": metadata.version("atft-tui"), "sha256": total.hexdigest()[:16]}
+
+
+def answer(sealed: Sealed) -> Outcome:
+    """What `signals` says of a sealed directory: read from it, so that it is the same every time."""
+    import json
+
+    card = json.loads(sealed.read("card.json"))
+    orders, refused = (_rows(sealed.read(f"{name}.csv")) for name in ("orders", "refused"))
+    verdict = card["verdict"]
+    summary = {
+        "session": sealed.session,
+        "key": sealed.manifest["key_text"],
+        "revision": sealed.revision,
+        "verdict": verdict,
+        "lights": card["lights"],
+        "directory": str(sealed.directory),
+        "seal": sealed.seal,
+        "orders": orders,
+        "refused": refused,
+        "figures": card["orders"],
+    }
+    text = sealed.read("card.md").decode() + f"\nsealed in {sealed.directory}\nseal {sealed.seal}"
+    code = 0 if verdict == "TRADE" else GateError.exit_code
+    return Outcome(json=summary, text=text, exit_code=code)
+
+
+def _rows(content: bytes) -> list[dict[str, Any]]:
+    """Rows of a sealed CSV; numbers as numbers."""
+    texts = {"code", "side", "reason", "rule"}
+    return [
+        {k: v if k in texts else _value(v) for k, v in row.items()}
+        for row in csv.DictReader(io.StringIO(content.decode()))
+    ]
+
+
+def _value(text: str) -> float | int | None:
+    if not text:
+        return None
+    return int(text) if text.lstrip("-").isdigit() else float(text)
+
+
+def _unsealed(card: Card) -> Outcome:
+    """The session's data are there but not complete: nothing is sealed, so that a later attempt may."""
+    summary = {
+        **card.to_json(),
+        "key": None,
+        "revision": None,
+        "directory": None,
+        "seal": None,
+        "orders": [],
+        "refused": [],
+        "figures": None,
+    }
+    text = card.to_markdown(["nothing is sealed: try again when the data are complete"])
+    return Outcome(json=summary, text=text, exit_code=card.exit_code)
+
+
+def _refuse_in_sample(model: Model, session: str) -> None:
+    last = model.facts["splits"]["validation"]["last"]
+    if session <= last:
+        raise GateError(
+            f"{session} is inside the span that the model was trained and chosen on (to {last})",
+            hint="choose a later session, or a model of earlier data",
+        )
+
+
+def _differs(sealed: Sealed, gatherer: Gatherer) -> GateError:
+    """Names what differs from the sealed inputs."""
+    then, now = sealed.manifest, gatherer.key
+    parts = []
+    if then["key"]["model"] != now.model:
+        parts.append(f"model {then['key']['model']} then, {now.model} now")
+    if then["key"]["data"] != now.data:
+        parts.append(f"data {then['key']['data']} then, {now.data} now")
+    return GateError(
+        f"{sealed.name} is sealed from other inputs: "
+        + ("; ".join(parts) or "the trading rules or the positions differ"),
+        hint="`--revise --reason TEXT` seals a revision beside it; the first one stays",
+    )
+
+
+def _stop_here(context: StageContext) -> None:
+    if context.stop.requested:
+        raise Interrupted("signals: stopped, nothing was sealed")
+
+
+@contextmanager
+def waiting_lock(
+    context: StageContext, root: Path, sleep: Callable[[float], None] = time.sleep
+) -> Iterator[None]:
+    """Hold the signals' lock; another attempt is waited for, LockedError when it takes too long."""
+    end = time.monotonic() + PATIENCE_S
+    told = False
+    while True:
+        try:
+            held = lock.hold(root / ".lock")
+            held.__enter__()
+            break
+        except LockedError as error:
+            _stop_here(context)
+            if time.monotonic() > end:
+                raise
+            if not told:
+                context.sink.emit(Noted(message=f"waiting: {error.message}"))
+                told = True
+            sleep(0.1)
+    try:
+        yield
+    finally:
+        held.__exit__(None, None, None)

@@ -1,7 +1,10 @@
 """Errands, carried out: reports of the champion, the audit anew, and a challenger for the gate."""
 
+from pathlib import Path
+
 from engine.alerts.alert import Alert
 from engine.config import Config
+from engine.files import write_json
 from engine.schedule import messages
 from engine.schedule.clock import Clock
 from engine.schedule.errands import Errand, Errands
@@ -21,7 +24,7 @@ class _Unfinished(Exception):  # noqa: N818 - ends an attempt, and is caught by 
 
 
 def carry_out(
-    errand: Errand, errands: Errands, runner: Runner, config: Config, clock: Clock, reports: str
+    errand: Errand, errands: Errands, runner: Runner, config: Config, clock: Clock, reports: Path
 ) -> list[Alert]:
     """One attempt; what there is to tell of it. ``reports``: directory they are written under."""
     errands.start(errand)
@@ -44,11 +47,14 @@ def carry_out(
 
 
 def _report(
-    errand: Errand, runner: Runner, config: Config, reports: str
+    errand: Errand, runner: Runner, config: Config, reports: Path
 ) -> tuple[str, list[Alert]]:
     run = _champion(runner)
     words = ("report", run, "--format", config.schedule.report_formats)
-    _run(runner, "report", (*words, "--output", f"{reports}/{errand.key}"), LIMIT_S)
+    output = reports / errand.key
+    _run(runner, "report", (*words, "--output", str(output)), LIMIT_S)
+    shadow = _run(runner, "ledger", ("ledger",), LIMIT_S)
+    write_json(output / "ledger.json", shadow.answer)
     return run, []
 
 

@@ -1,12 +1,15 @@
 """What a `signals` job has come to: a sealed signal, or why there is none yet."""
 
 import datetime as dt
+import json
 from pathlib import Path
 
-from engine.files import read_json
 from engine.schedule.jobs import Ended
+from engine.signals.seal import SealStore
 
 TRADE, GATE = 0, 6
+SIGNALS = "signals"
+"""Directory of sealed signals in the workspace."""
 
 
 def is_sealed(ended: Ended) -> bool:
@@ -23,18 +26,18 @@ def why(ended: Ended) -> str:
 
 
 def find_sealed(workspace: Path, session: dt.date) -> Ended | None:
-    """The newest sealed signal of a session as its job would answer, after its card was checked."""
-    places = sorted((workspace / "signals").glob(f"{session}*"))
-    if not places:
+    """The newest sealed signal of a session as its job would answer; its card's hash is checked."""
+    sealed = SealStore(workspace / SIGNALS).of(session.isoformat())
+    if not sealed:
         return None
-    directory = places[-1]
-    card = read_json(directory / "card.json")
-    verdict = card["verdict"]
+    newest = sealed[-1]
+    card = json.loads(newest.read("card.json"))
+    verdict = str(card["verdict"])
     answer = {
-        "session": str(session),
+        "session": session.isoformat(),
         "verdict": verdict,
         "lights": card["lights"],
-        "directory": str(directory),
-        "seal": (directory / "SEAL").read_text().strip(),
+        "directory": str(newest.directory),
+        "seal": newest.seal,
     }
     return Ended(exit_code=TRADE if verdict == "TRADE" else GATE, answer=answer)

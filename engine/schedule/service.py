@@ -5,12 +5,12 @@ by ``schedule once``, by a test that turns the clock. Called too often they do n
 """
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.config import Config
-from engine.errors import EngineError
+from engine.errors import EngineError, IntegrityError
 from engine.runs.events import Noted, Warned
 from engine.runs.sink import EventSink
 from engine.schedule import messages
@@ -60,6 +60,7 @@ class Service:
     def sessions(self) -> None:
         """Settle every session whose time has come, and try the latest."""
         now = self.clock.now()
+        self._adopt(self._due(now))
         while (plan := self._plan(now)).void:
             days = ", ".join(str(entry.session) for entry in plan.void)
             note = f"the clock is back before {days}: what was written of it is void"
@@ -97,7 +98,7 @@ class Service:
             if self.stopped():
                 return
             self.sink.emit(Noted(message=f"{errand.kind} {errand.key}"))
-            reports = str(self.workspace / REPORTS)
+            reports = self.workspace / REPORTS
             alerts = carry_out(errand, errands, self.background, self.config, self.clock, reports)
             self.ledger.tell(alerts, self.clock.now())
 
@@ -109,21 +110,40 @@ class Service:
     def _plan(self, now: dt.datetime) -> Plan:
         timetable = self.timetable
         since = self.ledger.open_since(timetable.exchange)
-        if since is None:  # a new book starts with the latest session, not with all of history
-            latest = timetable.latest(now)
-            due = [latest] if latest is not None else []
-        else:
-            due = timetable.due(now, since)
         entries = self.ledger.entries(timetable.exchange, since or dt.date.min)
-        return decide(now, due, timetable.upcoming(now), entries, self.config.schedule)
+        upcoming = timetable.upcoming(now)
+        return decide(now, self._due(now), upcoming, entries, self.config.schedule)
+
+    def _due(self, now: dt.datetime) -> list[Session]:
+        """Sessions from the first open one in the book on; a new book starts with the latest."""
+        since = self.ledger.open_since(self.timetable.exchange)
+        if since is not None:
+            return self.timetable.due(now, since)
+        latest = self.timetable.latest(now)
+        return [latest] if latest is not None else []
+
+    def _adopt(self, due: Sequence[Session]) -> None:
+        """Take over what is sealed: by a job that outlived its scheduler, or by hand."""
+        for session in due:
+            entry = self.ledger.entry(session)
+            if entry is not None and entry.state != "due":
+                continue
+            try:
+                sealed = find_sealed(self.workspace, session.date)
+            except IntegrityError as problem:  # the job will fail on it too, and be told
+                self.sink.emit(Warned(code="schedule", message=problem.message))
+                continue
+            if sealed is None:
+                continue
+            if entry is None:
+                caught_up = is_caught_up(self.clock.now(), session, self.config.schedule)
+                self.ledger.open(session, give_up_at=session.cutoff_at, caught_up=caught_up)
+            self.ledger.start(session)
+            self._finish(session, sealed, tell=session == due[-1])
 
     def _attempt(self, session: Session) -> None:
         self.ledger.start(session)
         try:
-            sealed = find_sealed(self.workspace, session.date)
-            if sealed is not None:  # by an attempt that died before it was written here, or by hand
-                self._finish(session, sealed)
-                return
             jobs = update_jobs(self.workspace, self.config, session.date, self.clock.now())
         except EngineError as problem:
             ended = Ended(exit_code=problem.exit_code)
@@ -135,7 +155,8 @@ class Service:
             ended = self.runner.run(job)
             if job.name == "signals" and is_sealed(ended):
                 self._finish(session, ended)
-            elif job.name == "signals" or ended.exit_code != 0:
+                return
+            if job.name == "signals" or ended.exit_code != 0:
                 self._again(session, job.name, ended, reason=why(ended))
                 return
 
@@ -145,7 +166,7 @@ class Service:
             words += ("--positions", self.config.schedule.positions)
         return Job(name="signals", words=words, limit_s=60 * self.config.schedule.job_minutes)
 
-    def _finish(self, session: Session, ended: Ended) -> None:
+    def _finish(self, session: Session, ended: Ended, *, tell: bool = True) -> None:
         now = self.clock.now()
         entry = self.ledger.entry(session)
         assert entry is not None
@@ -156,7 +177,7 @@ class Service:
             verdict=str(ended.answer["verdict"]),
             seal=str(ended.answer.get("seal", "")),
             exit_code=ended.exit_code,
-            alerts=messages.signal(session, entry, ended.answer, now),
+            alerts=messages.signal(session, entry, ended.answer, now) if tell else [],
             errands=errands_after(session.date, previous, self.config.schedule),
         )
         self.sink.emit(Noted(message=f"{session}: {ended.answer['verdict']}"))

@@ -226,6 +226,18 @@ def test_a_missing_secret_is_named_and_the_way_to_give_it_too() -> None:
     assert find_secrets(AlertConfig(), {"ATFT_WEBHOOK_URL": "x"}) == Secrets()
 
 
+def test_a_secret_may_be_a_credential_of_a_systemd_unit(tmp_path: Path) -> None:
+    config = AlertConfig(webhook=True)
+    environment = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    with pytest.raises(ConfigError, match="ATFT_WEBHOOK_URL is not set"):
+        find_secrets(config, environment)
+    (tmp_path / "ATFT_WEBHOOK_URL").write_text("https://example.com/x\n")
+    assert find_secrets(config, environment).webhook == Secret("https://example.com/x")
+    (tmp_path / "ATFT_WEBHOOK_URL").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        find_secrets(config, environment)
+
+
 def test_channels_are_those_that_are_configured() -> None:
     assert channels(AlertConfig(), Secrets(), io.StringIO()) == []
     config = AlertConfig(

@@ -22,7 +22,6 @@ from engine.stages.context import StopFlag
 from tests.engine.schedule.desk import FakeRunner, configuration, sealed, service, states
 from tests.engine.schedule.test_plan import at
 
-
 PATIENCE_S = 120.0
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from engine.alerts.alert import find_secrets
 from engine.alerts.channels import channels
 from engine.alerts.courier import Courier
-from engine.errors import UsageError
+from engine.errors import EnvironmentProblem, UsageError
 from engine.runs.events import Noted, Warned
 from engine.runs.sink import TeeSink
 from engine.schedule.clock import SystemClock
@@ -78,7 +78,10 @@ def _is_done(entry: Entry | None) -> bool:
 def _exit_code(entry: Entry) -> int:
     if entry.state == "done":
         return 0 if entry.verdict == "TRADE" else GATE
-    return entry.exit_code or NO_DATA
+    if entry.exit_code is None:
+        return NO_DATA
+    # One of the contract's; a job that was ended or crashed is a fault of the environment here.
+    return entry.exit_code if 2 <= entry.exit_code <= GATE else EnvironmentProblem.exit_code
 
 
 @contextmanager

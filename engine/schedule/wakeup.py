@@ -1,16 +1,17 @@
-"""APScheduler wakes us: at each session's run time, at every heartbeat, and for errands.
+"""APScheduler wakes us: at each session's run time and at every heartbeat.
 
 It holds no state worth keeping; what is due is read from the ledger. So a wake-up that comes late, twice
-or not at all (sleep, a clock that was moved) costs nothing but the time to the next heartbeat.
+or not at all (sleep, a clock that was moved) costs nothing but the time to the next heartbeat. Its jobs
+do no work: they ring, and the work is done in threads of ours that outlast it.
 """
 
 import datetime as dt
 import logging
 import threading
-from typing import Any
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from apscheduler.events import EVENT_JOB_ERROR
-from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
@@ -22,7 +23,7 @@ from engine.schedule.service import Service
 from engine.schedule.timetable import Timetable
 from engine.stages.context import StopFlag
 
-STOP_POLL_S = 0.1
+POLL_S = 0.1
 NO_SESSION = dt.timedelta(days=1)
 """Until the calendar is looked at again after it ran out."""
 
@@ -42,46 +43,78 @@ class SessionTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler ships no
         return f"session[{self._timetable.exchange}]"
 
 
+class Lane:
+    """One kind of work, done when it is rung for and by one thread at a time."""
+
+    def __init__(self, work: Callable[[], None], pool: ThreadPoolExecutor) -> None:
+        self._work, self._pool = work, pool
+        self._rung = threading.Event()
+        self._running: Future[None] | None = None
+
+    def ring(self) -> None:
+        self._rung.set()
+
+    def step(self) -> None:
+        """Begin what was rung for; raises what went wrong in the work before."""
+        if self._running is not None and self._running.done():
+            running, self._running = self._running, None
+            running.result()
+        if self._running is None and self._rung.is_set():
+            self._rung.clear()
+            self._running = self._pool.submit(self._work)
+
+    def finish(self) -> None:
+        """Wait for the work under way; raises what went wrong in it."""
+        if self._running is not None:
+            self._running.result()
+
+
 def serve(service: Service, courier: Courier, stop: StopFlag) -> None:
-    """Run until asked to stop. An error in a job ends it: the next start is the way to recover."""
-    logging.getLogger("apscheduler").setLevel(logging.CRITICAL)  # its errors are raised below
-    pools = {name: ThreadPoolExecutor(1) for name in ("sessions", "errands", "pulse")}
+    """Run until asked to stop. An error in any work ends it: the next start is the way to recover."""
+    with ThreadPoolExecutor(2) as pool:
+        sessions, errands = Lane(service.sessions, pool), Lane(service.errands, pool)
+
+        def beat() -> None:
+            """Show that the process lives, look at the clock, and see whether anything is due."""
+            service.watch_clock()
+            write_heartbeat(service.workspace, service.clock.now())
+            if service.is_due():
+                sessions.ring()
+            errands.ring()
+
+        failures: list[BaseException] = []
+        scheduler = _scheduler(service, sessions.ring, beat, failures)
+        scheduler.start()
+        wait = threading.Event()
+        try:
+            while not stop.requested:
+                for lane in (sessions, errands):
+                    lane.step()
+                if failures:
+                    raise failures[0]
+                if not courier.is_alive():
+                    raise EnvironmentProblem("the thread that delivers alerts has ended")
+                wait.wait(POLL_S)
+        finally:
+            stop.requested = True  # jobs under way end too
+            scheduler.shutdown(wait=True)
+        for lane in (sessions, errands):
+            lane.finish()
+
+
+def _scheduler(
+    service: Service,
+    ring: Callable[[], None],
+    beat: Callable[[], None],
+    failures: list[BaseException],
+) -> BackgroundScheduler:
+    logging.getLogger("apscheduler").setLevel(logging.CRITICAL)  # its errors are raised in `serve`
     scheduler = BackgroundScheduler(
-        executors={**pools, "default": ThreadPoolExecutor(1)},
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         timezone=dt.UTC,
     )
-    failures: list[BaseException] = []
     scheduler.add_listener(lambda event: failures.append(event.exception), EVENT_JOB_ERROR)
-    beat = IntervalTrigger(seconds=service.config.schedule.heartbeat_seconds, timezone=dt.UTC)
-    now = dt.datetime.now(dt.UTC)
-    pulse = Pulse(service, scheduler)
-    scheduler.add_job(service.sessions, SessionTrigger(service.timetable), id="sessions",
-                      executor="sessions", name="sessions")  # fmt: skip
-    scheduler.add_job(service.errands, beat, id="errands", executor="errands", next_run_time=now)
-    scheduler.add_job(pulse.beat, beat, id="pulse", executor="pulse", next_run_time=now)
-    scheduler.start()
-    wait = threading.Event()
-    try:
-        while not stop.requested and not failures:
-            wait.wait(STOP_POLL_S)
-            if not courier.is_alive():
-                raise EnvironmentProblem("the thread that delivers alerts has ended")
-    finally:
-        stop.requested = True  # jobs under way end too
-        scheduler.shutdown(wait=True)
-    if failures:
-        raise failures[0]
-
-
-class Pulse:
-    def __init__(self, service: Service, scheduler: Any) -> None:
-        self._service, self._scheduler = service, scheduler
-
-    def beat(self) -> None:
-        """Show that the process lives, look at the clock, and see whether anything is due."""
-        service = self._service
-        service.watch_clock()
-        write_heartbeat(service.workspace, service.clock.now())
-        if service.is_due():
-            self._scheduler.modify_job("sessions", next_run_time=dt.datetime.now(dt.UTC))
+    every = IntervalTrigger(seconds=service.config.schedule.heartbeat_seconds, timezone=dt.UTC)
+    scheduler.add_job(ring, SessionTrigger(service.timetable), id="session")
+    scheduler.add_job(beat, every, id="beat", next_run_time=dt.datetime.now(dt.UTC))
+    return scheduler

@@ -102,14 +102,16 @@ class FakeRunner:
         return Ended(exit_code=0 if verdict == "TRADE" else 6, answer=answer)
 
 
-def configuration(*overrides: str) -> Config:
-    return resolve([], overrides=(*OVERRIDES, *overrides)).config
+def configuration(*overrides: str, workspace: Path | None = None) -> Config:
+    """New York's schedule over the workspace's own configuration, if it has one."""
+    files = [workspace / "config.toml"] if workspace is not None else []
+    return resolve(files, overrides=(*OVERRIDES, *overrides)).config
 
 
 def service(
     workspace: Path, clock: FakeClock, runner: Runner, *overrides: str, channels: int = 1
 ) -> Service:
-    config = configuration(*overrides)
+    config = configuration(*overrides, workspace=workspace)
     names = [f"channel{n}" for n in range(channels)]
     return Service(
         workspace=workspace,

@@ -113,12 +113,7 @@ def kill_at_random(workspace: Path, deaths: int, *, with_job: bool, longest_s: f
         for number in range(deaths):
             pid = lives.begin(calendar[number], calendar[number + 1])
             time.sleep(dice.uniform(0.0, longest_s))
-            with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
-                family = psutil.Process(pid).children(recursive=True)
-                os.kill(pid, signal.SIGKILL)
-                for child in family if with_job else ():
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(child.pid, signal.SIGKILL)
+            kill(pid, with_job=with_job)
             ended = lives.end()
             assert ended in (0, -signal.SIGKILL)
             died += ended != 0
@@ -135,6 +130,16 @@ def kill_at_random(workspace: Path, deaths: int, *, with_job: bool, longest_s: f
     assert book[str(calendar[-1])] == book[str(calendar[-2])] == "done"
     assert not lock.is_held(workspace / "schedule" / "session.job")
     return died
+
+
+def kill(pid: int, *, with_job: bool) -> None:
+    """A scheduler, and its jobs if so; one that has ended meanwhile is left."""
+    with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+        family = psutil.Process(pid).children(recursive=True)
+        os.kill(pid, signal.SIGKILL)
+        for child in family if with_job else ():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child.pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("with_job", [False, True])

@@ -6,9 +6,7 @@ from tests.engine.signals.desk import Desk, open_desk
 
 
 @pytest.fixture(scope="session")
-def trained_desk(
-    raw: RawTables, config: Config, tmp_path_factory: pytest.TempPathFactory
-) -> Desk:
+def trained_desk(raw: RawTables, config: Config, tmp_path_factory: pytest.TempPathFactory) -> Desk:
     """Never changed: tests work on copies."""
     return open_desk(tmp_path_factory.mktemp("desk") / "workspace", config, raw)
 

@@ -61,7 +61,9 @@ class Desk:
 
     def context(self, **changes: Any) -> StageContext:
         sink = ListSink()
-        config = override(self.config, {k.replace("__", "."): v for k, v in changes.items()}, origin="")
+        config = override(
+            self.config, {k.replace("__", "."): v for k, v in changes.items()}, origin=""
+        )
         return StageContext(
             workspace=self.workspace, config=config, sink=sink, stop=StopFlag(), now=lambda: NOON
         )
@@ -82,7 +84,9 @@ class Desk:
     def bars_of(self, day: dt.date) -> pl.DataFrame:
         return self.raw.bars.filter(pl.col("date") == day)
 
-    def signals(self, date: object = None, *, config: Mapping[str, Any] | None = None, **options: Any) -> Outcome:
+    def signals(
+        self, date: object = None, *, config: Mapping[str, Any] | None = None, **options: Any
+    ) -> Outcome:
         given = {"revise": False, "reason": None, "positions": None, "run": None, **options}
         context = self.context(**{k.replace(".", "__"): v for k, v in (config or {}).items()})
         return signals(context, date=None if date is None else str(date), **given)

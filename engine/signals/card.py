@@ -159,19 +159,20 @@ def audit_lights(evidence: Mapping[str, Any], signals: SignalConfig) -> list[Lig
         )
     else:
         full = above("audit", float(audit["age"]), limit, f"passed {audit['age']} sessions ago")
-    leaks = step["leaks"]
-    return [
-        full,
-        Light(
-            name="audit_session",
-            verdict="STOP" if leaks else "TRADE",
-            value=float(len(leaks)),
-            limit=0.0,
-            reason=f"the new session changed the past: {', '.join(leaks[:3])}"
-            if leaks
-            else f"noise in the new session moves none of {step['columns']} columns before it",
-        ),
-    ]
+    return [full, _step_light(step)]
+
+
+def _step_light(step: Mapping[str, Any]) -> Light:
+    leaks, columns = step["leaks"], step["columns"]
+    verdict: Verdict = "STOP" if leaks else "TRADE" if columns else "HOLD"
+    reason = f"noise in the new session moves none of {columns} columns before it"
+    if leaks:
+        reason = f"the new session changes the past: {', '.join(leaks[:3])}"
+    elif not columns:
+        reason = "the sample of the market is too small to check it"
+    return Light(
+        name="audit_session", verdict=verdict, value=float(len(leaks)), limit=0.0, reason=reason
+    )
 
 
 def model_lights(

@@ -42,7 +42,8 @@ class Distribution:
         known = every[np.isfinite(every)]
         quantile_Q = np.full(QUANTILES, np.nan)
         if known.size:
-            quantile_Q = np.quantile(known, np.linspace(0.0, 1.0, QUANTILES))
+            share_Q = np.linspace(0.0, 1.0, QUANTILES)
+            quantile_Q = np.quantile(known, share_Q, method="inverted_cdf")
         missing = 1.0 - known.size / every.size if every.size else 1.0
         plain = cls(quantile_Q=quantile_Q, missing=missing, psi=0.0, ks=0.0)
         return cls(
@@ -55,10 +56,11 @@ class Distribution:
     def psi_of(self, values_N: Values) -> float:
         """Population stability index: sum over bins of (p - q) ln(p / q).
 
-        Bins are the reference's deciles (equal ones joined) and one for unknown values; shares below
-        0.001 count as 0.001. 0 = same; 0.1 a little, 0.25 a lot (the usual reading).
+        Bins are the reference's deciles (equal ones joined) and one for unknown values; an empty bin
+        counts as half a stock, at least 0.001. 0 = same; 0.1 a little, 0.25 a lot (the usual reading).
         """
-        p, q = self._shares(values_N), self._shares(None)
+        floor = max(FLOOR, 0.5 / max(values_N.size, 1))
+        p, q = (np.maximum(self._shares(v), floor) for v in (values_N, None))
         return float(((p - q) * np.log(p / q)).sum())
 
     def ks_of(self, values_N: Values) -> float:
@@ -86,7 +88,7 @@ class Distribution:
             missing = 1.0 - known.size / every.size if every.size else 1.0
         counts = np.bincount(np.searchsorted(edges, known, side="right"), minlength=edges.size + 1)
         inside = counts / max(known.size, 1) * (1.0 - missing)
-        return np.asarray(np.maximum(np.append(inside, missing), FLOOR))
+        return np.append(inside, missing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

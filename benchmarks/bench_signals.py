@@ -1,0 +1,127 @@
+"""`signals` on a large store that is up to date: seconds of each stage, start and model load included.
+
+python -m benchmarks.bench_signals [stocks] [sessions] [networks]
+
+The networks have fresh weights: what they say is nonsense, what they cost is not. The first signal pins a
+year of bars and scores the past decisions; the days after it are the daily case.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import torch
+from safetensors.torch import save_file
+
+from benchmarks.large_market import large_market
+from engine.config import Config
+from engine.config_file import write_resolved
+from engine.data.store import PanelStore
+from engine.dataset.split import single_split
+from engine.model.build import build_model
+from engine.runs.sink import NullSink
+from engine.signals.models import ModelStore
+from engine.stages.context import StageContext, StopFlag
+from engine.stages.networks import Networks, make_reference
+from engine.stages.pipeline import input_rules, load_dataset
+from engine.training.ensemble import Ensemble
+from engine.training.snapshots import MODEL
+
+STOCKS, SESSIONS, NETWORKS = 4000, 2520, 3
+DAYS = 3
+
+
+def champion(context: StageContext, networks: int) -> None:
+    """A package of untrained networks, made champion."""
+    config = context.config
+    dataset = load_dataset(context, NullSink(), in_memory=False)
+    features = dataset.features
+    folder = context.workspace / "fresh"
+    folder.mkdir()
+    paths = []
+    for seed in range(networks):
+        torch.manual_seed(seed)
+        state = build_model(config, len(features.features)).state_dict()
+        paths.append(folder / f"{seed}.safetensors")
+        save_file({MODEL + k: v.contiguous() for k, v in state.items()}, paths[-1])
+    split = single_split(features, config.split, config.universe.min_names)
+    span = {
+        name: {"first": str(features.dates_S[part[0]]), "last": str(features.dates_S[part[-1]])}
+        for name, part in (("validation", split.validation), ("test", split.test))
+    }
+    blocks = tuple(tuple(config.model.blocks) for _ in paths)
+    made = Networks(weights=tuple(paths), blocks=blocks, config=config, trained={"splits": span})
+    ensemble = Ensemble.load(paths, blocks, config, len(features.features))
+    facts = {
+        "features": list(features.features),
+        "blocks": [list(b) for b in blocks],
+        "rules": input_rules(config, features.market),
+        "splits": span,
+        "last_session": str(features.dates_S[-1]),
+        "score_horizon": config.training.score_horizon,
+        "test": dict.fromkeys(("rank_ic", "rank_ic_se", "null_band"), 0.01) | {"n_dates": 252},
+    }
+    store = ModelStore(context.workspace / "models")
+    reference = make_reference(made, dataset, ensemble, NullSink())
+    model = store.pack(paths, config, facts, reference)
+    store.record("promoted", model.id, at=context.now())
+
+
+def signal(workspace: Path) -> dict[str, float]:
+    """One `signals` in a process of its own; seconds until each stage began, and in all."""
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "engine", "signals", "--workspace", str(workspace), "--json"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    marks = [("start", began)]
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("· "):
+            marks.append((line[2:].strip(), time.perf_counter()))
+        elif line.startswith(("error", "hint", "Traceback")):
+            say(line.rstrip())
+    process.wait()
+    marks.append(("end", time.perf_counter()))
+    spent = {name: stop - start for (name, start), (_, stop) in zip(marks, marks[1:], strict=False)}
+    return spent | {"total": marks[-1][1] - began}
+
+
+def main() -> None:
+    numbers = [int(word) for word in sys.argv[1:]]
+    stocks, sessions, networks = numbers + [STOCKS, SESSIONS, NETWORKS][len(numbers) :]
+    raw = large_market(stocks, sessions)
+    days = raw.bars["date"].unique().sort()
+    config = Config()
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = Path(folder)
+        store = PanelStore(workspace / "data")
+        write_resolved(workspace / "config.toml", config)
+        store.save(replace(raw, bars=raw.bars.filter(pl.col("date") < days[-DAYS])))
+        context = StageContext(workspace=workspace, config=config, sink=NullSink(), stop=StopFlag())
+        started = time.perf_counter()
+        champion(context, networks)
+        say(
+            f"{stocks} stocks x {sessions} sessions, {networks} networks; whole build and reference "
+            f"{time.perf_counter() - started:.0f} s"
+        )
+        for day in days[-DAYS:]:
+            store.append(replace(raw, bars=raw.bars.filter(pl.col("date") == day)))
+            spent = signal(workspace)
+            parts = "  ".join(f"{k} {v:.1f}" for k, v in spent.items() if k != "total")
+            say(f"{day}  {spent['total']:6.1f} s   {parts}")
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""The champion's list: promotions, refusals, rollbacks; and the gate by hand."""
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from engine.errors import GateError, IntegrityError, UsageError
+from engine.signals.gate import Row, passed
+from engine.signals.models import ModelStore
+from engine.stages.champion import champion, promote
+from tests.engine.signals.desk import Desk
+
+NOON = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+
+
+def test_a_rollback_goes_back_one_reign_at_a_time(tmp_path: Path) -> None:
+    store = ModelStore(tmp_path)
+    with pytest.raises(GateError, match="no earlier champion"):
+        store.predecessor()
+    with pytest.raises(UsageError, match="no champion yet"):
+        store.require_champion()
+    for action, model in (
+        ("promoted", "a"), ("refused", "x"), ("promoted", "b"), ("promoted", "b"), ("promoted", "c"),
+    ):  # fmt: skip
+        store.record(action, model, at=NOON)
+    assert store.predecessor() == "b"
+    store.record("rolled back", "b", at=NOON)
+    assert store.predecessor() == "a"
+    store.record("rolled back", "a", at=NOON)
+    with pytest.raises(GateError):
+        store.predecessor()
+    store.record("promoted", "d", at=NOON)
+    assert store.predecessor() == "a"
+    assert [entry["n"] for entry in store.history()] == list(range(1, 9))
+
+
+def test_the_gate_by_hand() -> None:
+    good = {"rank_ic": 0.03, "null_band": 0.01}
+    assert Row.against_noise(good).passed
+    assert not Row.against_noise({"rank_ic": 0.009, "null_band": 0.01}).passed
+    assert not Row.against_noise({"rank_ic": -0.03, "null_band": 0.01}).passed
+    assert not Row.against_noise({"rank_ic": None, "null_band": None}).passed
+    better = {"test_difference": {"difference": 0.001, "se": 0.01, "n_dates": 50}}
+    worse = {"test_difference": {"difference": -0.001, "se": 0.01, "n_dates": 50}}
+    assert Row.against_baseline("lightgbm", better).passed
+    assert not Row.against_baseline("lightgbm", worse).passed
+    assert not Row.against_baseline("lightgbm", None).passed
+    assert not Row.difference("champion", float("nan"), 0.1, 0).passed
+    assert passed([Row.against_noise(good)])
+    assert not passed([Row.against_noise(good), Row.against_baseline("lightgbm", worse)])
+
+
+def test_a_run_gives_one_package_and_a_damaged_one_is_refused(desk: Desk) -> None:
+    run = next(iter(desk.context().store)).id
+    first = desk.models.require_champion()
+    shown = champion(desk.context(), action="show").json
+    assert (shown["model"], shown["networks"], shown["run_id"]) == (first.id, 1, run)
+    desk.next_day()  # the package does not depend on what came later
+    again = promote(desk.context(), run=run, force_reason=None)
+    assert again.json["model"] == first.id
+    assert {row["name"] for row in again.json["gate"]} == {"noise", "lightgbm", "audit", "champion"}
+    fine = all(row["passed"] for row in again.json["gate"])
+    assert again.exit_code == (0 if fine else 6)
+    actions = [entry["action"] for entry in desk.models.history()]
+    assert actions == ["promoted", "promoted" if fine else "refused"]
+    assert desk.models.require_champion().id == first.id
+    weights = first.weights()[0]
+    content = bytearray(weights.read_bytes())
+    content[-5] ^= 1
+    weights.write_bytes(bytes(content))
+    with pytest.raises(IntegrityError, match="seed-1"):
+        desk.models.require_champion()

@@ -1,0 +1,153 @@
+"""Sealed directories are whole or absent, and every changed byte is found."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from engine.errors import EnvironmentProblem, IntegrityError, UsageError
+from engine.signals.inputs import Key, SignalInputs
+from engine.signals.pins import PinStore, pack, text_array, text_of, unpack
+from engine.signals.seal import Sealed, SealStore
+
+KEY = Key(exchange="XNYS", session="2016-12-30", model="m" * 16, data="d" * 16)
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing after it runs, and nothing handles it."""
+
+
+def inputs(pin: str) -> SignalInputs:
+    return SignalInputs(
+        key=KEY,
+        decided=True,
+        trading={"initial_cash": 1.0},
+        positions=None,
+        window=(("2016-12-30", pin),),
+        edges=None,
+        history=(),
+        bars=(),
+        index=None,
+        securities=pin,
+        evidence={},
+    )
+
+
+def seal(store: SealStore, revision: int = 0, card: bytes = b"{}") -> Sealed:
+    made = inputs(store.pins.put(b"slice"))
+    files = {"inputs.json": made.to_bytes(), "card.json": card}
+    return store.publish("2016-12-30", revision, files, {"same": made.same, "revision": revision})
+
+
+def test_inputs_survive_their_bytes() -> None:
+    made = inputs("abc")
+    assert SignalInputs.from_bytes(made.to_bytes()) == made
+    assert made.pins() == ["abc"]
+
+
+def test_the_same_files_give_the_same_seal(tmp_path: Path) -> None:
+    a, b = (seal(SealStore(tmp_path / name)) for name in "ab")
+    assert a.seal == b.seal
+    assert a.seal != seal(SealStore(tmp_path / "c"), card=b"{ }").seal
+
+
+def test_what_is_there_stays(tmp_path: Path) -> None:
+    store = SealStore(tmp_path)
+    first = seal(store)
+    second = seal(store, card=b'{"other": 1}')
+    assert second == first
+    assert second.read("card.json") == b"{}"
+    assert [one.name for one in store] == ["2016-12-30"]
+    revised = seal(store, revision=1, card=b'{"other": 1}')
+    assert (revised.name, revised.revision) == ("2016-12-30-r1", 1)
+    assert store.open("2016-12-30") == revised
+    assert store.open("2016-12-30-r0") == first
+    assert store.newest() == [revised]
+    with pytest.raises(UsageError, match="no sealed signal '2016-12-29'"):
+        store.open("2016-12-29")
+
+
+@pytest.mark.parametrize("step", ["_write", "_sync", "Path.rename"])
+def test_a_kill_at_any_step_leaves_nothing_or_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    store = SealStore(tmp_path)
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", die)  # a dead process does not tidy up
+        patch.setattr(f"engine.signals.seal.{step}", die)
+        with pytest.raises(Killed):
+            seal(store)
+    assert list(store) == []
+    assert store.sweep()
+    assert not list(tmp_path.glob(".staging*"))
+    seal(store).verify(store.pins)
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("engine.signals.seal._write", full)
+    with pytest.raises(EnvironmentProblem, match="No space left on device"):
+        seal(SealStore(tmp_path))
+    assert list(SealStore(tmp_path)) == []
+
+
+def test_every_flipped_byte_is_found(tmp_path: Path) -> None:
+    store = SealStore(tmp_path)
+    sealed = seal(store)
+    assert sealed.verify(store.pins) == 3
+    pin = next((tmp_path / "pins").iterdir())
+    for path in [*sealed.directory.iterdir(), pin]:
+        good = path.read_bytes()
+        for position in range(0, len(good), max(1, len(good) // 25)):
+            bad = bytearray(good)
+            bad[position] ^= 0x10
+            path.write_bytes(bytes(bad))
+            with pytest.raises(IntegrityError):
+                sealed.verify(store.pins)
+        path.write_bytes(good)
+        sealed.verify(store.pins)
+    (sealed.directory / "extra.csv").write_text("late")
+    with pytest.raises(IntegrityError, match=r"extra\.csv was not sealed"):
+        sealed.verify(store.pins)
+
+
+def test_missing_parts_are_named(tmp_path: Path) -> None:
+    store = SealStore(tmp_path)
+    sealed = seal(store)
+    (sealed.directory / "card.json").unlink()
+    with pytest.raises(IntegrityError, match=r"card\.json.*missing"):
+        sealed.verify(store.pins)
+    (sealed.directory / "SEAL").unlink()
+    with pytest.raises(IntegrityError, match="has no SEAL"):
+        sealed.verify(store.pins)
+
+
+def test_pins_are_named_by_what_they_hold(tmp_path: Path) -> None:
+    pins = PinStore(tmp_path)
+    name = pins.put(b"bars of a day")
+    assert pins.put(b"bars of a day") == name
+    assert pins.get(name) == b"bars of a day"
+    (tmp_path / f"{name}.bin").write_bytes(b"cut")
+    with pytest.raises(IntegrityError, match="contents differ"):
+        pins.get(name)
+    assert pins.put(b"bars of a day") == name
+    assert pins.get(name) == b"bars of a day"
+    with pytest.raises(IntegrityError, match="missing"):
+        pins.get("0" * 40)
+
+
+def test_packed_arrays_are_the_same_bytes_every_time() -> None:
+    words = text_array(["0050", "7203", "TRUE", "日本"])
+    assert text_of(words) == ("0050", "7203", "TRUE", "日本")
+    assert text_of(text_array([])) == ()
+    packed = pack({"symbols": words})
+    assert packed == pack({"symbols": words.copy()})
+    assert text_of(unpack(packed)["symbols"])[3] == "日本"

@@ -56,6 +56,7 @@ def _once(context: StageContext) -> Outcome:
         service.recover()
         before = service.latest()[1]
         service.sessions()
+        courier.deliver()  # before the errands, which may take hours
         service.errands()
         courier.deliver()
         session, entry = service.latest()

@@ -22,7 +22,8 @@ from engine.schedule.service import NO_DATA, Service
 from engine.schedule.status import entry_json, status
 from engine.stages.context import Outcome, StageContext
 
-COURIER_PATIENCE_S = 10.0
+COURIER_PATIENCE_S = 5.0
+"""Beyond the longest delivery."""
 
 
 def schedule(context: StageContext, *, action: str) -> Outcome:
@@ -124,5 +125,5 @@ def _service(context: StageContext) -> Iterator[tuple[Service, Courier]]:
         try:
             yield service, courier
         finally:
-            courier.stop(COURIER_PATIENCE_S)
+            courier.stop(config.alerts.timeout_seconds + COURIER_PATIENCE_S)
             ledger.close()

@@ -18,9 +18,8 @@ def signal(
     verdict = str(answer["verdict"])
     lights = [light for light in answer.get("lights", ()) if light.get("verdict") != "TRADE"]
     lines = [f"{light.get('name')}: {light.get('reason')}" for light in lights[:LIGHTS_SHOWN]]
-    lines.append(
-        f"orders: {_count(answer.get('orders'))}, refused: {_count(answer.get('refused'))}"
-    )
+    if "orders" in answer:
+        lines.append(f"orders: {len(answer['orders'])}, refused: {len(answer['refused'])}")
     lines.append(f"{answer.get('directory', '')} seal {str(answer.get('seal', ''))[:16]}")
     if entry.caught_up:
         behind = dt.timedelta(minutes=round((now - session.due_at).total_seconds() / 60))
@@ -98,7 +97,3 @@ def errand_failed(kind: str, key: str, reason: str) -> Alert:
     return Alert(
         key=f"failure:{kind}:{key}", kind="failure", title=f"failure {kind} {key}", text=reason
     )
-
-
-def _count(value: object) -> object:
-    return len(value) if isinstance(value, list | tuple | dict) else value

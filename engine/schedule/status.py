@@ -24,7 +24,7 @@ def status(context: StageContext) -> Outcome:
     stale = age is not None and age > STALE_BEATS * config.heartbeat_seconds
     upcoming = timetable.upcoming(now)
     answer: dict[str, Any] = {
-        "process": "stopped" if not alive else "stuck" if stale or age is None else "running",
+        "process": "stopped" if not alive else "stuck" if stale else "running",
         "pid": lock.holder(context.workspace / LOCK),
         "heartbeat_age_seconds": age,
         "exchange": timetable.exchange,

@@ -122,7 +122,7 @@ ANSWERS = st.lists(st.sampled_from([0, 0, 1, 3, 4, 5, 124]), max_size=20)
 
 
 @given(MOVES, ANSWERS)
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_whatever_the_clock_does_a_session_is_sealed_at_most_once_and_the_book_heals(
     moves: list[Move], answers: list[int]
 ) -> None:

@@ -56,7 +56,7 @@ def _once(context: StageContext) -> Outcome:
     with _service(context) as (service, courier):
         service.recover()
         before = service.latest()[1]
-        service.sessions()
+        service.sessions(at_once=True)
         courier.deliver()  # before the errands, which may take hours
         service.errands()
         courier.deliver()

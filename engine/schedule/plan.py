@@ -28,11 +28,14 @@ def decide(
     upcoming: Session | None,
     entries: Mapping[dt.date, Entry],
     config: ScheduleConfig,
+    *,
+    at_once: bool = False,
 ) -> Plan:
     """``due``: sessions whose run time has come, oldest first, from the first open one in the book on.
 
     Only the latest is ever attempted: the trades of an older one can no longer be made. A running
-    entry is nobody's (its process was found dead), so it counts as one whose attempt failed.
+    entry is nobody's (its process was found dead), so it counts as one whose attempt failed. ``at_once``:
+    the pause before the next attempt is not waited for.
     """
     newest = due[-1].date if due else None
     void = tuple(e for e in entries.values() if _is_of_another_time(e, now, newest))
@@ -60,7 +63,7 @@ def decide(
         )
     if entry.state == "due" and entry.attempts and now >= entry.give_up_at:
         return Plan(void=void, late=tuple(late), missed=(*missed, latest))
-    ready = entry.state == "due" and _is_ready(entry, now, config)
+    ready = entry.state == "due" and (at_once or _is_ready(entry, now, config))
     return Plan(
         void=void,
         late=tuple(late),

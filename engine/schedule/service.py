@@ -57,11 +57,11 @@ class Service:
                 self.ledger.interrupt(entry, now)
                 self._note(f"{entry.exchange} {entry.session}: an attempt did not end; tried again")
 
-    def sessions(self) -> None:
-        """Settle every session whose time has come, and try the latest."""
+    def sessions(self, *, at_once: bool = False) -> None:
+        """Settle every session whose time has come, and try the latest: at once, or after its pause."""
         now = self.clock.now()
         self._adopt(self._due(now))
-        while (plan := self._plan(now)).void:
+        while (plan := self._plan(now, at_once=at_once)).void:
             days = ", ".join(str(entry.session) for entry in plan.void)
             note = f"the clock is back before {days}: what was written of it is void"
             self.ledger.void(plan.void, now, note)
@@ -107,12 +107,12 @@ class Service:
         session = self.timetable.latest(self.clock.now())
         return session, self.ledger.entry(session) if session is not None else None
 
-    def _plan(self, now: dt.datetime) -> Plan:
+    def _plan(self, now: dt.datetime, *, at_once: bool = False) -> Plan:
         timetable = self.timetable
         since = self.ledger.open_since(timetable.exchange)
         entries = self.ledger.entries(timetable.exchange, since or dt.date.min)
         upcoming = timetable.upcoming(now)
-        return decide(now, self._due(now), upcoming, entries, self.config.schedule)
+        return decide(now, self._due(now), upcoming, entries, self.config.schedule, at_once=at_once)
 
     def _due(self, now: dt.datetime) -> list[Session]:
         """Sessions from the first open one in the book on; a new book starts with the latest."""

@@ -1,5 +1,6 @@
 """Each channel against a server that is well, down, slow, redirecting, or says what it should not."""
 
+import http.client
 import io
 import json
 import os
@@ -88,6 +89,20 @@ def test_a_fault_is_told_in_time_and_without_the_address(
     assert TOKEN not in "".join(traceback.format_exception(caught.value))
     assert server.posted == []
     assert server.paths == [f"/services/{TOKEN}"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_bug_in_a_delivery_is_no_delivery(
+    local: AlertConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(http.client.HTTPConnection, "request", broken)
+    with FakeWebhook() as server, pytest.raises(DeliveryError) as caught:
+        webhook(server, local).send(ALERT)
+    assert server.posted == []
+    assert TOKEN not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_webhook_that_is_down(local: AlertConfig) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from engine.cli import main
+from engine.config_file import write_resolved
 from engine.runs.sink import ListSink
 from engine.schedule.ledger import Ledger
 from engine.schedule.service import Service
@@ -42,6 +43,7 @@ def market(trained: Market, tmp_path: Path) -> Market:
         update={"update_prices": str(workspace / "inbox" / "{session}.csv")}
     )
     config = trained.config.model_copy(update={"schedule": schedule})
+    write_resolved(workspace / "config.toml", config)
     return replace(trained, workspace=workspace, config=config)
 
 

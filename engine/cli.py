@@ -120,6 +120,7 @@ def _run(command: Command, **given: Any) -> int:
 
 def _execute(command: Command, sink: EventSink, given: dict[str, Any]) -> "Outcome":
     workspace = resolve_workspace(given.pop("workspace"))
+    configured = _configured(given)
     resolved, run_id = _configuration(command, workspace, given)
     limit_threads(safe=resolved.config.training.mode == "safe")
     # By name, like the handlers: the screen may import this module, and must not reach a stage by it.
@@ -133,11 +134,23 @@ def _execute(command: Command, sink: EventSink, given: dict[str, Any]) -> "Outco
         stop=stop,
         run_id=run_id,
         origins=resolved.origins,
+        configured=configured,
     )
     context.store.sweep()
     module, _, function = command.handler.partition(":")
     handler: Callable[..., Outcome] = getattr(importlib.import_module(module), function)
     return handler(context, **given)
+
+
+def _configured(given: Mapping[str, Any]) -> tuple[str, ...]:
+    """The configuration options as words of a command line."""
+    words = [
+        word
+        for name in ("preset", "mode", "device")
+        if (value := given.get(name)) is not None
+        for word in (f"--{name}", value)
+    ]
+    return (*words, *(word for value in given.get("overrides", ()) for word in ("--set", value)))
 
 
 def _configuration(

@@ -91,6 +91,7 @@ COMMANDS: tuple[Command, ...] = (
                 kind="flag",
                 default=False,
             ),
+            _option("until", "Source synthetic: reveal the market up to this day only, ISO date."),
             _option(
                 "columns",
                 'Column mapping, e.g. "symbol=code,close=adj,options.strike=Strike".',
@@ -272,6 +273,34 @@ COMMANDS: tuple[Command, ...] = (
             ),
             _option("compare", "Another run: both side by side, differences with their errors."),
             _option("output", "Directory to write into; default the run's own."),
+        ),
+    ),
+    Command(
+        name="schedule",
+        help="Signals by themselves after each session: the process, its book, or one pass of it.",
+        handler="engine.schedule.command:schedule",
+        parameters=(
+            Parameter(
+                name="action",
+                kind="argument",
+                help="run until stopped; status; once: catch the latest session up and end.",
+                choices=("run", "status", "once"),
+                required=True,
+            ),
+        ),
+    ),
+    Command(
+        name="alerts",
+        help="Send a test alert to every configured channel, or list what was told.",
+        handler="engine.stages.alerts:alerts",
+        parameters=(
+            Parameter(
+                name="action",
+                kind="argument",
+                help="test or list.",
+                choices=("test", "list"),
+                required=True,
+            ),
         ),
     ),
     Command(

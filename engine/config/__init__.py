@@ -34,6 +34,7 @@ from engine.config.market import (
     WorkspaceConfig,
     YahooConfig,
 )
+from engine.config.operations import AlertConfig, AlertKind, ScheduleConfig
 from engine.config.signals import SignalConfig
 from engine.config.trading import (
     BacktestConfig,
@@ -45,6 +46,8 @@ from engine.config.tuning import Choice, Dimension, Range, TuneConfig
 
 __all__ = [
     "DEFAULT_PHASES",
+    "AlertConfig",
+    "AlertKind",
     "BacktestConfig",
     "Block",
     "Choice",
@@ -67,6 +70,7 @@ __all__ = [
     "PortfolioConfig",
     "QualityConfig",
     "Range",
+    "ScheduleConfig",
     "SignalConfig",
     "SplitConfig",
     "SyntheticConfig",
@@ -98,6 +102,8 @@ class Config(Table):
     costs: CostConfig = CostConfig()
     backtest: BacktestConfig = BacktestConfig()
     signals: SignalConfig = SignalConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    alerts: AlertConfig = AlertConfig()
 
     @model_validator(mode="after")
     def _check(self) -> "Config":

@@ -44,7 +44,8 @@ class RunStarted(RunEvent):
 class StageStarted(RunEvent):
     stage: str
     """load, quality, features, graph, baselines, startup, train, evaluate, predict, simulate, report,
-    tune, compare; of a signal: evidence, drift, inputs, score, seal; of a champion: reference, gate; ledger."""
+    tune, compare; of a signal: evidence, drift, inputs, score, seal; of a champion: reference, gate;
+    ledger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,8 @@ class StageContext:
     run_id: str | None = None
     """A run that the starter has created already (the screen does)."""
     origins: Origins = field(default_factory=dict)
+    configured: tuple[str, ...] = ()
+    """--preset, --set ... as they were given, for the commands that this one starts."""
     now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
 
     @property

@@ -7,11 +7,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from engine.data.files_source import read_files
 from engine.data.store import PanelStore
 from engine.data.synthetic import generate
 from engine.data.tables import RawTables
-from engine.errors import ConfigError, UsageError
+from engine.errors import ConfigError, DataError, UsageError
 from engine.runs.events import StageStarted
 from engine.stages.context import Outcome, StageContext
 
@@ -31,17 +33,21 @@ def ingest(
     statements: str | None = None,
     earnings: str | None = None,
     append: bool = False,
+    until: str | None = None,
 ) -> Outcome:
     """Read a source and make it the current snapshot; the same data give the same snapshot.
 
-    ``append``: the files hold sessions after the stored ones, which are added to them.
+    ``append``: the files hold sessions after the stored ones, which are added to them. ``until``: the
+    synthetic market as it was known at the close of that day.
     """
     if append and source != "files":
         raise UsageError(f"--append is for files; {source} adds what is new by itself")
+    if until is not None and source != "synthetic":
+        raise UsageError(f"--until is for the synthetic market; {source} has no future to hide")
     context.sink.emit(StageStarted(stage="ingest"))
     more: dict[str, Any] = {}
     if source == "synthetic":
-        raw = generate(context.config.data.synthetic).raw
+        raw = _synthetic(context, until)
     elif source == "jquants":
         raw, more = _jquants(context)
     elif source == "yahoo":
@@ -79,6 +85,23 @@ def ingest(
         "next: `atft-tui check`",
     ]
     return Outcome(json=summary, text="\n".join(lines))
+
+
+def _synthetic(context: StageContext, until: str | None) -> RawTables:
+    raw = generate(context.config.data.synthetic).raw
+    if until is None:
+        return raw
+    try:
+        day = dt.date.fromisoformat(until)
+    except ValueError:
+        raise UsageError(f"--until {until!r} is not a date like 2022-01-31") from None
+    first, last = raw.bars.select(first=pl.col("date").min(), last=pl.col("date").max()).row(0)
+    if not first <= day <= last:
+        raise DataError(
+            f"--until {day}: the synthetic market goes from {first} to {last}",
+            hint="data.synthetic.n_sessions makes it longer",
+        )
+    return raw.as_of(day)
 
 
 def _files(

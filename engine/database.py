@@ -1,0 +1,87 @@
+"""A small SQLite file that survives kill -9: write-ahead log, short transactions, one schema version."""
+
+import datetime as dt
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from engine.errors import EnvironmentProblem, IntegrityError
+
+BUSY_S = 30.0
+"""How long a writer waits for another process's transaction, which takes milliseconds."""
+
+
+class Database:
+    """One connection behind a lock, so threads may share it; other processes have their own."""
+
+    def __init__(self, path: Path, schema: Sequence[str], *, version: int) -> None:
+        """Open or create. A file of a newer version or one that is no database is refused."""
+        self.path = path
+        self._lock = threading.RLock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(
+                path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+            )
+        except (OSError, sqlite3.OperationalError) as error:
+            raise EnvironmentProblem(f"{path}: cannot be opened ({error})") from error
+        self._connection.row_factory = sqlite3.Row
+        with self._reading():
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            # A killed process loses nothing. After a power cut the newest commits may be missing, which
+            # costs a repetition of what they told; a sync per commit costs 8 ms.
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+        with self.transaction() as connection:
+            found = connection.execute("PRAGMA user_version").fetchone()[0]
+            if found > version:
+                raise IntegrityError(
+                    f"{path}: written by a newer version (schema {found}, this one knows {version})",
+                    hint="update atft-tui",
+                )
+            for statement in schema:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {version:d}")
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All statements of the block or none of them; other writers wait until it ends."""
+        with self._reading():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def rows(self, query: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
+        with self._reading():
+            return self._connection.execute(query, values).fetchall()
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        with self._lock:
+            try:
+                yield
+            except sqlite3.OperationalError as error:
+                raise EnvironmentProblem(
+                    f"{self.path}: {error}", hint="free disk space, or see who holds the file"
+                ) from error
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+                    raise
+                raise IntegrityError(
+                    f"{self.path}: damaged ({error})",
+                    hint="move it away; sealed signals are found again in signals/",
+                ) from error
+
+
+def timestamp(moment: dt.datetime) -> str:
+    """UTC with microseconds, always of one width: text that sorts like the time."""
+    return moment.astimezone(dt.UTC).isoformat(timespec="microseconds")

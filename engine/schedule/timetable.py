@@ -1,0 +1,84 @@
+"""When each session's signal is due, from the exchange's calendar."""
+
+import datetime as dt
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from engine.config import Market, ScheduleConfig
+from engine.data.calendar import (
+    EXCHANGES,
+    WEEKDAYS,
+    TradingDay,
+    calendar_end,
+    exchange_zone,
+    trading_days,
+)
+
+COMPLETE_AT = {"XTKS": "18:30"}
+"""Exchange -> local time from which its data are complete (Tokyo closes at 15:30)."""
+LOOK_AHEAD = dt.timedelta(days=40)
+"""Longer than any exchange stays closed."""
+MARGIN = dt.timedelta(days=3)
+"""Between a UTC date and the date of a session that is due near it: time zones and late closes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    exchange: str
+    date: dt.date
+    due_at: dt.datetime
+    cutoff_at: dt.datetime
+    """UTC."""
+
+    def __str__(self) -> str:
+        return f"{self.exchange} {self.date}"
+
+
+@dataclass(frozen=True, slots=True)
+class Timetable:
+    config: ScheduleConfig
+    market: Market
+
+    @property
+    def exchange(self) -> str:
+        return self.config.calendar or EXCHANGES.get(self.market, WEEKDAYS)
+
+    def due(self, now: dt.datetime, since: dt.date) -> list[Session]:
+        """Sessions from ``since`` on whose run time has come, oldest first."""
+        found = self._sessions(since, now.date() + MARGIN, now)
+        return [session for session in found if session.due_at <= now]
+
+    def latest(self, now: dt.datetime) -> Session | None:
+        """The newest session whose run time has come."""
+        found = self.due(now, now.date() - LOOK_AHEAD)
+        return found[-1] if found else None
+
+    def upcoming(self, now: dt.datetime) -> Session | None:
+        """The next session to come; None when the calendar has run out."""
+        found = self._sessions(now.date() - MARGIN, now.date() + LOOK_AHEAD, now)
+        return next((session for session in found if session.due_at > now), None)
+
+    def days_left(self, now: dt.datetime) -> int:
+        """Until the calendar's last session. Days."""
+        return (calendar_end(self.exchange, today=now.date()) - now.date()).days
+
+    def _sessions(self, first: dt.date, last: dt.date, now: dt.datetime) -> list[Session]:
+        days = trading_days(self.exchange, first, last, today=now.date())
+        closed = set(self.config.closed)
+        return [self._session(day, now) for day in days if day.date.isoformat() not in closed]
+
+    def _session(self, day: TradingDay, now: dt.datetime) -> Session:
+        text = self.config.run_at or COMPLETE_AT.get(self.exchange, "")
+        if text:
+            zone = ZoneInfo(exchange_zone(self.exchange, today=now.date()))
+            local = day.close.astimezone(zone)
+            chosen = dt.datetime.combine(local.date(), dt.time.fromisoformat(text), zone)
+            due = max(chosen.astimezone(dt.UTC), day.close)
+        else:
+            due = day.close + dt.timedelta(minutes=self.config.delay_minutes)
+        return Session(
+            exchange=self.exchange,
+            date=day.date,
+            due_at=due,
+            cutoff_at=due + dt.timedelta(hours=self.config.cutoff_hours),
+        )

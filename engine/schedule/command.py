@@ -20,7 +20,7 @@ from engine.schedule.outcome import GATE
 from engine.schedule.process import exclusive
 from engine.schedule.service import NO_DATA, Service
 from engine.schedule.status import entry_json, status
-from engine.stages.context import Outcome, StageContext
+from engine.stages.context import AnyStop, Outcome, StageContext, StopFlag
 
 COURIER_PATIENCE_S = 5.0
 """Beyond the longest delivery."""
@@ -40,13 +40,15 @@ def schedule(context: StageContext, *, action: str) -> Outcome:
 def _run(context: StageContext) -> Outcome:
     from engine.schedule.wakeup import serve
 
-    with _service(context) as (service, courier):
+    ended = StopFlag()
+    stop = AnyStop((context.stop, ended))
+    with _service(replace(context, stop=stop)) as (service, courier):
         service.recover()
         session = service.timetable.upcoming(service.clock.now())
         due = f"next {session} at {session.due_at:%Y-%m-%d %H:%M} UTC" if session else "no session"
         service.sink.emit(Noted(message=f"scheduler started; {due}"))
         courier.start()
-        serve(service, courier, context.stop)
+        serve(service, courier, stop, ended)
         service.sink.emit(Noted(message="scheduler stopped"))
     return Outcome(json={"status": "stopped"}, text="stopped")
 

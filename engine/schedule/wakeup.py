@@ -21,7 +21,7 @@ from engine.errors import EnvironmentProblem
 from engine.schedule.process import write_heartbeat
 from engine.schedule.service import Service
 from engine.schedule.timetable import Timetable
-from engine.stages.context import Stop
+from engine.stages.context import Stop, StopFlag
 
 POLL_S = 0.1
 NO_SESSION = dt.timedelta(days=1)
@@ -69,8 +69,11 @@ class Lane:
             self._running.result()
 
 
-def serve(service: Service, courier: Courier, stop: Stop) -> None:
-    """Run until asked to stop. An error in any work ends it: the next start is the way to recover."""
+def serve(service: Service, courier: Courier, stop: Stop, ended: StopFlag) -> None:
+    """Run until asked to stop. An error in any work ends it: the next start is the way to recover.
+
+    ``ended`` is raised on the way out, so that jobs under way end too.
+    """
     with ThreadPoolExecutor(2) as pool:
         sessions, errands = Lane(service.sessions, pool), Lane(service.errands, pool)
 
@@ -96,7 +99,7 @@ def serve(service: Service, courier: Courier, stop: Stop) -> None:
                     raise EnvironmentProblem("the thread that delivers alerts has ended")
                 wait.wait(POLL_S)
         finally:
-            stop.requested = True  # jobs under way end too
+            ended.requested = True
             scheduler.shutdown(wait=True)
         for lane in (sessions, errands):
             lane.finish()

@@ -70,7 +70,7 @@ def served(workspace: Path, clock: Moved, runner: FakeRunner, until: Callable[[]
 
     threading.Thread(target=watch, daemon=True).start()
     try:
-        serve(desk, courier, stop)
+        serve(desk, courier, stop, StopFlag())
     finally:
         courier.stop(5)
     return desk
@@ -130,7 +130,7 @@ def test_a_courier_that_died_ends_the_process(tmp_path: Path) -> None:
     desk, courier = make(tmp_path, clock, FakeRunner(tmp_path, clock))  # type: ignore[arg-type]
     courier.stop(5)
     with pytest.raises(EnvironmentProblem, match="delivers alerts has ended"):
-        serve(desk, courier, StopFlag())
+        serve(desk, courier, StopFlag(), StopFlag())
 
 
 def test_the_trigger_fires_at_run_times_only_and_outlives_the_calendar() -> None:

@@ -6,6 +6,7 @@ The networks have fresh weights: what they say is nonsense, what they cost is no
 year of bars and scores the past decisions; the days after it are the daily case.
 """
 
+import itertools
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ import torch
 from safetensors.torch import save_file
 
 from benchmarks.large_market import large_market
-from engine.config import Config
+from engine.config import Config, SplitConfig
 from engine.config_file import write_resolved
 from engine.data.store import PanelStore
 from engine.dataset.split import single_split
@@ -89,7 +90,7 @@ def signal(workspace: Path) -> dict[str, float]:
             say(line.rstrip())
     process.wait()
     marks.append(("end", time.perf_counter()))
-    spent = {name: stop - start for (name, start), (_, stop) in zip(marks, marks[1:], strict=False)}
+    spent = {name: stop - start for (name, start), (_, stop) in itertools.pairwise(marks)}
     return spent | {"total": marks[-1][1] - began}
 
 
@@ -98,7 +99,8 @@ def main() -> None:
     stocks, sessions, networks = numbers + [STOCKS, SESSIONS, NETWORKS][len(numbers) :]
     raw = large_market(stocks, sessions)
     days = raw.bars["date"].unique().sort()
-    config = Config()
+    # Nothing is trained: small splits let a short history do.
+    config = Config(split=SplitConfig(validation_sessions=60, test_sessions=60))
     with tempfile.TemporaryDirectory() as folder:
         workspace = Path(folder)
         store = PanelStore(workspace / "data")

@@ -42,7 +42,8 @@ class RunStarted(RunEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageStarted(RunEvent):
     stage: str
-    """load, quality, features, graph, baselines, startup, train, evaluate, predict, simulate, report."""
+    """load, quality, features, graph, baselines, startup, train, evaluate, predict, simulate, report;
+    of a signal: evidence, drift, inputs, score, seal; of a champion: reference, gate; ledger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

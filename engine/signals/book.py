@@ -15,8 +15,9 @@ from engine.data.panel import Panel
 from engine.portfolio.book import build_book
 from engine.portfolio.market_data import ADV_SESSIONS, LOOK_BACK, MarketData
 from engine.portfolio.strategy import Decisions, Strategy
-from engine.signals.orders import Positions, Quotes, Rules, whole_lots
+from engine.signals.orders import Quotes, Rules, whole_lots
 from engine.signals.pins import text_array, text_of
+from engine.signals.positions import Positions
 
 Vector = NDArray[np.float64]
 BARS = ("open", "high", "low", "close", "close_raw", "volume", "turnover")

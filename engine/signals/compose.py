@@ -1,26 +1,20 @@
 """From pinned inputs to the files of a signal: a pure function, so that a replay is the same call."""
 
 # Shape suffixes: M stocks, H horizons, R explained stocks, F features, E edges, N stocks of the book.
-import csv
 import datetime as dt
-import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engine.config import Config
 from engine.data.tables import SECURITY_SCHEMA
-from engine.files import digest, inert, strict
-from engine.portfolio.prediction import Prediction, score_column
+from engine.files import digest
 from engine.portfolio.strategy import Strategy
-from engine.portfolio.weights import Weights
 from engine.signals.book import Books, Scores, build_books, model_positions, panel_of
 from engine.signals.card import (
     Card,
@@ -31,9 +25,11 @@ from engine.signals.card import (
 )
 from engine.signals.drift import Reference, figures
 from engine.signals.explain import Explained, explain_frame
+from engine.signals.files import json_bytes, scores_file, table_bytes, table_csv, weights_file
 from engine.signals.inputs import SignalInputs
-from engine.signals.orders import Order, Plan, Positions, Refused, Rules, plan_orders
+from engine.signals.orders import Order, Plan, Refused, Rules, plan_orders
 from engine.signals.pins import PinStore, pack, text_array, text_of
+from engine.signals.positions import Positions
 from engine.signals.window import DayWindow, assemble
 
 
@@ -91,16 +87,7 @@ def compose(
         "dispersion": ranked.deviation / reference.deviation,
         "alpha": ranked.alpha,
     }
-    card = Card(
-        session=inputs.key.session,
-        exchange=inputs.key.exchange,
-        lights=(
-            *data_lights(inputs.evidence, rules.signals),
-            *audit_lights(inputs.evidence, rules.signals),
-            *model_lights(inputs.evidence, health, rules.signals),
-            *order_lights(plan, float(target_N.sum()), rules.signals),
-        ),
-    )
+    card = _card(inputs, health, plan, float(target_N.sum()), rules)
     explained_R = _largest(books, today, rules)
     explained = explain_frame(
         window,
@@ -115,8 +102,8 @@ def compose(
     metadata = {"run_id": inputs.key.model, "market": config.data.market}
     files = {
         "inputs.json": inputs.to_bytes(),
-        "scores.parquet": _scores_file(inputs, today, rank_M, horizons, metadata),
-        "weights.parquet": _weights_file(inputs, books, rules, strategy),
+        "scores.parquet": scores_file(inputs, today, rank_M, horizons, metadata),
+        "weights.parquet": weights_file(inputs, books, rules, strategy),
         "orders.csv": table_csv(Order, plan.orders),
         "refused.csv": table_csv(Refused, plan.refused),
         "positions.csv": held.to_csv().encode(),
@@ -125,6 +112,21 @@ def compose(
         "explain.parquet": table_bytes(explained, metadata),
     }
     return Made(files=files, card=card)
+
+
+def _card(
+    inputs: SignalInputs, health: Mapping[str, Any], plan: Plan, wanted_net: float, rules: Rules
+) -> Card:
+    return Card(
+        session=inputs.key.session,
+        exchange=inputs.key.exchange,
+        lights=(
+            *data_lights(inputs.evidence, rules.signals),
+            *audit_lights(inputs.evidence, rules.signals),
+            *model_lights(inputs.evidence, health, rules.signals),
+            *order_lights(plan, wanted_net, rules.signals),
+        ),
+    )
 
 
 def books_of(
@@ -209,63 +211,6 @@ def _largest(books: Books, today: Scores, rules: Rules) -> NDArray[np.int64]:
     return np.array([place[s] for s in names], dtype=np.int64)
 
 
-def _scores_file(
-    inputs: SignalInputs,
-    today: Scores,
-    rank_M: NDArray[np.int64],
-    horizons: Sequence[int],
-    metadata: Mapping[str, str],
-) -> bytes:
-    frame = pl.DataFrame(
-        {
-            "symbol": pl.Series(today.symbols, dtype=pl.String),
-            **{score_column(h): today.score_MH[:, i] for i, h in enumerate(horizons)},
-            "rank": rank_M,
-        }
-    ).select(
-        pl.lit(inputs.key.session).str.to_date().alias("date"),
-        "symbol",
-        pl.lit(0, pl.Int16).alias("fold"),
-        pl.lit("test").alias("split"),
-        *(score_column(h) for h in horizons),
-        "rank",
-    )
-    frame = frame.sort("symbol")
-    checked = Prediction(
-        frame=frame,
-        run_id=metadata["run_id"],
-        horizons=tuple(horizons),
-        market=metadata["market"],  # type: ignore[arg-type]
-        data_fingerprint=inputs.key.data,
-    )
-    return table_bytes(
-        checked.frame, {**metadata, "config_digest": "", "data_fingerprint": inputs.key.data}
-    )
-
-
-def _weights_file(inputs: SignalInputs, books: Books, rules: Rules, strategy: Strategy) -> bytes:
-    held_N = np.flatnonzero((books.today_N != 0) | (books.before_N != 0))
-    frame = pl.DataFrame(
-        {
-            "symbol": pl.Series([books.symbols[n] for n in held_N], dtype=pl.String),
-            "weight": books.today_N[held_N],
-            "weight_before": books.before_N[held_N],
-        }
-    ).select(pl.lit(inputs.key.session).str.to_date().alias("date"), pl.all())
-    checked = Weights(
-        frame=frame,
-        strategy=strategy.name,
-        run_id=inputs.key.model,
-        max_gross=rules.portfolio.investable,
-        max_net=rules.portfolio.max_net,
-        max_weight=rules.portfolio.max_weight,
-    )
-    limits = {name: repr(getattr(checked, name)) for name in ("max_gross", "max_net", "max_weight")}
-    return table_bytes(
-        checked.frame, {"run_id": checked.run_id, "strategy": strategy.name, **limits}
-    )
-
-
 def _figures(plan: Plan) -> dict[str, Any]:
     names = ("equity", "turnover", "cost", "refused_share", "gross", "net", "cash")
     counts = {"lines": len(plan.orders), "refused": len(plan.refused)}
@@ -281,34 +226,3 @@ def _head(inputs: SignalInputs, plan: Plan, today: Scores) -> list[str]:
         f"gross {plan.gross:.2%}, net {plan.net:+.2%} of {plan.equity:,.0f}",
         f"inputs {digest(inputs.pins())}",
     ]
-
-
-def table_csv(kind: type[Any], rows: Sequence[Any]) -> bytes:
-    """Dataclass rows as CSV; text that a spreadsheet would run is made inert."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    names = [item.name for item in fields(kind)]
-    writer.writerow(["code" if name == "symbol" else name for name in names])
-    for row in rows:
-        cells = asdict(row)
-        writer.writerow([_cell(cells[name]) for name in names])
-    return buffer.getvalue().encode()
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return "" if np.isnan(value) else f"{value:.10g}"
-    return inert(value) if isinstance(value, str) else str(value)
-
-
-def table_bytes(frame: pl.DataFrame, metadata: Mapping[str, str]) -> bytes:
-    """Parquet with text metadata; equal rows give equal bytes."""
-    table = frame.rechunk().to_arrow().replace_schema_metadata(dict(metadata))
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
-    content: bytes = sink.getvalue().to_pybytes()
-    return content
-
-
-def json_bytes(value: Mapping[str, Any]) -> bytes:
-    return (json.dumps(strict(value), indent=2, sort_keys=True, allow_nan=False) + "\n").encode()

@@ -11,7 +11,8 @@ from typing import Any, Self
 
 from engine.config import Config
 from engine.files import digest, strict
-from engine.signals.orders import Positions, Rules
+from engine.signals.orders import Rules
+from engine.signals.positions import Positions
 
 TRADING = ("portfolio", "constraints", "costs", "signals")
 """Tables of the configuration that decide a signal besides those packed with the model."""

@@ -4,66 +4,23 @@ Orders bring each position toward its target and never past it. A line is cut or
 stands against it; the others go on.
 """
 
-import csv
-import io
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import ConstraintConfig, CostConfig, Market, PortfolioConfig, SignalConfig
-from engine.errors import EnvironmentProblem, UsageError
-from engine.portfolio.market_rules import limit_price, lot_size, tick
+from engine.errors import UsageError
+from engine.portfolio.market_rules import limit_price, lot_size
+from engine.signals.costs import trading_cost
+from engine.signals.positions import Positions
 
-CASH = "$cash"
-"""Stands for the cash among the codes of a positions file: no exchange has such a code."""
 SLACK = 1e-9
 Side = Literal["buy", "sell"]
 Vector = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Positions:
-    shares: Mapping[str, float]
-    """Code -> shares held; negative = short."""
-    cash: float
-    """Quote currency, what was received for open short sales included."""
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """A CSV with columns code and shares, and a row ``$cash`` with the amount."""
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise EnvironmentProblem(f"{path}: cannot be read ({error})") from error
-        rows = csv.DictReader(io.StringIO(text))
-        names = {name.strip().lower(): name for name in rows.fieldnames or () if name}
-        code, shares = names.get("code", names.get("symbol")), names.get("shares")
-        if code is None or shares is None:
-            raise UsageError(f"{path}: needs columns code and shares")
-        found: dict[str, float] = {}
-        for row in rows:
-            name, value = (row[code] or "").strip(), _number(row[shares])
-            place = f"{path}:{rows.line_num}"
-            if not name or value is None:
-                raise UsageError(f"{place}: expected a code and a number of shares")
-            if name in found:
-                raise UsageError(f"{place}: {name} is given twice")
-            found[name] = value
-        if CASH not in found:
-            raise UsageError(
-                f"{path}: no row {CASH}", hint=f"add a line like `{CASH},1000000` with the cash"
-            )
-        cash = found.pop(CASH)
-        return cls(shares=dict(sorted(found.items())), cash=cash)
-
-    def to_csv(self) -> str:
-        lines = [f"{code},{value!r}" for code, value in [*self.shares.items(), (CASH, self.cash)]]
-        return "\n".join(["code,shares", *lines, ""])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -357,28 +314,6 @@ def estimated_costs(orders: tuple[Order, ...], quotes: Quotes, costs: CostConfig
     return trading_cost(value, quotes.close_N[at], quotes.adv_N[at], quotes.market, costs)
 
 
-def trading_cost(
-    value_N: Vector, price_N: Vector, adv_N: Vector, market: Market, costs: CostConfig
-) -> Vector:
-    """Commission and slippage of trading ``value_N``, quote currency.
-
-    Half-spread plus impact per share of the mean turnover, capped, at least half a tick; the commission of
-    the order's size, as in `engine.backtest.frictions`.
-    """
-    share_N = np.divide(value_N, adv_N, out=np.zeros_like(value_N), where=adv_N > 0)
-    slip_N = costs.slippage_bps * 1e-4 + costs.impact_bps * 1e-2 * share_N
-    slip_N = np.minimum(slip_N, max(costs.max_slippage_bps, costs.slippage_bps) * 1e-4)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        half_N = np.nan_to_num(tick(price_N, market) / 2.0 / price_N)
-    slip_N = np.maximum(slip_N, half_N)
-    rate_N = np.full(value_N.size, costs.commission_bps)
-    if costs.commission_tiers:
-        tops = np.array([top for top, _ in costs.commission_tiers])
-        rates = np.array([rate for _, rate in costs.commission_tiers])
-        rate_N = rates[np.minimum(np.searchsorted(tops, value_N), tops.size - 1)]
-    return np.asarray(value_N * (slip_N + rate_N * 1e-4))
-
-
 def whole_lots(
     value_N: Vector, close_N: Vector, market: Market, limits: ConstraintConfig
 ) -> NDArray[np.int64]:
@@ -392,11 +327,3 @@ def _whole(shares: float, lot: int) -> int:
     """Whole lots toward zero."""
     sign = 1 if shares > 0 else -1
     return sign * math.floor(abs(shares) / lot + SLACK) * lot
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        value = float(text or "")
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None

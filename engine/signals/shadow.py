@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from engine.config import Market
 from engine.evaluation.inference import newey_west_se
 from engine.portfolio.market_rules import price_limits
-from engine.signals.orders import Rules, trading_cost, whole_lots
+from engine.signals.costs import trading_cost
+from engine.signals.orders import Rules, whole_lots
 
 Entry = Literal["open", "close"]
 ENTRIES: tuple[Entry, ...] = ("open", "close")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from engine.config import Config
 from engine.evaluation.inference import newey_west_se
-from engine.files import write_json, write_parquet
+from engine.files import strict, write_json, write_parquet
 from engine.portfolio.market_data import forward_fill
 from engine.portfolio.strategy import load_strategy
 from engine.runs.events import Advanced, StageStarted
@@ -23,8 +23,8 @@ from engine.signals.compose import books_of
 from engine.signals.inputs import SignalInputs
 from engine.signals.live import live_rank_ics
 from engine.signals.models import Model, ModelStore
-from engine.signals.orders import CASH
 from engine.signals.pins import text_of
+from engine.signals.positions import CASH
 from engine.signals.seal import Sealed, SealStore
 from engine.signals.shadow import (
     ENTRIES,
@@ -67,13 +67,14 @@ def ledger(context: StageContext) -> Outcome:
             live[name] = desk.live()
         rows.sort(key=lambda row: (row.session, row.entry))
         write_parquet(seals.root / "ledger.parquet", to_frame(rows))
-        told = {
+        told: dict[str, Any] = {
             "signals": len(newest),
             "pending": sorted(pending),
             "all": summary(rows, lag=1),
             "traded": summary([row for row in rows if row.verdict == "TRADE"], lag=1),
             "live": live,
         }
+        told = strict(told)
         write_json(seals.root / "ledger.json", told)
     return Outcome(json={**told, "rows": [asdict(row) for row in rows]}, text=_text(told, rows))
 
@@ -286,7 +287,8 @@ def _text(told: dict[str, Any], rows: Sequence[LedgerRow]) -> str:
     ]
     for name, live in told["live"].items():
         value, low = live["rank_ic"], live["low"]
-        shown = "none yet" if value is None else f"{value:+.4f} ± {live['se']:.4f}"
+        error = "" if live["se"] is None else f" ± {live['se']:.4f}"
+        shown = "none yet" if value is None else f"{value:+.4f}{error}"
         floor = "" if low is None else f", not below {low:+.4f}"
         lines.append(
             f"live RankIC of {name}, h={live['horizon']}, {live['sessions']} sessions: {shown} "

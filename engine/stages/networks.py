@@ -105,7 +105,7 @@ def _facts(networks: Networks, dataset: Dataset) -> dict[str, Any]:
         "blocks": [list(blocks) for blocks in networks.blocks],
         "rules": input_rules(config, dataset.features.market),
         "splits": trained["splits"],
-        "last_session": trained["data"]["last_session"],
+        "last_session": trained["data"].get("last_session", trained["splits"]["test"]["last"]),
         "score_horizon": trained["score_horizon"],
         "test": trained["test"],
     }

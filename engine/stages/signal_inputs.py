@@ -20,8 +20,8 @@ from engine.signals.book import LOOK, Scores, bar_slice, decision_sessions
 from engine.signals.compose import Ranker, pack_scores, securities_bytes
 from engine.signals.inputs import Key, ScoredDay, SignalInputs, trading_tables
 from engine.signals.models import Model
-from engine.signals.orders import Positions
 from engine.signals.pins import PinStore
+from engine.signals.positions import Positions
 from engine.signals.seal import Sealed, SealStore
 from engine.signals.window import day_slice, edge_slice
 from engine.stages.networks import session_window

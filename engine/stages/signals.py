@@ -1,13 +1,12 @@
 """`signals`: the sealed trade list of one session, with the card that says whether to trade it."""
 
-import csv
 import datetime as dt
 import hashlib
-import io
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from engine.signals.compose import compose
 from engine.signals.inputs import TRADING, SignalInputs
 from engine.signals.live import live_rank_ics
 from engine.signals.models import Model, ModelStore
-from engine.signals.orders import Positions
+from engine.signals.positions import Positions
 from engine.signals.seal import Sealed, SealStore
 from engine.stages.context import Outcome, StageContext
 from engine.stages.evidence import (
@@ -38,7 +37,8 @@ from engine.stages.evidence import (
     step_evidence,
 )
 from engine.stages.networks import package
-from engine.stages.pipeline import load_dataset
+from engine.stages.pipeline import Dataset, load_dataset
+from engine.stages.signal_answer import answer
 from engine.stages.signal_inputs import Gatherer
 from engine.training.ensemble import Ensemble
 
@@ -152,23 +152,7 @@ def _sealed(
             return there[-1]
         if reason is None:
             raise _differs(there[-1], gatherer)
-    sink.emit(StageStarted(stage="evidence"))
-    horizon = config.portfolio.horizon
-    daily = live_rank_ics(seals.newest(), dataset.features, horizon=horizon, model=model.id)
-    evidence = evidence | {
-        "audit": audit_evidence(context.workspace, snapshot, model),
-        "audit_session": step_evidence(snapshot, config),
-        "model": model_evidence(model, dataset),
-        "live": live_evidence(
-            daily,
-            model,
-            horizon=horizon,
-            sessions=config.signals.live_sessions,
-            sigmas=config.signals.live_sigmas,
-        ),
-    }
-    sink.emit(StageStarted(stage="drift"))
-    evidence["drift"] = drift_evidence(model, dataset, config)
+    evidence = evidence | _evidence(context, seals, model, snapshot, dataset)
     sink.emit(StageStarted(stage="inputs"))
     ranker = open_ensemble(model)
     inputs = gatherer.gather(evidence, ranker)
@@ -181,6 +165,30 @@ def _sealed(
     return seals.publish(
         session, revision, files, provenance(inputs, revision, reason or "", code_digest())
     )
+
+
+def _evidence(
+    context: StageContext, seals: SealStore, model: Model, snapshot: Snapshot, dataset: Dataset
+) -> dict[str, Any]:
+    """What the card looks at besides data, scores and orders."""
+    config, sink = context.config, context.sink
+    sink.emit(StageStarted(stage="evidence"))
+    horizon = config.portfolio.horizon
+    daily = live_rank_ics(seals.newest(), dataset.features, horizon=horizon, model=model.id)
+    found = {
+        "audit": audit_evidence(context.workspace, snapshot, model),
+        "audit_session": step_evidence(snapshot, config),
+        "model": model_evidence(model, dataset),
+        "live": live_evidence(
+            daily,
+            model,
+            horizon=horizon,
+            sessions=config.signals.live_sessions,
+            sigmas=config.signals.live_sigmas,
+        ),
+    }
+    sink.emit(StageStarted(stage="drift"))
+    return found | {"drift": drift_evidence(model, dataset, config)}
 
 
 def open_ensemble(model: Model) -> Ensemble:
@@ -226,53 +234,12 @@ def provenance(
 
 def code_digest() -> dict[str, str]:
     """Version and digest of the program's source: engine and strategies."""
-    from importlib import metadata
-
     root = Path(engine.__file__).parents[1]
     total = hashlib.sha256()
     for path in sorted(p for part in ("engine", "strategies") for p in (root / part).rglob("*.py")):
         total.update(str(path.relative_to(root)).encode())
         total.update(path.read_bytes())
     return {"version": metadata.version("atft-tui"), "sha256": total.hexdigest()[:16]}
-
-
-def answer(sealed: Sealed) -> Outcome:
-    """What `signals` says of a sealed directory: read from it, so that it is the same every time."""
-    import json
-
-    card = json.loads(sealed.read("card.json"))
-    orders, refused = (_rows(sealed.read(f"{name}.csv")) for name in ("orders", "refused"))
-    verdict = card["verdict"]
-    summary = {
-        "session": sealed.session,
-        "key": sealed.manifest["key_text"],
-        "revision": sealed.revision,
-        "verdict": verdict,
-        "lights": card["lights"],
-        "directory": str(sealed.directory),
-        "seal": sealed.seal,
-        "orders": orders,
-        "refused": refused,
-        "figures": card["orders"],
-    }
-    text = sealed.read("card.md").decode() + f"\nsealed in {sealed.directory}\nseal {sealed.seal}"
-    code = 0 if verdict == "TRADE" else GateError.exit_code
-    return Outcome(json=summary, text=text, exit_code=code)
-
-
-def _rows(content: bytes) -> list[dict[str, Any]]:
-    """Rows of a sealed CSV; numbers as numbers."""
-    texts = {"code", "side", "reason", "rule"}
-    return [
-        {k: v if k in texts else _value(v) for k, v in row.items()}
-        for row in csv.DictReader(io.StringIO(content.decode()))
-    ]
-
-
-def _value(text: str) -> float | int | None:
-    if not text:
-        return None
-    return int(text) if text.lstrip("-").isdigit() else float(text)
 
 
 def _unsealed(card: Card) -> Outcome:

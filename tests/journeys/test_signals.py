@@ -131,6 +131,7 @@ def test_killed_at_fifty_random_moments(desk: Desk, unbroken: dict[str, bytes]) 
     ends_well(desk, unbroken)
 
 
+@pytest.mark.slow
 def test_the_commands_around_it_answer_in_json(desk: Desk) -> None:
     day = str(desk.last)
     assert atft(desk.workspace, "signals", "--date", "2031-01-02", "--json").code == 3

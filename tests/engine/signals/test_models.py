@@ -71,3 +71,25 @@ def test_a_run_gives_one_package_and_a_damaged_one_is_refused(desk: Desk) -> Non
     weights.write_bytes(bytes(content))
     with pytest.raises(IntegrityError, match="seed-1"):
         desk.models.require_champion()
+
+
+@pytest.mark.slow
+def test_a_challenger_is_trained_by_the_champions_rules_and_tries_the_gate(desk: Desk) -> None:
+    while desk.last < desk.days[-1]:
+        desk.next_day()
+    before = desk.models.require_champion()
+    done = champion(desk.context(), action="challenge")
+    rows = {row["name"]: row for row in done.json["gate"]}
+    assert rows["champion"]["detail"].endswith("common days")
+    assert done.json["model"] != before.id
+    fine = all(row["passed"] for row in rows.values())
+    assert done.exit_code == (0 if fine else 6)
+    now = desk.models.require_champion()
+    assert now.id == (done.json["model"] if fine else before.id)
+    challenger = desk.models.open(done.json["model"])
+    assert challenger.facts["rules"] == before.facts["rules"]
+    assert challenger.facts["last_session"] > before.facts["last_session"]
+    promote(desk.context(), run=done.json["run_id"], force_reason="a try")
+    assert desk.models.require_champion().id == challenger.id
+    champion(desk.context(), action="rollback")
+    assert desk.models.require_champion().id == before.id

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from engine.config import ConstraintConfig, CostConfig, Market, PortfolioConfig, SignalConfig
 from engine.errors import UsageError
-from engine.signals.orders import Plan, Positions, Quotes, Rules, plan_orders, trading_cost
+from engine.signals.costs import trading_cost
+from engine.signals.orders import Plan, Quotes, Rules, plan_orders
+from engine.signals.positions import Positions
 
 
 def quotes(close: list[float], market: Market = "us", **columns: list[Any]) -> Quotes:
@@ -223,12 +225,12 @@ def test_orders_and_positions_never_break_a_rule(
     assert np.abs(after_N).sum() <= max(gross, np.abs(before_N).sum()) + slack
     if given.limits.max_sector:
         for sector in range(3):
-            for sign in (1.0, -1.0):
-                x, y = (
-                    np.maximum(sign * v[table.sector_N == sector], 0).sum()
+            for side in (1.0, -1.0):
+                was, then = (
+                    np.maximum(side * v[table.sector_N == sector], 0).sum()
                     for v in (before_N, after_N)
                 )
-                assert y <= max(given.limits.max_sector * equity, x) + slack
+                assert then <= max(given.limits.max_sector * equity, was) + slack
     aim_N = np.array(target) * equity
     toward_N = (after_N - before_N) * (aim_N - before_N)
     assert (toward_N >= -slack).all()

@@ -9,8 +9,11 @@ import polars as pl
 import pytest
 
 from engine.errors import DataError, GateError, UsageError
+from engine.files import read_json
 from engine.portfolio.prediction import Prediction
 from engine.portfolio.weights import Weights
+from engine.stages.context import Outcome
+from engine.stages.predict import predict
 from engine.stages.sealed import diff, replay, verify
 from tests.engine.signals.desk import Desk
 
@@ -26,7 +29,7 @@ def test_a_healthy_day_is_sealed_with_everything_and_says_trade(sealed_desk: Des
     scores = Prediction.read(session.directory / "scores.parquet")
     weights = Weights.read(session.directory / "weights.parquet")
     assert scores.dates == weights.frame["date"].unique().to_list()
-    assert abs(weights.frame["weight"].sum()) < 1e-9
+    assert weights.frame["weight"].to_numpy().sum() == pytest.approx(0.0, abs=1e-9)
     assert done.json["orders"]
     assert done.json["key"].startswith(f"synthetic:{session.session}:")
 
@@ -50,6 +53,7 @@ def test_the_same_inputs_are_answered_again_and_change_nothing(desk: Desk) -> No
     assert times == {p: p.stat().st_mtime_ns for p in times}
 
 
+@pytest.mark.slow
 def test_from_nothing_the_same_bytes_come_again(desk: Desk, sealed_desk: Desk) -> None:
     """Other process, other day, caches gone: as if live, each past session gives what it gave live."""
     while desk.last < sealed_desk.last:
@@ -155,6 +159,7 @@ def test_without_a_champion_a_run_can_be_named(desk: Desk) -> None:
     assert desk.models.history() == []
 
 
+@pytest.mark.slow
 def test_a_day_between_two_decisions_leaves_the_book_alone(desk: Desk) -> None:
     orders = []
     for _ in range(3):
@@ -162,3 +167,20 @@ def test_a_day_between_two_decisions_leaves_the_book_alone(desk: Desk) -> None:
         orders.append(len(done.json["orders"]))
     assert sorted(orders)[:2] == [0, 0]
     assert max(orders) > 0
+
+
+def test_a_finished_run_scores_days_that_came_after_it(desk: Desk) -> None:
+    """`predict` goes by the days the run was trained with, not by those a split of today's data gives."""
+    run = next(iter(desk.context().store))
+    newest = [desk.next_day() for _ in range(3)]
+
+    def scored_from(day: str) -> Outcome:
+        return predict(desk.context(), run=run.id, start=day, stop=None, in_sample=False)
+
+    done = scored_from(str(newest[0]))
+    assert done.json["days"] == 3
+    scores = Prediction.read(run.path("predictions.parquet")).only("test")
+    assert scores.dates[-3:] == newest
+    spans = read_json(run.path("train.json"))["splits"]
+    with pytest.raises(GateError, match="in the span it was trained on"):
+        scored_from(spans["train"]["last"])

@@ -11,6 +11,7 @@ from engine.errors import EngineError, GateError, IntegrityError
 from engine.training import checkpoint
 from engine.training.checkpoint import load_checkpoint, save_checkpoint
 from engine.training.progress import PhaseResult, Progress
+from engine.training.snapshots import Snapshots
 
 
 class Killed(BaseException):
@@ -158,3 +159,22 @@ def test_progress_survives_json() -> None:
 
     again = Progress.from_state(strict(progress.to_state()))
     assert repr(again) == repr(progress)
+
+
+def test_finished_weights_may_be_used_on_other_data_but_not_under_other_rules(
+    tmp_path: Path,
+) -> None:
+    model = nn.Linear(2, 1)
+    made = Snapshots(directory=tmp_path, identity={"data": "monday", "universe": 5})
+    made.save_weights("kept", model, {"blocks": []})
+    grown = Snapshots(directory=tmp_path, identity={"data": "tuesday", "universe": 5})
+    with pytest.raises(GateError, match='data: saved "monday", now "tuesday"'):
+        grown.load_weights("kept", model)
+    assert grown.load_weights("kept", model, ignore=("data",))["blocks"] == []
+    other = Snapshots(directory=tmp_path, identity={"data": "tuesday", "universe": 7})
+    with pytest.raises(GateError, match="universe: saved 5, now 7"):
+        other.load_weights("kept", model, ignore=("data",))
+    with pytest.raises(GateError, match="universe"):
+        other.files("kept", ignore=("data",))
+    path, _ = grown.files("kept", ignore=("data",))
+    assert path.is_file()

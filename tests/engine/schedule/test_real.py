@@ -95,6 +95,7 @@ def replayed(market: Market, session: str) -> int:
     return main(["replay", session, "--workspace", str(market.workspace), "--json"])
 
 
+@pytest.mark.slow
 def test_a_week_with_a_sleep_over_three_sessions(
     market: Market, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -126,7 +126,7 @@ def _from_keyring(name: str) -> str:
     except ImportError:
         raise ConfigError(
             "alerts.keyring is on, but the package keyring is not installed",
-            hint="pip install keyring, or set the environment variables",
+            hint='pip install "atft-tui[keyring]", or set the environment variables',
         ) from None
     try:
         return keyring.get_password(KEYRING_SERVICE, name) or ""

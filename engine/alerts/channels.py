@@ -26,6 +26,8 @@ from engine.errors import ConfigError
 
 AGAIN = (408, 425, 429)
 """Client errors that pass; every 5xx does too."""
+SLACK_S = 1.0
+"""A socket waits so much longer than its delivery may take: who ends it first is never a matter of luck."""
 TITLE_LIMIT, TEXT_LIMIT = 200, 3000
 """Characters; Slack cuts a message at 4,000."""
 
@@ -78,7 +80,7 @@ class Webhook:
     def send(self, alert: Alert) -> None:
         body = json.dumps({"text": _text(alert, self._secrets)}).encode()
         seconds = self._config.timeout_seconds
-        connection = self._connection(seconds)
+        connection = self._connection(seconds + SLACK_S)
         status = 0
 
         def post() -> None:
@@ -146,11 +148,12 @@ class Mail:
 
     def _deliver(self, message: EmailMessage, opened: list[smtplib.SMTP]) -> None:
         config = self._config
+        timeout = config.timeout_seconds + SLACK_S
 
         class Plain(smtplib.SMTP):
             def __init__(self) -> None:
                 opened.append(self)
-                super().__init__(config.smtp_host, config.smtp_port, timeout=config.timeout_seconds)
+                super().__init__(config.smtp_host, config.smtp_port, timeout=timeout)
 
         class Encrypted(smtplib.SMTP_SSL):
             def __init__(self) -> None:
@@ -158,7 +161,7 @@ class Mail:
                 super().__init__(
                     config.smtp_host,
                     config.smtp_port,
-                    timeout=config.timeout_seconds,
+                    timeout=timeout,
                     context=ssl.create_default_context(),
                 )
 

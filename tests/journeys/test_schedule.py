@@ -11,7 +11,7 @@ import psutil
 
 from engine.schedule.process import HEARTBEAT
 from tests.engine.alerts.servers import PASSWORD, TOKEN, FakeMail, FakeWebhook
-from tests.journeys.command import Done, arguments, environment
+from tests.journeys.command import PATIENCE_S, Done, arguments, environment
 
 SETTINGS = {
     "data.market": "synthetic",
@@ -69,7 +69,9 @@ def test_one_scheduler_runs_beats_stops_and_leaves_no_secret(tmp_path: Path) -> 
         )  # fmt: skip
         log = tmp_path / "logs" / "schedule.log"
         seen: list[str] = []
+        end = time.monotonic() + PATIENCE_S
         while not (log.exists() and "was not delivered" in log.read_text()):
+            assert time.monotonic() < end
             assert process.poll() is None, process.communicate()
             seen += [" ".join(p.cmdline()) for p in psutil.process_iter() if _is_ours(p, tmp_path)]
             time.sleep(0.05)

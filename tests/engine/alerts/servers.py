@@ -6,6 +6,7 @@ import socketserver
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Literal, Self
@@ -16,6 +17,17 @@ CERTIFICATE = Path(__file__).parent / "localhost.pem"
 """Self-signed, for localhost and 127.0.0.1; worth nothing anywhere else."""
 TOKEN = "T0KEN-7f31c2-do-not-print"
 PASSWORD = "pa55-9c1e-do-not-print"
+
+
+PATIENCE_S = 120.0
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Fails when it does not come true in time; a test must not hang."""
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)
 
 
 class FakeWebhook:

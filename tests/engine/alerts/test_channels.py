@@ -5,7 +5,9 @@ import io
 import json
 import os
 import socket
+import sys
 import traceback
+import types
 from email import message_from_string
 from pathlib import Path
 
@@ -251,6 +253,33 @@ def test_a_secret_may_be_a_credential_of_a_systemd_unit(tmp_path: Path) -> None:
     (tmp_path / "ATFT_WEBHOOK_URL").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="cannot be read"):
         find_secrets(config, environment)
+
+
+def test_a_keyring_is_asked_only_when_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for the package, which is not installed here."""
+    asked: list[tuple[str, str]] = []
+    errors, package = types.ModuleType("keyring.errors"), types.ModuleType("keyring")
+
+    class KeyringError(Exception):
+        pass
+
+    def get_password(service: str, name: str) -> str:
+        asked.append((service, name))
+        return "https://example.com/x"
+
+    errors.KeyringError = KeyringError  # type: ignore[attr-defined]
+    package.get_password = get_password  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "keyring", package)
+    monkeypatch.setitem(sys.modules, "keyring.errors", errors)
+    with pytest.raises(ConfigError):
+        find_secrets(AlertConfig(webhook=True), {})
+    assert asked == []
+    found = find_secrets(AlertConfig(webhook=True, keyring=True), {})
+    assert found.webhook == Secret("https://example.com/x")
+    assert asked == [("atft-tui", "ATFT_WEBHOOK_URL")]
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    with pytest.raises(ConfigError, match="is not installed"):
+        find_secrets(AlertConfig(webhook=True, keyring=True), {})
 
 
 def test_channels_are_those_that_are_configured() -> None:

@@ -1,7 +1,6 @@
 """The queue: each event once per channel, later or reported as failed, and never in anybody's way."""
 
 import datetime as dt
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from engine.alerts.courier import Courier
 from engine.alerts.outbox import OUTBOX_SCHEMA, Outbox, enqueue, withdraw
 from engine.config import AlertConfig
 from engine.database import Database
-from tests.engine.alerts.servers import TOKEN, FakeWebhook
+from tests.engine.alerts.servers import TOKEN, FakeWebhook, wait_until
 
 START = dt.datetime(2026, 11, 25, 9, 30, tzinfo=dt.UTC)
 
@@ -172,12 +171,10 @@ def test_the_thread_delivers_when_the_server_is_back_and_leaves_no_secret(
         worker = Courier(Outbox(database), [channel], config, now, lambda text: None)
         put(database, ["x"], ["webhook"])
         worker.start()
-        while len(server.paths) < 2:
-            time.sleep(0.01)
+        wait_until(lambda: len(server.paths) >= 2)
         assert server.posted == []
         server.fault = ""
-        while not server.posted:
-            time.sleep(0.01)
+        wait_until(lambda: server.posted)
         worker.stop(5)
     assert not worker.is_alive()
     assert Outbox(database).counts() == {"queued": 0, "delivered": 1, "failed": 0}
@@ -194,8 +191,7 @@ def test_to_queue_takes_no_time_while_a_server_hangs(
         worker, _ = courier(database, [channel], Hand(), local)
         put(database, ["first"], ["webhook"])
         worker.start()
-        while not server.paths:
-            time.sleep(0.005)
+        wait_until(lambda: server.paths)
         put(database, ["second"], ["webhook"])
         assert Outbox(database).counts()["queued"] == 2  # queued before the first was given up
         worker.stop(5)

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,14 @@ from engine.alerts.courier import Courier
 from engine.config import AlertConfig
 from engine.schedule.ledger import Ledger
 from engine.schedule.service import Service
-from tests.engine.alerts.servers import CERTIFICATE, PASSWORD, TOKEN, FakeMail, FakeWebhook
+from tests.engine.alerts.servers import (
+    CERTIFICATE,
+    PASSWORD,
+    TOKEN,
+    FakeMail,
+    FakeWebhook,
+    wait_until,
+)
 from tests.engine.schedule.desk import FakeClock, FakeRunner, sealed, service, states
 
 MOMENT = dt.datetime(2024, 11, 18, 23, 0, tzinfo=dt.UTC)
@@ -75,11 +81,9 @@ def test_a_webhook_that_comes_back_gets_the_alert_later(tmp_path: Path, fault: s
         channel = Webhook(CONFIG, Secrets(webhook=Secret(server.url)))
         with delivering(found, channel) as told:
             made_while_it_hangs(found)
-            while not server.paths:
-                time.sleep(0.01)
+            wait_until(lambda: server.paths)
             server.fault = ""
-            while not server.posted:
-                time.sleep(0.01)
+            wait_until(lambda: server.posted)
     assert told == []
     assert b"TRADE XNYS 2024-11-18" in server.posted[0]
     no_secret_in(tmp_path)
@@ -91,8 +95,7 @@ def test_a_webhook_that_redirects_is_reported(tmp_path: Path) -> None:
         channel = Webhook(CONFIG, Secrets(webhook=Secret(server.url)))
         with delivering(found, channel) as told:
             made_while_it_hangs(found)
-            while not told:
-                time.sleep(0.01)
+            wait_until(lambda: told)
     assert "redirects (302), which is not followed" in told[0]
     assert found.ledger.outbox.counts() == {"queued": 0, "delivered": 0, "failed": 1}
     no_secret_in(tmp_path)
@@ -107,11 +110,9 @@ def test_mail_comes_later_too(tmp_path: Path, fault: str, monkeypatch: pytest.Mo
         channel = Mail(config, Secrets(password=Secret(PASSWORD)))
         with delivering(found, channel) as told:
             made_while_it_hangs(found)
-            while not found.ledger.outbox.newest(1)[0]["attempts"]:
-                time.sleep(0.01)
+            wait_until(lambda: found.ledger.outbox.newest(1)[0]["attempts"])
             server.fault = ""
-            while not server.received:
-                time.sleep(0.01)
+            wait_until(lambda: server.received)
     assert told == []
     assert "TRADE XNYS 2024-11-18" in server.received[0]
     no_secret_in(tmp_path)
@@ -124,8 +125,7 @@ def test_a_webhook_that_is_down_is_tried_again(tmp_path: Path) -> None:
     channel = Webhook(CONFIG, Secrets(webhook=Secret(f"http://127.0.0.1:{port}/{TOKEN}")))
     with delivering(found, channel):
         made_while_it_hangs(found)
-        while not found.ledger.outbox.newest(1)[0]["attempts"]:
-            time.sleep(0.01)
+        wait_until(lambda: found.ledger.outbox.newest(1)[0]["attempts"])
     row = found.ledger.outbox.newest(1)[0]
     assert (row["state"], row["problem"]) == ("queued", "webhook: Connection refused")
     no_secret_in(tmp_path)

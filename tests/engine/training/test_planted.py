@@ -196,7 +196,7 @@ def test_overfitting_is_named(bench: Bench) -> None:
     returns = np.where(known, signal_SN[..., None] + noise, np.nan).astype(np.float32)
     settings = {
         "training.phases": [{**PHASE, "epochs": 4, "blocks": ["selection"]}],
-        "training.learning_rate": 1e-3,
+        "training.learning_rate": 3e-3,
         "model.dropout": 0.1,
     }
     trainer = bench.trainer(

@@ -67,6 +67,7 @@ class Ensemble:
     def rank(self, window: DayWindow, horizon: int) -> Ranked:
         """Mean over networks of the scores, each standardised over the day's stocks."""
         scores, deviations, alphas = [], [], []
+        _one_thread()
         with torch.inference_mode():
             batch = batch_of(window)
             for network in self.networks:
@@ -89,6 +90,7 @@ class Ensemble:
         A stock without one neighbour is a row more in the batch: a copy of the stock with its other edges.
         Nobody listens to a copy, so all of them are exact at once and the rest of the day is untouched.
         """
+        _one_thread()
         _, target_E = window.edge_index_2E
         edge_X = np.flatnonzero(np.isin(target_E, rows_R))
         batch, base = _with_copies(window, rows_R, edge_X), len(window.symbols)
@@ -103,6 +105,14 @@ class Ensemble:
             edge_X=edge_X,
             score_X=np.mean([score for _, _, score in told], axis=0),
         )
+
+
+def _one_thread() -> None:
+    """Again before each pass: numba's first parallel kernel sets OpenMP's threads, torch's with them.
+
+    With two threads a gradient had other last bits, in a process that had run no such kernel before.
+    """
+    torch.set_num_threads(1)
 
 
 def standardised(score_MH: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -231,7 +231,8 @@ def _cut(connection: socket.socket | None) -> None:
 
 def _reason(error: Exception, secrets: Secrets) -> str:
     """A name and the system's words; what the library says may hold what was sent."""
-    if isinstance(error, TimeoutError):
+    # smtplib tells a socket's time-out as a disconnection that has it for its context.
+    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
         return "no answer in time"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate refused ({error.verify_message})"

@@ -89,7 +89,7 @@ async def test_the_dialog_starts_a_detached_run_with_what_was_typed(
         assert isinstance(pilot.app.screen, TrainScreen)
     workspace, command, config = asked[0]
     assert (workspace, command) == (tmp_path, "train")
-    assert (config.training.seed, config.graph.k, config.model.hidden) == (9, 3, 32)
+    assert (config.training.seed, config.graph.k, config.model.hidden) == (9, 3, 64)
 
 
 async def test_a_wrong_override_is_refused_with_its_name_and_nothing_starts(

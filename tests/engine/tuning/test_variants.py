@@ -49,7 +49,12 @@ def test_only_parts_that_are_there_are_taken_away() -> None:
 
 def test_a_block_that_no_phase_switches_on_is_no_part_of_the_network() -> None:
     config = resolve(
-        [], overrides=["training.epochs=[3,0,2,0]", "training.phases.gat.blocks=['gat']"]
+        [],
+        overrides=[
+            "training.epochs=[3,0,2,0]",
+            "training.phases.baseline.blocks=['selection','temporal','attention']",
+            "training.phases.gat.blocks=['gat']",
+        ],
     )
     names = {v.name for v in ablations(config.config)}
     assert {"without selection", "without temporal", "without attention", "graph none"} <= names

@@ -28,7 +28,10 @@ PRESETS: dict[str, dict[str, Any]] = {
         "split.validation_sessions": 160,
         "split.test_sessions": 252,
         "model.dropout": 0.4,
+        "loss.base": 0.3,
+        "loss.cs_ic": 1.0,
         "training.learning_rate": 1e-3,
+        "training.epochs": (3, 1, 6, 1),
     },
 }
 """``training.epochs`` is short for the epochs of the phases, in order."""

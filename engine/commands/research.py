@@ -1,0 +1,231 @@
+"""From data to report: commands that train, judge and trade on paper."""
+
+from engine.commands.command import RUN, Command, Parameter, option
+
+OPTIONAL_TABLES = {
+    "options": "index options",
+    "flow": "turnover by investor type",
+    "margin": "margin positions",
+    "short": "short selling by sector",
+    "statements": "financial statements",
+    "earnings": "scheduled dates of results",
+}
+
+RESEARCH: tuple[Command, ...] = (
+    Command(
+        name="demo",
+        help="The whole way on a synthetic market, in a fresh workspace.",
+        handler="engine.stages.demo:demo",
+        parameters=(option("quick", "A small market and few epochs.", kind="flag", default=False),),
+        preset="demo",
+        launchable=True,
+    ),
+    Command(
+        name="ingest",
+        help="Read market data into the workspace.",
+        handler="engine.stages.ingest:ingest",
+        parameters=(
+            option(
+                "source",
+                "Where the data come from; jquants reads its key from JQUANTS_API_KEY.",
+                choices=("files", "synthetic", "jquants", "yahoo"),
+                required=True,
+            ),
+            option("prices", "CSV or Parquet file, or a folder of them."),
+            option("securities", "Table of names and sectors."),
+            option("index", "Table of the market index: date, close."),
+            *(
+                option(name, f"Table of {what}: CSV or Parquet file, or a folder of them.")
+                for name, what in OPTIONAL_TABLES.items()
+            ),
+            option(
+                "append",
+                "The files hold sessions after the stored ones: add them.",
+                kind="flag",
+                default=False,
+            ),
+            option("until", "Source synthetic: reveal the market up to this day only, ISO date."),
+            option(
+                "columns",
+                'Column mapping, e.g. "symbol=code,close=adj,options.strike=Strike".',
+            ),
+        ),
+    ),
+    Command(
+        name="check",
+        help="Schema and quality verdict of the data.",
+        handler="engine.stages.check:check",
+    ),
+    Command(
+        name="audit",
+        help="Prove on altered futures that nothing sees ahead; name what does.",
+        handler="engine.stages.audit:audit",
+        parameters=(
+            option(
+                "deep",
+                "More stocks and days, and how far ahead a leak looks.",
+                kind="flag",
+                default=False,
+            ),
+            Parameter(
+                name="run",
+                kind="argument",
+                help="Also the scores of this run: id, its start, or `last`.",
+            ),
+        ),
+    ),
+    Command(
+        name="features",
+        help="The inputs of the network: list them, or show one with formula, unit and look-back.",
+        handler="engine.stages.features:features",
+        parameters=(
+            Parameter(
+                name="action",
+                kind="argument",
+                help="list or show.",
+                choices=("list", "show"),
+                required=True,
+            ),
+            Parameter(name="name", kind="argument", help="Of the feature to show."),
+            option("family", "List this family only."),
+        ),
+    ),
+    Command(
+        name="preflight",
+        help="Device, memory, disk, threads and data: can a run start?",
+        handler="engine.stages.preflight:preflight",
+    ),
+    Command(
+        name="train",
+        help="One training run through all phases.",
+        handler="engine.stages.train:train",
+        parameters=(option("resume", "Go on with a stopped or killed run."),),
+        launchable=True,
+    ),
+    Command(
+        name="walkforward",
+        help="Purged, embargoed folds: out-of-sample scores for the whole span.",
+        handler="engine.stages.walkforward:walkforward",
+        parameters=(
+            option("first_test", "First test day, ISO date."),
+            option("last_test", "Last test day, ISO date."),
+            option("step", "Length of a test block: 1y, 6m or sessions.", default="1y"),
+            option("seeds", "Networks averaged per fold.", type=int, default=1),
+            option(
+                "with_baselines", "Also fit the simple models per fold.", kind="flag", default=False
+            ),
+            option(
+                "model",
+                "Whose scores to keep: network, or a baseline such as lightgbm.",
+                default="network",
+            ),
+            option("resume", "Go on with a stopped or killed walk-forward, with its own options."),
+        ),
+        launchable=True,
+    ),
+    Command(
+        name="tune",
+        help="Search settings on inner validation folds; every trial is a run. The same again goes on.",
+        handler="engine.stages.tune:tune",
+        parameters=(
+            option(
+                "trials", "Until so many have ended, earlier ones included.", type=int, default=20
+            ),
+            option("study", "Name of the search; it keeps its trials.", default="default"),
+            option("jobs", "Trials beside each other, each a process.", type=int, default=1),
+            option("resume", "Go on with the search of this run, with its own settings."),
+        ),
+    ),
+    Command(
+        name="compare",
+        help="Sizes, ablations, or runs: differences on the same days. The same again goes on.",
+        handler="engine.stages.compare:compare",
+        parameters=(
+            Parameter(
+                name="what",
+                kind="argument",
+                help="sizes, ablations, or two and more runs.",
+                multiple=True,
+            ),
+            option("seeds", "Networks of each variant.", type=int, default=3),
+            option("sizes", "Widths to compare.", default="64,128,256"),
+            option("variants", "Only these ablations, comma-separated."),
+            option(
+                "walkforward", "Over walk-forward folds, not one split.", kind="flag", default=False
+            ),
+            option("first_test", "First test day of the walk-forward, ISO date."),
+            option("last_test", "Last test day of the walk-forward, ISO date."),
+            option("step", "Length of its test blocks: 1y, 6m or sessions.", default="1y"),
+            option("jobs", "Runs beside each other, each a process.", type=int, default=1),
+            option("resume", "Go on with the comparison of this run, with its own options."),
+        ),
+    ),
+    Command(
+        name="work",
+        help="Do the work of one trial or variant.",
+        handler="engine.stages.workers:work",
+        hidden=True,
+    ),
+    Command(
+        name="predict",
+        help="Scores of any days from a trained run.",
+        handler="engine.stages.predict:predict",
+        parameters=(
+            RUN,
+            option("start", "First day, ISO date."),
+            option("stop", "Last day, ISO date."),
+            option("in_sample", "Allow days the run was trained on.", kind="flag", default=False),
+        ),
+    ),
+    Command(
+        name="backtest",
+        help="Weights, simulation and figures of a run's test scores.",
+        handler="engine.stages.backtest:backtest",
+        parameters=(RUN, option("strategy", "A module of strategies/.")),
+    ),
+    Command(
+        name="sweep",
+        help="Strategy and cost settings over one set of scores; every cell is a counted trial.",
+        handler="engine.stages.sweep:run_sweep",
+        parameters=(
+            RUN,
+            option(
+                "grid",
+                "KEY=VALUE,VALUE,... of portfolio, constraints or costs; may be repeated.",
+                multiple=True,
+            ),
+            option("strategy", "A module of strategies/."),
+        ),
+    ),
+    Command(
+        name="strategies",
+        help="The strategies that a backtest can use; with NAME, check that one.",
+        handler="engine.stages.strategies:strategies",
+        parameters=(
+            Parameter(
+                name="name", kind="argument", help="Check this one's promises instead of listing."
+            ),
+        ),
+        configurable=False,
+    ),
+    Command(
+        name="report",
+        help="Export the report of a run, of two side by side, or of all.",
+        handler="engine.stages.report:report",
+        parameters=(
+            Parameter(
+                name="run",
+                kind="argument",
+                help="Run id, its start, `last`, or `all`.",
+                required=True,
+            ),
+            option(
+                "format",
+                "Comma-separated: html, json, md, csv, parquet, pdf.",
+                default="html,json,md",
+            ),
+            option("compare", "Another run: both side by side, differences with their errors."),
+            option("output", "Directory to write into; default the run's own."),
+        ),
+    ),
+)

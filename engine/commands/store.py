@@ -1,0 +1,44 @@
+"""The run store and the configuration."""
+
+from engine.commands.command import RUN, Command, Parameter
+
+STORE: tuple[Command, ...] = (
+    Command(
+        name="runs", help="List the runs.", handler="engine.stages.runs:runs", configurable=False
+    ),
+    Command(
+        name="show",
+        help="One run: status, figures, versions.",
+        handler="engine.stages.runs:show",
+        parameters=(RUN,),
+        configurable=False,
+    ),
+    Command(
+        name="watch",
+        help="Follow a run's events until it ends.",
+        handler="engine.stages.runs:watch",
+        parameters=(RUN,),
+        configurable=False,
+    ),
+    Command(
+        name="stop",
+        help="Ask a run to save a checkpoint and end.",
+        handler="engine.stages.runs:stop",
+        parameters=(RUN,),
+        configurable=False,
+    ),
+    Command(
+        name="config",
+        help="Show the resolved configuration, write a commented one, or check it.",
+        handler="engine.stages.config:config",
+        parameters=(
+            Parameter(
+                name="action",
+                kind="argument",
+                help="show, init or check.",
+                choices=("show", "init", "check"),
+                required=True,
+            ),
+        ),
+    ),
+)

@@ -31,6 +31,13 @@ class Runtime:
         """Batches come in page-locked memory, from which a GPU reads while it computes."""
         return self.fast and self.device.type == "cuda"
 
+    def hold_threads(self) -> None:
+        """Set torch's threads again: numba's first parallel kernel sets OpenMP's, and with them torch's.
+
+        A sum over two threads differs in its last bits from one over one, so before a step or a score.
+        """
+        torch.set_num_threads(self.threads)
+
     def autocast_context(self) -> AbstractContextManager[object]:
         if not self.autocast:
             return nullcontext()

@@ -86,6 +86,7 @@ def score_days(
         with torch.inference_mode():
             for chunk in _chunks([int(s) for s in sessions], DAYS_PER_BATCH):
                 batch = make_batch(features, graphs, chunk, window)
+                runtime.hold_threads()
                 output = model(batch.to(runtime.device))
                 selections.append(output.selection_F.float().cpu().numpy())
                 if output.attention is not None:

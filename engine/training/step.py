@@ -57,6 +57,7 @@ class Stepper:
 
         Raises GateError, before the update, when loss or gradient is not finite.
         """
+        self.runtime.hold_threads()
         self.model.train()
         set_learning_rate(self.optimizer, rate)
         result = self._attempt(batch, halves=halves)

@@ -162,3 +162,15 @@ def test_scores_on_cuda_equal_those_of_the_cpu(world: World) -> None:
         scores[name] = scored.score_DNH
     for a, b in zip(scores["cpu"], scores["cuda"], strict=True):
         assert abs(a - b).max() < 1e-4
+
+
+def test_threads_stay_those_of_the_mode_whatever_other_libraries_set() -> None:
+    """As numba does: its first parallel kernel sets OpenMP's threads, which are torch's too."""
+    runtime = Runtime(device=torch.device("cpu"), mode="safe", autocast=False, threads=1)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        runtime.hold_threads()
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)

@@ -16,6 +16,7 @@ from engine.errors import EnvironmentProblem
 from engine.model.build import build_model
 from engine.runs.sink import ListSink, NullSink
 from engine.training import device, machine
+from engine.training.device import Runtime
 from engine.training.machine import MachineProbe, peak_memory_mib
 from engine.training.scoring import score_days
 from tests.conftest import World

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.data.jquants.pull import PUBLISHED, TOKYO
 from tests.engine.data.jquants.market import CODES, xtks
 from tests.engine.data.jquants.server import KEY, FakeJQuants
 from tests.journeys.command import Done, arguments, atft, environment
@@ -28,8 +29,10 @@ def settings(server: FakeJQuants) -> list[str]:
 
 
 def recent() -> FakeJQuants:
-    """A server whose data are three sessions that ended some days ago."""
-    days = [day for day in xtks() if day < dt.datetime.now(dt.UTC).date()][-3:]
+    """A server whose data are the three newest sessions that are out: a later one would be asked for anew."""
+    tokyo = dt.datetime.now(TOKYO)
+    out = tokyo.date() - dt.timedelta(days=tokyo.time() < PUBLISHED)
+    days = [day for day in xtks() if day <= out][-3:]
     return FakeJQuants(days[0], days[-1], page=50)
 
 

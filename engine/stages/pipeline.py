@@ -121,14 +121,7 @@ class Shelf:
 
 def as_taught(dataset: Dataset, split: Split, config: Config) -> Dataset:
     """The data set with the labels that are learned: neutral, or for a permutation test without a signal."""
-    features = dataset.features
-    unknown = [name for name in config.loss.neutral_to if name not in features.features]
-    if unknown:
-        raise ConfigError(
-            f"loss.neutral_to: {', '.join(unknown)} is not among the {len(features.features)} features",
-            hint="take it out, e.g. --set loss.neutral_to=[], or add its family to features.families",
-        )
-    features = replace(features, neutral=config.loss.neutral_to)
+    features = replace(dataset.features, neutral=config.loss.neutral_to)
     if config.training.permute_labels:
         features = permuted_labels(features, split.train, config.training.seed)
     return replace(dataset, features=features)
@@ -213,6 +206,7 @@ def build_trainer(
 ) -> Trainer:
     """A trainer with freshly initialised weights, its plan told and its start-up assertions passed."""
     config, features = context.config, dataset.features
+    _require_known(features)
     if uses_graph(config) and dataset.graphs is not None:
         _require_edges(dataset.graphs, split)
     model = build_model(config, len(features.features)).to(runtime.device)
@@ -316,6 +310,16 @@ def oracle_frame(
         "split",
         *columns,
     )
+
+
+def _require_known(features: FeatureSet) -> None:
+    """Only a network learns neutral labels; simple models do without the features they need."""
+    unknown = [name for name in features.neutral if name not in features.features]
+    if unknown:
+        raise ConfigError(
+            f"loss.neutral_to: {', '.join(unknown)} is not among the {len(features.features)} features",
+            hint="take it out, e.g. --set loss.neutral_to=[], or add its family to features.families",
+        )
 
 
 def _require_edges(graphs: GraphSeries, split: Split) -> None:

@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from engine.dataset.batch import targets
 from engine.features.feature_set import FeatureSet
-from engine.features.normalise import gauss_rank
 from engine.training.optimizer import one_cycle, set_learning_rate
 
 HIDDEN = (256, 128)
@@ -129,7 +129,13 @@ def _gather(features: FeatureSet, train: NDArray[np.int64]) -> _Days:
     pairs = list(zip(sessions, members, strict=True))
     x_MF = np.concatenate([features.x_SNF[session][member_N] for session, member_N in pairs])
     target_MH = np.concatenate(
-        [_targets(features.forward_return_SNH[session][member_N]) for session, member_N in pairs]
+        [
+            targets(
+                features.forward_return_SNH[session][member_N].astype(np.float64),
+                np.empty((member_N.size, 0)),
+            )
+            for session, member_N in pairs
+        ]
     )
     ends = np.cumsum([member_N.size for member_N in members]).tolist()
     return _Days(
@@ -137,11 +143,6 @@ def _gather(features: FeatureSet, train: NDArray[np.int64]) -> _Days:
         target_MH=torch.from_numpy(target_MH),
         spans=tuple(zip([0, *ends], ends, strict=False)),
     )
-
-
-def _targets(return_NH: NDArray[np.float32]) -> NDArray[np.float32]:
-    columns = [gauss_rank(return_N.astype(np.float64)) for return_N in return_NH.T]
-    return np.stack(columns, axis=1).astype(np.float32)
 
 
 def _fit_one(days: _Days, seed: int) -> Perceptron:

@@ -1,92 +1,166 @@
-"""The cockpit: screens, keys, palette. It watches runs and starts them; it computes nothing.
+"""The cockpit: eight places, one palette. It watches runs and starts commands; it computes nothing.
 
-Only the run list is imported at the start; what comes up later is loaded when it does.
+Only the first place is imported at the start; what comes up later is loaded when it does.
 """
 
-import asyncio
-import json
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
 from textual.app import App, SystemCommand
-from textual.binding import Binding, BindingType
-from textual.screen import Screen
+from textual.binding import BindingType
+from textual.screen import ModalScreen, Screen
 
 from atft_tui import format as fmt
-from atft_tui.screens.runs import RunsScreen
-from atft_tui.themes import DARK, LIGHT
+from atft_tui.jobs import Job, JobBook
+from atft_tui.keys import EVERYWHERE, bindings, help_rows
+from atft_tui.navigation import PLACES
+from atft_tui.screens.base import CockpitScreen
+from atft_tui.themes import THEMES
 from engine.commands import BY_NAME, COMMANDS
 from engine.errors import EngineError
 from engine.runs import launch
 from engine.runs.store import RunStore
-from engine.strategy_list import strategy_summaries
 from engine.workspace import config_files
 
 if TYPE_CHECKING:
-    from atft_tui.screens.dialogs import BacktestRequest, StartRequest
+    from atft_tui.screens.command_form import CommandRequest
+
+JOB_POLL_S = 0.5
 
 
 class CockpitApp(App[None]):
     TITLE = "atft-tui"
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = True
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("t", "toggle_theme", "theme", show=False),
-        Binding("ctrl+c", "quit", "quit", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(EVERYWHERE)]
+    MODES = {place.name: place.make for place in PLACES}  # noqa: RUF012 - textual's own type
+    DEFAULT_MODE = "home"
 
     def __init__(self, workspace: Path) -> None:
         super().__init__()
         self.workspace = workspace
+        self.chosen_run: str | None = None
+        self.jobs = JobBook(workspace)
         # Before anything is mounted: a theme set later would style every widget twice.
-        self.register_theme(DARK)
-        self.register_theme(LIGHT)
-        self.theme = DARK.name
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = THEMES[0].name
 
     @property
     def store(self) -> RunStore:
         return RunStore(self.workspace / "runs")
 
-    def get_default_screen(self) -> Screen[None]:
-        return RunsScreen(id="_default")
-
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Every command of the command line that the screen can carry out, and a few of its own."""
+        """Every command of the command line, then what only a screen has: places, themes, keys."""
         for command in COMMANDS:
-            if command.launchable:
+            if not command.hidden:
                 yield SystemCommand(
-                    command.name, command.help, lambda name=command.name: self.action_new_run(name)
+                    command.name, command.help, lambda name=command.name: self.ask(name)
                 )
-        for name, summary in strategy_summaries().items():
+        for place in PLACES:
             yield SystemCommand(
-                f"backtest with {name}",
-                summary,
-                lambda name=name: self.backtest_run("last", name),
+                f"go to {place.title}", place.about, lambda name=place.name: self.go(name)
             )
-        yield SystemCommand("runs", "Back to the list of runs.", self.action_show_runs)
-        yield SystemCommand("theme", "Light or dark.", self.action_toggle_theme)
-        yield SystemCommand("help", "Keys and commands.", self.action_help)
-        yield SystemCommand("quit", "Close the screen; runs go on.", self.action_quit_now)
+        for theme in THEMES:
+            yield SystemCommand(
+                f"theme {theme.name}",
+                "Colours of the screen.",
+                lambda name=theme.name: self.use_theme(name),
+            )
+        for key in EVERYWHERE:
+            if key.action in ("help", "jobs", "switch_workspace", "copy", "export", "maximize"):
+                yield SystemCommand(
+                    f"screen: {key.label}",
+                    f"Key {key.written}.",
+                    lambda action=key.action: self.call_later(self.run_action, action),
+                )
+        yield SystemCommand("quit", "Close the screen; runs go on.", self.exit)
 
-    # ---- what the screens ask for --------------------------------------------------------------
+    # ---- what the screens ask for (atft_tui.protocol) --------------------------------------------
 
-    def open_run(self, run_id: str) -> None:
-        from atft_tui.screens.train import TrainScreen
+    def go(self, place: str) -> None:
+        if isinstance(self.screen, ModalScreen):
+            return
+        self.switch_mode(place)
 
+    def open_run(self, run_id: str, place: str = "train") -> None:
         try:
-            self.push_screen(TrainScreen(self.store.open(run_id)))
+            self.chosen_run = self.store.open(run_id).id
         except EngineError as error:
             self.refuse(error)
+            return
+        self.go(place)
+        self.reread()
 
-    def stop_run(self, run_id: str) -> None:
+    def ask(self, command: str, given: Mapping[str, str] | None = None) -> None:
+        from atft_tui.screens.command_form import CommandForm
+
+        self.push_screen(CommandForm(command, self.workspace, given), self.take_request)
+
+    def take_request(self, request: "CommandRequest | None") -> None:
+        """A command with a run of its own starts detached and is watched; another becomes a job."""
+        if request is None:
+            return
+        command = BY_NAME[request.command]
+        if not command.launchable or "--resume" in request.own:
+            self.start_job(request.words)
+            return
+        from engine.config_file import resolve
+
+        try:
+            files = config_files(self.workspace)
+            config = resolve(files, preset=request.preset, overrides=request.overrides).config
+            run = launch.start(self.workspace, command.name, config, request.own)
+        except EngineError as error:
+            self.refuse(error)
+            return
+        self.open_run(run.id)
+
+    def start_job(self, words: Sequence[str]) -> None:
+        try:
+            job_id = self.jobs.start(words)
+        except OSError as error:
+            self.refuse(EngineError(f"cannot start {words[0]}: {error}"))
+            return
+        self.notify(" ".join(words), title="started", markup=False)
+        self.await_job(self.jobs, job_id)
+
+    @work(group="jobs")
+    async def await_job(self, book: JobBook, job_id: str) -> None:
+        """Tell the job's end; leaving the screen does not stop it."""
+        import asyncio
+
+        while (job := await asyncio.to_thread(book.read, job_id)).status == "running":
+            await asyncio.sleep(JOB_POLL_S)
+        self.tell(job)
+        self.reread()
+
+    def tell(self, job: Job) -> None:
+        if job.status == "done":
+            self.notify(f"{job.line}\n{job.last}".strip(), title="done", markup=False, timeout=8)
+            return
+        error = str(job.answer.get("error", job.last or "it ended without an answer"))
+        self.refuse(EngineError(f"{job.words[0]}: {error}", hint=str(job.answer.get("hint", ""))))
+
+    def confirm(self, question: str, then: Callable[[], None]) -> None:
         from atft_tui.screens.dialogs import ConfirmDialog
 
         def answer(yes: bool | None) -> None:
-            if not yes:
-                return
+            if yes:
+                then()
+
+        self.push_screen(ConfirmDialog(question), answer)
+
+    def refuse(self, error: EngineError) -> None:
+        text = f"{error.message}\n{error.hint}" if error.hint else error.message
+        self.notify(fmt.clean_lines(text), title="not done", severity="error", markup=False,
+                    timeout=10)  # fmt: skip
+
+    def stop_run(self, run_id: str) -> None:
+        def stop() -> None:
             try:
                 launch.request_stop(self.store.open(run_id))
             except EngineError as error:
@@ -94,8 +168,7 @@ class CockpitApp(App[None]):
             else:
                 self.notify("stopping: the run saves a checkpoint at the end of its step")
 
-        question = f"Stop {run_id}? It saves a checkpoint and can be resumed."
-        self.push_screen(ConfirmDialog(question), answer)
+        self.confirm(f"Stop {run_id}? It saves a checkpoint and can be resumed.", stop)
 
     def resume_run(self, run_id: str) -> None:
         try:
@@ -109,108 +182,86 @@ class CockpitApp(App[None]):
         else:
             self.notify(f"resuming {run_id}")
 
-    def backtest_run(self, run_id: str, strategy: str | None = None) -> None:
-        """Ask for the settings; the simulation runs in a process of its own."""
-        from atft_tui.screens.dialogs import BacktestDialog
+    def reread(self) -> None:
+        """The place in front reads its files now."""
+        for screen in self.screen_stack:
+            if isinstance(screen, CockpitScreen):
+                screen.reread()
 
-        try:
-            run = self.store.open(run_id)
-            chosen = strategy or run.config().portfolio.strategy
-        except EngineError as error:
-            self.refuse(error)
-            return
-        self.push_screen(BacktestDialog(run.id, chosen), self.start_backtest)
+    # ---- actions ---------------------------------------------------------------------------------
 
-    def start_backtest(self, request: "BacktestRequest | None") -> None:
-        if request is not None:
-            self.notify(f"backtest of {request.run_id} with {request.strategy}", markup=False)
-            self.await_backtest(request)
-
-    @work(group="backtest", exit_on_error=False)
-    async def await_backtest(self, request: "BacktestRequest") -> None:
-        """Run the command and tell its answer; leaving the screen does not stop it."""
-        words = ["backtest", request.run_id, "--strategy", request.strategy, "--quiet"]
-        for override in request.overrides:
-            words += ["--set", override]
-        process = await asyncio.create_subprocess_exec(
-            *launch.argv(self.workspace, words),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        answer = _answer((await process.communicate())[0])
-        if process.returncode:
-            words_of_it = answer.get("error", f"it ended with code {process.returncode}")
-            self.refuse(EngineError(str(words_of_it), hint=str(answer.get("hint", ""))))
-            return
-        low, value, high = (
-            fmt.number(answer[name], 2) for name in ("sharpe_low", "sharpe", "sharpe_high")
-        )
-        self.notify(
-            f"{request.strategy}: net Sharpe {value} [{low}, {high}], {answer['verdict']}",
-            title="backtest done",
-            markup=False,
-            timeout=10,
-        )
-
-    def refuse(self, error: EngineError) -> None:
-        text = f"{error.message}\n{error.hint}" if error.hint else error.message
-        self.notify(text, title="not done", severity="error", markup=False, timeout=10)
-
-    # ---- actions -------------------------------------------------------------------------------
-
-    def action_new_run(self, command: str = "train") -> None:
-        from atft_tui.screens.dialogs import StartDialog
-
-        self.push_screen(StartDialog(command), self.start_run)
-
-    def start_run(self, request: "StartRequest | None") -> None:
-        """Create the run from the configuration and start its process, detached from this one."""
-        if request is None:
-            return
-        from engine.config_file import resolve
-
-        preset = request.preset or BY_NAME[request.command].preset
-        files = config_files(self.workspace)
-        try:
-            config = resolve(files, preset=preset, overrides=request.overrides).config
-            run = launch.start(self.workspace, request.command, config)
-        except EngineError as error:
-            self.refuse(error)
-            return
-        self.open_run(run.id)
-
-    def action_show_runs(self) -> None:
-        if len(self.screen_stack) > 1:
-            self.pop_screen()
+    def action_go(self, place: str) -> None:
+        self.go(place)
 
     def action_help(self) -> None:
         from atft_tui.screens.dialogs import HelpDialog
 
-        if isinstance(self.screen, HelpDialog):
+        if not isinstance(self.screen, ModalScreen):
+            place = self.screen.place if isinstance(self.screen, CockpitScreen) else ""
+            self.push_screen(HelpDialog(help_rows(place)))
+
+    def action_jobs(self) -> None:
+        from atft_tui.screens.jobs import JobsDialog
+
+        if not isinstance(self.screen, ModalScreen):
+            self.push_screen(JobsDialog(self.jobs))
+
+    def action_switch_workspace(self) -> None:
+        from atft_tui.screens.dialogs import WorkspaceDialog
+
+        if not isinstance(self.screen, ModalScreen):
+            self.push_screen(WorkspaceDialog(self.workspace), self.use_workspace)
+
+    def use_workspace(self, workspace: Path | None) -> None:
+        """Every place shows the other workspace from now on; what runs in this one goes on."""
+        if workspace is None:
             return
-        keys = [
-            (binding.key_display or binding.key.split(",")[0], binding.description)
-            for binding in (*self.screen.BINDINGS, *self.BINDINGS)
-            if isinstance(binding, Binding) and binding.description
-        ]
-        self.push_screen(HelpDialog(keys))
+        from atft_tui.widgets.topbar import TopBar
 
-    def action_toggle_theme(self) -> None:
-        self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
+        self.workspace, self.chosen_run = workspace, None
+        self.jobs = JobBook(workspace)
+        for stack in self._screen_stacks.values():
+            for screen in stack:
+                if isinstance(screen, CockpitScreen):
+                    screen.reread()
+                    screen.query_one(TopBar).draw()
 
-    def action_quit_now(self) -> None:
-        self.exit()
+    def action_next_theme(self) -> None:
+        names = [theme.name for theme in THEMES]
+        self.use_theme(names[(names.index(self.theme) + 1) % len(names)])
 
+    def use_theme(self, name: str) -> None:
+        self.theme = name
 
-def _answer(printed: bytes) -> dict[str, Any]:
-    """The JSON object that a command printed; empty if it died before printing one."""
-    try:
-        found = json.loads(printed)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+    def action_maximize(self) -> None:
+        screen = self.screen
+        if screen.maximized is not None:
+            screen.minimize()
+        elif screen.focused is not None:
+            screen.maximize(screen.focused)
+
+    def action_copy(self) -> None:
+        from atft_tui.export import focused_text
+
+        text = focused_text(self.screen)
+        if text is None:
+            self.notify("focus a table or a panel first (tab)", severity="warning")
+            return
+        self.copy_to_clipboard(text)
+        self.notify("copied")
+
+    def action_export(self) -> None:
+        from atft_tui.export import export_focused
+
+        try:
+            path = export_focused(self.screen, self.workspace / "exports")
+        except OSError as error:
+            self.refuse(EngineError(f"cannot export: {error}"))
+            return
+        if path is None:
+            self.notify("focus a table or a panel first (tab)", severity="warning")
+        else:
+            self.notify(str(path), title="exported", markup=False)
 
 
 def run(workspace: Path) -> int:

@@ -15,6 +15,11 @@ def clean(text: str) -> str:
     return _UNSAFE.sub(" ", text)
 
 
+def clean_lines(text: str) -> str:
+    """Cleaned, with its line breaks kept."""
+    return "\n".join(clean(line) for line in text.splitlines())
+
+
 def number(value: float | None, digits: int = 4, *, sign: bool = True) -> str:
     """``+0.0205``; a dash for what is not known."""
     if value is None or math.isnan(value):

@@ -1,4 +1,4 @@
-"""Two themes of our own: calm backgrounds, colour for meaning only."""
+"""Themes of our own: calm backgrounds, colour for meaning only, and never colour alone."""
 
 from textual.theme import Theme
 
@@ -32,3 +32,20 @@ LIGHT = Theme(
     dark=False,
     variables={"border": "#b9b5aa", "footer-key-foreground": "#a86400"},
 )
+SAFE = Theme(
+    name="atft-safe",
+    primary="#56b4e9",
+    secondary="#cc79a7",
+    accent="#f0e442",
+    foreground="#e6e6e6",
+    background="#101418",
+    surface="#171c22",
+    panel="#20272f",
+    success="#56b4e9",
+    warning="#e69f00",
+    error="#d55e00",
+    dark=True,
+    variables={"border": "#46525f", "footer-key-foreground": "#f0e442"},
+)
+"""Good is blue and bad is orange (Okabe and Ito's palette, https://jfly.uni-koeln.de/color/)."""
+THEMES = (DARK, LIGHT, SAFE)

@@ -1,26 +1,21 @@
-"""The run list: what is running, what came out."""
+"""The runs: what is running, what came out."""
 
-import asyncio
+from collections.abc import Iterable
 from typing import ClassVar
 
 from rich.text import Text
-from textual import on, work
-from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.events import Resize
-from textual.screen import Screen
-from textual.widgets import DataTable, Footer, Static
+from textual import on
+from textual.binding import BindingType
+from textual.widget import Widget
+from textual.widgets import Static
 
-from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
-from atft_tui.listing import list_runs
-from atft_tui.messages import RunRow, RunsListed
-from atft_tui.protocol import Cockpit
-from atft_tui.sizes import too_small
+from atft_tui.keys import SCREENS, bindings
+from atft_tui.readings.rows import RunRow
+from atft_tui.readings.runs import list_runs
+from atft_tui.screens.base import CockpitScreen
+from atft_tui.widgets.table import Column, Table
 
-POLL_S = 1.0
-FIRST_RUNS = 40
-"""Read before the first paint, about 1 ms each; the others follow in the background."""
 MARKS = {
     "running": (GLYPHS.running, "bold green"),
     "done": (GLYPHS.done, ""),
@@ -29,7 +24,6 @@ MARKS = {
     "crashed": (GLYPHS.failed, "bold red"),
     "created": (GLYPHS.waiting, "dim"),
 }
-COLUMNS = ("run", "status", "validation RankIC", "test RankIC", "net Sharpe", "progress")
 EMPTY = """No runs in this workspace yet.
 
   n       start one (train, or the demo on a synthetic market)
@@ -40,97 +34,64 @@ On a fresh workspace start with the demo: it makes its own market, trains, backt
 """
 
 
-class RunsScreen(Screen[None]):
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "open", show=True, priority=True),
-        Binding("n", "app.new_run", "new run"),
-        Binding("r", "resume", "resume"),
-        Binding("s", "stop", "stop"),
-        Binding("b", "backtest", "backtest"),
-        Binding("question_mark", "app.help", "help", key_display="?"),
-        Binding("q", "app.quit", "quit"),
-    ]
+def status_text(status: str) -> Text:
+    mark, style = MARKS.get(status, (GLYPHS.waiting, ""))
+    return Text(f"{mark} {status}", style=style)
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - textual's name
-        super().__init__(id=id)
-        self.rows: tuple[RunRow, ...] = ()
 
-    def compose(self) -> ComposeResult:
-        yield Static(id="headline")
-        yield DataTable(id="runs", cursor_type="row", zebra_stripes=True)
+def figure_text(figure: str) -> Text:
+    """A figure inside its null band starts with ``~`` and is dim."""
+    return Text(figure, style="dim" if figure.startswith("~") else "")
+
+
+COLUMNS: tuple[Column[RunRow], ...] = (
+    Column(name="run", cell=lambda row: row.id, width=30),
+    Column(name="status", cell=lambda row: status_text(row.status), width=10),
+    Column(name="validation RankIC", cell=lambda row: figure_text(row.validation), width=18),
+    Column(name="test RankIC", cell=lambda row: figure_text(row.test), width=18, wide_only=True),
+    Column(name="net Sharpe", cell=lambda row: row.verdict, width=30, wide_only=True),
+    Column(name="progress", cell=lambda row: Text(row.progress, style="dim")),
+)
+
+
+class RunsScreen(CockpitScreen[tuple[RunRow, ...]]):
+    place: ClassVar[str] = "runs"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(SCREENS["runs"])]
+
+    def body(self) -> Iterable[Widget]:
+        yield Table(COLUMNS, key=lambda row: row.id, id="runs-table")
         yield Static(Text(EMPTY), id="empty")
-        yield Footer()
 
-    def on_mount(self) -> None:
-        table = self.query_one(DataTable)
-        for name in COLUMNS:
-            table.add_column(name, key=name)
-        self.take_rows(RunsListed(list_runs(self.cockpit.workspace, limit=FIRST_RUNS)))
-        self.poll()
+    def read(self) -> tuple[RunRow, ...]:
+        return list_runs(self.cockpit.workspace)
 
-    @work(exclusive=True, group="runs")
-    async def poll(self) -> None:
-        """List the runs once a second; only a change is told."""
-        cockpit = self.cockpit
-        seen: tuple[RunRow, ...] | None = None
-        while True:
-            rows = await asyncio.to_thread(list_runs, cockpit.workspace)
-            if rows != seen:
-                seen = rows
-                self.post_message(RunsListed(rows))
-            await asyncio.sleep(POLL_S)
-
-    @property
-    def cockpit(self) -> Cockpit:
-        assert isinstance(self.app, Cockpit)
-        return self.app
-
-    @on(RunsListed)
-    def take_rows(self, message: RunsListed) -> None:
-        self.rows = message.rows
-        table = self.query_one(DataTable)
-        current = self.selected
-        table.clear()
-        for row in message.rows:
-            mark, style = MARKS.get(row.status, (GLYPHS.waiting, ""))
-            table.add_row(
-                Text(row.id),
-                Text(f"{mark} {row.status}", style=style),
-                Text(row.validation, style="dim" if row.validation.startswith("~") else ""),
-                Text(row.test, style="dim" if row.test.startswith("~") else ""),
-                Text(row.verdict),
-                Text(row.progress, style="dim"),
-                key=row.id,
-            )
-        if current is not None and current in {row.id for row in message.rows}:
-            table.move_cursor(row=table.get_row_index(current))
-        table.display = bool(message.rows)
-        self.query_one("#empty").display = not message.rows
-        if message.rows and self.focused is None:
+    def show(self, value: tuple[RunRow, ...]) -> None:
+        table = self.query_one(Table)
+        table.set_rows(value)
+        table.display = bool(value)
+        self.query_one("#empty").display = not value
+        if value and self.focused is None:
             table.focus()
-        self.draw_headline()
 
-    @on(Resize)
-    def draw_headline(self) -> None:
-        running = sum(row.status == "running" for row in self.rows)
-        headline = Text.assemble(
-            (" atft-tui ", "bold"),
-            (f" {fmt.clean(str(self.cockpit.workspace))}", "dim"),
-            f"   {len(self.rows)} runs, {running} running",
-        )
-        small = too_small(*self.size)
-        self.query_one("#headline", Static).update(small or headline)
+    def headline(self, width: int) -> Text:
+        rows = self.value or ()
+        running = sum(row.status == "running" for row in rows)
+        return Text.assemble((" Runs ", "bold"), f" {len(rows)} runs, {running} running")
 
     @property
     def selected(self) -> str | None:
-        table = self.query_one(DataTable)
-        if not self.rows or not 0 <= table.cursor_row < table.row_count:
-            return None
-        return str(table.coordinate_to_cell_key(table.cursor_coordinate).row_key.value)
+        return self.query_one(Table).current_key
+
+    @on(Table.Selected)
+    def open(self) -> None:
+        self.action_open()
 
     def action_open(self) -> None:
         if self.selected is not None:
             self.cockpit.open_run(self.selected)
+
+    def action_new_run(self) -> None:
+        self.cockpit.ask("train")
 
     def action_stop(self) -> None:
         if self.selected is not None:
@@ -142,4 +103,4 @@ class RunsScreen(Screen[None]):
 
     def action_backtest(self) -> None:
         if self.selected is not None:
-            self.cockpit.backtest_run(self.selected)
+            self.cockpit.ask("backtest", {"run": self.selected})

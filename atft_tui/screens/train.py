@@ -1,24 +1,21 @@
 """One run, live: what it learns, whether it is healthy, how long it will take."""
 
-import asyncio
+from collections.abc import Iterable
 from typing import ClassVar
 
 from rich.text import Text
-from textual import on, work
-from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container
-from textual.events import Resize
-from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widget import Widget
+from textual.widgets import Static
 
 from atft_tui import format as fmt
-from atft_tui.feed import RunFeed
 from atft_tui.glyphs import GLYPHS
-from atft_tui.messages import RunUpdated
-from atft_tui.protocol import Cockpit
+from atft_tui.keys import SCREENS, bindings
+from atft_tui.readings.feed import RunFeed, RunNews, chosen_or_newest
+from atft_tui.screens.base import CockpitScreen
 from atft_tui.screens.runs import MARKS
-from atft_tui.sizes import TALL, WIDE, too_small
+from atft_tui.sizes import TALL, WIDE
 from atft_tui.widgets import panels
 from atft_tui.widgets.chart import meter
 from atft_tui.widgets.doctor_panel import DoctorPanel
@@ -29,32 +26,39 @@ from engine.runs.store import Run
 TICK_S = 0.25
 """At most one redraw of a panel in this time, however many events came."""
 TABS = ("gradient", "gate", "loss", "spread", "variables", "doctor", "machine", "log")
+EMPTY = (
+    """No run to watch yet: n starts one; on a fresh workspace start with the demo (ctrl+p demo)."""
+)
 PHASE_STYLES = {"pending": "dim", "running": "bold", "kept": "green", "rolled back": "yellow"}
 
 
-class TrainScreen(Screen[None]):
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,b", "app.show_runs", "runs", key_display="esc"),
-        Binding("s", "stop", "stop"),
-        Binding("r", "resume", "resume"),
-        Binding("tab", "next_tab(1)", "next panel", priority=True),
-        Binding("shift+tab", "next_tab(-1)", "previous panel", show=False, priority=True),
-        Binding("n", "app.new_run", "new run", show=False),
-        Binding("question_mark", "app.help", "help", key_display="?"),
-        Binding("q", "app.quit", "quit"),
-    ]
+class TrainScreen(CockpitScreen[RunNews]):
+    """The chosen run, else the newest that trains; without any, how to start one."""
 
-    def __init__(self, run: Run) -> None:
+    place: ClassVar[str] = "train"
+    poll_s: ClassVar[float] = TICK_S
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(SCREENS["train"])]
+
+    def __init__(self) -> None:
         super().__init__()
-        self.run_value = run
-        self.state = RunState()
-        self.status = "created"
-        self.last_words = ""
+        self.feed: RunFeed | None = None
         self.tab = TABS[0]
 
-    def compose(self) -> ComposeResult:
-        yield Static(id="headline")
+    @property
+    def state(self) -> RunState:
+        return self.value.state if self.value else RunState()
+
+    @property
+    def status(self) -> str:
+        return self.value.status if self.value else ""
+
+    @property
+    def run_value(self) -> Run | None:
+        return self.feed.run if self.feed else None
+
+    def body(self) -> Iterable[Widget]:
         yield Static(id="timeline")
+        yield Static(Text(EMPTY), id="empty")
         with Container(id="grid"):
             yield panels.RankICPanel(id="rank-ic")
             yield panels.VerdictPanel(id="verdict")
@@ -67,40 +71,40 @@ class TrainScreen(Screen[None]):
             yield panels.LogPanel(id="log")
             yield DoctorPanel(id="doctor")
         yield Static(id="tabs")
-        yield Footer()
+
+    def read(self) -> RunNews:
+        run = chosen_or_newest(self.cockpit.workspace, self.cockpit.chosen_run)
+        if run is None:
+            self.feed = None
+            return RunNews()
+        if self.feed is None or self.feed.run != run:
+            self.feed = RunFeed(run)
+        return self.feed.news()
+
+    def show(self, value: RunNews) -> None:
+        for panel in self.query(StatePanel):
+            panel.state = value.state
+        self.lay_out()
 
     def on_mount(self) -> None:
+        super().on_mount()
         self.lay_out()
-        self.draw_headline()
-        self.follow()
 
-    @work(exclusive=True, group="feed")
-    async def follow(self) -> None:
-        """Fold what is new four times a second; one message however many events came."""
-        feed = RunFeed(self.run_value)
-        while True:
-            news = await asyncio.to_thread(feed.poll)
-            if news is not None:
-                self.post_message(RunUpdated(*news))
-            await asyncio.sleep(TICK_S)
+    def on_resize(self) -> None:
+        self.lay_out()
 
-    @on(RunUpdated)
-    def take_news(self, message: RunUpdated) -> None:
-        self.state, self.status = message.state, message.status
-        self.last_words = message.last_words
-        for panel in self.query(StatePanel):
-            panel.state = message.state
-        self.draw_headline()
-
-    @on(Resize)
     def lay_out(self) -> None:
         """All panels at once where there is room, else the chosen one under RankIC and verdict."""
+        there = self.run_value is not None
+        self.query_one("#grid").display = there
+        self.query_one("#timeline").display = there
+        self.query_one("#empty").display = not there
         wide = self.size.width >= WIDE and self.size.height >= TALL
         self.set_class(not wide, "narrow")
         for name in TABS:
             self.query_one(f"#{name}").display = wide or name == self.tab
         tabs = self.query_one("#tabs", Static)
-        tabs.display = not wide
+        tabs.display = there and not wide
         text = Text(" ", no_wrap=True, overflow="ellipsis")
         for name in TABS:
             text.append(
@@ -114,33 +118,36 @@ class TrainScreen(Screen[None]):
         self.tab = TABS[(TABS.index(self.tab) + step) % len(TABS)]
         self.lay_out()
 
+    def action_new_run(self) -> None:
+        self.cockpit.ask("train")
+
     def action_stop(self) -> None:
-        if isinstance(self.app, Cockpit):
-            self.app.stop_run(self.run_value.id)
+        if self.run_value is not None:
+            self.cockpit.stop_run(self.run_value.id)
 
     def action_resume(self) -> None:
-        if isinstance(self.app, Cockpit):
-            self.app.resume_run(self.run_value.id)
+        if self.run_value is not None:
+            self.cockpit.resume_run(self.run_value.id)
 
     def draw_headline(self) -> None:
-        width = self.size.width
-        small = too_small(width, self.size.height)
-        self.query_one("#headline", Static).update(small or self.headline(width))
+        super().draw_headline()
         self.query_one("#timeline", Static).update(
-            timeline(self.state, width, live=self.status == "running")
+            timeline(self.state, self.size.width, live=self.status == "running")
         )
 
     def headline(self, width: int) -> Text:
         """Run, state, progress and time left; for a dead run what it said last and the way on."""
-        state = self.state
+        state, run = self.state, self.run_value
+        if run is None:
+            return Text(" Train: no run yet", style="bold")
         mark, style = MARKS.get(self.status, (GLYPHS.waiting, ""))
         text = Text(no_wrap=True, overflow="ellipsis")
         text.append(f" {mark} {self.status} ", style=f"{style} reverse".strip())
-        text.append(f" {self.run_value.id} ", style="bold")
+        text.append(f" {run.id} ", style="bold")
         if self.status == "crashed":
             saved = f", last checkpoint step {state.checkpoint.step}" if state.checkpoint else ""
             text.append(f" died{saved}: press r to resume  ", style="bold red")
-            text.append(self.last_words, style="dim")
+            text.append(self.value.last_words if self.value else "", style="dim")
             return text
         if state.finished is not None and state.finished.error:
             text.append(f" {fmt.clean(state.finished.error)}", style="bold red")

@@ -1,43 +1,83 @@
-"""The common shape of a panel: told a state, draws it, knows nothing else."""
+"""The common shape of a panel: told a value, draws it, knows nothing else."""
 
+import io
+from typing import ClassVar, Generic, TypeVar
+
+from rich.console import Console
 from rich.text import Text
-from textual.reactive import reactive
 from textual.widgets import Static
 
 from engine.runs.state import RunState
 
+V = TypeVar("V")
 EMPTY = RunState()
 
 
-class StatePanel(Static):
-    """A bordered panel that is a picture of a `RunState`; subclasses give title and picture."""
+class Panel(Static, Generic[V], can_focus=True):
+    """A bordered picture of a value; subclasses give title, picture and the words when empty."""
 
-    title = ""
-    state: reactive[RunState] = reactive(EMPTY, init=False)
+    title: ClassVar[str] = ""
+    empty: ClassVar[str] = "Nothing yet."
+    """Shown until there is a value: says what fills the panel, and with which key."""
 
     def __init__(self, *, id: str) -> None:  # noqa: A002 - textual's name
         super().__init__(id=id, classes="panel")
         self.border_title = self.title
-        self._drawn: tuple[object, ...] = ()
+        self.value: V | None = None
+        self._drawn: tuple[object, ...] | None = None
 
-    def watch_state(self) -> None:
+    def show_value(self, value: V | None) -> None:
+        """Take a value; the panel repaints if what it depends on has changed."""
+        self.value = value
         self.draw()
+
+    def on_mount(self) -> None:
+        self.draw(force=True)
 
     def on_resize(self) -> None:
         self.draw(force=True)
 
     def draw(self, *, force: bool = False) -> None:
-        """Repaint if what the panel depends on has changed since it was painted last."""
         if not self.is_mounted or self.size.width < 4:
             return
-        needed = (*self.depends(self.state), self.size)
+        parts = () if self.value is None else self.depends(self.value)
+        needed = (self.value is None, *parts, self.size)
         if force or needed != self._drawn:
             self._drawn = needed
-            self.update(self.picture(self.state, self.size.width, self.size.height))
+            self.update(self.drawing(self.size.width, self.size.height))
 
-    def depends(self, state: RunState) -> tuple[object, ...]:
-        """Parts of the state that the picture shows; compared by identity or value."""
-        return (state,)
+    def drawing(self, width: int, height: int) -> Text:
+        """The panel's content in so many columns and lines."""
+        if self.value is None:
+            return Text(self.empty, style="dim")
+        return self.picture(self.value, width, height)
 
-    def picture(self, state: RunState, width: int, height: int) -> Text:
+    def svg(self, width: int = 120, height: int = 30) -> str:
+        """The picture as a file to keep, drawn for its own size."""
+        console = Console(record=True, width=width, height=height, file=io.StringIO(),
+                          force_terminal=True, color_system="truecolor")  # fmt: skip
+        console.print(self.drawing(width, height))
+        return console.export_svg(title=str(self.border_title or self.title))
+
+    def depends(self, value: V) -> tuple[object, ...]:
+        """Parts of the value that the picture shows; compared by identity or value."""
+        return (value,)
+
+    def picture(self, value: V, width: int, height: int) -> Text:
         raise NotImplementedError
+
+
+class StatePanel(Panel[RunState]):
+    """A picture of a run's folded events; without any it is a picture of `EMPTY`."""
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002 - textual's name
+        super().__init__(id=id)
+        self.value = EMPTY
+
+    @property
+    def state(self) -> RunState:
+        return self.value or EMPTY
+
+    @state.setter
+    def state(self, state: RunState) -> None:
+        self.show_value(state)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from atft_tui import format as fmt
-from atft_tui.messages import RunRow
+from atft_tui.readings.rows import RunRow
 from engine.errors import EngineError
 from engine.judgement import is_noise
 from engine.runs.events import RunFinished, StepLogged

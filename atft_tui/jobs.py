@@ -1,0 +1,144 @@
+"""Commands that the screen starts: children that outlive it, with words, progress and answer in files.
+
+``logs/jobs/ID.json`` holds the words and the process, ``ID.log`` what it tells (stderr), ``ID.out`` the
+JSON object it answers with. A reopened screen finds all of it again.
+"""
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from atft_tui import format as fmt
+from engine.files import read_json, write_json
+from engine.runs import launch
+
+JobStatus = Literal["running", "done", "failed", "died"]
+TAIL_BYTES = 16_384
+KEPT = 200
+"""Jobs kept on disk; older ones are removed when a new one starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    id: str
+    words: tuple[str, ...]
+    """As on the command line, after ``atft-tui``."""
+    started: str
+    """UTC, ISO 8601."""
+    status: JobStatus
+    answer: dict[str, Any]
+    """What it printed; with ``error``, ``hint`` and ``exit_code`` if it failed."""
+    last: str
+    """Newest line it told."""
+
+    @property
+    def line(self) -> str:
+        return " ".join(("atft-tui", *self.words))
+
+
+class JobBook:
+    """The jobs of a workspace."""
+
+    def __init__(self, workspace: Path) -> None:
+        self.workspace = workspace
+        self.root = workspace / "logs" / "jobs"
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, words: Sequence[str]) -> str:
+        """Start ``atft-tui WORDS`` in this workspace; returns the job's id."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        now = datetime.now(UTC)
+        name = f"{now:%Y%m%d-%H%M%S-%f}-{words[0]}"
+        with (
+            (self.root / f"{name}.log").open("wb") as log,
+            (self.root / f"{name}.out").open("wb") as out,
+        ):
+            child = subprocess.Popen(
+                launch.argv(self.workspace, words),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=log,
+                start_new_session=True,
+                close_fds=True,
+            )
+        write_json(
+            self.root / f"{name}.json",
+            {"words": list(words), "started": now.isoformat(), "pid": child.pid},
+        )
+        self._children[name] = child
+        self._sweep()
+        return name
+
+    def ids(self) -> list[str]:
+        """Newest first."""
+        if not self.root.is_dir():
+            return []
+        return sorted((path.stem for path in self.root.glob("*.json")), reverse=True)
+
+    def read(self, job_id: str) -> Job:
+        about = read_json(self.root / f"{job_id}.json")
+        answer = _answer(self.root / f"{job_id}.out")
+        running = self._is_running(job_id, int(about["pid"]))
+        status: JobStatus
+        if running:
+            status = "running"
+        elif not answer:
+            status = "died"
+        else:
+            status = "failed" if "error" in answer and "exit_code" in answer else "done"
+        return Job(
+            id=job_id,
+            words=tuple(str(word) for word in about["words"]),
+            started=str(about["started"]),
+            status=status,
+            answer=answer,
+            last=next(iter(self.tail(job_id, 1)), ""),
+        )
+
+    def tail(self, job_id: str, lines: int) -> list[str]:
+        """The last non-empty lines that it told, cleaned, oldest first."""
+        try:
+            with (self.root / f"{job_id}.log").open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - TAIL_BYTES))
+                text = file.read().decode("utf-8", "replace")
+        except OSError:
+            return []
+        told = [fmt.clean(line) for line in text.replace("\r", "\n").split("\n") if line.strip()]
+        return told[-lines:]
+
+    def stop(self, job_id: str) -> None:
+        """SIGTERM to a running job's process."""
+        pid = int(read_json(self.root / f"{job_id}.json")["pid"])
+        if self._is_running(job_id, pid):
+            os.kill(pid, 15)
+
+    def _is_running(self, job_id: str, pid: int) -> bool:
+        child = self._children.get(job_id)
+        if child is not None:
+            return child.poll() is None
+        import psutil  # only for jobs of an earlier session
+
+        try:
+            return job_id.split("-")[-1] in " ".join(psutil.Process(pid).cmdline())
+        except psutil.Error:
+            return False
+
+    def _sweep(self) -> None:
+        for old in self.ids()[KEPT:]:
+            for suffix in (".json", ".log", ".out"):
+                (self.root / f"{old}{suffix}").unlink(missing_ok=True)
+
+
+def _answer(path: Path) -> dict[str, Any]:
+    """The JSON object that a command printed; empty while it runs or if it died before printing."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

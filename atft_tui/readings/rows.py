@@ -1,0 +1,16 @@
+"""Values that are read off the main thread and shown."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One line of the run list."""
+
+    id: str
+    command: str
+    status: str
+    progress: str
+    validation: str
+    test: str
+    verdict: str

@@ -1,0 +1,130 @@
+"""What all eight screens share: top bar, headline, footer, and reading files off the main thread."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import ClassVar, Generic, TypeVar
+
+from rich.text import Text
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.events import Resize, ScreenResume, ScreenSuspend
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Footer, Static
+
+from atft_tui import format as fmt
+from atft_tui.protocol import Cockpit
+from atft_tui.sizes import too_small
+from atft_tui.widgets.topbar import TopBar
+from engine.errors import EngineError
+
+V = TypeVar("V")
+READING_ERRORS = (EngineError, OSError, ValueError, KeyError, TypeError)
+"""What a file that is missing, torn or of another version can raise; anything else is a bug."""
+
+
+class CockpitScreen(Screen[None], Generic[V]):
+    """A place: `read` gathers an immutable value off the main thread, `show` draws it.
+
+    `read` is called again every `poll_s` while the screen is in front, and at once after `reread`;
+    `show` only when the value differs from the one before. A value that cannot be read is said in the
+    headline, and the next reading tries again.
+    """
+
+    place: ClassVar[str] = ""
+    poll_s: ClassVar[float] = 1.0
+    BINDINGS: ClassVar[list[BindingType]] = []
+    # Textual focuses the first focusable widget; screens choose their own where it matters.
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.value: V | None = None
+        self.trouble = ""
+        self._wake = asyncio.Event()
+        self._in_front = True
+
+    # ---- for a screen to write -------------------------------------------------------------------
+
+    def body(self) -> Iterable[Widget]:
+        """Widgets between headline and footer."""
+        raise NotImplementedError
+
+    def read(self) -> V:
+        """Everything that the screen shows. Runs in a thread: no widgets, no app state but `workspace`."""
+        raise NotImplementedError
+
+    def show(self, value: V) -> None:
+        """Hand the value to the widgets."""
+        raise NotImplementedError
+
+    def headline(self, width: int) -> Text:
+        """The answer to the screen's question, in one line."""
+        raise NotImplementedError
+
+    # ---- shared ----------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        yield TopBar(self.place)
+        yield Static(id="headline")
+        yield from self.body()
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self.draw_headline()
+        self.follow()
+
+    @property
+    def cockpit(self) -> Cockpit:
+        assert isinstance(self.app, Cockpit)
+        return self.app
+
+    def reread(self) -> None:
+        """Read now instead of at the next turn."""
+        self._wake.set()
+
+    @work(exclusive=True, group="read")
+    async def follow(self) -> None:
+        while True:
+            self._wake.clear()
+            if self._in_front:
+                try:
+                    value = await asyncio.to_thread(self.read)
+                except READING_ERRORS as error:
+                    self._say(f"cannot read: {error}")
+                else:
+                    self._say("")
+                    if value != self.value:
+                        self.value = value
+                        self.show(value)
+                        self.draw_headline()
+            try:
+                await asyncio.wait_for(self._wake.wait(), self.poll_s if self._in_front else None)
+            except TimeoutError:
+                continue
+
+    def _say(self, trouble: str) -> None:
+        if trouble != self.trouble:
+            self.trouble = trouble
+            self.draw_headline()
+
+    @on(Resize)
+    def draw_headline(self) -> None:
+        """One line: too small, cannot be read, or the screen's own."""
+        width, height = self.size
+        line = too_small(width, height)
+        if line is None and self.trouble:
+            line = Text(f" {fmt.clean(self.trouble)}", style="bold red", no_wrap=True)
+        if line is None:
+            line = self.headline(width)
+        line.no_wrap, line.overflow = True, "ellipsis"
+        self.query_one("#headline", Static).update(line)
+
+    @on(ScreenSuspend)
+    def rest(self) -> None:
+        self._in_front = False
+
+    @on(ScreenResume)
+    def wake(self) -> None:
+        self._in_front = True
+        self._wake.set()

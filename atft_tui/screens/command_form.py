@@ -1,0 +1,178 @@
+"""A form for any command, made from its description: one field per parameter, the command line below."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Button, Checkbox, Input, Label, Select, Static
+
+from atft_tui import format as fmt
+from atft_tui.words import command_words, missing, own_words, split
+from engine.commands import BY_NAME, Command, Parameter
+from engine.errors import EngineError
+from engine.presets import PRESETS
+from engine.strategy_list import strategy_summaries
+from engine.workspace import config_files
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRequest:
+    command: str
+    words: tuple[str, ...]
+    """The whole command line after ``atft-tui``."""
+    own: tuple[str, ...]
+    """Only the words of the command's own parameters."""
+    preset: str | None
+    overrides: tuple[str, ...]
+
+
+class CommandForm(ModalScreen[CommandRequest | None]):
+    """Fields, the command line they make, and what is wrong with them before anything starts."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", "cancel"),
+        Binding("ctrl+s", "start", "start", priority=True),
+    ]
+
+    def __init__(
+        self, command: str, workspace: Path, given: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__()
+        self.command: Command = BY_NAME[command]
+        self.workspace = workspace
+        self.given = dict(given or {})
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog form"):
+            yield Label(f"{self.command.name}: {self.command.help}", classes="title", markup=False)
+            with VerticalScroll(classes="fields", can_focus=False):
+                for parameter in self.command.parameters:
+                    yield from self._field(parameter)
+                if self.command.configurable:
+                    yield from self._configuration()
+            yield Static(id="line")
+            yield Static(id="problem")
+            with Horizontal(classes="buttons"):
+                yield Button("Start (ctrl+s)", variant="primary", id="start")
+                yield Button("Cancel (esc)", id="cancel")
+
+    def on_mount(self) -> None:
+        self.draw_line()
+
+    def _field(self, parameter: Parameter) -> ComposeResult:
+        name, given = f"p-{parameter.name}", self.given.get(parameter.name, "")
+        if parameter.kind == "flag":
+            yield Checkbox(Text(parameter.help), value=given == "true", id=name, compact=True)
+            return
+        star = " *" if parameter.required else ""
+        yield Label(f"{parameter.name}{star}  {parameter.help}", classes="field", markup=False)
+        choices = tuple(strategy_summaries()) if parameter.name == "strategy" else parameter.choices
+        default = "" if parameter.default is None else str(parameter.default)
+        if choices:
+            chosen = given or default
+            start = chosen if chosen in choices else Select.NULL
+            yield Select([(Text(fmt.clean(c)), c) for c in choices], value=start, id=name,
+                         prompt="(none)", compact=True)  # fmt: skip
+        else:
+            yield Input(given, placeholder=default, id=name, compact=True)
+
+    def _configuration(self) -> ComposeResult:
+        preset = self.given.get("preset", self.command.preset or "")
+        yield Label("preset  Named set of overrides.", classes="field")
+        yield Select([(name, name) for name in PRESETS], prompt="(none)", id="preset", compact=True,
+                     value=preset if preset in PRESETS else Select.NULL)  # fmt: skip
+        yield Label("set  KEY=VALUE, several with spaces between.", classes="field")
+        yield Input(self.given.get("set", ""), placeholder="training.seed=2 model.hidden=64",
+                    id="overrides", compact=True)  # fmt: skip
+
+    # ---- values --------------------------------------------------------------------------------
+
+    def values(self) -> dict[str, str | bool]:
+        return {
+            parameter.name: _value(self.query_one(f"#p-{parameter.name}"))
+            for parameter in self.command.parameters
+        }
+
+    @property
+    def preset(self) -> str | None:
+        if not self.command.configurable:
+            return None
+        return str(_value(self.query_one("#preset"))) or None
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        if not self.command.configurable:
+            return ()
+        return tuple(split(self.query_one("#overrides", Input).value))
+
+    @on(Input.Changed)
+    @on(Select.Changed)
+    @on(Checkbox.Changed)
+    def draw_line(self) -> None:
+        words = command_words(
+            self.command, self.values(), preset=self._new_preset(), overrides=self.overrides
+        )
+        line = Text("$ atft-tui " + fmt.clean(" ".join(words)), style="bold")
+        self.query_one("#line", Static).update(line)
+
+    def _new_preset(self) -> str | None:
+        """The preset if it is not the command's own, which needs no word."""
+        return self.preset if self.preset != self.command.preset else None
+
+    def problem(self) -> str:
+        """What keeps the command from starting; empty if nothing does."""
+        lacking = missing(self.command, self.values())
+        if lacking:
+            return f"needs {', '.join(lacking)}"
+        if not self.command.configurable:
+            return ""
+        from engine.config_file import resolve
+
+        try:
+            preset = self.preset or self.command.preset
+            resolve(config_files(self.workspace), preset=preset, overrides=self.overrides)
+        except EngineError as error:
+            return f"{error.message} {error.hint}".strip()
+        return ""
+
+    @on(Input.Submitted)
+    @on(Button.Pressed, "#start")
+    def action_start(self) -> None:
+        problem = self.problem()
+        self.query_one("#problem", Static).update(Text(fmt.clean(problem), style="bold red"))
+        if problem:
+            return
+        values = self.values()
+        words = command_words(
+            self.command, values, preset=self._new_preset(), overrides=self.overrides
+        )
+        self.dismiss(
+            CommandRequest(
+                self.command.name,
+                tuple(words),
+                tuple(own_words(self.command, values)),
+                self.preset or self.command.preset,
+                self.overrides,
+            )
+        )
+
+    @on(Button.Pressed, "#cancel")
+    def cancel(self) -> None:
+        self.dismiss(None)
+
+
+def _value(widget: Widget) -> str | bool:
+    if isinstance(widget, Checkbox):
+        return widget.value
+    if isinstance(widget, Select):
+        return "" if widget.value is Select.NULL else str(widget.value)
+    assert isinstance(widget, Input)
+    return widget.value

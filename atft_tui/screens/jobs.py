@@ -1,0 +1,72 @@
+"""What was started from the screen: the command line, its state, what it tells and its answer."""
+
+import json
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Label, Static
+
+from atft_tui import format as fmt
+from atft_tui.glyphs import GLYPHS
+from atft_tui.jobs import Job, JobBook
+from atft_tui.widgets.table import Column, Table
+
+REREAD_S = 1.0
+SHOWN = 50
+TAIL = 200
+STYLES = {"running": "bold green", "done": "", "failed": "bold red", "died": "bold red"}
+COLUMNS: tuple[Column[Job], ...] = (
+    Column(name="state", cell=lambda job: Text(job.status, style=STYLES[job.status]), width=8),
+    Column(name="started UTC", cell=lambda job: fmt.clock(job.started), width=11),
+    Column(name="command", cell=lambda job: job.line),
+)
+
+
+class JobsDialog(ModalScreen[None]):
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,j", "dismiss(None)", "close"),
+        Binding("s", "stop", "stop"),
+    ]
+
+    def __init__(self, book: JobBook) -> None:
+        super().__init__()
+        self.book = book
+        self.selected: str | None = None
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog wide"):
+            yield Label(f"Jobs, newest first {GLYPHS.empty} s stop, esc close", classes="title")
+            yield Table(COLUMNS, key=lambda job: job.id, id="jobs")
+            with VerticalScroll(id="job-output"):
+                yield Static(id="told")
+
+    def on_mount(self) -> None:
+        self.reread()
+        self.set_interval(REREAD_S, self.reread)
+        self.query_one(Table).focus()
+
+    def reread(self) -> None:
+        jobs = [self.book.read(name) for name in self.book.ids()[:SHOWN]]
+        self.query_one(Table).set_rows(jobs)
+        self.draw()
+
+    @on(Table.Highlighted)
+    def draw(self) -> None:
+        job = self.query_one(Table).current
+        if job is None:
+            told = Text("Nothing was started from here yet: ctrl+p lists every command.", "dim")
+        else:
+            told = Text("\n".join(self.book.tail(job.id, TAIL)), style="dim")
+            if job.answer:
+                told.append("\n" + fmt.clean_lines(json.dumps(job.answer, indent=1)), style="bold")
+        self.query_one("#told", Static).update(told)
+
+    def action_stop(self) -> None:
+        job = self.query_one(Table).current
+        if job is not None:
+            self.book.stop(job.id)

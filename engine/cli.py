@@ -101,7 +101,7 @@ def _parameter(item: Parameter) -> click.Parameter:
     )
 
 
-def _run(command: Command, **given: Any) -> int:
+def _run(command: Command, /, **given: Any) -> int:
     as_json, quiet = given.pop("as_json"), given.pop("quiet")
     sink: EventSink = NullSink() if quiet else TerminalSink(sys.stderr)
     try:

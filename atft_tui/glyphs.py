@@ -22,15 +22,21 @@ class Glyphs:
     failed: str
     stopped: str
     waiting: str
+    lines: str
+    """One for each of the curves of an overlay."""
+    mark: str
+    """Of a marked row."""
 
 
 UNICODE = Glyphs(
     blocks="▁▂▃▄▅▆▇█", heat=" ░▒▓█", band="░", dotted="┄", point="●", bar="│", best="◆",
     full="━", empty="─", running="▶", done="✓", failed="✗", stopped="■", waiting="·",
+    lines="·┄═∘▪╌", mark="◉",
 )  # fmt: skip
 ASCII = Glyphs(
     blocks="_.-=+*%#", heat=" .:+#", band=".", dotted="-", point="o", bar="|", best="*",
     full="=", empty="-", running=">", done="v", failed="x", stopped="#", waiting=".",
+    lines=".:=,';", mark="*",
 )  # fmt: skip
 
 

@@ -9,14 +9,50 @@ Sharpe ratio of what is kept any better.
 
 import os
 import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import EnvironmentProblem, LockedError
+from engine.errors import EnvironmentProblem, GateError, LockedError
 from engine.runs import trials
 from engine.runs.labels import held
+from engine.runs.mentions import Mentions, mentions
 from engine.runs.store import Run
 
 TRASH = ".deleting-"
+MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would be deleted, and what else names it."""
+
+    runs: tuple[Run, ...]
+    named: Mapping[str, Mentions]
+
+    @property
+    def question(self) -> str:
+        """One line for each run, and what deleting it does to others."""
+        lines = []
+        for run in self.runs:
+            lines.append(f"{run.id}  {used_bytes(run) / MIB:,.1f} MiB  {run.status()}")
+            lines += [f"  {sentence}" for sentence in self.named[run.id].sentences()]
+        return "\n".join(lines)
+
+
+def plan(workspace: Path, runs: Sequence[Run]) -> Plan:
+    """All of the runs or none: one at work is a LockedError, the source of the champion a GateError."""
+    each = {run.id: run for run in runs}
+    named = mentions(workspace, each)
+    for run in each.values():
+        if run.is_alive():
+            raise _at_work(run)
+        if named[run.id].champion:
+            raise GateError(
+                f"{run.id} is the source of the champion: it stays while that trades",
+                hint="promote another run, or `atft-tui champion rollback`, then delete it",
+            )
+    return Plan(tuple(each.values()), named)
 
 
 def delete(run: Run) -> int:

@@ -84,7 +84,9 @@ class DailyGap:
 
 def read_comparisons(workspace: Path, runs: Sequence[RunSummary]) -> tuple[Comparison, ...]:
     """Those that have ended, newest first, after those at work, told by their runs' events."""
-    made = [read_comparison(path, *_stamp(path)) for path in _files(workspace, "sizes", "ablations")]
+    made = [
+        read_comparison(path, *_stamp(path)) for path in _files(workspace, "sizes", "ablations")
+    ]
     known = {one.run_id for one in made}
     going = [
         _going(workspace, about)
@@ -104,9 +106,7 @@ def read_pairs(workspace: Path, run_ids: Sequence[str]) -> tuple[Pair, ...]:
             if both in wanted:
                 found.setdefault(both, pair)
     order = {run_id: number for number, run_id in enumerate(run_ids)}
-    return tuple(
-        sorted(found.values(), key=lambda p: sorted((order[p.first], order[p.second])))
-    )
+    return tuple(sorted(found.values(), key=lambda p: sorted((order[p.first], order[p.second]))))
 
 
 @lru_cache(maxsize=256)

@@ -91,7 +91,7 @@ def progress_text(about: RunSummary) -> str:
 
 def figure_words(figure: Figure | None) -> str:
     if figure is None:
-        return fmt.DASH
+        return f" {fmt.DASH}"
     noise = "~" if figure.noise else " "
     return f"{noise}{fmt.rank_ic(figure.rank_ic, figure.rank_ic_se)}"
 

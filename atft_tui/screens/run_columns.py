@@ -63,11 +63,14 @@ def _deflated(sharpe: Sharpe | None) -> str:
     return fmt.DASH if sharpe is None else fmt.share(sharpe.deflated)
 
 
-def _progress(about: RunSummary) -> Text:
-    """Labels, or what a run that is no success says of itself."""
-    if about.status in ("running", "created", "failed", "crashed", "stopped", ""):
-        return Text(progress_text(about), style="dim")
-    return Text(fmt.clean(about.labels.note))
+def _words(about: RunSummary) -> Text:
+    """Tags and note; of a run at work or one that failed also what it says of itself."""
+    text = Text(" ".join(about.labels.tags), style="bold")
+    told = about.status in ("running", "failed", "crashed", "stopped", "")
+    for words in (about.labels.note, progress_text(about) if told else ""):
+        if words:
+            text.append(f"{' ' if text else ''}{fmt.clean(words)}", style="not bold dim")
+    return text
 
 
 def run_columns(letter_of: LetterOf) -> tuple[Column[RunSummary], ...]:
@@ -88,8 +91,8 @@ def run_columns(letter_of: LetterOf) -> tuple[Column[RunSummary], ...]:
         Column(name="took", cell=lambda r: fmt.duration(r.seconds), width=7, right=True, leaves=5,
                value=lambda r: _known(r.seconds)),
         Column(name="settings", cell=lambda r: r.settings.short, leaves=8),
-        Column(name="tags", cell=lambda r: " ".join(r.labels.tags), leaves=6),
-        Column(name="note, progress", cell=_progress, value=lambda r: r.labels.note, leaves=2),
+        Column(name="tags, note", cell=_words, leaves=2,
+               value=lambda r: " ".join((*r.labels.tags, r.labels.note)) or None),
     )  # fmt: skip
 
 

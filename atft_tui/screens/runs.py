@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.text import Text
 from textual import on, work
@@ -31,6 +31,7 @@ from atft_tui.screens.run_columns import (
 from atft_tui.sizes import WIDE
 from atft_tui.widgets.comparison_panels import DailyGapPanel, ForestPanel
 from atft_tui.widgets.curves import LETTERS, STYLES
+from atft_tui.widgets.difference_panel import DifferencePanel
 from atft_tui.widgets.overlay_panels import OverlayLoss, OverlayRankIC, PairsPanel
 from atft_tui.widgets.run_details_panel import RunDetailsPanel
 from atft_tui.widgets.study_panels import BestPanel, ImportancePanel
@@ -60,6 +61,11 @@ FIRST: dict[View, str] = {
     "ablations": "#runs-comparisons", "tune": "#runs-trials",
 }  # fmt: skip
 """The table that has the focus when a view opens."""
+PICTURES = (
+    ("#runs-rank-ic", "#runs-loss"),
+    ("#runs-forest", "#runs-daily"),
+    ("#runs-best", "#runs-importance"),
+)
 
 
 class RunsScreen(CockpitScreen[RunsValue]):
@@ -75,6 +81,8 @@ class RunsScreen(CockpitScreen[RunsValue]):
         self.quick = QuickFilter()
         self.details: bool | None = None
         """Whether they are shown beside or instead of the list; None: where there is room."""
+        self.other = False
+        """The second picture of a view instead of the first, where only one has room."""
         self.comparison: str | None = None
         self.study: str | None = None
         self._cursor: str | None = None
@@ -95,6 +103,7 @@ class RunsScreen(CockpitScreen[RunsValue]):
         with Vertical(id="runs-diff", classes="runs-view"):
             yield Static(id="runs-diff-words")
             yield Table((), key=lambda row: row.key, id="runs-diff-table")
+            yield DifferencePanel(id="runs-difference")
         with Vertical(id="runs-ablations", classes="runs-view"):
             yield Table(COMPARISON_COLUMNS, key=lambda one: one.id, id="runs-comparisons")
             yield ForestPanel(id="runs-forest")
@@ -153,7 +162,7 @@ class RunsScreen(CockpitScreen[RunsValue]):
     def show_diff(self, value: RunsValue) -> None:
         words, table = self.query_one("#runs-diff-words", Static), self.table("#runs-diff-table")
         diff = value.diff
-        table.display = diff is not None
+        table.display = self.query_one(DifferencePanel).display = diff is not None
         if diff is None:
             text = "Mark two runs with space in the list (esc): their settings are compared here."
             words.update(Text(f" {text}", style="dim"))
@@ -162,12 +171,18 @@ class RunsScreen(CockpitScreen[RunsValue]):
         if [column.name for column in columns] != [column.name for column in table.columns]:
             table.set_columns(columns)
         table.set_rows(diff.rows)
+        self.show_difference()
         line = Text(" ", no_wrap=True)
         for letter, style, run in zip(LETTERS, STYLES, diff.runs, strict=False):
             line.append(f"{letter} ", style=style)
             line.append(f"{run}  ")
         line.append(f"{len(diff.rows)} keys differ, {diff.same} are the same", style="dim")
         words.update(line)
+
+    @on(Table.Highlighted, "#runs-diff-table")
+    def show_difference(self) -> None:
+        row = self.query_one("#runs-diff-table", Table).current
+        self.query_one(DifferencePanel).show_value(row)
 
     def show_studies(self, value: RunsValue) -> None:
         self.table("#runs-studies").set_rows(value.studies)
@@ -205,6 +220,9 @@ class RunsScreen(CockpitScreen[RunsValue]):
         beside = self.wide or not self.shows_details
         self.query_one("#runs-table").display = beside
         self.query_one("#runs-details").display = self.shows_details
+        for first, second in PICTURES:
+            self.query_one(first).display = self.wide or not self.other
+            self.query_one(second).display = self.wide or self.other
         self.query_one("#runs-studies").display = value is not None and len(value.studies) > 1
         self.draw_tabs(there)
         self.draw_headline()
@@ -247,7 +265,7 @@ class RunsScreen(CockpitScreen[RunsValue]):
 
     # ---- what is chosen ------------------------------------------------------------------------
 
-    def table(self, selector: str) -> Table[object]:
+    def table(self, selector: str) -> Table[Any]:
         return self.query_one(selector, Table)
 
     def letter_of(self, run_id: str) -> str:
@@ -291,6 +309,10 @@ class RunsScreen(CockpitScreen[RunsValue]):
     def action_details(self) -> None:
         self.details = not self.shows_details
         self.action_view("runs")
+
+    def action_other(self) -> None:
+        self.other = not self.other
+        self.lay_out()
 
     def action_mark(self) -> None:
         """Mark or unmark the run under the cursor, and go to the next one."""

@@ -17,6 +17,9 @@ EMPTY = (
     "Each variant is trained with several seeds and compared on the same days."
 )
 
+MIN_SEEDS = 2
+"""Fewer decide nothing (`engine.stages.comparison`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class ComparisonView:
@@ -48,7 +51,9 @@ class ForestPanel(Panel[ComparisonView]):
                 style="dim",
             )
         else:
-            words = f"{one.status}: differences and intervals are judged when all variants are trained"
+            words = (
+                f"{one.status}: differences and intervals are judged when all variants are trained"
+            )
             text.append(f"\n{words}"[: width + 1], style="dim")
         return text
 
@@ -76,7 +81,7 @@ def _head(one: Comparison, width: int) -> Text:
     text = Text(no_wrap=True)
     horizon = f", h={one.horizon}" if one.horizon else ""
     text.append(
-        f"{fmt.clean(one.id)}: {len(one.variants)} variants, {one.seeds} seeds{horizon}, "
+        f"{fmt.clean(one.id)}: {len(one.variants)} variants, seeds: {one.seeds}{horizon}, "
         f"{fmt.clean(one.source)}"[:width],
     )
     text.append("\n")
@@ -95,6 +100,8 @@ def _head(one: Comparison, width: int) -> Text:
 def _row(variant: Variant) -> ForestRow:
     gap = variant.gap
     words = variant.verdict
+    if gap is not None and variant.seeds < MIN_SEEDS:
+        words = f"{words}: one seed"
     if variant.errors:
         words = f"{len(variant.errors)} failed: {variant.errors[0]}"
     if gap is None:

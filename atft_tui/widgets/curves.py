@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
@@ -16,6 +17,8 @@ AXIS_WIDTH = 8
 HUGE = 1e100
 """Beyond it a value is not drawn: the span of two such would not be a number."""
 MIN_WIDTH, MIN_HEIGHT = 20, 4
+FEW = 8
+"""Letters on a curve of many points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +44,19 @@ def curves(
     """Curve n has letter n. Where two letters fall on one place there is a ``+``.
 
     Points that are no finite numbers are left out; with none at all the text is empty. ``zero``: the
-    line of 0 is in the picture.
+    line of 0 is in the picture, unless all values lie on one side further from 0 than from each other.
     """
-    kept = [[p for p in curve.points if _drawable(p)] for curve in given[: len(LETTERS)]]
+    kept = [
+        sorted((p for p in curve.points if _drawable(p)), key=lambda p: p.x)
+        for curve in given[: len(LETTERS)]
+    ]
     if width < MIN_WIDTH or height < MIN_HEIGHT or not any(kept):
         return Text()
     columns, rows = width - AXIS_WIDTH, height - 1
     xs = [p.x for points in kept for p in points]
-    ys = [p.y for points in kept for p in points] + ([0.0] if zero else [])
+    ys = [p.y for points in kept for p in points]
+    if zero and min(abs(min(ys)), abs(max(ys))) <= max(ys) - min(ys):
+        ys.append(0.0)
     scale = _Scale(min(xs), max(xs), min(ys), max(ys), columns, rows)
     grid: list[list[Cell]] = [[(" ", "")] * columns for _ in range(rows)]
     if scale.low <= 0.0 <= scale.high:
@@ -103,25 +111,27 @@ def _draw_line(
     grid: list[list[Cell]], points: Sequence[CurvePoint], number: int, scale: _Scale
 ) -> None:
     cell = (GLYPHS.lines[number], STYLES[number].removeprefix("bold "))
-    for a, b in zip(points, points[1:], strict=False):
+    for a, b in pairwise(points):
         first, last = scale.column(a.x), scale.column(b.x)
-        for column in range(min(first, last), max(first, last) + 1):
-            share = _share(column, min(first, last), max(first, last))
-            y = a.y + (b.y - a.y) * (share if first <= last else 1.0 - share)
-            row = scale.row(y)
-            if grid[row][column][0] in (" ", GLYPHS.empty) and grid[row][column][1] in ("", "dim"):
-                grid[row][column] = cell
+        before = scale.row(a.y)
+        for column in range(first, last + 1):
+            share = (column - first) / (last - first) if last > first else 1.0
+            row = scale.row(a.y + (b.y - a.y) * share)
+            for y in range(min(row, before), max(row, before) + 1):
+                if grid[y][column][1] in ("", "dim"):
+                    grid[y][column] = cell
+            before = row
 
 
 def _draw_letters(
     grid: list[list[Cell]], kept: Sequence[Sequence[CurvePoint]], scale: _Scale
 ) -> None:
-    """All points have their letter while there is room, else every so many, each curve at its own."""
+    """All points have their letter while there is room, else a few, each curve at its own."""
     taken: dict[tuple[int, int], int] = {}
     for number, points in enumerate(kept):
-        stride = max(1, math.ceil(2 * len(points) / scale.columns))
+        stride = 1 if 2 * len(points) <= scale.columns else math.ceil(len(points) / FEW)
         for i, point in enumerate(points):
-            if i % stride != number % stride and i != len(points) - 1:
+            if (i + number) % stride and i != len(points) - 1:
                 continue
             place = (scale.row(point.y), scale.column(point.x))
             letter = LETTERS[number].lower() if point.noise else LETTERS[number]

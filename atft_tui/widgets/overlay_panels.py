@@ -70,9 +70,7 @@ class PairsPanel(Panel[Overlay]):
         return text
 
 
-def _picture(
-    found: Sequence[Curve], width: int, height: int, none: str, *, zero: bool
-) -> Text:
+def _picture(found: Sequence[Curve], width: int, height: int, none: str, *, zero: bool) -> Text:
     text = Text(no_wrap=True)
     if not any(curve.points for curve in found):
         return Text(none, style="dim")

@@ -18,6 +18,7 @@ LABEL = 11
 WIDE_FROM = 100
 """Columns from which files and versions stand beside the rest."""
 MIB = 2**20
+MAX_FILES = 10
 
 
 class RunDetailsPanel(Panel[RunDetails]):
@@ -143,20 +144,23 @@ def _files(value: RunDetails, width: int) -> list[Text]:
     total = sum(file.size for file in value.files)
     lines = [_row("files", f"{_size(total)} in {len(value.files)}", width)]
     room = max(8, width - LABEL - 12)
-    for file in value.files:
+    for file in value.files[:MAX_FILES]:
         name = set_cell_size(fmt.clean(file.name), room)
         lines.append(_row("", f"{name}{_size(file.size):>10}", width))
+    if len(value.files) > MAX_FILES:
+        rest = value.files[MAX_FILES:]
+        size = sum(file.size for file in rest)
+        lines.append(_row("", f"and {len(rest)} smaller, {_size(size)}", width, "dim"))
     return lines
 
 
 def _versions(value: RunDetails, width: int) -> list[Text]:
-    lines = [
+    packages = ", ".join(f"{name} {version}" for name, version in value.versions)
+    return [
         _row("commit", value.commit[:12] or "none: an installed package", width),
         _row("python", f"{value.python}, {value.platform}", width),
+        *_folded("versions", packages, width),
     ]
-    for number, (name, version) in enumerate(value.versions):
-        lines.append(_row("" if number else "versions", f"{name} {version}", width))
-    return lines
 
 
 def _size(size: int) -> str:

@@ -54,7 +54,9 @@ class ImportancePanel(Panel[Study]):
 
     def picture(self, value: Study, width: int, height: int) -> Text:
         if not value.importances:
-            return Text("Written when a search ends with five complete trials or more.", style="dim")
+            return Text(
+                "Written when a search ends with five complete trials or more.", style="dim"
+            )
         names = min(28, max(len(key) for key, _ in value.importances), width // 2)
         text = Text(no_wrap=True)
         for key, share in value.importances[:height]:

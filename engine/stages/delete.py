@@ -27,9 +27,7 @@ def delete(context: StageContext, *, run: Sequence[str], yes: bool = False) -> O
         freed[one.id] = deletion.delete(one)
     answer = {
         "deleted": [{"run_id": run_id, "bytes": size} for run_id, size in freed.items()],
-        "named_by": {
-            run_id: [*named.seals, *named.others] for run_id, named in plan.named.items()
-        },
+        "named_by": {run_id: [*named.seals, *named.others] for run_id, named in plan.named.items()},
     }
     total = sum(freed.values()) / deletion.MIB
     return Outcome(json=answer, text=f"deleted {', '.join(freed)}: {total:,.1f} MiB freed")
@@ -38,7 +36,8 @@ def delete(context: StageContext, *, run: Sequence[str], yes: bool = False) -> O
 def _ask(question: str) -> None:
     if not sys.stdin.isatty():
         raise UsageError(
-            f"not deleted, nobody was asked:\n{question}", hint="give --yes where nobody can be asked"
+            f"not deleted, nobody was asked:\n{question}",
+            hint="give --yes where nobody can be asked",
         )
     sys.stderr.write(f"{question}\n")
     if not click.confirm("Delete for good?", default=False, err=True):

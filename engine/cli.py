@@ -88,7 +88,7 @@ def _build(command: Command) -> click.Command:
 def _parameter(item: Parameter) -> click.Parameter:
     kind: Any = click.Choice(item.choices) if item.choices else item.type
     # Only where there is one: click takes a default of None for a value and then misses nothing.
-    default = {} if item.default is None else {"default": item.default}
+    default: dict[str, Any] = {} if item.default is None else {"default": item.default}
     if item.kind == "argument" and item.multiple:
         return click.Argument([item.name], type=kind, required=item.required, nargs=-1)
     if item.kind == "argument":

@@ -139,6 +139,10 @@ class CockpitApp(App[None]):
         self.reread()
 
     def tell(self, job: Job) -> None:
+        if job.refusal:
+            hint = "a --force-reason goes against the gate, and is written down"
+            self.refuse(EngineError(f"{job.words[0]}: {job.refusal}", hint=hint))
+            return
         if job.status == "done":
             self.notify(f"{job.line}\n{job.last}".strip(), title="done", markup=False, timeout=8)
             return

@@ -82,6 +82,15 @@ class DailyGap:
     total: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ComparisonView:
+    """The comparison that is looked at."""
+
+    comparison: Comparison
+    daily: DailyGap | None
+    """Of the variant that is furthest from the reference."""
+
+
 def read_comparisons(workspace: Path, runs: Sequence[RunSummary]) -> tuple[Comparison, ...]:
     """Those that have ended, newest first, after those at work, told by their runs' events."""
     made = [

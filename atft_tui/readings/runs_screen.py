@@ -4,14 +4,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from atft_tui.readings.comparisons import Comparison, DailyGap, daily_gap, read_comparisons
+from atft_tui.readings.comparisons import (
+    Comparison,
+    ComparisonView,
+    DailyGap,
+    daily_gap,
+    read_comparisons,
+)
 from atft_tui.readings.feed import last_words
 from atft_tui.readings.overlay import Courses, Overlay, read_overlay
 from atft_tui.readings.run_details import RunDetails, read_details
 from atft_tui.readings.run_diff import ConfigDiff, config_diff
 from atft_tui.readings.runs import RunList, RunTable
 from atft_tui.readings.studies import Study, read_studies
-from atft_tui.widgets.comparison_panels import ComparisonView
 from engine.runs.store import Run
 from engine.runs.summary import RunSummary
 

@@ -1,12 +1,10 @@
 """The runs: which is best, how they differ, and what to do with them."""
 
-import asyncio
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, ClassVar
 
 from rich.text import Text
-from textual import on, work
+from textual import on
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
@@ -15,8 +13,8 @@ from textual.widgets import Static
 from atft_tui import format as fmt
 from atft_tui.keys import SCREENS, bindings
 from atft_tui.readings.runs_screen import VIEWS, RunsReading, RunsValue, View, Wanted
-from atft_tui.screens.base import CockpitScreen
 from atft_tui.screens.quick_filter import QuickFilter, QuickFilterDialog
+from atft_tui.screens.run_actions import RunActions
 from atft_tui.screens.run_columns import (
     COMPARISON_COLUMNS,
     MARKS,
@@ -36,10 +34,7 @@ from atft_tui.widgets.overlay_panels import OverlayLoss, OverlayRankIC, PairsPan
 from atft_tui.widgets.run_details_panel import RunDetailsPanel
 from atft_tui.widgets.study_panels import BestPanel, ImportancePanel
 from atft_tui.widgets.table import Table
-from engine.errors import EngineError, UsageError
-from engine.runs import deletion
-from engine.runs.store import RunStore
-from engine.runs.summary import RunSummary
+from engine.errors import UsageError
 
 __all__ = ["MARKS", "RunsScreen", "figure_text", "status_text"]
 
@@ -68,7 +63,7 @@ PICTURES = (
 )
 
 
-class RunsScreen(CockpitScreen[RunsValue]):
+class RunsScreen(RunActions):
     """A list, and views of what is marked in it; each view has its key, esc goes back to the list."""
 
     place: ClassVar[str] = "runs"
@@ -77,7 +72,6 @@ class RunsScreen(CockpitScreen[RunsValue]):
     def __init__(self) -> None:
         super().__init__()
         self.view: View = "runs"
-        self.marked: tuple[str, ...] = ()
         self.quick = QuickFilter()
         self.details: bool | None = None
         """Whether they are shown beside or instead of the list; None: where there is room."""
@@ -273,7 +267,10 @@ class RunsScreen(CockpitScreen[RunsValue]):
 
     @property
     def selected(self) -> str | None:
-        return self.table("#runs-table").current_key
+        """The run under the cursor of the list, or of the table of figures."""
+        if self.view == "overlay":
+            return self.table("#runs-figures").current_key
+        return self.table("#runs-table").current_key if self.view == "runs" else None
 
     @on(Table.Highlighted, "#runs-table")
     def follow_cursor(self, event: Table.Highlighted) -> None:
@@ -350,72 +347,3 @@ class RunsScreen(CockpitScreen[RunsValue]):
             self.quick = quick
             self.show_list(self.value)
             self.draw_headline()
-
-    # ---- commands ------------------------------------------------------------------------------
-
-    @on(Table.Selected, "#runs-table")
-    @on(Table.Selected, "#runs-figures")
-    def open_run(self, event: Table.Selected) -> None:
-        self.cockpit.open_run(event.key)
-
-    @on(Table.Selected, "#runs-trials")
-    def open_trial(self, event: Table.Selected) -> None:
-        if event.row.run_id:
-            self.cockpit.open_run(event.row.run_id)
-
-    def action_open(self) -> None:
-        if self.selected is not None and self.view == "runs":
-            self.cockpit.open_run(self.selected)
-
-    def action_new_run(self) -> None:
-        self.cockpit.ask("train")
-
-    def action_stop(self) -> None:
-        if self.selected is not None:
-            self.cockpit.stop_run(self.selected)
-
-    def action_resume(self) -> None:
-        if self.selected is not None:
-            self.cockpit.resume_run(self.selected)
-
-    def action_ask(self, command: str) -> None:
-        """The form of a command about the run under the cursor."""
-        if self.selected is not None:
-            self.cockpit.ask(command, {"run": self.selected})
-
-    def action_note(self) -> None:
-        about = self.about(self.selected)
-        if about is not None:
-            self.cockpit.ask("note", {"run": about.id, "text": about.labels.note})
-
-    def action_compare(self) -> None:
-        if len(self.marked) < 2:
-            self.cockpit.refuse(UsageError("compare needs two marked runs", hint="space marks"))
-        else:
-            self.cockpit.start_job(["compare", *self.marked])
-
-    def action_delete(self) -> None:
-        """The marked runs, or the one under the cursor."""
-        chosen = self.marked or ((self.selected,) if self.selected else ())
-        if chosen:
-            self.ask_to_delete(self.cockpit.workspace, chosen)
-
-    @work(exclusive=True, group="delete")
-    async def ask_to_delete(self, workspace: Path, chosen: tuple[str, ...]) -> None:
-        try:
-            plan = await asyncio.to_thread(_plan, workspace, chosen)
-        except EngineError as error:
-            self.cockpit.refuse(error)
-            return
-        question = f"Delete for good?\n\n{plan.question}\n\nTheir trials stay counted."
-        words = ["delete", *chosen, "--yes"]
-        self.cockpit.confirm(question, lambda: self.cockpit.start_job(words))
-
-    def about(self, run_id: str | None) -> RunSummary | None:
-        runs = self.value.list.runs if self.value else ()
-        return next((run for run in runs if run.id == run_id), None)
-
-
-def _plan(workspace: Path, chosen: tuple[str, ...]) -> deletion.Plan:
-    store = RunStore(workspace / "runs")
-    return deletion.plan(workspace, [store.open(run_id) for run_id in chosen])

@@ -1,13 +1,12 @@
 """A comparison of variants: forest plot, and how the difference came about day by day."""
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.text import Text
 
 from atft_tui import format as fmt
-from atft_tui.readings.comparisons import Comparison, DailyGap, Variant
+from atft_tui.readings.comparisons import Comparison, ComparisonView, Variant
 from atft_tui.widgets.curves import Curve, CurvePoint, curves
 from atft_tui.widgets.forest import ForestRow, forest
 from atft_tui.widgets.panel import Panel
@@ -19,13 +18,6 @@ EMPTY = (
 
 MIN_SEEDS = 2
 """Fewer decide nothing (`engine.stages.comparison`)."""
-
-
-@dataclass(frozen=True, slots=True)
-class ComparisonView:
-    comparison: Comparison
-    daily: DailyGap | None
-    """Of the variant that is furthest from the reference."""
 
 
 class ForestPanel(Panel[ComparisonView]):

@@ -69,6 +69,7 @@ SCREENS: dict[str, tuple[Key, ...]] = {
     ),
     "runs": (
         _key("enter", "open", "open"),
+        _key("n", "new_run", "new run", footer=False),
         _key("space", "mark", "mark"),
         _key("v", "view('overlay')", "overlay"),
         _key("d", "view('diff')", "diff"),
@@ -85,7 +86,6 @@ SCREENS: dict[str, tuple[Key, ...]] = {
         _key("N", "note", "write a note on the run", footer=False),
         _key("p", "ask('promote')", "make it the champion, if the gate lets it", footer=False),
         _key("b", "ask('backtest')", "backtest it", footer=False),
-        _key("n", "new_run", "new run", footer=False),
         _key("r", "resume", "resume a run that was stopped or died", footer=False),
         _key("s", "stop", "stop a run at work", footer=False),
     ),

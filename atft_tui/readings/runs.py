@@ -13,7 +13,8 @@ from engine.runs.summary import Figure, RunSummary, Sharpe, summarise
 MAX_RUNS = 500
 """Of a short list."""
 BUDGET_S = 0.15
-"""Reading runs that are new stops after this time; the next call goes on."""
+"""Reading runs that are new stops when it took this long; the next call goes on. What is known already
+costs 20 to 100 ms for 2,000 runs and is not counted, or it would leave no time for the others."""
 AT_WORK = ("running", "created")
 
 Signature = tuple[int, ...]
@@ -39,7 +40,7 @@ class RunTable:
         self._known: dict[str, tuple[Signature, RunSummary]] = {}
 
     def read(self, budget_s: float = BUDGET_S) -> RunList:
-        end = time.monotonic() + budget_s
+        spent = 0.0
         found: list[RunSummary] = []
         known: dict[str, tuple[Signature, RunSummary]] = {}
         pending = 0
@@ -48,9 +49,11 @@ class RunTable:
             before = self._known.get(run.id)
             if before and before[0] == signature and before[1].status not in AT_WORK:
                 known[run.id] = before
-            elif time.monotonic() < end:
+            elif spent < budget_s:
+                begun = time.monotonic()
                 known[run.id] = (signature, _same(summarise(run), before))
                 time.sleep(0)  # lets the screen draw between two runs
+                spent += time.monotonic() - begun
             else:
                 pending += 1
                 if before is None:

@@ -94,14 +94,14 @@ def read_studies(workspace: Path, runs: Sequence[RunSummary]) -> tuple[Study, ..
 def _study(path: Path, mtime_ns: int, size: int) -> Study:
     values = read_json(path)
     trials = _marked([_trial(row) for row in values["trials"]])
-    shares = values.get("importances") or {}
+    shares = {str(key): float(share) for key, share in (values.get("importances") or {}).items()}
     return Study(
         name=str(values["study"]),
         status="done",
         run_id=str(values.get("run_id", "")),
         trials=trials,
         wanted=len(trials),
-        importances=tuple((str(key), float(share)) for key, share in shares.items()),
+        importances=tuple(sorted(shares.items(), key=lambda pair: -pair[1])),
         horizon=int(values.get("score_horizon", 0)),
     )
 

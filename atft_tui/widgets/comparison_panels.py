@@ -7,6 +7,7 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.readings.comparisons import Comparison, ComparisonView, Variant
+from atft_tui.widgets.box import boxed
 from atft_tui.widgets.curves import Curve, CurvePoint, curves
 from atft_tui.widgets.forest import ForestRow, forest
 from atft_tui.widgets.panel import Panel
@@ -39,15 +40,15 @@ class ForestPanel(Panel[ComparisonView]):
             chance = (1.0 - one.confidence) * len(rows)
             text.append(
                 f"\n[ ] {one.confidence:.0%} block bootstrap over days; of {len(rows)} intervals "
-                f"{chance:.1f} miss 0 by chance alone. ~ holds 0"[:width],
+                f"{chance:.1f} miss 0 by chance alone. ~ holds 0",
                 style="dim",
             )
         else:
             words = (
                 f"{one.status}: differences and intervals are judged when all variants are trained"
             )
-            text.append(f"\n{words}"[: width + 1], style="dim")
-        return text
+            text.append(f"\n{words}", style="dim")
+        return boxed(text, width, height)
 
 
 class DailyGapPanel(Panel[ComparisonView]):
@@ -64,9 +65,9 @@ class DailyGapPanel(Panel[ComparisonView]):
         points = tuple(CurvePoint(float(n), total) for n, total in enumerate(daily.total))
         text = Text(no_wrap=True)
         words = f"{fmt.clean(daily.variant)} less {fmt.clean(value.comparison.reference)}"
-        text.append(f"A {words}, {daily.days[0]} to {daily.days[-1]}"[:width] + "\n", style="dim")
+        text.append(f"A {words}, {daily.days[0]} to {daily.days[-1]}\n", style="dim")
         text.append_text(curves([Curve(words, points)], width=width, height=height - 1, digits=2))
-        return text
+        return boxed(text, width, height)
 
 
 def _head(one: Comparison, width: int) -> Text:
@@ -74,7 +75,7 @@ def _head(one: Comparison, width: int) -> Text:
     horizon = f", h={one.horizon}" if one.horizon else ""
     text.append(
         f"{fmt.clean(one.id)}: {len(one.variants)} variants, seeds: {one.seeds}{horizon}, "
-        f"{fmt.clean(one.source)}"[:width],
+        f"{fmt.clean(one.source)}",
     )
     text.append("\n")
     reference = next((v for v in one.variants if v.name == one.reference), None)
@@ -82,7 +83,7 @@ def _head(one: Comparison, width: int) -> Text:
         test = reference.test
         text.append(
             f"reference {fmt.clean(one.reference)}: test RankIC "
-            f"{fmt.rank_ic(test.rank_ic, test.rank_ic_se, test.n_dates)}"[:width],
+            f"{fmt.rank_ic(test.rank_ic, test.rank_ic_se, test.n_dates)}",
             style="dim",
         )
     text.append("\n")

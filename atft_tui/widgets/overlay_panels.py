@@ -8,6 +8,7 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.readings.overlay import Overlay
+from atft_tui.widgets.box import boxed
 from atft_tui.widgets.curves import LETTERS, STYLES, Curve, curves, legend
 from atft_tui.widgets.panel import Panel
 
@@ -67,7 +68,7 @@ class PairsPanel(Panel[Overlay]):
             )
             text.append(set_cell_size(line, width), style="dim" if undecided else "bold")
             text.append("\n")
-        return text
+        return boxed(text, width, height)
 
 
 def _picture(found: Sequence[Curve], width: int, height: int, none: str, *, zero: bool) -> Text:
@@ -87,4 +88,4 @@ def _picture(found: Sequence[Curve], width: int, height: int, none: str, *, zero
         text.append("\n")
         height -= 1
     text.append_text(curves(found, width=width, height=height, zero=zero))
-    return text
+    return boxed(text, width, height)

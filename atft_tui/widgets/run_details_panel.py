@@ -10,6 +10,7 @@ from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.run_details import RunDetails
 from atft_tui.readings.runs import figure_words, sharpe_words
+from atft_tui.widgets.box import boxed
 from atft_tui.widgets.panel import Panel
 from engine.runs.events import Diagnosed
 
@@ -29,7 +30,7 @@ class RunDetailsPanel(Panel[RunDetails]):
         if width < WIDE_FROM:
             lines = [*_main(value, width), *_warnings(value, width), *_files(value, width)]
             lines += _versions(value, width)
-            return _joined(lines, height)
+            return boxed(_joined(lines, height), width, height)
         left = width * 3 // 5
         right = width - left - 2
         first = [*_main(value, left), *_warnings(value, left)][:height]
@@ -42,7 +43,7 @@ class RunDetailsPanel(Panel[RunDetails]):
             if number < len(second):
                 line.append_text(second[number])
             lines.append(line)
-        return _joined(lines, height)
+        return boxed(_joined(lines, height), width, height)
 
 
 def _joined(lines: list[Text], height: int) -> Text:
@@ -55,7 +56,7 @@ def _joined(lines: list[Text], height: int) -> Text:
 
 
 def _row(name: str, words: str, width: int, style: str = "") -> Text:
-    text = Text(f"{name:<{LABEL}}"[:LABEL], style="dim", no_wrap=True)
+    text = Text(set_cell_size(fmt.clean(name), LABEL - 1) + " ", style="dim", no_wrap=True)
     text.append(_cut(words, width - LABEL), style=style or "default")
     return text
 

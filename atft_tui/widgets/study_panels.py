@@ -7,6 +7,7 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.readings.studies import Study
+from atft_tui.widgets.box import boxed
 from atft_tui.widgets.chart import meter
 from atft_tui.widgets.curves import Curve, CurvePoint, curves
 from atft_tui.widgets.panel import Panel
@@ -26,7 +27,7 @@ class BestPanel(Panel[Study]):
         best = value.best
         if best is None:
             text.append("\nno trial has come to its end yet", style="dim")
-            return text
+            return boxed(text, width, height)
         figure = fmt.rank_ic(best.rank_ic, best.rank_ic_se, best.n_dates)
         words = f"trial {best.number}: {fmt.number(best.value)} = RankIC {figure} less one error"
         text.append("\n" + words[:width], style="bold")
@@ -42,7 +43,7 @@ class BestPanel(Panel[Study]):
                 zero=False,
             )
         )
-        return text
+        return boxed(text, width, height)
 
 
 class ImportancePanel(Panel[Study]):
@@ -64,7 +65,7 @@ class ImportancePanel(Panel[Study]):
             text.append(f" {fmt.percent(share):>5} ", style="bold")
             text.append(meter(share, max(1, width - names - 7)), style="cyan")
             text.append("\n")
-        return text
+        return boxed(text, width, height)
 
 
 def study_line(value: Study, width: int) -> Text:

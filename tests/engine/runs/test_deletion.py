@@ -133,7 +133,10 @@ def test_the_source_of_the_champion_stays_until_another_reigns(
     crown(tmp_path, ("promoted", "m1", first.id), ("promoted", "m2", second.id))
     deletion.plan(tmp_path, [first])
     crown(
-        tmp_path, ("promoted", "m1", first.id), ("promoted", "m2", second.id), ("rolled back", "m1", "")
+        tmp_path,
+        ("promoted", "m1", first.id),
+        ("promoted", "m2", second.id),
+        ("rolled back", "m1", ""),
     )
     with pytest.raises(GateError):
         deletion.plan(tmp_path, [first])

@@ -31,7 +31,9 @@ def run(tmp_path: Path) -> Run:
 def test_tags_are_a_sorted_set_beside_the_note(run: Run) -> None:
     assert read_labels(run) == Labels()
     assert add_tags(run, ["lr/2e-3", "baseline"]) == Labels(("baseline", "lr/2e-3"))
-    assert set_note(run, "  the one\n\tto beat ") == Labels(("baseline", "lr/2e-3"), "the one to beat")
+    assert set_note(run, "  the one\n\tto beat ") == Labels(
+        ("baseline", "lr/2e-3"), "the one to beat"
+    )
     assert add_tags(run, ["baseline", "日本株"]).tags == ("baseline", "lr/2e-3", "日本株")
     assert remove_tags(run, ["lr/2e-3"]) == Labels(("baseline", "日本株"), "the one to beat")
     assert set_note(run, "") == Labels(("baseline", "日本株"))
@@ -45,7 +47,9 @@ def test_the_manifest_stays_as_it_was(run: Run) -> None:
     assert run.path("manifest.json").read_bytes() == before
 
 
-@pytest.mark.parametrize("tag", ["", "two words", "a" * 33, "-x", "a\x1b[31m", "a\u202eb", "[/]", "a\nb"])
+@pytest.mark.parametrize(
+    "tag", ["", "two words", "a" * 33, "-x", "a\x1b[31m", "a\u202eb", "[/]", "a\nb"]
+)
 def test_what_is_no_tag_is_refused_and_nothing_changes(run: Run, tag: str) -> None:
     add_tags(run, ["kept"])
     with pytest.raises(UsageError, match="cannot be a tag") as refused:

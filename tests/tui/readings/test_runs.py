@@ -47,9 +47,7 @@ def test_figures_of_a_finished_run(make_run: MakeRun, tmp_path: Path) -> None:
     set_note(run, "the one to beat")
     (about,) = RunTable(tmp_path).read().runs
     assert (about.id, about.status, about.command) == (run.id, "done", "train")
-    assert about.validation == Figure(
-        rank_ic=0.021, rank_ic_se=0.009, null_band=0.012, n_dates=252
-    )
+    assert about.validation == Figure(rank_ic=0.021, rank_ic_se=0.009, null_band=0.012, n_dates=252)
     assert about.sharpe is not None
     assert (about.sharpe.deflated, about.sharpe.trials) == (0.38, 41)
     assert about.labels.tags == ("keep",)

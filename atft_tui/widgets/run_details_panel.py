@@ -20,6 +20,8 @@ WIDE_FROM = 100
 """Columns from which files and versions stand beside the rest."""
 MIB = 2**20
 MAX_FILES = 10
+MAX_FOLDS = 4
+"""Lines that one entry may take."""
 
 
 class RunDetailsPanel(Panel[RunDetails]):
@@ -66,7 +68,7 @@ def _cut(words: str, width: int) -> str:
     return shown if cell_len(shown) <= width else set_cell_size(shown, max(0, width - 1)) + "…"
 
 
-def _folded(name: str, words: str, width: int, limit: int = 4) -> list[Text]:
+def _folded(name: str, words: str, width: int, style: str = "") -> list[Text]:
     """Over several lines, broken between words."""
     room, lines, line = max(8, width - LABEL), list[str](), ""
     for word in fmt.clean(words).split():
@@ -75,7 +77,9 @@ def _folded(name: str, words: str, width: int, limit: int = 4) -> list[Text]:
             line = ""
         line = f"{line} {word}".strip()
     lines.append(line)
-    return [_row(name if n == 0 else "", part, width) for n, part in enumerate(lines[:limit])]
+    return [
+        _row(name if n == 0 else "", part, width, style) for n, part in enumerate(lines[:MAX_FOLDS])
+    ]
 
 
 def _main(value: RunDetails, width: int) -> list[Text]:
@@ -107,9 +111,9 @@ def _main(value: RunDetails, width: int) -> list[Text]:
     lines += [_row(name, text, width) for name, text in value.extra]
     for phase in course.phases:
         mark = GLYPHS.done if phase.kept else GLYPHS.failed
-        outcome = "kept" if phase.kept else "rolled back"
-        words = f"{mark} {phase.name} {fmt.rank_ic(phase.rank_ic, phase.rank_ic_se)} {outcome}"
-        lines.append(_row(f"phase {phase.phase}", words, width))
+        outcome = "" if phase.kept else ", rolled back"
+        words = f"{mark} {phase.name} {fmt.rank_ic(phase.rank_ic, phase.rank_ic_se)}{outcome}"
+        lines += _folded(f"phase {phase.phase}", words, width)
     if course.checkpoint is not None:
         words = f"{course.checkpoint.name}, step {course.checkpoint.step:,}"
         lines.append(_row("checkpoint", words, width))
@@ -137,7 +141,7 @@ def _warnings(value: RunDetails, width: int) -> list[Text]:
         style = "yellow"
         if isinstance(found, Diagnosed):
             words, style = f"{words} ({found.action})", "bold yellow"
-        lines.append(_row("warning", words, width, style))
+        lines += _folded("warning", words, width, style)
     return lines
 
 

@@ -43,6 +43,7 @@ EVERYWHERE: tuple[Key, ...] = (
     _key("e", "export", "export the focused table (CSV) or panel (SVG)", footer=False),
     _key("q", "quit", "quit; runs go on"),
     _key("ctrl+c", "quit", "quit; runs go on", footer=False),
+    _key("ctrl+z", "suspend_process", "to the shell; fg comes back", footer=False, priority=True),
 )
 TABLE: tuple[Key, ...] = (
     _key("up,k", "cursor(-1)", "row up", footer=False),

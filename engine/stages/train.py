@@ -94,6 +94,7 @@ def train_run(
         context,
         taught,
         split,
+        run=run,
         directory=run.path("checkpoints"),
         runtime=runtime,
         sink=sink,

@@ -15,7 +15,7 @@ from engine.runs.events import (
     StepLogged,
     decode,
 )
-from engine.runs.series import MAX_POINTS, thinned
+from engine.runs.series import MAX_POINTS, Stepped, thinned
 from engine.runs.state import RunState, advance, gat_norm, step_seconds
 
 POINT = re.compile(
@@ -71,8 +71,11 @@ class Builder:
     training_seconds: float = 0.0
 
     def open(self, state: RunState) -> None:
-        series = zip(SERIES, (state.steps, state.gradients, state.gates), strict=True)
-        self.points = {kind: [Point(e.step, b"", e) for e in events] for kind, events in series}
+        kept: tuple[tuple[Stepped, ...], ...] = (state.steps, state.gradients, state.gates)
+        self.points = {
+            kind: [Point(event.step, b"", event) for event in events]
+            for kind, events in zip(SERIES, kept, strict=True)
+        }
         self.machine = b""
         self._open_rest(state)
 

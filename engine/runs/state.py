@@ -13,6 +13,7 @@ from engine.runs.events import (
     BaselineEvaluated,
     CheckpointSaved,
     Continued,
+    ControlAnswered,
     Diagnosed,
     EpochEvaluated,
     FoldStarted,
@@ -82,7 +83,8 @@ class RunState:
     steps: tuple[StepLogged, ...] = ()
     gradients: tuple[GradientsLogged, ...] = ()
     gates: tuple[GatesLogged, ...] = ()
-    attention: AttentionLogged | None = None
+    attentions: tuple[AttentionLogged, ...] = ()
+    """One per epoch."""
     machine: MachineLogged | None = None
     checkpoint: CheckpointSaved | None = None
     warnings: tuple[Warned, ...] = ()
@@ -99,11 +101,18 @@ class RunState:
     """Spent by this process since its first step, without pauses and jumps of the clock."""
     first_step_done: float = -1.0
     """Share that was done when this process logged its first step; negative before."""
+    answer: ControlAnswered | None = None
+    """Newest answer to what a person asked."""
     paused_at: str = ""
     """Since when the run waits; empty while it does not."""
     networks: tuple[NetworkState, ...] = ()
     """Of a walk-forward or a trial, the current one last; empty where there is only one network."""
     finished: RunFinished | None = None
+
+    @property
+    def attention(self) -> AttentionLogged | None:
+        """Of the newest epoch."""
+        return self.attentions[-1] if self.attentions else None
 
     @property
     def best(self) -> EpochEvaluated | None:
@@ -211,7 +220,7 @@ def advance(state: RunState, event: RunEvent) -> RunState:
         case MachineLogged():
             return replace(state, machine=event)
         case AttentionLogged():
-            return replace(state, attention=event)
+            return replace(state, attentions=append(state.attentions, event))
         case CheckpointSaved():
             return replace(state, checkpoint=event)
         case Warned():
@@ -246,6 +255,8 @@ def _advance_training(state: RunState, event: RunEvent) -> RunState:
             return _note_network(replace(state, epochs=epochs))
         case FoldStarted():
             return _start_network(state, event)
+        case ControlAnswered():
+            return replace(state, answer=event)
         case Paused():
             return replace(state, paused_at=event.at or state.updated, last_step_at="")
         case Continued():
@@ -271,7 +282,7 @@ def _start_network(state: RunState, event: FoldStarted) -> RunState:
         steps=(),
         gradients=(),
         gates=(),
-        attention=None,
+        attentions=(),
         checkpoint=None,
         last_step_at="",
     )

@@ -23,16 +23,18 @@ def decode(line: str | bytes) -> RunEvent | None:
     """The event of one line; None for a kind this version does not know or a damaged line."""
     try:
         row = json.loads(line)
-        kind = RunEvent.kinds[row.pop("type")]
-        readers = _readers(kind)
-        return kind(**{k: readers[k](value) for k, value in row.items() if k in readers})
+        name = row.pop("type")
+        readers = _readers(name)
+        return RunEvent.kinds[name](
+            **{k: readers[k](value) for k, value in row.items() if k in readers}
+        )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
 @cache
-def _readers(kind: type[RunEvent]) -> dict[str, Read]:
-    return {item.name: _reader(item.type) for item in fields(kind)}
+def _readers(name: str) -> dict[str, Read]:
+    return {item.name: _reader(item.type) for item in fields(RunEvent.kinds[name])}
 
 
 def _reader(annotation: Any) -> Read:

@@ -9,8 +9,8 @@ from rich.text import Text
 from textual.widgets import Static
 
 from atft_tui.app import CockpitApp
-from atft_tui.screens.train import TABS
 from atft_tui.widgets.panel import StatePanel
+from atft_tui.widgets.run_panels import TABS
 from engine.runs.events import (
     Advanced,
     Noted,

@@ -89,14 +89,28 @@ def test_without_a_supervisor_the_signal_is_not_known(tmp_path: Path) -> None:
     assert launch.fatal_signal(run) == ""
 
 
-def test_a_launched_run_that_is_killed_names_the_signal(tmp_path: Path) -> None:
+WORK = """
+import sys, time
+from pathlib import Path
+from engine.runs.store import Run
+with Run(Path(sys.argv[1])).lock():
+    time.sleep(600)
+"""
+
+
+def test_a_launched_run_that_is_killed_names_the_signal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        launch,
+        "argv",
+        lambda workspace, words: [sys.executable, "-c", WORK, str(workspace / "runs" / words[2])],
+    )
     run = launch.start(tmp_path, "train", Config())
     end = time.monotonic() + PATIENCE_S
-    while (pid := run.holder()) is None and not run.exit_path.exists():
+    while (pid := run.holder()) is None:
         assert time.monotonic() < end
-        time.sleep(0.005)
-    if pid is None:
-        pytest.fail(f"it ended by itself: {run.log_path.read_text()}")
+        time.sleep(0.01)
     os.kill(pid, signal.SIGKILL)
     while not run.exit_path.exists():
         assert time.monotonic() < end

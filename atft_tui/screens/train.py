@@ -16,7 +16,7 @@ from atft_tui.readings.feed import RunFeed, RunNews, chosen_or_newest
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.sizes import TALL, WIDE
 from atft_tui.widgets import panels
-from atft_tui.widgets.run_lines import headline, timeline
+from atft_tui.widgets.run_lines import headline, timeline, way_on
 from atft_tui.widgets.run_panels import TABS, RunPanels, tab_line
 from atft_tui.widgets.search_table import SEARCH_COLUMNS, Tried, tried
 from atft_tui.widgets.table import Table
@@ -135,7 +135,8 @@ class TrainScreen(CockpitScreen[RunNews]):
         self.set_class(not wide, "narrow")
         self._panels.display = there and not self.is_search
         self.query_one("#search").display = there and self.is_search
-        self.query_one("#timeline").display = there and not self.is_search
+        told = not self.is_search or self.news.status == "crashed"
+        self.query_one("#timeline").display = there and told
         self.query_one("#empty").display = not there
         networks = bool(self.state.networks) if self.networks is None else self.networks
         self._panels.lay_out(self.tab, wide=wide, networks=networks)
@@ -146,8 +147,10 @@ class TrainScreen(CockpitScreen[RunNews]):
 
     def draw_headline(self) -> None:
         super().draw_headline()
-        live = self.news.is_live
-        self.query_one("#timeline", Static).update(timeline(self.state, self.size.width, live=live))
+        news, width = self.news, self.size.width
+        died = news.status == "crashed"
+        line = way_on(news) if died else timeline(news.state, width, live=news.is_live)
+        self.query_one("#timeline", Static).update(line)
 
     def headline(self, width: int) -> Text:
         if self.run_value is None:

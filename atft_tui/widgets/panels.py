@@ -1,5 +1,7 @@
 """Panels of the judgement on a run: RankIC per epoch, the verdict so far, the log."""
 
+from typing import Any
+
 from rich.text import Text
 
 from atft_tui import format as fmt
@@ -119,21 +121,32 @@ def _against(state: RunState, rank_ic: float) -> list[Text]:
 
 
 def _tested(state: RunState) -> list[Text]:
+    """The test days at the end: the run's own figure, and the paired difference to the best rival."""
     summary = state.finished.summary if state.finished else {}
     lines = []
-    if summary.get("test"):
-        test = summary["test"]
-        value = fmt.rank_ic(test["rank_ic"], test["rank_ic_se"], test["n_dates"])
+    if test := _figures(summary.get("test"), "rank_ic", "rank_ic_se", "n_dates"):
+        value = fmt.rank_ic(test[0], test[1], int(test[2]))
         lines.append(Text.assemble(("test ", "dim"), (value, "bold")))
     against = summary.get("against")
-    if against:
-        low, high = fmt.number(against["low"]), fmt.number(against["high"])
-        words = f"{fmt.number(against['difference'])} to {fmt.clean(against['name'])}"
-        sure = f"{against['confidence']:.0%} [{low}, {high}] paired"
-        verdict = {"above": "green", "below": "yellow"}.get(against["verdict"], "dim")
-        lines.append(Text.assemble(("test ", "dim"), f"{words}  ", (sure, "dim")))
-        lines[-1].append(f"  {against['verdict']}", style=verdict)
+    if found := _figures(against, "difference", "low", "high", "confidence"):
+        gap, low, high, confidence = found
+        name = fmt.clean(str(against["name"]))
+        interval = f"{confidence:.0%} [{fmt.number(low)}, {fmt.number(high)}] paired"
+        line = Text.assemble(("test ", "dim"), f"{fmt.number(gap)} to {name}  {interval}")
+        verdict = str(against.get("verdict", ""))
+        style = {"above": "green", "below": "yellow"}.get(verdict, "dim")
+        lines.append(line.append(f"  {fmt.clean(verdict)}", style=style))
     return lines
+
+
+def _figures(values: Any, *names: str) -> list[float] | None:
+    """The named numbers of a mapping out of a file; None unless all of them are numbers."""
+    if not isinstance(values, dict):
+        return None
+    found = [values.get(name) for name in names]
+    if not all(isinstance(value, int | float) for value in found):
+        return None
+    return [float(value) for value in found if value is not None]
 
 
 def _trouble(state: RunState) -> list[Text]:
@@ -160,6 +173,8 @@ class LogPanel(StatePanel):
         return (state.log,)
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
+        if not state.log:
+            return Text("Nothing said yet.", style="dim")
         text = Text(no_wrap=True, overflow="ellipsis")
         for line in list(reversed(state.log))[: max(1, height)]:
             text.append(f"{fmt.clock(line.at)} ", style="dim")

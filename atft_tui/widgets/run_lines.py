@@ -21,10 +21,11 @@ MARKS = {
 }
 PHASE_STYLES = {"pending": "dim", "running": "bold", "kept": "green", "rolled back": "yellow"}
 SIGNALS = {
-    "SIGKILL": "killed by SIGKILL (kill -9, or out of memory)",
-    "SIGTERM": "ended by SIGTERM before it could save",
+    "SIGKILL": "SIGKILL (kill -9 or out of memory)",
     "SIGINT": "ended at once by a second signal",
 }
+UNKNOWN = "without an end (killed or crashed)"
+"""Where nobody watched the process: only its supervisor knows how it ended."""
 
 
 def headline(news: RunNews, width: int) -> Text:
@@ -37,7 +38,8 @@ def headline(news: RunNews, width: int) -> Text:
     if news.behind:
         return text.append(f" reading, {state.n_events:,} events so far …", style="dim")
     if news.status == "crashed":
-        return text.append_text(death(news))
+        words = SIGNALS.get(news.signal, news.signal) or UNKNOWN
+        return text.append(f" died {'by ' * bool(news.signal)}{words}", style="bold red")
     if state.finished is not None and state.finished.error:
         return text.append(f" {fmt.clean(state.finished.error)}", style="bold red")
     if width >= WIDE:
@@ -53,22 +55,22 @@ def headline(news: RunNews, width: int) -> Text:
     return text
 
 
-def death(news: RunNews) -> Text:
-    """What is known of the end of a process that wrote none."""
-    text = Text(no_wrap=True)
-    how = SIGNALS.get(news.signal, f"killed by {news.signal}" if news.signal else "")
-    text.append(f" died: {how or 'ended without a word (killed or crashed)'}, ", style="bold red")
+def way_on(news: RunNews) -> Text:
+    """Of a run that died: where it can go on from, the key for it, and its last words."""
+    text = Text(" ", no_wrap=True, overflow="ellipsis")
     if news.command in RESUMABLE:
-        text.append(f"{_saved(news.state) or 'no checkpoint yet, '}press r to resume  ", "bold")
+        text.append(f"{_saved(news.state) or 'no checkpoint yet, '}press r to resume", "bold")
     else:
-        text.append("start it again  ", style="bold")
-    return text.append(news.last_words, style="dim")
+        text.append("it cannot be resumed: start it again", style="bold")
+    if news.last_words:
+        text.append(f"  last words: {news.last_words}", style="dim")
+    return text
 
 
 def _saved(state: RunState) -> str:
     if state.checkpoint is None:
         return ""
-    return f"checkpoint of step {state.checkpoint.step:,} epoch {state.checkpoint.epoch}, "
+    return f"last checkpoint step {state.checkpoint.step:,} epoch {state.checkpoint.epoch}, "
 
 
 def _progress(news: RunNews, width: int) -> Text:

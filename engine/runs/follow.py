@@ -67,13 +67,14 @@ class Follower:
             self._restart(identity)
         self._seen = seen
         lines, end = _whole_lines(os.pread(file, MAX_BYTES, self.offset), self.offset)
-        if end != self.offset:
+        moved = end != self.offset
+        if moved:
             self.offset = end
             self._head = self._head or os.pread(file, min(MARK_BYTES, end), 0)
             self._tail = os.pread(file, MARK_BYTES, max(0, end - MARK_BYTES))[
                 : min(end, MARK_BYTES)
             ]
-        return lines, again, end < status.st_size and bool(lines)
+        return lines, again, moved and end < status.st_size
 
     def _is_same(self, file: int, identity: tuple[int, int], size: int) -> bool:
         if identity != self._file or size < self.offset:

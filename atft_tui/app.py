@@ -97,8 +97,10 @@ class CockpitApp(App[None]):
 
     def ask(self, command: str, given: Mapping[str, str] | None = None) -> None:
         from atft_tui.screens.command_form import CommandForm
+        from atft_tui.screens.train_form import TrainForm
 
-        self.push_screen(CommandForm(command, self.workspace, given), self.take_request)
+        form = TrainForm if command == "train" else CommandForm
+        self.push_screen(form(command, self.workspace, given), self.take_request)
 
     def take_request(self, request: "CommandRequest | None") -> None:
         """A command with a run of its own starts detached and is watched; another becomes a job."""

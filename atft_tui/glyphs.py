@@ -22,15 +22,16 @@ class Glyphs:
     failed: str
     stopped: str
     waiting: str
+    paused: str
 
 
 UNICODE = Glyphs(
     blocks="▁▂▃▄▅▆▇█", heat=" ░▒▓█", band="░", dotted="┄", point="●", bar="│", best="◆",
-    full="━", empty="─", running="▶", done="✓", failed="✗", stopped="■", waiting="·",
+    full="━", empty="─", running="▶", done="✓", failed="✗", stopped="■", waiting="·", paused="‖",
 )  # fmt: skip
 ASCII = Glyphs(
     blocks="_.-=+*%#", heat=" .:+#", band=".", dotted="-", point="o", bar="|", best="*",
-    full="=", empty="-", running=">", done="v", failed="x", stopped="#", waiting=".",
+    full="=", empty="-", running=">", done="v", failed="x", stopped="#", waiting=".", paused="=",
 )  # fmt: skip
 
 

@@ -74,18 +74,22 @@ class CommandForm(ModalScreen[CommandRequest | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog form"):
-            yield Label(f"{self.command.name}: {self.command.help}", classes="title", markup=False)
-            with self._scroll:
-                for parameter in self.command.parameters:
-                    yield from self._field(parameter)
-                if self.command.configurable:
-                    yield from self._configuration()
-            yield self._hint
-            yield self._line
-            yield Static(id="problem")
-            with Horizontal(classes="buttons"):
-                yield Button("Start (ctrl+s)", variant="primary", id="start", compact=True)
-                yield Button("Cancel (esc)", id="cancel", compact=True)
+            yield from self.form()
+
+    def form(self) -> ComposeResult:
+        """Title, fields, command line, problem and buttons."""
+        yield Label(f"{self.command.name}: {self.command.help}", classes="title", markup=False)
+        with self._scroll:
+            for parameter in self.command.parameters:
+                yield from self._field(parameter)
+            if self.command.configurable:
+                yield from self._configuration()
+        yield self._hint
+        yield self._line
+        yield Static(id="problem")
+        with Horizontal(classes="buttons"):
+            yield Button("Start (ctrl+s)", variant="primary", id="start", compact=True)
+            yield Button("Cancel (esc)", id="cancel", compact=True)
 
     def on_mount(self) -> None:
         self.draw_line()

@@ -1,6 +1,8 @@
 """The run store and the configuration."""
 
-from engine.commands.command import RUN, Command, Parameter
+from engine.commands.command import RUN, Command, Parameter, option
+
+WAIT = option("wait", "Seconds to wait for its answer; 0 asks only.", type=int, default=60)
 
 STORE: tuple[Command, ...] = (
     Command(
@@ -25,6 +27,34 @@ STORE: tuple[Command, ...] = (
         help="Ask a run to save a checkpoint and end.",
         handler="engine.stages.runs:stop",
         parameters=(RUN,),
+        configurable=False,
+    ),
+    Command(
+        name="checkpoint",
+        help="Have a run save a checkpoint at the end of its step.",
+        handler="engine.stages.control:checkpoint",
+        parameters=(RUN, WAIT),
+        configurable=False,
+    ),
+    Command(
+        name="pause",
+        help="Have a run save a checkpoint and wait at the end of its step.",
+        handler="engine.stages.control:pause",
+        parameters=(RUN, WAIT),
+        configurable=False,
+    ),
+    Command(
+        name="continue",
+        help="Let a paused run go on.",
+        handler="engine.stages.control:continue_",
+        parameters=(RUN,),
+        configurable=False,
+    ),
+    Command(
+        name="rollback",
+        help="Take a run back to its last healthy checkpoint, with a lower learning rate.",
+        handler="engine.stages.control:rollback",
+        parameters=(RUN, WAIT),
         configurable=False,
     ),
     Command(

@@ -1,7 +1,8 @@
 """`train`: one run through all phases, its baselines, and the scores of its unseen days."""
 
+import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -70,7 +71,24 @@ def run_training(
 def headline(summary: dict[str, Any]) -> dict[str, Any]:
     """The few figures that a list of runs shows."""
     keys = ("best", "test", "score_std_ratio", "seconds", "score_horizon")
-    return {key: summary[key] for key in keys if key in summary}
+    told = {key: summary[key] for key in keys if key in summary}
+    against = strongest(summary.get("baselines", {}))
+    return told | ({"against": against} if against else {})
+
+
+def strongest(baselines: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The paired difference on the test days to the simple model that is best there; empty without one."""
+    rivals = {
+        name: values["test_difference"] | {"rank_ic": values["test"]["rank_ic"]}
+        for name, values in baselines.items()
+        if name != "oracle" and math.isfinite(values["test"]["rank_ic"])
+    }
+    if not rivals:
+        return {}
+    name = max(rivals, key=lambda rival: float(rivals[rival]["rank_ic"]))
+    low, high = rivals[name]["low"], rivals[name]["high"]
+    verdict = "above" if low > 0 else "below" if high < 0 else "undecided"
+    return {"name": name, **rivals[name], "verdict": verdict}
 
 
 def train_run(
@@ -94,6 +112,7 @@ def train_run(
         context,
         taught,
         split,
+        run=run,
         directory=run.path("checkpoints"),
         runtime=runtime,
         sink=sink,

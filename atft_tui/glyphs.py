@@ -22,15 +22,22 @@ class Glyphs:
     failed: str
     stopped: str
     waiting: str
+    up: str
+    down: str
+    turned: str
+    left: str
+    right: str
 
 
 UNICODE = Glyphs(
     blocks="▁▂▃▄▅▆▇█", heat=" ░▒▓█", band="░", dotted="┄", point="●", bar="│", best="◆",
     full="━", empty="─", running="▶", done="✓", failed="✗", stopped="■", waiting="·",
+    up="▲", down="▼", turned="⇄", left="◀", right="▶",
 )  # fmt: skip
 ASCII = Glyphs(
     blocks="_.-=+*%#", heat=" .:+#", band=".", dotted="-", point="o", bar="|", best="*",
     full="=", empty="-", running=">", done="v", failed="x", stopped="#", waiting=".",
+    up="^", down="v", turned="%", left="<", right=">",
 )  # fmt: skip
 
 

@@ -93,24 +93,25 @@ _known: dict[Path, Seal] = {}
 """What was read last of each directory: the same value for as long as no file of it changes."""
 
 
-def seals(workspace: Path) -> tuple[Seal, ...]:
-    """Every sealed directory, oldest session first, then by revision."""
-    found = [read_seal(path) for path in directories(workspace)]
-    return tuple(sorted(found, key=lambda seal: (seal.session, seal.revision)))
+def seals(workspace: Path, limit: int) -> tuple[Seal, ...]:
+    """The newest sealed directories, oldest session first, then by revision."""
+    return tuple(read_seal(path) for path in directories(workspace)[-limit:])
 
 
 def newest(workspace: Path) -> Seal | None:
     """The newest revision of the newest session; the others are not looked into."""
-    paths = sorted(directories(workspace), key=lambda path: (path.name[:10], _revision(path.name)))
+    paths = directories(workspace)
     return read_seal(paths[-1]) if paths else None
 
 
 def directories(workspace: Path) -> list[Path]:
+    """Of everything sealed, oldest session first, then by revision."""
     try:
         with os.scandir(workspace / "signals") as entries:
-            return [Path(entry.path) for entry in entries if NAME.fullmatch(entry.name)]
+            found = [Path(entry.path) for entry in entries if NAME.fullmatch(entry.name)]
     except FileNotFoundError:
         return []
+    return sorted(found, key=lambda path: (path.name[:10], _revision(path.name)))
 
 
 def read_seal(directory: Path) -> Seal:

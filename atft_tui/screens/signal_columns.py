@@ -66,14 +66,14 @@ WEIGHT: Column[Line] = Column(
     name="weight",
     cell=lambda line: f"{100 * line.weight:+.3f} %" if line.weight else "",
     value=lambda line: line.weight,
-    width=8,
+    width=9,
     right=True,
 )
 ORDER: Column[Line] = Column(
     name="order",
     cell=_order,
     value=lambda line: line.shares if line.side == "buy" else -line.shares,
-    width=11,
+    width=13,
 )
 LIMIT: Column[Line] = Column(
     name="limit",

@@ -24,7 +24,7 @@ GROUPS = (
 
 
 def card_line(card: Card) -> Text:
-    """``2016-12-30 XNYS  ✓ TRADE  data ok  model ok (age 12 sessions)``; the row cuts what is too much."""
+    """``2016-12-30 XNYS  ✓ TRADE  data ok  model ok (age 12 d)``; the row cuts what is too much."""
     text = Text(no_wrap=True, overflow="ellipsis")
     mark, style = MARKS[card.word]
     revision = f" r{card.revision}" if card.revision else ""
@@ -81,4 +81,4 @@ def _age(card: Card) -> str:
     light = card.light("model_age")
     if light is None or not isinstance(light.value, float):
         return ""
-    return f" (age {light.value:.0f} sessions)"
+    return f" (age {light.value:.0f} d)"

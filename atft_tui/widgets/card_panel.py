@@ -14,7 +14,7 @@ from atft_tui.widgets.panel import Panel
 FULL = 76
 """Columns from which value and limit have columns of their own; the reason names most values anyway."""
 PERCENT = ("turnover", "refused", "net", "drift_features")
-UNITS = {"cost": "bp", "model_age": "d", "audit": "d", "fresh": "d", "data": "stocks"}
+UNITS = {"cost": "bp", "model_age": "d", "audit": "d", "fresh": "d"}
 """d = sessions."""
 
 
@@ -60,8 +60,10 @@ def figure(light: Light, value: float | str | None) -> str:
     if light.name in PERCENT:
         return f"{100 * value:.2f} %"
     unit = UNITS.get(light.name)
+    if light.name == "data":
+        return f"{value:,.0f}"
     if unit is None:
-        return f"{value:.4g}"
+        return f"{value:.3g}"
     return f"{value:,.2f} {unit}" if unit == "bp" else f"{value:,.0f} {unit}"
 
 

@@ -19,7 +19,7 @@ SPLIT = 24
 
 
 class LedgerPanel(PartPanel[Shadow]):
-    title = "shadow ledger: fills against backtest, bp a session"
+    title = "shadow ledger: fills against backtest, bp"
     empty = "L fills every sealed signal at the next real open and close (atft-tui ledger)."
 
     def picture(self, value: Shadow, width: int, height: int) -> Text:
@@ -50,9 +50,7 @@ def _chart(total: Total, width: int, height: int) -> list[Text]:
         width=width,
         height=min(height, HIGHEST_CHART) - 1,
     )
-    first, last = total.running[0].session, total.running[-1].session
-    title = Text(f"mean gap at the {total.entry}, {first[5:]} to {last[5:]}", style="dim")
-    return [title, *chart.split("\n")]
+    return [Text(f"mean gap at the {total.entry}", style="dim"), *chart.split("\n")]
 
 
 def _gap(total: Total) -> list[Text]:
@@ -79,7 +77,7 @@ def _live(live: Live) -> Text:
     if math.isfinite(live.se):
         text.append(f" ± {live.se:.4f}", style="dim" if noise else "")
     text.append(f" (n={live.sessions})", style="dim")
-    text.append(f"  expected {fmt.number(live.expected)}", style="dim")
+    text.append(f", test {fmt.number(live.expected)}", style="dim")
     return text
 
 

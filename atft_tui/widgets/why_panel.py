@@ -113,11 +113,13 @@ def _ranks(value: Question, width: int) -> list[Text]:
 
 def _variables(value: Question, width: int) -> list[Text]:
     """Gradient x input over the window, summed: what each variable adds to the standardised score."""
-    lines = [Text("variables: part of the score", style="bold")]
+    name = max(8, width - 14)
+    head = row(("variables", name), ("", 5), ("score", -6))
+    head.stylize("bold")
+    lines = [head]
     if not value.why.is_explained:
         return lines + wrapped(NOT_EXPLAINED + LIMIT, width, "dim")
     largest = max(abs(share) for _, share in value.why.variables) or 1.0
-    name = max(8, width - 14)
     for variable, share in value.why.variables:
         style = "green" if share > 0 else "red"
         lines.append(

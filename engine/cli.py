@@ -57,7 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
         epilog=EPILOG,
         commands={command.name: _build(command) for command in COMMANDS},
     )
-    group.params.append(click.Option(["--workspace"], help="Opens the screen on this workspace."))
+    group.params.append(
+        click.Option(["--workspace"], help="The same; without a command it opens the screen.")
+    )
     try:
         return int(group.main(arguments, prog_name="atft-tui", standalone_mode=False) or 0)
     except click.ClickException as error:
@@ -118,8 +120,14 @@ def _run(command: Command, **given: Any) -> int:
     return outcome.exit_code
 
 
+def _named_before_the_command() -> str | None:
+    """``atft-tui --workspace DIR COMMAND`` means the same as ``atft-tui COMMAND --workspace DIR``."""
+    outer = click.get_current_context().parent
+    return None if outer is None else outer.params.get("workspace")
+
+
 def _execute(command: Command, sink: EventSink, given: dict[str, Any]) -> "Outcome":
-    workspace = resolve_workspace(given.pop("workspace"))
+    workspace = resolve_workspace(given.pop("workspace") or _named_before_the_command())
     configured = _configured(given)
     resolved, run_id = _configuration(command, workspace, given)
     limit_threads(safe=resolved.config.training.mode == "safe")

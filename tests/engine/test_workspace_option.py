@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from engine.cli import main
-from tests.engine.schedule.sealing import seal
+from engine.config import Config
+from engine.runs.store import RunStore
+
+WORDS = ("runs", "--json", "--quiet")
 
 
 @pytest.mark.parametrize("before", [True, False])
@@ -19,27 +22,16 @@ def test_it_is_taken_on_both_sides_of_the_command(
     workspace, elsewhere = tmp_path / "there", tmp_path / "here"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    seal(workspace, "2026-11-25", "TRADE")
-    option, words = ["--workspace", str(workspace)], ["verify", "--json", "--quiet"]
-    main([*option, *words] if before else [*words, *option])
-    told = json.loads(capsys.readouterr().out)
-    assert [row["name"] for row in told["signals"]] == ["2026-11-25"]
+    run = RunStore(workspace / "runs").create("train", Config())
+    option = ["--workspace", str(workspace)]
+    assert main([*option, *WORDS] if before else [*WORDS, *option]) == 0
+    assert [row["id"] for row in json.loads(capsys.readouterr().out)["runs"]] == [run.id]
     assert list(elsewhere.iterdir()) == []
 
 
 def test_the_one_nearer_to_the_command_counts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    seal(tmp_path, "2026-11-25", "TRADE")
-    main(
-        [
-            "--workspace",
-            str(tmp_path / "other"),
-            "verify",
-            "--json",
-            "--quiet",
-            "--workspace",
-            str(tmp_path),
-        ]
-    )
-    assert len(json.loads(capsys.readouterr().out)["signals"]) == 1
+    RunStore(tmp_path / "runs").create("train", Config())
+    assert main(["--workspace", str(tmp_path / "other"), *WORDS, "--workspace", str(tmp_path)]) == 0
+    assert len(json.loads(capsys.readouterr().out)["runs"]) == 1

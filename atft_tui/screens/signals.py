@@ -40,12 +40,12 @@ BELOW = ("card", "changed", "ledger")
 """Under the list where there is room, until another page takes their place."""
 EMPTY = """No signal is sealed in this workspace yet. The way to the first one:
 
-  1  data      ingest and check (2 Data), or the demo on a synthetic market (ctrl+p demo)
-  2  train     3 Train, n
-  3  audit     ctrl+p audit: proves that nothing sees ahead; the card asks for it
-  4  promote   ctrl+p promote RUN: its networks become the champion, if the gate lets them
-  5  signals   n on this screen: the sealed list of the newest session, with its card
-  6  schedule  c on this screen makes one pass; atft-tui schedule run does it after every close
+  data      ingest and check (2 Data), or the demo (ctrl+p demo)
+  train     3 Train, then n
+  audit     ctrl+p audit: proves that nothing sees ahead
+  promote   ctrl+p promote: a run's networks become champion
+  signals   n here: the newest session's list, with its card
+  schedule  c here: one pass; atft-tui schedule run: always
 """
 
 

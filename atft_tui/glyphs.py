@@ -22,15 +22,32 @@ class Glyphs:
     failed: str
     stopped: str
     waiting: str
+    braille: bool
+    """Curves in eighths of a cell; else one mark a cell."""
+    curve: str
+    """A point of a curve without braille."""
+    cap_left: str
+    cap_right: str
+    """Ends of an interval."""
+    rule: str
+    """A vertical line through several rows."""
+    rival: str
+    beyond_left: str
+    beyond_right: str
+    """The value lies outside the scale."""
 
 
 UNICODE = Glyphs(
     blocks="▁▂▃▄▅▆▇█", heat=" ░▒▓█", band="░", dotted="┄", point="●", bar="│", best="◆",
     full="━", empty="─", running="▶", done="✓", failed="✗", stopped="■", waiting="·",
+    braille=True, curve="•", cap_left="├", cap_right="┤", rule="┃", rival="◇",
+    beyond_left="◂", beyond_right="▸",
 )  # fmt: skip
 ASCII = Glyphs(
     blocks="_.-=+*%#", heat=" .:+#", band=".", dotted="-", point="o", bar="|", best="*",
     full="=", empty="-", running=">", done="v", failed="x", stopped="#", waiting=".",
+    braille=False, curve="*", cap_left="[", cap_right="]", rule="!", rival="+",
+    beyond_left="<", beyond_right=">",
 )  # fmt: skip
 
 

@@ -76,7 +76,7 @@ SCREENS: dict[str, tuple[Key, ...]] = {
     ),
     "replay": (),
     "backtest": (
-        _key("b", "backtest", "backtest again"),
+        _key("b", "backtest", "backtest"),
         _key("r", "report", "report"),
         _key("s", "sweep", "sweep", footer=False),
         _key("right,full_stop", "day(1)", "day", display="← →", priority=True),
@@ -87,7 +87,7 @@ SCREENS: dict[str, tuple[Key, ...]] = {
         _key("ctrl+left", "day(-252)", "year back", footer=False, priority=True),
         _key("l", "scale", "log"),
         _key("d", "next_side", "details"),
-        _key("tab", "next_panel(1)", "next panel", priority=True),
+        _key("tab", "next_panel(1)", "panel", priority=True),
         _key("shift+tab", "next_panel(-1)", "previous panel", footer=False, priority=True),
     ),
     "signals": (),

@@ -214,7 +214,7 @@ def _rivals(baselines: Mapping[str, Any]) -> tuple[Rival, ...]:
 def _waterfall(found: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
     if not found:
         return ()
-    paid = ("commission", "spread", "impact", "borrow")
+    paid: tuple[str, ...] = ("commission", "spread", "impact", "borrow")
     if "spread" not in found:
         paid = ("commission", "slippage", "borrow")
     return (

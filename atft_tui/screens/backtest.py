@@ -189,6 +189,8 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
             return
         self.book = book
         table.set_rows(book.rows)
+        if self.focused_name != "holdings":  # where nobody chose a stock, the largest come first
+            table.grid.move(0)
         table.border_title, table.border_subtitle = holdings_titles(book)
 
     # ---- layout ----------------------------------------------------------------------------------

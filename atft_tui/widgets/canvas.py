@@ -1,7 +1,7 @@
 """Cells that curves, areas and marks are drawn into; two by four dots a cell where braille can be shown."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.text import Text
 
@@ -31,14 +31,26 @@ class Canvas:
     def height(self) -> int:
         return self.rows * self.fine_y
 
-    def curve(self, shares: Sequence[float], style: str, *, thick: bool = False) -> None:
-        """A line through shares of the height, evenly spaced over the width; NaN leaves a gap."""
+    def curve(
+        self,
+        values: Sequence[float],
+        height: Callable[[float], float],
+        style: str,
+        *,
+        strong: bool = False,
+    ) -> None:
+        """A line through values at their ``height`` (a share of the canvas'); NaN leaves a gap.
+
+        A ``strong`` one shows the whole range of the values that share a dot column, or is two dots thick
+        where there are few; another goes through the last of them.
+        """
         before: int | None = None
-        for x, span in enumerate(spans(shares, self.width)):
+        thick = strong and len(values) <= self.width
+        for x, span in enumerate(spans(values, self.width)):
             if span is None:
                 before = None
                 continue
-            low, high, last = (self._dot_row(share) for share in span)
+            low, high, last = (self._dot_row(height(v)) for v in (span if strong else span[2:] * 3))
             top, bottom = min(low, high, last), max(low, high, last)
             if (
                 before is not None
@@ -48,11 +60,11 @@ class Canvas:
                 self._dot(x, y, style)
             before = last
 
-    def area(self, shares: Sequence[float], style: str) -> None:
-        """Filled from the top down to the lowest share of each dot column."""
-        for x, span in enumerate(spans(shares, self.width)):
-            if span is not None and span[0] < 1.0:
-                for y in range(self._dot_row(span[0]) + 1):
+    def area(self, values: Sequence[float], height: Callable[[float], float], style: str) -> None:
+        """Filled from the top down to the lowest value of each dot column; nothing for a value on top."""
+        for x, span in enumerate(spans(values, self.width)):
+            if span is not None and height(span[0]) < 1.0:
+                for y in range(self._dot_row(height(span[0])) + 1):
                     self._dot(x, y, style)
 
     def mark(self, column: int, row: int, character: str, style: str) -> None:
@@ -76,7 +88,7 @@ class Canvas:
             yield line
 
     def _dot_row(self, share: float) -> int:
-        share = min(1.0, max(0.0, share))
+        share = min(1.0, max(0.0, share)) if math.isfinite(share) else 0.0
         return round((1.0 - share) * (self.height - 1))
 
     def _dot(self, x: int, y: int, style: str) -> None:

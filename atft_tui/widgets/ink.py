@@ -43,9 +43,9 @@ def ink_of(theme: Theme) -> Ink:
         accent=theme.accent or str(DARK.accent),
         others=(
             theme.secondary or str(DARK.secondary),
-            theme.warning or str(DARK.warning),
+            ground.blend(Color.parse(theme.success or str(DARK.success)), 0.75).hex,
             ground.blend(front, 0.6).hex,
-            ground.blend(Color.parse(theme.success or str(DARK.success)), 0.6).hex,
+            ground.blend(Color.parse(theme.warning or str(DARK.warning)), 0.6).hex,
         ),
         quiet=ground.blend(front, 0.5).hex,
         ground=ground.hex,

@@ -46,25 +46,39 @@ def reading_row(
     reading: Reading,
     *,
     lines: Mapping[float, tuple[str, str]] | None = None,
+    over: Mapping[float, tuple[str, str]] | None = None,
     quiet: str = "dim",
     glyphs: Glyphs = GLYPHS,
 ) -> Text:
-    """One row: vertical ``lines`` (value -> character, style), null band, bar, interval, mark on top."""
+    """One row, from below: null band, vertical ``lines`` (value -> character, style), bar, interval, the
+    lines ``over`` it, and the mark of the value.
+    """
     if scale.columns < 1:
         return Text()
     cells = [(" ", "")] * scale.columns
     if math.isfinite(reading.band):
         for x in range(scale.column(-reading.band), scale.column(reading.band) + 1):
             cells[x] = (glyphs.band, quiet)
-    for value, (character, style) in (lines or {}).items():
-        if math.isfinite(value) and not scale.beyond(value):
-            cells[scale.column(value)] = (character, style)
-    if math.isfinite(reading.value):
+    _rule(cells, scale, lines or {})
+    known = math.isfinite(reading.value)
+    if known:
         _draw(cells, scale, reading, glyphs)
+    mark = cells[scale.column(reading.value)] if known else (" ", "")
+    _rule(cells, scale, over or {})
+    if known:
+        cells[scale.column(reading.value)] = mark
     row = Text(no_wrap=True, end="")
     for character, style in cells:
         row.append(character, style or None)
     return row
+
+
+def _rule(
+    cells: list[tuple[str, str]], scale: Scale, lines: Mapping[float, tuple[str, str]]
+) -> None:
+    for value, cell in lines.items():
+        if math.isfinite(value) and not scale.beyond(value):
+            cells[scale.column(value)] = cell
 
 
 def _draw(cells: list[tuple[str, str]], scale: Scale, reading: Reading, glyphs: Glyphs) -> None:

@@ -47,8 +47,8 @@ def holdings(trades: Trades, score_DN: Matrix) -> pl.DataFrame:
                 {
                     "date": dates.gather(row_B[b]).cast(pl.Date),
                     "symbol": symbols.gather(n),
-                    "weight": weight_BN[b, n],
-                    "contribution": part_BN[b, n],
+                    "weight": pl.Series(weight_BN[b, n], dtype=pl.Float32),
+                    "contribution": pl.Series(part_BN[b, n], dtype=pl.Float32),
                     "rank": pl.Series(rank_BN[b, n], dtype=pl.UInt32).replace(0, None),
                     "scored": pl.Series(scored_B[b], dtype=pl.UInt32),
                 }

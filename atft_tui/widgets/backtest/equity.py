@@ -97,7 +97,7 @@ def plot_columns(width: int) -> int:
 def _lines(value: EquityValue, ink: Ink, count: int) -> list[Line]:
     """Baselines first, the scores' own curve last and so on top."""
     rivals = dict(value.curves.rivals)
-    names = kept(list(rivals), count)
+    names = kept(sorted(rivals, key=lambda name: -_last(rivals[name])), count)
     out = [
         Line(shown(name), rivals[name], ink.others[i % len(ink.others)])
         for i, name in enumerate(names)
@@ -105,6 +105,11 @@ def _lines(value: EquityValue, ink: Ink, count: int) -> list[Line]:
     if value.before is not None and len(value.before) == len(value.curves.equity):
         out.append(Line("before", value.before, ink.accent))
     return [*out, Line("these scores", value.curves.equity, f"bold {ink.main}")]
+
+
+def _last(values: Series) -> float:
+    """What a line came to; the lowest if that is not known."""
+    return values[-1] if values and math.isfinite(values[-1]) else -math.inf
 
 
 def _readout(value: EquityValue, lines: Sequence[Line], ink: Ink) -> Text:
@@ -127,8 +132,7 @@ def _curves(
     mapped = _Height.of([line.values for line in lines], log=value.log)
     canvas = Canvas(columns, max(1, rows))
     for line in lines:
-        own = line is lines[-1]
-        canvas.curve([mapped(v) for v in line.values], line.style, thick=own and rows >= 8)
+        canvas.curve(line.values, mapped, line.style, strong=line is lines[-1])
     start = canvas.row_of(mapped(1.0))
     for x in range(0, canvas.columns, 2):
         canvas.mark(x, start, GLYPHS.dotted, ink.quiet)
@@ -138,13 +142,13 @@ def _curves(
     ends = _ends(lines, canvas, mapped) if labels else {}
     out = []
     for y, cells in enumerate(canvas.lines()):
-        line = Text(f"{names.get(y, ''):>{LEFT - 1}} ", style=ink.quiet, no_wrap=True)
-        line.append_text(cells)
+        row = Text(f"{names.get(y, ''):>{LEFT - 1}} ", style=ink.quiet, no_wrap=True)
+        row.append_text(cells)
         if y in ends:
             word = Text(f" {ends[y].name} {percent(ends[y].values[-1] - 1.0)}", ends[y].style)
             word.truncate(labels)
-            line.append_text(word)
-        out.append(line)
+            row.append_text(word)
+        out.append(row)
     return out
 
 
@@ -155,7 +159,7 @@ def _drawdown(value: EquityValue, columns: int, rows: int, ink: Ink) -> list[Tex
     deepest = min((v for v in value.curves.drawdown if math.isfinite(v)), default=0.0)
     canvas = Canvas(columns, rows)
     if deepest < 0:
-        canvas.area([1.0 - v / deepest for v in value.curves.drawdown], ink.bad)
+        canvas.area(value.curves.drawdown, lambda v: 1.0 - v / deepest, ink.bad)
     _cursor(canvas, value, ink)
     names = {0: "0 %", rows - 1: f"{deepest * 100:.0f} %" if rows > 1 else "fall"}
     return [

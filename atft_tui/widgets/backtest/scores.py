@@ -15,8 +15,8 @@ from atft_tui.widgets.rows import stacked
 from engine.judgement import SURE, is_noise
 
 OLDER = "Made by an older version: run the backtest again (b)."
-NUMBERS = 15
-"""Columns of value and error."""
+NUMBERS, SHORT = 15, 10
+"""Columns of value and error: of a RankIC, and in basis points."""
 
 
 class QuantilesPanel(Panel[Figures]):
@@ -48,7 +48,7 @@ def quantiles_picture(found: Figures, width: int, height: int, *, ink: Ink = INK
     known = [p for p in found.quantiles if math.isfinite(p.value)]
     reach = [abs(p.value) + (p.se if math.isfinite(p.se) else 0.0) for p in known]
     top = max(reach, default=0.0) or 1e-4
-    scale = Scale(low=-top, high=top, columns=max(3, width - 3 - NUMBERS))
+    scale = Scale(low=-top, high=top, columns=max(3, width - 3 - SHORT))
     zero = {0.0: (GLYPHS.bar, ink.quiet)}
     rows = []
     for point in sorted(found.quantiles, key=lambda p: -p.at):
@@ -117,7 +117,7 @@ def _basis_points(point: Point, noise: bool) -> str:
     if not math.isfinite(point.value):
         return " —"
     error = f"±{point.se * 1e4:.0f}" if math.isfinite(point.se) else ""
-    return f" {'~' if noise else ' '}{point.value * 1e4:+.0f} {error}"
+    return f" {'~' if noise else ' '}{point.value * 1e4:+.0f}{error}"
 
 
 def _spread(points: Sequence[Point]) -> float:

@@ -15,7 +15,7 @@ from atft_tui.widgets.panel import Panel
 from atft_tui.widgets.rows import stacked
 
 LOW, HIGH = -1.0, 3.0
-NAME, VALUE = 14, 7
+NAME, VALUE = 15, 7
 
 
 class SharpePanel(Panel[Figures]):
@@ -33,17 +33,17 @@ def sharpe_picture(found: Figures, width: int, height: int, *, ink: Ink = INK) -
     """Verdict, the scores' interval, baselines as marks with theirs, scale, what else is known."""
     scale = Scale(low=LOW, high=HIGH, columns=max(4, width - NAME - VALUE - 1))
     target = found["target"]
-    lines = {0.0: (GLYPHS.bar, ink.quiet), target: (GLYPHS.rule, ink.accent)}
+    zero, over = {0.0: (GLYPHS.bar, ink.quiet)}, {target: (GLYPHS.rule, ink.accent)}
     rows = [verdict_words(found, ink)]
     own = Reading(
         value=found["sharpe"], low=found["sharpe_low"], high=found["sharpe_high"], style=ink.main
     )
-    bar = reading_row(scale, own, lines=lines, quiet=ink.quiet)
+    bar = reading_row(scale, own, lines=zero, over=over, quiet=ink.quiet)
     rows.append(_row("these scores", bar, found["sharpe"], f"bold {ink.main}"))
     room = max(0, height - 5)
     names = kept([rival.name for rival in found.rivals], room)
     shown_here = (rival for rival in found.rivals if rival.name in names)
-    rows += [_rival_row(rival, scale, lines, ink) for rival in shown_here]
+    rows += [_rival_row(rival, scale, over, ink) for rival in shown_here]
     labels = {float(v): f"{v}" for v in range(int(LOW), int(HIGH) + 1)}
     axis = Text(" " * NAME).append_text(axis_row(scale, labels, ink.quiet))
     axis.append(" Sharpe", style=ink.quiet)
@@ -53,14 +53,14 @@ def sharpe_picture(found: Figures, width: int, height: int, *, ink: Ink = INK) -
 
 
 def verdict_words(found: Figures, ink: Ink = INK) -> Text:
-    """``undecided: the target 0.849 lies inside 90 % [-0.12, +1.49]``."""
+    """``undecided: 0.849 lies inside 90 % [-0.12, +1.49]``."""
     low, high, target = (found[name] for name in ("sharpe_low", "sharpe_high", "target"))
     verdict = found.text("verdict")
     span = f"{interval_name(found)} [{ratio(low)}, {ratio(high)}]"
     words, style = {
-        "above": (f"above: all of {span} lies over {target:.3f}", ink.good),
-        "below": (f"below: all of {span} lies under {target:.3f}", ink.bad),
-    }.get(verdict, (f"undecided: the target {target:.3f} lies inside {span}", ink.accent))
+        "above": (f"above: all of {span} is over {target:.3f}", ink.good),
+        "below": (f"below: all of {span} is under {target:.3f}", ink.bad),
+    }.get(verdict, (f"undecided: {target:.3f} lies inside {span}", ink.accent))
     if not (math.isfinite(low) and math.isfinite(high)):
         words = "undecided: no interval (too few sessions, or nothing was traded)"
     return Text(words, style=f"bold {style}", no_wrap=True)
@@ -86,12 +86,13 @@ def evidence_words(found: Figures, ink: Ink) -> list[Text]:
     return [first, second]
 
 
-def _rival_row(rival: Rival, scale: Scale, lines: dict[float, tuple[str, str]], ink: Ink) -> Text:
+def _rival_row(rival: Rival, scale: Scale, over: dict[float, tuple[str, str]], ink: Ink) -> Text:
     style = ink.quiet if rival.name == "random" else ink.others[0]
     reading = Reading(
         value=rival.sharpe, low=rival.low, high=rival.high, mark=GLYPHS.rival, style=style
     )
-    bar = reading_row(scale, reading, lines=lines, quiet=ink.quiet)
+    zero = {0.0: (GLYPHS.bar, ink.quiet)}
+    bar = reading_row(scale, reading, lines=zero, over=over, quiet=ink.quiet)
     return _row(shown(rival.name), bar, rival.sharpe, style)
 
 

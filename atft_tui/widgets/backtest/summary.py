@@ -13,7 +13,7 @@ from atft_tui.widgets.ink import INK, Ink, ink_of
 from atft_tui.widgets.panel import Panel
 from atft_tui.widgets.rows import stacked
 
-NAME = 15
+NAME = 17
 
 
 @dataclass(frozen=True, slots=True)

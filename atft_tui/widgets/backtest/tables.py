@@ -24,7 +24,7 @@ HOLDINGS: tuple[Column[Holding], ...] = (
         name="weight",
         cell=lambda row: percent(row.weight, 2),
         value=lambda row: _number(row.weight),
-        width=8,
+        width=7,
         right=True,
     ),
     Column(

@@ -1,6 +1,7 @@
 """What the scores would have earned after costs, how sure that is, and what it hangs on."""
 
 import asyncio
+import datetime as dt
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -69,6 +70,7 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
     def __init__(self) -> None:
         super().__init__()
         self.reader = BacktestReader()
+        self.dates: tuple[dt.date, ...] = ()
         self.cursor = 0
         self.log_scale = False
         self.tab = "equity"
@@ -110,7 +112,10 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
 
     def show(self, value: BacktestValue) -> None:
         dates = value.curves.dates if value.curves else ()
-        self.cursor = max(0, len(dates) - 1)
+        if (
+            dates != self.dates
+        ):  # other days: the newest; a new backtest of the same days keeps the cursor
+            self.dates, self.cursor = dates, max(0, len(dates) - 1)
         self.redraw()
         self.lay_out()
 

@@ -116,7 +116,9 @@ def spans(values: Sequence[float], width: int) -> Iterator[tuple[float, float, f
         place = x * (n - 1) / max(1, width - 1)
         first = min(int(place), n - 1)
         after = min(first + 1, n - 1)
-        value = values[first] + (values[after] - values[first]) * (place - first)
+        value = values[first]
+        if place > first:
+            value += (values[after] - value) * (place - first)
         yield (value, value, value) if math.isfinite(value) else None
 
 

@@ -74,7 +74,8 @@ def equity_picture(value: EquityValue, width: int, height: int, *, ink: Ink = IN
     """The cursor's day in words, the curves, the drawdown, dates below."""
     curves, n = value.curves, len(value.curves.dates)
     if n == 0 or width < 24 or height < 4:
-        return Text("no room" if n else "the backtest has no session", style="dim")
+        words = "no room" if n else "the backtest has no session"
+        return stacked([Text(words, style="dim")], width, height)
     labels = LABELS if width >= ROOMY else 0
     columns = plot_columns(width)
     body = height - 2

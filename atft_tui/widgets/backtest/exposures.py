@@ -41,7 +41,7 @@ def exposures_picture(value: ExposuresValue, width: int, height: int, *, ink: In
     """A strip each, scaled to itself, the cursor's column marked, its value at the right."""
     curves, at = value.curves, value.cursor
     if not curves.dates:
-        return Text("the backtest has no session", style="dim")
+        return stacked([Text("the backtest has no session", style="dim")], width, height)
     columns = max(1, width - NAME - VALUE)
     x = column_of(at, len(curves.dates), columns)
 

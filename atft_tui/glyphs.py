@@ -29,6 +29,8 @@ class Glyphs:
     cap_left: str
     cap_right: str
     """Ends of an interval."""
+    less: str
+    """From little to much, of what is negative."""
     rule: str
     """A vertical line through several rows."""
     rival: str
@@ -40,13 +42,13 @@ class Glyphs:
 UNICODE = Glyphs(
     blocks="▁▂▃▄▅▆▇█", heat=" ░▒▓█", band="░", dotted="┄", point="●", bar="│", best="◆",
     full="━", empty="─", running="▶", done="✓", failed="✗", stopped="■", waiting="·",
-    braille=True, curve="•", cap_left="├", cap_right="┤", rule="┃", rival="◇",
+    braille=True, curve="•", cap_left="├", cap_right="┤", less="-=≡", rule="┃", rival="◇",
     beyond_left="◂", beyond_right="▸",
 )  # fmt: skip
 ASCII = Glyphs(
     blocks="_.-=+*%#", heat=" .:+#", band=".", dotted="-", point="o", bar="|", best="*",
     full="=", empty="-", running=">", done="v", failed="x", stopped="#", waiting=".",
-    braille=False, curve="*", cap_left="[", cap_right="]", rule="!", rival="+",
+    braille=False, curve="*", cap_left="[", cap_right="]", less="-=@", rule="!", rival="+",
     beyond_left="<", beyond_right=">",
 )  # fmt: skip
 

@@ -127,7 +127,12 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         for name in ("sharpe", "costs", "quantiles", "decay", "rules"):
             self.panel(name).show_value(value.figures)
         self.panel("summary").show_value(
-            SummaryValue(value.figures, value.report, value.report_is_older)
+            SummaryValue(
+                value.figures,
+                value.report,
+                value.report_is_older,
+                value.earlier.figures if value.earlier else None,
+            )
             if value.figures
             else None
         )

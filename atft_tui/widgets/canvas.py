@@ -38,27 +38,26 @@ class Canvas:
         style: str,
         *,
         strong: bool = False,
+        mark: str = "",
     ) -> None:
         """A line through values at their ``height`` (a share of the canvas'); NaN leaves a gap.
 
-        A ``strong`` one shows the whole range of the values that share a dot column, or is two dots thick
-        where there are few; another goes through the last of them.
+        Of the values that share a dot column the last one is drawn; a ``strong`` line is two dots thick.
+        Without braille the line consists of its ``mark``.
         """
+        thick = strong and self.glyphs.braille
         before: int | None = None
-        thick = strong and len(values) <= self.width
         for x, span in enumerate(spans(values, self.width)):
             if span is None:
                 before = None
                 continue
-            low, high, last = (self._dot_row(height(v)) for v in (span if strong else span[2:] * 3))
-            top, bottom = min(low, high, last), max(low, high, last)
-            if (
-                before is not None
-            ):  # close the step from the column before, without touching its dot
-                top, bottom = min(top, before + 1), max(bottom, before - 1)
+            here = self._dot_row(height(span[2]))
+            # Close the step from the column before, without touching its dot.
+            top = here if before is None else min(here, before + 1)
+            bottom = here if before is None else max(here, before - 1)
             for y in range(top, bottom + 1 + thick):
-                self._dot(x, y, style)
-            before = last
+                self._dot(x, y, style, mark)
+            before = here
 
     def area(self, values: Sequence[float], height: Callable[[float], float], style: str) -> None:
         """Filled from the top down to the lowest value of each dot column; nothing for a value on top."""
@@ -83,20 +82,21 @@ class Canvas:
         for bits, marks, styles in zip(self._bits, self._marks, self._styles, strict=True):
             line = Text(no_wrap=True, end="")
             for bit, mark, style in zip(bits, marks, styles, strict=True):
-                dots = chr(BRAILLE + bit) if self.glyphs.braille else self.glyphs.curve
-                line.append(dots if bit else mark or " ", style or None)
+                dots = chr(BRAILLE + bit) if bit and self.glyphs.braille else mark or " "
+                line.append(dots, style or None)
             yield line
 
     def _dot_row(self, share: float) -> int:
         share = min(1.0, max(0.0, share)) if math.isfinite(share) else 0.0
         return round((1.0 - share) * (self.height - 1))
 
-    def _dot(self, x: int, y: int, style: str) -> None:
+    def _dot(self, x: int, y: int, style: str, mark: str = "") -> None:
         if 0 <= x < self.width and 0 <= y < self.height:
             row, column = y // self.fine_y, x // self.fine_x
             bit = DOTS[y % 4][x % 2] if self.glyphs.braille else 1
             self._bits[row][column] |= bit
             self._styles[row][column] = style
+            self._marks[row][column] = mark or self.glyphs.curve
 
 
 def spans(values: Sequence[float], width: int) -> Iterator[tuple[float, float, float] | None]:

@@ -18,7 +18,8 @@ SECTORS = ("Energy", "Technology", "unknown")
 
 
 def sessions(count: int, first: dt.date = FIRST) -> list[dt.date]:
-    days, day = [], first
+    days: list[dt.date] = []
+    day = first
     while len(days) < count:
         if day.weekday() < 5:
             days.append(day)

@@ -42,6 +42,8 @@ class Line:
     name: str
     values: Series
     style: str
+    mark: str = ""
+    """What the line consists of where there is no braille."""
 
 
 class EquityPanel(Panel[EquityValue]):
@@ -100,11 +102,11 @@ def _lines(value: EquityValue, ink: Ink, count: int) -> list[Line]:
     rivals = dict(value.curves.rivals)
     names = kept(sorted(rivals, key=lambda name: -_last(rivals[name])), count)
     out = [
-        Line(shown(name), rivals[name], ink.others[i % len(ink.others)])
+        Line(shown(name), rivals[name], ink.others[i % len(ink.others)], str(i + 1))
         for i, name in enumerate(names)
     ]
     if value.before is not None and len(value.before) == len(value.curves.equity):
-        out.append(Line("before", value.before, ink.accent))
+        out.append(Line("before", value.before, ink.accent, "b"))
     return [*out, Line("these scores", value.curves.equity, f"bold {ink.main}")]
 
 
@@ -123,7 +125,7 @@ def _readout(value: EquityValue, lines: Sequence[Line], ink: Ink) -> Text:
     text.append(f"  drawdown {percent(curves.drawdown[at])}", style=ink.bad)
     for line in lines[:-1]:
         text.append(f"  {line.name} ", style=line.style)
-        text.append(percent(line.values[at] - 1.0))
+        text.append(percent(line.values[at] - 1.0).removesuffix(" %"))
     return text
 
 
@@ -133,12 +135,14 @@ def _curves(
     mapped = _Height.of([line.values for line in lines], log=value.log)
     canvas = Canvas(columns, max(1, rows))
     for line in lines:
-        canvas.curve(line.values, mapped, line.style, strong=line is lines[-1])
+        canvas.curve(
+            line.values, mapped, line.style, strong=line is lines[-1] and rows > 7, mark=line.mark
+        )
     start = canvas.row_of(mapped(1.0))
     for x in range(0, canvas.columns, 2):
         canvas.mark(x, start, GLYPHS.dotted, ink.quiet)
     _cursor(canvas, value, ink)
-    marks = mapped.ticks(max(2, rows // 4))
+    marks = mapped.ticks(max(2, rows // 3))
     names = {canvas.row_of(mapped(1.0 + tick)): f"{tick * 100:+.0f} %" for tick in marks}
     ends = _ends(lines, canvas, mapped) if labels else {}
     out = []
@@ -146,7 +150,10 @@ def _curves(
         row = Text(f"{names.get(y, ''):>{LEFT - 1}} ", style=ink.quiet, no_wrap=True)
         row.append_text(cells)
         if y in ends:
-            word = Text(f" {ends[y].name} {percent(ends[y].values[-1] - 1.0)}", ends[y].style)
+            mark = "" if GLYPHS.braille else ends[y].mark
+            word = Text(
+                f"{mark or ' '}{ends[y].name} {percent(ends[y].values[-1] - 1.0)}", ends[y].style
+            )
             word.truncate(labels)
             row.append_text(word)
         out.append(row)

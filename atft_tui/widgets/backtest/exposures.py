@@ -16,7 +16,9 @@ from atft_tui.widgets.ink import INK, Ink, ink_of
 from atft_tui.widgets.panel import Panel
 from atft_tui.widgets.rows import stacked
 
-NAME, VALUE = 12, 8
+NAME, LONG_NAME, VALUE = 12, 22, 8
+ROOMY = 60
+"""Columns from which on sectors have the long name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +44,14 @@ def exposures_picture(value: ExposuresValue, width: int, height: int, *, ink: In
     curves, at = value.curves, value.cursor
     if not curves.dates:
         return stacked([Text("the backtest has no session", style="dim")], width, height)
-    columns = max(1, width - NAME - VALUE)
+    label = NAME if width < ROOMY else LONG_NAME
+    columns = max(1, width - label - VALUE)
     x = column_of(at, len(curves.dates), columns)
 
     def row(name: str, series: Sequence[float], form: Callable[[float], str]) -> Text:
         strip = level_strip(series, columns, ink)
         strip.stylize(f"bold {ink.accent}", x, x + 1)
-        return _row(name, strip, form(series[at]))
+        return _row(name, label, strip, form(series[at]))
 
     gross = tuple(a + b for a, b in zip(curves.long, curves.short, strict=True))
     net = tuple(a - b for a, b in zip(curves.long, curves.short, strict=True))
@@ -66,7 +69,7 @@ def exposures_picture(value: ExposuresValue, width: int, height: int, *, ink: In
         for name, series in curves.sectors:
             strip = net_strip(series, columns, top, ink)
             strip.stylize("bold underline", x, x + 1)
-            rows.append(_row(name, strip, _signed(series[at])))
+            rows.append(_row(name, label, strip, _signed(series[at])))
     else:
         rows.append(Text(OLDER, style="dim"))
     return stacked(rows, width, height)
@@ -83,7 +86,7 @@ def level_strip(series: Sequence[float], columns: int, ink: Ink) -> Text:
             text.append(" ")
             continue
         share = (span[2] - low) / (high - low) if high > low else 0.0
-        text.append(GLYPHS.blocks[round(min(1.0, max(0.0, share)) * top)], ink.main)
+        text.append(GLYPHS.blocks[round(min(1.0, max(0.0, share)) * top)], ink.quiet)
     return text
 
 
@@ -97,9 +100,8 @@ def net_strip(series: Sequence[float], columns: int, top: float, ink: Ink) -> Te
             continue
         share = span[2] / top if top > 0 else 0.0
         level = math.ceil(min(1.0, abs(share)) * levels - 0.25)
-        mark = GLYPHS.heat[level] if share >= 0 or level == 0 else "-=≡"[min(2, level - 1)]
-        text.append(mark if mark.isascii() or GLYPHS.braille else "#",
-                    ink.good if share >= 0 else ink.bad)  # fmt: skip
+        mark = GLYPHS.heat[level] if share >= 0 or level == 0 else GLYPHS.less[min(2, level - 1)]
+        text.append(mark, ink.good if share >= 0 else ink.bad)
     return text
 
 
@@ -110,10 +112,10 @@ def _sector_heading(value: ExposuresValue, ink: Ink) -> Text:
     return Text(words, style=ink.quiet, no_wrap=True)
 
 
-def _row(name: str, strip: Text, value: str) -> Text:
+def _row(name: str, columns: int, strip: Text, value: str) -> Text:
     label = Text(fmt.clean(name), no_wrap=True)
-    label.truncate(NAME - 1, overflow="ellipsis")
-    label.pad_right(NAME - label.cell_len)
+    label.truncate(columns - 1, overflow="ellipsis")
+    label.pad_right(columns - label.cell_len)
     return label.append_text(strip).append(f"{value:>{VALUE}}")
 
 

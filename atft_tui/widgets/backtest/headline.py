@@ -63,21 +63,23 @@ def conditions(value: BacktestValue, ink: Ink = INK) -> Text:
 
 
 def changed(before: Figures, after: Figures, ink: Ink = INK) -> Text:
-    """``against the last backtest: strategy a > b; Sharpe +0.71 > +0.80``"""
+    """``against the one before  Sharpe +0.71 > +0.80  strategy a > b  turnover a day 30.1% > 18.2%``"""
     settings, figures = changes(before, after)
     text = Text(" against the one before  ", style=f"bold {ink.accent}", no_wrap=True)
     text.overflow = "ellipsis"
     if not settings and not figures:
         return text.append("the same figures", style="none")
-    for change in figures:
-        _append(text, change, "none")
-    if settings:
-        text.append(f" {GLYPHS.waiting}  ", style="none")
+    # What was asked, then the answer: the rest of the figures may be cut off, and stand in "all figures".
+    for change in figures[:1]:
+        text.append(f"{change_words(change)}  ", style="bold")
     for change in settings:
-        _append(text, change, ink.quiet)
+        text.append(f"{change_words(change)}  ", style=ink.accent)
+    for change in figures[1:]:
+        text.append(f"{change_words(change)}  ", style="none")
     return text
 
 
-def _append(text: Text, change: Change, style: str) -> None:
+def change_words(change: Change) -> str:
+    """``slippage_bps 5 > 2``"""
     name = change.name.rpartition(".")[2]
-    text.append(f"{name} {change.before} {GLYPHS.running} {change.after}  ", style=style)
+    return f"{name} {change.before} {GLYPHS.running} {change.after}"

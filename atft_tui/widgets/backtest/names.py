@@ -19,6 +19,8 @@ SHOWN = {
 }
 FIRST = ("lightgbm", "equal_weight", "index")
 """Kept before any other."""
+LAST = ("oracle", "random")
+"""Kept only where there is room: what nobody can have, and what knows nothing."""
 
 
 def shown(name: str) -> str:
@@ -26,10 +28,11 @@ def shown(name: str) -> str:
 
 
 def kept(names: Sequence[str], count: int) -> list[str]:
-    """So many of the names, those of `FIRST` before the others, which keep their order."""
+    """So many of the names: `FIRST`, then the others in their order, then `LAST`."""
     first = [name for name in FIRST if name in names]
-    rest = [name for name in names if name not in FIRST]
-    return (first + rest)[: max(0, count)]
+    last = [name for name in LAST if name in names]
+    rest = [name for name in names if name not in FIRST + LAST]
+    return (first + rest + last)[: max(0, count)]
 
 
 def percent(value: float, digits: int = 1, *, sign: bool = True) -> str:

@@ -65,7 +65,7 @@ def quantiles_picture(found: Figures, width: int, height: int, *, ink: Ink = INK
     spread = _spread(found.quantiles)
     horizon = found.text("horizon")
     rows.append(Text(f"bp ± SE over h {horizon}", style=ink.quiet))
-    rows.append(Text(f"10 less 1: {spread * 1e4:+.0f} bp gross", style=ink.quiet)
+    rows.append(Text(f"10-1: {spread * 1e4:+.0f} bp gross", style=ink.quiet)
                 if math.isfinite(spread) else Text())  # fmt: skip
     return stacked(rows, width, height)
 

@@ -7,7 +7,9 @@ from typing import ClassVar
 from rich.text import Text
 
 from atft_tui import format as fmt
+from atft_tui.readings.backtest_changes import changes
 from atft_tui.readings.backtest_figures import Figures
+from atft_tui.widgets.backtest.headline import change_words
 from atft_tui.widgets.backtest.names import percent, ratio
 from atft_tui.widgets.ink import INK, Ink, ink_of
 from atft_tui.widgets.panel import Panel
@@ -21,6 +23,8 @@ class SummaryValue:
     figures: Figures
     report: str
     report_is_older: bool
+    earlier: Figures | None = None
+    """Of the backtest that this one replaced."""
 
 
 class SummaryPanel(Panel[SummaryValue]):
@@ -43,6 +47,10 @@ def summary_picture(value: SummaryValue, width: int, height: int, *, ink: Ink = 
         rows.append(Text(f"report {old}{fmt.clean(value.report)}"))
     else:
         rows.append(Text("no report yet: r writes one", style=ink.quiet))
+    if value.earlier is not None:
+        settings, shown_figures = changes(value.earlier, found)
+        words = "; ".join(map(change_words, [*settings, *shown_figures])) or "the same figures"
+        rows.append(Text(f"against the one before: {words}"))
     lines = [line for row in rows for line in _wrapped(row, width)]
     for name, shown in _rows(found):
         lines.append(Text(f"{name:<{NAME}}", style=ink.quiet, no_wrap=True).append(shown, "none"))

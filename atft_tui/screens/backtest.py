@@ -9,6 +9,7 @@ from rich.text import Text
 from textual import on, work
 from textual.binding import BindingType
 from textual.containers import Container
+from textual.theme import Theme
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
@@ -24,6 +25,7 @@ from atft_tui.widgets.backtest import tables
 from atft_tui.widgets.backtest.costs import CostsPanel
 from atft_tui.widgets.backtest.equity import EquityPanel, EquityValue
 from atft_tui.widgets.backtest.exposures import ExposuresPanel, ExposuresValue
+from atft_tui.widgets.backtest.layout import EMPTY, NOT_YET, ORDER, SIDE, TABS
 from atft_tui.widgets.backtest.months import MonthsPanel, MonthsValue
 from atft_tui.widgets.backtest.rules import RulesPanel
 from atft_tui.widgets.backtest.scores import OLDER, DecayPanel, QuantilesPanel
@@ -35,30 +37,6 @@ from atft_tui.widgets.table import Table
 
 SETTLE_S = 0.08
 """A held cursor key reads the book of the day it stops at, not of every day on the way."""
-TABS: dict[str, tuple[str, ...]] = {
-    "equity": ("equity",),
-    "sharpe": ("sharpe", "costs"),
-    "months": ("months",),
-    "scores": ("quantiles", "decay"),
-    "holdings": ("equity", "holdings"),
-    "exposures": ("exposures",),
-    "rules": ("rules",),
-    "years": ("years",),
-    "sweep": ("sweep",),
-    "all": ("summary",),
-}
-"""What a small screen shows together."""
-SIDE = ("exposures", "rules", "years", "sweep", "summary")
-"""Take turns in the same place where everything else has its own."""
-ORDER = ("equity", "sharpe", "costs", "months", "quantiles", "decay", "holdings", *SIDE)
-EMPTY = """No backtest in this workspace yet.
-
-  b       backtest a run: weights, simulation, costs, interval and verdict
-  4       the runs; enter opens one
-  ctrl+p  every command
-
-On a fresh workspace start with the demo (ctrl+p demo): it trains, backtests and writes a report.
-"""
 
 
 class BacktestScreen(CockpitScreen[BacktestValue]):
@@ -80,7 +58,7 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
     def body(self) -> Iterable[Widget]:
         yield Static(id="backtest-conditions")
         yield Static(id="backtest-changes")
-        yield Static(Text(EMPTY), id="empty")
+        yield Static(id="empty")
         with Container(id="backtest-grid"):
             yield EquityPanel(id="backtest-equity")
             yield SharpePanel(id="backtest-sharpe")
@@ -102,7 +80,7 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         self.query_one("#backtest-sweep").border_title = "sweep"
         for name in SIDE:
             self.part(name).border_subtitle = f"{SIDE.index(name) + 1} of {len(SIDE)}: d next"
-        self.app.theme_changed_signal.subscribe(self, lambda theme: self.redraw())
+        self.app.theme_changed_signal.subscribe(self, self.repaint)
         self.lay_out()
 
     # ---- the value -------------------------------------------------------------------------------
@@ -118,6 +96,11 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
             self.dates, self.cursor = dates, max(0, len(dates) - 1)
         self.redraw()
         self.lay_out()
+
+    def repaint(self, theme: Theme) -> None:
+        """In the colours of another theme."""
+        self.redraw()
+        self.draw_headline()
 
     def redraw(self) -> None:
         """Hand the value to every panel again; those that show the same do not repaint."""
@@ -148,9 +131,9 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         if swept is None:
             table.border_title = "sweep: none yet, s starts one"
         else:
-            table.border_title = (
-                f"sweep: the best of {len(swept.cells)} is flattered; luck-adjusted "
-                f"{fmt.share(swept.deflated)} after {swept.trials} trials, "
+            table.border_title = f"sweep: the best of {len(swept.cells)} is flattered"
+            table.border_subtitle = (
+                f"best deflated {fmt.share(swept.deflated)} ({swept.trials} trials), "
                 f"overfit {fmt.percent(swept.overfitting)}"
             )
 
@@ -201,7 +184,7 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         table.set_rows(book.rows)
         if self.focused_name != "holdings":  # where nobody chose a stock, the largest come first
             table.grid.move(0)
-        table.border_title, table.border_subtitle = holdings_titles(book)
+        table.border_title, table.border_subtitle = tables.holdings_titles(book)
 
     # ---- layout ----------------------------------------------------------------------------------
 
@@ -228,7 +211,12 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         there = value is not None and value.figures is not None
         wide = self.is_wide
         self.set_class(not wide, "narrow")
-        self.query_one("#empty").display = not there
+        empty = self.query_one("#empty", Static)
+        empty.display = value is not None and not there
+        if value is not None and value.run_id:
+            empty.update(Text(NOT_YET.format(run=value.run_id)))
+        else:
+            empty.update(Text(EMPTY))
         self.query_one("#backtest-grid").display = there
         for name in ORDER:
             shown = name not in SIDE or name == self.side if wide else name in TABS[self.tab]
@@ -246,7 +234,9 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         self.draw_headline()
 
     def headline(self, width: int) -> Text:
-        return words.headline(self.value or BacktestValue(), width, self.ink)
+        if self.value is None:
+            return Text(" Backtest: reading the files", style="dim")
+        return words.headline(self.value, width, self.ink)
 
     def draw_headline(self) -> None:
         super().draw_headline()
@@ -344,16 +334,3 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
 
 def _strategy(found: Figures | None) -> dict[str, str]:
     return {} if found is None else {"strategy": found.text("strategy")}
-
-
-def holdings_titles(book: DayBook) -> tuple[str, str]:
-    """``2014-07-16: 290 long, 281 short, 12 closed`` and ``+4.1 bp gross, rank of 1,055``"""
-    sides = [row.side for row in book.rows]
-    closed = sides.count("closed")
-    earned = sum(row.contribution for row in book.rows) * 1e4
-    gone = f", {closed} closed" if closed else ""
-    ranked = f", rank of {book.rows[0].scored:,}" if book.rows else ""
-    return (
-        f"{book.date}: {sides.count('long')} long, {sides.count('short')} short{gone}",
-        f"{earned:+.1f} bp gross{ranked}",
-    )

@@ -8,9 +8,10 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Select, Static
 
 from atft_tui.app import CockpitApp
-from atft_tui.screens.backtest import ORDER, SIDE, TABS, BacktestScreen
+from atft_tui.screens.backtest import BacktestScreen
 from atft_tui.screens.command_form import CommandForm
 from atft_tui.widgets.backtest.equity import EquityPanel
+from atft_tui.widgets.backtest.layout import ORDER, SIDE, TABS
 from atft_tui.widgets.table import Table
 from engine.files import read_json, write_json
 from engine.runs.store import Run
@@ -47,6 +48,11 @@ async def test_from_nothing_to_a_second_backtest(tmp_path: Path, make_run: MakeR
         screen = await opened(pilot, figures=False)
         assert "no run has one yet" in told(screen, "headline")
         assert screen.query_one("#empty").display
+        chosen = make_run()
+        app.chosen_run = chosen.id
+        screen.reread()
+        await wait_until(pilot, lambda: f"{chosen.id} has no backtest yet" in told(screen, "empty"))
+        app.chosen_run = None
         run = write_backtest(make_run(), count=300)
         screen.reread()
         await wait_until(pilot, lambda: screen.book is not None)
@@ -87,6 +93,11 @@ async def test_from_nothing_to_a_second_backtest(tmp_path: Path, make_run: MakeR
         value = screen.panel("equity").value
         assert value is not None
         assert value.log
+
+        # Another theme repaints what is drawn in its colours.
+        drawn = screen.panel("sharpe").render()
+        await pilot.press("t")
+        await wait_until(pilot, lambda: screen.panel("sharpe").render() != drawn)
 
         # Another backtest of the same run: what it changed.
         write_json(

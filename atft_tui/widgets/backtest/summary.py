@@ -53,7 +53,7 @@ def summary_picture(value: SummaryValue, width: int, height: int, *, ink: Ink = 
         rows.append(Text(f"against the one before: {words}"))
     lines = [line for row in rows for line in _wrapped(row, width)]
     for name, shown in _rows(found):
-        lines.append(Text(f"{name:<{NAME}}", style=ink.quiet, no_wrap=True).append(shown, "none"))
+        lines.append(Text(no_wrap=True).append(f"{name:<{NAME}}", ink.quiet).append(shown))
     return stacked(lines, width, height)
 
 

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.readings.backtest_figures import SweepCell, Year
-from atft_tui.readings.holdings import Holding
+from atft_tui.readings.holdings import DayBook, Holding
 from atft_tui.widgets.backtest.names import percent, ratio
 from atft_tui.widgets.table import Column
 
@@ -21,10 +21,10 @@ HOLDINGS: tuple[Column[Holding], ...] = (
     Column(name="name", cell=lambda row: row.name),
     Column(name="side", cell=lambda row: row.side, width=5),
     Column(
-        name="weight",
-        cell=lambda row: percent(row.weight, 2),
+        name="weight %",
+        cell=lambda row: fmt.number(row.weight * 100.0, 2),
         value=lambda row: _number(row.weight),
-        width=7,
+        width=8,
         right=True,
     ),
     Column(
@@ -135,6 +135,19 @@ CELLS: tuple[Column[SweepCell], ...] = (
         wide_only=True,
     ),
 )
+
+
+def holdings_titles(book: DayBook) -> tuple[str, str]:
+    """``2014-07-16: 290 long, 281 short, 12 closed`` and ``+4.1 bp gross, rank of 1,055``"""
+    sides = [row.side for row in book.rows]
+    closed = sides.count("closed")
+    earned = sum(row.contribution for row in book.rows) * 1e4
+    gone = f", {closed} closed" if closed else ""
+    ranked = f", rank of {book.rows[0].scored:,}" if book.rows else ""
+    return (
+        f"{book.date}: {sides.count('long')} long, {sides.count('short')} short{gone}",
+        f"{earned:+.1f} bp gross{ranked}",
+    )
 
 
 def _rank_ic(row: Year) -> Text:

@@ -142,7 +142,11 @@ class CockpitApp(App[None]):
 
     def tell(self, job: Job) -> None:
         if job.status == "done":
-            self.notify(f"{job.line}\n{job.last}".strip(), title="done", markup=False, timeout=8)
+            files = [
+                str(v) for v in job.answer.values() if isinstance(v, str) and v.startswith("/")
+            ]
+            told = "\n".join([job.line, job.last, *files]).strip()
+            self.notify(fmt.clean_lines(told), title="done", markup=False, timeout=8)
             return
         error = str(job.answer.get("error", job.last or "it ended without an answer"))
         self.refuse(EngineError(f"{job.words[0]}: {error}", hint=str(job.answer.get("hint", ""))))

@@ -159,6 +159,13 @@ class Table(Vertical, Generic[R]):
         self.add_class("filtering")
         self.query_one(Input).focus()
 
+    def clear_filter(self) -> None:
+        """Show all rows again."""
+        self.remove_class("filtering")
+        self.query_one(Input).value = ""
+        self.filter_text = ""
+        self._arrange(self.current_key)
+
     @on(Input.Changed)
     def take_filter(self, event: Input.Changed) -> None:
         event.stop()

@@ -247,8 +247,9 @@ class Grid(ScrollView, can_focus=True):
         self.virtual_size = Size(total, len(self.table.rows) + 1)
 
     def _layout(self) -> list[tuple[Column[Any], int]]:
-        """Columns to show with their widths in the room there is."""
-        room = max(1, self.size.width)
+        """Columns to show with their widths in the room there is beside the vertical scrollbar."""
+        scrolls = len(self.table.rows) + 1 > self.size.height
+        room = max(1, self.size.width - (self.styles.scrollbar_size_vertical if scrolls else 0))
         columns = list(self.table.columns)
         if self._needed(columns) > room:
             columns = [column for column in columns if not column.wide_only]

@@ -27,7 +27,8 @@ SOURCES = ("files", "synthetic", "jquants", "yahoo")
 
 def headline(value: DataReading, width: int) -> Text:
     """Verdicts first, then what they are about; a file that cannot be read comes before all."""
-    text = Text(" Data ", style="bold", no_wrap=True, overflow="ellipsis")
+    wide = width >= WIDE
+    text = Text(" Data " if wide else "", style="bold", no_wrap=True, overflow="ellipsis")
     if value.trouble:
         more = f" (+{len(value.trouble) - 1})" if len(value.trouble) > 1 else ""
         text.append(f" {fmt.clean(value.trouble[0])}{more}", style="bold red")
@@ -41,11 +42,13 @@ def headline(value: DataReading, width: int) -> Text:
     text.append_text(audit_words(value, current.id))
     if value.quality is not None and value.quality.incomplete:
         text.append(f"{fmt.clean(value.quality.incomplete)}  ", style="bold red")
-    text.append(f"{fmt.clean(current.source)[:24]} ", style="bold not reverse")
-    text.append(f"{current.first}..{current.last}")
+    source = fmt.clean(current.source)
+    text.append(f"{source[:40] if wide else source.split('(')[0][:12]} ", style="bold")
+    first = fmt.clean(current.first)
+    text.append(f"{first if wide else first[:7]}..{fmt.clean(current.last)}")
     if value.quality is not None and value.quality.snapshot == current.id:
         text.append(f" {value.quality.symbols:,} stocks")
-    if width >= WIDE:
+    if wide:
         text.append(f" {current.sessions:,} sessions")
         text.append(f"  snapshot {fmt.clean(current.id)[:8]}", style="dim")
     return text
@@ -65,8 +68,7 @@ def audit_words(value: DataReading, current: str) -> Text:
     audit = value.audit
     if audit is None:
         return Text("not audited: a  ", style="yellow")
-    age = f"{fmt.duration(None if value.audit_hours is None else value.audit_hours * 3600)} ago"
-    age = "just now" if value.audit_hours == 0 else age
+    age = age_words(value.audit_hours)
     if not audit.passed:
         words = f"{GLYPHS.failed} audit {fmt.clean(audit.verdict)}, {audit.leaks} leaks, {age}  "
         return Text(words, style="bold red")
@@ -74,6 +76,14 @@ def audit_words(value: DataReading, current: str) -> Text:
         return Text(f"? audit passed {age}, on older data: a  ", style="yellow")
     deep = "deep " if audit.deep else ""
     return Text(f"{GLYPHS.done} {deep}audit passed {age}  ", style="bold green")
+
+
+def age_words(hours: int | None) -> str:
+    if hours is None:
+        return "at an unknown time"
+    if hours == 0:
+        return "just now"
+    return f"{hours}h ago" if hours < 48 else f"{hours // 24}d ago"
 
 
 def titles(value: DataReading) -> dict[str, str]:
@@ -115,10 +125,8 @@ def findings_title(quality: Quality | None) -> str:
         return "quality findings: c (check) looks for them"
     kinds = len(quality.findings)
     errors = sum(finding.level == "error" for finding in quality.findings)
-    return (
-        f"findings: {kinds} kind{'' if kinds == 1 else 's'}, {errors} of errors; "
-        f"{quality.rows_out:,} of {quality.rows_in:,} rows kept"
-    )
+    dropped = quality.rows_in - quality.rows_out
+    return f"findings: {kinds} kinds ({errors} errors), {dropped:,} rows dropped"
 
 
 def drilled_title(value: DataReading, drilled: tuple[str, str]) -> str:
@@ -176,6 +184,8 @@ def snapshot_detail(row: SnapshotRow | None) -> Text:
 
 
 def ingest_like(value: DataReading) -> dict[str, str]:
-    """The form starts with the source that was used last."""
-    source = value.current.source.split(":")[0].split()[0].lower() if value.current else ""
-    return {"source": source} if source in SOURCES else {}
+    """The form starts with the source that was used last; file paths have to be given again."""
+    current = value.current
+    known = "" if current is None else current.source.lower().replace("-", "")
+    source = next((name for name in SOURCES if known.startswith(name)), "")
+    return {"source": source} if source else {}

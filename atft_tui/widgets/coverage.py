@@ -19,7 +19,7 @@ MARKS: dict[Mark, tuple[str, str, str]] = {
 }
 """Sign, style and meaning, the gravest first."""
 GRAVEST = tuple(MARKS)
-BAR, LINE, CURSOR = "cyan", "bold yellow", "reverse"
+BAR, LINE, CURSOR = "#5f86a8", "bold yellow", "reverse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +116,10 @@ def told_day(view: CoverageView, width: int) -> Text:
     text.append(f"{coverage.dates[i]}", style="bold")
     text.append(f"  {coverage.names[i]:,} stocks", style=BAR)
     members = coverage.members[i]
-    text.append("  universe ", style=LINE if members is not None else "dim")
-    text.append(
-        "not built yet (audit or train)" if members is None else f"{members:,}",
-        style=LINE if members is not None else "dim",
-    )
+    if members is not None:
+        text.append(f"  universe {members:,}", style=LINE)
+    elif all(count is None for count in coverage.members):
+        text.append("  no universe built yet (audit or train)", style="dim")
     mark = coverage.marks[i]
     if mark:
         sign, style, meaning = MARKS[mark]

@@ -19,7 +19,7 @@ from atft_tui.readings.stock import read_stock
 from atft_tui.screens import data_headline, data_tables
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.sizes import TALL, WIDE
-from atft_tui.widgets.coverage import CoveragePanel, CoverageView
+from atft_tui.widgets.coverage import CoveragePanel
 from atft_tui.widgets.graph_panel import GraphPanel
 from atft_tui.widgets.stock_panel import StockPanel, StockView
 from atft_tui.widgets.table import Table
@@ -115,13 +115,7 @@ class DataScreen(CockpitScreen[DataReading]):
     # ---- showing ---------------------------------------------------------------------------------
 
     def show(self, value: DataReading) -> None:
-        panel = self.query_one(CoveragePanel)
-        view = panel.value
-        if view is None or view.coverage is not value.coverage:
-            fresh = CoverageView.whole(value.coverage)
-            if view is not None and view.size and fresh.size and view.cursor < view.size - 1:
-                fresh = fresh.to(view.coverage.dates[view.cursor])
-            panel.show_value(fresh if fresh.size else None)
+        self.query_one(CoveragePanel).show_coverage(value.coverage)
         self.fill("stocks", value.stocks)
         self.fill("features", value.features)
         self.fill("snapshots", value.snapshots)
@@ -323,27 +317,14 @@ class DataScreen(CockpitScreen[DataReading]):
         if view is not None and self.focused is self.query_one(CoveragePanel):
             self.drill(("day", view.coverage.dates[view.cursor]))
 
-    def move_view(self, change: str, by: float) -> None:
-        panel = self.query_one(CoveragePanel)
-        view = panel.value
-        if view is None:
-            return
-        if change == "zoom":
-            panel.show_value(view.zoomed(by))
-        elif change == "mark":
-            panel.show_value(view.marked(int(by)))
-        else:
-            wide = max(1, (view.stop - view.first) // panel.columns())
-            panel.show_value(view.moved(int(by) * wide))
-
     def action_day(self, step: int) -> None:
-        self.move_view("day", step)
+        self.query_one(CoveragePanel).change("day", step)
 
     def action_mark(self, step: int) -> None:
-        self.move_view("mark", step)
+        self.query_one(CoveragePanel).change("mark", step)
 
     def action_zoom(self, factor: float) -> None:
-        self.move_view("zoom", factor)
+        self.query_one(CoveragePanel).change("zoom", factor)
 
     def action_ingest(self) -> None:
         self.cockpit.ask("ingest", data_headline.ingest_like(self.reading))

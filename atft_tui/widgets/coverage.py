@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from rich.text import Text
 
@@ -79,9 +79,28 @@ class CoveragePanel(Panel[CoverageView]):
     def picture(self, value: CoverageView, width: int, height: int) -> Text:
         return coverage_picture(value, width, height)
 
-    def columns(self) -> int:
-        """Sessions cannot be told apart with fewer columns than this."""
-        return max(1, self.size.width - AXIS_WIDTH)
+    def show_coverage(self, coverage: Coverage) -> None:
+        """The whole span; the cursor stays on its day unless it was on the last one."""
+        view = self.value
+        if view is not None and view.coverage is coverage:
+            return
+        fresh = CoverageView.whole(coverage)
+        if view is not None and fresh.size and view.cursor < view.size - 1:
+            fresh = fresh.to(view.coverage.dates[view.cursor])
+        self.show_value(fresh if fresh.size else None)
+
+    def change(self, what: Literal["day", "mark", "zoom"], by: float) -> None:
+        """Move by columns, to a marked day, or zoom."""
+        view = self.value
+        if view is None:
+            return
+        if what == "zoom":
+            self.show_value(view.zoomed(by))
+        elif what == "mark":
+            self.show_value(view.marked(int(by)))
+        else:
+            columns = max(1, self.size.width - AXIS_WIDTH)
+            self.show_value(view.moved(int(by) * max(1, (view.stop - view.first) // columns)))
 
 
 def coverage_picture(view: CoverageView, width: int, height: int) -> Text:

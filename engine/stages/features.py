@@ -1,14 +1,16 @@
 """`features`: what the network is fed, by name, and which of it the data of the workspace allow."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
+from typing import Any
 
 from engine.data.store import PanelStore
 from engine.errors import UsageError
 from engine.features.catalog import CATALOG, FAMILIES, find
 from engine.features.catalog_file import off, told, write_catalog
 from engine.stages.context import Outcome, StageContext
+from engine.stages.feature_figures import UNKNOWN, feature_figures
 from engine.stages.text import table
 
 
@@ -44,11 +46,26 @@ def _list(context: StageContext, family: str | None) -> Outcome:
     on = {feature.family for feature in chosen if why[feature.name] is None}
     reason = {f.family: why[f.name] for f in reversed(chosen) if f.family not in on}
     write_catalog(context.workspace / "features", context.config, present)
+    figures = feature_figures(context)
     rows = [
-        [f.name, f.family, f.unit, f"{f.lookback}", f.scope, f.source, "core" if f.core else ""]
+        [
+            *(f.name, f.family, f.unit, f"{f.lookback}", f.scope, f.source),
+            "core" if f.core else "",
+            *_written(figures.get(f.name, UNKNOWN)),
+        ]
         for f in chosen
     ]
-    header = ["feature", "family", "unit", "look-back", "scope", "table", ""]
+    header = [
+        "feature",
+        "family",
+        "unit",
+        "look-back",
+        "scope",
+        "table",
+        "",
+        "cover",
+        "RankIC alone",
+    ]
     families = [
         [name, f"{n}", f"{core[name]}", f"off: {reason[name]}" if name in reason else "on"]
         for name, n in count.items()
@@ -58,7 +75,7 @@ def _list(context: StageContext, family: str | None) -> Outcome:
     if present is None:
         text += "\nno market data in the workspace yet, so no table is known to be missing"
     answer = {
-        "features": [told(feature) for feature in chosen],
+        "features": [told(f) | figures.get(f.name, UNKNOWN) for f in chosen],
         "families": {
             name: {"features": n, "core": core[name], "off": reason.get(name)}
             for name, n in count.items()
@@ -71,6 +88,8 @@ def _list(context: StageContext, family: str | None) -> Outcome:
 def _show(context: StageContext, name: str) -> Outcome:
     feature = find(name)
     why = off(feature, context.config, _present(context))
+    figures = feature_figures(context).get(name, UNKNOWN)
+    coverage, worth = _written(figures)
     rows = [
         ["family", feature.family],
         ["formula", feature.formula],
@@ -81,11 +100,22 @@ def _show(context: StageContext, name: str) -> Outcome:
         ["from", feature.published],
         ["core", "yes" if feature.core else "no"],
         ["here", f"off: {why}" if why else "on"],
+        ["cover", coverage],
+        ["RankIC", f"{worth} alone, on training days of the newest run"],
     ]
     return Outcome(
-        json=told(feature) | {"off": why},
+        json=told(feature) | {"off": why} | figures,
         text=f"{name}\n" + "\n".join(f"  {key:<10} {value}" for key, value in rows),
     )
+
+
+def _written(figures: Mapping[str, Any]) -> list[str]:
+    """Coverage and RankIC with its standard error; a dash for what no file says."""
+    known, mean, error = (figures[name] for name in ("coverage", "rank_ic", "rank_ic_se"))
+    return [
+        "-" if known is None else f"{known:.1%}",
+        "-" if mean is None or error is None else f"{mean:+.4f} ± {error:.4f}",
+    ]
 
 
 def _present(context: StageContext) -> Collection[str] | None:

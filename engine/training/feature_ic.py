@@ -4,6 +4,7 @@ Validation and test days are left out on purpose: a feature that is chosen by th
 """
 
 # Shape suffixes: D sampled days, N stocks, F features.
+import math
 from typing import Any
 
 import numpy as np
@@ -38,9 +39,10 @@ def feature_rank_ics(features: FeatureSet, split: Split, horizon: int) -> dict[s
     columns = {}
     for f, name in enumerate(features.features):
         known_D = daily_DF[np.isfinite(daily_DF[:, f]), f]
+        error = newey_west_se(known_D, lag=lag)
         columns[name] = {
             "rank_ic": float(known_D.mean()) if known_D.size else None,
-            "rank_ic_se": newey_west_se(known_D, lag=lag),
+            "rank_ic_se": error if math.isfinite(error) else None,
             "n_dates": int(known_D.size),
         }
     return {

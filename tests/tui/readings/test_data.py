@@ -17,7 +17,8 @@ from atft_tui.readings.stock import read_stock
 from engine.data.load import clean_panel
 from engine.data.store import PanelStore
 from engine.features.catalog import CATALOG
-from tests.tui.data_market import MISSING, NAMES, NOW, REPEATED, RUN, THIN, settings
+from engine.stages.features import features
+from tests.tui.data_market import MISSING, NAMES, NOW, REPEATED, RUN, THIN, settings, stage
 
 
 def read(workspace: Path) -> DataReading:
@@ -92,6 +93,16 @@ def test_features_carry_coverage_and_worth(data_market: Path) -> None:
     assert (source.run, source.horizon, source.fits) == (RUN, 5, True)
     told = json.loads((data_market / "runs" / RUN / "feature_ic.json").read_text())["features"]
     assert rows["return_1"].rank_ic == told["return_1"]["rank_ic"]
+
+
+def test_the_command_line_says_the_same_of_features(data_market: Path) -> None:
+    told = features(stage(data_market, settings()), action="list").json["features"]
+    for item, row in zip(told, read(data_market).features, strict=True):
+        mine = (row.name, row.coverage, row.rank_ic, row.rank_ic_se, row.n_dates)
+        keys = ("name", "coverage", "rank_ic", "rank_ic_se", "n_dates")
+        assert tuple(item[key] for key in keys) == mine
+    one = features(stage(data_market, settings()), action="show", name="return_1")
+    assert f"{next(i['coverage'] for i in told if i['name'] == 'return_1'):.1%}" in one.text
 
 
 def test_graph_statistics_are_read(data_market: Path) -> None:

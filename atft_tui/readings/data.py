@@ -15,14 +15,17 @@ from atft_tui.readings.data_values import (
     Coverage,
     DataReading,
     Example,
+    FeatureRow,
+    FeatureSource,
     FindingRow,
+    GraphSeriesRow,
     Mark,
     Quality,
     StockRow,
 )
 from atft_tui.readings.features import read_features
 from atft_tui.readings.graphs import read_graph
-from atft_tui.readings.snapshots import Stored, current_id, read_snapshots
+from atft_tui.readings.snapshots import Stored, current_id, read_snapshots, stored_of
 from engine.errors import EngineError
 from engine.files import MANIFEST, read_json
 
@@ -43,48 +46,66 @@ class DataReader:
     def read(self, now: datetime) -> DataReading:
         self.trouble = []
         none: tuple[tuple[Stored, ...], int] = ((), 0)
-        stored, count = self.part(lambda: read_snapshots(self.workspace, self.cache), none)
-        name = self.part(lambda: current_id(self.workspace), None)
+        stored, count = self.part(
+            "data/snapshots", lambda: read_snapshots(self.workspace, self._stored), none
+        )
+        name = self.part("data/CURRENT", lambda: current_id(self.workspace), None)
         current = next((one for one in stored if one.row.id == name), None)
-        panel = self.part(lambda: self.fitting("panels", current), None)
-        told = self.part(lambda: self._told(current, panel), NOTHING)
-        quality = self.part(lambda: self._quality(told), None)
-        universe = self.part(lambda: self.fitting("universe", current), None)
-        about = self.cache.get(universe / MANIFEST, read_json) if universe else NOTHING
-        audit = self.part(self._audit, None)
-        features, source = self.part(
-            lambda: read_features(self.workspace, self.cache, self.fitting("features", current)),
-            None,
-        ) or ((), DataReading().feature_source)
-        graph = self.part(
-            lambda: read_graph(self.workspace, self.cache, self.fitting("graphs", current)), None
+        panel = self.part("panels", lambda: self.fitting("panels", current), None)
+        told = self.part("data/quality.json", lambda: self._told(current, panel), NOTHING)
+        quality = self.part("data/quality.json", lambda: self._quality(told), None)
+        universe = self.part("universe", lambda: self._universe(current), NOTHING)
+        audit = self.part("audit.json", self._audit, None)
+        features, source = self.part("features", lambda: self._features(current), None) or (
+            (),
+            FeatureSource(),
         )
         return DataReading(
             snapshots=tuple(one.row for one in stored),
             n_snapshots=count,
             quality=quality,
             audit=audit,
-            audit_hours=self.part(lambda: hours_since(audit, now), None),
-            coverage=self.part(lambda: self._coverage(told, about), Coverage()),
-            stocks=self.part(lambda: self._stocks(quality, about), ()),
+            audit_hours=self.part("audit.json", lambda: hours_since(audit, now), None),
+            coverage=self.part(
+                "data/quality.json", lambda: self._coverage(told, universe), Coverage()
+            ),
+            stocks=self.part("data/stocks.parquet", lambda: self._stocks(quality, universe), ()),
             stocks_snapshot=str(told.get("snapshot", "")),
             features=features,
             feature_source=source,
-            graph=graph,
+            graph=self.part("graphs", lambda: self._graph(current), None),
             panel=str(panel or ""),
             trouble=tuple(self.trouble),
         )
 
-    def part(self, read: Callable[[], V], otherwise: V) -> V:
-        """A part of the reading; what cannot be read is told and left out."""
+    def part(self, place: str, read: Callable[[], V], otherwise: V) -> V:
+        """A part of the reading; what cannot be read is told with its place, and left out."""
         try:
             return read()
         except UNREADABLE as error:
-            told = error.message if isinstance(error, EngineError) else f"{error}"
+            told = f"{place}: {type(error).__name__} {error}"
+            if isinstance(error, EngineError):
+                told = error.message
             said = told.replace(f"{self.workspace}/", "")
             if said not in self.trouble:
                 self.trouble.append(said)
             return otherwise
+
+    def _stored(self, path: Path) -> Stored | None:
+        place = f"data/snapshots/{path.parent.name}"
+        return self.part(place, lambda: self.cache.get(path, stored_of), None)
+
+    def _universe(self, current: Stored | None) -> Mapping[str, Any]:
+        directory = self.fitting("universe", current)
+        return self.cache.get(directory / MANIFEST, read_json) if directory else NOTHING
+
+    def _features(
+        self, current: Stored | None
+    ) -> tuple[tuple[FeatureRow, ...], FeatureSource] | None:
+        return read_features(self.workspace, self.cache, self.fitting("features", current))
+
+    def _graph(self, current: Stored | None) -> GraphSeriesRow | None:
+        return read_graph(self.workspace, self.cache, self.fitting("graphs", current))
 
     def fitting(self, kind: str, current: Stored | None) -> Path | None:
         """Directory of the newest result under ``kind`` that was made from the current snapshot."""
@@ -225,7 +246,7 @@ def table_rows(path: Path) -> list[dict[str, Any]]:
     try:
         return pl.read_parquet(path).rows(named=True)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise ValueError(f"{path}: not readable ({error})") from error
+        raise ValueError(f"not readable ({str(error).splitlines()[0]})") from error
 
 
 def stocks_of(

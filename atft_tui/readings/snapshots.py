@@ -1,11 +1,11 @@
 """The snapshots of the store, newest first, each against the one made before it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
-from atft_tui.readings.cached_files import FileCache
 from atft_tui.readings.data_values import SnapshotRow
 from engine.errors import DataError
 from engine.files import MANIFEST, read_json
@@ -35,8 +35,13 @@ def current_id(workspace: Path) -> str | None:
         return None
 
 
-def read_snapshots(workspace: Path, cache: FileCache) -> tuple[tuple[Stored, ...], int]:
-    """The newest `MOST` snapshots, newest first, and how many there are."""
+def read_snapshots(
+    workspace: Path, read: Callable[[Path], Stored | None]
+) -> tuple[tuple[Stored, ...], int]:
+    """The newest `MOST` snapshots, newest first, and how many there are.
+
+    ``read``: one manifest; None leaves the snapshot out.
+    """
     current = current_id(workspace)
     found = [
         (path.stat().st_mtime_ns, path)
@@ -49,7 +54,7 @@ def read_snapshots(workspace: Path, cache: FileCache) -> tuple[tuple[Stored, ...
         if not path.is_file():
             raise DataError(f"data/CURRENT names the snapshot {current}, which is not there")
         kept.append((path.stat().st_mtime_ns, path))
-    stored = [cache.get(path, _stored) for _, path in kept]
+    stored = [one for _, path in kept if (one := read(path)) is not None]
     return tuple(
         replace(
             one,
@@ -60,7 +65,8 @@ def read_snapshots(workspace: Path, cache: FileCache) -> tuple[tuple[Stored, ...
     ), len(found)
 
 
-def _stored(path: Path) -> Stored:
+def stored_of(path: Path) -> Stored:
+    """From a snapshot's manifest."""
     manifest = read_json(path)
     days = tuple(manifest["days"])
     counts = manifest.get("rows") or {}

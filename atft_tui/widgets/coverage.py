@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from rich.text import Text
 
+from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.data_values import Coverage, Mark
 from atft_tui.widgets.panel import Panel
@@ -132,7 +133,7 @@ def told_day(view: CoverageView, width: int) -> Text:
         return Text("no session", style="dim")
     coverage, i = view.coverage, view.cursor
     text = Text(no_wrap=True, overflow="ellipsis")
-    text.append(f"{coverage.dates[i]}", style="bold")
+    text.append(fmt.clean(coverage.dates[i]), style="bold")
     text.append(f"  {coverage.names[i]:,} stocks", style=BAR)
     members = coverage.members[i]
     if members is not None:
@@ -199,7 +200,7 @@ def _axis(view: CoverageView, width: int) -> Text:
     if not view.size:
         return Text()
     dates, span = view.coverage.dates, view.stop - view.first
-    first, last = dates[view.first], dates[view.stop - 1]
+    first, last = (fmt.clean(dates[i]) for i in (view.first, view.stop - 1))
     middle = f"{span:,} of {view.size:,} sessions, universe {GLYPHS.full * 2}"
     room = width - AXIS_WIDTH - len(first) - len(last)
     text = Text(" " * AXIS_WIDTH + first, style="dim", no_wrap=True)

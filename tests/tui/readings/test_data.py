@@ -165,6 +165,7 @@ def test_a_new_snapshot_makes_the_rest_old(dirty_market: Path) -> None:
     ("file", "keeps"),
     [
         ("data/quality.json", ("snapshots", "features", "graph")),
+        ("data/snapshots/*/manifest.json", ("snapshots", "quality", "stocks", "coverage")),
         ("audit.json", ("snapshots", "quality", "stocks")),
         ("data/stocks.parquet", ("snapshots", "quality", "coverage")),
         ("features/catalog.json", ("snapshots", "quality", "stocks")),
@@ -182,10 +183,33 @@ def test_a_torn_file_is_told_and_hides_only_its_part(
     path.write_bytes(whole[: len(whole) // 2])
     value = reader.read(NOW)
     assert any(path.name in said for said in value.trouble), value.trouble
+    assert not any(str(dirty_market) in said for said in value.trouble)
     for part in keeps:
         assert getattr(value, part), part
     path.write_bytes(whole)
     assert reader.read(NOW).trouble == ()
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "place"),
+    [
+        ("data/quality.json", '{"snapshot": "%s", "findings": 7}', "data/quality.json: "),
+        ("data/quality.json", '{"snapshot": "%s", "coverage": {}}', "data/quality.json: "),
+        ("audit.json", '{"verdict": "passed", "when": "yesterday"}', "audit.json: "),
+        ("features/catalog.json", '{"features": [{"name": null}]}', "features: "),
+        (f"runs/{RUN}/feature_ic.json", "[]", f"runs/{RUN}/feature_ic.json: "),
+        (f"runs/{RUN}/feature_ic.json", "{}", "features: "),
+    ],
+)
+def test_a_file_of_another_form_is_told_with_its_place(
+    dirty_market: Path, file: str, text: str, place: str
+) -> None:
+    current = (dirty_market / "data" / "CURRENT").read_text().strip()
+    (dirty_market / file).write_text(text.replace("%s", current))
+    value = read(dirty_market)
+    assert value.trouble
+    assert all(said.startswith(place) for said in value.trouble), value.trouble
+    assert value.snapshots
 
 
 def test_a_current_snapshot_that_is_gone_is_told(dirty_market: Path) -> None:

@@ -240,7 +240,9 @@ class Grid(ScrollView, can_focus=True):
             self._tell(Table.Highlighted)
 
     def on_resize(self) -> None:
+        """Also when it is shown for the first time: the cursor may be on a row far below."""
         self._measure()
+        self._keep_in_sight()
 
     def _measure(self) -> None:
         total = sum(width + GAP for _, width in self._layout())

@@ -124,6 +124,17 @@ async def test_new_data_and_torn_files_while_it_is_open(dirty_market: Path) -> N
         await wait_until(pilot, lambda: not screen.reading.trouble)
 
 
+async def test_a_stock_chosen_while_its_list_is_hidden_is_in_sight(data_market: Path) -> None:
+    async with CockpitApp(data_market).run_test(size=(80, 24)) as pilot:
+        screen = await open_data(pilot)
+        last = screen.table("stocks").rows[-1].symbol
+        screen.table("stocks").move_to(last)
+        screen.to_tab("stocks")
+        await pilot.pause(0.1)
+        lines = text_of(screen).split("\n")
+        assert sum(last in line for line in lines) == 2
+
+
 async def test_without_data_it_says_what_to_press(tmp_path: Path) -> None:
     async with CockpitApp(tmp_path).run_test(size=(80, 24)) as pilot:
         screen = await open_data(pilot)

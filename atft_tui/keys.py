@@ -60,7 +60,34 @@ TABLE: tuple[Key, ...] = (
 """Where a table has the focus."""
 SCREENS: dict[str, tuple[Key, ...]] = {
     "home": (),
-    "data": (),
+    "data": (
+        _key("i", "ingest", "ingest"),
+        _key("c", "check", "check"),
+        _key("a", "audit", "audit"),
+        _key("tab", "next_tab(1)", "next panel", priority=True),
+        _key("shift+tab", "next_tab(-1)", "previous panel", footer=False, priority=True),
+        _key("escape", "back", "from the examples back to the kinds of findings", footer=False),
+        _key("f", "list_features", "list the features again", footer=False),
+        _key("left", "day(-1)", "coverage: a column back", footer=False),
+        _key("right", "day(1)", "coverage: a column on", footer=False),
+        _key(
+            "left_square_bracket",
+            "mark(-1)",
+            "coverage: last day with a mark",
+            footer=False,
+            display="[",
+        ),
+        _key(
+            "right_square_bracket",
+            "mark(1)",
+            "coverage: next day with a mark",
+            footer=False,
+            display="]",
+        ),
+        _key("plus,equals_sign", "zoom(2.0)", "coverage: closer", footer=False, display="+"),
+        _key("minus", "zoom(0.5)", "coverage: farther", footer=False, display="-"),
+        _key("enter", "open_day", "coverage: findings of the day", footer=False),
+    ),
     "train": (
         _key("n", "new_run", "new"),
         _key("c", "checkpoint", "checkpoint"),

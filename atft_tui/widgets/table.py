@@ -160,6 +160,13 @@ class Table(Vertical, Generic[R]):
         self.add_class("filtering")
         self.query_one(Input).focus()
 
+    def clear_filter(self) -> None:
+        """Show all rows again."""
+        self.remove_class("filtering")
+        self.query_one(Input).value = ""
+        self.filter_text = ""
+        self._arrange(self.current_key)
+
     @on(Input.Changed)
     def take_filter(self, event: Input.Changed) -> None:
         event.stop()
@@ -234,15 +241,18 @@ class Grid(ScrollView, can_focus=True):
             self._tell(Table.Highlighted)
 
     def on_resize(self) -> None:
+        """Also when it is shown for the first time: the cursor may be on a row far below."""
         self._measure()
+        self._keep_in_sight()
 
     def _measure(self) -> None:
         total = sum(width + GAP for _, width in self._layout())
         self.virtual_size = Size(total, len(self.table.rows) + 1)
 
     def _layout(self) -> list[tuple[Column[Any], int]]:
-        """Columns to show with their widths in the room there is."""
-        room = max(1, self.size.width)
+        """Columns to show with their widths in the room there is beside the vertical scrollbar."""
+        scrolls = len(self.table.rows) + 1 > self.size.height
+        room = max(1, self.size.width - (self.styles.scrollbar_size_vertical if scrolls else 0))
         columns = list(self.table.columns)
         if self._needed(columns) > room:
             columns = [column for column in columns if not column.wide_only]

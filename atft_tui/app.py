@@ -141,6 +141,10 @@ class CockpitApp(App[None]):
         self.reread()
 
     def tell(self, job: Job) -> None:
+        if job.refusal:
+            hint = "a --force-reason goes against the gate, and is written down"
+            self.refuse(EngineError(f"{job.words[0]}: {job.refusal}", hint=hint))
+            return
         if job.status == "done":
             files = [
                 str(v) for v in job.answer.values() if isinstance(v, str) and v.startswith("/")

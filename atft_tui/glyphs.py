@@ -43,6 +43,10 @@ class Glyphs:
     beyond_left: str
     beyond_right: str
     """The value lies outside the scale."""
+    lines: str
+    """One for each of the curves of an overlay."""
+    mark: str
+    """Of a marked row."""
 
 
 UNICODE = Glyphs(
@@ -51,6 +55,7 @@ UNICODE = Glyphs(
     up="▲", down="▼", turned="⇄", left="◀", right="▶",
     braille=True, curve="•", cap_left="├", cap_right="┤", less="-=≡", rule="┃", rival="◇",
     beyond_left="◂", beyond_right="▸",
+    lines="·┄═∘▪╌", mark="◉",
 )  # fmt: skip
 ASCII = Glyphs(
     blocks="_.-=+*%#", heat=" .:+#", band=".", dotted="-", point="o", bar="|", best="*",
@@ -58,6 +63,7 @@ ASCII = Glyphs(
     up="^", down="v", turned="%", left="<", right=">",
     braille=False, curve="*", cap_left="[", cap_right="]", less="-=@", rule="!", rival="+",
     beyond_left="<", beyond_right=">",
+    lines=".:=,';", mark="*",
 )  # fmt: skip
 
 

@@ -107,7 +107,7 @@ def _parameter(item: Parameter) -> click.Parameter:
     )
 
 
-def _run(command: Command, **given: Any) -> int:
+def _run(command: Command, /, **given: Any) -> int:
     given["workspace"] = given["workspace"] or _before_the_command("workspace")
     as_json, quiet = given.pop("as_json"), given.pop("quiet")
     sink: EventSink = NullSink() if quiet else TerminalSink(sys.stderr)

@@ -47,6 +47,8 @@ class Column(Generic[R]):
     right: bool = False
     wide_only: bool = False
     """Left out where the columns without it already fill the width."""
+    leaves: int = 0
+    """Above 0: left out while there is no room, the column with the highest number first."""
 
     def text(self, row: R) -> Text:
         shown = self.cell(row)
@@ -256,6 +258,8 @@ class Grid(ScrollView, can_focus=True):
         columns = list(self.table.columns)
         if self._needed(columns) > room:
             columns = [column for column in columns if not column.wide_only]
+        while self._needed(columns) > room and any(column.leaves for column in columns):
+            columns.remove(max(columns, key=lambda column: column.leaves))
         flexible = sum(column.width is None for column in columns)
         left = room - sum((column.width or 0) + GAP for column in columns)
         share = max(NARROWEST, left // flexible) if flexible else 0

@@ -57,7 +57,11 @@ def main(arguments: list[str] | None = None) -> int:
         epilog=EPILOG,
         commands={command.name: _build(command) for command in COMMANDS},
     )
-    group.params.append(click.Option(["--workspace"], help="Opens the screen on this workspace."))
+    group.params.append(
+        click.Option(
+            ["--workspace"], help="Directory of data, runs and reports; alone it opens the screen."
+        )
+    )
     try:
         return int(group.main(arguments, prog_name="atft-tui", standalone_mode=False) or 0)
     except click.ClickException as error:
@@ -83,25 +87,28 @@ def _build(command: Command) -> click.Command:
 
 def _parameter(item: Parameter) -> click.Parameter:
     kind: Any = click.Choice(item.choices) if item.choices else item.type
+    # Only where there is one: click takes a default of None for a value and then misses nothing.
+    default: dict[str, Any] = {} if item.default is None else {"default": item.default}
     if item.kind == "argument" and item.multiple:
         return click.Argument([item.name], type=kind, required=item.required, nargs=-1)
     if item.kind == "argument":
-        return click.Argument([item.name], type=kind, required=item.required, default=item.default)
+        return click.Argument([item.name], type=kind, required=item.required, **default)
     flag = f"--{item.name.replace('_', '-')}"
     if item.kind == "flag":
         return click.Option([item.name, flag], is_flag=True, help=item.help)
     return click.Option(
         [item.name, flag],
         type=kind,
-        default=item.default,
         required=item.required,
         multiple=item.multiple,
         help=item.help,
         show_default=item.default is not None,
+        **default,
     )
 
 
 def _run(command: Command, **given: Any) -> int:
+    given["workspace"] = given["workspace"] or _before_the_command("workspace")
     as_json, quiet = given.pop("as_json"), given.pop("quiet")
     sink: EventSink = NullSink() if quiet else TerminalSink(sys.stderr)
     try:
@@ -116,6 +123,12 @@ def _run(command: Command, **given: Any) -> int:
             sink.close()
     _print(_strict_json(outcome.json) if as_json else outcome.text)
     return outcome.exit_code
+
+
+def _before_the_command(option: str) -> str | None:
+    """``atft-tui --workspace DIR runs`` means what ``atft-tui runs --workspace DIR`` does."""
+    outer = click.get_current_context().parent
+    return outer.params.get(option) if outer is not None else None
 
 
 def _execute(command: Command, sink: EventSink, given: dict[str, Any]) -> "Outcome":

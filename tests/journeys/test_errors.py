@@ -19,6 +19,8 @@ from tests.journeys.command import SETTINGS, atft, start, start_run, wait_for_ev
         (["train", "--set", "training.sed=1"], 2, "did you mean seed"),
         (["train", "--preset", "huge"], 2, "cpu-small"),
         (["train", "--resume", "19990101"], 2, "no run"),
+        (["ingest"], 2, "--source"),
+        (["show"], 2, "RUN"),
         (["ingest", "--source", "files"], 2, "--prices"),
         (["ingest", "--source", "files", "--prices", "none.csv"], 4, "none.csv"),
         (["check"], 3, "ingest"),

@@ -58,7 +58,16 @@ TABLE: tuple[Key, ...] = (
 )
 """Where a table has the focus."""
 SCREENS: dict[str, tuple[Key, ...]] = {
-    "home": (),
+    "home": (
+        _key("enter", "open", "open"),
+        _key("d", "ask('demo')", "demo"),
+        _key("i", "ask('ingest')", "ingest"),
+        _key("n", "ask('train')", "new run", footer=False),
+        _key("s", "ask('signals')", "signals"),
+        _key("p", "schedule", "scheduler"),
+        _key("r", "report", "report of the newest run", footer=False),
+        _key("f", "steps", "first steps"),
+    ),
     "data": (),
     "train": (
         _key("n", "new_run", "new run"),

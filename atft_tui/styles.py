@@ -22,6 +22,7 @@ KEY = Style(color="yellow", bold=True)
 """A key to press."""
 STRONG = Style(bold=True)
 DIM = Style(dim=True)
+REVERSE = Style(reverse=True)
 PLAIN = Style()
 
 

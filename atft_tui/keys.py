@@ -104,7 +104,12 @@ SCREENS: dict[str, tuple[Key, ...]] = {
     ),
     "backtest": (),
     "signals": (),
-    "config": (),
+    "config": (
+        _key("enter", "edit", "edit"),
+        _key("u", "unset", "back to default"),
+        _key("c", "changed", "changed only"),
+        _key("p", "presets", "presets"),
+    ),
 }
 
 

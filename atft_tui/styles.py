@@ -20,6 +20,8 @@ NAME = Style(color="blue")
 """What can be opened, and bars without a verdict."""
 KEY = Style(color="yellow", bold=True)
 """A key to press."""
+CHANGED = Style(color="yellow")
+"""What differs from its default."""
 STRONG = Style(bold=True)
 DIM = Style(dim=True)
 REVERSE = Style(reverse=True)

@@ -3,7 +3,6 @@
 import datetime as dt
 from typing import ClassVar
 
-from rich.cells import cell_len
 from rich.text import Text
 
 from atft_tui import format as fmt
@@ -13,75 +12,9 @@ from atft_tui.readings.machine import MachineNews
 from atft_tui.styles import status
 from atft_tui.widgets.chart import meter
 from atft_tui.widgets.interval import interval, span_of
+from atft_tui.widgets.lines import TALL, Lines
 from atft_tui.widgets.panel import Panel
 from engine.judgement import SURE, is_noise
-
-LABEL, SHORT_LABEL = 10, 9
-"""Columns of the names on the left, in a panel of `ROOMY` columns and in a narrower one."""
-ROOMY, TALL = 46, 9
-
-
-class Lines:
-    """Text grown line by line, cut to a box: names on the left, facts to the right of them."""
-
-    def __init__(self, width: int, height: int) -> None:
-        self.width, self.height = width, height
-        self.roomy = width >= ROOMY
-        self.label = LABEL if self.roomy else SHORT_LABEL
-        self.lines: list[Text] = []
-
-    def say(self, *parts: str | tuple[str, object] | Text) -> None:
-        line = Text(no_wrap=True, overflow="ellipsis")
-        for part in parts:
-            if isinstance(part, Text):
-                line.append_text(part)
-            elif isinstance(part, tuple):
-                line.append(fmt.clean(part[0]), part[1])  # type: ignore[arg-type]
-            else:
-                line.append(fmt.clean(part))
-        self.lines.append(line)
-
-    def fact(self, name: str, *parts: str | tuple[str, object] | Text) -> None:
-        self.say((f"{name:<{self.label}}", styles.DIM), *parts)
-
-    def wrap(self, head: Text, words: str, style: object = styles.PLAIN) -> None:
-        """Words after a head, on as many lines as they need, the next ones under the first."""
-        from textwrap import wrap
-
-        indent = min(head.cell_len, self.width // 2)
-        room = max(8, self.width - indent)
-        for number, line in enumerate(wrap(fmt.clean(words), room) or [""]):
-            start = head if number == 0 else Text(" " * indent)
-            self.say(start, (line, style))
-
-    def prose(self, *parts: str | tuple[str, object]) -> None:
-        """A sentence on as many lines as it needs, broken between words."""
-        words = [
-            (word, style)
-            for part in parts
-            for text, style in [part if isinstance(part, tuple) else (part, styles.PLAIN)]
-            for word in fmt.clean(text).split()
-        ]
-        line = Text(no_wrap=True)
-        for word, style in words:
-            gap = " " if line.cell_len and word[0] not in ",.:" else ""
-            if line.cell_len and line.cell_len + len(gap) + cell_len(word) > self.width:
-                self.lines.append(line)
-                line, gap = Text(no_wrap=True), ""
-            line.append(gap)
-            line.append(word, style)  # type: ignore[arg-type]
-        self.lines.append(line)
-
-    def space(self) -> None:
-        """An empty line where there is room to spare."""
-        if self.height >= TALL:
-            self.lines.append(Text(""))
-
-    def text(self) -> Text:
-        shown = self.lines[: max(1, self.height)]
-        for line in shown:
-            line.truncate(self.width, overflow="ellipsis")
-        return Text("\n", no_wrap=True).join(shown)
 
 
 class CardPanel(Panel[HomeNews]):
@@ -249,7 +182,7 @@ class DataPanel(Panel[HomeNews]):
             shown = Text(f"{found.mark} {word}", found.style) if word else Text(missing, styles.DIM)
             out.fact(name, shown)
         since = f" from {data.first}" if out.roomy else ""
-        out.fact("stored", f"{data.sessions:,} sessions{since}")
+        out.fact("sessions", f"{data.sessions:,}{since}")
         out.fact("market", f"{data.market}, {data.source}")
         return out.text()
 
@@ -262,7 +195,7 @@ def freshness(value: HomeNews) -> Text:
         return Text("no exchange", styles.DIM)
     if outlook is None:
         days = (value.now.date() - dt.date.fromisoformat(data.last)).days
-        return Text(f"{days:,} days (no calendar: p)", styles.PLAIN)
+        return Text(f"{days:,} days", styles.PLAIN)
     if not outlook.due or data.last < outlook.due[0]:
         return Text(f"! over {len(outlook.due)} sessions", styles.WARN)
     behind = outlook.behind(data.last)
@@ -374,7 +307,7 @@ class MachinePanel(Panel[MachineNews]):
             if gpu.used_mib is not None and gpu.total_mib is not None:
                 room = f", {gpu.used_mib / 1024:.1f} of {fmt.memory(gpu.total_mib)}"
             out.fact("gpu", f"{load}{room}", (f"  {gpu.name}", styles.DIM))
-        out.fact("load", f"{value.load:.1f} in a minute")
+        out.fact("load", f"{value.load:.1f}")
         return out.text()
 
     @staticmethod

@@ -59,7 +59,16 @@ TABLE: tuple[Key, ...] = (
 )
 """Where a table has the focus."""
 SCREENS: dict[str, tuple[Key, ...]] = {
-    "home": (),
+    "home": (
+        _key("enter", "open", "open"),
+        _key("d", "ask('demo')", "demo"),
+        _key("i", "ask('ingest')", "ingest"),
+        _key("n", "ask('train')", "new run", footer=False),
+        _key("s", "ask('signals')", "signals"),
+        _key("p", "schedule", "scheduler"),
+        _key("r", "report", "report of the newest run", footer=False),
+        _key("f", "steps", "first steps"),
+    ),
     "data": (
         _key("i", "ingest", "ingest"),
         _key("c", "check", "check"),
@@ -176,7 +185,12 @@ SCREENS: dict[str, tuple[Key, ...]] = {
         _key("up", "stock(-1)", "stock before, while its reasons are in front", footer=False),
         _key("down", "stock(1)", "next stock, while its reasons are in front", footer=False),
     ),
-    "config": (),
+    "config": (
+        _key("enter", "edit", "edit"),
+        _key("u", "unset", "back to default"),
+        _key("c", "changed", "changed only"),
+        _key("p", "presets", "presets"),
+    ),
 }
 
 

@@ -113,15 +113,25 @@ STORE: tuple[Command, ...] = (
     ),
     Command(
         name="config",
-        help="Show the resolved configuration, write a commented one, or check it.",
+        help="Show, change or check the configuration, or write a commented file of it.",
         handler="engine.stages.config:config",
         parameters=(
             Parameter(
                 name="action",
                 kind="argument",
-                help="show, init or check.",
-                choices=("show", "init", "check"),
+                help="show, set, unset, check or init.",
+                choices=("show", "set", "unset", "check", "init"),
                 required=True,
+            ),
+            Parameter(
+                name="key",
+                kind="argument",
+                help="Dotted key, e.g. training.seed; of show the start of one.",
+            ),
+            Parameter(
+                name="value",
+                kind="argument",
+                help="What to set it to, in TOML; after -- where it begins with a dash.",
             ),
         ),
     ),

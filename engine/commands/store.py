@@ -2,7 +2,8 @@
 
 from engine.commands.command import RUN, Command, Parameter, option
 
-STATUSES = ("created", "running", "done", "stopped", "failed", "crashed")
+WAIT = option("wait", "Seconds to wait for its answer; 0 asks only.", type=int, default=60)
+STATUSES = ("created", "running", "paused", "done", "stopped", "failed", "crashed")
 
 STORE: tuple[Command, ...] = (
     Command(
@@ -83,16 +84,54 @@ STORE: tuple[Command, ...] = (
         configurable=False,
     ),
     Command(
+        name="checkpoint",
+        help="Have a run save a checkpoint at the end of its step.",
+        handler="engine.stages.control:checkpoint",
+        parameters=(RUN, WAIT),
+        configurable=False,
+    ),
+    Command(
+        name="pause",
+        help="Have a run save a checkpoint and wait at the end of its step.",
+        handler="engine.stages.control:pause",
+        parameters=(RUN, WAIT),
+        configurable=False,
+    ),
+    Command(
+        name="continue",
+        help="Let a paused run go on.",
+        handler="engine.stages.control:continue_",
+        parameters=(RUN,),
+        configurable=False,
+    ),
+    Command(
+        name="rollback",
+        help="Take a run back to its last healthy checkpoint, with a lower learning rate.",
+        handler="engine.stages.control:rollback",
+        parameters=(RUN, WAIT),
+        configurable=False,
+    ),
+    Command(
         name="config",
-        help="Show the resolved configuration, write a commented one, or check it.",
+        help="Show, change or check the configuration, or write a commented file of it.",
         handler="engine.stages.config:config",
         parameters=(
             Parameter(
                 name="action",
                 kind="argument",
-                help="show, init or check.",
-                choices=("show", "init", "check"),
+                help="show, set, unset, check or init.",
+                choices=("show", "set", "unset", "check", "init"),
                 required=True,
+            ),
+            Parameter(
+                name="key",
+                kind="argument",
+                help="Dotted key, e.g. training.seed; of show the start of one.",
+            ),
+            Parameter(
+                name="value",
+                kind="argument",
+                help="What to set it to, in TOML; after -- where it begins with a dash.",
             ),
         ),
     ),

@@ -24,7 +24,7 @@ from engine.runs.events import RunEvent, RunFinished, decode
 if TYPE_CHECKING:
     from engine.config import Config
 
-Status = Literal["created", "running", "done", "stopped", "failed", "crashed"]
+Status = Literal["created", "running", "paused", "done", "stopped", "failed", "crashed"]
 ID = re.compile(r"^\d{8}-\d{6}-[a-z]+-[0-9a-f]{4}$")
 PREFIX = re.compile(r"^[0-9a-z-]{1,60}$")
 TAIL_BYTES = 64 * 1024
@@ -60,6 +60,11 @@ class Run:
     @property
     def log_path(self) -> Path:
         return self.directory / "log.txt"
+
+    @property
+    def exit_path(self) -> Path:
+        """Exit status of the process that `launch` started, written by its supervisor."""
+        return self.directory / "exit"
 
     def path(self, name: str) -> Path:
         return self.directory / name
@@ -100,13 +105,17 @@ class Run:
         return next((event for line in reversed(lines) if (event := decode(line))), None)
 
     def status(self) -> Status:
-        """A run is alive if its lock is held; free and without an end it has crashed."""
+        """A run is alive if its lock is held; free and without an end it has crashed.
+
+        Also one whose process ended before it had written anything.
+        """
         if self.is_alive():
-            return "running"
+            return "paused" if self.path("control/paused").exists() else "running"
         last = self.last_event()
         if isinstance(last, RunFinished):
             return last.status
-        return "created" if last is None else "crashed"
+        began = last is not None or self.exit_path.exists()
+        return "crashed" if began else "created"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from engine.agenda import write_outlook
 from engine.alerts.alert import find_secrets
 from engine.alerts.channels import channels
 from engine.alerts.courier import Courier
 from engine.errors import EnvironmentProblem, UsageError
 from engine.runs.events import Noted, Warned
 from engine.runs.sink import TeeSink
+from engine.schedule.agenda import write_agenda
 from engine.schedule.clock import SystemClock
 from engine.schedule.jobs import ChildRunner
 from engine.schedule.ledger import Entry, Ledger
@@ -57,12 +59,14 @@ def _once(context: StageContext) -> Outcome:
     """The exit code is the card's of the latest session: 0 TRADE, 6 HOLD or STOP, 3 no signal (yet)."""
     with _service(context) as (service, courier):
         service.recover()
+        write_outlook(context.workspace, service.timetable.outlook(service.clock.now()))
         before = service.latest()[1]
         service.sessions(at_once=True)
         courier.deliver()  # before the errands, which may take hours
         service.errands()
         courier.deliver()
         session, entry = service.latest()
+        write_agenda(context.workspace, service.timetable, service.clock.now())
     answer: dict[str, Any] = {
         "session": str(session.date) if session else None,
         "made": _is_done(entry) and not _is_done(before),

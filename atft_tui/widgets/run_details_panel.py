@@ -4,9 +4,11 @@ import math
 from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
+from rich.style import Style
 from rich.text import Text
 
 from atft_tui import format as fmt
+from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.run_details import RunDetails
 from atft_tui.readings.runs import figure_words, sharpe_words
@@ -57,9 +59,9 @@ def _joined(lines: list[Text], height: int) -> Text:
     return text
 
 
-def _row(name: str, words: str, width: int, style: str = "") -> Text:
+def _row(name: str, words: str, width: int, style: Style = styles.PLAIN) -> Text:
     text = Text(set_cell_size(fmt.clean(name), LABEL - 1) + " ", style="dim", no_wrap=True)
-    text.append(_cut(words, width - LABEL), style=style or "default")
+    text.append(_cut(words, width - LABEL), style=Style(dim=False) + style)
     return text
 
 
@@ -68,7 +70,7 @@ def _cut(words: str, width: int) -> str:
     return shown if cell_len(shown) <= width else set_cell_size(shown, max(0, width - 1)) + "…"
 
 
-def _folded(name: str, words: str, width: int, style: str = "") -> list[Text]:
+def _folded(name: str, words: str, width: int, style: Style = styles.PLAIN) -> list[Text]:
     """Over several lines, broken between words."""
     room, lines, line = max(8, width - LABEL), list[str](), ""
     for word in fmt.clean(words).split():
@@ -125,12 +127,14 @@ def _gate(value: RunDetails, width: int) -> list[Text]:
     if gate is None:
         return []
     words = f"{gate.action} {gate.at[:16]}{', champion now' if gate.reigns else ''}"
-    lines = [_row("gate", words, width, "bold" if gate.reigns else "")]
+    lines = [_row("gate", words, width, styles.STRONG if gate.reigns else styles.PLAIN)]
     if gate.reason:
         lines += _folded("", f"forced: {gate.reason}", width)
     for passed, name, detail in gate.rows:
         mark = "ok" if passed else "NO"
-        lines.append(_row("", f"{mark} {name}: {detail}", width, "" if passed else "bold red"))
+        lines.append(
+            _row("", f"{mark} {name}: {detail}", width, styles.PLAIN if passed else styles.BAD)
+        )
     return lines
 
 
@@ -138,9 +142,9 @@ def _warnings(value: RunDetails, width: int) -> list[Text]:
     lines = []
     for found in value.course.findings[-8:]:
         words = f"{found.code}: {found.message}"
-        style = "yellow"
+        style = styles.WARN
         if isinstance(found, Diagnosed):
-            words, style = f"{words} ({found.action})", "bold yellow"
+            words, style = f"{words} ({found.action})", styles.KEY
         lines += _folded("warning", words, width, style)
     return lines
 
@@ -155,7 +159,7 @@ def _files(value: RunDetails, width: int) -> list[Text]:
     if len(value.files) > MAX_FILES:
         rest = value.files[MAX_FILES:]
         size = sum(file.size for file in rest)
-        lines.append(_row("", f"and {len(rest)} smaller, {_size(size)}", width, "dim"))
+        lines.append(_row("", f"and {len(rest)} smaller, {_size(size)}", width, styles.DIM))
     return lines
 
 

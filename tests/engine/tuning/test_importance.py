@@ -9,9 +9,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def searched(trials: int, *, flat: bool = False) -> optuna.Study:
-    study = optuna.create_study(
-        direction="maximize", sampler=optuna.samplers.RandomSampler(seed=1)
-    )
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=1))
 
     def objective(trial: optuna.Trial) -> float:
         matters = trial.suggest_float("matters", -1.0, 1.0)

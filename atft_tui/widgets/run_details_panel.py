@@ -18,6 +18,8 @@ from engine.runs.events import Diagnosed
 
 LABEL = 11
 """Columns of the names on the left."""
+NARROW = 60
+"""Beside the list: the whole screen has more room."""
 WIDE_FROM = 100
 """Columns from which files and versions stand beside the rest."""
 MIB = 2**20
@@ -34,7 +36,8 @@ class RunDetailsPanel(Panel[RunDetails]):
         if width < WIDE_FROM:
             lines = [*_main(value, width), *_warnings(value, width), *_files(value, width)]
             lines += _versions(value, width)
-            return boxed(_joined(lines, height), width, height)
+            way_out = "tab, m" if width < NARROW else "`atft-tui show RUN`"
+            return boxed(_joined(lines, height, way_out), width, height)
         left = width * 3 // 5
         right = width - left - 2
         first = [*_main(value, left), *_warnings(value, left)][:height]
@@ -47,13 +50,13 @@ class RunDetailsPanel(Panel[RunDetails]):
             if number < len(second):
                 line.append_text(second[number])
             lines.append(line)
-        return boxed(_joined(lines, height), width, height)
+        return boxed(_joined(lines, height, "`atft-tui show RUN`"), width, height)
 
 
-def _joined(lines: list[Text], height: int) -> Text:
+def _joined(lines: list[Text], height: int, way_out: str) -> Text:
     if len(lines) > height:
-        more = len(lines) - height + 1
-        lines = [*lines[: height - 1], Text(f"and {more} lines more: m, or i", style="dim")]
+        more = f"and {len(lines) - height + 1} lines more: {way_out}"
+        lines = [*lines[: height - 1], Text(more, style="dim")]
     text = Text("\n", no_wrap=True).join(lines)
     text.no_wrap = True
     return text

@@ -214,10 +214,11 @@ def help_rows(screen: str) -> list[tuple[str, str]]:
 
 
 def markdown() -> str:
-    """The key table of the README."""
-    lines = ["| where | key | does |", "|---|---|---|"]
+    """The key table of the README: a row for each place."""
     groups = [("everywhere", EVERYWHERE), ("tables", TABLE)]
     groups += [(place.title, SCREENS[place.name]) for place in PLACES]
+    lines = ["| where | keys |", "|---|---|"]
     for where, keys in groups:
-        lines += [f"| {where} | `{key.written}` | {key.label} |" for key in keys]
+        words = ", ".join(f"`{key.written}` {key.label.split(':')[0]}" for key in keys)
+        lines.append(f"| {where} | {words} |")
     return "\n".join(lines)

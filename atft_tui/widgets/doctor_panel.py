@@ -12,7 +12,7 @@ from engine.runs.scoreboard import Criterion, scoreboard
 from engine.runs.state import RunState
 
 VERDICT_STYLES = {"met": "green", "not met": "yellow", "not shown": "dim"}
-LINE_WIDTH = 65
+LINE_WIDTH = 60
 """Of the five criteria in one line, all met."""
 SHORT = {
     "rank_ic": "RankIC",
@@ -40,7 +40,7 @@ def criteria_line(state: RunState, width: int) -> Text:
     else:
         for criterion in judged:
             word = {"met": "yes", "not met": "no", "not shown": "?"}[criterion.verdict]
-            text.append(f"  {SHORT[criterion.name]} ", style="dim")
+            text.append(f" {SHORT[criterion.name]} ", style="dim")
             text.append(word, style=VERDICT_STYLES[criterion.verdict])
     return text
 

@@ -127,7 +127,7 @@ def _tested(state: RunState) -> list[Text]:
     if test := _figures(summary.get("test"), "rank_ic", "rank_ic_se", "n_dates"):
         value = fmt.rank_ic(test[0], test[1], int(test[2]))
         lines.append(Text.assemble(("test ", "dim"), (value, "bold")))
-    against = summary.get("against")
+    against = summary.get("against") or {}
     if found := _figures(against, "difference", "low", "high", "confidence"):
         gap, low, high, confidence = found
         name = fmt.clean(str(against["name"]))

@@ -23,15 +23,22 @@ class Glyphs:
     stopped: str
     waiting: str
     paused: str
+    up: str
+    down: str
+    turned: str
+    left: str
+    right: str
 
 
 UNICODE = Glyphs(
     blocks="▁▂▃▄▅▆▇█", heat=" ░▒▓█", band="░", dotted="┄", point="●", bar="│", best="◆",
     full="━", empty="─", running="▶", done="✓", failed="✗", stopped="■", waiting="·", paused="‖",
+    up="▲", down="▼", turned="⇄", left="◀", right="▶",
 )  # fmt: skip
 ASCII = Glyphs(
     blocks="_.-=+*%#", heat=" .:+#", band=".", dotted="-", point="o", bar="|", best="*",
     full="=", empty="-", running=">", done="v", failed="x", stopped="#", waiting=".", paused="=",
+    up="^", down="v", turned="%", left="<", right=">",
 )  # fmt: skip
 
 

@@ -43,6 +43,7 @@ EVERYWHERE: tuple[Key, ...] = (
     _key("e", "export", "export the focused table (CSV) or panel (SVG)", footer=False),
     _key("q", "quit", "quit; runs go on"),
     _key("ctrl+c", "quit", "quit; runs go on", footer=False),
+    _key("ctrl+z", "suspend_process", "to the shell; fg comes back", footer=False, priority=True),
 )
 TABLE: tuple[Key, ...] = (
     _key("up,k", "cursor(-1)", "row up", footer=False),
@@ -100,7 +101,25 @@ SCREENS: dict[str, tuple[Key, ...]] = {
         _key("shift+tab", "next_tab(-1)", "previous panel", footer=False, priority=True),
     ),
     "backtest": (),
-    "signals": (),
+    "signals": (
+        _key("left", "session(-1)", "session", display="←→", priority=True),
+        _key("right", "session(1)", "later session", footer=False, display="→", priority=True),
+        _key("tab", "page(1)", "panel", priority=True),
+        _key("shift+tab", "page(-1)", "panel before", footer=False, priority=True),
+        _key("l", "view", "list: orders, refused, long, short, all", footer=False),
+        _key("s", "sessions", "list of sessions", footer=False),
+        _key("n", "new_signal", "make"),
+        _key("v", "check('verify')", "verify"),
+        _key("p", "check('replay')", "replay: make it again, compare bytes", footer=False),
+        _key("d", "diff", "diff with the signal before", footer=False),
+        _key("D", "diff_any", "diff of any two signals", footer=False),
+        _key("u", "revise", "seal a revision, with a reason", footer=False),
+        _key("L", "job('ledger')", "make the shadow ledger anew", footer=False),
+        _key("c", "job('schedule', 'once')", "one pass of the schedule", footer=False),
+        _key("b", "rollback", "champion: back to the one before", footer=False),
+        _key("up", "stock(-1)", "stock before, while its reasons are in front", footer=False),
+        _key("down", "stock(1)", "next stock, while its reasons are in front", footer=False),
+    ),
     "config": (),
 }
 

@@ -132,7 +132,7 @@ def _before_the_command(option: str) -> str | None:
 
 
 def _execute(command: Command, sink: EventSink, given: dict[str, Any]) -> "Outcome":
-    workspace = resolve_workspace(given.pop("workspace"))
+    workspace = resolve_workspace(given.pop("workspace") or _named_before_the_command())
     configured = _configured(given)
     resolved, run_id = _configuration(command, workspace, given)
     limit_threads(safe=resolved.config.training.mode == "safe")

@@ -23,8 +23,6 @@ from atft_tui.widgets.scrubber import Scrub, Scrubber
 from engine.runs.state import RunState
 from engine.runs.store import Run
 
-SLICE = 20_000
-"""Events read at a time; the picture grows until the file is read."""
 TICK_S = 0.25
 CELLS = 100
 """Steps of the arrow keys through the whole run."""
@@ -88,7 +86,7 @@ class ReplayScreen(CockpitScreen[Moment]):
         if self.line is None or run != self.run_value:
             self.run_value, self.line, self.position = run, Timeline(run.events_path), None
         line = self.line
-        line.read_on(SLICE)
+        line.read_on()
         if not line.complete:
             self.app.call_from_thread(self.reread)
         position = line.position if self.position is None else min(self.position, line.position)

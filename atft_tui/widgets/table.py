@@ -25,6 +25,7 @@ from textual.widgets import Input
 
 from atft_tui import format as fmt
 from atft_tui.keys import TABLE, bindings
+from atft_tui.widgets.field import Field
 from engine.files import inert
 
 R = TypeVar("R")
@@ -112,7 +113,7 @@ class Table(Vertical, Generic[R]):
 
     def compose(self) -> ComposeResult:
         yield self.grid
-        yield Input(placeholder="filter: words that a row must hold; esc clears", compact=True)
+        yield Field(placeholder="filter: words that a row must hold; esc clears", compact=True)
 
     def set_columns(self, columns: Sequence[Column[R]]) -> None:
         self.columns, self.order = tuple(columns), None

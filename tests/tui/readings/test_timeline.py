@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from atft_tui.readings import timeline as module
 from atft_tui.readings.timeline import Timeline
+from engine.runs import follow
 from engine.runs.events import RunEvent, encode
 from engine.runs.state import RunState, fold
 from tests.engine.runs.samples import step_events, training
@@ -20,9 +21,9 @@ def write(path: Path, events: list[RunEvent]) -> Path:
     return path
 
 
-def read_all(line: Timeline, limit: int = 50) -> Timeline:
+def read_all(line: Timeline) -> Timeline:
     for _ in range(10_000):
-        line.read_on(limit)
+        line.read_on()
         if line.complete:
             return line
     raise AssertionError("it never ends")
@@ -30,14 +31,14 @@ def read_all(line: Timeline, limit: int = 50) -> Timeline:
 
 @pytest.fixture
 def dense(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many kept states and many doublings in a short file."""
-    monkeypatch.setattr(module, "FIRST_STRIDE", 3)
+    """Many pieces, many kept states and doublings in a short file."""
+    monkeypatch.setattr(follow, "MAX_BYTES", 3000)
     monkeypatch.setattr(module, "MAX_KEPT", 8)
 
 
 @pytest.mark.usefixtures("dense")
 def test_every_position_is_the_fold_up_to_there(tmp_path: Path) -> None:
-    line = read_all(Timeline(write(tmp_path / "e", EVENTS), _stride=3), limit=7)
+    line = read_all(Timeline(write(tmp_path / "e", EVENTS), stride=3))
     assert line.position == len(EVENTS)
     assert len(line._kept) <= 9
     for position in range(len(EVENTS) + 1):
@@ -50,7 +51,7 @@ def test_every_position_is_the_fold_up_to_there(tmp_path: Path) -> None:
 def test_a_growing_file_with_torn_and_strange_lines(tmp_path: Path) -> None:
     path = tmp_path / "e"
     line = Timeline(path)
-    line.read_on(10)
+    line.read_on()
     assert (line.position, line.complete) == (0, True)
     first, rest = EVENTS[:30], EVENTS[30:]
     torn = encode(rest[0])
@@ -93,14 +94,14 @@ def test_marks_are_jumped_to_in_order(tmp_path: Path) -> None:
 
 
 @settings(max_examples=30)
-@given(st.lists(st.integers(1, 40), min_size=1, max_size=20), st.integers(0, 200))
-def test_how_it_was_read_does_not_matter(
-    tmp_path_factory: pytest.TempPathFactory, limits: list[int], position: int
+@given(st.lists(st.integers(0, 200), max_size=5), st.integers(1, 9), st.integers(0, 200))
+def test_how_it_grew_does_not_matter(
+    tmp_path_factory: pytest.TempPathFactory, cuts: list[int], stride: int, position: int
 ) -> None:
     path = tmp_path_factory.mktemp("t") / "e"
-    write(path, EVENTS)
-    line = Timeline(path)
-    for limit in limits:
-        line.read_on(limit)
-    assert line.position == min(sum(limits), len(EVENTS))
-    assert line.at(position) == fold(EVENTS[: min(position, line.position)])
+    line = Timeline(path, stride=stride)
+    for cut in sorted(cuts):
+        write(path, EVENTS[:cut])
+        read_all(line)
+        assert line.position == min(cut, len(EVENTS))
+        assert line.at(position) == fold(EVENTS[: min(position, cut)])

@@ -107,7 +107,7 @@ def _parameter(item: Parameter) -> click.Parameter:
     )
 
 
-def _run(command: Command, **given: Any) -> int:
+def _run(command: Command, /, **given: Any) -> int:
     given["workspace"] = given["workspace"] or _before_the_command("workspace")
     as_json, quiet = given.pop("as_json"), given.pop("quiet")
     sink: EventSink = NullSink() if quiet else TerminalSink(sys.stderr)
@@ -132,7 +132,7 @@ def _before_the_command(option: str) -> str | None:
 
 
 def _execute(command: Command, sink: EventSink, given: dict[str, Any]) -> "Outcome":
-    workspace = resolve_workspace(given.pop("workspace") or _named_before_the_command())
+    workspace = resolve_workspace(given.pop("workspace"))
     configured = _configured(given)
     resolved, run_id = _configuration(command, workspace, given)
     limit_threads(safe=resolved.config.training.mode == "safe")

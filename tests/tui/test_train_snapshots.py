@@ -1,4 +1,4 @@
-"""Train without a run, and a run that died: the two sizes people use. (A run that is done: test_snapshots.)"""
+"""Train without a run, and with one that died, at the two sizes; one that is done: test_snapshots."""
 
 from pathlib import Path
 from typing import Any
@@ -7,26 +7,19 @@ import pytest
 from textual.pilot import Pilot
 
 from atft_tui.app import CockpitApp
-from atft_tui.widgets.topbar import TopBar
 from engine.runs.events import CheckpointSaved
 from tests.engine.runs.samples import training
 from tests.tui.conftest import MakeRun
-from tests.tui.steps import open_run, settle, visit
+from tests.tui.steps import hide_workspace, open_run, settle, visit
 
 SIZES = pytest.mark.parametrize("size", [(80, 24), (160, 48)], ids=["80x24", "160x48"])
-
-
-def without_path(pilot: Pilot[None]) -> None:
-    """The workspace in the top bar is another one in every test."""
-    pilot.app.workspace = Path("/workspace")  # type: ignore[attr-defined]
-    pilot.app.screen.query_one(TopBar).draw()
 
 
 @SIZES
 def test_no_run_yet(tmp_path: Path, snap_compare: Any, size: tuple[int, int]) -> None:
     async def show(pilot: Pilot[None]) -> None:
         await visit(pilot, "train")
-        without_path(pilot)
+        hide_workspace(pilot)
         await pilot.pause()
 
     assert snap_compare(CockpitApp(tmp_path), terminal_size=size, run_before=show)
@@ -44,5 +37,7 @@ def test_a_run_that_died(
     async def show(pilot: Pilot[None]) -> None:
         await open_run(pilot, run)
         await settle(pilot)
+        hide_workspace(pilot)
+        await pilot.pause()
 
     assert snap_compare(CockpitApp(tmp_path), terminal_size=size, run_before=show)

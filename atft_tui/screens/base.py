@@ -92,8 +92,11 @@ class CockpitScreen(Screen[None], Generic[V]):
                 try:
                     value = await asyncio.to_thread(self.read)
                 except READING_ERRORS as error:
-                    self._say(f"cannot read: {error}")
+                    if self.app.is_running:
+                        self._say(f"cannot read: {error}")
                 else:
+                    if not self.app.is_running:  # closed while we read: the widgets are going
+                        return
                     self._say("")
                     if value != self.value:
                         self.value = value

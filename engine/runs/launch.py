@@ -58,8 +58,12 @@ def fatal_signal(run: Run) -> str:
 
 
 def argv(workspace: Path, words: Sequence[str]) -> list[str]:
-    """The process that carries out a command in this workspace and answers with one JSON object."""
-    return [sys.executable, "-m", "engine", *words, "--workspace", str(workspace), "--json"]
+    """The process that carries out a command in this workspace and answers with one JSON object.
+
+    The common options come first: the words may end with ``--`` and arguments that look like options.
+    """
+    own = ["--workspace", str(workspace), "--json"]
+    return [sys.executable, "-m", "engine", *words[:1], *own, *words[1:]]
 
 
 def _spawn(workspace: Path, run: Run, words: Sequence[str]) -> None:

@@ -127,6 +127,7 @@ class RunStore:
     def create(self, command: str, config: "Config", extra: Mapping[str, Any] | None = None) -> Run:
         """A new run directory with its manifest and resolved configuration."""
         from engine.config_file import write_resolved
+        from engine.runs import settings
 
         created = self.now()
         name = f"{created:%Y%m%d-%H%M%S}-{command}-{secrets.token_hex(2)}"
@@ -144,6 +145,7 @@ class RunStore:
                 "packages": _versions(),
                 "git_commit": _commit(),
                 "config_digest": digest(config.model_dump(mode="json")),
+                settings.FIELD: settings.to_json(config),
                 **(extra or {}),
             },
         )
@@ -188,7 +190,10 @@ class RunStore:
                     yield run
 
     def sweep(self) -> None:
-        """Remove temporary files that killed writers left in runs nobody works on."""
+        """Remove what killed writers and killed deletions left; runs at work are let alone."""
+        from engine.runs import deletion
+
+        deletion.sweep(self.root)
         for run in self:
             if not run.is_alive():
                 for path in run.directory.glob(".*.tmp"):

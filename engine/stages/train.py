@@ -36,6 +36,7 @@ from engine.stages.text import training_text
 from engine.training.anatomy import anatomy
 from engine.training.baselines import compute_baselines
 from engine.training.evaluate import against_baselines, by_horizon, evaluate
+from engine.training.feature_ic import feature_rank_ics
 from engine.training.machine import peak_memory_mib
 from engine.training.stopping import TrainingStopped
 from engine.training.trainer import Trainer
@@ -120,6 +121,7 @@ def train_run(
     baselines = pl.DataFrame()
     if with_baselines:
         baselines = load_baselines(context, run, taught, split, sink)
+        write_feature_ics(context, run, features, split)
     judged = judge_baselines(context, baselines, features, sink)
     status = "done"
     try:
@@ -207,6 +209,14 @@ def load_baselines(
     frame = pl.concat([frame, oracle]) if not oracle.is_empty() else frame
     write_parquet(path, frame)
     return frame
+
+
+def write_feature_ics(context: StageContext, run: Run, features: FeatureSet, split: Split) -> None:
+    """``feature_ic.json`` of the run: RankIC of each input alone on training days, once per run."""
+    path = run.path("feature_ic.json")
+    if not path.exists():
+        horizon = context.config.training.score_horizon
+        write_json(path, feature_rank_ics(features, split, horizon))
 
 
 def by_name(baselines: pl.DataFrame) -> Iterable[tuple[tuple[Any, ...], pl.DataFrame]]:

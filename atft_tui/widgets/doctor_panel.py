@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from atft_tui import format as fmt
+from atft_tui.styles import KEY
 from atft_tui.widgets.panel import StatePanel
 from engine.runs.events import Diagnosed
 from engine.runs.scoreboard import Criterion, scoreboard
@@ -75,7 +76,7 @@ def _findings(found: Sequence[Diagnosed]) -> list[Text]:
         head,
         Text(fmt.clean(last.message)),
         Text(fmt.clean(last.remedy), style="dim"),
-        Text(fmt.clean(patch), style="cyan"),
+        Text(fmt.clean(patch), style=KEY),
     ]
 
 

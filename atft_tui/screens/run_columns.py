@@ -18,6 +18,7 @@ from engine.runs.summary import Figure, RunSummary, Sharpe
 
 MARKS = {
     "running": (GLYPHS.running, "bold green"),
+    "paused": (GLYPHS.paused, "bold yellow"),
     "done": (GLYPHS.done, ""),
     "stopped": (GLYPHS.stopped, "yellow"),
     "failed": (GLYPHS.failed, "bold red"),

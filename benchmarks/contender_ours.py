@@ -14,15 +14,18 @@ limit_threads(safe=sys.argv[1] == "safe")
 
 import torch  # noqa: E402 - after the thread limits
 
-from benchmarks.speed_case import Case, gemm_gflops, timed_network  # noqa: E402
+from benchmarks.speed_case import Case, TimedNetwork, gemm_gflops, timed_network  # noqa: E402
 from engine.training.machine import peak_memory_mib  # noqa: E402
 
 
 def main() -> None:
     mode, threads, *words = sys.argv[1:]
-    network = timed_network(
-        Case.parse(words), cast(Literal["safe", "optimized"], mode), threads=int(threads)
-    )
+    case, mode = Case.parse(words), cast(Literal["safe", "optimized"], mode)
+    with timed_network(case, mode, threads=int(threads)) as network:
+        serve(network)
+
+
+def serve(network: TimedNetwork) -> None:
     works = {"step": network.step, "score": network.score}
     answers = {
         "gemm": gemm_gflops,

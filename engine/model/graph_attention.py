@@ -10,6 +10,7 @@ from torch_geometric.nn import GATv2Conv
 from torch_geometric.utils import scatter
 
 from engine.model.dropout import Dropout
+from engine.model.fused_gatv2 import SortedEdges, fused_gatv2
 from engine.model.layers import MixingGate
 
 
@@ -62,19 +63,27 @@ class GraphAttention(nn.Module):
         loop_M = torch.arange(M, device=h_MC.device)
         edge_index_2E = torch.cat([edge_index_2E, loop_M.expand(2, M)], dim=1)
         edge_attr_EK = torch.cat([edge_attr_EK, edge_attr_EK.new_ones(M, edge_attr_EK.shape[1])])
+        edges = SortedEdges.of(edge_index_2E, edge_attr_EK, M)
         a_MC, use = self.norm(h_MC), None
         for depth, layer in enumerate(self.layers):
+            b_MC, weight_EA = self._convolve(layer, a_MC, edges)
             if depth == 0 and (self.watch or not self.training):
-                b_MC, (edges_2E, weight_EA) = layer(
-                    a_MC, edge_index_2E, edge_attr_EK, return_attention_weights=True
-                )
-                use = _attention_use(weight_EA, edges_2E[1], edge_attr_EK[:, 1], M)
-            else:
-                b_MC = layer(a_MC, edge_index_2E, edge_attr_EK)
+                use = _attention_use(weight_EA, edges.index_2E[1], edges.attr_EK[:, 1], M)
             if depth < len(self.layers) - 1:
                 b_MC = self.dropout(torch.nn.functional.elu(b_MC))
             a_MC = b_MC + a_MC
         return self.out_norm(a_MC), use
+
+    def _convolve(
+        self, layer: GATv2Conv, a_MC: Tensor, edges: SortedEdges
+    ) -> tuple[Tensor, Tensor]:
+        """torch-geometric where the fused form does not go: other devices, a gradient through the weights."""
+        if a_MC.device.type == "cpu" and not (self.watch and self.training):
+            return fused_gatv2(layer, a_MC, edges)
+        b_MC, (_, weight_EA) = layer(
+            a_MC, edges.index_2E, edges.attr_EK, return_attention_weights=True
+        )
+        return b_MC, weight_EA
 
 
 class ResidualBypass(nn.Module):

@@ -2,7 +2,7 @@
 
 import ctypes
 
-TRIM_THRESHOLD, MMAP_MAX = -1, -4
+TRIM_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -4, -8
 """Names of `mallopt`, from glibc's malloc.h."""
 
 
@@ -16,6 +16,7 @@ def keep_freed_memory() -> bool:
     try:
         libc = ctypes.CDLL("libc.so.6")
         kept: int = libc.mallopt(MMAP_MAX, 0) & libc.mallopt(TRIM_THRESHOLD, 2**31 - 1)
+        kept &= libc.mallopt(ARENA_MAX, 1)
     except (OSError, AttributeError):
         return False
     return kept == 1

@@ -77,8 +77,11 @@ class GraphAttention(nn.Module):
     def _convolve(
         self, layer: GATv2Conv, a_MC: Tensor, edges: SortedEdges
     ) -> tuple[Tensor, Tensor]:
-        """torch-geometric where the fused form does not go: other devices, a gradient through the weights."""
-        if a_MC.device.type == "cpu" and not (self.watch and self.training):
+        """torch-geometric where the fused form cannot go."""
+        weights_are_learned_from = self.watch and self.training
+        if a_MC.device.type == "cpu" and not (
+            weights_are_learned_from or torch.is_autocast_enabled("cpu")
+        ):
             return fused_gatv2(layer, a_MC, edges)
         b_MC, (_, weight_EA) = layer(
             a_MC, edges.index_2E, edges.attr_EK, return_attention_weights=True

@@ -14,7 +14,7 @@ from torch import Tensor
 from engine.config import Config
 from engine.dataset.batch import Batch
 from engine.model.atft_gat_fan import ATFTGATFAN, RankerOutput, RowState
-from engine.model.dropout import drawing_from
+from engine.model.dropout import MaskStream, masks_from, new_seed
 from engine.training.device import Runtime
 from engine.training.losses import combined_loss
 
@@ -22,7 +22,6 @@ CHUNK_ROWS = 512
 """Most rows that go through the network together; more would leave the cache between two operations."""
 MIN_ROWS = 128
 """Smaller batches go in one piece: their time is that of the interpreter, of which there is one."""
-SEEDS = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +47,7 @@ class WholePass:
     runtime: Runtime
 
     def __call__(self, model: ATFTGATFAN, batch: Batch, config: Config, share: float) -> PassResult:
-        with self.runtime.autocast_context():
+        with self.runtime.autocast_context(), masks_from(MaskStream(new_seed())):
             output = model(batch)
         return _judged(output, batch, config, share)
 
@@ -63,8 +62,8 @@ class RowPass:
     backward from the gradient of their states. So terms that couple stocks or days are what they are in
     one piece.
 
-    Two runs are equal bit by bit: every operation runs in one thread, a chunk's dropout has a generator of
-    its own, seeded by torch's default one in the order of the chunks, in which gradients are also added.
+    Two runs are equal bit by bit: a chunk's operations run in one thread, its dropout masks depend on the
+    rows alone and are those of one piece, and gradients are added in the order of the chunks.
     """
 
     executor: Executor
@@ -74,11 +73,14 @@ class RowPass:
     def __call__(self, model: ATFTGATFAN, batch: Batch, config: Config, share: float) -> PassResult:
         if batch.day_ptr[-1] < MIN_ROWS:
             return WholePass(self.runtime)(model, batch, config, share)
-        torch.set_num_threads(1)  # MKL's number is the process's: two chunks would use four threads
-        chunks = _cut(batch.day_ptr[-1], self.runtime.threads)
-        self._each(chunks, lambda chunk: chunk.forward(model, batch))
+        masks = MaskStream(new_seed())
+        chunks = [_Chunk(rows) for rows in _cut(batch.day_ptr[-1], self.runtime.threads)]
+        self._each(chunks, lambda chunk: chunk.forward(model, batch, masks.seed))
         state = _joined([chunk.state for chunk in chunks])
-        result = _judged(model.rank(state, batch), batch, config, share)
+        masks.calls = chunks[0].calls
+        with masks_from(masks):
+            output = model.rank(state, batch)
+        result = _judged(output, batch, config, share)
         parameters = [p for p in model.parameters() if p.requires_grad]
         self._each(chunks, lambda chunk: chunk.backward(state, parameters))
         for chunk in chunks:
@@ -87,8 +89,10 @@ class RowPass:
 
     def _each(self, chunks: Sequence["_Chunk"], work: Callable[["_Chunk"], None]) -> None:
         """Do it to all; when the last one has ended, raise what the first that failed raised."""
+        torch.set_num_threads(1)  # MKL has one number for all threads: two chunks would use four
         futures = [self.executor.submit(work, chunk) for chunk in chunks]
         wait(futures)
+        self.runtime.hold_threads()
         for future in futures:
             future.result()
 
@@ -96,13 +100,15 @@ class RowPass:
 @dataclass(slots=True)
 class _Chunk:
     rows: slice
-    seed: int
     state: RowState = field(init=False)
+    calls: int = 0
+    """Masks made so far."""
     gradients: tuple[Tensor | None, ...] = ()
 
-    def forward(self, model: ATFTGATFAN, batch: Batch) -> None:
-        with drawing_from(torch.Generator().manual_seed(self.seed)):
+    def forward(self, model: ATFTGATFAN, batch: Batch, seed: int) -> None:
+        with masks_from(MaskStream(seed, first_row=self.rows.start)) as masks:
             self.state = model.read(batch.x_MTF[self.rows], batch.mask_MT[self.rows])
+        self.calls = masks.calls
 
     def backward(self, joined: RowState, parameters: Sequence[Tensor]) -> None:
         """Gradients of the parameters from those of the state; its graph is gone after that."""
@@ -118,12 +124,11 @@ class _Chunk:
             self.gradients = torch.autograd.grad(outputs, parameters, gradients, allow_unused=True)
 
 
-def _cut(n_rows: int, threads: int) -> list[_Chunk]:
+def _cut(n_rows: int, threads: int) -> list[slice]:
     """Chunks of nearly equal size, as many for each thread."""
     count = threads * -(-n_rows // (threads * CHUNK_ROWS))
     edges = [n_rows * i // count for i in range(count + 1)]
-    seeds = torch.randint(SEEDS, (count,)).tolist()
-    return [_Chunk(slice(*pair), seed) for pair, seed in zip(pairwise(edges), seeds, strict=True)]
+    return [slice(*pair) for pair in pairwise(edges)]
 
 
 def _joined(states: Sequence[RowState]) -> RowState:

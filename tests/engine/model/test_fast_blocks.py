@@ -1,12 +1,21 @@
 """Blocks written for speed against the plain form of the same formula: values and gradients."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from engine.model.dropout import Dropout, keep_mask
+from engine.model.dropout import (
+    STEP,
+    Dropout,
+    MaskStream,
+    _hash,
+    _mixed,
+    keep_mask,
+    masks_from,
+)
 from engine.model.layers import GatedResidual
 from engine.model.normalization import FrequencyAdaptiveNorm, SliceAdaptiveNorm, _kth_largest
 from engine.model.recurrent import BLOCK_ROWS, WindowLSTM
@@ -153,6 +162,28 @@ def test_dropout_is_off_in_eval_mode_repeats_by_seed_and_gradient_has_the_same_m
     (grad,) = torch.autograd.grad(outs[0].sum(), x)
     torch.testing.assert_close(grad * x, outs[0])
     assert not torch.equal(dropout(x), outs[0])
+
+
+@given(st.integers(1, 9), st.integers(1, 5), st.integers(0, 6), st.integers(0, 99))
+def test_dropout_in_one_loop_is_the_product_with_the_mask(
+    rows: int, width: int, first: int, seed: int
+) -> None:
+    x = torch.randn(rows, width, 3).transpose(1, 2).requires_grad_()
+    outs = []
+    for drop in (Dropout(0.3).train(), lambda x: x * keep_mask(x, 0.3)):
+        with masks_from(MaskStream(seed, first_row=first)):
+            outs.append(drop(x))
+    assert_same([outs[0]], [outs[1]])
+    assert_same(gradients([outs[0]], [x]), gradients([outs[1]], [x]))
+
+
+def test_hash_by_the_published_values_of_split_mix_64() -> None:
+    """First outputs for the seed 1234567, as published with the reference implementation."""
+    words = np.empty(3, np.uint64)
+    _hash(words, np.uint64(1234567), np.uint64(1))
+    expected = [6457827717110365317, 3203168211198807973, 9817491932198370423]
+    assert words.tolist() == expected
+    assert [_mixed(1234567 + i * STEP) for i in (1, 2, 3)] == expected
 
 
 def test_a_share_that_leaves_nothing_is_refused() -> None:

@@ -15,7 +15,7 @@ from engine.config import Config
 from engine.dataset.batch import Batch, make_batch
 from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.model.build import build_model
-from engine.model.dropout import Dropout, drawing_from, keep_mask
+from engine.model.dropout import MaskStream, keep_mask, masks_from
 from engine.training import passes
 from engine.training.device import Runtime
 from engine.training.optimizer import set_trainable
@@ -62,13 +62,6 @@ def run(
     return result, [None if p.grad is None else p.grad.clone() for p in model.parameters()]
 
 
-def without_dropout(model: ATFTGATFAN) -> ATFTGATFAN:
-    for module in model.modules():
-        if isinstance(module, Dropout):
-            module.p = 0.0
-    return model
-
-
 @pytest.mark.parametrize(
     ("blocks", "frozen"),
     [
@@ -82,9 +75,11 @@ def test_gradients_equal_those_of_one_piece(
     model: ATFTGATFAN, batch: Batch, coupled: Config, blocks: list[str] | None, frozen: list[str]
 ) -> None:
     blocks = list(model.available) if blocks is None else blocks
-    without_dropout(model).set_blocks(blocks)
+    model.set_blocks(blocks)
     set_trainable(model, blocks, frozen)
+    torch.manual_seed(5)
     whole, expected = run(WholePass(FAST), model, batch, coupled, 0.7)
+    torch.manual_seed(5)
     with open_pass(FAST) as by_rows:
         assert isinstance(by_rows, RowPass)
         cut, ours = run(by_rows, model, batch, coupled, 0.7)
@@ -101,9 +96,10 @@ def test_gradients_equal_those_of_one_piece(
 
 
 def test_gradients_add_to_what_is_there(model: ATFTGATFAN, batch: Batch, coupled: Config) -> None:
-    without_dropout(model)
     with open_pass(FAST) as by_rows:
+        torch.manual_seed(5)
         _, once = run(by_rows, model, batch, coupled)
+        torch.manual_seed(5)
         by_rows(model, batch, coupled, 1.0)
     for parameter, gradient in zip(model.parameters(), once, strict=True):
         if gradient is not None:
@@ -125,26 +121,27 @@ def test_two_runs_with_dropout_are_equal_bit_by_bit(
     assert any(a is not None and not torch.equal(a, b) for a, b in zip(first, other, strict=True))  # type: ignore[arg-type]
 
 
-def test_chunks_draw_different_masks_and_threads_do_not_share_generators() -> None:
-    def mask(seed: int) -> Tensor:
-        with drawing_from(torch.Generator().manual_seed(seed)):
-            return keep_mask(torch.empty(50, 40), 0.5)
+def test_masks_depend_on_the_row_not_on_the_cut_or_on_other_threads() -> None:
+    def mask(first: int, rows: int) -> list[Tensor]:
+        with masks_from(MaskStream(7, first_row=first)):
+            return [keep_mask(torch.empty(rows, 3, 7), 0.5) for _ in range(2)]
 
     torch.manual_seed(3)
     undisturbed = keep_mask(torch.empty(50, 40), 0.5)
     torch.manual_seed(3)
     with ThreadPoolExecutor(2) as executor:
-        a, b, again = executor.map(mask, (1, 2, 1))
-    assert torch.equal(a, again)
-    assert not torch.equal(a, b)
+        head, tail = executor.map(mask, (0, 13), (13, 30))
+    for a, b, whole in zip(head, tail, mask(0, 43), strict=True):
+        assert torch.equal(torch.cat([a, b]), whole)
+    assert not torch.equal(*head)
     assert torch.equal(keep_mask(torch.empty(50, 40), 0.5), undisturbed)
 
 
 @given(st.integers(1, 5000), st.integers(1, 16))
 def test_chunks_cover_every_row_once(n_rows: int, threads: int) -> None:
     chunks = passes._cut(n_rows, threads)
-    assert [row for chunk in chunks for row in range(n_rows)[chunk.rows]] == list(range(n_rows))
-    sizes = [chunk.rows.stop - chunk.rows.start for chunk in chunks]
+    assert [row for chunk in chunks for row in range(n_rows)[chunk]] == list(range(n_rows))
+    sizes = [chunk.stop - chunk.start for chunk in chunks]
     assert max(sizes) - min(sizes) <= 1
     assert max(sizes) <= passes.CHUNK_ROWS
     assert len(chunks) % threads == 0

@@ -16,6 +16,7 @@ before, and the block has gradient in every layer.
 # Shape suffixes: M rows (stocks of the batch's days), T sessions, F features, C channels, H horizons,
 # Q quantiles, E edges, K edge attributes.
 from collections.abc import Collection
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -138,8 +139,11 @@ class ATFTGATFAN(nn.Module):
     def forward(self, batch: "Batch") -> RankerOutput:
         return self.rank(self.read(batch.x_MTF, batch.mask_MT), batch)
 
-    def read(self, x_MTF: Tensor, mask_MT: Tensor) -> RowState:
-        """Everything in front of the graph: row by row, so that any cut of the rows gives the same."""
+    def read(self, x_MTF: Tensor, mask_MT: Tensor, *, half: bool = False) -> RowState:
+        """Everything in front of the graph: row by row, so that any cut of the rows gives the same.
+
+        ``half``: what costs most, the way of the window to its state, in bfloat16; CPU only.
+        """
         if x_MTF.shape[1:] != (self.window, self.n_features):
             raise ConfigError(
                 f"the network was built for windows of {self.window} sessions x {self.n_features} "
@@ -160,7 +164,9 @@ class ATFTGATFAN(nn.Module):
             selection_F = weight_MF.detach().mean(dim=0)
         h_MC = self.encoder(x_MTF[:, -1]) + message_MC
         if self.blocks & WINDOW_BLOCKS:
-            h_MC = h_MC + self.window_entry(self._read_window(x_MTF, mask_MT))
+            with torch.autocast("cpu", torch.bfloat16) if half else nullcontext():
+                window_MC = self._read_window(x_MTF, mask_MT)
+            h_MC = h_MC + self.window_entry(window_MC.float() if half else window_MC)
         heard_MC = h_MC + self.messages(x_MTF[:, -1]) if "gat" in self.blocks else h_MC
         return RowState(h_MC=h_MC, heard_MC=heard_MC, gates=gates, selection_F=selection_F)
 

@@ -78,8 +78,6 @@ class Dropout(nn.Module):
             return x
         if x.device.type != "cpu":
             return torch.nn.functional.dropout(x, self.p, training=True)
-        if x.dtype != torch.float32:
-            return x * keep_mask(x, self.p)
         out: Tensor = _Dropped.apply(x, self.p)  # type: ignore[no-untyped-call]
         return out
 
@@ -103,11 +101,17 @@ class _Dropped(torch.autograd.Function):
 
 def _dropped(x: Tensor, lanes: NDArray[np.int16], p: float) -> Tensor:
     n_drop, scale = _rounded(p)
-    x = x.contiguous()
+    least, x = n_drop - RESOLUTION // 2, x.detach().contiguous()
     out = torch.empty_like(x)
-    arrays = x.detach().view(-1).numpy(), lanes, out.view(-1).numpy()
-    _select(*arrays, n_drop - RESOLUTION // 2, np.float32(scale))
-    return out
+    if x.dtype == torch.float32:
+        _select(x.view(-1).numpy(), lanes, out.view(-1).numpy(), least, np.float32(scale))
+        return out
+    if x.dtype != torch.bfloat16:
+        raise TypeError(f"dropout of {x.dtype}: float32 or bfloat16 only")
+    # numpy has no bfloat16: the bits of what is dropped become those of 0.
+    bits = x.view(torch.int16).view(-1).numpy(), out.view(torch.int16).view(-1).numpy()
+    _select(bits[0], lanes, bits[1], least, np.int16(1))
+    return out.mul_(scale)
 
 
 def keep_mask(x: Tensor, p: float) -> Tensor:

@@ -4,7 +4,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Protocol
 
@@ -72,13 +72,13 @@ class RowPass:
 
     def __call__(self, model: ATFTGATFAN, batch: Batch, config: Config, share: float) -> PassResult:
         if batch.day_ptr[-1] < MIN_ROWS:
-            return WholePass(self.runtime)(model, batch, config, share)
-        # MKL has one number for all threads: two chunks would use four. And what is left here and in the update
-        # is small: with two threads it took 26 ms instead of 20, most of it to wake the second.
+            return WholePass(replace(self.runtime, autocast=False))(model, batch, config, share)
+        # MKL has one number for all threads: two chunks would use four. And what is left here and in the
+        # update is small: with two threads it took 26 ms instead of 20, for waking the second.
         torch.set_num_threads(1)
-        masks = MaskStream(new_seed())
+        masks, half = MaskStream(new_seed()), self.runtime.autocast
         chunks = [_Chunk(rows) for rows in _cut(batch.day_ptr[-1], self.runtime.threads)]
-        self._each(chunks, lambda chunk: chunk.forward(model, batch, masks.seed))
+        self._each(chunks, lambda chunk: chunk.forward(model, batch, masks.seed, half=half))
         state = _joined([chunk.state for chunk in chunks])
         masks.calls = chunks[0].calls
         with masks_from(masks):
@@ -106,9 +106,9 @@ class _Chunk:
     """Masks made so far."""
     gradients: tuple[Tensor | None, ...] = ()
 
-    def forward(self, model: ATFTGATFAN, batch: Batch, seed: int) -> None:
+    def forward(self, model: ATFTGATFAN, batch: Batch, seed: int, *, half: bool) -> None:
         with masks_from(MaskStream(seed, first_row=self.rows.start)) as masks:
-            self.state = model.read(batch.x_MTF[self.rows], batch.mask_MT[self.rows])
+            self.state = model.read(batch.x_MTF[self.rows], batch.mask_MT[self.rows], half=half)
         self.calls = masks.calls
 
     def backward(self, joined: RowState, parameters: Sequence[Tensor]) -> None:
@@ -168,8 +168,8 @@ def _judged(output: RankerOutput, batch: Batch, config: Config, share: float) ->
 
 @contextmanager
 def open_pass(runtime: Runtime) -> Iterator[Pass]:
-    """Chunks where optimized mode has several CPU threads, else one piece. The threads end with the block."""
-    if not runtime.fast or runtime.device.type != "cpu" or runtime.threads < 2:
+    """Chunks in optimized mode on the CPU, else one piece. The threads end with the block."""
+    if not runtime.fast or runtime.device.type != "cpu":
         yield WholePass(runtime)
         return
     with ThreadPoolExecutor(

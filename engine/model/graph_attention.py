@@ -63,30 +63,30 @@ class GraphAttention(nn.Module):
         loop_M = torch.arange(M, device=h_MC.device)
         edge_index_2E = torch.cat([edge_index_2E, loop_M.expand(2, M)], dim=1)
         edge_attr_EK = torch.cat([edge_attr_EK, edge_attr_EK.new_ones(M, edge_attr_EK.shape[1])])
-        edges = SortedEdges.of(edge_index_2E, edge_attr_EK, M)
+        edges = None
+        if self._is_fused(h_MC):
+            edges = SortedEdges.of(edge_index_2E, edge_attr_EK, M)
+            edge_index_2E, edge_attr_EK = edges.index_2E, edges.attr_EK
         a_MC, use = self.norm(h_MC), None
         for depth, layer in enumerate(self.layers):
-            b_MC, weight_EA = self._convolve(layer, a_MC, edges)
+            if edges is not None:
+                b_MC, weight_EA = fused_gatv2(layer, a_MC, edges)
+            else:
+                b_MC, (_, weight_EA) = layer(
+                    a_MC, edge_index_2E, edge_attr_EK, return_attention_weights=True
+                )
             if depth == 0 and (self.watch or not self.training):
-                use = _attention_use(weight_EA, edges.index_2E[1], edges.attr_EK[:, 1], M)
+                use = _attention_use(weight_EA, edge_index_2E[1], edge_attr_EK[:, 1], M)
             if depth < len(self.layers) - 1:
                 b_MC = self.dropout(torch.nn.functional.elu(b_MC))
             a_MC = b_MC + a_MC
         return self.out_norm(a_MC), use
 
-    def _convolve(
-        self, layer: GATv2Conv, a_MC: Tensor, edges: SortedEdges
-    ) -> tuple[Tensor, Tensor]:
-        """torch-geometric where the fused form cannot go."""
-        weights_are_learned_from = self.watch and self.training
-        if a_MC.device.type == "cpu" and not (
-            weights_are_learned_from or torch.is_autocast_enabled("cpu")
-        ):
-            return fused_gatv2(layer, a_MC, edges)
-        b_MC, (_, weight_EA) = layer(
-            a_MC, edges.index_2E, edges.attr_EK, return_attention_weights=True
-        )
-        return b_MC, weight_EA
+    def _is_fused(self, h_MC: Tensor) -> bool:
+        """Float32 on the CPU, unless a loss differentiates the attention weights."""
+        if h_MC.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+            return False
+        return not (self.watch and self.training)
 
 
 class ResidualBypass(nn.Module):

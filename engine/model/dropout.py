@@ -156,12 +156,13 @@ def _hash(words: NDArray[np.uint64], key: np.uint64, first: np.uint64) -> None:
 
 @njit(cache=True, nogil=True)
 def _select(
-    x: NDArray[np.float32],
+    x: NDArray[Any],
     lanes: NDArray[np.int16],
-    out: NDArray[np.float32],
+    out: NDArray[Any],
     least: int,
-    scale: np.float32,
+    scale: np.float32 | np.int16,
 ) -> None:
-    bound, zero = np.int16(least), np.float32(0.0)
+    """``scale * x`` where the lane is at least ``least``, else 0; ``x`` and ``scale`` of one type."""
+    bound, zero = np.int16(least), scale - scale
     for i in range(x.size):
         out[i] = scale * x[i] if lanes[i] >= bound else zero

@@ -1,8 +1,8 @@
 """GATv2 message passing on the CPU, edge by edge in cache.
 
 torch-geometric writes every intermediate of every edge to memory: at 1,000 stocks, ten neighbours and 64
-channels some ten arrays of 6 MB, 35 ms of a 250 ms step, forward and backward. Here an edge's channels never
-leave the cache: 4 ms, the same numbers to 1e-5, from the same parameters.
+channels some ten arrays of 6 MB, 42 ms for two layers, forward and backward. Here an edge's channels never
+leave the cache: 9 ms, the same numbers to 1e-5, from the same parameters.
 """
 
 # Shape suffixes: M rows, E edges by target, K edge attributes, A heads, D = A x channels of a head.
@@ -79,7 +79,10 @@ class _Message(torch.autograd.Function):
         out_MD = torch.empty_like(left_MD)
         weight_EA = left_MD.new_empty(edges.attr_EK.shape[0], att_1Ac.shape[1])
         _gather(
-            *_arrays(left_MD, right_MD, edge_DK, att_1Ac, edges), slope, *_numpy(weight_EA, out_MD)
+            *_arrays(left_MD, right_MD, edge_DK, att_1Ac, edges),
+            slope,
+            weight_EA.numpy(),
+            out_MD.numpy(),
         )
         ctx.edges, ctx.slope = edges, slope
         ctx.save_for_backward(left_MD, right_MD, edge_DK, att_1Ac, weight_EA)
@@ -94,24 +97,28 @@ class _Message(torch.autograd.Function):
         dedge_KD, datt_D = _scatter(
             *_arrays(left_MD, right_MD, edge_DK, att_1Ac, ctx.edges),
             ctx.slope,
-            *_numpy(weight_EA, grad_MD.contiguous(), dleft_MD, dright_MD),
+            weight_EA.numpy(),
+            grad_MD.contiguous().numpy(),
+            dleft_MD.numpy(),
+            dright_MD.numpy(),
         )
         dedge_DK = torch.from_numpy(dedge_KD).T.to(edge_DK.dtype)
         datt_1Ac = torch.from_numpy(datt_D).to(att_1Ac.dtype).view_as(att_1Ac)
         return dleft_MD, dright_MD, dedge_DK, datt_1Ac, None, None
 
 
-def _numpy(*tensors: Tensor) -> tuple[NDArray[Any], ...]:
-    return tuple(tensor.detach().numpy() for tensor in tensors)
-
-
 def _arrays(
     left_MD: Tensor, right_MD: Tensor, edge_DK: Tensor, att_1Ac: Tensor, edges: SortedEdges
-) -> tuple[NDArray[Any], ...]:
-    edge_KD = edge_DK.T.contiguous()
-    source_E = edges.index_2E[0]
-    return _numpy(
-        left_MD, right_MD, edge_KD, att_1Ac.flatten(), source_E, edges.first_M1, edges.attr_EK
+) -> tuple[Floats, Floats, Floats, Floats, Ints, Ints, Floats]:
+    """What both kernels read, in their order."""
+    return (
+        left_MD.detach().numpy(),
+        right_MD.detach().numpy(),
+        edge_DK.detach().T.contiguous().numpy(),
+        att_1Ac.detach().flatten().numpy(),
+        edges.index_2E[0].numpy(),
+        edges.first_M1.numpy(),
+        edges.attr_EK.numpy(),
     )
 
 

@@ -169,12 +169,24 @@ def test_dropout_in_one_loop_is_the_product_with_the_mask(
     rows: int, width: int, first: int, seed: int
 ) -> None:
     x = torch.randn(rows, width, 3).transpose(1, 2).requires_grad_()
+    with masks_from(MaskStream(seed, first_row=first)):
+        ours: Tensor = Dropout(0.3).train()(x)
+    with masks_from(MaskStream(seed, first_row=first)):
+        plain = x * keep_mask(x, 0.3)
+    assert_same([ours], [plain])
+    assert_same(gradients([ours], [x]), gradients([plain], [x]))
+
+
+def test_dropout_of_bfloat16_has_the_same_mask() -> None:
+    x = torch.randn(9, 50)
     outs = []
-    for drop in (Dropout(0.3).train(), lambda x: x * keep_mask(x, 0.3)):
-        with masks_from(MaskStream(seed, first_row=first)):
-            outs.append(drop(x))
-    assert_same([outs[0]], [outs[1]])
-    assert_same(gradients([outs[0]], [x]), gradients([outs[1]], [x]))
+    for kind in (torch.float32, torch.bfloat16):
+        with masks_from(MaskStream(1)):
+            outs.append(Dropout(0.3).train()(x.to(kind)))
+    assert outs[1].dtype == torch.bfloat16
+    torch.testing.assert_close(outs[1].float(), outs[0], atol=0.0, rtol=2.0**-7)
+    with pytest.raises(TypeError, match="float64"):
+        Dropout(0.3).train()(x.double())
 
 
 def test_hash_by_the_published_values_of_split_mix_64() -> None:

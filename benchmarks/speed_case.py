@@ -87,6 +87,7 @@ class TimedNetwork:
 
     def score(self) -> None:
         """Inference of the batch, as validation and `predict` do it."""
+        self.stepper.runtime.hold_threads()
         self.stepper.model.eval()
         with torch.inference_mode():
             self.stepper.model(self.batch)

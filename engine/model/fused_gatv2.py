@@ -32,6 +32,8 @@ class SortedEdges:
     attr_EK: Tensor
     first_M1: Tensor
     """Position of each row's first edge, and the number of edges."""
+    order_E: Tensor
+    """Position of each of these edges among those that were given."""
 
     @classmethod
     def of(cls, index_2E: Tensor, attr_EK: Tensor, n_rows: int) -> Self:
@@ -41,7 +43,12 @@ class SortedEdges:
             index_2E=index_2E[:, order_E],
             attr_EK=attr_EK[order_E],
             first_M1=torch.cat([degree_M.new_zeros(1), degree_M.cumsum(0)]),
+            order_E=order_E,
         )
+
+    def as_given(self, values_EA: Tensor) -> Tensor:
+        """Values of these edges in the order in which the edges were given."""
+        return torch.empty_like(values_EA).index_copy_(0, self.order_E, values_EA)
 
 
 def fused_gatv2(layer: GATv2Conv, h_MC: Tensor, edges: SortedEdges) -> tuple[Tensor, Tensor]:

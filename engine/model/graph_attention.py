@@ -16,12 +16,14 @@ from engine.model.layers import MixingGate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttentionUse:
-    """How a layer shares its attention among a stock's neighbours; means over stocks, scalars."""
+    """How a layer shares its attention among a stock's neighbours."""
 
+    weight_EA: Tensor
+    """Share of each edge and head in what its target hears: the edges as given, then each row's own."""
     entropy: Tensor
-    """-sum w ln w / ln(degree): 0 = one neighbour is heard, 1 = all alike."""
+    """Scalar, mean over stocks of -sum w ln w / ln(degree): 0 = one neighbour is heard, 1 = all alike."""
     weak_share: Tensor
-    r"""sum w (1 - \|rho\|): the attention that goes to weakly correlated neighbours."""
+    r"""Scalar, mean over stocks of sum w (1 - \|rho\|): the attention that weak correlations get."""
 
 
 class GraphAttention(nn.Module):
@@ -63,10 +65,8 @@ class GraphAttention(nn.Module):
         loop_M = torch.arange(M, device=h_MC.device)
         edge_index_2E = torch.cat([edge_index_2E, loop_M.expand(2, M)], dim=1)
         edge_attr_EK = torch.cat([edge_attr_EK, edge_attr_EK.new_ones(M, edge_attr_EK.shape[1])])
-        edges = None
-        if self._is_fused(h_MC):
-            edges = SortedEdges.of(edge_index_2E, edge_attr_EK, M)
-            edge_index_2E, edge_attr_EK = edges.index_2E, edges.attr_EK
+        fused = self._is_fused(h_MC)
+        edges = SortedEdges.of(edge_index_2E, edge_attr_EK, M) if fused else None
         a_MC, use = self.norm(h_MC), None
         for depth, layer in enumerate(self.layers):
             if edges is not None:
@@ -76,6 +76,7 @@ class GraphAttention(nn.Module):
                     a_MC, edge_index_2E, edge_attr_EK, return_attention_weights=True
                 )
             if depth == 0 and (self.watch or not self.training):
+                weight_EA = weight_EA if edges is None else edges.as_given(weight_EA)
                 use = _attention_use(weight_EA, edge_index_2E[1], edge_attr_EK[:, 1], M)
             if depth < len(self.layers) - 1:
                 b_MC = self.dropout(torch.nn.functional.elu(b_MC))
@@ -126,6 +127,7 @@ def _attention_use(
     several_M = (degree_M > 1).to(relative_M.dtype)
     count = several_M.sum().clamp_min(1.0)
     return AttentionUse(
+        weight_EA=weight_EA,
         entropy=(relative_M * several_M).sum() / count,
         weak_share=(weak_M * several_M).sum() / count,
     )

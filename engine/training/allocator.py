@@ -11,8 +11,8 @@ def keep_freed_memory() -> bool:
 
     A step makes and frees some two hundred tensors of megabytes. Without this, glibc returns each to the
     system and the next one is built from fresh zeroed pages: 18,000 to 50,000 page faults per 1,000 stocks,
-    a tenth to a quarter of the step. All threads share one arena: in one of its own, a thread's memory goes back
-    whatever the limits say (2,000 to 5,000 faults a step). The price is that the process stays at its largest
+    a tenth to a quarter of the step. All threads share one arena: from one of its own, memory goes back
+    whatever the limits say (thousands of faults a step). The price is that the process stays at its largest
     size.
     """
     try:

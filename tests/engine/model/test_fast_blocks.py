@@ -17,7 +17,12 @@ from engine.model.dropout import (
     masks_from,
 )
 from engine.model.layers import GatedResidual
-from engine.model.normalization import FrequencyAdaptiveNorm, SliceAdaptiveNorm, _kth_largest
+from engine.model.normalization import (
+    FrequencyAdaptiveNorm,
+    SliceAdaptiveNorm,
+    _keep_strongest,
+    _kth_largest,
+)
 from engine.model.recurrent import BLOCK_ROWS, WindowLSTM
 from engine.model.temporal import LastStepAttention
 
@@ -162,6 +167,20 @@ def test_dropout_is_off_in_eval_mode_repeats_by_seed_and_gradient_has_the_same_m
     (grad,) = torch.autograd.grad(outs[0].sum(), x)
     torch.testing.assert_close(grad * x, outs[0])
     assert not torch.equal(dropout(x), outs[0])
+
+
+@given(
+    st.integers(1, 4), st.integers(1, 7), st.integers(1, 5), st.integers(1, 7), st.integers(0, 99)
+)
+def test_the_strongest_frequencies_are_those_of_topk(
+    rows: int, L: int, F: int, k: int, seed: int
+) -> None:
+    """Few whole powers, so that many are equal: all that equal the k-th largest are kept."""
+    generator = torch.Generator().manual_seed(seed)
+    spectrum = torch.randint(-2, 3, (rows, 2, L, F), generator=generator).float()
+    power, k = spectrum.square().sum(dim=1), min(k, L)
+    floor = power.topk(k, dim=1).values[:, -1:]
+    assert torch.equal(_keep_strongest(spectrum, k), (power >= floor).float())
 
 
 @given(st.integers(1, 9), st.integers(1, 5), st.integers(0, 6), st.integers(0, 99))

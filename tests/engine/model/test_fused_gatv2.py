@@ -111,5 +111,6 @@ def test_the_block_is_the_same_whoever_convolves() -> None:
     torch.testing.assert_close(fast(h, index, attr)[0], out, atol=1e-5, rtol=1e-5)
     assert use.entropy.requires_grad
     seen = fast.eval()(h, index, attr)[1]
+    torch.testing.assert_close(seen.weight_EA, use.weight_EA.detach(), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(seen.entropy, use.entropy.detach(), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(seen.weak_share, use.weak_share.detach(), atol=1e-5, rtol=1e-5)

@@ -22,8 +22,8 @@ class Glyphs:
     failed: str
     stopped: str
     waiting: str
-    braille: bool
-    """Curves in eighths of a cell; else one mark a cell."""
+    braille: str
+    """The empty cell of eight dots; without one a curve is one mark a cell."""
     curve: str
     """A point of a curve without braille."""
     cap_left: str
@@ -42,13 +42,13 @@ class Glyphs:
 UNICODE = Glyphs(
     blocks="▁▂▃▄▅▆▇█", heat=" ░▒▓█", band="░", dotted="┄", point="●", bar="│", best="◆",
     full="━", empty="─", running="▶", done="✓", failed="✗", stopped="■", waiting="·",
-    braille=True, curve="•", cap_left="├", cap_right="┤", less="-=≡", rule="┃", rival="◇",
+    braille="\u2800", curve="•", cap_left="├", cap_right="┤", less="-=≡", rule="┃", rival="◇",
     beyond_left="◂", beyond_right="▸",
 )  # fmt: skip
 ASCII = Glyphs(
     blocks="_.-=+*%#", heat=" .:+#", band=".", dotted="-", point="o", bar="|", best="*",
     full="=", empty="-", running=">", done="v", failed="x", stopped="#", waiting=".",
-    braille=False, curve="*", cap_left="[", cap_right="]", less="-=@", rule="!", rival="+",
+    braille="", curve="*", cap_left="[", cap_right="]", less="-=@", rule="!", rival="+",
     beyond_left="<", beyond_right=">",
 )  # fmt: skip
 

@@ -18,7 +18,8 @@ from atft_tui.jobs import Job, JobBook
 from atft_tui.keys import EVERYWHERE, bindings, help_rows
 from atft_tui.navigation import PLACES
 from atft_tui.screens.base import CockpitScreen
-from atft_tui.themes import THEMES
+from atft_tui.themes import BY_NAME as THEME_OF
+from atft_tui.themes import THEMES, palette
 from engine.commands import BY_NAME, COMMANDS
 from engine.errors import EngineError
 from engine.runs import launch
@@ -47,7 +48,7 @@ class CockpitApp(App[None]):
         # Before anything is mounted: a theme set later would style every widget twice.
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = THEMES[0].name
+        self.use_theme(THEMES[0].name)
 
     @property
     def store(self) -> RunStore:
@@ -97,8 +98,10 @@ class CockpitApp(App[None]):
 
     def ask(self, command: str, given: Mapping[str, str] | None = None) -> None:
         from atft_tui.screens.command_form import CommandForm
+        from atft_tui.screens.train_form import TrainForm
 
-        self.push_screen(CommandForm(command, self.workspace, given), self.take_request)
+        form = TrainForm if command == "train" else CommandForm
+        self.push_screen(form(command, self.workspace, given), self.take_request)
 
     def take_request(self, request: "CommandRequest | None") -> None:
         """A command with a run of its own starts detached and is watched; another becomes a job."""
@@ -139,8 +142,16 @@ class CockpitApp(App[None]):
         self.reread()
 
     def tell(self, job: Job) -> None:
+        if job.refusal:
+            hint = "a --force-reason goes against the gate, and is written down"
+            self.refuse(EngineError(f"{job.words[0]}: {job.refusal}", hint=hint))
+            return
         if job.status == "done":
-            self.notify(f"{job.line}\n{job.last}".strip(), title="done", markup=False, timeout=8)
+            files = [
+                str(v) for v in job.answer.values() if isinstance(v, str) and v.startswith("/")
+            ]
+            told = "\n".join([job.line, job.last, *files]).strip()
+            self.notify(fmt.clean_lines(told), title="done", markup=False, timeout=8)
             return
         error = str(job.answer.get("error", job.last or "it ended without an answer"))
         self.refuse(EngineError(f"{job.words[0]}: {error}", hint=str(job.answer.get("hint", ""))))
@@ -231,7 +242,30 @@ class CockpitApp(App[None]):
         self.use_theme(names[(names.index(self.theme) + 1) % len(names)])
 
     def use_theme(self, name: str) -> None:
+        """Colours of the widgets, and what the ANSI colours in their texts look like."""
+        theme = THEME_OF[name]
+        colours = palette(theme)
+        if theme.dark:
+            self.ansi_theme_dark = colours
+        else:
+            self.ansi_theme_light = colours
         self.theme = name
+        if self.is_running:
+            self._repaint()
+
+    def _repaint(self) -> None:
+        """Texts keep the colours they were made with: make them again."""
+        from atft_tui.widgets.panel import Panel
+        from atft_tui.widgets.topbar import TopBar
+
+        for stack in self._screen_stacks.values():
+            for screen in stack:
+                for bar in screen.query(TopBar):
+                    bar.draw()
+                for panel in screen.query(Panel):
+                    panel.draw(force=True)
+                if isinstance(screen, CockpitScreen):
+                    screen.draw_headline()
 
     def action_maximize(self) -> None:
         screen = self.screen

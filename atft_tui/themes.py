@@ -1,5 +1,7 @@
 """Themes of our own: calm backgrounds, colour for meaning only, and never colour alone."""
 
+from rich.color import Color
+from rich.terminal_theme import TerminalTheme
 from textual.theme import Theme
 
 DARK = Theme(
@@ -36,16 +38,44 @@ SAFE = Theme(
     name="atft-safe",
     primary="#56b4e9",
     secondary="#cc79a7",
-    accent="#f0e442",
+    accent="#e69f00",
     foreground="#e6e6e6",
     background="#101418",
     surface="#171c22",
     panel="#20272f",
     success="#56b4e9",
-    warning="#e69f00",
+    warning="#f0e442",
     error="#d55e00",
     dark=True,
-    variables={"border": "#46525f", "footer-key-foreground": "#f0e442"},
+    variables={"border": "#46525f", "footer-key-foreground": "#e69f00"},
 )
-"""Good is blue and bad is orange (Okabe and Ito's palette, https://jfly.uni-koeln.de/color/)."""
+"""Good is blue, a warning yellow, bad vermilion (Okabe and Ito, https://jfly.uni-koeln.de/color/).
+
+Their orange is no warning here: a deuteranope sees it too close to vermilion (Lab difference 18)."""
 THEMES = (DARK, LIGHT, SAFE)
+BY_NAME = {theme.name: theme for theme in THEMES}
+
+
+def palette(theme: Theme) -> TerminalTheme:
+    """What the ANSI colours of `atft_tui.styles` look like in a theme: its roles."""
+    roles = (
+        theme.panel,
+        theme.error,
+        theme.success,
+        theme.warning,
+        theme.primary,
+        theme.secondary,
+        theme.accent,
+        theme.foreground,
+    )
+    colours = [_triplet(role) for role in roles]
+    return TerminalTheme(
+        _triplet(theme.background), _triplet(theme.foreground), colours, list(colours)
+    )
+
+
+def _triplet(colour: str | None) -> tuple[int, int, int]:
+    assert colour is not None
+    triplet = Color.parse(colour).triplet
+    assert triplet is not None
+    return (triplet.red, triplet.green, triplet.blue)

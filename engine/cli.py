@@ -58,7 +58,9 @@ def main(arguments: list[str] | None = None) -> int:
         commands={command.name: _build(command) for command in COMMANDS},
     )
     group.params.append(
-        click.Option(["--workspace"], help="The same; without a command it opens the screen.")
+        click.Option(
+            ["--workspace"], help="Directory of data, runs and reports; alone it opens the screen."
+        )
     )
     try:
         return int(group.main(arguments, prog_name="atft-tui", standalone_mode=False) or 0)
@@ -85,25 +87,28 @@ def _build(command: Command) -> click.Command:
 
 def _parameter(item: Parameter) -> click.Parameter:
     kind: Any = click.Choice(item.choices) if item.choices else item.type
+    # Only where there is one: click takes a default of None for a value and then misses nothing.
+    default: dict[str, Any] = {} if item.default is None else {"default": item.default}
     if item.kind == "argument" and item.multiple:
         return click.Argument([item.name], type=kind, required=item.required, nargs=-1)
     if item.kind == "argument":
-        return click.Argument([item.name], type=kind, required=item.required, default=item.default)
+        return click.Argument([item.name], type=kind, required=item.required, **default)
     flag = f"--{item.name.replace('_', '-')}"
     if item.kind == "flag":
         return click.Option([item.name, flag], is_flag=True, help=item.help)
     return click.Option(
         [item.name, flag],
         type=kind,
-        default=item.default,
         required=item.required,
         multiple=item.multiple,
         help=item.help,
         show_default=item.default is not None,
+        **default,
     )
 
 
-def _run(command: Command, **given: Any) -> int:
+def _run(command: Command, /, **given: Any) -> int:
+    given["workspace"] = given["workspace"] or _before_the_command("workspace")
     as_json, quiet = given.pop("as_json"), given.pop("quiet")
     sink: EventSink = NullSink() if quiet else TerminalSink(sys.stderr)
     try:
@@ -120,14 +125,14 @@ def _run(command: Command, **given: Any) -> int:
     return outcome.exit_code
 
 
-def _named_before_the_command() -> str | None:
-    """``atft-tui --workspace DIR COMMAND`` means the same as ``atft-tui COMMAND --workspace DIR``."""
+def _before_the_command(option: str) -> str | None:
+    """``atft-tui --workspace DIR runs`` means what ``atft-tui runs --workspace DIR`` does."""
     outer = click.get_current_context().parent
-    return None if outer is None else outer.params.get("workspace")
+    return outer.params.get(option) if outer is not None else None
 
 
 def _execute(command: Command, sink: EventSink, given: dict[str, Any]) -> "Outcome":
-    workspace = resolve_workspace(given.pop("workspace") or _named_before_the_command())
+    workspace = resolve_workspace(given.pop("workspace"))
     configured = _configured(given)
     resolved, run_id = _configuration(command, workspace, given)
     limit_threads(safe=resolved.config.training.mode == "safe")
@@ -198,7 +203,8 @@ def _fail(error: EngineError, *, as_json: bool) -> int:
     if error.hint:
         sys.stderr.write(f"hint: {error.hint}\n")
     if as_json:
-        answer = {"error": error.message, "hint": error.hint, "exit_code": error.exit_code}
+        told = {"error": error.message, "hint": error.hint, "exit_code": error.exit_code}
+        answer = {**error.details, **told}
         _print(_strict_json(answer))
     return error.exit_code
 

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from engine.config import Config
 from engine.errors import ConfigError
-from engine.files import read_toml, write_text
+from engine.files import parse_toml, read_toml_text, write_text
 from engine.presets import PRESETS
 
 Origins = dict[str, str]
@@ -30,16 +30,24 @@ class Resolved:
 
 
 def resolve(
-    files: Sequence[Path], *, preset: str | None = None, overrides: Sequence[str] = ()
+    files: Sequence[Path],
+    *,
+    preset: str | None = None,
+    overrides: Sequence[str] = (),
+    drafts: Mapping[Path, str] | None = None,
 ) -> Resolved:
-    """Defaults <- files, in order (those that exist) <- preset <- ``key=value`` overrides."""
+    """Defaults <- files, in order (those that exist) <- preset <- ``key=value`` overrides.
+
+    ``drafts``: texts that would stand in some of the files, taken in place of what does.
+    """
     values: dict[str, Any] = {}
     origins: Origins = {}
+    drafts = drafts or {}
     for path in files:
-        if path.is_file():
-            table = read_toml(path)
-            _merge(values, table)
-            origins |= {key: f"{path}:{line}" for key, line in _lines(path).items()}
+        if path in drafts or path.is_file():
+            text = drafts[path] if path in drafts else read_toml_text(path)
+            _merge(values, parse_toml(text, path))
+            origins |= {key: f"{path}:{line}" for key, line in _lines(text).items()}
     if preset is not None:
         if preset not in PRESETS:
             raise ConfigError(f"no preset {preset!r}", hint=f"known: {', '.join(PRESETS)}")
@@ -67,7 +75,9 @@ def read_resolved(path: Path) -> Config:
     """A complete configuration as `write_resolved` wrote it."""
     if not path.is_file():
         raise ConfigError(f"{path}: no such file")
-    return _validate(read_toml(path), {key: f"{path}:{n}" for key, n in _lines(path).items()})
+    text = read_toml_text(path)
+    lines = {key: f"{path}:{n}" for key, n in _lines(text).items()}
+    return _validate(parse_toml(text, path), lines)
 
 
 def write_resolved(path: Path, config: Config) -> None:
@@ -94,8 +104,27 @@ def describe(key: str) -> tuple[str, str]:
         annotation = model.model_fields[table].annotation
         assert isinstance(annotation, type)
         model = annotation
-    field = model.model_fields[name]
+    return describe_field(model.model_fields[name])
+
+
+def describe_field(field: FieldInfo) -> tuple[str, str]:
     return (field.description or "").replace("\n", " "), _range(field)
+
+
+UNIT = re.compile(
+    r"(?:^|[.;] )((?:Trading sessions|Sessions|Fraction|Basis points|Seconds|Minutes|Hours|Days|Stocks"
+    r"|Quote currency|L2 norm|Standard errors)[^.;]{0,30})\.$"
+)
+
+
+def unit(key: str) -> str:
+    """Unit of a dotted key: the last words of its documentation where they name one."""
+    found = UNIT.search(describe(key)[0])
+    return _uncapitalised(found[1]) if found else ""
+
+
+def _uncapitalised(words: str) -> str:
+    return words if words.startswith("L2") else words[0].lower() + words[1:]
 
 
 def render_template() -> str:
@@ -120,22 +149,29 @@ def _render_table(table: BaseModel, name: str) -> list[str]:
         elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
             for item in value:
                 after += ["", f"[[{name}.{key}]]"]
-                after += [f"{k} = {_toml(v)}" for k, v in item.model_dump(mode="json").items()]
+                after += [f"{k} = {toml_text(v)}" for k, v in item.model_dump(mode="json").items()]
         else:
-            text, limits = describe(f"{name}.{key}")
-            comment = " ".join(part for part in (text, f"[{limits}]" if limits else "") if part)
-            if comment:
-                lines.append(f"# {comment}")
-            lines.append(f"{key} = {_toml(value)}")
+            if remark := comment(f"{name}.{key}"):
+                lines.append(f"# {remark}")
+            lines.append(f"{key} = {toml_text(value)}")
     return lines + after
 
 
-def _toml(value: Any) -> str:
+def comment(key: str) -> str:
+    """What the template says above a key, without the sign."""
+    text, limits = describe(key)
+    return " ".join(part for part in (text, f"[{limits}]" if limits else "") if part)
+
+
+def toml_text(value: Any) -> str:
+    """A value as it stands in a file."""
+    if isinstance(value, BaseModel):
+        return toml_text(value.model_dump(mode="json"))
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
+        return "[" + ", ".join(toml_text(item) for item in value) + "]"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{k} = {_toml(v)}" for k, v in value.items()) + "}"
-    return json.dumps(value)
+        return "{" + ", ".join(f"{k} = {toml_text(v)}" for k, v in value.items()) + "}"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _range(field: FieldInfo) -> str:
@@ -152,10 +188,10 @@ def _range(field: FieldInfo) -> str:
     return ", ".join(parts)
 
 
-def _lines(path: Path) -> dict[str, int]:
-    """Dotted key -> line of the file. Good enough for messages: keys are found at line starts."""
+def _lines(text: str) -> dict[str, int]:
+    """Dotted key -> line of the text. Good enough for messages: keys are found at line starts."""
     table, found = "", dict[str, int]()
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(text.splitlines(), start=1):
         header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line)
         if header:
             table = header[1]

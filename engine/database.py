@@ -4,13 +4,15 @@ import datetime as dt
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from engine.errors import EnvironmentProblem, IntegrityError
 
 BUSY_S = 30.0
 """How long a writer waits for another process's transaction, which takes milliseconds."""
+WATCH_S = 0.5
+"""How long a watcher waits; it reads again soon."""
 
 
 class Database:
@@ -85,3 +87,20 @@ class Database:
 def timestamp(moment: dt.datetime) -> str:
     """UTC with microseconds, always of one width: text that sorts like the time."""
     return moment.astimezone(dt.UTC).isoformat(timespec="microseconds")
+
+
+def read_rows(path: Path, query: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
+    """Rows of a file that another process may be writing; nothing is created or changed.
+
+    For those who only watch. EnvironmentProblem where a table is not there yet or the file is busy.
+    """
+    try:
+        with closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=WATCH_S)
+        ) as connection:
+            connection.row_factory = sqlite3.Row
+            return connection.execute(query, values).fetchall()
+    except sqlite3.OperationalError as error:
+        raise EnvironmentProblem(f"{path}: cannot be read now ({error})") from error
+    except sqlite3.DatabaseError as error:
+        raise IntegrityError(f"{path}: damaged ({error})") from error

@@ -86,9 +86,11 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     write_text(path, text + "\n")
 
 
-def write_parquet(path: Path, frame: "polars.DataFrame") -> None:
+def write_parquet(
+    path: Path, frame: "polars.DataFrame", *, row_group_size: int | None = None
+) -> None:
     with atomic_path(path) as temporary:
-        frame.write_parquet(temporary)
+        frame.write_parquet(temporary, row_group_size=row_group_size)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -105,21 +107,31 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def read_toml(path: Path) -> dict[str, Any]:
     """The tables of a configuration file; ConfigError with the line of a mistake."""
+    return parse_toml(read_toml_text(path), path)
+
+
+def read_toml_text(path: Path) -> str:
     try:
         size = path.stat().st_size
         if size > MAX_TOML_BYTES:
             raise ConfigError(f"{path}: {size} bytes is no configuration file")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text", hint="save the file as UTF-8") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def parse_toml(text: str, path: Path) -> dict[str, Any]:
+    """Tables of a text that stands, or will stand, in the file."""
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         place = re.search(r"line (\d+)", str(error))
         line = place[1] if place else "end"
         raise ConfigError(f"{path}:{line}: not valid TOML: {error}") from error
     except RecursionError as error:
         raise ConfigError(f"{path}: tables are nested too deeply") from error
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def sha256(path: Path) -> str:

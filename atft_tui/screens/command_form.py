@@ -15,12 +15,16 @@ from textual.widget import Widget
 from textual.widgets import Button, Checkbox, Input, Label, Select, Static
 
 from atft_tui import format as fmt
+from atft_tui.widgets.field import Field
 from atft_tui.words import command_words, missing, own_words, split
 from engine.commands import BY_NAME, Command, Parameter
 from engine.errors import EngineError
 from engine.presets import PRESETS
 from engine.strategy_list import strategy_summaries
 from engine.workspace import config_files
+
+OTHER_LINES = 12
+"""Title, hint, command line, problem, buttons and frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,69 +53,96 @@ class CommandForm(ModalScreen[CommandRequest | None]):
         self.command: Command = BY_NAME[command]
         self.workspace = workspace
         self.given = dict(given or {})
+        self._hint, self._line = Static(id="hint"), Static(id="line")
+        self._scroll = VerticalScroll(classes="fields", can_focus=False)
+        self.fields: dict[str, Widget] = {}
+        """By name of the parameter."""
+        preset = self.given.get("preset", self.command.preset or "")
+        self._preset = Select(
+            [(name, name) for name in PRESETS],
+            value=preset if preset in PRESETS else Select.NULL,
+            prompt="(none)",
+            compact=True,
+            id="preset",
+        )
+        self._overrides = Field(
+            self.given.get("set", ""),
+            placeholder="training.seed=2 model.hidden=64",
+            compact=True,
+            id="overrides",
+        )
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog form"):
-            yield Label(f"{self.command.name}: {self.command.help}", classes="title", markup=False)
-            with VerticalScroll(classes="fields", can_focus=False):
-                for parameter in self.command.parameters:
-                    yield from self._field(parameter)
-                if self.command.configurable:
-                    yield from self._configuration()
-            yield Static(id="line")
-            yield Static(id="problem")
-            with Horizontal(classes="buttons"):
-                yield Button("Start (ctrl+s)", variant="primary", id="start")
-                yield Button("Cancel (esc)", id="cancel")
+            yield from self.form()
+
+    def form(self) -> ComposeResult:
+        """Title, fields, command line, problem and buttons."""
+        yield Label(f"{self.command.name}: {self.command.help}", classes="title", markup=False)
+        with self._scroll:
+            for parameter in self.command.parameters:
+                yield from self._field(parameter)
+            if self.command.configurable:
+                yield from self._configuration()
+        yield self._hint
+        yield self._line
+        yield Static(id="problem")
+        with Horizontal(classes="buttons"):
+            yield Button("Start (ctrl+s)", variant="primary", id="start", compact=True)
+            yield Button("Cancel (esc)", id="cancel", compact=True)
 
     def on_mount(self) -> None:
         self.draw_line()
 
     def _field(self, parameter: Parameter) -> ComposeResult:
         name, given = f"p-{parameter.name}", self.given.get(parameter.name, "")
-        if parameter.kind == "flag":
-            yield Checkbox(Text(parameter.help), value=given == "true", id=name, compact=True)
-            return
-        star = " *" if parameter.required else ""
-        yield Label(f"{parameter.name}{star}  {parameter.help}", classes="field", markup=False)
-        choices = tuple(strategy_summaries()) if parameter.name == "strategy" else parameter.choices
         default = "" if parameter.default is None else str(parameter.default)
-        if choices:
+        choices = tuple(strategy_summaries()) if parameter.name == "strategy" else parameter.choices
+        widget: Widget
+        if parameter.kind == "flag":
+            widget = Checkbox("yes", value=given == "true", id=name, compact=True)
+        elif choices:
             chosen = given or default
             start = chosen if chosen in choices else Select.NULL
-            yield Select([(Text(fmt.clean(c)), c) for c in choices], value=start, id=name,
-                         prompt="(none)", compact=True)  # fmt: skip
+            widget = Select([(Text(fmt.clean(c)), c) for c in choices], value=start, id=name,
+                            prompt="(none)", compact=True)  # fmt: skip
         else:
-            yield Input(given, placeholder=default, id=name, compact=True)
+            widget = Field(given, placeholder=default, id=name, compact=True)
+        self.fields[parameter.name] = widget
+        yield from _row(parameter.name + (" *" if parameter.required else ""), widget)
 
     def _configuration(self) -> ComposeResult:
-        preset = self.given.get("preset", self.command.preset or "")
-        yield Label("preset  Named set of overrides.", classes="field")
-        yield Select([(name, name) for name in PRESETS], prompt="(none)", id="preset", compact=True,
-                     value=preset if preset in PRESETS else Select.NULL)  # fmt: skip
-        yield Label("set  KEY=VALUE, several with spaces between.", classes="field")
-        yield Input(self.given.get("set", ""), placeholder="training.seed=2 model.hidden=64",
-                    id="overrides", compact=True)  # fmt: skip
+        yield from _row("preset", self._preset)
+        yield from _row("set", self._overrides)
+
+    def on_resize(self) -> None:
+        """The fields scroll; command line, problem and buttons always stay in sight."""
+        room = self.app.size.height * 9 // 10 - OTHER_LINES
+        self._scroll.styles.max_height = max(2, room)
+
+    def on_descendant_focus(self) -> None:
+        """Say what the field with the focus means."""
+        name = self.focused.id if self.focused is not None else None
+        about = {f"p-{parameter.name}": parameter.help for parameter in self.command.parameters}
+        about |= {
+            "preset": "A named set of overrides.",
+            "overrides": "KEY=VALUE, several with spaces.",
+        }
+        hint = Text(about.get(name or "", ""), style="dim")
+        self._hint.update(hint)
 
     # ---- values --------------------------------------------------------------------------------
 
     def values(self) -> dict[str, str | bool]:
-        return {
-            parameter.name: _value(self.query_one(f"#p-{parameter.name}"))
-            for parameter in self.command.parameters
-        }
+        return {name: _value(widget) for name, widget in self.fields.items()}
 
     @property
     def preset(self) -> str | None:
-        if not self.command.configurable:
-            return None
-        return str(_value(self.query_one("#preset"))) or None
+        return (str(_value(self._preset)) or None) if self.command.configurable else None
 
     @property
     def overrides(self) -> tuple[str, ...]:
-        if not self.command.configurable:
-            return ()
-        return tuple(split(self.query_one("#overrides", Input).value))
+        return tuple(split(self._overrides.value)) if self.command.configurable else ()
 
     @on(Input.Changed)
     @on(Select.Changed)
@@ -121,7 +152,7 @@ class CommandForm(ModalScreen[CommandRequest | None]):
             self.command, self.values(), preset=self._new_preset(), overrides=self.overrides
         )
         line = Text("$ atft-tui " + fmt.clean(" ".join(words)), style="bold")
-        self.query_one("#line", Static).update(line)
+        self._line.update(line)
 
     def _new_preset(self) -> str | None:
         """The preset if it is not the command's own, which needs no word."""
@@ -167,6 +198,10 @@ class CommandForm(ModalScreen[CommandRequest | None]):
     @on(Button.Pressed, "#cancel")
     def cancel(self) -> None:
         self.dismiss(None)
+
+
+def _row(label: str, widget: Widget) -> ComposeResult:
+    yield Horizontal(Label(label, classes="field", markup=False), widget, classes="row")
 
 
 def _value(widget: Widget) -> str | bool:

@@ -1,26 +1,160 @@
-"""Not built yet."""
+"""Every setting with value, origin, unit and range; one is changed at a time, by the engine's own rules."""
 
 from collections.abc import Iterable
 from typing import ClassVar
 
 from rich.text import Text
+from textual import on
+from textual.binding import BindingType
+from textual.containers import Container
 from textual.widget import Widget
-from textual.widgets import Static
 
+from atft_tui import format as fmt
+from atft_tui import styles
+from atft_tui.keys import SCREENS, bindings
+from atft_tui.readings.config import ConfigNews, ConfigReader, KeyRow
 from atft_tui.screens.base import CockpitScreen
+from atft_tui.sizes import WIDE
+from atft_tui.widgets.key_panel import KeyPanel
+from atft_tui.widgets.table import Column, Table
+from engine.errors import EngineError
 
 
-class ConfigScreen(CockpitScreen[str]):
+def _value(row: KeyRow) -> Text:
+    return Text(fmt.clean(row.value), styles.CHANGED if row.is_changed else styles.PLAIN)
+
+
+def _origin(row: KeyRow) -> Text:
+    return Text(fmt.clean(row.origin), styles.DIM if row.origin == "default" else styles.PLAIN)
+
+
+def _range(row: KeyRow) -> Text:
+    return Text.assemble(fmt.clean(row.limits), (f" {fmt.clean(row.unit)}", styles.DIM))
+
+
+def _key(row: KeyRow) -> Text:
+    mark = "*" if row.is_changed else " "
+    return Text(f"{mark}{fmt.clean(row.key)}", styles.STRONG if row.is_changed else styles.PLAIN)
+
+
+COLUMNS: tuple[Column[KeyRow], ...] = (
+    Column(name=" key", cell=_key, value=lambda row: row.key, width=37),
+    Column(name="value", cell=_value, value=lambda row: row.value),
+    Column(name="from", cell=_origin, value=lambda row: row.origin, width=16),
+    Column(name="range, unit", cell=_range, width=26, wide_only=True),
+)
+
+
+class ConfigScreen(CockpitScreen[ConfigNews]):
     place: ClassVar[str] = "config"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(SCREENS["config"])]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reader: ConfigReader | None = None
+        self.changed_only = False
 
     def body(self) -> Iterable[Widget]:
-        yield Static("not built yet", id="empty")
+        with Container(id="config-body"):
+            yield Table(COLUMNS, key=lambda row: row.key, id="config-table")
+            yield KeyPanel(id="config-key")
 
-    def read(self) -> str:
-        return ""
+    def read(self) -> ConfigNews:
+        workspace = self.cockpit.workspace
+        if self.reader is None or self.reader.workspace != workspace:
+            self.reader = ConfigReader(workspace)
+        return self.reader.read()
 
-    def show(self, value: str) -> None:
-        return
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query_one("#config-table", Table).grid.focus()
+        self.on_resize()
+
+    def on_resize(self) -> None:
+        self.set_class(self.size.width < WIDE, "narrow")
+
+    def show(self, value: ConfigNews) -> None:
+        table = self.query_one("#config-table", Table)
+        table.set_rows([row for row in value.rows if row.is_changed or not self.changed_only])
+        self.query_one(KeyPanel).show_value(table.current)
 
     def headline(self, width: int) -> Text:
-        return Text(" config")
+        if self.value is None:
+            return Text(" Config: reading ...", styles.STRONG)
+        rows = self.value.rows
+        changed = sum(row.is_changed for row in rows)
+        told = f"{changed} differ from their default" if changed else "all at their default"
+        text = Text.assemble((" Config ", styles.STRONG), f" {len(rows)} keys, {told}")
+        if self.changed_only:
+            text.append("  only those are shown (c)", styles.WARN)
+        text.append(f"  edits go to {fmt.clean(str(self.value.path))}", styles.DIM)
+        return text
+
+    @property
+    def selected(self) -> KeyRow | None:
+        row: KeyRow | None = self.query_one("#config-table", Table).current
+        return row
+
+    @on(Table.Highlighted)
+    def describe(self, event: Table.Highlighted) -> None:
+        self.query_one(KeyPanel).show_value(event.row)
+
+    @on(Table.Selected)
+    def action_edit(self) -> None:
+        from atft_tui.screens.config_edit import EditDialog
+
+        if self.selected is not None:
+            dialog = EditDialog(self.cockpit.workspace, self.selected)
+            self.app.push_screen(dialog, lambda told: self.tell(told))
+
+    def action_unset(self) -> None:
+        """Back to the layer below; asked first, because a comment may go with it."""
+        row = self.selected
+        if row is None:
+            return
+        if not row.in_workspace:
+            told = f"{row.key} is not set in the workspace's file: {row.origin}"
+            self.app.notify(fmt.clean(told), severity="warning", markup=False)
+            return
+        key = _as_set(row.key)
+        below = "the list of phases" if key != row.key else row.key
+        self.cockpit.confirm(
+            f"Take {below} out of {self.value.path.name if self.value else 'the file'}? "
+            f"It is {row.value} now; the default is {row.default}.",
+            lambda: self.unset(key),
+        )
+
+    def unset(self, key: str) -> None:
+        from engine.config_edit import unset_key
+
+        try:
+            change = unset_key(self.cockpit.workspace, key)
+        except EngineError as error:
+            self.cockpit.refuse(error)
+        else:
+            self.tell(f"{change.key} = {change.after} (was {change.before})")
+
+    def tell(self, told: str | None) -> None:
+        """What was changed."""
+        if told:
+            self.app.notify(fmt.clean(told), title="config.toml", markup=False)
+            self.reread()
+
+    def action_changed(self) -> None:
+        self.changed_only = not self.changed_only
+        if self.value is not None:
+            self.show(self.value)
+            self.draw_headline()
+
+    def action_presets(self) -> None:
+        from atft_tui.screens.config_edit import PresetDialog
+
+        if self.value is not None:
+            self.app.push_screen(PresetDialog(self.value.presets))
+
+
+def _as_set(key: str) -> str:
+    """The key that stands in a file: phases are one list."""
+    from engine.config_edit import PHASES
+
+    return PHASES if key.startswith(f"{PHASES}.") else key

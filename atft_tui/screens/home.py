@@ -1,26 +1,259 @@
-"""Not built yet."""
+"""Home: what a person wants to know with the first coffee, and on an empty workspace how to begin."""
 
+import datetime as dt
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.text import Text
+from textual import on
+from textual.binding import BindingType
+from textual.containers import Container
+from textual.events import Click
 from textual.widget import Widget
-from textual.widgets import Static
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
 
+from atft_tui import format as fmt
+from atft_tui import styles
+from atft_tui.glyphs import GLYPHS
+from atft_tui.keys import SCREENS, bindings
+from atft_tui.readings.home import HomeNews, HomeReader
+from atft_tui.readings.machine import MachineNews, MachineReader
+from atft_tui.readings.rows import RunRow
+from atft_tui.readings.steps import Step, parts, upcoming
 from atft_tui.screens.base import CockpitScreen
+from atft_tui.sizes import TALL, WIDE
+from atft_tui.styles import status
+from atft_tui.widgets import home_panels
+from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.table import Column, Table
+
+DOORS = {
+    "home-card": "signals",
+    "home-data": "data",
+    "home-schedule": "signals",
+    "home-alerts": "signals",
+    "home-machine": "train",
+}
+"""Panel -> the place that knows more."""
+PANELS = ("home-card", "home-champion", "home-data", "home-schedule", "home-alerts")
 
 
-class HomeScreen(CockpitScreen[str]):
+def _status(row: RunRow) -> Text:
+    found = status(row.status)
+    return Text(f"{found.mark} {row.status}", found.style)
+
+
+def _figure(shown: str) -> Text:
+    return Text(shown, styles.figure(noise=shown.startswith("~")))
+
+
+COLUMNS: tuple[Column[RunRow], ...] = (
+    Column(name="last runs", cell=lambda row: row.id, width=28),
+    Column(name="status", cell=_status, width=10),
+    Column(name="validation RankIC", cell=lambda row: _figure(row.validation), width=18),
+    Column(name="test RankIC", cell=lambda row: _figure(row.test), width=18, wide_only=True),
+    Column(name="net Sharpe", cell=lambda row: row.verdict),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """Everything that Home shows."""
+
+    news: HomeNews
+    machine: MachineNews | None
+    """None in the first reading, which it would slow down."""
+
+
+class HomeScreen(CockpitScreen[Now]):
     place: ClassVar[str] = "home"
+    poll_s: ClassVar[float] = 2.0
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(SCREENS["home"])]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reader: HomeReader | None = None
+        self.machine: MachineReader | None = None
+        self.guiding = False
+        """The first steps are shown although the workspace is not empty."""
 
     def body(self) -> Iterable[Widget]:
-        yield Static("not built yet", id="empty")
+        yield OptionList(id="home-steps")
+        with Container(id="home-grid"):
+            yield home_panels.CardPanel(id="home-card")
+            yield home_panels.ChampionPanel(id="home-champion")
+            yield home_panels.DataPanel(id="home-data")
+            yield home_panels.SchedulePanel(id="home-schedule")
+            yield home_panels.MachinePanel(id="home-machine")
+            yield Table(COLUMNS, key=lambda row: row.id, id="home-runs")
+            yield home_panels.AlertsPanel(id="home-alerts")
 
-    def read(self) -> str:
-        return ""
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query_one("#home-steps").display = False
+        self.lay_out()
 
-    def show(self, value: str) -> None:
-        return
+    def on_resize(self) -> None:
+        self.lay_out()
+
+    def lay_out(self) -> None:
+        self.set_class(self.size.width < WIDE or self.size.height < TALL, "narrow")
+
+    # ---- reading and showing ---------------------------------------------------------------------
+
+    def read(self) -> Now:
+        workspace, now = self.cockpit.workspace, dt.datetime.now(dt.UTC)
+        first = self.reader is None or self.reader.workspace != workspace
+        if self.reader is None or first:
+            self.reader = HomeReader(workspace)
+        news = self.reader.read(now)
+        if first:
+            return Now(news, None)
+        if self.machine is None:
+            self.machine = MachineReader(workspace)
+        return Now(news, self.machine.read())
+
+    def show(self, value: Now) -> None:
+        news = value.news
+        for name in PANELS:
+            self.query_one(f"#{name}", Panel).show_value(news)
+        self.query_one("#home-machine", Panel).show_value(value.machine)
+        self.query_one("#home-runs", Table).set_rows(news.runs)
+        self.show_steps(news)
+        if value.machine is None:
+            self.reread()
+
+    def show_steps(self, news: HomeNews) -> None:
+        """The first steps instead of the panels, where there is nothing to show or somebody asked."""
+        steps, grid = self.query_one("#home-steps", OptionList), self.query_one("#home-grid")
+        guiding = self.guiding or news.is_empty
+        turned = guiding != steps.display
+        steps.display, grid.display = guiding, not guiding
+        if guiding:
+            at = steps.highlighted
+            steps.set_options(_options(news))
+            coming = upcoming(news)
+            if at is not None and not turned:
+                steps.highlighted = at
+            elif coming is not None:
+                steps.highlighted = steps.get_option_index(coming.name)
+        if turned:
+            (steps if guiding else self.query_one("#home-card")).focus()
 
     def headline(self, width: int) -> Text:
-        return Text(" home")
+        """Trade or not, is the model alive, are the data there, what comes next."""
+        if self.value is None:
+            return Text(" Home", styles.STRONG)
+        news = self.value.news
+        text = Text(" ", no_wrap=True, overflow="ellipsis")
+        if news.trouble:
+            text.append(f"cannot read {fmt.clean(news.trouble[0])}", styles.BAD)
+            return text
+        coming = upcoming(news)
+        if news.is_empty or (coming is not None and news.card is None):
+            where = "An empty workspace" if news.is_empty else "No signal yet"
+            text.append(where, styles.STRONG)
+            if coming is not None:
+                text.append(f"  next step: {coming.name} ")
+                text.append(f"{coming.key}", styles.KEY)
+            return text
+        return _summary(text, news)
+
+    # ---- doing -----------------------------------------------------------------------------------
+
+    @on(OptionList.OptionSelected, "#home-steps")
+    def take_step(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        assert self.value is not None
+        found = (s for part in parts(self.value.news) for s in part.steps)
+        self.do(next(step for step in found if step.name == event.option.id))
+
+    def do(self, step: Step) -> None:
+        if step.place:
+            self.cockpit.go(step.place)
+        else:
+            self.cockpit.ask(step.command, step.given)
+
+    def action_ask(self, command: str) -> None:
+        self.cockpit.ask(command)
+
+    def action_report(self) -> None:
+        runs = self.value.news.runs if self.value else ()
+        self.cockpit.ask("report", {"run": runs[0].id} if runs else {})
+
+    def action_schedule(self) -> None:
+        self.cockpit.ask("schedule", {"action": "run"})
+
+    def action_steps(self) -> None:
+        self.guiding = not self.guiding
+        if self.value is not None:
+            self.show_steps(self.value.news)
+
+    def action_open(self) -> None:
+        self.open_panel(self.focused)
+
+    @on(Click)
+    def click(self, event: Click) -> None:
+        self.open_panel(event.widget)
+
+    @on(Table.Selected)
+    def open_run(self, event: Table.Selected) -> None:
+        self.cockpit.open_run(event.key)
+
+    def open_panel(self, widget: Widget | None) -> None:
+        """Go where the panel's subject is at home."""
+        if not isinstance(widget, Panel) or self.maximized is not None:
+            return
+        champion = self.value.news.champion if self.value else None
+        if widget.id == "home-champion" and champion is not None and champion.run:
+            self.cockpit.open_run(champion.run)
+        else:
+            self.cockpit.go(DOORS.get(str(widget.id), "runs"))
+
+
+def _summary(text: Text, news: HomeNews) -> Text:
+    card = news.card
+    if card is not None:
+        found = status(card.verdict)
+        text.append(f" {found.mark} {card.verdict} ", found.style + styles.REVERSE)
+        text.append(f" {card.session} {fmt.clean(card.exchange)}", styles.STRONG)
+        if card.not_green:
+            text.append(f"  {card.not_green[0].name}: {fmt.clean(card.not_green[0].reason)}")
+    live = news.champion.live if news.champion else None
+    if live is not None:
+        mark = "~" if live.noise else ""
+        text.append("  live RankIC ")
+        figure = f"{mark}{fmt.rank_ic(live.rank_ic, live.se or float('nan'), live.sessions)}"
+        text.append(figure, styles.figure(noise=live.noise))
+    if news.data is not None:
+        text.append("  data behind: ")
+        text.append_text(home_panels.freshness(news))
+    outlook = news.agenda.outlook
+    if outlook is not None and outlook.next_at and news.agenda.process == "running":
+        text.append(f"  next {home_panels.countdown(outlook.next_at, news.now)}")
+    elif news.card is not None and news.agenda.process != "running":
+        text.append("  no scheduler", styles.WARN)
+    return text
+
+
+def _options(news: HomeNews) -> list[Option | None]:
+    """The steps under the titles of their parts, which cannot be chosen."""
+    options: list[Option | None] = []
+    coming = upcoming(news)
+    for part in parts(news):
+        if options:
+            options.append(None)
+        options.append(Option(Text(part.title, styles.STRONG), disabled=True))
+        for step in part.steps:
+            mark, style = (GLYPHS.done, styles.GOOD) if step.done else (GLYPHS.waiting, styles.DIM)
+            if step == coming:
+                mark, style = GLYPHS.running, styles.KEY
+            line = Text(no_wrap=True, overflow="ellipsis")
+            line.append(f"  {mark} ", style)
+            line.append(f"{step.key}  ", styles.KEY)
+            line.append(f"{step.name:<10}", styles.STRONG)
+            line.append(step.what)
+            options.append(Option(line, id=step.name))
+    return options

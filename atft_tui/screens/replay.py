@@ -1,26 +1,216 @@
-"""Not built yet."""
+"""A scrubber through any run, also one that died: every panel as it was at that moment."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from rich.text import Text
+from textual import on
+from textual.binding import BindingType
 from textual.widget import Widget
 from textual.widgets import Static
 
+from atft_tui import format as fmt
+from atft_tui.glyphs import GLYPHS
+from atft_tui.keys import SCREENS, bindings
+from atft_tui.readings.feed import chosen_or_newest
+from atft_tui.readings.timeline import Mark, Timeline
 from atft_tui.screens.base import CockpitScreen
+from atft_tui.sizes import TALL, WIDE
+from atft_tui.widgets.run_lines import MARKS, timeline
+from atft_tui.widgets.run_panels import TABS, RunPanels, tab_line
+from atft_tui.widgets.scrubber import Scrub, Scrubber
+from engine.runs.state import RunState
+from engine.runs.store import Run
+
+TICK_S = 0.25
+CELLS = 100
+"""Steps of the arrow keys through the whole run."""
+PLAY_S = 60.0
+"""Seconds in which the whole run is played at speed 1."""
+FASTEST = 64
+JUMPS = {
+    "epoch": frozenset({"epoch"}),
+    "phase": frozenset({"phase", "start", "end"}),
+    "finding": frozenset({"finding"}),
+}
 
 
-class ReplayScreen(CockpitScreen[str]):
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A run at a position of its stream."""
+
+    run_id: str = ""
+    status: str = ""
+    length: int = 0
+    position: int = 0
+    complete: bool = True
+    """The whole file is read."""
+    state: RunState = field(default_factory=RunState)
+    marks: tuple[Mark, ...] = ()
+
+
+class ReplayScreen(CockpitScreen[Moment]):
+    """The chosen run, else the newest."""
+
     place: ClassVar[str] = "replay"
+    poll_s: ClassVar[float] = TICK_S
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(SCREENS["replay"])]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.run_value: Run | None = None
+        self.line: Timeline | None = None
+        self.position: int | None = None
+        """None follows the newest event."""
+        self.speed = 0
+        """Of the player; 0 stands still."""
+        self.tab = TABS[0]
 
     def body(self) -> Iterable[Widget]:
-        yield Static("not built yet", id="empty")
+        yield Static(id="timeline")
+        yield Scrubber(id="scrubber")
+        yield RunPanels(id="grid")
+        yield Static(id="tabs")
 
-    def read(self) -> str:
-        return ""
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.lay_out()
+        self.set_interval(TICK_S, self.play_on)
 
-    def show(self, value: str) -> None:
-        return
+    def read(self) -> Moment:
+        run = chosen_or_newest(self.cockpit.workspace, self.cockpit.chosen_run)
+        if run is None:
+            self.run_value = self.line = None
+            return Moment()
+        if self.line is None or run != self.run_value:
+            self.run_value, self.line, self.position = run, Timeline(run.events_path), None
+        line = self.line
+        line.read_on()
+        if not line.complete:
+            self.app.call_from_thread(self.reread)
+        position = line.position if self.position is None else min(self.position, line.position)
+        return Moment(
+            run_id=run.id,
+            status=run.status(),
+            length=line.position,
+            position=position,
+            complete=line.complete,
+            state=line.at(position),
+            marks=tuple(line.marks),
+        )
+
+    def show(self, value: Moment) -> None:
+        self.query_one(RunPanels).show_state(value.state)
+        scrub = Scrub(value.length, value.position, value.marks, self.note(value))
+        self.query_one(Scrubber).show_value(scrub if value.run_id else None)
+        past = timeline(value.state, self.size.width, live=value.position == value.length)
+        self.query_one("#timeline", Static).update(past)
+        self.lay_out()
+
+    def note(self, value: Moment) -> str:
+        last = [mark for mark in value.marks if mark.position <= value.position]
+        at = value.state.updated[:19].replace("T", " ")
+        words = f"{at} UTC, event {value.position:,} of {value.length:,}"
+        return f"{words}; {fmt.clean(last[-1].label)}" if last else words
 
     def headline(self, width: int) -> Text:
-        return Text(" replay")
+        value = self.value or Moment()
+        if not value.run_id:
+            return Text(" Replay: no run yet", style="bold")
+        mark, style = MARKS.get(value.status, (GLYPHS.waiting, ""))
+        text = Text(f" {value.run_id} ", style="bold")
+        text.append(f"{mark} {value.status} ", style=style)
+        if not value.complete:
+            text.append(f" reading, {value.length:,} events so far …", style="dim")
+        elif value.position == value.length:
+            text.append(" the newest moment", style="dim")
+        else:
+            text.append(f" as it was at {fmt.percent(value.position / value.length)}", "bold")
+        if self.speed:
+            text.append(f"   {GLYPHS.running} playing x{self.speed}", style="bold green")
+        return text
+
+    # ---- moving ----------------------------------------------------------------------------------
+
+    @property
+    def length(self) -> int:
+        return self.value.length if self.value else 0
+
+    def go_to(self, position: int) -> None:
+        """The end of the stream follows it from then on."""
+        position = max(1, position)
+        self.position = None if position >= self.length else position
+        self.reread()
+
+    @on(Scrubber.Moved)
+    def scrubbed(self, message: Scrubber.Moved) -> None:
+        self.speed = 0
+        self.go_to(message.position)
+
+    @property
+    def here(self) -> int:
+        return self.length if self.position is None else self.position
+
+    def action_move(self, cells: int) -> None:
+        self.speed = 0
+        self.go_to(self.here + cells * max(1, self.length // CELLS))
+
+    def action_event(self, step: int) -> None:
+        self.speed = 0
+        self.go_to(self.here + step)
+
+    def action_jump(self, kind: str, step: int) -> None:
+        self.speed = 0
+        if self.line is not None:
+            self.go_to(self.line.next_mark(self.here, step, JUMPS[kind]))
+
+    def action_ends(self, step: int) -> None:
+        self.speed = 0
+        self.go_to(self.length if step > 0 else 1)
+
+    def action_play(self) -> None:
+        """Start, or stand still; from the end it begins anew."""
+        if self.speed:
+            self.speed = 0
+        elif self.length:
+            self.speed = 1
+            if self.position is None:
+                self.go_to(1)
+        self.draw_headline()
+
+    def action_faster(self, factor: int) -> None:
+        faster = self.speed * 2 if factor > 0 else self.speed // 2
+        self.speed = max(1, min(FASTEST, faster)) if self.speed else 0
+        self.draw_headline()
+
+    def play_on(self) -> None:
+        if not self.speed or not self._in_front:
+            return
+        if self.position is None:
+            self.speed = 0
+            self.draw_headline()
+            return
+        self.go_to(self.here + max(1, round(self.length * TICK_S / PLAY_S * self.speed)))
+
+    # ---- layout ----------------------------------------------------------------------------------
+
+    def action_next_tab(self, step: int) -> None:
+        self.tab = TABS[(TABS.index(self.tab) + step) % len(TABS)]
+        self.lay_out()
+
+    def on_resize(self) -> None:
+        self.lay_out()
+
+    def lay_out(self) -> None:
+        """As the training screen: all panels where there is room, else the chosen one."""
+        there = self.run_value is not None
+        wide = self.size.width >= WIDE and self.size.height >= TALL
+        self.set_class(not wide, "narrow")
+        self.query_one("#grid").display = there
+        self.query_one("#timeline").display = there
+        networks = self.value is not None and bool(self.value.state.networks)
+        self.query_one(RunPanels).lay_out(self.tab, wide=wide, networks=networks)
+        tabs = self.query_one("#tabs", Static)
+        tabs.display = there and not wide
+        tabs.update(tab_line(self.tab))

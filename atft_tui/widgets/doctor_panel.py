@@ -12,8 +12,8 @@ from engine.runs.scoreboard import Criterion, scoreboard
 from engine.runs.state import RunState
 
 VERDICT_STYLES = {"met": "green", "not met": "yellow", "not shown": "dim"}
-LINE_WIDTH = 63
-"""Of the five criteria in one line."""
+LINE_WIDTH = 65
+"""Of the five criteria in one line, all met."""
 SHORT = {
     "rank_ic": "RankIC",
     "ic": "IC",

@@ -3,7 +3,7 @@
 features/<fingerprint>/{x-0000,...}.npy {y-0000,...}.npy manifest.json     (blocks of 64 sessions)
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from engine.data.lineage import Lineage
 from engine.data.universe import PanelSource, Universe
 from engine.errors import IntegrityError
 from engine.features.catalog import select
+from engine.features.catalog_file import write_catalog
 from engine.features.compute import (
     Inputs,
     compute_sessions,
@@ -126,6 +127,7 @@ def build_features(
     lineage = Lineage(settings=settings, chain=panel.chain, panel=panel.fingerprint)
     target = directory / lineage.fingerprint
     if not (target / "manifest.json").exists():
+        write_catalog(directory, config, present_tables(panel))
         base = _extendable(lineage, universe, config, directory)
         with building(target) as staging:
             work = _Build(
@@ -136,8 +138,10 @@ def build_features(
                 chosen=chosen,
                 directory=staging,
                 sink=sink,
+                known_F=np.zeros(len(chosen), dtype=np.int64),
             )
             known = work.extend(*base) if base else work.everything()
+            cells, counts = work.coverage(base[1] if base else None)
             write_manifest(
                 staging,
                 lineage.fields()
@@ -147,6 +151,8 @@ def build_features(
                     "horizons": list(config.labels.horizons),
                     "market": panel.market,
                     "source": panel.source,
+                    "cells": cells,
+                    "known": counts,
                 },
                 known,
             )
@@ -156,12 +162,17 @@ def build_features(
 
 def chosen_features(panel: PanelSource, config: Config, *, with_graph: bool) -> tuple[Feature, ...]:
     """The columns that this configuration gives on this panel."""
-    present = {name for name, table in panel.tables.items() if not table.is_empty()}
+    present = present_tables(panel)
     return select(
         config.features.families,
         breadth=config.features.breadth,
         present=present | ({"graph"} if with_graph else set()),
     )
+
+
+def present_tables(panel: PanelSource) -> set[str]:
+    """Optional tables with rows."""
+    return {name for name, table in panel.tables.items() if not table.is_empty()}
 
 
 def open_features(directory: Path, universe: Universe) -> FeatureSet:
@@ -212,6 +223,19 @@ class _Build:
     chosen: tuple[Feature, ...]
     directory: Path
     sink: EventSink
+    known_F: NDArray[np.int64]
+    """Known values of members in the sessions that were computed."""
+
+    def coverage(self, base: Mapping[str, Any] | None) -> tuple[int, list[int] | None]:
+        """Cells of members over all sessions, and how many of each feature are known.
+
+        None if the set that was extended did not say.
+        """
+        cells = int(self.universe.member_SN.sum())
+        before = base.get("known") if base is not None else [0] * len(self.chosen)
+        if before is None:
+            return cells, None
+        return cells, (self.known_F + np.array(before, dtype=np.int64)).tolist()
 
     def everything(self) -> dict[str, Any]:
         sessions, stocks = self.universe.member_SN.shape
@@ -235,6 +259,7 @@ class _Build:
                 config=self.config.features,
                 market=market,
                 done=done,
+                known_F=self.known_F,
             )
             write_blocks(self.directory, "x", first, x_TNF, self._stocks(first, stop))
         y_SNH = forward_returns(inputs.dense, self.config.labels)
@@ -258,6 +283,7 @@ class _Build:
             sessions,
             config=self.config.features,
             market=market,
+            known_F=self.known_F,
         )
         first = old // BLOCK * BLOCK
         x_old = open_blocks(base, manifest, "x", old, stocks, 0.0)[first:old]

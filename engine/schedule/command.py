@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from engine.agenda import write_outlook
 from engine.alerts.alert import find_secrets
 from engine.alerts.channels import channels
 from engine.alerts.courier import Courier
@@ -58,6 +59,7 @@ def _once(context: StageContext) -> Outcome:
     """The exit code is the card's of the latest session: 0 TRADE, 6 HOLD or STOP, 3 no signal (yet)."""
     with _service(context) as (service, courier):
         service.recover()
+        write_outlook(context.workspace, service.timetable.outlook(service.clock.now()))
         before = service.latest()[1]
         service.sessions(at_once=True)
         courier.deliver()  # before the errands, which may take hours

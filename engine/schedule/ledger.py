@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
+from engine.agenda import LEDGER
 from engine.alerts.alert import Alert
 from engine.alerts.outbox import OUTBOX_SCHEMA, Outbox, enqueue, withdraw
 from engine.config import AlertConfig
@@ -25,8 +26,6 @@ from engine.schedule.errands import ERRANDS_SCHEMA
 from engine.schedule.timetable import Session
 
 State = Literal["due", "running", "done", "missed", "late"]
-LEDGER = Path("schedule") / "ledger.sqlite"
-"""In the workspace."""
 VERSION = 1
 NOTES_KEPT = 500
 SCHEMA = (

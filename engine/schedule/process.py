@@ -8,17 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from engine.errors import IntegrityError, LockedError
-from engine.files import read_json, write_json
+from engine.agenda import HEARTBEAT, LOCK, heartbeat
+from engine.errors import LockedError
+from engine.files import write_json
 from engine.runs import lock
 
-LOCK = Path("schedule") / "lock"
 LOCK_PATIENCE_S = 2.0
 """A process that is being started holds its starter's files until it has begun: a moment longer than the
 starter, when that was killed in it."""
 POLL_S = 0.05
-HEARTBEAT = Path("schedule") / "heartbeat.json"
-"""In the workspace."""
 
 
 @contextmanager
@@ -51,11 +49,5 @@ def write_heartbeat(workspace: Path, now: dt.datetime) -> None:
 
 def heartbeat_age(workspace: Path, now: dt.datetime) -> float | None:
     """Seconds; None before the first one. Negative when the clock was set back meanwhile."""
-    path = workspace / HEARTBEAT
-    if not path.exists():
-        return None
-    try:
-        at = dt.datetime.fromisoformat(str(read_json(path)["at"]))
-    except (KeyError, ValueError) as error:
-        raise IntegrityError(f"{path}: no heartbeat", hint="delete it") from error
-    return (now - at).total_seconds()
+    at = heartbeat(workspace)
+    return None if at is None else (now - at).total_seconds()

@@ -2,17 +2,16 @@
 
 from typing import Any
 
+from engine.agenda import LEDGER, LOCK, is_stale
 from engine.runs import lock
 from engine.schedule.errands import Errands
-from engine.schedule.ledger import LEDGER, Entry, Ledger
-from engine.schedule.process import LOCK, heartbeat_age
+from engine.schedule.ledger import Entry, Ledger
+from engine.schedule.process import heartbeat_age
 from engine.schedule.timetable import Timetable
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
 
 SESSIONS_SHOWN, ALERTS_SHOWN, NOTES_SHOWN = 10, 5, 5
-STALE_BEATS = 4
-"""Heartbeats that may be missing before the process counts as stuck."""
 
 
 def status(context: StageContext) -> Outcome:
@@ -21,7 +20,7 @@ def status(context: StageContext) -> Outcome:
     timetable = Timetable(config, context.config.data.market)
     alive = lock.is_held(context.workspace / LOCK)
     age = heartbeat_age(context.workspace, now)
-    stale = age is not None and age > STALE_BEATS * config.heartbeat_seconds
+    stale = is_stale(age, config.heartbeat_seconds)
     upcoming = timetable.upcoming(now)
     answer: dict[str, Any] = {
         "process": "stopped" if not alive else "stuck" if stale else "running",

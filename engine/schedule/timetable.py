@@ -4,6 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from engine.agenda import Outlook
 from engine.config import Market, ScheduleConfig
 from engine.data.calendar import (
     EXCHANGES,
@@ -57,6 +58,19 @@ class Timetable:
         """The next session to come; None when the calendar has run out."""
         found = self._sessions(now.date() - MARGIN, now.date() + LOOK_AHEAD, now)
         return next((session for session in found if session.due_at > now), None)
+
+    def outlook(self, now: dt.datetime) -> Outlook:
+        """What a screen needs to know of the calendar."""
+        upcoming = self.upcoming(now)
+        return Outlook(
+            exchange=self.exchange,
+            at=now.isoformat(timespec="seconds"),
+            due=tuple(str(session.date) for session in self.due(now, now.date() - LOOK_AHEAD)),
+            next_session=str(upcoming.date) if upcoming else "",
+            next_at=upcoming.due_at.isoformat() if upcoming else "",
+            calendar_days_left=self.days_left(now),
+            heartbeat_seconds=self.config.heartbeat_seconds,
+        )
 
     def days_left(self, now: dt.datetime) -> int:
         """Until the calendar's last session. Days."""

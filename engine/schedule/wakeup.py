@@ -16,6 +16,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from engine.agenda import write_outlook
 from engine.alerts.courier import Courier
 from engine.errors import EnvironmentProblem
 from engine.schedule.agenda import write_agenda
@@ -87,6 +88,7 @@ def serve(service: Service, courier: Courier, stop: Stop, ended: StopFlag) -> No
             if service.is_due():
                 sessions.ring()
             errands.ring()
+            write_outlook(service.workspace, service.timetable.outlook(service.clock.now()))
 
         failures: list[BaseException] = []
         scheduler = _scheduler(service, sessions.ring, beat, failures)

@@ -25,10 +25,12 @@ from engine.graph.graph import GraphSeries
 from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.model.build import build_model, parameter_table
 from engine.portfolio.prediction import Prediction
+from engine.runs.control import ControlFiles
 from engine.runs.events import ModelBuilt, PlanMade, StageStarted
 from engine.runs.sink import EventSink
 from engine.runs.store import Run
 from engine.stages.context import StageContext
+from engine.training.control import RunControl
 from engine.training.device import Runtime, apply_mode, choose_device
 from engine.training.machine import MachineProbe
 from engine.training.permutation import permuted_labels
@@ -200,11 +202,15 @@ def build_trainer(
     dataset: Dataset,
     split: Split,
     *,
+    run: Run,
     directory: Path,
     runtime: Runtime,
     sink: EventSink,
 ) -> Trainer:
-    """A trainer with freshly initialised weights, its plan told and its start-up assertions passed."""
+    """A trainer with freshly initialised weights, its plan told and its start-up assertions passed.
+
+    ``directory``: of its checkpoints.
+    """
     config, features = context.config, dataset.features
     _require_known(features)
     if uses_graph(config) and dataset.graphs is not None:
@@ -233,6 +239,7 @@ def build_trainer(
         snapshots=Snapshots(directory=directory, identity=identity(config, dataset)),
         machine=MachineProbe(context.workspace),
         progress=Progress(),
+        control=RunControl(files=ControlFiles.of(run), sink=sink, stop=context.stop),
     )
 
 

@@ -1,11 +1,13 @@
-"""What a monitored step and a finished phase tell."""
+"""What a monitored step and a phase tell."""
 
 from collections.abc import Sequence
 
+from engine.config import PhaseConfig
 from engine.runs.events import (
     GatesLogged,
     GradientsLogged,
     PhaseFinished,
+    PhaseStarted,
     RunEvent,
     StepLogged,
 )
@@ -32,6 +34,14 @@ def step_events(
             sessions_per_second=progress.sessions_per_second,
             memory_mib=memory_mib,
         ),
+    )
+
+
+def phase_started(
+    phase: PhaseConfig, number: int, blocks: list[str], trainable: dict[str, int]
+) -> PhaseStarted:
+    return PhaseStarted(
+        phase=number, name=phase.name, blocks=blocks, epochs=phase.epochs, trainable=trainable
     )
 
 

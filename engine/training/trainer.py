@@ -22,19 +22,19 @@ from engine.runs.events import (
     AttentionLogged,
     CheckpointSaved,
     Noted,
-    PhaseStarted,
     StageStarted,
     Warned,
 )
 from engine.runs.sink import EventSink
 from engine.training import probes
 from engine.training.compilation import CompiledBlocks, worth_compiling
+from engine.training.control import NoControl, StepControl
 from engine.training.device import Runtime
 from engine.training.doctor.doctor import Doctor, RollBack
 from engine.training.doctor.findings import Reading
 from engine.training.ema import WeightAverage
 from engine.training.machine import MachineProbe
-from engine.training.monitor import phase_finished, step_events
+from engine.training.monitor import phase_finished, phase_started, step_events
 from engine.training.optimizer import build_optimizer, one_cycle, set_trainable
 from engine.training.progress import PhaseResult, Progress
 from engine.training.scoring import ScoredDays, score_days
@@ -59,6 +59,7 @@ class Trainer:
     snapshots: Snapshots
     machine: MachineProbe
     progress: Progress
+    control: StepControl = field(default_factory=NoControl)
     _machine_due: float = 0.0
     _doctor: Doctor = field(init=False)
     _average: WeightAverage = field(init=False)
@@ -92,7 +93,7 @@ class Trainer:
         saved.restore_rng()
         return stepper
 
-    def _roll_back(self, phase: PhaseConfig) -> Stepper:
+    def _roll_back(self, phase: PhaseConfig, *, by_hand: bool) -> Stepper:
         """Back to the phase's last healthy moment with a lower learning rate.
 
         The best epoch found so far stays: its weights are on disk, and it was measured.
@@ -102,7 +103,8 @@ class Trainer:
         self.progress = saved.progress
         self.progress.best = before.best
         self.progress.halves = before.halves
-        self.progress.chart = before.chart.after_rollback(self.config.doctor.rollback_rate)
+        rate = self.config.doctor.rollback_rate
+        self.progress.chart = before.chart.after_rollback(rate, by_hand=by_hand)
         stepper = self._begin(phase)
         saved.restore_phase(self.model, stepper.optimizer, self._average)
         saved.restore_rng()
@@ -126,15 +128,7 @@ class Trainer:
         self.model.zero_grad(set_to_none=True)
         trainable = set_trainable(self.model, blocks, phase.frozen)
         self._average = WeightAverage.of(self.config.training)
-        self.sink.emit(
-            PhaseStarted(
-                phase=self.progress.phase,
-                name=phase.name,
-                blocks=blocks,
-                epochs=phase.epochs,
-                trainable=trainable,
-            )
-        )
+        self.sink.emit(phase_started(phase, self.progress.phase, blocks, trainable))
         compiled = None
         if worth_compiling(self.runtime, phase.epochs * self._steps_per_epoch()):
             compiled = CompiledBlocks(self.model)
@@ -174,8 +168,8 @@ class Trainer:
         while self.progress.epoch_in_phase < phase.epochs and not self._out_of_patience(phase):
             try:
                 self._run_epoch(phase, stepper)
-            except RollBack:
-                stepper = self._roll_back(phase)
+            except RollBack as asked:
+                stepper = self._roll_back(phase, by_hand=asked.by_hand)
         self._finish_phase(phase)
 
     def _out_of_patience(self, phase: PhaseConfig) -> bool:
@@ -247,7 +241,7 @@ class Trainer:
                 if monitor:
                     self._log(result, rate, state.step_in_epoch / len(steps))
                 if state.step_in_epoch < len(steps):
-                    self._save_or_stop(stepper)
+                    started += self._end_step(stepper)
         healthy = self._validate()
         state.epoch += 1
         state.epoch_in_phase += 1
@@ -255,7 +249,7 @@ class Trainer:
         state.train_ics = []
         if healthy:
             self._save("healthy", stepper)
-        self._save_or_stop(stepper, save=True)
+        self._end_step(stepper, save=True)
 
     def _run_step(
         self, stepper: Stepper, batch: Batch, rate: float, *, monitor: bool
@@ -281,12 +275,16 @@ class Trainer:
         state.step_in_epoch += 1
         return result
 
-    def _save_or_stop(self, stepper: Stepper, *, save: bool = False) -> None:
-        state = self.progress
-        if save or self.stop.requested or state.step % self.config.training.checkpoint_steps == 0:
+    def _end_step(self, stepper: Stepper, *, save: bool = False) -> float:
+        """Save where it is due or asked for, do what was asked; returns the seconds spent paused."""
+        step, asked = self.progress.step, self.control.asked()
+        due = step % self.config.training.checkpoint_steps == 0
+        if save or due or asked or self.stop.requested:
             self._save("resume", stepper)
+        paused = self.control.obey(asked, step, self.snapshots)
         if self.stop.requested:
             raise TrainingStopped
+        return paused
 
     def _save(self, name: State, stepper: Stepper) -> None:
         state = self.progress

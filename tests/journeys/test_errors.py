@@ -19,6 +19,8 @@ from tests.journeys.command import SETTINGS, atft, start, start_run, wait_for_ev
         (["train", "--set", "training.sed=1"], 2, "did you mean seed"),
         (["train", "--preset", "huge"], 2, "cpu-small"),
         (["train", "--resume", "19990101"], 2, "no run"),
+        (["ingest"], 2, "--source"),
+        (["show"], 2, "RUN"),
         (["ingest", "--source", "files"], 2, "--prices"),
         (["ingest", "--source", "files", "--prices", "none.csv"], 4, "none.csv"),
         (["check"], 3, "ingest"),
@@ -89,6 +91,9 @@ def test_preflight_is_a_table_of_green_rows(market: Path) -> None:
     if refused.code:
         assert refused.code == 6
         assert "cuda" in refused.json["error"]
+        verdicts = {row["name"]: row["verdict"] for row in refused.json["rows"]}
+        assert verdicts["device"] == "stop"
+        assert verdicts["data"] == "ok"
 
 
 def test_a_broken_config_file_is_named_with_its_line(market: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from engine.schedule.process import HEARTBEAT
+from engine.agenda import HEARTBEAT
 from tests.engine.alerts.servers import PASSWORD, TOKEN, FakeMail, FakeWebhook
 from tests.journeys.command import PATIENCE_S, Done, arguments, environment
 

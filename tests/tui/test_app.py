@@ -1,4 +1,4 @@
-"""The run list, dialogs, palette and themes."""
+"""The frame: places, forms, jobs, palette, themes, help."""
 
 import sys
 from collections.abc import Callable
@@ -8,33 +8,46 @@ from typing import Any
 import pytest
 from textual.command import CommandPalette
 from textual.pilot import Pilot
-from textual.widgets import DataTable, Input, OptionList, Select
+from textual.widgets import Input, OptionList, Select
 
 from atft_tui.app import CockpitApp
-from atft_tui.screens.dialogs import BacktestDialog, ConfirmDialog, HelpDialog, StartDialog
+from atft_tui.navigation import PLACES
+from atft_tui.screens.base import CockpitScreen
+from atft_tui.screens.command_form import CommandForm
+from atft_tui.screens.dialogs import ConfirmDialog, HelpDialog, WorkspaceDialog
+from atft_tui.screens.jobs import JobsDialog
 from atft_tui.screens.runs import RunsScreen
 from atft_tui.screens.train import TrainScreen
+from atft_tui.widgets.table import Table
+from engine.commands import COMMANDS
 from engine.config import Config
 from engine.runs import launch
 from engine.runs.store import Run, RunStore
 from tests.engine.runs.samples import training
 from tests.tui.conftest import MakeRun
-from tests.tui.test_train_screen import settle, shown, wait_until
+from tests.tui.steps import settle, shown, told, visit, wait_until
 
 EVENTS = training()
 
 
-def told(pilot: Pilot[None]) -> str:
-    """What the notifications say."""
-    return "\n".join(note.message for note in pilot.app._notifications)
-
-
 async def test_an_empty_workspace_says_how_to_begin(tmp_path: Path) -> None:
     async with CockpitApp(tmp_path).run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        text = shown(pilot.app.screen)  # type: ignore[arg-type]
+        await visit(pilot, "runs")
+        text = shown(pilot.app.screen)
     assert "No runs in this workspace yet" in text
     assert "demo" in text
+
+
+async def test_number_keys_go_to_every_place_and_the_bar_names_it(tmp_path: Path) -> None:
+    async with CockpitApp(tmp_path).run_test(size=(120, 40)) as pilot:
+        for place in PLACES:
+            await visit(pilot, place.name)
+            assert f"{place.key} {place.title}" in shown(pilot.app.screen)
+        await pilot.click("#topbar", offset=(3, 0))
+        await pilot.pause()
+        screen = pilot.app.screen
+        assert isinstance(screen, CockpitScreen)
+        assert screen.place == "home"
 
 
 async def test_runs_are_listed_newest_first_and_opened_with_enter(
@@ -42,16 +55,16 @@ async def test_runs_are_listed_newest_first_and_opened_with_enter(
 ) -> None:
     first, second = make_run(EVENTS), make_run(EVENTS[:20])
     async with CockpitApp(tmp_path).run_test(size=(160, 48)) as pilot:
-        await settle(pilot)
-        text = shown(pilot.app.screen)  # type: ignore[arg-type]
+        await visit(pilot, "runs")
+        text = shown(pilot.app.screen)
         assert text.index(second.id) < text.index(first.id)
         assert "crashed" in text
         assert "+0.0210 ± 0.0090" in text
         await pilot.press("down", "enter")
         await settle(pilot)
         assert isinstance(pilot.app.screen, TrainScreen)
-        assert pilot.app.screen.run_value.id == first.id
-        await pilot.press("escape")
+        assert pilot.app.screen.run_value == first
+        await pilot.press("4")
         await pilot.pause()
         assert isinstance(pilot.app.screen, RunsScreen)
 
@@ -60,50 +73,64 @@ async def test_a_run_that_cannot_be_read_is_one_bad_row(tmp_path: Path, make_run
     good, bad = make_run(EVENTS), make_run(EVENTS)
     bad.path("backtest.json").write_text("{ not json")
     async with CockpitApp(tmp_path).run_test(size=(160, 48)) as pilot:
-        await settle(pilot)
-        text = shown(pilot.app.screen)  # type: ignore[arg-type]
+        await visit(pilot, "runs")
+        text = shown(pilot.app.screen)
         assert "unreadable" in text
         assert good.id in text
-        assert pilot.app.screen.query_one(DataTable).row_count == 2
+        assert len(pilot.app.screen.query_one(Table).rows) == 2
 
 
-async def test_the_dialog_starts_a_detached_run_with_what_was_typed(
+async def form(pilot: Pilot[None], command: str, **given: str) -> CommandForm:
+    app = pilot.app
+    assert isinstance(app, CockpitApp)
+    app.ask(command, given)
+    await pilot.pause()
+    assert isinstance(app.screen, CommandForm)
+    return app.screen
+
+
+async def test_the_form_starts_a_detached_run_with_what_was_typed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
 
-    def start(workspace: Path, command: str, config: Config) -> Run:
-        asked.append((workspace, command, config))
+    def start(workspace: Path, command: str, config: Config, words: tuple[str, ...]) -> Run:
+        asked.append((workspace, command, config, words))
         return RunStore(workspace / "runs").create(command, config)
 
     monkeypatch.setattr(launch, "start", start)
     async with CockpitApp(tmp_path).run_test(size=(100, 30)) as pilot:
-        await settle(pilot)
-        await pilot.press("n")
+        dialog = await form(pilot, "walkforward")
+        dialog.query_one("#preset", Select).value = "cpu-small"
+        dialog.query_one("#p-seeds", Input).value = "3"
+        dialog.query_one("#overrides", Input).value = "training.seed=9 graph.k=3"
         await pilot.pause()
-        assert isinstance(pilot.app.screen, StartDialog)
-        pilot.app.screen.query_one("#preset", Select).value = "cpu-small"
-        pilot.app.screen.query_one("#overrides", Input).value = "training.seed=9 graph.k=3"
-        await pilot.click("#start")
+        assert "$ atft-tui walkforward --seeds 3 --preset cpu-small" in shown(dialog)
+        await pilot.press("ctrl+s")
         await settle(pilot)
         assert isinstance(pilot.app.screen, TrainScreen)
-    workspace, command, config = asked[0]
-    assert (workspace, command) == (tmp_path, "train")
+    workspace, command, config, words = asked[0]
+    assert (workspace, command) == (tmp_path, "walkforward")
     assert (config.training.seed, config.graph.k, config.model.hidden) == (9, 3, 64)
+    assert words == ("--seeds", "3")
 
 
-async def test_a_wrong_override_is_refused_with_its_name_and_nothing_starts(
+async def test_what_is_wrong_is_said_in_the_form_and_nothing_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(launch, "start", lambda *args: pytest.fail("started"))
+    monkeypatch.setattr(launch, "argv", lambda *args: pytest.fail("started"))
     async with CockpitApp(tmp_path).run_test(size=(120, 30)) as pilot:
-        await settle(pilot)
-        await pilot.press("n")
+        dialog = await form(pilot, "train", set="training.sed=9")
+        await pilot.press("ctrl+s")
         await pilot.pause()
-        pilot.app.screen.query_one("#overrides", Input).value = "training.sed=9"
-        await pilot.click("#start")
-        await settle(pilot)
-        assert "did you mean seed" in told(pilot)
+        assert pilot.app.screen is dialog
+        assert "did you mean seed" in shown(dialog)
+        await pilot.press("escape")
+        dialog = await form(pilot, "backtest")
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert "needs run" in shown(dialog)
     assert list(RunStore(tmp_path / "runs")) == []
 
 
@@ -115,7 +142,7 @@ async def test_stopping_asks_first(
     monkeypatch.setattr(launch, "request_stop", lambda run: stopped.append(run.id))
     with run.lock():
         async with CockpitApp(tmp_path).run_test(size=(100, 30)) as pilot:
-            await settle(pilot)
+            await visit(pilot, "runs")
             for answer, expected in (("n", []), ("y", [run.id])):
                 await pilot.press("s")
                 await pilot.pause()
@@ -132,7 +159,7 @@ async def test_only_a_dead_run_is_resumed(
     resumed: list[str] = []
     monkeypatch.setattr(launch, "resume", lambda workspace, run: resumed.append(run.id))
     async with CockpitApp(tmp_path).run_test(size=(120, 30)) as pilot:
-        await settle(pilot)
+        await visit(pilot, "runs")
         await pilot.press("r")
         await pilot.press("down", "r")
         await settle(pilot)
@@ -143,84 +170,124 @@ async def test_only_a_dead_run_is_resumed(
 @pytest.mark.parametrize("size", [(80, 24), (160, 48)])
 async def test_help_lists_the_keys_and_commands(tmp_path: Path, size: tuple[int, int]) -> None:
     async with CockpitApp(tmp_path).run_test(size=size) as pilot:
-        await settle(pilot)
+        await visit(pilot, "runs")
         await pilot.press("question_mark")
         await pilot.pause()
         assert isinstance(pilot.app.screen, HelpDialog)
-        text = shown(pilot.app.screen)  # type: ignore[arg-type]
-        assert "new run" in text
+        assert "new run" in shown(pilot.app.screen)
         await pilot.press("escape")
         await pilot.pause()
         assert isinstance(pilot.app.screen, RunsScreen)
 
 
-async def test_both_themes_and_the_palette(tmp_path: Path, make_run: MakeRun) -> None:
-    make_run(EVENTS)
+async def test_the_palette_holds_every_command_of_the_command_line_and_the_other_way_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a form then does is compared word for word in test_words."""
+    asked: list[str] = []
+    app = CockpitApp(tmp_path)
+    monkeypatch.setattr(app, "ask", asked.append)
+    async with app.run_test(size=(120, 40)):
+        entries = {entry.title: entry for entry in app.get_system_commands(app.screen)}
+        own = {f"go to {place.title}" for place in PLACES} | {"quit"}
+        of_screen = {
+            title for title in entries if title.startswith(("theme ", "screen: ")) or title in own
+        }
+        commands = {command.name for command in COMMANDS if not command.hidden}
+        assert set(entries) - of_screen == commands
+        for name in sorted(commands):
+            entries[name].callback()
+        assert asked == sorted(commands)
+
+
+async def test_themes_and_the_palette_by_keys(tmp_path: Path) -> None:
     async with CockpitApp(tmp_path).run_test(size=(120, 40)) as pilot:
         await settle(pilot)
-        first = pilot.app.theme
-        await pilot.press("t")
-        await pilot.pause()
-        assert pilot.app.theme != first
+        seen = []
+        for _ in range(4):
+            seen.append(pilot.app.theme)
+            await pilot.press("t")
+            await pilot.pause()
+        assert len(set(seen)) == 3
+        assert seen[0] == seen[3]
         await pilot.press("ctrl+p")
         await wait_until(pilot, lambda: isinstance(pilot.app.screen, CommandPalette))
         await pilot.press(*"walkf")
         hits = pilot.app.screen.query_one(OptionList)
         await wait_until(pilot, lambda: hits.option_count == 1)
         await pilot.press("enter")
-        await wait_until(pilot, lambda: isinstance(pilot.app.screen, StartDialog))
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, CommandForm))
         screen = pilot.app.screen
-        assert isinstance(screen, StartDialog)
-        assert screen.command == "walkforward"
+        assert isinstance(screen, CommandForm)
+        assert screen.command.name == "walkforward"
 
 
 def child(tmp_path: Path, printed: str, code: int) -> Callable[..., list[str]]:
-    """Stands for the command's process: notes its words, prints, exits."""
+    """Stands for the command's process: notes its words, tells a line, prints, exits."""
     script = tmp_path / "child.py"
     script.write_text(
         "import sys, pathlib\n"
         f"pathlib.Path({str(tmp_path / 'words')!r}).write_text('\\n'.join(sys.argv[1:]))\n"
+        "sys.stderr.write('simulating\\n')\n"
         f"print({printed!r})\nsys.exit({code})\n"
     )
     return lambda workspace, words: [sys.executable, str(script), *words]
 
 
-async def test_b_backtests_the_selected_run_with_a_strategy_of_the_list(
+async def test_b_backtests_the_selected_run_and_the_job_is_kept(
     tmp_path: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make_run(EVENTS)
-    answer = '{"sharpe": 0.42, "sharpe_low": -0.5, "sharpe_high": 1.3, "verdict": "undecided"}'
-    monkeypatch.setattr(launch, "argv", child(tmp_path, answer, 0))
-    async with CockpitApp(tmp_path).run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+    monkeypatch.setattr(launch, "argv", child(tmp_path, '{"sharpe": 0.42}', 0))
+    async with CockpitApp(tmp_path).run_test(size=(100, 30)) as pilot:
+        await visit(pilot, "runs")
         await pilot.press("b")
-        await settle(pilot)
+        await pilot.pause()
         dialog = pilot.app.screen
-        assert isinstance(dialog, BacktestDialog)
-        assert set(dialog.summaries) >= {"long_short_quantile", "hysteresis_band"}
-        dialog.query_one("#strategy", Select).value = "hysteresis_band"
+        assert isinstance(dialog, CommandForm)
+        assert dialog.query_one("#p-run", Input).value == run.id
+        dialog.query_one("#p-strategy", Select).value = "hysteresis_band"
         dialog.query_one("#overrides", Input).value = "portfolio.band=1.0 costs.slippage_bps=2"
+        await pilot.press("ctrl+s")
+        await wait_until(pilot, lambda: "simulating" in told(pilot))
+        await pilot.press("j")
         await settle(pilot)
-        assert "band" in shown(dialog)  # type: ignore[arg-type]
-        await pilot.click("#start")
-        await wait_until(pilot, lambda: "net Sharpe +0.42 [-0.50, +1.30]" in told(pilot))
+        assert isinstance(pilot.app.screen, JobsDialog)
+        text = shown(pilot.app.screen)
+        assert '"sharpe": 0.42' in text
+        assert "done" in text
     words = (tmp_path / "words").read_text().splitlines()
     assert words == [
-        "backtest", run.id, "--strategy", "hysteresis_band", "--quiet",
+        "backtest", run.id, "--strategy", "hysteresis_band",
         "--set", "portfolio.band=1.0", "--set", "costs.slippage_bps=2",
     ]  # fmt: skip
 
 
-async def test_a_backtest_that_fails_says_why(
-    tmp_path: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    make_run(EVENTS)
+async def test_a_job_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     failed = '{"error": "no [/] scores", "hint": "train first", "exit_code": 4}'
-    for printed, words in ((failed, "no [/] scores\ntrain first"), ("killed", "code 4")):
-        monkeypatch.setattr(launch, "argv", child(tmp_path, printed, 4))
-        async with CockpitApp(tmp_path).run_test(size=(80, 24)) as pilot:
-            await settle(pilot)
-            await pilot.press("b")
-            await settle(pilot)
-            await pilot.click("#start")
+    async with CockpitApp(tmp_path).run_test(size=(80, 24)) as pilot:
+        app = pilot.app
+        assert isinstance(app, CockpitApp)
+        for printed, words in ((failed, "no [/] scores\ntrain first"), ("killed", "simulating")):
+            monkeypatch.setattr(launch, "argv", child(tmp_path, printed, 4))
+            app.start_job(["check"])
             await wait_until(pilot, lambda words=words: words in told(pilot))  # type: ignore[misc]
+
+
+async def test_another_workspace_is_shown_at_once(tmp_path: Path, make_run: MakeRun) -> None:
+    run = make_run(EVENTS)
+    (tmp_path / "file").write_text("")
+    async with CockpitApp(tmp_path / "other").run_test(size=(100, 30)) as pilot:
+        await visit(pilot, "runs")
+        assert "No runs" in shown(pilot.app.screen)
+        await pilot.press("w")
+        await pilot.pause()
+        dialog = pilot.app.screen
+        assert isinstance(dialog, WorkspaceDialog)
+        dialog.query_one("#path", Input).value = str(tmp_path / "file")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "is not a directory" in shown(dialog)
+        dialog.query_one("#path", Input).value = str(tmp_path)
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: run.id in shown(pilot.app.screen))

@@ -9,7 +9,7 @@ from textual.pilot import Pilot
 from atft_tui.app import CockpitApp
 from tests.engine.runs.samples import training
 from tests.tui.conftest import MakeRun
-from tests.tui.test_train_screen import open_run, settle
+from tests.tui.steps import open_run, settle
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 48)], ids=["80x24", "160x48"])

@@ -10,6 +10,7 @@ from scipy import stats
 from engine.backtest.forward import forward_returns
 from engine.config import ConstraintConfig
 from engine.evaluation import factor
+from engine.evaluation.rank_ic import shuffled
 from engine.evaluation.ranks import (
     average_rank_rows,
     correlation_rows,
@@ -142,3 +143,51 @@ def test_forward_returns_equal_the_labels_of_training(world: World) -> None:
         both = np.isfinite(ours) & np.isfinite(label)
         np.testing.assert_allclose(ours[both], label[both], atol=1e-6)
         assert (np.isfinite(ours) == np.isfinite(label)).mean() > 0.999
+
+
+def test_the_null_band_is_that_of_whole_shuffles_where_no_return_is_missing() -> None:
+    rng = np.random.default_rng(3)
+    score = rng.normal(size=(30, 40)).cumsum(axis=0)
+    returns = [rng.normal(size=(30, 40)) for _ in range(2)]
+    bands = factor.null_bands(score, returns, draws=50, seed=4)
+    for band, table in zip(bands, returns, strict=True):
+        slow = shuffled(list(score), list(table), draws=50, seed=4)
+        assert band == pytest.approx(slow.rank_ic, rel=1e-6)
+
+
+def test_a_persistent_score_on_overlapping_returns_has_a_wider_band() -> None:
+    """Days that repeat each other are few days: the band must not count them as many."""
+    rng = np.random.default_rng(5)
+    steps = rng.normal(size=(300, 50))
+    close = np.exp(0.01 * steps.cumsum(axis=0))
+    forward = forward_of(close)
+    still = np.broadcast_to(rng.normal(size=50), (300, 50)).copy()
+    changing = rng.normal(size=(300, 50))
+    long = forward(20, 1)
+    wide, narrow = (factor.null_bands(score, [long])[0] for score in (still, changing))
+    assert wide > 2.5 * narrow
+    assert narrow == pytest.approx(1.96 / np.sqrt(279 * 49), rel=0.25)
+
+
+def test_no_day_no_band_and_a_missing_return_does_not_count() -> None:
+    nothing = np.full((5, 30), np.nan)
+    rng = np.random.default_rng(6)
+    score, table = rng.normal(size=(5, 30)), rng.normal(size=(5, 30))
+    late = table.copy()
+    late[3:] = np.nan
+    none, cut, three = factor.null_bands(score, [nothing, late, table])
+    assert np.isnan(none)
+    assert cut > three, "three days are less sure than five"
+    assert np.isnan(factor.null_bands(nothing, [table])).all()
+
+
+def test_the_rank_ic_by_lag_fades_as_planted() -> None:
+    """The slow part keeps 0.9 of itself a day, the bounce is gone before the first traded session."""
+    close, score = planted(7, days=500, stocks=200)
+    dates = np.datetime64("2020-01-01") + np.arange(len(close))
+    found = factor.factor_figures(score, forward_of(close), dates, horizon=5)
+    by_lag = {row["lag"]: row for row in found["lags"]}
+    assert by_lag[1]["rank_ic"] == pytest.approx(found["decay"][0]["rank_ic"])
+    assert by_lag[10]["rank_ic"] / by_lag[1]["rank_ic"] == pytest.approx(0.9**9, abs=0.25)
+    assert by_lag[1]["rank_ic"] > by_lag[1]["null_band"]
+    assert by_lag[20]["n_dates"] == len(close) - 21

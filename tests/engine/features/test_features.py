@@ -216,7 +216,8 @@ def test_scores_in_the_tensor_are_those_of_each_feature(dtype: type) -> None:
     values_FNT[1] = np.round(values_FNT[1])
     member_TN = rng.random((21, 17)) < 0.8
     out_TNG: np.ndarray = np.zeros((21, 17, 5), dtype=dtype)
-    write_scores(values_FNT, member_TN, np.array([4, 0, 2]), out_TNG)
+    known_F = write_scores(values_FNT, member_TN, np.array([4, 0, 2]), out_TNG)
+    assert known_F.tolist() == (np.isfinite(values_FNT) & member_TN.T).sum(axis=(1, 2)).tolist()
     for f, g in enumerate((4, 0, 2)):
         expected = rank_within_day(values_FNT[f], np.ascontiguousarray(member_TN.T))
         assert np.array_equal(out_TNG[:, :, g], expected.astype(dtype))

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from engine.agenda import HEARTBEAT
 from engine.alerts.courier import Courier
 from engine.errors import EnvironmentProblem
 from engine.schedule.agenda import AGENDA
 from engine.schedule.clock import Reading, SystemClock, difference
 from engine.schedule.jobs import Ended, Job
-from engine.schedule.process import HEARTBEAT, exclusive, heartbeat_age
+from engine.schedule.process import exclusive, heartbeat_age
 from engine.schedule.service import Service
 from engine.schedule.timetable import Timetable
 from engine.schedule.wakeup import SessionTrigger, serve

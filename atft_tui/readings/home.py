@@ -1,0 +1,265 @@
+"""What Home shows: small JSON files, the schedule's book and the last runs. No tables, no configuration."""
+
+import datetime as dt
+import hashlib
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from atft_tui.readings.cached import FileCache
+from atft_tui.readings.rows import RunRow
+from atft_tui.readings.runs import list_runs
+from engine.agenda import Agenda, read_agenda
+from engine.errors import EngineError, IntegrityError
+from engine.files import MANIFEST, read_json, sha256
+from engine.judgement import SURE, is_noise
+
+SIGNAL = re.compile(r"^(\d{4}-\d{2}-\d{2})(?:-r([1-9]\d*))?$")
+"""A sealed directory: a session, or a revision of its signal."""
+RUNS, ALERTS = 12, 10
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    name: str
+    verdict: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardNews:
+    """The newest sealed signal."""
+
+    name: str
+    """2016-12-30, or 2016-12-30-r1."""
+    session: str
+    exchange: str
+    verdict: str
+    """TRADE, HOLD or STOP."""
+    lights: int
+    not_green: tuple[Light, ...]
+    """Worst first."""
+    orders: int
+    turnover: float | None
+    """Share of the equity."""
+    cost: float | None
+    """Of trading the list, share of the equity."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveNews:
+    """RankIC of the champion's sealed scores, as the shadow ledger has it."""
+
+    rank_ic: float
+    se: float | None
+    sessions: int
+    horizon: int
+    expected: float | None
+    low: float | None
+    """The least to be expected of so many sessions."""
+
+    @property
+    def noise(self) -> bool:
+        """Not told from zero: within 1.96 standard errors."""
+        return is_noise(self.rank_ic, SURE * self.se if self.se is not None else float("inf"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChampionNews:
+    model: str
+    run: str
+    since: str
+    """UTC, ISO 8601."""
+    last_session: str
+    """That it was trained on data to."""
+    age: int | None
+    """Stored sessions after it."""
+    horizon: int
+    rank_ic: float | None
+    se: float | None
+    null_band: float | None
+    days: int
+    forced: str
+    """Why it was promoted against the gate; empty if the gate let it through."""
+    live: LiveNews | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataNews:
+    snapshot: str
+    market: str
+    source: str
+    first: str
+    last: str
+    sessions: int
+    quality: str
+    """Verdict of the last check of this snapshot; empty if there is none."""
+    audit: str
+    """Verdict of the last audit; empty if there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeNews:
+    now: dt.datetime
+    """UTC, to the minute: what the countdown counts from."""
+    card: CardNews | None = None
+    champion: ChampionNews | None = None
+    data: DataNews | None = None
+    agenda: Agenda = field(default_factory=Agenda)
+    runs: tuple[RunRow, ...] = ()
+    reports: int = 0
+    """Runs of the last ones with a report."""
+    trouble: tuple[str, ...] = ()
+    """Files that cannot be read."""
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.card or self.champion or self.data or self.runs)
+
+
+class HomeReader:
+    """Reads a workspace again and again; files that did not change are not read twice."""
+
+    def __init__(self, workspace: Path) -> None:
+        self.workspace = workspace
+        self._cache = FileCache()
+
+    def read(self, now: dt.datetime) -> HomeNews:
+        """What can be read; the rest is named in `HomeNews.trouble`."""
+        found: dict[str, Any] = {}
+        trouble: list[str] = []
+        for name, reading in (
+            ("data", self._data),
+            ("champion", self._champion),
+            ("card", self._card),
+            ("agenda", lambda: read_agenda(self.workspace, now, sessions=3, alerts=ALERTS)),
+            ("runs", lambda: list_runs(self.workspace, RUNS)),
+        ):
+            try:
+                found[name] = reading()
+            except (EngineError, OSError, ValueError, KeyError, TypeError, IndexError) as error:
+                trouble.append(f"{name}: {error}")
+        runs = found.get("runs", ())
+        reports = sum((self.workspace / "runs" / r.id / "report.html").is_file() for r in runs)
+        minute = now.replace(second=0, microsecond=0)
+        return HomeNews(now=minute, **found, reports=reports, trouble=tuple(trouble))
+
+    # ---- data ------------------------------------------------------------------------------------
+
+    def _data(self) -> DataNews | None:
+        current = self.workspace / "data" / "CURRENT"
+        if not current.is_file():
+            return None
+        name = current.read_text(encoding="utf-8").strip()
+        facts = self._manifest(name)
+        quality = self._cache.get(self.workspace / "data" / "quality.json", _json)
+        audit = self._cache.get(self.workspace / "audit.json", _json)
+        days = facts["days"]
+        return DataNews(
+            snapshot=name,
+            market=str(facts["market"]),
+            source=str(facts["source"]),
+            first=days[0],
+            last=days[-1],
+            sessions=len(days),
+            quality=str(quality["verdict"]) if quality.get("snapshot") == name else "",
+            audit=str(audit.get("verdict", "")),
+        )
+
+    def _manifest(self, snapshot: str) -> dict[str, Any]:
+        path = self.workspace / "data" / "snapshots" / snapshot / MANIFEST
+        return self._cache.get(path, _snapshot)
+
+    def _sessions_after(self, last: str) -> int | None:
+        try:
+            name = (self.workspace / "data" / "CURRENT").read_text(encoding="utf-8").strip()
+        except OSError:
+            return None
+        return sum(day > last for day in self._manifest(name)["days"])
+
+    # ---- champion --------------------------------------------------------------------------------
+
+    def _champion(self) -> ChampionNews | None:
+        history = self._cache.get(self.workspace / "models" / "champion.json", _json)
+        reigns = [e for e in history.get("history", ()) if e["action"] != "refused"]
+        if not reigns:
+            return None
+        entry = reigns[-1]
+        model = str(entry["model"])
+        facts = self._cache.get(self.workspace / "models" / model / "model.json", read_json)
+        test = facts["test"]
+        # A rollback names no run: the one that the model was promoted from.
+        made = next((e for e in reversed(reigns) if e["model"] == model and e["run"]), entry)
+        last = str(facts["last_session"])
+        return ChampionNews(
+            model=model,
+            run=str(made["run"]),
+            since=str(entry["at"]),
+            last_session=last,
+            age=self._sessions_after(last),
+            horizon=int(facts["score_horizon"]),
+            rank_ic=test["rank_ic"],
+            se=test["rank_ic_se"],
+            null_band=test["null_band"],
+            days=int(test["n_dates"]),
+            forced=str(made["reason"]),
+            live=self._live(model),
+        )
+
+    def _live(self, model: str) -> LiveNews | None:
+        ledger = self._cache.get(self.workspace / "signals" / "ledger.json", _json)
+        found = ledger.get("live", {}).get(model)
+        if found is None or found["rank_ic"] is None:
+            return None
+        names = ("rank_ic", "se", "sessions", "horizon", "expected", "low")
+        return LiveNews(**{name: found[name] for name in names})
+
+    # ---- card ------------------------------------------------------------------------------------
+
+    def _card(self) -> CardNews | None:
+        root = self.workspace / "signals"
+        if not root.is_dir():
+            return None
+        sealed = [m for path in root.iterdir() if (m := SIGNAL.match(path.name))]
+        if not sealed:
+            return None
+        newest = max(sealed, key=lambda m: (m[1], int(m[2] or 0)))
+        return self._cache.get(root / newest[0] / "SEAL", _sealed_card)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """The object in a file; empty without the file."""
+    return read_json(path) if path.is_file() else {}
+
+
+def _snapshot(path: Path) -> dict[str, Any]:
+    """Of a snapshot's manifest what is shown: it also holds a hash for each session and file."""
+    found = read_json(path)
+    return {name: found[name] for name in ("days", "market", "source")}
+
+
+def _sealed_card(seal: Path) -> CardNews:
+    """The card of a sealed directory, after seal, manifest and card were found to fit together."""
+    directory = seal.parent
+    manifest, path = directory / MANIFEST, directory / "card.json"
+    if hashlib.sha256(manifest.read_bytes()).hexdigest() != seal.read_text("utf-8").strip():
+        raise IntegrityError(f"{directory.name}: changed after it was sealed (manifest)")
+    if sha256(path) != read_json(manifest)["files"]["card.json"]["sha256"]:
+        raise IntegrityError(f"{directory.name}: changed after it was sealed (card.json)")
+    card = read_json(path)
+    order = ("STOP", "HOLD")
+    lights = [Light(str(x["name"]), str(x["verdict"]), str(x["reason"])) for x in card["lights"]]
+    bad = [light for light in lights if light.verdict in order]
+    orders = card.get("orders", {})
+    return CardNews(
+        name=directory.name,
+        session=str(card["session"]),
+        exchange=str(card["exchange"]),
+        verdict=str(card["verdict"]),
+        lights=len(lights),
+        not_green=tuple(sorted(bad, key=lambda light: order.index(light.verdict))),
+        orders=int(orders.get("lines", 0)),
+        turnover=orders.get("turnover"),
+        cost=orders.get("cost"),
+    )

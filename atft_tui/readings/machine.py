@@ -1,0 +1,88 @@
+"""What the machine is doing. psutil and NVML are loaded with the first reading, in the reading thread."""
+
+import contextlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MIB, GIB = 2**20, 2**30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuNews:
+    name: str
+    percent: float | None
+    """Load; None where the GPU does not tell (MIG, vGPU)."""
+    used_mib: float | None
+    total_mib: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineNews:
+    cpu_percent: float
+    """Of all cores together, 0 to 100, since the reading before."""
+    cores: int
+    load: float
+    """Processes that ran or waited, mean of the last minute."""
+    memory_used_mib: float
+    memory_total_mib: float
+    disk_free_gib: float
+    disk_total_gib: float
+    """Of the file system that the workspace is on."""
+    gpus: tuple[GpuNews, ...]
+
+
+class MachineReader:
+    def __init__(self, workspace: Path) -> None:
+        import psutil
+
+        self._psutil = psutil
+        self._workspace = workspace
+        self._gpus = _gpus()
+        psutil.cpu_percent()
+
+    def read(self) -> MachineNews:
+        memory = self._psutil.virtual_memory()
+        disk = self._psutil.disk_usage(str(_existing(self._workspace)))
+        return MachineNews(
+            cpu_percent=float(self._psutil.cpu_percent()),
+            cores=os.cpu_count() or 1,
+            load=round(os.getloadavg()[0], 1),
+            memory_used_mib=round((memory.total - memory.available) / MIB),
+            memory_total_mib=round(memory.total / MIB),
+            disk_free_gib=round(disk.free / GIB, 1),
+            disk_total_gib=round(disk.total / GIB, 1),
+            gpus=tuple(_figures(handle) for handle in self._gpus),
+        )
+
+
+def _existing(path: Path) -> Path:
+    """The path, or the nearest directory above it that is there: a workspace may still be to be made."""
+    return next(folder for folder in (path, *path.parents) if folder.is_dir())
+
+
+def _gpus() -> list[Any]:
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        return [pynvml.nvmlDeviceGetHandleByIndex(n) for n in range(pynvml.nvmlDeviceGetCount())]
+    except pynvml.NVMLError:
+        return []
+
+
+def _figures(handle: Any) -> GpuNews:
+    """A driver can fail, and some GPUs tell only a part: what is not told is None."""
+    import pynvml
+
+    name, percent, used, total = "GPU", None, None, None
+    with contextlib.suppress(pynvml.NVMLError):
+        told = pynvml.nvmlDeviceGetName(handle)
+        name = told.decode() if isinstance(told, bytes) else str(told)
+    with contextlib.suppress(pynvml.NVMLError):
+        percent = float(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu)
+    with contextlib.suppress(pynvml.NVMLError):
+        memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+        used, total = round(memory.used / MIB), round(memory.total / MIB)
+    return GpuNews(name=name, percent=percent, used_mib=used, total_mib=total)

@@ -1,0 +1,73 @@
+"""The way from an empty workspace to a signal a day: what has been done, and what comes next."""
+
+from dataclasses import dataclass, field
+
+from atft_tui import format as fmt
+from atft_tui.readings.home import HomeNews
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    name: str
+    what: str
+    key: str
+    """That does it from Home."""
+    done: bool
+    place: str = ""
+    """Where to go; empty for a step that is a command."""
+    command: str = ""
+    given: dict[str, str] = field(default_factory=dict)
+    """Parameters of the command that are filled in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    title: str
+    steps: tuple[Step, ...]
+
+
+def parts(news: HomeNews) -> tuple[Part, Part, Part]:
+    """The demo, one's own data, and every day."""
+    run = {"run": news.runs[0].id} if news.runs else {}
+    own = news.data is not None and news.data.market != "synthetic"
+    demo = any(row.command == "demo" for row in news.runs)
+    return (
+        Part(
+            "See it work, in minutes: a made-up market with a known answer",
+            (
+                Step(name="demo", what="make the market, train, backtest, report", key="d",
+                     done=demo, command="demo"),
+                Step(name="watch", what="see it learn, live", key="3", done=demo, place="train"),
+                Step(name="backtest", what="net of costs, with its interval", key="6",
+                     done=any(row.verdict != fmt.DASH for row in news.runs), place="backtest"),
+                Step(name="report", what="one HTML file to keep", key="r",
+                     done=news.reports > 0, command="report", given=run),
+            ),
+        ),
+        Part(
+            "Your own data",
+            (
+                Step(name="ingest", what="CSV, Parquet, J-Quants or Yahoo", key="i", done=own,
+                     command="ingest"),
+                Step(name="train", what="networks and baselines on it", key="n",
+                     done=own and any(row.command == "train" and row.status == "done" for row in news.runs),
+                     command="train"),
+                Step(name="promote", what="the gate decides on a champion", key="4",
+                     done=news.champion is not None, place="runs"),
+            ),
+        ),
+        Part(
+            "Every day",
+            (
+                Step(name="signals", what="a sealed list of what to trade, and whether to", key="s",
+                     done=news.card is not None, command="signals"),
+                Step(name="schedule", what="after each session, by itself", key="p",
+                     done=news.agenda.process == "running", command="schedule", given={"action": "run"}),
+            ),
+        ),
+    )  # fmt: skip
+
+
+def upcoming(news: HomeNews) -> Step | None:
+    """The first step that is not done; None when all are."""
+    return next((step for part in parts(news) for step in part.steps if not step.done), None)

@@ -1,0 +1,58 @@
+"""What a colour means, by role; which colour that is, the theme decides.
+
+Roles are rich styles in ANSI colours, and each theme says what those look like (`themes.palette`): so they
+work in a `Text`, a `Table` and an exported SVG alike, and with the theme that colour-blind people use
+"good" is blue. Use these objects, not names like "green" (textual reads a name as the web's colour where it
+is the style of a whole text, and as the theme's where it is that of a part). A colour never stands alone:
+`status` gives the mark that goes with it.
+"""
+
+from dataclasses import dataclass
+
+from rich.style import Style
+
+from atft_tui.glyphs import GLYPHS
+
+GOOD = Style(color="green")
+WARN = Style(color="yellow")
+BAD = Style(color="red", bold=True)
+NAME = Style(color="blue")
+"""What can be opened, and bars without a verdict."""
+KEY = Style(color="yellow", bold=True)
+"""A key to press."""
+CHANGED = Style(color="yellow")
+"""What differs from its default."""
+STRONG = Style(bold=True)
+DIM = Style(dim=True)
+REVERSE = Style(reverse=True)
+PLAIN = Style()
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    mark: str
+    style: Style
+
+
+STATUSES = {
+    **dict.fromkeys(("TRADE", "ok", "passed", "fresh", "delivered"), Status(GLYPHS.done, GOOD)),
+    **dict.fromkeys(("HOLD", "degraded", "late", "stuck", "queued"), Status("!", WARN)),
+    **dict.fromkeys(("STOP", "refused", "missed"), Status(GLYPHS.failed, BAD)),
+    "running": Status(GLYPHS.running, Style(color="green", bold=True)),
+    "done": Status(GLYPHS.done, PLAIN),
+    "stopped": Status(GLYPHS.stopped, WARN),
+    "failed": Status(GLYPHS.failed, BAD),
+    "crashed": Status(GLYPHS.failed, BAD),
+    "created": Status(GLYPHS.waiting, DIM),
+}
+"""Words of cards, runs, sessions, audits and alerts."""
+
+
+def status(word: str) -> Status:
+    """Mark and style of a word that says how something stands; a word without a meaning is dim."""
+    return STATUSES.get(word, Status(GLYPHS.waiting, DIM))
+
+
+def figure(*, noise: bool) -> Style:
+    """Of a figure: dim inside its null band."""
+    return DIM if noise else PLAIN

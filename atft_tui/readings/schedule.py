@@ -148,7 +148,7 @@ def _upcoming(found: Mapping[str, Any] | None, now: dt.datetime) -> Upcoming | N
 
 def _book(path: Path) -> dict[str, Any]:
     """Newest sessions, and what is queued, read in one look without writing to the file."""
-    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=BUSY_S)
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)
     connection.row_factory = sqlite3.Row
     try:
         rows = connection.execute

@@ -27,7 +27,7 @@ class ChampionPanel(PartPanel[Champion]):
     def picture(self, value: Champion, width: int, height: int) -> Text:
         lines = [champion_text(value), test_text(value)]
         if value.before:
-            lines.append(Text(f"b rolls back to {value.before}", style="dim"))
+            lines.append(Text(f"b rolls back to {fmt.clean(value.before)}", style="dim"))
         lines += [Text(), Text("history, newest first, times UTC", style="bold")]
         for event in value.history:
             lines += _event(event, width)
@@ -39,7 +39,9 @@ def champion_text(value: Champion) -> Text:
         return Text("none: no run was promoted yet", style="yellow")
     text = Text(fmt.clean(value.model), style="bold")
     networks = "1 network" if value.networks == 1 else f"{value.networks} networks"
-    text.append(f"  since {value.since[:10]}, {networks}, data to {fmt.clean(value.last_session)}")
+    text.append(
+        f"  since {fmt.clean(value.since[:10])}, {networks}, data to {fmt.clean(value.last_session)}"
+    )
     return text
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.text import Text
 
+from atft_tui import format as fmt
 from atft_tui.jobs import Job
 from atft_tui.readings.answers import RUNNING, outcome
 from atft_tui.widgets.lines import page, row, wrapped
@@ -42,9 +43,9 @@ class DiffPanel(Panel[Compared]):
                 "revised, and what moved each rank. D compares any two."
             )
             return page(wrapped(words, width, "dim"), width, height)
-        title = Text(" ".join(job.words), style="bold")
+        title = Text(fmt.clean(" ".join(job.words)), style="bold")
         if job.status == RUNNING:
-            title.append(f"  {job.last or 'is running'} …", style="dim")
+            title.append(f"  {fmt.clean(job.last) or 'is running'} …", style="dim")
             return page([title], width, height)
         if job.status != "done":
             return page([title, *wrapped(outcome(job)[0], width, "bold red")], width, height)

@@ -64,9 +64,10 @@ def process_text(value: Schedule) -> Text:
 
 def upcoming_text(value: Schedule) -> Text:
     """``next XNYS 2026-11-25 in 1h 12m, 18:00 New York = 23:00 UTC``."""
+    exchange = fmt.clean(value.exchange)
     if value.upcoming is None:
-        return Text(f"next {value.exchange}: not known before the scheduler has run", style="dim")
-    text = Text(f"next {value.exchange} {value.upcoming.session} ", style="bold")
+        return Text(f"next {exchange}: not known before the scheduler has run", style="dim")
+    text = Text(f"next {exchange} {fmt.clean(value.upcoming.session)} ", style="bold")
     seconds = value.upcoming.seconds
     if seconds >= 0:
         text.append(f"in {fmt.duration(seconds)}", style="bold cyan")
@@ -127,5 +128,5 @@ def _session(entry: Entry, zone: str, width: int) -> Text:
 def _said(at: dt.datetime | None, text: str) -> Text:
     stamp = f"{at:%m-%d %H:%M:%S} " if at else " " * 15
     line = Text(stamp, style="dim")
-    line.append(text, style="yellow" if text.startswith("warning") else "")
+    line.append(fmt.clean(text), style="yellow" if text.startswith("warning") else "")
     return line

@@ -35,7 +35,7 @@ def session_bar(desk: Desk) -> Text:
 def step_names(desk: Desk) -> list[str]:
     """What the arrows go through: sealed directories, then the attempt that sealed nothing."""
     names = [seal.name for seal in desk.seals]
-    return names + ([desk.attempt.name] if desk.attempt is not None else [])
+    return names + ([fmt.clean(desk.attempt.name)] if desk.attempt is not None else [])
 
 
 def position(desk: Desk) -> int | None:
@@ -83,6 +83,6 @@ def status_strip(desk: Desk) -> Text:
         text.append("none: promote a run", style="yellow")
         return text
     text.append(fmt.clean(champion.model[:DIGITS]), style="bold")
-    text.append(f" since {champion.since[:10]}  ", style="dim")
+    text.append(f" since {fmt.clean(champion.since[:10])}  ", style="dim")
     text.append_text(test_text(champion))
     return text

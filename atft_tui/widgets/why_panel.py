@@ -9,7 +9,7 @@ from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.explain import Neighbour, Why
 from atft_tui.readings.signal import Line
-from atft_tui.widgets.lines import bar, beside, page, row, wrapped
+from atft_tui.widgets.lines import bar, beside, cell, page, row, wrapped
 from atft_tui.widgets.panel import Panel
 
 SIDE_BY_SIDE = 50
@@ -83,7 +83,7 @@ def _head(value: Question, width: int) -> list[Text]:
         lines.append(Text(f"{book}, was {100 * line.weight_before:+.3f} %"))
     if line.side:
         style = "green" if line.side == "buy" else "red"
-        order = Text(f"{line.side} {line.shares:,}", style=f"bold {style}")
+        order = Text(f"{fmt.clean(line.side)} {line.shares:,}", style=f"bold {style}")
         order.append(f" ({line.lots:,} lots) limit {line.limit:,.6g} ", style="")
         order.append(f"= {line.notional:,.0f}, held {line.held:,.0f}", style="dim")
         lines += [order, *wrapped(line.reason, width, "dim")]
@@ -105,7 +105,7 @@ def _ranks(value: Question, width: int) -> list[Text]:
     days, blocks, ranks = Text("past  ", style="dim"), Text("      "), Text("rank  ", style="dim")
     for session, rank in past:
         share = 1.0 - min(1.0, max(0.0, (rank - 1) / max(1, value.scored - 1)))
-        days.append(f"{session[5:]:<6}")
+        days.append_text(cell(session[5:], 6))
         blocks.append(f"{GLYPHS.blocks[round(share * top)] * 4}  ", style="cyan")
         ranks.append(f"{rank:<6}", style="bold" if session == value.session else "")
     return [Text(), days, blocks, ranks]

@@ -136,6 +136,8 @@ class FeatureConfig(Table):
     """Families of the catalog (`atft-tui features list`); "all" = those whose tables the data have."""
     breadth: Literal["core", "full"] = "full"
     """core: the 45 columns that small models are trained on; full: every column of the families."""
+    columns: tuple[str, ...] = ()
+    """Exactly these columns, by name, whatever families and breadth say; [] = as those say."""
     scaling: Literal["rank_gauss", "winsor_z"] = "rank_gauss"
     """Within the day: normal scores of ranks, or z-scores after clipping at the 1 % and 99 % quantiles."""
     dtype: Literal["float16", "float32"] = "float16"

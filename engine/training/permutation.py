@@ -13,7 +13,7 @@ def permuted_labels(features: FeatureSet, sessions: NDArray[np.int64], seed: int
 
     ``sessions``: every day that decides anything, training and validation; a day that only judges keeps
     its own returns. The unit that is dealt is a stock's whole history, not a day of it: a stock keeps its
-    donor from day to day while both are members, as neighbouring days' returns overlap by all but one
+    donor from day to day (`dealt`), as neighbouring days' returns overlap by all but one
     session. Dealt day by day, labels would lose that serial correlation, and a training would meet less
     noise than it does. All horizons come from one donor, and a day's set of returns stays as it was; only
     what ties it to the features is gone.
@@ -34,14 +34,22 @@ def permuted_labels(features: FeatureSet, sessions: NDArray[np.int64], seed: int
 def dealt(
     donor_N: NDArray[np.int64], is_member_N: NDArray[np.bool_], rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Donors of a day, a permutation of its members: those of the day before where both are still there.
+    """Donors of a day, a permutation of its members, from those of the day before; -1 outside.
 
-    The others draw, with equal chance, from the members that are nobody's donor. -1 outside the members.
+    Whoever listened to a stock that left gets that one's donor; whoever comes takes the donor of a member
+    drawn at random, itself included, and becomes that one's donor. So one stock changes its donor for each
+    that comes or goes, and the permutation stays one among all with equal chance (as in the Chinese
+    restaurant process; Pitman, Combinatorial Stochastic Processes, 2006, 3.1). Dealing newcomers among
+    themselves would give one that comes alone its own returns.
     """
-    out_N = np.where(is_member_N & (donor_N >= 0), donor_N, -1)
-    out_N[(out_N >= 0) & ~is_member_N[out_N]] = -1
-    is_free_N = is_member_N.copy()
-    is_free_N[out_N[out_N >= 0]] = False
-    waiting_N = np.flatnonzero(is_member_N & (out_N < 0))
-    out_N[waiting_N] = rng.permutation(np.flatnonzero(is_free_N))
+    out_N = donor_N.copy()
+    members = np.flatnonzero(out_N >= 0).tolist()
+    for gone in [n for n in members if not is_member_N[n]]:
+        out_N[out_N == gone] = out_N[gone]
+        out_N[gone] = -1
+    members = np.flatnonzero(out_N >= 0).tolist()
+    for new in np.flatnonzero(is_member_N & (out_N < 0)).tolist():
+        members.append(new)
+        other = members[int(rng.integers(len(members)))]
+        out_N[new], out_N[other] = out_N[other] if other != new else new, new
     return out_N

@@ -37,6 +37,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 PRESETS["planted"] = PRESETS["demo"] | {
     "data.synthetic.n_symbols": 500,
     "data.synthetic.n_sessions": 1500,
+    "features.breadth": "named",
     "features.columns": (
         "return_2", "return_10", "residual_1", "residual_5", "residual_20", "sector_relative_5",
         "idio_volatility_60", "beta_60", "log_turnover_20", "volume_shock", "volume_level_10_250",

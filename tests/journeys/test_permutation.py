@@ -10,6 +10,7 @@ import pytest
 
 from engine.dataset.split import single_split
 from engine.errors import UsageError
+from engine.features.feature_set import FeatureSet
 from engine.files import read_json
 from engine.runs.sink import NullSink
 from engine.runs.store import Run, RunStore
@@ -21,7 +22,7 @@ from tests.journeys.command import SETTINGS, atft
 from tests.journeys.here import Here
 
 CHANGES = ("training.epochs=[1,0,1,0]", "training.mode=safe")
-DEMO = ("compare", "permutations", "--preset", "demo", "--seeds", "5")
+SHORT = "training.epochs=[3,0,4,0]"
 
 
 @pytest.fixture(scope="module")
@@ -90,28 +91,35 @@ def test_it_is_not_compared(market: Path, permuted: Run) -> None:
     assert refused.code == 6
 
 
-@pytest.mark.slow
-def test_on_the_demo_market_five_permutations_find_nothing(tmp_path: Path) -> None:
-    assert atft(tmp_path, "ingest", "--source", "synthetic", "--preset", "demo").code == 0
-    done = atft(tmp_path, *DEMO, "--json")
+@pytest.fixture(scope="module")
+def demo_market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's market: 240 stocks, 1,400 sessions."""
+    workspace = tmp_path_factory.mktemp("demo-market")
+    done = atft(workspace, "ingest", "--source", "synthetic", "--preset", "demo")
     assert done.code == 0, done.err
-    assert done.json["verdict"] == "within", json.dumps(done.json["test"])
+    return workspace
+
+
+@pytest.mark.slow
+def test_on_the_demo_market_six_permutations_find_nothing(demo_market: Path) -> None:
+    context = Here(demo_market, (SHORT,)).preset("planted")
+    found = compare(context, what=("permutations",), seeds=6).json
+    assert found["verdict"] == "within", json.dumps(found["test"])
 
 
 @pytest.mark.slow
 def test_on_the_demo_market_a_choice_on_true_labels_is_caught(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    demo_market: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The leak that was: validation days keep their labels and choose among epochs and phases."""
-    assert atft(tmp_path, "ingest", "--source", "synthetic", "--preset", "demo").code == 0
-    context = Here(tmp_path).preset("demo")
+    context = Here(demo_market, (SHORT, "training.null_draws=50")).preset("planted")
     dataset = load_dataset(context, NullSink(), in_memory=False)
     split = single_split(dataset.features, context.config.split, context.config.universe.min_names)
 
-    def leaking(features: Any, _sessions: Any, seed: int) -> Any:
+    def leaking(features: FeatureSet, _sessions: object, seed: int) -> FeatureSet:
         return permuted_labels(features, split.train, seed)
 
     monkeypatch.setattr(pipeline, "permuted_labels", leaking)
-    found = compare(context, what=("permutations",), seeds=5).json
+    found = compare(context, what=("permutations",), seeds=6).json
     assert found["verdict"] == "outside", json.dumps(found["test"])
     assert found["test"]["rank_ic"] > 0

@@ -88,12 +88,16 @@ def test_bare_bars_give_more_than_112_columns() -> None:
     assert len(select(["all"], breadth="core")) == 45
 
 
-def test_columns_by_name_are_those_and_no_others() -> None:
-    named = select(["price"], breadth="core", columns=["volume_level_10_250", "return_1"])
+def test_columns_by_name_alone_or_besides() -> None:
+    names = ["volume_level_10_250", "return_1"]
+    named = select(["all"], breadth="named", columns=names)
     assert [f.name for f in named] == ["return_1", "volume_level_10_250"]
-    by_name = FeatureConfig(columns=("neighbour_return_5",))
-    assert wants_graph(by_name)
-    assert not wants_graph(FeatureConfig(columns=("return_1",)))
+    besides = {f.name for f in select(["all"], breadth="core", columns=names)}
+    assert besides == {f.name for f in select(["all"], breadth="core")} | set(names)
+    assert wants_graph(FeatureConfig(breadth="core", columns=("neighbour_return_5",)))
+    assert not wants_graph(FeatureConfig(breadth="named", columns=("return_1",)))
+    with pytest.raises(ConfigError, match="no column"):
+        select(["all"], breadth="named")
 
 
 def test_asking_for_what_is_not_there_names_it() -> None:
@@ -102,9 +106,9 @@ def test_asking_for_what_is_not_there_names_it() -> None:
     with pytest.raises(DataError, match="graph"):
         select(["price", "graph"])
     with pytest.raises(ConfigError, match="volume_levle"):
-        select(["all"], columns=["volume_levle"])
+        select(["all"], breadth="core", columns=["volume_levle"])
     with pytest.raises(DataError, match="graph"):
-        select(["all"], columns=["neighbour_return_5"])
+        select(["all"], breadth="core", columns=["neighbour_return_5"])
     with pytest.raises(ConfigError, match="retrun_5") as caught:
         find("retrun_5")
     assert "return_5" in caught.value.hint

@@ -131,7 +131,7 @@ class TrainingConfig(Table):
     warm_start: bool = False
     """Walk-forward: a fold's networks begin with the weights of the fold before, same seed."""
     permute_labels: bool = False
-    """Label permutation test: returns are shuffled within each training day; never a model."""
+    """Label permutation test: training and validation days get other stocks' returns; never a model."""
     score_horizon: int = Field(5, ge=1)
     """Horizon whose RankIC selects epochs and phases; one of `labels.horizons`. Sessions."""
     baseline_horizons: tuple[int, ...] = ()

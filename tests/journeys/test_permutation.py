@@ -10,14 +10,11 @@ import pytest
 
 from engine.dataset.split import single_split
 from engine.errors import UsageError
-from engine.features.feature_set import FeatureSet
 from engine.files import read_json
 from engine.runs.sink import NullSink
 from engine.runs.store import Run, RunStore
-from engine.stages import pipeline
 from engine.stages.compare import compare
 from engine.stages.pipeline import as_taught, load_dataset
-from engine.training.permutation import permuted_labels
 from tests.journeys.command import SETTINGS, atft
 from tests.journeys.here import Here
 
@@ -105,21 +102,3 @@ def test_on_the_demo_market_six_permutations_find_nothing(demo_market: Path) -> 
     context = Here(demo_market, (SHORT,)).preset("planted")
     found = compare(context, what=("permutations",), seeds=6).json
     assert found["verdict"] == "within", json.dumps(found["test"])
-
-
-@pytest.mark.slow
-def test_on_the_demo_market_a_choice_on_true_labels_is_caught(
-    demo_market: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The leak that was: validation days keep their labels and choose among epochs and phases."""
-    context = Here(demo_market, (SHORT, "training.null_draws=50")).preset("planted")
-    dataset = load_dataset(context, NullSink(), in_memory=False)
-    split = single_split(dataset.features, context.config.split, context.config.universe.min_names)
-
-    def leaking(features: FeatureSet, _sessions: object, seed: int) -> FeatureSet:
-        return permuted_labels(features, split.train, seed)
-
-    monkeypatch.setattr(pipeline, "permuted_labels", leaking)
-    found = compare(context, what=("permutations",), seeds=6).json
-    assert found["verdict"] == "outside", json.dumps(found["test"])
-    assert found["test"]["rank_ic"] > 0

@@ -58,7 +58,7 @@ def process_text(value: Schedule) -> Text:
     if value.beat_s is not None and value.process != "stopped":
         text.append(f", heartbeat {fmt.duration(max(0.0, value.beat_s))} ago", style="dim")
     if value.process == "stopped":
-        text.append(": nobody is awake to make the next signal", style="")
+        text.append(": no process waits for the next session (a timer may)", style="")
     return text
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from rich.text import Text
 
 from atft_tui import format as fmt
+from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.comparisons import Comparison
 from atft_tui.readings.overlay import OverlayRun
@@ -16,22 +17,17 @@ from atft_tui.widgets.curves import LETTERS, STYLES
 from atft_tui.widgets.table import Column
 from engine.runs.summary import Figure, RunSummary, Sharpe
 
-MARKS = {
-    "running": (GLYPHS.running, "bold green"),
-    "done": (GLYPHS.done, ""),
-    "stopped": (GLYPHS.stopped, "yellow"),
-    "failed": (GLYPHS.failed, "bold red"),
-    "crashed": (GLYPHS.failed, "bold red"),
-    "created": (GLYPHS.waiting, "dim"),
-    "complete": (GLYPHS.done, ""),
-    "pruned": (GLYPHS.stopped, "dim"),
+TRIALS = {
+    "complete": styles.status("done"),
+    "pruned": styles.Status(GLYPHS.stopped, styles.DIM),
 }
 LetterOf = Callable[[str], str]
 
 
 def status_text(status: str) -> Text:
-    mark, style = MARKS.get(status, (GLYPHS.waiting, ""))
-    return Text(f"{mark} {fmt.clean(status)}".rstrip(), style=style)
+    """Of a run, a comparison, a search or a trial."""
+    found = TRIALS.get(status) or styles.status(status)
+    return Text(f"{found.mark} {fmt.clean(status)}".rstrip(), style=found.style)
 
 
 def figure_text(figure: str) -> Text:

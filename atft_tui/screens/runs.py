@@ -11,20 +11,18 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from atft_tui import format as fmt
+from atft_tui import styles
 from atft_tui.keys import SCREENS, bindings
 from atft_tui.readings.runs_screen import VIEWS, RunsReading, RunsValue, View, Wanted
 from atft_tui.screens.quick_filter import QuickFilter, QuickFilterDialog
 from atft_tui.screens.run_actions import RunActions
 from atft_tui.screens.run_columns import (
     COMPARISON_COLUMNS,
-    MARKS,
     STUDY_COLUMNS,
     TRIAL_COLUMNS,
     diff_columns,
     figure_columns,
-    figure_text,
     run_columns,
-    status_text,
 )
 from atft_tui.sizes import WIDE
 from atft_tui.widgets.comparison_panels import DailyGapPanel, ForestPanel
@@ -35,8 +33,6 @@ from atft_tui.widgets.run_details_panel import RunDetailsPanel
 from atft_tui.widgets.study_panels import BestPanel, ImportancePanel
 from atft_tui.widgets.table import Table
 from engine.errors import UsageError
-
-__all__ = ["MARKS", "RunsScreen", "figure_text", "status_text"]
 
 MAX_MARKED = len(LETTERS)
 EMPTY = """No runs in this workspace yet.
@@ -243,7 +239,7 @@ class RunsScreen(RunActions):
             text.append(f", {self.value.list.pending:,} still to be read", style="dim")
         if self.quick.kind:
             shown = sum(self.quick.fits(run) for run in runs)
-            text.append(f"  only {self.quick.words}: {shown:,}", style="bold yellow")
+            text.append(f"  only {self.quick.words}: {shown:,}", style=styles.KEY)
         best = max(
             (run for run in runs if run.validation is not None and not run.validation.noise),
             key=lambda run: run.validation.rank_ic if run.validation else 0.0,

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from rich.cells import cell_len, set_cell_size
+from rich.style import Style
 from rich.text import Text
 
 from atft_tui import format as fmt
+from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
 
 LETTERS = "ABCDEF"
-STYLES = ("bold cyan", "bold yellow", "bold magenta", "bold green", "bold blue", "bold red")
+COLOURS = ("cyan", "yellow", "magenta", "green", "blue", "red")
+STYLES = tuple(Style(color=colour, bold=True) for colour in COLOURS)
+LINE_STYLES = tuple(Style(color=colour) for colour in COLOURS)
 AXIS_WIDTH = 8
 HUGE = 1e100
 """Beyond it a value is not drawn: the span of two such would not be a number."""
@@ -35,7 +39,8 @@ class Curve:
     points: tuple[CurvePoint, ...]
 
 
-Cell = tuple[str, str]
+Cell = tuple[str, Style]
+NONE, DIM = styles.PLAIN, styles.DIM
 
 
 def curves(
@@ -58,9 +63,9 @@ def curves(
     if zero and min(abs(min(ys)), abs(max(ys))) <= max(ys) - min(ys):
         ys.append(0.0)
     scale = _Scale(min(xs), max(xs), min(ys), max(ys), columns, rows)
-    grid: list[list[Cell]] = [[(" ", "")] * columns for _ in range(rows)]
+    grid: list[list[Cell]] = [[(" ", NONE)] * columns for _ in range(rows)]
     if scale.low <= 0.0 <= scale.high:
-        grid[scale.row(0.0)] = [(GLYPHS.empty, "dim")] * columns
+        grid[scale.row(0.0)] = [(GLYPHS.empty, DIM)] * columns
     for number, points in enumerate(kept):
         _draw_line(grid, points, number, scale)
     _draw_letters(grid, kept, scale)
@@ -110,7 +115,7 @@ def _drawable(point: CurvePoint) -> bool:
 def _draw_line(
     grid: list[list[Cell]], points: Sequence[CurvePoint], number: int, scale: _Scale
 ) -> None:
-    cell = (GLYPHS.lines[number], STYLES[number].removeprefix("bold "))
+    cell = (GLYPHS.lines[number], LINE_STYLES[number])
     for a, b in pairwise(points):
         first, last = scale.column(a.x), scale.column(b.x)
         before = scale.row(a.y)
@@ -118,7 +123,7 @@ def _draw_line(
             share = (column - first) / (last - first) if last > first else 1.0
             row = scale.row(a.y + (b.y - a.y) * share)
             for y in range(min(row, before), max(row, before) + 1):
-                if grid[y][column][1] in ("", "dim"):
+                if grid[y][column][1] in (NONE, DIM):
                     grid[y][column] = cell
             before = row
 
@@ -135,9 +140,9 @@ def _draw_letters(
                 continue
             place = (scale.row(point.y), scale.column(point.x))
             letter = LETTERS[number].lower() if point.noise else LETTERS[number]
-            style = "dim" if point.noise else STYLES[number]
+            style = DIM if point.noise else STYLES[number]
             if taken.setdefault(place, number) != number:
-                letter, style = "+", "bold"
+                letter, style = "+", styles.STRONG
             grid[place[0]][place[1]] = (letter, style)
 
 
@@ -150,7 +155,7 @@ def _with_axes(grid: list[list[Cell]], scale: _Scale, digits: int) -> Text:
         label = _label(labels[y], digits) if y in labels else ""
         text.append(f"{label:>{AXIS_WIDTH - 1}} ", style="dim")
         for character, style in cells:
-            text.append(character, style=style or None)
+            text.append(character, style=style)
         text.append("\n")
     first, last = f"{scale.left:g}"[:10], f"{scale.right:g}"[:10]
     gap = max(1, scale.columns - len(first) - len(last))

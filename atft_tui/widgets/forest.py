@@ -8,6 +8,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from atft_tui import format as fmt
+from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
 
 HUGE = 1e100
@@ -16,6 +17,7 @@ FIGURE_WIDTH = 18
 """``-0.0123 ± 0.0045``."""
 MAX_NAME = 26
 MAX_WORDS = 30
+BETTER = styles.GOOD + styles.STRONG
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,19 +100,19 @@ def _interval(row: ForestRow, width: int, low: float, high: float) -> Text:
         share = (value - low) / (high - low)
         return round(min(1.0, max(0.0, share)) * (width - 1))
 
-    cells = [(" ", "")] * width
-    cells[at(0.0)] = (GLYPHS.bar, "dim")
+    cells = [(" ", styles.PLAIN)] * width
+    cells[at(0.0)] = (GLYPHS.bar, styles.DIM)
     if row.known:
-        style = "dim" if row.undecided else "bold green" if row.value > 0 else "bold red"
+        style = styles.DIM if row.undecided else BETTER if row.value > 0 else styles.BAD
         first, last = at(row.low), at(row.high)
         for x in range(first, last + 1):
             cells[x] = (GLYPHS.full, style)
-        cells[at(0.0)] = (GLYPHS.bar, "") if first < at(0.0) < last else cells[at(0.0)]
+        cells[at(0.0)] = (GLYPHS.bar, styles.PLAIN) if first < at(0.0) < last else cells[at(0.0)]
         cells[first], cells[last] = ("[", style), ("]", style)
         cells[at(row.value)] = ("~" if row.undecided else GLYPHS.point, style)
     text = Text(no_wrap=True)
     for character, style in cells:
-        text.append(character, style=style or None)
+        text.append(character, style=style)
     return text
 
 

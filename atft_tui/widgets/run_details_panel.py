@@ -4,9 +4,11 @@ import math
 from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
+from rich.style import Style
 from rich.text import Text
 
 from atft_tui import format as fmt
+from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.run_details import RunDetails
 from atft_tui.readings.runs import figure_words, sharpe_words
@@ -20,6 +22,8 @@ WIDE_FROM = 100
 """Columns from which files and versions stand beside the rest."""
 MIB = 2**20
 MAX_FILES = 10
+MAX_FOLDS = 4
+"""Lines that one entry may take."""
 
 
 class RunDetailsPanel(Panel[RunDetails]):
@@ -55,9 +59,9 @@ def _joined(lines: list[Text], height: int) -> Text:
     return text
 
 
-def _row(name: str, words: str, width: int, style: str = "") -> Text:
+def _row(name: str, words: str, width: int, style: Style = styles.PLAIN) -> Text:
     text = Text(set_cell_size(fmt.clean(name), LABEL - 1) + " ", style="dim", no_wrap=True)
-    text.append(_cut(words, width - LABEL), style=style or "default")
+    text.append(_cut(words, width - LABEL), style=Style(dim=False) + style)
     return text
 
 
@@ -66,7 +70,7 @@ def _cut(words: str, width: int) -> str:
     return shown if cell_len(shown) <= width else set_cell_size(shown, max(0, width - 1)) + "…"
 
 
-def _folded(name: str, words: str, width: int, limit: int = 4) -> list[Text]:
+def _folded(name: str, words: str, width: int, style: Style = styles.PLAIN) -> list[Text]:
     """Over several lines, broken between words."""
     room, lines, line = max(8, width - LABEL), list[str](), ""
     for word in fmt.clean(words).split():
@@ -75,7 +79,9 @@ def _folded(name: str, words: str, width: int, limit: int = 4) -> list[Text]:
             line = ""
         line = f"{line} {word}".strip()
     lines.append(line)
-    return [_row(name if n == 0 else "", part, width) for n, part in enumerate(lines[:limit])]
+    return [
+        _row(name if n == 0 else "", part, width, style) for n, part in enumerate(lines[:MAX_FOLDS])
+    ]
 
 
 def _main(value: RunDetails, width: int) -> list[Text]:
@@ -107,9 +113,9 @@ def _main(value: RunDetails, width: int) -> list[Text]:
     lines += [_row(name, text, width) for name, text in value.extra]
     for phase in course.phases:
         mark = GLYPHS.done if phase.kept else GLYPHS.failed
-        outcome = "kept" if phase.kept else "rolled back"
-        words = f"{mark} {phase.name} {fmt.rank_ic(phase.rank_ic, phase.rank_ic_se)} {outcome}"
-        lines.append(_row(f"phase {phase.phase}", words, width))
+        outcome = "" if phase.kept else ", rolled back"
+        words = f"{mark} {phase.name} {fmt.rank_ic(phase.rank_ic, phase.rank_ic_se)}{outcome}"
+        lines += _folded(f"phase {phase.phase}", words, width)
     if course.checkpoint is not None:
         words = f"{course.checkpoint.name}, step {course.checkpoint.step:,}"
         lines.append(_row("checkpoint", words, width))
@@ -121,12 +127,14 @@ def _gate(value: RunDetails, width: int) -> list[Text]:
     if gate is None:
         return []
     words = f"{gate.action} {gate.at[:16]}{', champion now' if gate.reigns else ''}"
-    lines = [_row("gate", words, width, "bold" if gate.reigns else "")]
+    lines = [_row("gate", words, width, styles.STRONG if gate.reigns else styles.PLAIN)]
     if gate.reason:
         lines += _folded("", f"forced: {gate.reason}", width)
     for passed, name, detail in gate.rows:
         mark = "ok" if passed else "NO"
-        lines.append(_row("", f"{mark} {name}: {detail}", width, "" if passed else "bold red"))
+        lines.append(
+            _row("", f"{mark} {name}: {detail}", width, styles.PLAIN if passed else styles.BAD)
+        )
     return lines
 
 
@@ -134,10 +142,10 @@ def _warnings(value: RunDetails, width: int) -> list[Text]:
     lines = []
     for found in value.course.findings[-8:]:
         words = f"{found.code}: {found.message}"
-        style = "yellow"
+        style = styles.WARN
         if isinstance(found, Diagnosed):
-            words, style = f"{words} ({found.action})", "bold yellow"
-        lines.append(_row("warning", words, width, style))
+            words, style = f"{words} ({found.action})", styles.KEY
+        lines += _folded("warning", words, width, style)
     return lines
 
 
@@ -151,7 +159,7 @@ def _files(value: RunDetails, width: int) -> list[Text]:
     if len(value.files) > MAX_FILES:
         rest = value.files[MAX_FILES:]
         size = sum(file.size for file in rest)
-        lines.append(_row("", f"and {len(rest)} smaller, {_size(size)}", width, "dim"))
+        lines.append(_row("", f"and {len(rest)} smaller, {_size(size)}", width, styles.DIM))
     return lines
 
 

@@ -6,6 +6,7 @@ from rich.cells import set_cell_size
 from rich.text import Text
 
 from atft_tui import format as fmt
+from atft_tui import styles
 from atft_tui.readings.studies import Study
 from atft_tui.widgets.box import boxed
 from atft_tui.widgets.chart import meter
@@ -63,7 +64,7 @@ class ImportancePanel(Panel[Study]):
         for key, share in value.importances[:height]:
             text.append(set_cell_size(fmt.clean(key), names))
             text.append(f" {fmt.percent(share):>5} ", style="bold")
-            text.append(meter(share, max(1, width - names - 7)), style="cyan")
+            text.append(meter(share, max(1, width - names - 7)), style=styles.NAME)
             text.append("\n")
         return boxed(text, width, height)
 

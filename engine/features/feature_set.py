@@ -166,6 +166,7 @@ def chosen_features(panel: PanelSource, config: Config, *, with_graph: bool) -> 
     return select(
         config.features.families,
         breadth=config.features.breadth,
+        columns=config.features.columns,
         present=present | ({"graph"} if with_graph else set()),
     )
 

@@ -50,7 +50,7 @@ async def test_from_an_empty_workspace_to_a_report_by_keys(tmp_path: Path) -> No
         run = screen.value.run_id if screen.value else ""
         await until(pilot, "training", lambda: bool(screen.state.epochs))
         assert "gradient norm" in shown(screen)
-        await until(pilot, "the demo's end", lambda: screen.status == "done")
+        await until(pilot, "the demo's end", lambda: screen.news.status == "done")
         run = screen.value.run_id if screen.value else ""
         assert "start-up 7/7" in shown(screen)
 

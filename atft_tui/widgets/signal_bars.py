@@ -7,6 +7,7 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.answers import outcome
 from atft_tui.readings.desk import Desk
 from atft_tui.widgets.champion_panel import test_text
+from atft_tui.widgets.lines import start
 from atft_tui.widgets.schedule_panel import PROCESS, upcoming_text
 
 DIGITS = 12
@@ -52,7 +53,7 @@ def _seal(desk: Desk) -> Text:
     if card.standing != "sealed":
         text = Text(f"{GLYPHS.failed} seal {card.standing}: ", style="bold red")
         return text.append(fmt.clean(card.trouble), style="bold red")
-    text = Text(f"{GLYPHS.done} seal {seal.digest[:DIGITS]} holds", style="green")
+    text = start(f"{GLYPHS.done} seal {seal.digest[:DIGITS]} holds", "green")
     if seal.revision:
         text.append(f"  revision {seal.revision}: {fmt.clean(seal.reason)}", style="yellow")
     answers = desk.answers.value

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.screen import ModalScreen, Screen
 
@@ -17,6 +17,7 @@ from atft_tui import format as fmt
 from atft_tui.jobs import Job, JobBook
 from atft_tui.keys import EVERYWHERE, bindings, help_rows
 from atft_tui.navigation import PLACES
+from atft_tui.reporting import ReportingApp
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.themes import BY_NAME as THEME_OF
 from atft_tui.themes import THEMES, palette
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 JOB_POLL_S = 0.5
 
 
-class CockpitApp(App[None]):
+class CockpitApp(ReportingApp):
     TITLE = "atft-tui"
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = True

@@ -28,8 +28,8 @@ class Glyphs:
     turned: str
     left: str
     right: str
-    braille: bool
-    """Curves in eighths of a cell; else one mark a cell."""
+    braille: str
+    """The empty cell of eight dots; without one a curve is one mark a cell."""
     curve: str
     """A point of a curve without braille."""
     cap_left: str
@@ -53,7 +53,7 @@ UNICODE = Glyphs(
     blocks="▁▂▃▄▅▆▇█", heat=" ░▒▓█", band="░", dotted="┄", point="●", bar="│", best="◆",
     full="━", empty="─", running="▶", done="✓", failed="✗", stopped="■", waiting="·", paused="‖",
     up="▲", down="▼", turned="⇄", left="◀", right="▶",
-    braille=True, curve="•", cap_left="├", cap_right="┤", less="-=≡", rule="┃", rival="◇",
+    braille="\u2800", curve="•", cap_left="├", cap_right="┤", less="-=≡", rule="┃", rival="◇",
     beyond_left="◂", beyond_right="▸",
     lines="·┄═∘▪╌", mark="◉",
 )  # fmt: skip
@@ -61,7 +61,7 @@ ASCII = Glyphs(
     blocks="_.-=+*%#", heat=" .:+#", band=".", dotted="-", point="o", bar="|", best="*",
     full="=", empty="-", running=">", done="v", failed="x", stopped="#", waiting=".", paused="=",
     up="^", down="v", turned="%", left="<", right=">",
-    braille=False, curve="*", cap_left="[", cap_right="]", less="-=@", rule="!", rival="+",
+    braille="", curve="*", cap_left="[", cap_right="]", less="-=@", rule="!", rival="+",
     beyond_left="<", beyond_right=">",
     lines=".:=,';", mark="*",
 )  # fmt: skip

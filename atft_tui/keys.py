@@ -180,7 +180,7 @@ SCREENS: dict[str, tuple[Key, ...]] = {
         _key("D", "diff_any", "diff of any two signals", footer=False),
         _key("u", "revise", "seal a revision, with a reason", footer=False),
         _key("L", "job('ledger')", "make the shadow ledger anew", footer=False),
-        _key("c", "job('schedule', 'once')", "one pass of the schedule", footer=False),
+        _key("c", "job('schedule once')", "one pass of the schedule", footer=False),
         _key("b", "rollback", "champion: back to the one before", footer=False),
         _key("up", "stock(-1)", "stock before, while its reasons are in front", footer=False),
         _key("down", "stock(1)", "next stock, while its reasons are in front", footer=False),
@@ -214,10 +214,11 @@ def help_rows(screen: str) -> list[tuple[str, str]]:
 
 
 def markdown() -> str:
-    """The key table of the README."""
-    lines = ["| where | key | does |", "|---|---|---|"]
+    """The key table of the README: a row for each place."""
     groups = [("everywhere", EVERYWHERE), ("tables", TABLE)]
     groups += [(place.title, SCREENS[place.name]) for place in PLACES]
+    lines = ["| where | keys |", "|---|---|"]
     for where, keys in groups:
-        lines += [f"| {where} | `{key.written}` | {key.label} |" for key in keys]
+        words = ", ".join(f"`{key.written}` {key.label.split(':')[0]}" for key in keys)
+        lines.append(f"| {where} | {words} |")
     return "\n".join(lines)

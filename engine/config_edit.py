@@ -17,7 +17,7 @@ from tomlkit.container import Container
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Comment, Item, Null
 
-from engine.config import Config
+from engine.config import Config, PhaseConfig
 from engine.config_file import Resolved, comment, flatten, override, resolve, toml_text
 from engine.errors import ConfigError, UsageError
 from engine.files import parse_toml, read_toml_text, write_text
@@ -78,6 +78,9 @@ def require_known(key: str) -> None:
     if _is_known(key):
         return
     names = [*flatten(Config()), EPOCHS]
+    if key.startswith(f"{PHASES}."):
+        table = key.rpartition(".")[0]
+        names = [f"{table}.{name}" for name in PhaseConfig.model_fields]
     near = difflib.get_close_matches(key, names, n=3)
     last = key.rpartition(".")[2]
     near += [n for n in names if n.rpartition(".")[2] == last and n not in near]
@@ -86,8 +89,10 @@ def require_known(key: str) -> None:
 
 
 def _is_known(key: str) -> bool:
-    if key == EPOCHS or key.startswith(f"{PHASES}."):
+    if key == EPOCHS:
         return True
+    if key.startswith(f"{PHASES}."):
+        return key.rpartition(".")[2] in PhaseConfig.model_fields
     *tables, name = key.split(".")
     model: Any = Config
     for table in tables:
@@ -130,6 +135,7 @@ def _value(key: str, text: str) -> Any:
     value, field = table["x"], _field(key)
     if field is None or isinstance(value, str):
         return value
+    assert field.annotation is not None
     takes = TypeAdapter[Any](field.annotation)
     return text if not _accepts(takes, value) and _accepts(takes, text) else value
 
@@ -197,8 +203,8 @@ class _Draft:
         """The list of phases; where it stands in the file already, only what differs is touched."""
         known = self.wanted.get("training", {}).get("phases")
         if known and [p.get("name") for p in known] == [p["name"] for p in phases]:
-            there: Any = self.document["training"]["phases"]  # type: ignore[index]
-            defaults = {"frozen": []}
+            there: Any = self.document["training"]["phases"]
+            defaults: dict[str, Any] = {"frozen": []}
             for number, phase in enumerate(phases):
                 for name, value in phase.items():
                     if known[number].get(name, defaults.get(name)) != value:
@@ -212,7 +218,7 @@ class _Draft:
             array.append(table)
         if "training" not in self.document:
             self.document["training"] = tomlkit.table(is_super_table=True)
-        self.document["training"]["phases"] = array  # type: ignore[index]
+        self.document["training"]["phases"] = array
         self.wanted.setdefault("training", {})["phases"] = phases
 
     def remove(self, key: str) -> None:

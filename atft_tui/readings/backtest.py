@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atft_tui.readings.backtest_figures import Figures, Sweep, figures, sweep
+from atft_tui.readings.tables import readable
 from engine.files import read_json
 from engine.runs.store import Run, RunStore
 
@@ -148,7 +149,9 @@ def read_curves(run: Run) -> Curves | None:
         return None
     import polars as pl
 
-    daily = pl.read_parquet(path).fill_null(math.nan)
+    names = ("net_return", "long_exposure", "short_exposure", "n_names", "turnover")
+    with readable(path):
+        daily = pl.read_parquet(path).select("date", *names).fill_null(math.nan)
     net = _column(daily, "net_return")
     equity = growth(net)
     dates = tuple(daily["date"].to_list())
@@ -194,7 +197,8 @@ def _rival_curves(path: Path, dates: tuple[dt.date, ...]) -> tuple[tuple[str, Se
     import polars as pl
 
     out = []
-    table = pl.read_parquet(path, columns=["name", "date", "net_return"])
+    with readable(path):
+        table = pl.read_parquet(path, columns=["name", "date", "net_return"])
     for (name,), rows in table.group_by("name", maintain_order=True):
         rows = rows.sort("date")
         values = dict(zip(rows["date"].to_list(), growth(_column(rows, "net_return")), strict=True))
@@ -207,7 +211,9 @@ def _sector_curves(path: Path, dates: tuple[dt.date, ...]) -> tuple[tuple[str, S
         return ()
     import polars as pl
 
-    wide = pl.read_parquet(path).group_by("sector", maintain_order=True).agg("date", "net", "gross")
+    with readable(path):
+        table = pl.read_parquet(path, columns=["date", "sector", "net", "gross"])
+    wide = table.group_by("sector", maintain_order=True).agg("date", "net", "gross")
     rows = []
     for sector, days, net, gross in wide.iter_rows():
         values = dict(zip(days, net, strict=True))

@@ -148,14 +148,14 @@ def figures(found: Mapping[str, Any]) -> Figures:
         | {"beta": _table(found, "exposures").get("beta")},
         rivals=_rivals(_table(found, "baselines")),
         waterfall=_waterfall(_table(found, "waterfall")),
-        steps=tuple(_step(row) for row in orders.get("steps", ())),
+        steps=tuple(_step(row) for row in _rows(orders.get("steps"))),
         orders={name: known(value) for name, value in _table(orders, "orders").items()},
         years=_years(found, factor),
         quantiles=_quantiles(factor),
-        decay=_points(factor.get("decay", ()), "horizon"),
-        lags=_points(factor.get("lags", ()), "lag"),
+        decay=_points(factor.get("decay"), "horizon"),
+        lags=_points(factor.get("lags"), "lag"),
         settings=_settings(found),
-        notes=tuple(str(note) for note in found.get("notes", ())),
+        notes=tuple(str(note) for note in found.get("notes") or ()),
         older="lags" not in factor or "spread" not in _table(found, "waterfall"),
     )
 
@@ -172,7 +172,7 @@ def sweep(found: Mapping[str, Any]) -> Sweep:
             cost_drag=known(cell.get("cost_drag")),
             error=str(cell.get("error") or ""),
         )
-        for cell in found.get("cells", ())
+        for cell in _rows(found.get("cells"))
     ]
     return Sweep(
         cells=tuple(sorted(cells, key=lambda cell: _falling(cell.sharpe))),
@@ -185,6 +185,11 @@ def sweep(found: Mapping[str, Any]) -> Sweep:
 def _table(found: Mapping[str, Any], name: str) -> dict[str, Any]:
     value = found.get(name)
     return value if isinstance(value, dict) else {}
+
+
+def _rows(value: Any) -> list[dict[str, Any]]:
+    """The objects of a list; nothing for anything else."""
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
 def _falling(value: float) -> float:
@@ -230,9 +235,9 @@ def _step(row: Mapping[str, Any]) -> Step:
 
 
 def _years(found: Mapping[str, Any], factor: Mapping[str, Any]) -> tuple[Year, ...]:
-    ranked = {row.get("year"): row for row in factor.get("years", ())}
+    ranked = {row.get("year"): row for row in _rows(factor.get("years"))}
     out = []
-    for row in found.get("years", ()):
+    for row in _rows(found.get("years")):
         ic = ranked.get(row.get("year"), {})
         names = ("sharpe", "net_return", "max_drawdown", "turnover", "cost")
         out.append(
@@ -264,7 +269,7 @@ def _points(rows: Any, name: str) -> tuple[Point, ...]:
             band=known(row.get("null_band")),
             n_dates=int(row.get("n_dates") or 0),
         )
-        for row in rows
+        for row in _rows(rows)
     )
 
 

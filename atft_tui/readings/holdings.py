@@ -5,6 +5,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from atft_tui.readings.tables import readable
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
@@ -44,8 +46,9 @@ def read_day(directory: Path, date: dt.date) -> DayBook:
         found = found.with_columns(name=pl.lit(""), sector=pl.lit(""))
     ordered = found.sort(pl.col("weight").abs(), "symbol", descending=[True, False])
     columns = ("symbol", "name", "sector", "weight", "rank", "scored", "contribution")
-    rows = ordered.select(columns).collect().iter_rows()
-    return DayBook(date=date, rows=tuple(_holding(row) for row in rows))
+    with readable(path):
+        rows = ordered.select(columns).collect()
+    return DayBook(date=date, rows=tuple(_holding(row) for row in rows.iter_rows()))
 
 
 def _holding(row: tuple[object, ...]) -> Holding:

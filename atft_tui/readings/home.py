@@ -176,7 +176,8 @@ class HomeReader:
             name = (self.workspace / "data" / "CURRENT").read_text(encoding="utf-8").strip()
         except OSError:
             return None
-        return sum(day > last for day in self._manifest(name)["days"])
+        days: list[str] = self._manifest(name)["days"]
+        return sum(day > last for day in days)
 
     # ---- champion --------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ MAX_RUNS = 500
 BUDGET_S = 0.25
 """CPU time: reading runs that are new stops after it, and the next call goes on. What is known already
 costs 50 ms for 2,000 runs and is not counted, or it would leave no time for the others."""
-AT_WORK = ("running", "created")
+AT_WORK = ("running", "paused", "created")
 
 Signature = tuple[int, ...]
 

@@ -1,26 +1,22 @@
-"""What the scheduler does and has done, from its files: book, heartbeat, agenda, log. No lock is taken."""
+"""What the scheduler does and has done, from its files: book, heartbeat, outlook, log. No lock is taken."""
 
 import datetime as dt
-import json
 import sqlite3
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from atft_tui import format as fmt
+from engine.agenda import HEARTBEAT_S, LEDGER, LOCK, Outlook, heartbeat, is_stale, read_outlook
+from engine.database import read_rows
 from engine.runs import lock
 
-FOLDER = Path("schedule")
 LOG = Path("logs") / "schedule.log"
 SESSIONS, LINES, NOTES = 30, 40, 5
 """Newest ones read."""
 TAIL_BYTES = 16_384
-STALE_BEATS = 4
-"""Heartbeats that may be missing before a living process counts as stuck, as `schedule status` has it."""
 SECONDS_BELOW = 3600.0
 """A countdown shorter than this shows seconds, a longer one minutes."""
-BUSY_S = 2.0
 Process = Literal["running", "stuck", "stopped"]
 
 
@@ -106,77 +102,55 @@ def utc_now() -> dt.datetime:
 
 def read_schedule(workspace: Path, now: dt.datetime) -> Schedule | None:
     """None before a scheduler has run in the workspace."""
-    folder = workspace / FOLDER
-    if not (folder / "ledger.sqlite").is_file():
+    if not (workspace / LEDGER).is_file():
         return None
-    agenda = _json(folder / "agenda.json")
-    beat = _json(folder / "heartbeat.json")
-    limit = STALE_BEATS * float(agenda.get("heartbeat_seconds", 30.0))
-    age = (now - dt.datetime.fromisoformat(beat["at"])).total_seconds() if beat else None
-    alive = lock.is_held(folder / "lock")
-    stuck = age is not None and age > limit
-    book = _book(folder / "ledger.sqlite")
+    outlook, beat = read_outlook(workspace), heartbeat(workspace)
+    age = (now - beat).total_seconds() if beat is not None else None
+    stuck = is_stale(age, outlook.heartbeat_seconds if outlook else HEARTBEAT_S)
+    alive = lock.is_held(workspace / LOCK)
+    sessions = _rows(workspace, "sessions ORDER BY session DESC, exchange", SESSIONS)
     return Schedule(
         process="stopped" if not alive else "stuck" if stuck else "running",
-        pid=lock.holder(folder / "lock"),
+        pid=lock.holder(workspace / LOCK),
         beat_s=None if age is None else 10.0 * (age // 10.0),
-        exchange=str(agenda.get("exchange", book["exchange"])),
-        zone=str(agenda.get("zone", "UTC")),
-        upcoming=_upcoming(agenda.get("next"), now),
-        calendar_days_left=agenda.get("calendar_days_left"),
-        entries=tuple(_entry(row) for row in book["sessions"]),
+        exchange=outlook.exchange if outlook else str(sessions[0]["exchange"]) if sessions else "",
+        zone=outlook.zone if outlook else "UTC",
+        upcoming=_upcoming(outlook, now),
+        calendar_days_left=outlook.calendar_days_left if outlook else None,
+        entries=tuple(map(_entry, sessions)),
         errands=tuple(
             Errand(**{name: row[name] for name in Errand.__dataclass_fields__})
-            for row in book["errands"]
+            for row in _rows(workspace, "errands WHERE state != 'done' ORDER BY key DESC", NOTES)
         ),
-        alerts=tuple((str(row["state"]), int(row["number"])) for row in book["alerts"]),
+        alerts=tuple(
+            (str(row["state"]), int(row["number"]))
+            for row in read_rows(
+                workspace / LEDGER,
+                "SELECT state, COUNT(*) AS number FROM alerts GROUP BY state ORDER BY state",
+            )
+        ),
         notes=tuple(
-            Told(at=_moment(row["at"]), text=fmt.clean(row["text"])) for row in book["notes"]
+            Told(at=_moment(row["at"]), text=fmt.clean(row["text"]))
+            for row in _rows(workspace, "notes ORDER BY id DESC", NOTES)
         ),
         log=_log(workspace / LOG),
     )
 
 
-def _upcoming(found: Mapping[str, Any] | None, now: dt.datetime) -> Upcoming | None:
-    if not found:
+def _rows(workspace: Path, what: str, limit: int) -> list[sqlite3.Row]:
+    return read_rows(workspace / LEDGER, f"SELECT * FROM {what} LIMIT ?", (limit,))
+
+
+def _upcoming(outlook: Outlook | None, now: dt.datetime) -> Upcoming | None:
+    if outlook is None or not outlook.next_at:
         return None
-    due_at = dt.datetime.fromisoformat(found["due_at"])
+    due_at = dt.datetime.fromisoformat(outlook.next_at)
     left = (due_at - now).total_seconds()
     step = 1.0 if abs(left) < SECONDS_BELOW else 60.0
-    return Upcoming(session=str(found["session"]), due_at=due_at, seconds=step * (left // step))
+    return Upcoming(session=outlook.next_session, due_at=due_at, seconds=step * (left // step))
 
 
-def _book(path: Path) -> dict[str, Any]:
-    """Newest sessions, and what is queued, read in one look without writing to the file."""
-    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=BUSY_S)
-    connection.row_factory = sqlite3.Row
-    try:
-        rows = connection.execute
-        exchange = rows("SELECT exchange FROM sessions ORDER BY due_at DESC LIMIT 1").fetchone()
-        name = str(exchange["exchange"]) if exchange else ""
-        return {
-            "exchange": name,
-            "sessions": rows(
-                "SELECT * FROM sessions WHERE exchange = ? ORDER BY session DESC LIMIT ?",
-                (name, SESSIONS),
-            ).fetchall(),
-            "errands": rows(
-                "SELECT * FROM errands WHERE state != 'done' ORDER BY key DESC LIMIT ?", (NOTES,)
-            ).fetchall(),
-            "alerts": rows(
-                "SELECT state, COUNT(*) AS number FROM alerts GROUP BY state ORDER BY state"
-            ).fetchall(),
-            "notes": rows(
-                "SELECT at, text FROM notes ORDER BY id DESC LIMIT ?", (NOTES,)
-            ).fetchall(),
-        }
-    except sqlite3.Error as error:
-        raise ValueError(f"{path}: {error}") from error
-    finally:
-        connection.close()
-
-
-def _entry(row: Mapping[str, Any]) -> Entry:
+def _entry(row: sqlite3.Row) -> Entry:
     return Entry(
         session=row["session"],
         state=row["state"],
@@ -220,14 +194,3 @@ def _moment(text: str | None) -> dt.datetime | None:
     except ValueError:
         return None
     return moment.astimezone(dt.UTC) if moment.tzinfo else None
-
-
-def _json(path: Path) -> dict[str, Any]:
-    """The object of a file that its writer replaces whole; empty before the first time."""
-    try:
-        found = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return {}
-    if not isinstance(found, dict):
-        raise ValueError(f"{path}: not an object")
-    return found

@@ -34,7 +34,8 @@ def _order(line: Line) -> Text:
     """``buy 398``; a line that a rule stands against says so."""
     if line.side:
         text = Text(
-            f"{line.side:<4} {line.shares:,}", style="green" if line.side == "buy" else "red"
+            f"{fmt.clean(line.side):<4} {line.shares:,}",
+            style="green" if line.side == "buy" else "red",
         )
         return text.append(" cut", style="yellow") if line.refused else text
     return Text("refused", style="yellow") if line.refused else Text("hold", style="dim")

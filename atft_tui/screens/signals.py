@@ -283,8 +283,9 @@ class SignalsScreen(CockpitScreen[Desk]):
         self.turn_to("diff")
         self.cockpit.ask("diff", {"before": before, "after": after})
 
-    def action_job(self, *words: str) -> None:
-        self.cockpit.start_job(words)
+    def action_job(self, line: str) -> None:
+        """One text: textual hands an action with ``*words`` only the first of them."""
+        self.cockpit.start_job(line.split())
 
     def action_rollback(self) -> None:
         champion = self.value.champion.value if self.value else None

@@ -31,6 +31,9 @@ SEARCHES = ("tune", "compare")
 """Commands whose runs are made of other runs."""
 SHOWN = ("train", "walkforward", "demo", *SEARCHES)
 """Commands whose newest run is shown if none was chosen."""
+UNTRIED = (
+    "No trial or variant has ended yet. Each is a run of its own: 4 lists them, enter opens one."
+)
 EMPTY = """No run to watch yet.
 
   n       start one: settings, what they change, and whether it can start (preflight)
@@ -55,6 +58,7 @@ class TrainScreen(CockpitScreen[RunNews]):
         self._drawn_at = 0.0
         self._panels = RunPanels(id="grid")
         self._table: Table[Tried] = Table(SEARCH_COLUMNS, key=lambda row: row.run_id, id="tried")
+        self._untried = Static(UNTRIED, id="untried", markup=False)
         self._search_log = panels.LogPanel(id="search-log")
 
     @property
@@ -77,7 +81,7 @@ class TrainScreen(CockpitScreen[RunNews]):
         yield Static(id="timeline")
         yield Static(Text(EMPTY), id="empty")
         yield self._panels
-        yield Vertical(self._table, self._search_log, id="search")
+        yield Vertical(self._untried, self._table, self._search_log, id="search")
         yield Static(id="tabs")
 
     def read(self) -> RunNews:
@@ -98,7 +102,9 @@ class TrainScreen(CockpitScreen[RunNews]):
                 return
         self._drawn_at = time.monotonic()
         if self.is_search:
-            self._table.set_rows(tried(value.state))
+            rows = tried(value.state)
+            self._table.set_rows(rows)
+            self._untried.display = not rows
             self._search_log.state = value.state
         else:
             self._panels.show_state(value.state)

@@ -17,6 +17,7 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.preflight import Change, Check, changes, checks
 from atft_tui.screens.command_form import CommandForm
 from atft_tui.sizes import WIDE
+from atft_tui.styles import BAD
 from engine.errors import EngineError
 from engine.runs import launch
 
@@ -75,7 +76,7 @@ class TrainForm(CommandForm):
         try:
             found = await asyncio.to_thread(changes, self.workspace, preset, overrides)
         except EngineError as error:
-            told = Text(fmt.clean(f"{error.message} {error.hint}".strip()), style="bold red")
+            told = Text(fmt.clean(f"{error.message} {error.hint}".strip()), style=BAD)
             self.query_one("#changes", Static).update(told)
             self.query_one("#preflight", Static).update("")
             return

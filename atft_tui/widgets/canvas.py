@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from rich.text import Text
 
 from atft_tui.glyphs import GLYPHS, Glyphs
+from atft_tui.widgets.rows import painted
 
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Bits of a braille cell, by row and column (Unicode 15, block 2800)."""
-BRAILLE = 0x2800
 
 
 class Canvas:
@@ -45,7 +45,7 @@ class Canvas:
         Of the values that share a dot column the last one is drawn; a ``strong`` line is two dots thick.
         Without braille the line consists of its ``mark``.
         """
-        thick = strong and self.glyphs.braille
+        thick = strong and bool(self.glyphs.braille)
         before: int | None = None
         for x, span in enumerate(spans(values, self.width)):
             if span is None:
@@ -79,12 +79,13 @@ class Canvas:
         return self._dot_row(share) // self.fine_y
 
     def lines(self) -> Iterator[Text]:
+        blank = self.glyphs.braille
         for bits, marks, styles in zip(self._bits, self._marks, self._styles, strict=True):
-            line = Text(no_wrap=True, end="")
-            for bit, mark, style in zip(bits, marks, styles, strict=True):
-                dots = chr(BRAILLE + bit) if bit and self.glyphs.braille else mark or " "
-                line.append(dots, style or None)
-            yield line
+            characters = (
+                chr(ord(blank) + bit) if bit and blank else mark or " "
+                for bit, mark in zip(bits, marks, strict=True)
+            )
+            yield painted(zip(characters, styles, strict=True))
 
     def _dot_row(self, share: float) -> int:
         share = min(1.0, max(0.0, share)) if math.isfinite(share) else 0.0

@@ -7,7 +7,7 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.champion import Champion, Event
-from atft_tui.widgets.lines import page, row, wrapped
+from atft_tui.widgets.lines import page, row, start, wrapped
 from atft_tui.widgets.part_panel import PartPanel
 from engine.judgement import is_noise
 
@@ -27,7 +27,7 @@ class ChampionPanel(PartPanel[Champion]):
     def picture(self, value: Champion, width: int, height: int) -> Text:
         lines = [champion_text(value), test_text(value)]
         if value.before:
-            lines.append(Text(f"b rolls back to {value.before}", style="dim"))
+            lines.append(Text(f"b rolls back to {fmt.clean(value.before)}", style="dim"))
         lines += [Text(), Text("history, newest first, times UTC", style="bold")]
         for event in value.history:
             lines += _event(event, width)
@@ -37,9 +37,11 @@ class ChampionPanel(PartPanel[Champion]):
 def champion_text(value: Champion) -> Text:
     if not value.model:
         return Text("none: no run was promoted yet", style="yellow")
-    text = Text(fmt.clean(value.model), style="bold")
+    text = start(fmt.clean(value.model), "bold")
     networks = "1 network" if value.networks == 1 else f"{value.networks} networks"
-    text.append(f"  since {value.since[:10]}, {networks}, data to {fmt.clean(value.last_session)}")
+    text.append(
+        f"  since {fmt.clean(value.since[:10])}, {networks}, data to {fmt.clean(value.last_session)}"
+    )
     return text
 
 
@@ -49,7 +51,7 @@ def test_text(value: Champion) -> Text:
         return Text("its package does not tell a test RankIC", style="dim")
     noise = is_noise(value.rank_ic, value.null_band)
     figures = fmt.rank_ic(value.rank_ic, value.rank_ic_se, value.test_days)
-    text = Text(f"test RankIC h={value.score_horizon} ", style="dim")
+    text = start(f"test RankIC h={value.score_horizon} ", "dim")
     text.append(f"{'~' if noise else ''}{figures}", style="dim" if noise else "bold")
     word = "inside" if noise else "outside"
     text.append(f"  {word} the null band ±{value.null_band:.4f}", style="dim")

@@ -7,7 +7,7 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.signal import Change, Line
-from atft_tui.widgets.lines import beside, page, row
+from atft_tui.widgets.lines import beside, page, row, start
 from atft_tui.widgets.panel import Panel
 from atft_tui.widgets.why_panel import move_text
 
@@ -43,7 +43,7 @@ def _head(value: Change) -> list[Text]:
     if not value.since:
         words = "no earlier sealed signal: against the decision before, which it records itself"
         return [Text(words, style="dim")]
-    text = Text(f"since {fmt.clean(value.since)}", style="dim")
+    text = start(f"since {fmt.clean(value.since)}", "dim")
     if not value.same_model:
         text.append("  another model was champion then", style="yellow")
     return [text]
@@ -51,7 +51,7 @@ def _head(value: Change) -> list[Text]:
 
 def _book(word: str, mark: str, lines: Sequence[Line], width: int, limit: int) -> list[Text]:
     """The largest positions; how many there are stands in the heading."""
-    head = Text(f"{word} {len(lines)}", style="bold")
+    head = start(f"{word} {len(lines)}", "bold")
     if len(lines) > limit:
         head.append(f"  the largest {limit}", style="dim")
     name = width - 2 - CODE - WEIGHT - RANK - 4

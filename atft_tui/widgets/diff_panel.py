@@ -6,9 +6,10 @@ from typing import Any
 
 from rich.text import Text
 
+from atft_tui import format as fmt
 from atft_tui.jobs import Job
 from atft_tui.readings.answers import RUNNING, outcome
-from atft_tui.widgets.lines import page, row, wrapped
+from atft_tui.widgets.lines import page, row, start, wrapped
 from atft_tui.widgets.panel import Panel
 from atft_tui.widgets.why_panel import move_text
 
@@ -42,9 +43,9 @@ class DiffPanel(Panel[Compared]):
                 "revised, and what moved each rank. D compares any two."
             )
             return page(wrapped(words, width, "dim"), width, height)
-        title = Text(" ".join(job.words), style="bold")
+        title = start(fmt.clean(" ".join(job.words)), "bold")
         if job.status == RUNNING:
-            title.append(f"  {job.last or 'is running'} …", style="dim")
+            title.append(f"  {fmt.clean(job.last) or 'is running'} …", style="dim")
             return page([title], width, height)
         if job.status != "done":
             return page([title, *wrapped(outcome(job)[0], width, "bold red")], width, height)
@@ -78,8 +79,8 @@ def answer_lines(answer: Mapping[str, Any], width: int) -> list[Text]:
 def _ranks(ranks: Sequence[Mapping[str, Any]], width: int) -> list[Text]:
     if not ranks:
         return []
-    rest = max(0, width - 34)
-    head = (("code", 8), ("rank", -5), ("then", -5), ("", 6))
+    rest = max(0, width - 35)
+    head = (("code", 8), ("before", -6), ("after", -5), ("", 6))
     lines = [row(*head, ("own bars, neighbours' bars, inputs that moved most", rest), gap=2)]
     lines[0].stylize("bold")
     for found in ranks:
@@ -96,7 +97,7 @@ def _ranks(ranks: Sequence[Mapping[str, Any]], width: int) -> list[Text]:
         move = found.get("move")
         lines.append(
             row(
-                (str(found.get("code")), 8, "bold"), (f"{found.get('before')}", -5),
+                (str(found.get("code")), 8, "bold"), (f"{found.get('before')}", -6),
                 (f"{found.get('after')}", -5), (move_text(move if isinstance(move, int) else None), 6),
                 (", ".join(causes), rest, "dim"), gap=2,
             )

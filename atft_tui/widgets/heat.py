@@ -12,7 +12,8 @@ LOWEST = -6
 """Order of magnitude of the first shade; one shade a decade from there."""
 DEAD = "x"
 STARVED, LOW_STYLE = "bold red", "yellow"
-RAMP = ("blue", "bright_blue", "cyan", "bright_cyan", "green", "bright_green", "bold white")
+RAMP = ("dim blue", "blue", "dim blue", "blue", "dim blue", "blue", "bold white")
+"""With the characters, which grow denser, every decade is its own: no colour alone says how much."""
 
 
 def log_heat(values: Sequence[float], width: int) -> Text:
@@ -41,7 +42,7 @@ def cell(value: float) -> tuple[str, str]:
 def shade(level: int) -> tuple[str, str]:
     """Character and style of a level of `RAMP`: the characters grow denser with it too."""
     dense = GLYPHS.heat[2:]
-    return dense[level * len(dense) // len(RAMP)], RAMP[level]
+    return dense[min(level // 2, len(dense) - 1)], RAMP[level]
 
 
 def legend() -> Text:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from rich.style import Style
 from rich.text import Text
 
 from atft_tui import styles
@@ -17,7 +18,7 @@ def interval(
     What lies beyond the span is drawn at its edge; a value that is not known leaves the line empty.
     """
     width = max(3, width)
-    cells: list[tuple[str, object]] = [(" ", styles.PLAIN)] * width
+    cells: list[tuple[str, Style]] = [(" ", styles.PLAIN)] * width
 
     def column(x: float) -> int:
         share = (x + span) / (2 * span)
@@ -39,7 +40,7 @@ def interval(
         cells[column(value)] = ("~" if noise else GLYPHS.point, style)
     text = Text(no_wrap=True)
     for character, style in cells:
-        text.append(character, style)  # type: ignore[arg-type]
+        text.append(character, style)
     return text
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from atft_tui.glyphs import GLYPHS, Glyphs
+from atft_tui.widgets.rows import painted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +68,7 @@ def reading_row(
     _rule(cells, scale, over or {})
     if known:
         cells[scale.column(reading.value)] = mark
-    row = Text(no_wrap=True, end="")
-    for character, style in cells:
-        row.append(character, style or None)
-    return row
+    return painted(cells)
 
 
 def _rule(

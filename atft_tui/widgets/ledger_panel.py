@@ -7,7 +7,7 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui.readings.shadow import PARTS, Live, Shadow, Total
 from atft_tui.widgets.gap_chart import gap_chart
-from atft_tui.widgets.lines import beside, page, row
+from atft_tui.widgets.lines import beside, page, row, start
 from atft_tui.widgets.part_panel import PartPanel
 from engine.judgement import SURE
 
@@ -58,7 +58,7 @@ def _gap(total: Total) -> list[Text]:
     if not total.sessions:
         return []
     noise = not abs(total.gap) > SURE * total.gap_se
-    text = Text(f"{total.entry:<6}", style="bold")
+    text = start(f"{total.entry:<6}", "bold")
     error = f" ± {BPS * total.gap_se:.1f}" if math.isfinite(total.gap_se) else ""
     style = "dim" if noise else "bold red" if total.gap < 0 else "bold green"
     text.append(f"gap {'~' if noise else ''}{BPS * total.gap:+.1f}{error}", style=style)
@@ -68,7 +68,7 @@ def _gap(total: Total) -> list[Text]:
 
 
 def _live(live: Live) -> Text:
-    text = Text("live RankIC ", style="dim")
+    text = start("live RankIC ", "dim")
     if not math.isfinite(live.rank_ic):
         text.append(f"none yet (h={live.horizon})", style="dim")
         return text

@@ -11,6 +11,11 @@ from atft_tui.glyphs import GLYPHS
 Cell = str | Text
 
 
+def start(words: str, style: str) -> Text:
+    """A line that begins in a style; unlike a `Text`'s own, what is appended does not inherit it."""
+    return Text(no_wrap=True, end="").append(words, style)
+
+
 def cell(content: Cell, width: int, style: str = "", *, right: bool = False) -> Text:
     """The content cut or padded to exactly so many columns; strings are cleaned."""
     text = Text(fmt.clean(content), style=style) if isinstance(content, str) else content.copy()
@@ -55,7 +60,7 @@ def beside(left: Sequence[Text], right: Sequence[Text], width: int, gap: int = 2
     lines = []
     for number in range(max(len(left), len(right))):
         first = left[number] if number < len(left) else Text()
-        line = cell(first, width)
+        line = Text(no_wrap=True, end="").append_text(cell(first, width))
         line.append(" " * gap)
         if number < len(right):
             line.append_text(right[number])

@@ -3,16 +3,19 @@
 import math
 
 from rich.cells import set_cell_size
+from rich.style import Style
 from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
+from atft_tui.styles import BAD, GOOD
 from atft_tui.widgets import chart
 from atft_tui.widgets.panel import StatePanel
 from engine.judgement import COLLAPSED_RATIO, is_noise
 from engine.runs.state import NetworkState, RunState
 
 NAME_WIDTH = 22
+PROJECTED = Style(color="magenta")
 HEALTHY_ENTROPY = 0.995
 """Above it the graph weighs all neighbours alike: it is a plain mean."""
 
@@ -33,7 +36,7 @@ class GatePanel(StatePanel):
             head.append(fmt.share(alpha), style="bold magenta")
             head.append("  graph ", style="dim")
             head.append(fmt.share(1.0 - alpha), style="bold cyan")
-            strip = Text(chart.strip(values, width, low=0.0, high=1.0), style="magenta")
+            strip = Text(chart.strip(values, width, low=0.0, high=1.0), style=PROJECTED)
             lines += [head, strip, Text(f"start {fmt.share(values[0])}, strip 0 to 1", style="dim")]
         else:
             lines.append(Text("The bypass opens in the graph phase.", style="dim"))
@@ -65,7 +68,7 @@ class SpreadPanel(StatePanel):
         gap = state.epochs[-1].train_rank_ic - state.epochs[-1].rank_ic
         lines = [
             head,
-            Text(strip, style="red" if collapsed else "green"),
+            Text(strip, style=BAD if collapsed else GOOD),
             Text(f"train RankIC {fmt.number(state.epochs[-1].train_rank_ic)}", style="dim"),
             Text(f"gap to valid. {fmt.number(gap)}", style="dim"),
             Text(f"collapsed < {COLLAPSED_RATIO:g}", style="dim"),

@@ -6,6 +6,7 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
+from atft_tui.styles import BAD, GOOD, WARN
 from atft_tui.widgets import chart
 from atft_tui.widgets.doctor_panel import criteria_line
 from atft_tui.widgets.panel import StatePanel
@@ -85,7 +86,7 @@ class VerdictPanel(StatePanel):
         if state.assertions:
             good = passed == len(state.assertions)
             word = f"start-up {passed}/{len(state.assertions)} passed"
-            lines.append(Text(word, style="green" if good else "bold red"))
+            lines.append(Text(word, style=GOOD if good else BAD))
         lines += _trouble(state)
         for line in lines:
             line.truncate(width, overflow="ellipsis")
@@ -116,7 +117,7 @@ def _against(state: RunState, rank_ic: float) -> list[Text]:
         return []
     gap = rank_ic - rival.rank_ic
     word = "ahead of" if gap > 0 else "behind"
-    style = "green" if gap > 0 else "yellow"
+    style = GOOD if gap > 0 else WARN
     return [Text(f"{word} {fmt.clean(rival.name)} by {abs(gap):.4f} (validation)", style=style)]
 
 
@@ -127,7 +128,7 @@ def _tested(state: RunState) -> list[Text]:
     if test := _figures(summary.get("test"), "rank_ic", "rank_ic_se", "n_dates"):
         value = fmt.rank_ic(test[0], test[1], int(test[2]))
         lines.append(Text.assemble(("test ", "dim"), (value, "bold")))
-    against = summary.get("against")
+    against = summary.get("against") or {}
     if found := _figures(against, "difference", "low", "high", "confidence"):
         gap, low, high, confidence = found
         name = fmt.clean(str(against["name"]))

@@ -41,7 +41,8 @@ def headline(news: RunNews, width: int) -> Text:
         words = SIGNALS.get(news.signal, news.signal) or UNKNOWN
         return text.append(f" died {'by ' * bool(news.signal)}{words}", style="bold red")
     if state.finished is not None and state.finished.error:
-        return text.append(f" {fmt.clean(state.finished.error)}", style="bold red")
+        text.append(f" {fmt.clean(state.finished.error)}", style="bold red")
+        return text.append(f"  {fmt.clean(state.finished.hint)}", style="dim")
     if width >= WIDE:
         text.append(f" {fmt.clean(state.device)} · {fmt.clean(state.mode)} ", style="dim")
     if news.is_live:

@@ -9,7 +9,7 @@ from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.schedule import Entry, Schedule
 from atft_tui.widgets.card_line import MARKS as CARDS
-from atft_tui.widgets.lines import page, row, wrapped
+from atft_tui.widgets.lines import page, row, start, wrapped
 from atft_tui.widgets.part_panel import PartPanel
 
 PROCESS = {
@@ -52,21 +52,22 @@ class SchedulePanel(PartPanel[Schedule]):
 
 def process_text(value: Schedule) -> Text:
     mark, style = PROCESS[value.process]
-    text = Text(f"{mark} {value.process}", style=style)
+    text = start(f"{mark} {value.process}", style)
     if value.pid:
         text.append(f" (process {value.pid})", style="")
     if value.beat_s is not None and value.process != "stopped":
         text.append(f", heartbeat {fmt.duration(max(0.0, value.beat_s))} ago", style="dim")
     if value.process == "stopped":
-        text.append(": nobody is awake to make the next signal", style="")
+        text.append(": no process waits for the next session (a timer may)", style="")
     return text
 
 
 def upcoming_text(value: Schedule) -> Text:
     """``next XNYS 2026-11-25 in 1h 12m, 18:00 New York = 23:00 UTC``."""
+    exchange = fmt.clean(value.exchange)
     if value.upcoming is None:
-        return Text(f"next {value.exchange}: not known before the scheduler has run", style="dim")
-    text = Text(f"next {value.exchange} {value.upcoming.session} ", style="bold")
+        return Text(f"next {exchange}: not known before the scheduler has run", style="dim")
+    text = start(f"next {exchange} {fmt.clean(value.upcoming.session)} ", "bold")
     seconds = value.upcoming.seconds
     if seconds >= 0:
         text.append(f"in {fmt.duration(seconds)}", style="bold cyan")
@@ -126,6 +127,6 @@ def _session(entry: Entry, zone: str, width: int) -> Text:
 
 def _said(at: dt.datetime | None, text: str) -> Text:
     stamp = f"{at:%m-%d %H:%M:%S} " if at else " " * 15
-    line = Text(stamp, style="dim")
-    line.append(text, style="yellow" if text.startswith("warning") else "")
+    line = start(stamp, "dim")
+    line.append(fmt.clean(text), style="yellow" if text.startswith("warning") else "")
     return line

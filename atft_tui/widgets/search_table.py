@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from atft_tui import format as fmt
+from atft_tui.styles import BAD, DIM, GOOD, PLAIN
 from atft_tui.widgets.table import Column
 from engine.runs.events import TrialFinished, VariantFinished
 from engine.runs.state import RunState
 
-STATE_STYLES = {"complete": "green", "done": "green", "pruned": "dim", "failed": "bold red"}
+STATE_STYLES = {"complete": GOOD, "done": GOOD, "pruned": DIM, "failed": BAD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def _variant(event: VariantFinished) -> Tried:
 
 
 def _state(row: Tried) -> Text:
-    text = Text(row.state, style=STATE_STYLES.get(row.state, ""))
+    text = Text(row.state, style=STATE_STYLES.get(row.state, PLAIN))
     return text.append(" best", style="bold green") if row.best else text
 
 

@@ -7,6 +7,7 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.answers import outcome
 from atft_tui.readings.desk import Desk
 from atft_tui.widgets.champion_panel import test_text
+from atft_tui.widgets.lines import start
 from atft_tui.widgets.schedule_panel import PROCESS, upcoming_text
 
 DIGITS = 12
@@ -35,7 +36,7 @@ def session_bar(desk: Desk) -> Text:
 def step_names(desk: Desk) -> list[str]:
     """What the arrows go through: sealed directories, then the attempt that sealed nothing."""
     names = [seal.name for seal in desk.seals]
-    return names + ([desk.attempt.name] if desk.attempt is not None else [])
+    return names + ([fmt.clean(desk.attempt.name)] if desk.attempt is not None else [])
 
 
 def position(desk: Desk) -> int | None:
@@ -52,7 +53,7 @@ def _seal(desk: Desk) -> Text:
     if card.standing != "sealed":
         text = Text(f"{GLYPHS.failed} seal {card.standing}: ", style="bold red")
         return text.append(fmt.clean(card.trouble), style="bold red")
-    text = Text(f"{GLYPHS.done} seal {seal.digest[:DIGITS]} holds", style="green")
+    text = start(f"{GLYPHS.done} seal {seal.digest[:DIGITS]} holds", "green")
     if seal.revision:
         text.append(f"  revision {seal.revision}: {fmt.clean(seal.reason)}", style="yellow")
     answers = desk.answers.value
@@ -83,6 +84,6 @@ def status_strip(desk: Desk) -> Text:
         text.append("none: promote a run", style="yellow")
         return text
     text.append(fmt.clean(champion.model[:DIGITS]), style="bold")
-    text.append(f" since {champion.since[:10]}  ", style="dim")
+    text.append(f" since {fmt.clean(champion.since[:10])}  ", style="dim")
     text.append_text(test_text(champion))
     return text

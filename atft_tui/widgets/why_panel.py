@@ -9,7 +9,7 @@ from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.explain import Neighbour, Why
 from atft_tui.readings.signal import Line
-from atft_tui.widgets.lines import bar, beside, page, row, wrapped
+from atft_tui.widgets.lines import bar, beside, cell, page, row, start, wrapped
 from atft_tui.widgets.panel import Panel
 
 SIDE_BY_SIDE = 50
@@ -67,8 +67,8 @@ def move_text(move: int | None) -> Text:
 
 def _head(value: Question, width: int) -> list[Text]:
     line = value.line
-    title = Text(fmt.clean(line.code), style="bold")
-    title.append(f"  {fmt.clean(line.name)}", style="")
+    title = start(fmt.clean(line.code), "bold")
+    title.append(f"  {fmt.clean(line.name)}", style="bold")
     title.append(f"  {fmt.clean(line.sector)}", style="dim")
     rank = Text("not scored: it is held from before" if line.rank is None else "rank ")
     if line.rank is not None:
@@ -83,7 +83,7 @@ def _head(value: Question, width: int) -> list[Text]:
         lines.append(Text(f"{book}, was {100 * line.weight_before:+.3f} %"))
     if line.side:
         style = "green" if line.side == "buy" else "red"
-        order = Text(f"{line.side} {line.shares:,}", style=f"bold {style}")
+        order = start(f"{fmt.clean(line.side)} {line.shares:,}", f"bold {style}")
         order.append(f" ({line.lots:,} lots) limit {line.limit:,.6g} ", style="")
         order.append(f"= {line.notional:,.0f}, held {line.held:,.0f}", style="dim")
         lines += [order, *wrapped(line.reason, width, "dim")]
@@ -102,10 +102,10 @@ def _ranks(value: Question, width: int) -> list[Text]:
         return []
     past = past[-max(1, (width - 6) // 6) :]
     top = len(GLYPHS.blocks) - 1
-    days, blocks, ranks = Text("past  ", style="dim"), Text("      "), Text("rank  ", style="dim")
+    days, blocks, ranks = start("past  ", "dim"), Text("      "), start("rank  ", "dim")
     for session, rank in past:
         share = 1.0 - min(1.0, max(0.0, (rank - 1) / max(1, value.scored - 1)))
-        days.append(f"{session[5:]:<6}")
+        days.append_text(cell(session[5:], 6))
         blocks.append(f"{GLYPHS.blocks[round(share * top)] * 4}  ", style="cyan")
         ranks.append(f"{rank:<6}", style="bold" if session == value.session else "")
     return [Text(), days, blocks, ranks]

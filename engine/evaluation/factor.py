@@ -5,7 +5,7 @@ Newey-West standard errors; a day with fewer than ``MIN_NAMES`` pairs is left ou
 """
 
 # Shape suffixes: D sessions, N stocks.
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from engine.evaluation.ranks import (
     quantiles,
     rank_correlation_rows,
 )
+from engine.judgement import SURE
 
 Matrix = NDArray[np.float64]
 Series = NDArray[np.float64]
@@ -28,7 +29,8 @@ Forward = Callable[[int, int], Matrix]
 """``(horizon, lag)`` -> return from the fill ``lag`` sessions after each session to ``horizon`` later."""
 DECAY = (1, 2, 3, 5, 10, 20)
 LAGS = (1, 2, 3, 5, 10, 20)
-NULL_DRAWS = 200
+BLOCK = 512
+"""Days whose likeness to all others is in memory at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,24 +73,13 @@ def factor_figures(
 
 def ic_decay(score_DN: Matrix, forward: Forward, horizons: Sequence[int]) -> list[dict[str, Any]]:
     """RankIC and IC of the same score against returns over longer and longer holdings."""
-    bands = null_bands(score_DN, (forward(horizon, 1) for horizon in horizons))
     out = []
-    for horizon, band in zip(horizons, bands, strict=True):
+    for horizon in horizons:
         return_DN = forward(horizon, 1)
-        rank_D = rank_correlation_rows(score_DN, return_DN, MIN_NAMES)
         pearson_D = correlation_rows(score_DN, return_DN, MIN_NAMES)
-        rank, pearson = Mean.of(rank_D, lag=horizon), Mean.of(pearson_D, lag=horizon)
-        out.append(
-            {
-                "horizon": horizon,
-                "rank_ic": rank.value,
-                "rank_ic_se": rank.se,
-                "null_band": band,
-                "ic": pearson.value,
-                "ic_se": pearson.se,
-                "n_dates": rank.n_dates,
-            }
-        )
+        pearson = Mean.of(pearson_D, lag=horizon)
+        row = _rank_ic_row(score_DN, return_DN, lag=horizon)
+        out.append({"horizon": horizon, **row, "ic": pearson.value, "ic_se": pearson.se})
     return out
 
 
@@ -97,58 +88,52 @@ def ic_by_lag(score_DN: Matrix, forward: Forward, lags: Sequence[int]) -> list[d
 
     Lag 1 is the first session after the traded entry; returns of different lags do not overlap.
     """
-    bands = null_bands(score_DN, (forward(1, lag) for lag in lags))
-    out = []
-    for lag, band in zip(lags, bands, strict=True):
-        mean = Mean.of(rank_correlation_rows(score_DN, forward(1, lag), MIN_NAMES), lag=1)
-        out.append(
-            {
-                "lag": lag,
-                "rank_ic": mean.value,
-                "rank_ic_se": mean.se,
-                "null_band": band,
-                "n_dates": mean.n_dates,
-            }
-        )
-    return out
+    return [{"lag": lag, **_rank_ic_row(score_DN, forward(1, lag), lag=1)} for lag in lags]
 
 
-def null_bands(
-    score_DN: Matrix, returns: Iterable[Matrix], *, draws: int = NULL_DRAWS, seed: int = 0
-) -> list[float]:
-    """95 % quantile of |mean RankIC| over scores shuffled within each day, for each return table.
+def _rank_ic_row(score_DN: Matrix, return_DN: Matrix, *, lag: int) -> dict[str, Any]:
+    mean = Mean.of(rank_correlation_rows(score_DN, return_DN, MIN_NAMES), lag=lag)
+    return {
+        "rank_ic": mean.value,
+        "rank_ic_se": mean.se,
+        "null_band": null_band(score_DN, return_DN),
+        "n_dates": mean.n_dates,
+    }
 
-    As in `engine.evaluation.rank_ic.shuffled`, a draw uses one permutation for all days, so that a
-    persistent score keeps the serial correlation that overlapping returns turn into a wider band. One
-    shuffle serves all tables: a name without a return counts as the day's middle rank. NaN without a day.
+
+def null_band(score_DN: Matrix, return_DN: Matrix) -> float:
+    """Half-width of the 95 % band of the mean RankIC when scores are shuffled within each day.
+
+    As in `engine.evaluation.rank_ic.shuffled`, one permutation serves all days, so that a persistent score
+    keeps the serial correlation that overlapping returns turn into a wider band. Without drawing any: with
+    ranks s, r of a day centred and of length one, the covariance of s_d P r_d and s_e P r_e over all
+    permutations P of n names is (s_d s_e)(r_d r_e) / (n - 1); days of different size share the geometric
+    mean of n - 1. The mean of many days is taken as normal. NaN without a day.
     """
-    score_ranks = _unit_ranks(score_DN)
-    return_ranks = np.stack([_unit_ranks(table_DN).astype(np.float32) for table_DN in returns])
-    known_DN = np.isfinite(score_DN)
-    rng = np.random.default_rng(seed)
-    order_KN = np.stack([rng.permutation(known_DN.shape[1]) for _ in range(draws)])
-    sum_KR, days_R = np.zeros((draws, len(return_ranks))), np.zeros(len(return_ranks))
-    for d in np.flatnonzero(known_DN.sum(axis=1) >= MIN_NAMES):
-        n = np.flatnonzero(known_DN[d])
-        table_nR = return_ranks[:, d, n].T
-        there_R = table_nR.any(axis=0)
-        inside_Kn = order_KN[order_KN < n.size].reshape(draws, n.size)
-        sum_KR += score_ranks[d, n][inside_Kn] @ table_nR
-        days_R += there_R
-    mean_KR = np.where(days_R > 0, sum_KR / np.maximum(days_R, 1), np.nan)
-    return [float(band) for band in np.quantile(np.abs(mean_KR), 0.95, axis=0)]
+    both_DN = np.isfinite(score_DN) & np.isfinite(return_DN)
+    rows = np.flatnonzero(both_DN.sum(axis=1) >= MIN_NAMES)
+    if rows.size == 0:
+        return float("nan")
+    both_dN = both_DN[rows]
+    score_dN = _unit_ranks(np.where(both_dN, score_DN[rows], np.nan))
+    return_dN = _unit_ranks(np.where(both_dN, return_DN[rows], np.nan))
+    spread_d = 1.0 / np.sqrt(both_dN.sum(axis=1) - 1.0)
+    variance = 0.0
+    for start in range(0, rows.size, BLOCK):
+        block = slice(start, start + BLOCK)
+        alike_bd = (score_dN[block] @ score_dN.T) * (return_dN[block] @ return_dN.T)
+        variance += float(spread_d[block] @ (alike_bd @ spread_d))
+    return SURE * float(np.sqrt(max(variance, 0.0))) / rows.size
 
 
-def _unit_ranks(values_DN: Matrix) -> Matrix:
-    """Ranks of each row, centred, of length one; 0 where unknown, and in rows too short to be used."""
+def _unit_ranks(values_DN: Matrix) -> NDArray[np.float32]:
+    """Ranks of each row, centred and of length one; 0 where unknown and in a row of equal values."""
     rank_DN = average_rank_rows(values_DN)
     known_DN = np.isfinite(rank_DN)
-    n_D1 = known_DN.sum(axis=1, keepdims=True)
-    safe_DN = np.where(known_DN, rank_DN, 0.0)
-    centred_DN = np.where(known_DN, safe_DN - (n_D1 + 1) / 2.0, 0.0)
+    middle_D1 = (known_DN.sum(axis=1, keepdims=True) + 1) / 2.0
+    centred_DN = np.where(known_DN, rank_DN - middle_D1, 0.0)
     length_D1 = np.sqrt((centred_DN**2).sum(axis=1, keepdims=True))
-    usable_D1 = (n_D1 >= MIN_NAMES) & (length_D1 > 0)
-    return np.where(usable_D1, centred_DN / np.where(usable_D1, length_D1, 1.0), 0.0)
+    return (centred_DN / np.where(length_D1 > 0, length_D1, 1.0)).astype(np.float32)
 
 
 def entry_delay(

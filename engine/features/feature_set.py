@@ -141,21 +141,8 @@ def build_features(
                 known_F=np.zeros(len(chosen), dtype=np.int64),
             )
             known = work.extend(*base) if base else work.everything()
-            cells, counts = work.coverage(base[1] if base else None)
-            write_manifest(
-                staging,
-                lineage.fields()
-                | {
-                    **universe.fields(),
-                    "features": [feature.name for feature in chosen],
-                    "horizons": list(config.labels.horizons),
-                    "market": panel.market,
-                    "source": panel.source,
-                    "cells": cells,
-                    "known": counts,
-                },
-                known,
-            )
+            fields = lineage.fields() | work.fields(base[1] if base else None)
+            write_manifest(staging, fields, known)
         lineage.prune(directory)
     return open_features(target, universe)
 
@@ -166,6 +153,7 @@ def chosen_features(panel: PanelSource, config: Config, *, with_graph: bool) -> 
     return select(
         config.features.families,
         breadth=config.features.breadth,
+        columns=config.features.columns,
         present=present | ({"graph"} if with_graph else set()),
     )
 
@@ -226,16 +214,23 @@ class _Build:
     known_F: NDArray[np.int64]
     """Known values of members in the sessions that were computed."""
 
-    def coverage(self, base: Mapping[str, Any] | None) -> tuple[int, list[int] | None]:
-        """Cells of members over all sessions, and how many of each feature are known.
+    def fields(self, base: Mapping[str, Any] | None) -> dict[str, Any]:
+        """What the manifest says; ``base`` is that of the set that was extended.
 
-        None if the set that was extended did not say.
+        ``known`` of the ``cells`` of members hold a value, feature by feature; null if ``base`` does not
+        say how many do.
         """
-        cells = int(self.universe.member_SN.sum())
         before = base.get("known") if base is not None else [0] * len(self.chosen)
-        if before is None:
-            return cells, None
-        return cells, (self.known_F + np.array(before, dtype=np.int64)).tolist()
+        known = None if before is None else self.known_F + np.array(before, dtype=np.int64)
+        return {
+            **self.universe.fields(),
+            "features": [feature.name for feature in self.chosen],
+            "horizons": list(self.config.labels.horizons),
+            "market": self.panel.market,
+            "source": self.panel.source,
+            "cells": int(self.universe.member_SN.sum()),
+            "known": None if known is None else known.tolist(),
+        }
 
     def everything(self) -> dict[str, Any]:
         sessions, stocks = self.universe.member_SN.shape

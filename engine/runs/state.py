@@ -87,6 +87,7 @@ class RunState:
     """One per epoch."""
     machine: MachineLogged | None = None
     checkpoint: CheckpointSaved | None = None
+    """The newest that a resume goes on from."""
     warnings: tuple[Warned, ...] = ()
     diagnoses: tuple[Diagnosed, ...] = ()
     """What the doctor found, in order."""
@@ -221,7 +222,7 @@ def advance(state: RunState, event: RunEvent) -> RunState:
             return replace(state, machine=event)
         case AttentionLogged():
             return replace(state, attentions=append(state.attentions, event))
-        case CheckpointSaved():
+        case CheckpointSaved(name="resume"):
             return replace(state, checkpoint=event)
         case Warned():
             return replace(state, warnings=(*state.warnings, event)[-MAX_FINDINGS:])

@@ -13,7 +13,6 @@ from engine.alerts.courier import Courier
 from engine.errors import EnvironmentProblem, UsageError
 from engine.runs.events import Noted, Warned
 from engine.runs.sink import TeeSink
-from engine.schedule.agenda import write_agenda
 from engine.schedule.clock import SystemClock
 from engine.schedule.jobs import ChildRunner
 from engine.schedule.ledger import Entry, Ledger
@@ -66,7 +65,6 @@ def _once(context: StageContext) -> Outcome:
         service.errands()
         courier.deliver()
         session, entry = service.latest()
-        write_agenda(context.workspace, service.timetable, service.clock.now())
     answer: dict[str, Any] = {
         "session": str(session.date) if session else None,
         "made": _is_done(entry) and not _is_done(before),

@@ -19,7 +19,6 @@ from apscheduler.triggers.interval import IntervalTrigger
 from engine.agenda import write_outlook
 from engine.alerts.courier import Courier
 from engine.errors import EnvironmentProblem
-from engine.schedule.agenda import write_agenda
 from engine.schedule.process import write_heartbeat
 from engine.schedule.service import Service
 from engine.schedule.timetable import Timetable
@@ -82,9 +81,7 @@ def serve(service: Service, courier: Courier, stop: Stop, ended: StopFlag) -> No
         def beat() -> None:
             """Show that the process lives, look at the clock, and see whether anything is due."""
             service.watch_clock()
-            now = service.clock.now()
-            write_heartbeat(service.workspace, now)
-            write_agenda(service.workspace, service.timetable, now)
+            write_heartbeat(service.workspace, service.clock.now())
             if service.is_due():
                 sessions.ring()
             errands.ring()

@@ -13,6 +13,8 @@ from engine.stages.context import Outcome, StageContext
 from engine.stages.feature_figures import UNKNOWN, feature_figures
 from engine.stages.text import table
 
+HEADER = ["feature", "family", "unit", "look-back", "scope", "table", "", "cover", "RankIC alone"]
+
 
 def features(
     context: StageContext, *, action: str, name: str | None = None, family: str | None = None
@@ -55,23 +57,12 @@ def _list(context: StageContext, family: str | None) -> Outcome:
         ]
         for f in chosen
     ]
-    header = [
-        "feature",
-        "family",
-        "unit",
-        "look-back",
-        "scope",
-        "table",
-        "",
-        "cover",
-        "RankIC alone",
-    ]
     families = [
         [name, f"{n}", f"{core[name]}", f"off: {reason[name]}" if name in reason else "on"]
         for name, n in count.items()
     ]
     families.append(["all", f"{len(chosen)}", f"{sum(core.values())}", ""])
-    text = f"{table(rows, header=header)}\n\n{table(families, header=['family', 'features', 'core', ''])}"
+    text = f"{table(rows, header=HEADER)}\n\n{table(families, header=['family', 'features', 'core', ''])}"
     if present is None:
         text += "\nno market data in the workspace yet, so no table is known to be missing"
     answer = {

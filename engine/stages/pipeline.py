@@ -122,10 +122,14 @@ class Shelf:
 
 
 def as_taught(dataset: Dataset, split: Split, config: Config) -> Dataset:
-    """The data set with the labels that are learned: neutral, or for a permutation test without a signal."""
+    """The data set as training and selection see it: neutral labels, and for a permutation test no signal.
+
+    What only judges, the test days, keeps its own returns.
+    """
     features = replace(dataset.features, neutral=config.loss.neutral_to)
     if config.training.permute_labels:
-        features = permuted_labels(features, split.train, config.training.seed)
+        deciding = np.concatenate([split.train, split.validation])
+        features = permuted_labels(features, deciding, config.training.seed)
     return replace(dataset, features=features)
 
 

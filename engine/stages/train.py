@@ -105,9 +105,9 @@ def train_run(
     started = time.perf_counter()
     config = context.config
     dataset = load(context, sink)
-    features = dataset.features
-    split = single_split(features, config.split, config.universe.min_names)
+    split = single_split(dataset.features, config.split, config.universe.min_names)
     taught = as_taught(dataset, split, config)
+    features = taught.features
     runtime = start_runtime(config, sink)
     trainer = build_trainer(
         context,
@@ -165,7 +165,9 @@ def provenance(context: StageContext, dataset: Dataset, split: Split) -> dict[st
     dates_S = features.dates_S
     notes = list(dataset.quality.notes)
     if context.config.training.permute_labels:
-        notes.append("labels permuted within each training day: a test of the method, not a model")
+        notes.append(
+            "labels permuted among stocks on training and validation days: a test of the method"
+        )
 
     def span(sessions: np.ndarray) -> dict[str, Any]:
         return {

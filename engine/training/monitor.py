@@ -10,9 +10,16 @@ from engine.runs.events import (
     PhaseStarted,
     RunEvent,
     StepLogged,
+    Warned,
 )
 from engine.training.progress import PhaseResult, Progress
 from engine.training.step import StepResult
+
+OUT_OF_DEVICE_MEMORY = Warned(
+    code="device",
+    message="out of device memory: from here every step goes through in two halves",
+    hint="lower training.days_per_step or model.hidden",
+)
 
 
 def step_events(

@@ -23,19 +23,19 @@ from engine.runs.events import (
     CheckpointSaved,
     Noted,
     StageStarted,
-    Warned,
 )
 from engine.runs.sink import EventSink
 from engine.training import probes
-from engine.training.compilation import CompiledBlocks, worth_compiling
+from engine.training.compilation import compiled_blocks
 from engine.training.control import NoControl, StepControl
 from engine.training.device import Runtime
 from engine.training.doctor.doctor import Doctor, RollBack
 from engine.training.doctor.findings import Reading
 from engine.training.ema import WeightAverage
 from engine.training.machine import MachineProbe
-from engine.training.monitor import phase_finished, phase_started, step_events
+from engine.training.monitor import OUT_OF_DEVICE_MEMORY, phase_finished, phase_started, step_events
 from engine.training.optimizer import build_optimizer, one_cycle, set_trainable
+from engine.training.passes import Pass, open_pass
 from engine.training.progress import PhaseResult, Progress
 from engine.training.scoring import ScoredDays, score_days
 from engine.training.snapshots import Snapshots, State
@@ -63,6 +63,7 @@ class Trainer:
     _machine_due: float = 0.0
     _doctor: Doctor = field(init=False)
     _average: WeightAverage = field(init=False)
+    _pass: Pass = field(init=False)
 
     def __post_init__(self) -> None:
         self._doctor = Doctor(config=self.config, sink=self.sink)
@@ -71,12 +72,12 @@ class Trainer:
     def run(self, *, resume: bool = False) -> list[PhaseResult]:
         """Train through all phases; the model ends with the weights and blocks of the best one kept."""
         phases = self.config.training.phases
-        stepper: Stepper | None = None
-        if resume and self.snapshots.can_resume():
-            stepper = self._restore()
-        while self.progress.phase < len(phases):
-            self._run_phase(phases[self.progress.phase], stepper)
-            stepper = None
+        with open_pass(self.runtime) as self._pass:
+            resumed = resume and self.snapshots.can_resume()
+            stepper = self._restore() if resumed else None
+            while self.progress.phase < len(phases):
+                self._run_phase(phases[self.progress.phase], stepper)
+                stepper = None
         self.snapshots.load_weights("kept", self.model)
         self.model.set_blocks(self.progress.kept_blocks)
         return self.progress.results
@@ -129,12 +130,10 @@ class Trainer:
         trainable = set_trainable(self.model, blocks, phase.frozen)
         self._average = WeightAverage.of(self.config.training)
         self.sink.emit(phase_started(phase, self.progress.phase, blocks, trainable))
-        compiled = None
-        if worth_compiling(self.runtime, phase.epochs * self._steps_per_epoch()):
-            compiled = CompiledBlocks(self.model)
-            self.sink.emit(Noted(message="compiling the network: the first steps take longer"))
+        steps = phase.epochs * self._steps_per_epoch()
         return Stepper(
-            compiled=compiled,
+            forward_backward=self._pass,
+            compiled=compiled_blocks(self.model, self.runtime, steps, self.sink),
             sink=self.sink,
             config=self.config,
             features=self.features,
@@ -262,13 +261,7 @@ class Trainer:
             raise
         if result.halved and not state.halves:
             state.halves = True
-            self.sink.emit(
-                Warned(
-                    code="device",
-                    message="out of device memory: from here every step goes through in two halves",
-                    hint="lower training.days_per_step or model.hidden",
-                )
-            )
+            self.sink.emit(OUT_OF_DEVICE_MEMORY)
         state.train_ics.append(result.rank_ic)
         state.step += 1
         state.step_in_phase += 1

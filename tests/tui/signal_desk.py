@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 
+from engine.agenda import Outlook, write_outlook
 from engine.config import AlertConfig
 from engine.files import write_json, write_parquet
-from engine.schedule.agenda import AGENDA
 from engine.schedule.ledger import Ledger
 from engine.schedule.log import LogSink
 from engine.schedule.timetable import Session
@@ -242,13 +242,12 @@ def schedule(workspace: Path) -> None:
     book.note("the machine slept for 8 hours", NOW)
     book.close()
     due = _session(26)
-    agenda = {
-        "at": NOW.isoformat(), "exchange": "XTKS", "zone": "Asia/Tokyo", "calendar_days_left": 300,
-        "heartbeat_seconds": 30.0,
-        "next": {"session": "2026-11-26", "due_at": due.due_at.isoformat(),
-                 "cutoff_at": due.cutoff_at.isoformat()},
-    }  # fmt: skip
-    write_json(workspace / AGENDA, agenda)
+    outlook = Outlook(
+        exchange="XTKS", at=NOW.isoformat(), due=("2026-11-24", "2026-11-25"),
+        next_session="2026-11-26", next_at=due.due_at.isoformat(), calendar_days_left=300,
+        heartbeat_seconds=30.0, zone="Asia/Tokyo",
+    )  # fmt: skip
+    write_outlook(workspace, outlook)
     log = LogSink(workspace / "logs" / "schedule.log", lambda: NOW)
     log._write("XTKS 2026-11-25: update")
     log._write("warning schedule: XTKS 2026-11-25: update: no bars yet")

@@ -25,6 +25,7 @@ from atft_tui.widgets.step_panels import GradientPanel, LossPanel, MachinePanel
 from engine.runs.events import (
     AttentionLogged,
     BaselineEvaluated,
+    CheckpointSaved,
     EpochEvaluated,
     FoldStarted,
     GatesLogged,
@@ -187,7 +188,11 @@ def test_paired_difference_is_told_with_its_interval_once_it_is_known() -> None:
     ],
 )
 def test_a_death_is_told_as_far_as_it_is_known(signal: str, words: str) -> None:
-    news = RunNews(RUN, fold(EVENTS[:60]), "crashed", "Killed", signal)
+    saved = [
+        CheckpointSaved(name=name, step=step, epoch=1, is_best=name == "best")
+        for name, step in (("resume", 12), ("best", 13), ("healthy", 13))
+    ]
+    news = RunNews(RUN, fold([*EVENTS[:60], *saved]), "crashed", "Killed", signal)
     assert words in headline(news, 80).plain
     text = way_on(news).plain
     assert "last checkpoint step 12 epoch 1, press r to resume  last words: Killed" in text

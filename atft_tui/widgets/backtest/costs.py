@@ -11,7 +11,7 @@ from atft_tui.widgets.backtest.names import percent
 from atft_tui.widgets.ink import INK, Ink, ink_of
 from atft_tui.widgets.intervals import Scale
 from atft_tui.widgets.panel import Panel
-from atft_tui.widgets.rows import stacked
+from atft_tui.widgets.rows import painted, stacked
 
 NAME, YEAR, SESSION = 11, 10, 11
 
@@ -59,8 +59,7 @@ def _row(
     if ends[0] != ends[1]:
         cells[first : last + 1] = full * (last - first + 1)
     row = Text(f"{name:<{NAME}}", style="bold" if total else "", no_wrap=True)
-    for cell in cells:
-        row.append(cell, colour if cell == full else ink.quiet)
+    row.append_text(painted((cell, colour if cell == full else ink.quiet) for cell in cells))
     row.append(f"{percent(value):>{YEAR}}", style=f"bold {colour}" if total else colour)
     daily = value / spy * 1e4 if spy > 0 else math.nan
     shown = f"{daily:+.1f} bp" if math.isfinite(daily) else "—"

@@ -122,7 +122,7 @@ def _readout(value: EquityValue, lines: Sequence[Line], ink: Ink) -> Text:
     text.append(f"{GLYPHS.best} ", style=f"bold {ink.main}")
     text.append(percent(curves.equity[at] - 1.0), style="bold")
     text.append(f"  day {percent(curves.net[at], 2)}")
-    text.append(f"  drawdown {percent(curves.drawdown[at])}", style=ink.bad)
+    text.append(f"  drawdown {percent(curves.drawdown[at], sign=False)}", style=ink.bad)
     for line in lines[:-1]:
         text.append(f"  {line.name} ", style=line.style)
         text.append(percent(line.values[at] - 1.0).removesuffix(" %"))

@@ -14,7 +14,7 @@ from atft_tui.widgets.backtest.scores import OLDER
 from atft_tui.widgets.canvas import column_of, spans
 from atft_tui.widgets.ink import INK, Ink, ink_of
 from atft_tui.widgets.panel import Panel
-from atft_tui.widgets.rows import stacked
+from atft_tui.widgets.rows import painted, stacked
 
 NAME, LONG_NAME, VALUE = 12, 22, 8
 ROOMY = 60
@@ -80,29 +80,30 @@ def level_strip(series: Sequence[float], columns: int, ink: Ink) -> Text:
     known = [v for v in series if math.isfinite(v)]
     low, high = min([*known, 0.0]), max([*known, 0.0])
     top = len(GLYPHS.blocks) - 1
-    text = Text(no_wrap=True, end="")
-    for span in spans(series, columns):
+
+    def block(span: tuple[float, float, float] | None) -> str:
         if span is None:
-            text.append(" ")
-            continue
+            return " "
         share = (span[2] - low) / (high - low) if high > low else 0.0
-        text.append(GLYPHS.blocks[round(min(1.0, max(0.0, share)) * top)], ink.quiet)
-    return text
+        return GLYPHS.blocks[round(min(1.0, max(0.0, share)) * top)]
+
+    return painted((block(span), ink.quiet) for span in spans(series, columns))
 
 
 def net_strip(series: Sequence[float], columns: int, top: float, ink: Ink) -> Text:
     """Long and short by sign and shade: darker is more."""
     levels = len(GLYPHS.heat) - 1
-    text = Text(no_wrap=True, end="")
-    for span in spans(series, columns):
+
+    def cell(span: tuple[float, float, float] | None) -> tuple[str, str]:
         if span is None:
-            text.append(" ")
-            continue
+            return " ", ""
         share = span[2] / top if top > 0 else 0.0
         level = math.ceil(min(1.0, abs(share)) * levels - 0.25)
-        mark = GLYPHS.heat[level] if share >= 0 or level == 0 else GLYPHS.less[min(2, level - 1)]
-        text.append(mark, ink.good if share >= 0 else ink.bad)
-    return text
+        if share >= 0 or level == 0:
+            return GLYPHS.heat[level], ink.good
+        return GLYPHS.less[min(2, level - 1)], ink.bad
+
+    return painted(cell(span) for span in spans(series, columns))
 
 
 def _sector_heading(value: ExposuresValue, ink: Ink) -> Text:

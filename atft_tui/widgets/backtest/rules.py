@@ -20,6 +20,8 @@ ORDERS = (
 )
 TAIL = 21
 """Columns of gross, names and transfer."""
+ROOMY, MORE = 60, 17
+"""Columns from which on there is room for what a step took of the gross and for the expected IC."""
 
 
 class RulesPanel(Panel[Figures]):
@@ -37,29 +39,31 @@ def rules_picture(found: Figures, width: int, height: int, *, ink: Ink = INK) ->
     """Gross, names and transfer coefficient after each step; a step that took nothing is quiet."""
     if not found.steps:
         return Text(OLDER, style="dim")
-    room = max(6, width - TAIL - (8 if width >= 60 else 0))
+    roomy = width >= ROOMY
+    room = max(6, width - TAIL - (MORE if roomy else 0))
     heading = f"{'step':<{room}}{'gross':>7}{'names':>7}{'transf':>7}"
-    if width >= 60:
-        heading += f"{'exp. IC':>8}"
+    if roomy:
+        heading += f"{'took':>8}{'exp. IC':>9}"
     rows = [Text(heading, style=ink.quiet, no_wrap=True)]
     before: Step | None = None
     for step in found.steps:
-        rows.append(_step_row(step, before, room, width >= 60, ink))
+        rows.append(_step_row(step, before, room, roomy, ink))
         before = step
     rows += _order_rows(found, ink)
     rows.append(Text("transf: correlation of weights and scores", style=ink.quiet))
     return stacked(rows, width, height)
 
 
-def _step_row(step: Step, before: Step | None, room: int, expected: bool, ink: Ink) -> Text:
+def _step_row(step: Step, before: Step | None, room: int, roomy: bool, ink: Ink) -> Text:
     took = before is None or _written(step) != _written(before)
     name = Text(fmt.clean(step.name), no_wrap=True)
     name.truncate(room - 1, overflow="ellipsis")
     name.pad_right(room - name.cell_len)
     gross, names, transfer = _written(step)
     row = name.append(f"{gross:>7}{names:>7}{transfer:>7}")
-    if expected:
-        row.append(f"{fmt.number(step.expected_ic):>8}")
+    if roomy:
+        lost = step.gross - before.gross if before is not None else math.nan
+        row.append(f"{fmt.number(lost, 2):>8}{fmt.number(step.expected_ic):>9}")
     row.stylize("" if took else ink.quiet)
     return row
 

@@ -161,3 +161,17 @@ def test_spread_and_impact_add_up_to_the_slippage(cap: float) -> None:
     assert found["spread"] + found["impact"] == pytest.approx(slippage, rel=1e-12)
     assert found["spread"] > 0
     assert found["impact"] > 0
+
+
+def test_a_book_without_a_trade_has_no_holdings_and_no_slippage() -> None:
+    closes = random_walks(4, 9, seed=8)
+    table = table_of(panel_of(closes), last=7)
+    frictions = Frictions.from_costs(COSTS, 252)
+    trades, daily = traded(table, targets(table, {name: [0.0] * 8 for name in closes}), frictions)
+    rows = holdings(trades, np.zeros((8, 4)))
+    assert rows.is_empty()
+    assert rows.columns == ["date", "symbol", "weight", "contribution", "rank", "scored"]
+    found = sector_exposures(trades, np.zeros(4, dtype=np.int64), ("all",))
+    assert len(found) == len(daily)
+    assert (found["gross"] == 0).all()
+    assert slippage_parts(trades, frictions, 252) == {"spread": 0.0, "impact": 0.0}

@@ -145,40 +145,39 @@ def test_forward_returns_equal_the_labels_of_training(world: World) -> None:
         assert (np.isfinite(ours) == np.isfinite(label)).mean() > 0.999
 
 
-def test_the_null_band_is_that_of_whole_shuffles_where_no_return_is_missing() -> None:
+@pytest.mark.parametrize("memory", [0.0, 0.95])
+def test_the_null_band_is_that_of_thousands_of_shuffles(memory: float) -> None:
+    """Against drawing them; the persistent score on overlapping returns has the wider band in both."""
     rng = np.random.default_rng(3)
-    score = rng.normal(size=(30, 40)).cumsum(axis=0)
-    returns = [rng.normal(size=(30, 40)) for _ in range(2)]
-    bands = factor.null_bands(score, returns, draws=50, seed=4)
-    for band, table in zip(bands, returns, strict=True):
-        slow = shuffled(list(score), list(table), draws=50, seed=4)
-        assert band == pytest.approx(slow.rank_ic, rel=1e-6)
+    score = rng.normal(size=(60, 40))
+    for d in range(1, 60):
+        score[d] = memory * score[d - 1] + np.sqrt(1 - memory**2) * score[d]
+    table = forward_of(np.exp(0.01 * rng.normal(size=(71, 40)).cumsum(axis=0)))(10, 1)[:60]
+    slow = shuffled(list(score), list(table), draws=4000, seed=4)
+    assert factor.null_band(score, table) == pytest.approx(slow.rank_ic, rel=0.06)
 
 
-def test_a_persistent_score_on_overlapping_returns_has_a_wider_band() -> None:
-    """Days that repeat each other are few days: the band must not count them as many."""
+def test_the_null_band_of_one_day_and_of_days_alike() -> None:
+    """One day of n names: 1.96 / sqrt(n - 1). The same day again and again tells nothing new."""
     rng = np.random.default_rng(5)
-    steps = rng.normal(size=(300, 50))
-    close = np.exp(0.01 * steps.cumsum(axis=0))
-    forward = forward_of(close)
-    still = np.broadcast_to(rng.normal(size=50), (300, 50)).copy()
-    changing = rng.normal(size=(300, 50))
-    long = forward(20, 1)
-    wide, narrow = (factor.null_bands(score, [long])[0] for score in (still, changing))
-    assert wide > 2.5 * narrow
-    assert narrow == pytest.approx(1.96 / np.sqrt(279 * 49), rel=0.25)
+    score, table = rng.normal(size=(1, 26)), rng.normal(size=(1, 26))
+    assert factor.null_band(score, table) == pytest.approx(1.96 / 5.0, rel=1e-6)
+    again = factor.null_band(np.repeat(score, 700, axis=0), np.repeat(table, 700, axis=0))
+    assert again == pytest.approx(1.96 / 5.0, rel=1e-5)
+    apart = factor.null_band(rng.normal(size=(700, 26)), rng.normal(size=(700, 26)))
+    assert apart == pytest.approx(1.96 / 5.0 / np.sqrt(700), rel=0.1)
 
 
-def test_no_day_no_band_and_a_missing_return_does_not_count() -> None:
-    nothing = np.full((5, 30), np.nan)
+def test_no_day_no_band_and_only_pairs_count() -> None:
     rng = np.random.default_rng(6)
     score, table = rng.normal(size=(5, 30)), rng.normal(size=(5, 30))
-    late = table.copy()
-    late[3:] = np.nan
-    none, cut, three = factor.null_bands(score, [nothing, late, table])
-    assert np.isnan(none)
-    assert cut > three, "three days are less sure than five"
-    assert np.isnan(factor.null_bands(nothing, [table])).all()
+    nothing = np.full((5, 30), np.nan)
+    assert np.isnan(factor.null_band(score, nothing))
+    assert np.isnan(factor.null_band(nothing, table))
+    few = table.copy()
+    few[1:] = np.nan
+    few[0, 14:] = np.nan
+    assert factor.null_band(score, few) == pytest.approx(1.96 / np.sqrt(13), rel=1e-6)
 
 
 def test_the_rank_ic_by_lag_fades_as_planted() -> None:

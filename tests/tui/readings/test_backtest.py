@@ -1,23 +1,34 @@
 """What the screen reads is what the engine wrote, in every age of the files."""
 
+import contextlib
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from atft_tui.readings.backtest import BacktestReader, falls, growth, run_to_show
 from atft_tui.readings.backtest_changes import changes
 from atft_tui.readings.backtest_figures import figures, known, sweep
 from atft_tui.readings.backtest_settings import overrides
 from atft_tui.readings.holdings import read_day
+from atft_tui.screens.base import READING_ERRORS
 from engine.backtest.performance import drawdowns, equity, monthly_returns
 from engine.errors import IntegrityError
 from engine.files import read_json, write_json
 from engine.runs.store import Run
 from tests.tui.backtest_files import sessions, without, write_backtest, write_sweep
 from tests.tui.conftest import MakeRun
+
+KEYS = (
+    "baselines", "waterfall", "factor", "decay", "lags", "years", "year", "sessions", "horizon", "lag",
+    "quantile_returns", "quantile_errors", "alpha_to_orders", "steps", "orders", "notes", "costs",
+    "cells", "settings", "best", "exposures", "1", "lightgbm", "trials",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -133,6 +144,43 @@ def test_null_unknown_and_torn(tmp_path: Path, run: Run) -> None:
     assert figures({}).older
     assert math.isnan(known("0.4"))
     assert math.isnan(known(True))
+
+
+@pytest.mark.parametrize(
+    "name", ["backtest.parquet", "backtest_baselines.parquet", "backtest_sectors.parquet"]
+)
+def test_a_damaged_or_foreign_table_is_told(tmp_path: Path, run: Run, name: str) -> None:
+    path = run.path(name)
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(IntegrityError, match=name):
+        BacktestReader().value(tmp_path, None)
+    pl.DataFrame({"other": [1]}).write_parquet(path)
+    with pytest.raises(IntegrityError, match=name):
+        BacktestReader().value(tmp_path, None)
+
+
+def test_damaged_holdings_are_told(run: Run) -> None:
+    run.path("holdings.parquet").write_bytes(b"PAR1 and nothing else")
+    with pytest.raises(IntegrityError, match="cannot be read"):
+        read_day(run.directory, sessions(300)[0])
+
+
+@given(
+    st.recursive(
+        st.one_of(st.none(), st.booleans(), st.floats(), st.text(max_size=5)),
+        lambda inside: st.one_of(
+            st.lists(inside, max_size=3), st.dictionaries(st.sampled_from(KEYS), inside, max_size=4)
+        ),
+        max_leaves=12,
+    )
+)
+@settings(max_examples=60)
+def test_json_of_any_shape_is_read_or_refused(found: Any) -> None:
+    """Anything else would end the program: `CockpitScreen` tells only these errors."""
+    if isinstance(found, dict):
+        with contextlib.suppress(*READING_ERRORS):
+            figures(found)
+            sweep(found)
 
 
 def test_holdings_of_a_day(run: Run) -> None:

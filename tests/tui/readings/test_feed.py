@@ -145,7 +145,7 @@ def test_status_wishes_and_the_end_of_a_process(make_run: MakeRun) -> None:
     with run.lock():
         files.ask("pause")
         news = one.news()
-        assert (news.status, news.asked, news.signal) == ("running", {"pause"}, "")
+        assert (news.status, list(news.asked), news.signal) == ("running", ["pause"], "")
         files.mark_paused()
         assert one.news().status == "paused"
     run.log_path.write_text("loading\nout of memory\x1b[31m\n")

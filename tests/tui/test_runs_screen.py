@@ -194,6 +194,7 @@ async def test_each_key_opens_the_form_of_its_command_with_the_run(
             assert line in shown(form)
             if key == "p":
                 assert form.query_one("#p-force_reason", Input).value == ""
+            await settle(pilot)
             await pilot.press("escape")
             await pilot.pause()
 

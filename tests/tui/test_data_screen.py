@@ -14,7 +14,7 @@ from atft_tui.widgets.coverage import CoveragePanel
 from atft_tui.widgets.stock_panel import StockPanel
 from engine.data.store import PanelStore
 from tests.tui.data_market import NOW, REPEATED
-from tests.tui.test_train_screen import shown, wait_until
+from tests.tui.steps import shown, wait_until
 
 SIZES = [(80, 24), (160, 48)]
 
@@ -39,7 +39,7 @@ async def open_data(pilot: Pilot[None]) -> DataScreen:
 
 
 def text_of(screen: DataScreen) -> str:
-    return shown(screen)  # type: ignore[arg-type]
+    return shown(screen)
 
 
 async def test_from_the_verdict_to_the_offending_bar_by_keys(data_market: Path) -> None:

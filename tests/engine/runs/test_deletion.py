@@ -89,7 +89,7 @@ def test_files_that_cannot_be_removed_are_named(
         raise OSError(13, "Permission denied", str(path))
 
     run = made(store)
-    monkeypatch.setattr(deletion.shutil, "rmtree", refuse)
+    monkeypatch.setattr("engine.runs.deletion.shutil.rmtree", refuse)
     with pytest.raises(EnvironmentProblem, match=r"\.deleting-.*Permission denied"):
         deletion.delete(run)
     assert list(store) == []

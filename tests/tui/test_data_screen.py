@@ -144,7 +144,7 @@ async def test_without_data_it_says_what_to_press(tmp_path: Path) -> None:
         assert pilot.app.screen.values()["action"] == "list"
 
 
-@pytest.mark.parametrize("size", [(10, 3), (60, 15), (119, 60), (300, 100)])
+@pytest.mark.parametrize("size", [(10, 3), (60, 15), (300, 100)])
 async def test_no_size_breaks_it(data_market: Path, size: tuple[int, int]) -> None:
     async with CockpitApp(data_market).run_test(size=size) as pilot:
         screen = await open_data(pilot)

@@ -18,7 +18,7 @@ from engine.files import read_json, write_json
 from engine.runs.store import Run
 from tests.tui.backtest_files import sessions, without, write_backtest, write_holdings, write_sweep
 from tests.tui.conftest import MakeRun
-from tests.tui.test_train_screen import wait_until
+from tests.tui.steps import wait_until
 
 
 async def opened(pilot: Pilot[None], *, figures: bool = True) -> BacktestScreen:

@@ -45,7 +45,7 @@ def made(names: list[int], marks: list[Mark], members: list[int | None]) -> Cove
     WIDTH,
     st.integers(4, 40),
 )
-@settings(max_examples=150)
+@settings(max_examples=50)
 def test_coverage_stays_in_its_box(
     rows: list[tuple[int, Mark, int | None]],
     cursor: int,
@@ -94,7 +94,7 @@ def test_the_cursor_keeps_to_the_sessions_and_finds_marked_days() -> None:
 
 
 @given(st.lists(NUMBERS, max_size=300), WIDTH, HEIGHT)
-@settings(max_examples=150)
+@settings(max_examples=50)
 def test_prices_stay_in_their_box(values: list[float], width: int, height: int) -> None:
     marks = {0: ("!", "red"), len(values): ("v", ""), len(values) // 2: ("^", "")}
     text = price_chart(values, width=max(width, 11), height=max(2, height), marks=marks)
@@ -123,7 +123,7 @@ SERIES = st.lists(NUMBERS, max_size=60).map(tuple)
 
 @given(st.dictionaries(st.sampled_from(["nodes", "turnover", "mean_abs_rho", "other"]), SERIES),
        st.booleans(), WIDTH, HEIGHT)  # fmt: skip
-@settings(max_examples=80)
+@settings(max_examples=30)
 def test_graph_statistics_stay_in_their_box(
     series: dict[str, tuple[float, ...]], fit: bool, width: int, height: int
 ) -> None:
@@ -143,7 +143,7 @@ def test_graph_statistics_stay_in_their_box(
     WIDTH,
     HEIGHT,
 )
-@settings(max_examples=100)
+@settings(max_examples=40)
 def test_a_stock_stays_in_its_box(
     name: str, close: list[float], hits: list[str], width: int, height: int
 ) -> None:

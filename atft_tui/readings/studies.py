@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.errors import EngineError
 from engine.files import read_json
+from engine.judgement import SURE, is_noise
 from engine.runs.events import TrialFinished
 from engine.runs.follow import read_new
 from engine.runs.store import Run
@@ -34,6 +35,11 @@ class Trial:
     parameters: tuple[tuple[str, str], ...]
     error: str
     best_so_far: bool
+
+    @property
+    def noise(self) -> bool:
+        """A search draws no null band: 1.96 standard errors stand for it."""
+        return is_noise(self.rank_ic, SURE * self.rank_ic_se)
 
     @property
     def settings(self) -> str:

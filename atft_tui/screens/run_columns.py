@@ -150,10 +150,11 @@ STUDY_COLUMNS: tuple[Column[Study], ...] = (
 )  # fmt: skip
 
 
-def _trial_figure(trial: Trial) -> str:
+def _trial_figure(trial: Trial) -> Text:
     if math.isnan(trial.rank_ic):
-        return fmt.DASH
-    return fmt.rank_ic(trial.rank_ic, trial.rank_ic_se, trial.n_dates)
+        return Text(f" {fmt.DASH}")
+    figure = fmt.rank_ic(trial.rank_ic, trial.rank_ic_se, trial.n_dates)
+    return figure_text(f"{'~' if trial.noise else ' '}{figure}")
 
 
 TRIAL_COLUMNS: tuple[Column[Trial], ...] = (
@@ -164,7 +165,7 @@ TRIAL_COLUMNS: tuple[Column[Trial], ...] = (
            width=9, right=True),
     Column(name="", cell=lambda t: Text("best" if t.best_so_far else "", style="bold"), width=4),
     Column(name="validation RankIC", cell=_trial_figure, value=lambda t: _known(t.rank_ic),
-           width=27, leaves=2),
+           width=28, leaves=2),
     Column(name="size", cell=lambda t: fmt.DASH if t.size is None else fmt.count(t.size),
            value=lambda t: t.size, width=7, right=True, leaves=4),
     Column(name="took", cell=lambda t: fmt.duration(t.seconds), value=lambda t: _known(t.seconds),

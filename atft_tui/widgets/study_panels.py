@@ -17,7 +17,7 @@ EMPTY = "No search yet: ctrl+p tune starts one; each of its trials is a run and 
 
 
 class BestPanel(Panel[Study]):
-    title: ClassVar[str] = "best objective so far, by trial"
+    title: ClassVar[str] = "objective by trial: A best so far, B each"
     empty: ClassVar[str] = EMPTY
 
     def depends(self, value: Study) -> tuple[object, ...]:
@@ -30,7 +30,10 @@ class BestPanel(Panel[Study]):
             text.append("\nno trial has come to its end yet", style="dim")
             return boxed(text, width, height)
         figure = fmt.rank_ic(best.rank_ic, best.rank_ic_se, best.n_dates)
-        words = f"trial {best.number}: {fmt.number(best.value)} = RankIC {figure} less one error"
+        noise = "~" if best.noise else ""
+        words = (
+            f"trial {best.number}: {fmt.number(best.value)} = RankIC {noise}{figure} less one error"
+        )
         text.append("\n" + words[:width], style="bold")
         text.append("\n" + set_cell_size(fmt.clean(best.settings), width).rstrip(), style="dim")
         text.append("\n")

@@ -46,6 +46,7 @@ def test_a_search_that_has_ended(tmp_path: Path, make_run: MakeRun) -> None:
     assert [found.count(state) for state in ("complete", "pruned", "failed")] == [3, 1, 1]
     assert found.best is not None
     assert found.best.number == 2
+    assert [trial.noise for trial in found.trials] == [True, True, False, False, True]
     assert [trial.best_so_far for trial in found.trials] == [True, False, True, False, False]
     assert found.course == ((0, -0.01), (1, -0.01), (2, 0.02), (3, 0.02), (4, 0.02))
     assert math.isnan(found.trials[1].value)

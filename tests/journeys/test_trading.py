@@ -216,7 +216,7 @@ def test_the_screen_shows_what_the_backtest_wrote_and_the_report_says(
         shown = f"{tested[name]:+.2f}"
         assert shown in line
         assert shown in page
-    assert f"deflated {tested['sharpe_deflated']:.2f} ({tested['trials']} trials)" in line
+    assert f"deflated {tested['sharpe_deflated']:.2f} ({tested['trials']} trial" in line
     facts = gather(workspace, ridge)
     assert facts.daily is not None
     assert list(curves.equity) == pytest.approx(facts.daily["equity"].to_list(), rel=1e-12)

@@ -235,7 +235,7 @@ class SchedulePanel(Panel[HomeNews]):
         word = "stopped" if agenda.process == "never" else agenda.process
         found = status(word)
         told = "" if word != "running" else f" {agenda.beat_at[11:16]} UTC"
-        hint = Text("  p starts it", styles.DIM) if word == "stopped" else Text("")
+        hint = Text("  p starts it" if word == "stopped" and out.roomy else "", styles.DIM)
         out.fact("process", Text(f"{found.mark} {word}{told}", found.style), hint)
         outlook = agenda.outlook
         if outlook is not None and outlook.next_at:
@@ -244,9 +244,8 @@ class SchedulePanel(Panel[HomeNews]):
         for session in agenda.sessions:
             seen = status(session.verdict or session.state)
             late = ", caught up" if session.caught_up else ""
-            word = fmt.clean(session.verdict or session.state)
-            shown = Text(f"{seen.mark} {word}", seen.style)
-            out.fact(session.session, shown, f"{late} {session.reason}")
+            shown = Text(f"{seen.mark} {fmt.clean(session.verdict or session.state)}", seen.style)
+            out.say((f"{session.session} ", styles.DIM), shown, f"{late} {session.reason}")
         return out.text()
 
 

@@ -54,7 +54,7 @@ def champion(workspace: Path, *, reason: str = "") -> None:
 
 
 def live(workspace: Path, *, rank_ic: float = 0.0102, se: float | None = 0.0185) -> None:
-    told = {"rank_ic": rank_ic, "se": se, "sessions": 14, "horizon": 5, "expected": 0.0283,
+    told: dict[str, object] = {"rank_ic": rank_ic, "se": se, "sessions": 14, "horizon": 5, "expected": 0.0283,
             "low": -0.0812, "daily": {}}  # fmt: skip
     write_json(workspace / "signals" / "ledger.json", {"live": {MODEL: told}})
 

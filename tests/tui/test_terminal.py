@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -60,3 +61,43 @@ def test_the_terminal_is_restored(tmp_path: Path, number: signal.Signals | None)
     assert LEFT in after
     assert MOUSE_OFF in after
     assert after.rindex(CURSOR_ON) > after.rindex(b"\x1b[?25l")
+
+
+@pytest.mark.parametrize(
+    ("term", "more"), [("linux", {}), ("dumb", {}), ("xterm-256color", {"NO_COLOR": "1"})]
+)
+def test_without_colours_or_unicode_it_starts_and_can_be_read(
+    tmp_path: Path, term: str, more: dict[str, str]
+) -> None:
+    """Plain terminals get ASCII marks; NO_COLOR gets greys and no hue."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "atft_tui", "--workspace", str(tmp_path)],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env={**os.environ, "TERM": term, "COLUMNS": "80", "LINES": "24", **more},
+        start_new_session=True,
+    )
+    os.close(slave)
+    seen = bytearray()
+    try:
+        read_until(master, b"schedule", seen)
+        os.write(master, b"q")
+        read_until(master, LEFT, seen)
+        read_until(master, b"never written, reads to the end", seen)
+        assert process.wait(PATIENCE_S) == 0
+    finally:
+        process.kill()
+        os.close(master)
+    shown = bytes(seen).decode("utf-8", "replace")
+    for words in ("An empty workspace", "next step", "demo", "ingest", "schedule"):
+        assert words in shown
+    if more:
+        colours = re.findall(r"38;2;(\d+);(\d+);(\d+)", shown)
+        assert all(red == green == blue for red, green, blue in colours)
+    else:
+        assert GLYPHS_OF_UNICODE.isdisjoint(shown)
+
+
+GLYPHS_OF_UNICODE = set("▶✓✗■·●░▒▓━")

@@ -87,7 +87,8 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
         text = Text.assemble((" Config ", styles.STRONG), f" {len(rows)} keys, {told}")
         if self.changed_only:
             text.append("  only those are shown (c)", styles.WARN)
-        text.append(f"  edits go to {fmt.clean(str(self.value.path))}", styles.DIM)
+        if width >= WIDE:
+            text.append(f"  edits go to {fmt.clean(str(self.value.path))}", styles.DIM)
         return text
 
     @property

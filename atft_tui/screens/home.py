@@ -40,6 +40,10 @@ DOORS = {
 PANELS = ("home-card", "home-champion", "home-data", "home-schedule", "home-alerts")
 
 
+def utc_now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
 def _status(row: RunRow) -> Text:
     found = status(row.status)
     return Text(f"{found.mark} {row.status}", found.style)
@@ -104,7 +108,7 @@ class HomeScreen(CockpitScreen[Now]):
     # ---- reading and showing ---------------------------------------------------------------------
 
     def read(self) -> Now:
-        workspace, now = self.cockpit.workspace, dt.datetime.now(dt.UTC)
+        workspace, now = self.cockpit.workspace, utc_now()
         first = self.reader is None or self.reader.workspace != workspace
         if self.reader is None or first:
             self.reader = HomeReader(workspace)
@@ -217,10 +221,11 @@ def _summary(text: Text, news: HomeNews) -> Text:
     card = news.card
     if card is not None:
         found = status(card.verdict)
-        text.append(f" {found.mark} {card.verdict} ", found.style + styles.REVERSE)
-        text.append(f" {card.session} {fmt.clean(card.exchange)}", styles.STRONG)
+        text.append(f" {found.mark} {fmt.clean(card.verdict)} ", found.style + styles.REVERSE)
+        text.append(f" {fmt.clean(f'{card.session} {card.exchange}')}", styles.STRONG)
         if card.not_green:
-            text.append(f"  {card.not_green[0].name}: {fmt.clean(card.not_green[0].reason)}")
+            worst = card.not_green[0]
+            text.append(f"  {fmt.clean(f'{worst.name}: {worst.reason}')}")
     live = news.champion.live if news.champion else None
     if live is not None:
         mark = "~" if live.noise else ""

@@ -42,7 +42,7 @@ class CardPanel(Panel[HomeNews]):
         out.space()
         for light in card.not_green:
             seen = status(light.verdict)
-            out.wrap(Text(f"{seen.mark} {light.name}  ", seen.style), light.reason)
+            out.wrap(Text(f"{seen.mark} {fmt.clean(light.name)}  ", seen.style), light.reason)
         green = card.lights - len(card.not_green)
         rest = f"{green} of {card.lights} lights green"
         out.say(
@@ -179,7 +179,11 @@ class DataPanel(Panel[HomeNews]):
             ("audit", data.audit, "never run"),
         ):
             found = status(word)
-            shown = Text(f"{found.mark} {word}", found.style) if word else Text(missing, styles.DIM)
+            shown = (
+                Text(f"{found.mark} {fmt.clean(word)}", found.style)
+                if word
+                else Text(missing, styles.DIM)
+            )
             out.fact(name, shown)
         since = f" from {data.first}" if out.roomy else ""
         out.fact("sessions", f"{data.sessions:,}{since}")
@@ -195,17 +199,17 @@ def freshness(value: HomeNews) -> Text:
         return Text("no exchange", styles.DIM)
     if outlook is None:
         days = (value.now.date() - dt.date.fromisoformat(data.last)).days
-        return Text(f"{days:,} days", styles.PLAIN)
+        return Text(f"{days:,} day{'' if days == 1 else 's'}", styles.PLAIN)
     if not outlook.due or data.last < outlook.due[0]:
         return Text(f"! over {len(outlook.due)} sessions", styles.WARN)
     behind = outlook.behind(data.last)
     old = _is_old(outlook.next_at, value.now)
     least = "at least " if old else ""
     if behind == 0 and not old:
-        return Text(f"{status('fresh').mark} nothing, {outlook.exchange}", styles.GOOD)
+        return Text(f"{status('fresh').mark} nothing, {fmt.clean(outlook.exchange)}", styles.GOOD)
     if behind == 0:
-        return Text(f"nothing known since {outlook.at[:10]}", styles.DIM)
-    return Text(f"! {least}{behind} sessions", styles.WARN)
+        return Text(f"nothing known since {fmt.clean(outlook.at[:10])}", styles.DIM)
+    return Text(f"! {least}{behind} session{'s' if behind > 1 else ''}", styles.WARN)
 
 
 def _is_old(next_at: str, now: dt.datetime) -> bool:
@@ -231,7 +235,7 @@ class SchedulePanel(Panel[HomeNews]):
         word = "stopped" if agenda.process == "never" else agenda.process
         found = status(word)
         told = "" if word != "running" else f" {agenda.beat_at[11:16]} UTC"
-        hint = Text("  p starts it", styles.DIM) if word == "stopped" else Text("")
+        hint = Text("  p starts it" if word == "stopped" and out.roomy else "", styles.DIM)
         out.fact("process", Text(f"{found.mark} {word}{told}", found.style), hint)
         outlook = agenda.outlook
         if outlook is not None and outlook.next_at:
@@ -240,8 +244,8 @@ class SchedulePanel(Panel[HomeNews]):
         for session in agenda.sessions:
             seen = status(session.verdict or session.state)
             late = ", caught up" if session.caught_up else ""
-            shown = Text(f"{seen.mark} {session.verdict or session.state}", seen.style)
-            out.fact(session.session, shown, f"{late} {session.reason}")
+            shown = Text(f"{seen.mark} {fmt.clean(session.verdict or session.state)}", seen.style)
+            out.say((f"{session.session} ", styles.DIM), shown, f"{late} {session.reason}")
         return out.text()
 
 

@@ -115,6 +115,29 @@ def test_config_shows_where_a_value_comes_from(market: Path) -> None:
     assert "--set" in line
 
 
+def test_config_set_and_unset_change_one_key_or_nothing(tmp_path: Path) -> None:
+    done = atft(tmp_path, "config", "set", "training.seed", "7", "--json")
+    assert (done.code, done.json["after"], done.json["before"]) == (0, "7", "1")
+    path = tmp_path / "config.toml"
+    path.write_text(f"# Mine.\n{path.read_text()}")
+    for words, said in (
+        (("set", "training.sed", "3"), "training.seed"),
+        (("set", "training.seed", "--", "-3"), "greater than or equal to 0"),
+        (("set", "training.seed"), "config set KEY VALUE"),
+        (("unset", "model.hidden"), "not set"),
+        (("show", "training", "5"), "takes no value"),
+    ):
+        before = path.read_text()
+        refused = atft(tmp_path, "config", *words)
+        assert refused.code == 2, refused
+        assert said in refused.err
+        assert path.read_text() == before
+    back = atft(tmp_path, "config", "unset", "training.seed")
+    assert back.code == 0
+    assert "training.seed = 1 (was 7)" in back.out
+    assert path.read_text().startswith("# Mine.\n")
+
+
 def test_config_init_writes_a_file_that_checks_and_does_not_overwrite(tmp_path: Path) -> None:
     assert atft(tmp_path, "config", "init").code == 0
     written = (tmp_path / "config.toml").read_text()

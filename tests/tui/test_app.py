@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Select
 
 from atft_tui.app import CockpitApp
+from atft_tui.jobs import JobBook
 from atft_tui.navigation import PLACES
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.screens.command_form import CommandForm
@@ -119,9 +120,9 @@ async def test_what_is_wrong_is_said_in_the_form_and_nothing_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(launch, "start", lambda *args: pytest.fail("started"))
-    monkeypatch.setattr(launch, "argv", lambda *args: pytest.fail("started"))
+    monkeypatch.setattr(JobBook, "start", lambda *args: pytest.fail("started"))
     async with CockpitApp(tmp_path).run_test(size=(120, 30)) as pilot:
-        dialog = await form(pilot, "train", set="training.sed=9")
+        dialog = await form(pilot, "check", set="training.sed=9")
         await pilot.press("ctrl+s")
         await pilot.pause()
         assert pilot.app.screen is dialog

@@ -35,7 +35,7 @@ def read_until(master: int, wanted: bytes, seen: bytearray) -> None:
                 return
 
 
-def spawn(workspace: Path) -> tuple[subprocess.Popen[bytes], int]:
+def spawn(workspace: Path, **environment: str) -> tuple[subprocess.Popen[bytes], int]:
     """The cockpit in a terminal of its own; process and our end of the terminal."""
     master, slave = pty.openpty()
     process = subprocess.Popen(
@@ -43,7 +43,13 @@ def spawn(workspace: Path) -> tuple[subprocess.Popen[bytes], int]:
         stdin=slave,
         stdout=slave,
         stderr=slave,
-        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"},
+        env={
+            **os.environ,
+            "TERM": "xterm-256color",
+            "COLUMNS": "80",
+            "LINES": "24",
+            **environment,
+        },
         start_new_session=True,
     )
     os.close(slave)

@@ -1,0 +1,93 @@
+"""A workspace with everything that Home shows, written by the engine's own writers."""
+
+import datetime as dt
+import json
+from pathlib import Path
+
+from engine.agenda import write_outlook
+from engine.alerts.alert import Alert
+from engine.config import AlertConfig, ScheduleConfig
+from engine.files import write_json, write_manifest, write_text
+from engine.schedule.ledger import Ledger
+from engine.schedule.timetable import Timetable
+from engine.signals.card import Card, Light, Verdict
+from engine.signals.models import ModelStore
+from engine.signals.seal import Sealed, SealStore
+
+NOW = dt.datetime(2026, 11, 25, 12, 0, 40, tzinfo=dt.UTC)
+TIMETABLE = Timetable(ScheduleConfig(), "jp")
+MODEL = "0b8685179751b2a7"
+DAYS = ("2026-11-18", "2026-11-19", "2026-11-20", "2026-11-24")
+
+
+def light(name: str, verdict: Verdict, reason: str) -> Light:
+    return Light(name=name, verdict=verdict, value=1.0, limit=1.0, reason=reason)
+
+
+LIGHTS = (
+    light("data", "TRADE", "3,902 stocks, usually 3,899"),
+    light("turnover", "HOLD", "118.0% of the equity"),
+    light("audit", "STOP", "sees ahead: feature [red]トヨタ[/red]_return_1\x1b]0;owned\x07"),
+    light("fresh", "TRADE", "no exchange session is missing before it"),
+)
+
+
+def seal(
+    workspace: Path, session: str, lights: tuple[Light, ...] = LIGHTS, *, revision: int = 0
+) -> Sealed:
+    card = Card(session=session, exchange="XTKS", lights=lights).to_json()
+    card["orders"] = {"lines": 350, "turnover": 0.59, "cost": 6e-4}
+    files = {"card.json": json.dumps(card).encode()}
+    store = SealStore(workspace / "signals")
+    return store.publish(session, revision, files, {"key": {"model": MODEL}})
+
+
+def champion(workspace: Path, *, reason: str = "") -> None:
+    store = ModelStore(workspace / "models")
+    at = dt.datetime(2026, 11, 19, 9, 30, tzinfo=dt.UTC)
+    store.record("promoted", MODEL, at=at, run="20261119-083000-train-00aa", reason=reason)
+    store.record("refused", "ffff", at=NOW, run="20261125-083000-train-00bb")
+    test = {"rank_ic": 0.0283, "rank_ic_se": 0.0049, "null_band": 0.0098, "n_dates": 252}
+    facts = {"last_session": "2026-11-18", "score_horizon": 5, "test": test}
+    (store.root / MODEL).mkdir(parents=True)
+    write_json(store.root / MODEL / "model.json", facts)
+
+
+def live(workspace: Path, *, rank_ic: float = 0.0102, se: float | None = 0.0185) -> None:
+    told: dict[str, object] = {"rank_ic": rank_ic, "se": se, "sessions": 14, "horizon": 5, "expected": 0.0283,
+            "low": -0.0812, "daily": {}}  # fmt: skip
+    write_json(workspace / "signals" / "ledger.json", {"live": {MODEL: told}})
+
+
+def data(workspace: Path, days: tuple[str, ...] = DAYS, *, market: str = "jp") -> None:
+    snapshot = workspace / "data" / "snapshots" / "9366502bd7dc1056"
+    snapshot.mkdir(parents=True)
+    write_manifest(
+        snapshot, {"days": list(days), "market": market, "source": "jquants", "chain": []}
+    )
+    write_text(workspace / "data" / "CURRENT", snapshot.name + "\n")
+    quality = {"verdict": "degraded", "snapshot": snapshot.name}
+    write_json(workspace / "data" / "quality.json", quality)
+    write_json(workspace / "audit.json", {"verdict": "passed"})
+
+
+def schedule(workspace: Path) -> None:
+    """Tokyo's session of the 25th is done, the next is due on the 26th at 09:30 UTC."""
+    write_outlook(workspace, TIMETABLE.outlook(NOW))
+    ledger = Ledger(workspace, AlertConfig(), ["webhook"])
+    session = TIMETABLE.latest(NOW)
+    assert session is not None
+    ledger.open(session, give_up_at=NOW, caught_up=True)
+    ledger.start(session)
+    alert = Alert(key="signal:1", kind="signal", title="2026-11-25 XTKS STOP")
+    ledger.finish(session, NOW, verdict="STOP", seal="ab", exit_code=6, alerts=[alert], errands=[])
+    ledger.note("the machine slept for 2:00:00", NOW)
+    ledger.close()
+
+
+def full(workspace: Path) -> None:
+    data(workspace)
+    champion(workspace, reason="first")
+    seal(workspace, "2026-11-24")
+    live(workspace)
+    schedule(workspace)

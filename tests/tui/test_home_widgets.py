@@ -1,0 +1,164 @@
+"""Pictures of Home: right figures, in their box, for anything that files may hold."""
+
+import datetime as dt
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.text import Text
+
+from atft_tui import styles
+from atft_tui.readings.home import HomeNews, HomeReader, Light
+from atft_tui.readings.machine import GpuNews, MachineNews
+from atft_tui.widgets import home_panels
+from atft_tui.widgets.home_panels import countdown, freshness
+from atft_tui.widgets.interval import interval, span_of
+from atft_tui.widgets.lines import Lines
+from atft_tui.widgets.panel import Panel
+from tests.tui import home_workspace as made
+from tests.tui.home_workspace import NOW
+
+PANELS: tuple[type[Panel[HomeNews]], ...] = (
+    home_panels.CardPanel,
+    home_panels.ChampionPanel,
+    home_panels.DataPanel,
+    home_panels.SchedulePanel,
+    home_panels.AlertsPanel,
+)
+MACHINE = MachineNews(
+    cpu_percent=97.0, cores=2, load=3.1, memory_used_mib=3174, memory_total_mib=24106,
+    disk_free_gib=61.0, disk_total_gib=252.0,
+    gpus=(GpuNews(name="NVIDIA H100", percent=41.0, used_mib=10240, total_mib=81559),
+          GpuNews(name="MIG", percent=None, used_mib=None, total_mib=None)),
+)  # fmt: skip
+NUMBERS = st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True))
+
+
+@pytest.fixture(scope="module")
+def news(tmp_path_factory: pytest.TempPathFactory) -> HomeNews:
+    workspace = tmp_path_factory.mktemp("full")
+    made.full(workspace)
+    return HomeReader(workspace).read(NOW)
+
+
+def drawn(kind: type[Panel[HomeNews]], value: HomeNews, width: int = 60, height: int = 13) -> str:
+    return kind(id="x").picture(value, width, height).plain
+
+
+def fits(text: Text, width: int, height: int) -> bool:
+    lines = text.split("\n", allow_blank=True)
+    return len(lines) <= height and all(line.cell_len <= width for line in lines)
+
+
+@pytest.mark.parametrize("kind", PANELS)
+@pytest.mark.parametrize("size", [(20, 3), (24, 5), (30, 6), (89, 13), (200, 40)])
+def test_every_picture_stays_in_its_box(
+    kind: type[Panel[HomeNews]], size: tuple[int, int], news: HomeNews
+) -> None:
+    for value in (news, HomeNews(now=NOW)):
+        picture = kind(id="x").picture(value, *size)
+        assert fits(picture, *size)
+        assert picture.plain.strip()
+        assert "\x1b" not in picture.plain
+
+
+def test_the_card_says_what_is_wrong_worst_first(news: HomeNews) -> None:
+    text = drawn(home_panels.CardPanel, news, 70)
+    assert "STOP   2026-11-24 XTKS" in text.splitlines()[0]
+    assert text.index("audit") < text.index("turnover")
+    assert "2 of 4 lights green" in text
+    assert "[red]トヨタ[/red]_return_1" in text
+    assert "350 orders, turnover 59.0% of equity, cost 6.0 bp" in text
+
+
+def test_a_card_that_is_older_than_the_data_says_so(news: HomeNews) -> None:
+    assert news.data is not None
+    newer = replace(news, data=replace(news.data, last="2026-11-25"))
+    assert "older than the data" in drawn(home_panels.CardPanel, newer)
+    assert "older than the data" not in drawn(home_panels.CardPanel, news)
+
+
+def test_the_champion_s_figures_carry_error_sample_and_band(news: HomeNews) -> None:
+    text = drawn(home_panels.ChampionPanel, news, 65)
+    assert " +0.0283 ± 0.0049  n=252, null ±0.0098" in text
+    assert "~+0.0102 ± 0.0185  n=14, floor -0.0812" in text
+    assert "to 2026-11-18, 3 sessions ago" in text
+    narrow = drawn(home_panels.ChampionPanel, news, 30, 6)
+    assert "n=252, null ±0.0098" in narrow
+
+
+def test_freshness_counts_sessions_of_the_exchange_and_says_what_it_cannot_know(
+    news: HomeNews,
+) -> None:
+    assert news.data is not None
+    assert freshness(news).plain == "! 1 session"
+    current = replace(news, data=replace(news.data, last="2026-11-25"))
+    assert freshness(current).plain.endswith("nothing, XTKS")
+    later = replace(current, now=NOW + dt.timedelta(days=2))
+    assert freshness(later).plain == "nothing known since 2026-11-25"
+    later = replace(news, now=NOW + dt.timedelta(days=2))
+    assert freshness(later).plain == "! at least 1 session"
+    old = replace(news, data=replace(news.data, last="2020-01-06"))
+    assert freshness(old).plain.startswith("! over ")
+    unknown = replace(news, agenda=replace(news.agenda, outlook=None))
+    assert freshness(unknown).plain == "1 day"
+
+
+def test_the_countdown_by_hand() -> None:
+    at = "2026-11-26T09:30:00+00:00"
+    for now, told in (
+        (dt.datetime(2026, 11, 25, 12, 0, tzinfo=dt.UTC), "in 21h 30m (09:30 UTC)"),
+        (dt.datetime(2026, 11, 26, 8, 31, tzinfo=dt.UTC), "in 59 min (09:30 UTC)"),
+        (dt.datetime(2026, 11, 26, 9, 30, tzinfo=dt.UTC), "in 0 min (09:30 UTC)"),
+        (dt.datetime(2026, 11, 26, 9, 31, tzinfo=dt.UTC), "overdue (09:30 UTC)"),
+        (dt.datetime(2026, 11, 20, 9, 30, tzinfo=dt.UTC), "in 6d 0h (09:30 UTC)"),
+    ):
+        assert countdown(at, now) == told
+
+
+def test_the_machine_names_its_gpus() -> None:
+    text = home_panels.MachinePanel(id="x").picture(MACHINE, 60, 9).plain
+    assert "97 %, 2 cores" in text
+    assert "3.1 of 23.5 GiB" in text
+    assert "41 %, 10.0 of 79.6 GiB  NVIDIA H100" in text
+    assert "MIG" in text
+    none = home_panels.MachinePanel(id="x").picture(replace(MACHINE, gpus=()), 60, 9).plain
+    assert "none (NVIDIA)" in none
+
+
+@given(NUMBERS, NUMBERS, NUMBERS, st.integers(-2, 90))
+def test_an_interval_is_one_line_of_its_width(
+    value: float | None, error: float | None, band: float | None, width: int
+) -> None:
+    line = (value, error, band)
+    picture = interval(*line, span=span_of([line]), width=width)
+    assert picture.cell_len == max(3, width)
+
+
+def test_an_interval_by_hand() -> None:
+    plain = interval(0.5, 0.25, 0.25, span=1.0, width=9).plain
+    assert plain == "   ░│─●─ "
+    assert interval(0.1, 0.1, 0.5, span=1.0, width=9).plain == "  ░░~─░  "
+    assert interval(None, None, None, span=1.0, width=5).plain == "  │  "
+
+
+@given(st.text(max_size=80), st.text(max_size=80), st.integers(8, 60), st.integers(1, 12))
+def test_lines_stay_in_their_box(one: str, other: str, width: int, height: int) -> None:
+    out = Lines(width, height)
+    out.say((one, styles.GOOD), other)
+    out.fact("name", one)
+    out.wrap(Text("! "), other)
+    out.prose(one, (other, styles.BAD))
+    out.space()
+    text = out.text()
+    assert fits(text, width, height)
+
+
+def test_hostile_words_reach_the_screen_as_words(news: HomeNews) -> None:
+    assert news.card is not None
+    bad = Light("\x1b[31mname\x07", "STOP", "a\u202eb [bold]x[/] \x1b]0;t\x07")
+    hostile = replace(news, card=replace(news.card, not_green=(bad,), name="\x1b[2J"))
+    text = drawn(home_panels.CardPanel, hostile)
+    assert not {"\x1b", "\x07", "\u202e"} & set(text)
+    assert "[bold]x[/]" in text

@@ -11,13 +11,16 @@ HPO_JOBS ?= 1
 HPO_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint types imports unit bench hpo-run clean
+.PHONY: demo test lint types imports unit kernels others bench hpo-run clean
 
 demo: $(VENV)/.installed
 	rm -rf "$(DEMO)"
 	$(BIN)/atft-tui demo --workspace "$(DEMO)"
 
-test: lint types imports unit
+# Two cores: mypy holds one while the tests of the kernels fill numba's cache on the other.
+test: lint imports
+	$(MAKE) -j2 types kernels
+	$(MAKE) others
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
@@ -29,8 +32,15 @@ types: $(VENV)/.installed-dev
 imports: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
-unit: $(VENV)/.installed-dev
-	$(BIN)/pytest -q -n 2 --dist loadfile
+KERNELS := tests/engine/features tests/engine/graph tests/engine/dataset
+
+unit: kernels others
+
+kernels: $(VENV)/.installed-dev
+	$(BIN)/pytest -q $(KERNELS)
+
+others: $(VENV)/.installed-dev
+	$(BIN)/pytest -q -n 2 --dist loadfile $(addprefix --ignore=,$(KERNELS))
 
 bench: $(VENV)/.installed-dev
 	for file in benchmarks/bench_*.py; do \

@@ -99,8 +99,10 @@ class CockpitApp(ReportingApp):
 
     def ask(self, command: str, given: Mapping[str, str] | None = None) -> None:
         from atft_tui.screens.command_form import CommandForm
+        from atft_tui.screens.train_form import TrainForm
 
-        self.push_screen(CommandForm(command, self.workspace, given), self.take_request)
+        form = TrainForm if command == "train" else CommandForm
+        self.push_screen(form(command, self.workspace, given), self.take_request)
 
     def take_request(self, request: "CommandRequest | None") -> None:
         """A command with a run of its own starts detached and is watched; another becomes a job."""
@@ -141,8 +143,16 @@ class CockpitApp(ReportingApp):
         self.reread()
 
     def tell(self, job: Job) -> None:
+        if job.refusal:
+            hint = "a --force-reason goes against the gate, and is written down"
+            self.refuse(EngineError(f"{job.words[0]}: {job.refusal}", hint=hint))
+            return
         if job.status == "done":
-            self.notify(f"{job.line}\n{job.last}".strip(), title="done", markup=False, timeout=8)
+            files = [
+                str(v) for v in job.answer.values() if isinstance(v, str) and v.startswith("/")
+            ]
+            told = "\n".join([job.line, job.last, *files]).strip()
+            self.notify(fmt.clean_lines(told), title="done", markup=False, timeout=8)
             return
         error = str(job.answer.get("error", job.last or "it ended without an answer"))
         self.refuse(EngineError(f"{job.words[0]}: {error}", hint=str(job.answer.get("hint", ""))))

@@ -22,15 +22,48 @@ class Glyphs:
     failed: str
     stopped: str
     waiting: str
+    paused: str
+    up: str
+    down: str
+    turned: str
+    left: str
+    right: str
+    braille: str
+    """The empty cell of eight dots; without one a curve is one mark a cell."""
+    curve: str
+    """A point of a curve without braille."""
+    cap_left: str
+    cap_right: str
+    """Ends of an interval."""
+    less: str
+    """From little to much, of what is negative."""
+    rule: str
+    """A vertical line through several rows."""
+    rival: str
+    beyond_left: str
+    beyond_right: str
+    """The value lies outside the scale."""
+    lines: str
+    """One for each of the curves of an overlay."""
+    mark: str
+    """Of a marked row."""
 
 
 UNICODE = Glyphs(
     blocks="▁▂▃▄▅▆▇█", heat=" ░▒▓█", band="░", dotted="┄", point="●", bar="│", best="◆",
-    full="━", empty="─", running="▶", done="✓", failed="✗", stopped="■", waiting="·",
+    full="━", empty="─", running="▶", done="✓", failed="✗", stopped="■", waiting="·", paused="‖",
+    up="▲", down="▼", turned="⇄", left="◀", right="▶",
+    braille="\u2800", curve="•", cap_left="├", cap_right="┤", less="-=≡", rule="┃", rival="◇",
+    beyond_left="◂", beyond_right="▸",
+    lines="·┄═∘▪╌", mark="◉",
 )  # fmt: skip
 ASCII = Glyphs(
     blocks="_.-=+*%#", heat=" .:+#", band=".", dotted="-", point="o", bar="|", best="*",
-    full="=", empty="-", running=">", done="v", failed="x", stopped="#", waiting=".",
+    full="=", empty="-", running=">", done="v", failed="x", stopped="#", waiting=".", paused="=",
+    up="^", down="v", turned="%", left="<", right=">",
+    braille="", curve="*", cap_left="[", cap_right="]", less="-=@", rule="!", rival="+",
+    beyond_left="<", beyond_right=">",
+    lines=".:=,';", mark="*",
 )  # fmt: skip
 
 

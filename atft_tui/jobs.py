@@ -40,6 +40,16 @@ class Job:
     def line(self) -> str:
         return " ".join(("atft-tui", *self.words))
 
+    @property
+    def refusal(self) -> str:
+        """What a gate had against it, one condition to a line; empty unless the answer is a refusal."""
+        if self.answer.get("action") != "refused":
+            return ""
+        rows = [row for row in self.answer.get("gate", ()) if isinstance(row, dict)]
+        failed = [row for row in rows if not row.get("passed")]
+        lines = [fmt.clean(f"{row.get('name')}: {row.get('detail')}") for row in failed]
+        return "\n".join(["the gate refuses:", *lines])
+
 
 class JobBook:
     """The jobs of a workspace."""

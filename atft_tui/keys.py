@@ -43,6 +43,7 @@ EVERYWHERE: tuple[Key, ...] = (
     _key("e", "export", "export the focused table (CSV) or panel (SVG)", footer=False),
     _key("q", "quit", "quit; runs go on"),
     _key("ctrl+c", "quit", "quit; runs go on", footer=False),
+    _key("ctrl+z", "suspend_process", "to the shell; fg comes back", footer=False, priority=True),
 )
 TABLE: tuple[Key, ...] = (
     _key("up,k", "cursor(-1)", "row up", footer=False),
@@ -68,20 +69,68 @@ SCREENS: dict[str, tuple[Key, ...]] = {
         _key("r", "report", "report of the newest run", footer=False),
         _key("f", "steps", "first steps"),
     ),
-    "data": (),
-    "train": (
-        _key("n", "new_run", "new run"),
-        _key("s", "stop", "stop"),
-        _key("r", "resume", "resume"),
+    "data": (
+        _key("i", "ingest", "ingest"),
+        _key("c", "check", "check"),
+        _key("a", "audit", "audit"),
         _key("tab", "next_tab(1)", "next panel", priority=True),
+        _key("shift+tab", "next_tab(-1)", "previous panel", footer=False, priority=True),
+        _key("escape", "back", "from the examples back to the kinds of findings", footer=False),
+        _key("f", "list_features", "list the features again", footer=False),
+        _key("left", "day(-1)", "coverage: a column back", footer=False),
+        _key("right", "day(1)", "coverage: a column on", footer=False),
+        _key(
+            "left_square_bracket",
+            "mark(-1)",
+            "coverage: last day with a mark",
+            footer=False,
+            display="[",
+        ),
+        _key(
+            "right_square_bracket",
+            "mark(1)",
+            "coverage: next day with a mark",
+            footer=False,
+            display="]",
+        ),
+        _key("plus,equals_sign", "zoom(2.0)", "coverage: closer", footer=False, display="+"),
+        _key("minus", "zoom(0.5)", "coverage: farther", footer=False, display="-"),
+        _key("enter", "open_day", "coverage: findings of the day", footer=False),
+    ),
+    "train": (
+        _key("n", "new_run", "new"),
+        _key("c", "checkpoint", "checkpoint"),
+        _key("p", "pause", "pause"),
+        _key("s", "stop", "stop"),
+        _key("b", "rollback", "roll back to the last healthy checkpoint", footer=False),
+        _key("r", "resume", "resume a run that was stopped or died", footer=False),
+        _key("d", "doctor", "doctor"),
+        _key("f", "networks", "networks of the folds, or the log", footer=False),
+        _key("x", "detach", "leave it running and go to Runs", footer=False),
+        _key("tab", "next_tab(1)", "next panel", footer=False, priority=True),
         _key("shift+tab", "next_tab(-1)", "previous panel", footer=False, priority=True),
     ),
     "runs": (
-        _key("enter", "open", "open", priority=False),
-        _key("n", "new_run", "new run"),
-        _key("r", "resume", "resume"),
-        _key("s", "stop", "stop"),
-        _key("b", "backtest", "backtest"),
+        _key("enter", "open", "open"),
+        _key("n", "new_run", "new run", footer=False),
+        _key("space", "mark", "mark"),
+        _key("v", "view('overlay')", "overlay"),
+        _key("d", "view('diff')", "diff"),
+        _key("f", "quick", "only"),
+        _key("i", "details", "info"),
+        _key("l", "other", "the other picture of a view, where both have no room", footer=False),
+        _key("x", "delete", "delete the marked runs, or this one", footer=False),
+        _key("a", "view('ablations')", "comparisons: ablations and sizes", footer=False),
+        _key("u", "view('tune')", "searches", footer=False),
+        _key("escape", "back", "back to the list", footer=False),
+        _key("M", "unmark", "take all marks away", footer=False),
+        _key("c", "compare", "compare the marked runs on common days", footer=False),
+        _key("number_sign", "ask('tag')", "tag the run", footer=False, display="#"),
+        _key("N", "note", "write a note on the run", footer=False),
+        _key("p", "ask('promote')", "make it the champion, if the gate lets it", footer=False),
+        _key("b", "ask('backtest')", "backtest it", footer=False),
+        _key("r", "resume", "resume a run that was stopped or died", footer=False),
+        _key("s", "stop", "stop a run at work", footer=False),
     ),
     "replay": (
         _key("left", "move(-1)", "back", footer=False),
@@ -102,8 +151,40 @@ SCREENS: dict[str, tuple[Key, ...]] = {
         _key("tab", "next_tab(1)", "next panel", footer=False, priority=True),
         _key("shift+tab", "next_tab(-1)", "previous panel", footer=False, priority=True),
     ),
-    "backtest": (),
-    "signals": (),
+    "backtest": (
+        _key("b", "backtest", "backtest"),
+        _key("r", "report", "report"),
+        _key("s", "sweep", "sweep", footer=False),
+        _key("right,full_stop", "day(1)", "day", display="← →", priority=True),
+        _key("left,comma", "day(-1)", "day before", footer=False, display="←", priority=True),
+        _key("shift+right,greater_than_sign", "day(21)", "month on", footer=False, priority=True),
+        _key("shift+left,less_than_sign", "day(-21)", "month back", footer=False, priority=True),
+        _key("ctrl+right", "day(252)", "year on", footer=False, priority=True),
+        _key("ctrl+left", "day(-252)", "year back", footer=False, priority=True),
+        _key("l", "scale", "log"),
+        _key("d", "next_side", "details"),
+        _key("tab", "next_panel(1)", "panel", priority=True),
+        _key("shift+tab", "next_panel(-1)", "previous panel", footer=False, priority=True),
+    ),
+    "signals": (
+        _key("left", "session(-1)", "session", display="←→", priority=True),
+        _key("right", "session(1)", "later session", footer=False, display="→", priority=True),
+        _key("tab", "page(1)", "panel", priority=True),
+        _key("shift+tab", "page(-1)", "panel before", footer=False, priority=True),
+        _key("l", "view", "list: orders, refused, long, short, all", footer=False),
+        _key("s", "sessions", "list of sessions", footer=False),
+        _key("n", "new_signal", "make"),
+        _key("v", "check('verify')", "verify"),
+        _key("p", "check('replay')", "replay: make it again, compare bytes", footer=False),
+        _key("d", "diff", "diff with the signal before", footer=False),
+        _key("D", "diff_any", "diff of any two signals", footer=False),
+        _key("u", "revise", "seal a revision, with a reason", footer=False),
+        _key("L", "job('ledger')", "make the shadow ledger anew", footer=False),
+        _key("c", "job('schedule once')", "one pass of the schedule", footer=False),
+        _key("b", "rollback", "champion: back to the one before", footer=False),
+        _key("up", "stock(-1)", "stock before, while its reasons are in front", footer=False),
+        _key("down", "stock(1)", "next stock, while its reasons are in front", footer=False),
+    ),
     "config": (
         _key("enter", "edit", "edit"),
         _key("u", "unset", "back to default"),
@@ -133,10 +214,11 @@ def help_rows(screen: str) -> list[tuple[str, str]]:
 
 
 def markdown() -> str:
-    """The key table of the README."""
-    lines = ["| where | key | does |", "|---|---|---|"]
+    """The key table of the README: a row for each place."""
     groups = [("everywhere", EVERYWHERE), ("tables", TABLE)]
     groups += [(place.title, SCREENS[place.name]) for place in PLACES]
+    lines = ["| where | keys |", "|---|---|"]
     for where, keys in groups:
-        lines += [f"| {where} | `{key.written}` | {key.label} |" for key in keys]
+        words = ", ".join(f"`{key.written}` {key.label.split(':')[0]}" for key in keys)
+        lines.append(f"| {where} | {words} |")
     return "\n".join(lines)

@@ -39,6 +39,7 @@ STATUSES = {
     **dict.fromkeys(("HOLD", "degraded", "late", "stuck", "queued"), Status("!", WARN)),
     **dict.fromkeys(("STOP", "refused", "missed"), Status(GLYPHS.failed, BAD)),
     "running": Status(GLYPHS.running, Style(color="green", bold=True)),
+    "paused": Status(GLYPHS.paused, WARN),
     "done": Status(GLYPHS.done, PLAIN),
     "stopped": Status(GLYPHS.stopped, WARN),
     "failed": Status(GLYPHS.failed, BAD),

@@ -14,18 +14,22 @@ def command_words(
     overrides: Sequence[str] = (),
 ) -> list[str]:
     """``atft-tui`` + these words do what the form says. Empty values are left out."""
-    words = [command.name]
-    words += own_words(command, values)
+    more: list[str] = []
     if command.configurable:
         if preset:
-            words += ["--preset", preset]
+            more += ["--preset", preset]
         for override in overrides:
-            words += ["--set", override]
-    return words
+            more += ["--set", override]
+    return [command.name, *_ordered(*_parts(command, values), more)]
 
 
 def own_words(command: Command, values: Mapping[str, str | bool]) -> list[str]:
-    """Words of the command's own parameters: arguments first, as a person would type them."""
+    """Words of the command's own parameters."""
+    return _ordered(*_parts(command, values), [])
+
+
+def _parts(command: Command, values: Mapping[str, str | bool]) -> tuple[list[str], list[str]]:
+    """Arguments and options."""
     arguments: list[str] = []
     options: list[str] = []
     for parameter in command.parameters:
@@ -37,7 +41,14 @@ def own_words(command: Command, values: Mapping[str, str | bool]) -> list[str]:
         else:
             for word in _several(parameter, value):
                 options += [_flag(parameter), word]
-    return arguments + options
+    return arguments, options
+
+
+def _ordered(arguments: list[str], options: list[str], more: list[str]) -> list[str]:
+    """Arguments first, as a person would type them; one that looks like an option stands after ``--``."""
+    if any(word.startswith("-") for word in arguments):
+        return [*options, *more, "--", *arguments]
+    return [*arguments, *options, *more]
 
 
 def missing(command: Command, values: Mapping[str, str | bool]) -> list[str]:

@@ -103,7 +103,7 @@ def share_of_peak(case: Case, started: Sequence[Contender], count: int) -> None:
             shares.append((gflop / spent.wall / peak, peak))
         share, peak = statistics.median(s for s, _ in shares), max(p for _, p in shares)
         write(
-            f"  {child.name}: {share:.0%} of the GEMM peak ({peak:.0f} GFLOP/s, "
+            f"  {child.name}: {share:.0%} of the float32 GEMM peak ({peak:.0f} GFLOP/s, "
             f"{child.ask('threads')} threads; best step {max(s for s, _ in shares):.0%})"
         )
 

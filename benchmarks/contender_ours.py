@@ -12,21 +12,33 @@ from engine.threads import limit_threads
 
 limit_threads(safe=sys.argv[1] == "safe")
 
-import torch  # noqa: E402 - after the thread limits
-
-from benchmarks.speed_case import Case, gemm_gflops, timed_network  # noqa: E402
+from benchmarks.speed_case import (  # noqa: E402 - after the thread limits
+    Case,
+    TimedNetwork,
+    gemm_gflops,
+    timed_network,
+)
 from engine.training.machine import peak_memory_mib  # noqa: E402
 
 
 def main() -> None:
     mode, threads, *words = sys.argv[1:]
-    network = timed_network(
-        Case.parse(words), cast(Literal["safe", "optimized"], mode), threads=int(threads)
-    )
+    case, mode = Case.parse(words), cast(Literal["safe", "optimized"], mode)
+    with timed_network(case, mode, threads=int(threads)) as network:
+        serve(network)
+
+
+def serve(network: TimedNetwork) -> None:
+    runtime = network.stepper.runtime
+
+    def gemm() -> float:
+        runtime.hold_threads()  # a step may have left fewer
+        return gemm_gflops()
+
     works = {"step": network.step, "score": network.score}
     answers = {
-        "gemm": gemm_gflops,
-        "threads": torch.get_num_threads,
+        "gemm": gemm,
+        "threads": lambda: runtime.threads,
         "peak": peak_memory_mib,
     }
     sys.stdout.write("ready\n")

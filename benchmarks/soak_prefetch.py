@@ -40,6 +40,7 @@ from engine.features.feature_set import FeatureSet  # noqa: E402
 from engine.model.build import build_model  # noqa: E402
 from engine.training.device import apply_mode  # noqa: E402
 from engine.training.optimizer import build_optimizer  # noqa: E402
+from engine.training.passes import WholePass, open_pass  # noqa: E402
 from engine.training.step import Stepper  # noqa: E402
 
 WINDOW, STEPS, TRAIN_EVERY = 10, 6, 25
@@ -80,7 +81,7 @@ def stepper_on(features: FeatureSet) -> Stepper:
     optimizer = build_optimizer(model, learning_rate=RATE, weight_decay=1e-2)
     return Stepper(
         config=config, features=features, graphs=None, model=model, runtime=runtime,
-        optimizer=optimizer,
+        forward_backward=WholePass(runtime), optimizer=optimizer,
     )  # fmt: skip
 
 
@@ -99,7 +100,8 @@ def cycle(features: FeatureSet, stepper: Stepper, draw: random.Random, *, train:
             for batch in batches:
                 seen.append(batch.sessions)
                 if train:
-                    stepper(batch, RATE, halves=False, monitor=False)
+                    with open_pass(stepper.runtime) as stepper.forward_backward:
+                        stepper(batch, RATE, halves=False, monitor=False)
                 if kind == "early" and len(seen) == 2:
                     return kind
                 if kind == "raise":
@@ -129,9 +131,13 @@ def work(cycles: int, minutes: float) -> None:
         done += 1
         sys.stdout.write(f"{kind}\n")
         sys.stdout.flush()
-    left = [thread.name for thread in threading.enumerate() if thread.name == "prefetch"]
+    left = [
+        thread.name
+        for thread in threading.enumerate()
+        if thread.name.startswith(("prefetch", "rows"))
+    ]
     if left:
-        raise RuntimeError(f"{len(left)} prefetch threads are left")
+        raise RuntimeError(f"{len(left)} threads are left")
 
 
 def watch(arguments: argparse.Namespace) -> int:

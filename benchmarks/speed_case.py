@@ -5,8 +5,9 @@ The step is the trainer's own (`Stepper`): forward, all loss terms, backward, cl
 
 import argparse
 import time
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, fields, replace
 from typing import Any, Literal, cast
 
 import torch
@@ -19,6 +20,7 @@ from engine.features.feature_set import FeatureSet
 from engine.model.build import build_model
 from engine.training.device import apply_mode
 from engine.training.optimizer import build_optimizer
+from engine.training.passes import open_pass
 from engine.training.step import Stepper
 
 RATE = 1e-4
@@ -85,29 +87,36 @@ class TimedNetwork:
 
     def score(self) -> None:
         """Inference of the batch, as validation and `predict` do it."""
+        self.stepper.runtime.hold_threads()
         self.stepper.model.eval()
         with torch.inference_mode():
             self.stepper.model(self.batch)
 
 
+@contextmanager
 def timed_network(
     case: Case, mode: Literal["safe", "optimized"], *, threads: int | None = None
-) -> TimedNetwork:
+) -> Iterator[TimedNetwork]:
     """``threads``: other than the mode's own number, for comparisons at equal threads."""
     config = case.config()
     runtime = apply_mode(mode, torch.device("cpu"), 0)
     if threads is not None:
+        runtime = replace(runtime, threads=threads)
         torch.set_num_threads(threads)
     model = build_model(config, case.features)
-    stepper = Stepper(
-        config=config,
-        features=cast(FeatureSet, None),  # only read when a step is halved, which no case does
-        graphs=None,
-        model=model,
-        runtime=runtime,
-        optimizer=build_optimizer(model, learning_rate=RATE, weight_decay=1e-2, fused=runtime.fast),
-    )
-    return TimedNetwork(stepper, random_batch(case, config))
+    with open_pass(runtime) as forward_backward:
+        stepper = Stepper(
+            config=config,
+            features=cast(FeatureSet, None),  # only read when a step is halved, which no case does
+            graphs=None,
+            model=model,
+            runtime=runtime,
+            forward_backward=forward_backward,
+            optimizer=build_optimizer(
+                model, learning_rate=RATE, weight_decay=1e-2, fused=runtime.fast
+            ),
+        )
+        yield TimedNetwork(stepper, random_batch(case, config))
 
 
 def gemm_gflops(size: int = 2048, repeats: int = 5) -> float:
@@ -129,10 +138,12 @@ def step_gflop(case: Case) -> float:
     Counted on the eager network by `FlopCounterMode`, and the LSTM, which it does not know, by its formula:
     activations, norms, softmax, dropout, gathers, losses and the optimiser count as 0.
     """
-    network = timed_network(case, "safe")
     layer, backward = torch.ops.aten.mkldnn_rnn_layer, torch.ops.aten.mkldnn_rnn_layer_backward
     formulas = {layer: _lstm_flop, backward: lambda *shapes, **_: 2 * _lstm_flop(*shapes)}
-    with FlopCounterMode(display=False, custom_mapping=formulas) as counter:
+    with (
+        timed_network(case, "safe") as network,
+        FlopCounterMode(display=False, custom_mapping=formulas) as counter,
+    ):
         network.step()
     return float(counter.get_total_flops()) / 1e9
 

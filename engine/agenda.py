@@ -48,6 +48,8 @@ class Outlook:
     """Its run time. UTC, ISO 8601."""
     calendar_days_left: int
     heartbeat_seconds: float
+    zone: str = "UTC"
+    """IANA name of the exchange's own time zone."""
 
     def behind(self, last: str) -> int:
         """Sessions that are due and later than the session ``last``."""
@@ -110,7 +112,7 @@ def read_outlook(workspace: Path) -> Outlook | None:
         return None
     found = read_json(path)
     try:
-        values = {item.name: found[item.name] for item in fields(Outlook)}
+        values = {item.name: found[item.name] for item in fields(Outlook) if item.name in found}
         return Outlook(**{**values, "due": tuple(map(str, values["due"]))})
     except (KeyError, TypeError) as error:
         raise IntegrityError(f"{path}: no outlook of a scheduler", hint="delete it") from error

@@ -107,7 +107,7 @@ def _parameter(item: Parameter) -> click.Parameter:
     )
 
 
-def _run(command: Command, **given: Any) -> int:
+def _run(command: Command, /, **given: Any) -> int:
     given["workspace"] = given["workspace"] or _before_the_command("workspace")
     as_json, quiet = given.pop("as_json"), given.pop("quiet")
     sink: EventSink = NullSink() if quiet else TerminalSink(sys.stderr)
@@ -203,7 +203,8 @@ def _fail(error: EngineError, *, as_json: bool) -> int:
     if error.hint:
         sys.stderr.write(f"hint: {error.hint}\n")
     if as_json:
-        answer = {"error": error.message, "hint": error.hint, "exit_code": error.exit_code}
+        told = {"error": error.message, "hint": error.hint, "exit_code": error.exit_code}
+        answer = {**error.details, **told}
         _print(_strict_json(answer))
     return error.exit_code
 

@@ -4,7 +4,8 @@ Caught in two places only: the command line (stderr and exit code) and the stage
 (`RunFinished("failed")`). Any other exception is a bug and keeps its traceback (exit code 1).
 """
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 
 class EngineError(Exception):
@@ -12,11 +13,15 @@ class EngineError(Exception):
 
     exit_code: ClassVar[int] = 4
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", details: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         """What to do next, one sentence; empty if the message already says it."""
+        self.details = dict(details or {})
+        """What ``--json`` prints beside the error."""
 
 
 class UsageError(EngineError):

@@ -86,9 +86,11 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     write_text(path, text + "\n")
 
 
-def write_parquet(path: Path, frame: "polars.DataFrame") -> None:
+def write_parquet(
+    path: Path, frame: "polars.DataFrame", *, row_group_size: int | None = None
+) -> None:
     with atomic_path(path) as temporary:
-        frame.write_parquet(temporary)
+        frame.write_parquet(temporary, row_group_size=row_group_size)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -1,14 +1,21 @@
-"""Following one run off the main thread: events -> state; the same value while nothing changed."""
+"""Following one run off the main thread: lines -> state; the same value while nothing changed."""
 
-from dataclasses import dataclass, field
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from atft_tui import format as fmt
-from engine.runs.follow import read_new
-from engine.runs.state import RunState, fold
+from engine.runs import launch
+from engine.runs.backlog import fold_lines
+from engine.runs.control import ControlFiles, Wish
+from engine.runs.follow import Follower
+from engine.runs.state import RunState
 from engine.runs.store import Run, RunStore
 
 LAST_WORDS_BYTES = 2000
+SLICE_S = 0.15
+"""A backlog is folded for so long before the picture is shown and the next slice begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +26,33 @@ class RunNews:
     """Empty while there is no run."""
     state: RunState = field(default_factory=RunState)
     status: str = ""
-    """created, running, done, stopped, failed or crashed."""
+    """created, running, paused, done, stopped, failed or crashed."""
     last_words: str = ""
     """End of ``log.txt`` of a run that died."""
+    signal: str = ""
+    """What ended the process of a run that died; empty if that is not known."""
+    asked: frozenset[Wish] = frozenset()
+    """What a person asked for and is not answered yet."""
+    behind: bool = False
+    """More of the file is waiting to be read."""
+
+    @property
+    def command(self) -> str:
+        return self.run_id.split("-")[2] if self.run_id else ""
+
+    @property
+    def is_live(self) -> bool:
+        return self.status in ("running", "paused")
 
 
-def chosen_or_newest(workspace: Path, chosen: str | None) -> Run | None:
-    """The chosen run; the newest if none is chosen or the chosen one is gone."""
+def chosen_or_newest(
+    workspace: Path, chosen: str | None, commands: Collection[str] = ()
+) -> Run | None:
+    """The chosen run; the newest of these commands (of any) if none is chosen or the chosen one is gone."""
     store = RunStore(workspace / "runs")
     if chosen is not None and (store.root / chosen / "manifest.json").is_file():
         return Run(store.root / chosen)
-    return next(iter(store), None)
+    return next((run for run in store if not commands or run.command in commands), None)
 
 
 class RunFeed:
@@ -37,19 +60,37 @@ class RunFeed:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self._offset = 0
+        self._follower = Follower(run.events_path)
         self._news = RunNews(run.id)
 
     def news(self) -> RunNews:
         """The newest; the very same value if nothing changed since the last call."""
-        events, offset = read_new(self.run.events_path, self._offset)
-        state = self._news.state if offset >= self._offset else RunState()
-        self._offset = offset
         status = self.run.status()
-        if events or status != self._news.status or state is not self._news.state:
-            words = last_words(self.run) if status in ("crashed", "failed") else ""
-            self._news = RunNews(self.run.id, fold(events, state), status, words)
+        state, behind = self._catch_up()
+        died = status in ("crashed", "failed")
+        news = replace(
+            self._news,
+            state=state,
+            status=status,
+            last_words=last_words(self.run) if died else "",
+            signal=launch.fatal_signal(self.run) if status == "crashed" else "",
+            asked=ControlFiles.of(self.run).asked()
+            if status in ("running", "paused")
+            else frozenset(),
+            behind=behind,
+        )
+        if news != self._news:
+            self._news = news
         return self._news
+
+    def _catch_up(self) -> tuple[RunState, bool]:
+        """Fold what is new, for a slice of time at most; whether there is more."""
+        state, end = self._news.state, time.monotonic() + SLICE_S
+        while True:
+            lines, again, more = self._follower.read()
+            state = fold_lines(lines, RunState() if again else state) if lines or again else state
+            if not more or time.monotonic() > end:
+                return state, more
 
 
 def last_words(run: Run) -> str:

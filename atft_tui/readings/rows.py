@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One line of the run list."""
+    """One line of a short run list, in words."""
 
     id: str
     command: str

@@ -1,62 +1,133 @@
-"""The runs of a workspace as rows: read off the main thread, each run in about a millisecond."""
+"""The runs of a workspace: read once each, and again when their files change; thousands of them in pieces."""
 
-import json
+import os
+import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from atft_tui import format as fmt
 from atft_tui.readings.rows import RunRow
-from engine.errors import EngineError
-from engine.judgement import is_noise
-from engine.runs.events import RunFinished, StepLogged
 from engine.runs.store import Run, RunStore
+from engine.runs.summary import Figure, RunSummary, Sharpe, summarise
 
 MAX_RUNS = 500
+"""Of a short list."""
+BUDGET_S = 0.25
+"""CPU time: reading runs that are new stops after it, and the next call goes on. What is known already
+costs 50 ms for 2,000 runs and is not counted, or it would leave no time for the others."""
+AT_WORK = ("running", "paused", "created")
+
+Signature = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunList:
+    runs: tuple[RunSummary, ...]
+    """Newest first. A run that was not read yet has no status."""
+    pending: int
+    """How many of them were not read yet."""
+
+
+class RunTable:
+    """All runs of one workspace; ask for `read` again and again.
+
+    A finished run is read again only if its directory, its events or its lock changed: three calls of
+    `stat`, some 10 microseconds. A run at work is read every time.
+    """
+
+    def __init__(self, workspace: Path) -> None:
+        self.workspace = workspace
+        self._known: dict[str, tuple[Signature, RunSummary]] = {}
+        self._behind = False
+        """Some were not read yet: until all are, what is known is taken as it is."""
+
+    def read(self, budget_s: float = BUDGET_S) -> RunList:
+        spent = 0.0
+        found: list[RunSummary] = []
+        known: dict[str, tuple[Signature, RunSummary]] = {}
+        pending = 0
+        for run in RunStore(self.workspace / "runs"):
+            before = self._known.get(run.id)
+            finished = before is not None and before[1].status not in AT_WORK
+            signature = before[0] if before and finished and self._behind else _signature(run)
+            if before and finished and before[0] == signature:
+                known[run.id] = before
+            elif spent < budget_s:
+                begun = time.thread_time()
+                known[run.id] = (signature, _same(summarise(run), before))
+                time.sleep(0)  # lets the screen draw between two runs
+                spent += time.thread_time() - begun
+            else:
+                pending += 1
+                if before is None:
+                    found.append(_unread(run))
+                    continue
+                known[run.id] = (before[0], before[1])
+            found.append(known[run.id][1])
+        self._known, self._behind = known, pending > 0
+        return RunList(tuple(found), pending)
 
 
 def list_runs(workspace: Path, limit: int = MAX_RUNS) -> tuple[RunRow, ...]:
-    """Rows of the run list, newest first. A run whose files cannot be read says so in its row."""
+    """A short list in words, newest first. A run whose files cannot be read says so in its row."""
     rows: list[RunRow] = []
     for run in RunStore(workspace / "runs"):
         if len(rows) == limit:
             break
-        try:
-            rows.append(_row(run))
-        except (EngineError, OSError, ValueError, KeyError, TypeError) as error:
-            text = fmt.clean(f"unreadable: {error}")
-            rows.append(RunRow(run.id, run.command, "failed", text, "", "", ""))
+        rows.append(row(summarise(run)))
     return tuple(rows)
 
 
-def _row(run: Run) -> RunRow:
-    status, last = run.status(), run.last_event()
-    summary = last.summary if isinstance(last, RunFinished) else {}
-    progress = ""
-    if isinstance(last, StepLogged):
-        progress = f"epoch {last.epoch}, {last.sessions_per_second:.0f} days/s"
-    elif isinstance(last, RunFinished):
-        progress = fmt.clean(last.error) or fmt.duration(summary.get("seconds"))
+def row(about: RunSummary) -> RunRow:
     return RunRow(
-        id=run.id,
-        command=run.command,
-        status=status,
-        progress=progress,
-        validation=_figures(summary.get("best")),
-        test=_figures(summary.get("test")),
-        verdict=_verdict(run.path("backtest.json")),
+        id=about.id,
+        command=about.command,
+        status=about.status,
+        progress=progress_text(about),
+        validation=figure_words(about.validation),
+        test=figure_words(about.test),
+        verdict=sharpe_words(about.sharpe),
     )
 
 
-def _figures(values: dict[str, Any] | None) -> str:
-    if not values or values.get("rank_ic") is None:
-        return fmt.DASH
-    noise = "~" if is_noise(values["rank_ic"], values["null_band"]) else " "
-    return f"{noise}{fmt.rank_ic(values['rank_ic'], values['rank_ic_se'])}"
+def progress_text(about: RunSummary) -> str:
+    """Where a run is, how long it took, or what went wrong."""
+    return fmt.clean(about.trouble or about.progress) or fmt.duration(about.seconds)
 
 
-def _verdict(path: Path) -> str:
-    if not path.is_file():
+def figure_words(figure: Figure | None) -> str:
+    if figure is None:
+        return f" {fmt.DASH}"
+    noise = "~" if figure.noise else " "
+    return f"{noise}{fmt.rank_ic(figure.rank_ic, figure.rank_ic_se)}"
+
+
+def sharpe_words(sharpe: Sharpe | None) -> str:
+    if sharpe is None:
         return fmt.DASH
-    values = json.loads(path.read_text(encoding="utf-8"))
-    low, high = (fmt.number(values[name], 2) for name in ("sharpe_low", "sharpe_high"))
-    return f"{fmt.number(values['sharpe'], 2)} [{low}, {high}] {fmt.clean(values['verdict'])}"
+    low, high = fmt.number(sharpe.low, 2), fmt.number(sharpe.high, 2)
+    return f"{fmt.number(sharpe.value, 2)} [{low}, {high}] {fmt.clean(sharpe.verdict)}".rstrip()
+
+
+def _same(new: RunSummary, before: tuple[Signature, RunSummary] | None) -> RunSummary:
+    """The value known already if nothing changed, so that comparing two lists is quick."""
+    return before[1] if before is not None and before[1] == new else new
+
+
+def _unread(run: Run) -> RunSummary:
+    return RunSummary(
+        id=run.id, command=run.command, status="", created=run.created.isoformat(), progress="…"
+    )
+
+
+def _signature(run: Run) -> Signature:
+    """Changes whenever a file is put into the directory, an event is written, or the lock is taken."""
+    parts: list[int] = []
+    for path in (run.directory, run.events_path, run.directory / "lock"):
+        try:
+            found = os.stat(path)
+        except OSError:
+            parts.append(-1)
+        else:
+            parts += (found.st_mtime_ns, found.st_size, found.st_ino)
+    return tuple(parts)

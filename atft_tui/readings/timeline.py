@@ -5,11 +5,15 @@ a file of any length; a moment between two of them folds the events between.
 """
 
 import math
+import re
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
+from engine.runs.backlog import fold_lines
 from engine.runs.events import (
     CheckpointSaved,
     Diagnosed,
@@ -20,13 +24,15 @@ from engine.runs.events import (
     RunStarted,
     decode,
 )
-from engine.runs.state import RunState, advance
+from engine.runs.follow import Follower
+from engine.runs.state import RunState
 
-FIRST_STRIDE = 256
-"""Events between two kept states of a short run; it doubles whenever there would be too many."""
+FIRST_STRIDE = 2048
+"""Lines between two kept states; it doubles whenever there would be too many states."""
 MAX_KEPT = 256
 MAX_MARKS = 2000
-HEAD_BYTES = 512
+STEP = re.compile(rb'\{"type": "(?:StepLogged|GradientsLogged|GatesLogged|MachineLogged)"')
+"""Lines that are no mark, told without reading them."""
 MarkKind = Literal["start", "phase", "epoch", "checkpoint", "finding", "end"]
 
 
@@ -42,9 +48,16 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    position: int
     offset: int
     state: RunState
+
+    @property
+    def position(self) -> int:
+        return self.state.n_events
+
+
+def _position(kept: _Kept) -> int:
+    return kept.position
 
 
 @dataclass(slots=True)
@@ -52,65 +65,54 @@ class Timeline:
     """Grows with the run's file; starts anew when the file was replaced."""
 
     path: Path
-    position: int = 0
-    """Events read so far."""
+    stride: int = FIRST_STRIDE
+    """Events between two kept states."""
     state: RunState = field(default_factory=RunState)
     """After all events read so far."""
     marks: list[Mark] = field(default_factory=list)
     complete: bool = False
     """No whole line was left at the last reading."""
-    _offset: int = 0
-    _stride: int = FIRST_STRIDE
-    _kept: list[_Kept] = field(default_factory=lambda: [_Kept(0, 0, RunState())])
-    _head: bytes = b""
+    _kept: list[_Kept] = field(default_factory=lambda: [_Kept(0, RunState())])
+    _follower: Follower = field(init=False)
 
-    def read_on(self, limit: int) -> None:
-        """Take in up to ``limit`` more events. Damaged lines and unknown kinds count as no event."""
-        try:
-            file = self.path.open("rb")
-        except FileNotFoundError:
-            self._restart(b"")
-            self.complete = True
-            return
-        with file:
-            head = file.readline(HEAD_BYTES)
-            if self._offset and not head.startswith(self._head):
-                self._restart(head)
-            elif not self._offset:
-                self._head = head
-            size = file.seek(0, 2)
-            if size < self._offset:
-                self._restart(head)
-            file.seek(self._offset)
-            taken = 0
-            while taken < limit:
-                line = file.readline()
-                if not line.endswith(b"\n"):
-                    self.complete = True
-                    return
-                self._offset += len(line)
-                event = decode(line)
-                if event is not None:
-                    self._take(event)
-                    taken += 1
-        self.complete = False
+    def __post_init__(self) -> None:
+        self._follower = Follower(self.path)
+
+    @property
+    def position(self) -> int:
+        """Events read so far."""
+        return self.state.n_events
+
+    def read_on(self) -> None:
+        """Take in the next piece of the file. Damaged lines and unknown kinds count as no event."""
+        before = self._follower.offset
+        lines, again, more = self._follower.read()
+        if again:
+            self.state, self.marks, self._kept, before = RunState(), [], [_Kept(0, RunState())], 0
+        self.complete = not more
+        while lines:
+            chunk, lines = lines[: self.stride], lines[self.stride :]
+            self._mark(chunk)
+            self.state = fold_lines(chunk, self.state)
+            before += sum(len(line) + 1 for line in chunk)
+            if self.position - self._kept[-1].position >= self.stride:
+                self._keep(before)
 
     def at(self, position: int) -> RunState:
         """The state after the first ``position`` events; beyond the ends, the nearer end."""
         position = max(0, min(position, self.position))
         if position == self.position:
             return self.state
-        nearest = self._kept[bisect_right(self._kept, position, key=lambda kept: kept.position) - 1]
-        state, count = nearest.state, nearest.position
+        nearest = self._kept[bisect_right(self._kept, position, key=_position) - 1]
+        state = nearest.state
         with self.path.open("rb") as file:
             file.seek(nearest.offset)
-            while count < position:
-                line = file.readline()
-                if not line:
+            # A damaged line is no event: as many lines more are taken as events are missing.
+            while state.n_events < position:
+                lines = [line.rstrip(b"\n") for line in islice(file, position - state.n_events)]
+                if not lines:
                     break
-                event = decode(line)
-                if event is not None:
-                    state, count = advance(state, event), count + 1
+                state = fold_lines(lines, state)
         return state
 
     def next_mark(self, position: int, step: int, kinds: frozenset[str]) -> int:
@@ -120,24 +122,27 @@ class Timeline:
             return min((p for p in places if p > position), default=self.position)
         return max((p for p in places if p < position), default=0)
 
-    def _restart(self, head: bytes) -> None:
-        self.position, self._offset, self._stride = 0, 0, FIRST_STRIDE
-        self.state, self.marks, self._kept = RunState(), [], [_Kept(0, 0, RunState())]
-        self._head = head
+    def _keep(self, offset: int) -> None:
+        self._kept.append(_Kept(offset, self.state))
+        if len(self._kept) > MAX_KEPT:
+            self._kept = self._kept[::2]
+            self.stride *= 2
 
-    def _take(self, event: RunEvent) -> None:
-        self.state = advance(self.state, event)
-        self.position += 1
-        mark = _mark(event, self.position)
-        if mark is not None:
-            self.marks.append(mark)
-            if len(self.marks) > MAX_MARKS:
-                self.marks = [m for m in self.marks if m.kind != "checkpoint"][-MAX_MARKS:]
-        if self.position % self._stride == 0:
-            self._kept.append(_Kept(self.position, self._offset, self.state))
-            if len(self._kept) > MAX_KEPT:
-                self._kept = self._kept[::2]
-                self._stride *= 2
+    def _mark(self, lines: Sequence[bytes]) -> None:
+        position = self.position
+        for line in lines:
+            if STEP.match(line):
+                position += 1
+                continue
+            event = decode(line)
+            if event is None:
+                continue
+            position += 1
+            mark = _mark(event, position)
+            if mark is not None:
+                self.marks.append(mark)
+        if len(self.marks) > MAX_MARKS:
+            self.marks = [m for m in self.marks if m.kind != "checkpoint"][-MAX_MARKS:]
 
 
 def _mark(event: RunEvent, position: int) -> Mark | None:

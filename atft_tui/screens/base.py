@@ -69,6 +69,7 @@ class CockpitScreen(Screen[None], Generic[V]):
         yield Static(id="headline")
         yield from self.body()
         yield Footer()
+        yield Static(id="notice")
 
     def on_mount(self) -> None:
         self.draw_headline()
@@ -113,13 +114,13 @@ class CockpitScreen(Screen[None], Generic[V]):
 
     @on(Resize)
     def draw_headline(self) -> None:
-        """One line: too small, cannot be read, or the screen's own."""
+        """One line: what cannot be read, or the screen's own. A notice over all where it is too small."""
         width, height = self.size
-        line = too_small(width, height)
-        if line is None and self.trouble:
-            line = Text(f" {fmt.clean(self.trouble)}", style="bold red", no_wrap=True)
-        if line is None:
-            line = self.headline(width)
+        notice = too_small(width, height)
+        self.set_class(notice is not None, "tiny")
+        self.query_one("#notice", Static).update(notice or "")
+        trouble = Text(f" {fmt.clean(self.trouble)}", style="bold red")
+        line = trouble if self.trouble else self.headline(width)
         line.no_wrap, line.overflow = True, "ellipsis"
         self.query_one("#headline", Static).update(line)
 

@@ -15,6 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Button, Checkbox, Input, Label, Select, Static
 
 from atft_tui import format as fmt
+from atft_tui.widgets.field import Field
 from atft_tui.words import command_words, missing, own_words, split
 from engine.commands import BY_NAME, Command, Parameter
 from engine.errors import EngineError
@@ -64,7 +65,7 @@ class CommandForm(ModalScreen[CommandRequest | None]):
             compact=True,
             id="preset",
         )
-        self._overrides = Input(
+        self._overrides = Field(
             self.given.get("set", ""),
             placeholder="training.seed=2 model.hidden=64",
             compact=True,
@@ -73,18 +74,22 @@ class CommandForm(ModalScreen[CommandRequest | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog form"):
-            yield Label(f"{self.command.name}: {self.command.help}", classes="title", markup=False)
-            with self._scroll:
-                for parameter in self.command.parameters:
-                    yield from self._field(parameter)
-                if self.command.configurable:
-                    yield from self._configuration()
-            yield self._hint
-            yield self._line
-            yield Static(id="problem")
-            with Horizontal(classes="buttons"):
-                yield Button("Start (ctrl+s)", variant="primary", id="start", compact=True)
-                yield Button("Cancel (esc)", id="cancel", compact=True)
+            yield from self.form()
+
+    def form(self) -> ComposeResult:
+        """Title, fields, command line, problem and buttons."""
+        yield Label(f"{self.command.name}: {self.command.help}", classes="title", markup=False)
+        with self._scroll:
+            for parameter in self.command.parameters:
+                yield from self._field(parameter)
+            if self.command.configurable:
+                yield from self._configuration()
+        yield self._hint
+        yield self._line
+        yield Static(id="problem")
+        with Horizontal(classes="buttons"):
+            yield Button("Start (ctrl+s)", variant="primary", id="start", compact=True)
+            yield Button("Cancel (esc)", id="cancel", compact=True)
 
     def on_mount(self) -> None:
         self.draw_line()
@@ -102,7 +107,7 @@ class CommandForm(ModalScreen[CommandRequest | None]):
             widget = Select([(Text(fmt.clean(c)), c) for c in choices], value=start, id=name,
                             prompt="(none)", compact=True)  # fmt: skip
         else:
-            widget = Input(given, placeholder=default, id=name, compact=True)
+            widget = Field(given, placeholder=default, id=name, compact=True)
         self.fields[parameter.name] = widget
         yield from _row(parameter.name + (" *" if parameter.required else ""), widget)
 

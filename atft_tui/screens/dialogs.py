@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, Static
 
 from atft_tui import format as fmt
+from atft_tui.widgets.field import Field
 from engine.commands import COMMANDS
 
 
@@ -51,7 +52,7 @@ class WorkspaceDialog(ModalScreen[Path | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Label("Workspace", classes="title")
-            yield Input(fmt.clean(str(self.current)), id="path")
+            yield Field(fmt.clean(str(self.current)), id="path")
             yield Static(id="problem")
             with Horizontal(classes="buttons"):
                 yield Button("Open", variant="primary", id="open")

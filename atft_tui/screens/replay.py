@@ -7,7 +7,6 @@ from typing import ClassVar
 from rich.text import Text
 from textual import on
 from textual.binding import BindingType
-from textual.containers import Container
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -17,18 +16,13 @@ from atft_tui.keys import SCREENS, bindings
 from atft_tui.readings.feed import chosen_or_newest
 from atft_tui.readings.timeline import Mark, Timeline
 from atft_tui.screens.base import CockpitScreen
-from atft_tui.screens.runs import MARKS
-from atft_tui.screens.train import TABS, timeline
 from atft_tui.sizes import TALL, WIDE
-from atft_tui.widgets import panels
-from atft_tui.widgets.doctor_panel import DoctorPanel
-from atft_tui.widgets.panel import StatePanel
+from atft_tui.widgets.run_lines import MARKS, timeline
+from atft_tui.widgets.run_panels import TABS, RunPanels, tab_line
 from atft_tui.widgets.scrubber import Scrub, Scrubber
 from engine.runs.state import RunState
 from engine.runs.store import Run
 
-SLICE = 20_000
-"""Events read at a time; the picture grows until the file is read."""
 TICK_S = 0.25
 CELLS = 100
 """Steps of the arrow keys through the whole run."""
@@ -76,17 +70,7 @@ class ReplayScreen(CockpitScreen[Moment]):
     def body(self) -> Iterable[Widget]:
         yield Static(id="timeline")
         yield Scrubber(id="scrubber")
-        with Container(id="grid"):
-            yield panels.RankICPanel(id="rank-ic")
-            yield panels.VerdictPanel(id="verdict")
-            yield panels.GatePanel(id="gate")
-            yield panels.SpreadPanel(id="spread")
-            yield panels.GradientPanel(id="gradient")
-            yield panels.LossPanel(id="loss")
-            yield panels.MachinePanel(id="machine")
-            yield panels.VariablesPanel(id="variables")
-            yield panels.LogPanel(id="log")
-            yield DoctorPanel(id="doctor")
+        yield RunPanels(id="grid")
         yield Static(id="tabs")
 
     def on_mount(self) -> None:
@@ -102,7 +86,7 @@ class ReplayScreen(CockpitScreen[Moment]):
         if self.line is None or run != self.run_value:
             self.run_value, self.line, self.position = run, Timeline(run.events_path), None
         line = self.line
-        line.read_on(SLICE)
+        line.read_on()
         if not line.complete:
             self.app.call_from_thread(self.reread)
         position = line.position if self.position is None else min(self.position, line.position)
@@ -117,8 +101,7 @@ class ReplayScreen(CockpitScreen[Moment]):
         )
 
     def show(self, value: Moment) -> None:
-        for panel in self.query(StatePanel):
-            panel.state = value.state
+        self.query_one(RunPanels).show_state(value.state)
         scrub = Scrub(value.length, value.position, value.marks, self.note(value))
         self.query_one(Scrubber).show_value(scrub if value.run_id else None)
         past = timeline(value.state, self.size.width, live=value.position == value.length)
@@ -226,12 +209,8 @@ class ReplayScreen(CockpitScreen[Moment]):
         self.set_class(not wide, "narrow")
         self.query_one("#grid").display = there
         self.query_one("#timeline").display = there
-        for name in TABS:
-            self.query_one(f"#{name}").display = wide or name == self.tab
+        networks = self.value is not None and bool(self.value.state.networks)
+        self.query_one(RunPanels).lay_out(self.tab, wide=wide, networks=networks)
         tabs = self.query_one("#tabs", Static)
         tabs.display = there and not wide
-        text = Text(" ", no_wrap=True, overflow="ellipsis")
-        for name in TABS:
-            here = name == self.tab
-            text.append(f"[{name}]" if here else f" {name} ", "bold" if here else "dim")
-        tabs.update(text)
+        tabs.update(tab_line(self.tab))

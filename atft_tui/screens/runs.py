@@ -1,29 +1,40 @@
-"""The runs: what is running, what came out."""
+"""The runs: which is best, how they differ, and what to do with them."""
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.text import Text
 from textual import on
 from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Static
 
-from atft_tui.glyphs import GLYPHS
+from atft_tui import format as fmt
+from atft_tui import styles
 from atft_tui.keys import SCREENS, bindings
-from atft_tui.readings.rows import RunRow
-from atft_tui.readings.runs import list_runs
-from atft_tui.screens.base import CockpitScreen
-from atft_tui.widgets.table import Column, Table
+from atft_tui.readings.runs_screen import VIEWS, RunsReading, RunsValue, View, Wanted
+from atft_tui.screens.quick_filter import QuickFilter, QuickFilterDialog
+from atft_tui.screens.run_actions import RunActions
+from atft_tui.screens.run_columns import (
+    COMPARISON_COLUMNS,
+    STUDY_COLUMNS,
+    TRIAL_COLUMNS,
+    diff_columns,
+    figure_columns,
+    run_columns,
+)
+from atft_tui.sizes import WIDE
+from atft_tui.widgets.comparison_panels import DailyGapPanel, ForestPanel
+from atft_tui.widgets.curves import LETTERS, STYLES
+from atft_tui.widgets.difference_panel import DifferencePanel
+from atft_tui.widgets.overlay_panels import OverlayLoss, OverlayRankIC, PairsPanel
+from atft_tui.widgets.run_details_panel import RunDetailsPanel
+from atft_tui.widgets.study_panels import BestPanel, ImportancePanel
+from atft_tui.widgets.table import Table
+from engine.errors import UsageError
 
-MARKS = {
-    "running": (GLYPHS.running, "bold green"),
-    "done": (GLYPHS.done, ""),
-    "stopped": (GLYPHS.stopped, "yellow"),
-    "failed": (GLYPHS.failed, "bold red"),
-    "crashed": (GLYPHS.failed, "bold red"),
-    "created": (GLYPHS.waiting, "dim"),
-}
+MAX_MARKED = len(LETTERS)
 EMPTY = """No runs in this workspace yet.
 
   n       start one (train, or the demo on a synthetic market)
@@ -32,75 +43,303 @@ EMPTY = """No runs in this workspace yet.
 
 On a fresh workspace start with the demo: it makes its own market, trains, backtests and writes a report.
 """
-
-
-def status_text(status: str) -> Text:
-    mark, style = MARKS.get(status, (GLYPHS.waiting, ""))
-    return Text(f"{mark} {status}", style=style)
-
-
-def figure_text(figure: str) -> Text:
-    """A figure inside its null band starts with ``~`` and is dim."""
-    return Text(figure, style="dim" if figure.startswith("~") else "")
-
-
-COLUMNS: tuple[Column[RunRow], ...] = (
-    Column(name="run", cell=lambda row: row.id, width=30),
-    Column(name="status", cell=lambda row: status_text(row.status), width=10),
-    Column(name="validation RankIC", cell=lambda row: figure_text(row.validation), width=18),
-    Column(name="test RankIC", cell=lambda row: figure_text(row.test), width=18, wide_only=True),
-    Column(name="net Sharpe", cell=lambda row: row.verdict, width=30, wide_only=True),
-    Column(name="progress", cell=lambda row: Text(row.progress, style="dim")),
+TITLES: dict[View, str] = {
+    "runs": "esc list", "overlay": "v overlay", "diff": "d diff", "ablations": "a ablations",
+    "tune": "u tune",
+}  # fmt: skip
+FIRST: dict[View, str] = {
+    "runs": "#runs-table", "overlay": "#runs-figures", "diff": "#runs-diff-table",
+    "ablations": "#runs-comparisons", "tune": "#runs-trials",
+}  # fmt: skip
+"""The table that has the focus when a view opens."""
+PICTURES = (
+    ("#runs-rank-ic", "#runs-loss"),
+    ("#runs-forest", "#runs-daily"),
+    ("#runs-best", "#runs-importance"),
 )
 
 
-class RunsScreen(CockpitScreen[tuple[RunRow, ...]]):
+class RunsScreen(RunActions):
+    """A list, and views of what is marked in it; each view has its key, esc goes back to the list."""
+
     place: ClassVar[str] = "runs"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(SCREENS["runs"])]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.view: View = "runs"
+        self.quick = QuickFilter()
+        self.details: bool | None = None
+        """Whether they are shown beside or instead of the list; None: where there is room."""
+        self.other = False
+        """The second picture of a view instead of the first, where only one has room."""
+        self.comparison: str | None = None
+        self.study: str | None = None
+        self._cursor: str | None = None
+        self._reading: RunsReading | None = None
+
     def body(self) -> Iterable[Widget]:
-        yield Table(COLUMNS, key=lambda row: row.id, id="runs-table")
+        with Horizontal(id="runs-list", classes="runs-view"):
+            yield Table(run_columns(self.letter_of), key=lambda run: run.id, id="runs-table")
+            yield RunDetailsPanel(id="runs-details")
+        with Vertical(id="runs-overlay", classes="runs-view"):
+            with Horizontal(id="runs-curves"):
+                yield OverlayRankIC(id="runs-rank-ic")
+                yield OverlayLoss(id="runs-loss")
+            yield Table(
+                figure_columns(self.letter_of), key=lambda run: run.about.id, id="runs-figures"
+            )
+            yield PairsPanel(id="runs-pairs")
+        with Vertical(id="runs-diff", classes="runs-view"):
+            yield Static(id="runs-diff-words")
+            yield Table((), key=lambda row: row.key, id="runs-diff-table")
+            yield DifferencePanel(id="runs-difference")
+        with Vertical(id="runs-ablations", classes="runs-view"):
+            yield Table(COMPARISON_COLUMNS, key=lambda one: one.id, id="runs-comparisons")
+            yield ForestPanel(id="runs-forest")
+            yield DailyGapPanel(id="runs-daily")
+        with Vertical(id="runs-tune", classes="runs-view"):
+            yield Table(STUDY_COLUMNS, key=lambda study: study.run_id, id="runs-studies")
+            with Horizontal(id="runs-study"):
+                yield BestPanel(id="runs-best")
+                yield ImportancePanel(id="runs-importance")
+            yield Table(TRIAL_COLUMNS, key=lambda trial: str(trial.number), id="runs-trials")
         yield Static(Text(EMPTY), id="empty")
+        yield Static(id="tabs")
 
-    def read(self) -> tuple[RunRow, ...]:
-        return list_runs(self.cockpit.workspace)
+    # ---- reading -------------------------------------------------------------------------------
 
-    def show(self, value: tuple[RunRow, ...]) -> None:
-        table = self.query_one(Table)
-        table.set_rows(value)
-        table.display = bool(value)
-        self.query_one("#empty").display = not value
-        if value and self.focused is None:
+    def read(self) -> RunsValue:
+        workspace = self.cockpit.workspace
+        if self._reading is None or self._reading.workspace != workspace:
+            self._reading = RunsReading(workspace)
+        return self._reading.read(
+            Wanted(self.view, self.shows_details, self._cursor, self.marked, self.comparison)
+        )
+
+    def show(self, value: RunsValue) -> None:
+        known = {run.id for run in value.list.runs}
+        if value.list.pending == 0:
+            self.marked = tuple(run_id for run_id in self.marked if run_id in known)
+        self.show_list(value)
+        for panel in (OverlayRankIC, OverlayLoss, PairsPanel):
+            self.query_one(panel).show_value(value.overlay)
+        self.table("#runs-figures").set_rows(value.overlay.runs if value.overlay else ())
+        self.show_diff(value)
+        self.table("#runs-comparisons").set_rows(value.comparisons)
+        for chart in (ForestPanel, DailyGapPanel):
+            self.query_one(chart).show_value(value.comparison)
+        self.show_studies(value)
+        self.lay_out()
+        if value.list.pending:
+            self.reread()
+
+    def show_list(self, value: RunsValue) -> None:
+        table = self.table("#runs-table")
+        rows = [run for run in value.list.runs if self.quick.fits(run)]
+        if len(rows) != len(table.all_rows) or any(
+            a is not b for a, b in zip(rows, table.all_rows, strict=True)
+        ):
+            table.set_rows(rows)
+        if value.details is not None or self.view == "runs":
+            self.query_one(RunDetailsPanel).show_value(value.details)
+        if self._cursor is None and table.current_key is not None:
+            self._cursor = table.current_key
+            self.reread()
+        if value.list.runs and self.focused is None:
             table.focus()
 
+    def show_diff(self, value: RunsValue) -> None:
+        words, table = self.query_one("#runs-diff-words", Static), self.table("#runs-diff-table")
+        diff = value.diff
+        table.display = self.query_one(DifferencePanel).display = diff is not None
+        if diff is None:
+            text = "Mark two runs with space in the list (esc): their settings are compared here."
+            words.update(Text(f" {text}", style="dim"))
+            return
+        columns = diff_columns(diff)
+        if [column.name for column in columns] != [column.name for column in table.columns]:
+            table.set_columns(columns)
+        table.set_rows(diff.rows)
+        self.show_difference()
+        line = Text(" ", no_wrap=True)
+        for letter, style, run in zip(LETTERS, STYLES, diff.runs, strict=False):
+            line.append(f"{letter} ", style=style)
+            line.append(f"{run}  ")
+        line.append(f"{len(diff.rows)} keys differ, {diff.same} are the same", style="dim")
+        words.update(line)
+
+    @on(Table.Highlighted, "#runs-diff-table")
+    def show_difference(self) -> None:
+        row = self.query_one("#runs-diff-table", Table).current
+        self.query_one(DifferencePanel).show_value(row)
+
+    def show_studies(self, value: RunsValue) -> None:
+        self.table("#runs-studies").set_rows(value.studies)
+        studies = {study.run_id: study for study in value.studies}
+        study = studies.get(self.study or "") or next(iter(value.studies), None)
+        for panel in (BestPanel, ImportancePanel):
+            self.query_one(panel).show_value(study)
+        self.table("#runs-trials").set_rows(study.trials if study else ())
+
+    # ---- layout --------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.lay_out()
+
+    def on_resize(self) -> None:
+        self.lay_out()
+
+    @property
+    def wide(self) -> bool:
+        return self.size.width >= WIDE
+
+    @property
+    def shows_details(self) -> bool:
+        return self.wide if self.details is None else self.details
+
+    def lay_out(self) -> None:
+        value = self.value
+        there = value is None or bool(value.list.runs)
+        self.set_class(not self.wide, "narrow")
+        self.query_one("#empty").display = not there
+        for view in VIEWS:
+            name = "list" if view == "runs" else view
+            self.query_one(f"#runs-{name}").display = there and view == self.view
+        beside = self.wide or not self.shows_details
+        self.query_one("#runs-table").display = beside
+        self.query_one("#runs-details").display = self.shows_details
+        for first, second in PICTURES:
+            self.query_one(first).display = self.wide or not self.other
+            self.query_one(second).display = self.wide or self.other
+        self.query_one("#runs-studies").display = value is not None and len(value.studies) > 1
+        self.draw_tabs(there)
+        self.draw_headline()
+
+    def draw_tabs(self, there: bool) -> None:
+        tabs = self.query_one("#tabs", Static)
+        tabs.display = there
+        text = Text(" ", no_wrap=True, overflow="ellipsis")
+        for view, title in TITLES.items():
+            here = view == self.view
+            text.append(f"[{title}]" if here else f" {title} ", "bold" if here else "dim")
+        if self.marked:
+            text.append("  marked ", "dim")
+        for letter, style, run_id in zip(LETTERS, STYLES, self.marked, strict=False):
+            text.append(f"{letter}", style=style)
+            text.append(f" {run_id[-4:]} ")
+        tabs.update(text)
+
     def headline(self, width: int) -> Text:
-        rows = self.value or ()
-        running = sum(row.status == "running" for row in rows)
-        return Text.assemble((" Runs ", "bold"), f" {len(rows)} runs, {running} running")
+        runs = self.value.list.runs if self.value else ()
+        running = sum(run.status == "running" for run in runs)
+        text = Text.assemble((" Runs ", "bold"), f" {len(runs):,} runs, {running} running")
+        if self.value and self.value.list.pending:
+            text.append(f", {self.value.list.pending:,} still to be read", style="dim")
+        if self.quick.kind:
+            shown = sum(self.quick.fits(run) for run in runs)
+            text.append(f"  only {self.quick.words}: {shown:,}", style=styles.KEY)
+        best = max(
+            (run for run in runs if run.validation is not None and not run.validation.noise),
+            key=lambda run: run.validation.rank_ic if run.validation else 0.0,
+            default=None,
+        )
+        if best is not None and best.validation is not None:
+            figure = fmt.rank_ic(best.validation.rank_ic, best.validation.rank_ic_se)
+            text.append("  best validation ", style="dim")
+            text.append(f"{figure} {best.id[-4:]}")
+            if width >= WIDE:
+                text.append("  the best of many looks better than it is", style="dim")
+        return text
+
+    # ---- what is chosen ------------------------------------------------------------------------
+
+    def table(self, selector: str) -> Table[Any]:
+        return self.query_one(selector, Table)
+
+    def letter_of(self, run_id: str) -> str:
+        return LETTERS[self.marked.index(run_id)] if run_id in self.marked else ""
 
     @property
     def selected(self) -> str | None:
-        return self.query_one(Table).current_key
+        """The run under the cursor of the list, or of the table of figures."""
+        if self.view == "overlay":
+            return self.table("#runs-figures").current_key
+        return self.table("#runs-table").current_key if self.view == "runs" else None
 
-    @on(Table.Selected)
-    def open(self) -> None:
-        self.action_open()
+    @on(Table.Highlighted, "#runs-table")
+    def follow_cursor(self, event: Table.Highlighted) -> None:
+        self._cursor = event.key
+        if self.shows_details:
+            self.reread()
 
-    def action_open(self) -> None:
-        if self.selected is not None:
-            self.cockpit.open_run(self.selected)
+    @on(Table.Highlighted, "#runs-comparisons")
+    def choose_comparison(self, event: Table.Highlighted) -> None:
+        self.comparison = event.key
+        self.reread()
 
-    def action_new_run(self) -> None:
-        self.cockpit.ask("train")
+    @on(Table.Highlighted, "#runs-studies")
+    def choose_study(self, event: Table.Highlighted) -> None:
+        self.study = event.key
+        if self.value is not None:
+            self.show_studies(self.value)
 
-    def action_stop(self) -> None:
-        if self.selected is not None:
-            self.cockpit.stop_run(self.selected)
+    def action_view(self, view: View) -> None:
+        self.view = view
+        self.lay_out()
+        if view == "runs" and self.details and not self.wide:
+            self.query_one(RunDetailsPanel).focus()
+        else:
+            self.table(FIRST[view]).focus()
+        self.reread()
 
-    def action_resume(self) -> None:
-        if self.selected is not None:
-            self.cockpit.resume_run(self.selected)
+    def action_back(self) -> None:
+        if self.view == "runs" and self.details and not self.wide:
+            self.details = None
+        self.action_view("runs")
 
-    def action_backtest(self) -> None:
-        if self.selected is not None:
-            self.cockpit.ask("backtest", {"run": self.selected})
+    def action_details(self) -> None:
+        self.details = not self.shows_details
+        self.action_view("runs")
+
+    def action_other(self) -> None:
+        self.other = not self.other
+        self.lay_out()
+
+    def action_mark(self) -> None:
+        """Mark or unmark the run under the cursor, and go to the next one."""
+        run_id = self.selected
+        if run_id is None or self.view != "runs":
+            return
+        if run_id in self.marked:
+            self.marked = tuple(one for one in self.marked if one != run_id)
+        elif len(self.marked) == MAX_MARKED:
+            self.cockpit.refuse(
+                UsageError(f"{MAX_MARKED} runs are marked", hint="space takes a mark away, M all")
+            )
+            return
+        else:
+            self.marked = (*self.marked, run_id)
+        table = self.table("#runs-table")
+        table.grid.action_cursor(1)
+        self.marks_changed()
+
+    def action_unmark(self) -> None:
+        self.marked = ()
+        self.marks_changed()
+
+    def marks_changed(self) -> None:
+        self.table("#runs-table").grid.refresh()
+        self.lay_out()
+        self.reread()
+
+    def action_quick(self) -> None:
+        runs = self.value.list.runs if self.value else ()
+        self.app.push_screen(QuickFilterDialog(runs, self.quick), self.use_quick)
+
+    def use_quick(self, quick: QuickFilter | None) -> None:
+        if quick is not None and self.value is not None:
+            self.quick = quick
+            self.show_list(self.value)
+            self.draw_headline()

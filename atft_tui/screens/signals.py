@@ -1,26 +1,334 @@
-"""Not built yet."""
+"""What to trade tomorrow and why: a sealed session, its card, each stock's reasons, and what came of it."""
 
 from collections.abc import Iterable
 from typing import ClassVar
 
 from rich.text import Text
+from textual import on
+from textual.actions import SkipAction
+from textual.binding import BindingType
+from textual.containers import Container
 from textual.widget import Widget
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
+from atft_tui import format as fmt
+from atft_tui.keys import SCREENS, bindings
+from atft_tui.readings.desk import Desk, read_desk
+from atft_tui.readings.schedule import utc_now
+from atft_tui.readings.seals import Seal
+from atft_tui.readings.shadow import Filled
+from atft_tui.readings.signal import Line, Signal
 from atft_tui.screens.base import CockpitScreen
+from atft_tui.screens.signal_columns import FILLS, VIEWS, line_columns
+from atft_tui.sizes import TALL, WIDE
+from atft_tui.widgets.card_line import card_line
+from atft_tui.widgets.card_panel import CardPanel, Sealing
+from atft_tui.widgets.champion_panel import ChampionPanel
+from atft_tui.widgets.change_panel import ChangePanel
+from atft_tui.widgets.diff_panel import Compared, DiffPanel
+from atft_tui.widgets.ledger_panel import LedgerPanel
+from atft_tui.widgets.schedule_panel import SchedulePanel
+from atft_tui.widgets.signal_bars import position, session_bar, status_strip, step_names
+from atft_tui.widgets.table import Table
+from atft_tui.widgets.why_panel import Question, WhyPanel
+from engine.errors import UsageError
+
+PAGES = ("list", "why", "card", "changed", "ledger", "fills", "diff", "schedule", "champion")
+"""In the order in which the key goes through them; one at a time where there is little room."""
+ALWAYS = ("list", "why")
+BELOW = ("card", "changed", "ledger")
+"""Under the list where there is room, until another page takes their place."""
+EMPTY = """No signal is sealed in this workspace yet. The way to the first one:
+
+  data      ingest and check (2 Data), or the demo (ctrl+p demo)
+  train     3 Train, then n
+  audit     ctrl+p audit: proves that nothing sees ahead
+  promote   ctrl+p promote: a run's networks become champion
+  signals   n here: the newest session's list, with its card
+  schedule  c here: one pass; atft-tui schedule run: always
+"""
 
 
-class SignalsScreen(CockpitScreen[str]):
+class SignalsScreen(CockpitScreen[Desk]):
     place: ClassVar[str] = "signals"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(SCREENS["signals"])]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.chosen: str | None = None
+        """Name of the sealed directory that is shown; None follows the newest."""
+        self.rows = False
+        """Whether the stocks are read too: not for the first picture."""
+        self.page = PAGES[0]
+        self.view = next(iter(VIEWS))
+        self._listed: tuple[Signal | None, str] = (None, "")
+        self._columns = (False, False)
 
     def body(self) -> Iterable[Widget]:
-        yield Static("not built yet", id="empty")
+        yield Static(id="signals-bar")
+        yield Static(id="signals-tabs")
+        yield Static(Text(EMPTY), id="empty")
+        with Container(id="signals-grid"):
+            yield Table(
+                line_columns(self.view, wide=False), key=lambda line: line.code, id="signals-list"
+            )
+            yield WhyPanel(id="signals-why")
+            yield CardPanel(id="signals-card")
+            yield ChangePanel(id="signals-changed")
+            yield LedgerPanel(id="signals-ledger")
+            yield Table(FILLS, key=lambda row: f"{row.session} {row.entry}", id="signals-fills")
+            yield DiffPanel(id="signals-diff")
+            yield SchedulePanel(id="signals-schedule")
+            yield ChampionPanel(id="signals-champion")
+        yield Static(id="signals-strip")
 
-    def read(self) -> str:
-        return ""
+    def on_mount(self) -> None:
+        super().on_mount()
+        fills = self.query_one("#signals-fills", Table)
+        fills.border_title = "shadow ledger, session by session, basis points of equity"
+        self.lay_out()
 
-    def show(self, value: str) -> None:
-        return
+    def on_resize(self) -> None:
+        self.set_columns()
+        self.lay_out()
+
+    # ---- reading and showing ---------------------------------------------------------------------
+
+    def read(self) -> Desk:
+        return read_desk(self.cockpit.workspace, self.chosen, utc_now(), rows=self.rows)
+
+    def show(self, value: Desk) -> None:
+        if not self.rows:
+            self.rows = True
+            self.reread()
+        else:
+            self.list_lines()
+            self.explain()
+            self.fill(value)
+        self.lay_out()
+
+    def fill(self, desk: Desk) -> None:
+        """Every panel but the list and the reasons, which follow the cursor."""
+        signal = desk.signal
+        self.query_one(CardPanel).show_value(_sealing(desk))
+        self.query_one(ChangePanel).show_value(signal.change if signal else None)
+        self.query_one(LedgerPanel).show_part(desk.shadow)
+        self.query_one(SchedulePanel).show_part(desk.schedule)
+        self.query_one(ChampionPanel).show_part(desk.champion)
+        self.query_one(DiffPanel).show_value(_compared(desk))
+        fills: Table[Filled] = self.query_one("#signals-fills", Table)
+        rows = desk.shadow.value.rows if desk.shadow.value else ()
+        if rows is not fills.all_rows:
+            fills.set_rows(rows)
+
+    @property
+    def signal(self) -> Signal | None:
+        return self.value.signal if self.value else None
+
+    @property
+    def table(self) -> Table[Line]:
+        return self.query_one("#signals-list", Table)
+
+    def list_lines(self) -> None:
+        """The stocks of the chosen view; nothing is touched while signal and view are the same."""
+        signal = self.signal
+        if self._listed == (signal, self.view):
+            return
+        self._listed = (signal, self.view)
+        lines = signal.lines if signal else ()
+        kept = tuple(filter(VIEWS[self.view], lines))
+        self.set_columns()
+        self.table.set_rows(kept)
+        self.table.border_title = f"{self.view}: {len(kept):,} of {len(lines):,} stocks  (l)"
+        if self.focused is None:
+            self.table.focus()
+
+    def set_columns(self) -> None:
+        """Those that view and width ask for; an order by a column goes when they change."""
+        wanted = self.view == "refused", self.size.width >= WIDE
+        if wanted != self._columns:
+            self._columns = wanted
+            self.table.set_columns(line_columns(self.view, wide=wanted[1]))
+
+    @on(Table.Highlighted, "#signals-list")
+    def explain(self) -> None:
+        signal, line = self.signal, self.table.current
+        question = None
+        if signal is not None and line is not None:
+            question = Question(
+                session=signal.seal.session,
+                since=signal.change.since if signal.change else "",
+                scored=signal.scored,
+                horizon=signal.horizon,
+                line=line,
+                why=signal.explain.of(line.code),
+                names=signal.by_code,
+            )
+        self.query_one(WhyPanel).show_value(question)
+
+    def lay_out(self) -> None:
+        """The list with its reasons over three panels where there is room, else the chosen page."""
+        there = self.value is not None and not self.value.is_empty
+        wide = self.size.width >= WIDE and self.size.height >= TALL
+        self.set_class(not wide, "narrow")
+        self.query_one("#empty").display = self.value is not None and not there
+        self.query_one("#signals-grid").display = there and self.rows
+        self.query_one("#signals-bar").display = there
+        self.query_one("#signals-tabs").display = there and not wide
+        self.query_one("#signals-strip").display = self.value is not None and wide
+        below = (self.page,) if self.page not in (*ALWAYS, *BELOW) else BELOW
+        for page in PAGES:
+            shown = page in (*ALWAYS, *below) if wide else page == self.page
+            self.query_one(f"#signals-{page}").display = shown
+        tabs = Text(" ", no_wrap=True, overflow="ellipsis")
+        for page in PAGES:
+            here = page == self.page
+            tabs.append(f"[{page}]" if here else f" {page} ", style="bold" if here else "dim")
+        self.query_one("#signals-tabs", Static).update(tabs)
+        self.draw_headline()
+
+    def draw_headline(self) -> None:
+        super().draw_headline()
+        if self.value is not None:
+            self.query_one("#signals-bar", Static).update(session_bar(self.value))
+            self.query_one("#signals-strip", Static).update(status_strip(self.value))
 
     def headline(self, width: int) -> Text:
-        return Text(" signals")
+        if self.value is None:
+            return Text(" Signals", style="bold")
+        if self.value.trouble:
+            return Text(
+                f" the last attempt cannot be read: {fmt.clean(self.value.trouble)}", "bold red"
+            )
+        card = self.value.card
+        return card_line(card) if card is not None else Text(" Signals: none yet", style="bold")
+
+    # ---- keys ------------------------------------------------------------------------------------
+
+    def action_session(self, step: int) -> None:
+        """Earlier or later; the last one is followed as newer ones come."""
+        if isinstance(self.focused, Input):
+            raise SkipAction
+        at = position(self.value) if self.value else None
+        if self.value is None or at is None:
+            return
+        names = step_names(self.value)
+        target = min(max(0, at + step), len(names) - 1)
+        self.choose(names[target] if target < len(names) - 1 else None)
+
+    def choose(self, name: str | None) -> None:
+        self.chosen = name
+        self.reread()
+
+    def action_sessions(self) -> None:
+        from atft_tui.screens.sessions_dialog import SessionsDialog
+
+        if self.value is None or not self.value.cards:
+            return
+        cards = self.value.cards[::-1]
+        current = self.signal.seal.name if self.signal else ""
+        self.app.push_screen(SessionsDialog(cards, current), self.take_session)
+
+    def take_session(self, name: str | None) -> None:
+        if name is not None:
+            newest = self.value is not None and step_names(self.value)[-1] == name
+            self.choose(None if newest else name)
+
+    def action_page(self, step: int) -> None:
+        self.turn_to(PAGES[(PAGES.index(self.page) + step) % len(PAGES)])
+
+    def turn_to(self, page: str) -> None:
+        self.page = page
+        self.lay_out()
+        self.query_one(f"#signals-{page}").focus()
+
+    def action_view(self) -> None:
+        views = list(VIEWS)
+        self.view = views[(views.index(self.view) + 1) % len(views)]
+        self.list_lines()
+        self.explain()
+
+    def action_stock(self, step: int) -> None:
+        """The next stock while its reasons have the focus."""
+        self.table.grid.action_cursor(step)
+
+    @on(Table.Selected, "#signals-list")
+    def open_why(self) -> None:
+        self.turn_to("why")
+
+    def action_new_signal(self) -> None:
+        self.cockpit.ask("signals")
+
+    def action_revise(self) -> None:
+        seal = self._seal()
+        if seal is not None:
+            self.cockpit.ask("signals", {"date": seal.session, "revise": "true"})
+
+    def action_check(self, command: str) -> None:
+        """`verify` or `replay` of the shown revision."""
+        seal = self._seal()
+        if seal is not None:
+            self.cockpit.start_job([command, seal.word])
+
+    def action_diff(self) -> None:
+        pair = _pair(self.value) if self.value else None
+        if pair is None:
+            self.cockpit.refuse(UsageError("there is no earlier signal to compare with"))
+            return
+        self.turn_to("diff")
+        self.cockpit.start_job(["diff", *pair])
+
+    def action_diff_any(self) -> None:
+        before, after = (_pair(self.value) if self.value else None) or ("", "")
+        self.turn_to("diff")
+        self.cockpit.ask("diff", {"before": before, "after": after})
+
+    def action_job(self, line: str) -> None:
+        """One text: textual hands an action with ``*words`` only the first of them."""
+        self.cockpit.start_job(line.split())
+
+    def action_rollback(self) -> None:
+        champion = self.value.champion.value if self.value else None
+        if champion is None or not champion.before:
+            self.cockpit.refuse(UsageError("there is no earlier champion to go back to"))
+            return
+        question = (
+            f"Make {champion.before} champion again instead of {champion.model}?\n"
+            "Signals that are sealed already stay as they are."
+        )
+        self.cockpit.confirm(question, lambda: self.cockpit.start_job(["champion", "rollback"]))
+
+    def _seal(self) -> Seal | None:
+        if self.signal is None:
+            self.cockpit.refuse(UsageError("nothing is sealed here yet", hint="n makes a signal"))
+            return None
+        return self.signal.seal
+
+
+def _sealing(desk: Desk) -> Sealing | None:
+    card = desk.card
+    if card is None:
+        return None
+    return Sealing(card=card, key=desk.signal.seal.key if desk.signal else "")
+
+
+def _pair(desk: Desk) -> tuple[str, str] | None:
+    """What `diff` holds the shown revision against, and that: the revision, else the session before it."""
+    if desk.signal is None:
+        return None
+    seal = desk.signal.seal
+    same = [s for s in desk.seals if s.session == seal.session and s.revision < seal.revision]
+    before = same[-1] if same else desk.before
+    return None if before is None else (before.word, seal.word)
+
+
+def _compared(desk: Desk) -> Compared:
+    """The answer for the pair if there is one, else the newest answer that ends at the shown revision."""
+    pair = _pair(desk)
+    answers = desk.answers.value
+    if pair is None or answers is None:
+        return Compared(before="", after="", job=None)
+    found = answers.of("diff", *pair)
+    others = [job for job in answers.diffs() if job.words[-1] == pair[1]]
+    newest = max([*others, *([found] if found else [])], key=lambda job: job.id, default=None)
+    return Compared(before=pair[0], after=pair[1], job=newest)

@@ -1,35 +1,45 @@
-"""One run, live: what it learns, whether it is healthy, how long it will take."""
+"""One run, live: what it learns, whether it is healthy, how long it will take; and its controls."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from rich.text import Text
+from textual import on
 from textual.binding import BindingType
-from textual.containers import Container
+from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Static
 
-from atft_tui import format as fmt
-from atft_tui.glyphs import GLYPHS
 from atft_tui.keys import SCREENS, bindings
 from atft_tui.readings.feed import RunFeed, RunNews, chosen_or_newest
 from atft_tui.screens.base import CockpitScreen
-from atft_tui.screens.runs import MARKS
 from atft_tui.sizes import TALL, WIDE
 from atft_tui.widgets import panels
-from atft_tui.widgets.chart import meter
-from atft_tui.widgets.doctor_panel import DoctorPanel
-from atft_tui.widgets.panel import StatePanel
-from engine.runs.state import PhaseState, RunState, seconds_between
+from atft_tui.widgets.run_lines import headline, timeline, way_on
+from atft_tui.widgets.run_panels import TABS, RunPanels, tab_line
+from atft_tui.widgets.search_table import SEARCH_COLUMNS, Tried, tried
+from atft_tui.widgets.table import Table
+from engine.errors import EngineError, UsageError
+from engine.runs import control
+from engine.runs.state import RunState
 from engine.runs.store import Run
 
 TICK_S = 0.25
 """At most one redraw of a panel in this time, however many events came."""
-TABS = ("gradient", "gate", "loss", "spread", "variables", "doctor", "machine", "log")
-EMPTY = (
-    """No run to watch yet: n starts one; on a fresh workspace start with the demo (ctrl+p demo)."""
+SEARCHES = ("tune", "compare")
+"""Commands whose runs are made of other runs."""
+SHOWN = ("train", "walkforward", "demo", *SEARCHES)
+"""Commands whose newest run is shown if none was chosen."""
+UNTRIED = (
+    "No trial or variant has ended yet. Each is a run of its own: 4 lists them, enter opens one."
 )
-PHASE_STYLES = {"pending": "dim", "running": "bold", "kept": "green", "rolled back": "yellow"}
+EMPTY = """No run to watch yet.
+
+  n       start one: settings, what they change, and whether it can start (preflight)
+  ctrl+p  every command; on a fresh workspace begin with `demo`, it makes its own market
+  4       all runs, also of other commands
+"""
 
 
 class TrainScreen(CockpitScreen[RunNews]):
@@ -43,37 +53,39 @@ class TrainScreen(CockpitScreen[RunNews]):
         super().__init__()
         self.feed: RunFeed | None = None
         self.tab = TABS[0]
+        self.networks: bool | None = None
+        """Whether the networks have the place of the log; None until a person chose."""
+        self._drawn_at = 0.0
+        self._panels = RunPanels(id="grid")
+        self._table: Table[Tried] = Table(SEARCH_COLUMNS, key=lambda row: row.run_id, id="tried")
+        self._untried = Static(UNTRIED, id="untried", markup=False)
+        self._search_log = panels.LogPanel(id="search-log")
 
     @property
     def state(self) -> RunState:
         return self.value.state if self.value else RunState()
 
     @property
-    def status(self) -> str:
-        return self.value.status if self.value else ""
+    def news(self) -> RunNews:
+        return self.value or RunNews()
 
     @property
     def run_value(self) -> Run | None:
         return self.feed.run if self.feed else None
 
+    @property
+    def is_search(self) -> bool:
+        return self.news.command in SEARCHES
+
     def body(self) -> Iterable[Widget]:
         yield Static(id="timeline")
         yield Static(Text(EMPTY), id="empty")
-        with Container(id="grid"):
-            yield panels.RankICPanel(id="rank-ic")
-            yield panels.VerdictPanel(id="verdict")
-            yield panels.GatePanel(id="gate")
-            yield panels.SpreadPanel(id="spread")
-            yield panels.GradientPanel(id="gradient")
-            yield panels.LossPanel(id="loss")
-            yield panels.MachinePanel(id="machine")
-            yield panels.VariablesPanel(id="variables")
-            yield panels.LogPanel(id="log")
-            yield DoctorPanel(id="doctor")
+        yield self._panels
+        yield Vertical(self._untried, self._table, self._search_log, id="search")
         yield Static(id="tabs")
 
     def read(self) -> RunNews:
-        run = chosen_or_newest(self.cockpit.workspace, self.cockpit.chosen_run)
+        run = chosen_or_newest(self.cockpit.workspace, self.cockpit.chosen_run, SHOWN)
         if run is None:
             self.feed = None
             return RunNews()
@@ -82,9 +94,38 @@ class TrainScreen(CockpitScreen[RunNews]):
         return self.feed.news()
 
     def show(self, value: RunNews) -> None:
-        for panel in self.query(StatePanel):
-            panel.state = value.state
+        """While a backlog is read the picture grows, one redraw a tick; the reading goes on at once."""
+        self._tell(value)
+        if value.behind:
+            self.reread()
+            if time.monotonic() - self._drawn_at < TICK_S:
+                return
+        self._drawn_at = time.monotonic()
+        if self.is_search:
+            rows = tried(value.state)
+            self._table.set_rows(rows)
+            self._untried.display = not rows
+            self._search_log.state = value.state
+        else:
+            self._panels.show_state(value.state)
         self.lay_out()
+
+    def _tell(self, value: RunNews) -> None:
+        """A toast for what became of a wish, if it was seen coming."""
+        before, answer = self._before, value.state.answer
+        self._before = value
+        if before is None or before.run_id != value.run_id or before.behind:
+            return
+        if answer is not None and answer is not before.state.answer:
+            done = "information" if answer.done else "error"
+            title = answer.action if answer.done else f"{answer.action} refused"
+            self.notify(answer.detail, title=title, severity=done, markup=False)  # type: ignore[arg-type]
+        if before.status != value.status and "paused" in (before.status, value.status):
+            self.notify(f"{value.run_id}: {value.status}", markup=False)
+
+    _before: RunNews | None = None
+
+    # ---- layout ----------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -96,27 +137,66 @@ class TrainScreen(CockpitScreen[RunNews]):
     def lay_out(self) -> None:
         """All panels at once where there is room, else the chosen one under RankIC and verdict."""
         there = self.run_value is not None
-        self.query_one("#grid").display = there
-        self.query_one("#timeline").display = there
-        self.query_one("#empty").display = not there
         wide = self.size.width >= WIDE and self.size.height >= TALL
         self.set_class(not wide, "narrow")
-        for name in TABS:
-            self.query_one(f"#{name}").display = wide or name == self.tab
+        self._panels.display = there and not self.is_search
+        self.query_one("#search").display = there and self.is_search
+        told = not self.is_search or self.news.status == "crashed"
+        self.query_one("#timeline").display = there and told
+        self.query_one("#empty").display = not there
+        networks = bool(self.state.networks) if self.networks is None else self.networks
+        self._panels.lay_out(self.tab, wide=wide, networks=networks)
         tabs = self.query_one("#tabs", Static)
-        tabs.display = there and not wide
-        text = Text(" ", no_wrap=True, overflow="ellipsis")
-        for name in TABS:
-            text.append(
-                f"[{name}]" if name == self.tab else f" {name} ",
-                "bold" if name == self.tab else "dim",
-            )
-        tabs.update(text)
+        tabs.display = there and not wide and not self.is_search
+        tabs.update(tab_line(self.tab))
         self.draw_headline()
 
+    def draw_headline(self) -> None:
+        super().draw_headline()
+        news, width = self.news, self.size.width
+        died = news.status == "crashed"
+        line = way_on(news) if died else timeline(news.state, width, live=news.is_live)
+        self.query_one("#timeline", Static).update(line)
+
+    def headline(self, width: int) -> Text:
+        if self.run_value is None:
+            return Text(" Train: no run yet", style="bold")
+        return headline(self.news, width)
+
+    # ---- looking ---------------------------------------------------------------------------------
+
     def action_next_tab(self, step: int) -> None:
+        """The next panel on a small screen; on a large one the focus goes on."""
+        if not self.query_one("#tabs").display:
+            (self.focus_next if step > 0 else self.focus_previous)()
+            return
         self.tab = TABS[(TABS.index(self.tab) + step) % len(TABS)]
         self.lay_out()
+
+    def action_networks(self) -> None:
+        if not self.state.networks:
+            self.notify("one network: `walkforward` trains one per fold and seed", markup=False)
+            return
+        shown = bool(self.state.networks) if self.networks is None else self.networks
+        self.networks = not shown
+        self.tab = "networks" if self.networks else "log"
+        self.lay_out()
+
+    def action_doctor(self) -> None:
+        from atft_tui.screens.doctor import DoctorDialog
+
+        self.app.push_screen(DoctorDialog(self.news.run_id, self.state))
+
+    def action_detach(self) -> None:
+        if self.news.is_live:
+            self.notify(f"{self.news.run_id} goes on; 3 shows it again", markup=False)
+        self.cockpit.go("runs")
+
+    @on(Table.Selected, "#tried")
+    def open_tried(self, message: Table.Selected) -> None:
+        self.cockpit.open_run(message.key)
+
+    # ---- controls --------------------------------------------------------------------------------
 
     def action_new_run(self) -> None:
         self.cockpit.ask("train")
@@ -129,69 +209,36 @@ class TrainScreen(CockpitScreen[RunNews]):
         if self.run_value is not None:
             self.cockpit.resume_run(self.run_value.id)
 
-    def draw_headline(self) -> None:
-        super().draw_headline()
-        self.query_one("#timeline", Static).update(
-            timeline(self.state, self.size.width, live=self.status == "running")
-        )
+    def action_checkpoint(self) -> None:
+        self._control(lambda run: control.request(run, "checkpoint"))
 
-    def headline(self, width: int) -> Text:
-        """Run, state, progress and time left; for a dead run what it said last and the way on."""
-        state, run = self.state, self.run_value
-        if run is None:
-            return Text(" Train: no run yet", style="bold")
-        mark, style = MARKS.get(self.status, (GLYPHS.waiting, ""))
-        text = Text(no_wrap=True, overflow="ellipsis")
-        text.append(f" {mark} {self.status} ", style=f"{style} reverse".strip())
-        text.append(f" {run.id} ", style="bold")
-        if self.status == "crashed":
-            saved = f", last checkpoint step {state.checkpoint.step}" if state.checkpoint else ""
-            text.append(f" died{saved}: press r to resume  ", style="bold red")
-            text.append(self.value.last_words if self.value else "", style="dim")
-            return text
-        if state.finished is not None and state.finished.error:
-            text.append(f" {fmt.clean(state.finished.error)}", style="bold red")
-            return text
-        if width >= WIDE:
-            text.append(f" {fmt.clean(state.device)} · {fmt.clean(state.mode)} ", style="dim")
-        share = state.done_share
-        if self.status == "running" and share:
-            text.append(f" {meter(share, max(6, width // 10))} {fmt.percent(share)}")
-            text.append(f"  eta {fmt.duration(state.eta_seconds)}", style="bold")
-        elif self.status == "running":
-            note = f" {state.advanced.done}/{state.advanced.total}" if state.advanced else ""
-            text.append(f" {fmt.clean(state.stage)}{note} …")
-        elif self.status == "created":
-            text.append(" its process is starting …", style="dim")
+    def action_pause(self) -> None:
+        """Pause, or go on; a wish to pause that is not answered yet is taken back."""
+        if "pause" in self.news.asked:
+            self._control(control.go_on)
         else:
-            text.append(
-                f" {fmt.duration(seconds_between(state.started, state.updated))}", style="dim"
-            )
-        return text
+            self._control(lambda run: control.request(run, "pause"))
 
+    def action_rollback(self) -> None:
+        def roll_back() -> None:
+            self._control(lambda run: control.request(run, "rollback"))
 
-def timeline(state: RunState, width: int, *, live: bool) -> Text:
-    """The phases in order: what is done, what is running or was left off, what was rolled back."""
-    current = GLYPHS.running if live else GLYPHS.stopped
-    text = Text(" ", no_wrap=True, overflow="ellipsis")
-    for number, phase in enumerate(state.phases):
-        if number:
-            text.append(f" {GLYPHS.empty} ", style="dim")
-        mark = {"pending": GLYPHS.waiting, "running": current, "kept": GLYPHS.done}
-        text.append(
-            f"{mark.get(phase.status, GLYPHS.failed)} {number} ", style=PHASE_STYLES[phase.status]
+        if not self.news.is_live:
+            self._control(lambda run: control.request(run, "rollback"))
+            return
+        self.cockpit.confirm(
+            f"Roll {self.news.run_id} back to its last healthy checkpoint?\n"
+            "It goes on from there with a lower learning rate; the best epoch so far is kept.",
+            roll_back,
         )
-        text.append(fmt.clean(phase.name), style=PHASE_STYLES[phase.status])
-        text.append(_phase_detail(state, phase, width), style="dim")
-    return text
 
-
-def _phase_detail(state: RunState, phase: PhaseState, width: int) -> str:
-    if phase.status == "running" and phase.first_epoch is not None:
-        done = sum(event.epoch >= phase.first_epoch for event in state.epochs)
-        return f" epoch {min(done + 1, phase.epochs)}/{phase.epochs}"
-    if phase.status == "kept":
-        return f" {phase.rank_ic:+.4f}"
-    if phase.status == "rolled back":
-        return f" {phase.rank_ic:+.4f} rolled back" if width >= WIDE else ""
-    return ""
+    def _control(self, ask: Callable[[Run], None]) -> None:
+        """Leave a wish with the run; the screen tells what becomes of it."""
+        try:
+            if self.run_value is None:
+                raise UsageError("no run here", hint="n starts one")
+            ask(self.run_value)
+        except EngineError as error:
+            self.cockpit.refuse(error)
+            return
+        self.reread()

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from atft_tui import format as fmt
+from atft_tui.styles import KEY
 from atft_tui.widgets.panel import StatePanel
 from engine.runs.events import Diagnosed
 from engine.runs.scoreboard import Criterion, scoreboard
 from engine.runs.state import RunState
 
 VERDICT_STYLES = {"met": "green", "not met": "yellow", "not shown": "dim"}
-LINE_WIDTH = 63
-"""Of the five criteria in one line."""
+LINE_WIDTH = 60
+"""Of the five criteria in one line, all met."""
 SHORT = {
     "rank_ic": "RankIC",
     "ic": "IC",
@@ -40,7 +41,7 @@ def criteria_line(state: RunState, width: int) -> Text:
     else:
         for criterion in judged:
             word = {"met": "yes", "not met": "no", "not shown": "?"}[criterion.verdict]
-            text.append(f"  {SHORT[criterion.name]} ", style="dim")
+            text.append(f" {SHORT[criterion.name]} ", style="dim")
             text.append(word, style=VERDICT_STYLES[criterion.verdict])
     return text
 
@@ -75,7 +76,7 @@ def _findings(found: Sequence[Diagnosed]) -> list[Text]:
         head,
         Text(fmt.clean(last.message)),
         Text(fmt.clean(last.remedy), style="dim"),
-        Text(fmt.clean(patch), style="cyan"),
+        Text(fmt.clean(patch), style=KEY),
     ]
 
 

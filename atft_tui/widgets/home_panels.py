@@ -11,8 +11,8 @@ from atft_tui.readings.home import CardNews, ChampionNews, HomeNews
 from atft_tui.readings.machine import MachineNews
 from atft_tui.styles import status
 from atft_tui.widgets.chart import meter
+from atft_tui.widgets.fact_lines import TALL, Lines
 from atft_tui.widgets.interval import interval, span_of
-from atft_tui.widgets.lines import TALL, Lines
 from atft_tui.widgets.panel import Panel
 from engine.judgement import SURE, is_noise
 

@@ -5,7 +5,7 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui import styles
 from atft_tui.readings.config import KeyRow
-from atft_tui.widgets.lines import Lines
+from atft_tui.widgets.fact_lines import Lines
 from atft_tui.widgets.panel import Panel
 
 

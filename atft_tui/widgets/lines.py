@@ -1,77 +1,88 @@
-"""Facts and sentences in a box of so many columns and lines."""
+"""Lines of a panel: cells of a fixed width side by side, and a page that never overflows its box."""
 
-from textwrap import wrap
+from collections.abc import Sequence
 
 from rich.cells import cell_len
 from rich.text import Text
 
 from atft_tui import format as fmt
-from atft_tui import styles
+from atft_tui.glyphs import GLYPHS
 
-LABEL, SHORT_LABEL = 10, 9
-"""Columns of the names on the left, in a panel of `ROOMY` columns and in a narrower one."""
-ROOMY, TALL = 46, 9
+Cell = str | Text
 
 
-class Lines:
-    """Text grown line by line, cut to a box: names on the left, facts to the right of them."""
+def start(words: str, style: str) -> Text:
+    """A line that begins in a style; unlike a `Text`'s own, what is appended does not inherit it."""
+    return Text(no_wrap=True, end="").append(words, style)
 
-    def __init__(self, width: int, height: int) -> None:
-        self.width, self.height = width, height
-        self.roomy = width >= ROOMY
-        self.label = LABEL if self.roomy else SHORT_LABEL
-        self.lines: list[Text] = []
 
-    def say(self, *parts: str | tuple[str, object] | Text) -> None:
-        line = Text(no_wrap=True, overflow="ellipsis")
-        for part in parts:
-            if isinstance(part, Text):
-                line.append_text(part)
-            elif isinstance(part, tuple):
-                line.append(fmt.clean(part[0]), part[1])  # type: ignore[arg-type]
-            else:
-                line.append(fmt.clean(part))
-        self.lines.append(line)
+def cell(content: Cell, width: int, style: str = "", *, right: bool = False) -> Text:
+    """The content cut or padded to exactly so many columns; strings are cleaned."""
+    text = Text(fmt.clean(content), style=style) if isinstance(content, str) else content.copy()
+    text.no_wrap = True
+    text.truncate(max(0, width), overflow="ellipsis")
+    if right:
+        text.pad_left(max(0, width - text.cell_len))
+    else:
+        text.pad_right(max(0, width - text.cell_len))
+    return text
 
-    def label_of(self, name: str) -> Text:
-        return Text(f"{name:<{self.label}}", styles.DIM)
 
-    def fact(self, name: str, *parts: str | tuple[str, object] | Text) -> None:
-        self.say(self.label_of(name), *parts)
+def row(*cells: tuple[Cell, int] | tuple[Cell, int, str], gap: int = 1) -> Text:
+    """Cells of (content, width, style); a negative width aligns to the right."""
+    line = Text(no_wrap=True, end="")
+    for number, (content, width, *style) in enumerate(cells):
+        if number:
+            line.append(" " * gap)
+        line.append_text(cell(content, abs(width), *style, right=width < 0))
+    return line
 
-    def wrap(self, head: Text, words: str, style: object = styles.PLAIN) -> None:
-        """Words after a head, on as many lines as they need, the next ones under the first."""
-        indent = min(head.cell_len, self.width // 2)
-        room = max(8, self.width - indent)
-        for number, line in enumerate(wrap(fmt.clean(words), room) or [""]):
-            start = head if number == 0 else Text(" " * indent)
-            self.say(start, (line, style))
 
-    def prose(self, *parts: str | tuple[str, object]) -> None:
-        """A sentence on as many lines as it needs, broken between words."""
-        words = [
-            (word, style)
-            for part in parts
-            for text, style in [part if isinstance(part, tuple) else (part, styles.PLAIN)]
-            for word in fmt.clean(text).split()
-        ]
-        line = Text(no_wrap=True)
-        for word, style in words:
-            gap = " " if line.cell_len and word[0] not in ",.:" else ""
-            if line.cell_len and line.cell_len + len(gap) + cell_len(word) > self.width:
-                self.lines.append(line)
-                line, gap = Text(no_wrap=True), ""
-            line.append(gap)
-            line.append(word, style)  # type: ignore[arg-type]
-        self.lines.append(line)
+def page(lines: Sequence[Text], width: int, height: int) -> Text:
+    """The lines, each cut to the width; what is too much for the height is said in the last one."""
+    shown = list(lines)
+    if len(shown) > height:
+        left = len(shown) - height + 1
+        rest = f"{left} more lines: m for the whole screen"
+        shown = [*shown[: max(0, height - 1)], Text(rest, style="dim")][:height]
+    text = Text(no_wrap=True, end="")
+    for number, line in enumerate(shown):
+        if number:
+            text.append("\n")
+        cut = line.copy()
+        cut.truncate(max(0, width), overflow="ellipsis")
+        text.append_text(cut)
+    return text
 
-    def space(self) -> None:
-        """An empty line where there is room to spare."""
-        if self.height >= TALL:
-            self.lines.append(Text(""))
 
-    def text(self) -> Text:
-        shown = self.lines[: max(1, self.height)]
-        for line in shown:
-            line.truncate(self.width, overflow="ellipsis")
-        return Text("\n", no_wrap=True).join(shown)
+def beside(left: Sequence[Text], right: Sequence[Text], width: int, gap: int = 2) -> list[Text]:
+    """Two blocks next to each other; the left one is ``width`` columns wide."""
+    lines = []
+    for number in range(max(len(left), len(right))):
+        first = left[number] if number < len(left) else Text()
+        line = Text(no_wrap=True, end="").append_text(cell(first, width))
+        line.append(" " * gap)
+        if number < len(right):
+            line.append_text(right[number])
+        lines.append(line)
+    return lines
+
+
+def wrapped(words: str, width: int, style: str = "") -> list[Text]:
+    """Words broken at spaces; what is longer than a line is cut."""
+    lines, line = [], ""
+    for word in fmt.clean(words).split():
+        if line and cell_len(line) + 1 + cell_len(word) > width:
+            lines.append(line)
+            line = word
+        else:
+            line = f"{line} {word}" if line else word
+    return [cell(one, width, style) for one in (*lines, line) if one]
+
+
+def bar(share: float, width: int) -> str:
+    """A bar of at most so many columns for a share of 0..1; what is not a number is blank."""
+    if not 0.0 <= share <= 1.0:
+        share = 1.0 if share > 1.0 else 0.0
+    full = round(share * width)
+    return GLYPHS.full * full + " " * (width - full)

@@ -44,7 +44,8 @@ class Panel(Static, Generic[V], can_focus=True):
         needed = (self.value is None, *parts, self.size)
         if force or needed != self._drawn:
             self._drawn = needed
-            self.update(self.drawing(self.size.width, self.size.height))
+            # A picture is drawn for the size there is, so nothing has to be laid out again.
+            self.update(self.drawing(self.size.width, self.size.height), layout=False)
 
     def drawing(self, width: int, height: int) -> Text:
         """The panel's content in so many columns and lines."""

@@ -25,6 +25,7 @@ from textual.widgets import Input
 
 from atft_tui import format as fmt
 from atft_tui.keys import TABLE, bindings
+from atft_tui.widgets.field import Field
 from engine.files import inert
 
 R = TypeVar("R")
@@ -46,6 +47,8 @@ class Column(Generic[R]):
     right: bool = False
     wide_only: bool = False
     """Left out where the columns without it already fill the width."""
+    leaves: int = 0
+    """Above 0: left out while there is no room, the column with the highest number first."""
 
     def text(self, row: R) -> Text:
         shown = self.cell(row)
@@ -112,7 +115,7 @@ class Table(Vertical, Generic[R]):
 
     def compose(self) -> ComposeResult:
         yield self.grid
-        yield Input(placeholder="filter: words that a row must hold; esc clears", compact=True)
+        yield Field(placeholder="filter: words that a row must hold; esc clears", compact=True)
 
     def set_columns(self, columns: Sequence[Column[R]]) -> None:
         self.columns, self.order = tuple(columns), None
@@ -158,6 +161,13 @@ class Table(Vertical, Generic[R]):
     def action_filter(self) -> None:
         self.add_class("filtering")
         self.query_one(Input).focus()
+
+    def clear_filter(self) -> None:
+        """Show all rows again."""
+        self.remove_class("filtering")
+        self.query_one(Input).value = ""
+        self.filter_text = ""
+        self._arrange(self.current_key)
 
     @on(Input.Changed)
     def take_filter(self, event: Input.Changed) -> None:
@@ -233,18 +243,23 @@ class Grid(ScrollView, can_focus=True):
             self._tell(Table.Highlighted)
 
     def on_resize(self) -> None:
+        """Also when it is shown for the first time: the cursor may be on a row far below."""
         self._measure()
+        self._keep_in_sight()
 
     def _measure(self) -> None:
         total = sum(width + GAP for _, width in self._layout())
         self.virtual_size = Size(total, len(self.table.rows) + 1)
 
     def _layout(self) -> list[tuple[Column[Any], int]]:
-        """Columns to show with their widths in the room there is."""
-        room = max(1, self.size.width)
+        """Columns to show with their widths in the room there is beside the vertical scrollbar."""
+        scrolls = len(self.table.rows) + 1 > self.size.height
+        room = max(1, self.size.width - (self.styles.scrollbar_size_vertical if scrolls else 0))
         columns = list(self.table.columns)
         if self._needed(columns) > room:
             columns = [column for column in columns if not column.wide_only]
+        while self._needed(columns) > room and any(column.leaves for column in columns):
+            columns.remove(max(columns, key=lambda column: column.leaves))
         flexible = sum(column.width is None for column in columns)
         left = room - sum((column.width or 0) + GAP for column in columns)
         share = max(NARROWEST, left // flexible) if flexible else 0

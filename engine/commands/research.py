@@ -138,16 +138,16 @@ RESEARCH: tuple[Command, ...] = (
     ),
     Command(
         name="compare",
-        help="Sizes, ablations, or runs: differences on the same days. The same again goes on.",
+        help="Sizes, ablations, permuted labels, or runs: differences. The same again goes on.",
         handler="engine.stages.compare:compare",
         parameters=(
             Parameter(
                 name="what",
                 kind="argument",
-                help="sizes, ablations, or two and more runs.",
+                help="sizes, ablations, permutations, or two and more runs.",
                 multiple=True,
             ),
-            option("seeds", "Networks of each variant.", type=int, default=3),
+            option("seeds", "Networks of each variant, or permutations.", type=int, default=3),
             option("sizes", "Widths to compare.", default="64,128,256"),
             option("variants", "Only these ablations, comma-separated."),
             option(

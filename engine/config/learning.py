@@ -109,7 +109,7 @@ class TrainingConfig(Table):
     device: Literal["auto", "cuda", "cpu"] = "auto"
     """auto: CUDA where torch sees it, else the CPU."""
     mode: Literal["safe", "optimized"] = "safe"
-    """safe: one thread, deterministic, float32; optimized: all threads, prefetch, bf16 on CUDA."""
+    """safe: one thread, deterministic, float32; optimized: all threads, prefetch, bf16 in training steps."""
     learning_rate: float = Field(2e-3, gt=0, lt=1)
     """Peak of the one-cycle schedule of each phase."""
     weight_decay: float = Field(1e-2, ge=0, lt=1)
@@ -131,7 +131,7 @@ class TrainingConfig(Table):
     warm_start: bool = False
     """Walk-forward: a fold's networks begin with the weights of the fold before, same seed."""
     permute_labels: bool = False
-    """Label permutation test: returns are shuffled within each training day; never a model."""
+    """Label permutation test: training and validation days get other stocks' returns; never a model."""
     score_horizon: int = Field(5, ge=1)
     """Horizon whose RankIC selects epochs and phases; one of `labels.horizons`. Sessions."""
     baseline_horizons: tuple[int, ...] = ()

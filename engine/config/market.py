@@ -134,8 +134,10 @@ class LabelConfig(Table):
 class FeatureConfig(Table):
     families: tuple[str, ...] = ("all",)
     """Families of the catalog (`atft-tui features list`); "all" = those whose tables the data have."""
-    breadth: Literal["core", "full"] = "full"
-    """core: the 45 columns that small models are trained on; full: every column of the families."""
+    breadth: Literal["core", "full", "named"] = "full"
+    """core: the 45 columns that small models are trained on; full: all of the families; named: none."""
+    columns: tuple[str, ...] = ()
+    """Columns besides those, by name."""
     scaling: Literal["rank_gauss", "winsor_z"] = "rank_gauss"
     """Within the day: normal scores of ranks, or z-scores after clipping at the 1 % and 99 % quantiles."""
     dtype: Literal["float16", "float32"] = "float16"

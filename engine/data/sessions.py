@@ -191,6 +191,15 @@ def usual_names(names: Sequence[int]) -> int:
     return int(np.median(recent)) if len(recent) >= ENOUGH else 0
 
 
+def thin_sessions(names: Sequence[int], min_coverage: float) -> list[int]:
+    """Positions of the sessions with fewer stocks than ``min_coverage`` of those usual before them."""
+    return [
+        t
+        for t, count in enumerate(names)
+        if count < min_coverage * usual_names(names[max(0, t - BEFORE) : t])
+    ]
+
+
 def iso(day: int) -> str:
     return str(EPOCH + dt.timedelta(days=int(day)))
 

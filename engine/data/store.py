@@ -56,6 +56,11 @@ class Snapshot:
         return tuple(self.manifest["days"])
 
     @property
+    def rows(self) -> dict[str, int]:
+        """Rows of each file; of those that an older version wrote it is not known."""
+        return dict(self.manifest.get("rows", {}))
+
+    @property
     def chain(self) -> list[str]:
         """One hash a session, of everything known by then; see `engine.data.months`."""
         return list(self.manifest["chain"])
@@ -251,14 +256,15 @@ class PanelStore:
             [fields["market"], fields["source"], fields["chain"][-1], fields["tables"], rows]
         )
         with building(self.root / "snapshots" / snapshot) as staging:
-            written = set()
+            counts: dict[str, int] = {}
             for file, part in files:
                 months.write_month(staging, file, part)
-                written.add(file)
+                counts[file] = len(part)
             known: dict[str, Any] = {}
             if base is not None:
-                known = adopt(base.directory, staging, taken - written, base.manifest["files"])
-            write_manifest(staging, fields, known)
+                known = adopt(base.directory, staging, taken - set(counts), base.manifest["files"])
+                counts = {f: n for f, n in base.rows.items() if f in known} | counts
+            write_manifest(staging, {**fields, "rows": counts}, known)
         return snapshot
 
     def current(self) -> str:

@@ -120,7 +120,7 @@ def build_universe(panel: PanelSource, config: UniverseConfig, directory: Path) 
         with building(target) as staging:
             np.save(staging / "member.npy", fresh[1])
             np.save(staging / "market.npy", fresh[2])
-            write_manifest(staging, lineage.fields() | {"symbols": fresh[0]})
+            write_manifest(staging, lineage.fields() | _summary(panel.dates_S, fresh))
         lineage.prune(directory)
     manifest = read_manifest(target)
     symbols = tuple(manifest["symbols"])
@@ -149,6 +149,17 @@ def build_universe(panel: PanelSource, config: UniverseConfig, directory: Path) 
 
 _Parts = tuple[list[str], NDArray[np.bool_], NDArray[np.float64]]
 """Symbols, membership ``[S, N]`` and market series ``[K, S]``."""
+
+
+def _summary(dates_S: NDArray[np.datetime64], parts: _Parts) -> dict[str, Any]:
+    """What a screen shows without the arrays: members per session, and who they are at the last one."""
+    symbols, member_SN, _ = parts
+    return {
+        "symbols": symbols,
+        "days": [str(day) for day in dates_S],
+        "members": member_SN.sum(axis=1).tolist(),
+        "last_members": [symbols[n] for n in np.flatnonzero(member_SN[-1])],
+    }
 
 
 def _base(lineage: Lineage, directory: Path) -> _Parts:

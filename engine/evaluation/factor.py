@@ -21,12 +21,16 @@ from engine.evaluation.ranks import (
     quantiles,
     rank_correlation_rows,
 )
+from engine.judgement import SURE
 
 Matrix = NDArray[np.float64]
 Series = NDArray[np.float64]
 Forward = Callable[[int, int], Matrix]
 """``(horizon, lag)`` -> return from the fill ``lag`` sessions after each session to ``horizon`` later."""
 DECAY = (1, 2, 3, 5, 10, 20)
+LAGS = (1, 2, 3, 5, 10, 20)
+BLOCK = 512
+"""Days whose likeness to all others is in memory at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +61,7 @@ def factor_figures(
     return {
         "horizon": horizon,
         "decay": ic_decay(score_DN, forward, sorted({*DECAY, horizon})),
+        "lags": ic_by_lag(score_DN, forward, LAGS),
         "entry": entry_delay(score_DN, forward, daily_D, horizon=horizon),
         "quantile_returns": returns,
         "quantile_errors": errors,
@@ -71,20 +76,64 @@ def ic_decay(score_DN: Matrix, forward: Forward, horizons: Sequence[int]) -> lis
     out = []
     for horizon in horizons:
         return_DN = forward(horizon, 1)
-        rank_D = rank_correlation_rows(score_DN, return_DN, MIN_NAMES)
         pearson_D = correlation_rows(score_DN, return_DN, MIN_NAMES)
-        rank, pearson = Mean.of(rank_D, lag=horizon), Mean.of(pearson_D, lag=horizon)
-        out.append(
-            {
-                "horizon": horizon,
-                "rank_ic": rank.value,
-                "rank_ic_se": rank.se,
-                "ic": pearson.value,
-                "ic_se": pearson.se,
-                "n_dates": rank.n_dates,
-            }
-        )
+        pearson = Mean.of(pearson_D, lag=horizon)
+        row = _rank_ic_row(score_DN, return_DN, lag=horizon)
+        out.append({"horizon": horizon, **row, "ic": pearson.value, "ic_se": pearson.se})
     return out
+
+
+def ic_by_lag(score_DN: Matrix, forward: Forward, lags: Sequence[int]) -> list[dict[str, Any]]:
+    """RankIC of the score against the return of the one session from its ``lag``-th session on.
+
+    Lag 1 is the first session after the traded entry; returns of different lags do not overlap.
+    """
+    return [{"lag": lag, **_rank_ic_row(score_DN, forward(1, lag), lag=1)} for lag in lags]
+
+
+def _rank_ic_row(score_DN: Matrix, return_DN: Matrix, *, lag: int) -> dict[str, Any]:
+    mean = Mean.of(rank_correlation_rows(score_DN, return_DN, MIN_NAMES), lag=lag)
+    return {
+        "rank_ic": mean.value,
+        "rank_ic_se": mean.se,
+        "null_band": null_band(score_DN, return_DN),
+        "n_dates": mean.n_dates,
+    }
+
+
+def null_band(score_DN: Matrix, return_DN: Matrix) -> float:
+    """Half-width of the 95 % band of the mean RankIC when scores are shuffled within each day.
+
+    As in `engine.evaluation.rank_ic.shuffled`, one permutation serves all days, so that a persistent score
+    keeps the serial correlation that overlapping returns turn into a wider band. Without drawing any: with
+    ranks s, r of a day centred and of length one, the covariance of s_d P r_d and s_e P r_e over all
+    permutations P of n names is (s_d s_e)(r_d r_e) / (n - 1); days of different size share the geometric
+    mean of n - 1. The mean of many days is taken as normal. NaN without a day.
+    """
+    both_DN = np.isfinite(score_DN) & np.isfinite(return_DN)
+    rows = np.flatnonzero(both_DN.sum(axis=1) >= MIN_NAMES)
+    if rows.size == 0:
+        return float("nan")
+    both_dN = both_DN[rows]
+    score_dN = _unit_ranks(np.where(both_dN, score_DN[rows], np.nan))
+    return_dN = _unit_ranks(np.where(both_dN, return_DN[rows], np.nan))
+    spread_d = 1.0 / np.sqrt(both_dN.sum(axis=1) - 1.0)
+    variance = 0.0
+    for start in range(0, rows.size, BLOCK):
+        block = slice(start, start + BLOCK)
+        alike_bd = (score_dN[block] @ score_dN.T) * (return_dN[block] @ return_dN.T)
+        variance += float(spread_d[block] @ (alike_bd @ spread_d))
+    return SURE * float(np.sqrt(max(variance, 0.0))) / rows.size
+
+
+def _unit_ranks(values_DN: Matrix) -> NDArray[np.float32]:
+    """Ranks of each row, centred and of length one; 0 where unknown and in a row of equal values."""
+    rank_DN = average_rank_rows(values_DN)
+    known_DN = np.isfinite(rank_DN)
+    middle_D1 = (known_DN.sum(axis=1, keepdims=True) + 1) / 2.0
+    centred_DN = np.where(known_DN, rank_DN - middle_D1, 0.0)
+    length_D1 = np.sqrt((centred_DN**2).sum(axis=1, keepdims=True))
+    return (centred_DN / np.where(length_D1 > 0, length_D1, 1.0)).astype(np.float32)
 
 
 def entry_delay(

@@ -142,6 +142,17 @@ def rank_correlation_rows(a_DN: Matrix, b_DN: Matrix, min_names: int) -> NDArray
     return out_D
 
 
+@njit(parallel=True, cache=True)
+def rank_correlation_columns(x_FN: NDArray[np.float32], label_N: Matrix) -> NDArray[np.float64]:
+    """Spearman correlation of each row of ``x_FN`` with the label; no NaN. NaN where a side is constant."""
+    out_F = np.full(len(x_FN), np.nan)
+    rank_N = _average_ranks(label_N)
+    for f in prange(len(x_FN)):
+        if x_FN[f].min() < x_FN[f].max():
+            out_F[f] = _correlation(_average_ranks(x_FN[f].astype(np.float64)), rank_N)
+    return out_F
+
+
 @njit(cache=True)
 def _correlation(a_n: Matrix, b_n: Matrix) -> float:
     """NaN if either side is constant."""

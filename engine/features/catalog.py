@@ -57,13 +57,15 @@ def select(
     families: Iterable[str],
     *,
     breadth: str = "full",
+    columns: Collection[str] = (),
     present: Collection[str] = (),
 ) -> tuple[Feature, ...]:
     """Features that are asked for and can be computed, in catalog order.
 
     ``families``: names, or ``all``; a family that is named needs its table, under ``all`` a family without
-    its table is left out. ``breadth``: core keeps the core columns. ``present``: optional tables at hand
-    (and ``graph``). Unknown families are a ConfigError, missing tables a DataError.
+    its table is left out. ``breadth``: core keeps the core columns, named keeps none. ``columns``:
+    these besides, by name; they need their table too. ``present``: optional tables at hand (and ``graph``).
+    Unknown families and columns are a ConfigError, missing tables a DataError.
     """
     wanted = set(families)
     every = wanted == {"all"}
@@ -73,15 +75,13 @@ def select(
             f"features.families: unknown {', '.join(unknown)}",
             hint=f"known: all, or {', '.join(FAMILIES)}",
         )
-    asked = [
-        feature
-        for feature in CATALOG
-        if (every or feature.family in wanted) and (breadth == "full" or feature.core)
-    ]
+    asked = _asked(wanted, breadth, columns)
     if not asked:
-        raise ConfigError("features.families: at least one family is needed")
+        raise ConfigError(
+            "features: no column", hint="name a family, or with breadth = named columns"
+        )
     chosen = tuple(f for f in asked if f.source in ALWAYS or f.source in present)
-    lacking = {f.family: f.source for f in asked} if not every else {}
+    lacking = {f.family: f.source for f in asked if f.name in columns or not every}
     missing = {k: v for k, v in lacking.items() if v not in ALWAYS and v not in present}
     if missing:
         family, table = next(iter(missing.items()))
@@ -92,14 +92,21 @@ def select(
     return chosen
 
 
+def _asked(families: Iterable[str], breadth: str, columns: Collection[str]) -> list[Feature]:
+    """Whatever tables are at hand, in catalog order."""
+    named, wanted = {find(name).name for name in columns}, set(families)
+
+    def is_asked(feature: Feature) -> bool:
+        in_breadth = breadth == "full" or (breadth == "core" and feature.core)
+        return in_breadth and (wanted == {"all"} or feature.family in wanted)
+
+    return [feature for feature in CATALOG if feature.name in named or is_asked(feature)]
+
+
 def wants_graph(config: FeatureConfig) -> bool:
     """Whether a column of the configuration is computed from graphs."""
-    return any(
-        feature.source == "graph"
-        and (config.breadth == "full" or feature.core)
-        and ("all" in config.families or feature.family in config.families)
-        for feature in CATALOG
-    )
+    asked = _asked(config.families, config.breadth, config.columns)
+    return any(feature.source == "graph" for feature in asked)
 
 
 def find(name: str) -> Feature:

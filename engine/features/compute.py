@@ -161,17 +161,23 @@ def compute_sessions(
     config: FeatureConfig,
     market: dict[str, NDArray[np.float32]],
     done: Callable[[Sequence[Feature]], None] = lambda _: None,
+    known_F: NDArray[np.int64] | None = None,
 ) -> NDArray[np.floating]:
-    """Network inputs ``[stop - first, N, F]``: normal scores within the day, 0 where unknown."""
+    """Network inputs ``[stop - first, N, F]``: normal scores within the day, 0 where unknown.
+
+    ``known_F``: the number of known values of members is added to it, feature by feature.
+    """
+    known_F = np.zeros(len(features), dtype=np.int64) if known_F is None else known_F
     member_TN = np.ascontiguousarray(inputs.universe.member_SN[first:stop])
     out_TNF = np.empty((*member_TN.shape, len(features)), dtype=np.dtype(config.dtype))
     place = {feature.name: f for f, feature in enumerate(features)}
     for name, column_S in market.items():
         out_TNF[:, :, place[name]] = np.where(member_TN, column_S[first:stop, None], 0.0)
+        known_F[place[name]] += member_TN[column_S[first:stop] != 0.0].sum()
     for batch, values_FNT in raw_values(inputs, features, first, stop):
         place_F = np.array([place[feature.name] for feature in batch], dtype=np.int64)
         winsor = config.scaling == "winsor_z"
-        write_scores(values_FNT, member_TN, place_F, out_TNF, winsor=winsor)
+        known_F[place_F] += write_scores(values_FNT, member_TN, place_F, out_TNF, winsor=winsor)
         done(batch)
     return out_TNF
 

@@ -3,7 +3,7 @@
 features/<fingerprint>/{x-0000,...}.npy {y-0000,...}.npy manifest.json     (blocks of 64 sessions)
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from engine.data.lineage import Lineage
 from engine.data.universe import PanelSource, Universe
 from engine.errors import IntegrityError
 from engine.features.catalog import select
+from engine.features.catalog_file import write_catalog
 from engine.features.compute import (
     Inputs,
     compute_sessions,
@@ -126,6 +127,7 @@ def build_features(
     lineage = Lineage(settings=settings, chain=panel.chain, panel=panel.fingerprint)
     target = directory / lineage.fingerprint
     if not (target / "manifest.json").exists():
+        write_catalog(directory, config, present_tables(panel))
         base = _extendable(lineage, universe, config, directory)
         with building(target) as staging:
             work = _Build(
@@ -136,32 +138,29 @@ def build_features(
                 chosen=chosen,
                 directory=staging,
                 sink=sink,
+                known_F=np.zeros(len(chosen), dtype=np.int64),
             )
             known = work.extend(*base) if base else work.everything()
-            write_manifest(
-                staging,
-                lineage.fields()
-                | {
-                    **universe.fields(),
-                    "features": [feature.name for feature in chosen],
-                    "horizons": list(config.labels.horizons),
-                    "market": panel.market,
-                    "source": panel.source,
-                },
-                known,
-            )
+            fields = lineage.fields() | work.fields(base[1] if base else None)
+            write_manifest(staging, fields, known)
         lineage.prune(directory)
     return open_features(target, universe)
 
 
 def chosen_features(panel: PanelSource, config: Config, *, with_graph: bool) -> tuple[Feature, ...]:
     """The columns that this configuration gives on this panel."""
-    present = {name for name, table in panel.tables.items() if not table.is_empty()}
+    present = present_tables(panel)
     return select(
         config.features.families,
         breadth=config.features.breadth,
+        columns=config.features.columns,
         present=present | ({"graph"} if with_graph else set()),
     )
+
+
+def present_tables(panel: PanelSource) -> set[str]:
+    """Optional tables with rows."""
+    return {name for name, table in panel.tables.items() if not table.is_empty()}
 
 
 def open_features(directory: Path, universe: Universe) -> FeatureSet:
@@ -212,6 +211,26 @@ class _Build:
     chosen: tuple[Feature, ...]
     directory: Path
     sink: EventSink
+    known_F: NDArray[np.int64]
+    """Known values of members in the sessions that were computed."""
+
+    def fields(self, base: Mapping[str, Any] | None) -> dict[str, Any]:
+        """What the manifest says; ``base`` is that of the set that was extended.
+
+        ``known`` of the ``cells`` of members hold a value, feature by feature; null if ``base`` does not
+        say how many do.
+        """
+        before = base.get("known") if base is not None else [0] * len(self.chosen)
+        known = None if before is None else self.known_F + np.array(before, dtype=np.int64)
+        return {
+            **self.universe.fields(),
+            "features": [feature.name for feature in self.chosen],
+            "horizons": list(self.config.labels.horizons),
+            "market": self.panel.market,
+            "source": self.panel.source,
+            "cells": int(self.universe.member_SN.sum()),
+            "known": None if known is None else known.tolist(),
+        }
 
     def everything(self) -> dict[str, Any]:
         sessions, stocks = self.universe.member_SN.shape
@@ -235,6 +254,7 @@ class _Build:
                 config=self.config.features,
                 market=market,
                 done=done,
+                known_F=self.known_F,
             )
             write_blocks(self.directory, "x", first, x_TNF, self._stocks(first, stop))
         y_SNH = forward_returns(inputs.dense, self.config.labels)
@@ -258,6 +278,7 @@ class _Build:
             sessions,
             config=self.config.features,
             market=market,
+            known_F=self.known_F,
         )
         first = old // BLOCK * BLOCK
         x_old = open_blocks(base, manifest, "x", old, stocks, 0.0)[first:old]

@@ -84,8 +84,8 @@ def day_scores(
     member_N: NDArray[np.bool_],
     winsor: bool,
     out_N: NDArray[np.float32],
-) -> None:
-    """Normal scores of one day among its members; 0 for others and for missing values.
+) -> int:
+    """Normal scores of one day among its members, 0 for others and for missing values; how many are known.
 
     With ``winsor``: z-scores after clipping at the 1 % and 99 % quantiles instead (0 where all are equal).
     """
@@ -103,7 +103,7 @@ def day_scores(
     order = radix_order(key)
     if winsor:
         _winsor_z(value, order, known, out_N)
-        return
+        return n
     start = 0
     while start < n:
         stop = start + 1
@@ -113,6 +113,7 @@ def day_scores(
         for place in range(start, stop):
             out_N[known[order[place]]] = score
         start = stop
+    return n
 
 
 @njit(cache=True)

@@ -20,8 +20,10 @@ def write_scores(
     out_TNG: NDArray[np.floating],
     *,
     winsor: bool = False,
-) -> None:
+) -> NDArray[np.int64]:
     """Column ``place_F[f]`` of the tensor becomes the normal scores of feature f within each day.
+
+    Returns how many values of each feature are known, ``[F]``: members with a finite value.
 
     ``values_FNT``: NaN = unknown. Scores are `engine.features.normalise.day_scores`'s, 0 where unknown or
     not a member; ``out_TNG`` is float16 or float32, C-contiguous.
@@ -30,7 +32,8 @@ def write_scores(
     nothing = (0, 0, 0)
     bits_TNG = out_TNG.view(np.uint16) if half else np.empty(nothing, dtype=np.uint16)
     whole_TNG = np.empty(nothing, dtype=np.float32) if half else out_TNG
-    _write(values_FNT, member_TN, place_F, winsor, half, bits_TNG, whole_TNG)
+    known_BF = _write(values_FNT, member_TN, place_F, winsor, half, bits_TNG, whole_TNG)
+    return np.asarray(known_BF.sum(axis=0))
 
 
 @njit(parallel=True, cache=True)
@@ -42,9 +45,11 @@ def _write(
     half: bool,
     bits_TNG: NDArray[np.uint16],
     whole_TNG: NDArray[np.float32],
-) -> None:
+) -> NDArray[np.int64]:
     F, N, T = values_FNT.shape
-    for block in prange((T + DAYS - 1) // DAYS):
+    blocks = (T + DAYS - 1) // DAYS
+    known_BF = np.zeros((blocks, F), dtype=np.int64)
+    for block in prange(blocks):
         first, stop = block * DAYS, min(T, block * DAYS + DAYS)
         days_DN = np.empty((DAYS, N), dtype=np.float32)
         score_N = np.empty(N, dtype=np.float32)
@@ -54,13 +59,14 @@ def _write(
                 for t in range(first, stop):
                     days_DN[t - first, i] = values_FNT[f, i, t]
             for t in range(first, stop):
-                day_scores(days_DN[t - first], member_TN[t], winsor, score_N)
+                known_BF[block, f] += day_scores(days_DN[t - first], member_TN[t], winsor, score_N)
                 if half:
                     for i in range(N):
                         bits_TNG[t, i, place_F[f]] = half_bits(score_bits[i])
                 else:
                     for i in range(N):
                         whole_TNG[t, i, place_F[f]] = score_N[i]
+    return known_BF
 
 
 @njit(cache=True)

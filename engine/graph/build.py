@@ -4,6 +4,7 @@ graphs/<fingerprint>/{g-0000,...}.npz manifest.json     (blocks of 64 sessions)
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple, overload
 
@@ -17,6 +18,7 @@ from engine.errors import IntegrityError
 from engine.files import adopt, building, digest, read_manifest, verify_files, write_manifest
 from engine.graph.edges import graphs_of_sessions
 from engine.graph.graph import Graph, GraphSeries
+from engine.graph.statistics import GraphStatistics, graph_statistics
 from engine.runs.events import Advanced
 from engine.runs.sink import EventSink
 
@@ -25,6 +27,8 @@ CODE_VERSION = 2
 BLOCK = 64
 """Sessions whose graphs share a file."""
 EVENTS = 40
+Columns = dict[str, list[Any]]
+"""Name -> one value per rebuild date."""
 
 
 class _Edges(NamedTuple):
@@ -59,8 +63,9 @@ def build_graphs(
         parents = lineage.parents(directory)
         base = next((p for p in parents if universe.continues(p[1])), None)
         with building(target) as staging:
-            known = _extend(panel, universe, config, staging, sink, base)
-            write_manifest(staging, lineage.fields() | universe.fields(), known)
+            known, statistics = _extend(panel, universe, config, staging, sink, base)
+            about = {"graph": config.model_dump(mode="json"), "statistics": statistics}
+            write_manifest(staging, lineage.fields() | universe.fields() | about, known)
         lineage.prune(directory)
     return _open(target, universe, config, lineage.fingerprint)
 
@@ -72,8 +77,10 @@ def _extend(
     directory: Path,
     sink: EventSink,
     base: tuple[Path, dict[str, Any]] | None,
-) -> dict[str, Any]:
-    """Write the blocks with new graphs, take over the others; returns the entries taken over."""
+) -> tuple[dict[str, Any], Columns | None]:
+    """Write the blocks with new graphs, take over the others; returns the entries taken over, and the
+    statistics of all graphs.
+    """
     sessions_R = np.arange(config.window, universe.dates_S.size, config.rebuild_sessions)
     done = 0
     known: dict[str, Any] = {}
@@ -109,7 +116,44 @@ def _extend(
                 sink.emit(Advanced(stage="graph", done=r + 1, total=int(new_R.size)))
     for block in sorted({graph.session // BLOCK for graph in found}):
         _write(directory / _file(block), [g for g in found if g.session // BLOCK == block])
-    return known
+    return known, _statistics(found, done, universe, base)
+
+
+def _statistics(
+    found: Sequence[_Edges],
+    done: int,
+    universe: Universe,
+    base: tuple[Path, dict[str, Any]] | None,
+) -> Columns | None:
+    """Columns of `GraphStatistics` for all graphs; those before session ``done`` are known to ``base``.
+
+    None if the series that was extended did not say.
+    """
+    columns: Columns = {field.name: [] for field in fields(GraphStatistics)}
+    last = next((graph for graph in reversed(found) if graph.session < done), None)
+    if base is not None:
+        path, manifest = base
+        if manifest.get("statistics") is None:
+            return None
+        columns = {name: list(manifest["statistics"][name]) for name in columns}
+        blocks = sorted(file for file in manifest["files"] if file.startswith("g-"))
+        if last is None and blocks:
+            verify_files(path, manifest, blocks[-1:])
+            last = _read(path / blocks[-1])[-1]
+    new = (_graph(graph, universe) for graph in found if graph.session >= done)
+    for row in graph_statistics(new, None if last is None else _graph(last, universe)):
+        for name, column in columns.items():
+            column.append(getattr(row, name))
+    return columns
+
+
+def _graph(edges: _Edges, universe: Universe) -> Graph:
+    return Graph(
+        date=universe.dates_S[edges.session].item(),
+        nodes_N=np.flatnonzero(universe.member_SN[edges.session]),
+        edge_index_2E=edges.edge_index_2E,
+        edge_attr_EK=edges.edge_attr_EK,
+    )
 
 
 def _file(block: int) -> str:
@@ -190,9 +234,4 @@ class StoredGraphs(Sequence[Graph]):
             return
         verify_files(self._directory, self._manifest, (file,))
         for graph in _read(self._directory / file):
-            self._known[graph.session] = Graph(
-                date=self._universe.dates_S[graph.session].item(),
-                nodes_N=np.flatnonzero(self._universe.member_SN[graph.session]),
-                edge_index_2E=graph.edge_index_2E,
-                edge_attr_EK=graph.edge_attr_EK,
-            )
+            self._known[graph.session] = _graph(graph, self._universe)

@@ -63,9 +63,11 @@ class NodeStatistics:
     graph and for a stock that was not in the graph before."""
 
 
-def graph_statistics(graphs: Iterable["Graph"]) -> Iterator[GraphStatistics]:
-    """One row per graph, in order; turnover is against the graph before it in the sequence."""
-    before = None
+def graph_statistics(
+    graphs: Iterable["Graph"], before: "Graph | None" = None
+) -> Iterator[GraphStatistics]:
+    """One row per graph, in order; turnover is against the graph before it, for the first ``before``."""
+    known_E = None if before is None else edge_keys(before)
     for graph in graphs:
         source_E, target_E = graph.edge_index_2E
         n, edges = graph.nodes_N.size, source_E.size
@@ -77,15 +79,15 @@ def graph_statistics(graphs: Iterable["Graph"]) -> Iterator[GraphStatistics]:
             mean_degree=edges / n if n else 0.0,
             max_in_degree=_largest_count(target_E),
             max_out_degree=_largest_count(source_E),
-            isolated_share=1.0 - np.unique(target_E).size / n if n else 0.0,
-            unheard_share=1.0 - np.unique(source_E).size / n if n else 0.0,
+            isolated_share=1.0 - _distinct(target_E) / n if n else 0.0,
+            unheard_share=1.0 - _distinct(source_E) / n if n else 0.0,
             turnover=NAN
-            if before is None or not edges
-            else 1 - float(np.isin(keys, before).mean()),
+            if known_E is None or not edges
+            else 1 - float(np.isin(keys, known_E, assume_unique=True).mean()),
             same_sector_share=float(graph.edge_attr_EK[:, 2].mean()) if edges else NAN,
             mean_abs_rho=float(graph.edge_attr_EK[:, 1].mean()) if edges else NAN,
         )
-        before = keys
+        known_E = keys
 
 
 def node_statistics(graph: "Graph", before: "Graph | None") -> NodeStatistics:
@@ -118,6 +120,10 @@ def edge_keys(graph: "Graph") -> NDArray[np.int64]:
 
 def _largest_count(node_E: NDArray[np.int64]) -> int:
     return int(np.bincount(node_E).max()) if node_E.size else 0
+
+
+def _distinct(node_E: NDArray[np.int64]) -> int:
+    return int(np.count_nonzero(np.bincount(node_E)))
 
 
 def _mean_per(

@@ -16,6 +16,7 @@ before, and the block has gradient in every layer.
 # Shape suffixes: M rows (stocks of the batch's days), T sessions, F features, C channels, H horizons,
 # Q quantiles, E edges, K edge attributes.
 from collections.abc import Collection
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,17 @@ class RankerOutput:
     attention: AttentionUse | None
     """How the graph's first layer shares its attention; None while the GAT is off, and in train mode
     unless the network was built with ``watch_attention``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowState:
+    """What the network makes of each row by itself, before the stocks of a day hear of each other."""
+
+    h_MC: Tensor
+    heard_MC: Tensor
+    """What the graph passes on: the state and the message; the state alone while the GAT is off."""
+    gates: dict[str, Tensor]
+    selection_F: Tensor
 
 
 class ATFTGATFAN(nn.Module):
@@ -125,7 +137,13 @@ class ATFTGATFAN(nn.Module):
         return groups | {"heads": nn.ModuleList(heads)}
 
     def forward(self, batch: "Batch") -> RankerOutput:
-        x_MTF, mask_MT = batch.x_MTF, batch.mask_MT
+        return self.rank(self.read(batch.x_MTF, batch.mask_MT), batch)
+
+    def read(self, x_MTF: Tensor, mask_MT: Tensor, *, half: bool = False) -> RowState:
+        """Everything in front of the graph: row by row, so that any cut of the rows gives the same.
+
+        ``half``: what costs most, the way of the window to its state, in bfloat16; CPU only.
+        """
         if x_MTF.shape[1:] != (self.window, self.n_features):
             raise ConfigError(
                 f"the network was built for windows of {self.window} sessions x {self.n_features} "
@@ -146,11 +164,17 @@ class ATFTGATFAN(nn.Module):
             selection_F = weight_MF.detach().mean(dim=0)
         h_MC = self.encoder(x_MTF[:, -1]) + message_MC
         if self.blocks & WINDOW_BLOCKS:
-            h_MC = h_MC + self.window_entry(self._read_window(x_MTF, mask_MT))
-        attention = None
+            with torch.autocast("cpu", torch.bfloat16) if half else nullcontext():
+                window_MC = self._read_window(x_MTF, mask_MT)
+            h_MC = h_MC + self.window_entry(window_MC.float() if half else window_MC)
+        heard_MC = h_MC + self.messages(x_MTF[:, -1]) if "gat" in self.blocks else h_MC
+        return RowState(h_MC=h_MC, heard_MC=heard_MC, gates=gates, selection_F=selection_F)
+
+    def rank(self, state: RowState, batch: "Batch") -> RankerOutput:
+        """Graph and heads: where the stocks of a day meet. Of the batch only the edges are used."""
+        h_MC, gates, attention = state.h_MC, dict(state.gates), None
         if "gat" in self.blocks:
-            heard_MC = h_MC + self.messages(x_MTF[:, -1])
-            news_MC, attention = self.gat(heard_MC, batch.edge_index_2E, batch.edge_attr_EK)
+            news_MC, attention = self.gat(state.heard_MC, batch.edge_index_2E, batch.edge_attr_EK)
             g_MC = h_MC + self.graph_entry(news_MC)
             if "bypass" in self.blocks:
                 h_MC, gates["bypass"] = self.bypass(h_MC, g_MC)
@@ -162,7 +186,7 @@ class ATFTGATFAN(nn.Module):
             quantile_MHQ=quantile_MHQ,
             student_MH2=student_MH2,
             gates=gates,
-            selection_F=selection_F,
+            selection_F=state.selection_F,
             attention=attention,
         )
 

@@ -10,17 +10,20 @@ from torch_geometric.nn import GATv2Conv
 from torch_geometric.utils import scatter
 
 from engine.model.dropout import Dropout
+from engine.model.fused_gatv2 import SortedEdges, fused_gatv2
 from engine.model.layers import MixingGate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttentionUse:
-    """How a layer shares its attention among a stock's neighbours; means over stocks, scalars."""
+    """How a layer shares its attention among a stock's neighbours."""
 
+    weight_EA: Tensor
+    """Share of each edge and head in what its target hears: the edges as given, then each row's own."""
     entropy: Tensor
-    """-sum w ln w / ln(degree): 0 = one neighbour is heard, 1 = all alike."""
+    """Scalar, mean over stocks of -sum w ln w / ln(degree): 0 = one neighbour is heard, 1 = all alike."""
     weak_share: Tensor
-    r"""sum w (1 - \|rho\|): the attention that goes to weakly correlated neighbours."""
+    r"""Scalar, mean over stocks of sum w (1 - \|rho\|): the attention that weak correlations get."""
 
 
 class GraphAttention(nn.Module):
@@ -62,19 +65,29 @@ class GraphAttention(nn.Module):
         loop_M = torch.arange(M, device=h_MC.device)
         edge_index_2E = torch.cat([edge_index_2E, loop_M.expand(2, M)], dim=1)
         edge_attr_EK = torch.cat([edge_attr_EK, edge_attr_EK.new_ones(M, edge_attr_EK.shape[1])])
+        fused = self._is_fused(h_MC)
+        edges = SortedEdges.of(edge_index_2E, edge_attr_EK, M) if fused else None
         a_MC, use = self.norm(h_MC), None
         for depth, layer in enumerate(self.layers):
-            if depth == 0 and (self.watch or not self.training):
-                b_MC, (edges_2E, weight_EA) = layer(
+            if edges is not None:
+                b_MC, weight_EA = fused_gatv2(layer, a_MC, edges)
+            else:
+                b_MC, (_, weight_EA) = layer(
                     a_MC, edge_index_2E, edge_attr_EK, return_attention_weights=True
                 )
-                use = _attention_use(weight_EA, edges_2E[1], edge_attr_EK[:, 1], M)
-            else:
-                b_MC = layer(a_MC, edge_index_2E, edge_attr_EK)
+            if depth == 0 and (self.watch or not self.training):
+                weight_EA = weight_EA if edges is None else edges.as_given(weight_EA)
+                use = _attention_use(weight_EA, edge_index_2E[1], edge_attr_EK[:, 1], M)
             if depth < len(self.layers) - 1:
                 b_MC = self.dropout(torch.nn.functional.elu(b_MC))
             a_MC = b_MC + a_MC
         return self.out_norm(a_MC), use
+
+    def _is_fused(self, h_MC: Tensor) -> bool:
+        """Float32 on the CPU, unless a loss differentiates the attention weights."""
+        if h_MC.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+            return False
+        return not (self.watch and self.training)
 
 
 class ResidualBypass(nn.Module):
@@ -114,6 +127,7 @@ def _attention_use(
     several_M = (degree_M > 1).to(relative_M.dtype)
     count = several_M.sum().clamp_min(1.0)
     return AttentionUse(
+        weight_EA=weight_EA,
         entropy=(relative_M * several_M).sum() / count,
         weak_share=(weak_M * several_M).sum() / count,
     )

@@ -11,11 +11,14 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from engine.model.layers import MixingGate
+from engine.model.window_kernels import keep_strongest, slice_norm, slice_norm_backward
 
 START_SHARE = 0.05
 
@@ -55,9 +58,7 @@ class FrequencyAdaptiveNorm(nn.Module):
         """The window's ``k`` strongest frequencies, back in time."""
         spectrum_M2LF = torch.unflatten(self.forward_2LT @ x_MTF, 1, (2, -1))
         with torch.no_grad():  # which frequencies are kept is a step function
-            power_MLF = spectrum_M2LF.square().sum(dim=1)
-            floor_M1F = _kth_largest(power_MLF, self.k)
-            keep_MLF = torch.ge(power_MLF, floor_M1F, out=torch.empty_like(power_MLF))
+            keep_MLF = _keep_strongest(spectrum_M2LF, self.k)
         dominant_MTF: Tensor = self.inverse_T2L @ (spectrum_M2LF * keep_MLF[:, None]).flatten(1, 2)
         return dominant_MTF
 
@@ -113,6 +114,9 @@ class _SliceNorm(torch.autograd.Function):
     def forward(
         ctx: Any, x_MTF: Tensor, share: Tensor, lengths: tuple[int, ...], epsilon: float
     ) -> tuple[Tensor, Tensor, Tensor]:
+        ctx.lengths = lengths
+        if x_MTF.device.type == "cpu" and x_MTF.dtype == torch.float32:
+            return _SliceNorm._forward_by_rows(ctx, x_MTF, share, epsilon)
         normal_MTF = torch.empty_like(x_MTF)
         means, scales = [], []
         for x_MtF, normal_MtF in _slices(lengths, x_MTF, normal_MTF):
@@ -123,9 +127,30 @@ class _SliceNorm(torch.autograd.Function):
             means.append(mean_M1F)
             scales.append(scale_M1F)
         mean_MGF, scale_MGF = torch.cat(means, dim=1), torch.cat(scales, dim=1)
-        ctx.lengths = lengths
         ctx.save_for_backward(normal_MTF, mean_MGF, scale_MGF, share)
         out_MTF = torch.lerp(x_MTF, normal_MTF, share)
+        return out_MTF, mean_MGF[:, -1].clone(), scale_MGF[:, -1].clone()
+
+    @staticmethod
+    def _forward_by_rows(
+        ctx: Any, x_MTF: Tensor, share: Tensor, epsilon: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        x_MTF = x_MTF.detach().contiguous()
+        M, _, F = x_MTF.shape
+        normal_MTF, out_MTF = torch.empty_like(x_MTF), torch.empty_like(x_MTF)
+        mean_MGF = x_MTF.new_empty(M, len(ctx.lengths), F)
+        scale_MGF = torch.empty_like(mean_MGF)
+        slice_norm(
+            x_MTF.numpy(),
+            _starts(ctx.lengths),
+            np.float32(epsilon),
+            np.float32(share),
+            normal_MTF.numpy(),
+            mean_MGF.numpy(),
+            scale_MGF.numpy(),
+            out_MTF.numpy(),
+        )
+        ctx.save_for_backward(normal_MTF, mean_MGF, scale_MGF, share)
         return out_MTF, mean_MGF[:, -1].clone(), scale_MGF[:, -1].clone()
 
     @staticmethod
@@ -135,6 +160,20 @@ class _SliceNorm(torch.autograd.Function):
     ) -> tuple[Tensor | None, Tensor, None, None]:
         normal_MTF, mean_MGF, scale_MGF, share = ctx.saved_tensors
         wanted = ctx.needs_input_grad[0]
+        if wanted and grad_MTF.device.type == "cpu" and grad_MTF.dtype == torch.float32:
+            dx_MTF = torch.empty_like(normal_MTF)
+            share_slope = slice_norm_backward(
+                grad_MTF.contiguous().numpy(),
+                normal_MTF.numpy(),
+                mean_MGF.numpy(),
+                scale_MGF.numpy(),
+                _starts(ctx.lengths),
+                np.float32(share),
+                mean_grad_MF.contiguous().numpy(),
+                scale_grad_MF.contiguous().numpy(),
+                dx_MTF.numpy(),
+            )
+            return dx_MTF, share.new_tensor(share_slope), None, None
         dx_MTF = torch.empty_like(normal_MTF) if wanted else grad_MTF
         slices = _slices(ctx.lengths, grad_MTF, normal_MTF, dx_MTF)
         A_sums, B_sums = [], []
@@ -158,8 +197,22 @@ class _SliceNorm(torch.autograd.Function):
         return dx_MTF if wanted else None, share_grad, None, None
 
 
+def _starts(lengths: tuple[int, ...]) -> NDArray[np.int64]:
+    return np.cumsum([0, *lengths])
+
+
 def _slices(lengths: tuple[int, ...], *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     return zip(*(torch.split(tensor, list(lengths), dim=1) for tensor in tensors), strict=True)
+
+
+def _keep_strongest(spectrum_M2LF: Tensor, k: int) -> Tensor:
+    """1 where a frequency is among the window's ``k`` strongest, else 0: ``(M, L, F)``."""
+    if spectrum_M2LF.device.type == "cpu":
+        keep_MLF = torch.empty_like(spectrum_M2LF[:, 0])
+        keep_strongest(spectrum_M2LF.detach().numpy(), k, keep_MLF.numpy())
+        return keep_MLF
+    power_MLF = spectrum_M2LF.square().sum(dim=1)
+    return torch.ge(power_MLF, _kth_largest(power_MLF, k), out=torch.empty_like(power_MLF))
 
 
 def _kth_largest(values_MLF: Tensor, k: int) -> Tensor:

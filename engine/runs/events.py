@@ -4,28 +4,19 @@ A reader skips kinds and fields that it does not know, so an old screen can watc
 Non-finite numbers are written as null and read back as NaN.
 """
 
-import json
 import math
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from engine.files import strict
+from engine.runs.event import RunEvent as RunEvent
+from engine.runs.wire import decode as decode
+from engine.runs.wire import encode as encode
 
 SCHEMA = 1
 """Raised when the meaning of a field changes; adding kinds or fields does not raise it."""
 
 Status = Literal["done", "stopped", "failed"]
 DoctorAction = Literal["warned", "rolled back", "stopped"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunEvent:
-    seq: int = -1
-    """Position in the run's stream, set by the sink, from 0 without gaps (also across a resume)."""
-    at: str = ""
-    """UTC, ISO 8601, set by the sink."""
-
-    kinds: ClassVar[dict[str, type["RunEvent"]]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,12 +242,40 @@ class Noted(RunEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Paused(RunEvent):
+    """Asked to wait at the end of a step; the `resume` checkpoint of the step is written."""
+
+    step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Continued(RunEvent):
+    step: int
+    seconds: float
+    """Length of the pause."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlAnswered(RunEvent):
+    """What became of a checkpoint or a rollback that a person asked for."""
+
+    action: str
+    """checkpoint, rollback."""
+    done: bool
+    step: int
+    detail: str
+    """What was done, or why not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FoldStarted(RunEvent):
     """The epochs that follow belong to this fold, counted from 0."""
 
     fold: int
     folds: int
     seed: int
+    seeds: int = 1
+    """Networks per fold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,24 +325,3 @@ class RunFinished(RunEvent):
 
 
 RunEvent.kinds.update({kind.__name__: kind for kind in RunEvent.__subclasses__()})
-
-
-def encode(event: RunEvent) -> str:
-    """One line of strict JSON, without the newline."""
-    return json.dumps({"type": type(event).__name__, **strict(asdict(event))}, allow_nan=False)
-
-
-def decode(line: str | bytes) -> RunEvent | None:
-    """The event of one line; None for a kind this version does not know or a damaged line."""
-    try:
-        row = json.loads(line)
-        kind = RunEvent.kinds[row.pop("type")]
-        known = {item.name: item for item in fields(kind)}
-        values: dict[str, Any] = {
-            name: math.nan if value is None and known[name].type is float else value
-            for name, value in row.items()
-            if name in known
-        }
-        return kind(**values)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None

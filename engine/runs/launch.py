@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 RESUMABLE = ("train", "walkforward", "tune", "compare")
 """Commands with --resume."""
+SUPERVISOR = '"$@"; echo $? > "$0"'
+"""A shell of about 1 MiB that waits for the process and notes how it ended, though the starter be gone."""
 
 
 def start(workspace: Path, command: str, config: "Config", arguments: Sequence[str] = ()) -> Run:
@@ -43,15 +45,33 @@ def request_stop(run: Run) -> None:
     os.kill(pid, signal.SIGTERM)
 
 
+def fatal_signal(run: Run) -> str:
+    """Name of the signal that ended the run's process; empty if it is not known or there was none.
+
+    Known where this module started the process: its supervisor outlives it and notes how it ended.
+    """
+    try:
+        status = int(run.exit_path.read_text(encoding="ascii"))
+        return signal.Signals(status - 128).name if status > 128 else ""
+    except (OSError, ValueError):
+        return ""
+
+
 def argv(workspace: Path, words: Sequence[str]) -> list[str]:
-    """The process that carries out a command in this workspace and answers with one JSON object."""
-    return [sys.executable, "-m", "engine", *words, "--workspace", str(workspace), "--json"]
+    """The process that carries out a command in this workspace and answers with one JSON object.
+
+    The common options come first: the words may end with ``--`` and arguments that look like options.
+    """
+    own = ["--workspace", str(workspace), "--json"]
+    return [sys.executable, "-m", "engine", *words[:1], *own, *words[1:]]
 
 
 def _spawn(workspace: Path, run: Run, words: Sequence[str]) -> None:
+    run.exit_path.unlink(missing_ok=True)
+    supervised = ["/bin/sh", "-c", SUPERVISOR, str(run.exit_path), *argv(workspace, words)]
     with run.log_path.open("ab") as log:
         subprocess.Popen(
-            argv(workspace, words),
+            supervised,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,

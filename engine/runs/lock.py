@@ -31,6 +31,15 @@ def hold(path: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def waiting(path: Path) -> Iterator[None]:
+    """Hold the lock of something that takes a moment: whoever has it is waited for."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def is_held(path: Path) -> bool:
     """Whether a living process holds the lock. A pid alone proves nothing: it may be another's by now."""
     try:

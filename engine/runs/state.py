@@ -1,10 +1,10 @@
 """What any screen may show of a run: a fold of its events. Pure, immutable, bounded."""
 
 import datetime as dt
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Literal, TypeVar
 
 from engine.runs.events import (
     Advanced,
@@ -12,6 +12,8 @@ from engine.runs.events import (
     AttentionLogged,
     BaselineEvaluated,
     CheckpointSaved,
+    Continued,
+    ControlAnswered,
     Diagnosed,
     EpochEvaluated,
     FoldStarted,
@@ -19,7 +21,7 @@ from engine.runs.events import (
     GradientsLogged,
     MachineLogged,
     ModelBuilt,
-    Noted,
+    Paused,
     PhaseFinished,
     PhaseStarted,
     PlanMade,
@@ -32,36 +34,32 @@ from engine.runs.events import (
     VariantFinished,
     Warned,
 )
+from engine.runs.log_lines import LogLine, log_line
+from engine.runs.log_lines import ending as ending
+from engine.runs.phases import PhaseState as PhaseState
+from engine.runs.phases import begun, ended
+from engine.runs.series import MAX_POINTS as MAX_POINTS
+from engine.runs.series import append
 
-MAX_POINTS = 512
 MAX_EPOCHS = 512
 MAX_LOG = 300
 MAX_FINDINGS = 50
 MAX_TRIALS = 1000
-
-T = TypeVar("T")
-Level = Literal["info", "good", "warning", "error"]
-PhaseStatus = Literal["pending", "running", "kept", "rolled back"]
+MAX_STEP_S = 3600.0
+"""A longer gap between two monitored steps is the machine asleep or its clock set, not training."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PhaseState:
-    name: str
-    status: PhaseStatus = "pending"
-    blocks: tuple[str, ...] = ()
+class NetworkState:
+    """One of the networks that a walk-forward or a trial trains, one after another."""
+
+    fold: int
+    seed: int
+    folds: int
+    seeds: int
     epochs: int = 0
-    """Largest number of epochs."""
-    first_epoch: int | None = None
-    rank_ic: float = float("nan")
-    rank_ic_se: float = float("nan")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogLine:
-    at: str
-    """UTC, ISO 8601."""
-    level: Level
-    text: str
+    best: EpochEvaluated | None = None
+    """On the validation days of its fold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +83,11 @@ class RunState:
     steps: tuple[StepLogged, ...] = ()
     gradients: tuple[GradientsLogged, ...] = ()
     gates: tuple[GatesLogged, ...] = ()
-    attention: AttentionLogged | None = None
+    attentions: tuple[AttentionLogged, ...] = ()
+    """One per epoch."""
     machine: MachineLogged | None = None
     checkpoint: CheckpointSaved | None = None
+    """The newest that a resume goes on from."""
     warnings: tuple[Warned, ...] = ()
     diagnoses: tuple[Diagnosed, ...] = ()
     """What the doctor found, in order."""
@@ -96,10 +96,24 @@ class RunState:
     variants: tuple[VariantFinished, ...] = ()
     """Runs of a comparison that have ended."""
     log: tuple[LogLine, ...] = ()
-    first_step_at: str = ""
-    """When this process logged its first step; with `first_step_done` the base of the ETA."""
-    first_step_done: float = 0.0
+    last_step_at: str = ""
+    """When the newest step was logged; empty where the next one begins the counting anew."""
+    training_seconds: float = 0.0
+    """Spent by this process since its first step, without pauses and jumps of the clock."""
+    first_step_done: float = -1.0
+    """Share that was done when this process logged its first step; negative before."""
+    answer: ControlAnswered | None = None
+    """Newest answer to what a person asked."""
+    paused_at: str = ""
+    """Since when the run waits; empty while it does not."""
+    networks: tuple[NetworkState, ...] = ()
+    """Of a walk-forward or a trial, the current one last; empty where there is only one network."""
     finished: RunFinished | None = None
+
+    @property
+    def attention(self) -> AttentionLogged | None:
+        """Of the newest epoch."""
+        return self.attentions[-1] if self.attentions else None
 
     @property
     def best(self) -> EpochEvaluated | None:
@@ -117,13 +131,15 @@ class RunState:
         rivals = [
             event
             for event in self.baselines
-            if event.split == "validation" and event.name != "oracle"
+            if event.split == "validation"
+            and event.name != "oracle"
+            and not math.isnan(event.rank_ic)
         ]
         return max(rivals, key=lambda event: event.rank_ic, default=None)
 
     @property
-    def done_share(self) -> float:
-        """Share of the planned training epochs that lies behind, 0..1; finished phases count whole."""
+    def network_share(self) -> float:
+        """Share of the network's planned epochs that lies behind, 0..1; finished phases count whole."""
         if self.plan is None or not sum(self.plan.epochs):
             return 0.0
         done = 0.0
@@ -138,13 +154,23 @@ class RunState:
         return min(1.0, done / sum(self.plan.epochs))
 
     @property
+    def done_share(self) -> float:
+        """Share of the planned training that lies behind, 0..1, over all networks."""
+        if not self.networks:
+            return self.network_share
+        now = self.networks[-1]
+        total = max(now.folds * now.seeds, len(self.networks))
+        return min(1.0, (len(self.networks) - 1 + self.network_share) / total)
+
+    @property
     def eta_seconds(self) -> float | None:
         """At the pace since this process began to train; None before there is one."""
         gained = self.done_share - self.first_step_done
-        if not self.first_step_at or gained <= 0.0 or self.finished is not None:
+        if self.first_step_done < 0.0 or gained <= 0.0 or self.finished is not None:
             return None
-        spent = seconds_between(self.first_step_at, self.updated)
-        return spent / gained * (1.0 - self.done_share)
+        if not self.training_seconds:
+            return None
+        return self.training_seconds / gained * (1.0 - self.done_share)
 
 
 def fold(events: Iterable[RunEvent], state: RunState | None = None) -> RunState:
@@ -154,7 +180,7 @@ def fold(events: Iterable[RunEvent], state: RunState | None = None) -> RunState:
 def advance(state: RunState, event: RunEvent) -> RunState:
     """Fold one event into the state. The same stream always gives the same screen."""
     state = replace(state, n_events=state.n_events + 1, updated=event.at or state.updated)
-    line = _line(event)
+    line = log_line(event)
     if line is not None:
         state = replace(state, log=(*state.log, line)[-MAX_LOG:])
     match event:
@@ -167,7 +193,10 @@ def advance(state: RunState, event: RunEvent) -> RunState:
                 mode=event.mode,
                 started=state.started or event.at,
                 finished=None,
-                first_step_at="",
+                last_step_at="",
+                training_seconds=0.0,
+                first_step_done=-1.0,
+                paused_at="",
                 warnings=() if not event.resumed else state.warnings,
                 diagnoses=() if not event.resumed else state.diagnoses,
                 assertions=(),
@@ -179,7 +208,7 @@ def advance(state: RunState, event: RunEvent) -> RunState:
         case PlanMade():
             phases = tuple(
                 PhaseState(name=name, epochs=epochs)
-                for name, epochs in zip(event.phases, event.epochs, strict=True)
+                for name, epochs in zip(event.phases, event.epochs, strict=False)
             )
             return replace(state, plan=event, phases=state.phases or phases)
         case ModelBuilt():
@@ -192,8 +221,8 @@ def advance(state: RunState, event: RunEvent) -> RunState:
         case MachineLogged():
             return replace(state, machine=event)
         case AttentionLogged():
-            return replace(state, attention=event)
-        case CheckpointSaved():
+            return replace(state, attentions=append(state.attentions, event))
+        case CheckpointSaved(name="resume"):
             return replace(state, checkpoint=event)
         case Warned():
             return replace(state, warnings=(*state.warnings, event)[-MAX_FINDINGS:])
@@ -203,7 +232,7 @@ def advance(state: RunState, event: RunEvent) -> RunState:
             known = tuple(v for v in state.variants if v.variant_run != event.variant_run)
             return replace(state, variants=(*known, event)[-MAX_TRIALS:])
         case RunFinished():
-            return replace(state, finished=event, advanced=None)
+            return replace(state, finished=event, advanced=None, paused_at="")
         case _:
             return _advance_training(state, event)
 
@@ -211,18 +240,28 @@ def advance(state: RunState, event: RunEvent) -> RunState:
 def _advance_training(state: RunState, event: RunEvent) -> RunState:
     match event:
         case PhaseStarted():
-            return _start_phase(state, event)
+            following = state.epochs[-1].epoch + 1 if state.epochs else 0
+            return replace(state, phases=begun(state.phases, event, following))
         case PhaseFinished():
-            return _finish_phase(state, event)
+            return replace(state, phases=ended(state.phases, event))
         case StepLogged():
-            return _note_first_step(replace(state, steps=_append(state.steps, event)), event)
+            return note_step(replace(state, steps=append(state.steps, event)), event.at)
         case GradientsLogged():
-            return replace(state, gradients=_append(state.gradients, event))
+            return replace(state, gradients=append(state.gradients, event, gat_norm))
         case GatesLogged():
-            return replace(state, gates=_append(state.gates, event))
+            return replace(state, gates=append(state.gates, event))
         case EpochEvaluated():
             earlier = tuple(e for e in state.epochs if e.epoch < event.epoch)
-            return replace(state, epochs=(*earlier, event)[-MAX_EPOCHS:])
+            epochs = (*earlier, event)[-MAX_EPOCHS:]
+            return _note_network(replace(state, epochs=epochs))
+        case FoldStarted():
+            return _start_network(state, event)
+        case ControlAnswered():
+            return replace(state, answer=event)
+        case Paused():
+            return replace(state, paused_at=event.at or state.updated, last_step_at="")
+        case Continued():
+            return replace(state, paused_at="", last_step_at="")
         case Diagnosed():
             others = (d for d in state.diagnoses if (d.code, d.step) != (event.code, event.step))
             return replace(state, diagnoses=(*others, event)[-MAX_FINDINGS:])
@@ -230,115 +269,55 @@ def _advance_training(state: RunState, event: RunEvent) -> RunState:
             return state
 
 
-def _start_phase(state: RunState, event: PhaseStarted) -> RunState:
-    known = state.phases[event.phase] if event.phase < len(state.phases) else None
-    first = len(state.epochs) and state.epochs[-1].epoch + 1
-    if known is not None and known.first_epoch is not None:
-        first = known.first_epoch
-    phase = PhaseState(
-        name=event.name,
-        status="running",
-        blocks=tuple(event.blocks),
-        epochs=event.epochs,
-        first_epoch=first,
-    )
-    return replace(state, phases=_with(state.phases, event.phase, phase))
-
-
-def _finish_phase(state: RunState, event: PhaseFinished) -> RunState:
-    if event.phase >= len(state.phases):
+def _start_network(state: RunState, event: FoldStarted) -> RunState:
+    """Another network begins with nothing; one that was cut off goes on with what is known of it."""
+    last = state.networks[-1] if state.networks else None
+    if last is not None and (last.fold, last.seed) == (event.fold, event.seed):
         return state
-    phase = replace(
-        state.phases[event.phase],
-        status="kept" if event.kept else "rolled back",
-        rank_ic=event.rank_ic,
-        rank_ic_se=event.rank_ic_se,
+    network = NetworkState(fold=event.fold, seed=event.seed, folds=event.folds, seeds=event.seeds)
+    return replace(
+        state,
+        networks=(*state.networks, network)[-MAX_TRIALS:],
+        phases=(),
+        epochs=(),
+        steps=(),
+        gradients=(),
+        gates=(),
+        attentions=(),
+        checkpoint=None,
+        last_step_at="",
     )
-    return replace(state, phases=_with(state.phases, event.phase, phase))
 
 
-def _with(phases: tuple[PhaseState, ...], index: int, phase: PhaseState) -> tuple[PhaseState, ...]:
-    if index >= len(phases):
-        return (*phases, phase)
-    return (*phases[:index], phase, *phases[index + 1 :])
-
-
-def _note_first_step(state: RunState, event: StepLogged) -> RunState:
-    if state.first_step_at:
+def _note_network(state: RunState) -> RunState:
+    if not state.networks:
         return state
-    return replace(state, first_step_at=event.at, first_step_done=state.done_share)
+    now = replace(state.networks[-1], epochs=len(state.epochs), best=state.best)
+    return replace(state, networks=(*state.networks[:-1], now))
 
 
-def _append(points: tuple[T, ...], event: T) -> tuple[T, ...]:
-    """Add a point; replayed steps of a resumed run replace the old ones; older points thin out."""
-    step = event.step  # type: ignore[attr-defined]
-    if points and points[-1].step >= step:  # type: ignore[attr-defined]
-        points = tuple(point for point in points if point.step < step)  # type: ignore[attr-defined]
-    points = (*points, event)
-    if len(points) > MAX_POINTS:
-        half = MAX_POINTS // 2
-        points = (*points[:half:2], *points[half:])
-    return points
+def note_step(state: RunState, at: str) -> RunState:
+    """Count the time since the step before; the first step of a process, a fold or a pause begins it."""
+    if state.first_step_done < 0.0:
+        return replace(state, last_step_at=at, first_step_done=state.done_share)
+    spent = step_seconds(state.last_step_at, at)
+    return replace(state, last_step_at=at, training_seconds=state.training_seconds + spent)
+
+
+def step_seconds(before: str, at: str) -> float:
+    """Between two steps; 0 where the clock went back or the gap is none of the training's."""
+    gap = seconds_between(before, at)
+    return gap if 0.0 < gap <= MAX_STEP_S else 0.0
+
+
+def gat_norm(event: GradientsLogged) -> float:
+    """The smaller one stays when points thin out: the lowest norm of a run is never lost."""
+    return event.norm.get("gat", math.inf)
 
 
 def seconds_between(first: str, last: str) -> float:
-    """Seconds between two ISO times; 0 if one is missing."""
-    if not first or not last:
+    """Seconds between two ISO times, negative if the clock went back; 0 if one is missing or no time."""
+    try:
+        return (dt.datetime.fromisoformat(last) - dt.datetime.fromisoformat(first)).total_seconds()
+    except (ValueError, TypeError):
         return 0.0
-    return (dt.datetime.fromisoformat(last) - dt.datetime.fromisoformat(first)).total_seconds()
-
-
-def _line(event: RunEvent) -> LogLine | None:
-    """The event as a line of the log, if it is worth one."""
-    level: Level = "info"
-    match event:
-        case RunStarted():
-            text = (
-                f"{'resumed' if event.resumed else 'started'} on {event.device}, {event.mode} mode"
-            )
-        case StageStarted(stage=stage) if stage not in ("train", "evaluate"):
-            text = stage
-        case PhaseStarted():
-            text = f"phase {event.phase} {event.name}: {', '.join(event.blocks)}"
-        case PhaseFinished():
-            level = "good" if event.kept else "warning"
-            outcome = "kept" if event.kept else "did not beat the one before, rolled back"
-            text = f"phase {event.name}: {event.rank_ic:+.4f}, {outcome}"
-        case EpochEvaluated():
-            text = f"epoch {event.epoch}: RankIC {event.rank_ic:+.4f}{' best' if event.is_best else ''}"
-        case AssertionChecked(passed=False):
-            level, text = "error", f"start-up assertion {event.name}: {event.detail}"
-        case FoldStarted():
-            text = f"fold {event.fold + 1} of {event.folds}, seed {event.seed}"
-        case TrialFinished() | VariantFinished():
-            level, text = ending(event)
-        case Warned():
-            level, text = "warning", f"{event.code}: {event.message}"
-        case Diagnosed():
-            level = "warning" if event.severity == "warning" else "error"
-            text = f"{event.code}, {event.action}: {event.message}"
-        case Noted():
-            text = event.message
-        case RunFinished():
-            level = "error" if event.status == "failed" else "good"
-            text = f"{event.status}{': ' + event.error if event.error else ''}"
-        case _:
-            return None
-    return LogLine(at=event.at, level=level, text=text)
-
-
-def ending(event: TrialFinished | VariantFinished) -> tuple[Level, str]:
-    """The end of a trial or of a variant as level and text."""
-    if event.error:
-        name = f"trial {event.number}" if isinstance(event, TrialFinished) else event.variant
-        return "warning", f"{name}: {event.error}"
-    figure = f"RankIC {event.rank_ic:+.4f} ± {event.rank_ic_se:.4f} (n={event.n_dates})"
-    if isinstance(event, VariantFinished):
-        return "info", f"{event.variant}, seed {event.seed}: test {figure}"
-    if event.state != "complete":
-        return "info", f"trial {event.number}: {event.state}"
-    mark = " best" if event.best else ""
-    return (
-        "good" if event.best else "info",
-        f"trial {event.number}: {event.value:+.4f}, {figure}{mark}",
-    )

@@ -24,7 +24,7 @@ from engine.runs.events import RunEvent, RunFinished, decode
 if TYPE_CHECKING:
     from engine.config import Config
 
-Status = Literal["created", "running", "done", "stopped", "failed", "crashed"]
+Status = Literal["created", "running", "paused", "done", "stopped", "failed", "crashed"]
 ID = re.compile(r"^\d{8}-\d{6}-[a-z]+-[0-9a-f]{4}$")
 PREFIX = re.compile(r"^[0-9a-z-]{1,60}$")
 TAIL_BYTES = 64 * 1024
@@ -60,6 +60,11 @@ class Run:
     @property
     def log_path(self) -> Path:
         return self.directory / "log.txt"
+
+    @property
+    def exit_path(self) -> Path:
+        """Exit status of the process that `launch` started, written by its supervisor."""
+        return self.directory / "exit"
 
     def path(self, name: str) -> Path:
         return self.directory / name
@@ -100,13 +105,17 @@ class Run:
         return next((event for line in reversed(lines) if (event := decode(line))), None)
 
     def status(self) -> Status:
-        """A run is alive if its lock is held; free and without an end it has crashed."""
+        """A run is alive if its lock is held; free and without an end it has crashed.
+
+        Also one whose process ended before it had written anything.
+        """
         if self.is_alive():
-            return "running"
+            return "paused" if self.path("control/paused").exists() else "running"
         last = self.last_event()
         if isinstance(last, RunFinished):
             return last.status
-        return "created" if last is None else "crashed"
+        began = last is not None or self.exit_path.exists()
+        return "crashed" if began else "created"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +127,7 @@ class RunStore:
     def create(self, command: str, config: "Config", extra: Mapping[str, Any] | None = None) -> Run:
         """A new run directory with its manifest and resolved configuration."""
         from engine.config_file import write_resolved
+        from engine.runs import settings
 
         created = self.now()
         name = f"{created:%Y%m%d-%H%M%S}-{command}-{secrets.token_hex(2)}"
@@ -135,6 +145,7 @@ class RunStore:
                 "packages": _versions(),
                 "git_commit": _commit(),
                 "config_digest": digest(config.model_dump(mode="json")),
+                settings.FIELD: settings.to_json(config),
                 **(extra or {}),
             },
         )
@@ -179,7 +190,10 @@ class RunStore:
                     yield run
 
     def sweep(self) -> None:
-        """Remove temporary files that killed writers left in runs nobody works on."""
+        """Remove what killed writers and killed deletions left; runs at work are let alone."""
+        from engine.runs import deletion
+
+        deletion.sweep(self.root)
         for run in self:
             if not run.is_alive():
                 for path in run.directory.glob(".*.tmp"):

@@ -7,12 +7,16 @@ of a sweep writes itself down here; the same settings on the same scores count o
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from engine.files import digest, read_json, sha256, write_json
+from engine.runs import lock
 from engine.runs.store import Run, RunStore
 
 FILE = "trials.json"
+DELETED = "deleted.json"
+"""Of the store: the trials of runs that were deleted. They were looked at, so they count for ever."""
 TRAINING = ("train", "walkforward", "demo", "trial")
 """Commands that made scores: each run of them is a trial even if nothing was simulated on it.
 
@@ -37,9 +41,30 @@ def read_trials(run: Run) -> dict[str, Any]:
 
 
 def count_trials(store: RunStore) -> int:
-    """All variants of all runs, at least one for each run that trained something; never below 1."""
-    total = 0
+    """All variants of all runs, at least one for each run that trained something; never below 1.
+
+    Those of deleted runs are among them.
+    """
+    there, total = set(), 0
     for run in store:
-        tried = len(read_trials(run))
-        total += max(tried, 1) if run.command in TRAINING else tried
-    return max(total, 1)
+        there.add(run.id)
+        total += _tried(run)
+    gone = read_deleted(store.root)
+    return max(total + sum(n for run_id, n in gone.items() if run_id not in there), 1)
+
+
+def remember_deleted(run: Run) -> None:
+    """Keep the number of a run's trials; before it is deleted, by the holder of its lock."""
+    root = run.directory.parent
+    with lock.waiting(root / f".{DELETED}.lock"):
+        write_json(root / DELETED, {**read_deleted(root), run.id: _tried(run)})
+
+
+def read_deleted(root: Path) -> dict[str, int]:
+    path = root / DELETED
+    return {str(k): int(v) for k, v in read_json(path).items()} if path.is_file() else {}
+
+
+def _tried(run: Run) -> int:
+    tried = len(read_trials(run))
+    return max(tried, 1) if run.command in TRAINING else tried

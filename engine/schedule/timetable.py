@@ -70,6 +70,7 @@ class Timetable:
             next_at=upcoming.due_at.isoformat() if upcoming else "",
             calendar_days_left=self.days_left(now),
             heartbeat_seconds=self.config.heartbeat_seconds,
+            zone=exchange_zone(self.exchange, today=now.date()),
         )
 
     def days_left(self, now: dt.datetime) -> int:

@@ -170,6 +170,23 @@ def summary(rows: Sequence[LedgerRow], lag: int) -> dict[str, Any]:
     return found
 
 
+def running(rows: Sequence[LedgerRow], lag: int) -> dict[str, list[dict[str, Any]]]:
+    """Per entry, session by session: the mean gap up to it and its standard error (NaN below 3)."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for entry in ENTRIES:
+        mine = sorted((row for row in rows if row.entry == entry), key=lambda row: row.session)
+        gap_D = np.array([row.realised - row.backtest for row in mine])
+        found[entry] = [
+            {
+                "session": row.session,
+                "gap": float(gap_D[: d + 1].mean()),
+                "se": newey_west_se(gap_D[: d + 1], lag=lag),
+            }
+            for d, row in enumerate(mine)
+        ]
+    return found
+
+
 def to_frame(rows: Sequence[LedgerRow]) -> pl.DataFrame:
     numbers = ("backtest", *PARTS, "realised")
     schema: Mapping[str, Any] = {

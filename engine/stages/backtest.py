@@ -12,6 +12,7 @@ from engine.backtest.compare import compare_baselines, random_band
 from engine.backtest.fast import run_orders
 from engine.backtest.forward import forward_returns
 from engine.backtest.frictions import Frictions
+from engine.backtest.holdings import Trades, holdings, sector_exposures, slippage_parts
 from engine.backtest.result import BacktestResult
 from engine.backtest.simulate import Simulation, simulate
 from engine.backtest.simulator import Simulator
@@ -35,6 +36,7 @@ TRADING = ("portfolio", "constraints", "costs", "backtest")
 """Tables of the command's own configuration; the rest is the run's."""
 
 
+HOLDINGS_ROWS = 32_768
 SUSPICIOUS = 0.04
 """Share of the equity that one stock made or lost in a day."""
 
@@ -93,6 +95,7 @@ def backtest(context: StageContext, *, run: str, strategy: str | None) -> Outcom
         }
         weights = book.weights(found.id, config.portfolio)
         weights.write(found.path("weights.parquet"))
+        write_holdings(found, simulator, simulation)
         result.write(found.path("backtest.parquet"))
         write_parquet(found.path("backtest_baselines.parquet"), daily)
         write_json(found.path("backtest.json"), summary)
@@ -136,6 +139,26 @@ def run_vectorbt(simulator: Simulator, book: Book) -> Simulation:
     )
 
 
+def traded(simulator: Simulator, simulation: Simulation) -> Trades:
+    return Trades(
+        table=simulator.table, orders=simulation.orders, equity_D=simulation.ledger.equity_D
+    )
+
+
+def write_holdings(run: Run, simulator: Simulator, simulation: Simulation) -> None:
+    """What was held each day, the sectors it lay in, and the names and sectors of those stocks."""
+    trades, market = traded(simulator, simulation), simulator.market
+    held = holdings(trades, simulator.score_DN)
+    names = simulator.panel.securities.select("symbol", "name", "sector").filter(
+        pl.col("symbol").is_in(held["symbol"].unique().implode())
+    )
+    sectors = sector_exposures(trades, market.sector_N, market.sectors)
+    # Small groups of rows: a reader of one day skips all others.
+    write_parquet(run.path("holdings.parquet"), held, row_group_size=HOLDINGS_ROWS)
+    write_parquet(run.path("holdings_names.parquet"), names.unique("symbol").sort("symbol"))
+    write_parquet(run.path("backtest_sectors.parquet"), sectors)
+
+
 def _rivals(run: Run, simulator: Simulator) -> Iterator[tuple[str, Matrix]]:
     stored = run.path("baselines.parquet")
     if stored.is_file():
@@ -160,6 +183,12 @@ def _summary(
         "strategy": book.strategy,
         **result.figures(),
         **result.evidence(config.backtest, horizon=config.portfolio.horizon, trials=trials),
+        "waterfall": {
+            **result.waterfall(),
+            **slippage_parts(
+                traded(simulator, simulation), simulator.frictions, result.sessions_per_year
+            ),
+        },
         "sessions_per_year": result.sessions_per_year,
         "entry": f"{result.entry} of the next session",
         "horizon": config.portfolio.horizon,

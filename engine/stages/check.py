@@ -4,10 +4,14 @@ from typing import Any
 
 import numpy as np
 
+from engine.config import Market
+from engine.data.calendar import sessions_between
 from engine.data.findings import QualityReport
 from engine.data.load import RefusedDataError, clean_panel
+from engine.data.sessions import thin_sessions
+from engine.data.stocks import stock_table
 from engine.data.store import PanelStore
-from engine.files import write_json
+from engine.files import write_json, write_parquet
 from engine.runs.events import StageStarted
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
@@ -18,7 +22,8 @@ PICTURE_WIDTH = 60
 
 
 def check(context: StageContext) -> Outcome:
-    """Examine the data, write ``data/quality.json``, and list every finding with examples.
+    """Examine the data, write ``data/quality.json`` and ``data/stocks.parquet`` (one row per code), and
+    list every finding with examples.
 
     Sessions that were cleaned before are not looked at again, but every file's hash is. Data that the
     gates refuse are shown in full too; it is training that stops.
@@ -26,21 +31,33 @@ def check(context: StageContext) -> Outcome:
     context.sink.emit(StageStarted(stage="quality"))
     snapshot = PanelStore(context.workspace / "data").snapshot()
     snapshot.verify()
+    panel = None
     try:
-        report = clean_panel(context.workspace, context.config).report
+        panel = clean_panel(context.workspace, context.config)
+        report = panel.report
     except RefusedDataError as refusal:
         report = refusal.report
+    write_parquet(context.workspace / "data" / "stocks.parquet", stock_table(snapshot, panel))
     summary = report.to_json()
-    coverage = _coverage(report, summary.pop("days"), summary.pop("names"))
+    market = snapshot.manifest["market"]
+    min_coverage = context.config.quality.min_coverage
+    del summary["days"], summary["names"]
+    coverage = _coverage(report, market, min_coverage)
     coverage["tables"] = snapshot.optional_tables()
     summary |= {"snapshot": snapshot.id, "coverage": coverage}
     write_json(context.workspace / "data" / "quality.json", summary)
     return Outcome(json=summary, text=_text(report, coverage))
 
 
-def _coverage(report: QualityReport, days: list[str], names: list[int]) -> dict[str, Any]:
-    """Stocks per session, and sessions of the exchange calendar without any bar (and the reverse)."""
+def _coverage(report: QualityReport, market: Market, min_coverage: float) -> dict[str, Any]:
+    """Stocks per session, and all sessions without any bar, without a kept one, and with too few.
+
+    Unlike the examples of a finding these lists are complete; days that the exchange calendar does not
+    know are listed as far as the finding does.
+    """
+    days, names = list(report.days), list(report.names)
     kept = [count for count in names if count] or [0]
+    expected = sessions_between(market, report.first, report.last)
 
     def listed(rule: str) -> list[str]:
         finding = report.finding(rule)
@@ -50,9 +67,10 @@ def _coverage(report: QualityReport, days: list[str], names: list[int]) -> dict[
         "names_min": min(kept),
         "names_median": float(np.median(kept)),
         "names_max": max(kept),
-        "missing_sessions": listed("missing_session"),
+        "missing_sessions": sorted({str(day) for day in expected} - set(days)),
+        "excluded_sessions": [day for day, count in zip(days, names, strict=True) if not count],
         "unknown_sessions": listed("unknown_session"),
-        "thin_sessions": listed("thin_session"),
+        "thin_sessions": [days[t] for t in thin_sessions(names, min_coverage)],
         "per_session": {"dates": days, "names": names},
     }
 

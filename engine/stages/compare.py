@@ -1,4 +1,5 @@
-"""`compare`: sizes, ablations, or runs that exist, with intervals of their differences on the same days.
+"""`compare`: sizes, ablations, or runs that exist, with intervals of their differences on the same days;
+and trainings on permuted labels, with the error of their mean.
 
     compare/<id>.json     what `--json` prints
     compare/<id>.parquet  date, split, variant, seed (null: mean of the seeds' scores), rank_ic
@@ -27,6 +28,7 @@ from engine.runs.events import (
 )
 from engine.runs.sink import EventSink
 from engine.runs.store import Run
+from engine.stages import permutations
 from engine.stages.comparison import Trained, compare_runs, comparison_text, judge
 from engine.stages.context import Outcome, StageContext, run_session
 from engine.stages.pipeline import Shelf
@@ -34,7 +36,7 @@ from engine.stages.walkforward import Plan
 from engine.stages.workers import failure, workers
 from engine.tuning.variants import Variant, ablations, chosen, sizes
 
-KINDS = ("sizes", "ablations")
+KINDS = ("sizes", "ablations", permutations.KIND)
 DEFAULT_SIZES = "64,128,256"
 JUDGED_BY = ("universe", "labels", "features", "graph", "split", "model", "loss", "training")
 """Tables of the configuration that the figures depend on, besides the data."""
@@ -57,6 +59,8 @@ class Request:
     def check(self) -> None:
         if self.seeds < 1 or self.jobs < 1:
             raise UsageError("--seeds and --jobs must be at least 1")
+        if self.kind == permutations.KIND and self.seeds < 2:
+            raise UsageError("--seeds: one permutation has no spread", hint="at least 2, better 5")
 
     def plan(self) -> dict[str, Any] | None:
         """Of the walk-forward of one network; None: train on the configured split."""
@@ -89,8 +93,8 @@ def compare(
 ) -> Outcome:
     """Train what is compared where it is not there yet, and say how sure each difference is.
 
-    ``what``: ``sizes``, ``ablations``, or the ids of two and more runs. ``resume``: the run of a
-    comparison; it goes on with its own options and configuration.
+    ``what``: ``sizes``, ``ablations``, ``permutations``, or the ids of two and more runs. ``resume``: the
+    run of a comparison; it goes on with its own options and configuration.
     """
     if resume is not None:
         run = context.store.open(resume)
@@ -112,7 +116,9 @@ def compare(
         )
         return _train_and_judge(context, request)
     if len(what) < 2:
-        raise UsageError("compare what?", hint="sizes, ablations, or two and more run ids")
+        raise UsageError(
+            "compare what?", hint="sizes, ablations, permutations, or two and more run ids"
+        )
     summary, daily = compare_runs(context, [context.store.open(name) for name in what])
     write_json(context.workspace / "compare" / f"{summary['id']}.json", summary)
     write_parquet(context.workspace / "compare" / f"{summary['id']}.parquet", daily)
@@ -121,6 +127,8 @@ def compare(
 
 def variants_of(context: StageContext, request: Request) -> list[Variant]:
     """The reference first. A variant that the configuration does not take is found when it is trained."""
+    if request.kind == permutations.KIND:
+        return [permutations.PERMUTED]
     if request.kind == "sizes":
         widths = [word.strip() for word in request.sizes.split(",")]
         if not all(word.isdigit() for word in widths):
@@ -163,11 +171,16 @@ def _train_and_judge(context: StageContext, request: Request) -> Outcome:
             )
             trained = work.train(shelf, request.jobs)
             session.sink.emit(StageStarted(stage="evaluate"))
-            summary, daily = judge(context, request.kind, name, trained)
+            if request.kind == permutations.KIND:
+                summary, daily = permutations.judge_permutations(context, name, trained[0])
+            else:
+                summary, daily = judge(context, request.kind, name, trained)
             summary["run_id"] = run.id
             write_parquet(directory / f"{name}.parquet", daily)
             write_json(directory / f"{name}.json", summary)
             session.summary = {"comparison": name}
+    if request.kind == permutations.KIND:
+        return Outcome(json=summary, text=permutations.permutations_text(summary))
     return Outcome(json=summary, text=comparison_text(summary))
 
 

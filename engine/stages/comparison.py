@@ -64,7 +64,7 @@ def judge(
     series = {
         (one.variant.name, split): daily
         for one in trained
-        for split, daily in _daily(one, features, horizon).items()
+        for split, daily in daily_rank_ics(one, features, horizon).items()
     }
     reference = trained[0].variant.name
     rows = []
@@ -98,7 +98,7 @@ def judge(
         "seeds": max((len(one.runs) for one in trained), default=0),
         "variants": rows,
     }
-    return summary, _frame(series)
+    return summary, daily_frame(series)
 
 
 def compare_runs(context: StageContext, runs: Sequence[Run]) -> tuple[dict[str, Any], pl.DataFrame]:
@@ -136,7 +136,7 @@ def compare_runs(context: StageContext, runs: Sequence[Run]) -> tuple[dict[str, 
         ],
         "pairs": pairs,
     }
-    return summary, _frame(series)
+    return summary, daily_frame(series)
 
 
 def _fits(run: Run, prediction: Prediction, features: FeatureSet, horizon: int) -> None:
@@ -153,7 +153,7 @@ def _fits(run: Run, prediction: Prediction, features: FeatureSet, horizon: int) 
         )
 
 
-def _daily(one: Trained, features: FeatureSet, horizon: int) -> dict[str, Daily]:
+def daily_rank_ics(one: Trained, features: FeatureSet, horizon: int) -> dict[str, Daily]:
     """Split -> series; a split that the runs have not scored is absent."""
     found = {}
     frames = {
@@ -244,7 +244,7 @@ def _deviation(values: Sequence[float]) -> float | None:
     return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
-def _frame(series: Mapping[tuple[str, str], Daily]) -> pl.DataFrame:
+def daily_frame(series: Mapping[tuple[str, str], Daily]) -> pl.DataFrame:
     """``date, split, variant, seed, rank_ic``; seed null: mean of the seeds' scores; null = undefined."""
     parts = []
     for (name, split), daily in series.items():

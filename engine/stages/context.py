@@ -11,6 +11,7 @@ from engine.config import Config
 from engine.config_file import Origins
 from engine.errors import EngineError, GateError, Interrupted, UsageError
 from engine.files import digest
+from engine.runs.control import ControlFiles
 from engine.runs.events import RunFinished, RunStarted, Status
 from engine.runs.sink import EventSink, JsonlSink, TeeSink
 from engine.runs.store import Run, RunStore
@@ -117,6 +118,8 @@ def run_session(
     """
     config = context.config
     with run.lock():
+        ControlFiles.of(run).clear()
+        run.exit_path.unlink(missing_ok=True)
         log = JsonlSink(run.events_path, now=context.now)
         session = RunSession(sink=TeeSink([log, context.sink]))
         try:

@@ -85,7 +85,7 @@ def _without_graph(config: Config) -> Config:
 def _result_of(run: Run, context: StageContext) -> dict[str, Any]:
     """Wait for the other process; what it did not finish is an error with its own words."""
     started = time.monotonic()
-    while (status := run.status()) in ("created", "running"):
+    while (status := run.status()) in ("created", "running", "paused"):
         if context.stop.requested:
             raise Interrupted(f"{run.id}: stopped", hint="run the demo again")
         if status == "created" and time.monotonic() - started > START_PATIENCE_S:

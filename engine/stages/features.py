@@ -1,26 +1,28 @@
 """`features`: what the network is fed, by name, and which of it the data of the workspace allow."""
 
 from collections import Counter
-from collections.abc import Collection
-from dataclasses import fields
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import Any
 
 from engine.data.store import PanelStore
 from engine.errors import UsageError
-from engine.features.catalog import ALWAYS, CATALOG, FAMILIES, find
-from engine.features.feature import Feature
+from engine.features.catalog import CATALOG, FAMILIES, find
+from engine.features.catalog_file import off, told, write_catalog
 from engine.stages.context import Outcome, StageContext
+from engine.stages.feature_figures import UNKNOWN, feature_figures
 from engine.stages.text import table
 
-TOLD = tuple(f.name for f in fields(Feature) if f.name not in ("compute", "depth", "own"))
-"""What is said of a feature; the rest is how it is computed."""
+HEADER = ["feature", "family", "unit", "look-back", "scope", "table", "", "cover", "RankIC alone"]
 
 
 def features(
     context: StageContext, *, action: str, name: str | None = None, family: str | None = None
 ) -> Outcome:
-    """list: every feature, or those of a family; show: one, with what it is made of."""
+    """list: every feature, or those of a family; show: one, with what it is made of.
+
+    list also writes all of them to ``features/catalog.json``, which the screen shows.
+    """
     if action == "show":
         if name is None:
             raise UsageError("features show needs a name", hint="`atft-tui features list` has them")
@@ -42,24 +44,31 @@ def _list(context: StageContext, family: str | None) -> Outcome:
     chosen = [feature for feature in CATALOG if family in (None, feature.family)]
     present = _present(context)
     count, core = Counter(f.family for f in chosen), Counter(f.family for f in chosen if f.core)
-    off = {f.family: why for f in chosen if (why := _off(f, context, present))}
+    why = {feature.name: off(feature, context.config, present) for feature in chosen}
+    on = {feature.family for feature in chosen if why[feature.name] is None}
+    reason = {f.family: why[f.name] for f in reversed(chosen) if f.family not in on}
+    write_catalog(context.workspace / "features", context.config, present)
+    figures = feature_figures(context)
     rows = [
-        [f.name, f.family, f.unit, f"{f.lookback}", f.scope, f.source, "core" if f.core else ""]
+        [
+            *(f.name, f.family, f.unit, f"{f.lookback}", f.scope, f.source),
+            "core" if f.core else "",
+            *_written(figures.get(f.name, UNKNOWN)),
+        ]
         for f in chosen
     ]
-    header = ["feature", "family", "unit", "look-back", "scope", "table", ""]
     families = [
-        [name, f"{n}", f"{core[name]}", f"off: {off[name]}" if name in off else "on"]
+        [name, f"{n}", f"{core[name]}", f"off: {reason[name]}" if name in reason else "on"]
         for name, n in count.items()
     ]
     families.append(["all", f"{len(chosen)}", f"{sum(core.values())}", ""])
-    text = f"{table(rows, header=header)}\n\n{table(families, header=['family', 'features', 'core', ''])}"
+    text = f"{table(rows, header=HEADER)}\n\n{table(families, header=['family', 'features', 'core', ''])}"
     if present is None:
         text += "\nno market data in the workspace yet, so no table is known to be missing"
     answer = {
-        "features": [_told(feature) for feature in chosen],
+        "features": [told(f) | figures.get(f.name, UNKNOWN) for f in chosen],
         "families": {
-            name: {"features": n, "core": core[name], "off": off.get(name)}
+            name: {"features": n, "core": core[name], "off": reason.get(name)}
             for name, n in count.items()
         },
         "data": present is not None,
@@ -69,7 +78,9 @@ def _list(context: StageContext, family: str | None) -> Outcome:
 
 def _show(context: StageContext, name: str) -> Outcome:
     feature = find(name)
-    why = _off(feature, context, _present(context))
+    why = off(feature, context.config, _present(context))
+    figures = feature_figures(context).get(name, UNKNOWN)
+    coverage, worth = _written(figures)
     rows = [
         ["family", feature.family],
         ["formula", feature.formula],
@@ -80,15 +91,22 @@ def _show(context: StageContext, name: str) -> Outcome:
         ["from", feature.published],
         ["core", "yes" if feature.core else "no"],
         ["here", f"off: {why}" if why else "on"],
+        ["cover", coverage],
+        ["RankIC", f"{worth} alone, on training days of the newest run"],
     ]
     return Outcome(
-        json=_told(feature) | {"off": why},
+        json=told(feature) | {"off": why} | figures,
         text=f"{name}\n" + "\n".join(f"  {key:<10} {value}" for key, value in rows),
     )
 
 
-def _told(feature: Feature) -> dict[str, Any]:
-    return {name: getattr(feature, name) for name in TOLD}
+def _written(figures: Mapping[str, Any]) -> list[str]:
+    """Coverage and RankIC with its standard error; a dash for what no file says."""
+    known, mean, error = (figures[name] for name in ("coverage", "rank_ic", "rank_ic_se"))
+    return [
+        "-" if known is None else f"{known:.1%}",
+        "-" if mean is None or error is None else f"{mean:+.4f} ± {error:.4f}",
+    ]
 
 
 def _present(context: StageContext) -> Collection[str] | None:
@@ -97,16 +115,4 @@ def _present(context: StageContext) -> Collection[str] | None:
     if not (store.root / "CURRENT").exists():
         return None
     tables = store.snapshot().optional_tables()
-    return {name for name, told in tables.items() if told["rows"]}
-
-
-def _off(feature: Feature, context: StageContext, present: Collection[str] | None) -> str | None:
-    """Why a feature would not be computed with this configuration on these data."""
-    config = context.config
-    if "all" not in config.features.families and feature.family not in config.features.families:
-        return "not in features.families"
-    if feature.source == "graph":
-        return "graph.kind is none" if config.graph.kind == "none" else None
-    if present is None or feature.source in ALWAYS or feature.source in present:
-        return None
-    return f"needs the table `{feature.source}`"
+    return {name for name, about in tables.items() if about["rows"]}

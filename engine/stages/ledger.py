@@ -33,6 +33,7 @@ from engine.signals.shadow import (
     Prices,
     SealedBook,
     ledger_row,
+    running,
     summary,
     to_frame,
 )
@@ -72,6 +73,7 @@ def ledger(context: StageContext) -> Outcome:
             "pending": sorted(pending),
             "all": summary(rows, lag=1),
             "traded": summary([row for row in rows if row.verdict == "TRADE"], lag=1),
+            "running": running(rows, lag=1),
             "live": live,
         }
         told = strict(told)

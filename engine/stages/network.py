@@ -27,10 +27,11 @@ def score_network(
     fold: Fold,
     *,
     of: int,
+    seeds: int = 1,
     part: Literal["validation", "test"],
     sink: EventSink,
 ) -> pl.DataFrame:
-    """Scores of one part of one of ``of`` folds, by a network with the configured seed.
+    """Scores of one part of one of ``of`` folds, by a network with the configured seed (one of ``seeds``).
 
     They lie in ``folds/`` of the run: a network that was done before the run was cut off is not trained
     again, one that was cut off goes on from its last checkpoint. With ``training.warm_start`` a network
@@ -43,11 +44,12 @@ def score_network(
     if path.is_file():
         sink.emit(Noted(message=f"{name}: done before"))
         return pl.read_parquet(path)
-    sink.emit(FoldStarted(fold=fold.index, folds=of, seed=seed))
+    sink.emit(FoldStarted(fold=fold.index, folds=of, seed=seed, seeds=seeds))
     trainer = build_trainer(
         context,
         as_taught(dataset, fold.split, context.config),
         fold.split,
+        run=run,
         directory=fold_checkpoints(run, fold.index, seed),
         runtime=start_runtime(context.config, sink),
         sink=sink,

@@ -25,10 +25,12 @@ from engine.graph.graph import GraphSeries
 from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.model.build import build_model, parameter_table
 from engine.portfolio.prediction import Prediction
+from engine.runs.control import ControlFiles
 from engine.runs.events import ModelBuilt, PlanMade, StageStarted
 from engine.runs.sink import EventSink
 from engine.runs.store import Run
 from engine.stages.context import StageContext
+from engine.training.control import RunControl
 from engine.training.device import Runtime, apply_mode, choose_device
 from engine.training.machine import MachineProbe
 from engine.training.permutation import permuted_labels
@@ -120,10 +122,14 @@ class Shelf:
 
 
 def as_taught(dataset: Dataset, split: Split, config: Config) -> Dataset:
-    """The data set with the labels that are learned: neutral, or for a permutation test without a signal."""
+    """The data set as training and selection see it: neutral labels, and for a permutation test no signal.
+
+    What only judges, the test days, keeps its own returns.
+    """
     features = replace(dataset.features, neutral=config.loss.neutral_to)
     if config.training.permute_labels:
-        features = permuted_labels(features, split.train, config.training.seed)
+        deciding = np.concatenate([split.train, split.validation])
+        features = permuted_labels(features, deciding, config.training.seed)
     return replace(dataset, features=features)
 
 
@@ -200,11 +206,15 @@ def build_trainer(
     dataset: Dataset,
     split: Split,
     *,
+    run: Run,
     directory: Path,
     runtime: Runtime,
     sink: EventSink,
 ) -> Trainer:
-    """A trainer with freshly initialised weights, its plan told and its start-up assertions passed."""
+    """A trainer with freshly initialised weights, its plan told and its start-up assertions passed.
+
+    ``directory``: of its checkpoints.
+    """
     config, features = context.config, dataset.features
     _require_known(features)
     if uses_graph(config) and dataset.graphs is not None:
@@ -233,6 +243,7 @@ def build_trainer(
         snapshots=Snapshots(directory=directory, identity=identity(config, dataset)),
         machine=MachineProbe(context.workspace),
         progress=Progress(),
+        control=RunControl(files=ControlFiles.of(run), sink=sink, stop=context.stop),
     )
 
 

@@ -52,6 +52,7 @@ def preflight(context: StageContext) -> Outcome:
         raise GateError(
             "preflight: " + "; ".join(f"{row.name}: {row.value}" for row in stops),
             hint=stops[0].hint,
+            details={"rows": [asdict(row) for row in rows], "verdict": "stop"},
         )
     return Outcome(json={"rows": [asdict(row) for row in rows], "verdict": "ok"}, text=text)
 

@@ -191,6 +191,7 @@ class Search:
                 state: sum(row["state"] == state for row in rows)
                 for state in ("complete", "pruned", "failed")
             },
+            "importances": self.study.importances(),
             "trials": rows,
             "seconds": sum(row["seconds"] or 0.0 for row in rows),
         }

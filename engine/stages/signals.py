@@ -16,7 +16,7 @@ from engine.data.calendar import EXCHANGES
 from engine.data.load import RefusedDataError, clean_panel
 from engine.data.store import PanelStore, Snapshot
 from engine.errors import GateError, Interrupted, LockedError, UsageError
-from engine.files import digest
+from engine.files import digest, write_json
 from engine.portfolio.strategy import load_strategy
 from engine.runs import lock
 from engine.runs.events import Noted, StageStarted
@@ -42,6 +42,8 @@ from engine.stages.signal_answer import answer
 from engine.stages.signal_inputs import Gatherer
 from engine.training.ensemble import Ensemble
 
+ATTEMPT = Path("signals") / "attempt.json"
+"""In the workspace: the card of the last attempt that sealed nothing."""
 PATIENCE_S = 900.0
 """A second attempt waits so long for the first; then it gives up."""
 
@@ -74,7 +76,7 @@ def signals(
         snapshot = _snapshot(context, day)
         early, evidence = _look_at_data(within, snapshot, day)
         if early is not None:
-            return _unsealed(early)
+            return _unsealed(context, early)
         sealed = _sealed(within, seals, model, snapshot, held, evidence, reason if revise else None)
     return answer(sealed)
 
@@ -242,8 +244,12 @@ def code_digest() -> dict[str, str]:
     return {"version": metadata.version("atft-tui"), "sha256": total.hexdigest()[:16]}
 
 
-def _unsealed(card: Card) -> Outcome:
-    """The session's data are there but not complete: nothing is sealed, so that a later attempt may."""
+def _unsealed(context: StageContext, card: Card) -> Outcome:
+    """The session's data are there but not complete: nothing is sealed, so that a later attempt may.
+
+    The card is kept in `ATTEMPT` for those who look later; the next such attempt writes over it.
+    """
+    write_json(context.workspace / ATTEMPT, card.to_json())
     summary = {
         **card.to_json(),
         "key": None,

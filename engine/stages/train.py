@@ -1,7 +1,8 @@
 """`train`: one run through all phases, its baselines, and the scores of its unseen days."""
 
+import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -35,6 +36,7 @@ from engine.stages.text import training_text
 from engine.training.anatomy import anatomy
 from engine.training.baselines import compute_baselines
 from engine.training.evaluate import against_baselines, by_horizon, evaluate
+from engine.training.feature_ic import feature_rank_ics
 from engine.training.machine import peak_memory_mib
 from engine.training.stopping import TrainingStopped
 from engine.training.trainer import Trainer
@@ -70,7 +72,24 @@ def run_training(
 def headline(summary: dict[str, Any]) -> dict[str, Any]:
     """The few figures that a list of runs shows."""
     keys = ("best", "test", "score_std_ratio", "seconds", "score_horizon")
-    return {key: summary[key] for key in keys if key in summary}
+    told = {key: summary[key] for key in keys if key in summary}
+    against = strongest(summary.get("baselines", {}))
+    return told | ({"against": against} if against else {})
+
+
+def strongest(baselines: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The paired difference on the test days to the simple model that is best there; empty without one."""
+    rivals = {
+        name: values["test_difference"] | {"rank_ic": values["test"]["rank_ic"]}
+        for name, values in baselines.items()
+        if name != "oracle" and math.isfinite(values["test"]["rank_ic"])
+    }
+    if not rivals:
+        return {}
+    name = max(rivals, key=lambda rival: float(rivals[rival]["rank_ic"]))
+    low, high = rivals[name]["low"], rivals[name]["high"]
+    verdict = "above" if low > 0 else "below" if high < 0 else "undecided"
+    return {"name": name, **rivals[name], "verdict": verdict}
 
 
 def train_run(
@@ -86,14 +105,15 @@ def train_run(
     started = time.perf_counter()
     config = context.config
     dataset = load(context, sink)
-    features = dataset.features
-    split = single_split(features, config.split, config.universe.min_names)
+    split = single_split(dataset.features, config.split, config.universe.min_names)
     taught = as_taught(dataset, split, config)
+    features = taught.features
     runtime = start_runtime(config, sink)
     trainer = build_trainer(
         context,
         taught,
         split,
+        run=run,
         directory=run.path("checkpoints"),
         runtime=runtime,
         sink=sink,
@@ -101,6 +121,7 @@ def train_run(
     baselines = pl.DataFrame()
     if with_baselines:
         baselines = load_baselines(context, run, taught, split, sink)
+        write_feature_ics(context, run, features, split)
     judged = judge_baselines(context, baselines, features, sink)
     status = "done"
     try:
@@ -144,7 +165,9 @@ def provenance(context: StageContext, dataset: Dataset, split: Split) -> dict[st
     dates_S = features.dates_S
     notes = list(dataset.quality.notes)
     if context.config.training.permute_labels:
-        notes.append("labels permuted within each training day: a test of the method, not a model")
+        notes.append(
+            "labels permuted among stocks on training and validation days: a test of the method"
+        )
 
     def span(sessions: np.ndarray) -> dict[str, Any]:
         return {
@@ -188,6 +211,14 @@ def load_baselines(
     frame = pl.concat([frame, oracle]) if not oracle.is_empty() else frame
     write_parquet(path, frame)
     return frame
+
+
+def write_feature_ics(context: StageContext, run: Run, features: FeatureSet, split: Split) -> None:
+    """``feature_ic.json`` of the run: RankIC of each input alone on training days, once per run."""
+    path = run.path("feature_ic.json")
+    if not path.exists():
+        horizon = context.config.training.score_horizon
+        write_json(path, feature_rank_ics(features, split, horizon))
 
 
 def by_name(baselines: pl.DataFrame) -> Iterable[tuple[tuple[Any, ...], pl.DataFrame]]:

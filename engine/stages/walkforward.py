@@ -157,7 +157,10 @@ def score_fold(
         training = context.config.training
         seeded = training.model_copy(update={"seed": training.seed + number})
         one = replace(context, config=context.config.model_copy(update={"training": seeded}))
-        frames.append(score_network(one, run, dataset, fold, of=len(folds), part="test", sink=sink))
+        frame = score_network(
+            one, run, dataset, fold, of=len(folds), seeds=plan.seeds, part="test", sink=sink
+        )
+        frames.append(frame)
     return mean_scores(frames, dataset.features.horizons)
 
 

@@ -13,6 +13,8 @@ import torch
 from torch import nn
 from torch._dynamo.exc import TorchDynamoException
 
+from engine.runs.events import Noted
+from engine.runs.sink import EventSink
 from engine.training.device import Runtime
 
 BLOCKS = ("fan", "san", "selection", "temporal", "attention", "gat")
@@ -25,6 +27,16 @@ CompileError = TorchDynamoException
 
 def worth_compiling(runtime: Runtime, planned_steps: int) -> bool:
     return runtime.fast and runtime.device.type == "cuda" and planned_steps >= MIN_STEPS
+
+
+def compiled_blocks(
+    model: nn.Module, runtime: Runtime, planned_steps: int, sink: EventSink
+) -> "CompiledBlocks | None":
+    """The network's compiled blocks where they pay, with a note; else None."""
+    if not worth_compiling(runtime, planned_steps):
+        return None
+    sink.emit(Noted(message="compiling the network: the first steps take longer"))
+    return CompiledBlocks(model)
 
 
 class CompiledBlocks:

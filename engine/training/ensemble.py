@@ -6,19 +6,16 @@ Always on the CPU, one thread, float32, one session at a time: the same window g
 # Shape suffixes: M stocks, T sessions, F features, H horizons, E edges, R explained stocks, X left-out edges,
 # L rows of a network's batch.
 import datetime as dt
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import safetensors
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
-from torch import Tensor, nn
-from torch_geometric.nn import GATv2Conv
 
 from engine.config import Config
 from engine.dataset.batch import Batch
@@ -182,8 +179,8 @@ def _explain(network: ATFTGATFAN, batch: Batch, base: int, explained: int, h: in
     batch.x_MTF.requires_grad_()
     batch.x_MTF.grad = None
     edges = int((batch.edge_index_2E[1] < base).sum())
-    with _attention(network) as heard:
-        score_L = network(batch).score_MH[:, h]
+    output = network(batch)
+    score_L = output.score_MH[:, h]
     day_M = score_L[:base].detach().double()
     mean, deviation = day_M.mean(), day_M.std() + TINY
     own = slice(base, base + explained)
@@ -194,42 +191,9 @@ def _explain(network: ATFTGATFAN, batch: Batch, base: int, explained: int, h: in
         product = (batch.x_MTF.grad[own] * batch.x_MTF.detach()[own]).double()
         contribution_RF = product.sum(dim=1).numpy()
     weight = np.full(edges + base, np.nan)
-    if heard:
-        edge_index, weight_EA = heard[0]
-        weight = _of_the_day(edge_index, weight_EA, batch, edges, base)
+    if output.attention is not None:
+        mean_E = output.attention.weight_EA.detach().double().mean(dim=1).numpy()
+        given = batch.edge_index_2E.shape[1]  # the copies' edges and rows stand after the day's own
+        weight = np.concatenate([mean_E[:edges], mean_E[given : given + base]])
     without = (score_L[base + explained :].detach().double() - mean) / deviation
     return contribution_RF, weight, without.numpy()
-
-
-def _of_the_day(
-    edge_index_2E: Tensor, weight_EA: Tensor, batch: Batch, edges: int, base: int
-) -> NDArray[np.float64]:
-    """Weights of the day's own edges in their order, then of each stock on itself."""
-    mean_E = weight_EA.detach().double().mean(dim=1).numpy()
-    given = batch.edge_index_2E.shape[1]
-    out = np.full(edges + base, np.nan)
-    out[:edges] = mean_E[:edges]  # the copies' edges stand after the day's own
-    loops = edge_index_2E[:, given:]
-    same = (loops[0] == loops[1]).numpy()
-    place = loops[1].numpy()[same]
-    inside = place < base
-    out[edges + place[inside]] = mean_E[given:][same][inside]
-    return out
-
-
-@contextmanager
-def _attention(network: nn.Module) -> Iterator[list[tuple[Tensor, Tensor]]]:
-    """Edges and weights of the first graph attention layer, where it reports them."""
-    heard: list[tuple[Tensor, Tensor]] = []
-
-    def listen(_module: nn.Module, _inputs: Any, output: Any) -> None:
-        if isinstance(output, tuple) and not heard:
-            heard.append(output[1])
-
-    layers = [module for module in network.modules() if isinstance(module, GATv2Conv)]
-    handles = [layer.register_forward_hook(listen) for layer in layers[:1]]
-    try:
-        yield heard
-    finally:
-        for handle in handles:
-            handle.remove()

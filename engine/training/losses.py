@@ -94,9 +94,7 @@ def soft_spearman(score_NH: Tensor, target_NH: Tensor) -> Tensor:
     tau_H = TEMPERATURE * _deviation(score_NH, valid_NH).detach() + EPSILON
     soft_NNH = torch.sigmoid((score_NH[:, None] - score_NH[None, :]) / tau_H)
     rank_NH = (soft_NNH * valid_NH[None]).sum(dim=1)
-    order_NNH = 0.5 * (1.0 + torch.sign(target_NH[:, None] - target_NH[None, :]))
-    target_rank_NH = (order_NNH * valid_NH[None]).sum(dim=1)
-    return _correlation(rank_NH, target_rank_NH, valid_NH)
+    return _correlation(rank_NH, _ranks(target_NH, valid_NH), valid_NH)
 
 
 def portfolio_return(score_NH: Tensor, return_NH: Tensor) -> Tensor:
@@ -192,6 +190,18 @@ def _split_nan(values_NH: Tensor) -> tuple[Tensor, Tensor]:
     """1 / 0 mask of finite entries, and the values with 0 for the others."""
     finite_NH = torch.isfinite(values_NH)
     return finite_NH.to(values_NH.dtype), torch.where(finite_NH, values_NH, 0.0)
+
+
+def _ranks(values_NH: Tensor, valid_NH: Tensor) -> Tensor:
+    """Number of valid entries below each valid one, and half of those equal to it; no gradient.
+
+    Invalid entries sort behind all others, where no valid one counts them.
+    """
+    key_HN = torch.where(valid_NH > 0, values_NH, torch.inf).T.contiguous()
+    sorted_HN = key_HN.sort(dim=1).values
+    below_HN = torch.searchsorted(sorted_HN, key_HN)
+    up_to_HN = torch.searchsorted(sorted_HN, key_HN, right=True)
+    return 0.5 * (below_HN + up_to_HN).T.to(values_NH.dtype)
 
 
 def _deviation(values_NH: Tensor, valid_NH: Tensor) -> Tensor:

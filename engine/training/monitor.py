@@ -1,16 +1,25 @@
-"""What a monitored step and a finished phase tell."""
+"""What a monitored step and a phase tell."""
 
 from collections.abc import Sequence
 
+from engine.config import PhaseConfig
 from engine.runs.events import (
     GatesLogged,
     GradientsLogged,
     PhaseFinished,
+    PhaseStarted,
     RunEvent,
     StepLogged,
+    Warned,
 )
 from engine.training.progress import PhaseResult, Progress
 from engine.training.step import StepResult
+
+OUT_OF_DEVICE_MEMORY = Warned(
+    code="device",
+    message="out of device memory: from here every step goes through in two halves",
+    hint="lower training.days_per_step or model.hidden",
+)
 
 
 def step_events(
@@ -32,6 +41,14 @@ def step_events(
             sessions_per_second=progress.sessions_per_second,
             memory_mib=memory_mib,
         ),
+    )
+
+
+def phase_started(
+    phase: PhaseConfig, number: int, blocks: list[str], trainable: dict[str, int]
+) -> PhaseStarted:
+    return PhaseStarted(
+        phase=number, name=phase.name, blocks=blocks, epochs=phase.epochs, trainable=trainable
     )
 
 

@@ -33,6 +33,10 @@ class Snapshots:
     def can_resume(self) -> bool:
         return checkpoint.has_checkpoint(self.directory, "resume")
 
+    def healthy_step(self) -> int:
+        """Step of the `healthy` checkpoint; EngineError if there is none or it is damaged."""
+        return Progress.from_state(self._load("healthy").state["progress"]).step
+
     def save_weights(self, name: Name, model: nn.Module, state: Mapping[str, Any]) -> None:
         tensors = {MODEL + key: value for key, value in model.state_dict().items()}
         self._save(name, tensors, state)

@@ -19,8 +19,8 @@ from engine.training import probes
 from engine.training.compilation import CompiledBlocks, CompileError
 from engine.training.device import Runtime, is_out_of_memory
 from engine.training.ic import rank_ic
-from engine.training.losses import combined_loss
 from engine.training.optimizer import set_learning_rate
+from engine.training.passes import Pass
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,8 +48,9 @@ class Stepper:
     model: ATFTGATFAN
     runtime: Runtime
     optimizer: torch.optim.AdamW
+    forward_backward: Pass
     compiled: CompiledBlocks | None = None
-    """Used in the forward pass; given up, with a note, where it does not compile."""
+    """Used by the pass; given up, with a note, where it does not compile."""
     sink: EventSink = field(default_factory=NullSink)
 
     def __call__(self, batch: Batch, rate: float, *, halves: bool, monitor: bool) -> StepResult:
@@ -78,7 +79,7 @@ class Stepper:
     def _attempt(self, batch: Batch, *, halves: bool) -> StepResult:
         """Eagerly if it does not compile, in halves if the device's memory does not hold the whole."""
         try:
-            return self._forward_backward(batch, halves=halves)
+            return self._gradients(batch, halves=halves)
         except CompileError as error:
             self.compiled = None
             reason = str(error).strip().partition("\n")[0]
@@ -87,29 +88,26 @@ class Stepper:
         except RuntimeError as error:
             if halves or len(batch.sessions) < 2 or not is_out_of_memory(error):
                 raise
-            result = self._forward_backward(batch, halves=True)
+            result = self._gradients(batch, halves=True)
             result.halved = True
             return result
 
     def _compiled(self) -> AbstractContextManager[None]:
         return self.compiled.active() if self.compiled else nullcontext()
 
-    def _forward_backward(self, batch: Batch, *, halves: bool) -> StepResult:
+    def _gradients(self, batch: Batch, *, halves: bool) -> StepResult:
         self.optimizer.zero_grad(set_to_none=True)
         result = StepResult()
-        levels = self.config.model.quantiles
         for part in self._parts(batch, halves=halves):
             share = len(part.sessions) / len(batch.sessions)
             moved = part.to(self.runtime.device)
-            with self.runtime.autocast_context(), self._compiled():
-                output = self.model(moved)
-            loss, terms = combined_loss(output, moved, self.config.loss, levels)
-            (loss * share).backward()  # type: ignore[no-untyped-call]
-            result.loss += float(loss.detach()) * share
-            for name, value in terms.items():
+            with self._compiled():
+                done = self.forward_backward(self.model, moved, self.config, share)
+            result.loss += float(done.loss) * share
+            for name, value in done.terms.items():
                 result.terms[name] = result.terms.get(name, 0.0) + float(value) * share
-        result.alpha = probes.gate_shares(output.gates)
-        result.rank_ic = self._rank_ic(part, output.score_MH)
+        result.alpha = probes.gate_shares(done.output.gates)
+        result.rank_ic = self._rank_ic(part, done.output.score_MH)
         return result
 
     def _parts(self, batch: Batch, *, halves: bool) -> Iterator[Batch]:

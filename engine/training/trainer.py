@@ -22,20 +22,20 @@ from engine.runs.events import (
     AttentionLogged,
     CheckpointSaved,
     Noted,
-    PhaseStarted,
     StageStarted,
-    Warned,
 )
 from engine.runs.sink import EventSink
 from engine.training import probes
-from engine.training.compilation import CompiledBlocks, worth_compiling
+from engine.training.compilation import compiled_blocks
+from engine.training.control import NoControl, StepControl
 from engine.training.device import Runtime
 from engine.training.doctor.doctor import Doctor, RollBack
 from engine.training.doctor.findings import Reading
 from engine.training.ema import WeightAverage
 from engine.training.machine import MachineProbe
-from engine.training.monitor import phase_finished, step_events
+from engine.training.monitor import OUT_OF_DEVICE_MEMORY, phase_finished, phase_started, step_events
 from engine.training.optimizer import build_optimizer, one_cycle, set_trainable
+from engine.training.passes import Pass, open_pass
 from engine.training.progress import PhaseResult, Progress
 from engine.training.scoring import ScoredDays, score_days
 from engine.training.snapshots import Snapshots, State
@@ -59,9 +59,11 @@ class Trainer:
     snapshots: Snapshots
     machine: MachineProbe
     progress: Progress
+    control: StepControl = field(default_factory=NoControl)
     _machine_due: float = 0.0
     _doctor: Doctor = field(init=False)
     _average: WeightAverage = field(init=False)
+    _pass: Pass = field(init=False)
 
     def __post_init__(self) -> None:
         self._doctor = Doctor(config=self.config, sink=self.sink)
@@ -70,12 +72,12 @@ class Trainer:
     def run(self, *, resume: bool = False) -> list[PhaseResult]:
         """Train through all phases; the model ends with the weights and blocks of the best one kept."""
         phases = self.config.training.phases
-        stepper: Stepper | None = None
-        if resume and self.snapshots.can_resume():
-            stepper = self._restore()
-        while self.progress.phase < len(phases):
-            self._run_phase(phases[self.progress.phase], stepper)
-            stepper = None
+        with open_pass(self.runtime) as self._pass:
+            resumed = resume and self.snapshots.can_resume()
+            stepper = self._restore() if resumed else None
+            while self.progress.phase < len(phases):
+                self._run_phase(phases[self.progress.phase], stepper)
+                stepper = None
         self.snapshots.load_weights("kept", self.model)
         self.model.set_blocks(self.progress.kept_blocks)
         return self.progress.results
@@ -92,7 +94,7 @@ class Trainer:
         saved.restore_rng()
         return stepper
 
-    def _roll_back(self, phase: PhaseConfig) -> Stepper:
+    def _roll_back(self, phase: PhaseConfig, *, by_hand: bool) -> Stepper:
         """Back to the phase's last healthy moment with a lower learning rate.
 
         The best epoch found so far stays: its weights are on disk, and it was measured.
@@ -102,7 +104,8 @@ class Trainer:
         self.progress = saved.progress
         self.progress.best = before.best
         self.progress.halves = before.halves
-        self.progress.chart = before.chart.after_rollback(self.config.doctor.rollback_rate)
+        rate = self.config.doctor.rollback_rate
+        self.progress.chart = before.chart.after_rollback(rate, by_hand=by_hand)
         stepper = self._begin(phase)
         saved.restore_phase(self.model, stepper.optimizer, self._average)
         saved.restore_rng()
@@ -126,21 +129,11 @@ class Trainer:
         self.model.zero_grad(set_to_none=True)
         trainable = set_trainable(self.model, blocks, phase.frozen)
         self._average = WeightAverage.of(self.config.training)
-        self.sink.emit(
-            PhaseStarted(
-                phase=self.progress.phase,
-                name=phase.name,
-                blocks=blocks,
-                epochs=phase.epochs,
-                trainable=trainable,
-            )
-        )
-        compiled = None
-        if worth_compiling(self.runtime, phase.epochs * self._steps_per_epoch()):
-            compiled = CompiledBlocks(self.model)
-            self.sink.emit(Noted(message="compiling the network: the first steps take longer"))
+        self.sink.emit(phase_started(phase, self.progress.phase, blocks, trainable))
+        steps = phase.epochs * self._steps_per_epoch()
         return Stepper(
-            compiled=compiled,
+            forward_backward=self._pass,
+            compiled=compiled_blocks(self.model, self.runtime, steps, self.sink),
             sink=self.sink,
             config=self.config,
             features=self.features,
@@ -174,8 +167,8 @@ class Trainer:
         while self.progress.epoch_in_phase < phase.epochs and not self._out_of_patience(phase):
             try:
                 self._run_epoch(phase, stepper)
-            except RollBack:
-                stepper = self._roll_back(phase)
+            except RollBack as asked:
+                stepper = self._roll_back(phase, by_hand=asked.by_hand)
         self._finish_phase(phase)
 
     def _out_of_patience(self, phase: PhaseConfig) -> bool:
@@ -247,7 +240,7 @@ class Trainer:
                 if monitor:
                     self._log(result, rate, state.step_in_epoch / len(steps))
                 if state.step_in_epoch < len(steps):
-                    self._save_or_stop(stepper)
+                    started += self._end_step(stepper)
         healthy = self._validate()
         state.epoch += 1
         state.epoch_in_phase += 1
@@ -255,7 +248,7 @@ class Trainer:
         state.train_ics = []
         if healthy:
             self._save("healthy", stepper)
-        self._save_or_stop(stepper, save=True)
+        self._end_step(stepper, save=True)
 
     def _run_step(
         self, stepper: Stepper, batch: Batch, rate: float, *, monitor: bool
@@ -268,25 +261,23 @@ class Trainer:
             raise
         if result.halved and not state.halves:
             state.halves = True
-            self.sink.emit(
-                Warned(
-                    code="device",
-                    message="out of device memory: from here every step goes through in two halves",
-                    hint="lower training.days_per_step or model.hidden",
-                )
-            )
+            self.sink.emit(OUT_OF_DEVICE_MEMORY)
         state.train_ics.append(result.rank_ic)
         state.step += 1
         state.step_in_phase += 1
         state.step_in_epoch += 1
         return result
 
-    def _save_or_stop(self, stepper: Stepper, *, save: bool = False) -> None:
-        state = self.progress
-        if save or self.stop.requested or state.step % self.config.training.checkpoint_steps == 0:
+    def _end_step(self, stepper: Stepper, *, save: bool = False) -> float:
+        """Save where it is due or asked for, do what was asked; returns the seconds spent paused."""
+        step, asked = self.progress.step, self.control.asked()
+        due = step % self.config.training.checkpoint_steps == 0
+        if save or due or asked or self.stop.requested:
             self._save("resume", stepper)
+        paused = self.control.obey(asked, step, self.snapshots)
         if self.stop.requested:
             raise TrainingStopped
+        return paused
 
     def _save(self, name: State, stepper: Stepper) -> None:
         state = self.progress

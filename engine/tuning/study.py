@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from engine.config import Dimension, Range, TuneConfig
 from engine.errors import IntegrityError, UsageError
+from engine.tuning.importance import importances
 from engine.tuning.space import Space
 
 State = Literal["complete", "pruned", "failed"]
@@ -130,6 +131,10 @@ class Study:
     def best(self) -> Told | None:
         complete = [told for told in self.ended() if told.state == "complete"]
         return max(complete, key=lambda told: told.value, default=None)
+
+    def importances(self) -> dict[str, float]:
+        """Searched key -> share of the outcome that it explains; see `engine.tuning.importance`."""
+        return importances(self.study)
 
     def _cut_off(self) -> list[int]:
         return list(self.study.user_attrs.get(CUT_OFF, []))

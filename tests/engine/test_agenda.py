@@ -32,6 +32,7 @@ def test_the_outlook_is_the_timetable_s(tmp_path: Path) -> None:
     assert outlook.due[-4:] == ("2026-11-19", "2026-11-20", "2026-11-24", "2026-11-25")
     assert outlook.next_session == "2026-11-26"
     assert outlook.next_at == "2026-11-26T09:30:00+00:00"
+    assert outlook.zone == "Asia/Tokyo"
     assert outlook.behind("2026-11-25") == 0
     assert outlook.behind("2026-11-20") == 2
     assert outlook.behind("2026-11-19") == 3

@@ -4,6 +4,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from engine.config import Config
 from engine.config_file import resolve
 from engine.runs.sink import ListSink
 from engine.stages.context import StageContext, StopFlag
@@ -20,7 +21,13 @@ class Here:
     stop: StopFlag = field(default_factory=StopFlag)
 
     def context(self, *more: str) -> StageContext:
-        config = resolve([], overrides=[*TINY, *self.settings, *more]).config
+        return self._of(resolve([], overrides=[*TINY, *self.settings, *more]).config)
+
+    def preset(self, name: str) -> StageContext:
+        """At the size of a preset, without the tiny settings."""
+        return self._of(resolve([], preset=name, overrides=list(self.settings)).config)
+
+    def _of(self, config: Config) -> StageContext:
         return StageContext(
             workspace=self.workspace,
             config=config,

@@ -91,6 +91,9 @@ def test_preflight_is_a_table_of_green_rows(market: Path) -> None:
     if refused.code:
         assert refused.code == 6
         assert "cuda" in refused.json["error"]
+        verdicts = {row["name"]: row["verdict"] for row in refused.json["rows"]}
+        assert verdicts["device"] == "stop"
+        assert verdicts["data"] == "ok"
 
 
 def test_a_broken_config_file_is_named_with_its_line(market: Path) -> None:

@@ -12,6 +12,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from atft_tui.readings.backtest import BacktestReader
+from atft_tui.readings.holdings import read_day
+from atft_tui.widgets.backtest.headline import headline
+from engine.report.facts import gather
 from engine.runs.store import Run, RunStore
 from tests.conftest import SMALL
 from tests.journeys.command import Done, atft
@@ -191,6 +195,45 @@ def test_reports_are_inert_complete_and_recompute(workspace: Path, ridge: Run) -
     net = pl.read_parquet(ridge.path("report.parquet"))["net_return"].to_numpy()
     sharpe = net.mean() / net.std(ddof=1) * np.sqrt(tested["sessions_per_year"])
     assert sharpe == pytest.approx(tested["sharpe"], abs=1e-9)
+
+
+def test_the_screen_shows_what_the_backtest_wrote_and_the_report_says(
+    workspace: Path, ridge: Run
+) -> None:
+    tested = backtested(workspace, ridge)
+    words = ["--format", "html", "--json", "--quiet"]
+    assert atft(workspace, "report", ridge.id, *words).code == 0
+    page = ridge.path("report.html").read_text()
+    value = BacktestReader().value(workspace, ridge.id)
+    found, curves = value.figures, value.curves
+    assert found is not None
+    assert curves is not None
+    assert not found.older
+    for name in ("sharpe", "sharpe_low", "sharpe_high", "annual_return", "max_drawdown"):
+        assert found[name] == tested[name]
+    line = headline(value, 160).plain
+    for name in ("sharpe", "sharpe_low", "sharpe_high"):
+        shown = f"{tested[name]:+.2f}"
+        assert shown in line
+        assert shown in page
+    assert f"deflated {tested['sharpe_deflated']:.2f} ({tested['trials']} trial" in line
+    facts = gather(workspace, ridge)
+    assert facts.daily is not None
+    assert list(curves.equity) == pytest.approx(facts.daily["equity"].to_list(), rel=1e-12)
+    months = {f"{year}-{month:02d}": v for (year, month), v in curves.months.items()}
+    assert months == pytest.approx(facts.months, abs=1e-12)
+    parts = dict(found.waterfall)
+    assert parts["spread"] + parts["impact"] == pytest.approx(-tested["waterfall"]["slippage"])
+    assert "spread" in page
+    # The book of a day: what the stocks added is what the day earned, names and sectors are there.
+    gross = pl.read_parquet(ridge.path("backtest.parquet"))["gross_return"]
+    for place in (1, len(curves.dates) // 2, -1):
+        book = read_day(ridge.directory, curves.dates[place])
+        assert sum(row.contribution for row in book.rows) == pytest.approx(gross[place], abs=1e-7)
+        held = sum(row.weight != 0 for row in book.rows)
+        assert held == curves.names[place]
+    assert {row.sector for row in book.rows} <= {"Energy", "<b>Tech</b>", "=Food"}
+    assert {row.name for row in book.rows} <= set(NAMES)
 
 
 def test_two_runs_are_compared(workspace: Path, ridge: Run, lightgbm: Run) -> None:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -36,3 +37,17 @@ def make_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeRun:
         return run
 
     return make
+
+
+@pytest.fixture(scope="session")
+def data_market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a small dirty market; read only, `dirty_market` is a copy to change."""
+    from tests.tui.data_market import build
+
+    return build(tmp_path_factory.mktemp("dirty") / "ws")
+
+
+@pytest.fixture
+def dirty_market(data_market: Path, tmp_path: Path) -> Path:
+    shutil.copytree(data_market, tmp_path / "ws")
+    return tmp_path / "ws"

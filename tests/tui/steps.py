@@ -1,6 +1,7 @@
 """What the tests of the screens do again and again: wait, look, open."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from textual.pilot import Pilot
@@ -8,6 +9,7 @@ from textual.screen import Screen
 
 from atft_tui.app import CockpitApp
 from atft_tui.screens.train import TrainScreen
+from atft_tui.widgets.topbar import TopBar
 from engine.runs.store import Run
 
 
@@ -36,6 +38,15 @@ def shown(screen: Screen[Any]) -> str:
 def told(pilot: Pilot[None]) -> str:
     """What the notifications say."""
     return "\n".join(note.message for note in pilot.app._notifications)
+
+
+def hide_workspace(pilot: Pilot[None]) -> None:
+    """A picture must not show the path of this test: the top bar is drawn with another one."""
+    app = pilot.app
+    assert isinstance(app, CockpitApp)
+    kept, app.workspace = app.workspace, Path("/workspace")
+    app.screen.query_one(TopBar).draw()
+    app.workspace = kept
 
 
 async def visit(pilot: Pilot[None], place: str) -> None:

@@ -9,7 +9,7 @@ from textual.pilot import Pilot
 from atft_tui.app import CockpitApp
 from tests.engine.runs.samples import training
 from tests.tui.conftest import MakeRun
-from tests.tui.steps import open_run, settle
+from tests.tui.steps import hide_workspace, open_run, settle
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 48)], ids=["80x24", "160x48"])
@@ -21,5 +21,7 @@ def test_training_screen(
     async def show(pilot: Pilot[None]) -> None:
         await open_run(pilot, run)
         await settle(pilot)
+        hide_workspace(pilot)
+        await pilot.pause()
 
     assert snap_compare(CockpitApp(tmp_path), terminal_size=size, run_before=show)

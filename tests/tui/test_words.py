@@ -60,6 +60,14 @@ def test_an_empty_form_says_what_it_needs_or_is_the_bare_command(command: Comman
             parsed(command, words)
 
 
+def test_an_argument_that_looks_like_an_option_stands_at_the_end() -> None:
+    command = BY_NAME["note"]
+    words = command_words(command, {"run": "last", "text": "-5 % worse --clear"})
+    assert words == ["note", "--", "last", "-5 % worse --clear"]
+    read = parsed(command, words)
+    assert (read["text"], read["clear"]) == ("-5 % worse --clear", False)
+
+
 def test_an_open_quote_takes_the_words_as_they_stand() -> None:
     assert split("a 'b c' d") == ["a", "b c", "d"]
     assert split("it's so") == ["it's", "so"]

@@ -85,6 +85,8 @@ FEATURES: tuple[Feature, ...] = (
             lambda x: x.log_volume - rolling.mean(x.log_volume, 20), core=True),
     _volume("volume_level_10_120", "mean(ln v, 10) - mean(ln v, 120)", "ln", 120,
             lambda x: rolling.mean(x.log_volume, 10) - rolling.mean(x.log_volume, 120), core=True),
+    _volume("volume_level_10_250", "mean(ln v, 10) - mean(ln v, 250)", "ln", 250,
+            lambda x: rolling.mean(x.log_volume, 10) - rolling.mean(x.log_volume, 250)),
     *(_amihud(window) for window in (5, 20, 60)),
     _volume("signed_volume_20", "mean(sign(r) v, 20) / mean(v, 20)", "1", 21,
             lambda x: ratio(rolling.mean(_signed_volume(x), 20), x.mean_volume(20)), core=True),

@@ -82,7 +82,7 @@ def costs(facts: Facts) -> Section:
     steps = {
         "gross": parts["gross_return"],
         "commission": -parts["commission"],
-        "slippage": -parts["slippage"],
+        **_slippage(parts),
         "borrow": -parts["borrow"],
         "net": parts["net_return"],
     }
@@ -275,6 +275,12 @@ def sweep(facts: Facts) -> Section:
         ),
         caption="rows and columns: " + ", ".join(wide) + ".",
     )
+
+
+def _slippage(parts: dict[str, float]) -> dict[str, float]:
+    """Its parts where the backtest knows them."""
+    names = ("spread", "impact") if "spread" in parts else ("slippage",)
+    return {name: -parts[name] for name in names}
 
 
 def _low_if_nan(value: float | None) -> float:

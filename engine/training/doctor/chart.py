@@ -27,6 +27,8 @@ class Chart:
         """Blocks and schedule change, so signs count anew."""
         return type(self)(rollbacks=self.rollbacks, rate_scale=self.rate_scale)
 
-    def after_rollback(self, factor: float) -> Self:
+    def after_rollback(self, factor: float, *, by_hand: bool = False) -> Self:
+        """Without a lower rate the same steps would lead to the same place."""
         fresh = self.of_new_phase()
-        return replace(fresh, rollbacks=self.rollbacks + 1, rate_scale=self.rate_scale * factor)
+        rollbacks = self.rollbacks + (not by_hand)
+        return replace(fresh, rollbacks=rollbacks, rate_scale=self.rate_scale * factor)

@@ -21,6 +21,11 @@ ACTIONS: dict[Policy, DoctorAction] = {
 class RollBack(Exception):  # noqa: N818 - a way out of the epoch, not a fault
     """The training goes back to its last healthy checkpoint."""
 
+    def __init__(self, *, by_hand: bool = False) -> None:
+        super().__init__()
+        self.by_hand = by_hand
+        """A person asked for it: it does not count among the doctor's."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doctor:

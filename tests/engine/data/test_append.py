@@ -12,7 +12,7 @@ import pytest
 from engine.config import Config
 from engine.config_file import override, resolve
 from engine.data.load import open_panel
-from engine.data.store import PanelStore
+from engine.data.store import PanelStore, Snapshot
 from engine.data.synthetic import generate
 from engine.data.tables import RawTables
 from engine.data.universe import build_universe
@@ -24,6 +24,12 @@ from engine.runs.sink import NullSink
 from tests.conftest import SMALL
 
 KINDS = ("panels", "universe", "graphs", "features")
+TOLD = {
+    "universe": ("days", "members", "last_members"),
+    "graphs": ("graph", "statistics"),
+    "features": ("cells", "known"),
+}
+"""What the manifests say for a screen."""
 OVERRIDES = (
     "data.synthetic.n_symbols=40",
     "data.synthetic.n_sessions=460",
@@ -125,7 +131,13 @@ def test_appended_days_give_the_bytes_of_a_rebuild(
         a, b = contents(ours[kind]), contents(theirs[kind])
         assert a.keys() == b.keys()
         assert [name for name in a if a[name] != b[name]] == [], kind
+        told = [read_json(d[kind] / "manifest.json") for d in (ours, theirs)]
+        for name in TOLD.get(kind, ()):
+            assert told[0][name] == told[1][name], name
     snapshots = [root / "data" / "snapshots" / store.current() for root in (grown, fresh)]
+    rows = [Snapshot(directory).rows for directory in snapshots]
+    assert rows[0] == rows[1]
+    assert sum(n for file, n in rows[0].items() if file.startswith("bars-")) == len(market.bars)
     assert contents(snapshots[0]) == contents(snapshots[1])
     counts = [
         {f["rule"]: f["count"] for f in read_json(d["panels"] / "report.json")["findings"]}

@@ -10,6 +10,7 @@ from scipy import stats
 from engine.backtest.forward import forward_returns
 from engine.config import ConstraintConfig
 from engine.evaluation import factor
+from engine.evaluation.rank_ic import shuffled
 from engine.evaluation.ranks import (
     average_rank_rows,
     correlation_rows,
@@ -142,3 +143,50 @@ def test_forward_returns_equal_the_labels_of_training(world: World) -> None:
         both = np.isfinite(ours) & np.isfinite(label)
         np.testing.assert_allclose(ours[both], label[both], atol=1e-6)
         assert (np.isfinite(ours) == np.isfinite(label)).mean() > 0.999
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.95])
+def test_the_null_band_is_that_of_thousands_of_shuffles(memory: float) -> None:
+    """Against drawing them; the persistent score on overlapping returns has the wider band in both."""
+    rng = np.random.default_rng(3)
+    score = rng.normal(size=(60, 40))
+    for d in range(1, 60):
+        score[d] = memory * score[d - 1] + np.sqrt(1 - memory**2) * score[d]
+    table = forward_of(np.exp(0.01 * rng.normal(size=(71, 40)).cumsum(axis=0)))(10, 1)[:60]
+    slow = shuffled(list(score), list(table), draws=4000, seed=4)
+    assert factor.null_band(score, table) == pytest.approx(slow.rank_ic, rel=0.06)
+
+
+def test_the_null_band_of_one_day_and_of_days_alike() -> None:
+    """One day of n names: 1.96 / sqrt(n - 1). The same day again and again tells nothing new."""
+    rng = np.random.default_rng(5)
+    score, table = rng.normal(size=(1, 26)), rng.normal(size=(1, 26))
+    assert factor.null_band(score, table) == pytest.approx(1.96 / 5.0, rel=1e-6)
+    again = factor.null_band(np.repeat(score, 700, axis=0), np.repeat(table, 700, axis=0))
+    assert again == pytest.approx(1.96 / 5.0, rel=1e-5)
+    apart = factor.null_band(rng.normal(size=(700, 26)), rng.normal(size=(700, 26)))
+    assert apart == pytest.approx(1.96 / 5.0 / np.sqrt(700), rel=0.1)
+
+
+def test_no_day_no_band_and_only_pairs_count() -> None:
+    rng = np.random.default_rng(6)
+    score, table = rng.normal(size=(5, 30)), rng.normal(size=(5, 30))
+    nothing = np.full((5, 30), np.nan)
+    assert np.isnan(factor.null_band(score, nothing))
+    assert np.isnan(factor.null_band(nothing, table))
+    few = table.copy()
+    few[1:] = np.nan
+    few[0, 14:] = np.nan
+    assert factor.null_band(score, few) == pytest.approx(1.96 / np.sqrt(13), rel=1e-6)
+
+
+def test_the_rank_ic_by_lag_fades_as_planted() -> None:
+    """The slow part keeps 0.9 of itself a day, the bounce is gone before the first traded session."""
+    close, score = planted(7, days=500, stocks=200)
+    dates = np.datetime64("2020-01-01") + np.arange(len(close))
+    found = factor.factor_figures(score, forward_of(close), dates, horizon=5)
+    by_lag = {row["lag"]: row for row in found["lags"]}
+    assert by_lag[1]["rank_ic"] == pytest.approx(found["decay"][0]["rank_ic"])
+    assert by_lag[10]["rank_ic"] / by_lag[1]["rank_ic"] == pytest.approx(0.9**9, abs=0.25)
+    assert by_lag[1]["rank_ic"] > by_lag[1]["null_band"]
+    assert by_lag[20]["n_dates"] == len(close) - 21

@@ -15,7 +15,7 @@ from engine.config import FeatureConfig, LabelConfig
 from engine.data.panel import COLUMNS, DensePanel
 from engine.data.universe import market_series
 from engine.errors import ConfigError, DataError, IntegrityError
-from engine.features.catalog import CATALOG, FAMILIES, find, select
+from engine.features.catalog import CATALOG, FAMILIES, find, select, wants_graph
 from engine.features.compute import Inputs, compute_sessions, market_columns, raw_values
 from engine.features.feature import Feature
 from engine.features.feature_set import build_features, open_features
@@ -88,11 +88,27 @@ def test_bare_bars_give_more_than_112_columns() -> None:
     assert len(select(["all"], breadth="core")) == 45
 
 
+def test_columns_by_name_alone_or_besides() -> None:
+    names = ["volume_level_10_250", "return_1"]
+    named = select(["all"], breadth="named", columns=names)
+    assert [f.name for f in named] == ["return_1", "volume_level_10_250"]
+    besides = {f.name for f in select(["all"], breadth="core", columns=names)}
+    assert besides == {f.name for f in select(["all"], breadth="core")} | set(names)
+    assert wants_graph(FeatureConfig(breadth="core", columns=("neighbour_return_5",)))
+    assert not wants_graph(FeatureConfig(breadth="named", columns=("return_1",)))
+    with pytest.raises(ConfigError, match="no column"):
+        select(["all"], breadth="named")
+
+
 def test_asking_for_what_is_not_there_names_it() -> None:
     with pytest.raises(ConfigError, match="optionz"):
         select(["price", "optionz"])
     with pytest.raises(DataError, match="graph"):
         select(["price", "graph"])
+    with pytest.raises(ConfigError, match="volume_levle"):
+        select(["all"], breadth="core", columns=["volume_levle"])
+    with pytest.raises(DataError, match="graph"):
+        select(["all"], breadth="core", columns=["neighbour_return_5"])
     with pytest.raises(ConfigError, match="retrun_5") as caught:
         find("retrun_5")
     assert "return_5" in caught.value.hint
@@ -216,7 +232,8 @@ def test_scores_in_the_tensor_are_those_of_each_feature(dtype: type) -> None:
     values_FNT[1] = np.round(values_FNT[1])
     member_TN = rng.random((21, 17)) < 0.8
     out_TNG: np.ndarray = np.zeros((21, 17, 5), dtype=dtype)
-    write_scores(values_FNT, member_TN, np.array([4, 0, 2]), out_TNG)
+    known_F = write_scores(values_FNT, member_TN, np.array([4, 0, 2]), out_TNG)
+    assert known_F.tolist() == (np.isfinite(values_FNT) & member_TN.T).sum(axis=(1, 2)).tolist()
     for f, g in enumerate((4, 0, 2)):
         expected = rank_within_day(values_FNT[f], np.ascontiguousarray(member_TN.T))
         assert np.array_equal(out_TNG[:, :, g], expected.astype(dtype))

@@ -1,14 +1,28 @@
 """Blocks written for speed against the plain form of the same formula: values and gradients."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from engine.model.dropout import Dropout, keep_mask
+from engine.model.dropout import (
+    STEP,
+    Dropout,
+    MaskStream,
+    _hash,
+    _mixed,
+    keep_mask,
+    masks_from,
+)
 from engine.model.layers import GatedResidual
-from engine.model.normalization import FrequencyAdaptiveNorm, SliceAdaptiveNorm, _kth_largest
+from engine.model.normalization import (
+    FrequencyAdaptiveNorm,
+    SliceAdaptiveNorm,
+    _keep_strongest,
+    _kth_largest,
+)
 from engine.model.recurrent import BLOCK_ROWS, WindowLSTM
 from engine.model.temporal import LastStepAttention
 
@@ -153,6 +167,54 @@ def test_dropout_is_off_in_eval_mode_repeats_by_seed_and_gradient_has_the_same_m
     (grad,) = torch.autograd.grad(outs[0].sum(), x)
     torch.testing.assert_close(grad * x, outs[0])
     assert not torch.equal(dropout(x), outs[0])
+
+
+@given(
+    st.integers(1, 4), st.integers(1, 7), st.integers(1, 5), st.integers(1, 7), st.integers(0, 99)
+)
+def test_the_strongest_frequencies_are_those_of_topk(
+    rows: int, L: int, F: int, k: int, seed: int
+) -> None:
+    """Few whole powers, so that many are equal: all that equal the k-th largest are kept."""
+    generator = torch.Generator().manual_seed(seed)
+    spectrum = torch.randint(-2, 3, (rows, 2, L, F), generator=generator).float()
+    power, k = spectrum.square().sum(dim=1), min(k, L)
+    floor = power.topk(k, dim=1).values[:, -1:]
+    assert torch.equal(_keep_strongest(spectrum, k), (power >= floor).float())
+
+
+@given(st.integers(1, 9), st.integers(1, 5), st.integers(0, 6), st.integers(0, 99))
+def test_dropout_in_one_loop_is_the_product_with_the_mask(
+    rows: int, width: int, first: int, seed: int
+) -> None:
+    x = torch.randn(rows, width, 3).transpose(1, 2).requires_grad_()
+    with masks_from(MaskStream(seed, first_row=first)):
+        ours: Tensor = Dropout(0.3).train()(x)
+    with masks_from(MaskStream(seed, first_row=first)):
+        plain = x * keep_mask(x, 0.3)
+    assert_same([ours], [plain])
+    assert_same(gradients([ours], [x]), gradients([plain], [x]))
+
+
+def test_dropout_of_bfloat16_has_the_same_mask() -> None:
+    x = torch.randn(9, 50)
+    outs = []
+    for kind in (torch.float32, torch.bfloat16):
+        with masks_from(MaskStream(1)):
+            outs.append(Dropout(0.3).train()(x.to(kind)))
+    assert outs[1].dtype == torch.bfloat16
+    torch.testing.assert_close(outs[1].float(), outs[0], atol=0.0, rtol=2.0**-7)
+    with pytest.raises(TypeError, match="float64"):
+        Dropout(0.3).train()(x.double())
+
+
+def test_hash_by_the_published_values_of_split_mix_64() -> None:
+    """First outputs for the seed 1234567, as published with the reference implementation."""
+    words = np.empty(3, np.uint64)
+    _hash(words, np.uint64(1234567), np.uint64(1))
+    expected = [6457827717110365317, 3203168211198807973, 9817491932198370423]
+    assert words.tolist() == expected
+    assert [_mixed(1234567 + i * STEP) for i in (1, 2, 3)] == expected
 
 
 def test_a_share_that_leaves_nothing_is_refused() -> None:

@@ -8,6 +8,8 @@ from engine.runs.events import (
     AttentionLogged,
     BaselineEvaluated,
     CheckpointSaved,
+    Continued,
+    ControlAnswered,
     Diagnosed,
     EpochEvaluated,
     FoldStarted,
@@ -16,6 +18,7 @@ from engine.runs.events import (
     MachineLogged,
     ModelBuilt,
     Noted,
+    Paused,
     PhaseFinished,
     PhaseStarted,
     PlanMade,
@@ -190,6 +193,18 @@ def searching() -> list[RunEvent]:
             rank_ic_se=0.01,
             n_dates=252,
         ),
+    ]
+
+
+def asked() -> list[RunEvent]:
+    """What a training answers to a person."""
+    return [
+        ControlAnswered(action="checkpoint", done=True, step=3, detail="saved at step 3"),
+        ControlAnswered(
+            action="rollback", done=False, step=4, detail="step 4 is the last healthy checkpoint"
+        ),
+        Paused(step=5, at="2026-01-05T09:00:30.000+00:00"),
+        Continued(step=5, seconds=61.0, at="2026-01-05T09:01:31.000+00:00"),
     ]
 
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from engine.runs import follow
 from engine.runs.events import GatesLogged, Noted, RunEvent, StepLogged, decode, encode
 from engine.runs.sink import JsonlSink, ListSink, TeeSink
-from tests.engine.runs.samples import searching, training
+from tests.engine.runs.samples import asked, searching, training
 
 
 def test_every_kind_of_event_comes_back_as_it_went() -> None:
-    events = [*training(), *searching()]
+    events = [*training(), *searching(), *asked()]
     assert {type(event).__name__ for event in events} == set(RunEvent.kinds)
     for event in events:
         again = decode(encode(event))

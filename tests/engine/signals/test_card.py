@@ -12,6 +12,7 @@ from engine.config import SignalConfig
 from engine.files import read_json, write_json
 from engine.signals.card import Card, Light, above, audit_lights, data_lights, model_lights
 from engine.stages.context import Outcome
+from engine.stages.signals import ATTEMPT
 from tests.engine.signals.desk import Desk
 
 HEALTHY: dict[str, Any] = {
@@ -121,6 +122,9 @@ def test_an_incomplete_or_repeated_day_is_held_and_not_sealed_then_it_comes(desk
         assert word in shown(done, "data")["reason"]
         assert done.json["seal"] is None
         assert list(desk.seals) == []
+        kept = read_json(desk.workspace / ATTEMPT)
+        assert kept["lights"] == done.json["lights"]
+        assert (kept["session"], kept["verdict"]) == (str(day), "HOLD")
         (desk.store.root / "CURRENT").write_text(stored + "\n")
     desk.next_day()
     assert desk.signals(day).json["verdict"] == "TRADE"

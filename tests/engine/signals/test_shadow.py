@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from engine.backtest.frictions import Frictions
 from engine.backtest.prices import PriceTable
 from engine.config import Market
-from engine.signals.shadow import PARTS, Entry, LedgerRow, Prices, SealedBook, ledger_row, summary
+from engine.signals.shadow import (
+    PARTS,
+    Entry,
+    LedgerRow,
+    Prices,
+    SealedBook,
+    ledger_row,
+    running,
+    summary,
+)
 from engine.stages.ledger import ledger
 from tests.engine.signals.desk import Desk
 from tests.engine.signals.test_orders import rules
@@ -135,6 +144,26 @@ def test_the_parts_always_add_up(
     assert row.realised == pytest.approx(parts(row), abs=1e-12)
     told = summary([row], lag=1)[entry]
     assert told["gap"] == pytest.approx(sum(told["mean"][part] for part in PARTS), abs=1e-12)
+
+
+def test_the_running_gap_by_hand_and_its_end_is_the_summary() -> None:
+    plain = ledger_row(book(), prices(), "open", rules())
+    gaps = {"2016-12-30": 0.0, "2016-12-28": -0.003, "2016-12-29": 0.0, "2017-01-03": 0.001}
+    rows = [
+        replace(plain, session=session, backtest=0.01, realised=0.01 + gap)
+        for session, gap in gaps.items()
+    ]
+    told = running(rows, lag=1)
+    assert [point["session"] for point in told["open"]] == sorted(gaps)
+    means = [point["gap"] for point in told["open"]]
+    assert means == pytest.approx([-0.003, -0.0015, -0.001, -0.0005])
+    assert np.isnan([point["se"] for point in told["open"][:2]]).all()
+    # Deviations -2, 1, 1 from the mean -1 (times 1e-3): variance 2, first covariance (-2 + 1) / 3.
+    assert told["open"][2]["se"] == pytest.approx(1e-3 * np.sqrt((2 - 1 / 3) / 3))
+    assert told["close"] == []
+    in_order = sorted(rows, key=lambda row: row.session)
+    end = summary(in_order, lag=1)["open"]
+    assert (told["open"][-1]["gap"], told["open"][-1]["se"]) == (end["gap"], end["gap_se"])
 
 
 def test_the_backtest_column_is_the_backtest_engines_gross_return(sealed_desk: Desk) -> None:

@@ -17,6 +17,7 @@ from engine.training.compilation import BLOCKS, MIN_STEPS, CompiledBlocks, worth
 from engine.training.device import Runtime
 from engine.training.losses import combined_loss
 from engine.training.optimizer import build_optimizer
+from engine.training.passes import WholePass
 from engine.training.step import Stepper
 from tests.conftest import World
 
@@ -42,6 +43,7 @@ def stepper(world: World, model: ATFTGATFAN, sink: ListSink, backend: Any) -> St
         model=model,
         runtime=CPU,
         optimizer=build_optimizer(model, learning_rate=1e-3, weight_decay=0.0),
+        forward_backward=WholePass(CPU),
         compiled=CompiledBlocks(model, backend=backend) if backend else None,
         sink=sink,
     )
@@ -124,7 +126,7 @@ def test_a_compiled_bf16_step_on_cuda_is_near_the_eager_one(world: World) -> Non
         runtime = Runtime(device=torch.device("cuda"), mode="optimized", autocast=fast, threads=1)
         step = Stepper(
             config=world.config, features=world.features, graphs=world.graphs, model=model,
-            runtime=runtime,
+            runtime=runtime, forward_backward=WholePass(runtime),
             optimizer=build_optimizer(model, learning_rate=1e-3, weight_decay=0.0),
             compiled=CompiledBlocks(model) if fast else None,
         )  # fmt: skip

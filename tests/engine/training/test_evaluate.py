@@ -1,4 +1,4 @@
-"""Paired differences at every horizon, the anatomy of a score, and labels without a signal."""
+"""Paired differences at every horizon, and the anatomy of a score."""
 
 import numpy as np
 import polars as pl
@@ -9,7 +9,6 @@ from engine.evaluation.rank_ic import rank_ic_series
 from engine.features.feature_set import FeatureSet
 from engine.training.anatomy import anatomy
 from engine.training.evaluate import against_baselines, paired_rank_ic, scored_days
-from engine.training.permutation import permuted_labels
 from tests.conftest import World
 
 
@@ -90,22 +89,3 @@ def test_anatomy_of_a_score_that_knows_the_next_five_sessions(world: World) -> N
     assert abs(lags[3]) < 0.2, "five sessions later nothing overlaps"
     assert found["skip_ratio"] == pytest.approx(lags[1] / lags[0])
     assert sum(year["n_dates"] for year in found["years"]) == np.isfinite(daily).sum()
-
-
-def test_permuted_labels_keep_the_day_and_lose_the_stock(world: World) -> None:
-    features, train = world.features, world.split.train
-    dealt = permuted_labels(features, train, seed=3)
-    before, after = features.forward_return_SNH, dealt.forward_return_SNH
-    others = np.setdiff1d(np.arange(len(before)), train)
-    np.testing.assert_array_equal(after[others], before[others])
-    session = int(train[50])
-    member = features.member_SN[session]
-    np.testing.assert_array_equal(after[session, ~member], before[session, ~member])
-    rows = [sorted(map(tuple, table[session, member].tolist())) for table in (before, after)]
-    assert rows[0] == rows[1], "whole rows move: horizons stay together"
-    assert not np.array_equal(after[session, member], before[session, member])
-    again = permuted_labels(features, train, seed=3).forward_return_SNH
-    np.testing.assert_array_equal(again, after)
-    truth = [features.forward_return_SNH[s, features.member_SN[s], 0] for s in train]
-    moved = [after[s, features.member_SN[s], 0] for s in train]
-    assert abs(np.nanmean(rank_ic_series(moved, truth))) < 0.05

@@ -11,6 +11,7 @@ import torch
 
 from engine.model.build import build_model
 from engine.runs.sink import NullSink
+from engine.training import passes
 from engine.training.device import apply_mode
 from engine.training.machine import MachineProbe
 from engine.training.progress import PhaseResult, Progress
@@ -55,7 +56,11 @@ def trained(
 
 
 @pytest.mark.slow
-def test_optimized_mode_learns_what_safe_mode_learns(world: World, tmp_path: Path) -> None:
+def test_optimized_mode_learns_what_safe_mode_learns(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every step of optimized mode goes through in chunks, as those of a large market do."""
+    monkeypatch.setattr(passes, "MIN_ROWS", 1)
     (safe, safe_days), (fast, fast_days) = (
         trained(world, mode, tmp_path) for mode in ("safe", "optimized")
     )

@@ -1,0 +1,22 @@
+"""Tables with polars, which is not loaded before the first one is read."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.errors import IntegrityError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def read_table(source: Path | bytes, columns: Sequence[str], *, name: str) -> "pl.DataFrame":
+    """These columns; IntegrityError for a torn file or one that lacks a column."""
+    import polars as pl
+
+    try:
+        frame = pl.read_parquet(io.BytesIO(source) if isinstance(source, bytes) else source)
+        return frame.select(columns)
+    except pl.exceptions.PolarsError as error:
+        raise IntegrityError(f"{name}: {str(error).splitlines()[0]}") from error

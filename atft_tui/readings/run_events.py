@@ -1,0 +1,166 @@
+"""The few events of a run that a comparison needs, read piece by piece and never twice."""
+
+import math
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from engine.runs.events import (
+    CheckpointSaved,
+    Diagnosed,
+    EpochEvaluated,
+    FoldStarted,
+    PhaseFinished,
+    RunEvent,
+    RunFinished,
+    RunStarted,
+    StepLogged,
+    Warned,
+    decode,
+)
+
+BLOCK = 4 * 2**20
+WANTED = tuple(
+    f'"{kind.__name__}"'.encode()
+    for kind in (
+        CheckpointSaved,
+        Diagnosed,
+        EpochEvaluated,
+        FoldStarted,
+        PhaseFinished,
+        RunFinished,
+        RunStarted,
+        StepLogged,
+        Warned,
+    )
+)
+HEAD = 60
+"""Bytes of a line that hold its kind."""
+MAX_FINDINGS = 50
+KEPT_EPOCHS = 2
+"""A resume goes back by less."""
+
+
+@dataclass(frozen=True, slots=True)
+class LossPoint:
+    x: float
+    loss: float
+    """Mean of the logged steps of an epoch, on training days with dropout on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How a run went."""
+
+    epochs: tuple[tuple[int, EpochEvaluated], ...] = ()
+    """Position in the run, counted over its folds, and the validation there."""
+    losses: tuple[LossPoint, ...] = ()
+    phases: tuple[PhaseFinished, ...] = ()
+    findings: tuple[Warned | Diagnosed, ...] = ()
+    started: RunStarted | None = None
+    finished: RunFinished | None = None
+    checkpoint: CheckpointSaved | None = None
+
+
+@dataclass(slots=True)
+class CourseReader:
+    """Follows one event file; `read` gives the same value as long as nothing was added."""
+
+    path: Path
+    _offset: int = 0
+    _inode: int = 0
+    _course: Course = field(default_factory=Course)
+    _epochs: dict[int, EpochEvaluated] = field(default_factory=dict)
+    _steps: dict[int, dict[int, float]] = field(default_factory=dict)
+    """Position -> step -> loss, of the newest epochs: steps repeated after a resume replace the old ones."""
+    _losses: dict[int, float] = field(default_factory=dict)
+    """Position -> mean, of the epochs before."""
+    _phases: dict[int, PhaseFinished] = field(default_factory=dict)
+    _findings: list[Warned | Diagnosed] = field(default_factory=list)
+    _base: int = 0
+    """Position of the first epoch of the present fold."""
+    _folds: dict[tuple[int, int], int] = field(default_factory=dict)
+
+    def read(self) -> Course:
+        try:
+            found = self.path.stat()
+        except OSError:
+            return self._course
+        if found.st_size < self._offset or (self._inode and found.st_ino != self._inode):
+            self._forget()
+        self._inode = found.st_ino
+        if found.st_size > self._offset:
+            self._read_on()
+        return self._course
+
+    def _read_on(self) -> None:
+        changed = False
+        with self.path.open("rb") as file:
+            file.seek(self._offset)
+            while block := file.read(BLOCK):
+                whole, newline, _ = block.rpartition(b"\n")
+                if not newline:
+                    break  # a half-written line, or one longer than any event
+                self._offset += len(whole) + 1
+                file.seek(self._offset)
+                for line in whole.split(b"\n"):
+                    head = line[:HEAD]
+                    if any(kind in head for kind in WANTED) and (event := decode(line)):
+                        self._take(event)
+                        changed = True
+        if changed:
+            self._course = self._made()
+
+    def _take(self, event: RunEvent) -> None:
+        match event:
+            case FoldStarted():
+                end = max((*self._epochs, *self._losses, *self._steps), default=-1) + 1
+                self._base = self._folds.setdefault((event.fold, event.seed), end)
+                self._phases = {}
+            case EpochEvaluated():
+                self._epochs[self._base + event.epoch] = event
+            case StepLogged():
+                if math.isfinite(event.loss):
+                    self._take_loss(self._base + event.epoch, event)
+            case PhaseFinished():
+                self._phases[event.phase] = event
+            case Warned() | Diagnosed():
+                self._findings = [*self._findings, event][-MAX_FINDINGS:]
+            case _:
+                self._mark(event)
+
+    def _take_loss(self, x: int, event: StepLogged) -> None:
+        self._losses.pop(x, None)
+        self._steps.setdefault(x, {})[event.step] = event.loss
+        if len(self._steps) > KEPT_EPOCHS:
+            oldest = min(self._steps)
+            self._losses[oldest] = _mean(self._steps.pop(oldest))
+
+    def _mark(self, event: RunEvent) -> None:
+        if isinstance(event, RunStarted):
+            self._course = replace(self._course, started=event, finished=None)
+        elif isinstance(event, RunFinished):
+            self._course = replace(self._course, finished=event)
+        elif isinstance(event, CheckpointSaved):
+            self._course = replace(self._course, checkpoint=event)
+
+    def _made(self) -> Course:
+        losses = self._losses | {x: _mean(steps) for x, steps in self._steps.items()}
+        return Course(
+            epochs=tuple(sorted(self._epochs.items())),
+            losses=tuple(LossPoint(x, loss) for x, loss in sorted(losses.items())),
+            phases=tuple(self._phases.values()),
+            findings=tuple(self._findings),
+            started=self._course.started,
+            finished=self._course.finished,
+            checkpoint=self._course.checkpoint,
+        )
+
+    def _forget(self) -> None:
+        self._offset = self._base = 0
+        self._course = Course()
+        self._epochs, self._losses, self._steps, self._phases = {}, {}, {}, {}
+        self._findings, self._folds = [], {}
+
+
+def _mean(steps: dict[int, float]) -> float:
+    return sum(steps.values()) / len(steps)

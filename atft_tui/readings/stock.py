@@ -1,0 +1,37 @@
+"""One code's closes, read with a predicate from the month files of the store."""
+
+import math
+from pathlib import Path
+
+from atft_tui.readings.data_values import StockBars
+
+
+def read_stock(workspace: Path, snapshot: str, panel: str, symbol: str) -> StockBars:
+    """Cleaned closes where the code has any, else raw ones. A file that is gone or torn is a ValueError."""
+    import polars as pl
+
+    for directory, cleaned in (
+        (Path(panel) if panel else None, True),
+        (workspace / "data" / "snapshots" / snapshot, False),
+    ):
+        files = sorted(directory.glob("bars-*.parquet")) if directory is not None else []
+        if not files:
+            continue
+        try:
+            bars = (
+                pl.scan_parquet(files)
+                .filter(pl.col("symbol") == symbol)
+                .select("date", "close")
+                .sort("date")
+                .collect()
+            )
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            raise ValueError(f"{directory}: bars cannot be read ({error})") from error
+        if not bars.is_empty():
+            return StockBars(
+                symbol=symbol,
+                dates=tuple(str(day) for day in bars["date"]),
+                close=tuple(math.nan if value is None else value for value in bars["close"]),
+                cleaned=cleaned,
+            )
+    return StockBars(symbol=symbol, dates=(), close=(), cleaned=False)

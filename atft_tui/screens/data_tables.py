@@ -1,0 +1,193 @@
+"""Columns of the Data screen's tables, and the lines beside them."""
+
+from rich.text import Text
+
+from atft_tui import format as fmt
+from atft_tui.glyphs import GLYPHS
+from atft_tui.readings.data_values import (
+    MARKET,
+    Example,
+    FeatureRow,
+    FeatureSource,
+    FindingRow,
+    SnapshotRow,
+    StockRow,
+)
+from atft_tui.widgets.table import Column
+from engine.judgement import SURE
+
+LEVELS = {"error": "bold red", "warning": "yellow", "info": "dim"}
+
+
+def level_text(level: str) -> Text:
+    return Text(fmt.clean(level), style=LEVELS.get(level, ""))
+
+
+def money(value: float | None) -> str:
+    """``3.2M``: a median turnover to two figures; a dash where it is not known."""
+    if value is None:
+        return fmt.DASH
+    for unit, size in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
+        if value >= size:
+            return f"{value / size:.1f}{unit}"
+    return f"{value:.0f}"
+
+
+def member_text(row: StockRow) -> Text:
+    if row.member is None:
+        return Text(fmt.DASH, style="dim")
+    return Text("yes", style="green") if row.member else Text("no", style="dim")
+
+
+def coverage_text(row: FeatureRow) -> Text:
+    if row.coverage is None:
+        return Text(fmt.DASH, style="dim")
+    low = row.coverage < 0.5
+    return Text(f"{row.coverage:.1%}", style="yellow" if low else "")
+
+
+def rank_ic_text(row: FeatureRow) -> Text:
+    """Mean ± standard error; within 1.96 of them of zero it is dim and starts with ``~``."""
+    if row.rank_ic is None or row.rank_ic_se is None:
+        return Text(fmt.DASH, style="dim")
+    sure = abs(row.rank_ic) > SURE * row.rank_ic_se
+    figure = f"{row.rank_ic:+.4f} ± {row.rank_ic_se:.4f}"
+    return Text(f"{' ' if sure else '~'}{figure}", style="" if sure else "dim")
+
+
+def feature_state(row: FeatureRow) -> Text:
+    return Text(f"off: {fmt.clean(row.off)}", style="dim") if row.off else Text("on")
+
+
+FINDINGS: tuple[Column[FindingRow], ...] = (
+    Column(name="rule", cell=lambda row: row.rule, width=17),
+    Column(name="severity", cell=lambda row: level_text(row.level), width=8),
+    Column(
+        name="count",
+        cell=lambda row: f"{row.count:,}",
+        value=lambda row: row.count,
+        width=7,
+        right=True,
+    ),
+    Column(name="what was done", cell=lambda row: row.action),
+)
+EXAMPLES: tuple[Column[Example], ...] = (
+    Column(
+        name="code",
+        cell=lambda row: "(all)" if row.symbol == MARKET else row.symbol,
+        value=lambda row: row.symbol,
+        width=8,
+    ),
+    Column(name="day", cell=lambda row: row.date, width=10),
+    Column(name="rule", cell=lambda row: row.rule, width=14, wide_only=True),
+    Column(name="values", cell=lambda row: row.text),
+)
+STOCKS: tuple[Column[StockRow], ...] = (
+    Column(name="code", cell=lambda row: row.symbol, width=8),
+    Column(name="name", cell=lambda row: row.name),
+    Column(
+        name="bars",
+        cell=lambda row: f"{row.kept:,}",
+        value=lambda row: row.kept,
+        width=6,
+        right=True,
+    ),
+    Column(name="univ.", cell=member_text, width=5),
+    Column(
+        name="turnover",
+        cell=lambda row: money(row.turnover),
+        value=lambda row: row.turnover,
+        width=8,
+        right=True,
+    ),
+    Column(name="sector", cell=lambda row: row.sector, width=16, wide_only=True),
+    Column(name="first", cell=lambda row: row.first, width=10, wide_only=True),
+    Column(name="last", cell=lambda row: row.last, width=10, wide_only=True),
+    Column(
+        name="found",
+        cell=lambda row: f"{row.findings:,}" if row.findings else "",
+        value=lambda row: row.findings,
+        width=5,
+        right=True,
+        wide_only=True,
+    ),
+)
+FEATURES: tuple[Column[FeatureRow], ...] = (
+    Column(name="feature", cell=lambda row: row.name, width=22),
+    Column(name="family", cell=lambda row: row.family, width=13, wide_only=True),
+    Column(
+        name="back",
+        cell=lambda row: f"{row.lookback}",
+        value=lambda row: row.lookback,
+        width=4,
+        right=True,
+    ),
+    Column(name="table", cell=lambda row: row.source, width=9, wide_only=True),
+    Column(
+        name="cover",
+        cell=coverage_text,
+        value=lambda row: row.coverage,
+        width=6,
+        right=True,
+    ),
+    Column(name="RankIC alone", cell=rank_ic_text, value=lambda row: row.rank_ic, width=17),
+    Column(name="state", cell=feature_state),
+)
+SNAPSHOTS: tuple[Column[SnapshotRow], ...] = (
+    Column(
+        name="id",
+        cell=lambda row: Text(
+            f"{GLYPHS.running if row.current else ' '} {fmt.clean(row.id)[:8]}",
+            style="bold" if row.current else "",
+        ),
+        value=lambda row: row.id,
+        width=10,
+    ),
+    Column(name="made UTC", cell=lambda row: row.made[:16].replace("T", " "), width=16),
+    Column(name="last", cell=lambda row: row.last, width=10, wide_only=True),
+    Column(
+        name="sess.",
+        cell=lambda row: f"{row.sessions:,}",
+        value=lambda row: row.sessions,
+        width=5,
+        right=True,
+        wide_only=True,
+    ),
+    Column(
+        name="bars",
+        cell=lambda row: fmt.DASH if row.rows is None else fmt.count(row.rows),
+        value=lambda row: row.rows,
+        width=6,
+        right=True,
+    ),
+    Column(name="changed", cell=lambda row: row.change),
+)
+
+
+def feature_detail(row: FeatureRow | None, source: FeatureSource) -> Text:
+    """Formula, unit and rules of the feature under the cursor, and what its figures rest on."""
+    text = Text()
+    if row is None:
+        return text
+    text.append(fmt.clean(row.formula), style="bold")
+    if row.off:
+        text.append(f"  off: {fmt.clean(row.off)}", style="yellow")
+    scope = "ranked within the day" if row.scope == "stock" else "one value a day"
+    more = [row.unit, f"back {row.lookback} sessions", scope, row.published, f"family {row.family}"]
+    text.append(f"\n{fmt.clean(', '.join(more))}\n", style="dim")
+    text.append(source_line(source), style="dim")
+    return text
+
+
+def source_line(source: FeatureSource) -> str:
+    parts = []
+    if source.columns:
+        old = "" if source.fits else " of older data"
+        parts.append(f"cover: {source.sessions:,} sessions{old}")
+    if source.run:
+        every = "" if source.stride == 1 else f", every {source.stride}. day"
+        parts.append(
+            f"RankIC h={source.horizon}: training days {source.first}..{source.last}{every}"
+            f" of {fmt.clean(source.run)}"
+        )
+    return "; ".join(parts) or "coverage comes with a feature set, RankIC with a training run"

@@ -1,0 +1,175 @@
+"""Columns of the tables of the runs screen."""
+
+import math
+from collections.abc import Callable
+
+from rich.text import Text
+
+from atft_tui import format as fmt
+from atft_tui import styles
+from atft_tui.glyphs import GLYPHS
+from atft_tui.readings.comparisons import Comparison
+from atft_tui.readings.overlay import OverlayRun
+from atft_tui.readings.run_diff import ConfigDiff, Difference
+from atft_tui.readings.runs import figure_words, progress_text, sharpe_words
+from atft_tui.readings.studies import Study, Trial
+from atft_tui.widgets.curves import LETTERS, STYLES
+from atft_tui.widgets.table import Column
+from engine.runs.summary import Figure, RunSummary, Sharpe
+
+TRIALS = {
+    "complete": styles.status("done"),
+    "pruned": styles.Status(GLYPHS.stopped, styles.DIM),
+}
+LetterOf = Callable[[str], str]
+
+
+def status_text(status: str) -> Text:
+    """Of a run, a comparison, a search or a trial."""
+    found = TRIALS.get(status) or styles.status(status)
+    return Text(f"{found.mark} {fmt.clean(status)}".rstrip(), style=found.style)
+
+
+def figure_text(figure: str) -> Text:
+    """A figure inside its null band starts with ``~`` and is dim."""
+    return Text(figure, style="dim" if figure.startswith("~") else "")
+
+
+def letter_text(letter: str) -> Text:
+    return Text(letter, style=STYLES[LETTERS.index(letter)] if letter else "")
+
+
+def _level(figure: Figure | None) -> float | None:
+    return None if figure is None or math.isnan(figure.rank_ic) else figure.rank_ic
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _sharpe(sharpe: Sharpe | None) -> Text:
+    """Point and interval; dim while the interval holds 0."""
+    if sharpe is None:
+        return Text(fmt.DASH)
+    words = sharpe_words(sharpe).rpartition("]")[0] + "]"
+    return Text(words, style="dim" if sharpe.low <= 0.0 <= sharpe.high else "")
+
+
+def _deflated(sharpe: Sharpe | None) -> str:
+    return fmt.DASH if sharpe is None else fmt.share(sharpe.deflated)
+
+
+def _words(about: RunSummary) -> Text:
+    """Tags and note; of a run at work or one that failed also what it says of itself."""
+    text = Text(" ".join(about.labels.tags), style="bold")
+    told = about.status in ("running", "failed", "crashed", "stopped", "")
+    for words in (about.labels.note, progress_text(about) if told else ""):
+        if words:
+            text.append(f"{' ' if text else ''}{fmt.clean(words)}", style="not bold dim")
+    return text
+
+
+def run_columns(letter_of: LetterOf) -> tuple[Column[RunSummary], ...]:
+    """Of the list of runs; what has no room goes in the order of `leaves`, and is still searched."""
+    return (
+        Column(name=" ", cell=lambda r: letter_text(letter_of(r.id)), width=1),
+        Column(name="run", cell=lambda r: r.id, width=28),
+        Column(name="status", cell=lambda r: status_text(r.status), value=lambda r: r.status,
+               width=9),
+        Column(name="validation RankIC", cell=lambda r: figure_text(figure_words(r.validation)),
+               value=lambda r: _level(r.validation), width=17),
+        Column(name="test RankIC", cell=lambda r: figure_text(figure_words(r.test)),
+               value=lambda r: _level(r.test), width=17, leaves=3),
+        Column(name="net Sharpe", cell=lambda r: _sharpe(r.sharpe), width=21, leaves=4,
+               value=lambda r: None if r.sharpe is None else _known(r.sharpe.value)),
+        Column(name="deflated", cell=lambda r: _deflated(r.sharpe), width=8, right=True, leaves=7,
+               value=lambda r: None if r.sharpe is None else _known(r.sharpe.deflated)),
+        Column(name="took", cell=lambda r: fmt.duration(r.seconds), width=7, right=True, leaves=5,
+               value=lambda r: _known(r.seconds)),
+        Column(name="settings", cell=lambda r: r.settings.short, leaves=8),
+        Column(name="tags, note", cell=_words, leaves=2,
+               value=lambda r: " ".join((*r.labels.tags, r.labels.note)) or None),
+    )  # fmt: skip
+
+
+def figure_columns(letter_of: LetterOf) -> tuple[Column[OverlayRun], ...]:
+    """Of the marked runs side by side."""
+    return (
+        Column(name=" ", cell=lambda r: letter_text(letter_of(r.about.id)), width=1),
+        Column(name="run", cell=lambda r: r.about.id, width=28),
+        Column(name="validation RankIC",
+               cell=lambda r: figure_text(figure_words(r.about.validation)),
+               value=lambda r: _level(r.about.validation), width=17),
+        Column(name="test RankIC", cell=lambda r: figure_text(figure_words(r.about.test)),
+               value=lambda r: _level(r.about.test), width=17),
+        Column(name="days", cell=lambda r: f"{r.about.test.n_dates}" if r.about.test else fmt.DASH,
+               width=5, right=True, leaves=2),
+        Column(name="net Sharpe", cell=lambda r: _sharpe(r.about.sharpe), width=21, leaves=3,
+               value=lambda r: None if r.about.sharpe is None else r.about.sharpe.value),
+        Column(name="deflated", cell=lambda r: _deflated(r.about.sharpe), width=8, right=True,
+               leaves=5),
+        Column(name="epochs", cell=lambda r: str(len(r.course.epochs)), width=6, right=True,
+               leaves=6),
+        Column(name="took", cell=lambda r: fmt.duration(r.about.seconds), width=7, right=True,
+               leaves=4),
+        Column(name="settings", cell=lambda r: r.about.settings.short, leaves=7),
+    )  # fmt: skip
+
+
+def diff_columns(diff: ConfigDiff) -> tuple[Column[Difference], ...]:
+    """The key, then one column for each run."""
+
+    def value(number: int) -> Callable[[Difference], str]:
+        return lambda row: row.values[number]
+
+    key: Column[Difference] = Column(name="key", cell=lambda row: row.key, width=30)
+    return (
+        key,
+        *(
+            Column(name=f"{LETTERS[n]} {run[-9:]}", cell=value(n))
+            for n, run in enumerate(diff.runs)
+        ),
+    )
+
+
+COMPARISON_COLUMNS: tuple[Column[Comparison], ...] = (
+    Column(name="comparison", cell=lambda c: c.id, width=30),
+    Column(name="state", cell=lambda c: status_text(c.status), width=9),
+    Column(name="of", cell=lambda c: c.kind, width=9),
+    Column(name="variants", cell=lambda c: str(len(c.variants)), width=8, right=True),
+    Column(name="seeds", cell=lambda c: str(c.seeds), width=5, right=True),
+    Column(name="data", cell=lambda c: c.source, leaves=1),
+)
+STUDY_COLUMNS: tuple[Column[Study], ...] = (
+    Column(name="search", cell=lambda s: s.name, width=20),
+    Column(name="state", cell=lambda s: status_text(s.status), width=9),
+    Column(name="trials", cell=lambda s: str(len(s.trials)), width=6, right=True),
+    Column(name="best", cell=lambda s: fmt.number(s.best.value) if s.best else fmt.DASH, width=8,
+           right=True),
+    Column(name="run", cell=lambda s: s.run_id),
+)  # fmt: skip
+
+
+def _trial_figure(trial: Trial) -> Text:
+    if math.isnan(trial.rank_ic):
+        return Text(f" {fmt.DASH}")
+    figure = fmt.rank_ic(trial.rank_ic, trial.rank_ic_se, trial.n_dates)
+    return figure_text(f"{'~' if trial.noise else ' '}{figure}")
+
+
+TRIAL_COLUMNS: tuple[Column[Trial], ...] = (
+    Column(name="trial", cell=lambda t: str(t.number), value=lambda t: t.number, width=5,
+           right=True),
+    Column(name="state", cell=lambda t: status_text(t.state), value=lambda t: t.state, width=10),
+    Column(name="objective", cell=lambda t: fmt.number(t.value), value=lambda t: _known(t.value),
+           width=9, right=True),
+    Column(name="", cell=lambda t: Text("best" if t.best_so_far else "", style="bold"), width=4),
+    Column(name="validation RankIC", cell=_trial_figure, value=lambda t: _known(t.rank_ic),
+           width=28, leaves=2),
+    Column(name="size", cell=lambda t: fmt.DASH if t.size is None else fmt.count(t.size),
+           value=lambda t: t.size, width=7, right=True, leaves=4),
+    Column(name="took", cell=lambda t: fmt.duration(t.seconds), value=lambda t: _known(t.seconds),
+           width=7, right=True, leaves=3),
+    Column(name="settings", cell=lambda t: t.error or t.settings),
+    Column(name="run", cell=lambda t: t.run_id, width=28, leaves=5),
+)  # fmt: skip

@@ -1,0 +1,151 @@
+"""The form of `train`, beside what its settings change and whether a run could start with them."""
+
+import asyncio
+import json
+from contextlib import suppress
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Vertical, VerticalScroll
+from textual.widgets import Input, Select, Static
+
+from atft_tui import format as fmt
+from atft_tui.glyphs import GLYPHS
+from atft_tui.readings.preflight import Change, Check, changes, checks
+from atft_tui.screens.command_form import CommandForm
+from atft_tui.sizes import WIDE
+from atft_tui.styles import BAD
+from engine.errors import EngineError
+from engine.runs import launch
+
+QUIET_S = 0.8
+"""After the last key the settings are looked at; a preflight takes seconds."""
+VERDICTS = {
+    "ok": ("green", GLYPHS.done),
+    "warn": ("yellow", "!"),
+    "stop": ("bold red", GLYPHS.failed),
+}
+KEY_WIDTH, DEFAULT_WIDTH = 32, 22
+
+
+class TrainForm(CommandForm):
+    """Starts nothing while a row of the preflight is red."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f5", "look", "preflight again", priority=True),
+    ]
+
+    found: tuple[Check, ...] | None = None
+    """Rows of the preflight of these settings; None while it runs."""
+    _warned = False
+
+    def compose(self) -> ComposeResult:
+        with Container(classes="dialog start"):
+            with Vertical(classes="train-form"):
+                yield from self.form()
+            with VerticalScroll(id="train-checks", can_focus=True):
+                yield Static(id="preflight")
+                yield Static(id="changes")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.action_look()
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        narrow = self.app.size.width < WIDE
+        self.query_one(".start").set_class(narrow, "stacked")
+        if narrow:
+            self._scroll.styles.max_height = 3
+
+    @on(Input.Changed, "#overrides")
+    @on(Select.Changed, "#preset")
+    def action_look(self) -> None:
+        """Look at the settings again: what they change, and the preflight."""
+        self.look()
+
+    @work(exclusive=True, group="preflight", exit_on_error=True)
+    async def look(self) -> None:
+        self.found, self._warned = None, False
+        preset, overrides = self.preset or self.command.preset, self.overrides
+        self.query_one("#preflight", Static).update(Text("preflight: looking …", style="dim"))
+        await asyncio.sleep(QUIET_S)
+        try:
+            found = await asyncio.to_thread(changes, self.workspace, preset, overrides)
+        except EngineError as error:
+            told = Text(fmt.clean(f"{error.message} {error.hint}".strip()), style=BAD)
+            self.query_one("#changes", Static).update(told)
+            self.query_one("#preflight", Static).update("")
+            return
+        self.query_one("#changes", Static).update(changes_text(found))
+        words = ["preflight", *(["--preset", preset] if preset else [])]
+        words += [word for override in overrides for word in ("--set", override)]
+        self.found = await self._preflight(words)
+        self.query_one("#preflight", Static).update(checks_text(self.found))
+
+    async def _preflight(self, words: list[str]) -> tuple[Check, ...]:
+        """Its rows, from a process of its own that ends with this form."""
+        child = await asyncio.create_subprocess_exec(
+            *launch.argv(self.workspace, words),
+            "--quiet",
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            out, _ = await child.communicate()
+        finally:
+            with suppress(ProcessLookupError):
+                child.kill()
+        try:
+            answer = json.loads(out)
+        except ValueError:
+            answer = {}
+        return checks(answer if isinstance(answer, dict) else {})
+
+    def problem(self) -> str:
+        """Also what the preflight refuses; one that still runs may be passed over by asking twice."""
+        own = super().problem()
+        if own or self.values().get("resume"):
+            return own
+        if self.found is None:
+            if self._warned:
+                return ""
+            self._warned = True
+            return "the preflight is still looking; once more starts without it"
+        red = [check for check in self.found if check.verdict == "stop"]
+        return f"preflight: {red[0].name}: {red[0].value} {red[0].hint}".strip() if red else ""
+
+
+def checks_text(rows: tuple[Check, ...]) -> Text:
+    """``✓ ok    data    ok: 1,234 bars …`` with the hint under a row that is not green."""
+    red = sum(row.verdict == "stop" for row in rows)
+    text = Text()
+    verdict = f"a run could not start: {red} red" if red else "a run can start"
+    text.append("Preflight  ", style="bold")
+    text.append(f"{verdict}\n", style="bold red" if red else "green")
+    for row in rows:
+        style, mark = VERDICTS.get(row.verdict, ("", " "))
+        text.append(f"{mark} {row.verdict:<5}", style=style)
+        text.append(f"{fmt.clean(row.name):<10} ", style="bold")
+        text.append(f"{fmt.clean(row.value)}\n")
+        if row.hint and row.verdict != "ok":
+            text.append(f"{'':18}{fmt.clean(row.hint)}\n", style="dim")
+    return text.append("\n")
+
+
+def changes_text(found: tuple[Change, ...]) -> Text:
+    """Key, default and value of what is not at its default, with where it comes from."""
+    text = Text()
+    text.append("Settings that are not at their default\n", style="bold")
+    if not found:
+        text.append("none: preset, files and --set change nothing\n", style="dim")
+    for change in found:
+        text.append(f"{fmt.clean(change.key):<{KEY_WIDTH}} ", style="bold")
+        text.append(f"{fmt.clean(change.default):>{DEFAULT_WIDTH}} ", style="dim")
+        text.append(f"{GLYPHS.empty}> {fmt.clean(change.value)}", style="cyan")
+        text.append(f"  {fmt.clean(change.origin)}\n", style="dim")
+    return text

@@ -1,0 +1,88 @@
+"""From gross to net: what each kind of cost takes, a year and a session."""
+
+import math
+from typing import ClassVar
+
+from rich.text import Text
+
+from atft_tui.glyphs import GLYPHS
+from atft_tui.readings.backtest_figures import Figures
+from atft_tui.widgets.backtest.names import percent
+from atft_tui.widgets.ink import INK, Ink, ink_of
+from atft_tui.widgets.intervals import Scale
+from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.rows import painted, stacked
+
+NAME, YEAR, SESSION = 11, 10, 11
+
+
+class CostsPanel(Panel[Figures]):
+    title: ClassVar[str] = "from gross to net"
+    empty: ClassVar[str] = "What trading costs, after a backtest (b)."
+
+    def depends(self, value: Figures) -> tuple[object, ...]:
+        return (value, self.app.theme)
+
+    def picture(self, value: Figures, width: int, height: int) -> Text:
+        return costs_picture(value, width, height, ink=ink_of(self.app.current_theme))
+
+
+def costs_picture(found: Figures, width: int, height: int, *, ink: Ink = INK) -> Text:
+    """One floating bar a step, from what was left before it to what is left after."""
+    ends: list[tuple[float, float]] = []
+    left = 0.0
+    for name, value in found.waterfall:
+        size = value if math.isfinite(value) else 0.0
+        start = 0.0 if name in ("gross", "net") else left
+        left = start + size
+        ends.append((start, left))
+    points = [0.0, *(point for pair in ends for point in pair)]
+    scale = Scale(low=min(points), high=max(points), columns=max(1, width - NAME - YEAR - SESSION))
+    rows = [
+        _row(name, value, pair, scale, found["sessions_per_year"], ink)
+        for (name, value), pair in zip(found.waterfall, ends, strict=True)
+    ]
+    rows += [Text(), *cost_words(found, ink)] if height > len(rows) + 1 else []
+    return stacked(rows, width, height)
+
+
+def _row(
+    name: str, value: float, ends: tuple[float, float], scale: Scale, spy: float, ink: Ink
+) -> Text:
+    total = name in ("gross", "net")
+    colour = ink.main if total else ink.bad
+    cells = [" "] * scale.columns
+    zero = scale.column(0.0)
+    cells[zero] = GLYPHS.bar
+    first, last = sorted((scale.column(ends[0]), scale.column(ends[1])))
+    full = GLYPHS.heat[-1] if total else GLYPHS.heat[-2]
+    if ends[0] != ends[1]:
+        cells[first : last + 1] = full * (last - first + 1)
+    row = Text(f"{name:<{NAME}}", style="bold" if total else "", no_wrap=True)
+    row.append_text(painted((cell, colour if cell == full else ink.quiet) for cell in cells))
+    row.append(f"{percent(value):>{YEAR}}", style=f"bold {colour}" if total else colour)
+    daily = value / spy * 1e4 if spy > 0 else math.nan
+    shown = f"{daily:+.1f} bp" if math.isfinite(daily) else "—"
+    row.append(f"{shown:>{SESSION}}", style=ink.quiet)
+    return row
+
+
+def cost_words(found: Figures, ink: Ink) -> list[Text]:
+    """The price list behind the bars."""
+    paid = found.settings
+
+    def rate(key: str) -> str:
+        value = paid.get(f"costs.{key}")
+        return f"{value:g}" if isinstance(value, int | float) else "?"
+
+    commission = "commission by order size"
+    if not paid.get("costs.commission_tiers"):
+        commission = f"commission {rate('commission_bps')} bp"
+    words = (
+        f"{commission}, half-spread {rate('slippage_bps')} bp one way",
+        f"impact {rate('impact_bps')} bp per 1 % of a day's turnover taken",
+        f"borrow {rate('borrow_bps_per_year')} bp a year on shorts",
+        f"turnover {percent(found['turnover'], sign=False)} of equity a day "
+        f"(bought + sold), entry {found.text('entry')}",
+    )
+    return [Text(line, style=ink.quiet, no_wrap=True) for line in words]

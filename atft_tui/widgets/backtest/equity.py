@@ -1,0 +1,253 @@
+"""Equity with the baselines, the drawdown below it, and the day under the cursor."""
+
+import datetime as dt
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.text import Text
+from textual import events
+from textual.message import Message
+
+from atft_tui.glyphs import GLYPHS
+from atft_tui.readings.backtest import Curves, Series
+from atft_tui.widgets.backtest.names import kept, percent, shown
+from atft_tui.widgets.canvas import Canvas, column_of, ticks
+from atft_tui.widgets.ink import INK, Ink, ink_of
+from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.rows import stacked
+
+LEFT = 8
+"""Columns of the y labels."""
+LABELS = 25
+"""Columns of the names at the lines' ends."""
+ROOMY = 90
+"""Columns from which on the lines' names stand beside them."""
+MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EquityValue:
+    curves: Curves
+    cursor: int
+    """Number of the session under the cursor."""
+    log: bool
+    before: Series | None = None
+    """Equity of the backtest that this one replaced, on its own days."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    name: str
+    values: Series
+    style: str
+    mark: str = ""
+    """What the line consists of where there is no braille."""
+
+
+class EquityPanel(Panel[EquityValue]):
+    title: ClassVar[str] = "equity after costs"
+    empty: ClassVar[str] = "No backtest yet: b makes one."
+
+    @dataclass
+    class Picked(Message):
+        """A day was clicked."""
+
+        session: int
+
+    def on_click(self, event: events.Click) -> None:
+        value, inside = self.value, event.get_content_offset(self)
+        if value is None or inside is None or not value.curves.dates:
+            return
+        columns = plot_columns(self.size.width)
+        share = (inside.x - LEFT) / max(1, columns - 1)
+        last = len(value.curves.dates) - 1
+        self.post_message(self.Picked(max(0, min(last, round(share * last)))))
+
+    def depends(self, value: EquityValue) -> tuple[object, ...]:
+        return (value.curves, value.cursor, value.log, value.before, self.app.theme)
+
+    def picture(self, value: EquityValue, width: int, height: int) -> Text:
+        return equity_picture(value, width, height, ink=ink_of(self.app.current_theme))
+
+
+def equity_picture(value: EquityValue, width: int, height: int, *, ink: Ink = INK) -> Text:
+    """The cursor's day in words, the curves, the drawdown, dates below."""
+    curves, n = value.curves, len(value.curves.dates)
+    if n == 0 or width < 24 or height < 4:
+        words = "no room" if n else "the backtest has no session"
+        return stacked([Text(words, style="dim")], width, height)
+    labels = LABELS if width >= ROOMY else 0
+    columns = plot_columns(width)
+    body = height - 2
+    low_rows = max(1, body // 4) if body >= 4 else 0
+    drawn = _lines(value, ink, 4 if labels else 3)
+    rows = [
+        _readout(value, drawn, ink),
+        *_curves(value, drawn, columns, body - low_rows, labels, ink),
+        *_drawdown(value, columns, low_rows, ink),
+        _dates(curves.dates, columns, ink),
+    ]
+    return stacked(rows, width, height)
+
+
+def plot_columns(width: int) -> int:
+    """Columns of the curves in a picture this wide."""
+    return width - LEFT - (LABELS if width >= ROOMY else 0)
+
+
+def _lines(value: EquityValue, ink: Ink, count: int) -> list[Line]:
+    """Baselines first, the scores' own curve last and so on top."""
+    rivals = dict(value.curves.rivals)
+    names = kept(sorted(rivals, key=lambda name: -_last(rivals[name])), count)
+    out = [
+        Line(shown(name), rivals[name], ink.others[i % len(ink.others)], str(i + 1))
+        for i, name in enumerate(names)
+    ]
+    if value.before is not None and len(value.before) == len(value.curves.equity):
+        out.append(Line("before", value.before, ink.accent, "b"))
+    return [*out, Line("these scores", value.curves.equity, f"bold {ink.main}")]
+
+
+def _last(values: Series) -> float:
+    """What a line came to; the lowest if that is not known."""
+    return values[-1] if values and math.isfinite(values[-1]) else -math.inf
+
+
+def _readout(value: EquityValue, lines: Sequence[Line], ink: Ink) -> Text:
+    curves, at = value.curves, value.cursor
+    text = Text(no_wrap=True, overflow="ellipsis")
+    text.append(f"{curves.dates[at]:%Y-%m-%d} ", style=f"bold {ink.accent}")
+    text.append(f"{GLYPHS.best} ", style=f"bold {ink.main}")
+    text.append(percent(curves.equity[at] - 1.0), style="bold")
+    text.append(f"  day {percent(curves.net[at], 2)}")
+    text.append(f"  drawdown {percent(curves.drawdown[at], sign=False)}", style=ink.bad)
+    for line in lines[:-1]:
+        text.append(f"  {line.name} ", style=line.style)
+        text.append(percent(line.values[at] - 1.0).removesuffix(" %"))
+    return text
+
+
+def _curves(
+    value: EquityValue, lines: Sequence[Line], columns: int, rows: int, labels: int, ink: Ink
+) -> list[Text]:
+    mapped = _Height.of([line.values for line in lines], log=value.log)
+    canvas = Canvas(columns, max(1, rows))
+    for line in lines:
+        canvas.curve(
+            line.values, mapped, line.style, strong=line is lines[-1] and rows > 7, mark=line.mark
+        )
+    start = canvas.row_of(mapped(1.0))
+    for x in range(0, canvas.columns, 2):
+        canvas.mark(x, start, GLYPHS.dotted, ink.quiet)
+    _cursor(canvas, value, ink)
+    marks = mapped.ticks(max(2, rows // 3))
+    names = {canvas.row_of(mapped(1.0 + tick)): f"{tick * 100:+.0f} %" for tick in marks}
+    ends = _ends(lines, canvas, mapped) if labels else {}
+    out = []
+    for y, cells in enumerate(canvas.lines()):
+        row = Text(f"{names.get(y, ''):>{LEFT - 1}} ", style=ink.quiet, no_wrap=True)
+        row.append_text(cells)
+        if y in ends:
+            mark = "" if GLYPHS.braille else ends[y].mark
+            word = Text(
+                f"{mark or ' '}{ends[y].name} {percent(ends[y].values[-1] - 1.0)}", ends[y].style
+            )
+            word.truncate(labels)
+            row.append_text(word)
+        out.append(row)
+    return out
+
+
+def _drawdown(value: EquityValue, columns: int, rows: int, ink: Ink) -> list[Text]:
+    """Filled down from the high; the deepest fall sets the scale."""
+    if rows < 1:
+        return []
+    deepest = min((v for v in value.curves.drawdown if math.isfinite(v)), default=0.0)
+    canvas = Canvas(columns, rows)
+    if deepest < 0:
+        canvas.area(value.curves.drawdown, lambda v: 1.0 - v / deepest, ink.bad)
+    _cursor(canvas, value, ink)
+    names = {0: "0 %", rows - 1: f"{deepest * 100:.0f} %" if rows > 1 else "fall"}
+    return [
+        Text(f"{names.get(y, ''):>{LEFT - 1}} ", style=ink.quiet, no_wrap=True).append_text(cells)
+        for y, cells in enumerate(canvas.lines())
+    ]
+
+
+def _cursor(canvas: Canvas, value: EquityValue, ink: Ink) -> None:
+    x = column_of(value.cursor, len(value.curves.dates), canvas.columns)
+    for y in range(canvas.rows):
+        canvas.mark(x, y, GLYPHS.bar, ink.accent)
+
+
+def _ends(lines: Sequence[Line], canvas: Canvas, mapped: "_Height") -> dict[int, Line]:
+    """Row -> line whose name stands there: each as near to its end as the others leave it."""
+    taken: dict[int, Line] = {}
+    for line in reversed(lines):
+        last = line.values[-1]
+        if not math.isfinite(last):
+            continue
+        wanted = canvas.row_of(mapped(last))
+        free = [y for y in range(canvas.rows) if y not in taken]
+        if free:
+            taken[min(free, key=lambda y: (abs(y - wanted), y))] = line
+    return taken
+
+
+@dataclass(frozen=True, slots=True)
+class _Height:
+    """Share of the height for a growth of 1; logarithmic if asked for and possible."""
+
+    low: float
+    high: float
+    log: bool
+
+    @classmethod
+    def of(cls, series: Sequence[Series], *, log: bool) -> "_Height":
+        values = [v for line in series for v in line if math.isfinite(v)] or [1.0]
+        low, high = min([*values, 1.0]), max([*values, 1.0])
+        log = log and low > 0
+        if high - low < 1e-6:
+            low, high = low - 0.01, high + 0.01
+        return cls(low, high, log)
+
+    def __call__(self, value: float) -> float:
+        if not math.isfinite(value) or (self.log and value <= 0):
+            return math.nan
+        if self.log:
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
+    def ticks(self, count: int) -> list[float]:
+        """Returns since the start, round ones."""
+        found = ticks(self.low - 1.0, self.high - 1.0, count)
+        if not self.log or self.high / self.low < 4:
+            return found
+        return [p * m - 1.0 for p in (0.01, 0.1, 1, 10, 100, 1000) for m in (1, 2, 5)
+                if self.low <= p * m <= self.high]  # fmt: skip
+
+
+def _dates(dates: Sequence[dt.date], columns: int, ink: Ink) -> Text:
+    """Years, or months where there are few, each under its first session."""
+    first, last = dates[0], dates[-1]
+    months = (last.year - first.year) * 12 + last.month - first.month + 1
+    room = max(1, columns // 10)
+    step = next((s for s in MONTH_STEPS if months / s <= room), MONTH_STEPS[-1])
+    cells, free, seen = [" "] * columns, 0, None
+    for i, date in enumerate(dates):
+        key = (date.year * 12 + date.month - 1) // step
+        if key == seen:
+            continue
+        new_start = seen is not None or (date.year * 12 + date.month - 1) % step == 0
+        seen = key
+        label = f"{date:%Y}" if step >= 12 else f"{date:%Y-%m}"
+        x = column_of(i, len(dates), columns)
+        if (new_start or len(dates) < 30) and x >= free and x + len(label) <= columns:
+            cells[x : x + len(label)] = label
+            free = x + len(label) + 1
+    if not "".join(cells).strip():
+        label = f"{first:%Y-%m-%d}"[:columns]
+        cells[: len(label)] = label
+    return Text(" " * LEFT + "".join(cells), style=ink.quiet, no_wrap=True)

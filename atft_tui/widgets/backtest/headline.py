@@ -1,0 +1,85 @@
+"""The answer in one line, the conditions in another, and what a new backtest changed in a third."""
+
+from rich.text import Text
+
+from atft_tui import format as fmt
+from atft_tui.glyphs import GLYPHS
+from atft_tui.readings.backtest import BacktestValue
+from atft_tui.readings.backtest_changes import Change, changes
+from atft_tui.readings.backtest_figures import Figures
+from atft_tui.widgets.backtest.names import ratio
+from atft_tui.widgets.backtest.scores import OLDER
+from atft_tui.widgets.backtest.sharpe import interval_name
+from atft_tui.widgets.ink import INK, Ink
+
+
+def headline(value: BacktestValue, width: int, ink: Ink = INK) -> Text:
+    """``net Sharpe +0.71  90 % [-0.12, +1.49]  target 0.849: undecided   deflated 0.38 (41 trials) ...``"""
+    found = value.figures
+    if found is None:
+        if value.run_id:
+            words = f" {value.run_id} has no backtest: b makes one"
+        else:
+            words = " Backtest: no run has one yet"
+        return Text(words, style="bold")
+    colour = {"above": ink.good, "below": ink.bad}.get(found.text("verdict"), ink.accent)
+    text = Text(" net Sharpe ", no_wrap=True)
+    text.append(ratio(found["sharpe"]), style="bold")
+    span = f"[{ratio(found['sharpe_low'])}, {ratio(found['sharpe_high'])}]"
+    text.append(f"  {interval_name(found)} {span}")
+    text.append(f"  target {found['target']:.3f}: ")
+    text.append(fmt.clean(found.text("verdict")), style=f"bold {colour}")
+    if width >= 110:
+        trials = "1 trial" if found.trials == 1 else f"{found.trials} trials"
+        text.append(f"   deflated {fmt.share(found['sharpe_deflated'])} ({trials})")
+        for name, word in (("lightgbm", "LightGBM"), ("equal_weight", "equal weight")):
+            rival = found.rival(name)
+            if rival is not None:
+                text.append(f"   {word} {ratio(rival.sharpe)}")
+    else:
+        text.append(f"  deflated {fmt.share(found['sharpe_deflated'])}")
+    return text
+
+
+def conditions(value: BacktestValue, ink: Ink = INK) -> Text:
+    """Whose book, how traded, which days; a note that changes what the figures mean comes first."""
+    found = value.figures
+    text = Text(" ", no_wrap=True, overflow="ellipsis")
+    if found is None:
+        return text
+    if found.older:
+        text.append(f"{OLDER} ", style=f"bold {ink.accent}")
+    text.append(value.run_id, style="bold")
+    text.append(
+        f"  {fmt.clean(found.text('strategy'))}, {found.text('horizon')} sessions, "
+        f"{found.text('first_session')} to {found.text('last_session')} "
+        f"({found['sessions']:,.0f} sessions)",
+        style=ink.quiet,
+    )
+    if found.notes:
+        more = f" (+{len(found.notes) - 1})" if len(found.notes) > 1 else ""
+        text.append(f"  note: {fmt.clean(found.notes[0])}{more}", style=ink.accent)
+    return text
+
+
+def changed(before: Figures, after: Figures, ink: Ink = INK) -> Text:
+    """``against the one before  Sharpe +0.71 > +0.80  strategy a > b  turnover a day 30.1% > 18.2%``"""
+    settings, figures = changes(before, after)
+    text = Text(" against the one before  ", style=f"bold {ink.accent}", no_wrap=True)
+    text.overflow = "ellipsis"
+    if not settings and not figures:
+        return text.append("the same figures", style="none")
+    # What was asked, then the answer: the rest of the figures may be cut off, and stand in "all figures".
+    for change in figures[:1]:
+        text.append(f"{change_words(change)}  ", style="bold")
+    for change in settings:
+        text.append(f"{change_words(change)}  ", style=ink.accent)
+    for change in figures[1:]:
+        text.append(f"{change_words(change)}  ", style="none")
+    return text
+
+
+def change_words(change: Change) -> str:
+    """``slippage_bps 5 > 2``"""
+    name = change.name.rpartition(".")[2]
+    return f"{name} {change.before} {GLYPHS.running} {change.after}"

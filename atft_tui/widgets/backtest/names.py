@@ -1,0 +1,46 @@
+"""How baselines are called, and which of them a small picture keeps."""
+
+import math
+from collections.abc import Sequence
+
+from atft_tui import format as fmt
+
+SHOWN = {
+    "lightgbm": "LightGBM",
+    "mlp": "MLP",
+    "ridge": "ridge",
+    "equal_weight": "equal weight",
+    "index": "index",
+    "reversal_1": "1-day reversal",
+    "reversal_5": "5-day reversal",
+    "momentum_12_1": "momentum 12-1",
+    "random": "random scores",
+    "oracle": "oracle",
+}
+FIRST = ("lightgbm", "equal_weight", "index")
+"""Kept before any other."""
+LAST = ("oracle", "random")
+"""Kept only where there is room: what nobody can have, and what knows nothing."""
+
+
+def shown(name: str) -> str:
+    return SHOWN.get(name, fmt.clean(name))
+
+
+def kept(names: Sequence[str], count: int) -> list[str]:
+    """So many of the names: `FIRST`, then the others in their order, then `LAST`."""
+    first = [name for name in FIRST if name in names]
+    last = [name for name in LAST if name in names]
+    rest = [name for name in names if name not in FIRST + LAST]
+    return (first + rest + last)[: max(0, count)]
+
+
+def percent(value: float, digits: int = 1, *, sign: bool = True) -> str:
+    """``+12.3 %``; a dash for what is not known."""
+    if not math.isfinite(value):
+        return fmt.DASH
+    return f"{value * 100:{'+' if sign else ''}.{digits}f} %"
+
+
+def ratio(value: float) -> str:
+    return f"{value:+.2f}" if math.isfinite(value) else fmt.DASH

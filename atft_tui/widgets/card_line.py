@@ -1,0 +1,84 @@
+"""The card in one line: the verdict in a word, then why, then what trading it would mean."""
+
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from atft_tui import format as fmt
+from atft_tui.glyphs import GLYPHS
+from atft_tui.readings.card import Card, Light
+
+MARKS = {
+    "TRADE": (GLYPHS.done, "bold green"),
+    "HOLD": (GLYPHS.stopped, "bold yellow"),
+    "STOP": (GLYPHS.failed, "bold red"),
+    "NOT VALID": (GLYPHS.failed, "bold red"),
+}
+GROUPS = (
+    ("data", ("data", "fresh", "quality"), "ok"),
+    ("model", ("model_age", "live_rank_ic", "gate", "dispersion"), "ok"),
+    ("drift", ("drift_features", "drift_scores"), "low"),
+    ("audit", ("audit", "audit_session"), "passed"),
+)
+"""What is said in a word when all of its lights are TRADE."""
+
+
+def card_line(card: Card) -> Text:
+    """``2016-12-30 XNYS  ✓ TRADE  data ok  model ok (age 12 d)``; the row cuts what is too much."""
+    text = Text(no_wrap=True, overflow="ellipsis")
+    mark, style = MARKS[card.word]
+    revision = f" r{card.revision}" if card.revision else ""
+    text.append(f" {fmt.clean(card.session)}{revision} {fmt.clean(card.exchange)} ", "bold")
+    text.append(f" {mark} {card.word} ", f"{style} reverse")
+    if card.verdict is None:
+        text.append(
+            f"  seal {card.standing}: {fmt.clean(card.trouble)}. Do not trade on it.", style
+        )
+        return text
+    for light in card.troubles:
+        text.append(f"  {_told(light)}", MARKS[light.verdict][1])
+    if card.standing == "unsealed":
+        text.append("  nothing is sealed yet")
+    for word, value in _fine(card):
+        text.append(f"  {word} ", "dim")
+        text.append(value, "" if card.verdict == "TRADE" else "dim")
+    return text
+
+
+def verdict_text(card: Card) -> Text:
+    """Mark and word, for a cell of a table."""
+    mark, style = MARKS[card.word]
+    return Text(f"{mark} {card.word}", style=style)
+
+
+def light_text(light: Light) -> Text:
+    mark, style = MARKS[light.verdict]
+    return Text(f"{mark} {light.verdict:<5}", style=style)
+
+
+def _told(light: Light) -> str:
+    """The reason, with the light's name in front unless it begins with it."""
+    name = light.name.replace("_", " ")
+    reason = fmt.clean(light.reason)
+    return reason if reason.startswith(name.split()[0]) else f"{name}: {reason}"
+
+
+def _fine(card: Card) -> Iterator[tuple[str, str]]:
+    bad = {light.name for light in card.troubles}
+    there = {light.name for light in card.lights}
+    for word, names, value in GROUPS:
+        if there & set(names) and not bad & set(names):
+            yield word, f"{value}{_age(card)}" if word == "model" else value
+    if card.figures is None:
+        return
+    if "turnover" not in bad:
+        yield "turnover", fmt.percent(card.figures.turnover).replace("%", " %")
+    if "cost" not in bad:
+        yield "cost", f"{fmt.number(1e4 * card.figures.cost, 1, sign=False)} bp"
+
+
+def _age(card: Card) -> str:
+    light = card.light("model_age")
+    if light is None or not isinstance(light.value, float):
+        return ""
+    return f" (age {light.value:.0f} d)"

@@ -1,0 +1,90 @@
+"""What changed since the session before: who entered, left and turned, and the biggest moves of a rank."""
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from atft_tui import format as fmt
+from atft_tui.glyphs import GLYPHS
+from atft_tui.readings.signal import Change, Line
+from atft_tui.widgets.lines import beside, page, row, start
+from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.why_panel import move_text
+
+TWO_COLUMNS = 72
+CODE, WEIGHT, RANK = 6, 8, 5
+
+
+class ChangePanel(Panel[Change]):
+    title = "what changed"
+    empty = "Shows who entered and left the book once a signal is sealed (n)."
+
+    def picture(self, value: Change, width: int, height: int) -> Text:
+        lines = _head(value)
+        room = height - len(lines)
+        books = [
+            ("entered", GLYPHS.up, value.entered),
+            ("left", GLYPHS.down, value.left),
+            ("flipped", GLYPHS.turned, value.flipped),
+        ]
+        if width >= TWO_COLUMNS:
+            half = (width - 2) // 2
+            each = max(1, room // 3 - 1)
+            left = [line for book in books for line in _book(*book, half, each)]
+            moves = _moves(value, width - half - 2, room - 1)
+            return page([*lines, *beside(left, moves, half)], width, height)
+        # Headings take four lines; what is left is shared among the four parts.
+        each = max(1, (room - 4) // 4)
+        lines += [line for book in books for line in _book(*book, width, each)]
+        return page(lines + _moves(value, width, max(1, height - len(lines) - 1)), width, height)
+
+
+def _head(value: Change) -> list[Text]:
+    if not value.since:
+        words = "no earlier sealed signal: against the decision before, which it records itself"
+        return [Text(words, style="dim")]
+    text = start(f"since {fmt.clean(value.since)}", "dim")
+    if not value.same_model:
+        text.append("  another model was champion then", style="yellow")
+    return [text]
+
+
+def _book(word: str, mark: str, lines: Sequence[Line], width: int, limit: int) -> list[Text]:
+    """The largest positions; how many there are stands in the heading."""
+    head = start(f"{word} {len(lines)}", "bold")
+    if len(lines) > limit:
+        head.append(f"  the largest {limit}", style="dim")
+    name = width - 2 - CODE - WEIGHT - RANK - 4
+    style = "yellow" if word == "flipped" else ""
+    return [head] + [
+        row(
+            (mark, 1, style),
+            (line.code, CODE, "bold"),
+            (line.name, name, "dim"),
+            (_percent(line.weight if word != "left" else line.weight_before), -WEIGHT),
+            (f"{line.rank}" if line.rank is not None else fmt.DASH, -RANK),
+        )
+        for line in lines[:limit]
+    ]
+
+
+def _moves(value: Change, width: int, limit: int) -> list[Text]:
+    head = Text("biggest moves of a rank", style="bold")
+    if not value.moves:
+        return [head, Text("none: there is nothing to compare with", style="dim")]
+    name = width - CODE - 2 * RANK - 6 - 6
+    return [head] + [
+        row(
+            (line.code, CODE, "bold"),
+            (line.name, name, "dim"),
+            (f"{line.before}", -RANK),
+            (">", 1, "dim"),
+            (f"{line.rank}", -RANK),
+            (move_text(line.move), -6),
+        )
+        for line in value.moves[: max(0, limit)]
+    ]
+
+
+def _percent(weight: float) -> str:
+    return f"{100 * weight:+.2f} %"

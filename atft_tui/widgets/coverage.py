@@ -1,0 +1,210 @@
+"""Stocks per session over the whole span: a hole is seen however many sessions share a column."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from rich.text import Text
+
+from atft_tui import format as fmt
+from atft_tui.glyphs import GLYPHS
+from atft_tui.readings.data_values import Coverage, Mark
+from atft_tui.widgets.panel import Panel
+
+AXIS_WIDTH = 7
+MARKS: dict[Mark, tuple[str, str, str]] = {
+    "missing": ("x", "bold red", "session without any bar"),
+    "excluded": ("!", "bold red", "excluded: no bar was kept"),
+    "thin": ("v", "yellow", "thin: far fewer stocks than usual"),
+    "unknown": ("?", "yellow", "no session of the exchange"),
+}
+"""Sign, style and meaning, the gravest first."""
+GRAVEST = tuple(MARKS)
+BAR, LINE, CURSOR = "#5f86a8", "bold yellow", "reverse"
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageView:
+    """What is drawn: sessions ``first`` up to ``stop``, and the one under the cursor."""
+
+    coverage: Coverage
+    first: int
+    stop: int
+    cursor: int
+
+    @property
+    def size(self) -> int:
+        return len(self.coverage.dates)
+
+    @classmethod
+    def whole(cls, coverage: Coverage) -> "CoverageView":
+        n = len(coverage.dates)
+        return cls(coverage, 0, n, max(0, n - 1))
+
+    def moved(self, step: int) -> "CoverageView":
+        """Cursor by so many sessions; the window follows."""
+        cursor = min(max(0, self.cursor + step), max(0, self.size - 1))
+        return self._around(cursor, self.stop - self.first)
+
+    def to(self, date: str) -> "CoverageView":
+        """Cursor on a day, or on the first session after it."""
+        dates = self.coverage.dates
+        at = next((i for i, day in enumerate(dates) if day >= date), self.size - 1)
+        return self.moved(at - self.cursor)
+
+    def zoomed(self, factor: float) -> "CoverageView":
+        """So many times closer (above 1) or farther; the cursor stays in sight."""
+        span = min(self.size, max(min(self.size, 10), round((self.stop - self.first) / factor)))
+        middle = self.cursor - span // 2
+        first = min(max(0, middle), max(0, self.size - span))
+        return CoverageView(self.coverage, first, first + span, self.cursor)
+
+    def marked(self, step: int) -> "CoverageView":
+        """Cursor on the next (or, with -1, the last) session that something is wrong with."""
+        marks = self.coverage.marks
+        places = range(self.cursor + step, self.size if step > 0 else -1, step)
+        found = next((i for i in places if marks[i]), None)
+        return self if found is None else self.moved(found - self.cursor)
+
+    def _around(self, cursor: int, span: int) -> "CoverageView":
+        first = min(self.first, cursor) if cursor < self.stop else cursor - span + 1
+        return CoverageView(self.coverage, first, first + span, cursor)
+
+
+class CoveragePanel(Panel[CoverageView]):
+    title: ClassVar[str] = "stocks with a bar per session"
+    empty: ClassVar[str] = (
+        "No session checked yet.\n\ni ingests market data, c checks it (on a fresh workspace: ctrl+p demo)."
+    )
+
+    def picture(self, value: CoverageView, width: int, height: int) -> Text:
+        return coverage_picture(value, width, height)
+
+    def show_coverage(self, coverage: Coverage) -> None:
+        """The whole span; the cursor stays on its day unless it was on the last one."""
+        view = self.value
+        if view is not None and view.coverage is coverage:
+            return
+        fresh = CoverageView.whole(coverage)
+        if view is not None and fresh.size and view.cursor < view.size - 1:
+            fresh = fresh.to(view.coverage.dates[view.cursor])
+        self.show_value(fresh if fresh.size else None)
+
+    def change(self, what: Literal["day", "mark", "zoom"], by: float) -> None:
+        """Move by columns, to a marked day, or zoom."""
+        view = self.value
+        if view is None:
+            return
+        if what == "zoom":
+            self.show_value(view.zoomed(by))
+        elif what == "mark":
+            self.show_value(view.marked(int(by)))
+        else:
+            columns = max(1, self.size.width - AXIS_WIDTH)
+            self.show_value(view.moved(int(by) * max(1, (view.stop - view.first) // columns)))
+
+
+def coverage_picture(view: CoverageView, width: int, height: int) -> Text:
+    """Day told, bars with the universe's size as a line, marks, axis: ``height`` lines."""
+    columns, rows = max(1, width - AXIS_WIDTH), max(1, height - 3)
+    groups = _groups(view, columns)
+    text = Text(no_wrap=True, overflow="crop")
+    text.append_text(told_day(view, width))
+    text.append("\n")
+    if groups:
+        text.append_text(_bars(view, groups, rows))
+    text.append(" " * AXIS_WIDTH)
+    for group in groups:
+        mark = _gravest(view.coverage.marks[group.start : group.stop])
+        sign, style, _ = MARKS[mark] if mark else (" ", "", "")
+        here = view.cursor in group
+        text.append(
+            "^" if here and sign == " " else sign, style=f"{style} {CURSOR}" if here else style
+        )
+    text.append("\n")
+    text.append_text(_axis(view, width))
+    text.truncate(max(1, (width + 1) * height))
+    return text
+
+
+def told_day(view: CoverageView, width: int) -> Text:
+    """``2016-03-04  2,812 stocks  universe 1,204  thin: ...`` for the session under the cursor."""
+    if not view.size:
+        return Text("no session", style="dim")
+    coverage, i = view.coverage, view.cursor
+    text = Text(no_wrap=True, overflow="ellipsis")
+    text.append(fmt.clean(coverage.dates[i]), style="bold")
+    text.append(f"  {coverage.names[i]:,} stocks", style=BAR)
+    members = coverage.members[i]
+    if members is not None:
+        text.append(f"  universe {members:,}", style=LINE)
+    elif all(count is None for count in coverage.members):
+        text.append("  no universe built yet (audit or train)", style="dim")
+    mark = coverage.marks[i]
+    if mark:
+        sign, style, meaning = MARKS[mark]
+        text.append(f"  {sign} {meaning}", style=style)
+    else:
+        counts = [f"{coverage.count(m)} {m} {MARKS[m][0]}" for m in GRAVEST if coverage.count(m)]
+        if coverage.unlisted:
+            counts.append(f"{coverage.unlisted} missing not listed")
+        text.append("  whole span: " + (", ".join(counts) or "nothing is missing"), style="dim")
+    text.truncate(max(1, width), overflow="ellipsis")
+    return text
+
+
+def _groups(view: CoverageView, columns: int) -> list[range]:
+    """Sessions of each column: a few share one, or one takes a few."""
+    span = view.stop - view.first
+    if span <= 0:
+        return []
+    starts = [view.first + x * span // columns for x in range(columns)]
+    ends = [view.first + (x + 1) * span // columns for x in range(columns)]
+    return [range(a, max(b, a + 1)) for a, b in zip(starts, ends, strict=True)]
+
+
+def _gravest(marks: Sequence[Mark]) -> Mark:
+    return next((mark for mark in GRAVEST if mark in marks), "")
+
+
+def _bars(view: CoverageView, groups: Sequence[range], rows: int) -> Text:
+    coverage = view.coverage
+    known = [count for count in coverage.members if count is not None]
+    top = max([*coverage.names, *known, 1])
+    steps = len(GLYPHS.blocks)
+    level = [
+        round(min(coverage.names[group.start : group.stop]) / top * rows * steps)
+        for group in groups
+    ]
+    line = []
+    for group in groups:
+        count = coverage.members[group[-1]]
+        line.append(None if count is None else min(rows - 1, int(count / top * rows)))
+    text = Text(no_wrap=True)
+    for row in reversed(range(rows)):
+        label = f"{top:,}" if row == rows - 1 else "0" if row == 0 else ""
+        text.append(f"{label[: AXIS_WIDTH - 1]:>{AXIS_WIDTH - 1}} ", style="dim")
+        for x, group in enumerate(groups):
+            full = level[x] - row * steps
+            character = " " if full <= 0 else GLYPHS.blocks[min(full, steps) - 1]
+            style = BAR
+            if line[x] == row:
+                character, style = GLYPHS.full, LINE
+            text.append(character, style=f"{style} {CURSOR}" if view.cursor in group else style)
+        text.append("\n")
+    return text
+
+
+def _axis(view: CoverageView, width: int) -> Text:
+    """First and last day in sight, and how many sessions that is."""
+    if not view.size:
+        return Text()
+    dates, span = view.coverage.dates, view.stop - view.first
+    first, last = (fmt.clean(dates[i]) for i in (view.first, view.stop - 1))
+    middle = f"{span:,} of {view.size:,} sessions, universe {GLYPHS.full * 2}"
+    room = width - AXIS_WIDTH - len(first) - len(last)
+    text = Text(" " * AXIS_WIDTH + first, style="dim", no_wrap=True)
+    text.append(middle.center(room) if room >= len(middle) + 2 else " " * max(1, room))
+    text.append(last)
+    text.truncate(max(1, width))
+    return text

@@ -1,0 +1,34 @@
+"""One key of a comparison of settings, with the whole value of each run."""
+
+from typing import ClassVar
+
+from rich.cells import cell_len, chop_cells
+from rich.text import Text
+
+from atft_tui import format as fmt
+from atft_tui.readings.run_diff import Difference
+from atft_tui.widgets.box import boxed
+from atft_tui.widgets.curves import LETTERS, STYLES
+from atft_tui.widgets.panel import Panel
+
+
+class DifferencePanel(Panel[Difference]):
+    title: ClassVar[str] = "whole values"
+    empty: ClassVar[str] = "The key under the cursor."
+
+    def picture(self, value: Difference, width: int, height: int) -> Text:
+        text = Text(fmt.clean(value.key), style="bold", no_wrap=True)
+        left = height - 1
+        for letter, style, words in zip(LETTERS, STYLES, value.values, strict=False):
+            for number, part in enumerate(_parts(fmt.clean(words), width - 2)):
+                if not left:
+                    return boxed(text, width, height)
+                text.append("\n")
+                text.append(f"{letter} " if number == 0 else "  ", style=style)
+                text.append(part, style="not bold")
+                left -= 1
+        return boxed(text, width, height)
+
+
+def _parts(words: str, width: int) -> list[str]:
+    return [words] if cell_len(words) <= width else chop_cells(words, max(2, width))

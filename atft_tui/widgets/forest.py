@@ -1,0 +1,128 @@
+"""A forest plot: one line for each difference, its interval drawn on a common scale with 0 marked."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+
+from atft_tui import format as fmt
+from atft_tui import styles
+from atft_tui.glyphs import GLYPHS
+
+HUGE = 1e100
+MIN_PLOT = 12
+FIGURE_WIDTH = 18
+"""``-0.0123 ± 0.0045``."""
+MAX_NAME = 26
+MAX_WORDS = 30
+BETTER = styles.GOOD + styles.STRONG
+
+
+@dataclass(frozen=True, slots=True)
+class ForestRow:
+    name: str
+    value: float
+    se: float
+    low: float
+    high: float
+    words: str = ""
+    """The verdict, or why there is no interval."""
+
+    @property
+    def known(self) -> bool:
+        return all(
+            math.isfinite(v) and abs(v) < HUGE for v in (self.value, self.low, self.high)
+        ) and (self.low <= self.high)
+
+    @property
+    def undecided(self) -> bool:
+        """0 lies in the interval."""
+        return not self.known or self.low <= 0.0 <= self.high
+
+
+def forest(rows: Sequence[ForestRow], *, width: int, height: int) -> Text:
+    """Name, difference with its error, interval and verdict of each row, then the scale.
+
+    A difference whose interval holds 0 is marked ``~`` and dim; what does not fit is counted below.
+    """
+    if width < 20 or height < 3 or not rows:
+        return Text()
+    shown = list(rows)
+    if len(rows) > height - 1:
+        shown = shown[: height - 2]
+    names = min(MAX_NAME, max(cell_len(fmt.clean(row.name)) for row in shown), width // 3)
+    words = min(MAX_WORDS, max(cell_len(fmt.clean(row.words)) for row in shown))
+    rest = width - names - 2
+    figures = FIGURE_WIDTH if rest >= FIGURE_WIDTH + MIN_PLOT else 0
+    rest -= figures
+    words = words if rest - words - 2 >= MIN_PLOT else 0
+    plot = rest - (words + 2 if words else 0)
+    low, high = _span(shown)
+    text = Text(no_wrap=True)
+    for row in shown:
+        style = "dim" if row.undecided else "bold"
+        text.append(set_cell_size(fmt.clean(row.name), names), style=style)
+        text.append("  ")
+        if figures:
+            text.append(f"{_figure(row):<{figures}}"[:figures], style=style)
+        text.append_text(_interval(row, plot, low, high))
+        if words:
+            text.append("  ")
+            text.append(set_cell_size(fmt.clean(row.words), words), style=style)
+        text.append("\n")
+    if len(shown) < len(rows):
+        text.append(f"and {len(rows) - len(shown)} more\n", style="dim")
+    text.append(" " * (names + 2 + figures))
+    text.append(_axis(plot, low, high), style="dim")
+    return text
+
+
+def _span(rows: Sequence[ForestRow]) -> tuple[float, float]:
+    """From the lowest to the highest end with 0 among them, and a little room."""
+    known = [row for row in rows if row.known]
+    low = min([0.0, *(row.low for row in known)])
+    high = max([0.0, *(row.high for row in known)])
+    room = 0.04 * (high - low) or 0.001
+    return low - room, high + room
+
+
+def _figure(row: ForestRow) -> str:
+    if not math.isfinite(row.value) or abs(row.value) >= HUGE:
+        return fmt.DASH
+    se = f" ± {row.se:.4f}" if math.isfinite(row.se) else ""
+    return f"{'~' if row.undecided else ' '}{row.value:+.4f}{se}"
+
+
+def _interval(row: ForestRow, width: int, low: float, high: float) -> Text:
+    def at(value: float) -> int:
+        share = (value - low) / (high - low)
+        return round(min(1.0, max(0.0, share)) * (width - 1))
+
+    cells = [(" ", styles.PLAIN)] * width
+    cells[at(0.0)] = (GLYPHS.bar, styles.DIM)
+    if row.known:
+        style = styles.DIM if row.undecided else BETTER if row.value > 0 else styles.BAD
+        first, last = at(row.low), at(row.high)
+        for x in range(first, last + 1):
+            cells[x] = (GLYPHS.full, style)
+        cells[at(0.0)] = (GLYPHS.bar, styles.PLAIN) if first < at(0.0) < last else cells[at(0.0)]
+        cells[first], cells[last] = ("[", style), ("]", style)
+        cells[at(row.value)] = ("~" if row.undecided else GLYPHS.point, style)
+    text = Text(no_wrap=True)
+    for character, style in cells:
+        text.append(character, style=style)
+    return text
+
+
+def _axis(width: int, low: float, high: float) -> str:
+    """Both ends and 0 where they fall, if there is room."""
+    line = [" "] * width
+    zero = round((0.0 - low) / (high - low) * (width - 1))
+    for word, at in ((f"{low:+.3g}", 0), (f"{high:+.3g}", width), ("0", zero)):
+        start = min(max(0, at if at < width else width - len(word)), max(0, width - len(word)))
+        stop = start + len(word)
+        if stop <= width and all(c == " " for c in line[max(0, start - 1) : stop + 1]):
+            line[start:stop] = word
+    return "".join(line)

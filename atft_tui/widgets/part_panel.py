@@ -1,0 +1,26 @@
+"""A panel of something that may not be readable: then it says why, instead of what would fill it."""
+
+from typing import TypeVar
+
+from rich.text import Text
+
+from atft_tui import format as fmt
+from atft_tui.readings.desk import Part
+from atft_tui.widgets.panel import Panel
+
+V = TypeVar("V")
+
+
+class PartPanel(Panel[V]):
+    trouble = ""
+
+    def show_part(self, part: Part[V]) -> None:
+        changed, self.trouble = part.trouble != self.trouble, part.trouble
+        self.show_value(part.value)
+        if changed:
+            self.draw(force=True)
+
+    def drawing(self, width: int, height: int) -> Text:
+        if self.value is None and self.trouble:
+            return Text(f"cannot be read: {fmt.clean(self.trouble)}", style="bold red")
+        return super().drawing(width, height)

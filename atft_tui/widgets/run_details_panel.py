@@ -1,0 +1,181 @@
+"""Everything about the run under the cursor, in lines."""
+
+import math
+from typing import ClassVar
+
+from rich.cells import cell_len, set_cell_size
+from rich.style import Style
+from rich.text import Text
+
+from atft_tui import format as fmt
+from atft_tui import styles
+from atft_tui.glyphs import GLYPHS
+from atft_tui.readings.run_details import RunDetails
+from atft_tui.readings.runs import figure_words, sharpe_words
+from atft_tui.widgets.box import boxed
+from atft_tui.widgets.panel import Panel
+from engine.runs.events import Diagnosed
+
+LABEL = 11
+"""Columns of the names on the left."""
+NARROW = 60
+"""Beside the list: the whole screen has more room."""
+WIDE_FROM = 100
+"""Columns from which files and versions stand beside the rest."""
+MIB = 2**20
+MAX_FILES = 10
+MAX_FOLDS = 4
+"""Lines that one entry may take."""
+
+
+class RunDetailsPanel(Panel[RunDetails]):
+    title: ClassVar[str] = "run"
+    empty: ClassVar[str] = "The run under the cursor."
+
+    def picture(self, value: RunDetails, width: int, height: int) -> Text:
+        if width < WIDE_FROM:
+            lines = [*_main(value, width), *_warnings(value, width), *_files(value, width)]
+            lines += _versions(value, width)
+            way_out = "tab, m" if width < NARROW else "`atft-tui show RUN`"
+            return boxed(_joined(lines, height, way_out), width, height)
+        left = width * 3 // 5
+        right = width - left - 2
+        first = [*_main(value, left), *_warnings(value, left)][:height]
+        second = [*_files(value, right), *_versions(value, right)][:height]
+        lines = []
+        for number in range(max(len(first), len(second))):
+            line = first[number].copy() if number < len(first) else Text()
+            line.truncate(left)
+            line.append(" " * (left - line.cell_len + 2))
+            if number < len(second):
+                line.append_text(second[number])
+            lines.append(line)
+        return boxed(_joined(lines, height, "`atft-tui show RUN`"), width, height)
+
+
+def _joined(lines: list[Text], height: int, way_out: str) -> Text:
+    if len(lines) > height:
+        more = f"and {len(lines) - height + 1} lines more: {way_out}"
+        lines = [*lines[: height - 1], Text(more, style="dim")]
+    text = Text("\n", no_wrap=True).join(lines)
+    text.no_wrap = True
+    return text
+
+
+def _row(name: str, words: str, width: int, style: Style = styles.PLAIN) -> Text:
+    text = Text(set_cell_size(fmt.clean(name), LABEL - 1) + " ", style="dim", no_wrap=True)
+    text.append(_cut(words, width - LABEL), style=Style(dim=False) + style)
+    return text
+
+
+def _cut(words: str, width: int) -> str:
+    shown = fmt.clean(words)
+    return shown if cell_len(shown) <= width else set_cell_size(shown, max(0, width - 1)) + "…"
+
+
+def _folded(name: str, words: str, width: int, style: Style = styles.PLAIN) -> list[Text]:
+    """Over several lines, broken between words."""
+    room, lines, line = max(8, width - LABEL), list[str](), ""
+    for word in fmt.clean(words).split():
+        if line and cell_len(line) + 1 + cell_len(word) > room:
+            lines.append(line)
+            line = ""
+        line = f"{line} {word}".strip()
+    lines.append(line)
+    return [
+        _row(name if n == 0 else "", part, width, style) for n, part in enumerate(lines[:MAX_FOLDS])
+    ]
+
+
+def _main(value: RunDetails, width: int) -> list[Text]:
+    about, course = value.about, value.course
+    lines = [Text(_cut(about.id, width), style="bold")]
+    took = fmt.duration(about.seconds)
+    lines.append(_row("status", f"{about.status}, {took}, made {about.created[:16]} UTC", width))
+    if about.progress or about.trouble:
+        words = about.trouble or about.progress
+        lines += _folded("", words, width)
+    if value.last_words and about.status in ("crashed", "failed"):
+        lines += _folded("last words", value.last_words, width)
+    if about.labels.tags:
+        lines += _folded("tags", " ".join(about.labels.tags), width)
+    if about.labels.note:
+        lines += _folded("note", about.labels.note, width)
+    lines.append(_row("validation", figure_words(about.validation), width))
+    lines.append(_row("test", figure_words(about.test), width))
+    lines.append(_row("net Sharpe", sharpe_words(about.sharpe), width))
+    if about.sharpe is not None and not math.isnan(about.sharpe.deflated):
+        words = f"{about.sharpe.deflated:.2f} after {about.sharpe.trials:,} trials"
+        lines.append(_row("deflated", words, width))
+    if course.started is not None:
+        start = course.started
+        lines.append(_row("seed", f"{start.seed}, {start.device}, {start.mode} mode", width))
+    settings = about.settings
+    lines += _folded("settings", settings.preset or "defaults", width)
+    lines += [_row("", f"{key} = {text}", width) for key, text in settings.changes]
+    lines += [_row(name, text, width) for name, text in value.extra]
+    for phase in course.phases:
+        mark = GLYPHS.done if phase.kept else GLYPHS.failed
+        outcome = "" if phase.kept else ", rolled back"
+        words = f"{mark} {phase.name} {fmt.rank_ic(phase.rank_ic, phase.rank_ic_se)}{outcome}"
+        lines += _folded(f"phase {phase.phase}", words, width)
+    if course.checkpoint is not None:
+        words = f"{course.checkpoint.name}, step {course.checkpoint.step:,}"
+        lines.append(_row("checkpoint", words, width))
+    return lines + _gate(value, width)
+
+
+def _gate(value: RunDetails, width: int) -> list[Text]:
+    gate = value.gate
+    if gate is None:
+        return []
+    words = f"{gate.action} {gate.at[:16]}{', champion now' if gate.reigns else ''}"
+    lines = [_row("gate", words, width, styles.STRONG if gate.reigns else styles.PLAIN)]
+    if gate.reason:
+        lines += _folded("", f"forced: {gate.reason}", width)
+    for passed, name, detail in gate.rows:
+        mark = "ok" if passed else "NO"
+        lines.append(
+            _row("", f"{mark} {name}: {detail}", width, styles.PLAIN if passed else styles.BAD)
+        )
+    return lines
+
+
+def _warnings(value: RunDetails, width: int) -> list[Text]:
+    lines = []
+    for found in value.course.findings[-8:]:
+        words = f"{found.code}: {found.message}"
+        style = styles.WARN
+        if isinstance(found, Diagnosed):
+            words, style = f"{words} ({found.action})", styles.KEY
+        lines += _folded("warning", words, width, style)
+    return lines
+
+
+def _files(value: RunDetails, width: int) -> list[Text]:
+    total = sum(file.size for file in value.files)
+    lines = [_row("files", f"{_size(total)} in {len(value.files)}", width)]
+    room = max(8, width - LABEL - 12)
+    for file in value.files[:MAX_FILES]:
+        name = set_cell_size(fmt.clean(file.name), room)
+        lines.append(_row("", f"{name}{_size(file.size):>10}", width))
+    if len(value.files) > MAX_FILES:
+        rest = value.files[MAX_FILES:]
+        size = sum(file.size for file in rest)
+        lines.append(_row("", f"and {len(rest)} smaller, {_size(size)}", width, styles.DIM))
+    return lines
+
+
+def _versions(value: RunDetails, width: int) -> list[Text]:
+    packages = ", ".join(f"{name} {version}" for name, version in value.versions)
+    return [
+        _row("commit", value.commit[:12] or "none: an installed package", width),
+        _row("python", f"{value.python}, {value.platform}", width),
+        *_folded("versions", packages, width),
+    ]
+
+
+def _size(size: int) -> str:
+    if size < 1000:
+        return f"{size} B"
+    return f"{size / 1024:.1f} KiB" if size < MIB else f"{size / MIB:.1f} MiB"

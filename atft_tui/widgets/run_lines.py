@@ -1,0 +1,123 @@
+"""A run in one line: the headline of Train, and the timeline of its phases."""
+
+from rich.text import Text
+
+from atft_tui import format as fmt
+from atft_tui.glyphs import GLYPHS
+from atft_tui.readings.feed import RunNews
+from atft_tui.sizes import WIDE
+from atft_tui.widgets.chart import meter
+from engine.runs.launch import RESUMABLE
+from engine.runs.state import PhaseState, RunState, seconds_between
+
+MARKS = {
+    "running": (GLYPHS.running, "bold green"),
+    "paused": (GLYPHS.paused, "bold yellow"),
+    "done": (GLYPHS.done, ""),
+    "stopped": (GLYPHS.stopped, "yellow"),
+    "failed": (GLYPHS.failed, "bold red"),
+    "crashed": (GLYPHS.failed, "bold red"),
+    "created": (GLYPHS.waiting, "dim"),
+}
+PHASE_STYLES = {"pending": "dim", "running": "bold", "kept": "green", "rolled back": "yellow"}
+SIGNALS = {
+    "SIGKILL": "SIGKILL (kill -9 or out of memory)",
+    "SIGINT": "ended at once by a second signal",
+}
+UNKNOWN = "without an end (killed or crashed)"
+"""Where nobody watched the process: only its supervisor knows how it ended."""
+
+
+def headline(news: RunNews, width: int) -> Text:
+    """Run, state, progress and time left; for a dead run how it died and the way on."""
+    mark, style = MARKS.get(news.status, (GLYPHS.waiting, ""))
+    text = Text(no_wrap=True, overflow="ellipsis")
+    text.append(f" {mark} {news.status} ", style=f"{style} reverse".strip())
+    text.append(f" {news.run_id} ", style="bold")
+    state = news.state
+    if news.behind:
+        return text.append(f" reading, {state.n_events:,} events so far …", style="dim")
+    if news.status == "crashed":
+        words = SIGNALS.get(news.signal, news.signal) or UNKNOWN
+        return text.append(f" died {'by ' * bool(news.signal)}{words}", style="bold red")
+    if state.finished is not None and state.finished.error:
+        text.append(f" {fmt.clean(state.finished.error)}", style="bold red")
+        return text.append(f"  {fmt.clean(state.finished.hint)}", style="dim")
+    if width >= WIDE:
+        text.append(f" {fmt.clean(state.device)} · {fmt.clean(state.mode)} ", style="dim")
+    if news.is_live:
+        return text.append_text(_progress(news, width))
+    if news.status == "created":
+        return text.append(" its process is starting …", style="dim")
+    spent = max(0.0, seconds_between(state.started, state.updated))
+    text.append(f" {fmt.duration(spent)}", style="dim")
+    if news.status == "stopped" and news.command in RESUMABLE:
+        text.append(f"  {_saved(state)}r resumes it", style="bold")
+    return text
+
+
+def way_on(news: RunNews) -> Text:
+    """Of a run that died: where it can go on from, the key for it, and its last words."""
+    text = Text(" ", no_wrap=True, overflow="ellipsis")
+    if news.command in RESUMABLE:
+        text.append(f"{_saved(news.state) or 'no checkpoint yet, '}press r to resume", "bold")
+    else:
+        text.append("it cannot be resumed: start it again", style="bold")
+    if news.last_words:
+        text.append(f"  last words: {news.last_words}", style="dim")
+    return text
+
+
+def _saved(state: RunState) -> str:
+    if state.checkpoint is None:
+        return ""
+    return f"last checkpoint step {state.checkpoint.step:,} epoch {state.checkpoint.epoch}, "
+
+
+def _progress(news: RunNews, width: int) -> Text:
+    state, text = news.state, Text(no_wrap=True)
+    share = state.done_share
+    if state.networks and width >= WIDE:
+        last = state.networks[-1]
+        text.append(f" fold {last.fold + 1}/{last.folds} seed {last.seed}", style="dim")
+    if share:
+        text.append(f" {meter(share, max(6, width // 10))} {fmt.percent(share)}")
+        if news.status == "running":
+            text.append(f"  eta {fmt.duration(state.eta_seconds)}", style="bold")
+    else:
+        note = f" {state.advanced.done}/{state.advanced.total}" if state.advanced else ""
+        text.append(f" {fmt.clean(state.stage)}{note} …")
+    if news.status == "paused":
+        text.append("  p goes on, s stops", style="bold yellow")
+    else:
+        open_wishes = sorted(news.asked)
+        if open_wishes:
+            words = ", ".join(open_wishes)
+            text.append(f"  {words} asked, at the end of the step", style="yellow")
+    return text
+
+
+def timeline(state: RunState, width: int, *, live: bool) -> Text:
+    """The phases in order: what is done, what is running or was left off, what was rolled back."""
+    current = GLYPHS.running if live else GLYPHS.stopped
+    text = Text(" ", no_wrap=True, overflow="ellipsis")
+    for number, phase in enumerate(state.phases):
+        if number:
+            text.append(f" {GLYPHS.empty} ", style="dim")
+        mark = {"pending": GLYPHS.waiting, "running": current, "kept": GLYPHS.done}
+        style = PHASE_STYLES[phase.status]
+        text.append(f"{mark.get(phase.status, GLYPHS.failed)} {number} ", style=style)
+        text.append(fmt.clean(phase.name), style=style)
+        text.append(_phase_detail(state, phase, width), style="dim")
+    return text
+
+
+def _phase_detail(state: RunState, phase: PhaseState, width: int) -> str:
+    if phase.status == "running" and phase.first_epoch is not None:
+        done = sum(event.epoch >= phase.first_epoch for event in state.epochs)
+        return f" epoch {min(done + 1, phase.epochs)}/{phase.epochs}"
+    if phase.status == "kept":
+        return f" {phase.rank_ic:+.4f}" if width >= WIDE else ""
+    if phase.status == "rolled back":
+        return f" {phase.rank_ic:+.4f} rolled back" if width >= WIDE else ""
+    return ""

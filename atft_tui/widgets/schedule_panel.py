@@ -1,0 +1,132 @@
+"""The scheduler: does it live, what comes next and when, what came of the sessions, what it said last."""
+
+import datetime as dt
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from rich.text import Text
+
+from atft_tui import format as fmt
+from atft_tui.glyphs import GLYPHS
+from atft_tui.readings.schedule import Entry, Schedule
+from atft_tui.widgets.card_line import MARKS as CARDS
+from atft_tui.widgets.lines import page, row, start, wrapped
+from atft_tui.widgets.part_panel import PartPanel
+
+PROCESS = {
+    "running": (GLYPHS.running, "bold green"),
+    "stuck": (GLYPHS.stopped, "bold yellow"),
+    "stopped": (GLYPHS.waiting, "yellow"),
+}
+STATES = {
+    "due": (GLYPHS.waiting, "bold"),
+    "running": (GLYPHS.running, "bold green"),
+    "done": (GLYPHS.done, ""),
+    "missed": (GLYPHS.failed, "bold red"),
+    "late": (GLYPHS.failed, "yellow"),
+}
+LOG_LEAST = 4
+"""Lines of the log that are kept in sight where there is room for anything."""
+CALENDAR_WARNING = 60
+"""Days that the exchange's calendar still reaches below which it is told."""
+
+
+class SchedulePanel(PartPanel[Schedule]):
+    title = "schedule"
+    empty = (
+        "No scheduler has run here. c makes one pass now (atft-tui schedule once); for every session "
+        "by itself: atft-tui schedule run, or deploy/atft-schedule.service."
+    )
+
+    def picture(self, value: Schedule, width: int, height: int) -> Text:
+        lines = [process_text(value), upcoming_text(value), *_warnings(value, width), Text()]
+        log = [_said(told.at, told.text) for told in value.log]
+        room = height - len(lines)
+        sessions = [_session(entry, value.zone, width) for entry in value.entries]
+        kept = max(1, room - min(len(log), max(LOG_LEAST, room // 2)) - 2)
+        lines += sessions[:kept] or [Text("no session has been due yet", style="dim")]
+        room = height - len(lines) - 2
+        if room > 0 and log:
+            lines += [Text(), Text("log, times UTC", style="bold"), *log[-room:]]
+        return page(lines, width, height)
+
+
+def process_text(value: Schedule) -> Text:
+    mark, style = PROCESS[value.process]
+    text = start(f"{mark} {value.process}", style)
+    if value.pid:
+        text.append(f" (process {value.pid})", style="")
+    if value.beat_s is not None and value.process != "stopped":
+        text.append(f", heartbeat {fmt.duration(max(0.0, value.beat_s))} ago", style="dim")
+    if value.process == "stopped":
+        text.append(": no process waits for the next session (a timer may)", style="")
+    return text
+
+
+def upcoming_text(value: Schedule) -> Text:
+    """``next XNYS 2026-11-25 in 1h 12m, 18:00 New York = 23:00 UTC``."""
+    exchange = fmt.clean(value.exchange)
+    if value.upcoming is None:
+        return Text(f"next {exchange}: not known before the scheduler has run", style="dim")
+    text = start(f"next {exchange} {fmt.clean(value.upcoming.session)} ", "bold")
+    seconds = value.upcoming.seconds
+    if seconds >= 0:
+        text.append(f"in {fmt.duration(seconds)}", style="bold cyan")
+    else:
+        text.append(f"was due {fmt.duration(-seconds)} ago", style="bold yellow")
+    text.append(f", {both_times(value.upcoming.due_at, value.zone)}", style="dim")
+    return text
+
+
+def both_times(moment: dt.datetime, zone: str) -> str:
+    """``18:30 Tokyo = 09:30 UTC``, with the day where it is another one there."""
+    utc = f"{moment:%H:%M} UTC"
+    try:
+        local = moment.astimezone(ZoneInfo(zone))
+    except (ZoneInfoNotFoundError, ValueError):
+        return utc
+    if zone == "UTC":
+        return utc
+    day = f"{local:%a} " if local.date() != moment.date() else ""
+    return f"{day}{local:%H:%M} {zone.split('/')[-1].replace('_', ' ')} = {utc}"
+
+
+def _warnings(value: Schedule, width: int) -> list[Text]:
+    lines = []
+    if value.calendar_days_left is not None and value.calendar_days_left < CALENDAR_WARNING:
+        lines.append(Text(f"the calendar ends in {value.calendar_days_left} days", style="yellow"))
+    counts = dict(value.alerts)
+    if value.failed_alerts:
+        told = ", ".join(f"{number} {state}" for state, number in counts.items())
+        lines.append(Text(f"{GLYPHS.failed} alerts: {told}", style="bold red"))
+    for errand in value.errands:
+        words = f"{errand.kind} {errand.key} {errand.state}, {errand.attempts} attempts"
+        style = "bold red" if errand.state == "failed" else "dim"
+        lines += wrapped(f"{words} {errand.reason}", width, style)[:1]
+    return lines
+
+
+def _session(entry: Entry, zone: str, width: int) -> Text:
+    mark, style = STATES.get(entry.state, (GLYPHS.waiting, ""))
+    card, card_style = CARDS.get(entry.verdict, ("", ""))
+    moment = entry.decided_at or entry.next_at
+    when = "decided" if entry.decided_at else "tries" if entry.state == "due" else "since"
+    detail = f"{when} {moment:%m-%d} {both_times(moment, zone)}"
+    if entry.caught_up:
+        detail += ", caught up"
+    if entry.attempts > 1:
+        detail += f", {entry.attempts} attempts"
+    if entry.reason:
+        detail = f"{entry.reason}  ({detail})"
+    return row(
+        (entry.session, 10),
+        (f"{mark} {entry.state}", 9, style),
+        (f"{card} {entry.verdict}", 7, card_style),
+        (detail, max(0, width - 29), "dim" if not entry.reason else ""),
+    )
+
+
+def _said(at: dt.datetime | None, text: str) -> Text:
+    stamp = f"{at:%m-%d %H:%M:%S} " if at else " " * 15
+    line = start(stamp, "dim")
+    line.append(fmt.clean(text), style="yellow" if text.startswith("warning") else "")
+    return line

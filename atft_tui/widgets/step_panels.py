@@ -1,0 +1,177 @@
+"""Panels of the monitored steps: gradients, loss terms and learning rate, throughput and machine."""
+
+import math
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from atft_tui import format as fmt
+from atft_tui.widgets import chart, heat
+from atft_tui.widgets.panel import StatePanel
+from atft_tui.widgets.series_plot import line_chart
+from engine.judgement import GRADIENT_HEALTHY, GRADIENT_LOW
+from engine.runs.state import RunState
+
+BLOCK_ORDER = ("gat", "bypass", "heads", "attention", "temporal", "selection", "fan", "san")
+MIN_LINES = 7
+"""Rows that the line chart of the graph's gradient needs."""
+EMPTY = "Appears with the first steps."
+
+
+class GradientPanel(StatePanel):
+    title = "gradient norm by block and step, newest right"
+
+    def depends(self, state: RunState) -> tuple[object, ...]:
+        return (state.gradients,)
+
+    def picture(self, state: RunState, width: int, height: int) -> Text:
+        if not state.gradients:
+            return Text(EMPTY, style="dim")
+        blocks = self.blocks(state)
+        shown = blocks[: max(1, height - 1)]
+        last = state.gradients[-1]
+        lines = [_strip(state, name, width) for name in shown]
+        legend = heat.legend()
+        if last.clipped:
+            legend.append("   clipped", style="dim")
+        if len(shown) < height:
+            lines.append(legend)
+        for line in lines:
+            line.truncate(width, overflow="ellipsis")
+        room = height - len(lines)
+        if room >= MIN_LINES and width >= 60 and "gat" in blocks:
+            lines.append(_gat_lines(state, width, room))
+        return Text("\n").join(lines)
+
+    @staticmethod
+    def blocks(state: RunState) -> list[str]:
+        """The graph first, then the known ones, then those of a newer version."""
+        seen = {name for event in state.gradients for name in event.norm}
+        known = [name for name in BLOCK_ORDER if name in seen]
+        return known + sorted(seen - set(known))
+
+
+def _strip(state: RunState, name: str, width: int) -> Text:
+    """``gat        -3.4 ▒▒▒▓▓``"""
+    values = [event.norm.get(name, math.nan) for event in state.gradients]
+    text = Text(no_wrap=True)
+    text.append(f"{fmt.clean(name):<10}"[:10], style="bold" if name == "gat" else "")
+    last = values[-1]
+    if math.isnan(last):
+        text.append(f"{'off':>6} ", style="dim")
+    else:
+        text.append(f"{fmt.gradient(last):>6} ", style=_level_style(last))
+    text.append(heat.log_heat(values, max(4, width - 17)))
+    return text
+
+
+def _level_style(norm: float) -> str:
+    if norm < GRADIENT_LOW:
+        return "bold red"
+    return "yellow" if norm < GRADIENT_HEALTHY else "green"
+
+
+def _gat_lines(state: RunState, width: int, height: int) -> Text:
+    """The GAT's gradient over steps with its two thresholds as lines."""
+    points = [
+        (e.step, math.log10(e.norm["gat"])) for e in state.gradients if e.norm.get("gat", 0.0) > 0
+    ]
+    if len(points) < 2:
+        return Text("gat: no gradient above zero yet", style="dim")
+    x, y = [float(step) for step, _ in points], [value for _, value in points]
+    ends = [x[0], x[-1]]
+    return line_chart(
+        {
+            "gat, log10 over steps": (x, y),
+            "healthy 1e-6": (ends, [-6.0, -6.0]),
+            "starved 1e-8": (ends, [-8.0, -8.0]),
+        },
+        width=width,
+        height=height,
+    )
+
+
+class LossPanel(StatePanel):
+    title = "loss terms and learning rate"
+
+    def depends(self, state: RunState) -> tuple[object, ...]:
+        return (state.steps,)
+
+    def picture(self, state: RunState, width: int, height: int) -> Text:
+        if not state.steps:
+            return Text(EMPTY, style="dim")
+        names = list(dict.fromkeys(name for event in state.steps[-50:] for name in event.terms))
+        rows = [("total", [event.loss for event in state.steps], "bold")]
+        rows += [
+            (name, [event.terms.get(name, math.nan) for event in state.steps], "") for name in names
+        ]
+        rate = [event.learning_rate for event in state.steps]
+        rows = [*rows[: max(1, height - 1)], ("lr", rate, "magenta")]
+        lines = [_term(name, values, style, width) for name, values, style in rows[:height]]
+        if height > len(lines):
+            first, last = state.steps[0], state.steps[-1]
+            span = f"steps {first.step:,} to {last.step:,}, each strip from its own low to its high"
+            lines.append(Text(span, style="dim"))
+        for line in lines:
+            line.truncate(width, overflow="ellipsis")
+        return Text("\n").join(lines)
+
+
+def _term(name: str, values: Sequence[float], style: str, width: int) -> Text:
+    text = Text(no_wrap=True)
+    text.append(f"{fmt.clean(name):<8}"[:8] + " ", style=style or "dim")
+    form = ".1e" if name == "lr" else "+.3f"
+    last = values[-1]
+    text.append(f"{fmt.DASH if math.isnan(last) else format(last, form):>8} ", style=style)
+    finite = [value for value in values if math.isfinite(value)] or [0.0]
+    room = max(4, width - 18)
+    strip = chart.strip(values, room, low=min(finite), high=max(finite))
+    text.append(strip, style="magenta" if name == "lr" else "blue")
+    return text
+
+
+class MachinePanel(StatePanel):
+    title = "machine"
+
+    def depends(self, state: RunState) -> tuple[object, ...]:
+        return (state.machine, state.steps, state.model)
+
+    def picture(self, state: RunState, width: int, height: int) -> Text:
+        machine = state.machine
+        if machine is None and not state.steps:
+            return Text(EMPTY, style="dim")
+        lines = _pace(state, width)
+        if machine is not None:
+            ram = f"{fmt.memory(machine.memory_mib)} of {fmt.memory(machine.memory_total_mib)}"
+            lines += [_pair("cpu", f"{machine.cpu_percent:.0f} %"), _pair("ram", ram)]
+            gpu = "none"
+            if not math.isnan(machine.gpu_percent):
+                used, total = machine.gpu_memory_mib, machine.gpu_memory_total_mib
+                gpu = f"{machine.gpu_percent:.0f} % {fmt.memory(used)} of {fmt.memory(total)}"
+            lines += [_pair("gpu", gpu), _pair("disk", f"{machine.disk_free_gib:.0f} GiB free")]
+        if state.model is not None:
+            parameters = sum(state.model.parameters.values())
+            lines.append(_pair("net", f"{fmt.count(parameters)} parameters"))
+            size = f"{state.model.n_symbols:,} x {state.model.n_features:,} inputs"
+            lines.append(_pair("day", size))
+        for line in lines:
+            line.truncate(width, overflow="ellipsis")
+        return Text("\n").join(lines[: max(1, height)])
+
+
+def _pace(state: RunState, width: int) -> list[Text]:
+    """Training days a second, now and over the run."""
+    if not state.steps:
+        return []
+    speeds = [event.sessions_per_second for event in state.steps]
+    text = Text(no_wrap=True)
+    text.append(f"{fmt.number(speeds[-1], 1, sign=False)} days/s ", style="bold")
+    finite = [speed for speed in speeds if math.isfinite(speed)] or [0.0]
+    text.append(
+        chart.strip(speeds, max(0, width - text.cell_len), low=0.0, high=max(finite)), "blue"
+    )
+    return [text]
+
+
+def _pair(name: str, value: str) -> Text:
+    return Text.assemble((f"{name:<5}", "dim"), value)

@@ -1,0 +1,83 @@
+"""A search: the best so far, and how much each key mattered."""
+
+from typing import ClassVar
+
+from rich.cells import set_cell_size
+from rich.text import Text
+
+from atft_tui import format as fmt
+from atft_tui import styles
+from atft_tui.readings.studies import Study
+from atft_tui.widgets.box import boxed
+from atft_tui.widgets.chart import meter
+from atft_tui.widgets.curves import Curve, CurvePoint, curves
+from atft_tui.widgets.panel import Panel
+
+EMPTY = "No search yet: ctrl+p tune starts one; each of its trials is a run and counts as a trial."
+
+
+class BestPanel(Panel[Study]):
+    title: ClassVar[str] = "objective by trial: A best so far, B each"
+    empty: ClassVar[str] = EMPTY
+
+    def depends(self, value: Study) -> tuple[object, ...]:
+        return (value.trials, value.status)
+
+    def picture(self, value: Study, width: int, height: int) -> Text:
+        text = study_line(value, width)
+        best = value.best
+        if best is None:
+            text.append("\nno trial has come to its end yet", style="dim")
+            return boxed(text, width, height)
+        figure = fmt.rank_ic(best.rank_ic, best.rank_ic_se, best.n_dates)
+        noise = "~" if best.noise else ""
+        words = (
+            f"trial {best.number}: {fmt.number(best.value)} = RankIC {noise}{figure} less one error"
+        )
+        text.append("\n" + words[:width], style="bold")
+        text.append("\n" + set_cell_size(fmt.clean(best.settings), width).rstrip(), style="dim")
+        text.append("\n")
+        every = tuple(CurvePoint(t.number, t.value) for t in value.trials)
+        course = tuple(CurvePoint(n, v) for n, v in value.course)
+        text.append_text(
+            curves(
+                [Curve("best", course), Curve("trial", every)],
+                width=width,
+                height=height - 3,
+                zero=False,
+            )
+        )
+        return boxed(text, width, height)
+
+
+class ImportancePanel(Panel[Study]):
+    title: ClassVar[str] = "what the searched keys explain (PED-ANOVA)"
+    empty: ClassVar[str] = EMPTY
+
+    def depends(self, value: Study) -> tuple[object, ...]:
+        return (value.importances, value.status)
+
+    def picture(self, value: Study, width: int, height: int) -> Text:
+        if not value.importances:
+            return Text(
+                "Written when a search ends with five complete trials or more.", style="dim"
+            )
+        names = min(28, max(len(key) for key, _ in value.importances), width // 2)
+        text = Text(no_wrap=True)
+        for key, share in value.importances[:height]:
+            text.append(set_cell_size(fmt.clean(key), names))
+            text.append(f" {fmt.percent(share):>5} ", style="bold")
+            text.append(meter(share, max(1, width - names - 7)), style=styles.NAME)
+            text.append("\n")
+        return boxed(text, width, height)
+
+
+def study_line(value: Study, width: int) -> Text:
+    """State and counts of a search."""
+    of = f" of {value.wanted}" if value.wanted > len(value.trials) else ""
+    line = (
+        f"{fmt.clean(value.name)}: {value.status}, {len(value.trials)}{of} trials: "
+        f"{value.count('complete')} complete, {value.count('pruned')} pruned, "
+        f"{value.count('failed')} failed"
+    )
+    return Text(line[:width], no_wrap=True)

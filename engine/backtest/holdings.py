@@ -1,0 +1,125 @@
+"""What was held, stock by stock and day by day: the tables behind a curve of equity."""
+
+# Shape suffixes: D sessions of the simulation, N stocks, B sessions of a block, G sectors.
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from engine.backtest.fast import Orders
+from engine.backtest.frictions import Frictions
+from engine.backtest.ledger import DUST, Series
+from engine.backtest.prices import Matrix, PriceTable
+from engine.evaluation.ranks import counts_from_ends
+
+BLOCK = 64
+"""Sessions whose tables are in memory at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trades:
+    """A simulation with the prices it traded at."""
+
+    table: PriceTable
+    orders: Orders
+    equity_D: Series
+
+
+def holdings(trades: Trades, score_DN: Matrix) -> pl.DataFrame:
+    """Rows of every stock held on a session's evening or on the one before, sorted by date and symbol.
+
+    ``weight``: value at the close / equity; 0 = closed that session. ``contribution``: what the stock added
+    to the gross return of the session, [shares before x (fill - last close) + shares after x (close -
+    fill)] / equity before; the rows of a date add up to it. ``rank``: place of its score the evening
+    before (1 = best, ties share the best place; null = not scored) of ``scored`` stocks.
+    """
+    table = trades.table
+    symbols, dates = pl.Series("symbol", table.symbols), pl.Series("date", table.dates_D)
+    parts = []
+    for start in range(1, len(table.dates_D), BLOCK):
+        row_B = np.arange(start, min(start + BLOCK, len(table.dates_D)))
+        weight_BN, part_BN, kept_BN = _positions(trades, row_B)
+        rank_BN, scored_B = _ranks(score_DN[row_B - 1])
+        b, n = np.nonzero(kept_BN)
+        parts.append(
+            pl.DataFrame(
+                {
+                    "date": dates.gather(row_B[b]).cast(pl.Date),
+                    "symbol": symbols.gather(n),
+                    "weight": pl.Series(weight_BN[b, n], dtype=pl.Float32),
+                    "contribution": pl.Series(part_BN[b, n], dtype=pl.Float32),
+                    "rank": pl.Series(rank_BN[b, n], dtype=pl.UInt32).replace(0, None),
+                    "scored": pl.Series(scored_B[b], dtype=pl.UInt32),
+                }
+            )
+        )
+    return pl.concat(parts)
+
+
+def sector_exposures(
+    trades: Trades, sector_N: NDArray[np.int64], sectors: tuple[str, ...]
+) -> pl.DataFrame:
+    """``date, sector, net, gross``: weights at the close, summed over the stocks of each sector."""
+    member_NG = sector_N[:, None] == np.arange(len(sectors))
+    parts = []
+    for start in range(1, len(trades.table.dates_D), BLOCK):
+        row_B = np.arange(start, min(start + BLOCK, len(trades.table.dates_D)))
+        weight_BN, _, _ = _positions(trades, row_B)
+        dates = pl.Series("date", trades.table.dates_D[row_B]).cast(pl.Date)
+        parts.append(
+            pl.DataFrame(
+                {
+                    "date": dates.gather(np.repeat(np.arange(row_B.size), len(sectors))),
+                    "sector": list(sectors) * row_B.size,
+                    "net": (weight_BN @ member_NG).ravel(),
+                    "gross": (np.abs(weight_BN) @ member_NG).ravel(),
+                }
+            )
+        )
+    return pl.concat(parts)
+
+
+def slippage_parts(
+    trades: Trades, frictions: Frictions, sessions_per_year: int
+) -> dict[str, float]:
+    """Slippage split in ``spread`` (half-spread, at least half a tick) and ``impact``; fractions a year.
+
+    Means over the sessions x sessions per year, as in the waterfall, whose slippage they add up to.
+    """
+    spread_D, impact_D = np.zeros(len(trades.equity_D)), np.zeros(len(trades.equity_D))
+    for d in range(1, len(spread_D)):
+        n = np.flatnonzero(trades.orders.change_DN[d])
+        rate_n = trades.orders.slippage_DN[d, n]
+        tick_n = frictions.half_tick_DN[d, n] if frictions.half_tick_DN.size > 1 else 0.0
+        fixed_n = np.minimum(rate_n, np.maximum(frictions.half_spread, tick_n))
+        value_n = np.abs(trades.orders.change_DN[d, n]) * trades.table.value_DN[d, n]
+        spread_D[d] = (fixed_n * value_n).sum() / trades.equity_D[d - 1]
+        impact_D[d] = ((rate_n - fixed_n) * value_n).sum() / trades.equity_D[d - 1]
+    return {
+        "spread": float(spread_D[1:].mean()) * sessions_per_year,
+        "impact": float(impact_D[1:].mean()) * sessions_per_year,
+    }
+
+
+def _positions(
+    trades: Trades, row_B: NDArray[np.int64]
+) -> tuple[Matrix, Matrix, NDArray[np.bool_]]:
+    """Weights at the close, contributions, and which stocks were held then or the evening before."""
+    table, shares_DN = trades.table, trades.orders.shares_DN
+    before_BN, after_BN = shares_DN[row_B - 1], shares_DN[row_B]
+    value_BN, mark_BN = table.value_DN[row_B], table.mark_DN[row_B]
+    earned_BN = before_BN * (value_BN - table.mark_DN[row_B - 1])
+    earned_BN += after_BN * (mark_BN - value_BN)
+    held_BN = np.abs(after_BN) > DUST
+    kept_BN = held_BN | (np.abs(before_BN) > DUST)
+    weight_BN = np.where(held_BN, after_BN * mark_BN / trades.equity_D[row_B, None], 0.0)
+    return weight_BN, earned_BN / trades.equity_D[row_B - 1, None], kept_BN
+
+
+def _ranks(score_BN: Matrix) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Place of each score in its row, 1 = best, 0 = not scored; and how many are scored."""
+    _, from_below_BN = counts_from_ends(score_BN)
+    known_BN = np.isfinite(score_BN)
+    scored_B = known_BN.sum(axis=1)
+    return np.where(known_BN, scored_B[:, None] - from_below_BN + 1, 0), scored_B

@@ -1,0 +1,97 @@
+"""Events as lines of a log that a person reads."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from engine.runs.events import (
+    AssertionChecked,
+    Continued,
+    ControlAnswered,
+    Diagnosed,
+    EpochEvaluated,
+    FoldStarted,
+    Noted,
+    Paused,
+    PhaseFinished,
+    PhaseStarted,
+    RunEvent,
+    RunFinished,
+    RunStarted,
+    StageStarted,
+    TrialFinished,
+    VariantFinished,
+    Warned,
+)
+
+Level = Literal["info", "good", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    at: str
+    """UTC, ISO 8601."""
+    level: Level
+    text: str
+
+
+def log_line(event: RunEvent) -> LogLine | None:
+    """The event as a line of the log, if it is worth one."""
+    level: Level = "info"
+    match event:
+        case RunStarted():
+            text = (
+                f"{'resumed' if event.resumed else 'started'} on {event.device}, {event.mode} mode"
+            )
+        case StageStarted(stage=stage) if stage not in ("train", "evaluate"):
+            text = stage
+        case PhaseStarted():
+            text = f"phase {event.phase} {event.name}: {', '.join(event.blocks)}"
+        case PhaseFinished():
+            level = "good" if event.kept else "warning"
+            outcome = "kept" if event.kept else "did not beat the one before, rolled back"
+            text = f"phase {event.name}: {event.rank_ic:+.4f}, {outcome}"
+        case EpochEvaluated():
+            text = f"epoch {event.epoch}: RankIC {event.rank_ic:+.4f}{' best' if event.is_best else ''}"
+        case AssertionChecked(passed=False):
+            level, text = "error", f"start-up assertion {event.name}: {event.detail}"
+        case FoldStarted():
+            text = f"fold {event.fold + 1} of {event.folds}, seed {event.seed}"
+        case Paused():
+            level, text = "warning", f"paused at step {event.step}"
+        case Continued():
+            text = f"goes on after {event.seconds:.0f} s of pause"
+        case ControlAnswered():
+            level = "info" if event.done else "warning"
+            text = f"{event.action}{'' if event.done else ' refused'}: {event.detail}"
+        case TrialFinished() | VariantFinished():
+            level, text = ending(event)
+        case Warned():
+            level, text = "warning", f"{event.code}: {event.message}"
+        case Diagnosed():
+            level = "warning" if event.severity == "warning" else "error"
+            text = f"{event.code}, {event.action}: {event.message}"
+        case Noted():
+            text = event.message
+        case RunFinished():
+            level = "error" if event.status == "failed" else "good"
+            text = f"{event.status}{': ' + event.error if event.error else ''}"
+        case _:
+            return None
+    return LogLine(at=event.at, level=level, text=text)
+
+
+def ending(event: TrialFinished | VariantFinished) -> tuple[Level, str]:
+    """The end of a trial or of a variant as level and text."""
+    if event.error:
+        name = f"trial {event.number}" if isinstance(event, TrialFinished) else event.variant
+        return "warning", f"{name}: {event.error}"
+    figure = f"RankIC {event.rank_ic:+.4f} ± {event.rank_ic_se:.4f} (n={event.n_dates})"
+    if isinstance(event, VariantFinished):
+        return "info", f"{event.variant}, seed {event.seed}: test {figure}"
+    if event.state != "complete":
+        return "info", f"trial {event.number}: {event.state}"
+    mark = " best" if event.best else ""
+    return (
+        "good" if event.best else "info",
+        f"trial {event.number}: {event.value:+.4f}, {figure}{mark}",
+    )

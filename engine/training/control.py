@@ -1,0 +1,96 @@
+"""What a person asked of the training, carried out at the end of a step. It changes no figure.
+
+Every wish comes after the `resume` checkpoint of the same step was written, so a pause may end in a kill.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+from engine.errors import EngineError
+from engine.runs.control import ControlFiles, Wish
+from engine.runs.events import Continued, ControlAnswered, Paused
+from engine.runs.sink import EventSink
+from engine.training.doctor.doctor import RollBack
+from engine.training.snapshots import Snapshots
+from engine.training.stopping import StopSignal
+
+POLL_S = 0.2
+"""How often a paused training looks whether it may go on."""
+
+
+class StepControl(Protocol):
+    def asked(self) -> frozenset[Wish]:
+        """Open wishes."""
+
+    def obey(self, asked: frozenset[Wish], step: int, snapshots: Snapshots) -> float:
+        """Carry the wishes out; returns the seconds spent waiting. Raises RollBack if that was one."""
+
+
+class NoControl:
+    """For trainings without a run directory."""
+
+    def asked(self) -> frozenset[Wish]:
+        return frozenset()
+
+    def obey(self, asked: frozenset[Wish], step: int, snapshots: Snapshots) -> float:
+        return 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunControl:
+    """Wishes by files, answers by events."""
+
+    files: ControlFiles
+    sink: EventSink
+    stop: StopSignal
+
+    def asked(self) -> frozenset[Wish]:
+        return self.files.asked()
+
+    def obey(self, asked: frozenset[Wish], step: int, snapshots: Snapshots) -> float:
+        waited = 0.0
+        if "checkpoint" in asked:
+            self._answer("checkpoint", step, f"saved at step {step}")
+        if "rollback" in asked:
+            self._roll_back(step, snapshots)
+        if "pause" in asked:
+            waited = self._pause(step)
+            if "rollback" in self.files.asked():
+                self._roll_back(step, snapshots)
+        return waited
+
+    def _pause(self, step: int) -> float:
+        """Wait while the wish is there; a stop or a rollback ends the waiting."""
+        began = time.monotonic()
+        self.files.mark_paused()
+        self.sink.emit(Paused(step=step))
+        while "pause" in (asked := self.files.asked()) and "rollback" not in asked:
+            if self.stop.requested:
+                self.files.unmark_paused()
+                return time.monotonic() - began
+            if "checkpoint" in asked:
+                self._answer("checkpoint", step, f"saved at step {step}")
+            time.sleep(POLL_S)
+        self.files.unmark_paused()
+        waited = time.monotonic() - began
+        self.sink.emit(Continued(step=step, seconds=waited))
+        return waited
+
+    def _roll_back(self, step: int, snapshots: Snapshots) -> None:
+        """Raises RollBack where there is something to go back to, else answers why not."""
+        try:
+            healthy = snapshots.healthy_step()
+        except EngineError as error:
+            self._answer("rollback", step, f"no healthy checkpoint: {error.message}", done=False)
+            return
+        if healthy >= step:
+            detail = f"step {step} is the last healthy checkpoint: nothing to go back to"
+            self._answer("rollback", step, detail, done=False)
+            return
+        self._answer("rollback", step, f"from step {step} to the healthy checkpoint of {healthy}")
+        raise RollBack(by_hand=True)
+
+    def _answer(self, wish: Wish, step: int, detail: str, *, done: bool = True) -> None:
+        self.files.withdraw(wish)
+        self.sink.emit(ControlAnswered(action=wish, done=done, step=step, detail=detail))

@@ -1,0 +1,219 @@
+"""Gradients by chunks of rows in threads are those of all rows in one piece."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from engine.config import Config
+from engine.dataset.batch import Batch, make_batch
+from engine.model.atft_gat_fan import ATFTGATFAN
+from engine.model.build import build_model
+from engine.model.dropout import MaskStream, keep_mask, masks_from
+from engine.training import passes
+from engine.training.device import Runtime
+from engine.training.optimizer import set_trainable
+from engine.training.passes import Pass, PassResult, RowPass, WholePass, open_pass
+from tests.conftest import World
+
+FAST = Runtime(device=torch.device("cpu"), mode="optimized", autocast=False, threads=2)
+HALF = replace(FAST, autocast=True)
+EVERY_TERM = {"listnet": 0.2, "gate_penalty": 0.1, "sharpe": 0.5}
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Several chunks for each thread, whatever the size of the day."""
+    threads = torch.get_num_threads()
+    monkeypatch.setattr(passes, "MIN_ROWS", 1)
+    monkeypatch.setattr(passes, "CHUNK_ROWS", 29)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def coupled(world: World) -> Config:
+    """All terms that couple stocks or days."""
+    return world.config.model_copy(update={"loss": world.config.loss.model_copy(update=EVERY_TERM)})
+
+
+@pytest.fixture
+def model(world: World) -> ATFTGATFAN:
+    torch.manual_seed(0)
+    return build_model(world.config, len(world.features.features)).train()
+
+
+@pytest.fixture(scope="module")
+def batch(world: World) -> Batch:
+    sessions = [int(world.split.train[position]) for position in (3, 40, 90)]
+    return make_batch(world.features, world.graphs, sessions, world.config.split.window)
+
+
+def run(
+    forward_backward: Pass, model: ATFTGATFAN, batch: Batch, config: Config, share: float = 1.0
+) -> tuple[PassResult, list[Tensor | None]]:
+    model.zero_grad()
+    result = forward_backward(model, batch, config, share)
+    return result, [None if p.grad is None else p.grad.clone() for p in model.parameters()]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "frozen"),
+    [
+        (None, []),
+        (["fan", "san"], []),
+        ([], []),
+        (None, ["fan", "san", "selection", "temporal", "attention"]),
+    ],
+)
+def test_gradients_equal_those_of_one_piece(
+    model: ATFTGATFAN, batch: Batch, coupled: Config, blocks: list[str] | None, frozen: list[str]
+) -> None:
+    blocks = list(model.available) if blocks is None else blocks
+    model.set_blocks(blocks)
+    set_trainable(model, blocks, frozen)
+    torch.manual_seed(5)
+    whole, expected = run(WholePass(FAST), model, batch, coupled, 0.7)
+    torch.manual_seed(5)
+    with open_pass(FAST) as by_rows:
+        assert isinstance(by_rows, RowPass)
+        cut, ours = run(by_rows, model, batch, coupled, 0.7)
+    assert float(cut.loss) == pytest.approx(float(whole.loss), rel=1e-5)
+    assert cut.terms.keys() == whole.terms.keys()
+    assert cut.output.gates.keys() == whole.output.gates.keys()
+    torch.testing.assert_close(cut.output.score_MH, whole.output.score_MH, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(cut.output.selection_F, whole.output.selection_F)
+    assert sum(gradient is not None for gradient in expected) > 5
+    for a, b in zip(ours, expected, strict=True):
+        assert (a is None) == (b is None)
+        if a is not None and b is not None:
+            torch.testing.assert_close(a, b, atol=1e-5 * max(1.0, float(b.abs().max())), rtol=1e-4)
+
+
+def test_gradients_add_to_what_is_there(model: ATFTGATFAN, batch: Batch, coupled: Config) -> None:
+    with open_pass(FAST) as by_rows:
+        torch.manual_seed(5)
+        _, once = run(by_rows, model, batch, coupled)
+        torch.manual_seed(5)
+        by_rows(model, batch, coupled, 1.0)
+    for parameter, gradient in zip(model.parameters(), once, strict=True):
+        if gradient is not None:
+            torch.testing.assert_close(parameter.grad, 2.0 * gradient)
+
+
+@pytest.mark.parametrize("runtime", [FAST, HALF])
+def test_two_runs_with_dropout_are_equal_bit_by_bit(
+    model: ATFTGATFAN, batch: Batch, coupled: Config, runtime: Runtime
+) -> None:
+    def repeated(seed: int) -> list[Tensor | None]:
+        torch.manual_seed(seed)
+        with open_pass(runtime) as by_rows:
+            run(by_rows, model, batch, coupled)
+            return run(by_rows, model, batch, coupled)[1]
+
+    first, again, other = repeated(1), repeated(1), repeated(2)
+    for a, b in zip(first, again, strict=True):
+        assert a is None or torch.equal(a, b)  # type: ignore[arg-type]
+    assert any(a is not None and not torch.equal(a, b) for a, b in zip(first, other, strict=True))  # type: ignore[arg-type]
+
+
+def test_gradients_in_bfloat16_point_where_those_in_float32_do(
+    model: ATFTGATFAN, batch: Batch, coupled: Config
+) -> None:
+    """Losses within 1 %, the whole gradient within 3 degrees; parameters and gradients stay float32."""
+    flat, losses = {}, {}
+    for name, runtime in (("float32", FAST), ("bfloat16", HALF)):
+        torch.manual_seed(5)
+        with open_pass(runtime) as by_rows:
+            result, gradients = run(by_rows, model, batch, coupled)
+        assert all(p.dtype == torch.float32 for p in model.parameters())
+        assert all(g is None or g.dtype == torch.float32 for g in gradients)
+        flat[name] = torch.cat([g.flatten() for g in gradients if g is not None])
+        losses[name] = float(result.loss)
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.01)
+    assert not torch.equal(flat["bfloat16"], flat["float32"])
+    assert float(torch.cosine_similarity(flat["bfloat16"], flat["float32"], dim=0)) > 0.9986
+
+
+def test_masks_depend_on_the_row_not_on_the_cut_or_on_other_threads() -> None:
+    def mask(first: int, rows: int) -> list[Tensor]:
+        with masks_from(MaskStream(7, first_row=first)):
+            return [keep_mask(torch.empty(rows, 3, 7), 0.5) for _ in range(2)]
+
+    torch.manual_seed(3)
+    undisturbed = keep_mask(torch.empty(50, 40), 0.5)
+    torch.manual_seed(3)
+    with ThreadPoolExecutor(2) as executor:
+        head, tail = executor.map(mask, (0, 13), (13, 30))
+    for a, b, whole in zip(head, tail, mask(0, 43), strict=True):
+        assert torch.equal(torch.cat([a, b]), whole)
+    assert not torch.equal(*head)
+    assert torch.equal(keep_mask(torch.empty(50, 40), 0.5), undisturbed)
+
+
+@given(st.integers(1, 5000), st.integers(1, 16))
+def test_chunks_cover_every_row_once(n_rows: int, threads: int) -> None:
+    chunks = passes._cut(n_rows, threads)
+    assert [row for chunk in chunks for row in range(n_rows)[chunk]] == list(range(n_rows))
+    sizes = [chunk.stop - chunk.start for chunk in chunks]
+    assert max(sizes) - min(sizes) <= 1
+    assert max(sizes) <= passes.CHUNK_ROWS
+    assert len(chunks) % min(threads, n_rows) == 0  # MIN_ROWS is 1 here
+
+
+def test_what_fails_in_a_thread_is_raised_and_the_pass_goes_on(
+    model: ATFTGATFAN, batch: Batch, coupled: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class PlantedError(Exception):
+        pass
+
+    entered, read = [], model.read
+
+    def broken(x_MTF: Tensor, mask_MT: Tensor, **precision: bool) -> object:
+        entered.append(x_MTF.shape[0])
+        if len(entered) == 2:
+            raise PlantedError
+        return read(x_MTF, mask_MT, **precision)
+
+    with open_pass(FAST) as by_rows:
+        monkeypatch.setattr(model, "read", broken)
+        with pytest.raises(PlantedError):
+            by_rows(model, batch, coupled, 1.0)
+        assert sum(entered) == batch.day_ptr[-1]  # nothing is still running
+        monkeypatch.undo()
+        assert torch.isfinite(by_rows(model, batch, coupled, 1.0).loss)
+
+
+def test_a_hundred_starts_and_stops_leave_no_thread(
+    model: ATFTGATFAN, batch: Batch, coupled: Config
+) -> None:
+    before = threading.active_count()
+    for number in range(100):
+        with open_pass(FAST) as by_rows:
+            assert isinstance(by_rows, RowPass)
+            if number % 20 == 0:
+                by_rows(model, batch, coupled, 1.0)
+            assert by_rows.executor.submit(torch.get_num_threads).result() == 1
+            assert threading.active_count() > before
+    assert threading.active_count() == before
+
+
+def test_only_optimized_mode_on_the_cpu_cuts_and_small_days_go_in_one_piece(
+    model: ATFTGATFAN, batch: Batch, coupled: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for runtime in (
+        replace(FAST, mode="safe", threads=1),
+        replace(FAST, device=torch.device("cuda")),
+    ):
+        with open_pass(runtime) as one_piece:
+            assert isinstance(one_piece, WholePass)
+    monkeypatch.setattr(passes, "MIN_ROWS", batch.day_ptr[-1])
+    monkeypatch.setattr(passes, "_cut", None)
+    with open_pass(FAST) as by_rows:
+        assert torch.isfinite(by_rows(model, batch, coupled, 1.0).loss)

@@ -1,0 +1,230 @@
+"""What the screen reads is what the engine wrote, in every age of the files."""
+
+import contextlib
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from atft_tui.readings.backtest import BacktestReader, falls, growth, run_to_show
+from atft_tui.readings.backtest_changes import changes
+from atft_tui.readings.backtest_figures import figures, known, sweep
+from atft_tui.readings.backtest_settings import overrides
+from atft_tui.readings.holdings import read_day
+from atft_tui.screens.base import READING_ERRORS
+from engine.backtest.performance import drawdowns, equity, monthly_returns
+from engine.errors import IntegrityError
+from engine.files import read_json, write_json
+from engine.runs.store import Run
+from tests.tui.backtest_files import sessions, without, write_backtest, write_sweep
+from tests.tui.conftest import MakeRun
+
+KEYS = (
+    "baselines", "waterfall", "factor", "decay", "lags", "years", "year", "sessions", "horizon", "lag",
+    "quantile_returns", "quantile_errors", "alpha_to_orders", "steps", "orders", "notes", "costs",
+    "cells", "settings", "best", "exposures", "1", "lightgbm", "trials",
+)  # fmt: skip
+
+
+@pytest.fixture
+def run(make_run: MakeRun) -> Run:
+    return write_backtest(make_run(), count=300)
+
+
+def test_headline_figures_equal_the_file(tmp_path: Path, run: Run) -> None:
+    saved = read_json(run.path("backtest.json"))
+    found = BacktestReader().value(tmp_path, None).figures
+    assert found is not None
+    names = ("sharpe", "sharpe_low", "sharpe_high", "target", "sharpe_deflated", "turnover")
+    assert [found[name] for name in names] == [saved[name] for name in names]
+    assert found.text("verdict") == saved["verdict"]
+    for rival in found.rivals:
+        values = saved["baselines"][rival.name]
+        assert (rival.sharpe, rival.low) == (values["sharpe"], values["sharpe_low"])
+    assert found.rivals[-1].name == "random"
+    parts = dict(found.waterfall)
+    assert parts["gross"] == saved["waterfall"]["gross_return"]
+    assert sum(v for k, v in parts.items() if k != "net") == pytest.approx(parts["net"])
+    assert not found.older
+
+
+def test_curves_and_months_equal_the_engines(tmp_path: Path, run: Run) -> None:
+    curves = BacktestReader().value(tmp_path, None).curves
+    assert curves is not None
+    net = pl.read_parquet(run.path("backtest.parquet"))["net_return"].to_numpy()
+    assert curves.equity == pytest.approx(equity(net)[1:].tolist(), rel=1e-12)
+    assert curves.drawdown == pytest.approx(drawdowns(net)[1:].tolist(), abs=1e-12)
+    dates = pl.Series(curves.dates).to_numpy().astype("datetime64[D]")
+    months = {f"{y}-{m:02d}": value for (y, m), value in curves.months.items()}
+    assert months == pytest.approx(monthly_returns(dates, net), abs=1e-12)
+    assert [name for name, _ in curves.sectors] == ["Energy", "Technology", "unknown"]
+    assert {name for name, _ in curves.rivals} == {"lightgbm", "equal_weight", "reversal_5"}
+
+
+def test_growth_and_falls_by_hand() -> None:
+    assert growth([0.1, math.nan, -0.5]) == pytest.approx((1.1, 1.1, 0.55))
+    assert falls((1.1, 0.55, 2.2, 1.1)) == pytest.approx((0.0, -0.5, 0.0, -0.5))
+    assert falls((0.9,)) == pytest.approx((-0.1,)), "the start is a high"
+
+
+def test_which_run_is_shown(tmp_path: Path, make_run: MakeRun) -> None:
+    assert run_to_show(tmp_path, None) is None
+    first = write_backtest(make_run(), count=5)
+    other = make_run()
+    assert run_to_show(tmp_path, None) == first
+    assert run_to_show(tmp_path, other.id) == other
+    assert run_to_show(tmp_path, "20200101-000000-train-dead") == first
+    value = BacktestReader().value(tmp_path, other.id)
+    assert (value.run_id, value.figures) == (other.id, None)
+
+
+def test_the_same_value_until_a_file_changes(tmp_path: Path, run: Run) -> None:
+    reader = BacktestReader()
+    first = reader.value(tmp_path, None)
+    assert reader.value(tmp_path, None) is first
+    write_sweep(run)
+    second = reader.value(tmp_path, None)
+    assert second.sweep is not None
+    assert second.earlier is None, "the backtest itself is the same"
+
+
+def test_a_new_backtest_of_the_same_run_remembers_the_one_before(tmp_path: Path, run: Run) -> None:
+    reader = BacktestReader()
+    before = reader.value(tmp_path, None)
+    saved = read_json(run.path("backtest.json"))
+    costs = saved["costs"] | {"commission_bps": 2.0}
+    write_json(run.path("backtest.json"), saved | {"sharpe": 0.8, "costs": costs, "trials": 4})
+    after = reader.value(tmp_path, None)
+    assert after.earlier is not None
+    assert after.earlier.figures == before.figures
+    assert after.figures is not None
+    settings, shown = changes(after.earlier.figures, after.figures)
+    assert [(c.name, c.before, c.after) for c in settings] == [("costs.commission_bps", "5", "2")]
+    words = {c.name: (c.before, c.after) for c in shown}
+    assert words == {"Sharpe": ("+0.40", "+0.80"), "trials": ("3", "4")}
+    write_sweep(run)
+    assert reader.value(tmp_path, None).earlier == after.earlier
+
+
+def test_older_files_say_so_and_lack_only_what_they_lacked(tmp_path: Path, run: Run) -> None:
+    without(run.path("backtest.json"), "factor.lags", "waterfall.spread", "waterfall.impact")
+    for name in ("holdings.parquet", "holdings_names.parquet", "backtest_sectors.parquet"):
+        run.path(name).unlink()
+    value = BacktestReader().value(tmp_path, None)
+    assert value.figures is not None
+    assert value.figures.older
+    assert not value.has_holdings
+    assert [name for name, _ in value.figures.waterfall] == [
+        "gross", "commission", "slippage", "borrow", "net",
+    ]  # fmt: skip
+    assert value.figures.decay
+    assert value.curves is not None
+    assert value.curves.sectors == ()
+
+
+def test_null_unknown_and_torn(tmp_path: Path, run: Run) -> None:
+    saved = read_json(run.path("backtest.json"))
+    write_json(
+        run.path("backtest.json"),
+        saved | {"sharpe": math.nan, "verdict": "undecided", "news": {"a": [1]}, "baselines": {}},
+    )
+    found = BacktestReader().value(tmp_path, None).figures
+    assert found is not None
+    assert math.isnan(found["sharpe"])
+    assert math.isnan(found["a figure of tomorrow"])
+    assert found.rivals == ()
+    run.path("backtest.json").write_text('{"sharpe": 0.')
+    with pytest.raises(IntegrityError, match="not readable"):
+        BacktestReader().value(tmp_path, None)
+    assert figures({}).older
+    assert math.isnan(known("0.4"))
+    assert math.isnan(known(True))
+
+
+@pytest.mark.parametrize(
+    "name", ["backtest.parquet", "backtest_baselines.parquet", "backtest_sectors.parquet"]
+)
+def test_a_damaged_or_foreign_table_is_told(tmp_path: Path, run: Run, name: str) -> None:
+    path = run.path(name)
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(IntegrityError, match=name):
+        BacktestReader().value(tmp_path, None)
+    pl.DataFrame({"other": [1]}).write_parquet(path)
+    with pytest.raises(IntegrityError, match=name):
+        BacktestReader().value(tmp_path, None)
+
+
+def test_damaged_holdings_are_told(run: Run) -> None:
+    run.path("holdings.parquet").write_bytes(b"PAR1 and nothing else")
+    with pytest.raises(IntegrityError, match="cannot be read"):
+        read_day(run.directory, sessions(300)[0])
+
+
+@given(
+    st.recursive(
+        st.one_of(st.none(), st.booleans(), st.floats(), st.text(max_size=5)),
+        lambda inside: st.one_of(
+            st.lists(inside, max_size=3), st.dictionaries(st.sampled_from(KEYS), inside, max_size=4)
+        ),
+        max_leaves=12,
+    )
+)
+@settings(max_examples=60)
+def test_json_of_any_shape_is_read_or_refused(found: Any) -> None:
+    """Anything else would end the program: `CockpitScreen` tells only these errors."""
+    if isinstance(found, dict):
+        with contextlib.suppress(*READING_ERRORS):
+            figures(found)
+            sweep(found)
+
+
+def test_holdings_of_a_day(run: Run) -> None:
+    day = sessions(300)[41]
+    book = read_day(run.directory, day)
+    assert book.date == day
+    assert [abs(row.weight) for row in book.rows] == sorted(
+        (abs(row.weight) for row in book.rows), reverse=True
+    )
+    first = book.rows[0]
+    assert (first.symbol, first.side, first.rank, first.scored) == ("1312", "long", 12, 12)
+    table = pl.read_parquet(run.path("holdings.parquet")).filter(pl.col("date") == day)
+    assert sum(row.contribution for row in book.rows) == pytest.approx(table["contribution"].sum())
+    assert {row.name for row in book.rows} == {"日本製鉄", "Acme", ""}
+    run.path("holdings_names.parquet").unlink()
+    assert len(read_day(run.directory, day).rows) == len(book.rows)
+    assert read_day(run.directory, day.replace(year=1999)).rows == ()
+
+
+def test_a_sweep_is_ordered_and_an_unknown_cell_is_last(run: Run) -> None:
+    write_sweep(run)
+    found = sweep(read_json(run.path("sweep.json")))
+    assert [cell.sharpe for cell in found.cells[:2]] == [5.1, 5.05]
+    assert math.isnan(found.cells[-1].sharpe)
+    assert found.cells[0].words == "slippage_bps 5.0, fraction 0.1"
+    assert found.trials == 5
+    assert math.isnan(found.overfitting)
+
+
+def test_overrides_name_what_differs_from_the_workspace(tmp_path: Path, run: Run) -> None:
+    """The file's own settings, told against the defaults: 0.2 where the default has another value."""
+    saved = read_json(run.path("backtest.json"))
+    saved["portfolio"] = {"fraction": 0.25, "long_only": True, "strategy": "anything"}
+    found = figures(saved)
+    assert sorted(overrides(found, tmp_path)) == [
+        "portfolio.fraction=0.25", "portfolio.long_only=true",
+    ]  # fmt: skip
+
+
+def test_a_report_older_than_the_backtest_is_told(tmp_path: Path, run: Run) -> None:
+    assert BacktestReader().value(tmp_path, None).report == ""
+    run.path("report.html").write_text("<p>")
+    fresh = BacktestReader().value(tmp_path, None)
+    assert fresh.report == str(run.path("report.html"))
+    assert not fresh.report_is_older
+    os.utime(run.path("report.html"), (1, 1))
+    assert BacktestReader().value(tmp_path, None).report_is_older

@@ -1,0 +1,147 @@
+"""Seals and cards: what was sealed is read, what was changed is said and never shown as valid."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from atft_tui.readings.card import ATTEMPT, newest_card, read_card
+from atft_tui.readings.seals import SEAL, Seal, newest, read_seal, seals
+from atft_tui.widgets.card_line import card_line
+from engine.errors import IntegrityError
+from engine.files import write_json
+from engine.stages import signals as stage
+from tests.tui import signal_desk
+from tests.tui.signal_desk import DAYS
+
+
+def sealed(workspace: Path) -> Path:
+    return signal_desk.seal(workspace, DAYS[2]).directory
+
+
+def changed(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_the_card_is_what_the_engine_sealed(tmp_path: Path) -> None:
+    signal_desk.seal(tmp_path, DAYS[2])
+    card = newest_card(tmp_path)
+    assert card is not None
+    made = signal_desk.card(DAYS[2])
+    assert (card.session, card.exchange, card.verdict) == (DAYS[2], "XTKS", made.verdict)
+    assert [light.name for light in card.lights] == [light.name for light in made.lights]
+    assert [light.value for light in card.lights] == [light.value for light in made.lights]
+    assert card.may_trade
+    assert card.digest == (tmp_path / "signals" / DAYS[2] / SEAL).read_text().strip()
+    assert card_line(card).plain.split()[:4] == [DAYS[2], "XTKS", "✓", "TRADE"]
+    assert "model ok (age 12 d)" in card_line(card).plain
+
+
+def test_unchanged_files_give_the_same_values(tmp_path: Path) -> None:
+    directory = sealed(tmp_path)
+    first = read_seal(directory)
+    assert read_seal(directory) is first
+    assert read_card(first) is read_card(first)
+    changed(directory / "orders.csv")
+    assert read_seal(directory) is not first
+
+
+@pytest.mark.parametrize(
+    ("damage", "standing", "word"),
+    [
+        (lambda d: (d / SEAL).unlink(), "torn", "has no SEAL"),
+        (lambda d: (d / "manifest.json").unlink(), "torn", "has no manifest.json"),
+        (lambda d: (d / "orders.csv").unlink(), "torn", "orders.csv is missing"),
+        (lambda d: changed(d / "manifest.json"), "broken", "manifest.json is not what SEAL"),
+        (lambda d: (d / SEAL).write_text("0" * 64 + "\n"), "broken", "manifest.json is not"),
+        (lambda d: (d / SEAL).write_bytes(b"\xff\xfe"), "torn", "cannot be read"),
+        (
+            lambda d: (d / "orders.csv").write_text(""),
+            "broken",
+            "orders.csv is not what was sealed",
+        ),
+        (lambda d: (d / "note.txt").write_text("me too"), "broken", "note.txt was not sealed"),
+    ],
+)
+def test_damage_is_named_and_has_no_verdict(
+    tmp_path: Path, damage: Callable[[Path], object], standing: str, word: str
+) -> None:
+    directory = sealed(tmp_path)
+    damage(directory)
+    card = newest_card(tmp_path)
+    assert card is not None
+    assert (card.standing, card.verdict, card.may_trade) == (standing, None, False)
+    assert word in card.trouble
+    line = card_line(card).plain
+    assert "NOT VALID" in line
+    assert "TRADE" not in line
+
+
+def test_a_byte_changed_in_place_is_found_when_the_file_is_read(tmp_path: Path) -> None:
+    """Size and time of the file stay what they were: only the hash can tell."""
+    directory = sealed(tmp_path)
+    path = directory / "card.json"
+    changed(path)
+    with pytest.raises(IntegrityError, match=r"card\.json: is not what was sealed"):
+        read_seal(directory).content("card.json")
+    card = read_card(read_seal(directory))
+    assert (card.standing, card.verdict) == ("broken", None)
+
+
+def test_a_whole_seal_under_another_name_is_not_valid(tmp_path: Path) -> None:
+    directory = sealed(tmp_path)
+    shutil.copytree(directory, directory.with_name("2026-11-26"))
+    card = newest_card(tmp_path)
+    assert card is not None
+    assert (card.standing, card.trouble) == ("broken", f"card.json is of {DAYS[2]}")
+
+
+def test_sessions_and_revisions_are_in_order_and_staging_is_none_of_them(tmp_path: Path) -> None:
+    for day, revision in ((DAYS[1], 0), (DAYS[2], 10), (DAYS[2], 2), (DAYS[0], 0), (DAYS[2], 0)):
+        signal_desk.seal(tmp_path, day, revision=revision, reason="late prices")
+    (tmp_path / "signals" / f".staging-{DAYS[2]}-ab12").mkdir()
+    names = [one.name for one in seals(tmp_path, 100)]
+    assert names == [DAYS[0], DAYS[1], DAYS[2], f"{DAYS[2]}-r2", f"{DAYS[2]}-r10"]
+    assert [one.name for one in seals(tmp_path, 2)] == names[-2:]
+    last = newest(tmp_path)
+    assert last is not None
+    assert (last.word, last.revision, last.reason) == (f"{DAYS[2]}-r10", 10, "late prices")
+    assert Seal(directory=Path("2026-11-25"), standing="sealed").word == "2026-11-25-r0"
+
+
+def test_an_attempt_that_sealed_nothing_is_shown_until_its_session_is_sealed(
+    tmp_path: Path,
+) -> None:
+    assert ATTEMPT == stage.ATTEMPT
+    assert newest_card(tmp_path) is None
+    signal_desk.seal(tmp_path, DAYS[1])
+    write_json(tmp_path / ATTEMPT, signal_desk.card(DAYS[2], "HOLD").to_json())
+    card = newest_card(tmp_path)
+    assert card is not None
+    assert (card.standing, card.verdict, card.may_trade) == ("unsealed", "HOLD", False)
+    line = card_line(card).plain
+    assert "■ HOLD   data incomplete 2,812/3,950  nothing is sealed yet" in line
+    signal_desk.seal(tmp_path, DAYS[2])
+    card = newest_card(tmp_path)
+    assert card is not None
+    assert card.standing == "sealed"
+
+
+def test_what_an_older_or_newer_version_wrote(tmp_path: Path) -> None:
+    """Unknown fields are left out; an unknown verdict is not taken for any other."""
+    value = {**signal_desk.card(DAYS[2]).to_json(), "mood": "fine"}
+    value["lights"][0]["colour"] = "green"
+    write_json(tmp_path / ATTEMPT, value)
+    card = newest_card(tmp_path)
+    assert card is not None
+    assert card.figures is None
+    write_json(tmp_path / ATTEMPT, {**value, "verdict": "MAYBE"})
+    with pytest.raises(ValueError, match="unknown verdict 'MAYBE'"):
+        newest_card(tmp_path)
+    (tmp_path / ATTEMPT).write_text(json.dumps(value)[:40])
+    with pytest.raises(ValueError, match=r"."):
+        newest_card(tmp_path)

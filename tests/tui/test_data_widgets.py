@@ -1,0 +1,160 @@
+"""Pictures of the Data screen alone: in their box for any numbers, holes never hidden."""
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.text import Text
+
+from atft_tui.readings.data_values import (
+    Coverage,
+    Example,
+    GraphSeriesRow,
+    Mark,
+    StockBars,
+    StockRow,
+)
+from atft_tui.widgets.coverage import AXIS_WIDTH, MARKS, CoverageView, coverage_picture
+from atft_tui.widgets.graph_panel import graph_picture
+from atft_tui.widgets.price_chart import price_chart
+from atft_tui.widgets.stock_panel import StockView, stock_picture
+
+NUMBERS = st.floats(allow_nan=True, allow_infinity=True)
+WIDTH, HEIGHT = st.integers(4, 180), st.integers(1, 40)
+SIGN: tuple[Mark, ...] = ("", "missing", "excluded", "thin", "unknown")
+
+
+def fits(text: Text, width: int, height: int) -> bool:
+    lines = text.split("\n", allow_blank=True)
+    return len(lines) <= height and max(line.cell_len for line in lines) <= width
+
+
+def made(names: list[int], marks: list[Mark], members: list[int | None]) -> Coverage:
+    dates = tuple(f"2{i:03d}-01-01" for i in range(len(names)))
+    return Coverage(dates=dates, names=tuple(names), members=tuple(members), marks=tuple(marks))
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 10**7), st.sampled_from(SIGN), st.none() | st.integers(0, 10**7)),
+        max_size=400,
+    ),
+    st.integers(0, 500),
+    st.lists(st.sampled_from([0.5, 2.0]), max_size=12),
+    WIDTH,
+    st.integers(4, 40),
+)
+@settings(max_examples=50)
+def test_coverage_stays_in_its_box(
+    rows: list[tuple[int, Mark, int | None]],
+    cursor: int,
+    zooms: list[float],
+    width: int,
+    height: int,
+) -> None:
+    coverage = made([r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows])
+    view = CoverageView.whole(coverage).moved(-cursor)
+    for factor in zooms:
+        view = view.zoomed(factor)
+        if rows:
+            assert 0 <= view.first <= view.cursor < view.stop <= view.size
+    assert fits(coverage_picture(view, max(width, AXIS_WIDTH + 12), height), max(width, 19), height)
+
+
+@pytest.mark.parametrize("mark", [m for m in SIGN if m])
+@pytest.mark.parametrize("at", [0, 17, 398, 999])
+def test_one_bad_day_of_a_thousand_is_seen(mark: Mark, at: int) -> None:
+    names = [100] * 1000
+    marks: list[Mark] = [""] * 1000
+    names[at], marks[at] = 0, mark
+    view = CoverageView.whole(made(names, marks, [50] * 1000)).moved(-500)
+    lines = coverage_picture(view, 80, 12).plain.split("\n")
+    assert lines[-2].count(MARKS[mark][0]) == 1
+    column = lines[-2].index(MARKS[mark][0])
+    assert column - AXIS_WIDTH == at * (80 - AXIS_WIDTH) // 1000 or at * 73 % 1000 == 0
+    assert lines[-3][column] == " "
+
+
+def test_the_cursor_keeps_to_the_sessions_and_finds_marked_days() -> None:
+    marks: list[Mark] = [""] * 50
+    marks[10], marks[40] = "thin", "missing"
+    view = CoverageView.whole(made([5] * 50, marks, [None] * 50))
+    assert view.cursor == 49
+    assert view.moved(9).cursor == 49
+    assert view.marked(-1).cursor == 40
+    assert view.marked(-1).marked(-1).cursor == 10
+    assert view.marked(-1).marked(-1).marked(-1).cursor == 10
+    assert view.marked(1) is view
+    near = view.zoomed(4.0)
+    assert near.stop - near.first == 12
+    assert near.moved(-30).first == 19
+    assert near.zoomed(0.1).first == 0
+    assert view.to("2007-06-30").cursor == 8
+
+
+@given(st.lists(NUMBERS, max_size=300), WIDTH, HEIGHT)
+@settings(max_examples=50)
+def test_prices_stay_in_their_box(values: list[float], width: int, height: int) -> None:
+    marks = {0: ("!", "red"), len(values): ("v", ""), len(values) // 2: ("^", "")}
+    text = price_chart(values, width=max(width, 11), height=max(2, height), marks=marks)
+    assert fits(text, max(width, 11), max(2, height))
+
+
+def test_a_price_that_falls_and_comes_back_within_a_column_is_drawn() -> None:
+    values = [100.0] * 1000
+    values[500] = 1.0
+    lines = price_chart(values, width=60, height=12, marks={500: ("!", "red")}).plain.split("\n")
+    at = lines[-1].index("!")
+    assert all(line[at] not in " " for line in lines[:-1])
+    assert all(line[at + 4] == " " for line in lines[1:-1])
+
+
+def test_a_gap_in_a_price_stays_a_gap() -> None:
+    values = [10.0] * 40 + [math.nan] * 40 + [20.0] * 40
+    lines = price_chart(values, width=9 + 60, height=9, marks={}).plain.split("\n")
+    middle = 9 + 30
+    assert all(line[middle] == " " for line in lines[:-1])
+    assert lines[0].lstrip().startswith("20")
+
+
+SERIES = st.lists(NUMBERS, max_size=60).map(tuple)
+
+
+@given(st.dictionaries(st.sampled_from(["nodes", "turnover", "mean_abs_rho", "other"]), SERIES),
+       st.booleans(), WIDTH, HEIGHT)  # fmt: skip
+@settings(max_examples=30)
+def test_graph_statistics_stay_in_their_box(
+    series: dict[str, tuple[float, ...]], fit: bool, width: int, height: int
+) -> None:
+    graph = GraphSeriesRow(
+        fingerprint="f", fits=fit, kind="correlation \x1b[2J", rules="k 10",
+        dates=("2020-01-01",), series=tuple(series.items()),
+    )  # fmt: skip
+    text = graph_picture(graph, width, height)
+    assert fits(text, width, height)
+    assert "\x1b" not in text.plain
+
+
+@given(
+    st.text(max_size=60),
+    st.lists(NUMBERS, max_size=60),
+    st.lists(st.sampled_from(["2000-01-01", "2030-01-05", "2050-01-01"]), max_size=6),
+    WIDTH,
+    HEIGHT,
+)
+@settings(max_examples=40)
+def test_a_stock_stays_in_its_box(
+    name: str, close: list[float], hits: list[str], width: int, height: int
+) -> None:
+    stock = StockRow(
+        symbol="130A", name=name, sector=name, first="2030-01-01", last="2030-03-01",
+        rows=70, kept=len(close), turnover=None, member=None, findings=len(hits),
+    )  # fmt: skip
+    dates = tuple(f"2030-{1 + i // 28:02d}-{1 + i % 28:02d}" for i in range(len(close)))
+    bars = StockBars(symbol="130A", dates=dates, close=tuple(close), cleaned=True)
+    examples = tuple(
+        Example(rule="jump", level="warning", symbol="130A", date=day, text=name) for day in hits
+    )
+    view = StockView(stock, bars, examples, "2030-01-05")
+    assert fits(stock_picture(view, width, height), width, height)

@@ -1,0 +1,174 @@
+"""Pictures of runs: whatever the numbers and names, inside their box; what they say."""
+
+import math
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.text import Text
+
+from atft_tui.readings.comparisons import Comparison, ComparisonView, Gap, Pair, Variant
+from atft_tui.readings.overlay import Overlay, OverlayRun
+from atft_tui.readings.run_details import FileEntry, GateVerdict, RunDetails
+from atft_tui.readings.run_diff import Difference
+from atft_tui.readings.run_events import Course, LossPoint
+from atft_tui.readings.studies import Study, Trial
+from atft_tui.widgets.comparison_panels import ForestPanel
+from atft_tui.widgets.curves import Curve, CurvePoint, curves, legend
+from atft_tui.widgets.difference_panel import DifferencePanel
+from atft_tui.widgets.forest import ForestRow, forest
+from atft_tui.widgets.overlay_panels import OverlayLoss, OverlayRankIC, PairsPanel
+from atft_tui.widgets.run_details_panel import RunDetailsPanel
+from atft_tui.widgets.study_panels import BestPanel, ImportancePanel
+from engine.runs.labels import Labels
+from engine.runs.settings import Settings
+from engine.runs.summary import Figure, RunSummary, Sharpe
+from tests.engine.runs.samples import diagnosed, evaluated, started
+
+ANY = st.floats(allow_nan=True, allow_infinity=True)
+HOSTILE = st.text(max_size=40) | st.sampled_from(
+    [
+        "\x1b]0;title\x07",
+        "[/] [bold",
+        "\u202eabc",
+        "日本株の銘柄" * 9,
+        "x" * 300,
+        "a\nb\tc",
+        "é\u200d👩‍👩‍👧",
+    ]
+)
+SIZES = st.tuples(st.integers(1, 120), st.integers(1, 30))
+POINTS = st.lists(st.builds(CurvePoint, ANY, ANY, st.booleans()), max_size=30)
+CURVES = st.lists(st.builds(Curve, HOSTILE, POINTS.map(tuple)), max_size=8)
+
+
+def fits(text: Text, width: int, height: int) -> None:
+    lines = text.plain.split("\n")
+    while lines and not lines[-1]:
+        lines.pop()
+    assert len(lines) <= height, (len(lines), height)
+    assert all(cell_len(line) <= width for line in lines), (width, lines)
+    assert not any((ord(c) < 32 and c != "\n") or 127 <= ord(c) < 160 for c in text.plain)
+
+
+@given(CURVES, SIZES, st.booleans())
+@settings(max_examples=60)
+def test_curves_stay_in_their_box(given: list[Curve], size: tuple[int, int], zero: bool) -> None:
+    width, height = size
+    fits(curves(given, width=width, height=height, zero=zero), width, height)
+    fits(legend(given, max(20, width)), max(20, width), 8)
+
+
+ROWS = st.lists(st.builds(ForestRow, HOSTILE, ANY, ANY, ANY, ANY, HOSTILE), max_size=20)
+
+
+@given(ROWS, SIZES)
+@settings(max_examples=60)
+def test_a_forest_stays_in_its_box(rows: list[ForestRow], size: tuple[int, int]) -> None:
+    width, height = size
+    fits(forest(rows, width=width, height=height), width, height)
+
+
+def line(value: float) -> Curve:
+    return Curve("c", tuple(CurvePoint(float(x), value * x) for x in range(5)))
+
+
+def test_letters_tell_curves_apart_without_colour() -> None:
+    plain = curves([line(0.01), line(-0.01)], width=60, height=12).plain
+    assert plain.count("A") == plain.count("B") == 4
+    assert plain.count("+") - plain.count("+0.0") == 1  # both begin at 0
+    noise = Curve("c", (CurvePoint(0.0, 0.001, True), CurvePoint(1.0, 0.02)))
+    assert "a" in curves([noise], width=60, height=12).plain
+    assert curves([Curve("c", (CurvePoint(math.nan, 1.0),))], width=60, height=12).plain == ""
+
+
+def test_a_curve_far_from_zero_has_the_whole_height() -> None:
+    far = Curve("c", (CurvePoint(0.0, 0.10), CurvePoint(1.0, 0.12)))
+    near = Curve("c", (CurvePoint(0.0, 0.01), CurvePoint(1.0, 0.12)))
+    assert "+0.000" not in curves([far], width=60, height=12).plain
+    assert "+0.000" in curves([near], width=60, height=12).plain
+
+
+def test_an_interval_that_holds_zero_is_marked() -> None:
+    sure = ForestRow("sure", -0.02, 0.004, -0.028, -0.012, "earns its place")
+    noise = ForestRow("noise", 0.001, 0.004, -0.007, 0.009, "undecided")
+    lost = ForestRow("lost", math.nan, math.nan, math.nan, math.nan, "not trained")
+    lines = forest([sure, noise, lost], width=100, height=6).plain.splitlines()
+    assert " -0.0200 ± 0.0040" in lines[0]
+    assert lines[0].count("[") == 1
+    assert lines[0].index("]") < lines[3].index("0", lines[3].index(" 0"))
+    assert "~+0.0010 ± 0.0040" in lines[1]
+    assert "[" not in lines[2]
+    assert "not trained" in lines[2]
+
+
+# ---- panels --------------------------------------------------------------------------------------
+
+
+def summary(name: str, note: str, value: float) -> RunSummary:
+    return RunSummary(
+        id="20260105-090000-train-abcd",
+        command="train",
+        status="failed",
+        created="2026-01-05T09:00:00+00:00",
+        validation=Figure(rank_ic=value, rank_ic_se=value, null_band=value, n_dates=3),
+        sharpe=Sharpe(value=value, low=value, high=value, deflated=value, trials=3, verdict=name),
+        seconds=12.0,
+        settings=Settings("demo", ((name, note),)),
+        labels=Labels(("tag",), note),
+        progress=note,
+    )
+
+
+def details(name: str, note: str, value: float) -> RunDetails:
+    course = Course(
+        epochs=((0, replace(evaluated(0, 0), rank_ic=value)), (1, evaluated(1, 0))),
+        losses=(LossPoint(0, value), LossPoint(1, 0.5)),
+        findings=(replace(diagnosed(), message=note),),
+        started=started(),
+    )
+    gate = GateVerdict("2026-01-05T09:00", "refused", note, ((False, name, note),), reigns=False)
+    files = tuple(FileEntry(f"{name}{n}", 10**n) for n in range(14))
+    return RunDetails(summary(name, note, value), ((name, note),), "abc", "3.11", note,
+                      ((name, note),), course, files, note, gate)  # fmt: skip
+
+
+@given(HOSTILE, HOSTILE, ANY, st.tuples(st.integers(20, 200), st.integers(3, 60)))
+@settings(max_examples=60)
+def test_panels_of_runs_stay_in_their_box(
+    name: str, note: str, value: float, size: tuple[int, int]
+) -> None:
+    width, height = size
+    found = details(name, note, value)
+    fits(RunDetailsPanel(id="a").picture(found, width, height), width, height)
+    run = OverlayRun(found.about, found.course)
+    gap = Gap(value, value, value, value, 9, name)
+    pair = Pair(run.about.id, run.about.id, gap, 0.9, 5)
+    overlay = Overlay((run,), (pair,) * 9)
+    for panel in (OverlayRankIC(id="b"), OverlayLoss(id="c"), PairsPanel(id="d")):
+        fits(panel.picture(overlay, width, height), width, height)
+    difference = Difference(name, (note, name, ""))
+    fits(DifferencePanel(id="e").picture(difference, width, height), width, height)
+
+
+@given(HOSTILE, HOSTILE, ANY, st.tuples(st.integers(20, 200), st.integers(6, 60)))
+@settings(max_examples=60)
+def test_panels_of_comparisons_and_searches_stay_in_their_box(
+    name: str, note: str, value: float, size: tuple[int, int]
+) -> None:
+    width, height = size
+    figure = Figure(rank_ic=value, rank_ic_se=value, null_band=value, n_dates=3)
+    full = Variant("full", "", 1, figure, figure, value, None, "reference", 9, value, ())
+    other = Variant(name, note, 2, None, figure, value, Gap(value, value, value, value, 9, note),
+                    note, None, value, (note,))  # fmt: skip
+    for status in ("done", "running"):
+        one = Comparison(name, "sizes", status, "full", 5, 0.9, note, 2, (full, other, other))
+        view = ComparisonView(one, None)
+        fits(ForestPanel(id="a").picture(view, width, height), width, height)
+    trial = Trial(
+        3, name, "complete", value, value, value, 9, value, 9, ((name, note),), note, True
+    )
+    study = Study(name, "done", note, (trial, replace(trial, number=4)), 9, ((name, 0.5),), 5)
+    fits(BestPanel(id="b").picture(study, width, height), width, height)
+    fits(ImportancePanel(id="c").picture(study, width, height), width, height)

@@ -1,0 +1,286 @@
+"""Pictures of the signals screen: what they say by hand, and that none leaves its box, whatever is in it."""
+
+import datetime as dt
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.text import Text
+
+from atft_tui.jobs import Job
+from atft_tui.readings.card import Card, Light
+from atft_tui.readings.champion import Champion, Event, GateRow
+from atft_tui.readings.explain import Neighbour, Why
+from atft_tui.readings.schedule import Entry, Errand, Schedule, Told, Upcoming
+from atft_tui.readings.shadow import ENTRIES, PARTS, Live, Point, Shadow, Total
+from atft_tui.readings.signal import Change, Line, Refusal
+from atft_tui.screens.signal_columns import VIEWS, line_columns
+from atft_tui.widgets.card_line import card_line
+from atft_tui.widgets.card_panel import CardPanel, Sealing, figure
+from atft_tui.widgets.champion_panel import ChampionPanel
+from atft_tui.widgets.change_panel import ChangePanel
+from atft_tui.widgets.diff_panel import Compared, DiffPanel
+from atft_tui.widgets.gap_chart import gap_chart
+from atft_tui.widgets.ledger_panel import LedgerPanel
+from atft_tui.widgets.lines import bar, beside, cell, page, wrapped
+from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.schedule_panel import SchedulePanel, both_times
+from atft_tui.widgets.table import Table
+from atft_tui.widgets.why_panel import Question, WhyPanel, move_text
+from tests.tui.signal_desk import NOW
+
+HOSTILE = "\x1b]0;pwned\x07[red]日本\u202eabc\u200b" + "あ" * 40
+WORDS = st.one_of(st.text(max_size=30), st.sampled_from(["", HOSTILE, "S&P 500", "x" * 300]))
+NUMBERS = st.floats(allow_nan=True, allow_infinity=True)
+COUNTS = st.integers(0, 5000)
+WIDTHS, HEIGHTS = st.integers(1, 130), st.integers(1, 40)
+
+
+def check(text: Text, width: int, height: int) -> None:
+    lines = text.split("\n", allow_blank=True)
+    assert len(lines) <= height
+    assert max(line.cell_len for line in lines) <= width
+    assert "\x1b" not in text.plain
+    assert "\u202e" not in text.plain
+
+
+LINES = st.builds(
+    Line,
+    code=WORDS, name=WORDS, sector=WORDS, rank=st.none() | COUNTS, before=st.none() | COUNTS,
+    score=NUMBERS, weight=NUMBERS, weight_before=NUMBERS, side=st.sampled_from(["", "buy", "sell"]),
+    shares=COUNTS, lots=COUNTS, limit=NUMBERS, close=NUMBERS, notional=NUMBERS, held=NUMBERS,
+    reason=WORDS,
+    refused=st.lists(st.builds(Refusal, side=WORDS, shares=NUMBERS, notional=NUMBERS, rule=WORDS,
+                               reason=WORDS), max_size=2).map(tuple),
+)  # fmt: skip
+QUESTIONS = st.builds(
+    Question,
+    session=st.just("2026-11-25"), since=WORDS, scored=COUNTS, horizon=st.just(5), line=LINES,
+    why=st.builds(
+        Why,
+        code=WORDS,
+        variables=st.lists(st.tuples(WORDS, NUMBERS), max_size=8).map(tuple),
+        neighbours=st.lists(
+            st.builds(Neighbour, code=WORDS, attention=st.none() | NUMBERS,
+                      rank_without=st.none() | COUNTS), max_size=10).map(tuple),
+        own=st.none() | NUMBERS,
+        past=st.lists(st.tuples(WORDS, COUNTS), max_size=30).map(tuple),
+    ),
+    names=st.just({}),
+)  # fmt: skip
+VERDICTS = st.sampled_from(["TRADE", "HOLD", "STOP"])
+CARDS = st.builds(
+    Card,
+    name=WORDS, session=st.just("2026-11-25"), exchange=WORDS, revision=COUNTS, reason=WORDS,
+    standing=st.sampled_from(["sealed", "unsealed", "torn", "broken"]), trouble=WORDS, digest=WORDS,
+    verdict=st.none() | VERDICTS,
+    lights=st.lists(
+        st.builds(Light, name=WORDS, verdict=VERDICTS, value=NUMBERS | WORDS | st.none(),
+                  limit=NUMBERS | WORDS | st.none(), reason=WORDS), max_size=20).map(tuple),
+)  # fmt: skip
+CHANGES = st.builds(
+    Change,
+    since=WORDS, same_model=st.booleans(),
+    **{name: st.lists(LINES, max_size=4).map(tuple) for name in ("entered", "left", "flipped", "moves")},
+)  # fmt: skip
+FIVE = st.tuples(*[NUMBERS] * len(PARTS))
+SHADOWS = st.builds(
+    Shadow,
+    signals=COUNTS, pending=st.just(()), rows=st.just(()),
+    totals=st.tuples(
+        *(
+            st.builds(Total, entry=st.just(entry), sessions=COUNTS, backtest=NUMBERS, parts=FIVE,
+                      realised=NUMBERS, gap=NUMBERS, gap_se=NUMBERS, orders=COUNTS, unfilled=COUNTS,
+                      running=st.lists(st.builds(Point, session=WORDS, gap=NUMBERS, se=NUMBERS),
+                                       max_size=60).map(tuple))
+            for entry in ENTRIES
+        )
+    ),
+    live=st.lists(st.builds(Live, model=WORDS, rank_ic=NUMBERS, se=NUMBERS, sessions=COUNTS,
+                            horizon=COUNTS, expected=NUMBERS, low=NUMBERS), max_size=2).map(tuple),
+)  # fmt: skip
+MOMENTS = st.datetimes(dt.datetime(1990, 1, 2), dt.datetime(2099, 1, 1), timezones=st.just(dt.UTC))
+SCHEDULES = st.builds(
+    Schedule,
+    process=st.sampled_from(["running", "stuck", "stopped"]), pid=st.none() | COUNTS,
+    beat_s=st.none() | st.floats(-1e6, 1e6), exchange=WORDS,
+    zone=st.sampled_from(["Asia/Tokyo", "UTC", "America/New_York", "Mars/Base", "../x", ""]),
+    upcoming=st.none() | st.builds(Upcoming, session=WORDS, due_at=MOMENTS, seconds=st.floats(-1e7, 1e7)),
+    calendar_days_left=st.none() | COUNTS,
+    entries=st.lists(
+        st.builds(Entry, session=WORDS, state=WORDS | st.sampled_from(["due", "done", "late"]),
+                  verdict=WORDS, attempts=COUNTS, stage=WORDS, reason=WORDS, caught_up=st.booleans(),
+                  due_at=MOMENTS, next_at=MOMENTS, give_up_at=MOMENTS,
+                  decided_at=st.none() | MOMENTS), max_size=20).map(tuple),
+    errands=st.lists(st.builds(Errand, kind=WORDS, key=WORDS, state=WORDS, attempts=COUNTS,
+                               reason=WORDS), max_size=3).map(tuple),
+    alerts=st.just((("failed", 2),)), notes=st.just(()),
+    log=st.lists(st.builds(Told, at=st.none() | MOMENTS, text=WORDS.map(lambda w: w.replace("\x1b", " "))),
+                 max_size=30).map(tuple),
+)  # fmt: skip
+CHAMPIONS = st.builds(
+    Champion,
+    model=WORDS, before=WORDS, since=WORDS, networks=COUNTS, last_session=WORDS, score_horizon=COUNTS,
+    rank_ic=NUMBERS, rank_ic_se=NUMBERS, null_band=NUMBERS, test_days=COUNTS,
+    history=st.lists(
+        st.builds(Event, number=COUNTS, at=WORDS, action=WORDS, model=WORDS, run=WORDS, reason=WORDS,
+                  gate=st.lists(st.builds(GateRow, name=WORDS, passed=st.booleans(), detail=WORDS),
+                                max_size=4).map(tuple)), max_size=5).map(tuple),
+)  # fmt: skip
+JSON = st.recursive(
+    st.none() | st.booleans() | COUNTS | NUMBERS | WORDS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+JOBS = st.builds(
+    Job,
+    id=st.just("1-diff"), words=st.just(("diff", "a", "b")), started=st.just(""), last=WORDS,
+    status=st.sampled_from(["running", "done", "failed", "died"]),
+    answer=st.fixed_dictionaries({}, optional={
+        name: st.lists(st.dictionaries(
+            st.sampled_from(["code", "before", "after", "move", "inputs", "neighbour_rows", "date"]),
+            JSON, max_size=5), max_size=3) | JSON
+        for name in ("changed", "ranks", "rows", "entered", "error")}),
+)  # fmt: skip
+COMPARED = st.builds(Compared, before=WORDS, after=WORDS, job=st.none() | JOBS)
+
+
+@pytest.mark.parametrize(
+    ("panel", "values"),
+    [
+        (WhyPanel(id="a"), QUESTIONS),
+        (CardPanel(id="b"), st.builds(Sealing, card=CARDS, key=WORDS)),
+        (ChangePanel(id="c"), CHANGES),
+        (LedgerPanel(id="d"), SHADOWS),
+        (SchedulePanel(id="e"), SCHEDULES),
+        (ChampionPanel(id="f"), CHAMPIONS),
+        (DiffPanel(id="g"), COMPARED),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_no_picture_leaves_its_box(panel: Panel[object], values: st.SearchStrategy[object]) -> None:
+    @settings(max_examples=40)
+    @given(values, WIDTHS, HEIGHTS)
+    def try_it(value: object, width: int, height: int) -> None:
+        check(panel.picture(value, width, height), width, height)
+
+    try_it()
+
+
+@given(st.lists(st.tuples(NUMBERS, NUMBERS), max_size=80), st.integers(1, 100), st.integers(1, 30))
+def test_the_gap_chart_stays_in_its_box(
+    points: list[tuple[float, float]], width: int, height: int
+) -> None:
+    means, errors = [mean for mean, _ in points], [error for _, error in points]
+    check(gap_chart(means, errors, width=width, height=height), width, height)
+
+
+@given(CARDS)
+def test_the_card_line_is_one_line_that_says_the_verdict(card: Card) -> None:
+    line = card_line(card).plain
+    assert "\n" not in line
+    assert "\x1b" not in line
+    assert card.word in line
+
+
+@given(st.lists(LINES, max_size=6))
+@settings(max_examples=40)
+def test_every_cell_of_every_view_is_clean_and_sortable(lines: list[Line]) -> None:
+    for view, keep in VIEWS.items():
+        for column in line_columns(view, wide=True):
+            for line in filter(keep, lines):
+                assert "\x1b" not in column.text(line).plain
+                raw = column.raw(line)
+                assert raw is None or raw == raw or isinstance(raw, float)
+
+
+def test_every_view_exports_the_same_columns() -> None:
+    names = {
+        frozenset(c.name for c in line_columns(view, wide=w))
+        for view in VIEWS
+        for w in (True, False)
+    }
+    assert len(names) == 1
+    table = Table(line_columns("orders", wide=False), key=lambda line: line.code, id="t")
+    table.set_rows([Line(code="130A", name="ベリタス", rank=1, side="buy", shares=1000, lots=10)])
+    assert "130A,ベリタス" in table.csv()
+
+
+# ---- by hand ---------------------------------------------------------------------------------------
+
+
+def test_a_gap_is_a_point_outside_twice_its_error_and_a_tilde_inside() -> None:
+    chart = gap_chart([-4.0, -4.0, -4.0], [math.nan, 5.0, 1.0], width=20, height=5).plain
+    assert chart.count("~") > 0
+    assert chart.count("●") == 1
+    assert "+0.0 " in chart
+
+
+def test_a_move_has_a_sign_and_not_only_a_colour() -> None:
+    assert [move_text(move).plain for move in (12, -3, 0, None)] == ["▲12", "▼3", "=", "new"]
+
+
+def test_a_times_zone_and_utc_are_named() -> None:
+    assert both_times(NOW, "Asia/Tokyo") == "21:00 Tokyo = 12:00 UTC"
+    assert both_times(NOW, "America/New_York") == "07:00 New York = 12:00 UTC"
+    late = NOW.replace(hour=20)
+    assert both_times(late, "Asia/Tokyo") == "Thu 05:00 Tokyo = 20:00 UTC"
+    assert both_times(NOW, "UTC") == both_times(NOW, "No/Where") == "12:00 UTC"
+
+
+def test_figures_have_their_units() -> None:
+    light = Light(name="cost", verdict="TRADE", value=2.1, limit=20.0, reason="")
+    assert figure(light, 2.1) == "2.10 bp"
+    assert figure(replace(light, name="turnover"), 0.18) == "18.00 %"
+    assert figure(replace(light, name="model_age"), 12.0) == "12 d"
+    assert figure(replace(light, name="gate"), 0.498) == "0.498"
+    assert figure(light, None) == figure(light, math.inf) == "—"
+
+
+def test_a_page_says_what_it_leaves_out() -> None:
+    lines = [Text(str(number)) for number in range(5)]
+    assert page(lines, 40, 5).plain.split("\n") == list("01234")
+    assert page(lines, 40, 3).plain.split("\n") == [
+        "0",
+        "1",
+        "3 more lines: m for the whole screen",
+    ]
+
+
+def test_cells_have_the_width_of_wide_letters() -> None:
+    assert cell("トヨタ自動車", 7).cell_len == 7
+    assert cell("ab", 5, right=True).plain == "   ab"
+    assert [line.plain for line in wrapped("a bb ccc", 4)] == ["a bb", "ccc "]
+    assert [line.plain for line in beside([Text("a")], [Text("b"), Text("c")], 2)] == [
+        "a   b",
+        "    c",
+    ]
+    assert (bar(0.5, 4), bar(math.nan, 2), bar(7, 2)) == ("━━  ", "  ", "━━")
+
+
+def test_only_the_largest_positions_are_explained_and_the_others_are_told_so() -> None:
+    plain = Question(
+        session="2026-11-25", since="", scored=5, horizon=5, line=Line(code="A", rank=1),
+        why=Why(code="A", neighbours=(Neighbour(code="B", attention=0.5, rank_without=None),)),
+        names={},
+    )  # fmt: skip
+    text = WhyPanel(id="w").picture(plain, 60, 30).plain
+    assert "signals.explain_names" in text
+    assert "50.0 %" in text
+    explained = replace(plain, why=replace(plain.why, variables=(("reversal_5", 0.41),)))
+    text = WhyPanel(id="w").picture(explained, 60, 30).plain
+    assert "signals.explain_names" not in text
+    assert "+0.410" in text
+
+
+def test_a_broken_card_shows_no_light(tmp_path: Path) -> None:
+    card = Card(name="2026-11-25", session="2026-11-25", standing="broken", trouble="SEAL differs")
+    text = CardPanel(id="k").picture(Sealing(card=card, key=""), 80, 20).plain
+    assert "NOT VALID" in text
+    assert "SEAL differs" in text
+    assert "TRADE" not in text

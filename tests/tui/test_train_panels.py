@@ -1,0 +1,229 @@
+"""The pictures of Train alone: any numbers, any box; and what their words say."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from atft_tui.readings.feed import RunNews
+from atft_tui.widgets import heat
+from atft_tui.widgets.doctor_details import details
+from atft_tui.widgets.doctor_panel import DoctorPanel
+from atft_tui.widgets.network_panels import (
+    GatePanel,
+    NetworksPanel,
+    SpreadPanel,
+    VariablesPanel,
+)
+from atft_tui.widgets.panel import StatePanel
+from atft_tui.widgets.panels import LogPanel, RankICPanel, VerdictPanel
+from atft_tui.widgets.run_lines import headline, timeline, way_on
+from atft_tui.widgets.search_table import tried
+from atft_tui.widgets.step_panels import GradientPanel, LossPanel, MachinePanel
+from engine.runs.events import (
+    AttentionLogged,
+    BaselineEvaluated,
+    CheckpointSaved,
+    EpochEvaluated,
+    FoldStarted,
+    GatesLogged,
+    GradientsLogged,
+    MachineLogged,
+    RunFinished,
+    StepLogged,
+)
+from engine.runs.state import RunState, fold
+from tests.engine.runs.samples import asked, evaluated, searching, started, training
+
+EVENTS = training()
+FULL = fold([searching()[0], *EVENTS, *searching()[1:], *asked()])
+PANELS: tuple[type[StatePanel], ...] = (
+    RankICPanel, VerdictPanel, GatePanel, SpreadPanel, GradientPanel, LossPanel, MachinePanel,
+    VariablesPanel, LogPanel, NetworksPanel, DoctorPanel,
+)  # fmt: skip
+ANY = st.floats(allow_nan=True, allow_infinity=True)
+RUN = "20260105-090000-train-abcd"
+
+
+def drawn(kind: type[StatePanel], state: RunState, width: int, height: int) -> list[str]:
+    return kind(id="x").picture(state, width, height).plain.rstrip("\n").split("\n")
+
+
+@pytest.mark.parametrize("kind", PANELS)
+@pytest.mark.parametrize("box", [(10, 1), (26, 5), (40, 8), (93, 16), (300, 60)])
+def test_a_panel_stays_in_its_box_and_is_never_empty(
+    kind: type[StatePanel], box: tuple[int, int]
+) -> None:
+    for state in (RunState(), fold(EVENTS[:15]), FULL):
+        lines = drawn(kind, state, *box)
+        assert any(line.strip() for line in lines), kind
+        if kind is not RankICPanel:
+            assert len(lines) <= max(box[1], 1), kind
+
+
+@st.composite
+def strange(draw: st.DrawFn) -> RunState:
+    """A state whose figures are any floats at all."""
+    events = []
+    for step in range(1, draw(st.integers(1, 6))):
+        norm = {name: draw(ANY.map(abs)) for name in ("gat", "heads", "新")}
+        events += [
+            GradientsLogged(step=step, norm=norm, clipped=True),
+            GatesLogged(step=step, alpha={"bypass": draw(ANY), "fan": draw(ANY)}),
+            StepLogged(
+                step=step, epoch=0, phase=0, epoch_fraction=0.1, loss=draw(ANY),
+                terms={"base": draw(ANY)}, learning_rate=draw(ANY), sessions_per_second=draw(ANY),
+                memory_mib=1.0,
+            ),
+            AttentionLogged(step=step, selection={"x" * 40: draw(ANY)}, gat_entropy=draw(ANY)),
+            replace(
+                evaluated(step, 0), rank_ic=draw(ANY), rank_ic_se=draw(ANY), null_band=draw(ANY),
+                score_std_ratio=draw(ANY), train_rank_ic=draw(ANY), ic=draw(ANY),
+            ),
+            BaselineEvaluated(name="ridge", split="validation", horizon=5, rank_ic=draw(ANY),
+                              rank_ic_se=draw(ANY), n_dates=1),
+            MachineLogged(cpu_percent=1, memory_mib=2, memory_total_mib=3, disk_free_gib=4,
+                          gpu_percent=draw(st.floats(0, 100) | st.just(math.nan))),
+            FoldStarted(fold=step % 2, folds=2, seed=1),
+        ]  # fmt: skip
+    return fold(draw(st.permutations(events)))
+
+
+@given(strange(), st.integers(4, 120), st.integers(1, 30))
+@settings(max_examples=60, deadline=None)
+def test_any_figures_can_be_drawn(state: RunState, width: int, height: int) -> None:
+    for kind in PANELS:
+        drawn(kind, state, width, height)
+    details(state)
+    timeline(state, width, live=True)
+    for status in ("running", "paused", "crashed", "stopped", "done", "created"):
+        headline(RunNews(RUN, state, status), width)
+
+
+@given(st.lists(ANY, max_size=300), st.integers(1, 150))
+def test_a_heat_strip_fits_its_width(values: list[float], width: int) -> None:
+    assert heat.log_heat(values, width).cell_len == min(len(values), width)
+
+
+def test_the_heat_scale_by_hand() -> None:
+    assert heat.cell(0.0)[0] == heat.DEAD
+    assert heat.cell(9e-9) == (heat.DEAD, heat.STARVED)
+    assert heat.cell(1.1e-8)[1] == heat.LOW_STYLE
+    assert heat.cell(9e-7)[1] == heat.LOW_STYLE
+    decades = [heat.cell(3.0 * 10.0**power) for power in range(-6, 1)]
+    assert decades == [heat.shade(level) for level in range(len(heat.RAMP))]
+    assert len(set(decades)) == 7
+    assert heat.cell(math.inf) == heat.cell(1e9) == heat.shade(6)
+    assert heat.cell(math.nan) == (" ", "")
+    strip = heat.log_heat([1.0] * 50 + [1e-9] + [1.0] * 49, 10).plain
+    assert strip.count(heat.DEAD) == 1, "one starved moment is seen among many"
+
+
+def test_a_block_without_gradient_is_named_dead_and_an_absent_one_off() -> None:
+    steps = [
+        GradientsLogged(step=1, norm={"gat": 0.0, "heads": 1.0}, clipped=False),
+        GradientsLogged(step=2, norm={"gat": 0.0, "san": 1.0}, clipped=False),
+    ]
+    gat, heads, *_ = drawn(GradientPanel, fold(steps), 60, 8)
+    assert gat.split()[:2] == ["gat", "dead"]
+    assert heads.split()[:2] == ["heads", "off"]
+
+
+def test_the_loss_terms_each_have_a_strip_and_the_rate_comes_last() -> None:
+    lines = drawn(LossPanel, FULL, 40, 8)
+    assert [line.split()[0] for line in lines[:6]] == [
+        "total", "base", "rank_ic", "cs_ic", "sharpe", "lr",
+    ]  # fmt: skip
+    assert "1.0e-03" in lines[5]
+
+
+def test_walk_forward_networks_in_order_with_their_figures() -> None:
+    events = [
+        started(),
+        *EVENTS[5:10],
+        FoldStarted(fold=0, folds=2, seed=1, seeds=2),
+        *EVENTS[10:40],
+        FoldStarted(fold=0, folds=2, seed=2, seeds=2),
+        *EVENTS[10:20],
+    ]
+    state = fold(events)
+    assert [(n.fold, n.seed, n.epochs) for n in state.networks] == [(0, 1, 1), (0, 2, 0)]
+    assert state.epochs == ()
+    first, second = drawn(NetworksPanel, state, 90, 5)[1:]
+    assert "fold  1 seed 1" in first
+    assert "+0.0100 ± 0.0080 (n=252)" in first
+    assert "~" in first, "inside its null band"
+    assert "no validation yet" in second
+    assert 0.25 < state.done_share < 0.5, "one of four networks and a bit"
+    assert "network 2 of 4" in drawn(NetworksPanel, state, 90, 5)[0]
+
+
+def test_a_fold_that_is_taken_up_again_keeps_what_is_known() -> None:
+    fresh = FoldStarted(fold=0, folds=2, seed=1)
+    state = fold([started(), *EVENTS[5:10], fresh, *EVENTS[10:40]])
+    again = fold([started(resumed=True), fresh], state)
+    assert again.networks == state.networks
+    assert again.epochs == state.epochs
+
+
+def test_paired_difference_is_told_with_its_interval_once_it_is_known() -> None:
+    test = {"rank_ic": 0.02, "rank_ic_se": 0.01, "n_dates": 250}
+    against = {"name": "ridge", "difference": 0.0032, "low": -0.0009, "high": 0.0071,
+               "confidence": 0.9, "verdict": "undecided"}  # fmt: skip
+    done = RunFinished(status="done", summary={"test": test, "against": against})
+    text = "\n".join(drawn(VerdictPanel, fold([*EVENTS[:-1], done]), 70, 12))
+    assert "+0.0032 to ridge  90% [-0.0009, +0.0071] paired  undecided" in text
+    torn = RunFinished(status="done", summary={"test": {"rank_ic": "x"}, "against": {"name": 3}})
+    assert "paired" not in "\n".join(drawn(VerdictPanel, fold([*EVENTS[:-1], torn]), 70, 12))
+
+
+@pytest.mark.parametrize(
+    ("signal", "words"),
+    [
+        ("SIGKILL", "died by SIGKILL (kill -9 or out of memory)"),
+        ("SIGSEGV", "died by SIGSEGV"),
+        ("", "died without an end (killed or crashed)"),
+    ],
+)
+def test_a_death_is_told_as_far_as_it_is_known(signal: str, words: str) -> None:
+    saved = [
+        CheckpointSaved(name=name, step=step, epoch=1, is_best=name == "best")
+        for name, step in (("resume", 12), ("best", 13), ("healthy", 13))
+    ]
+    news = RunNews(RUN, fold([*EVENTS[:60], *saved]), "crashed", "Killed", signal)
+    assert words in headline(news, 80).plain
+    text = way_on(news).plain
+    assert "last checkpoint step 12 epoch 1, press r to resume  last words: Killed" in text
+    other = way_on(RunNews(RUN.replace("train", "sweep"), RunState(), "crashed")).plain
+    assert other.strip() == "it cannot be resumed: start it again"
+
+
+def test_a_paused_run_says_what_to_press_and_has_no_eta() -> None:
+    cut = next(i for i, e in enumerate(EVENTS) if isinstance(e, EpochEvaluated)) + 12
+    state = fold(EVENTS[:cut])
+    running = headline(RunNews(RUN, state, "running"), 160).plain
+    paused = headline(RunNews(RUN, state, "paused"), 160).plain
+    assert "eta" in running
+    assert "eta" not in paused
+    assert "p goes on" in paused
+    wish = headline(RunNews(RUN, state, "running", asked=frozenset({"pause"})), 160).plain
+    assert "pause asked, at the end of the step" in wish
+
+
+def test_trials_and_variants_newest_first_with_the_best_marked() -> None:
+    rows = tried(fold(searching()))
+    assert [row.name for row in rows] == [
+        "without fan, seed 1", "trial 3", "trial 2", "trial 1", "trial 0",
+    ]  # fmt: skip
+    assert [row.name for row in rows if row.best] == ["trial 2"]
+    assert "loss nan is not finite" in rows[1].about
+    assert "model.hidden=64" in rows[2].about
+
+
+def test_the_doctor_says_everything() -> None:
+    text = details(FULL).plain
+    for words in ("overfitting", "(warned)", "more dropout", "--set model.dropout=0.4",
+                  "output_varies", "validation RankIC > 0.020", "out of device memory"):  # fmt: skip
+        assert words in text

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import ClassVar
 
 from rich.text import Text
@@ -42,13 +44,20 @@ class TrainForm(CommandForm):
     """Rows of the preflight of these settings; None while it runs."""
     _warned = False
 
+    def __init__(
+        self, command: str, workspace: Path, given: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(command, workspace, given)
+        # Held, not looked up: the answer of the preflight may come when the form is gone.
+        self._checks, self._changes = Static(id="preflight"), Static(id="changes")
+
     def compose(self) -> ComposeResult:
         with Container(classes="dialog start"):
             with Vertical(classes="train-form"):
                 yield from self.form()
             with VerticalScroll(id="train-checks", can_focus=True):
-                yield Static(id="preflight")
-                yield Static(id="changes")
+                yield self._checks
+                yield self._changes
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -71,20 +80,20 @@ class TrainForm(CommandForm):
     async def look(self) -> None:
         self.found, self._warned = None, False
         preset, overrides = self.preset or self.command.preset, self.overrides
-        self.query_one("#preflight", Static).update(Text("preflight: looking …", style="dim"))
+        self._checks.update(Text("preflight: looking …", style="dim"))
         await asyncio.sleep(QUIET_S)
         try:
             found = await asyncio.to_thread(changes, self.workspace, preset, overrides)
         except EngineError as error:
             told = Text(fmt.clean(f"{error.message} {error.hint}".strip()), style=BAD)
-            self.query_one("#changes", Static).update(told)
-            self.query_one("#preflight", Static).update("")
+            self._changes.update(told)
+            self._checks.update("")
             return
-        self.query_one("#changes", Static).update(changes_text(found))
+        self._changes.update(changes_text(found))
         words = ["preflight", *(["--preset", preset] if preset else [])]
         words += [word for override in overrides for word in ("--set", override)]
         self.found = await self._preflight(words)
-        self.query_one("#preflight", Static).update(checks_text(self.found))
+        self._checks.update(checks_text(self.found))
 
     async def _preflight(self, words: list[str]) -> tuple[Check, ...]:
         """Its rows, from a process of its own that ends with this form."""

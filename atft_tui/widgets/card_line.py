@@ -58,9 +58,8 @@ def light_text(light: Light) -> Text:
 
 def _told(light: Light) -> str:
     """The reason, with the light's name in front unless it begins with it."""
-    name = light.name.replace("_", " ")
-    reason = fmt.clean(light.reason)
-    return reason if reason.startswith(name.split()[0]) else f"{name}: {reason}"
+    name, reason = fmt.clean(light.name.replace("_", " ")), fmt.clean(light.reason)
+    return reason if reason.startswith(name.partition(" ")[0]) else f"{name}: {reason}"
 
 
 def _fine(card: Card) -> Iterator[tuple[str, str]]:

@@ -181,6 +181,7 @@ def test_the_gap_chart_stays_in_its_box(
 
 
 @given(CARDS)
+@settings(max_examples=60)
 def test_the_card_line_is_one_line_that_says_the_verdict(card: Card) -> None:
     line = card_line(card).plain
     assert "\n" not in line

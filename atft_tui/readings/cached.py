@@ -1,8 +1,8 @@
-"""Files that are read again only when they changed."""
+"""Files that are read again only when they have changed, and what is made from what they held."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 V = TypeVar("V")
 Stamp = tuple[int, int, int] | None
@@ -10,20 +10,33 @@ Stamp = tuple[int, int, int] | None
 
 
 class FileCache:
-    """One value for each (maker, path); kept while inode, time and size of the file stay the same."""
+    """What was made from each file, kept while its inode, time and size stay the same."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[object, Path], tuple[Stamp, Any]] = {}
+        self._kept: dict[tuple[Path, str], tuple[Stamp, object]] = {}
+        self._derived: dict[str, tuple[tuple[object, ...], object]] = {}
 
-    def get(self, path: Path, make: Callable[[Path], V]) -> V:
-        stamp, key = stamp_of(path), (make, path)
-        kept = self._kept.get(key)
-        if kept is not None and kept[0] == stamp:
-            found: V = kept[1]
-            return found
-        value = make(path)
-        self._kept[key] = (stamp, value)
-        return value
+    def get(self, path: Path, make: Callable[[Path], V], key: str = "") -> V:
+        """``make(path)``, or what it gave before; what it raises is raised and not kept.
+
+        ``make`` is also asked about a file that is missing. ``key`` tells apart several values made from
+        one file, and what else they depend on.
+        """
+        stamp, name = stamp_of(path), (path, key)
+        if name not in self._kept or self._kept[name][0] != stamp:
+            self._kept[name] = (stamp, make(path))
+        return self._kept[name][1]  # type: ignore[return-value]
+
+    def derive(self, name: str, inputs: tuple[object, ...], make: Callable[[], V]) -> V:
+        """``make()``, or what it gave before from the very same inputs (by identity)."""
+        kept = self._derived.get(name)
+        if kept is None or not _same(kept[0], inputs):
+            kept = self._derived[name] = (inputs, make())
+        return kept[1]  # type: ignore[return-value]
+
+
+def _same(before: tuple[object, ...], now: tuple[object, ...]) -> bool:
+    return len(before) == len(now) and all(a is b for a, b in zip(before, now, strict=True))
 
 
 def stamp_of(path: Path) -> Stamp:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from atft_tui.readings.cached_files import FileCache
+from atft_tui.readings.cached import FileCache
 from atft_tui.readings.data_values import (
     Audit,
     Coverage,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from atft_tui.readings.cached_files import FileCache
+from atft_tui.readings.cached import FileCache
 from atft_tui.readings.data_values import FeatureRow, FeatureSource
 from engine.files import MANIFEST, read_json
 

@@ -3,7 +3,7 @@
 import math
 from pathlib import Path
 
-from atft_tui.readings.cached_files import FileCache
+from atft_tui.readings.cached import FileCache
 from atft_tui.readings.data_values import GraphSeriesRow
 from engine.files import MANIFEST, read_json
 

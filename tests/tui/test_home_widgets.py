@@ -12,9 +12,9 @@ from atft_tui import styles
 from atft_tui.readings.home import HomeNews, HomeReader, Light
 from atft_tui.readings.machine import GpuNews, MachineNews
 from atft_tui.widgets import home_panels
+from atft_tui.widgets.fact_lines import Lines
 from atft_tui.widgets.home_panels import countdown, freshness
 from atft_tui.widgets.interval import interval, span_of
-from atft_tui.widgets.lines import Lines
 from atft_tui.widgets.panel import Panel
 from tests.tui import home_workspace as made
 from tests.tui.home_workspace import NOW

@@ -236,7 +236,10 @@ class _Draft:
     def write(self, key: str) -> Change:
         """Judge the whole configuration with the new text, then replace the file."""
         text = tomlkit.dumps(self.document)
-        after = resolve(self.files, drafts={self.path: text})
+        # The current directory may be the workspace: then both layers are this file.
+        place = self.path.resolve()
+        drafts = {path: text for path in self.files if path.resolve() == place}
+        after = resolve(self.files, drafts=drafts)
         if parse_toml(text, self.path) != self.wanted:
             raise ConfigError(
                 f"{self.path}: {key} cannot be changed without changing more",

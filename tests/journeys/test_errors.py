@@ -122,7 +122,7 @@ def test_config_set_and_unset_change_one_key_or_nothing(tmp_path: Path) -> None:
     path.write_text(f"# Mine.\n{path.read_text()}")
     for words, said in (
         (("set", "training.sed", "3"), "training.seed"),
-        (("set", "training.seed", "--", "-3"), "greater than or equal to 0"),
+        (("set", "training.seed=-3"), "greater than or equal to 0"),
         (("set", "training.seed"), "config set KEY VALUE"),
         (("unset", "model.hidden"), "not set"),
         (("show", "training", "5"), "takes no value"),

@@ -204,6 +204,15 @@ def test_a_file_of_the_current_directory_is_the_layer_below(workspace: Path) -> 
     assert (change.after, change.origin) == ("40", "config.toml:2")
 
 
+def test_the_current_directory_may_be_the_workspace(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file is then two layers; a change counts for both."""
+    monkeypatch.chdir(workspace)
+    assert set_key(workspace, "training.seed", "8").after == "8"
+    assert unset_key(workspace, "training.seed").after == "1"
+
+
 KEYS = [
     (key, value)
     for key, value in flatten(Config()).items()

@@ -74,7 +74,7 @@ def list_runs(workspace: Path, limit: int = MAX_RUNS) -> tuple[RunRow, ...]:
     for run in RunStore(workspace / "runs"):
         if len(rows) == limit:
             break
-        rows.append(row(summarise(run)))
+        rows.append(row(summarise(run, with_settings=False)))
     return tuple(rows)
 
 

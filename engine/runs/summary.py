@@ -66,11 +66,14 @@ class RunSummary:
     """What could not be read."""
 
 
-def summarise(run: Run) -> RunSummary:
-    """A run that cannot be read says so in `trouble`; nothing else is raised than bugs."""
+def summarise(run: Run, *, with_settings: bool = True) -> RunSummary:
+    """A run that cannot be read says so in `trouble`; nothing else is raised than bugs.
+
+    Settings need the configuration's tables, whose import takes a quarter of a second.
+    """
     created = run.created.isoformat()
     try:
-        return _summarise(run, created)
+        return _summarise(run, created, with_settings=with_settings)
     except UNREADABLE as error:
         words = f"unreadable: {error}"
         return RunSummary(
@@ -78,7 +81,7 @@ def summarise(run: Run) -> RunSummary:
         )
 
 
-def _summarise(run: Run, created: str) -> RunSummary:
+def _summarise(run: Run, created: str, *, with_settings: bool) -> RunSummary:
     status, last = run.status(), run.last_event()
     told = last.summary if isinstance(last, RunFinished) else {}
     trained = _object(run, "train.json") or _object(run, "trial.json") or told
@@ -98,7 +101,7 @@ def _summarise(run: Run, created: str) -> RunSummary:
         test=figure(trained.get("test")),
         sharpe=sharpe(_object(run, "backtest.json")),
         seconds=_seconds(run, trained, last),
-        settings=settings_of(run, run.manifest),
+        settings=settings_of(run, run.manifest) if with_settings else Settings(),
         labels=read_labels(run),
         progress=progress,
     )

@@ -15,8 +15,9 @@ from atft_tui.keys import SCREENS, bindings
 from atft_tui.readings.config import ConfigNews, ConfigReader, KeyRow
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.sizes import WIDE
+from atft_tui.widgets.column import Column
 from atft_tui.widgets.key_panel import KeyPanel
-from atft_tui.widgets.table import Column, Table
+from atft_tui.widgets.table import Table
 from engine.errors import EngineError
 
 

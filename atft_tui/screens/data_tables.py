@@ -13,7 +13,7 @@ from atft_tui.readings.data_values import (
     SnapshotRow,
     StockRow,
 )
-from atft_tui.widgets.table import Column
+from atft_tui.widgets.column import Column
 from engine.judgement import SURE
 
 LEVELS = {"error": "bold red", "warning": "yellow", "info": "dim"}

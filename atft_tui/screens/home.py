@@ -26,8 +26,9 @@ from atft_tui.screens.base import CockpitScreen
 from atft_tui.sizes import TALL, WIDE
 from atft_tui.styles import status
 from atft_tui.widgets import home_panels
+from atft_tui.widgets.column import Column
 from atft_tui.widgets.panel import Panel
-from atft_tui.widgets.table import Column, Table
+from atft_tui.widgets.table import Table
 
 DOORS = {
     "home-card": "signals",

@@ -14,7 +14,8 @@ from textual.widgets import Label, Static
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.jobs import Job, JobBook
-from atft_tui.widgets.table import Column, Table
+from atft_tui.widgets.column import Column
+from atft_tui.widgets.table import Table
 
 REREAD_S = 1.0
 SHOWN = 50

@@ -13,8 +13,8 @@ from atft_tui.readings.overlay import OverlayRun
 from atft_tui.readings.run_diff import ConfigDiff, Difference
 from atft_tui.readings.runs import figure_words, progress_text, sharpe_words
 from atft_tui.readings.studies import Study, Trial
+from atft_tui.widgets.column import Column
 from atft_tui.widgets.curves import LETTERS, STYLES
-from atft_tui.widgets.table import Column
 from engine.runs.summary import Figure, RunSummary, Sharpe
 
 TRIALS = {

@@ -12,7 +12,7 @@ from atft_tui.readings.card import Card
 from atft_tui.readings.shadow import PARTS, Filled
 from atft_tui.readings.signal import Line
 from atft_tui.widgets.card_line import verdict_text
-from atft_tui.widgets.table import Column
+from atft_tui.widgets.column import Column
 from atft_tui.widgets.why_panel import move_text
 
 VIEWS: dict[str, Callable[[Line], bool]] = {

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.styles import BAD, DIM, GOOD, PLAIN
-from atft_tui.widgets.table import Column
+from atft_tui.widgets.column import Column
 from engine.runs.events import TrialFinished, VariantFinished
 from engine.runs.state import RunState
 

@@ -14,8 +14,9 @@ from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 from textual import events, on
+from textual.actions import SkipAction
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.geometry import Size
 from textual.message import Message
@@ -23,39 +24,11 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widgets import Input
 
-from atft_tui import format as fmt
 from atft_tui.keys import TABLE, bindings
+from atft_tui.widgets.column import GAP, Column, exported, layout_of, line_of
 from atft_tui.widgets.field import Field
-from engine.files import inert
 
 R = TypeVar("R")
-GAP = 2
-"""Columns between two columns."""
-NARROWEST = 8
-"""Of a column that takes what is left."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column(Generic[R]):
-    name: str
-    cell: Callable[[R], str | Text]
-    """What is shown. Plain strings are cleaned; a `Text` must hold clean text."""
-    value: Callable[[R], Any] | None = None
-    """What is sorted by and exported; the shown text if left out. None sorts last."""
-    width: int | None = None
-    """In terminal columns; without it the column takes what is left, `NARROWEST` at least."""
-    right: bool = False
-    wide_only: bool = False
-    """Left out where the columns without it already fill the width."""
-    leaves: int = 0
-    """Above 0: left out while there is no room, the column with the highest number first."""
-
-    def text(self, row: R) -> Text:
-        shown = self.cell(row)
-        return Text(fmt.clean(shown)) if isinstance(shown, str) else shown
-
-    def raw(self, row: R) -> Any:
-        return self.value(row) if self.value is not None else self.text(row).plain
 
 
 class Table(Vertical, Generic[R]):
@@ -115,7 +88,9 @@ class Table(Vertical, Generic[R]):
 
     def compose(self) -> ComposeResult:
         yield self.grid
-        yield Field(placeholder="filter: words that a row must hold; esc clears", compact=True)
+        yield Filter(
+            self, placeholder="filter: words that a row must hold; esc clears", compact=True
+        )
 
     def set_columns(self, columns: Sequence[Column[R]]) -> None:
         self.columns, self.order = tuple(columns), None
@@ -148,7 +123,7 @@ class Table(Vertical, Generic[R]):
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow([column.name for column in self.columns])
         writer.writerows(
-            [_exported(column.raw(row)) for column in self.columns] for row in self.rows
+            [exported(column.raw(row)) for column in self.columns] for row in self.rows
         )
         return out.getvalue()
 
@@ -180,12 +155,12 @@ class Table(Vertical, Generic[R]):
         event.stop()
         self.grid.focus()
 
-    def on_key(self, event: events.Key) -> None:
-        if event.key == "escape" and self.has_class("filtering"):
-            event.stop()
-            self.remove_class("filtering")
-            self.query_one(Input).value = ""
-            self.grid.focus()
+    def leave(self) -> None:
+        """Take the filter away; where there is none the key means what it means on the screen."""
+        if not self.has_class("filtering"):
+            raise SkipAction
+        self.clear_filter()
+        self.grid.focus()
 
     def order_by(self, column: int | None, *, reverse: bool = False) -> None:
         self.order, self.reversed = column, reverse
@@ -216,15 +191,26 @@ class Table(Vertical, Generic[R]):
         return all(word in text for word in words)
 
 
-def _exported(value: Any) -> Any:
-    """Texts so that a spreadsheet takes none of them for a formula."""
-    return inert(value) if isinstance(value, str) else value
+class Filter(Field):
+    """Where a `Table` is told what its rows must hold."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "no filter", show=False)]
+
+    def __init__(self, table: Table[Any], **more: Any) -> None:
+        super().__init__(**more)
+        self.table = table
+
+    def action_leave(self) -> None:
+        self.table.leave()
 
 
 class Grid(ScrollView, can_focus=True):
     """The painted part of a `Table`: one line of names, then the rows."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(TABLE)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(TABLE),
+        Binding("escape", "leave", "no filter", show=False),
+    ]
     DEFAULT_CSS = "Grid { height: 1fr; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }"
 
     def __init__(self, table: Table[Any]) -> None:
@@ -254,20 +240,8 @@ class Grid(ScrollView, can_focus=True):
     def _layout(self) -> list[tuple[Column[Any], int]]:
         """Columns to show with their widths in the room there is beside the vertical scrollbar."""
         scrolls = len(self.table.rows) + 1 > self.size.height
-        room = max(1, self.size.width - (self.styles.scrollbar_size_vertical if scrolls else 0))
-        columns = list(self.table.columns)
-        if self._needed(columns) > room:
-            columns = [column for column in columns if not column.wide_only]
-        while self._needed(columns) > room and any(column.leaves for column in columns):
-            columns.remove(max(columns, key=lambda column: column.leaves))
-        flexible = sum(column.width is None for column in columns)
-        left = room - sum((column.width or 0) + GAP for column in columns)
-        share = max(NARROWEST, left // flexible) if flexible else 0
-        return [(column, column.width or share) for column in columns]
-
-    @staticmethod
-    def _needed(columns: Sequence[Column[Any]]) -> int:
-        return sum((column.width or NARROWEST) + GAP for column in columns)
+        bar = self.styles.scrollbar_size_vertical if scrolls else 0
+        return layout_of(self.table.columns, self.size.width - bar)
 
     def render_line(self, y: int) -> Strip:
         left, top = self.scroll_offset
@@ -280,7 +254,7 @@ class Grid(ScrollView, can_focus=True):
             if number >= len(self.table.rows):
                 return Strip.blank(self.size.width, self.rich_style)
             row = self.table.rows[number]
-            line = self._line([column.text(row) for column, _ in layout], layout)
+            line = line_of([column.text(row) for column, _ in layout], layout)
             base = self.rich_style
             if number == self.cursor:
                 base += Style(reverse=True) if self.has_focus else Style(bold=True, underline=True)
@@ -298,21 +272,7 @@ class Grid(ScrollView, can_focus=True):
             Text(f"{column.name} {mark}" if column is ordered else column.name)
             for column, _ in layout
         ]
-        return self._line(names, layout)
-
-    @staticmethod
-    def _line(texts: Sequence[Text], layout: Sequence[tuple[Column[Any], int]]) -> Text:
-        line = Text(no_wrap=True, end="")
-        for text, (column, width) in zip(texts, layout, strict=True):
-            cell = text.copy()
-            cell.truncate(width, overflow="ellipsis")
-            if column.right:
-                cell.pad_left(width - cell.cell_len)
-            else:
-                cell.pad_right(width - cell.cell_len)
-            line.append_text(cell)
-            line.append(" " * GAP)
-        return line
+        return line_of(names, layout)
 
     # ---- cursor --------------------------------------------------------------------------------
 
@@ -354,6 +314,9 @@ class Grid(ScrollView, can_focus=True):
 
     def action_filter(self) -> None:
         self.table.action_filter()
+
+    def action_leave(self) -> None:
+        self.table.leave()
 
     def action_order(self, step: int) -> None:
         count = len(self.table.columns)

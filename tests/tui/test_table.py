@@ -13,8 +13,8 @@ from rich.text import Text
 from textual.app import App, ComposeResult
 
 from atft_tui.export import export_focused, focused_text
-from atft_tui.widgets import table as module
-from atft_tui.widgets.table import Column, Grid, Table
+from atft_tui.widgets.column import GAP, Column, line_of
+from atft_tui.widgets.table import Grid, Table
 from tests.tui.steps import shown
 
 
@@ -91,6 +91,8 @@ async def test_keys_move_order_filter_open_and_export(tmp_path: Path) -> None:
         assert app.opened[-1] == "=cmd()"
         await pilot.press("slash", "escape")
         assert len(table.rows) == 3
+        await pilot.press("slash", *"plain", "enter", "escape")
+        assert len(table.rows) == 3, "also from the rows"
         await pilot.click(Grid, offset=(12, 0))
         assert table.order == 1
         await pilot.click(Grid, offset=(2, 2), times=2)
@@ -107,7 +109,7 @@ async def test_thousands_of_rows_are_formatted_only_where_they_are_seen(
         formatted += 1
         return Text(str(column.cell(row)))
 
-    monkeypatch.setattr(module.Column, "text", counted)
+    monkeypatch.setattr(Column, "text", counted)
     rows = tuple(Stock(f"{i:05d}", f"name {i}", i / 7) for i in range(8000))
     app = Host(rows)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -137,6 +139,6 @@ def test_a_line_fills_its_width_for_any_text(names: list[str], width: int) -> No
     rows = [Stock(str(i), name, 0.0) for i, name in enumerate(names)]
     layout = [(COLUMNS[0], 8), (COLUMNS[1], width)]
     for row in rows:
-        line = Grid._line([column.text(row) for column, _ in layout], layout)
-        assert line.cell_len == 8 + width + 2 * module.GAP
+        line = line_of([column.text(row) for column, _ in layout], layout)
+        assert line.cell_len == 8 + width + 2 * GAP
         assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in line.plain)

@@ -8,7 +8,7 @@ from atft_tui import format as fmt
 from atft_tui.readings.backtest_figures import SweepCell, Year
 from atft_tui.readings.holdings import DayBook, Holding
 from atft_tui.widgets.backtest.names import percent, ratio
-from atft_tui.widgets.table import Column
+from atft_tui.widgets.column import Column
 
 
 def _number(value: float) -> float | None:

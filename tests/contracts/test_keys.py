@@ -22,5 +22,4 @@ def test_no_place_takes_a_key_that_means_something_everywhere(place: str) -> Non
     own = names(SCREENS[place])
     assert len(own) == len(set(own)), "a key twice on one screen"
     assert not set(own) & set(names(EVERYWHERE))
-    shown = [row for row in help_rows(place)]
-    assert len(shown) == len(SCREENS[place]) + len(EVERYWHERE) + len(TABLE)
+    assert len(help_rows(place)) == len(SCREENS[place]) + len(EVERYWHERE) + len(TABLE)

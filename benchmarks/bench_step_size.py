@@ -1,6 +1,6 @@
 """What a training step costs as stocks, features and channels grow, and the memory of the largest.
 
-python -m benchmarks.bench_step_size [--rounds 5] [--mode safe]
+python -m benchmarks.bench_step_size [--rounds 5] [--mode safe] [--days 4]
 
 Each size is a process of its own; the sizes of a row take turns. Linear in the stocks means the same time per
 sample: the row ends with the greatest over the least.
@@ -28,15 +28,15 @@ ROWS = {
 LARGEST = Case(stocks=4000, features=200)
 
 
-def row(name: str, mode: str, threads: int, count: int) -> None:
-    cases = {str(value): replace(BASE, **{name: value}) for value in ROWS[name]}
+def row(name: str, base: Case, mode: str, threads: int, count: int) -> None:
+    cases = {str(value): replace(base, **{name: value}) for value in ROWS[name]}
     with contextlib.ExitStack() as stack:
         started = [
             replace(stack.enter_context(ours(case, mode, threads)), name=value)
             for value, case in cases.items()
         ]
         taken = rounds(started, "step", count=count)
-    write(f"{name} ({mode}, {threads} threads; else {BASE})")
+    write(f"{name} ({mode}, {threads} threads; else {base})")
     for value, spent in taken.items():
         write(line(value, spent, cases[value].samples))
     for kind in ("wall", "cpu"):
@@ -63,6 +63,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--mode", choices=("safe", "optimized"), default="safe")
+    parser.add_argument("--days", type=int, default=BASE.days, help="of a step; presets take 4")
     parser.add_argument("--only", nargs="*", default=[*ROWS, "memory"])
     arguments = parser.parse_args()
     threads = 1 if arguments.mode == "safe" else psutil.cpu_count(logical=False) or 1
@@ -70,7 +71,7 @@ def main() -> None:
         if name == "memory":
             memory(arguments.mode, threads)
         else:
-            row(name, arguments.mode, threads, arguments.rounds)
+            row(name, replace(BASE, days=arguments.days), arguments.mode, threads, arguments.rounds)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,85 @@
+"""A table of 8,000 rows and 8 columns in a real terminal, against Textual's own DataTable.
+
+From the shell to the first painted row, and from a key to the other end of the table and back.
+"""
+
+import statistics
+import sys
+
+from benchmarks.pairs import compare
+from benchmarks.terminal import Terminal
+
+ROWS = 8000
+JUMPS = 10
+OURS = """
+from textual.app import App
+from atft_tui.widgets.column import Column
+from atft_tui.widgets.table import Table
+
+class Host(App):
+    CSS_PATH = None
+    def compose(self):
+        columns = [Column(name=f"c{c}", cell=lambda r, c=c: f"row{r}-{c}", width=12) for c in range(8)]
+        yield Table(columns, key=str, id="rows")
+    def on_mount(self):
+        self.query_one(Table).set_rows(range(ROWS))
+        self.query_one(Table).focus()
+Host().run()
+"""
+PEER = """
+from textual.app import App
+from textual.widgets import DataTable
+
+class Host(App):
+    def compose(self):
+        yield DataTable(cursor_type="row")
+    def on_mount(self):
+        table = self.query_one(DataTable)
+        for c in range(8):
+            table.add_column(f"c{c}", width=12)
+        for r in range(ROWS):
+            table.add_row(*[f"row{r}-{c}" for c in range(8)])
+        table.focus()
+Host().run()
+"""
+
+
+def host(code: str) -> Terminal:
+    command = [sys.executable, "-c", f"ROWS = {ROWS}\n{code}"]
+    return Terminal(command, columns=120, lines=40)
+
+
+def first_row(code: str) -> None:
+    with host(code) as terminal:
+        terminal.wait(b"row0-0")
+
+
+def jumps(terminal: Terminal, end: bytes, home: bytes) -> list[float]:
+    times = []
+    for _ in range(JUMPS):
+        times.append(terminal.reaction(end, f"row{ROWS - 1}-0".encode()))
+        times.append(terminal.reaction(home, b"row0-0"))
+    return times
+
+
+def main() -> None:
+    compare(
+        "8,000 rows: start to first row",
+        lambda: first_row(OURS),
+        {"DataTable": lambda: first_row(PEER)},
+        pairs=7,
+    )
+    keys = {"ours": (OURS, b"\x1b[F", b"\x1b[H"), "DataTable": (PEER, b"\x1b[1;5F", b"\x1b[1;5H")}
+    for name, (code, end, home) in keys.items():
+        with host(code) as terminal:
+            terminal.wait(b"row0-0")
+            times = jumps(terminal, end, home)
+        worst = sorted(times)[int(0.95 * len(times))]
+        sys.stdout.write(
+            f"{name:<10} key to the other end: median {statistics.median(times) * 1e3:.0f} ms, "
+            f"p95 {worst * 1e3:.0f} ms\n"
+        )
+
+
+if __name__ == "__main__":
+    main()

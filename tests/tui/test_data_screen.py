@@ -144,18 +144,6 @@ async def test_without_data_it_says_what_to_press(tmp_path: Path) -> None:
         assert pilot.app.screen.values()["action"] == "list"
 
 
-@pytest.mark.parametrize("size", [(10, 3), (60, 15), (300, 100)])
-async def test_no_size_breaks_it(data_market: Path, size: tuple[int, int]) -> None:
-    async with CockpitApp(data_market).run_test(size=size) as pilot:
-        screen = await open_data(pilot)
-        await pilot.press("tab", "tab")
-        await pilot.resize_terminal(160, 48)
-        await pilot.pause()
-        await pilot.resize_terminal(*size)
-        await pilot.pause()
-        assert pilot.app.screen is screen
-
-
 @pytest.mark.parametrize("full", [False, True], ids=["empty", "full"])
 @pytest.mark.parametrize("size", SIZES, ids=["80x24", "160x48"])
 def test_pictures(

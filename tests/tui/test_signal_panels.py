@@ -164,7 +164,7 @@ COMPARED = st.builds(Compared, before=WORDS, after=WORDS, job=st.none() | JOBS)
     ids=lambda value: type(value).__name__,
 )
 def test_no_picture_leaves_its_box(panel: Panel[object], values: st.SearchStrategy[object]) -> None:
-    @settings(max_examples=40)
+    @settings(max_examples=20)
     @given(values, WIDTHS, HEIGHTS)
     def try_it(value: object, width: int, height: int) -> None:
         check(panel.picture(value, width, height), width, height)

@@ -1,15 +1,19 @@
 """The real command line in a process of its own."""
 
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.cli import main
 from engine.runs.events import RunEvent
 from engine.runs.follow import read_new
 from engine.runs.store import Run, RunStore
@@ -40,6 +44,19 @@ def environment() -> dict[str, str]:
     """Of a user's shell; what a configured machine may add is taken out."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("ATFT_")}
     return {**kept, "PYTHONWARNINGS": "ignore"}
+
+
+def atft_here(workspace: Path, *words: str) -> Done:
+    """The same words in this process: what is loaded and compiled for the first is there for the next."""
+    out, err = io.StringIO(), io.StringIO()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        with chdir(workspace), redirect_stdout(out), redirect_stderr(err):
+            code = main([*words, "--workspace", str(workspace)])
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 def atft(workspace: Path, *words: str) -> Done:

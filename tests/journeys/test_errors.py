@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.runs.events import StageStarted
-from tests.journeys.command import SETTINGS, atft, start, start_run, wait_for_event
+from tests.journeys.command import SETTINGS, atft, atft_here, start, start_run, wait_for_event
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ from tests.journeys.command import SETTINGS, atft, start, start_run, wait_for_ev
 def test_a_mistake_has_a_code_and_names_the_thing(
     tmp_path: Path, words: list[str], code: int, said: str
 ) -> None:
-    done = atft(tmp_path, *words)
+    done = atft_here(tmp_path, *words)
     assert done.code == code, done.err
     assert said in done.err
     assert done.out == ""

@@ -18,7 +18,7 @@ from atft_tui.widgets.backtest.headline import headline
 from engine.report.facts import gather
 from engine.runs.store import Run, RunStore
 from tests.conftest import SMALL
-from tests.journeys.command import Done, atft
+from tests.journeys.command import Done, atft, atft_here
 
 SETTINGS = [
     word
@@ -71,7 +71,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def walked(workspace: Path, model: str) -> Run:
-    done = atft(
+    done = atft_here(
         workspace, "walkforward", "--step", "60", "--model", model, "--json", "--quiet", *SETTINGS
     )
     assert done.code == 0, done.err
@@ -98,7 +98,7 @@ def saved(run: Run, name: str) -> dict[str, Any]:
 
 def backtested(workspace: Path, run: Run, *words: str) -> dict[str, Any]:
     quick = ("--set", "backtest.random_draws=2", "--set", "backtest.bootstrap_draws=200")
-    done: Done = atft(workspace, "backtest", run.id, "--json", "--quiet", *quick, *words)
+    done: Done = atft_here(workspace, "backtest", run.id, "--json", "--quiet", *quick, *words)
     assert done.code == 0, done.err
     return done.json
 

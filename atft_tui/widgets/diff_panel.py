@@ -61,8 +61,8 @@ def answer_lines(answer: Mapping[str, Any], width: int) -> list[Text]:
         f"{len(_list(answer.get('entered')))} stocks entered, {len(_list(answer.get('left')))} left"
     )
     lines = [*wrapped(f"differ in: {changed}", width), Text(figures, style="dim"), Text()]
-    lines += _ranks(_list(answer.get("ranks")), width)
-    bars = _list(answer.get("rows"))
+    lines += _ranks(_objects(answer.get("ranks")), width)
+    bars = _objects(answer.get("rows"))
     if bars:
         lines += [Text(), Text("bars that differ", style="bold")]
         lines += [
@@ -92,7 +92,7 @@ def _ranks(ranks: Sequence[Mapping[str, Any]], width: int) -> list[Text]:
             causes.append(f"bars of {', '.join(heard)}")
         causes += [
             f"{one.get('feature')} {one.get('before', 0.0):+.2f} > {one.get('after', 0.0):+.2f}"
-            for one in _list(found.get("inputs"))[:CAUSES]
+            for one in _objects(found.get("inputs"))[:CAUSES]
         ]
         move = found.get("move")
         lines.append(
@@ -103,6 +103,11 @@ def _ranks(ranks: Sequence[Mapping[str, Any]], width: int) -> list[Text]:
             )
         )  # fmt: skip
     return lines
+
+
+def _objects(value: Any) -> list[Mapping[str, Any]]:
+    """Those entries of a list that are objects."""
+    return [one for one in _list(value) if isinstance(one, Mapping)]
 
 
 def _list(value: Any) -> list[Any]:

@@ -43,7 +43,7 @@ def ablations(config: Config) -> list[Variant]:
             found.append(Variant(name=f"without {block}", changes={"model.blocks": rest}))
     if {"gat", "bypass"} <= set(blocks) and config.model.graph_scale != 1.0:
         found.append(Variant(name="graph scale 1", changes={"model.graph_scale": 1.0}))
-    if blocks:
+    if blocks and not set(blocks) <= set(GRAPH_BLOCKS):  # else "graph none" is the same
         found.append(
             Variant(name="heads alone", changes={"graph.kind": "none", "model.blocks": ()})
         )

@@ -4,6 +4,7 @@ import datetime as dt
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from engine.config_file import resolve
 from engine.data.synthetic import generate
@@ -12,6 +13,7 @@ from tests.conftest import TINY
 from tests.journeys.command import SETTINGS, atft
 
 
+@pytest.mark.slow
 def test_append_then_train_then_audit_the_run(tmp_path: Path) -> None:
     raw = generate(resolve([], preset="demo", overrides=TINY).config.data.synthetic).raw
     days = raw.bars["date"].unique().sort()

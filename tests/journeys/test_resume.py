@@ -59,7 +59,10 @@ def assert_same_result(run: Run, other: Run) -> None:
     assert scores[0].equals(scores[1])
 
 
-@pytest.mark.parametrize("kill_after", [1, 8, 17])
+@pytest.mark.parametrize(
+    "kill_after",
+    [pytest.param(1, marks=pytest.mark.slow), 8, pytest.param(17, marks=pytest.mark.slow)],
+)
 def test_kill_9_in_mid_epoch_then_resume_equals_an_unbroken_run_bit_for_bit(
     market: Path, unbroken: Run, kill_after: int
 ) -> None:

@@ -82,6 +82,7 @@ def ends_well(desk: Desk, expected: dict[str, bytes]) -> None:
     assert atft(desk.workspace, "verify").code == 0
 
 
+@pytest.mark.slow
 def test_killed_while_it_seals_the_next_start_seals_the_same_bytes(
     desk: Desk, unbroken: dict[str, bytes]
 ) -> None:

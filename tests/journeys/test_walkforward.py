@@ -82,6 +82,7 @@ def test_a_warm_start_goes_on_from_the_fold_before(market: Path, run: Run) -> No
     assert not second.equals(cold[1])
 
 
+@pytest.mark.slow
 def test_killed_in_its_second_fold_it_goes_on_to_the_same_bits(market: Path, run: Run) -> None:
     process, again = start_run(market, *WORDS, "--quiet")
     wait_for_event(

@@ -8,6 +8,7 @@ import pytest
 
 import strategies
 from atft_tui.app import CockpitApp
+from atft_tui.screens.command_form import CommandForm
 from engine.cli import main
 from engine.portfolio.contract import check_strategy
 from engine.portfolio.strategy import load_strategy
@@ -43,9 +44,12 @@ def test_the_command_line_lists_and_checks_it(
 
 
 async def test_the_screen_offers_it(conviction: str, tmp_path: Path) -> None:
-    async with CockpitApp(tmp_path).run_test() as pilot:
-        titles = [command.title for command in pilot.app.get_system_commands(pilot.app.screen)]
-    assert "backtest with conviction" in titles
+    app = CockpitApp(tmp_path)
+    async with app.run_test() as pilot:
+        app.ask("backtest", {"run": "last", "strategy": "conviction"})
+        await pilot.pause()
+        assert isinstance(app.screen, CommandForm)
+        assert app.screen.values()["strategy"] == "conviction"
 
 
 def test_a_module_that_does_not_parse_is_listed_as_such_and_runs_nothing(

@@ -128,6 +128,7 @@ def test_a_whole_quarter(market: Market) -> None:
     seals_are_sound(market, [d for d, state in states(desk).items() if state == "done"])
 
 
+@pytest.mark.slow
 def test_a_real_signal_killed_in_its_course_is_made_whole_by_the_next_start(
     market: Market,
 ) -> None:

@@ -95,7 +95,7 @@ def test_a_replay_after_the_data_were_revised_gives_every_byte(desk: Desk) -> No
     )
     desk.store.save(replace(desk.raw, bars=changed).as_of(days[1]))
     for name in ("panels", "features", "graphs", "universe"):
-        for path in (desk.workspace / name).iterdir():
+        for path in (p for p in (desk.workspace / name).iterdir() if p.is_dir()):
             for file in path.iterdir():
                 file.unlink()
             path.rmdir()

@@ -131,15 +131,16 @@ def under_flood(workspace: Path, run: Run, seconds: float) -> list[bool]:
         opened = time.perf_counter()
         since = terminal.press("3")
         terminal.wait(b"[gradient]", since)
-        terminal.press("\t\t")
-        terminal.wait(b"total ", since)
+        terminal.reaction("\t", b"[gate]")
+        terminal.press("\t")
+        terminal.wait(b"total", since)
         first = time.perf_counter() - opened
         say(f"{size:.0f} MiB of events, {LONG_HOURS} h: first figures after {first:.2f} s")
         time.sleep(20.0)  # the whole file is folded
         writer = threading.Thread(target=flood, args=(run, 10_000_000, stop), daemon=True)
         writer.start()
         time.sleep(5.0)
-        redraws = terminal.count(b"total ", 10.0) / 10.0
+        redraws = terminal.count(b"total", 10.0) / 10.0
         memory = []
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:

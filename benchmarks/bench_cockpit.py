@@ -8,6 +8,7 @@ killed trainer died, scrolling in a table of 8,000 rows. ``python -m benchmarks.
 
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -164,11 +165,18 @@ def under_flood(workspace: Path, run: Run, seconds: float) -> list[bool]:
 
 
 def trainer(workspace: Path) -> Run:
-    """A real training run in optimized mode on the synthetic market, as the screen starts one."""
+    """A real training run in optimized mode on the demo's market, as the screen starts one."""
     from engine.config_file import resolve
 
-    config = resolve((), preset="demo", overrides=["training.mode=optimized"]).config
-    return launch.start(workspace, "demo", config)
+    words = ["ingest", "--source", "synthetic", "--preset", "demo", "--quiet"]
+    subprocess.run(launch.argv(workspace, words), check=True, stdout=subprocess.DEVNULL)
+    overrides = [
+        "training.mode=optimized",
+        "training.baselines=false",
+        "training.epochs=[60,1,1,1]",
+    ]
+    config = resolve((), preset="demo", overrides=overrides).config
+    return launch.start(workspace, "train", config)
 
 
 def wait_for(what: Callable[[], bool], patience: float) -> None:

@@ -11,11 +11,12 @@ from textual.binding import BindingType
 from textual.events import Resize, ScreenResume, ScreenSuspend
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from atft_tui import format as fmt
 from atft_tui.protocol import Cockpit
 from atft_tui.sizes import too_small
+from atft_tui.widgets.keybar import KeyBar
 from atft_tui.widgets.topbar import TopBar
 from engine.errors import EngineError
 
@@ -68,7 +69,7 @@ class CockpitScreen(Screen[None], Generic[V]):
         yield TopBar(self.place)
         yield Static(id="headline")
         yield from self.body()
-        yield Footer()
+        yield KeyBar(self.place)
         yield Static(id="notice")
 
     def on_mount(self) -> None:

@@ -1,0 +1,38 @@
+"""The keys in the last line: in their box, whole keys only, and a click does what the key does."""
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atft_tui.app import CockpitApp
+from atft_tui.keys import EVERYWHERE, SCREENS
+from atft_tui.screens.dialogs import HelpDialog
+from atft_tui.widgets.keybar import KeyBar, key_line
+from tests.tui.steps import shown, visit
+
+PLACES = st.sampled_from(sorted(SCREENS))
+
+
+@given(PLACES, st.integers(0, 320))
+def test_whole_keys_in_their_box(place: str, width: int) -> None:
+    keys = tuple(key for key in (*SCREENS[place], *EVERYWHERE) if key.footer)
+    text, spans = key_line(keys, width)
+    assert text.cell_len <= width
+    assert all(0 <= start < stop <= width for start, stop, _ in spans)
+    drawn = text.plain
+    for (start, stop, action), key in zip(spans, keys, strict=False):
+        if action == key.action:
+            assert drawn[start:stop].strip() == f"{key.written} {key.label}"
+
+
+async def test_a_click_does_what_the_key_does(tmp_path: Path) -> None:
+    async with CockpitApp(tmp_path).run_test(size=(100, 30)) as pilot:
+        await visit(pilot, "runs")
+        bar = pilot.app.screen.query_one(KeyBar)
+        assert "^p every command" in shown(pilot.app.screen)
+        start = next(start for start, _, action in bar.spans if action == "help")
+        await pilot.click(KeyBar, offset=(start + 1, 0))
+        await pilot.pause()
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, HelpDialog)

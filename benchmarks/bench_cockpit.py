@@ -21,7 +21,7 @@ from engine.config import Config
 from engine.runs import launch
 from engine.runs.events import EpochEvaluated, encode
 from engine.runs.store import Run, RunStore
-from tests.engine.runs.samples import evaluated, started, step_events, training
+from tests.engine.runs.samples import evaluated, step_events, training
 
 KEYS = 60
 EVENTS_A_SECOND = 1000
@@ -172,7 +172,6 @@ def trainer(workspace: Path) -> Run:
     subprocess.run(launch.argv(workspace, words), check=True, stdout=subprocess.DEVNULL)
     overrides = [
         "training.mode=optimized",
-        "training.baselines=false",
         "training.epochs=[60,1,1,1]",
     ]
     config = resolve((), preset="demo", overrides=overrides).config
@@ -209,8 +208,6 @@ def main() -> None:
         quiet, busy, long = (Path(folder) / name for name in ("quiet", "busy", "long"))
         quiet.mkdir()
         met.append(start_to_key(quiet))
-        run = RunStore(long / "runs").create("train", Config())
-        run.events_path.write_text(encode(started()) + "\n")
         met += under_flood(long, long_run(RunStore(long / "runs")), seconds)
         run = trainer(busy)
         wait_for(lambda: b"StepLogged" in _events(run), 600.0)

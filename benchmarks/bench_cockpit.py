@@ -30,7 +30,7 @@ STEP_S = 2.0
 """Seconds between two logged steps of the long run, three events each."""
 PLACES = (
     ("2", b"audit"), ("3", b"checkpoint"), ("4", b"overlay"), ("5", b"next epoch"), ("6", b"report"),
-    ("7", b"verify"), ("8", b"presets"), ("1", b"first steps"),
+    ("7", b"verify"), ("8", b"presets"), ("1", b"scheduler"),
 )  # fmt: skip
 """Key, and a word of the footer that is painted last."""
 TABS = (b"[gate]", b"[loss]", b"[spread]", b"[variables]")
@@ -86,8 +86,9 @@ def key_to_paint(workspace: Path, name: str) -> bool:
         for i in range(KEYS):
             wanted = TABS[i % len(TABS)]
             if i % len(TABS) == 0:  # back to the first panel, unmeasured
-                while b"[gradient]" not in terminal.painted[-4000:]:
-                    terminal.press("\t")
+                since = len(terminal.painted)
+                while b"[gradient]" not in terminal.painted[since:]:
+                    since = terminal.press("\t")
                     time.sleep(0.2)
             times.append(terminal.reaction("\t", wanted))
             time.sleep(0.2)

@@ -11,7 +11,7 @@ from atft_tui.screens.backtest import BacktestScreen
 from atft_tui.screens.train import TrainScreen
 from tests.tui.steps import shown, told, visit
 
-PATIENCE_S = 900.0
+PATIENCE_S = 300.0
 
 
 async def until(pilot: Pilot[None], what: str, condition: object) -> None:
@@ -56,7 +56,7 @@ async def test_from_an_empty_workspace_to_a_report_by_keys(tmp_path: Path) -> No
 
         await visit(pilot, "backtest")
         assert isinstance(pilot.app.screen, BacktestScreen)
-        assert "net Sharpe" in shown(pilot.app.screen)
+        await until(pilot, "figures", lambda: "net Sharpe" in shown(pilot.app.screen))
         await pilot.press("b")
         await submit(pilot)
         await until(pilot, "backtest", lambda: "atft-tui backtest" in told(pilot))

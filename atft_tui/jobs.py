@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from atft_tui import format as fmt
+from atft_tui.readings.tail import last_lines
 from engine.files import read_json, write_json
 from engine.runs import launch
 
 JobStatus = Literal["running", "done", "failed", "died"]
-TAIL_BYTES = 16_384
 KEPT = 200
 """Jobs kept on disk; older ones are removed when a new one starts."""
 
@@ -112,15 +112,7 @@ class JobBook:
 
     def tail(self, job_id: str, lines: int) -> list[str]:
         """The last non-empty lines that it told, cleaned, oldest first."""
-        try:
-            with (self.root / f"{job_id}.log").open("rb") as file:
-                size = file.seek(0, os.SEEK_END)
-                file.seek(max(0, size - TAIL_BYTES))
-                text = file.read().decode("utf-8", "replace")
-        except OSError:
-            return []
-        told = [fmt.clean(line) for line in text.replace("\r", "\n").split("\n") if line.strip()]
-        return told[-lines:]
+        return last_lines(self.root / f"{job_id}.log", lines)
 
     def stop(self, job_id: str) -> None:
         """SIGTERM to a running job's process."""

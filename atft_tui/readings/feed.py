@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from atft_tui import format as fmt
+from atft_tui.readings.tail import last_lines
 from engine.runs import launch
 from engine.runs.backlog import fold_lines
 from engine.runs.control import ControlFiles, Wish
@@ -13,7 +13,6 @@ from engine.runs.follow import Follower
 from engine.runs.state import RunState
 from engine.runs.store import Run, RunStore
 
-LAST_WORDS_BYTES = 2000
 SLICE_S = 0.15
 """A backlog is folded for so long before the picture is shown and the next slice begins."""
 
@@ -95,11 +94,4 @@ class RunFeed:
 
 def last_words(run: Run) -> str:
     """The last non-empty line of the run's log, cleaned."""
-    try:
-        with run.log_path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - LAST_WORDS_BYTES))
-            lines = file.read().decode("utf-8", "replace").splitlines()
-    except OSError:
-        return ""
-    return fmt.clean(next((line for line in reversed(lines) if line.strip()), ""))
+    return next(iter(last_lines(run.log_path, 1)), "")

@@ -1,30 +1,22 @@
 """What Home shows: small JSON files, the schedule's book and the last runs. No tables, no configuration."""
 
 import datetime as dt
-import hashlib
-import re
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from atft_tui.readings.cached import FileCache
+from atft_tui.readings.card import Card, Light, read_card
 from atft_tui.readings.rows import RunRow
 from atft_tui.readings.runs import list_runs
+from atft_tui.readings.seals import newest
 from engine.agenda import Agenda, read_agenda
 from engine.errors import EngineError, IntegrityError
-from engine.files import MANIFEST, read_json, sha256
+from engine.files import MANIFEST, read_json
 from engine.judgement import SURE, is_noise
 
-SIGNAL = re.compile(r"^(\d{4}-\d{2}-\d{2})(?:-r([1-9]\d*))?$")
-"""A sealed directory: a session, or a revision of its signal."""
 RUNS, ALERTS = 12, 10
-
-
-@dataclass(frozen=True, slots=True)
-class Light:
-    name: str
-    verdict: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,14 +211,8 @@ class HomeReader:
     # ---- card ------------------------------------------------------------------------------------
 
     def _card(self) -> CardNews | None:
-        root = self.workspace / "signals"
-        if not root.is_dir():
-            return None
-        sealed = [m for path in root.iterdir() if (m := SIGNAL.match(path.name))]
-        if not sealed:
-            return None
-        newest = max(sealed, key=lambda m: (m[1], int(m[2] or 0)))
-        return self._cache.get(root / newest[0] / "SEAL", _sealed_card)
+        seal = newest(self.workspace)
+        return None if seal is None else _summary(read_card(seal))
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -240,27 +226,24 @@ def _snapshot(path: Path) -> dict[str, Any]:
     return {name: found[name] for name in ("days", "market", "source")}
 
 
-def _sealed_card(seal: Path) -> CardNews:
-    """The card of a sealed directory, after seal, manifest and card were found to fit together."""
-    directory = seal.parent
-    manifest, path = directory / MANIFEST, directory / "card.json"
-    if hashlib.sha256(manifest.read_bytes()).hexdigest() != seal.read_text("utf-8").strip():
-        raise IntegrityError(f"{directory.name}: changed after it was sealed (manifest)")
-    if sha256(path) != read_json(manifest)["files"]["card.json"]["sha256"]:
-        raise IntegrityError(f"{directory.name}: changed after it was sealed (card.json)")
-    card = read_json(path)
-    order = ("STOP", "HOLD")
-    lights = [Light(str(x["name"]), str(x["verdict"]), str(x["reason"])) for x in card["lights"]]
-    bad = [light for light in lights if light.verdict in order]
-    orders = card.get("orders", {})
+def _summary(card: Card) -> CardNews:
+    """What Home says of a card. IntegrityError for one whose seal does not hold."""
+    if card.verdict is None:
+        said = "changed after it was sealed: " * (card.standing == "broken")
+        raise IntegrityError(f"{card.name}: {said}{card.trouble}")
+    figures = card.figures
     return CardNews(
-        name=directory.name,
-        session=str(card["session"]),
-        exchange=str(card["exchange"]),
-        verdict=str(card["verdict"]),
-        lights=len(lights),
-        not_green=tuple(sorted(bad, key=lambda light: order.index(light.verdict))),
-        orders=int(orders.get("lines", 0)),
-        turnover=orders.get("turnover"),
-        cost=orders.get("cost"),
+        name=card.name,
+        session=card.session,
+        exchange=card.exchange,
+        verdict=card.verdict,
+        lights=len(card.lights),
+        not_green=card.troubles,
+        orders=figures.lines if figures else 0,
+        turnover=_known(figures.turnover) if figures else None,
+        cost=_known(figures.cost) if figures else None,
     )
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value

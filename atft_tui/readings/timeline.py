@@ -73,6 +73,8 @@ class Timeline:
     complete: bool = False
     """No whole line was left at the last reading."""
     _kept: list[_Kept] = field(default_factory=lambda: [_Kept(0, RunState())])
+    _shown: RunState = field(default_factory=RunState)
+    """What `at` gave last: a position that stands still is not folded again."""
     _follower: Follower = field(init=False)
 
     def __post_init__(self) -> None:
@@ -88,7 +90,8 @@ class Timeline:
         before = self._follower.offset
         lines, again, more = self._follower.read()
         if again:
-            self.state, self.marks, self._kept, before = RunState(), [], [_Kept(0, RunState())], 0
+            self.state, self._shown, self.marks = RunState(), RunState(), []
+            self._kept, before = [_Kept(0, RunState())], 0
         self.complete = not more
         while lines:
             chunk, lines = lines[: self.stride], lines[self.stride :]
@@ -103,6 +106,11 @@ class Timeline:
         position = max(0, min(position, self.position))
         if position == self.position:
             return self.state
+        if position != self._shown.n_events:
+            self._shown = self._folded(position)
+        return self._shown
+
+    def _folded(self, position: int) -> RunState:
         nearest = self._kept[bisect_right(self._kept, position, key=_position) - 1]
         state = nearest.state
         with self.path.open("rb") as file:

@@ -17,7 +17,8 @@ from atft_tui.readings.feed import chosen_or_newest
 from atft_tui.readings.timeline import Mark, Timeline
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.sizes import TALL, WIDE
-from atft_tui.widgets.run_lines import MARKS, timeline
+from atft_tui.styles import status
+from atft_tui.widgets.run_lines import timeline
 from atft_tui.widgets.run_panels import TABS, RunPanels, tab_line
 from atft_tui.widgets.scrubber import Scrub, Scrubber
 from engine.runs.state import RunState
@@ -118,9 +119,9 @@ class ReplayScreen(CockpitScreen[Moment]):
         value = self.value or Moment()
         if not value.run_id:
             return Text(" Replay: no run yet", style="bold")
-        mark, style = MARKS.get(value.status, (GLYPHS.waiting, ""))
+        stands = status(value.status)
         text = Text(f" {value.run_id} ", style="bold")
-        text.append(f"{mark} {value.status} ", style=style)
+        text.append(f"{stands.mark} {value.status} ", style=stands.style)
         if not value.complete:
             text.append(f" reading, {value.length:,} events so far …", style="dim")
         elif value.position == value.length:

@@ -6,19 +6,11 @@ from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.feed import RunNews
 from atft_tui.sizes import WIDE
+from atft_tui.styles import REVERSE, status
 from atft_tui.widgets.chart import meter
 from engine.runs.launch import RESUMABLE
 from engine.runs.state import PhaseState, RunState, seconds_between
 
-MARKS = {
-    "running": (GLYPHS.running, "bold green"),
-    "paused": (GLYPHS.paused, "bold yellow"),
-    "done": (GLYPHS.done, ""),
-    "stopped": (GLYPHS.stopped, "yellow"),
-    "failed": (GLYPHS.failed, "bold red"),
-    "crashed": (GLYPHS.failed, "bold red"),
-    "created": (GLYPHS.waiting, "dim"),
-}
 PHASE_STYLES = {"pending": "dim", "running": "bold", "kept": "green", "rolled back": "yellow"}
 SIGNALS = {
     "SIGKILL": "SIGKILL (kill -9 or out of memory)",
@@ -30,9 +22,9 @@ UNKNOWN = "without an end (killed or crashed)"
 
 def headline(news: RunNews, width: int) -> Text:
     """Run, state, progress and time left; for a dead run how it died and the way on."""
-    mark, style = MARKS.get(news.status, (GLYPHS.waiting, ""))
+    stands = status(news.status)
     text = Text(no_wrap=True, overflow="ellipsis")
-    text.append(f" {mark} {news.status} ", style=f"{style} reverse".strip())
+    text.append(f" {stands.mark} {news.status} ", style=stands.style + REVERSE)
     text.append(f" {news.run_id} ", style="bold")
     state = news.state
     if news.behind:

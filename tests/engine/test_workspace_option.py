@@ -32,6 +32,6 @@ def test_it_is_taken_on_both_sides_of_the_command(
 def test_the_one_nearer_to_the_command_counts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    RunStore(tmp_path / "runs").create("train", Config())
+    run = RunStore(tmp_path / "runs").create("train", Config())
     assert main(["--workspace", str(tmp_path / "other"), *WORDS, "--workspace", str(tmp_path)]) == 0
-    assert len(json.loads(capsys.readouterr().out)["runs"]) == 1
+    assert [row["id"] for row in json.loads(capsys.readouterr().out)["runs"]] == [run.id]

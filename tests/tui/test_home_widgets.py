@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from rich.text import Text
 
 from atft_tui import styles
-from atft_tui.readings.home import HomeNews, HomeReader, Light
+from atft_tui.readings.card import Light
+from atft_tui.readings.home import HomeNews, HomeReader
 from atft_tui.readings.machine import GpuNews, MachineNews
 from atft_tui.widgets import home_panels
 from atft_tui.widgets.fact_lines import Lines
@@ -157,7 +158,13 @@ def test_lines_stay_in_their_box(one: str, other: str, width: int, height: int) 
 
 def test_hostile_words_reach_the_screen_as_words(news: HomeNews) -> None:
     assert news.card is not None
-    bad = Light("\x1b[31mname\x07", "STOP", "a\u202eb [bold]x[/] \x1b]0;t\x07")
+    bad = Light(
+        name="\x1b[31mname\x07",
+        verdict="STOP",
+        value=None,
+        limit=None,
+        reason="a\u202eb [bold]x[/] \x1b]0;t\x07",
+    )
     hostile = replace(news, card=replace(news.card, not_green=(bad,), name="\x1b[2J"))
     text = drawn(home_panels.CardPanel, hostile)
     assert not {"\x1b", "\x07", "\u202e"} & set(text)

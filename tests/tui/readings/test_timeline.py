@@ -105,3 +105,13 @@ def test_how_it_grew_does_not_matter(
         read_all(line)
         assert line.position == min(cut, len(EVENTS))
         assert line.at(position) == fold(EVENTS[: min(position, cut)])
+
+
+def test_a_position_that_stands_still_is_folded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = read_all(Timeline(write(tmp_path / "e", EVENTS)))
+    first = line.at(40)
+    monkeypatch.setattr(module, "fold_lines", lambda *_: pytest.fail("folded again"))
+    line.read_on()
+    assert line.at(40) is first

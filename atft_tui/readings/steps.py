@@ -29,8 +29,10 @@ class Part:
 def parts(news: HomeNews) -> tuple[Part, Part, Part]:
     """The demo, one's own data, and every day."""
     run = {"run": news.runs[0].id} if news.runs else {}
-    own = news.data is not None and news.data.market != "synthetic"
-    demo = any(row.command == "demo" for row in news.runs)
+    made_up = news.data is not None and news.data.market == "synthetic"
+    own = news.data is not None and not made_up
+    # From a command line the demo's run is named for its training.
+    demo = any(row.command == "demo" or (made_up and row.command == "train") for row in news.runs)
     return (
         Part(
             "See it work, in minutes: a made-up market with a known answer",

@@ -145,3 +145,15 @@ def test_the_machine_s_figures_make_sense(tmp_path: Path) -> None:
     assert 0 < machine.memory_used_mib < machine.memory_total_mib
     assert 0 <= machine.disk_free_gib <= machine.disk_total_gib
     assert machine.cores >= 1
+
+
+def test_a_demo_from_the_command_line_counts_as_one(tmp_path: Path) -> None:
+    """Its run is named for the training; a training on one's own data is no demo."""
+    made.full(tmp_path)
+    news = read(tmp_path)
+    assert news.data is not None
+    row = replace(news.runs[0], command="train", status="done")
+    for market, expected in (("synthetic", True), ("jp", False)):
+        seen = replace(news, data=replace(news.data, market=market), runs=(row,))
+        done = {step.name: step.done for part in parts(seen) for step in part.steps}
+        assert (done["demo"], done["watch"]) == (expected, expected)

@@ -32,7 +32,8 @@ def parts(news: HomeNews) -> tuple[Part, Part, Part]:
     made_up = news.data is not None and news.data.market == "synthetic"
     own = news.data is not None and not made_up
     # From a command line the demo's run is named for its training.
-    demo = any(row.command == "demo" or (made_up and row.command == "train") for row in news.runs)
+    trained = any(row.command == "train" and row.status == "done" for row in news.runs)
+    demo = any(row.command == "demo" for row in news.runs) or (made_up and trained)
     return (
         Part(
             "See it work, in minutes: a made-up market with a known answer",
@@ -52,8 +53,7 @@ def parts(news: HomeNews) -> tuple[Part, Part, Part]:
                 Step(name="ingest", what="CSV, Parquet, J-Quants or Yahoo", key="i", done=own,
                      command="ingest"),
                 Step(name="train", what="networks and baselines on it", key="n",
-                     done=own and any(row.command == "train" and row.status == "done" for row in news.runs),
-                     command="train"),
+                     done=own and trained, command="train"),
                 Step(name="promote", what="the gate decides on a champion", key="4",
                      done=news.champion is not None, place="runs"),
             ),

@@ -46,12 +46,13 @@ def ablate(here: Here) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def compared(market: Path) -> tuple[dict[str, Any], list[str]]:
-    """A comparison that was stopped after its first run and given again; and the runs before that."""
+    """A comparison stopped after its first run and given again; and the runs it had made till then."""
+    others = {run.id for run in RunStore(market / "runs")}
     here = Here(market, SHORT)
     here.sink = StopAfterTheFirst(stop=here.stop)
     with pytest.raises(Interrupted, match="after 1 of 4 runs"):
         ablate(here)
-    before = [run.id for run in RunStore(market / "runs") if "comparison" in run.manifest]
+    before = [run.id for run in RunStore(market / "runs") if run.id not in others]
     return ablate(Here(market, SHORT)), before
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from atft_tui import format as fmt
 from atft_tui.readings.home import HomeNews, HomeReader
 from atft_tui.readings.machine import MachineReader
+from atft_tui.readings.rows import RunRow
 from atft_tui.readings.steps import parts, upcoming
 from engine.agenda import HEARTBEAT, LOCK
 from engine.runs import lock
@@ -152,8 +154,19 @@ def test_a_demo_from_the_command_line_counts_as_one(tmp_path: Path) -> None:
     made.full(tmp_path)
     news = read(tmp_path)
     assert news.data is not None
-    row = replace(news.runs[0], command="train", status="done")
-    for market, expected in (("synthetic", True), ("jp", False)):
-        seen = replace(news, data=replace(news.data, market=market), runs=(row,))
+    trained = RunRow(
+        id="20261119-083000-train-00aa", command="train", status="done", progress="",
+        validation="", test="", verdict=fmt.DASH,
+    )  # fmt: skip
+    for market, status, expected in (
+        ("synthetic", "done", True),
+        ("synthetic", "died", False),
+        ("jp", "done", False),
+    ):
+        seen = replace(
+            news,
+            data=replace(news.data, market=market),
+            runs=(replace(trained, status=status),),
+        )
         done = {step.name: step.done for part in parts(seen) for step in part.steps}
         assert (done["demo"], done["watch"]) == (expected, expected)

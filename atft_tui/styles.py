@@ -16,8 +16,15 @@ from atft_tui.glyphs import GLYPHS
 GOOD = Style(color="green")
 WARN = Style(color="yellow")
 BAD = Style(color="red", bold=True)
+BETTER = Style(color="green", bold=True)
+"""A figure on the good side by more than chance; one on the other side is `BAD`."""
+UP = Style(color="green")
+DOWN = Style(color="red")
+"""A direction and no verdict: bought or sold, gained or lost."""
+RUNNING = Style(color="green", bold=True)
+"""What goes on at this moment."""
 NAME = Style(color="blue")
-"""What can be opened, and bars without a verdict."""
+"""What can be opened."""
 KEY = Style(color="yellow", bold=True)
 """A key to press."""
 CHANGED = Style(color="yellow")
@@ -25,7 +32,22 @@ CHANGED = Style(color="yellow")
 STRONG = Style(bold=True)
 DIM = Style(dim=True)
 REVERSE = Style(reverse=True)
+HERE = Style(bold=True, reverse=True)
+"""Where one is: the place, the session, the moment."""
+CURSOR = Style(bold=True, underline=True)
+"""What the cursor is on where the ground has a meaning of its own, or the keyboard is elsewhere."""
 PLAIN = Style()
+
+BAR = Style(color="blue")
+"""A bar, strip or curve without a verdict."""
+OTHER_BAR = Style(color="magenta")
+"""One of another kind beside it."""
+REFERENCE = Style(color="cyan")
+"""The line in a picture that its figures are held against."""
+CURVES = tuple(
+    Style(color=colour) for colour in ("cyan", "yellow", "magenta", "green", "blue", "red")
+)
+"""Of several curves, by their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +60,7 @@ STATUSES = {
     **dict.fromkeys(("TRADE", "ok", "passed", "fresh", "delivered"), Status(GLYPHS.done, GOOD)),
     **dict.fromkeys(("HOLD", "degraded", "late", "stuck", "queued"), Status("!", WARN)),
     **dict.fromkeys(("STOP", "refused", "missed"), Status(GLYPHS.failed, BAD)),
-    "running": Status(GLYPHS.running, Style(color="green", bold=True)),
+    "running": Status(GLYPHS.running, RUNNING),
     "paused": Status(GLYPHS.paused, WARN),
     "done": Status(GLYPHS.done, PLAIN),
     "stopped": Status(GLYPHS.stopped, WARN),

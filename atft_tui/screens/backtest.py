@@ -20,6 +20,7 @@ from atft_tui.readings.backtest_figures import Figures
 from atft_tui.readings.holdings import DayBook, read_day
 from atft_tui.screens.base import READING_ERRORS, CockpitScreen
 from atft_tui.sizes import TALL, WIDE
+from atft_tui.styles import DIM, STRONG
 from atft_tui.widgets.backtest import headline as words
 from atft_tui.widgets.backtest import tables
 from atft_tui.widgets.backtest.costs import CostsPanel
@@ -229,13 +230,13 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         line = Text(no_wrap=True, overflow="ellipsis")
         for name in TABS:
             here = name == self.tab
-            line.append(f"[{name}]" if here else f" {name} ", "bold" if here else "dim")
+            line.append(f"[{name}]" if here else f" {name} ", STRONG if here else DIM)
         tabs.update(line)
         self.draw_headline()
 
     def headline(self, width: int) -> Text:
         if self.value is None:
-            return Text(" Backtest: reading the files", style="dim")
+            return Text(" Backtest: reading the files", style=DIM)
         return words.headline(self.value, width, self.ink)
 
     def draw_headline(self) -> None:

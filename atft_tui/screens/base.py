@@ -16,6 +16,7 @@ from textual.widgets import Static
 from atft_tui import format as fmt
 from atft_tui.protocol import Cockpit
 from atft_tui.sizes import too_small
+from atft_tui.styles import BAD
 from atft_tui.widgets.keybar import KeyBar
 from atft_tui.widgets.topbar import TopBar
 from engine.errors import EngineError
@@ -120,7 +121,7 @@ class CockpitScreen(Screen[None], Generic[V]):
         notice = too_small(width, height)
         self.set_class(notice is not None, "tiny")
         self.query_one("#notice", Static).update(notice or "")
-        trouble = Text(f" {fmt.clean(self.trouble)}", style="bold red")
+        trouble = Text(f" {fmt.clean(self.trouble)}", style=BAD)
         line = trouble if self.trouble else self.headline(width)
         line.no_wrap, line.overflow = True, "ellipsis"
         self.query_one("#headline", Static).update(line)

@@ -15,6 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Button, Checkbox, Input, Label, Select, Static
 
 from atft_tui import format as fmt
+from atft_tui.styles import BAD, DIM, STRONG
 from atft_tui.widgets.field import Field
 from atft_tui.words import command_words, missing, own_words, split
 from engine.commands import BY_NAME, Command, Parameter
@@ -128,7 +129,7 @@ class CommandForm(ModalScreen[CommandRequest | None]):
             "preset": "A named set of overrides.",
             "overrides": "KEY=VALUE, several with spaces.",
         }
-        hint = Text(about.get(name or "", ""), style="dim")
+        hint = Text(about.get(name or "", ""), style=DIM)
         self._hint.update(hint)
 
     # ---- values --------------------------------------------------------------------------------
@@ -151,7 +152,7 @@ class CommandForm(ModalScreen[CommandRequest | None]):
         words = command_words(
             self.command, self.values(), preset=self._new_preset(), overrides=self.overrides
         )
-        line = Text("$ atft-tui " + fmt.clean(" ".join(words)), style="bold")
+        line = Text("$ atft-tui " + fmt.clean(" ".join(words)), style=STRONG)
         self._line.update(line)
 
     def _new_preset(self) -> str | None:
@@ -178,7 +179,7 @@ class CommandForm(ModalScreen[CommandRequest | None]):
     @on(Button.Pressed, "#start")
     def action_start(self) -> None:
         problem = self.problem()
-        self.query_one("#problem", Static).update(Text(fmt.clean(problem), style="bold red"))
+        self.query_one("#problem", Static).update(Text(fmt.clean(problem), style=BAD))
         if problem:
             return
         values = self.values()

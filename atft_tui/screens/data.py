@@ -19,6 +19,7 @@ from atft_tui.readings.stock import read_stock
 from atft_tui.screens import data_headline, data_tables
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.sizes import TALL, WIDE
+from atft_tui.styles import DIM, STRONG
 from atft_tui.widgets.coverage import CoveragePanel
 from atft_tui.widgets.graph_panel import GraphPanel
 from atft_tui.widgets.stock_panel import StockPanel, StockView
@@ -157,7 +158,7 @@ class DataScreen(CockpitScreen[DataReading]):
         text = Text(" ", no_wrap=True, overflow="ellipsis")
         for name in TABS:
             here = name == self.tab
-            text.append(f"[{name}]" if here else f" {name} ", "bold" if here else "dim")
+            text.append(f"[{name}]" if here else f" {name} ", STRONG if here else DIM)
         tabs.update(text)
         self.draw_headline()
 

@@ -15,12 +15,13 @@ from atft_tui.readings.data_values import (
     SnapshotRow,
 )
 from atft_tui.sizes import WIDE
+from atft_tui.styles import BAD, DIM, GOOD, STRONG, WARN
 from engine.judgement import SURE
 
 VERDICTS = {
-    "ok": (GLYPHS.done, "bold green"),
-    "degraded": ("!", "bold yellow"),
-    "refused": (GLYPHS.failed, "bold red"),
+    "ok": (GLYPHS.done, GOOD),
+    "degraded": ("!", WARN),
+    "refused": (GLYPHS.failed, BAD),
 }
 SOURCES = ("files", "synthetic", "jquants", "yahoo")
 
@@ -28,54 +29,54 @@ SOURCES = ("files", "synthetic", "jquants", "yahoo")
 def headline(value: DataReading, width: int) -> Text:
     """Verdicts first, then what they are about; a file that cannot be read comes before all."""
     wide = width >= WIDE
-    text = Text(" Data " if wide else "", style="bold", no_wrap=True, overflow="ellipsis")
+    text = Text(" Data " if wide else "", style=STRONG, no_wrap=True, overflow="ellipsis")
     if value.trouble:
         more = f" (+{len(value.trouble) - 1})" if len(value.trouble) > 1 else ""
-        text.append(f" {fmt.clean(value.trouble[0])}{more}", style="bold red")
+        text.append(f" {fmt.clean(value.trouble[0])}{more}", style=BAD)
         return text
     current = value.current
     if current is None:
-        text.append(" nothing is stored yet: i ingests market data", style="")
+        text.append(" nothing is stored yet: i ingests market data")
         return text
     text.append(" ")
     text.append_text(quality_words(value, current.id))
     text.append_text(audit_words(value, current.id))
     if value.quality is not None and value.quality.incomplete:
-        text.append(f"{fmt.clean(value.quality.incomplete)}  ", style="bold red")
+        text.append(f"{fmt.clean(value.quality.incomplete)}  ", style=BAD)
     source = fmt.clean(current.source)
-    text.append(f"{source[:40] if wide else source.split('(')[0][:12]} ", style="bold")
+    text.append(f"{source[:40] if wide else source.split('(')[0][:12]} ", style=STRONG)
     first = fmt.clean(current.first)
     text.append(f"{first if wide else first[:7]}..{fmt.clean(current.last)}")
     if value.quality is not None and value.quality.snapshot == current.id:
         text.append(f" {value.quality.symbols:,} stocks")
     if wide:
         text.append(f" {current.sessions:,} sessions")
-        text.append(f"  snapshot {fmt.clean(current.id)[:8]}", style="dim")
+        text.append(f"  snapshot {fmt.clean(current.id)[:8]}", style=DIM)
     return text
 
 
 def quality_words(value: DataReading, current: str) -> Text:
     quality = value.quality
     if quality is None:
-        return Text("quality not checked: c  ", style="yellow")
-    sign, style = VERDICTS.get(quality.verdict, ("?", "yellow"))
+        return Text("quality not checked: c  ", style=WARN)
+    sign, style = VERDICTS.get(quality.verdict, ("?", WARN))
     if quality.snapshot != current:
-        return Text(f"? quality {fmt.clean(quality.verdict)} of older data: c  ", style="yellow")
+        return Text(f"? quality {fmt.clean(quality.verdict)} of older data: c  ", style=WARN)
     return Text(f"{sign} quality {fmt.clean(quality.verdict)}  ", style=style)
 
 
 def audit_words(value: DataReading, current: str) -> Text:
     audit = value.audit
     if audit is None:
-        return Text("not audited: a  ", style="yellow")
+        return Text("not audited: a  ", style=WARN)
     age = age_words(value.audit_hours)
     if not audit.passed:
         words = f"{GLYPHS.failed} audit {fmt.clean(audit.verdict)}, {audit.leaks} leaks, {age}  "
-        return Text(words, style="bold red")
+        return Text(words, style=BAD)
     if audit.snapshot != current:
-        return Text(f"? audit passed {age}, on older data: a  ", style="yellow")
+        return Text(f"? audit passed {age}, on older data: a  ", style=WARN)
     deep = "deep " if audit.deep else ""
-    return Text(f"{GLYPHS.done} {deep}audit passed {age}  ", style="bold green")
+    return Text(f"{GLYPHS.done} {deep}audit passed {age}  ", style=GOOD)
 
 
 def age_words(hours: int | None) -> str:
@@ -161,12 +162,12 @@ def finding_detail(row: FindingRow | Example | None, notes: Sequence[str]) -> Te
     if isinstance(row, FindingRow):
         listed = f" (enter: {len(row.examples):,} of them)" if row.examples else ""
         text.append(f"{fmt.clean(row.description)}\n")
-        text.append(f"{fmt.clean(row.action)}{listed}\n", style="dim")
+        text.append(f"{fmt.clean(row.action)}{listed}\n", style=DIM)
     elif row is not None:
         text.append(f"{fmt.clean(row.text)}\n")
         where = "session" if row.symbol == MARKET else "stock"
-        text.append(f"{fmt.clean(row.rule)} {fmt.clean(row.date)} (enter: the {where})\n", "dim")
-    text.append("; ".join(f"note: {fmt.clean(note)}" for note in notes), style="yellow")
+        text.append(f"{fmt.clean(row.rule)} {fmt.clean(row.date)} (enter: the {where})\n", DIM)
+    text.append("; ".join(f"note: {fmt.clean(note)}" for note in notes), style=WARN)
     return text
 
 
@@ -178,7 +179,7 @@ def snapshot_detail(row: SnapshotRow | None) -> Text:
     text.append(
         f"{row.sessions:,} sessions {fmt.clean(row.first)}..{fmt.clean(row.last)}, {bars}, "
         f"{fmt.memory(row.size / 2**20)}, {fmt.clean(row.source)}",
-        style="dim",
+        style=DIM,
     )
     return text
 

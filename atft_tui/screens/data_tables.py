@@ -13,14 +13,15 @@ from atft_tui.readings.data_values import (
     SnapshotRow,
     StockRow,
 )
+from atft_tui.styles import BAD, DIM, GOOD, PLAIN, STRONG, WARN
 from atft_tui.widgets.column import Column
 from engine.judgement import SURE
 
-LEVELS = {"error": "bold red", "warning": "yellow", "info": "dim"}
+LEVELS = {"error": BAD, "warning": WARN, "info": DIM}
 
 
 def level_text(level: str) -> Text:
-    return Text(fmt.clean(level), style=LEVELS.get(level, ""))
+    return Text(fmt.clean(level), style=LEVELS.get(level, PLAIN))
 
 
 def money(value: float | None) -> str:
@@ -35,28 +36,28 @@ def money(value: float | None) -> str:
 
 def member_text(row: StockRow) -> Text:
     if row.member is None:
-        return Text(fmt.DASH, style="dim")
-    return Text("yes", style="green") if row.member else Text("no", style="dim")
+        return Text(fmt.DASH, style=DIM)
+    return Text("yes", style=GOOD) if row.member else Text("no", style=DIM)
 
 
 def coverage_text(row: FeatureRow) -> Text:
     if row.coverage is None:
-        return Text(fmt.DASH, style="dim")
+        return Text(fmt.DASH, style=DIM)
     low = row.coverage < 0.5
-    return Text(f"{row.coverage:.1%}", style="yellow" if low else "")
+    return Text(f"{row.coverage:.1%}", style=WARN if low else PLAIN)
 
 
 def rank_ic_text(row: FeatureRow) -> Text:
     """Mean ± standard error; within 1.96 of them of zero it is dim and starts with ``~``."""
     if row.rank_ic is None or row.rank_ic_se is None:
-        return Text(fmt.DASH, style="dim")
+        return Text(fmt.DASH, style=DIM)
     sure = abs(row.rank_ic) > SURE * row.rank_ic_se
     figure = f"{row.rank_ic:+.4f} ± {row.rank_ic_se:.4f}"
-    return Text(f"{' ' if sure else '~'}{figure}", style="" if sure else "dim")
+    return Text(f"{' ' if sure else '~'}{figure}", style=PLAIN if sure else DIM)
 
 
 def feature_state(row: FeatureRow) -> Text:
-    return Text(f"off: {fmt.clean(row.off)}", style="dim") if row.off else Text("on")
+    return Text(f"off: {fmt.clean(row.off)}", style=DIM) if row.off else Text("on")
 
 
 FINDINGS: tuple[Column[FindingRow], ...] = (
@@ -138,7 +139,7 @@ SNAPSHOTS: tuple[Column[SnapshotRow], ...] = (
         name="id",
         cell=lambda row: Text(
             f"{GLYPHS.running if row.current else ' '} {fmt.clean(row.id)[:8]}",
-            style="bold" if row.current else "",
+            style=STRONG if row.current else PLAIN,
         ),
         value=lambda row: row.id,
         width=10,
@@ -169,13 +170,13 @@ def feature_detail(row: FeatureRow | None, source: FeatureSource) -> Text:
     text = Text()
     if row is None:
         return text
-    text.append(fmt.clean(row.formula), style="bold")
+    text.append(fmt.clean(row.formula), style=STRONG)
     if row.off:
-        text.append(f"  off: {fmt.clean(row.off)}", style="yellow")
+        text.append(f"  off: {fmt.clean(row.off)}", style=WARN)
     scope = "ranked within the day" if row.scope == "stock" else "one value a day"
     more = [row.unit, f"back {row.lookback} sessions", scope, row.published, f"family {row.family}"]
-    text.append(f"\n{fmt.clean(', '.join(more))}\n", style="dim")
-    text.append(source_line(source), style="dim")
+    text.append(f"\n{fmt.clean(', '.join(more))}\n", style=DIM)
+    text.append(source_line(source), style=DIM)
     return text
 
 

@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, Static
 
 from atft_tui import format as fmt
+from atft_tui.styles import BAD, STRONG
 from atft_tui.widgets.field import Field
 from engine.commands import COMMANDS
 
@@ -63,7 +64,7 @@ class WorkspaceDialog(ModalScreen[Path | None]):
     def open(self) -> None:
         path = Path(self.query_one("#path", Input).value.strip()).expanduser().absolute()
         if path.exists() and not path.is_dir():
-            problem = Text(f"{fmt.clean(str(path))} is not a directory", style="bold red")
+            problem = Text(f"{fmt.clean(str(path))} is not a directory", style=BAD)
             self.query_one("#problem", Static).update(problem)
             return
         self.dismiss(path)
@@ -86,15 +87,15 @@ class HelpDialog(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         text = Text()
-        text.append("Keys\n", style="bold")
+        text.append("Keys\n", style=STRONG)
         for key, what in self.keys:
-            text.append(f"  {key:<12}", style="bold")
+            text.append(f"  {key:<12}", style=STRONG)
             text.append(f"{what}\n")
-        text.append("\nCommands (palette: ctrl+p; the same on the command line)\n", style="bold")
+        text.append("\nCommands (palette: ctrl+p; the same on the command line)\n", style=STRONG)
         for command in (command for command in COMMANDS if not command.hidden):
-            text.append(f"  {command.name:<12}", style="bold")
+            text.append(f"  {command.name:<12}", style=STRONG)
             text.append(f"{command.help}\n")
-        text.append("\nReading the figures\n", style="bold")
+        text.append("\nReading the figures\n", style=STRONG)
         text.append(
             "  RankIC: mean daily rank correlation of score and forward return, ± its standard error.\n"
             "  A value inside the null band (95 % of shuffled scores) is dim and marked ~ : noise.\n"

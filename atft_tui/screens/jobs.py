@@ -14,13 +14,14 @@ from textual.widgets import Label, Static
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.jobs import Job, JobBook
+from atft_tui.styles import BAD, DIM, PLAIN, RUNNING, STRONG
 from atft_tui.widgets.column import Column
 from atft_tui.widgets.table import Table
 
 REREAD_S = 1.0
 SHOWN = 50
 TAIL = 200
-STYLES = {"running": "bold green", "done": "", "failed": "bold red", "died": "bold red"}
+STYLES = {"running": RUNNING, "done": PLAIN, "failed": BAD, "died": BAD}
 COLUMNS: tuple[Column[Job], ...] = (
     Column(name="state", cell=lambda job: Text(job.status, style=STYLES[job.status]), width=8),
     Column(name="started UTC", cell=lambda job: fmt.clock(job.started), width=11),
@@ -60,11 +61,11 @@ class JobsDialog(ModalScreen[None]):
     def draw(self) -> None:
         job = self.query_one(Table).current
         if job is None:
-            told = Text("Nothing was started from here yet: ctrl+p lists every command.", "dim")
+            told = Text("Nothing was started from here yet: ctrl+p lists every command.", DIM)
         else:
-            told = Text("\n".join(self.book.tail(job.id, TAIL)), style="dim")
+            told = Text("\n".join(self.book.tail(job.id, TAIL)), style=DIM)
             if job.answer:
-                told.append("\n" + fmt.clean_lines(json.dumps(job.answer, indent=1)), style="bold")
+                told.append("\n" + fmt.clean_lines(json.dumps(job.answer, indent=1)), style=STRONG)
         self.query_one("#told", Static).update(told)
 
     def action_stop(self) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -14,6 +13,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Label, OptionList
 from textual.widgets.option_list import Option
 
+from atft_tui.styles import DIM
+from atft_tui.widgets.lines import start
 from engine.runs.summary import RunSummary
 
 
@@ -78,7 +79,7 @@ class QuickFilterDialog(ModalScreen[QuickFilter | None]):
 
     @staticmethod
     def _option(quick: QuickFilter, count: int) -> Option:
-        text = Text(f"{quick.kind or 'all runs':<9}", style="dim")
-        text.append(quick.value, style="default")
-        text.append(f"  {count:,}", style="dim")
+        text = start(f"{quick.kind or 'all runs':<9}", DIM)
+        text.append(quick.value)
+        text.append(f"  {count:,}", style=DIM)
         return Option(text)

@@ -17,7 +17,7 @@ from atft_tui.readings.feed import chosen_or_newest
 from atft_tui.readings.timeline import Mark, Timeline
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.sizes import TALL, WIDE
-from atft_tui.styles import status
+from atft_tui.styles import DIM, RUNNING, STRONG, status
 from atft_tui.widgets.run_lines import timeline
 from atft_tui.widgets.run_panels import TABS, RunPanels, tab_line
 from atft_tui.widgets.scrubber import Scrub, Scrubber
@@ -118,18 +118,18 @@ class ReplayScreen(CockpitScreen[Moment]):
     def headline(self, width: int) -> Text:
         value = self.value or Moment()
         if not value.run_id:
-            return Text(" Replay: no run yet", style="bold")
+            return Text(" Replay: no run yet", style=STRONG)
         stands = status(value.status)
-        text = Text(f" {value.run_id} ", style="bold")
+        text = Text(f" {value.run_id} ", style=STRONG)
         text.append(f"{stands.mark} {value.status} ", style=stands.style)
         if not value.complete:
-            text.append(f" reading, {value.length:,} events so far …", style="dim")
+            text.append(f" reading, {value.length:,} events so far …", style=DIM)
         elif value.position == value.length:
-            text.append(" the newest moment", style="dim")
+            text.append(" the newest moment", style=DIM)
         else:
-            text.append(f" as it was at {fmt.percent(value.position / value.length)}", "bold")
+            text.append(f" as it was at {fmt.percent(value.position / value.length)}", STRONG)
         if self.speed:
-            text.append(f"   {GLYPHS.running} playing x{self.speed}", style="bold green")
+            text.append(f"   {GLYPHS.running} playing x{self.speed}", style=RUNNING)
         return text
 
     # ---- moving ----------------------------------------------------------------------------------

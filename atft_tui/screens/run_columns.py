@@ -15,6 +15,7 @@ from atft_tui.readings.runs import figure_words, progress_text, sharpe_words
 from atft_tui.readings.studies import Study, Trial
 from atft_tui.widgets.column import Column
 from atft_tui.widgets.curves import LETTERS, STYLES
+from atft_tui.widgets.lines import start
 from engine.runs.summary import Figure, RunSummary, Sharpe
 
 TRIALS = {
@@ -32,11 +33,11 @@ def status_text(status: str) -> Text:
 
 def figure_text(figure: str) -> Text:
     """A figure inside its null band starts with ``~`` and is dim."""
-    return Text(figure, style="dim" if figure.startswith("~") else "")
+    return Text(figure, style=styles.DIM if figure.startswith("~") else styles.PLAIN)
 
 
 def letter_text(letter: str) -> Text:
-    return Text(letter, style=STYLES[LETTERS.index(letter)] if letter else "")
+    return Text(letter, style=STYLES[LETTERS.index(letter)] if letter else styles.PLAIN)
 
 
 def _level(figure: Figure | None) -> float | None:
@@ -52,7 +53,7 @@ def _sharpe(sharpe: Sharpe | None) -> Text:
     if sharpe is None:
         return Text(fmt.DASH)
     words = sharpe_words(sharpe).rpartition("]")[0] + "]"
-    return Text(words, style="dim" if sharpe.low <= 0.0 <= sharpe.high else "")
+    return Text(words, style=styles.DIM if sharpe.low <= 0.0 <= sharpe.high else styles.PLAIN)
 
 
 def _deflated(sharpe: Sharpe | None) -> str:
@@ -61,11 +62,11 @@ def _deflated(sharpe: Sharpe | None) -> str:
 
 def _words(about: RunSummary) -> Text:
     """Tags and note; of a run at work or one that failed also what it says of itself."""
-    text = Text(" ".join(about.labels.tags), style="bold")
+    text = start(" ".join(about.labels.tags), styles.STRONG)
     told = about.status in ("running", "failed", "crashed", "stopped", "")
     for words in (about.labels.note, progress_text(about) if told else ""):
         if words:
-            text.append(f"{' ' if text else ''}{fmt.clean(words)}", style="not bold dim")
+            text.append(f"{' ' if text else ''}{fmt.clean(words)}", style=styles.DIM)
     return text
 
 
@@ -163,7 +164,7 @@ TRIAL_COLUMNS: tuple[Column[Trial], ...] = (
     Column(name="state", cell=lambda t: status_text(t.state), value=lambda t: t.state, width=10),
     Column(name="objective", cell=lambda t: fmt.number(t.value), value=lambda t: _known(t.value),
            width=9, right=True),
-    Column(name="", cell=lambda t: Text("best" if t.best_so_far else "", style="bold"), width=4),
+    Column(name="", cell=lambda t: Text("best" if t.best_so_far else "", style=styles.STRONG), width=4),
     Column(name="validation RankIC", cell=_trial_figure, value=lambda t: _known(t.rank_ic),
            width=28, leaves=2),
     Column(name="size", cell=lambda t: fmt.DASH if t.size is None else fmt.count(t.size),

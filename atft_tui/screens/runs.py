@@ -155,7 +155,7 @@ class RunsScreen(RunActions):
         table.display = self.query_one(DifferencePanel).display = diff is not None
         if diff is None:
             text = "Mark two runs with space in the list (esc): their settings are compared here."
-            words.update(Text(f" {text}", style="dim"))
+            words.update(Text(f" {text}", style=styles.DIM))
             return
         columns = diff_columns(diff)
         if [column.name for column in columns] != [column.name for column in table.columns]:
@@ -166,7 +166,7 @@ class RunsScreen(RunActions):
         for letter, style, run in zip(LETTERS, STYLES, diff.runs, strict=False):
             line.append(f"{letter} ", style=style)
             line.append(f"{run}  ")
-        line.append(f"{len(diff.rows)} keys differ, {diff.same} are the same", style="dim")
+        line.append(f"{len(diff.rows)} keys differ, {diff.same} are the same", style=styles.DIM)
         words.update(line)
 
     @on(Table.Highlighted, "#runs-diff-table")
@@ -223,9 +223,11 @@ class RunsScreen(RunActions):
         text = Text(" ", no_wrap=True, overflow="ellipsis")
         for view, title in TITLES.items():
             here = view == self.view
-            text.append(f"[{title}]" if here else f" {title} ", "bold" if here else "dim")
+            text.append(
+                f"[{title}]" if here else f" {title} ", styles.STRONG if here else styles.DIM
+            )
         if self.marked:
-            text.append("  marked ", "dim")
+            text.append("  marked ", styles.DIM)
         for letter, style, run_id in zip(LETTERS, STYLES, self.marked, strict=False):
             text.append(f"{letter}", style=style)
             text.append(f" {run_id[-4:]} ")
@@ -234,9 +236,9 @@ class RunsScreen(RunActions):
     def headline(self, width: int) -> Text:
         runs = self.value.list.runs if self.value else ()
         running = sum(run.status == "running" for run in runs)
-        text = Text.assemble((" Runs ", "bold"), f" {len(runs):,} runs, {running} running")
+        text = Text.assemble((" Runs ", styles.STRONG), f" {len(runs):,} runs, {running} running")
         if self.value and self.value.list.pending:
-            text.append(f", {self.value.list.pending:,} still to be read", style="dim")
+            text.append(f", {self.value.list.pending:,} still to be read", style=styles.DIM)
         if self.quick.kind:
             shown = sum(self.quick.fits(run) for run in runs)
             text.append(f"  only {self.quick.words}: {shown:,}", style=styles.KEY)
@@ -247,10 +249,10 @@ class RunsScreen(RunActions):
         )
         if best is not None and best.validation is not None:
             figure = fmt.rank_ic(best.validation.rank_ic, best.validation.rank_ic_se)
-            text.append("  best validation ", style="dim")
+            text.append("  best validation ", style=styles.DIM)
             text.append(f"{figure} {best.id[-4:]}")
             if width >= WIDE:
-                text.append("  the best of many looks better than it is", style="dim")
+                text.append("  the best of many looks better than it is", style=styles.DIM)
         return text
 
     # ---- what is chosen ------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.card import Card
 from atft_tui.readings.shadow import PARTS, Filled
 from atft_tui.readings.signal import Line
+from atft_tui.styles import BAD, DIM, DOWN, GOOD, STRONG, UP, WARN
 from atft_tui.widgets.card_line import verdict_text
 from atft_tui.widgets.column import Column
 from atft_tui.widgets.why_panel import move_text
@@ -35,17 +36,17 @@ def _order(line: Line) -> Text:
     if line.side:
         text = Text(
             f"{fmt.clean(line.side):<4} {line.shares:,}",
-            style="green" if line.side == "buy" else "red",
+            style=UP if line.side == "buy" else DOWN,
         )
-        return text.append(" cut", style="yellow") if line.refused else text
-    return Text("refused", style="yellow") if line.refused else Text("hold", style="dim")
+        return text.append(" cut", style=WARN) if line.refused else text
+    return Text("refused", style=WARN) if line.refused else Text("hold", style=DIM)
 
 
 def _reason(line: Line) -> Text:
     if line.refused:
         told = "; ".join(f"{one.rule}: {one.reason}" for one in line.refused)
-        return Text(fmt.clean(told), style="yellow")
-    return Text(fmt.clean(line.reason), style="dim")
+        return Text(fmt.clean(told), style=WARN)
+    return Text(fmt.clean(line.reason), style=DIM)
 
 
 def _price(value: float) -> str:
@@ -59,7 +60,7 @@ MOVE: Column[Line] = Column(
     name="move", cell=lambda line: move_text(line.move), value=lambda line: line.move, width=5
 )
 CODE: Column[Line] = Column(
-    name="code", cell=lambda line: Text(fmt.clean(line.code), style="bold"), width=6
+    name="code", cell=lambda line: Text(fmt.clean(line.code), style=STRONG), width=6
 )
 NAME: Column[Line] = Column(name="name", cell=lambda line: line.name)
 BOOK: Column[Line] = Column(name="book", cell=lambda line: line.book, width=5)
@@ -115,7 +116,7 @@ def _bp(value: float) -> str:
 
 
 def _gap(row: Filled) -> Text:
-    return Text(_bp(row.gap), style="red" if row.gap < 0 else "green")
+    return Text(_bp(row.gap), style=DOWN if row.gap < 0 else UP)
 
 
 def _part(name: str) -> Column[Filled]:
@@ -150,8 +151,8 @@ FILLS: tuple[Column[Filled], ...] = (
 
 def _standing(card: Card) -> Text:
     if card.standing == "sealed":
-        return Text(f"{GLYPHS.done} sealed", style="green")
-    return Text(f"{GLYPHS.failed} {card.standing}", style="bold red")
+        return Text(f"{GLYPHS.done} sealed", style=GOOD)
+    return Text(f"{GLYPHS.failed} {card.standing}", style=BAD)
 
 
 SESSIONS: tuple[Column[Card], ...] = (

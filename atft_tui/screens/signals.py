@@ -21,6 +21,7 @@ from atft_tui.readings.signal import Line, Signal
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.screens.signal_columns import FILLS, VIEWS, line_columns
 from atft_tui.sizes import TALL, WIDE
+from atft_tui.styles import BAD, DIM, STRONG
 from atft_tui.widgets.card_line import card_line
 from atft_tui.widgets.card_panel import CardPanel, Sealing
 from atft_tui.widgets.champion_panel import ChampionPanel
@@ -183,7 +184,7 @@ class SignalsScreen(CockpitScreen[Desk]):
         tabs = Text(" ", no_wrap=True, overflow="ellipsis")
         for page in PAGES:
             here = page == self.page
-            tabs.append(f"[{page}]" if here else f" {page} ", style="bold" if here else "dim")
+            tabs.append(f"[{page}]" if here else f" {page} ", style=STRONG if here else DIM)
         self.query_one("#signals-tabs", Static).update(tabs)
         self.draw_headline()
 
@@ -195,13 +196,11 @@ class SignalsScreen(CockpitScreen[Desk]):
 
     def headline(self, width: int) -> Text:
         if self.value is None:
-            return Text(" Signals", style="bold")
+            return Text(" Signals", style=STRONG)
         if self.value.trouble:
-            return Text(
-                f" the last attempt cannot be read: {fmt.clean(self.value.trouble)}", "bold red"
-            )
+            return Text(f" the last attempt cannot be read: {fmt.clean(self.value.trouble)}", BAD)
         card = self.value.card
-        return card_line(card) if card is not None else Text(" Signals: none yet", style="bold")
+        return card_line(card) if card is not None else Text(" Signals: none yet", style=STRONG)
 
     # ---- keys ------------------------------------------------------------------------------------
 

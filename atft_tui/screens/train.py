@@ -15,6 +15,7 @@ from atft_tui.keys import SCREENS, bindings
 from atft_tui.readings.feed import RunFeed, RunNews, chosen_or_newest
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.sizes import TALL, WIDE
+from atft_tui.styles import STRONG
 from atft_tui.widgets import panels
 from atft_tui.widgets.run_lines import headline, timeline, way_on
 from atft_tui.widgets.run_panels import TABS, RunPanels, tab_line
@@ -160,7 +161,7 @@ class TrainScreen(CockpitScreen[RunNews]):
 
     def headline(self, width: int) -> Text:
         if self.run_value is None:
-            return Text(" Train: no run yet", style="bold")
+            return Text(" Train: no run yet", style=STRONG)
         return headline(self.news, width)
 
     # ---- looking ---------------------------------------------------------------------------------

@@ -19,16 +19,16 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.preflight import Change, Check, changes, checks
 from atft_tui.screens.command_form import CommandForm
 from atft_tui.sizes import WIDE
-from atft_tui.styles import BAD
+from atft_tui.styles import BAD, CHANGED, DIM, GOOD, PLAIN, STRONG, WARN
 from engine.errors import EngineError
 from engine.runs import launch
 
 QUIET_S = 0.8
 """After the last key the settings are looked at; a preflight takes seconds."""
 VERDICTS = {
-    "ok": ("green", GLYPHS.done),
-    "warn": ("yellow", "!"),
-    "stop": ("bold red", GLYPHS.failed),
+    "ok": (GOOD, GLYPHS.done),
+    "warn": (WARN, "!"),
+    "stop": (BAD, GLYPHS.failed),
 }
 KEY_WIDTH, DEFAULT_WIDTH = 32, 22
 
@@ -80,7 +80,7 @@ class TrainForm(CommandForm):
     async def look(self) -> None:
         self.found, self._warned = None, False
         preset, overrides = self.preset or self.command.preset, self.overrides
-        self._checks.update(Text("preflight: looking …", style="dim"))
+        self._checks.update(Text("preflight: looking …", style=DIM))
         await asyncio.sleep(QUIET_S)
         try:
             found = await asyncio.to_thread(changes, self.workspace, preset, overrides)
@@ -134,27 +134,27 @@ def checks_text(rows: tuple[Check, ...]) -> Text:
     red = sum(row.verdict == "stop" for row in rows)
     text = Text()
     verdict = f"a run could not start: {red} red" if red else "a run can start"
-    text.append("Preflight  ", style="bold")
-    text.append(f"{verdict}\n", style="bold red" if red else "green")
+    text.append("Preflight  ", style=STRONG)
+    text.append(f"{verdict}\n", style=BAD if red else GOOD)
     for row in rows:
-        style, mark = VERDICTS.get(row.verdict, ("", " "))
+        style, mark = VERDICTS.get(row.verdict, (PLAIN, " "))
         text.append(f"{mark} {row.verdict:<5}", style=style)
-        text.append(f"{fmt.clean(row.name):<10} ", style="bold")
+        text.append(f"{fmt.clean(row.name):<10} ", style=STRONG)
         text.append(f"{fmt.clean(row.value)}\n")
         if row.hint and row.verdict != "ok":
-            text.append(f"{'':18}{fmt.clean(row.hint)}\n", style="dim")
+            text.append(f"{'':18}{fmt.clean(row.hint)}\n", style=DIM)
     return text.append("\n")
 
 
 def changes_text(found: tuple[Change, ...]) -> Text:
     """Key, default and value of what is not at its default, with where it comes from."""
     text = Text()
-    text.append("Settings that are not at their default\n", style="bold")
+    text.append("Settings that are not at their default\n", style=STRONG)
     if not found:
-        text.append("none: preset, files and --set change nothing\n", style="dim")
+        text.append("none: preset, files and --set change nothing\n", style=DIM)
     for change in found:
-        text.append(f"{fmt.clean(change.key):<{KEY_WIDTH}} ", style="bold")
-        text.append(f"{fmt.clean(change.default):>{DEFAULT_WIDTH}} ", style="dim")
-        text.append(f"{GLYPHS.empty}> {fmt.clean(change.value)}", style="cyan")
-        text.append(f"  {fmt.clean(change.origin)}\n", style="dim")
+        text.append(f"{fmt.clean(change.key):<{KEY_WIDTH}} ", style=STRONG)
+        text.append(f"{fmt.clean(change.default):>{DEFAULT_WIDTH}} ", style=DIM)
+        text.append(f"{GLYPHS.empty}> {fmt.clean(change.value)}", style=CHANGED)
+        text.append(f"  {fmt.clean(change.origin)}\n", style=DIM)
     return text

@@ -3,10 +3,12 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 
+from rich.style import Style
 from rich.text import Text
 
 from atft_tui.glyphs import GLYPHS, Glyphs
-from atft_tui.widgets.rows import painted
+from atft_tui.styles import PLAIN
+from atft_tui.widgets.lines import painted
 
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Bits of a braille cell, by row and column (Unicode 15, block 2800)."""
@@ -20,7 +22,7 @@ class Canvas:
         self.fine_x, self.fine_y = (2, 4) if glyphs.braille else (1, 1)
         self._bits = [[0] * self.columns for _ in range(self.rows)]
         self._marks: list[list[str]] = [[""] * self.columns for _ in range(self.rows)]
-        self._styles = [[""] * self.columns for _ in range(self.rows)]
+        self._styles = [[PLAIN] * self.columns for _ in range(self.rows)]
 
     @property
     def width(self) -> int:
@@ -35,7 +37,7 @@ class Canvas:
         self,
         values: Sequence[float],
         height: Callable[[float], float],
-        style: str,
+        style: Style,
         *,
         strong: bool = False,
         mark: str = "",
@@ -59,14 +61,14 @@ class Canvas:
                 self._dot(x, y, style, mark)
             before = here
 
-    def area(self, values: Sequence[float], height: Callable[[float], float], style: str) -> None:
+    def area(self, values: Sequence[float], height: Callable[[float], float], style: Style) -> None:
         """Filled from the top down to the lowest value of each dot column; nothing for a value on top."""
         for x, span in enumerate(spans(values, self.width)):
             if span is not None and height(span[0]) < 1.0:
                 for y in range(self._dot_row(height(span[0])) + 1):
                     self._dot(x, y, style)
 
-    def mark(self, column: int, row: int, character: str, style: str) -> None:
+    def mark(self, column: int, row: int, character: str, style: Style) -> None:
         """A character in a cell that holds no dots; a cell with dots only takes the style."""
         if 0 <= column < self.columns and 0 <= row < self.rows:
             if self._bits[row][column]:
@@ -91,7 +93,7 @@ class Canvas:
         share = min(1.0, max(0.0, share)) if math.isfinite(share) else 0.0
         return round((1.0 - share) * (self.height - 1))
 
-    def _dot(self, x: int, y: int, style: str, mark: str = "") -> None:
+    def _dot(self, x: int, y: int, style: Style, mark: str = "") -> None:
         if 0 <= x < self.width and 0 <= y < self.height:
             row, column = y // self.fine_y, x // self.fine_x
             bit = DOTS[y % 4][x % 2] if self.glyphs.braille else 1

@@ -7,12 +7,13 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.card import Card, Light
+from atft_tui.styles import BAD, DIM, GOOD, PLAIN, REVERSE, STRONG, WARN
 
 MARKS = {
-    "TRADE": (GLYPHS.done, "bold green"),
-    "HOLD": (GLYPHS.stopped, "bold yellow"),
-    "STOP": (GLYPHS.failed, "bold red"),
-    "NOT VALID": (GLYPHS.failed, "bold red"),
+    "TRADE": (GLYPHS.done, GOOD),
+    "HOLD": (GLYPHS.stopped, WARN),
+    "STOP": (GLYPHS.failed, BAD),
+    "NOT VALID": (GLYPHS.failed, BAD),
 }
 GROUPS = (
     ("data", ("data", "fresh", "quality"), "ok"),
@@ -28,8 +29,8 @@ def card_line(card: Card) -> Text:
     text = Text(no_wrap=True, overflow="ellipsis")
     mark, style = MARKS[card.word]
     revision = f" r{card.revision}" if card.revision else ""
-    text.append(f" {fmt.clean(card.session)}{revision} {fmt.clean(card.exchange)} ", "bold")
-    text.append(f" {mark} {card.word} ", f"{style} reverse")
+    text.append(f" {fmt.clean(card.session)}{revision} {fmt.clean(card.exchange)} ", STRONG)
+    text.append(f" {mark} {card.word} ", style + REVERSE)
     if card.verdict is None:
         text.append(
             f"  seal {card.standing}: {fmt.clean(card.trouble)}. Do not trade on it.", style
@@ -40,8 +41,8 @@ def card_line(card: Card) -> Text:
     if card.standing == "unsealed":
         text.append("  nothing is sealed yet")
     for word, value in _fine(card):
-        text.append(f"  {word} ", "dim")
-        text.append(value, "" if card.verdict == "TRADE" else "dim")
+        text.append(f"  {word} ", DIM)
+        text.append(value, PLAIN if card.verdict == "TRADE" else DIM)
     return text
 
 

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.readings.card import Card, Light
+from atft_tui.styles import BAD, DIM, PLAIN, STRONG, WARN
 from atft_tui.widgets.card_line import light_text
 from atft_tui.widgets.lines import page, row, wrapped
 from atft_tui.widgets.panel import Panel
@@ -41,11 +42,11 @@ class CardPanel(Panel[Sealing]):
 
 
 def _light(light: Light, width: int) -> Text:
-    style = "" if light.verdict == "TRADE" else "bold"
+    style = PLAIN if light.verdict == "TRADE" else STRONG
     name = light.name.replace("_", " ")
     if width < FULL:
         return row((light_text(light), 7), (name, 14, style), (light.reason, width - 23, style))
-    figures = ((figure(light, light.value), -10), (figure(light, light.limit), -12, "dim"))
+    figures = ((figure(light, light.value), -10), (figure(light, light.limit), -12, DIM))
     return row((light_text(light), 7), (name, 14), *figures, (light.reason, width - 47, style))
 
 
@@ -68,8 +69,8 @@ def figure(light: Light, value: float | str | None) -> str:
 
 
 def _broken(card: Card, width: int) -> list[Text]:
-    lines = [Text("NOT VALID: do not trade on it", style="bold red"), Text()]
-    lines += wrapped(f"{card.name}: {card.trouble}.", width, "bold")
+    lines = [Text("NOT VALID: do not trade on it", style=BAD), Text()]
+    lines += wrapped(f"{card.name}: {card.trouble}.", width, STRONG)
     lines += [Text()]
     lines += wrapped(
         "Nothing of this signal is shown, for it is not what was sealed. v checks every file and says "
@@ -85,9 +86,9 @@ def _seal(value: Sealing, width: int) -> list[Text]:
         words = (
             "Nothing is sealed: the data are not complete. A later attempt can be; n tries again."
         )
-        return [Text(), *wrapped(words, width, "yellow")]
-    lines = [Text(), row(("seal", 7, "dim"), (card.digest, width - 8))]
-    lines.append(row(("key", 7, "dim"), (value.key, width - 8)))
+        return [Text(), *wrapped(words, width, WARN)]
+    lines = [Text(), row(("seal", 7, DIM), (card.digest, width - 8))]
+    lines.append(row(("key", 7, DIM), (value.key, width - 8)))
     if card.revision:
-        lines += wrapped(f"revision {card.revision}: {card.reason}", width, "yellow")
+        lines += wrapped(f"revision {card.revision}: {card.reason}", width, WARN)
     return lines

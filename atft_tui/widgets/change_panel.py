@@ -7,6 +7,7 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.signal import Change, Line
+from atft_tui.styles import DIM, PLAIN, STRONG, WARN
 from atft_tui.widgets.lines import beside, page, row, start
 from atft_tui.widgets.panel import Panel
 from atft_tui.widgets.why_panel import move_text
@@ -42,25 +43,25 @@ class ChangePanel(Panel[Change]):
 def _head(value: Change) -> list[Text]:
     if not value.since:
         words = "no earlier sealed signal: against the decision before, which it records itself"
-        return [Text(words, style="dim")]
-    text = start(f"since {fmt.clean(value.since)}", "dim")
+        return [Text(words, style=DIM)]
+    text = start(f"since {fmt.clean(value.since)}", DIM)
     if not value.same_model:
-        text.append("  another model was champion then", style="yellow")
+        text.append("  another model was champion then", style=WARN)
     return [text]
 
 
 def _book(word: str, mark: str, lines: Sequence[Line], width: int, limit: int) -> list[Text]:
     """The largest positions; how many there are stands in the heading."""
-    head = start(f"{word} {len(lines)}", "bold")
+    head = start(f"{word} {len(lines)}", STRONG)
     if len(lines) > limit:
-        head.append(f"  the largest {limit}", style="dim")
+        head.append(f"  the largest {limit}", style=DIM)
     name = width - 2 - CODE - WEIGHT - RANK - 4
-    style = "yellow" if word == "flipped" else ""
+    style = WARN if word == "flipped" else PLAIN
     return [head] + [
         row(
             (mark, 1, style),
-            (line.code, CODE, "bold"),
-            (line.name, name, "dim"),
+            (line.code, CODE, STRONG),
+            (line.name, name, DIM),
             (_percent(line.weight if word != "left" else line.weight_before), -WEIGHT),
             (f"{line.rank}" if line.rank is not None else fmt.DASH, -RANK),
         )
@@ -69,16 +70,16 @@ def _book(word: str, mark: str, lines: Sequence[Line], width: int, limit: int) -
 
 
 def _moves(value: Change, width: int, limit: int) -> list[Text]:
-    head = Text("biggest moves of a rank", style="bold")
+    head = Text("biggest moves of a rank", style=STRONG)
     if not value.moves:
-        return [head, Text("none: there is nothing to compare with", style="dim")]
+        return [head, Text("none: there is nothing to compare with", style=DIM)]
     name = width - CODE - 2 * RANK - 6 - 6
     return [head] + [
         row(
-            (line.code, CODE, "bold"),
-            (line.name, name, "dim"),
+            (line.code, CODE, STRONG),
+            (line.name, name, DIM),
             (f"{line.before}", -RANK),
-            (">", 1, "dim"),
+            (">", 1, DIM),
             (f"{line.rank}", -RANK),
             (move_text(line.move), -6),
         )

@@ -4,14 +4,16 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rich.style import Style
 from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
+from atft_tui.styles import BAD, BETTER, DIM, PLAIN, REFERENCE
 from engine.judgement import is_noise
 
 AXIS_WIDTH = 7
-Grid = list[list[tuple[str, str]]]
+Grid = list[list[tuple[str, Style]]]
 """Rows of (character, style)."""
 RowOf = Callable[[float], int]
 
@@ -47,14 +49,14 @@ def epoch_chart(
         share = (value - low) / (high - low)
         return round((1.0 - min(1.0, max(0.0, share))) * (rows - 1))
 
-    grid = [[(" ", "")] * columns for _ in range(rows)]
+    grid = [[(" ", PLAIN)] * columns for _ in range(rows)]
     _shade_band(grid, points, step, row_of)
     zero = row_of(0.0)
-    grid[zero] = [(c, s) if c != " " else (GLYPHS.empty, "dim") for c, s in grid[zero]]
+    grid[zero] = [(c, s) if c != " " else (GLYPHS.empty, DIM) for c, s in grid[zero]]
     if reference is not None:
         line = row_of(reference[1])
         grid[line] = [
-            (GLYPHS.dotted, "cyan") if x % 2 == 0 else grid[line][x] for x in range(columns)
+            (GLYPHS.dotted, REFERENCE) if x % 2 == 0 else grid[line][x] for x in range(columns)
         ]
     for i, point in enumerate(points):
         _draw_point(grid, point, i * step + step // 2, row_of)
@@ -62,9 +64,9 @@ def epoch_chart(
     text = Text(no_wrap=True)
     for y, cells in enumerate(grid):
         label = f"{labels[y]:+.3f}" if y in labels else ""
-        text.append(f"{label:>{AXIS_WIDTH - 1}} ", style="dim")
+        text.append(f"{label:>{AXIS_WIDTH - 1}} ", style=DIM)
         for character, style in cells:
-            text.append(character, style=style or None)
+            text.append(character, style=style)
         text.append("\n")
     text.append(_phase_labels(points, step, columns))
     return text
@@ -130,14 +132,14 @@ def _shade_band(grid: Grid, points: Sequence[EpochPoint], step: int, row_of: Row
             continue
         for y in range(row_of(point.band), row_of(-point.band) + 1):
             for x in range(i * step, min((i + 1) * step, len(grid[0]))):
-                grid[y][x] = (GLYPHS.band, "dim")
+                grid[y][x] = (GLYPHS.band, DIM)
 
 
 def _draw_point(grid: Grid, point: EpochPoint, x: int, row_of: RowOf) -> None:
     if math.isnan(point.value) or x >= len(grid[0]):
         return
     noise = is_noise(point.value, point.band)
-    style = "dim" if noise else "bold green" if point.value > 0 else "bold red"
+    style = DIM if noise else BETTER if point.value > 0 else BAD
     if not math.isnan(point.error):
         for y in range(row_of(point.value + point.error), row_of(point.value - point.error) + 1):
             grid[y][x] = (GLYPHS.bar, style)
@@ -157,4 +159,4 @@ def _phase_labels(points: Sequence[EpochPoint], step: int, columns: int) -> Text
         word = f"|{fmt.clean(points[i].starts_phase)}"[:room]
         for j, character in enumerate(word[: columns - i * step]):
             line[i * step + j] = character
-    return Text(" " * AXIS_WIDTH + "".join(line), style="dim", no_wrap=True)
+    return Text(" " * AXIS_WIDTH + "".join(line), style=DIM, no_wrap=True)

@@ -6,10 +6,12 @@ from typing import ClassVar
 from rich.text import Text
 
 from atft_tui import format as fmt
+from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.comparisons import Comparison, ComparisonView, Variant
-from atft_tui.widgets.box import boxed
+from atft_tui.styles import DIM
 from atft_tui.widgets.curves import Curve, CurvePoint, curves
 from atft_tui.widgets.forest import ForestRow, forest
+from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import Panel
 
 EMPTY = (
@@ -38,17 +40,18 @@ class ForestPanel(Panel[ComparisonView]):
         text.append_text(forest(rows, width=width, height=max(3, height - 4)))
         if one.status == "done":
             chance = (1.0 - one.confidence) * len(rows)
+            ends = GLYPHS.cap_left + GLYPHS.cap_right
             text.append(
-                f"\n[ ] {one.confidence:.0%} block bootstrap over days; of {len(rows)} intervals "
+                f"\n{ends} {one.confidence:.0%} block bootstrap over days; of {len(rows)} intervals "
                 f"{chance:.1f} miss 0 by chance alone. ~ holds 0",
-                style="dim",
+                style=DIM,
             )
         else:
             words = (
                 f"{one.status}: differences and intervals are judged when all variants are trained"
             )
-            text.append(f"\n{words}", style="dim")
-        return boxed(text, width, height)
+            text.append(f"\n{words}", style=DIM)
+        return cut(text, width, height)
 
 
 class DailyGapPanel(Panel[ComparisonView]):
@@ -61,13 +64,13 @@ class DailyGapPanel(Panel[ComparisonView]):
     def picture(self, value: ComparisonView, width: int, height: int) -> Text:
         daily = value.daily
         if daily is None:
-            return Text(self.empty, style="dim")
+            return Text(self.empty, style=DIM)
         points = tuple(CurvePoint(float(n), total) for n, total in enumerate(daily.total))
         text = Text(no_wrap=True)
         words = f"{fmt.clean(daily.variant)} less {fmt.clean(value.comparison.reference)}"
-        text.append(f"A {words}, {daily.days[0]} to {daily.days[-1]}\n", style="dim")
+        text.append(f"A {words}, {daily.days[0]} to {daily.days[-1]}\n", style=DIM)
         text.append_text(curves([Curve(words, points)], width=width, height=height - 1, digits=2))
-        return boxed(text, width, height)
+        return cut(text, width, height)
 
 
 def _head(one: Comparison, width: int) -> Text:
@@ -84,7 +87,7 @@ def _head(one: Comparison, width: int) -> Text:
         text.append(
             f"reference {fmt.clean(one.reference)}: test RankIC "
             f"{fmt.rank_ic(test.rank_ic, test.rank_ic_se, test.n_dates)}",
-            style="dim",
+            style=DIM,
         )
     text.append("\n")
     return text

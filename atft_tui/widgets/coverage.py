@@ -4,23 +4,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from rich.style import Style
 from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.data_values import Coverage, Mark
+from atft_tui.styles import BAD, BAR, DIM, PLAIN, REFERENCE, REVERSE, STRONG, WARN
 from atft_tui.widgets.panel import Panel
 
 AXIS_WIDTH = 7
-MARKS: dict[Mark, tuple[str, str, str]] = {
-    "missing": ("x", "bold red", "session without any bar"),
-    "excluded": ("!", "bold red", "excluded: no bar was kept"),
-    "thin": ("v", "yellow", "thin: far fewer stocks than usual"),
-    "unknown": ("?", "yellow", "no session of the exchange"),
+MARKS: dict[Mark, tuple[str, Style, str]] = {
+    "missing": ("x", BAD, "session without any bar"),
+    "excluded": ("!", BAD, "excluded: no bar was kept"),
+    "thin": ("v", WARN, "thin: far fewer stocks than usual"),
+    "unknown": ("?", WARN, "no session of the exchange"),
 }
 """Sign, style and meaning, the gravest first."""
 GRAVEST = tuple(MARKS)
-BAR, LINE, CURSOR = "#5f86a8", "bold yellow", "reverse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +117,9 @@ def coverage_picture(view: CoverageView, width: int, height: int) -> Text:
     text.append(" " * AXIS_WIDTH)
     for group in groups:
         mark = _gravest(view.coverage.marks[group.start : group.stop])
-        sign, style, _ = MARKS[mark] if mark else (" ", "", "")
+        sign, style, _ = MARKS[mark] if mark else (" ", PLAIN, "")
         here = view.cursor in group
-        text.append(
-            "^" if here and sign == " " else sign, style=f"{style} {CURSOR}" if here else style
-        )
+        text.append("^" if here and sign == " " else sign, style=style + REVERSE if here else style)
     text.append("\n")
     text.append_text(_axis(view, width))
     text.truncate(max(1, (width + 1) * height))
@@ -130,16 +129,16 @@ def coverage_picture(view: CoverageView, width: int, height: int) -> Text:
 def told_day(view: CoverageView, width: int) -> Text:
     """``2016-03-04  2,812 stocks  universe 1,204  thin: ...`` for the session under the cursor."""
     if not view.size:
-        return Text("no session", style="dim")
+        return Text("no session", style=DIM)
     coverage, i = view.coverage, view.cursor
     text = Text(no_wrap=True, overflow="ellipsis")
-    text.append(fmt.clean(coverage.dates[i]), style="bold")
+    text.append(fmt.clean(coverage.dates[i]), style=STRONG)
     text.append(f"  {coverage.names[i]:,} stocks", style=BAR)
     members = coverage.members[i]
     if members is not None:
-        text.append(f"  universe {members:,}", style=LINE)
+        text.append(f"  universe {members:,}", style=REFERENCE)
     elif all(count is None for count in coverage.members):
-        text.append("  no universe built yet (audit or train)", style="dim")
+        text.append("  no universe built yet (audit or train)", style=DIM)
     mark = coverage.marks[i]
     if mark:
         sign, style, meaning = MARKS[mark]
@@ -148,7 +147,7 @@ def told_day(view: CoverageView, width: int) -> Text:
         counts = [f"{coverage.count(m)} {m} {MARKS[m][0]}" for m in GRAVEST if coverage.count(m)]
         if coverage.unlisted:
             counts.append(f"{coverage.unlisted} missing not listed")
-        text.append("  whole span: " + (", ".join(counts) or "nothing is missing"), style="dim")
+        text.append("  whole span: " + (", ".join(counts) or "nothing is missing"), style=DIM)
     text.truncate(max(1, width), overflow="ellipsis")
     return text
 
@@ -183,14 +182,14 @@ def _bars(view: CoverageView, groups: Sequence[range], rows: int) -> Text:
     text = Text(no_wrap=True)
     for row in reversed(range(rows)):
         label = f"{top:,}" if row == rows - 1 else "0" if row == 0 else ""
-        text.append(f"{label[: AXIS_WIDTH - 1]:>{AXIS_WIDTH - 1}} ", style="dim")
+        text.append(f"{label[: AXIS_WIDTH - 1]:>{AXIS_WIDTH - 1}} ", style=DIM)
         for x, group in enumerate(groups):
             full = level[x] - row * steps
             character = " " if full <= 0 else GLYPHS.blocks[min(full, steps) - 1]
             style = BAR
             if line[x] == row:
-                character, style = GLYPHS.full, LINE
-            text.append(character, style=f"{style} {CURSOR}" if view.cursor in group else style)
+                character, style = GLYPHS.full, REFERENCE
+            text.append(character, style=style + REVERSE if view.cursor in group else style)
         text.append("\n")
     return text
 
@@ -203,7 +202,7 @@ def _axis(view: CoverageView, width: int) -> Text:
     first, last = (fmt.clean(dates[i]) for i in (view.first, view.stop - 1))
     middle = f"{span:,} of {view.size:,} sessions, universe {GLYPHS.full * 2}"
     room = width - AXIS_WIDTH - len(first) - len(last)
-    text = Text(" " * AXIS_WIDTH + first, style="dim", no_wrap=True)
+    text = Text(" " * AXIS_WIDTH + first, style=DIM, no_wrap=True)
     text.append(middle.center(room) if room >= len(middle) + 2 else " " * max(1, room))
     text.append(last)
     text.truncate(max(1, width))

@@ -14,9 +14,8 @@ from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
 
 LETTERS = "ABCDEF"
-COLOURS = ("cyan", "yellow", "magenta", "green", "blue", "red")
-STYLES = tuple(Style(color=colour, bold=True) for colour in COLOURS)
-LINE_STYLES = tuple(Style(color=colour) for colour in COLOURS)
+STYLES = tuple(style + styles.STRONG for style in styles.CURVES)
+"""Of the letters."""
 AXIS_WIDTH = 8
 HUGE = 1e100
 """Beyond it a value is not drawn: the span of two such would not be a number."""
@@ -115,7 +114,7 @@ def _drawable(point: CurvePoint) -> bool:
 def _draw_line(
     grid: list[list[Cell]], points: Sequence[CurvePoint], number: int, scale: _Scale
 ) -> None:
-    cell = (GLYPHS.lines[number], LINE_STYLES[number])
+    cell = (GLYPHS.lines[number], styles.CURVES[number])
     for a, b in pairwise(points):
         first, last = scale.column(a.x), scale.column(b.x)
         before = scale.row(a.y)
@@ -153,14 +152,14 @@ def _with_axes(grid: list[list[Cell]], scale: _Scale, digits: int) -> Text:
     text = Text(no_wrap=True)
     for y, cells in enumerate(grid):
         label = _label(labels[y], digits) if y in labels else ""
-        text.append(f"{label:>{AXIS_WIDTH - 1}} ", style="dim")
+        text.append(f"{label:>{AXIS_WIDTH - 1}} ", style=DIM)
         for character, style in cells:
             text.append(character, style=style)
         text.append("\n")
     first, last = f"{scale.left:g}"[:10], f"{scale.right:g}"[:10]
     gap = max(1, scale.columns - len(first) - len(last))
     line = (first + " " * gap + last)[: scale.columns]
-    text.append(" " * AXIS_WIDTH + line, style="dim")
+    text.append(" " * AXIS_WIDTH + line, style=DIM)
     return text
 
 

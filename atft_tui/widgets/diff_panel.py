@@ -9,6 +9,7 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui.jobs import Job
 from atft_tui.readings.answers import RUNNING, outcome
+from atft_tui.styles import BAD, DIM, STRONG
 from atft_tui.widgets.lines import page, row, start, wrapped
 from atft_tui.widgets.panel import Panel
 from atft_tui.widgets.why_panel import move_text
@@ -42,13 +43,13 @@ class DiffPanel(Panel[Compared]):
                 f"d compares {value.before} with {value.after}: which inputs differ, which bars were "
                 "revised, and what moved each rank. D compares any two."
             )
-            return page(wrapped(words, width, "dim"), width, height)
-        title = start(fmt.clean(" ".join(job.words)), "bold")
+            return page(wrapped(words, width, DIM), width, height)
+        title = start(fmt.clean(" ".join(job.words)), STRONG)
         if job.status == RUNNING:
-            title.append(f"  {fmt.clean(job.last) or 'is running'} …", style="dim")
+            title.append(f"  {fmt.clean(job.last) or 'is running'} …", style=DIM)
             return page([title], width, height)
         if job.status != "done":
-            return page([title, *wrapped(outcome(job)[0], width, "bold red")], width, height)
+            return page([title, *wrapped(outcome(job)[0], width, BAD)], width, height)
         return page([title, *answer_lines(job.answer, width)], width, height)
 
 
@@ -60,16 +61,16 @@ def answer_lines(answer: Mapping[str, Any], width: int) -> list[Text]:
         f"{answer.get('n_rows', 0)} cells of bars differ, "
         f"{len(_list(answer.get('entered')))} stocks entered, {len(_list(answer.get('left')))} left"
     )
-    lines = [*wrapped(f"differ in: {changed}", width), Text(figures, style="dim"), Text()]
+    lines = [*wrapped(f"differ in: {changed}", width), Text(figures, style=DIM), Text()]
     lines += _ranks(_objects(answer.get("ranks")), width)
     bars = _objects(answer.get("rows"))
     if bars:
-        lines += [Text(), Text("bars that differ", style="bold")]
+        lines += [Text(), Text("bars that differ", style=STRONG)]
         lines += [
             row(
-                (str(bar.get("date")), 10, "dim"), (str(bar.get("code")), 8, "bold"),
+                (str(bar.get("date")), 10, DIM), (str(bar.get("code")), 8, STRONG),
                 (str(bar.get("column")), 10), (f"{bar.get('before')}", -12),
-                (">", 1, "dim"), (f"{bar.get('after')}", -12),
+                (">", 1, DIM), (f"{bar.get('after')}", -12),
             )
             for bar in bars
         ]  # fmt: skip
@@ -82,7 +83,7 @@ def _ranks(ranks: Sequence[Mapping[str, Any]], width: int) -> list[Text]:
     rest = max(0, width - 35)
     head = (("code", 8), ("before", -6), ("after", -5), ("", 6))
     lines = [row(*head, ("own bars, neighbours' bars, inputs that moved most", rest), gap=2)]
-    lines[0].stylize("bold")
+    lines[0].stylize(STRONG)
     for found in ranks:
         causes = []
         if found.get("own_rows"):
@@ -97,9 +98,9 @@ def _ranks(ranks: Sequence[Mapping[str, Any]], width: int) -> list[Text]:
         move = found.get("move")
         lines.append(
             row(
-                (str(found.get("code")), 8, "bold"), (f"{found.get('before')}", -6),
+                (str(found.get("code")), 8, STRONG), (f"{found.get('before')}", -6),
                 (f"{found.get('after')}", -5), (move_text(move if isinstance(move, int) else None), 6),
-                (", ".join(causes), rest, "dim"), gap=2,
+                (", ".join(causes), rest, DIM), gap=2,
             )
         )  # fmt: skip
     return lines

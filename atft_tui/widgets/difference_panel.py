@@ -7,8 +7,9 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.readings.run_diff import Difference
-from atft_tui.widgets.box import boxed
+from atft_tui.styles import STRONG
 from atft_tui.widgets.curves import LETTERS, STYLES
+from atft_tui.widgets.lines import cut, start
 from atft_tui.widgets.panel import Panel
 
 
@@ -17,17 +18,17 @@ class DifferencePanel(Panel[Difference]):
     empty: ClassVar[str] = "The key under the cursor."
 
     def picture(self, value: Difference, width: int, height: int) -> Text:
-        text = Text(fmt.clean(value.key), style="bold", no_wrap=True)
+        text = start(fmt.clean(value.key), STRONG)
         left = height - 1
         for letter, style, words in zip(LETTERS, STYLES, value.values, strict=False):
             for number, part in enumerate(_parts(fmt.clean(words), width - 2)):
                 if not left:
-                    return boxed(text, width, height)
+                    return cut(text, width, height)
                 text.append("\n")
                 text.append(f"{letter} " if number == 0 else "  ", style=style)
-                text.append(part, style="not bold")
+                text.append(part)
                 left -= 1
-        return boxed(text, width, height)
+        return cut(text, width, height)
 
 
 def _parts(words: str, width: int) -> list[str]:

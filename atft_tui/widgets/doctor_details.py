@@ -3,11 +3,12 @@
 from rich.text import Text
 
 from atft_tui import format as fmt
+from atft_tui.styles import BAD, CHANGED, DIM, GOOD, STRONG, WARN
 from atft_tui.widgets.doctor_panel import VERDICT_STYLES, criteria
 from engine.runs.events import Diagnosed
 from engine.runs.state import RunState
 
-SEVERITY = {"warning": "bold yellow", "critical": "bold red"}
+SEVERITY = {"warning": WARN, "critical": BAD}
 
 
 def details(state: RunState) -> Text:
@@ -17,32 +18,32 @@ def details(state: RunState) -> Text:
     for criterion in criteria(state):
         text.append(f"  {criterion.verdict:<10}", style=VERDICT_STYLES[criterion.verdict])
         text.append(f"{criterion.goal}\n")
-        text.append(f"            {criterion.evidence}\n", style="dim")
+        text.append(f"            {criterion.evidence}\n", style=DIM)
     _title(text, f"\nThe doctor's findings, newest first ({len(state.diagnoses)})")
     if not state.diagnoses:
-        text.append("  None so far.\n", style="dim")
+        text.append("  None so far.\n", style=DIM)
     for finding in reversed(state.diagnoses):
         _finding(text, finding)
     _title(text, "\nStart-up assertions")
     if not state.assertions:
-        text.append("  Not run yet.\n", style="dim")
+        text.append("  Not run yet.\n", style=DIM)
     for check in state.assertions:
         text.append(f"  {'passed' if check.passed else 'FAILED':<10}",
-                    style="green" if check.passed else "bold red")  # fmt: skip
+                    style=GOOD if check.passed else BAD)  # fmt: skip
         text.append(f"{fmt.clean(check.name)}")
-        text.append(f"  {fmt.clean(check.detail)}\n", style="dim")
+        text.append(f"  {fmt.clean(check.detail)}\n", style=DIM)
     if state.warnings:
         _title(text, "\nWarnings")
     for warning in reversed(state.warnings):
-        text.append(f"  {fmt.clean(warning.code)}  ", style="bold yellow")
+        text.append(f"  {fmt.clean(warning.code)}  ", style=WARN)
         text.append(f"{fmt.clean(warning.message)}\n")
         if warning.hint:
-            text.append(f"            {fmt.clean(warning.hint)}\n", style="dim")
+            text.append(f"            {fmt.clean(warning.hint)}\n", style=DIM)
     return text
 
 
 def _title(text: Text, words: str) -> None:
-    text.append(f"{words}\n", style="bold")
+    text.append(f"{words}\n", style=STRONG)
 
 
 def _finding(text: Text, finding: Diagnosed) -> None:
@@ -51,9 +52,9 @@ def _finding(text: Text, finding: Diagnosed) -> None:
     text.append(f"({finding.action}) {place}\n")
     text.append(f"            {fmt.clean(finding.message)}\n")
     text.append(
-        f"            figure {finding.evidence:.4g}, held against {finding.threshold:.4g}\n", "dim"
+        f"            figure {finding.evidence:.4g}, held against {finding.threshold:.4g}\n", DIM
     )
     text.append(f"            {fmt.clean(finding.remedy)}\n")
     patch = " ".join(f"--set {key}={value}" for key, value in finding.patch.items())
     if patch:
-        text.append(f"            try {fmt.clean(patch)}\n", style="cyan")
+        text.append(f"            try {fmt.clean(patch)}\n", style=CHANGED)

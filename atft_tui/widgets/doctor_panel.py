@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from atft_tui import format as fmt
-from atft_tui.styles import KEY
+from atft_tui.styles import BAD, CHANGED, DIM, GOOD, PLAIN, STRONG, WARN
+from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import StatePanel
 from engine.runs.events import Diagnosed
 from engine.runs.scoreboard import Criterion, scoreboard
 from engine.runs.state import RunState
 
-VERDICT_STYLES = {"met": "green", "not met": "yellow", "not shown": "dim"}
+VERDICT_STYLES = {"met": GOOD, "not met": WARN, "not shown": DIM}
 LINE_WIDTH = 60
 """Of the five criteria in one line, all met."""
 SHORT = {
@@ -35,13 +36,13 @@ def criteria_line(state: RunState, width: int) -> Text:
     judged = criteria(state)
     met = sum(criterion.verdict == "met" for criterion in judged)
     text = Text(no_wrap=True, overflow="ellipsis")
-    text.append(f"criteria {met}/{len(judged)}", style="green" if met == len(judged) else "")
+    text.append(f"criteria {met}/{len(judged)}", style=GOOD if met == len(judged) else PLAIN)
     if width < LINE_WIDTH:
         text.append(" met")
     else:
         for criterion in judged:
             word = {"met": "yes", "not met": "no", "not shown": "?"}[criterion.verdict]
-            text.append(f" {SHORT[criterion.name]} ", style="dim")
+            text.append(f" {SHORT[criterion.name]} ", style=DIM)
             text.append(word, style=VERDICT_STYLES[criterion.verdict])
     return text
 
@@ -55,28 +56,26 @@ class DoctorPanel(StatePanel):
     def picture(self, state: RunState, width: int, height: int) -> Text:
         lines = [_row(criterion) for criterion in criteria(state)]
         if not state.diagnoses:
-            lines.append(Text("doctor: no finding", style="dim"))
+            lines.append(Text("doctor: no finding", style=DIM))
         else:
             lines += _findings(state.diagnoses)
-        for line in lines:
-            line.truncate(width, overflow="ellipsis")
-        return Text("\n").join(lines[: max(1, height)])
+        return cut(lines, width, height)
 
 
 def _findings(found: Sequence[Diagnosed]) -> list[Text]:
     """The newest finding: what, what was done, the words, the remedy and the patch to try."""
     last = found[-1]
     head = Text()
-    head.append(f"doctor: {len(found)} finding{'s' if len(found) > 1 else ''}, last ", style="dim")
-    style = "bold yellow" if last.severity == "warning" else "bold red"
+    head.append(f"doctor: {len(found)} finding{'s' if len(found) > 1 else ''}, last ", style=DIM)
+    style = WARN if last.severity == "warning" else BAD
     head.append(f"{fmt.clean(last.code)} ({last.action})", style=style)
     head.append(f" at step {last.step}")
     patch = " ".join(f"--set {key}={value}" for key, value in last.patch.items())
     return [
         head,
         Text(fmt.clean(last.message)),
-        Text(fmt.clean(last.remedy), style="dim"),
-        Text(fmt.clean(patch), style=KEY),
+        Text(fmt.clean(last.remedy), style=DIM),
+        Text(fmt.clean(patch), style=CHANGED),
     ]
 
 
@@ -84,10 +83,10 @@ def _row(criterion: Criterion) -> Text:
     form = ".1e" if criterion.name == "gat_gradient" else ".4f"
     text = Text()
     text.append(f"{criterion.verdict:<10}", style=VERDICT_STYLES[criterion.verdict])
-    text.append(f"{SHORT[criterion.name]:<7}", style="bold")
+    text.append(f"{SHORT[criterion.name]:<7}", style=STRONG)
     if not math.isnan(criterion.value):
         text.append(format(criterion.value, form))
         if not math.isnan(criterion.se):
-            text.append(f" ± {format(criterion.se, form)}", style="dim")
-    text.append(f"  {criterion.goal}; {criterion.evidence}", style="dim")
+            text.append(f" ± {format(criterion.se, form)}", style=DIM)
+    text.append(f"  {criterion.goal}; {criterion.evidence}", style=DIM)
     return text

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui import styles
+from atft_tui.widgets.lines import cut
 
 LABEL, SHORT_LABEL = 10, 9
 """Columns of the names on the left, in a panel of `ROOMY` columns and in a narrower one."""
@@ -71,7 +72,4 @@ class Lines:
             self.lines.append(Text(""))
 
     def text(self) -> Text:
-        shown = self.lines[: max(1, self.height)]
-        for line in shown:
-            line.truncate(self.width, overflow="ellipsis")
-        return Text("\n", no_wrap=True).join(shown)
+        return cut(self.lines, self.width, self.height)

@@ -10,6 +10,7 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
+from atft_tui.widgets.intervals import Reading, Scale, reading_row
 
 HUGE = 1e100
 MIN_PLOT = 12
@@ -17,7 +18,6 @@ FIGURE_WIDTH = 18
 """``-0.0123 ± 0.0045``."""
 MAX_NAME = 26
 MAX_WORDS = 30
-BETTER = styles.GOOD + styles.STRONG
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +60,23 @@ def forest(rows: Sequence[ForestRow], *, width: int, height: int) -> Text:
     words = words if rest - words - 2 >= MIN_PLOT else 0
     plot = rest - (words + 2 if words else 0)
     low, high = _span(shown)
+    scale = Scale(low=low, high=high, columns=plot)
     text = Text(no_wrap=True)
     for row in shown:
-        style = "dim" if row.undecided else "bold"
+        style = styles.DIM if row.undecided else styles.STRONG
         text.append(set_cell_size(fmt.clean(row.name), names), style=style)
         text.append("  ")
         if figures:
             text.append(f"{_figure(row):<{figures}}"[:figures], style=style)
-        text.append_text(_interval(row, plot, low, high))
+        text.append_text(_interval(row, scale))
         if words:
             text.append("  ")
             text.append(set_cell_size(fmt.clean(row.words), words), style=style)
         text.append("\n")
     if len(shown) < len(rows):
-        text.append(f"and {len(rows) - len(shown)} more\n", style="dim")
+        text.append(f"and {len(rows) - len(shown)} more\n", style=styles.DIM)
     text.append(" " * (names + 2 + figures))
-    text.append(_axis(plot, low, high), style="dim")
+    text.append(_axis(plot, low, high), style=styles.DIM)
     return text
 
 
@@ -95,25 +96,21 @@ def _figure(row: ForestRow) -> str:
     return f"{'~' if row.undecided else ' '}{row.value:+.4f}{se}"
 
 
-def _interval(row: ForestRow, width: int, low: float, high: float) -> Text:
-    def at(value: float) -> int:
-        share = (value - low) / (high - low)
-        return round(min(1.0, max(0.0, share)) * (width - 1))
-
-    cells = [(" ", styles.PLAIN)] * width
-    cells[at(0.0)] = (GLYPHS.bar, styles.DIM)
-    if row.known:
-        style = styles.DIM if row.undecided else BETTER if row.value > 0 else styles.BAD
-        first, last = at(row.low), at(row.high)
-        for x in range(first, last + 1):
-            cells[x] = (GLYPHS.full, style)
-        cells[at(0.0)] = (GLYPHS.bar, styles.PLAIN) if first < at(0.0) < last else cells[at(0.0)]
-        cells[first], cells[last] = ("[", style), ("]", style)
-        cells[at(row.value)] = ("~" if row.undecided else GLYPHS.point, style)
-    text = Text(no_wrap=True)
-    for character, style in cells:
-        text.append(character, style=style)
-    return text
+def _interval(row: ForestRow, scale: Scale) -> Text:
+    """Zero lies on top of an interval that holds it."""
+    zero = {0.0: (GLYPHS.bar, styles.DIM)}
+    if not row.known:
+        return reading_row(scale, Reading(value=math.nan), lines=zero)
+    reading = Reading(
+        value=row.value,
+        low=row.low,
+        high=row.high,
+        mark="~" if row.undecided else GLYPHS.point,
+        style=styles.DIM if row.undecided else styles.BETTER if row.value > 0 else styles.BAD,
+    )
+    inside = row.low < 0.0 < row.high
+    over = {0.0: (GLYPHS.bar, styles.PLAIN)} if inside else {}
+    return reading_row(scale, reading, lines=zero, over=over)
 
 
 def _axis(width: int, low: float, high: float) -> str:

@@ -3,9 +3,11 @@
 import math
 from collections.abc import Sequence
 
+from rich.style import Style
 from rich.text import Text
 
 from atft_tui.glyphs import GLYPHS
+from atft_tui.styles import BETTER, DIM, PLAIN, WARN
 from atft_tui.widgets.chart import Grid
 from engine.judgement import SURE
 
@@ -30,15 +32,13 @@ def gap_chart(means: Sequence[float], errors: Sequence[float], *, width: int, he
         share = (value - low) / (high - low)
         return round((1.0 - min(1.0, max(0.0, share))) * (rows - 1))
 
-    grid: Grid = [[(" ", "")] * columns for _ in range(rows)]
+    grid: Grid = [[(" ", PLAIN)] * columns for _ in range(rows)]
     for i, (mean, error) in enumerate(points):
         if math.isfinite(mean) and math.isfinite(error):
             top, bottom = row_of(mean + SURE * error), row_of(mean - SURE * error)
             for y in range(top, bottom + 1):
-                grid[y][i * step : (i + 1) * step] = [(GLYPHS.band, "dim")] * step
-    grid[row_of(0.0)] = [
-        (GLYPHS.empty, "dim") if c == " " else (c, s) for c, s in grid[row_of(0.0)]
-    ]
+                grid[y][i * step : (i + 1) * step] = [(GLYPHS.band, DIM)] * step
+    grid[row_of(0.0)] = [(GLYPHS.empty, DIM) if c == " " else (c, s) for c, s in grid[row_of(0.0)]]
     for i, (mean, error) in enumerate(points):
         if math.isfinite(mean):
             grid[row_of(mean)][i * step + step // 2] = _mark(mean, error)
@@ -47,17 +47,17 @@ def gap_chart(means: Sequence[float], errors: Sequence[float], *, width: int, he
     for y, cells in enumerate(grid):
         text.append("\n" if y else "")
         label = f"{labels[y]:+.1f}" if y in labels else ""
-        text.append(f"{label[: LABEL - 1]:>{LABEL - 1}} "[:width], style="dim")
+        text.append(f"{label[: LABEL - 1]:>{LABEL - 1}} "[:width], style=DIM)
         for character, style in cells[: max(0, width - LABEL)]:
-            text.append(character, style=style or None)
+            text.append(character, style=style)
     return text
 
 
-def _mark(mean: float, error: float) -> tuple[str, str]:
+def _mark(mean: float, error: float) -> tuple[str, Style]:
     """A mean within its error of nothing is ``~``."""
     if not math.isfinite(error) or abs(mean) <= SURE * error:
-        return "~", "dim"
-    return GLYPHS.point, "bold yellow" if mean < 0 else "bold green"
+        return "~", DIM
+    return GLYPHS.point, WARN if mean < 0 else BETTER
 
 
 def _limits(points: Sequence[tuple[float, float]]) -> tuple[float, float]:

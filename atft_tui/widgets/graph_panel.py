@@ -9,7 +9,9 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.data_values import GraphSeriesRow
+from atft_tui.styles import BAR, DIM, STRONG, WARN
 from atft_tui.widgets.chart import strip
+from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import Panel
 
 LABELS = {
@@ -40,41 +42,36 @@ class GraphPanel(Panel[GraphSeriesRow]):
 
 
 def graph_picture(graph: GraphSeriesRow, width: int, height: int) -> Text:
-    text = Text(no_wrap=True)
-    kind = Text(fmt.clean(graph.kind), style="bold", no_wrap=True)
-    kind.append(f"  {len(graph.dates):,} rebuilds", style="")
+    kind = Text(fmt.clean(graph.kind), style=STRONG, no_wrap=True)
+    kind.append(f"  {len(graph.dates):,} rebuilds")
     if graph.dates:
-        kind.append(f"  {fmt.clean(graph.dates[0])} to {fmt.clean(graph.dates[-1])}", style="dim")
+        kind.append(f"  {fmt.clean(graph.dates[0])} to {fmt.clean(graph.dates[-1])}", style=DIM)
     if not graph.fits:
-        kind.append("  of older data", style="yellow")
-    rules = Text(fmt.clean(graph.rules), style="dim", no_wrap=True)
+        kind.append("  of older data", style=WARN)
+    rules = Text(fmt.clean(graph.rules), style=DIM, no_wrap=True)
     lines = [kind, rules]
     found = dict(graph.series)
     for name, (label, form) in LABELS.items():
         if name in found:
             lines.append(_line(label, form, found[name], width))
     if not graph.series:
-        lines.append(Text("statistics were not recorded: built by an older version", "yellow"))
-    for number, line in enumerate(lines[: max(1, height)]):
-        line.truncate(max(1, width), overflow="ellipsis")
-        text.append("\n" if number else "")
-        text.append_text(line)
-    return text
+        lines.append(Text("statistics were not recorded: built by an older version", WARN))
+    return cut(lines, width, height)
 
 
 def _line(label: str, form: str, values: Sequence[float], width: int) -> Text:
     line = Text(no_wrap=True)
     line.append(f"{label:<{LABEL_WIDTH}}")
     last = values[-1] if values else math.nan
-    line.append(f"{_written(last, form):>{VALUE_WIDTH}} ", style="bold")
+    line.append(f"{_written(last, form):>{VALUE_WIDTH}} ", style=STRONG)
     known = [value for value in values if math.isfinite(value)]
     room = width - LABEL_WIDTH - VALUE_WIDTH - 2
     if known and room >= 8:
         low, high = min(known), max(known)
         if low == high:
-            line.append(" " + GLYPHS.empty * min(room, len(values)), style="dim")
+            line.append(" " + GLYPHS.empty * min(room, len(values)), style=DIM)
         else:
-            line.append(" " + strip(values, room, low=low, high=high), style="cyan")
+            line.append(" " + strip(values, room, low=low, high=high), style=BAR)
     return line
 
 

@@ -7,12 +7,13 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui import styles
+from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.home import CardNews, ChampionNews, HomeNews
 from atft_tui.readings.machine import MachineNews
 from atft_tui.styles import status
 from atft_tui.widgets.chart import meter
 from atft_tui.widgets.fact_lines import TALL, Lines
-from atft_tui.widgets.interval import interval, span_of
+from atft_tui.widgets.intervals import Reading, Scale, judged, reading_row, span_of
 from atft_tui.widgets.panel import Panel
 from engine.judgement import SURE, is_noise
 
@@ -111,15 +112,15 @@ class ChampionPanel(Panel[HomeNews]):
 def _figures(out: Lines, model: ChampionNews) -> None:
     """Out of sample and live, in figures and on one scale."""
     live = model.live
-    lines = [(model.rank_ic, model.se, model.null_band)]
+    readings = [judged(model.rank_ic, model.se, model.null_band)]
     if live is not None:
-        lines.append((live.rank_ic, live.se, live_band(live.se)))
-    span = span_of(lines)
+        readings.append(judged(live.rank_ic, live.se, live_band(live.se)))
+    span = span_of(readings)
     noise = model.rank_ic is None or is_noise(model.rank_ic, model.null_band or 0.0)
     band = "" if model.null_band is None else f"null ±{model.null_band:.4f}"
     figure = _rank_ic(model.rank_ic, model.se, noise=noise)
     _figure(out, f"test h={model.horizon}", figure, f"n={model.days:,}, {band}")
-    _scale(out, lines[0], span)
+    _scale(out, readings[0], span)
     if live is None:
         out.fact("live", ("none yet: see ledger", styles.DIM))
         return
@@ -128,7 +129,7 @@ def _figures(out: Lines, model: ChampionNews) -> None:
     figure = _rank_ic(live.rank_ic, live.se, noise=live.noise)
     style = styles.BAD if below else styles.DIM
     _figure(out, f"live h={live.horizon}", figure, f"n={live.sessions:,}{floor}", style)
-    _scale(out, lines[1], span)
+    _scale(out, readings[1], span)
 
 
 def _figure(out: Lines, name: str, figure: Text, sample: str, style: object = styles.DIM) -> None:
@@ -140,9 +141,13 @@ def _figure(out: Lines, name: str, figure: Text, sample: str, style: object = st
         out.fact("", (f" {sample}", style))
 
 
-def _scale(out: Lines, line: tuple[float | None, float | None, float | None], span: float) -> None:
-    if out.height >= TALL:
-        out.say("  ", interval(*line, span=span, width=out.width - 4))
+def _scale(out: Lines, reading: Reading, span: float) -> None:
+    """The figure as a picture, zero in the middle; an empty line where nothing is known."""
+    if out.height < TALL:
+        return
+    scale = Scale(low=-span, high=span, columns=max(3, out.width - 4))
+    zero = {0.0: (GLYPHS.bar, styles.DIM)}
+    out.say("  ", reading_row(scale, reading, lines=zero) if span else "")
 
 
 def live_band(se: float | None) -> float | None:
@@ -316,5 +321,5 @@ class MachinePanel(Panel[MachineNews]):
 
     @staticmethod
     def _meter(out: Lines, name: str, share: float, bar: int, told: str) -> None:
-        style = styles.WARN if share > 0.9 else styles.NAME
+        style = styles.WARN if share > 0.9 else styles.BAR
         out.fact(name, (meter(share, bar), style), f" {told}")

@@ -1,13 +1,16 @@
 """Values with their intervals on one common scale, a row each."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rich.style import Style
 from rich.text import Text
 
 from atft_tui.glyphs import GLYPHS, Glyphs
-from atft_tui.widgets.rows import painted
+from atft_tui.styles import BAD, DIM, GOOD, PLAIN, STRONG
+from atft_tui.widgets.lines import painted
+from engine.judgement import is_noise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,18 +40,45 @@ class Reading:
     band: float = math.nan
     """Half-width of the null band around zero."""
     mark: str = GLYPHS.point
-    style: str = ""
+    style: Style = PLAIN
     bar: bool = False
     """Filled from zero to the value."""
+
+
+def judged(value: float | None, error: float | None, band: float | None) -> Reading:
+    """A figure with one standard error, None where unknown: ``~`` and dim inside its null band, else
+    good or bad by its sign.
+    """
+    at = _known(value)
+    half, width = abs(_known(error)), abs(_known(band))
+    noise = math.isfinite(width) and is_noise(at, width)
+    return Reading(
+        value=at,
+        low=at - half,
+        high=at + half,
+        band=width,
+        mark="~" if noise else GLYPHS.point,
+        style=DIM if noise else GOOD if at > 0 else BAD,
+    )
+
+
+def _known(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def span_of(readings: Sequence[Reading]) -> float:
+    """Half-width of a scale around zero that holds value, interval and band of every reading; 0 for none."""
+    ends = [x for one in readings for x in (one.value, one.low, one.high, one.band)]
+    return 1.1 * max((abs(end) for end in ends if math.isfinite(end)), default=0.0)
 
 
 def reading_row(
     scale: Scale,
     reading: Reading,
     *,
-    lines: Mapping[float, tuple[str, str]] | None = None,
-    over: Mapping[float, tuple[str, str]] | None = None,
-    quiet: str = "dim",
+    lines: Mapping[float, tuple[str, Style]] | None = None,
+    over: Mapping[float, tuple[str, Style]] | None = None,
+    quiet: Style = DIM,
     glyphs: Glyphs = GLYPHS,
 ) -> Text:
     """One row, from below: null band, vertical ``lines`` (value -> character, style), bar, interval, the
@@ -56,7 +86,7 @@ def reading_row(
     """
     if scale.columns < 1:
         return Text()
-    cells = [(" ", "")] * scale.columns
+    cells = [(" ", PLAIN)] * scale.columns
     if math.isfinite(reading.band):
         for x in range(scale.column(-reading.band), scale.column(reading.band) + 1):
             cells[x] = (glyphs.band, quiet)
@@ -64,7 +94,7 @@ def reading_row(
     known = math.isfinite(reading.value)
     if known:
         _draw(cells, scale, reading, glyphs)
-    mark = cells[scale.column(reading.value)] if known else (" ", "")
+    mark = cells[scale.column(reading.value)] if known else (" ", PLAIN)
     _rule(cells, scale, over or {})
     if known:
         cells[scale.column(reading.value)] = mark
@@ -72,14 +102,14 @@ def reading_row(
 
 
 def _rule(
-    cells: list[tuple[str, str]], scale: Scale, lines: Mapping[float, tuple[str, str]]
+    cells: list[tuple[str, Style]], scale: Scale, lines: Mapping[float, tuple[str, Style]]
 ) -> None:
     for value, cell in lines.items():
         if math.isfinite(value) and not scale.beyond(value):
             cells[scale.column(value)] = cell
 
 
-def _draw(cells: list[tuple[str, str]], scale: Scale, reading: Reading, glyphs: Glyphs) -> None:
+def _draw(cells: list[tuple[str, Style]], scale: Scale, reading: Reading, glyphs: Glyphs) -> None:
     at = scale.column(reading.value)
     if reading.bar:
         zero = scale.column(0.0)
@@ -96,10 +126,10 @@ def _draw(cells: list[tuple[str, str]], scale: Scale, reading: Reading, glyphs: 
     beyond = scale.beyond(reading.value)
     mark = (reading.mark, glyphs.beyond_right, glyphs.beyond_left)[beyond]
     if not reading.bar or beyond:
-        cells[at] = (mark, f"bold {reading.style}".strip())
+        cells[at] = (mark, reading.style + STRONG)
 
 
-def axis_row(scale: Scale, values: Mapping[float, str], style: str) -> Text:
+def axis_row(scale: Scale, values: Mapping[float, str], style: Style) -> Text:
     """Labels under their values; one that would touch the one before is left out."""
     cells = [" "] * scale.columns
     free = 0

@@ -6,6 +6,7 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.readings.shadow import PARTS, Live, Shadow, Total
+from atft_tui.styles import BAD, BETTER, DIM, PLAIN, STRONG
 from atft_tui.widgets.gap_chart import gap_chart
 from atft_tui.widgets.lines import beside, page, row, start
 from atft_tui.widgets.part_panel import PartPanel
@@ -50,7 +51,7 @@ def _chart(total: Total, width: int, height: int) -> list[Text]:
         width=width,
         height=min(height, HIGHEST_CHART) - 1,
     )
-    return [Text(f"mean gap at the {total.entry}", style="dim"), *chart.split("\n")]
+    return [Text(f"mean gap at the {total.entry}", style=DIM), *chart.split("\n")]
 
 
 def _gap(total: Total) -> list[Text]:
@@ -58,26 +59,26 @@ def _gap(total: Total) -> list[Text]:
     if not total.sessions:
         return []
     noise = not abs(total.gap) > SURE * total.gap_se
-    text = start(f"{total.entry:<6}", "bold")
+    text = start(f"{total.entry:<6}", STRONG)
     error = f" ± {BPS * total.gap_se:.1f}" if math.isfinite(total.gap_se) else ""
-    style = "dim" if noise else "bold red" if total.gap < 0 else "bold green"
+    style = DIM if noise else BAD if total.gap < 0 else BETTER
     text.append(f"gap {'~' if noise else ''}{BPS * total.gap:+.1f}{error}", style=style)
-    text.append(f" (n={total.sessions:,})", style="dim")
-    text.append(f"  unfilled {total.unfilled:,}/{total.orders:,}", style="dim")
+    text.append(f" (n={total.sessions:,})", style=DIM)
+    text.append(f"  unfilled {total.unfilled:,}/{total.orders:,}", style=DIM)
     return [text]
 
 
 def _live(live: Live) -> Text:
-    text = start("live RankIC ", "dim")
+    text = start("live RankIC ", DIM)
     if not math.isfinite(live.rank_ic):
-        text.append(f"none yet (h={live.horizon})", style="dim")
+        text.append(f"none yet (h={live.horizon})", style=DIM)
         return text
     noise = not abs(live.rank_ic) > SURE * live.se
-    text.append(f"{'~' if noise else ''}{live.rank_ic:+.4f}", style="dim" if noise else "bold")
+    text.append(f"{'~' if noise else ''}{live.rank_ic:+.4f}", style=DIM if noise else STRONG)
     if math.isfinite(live.se):
-        text.append(f" ± {live.se:.4f}", style="dim" if noise else "")
-    text.append(f" (n={live.sessions})", style="dim")
-    text.append(f", test {fmt.number(live.expected)}", style="dim")
+        text.append(f" ± {live.se:.4f}", style=DIM if noise else PLAIN)
+    text.append(f" (n={live.sessions})", style=DIM)
+    text.append(f", test {fmt.number(live.expected)}", style=DIM)
     return text
 
 
@@ -86,9 +87,9 @@ def _split(value: Shadow) -> list[Text]:
     totals = [total for total in value.totals if total.sessions]
     if not totals:
         return []
-    lines = [row(("a session", 10, "dim"), *((total.entry, -6, "dim") for total in totals))]
+    lines = [row(("a session", 10, DIM), *((total.entry, -6, DIM) for total in totals))]
     for number, name in enumerate(("backtest", *PARTS, "realised")):
-        style = "bold" if name in ("backtest", "realised") else ""
+        style = STRONG if name in ("backtest", "realised") else PLAIN
         figures = [(total.backtest, *total.parts, total.realised)[number] for total in totals]
         lines.append(
             row((name, 10, style), *((fmt.number(BPS * x, 1), -6, style) for x in figures))

@@ -1,22 +1,24 @@
 """Lines of a panel: cells of a fixed width side by side, and a page that never overflows its box."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import groupby, islice
 
 from rich.cells import cell_len
+from rich.style import Style
 from rich.text import Text
 
 from atft_tui import format as fmt
-from atft_tui.glyphs import GLYPHS
+from atft_tui.styles import DIM, PLAIN
 
 Cell = str | Text
 
 
-def start(words: str, style: str) -> Text:
+def start(words: str, style: Style) -> Text:
     """A line that begins in a style; unlike a `Text`'s own, what is appended does not inherit it."""
     return Text(no_wrap=True, end="").append(words, style)
 
 
-def cell(content: Cell, width: int, style: str = "", *, right: bool = False) -> Text:
+def cell(content: Cell, width: int, style: Style = PLAIN, *, right: bool = False) -> Text:
     """The content cut or padded to exactly so many columns; strings are cleaned."""
     text = Text(fmt.clean(content), style=style) if isinstance(content, str) else content.copy()
     text.no_wrap = True
@@ -28,7 +30,7 @@ def cell(content: Cell, width: int, style: str = "", *, right: bool = False) -> 
     return text
 
 
-def row(*cells: tuple[Cell, int] | tuple[Cell, int, str], gap: int = 1) -> Text:
+def row(*cells: tuple[Cell, int] | tuple[Cell, int, Style], gap: int = 1) -> Text:
     """Cells of (content, width, style); a negative width aligns to the right."""
     line = Text(no_wrap=True, end="")
     for number, (content, width, *style) in enumerate(cells):
@@ -38,21 +40,37 @@ def row(*cells: tuple[Cell, int] | tuple[Cell, int, str], gap: int = 1) -> Text:
     return line
 
 
-def page(lines: Sequence[Text], width: int, height: int) -> Text:
-    """The lines, each cut to the width; what is too much for the height is said in the last one."""
-    shown = list(lines)
-    if len(shown) > height:
-        left = len(shown) - height + 1
-        rest = f"{left} more lines: m for the whole screen"
-        shown = [*shown[: max(0, height - 1)], Text(rest, style="dim")][:height]
+def cut(lines: Text | Iterable[Text], width: int, height: int) -> Text:
+    """The first ``height`` lines below each other, each cut to ``width`` columns."""
+    if isinstance(lines, Text):
+        lines = lines.split("\n", allow_blank=True)
     text = Text(no_wrap=True, end="")
-    for number, line in enumerate(shown):
+    for number, line in enumerate(islice(lines, max(0, height))):
         if number:
             text.append("\n")
-        cut = line.copy()
-        cut.truncate(max(0, width), overflow="ellipsis")
-        text.append_text(cut)
+        kept = line.copy()
+        kept.truncate(max(0, width), overflow="ellipsis")
+        text.append_text(kept)
     return text
+
+
+def page(
+    lines: Sequence[Text], width: int, height: int, rest: str = "m for the whole screen"
+) -> Text:
+    """The lines, cut; where they are too many the last one counts the others and says where they are."""
+    shown = list(lines)
+    if len(shown) > height:
+        shown = shown[: max(0, height - 1)]
+        shown.append(Text(f"{len(lines) - len(shown)} more lines: {rest}", style=DIM))
+    return cut(shown, width, height)
+
+
+def painted(cells: Iterable[tuple[str, Style]]) -> Text:
+    """Characters with their styles as one line; neighbours of one style are one span, which paints faster."""
+    line = Text(no_wrap=True, end="")
+    for style, run in groupby(cells, key=lambda cell: cell[1]):
+        line.append("".join(character for character, _ in run), style)
+    return line
 
 
 def beside(left: Sequence[Text], right: Sequence[Text], width: int, gap: int = 2) -> list[Text]:
@@ -68,7 +86,7 @@ def beside(left: Sequence[Text], right: Sequence[Text], width: int, gap: int = 2
     return lines
 
 
-def wrapped(words: str, width: int, style: str = "") -> list[Text]:
+def wrapped(words: str, width: int, style: Style = PLAIN) -> list[Text]:
     """Words broken at spaces; what is longer than a line is cut."""
     lines, line = [], ""
     for word in fmt.clean(words).split():
@@ -78,11 +96,3 @@ def wrapped(words: str, width: int, style: str = "") -> list[Text]:
         else:
             line = f"{line} {word}" if line else word
     return [cell(one, width, style) for one in (*lines, line) if one]
-
-
-def bar(share: float, width: int) -> str:
-    """A bar of at most so many columns for a share of 0..1; what is not a number is blank."""
-    if not 0.0 <= share <= 1.0:
-        share = 1.0 if share > 1.0 else 0.0
-    full = round(share * width)
-    return GLYPHS.full * full + " " * (width - full)

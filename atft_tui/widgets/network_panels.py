@@ -3,19 +3,18 @@
 import math
 
 from rich.cells import set_cell_size
-from rich.style import Style
 from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
-from atft_tui.styles import BAD, GOOD
+from atft_tui.styles import BAD, BAR, DIM, GOOD, OTHER_BAR, STRONG, WARN
 from atft_tui.widgets import chart
+from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import StatePanel
 from engine.judgement import COLLAPSED_RATIO, is_noise
 from engine.runs.state import NetworkState, RunState
 
 NAME_WIDTH = 22
-PROJECTED = Style(color="magenta")
 HEALTHY_ENTROPY = 0.995
 """Above it the graph weighs all neighbours alike: it is a plain mean."""
 
@@ -32,19 +31,19 @@ class GatePanel(StatePanel):
         if values:
             alpha = values[-1]
             head = Text(no_wrap=True)
-            head.append("projected ", style="dim")
-            head.append(fmt.share(alpha), style="bold magenta")
-            head.append("  graph ", style="dim")
-            head.append(fmt.share(1.0 - alpha), style="bold cyan")
-            strip = Text(chart.strip(values, width, low=0.0, high=1.0), style=PROJECTED)
-            lines += [head, strip, Text(f"start {fmt.share(values[0])}, strip 0 to 1", style="dim")]
+            head.append("projected ", style=DIM)
+            head.append(fmt.share(alpha), style=OTHER_BAR + STRONG)
+            head.append("  graph ", style=DIM)
+            head.append(fmt.share(1.0 - alpha), style=BAR + STRONG)
+            strip = Text(chart.strip(values, width, low=0.0, high=1.0), style=OTHER_BAR)
+            lines += [head, strip, Text(f"start {fmt.share(values[0])}, strip 0 to 1", style=DIM)]
         else:
-            lines.append(Text("The bypass opens in the graph phase.", style="dim"))
+            lines.append(Text("The bypass opens in the graph phase.", style=DIM))
         last = state.gates[-1].alpha if state.gates else {}
         others = [f"{name} {fmt.share(last[name])}" for name in ("fan", "san") if name in last]
         if others:
-            lines.append(Text(f"normalised share: {', '.join(others)}", style="dim"))
-        return _boxed(lines, width, height)
+            lines.append(Text(f"normalised share: {', '.join(others)}", style=DIM))
+        return cut(lines, width, height)
 
 
 class SpreadPanel(StatePanel):
@@ -55,25 +54,23 @@ class SpreadPanel(StatePanel):
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
         if not state.epochs:
-            return Text("std(score) / std(label): after validation.", style="dim")
+            return Text("std(score) / std(label): after validation.", style=DIM)
         values = [event.score_std_ratio for event in state.epochs]
         collapsed = not values[-1] >= COLLAPSED_RATIO
         head = Text(no_wrap=True)
-        head.append(
-            f"{fmt.number(values[-1], 3, sign=False)} ", "bold red" if collapsed else "bold"
-        )
-        head.append("collapsed" if collapsed else "of the label's", style="dim")
+        head.append(f"{fmt.number(values[-1], 3, sign=False)} ", BAD if collapsed else STRONG)
+        head.append("collapsed" if collapsed else "of the label's", style=DIM)
         finite = [value for value in values if math.isfinite(value)]
         strip = chart.strip(values, width, low=0.0, high=max([*finite, 0.1]))
         gap = state.epochs[-1].train_rank_ic - state.epochs[-1].rank_ic
         lines = [
             head,
             Text(strip, style=BAD if collapsed else GOOD),
-            Text(f"train RankIC {fmt.number(state.epochs[-1].train_rank_ic)}", style="dim"),
-            Text(f"gap to valid. {fmt.number(gap)}", style="dim"),
-            Text(f"collapsed < {COLLAPSED_RATIO:g}", style="dim"),
+            Text(f"train RankIC {fmt.number(state.epochs[-1].train_rank_ic)}", style=DIM),
+            Text(f"gap to valid. {fmt.number(gap)}", style=DIM),
+            Text(f"collapsed < {COLLAPSED_RATIO:g}", style=DIM),
         ]
-        return _boxed(lines, width, height)
+        return cut(lines, width, height)
 
 
 class VariablesPanel(StatePanel):
@@ -84,7 +81,7 @@ class VariablesPanel(StatePanel):
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
         if state.attention is None:
-            return Text("Appears after the first validation epoch.", style="dim")
+            return Text("Appears after the first validation epoch.", style=DIM)
         before = state.attentions[-2].selection if len(state.attentions) > 1 else {}
         weights = list(state.attention.selection.items())
         columns = 2 if width >= 60 and len(weights) > height - 1 else 1
@@ -96,31 +93,31 @@ class VariablesPanel(StatePanel):
             line = Text("  " if columns > 1 else "").join(cells[row::rows][:columns])
             lines.append(line)
         entropies = [event.gat_entropy for event in state.attentions]
-        return _boxed([*lines, _entropy(entropies, width)], width, height)
+        return cut([*lines, _entropy(entropies, width)], width, height)
 
 
 def _variable(name: str, weight: float, before: dict[str, float], top: float, width: int) -> Text:
     text = Text(no_wrap=True)
     text.append(set_cell_size(fmt.clean(name), min(NAME_WIDTH, max(6, width - 14))) + " ")
-    text.append(f"{weight:5.2f} ", style="bold")
+    text.append(f"{weight:5.2f} ", style=STRONG)
     change = weight - before.get(name, weight)
-    text.append("+" if change > 0.005 else "-" if change < -0.005 else " ", style="dim")
+    text.append("+" if change > 0.005 else "-" if change < -0.005 else " ", style=DIM)
     room = max(0, width - text.cell_len - 1)
     share = weight / top if top > 0 and math.isfinite(weight / top) else 0.0
-    text.append(" " + chart.meter(share, room), style="blue")
+    text.append(" " + chart.meter(share, room), style=BAR)
     return text
 
 
 def _entropy(values: list[float], width: int) -> Text:
     """Of the graph's attention: 1 is a plain mean of the neighbours, 0 a single one."""
-    text = Text("graph attention entropy ", style="dim", no_wrap=True)
+    text = Text("graph attention entropy ", style=DIM, no_wrap=True)
     if math.isnan(values[-1]):
-        return text.append("off", style="dim")
+        return text.append("off", style=DIM)
     alike = values[-1] > HEALTHY_ENTROPY
-    text.append(f"{values[-1]:.3f} ", style="yellow" if alike else "bold")
+    text.append(f"{values[-1]:.3f} ", style=WARN if alike else STRONG)
     words = "all neighbours alike " if alike else "0 one neighbour, 1 all alike "
-    text.append(words, style="dim")
-    text.append(chart.strip(values, max(0, width - text.cell_len), low=0.0, high=1.0), "cyan")
+    text.append(words, style=DIM)
+    text.append(chart.strip(values, max(0, width - text.cell_len), low=0.0, high=1.0), BAR)
     return text
 
 
@@ -132,34 +129,28 @@ class NetworksPanel(StatePanel):
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
         if not state.networks:
-            return Text("One network. `atft-tui walkforward` trains one per fold.", style="dim")
+            return Text("One network. `atft-tui walkforward` trains one per fold.", style=DIM)
         last = state.networks[-1]
         total = max(last.folds * last.seeds, len(state.networks))
         head = f"network {len(state.networks)} of {total}: fold {last.fold + 1} of {last.folds}"
-        lines = [Text(f"{head}, seed {last.seed}", style="bold")]
+        lines = [Text(f"{head}, seed {last.seed}", style=STRONG)]
         shown = state.networks[-max(1, height - 1) :]
         lines += [_network(network, network is last, width) for network in shown]
-        return _boxed(lines, width, height)
+        return cut(lines, width, height)
 
 
 def _network(network: NetworkState, is_last: bool, width: int) -> Text:
     mark = GLYPHS.running if is_last else GLYPHS.done
     text = Text(no_wrap=True)
     text.append(f"{mark} fold {network.fold + 1:>2} seed {network.seed:<3} ")
-    text.append(f"{network.epochs:>3} epochs  ", style="dim")
+    text.append(f"{network.epochs:>3} epochs  ", style=DIM)
     best = network.best
     if best is None:
-        return text.append("no validation yet", style="dim")
+        return text.append("no validation yet", style=DIM)
     noise = is_noise(best.rank_ic, best.null_band)
     figure = f"{'~' if noise else ' '}{fmt.rank_ic(best.rank_ic, best.rank_ic_se, best.n_dates)}"
-    text.append(f"{figure}  ", style="dim" if noise else "bold")
+    text.append(f"{figure}  ", style=DIM if noise else STRONG)
     if math.isfinite(best.rank_ic):
         share = max(0.0, best.rank_ic) / 0.1
-        text.append(chart.meter(share, max(0, width - text.cell_len - 1)), style="blue")
+        text.append(chart.meter(share, max(0, width - text.cell_len - 1)), style=BAR)
     return text
-
-
-def _boxed(lines: list[Text], width: int, height: int) -> Text:
-    for line in lines:
-        line.truncate(width, overflow="ellipsis")
-    return Text("\n").join(lines[: max(1, height)])

@@ -8,8 +8,9 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.readings.overlay import Overlay
-from atft_tui.widgets.box import boxed
+from atft_tui.styles import DIM, STRONG
 from atft_tui.widgets.curves import LETTERS, STYLES, Curve, curves, legend
+from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import Panel
 
 MARK_FIRST = "Nothing is marked: go back to the list (esc) and mark up to six runs with space."
@@ -53,10 +54,10 @@ class PairsPanel(Panel[Overlay]):
         text = Text(no_wrap=True)
         if not value.pairs:
             more = "" if len(value.runs) > 1 else " (mark two at least)"
-            return Text(f"None on file: c compares the marked runs{more}.", style="dim")
+            return Text(f"None on file: c compares the marked runs{more}.", style=DIM)
         for number, pair in enumerate(value.pairs):
             if number == height - 1 and len(value.pairs) > height:
-                text.append(f"and {len(value.pairs) - number} more", style="dim")
+                text.append(f"and {len(value.pairs) - number} more", style=DIM)
                 break
             gap = pair.gap
             undecided = gap.low <= 0.0 <= gap.high
@@ -66,15 +67,15 @@ class PairsPanel(Panel[Overlay]):
                 f"[{fmt.number(gap.low)}, {fmt.number(gap.high)}]  {fmt.clean(gap.direction)} "
                 f"(n={gap.n_dates}, h={pair.horizon})"
             )
-            text.append(set_cell_size(line, width), style="dim" if undecided else "bold")
+            text.append(set_cell_size(line, width), style=DIM if undecided else STRONG)
             text.append("\n")
-        return boxed(text, width, height)
+        return cut(text, width, height)
 
 
 def _picture(found: Sequence[Curve], width: int, height: int, none: str, *, zero: bool) -> Text:
     text = Text(no_wrap=True)
     if not any(curve.points for curve in found):
-        return Text(none, style="dim")
+        return Text(none, style=DIM)
     if height >= LEGEND_ROOM:
         names = legend(found, width)
         text.append_text(names)
@@ -83,9 +84,9 @@ def _picture(found: Sequence[Curve], width: int, height: int, none: str, *, zero
     else:
         for number, curve in enumerate(found):
             text.append(f"{LETTERS[number]} ", style=STYLES[number])
-            text.append(fmt.clean(curve.name)[-4:] + "  ", style="dim")
+            text.append(fmt.clean(curve.name)[-4:] + "  ", style=DIM)
         text.truncate(width)
         text.append("\n")
         height -= 1
     text.append_text(curves(found, width=width, height=height, zero=zero))
-    return boxed(text, width, height)
+    return cut(text, width, height)

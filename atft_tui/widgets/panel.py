@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.text import Text
 from textual.widgets import Static
 
+from atft_tui.styles import DIM
 from engine.runs.state import RunState
 
 V = TypeVar("V")
@@ -50,7 +51,7 @@ class Panel(Static, Generic[V], can_focus=True):
     def drawing(self, width: int, height: int) -> Text:
         """The panel's content in so many columns and lines."""
         if self.value is None:
-            return Text(self.empty, style="dim")
+            return Text(self.empty, style=DIM)
         return self.picture(self.value, width, height)
 
     def svg(self, width: int = 120, height: int = 30) -> str:

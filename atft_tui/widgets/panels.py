@@ -6,15 +6,16 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
-from atft_tui.styles import BAD, GOOD, WARN
+from atft_tui.styles import BAD, BETTER, DIM, GOOD, PLAIN, REFERENCE, STRONG, WARN
 from atft_tui.widgets import chart
 from atft_tui.widgets.doctor_panel import criteria_line
+from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import StatePanel
 from engine.judgement import is_established, is_noise
 from engine.runs.events import EpochEvaluated
 from engine.runs.state import RunState
 
-LEVEL_STYLES = {"info": "", "good": "green", "warning": "yellow", "error": "bold red"}
+LEVEL_STYLES = {"info": PLAIN, "good": GOOD, "warning": WARN, "error": BAD}
 
 
 class RankICPanel(StatePanel):
@@ -25,7 +26,7 @@ class RankICPanel(StatePanel):
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
         if not state.epochs:
-            return Text("Appears after the first validation epoch.", style="dim")
+            return Text("Appears after the first validation epoch.", style=DIM)
         starts = {p.first_epoch: p.name for p in state.phases if p.first_epoch is not None}
         points = [
             chart.EpochPoint(
@@ -50,18 +51,20 @@ class RankICPanel(StatePanel):
         """What the marks mean, and the simple models, the strongest first: its line is dotted."""
         text = Text(no_wrap=True)
         null, best = ("null band", "best so far") if width >= 60 else ("null", "best")
-        text.append(f"{GLYPHS.band} {null}  {GLYPHS.bar} ±1 se  {GLYPHS.best} {best}  ", "dim")
+        text.append(f"{GLYPHS.band} {null}  {GLYPHS.bar} ±1 se  {GLYPHS.best} {best}  ", DIM)
         rival = state.best_baseline
         if rival is None:
             return text
-        text.append(f"{GLYPHS.dotted} {fmt.clean(rival.name)} {rival.rank_ic:+.4f}", style="cyan")
+        text.append(
+            f"{GLYPHS.dotted} {fmt.clean(rival.name)} {rival.rank_ic:+.4f}", style=REFERENCE
+        )
         others = [
             event
             for event in state.baselines
             if event.split == rival.split and event.name not in (rival.name, "oracle")
         ]
         for other in sorted(others, key=lambda event: event.rank_ic, reverse=True):
-            text.append(f"  {fmt.clean(other.name)} {fmt.number(other.rank_ic)}", style="dim")
+            text.append(f"  {fmt.clean(other.name)} {fmt.number(other.rank_ic)}", style=DIM)
         return text
 
 
@@ -74,7 +77,7 @@ class VerdictPanel(StatePanel):
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
         best = state.best
-        lines = _validated(best, width) if best else [Text("no validation yet", style="dim")]
+        lines = _validated(best, width) if best else [Text("no validation yet", style=DIM)]
         if best is not None:
             lines += _against(state, best.rank_ic)
         lines += _tested(state)
@@ -88,9 +91,7 @@ class VerdictPanel(StatePanel):
             word = f"start-up {passed}/{len(state.assertions)} passed"
             lines.append(Text(word, style=GOOD if good else BAD))
         lines += _trouble(state)
-        for line in lines:
-            line.truncate(width, overflow="ellipsis")
-        return Text("\n").join(lines[: max(1, height)])
+        return cut(lines, width, height)
 
 
 def _validated(best: EpochEvaluated, width: int) -> list[Text]:
@@ -98,16 +99,16 @@ def _validated(best: EpochEvaluated, width: int) -> list[Text]:
     value = fmt.rank_ic(best.rank_ic, best.rank_ic_se, best.n_dates)
     head = Text(no_wrap=True)
     if width >= len(value) + 8:
-        head.append("RankIC ", style="dim")
+        head.append("RankIC ", style=DIM)
     sure = is_established(best.rank_ic, best.rank_ic_se, best.null_band)
     good = sure and best.rank_ic > 0
     head.append(
-        f"{'~' if noise else ''}{value}", style="bold green" if good else "dim" if noise else "bold"
+        f"{'~' if noise else ''}{value}", style=BETTER if good else DIM if noise else STRONG
     )
     word = f"{'inside' if noise else 'outside'} the null band ±{best.null_band:.4f}"
     if head.cell_len + len(word) + 2 <= width:
-        return [head.append(f"  {word}", style="dim" if noise else "")]
-    return [head, Text(word, style="dim" if noise else "")]
+        return [head.append(f"  {word}", style=DIM if noise else PLAIN)]
+    return [head, Text(word, style=DIM if noise else PLAIN)]
 
 
 def _against(state: RunState, rank_ic: float) -> list[Text]:
@@ -127,15 +128,15 @@ def _tested(state: RunState) -> list[Text]:
     lines = []
     if test := _figures(summary.get("test"), "rank_ic", "rank_ic_se", "n_dates"):
         value = fmt.rank_ic(test[0], test[1], int(test[2]))
-        lines.append(Text.assemble(("test ", "dim"), (value, "bold")))
+        lines.append(Text.assemble(("test ", DIM), (value, STRONG)))
     against = summary.get("against") or {}
     if found := _figures(against, "difference", "low", "high", "confidence"):
         gap, low, high, confidence = found
         name = fmt.clean(str(against["name"]))
         interval = f"{confidence:.0%} [{fmt.number(low)}, {fmt.number(high)}] paired"
-        line = Text.assemble(("test ", "dim"), f"{fmt.number(gap)} to {name}  {interval}")
+        line = Text.assemble(("test ", DIM), f"{fmt.number(gap)} to {name}  {interval}")
         verdict = str(against.get("verdict", ""))
-        style = {"above": "green", "below": "yellow"}.get(verdict, "dim")
+        style = {"above": GOOD, "below": WARN}.get(verdict, DIM)
         lines.append(line.append(f"  {fmt.clean(verdict)}", style=style))
     return lines
 
@@ -155,7 +156,7 @@ def _trouble(state: RunState) -> list[Text]:
     last = state.diagnoses[-1] if state.diagnoses else None
     count = len(state.diagnoses)
     words = f"doctor {count} finding{'s' * (count > 1)}" if count else "doctor: no finding"
-    told = Text.assemble((words, "bold yellow" if count else "dim"), ("  d details", "dim"))
+    told = Text.assemble((words, WARN if count else DIM), ("  d details", DIM))
     warned = state.warnings[-1] if state.warnings else None
     if last is None and warned is None:
         return [told]
@@ -163,8 +164,8 @@ def _trouble(state: RunState) -> list[Text]:
         (last.code, last.message) if last else (warned.code, warned.message) if warned else ("", "")
     )
     text = Text(no_wrap=True)
-    text.append(f"! {fmt.clean(code)} ", style="bold yellow")
-    return [told, text.append(fmt.clean(message), style="yellow")]
+    text.append(f"! {fmt.clean(code)} ", style=WARN)
+    return [told, text.append(fmt.clean(message), style=WARN)]
 
 
 class LogPanel(StatePanel):
@@ -175,9 +176,9 @@ class LogPanel(StatePanel):
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
         if not state.log:
-            return Text("Nothing said yet.", style="dim")
+            return Text("Nothing said yet.", style=DIM)
         text = Text(no_wrap=True, overflow="ellipsis")
         for line in list(reversed(state.log))[: max(1, height)]:
-            text.append(f"{fmt.clock(line.at)} ", style="dim")
+            text.append(f"{fmt.clock(line.at)} ", style=DIM)
             text.append(f"{fmt.clean(line.text)}\n", style=LEVEL_STYLES[line.level] or None)
         return text

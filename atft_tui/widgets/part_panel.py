@@ -6,6 +6,7 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.readings.desk import Part
+from atft_tui.styles import BAD
 from atft_tui.widgets.panel import Panel
 
 V = TypeVar("V")
@@ -22,5 +23,5 @@ class PartPanel(Panel[V]):
 
     def drawing(self, width: int, height: int) -> Text:
         if self.value is None and self.trouble:
-            return Text(f"cannot be read: {fmt.clean(self.trouble)}", style="bold red")
+            return Text(f"cannot be read: {fmt.clean(self.trouble)}", style=BAD)
         return super().drawing(width, height)

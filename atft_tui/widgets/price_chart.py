@@ -3,9 +3,11 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from rich.style import Style
 from rich.text import Text
 
 from atft_tui.glyphs import GLYPHS, UNICODE
+from atft_tui.styles import BAR, DIM, PLAIN
 
 AXIS_WIDTH = 9
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
@@ -18,8 +20,7 @@ def price_chart(
     *,
     width: int,
     height: int,
-    marks: Mapping[int, tuple[str, str]],
-    style: str = "cyan",
+    marks: Mapping[int, tuple[str, Style]],
 ) -> Text:
     """``height`` lines: the curve, and under it the ``marks`` (position -> sign and style).
 
@@ -36,10 +37,10 @@ def price_chart(
     for y, line in enumerate(cells):
         label = {0: high, rows - 1: low}.get(y)
         shown = "" if label is None else f"{label:,.6g}"[: AXIS_WIDTH - 1]
-        text.append(f"{shown:>{AXIS_WIDTH - 1}} ", style="dim")
-        text.append("".join(map(_character, line)), style=style)
+        text.append(f"{shown:>{AXIS_WIDTH - 1}} ", style=DIM)
+        text.append("".join(map(_character, line)), style=BAR)
         text.append("\n")
-    signs = [(" ", "")] * columns
+    signs = [(" ", PLAIN)] * columns
     for position, mark in marks.items():
         if 0 <= position < len(values):
             signs[position * columns // len(values)] = mark

@@ -12,7 +12,7 @@ from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.run_details import RunDetails
 from atft_tui.readings.runs import figure_words, sharpe_words
-from atft_tui.widgets.box import boxed
+from atft_tui.widgets.lines import page, start
 from atft_tui.widgets.panel import Panel
 from engine.runs.events import Diagnosed
 
@@ -20,6 +20,8 @@ LABEL = 11
 """Columns of the names on the left."""
 NARROW = 60
 """Beside the list: the whole screen has more room."""
+WHOLE = "`atft-tui show RUN`"
+"""Where nothing is cut."""
 WIDE_FROM = 100
 """Columns from which files and versions stand beside the rest."""
 MIB = 2**20
@@ -36,8 +38,8 @@ class RunDetailsPanel(Panel[RunDetails]):
         if width < WIDE_FROM:
             lines = [*_main(value, width), *_warnings(value, width), *_files(value, width)]
             lines += _versions(value, width)
-            way_out = "tab, m" if width < NARROW else "`atft-tui show RUN`"
-            return boxed(_joined(lines, height, way_out), width, height)
+            way_out = "tab, m" if width < NARROW else WHOLE
+            return page(lines, width, height, way_out)
         left = width * 3 // 5
         right = width - left - 2
         first = [*_main(value, left), *_warnings(value, left)][:height]
@@ -50,21 +52,12 @@ class RunDetailsPanel(Panel[RunDetails]):
             if number < len(second):
                 line.append_text(second[number])
             lines.append(line)
-        return boxed(_joined(lines, height, "`atft-tui show RUN`"), width, height)
-
-
-def _joined(lines: list[Text], height: int, way_out: str) -> Text:
-    if len(lines) > height:
-        more = f"and {len(lines) - height + 1} lines more: {way_out}"
-        lines = [*lines[: height - 1], Text(more, style="dim")]
-    text = Text("\n", no_wrap=True).join(lines)
-    text.no_wrap = True
-    return text
+        return page(lines, width, height, WHOLE)
 
 
 def _row(name: str, words: str, width: int, style: Style = styles.PLAIN) -> Text:
-    text = Text(set_cell_size(fmt.clean(name), LABEL - 1) + " ", style="dim", no_wrap=True)
-    text.append(_cut(words, width - LABEL), style=Style(dim=False) + style)
+    text = start(set_cell_size(fmt.clean(name), LABEL - 1) + " ", styles.DIM)
+    text.append(_cut(words, width - LABEL), style=style)
     return text
 
 
@@ -89,7 +82,7 @@ def _folded(name: str, words: str, width: int, style: Style = styles.PLAIN) -> l
 
 def _main(value: RunDetails, width: int) -> list[Text]:
     about, course = value.about, value.course
-    lines = [Text(_cut(about.id, width), style="bold")]
+    lines = [Text(_cut(about.id, width), style=styles.STRONG)]
     took = fmt.duration(about.seconds)
     lines.append(_row("status", f"{about.status}, {took}, made {about.created[:16]} UTC", width))
     if about.progress or about.trouble:
@@ -147,7 +140,7 @@ def _warnings(value: RunDetails, width: int) -> list[Text]:
         words = f"{found.code}: {found.message}"
         style = styles.WARN
         if isinstance(found, Diagnosed):
-            words, style = f"{words} ({found.action})", styles.KEY
+            words, style = f"{words} ({found.action})", styles.WARN + styles.STRONG
         lines += _folded("warning", words, width, style)
     return lines
 

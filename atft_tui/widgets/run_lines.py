@@ -6,12 +6,12 @@ from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.feed import RunNews
 from atft_tui.sizes import WIDE
-from atft_tui.styles import REVERSE, status
+from atft_tui.styles import BAD, DIM, GOOD, KEY, REVERSE, STRONG, WARN, status
 from atft_tui.widgets.chart import meter
 from engine.runs.launch import RESUMABLE
 from engine.runs.state import PhaseState, RunState, seconds_between
 
-PHASE_STYLES = {"pending": "dim", "running": "bold", "kept": "green", "rolled back": "yellow"}
+PHASE_STYLES = {"pending": DIM, "running": STRONG, "kept": GOOD, "rolled back": WARN}
 SIGNALS = {
     "SIGKILL": "SIGKILL (kill -9 or out of memory)",
     "SIGINT": "ended at once by a second signal",
@@ -25,26 +25,26 @@ def headline(news: RunNews, width: int) -> Text:
     stands = status(news.status)
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(f" {stands.mark} {news.status} ", style=stands.style + REVERSE)
-    text.append(f" {news.run_id} ", style="bold")
+    text.append(f" {news.run_id} ", style=STRONG)
     state = news.state
     if news.behind:
-        return text.append(f" reading, {state.n_events:,} events so far …", style="dim")
+        return text.append(f" reading, {state.n_events:,} events so far …", style=DIM)
     if news.status == "crashed":
         words = SIGNALS.get(news.signal, news.signal) or UNKNOWN
-        return text.append(f" died {'by ' * bool(news.signal)}{words}", style="bold red")
+        return text.append(f" died {'by ' * bool(news.signal)}{words}", style=BAD)
     if state.finished is not None and state.finished.error:
-        text.append(f" {fmt.clean(state.finished.error)}", style="bold red")
-        return text.append(f"  {fmt.clean(state.finished.hint)}", style="dim")
+        text.append(f" {fmt.clean(state.finished.error)}", style=BAD)
+        return text.append(f"  {fmt.clean(state.finished.hint)}", style=DIM)
     if width >= WIDE:
-        text.append(f" {fmt.clean(state.device)} · {fmt.clean(state.mode)} ", style="dim")
+        text.append(f" {fmt.clean(state.device)} · {fmt.clean(state.mode)} ", style=DIM)
     if news.is_live:
         return text.append_text(_progress(news, width))
     if news.status == "created":
-        return text.append(" its process is starting …", style="dim")
+        return text.append(" its process is starting …", style=DIM)
     spent = max(0.0, seconds_between(state.started, state.updated))
-    text.append(f" {fmt.duration(spent)}", style="dim")
+    text.append(f" {fmt.duration(spent)}", style=DIM)
     if news.status == "stopped" and news.command in RESUMABLE:
-        text.append(f"  {_saved(state)}r resumes it", style="bold")
+        text.append(f"  {_saved(state)}r resumes it", style=STRONG)
     return text
 
 
@@ -52,11 +52,11 @@ def way_on(news: RunNews) -> Text:
     """Of a run that died: where it can go on from, the key for it, and its last words."""
     text = Text(" ", no_wrap=True, overflow="ellipsis")
     if news.command in RESUMABLE:
-        text.append(f"{_saved(news.state) or 'no checkpoint yet, '}press r to resume", "bold")
+        text.append(f"{_saved(news.state) or 'no checkpoint yet, '}press r to resume", STRONG)
     else:
-        text.append("it cannot be resumed: start it again", style="bold")
+        text.append("it cannot be resumed: start it again", style=STRONG)
     if news.last_words:
-        text.append(f"  last words: {news.last_words}", style="dim")
+        text.append(f"  last words: {news.last_words}", style=DIM)
     return text
 
 
@@ -71,21 +71,21 @@ def _progress(news: RunNews, width: int) -> Text:
     share = state.done_share
     if state.networks and width >= WIDE:
         last = state.networks[-1]
-        text.append(f" fold {last.fold + 1}/{last.folds} seed {last.seed}", style="dim")
+        text.append(f" fold {last.fold + 1}/{last.folds} seed {last.seed}", style=DIM)
     if share:
         text.append(f" {meter(share, max(6, width // 10))} {fmt.percent(share)}")
         if news.status == "running":
-            text.append(f"  eta {fmt.duration(state.eta_seconds)}", style="bold")
+            text.append(f"  eta {fmt.duration(state.eta_seconds)}", style=STRONG)
     else:
         note = f" {state.advanced.done}/{state.advanced.total}" if state.advanced else ""
         text.append(f" {fmt.clean(state.stage)}{note} …")
     if news.status == "paused":
-        text.append("  p goes on, s stops", style="bold yellow")
+        text.append("  p goes on, s stops", style=KEY)
     else:
         open_wishes = sorted(news.asked)
         if open_wishes:
             words = ", ".join(open_wishes)
-            text.append(f"  {words} asked, at the end of the step", style="yellow")
+            text.append(f"  {words} asked, at the end of the step", style=WARN)
     return text
 
 
@@ -95,12 +95,12 @@ def timeline(state: RunState, width: int, *, live: bool) -> Text:
     text = Text(" ", no_wrap=True, overflow="ellipsis")
     for number, phase in enumerate(state.phases):
         if number:
-            text.append(f" {GLYPHS.empty} ", style="dim")
+            text.append(f" {GLYPHS.empty} ", style=DIM)
         mark = {"pending": GLYPHS.waiting, "running": current, "kept": GLYPHS.done}
         style = PHASE_STYLES[phase.status]
         text.append(f"{mark.get(phase.status, GLYPHS.failed)} {number} ", style=style)
         text.append(fmt.clean(phase.name), style=style)
-        text.append(_phase_detail(state, phase, width), style="dim")
+        text.append(_phase_detail(state, phase, width), style=DIM)
     return text
 
 

@@ -6,6 +6,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Container
 
+from atft_tui.styles import DIM, STRONG
 from atft_tui.widgets import network_panels, panels, step_panels
 from atft_tui.widgets.doctor_panel import DoctorPanel
 from atft_tui.widgets.panel import StatePanel
@@ -52,5 +53,5 @@ def tab_line(tab: str) -> Text:
     text = Text(" ", no_wrap=True, overflow="ellipsis")
     for name in TABS:
         chosen = name == tab
-        text.append(f"[{name}]" if chosen else f" {name} ", "bold" if chosen else "dim")
+        text.append(f"[{name}]" if chosen else f" {name} ", STRONG if chosen else DIM)
     return text

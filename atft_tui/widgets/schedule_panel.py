@@ -8,21 +8,22 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.schedule import Entry, Schedule
+from atft_tui.styles import BAD, DIM, PLAIN, RUNNING, STRONG, WARN
 from atft_tui.widgets.card_line import MARKS as CARDS
 from atft_tui.widgets.lines import page, row, start, wrapped
 from atft_tui.widgets.part_panel import PartPanel
 
 PROCESS = {
-    "running": (GLYPHS.running, "bold green"),
-    "stuck": (GLYPHS.stopped, "bold yellow"),
-    "stopped": (GLYPHS.waiting, "yellow"),
+    "running": (GLYPHS.running, RUNNING),
+    "stuck": (GLYPHS.stopped, WARN),
+    "stopped": (GLYPHS.waiting, WARN),
 }
 STATES = {
-    "due": (GLYPHS.waiting, "bold"),
-    "running": (GLYPHS.running, "bold green"),
-    "done": (GLYPHS.done, ""),
-    "missed": (GLYPHS.failed, "bold red"),
-    "late": (GLYPHS.failed, "yellow"),
+    "due": (GLYPHS.waiting, STRONG),
+    "running": (GLYPHS.running, RUNNING),
+    "done": (GLYPHS.done, PLAIN),
+    "missed": (GLYPHS.failed, BAD),
+    "late": (GLYPHS.failed, WARN),
 }
 LOG_LEAST = 4
 """Lines of the log that are kept in sight where there is room for anything."""
@@ -43,10 +44,10 @@ class SchedulePanel(PartPanel[Schedule]):
         room = height - len(lines)
         sessions = [_session(entry, value.zone, width) for entry in value.entries]
         kept = max(1, room - min(len(log), max(LOG_LEAST, room // 2)) - 2)
-        lines += sessions[:kept] or [Text("no session has been due yet", style="dim")]
+        lines += sessions[:kept] or [Text("no session has been due yet", style=DIM)]
         room = height - len(lines) - 2
         if room > 0 and log:
-            lines += [Text(), Text("log, times UTC", style="bold"), *log[-room:]]
+            lines += [Text(), Text("log, times UTC", style=STRONG), *log[-room:]]
         return page(lines, width, height)
 
 
@@ -54,11 +55,11 @@ def process_text(value: Schedule) -> Text:
     mark, style = PROCESS[value.process]
     text = start(f"{mark} {value.process}", style)
     if value.pid:
-        text.append(f" (process {value.pid})", style="")
+        text.append(f" (process {value.pid})")
     if value.beat_s is not None and value.process != "stopped":
-        text.append(f", heartbeat {fmt.duration(max(0.0, value.beat_s))} ago", style="dim")
+        text.append(f", heartbeat {fmt.duration(max(0.0, value.beat_s))} ago", style=DIM)
     if value.process == "stopped":
-        text.append(": no process waits for the next session (a timer may)", style="")
+        text.append(": no process waits for the next session (a timer may)")
     return text
 
 
@@ -66,14 +67,14 @@ def upcoming_text(value: Schedule) -> Text:
     """``next XNYS 2026-11-25 in 1h 12m, 18:00 New York = 23:00 UTC``."""
     exchange = fmt.clean(value.exchange)
     if value.upcoming is None:
-        return Text(f"next {exchange}: not known before the scheduler has run", style="dim")
-    text = start(f"next {exchange} {fmt.clean(value.upcoming.session)} ", "bold")
+        return Text(f"next {exchange}: not known before the scheduler has run", style=DIM)
+    text = start(f"next {exchange} {fmt.clean(value.upcoming.session)} ", STRONG)
     seconds = value.upcoming.seconds
     if seconds >= 0:
-        text.append(f"in {fmt.duration(seconds)}", style="bold cyan")
+        text.append(f"in {fmt.duration(seconds)}", style=STRONG)
     else:
-        text.append(f"was due {fmt.duration(-seconds)} ago", style="bold yellow")
-    text.append(f", {both_times(value.upcoming.due_at, value.zone)}", style="dim")
+        text.append(f"was due {fmt.duration(-seconds)} ago", style=WARN)
+    text.append(f", {both_times(value.upcoming.due_at, value.zone)}", style=DIM)
     return text
 
 
@@ -93,21 +94,21 @@ def both_times(moment: dt.datetime, zone: str) -> str:
 def _warnings(value: Schedule, width: int) -> list[Text]:
     lines = []
     if value.calendar_days_left is not None and value.calendar_days_left < CALENDAR_WARNING:
-        lines.append(Text(f"the calendar ends in {value.calendar_days_left} days", style="yellow"))
+        lines.append(Text(f"the calendar ends in {value.calendar_days_left} days", style=WARN))
     counts = dict(value.alerts)
     if value.failed_alerts:
         told = ", ".join(f"{number} {state}" for state, number in counts.items())
-        lines.append(Text(f"{GLYPHS.failed} alerts: {told}", style="bold red"))
+        lines.append(Text(f"{GLYPHS.failed} alerts: {told}", style=BAD))
     for errand in value.errands:
         words = f"{errand.kind} {errand.key} {errand.state}, {errand.attempts} attempts"
-        style = "bold red" if errand.state == "failed" else "dim"
+        style = BAD if errand.state == "failed" else DIM
         lines += wrapped(f"{words} {errand.reason}", width, style)[:1]
     return lines
 
 
 def _session(entry: Entry, zone: str, width: int) -> Text:
-    mark, style = STATES.get(entry.state, (GLYPHS.waiting, ""))
-    card, card_style = CARDS.get(entry.verdict, ("", ""))
+    mark, style = STATES.get(entry.state, (GLYPHS.waiting, PLAIN))
+    card, card_style = CARDS.get(entry.verdict, ("", PLAIN))
     moment = entry.decided_at or entry.next_at
     when = "decided" if entry.decided_at else "tries" if entry.state == "due" else "since"
     detail = f"{when} {moment:%m-%d} {both_times(moment, zone)}"
@@ -121,12 +122,12 @@ def _session(entry: Entry, zone: str, width: int) -> Text:
         (entry.session, 10),
         (f"{mark} {entry.state}", 9, style),
         (f"{card} {entry.verdict}", 7, card_style),
-        (detail, max(0, width - 29), "dim" if not entry.reason else ""),
+        (detail, max(0, width - 29), PLAIN if entry.reason else DIM),
     )
 
 
 def _said(at: dt.datetime | None, text: str) -> Text:
     stamp = f"{at:%m-%d %H:%M:%S} " if at else " " * 15
-    line = start(stamp, "dim")
-    line.append(fmt.clean(text), style="yellow" if text.startswith("warning") else "")
+    line = start(stamp, DIM)
+    line.append(fmt.clean(text), style=WARN if text.startswith("warning") else PLAIN)
     return line

@@ -9,11 +9,12 @@ from textual.message import Message
 
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.timeline import Mark
+from atft_tui.styles import DIM, HERE, STRONG, WARN
 from atft_tui.widgets.panel import Panel
 
 WEIGHTS = ("checkpoint", "epoch", "start", "phase", "end", "finding")
 """Of several marks in one cell the last of these is shown."""
-STYLES = {"finding": "bold yellow", "phase": "bold cyan", "end": "bold", "start": "bold"}
+STYLES = {"finding": WARN, "phase": STRONG, "end": STRONG, "start": STRONG}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,9 @@ def scrub_lines(value: Scrub, width: int) -> Text:
     marks = mark_line(value.marks, value.length, width)
     at = cell_of(value.position, value.length, width)
     line = Text(no_wrap=True)
-    line.append(GLYPHS.full * at, style="bold")
-    line.append(GLYPHS.point, style="bold reverse")
-    line.append(GLYPHS.empty * (width - at - 1), style="dim")
+    line.append(GLYPHS.full * at, style=STRONG)
+    line.append(GLYPHS.point, style=HERE)
+    line.append(GLYPHS.empty * (width - at - 1), style=DIM)
     note = Text(value.note, no_wrap=True)
     note.truncate(width, overflow="ellipsis")
     return Text("\n").join((marks, line, note))
@@ -72,5 +73,5 @@ def mark_line(marks: Sequence[Mark], length: int, width: int) -> Text:
     text = Text(no_wrap=True)
     for x in range(width):
         kind = cells.get(x)
-        text.append(letters[kind] if kind else " ", STYLES.get(kind or "", "dim"))
+        text.append(letters[kind] if kind else " ", STYLES.get(kind or "", DIM))
     return text

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from atft_tui import format as fmt
-from atft_tui.styles import BAD, DIM, GOOD, PLAIN
+from atft_tui.styles import BAD, BETTER, DIM, GOOD, PLAIN
 from atft_tui.widgets.column import Column
 from engine.runs.events import TrialFinished, VariantFinished
 from engine.runs.state import RunState
@@ -60,7 +60,7 @@ def _variant(event: VariantFinished) -> Tried:
 
 def _state(row: Tried) -> Text:
     text = Text(row.state, style=STATE_STYLES.get(row.state, PLAIN))
-    return text.append(" best", style="bold green") if row.best else text
+    return text.append(" best", style=BETTER) if row.best else text
 
 
 SEARCH_COLUMNS: tuple[Column[Tried], ...] = (
@@ -79,5 +79,5 @@ SEARCH_COLUMNS: tuple[Column[Tried], ...] = (
         value=lambda row: row.rank_ic,
         width=26,
     ),
-    Column(name="settings", cell=lambda row: Text(fmt.clean(row.about), style="dim")),
+    Column(name="settings", cell=lambda row: Text(fmt.clean(row.about), style=DIM)),
 )

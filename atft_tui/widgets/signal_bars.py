@@ -6,6 +6,7 @@ from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.answers import outcome
 from atft_tui.readings.desk import Desk
+from atft_tui.styles import BAD, DIM, GOOD, HERE, RUNNING, STRONG, WARN
 from atft_tui.widgets.champion_panel import test_text
 from atft_tui.widgets.lines import start
 from atft_tui.widgets.schedule_panel import PROCESS, upcoming_text
@@ -23,13 +24,13 @@ def session_bar(desk: Desk) -> Text:
         return text
     earlier = names[at - 1] if at else ""
     later = names[at + 1] if at + 1 < len(names) else ""
-    text.append(f"{GLYPHS.left} {earlier}  " if earlier else "oldest  ", style="dim")
-    text.append(fmt.clean(names[at]), style="bold reverse")
-    text.append(f"  {later} {GLYPHS.right}" if later else "  newest", style="dim")
-    text.append(f"  {at + 1} of {len(names)}   ", style="dim")
+    text.append(f"{GLYPHS.left} {earlier}  " if earlier else "oldest  ", style=DIM)
+    text.append(fmt.clean(names[at]), style=HERE)
+    text.append(f"  {later} {GLYPHS.right}" if later else "  newest", style=DIM)
+    text.append(f"  {at + 1} of {len(names)}   ", style=DIM)
     text.append_text(_seal(desk))
     if desk.busy:
-        text.append(f"   {GLYPHS.running} a signal or ledger is being made", style="bold cyan")
+        text.append(f"   {GLYPHS.running} a signal or ledger is being made", style=RUNNING)
     return text
 
 
@@ -48,19 +49,19 @@ def position(desk: Desk) -> int | None:
 
 def _seal(desk: Desk) -> Text:
     if desk.signal is None:
-        return Text(f"{GLYPHS.stopped} not sealed", style="bold yellow")
+        return Text(f"{GLYPHS.stopped} not sealed", style=WARN)
     seal, card = desk.signal.seal, desk.signal.card
     if card.standing != "sealed":
-        text = Text(f"{GLYPHS.failed} seal {card.standing}: ", style="bold red")
-        return text.append(fmt.clean(card.trouble), style="bold red")
-    text = start(f"{GLYPHS.done} seal {seal.digest[:DIGITS]} holds", "green")
+        text = Text(f"{GLYPHS.failed} seal {card.standing}: ", style=BAD)
+        return text.append(fmt.clean(card.trouble), style=BAD)
+    text = start(f"{GLYPHS.done} seal {seal.digest[:DIGITS]} holds", GOOD)
     if seal.revision:
-        text.append(f"  revision {seal.revision}: {fmt.clean(seal.reason)}", style="yellow")
+        text.append(f"  revision {seal.revision}: {fmt.clean(seal.reason)}", style=WARN)
     answers = desk.answers.value
     for command in ("verify", "replay"):
         words, well = outcome(answers.of(command, seal.word) if answers else None)
         if words:
-            style = "dim" if well is None else "green" if well else "bold red"
+            style = DIM if well is None else GOOD if well else BAD
             mark = GLYPHS.waiting if well is None else GLYPHS.done if well else GLYPHS.failed
             text.append(f"  {mark} {fmt.clean(words)}", style=style)
     return text
@@ -71,19 +72,19 @@ def status_strip(desk: Desk) -> Text:
     text = Text(" ", no_wrap=True, overflow="ellipsis")
     schedule, champion = desk.schedule.value, desk.champion.value
     if schedule is None:
-        text.append("schedule: none has run here (c = one pass now)", style="dim")
+        text.append("schedule: none has run here (c = one pass now)", style=DIM)
     else:
         mark, style = PROCESS[schedule.process]
         text.append(f"schedule {mark} {schedule.process}", style=style)
         text.append("  ")
         text.append_text(upcoming_text(schedule))
         if schedule.failed_alerts:
-            text.append(f"  {GLYPHS.failed} {schedule.failed_alerts} alerts failed", "bold red")
-    text.append("   champion ", style="dim")
+            text.append(f"  {GLYPHS.failed} {schedule.failed_alerts} alerts failed", BAD)
+    text.append("   champion ", style=DIM)
     if champion is None or not champion.model:
-        text.append("none: promote a run", style="yellow")
+        text.append("none: promote a run", style=WARN)
         return text
-    text.append(fmt.clean(champion.model[:DIGITS]), style="bold")
-    text.append(f" since {fmt.clean(champion.since[:10])}  ", style="dim")
+    text.append(fmt.clean(champion.model[:DIGITS]), style=STRONG)
+    text.append(f" since {fmt.clean(champion.since[:10])}  ", style=DIM)
     text.append_text(test_text(champion))
     return text

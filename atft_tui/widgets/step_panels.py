@@ -3,10 +3,13 @@
 import math
 from collections.abc import Sequence
 
+from rich.style import Style
 from rich.text import Text
 
 from atft_tui import format as fmt
+from atft_tui.styles import BAD, BAR, DIM, GOOD, OTHER_BAR, PLAIN, STRONG, WARN
 from atft_tui.widgets import chart, heat
+from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import StatePanel
 from atft_tui.widgets.series_plot import line_chart
 from engine.judgement import GRADIENT_HEALTHY, GRADIENT_LOW
@@ -26,22 +29,20 @@ class GradientPanel(StatePanel):
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
         if not state.gradients:
-            return Text(EMPTY, style="dim")
+            return Text(EMPTY, style=DIM)
         blocks = self.blocks(state)
         shown = blocks[: max(1, height - 1)]
         last = state.gradients[-1]
         lines = [_strip(state, name, width) for name in shown]
         legend = heat.legend()
         if last.clipped:
-            legend.append("   clipped", style="dim")
+            legend.append("   clipped", style=DIM)
         if len(shown) < height:
             lines.append(legend)
-        for line in lines:
-            line.truncate(width, overflow="ellipsis")
         room = height - len(lines)
         if room >= MIN_LINES and width >= 60 and "gat" in blocks:
-            lines.append(_gat_lines(state, width, room))
-        return Text("\n").join(lines)
+            lines += _gat_lines(state, width, room).split("\n", allow_blank=True)
+        return cut(lines, width, height)
 
     @staticmethod
     def blocks(state: RunState) -> list[str]:
@@ -55,20 +56,20 @@ def _strip(state: RunState, name: str, width: int) -> Text:
     """``gat        -3.4 ▒▒▒▓▓``"""
     values = [event.norm.get(name, math.nan) for event in state.gradients]
     text = Text(no_wrap=True)
-    text.append(f"{fmt.clean(name):<10}"[:10], style="bold" if name == "gat" else "")
+    text.append(f"{fmt.clean(name):<10}"[:10], style=STRONG if name == "gat" else PLAIN)
     last = values[-1]
     if math.isnan(last):
-        text.append(f"{'off':>6} ", style="dim")
+        text.append(f"{'off':>6} ", style=DIM)
     else:
         text.append(f"{fmt.gradient(last):>6} ", style=_level_style(last))
     text.append(heat.log_heat(values, max(4, width - 17)))
     return text
 
 
-def _level_style(norm: float) -> str:
+def _level_style(norm: float) -> Style:
     if norm < GRADIENT_LOW:
-        return "bold red"
-    return "yellow" if norm < GRADIENT_HEALTHY else "green"
+        return BAD
+    return WARN if norm < GRADIENT_HEALTHY else GOOD
 
 
 def _gat_lines(state: RunState, width: int, height: int) -> Text:
@@ -77,7 +78,7 @@ def _gat_lines(state: RunState, width: int, height: int) -> Text:
         (e.step, math.log10(e.norm["gat"])) for e in state.gradients if e.norm.get("gat", 0.0) > 0
     ]
     if len(points) < 2:
-        return Text("gat: no gradient above zero yet", style="dim")
+        return Text("gat: no gradient above zero yet", style=DIM)
     x, y = [float(step) for step, _ in points], [value for _, value in points]
     ends = [x[0], x[-1]]
     return line_chart(
@@ -99,34 +100,33 @@ class LossPanel(StatePanel):
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
         if not state.steps:
-            return Text(EMPTY, style="dim")
+            return Text(EMPTY, style=DIM)
         names = list(dict.fromkeys(name for event in state.steps[-50:] for name in event.terms))
-        rows = [("total", [event.loss for event in state.steps], "bold")]
+        rows = [("total", [event.loss for event in state.steps], STRONG)]
         rows += [
-            (name, [event.terms.get(name, math.nan) for event in state.steps], "") for name in names
+            (name, [event.terms.get(name, math.nan) for event in state.steps], PLAIN)
+            for name in names
         ]
         rate = [event.learning_rate for event in state.steps]
-        rows = [*rows[: max(1, height - 1)], ("lr", rate, "magenta")]
+        rows = [*rows[: max(1, height - 1)], ("lr", rate, OTHER_BAR)]
         lines = [_term(name, values, style, width) for name, values, style in rows[:height]]
         if height > len(lines):
             first, last = state.steps[0], state.steps[-1]
             span = f"steps {first.step:,} to {last.step:,}, each strip from its own low to its high"
-            lines.append(Text(span, style="dim"))
-        for line in lines:
-            line.truncate(width, overflow="ellipsis")
-        return Text("\n").join(lines)
+            lines.append(Text(span, style=DIM))
+        return cut(lines, width, height)
 
 
-def _term(name: str, values: Sequence[float], style: str, width: int) -> Text:
+def _term(name: str, values: Sequence[float], style: Style, width: int) -> Text:
     text = Text(no_wrap=True)
-    text.append(f"{fmt.clean(name):<8}"[:8] + " ", style=style or "dim")
+    text.append(f"{fmt.clean(name):<8}"[:8] + " ", style=style or DIM)
     form = ".1e" if name == "lr" else "+.3f"
     last = values[-1]
     text.append(f"{fmt.DASH if math.isnan(last) else format(last, form):>8} ", style=style)
     finite = [value for value in values if math.isfinite(value)] or [0.0]
     room = max(4, width - 18)
     strip = chart.strip(values, room, low=min(finite), high=max(finite))
-    text.append(strip, style="magenta" if name == "lr" else "blue")
+    text.append(strip, style=OTHER_BAR if name == "lr" else BAR)
     return text
 
 
@@ -139,7 +139,7 @@ class MachinePanel(StatePanel):
     def picture(self, state: RunState, width: int, height: int) -> Text:
         machine = state.machine
         if machine is None and not state.steps:
-            return Text(EMPTY, style="dim")
+            return Text(EMPTY, style=DIM)
         lines = _pace(state, width)
         if machine is not None:
             ram = f"{fmt.memory(machine.memory_mib)} of {fmt.memory(machine.memory_total_mib)}"
@@ -154,9 +154,7 @@ class MachinePanel(StatePanel):
             lines.append(_pair("net", f"{fmt.count(parameters)} parameters"))
             size = f"{state.model.n_symbols:,} x {state.model.n_features:,} inputs"
             lines.append(_pair("day", size))
-        for line in lines:
-            line.truncate(width, overflow="ellipsis")
-        return Text("\n").join(lines[: max(1, height)])
+        return cut(lines, width, height)
 
 
 def _pace(state: RunState, width: int) -> list[Text]:
@@ -165,13 +163,11 @@ def _pace(state: RunState, width: int) -> list[Text]:
         return []
     speeds = [event.sessions_per_second for event in state.steps]
     text = Text(no_wrap=True)
-    text.append(f"{fmt.number(speeds[-1], 1, sign=False)} days/s ", style="bold")
+    text.append(f"{fmt.number(speeds[-1], 1, sign=False)} days/s ", style=STRONG)
     finite = [speed for speed in speeds if math.isfinite(speed)] or [0.0]
-    text.append(
-        chart.strip(speeds, max(0, width - text.cell_len), low=0.0, high=max(finite)), "blue"
-    )
+    text.append(chart.strip(speeds, max(0, width - text.cell_len), low=0.0, high=max(finite)), BAR)
     return [text]
 
 
 def _pair(name: str, value: str) -> Text:
-    return Text.assemble((f"{name:<5}", "dim"), value)
+    return Text.assemble((f"{name:<5}", DIM), value)

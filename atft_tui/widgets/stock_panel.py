@@ -4,14 +4,17 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rich.style import Style
 from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.readings.data_values import Example, StockBars, StockRow
+from atft_tui.styles import BAD, DIM, GOOD, HERE, PLAIN, STRONG, WARN
+from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import Panel
 from atft_tui.widgets.price_chart import AXIS_WIDTH, price_chart
 
-SIGNS = {"error": ("!", "bold red"), "warning": ("v", "yellow"), "info": (".", "dim")}
+SIGNS = {"error": ("!", BAD), "warning": ("v", WARN), "info": (".", DIM)}
 """Sign and style of a finding by its level."""
 LISTED = 3
 """Findings written out under the chart."""
@@ -41,47 +44,42 @@ def stock_picture(view: StockView, width: int, height: int) -> Text:
     head, notes = _head(view), _notes(view)
     notes = notes[: max(0, height - len(head) - 4)]
     lines = [*head, *_chart(view, width, height - len(head) - len(notes)), *notes]
-    text = Text(no_wrap=True)
-    for number, line in enumerate(lines[: max(1, height)]):
-        line.truncate(max(1, width), overflow="ellipsis")
-        text.append("\n" if number else "")
-        text.append_text(line)
-    return text
+    return cut(lines, width, height)
 
 
 def _head(view: StockView) -> list[Text]:
     stock = view.stock
-    who = Text(fmt.clean(stock.symbol), style="bold", no_wrap=True)
-    who.append(f"  {fmt.clean(stock.name) or 'no name'}", style="" if stock.name else "dim")
-    who.append(f"  {fmt.clean(stock.sector) or 'no sector'}", style="dim")
+    who = Text(fmt.clean(stock.symbol), style=STRONG, no_wrap=True)
+    who.append(f"  {fmt.clean(stock.name) or 'no name'}", style=PLAIN if stock.name else DIM)
+    who.append(f"  {fmt.clean(stock.sector) or 'no sector'}", style=DIM)
     when = Text(no_wrap=True)
     if not stock.rows:
-        when.append("no bar", style="yellow")
+        when.append("no bar", style=WARN)
         return [who, when]
     when.append(f"{stock.first} to {stock.last}  {stock.kept:,} bars kept")
     if stock.kept < stock.rows:
-        when.append(f" of {stock.rows:,}", style="yellow")
-    when.append("  in the universe" if stock.member else "", style="green")
-    when.append("  not in the universe" if stock.member is False else "", style="dim")
+        when.append(f" of {stock.rows:,}", style=WARN)
+    when.append("  in the universe" if stock.member else "", style=GOOD)
+    when.append("  not in the universe" if stock.member is False else "", style=DIM)
     return [who, when]
 
 
 def _chart(view: StockView, width: int, height: int) -> list[Text]:
     if view.trouble:
-        return [Text(fmt.clean(view.trouble), style="bold red")]
+        return [Text(fmt.clean(view.trouble), style=BAD)]
     if view.bars is None:
-        return [Text("reading ...", style="dim")]
+        return [Text("reading ...", style=DIM)]
     bars = view.bars
     if not bars.dates or height < 4:
-        return [Text("no price to draw" if not bars.dates else "", style="dim")]
-    marks: dict[int, tuple[str, str]] = {}
+        return [Text("no price to draw" if not bars.dates else "", style=DIM)]
+    marks: dict[int, tuple[str, Style]] = {}
     for level in ("info", "warning", "error"):
         for example in view.examples:
             if example.level == level:
                 marks[bisect_left(bars.dates, example.date)] = SIGNS[level]
     if view.day:
         at = bisect_left(bars.dates, view.day)
-        marks[at] = (marks.get(at, ("^", ""))[0], "reverse bold")
+        marks[at] = (marks.get(at, ("^", ""))[0], HERE)
     chart = price_chart(bars.close, width=width, height=height - 1, marks=marks)
     return [*chart.split("\n", allow_blank=True), _axis(bars, width)]
 
@@ -89,7 +87,7 @@ def _chart(view: StockView, width: int, height: int) -> list[Text]:
 def _axis(bars: StockBars, width: int) -> Text:
     kind = "adjusted close" if bars.cleaned else "close as it came"
     room = width - AXIS_WIDTH - len(bars.dates[0]) - len(bars.dates[-1])
-    axis = Text(" " * AXIS_WIDTH + bars.dates[0], style="dim", no_wrap=True)
+    axis = Text(" " * AXIS_WIDTH + bars.dates[0], style=DIM, no_wrap=True)
     axis.append(kind.center(room) if room > len(kind) + 1 else " " * max(1, room))
     axis.append(bars.dates[-1])
     return axis
@@ -100,12 +98,12 @@ def _notes(view: StockView) -> list[Text]:
     chosen = [one for one in view.examples if one.date == view.day] or list(view.examples)
     lines = []
     for example in chosen[:LISTED]:
-        sign, style = SIGNS.get(example.level, (".", ""))
+        sign, style = SIGNS.get(example.level, (".", PLAIN))
         line = Text(f"{sign} {fmt.clean(example.date)} {fmt.clean(example.rule)}  ", style=style)
-        line.append(fmt.clean(example.text), style="")
+        line.append(fmt.clean(example.text))
         lines.append(line)
     if not view.examples:
-        return [Text("no listed finding of this code", style="dim")]
+        return [Text("no listed finding of this code", style=DIM)]
     if len(view.examples) > len(lines):
-        lines.append(Text(f"{len(lines)} of {len(view.examples)} listed findings", style="dim"))
+        lines.append(Text(f"{len(lines)} of {len(view.examples)} listed findings", style=DIM))
     return lines

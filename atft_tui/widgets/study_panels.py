@@ -8,9 +8,9 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui import styles
 from atft_tui.readings.studies import Study
-from atft_tui.widgets.box import boxed
 from atft_tui.widgets.chart import meter
 from atft_tui.widgets.curves import Curve, CurvePoint, curves
+from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import Panel
 
 EMPTY = "No search yet: ctrl+p tune starts one; each of its trials is a run and counts as a trial."
@@ -27,15 +27,17 @@ class BestPanel(Panel[Study]):
         text = study_line(value, width)
         best = value.best
         if best is None:
-            text.append("\nno trial has come to its end yet", style="dim")
-            return boxed(text, width, height)
+            text.append("\nno trial has come to its end yet", style=styles.DIM)
+            return cut(text, width, height)
         figure = fmt.rank_ic(best.rank_ic, best.rank_ic_se, best.n_dates)
         noise = "~" if best.noise else ""
         words = (
             f"trial {best.number}: {fmt.number(best.value)} = RankIC {noise}{figure} less one error"
         )
-        text.append("\n" + words[:width], style="bold")
-        text.append("\n" + set_cell_size(fmt.clean(best.settings), width).rstrip(), style="dim")
+        text.append("\n" + words[:width], style=styles.STRONG)
+        text.append(
+            "\n" + set_cell_size(fmt.clean(best.settings), width).rstrip(), style=styles.DIM
+        )
         text.append("\n")
         every = tuple(CurvePoint(t.number, t.value) for t in value.trials)
         course = tuple(CurvePoint(n, v) for n, v in value.course)
@@ -47,7 +49,7 @@ class BestPanel(Panel[Study]):
                 zero=False,
             )
         )
-        return boxed(text, width, height)
+        return cut(text, width, height)
 
 
 class ImportancePanel(Panel[Study]):
@@ -60,16 +62,16 @@ class ImportancePanel(Panel[Study]):
     def picture(self, value: Study, width: int, height: int) -> Text:
         if not value.importances:
             return Text(
-                "Written when a search ends with five complete trials or more.", style="dim"
+                "Written when a search ends with five complete trials or more.", style=styles.DIM
             )
         names = min(28, max(len(key) for key, _ in value.importances), width // 2)
         text = Text(no_wrap=True)
         for key, share in value.importances[:height]:
             text.append(set_cell_size(fmt.clean(key), names))
-            text.append(f" {fmt.percent(share):>5} ", style="bold")
-            text.append(meter(share, max(1, width - names - 7)), style=styles.NAME)
+            text.append(f" {fmt.percent(share):>5} ", style=styles.STRONG)
+            text.append(meter(share, max(1, width - names - 7)), style=styles.BAR)
             text.append("\n")
-        return boxed(text, width, height)
+        return cut(text, width, height)
 
 
 def study_line(value: Study, width: int) -> Text:

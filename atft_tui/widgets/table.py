@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 from rich.segment import Segment
-from rich.style import Style
 from rich.text import Text
 from textual import events, on
 from textual.actions import SkipAction
@@ -25,6 +24,7 @@ from textual.strip import Strip
 from textual.widgets import Input
 
 from atft_tui.keys import TABLE, bindings
+from atft_tui.styles import CURSOR, PLAIN, REVERSE, STRONG
 from atft_tui.widgets.column import GAP, Column, exported, layout_of, line_of
 from atft_tui.widgets.field import Field
 
@@ -248,7 +248,7 @@ class Grid(ScrollView, can_focus=True):
         layout = self._layout()
         width = max(self.size.width, self.virtual_size.width)
         if y == 0:
-            line, base = self._names(layout), self.rich_style + Style(bold=True)
+            line, base = self._names(layout), self.rich_style + STRONG
         else:
             number = top + y - 1
             if number >= len(self.table.rows):
@@ -257,10 +257,10 @@ class Grid(ScrollView, can_focus=True):
             line = line_of([column.text(row) for column, _ in layout], layout)
             base = self.rich_style
             if number == self.cursor:
-                base += Style(reverse=True) if self.has_focus else Style(bold=True, underline=True)
+                base += REVERSE if self.has_focus else CURSOR
         line.pad_right(max(0, width - line.cell_len))
         segments = [
-            Segment(text, base + (style or Style()))
+            Segment(text, base + (style or PLAIN))
             for text, style, _ in line.render(self.app.console, end="")
         ]
         return Strip(segments).crop_extend(left, left + self.size.width, base)

@@ -6,6 +6,7 @@ from textual.widgets import Static
 
 from atft_tui import format as fmt
 from atft_tui.navigation import PLACES
+from atft_tui.styles import DIM, HERE, PLAIN, STRONG
 
 SHORT_BELOW = 76
 """Columns that all titles need."""
@@ -28,8 +29,8 @@ class TopBar(Static):
             here = place.name == self.place
             word = place.title if here or width >= SHORT_BELOW else ""
             start = text.cell_len
-            text.append(f"{place.key}", style="bold" if here else "dim")
-            text.append(f" {word}" if word else "", style="bold reverse" if here else "")
+            text.append(f"{place.key}", style=STRONG if here else DIM)
+            text.append(f" {word}" if word else "", style=HERE if here else PLAIN)
             self.spans.append((start, text.cell_len, place.name))
             text.append("  ")
         workspace = fmt.clean(str(getattr(self.app, "workspace", "")))
@@ -37,7 +38,7 @@ class TopBar(Static):
         if room > 12:
             shown = workspace if len(workspace) <= room else "…" + workspace[-(room - 1) :]
             text.append(" " * (room - len(shown) + 1))
-            text.append(shown, style="dim")
+            text.append(shown, style=DIM)
         self.update(text)
 
     def on_click(self, event: events.Click) -> None:

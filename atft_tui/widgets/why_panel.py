@@ -9,7 +9,9 @@ from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.explain import Neighbour, Why
 from atft_tui.readings.signal import Line
-from atft_tui.widgets.lines import bar, beside, cell, page, row, start, wrapped
+from atft_tui.styles import BAR, DIM, DOWN, PLAIN, STRONG, UP, WARN
+from atft_tui.widgets.chart import meter
+from atft_tui.widgets.lines import beside, cell, page, row, start, wrapped
 from atft_tui.widgets.panel import Panel
 
 SIDE_BY_SIDE = 50
@@ -58,38 +60,38 @@ class WhyPanel(Panel[Question]):
 def move_text(move: int | None) -> Text:
     """Places gained or lost, with a sign as well as a colour."""
     if move is None:
-        return Text("new", style="dim")
+        return Text("new", style=DIM)
     if move == 0:
-        return Text("=", style="dim")
-    mark, style = (GLYPHS.up, "green") if move > 0 else (GLYPHS.down, "red")
+        return Text("=", style=DIM)
+    mark, style = (GLYPHS.up, UP) if move > 0 else (GLYPHS.down, DOWN)
     return Text(f"{mark}{abs(move)}", style=style)
 
 
 def _head(value: Question, width: int) -> list[Text]:
     line = value.line
-    title = start(fmt.clean(line.code), "bold")
-    title.append(f"  {fmt.clean(line.name)}", style="bold")
-    title.append(f"  {fmt.clean(line.sector)}", style="dim")
+    title = start(fmt.clean(line.code), STRONG)
+    title.append(f"  {fmt.clean(line.name)}", style=STRONG)
+    title.append(f"  {fmt.clean(line.sector)}", style=DIM)
     rank = Text("not scored: it is held from before" if line.rank is None else "rank ")
     if line.rank is not None:
-        rank.append(f"{line.rank}", style="bold")
+        rank.append(f"{line.rank}", style=STRONG)
         rank.append(f" of {value.scored:,}   score {fmt.number(line.score, 2)} (h={value.horizon})")
     if line.before is not None:
-        rank.append(f"   was {line.before} ", style="dim")
+        rank.append(f"   was {line.before} ", style=DIM)
         rank.append_text(move_text(line.move) if line.rank is not None else Text())
     lines = [title, rank]
     if line.weight or line.weight_before:
         book = f"{line.book or 'left the book'} {100 * line.weight:+.3f} % of equity"
         lines.append(Text(f"{book}, was {100 * line.weight_before:+.3f} %"))
     if line.side:
-        style = "green" if line.side == "buy" else "red"
-        order = start(f"{fmt.clean(line.side)} {line.shares:,}", f"bold {style}")
-        order.append(f" ({line.lots:,} lots) limit {line.limit:,.6g} ", style="")
-        order.append(f"= {line.notional:,.0f}, held {line.held:,.0f}", style="dim")
-        lines += [order, *wrapped(line.reason, width, "dim")]
+        style = UP if line.side == "buy" else DOWN
+        order = start(f"{fmt.clean(line.side)} {line.shares:,}", style + STRONG)
+        order.append(f" ({line.lots:,} lots) limit {line.limit:,.6g} ")
+        order.append(f"= {line.notional:,.0f}, held {line.held:,.0f}", style=DIM)
+        lines += [order, *wrapped(line.reason, width, DIM)]
     for refusal in line.refused:
         text = f"refused by {refusal.rule}: {refusal.side} {refusal.shares:,.0f}, {refusal.reason}"
-        lines += wrapped(text, width, "yellow")
+        lines += wrapped(text, width, WARN)
     return lines
 
 
@@ -102,12 +104,12 @@ def _ranks(value: Question, width: int) -> list[Text]:
         return []
     past = past[-max(1, (width - 6) // 6) :]
     top = len(GLYPHS.blocks) - 1
-    days, blocks, ranks = start("past  ", "dim"), Text("      "), start("rank  ", "dim")
+    days, blocks, ranks = start("past  ", DIM), Text("      "), start("rank  ", DIM)
     for session, rank in past:
         share = 1.0 - min(1.0, max(0.0, (rank - 1) / max(1, value.scored - 1)))
         days.append_text(cell(session[5:], 6))
-        blocks.append(f"{GLYPHS.blocks[round(share * top)] * 4}  ", style="cyan")
-        ranks.append(f"{rank:<6}", style="bold" if session == value.session else "")
+        blocks.append(f"{GLYPHS.blocks[round(share * top)] * 4}  ", style=BAR)
+        ranks.append(f"{rank:<6}", style=STRONG if session == value.session else PLAIN)
     return [Text(), days, blocks, ranks]
 
 
@@ -115,15 +117,15 @@ def _variables(value: Question, width: int) -> list[Text]:
     """Gradient x input over the window, summed: what each variable adds to the standardised score."""
     name = max(8, width - 14)
     head = row(("variables", name), ("", 5), ("score", -6))
-    head.stylize("bold")
+    head.stylize(STRONG)
     lines = [head]
     if not value.why.is_explained:
-        return lines + wrapped(NOT_EXPLAINED + LIMIT, width, "dim")
+        return lines + wrapped(NOT_EXPLAINED + LIMIT, width, DIM)
     largest = max(abs(share) for _, share in value.why.variables) or 1.0
     for variable, share in value.why.variables:
-        style = "green" if share > 0 else "red"
+        style = UP if share > 0 else DOWN
         lines.append(
-            row((variable, name), (bar(abs(share) / largest, 5), 5, style), (f"{share:+.3f}", -6))
+            row((variable, name), (meter(abs(share) / largest, 5), 5, style), (f"{share:+.3f}", -6))
         )
     return lines
 
@@ -131,13 +133,13 @@ def _variables(value: Question, width: int) -> list[Text]:
 def _neighbours(value: Question, width: int) -> list[Text]:
     """Who the stock listens to, how much, and where it would rank without it."""
     head = row(("neighbours", 10), ("share", -6), ("without", -7))
-    head.stylize("bold")
+    head.stylize(STRONG)
     lines = [head]
     why = value.why
     if not why.neighbours:
         return [
             *lines,
-            *wrapped("It listens to nobody: no edge of the graph ends here.", width, "dim"),
+            *wrapped("It listens to nobody: no edge of the graph ends here.", width, DIM),
         ]
     most = max((n.attention or 0.0 for n in why.neighbours), default=0.0) or 1.0
     left = width - 6 - 3 - 6 - 7 - 4
@@ -145,15 +147,15 @@ def _neighbours(value: Question, width: int) -> list[Text]:
         found = value.names.get(one.code)
         line = row(
             (one.code, 6),
-            (bar((one.attention or 0.0) / most, 3), 3, "cyan"),
+            (meter((one.attention or 0.0) / most, 3), 3, BAR),
             (_share(one.attention), -6),
             (_without(one, value), -7),
         )
         if left >= NAME_FROM:
-            line.append_text(row(("", 0), (found.name if found else "", left, "dim")))
+            line.append_text(row(("", 0), (found.name if found else "", left, DIM)))
         lines.append(line)
     if why.own is not None:
-        lines.append(row(("itself", 6), (bar(why.own / most, 3), 3, "cyan"), (_share(why.own), -6)))
+        lines.append(row(("itself", 6), (meter(why.own / most, 3), 3, BAR), (_share(why.own), -6)))
     return lines
 
 
@@ -163,6 +165,6 @@ def _share(attention: float | None) -> str:
 
 def _without(one: Neighbour, value: Question) -> Text:
     if one.rank_without is None:
-        return Text(fmt.DASH, style="dim")
+        return Text(fmt.DASH, style=DIM)
     same = one.rank_without == value.line.rank
-    return Text(f"{one.rank_without}", style="dim" if same else "bold")
+    return Text(f"{one.rank_without}", style=DIM if same else STRONG)

@@ -12,6 +12,7 @@ from rich.text import Text
 from atft_tui.glyphs import ASCII, UNICODE
 from atft_tui.readings.backtest import Curves, falls, growth
 from atft_tui.readings.backtest_figures import Figures, figures
+from atft_tui.styles import BAD, PLAIN
 from atft_tui.themes import THEMES
 from atft_tui.widgets.backtest.costs import costs_picture
 from atft_tui.widgets.backtest.equity import EquityValue, equity_picture
@@ -121,7 +122,7 @@ def test_the_meter_puts_point_interval_and_target_where_they_are() -> None:
     """41 columns for -1 .. 3: a tenth each. Sharpe 0.4 at 14, interval -0.9 .. 1.7 at 1 and 27."""
     scale = Scale(low=-1.0, high=3.0, columns=41)
     row = reading_row(
-        scale, Reading(value=0.4, low=-0.9, high=1.7, mark="o"), over={0.849: ("T", "")}
+        scale, Reading(value=0.4, low=-0.9, high=1.7, mark="o"), over={0.849: ("T", PLAIN)}
     ).plain
     assert [row.index(UNICODE.cap_left), row.index("o"), row.index("T")] == [1, 14, 18]
     assert row.index(UNICODE.cap_right) == 27
@@ -129,7 +130,7 @@ def test_the_meter_puts_point_interval_and_target_where_they_are() -> None:
     assert reading_row(scale, Reading(value=7.0, mark="o")).plain[-1] == UNICODE.beyond_right
     assert reading_row(scale, Reading(value=-4.0, mark="o")).plain[0] == UNICODE.beyond_left
     assert (
-        axis_row(scale, {-1.0: "-1", 0.0: "0", 3.0: "3"}, "").plain
+        axis_row(scale, {-1.0: "-1", 0.0: "0", 3.0: "3"}, PLAIN).plain
         == "-1        0" + " " * 29 + "3"
     )
 
@@ -235,10 +236,10 @@ def test_a_canvas_keeps_its_size_whatever_is_drawn(
 ) -> None:
     for glyphs in (UNICODE, ASCII):
         canvas = Canvas(columns, rows, glyphs)
-        canvas.curve(values, lambda v: v, "red", strong=True)
-        canvas.curve(values, lambda v: v, "")
-        canvas.area(values, lambda v: v, "")
-        canvas.mark(columns + 3, -1, "x", "")
+        canvas.curve(values, lambda v: v, BAD, strong=True)
+        canvas.curve(values, lambda v: v, PLAIN)
+        canvas.area(values, lambda v: v, PLAIN)
+        canvas.mark(columns + 3, -1, "x", PLAIN)
         lines = list(canvas.lines())
         assert [line.cell_len for line in lines] == [columns] * rows
         if glyphs is ASCII:
@@ -247,13 +248,13 @@ def test_a_canvas_keeps_its_size_whatever_is_drawn(
 
 def test_a_curve_goes_through_its_values() -> None:
     canvas = Canvas(2, 1, ASCII)
-    canvas.curve([1.0, 0.0], lambda v: v, "")
+    canvas.curve([1.0, 0.0], lambda v: v, PLAIN)
     assert next(canvas.lines()).plain == "**"
     tall = Canvas(3, 3, ASCII)
-    tall.curve([0.0, 0.5, 1.0], lambda v: v, "")
+    tall.curve([0.0, 0.5, 1.0], lambda v: v, PLAIN)
     assert [line.plain for line in tall.lines()] == ["  *", " * ", "*  "]
     gap = Canvas(3, 1, ASCII)
-    gap.curve([0.0, math.nan, 0.0], lambda v: v, "")
+    gap.curve([0.0, math.nan, 0.0], lambda v: v, PLAIN)
     assert next(gap.lines()).plain == "* *"
 
 

@@ -15,6 +15,7 @@ from atft_tui.readings.data_values import (
     StockBars,
     StockRow,
 )
+from atft_tui.styles import BAD, PLAIN, WARN
 from atft_tui.widgets.coverage import AXIS_WIDTH, MARKS, CoverageView, coverage_picture
 from atft_tui.widgets.graph_panel import graph_picture
 from atft_tui.widgets.price_chart import price_chart
@@ -96,7 +97,7 @@ def test_the_cursor_keeps_to_the_sessions_and_finds_marked_days() -> None:
 @given(st.lists(NUMBERS, max_size=300), WIDTH, HEIGHT)
 @settings(max_examples=50)
 def test_prices_stay_in_their_box(values: list[float], width: int, height: int) -> None:
-    marks = {0: ("!", "red"), len(values): ("v", ""), len(values) // 2: ("^", "")}
+    marks = {0: ("!", BAD), len(values): ("v", WARN), len(values) // 2: ("^", PLAIN)}
     text = price_chart(values, width=max(width, 11), height=max(2, height), marks=marks)
     assert fits(text, max(width, 11), max(2, height))
 
@@ -104,7 +105,7 @@ def test_prices_stay_in_their_box(values: list[float], width: int, height: int) 
 def test_a_price_that_falls_and_comes_back_within_a_column_is_drawn() -> None:
     values = [100.0] * 1000
     values[500] = 1.0
-    lines = price_chart(values, width=60, height=12, marks={500: ("!", "red")}).plain.split("\n")
+    lines = price_chart(values, width=60, height=12, marks={500: ("!", BAD)}).plain.split("\n")
     at = lines[-1].index("!")
     assert all(line[at] not in " " for line in lines[:-1])
     assert all(line[at + 4] == " " for line in lines[1:-1])

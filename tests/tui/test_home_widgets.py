@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from rich.text import Text
 
 from atft_tui import styles
+from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.card import Light
 from atft_tui.readings.home import HomeNews, HomeReader
 from atft_tui.readings.machine import GpuNews, MachineNews
 from atft_tui.widgets import home_panels
 from atft_tui.widgets.fact_lines import Lines
 from atft_tui.widgets.home_panels import countdown, freshness
-from atft_tui.widgets.interval import interval, span_of
 from atft_tui.widgets.panel import Panel
 from tests.tui import home_workspace as made
 from tests.tui.home_workspace import NOW
@@ -33,7 +33,6 @@ MACHINE = MachineNews(
     gpus=(GpuNews(name="NVIDIA H100", percent=41.0, used_mib=10240, total_mib=81559),
           GpuNews(name="MIG", percent=None, used_mib=None, total_mib=None)),
 )  # fmt: skip
-NUMBERS = st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True))
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +88,21 @@ def test_the_champion_s_figures_carry_error_sample_and_band(news: HomeNews) -> N
     assert "n=252, null ±0.0098" in narrow
 
 
+def test_both_figures_stand_on_one_scale_and_what_is_not_known_leaves_its_line_empty(
+    news: HomeNews,
+) -> None:
+    """By hand: 61 columns for ±1.1 x 0.0363, the live null band; test +0.0283 is 21 right of zero."""
+    panel = drawn(home_panels.ChampionPanel, news, 65).splitlines()
+    test, live = (line for line in panel if GLYPHS.band in line)
+    zero = 2 + 30
+    assert (test.index(GLYPHS.bar), test.index(GLYPHS.point)) == (zero, zero + 21)
+    assert live.index("~") == zero + 8
+    assert news.champion is not None
+    unknown = replace(news.champion, rank_ic=None, se=None, null_band=None, live=None)
+    text = drawn(home_panels.ChampionPanel, replace(news, champion=unknown), 65)
+    assert not {GLYPHS.band, GLYPHS.point, "~"} & set(text)
+
+
 def test_freshness_counts_sessions_of_the_exchange_and_says_what_it_cannot_know(
     news: HomeNews,
 ) -> None:
@@ -126,22 +140,6 @@ def test_the_machine_names_its_gpus() -> None:
     assert "MIG" in text
     none = home_panels.MachinePanel(id="x").picture(replace(MACHINE, gpus=()), 60, 9).plain
     assert "none (NVIDIA)" in none
-
-
-@given(NUMBERS, NUMBERS, NUMBERS, st.integers(-2, 90))
-def test_an_interval_is_one_line_of_its_width(
-    value: float | None, error: float | None, band: float | None, width: int
-) -> None:
-    line = (value, error, band)
-    picture = interval(*line, span=span_of([line]), width=width)
-    assert picture.cell_len == max(3, width)
-
-
-def test_an_interval_by_hand() -> None:
-    plain = interval(0.5, 0.25, 0.25, span=1.0, width=9).plain
-    assert plain == "   ░│─●─ "
-    assert interval(0.1, 0.1, 0.5, span=1.0, width=9).plain == "  ░░~─░  "
-    assert interval(None, None, None, span=1.0, width=5).plain == "  │  "
 
 
 @given(st.text(max_size=80), st.text(max_size=80), st.integers(8, 60), st.integers(1, 12))

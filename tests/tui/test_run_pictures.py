@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.text import Text
 
+from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.comparisons import Comparison, ComparisonView, Gap, Pair, Variant
 from atft_tui.readings.overlay import Overlay, OverlayRun
 from atft_tui.readings.run_details import FileEntry, GateVerdict, RunDetails
@@ -96,10 +97,10 @@ def test_an_interval_that_holds_zero_is_marked() -> None:
     lost = ForestRow("lost", math.nan, math.nan, math.nan, math.nan, "not trained")
     lines = forest([sure, noise, lost], width=100, height=6).plain.splitlines()
     assert " -0.0200 ± 0.0040" in lines[0]
-    assert lines[0].count("[") == 1
-    assert lines[0].index("]") < lines[3].index("0", lines[3].index(" 0"))
+    assert lines[0].count(GLYPHS.cap_left) == 1
+    assert lines[0].index(GLYPHS.cap_right) < lines[3].index("0", lines[3].index(" 0"))
     assert "~+0.0010 ± 0.0040" in lines[1]
-    assert "[" not in lines[2]
+    assert GLYPHS.cap_left not in lines[2]
     assert "not trained" in lines[2]
 
 

@@ -22,10 +22,11 @@ from atft_tui.widgets.card_line import card_line
 from atft_tui.widgets.card_panel import CardPanel, Sealing, figure
 from atft_tui.widgets.champion_panel import ChampionPanel
 from atft_tui.widgets.change_panel import ChangePanel
+from atft_tui.widgets.chart import meter
 from atft_tui.widgets.diff_panel import Compared, DiffPanel
 from atft_tui.widgets.gap_chart import gap_chart
 from atft_tui.widgets.ledger_panel import LedgerPanel
-from atft_tui.widgets.lines import bar, beside, cell, page, wrapped
+from atft_tui.widgets.lines import beside, cell, wrapped
 from atft_tui.widgets.panel import Panel
 from atft_tui.widgets.schedule_panel import SchedulePanel, both_times
 from atft_tui.widgets.table import Table
@@ -243,16 +244,6 @@ def test_figures_have_their_units() -> None:
     assert figure(light, None) == figure(light, math.inf) == "—"
 
 
-def test_a_page_says_what_it_leaves_out() -> None:
-    lines = [Text(str(number)) for number in range(5)]
-    assert page(lines, 40, 5).plain.split("\n") == list("01234")
-    assert page(lines, 40, 3).plain.split("\n") == [
-        "0",
-        "1",
-        "3 more lines: m for the whole screen",
-    ]
-
-
 def test_cells_have_the_width_of_wide_letters() -> None:
     assert cell("トヨタ自動車", 7).cell_len == 7
     assert cell("ab", 5, right=True).plain == "   ab"
@@ -261,7 +252,7 @@ def test_cells_have_the_width_of_wide_letters() -> None:
         "a   b",
         "    c",
     ]
-    assert (bar(0.5, 4), bar(math.nan, 2), bar(7, 2)) == ("━━  ", "  ", "━━")
+    assert (meter(0.5, 4), meter(math.nan, 2), meter(7, 2)) == ("━━  ", "  ", "━━")
 
 
 def test_only_the_largest_positions_are_explained_and_the_others_are_told_so() -> None:

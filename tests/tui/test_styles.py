@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from rich.style import Style
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.theme import Theme
@@ -115,14 +116,27 @@ async def test_a_role_has_the_themes_colour_in_a_whole_text_and_in_a_part(theme:
         assert first.style.color.get_truecolor().hex == theme.success
 
 
+def painted(words: Static) -> Style:
+    """What the first letter looks like on the screen."""
+    line = words.screen._compositor.render_strips()[words.region.y]
+    first = next(iter(line.crop(words.region.x, words.region.right)))
+    assert first.style is not None
+    return first.style
+
+
 async def test_the_next_theme_repaints_what_is_on_the_screen(tmp_path: Path) -> None:
     app = CockpitApp(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
+        words = Static(Text("words", styles.GOOD))
+        await app.screen.mount(words)
         for expected in (*THEMES[1:], THEMES[0]):
             await pilot.press("t")
             await pilot.pause()
             assert BY_NAME[app.theme] is expected
             assert app.ansi_theme.ansi_colors[2].hex == expected.success
+            colour = painted(words).color
+            assert colour is not None
+            assert colour.get_truecolor().hex == expected.success
 
 
 def test_a_word_without_a_meaning_is_dim_and_every_word_has_a_mark() -> None:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atft_tui.readings.feed import RunNews
+from atft_tui.styles import BAD, PLAIN, WARN
 from atft_tui.widgets import heat
 from atft_tui.widgets.doctor_details import details
 from atft_tui.widgets.doctor_panel import DoctorPanel
@@ -109,14 +110,14 @@ def test_a_heat_strip_fits_its_width(values: list[float], width: int) -> None:
 
 def test_the_heat_scale_by_hand() -> None:
     assert heat.cell(0.0)[0] == heat.DEAD
-    assert heat.cell(9e-9) == (heat.DEAD, heat.STARVED)
-    assert heat.cell(1.1e-8)[1] == heat.LOW_STYLE
-    assert heat.cell(9e-7)[1] == heat.LOW_STYLE
+    assert heat.cell(9e-9) == (heat.DEAD, BAD)
+    assert heat.cell(1.1e-8)[1] == WARN
+    assert heat.cell(9e-7)[1] == WARN
     decades = [heat.cell(3.0 * 10.0**power) for power in range(-6, 1)]
     assert decades == [heat.shade(level) for level in range(len(heat.RAMP))]
     assert len(set(decades)) == 7
     assert heat.cell(math.inf) == heat.cell(1e9) == heat.shade(6)
-    assert heat.cell(math.nan) == (" ", "")
+    assert heat.cell(math.nan) == (" ", PLAIN)
     strip = heat.log_heat([1.0] * 50 + [1e-9] + [1.0] * 49, 10).plain
     assert strip.count(heat.DEAD) == 1, "one starved moment is seen among many"
 

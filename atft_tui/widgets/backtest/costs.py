@@ -7,11 +7,12 @@ from rich.text import Text
 
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.backtest_figures import Figures
+from atft_tui.styles import PLAIN, STRONG
 from atft_tui.widgets.backtest.names import percent
 from atft_tui.widgets.ink import INK, Ink, ink_of
 from atft_tui.widgets.intervals import Scale
+from atft_tui.widgets.lines import cut, painted
 from atft_tui.widgets.panel import Panel
-from atft_tui.widgets.rows import painted, stacked
 
 NAME, YEAR, SESSION = 11, 10, 11
 
@@ -43,7 +44,7 @@ def costs_picture(found: Figures, width: int, height: int, *, ink: Ink = INK) ->
         for (name, value), pair in zip(found.waterfall, ends, strict=True)
     ]
     rows += [Text(), *cost_words(found, ink)] if height > len(rows) + 1 else []
-    return stacked(rows, width, height)
+    return cut(rows, width, height)
 
 
 def _row(
@@ -58,9 +59,9 @@ def _row(
     full = GLYPHS.heat[-1] if total else GLYPHS.heat[-2]
     if ends[0] != ends[1]:
         cells[first : last + 1] = full * (last - first + 1)
-    row = Text(f"{name:<{NAME}}", style="bold" if total else "", no_wrap=True)
+    row = Text(f"{name:<{NAME}}", style=STRONG if total else PLAIN, no_wrap=True)
     row.append_text(painted((cell, colour if cell == full else ink.quiet) for cell in cells))
-    row.append(f"{percent(value):>{YEAR}}", style=f"bold {colour}" if total else colour)
+    row.append(f"{percent(value):>{YEAR}}", style=colour + STRONG if total else colour)
     daily = value / spy * 1e4 if spy > 0 else math.nan
     shown = f"{daily:+.1f} bp" if math.isfinite(daily) else "—"
     row.append(f"{shown:>{SESSION}}", style=ink.quiet)

@@ -6,17 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.message import Message
 
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.backtest import Curves, Series
+from atft_tui.styles import DIM, STRONG
 from atft_tui.widgets.backtest.names import kept, percent, shown
 from atft_tui.widgets.canvas import Canvas, column_of, ticks
 from atft_tui.widgets.ink import INK, Ink, ink_of
+from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import Panel
-from atft_tui.widgets.rows import stacked
 
 LEFT = 8
 """Columns of the y labels."""
@@ -41,7 +43,7 @@ class EquityValue:
 class Line:
     name: str
     values: Series
-    style: str
+    style: Style
     mark: str = ""
     """What the line consists of where there is no braille."""
 
@@ -77,7 +79,7 @@ def equity_picture(value: EquityValue, width: int, height: int, *, ink: Ink = IN
     curves, n = value.curves, len(value.curves.dates)
     if n == 0 or width < 24 or height < 4:
         words = "no room" if n else "the backtest has no session"
-        return stacked([Text(words, style="dim")], width, height)
+        return cut([Text(words, style=DIM)], width, height)
     labels = LABELS if width >= ROOMY else 0
     columns = plot_columns(width)
     body = height - 2
@@ -89,7 +91,7 @@ def equity_picture(value: EquityValue, width: int, height: int, *, ink: Ink = IN
         *_drawdown(value, columns, low_rows, ink),
         _dates(curves.dates, columns, ink),
     ]
-    return stacked(rows, width, height)
+    return cut(rows, width, height)
 
 
 def plot_columns(width: int) -> int:
@@ -107,7 +109,7 @@ def _lines(value: EquityValue, ink: Ink, count: int) -> list[Line]:
     ]
     if value.before is not None and len(value.before) == len(value.curves.equity):
         out.append(Line("before", value.before, ink.accent, "b"))
-    return [*out, Line("these scores", value.curves.equity, f"bold {ink.main}")]
+    return [*out, Line("these scores", value.curves.equity, ink.main + STRONG)]
 
 
 def _last(values: Series) -> float:
@@ -118,9 +120,9 @@ def _last(values: Series) -> float:
 def _readout(value: EquityValue, lines: Sequence[Line], ink: Ink) -> Text:
     curves, at = value.curves, value.cursor
     text = Text(no_wrap=True, overflow="ellipsis")
-    text.append(f"{curves.dates[at]:%Y-%m-%d} ", style=f"bold {ink.accent}")
-    text.append(f"{GLYPHS.best} ", style=f"bold {ink.main}")
-    text.append(percent(curves.equity[at] - 1.0), style="bold")
+    text.append(f"{curves.dates[at]:%Y-%m-%d} ", style=ink.accent + STRONG)
+    text.append(f"{GLYPHS.best} ", style=ink.main + STRONG)
+    text.append(percent(curves.equity[at] - 1.0), style=STRONG)
     text.append(f"  day {percent(curves.net[at], 2)}")
     text.append(f"  drawdown {percent(curves.drawdown[at], sign=False)}", style=ink.bad)
     for line in lines[:-1]:

@@ -5,16 +5,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rich.style import Style
 from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.backtest import Curves
+from atft_tui.styles import CURSOR, DIM, PLAIN, STRONG
 from atft_tui.widgets.backtest.scores import OLDER
 from atft_tui.widgets.canvas import column_of, spans
 from atft_tui.widgets.ink import INK, Ink, ink_of
+from atft_tui.widgets.lines import cut, painted
 from atft_tui.widgets.panel import Panel
-from atft_tui.widgets.rows import painted, stacked
 
 NAME, LONG_NAME, VALUE = 12, 22, 8
 ROOMY = 60
@@ -43,14 +45,14 @@ def exposures_picture(value: ExposuresValue, width: int, height: int, *, ink: In
     """A strip each, scaled to itself, the cursor's column marked, its value at the right."""
     curves, at = value.curves, value.cursor
     if not curves.dates:
-        return stacked([Text("the backtest has no session", style="dim")], width, height)
+        return cut([Text("the backtest has no session", style=DIM)], width, height)
     label = NAME if width < ROOMY else LONG_NAME
     columns = max(1, width - label - VALUE)
     x = column_of(at, len(curves.dates), columns)
 
     def row(name: str, series: Sequence[float], form: Callable[[float], str]) -> Text:
         strip = level_strip(series, columns, ink)
-        strip.stylize(f"bold {ink.accent}", x, x + 1)
+        strip.stylize(ink.accent + STRONG, x, x + 1)
         return _row(name, label, strip, form(series[at]))
 
     gross = tuple(a + b for a, b in zip(curves.long, curves.short, strict=True))
@@ -68,11 +70,11 @@ def exposures_picture(value: ExposuresValue, width: int, height: int, *, ink: In
         top = max((abs(v) for _, s in curves.sectors for v in s if math.isfinite(v)), default=0.0)
         for name, series in curves.sectors:
             strip = net_strip(series, columns, top, ink)
-            strip.stylize("bold underline", x, x + 1)
+            strip.stylize(CURSOR, x, x + 1)
             rows.append(_row(name, label, strip, _signed(series[at])))
     else:
-        rows.append(Text(OLDER, style="dim"))
-    return stacked(rows, width, height)
+        rows.append(Text(OLDER, style=DIM))
+    return cut(rows, width, height)
 
 
 def level_strip(series: Sequence[float], columns: int, ink: Ink) -> Text:
@@ -94,9 +96,9 @@ def net_strip(series: Sequence[float], columns: int, top: float, ink: Ink) -> Te
     """Long and short by sign and shade: darker is more."""
     levels = len(GLYPHS.heat) - 1
 
-    def cell(span: tuple[float, float, float] | None) -> tuple[str, str]:
+    def cell(span: tuple[float, float, float] | None) -> tuple[str, Style]:
         if span is None:
-            return " ", ""
+            return " ", PLAIN
         share = span[2] / top if top > 0 else 0.0
         level = math.ceil(min(1.0, abs(share)) * levels - 0.25)
         if share >= 0 or level == 0:

@@ -7,10 +7,12 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.backtest import BacktestValue
 from atft_tui.readings.backtest_changes import Change, changes
 from atft_tui.readings.backtest_figures import Figures
+from atft_tui.styles import STRONG
 from atft_tui.widgets.backtest.names import ratio
 from atft_tui.widgets.backtest.scores import OLDER
 from atft_tui.widgets.backtest.sharpe import interval_name
 from atft_tui.widgets.ink import INK, Ink
+from atft_tui.widgets.lines import start
 
 
 def headline(value: BacktestValue, width: int, ink: Ink = INK) -> Text:
@@ -21,14 +23,14 @@ def headline(value: BacktestValue, width: int, ink: Ink = INK) -> Text:
             words = f" {value.run_id} has no backtest: b makes one"
         else:
             words = " Backtest: no run has one yet"
-        return Text(words, style="bold")
+        return Text(words, style=STRONG)
     colour = {"above": ink.good, "below": ink.bad}.get(found.text("verdict"), ink.accent)
     text = Text(" net Sharpe ", no_wrap=True)
-    text.append(ratio(found["sharpe"]), style="bold")
+    text.append(ratio(found["sharpe"]), style=STRONG)
     span = f"[{ratio(found['sharpe_low'])}, {ratio(found['sharpe_high'])}]"
     text.append(f"  {interval_name(found)} {span}")
     text.append(f"  target {found['target']:.3f}: ")
-    text.append(fmt.clean(found.text("verdict")), style=f"bold {colour}")
+    text.append(fmt.clean(found.text("verdict")), style=colour + STRONG)
     if width >= 110:
         trials = "1 trial" if found.trials == 1 else f"{found.trials} trials"
         text.append(f"   deflated {fmt.share(found['sharpe_deflated'])} ({trials})")
@@ -48,8 +50,8 @@ def conditions(value: BacktestValue, ink: Ink = INK) -> Text:
     if found is None:
         return text
     if found.older:
-        text.append(f"{OLDER} ", style=f"bold {ink.accent}")
-    text.append(value.run_id, style="bold")
+        text.append(f"{OLDER} ", style=ink.accent + STRONG)
+    text.append(value.run_id, style=STRONG)
     text.append(
         f"  {fmt.clean(found.text('strategy'))}, {found.text('horizon')} sessions, "
         f"{found.text('first_session')} to {found.text('last_session')} "
@@ -65,17 +67,17 @@ def conditions(value: BacktestValue, ink: Ink = INK) -> Text:
 def changed(before: Figures, after: Figures, ink: Ink = INK) -> Text:
     """``against the one before  Sharpe +0.71 > +0.80  strategy a > b  turnover a day 30.1% > 18.2%``"""
     settings, figures = changes(before, after)
-    text = Text(" against the one before  ", style=f"bold {ink.accent}", no_wrap=True)
+    text = start(" against the one before  ", ink.accent + STRONG)
     text.overflow = "ellipsis"
     if not settings and not figures:
-        return text.append("the same figures", style="none")
+        return text.append("the same figures")
     # What was asked, then the answer: the rest of the figures may be cut off, and stand in "all figures".
     for change in figures[:1]:
-        text.append(f"{change_words(change)}  ", style="bold")
+        text.append(f"{change_words(change)}  ", style=STRONG)
     for change in settings:
         text.append(f"{change_words(change)}  ", style=ink.accent)
     for change in figures[1:]:
-        text.append(f"{change_words(change)}  ", style="none")
+        text.append(f"{change_words(change)}  ")
     return text
 
 

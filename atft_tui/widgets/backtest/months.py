@@ -8,10 +8,11 @@ from typing import ClassVar
 from rich.text import Text
 
 from atft_tui.glyphs import GLYPHS
+from atft_tui.styles import CURSOR, PLAIN, STRONG
 from atft_tui.widgets.backtest.names import percent
 from atft_tui.widgets.ink import INK, Ink, ink_of
+from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import Panel
-from atft_tui.widgets.rows import stacked
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 YEAR, TOTAL = 5, 9
@@ -54,7 +55,7 @@ def months_picture(value: MonthsValue, width: int, height: int, *, ink: Ink = IN
         for month in range(1, 13):
             here = (year, month) == value.cursor
             row.append_text(month_cell(months.get((year, month)), cell, top, ink, here=here))
-        row.append(f"{percent(year_return(months, year)):>{TOTAL}}", style="bold")
+        row.append(f"{percent(year_return(months, year)):>{TOTAL}}", style=STRONG)
         rows.append(row)
     hidden = len(years) - min(room, len(years))
     note = f"shade full at ±{top:.1%}".replace("%", " %")
@@ -65,7 +66,7 @@ def months_picture(value: MonthsValue, width: int, height: int, *, ink: Ink = IN
     rows.append(Text(note, style=ink.quiet, no_wrap=True))
     if height > len(rows) and months:
         rows.append(Text(_extremes(months), style=ink.quiet))
-    return stacked(rows, width, height)
+    return cut(rows, width, height)
 
 
 def _extremes(months: Mapping[tuple[int, int], float]) -> str:
@@ -88,7 +89,7 @@ def month_cell(
     if value is None or not math.isfinite(value):
         return Text(f"{GLYPHS.waiting:>{width}}", style=ink.quiet)
     share = value / top if top > 0 else 0.0
-    style = f"on {ink.shade(share)}" + (" bold underline" if here else "")
+    style = ink.shade(share) + (CURSOR if here else PLAIN)
     if width >= NUMBERS:
         number = f"{value * 100:+.1f}"
         return Text(f"{number if len(number) <= width else f'{value * 100:+.0f}':>{width}}", style)

@@ -7,10 +7,11 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.readings.backtest_figures import Figures, Step
+from atft_tui.styles import DIM, PLAIN
 from atft_tui.widgets.backtest.scores import OLDER
 from atft_tui.widgets.ink import INK, Ink, ink_of
+from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import Panel
-from atft_tui.widgets.rows import stacked
 
 ORDERS = (
     ("beyond_adv", "beyond the share of turnover"),
@@ -38,7 +39,7 @@ class RulesPanel(Panel[Figures]):
 def rules_picture(found: Figures, width: int, height: int, *, ink: Ink = INK) -> Text:
     """Gross, names and transfer coefficient after each step; a step that took nothing is quiet."""
     if not found.steps:
-        return Text(OLDER, style="dim")
+        return Text(OLDER, style=DIM)
     roomy = width >= ROOMY
     room = max(6, width - TAIL - (MORE if roomy else 0))
     heading = f"{'step':<{room}}{'gross':>7}{'names':>7}{'transf':>7}"
@@ -51,7 +52,7 @@ def rules_picture(found: Figures, width: int, height: int, *, ink: Ink = INK) ->
         before = step
     rows += _order_rows(found, ink)
     rows.append(Text("transf: correlation of weights and scores", style=ink.quiet))
-    return stacked(rows, width, height)
+    return cut(rows, width, height)
 
 
 def _step_row(step: Step, before: Step | None, room: int, roomy: bool, ink: Ink) -> Text:
@@ -64,7 +65,7 @@ def _step_row(step: Step, before: Step | None, room: int, roomy: bool, ink: Ink)
     if roomy:
         lost = step.gross - before.gross if before is not None else math.nan
         row.append(f"{fmt.number(lost, 2):>8}{fmt.number(step.expected_ic):>9}")
-    row.stylize("" if took else ink.quiet)
+    row.stylize(PLAIN if took else ink.quiet)
     return row
 
 
@@ -83,7 +84,7 @@ def _order_rows(found: Figures, ink: Ink) -> list[Text]:
         lost = found.orders.get(key, math.nan)
         share = lost / wanted if wanted > 0 else math.nan
         shown = f"{share:.2%}" if math.isfinite(share) else fmt.DASH
-        rows.append(Text(f"  {shown:>8}  {name}", style="" if share > 0 else ink.quiet))
+        rows.append(Text(f"  {shown:>8}  {name}", style=PLAIN if share > 0 else ink.quiet))
     stopped = found.orders.get("stopped_sessions", 0.0)
     if stopped > 0:
         rows.append(Text(f"  {stopped:.0f} sessions rested after a drawdown stop", style=ink.bad))

@@ -8,10 +8,11 @@ from rich.text import Text
 
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.backtest_figures import Figures, Point
+from atft_tui.styles import DIM
 from atft_tui.widgets.ink import INK, Ink, ink_of
 from atft_tui.widgets.intervals import Reading, Scale, reading_row
+from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import Panel
-from atft_tui.widgets.rows import stacked
 from engine.judgement import SURE, is_noise
 
 OLDER = "Made by an older version: run the backtest again (b)."
@@ -44,7 +45,7 @@ class DecayPanel(Panel[Figures]):
 def quantiles_picture(found: Figures, width: int, height: int, *, ink: Ink = INK) -> Text:
     """Best on top: mean return less the day's mean over the traded holding, with its error in bp."""
     if not found.quantiles:
-        return Text(OLDER, style="dim")
+        return Text(OLDER, style=DIM)
     known = [p for p in found.quantiles if math.isfinite(p.value)]
     reach = [abs(p.value) + (p.se if math.isfinite(p.se) else 0.0) for p in known]
     top = max(reach, default=0.0) or 1e-4
@@ -67,13 +68,13 @@ def quantiles_picture(found: Figures, width: int, height: int, *, ink: Ink = INK
     rows.append(Text(f"bp ± SE over h {horizon}", style=ink.quiet))
     rows.append(Text(f"10-1: {spread * 1e4:+.0f} bp gross", style=ink.quiet)
                 if math.isfinite(spread) else Text())  # fmt: skip
-    return stacked(rows, width, height)
+    return cut(rows, width, height)
 
 
 def decay_picture(found: Figures, width: int, height: int, *, ink: Ink = INK) -> Text:
     """Points with two errors over the shaded null band; a value inside it is dim and marked ``~``."""
     if not found.decay:
-        return Text(OLDER, style="dim")
+        return Text(OLDER, style=DIM)
     lag_rows = found.lags if height >= len(found.decay) + 4 else ()
     points = [*found.decay, *lag_rows]
     ends = [
@@ -90,11 +91,11 @@ def decay_picture(found: Figures, width: int, height: int, *, ink: Ink = INK) ->
         rows.append(Text("the one session h after entry", style=ink.quiet))
         rows += [_decay_row(point, scale, ink) for point in lag_rows]
     elif not found.lags:
-        rows.append(Text(OLDER, style="dim"))
+        rows.append(Text(OLDER, style=DIM))
     if height > len(rows):
         rows.append(Text(f"{GLYPHS.band} null band  {GLYPHS.cap_left}{GLYPHS.cap_right} 2 SE",
                          style=ink.quiet))  # fmt: skip
-    return stacked(rows, width, height)
+    return cut(rows, width, height)
 
 
 def _decay_row(point: Point, scale: Scale, ink: Ink) -> Text:

@@ -3,16 +3,18 @@
 import math
 from typing import ClassVar
 
+from rich.style import Style
 from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.backtest_figures import Figures, Rival
+from atft_tui.styles import STRONG
 from atft_tui.widgets.backtest.names import kept, ratio, shown
 from atft_tui.widgets.ink import INK, Ink, ink_of
 from atft_tui.widgets.intervals import Reading, Scale, axis_row, reading_row
+from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import Panel
-from atft_tui.widgets.rows import stacked
 
 LOW, HIGH = -1.0, 3.0
 NAME, VALUE = 15, 7
@@ -39,7 +41,7 @@ def sharpe_picture(found: Figures, width: int, height: int, *, ink: Ink = INK) -
         value=found["sharpe"], low=found["sharpe_low"], high=found["sharpe_high"], style=ink.main
     )
     bar = reading_row(scale, own, lines=zero, over=over, quiet=ink.quiet)
-    rows.append(_row("these scores", bar, found["sharpe"], f"bold {ink.main}"))
+    rows.append(_row("these scores", bar, found["sharpe"], ink.main + STRONG))
     room = max(0, height - 5)
     names = kept([rival.name for rival in found.rivals], room)
     shown_here = (rival for rival in found.rivals if rival.name in names)
@@ -49,7 +51,7 @@ def sharpe_picture(found: Figures, width: int, height: int, *, ink: Ink = INK) -
     axis.append(" Sharpe", style=ink.quiet)
     rows.append(axis)
     rows += evidence_words(found, ink)
-    return stacked(rows, width, height)
+    return cut(rows, width, height)
 
 
 def verdict_words(found: Figures, ink: Ink = INK) -> Text:
@@ -63,7 +65,7 @@ def verdict_words(found: Figures, ink: Ink = INK) -> Text:
     }.get(verdict, (f"undecided: {target:.3f} lies inside {span}", ink.accent))
     if not (math.isfinite(low) and math.isfinite(high)):
         words = "undecided: no interval (too few sessions, or nothing was traded)"
-    return Text(words, style=f"bold {style}", no_wrap=True)
+    return Text(words, style=style + STRONG, no_wrap=True)
 
 
 def interval_name(found: Figures) -> str:
@@ -76,7 +78,7 @@ def evidence_words(found: Figures, ink: Ink) -> list[Text]:
     deflated, luck = found["sharpe_deflated"], found["sharpe_expected_best"]
     trials = "1 trial" if found.trials == 1 else f"{found.trials} trials"
     first = Text(no_wrap=True)
-    first.append(f"deflated {fmt.share(deflated)}", style="bold")
+    first.append(f"deflated {fmt.share(deflated)}", style=STRONG)
     first.append(f" after {trials}; luck alone {ratio(luck)}", style=ink.quiet)
     second = Text(no_wrap=True, style=ink.quiet)
     second.append(
@@ -86,7 +88,7 @@ def evidence_words(found: Figures, ink: Ink) -> list[Text]:
     return [first, second]
 
 
-def _rival_row(rival: Rival, scale: Scale, over: dict[float, tuple[str, str]], ink: Ink) -> Text:
+def _rival_row(rival: Rival, scale: Scale, over: dict[float, tuple[str, Style]], ink: Ink) -> Text:
     style = ink.quiet if rival.name == "random" else ink.others[0]
     reading = Reading(
         value=rival.sharpe, low=rival.low, high=rival.high, mark=GLYPHS.rival, style=style
@@ -96,7 +98,7 @@ def _rival_row(rival: Rival, scale: Scale, over: dict[float, tuple[str, str]], i
     return _row(shown(rival.name), bar, rival.sharpe, style)
 
 
-def _row(name: str, bar: Text, value: float, style: str) -> Text:
+def _row(name: str, bar: Text, value: float, style: Style) -> Text:
     label = Text(name, style=style, no_wrap=True)
     label.truncate(NAME - 1)
     label.pad_right(NAME - label.cell_len)

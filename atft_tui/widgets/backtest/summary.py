@@ -12,8 +12,8 @@ from atft_tui.readings.backtest_figures import Figures
 from atft_tui.widgets.backtest.headline import change_words
 from atft_tui.widgets.backtest.names import percent, ratio
 from atft_tui.widgets.ink import INK, Ink, ink_of
+from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import Panel
-from atft_tui.widgets.rows import stacked
 
 NAME = 17
 
@@ -54,7 +54,7 @@ def summary_picture(value: SummaryValue, width: int, height: int, *, ink: Ink = 
     lines = [line for row in rows for line in _wrapped(row, width)]
     for name, shown in _rows(found):
         lines.append(Text(no_wrap=True).append(f"{name:<{NAME}}", ink.quiet).append(shown))
-    return stacked(lines, width, height)
+    return cut(lines, width, height)
 
 
 def _rows(found: Figures) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui.readings.backtest_figures import SweepCell, Year
 from atft_tui.readings.holdings import DayBook, Holding
+from atft_tui.styles import DIM, PLAIN
 from atft_tui.widgets.backtest.names import percent, ratio
 from atft_tui.widgets.column import Column
 
@@ -156,4 +157,4 @@ def _rank_ic(row: Year) -> Text:
         return Text(fmt.DASH)
     weak = not abs(row.rank_ic) > 1.96 * row.rank_ic_se
     words = f"{'~' if weak else ''}{fmt.rank_ic(row.rank_ic, row.rank_ic_se)}"
-    return Text(words, style="dim" if weak else "")
+    return Text(words, style=DIM if weak else PLAIN)

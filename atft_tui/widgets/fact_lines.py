@@ -3,6 +3,7 @@
 from textwrap import wrap
 
 from rich.cells import cell_len
+from rich.style import Style
 from rich.text import Text
 
 from atft_tui import format as fmt
@@ -23,13 +24,13 @@ class Lines:
         self.label = LABEL if self.roomy else SHORT_LABEL
         self.lines: list[Text] = []
 
-    def say(self, *parts: str | tuple[str, object] | Text) -> None:
+    def say(self, *parts: str | tuple[str, Style] | Text) -> None:
         line = Text(no_wrap=True, overflow="ellipsis")
         for part in parts:
             if isinstance(part, Text):
                 line.append_text(part)
             elif isinstance(part, tuple):
-                line.append(fmt.clean(part[0]), part[1])  # type: ignore[arg-type]
+                line.append(fmt.clean(part[0]), part[1])
             else:
                 line.append(fmt.clean(part))
         self.lines.append(line)
@@ -37,10 +38,10 @@ class Lines:
     def label_of(self, name: str) -> Text:
         return Text(f"{name:<{self.label}}", styles.DIM)
 
-    def fact(self, name: str, *parts: str | tuple[str, object] | Text) -> None:
+    def fact(self, name: str, *parts: str | tuple[str, Style] | Text) -> None:
         self.say(self.label_of(name), *parts)
 
-    def wrap(self, head: Text, words: str, style: object = styles.PLAIN) -> None:
+    def wrap(self, head: Text, words: str, style: Style = styles.PLAIN) -> None:
         """Words after a head, on as many lines as they need, the next ones under the first."""
         indent = min(head.cell_len, self.width // 2)
         room = max(8, self.width - indent)
@@ -48,7 +49,7 @@ class Lines:
             start = head if number == 0 else Text(" " * indent)
             self.say(start, (line, style))
 
-    def prose(self, *parts: str | tuple[str, object]) -> None:
+    def prose(self, *parts: str | tuple[str, Style]) -> None:
         """A sentence on as many lines as it needs, broken between words."""
         words = [
             (word, style)
@@ -63,7 +64,7 @@ class Lines:
                 self.lines.append(line)
                 line, gap = Text(no_wrap=True), ""
             line.append(gap)
-            line.append(word, style)  # type: ignore[arg-type]
+            line.append(word, style)
         self.lines.append(line)
 
     def space(self) -> None:

@@ -3,6 +3,7 @@
 import datetime as dt
 from typing import ClassVar
 
+from rich.style import Style
 from rich.text import Text
 
 from atft_tui import format as fmt
@@ -73,8 +74,8 @@ def _newer(card: CardNews, value: HomeNews) -> str:
     return f"older than the data, which go to {value.data.last}: s makes its signal"
 
 
-def _orders(card: CardNews) -> list[str | tuple[str, object]]:
-    parts: list[str | tuple[str, object]] = [(f"{card.orders:,}", styles.STRONG), " orders"]
+def _orders(card: CardNews) -> list[str | tuple[str, Style]]:
+    parts: list[str | tuple[str, Style]] = [(f"{card.orders:,}", styles.STRONG), " orders"]
     if card.turnover is not None:
         parts += [", turnover ", (f"{card.turnover:.1%}", styles.STRONG), " of equity"]
     if card.cost is not None:
@@ -132,7 +133,7 @@ def _figures(out: Lines, model: ChampionNews) -> None:
     _scale(out, readings[1], span)
 
 
-def _figure(out: Lines, name: str, figure: Text, sample: str, style: object = styles.DIM) -> None:
+def _figure(out: Lines, name: str, figure: Text, sample: str, style: Style = styles.DIM) -> None:
     """A figure and its sample: beside it, or below where the panel is narrow."""
     if out.roomy:
         out.fact(name, figure, (f"  {sample}", style))

@@ -55,11 +55,12 @@ class Panel(Static, Generic[V], can_focus=True):
         return self.picture(self.value, width, height)
 
     def svg(self, width: int = 120, height: int = 30) -> str:
-        """The picture as a file to keep, drawn for its own size."""
+        """The picture as a file to keep, drawn for its own size in the theme's colours."""
         console = Console(record=True, width=width, height=height, file=io.StringIO(),
                           force_terminal=True, color_system="truecolor")  # fmt: skip
         console.print(self.drawing(width, height))
-        return console.export_svg(title=str(self.border_title or self.title))
+        title = str(self.border_title or self.title)
+        return console.export_svg(title=title, theme=self.app.ansi_theme)
 
     def depends(self, value: V) -> tuple[object, ...]:
         """Parts of the value that the picture shows; compared by identity or value."""

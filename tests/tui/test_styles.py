@@ -15,6 +15,7 @@ from textual.widgets import Static
 from atft_tui import styles
 from atft_tui.app import CockpitApp
 from atft_tui.themes import BY_NAME, SAFE, THEMES, palette
+from atft_tui.widgets.panel import Panel
 
 Vector = NDArray[np.float64]
 # Machado, Oliveira and Fernandes (2009), severity 1.0; on linear RGB.
@@ -114,6 +115,26 @@ async def test_a_role_has_the_themes_colour_in_a_whole_text_and_in_a_part(theme:
         assert first.style is not None
         assert first.style.color is not None
         assert first.style.color.get_truecolor().hex == theme.success
+
+
+class _Word(Panel[str]):
+    def picture(self, value: str, width: int, height: int) -> Text:
+        return Text(value, styles.GOOD)
+
+
+class _Panels(App[None]):
+    def compose(self) -> ComposeResult:
+        yield _Word(id="word")
+
+
+@pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
+async def test_an_exported_picture_has_the_colours_of_the_theme(theme: Theme) -> None:
+    app = _Panels()
+    async with app.run_test():
+        app.ansi_theme_dark = app.ansi_theme_light = palette(theme)
+        panel = app.query_one(_Word)
+        panel.show_value("good")
+        assert str(theme.success) in panel.svg()
 
 
 def painted(words: Static) -> Style:

@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from engine.config import Market
+from engine.data.labels import with_readable_labels
 from engine.data.optional_files import read_optional
 from engine.data.tables import (
     BAR_SCHEMA,
@@ -47,6 +48,7 @@ SECURITIES = Layout(
     schema=SECURITY_SCHEMA,
     guesses=GUESSES,
     optional=frozenset(SECURITY_SCHEMA) - {"symbol"},
+    finish=lambda file, frame: with_readable_labels(frame),
 )
 INDEX = Layout(table="index", schema=INDEX_SCHEMA, guesses=GUESSES)
 KNOWN = {**TABLES, **OPTIONAL}
@@ -61,7 +63,7 @@ def read_files(
     market: Market,
     optional: Mapping[str, Path] | None = None,
 ) -> RawTables:
-    """Read and type the tables; nothing is cleaned here. Errors name file, column and row.
+    """Read and type the tables; only labels are cleaned here. Errors name file, column and row.
 
     ``optional`` gives files of optional tables (`engine.data.tables.OPTIONAL`) by name. ``columns`` maps
     our name to the file's: ``close``, or ``options.strike`` for one table only.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from atft_tui import format as fmt
+from atft_tui.readings.tail import last_lines
 from engine.agenda import HEARTBEAT_S, LEDGER, LOCK, Outlook, heartbeat, is_stale, read_outlook
 from engine.database import read_rows
 from engine.runs import lock
@@ -14,7 +15,6 @@ from engine.runs import lock
 LOG = Path("logs") / "schedule.log"
 SESSIONS, LINES, NOTES = 30, 40, 5
 """Newest ones read."""
-TAIL_BYTES = 16_384
 SECONDS_BELOW = 3600.0
 """A countdown shorter than this shows seconds, a longer one minutes."""
 Process = Literal["running", "stuck", "stopped"]
@@ -133,7 +133,7 @@ def read_schedule(workspace: Path, now: dt.datetime) -> Schedule | None:
             Told(at=_moment(row["at"]), text=fmt.clean(row["text"]))
             for row in _rows(workspace, "notes ORDER BY id DESC", NOTES)
         ),
-        log=_log(workspace / LOG),
+        log=tuple(map(_told, last_lines(workspace / LOG, LINES))),
     )
 
 
@@ -166,25 +166,10 @@ def _entry(row: sqlite3.Row) -> Entry:
     )
 
 
-def _log(path: Path) -> tuple[Told, ...]:
-    """The last lines; a first one that begins before the part that is read is left out."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            start = max(0, size - TAIL_BYTES)
-            file.seek(start)
-            lines = file.read().decode("utf-8", "replace").splitlines()
-    except FileNotFoundError:
-        return ()
-    if start:
-        lines = lines[1:]
-    return tuple(_told(line) for line in lines[-LINES:] if line.strip())
-
-
 def _told(line: str) -> Told:
     stamp, _, text = line.partition(" ")
     at = _moment(stamp)
-    return Told(at=at, text=fmt.clean(text if at else line))
+    return Told(at=at, text=text if at else line)
 
 
 def _moment(text: str | None) -> dt.datetime | None:

@@ -9,13 +9,22 @@ TAIL_BYTES = 16_384
 
 
 def last_lines(path: Path, lines: int) -> list[str]:
-    """The last non-empty lines, cleaned, oldest first; none of a file that cannot be read."""
+    """The last non-empty lines, cleaned, oldest first; none without a file.
+
+    What keeps a file from being read is told in place of its lines. A line that begins before the part
+    that is read is left out, unless it is the only one.
+    """
     try:
         with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - TAIL_BYTES))
+            start = max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES)
+            file.seek(start)
             text = file.read().decode("utf-8", "replace")
-    except OSError:
+    except FileNotFoundError:
         return []
-    told = [fmt.clean(line) for line in text.replace("\r", "\n").split("\n") if line.strip()]
-    return told[-lines:]
+    except OSError as error:
+        return [f"{path.name}: cannot be read ({error.strerror})"]
+    whole = text.replace("\r", "\n").split("\n")
+    told = [line for line in whole if line.strip()]
+    if start and len(told) > 1 and told[0] is whole[0]:
+        told = told[1:]
+    return [fmt.clean(line) for line in told[-lines:]]

@@ -7,7 +7,6 @@ nothing of a manifest before its hash was held against ``SEAL``. Pins and models
 import hashlib
 import json
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +14,8 @@ from typing import Any, Literal
 
 from engine.errors import IntegrityError
 from engine.files import MANIFEST
+from engine.seal_names import SEAL, SealPlace, seal_places
 
-NAME = re.compile(r"(?P<session>\d{4}-\d{2}-\d{2})(?:-r(?P<revision>[1-9]\d*))?")
-SEAL = "SEAL"
 SEAL_BYTES = 256
 """More than a digest and its line end: a longer file is no seal."""
 Standing = Literal["sealed", "torn", "broken"]
@@ -27,10 +25,9 @@ Stamp = tuple[tuple[str, int, int], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seal:
+class Seal(SealPlace):
     """One sealed directory, after its manifest was held against ``SEAL`` and its files were counted."""
 
-    directory: Path
     standing: Standing
     trouble: str = ""
     """What is missing or differs; empty when sealed."""
@@ -39,23 +36,6 @@ class Seal:
     manifest: Mapping[str, Any] = field(default_factory=dict)
     """Empty unless it is the one that was sealed."""
     stamp: Stamp = ()
-
-    @property
-    def name(self) -> str:
-        return self.directory.name
-
-    @property
-    def session(self) -> str:
-        return self.name[:10]
-
-    @property
-    def revision(self) -> int:
-        return int(self.name[12:] or 0)
-
-    @property
-    def word(self) -> str:
-        """As ``verify``, ``replay`` and ``diff`` take it: always this revision, not the newest."""
-        return f"{self.session}-r{self.revision}"
 
     @property
     def reason(self) -> str:
@@ -95,23 +75,17 @@ _known: dict[Path, Seal] = {}
 
 def seals(workspace: Path, limit: int) -> tuple[Seal, ...]:
     """The newest sealed directories, oldest session first, then by revision."""
-    return tuple(read_seal(path) for path in directories(workspace)[-limit:])
+    return tuple(read_seal(place.directory) for place in _places(workspace)[-limit:])
 
 
 def newest(workspace: Path) -> Seal | None:
     """The newest revision of the newest session; the others are not looked into."""
-    paths = directories(workspace)
-    return read_seal(paths[-1]) if paths else None
+    places = _places(workspace)
+    return read_seal(places[-1].directory) if places else None
 
 
-def directories(workspace: Path) -> list[Path]:
-    """Of everything sealed, oldest session first, then by revision."""
-    try:
-        with os.scandir(workspace / "signals") as entries:
-            found = [Path(entry.path) for entry in entries if NAME.fullmatch(entry.name)]
-    except FileNotFoundError:
-        return []
-    return sorted(found, key=lambda path: (path.name[:10], _revision(path.name)))
+def _places(workspace: Path) -> list[SealPlace]:
+    return seal_places(workspace / "signals")
 
 
 def read_seal(directory: Path) -> Seal:
@@ -121,10 +95,6 @@ def read_seal(directory: Path) -> Seal:
     if known is None or known.stamp != stamp:
         known = _known[directory] = _examined(directory, stamp)
     return known
-
-
-def _revision(name: str) -> int:
-    return int(name[12:] or 0)
 
 
 def _stamp(directory: Path) -> Stamp:

@@ -10,7 +10,6 @@ import errno
 import hashlib
 import json
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
@@ -20,29 +19,17 @@ from typing import Any
 
 from engine.errors import EnvironmentProblem, IntegrityError, UsageError
 from engine.files import MANIFEST, read_json, strict, verify_files
+from engine.seal_names import SEAL, SealPlace, seal_places
 from engine.signals.inputs import SignalInputs
 from engine.signals.pins import PinStore
 
-SEAL, INPUTS = "SEAL", "inputs.json"
-NAME = re.compile(r"^(?P<session>\d{4}-\d{2}-\d{2})(?:-r(?P<revision>[1-9]\d*))?$")
+INPUTS = "inputs.json"
 STAGING = ".staging-"
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
-    directory: Path
-
-    @property
-    def name(self) -> str:
-        return self.directory.name
-
-    @property
-    def session(self) -> str:
-        return self.name[:10]
-
-    @property
-    def revision(self) -> int:
-        return int(self.name[12:] or 0)
+class Sealed(SealPlace):
+    """A sealed directory, checked as it is read."""
 
     @property
     def seal(self) -> str:
@@ -95,9 +82,7 @@ class SealStore:
 
     def __iter__(self) -> Iterator[Sealed]:
         """Every sealed directory, by session, then revision."""
-        if self.root.is_dir():
-            found = [Sealed(path) for path in self.root.iterdir() if NAME.match(path.name)]
-            yield from sorted(found, key=lambda one: (one.session, one.revision))
+        return (Sealed(place.directory) for place in seal_places(self.root))
 
     def of(self, session: str) -> list[Sealed]:
         """Revisions of a session, the first signal first."""

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from atft_tui.readings.card import ATTEMPT, newest_card, read_card
-from atft_tui.readings.seals import SEAL, Seal, newest, read_seal, seals
+from atft_tui.readings.seals import Seal, newest, read_seal, seals
 from atft_tui.widgets.card_line import card_line
 from engine.errors import IntegrityError
 from engine.files import write_json
+from engine.seal_names import SEAL
 from engine.stages import signals as stage
 from tests.tui import signal_desk
 from tests.tui.signal_desk import DAYS

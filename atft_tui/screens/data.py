@@ -85,6 +85,7 @@ class DataScreen(CockpitScreen[DataReading]):
                 data_tables.EXAMPLES,
                 key=lambda row: f"{row.rule} {row.symbol} {row.date}",
                 id="examples-table",
+                fixed=2,
             )
             yield box("findings", kinds, examples, Static(id="finding-detail"))
             yield box(

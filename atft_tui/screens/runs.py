@@ -80,14 +80,19 @@ class RunsScreen(RunActions):
 
     def body(self) -> Iterable[Widget]:
         with Horizontal(id="runs-list", classes="runs-view"):
-            yield Table(run_columns(self.letter_of), key=lambda run: run.id, id="runs-table")
+            yield Table(
+                run_columns(self.letter_of), key=lambda run: run.id, id="runs-table", fixed=2
+            )
             yield RunDetailsPanel(id="runs-details")
         with Vertical(id="runs-overlay", classes="runs-view"):
             with Horizontal(id="runs-curves"):
                 yield OverlayRankIC(id="runs-rank-ic")
                 yield OverlayLoss(id="runs-loss")
             yield Table(
-                figure_columns(self.letter_of), key=lambda run: run.about.id, id="runs-figures"
+                figure_columns(self.letter_of),
+                key=lambda run: run.about.id,
+                id="runs-figures",
+                fixed=2,
             )
             yield PairsPanel(id="runs-pairs")
         with Vertical(id="runs-diff", classes="runs-view"):

@@ -71,13 +71,18 @@ class SignalsScreen(CockpitScreen[Desk]):
         yield Static(Text(EMPTY), id="empty")
         with Container(id="signals-grid"):
             yield Table(
-                line_columns(self.view, wide=False), key=lambda line: line.code, id="signals-list"
+                line_columns(self.view, wide=False),
+                key=lambda line: line.code,
+                id="signals-list",
+                fixed=3,
             )
             yield WhyPanel(id="signals-why")
             yield CardPanel(id="signals-card")
             yield ChangePanel(id="signals-changed")
             yield LedgerPanel(id="signals-ledger")
-            yield Table(FILLS, key=lambda row: f"{row.session} {row.entry}", id="signals-fills")
+            yield Table(
+                FILLS, key=lambda row: f"{row.session} {row.entry}", id="signals-fills", fixed=2
+            )
             yield DiffPanel(id="signals-diff")
             yield SchedulePanel(id="signals-schedule")
             yield ChampionPanel(id="signals-champion")

@@ -1,4 +1,4 @@
-"""Columns of a table: what they show, and how they share its width."""
+"""Columns of a table: what they show, and the cells of a row as one line."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ class Column(Generic[R]):
     """In terminal columns; without it the column takes what is left, `NARROWEST` at least."""
     right: bool = False
     wide_only: bool = False
-    """Left out where the columns without it already fill the width."""
+    """Gives way, out of sight to the right, where not all columns have room."""
     leaves: int = 0
-    """Above 0: left out while there is no room, the column with the highest number first."""
+    """Above 0: gives way while there is no room, the column with the highest number first."""
 
     def text(self, row: R) -> Text:
         shown = self.cell(row)
@@ -37,23 +37,6 @@ class Column(Generic[R]):
 
     def raw(self, row: R) -> Any:
         return self.value(row) if self.value is not None else self.text(row).plain
-
-
-def layout_of(columns: Sequence[Column[Any]], room: int) -> list[tuple[Column[Any], int]]:
-    """Columns to show with their widths; what has no room is left out, see `Column`."""
-    room, shown = max(1, room), list(columns)
-    if _needed(shown) > room:
-        shown = [column for column in shown if not column.wide_only]
-    while _needed(shown) > room and any(column.leaves for column in shown):
-        shown.remove(max(shown, key=lambda column: column.leaves))
-    flexible = sum(column.width is None for column in shown)
-    left = room - sum((column.width or 0) + GAP for column in shown)
-    share = max(NARROWEST, left // flexible) if flexible else 0
-    return [(column, column.width or share) for column in shown]
-
-
-def _needed(columns: Sequence[Column[Any]]) -> int:
-    return sum((column.width or NARROWEST) + GAP for column in columns)
 
 
 def line_of(texts: Sequence[Text], layout: Sequence[tuple[Column[Any], int]]) -> Text:

@@ -4,8 +4,6 @@ Textual's DataTable formats and measures every cell when it is filled (8,000 row
 the screen for 1.2 s); here filling costs nothing and a page is formatted when it is painted.
 """
 
-import csv
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
@@ -19,14 +17,16 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widgets import Input
 
 from atft_tui.keys import TABLE, bindings
 from atft_tui.styles import CURSOR, PLAIN, REVERSE, STRONG
-from atft_tui.widgets.column import GAP, Column, exported, layout_of, line_of
+from atft_tui.widgets.column import Column, line_of
+from atft_tui.widgets.column_view import ColumnView
 from atft_tui.widgets.field import Field
+from atft_tui.widgets.layout import Sized
+from atft_tui.widgets.table_rows import arranged, as_csv
 
 R = TypeVar("R")
 
@@ -73,9 +73,11 @@ class Table(Vertical, Generic[R]):
         *,
         key: Callable[[R], str],
         id: str,  # noqa: A002
+        fixed: int = 1,
     ) -> None:
         super().__init__(id=id)
         self.columns = tuple(columns)
+        self.fixed = fixed
         self.key = key
         self.all_rows: Sequence[R] = ()
         self.rows: list[R] = []
@@ -119,13 +121,7 @@ class Table(Vertical, Generic[R]):
 
     def csv(self) -> str:
         """All shown rows, all columns, raw values."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow([column.name for column in self.columns])
-        writer.writerows(
-            [exported(column.raw(row)) for column in self.columns] for row in self.rows
-        )
-        return out.getvalue()
+        return as_csv(self.columns, self.rows)
 
     def focus(self, scroll_visible: bool = True) -> "Table[R]":
         self.grid.focus(scroll_visible)
@@ -167,28 +163,16 @@ class Table(Vertical, Generic[R]):
         self._arrange(self.current_key)
 
     def _arrange(self, keep: str | None) -> None:
-        words = self.filter_text.casefold().split()
-        rows = list(self.all_rows)
-        if words:
-            rows = [row for row in rows if self._holds(row, words)]
-        if self.order is not None:
-            column = self.columns[self.order]
-            known = [row for row in rows if column.raw(row) is not None]
-            unknown = [row for row in rows if column.raw(row) is None]
-            known.sort(key=column.raw, reverse=self.reversed)
-            rows = known + unknown
-        elif self.reversed:
-            rows.reverse()
+        column = None if self.order is None else self.columns[self.order]
+        rows = arranged(
+            self.all_rows, self.columns, self.filter_text, column, reverse=self.reversed
+        )
         self.rows = rows
         cursor = self.grid.cursor
         if keep is not None:
             at = (i for i, row in enumerate(rows) if self.key(row) == keep)
             cursor = next(at, cursor)
         self.grid.rows_changed(cursor)
-
-    def _holds(self, row: R, words: Sequence[str]) -> bool:
-        text = " ".join(column.text(row).plain for column in self.columns).casefold()
-        return all(word in text for word in words)
 
 
 class Filter(Field):
@@ -204,17 +188,17 @@ class Filter(Field):
         self.table.leave()
 
 
-class Grid(ScrollView, can_focus=True):
+class Grid(ColumnView, can_focus=True):
     """The painted part of a `Table`: one line of names, then the rows."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(TABLE),
         Binding("escape", "leave", "no filter", show=False),
     ]
-    DEFAULT_CSS = "Grid { height: 1fr; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }"
+    DEFAULT_CSS = "Grid { height: 1fr; }"
 
     def __init__(self, table: Table[Any]) -> None:
-        super().__init__()
+        super().__init__(table)
         self.table = table
         self.cursor = 0
 
@@ -234,23 +218,14 @@ class Grid(ScrollView, can_focus=True):
         self._keep_in_sight()
 
     def _measure(self) -> None:
-        total = sum(width + GAP for _, width in self._layout())
-        self.virtual_size = Size(total, len(self.table.rows) + 1)
-
-    def _layout(self) -> list[tuple[Column[Any], int]]:
-        """Columns to show with their widths in the room there is beside the vertical scrollbar."""
-        scrolls = len(self.table.rows) + 1 > self.size.height
-        bar = self.styles.scrollbar_size_vertical if scrolls else 0
-        return layout_of(self.table.columns, self.size.width - bar)
+        self.virtual_size = Size(self.arrangement.width, len(self.table.rows) + 1)
 
     def render_line(self, y: int) -> Strip:
-        left, top = self.scroll_offset
-        layout = self._layout()
-        width = max(self.size.width, self.virtual_size.width)
+        layout = self.in_sight()
         if y == 0:
             line, base = self._names(layout), self.rich_style + STRONG
         else:
-            number = top + y - 1
+            number = self.scroll_offset.y + y - 1
             if number >= len(self.table.rows):
                 return Strip.blank(self.size.width, self.rich_style)
             row = self.table.rows[number]
@@ -258,21 +233,21 @@ class Grid(ScrollView, can_focus=True):
             base = self.rich_style
             if number == self.cursor:
                 base += REVERSE if self.has_focus else CURSOR
-        line.pad_right(max(0, width - line.cell_len))
+        line.pad_right(max(0, self.size.width - line.cell_len))
         segments = [
             Segment(text, base + (style or PLAIN))
             for text, style, _ in line.render(self.app.console, end="")
         ]
-        return Strip(segments).crop_extend(left, left + self.size.width, base)
+        return Strip(segments).crop_extend(0, self.size.width, base)
 
-    def _names(self, layout: Sequence[tuple[Column[Any], int]]) -> Text:
+    def _names(self, layout: Sequence[Sized]) -> Text:
         ordered = self.table.columns[self.table.order] if self.table.order is not None else None
         mark = "v" if self.table.reversed else "^"
         names = [
             Text(f"{column.name} {mark}" if column is ordered else column.name)
             for column, _ in layout
         ]
-        return line_of(names, layout)
+        return self.with_arrows(line_of(names, layout))
 
     # ---- cursor --------------------------------------------------------------------------------
 
@@ -321,7 +296,9 @@ class Grid(ScrollView, can_focus=True):
     def action_order(self, step: int) -> None:
         count = len(self.table.columns)
         after = -1 if self.table.order is None else self.table.order
-        self.table.order_by((after + step) % count)
+        after = (after + step) % count
+        self.table.order_by(after)
+        self.bring_in_sight(self.table.columns[after])
 
     def action_reverse(self) -> None:
         self.table.order_by(self.table.order, reverse=not self.table.reversed)
@@ -329,7 +306,7 @@ class Grid(ScrollView, can_focus=True):
     def on_click(self, event: events.Click) -> None:
         y = int(event.y)
         if y == 0:
-            self._order_at(int(event.x) + int(self.scroll_offset.x))
+            self._order_at(int(event.x))
             return
         row = int(self.scroll_offset.y) + y - 1
         if row < len(self.table.rows):
@@ -338,11 +315,8 @@ class Grid(ScrollView, can_focus=True):
                 self.action_select()
 
     def _order_at(self, x: int) -> None:
-        start = 0
-        for column, width in self._layout():
-            if start <= x < start + width + GAP:
-                number = self.table.columns.index(column)
-                again = number == self.table.order
-                self.table.order_by(number, reverse=again and not self.table.reversed)
-                return
-            start += width + GAP
+        column = self.column_at(x)
+        if column is not None:
+            number = self.table.columns.index(column)
+            again = number == self.table.order
+            self.table.order_by(number, reverse=again and not self.table.reversed)

@@ -48,7 +48,8 @@ class ColumnView(ScrollView):
         return self.arrangement.first_at(self.scroll_offset.x)
 
     def in_sight(self) -> tuple[Sized, ...]:
-        return self.arrangement.in_sight(self.first)
+        layout = self.arrangement
+        return layout.in_sight(layout.first_at(self.scroll_offset.x))
 
     def with_arrows(self, names: Text) -> Text:
         """The line of names, with what says on which side there are more columns."""

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from textual import events
 from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
 from textual.pilot import Pilot
 
 from atft_tui.app import CockpitApp
@@ -215,6 +216,24 @@ async def test_every_size_and_place_fills_its_lines() -> None:
         await pilot.resize_terminal(120, 8)
         await pilot.pause()
         assert (grid.first, grid.scroll_offset.x) == (0, 0)
+
+
+class Below(Host):
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("left,right", "took", "below the table")]
+    took = 0
+
+    def action_took(self) -> None:
+        self.took += 1
+
+
+@pytest.mark.parametrize(("width", "took"), [(120, 3), (50, 0)])
+async def test_keys_of_the_screen_are_left_to_it_where_all_columns_are_in_sight(
+    width: int, took: int
+) -> None:
+    app = Below()
+    async with app.run_test(size=(width, 8)) as pilot:
+        await pilot.press("right", "right", "left")
+        assert (app.took, app.query_one(Grid).first) == (took, 0 if took else 1)
 
 
 async def wheel(

@@ -79,20 +79,16 @@ class RunsScreen(RunActions):
         self._reading: RunsReading | None = None
 
     def body(self) -> Iterable[Widget]:
+        letters = self.letter_of
         with Horizontal(id="runs-list", classes="runs-view"):
-            yield Table(
-                run_columns(self.letter_of), key=lambda run: run.id, id="runs-table", fixed=2
-            )
+            yield Table(run_columns(letters), key=lambda run: run.id, id="runs-table", fixed=2)
             yield RunDetailsPanel(id="runs-details")
         with Vertical(id="runs-overlay", classes="runs-view"):
             with Horizontal(id="runs-curves"):
                 yield OverlayRankIC(id="runs-rank-ic")
                 yield OverlayLoss(id="runs-loss")
             yield Table(
-                figure_columns(self.letter_of),
-                key=lambda run: run.about.id,
-                id="runs-figures",
-                fixed=2,
+                figure_columns(letters), key=lambda run: run.about.id, id="runs-figures", fixed=2
             )
             yield PairsPanel(id="runs-pairs")
         with Vertical(id="runs-diff", classes="runs-view"):

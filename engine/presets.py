@@ -35,22 +35,20 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 PRESETS["planted"] = PRESETS["demo"] | {
-    "data.synthetic.n_symbols": 500,
-    "data.synthetic.n_sessions": 1500,
-    "features.breadth": "named",
-    "features.columns": (
-        "return_2", "return_10", "residual_1", "residual_5", "residual_20", "sector_relative_5",
-        "idio_volatility_60", "beta_60", "log_turnover_20", "volume_shock", "volume_level_10_250",
-    ),
+    "data.synthetic.n_symbols": 1000,
+    "data.synthetic.n_sessions": 2000,
+    "features.columns": ("volume_level_10_250",),
     "universe.min_history": 252,
     "graph.window": 250,
     "graph.half_life": 250.0,
+    "model.hidden": 64,
     "model.blocks": ("gat", "bypass"),
     "model.gat_heads": (4,),
-    "model.dropout": 0.2,
+    "model.dropout": 0.3,
+    "loss.sharpe": 0.0,
     "training.learning_rate": 2e-3,
     "training.averaging": "ema",
     "training.epochs": (3, 0, 6, 0),
     "training.phases.gat.trained_scale": 0.5,
-}  # fmt: skip
+}
 """``training.epochs`` is short for the epochs of the phases, in order."""

@@ -24,7 +24,7 @@ from engine.runs.events import (
     VariantFinished,
     Warned,
 )
-from engine.runs.state import ending
+from engine.runs.log_lines import ending, phase_line
 
 LINE_EVERY_S = 10.0
 
@@ -109,7 +109,7 @@ def _text(event: RunEvent) -> str:
             parts = ", ".join(f"{name} {count:,}" for name, count in event.parameters.items())
             return f"{sum(event.parameters.values()):,} parameters: {parts}"
         case PhaseStarted():
-            return f"phase {event.phase} {event.name}: {', '.join(event.blocks)}"
+            return phase_line(event)
         case EpochEvaluated():
             mark = " best" if event.is_best else ""
             noise = " ~ inside the null band" if is_noise(event.rank_ic, event.null_band) else ""

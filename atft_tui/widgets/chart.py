@@ -12,7 +12,7 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.styles import BAD, BETTER, DIM, PLAIN, REFERENCE
 from engine.judgement import is_noise
 
-AXIS_WIDTH = 7
+AXIS_WIDTH, MAX_STEP = 7, 12
 Grid = list[list[tuple[str, Style]]]
 """Rows of (character, style)."""
 RowOf = Callable[[float], int]
@@ -34,14 +34,16 @@ def epoch_chart(
     *,
     width: int,
     height: int,
+    planned: int = 0,
     reference: tuple[str, float] | None = None,
 ) -> Text:
     """Points with +- one standard error over the shaded null band; the reference is dotted.
 
-    A point inside its band is a small dim ``~``. The newest points win when there are too many.
+    A point inside its band is a small dim ``~``. There is room for ``planned`` points; the newest
+    ones win when there are too many.
     """
     rows, columns = max(3, height - 1), max(8, width - AXIS_WIDTH)
-    step = max(1, min(6, columns // max(1, len(points))))
+    step = max(1, min(MAX_STEP, columns // max(1, planned, len(points))))
     points = list(points)[-(columns // step) :]
     low, high = _limits(points, reference)
 

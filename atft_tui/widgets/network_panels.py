@@ -84,6 +84,10 @@ class VariablesPanel(StatePanel):
             return Text("Appears after the first validation epoch.", style=DIM)
         before = state.attentions[-2].selection if len(state.attentions) > 1 else {}
         weights = list(state.attention.selection.items())
+        entropies = [event.gat_entropy for event in state.attentions]
+        if all(weight == 1.0 for _, weight in weights):
+            alike = Text("Variable selection is off: every input weighs 1.", style=DIM)
+            return cut([alike, _entropy(entropies, width)], width, height)
         columns = 2 if width >= 60 and len(weights) > height - 1 else 1
         rows = max(1, height - 1)
         room = width // columns - (columns - 1)
@@ -92,7 +96,6 @@ class VariablesPanel(StatePanel):
         for row in range(min(rows, len(cells))):
             line = Text("  " if columns > 1 else "").join(cells[row::rows][:columns])
             lines.append(line)
-        entropies = [event.gat_entropy for event in state.attentions]
         return cut([*lines, _entropy(entropies, width)], width, height)
 
 

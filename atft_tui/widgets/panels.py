@@ -40,7 +40,13 @@ class RankICPanel(StatePanel):
         ]
         rival = state.best_baseline
         reference = (rival.name, rival.rank_ic) if rival else None
-        text = chart.epoch_chart(points, width=width, height=height - 1, reference=reference)
+        text = chart.epoch_chart(
+            points,
+            width=width,
+            height=height - 1,
+            planned=sum(phase.epochs for phase in state.phases),
+            reference=reference,
+        )
         text.append("\n")
         legend = self.legend(state, width)
         legend.truncate(width, overflow="ellipsis")

@@ -11,7 +11,9 @@ from atft_tui.widgets.chart import meter
 from engine.runs.launch import RESUMABLE
 from engine.runs.state import PhaseState, RunState, seconds_between
 
-PHASE_STYLES = {"pending": DIM, "running": STRONG, "kept": GOOD, "rolled back": WARN}
+PHASE_STYLES = {
+    "pending": DIM, "running": STRONG, "kept": GOOD, "rolled back": WARN, "skipped": DIM,
+}  # fmt: skip
 SIGNALS = {
     "SIGKILL": "SIGKILL (kill -9 or out of memory)",
     "SIGINT": "ended at once by a second signal",
@@ -96,9 +98,13 @@ def timeline(state: RunState, width: int, *, live: bool) -> Text:
     for number, phase in enumerate(state.phases):
         if number:
             text.append(f" {GLYPHS.empty} ", style=DIM)
-        mark = {"pending": GLYPHS.waiting, "running": current, "kept": GLYPHS.done}
+        mark = {
+            "pending": f"{GLYPHS.waiting} ", "running": f"{current} ", "kept": f"{GLYPHS.done} ",
+            "skipped": "",
+        }  # fmt: skip
         style = PHASE_STYLES[phase.status]
-        text.append(f"{mark.get(phase.status, GLYPHS.failed)} {number} ", style=style)
+        text.append(mark.get(phase.status, f"{GLYPHS.failed} "), style=style)
+        text.append(f"{number} ", style=style)
         text.append(fmt.clean(phase.name), style=style)
         text.append(_phase_detail(state, phase, width), style=DIM)
     return text
@@ -108,6 +114,8 @@ def _phase_detail(state: RunState, phase: PhaseState, width: int) -> str:
     if phase.status == "running" and phase.first_epoch is not None:
         done = sum(event.epoch >= phase.first_epoch for event in state.epochs)
         return f" epoch {min(done + 1, phase.epochs)}/{phase.epochs}"
+    if phase.status == "skipped":
+        return " skipped" if width >= WIDE else ""
     if phase.status == "kept":
         return f" {phase.rank_ic:+.4f}" if width >= WIDE else ""
     if phase.status == "rolled back":

@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
+TICKS = 4
+
 
 def line_chart(
     series: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, width: int, height: int
 ) -> Text:
-    """Several lines by name over a common x; an empty mapping gives empty text."""
+    """Several lines by name over a common x of steps, finite; an empty mapping gives empty text."""
     if not series or width < 12 or height < 4:
         return Text()
     import plotext  # 35 ms, not before there is something to draw
@@ -25,5 +27,8 @@ def line_chart(
         stride = max(1, len(x) // (2 * width))
         plotext.plot(list(x)[::stride], list(y)[::stride], label=name, marker="braille")
     plotext.yfrequency(4)
-    plotext.xfrequency(4)
+    first = min(min(x) for x, _ in series.values())
+    last = max(max(x) for x, _ in series.values())
+    ticks = sorted({round(first + (last - first) * i / (TICKS - 1)) for i in range(TICKS)})
+    plotext.xticks(ticks, [f"{tick:,}" for tick in ticks])
     return Text.from_ansi(plotext.build(), no_wrap=True)

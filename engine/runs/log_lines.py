@@ -45,7 +45,7 @@ def log_line(event: RunEvent) -> LogLine | None:
         case StageStarted(stage=stage) if stage not in ("train", "evaluate"):
             text = stage
         case PhaseStarted():
-            text = f"phase {event.phase} {event.name}: {', '.join(event.blocks)}"
+            text = phase_line(event)
         case PhaseFinished():
             level = "good" if event.kept else "warning"
             outcome = "kept" if event.kept else "did not beat the one before, rolled back"
@@ -78,6 +78,12 @@ def log_line(event: RunEvent) -> LogLine | None:
         case _:
             return None
     return LogLine(at=event.at, level=level, text=text)
+
+
+def phase_line(event: PhaseStarted) -> str:
+    """Number and name of a phase that begins, and the blocks that are on; of one without epochs, that."""
+    blocks = ", ".join(event.blocks) or "all blocks off"
+    return f"phase {event.phase} {event.name}: {blocks if event.epochs else 'skipped, no epochs'}"
 
 
 def ending(event: TrialFinished | VariantFinished) -> tuple[Level, str]:

@@ -5,7 +5,8 @@ from typing import Literal
 
 from engine.runs.events import PhaseFinished, PhaseStarted
 
-PhaseStatus = Literal["pending", "running", "kept", "rolled back"]
+PhaseStatus = Literal["pending", "running", "kept", "rolled back", "skipped"]
+"""``skipped``: planned with no epoch at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,10 +21,16 @@ class PhaseState:
     rank_ic_se: float = float("nan")
 
 
+def planned(name: str, epochs: int) -> PhaseState:
+    return PhaseState(name=name, status="pending" if epochs else "skipped", epochs=epochs)
+
+
 def begun(
     phases: tuple[PhaseState, ...], event: PhaseStarted, following: int
 ) -> tuple[PhaseState, ...]:
     """``following``: number of the next epoch. A phase that is taken up again keeps its first one."""
+    if not event.epochs:
+        return _with(phases, event.phase, planned(event.name, 0))
     known = phases[event.phase] if event.phase < len(phases) else None
     first = following if known is None or known.first_epoch is None else known.first_epoch
     phase = PhaseState(

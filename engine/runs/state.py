@@ -35,9 +35,8 @@ from engine.runs.events import (
     Warned,
 )
 from engine.runs.log_lines import LogLine, log_line
-from engine.runs.log_lines import ending as ending
 from engine.runs.phases import PhaseState as PhaseState
-from engine.runs.phases import begun, ended
+from engine.runs.phases import begun, ended, planned
 from engine.runs.series import MAX_POINTS as MAX_POINTS
 from engine.runs.series import append
 
@@ -207,7 +206,7 @@ def advance(state: RunState, event: RunEvent) -> RunState:
             return replace(state, advanced=event)
         case PlanMade():
             phases = tuple(
-                PhaseState(name=name, epochs=epochs)
+                planned(name, epochs)
                 for name, epochs in zip(event.phases, event.epochs, strict=False)
             )
             return replace(state, plan=event, phases=state.phases or phases)

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.feed import RunNews
 from atft_tui.styles import BAD, PLAIN, WARN
-from atft_tui.widgets import heat
+from atft_tui.widgets import chart, heat
 from atft_tui.widgets.doctor_details import details
 from atft_tui.widgets.doctor_panel import DoctorPanel
 from atft_tui.widgets.network_panels import (
@@ -22,6 +23,7 @@ from atft_tui.widgets.panel import StatePanel
 from atft_tui.widgets.panels import LogPanel, RankICPanel, VerdictPanel
 from atft_tui.widgets.run_lines import headline, timeline, way_on
 from atft_tui.widgets.search_table import tried
+from atft_tui.widgets.series_plot import line_chart
 from atft_tui.widgets.step_panels import GradientPanel, LossPanel, MachinePanel
 from engine.runs.events import (
     AttentionLogged,
@@ -32,6 +34,7 @@ from engine.runs.events import (
     GatesLogged,
     GradientsLogged,
     MachineLogged,
+    PlanMade,
     RunFinished,
     StepLogged,
 )
@@ -228,3 +231,39 @@ def test_the_doctor_says_everything() -> None:
     for words in ("overfitting", "(warned)", "more dropout", "--set model.dropout=0.4",
                   "output_varies", "validation RankIC > 0.020", "out of device memory"):  # fmt: skip
         assert words in text
+
+
+def test_a_phase_without_epochs_is_told_as_skipped() -> None:
+    plan = PlanMade(
+        phases=["baseline", "window", "gat"], epochs=[3, 0, 6],
+        steps_per_epoch=6, train_sessions=6, validation_sessions=5, test_sessions=5,
+    )  # fmt: skip
+    words = timeline(fold([plan]), 160, live=True).plain
+    assert words.split(GLYPHS.empty)[1].strip() == "1 window skipped"
+
+
+def test_the_epoch_chart_leaves_room_for_the_epochs_to_come() -> None:
+    """Of nine planned epochs in 90 columns each has ten: the first three stand in the first thirty."""
+    point = chart.EpochPoint(value=0.02, error=0.0, band=0.001, is_best=False)
+    text = chart.epoch_chart([point] * 3, width=chart.AXIS_WIDTH + 90, height=12, planned=9)
+    marks = {
+        line.index(GLYPHS.point) - chart.AXIS_WIDTH
+        for line in text.plain.split("\n")
+        if GLYPHS.point in line
+    }
+    assert marks == {5}
+    last = max(line.rfind(GLYPHS.point) for line in text.plain.split("\n"))
+    assert last - chart.AXIS_WIDTH == 25
+
+
+def test_inputs_that_all_weigh_one_are_no_ranking() -> None:
+    attention = next(e for e in EVENTS if isinstance(e, AttentionLogged))
+    off = replace(attention, selection=dict.fromkeys(attention.selection, 1.0))
+    lines = drawn(VariablesPanel, fold([*EVENTS, off]), 80, 8)
+    assert lines[0] == "Variable selection is off: every input weighs 1."
+    assert lines[1].startswith("graph attention entropy")
+
+
+def test_steps_are_whole_numbers_on_the_axis() -> None:
+    found = line_chart({"a": ([481.0, 1436.0], [0.0, 1.0])}, width=80, height=10).plain
+    assert found.rstrip().split("\n")[-1].split() == ["481", "799", "1,118", "1,436"]

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.runs.events import EpochEvaluated, PhaseStarted, RunEvent, StepLogged
+from engine.runs.events import (
+    EpochEvaluated,
+    PhaseFinished,
+    PhaseStarted,
+    PlanMade,
+    RunEvent,
+    StepLogged,
+)
 from engine.runs.state import MAX_EPOCHS, MAX_LOG, MAX_POINTS, RunState, fold
 from tests.engine.runs.samples import (
     EPOCHS,
@@ -64,6 +71,38 @@ def test_progress_never_runs_backwards_and_the_eta_shrinks() -> None:
             etas.append(state.eta_seconds)
     assert len(etas) > 10
     assert etas[-1] < etas[0]
+
+
+def test_a_phase_without_epochs_is_skipped_and_counts_nothing() -> None:
+    """Planned 3, 0, 6 and 0 epochs; three and one of the third phase are done: 4 of 9."""
+    plan = PlanMade(
+        phases=list(PHASES), epochs=[3, 0, 6, 0],
+        steps_per_epoch=6, train_sessions=6, validation_sessions=5, test_sessions=5,
+    )  # fmt: skip
+    assert [p.status for p in fold([plan]).phases] == ["pending", "skipped", "pending", "skipped"]
+    events: list[RunEvent] = [started(), plan, _begun(0, 3)]
+    events += [evaluated(epoch, 0) for epoch in range(3)]
+    kept = PhaseFinished(
+        phase=0, name=PHASES[0], best_epoch=2, rank_ic=0.02, rank_ic_se=0.01, kept=True
+    )
+    events += [kept, _begun(1, 0), _begun(2, 6), evaluated(3, 2)]
+    state = fold(events)
+    assert [p.status for p in state.phases] == ["kept", "skipped", "running", "skipped"]
+    assert [p.first_epoch for p in state.phases] == [0, None, 3, None]
+    assert state.network_share == pytest.approx(4 / 9)
+    log = [line.text for line in state.log]
+    assert f"phase 0 {PHASES[0]}: all blocks off" in log
+    assert f"phase 1 {PHASES[1]}: skipped, no epochs" in log
+
+
+def _begun(phase: int, epochs: int) -> PhaseStarted:
+    return PhaseStarted(
+        phase=phase,
+        name=PHASES[phase],
+        blocks=["gat"] if phase else [],
+        epochs=epochs,
+        trainable={},
+    )
 
 
 def test_a_resumed_run_replays_its_last_steps_in_place() -> None:

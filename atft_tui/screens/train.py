@@ -17,7 +17,8 @@ from atft_tui.screens.base import CockpitScreen
 from atft_tui.sizes import TALL, WIDE
 from atft_tui.styles import STRONG
 from atft_tui.widgets import panels
-from atft_tui.widgets.run_lines import headline, timeline, way_on
+from atft_tui.widgets.keybar import KeyBar
+from atft_tui.widgets.run_lines import headline, possible, timeline, way_on
 from atft_tui.widgets.run_panels import TABS, RunPanels, tab_line
 from atft_tui.widgets.search_table import SEARCH_COLUMNS, Tried, tried
 from atft_tui.widgets.table import Table
@@ -158,6 +159,8 @@ class TrainScreen(CockpitScreen[RunNews]):
         died = news.status == "crashed"
         line = way_on(news) if died else timeline(news.state, width, live=news.is_live)
         self.query_one("#timeline", Static).update(line)
+        there = self.run_value is not None
+        self.query_one(KeyBar).offer(possible(news) if there else {"new_run": "new"})
 
     def headline(self, width: int) -> Text:
         if self.run_value is None:

@@ -4,6 +4,9 @@ Textual's own footer makes a widget of every key and makes them anew at each vis
 half of the time that the visit takes.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from rich.text import Text
 from textual import events
 from textual.widgets import Static
@@ -17,9 +20,19 @@ PALETTE = "^p every command"
 class KeyBar(Static):
     def __init__(self, place: str) -> None:
         super().__init__(id="keybar")
+        self.place = place
         keys = (*SCREENS.get(place, ()), *EVERYWHERE)
         self.keys: tuple[Key, ...] = tuple(key for key in keys if key.footer)
         self.spans: list[tuple[int, int, str]] = []
+
+    def offer(self, actions: Mapping[str, str]) -> None:
+        """Of the place's keys only those of these actions, in this order and with these words."""
+        by_action = {key.action: key for key in SCREENS.get(self.place, ())}
+        mine = tuple(replace(by_action[action], label=label) for action, label in actions.items())
+        keys = (*mine, *(key for key in EVERYWHERE if key.footer))
+        if keys != self.keys:
+            self.keys = keys
+            self.draw()
 
     def on_resize(self) -> None:
         self.draw()

@@ -50,6 +50,22 @@ def headline(news: RunNews, width: int) -> Text:
     return text
 
 
+def possible(news: RunNews) -> dict[str, str]:
+    """What can be done about the run as it stands: actions of Train with their words for the key line."""
+    if news.is_live:
+        pause = "go on" if news.status == "paused" else "pause"
+        return {
+            "new_run": "new",
+            "checkpoint": "checkpoint",
+            "pause": pause,
+            "stop": "stop",
+            "doctor": "doctor",
+        }
+    if news.status in ("crashed", "stopped") and news.command in RESUMABLE:
+        return {"resume": "resume", "new_run": "new", "doctor": "doctor"}
+    return {"new_run": "new", "doctor": "doctor"}
+
+
 def way_on(news: RunNews) -> Text:
     """Of a run that died: where it can go on from, the key for it, and its last words."""
     text = Text(" ", no_wrap=True, overflow="ellipsis")

@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from atft_tui.app import CockpitApp
 from atft_tui.keys import EVERYWHERE, SCREENS
+from atft_tui.readings.feed import RunNews
 from atft_tui.screens.dialogs import HelpDialog
 from atft_tui.widgets.keybar import KeyBar, key_line
+from atft_tui.widgets.run_lines import possible
 from tests.tui.steps import shown, visit
 
 PLACES = st.sampled_from(sorted(SCREENS))
@@ -36,3 +39,31 @@ async def test_a_click_does_what_the_key_does(tmp_path: Path) -> None:
         await pilot.pause()
         await pilot.pause()
         assert isinstance(pilot.app.screen, HelpDialog)
+
+
+def news(status: str, command: str = "train") -> RunNews:
+    return RunNews(run_id=f"20260105-090000-{command}-abcd", status=status)
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (news("running"), "n new  c checkpoint  p pause  s stop  d doctor"),
+        (news("paused"), "n new  c checkpoint  p go on  s stop  d doctor"),
+        (news("crashed"), "r resume  n new  d doctor"),
+        (news("stopped", "walkforward"), "r resume  n new  d doctor"),
+        (news("crashed", "backtest"), "n new  d doctor"),
+        (news("done"), "n new  d doctor"),
+    ],
+)
+async def test_only_what_can_be_done_about_a_run_is_offered(
+    tmp_path: Path, told: RunNews, expected: str
+) -> None:
+    async with CockpitApp(tmp_path).run_test(size=(120, 30)) as pilot:
+        await visit(pilot, "train")
+        bar = pilot.app.screen.query_one(KeyBar)
+        assert [key.action for key in bar.keys] == ["new_run", "help", "quit"], "no run yet"
+        bar.offer(possible(told))
+        text, spans = key_line(bar.keys, 120)
+        assert text.plain.startswith(f" {expected}  ? help")
+        assert bar.spans == spans

@@ -2,20 +2,22 @@
 
 python -m benchmarks.bench_step_size [--rounds 5] [--mode safe] [--days 4]
 
-Each size is a process of its own; the sizes of a row take turns. Linear in the stocks means the same time per
-sample: the row ends with the greatest over the least.
+Each size is a process of its own; the sizes of a row take turns, and in a turn each takes as many steps as
+make the samples of the largest: what the others leave in the caches costs all alike. Linear in the stocks
+means the same time per sample: the row ends with the greatest over the least.
 """
 
 import argparse
 import contextlib
 import statistics
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 
 import psutil
 
 from benchmarks.bench_step import line, ours, write
-from benchmarks.contender import rounds
+from benchmarks.contender import Contender, Seconds
 from benchmarks.speed_case import Case
 
 BASE = Case()
@@ -35,7 +37,7 @@ def row(name: str, base: Case, mode: str, threads: int, count: int) -> None:
             replace(stack.enter_context(ours(case, mode, threads)), name=value)
             for value, case in cases.items()
         ]
-        taken = rounds(started, "step", count=count)
+        taken = turns(started, cases, count)
     write(f"{name} ({mode}, {threads} threads; else {base})")
     for value, spent in taken.items():
         write(line(value, spent, cases[value].samples))
@@ -45,6 +47,21 @@ def row(name: str, base: Case, mode: str, threads: int, count: int) -> None:
             for value, spent in taken.items()
         ]
         write(f"  {kind} per sample, greatest over least: {max(least) / min(least):.2f}")
+
+
+def turns(
+    sizes: Sequence[Contender], cases: dict[str, Case], count: int
+) -> dict[str, list[Seconds]]:
+    """Mean seconds of a step in each turn; the first turn warms up and is not counted."""
+    most = max(case.samples for case in cases.values())
+    taken: dict[str, list[Seconds]] = {child.name: [] for child in sizes}
+    for number in range(count + 1):
+        for child in sizes:
+            steps = [child.do("step") for _ in range(most // cases[child.name].samples)]
+            if number:
+                wall, cpu = (sum(getattr(s, kind) for s in steps) for kind in ("wall", "cpu"))
+                taken[child.name].append(Seconds(wall / len(steps), cpu / len(steps)))
+    return taken
 
 
 def memory(mode: str, threads: int) -> None:

@@ -130,7 +130,7 @@ class TrainForm(CommandForm):
 
 
 def checks_text(rows: tuple[Check, ...]) -> Text:
-    """``✓ ok    data    ok: 1,234 bars …`` with the hint under a row that is not green."""
+    """``✓ ok    data    ok: 1,234 bars …`` with its hint under a row that has one."""
     red = sum(row.verdict == "stop" for row in rows)
     text = Text()
     verdict = f"a run could not start: {red} red" if red else "a run can start"
@@ -141,7 +141,7 @@ def checks_text(rows: tuple[Check, ...]) -> Text:
         text.append(f"{mark} {row.verdict:<5}", style=style)
         text.append(f"{fmt.clean(row.name):<10} ", style=STRONG)
         text.append(f"{fmt.clean(row.value)}\n")
-        if row.hint and row.verdict != "ok":
+        if row.hint:
             text.append(f"{'':18}{fmt.clean(row.hint)}\n", style=DIM)
     return text.append("\n")
 

@@ -84,7 +84,7 @@ def test_check_looks_at_cleaned_sessions_once(market: Path) -> None:
 def test_preflight_is_a_table_of_green_rows(market: Path) -> None:
     done = atft(market, "preflight", *SETTINGS)
     assert done.code == 0, done.err
-    for name in ("torch", "device", "data", "memory", "disk", "calendar", "workspace"):
+    for name in ("torch", "device", "mode", "data", "memory", "disk", "calendar", "workspace"):
         assert name in done.out
     assert "stop" not in done.out
     refused = atft(market, "preflight", "--device", "cuda", "--json")

@@ -41,6 +41,7 @@ from engine.config.trading import (
     ConstraintConfig,
     CostConfig,
     PortfolioConfig,
+    Style,
 )
 from engine.config.tuning import Choice, Dimension, Range, TuneConfig
 
@@ -73,6 +74,7 @@ __all__ = [
     "ScheduleConfig",
     "SignalConfig",
     "SplitConfig",
+    "Style",
     "SyntheticConfig",
     "Table",
     "TrainingConfig",

@@ -1,8 +1,12 @@
 """From scores to money: portfolio, constraints, costs, backtest."""
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from engine.config.base import Table
+
+Style = Literal["beta", "volatility", "size", "momentum", "sector"]
 
 
 class PortfolioConfig(Table):
@@ -14,6 +18,10 @@ class PortfolioConfig(Table):
     """A decision every so many scored days; between two the book is left alone."""
     tranches: int = Field(0, ge=0, le=60)
     """Overlapping sub-books, one renewed per decision; 0 = as many as fill the horizon."""
+    neutral_to: tuple[Style, ...] = ()
+    """Styles whose linear part is taken out of the day's scores before the book is chosen: beta,
+    volatility, size, momentum, sector. [] = none
+    """
     fraction: float = Field(0.1, gt=0, le=0.5)
     """Share of the universe in each leg."""
     gross: float = Field(2.0, gt=0, le=10)

@@ -14,6 +14,7 @@ from engine.evaluation.ranks import correlation_rows
 from engine.portfolio.constraints import rules
 from engine.portfolio.construction import overlap
 from engine.portfolio.market_data import Matrix
+from engine.portfolio.neutral import neutralised
 from engine.portfolio.strategy import Decisions, Strategy, choose
 from engine.portfolio.weights import Weights
 
@@ -83,8 +84,9 @@ def build_book(
     *,
     trace: bool = False,
 ) -> Book:
-    """Choose, overlap, constrain. ``trace`` also measures each step (slower)."""
-    tranche_KN = choose(strategy, decisions, portfolio)
+    """Neutralise the scores, choose, overlap, constrain. ``trace`` also measures each step (slower)."""
+    neutral = neutralised(decisions, portfolio.neutral_to)
+    tranche_KN = choose(strategy, neutral, portfolio)
     book_KN = overlap(tranche_KN, portfolio.n_tranches)
     steps = []
     if trace:
@@ -92,6 +94,10 @@ def build_book(
         free = portfolio.model_copy(update={"max_weight": 1.0})
         wish_KN = overlap(choose(strategy, decisions, free), portfolio.n_tranches)
         steps.append(measure(name, wish_KN, decisions))
+        if portfolio.neutral_to:
+            wish_KN = overlap(choose(strategy, neutral, free), portfolio.n_tranches)
+            name = f"neutral to {', '.join(portfolio.neutral_to)}"
+            steps.append(measure(name, wish_KN, decisions))
         if portfolio.max_weight < 1.0:
             steps.append(measure(f"name cap {portfolio.max_weight:g}", book_KN, decisions))
     for name, rule in rules(decisions, portfolio, limits):

@@ -118,6 +118,25 @@ def test_a_replay_after_the_data_were_revised_gives_every_byte(desk: Desk) -> No
     assert verify(desk.context(), session=None).json["damaged"] == 0
 
 
+def test_a_book_of_neutral_scores_is_sealed_and_comes_again(desk: Desk, sealed_desk: Desk) -> None:
+    """The scores are the plain ones, the book is another, and a replay gives every byte of it."""
+    plain = next(iter(sealed_desk.seals))
+    day = desk.next_day()
+    assert str(day) == plain.session
+    desk.signals(day, config={"portfolio.neutral_to": ["beta", "momentum"]})
+    mine = desk.seals.open(str(day))
+    books = []
+    for sealed in (plain, mine):
+        scores = Prediction.read(sealed.directory / "scores.parquet").frame
+        weights = Weights.read(sealed.directory / "weights.parquet").frame
+        books.append((scores, weights.filter(pl.col("weight") != 0.0).drop("date")))
+    (plain_scores, plain_book), (my_scores, my_book) = books
+    assert my_scores.equals(plain_scores)
+    assert not my_book.is_empty()
+    assert not my_book.equals(plain_book)
+    assert replay(desk.context(), session=str(day)).json["identical"]
+
+
 def test_a_past_session_is_made_without_what_came_later(desk: Desk, sealed_desk: Desk) -> None:
     """The store holds the whole market, the later days as noise: the sealed bytes are the live ones."""
     sealed = next(iter(sealed_desk.seals))

@@ -65,6 +65,7 @@ async def test_from_nothing_to_a_second_backtest(tmp_path: Path, make_run: MakeR
         assert "LightGBM +0.40" in line
         assert "equal weight +1.02" in line
         assert "note: made by hand" in told(screen, "backtest-conditions")
+        assert "neutral" not in told(screen, "backtest-conditions")
         assert not screen.query_one("#backtest-changes").display
         shown = [name for name in ORDER if screen.part(name).display]
         assert shown == [name for name in ORDER if name not in SIDE or name == "exposures"]
@@ -209,3 +210,14 @@ def test_snapshots(
         await opened(pilot, figures=full)
 
     assert snap_compare(CockpitApp(Path()), terminal_size=size, run_before=show)
+
+
+async def test_a_book_of_neutral_scores_says_so(tmp_path: Path, make_run: MakeRun) -> None:
+    run = make_run()
+    portfolio = {"strategy": "long_short_quantile", "neutral_to": ["beta", "size"]}
+    write_backtest(run, changes={"portfolio": portfolio})
+    async with CockpitApp(tmp_path).run_test(size=(160, 48)) as pilot:
+        screen = await opened(pilot)
+        line = told(screen, "backtest-conditions")
+        horizon = read_json(run.path("backtest.json"))["horizon"]
+        assert f"long_short_quantile, {horizon} sessions, neutral to beta, size, 20" in line

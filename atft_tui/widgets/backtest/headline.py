@@ -52,8 +52,10 @@ def conditions(value: BacktestValue, ink: Ink = INK) -> Text:
     if found.older:
         text.append(f"{OLDER} ", style=ink.accent + STRONG)
     text.append(value.run_id, style=STRONG)
+    styles = ", ".join(map(str, found.settings.get("portfolio.neutral_to") or ()))
     text.append(
         f"  {fmt.clean(found.text('strategy'))}, {found.text('horizon')} sessions, "
+        f"{f'neutral to {fmt.clean(styles)}, ' * bool(styles)}"
         f"{found.text('first_session')} to {found.text('last_session')} "
         f"({found['sessions']:,.0f} sessions)",
         style=ink.quiet,

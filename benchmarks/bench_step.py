@@ -14,10 +14,9 @@ import statistics
 import sys
 from collections.abc import Iterator, Sequence
 
-import psutil
-
 from benchmarks.contender import FOLDER, Contender, Seconds, contender, ratio, rounds
 from benchmarks.speed_case import Case, case_of, case_parser, step_gflop
+from engine.training.device import physical_cores
 
 PEERS = {
     "GATs": ("qlib", "QLIB_PYTHON", "contender_gats.py"),
@@ -113,7 +112,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=list(PEERS))
     arguments = parser.parse_args()
-    case, threads = case_of(arguments), psutil.cpu_count(logical=False) or 1
+    case, threads = case_of(arguments), physical_cores()
     with field(case, arguments.peers, threads) as started:
         for word in ("step", "score"):
             taken = rounds(started, word, count=arguments.rounds)

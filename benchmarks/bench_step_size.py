@@ -11,14 +11,12 @@ import argparse
 import contextlib
 import statistics
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 
-import psutil
-
 from benchmarks.bench_step import line, ours, write
-from benchmarks.contender import Contender, Seconds
+from benchmarks.contender import rounds
 from benchmarks.speed_case import Case
+from engine.training.device import physical_cores
 
 BASE = Case()
 ROWS = {
@@ -37,7 +35,9 @@ def row(name: str, base: Case, mode: str, threads: int, count: int) -> None:
             replace(stack.enter_context(ours(case, mode, threads)), name=value)
             for value, case in cases.items()
         ]
-        taken = turns(started, cases, count)
+        most = max(case.samples for case in cases.values())
+        repeats = {value: most // case.samples for value, case in cases.items()}
+        taken = rounds(started, "step", count=count, repeats=repeats)
     write(f"{name} ({mode}, {threads} threads; else {base})")
     for value, spent in taken.items():
         write(line(value, spent, cases[value].samples))
@@ -47,21 +47,6 @@ def row(name: str, base: Case, mode: str, threads: int, count: int) -> None:
             for value, spent in taken.items()
         ]
         write(f"  {kind} per sample, greatest over least: {max(least) / min(least):.2f}")
-
-
-def turns(
-    sizes: Sequence[Contender], cases: dict[str, Case], count: int
-) -> dict[str, list[Seconds]]:
-    """Mean seconds of a step in each turn; the first turn warms up and is not counted."""
-    most = max(case.samples for case in cases.values())
-    taken: dict[str, list[Seconds]] = {child.name: [] for child in sizes}
-    for number in range(count + 1):
-        for child in sizes:
-            steps = [child.do("step") for _ in range(most // cases[child.name].samples)]
-            if number:
-                wall, cpu = (sum(getattr(s, kind) for s in steps) for kind in ("wall", "cpu"))
-                taken[child.name].append(Seconds(wall / len(steps), cpu / len(steps)))
-    return taken
 
 
 def memory(mode: str, threads: int) -> None:
@@ -83,7 +68,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=BASE.days, help="of a step; presets take 4")
     parser.add_argument("--only", nargs="*", default=[*ROWS, "memory"])
     arguments = parser.parse_args()
-    threads = 1 if arguments.mode == "safe" else psutil.cpu_count(logical=False) or 1
+    threads = 1 if arguments.mode == "safe" else physical_cores()
     for name in arguments.only:
         if name == "memory":
             memory(arguments.mode, threads)

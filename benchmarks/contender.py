@@ -10,7 +10,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,14 +69,26 @@ def contender(
         process.stdin.close()
 
 
-def rounds(contenders: Sequence[Contender], word: str, *, count: int) -> dict[str, list[Seconds]]:
-    """Every contender once per round, in turn; the first round warms up and is not counted."""
+def rounds(
+    contenders: Sequence[Contender],
+    word: str,
+    *,
+    count: int,
+    repeats: Mapping[str, int] | None = None,
+) -> dict[str, list[Seconds]]:
+    """Every contender in turn, once per round or ``repeats`` times (by name): mean seconds of the work.
+
+    The first round warms up and is not counted.
+    """
     taken: dict[str, list[Seconds]] = {child.name: [] for child in contenders}
     for number in range(count + 1):
         for child in contenders:
-            spent = child.do(word)
+            spent = [child.do(word) for _ in range((repeats or {}).get(child.name, 1))]
             if number:
-                taken[child.name].append(spent)
+                wall, cpu = (
+                    statistics.fmean(getattr(s, kind) for s in spent) for kind in ("wall", "cpu")
+                )
+                taken[child.name].append(Seconds(wall, cpu))
     return taken
 
 

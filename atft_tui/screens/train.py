@@ -159,8 +159,7 @@ class TrainScreen(CockpitScreen[RunNews]):
         died = news.status == "crashed"
         line = way_on(news) if died else timeline(news.state, width, live=news.is_live)
         self.query_one("#timeline", Static).update(line)
-        there = self.run_value is not None
-        self.query_one(KeyBar).offer(possible(news) if there else {"new_run": "new"})
+        self.query_one(KeyBar).offer(possible(news))
 
     def headline(self, width: int) -> Text:
         if self.run_value is None:

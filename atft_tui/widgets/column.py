@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 from rich.text import Text
 
 from atft_tui import format as fmt
+from atft_tui.widgets.lines import cell
 from engine.files import inert
 
 R = TypeVar("R")
@@ -43,13 +44,7 @@ def line_of(texts: Sequence[Text], layout: Sequence[tuple[Column[Any], int]]) ->
     """The cells of one row, each cut or padded to its column."""
     line = Text(no_wrap=True, end="")
     for text, (column, width) in zip(texts, layout, strict=True):
-        cell = text.copy()
-        cell.truncate(width, overflow="ellipsis")
-        if column.right:
-            cell.pad_left(width - cell.cell_len)
-        else:
-            cell.pad_right(width - cell.cell_len)
-        line.append_text(cell)
+        line.append_text(cell(text, width, right=column.right))
         line.append(" " * GAP)
     return line
 

@@ -48,8 +48,7 @@ class ColumnView(ScrollView):
         return self.arrangement.first_at(self.scroll_offset.x)
 
     def in_sight(self) -> tuple[Sized, ...]:
-        layout = self.arrangement
-        return layout.in_sight(layout.first_at(self.scroll_offset.x))
+        return self.arrangement.in_sight(self.first)
 
     def with_arrows(self, names: Text) -> Text:
         """The line of names, with what says on which side there are more columns."""

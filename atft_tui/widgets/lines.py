@@ -86,13 +86,17 @@ def beside(left: Sequence[Text], right: Sequence[Text], width: int, gap: int = 2
     return lines
 
 
+def broken(words: str, width: int) -> list[str]:
+    """Cleaned words in lines, broken at spaces; a word that is longer than a line is a line by itself."""
+    lines: list[str] = []
+    for word in fmt.clean(words).split():
+        if lines and cell_len(lines[-1]) + 1 + cell_len(word) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
 def wrapped(words: str, width: int, style: Style = PLAIN) -> list[Text]:
     """Words broken at spaces; what is longer than a line is cut."""
-    lines, line = [], ""
-    for word in fmt.clean(words).split():
-        if line and cell_len(line) + 1 + cell_len(word) > width:
-            lines.append(line)
-            line = word
-        else:
-            line = f"{line} {word}" if line else word
-    return [cell(one, width, style) for one in (*lines, line) if one]
+    return [cell(line, width, style) for line in broken(words, width)]

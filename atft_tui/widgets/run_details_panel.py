@@ -12,7 +12,7 @@ from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.run_details import RunDetails
 from atft_tui.readings.runs import figure_words, sharpe_words
-from atft_tui.widgets.lines import page, start
+from atft_tui.widgets.lines import beside, broken, page, start
 from atft_tui.widgets.panel import Panel
 from engine.runs.events import Diagnosed
 
@@ -44,15 +44,7 @@ class RunDetailsPanel(Panel[RunDetails]):
         right = width - left - 2
         first = [*_main(value, left), *_warnings(value, left)][:height]
         second = [*_files(value, right), *_versions(value, right)][:height]
-        lines = []
-        for number in range(max(len(first), len(second))):
-            line = first[number].copy() if number < len(first) else Text()
-            line.truncate(left)
-            line.append(" " * (left - line.cell_len + 2))
-            if number < len(second):
-                line.append_text(second[number])
-            lines.append(line)
-        return page(lines, width, height, WHOLE)
+        return page(beside(first, second, left), width, height, WHOLE)
 
 
 def _row(name: str, words: str, width: int, style: Style = styles.PLAIN) -> Text:
@@ -68,13 +60,7 @@ def _cut(words: str, width: int) -> str:
 
 def _folded(name: str, words: str, width: int, style: Style = styles.PLAIN) -> list[Text]:
     """Over several lines, broken between words."""
-    room, lines, line = max(8, width - LABEL), list[str](), ""
-    for word in fmt.clean(words).split():
-        if line and cell_len(line) + 1 + cell_len(word) > room:
-            lines.append(line)
-            line = ""
-        line = f"{line} {word}".strip()
-    lines.append(line)
+    lines = broken(words, max(8, width - LABEL)) or [""]
     return [
         _row(name if n == 0 else "", part, width, style) for n, part in enumerate(lines[:MAX_FOLDS])
     ]

@@ -52,18 +52,15 @@ def headline(news: RunNews, width: int) -> Text:
 
 def possible(news: RunNews) -> dict[str, str]:
     """What can be done about the run as it stands: actions of Train with their words for the key line."""
+    new, doctor = {"new_run": "new"}, {"doctor": "doctor"}
+    if not news.run_id:
+        return new
     if news.is_live:
         pause = "go on" if news.status == "paused" else "pause"
-        return {
-            "new_run": "new",
-            "checkpoint": "checkpoint",
-            "pause": pause,
-            "stop": "stop",
-            "doctor": "doctor",
-        }
+        return new | {"checkpoint": "checkpoint", "pause": pause, "stop": "stop"} | doctor
     if news.status in ("crashed", "stopped") and news.command in RESUMABLE:
-        return {"resume": "resume", "new_run": "new", "doctor": "doctor"}
-    return {"new_run": "new", "doctor": "doctor"}
+        return {"resume": "resume"} | new | doctor
+    return new | doctor
 
 
 def way_on(news: RunNews) -> Text:

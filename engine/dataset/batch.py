@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.features.feature_set import FeatureSet
-from engine.features.normalise import gauss_rank
+from engine.features.normalise import gauss_rank, residual
 from engine.graph.graph import Graph, GraphSeries
 
 TENSORS = (
@@ -143,9 +143,6 @@ def _residual(
     score_N: NDArray[np.float64], exposure_NK: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """What is left of the scores after a least-squares fit on a constant and the exposures."""
-    known_N = np.isfinite(score_N)
-    if known_N.sum() <= exposure_NK.shape[1] + 1:
+    if np.isfinite(score_N).sum() <= exposure_NK.shape[1] + 1:
         return score_N
-    design_NK = np.column_stack([np.ones(score_N.size), exposure_NK])
-    slope_K = np.linalg.lstsq(design_NK[known_N], score_N[known_N], rcond=None)[0]
-    return np.asarray(score_N - design_NK @ slope_K)
+    return residual(score_N, np.column_stack([np.ones(score_N.size), exposure_NK]))

@@ -78,6 +78,16 @@ def normal_scores(values_DN: Array) -> Array:
     return out_DN
 
 
+def residual(values_N: Array, design_NK: Array) -> Array:
+    """What a least-squares fit on the columns of the design leaves of the values.
+
+    NaN stays NaN and does not count. A constant, if it is wanted, is a column of the design.
+    """
+    known_N = np.isfinite(values_N)
+    slope_K = np.linalg.lstsq(design_NK[known_N], values_N[known_N], rcond=None)[0]
+    return np.asarray(values_N - design_NK @ slope_K)
+
+
 @njit(cache=True)
 def day_scores(
     values_N: NDArray[np.float32],

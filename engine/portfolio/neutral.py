@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import Style
-from engine.features.normalise import normal_scores
+from engine.features.normalise import normal_scores, residual
 from engine.portfolio.market_data import MarketData, Matrix
 from engine.portfolio.strategy import Decisions
 
@@ -35,36 +35,26 @@ def neutralised(decisions: Decisions, styles: Sequence[Style]) -> Decisions:
         return decisions
     market, row_K = decisions.market, decisions.row_K
     scored_KN = np.isfinite(decisions.score_KN)
-    exposure_XKN = [
-        np.nan_to_num(normal_scores(np.where(scored_KN, STYLES[name](market)[row_K], np.nan)))
-        for name in styles
-        if name != "sector"
-    ]
+    exposure_XKN = np.empty((sum(name != "sector" for name in styles), *scored_KN.shape))
+    for x, name in enumerate(name for name in styles if name != "sector"):
+        known_KN = np.where(scored_KN, STYLES[name](market)[row_K], np.nan)
+        exposure_XKN[x] = np.nan_to_num(normal_scores(known_KN))
     group_N = market.sector_N if "sector" in styles else np.zeros_like(market.sector_N)
     out_KN = np.full_like(decisions.score_KN, np.nan)
     for k, scored_N in enumerate(scored_KN):
         names_M = np.flatnonzero(scored_N)
-        exposure_MX = np.array([table_KN[k, names_M] for table_KN in exposure_XKN]).T
         out_KN[k, names_M] = _residual(
-            decisions.normal_KN[k, names_M],
-            exposure_MX.reshape(names_M.size, len(exposure_XKN)),
-            group_N[names_M],
+            decisions.normal_KN[k, names_M], exposure_XKN[:, k, names_M].T, group_N[names_M]
         )
     return decisions.with_scores(out_KN)
 
 
 def _residual(
-    y_M: NDArray[np.float64], exposure_MX: Matrix, group_M: NDArray[np.int64]
+    score_M: NDArray[np.float64], exposure_MX: Matrix, group_M: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Within groups, then on the exposures (Frisch & Waugh, Econometrica 1, 1933)."""
-    _, group_M = np.unique(group_M, return_inverse=True)
-    n_groups = int(group_M.max(initial=-1)) + 1
-    if y_M.size < NAMES_PER_STYLE * (exposure_MX.shape[1] + n_groups):
-        return np.zeros_like(y_M)
-    size_G = np.bincount(group_M, minlength=n_groups)
-    table = np.column_stack([y_M, exposure_MX])
-    for column in table.T:
-        column -= (np.bincount(group_M, column, n_groups) / size_G)[group_M]
-    y_M, exposure_MX = table[:, 0], table[:, 1:]
-    slope_X, *_ = np.linalg.lstsq(exposure_MX, y_M, rcond=None)
-    return np.asarray(y_M - exposure_MX @ slope_X)
+    """On a constant for each group and the exposures; 0 with too few names for so many coefficients."""
+    constant_MG = group_M[:, None] == np.unique(group_M)
+    design_MK = np.column_stack([constant_MG, exposure_MX])
+    if score_M.size < NAMES_PER_STYLE * design_MK.shape[1]:
+        return np.zeros_like(score_M)
+    return residual(score_M, design_MK)

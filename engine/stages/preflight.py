@@ -16,7 +16,7 @@ from engine.files import read_json
 from engine.model.build import build_model, parameter_table
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
-from engine.training.device import choose_device
+from engine.training.device import choose_device, physical_cores
 
 GIB = 2**30
 CALENDAR_WARNING_DAYS = 60
@@ -40,7 +40,7 @@ def preflight(context: StageContext) -> Outcome:
     rows = [
         _torch(),
         device,
-        mode_row(context.config.training.mode, device.value, psutil.cpu_count(logical=False) or 1),
+        mode_row(context.config.training.mode, device.value, physical_cores()),
         *_data(context),
         _audit(context),
         _disk_is_writable(context),

@@ -59,6 +59,11 @@ def choose_device(requested: Literal["auto", "cuda", "cpu"], sink: EventSink) ->
     return torch.device("cpu")
 
 
+def physical_cores() -> int:
+    """1 where the system does not say."""
+    return psutil.cpu_count(logical=False) or 1
+
+
 def apply_mode(mode: Literal["safe", "optimized"], device: torch.device, seed: int) -> Runtime:
     """Seed torch and set its threads and precision.
 
@@ -66,7 +71,7 @@ def apply_mode(mode: Literal["safe", "optimized"], device: torch.device, seed: i
     memory is kept, on CUDA TF32, bf16 and pinned batches.
     """
     fast = mode == "optimized"
-    threads = (psutil.cpu_count(logical=False) or 1) if fast else 1
+    threads = physical_cores() if fast else 1
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(mode=not fast, warn_only=device.type == "cuda")
     torch.backends.cuda.matmul.allow_tf32 = fast

@@ -255,7 +255,7 @@ class CockpitApp(ReportingApp):
             self._repaint()
 
     def _repaint(self) -> None:
-        """Texts keep the colours they were made with: make them again."""
+        """Pictures of an `Ink` keep the colours they were made with: make them again."""
         from atft_tui.widgets.panel import Panel
         from atft_tui.widgets.topbar import TopBar
 

@@ -33,6 +33,13 @@ def neutralised(decisions: Decisions, styles: Sequence[Style]) -> Decisions:
     """
     if not styles:
         return decisions
+    known = decisions.neutral
+    if tuple(styles) not in known:
+        known[tuple(styles)] = decisions.with_scores(_residuals(decisions, styles))
+    return known[tuple(styles)]
+
+
+def _residuals(decisions: Decisions, styles: Sequence[Style]) -> Matrix:
     market, row_K = decisions.market, decisions.row_K
     scored_KN = np.isfinite(decisions.score_KN)
     exposure_XKN = np.empty((sum(name != "sector" for name in styles), *scored_KN.shape))
@@ -46,7 +53,7 @@ def neutralised(decisions: Decisions, styles: Sequence[Style]) -> Decisions:
         out_KN[k, names_M] = _residual(
             decisions.normal_KN[k, names_M], exposure_XKN[:, k, names_M].T, group_N[names_M]
         )
-    return decisions.with_scores(out_KN)
+    return out_KN
 
 
 def _residual(

@@ -63,6 +63,11 @@ class Decisions:
         """Normal scores of the day's ranks, mean 0 and deviation near 1; NaN = not scored."""
         return normal_scores(self.score_KN)
 
+    @cached_property
+    def neutral(self) -> dict[tuple[str, ...], Self]:
+        """By styles, what `neutralised` has made of these decisions: the cells of a sweep share it."""
+        return {}
+
     def top(self, fraction: float) -> NDArray[np.bool_]:
         """``[K, N]``: among the best ``fraction`` of the day's names. Ties are never split: equal
         scores are in together or not at all.

@@ -116,7 +116,8 @@ def nasdaq() -> RawTables:
         index=None,
         columns={},
         market="us",
-    )
+        now=dt.datetime(2026, 11, 28, tzinfo=dt.UTC),
+    ).raw
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,21 @@ OPTIONAL_TABLES = {
     "earnings": "scheduled dates of results",
 }
 
+READING: tuple[tuple[str, str, dict[str, object]], ...] = (
+    ("layout", "How the price files are laid out (data.reading.layout).",
+     {"choices": ("auto", "long", "file_per_symbol", "file_per_day", "wide")}),
+    ("encoding", "Of text files, e.g. cp932 (data.reading.encoding).", {}),
+    ("separator", "Between columns: one character, or tab (data.reading.separator).", {}),
+    ("decimal", "Decimal mark of numbers (data.reading.decimal).", {"choices": (".", ",")}),
+    ("date_format", "E.g. MM/DD/YYYY, DD.MM.YY, epoch ms (data.reading.date_format).", {}),
+    ("timezone", "Zone whose local day is the session (data.reading.timezone).", {}),
+    ("price_scale", "What the prices of a row are (data.reading.price_scale).",
+     {"choices": ("auto", "raw", "raw_and_factor", "raw_and_adjusted_close", "adjusted")}),
+    ("factor", "What an adjustment factor means (data.reading.factor).",
+     {"choices": ("auto", "earlier_times", "new_per_old", "cumulative")}),
+)  # fmt: skip
+"""How files are read where the program's own guess is not wanted: option, help, choices."""
+
 RESEARCH: tuple[Command, ...] = (
     Command(
         name="demo",
@@ -29,9 +44,12 @@ RESEARCH: tuple[Command, ...] = (
                 "source",
                 "Where the data come from; jquants reads its key from JQUANTS_API_KEY.",
                 choices=("files", "synthetic", "jquants", "yahoo"),
-                required=True,
             ),
-            option("prices", "CSV or Parquet file, or a folder of them."),
+            option(
+                "prices",
+                "File or folder of daily bars: text, Parquet, Feather or Excel, also packed.",
+            ),
+            option("actions", "Table of corporate actions: date, symbol, kind, value, other."),
             option("securities", "Table of names and sectors."),
             option("index", "Table of the market index: date, close."),
             *(
@@ -44,11 +62,19 @@ RESEARCH: tuple[Command, ...] = (
                 kind="flag",
                 default=False,
             ),
+            option(
+                "dry_run",
+                "Show how the files would be read; store nothing.",
+                kind="flag",
+                default=False,
+            ),
+            option("undo", "Go back to the snapshot before.", kind="flag", default=False),
             option("until", "Source synthetic: reveal the market up to this day only, ISO date."),
             option(
                 "columns",
-                'Column mapping, e.g. "symbol=code,close=adj,options.strike=Strike".',
+                'Column mapping, e.g. "symbol=code,volume=vol*100,options.strike=Strike".',
             ),
+            *(option(name, text, **more) for name, text, more in READING),
         ),
     ),
     Command(

@@ -78,13 +78,39 @@ class YahooConfig(Table):
     """First day to fetch, ISO date."""
 
 
+class ReadingConfig(Table):
+    layout: Literal["auto", "long", "file_per_symbol", "file_per_day", "wide"] = "auto"
+    """How price files are laid out: a row a bar, a file a ticker, a file a session, a column a ticker."""
+    encoding: str = ""
+    """Of text files, e.g. utf-8, cp932, gbk; "" = told by the bytes."""
+    separator: str = ""
+    """Between the columns of text files, one character, or tab; "" = told by the lines."""
+    decimal: Literal["", ".", ","] = ""
+    """Decimal mark of numbers in text files; "" = told by the numbers."""
+    date_format: str = ""
+    """E.g. YYYY-MM-DD, MM/DD/YYYY, DD.MM.YY, YYYYMMDD, epoch s, epoch ms; "" = told by the whole column."""
+    timezone: str = ""
+    """Zone whose local day is the session, e.g. Asia/Tokyo; "" = that of the exchange."""
+    price_scale: Literal["auto", "raw", "raw_and_factor", "raw_and_adjusted_close", "adjusted"] = (
+        "auto"
+    )
+    """What the prices of a row are: as quoted, beside a factor or an adjusted close, or all adjusted."""
+    factor: Literal["auto", "earlier_times", "new_per_old", "cumulative"] = "auto"
+    """What a factor means: earlier prices times it, new shares an old one, or a level that changes."""
+
+
 class DataConfig(Table):
     market: Market = "us"
-    """Decides calendar, sessions per year and lots."""
+    """Preset of lots, ticks and costs; also of calendar and currency where those are empty."""
+    calendar: str = Field("", pattern=r"^[A-Za-z0-9_/]*$", max_length=30)
+    """Exchange calendar by its code (XNYS, XTKS, XLON ...) or 24/7; "" = that of the market."""
+    currency: str = Field("", max_length=10)
+    """Label of prices and money, e.g. EUR; "" = that of the market."""
     index_symbol: str = ""
     """Code in the price table that serves as market index; "" = the index table, else equal weight."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Our column name -> the file's column name, e.g. {symbol = "code"}. Common names are guessed."""
+    reading: ReadingConfig = ReadingConfig()
     synthetic: SyntheticConfig = SyntheticConfig()
     jquants: JQuantsConfig = JQuantsConfig()
     yahoo: YahooConfig = YahooConfig()

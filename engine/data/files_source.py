@@ -1,11 +1,13 @@
 """The `files` source: CSV or Parquet tables on disk, with a column mapping."""
 
+import datetime as dt
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from engine.config import Market
+from engine.config import Market, ReadingConfig
 from engine.data.labels import with_readable_labels
 from engine.data.optional_files import read_optional
 from engine.data.tables import (
@@ -19,6 +21,7 @@ from engine.data.tables import (
 )
 from engine.data.typed_files import Layout, read_table
 from engine.errors import DataError
+from engine.records.reading import ReadingPlan
 
 GUESSES: dict[str, tuple[str, ...]] = {
     "symbol": ("symbol", "code", "ticker", "instrument", "Code", "Symbol", "Ticker"),
@@ -30,6 +33,7 @@ GUESSES: dict[str, tuple[str, ...]] = {
     "volume": ("volume", "Volume", "AdjVo", "vol"),
     "turnover": ("turnover", "turnover_value", "Va", "amount", "dollar_volume"),
     "adjustment_factor": ("adjustment_factor", "AdjFactor"),
+    "dividend": ("dividend",),
     "name": ("name", "Name", "CoName", "company"),
     "sector": ("sector", "Sector", "S33"),
     "industry": ("industry", "Industry", "S17"),
@@ -41,7 +45,7 @@ BARS = Layout(
     table="bars",
     schema=BAR_SCHEMA,
     guesses=GUESSES,
-    optional=frozenset({"turnover", "adjustment_factor"}),
+    optional=frozenset({"turnover", "adjustment_factor", "dividend"}),
 )
 SECURITIES = Layout(
     table="securities",
@@ -54,6 +58,14 @@ INDEX = Layout(table="index", schema=INDEX_SCHEMA, guesses=GUESSES)
 KNOWN = {**TABLES, **OPTIONAL}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """Tables and how each of them was read."""
+
+    raw: RawTables
+    plans: tuple[ReadingPlan, ...] = ()
+
+
 def read_files(
     prices: Path,
     *,
@@ -61,8 +73,13 @@ def read_files(
     index: Path | None,
     columns: Mapping[str, str],
     market: Market,
+    now: dt.datetime,
+    calendar: str = "",
+    currency: str = "",
+    settings: ReadingConfig | None = None,
     optional: Mapping[str, Path] | None = None,
-) -> RawTables:
+    actions: Path | None = None,
+) -> Reading:
     """Read and type the tables; only labels are cleaned here. Errors name file, column and row.
 
     ``optional`` gives files of optional tables (`engine.data.tables.OPTIONAL`) by name. ``columns`` maps
@@ -79,15 +96,18 @@ def read_files(
     if index is not None:
         market_index = read_table(index, INDEX, columns).sort("date")
     extra, notes = read_optional(optional or {}, columns)
-    return RawTables(
+    raw = RawTables(
         bars=complete(bars, BAR_SCHEMA).sort("date", "symbol"),
         securities=stocks,
         index=market_index,
         market=market,
+        calendar=calendar,
+        currency=currency,
         source=f"files({prices.name})",
         optional=extra,
         notes=notes,
     )
+    return Reading(raw=raw)
 
 
 def _check_names(columns: Mapping[str, str]) -> None:

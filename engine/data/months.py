@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engine.data.tables import TABLES
 
-KEYS = {"bars": "date", "oracle": "date"}
+KEYS = {"bars": "date", "oracle": "date", "actions": "date"}
 """What a table is cut by; optional tables by the day a row became available."""
 WHOLE = ("securities", "index")
 """Tables kept in one file."""
@@ -93,6 +93,8 @@ def extend_chain(
 def _bytes(rows: pl.DataFrame) -> Iterator[bytes]:
     """The values of each column, independent of how polars stores them; null and NaN are alike."""
     for column in rows:
+        if column.name == "dividend" and not (column.fill_null(0.0) != 0.0).any():
+            continue  # nothing is known that a table without the column would not say
         if column.dtype == pl.String:
             text = column.fill_null("\x00")
             yield text.str.len_bytes().to_numpy().tobytes()

@@ -14,6 +14,8 @@ from engine.errors import DataError
 
 PRICES = ("high", "low", "close", "close_raw")
 COLUMNS = ("open", *PRICES, "volume", "turnover")
+MONEY = {"dividend": 0.0, "reinvested": 1.0, "flags": 0}
+"""Columns of the frame that say what corporate actions did, and what they are where nothing is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +82,11 @@ class Panel:
     """Daily bars, long form, sorted by (date, symbol), one row per pair.
 
     Columns: ``date: Date, symbol: String``; ``open, high, low, close`` on the scale of the stock's first
-    bar (a split multiplies what comes after it, so the past never changes), ``open`` null where the
-    source had none; ``close_raw`` as quoted; ``volume`` in shares on the same scale; ``turnover`` in
-    quote currency.
+    bar (a split multiplies what comes after it, a dividend is put back in, so the past never changes and
+    returns are total returns), ``open`` null where the source had none; ``close_raw`` as quoted; ``volume``
+    in shares on the scale of splits alone; ``turnover`` in quote currency; ``dividend`` in quote currency a
+    share of the ex-date; ``reinvested``: how much of the scale is dividends (close / reinvested is the price
+    alone); ``flags``: bits of `engine.data.repair`.
     """
 
     frame: pl.DataFrame
@@ -103,6 +107,8 @@ class Panel:
         if self.frame.is_empty():
             raise DataError(f"{self.source}: no bar is left after the quality gates")
         check_bars(self.frame, self.source, self.as_of)
+        absent = [pl.lit(v).alias(k) for k, v in MONEY.items() if k not in self.frame.columns]
+        object.__setattr__(self, "frame", self.frame.with_columns(absent))
 
     @property
     def dates_S(self) -> NDArray[np.datetime64]:

@@ -10,7 +10,7 @@ from engine.config import QualityConfig
 from engine.data import repair, sessions
 from engine.data.findings import LISTED, ORDER, Finding, QualityReport, Verdict, merged
 from engine.data.memory import Memory
-from engine.data.panel import positions
+from engine.data.panel import MONEY, positions
 from engine.data.rules import Walked, mismatch_finding, row_findings, unit_mismatch
 from engine.data.tables import RawTables
 from engine.errors import DataError
@@ -178,6 +178,7 @@ def _clean_frame(
             pl.Series("close_raw", mended_M4[:, 3]),
             pl.Series("volume", volume_M / factor_M),
             pl.Series("turnover", turnover_M),
+            *(pl.lit(value).alias(name) for name, value in MONEY.items()),
         )
         .with_columns(pl.col("open").fill_nan(None))
     )

@@ -116,6 +116,9 @@ class Snapshot:
             optional={name: table for name, table in optional.items() if table is not None},
             market=self.manifest["market"],
             source=self.manifest["source"],
+            actions=self.table("actions"),
+            calendar=self.manifest.get("calendar", ""),
+            currency=self.manifest.get("currency", ""),
             notes=tuple(self.manifest["notes"]),
         )
 

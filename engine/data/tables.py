@@ -26,10 +26,12 @@ BAR_SCHEMA: Schema = {
     "volume": pl.Float64,
     "turnover": pl.Float64,
     "adjustment_factor": pl.Float64,
+    "dividend": pl.Float64,
 }
 """Prices in quote currency, volume in shares, turnover in currency. ``adjustment_factor``: what earlier
 prices are multiplied by from this day on (0.5 on the day of a 2:1 split); 1 otherwise, and 1 throughout
-where the source has adjusted its prices already."""
+where the source has adjusted its prices already. ``dividend``: cash on the ex-date, quote currency a share
+of that day; 0 otherwise."""
 SECURITY_SCHEMA: Schema = {
     "symbol": pl.String,
     "name": pl.String,
@@ -39,6 +41,18 @@ SECURITY_SCHEMA: Schema = {
     "borrow_class": pl.String,
 }
 """``shortable`` null = yes; ``borrow_class`` null = general (a key of ``costs.borrow_classes`` else)."""
+ACTION_SCHEMA: Schema = {
+    "date": pl.Date,
+    "symbol": pl.String,
+    "kind": pl.String,
+    "value": pl.Float64,
+    "other": pl.String,
+}
+"""Corporate actions that the user knows; they go before whatever the bars say. ``kind`` and ``value``:
+split, new shares per old share (7 for 7:1); dividend, cash a share; spinoff, worth of what was handed out, a
+share, in quote currency; rename, none (``other`` is the new code); merger and delisting, cash a share in the
+end. ``date``: the first session at the new terms, or the one after the last bar."""
+KINDS_OF_ACTION = ("split", "dividend", "spinoff", "rename", "merger", "delisting")
 INDEX_SCHEMA: Schema = {"date": pl.Date, "close": pl.Float64}
 ORACLE_SCHEMA: Schema = {
     "date": pl.Date,
@@ -108,6 +122,7 @@ TABLES: Mapping[str, Schema] = {
     "securities": SECURITY_SCHEMA,
     "index": INDEX_SCHEMA,
     "oracle": ORACLE_SCHEMA,
+    "actions": ACTION_SCHEMA,
 }
 OPTIONAL: Mapping[str, Schema] = {
     "options": OPTION_SCHEMA,
@@ -118,7 +133,7 @@ OPTIONAL: Mapping[str, Schema] = {
     "earnings": EARNINGS_SCHEMA,
 }
 """Tables that switch on a feature family where a source has them."""
-DEFAULTS = {"adjustment_factor": 1.0}
+DEFAULTS = {"adjustment_factor": 1.0, "dividend": 0.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +151,12 @@ class RawTables:
     """Synthetic markets only: the expected return that can be known at the close of `date`."""
     optional: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     """By name, see `OPTIONAL`; a table the source does not have is absent."""
+    actions: pl.DataFrame | None = None
+    """Corporate actions of the user's own table."""
+    calendar: str = ""
+    """Code of exchange_calendars or ``24/7``; empty = the market's own."""
+    currency: str = ""
+    """A label, e.g. EUR; empty = the market's own."""
     notes: tuple[str, ...] = field(default=())
     """What the reader of the source had to say, e.g. tables that the plan lacks."""
 
@@ -156,6 +177,7 @@ class RawTables:
             bars=self.bars.filter(pl.col("date") <= day),
             index=None if self.index is None else self.index.filter(pl.col("date") <= day),
             oracle=None if self.oracle is None else self.oracle.filter(pl.col("date") <= day),
+            actions=None if self.actions is None else self.actions.filter(pl.col("date") <= day),
             optional={
                 name: table.filter(pl.col("available") <= day)
                 for name, table in self.optional.items()

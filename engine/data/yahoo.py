@@ -82,7 +82,7 @@ def _bars(frame: Any, code: str) -> pl.DataFrame:
         *(pl.col(name) * pl.col("later") for name in prices),
         pl.when(pl.col("volume") >= 0).then(pl.col("volume") / pl.col("later")).alias("volume"),
     ).with_columns((pl.col("close") * pl.col("volume")).alias("turnover"))
-    return drop_untraded(typed.select(pl.col(n).cast(t) for n, t in BAR_SCHEMA.items()))
+    return drop_untraded(complete(typed, BAR_SCHEMA).cast(dict(BAR_SCHEMA)))
 
 
 def _download(codes: Sequence[str], first: dt.date) -> Any:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from engine.data.jquants.normalise import MASTER_SCHEMA
+from engine.data.jquants.normalise import MASTER_SCHEMA, PART_SCHEMA
 from engine.data.jquants.parts import Parts
 from engine.data.tables import (
     BAR_SCHEMA,
@@ -14,6 +14,7 @@ from engine.data.tables import (
     OPTIONAL,
     SECURITY_SCHEMA,
     RawTables,
+    complete,
 )
 from engine.data.untraded import drop_untraded
 
@@ -39,8 +40,9 @@ def read_jquants(
         table = parts.all(name, schema).filter(pl.col(day) >= first)
         if not table.is_empty():
             optional[name] = table.sort(list(schema), nulls_last=True)
+    bars = parts.all("bars", PART_SCHEMA).filter(pl.col("date") >= first)
     return RawTables(
-        bars=drop_untraded(parts.all("bars", BAR_SCHEMA).filter(pl.col("date") >= first)),
+        bars=drop_untraded(complete(bars, BAR_SCHEMA)),
         securities=securities.select(list(SECURITY_SCHEMA)),
         index=index if index is not None and not index.is_empty() else None,
         optional=optional,

@@ -80,6 +80,10 @@ class Rules:
         return days.is_in(pl.Series(self.sessions).cast(pl.Date).to_list())
 
 
+PART_SCHEMA = {name: dtype for name, dtype in BAR_SCHEMA.items() if name != "dividend"}
+"""The API's bars know no dividends."""
+
+
 def bars(rows: pl.DataFrame, _: Rules) -> pl.DataFrame:
     """Quoted prices and volume. A day without a trade keeps its row (it may carry a factor), prices null."""
     typed = _typed(rows, {
@@ -90,7 +94,7 @@ def bars(rows: pl.DataFrame, _: Rules) -> pl.DataFrame:
     })  # fmt: skip
     return _ready(
         typed.with_columns(pl.col("adjustment_factor").fill_null(1.0)),
-        BAR_SCHEMA,
+        PART_SCHEMA,
         key=("date", "symbol"),
     )
 

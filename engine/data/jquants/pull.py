@@ -24,9 +24,8 @@ from engine.data.jquants.answers import NotInPlan, OutsideCoverage
 from engine.data.jquants.audit import MOST_STOCKS, corrected_days, day_to_audit, suspects
 from engine.data.jquants.client import Api
 from engine.data.jquants.endpoints import ENDPOINTS, Chunk, Endpoint
-from engine.data.jquants.normalise import Rules
+from engine.data.jquants.normalise import PART_SCHEMA, Rules
 from engine.data.jquants.parts import Parts
-from engine.data.tables import BAR_SCHEMA
 from engine.errors import DataError, EnvironmentProblem, Interrupted
 from engine.runs.events import Advanced, Noted
 from engine.runs.lock import hold
@@ -188,7 +187,7 @@ class Pull:
         rows = self.api.fetch(lambda client: bars.call(client, str(day), str(day)))
         if rows.is_empty():
             return
-        later = self._parts.all("bars", BAR_SCHEMA, after=day)
+        later = self._parts.all("bars", PART_SCHEMA, after=day)
         days: set[dt.date] = set()
         for code in suspects(rows, later)[:MOST_STOCKS]:
             call = partial(_history, code=code, first=day, last=self._last)

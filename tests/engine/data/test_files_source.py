@@ -7,13 +7,17 @@ import pytest
 from engine.data.files_source import read_files
 from engine.data.tables import RawTables
 from engine.errors import DataError, EnvironmentProblem, UsageError
-from engine.stages.ingest import parse_columns
+from engine.stages.ingest_sources import parse_columns
+
+NOW = dt.datetime(2026, 11, 28, tzinfo=dt.UTC)
 
 HEADER = "date,code,open,high,low,close,volume\n"
 
 
 def read(path: Path, columns: dict[str, str] | None = None) -> RawTables:
-    return read_files(path, securities=None, index=None, columns=columns or {}, market="us")
+    return read_files(
+        path, securities=None, index=None, columns=columns or {}, market="us", now=NOW
+    ).raw
 
 
 def write(path: Path, *rows: str, header: str = HEADER) -> Path:

@@ -1,5 +1,6 @@
 """Names are read as what they mean, codes as they are."""
 
+import datetime as dt
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 from engine.data.files_source import read_files
 from engine.data.labels import readable
 from engine.data.tables import RawTables
+
+NOW = dt.datetime(2026, 11, 28, tzinfo=dt.UTC)
 
 BY_HAND = [
     ("Art&#39;s-Way Manufacturing Co., Inc.", "Art's-Way Manufacturing Co., Inc."),
@@ -44,7 +47,9 @@ def source(tmp_path: Path, securities: Path) -> RawTables:
     prices.write_text(
         "date,code,open,high,low,close,volume\n2020-01-02,A&amp;B,1,2,1,2,100\n", encoding="utf-8"
     )
-    return read_files(prices, securities=securities, index=None, columns={}, market="us")
+    return read_files(
+        prices, securities=securities, index=None, columns={}, market="us", now=NOW
+    ).raw
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])

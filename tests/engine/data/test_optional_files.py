@@ -10,7 +10,9 @@ from engine.data.files_source import read_files
 from engine.data.store import PanelStore
 from engine.data.tables import OPTIONAL, RawTables
 from engine.errors import DataError
-from engine.stages.ingest import parse_columns
+from engine.stages.ingest_sources import parse_columns
+
+NOW = dt.datetime(2026, 11, 28, tzinfo=dt.UTC)
 
 DAY = dt.date(2024, 1, 5)  # a Friday
 
@@ -30,7 +32,8 @@ def read(folder: Path, columns: str = "", **tables: str) -> RawTables:
         columns=parse_columns(columns),
         market="jp",
         optional=paths,
-    )
+        now=NOW,
+    ).raw
 
 
 def after(days: int) -> dt.date:
@@ -166,8 +169,8 @@ def test_a_folder_of_parquet_files(tmp_path: Path) -> None:
     prices = tmp_path / "p.csv"
     prices.write_text("date,code,open,high,low,close,volume\n2024-01-05,A,1,2,1,2,100\n")
     raw = read_files(prices, securities=None, index=None, columns={}, market="jp",
-                     optional={"margin": folder})  # fmt: skip
+                     optional={"margin": folder}, now=NOW).raw  # fmt: skip
     assert raw.optional["margin"]["long"].to_list() == [0.0, 1.0]
     with pytest.raises(DataError, match="unknown table futures"):
         read_files(prices, securities=None, index=None, columns={}, market="jp",
-                   optional={"futures": folder})  # fmt: skip
+                   optional={"futures": folder}, now=NOW)  # fmt: skip

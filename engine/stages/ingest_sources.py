@@ -1,0 +1,139 @@
+"""Where `ingest` reads from: the synthetic market, files, J-Quants, Yahoo."""
+
+import datetime as dt
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from engine.config import ReadingConfig
+from engine.data.files_source import Reading, read_files
+from engine.data.synthetic import generate
+from engine.data.tables import RawTables
+from engine.errors import ConfigError, DataError, UsageError
+from engine.stages.context import StageContext
+
+
+def from_synthetic(context: StageContext, until: str | None) -> RawTables:
+    raw = generate(context.config.data.synthetic).raw
+    if until is None:
+        return raw
+    try:
+        day = dt.date.fromisoformat(until)
+    except ValueError:
+        raise UsageError(f"--until {until!r} is not a date like 2022-01-31") from None
+    first, last = raw.bars.select(first=pl.col("date").min(), last=pl.col("date").max()).row(0)
+    if not first <= day <= last:
+        raise DataError(
+            f"--until {day}: the synthetic market goes from {first} to {last}",
+            hint="data.synthetic.n_sessions makes it longer",
+        )
+    return raw.as_of(day)
+
+
+def from_files(
+    context: StageContext,
+    prices: str | None,
+    securities: str | None,
+    index: str | None,
+    columns: str | None,
+    optional: Mapping[str, str | None],
+    *,
+    actions: str | None,
+    reading: Mapping[str, str | None],
+) -> Reading:
+    """``reading``: options of the command line that go before ``data.reading``; None = not given."""
+    if prices is None:
+        raise UsageError("ingest --source files needs --prices FILE")
+    market = context.config.data.market
+    if market == "synthetic":
+        raise ConfigError("data.market is synthetic; set it to us or jp for files")
+    return read_files(
+        Path(prices),
+        securities=Path(securities) if securities else None,
+        index=Path(index) if index else None,
+        columns=context.config.data.columns | parse_columns(columns),
+        market=market,
+        calendar=context.config.data.calendar,
+        currency=context.config.data.currency,
+        settings=_overridden(context.config.data.reading, reading),
+        optional={name: Path(path) for name, path in optional.items() if path},
+        actions=Path(actions) if actions else None,
+        now=context.now(),
+    )
+
+
+def _overridden(settings: ReadingConfig, given: Mapping[str, str | None]) -> ReadingConfig:
+    return settings.model_copy(update={k: v for k, v in given.items() if v is not None})
+
+
+def from_jquants(context: StageContext) -> tuple[RawTables, dict[str, Any]]:
+    """Update the parts, then read them; also what the pull did."""
+    from engine.data.jquants.assemble import read_jquants
+    from engine.data.jquants.client import Api, key_from
+    from engine.data.jquants.pace import PER_MINUTE, Pace
+    from engine.data.jquants.pull import Pull, patient_sleep
+
+    if context.config.data.market != "jp":
+        raise ConfigError(
+            f"data.market is {context.config.data.market}; J-Quants is the Japanese market",
+            hint="--set data.market=jp",
+        )
+    settings = context.config.data.jquants
+
+    def stopped() -> bool:
+        return context.stop.requested
+
+    folder = context.workspace / "data" / "jquants"
+    api = Api(
+        base_url=settings.base_url,
+        key=key_from(os.environ),
+        timeout=settings.timeout_seconds,
+        pace=Pace(PER_MINUTE[settings.plan], sleep=patient_sleep(stopped)),
+        sink=context.sink,
+    )
+    report = Pull(
+        folder=folder,
+        settings=settings,
+        api=api,
+        sink=context.sink,
+        now=context.now(),
+        stopped=stopped,
+    ).run()
+    raw = read_jquants(
+        folder,
+        first=dt.date.fromisoformat(settings.first),
+        tables=report.tables,
+        notes=report.notes,
+    )
+    return raw, {k: v for k, v in asdict(report).items() if k != "notes"}
+
+
+def from_yahoo(context: StageContext) -> RawTables:
+    from engine.data.yahoo import read_yahoo
+
+    market = context.config.data.market
+    if market == "synthetic":
+        raise ConfigError("data.market is synthetic; set it to us or jp for yahoo")
+    settings = context.config.data.yahoo
+    if not settings.codes:
+        raise ConfigError(
+            "data.yahoo.codes is empty", hint="""--set 'data.yahoo.codes=["AAPL","MSFT"]'"""
+        )
+    return read_yahoo(settings.codes, first=dt.date.fromisoformat(settings.first), market=market)
+
+
+def parse_columns(text: str | None) -> dict[str, str]:
+    """``"symbol=code,close=adj"`` -> mapping; anything else is a UsageError."""
+    mapping = {}
+    for part in (text or "").split(","):
+        if not part.strip():
+            continue
+        ours, separator, theirs = part.partition("=")
+        if not separator or not ours.strip() or not theirs.strip():
+            raise UsageError(f"--columns: {part!r} is not OUR_NAME=COLUMN")
+        mapping[ours.strip()] = theirs.strip()
+    return mapping

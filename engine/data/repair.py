@@ -16,7 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from engine.data.memory import State
-from engine.data.splits import SURE, crowded, crowding, is_split, ratio_of, unexplained
+from engine.data.splits import SURE, crowded, crowding, is_split, ordinary, ratio_of, unexplained
 
 KEEP, BAD_CLOSE, ABSURD, BAD_PRINT, JUMP, SPLIT_EXCLUDED, UNIT, OUT = 0, 1, 2, 3, 4, 5, 6, 7
 """What happened to a row. JUMP: held out as a possible bad print, then confirmed by the next row. UNIT:
@@ -230,6 +230,8 @@ def _judge(
     else:
         state.base[n] = 0.0
         ratio, sure = ratio_of(last, first, deviation)
+        if not sure > SURE:
+            ratio, sure = ratio_of(last, close, deviation)
         strange = unexplained(last, prices_4, value, deviation, gap)
         exact = sure > SURE and is_split(last, prices_4, value, deviation, ratio)
         if not (strange or exact):
@@ -237,7 +239,7 @@ def _judge(
         if not value > -np.log(THIN):
             state.base[n] = first
             return 0, 1.0
-    if sure > SURE:
+    if sure > SURE and ordinary(value, np.log(first / last)):
         return SPLIT, ratio
     return BREAK, last / first
 

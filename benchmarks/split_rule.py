@@ -107,7 +107,9 @@ def main() -> None:
     path = Path(sys.argv[1])
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 300
     seed = int(sys.argv[3]) if len(sys.argv) > 3 else 0
-    raw = read_files(path, securities=None, index=None, columns={}, market="us", now=dt.datetime.now(dt.UTC)).raw
+    raw = read_files(
+        path, securities=None, index=None, columns={}, market="us", now=dt.datetime.now(dt.UTC)
+    ).raw
     found = flagged(raw)
     ratios, exact = [], 0
     for text in found.values():

@@ -7,7 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.config import QualityConfig
-from engine.data import repair
+from engine.data import repair, splits
 from engine.data.findings import Finding, Level, first_in_time
 
 Mask = NDArray[np.bool_]
@@ -86,10 +86,10 @@ def row_findings(walked: Walked, config: QualityConfig) -> list[Finding]:
         ("unit_jump", "error", fate_M == repair.UNIT,
          f"row held out; rescaled after {repair.PATIENCE} sessions",
          "price 100 or 1000 times off what it was, at about the same traded value: units or currency"),
-        ("suspected_split", "error", (flag_M & repair.SPLIT) > 0,
+        ("suspected_split", "error", (flag_M & splits.SPLIT) > 0,
          SPLIT_ACTIONS[config.split_policy],
          "overnight change by a ratio of small whole numbers that no trading explains"),
-        ("break", "error", (flag_M & repair.BREAK) > 0, BREAK_ACTIONS[config.split_policy],
+        ("break", "error", (flag_M & splits.BREAK) > 0, BREAK_ACTIONS[config.split_policy],
          "jump that neither trading nor a ratio explains: spin-off, reused code, wrong price"),
         ("doubtful_factor", "error", (flag_M & repair.DOUBTED) > 0, "not applied",
          "adjustment factor that makes the quoted jump larger"),

@@ -4,8 +4,10 @@ An action counts from the first row of its stock on or after its date. So it is 
 newest row that was cleaned before: what lies later is still to be done.
 """
 
+import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,7 +17,7 @@ from engine.data.findings import LISTED, Example, Finding
 from engine.data.memory import Memory
 from engine.data.tables import BAR_SCHEMA, complete
 
-Renames = Sequence[tuple[object, str, str]]
+Renames = Sequence[tuple[dt.date, str, str]]
 PAID = ("merger", "delisting")
 
 
@@ -32,7 +34,7 @@ class Folded:
     finding: Finding
 
 
-def renames(actions: pl.DataFrame | None) -> list[tuple[object, str, str]]:
+def renames(actions: pl.DataFrame | None) -> list[tuple[dt.date, str, str]]:
     """Date, old code and new code of each rename, oldest first."""
     if actions is None:
         return []
@@ -85,7 +87,7 @@ def with_proceeds(
     rows = pl.DataFrame(added, schema=["date", "symbol", "close"], orient="row")
     rows = rows.with_columns(volume=0.0, turnover=0.0)
     rows = complete(rows.with_columns(pl.col("close").cast(pl.Float64)), BAR_SCHEMA)
-    rows = rows.cast(dict(bars.schema))
+    rows = rows.select(pl.col(name).cast(kind) for name, kind in bars.schema.items())
     return pl.concat([bars, rows]), rows.select("date", "symbol")
 
 
@@ -139,12 +141,12 @@ def fold(
 
 def _of(
     actions: pl.DataFrame | None, kinds: Sequence[str], *more: str
-) -> Iterator[tuple[object, ...]]:
+) -> Iterator[tuple[Any, ...]]:
     if actions is not None:
         rows = actions.filter(pl.col("kind").is_in(kinds)).sort("date", maintain_order=True)
         yield from rows.select("date", "symbol", "value", *more).iter_rows()
 
 
-def _number(day: object) -> int:
+def _number(day: dt.date) -> int:
     """Days since 1970."""
     return int(np.datetime64(str(day), "D").astype(np.int64))

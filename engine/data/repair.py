@@ -16,7 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from engine.data.memory import State
-from engine.data.splits import BREAK, ENOUGH, SPLIT, crowded, crowding, judge
+from engine.data.splits import BREAK, ENOUGH, LEAST, SPLIT, crowded, crowding, judge
 
 KEEP, BAD_CLOSE, ABSURD, BAD_PRINT, JUMP, SPLIT_EXCLUDED, UNIT, OUT = 0, 1, 2, 3, 4, 5, 6, 7
 """What happened to a row. JUMP: held out as a possible bad print, then confirmed by the next row. UNIT:
@@ -143,54 +143,55 @@ def walk(bars: Bars, state: State, rules: Rules) -> Cleaned:
             fate_M[m] = SPLIT_EXCLUDED
             continue
         flag_M[m] |= _mend(out_M4[m])
-        last, believed = state.last[n], True
-        turnover, held = bars.turnover_M[m], state.held[n]
-        window = state.turnover[n, : min(state.seen[n], state.turnover.shape[1])]
-        still = state.unit[n] > 0 and abs(close / held - 1.0) <= rules.max_move
-        absurd = window.size >= ENOUGH and last > 0.0 and abs(np.log(close / last)) > FAR_OFF
-        if still or absurd or (last > 0.0 and _other_units(last, close, turnover, window)):
-            state.unit[n] = state.unit[n] + 1 if still else 1
-            state.held[n], held_row = close, -1
-            if state.unit[n] <= PATIENCE:
-                fate_M[m] = ABSURD if absurd else UNIT
-                continue
-            flag_M[m] |= BREAK if absurd else 0
-            last *= _rescale(state, n, close / last, absurd)
-        if state.unit[n] > 0:
-            state.unit[n], state.held[n] = 0, 0.0
-        if last > 0.0:
+        last, believed, turnover = state.last[n], True, bars.turnover_M[m]
+        if not _quiet(state, n, out_M4[m], rules.max_move):
             held = state.held[n]
-            confirms = held > 0.0 and abs(close / held - 1.0) <= rules.max_move
-            value = crowding(turnover, window)
-            gap = int(bars.day_M[m] - state.day[n])
-            beyond = abs(close / last - 1.0) > rules.max_move
-            kind, by = judge(state, n, last, out_M4[m], value, gap, confirms, beyond)
-            if state.ended[n]:
-                kind, by, state.ended[n] = BREAK, last / close, False
-            news = state.base[n] <= 0.0 and crowded(value, np.log(close / last))
-            if kind == 0 and beyond and not (confirms or news):
-                fate_M[m] = BAD_PRINT
-                state.held[n], held_row = close, m
-                continue
-            if confirms and (kind > 0 or beyond):
-                if held_row >= 0:
-                    fate_M[held_row] = JUMP
-                else:
-                    late += 1
-                believed = False
-            state.held[n], state.base[n], held_row = 0.0, 0.0, -1
-            if kind > 0:
-                flag_M[m] |= kind
-                if rules.policy == 2:
-                    state.excluded[n] = True
-                    fate_M[m] = SPLIT_EXCLUDED
+            window = state.turnover[n, : min(state.seen[n], state.turnover.shape[1])]
+            still = state.unit[n] > 0 and abs(close / held - 1.0) <= rules.max_move
+            absurd = window.size >= ENOUGH and last > 0.0 and abs(np.log(close / last)) > FAR_OFF
+            if still or absurd or (last > 0.0 and _other_units(last, close, turnover, window)):
+                state.unit[n] = state.unit[n] + 1 if still else 1
+                state.held[n], held_row = close, -1
+                if state.unit[n] <= PATIENCE:
+                    fate_M[m] = ABSURD if absurd else UNIT
                     continue
-                if rules.policy == 1:
-                    state.factor[n] *= by
-                last /= by
-            if believed:
-                move = np.log(close / last)
-                state.variance[n] = DECAY * state.variance[n] + (1.0 - DECAY) * move * move
+                flag_M[m] |= BREAK if absurd else 0
+                last *= _rescale(state, n, close / last, absurd)
+            if state.unit[n] > 0:
+                state.unit[n], state.held[n] = 0, 0.0
+            if last > 0.0:
+                held = state.held[n]
+                confirms = held > 0.0 and abs(close / held - 1.0) <= rules.max_move
+                value = crowding(turnover, window)
+                gap = int(bars.day_M[m] - state.day[n])
+                beyond = abs(close / last - 1.0) > rules.max_move
+                kind, by = judge(state, n, last, out_M4[m], value, gap, confirms, beyond)
+                if state.ended[n]:
+                    kind, by, state.ended[n] = BREAK, last / close, False
+                news = state.base[n] <= 0.0 and crowded(value, np.log(close / last))
+                if kind == 0 and beyond and not (confirms or news):
+                    fate_M[m] = BAD_PRINT
+                    state.held[n], held_row = close, m
+                    continue
+                if confirms and (kind > 0 or beyond):
+                    if held_row >= 0:
+                        fate_M[held_row] = JUMP
+                    else:
+                        late += 1
+                    believed = False
+                state.held[n], state.base[n], held_row = 0.0, 0.0, -1
+                if kind > 0:
+                    flag_M[m] |= kind
+                    if rules.policy == 2:
+                        state.excluded[n] = True
+                        fate_M[m] = SPLIT_EXCLUDED
+                        continue
+                    if rules.policy == 1:
+                        state.factor[n] *= by
+                    last /= by
+        if last > 0.0 and believed:
+            move = np.log(close / last)
+            state.variance[n] = DECAY * state.variance[n] + (1.0 - DECAY) * move * move
         state.run[n] = state.run[n] + 1 if close == state.last[n] else 1
         if state.run[n] == rules.frozen:
             flag_M[m] |= FROZEN
@@ -202,6 +203,23 @@ def walk(bars: Bars, state: State, rules: Rules) -> Cleaned:
         state.turnover[n, state.seen[n] % state.turnover.shape[1]] = turnover
         state.seen[n] += 1
     return Cleaned(fate_M, flag_M, out_M4, factor_M, reinvested_M, dividend_M, late)
+
+
+@njit(cache=True)
+def _quiet(state: State, n: int, prices_4: NDArray[np.float64], max_move: float) -> bool:
+    """Whether nothing waits for the row and its price changed too little to be asked about: nearly all."""
+    last, open_, close = state.last[n], prices_4[0], prices_4[3]
+    first = close if np.isnan(open_) else open_
+    limit = min(1.0 + max_move, np.exp(LEAST))
+    waits = state.held[n] != 0.0 or state.unit[n] != 0 or state.ended[n]
+    return bool(
+        not waits
+        and last > 0.0
+        and last < first * limit
+        and first < last * limit
+        and last < close * limit
+        and close < last * limit
+    )
 
 
 @njit(cache=True)

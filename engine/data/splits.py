@@ -43,7 +43,7 @@ ENOUGH = 5
 """Sessions before that tell what value is usual."""
 DOUBLE = 0.69
 """Log of 2, rounded down."""
-JUMP = 0.12
+LEAST = 0.12
 """Log size below which a move is never a split or a break; 8:7 is 0.13."""
 FAR = 5.0
 """A split stands out: it is at least so many of the stock's daily deviations."""
@@ -66,7 +66,7 @@ CALM = 0.15
 STEADY = 0.2
 """The day after the open moves less than this part of the jump, ..."""
 PART = 0.3
-"""... and its log range is below this part of it, or below `JUMP`."""
+"""... and its log range is below this part of it, or below `LEAST`."""
 UNRELATED = float(np.log(3.0))
 """Log size that is no news without evidence of trading: little history, or a long gap."""
 GAP = 30
@@ -128,11 +128,11 @@ def unexplained(
         return bool(min(size, abs(np.log(close / last))) > UNRELATED and not value > np.log(10.0))
     far = size / max(QUIET, deviation)
     later, spread = abs(np.log(close / first)), np.log(high / low)
-    if size < JUMP or far < FAR:
+    if size < LEAST or far < FAR:
         return False
     if jump > 0.0:
         return bool(size >= RISE and later < 0.5 * size and ordinary(value, jump))
-    calm = later < STEADY * size and spread < max(JUMP, PART * size)
+    calm = later < STEADY * size and spread < max(LEAST, PART * size)
     if not calm:
         return False
     if size >= LARGE and far >= 0.5 * FARTHER and ordinary(value, jump):

@@ -69,7 +69,7 @@ def read_dates(
 
 def _distinct(column: pl.Series) -> pl.Series:
     """Values that say something, once each."""
-    distinct = column.unique().drop_nulls()
+    distinct = column.unique(maintain_order=True).drop_nulls()
     if column.dtype.is_float():
         return distinct.drop_nans()
     if column.dtype == pl.String:
@@ -142,7 +142,7 @@ def _choose(
         return different[0], "values", ""
     if not plain and faults[second] < faults[best] + max(CLEAR, faults[best]):
         both = " and ".join(
-            f"{one.format} ({one.days.min()} to {one.days.max()})" for one in different
+            f"{one.format} ({one.days.min()!s} to {one.days.max()!s})" for one in different
         )
         raise BadValue(
             f"The dates fit more than one order: {both}, and the exchange calendar does not tell",

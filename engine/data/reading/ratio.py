@@ -86,8 +86,8 @@ def _rounding(prices: Floats, at: NDArray[np.int64], before: NDArray[np.int64]) 
         scaled = sample * 10.0**places
         if np.mean(np.abs(scaled - np.round(scaled)) <= 1e-6 + 1e-12 * scaled) >= 0.99:
             half = 0.5 * 10.0**-places
-            shares = (np.minimum(half / prices[rows], 0.99) for rows in (at, before))
-            error: Floats = -sum(np.log1p(-share) for share in shares)
+            one, other = (np.minimum(half / prices[rows], 0.99) for rows in (at, before))
+            error: Floats = -np.log1p(-one) - np.log1p(-other)
             return error
     return np.zeros(at.size)
 

@@ -94,8 +94,10 @@ def candidates(
         longest = int(whole.abs().cast(pl.String).str.len_chars().max() or 0)  # type: ignore[arg-type]
         padded = whole.cast(pl.String).str.zfill({7: 8}.get(longest, longest))
         broken = values.dtype.is_float() and not (values == values.floor()).all()
-        text = [] if broken else _of_text(padded, _order(wanted), zone, local, last_year)
-        return [*_of_epoch(whole, wanted, zone, local), *text]
+        found = [*_of_epoch(whole, wanted, zone, local)]
+        if not broken:
+            found += _of_text(padded, _order(wanted), zone, local, last_year)
+        return found
     raise BadValue(f"The column holds {values.dtype}, not dates", hint="map another with --columns")
 
 
@@ -158,7 +160,6 @@ def _of_pattern(text: pl.Series, wanted: str, zone: str, local: str) -> list[Can
 def _of_text(
     text: pl.Series, order: str, zone: str, local: str, last_year: int
 ) -> Iterator[Candidate]:
-    first = str(text[0]) if len(text) else ""
     for shape in SHAPES:
         fields = text.str.extract_groups(f"(?i){shape.pattern}{shape.time}{WHERE}").struct.unnest()
         if len(text) and fields.to_series(0).null_count() == len(text):
@@ -167,7 +168,7 @@ def _of_text(
         for letters in shape.orders:
             if order in ("", letters):
                 moments = _moments(dict(zip(letters, parts[:3], strict=True)), parts, last_year)
-                label = shape.label or _label(letters, parts[:3], first)
+                label = shape.label or _label(letters, parts[:3], text)
                 yield from _of_written(moments, parts[3], parts[6], label, zone, local)
 
 
@@ -200,16 +201,18 @@ def _moments(named: dict[str, pl.Series], parts: list[pl.Series], last_year: int
     return parsed.select(day.cast(pl.Datetime("us")) + pl.duration(minutes=minutes)).to_series()
 
 
-def _label(letters: str, parts: list[pl.Series], first: str) -> str:
+def _label(letters: str, parts: list[pl.Series], text: pl.Series) -> str:
+    """How a plan names the format, with the separator of the first value that has it."""
     named = {"M": "MM", "D": "DD", "Y": "YYYY"}
-    year = parts[letters.index("Y")].drop_nulls()
-    if len(year) and len(year[0]) == 2:
-        named["Y"] = "YY"
-    month = parts[letters.index("M")].drop_nulls()
-    if len(month) and not month[0].isdigit():
-        named["M"] = "Mon"
-    mark = re.match(r"\w+?(?=[^0-9a-z])([^0-9a-z])", first) if not first.isdigit() else None
-    return (mark.group(1) if mark else "").join(named[letter] for letter in letters)
+    fits = parts[0].is_not_null()
+    if fits.any():
+        first = str(text.filter(fits)[0])
+        example = dict(zip(letters, (part.filter(fits)[0] for part in parts), strict=True))
+        named["Y"] = "YY" if len(example["Y"]) == 2 else "YYYY"
+        named["M"] = "MM" if example["M"].isdigit() else "Mon"
+        mark = re.search(r"[^0-9a-z]", first[: sum(map(len, example.values())) + 1])
+        return (mark.group() if mark else "").join(named[letter] for letter in letters)
+    return "".join(named[letter] for letter in letters)
 
 
 def _of_written(

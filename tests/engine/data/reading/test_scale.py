@@ -1,6 +1,7 @@
 """One price scale a row, and actions beside it. Every right value is worked out by hand."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ def days(count: int, first: int = 1) -> list[dt.date]:
     return [dt.date(2024, 1, first) + dt.timedelta(days=at) for at in range(count)]
 
 
-def table(symbol: str = "A", **columns: list[float | None]) -> pl.DataFrame:
+def table(symbol: str = "A", **columns: Sequence[float | None]) -> pl.DataFrame:
     """Rows of one stock on days in a row; numbers become Float64."""
     count = len(next(iter(columns.values())))
     numbers = {name: pl.Series(values, dtype=pl.Float64) for name, values in columns.items()}
@@ -188,7 +189,8 @@ def test_files_that_repeat_nothing_are_one_vintage() -> None:
 def test_the_jump_tells_what_a_factor_means(
     name: str, value: float, words: str, nothing: float | None
 ) -> None:
-    frame = table(close=[100.0, 101.0, 50.5, 50.0], **{name: [nothing, nothing, value, nothing]})
+    told = pl.Series(name, [nothing, nothing, value, nothing], dtype=pl.Float64)
+    frame = table(close=[100.0, 101.0, 50.5, 50.0]).with_columns(told)
     scaled = to_quoted(frame, AUTO)
     assert scaled.price_scale == "raw_and_factor"
     assert column(scaled, "adjustment_factor") == [1.0, 1.0, 0.5, 1.0]

@@ -261,6 +261,21 @@ def test_dividends_beside_a_column_of_splits_come_from_the_adjusted_close() -> N
     assert column(scaled, "dividend") == [0.0, 0.0, pytest.approx(1.0)]
 
 
+def test_small_factors_are_dividends_unless_they_are_so_many_new_shares() -> None:
+    """0.993 on 100 are 70 cents; 0.952381 are 1.05 new shares an old one; 0.5 is 2:1."""
+    closes: list[float | None] = [100.0, 99.3, 94.6, 47.3]
+    frame = table(close=closes, factor=[1.0, 0.993, 0.952381, 0.5])
+    scaled = to_quoted(frame, AUTO)
+    assert column(scaled, "adjustment_factor") == [1.0, 1.0, 0.952381, 0.5]
+    assert column(scaled, "dividend") == [0.0, pytest.approx(0.7), 0.0, 0.0]
+    assert scaled.factor is not None
+    assert (scaled.factor.events, scaled.factor.dividends) == (2, 1)
+    paid = table(close=closes, factor=[1.0, 0.993, 1.0, 0.5], dividend=[0.0, 0.7, 0.0, 0.0])
+    scaled = to_quoted(paid, AUTO)
+    assert column(scaled, "adjustment_factor") == [1.0, 1.0, 1.0, 0.5]
+    assert column(scaled, "dividend") == [0.0, 0.7, 0.0, 0.0]
+
+
 def test_quoted_and_adjusted_prices_and_a_factor_are_quoted_and_a_factor() -> None:
     """As J-Quants has them; 1.2 for 1 on the last day, which is flat."""
     frame = table(

@@ -71,23 +71,17 @@ def of_rows(rows: Sequence[Sequence[str]], known: Set[str], separator: str = "")
     if head is None:
         first = next(i for i, row in enumerate(rows) if len(row) == width)
         names = tuple(f"#{i + 1}" for i in range(width))
-        return Dialect(
-            separator=separator, names=names, skip=first, preamble=first, named=False
-        )
+        return Dialect(separator=separator, names=names, skip=first, preamble=first, named=False)
     for upper in (head - 1, head):
         if 0 <= upper < len(rows) - 1 and len(rows[upper]) == len(rows[upper + 1]) == width:
             pairs = _two_levels(rows[upper], rows[upper + 1])
             if pairs is not None:
                 return _of_two(rows, upper, pairs, separator)
     cells = [*rows[head], ""][: width if len(rows[head]) <= width or not rows[head][-1] else None]
-    return Dialect(
-        separator=separator, names=_different(cells), skip=head + 1, preamble=head
-    )
+    return Dialect(separator=separator, names=_different(cells), skip=head + 1, preamble=head)
 
 
-def _line_of_names(
-    rows: Sequence[Sequence[str]], width: int, known: Set[str]
-) -> int | None:
+def _line_of_names(rows: Sequence[Sequence[str]], width: int, known: Set[str]) -> int | None:
     """The first line that is as wide as the rows and has half as many known names as the best one."""
     hits = {
         i: sum(normal(cell) in known for cell in row if cell.strip())
@@ -98,14 +92,18 @@ def _line_of_names(
     if not most:
         full = (i for i in hits if len(rows[i]) == width and all(c.strip() for c in rows[i]))
         first = next(full, None)
-        return first if first is not None and any(_is_data(row) for row in rows[first + 1 :]) else None
+        return (
+            first if first is not None and any(_is_data(row) for row in rows[first + 1 :]) else None
+        )
     return next(i for i, count in hits.items() if 2 * count >= most)
 
 
 def _is_data(row: Sequence[str]) -> bool:
     """Rows hold numbers or dates; names of columns may be bare codes, but then all of them are."""
     filled = [cell.strip() for cell in row if cell.strip()]
-    numeric = [any(c.isdigit() for c in cell) and not any(c.isalpha() for c in cell) for cell in filled]
+    numeric = [
+        any(c.isdigit() for c in cell) and not any(c.isalpha() for c in cell) for cell in filled
+    ]
     if not any(numeric):
         return False
     index = normal(filled[0]) in LEVELS or field_of(filled[0]) == "date"

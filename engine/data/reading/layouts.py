@@ -34,14 +34,14 @@ WEAK_SYMBOL = ("name", "stock", "security", "share", "asset", "company", "品种
 """Names that may mean a code: taken where the values look like codes."""
 CODE = r"^[A-Z0-9^][A-Z0-9.\-^=/& ]{0,11}$"
 NOISE = frozenset(
-    "data daily day d 1d eod price prices quote quotes history historical hist stock stocks bars bar ohlc"
-    " ohlcv adjusted unadjusted raw us csv download table export chart values max".split()
+    "data daily day d 1d eod price prices quote quotes history historical hist stock stocks bars bar"
+    " ohlc ohlcv adjusted unadjusted raw us csv download table export chart values max".split()  # noqa: SIM905
 )
 """Words of file names that are no code."""
-DAY = re.compile(
-    r"(?<!\d)((?:19|20)\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?!\d)"
+DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?!\d)")
+DAY_OF_MONTH = re.compile(
+    r"(?<!\d)(0[1-9]|[12]\d|3[01])[-_]?([A-Za-z]{3})[-_]?((?:19|20)\d\d)(?!\d)"
 )
-DAY_OF_MONTH = re.compile(r"(?<!\d)(0[1-9]|[12]\d|3[01])[-_]?([A-Za-z]{3})[-_]?((?:19|20)\d\d)(?!\d)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ def to_part(
             return _of_levels(sheet, there, pairs)
         if wide or not _fits(found):
             return _of_one_field(sheet, there, columns, insisted=wide, named=named)
-    return _long(sheet, there, columns, settings)
+    return _long(sheet, there, columns, settings, named=named)
 
 
 def _fits(found: Mapping[str, Column]) -> bool:
@@ -84,10 +84,15 @@ def _fits(found: Mapping[str, Column]) -> bool:
 
 
 def _long(
-    sheet: Sheet, there: list[str], columns: Mapping[str, str], settings: ReadingConfig
+    sheet: Sheet,
+    there: list[str],
+    columns: Mapping[str, str],
+    settings: ReadingConfig,
+    *,
+    named: bool,
 ) -> Part:
     found = match(there, ALL_BARS, columns, "bars")
-    if not _fits(found):
+    if not _fits(found) and not named:
         raise NotATable(
             f"{sheet.name}: no columns of prices (it has {listed(there)})",
             hint="name them: --columns 'date=THEIRS,symbol=THEIRS,close=THEIRS,...'",
@@ -140,19 +145,32 @@ def _emptied(sheet: Sheet) -> Sheet:
 def _require(
     sheet: Sheet, found: Mapping[str, Column], columns: Mapping[str, str], there: list[str]
 ) -> None:
+    missing = []
     for ours in ("date", "symbol", *ADJUSTED_FIELDS):
         said = mapped(columns, "bars", ours, lenient=False)
         if said is not None and ours not in found:
             raise _no_column(sheet, ours, said.theirs, there)
         if ours not in found and f"adj_{ours}" not in found:
-            raise _no_column(sheet, ours, "", there)
+            missing.append(ours)
+    if missing:
+        raise _no_column(sheet, "`, `".join(missing), "", there)
 
 
 def _no_column(sheet: Sheet, ours: str, said: str, there: list[str], more: str = "") -> DataError:
     looked = f"looked for {said}; " if said else ""
+    nameless_hint = (
+        ""
+        if sheet.dialect is None or sheet.dialect.named
+        else (
+            "the file has no line of names; say which column is which: "
+            "--columns 'date=#1,symbol=#2,open=#3,...'"
+        )
+    )
+    first = ours.partition("`")[0]
     return DataError(
         f"{sheet.name}: no column for `{ours}` ({looked}the file has {listed(there)}){more}",
-        hint=f"map it: --columns '{ours}=THEIR_NAME', in single quotes where a name begins with $",
+        hint=nameless_hint
+        or f"map it: --columns '{first}=THEIR_NAME', in single quotes where a name begins with $",
     )
 
 
@@ -163,14 +181,14 @@ def _dates(values: pl.Series) -> bool:
     if values.dtype != pl.String:
         return False
     head = values.drop_nulls().head(100)
-    return bool(len(head)) and bool(head.str.contains(r"^\s*\d{1,4}[-/.]\d{1,2}[-/.]\d|^\s*(?:19|20)\d{6}\b").all())
+    return bool(len(head)) and bool(
+        head.str.contains(r"^\s*\d{1,4}[-/.]\d{1,2}[-/.]\d|^\s*(?:19|20)\d{6}\b").all()
+    )
 
 
 def _weak_symbol(frame: pl.DataFrame, spare: list[str]) -> str | None:
     """A column without a name, or called ``Name``, whose values look like codes."""
-    candidates = sorted(
-        (n for n in spare if nameless(n) or normal(n) in WEAK_SYMBOL), key=nameless
-    )
+    candidates = sorted((n for n in spare if nameless(n) or normal(n) in WEAK_SYMBOL), key=nameless)
     for name in candidates:
         if frame[name].dtype != pl.String:
             continue
@@ -223,7 +241,7 @@ def day_in(stem: str) -> dt.date | None:
         if parts := DAY.search(stem):
             return dt.date(int(parts[1]), int(parts[2]), int(parts[3]))
         if parts := DAY_OF_MONTH.search(stem):
-            return dt.datetime.strptime("".join(parts.groups()).title(), "%d%b%Y").date()  # noqa: DTZ007
+            return dt.datetime.strptime("".join(parts.groups()).title(), "%d%b%Y").date()
     except ValueError:
         return None
     return None
@@ -237,7 +255,7 @@ def _tuples(there: list[str]) -> Pairs:
     """``('Close', 'AAPL')``: two levels that were made text."""
     pairs: dict[str, tuple[str, str]] = {}
     for name in there:
-        if not re.fullmatch(r"\(\s*(['\"]).*\1\s*\)", name.partition("#")[0] if False else name):
+        if not re.fullmatch(r"\(\s*(['\"]).*\1\s*\)", name):
             continue
         try:
             value = ast.literal_eval(name)
@@ -284,7 +302,7 @@ def _splits(name: str) -> list[tuple[str, str]]:
     """Ways to cut a name in two, the longest field first: ``adj_close_AAPL`` at its last mark as well."""
     marks = [(m.start(), m.end()) for m in re.finditer(r"\s*[_\s.|/:\-]\s*", name)]
     cuts = [(name[:start], name[end:]) for start, end in marks]
-    both = [(a, b) for a, b in cuts if field_of(a)] [::-1] + [(a, b) for a, b in cuts if field_of(b)]
+    both = [(a, b) for a, b in cuts if field_of(a)][::-1] + [(a, b) for a, b in cuts if field_of(b)]
     return both
 
 
@@ -348,7 +366,7 @@ def _of_one_field(
     tickers = [name for name in there if name != index and not nameless(name)]
     looks = index is not None and tickers and all(re.search(CODE, name) for name in tickers)
     if index is None or not tickers or not (insisted or (looks and (field or named))):
-        return _long(sheet, there, columns, ReadingConfig(layout="long"))
+        return _long(sheet, there, columns, ReadingConfig(layout="long"), named=named)
     field = field or "close"
     frame = sheet.frame.select(index, LINE, *tickers).unpivot(
         tickers, index=[index, LINE], variable_name="symbol", value_name=field

@@ -13,7 +13,7 @@ SAMPLE = 20_000
 
 
 def decoded(content: bytes, *, name: str, encoding: str = "") -> tuple[bytes, str]:
-    """The text in UTF-8 without a mark, its lines ended by ``\\n``, and the encoding it came in.
+    """The text in UTF-8 without a mark, its lines ended by line feeds, and the encoding it came in.
 
     ``encoding`` insists; otherwise UTF-8 is taken where it fits strictly, then the most plausible of
     Shift-JIS (cp932), GBK and Latin-1.

@@ -138,7 +138,7 @@ def _of_group(
     sheet = group[0].sheet
     plan = ReadingPlan(
         table="bars",
-        path=str(path),
+        path=sheet.name if len(group) == 1 else str(path),
         files=len(group),
         layout=layout,
         encoding=sheet.encoding,
@@ -146,7 +146,7 @@ def _of_group(
         header_lines=sheet.dialect.skip if sheet.dialect else 0,
         decimal=style.decimal,
         thousands=style.thousands,
-        columns=tuple(cells.columns.values()),
+        columns=tuple(cells.columns[name] for name in ALL_BARS if name in cells.columns),
         left=group[0].left,
         dates=how,
         price_scale=scaled.price_scale,

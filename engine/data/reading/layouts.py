@@ -33,10 +33,11 @@ LEFT = "\0left "
 WEAK_SYMBOL = ("name", "stock", "security", "share", "asset", "company", "品种", "銘柄", "簡称")
 """Names that may mean a code: taken where the values look like codes."""
 CODE = r"^[A-Z0-9^][A-Z0-9.\-^=/& ]{0,11}$"
-NOISE = frozenset(
+_WORDS = (
     "data daily day d 1d eod price prices quote quotes history historical hist stock stocks bars bar"
-    " ohlc ohlcv adjusted unadjusted raw us csv download table export chart values max".split()  # noqa: SIM905
+    " ohlc ohlcv adjusted unadjusted raw us csv download table export chart values max"
 )
+NOISE = frozenset(_WORDS.split())
 """Words of file names that are no code."""
 DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?!\d)")
 DAY_OF_MONTH = re.compile(
@@ -94,7 +95,7 @@ def _long(
     found = match(there, ALL_BARS, columns, "bars")
     if not _fits(found) and not named:
         raise NotATable(
-            f"{sheet.name}: no columns of prices (it has {listed(there)})",
+            f"{sheet.name}: no columns of prices (it has {listed(there, 8)})",
             hint="name them: --columns 'date=THEIRS,symbol=THEIRS,close=THEIRS,...'",
         )
     layout: Layout = "long"

@@ -94,8 +94,10 @@ def _long(
 ) -> Part:
     found = match(there, ALL_BARS, columns, "bars")
     if not _fits(found) and not named:
+        unnamed = sheet.dialect is not None and not sheet.dialect.named
+        what = "no line of names" if unnamed else f"no columns of prices; it has {listed(there, 8)}"
         raise NotATable(
-            f"{sheet.name}: no columns of prices (it has {listed(there, 8)})",
+            f"{sheet.name}: {what}",
             hint="name them: --columns 'date=THEIRS,symbol=THEIRS,close=THEIRS,...'",
         )
     layout: Layout = "long"
@@ -331,7 +333,7 @@ def _of_levels(sheet: Sheet, there: list[str], pairs: Pairs) -> Part:
         for ticker, fields in tickers.items()
     ]  # fmt: skip
     left = tuple(name for name in there if name != index and name not in pairs)
-    stacked = sheet.dialect is not None and sheet.dialect.skip - sheet.dialect.preamble > 1
+    stacked = sheet.dialect is not None and sheet.dialect.levels > 1
     part = Part(
         sheet=_emptied(sheet), layout="stacked" if stacked else "wide",
         frame=pl.concat(frames, how="diagonal"), columns=columns, left=left,

@@ -145,9 +145,9 @@ def _past_blank(rows: Sequence[Sequence[str]], at: int) -> int:
 
 
 def _different(cells: Sequence[str]) -> tuple[str, ...]:
-    """Names without space around them; of the same name twice the later one carries its position."""
+    """Names without space around them, each different: a position behind a name that was there already."""
     names: list[str] = []
     for i, cell in enumerate(cells):
-        name = cell.strip().removeprefix("\ufeff")
+        name = cell.strip().removeprefix("\ufeff") or f"Unnamed: {i}"
         names.append(name if name not in names else f"{name}#{i + 1}")
     return tuple(names)

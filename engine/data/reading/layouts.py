@@ -35,11 +35,13 @@ WEAK_SYMBOL = ("name", "stock", "security", "share", "asset", "company", "品种
 CODE = r"^[A-Z0-9^][A-Z0-9.\-^=/& ]{0,11}$"
 _WORDS = (
     "data daily day d 1d eod price prices quote quotes history historical hist stock stocks bars bar"
-    " ohlc ohlcv adjusted unadjusted raw us csv download table export chart values max"
+    " ohlc ohlcv adjusted unadjusted raw us csv download table export chart values max historicaldata"
 )
 NOISE = frozenset(_WORDS.split())
 """Words of file names that are no code."""
 DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?!\d)")
+STAMP = re.compile(r"^\d{9,}$")
+"""Of the moment of a download; codes have at most eight digits."""
 DAY_OF_MONTH = re.compile(
     r"(?<!\d)(0[1-9]|[12]\d|3[01])[-_]?([A-Za-z]{3})[-_]?((?:19|20)\d\d)(?!\d)"
 )
@@ -218,7 +220,8 @@ def symbol_in(stem: str) -> str | None:
     """``AAPL_data`` -> AAPL, ``aapl.us`` -> AAPL.US, ``stock_7203_2020-01-01`` -> 7203; None if unclear."""
     without = DAY.sub(" ", stem) if len(stem) > 10 else stem
     words = re.split(r"[\s_()\[\],+]+", without)
-    codes = [word.strip("-.") for word in words if word.strip("-.").lower() not in NOISE | {""}]
+    bare = (word.strip("-.") for word in words)
+    codes = [word for word in bare if word and word.lower() not in NOISE and not STAMP.match(word)]
     if len(codes) != 1 or not re.search(r"[A-Za-z0-9]", codes[0]):
         return None
     code = re.sub(r"(?i)[-.](daily|history|historical|data|prices?|quotes?|1d)$", "", codes[0])

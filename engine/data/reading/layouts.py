@@ -35,7 +35,7 @@ WEAK_SYMBOL = ("name", "stock", "security", "share", "asset", "company", "品种
 CODE = r"^[A-Z0-9^][A-Z0-9.\-^=/& ]{0,11}$"
 _WORDS = (
     "data daily day d 1d eod price prices quote quotes history historical hist stock stocks bars bar"
-    " ohlc ohlcv adjusted unadjusted raw us csv download table export chart values max historicaldata"
+    " ohlc ohlcv adjusted unadjusted raw us csv download table export chart values max historicaldata all"
 )
 NOISE = frozenset(_WORDS.split())
 """Words of file names that are no code."""
@@ -221,7 +221,9 @@ def symbol_in(stem: str) -> str | None:
     without = DAY.sub(" ", stem) if len(stem) > 10 else stem
     words = re.split(r"[\s_()\[\],+]+", without)
     bare = (word.strip("-.") for word in words)
-    codes = [word for word in bare if word and word.lower() not in NOISE and not STAMP.match(word)]
+    said = [word for word in bare if word and not STAMP.match(word)]
+    codes = [word for word in said if word.lower() not in NOISE]
+    codes = codes or [word for word in said if word.isupper() and len(word) <= 5]
     if len(codes) != 1 or not re.search(r"[A-Za-z0-9]", codes[0]):
         return None
     code = re.sub(r"(?i)[-.](daily|history|historical|data|prices?|quotes?|1d)$", "", codes[0])

@@ -60,6 +60,7 @@ def test_codes_of_file_names() -> None:
     assert symbol_in("7203.T-daily") == "7203.T"
     assert symbol_in("all_stocks_5yr") is None
     assert symbol_in("prices") is None
+    assert (symbol_in("ALL"), symbol_in("D_data"), symbol_in("all")) == ("ALL", "D", None)
     assert symbol_in("HistoricalData_1702500000000") is None
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from engine.data.files_source import read_files
 from engine.errors import DataError
 from engine.records.reading import ReadingPlan, plan_lines
-from tests.engine.data.reading.given import BARS, HEAD, NOW, ROWS, bars, reading, text
+from tests.engine.data.reading.given import BARS, HEAD, NOW, ROWS, bars, frame, reading, text
 
 
 def test_a_plan_in_words(tmp_path: Path) -> None:
@@ -48,9 +48,7 @@ def test_the_number_style_and_the_first_row_of_the_file_are_shown(tmp_path: Path
 def test_files_written_differently_are_read_each_in_its_way(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(text(ROWS[0]))
     row = ROWS[1].replace("2024-01-03", "20240103").replace(",", ";").replace(".", ",")
-    (tmp_path / "b.csv").write_text(
-        text(row, head="Datum;Ticker;Open;High;Low;Close;Vol".replace("Datum", "Date"))
-    )
+    (tmp_path / "b.csv").write_text(text(row, head="Date;Ticker;Open;High;Low;Close;Vol"))
     assert bars(tmp_path) == BARS
     assert [plan.separator for plan in reading(tmp_path).plans] == [",", ";"]
 
@@ -58,11 +56,7 @@ def test_files_written_differently_are_read_each_in_its_way(tmp_path: Path) -> N
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_an_error_in_the_third_of_many_files_names_it(tmp_path: Path, ending: str) -> None:
     for i, value in enumerate(("1", "2", "x", "4")):
-        rows = pl.DataFrame(
-            [[f"2024-01-0{i + 2}", "A", "1", "2", "1", value, "5"]],
-            schema=HEAD.split(","),
-            orient="row",
-        )
+        rows = frame((f"2024-01-0{i + 2}", "A", "1", "2", "1", value, "5"))
         rows = pl.concat([rows.with_columns(close=pl.lit("1"), symbol=pl.lit("B")), rows])
         if ending == "csv":
             rows.write_csv(tmp_path / f"{i}.csv")

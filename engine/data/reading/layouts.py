@@ -40,8 +40,8 @@ _WORDS = (
 NOISE = frozenset(_WORDS.split())
 """Words of file names that are no code."""
 DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?!\d)")
-STAMP = re.compile(r"^\d{9,}$")
-"""Of the moment of a download; codes have at most eight digits."""
+STAMP = re.compile(r"^(\d{9,}|\d+(d|w|mo|mon|y|yr|yrs|years|min|h))$", re.IGNORECASE)
+"""The moment of a download, as codes have at most eight digits, or a length of time."""
 DAY_OF_MONTH = re.compile(
     r"(?<!\d)(0[1-9]|[12]\d|3[01])[-_]?([A-Za-z]{3})[-_]?((?:19|20)\d\d)(?!\d)"
 )
@@ -60,6 +60,8 @@ class Part:
     left: tuple[str, ...] = ()
     field: str = ""
     """Of a wide sheet that holds one field: which."""
+    code: str = ""
+    """Of a file that holds one code: which."""
     notes: tuple[str, ...] = ()
 
 
@@ -135,7 +137,7 @@ def _long(
     )
     return Part(
         sheet=_emptied(sheet), layout=layout, frame=frame, columns=found, left=tuple(spare),
-        notes=tuple(notes),
+        code=constants.get("symbol", ""), notes=tuple(notes),
     )  # fmt: skip
 
 

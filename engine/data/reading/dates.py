@@ -21,6 +21,8 @@ from engine.records.reading import Dates, DecidedBy
 Sessions = Callable[[dt.date, dt.date], NDArray[np.datetime64]]
 """(first, last) -> session days of the exchange between them, both included."""
 EARLIEST = dt.date(1900, 1, 1)
+COMPUTERS = dt.date(1970, 1, 1)
+"""Of several readings those that begin earlier give way: two digits taken for a year that are a day."""
 ASK = "say the order with --date-format, e.g. MM/DD/YYYY or DD/MM/YYYY"
 CLEAR = 3
 """Sessions by which a reading must be the better one: a holiday or two may be wrong in a calendar."""
@@ -60,7 +62,8 @@ def read_dates(
     if not past:
         late = distinct.filter(possible[0].days > today)
         raise _bad(column, late, f"is after today, {today.isoformat()} at the exchange")
-    taken, decided_by, why = _choose(past, sessions, after)
+    recent = [one for one in past if _within(one.days, COMPUTERS, today)]
+    taken, decided_by, why = _choose(recent or past, sessions, after)
     if format or (zone and taken.zone == zone):
         decided_by = "option"
     days = column.replace_strict(distinct, taken.days, default=None, return_dtype=pl.Date)

@@ -112,6 +112,8 @@ def money_of(factor: Floats, close: Floats, order: Order, paid: Floats | None) -
 def _rounding(prices: Floats, at: NDArray[np.int64], before: NDArray[np.int64]) -> Floats:
     """Log error of two prices together, from the decimals that nearly all prices of the column have."""
     sample = prices[at[:: max(1, at.size // 100_000)]]
+    if not sample.size:
+        return np.zeros(0)
     for places in range(0 if sample.size >= FEW else 2, 9):
         scaled = sample * 10.0**places
         if np.mean(np.abs(scaled - np.round(scaled)) <= 1e-6 + 1e-12 * scaled) >= 0.99:

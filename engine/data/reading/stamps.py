@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from engine.data.reading.numbers import BadValue
+from engine.data.reading.numbers import DASHES, BadValue
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 NAME = rf"((?:{'|'.join(MONTHS)})[a-z]*)\.?"
@@ -16,7 +16,7 @@ TIME = r"(\d{1,2}):?(\d{2})?(?::?\d{2}(?:[.,]\d+)?)?\s*([ap]m)?"
 DIGITS = r"(?:[t_\s]*(\d{2}):?(\d{2})(?::?\d{2}(?:[.,]\d+)?)?([ap]m)?)?"
 """A time of day that may stand right behind a date of eight digits."""
 OFFSET = r"((?:gmt|utc)?[+-]\d{2}(?::?\d{2})?(?::\d{2})?|z|utc|gmt|[a-z]{2,5})"
-WHERE = rf"\s*{OFFSET}?\s*(?:\(.*\)|\[.*\])?$"
+WHERE = rf"\s*{OFFSET}?(?:\s*(?:utc|gmt|[a-z]+/[a-z_/]+))?\s*(?:\(.*\)|\[.*\])?$"
 """What may end a value: the offset from UTC, the zone's name."""
 EPOCHS = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 1}
 """Unit -> microseconds in it (a nanosecond is the thousandth part of one)."""
@@ -83,21 +83,21 @@ def candidates(
         return _of_moments(values.dt.cast_time_unit("us"), "datetime", zone, local)
     if values.dtype == pl.String:
         text = _tidy(values)
-        order = _order(wanted)
-        digits = text.cast(pl.Int64, strict=False)
         if "%" in wanted:
             return _of_pattern(values.str.strip_chars(), wanted, zone, local)
-        found = _of_epoch(digits, wanted, zone, local) if 2 * digits.count() >= len(text) else []
-        return [*found, *_of_text(text, order, zone, local, last_year)]
+        ticks = _counts(wanted)
+        found = [] if ticks else [*_of_text(text, _order(wanted), zone, local, last_year)]
+        digits = text.cast(pl.Int64, strict=False)
+        mostly = 2 * digits.count() >= len(text)
+        return [*found, *(_of_epoch(digits, wanted, zone, local) if mostly else ())]
     if values.dtype.is_numeric():
         whole = (values.floor() if values.dtype.is_float() else values).cast(pl.Int64, strict=False)
         longest = int(whole.abs().cast(pl.String).str.len_chars().max() or 0)  # type: ignore[arg-type]
         padded = whole.cast(pl.String).str.zfill({7: 8}.get(longest, longest))
         broken = values.dtype.is_float() and not (values == values.floor()).all()
-        found = [*_of_epoch(whole, wanted, zone, local)]
-        if not broken:
-            found += _of_text(padded, _order(wanted), zone, local, last_year)
-        return found
+        ticks = broken or _counts(wanted)
+        found = [] if ticks else [*_of_text(padded, _order(wanted), zone, local, last_year)]
+        return [*found, *_of_epoch(whole, wanted, zone, local)]
     raise BadValue(f"The column holds {values.dtype}, not dates", hint="map another with --columns")
 
 
@@ -105,16 +105,22 @@ def _tidy(values: pl.Series) -> pl.Series:
     return (
         values.str.normalize("NFKC")
         .str.to_lowercase()
-        .str.strip_chars(" \t\r\n\"'=")
+        .str.replace_all(DASHES, "-")
+        .str.strip_chars(" \t\r\n\"'=\ufeff")
         .str.replace_all(WEEKDAY, "")
         .str.replace_all(r"\s+", " ")
         .str.replace(r"^(\d+)\.0+$", "$1")
     )
 
 
+def _counts(wanted: str) -> bool:
+    """Whether the user wants days or ticks since an epoch."""
+    return re.match(r"(?i)epoch|excel", wanted) is not None
+
+
 def _order(wanted: str) -> str:
-    """``YMD``, ``DMY`` ... as a user's format has them; empty if nothing, an epoch or a pattern is wanted."""
-    if not wanted or "%" in wanted or re.match(r"(?i)epoch|excel", wanted):
+    """``YMD``, ``DMY`` ... as a user's format has them; empty if nothing is wanted."""
+    if not wanted:
         return ""
     order = "".join(part[0].upper() for part in re.findall(r"(?i)y+|mon(?:th)?|m+|d+", wanted))[:3]
     if sorted(order) != ["D", "M", "Y"]:

@@ -53,9 +53,14 @@ def to_quoted(
     order = order_of(frame["symbol"], frame["date"], vintage)
     dividend, notes = _dividends(frame, order)
     if scale == "raw":
-        return Scaled(
-            bars=_bars(frame, None, dividend), price_scale="raw", factor=None, notes=notes
-        )
+        if dividend is None:
+            return Scaled(
+                bars=_bars(frame, None, None), price_scale="raw", factor=None, notes=notes
+            )
+        paid = int((dividend > 0).sum())
+        plan = Factor(column="dividend", convention="cash on the ex-date", dividends=paid)
+        bars = _bars(frame, None, order.in_file(dividend))
+        return Scaled(bars=bars, price_scale="raw", factor=plan, notes=notes)
     if scale == "raw_and_adjusted_close":
         return _from_ratio(frame, order, dividend, notes)
     column = "factor" if _has_events(frame, "factor") or "split" not in frame.columns else "split"

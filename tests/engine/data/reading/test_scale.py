@@ -229,6 +229,27 @@ def test_a_factor_that_makes_the_jump_larger_is_refused() -> None:
     assert column(untouched, "adjustment_factor") == [1.0] * 4
 
 
+@pytest.mark.parametrize(("sign", "words"), [(1.0, "price x level"), (-1.0, "price / level")])
+def test_many_small_factors_tell_their_direction(sign: float, words: str) -> None:
+    """100 dividends of 2 % among moves of 1 % a day; one alone would be left to the likely reading."""
+    rng = np.random.default_rng(4)
+    paid = np.zeros(1000)
+    paid[5::10] = -0.02
+    closes = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, 1000) + paid))
+    level = np.exp(-sign * np.cumsum(paid))
+    scaled = to_quoted(table(close=list(closes), factor=list(level)), AUTO)
+    assert scaled.factor is not None
+    assert words in scaled.factor.convention
+    assert scaled.factor.dividends == 100
+    cash, before = scaled.bars["dividend"].to_numpy()[5::10], closes[4::10]
+    assert cash == pytest.approx(before * (1 - np.exp(-0.02)))
+    few = to_quoted(
+        table(close=list(closes[:10]), factor=list(np.exp(-np.cumsum(paid))[:10])), AUTO
+    )
+    assert few.factor is not None
+    assert few.factor.decided_by == "name"
+
+
 def test_prices_divided_by_later_splits_are_quoted_again() -> None:
     """As Yahoo has them: 2:1 on day 3 and 3:1 on day 5, prices and dividends in shares of day 5."""
     frame = table(
@@ -318,6 +339,8 @@ def test_a_dividend_that_stays_is_no_payment() -> None:
     assert "repeats" in scaled.notes[0]
     paid = to_quoted(table(close=quiet(5), dividend=[0.0, None, 0.5, 0.0, 0.5]), AUTO)
     assert column(paid, "dividend") == [0.0, 0.0, 0.5, 0.0, 0.5]
+    assert paid.factor is not None
+    assert paid.factor.dividends == 2
 
 
 def test_adjusted_prices_alone_are_used_throughout() -> None:
@@ -372,3 +395,15 @@ def test_rows_keep_their_order_and_stocks_do_not_meet() -> None:
         frame.select("date", "symbol", "close")
     )
     assert column(scaled, "dividend") == [0.0, pytest.approx(2.0), 0.0, 0.0]
+
+
+@pytest.mark.parametrize("named", ["dividend", "split", "factor"])
+def test_values_stay_with_their_row_whatever_the_order(named: str) -> None:
+    """Two stocks by day: the dividend, or the 2:1, of the second stays with the second."""
+    a, b = table("A", close=quiet(3)), table("B", close=[50.0, 25.0, 25.0])
+    quoted = pl.concat([a, b]).with_columns(
+        pl.when(symbol="B", date=dt.date(2024, 1, 2)).then(2.0).otherwise(0.0).alias(named)
+    )
+    bars = to_quoted(quoted.sort("date", "symbol"), AUTO).bars
+    event = bars.filter((pl.col("dividend") > 0) | (pl.col("adjustment_factor") != 1))
+    assert event.select("date", "symbol").rows() == [(dt.date(2024, 1, 2), "B")]

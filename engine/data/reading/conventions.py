@@ -84,7 +84,7 @@ def convention_of(
         events=int(event.sum()),
         jump_before=float(np.median(whole[seen])) if seen.any() else 0.0,
         jump_after=float(np.median(left[seen])) if seen.any() else 0.0,
-        decided_by=decided_by,
+        decided_by=decided_by if wanted == "auto" else "option",
     )
     return Convention(factor=factor if sign > 0 else 1 / factor, divided=not sign, plan=plan)
 

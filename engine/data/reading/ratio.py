@@ -31,6 +31,8 @@ OWN_MOVE = 0.3
 LARGEST = 0.5
 """More than this share of the price is no dividend but a spin-off, which is a factor."""
 
+EXACT = 2e-4
+"""A factor so near, and within rounding, to 1.05, 1.1 ... new shares an old one is no cash."""
 TWO_DECIMALS = 2e-3
 """Hundredths of a share by which the inverse of a factor with six digits may be off."""
 ALIKE = 0.1
@@ -73,7 +75,9 @@ def actions_of(
     agrees = left < np.abs(jump)
     whole, near = _whole(np.exp(change))
     ratio = np.where(near < bound, whole, np.exp(change))
-    is_split = agrees & (near < WHOLE + bound)
+    twentieths = 20 / ratio
+    stock = np.abs(twentieths - np.round(twentieths)) < twentieths * np.minimum(bound, EXACT)
+    is_split = agrees & ((near < WHOLE + bound) | (stock & (ratio < 1)))
     is_factor = is_split | (agrees & ((ratio < LARGEST) | (ratio > 1 / CHECKED)))
     is_dividend = ~is_factor & (ratio >= LARGEST) & (ratio < 1)
     is_dividend &= agrees | (left < OWN_MOVE) | (ratio >= CHECKED)

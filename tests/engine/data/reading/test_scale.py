@@ -87,6 +87,14 @@ def test_a_ratio_that_the_quoted_close_contradicts_is_told_and_left_out() -> Non
     assert "no action" in grand.notes[0]
 
 
+def test_a_twentieth_of_a_share_is_no_cash() -> None:
+    """1.2 new shares an old one; the adjusted close is rounded to a tenth, the stock rises by 0.5 %."""
+    frame = table(close=[2400.0, 2400.0, 2010.0], adj_close=[2000.0, 2000.0, 2010.0])
+    scaled = to_quoted(frame, AUTO)
+    assert column(scaled, "adjustment_factor") == [1.0, 1.0, pytest.approx(1 / 1.2)]
+    assert column(scaled, "dividend") == [0.0] * 3
+
+
 def test_a_row_without_a_price_hides_no_dividend() -> None:
     frame = table(close=[100.0, None, 98.0], adj_close=[98.0, None, 98.0])
     assert column(to_quoted(frame, AUTO), "dividend") == [0.0, 0.0, pytest.approx(2.0)]

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from engine.data.reading.layouts import day_in, symbol_in
+from engine.data.reading.file_names import day_in, symbol_in
 from engine.errors import DataError
 from tests.engine.data.reading.given import bars, reading
 

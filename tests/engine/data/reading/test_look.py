@@ -6,6 +6,7 @@ import datetime as dt
 import gzip
 import lzma
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,7 +26,12 @@ def zstd(content: bytes) -> bytes:
     return bytes(sink.getvalue())
 
 
-PACKERS = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstd}
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+    ".zst": zstd,
+}
 
 
 @pytest.mark.parametrize("name", ["a.csv", "A.CSV", "a.txt", "a.TSV", "x/y/z/a.Csv"])
@@ -75,7 +81,7 @@ def test_a_zip_of_several_files_and_what_lies_beside_them(tmp_path: Path) -> Non
 def test_typed_files_told_by_content_and_ending(tmp_path: Path, name: str) -> None:
     file = tmp_path / name
     if name.endswith("xlsx"):
-        write_xlsx(file, {"Sheet1": [HEAD.split(","), *BARS]})  # type: ignore[list-item]
+        write_xlsx(file, {"Sheet1": [HEAD.split(","), *BARS]})
     elif "parquet" in name.lower() or "csv" in name:
         frame().write_parquet(file)
     else:

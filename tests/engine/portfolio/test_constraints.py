@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from engine.config import Config, ConstraintConfig, PortfolioConfig
+from engine.errors import ConfigError
 from engine.portfolio.book import build_book, exposures
 from engine.portfolio.construction import balanced, fill, neutral, overlap
 from engine.portfolio.contract import example
 from engine.portfolio.market_data import MarketData
-from engine.portfolio.strategy import load_strategy
+from engine.portfolio.strategy import Strategy, load_strategy
 from tests.engine.backtest.markets import decisions_of, panel_of, prediction_of, random_walks
 
 QUANTILE = load_strategy("long_short_quantile")
@@ -25,6 +26,7 @@ def book(
     securities: pl.DataFrame | None = None,
     closes: dict[str, list[float | None]] | None = None,
     turnover: float = 1000.0,
+    strategy: Strategy = QUANTILE,
     **changes: object,
 ) -> dict[str, float]:
     """Weights of the last day for names A .. H with falling scores."""
@@ -36,7 +38,7 @@ def book(
     scores: dict[str, list[float | None]] = {name: [float(-i)] * 2 for i, name in enumerate(names)}
     panel = panel_of(bars, securities=securities, turnover=turnover)
     decisions = decisions_of(prediction_of(scores), panel, portfolio, limits)
-    weight_N = build_book(QUANTILE, decisions, portfolio, limits).weight_KN[-1]
+    weight_N = build_book(strategy, decisions, portfolio, limits).weight_KN[-1]
     return {name: round(float(w), 12) for name, w in zip(names, weight_N, strict=True) if w}
 
 
@@ -58,6 +60,19 @@ def test_price_and_liquidity_floors() -> None:
     }  # fmt: skip
     assert book(ConstraintConfig(min_turnover=1001.0), turnover=1000.0) == {}
     assert len(book(ConstraintConfig(min_turnover=999.0), turnover=1000.0)) == 4
+
+
+def test_a_demand_that_needs_sectors_is_refused_where_no_stock_has_one() -> None:
+    """The eight names would count as one sector: a cap of 0.6 would then be one of the whole book."""
+    empty = pl.DataFrame({"symbol": list("AB"), "sector": ["", None]})
+    for securities in (None, empty):
+        with pytest.raises(ConfigError, match=r"constraints\.max_sector needs the stocks' sectors"):
+            book(ConstraintConfig(max_sector=0.6), securities=securities)
+        with pytest.raises(ConfigError, match=r"portfolio\.neutral_to sector needs"):
+            book(ConstraintConfig(), securities=securities, neutral_to=("sector",))
+    with pytest.raises(ConfigError, match="the strategy sector_neutral needs") as error:
+        book(ConstraintConfig(), strategy=load_strategy("sector_neutral"))
+    assert "--securities FILE" in error.value.hint
 
 
 def test_a_sector_holds_at_most_its_cap_on_each_side() -> None:

@@ -74,7 +74,7 @@ def sessions_between(exchange: str, first: dt.date, last: dt.date) -> NDArray[np
     if last < first:
         return np.empty(0, dtype="datetime64[D]")
     sessions = np.asarray(_calendar(exchange, first.year).sessions.values, dtype="datetime64[D]")
-    return sessions[np.searchsorted(sessions, first) : np.searchsorted(sessions, last, "right")]
+    return sessions[(sessions >= np.datetime64(first)) & (sessions <= np.datetime64(last))]
 
 
 def calendar_span(exchange: str) -> tuple[dt.date, dt.date]:

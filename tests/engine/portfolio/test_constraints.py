@@ -1,5 +1,7 @@
 """Each rule by hand, and what must hold for any book and any set of rules."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -118,7 +120,8 @@ def test_beta_neutrality_cannot_be_asked_of_a_long_only_book() -> None:
         )
 
 
-def test_the_volatility_target_scales_by_the_books_own_past() -> None:
+@pytest.mark.parametrize(("calendar", "sessions"), [("", 252), ("24/7", 365), ("XLON", 253)])
+def test_the_volatility_target_scales_by_the_books_own_past(calendar: str, sessions: int) -> None:
     closes = random_walks(8, 100, seed=2)
     closes = dict(zip("ABCDEFGH", closes.values(), strict=True))
     scores: dict[str, list[float | None]] = {
@@ -126,14 +129,15 @@ def test_the_volatility_target_scales_by_the_books_own_past() -> None:
     }
     portfolio = PortfolioConfig(horizon=1, fraction=0.25, max_weight=1.0)
     limits = ConstraintConfig(volatility_target=0.1, volatility_sessions=60)
-    decisions = decisions_of(prediction_of(scores), panel_of(closes), portfolio, limits)
+    panel = replace(panel_of(closes), calendar=calendar)
+    decisions = decisions_of(prediction_of(scores), panel, portfolio, limits)
     plain, calm = (
         build_book(QUANTILE, decisions, portfolio, rule).weight_KN[-1]
         for rule in (ConstraintConfig(), limits)
     )
     close = np.array([closes[name] for name in "ABCDEFGH"], dtype=float).T[:99]
     past = (close[1:] / close[:-1] - 1.0)[-60:]
-    swing = (past @ plain).std(ddof=1) * np.sqrt(252)
+    swing = (past @ plain).std(ddof=1) * np.sqrt(sessions)
     assert swing > 0.1
     np.testing.assert_allclose(calm, plain * 0.1 / swing, rtol=1e-9)
 

@@ -89,7 +89,7 @@ def test_a_package_names_the_market_of_the_data_and_another_one_is_refused(desk:
     desk.models.record("promoted", wrong.id, at=NOON, run=run.id)
     desk.next_day()
     with pytest.raises(
-        ConfigError, match="packaged for the market us, the stored data are of synth"
+        ConfigError, match=r"the market us \(XNYS\), the stored data are of synthetic"
     ):
         desk.signals()
 

@@ -17,8 +17,6 @@ from engine.data.tables import RawTables
 from engine.errors import ConfigError, DataError, UsageError
 from engine.stages.context import StageContext
 
-ELSEWHERE = "other exchanges: us, with data.calendar (XLON, XETR, 24/7 ...) and data.currency"
-
 
 def from_synthetic(context: StageContext, until: str | None) -> RawTables:
     raw = generate(context.config.data.synthetic).raw
@@ -53,7 +51,7 @@ def from_files(
         raise UsageError("ingest --source files needs --prices FILE")
     market = context.config.data.market
     if market == "synthetic":
-        raise ConfigError("data.market is synthetic; set it to us or jp for files", hint=ELSEWHERE)
+        raise ConfigError("data.market is synthetic; set it to us or jp for files")
     return read_files(
         Path(prices),
         securities=Path(securities) if securities else None,
@@ -120,7 +118,7 @@ def from_yahoo(context: StageContext) -> RawTables:
 
     market = context.config.data.market
     if market == "synthetic":
-        raise ConfigError("data.market is synthetic; set it to us or jp for yahoo", hint=ELSEWHERE)
+        raise ConfigError("data.market is synthetic; set it to us or jp for yahoo")
     calendar = exchange_named(context.config.data.calendar)
     settings = context.config.data.yahoo
     if not settings.codes:

@@ -117,21 +117,23 @@ def appended(old: "Snapshot", more: RawTables, origin: Origin | None) -> Draft:
     kept = old.days.index(since) + 1 if since else 0
     before = old.chain[kept - 1] if kept else ""
     days = np.array(list(names), dtype="datetime64[D]")
-    known = set(old.manifest["tables"])
+    securities = merged_securities(more.securities, old.table("securities"))
+    files = [f for name, table in tables.items() for f in months.month_files(name, table)]
     return Draft(
         raw=replace(
             more,
             market=old.manifest["market"],
             source=old.manifest["source"],
             notes=tuple(old.manifest["notes"]),
-            **{name: old.manifest.get(name, "") for name in LABELS},
-            securities=merged_securities(more.securities, old.table("securities")),
+            calendar=old.calendar,
+            currency=old.currency,
+            securities=securities,
         ),
         days=(*old.days[:kept], *names),
         names=(*old.names[:kept], *names.values()),
         chain=(*old.chain[:kept], *months.extend_chain(before, tables, days, since)),
-        tables=tuple(sorted(known | set(tables))),
-        files=[f for name, table in tables.items() for f in months.month_files(name, table)],
+        tables=tuple(sorted({*old.manifest["tables"], *tables})),
+        files=[*files, ("securities.parquet", securities)],
         base=old,
         revision=revision,
     )

@@ -17,6 +17,7 @@ from typing import Any
 import polars as pl
 
 from engine.data import months
+from engine.data.calendar import exchange_of
 from engine.data.growth import (
     LABELS,
     Draft,
@@ -69,6 +70,21 @@ class Snapshot:
         bars = self.table("bars")
         assert bars is not None
         return tuple(names_by_day(bars).values())
+
+    @property
+    def calendar(self) -> str:
+        """Code of the calendar that was named at ingest; empty = the market's own."""
+        return str(self.manifest.get("calendar", ""))
+
+    @property
+    def currency(self) -> str:
+        """Label of prices that was named at ingest; empty = the market's own."""
+        return str(self.manifest.get("currency", ""))
+
+    @property
+    def exchange(self) -> str:
+        """Code of the calendar that says which days are sessions."""
+        return exchange_of(self.manifest["market"], self.calendar)
 
     @property
     def rows(self) -> dict[str, int]:
@@ -132,8 +148,8 @@ class Snapshot:
             market=self.manifest["market"],
             source=self.manifest["source"],
             actions=self.table("actions"),
-            calendar=self.manifest.get("calendar", ""),
-            currency=self.manifest.get("currency", ""),
+            calendar=self.calendar,
+            currency=self.currency,
             notes=tuple(self.manifest["notes"]),
         )
 
@@ -245,9 +261,14 @@ class PanelStore:
             write_manifest(staging, {**fields, "rows": counts}, known)
         return snapshot
 
+    @property
+    def is_empty(self) -> bool:
+        """Nothing was ingested yet."""
+        return not (self.root / "CURRENT").exists()
+
     def current(self) -> str:
         path = self.root / "CURRENT"
-        if not path.exists():
+        if self.is_empty:
             raise DataError(
                 f"{self.root}: no market data yet",
                 hint="run `atft-tui ingest --source files --prices FILE` or `--source synthetic`",

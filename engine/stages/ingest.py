@@ -147,9 +147,6 @@ def _heard(context: StageContext, arrived: Arrived, old: Snapshot | None) -> Evi
     raw = arrived.raw
     if raw.market == "synthetic":
         return None
-    if old is not None:
-        calendar = raw.calendar or old.calendar
-        raw = replace(raw, market=old.manifest["market"], calendar=calendar)
     evidence = gather(
         raw,
         now=context.now(),

@@ -17,7 +17,7 @@ from engine.data.store import Snapshot
 from engine.data.synthetic import generate
 from engine.data.tables import RawTables
 from engine.errors import ConfigError, DataError, UsageError
-from engine.records.reading import ReadingPlan
+from engine.records.reading import ReadingPlan, plan_lines
 from engine.stages.context import StageContext
 
 
@@ -33,7 +33,7 @@ class Arrived:
 
     def lines(self) -> list[str]:
         """The plans for the eye."""
-        return []
+        return [line for plan in self.plans for line in plan_lines(plan)]
 
 
 def from_synthetic(context: StageContext, until: str | None) -> Arrived:
@@ -69,6 +69,7 @@ def from_files(
     market = context.config.data.market
     if market == "synthetic":
         raise ConfigError("data.market is synthetic; set it to us or jp for files")
+    stored = "" if old is None else old.exchange
     given = {name: Path(path) for name, path in tables.items() if path}
     read = read_files(
         Path(prices),
@@ -78,12 +79,13 @@ def from_files(
         optional=given,
         columns=context.config.data.columns | parse_columns(columns),
         market=market,
-        calendar=exchange_named(context.config.data.calendar),
+        calendar=exchange_named(context.config.data.calendar) or stored,
         currency=context.config.data.currency,
         settings=_overridden(context.config.data.reading, reading),
         now=context.now(),
+        after=None if old is None else dt.date.fromisoformat(old.days[-1]),
     )
-    return Arrived(raw=read.raw, plans=read.plans)
+    return Arrived(raw=read.raw, plans=read.plans, origin=read.origin)
 
 
 def _overridden(settings: ReadingConfig, given: Mapping[str, str | None]) -> ReadingConfig:
@@ -150,13 +152,17 @@ def from_yahoo(context: StageContext) -> Arrived:
 
 
 def parse_columns(text: str | None) -> dict[str, str]:
-    """``"symbol=code,close=adj"`` -> mapping; anything else is a UsageError."""
+    """``"symbol=code,volume=vol*100"`` -> mapping; anything else is a UsageError."""
     mapping = {}
     for part in (text or "").split(","):
         if not part.strip():
             continue
         ours, separator, theirs = part.partition("=")
         if not separator or not ours.strip() or not theirs.strip():
-            raise UsageError(f"--columns: {part!r} is not OUR_NAME=COLUMN")
+            raise UsageError(
+                f"--columns: {part!r} is not OUR_NAME=COLUMN",
+                hint="single quotes keep a name such as $open from the shell: "
+                "--columns 'open=$open,volume=vol*100'",
+            )
         mapping[ours.strip()] = theirs.strip()
     return mapping

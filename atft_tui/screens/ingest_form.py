@@ -14,9 +14,9 @@ from textual.widgets import Button, Checkbox, Input, Select, Static
 from atft_tui.child import answer_of
 from atft_tui.readings.reading import Read, read_of
 from atft_tui.screens.command_form import CommandForm
-from atft_tui.screens.reading_text import reading_text, verdict_words
 from atft_tui.sizes import WIDE
-from atft_tui.styles import DIM, GOOD
+from atft_tui.styles import DIM, GOOD, STRONG
+from atft_tui.widgets.reading_panel import reading_lines, verdict_words
 
 FIRST = """How the files would be read is shown here before anything is stored: which columns are taken,
 the date order, the price scale, the first bar, and what speaks for it.
@@ -60,6 +60,7 @@ class IngestForm(CommandForm):
         if narrow:
             # Seen, the plan needs the room; the fields can still be reached, two at a time.
             self._scroll.styles.max_height = 2 if self.read else 6
+        self.call_after_refresh(self.draw_read)
 
     # ---- looking before storing --------------------------------------------------------------------
 
@@ -93,19 +94,23 @@ class IngestForm(CommandForm):
     def show_read(self, read: Read | None) -> None:
         self.read = read
         if read is not None:
-            self._told.update(self.told(read))
             self._box.scroll_home(animate=False)
             self._box.focus()
         self.draw_button()
         self.on_resize()
 
-    def told(self, read: Read) -> Text:
-        text = verdict_words(read)
-        if read.verdict == "refused":
-            text.append("; nothing was stored\n")
+    def draw_read(self) -> None:
+        """The verdict, what enter does now, and the lines in the width that there is."""
+        if self.read is None:
+            return
+        text = verdict_words(self.read)
+        if self.read.verdict == "refused":
+            text.append("  nothing was stored", style=STRONG)
         else:
-            text.append("; not stored yet: enter stores it\n", style=GOOD)
-        return text.append_text(reading_text(read))
+            text.append("  not stored yet: enter stores it", style=GOOD)
+        for line in reading_lines(self.read, self._box.scrollable_content_region.width):
+            text.append("\n").append_text(line)
+        self._told.update(text)
 
     @on(Input.Changed)
     @on(Select.Changed)

@@ -45,8 +45,12 @@ def from_files(
     *,
     actions: str | None,
     reading: Mapping[str, str | None],
+    after: dt.date | None = None,
 ) -> Reading:
-    """``reading``: options of the command line that go before ``data.reading``; None = not given."""
+    """``reading``: options of the command line that go before ``data.reading``; None = not given.
+
+    ``after``: the last stored session, where the bars are to be appended.
+    """
     if prices is None:
         raise UsageError("ingest --source files needs --prices FILE")
     market = context.config.data.market
@@ -63,6 +67,7 @@ def from_files(
         settings=_overridden(context.config.data.reading, reading),
         optional={name: Path(path) for name, path in optional.items() if path},
         actions=Path(actions) if actions else None,
+        after=after,
         now=context.now(),
     )
 
@@ -130,13 +135,17 @@ def from_yahoo(context: StageContext) -> RawTables:
 
 
 def parse_columns(text: str | None) -> dict[str, str]:
-    """``"symbol=code,close=adj"`` -> mapping; anything else is a UsageError."""
+    """``"symbol=code,volume=vol*100"`` -> mapping; anything else is a UsageError."""
     mapping = {}
     for part in (text or "").split(","):
         if not part.strip():
             continue
         ours, separator, theirs = part.partition("=")
         if not separator or not ours.strip() or not theirs.strip():
-            raise UsageError(f"--columns: {part!r} is not OUR_NAME=COLUMN")
+            raise UsageError(
+                f"--columns: {part!r} is not OUR_NAME=COLUMN",
+                hint="single quotes keep a name such as $open from the shell: "
+                "--columns 'open=$open,volume=vol*100'",
+            )
         mapping[ours.strip()] = theirs.strip()
     return mapping

@@ -7,8 +7,7 @@ from typing import Any
 import msgspec
 
 from engine.records.evidence import Evidence
-from engine.records.plan_lines import LABEL, plan_lines
-from engine.records.reading import ReadingPlan
+from engine.records.reading import ReadingPlan, plan_lines
 
 OLD = "read by an older version: not recorded"
 NO_FILE = "no file was read"
@@ -34,7 +33,8 @@ def read_of(told: Mapping[str, Any]) -> Read:
     error, hint = str(told.get("error", "")), str(told.get("hint", ""))
     evidence = msgspec.convert(told.get("evidence"), Evidence | None)
     verdict = "refused" if error else "" if evidence is None else evidence.verdict
-    lines = [*_plans(told), *_evidence(evidence)]
+    plans = msgspec.convert(told.get("plans", []), list[ReadingPlan])
+    lines = list(_lines(plans, evidence))
     if not lines and not error:
         lines = [
             ("source", f"{told.get('source', 'unknown')}: {NO_FILE}" if "plans" in told else OLD)
@@ -42,13 +42,8 @@ def read_of(told: Mapping[str, Any]) -> Read:
     return Read(tuple(lines), verdict, error, hint)
 
 
-def _plans(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for plan in msgspec.convert(told.get("plans", []), list[ReadingPlan]):
-        for line in plan_lines(plan):
-            yield line[:LABEL].strip(), line[LABEL:]
-
-
-def _evidence(evidence: Evidence | None) -> Iterator[tuple[str, str]]:
-    for line in () if evidence is None else evidence.lines():
-        word, _, said = line.partition(": ")
+def _lines(plans: list[ReadingPlan], evidence: Evidence | None) -> Iterator[tuple[str, str]]:
+    lines = [line for plan in plans for line in plan_lines(plan)]
+    for line in lines + (evidence.lines() if evidence else []):
+        word, _, said = line.strip().partition(": ")
         yield word, said

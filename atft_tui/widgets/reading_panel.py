@@ -10,14 +10,15 @@ from atft_tui.readings.reading import Read
 from atft_tui.styles import BAD, DIM, GOOD, PLAIN, STRONG, WARN
 from atft_tui.widgets.lines import beside, cell, page, start, wrapped
 from atft_tui.widgets.panel import Panel
-from engine.records.plan_lines import LABEL
 
+LABEL = 10
+"""Columns of the word that a line starts with."""
 VERDICTS = {
     "ok": (GLYPHS.done, GOOD),
     "warned": ("!", WARN),
     "refused": (GLYPHS.failed, BAD),
 }
-STYLES = {"left": DIM, "not read": WARN, "note": WARN, "warning": WARN, "refused": BAD}
+STYLES = {"left": DIM, "note": WARN, "warning": WARN, "refused": BAD}
 """Of lines by the word they start with; others are plain."""
 
 
@@ -34,8 +35,11 @@ def reading_lines(read: Read, width: int) -> list[Text]:
     lines = _folded(f"{GLYPHS.failed} {read.error}", width, BAD) if read.error else []
     lines += _folded(read.hint, width, STRONG) if read.hint else []
     for label, said in read.lines:
-        words = _folded(said, width - LABEL, STYLES.get(label, PLAIN))
-        lines += beside([cell(label, LABEL - 1, STRONG)], words, LABEL - 1, gap=1)
+        if len(label) < LABEL:
+            words = _folded(said, width - LABEL, STYLES.get(label, PLAIN))
+            lines += beside([cell(label, LABEL - 1, STRONG)], words, LABEL - 1, gap=1)
+        else:  # files that were not read, and how many
+            lines += _folded(f"{label}: {said}", width, WARN)
     return lines
 
 

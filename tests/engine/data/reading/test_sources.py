@@ -17,7 +17,7 @@ FILES = Path(__file__).parent / "sources"
 FIRST: dict[str, tuple[str, PriceScale]] = {
     "yahoo": (
         "2024-02-07 AAPL o 190.639999 h 191.050003 l 188.610001 c 189.410004 v 53439000",
-        "raw_and_factor",
+        "raw_and_adjusted_close",
     ),
     "yfinance.csv": (
         "2016-01-04 AAPL o 23.135771 h 23.758036 l 22.998219 c 23.753527 v 270597600",
@@ -34,16 +34,16 @@ FIRST: dict[str, tuple[str, PriceScale]] = {
         "raw_and_factor",
     ),
     "alphavantage": (
-        "2024-02-06 IBM o 183.55 h 184.68 l 183.04 c 183.41 v 4338750",
-        "raw_and_factor",
+        "2024-02-09 IBM o 184.44 h 187.18 l 183.85 c 186.34 v 5064995",
+        "raw_and_adjusted_close",
     ),
-    "tushare.csv": ("2019-01-02 000001.SZ o 9.39 h 9.42 l 9.16 c 9.19 v 53938632", "raw"),
+    "tushare.csv": ("2019-01-07 000001.SZ o 9.84 h 9.85 l 9.63 c 9.74 v 86568766", "raw"),
     "akshare.csv": ("2019-01-02 000001 o 9.39 h 9.42 l 9.16 c 9.19 v 53938600", "raw"),
-    "bhavcopy": ("2019-01-01 INFY o 660.95 h 666.3 l 654.15 c 665.05 v 2943390", "raw"),
-    "nasdaq": ("2024-12-11 GOOGL o 185.31 h 195.61 l 184.85 c 195.4 v 67894070", "raw"),
+    "bhavcopy": ("2019-01-01 RELIANCE o 1125 h 1133.95 l 1110 c 1120.5 v 3915431", "raw"),
+    "nasdaq": ("2024-12-13 GOOGL o 191.01 h 192.73 l 189.64 c 189.82 v 25143540", "raw"),
     "us-shareprices-daily.csv": (
         "2024-01-02 A o 138.75 h 141.02 l 137.71 c 139.65 v 1260600",
-        "raw_and_factor",
+        "raw_and_adjusted_close",
     ),
     "eodhd": (
         "2024-01-02 AAPL.US o 187.15 h 188.44 l 183.885 c 185.64 v 82488700",
@@ -57,7 +57,7 @@ FIRST: dict[str, tuple[str, PriceScale]] = {
         "adjusted",
     ),
 }
-"""``--prices`` -> the first bar, worked out from the file by hand, and the scale of its prices."""
+"""``--prices`` -> the first row of the first file, by hand, and the scale of its prices."""
 
 
 def commands() -> list[list[str]]:

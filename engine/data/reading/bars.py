@@ -30,7 +30,7 @@ from engine.data.reading.sheets import LINE, Look
 from engine.data.reading.tables import Exchange, days_of
 from engine.data.tables import BAR_SCHEMA, complete
 from engine.errors import DataError
-from engine.records.reading import ReadingPlan
+from engine.records.reading import Factor, ReadingPlan
 
 MOSTLY = 0.2
 """Share of rows of repeated days from which a file is no longer one of a single code."""
@@ -150,7 +150,7 @@ def _of_group(
         left=group[0].left,
         dates=how,
         price_scale=scaled.price_scale,
-        factor=scaled.factor,
+        factor=_in_their_words(scaled.factor, cells),
         first=_shown(bars),
         notes=(*_told(group), *notes, *scaled.notes),
     )
@@ -167,6 +167,12 @@ def _refuse_many_codes(cells: Cells, rows: pl.DataFrame) -> None:
             "the file holds several codes",
             hint="map the column of the codes: --columns 'symbol=THEIR_NAME'",
         )
+
+
+def _in_their_words(factor: Factor | None, cells: Cells) -> Factor | None:
+    if factor is None or factor.column not in cells.columns:
+        return factor
+    return msgspec.structs.replace(factor, column=cells.columns[factor.column].theirs)
 
 
 def _shown(bars: pl.DataFrame) -> str:

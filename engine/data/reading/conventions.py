@@ -25,7 +25,7 @@ WORDS = {
     "no events": "no events",
 }
 BIG = 0.1
-"""Log size from which an event stands out of a day's own move; smaller ones decide where there is no other."""
+"""Log size from which an event stands out of a day's own move; smaller ones count where all are small."""
 HINT = "say what it means with --factor, or that it is not to be used with --price-scale raw or adjusted"
 
 

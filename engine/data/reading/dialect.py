@@ -34,6 +34,8 @@ class Dialect:
     """Of these, lines before the names."""
     named: bool = True
     """Whether there is a line of names."""
+    levels: int = 1
+    """2 where the names are a line of fields and a line of codes."""
 
 
 def of_lines(lines: Sequence[str], known: Set[str], separator: str = "") -> Dialect | None:
@@ -51,9 +53,7 @@ def of_lines(lines: Sequence[str], known: Set[str], separator: str = "") -> Dial
         width = len(found.names)
         body = [row for row in rows[found.skip :] if row]
         agree = sum(len(row) == width for row in body) / len(body) if body else 1.0
-        hits = sum(normal(name) in known for name in found.names) + width * (
-            found.skip - found.preamble > 1
-        )
+        hits = sum(normal(name) in known for name in found.names) + width * (found.levels > 1)
         rank = (hits, agree * width)
         if best is None or rank > best[0]:
             best = rank, found
@@ -78,7 +78,10 @@ def of_rows(rows: Sequence[Sequence[str]], known: Set[str], separator: str = "")
             if pairs is not None:
                 return _of_two(rows, upper, pairs, separator)
     cells = [*rows[head], ""][: width if len(rows[head]) <= width or not rows[head][-1] else None]
-    return Dialect(separator=separator, names=_different(cells), skip=head + 1, preamble=head)
+    names = _different(cells)
+    return Dialect(
+        separator=separator, names=names, skip=_past_blank(rows, head + 1), preamble=head
+    )
 
 
 def _line_of_names(rows: Sequence[Sequence[str]], width: int, known: Set[str]) -> int | None:
@@ -131,13 +134,20 @@ def _of_two(
     if below < len(rows) and rows[below] and not any(cell.strip() for cell in rows[below][1:]):
         index, below = rows[below][0], below + 1
     names = (index, *(repr((field.strip(), ticker.strip())) for field, ticker in pairs))
-    return Dialect(separator=separator, names=_different(names), skip=below, preamble=upper)
+    skip = _past_blank(rows, below)
+    return Dialect(
+        separator=separator, names=_different(names), skip=skip, preamble=upper, levels=2
+    )
+
+
+def _past_blank(rows: Sequence[Sequence[str]], at: int) -> int:
+    return next((i for i in range(at, len(rows)) if rows[i]), at)
 
 
 def _different(cells: Sequence[str]) -> tuple[str, ...]:
-    """Names without space around them; of the same name twice the later one carries its position."""
+    """Names without space around them, each different: a position behind a name that was there already."""
     names: list[str] = []
     for i, cell in enumerate(cells):
-        name = cell.strip().removeprefix("\ufeff")
+        name = cell.strip().removeprefix("\ufeff") or f"Unnamed: {i}"
         names.append(name if name not in names else f"{name}#{i + 1}")
     return tuple(names)

@@ -35,11 +35,13 @@ WEAK_SYMBOL = ("name", "stock", "security", "share", "asset", "company", "品种
 CODE = r"^[A-Z0-9^][A-Z0-9.\-^=/& ]{0,11}$"
 _WORDS = (
     "data daily day d 1d eod price prices quote quotes history historical hist stock stocks bars bar"
-    " ohlc ohlcv adjusted unadjusted raw us csv download table export chart values max"
+    " ohlc ohlcv adjusted unadjusted raw us csv download table export chart values max historicaldata all"
 )
 NOISE = frozenset(_WORDS.split())
 """Words of file names that are no code."""
 DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?!\d)")
+STAMP = re.compile(r"^\d{9,}$")
+"""Of the moment of a download; codes have at most eight digits."""
 DAY_OF_MONTH = re.compile(
     r"(?<!\d)(0[1-9]|[12]\d|3[01])[-_]?([A-Za-z]{3})[-_]?((?:19|20)\d\d)(?!\d)"
 )
@@ -94,8 +96,10 @@ def _long(
 ) -> Part:
     found = match(there, ALL_BARS, columns, "bars")
     if not _fits(found) and not named:
+        unnamed = sheet.dialect is not None and not sheet.dialect.named
+        what = "no line of names" if unnamed else f"no columns of prices; it has {listed(there, 8)}"
         raise NotATable(
-            f"{sheet.name}: no columns of prices (it has {listed(there, 8)})",
+            f"{sheet.name}: {what}",
             hint="name them: --columns 'date=THEIRS,symbol=THEIRS,close=THEIRS,...'",
         )
     layout: Layout = "long"
@@ -216,7 +220,10 @@ def symbol_in(stem: str) -> str | None:
     """``AAPL_data`` -> AAPL, ``aapl.us`` -> AAPL.US, ``stock_7203_2020-01-01`` -> 7203; None if unclear."""
     without = DAY.sub(" ", stem) if len(stem) > 10 else stem
     words = re.split(r"[\s_()\[\],+]+", without)
-    codes = [word.strip("-.") for word in words if word.strip("-.").lower() not in NOISE | {""}]
+    bare = (word.strip("-.") for word in words)
+    said = [word for word in bare if word and not STAMP.match(word)]
+    codes = [word for word in said if word.lower() not in NOISE]
+    codes = codes or [word for word in said if word.isupper() and len(word) <= 5]
     if len(codes) != 1 or not re.search(r"[A-Za-z0-9]", codes[0]):
         return None
     code = re.sub(r"(?i)[-.](daily|history|historical|data|prices?|quotes?|1d)$", "", codes[0])
@@ -331,7 +338,7 @@ def _of_levels(sheet: Sheet, there: list[str], pairs: Pairs) -> Part:
         for ticker, fields in tickers.items()
     ]  # fmt: skip
     left = tuple(name for name in there if name != index and name not in pairs)
-    stacked = sheet.dialect is not None and sheet.dialect.skip - sheet.dialect.preamble > 1
+    stacked = sheet.dialect is not None and sheet.dialect.levels > 1
     part = Part(
         sheet=_emptied(sheet), layout="stacked" if stacked else "wide",
         frame=pl.concat(frames, how="diagonal"), columns=columns, left=left,

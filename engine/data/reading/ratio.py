@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from engine.data.reading.vintages import Order
 
 Floats = NDArray[np.float64]
-SINGLE = 2.5e-7
-"""Relative error of prices that passed through 32-bit floats, four of them in a change of the ratio."""
+LEAST = 1e-5
+"""Relative change below which nothing was paid: a vendor's own arithmetic (32-bit floats) makes 2e-6."""
 OFTEN = 0.10
 """Share of rows that actions can be: a monthly dividend makes 0.048. Beyond it rounding is at work."""
 WHOLE = 0.0015
@@ -53,7 +53,7 @@ def actions_of(
     before = before[at]
     split = np.ones(at.size) if known is None else known[at]
     change = np.log(adjusted[before] / close[before] * close[at] / adjusted[at]) - np.log(split)
-    bound = SINGLE + _rounding(adjusted, at, before)
+    bound = LEAST + _rounding(adjusted, at, before)
     if at.size and np.mean(np.abs(change) > bound) > OFTEN:
         bound = bound + _rounding(close, at, before)
     hit = np.abs(change) > bound

@@ -67,7 +67,7 @@ def _typed(member: Member, content: bytes) -> Sheet:
         if member.kind == "parquet":
             frame = pl.read_parquet(io.BytesIO(content))
         else:
-            frame = pl.read_ipc(io.BytesIO(content), memory_map=False)
+            frame = pl.read_ipc(io.BytesIO(content))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise DataError(
             f"{member.name}: not readable as {member.kind.capitalize()} ({_first_line(error)})",

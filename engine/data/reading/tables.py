@@ -107,7 +107,8 @@ def _read(
         dialect = sheet.dialect
         plans.append(
             ReadingPlan(
-                table=wanted.table, path=sheet.name if len(members) == 1 else str(path), files=len(members), encoding=sheet.encoding,
+                table=wanted.table, path=sheet.name if len(members) == 1 else str(path),
+                files=len(members), encoding=sheet.encoding,
                 separator=dialect.separator if dialect else "",
                 header_lines=dialect.skip if dialect else 0,
                 decimal=style.decimal, thousands=style.thousands, columns=tuple(found.values()),

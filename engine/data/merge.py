@@ -3,7 +3,7 @@
 # Rows "of one age" come from one file, or from files that end with the same session.
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -21,17 +21,17 @@ SAME = 1e-9
 """Relative difference below which two numbers are one: text and binary copies of the same file."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """Where each bar was read."""
+class Origin(Protocol):
+    """Where each bar was read, in the order of the bars."""
 
-    files: tuple[str, ...]
-    rows: pl.DataFrame
-    """``file`` (its place in ``files``) and ``line`` of each bar, in the order of the bars."""
+    @property
+    def file(self) -> pl.Series:
+        """Place of its file in the order of reading."""
+        ...
 
-    def place(self, row: int) -> str:
-        file, line = self.rows.select("file", "line").row(row)
-        return f"{self.files[file]}:{line}"
+    def where(self, row: int) -> str:
+        """File and line of a bar."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +117,7 @@ def _ages(bars: pl.DataFrame, origin: Origin | None) -> pl.Series:
     """Age of each bar's file by the session it ends with, oldest 0; all 0 where it is not known."""
     if origin is None:
         return pl.repeat(0, len(bars), dtype=pl.Int64, eager=True)
-    rows = pl.DataFrame({"file": origin.rows["file"], "date": bars["date"]})
+    rows = pl.DataFrame({"file": origin.file, "date": bars["date"]})
     ends = rows.group_by("file").agg(pl.col("date").max())
     ends = ends.select("file", age=pl.col("date").rank("dense").cast(pl.Int64) - 1)
     return rows.join(ends, on="file", how="left", maintain_order="left")["age"]
@@ -174,9 +174,9 @@ def _differ(names: tuple[str, ...]) -> pl.Expr:
 def _refuse(pair: dict[str, Any], origin: Origin | None, source: str, more: str) -> None:
     place = source
     if origin is not None and pair["row"] is not None:
-        places = [origin.place(pair["row"])]
+        places = [origin.where(pair["row"])]
         if pair["row_before"] is not None:
-            places.append(origin.place(pair["row_before"]))
+            places.append(origin.where(pair["row_before"]))
         place = " and ".join(places)
     stored = pair["row_before"] is None
     where = "here and in the store" if stored else "here"

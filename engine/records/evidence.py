@@ -42,7 +42,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     last: str
     """ISO dates of the first and the last session."""
     on_sessions: float | None = None
-    """Share of the days with bars that are sessions of the exchange."""
+    """Share of the rows on sessions of the exchange; days that its calendar does not reach are left out."""
     shifted: int = 0
     """Days by which all dates would have to move to be sessions; 0 = no such shift."""
     swapped: bool = False
@@ -83,7 +83,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     def lines(self) -> list[str]:
         """For the eye: figures, then what is wrong."""
         figures = [
-            _figure(self.on_sessions, "{:.1%} of days are sessions"),
+            _figure(self.on_sessions, "{:.1%} of rows on sessions"),
             _figure(self.outside_range, "{:.2%} of rows with open or close outside low..high"),
             _figure(self.overnight_mean, "overnight {:+.2%} a day"),
             _figure(self.intraday_mean, "intraday {:+.2%}"),
@@ -93,7 +93,8 @@ class Evidence(Struct, frozen=True, kw_only=True):
         ]
         out = [f"evidence: {self.verdict}; " + ", ".join(f for f in figures if f)]
         out += [
-            f"{join.table}: {join.matched:,} of {join.keys:,} {join.key}s match" for join in self.joins
+            f"{join.table}: {join.matched:,} of {join.keys:,} {join.key}s match"
+            for join in self.joins
         ]
         for problem in self.problems:
             word = "refused" if problem.refused else "warning"

@@ -36,6 +36,8 @@ class Ledger:
     """Value of short positions, positive."""
     borrow_D: Series
     """Fee on the short positions of the night before."""
+    dividend_D: Series
+    """Cash that longs received less cash that shorts paid, at the open; also inside ``equity_D``."""
     names_D: NDArray[np.int64]
     """Stocks held at the end of the session."""
 
@@ -57,8 +59,9 @@ def settle(
     commission_D: Series,
     slippage_D: Series,
     traded_D: Series,
+    dividend_D: Series,
 ) -> Ledger:
-    """The ledger of shares ``[D, N]`` and cash at the end of each session."""
+    """The ledger of shares ``[D, N]`` and cash (dividends in it) at the end of each session."""
     position_DN = shares_DN * table.mark_DN
     short_DN = np.maximum(-position_DN, 0.0)
     borrow_D = np.zeros(len(cash_D))
@@ -75,6 +78,7 @@ def settle(
         long_D=np.maximum(position_DN, 0.0).sum(axis=1),
         short_D=short_DN.sum(axis=1),
         borrow_D=borrow_D,
+        dividend_D=dividend_D,
         names_D=(np.abs(position_DN) > DUST * table.mark_DN).sum(axis=1),
     )
 

@@ -26,7 +26,7 @@ class Walked:
     """Sorted by symbol and date."""
     day_M: NDArray[np.int64]
     fate_M: NDArray[np.int8]
-    flag_M: NDArray[np.int8]
+    flag_M: NDArray[np.int32]
     volume_M: NDArray[np.float64]
     negative_M: Mask
     absurd_M: Mask
@@ -77,7 +77,7 @@ def row_findings(walked: Walked, config: QualityConfig) -> list[Finding]:
         ("non_positive_close", "error", fate_M == repair.BAD_CLOSE, "row dropped",
          "close is missing, not finite or <= 0"),
         ("absurd_price", "error", fate_M == repair.ABSURD, "row dropped",
-         f"close above quality.max_price ({config.max_price:g})"),
+         "close 1000 times off what the stock has ever been"),
         ("high_below_low", "error", highlow, "range rebuilt from open and close", "high < low"),
         ("bad_print", "error", fate_M == repair.BAD_PRINT, "row dropped",
          f"{move} that the next bar does not confirm"),

@@ -4,7 +4,6 @@ It gives vectorbt's equity to 1e-9 in a fraction of its time; baselines and swee
 """
 
 # Shape suffixes: D sessions, N stocks, C columns of the daily account.
-from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
@@ -12,7 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from engine.backtest.frictions import Frictions
-from engine.backtest.ledger import DUST, Ledger, Series
+from engine.backtest.ledger import DUST, Ledger, Orders, Series, Shortfall
 from engine.backtest.prices import Matrix, PriceTable
 
 CASH_SLACK = 1e-9
@@ -40,42 +39,6 @@ class Account(IntEnum):
     WITHOUT_CASH = 13
     STOPPED = 14
     DIVIDEND = 15
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Orders:
-    """What was ordered and at what price of trading, ``[D, N]``."""
-
-    target_DN: Matrix
-    """Targets after stops and price limits; NaN = no order."""
-    change_DN: Matrix
-    """Shares bought (+) or sold (-); 0 = none."""
-    slippage_DN: Matrix
-    """Slippage of the order as a share of its value."""
-    commission_DN: Matrix
-    """Commission as a share of the value after slippage."""
-    shares_DN: Matrix
-    """Held at the end of the session."""
-    unpaid_D: Series
-    """Value of buys for which the cash of the session did not suffice."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shortfall:
-    """Where wanted trading went, in quote currency over the whole simulation."""
-
-    wanted: float
-    """Value of all orders before any rule."""
-    at_limit: float
-    """Not filled at a daily price limit."""
-    beyond_adv: float
-    """Not filled beyond the share of the turnover."""
-    in_lots: float
-    """Rounded away."""
-    without_cash: float
-    """Buys for which the cash of the day did not suffice."""
-    stopped_sessions: int
-    """Sessions without positions after a drawdown stop."""
 
 
 def run_fast(

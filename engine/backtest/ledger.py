@@ -1,4 +1,4 @@
-"""The book of accounts, day by day: what every simulation returns."""
+"""The book of accounts and its orders, day by day: what every simulation returns."""
 
 # Shape suffixes: D sessions, N stocks.
 from dataclasses import dataclass
@@ -48,6 +48,42 @@ class Ledger:
                 f"the portfolio lost everything on {self.dates_D[d]} (equity {self.equity_D[d]:.4g})",
                 hint="lower portfolio.gross, or look for an unadjusted price on that day",
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """What was ordered and at what price of trading, ``[D, N]``."""
+
+    target_DN: Matrix
+    """Targets after stops and price limits; NaN = no order."""
+    change_DN: Matrix
+    """Shares bought (+) or sold (-); 0 = none."""
+    slippage_DN: Matrix
+    """Slippage of the order as a share of its value."""
+    commission_DN: Matrix
+    """Commission as a share of the value after slippage."""
+    shares_DN: Matrix
+    """Held at the end of the session."""
+    unpaid_D: Series
+    """Value of buys for which the cash of the session did not suffice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortfall:
+    """Where wanted trading went, in quote currency over the whole simulation."""
+
+    wanted: float
+    """Value of all orders before any rule."""
+    at_limit: float
+    """Not filled at a daily price limit."""
+    beyond_adv: float
+    """Not filled beyond the share of the turnover."""
+    in_lots: float
+    """Rounded away."""
+    without_cash: float
+    """Buys for which the cash of the day did not suffice."""
+    stopped_sessions: int
+    """Sessions without positions after a drawdown stop."""
 
 
 def settle(

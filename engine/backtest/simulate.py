@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import vectorbt as vbt
 
-from engine.backtest.fast import Orders, Shortfall, run_orders
+from engine.backtest.fast import run_orders
 from engine.backtest.frictions import Frictions
-from engine.backtest.ledger import Ledger, Series, settle
+from engine.backtest.ledger import Ledger, Orders, Series, Shortfall, settle
 from engine.backtest.prices import Matrix, PriceTable
 from engine.errors import DataError
 
@@ -141,7 +141,10 @@ def _from_orders(
         change_DN = np.where(orders.change_DN != 0, orders.change_DN, np.nan)
         sizes = {"size": used(change_DN, sold_D), "size_type": "amount"}
     elif np.isfinite(frictions.max_share) or loan is not None:
-        cap_DN = np.where(table.exit_DN, np.inf, frictions.max_share * frictions.adv_DN / fill_DN)
+        cap_DN = np.full(fill_DN.shape, np.inf)
+        if np.isfinite(frictions.max_share):
+            most_DN = frictions.max_share * frictions.adv_DN / fill_DN
+            cap_DN = np.where(table.exit_DN, np.inf, most_DN)
         if loan is not None:
             short_DN = (orders.unpaid_D[:, None] > 0) & (orders.change_DN > 0)
             cap_DN = np.where(short_DN, orders.change_DN, cap_DN)

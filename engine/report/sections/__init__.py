@@ -11,6 +11,7 @@ TRADED = (
     money.sharpe,
     money.years,
     money.costs,
+    money.breaks,
     money.orders,
     money.months,
     money.risk,

@@ -100,49 +100,7 @@ def costs(facts: Facts) -> Section:
         f"{paid.get('impact_bps', 0.0):g} bp per 1 % of daily turnover taken, borrow "
         f"{paid['borrow_bps_per_year']:g} bp a year; entry at the {test['entry']}; turnover "
         f"{test['turnover']:.1%} of equity a day; forced exits of delisted stocks, proceeds of mergers "
-        f"among them, {parts['delisting']:+.2%} a year (inside gross).{_dividends(parts)}",
-    )
-
-
-def _dividends(parts: dict[str, float]) -> str:
-    if not parts.get("dividend_received") and not parts.get("dividend_paid"):
-        return ""
-    return (
-        f" Dividends are cash at the open of the ex-date: longs received "
-        f"{parts['dividend_received']:.2%} of equity a year, shorts paid {parts['dividend_paid']:.2%}; the "
-        "bar is what was received less what was paid, and belongs to gross."
-    )
-
-
-def breaks(facts: Facts) -> Section:
-    """Jumps that nothing explains while the book held the stock; left out where there were none."""
-    found = (facts.backtest or {}).get("breaks")
-    if not found or not found["held"]:
-        return Section(title="")
-    rows = [
-        (
-            row["date"],
-            row["symbol"],
-            shown(row["weight"], "+.2%"),
-            shown(row["quoted_move"], "+.1%"),
-            shown(row["effect"], "+.2%"),
-        )
-        for row in found["largest"]
-    ]
-    times, stocks = found["held"], found["stocks"]
-    return Section(
-        title="Breaks in the book",
-        text=(
-            f"{times} {'time' if times == 1 else 'times'} the price of a held stock jumped "
-            f"({stocks} {'stock' if stocks == 1 else 'stocks'}) and nothing in the data explains it. None of "
-            "these moves is in the figures above. Had each been real, they would have made "
-            f"{shown(found['as_quoted'], '+.2%')} of the equity together; in the worst case, every one against "
-            f"the book, {shown(found['worst_case'], '+.2%')}.",
-        ),
-        header=("date", "code", "weight before", "quoted move", "effect on equity"),
-        rows=tuple(rows),
-        caption="The largest ones. A table of corporate actions (`ingest --actions`) turns a break into what "
-        "it was.",
+        f"among them, {parts['delisting']:+.2%} a year (inside gross).",
     )
 
 

@@ -1,8 +1,8 @@
 """The shadow ledger: each sealed signal filled at the next real prices, and where the gap comes from.
 
 A book lives from its fill at session t+1 to the next book's fill at t+2, both at the open or both at the
-close. It gets the dividends of t+2, whose ex-date it was held into; those of t+1 are those of the book before.
-Its return is taken of the equity at the close of t, at which the orders were sized.
+close. It gets the dividends whose ex-date is t+2; those of t+1 belong to the book before. Its return is taken
+of the equity at the close of t, at which the orders were sized.
 """
 
 # Shape suffixes: N stocks of the book.

@@ -27,6 +27,8 @@ class State(NamedTuple):
     told: NDArray[np.int64]
     run: NDArray[np.int64]
     held: NDArray[np.float64]
+    base: NDArray[np.float64]
+    day: NDArray[np.int64]
     unit: NDArray[np.int64]
     excluded: NDArray[np.bool_]
     variance: NDArray[np.float64]
@@ -54,6 +56,10 @@ class Memory:
     """Sessions in a row with an unchanged close."""
     held: NDArray[np.float64]
     """Close of a row that was held out and waits for the next one; 0 = none."""
+    base: NDArray[np.float64]
+    """Price at which that row's jump ended; 0 where its trading explains it."""
+    day: NDArray[np.int64]
+    """Of the newest believed bar, since 1970."""
     unit: NDArray[np.int64]
     """Rows in a row that were off by 100 or 1000; ``held`` is the newest of them."""
     excluded: NDArray[np.bool_]
@@ -82,6 +88,8 @@ class Memory:
             told=np.empty(0, dtype=np.int64),
             run=np.empty(0, dtype=np.int64),
             held=np.empty(0),
+            base=np.empty(0),
+            day=np.empty(0, dtype=np.int64),
             unit=np.empty(0, dtype=np.int64),
             excluded=np.empty(0, dtype=np.bool_),
             variance=np.empty(0),

@@ -88,6 +88,7 @@ def _walk(
     adjustment_M = np.where(absurd_M, 1.0, adjustment_M)
     rows = repair.Bars(
         stock_M=stock_M,
+        day_M=day_M,
         prices_M4=prices_M4,
         turnover_M=turnover_M,
         adjustment_M=adjustment_M,
@@ -97,7 +98,6 @@ def _walk(
     )
     rules = repair.Rules(
         max_move=config.max_move,
-        tolerance=config.split_tolerance,
         frozen=config.frozen_sessions,
         policy={"keep": 0, "adjust": 1, "exclude": 2}[config.split_policy],
         reinvest=config.dividends == "reinvest",

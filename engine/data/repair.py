@@ -16,7 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from engine.data.memory import State
-from engine.data.splits import split_ratio
+from engine.data.splits import SURE, crowded, crowding, is_split, ratio_of, unexplained
 
 KEEP, BAD_CLOSE, ABSURD, BAD_PRINT, JUMP, SPLIT_EXCLUDED, UNIT, OUT = 0, 1, 2, 3, 4, 5, 6, 7
 """What happened to a row. JUMP: held out as a possible bad print, then confirmed by the next row. UNIT:
@@ -47,6 +47,8 @@ PATIENCE = 20
 """Sessions that a stock waits for its old units; then what comes after is rescaled by the exact factor."""
 VALUE_MOVES = 10.0
 """The traded value of a stock changes by so much from day to day without news."""
+THIN = 5.0
+"""A jump is believed at once where at least this part of the usual value was traded at the new level."""
 DECAY = 0.94
 """Of the exponential variance, a day (RiskMetrics 1996)."""
 
@@ -55,6 +57,8 @@ class Bars(NamedTuple):
     """Rows sorted by (stock, date), and what the source says happened to the shares before them."""
 
     stock_M: NDArray[np.int64]
+    day_M: NDArray[np.int64]
+    """Days since 1970."""
     prices_M4: NDArray[np.float64]
     """Open, high, low, close (0 or NaN = missing)."""
     turnover_M: NDArray[np.float64]
@@ -70,7 +74,6 @@ class Bars(NamedTuple):
 
 class Rules(NamedTuple):
     max_move: float
-    tolerance: float
     frozen: int
     policy: int
     """0 keep, 1 adjust, 2 exclude."""
@@ -123,9 +126,8 @@ def walk(bars: Bars, state: State, rules: Rules) -> Cleaned:
             continue
         flag_M[m] |= _mend(out_M4[m])
         last, believed = state.last[n], True
-        turnover = bars.turnover_M[m]
+        turnover, held = bars.turnover_M[m], state.held[n]
         window = state.turnover[n, : min(state.seen[n], state.turnover.shape[1])]
-        held = state.held[n]
         still = state.unit[n] > 0 and abs(close / held - 1.0) <= rules.max_move
         if still or (last > 0.0 and _other_units(last, close, turnover, window)):
             state.unit[n] = state.unit[n] + 1 if still else 1
@@ -133,48 +135,44 @@ def walk(bars: Bars, state: State, rules: Rules) -> Cleaned:
             if state.unit[n] <= PATIENCE:
                 fate_M[m] = UNIT
                 continue
-            unit = UNITS[np.argmin(np.abs(np.log(close / last / UNITS)))]
-            state.factor[n] /= unit
-            last *= unit
+            last *= _rescale(state, n, close / last)
         if state.unit[n] > 0:
             state.unit[n], state.held[n] = 0, 0.0
         if last > 0.0:
             held = state.held[n]
             confirms = held > 0.0 and abs(close / held - 1.0) <= rules.max_move
-            ratio = 0.0
-            if not confirms:
-                usual = np.sqrt(state.variance[n])
-                ratio = split_ratio(last, out_M4[m], turnover, window, usual, rules.tolerance)
-            if ratio > 0.0:
-                flag_M[m] |= SPLIT
-                state.held[n], held_row = 0.0, -1
+            value = crowding(turnover, window)
+            gap = int(bars.day_M[m] - state.day[n])
+            kind, by = _judge(state, n, last, out_M4[m], value, gap, confirms)
+            beyond = abs(close / last - 1.0) > rules.max_move
+            news = crowded(value, np.log(close / last))
+            if kind == 0 and beyond and not (confirms or news):
+                fate_M[m] = BAD_PRINT
+                state.held[n], held_row = close, m
+                continue
+            if confirms and (kind > 0 or beyond):
+                if held_row >= 0:
+                    fate_M[held_row] = JUMP
+                else:
+                    late += 1
+                believed = False
+            state.held[n], state.base[n], held_row = 0.0, 0.0, -1
+            if kind > 0:
+                flag_M[m] |= kind
                 if rules.policy == 2:
                     state.excluded[n] = True
                     fate_M[m] = SPLIT_EXCLUDED
                     continue
                 if rules.policy == 1:
-                    state.factor[n] *= ratio
-                last /= ratio
-            elif abs(close / last - 1.0) > rules.max_move:
-                if confirms:
-                    if held_row >= 0:
-                        fate_M[held_row] = JUMP
-                    else:
-                        late += 1
-                    state.held[n], held_row, believed = 0.0, -1, False
-                else:
-                    fate_M[m] = BAD_PRINT
-                    state.held[n], held_row = close, m
-                    continue
-            else:
-                state.held[n], held_row = 0.0, -1
+                    state.factor[n] *= by
+                last /= by
             if believed:
                 move = np.log(close / last)
                 state.variance[n] = DECAY * state.variance[n] + (1.0 - DECAY) * move * move
         state.run[n] = state.run[n] + 1 if close == state.last[n] else 1
         if state.run[n] == rules.frozen:
             flag_M[m] |= FROZEN
-        state.last[n] = close
+        state.last[n], state.day[n] = close, bars.day_M[m]
         factor_M[m], reinvested_M[m] = state.factor[n], state.reinvested[n]
         dividend_M[m], state.owed[n] = state.owed[n], 0.0
         flag_M[m] |= state.told[n]
@@ -193,6 +191,7 @@ def _act(bars: Bars, m: int, state: State, reinvest: bool) -> None:
         state.factor[n] /= by
         state.last[n] *= by
         state.held[n] *= by
+        state.base[n] *= by
         state.owed[n] *= by
     last = state.last[n]
     if 0.0 < dividend < last:
@@ -202,6 +201,53 @@ def _act(bars: Bars, m: int, state: State, reinvest: bool) -> None:
             state.reinvested[n] *= last / (last - dividend)
         state.last[n] = last - dividend
         state.held[n] = max(0.0, state.held[n] - dividend)
+        state.base[n] = max(0.0, state.base[n] - dividend)
+
+
+@njit(cache=True)
+def _judge(
+    state: State,
+    n: int,
+    last: float,
+    prices_4: NDArray[np.float64],
+    value: float,
+    gap: int,
+    confirms: bool,
+) -> tuple[int, float]:
+    """SPLIT or BREAK and old price over new, or 0 where the price moved by itself.
+
+    A jump on hardly any trading may be a bad print: it waits for the next row, ``state.base`` keeps where
+    it began (0 = the trading of that row explains it).
+    """
+    open_, close = prices_4[0], prices_4[3]
+    first = close if np.isnan(open_) else open_
+    deviation = np.sqrt(state.variance[n])
+    if confirms:
+        if state.base[n] <= 0.0:
+            return 0, 1.0
+        first = state.base[n]
+        ratio, sure = ratio_of(last, first, deviation)
+    else:
+        state.base[n] = 0.0
+        ratio, sure = ratio_of(last, first, deviation)
+        strange = unexplained(last, prices_4, value, deviation, gap)
+        exact = sure > SURE and is_split(last, prices_4, value, deviation, ratio)
+        if not (strange or exact):
+            return 0, 1.0
+        if not value > -np.log(THIN):
+            state.base[n] = first
+            return 0, 1.0
+    if sure > SURE:
+        return SPLIT, ratio
+    return BREAK, last / first
+
+
+@njit(cache=True)
+def _rescale(state: State, n: int, move: float) -> float:
+    """The exact factor of the units that the stock has changed to for good."""
+    unit = UNITS[np.argmin(np.abs(np.log(move / UNITS)))]
+    state.factor[n] /= unit
+    return float(unit)
 
 
 @njit(cache=True)

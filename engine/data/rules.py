@@ -16,6 +16,7 @@ SPLIT_ACTIONS = {
     "exclude": "stock dropped from there",
     "keep": "kept",
 }
+BREAK_ACTIONS = SPLIT_ACTIONS | {"adjust": "scale goes on without the jump"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,9 @@ def row_findings(walked: Walked, config: QualityConfig) -> list[Finding]:
          "price 100 or 1000 times off what it was, at about the same traded value: units or currency"),
         ("suspected_split", "error", (flag_M & repair.SPLIT) > 0,
          SPLIT_ACTIONS[config.split_policy],
-         "overnight change by an exact ratio (2, 3, 4, 5, 10 or inverse) without unusual turnover"),
+         "overnight change by a ratio of small whole numbers that no trading explains"),
+        ("break", "error", (flag_M & repair.BREAK) > 0, BREAK_ACTIONS[config.split_policy],
+         "jump that neither trading nor a ratio explains: spin-off, reused code, wrong price"),
         ("bad_adjustment", "error", walked.absurd_M, "taken as 1",
          "adjustment factor not positive and finite"),
         ("negative_volume", "error", walked.negative_M, "set to 0", "volume < 0"),

@@ -19,9 +19,11 @@ from engine.backtest.ledger import Ledger
 from engine.backtest.prices import PriceTable
 from engine.backtest.result import BacktestResult
 from engine.backtest.simulate import simulate
-from engine.config import Config, ConstraintConfig, CostConfig
+from engine.config import Config, ConstraintConfig, CostConfig, QualityConfig
 from engine.data.panel import Panel
+from engine.data.quality import examine
 from engine.data.repair import BREAK, DIVIDEND, PROCEEDS, VENDOR_SPLIT
+from engine.data.tables import RawTables
 from engine.portfolio.market_data import MarketData
 from tests.engine.backtest.independent import Rules, trade_all
 from tests.engine.backtest.markets import (
@@ -371,3 +373,55 @@ def test_zero_dividends_change_nothing_bit_for_bit() -> None:
         found = fast_ledger(table, targets(table, weights))
         for name in Ledger.__slots__:
             assert getattr(found, name).tobytes() == getattr(expected, name).tobytes(), name
+
+
+def test_the_cleaned_panel_of_a_source_trades_like_that(raw: RawTables) -> None:
+    """A 7:1 split by the source's factor moves no price here; a dividend neither, and pays its cash.
+
+    After the split the stock pays 0.07 a new share, 0.49 for a share of the table's scale.
+    """
+    config = QualityConfig()
+    before = examined(raw, config)
+    names = before.frame.group_by("symbol").len().sort("len", "symbol")["symbol"].to_list()[-3:]
+    days = before.frame["date"].unique().sort()
+    split, pays = days[60], days[70]
+    here = pl.col("symbol") == names[0]
+    after = here & (pl.col("date") >= split)
+    bars = raw.bars.with_columns(
+        *(
+            pl.when(after).then(pl.col(name) / 7.0).otherwise(name).alias(name)
+            for name in ("open", "high", "low", "close")
+        ),
+        pl.when(after).then(pl.col("volume") * 7.0).otherwise("volume").alias("volume"),
+        pl.when(here & (pl.col("date") == split)).then(1.0 / 7.0).otherwise("adjustment_factor")
+        .alias("adjustment_factor"),
+        pl.when(here & (pl.col("date") == pays)).then(0.07).otherwise(0.0).alias("dividend"),
+    )  # fmt: skip
+    found = examined(replace(raw, bars=bars), config)
+    span = {"first": days[50], "last": days[80], "symbols": names, "haircut": 0.3}
+    for entry in ("close", "open"):
+        ours, theirs = (
+            PriceTable.from_panel(panel, entry=entry, **span)  # type: ignore[arg-type]
+            for panel in (found, before)
+        )
+        n = ours.symbols.index(names[0])
+        for name in ("fill_DN", "value_DN", "mark_DN"):
+            np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), rtol=1e-12)
+        assert ours.quoted_DN is not None
+        np.testing.assert_allclose(ours.quoted_DN[[9, 10], n], [1.0, 1.0 / 7.0], rtol=1e-12)
+        np.testing.assert_allclose(ours.dividend_DN[20, n], 0.49, rtol=1e-12)
+        assert np.count_nonzero(ours.dividend_DN) == 1
+        assert theirs.dividend_DN.size == 1
+
+
+def examined(raw: RawTables, config: QualityConfig) -> Panel:
+    frame, report = examine(raw, config)
+    return Panel(
+        frame=frame,
+        securities=raw.securities,
+        index=None,
+        market=raw.market,
+        source="test",
+        as_of=report.last,
+        fingerprint="test",
+    )

@@ -1,0 +1,194 @@
+"""Numbers as people write them: decimal comma, thousands, currency signs, missing values, 18.9M.
+
+A file has one style. It is decided by all of its numeric columns together, because ``1,234`` alone may be
+twelve hundred or one and a quarter, and a neighbour such as ``12,5`` or ``1,234,567`` settles it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+MISSING = (
+    *(
+        "",
+        "-",
+        "--",
+        "---",
+        ".",
+        "...",
+        "*",
+        "?",
+        "n/a",
+        "na",
+        "n.a.",
+        "nan",
+        "null",
+        "none",
+        "nil",
+    ),
+    *("nat", "<na>", "#n/a", "#na", "#n/a n/a", "#value!", "#ref!", "#div/0!", "#num!", "#name?"),
+)
+"""What stands for no value, in lower case and after dashes became hyphens."""
+DASHES = "[\u2010-\u2015\u2212\u30fc\uff0d]"
+SPACES = r"[\s'\u2019_]"
+"""Marks that only ever part thousands."""
+CURRENCIES = (
+    r"USD|EUR|GBP|GBX|JPY|CNY|RMB|CNH|HKD|TWD|KRW|INR|AUD|NZD|CAD|CHF|SEK|NOK|DKK|PLN|CZK|HUF|TRY|"
+    r"ZAR|BRL|MXN|SGD|THB|IDR|MYR|PHP|VND|ILS|SAR|AED|RUB|"
+    r"kr\.?|z\u0142|Rs\.?|Fr\.?"
+)
+CURRENCY = rf"(?:(?:US|HK|NT|MX|R|C|A|S)?\p{{Sc}}|\b(?:{CURRENCIES})|[\u5186\u5143])"
+"""A sign, perhaps after letters (``US$``), or a code, or yen and yuan as a character."""
+UNITS = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12, "\u4e07": 1e4, "\u5104": 1e8, "\u4ebf": 1e8}
+NUMBER = r"\d[\d.,]*(?:e[+-]?\d+)?|[.,]\d+(?:e[+-]?\d+)?"
+WHOLE = rf"(?i)^(\(?)([+-]?)\s*({NUMBER})\s*([kmbt\u4e07\u5104\u4ebf]?)\s*(%?)\s*(-?)(\)?)$"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberStyle:
+    """How the numbers of a file are written."""
+
+    decimal: str = "."
+    thousands: str = ""
+    """Mark between groups of digits that was seen; empty if none was."""
+
+
+class BadValue(ValueError):  # noqa: N818 - the value is bad; the caller makes an error of it
+    """A value, or a whole column, that cannot be read; the caller adds file, line and column."""
+
+    def __init__(
+        self, why: str, *, row: int | None = None, value: str = "", hint: str = ""
+    ) -> None:
+        super().__init__(why)
+        self.why = why
+        """A whole clause, e.g. ``is not a number``; a sentence where no single row is to blame."""
+        self.row = row
+        """Position in the column, from 0; None where the whole column is meant."""
+        self.value = value
+        self.hint = hint
+
+
+def number_style(columns: Sequence[pl.Series], decimal: str = "") -> NumberStyle:
+    """The style of a file, from all of its numeric text columns; a full stop where nothing else speaks.
+
+    ``decimal`` is the user's word and goes before what is seen. Columns that are no text are passed over.
+    """
+    texts = [column for column in columns if column.dtype == pl.String]
+    marks = pl.concat([_with_marks(column) for column in texts]) if texts else _with_marks(None)
+    seen = {mark: _evidence(marks, mark) for mark in ".,"}
+    if not decimal:
+        points = seen["."].decimal + seen[","].thousands
+        commas = seen[","].decimal + seen["."].thousands
+        decimal = "," if commas > points else "."
+    other = "," if decimal == "." else "."
+    if seen[other].there:
+        return NumberStyle(decimal=decimal, thousands=other)
+    spaced = marks.str.extract(rf"\d({SPACES})\d", 1).drop_nulls()
+    return NumberStyle(decimal=decimal, thousands=str(spaced[0]) if spaced.len() else "")
+
+
+def to_numbers(column: pl.Series, style: NumberStyle) -> pl.Series:
+    """The column as Float64; what stands for no value is null, and so is NaN.
+
+    Percent become fractions, ``18.9M`` 18,900,000, ``(5)`` and ``5-`` minus five. BadValue names the first
+    row that is no number or whose groups of digits do not fit the style.
+    """
+    if column.dtype != pl.String:
+        if not column.dtype.is_numeric() and column.dtype != pl.Null:
+            raise BadValue(f"The column holds {column.dtype}, not numbers", hint="--columns")
+        return column.cast(pl.Float64).fill_nan(None)
+    text = column.str.strip_chars()
+    plain = text
+    if style.decimal == ",":
+        plain = pl.select(pl.when(~text.str.contains(r"[.]")).then(text)).to_series()
+        plain = plain.str.replace(",", ".", literal=True)
+    numbers = plain.cast(pl.Float64, strict=False)
+    rest = (text.is_not_null() & ~numbers.is_finite().fill_null(False)).arg_true()
+    if rest.len():
+        numbers = numbers.scatter(rest, _written(column, text.gather(rest), rest, style))
+    return numbers.rename(column.name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    there: bool
+    decimal: int
+    """Values where the mark can only be the decimal mark."""
+    thousands: int
+    """Values where it can only part thousands."""
+
+
+def _with_marks(column: pl.Series | None) -> pl.Series:
+    """Distinct values of a column that hold a mark at all, without signs and units around the digits."""
+    if column is None:
+        return pl.Series([], dtype=pl.String)
+    marked = column.filter(column.str.contains(rf"[.,]|\d{SPACES}\d").fill_null(False)).unique()
+    return _bare(marked).str.strip_chars("+-()% kKmMbBtT").alias("text")
+
+
+def _evidence(texts: pl.Series, mark: str) -> _Evidence:
+    other = "," if mark == "." else "."
+    m, o = ("[.]", ",") if mark == "." else (",", "[.]")
+    has = texts.str.contains(mark, literal=True)
+    count = texts.str.count_matches(mark, literal=True)
+    last = texts.str.contains(rf"{o}.*{m}[^{other}]*$")
+    before = texts.str.contains(rf"{m}.*{o}")
+    alone = has & ~texts.str.contains(other, literal=True) & (count == 1)
+    grouped = texts.str.contains(rf"^[1-9]\d{{0,2}}{m}\d{{3}}$")
+    decimal = (last & (count == 1)) | (alone & ~grouped)
+    thousands = (count > 1) | before
+    return _Evidence(bool(has.any()), int(decimal.sum()), int((thousands & ~decimal).sum()))
+
+
+def _bare(texts: pl.Series) -> pl.Series:
+    """Values in one alphabet, without currency and without Excel's marks of text."""
+    return (
+        texts.str.normalize("NFKC")
+        .str.replace_all(DASHES, "-")
+        .str.replace(r'^="?(.*?)"?$', "$1")
+        .str.strip_chars(" \t\r\n\"'")
+        .str.replace(CURRENCY, "")
+        .str.strip_chars()
+    )
+
+
+def _written(column: pl.Series, texts: pl.Series, rows: pl.Series, style: NumberStyle) -> pl.Series:
+    """Values that are not plain numbers, worked out once for each way they are written."""
+    distinct = texts.unique()
+    bare = _bare(distinct)
+    missing = bare.str.to_lowercase().is_in(
+        MISSING
+    ) | distinct.str.strip_chars().str.to_lowercase().is_in(MISSING)
+    parts = bare.str.replace_all(rf"(\d){SPACES}(\d{{3}})", "$1$2").str.replace_all(
+        rf"(\d){SPACES}(\d{{3}})", "$1$2"
+    )
+    fields = parts.str.extract_groups(WHOLE).struct.unnest()
+    opened, sign, digits, unit, percent, after, closed = fields.iter_columns()
+    mark, other = (r"[.]", ",") if style.decimal == "." else (",", "[.]")
+    fits = digits.str.contains(
+        rf"(?i)^(?:\d*|\d{{1,3}}(?:{other}\d{{2,3}})*{other}\d{{3}})(?:{mark}\d*)?(?:e[+-]?\d+)?$"
+    )
+    numbers = (
+        digits.str.replace_all(other, "").str.replace(mark, ".").cast(pl.Float64, strict=False)
+    )
+    bad = ~missing & ~(
+        fits.fill_null(False)
+        & numbers.is_finite().fill_null(False)
+        & ((opened == "(") == (closed == ")"))
+    )
+    if bad.any():
+        wrong = distinct.filter(bad)
+        at = int(texts.is_in(wrong.implode()).arg_max() or 0)
+        raise BadValue(
+            f"is not a number with {style.decimal!r} as decimal mark",
+            row=int(rows[at]),
+            value=str(column[int(rows[at])]),
+            hint="say the decimal mark with --decimal, or map another column with --columns",
+        )
+    negative = (sign == "-") | (after == "-") | (opened == "(")
+    scale = unit.str.to_lowercase().replace_strict(UNITS, default=1.0, return_dtype=pl.Float64)
+    scale = scale * percent.replace_strict({"%": 0.01}, default=1.0, return_dtype=pl.Float64)
+    scale = scale * negative.cast(pl.Float64) * -2.0 + scale
+    values = pl.select(pl.when(~missing).then(numbers * scale)).to_series()
+    return texts.replace_strict(distinct, values, return_dtype=pl.Float64)

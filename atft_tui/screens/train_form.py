@@ -1,7 +1,6 @@
 """The form of `train`, beside what its settings change and whether a run could start with them."""
 
 import asyncio
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +20,7 @@ from atft_tui.screens.command_form import CommandForm
 from atft_tui.sizes import WIDE
 from atft_tui.styles import BAD, CHANGED, DIM, GOOD, PLAIN, STRONG, WARN
 from engine.errors import EngineError
+from engine.files import from_json
 from engine.runs import launch
 
 QUIET_S = 0.8
@@ -110,7 +110,7 @@ class TrainForm(CommandForm):
             with suppress(ProcessLookupError):
                 child.kill()
         try:
-            answer = json.loads(out)
+            answer = from_json(out)
         except ValueError:
             answer = {}
         return checks(answer if isinstance(answer, dict) else {})

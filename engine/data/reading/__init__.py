@@ -1,1 +1,5 @@
-"""Reading other people's tables: what a file looks like, which plan follows from that, and the values."""
+"""Tables of other people: look (`finding`, `text`, `dialect`, `sheets`), plan (`names`, `layouts`), read.
+
+`bars` reads price tables, `tables` the others. Nothing is guessed in silence: what was decided, and by
+whom, is in the `engine.records.reading.ReadingPlan` that comes with each table.
+"""

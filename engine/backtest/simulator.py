@@ -59,7 +59,7 @@ class Simulator:
                 panel,
                 costs=config.costs,
                 limits=config.constraints,
-                sessions_per_year=config.sessions_per_year,
+                sessions_per_year=panel.sessions_per_year,
             ),
             strategy=strategy,
             config=config,
@@ -80,7 +80,7 @@ class Simulator:
         frictions = self.frictions
         if now.constraints == before.constraints and now.costs != before.costs:
             frictions = frictions.with_costs(
-                now.costs, self.panel, table.symbols, now.sessions_per_year
+                now.costs, self.panel, table.symbols, self.panel.sessions_per_year
             )
         elif now.constraints != before.constraints:
             frictions = Frictions.of(
@@ -89,7 +89,7 @@ class Simulator:
                 self.panel,
                 costs=now.costs,
                 limits=now.constraints,
-                sessions_per_year=now.sessions_per_year,
+                sessions_per_year=self.panel.sessions_per_year,
             )
         return replace(
             self,
@@ -132,7 +132,7 @@ class Simulator:
         return BacktestResult.from_ledger(
             ledger,
             costs=self.config.costs,
-            sessions_per_year=self.config.sessions_per_year,
+            sessions_per_year=self.panel.sessions_per_year,
             entry=self.config.labels.entry,
             strategy=self.strategy.name,
             run_id=run_id,

@@ -37,7 +37,7 @@ def _report_formats(text: str) -> str:
 
 class ScheduleConfig(Table):
     calendar: str = Field("", pattern=r"^[A-Za-z0-9_/]*$", max_length=30)
-    """Exchange calendar by its code (XTKS, XNYS, XLON ...); "" = that of data.market."""
+    """Exchange calendar by its code (XTKS, XNYS, XLON ...); "" = that of the stored data."""
     run_at: Annotated[str, AfterValidator(_time_of_day)] = ""
     """When a session's signal is due, exchange time HH:MM; "" = 18:30 for XTKS, else close + delay."""
     delay_minutes: int = Field(120, ge=0, le=720)

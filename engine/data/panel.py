@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.config import Market
+from engine.data.calendar import exchange_of, sessions_per_year
 from engine.errors import DataError
 
 PRICES = ("high", "low", "close", "close_raw")
@@ -102,6 +103,10 @@ class Panel:
     """Last session that the panel may hold."""
     fingerprint: str
     """Digest of snapshot and quality settings: the key of everything built from the panel."""
+    calendar: str = ""
+    """Code of the calendar that was named at ingest; empty = the market's own."""
+    currency: str = ""
+    """Label of prices that was named at ingest; empty = the market's own."""
 
     def __post_init__(self) -> None:
         if self.frame.is_empty():
@@ -114,6 +119,11 @@ class Panel:
     def dates_S(self) -> NDArray[np.datetime64]:
         """Sessions with a bar, increasing."""
         return self.frame["date"].unique().sort().to_numpy().astype("datetime64[D]")
+
+    @property
+    def sessions_per_year(self) -> int:
+        """Of the exchange where these stocks trade."""
+        return sessions_per_year(exchange_of(self.market, self.calendar))
 
     @property
     def settings(self) -> str:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from engine.config import QualityConfig
 from engine.data import repair, sessions
+from engine.data.calendar import exchange_of
 from engine.data.findings import LISTED, ORDER, Finding, QualityReport, Verdict, merged
 from engine.data.memory import Memory
 from engine.data.panel import MONEY, positions
@@ -59,7 +60,7 @@ def examine_more(
     )
     kept_T = np.searchsorted(seen.day_T, clean["date"].to_physical().to_numpy())
     names_T = np.bincount(kept_T, minlength=seen.day_T.size).tolist()
-    found += sessions.findings(seen, names_T, raw.market, before, config)
+    found += sessions.findings(seen, names_T, exchange_of(raw.market, raw.calendar), before, config)
     found += row_findings(walked, config)
     if before is not None:
         found = merged(before.findings, found, confirmed)

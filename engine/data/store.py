@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 
 from engine.data import months
+from engine.data.calendar import exchange_of
 from engine.data.tables import (
     OPTIONAL,
     SECURITY_SCHEMA,
@@ -34,6 +35,9 @@ from engine.files import (
     write_manifest,
     write_text,
 )
+
+LABELS = ("calendar", "currency")
+"""Fields of the manifest that are there when they were named at ingest."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,21 @@ class Snapshot:
     def days(self) -> tuple[str, ...]:
         """Sessions with bars, ISO dates."""
         return tuple(self.manifest["days"])
+
+    @property
+    def calendar(self) -> str:
+        """Code of the calendar that was named at ingest; empty = the market's own."""
+        return str(self.manifest.get("calendar", ""))
+
+    @property
+    def currency(self) -> str:
+        """Label of prices that was named at ingest; empty = the market's own."""
+        return str(self.manifest.get("currency", ""))
+
+    @property
+    def exchange(self) -> str:
+        """Code of the calendar that says which days are sessions."""
+        return exchange_of(self.manifest["market"], self.calendar)
 
     @property
     def rows(self) -> dict[str, int]:
@@ -117,8 +136,8 @@ class Snapshot:
             market=self.manifest["market"],
             source=self.manifest["source"],
             actions=self.table("actions"),
-            calendar=self.manifest.get("calendar", ""),
-            currency=self.manifest.get("currency", ""),
+            calendar=self.calendar,
+            currency=self.currency,
             notes=tuple(self.manifest["notes"]),
         )
 
@@ -161,6 +180,8 @@ class PanelStore:
         raw = replace(
             more,
             market=old.manifest["market"],
+            calendar=old.calendar,
+            currency=old.currency,
             source=old.manifest["source"],
             notes=tuple(old.manifest["notes"]),
         )
@@ -218,7 +239,8 @@ class PanelStore:
             key = "date" if name in TABLES else "available"
             known = table.filter(pl.col(key) <= day)
             files += months.month_files(name, known) if len(known) else ()
-        fields = {name: old.manifest[name] for name in ("market", "source", "notes", "tables")}
+        same = ("market", *LABELS, "source", "notes", "tables")
+        fields = {name: old.manifest[name] for name in same if name in old.manifest}
         fields |= {"days": list(old.days[:stop]), "chain": old.chain[:stop]}
         return self._publish(fields, _merged(self.securities(), None), files, old, taken)
 
@@ -240,6 +262,7 @@ class PanelStore:
             "days": days,
             "chain": chain,
         }
+        fields |= {name: value for name in LABELS if (value := getattr(raw, name))}
         taken = set(base.manifest["files"]) if base else set()
         snapshot = self._publish(fields, raw.securities, files, base, taken)
         write_text(self.root / "CURRENT", snapshot + "\n")
@@ -255,8 +278,16 @@ class PanelStore:
     ) -> str:
         """``files`` are written; those named ``taken`` that they do not replace come from ``base``."""
         rows = digest([list(row) for row in securities.iter_rows()])
+        labels = [f"{name}={fields[name]}" for name in LABELS if name in fields]
         snapshot = digest(
-            [fields["market"], fields["source"], fields["chain"][-1], fields["tables"], rows]
+            [
+                fields["market"],
+                fields["source"],
+                fields["chain"][-1],
+                fields["tables"],
+                rows,
+                *labels,
+            ]
         )
         with building(self.root / "snapshots" / snapshot) as staging:
             counts: dict[str, int] = {}
@@ -270,9 +301,14 @@ class PanelStore:
             write_manifest(staging, {**fields, "rows": counts}, known)
         return snapshot
 
+    @property
+    def is_empty(self) -> bool:
+        """Nothing was ingested yet."""
+        return not (self.root / "CURRENT").exists()
+
     def current(self) -> str:
         path = self.root / "CURRENT"
-        if not path.exists():
+        if self.is_empty:
             raise DataError(
                 f"{self.root}: no market data yet",
                 hint="run `atft-tui ingest --source files --prices FILE` or `--source synthetic`",

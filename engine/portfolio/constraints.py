@@ -37,6 +37,7 @@ def rules(
             lambda book_KN: np.where(market.shortable_N | (book_KN > 0), book_KN, 0.0),
         )
     if limits.max_sector > 0:
+        market.require_sectors("constraints.max_sector")
         yield (
             f"sector cap {limits.max_sector:g}",
             lambda book_KN: cap_sectors(book_KN, decisions, limits.max_sector),

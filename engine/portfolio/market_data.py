@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 
 from engine.config import ConstraintConfig, Market
 from engine.data.panel import Panel
-from engine.errors import DataError
+from engine.data.sectors import WAY_OUT, with_sector
+from engine.errors import ConfigError, DataError
 from engine.features import rolling
 
 Matrix = NDArray[np.float64]
+UNKNOWN = "unknown"
+"""Sector of the stocks whose sector is not known."""
 LOOK_BACK = 252
 """Sessions before the first decision that risk figures may use."""
 ADV_SESSIONS, VOLATILITY_SESSIONS, SKIPPED = 20, 60, 21
@@ -86,10 +89,11 @@ class MarketData:
         securities = panel.securities.unique("symbol", keep="first")
         known = pl.DataFrame({"symbol": names}).join(securities, on="symbol", how="left")
         known = known.sort("symbol")
-        sectors = (*known["sector"].drop_nulls().unique().sort(), "unknown")
+        sectors = (*with_sector(known)["sector"].unique().sort(), UNKNOWN)
         sector = (
             known["sector"]
-            .fill_null("unknown")
+            .replace("", None)
+            .fill_null(UNKNOWN)
             .replace_strict({name: i for i, name in enumerate(sectors)}, return_dtype=pl.Int64)
         )
         listed = known["symbol"].is_in(list(constraints.not_shortable))
@@ -109,6 +113,14 @@ class MarketData:
             sectors=tuple(sectors),
             shortable_N=shortable & ~listed.to_numpy(),
         )
+
+    def require_sectors(self, what: str) -> None:
+        """ConfigError where ``what`` was asked for and no stock has a sector: all would count as one."""
+        if self.sectors == (UNKNOWN,):
+            raise ConfigError(
+                f"{what} needs the stocks' sectors, and no scored stock has one",
+                hint=f"{WAY_OUT}, or do without it",
+            )
 
     @cached_property
     def beta_DN(self) -> Matrix:

@@ -8,7 +8,7 @@ from engine.data.calendar import trading_days
 from engine.data.store import PanelStore
 from engine.errors import DataError
 from engine.schedule.jobs import Job
-from engine.schedule.timetable import Timetable
+from engine.schedule.timetable import timetable_of
 
 
 def update_jobs(workspace: Path, config: Config, session: dt.date, now: dt.datetime) -> list[Job]:
@@ -36,7 +36,7 @@ def _appends(
 ) -> list[tuple[str, ...]]:
     days = PanelStore(workspace / "data").snapshot().days
     stored = dt.date.fromisoformat(days[-1])
-    timetable = Timetable(config.schedule, config.data.market)
+    timetable = timetable_of(workspace, config)
     closed = set(config.schedule.closed)
     found: list[tuple[str, ...]] = []
     first = stored + dt.timedelta(days=1)

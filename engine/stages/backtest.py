@@ -17,6 +17,7 @@ from engine.backtest.result import BacktestResult
 from engine.backtest.simulate import Simulation, simulate
 from engine.backtest.simulator import Simulator
 from engine.config import Config
+from engine.data.calendar import currency_of
 from engine.data.findings import QualityReport
 from engine.data.load import load_panel
 from engine.errors import GateError
@@ -197,7 +198,7 @@ def _summary(
         "exposures": simulator.exposures(book, result),
         "capacity": simulator.capacity(simulation.orders),
         "extremes": extremes,
-        "currency": {"jp": "JPY", "us": "USD"}.get(simulator.panel.market, ""),
+        "currency": currency_of(simulator.panel.market, simulator.panel.currency),
         "simulations_gap": simulation.gap,
         "costs": config.costs.model_dump(mode="json"),
         "portfolio": config.portfolio.model_dump(mode="json"),
@@ -246,7 +247,7 @@ def _order_steps(simulator: Simulator, book: Book) -> Iterator[Step]:
         "daily price limits": ("no_buy_DN", "no_sell_DN"),
         f"drawdown stop {limits.drawdown_stop:.0%}": ("drawdown_stop",),
     }
-    plain = Frictions.from_costs(simulator.config.costs, simulator.config.sessions_per_year)
+    plain = Frictions.from_costs(simulator.config.costs, simulator.panel.sessions_per_year)
     names = {name for fields in rules.values() for name in fields}
     frictions = replace(all_of_them, **{name: getattr(plain, name) for name in names})
     yield _held("filled one session later", simulator, book, frictions)

@@ -4,6 +4,8 @@ from typing import Any
 
 from msgspec import to_builtins
 
+from engine.data.calendar import currency_of
+from engine.data.sectors import sector_notes
 from engine.data.store import PanelStore
 from engine.errors import UsageError
 from engine.records.reading import ReadingPlan
@@ -85,25 +87,32 @@ def ingest(
         raw, plans = read.raw, read.plans
     store = PanelStore(context.workspace / "data")
     snapshot = store.append(raw) if append else store.save(raw)
+    stored = store.snapshot(snapshot)
+    market = stored.manifest["market"]
+    currency = currency_of(market, stored.currency)
     dates = raw.bars["date"]
+    notes = [*raw.notes, *sector_notes(store.securities(), set(raw.bars["symbol"]))]
     summary = {
         "snapshot": snapshot,
         "source": raw.source,
-        "market": raw.market,
+        "market": market,
+        "exchange": stored.exchange,
+        "currency": currency,
         "rows": len(raw.bars),
         "symbols": raw.bars["symbol"].n_unique(),
         "first": str(dates.min()),
         "last": str(dates.max()),
         "optional": {name: len(table) for name, table in raw.optional.items()},
-        "notes": list(raw.notes),
+        "notes": notes,
         "plans": [to_builtins(plan) for plan in plans],
         **more,
     }
     lines = [
         f"snapshot {snapshot}: {summary['rows']:,} rows, {summary['symbols']:,} symbols, "
         f"{summary['first']} to {summary['last']}",
+        f"market {market}, sessions of {stored.exchange}, prices in {currency or 'a currency not named'}",
         *(f"{name}: {len(table):,} rows" for name, table in raw.optional.items()),
-        *(f"note: {note}" for note in raw.notes),
+        *(f"note: {note}" for note in notes),
         "next: `atft-tui check`",
     ]
     return Outcome(json=summary, text="\n".join(lines))

@@ -3,13 +3,14 @@
 import datetime as dt
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from engine.config import ReadingConfig
+from engine.data.calendar import exchange_named
 from engine.data.files_source import Reading, read_files
 from engine.data.synthetic import generate
 from engine.data.tables import RawTables
@@ -57,7 +58,7 @@ def from_files(
         index=Path(index) if index else None,
         columns=context.config.data.columns | parse_columns(columns),
         market=market,
-        calendar=context.config.data.calendar,
+        calendar=exchange_named(context.config.data.calendar),
         currency=context.config.data.currency,
         settings=_overridden(context.config.data.reading, reading),
         optional={name: Path(path) for name, path in optional.items() if path},
@@ -118,12 +119,14 @@ def from_yahoo(context: StageContext) -> RawTables:
     market = context.config.data.market
     if market == "synthetic":
         raise ConfigError("data.market is synthetic; set it to us or jp for yahoo")
+    calendar = exchange_named(context.config.data.calendar)
     settings = context.config.data.yahoo
     if not settings.codes:
         raise ConfigError(
             "data.yahoo.codes is empty", hint="""--set 'data.yahoo.codes=["AAPL","MSFT"]'"""
         )
-    return read_yahoo(settings.codes, first=dt.date.fromisoformat(settings.first), market=market)
+    raw = read_yahoo(settings.codes, first=dt.date.fromisoformat(settings.first), market=market)
+    return replace(raw, calendar=calendar, currency=context.config.data.currency)
 
 
 def parse_columns(text: str | None) -> dict[str, str]:

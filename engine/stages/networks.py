@@ -44,7 +44,10 @@ class Networks:
 
 
 def package(context: StageContext, run: Run) -> Model:
-    """The run's networks as a package of the model store; the same run gives the same package."""
+    """The run's networks as a package of the model store; the same run gives the same package.
+
+    The package names the market of the data, so that lots and ticks of its orders are theirs.
+    """
     config = run.config()
     within = replace(context, config=config)
     dataset = load_dataset(within, context.sink, in_memory=False)
@@ -55,8 +58,13 @@ def package(context: StageContext, run: Run) -> Model:
     context.sink.emit(StageStarted(stage="reference"))
     reference = make_reference(networks, dataset, ensemble, context.sink)
     return ModelStore(context.workspace / "models").pack(
-        networks.weights, config, _facts(networks, dataset), reference
+        networks.weights, _of_the_data(config, dataset), _facts(networks, dataset), reference
     )
+
+
+def _of_the_data(config: Config, dataset: Dataset) -> Config:
+    data = config.data.model_copy(update={"market": dataset.panel.market})
+    return config.model_copy(update={"data": data})
 
 
 def networks_of(run: Run, config: Config, dataset: Dataset) -> Networks:

@@ -11,6 +11,7 @@ import polars as pl
 
 from engine.config import Config
 from engine.data.calendar import EXCHANGES
+from engine.data.store import Snapshot
 from engine.data.tables import SECURITY_SCHEMA
 from engine.dataset.split import valid_sessions
 from engine.errors import GateError
@@ -26,6 +27,12 @@ from engine.signals.seal import Sealed, SealStore
 from engine.signals.window import day_slice, edge_slice
 from engine.stages.networks import session_window
 from engine.stages.pipeline import Dataset
+
+
+def seal_exchange(snapshot: Snapshot) -> str:
+    """What the key of a seal calls the exchange: its calendar's code, or the name of a market without one."""
+    market = snapshot.manifest["market"]
+    return snapshot.calendar or EXCHANGES.get(market, market)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +63,8 @@ class Gatherer:
 
     @cached_property
     def key(self) -> Key:
-        market = self.features.market
         return Key(
-            exchange=EXCHANGES.get(market, market),
+            exchange=seal_exchange(self.dataset.panel.snapshot),
             session=str(self.features.dates_S[self.session]),
             model=self.model.id,
             data=self.data_hash(self.session),

@@ -12,10 +12,9 @@ from typing import Any
 
 import engine
 from engine.config import Config
-from engine.data.calendar import EXCHANGES
 from engine.data.load import RefusedDataError, clean_panel
 from engine.data.store import PanelStore, Snapshot
-from engine.errors import GateError, Interrupted, LockedError, UsageError
+from engine.errors import ConfigError, GateError, Interrupted, LockedError, UsageError
 from engine.files import digest, write_json
 from engine.portfolio.strategy import load_strategy
 from engine.runs import lock
@@ -39,7 +38,7 @@ from engine.stages.evidence import (
 from engine.stages.networks import package
 from engine.stages.pipeline import Dataset, load_dataset
 from engine.stages.signal_answer import answer
-from engine.stages.signal_inputs import Gatherer
+from engine.stages.signal_inputs import Gatherer, seal_exchange
 from engine.training.ensemble import Ensemble
 
 ATTEMPT = Path("signals") / "attempt.json"
@@ -74,6 +73,7 @@ def signals(
         model = chosen_model(context, run)
         within = replace(context, config=trading_config(model, context.config))
         snapshot = _snapshot(context, day)
+        _require_its_market(model, snapshot)
         early, evidence = _look_at_data(within, snapshot, day)
         if early is not None:
             return _unsealed(context, early)
@@ -107,6 +107,17 @@ def _snapshot(context: StageContext, day: dt.date | None) -> Snapshot:
     return store.snapshot(None if day is None else store.truncated(day))
 
 
+def _require_its_market(model: Model, snapshot: Snapshot) -> None:
+    """Orders take lots and ticks from the model's package: it must name the market of the data."""
+    theirs, ours = model.config().data.market, snapshot.manifest["market"]
+    if theirs != ours:
+        raise ConfigError(
+            f"model {model.id} is packaged for the market {theirs}, the stored data are of {ours}",
+            hint="promote its run again (`atft-tui promote RUN`): the package then names the market "
+            "of the data",
+        )
+
+
 def _look_at_data(
     context: StageContext, snapshot: Snapshot, day: dt.date | None
 ) -> tuple[Card | None, dict[str, Any]]:
@@ -119,8 +130,7 @@ def _look_at_data(
         report = refusal.report
     evidence = data_evidence(report, snapshot, session, context.config)
     lights = data_lights(evidence, context.config.signals)
-    market = snapshot.manifest["market"]
-    card = Card(session=session, exchange=EXCHANGES.get(market, market), lights=tuple(lights))
+    card = Card(session=session, exchange=seal_exchange(snapshot), lights=tuple(lights))
     stop = any(light.verdict != "TRADE" for light in lights if light.name in ("data", "quality"))
     return card if stop else None, evidence
 

@@ -129,7 +129,7 @@ def from_yahoo(context: StageContext) -> RawTables:
     return replace(raw, calendar=calendar, currency=context.config.data.currency)
 
 
-def parse_columns(text: str | None) -> dict[str, str]:
+def parse_columns(text: str | None, option: str = "--columns") -> dict[str, str]:
     """``"symbol=code,close=adj"`` -> mapping; anything else is a UsageError."""
     mapping = {}
     for part in (text or "").split(","):
@@ -137,6 +137,6 @@ def parse_columns(text: str | None) -> dict[str, str]:
             continue
         ours, separator, theirs = part.partition("=")
         if not separator or not ours.strip() or not theirs.strip():
-            raise UsageError(f"--columns: {part!r} is not OUR_NAME=COLUMN")
+            raise UsageError(f"{option}: {part!r} is not OUR_NAME=COLUMN")
         mapping[ours.strip()] = theirs.strip()
     return mapping

@@ -137,7 +137,8 @@ def _no_columns(path: Path, text: str, said: Mapping[str, str]) -> UsageError:
     """Names what the file has where names are looked for: its widest line without numbers."""
     rows = [cells for separator in SEPARATORS for _, cells in _records(text, separator)]
     named = [row for row in rows if looks_like_names(row)] or [row for row in rows if any(row)]
-    shown = listed(filter(None, max(named, key=len, default=[])))
+    widest: list[str] = max(named, key=len, default=[])
+    shown = listed(filter(None, widest))
     wanted = ", ".join(f"{ours} ({theirs!r})" for ours, theirs in said.items())
     return UsageError(
         f"{path}: needs a column of codes and one of shares{f', and {wanted}' if wanted else ''}; "

@@ -37,7 +37,7 @@ def to_part(
         if not pairs and (wide or not _fits(found)):
             pairs = joined_names(there, found)
         if pairs:
-            return of_levels(sheet, there, pairs)
+            return of_levels(sheet, there, pairs, columns)
         if wide or not _fits(found):
             part = of_one_field(sheet, there, columns, insisted=wide, named=named)
             if part is not None:

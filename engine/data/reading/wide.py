@@ -14,6 +14,8 @@ from engine.data.reading.sheets import LINE, Sheet
 from engine.records.reading import Column
 
 CODE = r"^[A-Z0-9^][A-Z0-9.\-^=/& ]{0,11}$"
+LOOSE_CODE = r"^[\w.\-^=/&]{1,16}$"
+"""The same where the file's own name says which field its columns hold."""
 Pairs = Mapping[str, tuple[str, str]]
 """Column -> (our field, ticker)."""
 
@@ -73,6 +75,11 @@ def _splits(name: str) -> list[tuple[str, str]]:
     return both
 
 
+def _said_index(there: list[str], columns: Mapping[str, str]) -> str | None:
+    said = mapped(columns, "bars", "date", lenient=False)
+    return hit(said.theirs, there) if said else None
+
+
 def _index(sheet: Sheet, there: list[str], pairs: Pairs) -> str:
     """The column of days beside the tickers."""
     rest = [name for name in there if name not in pairs]
@@ -83,12 +90,12 @@ def _index(sheet: Sheet, there: list[str], pairs: Pairs) -> str:
     return days[0]
 
 
-def of_levels(sheet: Sheet, there: list[str], pairs: Pairs) -> Part:
-    index = _index(sheet, there, pairs)
+def of_levels(sheet: Sheet, there: list[str], pairs: Pairs, columns: Mapping[str, str]) -> Part:
+    index = _said_index(there, columns) or _index(sheet, there, pairs)
     tickers: dict[str, dict[str, str]] = {}
     for name, (field, ticker) in pairs.items():
         tickers.setdefault(ticker, {}).setdefault(field, name)
-    columns = _columns_of(tickers, index, sheet)
+    found = _columns_of(tickers, index)
     frames = [
         sheet.frame.select(
             pl.col(index).alias("date"), pl.lit(ticker).alias("symbol"),
@@ -100,15 +107,31 @@ def of_levels(sheet: Sheet, there: list[str], pairs: Pairs) -> Part:
     stacked = sheet.dialect is not None and sheet.dialect.levels > 1
     part = Part(
         sheet=emptied(sheet), layout="stacked" if stacked else "wide",
-        frame=pl.concat(frames, how="diagonal"), columns=columns, left=left,
+        frame=pl.concat(frames, how="diagonal_relaxed"), columns=_mapped(found, columns, sheet), left=left,
     )  # fmt: skip
-    require(sheet, columns, {}, there)
+    require(sheet, found, {}, there)
     return part
 
 
-def _columns_of(
-    tickers: Mapping[str, Mapping[str, str]], index: str, sheet: Sheet
+def _mapped(
+    found: Mapping[str, Column], columns: Mapping[str, str], sheet: Sheet
 ) -> dict[str, Column]:
+    """With the factors of the user; another field for one of ours cannot be said of a wide table."""
+    out = dict(found)
+    for ours, column in found.items():
+        said = mapped(columns, "bars", ours, lenient=False)
+        if said is None:
+            continue
+        same = (
+            hit(said.theirs, [column.theirs]) if ours == "date" else field_of(said.theirs) == ours
+        )
+        if not same or ours == "symbol":
+            raise no_column(sheet, ours, said.theirs, list(found))
+        out[ours] = Column(ours=ours, theirs=column.theirs, times=said.times, decided_by="option")
+    return out
+
+
+def _columns_of(tickers: Mapping[str, Mapping[str, str]], index: str) -> dict[str, Column]:
     first: dict[str, str] = {}
     for fields in tickers.values():
         first = dict(fields) | first
@@ -124,14 +147,14 @@ def of_one_field(
     sheet: Sheet, there: list[str], columns: Mapping[str, str], *, insisted: bool, named: bool
 ) -> Part | None:
     """A column a ticker; the field is told by the name of the file or a folder. None if it is not so."""
-    said = mapped(columns, "bars", "date", lenient=False)
-    index = (hit(said.theirs, there) if said else None) or next(
+    index = _said_index(there, columns) or next(
         (name for name in there if field_of(name) == "date"), None
     )
     index = index or next((name for name in there if looks_like_days(sheet.frame[name])), None)
     field = field_in(sheet.within)
     tickers = [name for name in there if name != index and not nameless(name)]
-    looks = index is not None and tickers and all(re.search(CODE, name) for name in tickers)
+    code = CODE if field is None else LOOSE_CODE
+    looks = index is not None and tickers and all(re.search(code, name) for name in tickers)
     if index is None or not tickers or not (insisted or (looks and (field or named))):
         return None
     field = field or "close"
@@ -144,8 +167,8 @@ def of_one_field(
         field: Column(ours=field, theirs=FILE_NAME, decided_by="values"),
     }
     return Part(
-        sheet=emptied(sheet), layout="wide", frame=frame.rename({index: "date"}), columns=names,
-        field=field, notes=(f"{sheet.name}: a column a code, each value the {field}.",),
+        sheet=emptied(sheet), layout="wide", frame=frame.rename({index: "date"}),
+        columns=_mapped(names, columns, sheet), field=field, notes=(f"{sheet.name}: a column a code, each value the {field}.",),
     )  # fmt: skip
 
 
@@ -154,15 +177,18 @@ def joined(parts: list[Part]) -> list[Part]:
     single = [part for part in parts if part.field]
     if not single:
         return parts
+    if len({part.frame["date"].dtype for part in single}) > 1:
+        text = pl.col("date").cast(pl.String)
+        single = [replace(part, frame=part.frame.with_columns(text)) for part in single]
     fields: dict[str, list[Part]] = {}
     for part in single:
         fields.setdefault(part.field, []).append(part)
     first = next((name for name in ("close", "adj_close") if name in fields), next(iter(fields)))
-    base = pl.concat([part.frame for part in fields[first]])
+    base = pl.concat([part.frame for part in fields[first]], how="vertical_relaxed")
     columns = dict(fields[first][0].columns)
     for field, others in fields.items():
         if field != first:
-            table = pl.concat([part.frame for part in others]).drop(LINE)
+            table = pl.concat([part.frame for part in others], how="vertical_relaxed").drop(LINE)
             base = base.join(table, on=["date", "symbol"], how="left", maintain_order="left")
             columns[field] = others[0].columns[field]
     require(fields[first][0].sheet, columns, {}, sorted(fields))

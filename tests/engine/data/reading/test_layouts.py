@@ -195,6 +195,14 @@ def test_a_column_a_ticker_and_a_file_a_field(tmp_path: Path, place: str) -> Non
     assert (plan.layout, len(reading(tmp_path).plans)) == ("wide", 1)
 
 
+def test_factors_of_the_user_on_wide_tables(tmp_path: Path) -> None:
+    names = [f"A {field}" for field in FIELDS]
+    (tmp_path / "w.csv").write_text(lines(",".join(["Day", *names]), "2024-01-02,1,2,1,2,5"))
+    assert bars(tmp_path / "w.csv", "volume=volume*100,date=Day")[0][-1] == 500.0
+    with pytest.raises(DataError, match=r"no column for `close` .looked for px"):
+        reading(tmp_path / "w.csv", "close=px")
+
+
 def test_a_wide_table_of_closes_alone_says_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "closes.csv").write_text(lines("Date,AAPL,MSFT", "2024-01-02,1,2"))
     with pytest.raises(DataError, match="no column for `open`, `high`, `low`, `volume`"):

@@ -80,12 +80,14 @@ def _typed(member: Member, content: bytes) -> Sheet:
 
 
 def _excel(member: Member, content: bytes, look: Look) -> Iterator[Sheet]:
+    from fastexcel import FastExcelError
+
     try:
         pages = pl.read_excel(
             io.BytesIO(content), sheet_id=0, has_header=False, raise_if_empty=False,
             drop_empty_rows=False, read_options={"dtypes": "string", "skip_rows": 0},
         )  # fmt: skip
-    except (pl.exceptions.PolarsError, ValueError, OSError, RuntimeError) as error:
+    except (pl.exceptions.PolarsError, FastExcelError, ValueError, OSError) as error:
         raise DataError(
             f"{member.name}: not readable as Excel ({_first_line(error)})",
             hint="save it as CSV or .xlsx without a password",
@@ -145,7 +147,10 @@ def _dialect(member: Member, text: bytes, look: Look) -> Dialect:
     lines = [raw.decode("utf-8") for raw in islice(io.BytesIO(text), SNIFFED)]
     separator = look.settings.separator
     mark = "\t" if separator in ("tab", "\\t") else separator
-    dialect = of_lines(lines, look.known, mark)
+    try:
+        dialect = of_lines(lines, look.known, mark)
+    except csv.Error as error:
+        raise DataError(f"{member.name}: not readable as CSV ({error})") from error
     if dialect is None:
         raise NotATable(f"{member.name}: no rows")
     if dialect.skip == 1:

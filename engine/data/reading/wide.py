@@ -168,7 +168,8 @@ def of_one_field(
     }
     return Part(
         sheet=emptied(sheet), layout="wide", frame=frame.rename({index: "date"}),
-        columns=_mapped(names, columns, sheet), field=field, notes=(f"{sheet.name}: a column a code, each value the {field}.",),
+        columns=_mapped(names, columns, sheet), field=field,
+        notes=(f"{sheet.name}: a column a code, each value the {field}.",),
     )  # fmt: skip
 
 

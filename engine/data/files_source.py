@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from engine.config import Market, ReadingConfig
-from engine.data.calendar import EXCHANGES, WEEKDAYS, exchange_zone, sessions_between
+from engine.data.calendar import exchange_of, exchange_zone, sessions_between
 from engine.data.labels import with_readable_labels
 from engine.data.optional_files import LAYOUTS, read_optional
 from engine.data.reading.actions import ACTIONS
@@ -96,7 +96,7 @@ def read_files(
     """
     _check_names(columns)
     settings = settings or ReadingConfig()
-    exchange = _exchange(market, now)
+    exchange = _exchange(exchange_of(market, calendar), now)
     bars, origin, plans = read_bars(prices, columns, exchange, settings, after=after)
 
     def beside(path: Path, wanted: Wanted) -> pl.DataFrame:
@@ -125,10 +125,10 @@ def read_files(
     return Reading(raw=raw, origin=origin, plans=plans)
 
 
-def _exchange(market: Market, now: dt.datetime) -> Exchange:
+def _exchange(code: str, now: dt.datetime) -> Exchange:
     return Exchange(
-        zone=exchange_zone(EXCHANGES.get(market, WEEKDAYS), today=now.date()),
-        sessions=partial(sessions_between, market),
+        zone=exchange_zone(code, today=now.date()),
+        sessions=partial(sessions_between, code),
         now=now,
     )
 

@@ -21,16 +21,18 @@ from engine.data.reading.columns import (
     together,
 )
 from engine.data.reading.finding import NotATable
-from engine.data.reading.layouts import ALL_BARS, Part, joined, to_part
-from engine.data.reading.names import known_forms, listed
-from engine.data.reading.numbers import BadValue
-from engine.data.reading.scale import to_quoted
+from engine.data.reading.layouts import to_part
+from engine.data.reading.names import ALL_BARS, known_forms, listed
+from engine.data.reading.numbers import BadValue, NumberStyle
+from engine.data.reading.parts import Part
+from engine.data.reading.scale import Scaled, to_quoted
 from engine.data.reading.series import one_series
 from engine.data.reading.sheets import LINE, Look
 from engine.data.reading.tables import Exchange, days_of
+from engine.data.reading.wide import joined
 from engine.data.tables import BAR_SCHEMA, complete
 from engine.errors import DataError
-from engine.records.reading import Factor, ReadingPlan, Unread
+from engine.records.reading import Dates, Factor, ReadingPlan, Unread
 
 MOSTLY = 0.2
 """Share of rows of repeated days from which a file is no longer one of a single code."""
@@ -143,12 +145,26 @@ def _of_group(
     if "turnover" not in bars.columns:
         bars = bars.with_columns((pl.col("close") * pl.col("volume")).alias("turnover"))
     bars = complete(bars, BAR_SCHEMA)
+    plan = _plan(path, cells, group, how, style, scaled, _shown(bars), notes)
+    return bars.with_columns(rows[FILE], rows[LINE]), plan
+
+
+def _plan(
+    path: Path,
+    cells: Cells,
+    group: Sequence[Part],
+    dates: Dates,
+    style: NumberStyle,
+    scaled: Scaled,
+    first: str,
+    notes: Sequence[str],
+) -> ReadingPlan:
     sheet = group[0].sheet
-    plan = ReadingPlan(
+    return ReadingPlan(
         table="bars",
         path=sheet.name if len(group) == 1 else str(path),
         files=len(group),
-        layout=layout,
+        layout=group[0].layout,
         encoding=sheet.encoding,
         separator=sheet.dialect.separator if sheet.dialect else "",
         header_lines=sheet.dialect.skip if sheet.dialect else 0,
@@ -156,13 +172,12 @@ def _of_group(
         thousands=style.thousands,
         columns=tuple(cells.columns[name] for name in ALL_BARS if name in cells.columns),
         left=group[0].left,
-        dates=how,
+        dates=dates,
         price_scale=scaled.price_scale,
         factor=_in_their_words(scaled.factor, cells),
-        first=_shown(bars),
+        first=first,
         notes=(*_told(group), *notes, *scaled.notes),
     )
-    return bars.with_columns(rows[FILE], rows[LINE]), plan
 
 
 def _refuse_many_codes(cells: Cells, rows: pl.DataFrame) -> None:

@@ -162,4 +162,6 @@ def together(
 def shape(column: pl.Series) -> str:
     """How the first value is written, digits as 9, letters as a: it parts files of other dates."""
     first = column.drop_nulls().head(1).cast(pl.String)
-    return first.str.replace_all(r"\d+", "9").str.replace_all(r"[A-Za-z]+", "a").str.join("").item()
+    return str(
+        first.str.replace_all(r"\d+", "9").str.replace_all(r"[A-Za-z]+", "a").str.join("")[0]
+    )

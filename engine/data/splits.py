@@ -93,7 +93,8 @@ def crowding(turnover: float, recent: NDArray[np.float64]) -> float:
 @njit(cache=True)
 def crowded(value: float, move: float) -> bool:
     """Whether both the value and the shares traded are those of a day with news. A misprinted price alone
-    multiplies the one, never both."""
+    multiplies the one, never both.
+    """
     return bool(min(value, value - move) > np.log(CROWD))
 
 

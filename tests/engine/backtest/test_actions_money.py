@@ -179,7 +179,9 @@ def test_the_holdings_of_an_ex_date_show_the_dividend_and_add_up() -> None:
         ledger, costs=FREE, sessions_per_year=252, entry="close", strategy="s", run_id="r"
     ).daily
     row = daily.filter(pl.col("date") == day(3)).row(0, named=True)
-    np.testing.assert_allclose(rows["contribution"].sum(), row["gross_return"], atol=1e-8)
+    np.testing.assert_allclose(
+        rows["contribution"].to_numpy().sum(), row["gross_return"], atol=1e-8
+    )
     np.testing.assert_allclose(row["dividend"], 0.01 - 0.0125 + 0.00175, rtol=1e-9)
     parts = dividend_parts(trades, 252)
     year = 252 / len(daily)
@@ -401,8 +403,7 @@ def test_the_cleaned_panel_of_a_source_trades_like_that(raw: RawTables) -> None:
     span = {"first": days[50], "last": days[80], "symbols": names, "haircut": 0.3}
     for entry in ("close", "open"):
         ours, theirs = (
-            PriceTable.from_panel(panel, entry=entry, **span)  # type: ignore[arg-type]
-            for panel in (found, before)
+            PriceTable.from_panel(panel, entry=entry, **span) for panel in (found, before)
         )
         n = ours.symbols.index(names[0])
         for name in ("fill_DN", "value_DN", "mark_DN"):

@@ -15,6 +15,7 @@ from engine.data.panel import positions
 from engine.data.rules import Walked, mismatch_finding, row_findings, unit_mismatch
 from engine.data.tables import RawTables
 from engine.errors import DataError
+from engine.records import flags
 
 YEAR = 252
 NEAR_END = 30
@@ -94,7 +95,7 @@ def _walk(
         turnover_M=turnover_M,
         adjustment_M=adjustment_M,
         dividend_M=bars["dividend"].fill_null(0.0).to_numpy(),
-        told_M=np.where(adjustment_M == 1.0, 0, repair.VENDOR_SPLIT).astype(np.int32),
+        told_M=np.where(adjustment_M == 1.0, 0, flags.VENDOR_SPLIT).astype(np.int32),
         out_M=np.zeros(stock_M.size, dtype=np.bool_),
     )
     rules = repair.Rules(

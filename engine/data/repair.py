@@ -16,29 +16,20 @@ from numba import njit
 from numpy.typing import NDArray
 
 from engine.data.memory import State
-from engine.data.splits import SURE, crowded, crowding, is_split, ratio_of, unexplained
+from engine.data.splits import SURE, crowded, crowding, is_split, ordinary, ratio_of, unexplained
+from engine.records.flags import (
+    BREAK,
+    DIVIDEND,
+    FROZEN,
+    HIGH_BELOW_LOW,
+    RANGE,
+    SPLIT,
+    ZERO_OPEN,
+)
 
 KEEP, BAD_CLOSE, ABSURD, BAD_PRINT, JUMP, SPLIT_EXCLUDED, UNIT, OUT = 0, 1, 2, 3, 4, 5, 6, 7
 """What happened to a row. JUMP: held out as a possible bad print, then confirmed by the next row. UNIT:
 price in other units; the next row does not confirm it, the stock waits for its old units."""
-ZERO_OPEN, HIGH_BELOW_LOW, RANGE, SPLIT, FROZEN, VENDOR_SPLIT = 1, 2, 4, 8, 16, 32
-BREAK, DIVIDEND, PROCEEDS, ACTION = 64, 128, 256, 512
-"""Bit flags of a kept row; the panel has them in its column ``flags``. SPLIT: inferred from the bars.
-VENDOR_SPLIT: by the source's factor. ACTION: split or spin-off of the user's table. BREAK: the price jumped
-and nothing explains it; the scale goes on without the jump. DIVIDEND: ex-date. PROCEEDS: no trading, the
-cash that a share was paid in the end."""
-FLAG_NAMES = {
-    ZERO_OPEN: "zero_open",
-    HIGH_BELOW_LOW: "high_below_low",
-    RANGE: "range",
-    SPLIT: "split",
-    FROZEN: "frozen",
-    VENDOR_SPLIT: "vendor_split",
-    BREAK: "break",
-    DIVIDEND: "dividend",
-    PROCEEDS: "proceeds",
-    ACTION: "action",
-}
 UNITS = np.array([100.0, 1000.0, 1 / 100, 1 / 1000])
 """Factors of a change of units: cents for dollars, sen for yen, lots for shares, thousands."""
 NEAR_UNIT = 0.2
@@ -230,6 +221,8 @@ def _judge(
     else:
         state.base[n] = 0.0
         ratio, sure = ratio_of(last, first, deviation)
+        if not sure > SURE:
+            ratio, sure = ratio_of(last, close, deviation)
         strange = unexplained(last, prices_4, value, deviation, gap)
         exact = sure > SURE and is_split(last, prices_4, value, deviation, ratio)
         if not (strange or exact):
@@ -237,7 +230,7 @@ def _judge(
         if not value > -np.log(THIN):
             state.base[n] = first
             return 0, 1.0
-    if sure > SURE:
+    if sure > SURE and ordinary(value, np.log(first / last)):
         return SPLIT, ratio
     return BREAK, last / first
 

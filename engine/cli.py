@@ -82,7 +82,8 @@ def _build(command: Command) -> click.Command:
     options = [option for option in options if not own & {o.lstrip("-") for o in option.opts}]
     return click.Command(
         command.name,
-        help=command.help,
+        help=f"{command.help}\n\n{command.about}".strip(),
+        short_help=command.help,
         params=[*(_parameter(item) for item in command.parameters), *options],
         callback=partial(_run, command),
         hidden=command.hidden,

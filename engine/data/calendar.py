@@ -54,9 +54,8 @@ def exchange_named(code: str, *, key: str = "data.calendar") -> str:
         return code
     import exchange_calendars
 
-    known = exchange_calendars.resolve_alias(code)
-    _kind(known, key)
-    return str(known)
+    _kind(code, key)
+    return str(exchange_calendars.resolve_alias(code))
 
 
 def weekdays(first: str, count: int) -> NDArray[np.datetime64]:
@@ -74,8 +73,8 @@ def sessions_between(exchange: str, first: dt.date, last: dt.date) -> NDArray[np
     first, last = max(first, begin), min(last, end)
     if last < first:
         return np.empty(0, dtype="datetime64[D]")
-    sessions = _calendar(exchange, first.year).sessions_in_range(str(first), str(last))
-    return np.asarray(sessions.values, dtype="datetime64[D]")
+    sessions = np.asarray(_calendar(exchange, first.year).sessions.values, dtype="datetime64[D]")
+    return sessions[(sessions >= np.datetime64(first)) & (sessions <= np.datetime64(last))]
 
 
 def calendar_span(exchange: str) -> tuple[dt.date, dt.date]:

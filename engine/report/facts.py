@@ -17,7 +17,7 @@ from engine.runs.events import AssertionChecked, EpochEvaluated, decode
 from engine.runs.store import Run, RunStore
 from engine.runs.trials import read_trials
 
-MAX_ABLATIONS = 12
+MAX_ABLATIONS, EX_DATES = 12, 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +47,8 @@ class Facts:
     config: dict[str, Any] = field(default_factory=dict)
     comparisons: tuple[dict[str, Any], ...] = ()
     """Comparisons of sizes and of ablations on the same features, newest first."""
+    ex_dates: pl.DataFrame | None = None
+    """Largest dividends of held stocks: ``date, symbol, dividend, weight, received``."""
 
     @property
     def model(self) -> str:
@@ -81,6 +83,7 @@ def gather(workspace: Path, run: Run) -> Facts:
         baseline_returns=pl.read_parquet(returns) if returns.is_file() else None,
         months=months,
         holdings=_holdings(workspace, run),
+        ex_dates=_ex_dates(run),
         trials=read_trials(run),
         ablations=_ablations(workspace, run, train),
         config=run.config().model_dump(mode="json"),
@@ -142,6 +145,21 @@ def _holdings(workspace: Path, run: Run) -> pl.DataFrame | None:
         last.join(names.select("symbol", "name", "sector"), on="symbol", how="left")
         .select("date", "symbol", "name", "sector", "weight")
         .sort(pl.col("weight").abs(), "symbol", descending=[True, False])
+    )
+
+
+def _ex_dates(run: Run) -> pl.DataFrame | None:
+    """None without a backtest, or with one from before dividends were money."""
+    path = run.path("holdings.parquet")
+    if not path.is_file() or "dividend" not in pl.read_parquet_schema(path):
+        return None
+    return (
+        pl.scan_parquet(path)
+        .filter(pl.col("dividend") != 0)
+        .select("date", "symbol", "dividend", "weight", "received")
+        .sort(pl.col("received").abs(), "date", "symbol", descending=[True, False, False])
+        .head(EX_DATES)
+        .collect()
     )
 
 

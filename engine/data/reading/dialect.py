@@ -34,6 +34,8 @@ class Dialect:
     """Of these, lines before the names."""
     named: bool = True
     """Whether there is a line of names."""
+    levels: int = 1
+    """2 where the names are a line of fields and a line of codes."""
 
 
 def of_lines(lines: Sequence[str], known: Set[str], separator: str = "") -> Dialect | None:
@@ -51,9 +53,7 @@ def of_lines(lines: Sequence[str], known: Set[str], separator: str = "") -> Dial
         width = len(found.names)
         body = [row for row in rows[found.skip :] if row]
         agree = sum(len(row) == width for row in body) / len(body) if body else 1.0
-        hits = sum(normal(name) in known for name in found.names) + width * (
-            found.skip - found.preamble > 1
-        )
+        hits = sum(normal(name) in known for name in found.names) + width * (found.levels > 1)
         rank = (hits, agree * width)
         if best is None or rank > best[0]:
             best = rank, found
@@ -71,23 +71,20 @@ def of_rows(rows: Sequence[Sequence[str]], known: Set[str], separator: str = "")
     if head is None:
         first = next(i for i, row in enumerate(rows) if len(row) == width)
         names = tuple(f"#{i + 1}" for i in range(width))
-        return Dialect(
-            separator=separator, names=names, skip=first, preamble=first, named=False
-        )
+        return Dialect(separator=separator, names=names, skip=first, preamble=first, named=False)
     for upper in (head - 1, head):
         if 0 <= upper < len(rows) - 1 and len(rows[upper]) == len(rows[upper + 1]) == width:
             pairs = _two_levels(rows[upper], rows[upper + 1])
             if pairs is not None:
                 return _of_two(rows, upper, pairs, separator)
     cells = [*rows[head], ""][: width if len(rows[head]) <= width or not rows[head][-1] else None]
+    names = _different(cells)
     return Dialect(
-        separator=separator, names=_different(cells), skip=head + 1, preamble=head
+        separator=separator, names=names, skip=_past_blank(rows, head + 1), preamble=head
     )
 
 
-def _line_of_names(
-    rows: Sequence[Sequence[str]], width: int, known: Set[str]
-) -> int | None:
+def _line_of_names(rows: Sequence[Sequence[str]], width: int, known: Set[str]) -> int | None:
     """The first line that is as wide as the rows and has half as many known names as the best one."""
     hits = {
         i: sum(normal(cell) in known for cell in row if cell.strip())
@@ -98,14 +95,18 @@ def _line_of_names(
     if not most:
         full = (i for i in hits if len(rows[i]) == width and all(c.strip() for c in rows[i]))
         first = next(full, None)
-        return first if first is not None and any(_is_data(row) for row in rows[first + 1 :]) else None
+        return (
+            first if first is not None and any(_is_data(row) for row in rows[first + 1 :]) else None
+        )
     return next(i for i, count in hits.items() if 2 * count >= most)
 
 
 def _is_data(row: Sequence[str]) -> bool:
     """Rows hold numbers or dates; names of columns may be bare codes, but then all of them are."""
     filled = [cell.strip() for cell in row if cell.strip()]
-    numeric = [any(c.isdigit() for c in cell) and not any(c.isalpha() for c in cell) for cell in filled]
+    numeric = [
+        any(c.isdigit() for c in cell) and not any(c.isalpha() for c in cell) for cell in filled
+    ]
     if not any(numeric):
         return False
     index = normal(filled[0]) in LEVELS or field_of(filled[0]) == "date"
@@ -133,13 +134,20 @@ def _of_two(
     if below < len(rows) and rows[below] and not any(cell.strip() for cell in rows[below][1:]):
         index, below = rows[below][0], below + 1
     names = (index, *(repr((field.strip(), ticker.strip())) for field, ticker in pairs))
-    return Dialect(separator=separator, names=_different(names), skip=below, preamble=upper)
+    skip = _past_blank(rows, below)
+    return Dialect(
+        separator=separator, names=_different(names), skip=skip, preamble=upper, levels=2
+    )
+
+
+def _past_blank(rows: Sequence[Sequence[str]], at: int) -> int:
+    return next((i for i in range(at, len(rows)) if rows[i]), at)
 
 
 def _different(cells: Sequence[str]) -> tuple[str, ...]:
-    """Names without space around them; of the same name twice the later one carries its position."""
+    """Names without space around them, each different: a position behind a name that was there already."""
     names: list[str] = []
     for i, cell in enumerate(cells):
-        name = cell.strip().removeprefix("\ufeff")
+        name = cell.strip().removeprefix("\ufeff") or f"Unnamed: {i}"
         names.append(name if name not in names else f"{name}#{i + 1}")
     return tuple(names)

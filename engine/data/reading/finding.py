@@ -6,11 +6,11 @@ import io
 import lzma
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Literal, cast
+from typing import Any, Literal
 
 from engine.data.labels import readable
 from engine.errors import DataError, EnvironmentProblem
@@ -29,16 +29,14 @@ PACKED = {
     b"\x1f\x8b": ".gz", b"\x28\xb5\x2f\xfd": ".zst", b"BZh": ".bz2", b"\xfd7zXZ": ".xz",
     b"PK\x03\x04": ".zip",
 }  # fmt: skip
-STREAMS: dict[str, Callable[[io.BytesIO], BinaryIO]] = {
-    ".gz": lambda content: cast(BinaryIO, gzip.GzipFile(fileobj=content)),
-    ".bz2": lambda content: cast(BinaryIO, bz2.BZ2File(content)),
-    ".xz": lambda content: cast(BinaryIO, lzma.LZMAFile(content)),
-}
+STREAMS: Mapping[str, Callable[..., Any]] = {
+    ".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open
+}  # fmt: skip
 HEAD = 8
 """Bytes that tell the kind of a file."""
 
 
-class NotATable(DataError):
+class NotATable(DataError):  # noqa: N818 - a verdict on a file; in a folder it is no error
     """A file in which there is no table of the kind that is looked for."""
 
 
@@ -65,7 +63,11 @@ def find(path: Path) -> tuple[list[Member], list[Unread]]:
     for file in files:
         within = PurePosixPath(file.relative_to(path).as_posix()) if path.is_dir() else None
         for member in _members(
-            str(file), within or PurePosixPath(file.name), file.read_bytes, _head(file), path == file
+            str(file),
+            within or PurePosixPath(file.name),
+            file.read_bytes,
+            _head(file),
+            path == file,
         ):
             (found if isinstance(member, Member) else unread).append(member)  # type: ignore[arg-type]
     return found, unread
@@ -145,7 +147,7 @@ def _unpacked(name: str, content: bytes, packing: str, size: int = -1) -> bytes:
             with pa.CompressedInputStream(pa.BufferReader(content), "zstd") as stream:
                 return bytes(stream.read(None if size < 0 else size))
         with STREAMS[packing](io.BytesIO(content)) as plain:
-            return plain.read(size)
+            return bytes(plain.read(size))
     except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
         raise _damaged(name, error) from error
 

@@ -20,7 +20,8 @@ SNIFFED = 200
 """Lines that separator and header are decided on."""
 LINE = "\0line"
 """Column of the line of each row, from 1; a name that no file has."""
-EXCEL_LINES = 1_048_576
+ENOUGH = 5
+"""Values from which the shortest of them says that a still shorter one was cut off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +68,7 @@ def _typed(member: Member, content: bytes) -> Sheet:
         if member.kind == "parquet":
             frame = pl.read_parquet(io.BytesIO(content))
         else:
-            frame = pl.read_ipc(io.BytesIO(content), memory_map=False)
+            frame = pl.read_ipc(io.BytesIO(content))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise DataError(
             f"{member.name}: not readable as {member.kind.capitalize()} ({_first_line(error)})",
@@ -220,10 +221,10 @@ def _open_end(name: str, frame: pl.DataFrame, look: Look) -> str:
     column = [column for column in frame.columns if column != LINE][-1]
     values = frame[column]
     last, others = values[-1] or "", values[:-1].drop_nulls()
-    shorter = others.len() >= 5 and len(last) < int(others.str.len_chars().min() or 0)  # type: ignore[call-overload]
+    shorter = others.len() >= ENOUGH and bool((others.str.len_chars() > len(last)).all())
     decimals = others.str.extract(r"\.(\d+)\s*$").str.len_chars()
     own = len(last.rpartition(".")[2]) if "." in last else 0
-    fewer = decimals.len() >= 5 and not decimals.null_count() and own < int(decimals.min() or 0)  # type: ignore[call-overload]
+    fewer = decimals.len() >= ENOUGH and not decimals.null_count() and bool((decimals > own).all())
     if shorter or fewer or look.appending:
         seen = f" (`{readable(column)}` ends as {readable(last)!r})"
         raise DataError(

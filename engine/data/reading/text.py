@@ -6,19 +6,21 @@ from collections.abc import Callable
 from engine.errors import DataError
 
 MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")
+    (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")
 )  # fmt: skip
 SAMPLE = 20_000
 """Lines' worth of non-ASCII bytes that plausibility is judged on."""
 
 
 def decoded(content: bytes, *, name: str, encoding: str = "") -> tuple[bytes, str]:
-    """The text in UTF-8 without a mark, its lines ended by ``\\n``, and the encoding it came in.
+    """The text in UTF-8 without a mark, its lines ended by line feeds, and the encoding it came in.
 
     ``encoding`` insists; otherwise UTF-8 is taken where it fits strictly, then the most plausible of
     Shift-JIS (cp932), GBK and Latin-1.
     """
     told = encoding or _told(content)
+    if told.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig"):
+        told, content = "utf-8", content.removeprefix(codecs.BOM_UTF8)
     if told not in ("utf-8", "ascii"):
         try:
             content = content.decode(told).encode("utf-8")
@@ -41,7 +43,7 @@ def decoded(content: bytes, *, name: str, encoding: str = "") -> tuple[bytes, st
             f"{name}: bytes of zero in the text, at line {_line(content, content.index(0))}",
             hint="the file is damaged or no text; name its encoding with --encoding",
         )
-    return content, {"utf-8-sig": "utf-8", "ascii": "utf-8"}.get(told, told)
+    return content, "utf-8" if told == "ascii" else told
 
 
 def _told(content: bytes) -> str:

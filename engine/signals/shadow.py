@@ -15,10 +15,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.config import Market
-from engine.data.repair import BREAK, PROCEEDS
 from engine.evaluation.inference import newey_west_se
 from engine.portfolio.market_data import Matrix, forward_fill
 from engine.portfolio.market_rules import price_limits
+from engine.records.flags import BREAK, PROCEEDS
 from engine.signals.costs import trading_cost
 from engine.signals.orders import Rules, whole_lots
 

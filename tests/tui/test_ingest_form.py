@@ -138,7 +138,12 @@ async def test_changed_settings_are_looked_at_again_and_other_sources_start_at_o
 ) -> None:
     monkeypatch.setattr(launch, "argv", answers(tmp_path, ANSWER))
     begun: list[Any] = []
-    monkeypatch.setattr(JobBook, "start", lambda book, words: begun.append(words) or "job")
+
+    def start(book: JobBook, words: Any) -> str:
+        begun.append(words)
+        return "job"
+
+    monkeypatch.setattr(JobBook, "start", start)
     async with CockpitApp(tmp_path).run_test(size=(100, 30)) as pilot:
         form = await filled(pilot)
         await pilot.press("enter")

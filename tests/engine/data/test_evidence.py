@@ -79,7 +79,8 @@ def test_figures_worked_by_hand() -> None:
     assert evidence.outside_range == 0.5
     assert evidence.overnight_mean == pytest.approx(np.log(1.1))
     assert evidence.intraday_mean == pytest.approx((np.log(10 / 9) + np.log(12 / 11)) / 2)
-    assert (evidence.zero_rows, evidence.no_close) == (1, pytest.approx(1 / 3))
+    assert evidence.zero_rows == 1
+    assert evidence.no_close == pytest.approx(1 / 3)
     assert evidence.value_ratio == pytest.approx(1.01)
 
 
@@ -122,6 +123,30 @@ def test_a_market_that_never_closes_and_another_exchange_are_told() -> None:
     assert "--set data.calendar=24/7" in refusal(heard(every))[1]
     assert heard(every, calendar="24/7").verdict == "ok"
     assert "another exchange" in refusal(heard(market("XSAU")))[0]
+
+
+@pytest.mark.parametrize(
+    ("exchange", "last", "option"),
+    [("XLON", LAST, "data.calendar=XLON"), ("XTKS", LAST, "data.market=jp"),
+     ("XBOM", FIRST - dt.timedelta(days=1), "data.calendar=XBOM")],
+)  # fmt: skip
+def test_days_of_another_large_exchange_are_refused_with_its_option(
+    exchange: str, last: dt.date, option: str
+) -> None:
+    """Holidays differ by a few a year. Of 2024-01-01 alone only Bombay (of the large ones) has a session."""
+    bars = market(exchange, first=min(FIRST, last), last=last)
+    what, mend = refusal(heard(bars))
+    assert f"sessions of {exchange}" in what
+    assert option in mend
+
+
+def test_one_stray_holiday_is_said_and_stored() -> None:
+    """2024-05-27 is Memorial Day: 1 of 105 days; the others fit no exchange but New York."""
+    bars = market()
+    stray = bars.filter(pl.col("date") == LAST).with_columns(date=pl.lit(dt.date(2024, 5, 27)))
+    evidence = heard(pl.concat([bars, stray]))
+    assert evidence.verdict == "warned"
+    assert "2024-05-27" in evidence.problems[0].what
 
 
 def test_on_append_a_gap_that_a_swap_would_close_is_refused() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from engine.backtest.frictions import Frictions
 from engine.backtest.prices import PriceTable
 from engine.config import Market
-from engine.data.repair import BREAK, PROCEEDS
+from engine.records.flags import BREAK, PROCEEDS
 from engine.signals.shadow import (
     PARTS,
     Entry,

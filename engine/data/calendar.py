@@ -54,9 +54,8 @@ def exchange_named(code: str, *, key: str = "data.calendar") -> str:
         return code
     import exchange_calendars
 
-    known = exchange_calendars.resolve_alias(code)
-    _kind(known, key)
-    return str(known)
+    _kind(code, key)
+    return str(exchange_calendars.resolve_alias(code))
 
 
 def weekdays(first: str, count: int) -> NDArray[np.datetime64]:
@@ -77,8 +76,8 @@ def sessions_between(exchange: str, first: dt.date, last: dt.date) -> NDArray[np
     calendar = _calendar(exchange, 0)
     if first < calendar.first_session.date():
         calendar = _calendar(exchange, first.year)
-    sessions = calendar.sessions_in_range(str(first), str(last))
-    return np.asarray(sessions.values, dtype="datetime64[D]")
+    sessions = np.asarray(calendar.sessions.values, dtype="datetime64[D]")
+    return sessions[(sessions >= np.datetime64(first)) & (sessions <= np.datetime64(last))]
 
 
 def calendar_span(exchange: str) -> tuple[dt.date, dt.date]:

@@ -134,10 +134,11 @@ def _gap(days: Days, after: str, exchange: str) -> list[Problem]:
     if not new_D.size:
         return []
 
-    def between(day: np.datetime64) -> int:
-        return sessions_between(exchange, after_day, day.item()).size - 1
+    first_day = dt.date.fromisoformat(after) + dt.timedelta(days=1)
 
-    after_day = (start + 1).item()
+    def between(day: np.datetime64) -> int:
+        return sessions_between(exchange, first_day, dt.date.fromisoformat(str(day))).size - 1
+
     missing = between(new_D[0])
     if missing < GAP:
         return []

@@ -50,6 +50,8 @@ class MarketData:
     """Position in ``sectors``; stocks of an unknown sector share the last one."""
     sectors: tuple[str, ...]
     shortable_N: NDArray[np.bool_]
+    sessions_per_year: int = 252
+    """Of the exchange; what annual limits of risk are counted in."""
 
     @classmethod
     def from_panel(
@@ -112,6 +114,7 @@ class MarketData:
             sector_N=sector.to_numpy(),
             sectors=tuple(sectors),
             shortable_N=shortable & ~listed.to_numpy(),
+            sessions_per_year=panel.sessions_per_year,
         )
 
     def require_sectors(self, what: str) -> None:

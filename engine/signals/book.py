@@ -133,6 +133,7 @@ def panel_of(
     securities: pl.DataFrame,
     index: pl.DataFrame | None,
     market: Market,
+    calendar: str,
 ) -> Panel:
     """The panel of the pinned sessions."""
     parts = [
@@ -149,6 +150,7 @@ def panel_of(
         securities=securities,
         index=index,
         market=market,
+        calendar=calendar,
         source="sealed signal",
         as_of=dt.date.fromisoformat(slices[-1][0]),
         fingerprint="",

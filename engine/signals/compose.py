@@ -184,7 +184,7 @@ def _panel(inputs: SignalInputs, pins: PinStore, config: Config) -> Any:
         data = pins.get_arrays(inputs.index)
         index = pl.DataFrame({"date": pl.Series(data["day"]).cast(pl.Date), "close": data["close"]})
     slices = [(date, pins.get_arrays(pin)) for date, pin in inputs.bars]
-    return panel_of(slices, securities, index, config.data.market)
+    return panel_of(slices, securities, index, config.data.market, config.data.calendar)
 
 
 def _as_held(books: Books, held: Positions) -> NDArray[np.float64]:

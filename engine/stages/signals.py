@@ -12,6 +12,7 @@ from typing import Any
 
 import engine
 from engine.config import Config
+from engine.data.calendar import exchange_of
 from engine.data.load import RefusedDataError, clean_panel
 from engine.data.store import PanelStore, Snapshot
 from engine.errors import ConfigError, GateError, Interrupted, LockedError, UsageError
@@ -108,8 +109,10 @@ def _snapshot(context: StageContext, day: dt.date | None) -> Snapshot:
 
 
 def _require_its_market(model: Model, snapshot: Snapshot) -> None:
-    """Orders take lots and ticks from the model's package: it must name the market of the data."""
-    theirs, ours = model.config().data.market, snapshot.manifest["market"]
+    """Orders take lots, ticks and sessions a year from the model's package: they must be the data's."""
+    data = model.config().data
+    theirs = f"{data.market} ({exchange_of(data.market, data.calendar)})"
+    ours = f"{snapshot.manifest['market']} ({snapshot.exchange})"
     if theirs != ours:
         raise ConfigError(
             f"model {model.id} is packaged for the market {theirs}, the stored data are of {ours}",

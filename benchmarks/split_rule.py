@@ -7,6 +7,7 @@ an intraday range, one event a stock, cleans the whole table, and counts what th
 it lists what the rule flags in the untouched table.
 """
 
+import datetime as dt
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from engine.config import QualityConfig
+from engine.data import repair
 from engine.data.files_source import read_files
 from engine.data.quality import examine
 from engine.data.tables import RawTables
@@ -82,9 +84,13 @@ def plant(raw: RawTables, count: int, seed: int = 0) -> tuple[RawTables, list[Ev
 
 
 def flagged(raw: RawTables) -> dict[tuple[str, str], str]:
-    """Suspected splits by stock and date, with their prices."""
-    finding = examine(raw, QualityConfig(max_bad_share=0.9))[1].finding("suspected_split")
-    return {(s, date): text for s, date, text in finding.examples} if finding else {}
+    """Suspected splits and breaks by stock and date: 2:1 as their ratio, "break" else."""
+    clean, _ = examine(raw, QualityConfig(max_bad_share=0.9))
+    hit = clean.filter(pl.col("flags") & (repair.SPLIT | repair.BREAK) > 0)
+    return {
+        (symbol, str(date)): "split" if flags & repair.SPLIT else "break"
+        for symbol, date, flags in hit.select("symbol", "date", "flags").iter_rows()
+    }
 
 
 def recall(events: list[Event], found: dict[tuple[str, str], str], ratio: float) -> tuple[int, int]:
@@ -101,7 +107,7 @@ def main() -> None:
     path = Path(sys.argv[1])
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 300
     seed = int(sys.argv[3]) if len(sys.argv) > 3 else 0
-    raw = read_files(path, securities=None, index=None, columns={}, market="us")
+    raw = read_files(path, securities=None, index=None, columns={}, market="us", now=dt.datetime.now(dt.UTC)).raw
     found = flagged(raw)
     ratios, exact = [], 0
     for text in found.values():

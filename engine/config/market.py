@@ -117,14 +117,14 @@ class DataConfig(Table):
 
 
 class QualityConfig(Table):
-    max_price: float = Field(1e5, gt=0)
-    """Closes above this are absurd and dropped. Quote currency."""
     max_move: float = Field(0.5, gt=0, le=10)
     """One-session |return| beyond this that reverts at once is a bad print, dropped. Fraction."""
     split_tolerance: float = Field(0.02, gt=0, lt=0.2)
     """How near a price ratio must be to 2, 3, 4, 5, 10, 1/2 ... to be a suspected split. Fraction."""
     split_policy: Literal["adjust", "exclude", "keep"] = "adjust"
     """Suspected unadjusted splits: rescale what comes after, drop the stock from there, or leave it."""
+    dividends: Literal["reinvest", "ignore"] = "reinvest"
+    """Returns with the dividends that the data know put back in, or those of the price alone."""
     frozen_sessions: int = Field(10, ge=3)
     """Identical closes in a row from which a stock counts as frozen. Sessions."""
     min_coverage: float = Field(0.7, ge=0, le=1)

@@ -35,7 +35,7 @@ from engine.files import (
     write_manifest,
 )
 
-RULES = 3
+RULES = 4
 """Raised when a cleaning rule changes."""
 
 

@@ -6,6 +6,7 @@ cleaning the whole history again.
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -13,7 +14,26 @@ from numpy.typing import NDArray
 
 RECENT = 20
 """Sessions of turnover that are remembered."""
-_START = {"factor": 1.0}
+_START = {"factor": 1.0, "reinvested": 1.0}
+
+
+class State(NamedTuple):
+    """The arrays of a `Memory` that `repair.walk` reads and writes: one value that numba knows."""
+
+    last: NDArray[np.float64]
+    factor: NDArray[np.float64]
+    reinvested: NDArray[np.float64]
+    owed: NDArray[np.float64]
+    told: NDArray[np.int64]
+    run: NDArray[np.int64]
+    held: NDArray[np.float64]
+    base: NDArray[np.float64]
+    day: NDArray[np.int64]
+    unit: NDArray[np.int64]
+    excluded: NDArray[np.bool_]
+    variance: NDArray[np.float64]
+    seen: NDArray[np.int64]
+    turnover: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +45,21 @@ class Memory:
     last: NDArray[np.float64]
     """Newest believed close as quoted; 0 before the first."""
     factor: NDArray[np.float64]
-    """Brings quoted prices to the scale of the stock's first bar."""
+    """Brings quoted prices to the shares of the stock's first bar: splits, spin-offs and breaks."""
+    reinvested: NDArray[np.float64]
+    """What the dividends since the first bar multiply that by."""
+    owed: NDArray[np.float64]
+    """Dividend, a share, of rows that were dropped since the last believed one."""
+    told: NDArray[np.int64]
+    """Flags of what happened to the shares on such rows."""
     run: NDArray[np.int64]
     """Sessions in a row with an unchanged close."""
     held: NDArray[np.float64]
     """Close of a row that was held out and waits for the next one; 0 = none."""
+    base: NDArray[np.float64]
+    """Price at which that row's jump ended; 0 where its trading explains it."""
+    day: NDArray[np.int64]
+    """Of the newest believed bar, since 1970."""
     unit: NDArray[np.int64]
     """Rows in a row that were off by 100 or 1000; ``held`` is the newest of them."""
     excluded: NDArray[np.bool_]
@@ -53,8 +83,13 @@ class Memory:
             symbols=(),
             last=np.empty(0),
             factor=np.empty(0),
+            reinvested=np.empty(0),
+            owed=np.empty(0),
+            told=np.empty(0, dtype=np.int64),
             run=np.empty(0, dtype=np.int64),
             held=np.empty(0),
+            base=np.empty(0),
+            day=np.empty(0, dtype=np.int64),
             unit=np.empty(0, dtype=np.int64),
             excluded=np.empty(0, dtype=np.bool_),
             variance=np.empty(0),
@@ -64,6 +99,10 @@ class Memory:
             end=np.empty(0, dtype=np.int64),
             bar=np.empty((0, 5)),
         )
+
+    @property
+    def state(self) -> State:
+        return State(*(getattr(self, name) for name in State._fields))
 
     def extended(self, symbols: pl.Series) -> "Memory":
         """A copy that also knows ``symbols`` (sorted, unique)."""

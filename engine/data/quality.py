@@ -11,7 +11,7 @@ from engine.data import repair, sessions
 from engine.data.calendar import exchange_of
 from engine.data.findings import LISTED, ORDER, Finding, QualityReport, Verdict, merged
 from engine.data.memory import Memory
-from engine.data.panel import MONEY, positions
+from engine.data.panel import positions
 from engine.data.rules import Walked, mismatch_finding, row_findings, unit_mismatch
 from engine.data.tables import RawTables
 from engine.errors import DataError
@@ -86,27 +86,26 @@ def _walk(
     turnover_M = np.maximum(np.nan_to_num(turnover_M), 0.0)
     adjustment_M = bars["adjustment_factor"].fill_null(1.0).to_numpy()
     absurd_M = ~(np.isfinite(adjustment_M) & (adjustment_M > 0.0))
-    fate_M, flag_M, mended_M4, factor_M, confirmed = repair.walk(
-        stock_M,
-        prices_M4,
-        turnover_M,
-        np.where(absurd_M, 1.0, adjustment_M),
-        memory.last,
-        memory.factor,
-        memory.run,
-        memory.held,
-        memory.unit,
-        memory.excluded,
-        memory.variance,
-        memory.seen,
-        memory.turnover,
-        config.max_price,
-        config.max_move,
-        config.split_tolerance,
-        config.frozen_sessions,
-        {"keep": 0, "adjust": 1, "exclude": 2}[config.split_policy],
+    adjustment_M = np.where(absurd_M, 1.0, adjustment_M)
+    rows = repair.Bars(
+        stock_M=stock_M,
+        day_M=day_M,
+        prices_M4=prices_M4,
+        turnover_M=turnover_M,
+        adjustment_M=adjustment_M,
+        dividend_M=bars["dividend"].fill_null(0.0).to_numpy(),
+        told_M=np.where(adjustment_M == 1.0, 0, repair.VENDOR_SPLIT).astype(np.int32),
+        out_M=np.zeros(stock_M.size, dtype=np.bool_),
     )
-    clean = _clean_frame(bars, mended_M4, factor_M, volume_M, turnover_M)
+    rules = repair.Rules(
+        max_move=config.max_move,
+        frozen=config.frozen_sessions,
+        policy={"keep": 0, "adjust": 1, "exclude": 2}[config.split_policy],
+        reinvest=config.dividends == "reinvest",
+    )
+    cleaned = repair.walk(rows, memory.state, rules)
+    fate_M, flag_M, confirmed = cleaned.fate_M, cleaned.flag_M, cleaned.late
+    clean = _clean_frame(bars, cleaned, volume_M, turnover_M)
     clean = clean.filter(fate_M == repair.KEEP)
     clean = clean[_order(day_M[fate_M == repair.KEEP])]
     walked = Walked(
@@ -165,21 +164,22 @@ def _unique(raw: RawTables) -> tuple[pl.DataFrame, Finding]:
 
 def _clean_frame(
     bars: pl.DataFrame,
-    mended_M4: NDArray[np.float64],
-    factor_M: NDArray[np.float64],
+    cleaned: repair.Cleaned,
     volume_M: NDArray[np.float64],
     turnover_M: NDArray[np.float64],
 ) -> pl.DataFrame:
-    scaled_M4 = mended_M4 * factor_M[:, None]
+    scaled_M4 = cleaned.prices_M4 * (cleaned.factor_M * cleaned.reinvested_M)[:, None]
     columns = {name: scaled_M4[:, i] for i, name in enumerate(("open", "high", "low", "close"))}
     return (
         bars.select("date", "symbol")
         .with_columns(
             *(pl.Series(name, values) for name, values in columns.items()),
-            pl.Series("close_raw", mended_M4[:, 3]),
-            pl.Series("volume", volume_M / factor_M),
+            pl.Series("close_raw", cleaned.prices_M4[:, 3]),
+            pl.Series("volume", volume_M / cleaned.factor_M),
             pl.Series("turnover", turnover_M),
-            *(pl.lit(value).alias(name) for name, value in MONEY.items()),
+            pl.Series("dividend", cleaned.dividend_M),
+            pl.Series("reinvested", cleaned.reinvested_M),
+            pl.Series("flags", cleaned.flag_M),
         )
         .with_columns(pl.col("open").fill_nan(None))
     )

@@ -9,17 +9,36 @@ cleaned row. Two consequences differ from the usual practice:
   the next row decides whether the new level is real. So a real jump costs the stock one session.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-KEEP, BAD_CLOSE, ABSURD, BAD_PRINT, JUMP, SPLIT_EXCLUDED, UNIT = 0, 1, 2, 3, 4, 5, 6
+from engine.data.memory import State
+from engine.data.splits import SURE, crowded, crowding, is_split, ratio_of, unexplained
+
+KEEP, BAD_CLOSE, ABSURD, BAD_PRINT, JUMP, SPLIT_EXCLUDED, UNIT, OUT = 0, 1, 2, 3, 4, 5, 6, 7
 """What happened to a row. JUMP: held out as a possible bad print, then confirmed by the next row. UNIT:
 price in other units; the next row does not confirm it, the stock waits for its old units."""
 ZERO_OPEN, HIGH_BELOW_LOW, RANGE, SPLIT, FROZEN, VENDOR_SPLIT = 1, 2, 4, 8, 16, 32
-"""Bit flags of a kept row."""
-RATIOS = np.array([2.0, 3.0, 4.0, 5.0, 10.0, 1 / 2, 1 / 3, 1 / 4, 1 / 5, 1 / 10])
-"""Old price over new price of the splits that are looked for. 3:2 is left out: too near a real move."""
+BREAK, DIVIDEND, PROCEEDS, ACTION = 64, 128, 256, 512
+"""Bit flags of a kept row; the panel has them in its column ``flags``. SPLIT: inferred from the bars.
+VENDOR_SPLIT: by the source's factor. ACTION: split or spin-off of the user's table. BREAK: the price jumped
+and nothing explains it; the scale goes on without the jump. DIVIDEND: ex-date. PROCEEDS: no trading, the
+cash that a share was paid in the end."""
+FLAG_NAMES = {
+    ZERO_OPEN: "zero_open",
+    HIGH_BELOW_LOW: "high_below_low",
+    RANGE: "range",
+    SPLIT: "split",
+    FROZEN: "frozen",
+    VENDOR_SPLIT: "vendor_split",
+    BREAK: "break",
+    DIVIDEND: "dividend",
+    PROCEEDS: "proceeds",
+    ACTION: "action",
+}
 UNITS = np.array([100.0, 1000.0, 1 / 100, 1 / 1000])
 """Factors of a change of units: cents for dollars, sen for yen, lots for shares, thousands."""
 NEAR_UNIT = 0.2
@@ -28,131 +47,207 @@ PATIENCE = 20
 """Sessions that a stock waits for its old units; then what comes after is rescaled by the exact factor."""
 VALUE_MOVES = 10.0
 """The traded value of a stock changes by so much from day to day without news."""
-CROWD = 3.0
-"""A split leaves the traded value as it was; beyond this multiple of its 20-session median it is news.
-Squared for 1:4, cubed for 1:8: a stock may lose 80 % over night, but hardly gains 300 %."""
-CALM = 0.15
-"""On a split day, open, high and low lie within this fraction of the close: the move came overnight."""
-FAR = 5.0
-"""A split stands out: its log ratio is at least so many of the stock's daily deviations."""
-NEARER, FARTHER = 2.5, 4.0
-"""So many daily deviations may the nearer and the farther of open and close be off the exact ratio: the
-stock moves on that day too."""
-NARROW, WIDE = 0.05, 0.12
-"""Ceiling of the nearer one's distance, as a log ratio, for 2:1 and for 10:1: the nearer a ratio is to 1
-the more real moves come near it. In between by the log of the ratio."""
+THIN = 5.0
+"""A jump is believed at once where at least this part of the usual value was traded at the new level."""
 DECAY = 0.94
 """Of the exponential variance, a day (RiskMetrics 1996)."""
 
 
-@njit(cache=True)
-def walk(
-    stock_M: NDArray[np.int64],
-    prices_M4: NDArray[np.float64],
-    turnover_M: NDArray[np.float64],
-    adjustment_M: NDArray[np.float64],
-    last_N: NDArray[np.float64],
-    factor_N: NDArray[np.float64],
-    run_N: NDArray[np.int64],
-    held_N: NDArray[np.float64],
-    unit_N: NDArray[np.int64],
-    excluded_N: NDArray[np.bool_],
-    variance_N: NDArray[np.float64],
-    seen_N: NDArray[np.int64],
-    recent_NR: NDArray[np.float64],
-    max_price: float,
-    max_move: float,
-    tolerance: float,
-    frozen: int,
-    policy: int,
-) -> tuple[NDArray[np.int8], NDArray[np.int8], NDArray[np.float64], NDArray[np.float64], int]:
-    """Clean rows sorted by (stock, date) and bring the memory (``*_N``) up to date.
+class Bars(NamedTuple):
+    """Rows sorted by (stock, date), and what the source says happened to the shares before them."""
 
-    ``prices_M4``: open, high, low, close (0 or NaN = missing). ``adjustment_M``: the vendor's factor for
-    what came before the row (0.5 at a 2:1 split), 1 = none. ``policy``: 0 keep, 1 adjust, 2 exclude.
-    Returns fate, flags, mended quoted prices, the factor that brings quoted prices to the scale of the
-    first bar, and how many rows held out by an earlier call were confirmed by this one.
-    """
-    M = prices_M4.shape[0]
+    stock_M: NDArray[np.int64]
+    day_M: NDArray[np.int64]
+    """Days since 1970."""
+    prices_M4: NDArray[np.float64]
+    """Open, high, low, close (0 or NaN = missing)."""
+    turnover_M: NDArray[np.float64]
+    adjustment_M: NDArray[np.float64]
+    """What earlier prices are multiplied by (0.5 at a 2:1 split); 1 = none."""
+    dividend_M: NDArray[np.float64]
+    """Cash a share on the ex-date; 0 = none."""
+    told_M: NDArray[np.int32]
+    """Flags of what is known of the row: VENDOR_SPLIT, ACTION, PROCEEDS."""
+    out_M: NDArray[np.bool_]
+    """Rows that are dropped whatever they say; what happened to the shares still counts."""
+
+
+class Rules(NamedTuple):
+    max_move: float
+    frozen: int
+    policy: int
+    """0 keep, 1 adjust, 2 exclude."""
+    reinvest: bool
+
+
+class Cleaned(NamedTuple):
+    """One entry a row."""
+
+    fate_M: NDArray[np.int8]
+    flag_M: NDArray[np.int32]
+    prices_M4: NDArray[np.float64]
+    """Mended quoted prices."""
+    factor_M: NDArray[np.float64]
+    """Brings quoted prices to the shares of the first bar."""
+    reinvested_M: NDArray[np.float64]
+    """Times this they are total returns."""
+    dividend_M: NDArray[np.float64]
+    """Cash a share, of rows that were dropped before too."""
+    late: int
+    """Rows held out by an earlier call that were confirmed by this one."""
+
+
+@njit(cache=True)
+def walk(bars: Bars, state: State, rules: Rules) -> Cleaned:
+    """Clean rows and bring the memory up to date."""
+    M = bars.stock_M.size
     fate_M = np.zeros(M, dtype=np.int8)
-    flag_M = np.zeros(M, dtype=np.int8)
-    out_M4 = prices_M4.copy()
-    factor_M = np.ones(M)
+    flag_M = np.zeros(M, dtype=np.int32)
+    out_M4 = bars.prices_M4
+    factor_M, reinvested_M, dividend_M = np.ones(M), np.ones(M), np.zeros(M)
     late, held_row = 0, -1
     for m in range(M):
-        n = stock_M[m]
-        if m == 0 or stock_M[m - 1] != n:
+        n = bars.stock_M[m]
+        if m == 0 or bars.stock_M[m - 1] != n:
             held_row = -1
-        if adjustment_M[m] != 1.0:
-            factor_N[n] /= adjustment_M[m]
-            last_N[n] *= adjustment_M[m]
-            held_N[n] *= adjustment_M[m]
-            flag_M[m] |= VENDOR_SPLIT
-        close = prices_M4[m, 3]
+        _act(bars, m, state, rules.reinvest)
+        close = bars.prices_M4[m, 3]
+        if bars.out_M[m]:
+            fate_M[m] = OUT
+            continue
         if not (close > 0.0 and np.isfinite(close)):
             fate_M[m] = BAD_CLOSE
             continue
-        if close > max_price:
+        if close > 1e5:
             fate_M[m] = ABSURD
             continue
-        if excluded_N[n]:
+        if state.excluded[n]:
             fate_M[m] = SPLIT_EXCLUDED
             continue
         flag_M[m] |= _mend(out_M4[m])
-        last, believed = last_N[n], True
-        window = recent_NR[n, : min(seen_N[n], recent_NR.shape[1])]
-        still = unit_N[n] > 0 and abs(close / held_N[n] - 1.0) <= max_move
-        if still or (last > 0.0 and _other_units(last, close, turnover_M[m], window)):
-            unit_N[n] = unit_N[n] + 1 if still else 1
-            held_N[n], held_row = close, -1
-            if unit_N[n] <= PATIENCE:
+        last, believed = state.last[n], True
+        turnover, held = bars.turnover_M[m], state.held[n]
+        window = state.turnover[n, : min(state.seen[n], state.turnover.shape[1])]
+        still = state.unit[n] > 0 and abs(close / held - 1.0) <= rules.max_move
+        if still or (last > 0.0 and _other_units(last, close, turnover, window)):
+            state.unit[n] = state.unit[n] + 1 if still else 1
+            state.held[n], held_row = close, -1
+            if state.unit[n] <= PATIENCE:
                 fate_M[m] = UNIT
                 continue
-            unit = UNITS[np.argmin(np.abs(np.log(close / last / UNITS)))]
-            factor_N[n] /= unit
-            last *= unit
-        if unit_N[n] > 0:
-            unit_N[n], held_N[n] = 0, 0.0
+            last *= _rescale(state, n, close / last)
+        if state.unit[n] > 0:
+            state.unit[n], state.held[n] = 0, 0.0
         if last > 0.0:
-            confirms = held_N[n] > 0.0 and abs(close / held_N[n] - 1.0) <= max_move
-            ratio = 0.0
-            if not confirms:
-                usual = np.sqrt(variance_N[n])
-                ratio = _split_ratio(last, out_M4[m], turnover_M[m], window, usual, tolerance)
-            if ratio > 0.0:
-                flag_M[m] |= SPLIT
-                held_N[n], held_row = 0.0, -1
-                if policy == 2:
-                    excluded_N[n] = True
+            held = state.held[n]
+            confirms = held > 0.0 and abs(close / held - 1.0) <= rules.max_move
+            value = crowding(turnover, window)
+            gap = int(bars.day_M[m] - state.day[n])
+            kind, by = _judge(state, n, last, out_M4[m], value, gap, confirms)
+            beyond = abs(close / last - 1.0) > rules.max_move
+            news = crowded(value, np.log(close / last))
+            if kind == 0 and beyond and not (confirms or news):
+                fate_M[m] = BAD_PRINT
+                state.held[n], held_row = close, m
+                continue
+            if confirms and (kind > 0 or beyond):
+                if held_row >= 0:
+                    fate_M[held_row] = JUMP
+                else:
+                    late += 1
+                believed = False
+            state.held[n], state.base[n], held_row = 0.0, 0.0, -1
+            if kind > 0:
+                flag_M[m] |= kind
+                if rules.policy == 2:
+                    state.excluded[n] = True
                     fate_M[m] = SPLIT_EXCLUDED
                     continue
-                if policy == 1:
-                    factor_N[n] *= ratio
-                last /= ratio
-            elif abs(close / last - 1.0) > max_move:
-                if confirms:
-                    if held_row >= 0:
-                        fate_M[held_row] = JUMP
-                    else:
-                        late += 1
-                    held_N[n], held_row, believed = 0.0, -1, False
-                else:
-                    fate_M[m] = BAD_PRINT
-                    held_N[n], held_row = close, m
-                    continue
-            else:
-                held_N[n], held_row = 0.0, -1
+                if rules.policy == 1:
+                    state.factor[n] *= by
+                last /= by
             if believed:
                 move = np.log(close / last)
-                variance_N[n] = DECAY * variance_N[n] + (1.0 - DECAY) * move * move
-        run_N[n] = run_N[n] + 1 if close == last_N[n] else 1
-        if run_N[n] == frozen:
+                state.variance[n] = DECAY * state.variance[n] + (1.0 - DECAY) * move * move
+        state.run[n] = state.run[n] + 1 if close == state.last[n] else 1
+        if state.run[n] == rules.frozen:
             flag_M[m] |= FROZEN
-        last_N[n] = close
-        factor_M[m] = factor_N[n]
-        recent_NR[n, seen_N[n] % recent_NR.shape[1]] = turnover_M[m]
-        seen_N[n] += 1
-    return fate_M, flag_M, out_M4, factor_M, late
+        state.last[n], state.day[n] = close, bars.day_M[m]
+        factor_M[m], reinvested_M[m] = state.factor[n], state.reinvested[n]
+        dividend_M[m], state.owed[n] = state.owed[n], 0.0
+        flag_M[m] |= state.told[n]
+        state.told[n] = 0
+        state.turnover[n, state.seen[n] % state.turnover.shape[1]] = turnover
+        state.seen[n] += 1
+    return Cleaned(fate_M, flag_M, out_M4, factor_M, reinvested_M, dividend_M, late)
+
+
+@njit(cache=True)
+def _act(bars: Bars, m: int, state: State, reinvest: bool) -> None:
+    """Bring the stock's memory to the shares of row ``m``: splits first, then the dividend a new share."""
+    n, by, dividend = bars.stock_M[m], bars.adjustment_M[m], bars.dividend_M[m]
+    state.told[n] |= bars.told_M[m]
+    if by != 1.0:
+        state.factor[n] /= by
+        state.last[n] *= by
+        state.held[n] *= by
+        state.base[n] *= by
+        state.owed[n] *= by
+    last = state.last[n]
+    if 0.0 < dividend < last:
+        state.told[n] |= DIVIDEND
+        state.owed[n] += dividend
+        if reinvest:
+            state.reinvested[n] *= last / (last - dividend)
+        state.last[n] = last - dividend
+        state.held[n] = max(0.0, state.held[n] - dividend)
+        state.base[n] = max(0.0, state.base[n] - dividend)
+
+
+@njit(cache=True)
+def _judge(
+    state: State,
+    n: int,
+    last: float,
+    prices_4: NDArray[np.float64],
+    value: float,
+    gap: int,
+    confirms: bool,
+) -> tuple[int, float]:
+    """SPLIT or BREAK and old price over new, or 0 where the price moved by itself.
+
+    A jump on hardly any trading may be a bad print: it waits for the next row, ``state.base`` keeps where
+    it began (0 = the trading of that row explains it).
+    """
+    open_, close = prices_4[0], prices_4[3]
+    first = close if np.isnan(open_) else open_
+    deviation = np.sqrt(state.variance[n])
+    if confirms:
+        if state.base[n] <= 0.0:
+            return 0, 1.0
+        first = state.base[n]
+        ratio, sure = ratio_of(last, first, deviation)
+    else:
+        state.base[n] = 0.0
+        ratio, sure = ratio_of(last, first, deviation)
+        strange = unexplained(last, prices_4, value, deviation, gap)
+        exact = sure > SURE and is_split(last, prices_4, value, deviation, ratio)
+        if not (strange or exact):
+            return 0, 1.0
+        if not value > -np.log(THIN):
+            state.base[n] = first
+            return 0, 1.0
+    if sure > SURE:
+        return SPLIT, ratio
+    return BREAK, last / first
+
+
+@njit(cache=True)
+def _rescale(state: State, n: int, move: float) -> float:
+    """The exact factor of the units that the stock has changed to for good."""
+    unit = UNITS[np.argmin(np.abs(np.log(move / UNITS)))]
+    state.factor[n] /= unit
+    return float(unit)
 
 
 @njit(cache=True)
@@ -192,43 +287,3 @@ def _mend(prices_4: NDArray[np.float64]) -> int:
         low = bottom
     prices_4[0], prices_4[1], prices_4[2] = open_, high, low
     return flag
-
-
-@njit(cache=True)
-def _split_ratio(
-    last: float,
-    prices_4: NDArray[np.float64],
-    turnover: float,
-    recent: NDArray[np.float64],
-    deviation: float,
-    tolerance: float,
-) -> float:
-    """Old price over new price of a suspected split, 0 if it does not look like one.
-
-    Evidence, all of the day itself or before: of open and close the one that is nearer to an exact ratio
-    is so within the stock's usual move, the other not much farther off; the whole bar is near it (the
-    move came overnight); the ratio is far beyond the stock's own moves; and the traded value is not that
-    of a day with news. Of several ratios the nearest.
-    """
-    open_, high, low, close = prices_4
-    first = close if np.isnan(open_) else open_
-    best, nearest = 0.0, np.inf
-    for ratio in RATIOS:
-        size = abs(np.log(ratio))
-        if size < FAR * deviation:
-            continue
-        a, b = abs(np.log(last / close / ratio)), abs(np.log(last / first / ratio))
-        place = (size - np.log(2.0)) / np.log(5.0)
-        ceiling = NARROW + place * (WIDE - NARROW)
-        near = min(a, b)
-        close_by = near <= max(tolerance, min(NEARER * deviation, ceiling))
-        whole = max(a, b) <= max(2 * tolerance, min(FARTHER * deviation, CALM))
-        if close_by and whole and near < nearest:
-            best, nearest = ratio, near
-    if best == 0.0:
-        return 0.0
-    calm = high <= close * (1.0 + CALM) and low >= close * (1.0 - CALM)
-    if recent.size >= 5:
-        crowd = CROWD ** max(1.0, -np.log2(best))
-        calm = calm and turnover <= crowd * np.median(recent)
-    return best if calm else 0.0

@@ -16,6 +16,7 @@ SPLIT_ACTIONS = {
     "exclude": "stock dropped from there",
     "keep": "kept",
 }
+BREAK_ACTIONS = SPLIT_ACTIONS | {"adjust": "scale goes on without the jump"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +27,7 @@ class Walked:
     """Sorted by symbol and date."""
     day_M: NDArray[np.int64]
     fate_M: NDArray[np.int8]
-    flag_M: NDArray[np.int8]
+    flag_M: NDArray[np.int32]
     volume_M: NDArray[np.float64]
     negative_M: Mask
     absurd_M: Mask
@@ -77,7 +78,7 @@ def row_findings(walked: Walked, config: QualityConfig) -> list[Finding]:
         ("non_positive_close", "error", fate_M == repair.BAD_CLOSE, "row dropped",
          "close is missing, not finite or <= 0"),
         ("absurd_price", "error", fate_M == repair.ABSURD, "row dropped",
-         f"close above quality.max_price ({config.max_price:g})"),
+         "close 1000 times off what the stock has ever been"),
         ("high_below_low", "error", highlow, "range rebuilt from open and close", "high < low"),
         ("bad_print", "error", fate_M == repair.BAD_PRINT, "row dropped",
          f"{move} that the next bar does not confirm"),
@@ -86,7 +87,9 @@ def row_findings(walked: Walked, config: QualityConfig) -> list[Finding]:
          "price 100 or 1000 times off what it was, at about the same traded value: units or currency"),
         ("suspected_split", "error", (flag_M & repair.SPLIT) > 0,
          SPLIT_ACTIONS[config.split_policy],
-         "overnight change by an exact ratio (2, 3, 4, 5, 10 or inverse) without unusual turnover"),
+         "overnight change by a ratio of small whole numbers that no trading explains"),
+        ("break", "error", (flag_M & repair.BREAK) > 0, BREAK_ACTIONS[config.split_policy],
+         "jump that neither trading nor a ratio explains: spin-off, reused code, wrong price"),
         ("bad_adjustment", "error", walked.absurd_M, "taken as 1",
          "adjustment factor not positive and finite"),
         ("negative_volume", "error", walked.negative_M, "set to 0", "volume < 0"),

@@ -22,6 +22,7 @@ from engine.signals.card import (
     data_lights,
     model_lights,
     order_lights,
+    position_lights,
 )
 from engine.signals.drift import Reference, figures
 from engine.signals.explain import Explained, explain_frame
@@ -122,6 +123,7 @@ def _card(
         exchange=inputs.key.exchange,
         lights=(
             *data_lights(inputs.evidence, rules.signals),
+            *position_lights(inputs.evidence),
             *audit_lights(inputs.evidence, rules.signals),
             *model_lights(inputs.evidence, health, rules.signals),
             *order_lights(plan, wanted_net, rules.signals),

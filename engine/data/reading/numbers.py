@@ -41,6 +41,10 @@ CURRENCIES = (
 CURRENCY = rf"(?:(?:US|HK|NT|MX|R|C|A|S)?\p{{Sc}}|\b(?:{CURRENCIES})|[\u5186\u5143])"
 """A sign, perhaps after letters (``US$``), or a code, or yen and yuan as a character."""
 UNITS = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12, "\u4e07": 1e4, "\u5104": 1e8, "\u4ebf": 1e8}
+RATIO = r"^\s*(\d+(?:\.\d+)?)\s*(?::|/|-?\s*for\s*-?)\s*(\d+(?:\.\d+)?)\s*$"
+POINTS = r"^[^.,]*[.][^.,]*$"
+SAMPLE = 100_000
+"""Values of a column that are asked for its style."""
 NUMBER = r"\d[\d.,]*(?:e[+-]?\d+)?|[.,]\d+(?:e[+-]?\d+)?"
 WHOLE = rf"(?i)^(\(?)([+-]?)\s*({NUMBER})\s*([kmbt\u4e07\u5104\u4ebf]?)\s*(%?)\s*(-?)(\)?)$"
 
@@ -75,7 +79,11 @@ def number_style(columns: Sequence[pl.Series], decimal: str = "") -> NumberStyle
     ``decimal`` is the user's word and goes before what is seen. Columns that are no text are passed over.
     """
     texts = [column for column in columns if column.dtype == pl.String]
-    marks = pl.concat([_with_marks(column) for column in texts]) if texts else _with_marks(None)
+    marks = pl.concat([pl.Series([], dtype=pl.String), *(_with_marks(column) for column in texts)])
+    comma = marks.str.contains(",", literal=True).any()
+    if comma:
+        # Single points are common and say nothing on their own; beside commas they do.
+        marks = pl.concat([marks, *(_sample(column, POINTS) for column in texts)])
     seen = {mark: _evidence(marks, mark) for mark in ".,"}
     if not decimal:
         points = seen["."].decimal + seen[","].thousands
@@ -89,25 +97,58 @@ def number_style(columns: Sequence[pl.Series], decimal: str = "") -> NumberStyle
 
 
 def to_numbers(column: pl.Series, style: NumberStyle) -> pl.Series:
-    """The column as Float64; what stands for no value is null, and so is NaN.
+    """The column as Float64; what stands for no value is null, and so are NaN and infinity of a typed column.
 
     Percent become fractions, ``18.9M`` 18,900,000, ``(5)`` and ``5-`` minus five. BadValue names the first
     row that is no number or whose groups of digits do not fit the style.
     """
     if column.dtype != pl.String:
         if not column.dtype.is_numeric() and column.dtype != pl.Null:
-            raise BadValue(f"The column holds {column.dtype}, not numbers", hint="--columns")
-        return column.cast(pl.Float64).fill_nan(None)
+            raise BadValue(
+                f"The column holds {column.dtype}, not numbers", hint="map another with --columns"
+            )
+        numbers = column.cast(pl.Float64)
+        return numbers.set(~numbers.is_finite(), None)
     text = column.str.strip_chars()
-    plain = text
-    if style.decimal == ",":
-        plain = pl.select(pl.when(~text.str.contains(r"[.]")).then(text)).to_series()
-        plain = plain.str.replace(",", ".", literal=True)
-    numbers = plain.cast(pl.Float64, strict=False)
+    numbers = _plain(text, style)
     rest = (text.is_not_null() & ~numbers.is_finite().fill_null(False)).arg_true()
     if rest.len():
         numbers = numbers.scatter(rest, _written(column, text.gather(rest), rest, style))
     return numbers.rename(column.name)
+
+
+def to_ratios(column: pl.Series, style: NumberStyle) -> pl.Series:
+    """`to_numbers` for a column of splits, which may also say 7:1, 3/2 or 2-for-1: new shares an old one.
+
+    ``0:0`` and the like are 0, no split.
+    """
+    if column.dtype != pl.String:
+        return to_numbers(column, style)
+    pair = column.str.to_lowercase().str.extract_groups(RATIO).struct.unnest()
+    new, old = (pair.to_series(at).cast(pl.Float64, strict=False) for at in (0, 1))
+    ratio = pl.select(pl.when(old > 0).then(new / old).when(old == 0).then(0.0)).to_series()
+    rest = pl.select(pl.when(ratio.is_null()).then(column)).to_series()
+    return pl.select(pl.coalesce(ratio, to_numbers(rest, style))).to_series().rename(column.name)
+
+
+def _plain(text: pl.Series, style: NumberStyle) -> pl.Series:
+    """The common way of writing at the speed of a scan; null where a value is written otherwise."""
+    other = "," if style.decimal == "." else "."
+    text = text.str.strip_chars("$\u20ac\u00a3\u00a5 ")
+    if style.thousands == other or style.decimal == ",":
+        grouped = text.str.contains(_digits(style))
+        text = pl.select(
+            pl.when(grouped).then(text.str.replace_all(other, "", literal=True))
+        ).to_series()
+        text = text.str.replace(style.decimal, ".", literal=True)
+    return text.cast(pl.Float64, strict=False)
+
+
+def _digits(style: NumberStyle) -> str:
+    """Pattern of unsigned digits whose groups fit the style (also 12,34,567), perhaps with an exponent."""
+    mark, other = ("[.]", ",") if style.decimal == "." else (",", "[.]")
+    groups = rf"(?:\d*|\d{{1,3}}(?:{other}\d{{2,3}})*{other}\d{{3}})"
+    return rf"^[+-]?{groups}(?:{mark}\d*)?(?:[eE][+-]?\d+)?$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +160,16 @@ class _Evidence:
     """Values where it can only part thousands."""
 
 
-def _with_marks(column: pl.Series | None) -> pl.Series:
-    """Distinct values of a column that hold a mark at all, without signs and units around the digits."""
-    if column is None:
-        return pl.Series([], dtype=pl.String)
-    marked = column.filter(column.str.contains(rf"[.,]|\d{SPACES}\d").fill_null(False)).unique()
-    return _bare(marked).str.strip_chars("+-()% kKmMbBtT").alias("text")
+def _with_marks(column: pl.Series) -> pl.Series:
+    """Values that hold a mark of thousands or a comma."""
+    return _sample(column, rf",|[.].*[.]|\d{SPACES}\d")
+
+
+def _sample(column: pl.Series, pattern: str) -> pl.Series:
+    """Some distinct values that match, without signs and units around the digits."""
+    found = column.filter(column.str.contains(pattern).fill_null(False))
+    found = found.gather_every(max(1, found.len() // SAMPLE)).unique()
+    return _bare(found).str.strip_chars("+-()% kKmMbBtT").rename("text")
 
 
 def _evidence(texts: pl.Series, mark: str) -> _Evidence:
@@ -157,21 +202,18 @@ def _written(column: pl.Series, texts: pl.Series, rows: pl.Series, style: Number
     """Values that are not plain numbers, worked out once for each way they are written."""
     distinct = texts.unique()
     bare = _bare(distinct)
-    missing = bare.str.to_lowercase().is_in(
-        MISSING
-    ) | distinct.str.strip_chars().str.to_lowercase().is_in(MISSING)
-    parts = bare.str.replace_all(rf"(\d){SPACES}(\d{{3}})", "$1$2").str.replace_all(
-        rf"(\d){SPACES}(\d{{3}})", "$1$2"
-    )
+    missing = bare.str.to_lowercase().is_in(MISSING)
+    parts = bare
+    for _ in range(2):  # Groups side by side overlap: 1 234 567.
+        parts = parts.str.replace_all(rf"(\d){SPACES}(\d{{3}})", "$1$2")
     fields = parts.str.extract_groups(WHOLE).struct.unnest()
     opened, sign, digits, unit, percent, after, closed = fields.iter_columns()
-    mark, other = (r"[.]", ",") if style.decimal == "." else (",", "[.]")
-    fits = digits.str.contains(
-        rf"(?i)^(?:\d*|\d{{1,3}}(?:{other}\d{{2,3}})*{other}\d{{3}})(?:{mark}\d*)?(?:e[+-]?\d+)?$"
+    other = "," if style.decimal == "." else "."
+    plain = digits.str.replace_all(other, "", literal=True).str.replace(
+        style.decimal, ".", literal=True
     )
-    numbers = (
-        digits.str.replace_all(other, "").str.replace(mark, ".").cast(pl.Float64, strict=False)
-    )
+    numbers = plain.cast(pl.Float64, strict=False)
+    fits = digits.str.contains(_digits(style))
     bad = ~missing & ~(
         fits.fill_null(False)
         & numbers.is_finite().fill_null(False)

@@ -222,16 +222,13 @@ def _from_factor(
         dividend, notes = found.dividend, (*notes, *_unexplained(found.unexplained))
         factor = factor * found.factor if read.divided else found.factor
     if read.divided:
-        split = pl.DataFrame({"split": 1 / read.factor, "start": order.start})
-        later = split.select(
-            pl.col("split").reverse().cum_prod().reverse().shift(-1, fill_value=1.0).over("start")
-        ).to_series()
-        times = order.in_file(later.to_numpy())
+        later = _later(1 / read.factor, order)
+        times = order.in_file(later)
         frame = frame.with_columns(
             *(pl.col(name) * pl.Series(times) for name in PRICES if name in frame.columns),
             *(pl.col(name) / pl.Series(times) for name in ("volume",) if name in frame.columns),
         )
-        dividend = None if dividend is None else dividend * later.to_numpy()
+        dividend = None if dividend is None else dividend * later
     cash = np.zeros(factor.size) if dividend is None else dividend
     return Scaled(
         bars=_bars(frame, order.in_file(factor), order.in_file(cash)),
@@ -239,3 +236,16 @@ def _from_factor(
         factor=replace(read.plan, dividends=int((cash > 0).sum())),
         notes=notes,
     )
+
+
+def _later(split: Floats, order: Order) -> Floats:
+    """Product of the splits after each row, inside its stock and vintage."""
+    at = np.flatnonzero(split != 1)
+    events = pl.DataFrame({"start": order.start[at], "split": split[at]})
+    product = events.select(pl.col("split").cum_prod(reverse=True).over("start")).to_series()
+    following = np.searchsorted(at, np.arange(split.size), side="right")
+    inside = following < at.size
+    inside[inside] = order.start[at[following[inside]]] == order.start[inside]
+    later = np.ones(split.size)
+    later[inside] = product.to_numpy()[following[inside]]
+    return later

@@ -47,7 +47,9 @@ def order_of(symbol: pl.Series, date: pl.Series, file: pl.Series | None) -> Orde
     With them each file is a vintage of its own, and inside a file a new one begins where the dates of a
     stock turn back or stand still.
     """
-    keys = pl.DataFrame({"code": symbol.rank("dense"), "date": date.to_physical()})
+    keys = pl.DataFrame(
+        {"code": symbol.cast(pl.Categorical).to_physical(), "date": date.to_physical()}
+    )
     sorted_keys = keys.with_row_index("row").sort("code", "date", maintain_order=True)
     code, day = sorted_keys["code"].to_numpy(), sorted_keys["date"].to_numpy()
     if ((code[1:] == code[:-1]) & (day[1:] == day[:-1])).any():

@@ -119,20 +119,18 @@ def stays(raw: RawTables) -> str:
 def test_a_price_in_other_units_is_held_out_until_it_is_back(raw: RawTables, by: float) -> None:
     days, symbol = days_of(raw), stays(raw)
     hit = (pl.col("symbol") == symbol) & pl.col("date").is_between(days[300], days[304])
-    clean, report = examine(scaled(raw, hit, by, *PRICES, "turnover"), QualityConfig(max_price=1e9))
+    clean, report = examine(scaled(raw, hit, by, *PRICES, "turnover"), QualityConfig())
     assert report.count("unit_jump") == 5
-    before, _ = examine(raw, QualityConfig(max_price=1e9))
+    before, _ = examine(raw, QualityConfig())
     assert clean.equals(before.filter(~hit))
 
 
 def test_units_that_do_not_come_back_are_rescaled(raw: RawTables) -> None:
     days, symbol = days_of(raw), stays(raw)
     hit = (pl.col("symbol") == symbol) & (pl.col("date") >= days[300])
-    clean, report = examine(
-        scaled(raw, hit, 100.0, *PRICES, "turnover"), QualityConfig(max_price=1e9)
-    )
+    clean, report = examine(scaled(raw, hit, 100.0, *PRICES, "turnover"), QualityConfig())
     assert report.count("unit_jump") == 20
-    before, _ = examine(raw, QualityConfig(max_price=1e9))
+    before, _ = examine(raw, QualityConfig())
     late = (pl.col("symbol") == symbol) & (pl.col("date") >= days[320])
     ours, theirs = (frame.filter(late)["close"].to_list() for frame in (clean, before))
     assert ours == pytest.approx(theirs)

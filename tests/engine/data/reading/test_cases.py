@@ -13,6 +13,7 @@ from tests.engine.data.reading.given import reading
 CASES = Path(__file__).parents[5] / "shared" / "cases"
 pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason="needs the given cases in ../shared")
 
+WALLS = "09-walls-of-common-files"
 RIGHT: list[tuple[str, Market, int, int, str, str, str, float]] = [
     ("01-adj-close-mixed-with-raw-open/prices.csv", "us", 1040, 4, "2015-01-12", "AAPL", "low", 108.8),
     ("01-adj-close-mixed-with-raw-open/prices.csv", "us", 1040, 4, "2015-01-12", "AAPL", "close", 109.25),
@@ -23,15 +24,15 @@ RIGHT: list[tuple[str, Market, int, int, str, str, str, float]] = [
     ("04-tokyo-parquet-a-day-early/tokyo.parquet", "jp", 243, 3, "2023-10-02", "7203", "close", 2450.0),
     ("05-jquants-v2-csv-split-twice/jq_v2.csv", "jp", 1464, 6, "2022-01-04", "11110", "close", 2049.6),
     ("08-folder-silently-partial", "us", 10, 5, "2024-01-03", "F", "close", 184.25),
-    ("09-walls-of-common-files/yfinance-multiindex.csv", "us", 3, 1, "2016-01-04", "AAPL", "close", 23.834373),
-    ("09-walls-of-common-files/yfinance-multiindex-two.csv", "us", 2, 2, "2016-01-04", "MSFT", "close", 48.0),
-    ("09-walls-of-common-files/stooq", "us", 4, 1, "1984-09-07", "AAPL.US", "close", 0.0996047),
-    ("09-walls-of-common-files/one-file-a-ticker", "us", 4, 2, "2024-01-02", "MSFT", "close", 185.64),
-    ("09-walls-of-common-files/nasdaq-com.csv", "us", 2, 1, "2024-12-13", "GOOGL", "close", 191.38),
-    ("09-walls-of-common-files/nasdaq-com.csv", "us", 2, 1, "2024-12-13", "GOOGL", "volume", 18_883_220.0),
-    ("09-walls-of-common-files/tushare.csv", "us", 39, 1, "2019-01-02", "000001.SZ", "close", 9.19),
-    ("09-walls-of-common-files/simfin.csv", "us", 1, 1, "2024-01-02", "A", "close", 139.6),
-    ("09-walls-of-common-files/nse-bhavcopy.csv", "us", 2, 2, "2019-01-01", "INFY", "close", 810.0),
+    (f"{WALLS}/yfinance-multiindex.csv", "us", 3, 1, "2016-01-04", "AAPL", "close", 23.834373),
+    (f"{WALLS}/yfinance-multiindex-two.csv", "us", 2, 2, "2016-01-04", "MSFT", "close", 48.0),
+    (f"{WALLS}/stooq", "us", 4, 1, "1984-09-07", "AAPL.US", "close", 0.0996047),
+    (f"{WALLS}/one-file-a-ticker", "us", 4, 2, "2024-01-02", "MSFT", "close", 185.64),
+    (f"{WALLS}/nasdaq-com.csv", "us", 2, 1, "2024-12-13", "GOOGL", "close", 191.38),
+    (f"{WALLS}/nasdaq-com.csv", "us", 2, 1, "2024-12-13", "GOOGL", "volume", 18_883_220.0),
+    (f"{WALLS}/tushare.csv", "us", 39, 1, "2019-01-02", "000001.SZ", "close", 9.19),
+    (f"{WALLS}/simfin.csv", "us", 1, 1, "2024-01-02", "A", "close", 139.6),
+    (f"{WALLS}/nse-bhavcopy.csv", "us", 2, 2, "2019-01-01", "INFY", "close", 810.0),
     ("12-jreit-absurd-price/reit.csv", "jp", 968, 8, "2021-01-04", "89510", "close", 595208.0),
     ("16-one-bad-pair-blocks-all/CBS_data.csv", "us", 3, 1, "2019-12-03", "CBS", "close", 39.34),
 ]  # fmt: skip

@@ -27,8 +27,8 @@ MEANT = {
     "symbol": ["act_symbol", "ts_code", "銘柄コード", "证券代码", "SYMBOL", "<TICKER>", "TckrSymb", "Code"],
     "open": ["始値", "开盘", "O", "OPEN_PRICE", "1. open", "PX_OPEN"],
     "close": ["終値", "收盘", "C", "Last", "last price", "Close/Last", "ClsPric", "Price"],
-    "adj_close": ["Adj Close", "adjClose", "AdjC", "adjusted_close", "AdjustmentClose", "調整後終値*", "closeadj",
-                  "5. adjusted close", "前复权收盘价"],
+    "adj_close": ["Adj Close", "adjClose", "AdjC", "adjusted_close", "AdjustmentClose", "調整後終値*",
+                  "closeadj", "5. adjusted close", "前复权收盘价"],
     "adj_volume": ["AdjVo", "adjVolume", "AdjustmentVolume"],
     "volume": ["出来高", "成交量", "vol", "TOTTRDQTY", "Vo", "Vol.", "<VOL>", "TTL_TRD_QNTY"],
     "turnover": ["amount", "売買代金", "成交额", "TOTTRDVAL", "Va", "TurnoverValue"],
@@ -119,7 +119,7 @@ def test_a_mapping_to_nothing_and_of_nothing(tmp_path: Path) -> None:
         "date,symbol,open,high,low,close,volume\n2024-01-02,A,1,2,1,2,5\n"
     )
     with pytest.raises(
-        DataError, match="no column for `close` .looked for px; the file has date, symbol"
+        DataError, match=r"no column for `close` .looked for px; the file has date, symbol"
     ):
         reading(tmp_path / "p.csv", "close=px")
     with pytest.raises(DataError, match="no column 'colse' of ours"):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from engine.data.files_source import read_files
 from engine.errors import DataError
 from engine.records.reading import ReadingPlan, plan_lines
-from tests.engine.data.reading.given import BARS, HEAD, NOW, ROWS, bars, reading, text
+from tests.engine.data.reading.given import BARS, HEAD, NOW, ROWS, bars, frame, reading, text
 
 
 def test_a_plan_in_words(tmp_path: Path) -> None:
@@ -48,9 +48,7 @@ def test_the_number_style_and_the_first_row_of_the_file_are_shown(tmp_path: Path
 def test_files_written_differently_are_read_each_in_its_way(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(text(ROWS[0]))
     row = ROWS[1].replace("2024-01-03", "20240103").replace(",", ";").replace(".", ",")
-    (tmp_path / "b.csv").write_text(
-        text(row, head="Datum;Ticker;Open;High;Low;Close;Vol".replace("Datum", "Date"))
-    )
+    (tmp_path / "b.csv").write_text(text(row, head="Date;Ticker;Open;High;Low;Close;Vol"))
     assert bars(tmp_path) == BARS
     assert [plan.separator for plan in reading(tmp_path).plans] == [",", ";"]
 
@@ -58,11 +56,7 @@ def test_files_written_differently_are_read_each_in_its_way(tmp_path: Path) -> N
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_an_error_in_the_third_of_many_files_names_it(tmp_path: Path, ending: str) -> None:
     for i, value in enumerate(("1", "2", "x", "4")):
-        rows = pl.DataFrame(
-            [[f"2024-01-0{i + 2}", "A", "1", "2", "1", value, "5"]],
-            schema=HEAD.split(","),
-            orient="row",
-        )
+        rows = frame((f"2024-01-0{i + 2}", "A", "1", "2", "1", value, "5"))
         rows = pl.concat([rows.with_columns(close=pl.lit("1"), symbol=pl.lit("B")), rows])
         if ending == "csv":
             rows.write_csv(tmp_path / f"{i}.csv")
@@ -78,9 +72,12 @@ def test_other_tables_have_plans_and_use_the_settings_where_they_must(tmp_path: 
     (tmp_path / "s.csv").write_bytes("コード;銘柄名;33業種区分\n0050;トヨタ;輸送\n".encode("cp932"))
     (tmp_path / "i.csv").write_text("Date;Close\n2024-01-02;1.234,5\n")
     (tmp_path / "x.csv").write_text("Ex-Date,Ticker,Action,Ratio,New Symbol\n"
-                                    "2024-01-02,AAPL,Stock Split,7-for-1,\n2024-01-03,AAPL,reverse split,15,\n"
-                                    "2024-01-03,B,Split,1:35,\n2024-01-04,FB,Ticker change,,META\n"
-                                    "2024-01-04,C,cash dividend,$0.24,\n2024-01-05,D,Delisted,,\n")  # fmt: skip
+                                    "2024-01-02,AAPL,Stock Split,7-for-1,\n"
+                                    "2024-01-03,AAPL,reverse split,15,\n"
+                                    "2024-01-03,B,Split,1:35,\n"
+                                    "2024-01-04,FB,Ticker change,,META\n"
+                                    "2024-01-04,C,cash dividend,$0.24,\n"
+                                    "2024-01-05,D,Delisted,,\n")  # fmt: skip
     read = read_files(
         tmp_path / "p.csv", securities=tmp_path / "s.csv", index=tmp_path / "i.csv",
         actions=tmp_path / "x.csv", columns={}, market="us", now=NOW,

@@ -1,0 +1,143 @@
+"""What a jump of the price over night is: news, a split, or a break that nothing explains.
+
+News is traded: the more deviations a price jumps, the more shares change hands. A split leaves the traded
+value as it was, a spin-off the number of shares; both leave the day after the open calm. So a jump whose day
+is calm and not crowded for its size is *unexplained*: a split where a ratio of small whole numbers fits, a
+break else. The evidence is the day itself and what came before.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+
+def _ratios() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Log of old price over new price of each split, and its weight: the smaller the numbers the commoner.
+
+    Beyond 10 nearly all are round (most are multiples of 5).
+    """
+    found = {}
+    for m in range(1, 6):
+        for n in range(m + 1, 101 if m == 1 else 11):
+            if np.gcd(n, m) == 1:
+                weight = 1.0 / (n * m) if n <= 10 or n % 5 == 0 else 0.25 / n
+                found[n, m] = found[m, n] = weight
+    logs = np.array([np.log(n / m) for n, m in found])
+    return logs, np.array(list(found.values()))
+
+
+RATIO_K, WEIGHT_K = _ratios()
+NO_RATIO = 0.01
+"""Weight of "none of them"; that of 2:1 is 0.5."""
+SURE = 0.5
+"""A ratio with more than this share of all weight is taken; else the jump is a break."""
+ENOUGH = 5
+"""Sessions before that tell what value is usual."""
+JUMP = 0.12
+"""Log size below which a move is never a split or a break; 8:7 is 0.13."""
+FAR = 5.0
+"""A split stands out: it is at least so many of the stock's daily deviations."""
+FARTHER = 12.0
+"""So does a break."""
+LARGE = 0.2
+"""Log size from which half as many do, on an ordinary day."""
+QUIET = 0.01
+"""Deviations are taken as no smaller: funds and bonds may not move for weeks."""
+CROWD = 3.0
+"""Multiple of the median traded value of 20 sessions up to which a day is ordinary."""
+SHARES, PER_DEVIATION = 1.65, 0.85
+"""Log multiple of the shares usually traded that a fall of `FARTHER` deviations by news exceeds, and what is
+added for each doubling of the deviations (times ln 2). Between spin-offs and crashes of a year."""
+RISE, PER_RISE = 0.5, 1.2
+"""The same for a rise, by its log size: nothing doubles over night on ordinary trading."""
+CALM = 0.15
+"""On a split day, high and low lie within this fraction of the close: the move came over night."""
+STEADY = 0.2
+"""The day after the open moves less than this part of the jump, ..."""
+PART = 0.3
+"""... and its log range is below this part of it, or below `JUMP`."""
+UNRELATED = float(np.log(3.0))
+"""Log size that is no news without evidence of trading: little history, or a long gap."""
+GAP = 30
+"""Days without a bar after which a code may have been given to another company."""
+
+
+@njit(cache=True)
+def ratio_of(last: float, first: float, deviation: float) -> tuple[float, float]:
+    """Old price over new price of the likeliest split, and how sure it is (share of all weight).
+
+    ``first``: the first price at the new level; what the stock itself moved is normal with its deviation.
+    """
+    spread = max(QUIET, deviation)
+    total, best, ratio = NO_RATIO, 0.0, 1.0
+    for k in range(RATIO_K.size):
+        off = (np.log(last / first) - RATIO_K[k]) / spread
+        weight = WEIGHT_K[k] * np.exp(-0.5 * off * off)
+        total += weight
+        if weight > best:
+            best, ratio = weight, np.exp(RATIO_K[k])
+    return ratio, best / total
+
+
+@njit(cache=True)
+def crowding(turnover: float, recent: NDArray[np.float64]) -> float:
+    """Log multiple of the usual traded value; NaN where nobody can tell: new, or nothing is ever traded."""
+    if recent.size < ENOUGH:
+        return np.nan
+    usual = np.median(recent)
+    if usual <= 0.0:
+        return np.inf if turnover > 0.0 else np.nan
+    return float(np.log(max(turnover, 1e-9 * usual) / usual))
+
+
+@njit(cache=True)
+def crowded(value: float, move: float) -> bool:
+    """Whether both the value and the shares traded are those of a day with news. A misprinted price alone
+    multiplies the one, never both."""
+    return bool(min(value, value - move) > np.log(CROWD))
+
+
+@njit(cache=True)
+def unexplained(
+    last: float, prices_4: NDArray[np.float64], value: float, deviation: float, gap: int
+) -> bool:
+    """Whether no trading accounts for the jump from ``last``. ``value``: see `crowding`."""
+    open_, high, low, close = prices_4
+    first = close if np.isnan(open_) else open_
+    jump = np.log(first / last)
+    size = abs(jump)
+    if np.isnan(value) or gap >= GAP:
+        return bool(min(size, abs(np.log(close / last))) > UNRELATED and not value > np.log(10.0))
+    far = size / max(QUIET, deviation)
+    later, spread = abs(np.log(close / first)), np.log(high / low)
+    if size < JUMP or far < FAR:
+        return False
+    if jump > 0.0:
+        return bool(later < 0.5 * size and value - jump < RISE + PER_RISE * size)
+    calm = later < STEADY * size and spread < max(JUMP, PART * size)
+    if not calm:
+        return False
+    if size >= LARGE and far >= 0.5 * FARTHER and value < np.log(CROWD):
+        return True
+    news = SHARES + PER_DEVIATION * np.log(far / FARTHER)
+    return bool(far >= FARTHER and value + size < news)
+
+
+@njit(cache=True)
+def is_split(
+    last: float, prices_4: NDArray[np.float64], value: float, deviation: float, ratio: float
+) -> bool:
+    """Whether the likeliest ratio stands by itself: far beyond the stock's own moves, on an ordinary day.
+
+    So close to a ratio less is asked of the day than of a break. Towards higher prices the value may grow
+    with the ratio; a stock may lose 80 % over night, but hardly gains 300 %.
+    """
+    open_, high, low, close = prices_4
+    first = close if np.isnan(open_) else open_
+    size = abs(np.log(ratio))
+    near = min(abs(np.log(last / first / ratio)), abs(np.log(last / close / ratio)))
+    calm = high <= close * (1.0 + CALM) and low >= close * (1.0 - CALM)
+    crowd = np.log(CROWD) * max(1.0, -np.log2(ratio))
+    ordinary = np.isnan(value) or value <= crowd
+    spread = max(2.0 * QUIET, 2.5 * deviation)
+    return bool(size >= max(JUMP, FAR * deviation) and near <= spread and calm and ordinary)

@@ -179,11 +179,10 @@ def _gap(days: Days, after: str, exchange: str) -> list[Problem]:
     if not new_D.size:
         return []
 
-    after_day = dt.date.fromisoformat(after) + dt.timedelta(days=1)
+    first_day = dt.date.fromisoformat(after) + dt.timedelta(days=1)
 
     def between(day: np.datetime64) -> int:
-        until: dt.date = day.item()
-        return sessions_between(exchange, after_day, until).size - 1
+        return sessions_between(exchange, first_day, dt.date.fromisoformat(str(day))).size - 1
 
     missing = between(new_D[0])
     if missing < GAP:

@@ -106,7 +106,7 @@ def _today(last: dt.date, exchange: str, now: dt.datetime) -> dt.date:
     """The day at the exchange; asking for its zone is slow, and only near today does it matter."""
     if last < now.date() - dt.timedelta(days=1):
         return now.date()
-    return now.astimezone(ZoneInfo(exchange_zone(exchange, today=now.date()))).date()
+    return now.astimezone(ZoneInfo(exchange_zone(exchange))).date()
 
 
 def _prices(bars: pl.DataFrame) -> dict[str, Any]:

@@ -27,7 +27,6 @@ from engine.data.growth import (
     snapshot_id,
     whole,
 )
-from engine.data.merge import Origin
 from engine.data.tables import OPTIONAL, SECURITY_SCHEMA, TABLES, RawTables, complete
 from engine.errors import DataError, IntegrityError
 from engine.files import (
@@ -163,9 +162,9 @@ class PanelStore:
         """Write a snapshot of whole tables and make it the current one; returns its id."""
         return self.publish(whole(raw))
 
-    def append(self, more: RawTables, origin: Origin | None = None) -> str:
+    def append(self, more: RawTables) -> str:
         """The current snapshot with the bars of a later file laid over it; see `engine.data.growth`."""
-        return self.publish(appended(self.snapshot(), more, origin))
+        return self.publish(appended(self.snapshot(), more))
 
     def publish(self, draft: Draft, said: Mapping[str, Any] | None = None) -> str:
         """Write a draft and make it the current snapshot; ``said`` is kept in its manifest too."""

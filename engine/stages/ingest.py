@@ -10,7 +10,7 @@ from msgspec import structs, to_builtins
 from engine.data.calendar import currency_of, exchange_of
 from engine.data.evidence import gather
 from engine.data.growth import Draft, appended, incomplete, whole
-from engine.data.merge import Revision, one_bar_each
+from engine.data.merge import Revision, one_bar_each, place_of
 from engine.data.sectors import sector_notes
 from engine.data.store import PanelStore, Snapshot
 from engine.errors import DataError, UsageError
@@ -129,7 +129,9 @@ def _taken(
     if old is None:
         draft = whole(raw)
     else:
-        draft = appended(old, raw, arrived.origin)
+        origin = arrived.origin
+        place = None if origin is None else place_of(arrived.raw.bars, origin)
+        draft = appended(old, raw, place)
         _gate(draft, raw.source, context.config.quality.min_coverage)
     lines = [*arrived.lines(), *(evidence.lines() if evidence is not None else ())]
     lines += [*_revised(repeated, "the files"), *_revised(draft.revision, "the store")]

@@ -60,6 +60,8 @@ class ScheduleConfig(Table):
     """Source files: the price file of one session, e.g. "inbox/{session}.csv"; appended once it is there."""
     positions: str = ""
     """CSV of the positions held, given to each signal; "" = none are held."""
+    position_columns: dict[str, str] = Field(default_factory=dict)
+    """Our column of the positions -> the file's, e.g. {shares = "Qty"}. Names of brokers are guessed."""
     job_minutes: float = Field(60.0, gt=0, le=600)
     """A job of a session that takes longer is ended, with all its processes. Minutes."""
     report_formats: Annotated[str, AfterValidator(_report_formats)] = "html,json,md"

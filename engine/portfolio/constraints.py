@@ -125,11 +125,11 @@ def scale_into_caps(
 def target_volatility(book_KN: Matrix, decisions: Decisions, limits: ConstraintConfig) -> Matrix:
     """Days scaled down to the target where the book's own past returns swing more than it.
 
-    Volatility of today's weights over the returns of the last ``volatility_sessions`` sessions, times
-    sqrt(252). A day whose past is too short keeps its book.
+    Volatility of today's weights over the returns of the last ``volatility_sessions`` sessions, times the
+    root of the exchange's sessions a year. A day whose past is too short keeps its book.
     """
     daily_K = decisions.market.book_volatility(book_KN, decisions.row_K, limits.volatility_sessions)
-    annual_K = daily_K * np.sqrt(252.0)
+    annual_K = daily_K * np.sqrt(decisions.market.sessions_per_year)
     known_K = np.isfinite(annual_K) & (annual_K > limits.volatility_target)
     factor_K = np.where(known_K, limits.volatility_target / np.where(known_K, annual_K, 1.0), 1.0)
     return np.asarray(book_KN * factor_K[:, None])

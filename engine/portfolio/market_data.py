@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from engine.config import ConstraintConfig, Market
 from engine.data.panel import Panel
+from engine.data.repair import PROCEEDS
 from engine.data.sectors import WAY_OUT, with_sector
 from engine.errors import ConfigError, DataError
 from engine.features import rolling
@@ -35,7 +36,7 @@ class MarketData:
     """Sorted."""
     market: Market
     traded_DN: NDArray[np.bool_]
-    """The stock has a bar on the session."""
+    """The stock has a bar on the session, and traded."""
     close_raw_DN: Matrix
     """Last close so far, as quoted; NaN before the first."""
     adv_DN: Matrix
@@ -50,6 +51,8 @@ class MarketData:
     """Position in ``sectors``; stocks of an unknown sector share the last one."""
     sectors: tuple[str, ...]
     shortable_N: NDArray[np.bool_]
+    sessions_per_year: int = 252
+    """Of the exchange; what annual limits of risk are counted in."""
 
     @classmethod
     def from_panel(
@@ -83,6 +86,8 @@ class MarketData:
             return out
 
         skip = start - begin
+        paid = np.zeros((len(dates), len(names)), dtype=bool)
+        paid[row, column] = (bars["flags"].to_numpy() & PROCEEDS) != 0
         close, turnover = scatter("close"), np.nan_to_num(scatter("turnover"))
         returns = _returns(close)
         adv = _average_turnover(turnover)
@@ -104,7 +109,7 @@ class MarketData:
             dates_D=dates[skip:].to_numpy().astype("datetime64[D]"),
             symbols=tuple(names),
             market=panel.market,
-            traded_DN=np.isfinite(close[skip:]),
+            traded_DN=np.isfinite(close[skip:]) & ~paid[skip:],
             close_raw_DN=forward_fill(scatter("close_raw"))[skip:],
             adv_DN=np.ascontiguousarray(adv[skip:]),
             returns_LDN=returns,
@@ -112,6 +117,7 @@ class MarketData:
             sector_N=sector.to_numpy(),
             sectors=tuple(sectors),
             shortable_N=shortable & ~listed.to_numpy(),
+            sessions_per_year=panel.sessions_per_year,
         )
 
     def require_sectors(self, what: str) -> None:

@@ -1,7 +1,8 @@
 """The shadow ledger: each sealed signal filled at the next real prices, and where the gap comes from.
 
 A book lives from its fill at session t+1 to the next book's fill at t+2, both at the open or both at the
-close. Its return is taken of the equity at the close of t, at which the orders were sized.
+close. It gets the dividends whose ex-date is t+2; those of t+1 belong to the book before. Its return is taken
+of the equity at the close of t, at which the orders were sized.
 """
 
 # Shape suffixes: N stocks of the book.
@@ -52,7 +53,10 @@ class SealedBook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prices:
-    """Real prices after a session as multiples of its close; NaN = no bar, mark = last close so far."""
+    """Real prices after a session as multiples of its close; NaN = no bar, mark = last close so far.
+
+    Of the price alone: splits are out of them, dividends are cash beside them.
+    """
 
     fill: str
     """Session t+1."""
@@ -63,6 +67,10 @@ class Prices:
     close_2N: Vector
     mark_3N: Vector
     """Last known close at t, t+1, t+2 (1 at t)."""
+    dividend_N: Vector
+    """Cash of the ex-date t+2."""
+    paid_N: NDArray[np.bool_]
+    """At t+1 holders were paid out: nothing can be filled."""
 
     def at(self, entry: Entry) -> tuple[Vector, Vector, Vector]:
         """Fill price (NaN = no fill), and what a position is worth at both fills."""
@@ -70,7 +78,7 @@ class Prices:
         # Before an open the last known price is the close of the session before it.
         mark_2N = self.mark_3N[:2] if entry == "open" else self.mark_3N[1:]
         worth_2N = np.where(np.isfinite(price_2N), price_2N, mark_2N)
-        return price_2N[0], worth_2N[0], worth_2N[1]
+        return np.where(self.paid_N, np.nan, price_2N[0]), worth_2N[0], worth_2N[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +113,7 @@ def ledger_row(
 ) -> LedgerRow:
     """``today_N``: weights that the book would have on today's data; None = the sealed ones."""
     fill_N, first_N, second_N = prices.at(entry)
-    return_N = second_N / first_N - 1.0
+    return_N = (second_N + prices.dividend_N) / first_N - 1.0
     exact_N = book.weight_N * first_N
     lots_N = whole_lots(book.weight_N * book.equity, book.close_N, book.market, rules.limits)
     value_N = np.nan_to_num(book.close_N) * first_N / book.equity

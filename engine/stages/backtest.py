@@ -8,11 +8,18 @@ import numpy as np
 import polars as pl
 
 from engine.backtest.baselines import price_baselines, stored_baselines
+from engine.backtest.breaks import breaks
 from engine.backtest.compare import compare_baselines, random_band
 from engine.backtest.fast import run_orders
 from engine.backtest.forward import forward_returns
 from engine.backtest.frictions import Frictions
-from engine.backtest.holdings import Trades, holdings, sector_exposures, slippage_parts
+from engine.backtest.holdings import (
+    Trades,
+    dividend_parts,
+    holdings,
+    sector_exposures,
+    slippage_parts,
+)
 from engine.backtest.result import BacktestResult
 from engine.backtest.simulate import Simulation, simulate
 from engine.backtest.simulator import Simulator
@@ -179,6 +186,7 @@ def _summary(
 ) -> dict[str, Any]:
     config = simulator.config
     extremes = simulator.extremes(simulation.orders, result)
+    trades, spy = traded(simulator, simulation), result.sessions_per_year
     return {
         "run_id": result.run_id,
         "strategy": book.strategy,
@@ -186,11 +194,11 @@ def _summary(
         **result.evidence(config.backtest, horizon=config.portfolio.horizon, trials=trials),
         "waterfall": {
             **result.waterfall(),
-            **slippage_parts(
-                traded(simulator, simulation), simulator.frictions, result.sessions_per_year
-            ),
+            **slippage_parts(trades, simulator.frictions, spy),
+            **dividend_parts(trades, spy),
         },
-        "sessions_per_year": result.sessions_per_year,
+        "breaks": breaks(trades),
+        "sessions_per_year": spy,
         "entry": f"{result.entry} of the next session",
         "horizon": config.portfolio.horizon,
         "drawdowns": result.drawdown_table(),

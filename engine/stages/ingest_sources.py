@@ -151,7 +151,7 @@ def from_yahoo(context: StageContext) -> Arrived:
     return Arrived(raw=raw)
 
 
-def parse_columns(text: str | None) -> dict[str, str]:
+def parse_columns(text: str | None, option: str = "--columns") -> dict[str, str]:
     """``"symbol=code,volume=vol*100"`` -> mapping; anything else is a UsageError."""
     mapping = {}
     for part in (text or "").split(","):
@@ -160,7 +160,7 @@ def parse_columns(text: str | None) -> dict[str, str]:
         ours, separator, theirs = part.partition("=")
         if not separator or not ours.strip() or not theirs.strip():
             raise UsageError(
-                f"--columns: {part!r} is not OUR_NAME=COLUMN",
+                f"{option}: {part!r} is not OUR_NAME=COLUMN",
                 hint="single quotes keep a name such as $open from the shell: "
                 "--columns 'open=$open,volume=vol*100'",
             )

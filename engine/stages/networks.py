@@ -46,7 +46,7 @@ class Networks:
 def package(context: StageContext, run: Run) -> Model:
     """The run's networks as a package of the model store; the same run gives the same package.
 
-    The package names the market of the data, so that lots and ticks of its orders are theirs.
+    It names market and calendar of the data: lots, ticks and sessions a year of its orders are theirs.
     """
     config = run.config()
     within = replace(context, config=config)
@@ -63,7 +63,8 @@ def package(context: StageContext, run: Run) -> Model:
 
 
 def _of_the_data(config: Config, dataset: Dataset) -> Config:
-    data = config.data.model_copy(update={"market": dataset.panel.market})
+    stored = {"market": dataset.panel.market, "calendar": dataset.panel.snapshot.calendar}
+    data = config.data.model_copy(update=stored)
     return config.model_copy(update={"data": data})
 
 

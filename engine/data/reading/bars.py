@@ -21,16 +21,18 @@ from engine.data.reading.columns import (
     together,
 )
 from engine.data.reading.finding import NotATable
-from engine.data.reading.layouts import ALL_BARS, LEFT, Part, joined, to_part
-from engine.data.reading.names import known_forms, listed
-from engine.data.reading.numbers import BadValue
-from engine.data.reading.scale import to_quoted
+from engine.data.reading.layouts import to_part
+from engine.data.reading.names import ALL_BARS, known_forms, listed
+from engine.data.reading.numbers import BadValue, NumberStyle
+from engine.data.reading.parts import Part
+from engine.data.reading.scale import Scaled, to_quoted
 from engine.data.reading.series import one_series
 from engine.data.reading.sheets import LINE, Look
 from engine.data.reading.tables import Exchange, days_of
+from engine.data.reading.wide import joined
 from engine.data.tables import BAR_SCHEMA, complete
 from engine.errors import DataError
-from engine.records.reading import Factor, ReadingPlan
+from engine.records.reading import Dates, Factor, ReadingPlan, Unread
 
 MOSTLY = 0.2
 """Share of rows of repeated days from which a file is no longer one of a single code."""
@@ -71,6 +73,29 @@ def read_bars(
         appending=after is not None,
         seen={},
     )
+    parts, unread = _parts(path, columns, settings, look)
+    files = tuple(part.sheet.name for part in parts)
+    frames = [(i, part.frame, part.columns) for i, part in enumerate(parts)]
+    groups = together(frames, files, lambda frame: shape(frame["date"]))
+    parts = [replace(part, frame=part.frame.clear()) for part in parts]
+    del frames
+    tables, plans = [], []
+    for cells, members in groups:
+        group = [parts[i] for i in members]
+        bars, plan = _of_group(path, cells, group, exchange, settings, after)
+        tables.append(bars)
+        plans.append(plan)
+    del groups, cells
+    plans[0] = msgspec.structs.replace(plans[0], unread=tuple(unread))
+    bars = pl.concat(tables).sort(*KEYS, FILE, LINE)
+    origin = Origin(files=files, file=bars[FILE], line=bars[LINE])
+    return bars.drop(FILE, LINE), origin, tuple(plans)
+
+
+def _parts(
+    path: Path, columns: Mapping[str, str], settings: ReadingConfig, look: Look
+) -> tuple[list[Part], list[Unread]]:
+    """The sheets that hold prices, in long form, and what was passed over."""
     sheets, unread = sheets_of(path, look)
     parts: list[Part] = []
     hint = ""
@@ -82,19 +107,7 @@ def read_bars(
             hint = error.hint
     if not parts:
         raise nothing_in(path, unread, hint)
-    parts = joined(parts)
-    files = tuple(part.sheet.name for part in parts)
-    frames = [(i, part.frame, part.columns) for i, part in enumerate(parts)]
-    tables, plans = [], []
-    for cells, members in together(frames, files, lambda frame: shape(frame["date"])):
-        group = [parts[i] for i in members]
-        bars, plan = _of_group(path, cells, group, exchange, settings, after)
-        tables.append(bars)
-        plans.append(plan)
-    plans[0] = msgspec.structs.replace(plans[0], unread=tuple(unread))
-    bars = pl.concat(tables).sort(*KEYS, FILE, LINE)
-    origin = Origin(files=files, file=bars[FILE], line=bars[LINE])
-    return bars.drop(FILE, LINE), origin, tuple(plans)
+    return joined(parts), unread
 
 
 def _of_group(
@@ -108,14 +121,11 @@ def _of_group(
     dates, how = days_of(cells, "date", exchange, settings, after=after)
     numeric = [name for name in ALL_BARS if name in cells.columns and name not in KEYS]
     style = cells.style(numeric, settings.decimal)
-    rows = pl.DataFrame(
-        [
-            cells.filled("date", dates).alias("date"),
-            cells.filled("symbol", cells.texts("symbol")).alias("symbol"),
-            *(cells.numbers(name, style).alias(name) for name in numeric),
-            *cells.frame.select(FILE, LINE, pl.col(f"^{LEFT}.*$")).iter_columns(),
-        ]
-    )
+    cells.put("date", cells.filled("date", dates))
+    cells.put("symbol", cells.filled("symbol", cells.texts("symbol")))
+    for name in numeric:
+        cells.put(name, cells.numbers(name, style))
+    rows = cells.frame
     layout = group[0].layout
     if layout in ("wide", "stacked"):
         rows = rows.filter(pl.any_horizontal(pl.col(numeric).is_not_null()))
@@ -123,7 +133,7 @@ def _of_group(
         _refuse_many_codes(cells, rows)
     keep, notes = one_series(rows)
     rows = rows if keep is None else rows.filter(keep)
-    cells = replace(cells, frame=rows)
+    cells.frame = rows
     try:
         scaled = to_quoted(rows.select(*KEYS, *numeric), settings, vintage=rows[FILE])
     except BadValue as bad:
@@ -135,12 +145,26 @@ def _of_group(
     if "turnover" not in bars.columns:
         bars = bars.with_columns((pl.col("close") * pl.col("volume")).alias("turnover"))
     bars = complete(bars, BAR_SCHEMA)
+    plan = _plan(path, cells, group, how, style, scaled, _shown(bars), notes)
+    return bars.with_columns(rows[FILE], rows[LINE]), plan
+
+
+def _plan(
+    path: Path,
+    cells: Cells,
+    group: Sequence[Part],
+    dates: Dates,
+    style: NumberStyle,
+    scaled: Scaled,
+    first: str,
+    notes: Sequence[str],
+) -> ReadingPlan:
     sheet = group[0].sheet
-    plan = ReadingPlan(
+    return ReadingPlan(
         table="bars",
         path=sheet.name if len(group) == 1 else str(path),
         files=len(group),
-        layout=layout,
+        layout=group[0].layout,
         encoding=sheet.encoding,
         separator=sheet.dialect.separator if sheet.dialect else "",
         header_lines=sheet.dialect.skip if sheet.dialect else 0,
@@ -148,13 +172,12 @@ def _of_group(
         thousands=style.thousands,
         columns=tuple(cells.columns[name] for name in ALL_BARS if name in cells.columns),
         left=group[0].left,
-        dates=how,
+        dates=dates,
         price_scale=scaled.price_scale,
         factor=_in_their_words(scaled.factor, cells),
-        first=_shown(bars),
+        first=first,
         notes=(*_told(group), *notes, *scaled.notes),
     )
-    return bars.with_columns(rows[FILE], rows[LINE]), plan
 
 
 def _refuse_many_codes(cells: Cells, rows: pl.DataFrame) -> None:
@@ -187,8 +210,8 @@ def _told(group: Sequence[Part]) -> list[str]:
     notes = [note for part in group for note in (*part.sheet.notes, *part.notes)]
     named = [part for part in group if part.layout == "file_per_symbol"]
     if named:
-        codes = [str(part.frame["symbol"][0]) for part in named]
-        notes.insert(0, f"The code is the name of the file: {listed(codes, 5)}.")
+        codes = listed([part.code for part in named], 5)
+        notes.insert(0, f"The code is the name of the file: {codes}.")
     if group[0].layout == "file_per_day":
         notes.insert(0, "The day is in the name of the file.")
     distinct = list(dict.fromkeys(notes))

@@ -52,15 +52,21 @@ def nothing_in(path: Path, unread: Sequence[Unread], hint: str = "") -> DataErro
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Cells:
-    """Rows of alike files under our names, in the order of the files."""
+    """Rows of alike files under our names, in the order of the files.
+
+    Not frozen: typed columns take the place of their text, or ten million rows would be held twice (1 GiB).
+    """
 
     frame: pl.DataFrame
     """Our columns as the files have them, `FILE` and `LINE`."""
     files: Sequence[str]
     """Names by position, of the whole table and not only of these rows."""
     columns: Mapping[str, Column]
+
+    def put(self, ours: str, column: pl.Series) -> None:
+        self.frame = self.frame.with_columns(column.alias(ours))
 
     def where(self, row: int) -> str:
         return f"{self.files[self.frame[FILE][row]]}: line {self.frame[LINE][row]}"
@@ -155,4 +161,6 @@ def together(
 def shape(column: pl.Series) -> str:
     """How the first value is written, digits as 9, letters as a: it parts files of other dates."""
     first = column.drop_nulls().head(1).cast(pl.String)
-    return first.str.replace_all(r"\d+", "9").str.replace_all(r"[A-Za-z]+", "a").str.join("").item()
+    return str(
+        first.str.replace_all(r"\d+", "9").str.replace_all(r"[A-Za-z]+", "a").str.join("")[0]
+    )

@@ -26,6 +26,8 @@ WORDS = {
 }
 BIG = 0.1
 """Log size from which an event stands out of a day's own move; smaller ones count where all are small."""
+MANY = 10
+"""Bars of one day, most of them with a value: so many stocks do not split at once, it is a level."""
 HINT = "say what it means with --factor, or that it is not to be used with --price-scale raw or adjusted"
 
 
@@ -91,7 +93,7 @@ def _is_level(values: Floats, order: Order) -> bool:
     previous = np.concatenate(([1.0], values[:-1]))[: values.size]
     told = (values != 1.0) & inner
     if not told.any():
-        return bool(np.mean(values != 1.0) > 0.5) if values.size else False
+        return values.size >= MANY and bool(np.mean(values != 1.0) > 0.5)
     return bool(np.mean(previous[told] == values[told]) > 0.5)
 
 

@@ -41,9 +41,14 @@ def read_dates(
     ``zone`` is the user's: its local day is taken of values that carry a time zone. ``after`` is the last
     session that is stored already. BadValue names the first row that no date or no possible one.
     """
+    if column.dtype in (pl.Categorical, pl.Enum):
+        column = column.cast(pl.String)
     local = _zone(zone or exchange_zone)
     today = now.astimezone(_zone(exchange_zone)).date()
     distinct = _distinct(column)
+    if distinct.is_empty():
+        nothing = pl.repeat(None, len(column), dtype=pl.Date, eager=True).rename(column.name)
+        return nothing, Dates(format="", decided_by="default", why="the column is empty")
     fitting = stamps.candidates(
         distinct, wanted=format, zone=zone, local=local.key, last_year=today.year + 1
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Literal
+from typing import Any, Literal
 
 from engine.data.labels import readable
 from engine.errors import DataError, EnvironmentProblem
@@ -29,7 +29,7 @@ PACKED = {
     b"\x1f\x8b": ".gz", b"\x28\xb5\x2f\xfd": ".zst", b"BZh": ".bz2", b"\xfd7zXZ": ".xz",
     b"PK\x03\x04": ".zip",
 }  # fmt: skip
-STREAMS: Mapping[str, Callable[..., IO[bytes]]] = {
+STREAMS: Mapping[str, Callable[..., Any]] = {
     ".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open
 }  # fmt: skip
 HEAD = 8
@@ -147,7 +147,7 @@ def _unpacked(name: str, content: bytes, packing: str, size: int = -1) -> bytes:
             with pa.CompressedInputStream(pa.BufferReader(content), "zstd") as stream:
                 return bytes(stream.read(None if size < 0 else size))
         with STREAMS[packing](io.BytesIO(content)) as plain:
-            return plain.read(size)
+            return bytes(plain.read(size))
     except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
         raise _damaged(name, error) from error
 

@@ -41,6 +41,7 @@ CURRENCIES = (
 CURRENCY = rf"(?:(?:US|HK|NT|MX|R|C|A|S)?\p{{Sc}}|\b(?:{CURRENCIES})|[\u5186\u5143])"
 """A sign, perhaps after letters (``US$``), or a code, or yen and yuan as a character."""
 UNITS = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12, "\u4e07": 1e4, "\u5104": 1e8, "\u4ebf": 1e8}
+RATIO = r"^\s*(\d+(?:\.\d+)?)\s*(?::|/|-?\s*for\s*-?)\s*(\d+(?:\.\d+)?)\s*$"
 POINTS = r"^[^.,]*[.][^.,]*$"
 SAMPLE = 100_000
 """Values of a column that are asked for its style."""
@@ -96,21 +97,38 @@ def number_style(columns: Sequence[pl.Series], decimal: str = "") -> NumberStyle
 
 
 def to_numbers(column: pl.Series, style: NumberStyle) -> pl.Series:
-    """The column as Float64; what stands for no value is null, and so is NaN.
+    """The column as Float64; what stands for no value is null, and so are NaN and infinity of a typed column.
 
     Percent become fractions, ``18.9M`` 18,900,000, ``(5)`` and ``5-`` minus five. BadValue names the first
     row that is no number or whose groups of digits do not fit the style.
     """
     if column.dtype != pl.String:
         if not column.dtype.is_numeric() and column.dtype != pl.Null:
-            raise BadValue(f"The column holds {column.dtype}, not numbers", hint="--columns")
-        return column.cast(pl.Float64).fill_nan(None)
+            raise BadValue(
+                f"The column holds {column.dtype}, not numbers", hint="map another with --columns"
+            )
+        numbers = column.cast(pl.Float64)
+        return numbers.set(~numbers.is_finite(), None)
     text = column.str.strip_chars()
     numbers = _plain(text, style)
     rest = (text.is_not_null() & ~numbers.is_finite().fill_null(False)).arg_true()
     if rest.len():
         numbers = numbers.scatter(rest, _written(column, text.gather(rest), rest, style))
     return numbers.rename(column.name)
+
+
+def to_ratios(column: pl.Series, style: NumberStyle) -> pl.Series:
+    """`to_numbers` for a column of splits, which may also say 7:1, 3/2 or 2-for-1: new shares an old one.
+
+    ``0:0`` and the like are 0, no split.
+    """
+    if column.dtype != pl.String:
+        return to_numbers(column, style)
+    pair = column.str.to_lowercase().str.extract_groups(RATIO).struct.unnest()
+    new, old = (pair.to_series(at).cast(pl.Float64, strict=False) for at in (0, 1))
+    ratio = pl.select(pl.when(old > 0).then(new / old).when(old == 0).then(0.0)).to_series()
+    rest = pl.select(pl.when(ratio.is_null()).then(column)).to_series()
+    return pl.select(pl.coalesce(ratio, to_numbers(rest, style))).to_series().rename(column.name)
 
 
 def _plain(text: pl.Series, style: NumberStyle) -> pl.Series:
@@ -184,12 +202,10 @@ def _written(column: pl.Series, texts: pl.Series, rows: pl.Series, style: Number
     """Values that are not plain numbers, worked out once for each way they are written."""
     distinct = texts.unique()
     bare = _bare(distinct)
-    missing = bare.str.to_lowercase().is_in(
-        MISSING
-    ) | distinct.str.strip_chars().str.to_lowercase().is_in(MISSING)
-    parts = bare.str.replace_all(rf"(\d){SPACES}(\d{{3}})", "$1$2").str.replace_all(
-        rf"(\d){SPACES}(\d{{3}})", "$1$2"
-    )
+    missing = bare.str.to_lowercase().is_in(MISSING)
+    parts = bare
+    for _ in range(2):  # Groups side by side overlap: 1 234 567.
+        parts = parts.str.replace_all(rf"(\d){SPACES}(\d{{3}})", "$1$2")
     fields = parts.str.extract_groups(WHOLE).struct.unnest()
     opened, sign, digits, unit, percent, after, closed = fields.iter_columns()
     other = "," if style.decimal == "." else "."

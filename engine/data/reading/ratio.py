@@ -15,8 +15,11 @@ from engine.data.reading.vintages import Order
 Floats = NDArray[np.float64]
 LEAST = 1e-5
 """Relative change below which nothing was paid: a vendor's own arithmetic (32-bit floats) makes 2e-6."""
-OFTEN = 0.10
-"""Share of rows that actions can be: a monthly dividend makes 0.048. Beyond it rounding is at work."""
+OFTEN = 0.02
+"""Share of rows whose F may be above 1. Dividends make it smaller (even for 70 % of a market on one day),
+rounding moves it both ways: beyond this share the quoted close was rounded as well."""
+FEW = 50
+"""Prices from which their decimals can be told; fewer are taken to have at least cents."""
 WHOLE = 0.0015
 """Relative distance within which a factor counts as a ratio of whole numbers."""
 TERMS, SMALL = 50, 4
@@ -54,7 +57,7 @@ def actions_of(
     split = np.ones(at.size) if known is None else known[at]
     change = np.log(adjusted[before] / close[before] * close[at] / adjusted[at]) - np.log(split)
     bound = LEAST + _rounding(adjusted, at, before)
-    if at.size and np.mean(np.abs(change) > bound) > OFTEN:
+    if np.count_nonzero(change > bound) > OFTEN * max(at.size, FEW):
         bound = bound + _rounding(close, at, before)
     hit = np.abs(change) > bound
     at, before, change, split, bound = (x[hit] for x in (at, before, change, split, bound))
@@ -77,12 +80,14 @@ def actions_of(
 
 
 def _rounding(prices: Floats, at: NDArray[np.int64], before: NDArray[np.int64]) -> Floats:
-    """Relative error of two prices together, from the decimals that nearly all prices of the column have."""
+    """Log error of two prices together, from the decimals that nearly all prices of the column have."""
     sample = prices[at[:: max(1, at.size // 100_000)]]
-    for places in range(9):
+    for places in range(0 if sample.size >= FEW else 2, 9):
         scaled = sample * 10.0**places
         if np.mean(np.abs(scaled - np.round(scaled)) <= 1e-6 + 1e-12 * scaled) >= 0.99:
-            error: Floats = 0.5 * 10.0**-places * (1 / prices[at] + 1 / prices[before])
+            half = 0.5 * 10.0**-places
+            shares = (np.minimum(half / prices[rows], 0.99) for rows in (at, before))
+            error: Floats = -sum(np.log1p(-share) for share in shares)
             return error
     return np.zeros(at.size)
 

@@ -3,7 +3,7 @@
 import polars as pl
 
 from engine.data.labels import readable
-from engine.data.reading.layouts import LEFT
+from engine.data.reading.parts import LEFT
 
 KINDS = 40
 """More different values than this are no kinds of a listing."""

@@ -20,7 +20,8 @@ SNIFFED = 200
 """Lines that separator and header are decided on."""
 LINE = "\0line"
 """Column of the line of each row, from 1; a name that no file has."""
-EXCEL_LINES = 1_048_576
+ENOUGH = 5
+"""Values from which the shortest of them says that a still shorter one was cut off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +80,14 @@ def _typed(member: Member, content: bytes) -> Sheet:
 
 
 def _excel(member: Member, content: bytes, look: Look) -> Iterator[Sheet]:
+    from fastexcel import FastExcelError
+
     try:
         pages = pl.read_excel(
             io.BytesIO(content), sheet_id=0, has_header=False, raise_if_empty=False,
             drop_empty_rows=False, read_options={"dtypes": "string", "skip_rows": 0},
         )  # fmt: skip
-    except (pl.exceptions.PolarsError, ValueError, OSError, RuntimeError) as error:
+    except (pl.exceptions.PolarsError, FastExcelError, ValueError, OSError) as error:
         raise DataError(
             f"{member.name}: not readable as Excel ({_first_line(error)})",
             hint="save it as CSV or .xlsx without a password",
@@ -144,7 +147,10 @@ def _dialect(member: Member, text: bytes, look: Look) -> Dialect:
     lines = [raw.decode("utf-8") for raw in islice(io.BytesIO(text), SNIFFED)]
     separator = look.settings.separator
     mark = "\t" if separator in ("tab", "\\t") else separator
-    dialect = of_lines(lines, look.known, mark)
+    try:
+        dialect = of_lines(lines, look.known, mark)
+    except csv.Error as error:
+        raise DataError(f"{member.name}: not readable as CSV ({error})") from error
     if dialect is None:
         raise NotATable(f"{member.name}: no rows")
     if dialect.skip == 1:
@@ -220,10 +226,10 @@ def _open_end(name: str, frame: pl.DataFrame, look: Look) -> str:
     column = [column for column in frame.columns if column != LINE][-1]
     values = frame[column]
     last, others = values[-1] or "", values[:-1].drop_nulls()
-    shorter = others.len() >= 5 and len(last) < int(others.str.len_chars().min() or 0)  # type: ignore[call-overload]
+    shorter = others.len() >= ENOUGH and bool((others.str.len_chars() > len(last)).all())
     decimals = others.str.extract(r"\.(\d+)\s*$").str.len_chars()
     own = len(last.rpartition(".")[2]) if "." in last else 0
-    fewer = decimals.len() >= 5 and not decimals.null_count() and own < int(decimals.min() or 0)  # type: ignore[call-overload]
+    fewer = decimals.len() >= ENOUGH and not decimals.null_count() and bool((decimals > own).all())
     if shorter or fewer or look.appending:
         seen = f" (`{readable(column)}` ends as {readable(last)!r})"
         raise DataError(

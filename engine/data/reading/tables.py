@@ -99,7 +99,8 @@ def _read(
     def alike(frame: pl.DataFrame) -> object:
         return tuple(shape(frame[name]) for name in days if name in frame.columns)
 
-    parts, plans = [], []
+    parts: list[pl.DataFrame] = []
+    plans: list[ReadingPlan] = []
     for cells, members in together(frames, files, alike):
         typed, dates, style = _typed(cells, wanted, exchange, settings)
         parts.append(wanted.finish(cells, typed))

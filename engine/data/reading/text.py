@@ -36,8 +36,8 @@ def decoded(content: bytes, *, name: str, encoding: str = "") -> tuple[bytes, st
         except UnicodeDecodeError as error:
             raise _undecodable(content, error, name, told) from None
     content = content.removeprefix(codecs.BOM_UTF8)
-    if b"\r" in content and b"\n" not in content:
-        content = content.replace(b"\r", b"\n")
+    if content.count(b"\r") != content.count(b"\r\n"):
+        content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if b"\0" in content:
         raise DataError(
             f"{name}: bytes of zero in the text, at line {_line(content, content.index(0))}",

@@ -4,7 +4,10 @@ import datetime as dt
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine.config import Market
 from engine.data.calendar import (
@@ -68,10 +71,36 @@ def test_sessions_a_year() -> None:
 
 
 def test_a_calendar_that_begins_late_counts_the_years_it_has() -> None:
-    """Riyadh is known from 2021-01-01 on: 2021 to 2024."""
+    """Riyadh is known from 2021-01-01 on, a Friday there; its first session is the Sunday after."""
     begin, _ = calendar_span("XSAU")
     assert begin == dt.date(2021, 1, 1)
-    assert 245 <= sessions_per_year("XSAU") <= 252
+    assert days("XSAU", (begin, dt.date(2021, 1, 4))) == [3, 4]
+    years = [
+        sessions_between("XSAU", dt.date(year, 1, 1), dt.date(year, 12, 31)).size
+        for year in range(2021, 2025)
+    ]
+    assert years[1:] == [247, 250, 246]
+    assert sessions_per_year("XSAU") == round(sum(sorted(years)[1:3]) / 2)
+
+
+@given(
+    st.sampled_from(["XNYS", "XLON", "XTKS", "XSAU", "24/7", "WEEKDAYS"]),
+    st.lists(st.dates(dt.date(2020, 6, 1), dt.date(2025, 6, 1)), min_size=3, max_size=3),
+)
+@settings(max_examples=40, deadline=None)
+def test_two_spans_are_the_span_of_both_whatever_was_asked_before(
+    exchange: str, dates: list[dt.date]
+) -> None:
+    first, middle, last = sorted(dates)
+    parts = (
+        sessions_between(exchange, first, middle),
+        sessions_between(exchange, middle + dt.timedelta(days=1), last),
+    )
+    assert np.array_equal(np.concatenate(parts), sessions_between(exchange, first, last))
+    found = trading_days(exchange, dt.date(2024, 1, 1), last, today=dt.date(2024, 12, 1))
+    assert [day.date for day in found] == sessions_between(
+        exchange, dt.date(2024, 1, 1), last
+    ).tolist()
 
 
 def test_every_day_is_a_session_from_midnight_to_midnight() -> None:

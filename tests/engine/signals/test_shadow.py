@@ -55,6 +55,8 @@ def prices(**changes: Any) -> Prices:
         open_2N=np.array([[1.01, 1.0], [1.03, 0.97]]),
         close_2N=np.array([[1.02, 0.98], [1.05, 0.96]]),
         mark_3N=np.array([[1.0, 1.0], [1.02, 0.98], [1.05, 0.96]]),
+        dividend_N=np.zeros(2),
+        paid_N=np.zeros(2, dtype=bool),
     )
     return replace(plain, **changes)
 
@@ -77,6 +79,35 @@ def test_a_filled_book_by_hand() -> None:
     assert row.cost == pytest.approx(-(traded * 10e-4) / 10_000 - 0.3 * 0.001)
     assert row.realised == pytest.approx(parts(row))
     assert (row.orders, row.unfilled) == (2, 0)
+
+
+def test_dividends_are_cash_for_the_shares_held_into_the_ex_date() -> None:
+    """0.20 a share on A (2 % of 10) and 0.10 on B: 500 x 0.20 received, 150 x 0.10 paid, of 10,000."""
+    paid = prices(dividend_N=np.array([0.02, 0.005]))
+    for entry in ("open", "close"):
+        without = ledger_row(book(limit_N=np.array([10.5, 19.0])), prices(), entry, rules())
+        row = ledger_row(book(limit_N=np.array([10.5, 19.0])), paid, entry, rules())
+        extra = (500 * 0.20 - 150 * 0.10) / 10_000
+        assert row.realised - without.realised == pytest.approx(extra)
+        assert row.cost == without.cost
+        assert row.realised == pytest.approx(parts(row))
+
+
+def test_where_holders_were_paid_out_nothing_is_filled() -> None:
+    """A pays 1.02 of its close at t+1 and is gone; what was held of it keeps that and earns no more."""
+    gone = prices(
+        open_2N=np.array([[1.02, 1.0], [np.nan, 0.97]]),
+        close_2N=np.array([[1.02, 0.98], [np.nan, 0.96]]),
+        mark_3N=np.array([[1.0, 1.0], [1.02, 0.98], [1.02, 0.96]]),
+        paid_N=np.array([True, False]),
+    )
+    for entry in ("open", "close"):
+        row = ledger_row(book(limit_N=np.array([10.5, 19.0])), gone, entry, rules())
+        assert row.unfilled_names == "A"
+        b = {"open": -0.03, "close": 0.96 / 0.98 - 1}[entry]
+        b_value = {"open": 20.0, "close": 19.6}[entry]
+        spent = {"open": 2000.0, "close": 1960.0}[entry] * 10e-4 + 150 * b_value * 0.001
+        assert row.realised == pytest.approx((-150 * b_value * b - spent) / 10_000)
 
 
 def test_a_limit_that_is_not_met_is_a_missed_name() -> None:

@@ -49,7 +49,11 @@ def bars(
     path: Path, columns: str = "", market: Market = "us", **settings: str
 ) -> list[tuple[object, ...]]:
     """date, symbol, open, high, low, close, volume of each bar as read."""
-    return reading(path, columns, market, **settings).raw.bars.select(HEAD.split(",")).rows()
+    return (
+        reading(path, columns, market, after=None, **settings)
+        .raw.bars.select(HEAD.split(","))
+        .rows()
+    )
 
 
 def frame(*rows: tuple[object, ...]) -> pl.DataFrame:

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from engine.data.reading.layouts import day_in, symbol_in
+from engine.data.reading.file_names import day_in, symbol_in
 from engine.errors import DataError
 from tests.engine.data.reading.given import bars, reading
 
@@ -193,6 +193,14 @@ def test_a_column_a_ticker_and_a_file_a_field(tmp_path: Path, place: str) -> Non
     assert bars(tmp_path) == BARS
     plan = reading(tmp_path).plans[0]
     assert (plan.layout, len(reading(tmp_path).plans)) == ("wide", 1)
+
+
+def test_factors_of_the_user_on_wide_tables(tmp_path: Path) -> None:
+    names = [f"A {field}" for field in FIELDS]
+    (tmp_path / "w.csv").write_text(lines(",".join(["Day", *names]), "2024-01-02,1,2,1,2,5"))
+    assert bars(tmp_path / "w.csv", "volume=volume*100,date=Day")[0][-1] == 500.0
+    with pytest.raises(DataError, match=r"no column for `close` .looked for px"):
+        reading(tmp_path / "w.csv", "close=px")
 
 
 def test_a_wide_table_of_closes_alone_says_what_is_missing(tmp_path: Path) -> None:

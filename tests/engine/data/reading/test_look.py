@@ -6,6 +6,7 @@ import datetime as dt
 import gzip
 import lzma
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,7 +26,12 @@ def zstd(content: bytes) -> bytes:
     return bytes(sink.getvalue())
 
 
-PACKERS = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstd}
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+    ".zst": zstd,
+}
 
 
 @pytest.mark.parametrize("name", ["a.csv", "A.CSV", "a.txt", "a.TSV", "x/y/z/a.Csv"])
@@ -75,7 +81,7 @@ def test_a_zip_of_several_files_and_what_lies_beside_them(tmp_path: Path) -> Non
 def test_typed_files_told_by_content_and_ending(tmp_path: Path, name: str) -> None:
     file = tmp_path / name
     if name.endswith("xlsx"):
-        write_xlsx(file, {"Sheet1": [HEAD.split(","), *BARS]})  # type: ignore[list-item]
+        write_xlsx(file, {"Sheet1": [HEAD.split(","), *BARS]})
     elif "parquet" in name.lower() or "csv" in name:
         frame().write_parquet(file)
     else:
@@ -243,3 +249,41 @@ def test_a_last_line_without_its_end_is_refused_where_it_shows_and_named_where_n
         file.write_text(many(cut))
         with pytest.raises(DataError, match="line 9"):
             reading(file)
+
+
+def test_line_ends_of_several_systems_in_one_file(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_bytes(f"{HEAD}\r\n{ROWS[0]}\r{ROWS[1]}\n".encode())
+    assert bars(tmp_path / "p.csv") == BARS
+    assert reading(tmp_path / "p.csv").origin.where(1).endswith("line 3")
+
+
+def test_a_damaged_workbook_is_refused_by_name(tmp_path: Path) -> None:
+    file = tmp_path / "p.xlsx"
+    write_xlsx(file, {"Sheet1": [HEAD.split(","), *BARS]})
+    content = file.read_bytes()
+    for size in range(8, len(content), len(content) // 12):
+        file.write_bytes(content[:size])
+        with pytest.raises(DataError, match=r"p\.xlsx: not readable as Excel"):
+            reading(tmp_path)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    at=st.integers(0, 180),
+    gone=st.integers(0, 40),
+    put=st.sampled_from(
+        [b"", b'"', b",", b"\n", b"\r", b"\0", b";", b"\xff", b"1e999", "日".encode(), b"nan"]
+    ),
+)
+def test_damaged_text_is_read_or_refused_and_never_a_crash(
+    tmp_path_factory: pytest.TempPathFactory, at: int, gone: int, put: bytes
+) -> None:
+    content = text(*ROWS, *ROWS[:1]).encode()
+    file = tmp_path_factory.mktemp("damaged") / "p.csv"
+    file.write_bytes(content[:at] + put + content[at + gone :])
+    try:
+        rows = bars(file)
+    except DataError as error:
+        assert "p.csv" in error.message
+    else:
+        assert rows

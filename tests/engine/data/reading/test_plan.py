@@ -72,9 +72,12 @@ def test_other_tables_have_plans_and_use_the_settings_where_they_must(tmp_path: 
     (tmp_path / "s.csv").write_bytes("コード;銘柄名;33業種区分\n0050;トヨタ;輸送\n".encode("cp932"))
     (tmp_path / "i.csv").write_text("Date;Close\n2024-01-02;1.234,5\n")
     (tmp_path / "x.csv").write_text("Ex-Date,Ticker,Action,Ratio,New Symbol\n"
-                                    "2024-01-02,AAPL,Stock Split,7-for-1,\n2024-01-03,AAPL,reverse split,15,\n"
-                                    "2024-01-03,B,Split,1:35,\n2024-01-04,FB,Ticker change,,META\n"
-                                    "2024-01-04,C,cash dividend,$0.24,\n2024-01-05,D,Delisted,,\n")  # fmt: skip
+                                    "2024-01-02,AAPL,Stock Split,7-for-1,\n"
+                                    "2024-01-03,AAPL,reverse split,15,\n"
+                                    "2024-01-03,B,Split,1:35,\n"
+                                    "2024-01-04,FB,Ticker change,,META\n"
+                                    "2024-01-04,C,cash dividend,$0.24,\n"
+                                    "2024-01-05,D,Delisted,,\n")  # fmt: skip
     read = read_files(
         tmp_path / "p.csv", securities=tmp_path / "s.csv", index=tmp_path / "i.csv",
         actions=tmp_path / "x.csv", columns={}, market="us", now=NOW,

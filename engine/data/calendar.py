@@ -54,8 +54,9 @@ def exchange_named(code: str, *, key: str = "data.calendar") -> str:
         return code
     import exchange_calendars
 
-    _kind(code, key)
-    return str(exchange_calendars.resolve_alias(code))
+    known = exchange_calendars.resolve_alias(code)
+    _kind(known, key)
+    return str(known)
 
 
 def weekdays(first: str, count: int) -> NDArray[np.datetime64]:

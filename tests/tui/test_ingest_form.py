@@ -3,7 +3,7 @@
 import json
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -137,13 +137,12 @@ async def test_changed_settings_are_looked_at_again_and_other_sources_start_at_o
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(launch, "argv", answers(tmp_path, ANSWER))
-    begun: list[Any] = []
+    begun: list[tuple[str, ...]] = []
 
-    def start(book: JobBook, words: Any) -> str:
-        begun.append(words)
-        return "job"
+    def start(app: CockpitApp, words: Sequence[str]) -> None:
+        begun.append(tuple(words))
 
-    monkeypatch.setattr(JobBook, "start", start)
+    monkeypatch.setattr(CockpitApp, "start_job", start)
     async with CockpitApp(tmp_path).run_test(size=(100, 30)) as pilot:
         form = await filled(pilot)
         await pilot.press("enter")
@@ -155,8 +154,12 @@ async def test_changed_settings_are_looked_at_again_and_other_sources_start_at_o
         await wait_until(pilot, lambda: form.read is not None and len(words_of(tmp_path)) == 2)
         assert begun == []
         form.query_one("#p-source", Select).value = "synthetic"
+        form.query_one("#p-prices", Input).value = ""
         await pilot.pause()
         assert "Start" in shown(form)
+        await pilot.press("ctrl+s")
+        await wait_until(pilot, lambda: len(begun) == 1)
+    assert begun == [("ingest", "--source", "synthetic", "--layout", "long")]
 
 
 async def test_from_a_refusal_to_the_stored_snapshot_with_the_real_command(

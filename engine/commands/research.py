@@ -95,6 +95,17 @@ RESEARCH: tuple[Command, ...] = (
         handler="engine.stages.check:check",
     ),
     Command(
+        name="data",
+        help="Export the adjusted bars: total-return prices, quoted closes, factors, dividends, flags.",
+        handler="engine.stages.data_export:data",
+        parameters=(
+            Parameter(
+                name="action", kind="argument", help="export.", choices=("export",), required=True
+            ),
+            option("output", "File to write: .parquet or .csv.", required=True),
+        ),
+    ),
+    Command(
         name="audit",
         help="Prove on altered futures that nothing sees ahead; name what does.",
         handler="engine.stages.audit:audit",

@@ -130,19 +130,21 @@ class Snapshot:
                 found[name] = {"rows": rows, "first": str(first), "last": str(last)}
         return found
 
-    def raw(self, *, after: str = "") -> RawTables:
-        """All tables; of the bars only those after the session ``after`` if it is given."""
-        bars = self.table("bars", after=after or "0000")
-        assert bars is not None
-        if after:
-            bars = bars.filter(pl.col("date") > dt.date.fromisoformat(after))
+    def raw(self, *, after: str = "", bars: pl.DataFrame | None = None) -> RawTables:
+        """All tables; of the bars only those after the session ``after``, or those that are given."""
+        whole = bars is None and not after
+        if bars is None:
+            bars = self.table("bars", after=after or "0000")
+            assert bars is not None
+            if after:
+                bars = bars.filter(pl.col("date") > dt.date.fromisoformat(after))
         securities = self.table("securities")
         optional = {name: self.table(name) for name in OPTIONAL}
         return RawTables(
             bars=bars,
             securities=pl.DataFrame(schema=SECURITY_SCHEMA) if securities is None else securities,
             index=self.table("index"),
-            oracle=self.table("oracle") if not after else None,
+            oracle=self.table("oracle") if whole else None,
             optional={name: table for name, table in optional.items() if table is not None},
             market=self.manifest["market"],
             source=self.manifest["source"],

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from engine.config import Config
 from engine.data.load import StoredPanel
-from engine.data.repair import BREAK, PROCEEDS
 from engine.evaluation.inference import newey_west_se
 from engine.files import strict, write_json, write_parquet
 from engine.portfolio.market_data import Matrix, forward_fill
 from engine.portfolio.strategy import load_strategy
+from engine.records.flags import BREAK, PROCEEDS
 from engine.runs.events import Advanced, StageStarted
 from engine.signals.book import BARS
 from engine.signals.compose import books_of

@@ -6,8 +6,8 @@ import pytest
 from engine.config import LabelConfig, UniverseConfig
 from engine.data.membership import membership_NS
 from engine.data.panel import Panel
-from engine.data.repair import BREAK, PROCEEDS
 from engine.features.targets import forward_returns
+from engine.records.flags import BREAK, PROCEEDS
 from tests.engine.backtest.markets import panel_of, with_actions
 
 ANCHOR: list[float | None] = [10.0] * 6

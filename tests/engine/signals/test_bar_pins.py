@@ -8,8 +8,8 @@ from polars.testing import assert_frame_equal
 
 from engine.config import ConstraintConfig
 from engine.data.panel import Panel
-from engine.data.repair import PROCEEDS
 from engine.portfolio.market_data import MarketData
+from engine.records.flags import PROCEEDS
 from engine.signals.book import BARS, PINNED, bar_slice, panel_of
 from engine.signals.difference import changed_bars
 from engine.signals.inputs import SignalInputs

@@ -26,9 +26,9 @@ READING: tuple[tuple[str, str, dict[str, object]], ...] = (
 )  # fmt: skip
 """How files are read where the program's own guess is not wanted: option, help, choices."""
 
-INGEST = """Required of prices: date, open, high, low, close and volume; the symbol is a column or the name
-of the file. Volume is in shares; turnover, the traded value, in currency (close x volume if not given).
-Lots and thousands have to be said: --columns "volume=vol*100,turnover=amount*1000".
+INGEST = """Required of prices: date, open, high, low, close and volume; the symbol is a column or the
+name of the file. Volume is in shares and turnover, the traded value, in currency; without it, it is close x
+volume. Lots and thousands have to be said: --columns "volume=vol*100,turnover=amount*1000".
 
 Guessed, shown, and overridden by an option: which columns (--columns; names are known in English, Japanese
 and Chinese), layout, encoding, separator, decimal mark, date order (--date-format), time zone, price scale

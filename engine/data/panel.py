@@ -93,7 +93,7 @@ class Panel:
     returns are total returns), ``open`` null where the source had none; ``close_raw`` as quoted; ``volume``
     in shares on the scale of splits alone; ``turnover`` in quote currency; ``dividend`` in quote currency a
     share of the ex-date; ``reinvested``: how much of the scale is dividends (close / reinvested is the price
-    alone); ``flags``: bits of `engine.data.repair`.
+    alone); ``flags``: bits of `engine.records.flags`.
     """
 
     frame: pl.DataFrame

@@ -162,7 +162,7 @@ def parse_columns(text: str | None, option: str = "--columns") -> dict[str, str]
             raise UsageError(
                 f"{option}: {part!r} is not OUR_NAME=COLUMN",
                 hint="single quotes keep a name such as $open from the shell: "
-                "--columns 'open=$open,volume=vol*100'",
+                f"{option} 'open=$open,volume=vol*100'",
             )
         mapping[ours.strip()] = theirs.strip()
     return mapping

@@ -47,10 +47,7 @@ from engine.training.ensemble import Ensemble
 ATTEMPT = Path("signals") / "attempt.json"
 """In the workspace: the card of the last attempt that sealed nothing."""
 INCOMPLETE = "nothing is sealed: try again when the data are complete"
-UNPRICED = (
-    "nothing is sealed, nothing is to be traded: correct the code, ingest its bars, or leave the line out "
-    "and count its worth as cash; then try again"
-)
+UNPRICED = "nothing is sealed: correct the code, ingest its bars, or count the line's worth as cash"
 PATIENCE_S = 900.0
 """A second attempt waits so long for the first; then it gives up."""
 

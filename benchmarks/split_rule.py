@@ -16,10 +16,10 @@ import numpy as np
 import polars as pl
 
 from engine.config import QualityConfig
-from engine.data import repair
 from engine.data.files_source import read_files
 from engine.data.quality import examine
 from engine.data.tables import RawTables
+from engine.records import flags
 
 RATIOS = (2.0, 3.0, 4.0, 5.0, 10.0, 1 / 2, 1 / 3, 1 / 4, 1 / 5, 1 / 10)
 HISTORY = 60
@@ -86,10 +86,10 @@ def plant(raw: RawTables, count: int, seed: int = 0) -> tuple[RawTables, list[Ev
 def flagged(raw: RawTables) -> dict[tuple[str, str], str]:
     """Suspected splits and breaks by stock and date: 2:1 as their ratio, "break" else."""
     clean, _ = examine(raw, QualityConfig(max_bad_share=0.9))
-    hit = clean.filter(pl.col("flags") & (repair.SPLIT | repair.BREAK) > 0)
+    hit = clean.filter(pl.col("flags") & (flags.SPLIT | flags.BREAK) > 0)
     return {
-        (symbol, str(date)): "split" if flags & repair.SPLIT else "break"
-        for symbol, date, flags in hit.select("symbol", "date", "flags").iter_rows()
+        (symbol, str(date)): "split" if bits & flags.SPLIT else "break"
+        for symbol, date, bits in hit.select("symbol", "date", "flags").iter_rows()
     }
 
 
@@ -107,7 +107,9 @@ def main() -> None:
     path = Path(sys.argv[1])
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 300
     seed = int(sys.argv[3]) if len(sys.argv) > 3 else 0
-    raw = read_files(path, securities=None, index=None, columns={}, market="us", now=dt.datetime.now(dt.UTC)).raw
+    raw = read_files(
+        path, securities=None, index=None, columns={}, market="us", now=dt.datetime.now(dt.UTC)
+    ).raw
     found = flagged(raw)
     ratios, exact = [], 0
     for text in found.values():

@@ -197,3 +197,5 @@ class StockBars:
     """NaN where missing."""
     cleaned: bool
     """After the quality gates, adjusted for splits; else as it came."""
+    events: tuple[tuple[int, str], ...] = ()
+    """Position among the dates, and what happened to the shares: split, break, dividend, action, proceeds."""

@@ -18,7 +18,7 @@ class Read:
     """What the Data screen and the form of `ingest` say of a reading."""
 
     lines: tuple[tuple[str, str], ...] = ()
-    """Word and text of each line: plans, evidence, problems, revision."""
+    """Word and text of each line: plans, evidence, problems, rows, revision, notes."""
     verdict: str = ""
     """ok, warned or refused; empty where nothing was recorded."""
     error: str = ""
@@ -39,11 +39,18 @@ def read_of(told: Mapping[str, Any]) -> Read:
     words = [(word, said) for word, _, said in (line.strip().partition(": ") for line in lines)]
     if error:  # which says what was refused, and why
         words = [(word, said) for word, said in words if word != "refused"]
-    words += _revision(told.get("revision") or {})
     if not words and not error:
         source = str(told.get("source", ""))
         words = [("source", OLD if source.startswith("files") else f"{source}: {NO_FILE}")]
+    words += [*_rows(evidence), *_revision(told.get("revision") or {})]
+    words += [("note", str(note)) for note in told.get("notes", [])]
     return Read(tuple(words), verdict, error, hint)
+
+
+def _rows(evidence: Evidence | None) -> Iterator[tuple[str, str]]:
+    if evidence is not None:
+        span = f"{evidence.first} to {evidence.last}"
+        yield "rows", f"{evidence.rows:,} of {evidence.symbols:,} codes, {span}"
 
 
 def _revision(counts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

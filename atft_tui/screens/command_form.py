@@ -117,6 +117,9 @@ class CommandForm(ModalScreen[CommandRequest | None]):
         yield from _row("set", self._overrides)
 
     def on_resize(self) -> None:
+        self.fit()
+
+    def fit(self) -> None:
         """The fields scroll; command line, problem and buttons always stay in sight."""
         room = self.app.size.height * 9 // 10 - OTHER_LINES
         self._scroll.styles.max_height = max(2, room)

@@ -18,10 +18,10 @@ from atft_tui.sizes import WIDE
 from atft_tui.styles import DIM, GOOD, STRONG
 from atft_tui.widgets.reading_panel import reading_lines, verdict_words
 
-FIRST = """How the files would be read is shown here before anything is stored: which columns are taken,
-the date order, the price scale, the first bar, and what speaks for it.
-
-enter shows it; enter again stores."""
+FIRST = (
+    "How the files would be read is shown here before anything is stored: which columns are taken, the date "
+    "order, the price scale, the first row, and what speaks for it.\n\nenter shows it; enter again stores."
+)
 
 
 class IngestForm(CommandForm):
@@ -32,7 +32,7 @@ class IngestForm(CommandForm):
     def __init__(
         self, command: str, workspace: Path, given: Mapping[str, str] | None = None
     ) -> None:
-        super().__init__(command, workspace, given)
+        super().__init__(command, workspace, {"source": "files"} | dict(given or {}))
         # Held, not looked up: the answer of the child may come when the form is gone.
         self._told = Static(Text(FIRST, style=DIM), id="reading")
         self._box = VerticalScroll(self._told, id="reading-box")
@@ -51,15 +51,15 @@ class IngestForm(CommandForm):
         super().on_mount()
         self.draw_button()
 
-    def on_resize(self) -> None:
-        super().on_resize()
+    def fit(self) -> None:
+        super().fit()
         narrow = self.app.size.width < WIDE
         frame = self.query_one(".start")
         frame.set_class(narrow, "stacked")
         frame.set_class(self.read is not None, "looked")
         if narrow:
             # Seen, the plan needs the room; the fields can still be reached, two at a time.
-            self._scroll.styles.max_height = 2 if self.read else 6
+            self._scroll.styles.max_height = 2 if self.read else 5
         self.call_after_refresh(self.draw_read)
 
     # ---- looking before storing --------------------------------------------------------------------
@@ -97,7 +97,7 @@ class IngestForm(CommandForm):
             self._box.scroll_home(animate=False)
             self._box.focus()
         self.draw_button()
-        self.on_resize()
+        self.fit()
 
     def draw_read(self) -> None:
         """The verdict, what enter does now, and the lines in the width that there is."""

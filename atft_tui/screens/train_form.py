@@ -61,8 +61,8 @@ class TrainForm(CommandForm):
         super().on_mount()
         self.action_look()
 
-    def on_resize(self) -> None:
-        super().on_resize()
+    def fit(self) -> None:
+        super().fit()
         narrow = self.app.size.width < WIDE
         self.query_one(".start").set_class(narrow, "stacked")
         if narrow:

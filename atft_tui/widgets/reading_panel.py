@@ -26,6 +26,11 @@ class ReadingPanel(Panel[Read]):
     title: ClassVar[str] = "reading"
     empty: ClassVar[str] = "How the files were read comes here: i ingests market data."
 
+    def show_value(self, value: Read | None) -> None:
+        """The verdict stands in the title: the lines that say it may be below the edge."""
+        super().show_value(value)
+        self.border_title = verdict_words(value) if value and value.verdict else self.title
+
     def picture(self, value: Read, width: int, height: int) -> Text:
         return page(reading_lines(value, width), width, height)
 

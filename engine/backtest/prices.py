@@ -11,9 +11,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.data.panel import Panel
-from engine.data.repair import BREAK, PROCEEDS
 from engine.errors import DataError
 from engine.portfolio.market_data import forward_fill, positions
+from engine.records.flags import BREAK, PROCEEDS
 
 Matrix = NDArray[np.float64]
 WORTHLESS = 1e-9

@@ -27,7 +27,7 @@ READING: tuple[tuple[str, str, dict[str, object]], ...] = (
 """How files are read where the program's own guess is not wanted: option, help, choices."""
 
 INGEST = """Required of prices: date, open, high, low, close and volume; the symbol is a column or the name
-of the file. Volume is in shares and turnover, the traded value, in currency; without it, it is close x volume.
+of the file. Volume is in shares; turnover, the traded value, in currency (close x volume if not given).
 Lots and thousands have to be said: --columns "volume=vol*100,turnover=amount*1000".
 
 Guessed, shown, and overridden by an option: which columns (--columns; names are known in English, Japanese
@@ -93,6 +93,17 @@ RESEARCH: tuple[Command, ...] = (
         name="check",
         help="Schema and quality verdict of the data.",
         handler="engine.stages.check:check",
+    ),
+    Command(
+        name="data",
+        help="Export the adjusted bars: total-return prices, quoted closes, factors, dividends, flags.",
+        handler="engine.stages.data_export:data",
+        parameters=(
+            Parameter(
+                name="action", kind="argument", help="export.", choices=("export",), required=True
+            ),
+            option("output", "File to write: .parquet or .csv.", required=True),
+        ),
     ),
     Command(
         name="audit",

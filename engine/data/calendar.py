@@ -54,8 +54,9 @@ def exchange_named(code: str, *, key: str = "data.calendar") -> str:
         return code
     import exchange_calendars
 
-    _kind(code, key)
-    return str(exchange_calendars.resolve_alias(code))
+    known = exchange_calendars.resolve_alias(code)
+    _kind(known, key)
+    return str(known)
 
 
 def weekdays(first: str, count: int) -> NDArray[np.datetime64]:
@@ -73,7 +74,10 @@ def sessions_between(exchange: str, first: dt.date, last: dt.date) -> NDArray[np
     first, last = max(first, begin), min(last, end)
     if last < first:
         return np.empty(0, dtype="datetime64[D]")
-    sessions = np.asarray(_calendar(exchange, first.year).sessions.values, dtype="datetime64[D]")
+    calendar = _calendar(exchange, 0)
+    if first < calendar.first_session.date():
+        calendar = _calendar(exchange, first.year)
+    sessions = np.asarray(calendar.sessions.values, dtype="datetime64[D]")
     return sessions[(sessions >= np.datetime64(first)) & (sessions <= np.datetime64(last))]
 
 
@@ -169,9 +173,14 @@ def trading_days(
     return list(found[begin:end])
 
 
-def exchange_zone(exchange: str, *, today: dt.date) -> str:
+def exchange_zone(exchange: str) -> str:
     """IANA name of the exchange's time zone."""
-    return "UTC" if exchange in PLAIN else _hours(exchange, today.replace(day=1)).zone
+    if exchange in PLAIN:
+        return "UTC"
+    import exchange_calendars
+
+    _kind(exchange, "schedule.calendar")
+    return str(exchange_calendars.get_calendar(exchange).tz)
 
 
 def calendar_end(exchange: str, *, today: dt.date) -> dt.date:
@@ -183,7 +192,6 @@ def calendar_end(exchange: str, *, today: dt.date) -> dt.date:
 
 @dataclass(frozen=True, slots=True)
 class _Hours:
-    zone: str
     days: tuple[TradingDay, ...]
 
 
@@ -207,7 +215,7 @@ def _hours(exchange: str, month: dt.date) -> _Hours:
         )
         for session, row in zip(rows.index, rows.itertuples(index=False), strict=True)
     )
-    return _Hours(zone=str(calendar.tz), days=tuple(days))
+    return _Hours(days=tuple(days))
 
 
 def _weekday(day: dt.date) -> TradingDay:

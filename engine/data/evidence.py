@@ -106,7 +106,7 @@ def _today(last: dt.date, exchange: str, now: dt.datetime) -> dt.date:
     """The day at the exchange; asking for its zone is slow, and only near today does it matter."""
     if last < now.date() - dt.timedelta(days=1):
         return now.date()
-    return now.astimezone(ZoneInfo(exchange_zone(exchange, today=now.date()))).date()
+    return now.astimezone(ZoneInfo(exchange_zone(exchange))).date()
 
 
 def _prices(bars: pl.DataFrame) -> dict[str, Any]:
@@ -128,7 +128,7 @@ def _prices(bars: pl.DataFrame) -> dict[str, Any]:
     return row
 
 
-def _returns(bars: pl.DataFrame) -> dict[str, float | None]:
+def _returns(bars: pl.DataFrame) -> dict[str, Any]:
     """Mean and spread of the log returns over night and over the day, on a sample of the stocks."""
     if len(bars) > SAMPLE:
         every = -(-len(bars) // SAMPLE)
@@ -140,7 +140,7 @@ def _returns(bars: pl.DataFrame) -> dict[str, float | None]:
         overnight=(pl.col("open") / pl.col("close").shift(1).over("symbol")).log(),
         intraday=(pl.col("close") / pl.col("open")).log(),
     )
-    wanted = {}
+    wanted: dict[str, pl.Expr] = {}
     for name in ("overnight", "intraday"):
         usual = pl.col(name).filter(pl.col(name).abs() < LEAP)
         wanted |= {f"{name}_mean": usual.mean(), f"{name}_spread": usual.std()}

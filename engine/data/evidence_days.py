@@ -7,18 +7,36 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from engine.data.calendar import calendar_span, sessions_between
+from engine.data.calendar import EXCHANGES, calendar_span, sessions_between
 from engine.data.tables import TABLES, RawTables
 from engine.records.evidence import Problem
 
 SESSIONS = 0.95
 """Share of rows on sessions below which the dates were misread. Honest: at least 99.99 %; all dates a day
 off: 80 % (Monday becomes Sunday); day and month swapped: about 69 %; weekends traded: 71 %."""
+HONEST = 0.995
+"""Share below which the days are said; refused where they are all sessions of another exchange: a year of
+Tokyo has 2 % of its days on holidays of New York."""
 EXPLAINED = 0.98
 """Share from which another reading of the dates explains them."""
 EARLIEST = 1900
 GAP = 5
 """Sessions missing between the store and a later file from which its first day is looked at again."""
+LARGE = (
+    "XNYS",
+    "XTKS",
+    "XSHG",
+    "XHKG",
+    "XBOM",
+    "XLON",
+    "XPAR",
+    "XFRA",
+    "XTSE",
+    "XKRX",
+    "XTAI",
+    "XASX",
+)
+"""Exchanges that are tried as an explanation; only where the days are no sessions of the one assumed."""
 WEEKEND = 0.2
 """Share of rows on Saturdays and Sundays from which every day is a trading day; 2/7 where all are."""
 
@@ -72,9 +90,12 @@ def day_problems(
     problems = _later(raw.bars, today) or _impossible(raw, today)
     if problems or days.share is None:
         return problems
-    if days.share < SESSIONS:
-        return [_no_sessions(days, exchange)]
-    return _gap(days, after, exchange) if after else []
+    if days.share < HONEST:
+        problem = _no_sessions(days, exchange)
+        if problem.refused:
+            return [problem]
+        problems = [problem]
+    return problems + _gap(days, after, exchange) if after else problems
 
 
 def _impossible(raw: RawTables, today: dt.date) -> list[Problem]:
@@ -112,19 +133,43 @@ def _no_sessions(days: Days, exchange: str) -> Problem:
         f"{1 - (days.share or 0.0):.0%} of the rows are on days that are no sessions of {exchange} "
     )
     what += f"({', '.join(off)})"
+    weekday_D = (days.day_D.astype(np.int64) + 3) % 7
+    on_weekend = days.rows_D[weekday_D >= 5].sum() / days.rows_D.sum()
+    others = fitting(days, exchange) if not on_weekend else []
+    if others:
+        mend = " or ".join(f"--set {_setting(code)}" for code in others)
+        return Problem(what=f"{what}; they are sessions of {', '.join(others)}", mend=mend)
     if days.shifted:
         way = "early" if days.shifted > 0 else "late"
         what += f"; all are a day {way}: the dates were cut in another zone"
         return Problem(what=what, mend="--timezone ZONE of the exchange, or of the file's clock")
     if days.swapped:
         return Problem(what=f"{what}; day and month were taken for each other", mend=FORMAT)
-    weekday_D = (days.day_D.astype(np.int64) + 3) % 7
-    if days.rows_D[weekday_D >= 5].sum() > WEEKEND * days.rows_D.sum():
+    if on_weekend > WEEKEND:
         return Problem(what=f"{what}; it trades every day", mend="--set data.calendar=24/7")
     return Problem(
-        what=f"{what}; it is another exchange's",
+        what=f"{what}; they are another exchange's, or no trading days",
         mend="--set data.calendar=CODE of its exchange (24/7: every day is a session)",
+        refused=(days.share or 0.0) < SESSIONS,
     )
+
+
+def _setting(code: str) -> str:
+    return "data.market=jp" if code == EXCHANGES["jp"] else f"data.calendar={code}"
+
+
+def fitting(days: Days, exchange: str) -> list[str]:
+    """Large exchanges of whose sessions all days are, those that miss the fewest first; three at most."""
+    first, last = days.day_D[0].item(), days.day_D[-1].item()
+    found = []
+    for code in LARGE:
+        begin, end = calendar_span(code)
+        if code == exchange or not begin <= first <= last <= end:
+            continue
+        sessions = sessions_between(code, first, last)
+        if np.isin(days.day_D, sessions).all():
+            found.append((sessions.size - days.day_D.size, code))
+    return [code for missing, code in sorted(found) if missing == min(found)[0]][:3]
 
 
 def _gap(days: Days, after: str, exchange: str) -> list[Problem]:
@@ -134,10 +179,11 @@ def _gap(days: Days, after: str, exchange: str) -> list[Problem]:
     if not new_D.size:
         return []
 
-    def between(day: np.datetime64) -> int:
-        return sessions_between(exchange, after_day, day.item()).size - 1
+    first_day = dt.date.fromisoformat(after) + dt.timedelta(days=1)
 
-    after_day = (start + 1).item()
+    def between(day: np.datetime64) -> int:
+        return sessions_between(exchange, first_day, dt.date.fromisoformat(str(day))).size - 1
+
     missing = between(new_D[0])
     if missing < GAP:
         return []

@@ -127,7 +127,7 @@ def read_files(
 
 def _exchange(code: str, now: dt.datetime) -> Exchange:
     return Exchange(
-        zone=exchange_zone(code, today=now.date()),
+        zone=exchange_zone(code),
         sessions=partial(sessions_between, code),
         now=now,
     )

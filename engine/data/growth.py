@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from engine.data import months
-from engine.data.merge import Origin, Revision, laid_over
+from engine.data.merge import Place, Revision, laid_over
 from engine.data.sessions import usual_names
 from engine.data.tables import TABLES, RawTables
 from engine.errors import DataError
@@ -98,19 +98,19 @@ def whole(raw: RawTables) -> Draft:
     )
 
 
-def appended(old: "Snapshot", more: RawTables, origin: Origin | None) -> Draft:
+def appended(old: "Snapshot", more: RawTables, place: Place | None = None) -> Draft:
     """The draft of a snapshot of ``old`` and the later file ``more``.
 
     Bars that ``old`` has are compared: equal ones are skipped, changed ones replaced and counted; files
-    that contradict it are a DataError. Securities of ``more`` replace and extend the known ones; other
-    tables add what became known since.
+    that contradict it are a DataError that says where (``place``) the bar was read. Securities of ``more``
+    replace and extend the known ones; other tables add what became known since.
     """
     _check_tables(old, more)
     actions = _new_actions(old, more)
     begin = min([*more.bars["date"].unique(), *actions["date"]])
     past = old.table("bars", after=str(begin))
     assert past is not None
-    bars, revision = laid_over(past, more.bars, origin, more.source)
+    bars, revision = laid_over(past, more.bars, place or (lambda day, symbol: more.source))
     since = _last_same(old, revision.first, actions)
     tables = _touched(old, more, bars, actions, since)
     names = names_by_day(bars.filter(pl.col("date") > _day(since)))

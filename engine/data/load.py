@@ -3,7 +3,8 @@
 panels/<fingerprint>/{bars-2016-01,...}.parquet  memory.npz  report.json  manifest.json
 """
 
-from collections.abc import Mapping, Sequence
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.config import Config, Market
+from engine.data.actions import renamed, renames
 from engine.data.calendar import currency_of, sessions_per_year
 from engine.data.findings import QualityReport
 from engine.data.lineage import Lineage
@@ -22,7 +24,7 @@ from engine.data.months import month_files, months_between, write_month
 from engine.data.panel import DensePanel, Panel, check_bars, scatter
 from engine.data.quality import examine_more
 from engine.data.store import PanelStore, Snapshot, read_parquet
-from engine.data.tables import OPTIONAL, SECURITY_SCHEMA
+from engine.data.tables import OPTIONAL, SECURITY_SCHEMA, RawTables
 from engine.errors import DataError
 from engine.files import (
     adopt,
@@ -37,6 +39,8 @@ from engine.files import (
 
 RULES = 4
 """Raised when a cleaning rule changes."""
+PORTION = 1_000_000
+"""Raw rows that are cleaned at once: 0.3 GiB of working memory."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,12 @@ class StoredPanel:
     def tables(self) -> Mapping[str, pl.DataFrame]:
         """Optional tables of the source."""
         found = {name: self.snapshot.table(name) for name in OPTIONAL}
-        return {name: table for name, table in found.items() if table is not None}
+        codes = renames(self.snapshot.table("actions"))
+        return {
+            name: renamed(table, codes, "available") if "symbol" in table.columns else table
+            for name, table in found.items()
+            if table is not None
+        }
 
     @cached_property
     def report(self) -> QualityReport:
@@ -196,6 +205,7 @@ def clean_panel(workspace: Path, config: Config, name: str | None = None) -> Sto
             "market": snapshot.manifest["market"],
             "source": snapshot.manifest["source"],
             **({"calendar": snapshot.calendar} if snapshot.calendar else {}),
+            "renames": [str(rename) for rename in renames(snapshot.table("actions"))],
         }
     )
     lineage = Lineage(settings=settings, chain=snapshot.chain, panel=snapshot.id)
@@ -217,34 +227,36 @@ def load_panel(workspace: Path, config: Config) -> tuple[Panel, QualityReport]:
 def _clean(
     snapshot: Snapshot, config: Config, lineage: Lineage, directory: Path, root: Path
 ) -> None:
+    """Clean what no parent has cleaned, a few months at a time: a session needs those before it only."""
     days: list[str] = []
     known: dict[str, Any] = {}
+    memory, report, last = Memory.empty(), None, ""
     parent = next(lineage.parents(root), None)
-    if parent is None:
-        raw = snapshot.raw()
-        rows, report, memory = examine_more(raw, config.quality, Memory.empty(), None)
-    else:
+    if parent is not None:
         path, manifest = parent
         old = StoredPanel(path, snapshot, "")
         verify_files(path, manifest, ("memory.npz",))
+        memory, report, days = Memory.read(path), old.report, manifest["days"]
         last = snapshot.days[manifest["raw_sessions"] - 1]
-        raw = snapshot.raw(after=last)
-        rows, report, memory = examine_more(raw, config.quality, Memory.read(path), old.report)
-        days = manifest["days"]
-    if report.verdict == "refused":
-        raise RefusedDataError(raw.source, report)
-    check_bars(rows, raw.source, report.last)
-    days = [*days, *(str(day) for day in rows["date"].unique().sort())]
-    if not days:
-        raise DataError(f"{raw.source}: no bar is left after the quality gates")
-    if parent is not None and not rows.is_empty():
-        first = str(rows.item(0, "date"))
-        if months_between("bars", manifest["files"], first, "9999"):
-            rows = pl.concat([old.bars(first), rows])
     written = []
-    for file, part in month_files("bars", rows) if not rows.is_empty() else ():
-        write_month(directory, file, part)
-        written.append(file)
+    for raw in _portions(snapshot, last):
+        rows, report, memory = examine_more(raw, config.quality, memory, report)
+        if rows.is_empty():
+            continue
+        check_bars(rows, raw.source, report.last)
+        days = [*days, *(str(day) for day in rows["date"].unique().sort())]
+        first = str(rows.item(0, "date"))
+        if parent is not None and months_between("bars", manifest["files"], first, "9999"):
+            rows = pl.concat([old.bars(first).filter(pl.col("date") < rows.item(0, "date")), rows])
+        for file, part in month_files("bars", rows):
+            write_month(directory, file, part)
+            written.append(file)
+    assert report is not None
+    source = str(snapshot.manifest["source"])
+    if report.verdict == "refused":
+        raise RefusedDataError(source, report)
+    if not days:
+        raise DataError(f"{source}: no bar is left after the quality gates")
     if parent is not None:
         months = set(months_between("bars", manifest["files"], "0000", "9999"))
         known = adopt(path, directory, months - set(written), manifest["files"])
@@ -260,3 +272,22 @@ def _clean(
         },
         known,
     )
+
+
+def _portions(snapshot: Snapshot, after: str) -> Iterator[RawTables]:
+    """The raw tables after a session (empty = all), bars in whole months of about `PORTION` rows."""
+    files = months_between("bars", snapshot.manifest["files"], after or "0000", "9999")
+    months = [file.removeprefix("bars-").removesuffix(".parquet") for file in files]
+    raw, start, count = None, 0, 0
+    for i, file in enumerate(files):
+        count += snapshot.rows.get(file, PORTION)
+        if count < PORTION and i + 1 < len(files):
+            continue
+        bars = snapshot.table("bars", after=months[start], until=months[i])
+        assert bars is not None
+        if after:
+            bars = bars.filter(pl.col("date") > dt.date.fromisoformat(after))
+        start, count = i + 1, 0
+        if not bars.is_empty():
+            raw = replace(raw, bars=bars) if raw is not None else snapshot.raw(bars=bars)
+            yield raw

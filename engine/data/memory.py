@@ -29,6 +29,7 @@ class State(NamedTuple):
     held: NDArray[np.float64]
     base: NDArray[np.float64]
     day: NDArray[np.int64]
+    ended: NDArray[np.bool_]
     unit: NDArray[np.int64]
     excluded: NDArray[np.bool_]
     variance: NDArray[np.float64]
@@ -60,8 +61,12 @@ class Memory:
     """Price at which that row's jump ended; 0 where its trading explains it."""
     day: NDArray[np.int64]
     """Of the newest believed bar, since 1970."""
+    ended: NDArray[np.bool_]
+    """Paid out: what comes under the code is another company."""
+    settled: NDArray[np.int64]
+    """Day of the newest merger or delisting that was paid, since 1970; 0 = none."""
     unit: NDArray[np.int64]
-    """Rows in a row that were off by 100 or 1000; ``held`` is the newest of them."""
+    """Rows in a row that were far off (100, 1000 or more); ``held`` is the newest of them."""
     excluded: NDArray[np.bool_]
     """Dropped after a suspected split, by ``quality.split_policy = exclude``."""
     variance: NDArray[np.float64]
@@ -90,6 +95,8 @@ class Memory:
             held=np.empty(0),
             base=np.empty(0),
             day=np.empty(0, dtype=np.int64),
+            ended=np.empty(0, dtype=np.bool_),
+            settled=np.empty(0, dtype=np.int64),
             unit=np.empty(0, dtype=np.int64),
             excluded=np.empty(0, dtype=np.bool_),
             variance=np.empty(0),

@@ -2,6 +2,8 @@
 
 # Rows "of one age" come from one file, or from files that end with the same session.
 
+import datetime as dt
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -32,6 +34,10 @@ class Origin(Protocol):
     def where(self, row: int) -> str:
         """File and line of a bar."""
         ...
+
+
+Place = Callable[[dt.date, str], str]
+"""Where the bar of a session and symbol was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,31 +73,53 @@ def one_bar_each(
     inside = twice | twice.shift(1, fill_value=False)
     rows = bars.with_row_index("row").filter(inside)
     rows = rows.with_columns(_ages(bars, origin)[rows["row"]].alias("age"))
-    kept, changed, prices = _folded(rows, origin, source)
+
+    def clash(pair: Mapping[str, Any], more: str) -> DataError:
+        places = (
+            [origin.where(pair[name]) for name in ("row_before", "row")] if origin else [source]
+        )
+        return DataError(
+            f"{' and '.join(places)}: {_two_bars(pair)}{more and '; '}{more}",
+            hint="remove the wrong row and ingest again; nothing was stored",
+        )
+
+    kept, changed, prices = _folded(rows, clash)
     whole = pl.concat([bars.filter(~inside), kept]).sort(KEY)
     equal = len(bars) - len(whole) - changed
     return whole, Revision(equal=equal, changed=changed, prices=prices)
 
 
-def laid_over(
-    old: pl.DataFrame, new: pl.DataFrame, origin: Origin | None, source: str
-) -> tuple[pl.DataFrame, Revision]:
+def place_of(bars: pl.DataFrame, origin: Origin) -> Place:
+    """Where the bars of a key were read; of several the last."""
+
+    def place(day: dt.date, symbol: str) -> str:
+        hit = (bars["date"] == day) & (bars["symbol"] == symbol)
+        return origin.where(int(hit.arg_true()[-1]))
+
+    return place
+
+
+def laid_over(old: pl.DataFrame, new: pl.DataFrame, place: Place) -> tuple[pl.DataFrame, Revision]:
     """The stored bars ``old`` with those of a later file laid over them, sorted; and what that changed.
 
     Both have one row a key. What the file does not mention stays. A file that disagrees on most of the
     bars that both have is a DataError.
     """
-    old, new = _without_nan(old), _without_nan(new).with_row_index("row")
+    old, new = _without_nan(old), _without_nan(new)
     shared = new.join(old.select(KEY), on=KEY, how="semi")
-    fresh = new.join(old.select(KEY), on=KEY, how="anti").select(list(BAR_SCHEMA))
+    fresh = new.join(old.select(KEY), on=KEY, how="anti")
     before = old.join(shared.select(KEY), on=KEY, how="semi")
-    rows = pl.concat(
-        [
-            before.with_columns(row=pl.lit(None, pl.UInt32), age=pl.lit(-1, pl.Int64)),
-            shared.with_columns(age=pl.lit(0, pl.Int64)).select(*BAR_SCHEMA, "row", "age"),
-        ]
-    )
-    kept, _, prices = _folded(rows, origin, source)
+    parts = enumerate((before, shared))
+    rows = pl.concat([part.with_columns(age=pl.lit(age, pl.Int64)) for age, part in parts])
+
+    def clash(pair: Mapping[str, Any], more: str) -> DataError:
+        return DataError(
+            f"{place(pair['date'], pair['symbol'])}: {_two_bars(pair)} (in the store, and here); {more}",
+            hint="is it of another scale, market or day? If it is right, take the stored session back with "
+            "`atft-tui ingest --undo` and append it again",
+        )
+
+    kept, _, prices = _folded(rows.with_row_index("row"), clash)
     changed = kept.join(before, on=list(BAR_SCHEMA), how="anti", nulls_equal=True)
     later = pl.concat([changed, fresh])
     first = later.select(pl.col("date").min()).item()
@@ -124,9 +152,12 @@ def _ages(bars: pl.DataFrame, origin: Origin | None) -> pl.Series:
 
 
 def _folded(
-    rows: pl.DataFrame, origin: Origin | None, source: str
+    rows: pl.DataFrame, clash: Callable[[Mapping[str, Any], str], DataError]
 ) -> tuple[pl.DataFrame, int, int]:
-    """One bar a key of rows with ``row`` and ``age``, how many later rows differ, how many in a price."""
+    """One bar a key of rows with ``row`` and ``age``, how many later rows differ, how many in a price.
+
+    ``clash`` makes the error of two bars that contradict each other, and of how many do.
+    """
     named = [name for name in BAR_SCHEMA if name not in KEY]
     there = (pl.col("close") > 0).fill_null(value=False)
     rows = rows.filter(there | ~there.any().over(KEY)).sort(*KEY, "age", "row")
@@ -140,13 +171,13 @@ def _folded(
     pairs = pairs.with_columns(moved=_differ(PRICES), other=_differ(VALUES))
     clashes = pairs.filter(pl.col("other") & (pl.col("age") == pl.col("age_before")))
     if len(clashes):
-        what = f"{len(clashes):,} such pairs" if len(clashes) > 1 else ""
-        _refuse(clashes.row(0, named=True), origin, source, what)
+        many = f"{len(clashes):,} such pairs" if len(clashes) > 1 else ""
+        raise clash(clashes.row(0, named=True), many)
     ages = pairs.group_by("age").agg(pl.len(), pl.col("moved").sum(), row=pl.col("moved").arg_max())
     for age, count, moved, _ in ages.sort("age").iter_rows():
         if moved > MOSTLY * count:
             first = pairs.filter(pl.col("age") == age, "moved").row(0, named=True)
-            _refuse(first, origin, source, f"{moved:,} of {count:,} bars that both have differ")
+            raise clash(first, f"{moved:,} of {count:,} bars that both have differ")
     kept = rows.group_by(KEY, maintain_order=True).agg(_newest(name) for name in named)
     return kept.select(list(BAR_SCHEMA)), int(pairs["other"].sum()), int(pairs["moved"].sum())
 
@@ -171,27 +202,14 @@ def _differ(names: tuple[str, ...]) -> pl.Expr:
     )
 
 
-def _refuse(pair: dict[str, Any], origin: Origin | None, source: str, more: str) -> None:
-    place = source
-    if origin is not None and pair["row"] is not None:
-        places = [origin.where(pair["row"])]
-        if pair["row_before"] is not None:
-            places.append(origin.where(pair["row_before"]))
-        place = " and ".join(places)
-    stored = pair["row_before"] is None
-    where = "here and in the store" if stored else "here"
-    more = f"; {more}" if more else ""
-    raise DataError(
-        f"{place}: {pair['symbol']} on {pair['date']} has two bars that contradict each other {where}: "
-        f"{_bar(pair, '')} and {_bar(pair, '_before')}{more}",
-        hint="is it of another scale, market or day? If it is right, take the stored session back with "
-        "`atft-tui ingest --undo` and append it again"
-        if stored
-        else "remove the wrong row and ingest again; nothing was stored",
+def _two_bars(pair: Mapping[str, Any]) -> str:
+    return (
+        f"{pair['symbol']} on {pair['date']} has two bars that contradict each other: "
+        f"{_bar(pair, '_before')} and {_bar(pair, '')}"
     )
 
 
-def _bar(pair: dict[str, Any], suffix: str) -> str:
+def _bar(pair: Mapping[str, Any], suffix: str) -> str:
     names = {"o": "open", "h": "high", "l": "low", "c": "close", "v": "volume"}
     values = ((short, pair[f"{name}{suffix}"]) for short, name in names.items())
     return " ".join(

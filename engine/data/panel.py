@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from engine.config import Market
 from engine.data.calendar import exchange_of, sessions_per_year
-from engine.data.repair import BREAK, PROCEEDS
 from engine.errors import DataError
+from engine.records.flags import BREAK, PROCEEDS
 
 PRICES = ("high", "low", "close", "close_raw")
 COLUMNS = ("open", *PRICES, "volume", "turnover")

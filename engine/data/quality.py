@@ -1,6 +1,8 @@
 """The quality gates: every rule is named, counted and shown with examples before anything is computed."""
 
 import datetime as dt
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -8,6 +10,7 @@ from numpy.typing import NDArray
 
 from engine.config import QualityConfig
 from engine.data import repair, sessions
+from engine.data.actions import Folded, fold, renamed, renames, with_proceeds
 from engine.data.calendar import exchange_of
 from engine.data.findings import LISTED, ORDER, Finding, QualityReport, Verdict, merged
 from engine.data.memory import Memory
@@ -15,6 +18,7 @@ from engine.data.panel import positions
 from engine.data.rules import Walked, mismatch_finding, row_findings, unit_mismatch
 from engine.data.tables import RawTables
 from engine.errors import DataError
+from engine.records import flags
 
 YEAR = 252
 NEAR_END = 30
@@ -38,26 +42,31 @@ def examine_more(
 
     Returns the cleaned rows of these sessions, the report on all of them, and the memory after them.
     """
-    bars, duplicates = _unique(raw)
-    memory = memory.extended(bars["symbol"].unique())
-    bars, stock_M, day_M = _by_stock(bars, memory)
+    known = renames(raw.actions)
+    raw = replace(raw, bars=renamed(raw.bars, known)) if known else raw
+    actions = renamed(raw.actions, known) if raw.actions is not None else None
+    memory = memory.extended(raw.bars["symbol"].unique())
+    bars, paid = with_proceeds(raw.bars, actions, memory)
+    bars, stock_M, day_M, duplicates = _by_stock(bars, memory, raw.source)
+    folded = fold(actions, stock_M, day_M, memory.end, memory)
     prices_M4 = np.ascontiguousarray(
         bars.select("open", "high", "low", "close").fill_null(float("nan")).to_numpy()
     )
     volume_M = np.nan_to_num(bars["volume"].fill_null(0.0).to_numpy(), posinf=0.0)
     turnover_M = bars["turnover"].fill_null(float("nan")).to_numpy()
     seen = sessions.look(stock_M, day_M, prices_M4, volume_M, memory, before, config)
-    np.add.at(memory.rows, stock_M, 1)
+    memory.rows[:] += np.bincount(stock_M, minlength=memory.rows.size)
     mismatch_M = unit_mismatch(prices_M4[:, 3], volume_M, turnover_M) & ~seen.held_T[seen.t_M]
-    found = [duplicates, mismatch_finding(bars, day_M, mismatch_M)]
-    keep_M = ~(mismatch_M | seen.held_T[seen.t_M])
-    if not keep_M.all():
-        bars, prices_M4 = bars.filter(keep_M), prices_M4[keep_M]
-        stock_M, day_M = stock_M[keep_M], day_M[keep_M]
-        volume_M, turnover_M = volume_M[keep_M], turnover_M[keep_M]
-    clean, walked, confirmed = _walk(
-        bars, stock_M, day_M, prices_M4, volume_M, turnover_M, config, memory
+    found = [duplicates, mismatch_finding(bars, day_M, mismatch_M), folded.finding]
+    rows = repair.Bars(
+        stock_M=stock_M,
+        day_M=day_M,
+        prices_M4=prices_M4,
+        turnover_M=turnover_M,
+        out_M=mismatch_M | seen.held_T[seen.t_M],
+        **_events(bars, folded, seen.repeated_T[seen.t_M], paid),
     )
+    clean, walked, confirmed = _walk(bars, rows, volume_M, config, memory)
     kept_T = np.searchsorted(seen.day_T, clean["date"].to_physical().to_numpy())
     names_T = np.bincount(kept_T, minlength=seen.day_T.size).tolist()
     found += sessions.findings(seen, names_T, exchange_of(raw.market, raw.calendar), before, config)
@@ -69,34 +78,51 @@ def examine_more(
     return clean, report, memory
 
 
+def _events(
+    bars: pl.DataFrame, folded: Folded, repeated_M: NDArray[np.bool_], paid: pl.DataFrame
+) -> dict[str, Any]:
+    """What happened to the shares before each row: the user's table goes before the source.
+
+    A session given twice says nothing new.
+    """
+    adjustment_M = bars["adjustment_factor"].fill_null(1.0).to_numpy()
+    dividend_M = bars["dividend"].fill_null(0.0).fill_nan(0.0).to_numpy()
+    ours_M = folded.given_M
+    if ours_M.any() or repeated_M.any():
+        adjustment_M = np.where(repeated_M | ours_M, folded.adjustment_M, adjustment_M)
+        dividend_M = np.where(repeated_M | ours_M, folded.dividend_M, dividend_M)
+    usable_M = np.isfinite(adjustment_M) & (adjustment_M > 0.0)
+    adjustment_M = np.where(usable_M, adjustment_M, 1.0)
+    told_M = np.where(adjustment_M == 1.0, 0, flags.VENDOR_SPLIT).astype(np.int32)
+    acted_M = ours_M & ((folded.adjustment_M != 1.0) | (folded.worth_M > 0.0))
+    told_M[acted_M] = flags.ACTION
+    if len(paid):
+        keys = bars.select("date", "symbol").with_row_index("m")
+        told_M[keys.join(paid, on=["date", "symbol"])["m"].to_numpy()] |= flags.PROCEEDS
+    return {
+        "adjustment_M": adjustment_M,
+        "dividend_M": dividend_M,
+        "worth_M": folded.worth_M,
+        "told_M": told_M,
+    }
+
+
 def _walk(
     bars: pl.DataFrame,
-    stock_M: NDArray[np.int64],
-    day_M: NDArray[np.int64],
-    prices_M4: NDArray[np.float64],
+    rows: repair.Bars,
     volume_M: NDArray[np.float64],
-    turnover_M: NDArray[np.float64],
     config: QualityConfig,
     memory: Memory,
 ) -> tuple[pl.DataFrame, Walked, int]:
     """Clean rows sorted by date and symbol; what hit; confirmed rows of an earlier portion."""
     negative_M = volume_M < 0
     volume_M = np.where(negative_M, 0.0, volume_M)
-    turnover_M = np.where(np.isfinite(turnover_M), turnover_M, prices_M4[:, 3] * volume_M)
+    turnover_M = rows.turnover_M
+    turnover_M = np.where(np.isfinite(turnover_M), turnover_M, rows.prices_M4[:, 3] * volume_M)
     turnover_M = np.maximum(np.nan_to_num(turnover_M), 0.0)
-    adjustment_M = bars["adjustment_factor"].fill_null(1.0).to_numpy()
-    absurd_M = ~(np.isfinite(adjustment_M) & (adjustment_M > 0.0))
-    adjustment_M = np.where(absurd_M, 1.0, adjustment_M)
-    rows = repair.Bars(
-        stock_M=stock_M,
-        day_M=day_M,
-        prices_M4=prices_M4,
-        turnover_M=turnover_M,
-        adjustment_M=adjustment_M,
-        dividend_M=bars["dividend"].fill_null(0.0).to_numpy(),
-        told_M=np.where(adjustment_M == 1.0, 0, repair.VENDOR_SPLIT).astype(np.int32),
-        out_M=np.zeros(stock_M.size, dtype=np.bool_),
-    )
+    rows = rows._replace(turnover_M=turnover_M)
+    absurd = ~(pl.col("adjustment_factor").is_finite() & (pl.col("adjustment_factor") > 0.0))
+    absurd_M = bars.select(absurd.fill_null(value=False)).to_series().to_numpy()
     rules = repair.Rules(
         max_move=config.max_move,
         frozen=config.frozen_sessions,
@@ -105,12 +131,12 @@ def _walk(
     )
     cleaned = repair.walk(rows, memory.state, rules)
     fate_M, flag_M, confirmed = cleaned.fate_M, cleaned.flag_M, cleaned.late
-    clean = _clean_frame(bars, cleaned, volume_M, turnover_M)
-    clean = clean.filter(fate_M == repair.KEEP)
-    clean = clean[_order(day_M[fate_M == repair.KEEP])]
+    kept = np.flatnonzero(fate_M == repair.KEEP)
+    kept = kept[_order(rows.day_M[kept])]
+    clean = _clean_frame(bars, cleaned, volume_M, turnover_M, kept)
     walked = Walked(
         bars=bars,
-        day_M=day_M,
+        day_M=rows.day_M,
         fate_M=fate_M,
         flag_M=flag_M,
         volume_M=volume_M,
@@ -121,14 +147,34 @@ def _walk(
 
 
 def _by_stock(
-    bars: pl.DataFrame, memory: Memory
-) -> tuple[pl.DataFrame, NDArray[np.int64], NDArray[np.int64]]:
-    """Bars in order of symbol and date, the stock of each in ``memory``, and its day since 1970."""
+    bars: pl.DataFrame, memory: Memory, source: str
+) -> tuple[pl.DataFrame, NDArray[np.int64], NDArray[np.int64], Finding]:
+    """Bars in order of symbol and date, each (date, symbol) once; the stock of each in ``memory``, and its
+    day since 1970; how many were given twice.
+    """
+    rows = len(bars)
     stock_M = positions(bars["symbol"], memory.symbols)
     day_M = bars["date"].to_physical().to_numpy().astype(np.int64)
     order_M = _order(day_M)
     order_M = order_M[_order(stock_M[order_M])]
-    return bars[order_M], stock_M[order_M], day_M[order_M]
+    stock_M, day_M = stock_M[order_M], day_M[order_M]
+    bars = bars[order_M]
+    again_M = (stock_M[1:] == stock_M[:-1]) & (day_M[1:] == day_M[:-1])
+    if again_M.any():
+        keep_M = _once(bars, source)
+        bars, stock_M, day_M = bars.filter(keep_M), stock_M[keep_M], day_M[keep_M]
+    return (
+        bars,
+        stock_M,
+        day_M,
+        Finding(
+            rule="duplicate",
+            level="warning",
+            count=rows - len(bars),
+            action="dropped",
+            description="row given twice, word for word",
+        ),
+    )
 
 
 def _order(key_M: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -138,28 +184,18 @@ def _order(key_M: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.argsort(key_M, kind="stable")
 
 
-def _unique(raw: RawTables) -> tuple[pl.DataFrame, Finding]:
-    """Rows without exact repetitions, and how many of those there were."""
-    bars = raw.bars
-    exact = 0
-    if bars.select(pl.struct("date", "symbol").n_unique()).item() < len(bars):
-        bars = bars.unique(maintain_order=True)
-        exact = len(raw.bars) - len(bars)
-        clash = bars.filter(pl.struct("date", "symbol").is_duplicated())
-        if not clash.is_empty():
-            first = clash.row(0, named=True)
-            raise DataError(
-                f"{raw.source}: {len(clash)} rows contradict each other "
-                f"(first: {first['symbol']} on {first['date']} has two different bars)",
-                hint="remove the wrong rows from the file and ingest it again",
-            )
-    return bars, Finding(
-        rule="duplicate",
-        level="warning",
-        count=exact,
-        action="dropped",
-        description="row given twice, word for word",
-    )
+def _once(bars: pl.DataFrame, source: str) -> NDArray[np.bool_]:
+    """The first of equal rows. Different rows of one (date, symbol) are a DataError."""
+    first_M = bars.select(pl.struct(pl.all()).is_first_distinct()).to_series().to_numpy()
+    clash = bars.filter(first_M).filter(pl.struct("date", "symbol").is_duplicated())
+    if not clash.is_empty():
+        first = clash.row(0, named=True)
+        raise DataError(
+            f"{source}: {len(clash)} rows contradict each other "
+            f"(first: {first['symbol']} on {first['date']} has two different bars)",
+            hint="remove the wrong rows from the file and ingest it again",
+        )
+    return np.asarray(first_M)
 
 
 def _clean_frame(
@@ -167,22 +203,27 @@ def _clean_frame(
     cleaned: repair.Cleaned,
     volume_M: NDArray[np.float64],
     turnover_M: NDArray[np.float64],
+    kept: NDArray[np.int64],
 ) -> pl.DataFrame:
-    scaled_M4 = cleaned.prices_M4 * (cleaned.factor_M * cleaned.reinvested_M)[:, None]
-    columns = {name: scaled_M4[:, i] for i, name in enumerate(("open", "high", "low", "close"))}
-    return (
-        bars.select("date", "symbol")
-        .with_columns(
-            *(pl.Series(name, values) for name, values in columns.items()),
-            pl.Series("close_raw", cleaned.prices_M4[:, 3]),
-            pl.Series("volume", volume_M / cleaned.factor_M),
-            pl.Series("turnover", turnover_M),
-            pl.Series("dividend", cleaned.dividend_M),
-            pl.Series("reinvested", cleaned.reinvested_M),
-            pl.Series("flags", cleaned.flag_M),
-        )
-        .with_columns(pl.col("open").fill_nan(None))
-    )
+    """Rows ``kept``, in this order."""
+    factor = cleaned.factor_M[kept]
+    reinvested = cleaned.reinvested_M[kept]
+    scale = factor * reinvested
+    frame = bars.select(pl.col("date", "symbol").gather(kept))
+    prices = {
+        name: cleaned.prices_M4[kept, i] * scale
+        for i, name in enumerate(("open", "high", "low", "close"))
+    }
+    more = {
+        "close_raw": cleaned.prices_M4[kept, 3],
+        "volume": volume_M[kept] / factor,
+        "turnover": turnover_M[kept],
+        "dividend": cleaned.dividend_M[kept],
+        "reinvested": reinvested,
+        "flags": cleaned.flag_M[kept],
+    }
+    columns = [pl.Series(name, values) for name, values in (prices | more).items()]
+    return frame.with_columns(columns).with_columns(pl.col("open").fill_nan(None))
 
 
 def _report(

@@ -16,29 +16,34 @@ from numba import njit
 from numpy.typing import NDArray
 
 from engine.data.memory import State
-from engine.data.splits import SURE, crowded, crowding, is_split, ratio_of, unexplained
+from engine.data.splits import (
+    ENOUGH,
+    SURE,
+    crowded,
+    crowding,
+    is_split,
+    ordinary,
+    ratio_of,
+    unexplained,
+)
+from engine.records.flags import (
+    ACTION,
+    BREAK,
+    DIVIDEND,
+    DOUBTED,
+    FROZEN,
+    HIGH_BELOW_LOW,
+    NO_DIVIDEND,
+    PROCEEDS,
+    RANGE,
+    SPLIT,
+    VENDOR_SPLIT,
+    ZERO_OPEN,
+)
 
 KEEP, BAD_CLOSE, ABSURD, BAD_PRINT, JUMP, SPLIT_EXCLUDED, UNIT, OUT = 0, 1, 2, 3, 4, 5, 6, 7
 """What happened to a row. JUMP: held out as a possible bad print, then confirmed by the next row. UNIT:
 price in other units; the next row does not confirm it, the stock waits for its old units."""
-ZERO_OPEN, HIGH_BELOW_LOW, RANGE, SPLIT, FROZEN, VENDOR_SPLIT = 1, 2, 4, 8, 16, 32
-BREAK, DIVIDEND, PROCEEDS, ACTION = 64, 128, 256, 512
-"""Bit flags of a kept row; the panel has them in its column ``flags``. SPLIT: inferred from the bars.
-VENDOR_SPLIT: by the source's factor. ACTION: split or spin-off of the user's table. BREAK: the price jumped
-and nothing explains it; the scale goes on without the jump. DIVIDEND: ex-date. PROCEEDS: no trading, the
-cash that a share was paid in the end."""
-FLAG_NAMES = {
-    ZERO_OPEN: "zero_open",
-    HIGH_BELOW_LOW: "high_below_low",
-    RANGE: "range",
-    SPLIT: "split",
-    FROZEN: "frozen",
-    VENDOR_SPLIT: "vendor_split",
-    BREAK: "break",
-    DIVIDEND: "dividend",
-    PROCEEDS: "proceeds",
-    ACTION: "action",
-}
 UNITS = np.array([100.0, 1000.0, 1 / 100, 1 / 1000])
 """Factors of a change of units: cents for dollars, sen for yen, lots for shares, thousands."""
 NEAR_UNIT = 0.2
@@ -47,8 +52,14 @@ PATIENCE = 20
 """Sessions that a stock waits for its old units; then what comes after is rescaled by the exact factor."""
 VALUE_MOVES = 10.0
 """The traded value of a stock changes by so much from day to day without news."""
+FAR_OFF = float(np.log(1000.0)) + NEAR_UNIT
+"""Log distance from the last believed close from which a price is absurd; after `PATIENCE` rows a break."""
+WORTHLESS = 1e-6
+"""Part of the last price that stands for nothing, where a share was paid nothing in the end."""
+ABSURD_FACTOR = 0.4
+"""Log jump that a factor must leave to be doubted: half as much again."""
 THIN = 5.0
-"""A jump is believed at once where at least this part of the usual value was traded at the new level."""
+"""A split is believed at once where at least a fifth of the usual value was traded at the new level."""
 DECAY = 0.94
 """Of the exponential variance, a day (RiskMetrics 1996)."""
 
@@ -66,6 +77,8 @@ class Bars(NamedTuple):
     """What earlier prices are multiplied by (0.5 at a 2:1 split); 1 = none."""
     dividend_M: NDArray[np.float64]
     """Cash a share on the ex-date; 0 = none."""
+    worth_M: NDArray[np.float64]
+    """Worth, a share, of what a spin-off handed out; 0 = none."""
     told_M: NDArray[np.int32]
     """Flags of what is known of the row: VENDOR_SPLIT, ACTION, PROCEEDS."""
     out_M: NDArray[np.bool_]
@@ -110,16 +123,25 @@ def walk(bars: Bars, state: State, rules: Rules) -> Cleaned:
         n = bars.stock_M[m]
         if m == 0 or bars.stock_M[m - 1] != n:
             held_row = -1
-        _act(bars, m, state, rules.reinvest)
         close = bars.prices_M4[m, 3]
+        flag_M[m] |= _act(bars, m, state, rules.reinvest)
+        if bars.told_M[m] & PROCEEDS:
+            close = max(close, WORTHLESS * state.last[n])
+            out_M4[m, 1:] = close
+            out_M4[m, 0] = np.nan
+            state.last[n], state.day[n], state.ended[n] = close, bars.day_M[m], True
+            state.held[n], state.unit[n], state.run[n] = 0.0, 0, 0
+            factor_M[m], reinvested_M[m] = state.factor[n], state.reinvested[n]
+            dividend_M[m], state.owed[n] = state.owed[n], 0.0
+            flag_M[m] |= state.told[n]
+            state.told[n] = 0
+            state.seen[n] += 1
+            continue
         if bars.out_M[m]:
             fate_M[m] = OUT
             continue
         if not (close > 0.0 and np.isfinite(close)):
             fate_M[m] = BAD_CLOSE
-            continue
-        if close > 1e5:
-            fate_M[m] = ABSURD
             continue
         if state.excluded[n]:
             fate_M[m] = SPLIT_EXCLUDED
@@ -129,13 +151,15 @@ def walk(bars: Bars, state: State, rules: Rules) -> Cleaned:
         turnover, held = bars.turnover_M[m], state.held[n]
         window = state.turnover[n, : min(state.seen[n], state.turnover.shape[1])]
         still = state.unit[n] > 0 and abs(close / held - 1.0) <= rules.max_move
-        if still or (last > 0.0 and _other_units(last, close, turnover, window)):
+        absurd = window.size >= ENOUGH and last > 0.0 and abs(np.log(close / last)) > FAR_OFF
+        if still or absurd or (last > 0.0 and _other_units(last, close, turnover, window)):
             state.unit[n] = state.unit[n] + 1 if still else 1
             state.held[n], held_row = close, -1
             if state.unit[n] <= PATIENCE:
-                fate_M[m] = UNIT
+                fate_M[m] = ABSURD if absurd else UNIT
                 continue
-            last *= _rescale(state, n, close / last)
+            flag_M[m] |= BREAK if absurd else 0
+            last *= _rescale(state, n, close / last, absurd)
         if state.unit[n] > 0:
             state.unit[n], state.held[n] = 0, 0.0
         if last > 0.0:
@@ -143,9 +167,11 @@ def walk(bars: Bars, state: State, rules: Rules) -> Cleaned:
             confirms = held > 0.0 and abs(close / held - 1.0) <= rules.max_move
             value = crowding(turnover, window)
             gap = int(bars.day_M[m] - state.day[n])
-            kind, by = _judge(state, n, last, out_M4[m], value, gap, confirms)
             beyond = abs(close / last - 1.0) > rules.max_move
-            news = crowded(value, np.log(close / last))
+            kind, by = _judge(state, n, last, out_M4[m], value, gap, confirms, beyond)
+            if state.ended[n]:
+                kind, by, state.ended[n] = BREAK, last / close, False
+            news = state.base[n] <= 0.0 and crowded(value, np.log(close / last))
             if kind == 0 and beyond and not (confirms or news):
                 fate_M[m] = BAD_PRINT
                 state.held[n], held_row = close, m
@@ -183,10 +209,24 @@ def walk(bars: Bars, state: State, rules: Rules) -> Cleaned:
 
 
 @njit(cache=True)
-def _act(bars: Bars, m: int, state: State, reinvest: bool) -> None:
-    """Bring the stock's memory to the shares of row ``m``: splits first, then the dividend a new share."""
-    n, by, dividend = bars.stock_M[m], bars.adjustment_M[m], bars.dividend_M[m]
-    state.told[n] |= bars.told_M[m]
+def _act(bars: Bars, m: int, state: State, reinvest: bool) -> int:
+    """Bring the stock's memory to the shares of row ``m``: splits first, then what a new share was handed.
+
+    Returns the flags of what was not believed.
+    """
+    n, by, worth, dividend = (
+        bars.stock_M[m],
+        bars.adjustment_M[m],
+        bars.worth_M[m],
+        bars.dividend_M[m],
+    )
+    told, last, flag = bars.told_M[m], state.last[n], 0
+    if by != 1.0 and not told & ACTION and _disagrees(last, bars.prices_M4[m, 3], by):
+        by, flag = 1.0, DOUBTED
+        told &= ~VENDOR_SPLIT
+    if 0.0 < worth < last * by:
+        by *= 1.0 - worth / (last * by)
+    state.told[n] |= told
     if by != 1.0:
         state.factor[n] /= by
         state.last[n] *= by
@@ -202,6 +242,18 @@ def _act(bars: Bars, m: int, state: State, reinvest: bool) -> None:
         state.last[n] = last - dividend
         state.held[n] = max(0.0, state.held[n] - dividend)
         state.base[n] = max(0.0, state.base[n] - dividend)
+    elif dividend != 0.0 and last > 0.0:
+        flag |= NO_DIVIDEND
+    return flag
+
+
+@njit(cache=True)
+def _disagrees(last: float, close: float, by: float) -> bool:
+    """Whether a factor makes the quoted jump larger, and leaves one that no day explains."""
+    if not (last > 0.0 and close > 0.0 and np.isfinite(close)):
+        return False
+    after = abs(np.log(close / (last * by)))
+    return bool(after > ABSURD_FACTOR and after > abs(np.log(close / last)))
 
 
 @njit(cache=True)
@@ -213,11 +265,12 @@ def _judge(
     value: float,
     gap: int,
     confirms: bool,
+    beyond: bool,
 ) -> tuple[int, float]:
     """SPLIT or BREAK and old price over new, or 0 where the price moved by itself.
 
-    A jump on hardly any trading may be a bad print: it waits for the next row, ``state.base`` keeps where
-    it began (0 = the trading of that row explains it).
+    A large jump that is no split on an ordinary day may be a bad print: it waits for the next row;
+    ``state.base`` keeps where it ended (0 = the trading of that row explains it).
     """
     open_, close = prices_4[0], prices_4[3]
     first = close if np.isnan(open_) else open_
@@ -230,11 +283,13 @@ def _judge(
     else:
         state.base[n] = 0.0
         ratio, sure = ratio_of(last, first, deviation)
-        strange = unexplained(last, prices_4, value, deviation, gap)
-        exact = sure > SURE and is_split(last, prices_4, value, deviation, ratio)
-        if not (strange or exact):
-            return 0, 1.0
-        if not value > -np.log(THIN):
+        if not unexplained(last, prices_4, value, deviation, gap):
+            if not sure > SURE:
+                ratio, sure = ratio_of(last, close, deviation)
+            if not (sure > SURE and is_split(last, prices_4, value, deviation, ratio)):
+                return 0, 1.0
+        sure = sure if ordinary(value, np.log(first / last)) else 0.0
+        if beyond and not (sure > SURE and value > -np.log(THIN)):
             state.base[n] = first
             return 0, 1.0
     if sure > SURE:
@@ -243,9 +298,9 @@ def _judge(
 
 
 @njit(cache=True)
-def _rescale(state: State, n: int, move: float) -> float:
-    """The exact factor of the units that the stock has changed to for good."""
-    unit = UNITS[np.argmin(np.abs(np.log(move / UNITS)))]
+def _rescale(state: State, n: int, move: float, absurd: bool) -> float:
+    """The exact factor of the units that the stock has changed to for good; of an absurd level, all of it."""
+    unit = move if absurd else UNITS[np.argmin(np.abs(np.log(move / UNITS)))]
     state.factor[n] /= unit
     return float(unit)
 

@@ -31,6 +31,6 @@ def sector_notes(securities: pl.DataFrame, symbols: Collection[str]) -> tuple[st
             "others have no sector features and count as one sector of their own",
         )
     return (
-        "no stock has a sector: sector features are off; constraints.max_sector, portfolio.neutral_to "
-        f"sector, the strategy sector_neutral and graph.kind = sector are refused ({WAY_OUT})",
+        "no stock has a sector: sector features are off, and what needs sectors is refused "
+        "(`--securities FILE` with symbol and sector; docs/markets.md)",
     )

@@ -33,6 +33,8 @@ SURE = 0.5
 """A ratio with more than this share of all weight is taken; else the jump is a break."""
 ENOUGH = 5
 """Sessions before that tell what value is usual."""
+DOUBLE = 0.69
+"""Log of 2, rounded down."""
 JUMP = 0.12
 """Log size below which a move is never a split or a break; 8:7 is 0.13."""
 FAR = 5.0
@@ -48,8 +50,9 @@ CROWD = 3.0
 SHARES, PER_DEVIATION = 1.65, 0.85
 """Log multiple of the shares usually traded that a fall of `FARTHER` deviations by news exceeds, and what is
 added for each doubling of the deviations (times ln 2). Between spin-offs and crashes of a year."""
-RISE, PER_RISE = 0.5, 1.2
-"""The same for a rise, by its log size: nothing doubles over night on ordinary trading."""
+RISE, PER_RISE = 0.35, 3.0
+"""Log size of the smallest rise that is a break (2:3 is 0.41), and how the value that is still ordinary grows
+beyond a doubling: by news a price hardly quadruples, so a day of eight times 3 the usual value is none."""
 CALM = 0.15
 """On a split day, high and low lie within this fraction of the close: the move came over night."""
 STEADY = 0.2
@@ -91,9 +94,16 @@ def crowding(turnover: float, recent: NDArray[np.float64]) -> float:
 
 
 @njit(cache=True)
+def ordinary(value: float, jump: float) -> bool:
+    """Whether a day on which the price changed by ``jump`` (log) was no busier than without news."""
+    return not value > np.log(CROWD) + PER_RISE * max(0.0, jump - np.log(2.0))
+
+
+@njit(cache=True)
 def crowded(value: float, move: float) -> bool:
     """Whether both the value and the shares traded are those of a day with news. A misprinted price alone
-    multiplies the one, never both."""
+    multiplies the one, never both.
+    """
     return bool(min(value, value - move) > np.log(CROWD))
 
 
@@ -113,11 +123,11 @@ def unexplained(
     if size < JUMP or far < FAR:
         return False
     if jump > 0.0:
-        return bool(later < 0.5 * size and value - jump < RISE + PER_RISE * size)
+        return bool(size >= RISE and later < 0.5 * size and ordinary(value, jump))
     calm = later < STEADY * size and spread < max(JUMP, PART * size)
     if not calm:
         return False
-    if size >= LARGE and far >= 0.5 * FARTHER and value < np.log(CROWD):
+    if size >= LARGE and far >= 0.5 * FARTHER and ordinary(value, jump):
         return True
     news = SHARES + PER_DEVIATION * np.log(far / FARTHER)
     return bool(far >= FARTHER and value + size < news)
@@ -127,17 +137,21 @@ def unexplained(
 def is_split(
     last: float, prices_4: NDArray[np.float64], value: float, deviation: float, ratio: float
 ) -> bool:
-    """Whether the likeliest ratio stands by itself: far beyond the stock's own moves, on an ordinary day.
+    """Whether a ratio of 2:1 and more stands by itself: far beyond the stock's own moves, on an ordinary day.
 
-    So close to a ratio less is asked of the day than of a break. Towards higher prices the value may grow
-    with the ratio; a stock may lose 80 % over night, but hardly gains 300 %.
+    With the whole day so close to a ratio less is asked of the day than of a break; nearer to 1 real moves
+    come too near. Of open and close one is very near, the other nearly so.
     """
     open_, high, low, close = prices_4
     first = close if np.isnan(open_) else open_
     size = abs(np.log(ratio))
-    near = min(abs(np.log(last / first / ratio)), abs(np.log(last / close / ratio)))
-    calm = high <= close * (1.0 + CALM) and low >= close * (1.0 - CALM)
-    crowd = np.log(CROWD) * max(1.0, -np.log2(ratio))
-    ordinary = np.isnan(value) or value <= crowd
-    spread = max(2.0 * QUIET, 2.5 * deviation)
-    return bool(size >= max(JUMP, FAR * deviation) and near <= spread and calm and ordinary)
+    if size < DOUBLE or size < FAR * deviation:
+        return False
+    a, b = abs(np.log(last / first / ratio)), abs(np.log(last / close / ratio))
+    whole = high <= close * (1.0 + CALM) and low >= close * (1.0 - CALM)
+    return bool(
+        whole
+        and min(a, b) <= max(2.0 * QUIET, 2.5 * deviation)
+        and max(a, b) <= max(4.0 * QUIET, min(4.0 * deviation, CALM))
+        and ordinary(value, -np.log(ratio))
+    )

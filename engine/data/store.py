@@ -27,7 +27,6 @@ from engine.data.growth import (
     snapshot_id,
     whole,
 )
-from engine.data.merge import Origin
 from engine.data.tables import OPTIONAL, SECURITY_SCHEMA, TABLES, RawTables, complete
 from engine.errors import DataError, IntegrityError
 from engine.files import (
@@ -131,19 +130,21 @@ class Snapshot:
                 found[name] = {"rows": rows, "first": str(first), "last": str(last)}
         return found
 
-    def raw(self, *, after: str = "") -> RawTables:
-        """All tables; of the bars only those after the session ``after`` if it is given."""
-        bars = self.table("bars", after=after or "0000")
-        assert bars is not None
-        if after:
-            bars = bars.filter(pl.col("date") > dt.date.fromisoformat(after))
+    def raw(self, *, after: str = "", bars: pl.DataFrame | None = None) -> RawTables:
+        """All tables; of the bars only those after the session ``after``, or those that are given."""
+        whole = bars is None and not after
+        if bars is None:
+            bars = self.table("bars", after=after or "0000")
+            assert bars is not None
+            if after:
+                bars = bars.filter(pl.col("date") > dt.date.fromisoformat(after))
         securities = self.table("securities")
         optional = {name: self.table(name) for name in OPTIONAL}
         return RawTables(
             bars=bars,
             securities=pl.DataFrame(schema=SECURITY_SCHEMA) if securities is None else securities,
             index=self.table("index"),
-            oracle=self.table("oracle") if not after else None,
+            oracle=self.table("oracle") if whole else None,
             optional={name: table for name, table in optional.items() if table is not None},
             market=self.manifest["market"],
             source=self.manifest["source"],
@@ -163,9 +164,9 @@ class PanelStore:
         """Write a snapshot of whole tables and make it the current one; returns its id."""
         return self.publish(whole(raw))
 
-    def append(self, more: RawTables, origin: Origin | None = None) -> str:
+    def append(self, more: RawTables) -> str:
         """The current snapshot with the bars of a later file laid over it; see `engine.data.growth`."""
-        return self.publish(appended(self.snapshot(), more, origin))
+        return self.publish(appended(self.snapshot(), more))
 
     def publish(self, draft: Draft, said: Mapping[str, Any] | None = None) -> str:
         """Write a draft and make it the current snapshot; ``said`` is kept in its manifest too."""

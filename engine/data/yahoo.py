@@ -85,7 +85,10 @@ def _bars(frame: Any, code: str) -> pl.DataFrame:
         pl.col("dividend").fill_null(0.0) * pl.col("later"),
         pl.when(pl.col("volume") >= 0).then(pl.col("volume") / pl.col("later")).alias("volume"),
     ).with_columns((pl.col("close") * pl.col("volume")).alias("turnover"))
-    return drop_untraded(complete(typed, BAR_SCHEMA).cast(dict(BAR_SCHEMA)))
+    typed = typed.with_columns(
+        pl.col(n).cast(t) for n, t in BAR_SCHEMA.items() if n in typed.columns
+    )
+    return drop_untraded(complete(typed, BAR_SCHEMA))
 
 
 def _download(codes: Sequence[str], first: dt.date) -> Any:

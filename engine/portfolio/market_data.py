@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from engine.config import ConstraintConfig, Market
 from engine.data.panel import Panel
-from engine.data.repair import PROCEEDS
 from engine.data.sectors import WAY_OUT, with_sector
 from engine.errors import ConfigError, DataError
 from engine.features import rolling
+from engine.records.flags import PROCEEDS
 
 Matrix = NDArray[np.float64]
 UNKNOWN = "unknown"

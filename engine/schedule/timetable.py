@@ -81,7 +81,7 @@ class Timetable:
             next_at=upcoming.due_at.isoformat() if upcoming else "",
             calendar_days_left=self.days_left(now),
             heartbeat_seconds=self.config.heartbeat_seconds,
-            zone=exchange_zone(self.exchange, today=now.date()),
+            zone=exchange_zone(self.exchange),
         )
 
     def days_left(self, now: dt.datetime) -> int:
@@ -96,7 +96,7 @@ class Timetable:
     def _session(self, day: TradingDay, now: dt.datetime) -> Session:
         text = self.config.run_at or COMPLETE_AT.get(self.exchange, "")
         if text:
-            zone = ZoneInfo(exchange_zone(self.exchange, today=now.date()))
+            zone = ZoneInfo(exchange_zone(self.exchange))
             local = day.close.astimezone(zone)
             chosen = dt.datetime.combine(local.date(), dt.time.fromisoformat(text), zone)
             due = max(chosen.astimezone(dt.UTC), day.close)

@@ -14,9 +14,9 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
         " 銘柄コードティッカー 銘柄コードファンド名",
         "shares": "shares quantity qty qtyquantity position positions units noofshares numberofshares"
         " sharesheld sharesowned netposition netquantity netqty openquantity totalquantity"
-        " currentquantity holding holdings"
-        " 保有株数 保有数量 保有数 株数 数量 残高数量 現在数量 建株数"
-        " 持仓数量 持股数量 证券数量 当前持仓 持有数量",
+        " currentquantity quantityavailable holding holdings"
+        " 保有株数 保有数量 保有数 株数 数量 残高数量 残高株数 残高 現在数量 建株数"
+        " 股票余额 证券余额 股份余额 持仓数量 持股数量 证券数量 当前持仓 持有数量",
         "side": "side positionside longshort ls direction buysell bs 売買 売買区分 建区分 買売区分 方向",
         "account": "account accountid accountnumber accountname clientaccountid acctid acct"
         " 口座 口座区分 預り区分 預り 账户",

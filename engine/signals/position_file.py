@@ -12,34 +12,24 @@ import polars as pl
 from engine.data.labels import readable
 from engine.data.reading.names import normal
 from engine.data.reading.numbers import (
-    CURRENCIES,
     BadValue,
     NumberStyle,
     number_style,
     to_numbers,
 )
 from engine.errors import UsageError
-from engine.signals.position_columns import SYNONYMS, is_total, without_unit
+from engine.signals.position_columns import SYNONYMS, without_unit
+from engine.signals.position_kinds import CURRENCY, SIDES, kind_of, with_sides
 from engine.signals.position_rows import Row, Rows, read_rows
 from engine.signals.positions import CASH
 
 MOST = {"shares": 1e12, "cash": 1e15}
 """What no account holds: more shares than any company has, more money than there is."""
-_CASH = re.compile(
-    r"(settled|total|free|available)?cash(cash|and|balance|equivalents?|sweep|investments?|funds?"
-    r"|moneymarket)*|moneymarket\w*|現金|现金|お?預り金"
-)
-_STOCKS = re.compile(r"stock|equit|stk|share|etf|adr|reit|株")
-_OTHERS = re.compile(r"option|future|warrant|bond|cfd|オプション|先物|債|新株予約権")
-_CURRENCY = re.compile(rf"(?:{CURRENCIES})")
 _NUMBER = re.compile(r"[^\w]*\d[\d.,'\u2019 \u00a0]*[^\w]*")
 _DAY = re.compile(r"\d{1,4}[./]\d{1,2}[./]\d{1,4}")
 _GROUPS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+")
 _JAPANESE_NAME = re.compile(r"^([0-9][0-9A-Z]{3,4})\s+(?=.*[^\x00-\x7f])")
-_SIDES = {
-    **dict.fromkeys(("long", "l", "buy", "b", "bought", "買", "買建", "買い", "买", "多"), 1.0),
-    **dict.fromkeys(("short", "s", "sell", "sold", "売", "売建", "売り", "卖", "空"), -1.0),
-}
+_NEGATIVE = re.compile(r"[^\d]*[-\u2212(][^\d]*\d.*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,11 +84,11 @@ class _Reading:
         found = PositionFile(name=str(self.path))
         said: Counter[str] = Counter()
         cash: list[tuple[Row, float]] = []
-        rows = self._without_lots(said)
+        rows = with_sides(self._without_lots(said))
         explicit = any(row.cells["code"] == CASH for row in rows)
         style = self._style(found)
         for row in rows:
-            kind = self._kind(row, explicit)
+            kind = kind_of(row, known=self.known, currency=self.currency, explicit=explicit)
             if kind == "cash":
                 cash.append((row, self._number(row, "cash", style)))
             elif kind == "stock":
@@ -125,30 +115,6 @@ class _Reading:
             said["lots of what a summary counts already left out"] += len(details) - len(kept)
         return kept
 
-    def _kind(self, row: Row, explicit: bool) -> str:
-        """stock, cash, or why the row is left out. ``explicit``: a row `CASH` stands for the cash."""
-        code, kind, name = (row.cells.get(part, "") for part in ("code", "kind", "name"))
-        if code == CASH:
-            return "cash"
-        if is_total(row.first) or is_total(code):
-            return "totals left out"
-        form, about = normal(kind), normal(name)
-        stock = "etf" in form or (bool(_STOCKS.search(form)) and not _OTHERS.search(form))
-        money = bool(form and _CASH.fullmatch(form)) or "moneymarket" in form + about
-        named = bool(_CASH.fullmatch(normal(code or name))) and code not in self.known
-        if not stock and not explicit and (money or named or self._is_currency(code, form)):
-            return "cash"
-        if (kind and not stock) or not code:
-            what = kind or "a line without a code"
-            return f"left out: {readable(code or name or row.first)} ({readable(what)})"
-        return "stock"
-
-    def _is_currency(self, code: str, form: str) -> bool:
-        """A line of money named by its currency; without a class it must be that of the store."""
-        if not _CURRENCY.fullmatch(code) or code in self.known:
-            return False
-        return code == self.currency or form in ("forex", "fx", "currency", "cash")
-
     def _style(self, found: PositionFile) -> NumberStyle:
         """By all cells that look like numbers. In a file parted by ; 1.000 is a thousand."""
         cells = [cell for row in self.rows.rows for cell in row.every]
@@ -167,16 +133,21 @@ class _Reading:
         shares = self._number(row, "shares", style)
         side = row.cells.get("side", "")
         if side:
-            sign = _SIDES.get(normal(side))
+            sign = SIDES.get(normal(side))
             if sign is None:
                 raise self._wrong(row, "side", side, "is neither long nor short")
             if sign > 0 > shares:
                 why = f"is negative, its side {readable(side)!r} is not"
                 raise self._wrong(row, "shares", row.cells["shares"], why)
             shares = sign * abs(shares)
-        code = _JAPANESE_NAME.match(row.cells["code"])
+        elif shares > 0 and _NEGATIVE.fullmatch(row.cells.get("value", "")):
+            raise self._wrong(row, "value", row.cells["value"], "is negative, the shares are not")
+        name = row.cells["code"] or row.cells.get("name", "")
+        if not name:
+            raise self._wrong(row, "code", "", "is empty")
+        code = _JAPANESE_NAME.match(name)
         return Line(
-            code=code[1] if code else row.cells["code"],
+            code=code[1] if code else name,
             shares=shares,
             line=row.line,
             account=row.cells.get("account", ""),
@@ -211,7 +182,7 @@ class _Reading:
         money: dict[str, float] = {}
         for row, amount in rows:
             form = row.cells["code"].upper()
-            name = form if _CURRENCY.fullmatch(form) else row.cells.get("currency", "").upper()
+            name = form if CURRENCY.fullmatch(form) else row.cells.get("currency", "").upper()
             if normal(form) == "basecurrencysummary":
                 name = "BASE"
             money[name] = money.get(name, 0.0) + amount

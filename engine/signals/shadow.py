@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from engine.config import Market
 from engine.evaluation.inference import newey_west_se
+from engine.portfolio.market_data import Matrix, forward_fill
 from engine.portfolio.market_rules import price_limits
+from engine.records.flags import BREAK, PROCEEDS
 from engine.signals.costs import trading_cost
 from engine.signals.orders import Rules, whole_lots
 
@@ -71,6 +73,53 @@ class Prices:
     """Cash of the ex-date t+2."""
     paid_N: NDArray[np.bool_]
     """At t+1 holders were paid out: nothing can be filled."""
+
+    @classmethod
+    def after(
+        cls, days: NDArray[np.datetime64], bars: pl.DataFrame, symbols: Sequence[str]
+    ) -> "Prices":
+        """From bars of the panel; ``days``: t, t+1 and t+2.
+
+        Where holders were paid out, what they got is the price of the whole day. The open of a break is left
+        out: which side of the jump it is on is not known.
+        """
+        alone = pl.col("close") / pl.col("reinvested")
+        bars = bars.filter(
+            pl.col("date").is_between(days[0].item(), days[-1].item()),
+            pl.col("symbol").is_in(list(symbols)),
+        ).with_columns(
+            pl.col("open") / pl.col("reinvested"),
+            alone,
+            pl.col("dividend") * alone / pl.col("close_raw"),
+        )
+        axis = {symbol: n for n, symbol in enumerate(symbols)}
+        row = np.searchsorted(days, bars["date"].to_numpy().astype("datetime64[D]"))
+        column = np.array([axis[s] for s in bars["symbol"]], dtype=np.int64)
+
+        def table(name: str) -> Matrix:
+            out_3N = np.full((3, len(symbols)), np.nan)
+            out_3N[row, column] = bars[name].fill_null(float("nan")).to_numpy()
+            return out_3N
+
+        base_N = table("close")[0]
+        with np.errstate(invalid="ignore"):
+            open_3N, close_3N, dividend_3N = (
+                table(name) / base_N for name in ("open", "close", "dividend")
+            )
+        flags_3N = np.zeros(open_3N.shape, dtype=np.int64)
+        flags_3N[row, column] = bars["flags"].to_numpy()
+        paid_3N = (flags_3N & PROCEEDS) != 0
+        open_3N = np.where(paid_3N, close_3N, open_3N)
+        open_3N[(flags_3N & BREAK) != 0] = np.nan
+        return cls(
+            fill=str(days[1]),
+            next=str(days[2]),
+            open_2N=open_3N[1:],
+            close_2N=close_3N[1:],
+            mark_3N=np.nan_to_num(forward_fill(close_3N), nan=1.0),
+            dividend_N=np.nan_to_num(dividend_3N[2]),
+            paid_N=paid_3N[1],
+        )
 
     def at(self, entry: Entry) -> tuple[Vector, Vector, Vector]:
         """Fill price (NaN = no fill), and what a position is worth at both fills."""

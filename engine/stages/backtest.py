@@ -187,6 +187,7 @@ def _summary(
     config = simulator.config
     extremes = simulator.extremes(simulation.orders, result)
     trades, spy = traded(simulator, simulation), result.sessions_per_year
+    broken = breaks(trades)
     return {
         "run_id": result.run_id,
         "strategy": book.strategy,
@@ -197,7 +198,7 @@ def _summary(
             **slippage_parts(trades, simulator.frictions, spy),
             **dividend_parts(trades, spy),
         },
-        "breaks": breaks(trades),
+        "breaks": broken,
         "sessions_per_year": spy,
         "entry": f"{result.entry} of the next session",
         "horizon": config.portfolio.horizon,
@@ -212,7 +213,7 @@ def _summary(
         "portfolio": config.portfolio.model_dump(mode="json"),
         "constraints": config.constraints.model_dump(mode="json"),
         "initial_cash": config.backtest.initial_cash,
-        "notes": [*quality.notes, *suspicions(extremes)],
+        "notes": [*quality.notes, *suspicions(extremes), *_broken(broken)],
     }
 
 
@@ -224,6 +225,15 @@ def suspicions(extremes: list[dict[str, Any]]) -> list[str]:
         "Look for an unadjusted split"
         for day in extremes
         if abs(day["contribution"]) > SUSPICIOUS
+    ]
+
+
+def _broken(found: dict[str, Any]) -> list[str]:
+    if not found["held"]:
+        return []
+    return [
+        f"{found['held']} breaks in the book, none of them earned; had every one gone against it: "
+        f"{found['worst_case']:.1%} of the equity"
     ]
 
 

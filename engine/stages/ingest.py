@@ -10,7 +10,7 @@ from msgspec import structs, to_builtins
 from engine.data.calendar import currency_of, exchange_of
 from engine.data.evidence import gather
 from engine.data.growth import Draft, appended, incomplete, whole
-from engine.data.merge import Revision, one_bar_each
+from engine.data.merge import Revision, one_bar_each, place_of
 from engine.data.sectors import sector_notes
 from engine.data.store import PanelStore, Snapshot
 from engine.errors import DataError, UsageError
@@ -129,11 +129,15 @@ def _taken(
     if old is None:
         draft = whole(raw)
     else:
-        draft = appended(old, raw, arrived.origin)
+        origin = arrived.origin
+        place = None if origin is None else place_of(arrived.raw.bars, origin)
+        draft = appended(old, raw, place)
         _gate(draft, raw.source, context.config.quality.min_coverage)
     lines = [*arrived.lines(), *(evidence.lines() if evidence is not None else ())]
-    lines += [*_revised(repeated, "the files"), *_revised(draft.revision, "the store")]
-    summary, more = _summary(draft, arrived, dry_run=dry_run)
+    if repeated.equal:
+        lines.append(f"rows given again, or empty beside a real one, left out: {repeated.equal:,}")
+    lines += [*_revised(repeated, "files before"), *_revised(draft.revision, "the store")]
+    summary, more = _summary(draft, replace(arrived, raw=raw), dry_run=dry_run)
     if not dry_run:
         record = {**said, "revision": _counts(draft.revision)}
         if old is not None and prices is not None and Path(prices).is_file():
@@ -160,7 +164,7 @@ def _heard(context: StageContext, arrived: Arrived, old: Snapshot | None) -> Evi
     raise DataError(
         f"{raw.source}: refused, nothing was stored: "
         + "; ".join(problem.what for problem in evidence.refused),
-        hint="; or ".join(dict.fromkeys(problem.mend for problem in evidence.refused)),
+        hint="; and ".join(dict.fromkeys(problem.mend for problem in evidence.refused)),
         details={
             "plans": [to_builtins(plan) for plan in arrived.plans],
             "evidence": _told(evidence),
@@ -210,9 +214,14 @@ def _summary(draft: Draft, arrived: Arrived, *, dry_run: bool) -> tuple[dict[str
         "stored": not dry_run,
         **arrived.more,
     }
+    read = (
+        f"{summary['rows']:,} rows, {summary['symbols']:,} symbols, "
+        f"{summary['first']} to {summary['last']}"
+    )
+    if draft.base is not None:
+        read = f"{len(draft.days):,} sessions, {draft.days[0]} to {draft.days[-1]}, after {read}"
     lines = [
-        f"snapshot {draft.id}: {summary['rows']:,} rows, {summary['symbols']:,} symbols, "
-        f"{summary['first']} to {summary['last']}",
+        f"snapshot {draft.id}: {read}",
         f"market {market}, sessions of {exchange}, prices in {currency or 'a currency not named'}",
         *(f"{name}: {len(table):,} rows" for name, table in raw.optional.items()),
         *(f"note: {note}" for note in notes),
@@ -232,7 +241,9 @@ def _counts(revision: Revision) -> Mapping[str, Any]:
 
 
 def _revised(revision: Revision, where: str) -> list[str]:
-    told = [f"{revision.equal:,} bars as they were"] if revision.equal else []
+    told = []
+    if where == "the store" and revision.equal:
+        told.append(f"{revision.equal:,} bars as they were")
     if revision.changed:
         told.append(f"{revision.changed:,} revised ({revision.prices:,} of them in a price)")
     if revision.added:

@@ -14,10 +14,8 @@ from numpy.typing import NDArray
 
 from engine.config import Config
 from engine.data.load import StoredPanel
-from engine.data.repair import BREAK, PROCEEDS
 from engine.evaluation.inference import newey_west_se
 from engine.files import strict, write_json, write_parquet
-from engine.portfolio.market_data import Matrix, forward_fill
 from engine.portfolio.strategy import load_strategy
 from engine.runs.events import Advanced, StageStarted
 from engine.signals.book import BARS
@@ -116,51 +114,9 @@ class _Desk:
             yield ledger_row(book, prices, entry, rules, today_N)
 
     def _prices(self, book: SealedBook, session: int) -> Prices:
-        """Multiples of the session's close, of the panel as it is now: splits and dividends are out of them.
-
-        Where holders were paid out, what they got is the price of the whole day. The open of a break is left
-        out: which side of the jump it is on is not known.
-        """
+        """Of the panel as it is now."""
         days = self.dataset.features.dates_S[session : session + 3]
-        bars = self.dataset.panel.bars(str(days[0])).filter(
-            pl.col("date").is_between(days[0].item(), days[-1].item()),
-            pl.col("symbol").is_in(list(book.symbols)),
-        )
-        axis = {symbol: n for n, symbol in enumerate(book.symbols)}
-        row = np.searchsorted(days, bars["date"].to_numpy().astype("datetime64[D]"))
-        column = np.array([axis[s] for s in bars["symbol"]], dtype=np.int64)
-        alone = pl.col("close") / pl.col("reinvested")
-        bars = bars.with_columns(
-            pl.col("open") / pl.col("reinvested"),
-            alone,
-            pl.col("dividend") * alone / pl.col("close_raw"),
-        )
-
-        def of_close(name: str) -> Matrix:
-            out_3N = np.full((3, len(book.symbols)), np.nan)
-            out_3N[row, column] = bars[name].fill_null(float("nan")).to_numpy()
-            return out_3N
-
-        base_N = of_close("close")[0]
-        with np.errstate(invalid="ignore"):
-            open_3N, close_3N, dividend_3N = (
-                of_close(name) / base_N for name in ("open", "close", "dividend")
-            )
-        mark_3N = np.nan_to_num(forward_fill(close_3N), nan=1.0)
-        flags_3N = np.zeros(open_3N.shape, dtype=np.int64)
-        flags_3N[row, column] = bars["flags"].to_numpy()
-        paid_3N = (flags_3N & PROCEEDS) != 0
-        open_3N = np.where(paid_3N, close_3N, open_3N)
-        open_3N[(flags_3N & BREAK) != 0] = np.nan
-        return Prices(
-            fill=str(days[1]),
-            next=str(days[2]),
-            open_2N=open_3N[1:],
-            close_2N=close_3N[1:],
-            mark_3N=mark_3N,
-            dividend_N=np.nan_to_num(dividend_3N[2]),
-            paid_N=paid_3N[1],
-        )
+        return Prices.after(days, self.dataset.panel.bars(str(days[0])), book.symbols)
 
     def _on_todays_data(
         self, sealed: Sealed, inputs: SignalInputs, book: SealedBook, session: int

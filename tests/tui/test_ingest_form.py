@@ -1,8 +1,9 @@
 """The form of `ingest`: the plan is seen before anything is stored, and a refusal is not stored."""
 
 import json
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ from textual.widgets import Input, Select
 from atft_tui.app import CockpitApp
 from atft_tui.jobs import JobBook
 from atft_tui.screens.ingest_form import IngestForm
+from atft_tui.widgets.reading_panel import ReadingPanel
 from engine.records.evidence import Evidence, Problem
 from engine.records.reading import Column, Dates, ReadingPlan, Unread
 from engine.runs import launch
 from tests.tui.steps import shown, told, wait_until
 
+FILES = Path(__file__).parents[1] / "engine" / "data" / "reading" / "sources"
 SIZES = [(80, 24), (160, 48)]
 PLAN = ReadingPlan(
     table="bars",
@@ -90,15 +93,8 @@ async def test_the_plan_is_seen_then_enter_stores(
         assert "Look (ctrl+s)" in shown(form)
         await pilot.press("enter")
         await wait_until(pilot, lambda: "not stored yet" in shown(form))
-        text = shown(form)
-        for said in (
-            "reading warned",
-            "not stored yet",
-            "close <- Close",
-            "x 100 (option)",
-            "Store (c",
-        ):
-            assert said in text
+        says = ("reading warned", "close <- Close", "x 100 (option)", "Store (c")
+        await wait_until(pilot, lambda: all(said in shown(form) for said in says))
         await pilot.press("end")
         await wait_until(pilot, lambda: "without a sector" in shown(form))
         assert words_of(tmp_path) == ["ingest --source files --prices prices.csv --dry-run --quiet"]
@@ -141,8 +137,12 @@ async def test_changed_settings_are_looked_at_again_and_other_sources_start_at_o
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(launch, "argv", answers(tmp_path, ANSWER))
-    begun: list[Any] = []
-    monkeypatch.setattr(JobBook, "start", lambda book, words: begun.append(words) or "job")
+    begun: list[tuple[str, ...]] = []
+
+    def start(app: CockpitApp, words: Sequence[str]) -> None:
+        begun.append(tuple(words))
+
+    monkeypatch.setattr(CockpitApp, "start_job", start)
     async with CockpitApp(tmp_path).run_test(size=(100, 30)) as pilot:
         form = await filled(pilot)
         await pilot.press("enter")
@@ -154,5 +154,40 @@ async def test_changed_settings_are_looked_at_again_and_other_sources_start_at_o
         await wait_until(pilot, lambda: form.read is not None and len(words_of(tmp_path)) == 2)
         assert begun == []
         form.query_one("#p-source", Select).value = "synthetic"
+        form.query_one("#p-prices", Input).value = ""
         await pilot.pause()
         assert "Start" in shown(form)
+        await pilot.press("ctrl+s")
+        await wait_until(pilot, lambda: len(begun) == 1)
+    assert begun == [("ingest", "--source", "synthetic", "--layout", "long")]
+
+
+async def test_from_a_refusal_to_the_stored_snapshot_with_the_real_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lots of 100 are refused with the option that mends them; mended, they are stored and shown."""
+    shutil.copy(FILES / "tushare.csv", tmp_path / "prices.csv")
+    monkeypatch.chdir(tmp_path)
+    async with CockpitApp(tmp_path / "ws").run_test(size=(160, 48)) as pilot:
+        form = await filled(pilot)
+        form.query_one("#overrides", Input).value = "data.calendar=XSHG"
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: "nothing was stored" in shown(form))
+        option = "volume=vol*100,turnover=amount*1000"
+        assert option in shown(form)
+        assert not (tmp_path / "ws" / "data").exists()
+        form.query_one("#p-columns", Input).value = option
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: "not stored yet" in shown(form))
+        assert "volume <- vol x 100 (option)" in shown(form)
+        assert not (tmp_path / "ws" / "data" / "CURRENT").exists()
+        await pilot.press("enter")
+        await wait_until(pilot, (tmp_path / "ws" / "data" / "CURRENT").exists)
+        await pilot.press("2")
+        panel = pilot.app.screen.query_one(ReadingPanel)
+        await wait_until(pilot, lambda: panel.value is not None and bool(panel.value.verdict))
+        assert panel.value is not None
+        said = dict(panel.value.lines)
+        assert "volume <- vol x 100 (option)" in said["columns"]
+        assert "100.0% of rows on sessions" in said["evidence"]
+        assert "columns   date <- trade_date" in shown(pilot.app.screen)

@@ -8,7 +8,7 @@ import polars as pl
 
 from engine.data.labels import readable
 from engine.data.reading.finding import Member, NotATable, find
-from engine.data.reading.numbers import BadValue, NumberStyle, number_style, to_numbers
+from engine.data.reading.numbers import BadValue, NumberStyle, number_style, to_numbers, to_ratios
 from engine.data.reading.sheets import LINE, Look, Sheet, read_sheets
 from engine.errors import DataError
 from engine.records.reading import Column, Unread
@@ -88,7 +88,8 @@ class Cells:
 
     def numbers(self, ours: str, style: NumberStyle) -> pl.Series:
         try:
-            numbers = to_numbers(self.frame[ours], style)
+            read = to_ratios if ours in ("factor", "split") else to_numbers
+            numbers = read(self.frame[ours], style)
         except BadValue as bad:
             raise self.refusal(bad, ours) from None
         times = self.columns[ours].times

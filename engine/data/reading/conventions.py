@@ -26,6 +26,8 @@ WORDS = {
 }
 BIG = 0.1
 """Log size from which an event stands out of a day's own move; smaller ones count where all are small."""
+SURE = 3.0
+"""Standard errors by which small factors must speak against the likely reading."""
 MANY = 10
 """Bars of one day, most of them with a value: so many stocks do not split at once, it is a level."""
 HINT = "say what it means with --factor, or that it is not to be used with --price-scale raw or adjusted"
@@ -82,7 +84,7 @@ def convention_of(
         events=int(event.sum()),
         jump_before=float(np.median(whole[seen])) if seen.any() else 0.0,
         jump_after=float(np.median(left[seen])) if seen.any() else 0.0,
-        decided_by=decided_by,
+        decided_by=decided_by if wanted == "auto" else "option",
     )
     return Convention(factor=factor if sign > 0 else 1 / factor, divided=not sign, plan=plan)
 
@@ -112,26 +114,25 @@ def _direction(
 ) -> tuple[float, DecidedBy]:
     """1: the log factors are right; -1: their inverse; 0: right as splits, but taken out of the prices."""
     prior = (1.0, -1.0)[likely]
+    if wanted in ("earlier_times", "new_per_old"):
+        return (1.0 if wanted == "earlier_times" else -1.0), "option"
     seen = event & np.isfinite(jump)
-    if (seen & (np.abs(down) >= BIG)).any():
-        seen &= np.abs(down) >= BIG
+    if not seen.any():
+        return prior, "name"
+    if not (seen & (np.abs(down) >= BIG)).any():
+        return _small_direction(down[seen], jump[seen], prior)
+    seen &= np.abs(down) >= BIG
     moves, factors = jump[seen], down[seen]
     far = {
         0.0: float(np.abs(moves).sum()),
         1.0: float(np.abs(moves - factors).sum()),
         -1.0: float(np.abs(moves + factors).sum()),
     }
-    if wanted in ("earlier_times", "new_per_old"):
-        return (1.0 if wanted == "earlier_times" else -1.0), "option"
-    if not seen.any():
-        return prior, "name"
     best = min((prior, -prior, 0.0), key=lambda sign: far[sign])
     if best:
         return best, "values"
     if column == "split" and far[0.0] < 0.5 * float(np.abs(factors).sum()):
         return 0.0, "values"
-    if np.abs(factors).max() < BIG:
-        return prior, "name"
     raise BadValue(
         f"The {column} column makes the jumps of the close larger whichever way it is read: "
         f"{np.median(np.abs(moves)):.3f} without it, {np.median(np.abs(moves - factors)):.3f} with earlier "
@@ -139,3 +140,11 @@ def _direction(
         f"(median log move over {int(seen.sum())} bars)",
         hint=HINT,
     )
+
+
+def _small_direction(factors: Floats, moves: Floats, prior: float) -> tuple[float, DecidedBy]:
+    """The likely reading, unless moves against it stand out of the stocks' own."""
+    size = float(np.sqrt((factors**2).sum()))
+    slope = float((moves * factors).sum()) / size
+    against = -prior * slope > SURE * float(np.sqrt((moves**2).mean()))
+    return (-prior, "values") if against else (prior, "name")

@@ -21,6 +21,8 @@ from engine.records.reading import Dates, DecidedBy
 Sessions = Callable[[dt.date, dt.date], NDArray[np.datetime64]]
 """(first, last) -> session days of the exchange between them, both included."""
 EARLIEST = dt.date(1900, 1, 1)
+COMPUTERS = dt.date(1970, 1, 1)
+"""Of several readings those that begin earlier give way: two digits taken for a year that are a day."""
 ASK = "say the order with --date-format, e.g. MM/DD/YYYY or DD/MM/YYYY"
 CLEAR = 3
 """Sessions by which a reading must be the better one: a holiday or two may be wrong in a calendar."""
@@ -60,7 +62,8 @@ def read_dates(
     if not past:
         late = distinct.filter(possible[0].days > today)
         raise _bad(column, late, f"is after today, {today.isoformat()} at the exchange")
-    taken, decided_by, why = _choose(past, sessions, after)
+    recent = [one for one in past if _within(one.days, COMPUTERS, today)]
+    taken, decided_by, why = _choose(recent or past, sessions, after)
     if format or (zone and taken.zone == zone):
         decided_by = "option"
     days = column.replace_strict(distinct, taken.days, default=None, return_dtype=pl.Date)
@@ -69,7 +72,7 @@ def read_dates(
 
 def _distinct(column: pl.Series) -> pl.Series:
     """Values that say something, once each."""
-    distinct = column.unique().drop_nulls()
+    distinct = column.unique(maintain_order=True).drop_nulls()
     if column.dtype.is_float():
         return distinct.drop_nans()
     if column.dtype == pl.String:
@@ -142,7 +145,7 @@ def _choose(
         return different[0], "values", ""
     if not plain and faults[second] < faults[best] + max(CLEAR, faults[best]):
         both = " and ".join(
-            f"{one.format} ({one.days.min()} to {one.days.max()})" for one in different
+            f"{one.format} ({one.days.min()!s} to {one.days.max()!s})" for one in different
         )
         raise BadValue(
             f"The dates fit more than one order: {both}, and the exchange calendar does not tell",

@@ -168,7 +168,7 @@ def _with_marks(column: pl.Series) -> pl.Series:
 def _sample(column: pl.Series, pattern: str) -> pl.Series:
     """Some distinct values that match, without signs and units around the digits."""
     found = column.filter(column.str.contains(pattern).fill_null(False))
-    found = found.gather_every(max(1, found.len() // SAMPLE)).unique()
+    found = found.gather_every(max(1, found.len() // SAMPLE)).unique(maintain_order=True)
     return _bare(found).str.strip_chars("+-()% kKmMbBtT").rename("text")
 
 

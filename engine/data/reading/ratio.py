@@ -26,8 +26,17 @@ TERMS, SMALL = 50, 4
 """A split's n:m has no number above the first, and one of them at most the second (7:1, 3:2, 1:35)."""
 CHECKED = 0.8
 """A dividend below this factor must show in the quoted price; smaller ones drown in the day's move."""
+OWN_MOVE = 0.3
+"""Log move of its own that a stock may make on the day of a large dividend."""
 LARGEST = 0.5
 """More than this share of the price is no dividend but a spin-off, which is a factor."""
+
+EXACT = 2e-4
+"""A factor so near, and within rounding, to 1.05, 1.1 ... new shares an old one is no cash."""
+TWO_DECIMALS = 2e-3
+"""Hundredths of a share by which the inverse of a factor with six digits may be off."""
+ALIKE = 0.1
+"""Relative difference of a dividend as paid and as the factor has it (net of a tax, another close)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +71,16 @@ def actions_of(
     hit = np.abs(change) > bound
     at, before, change, split, bound = (x[hit] for x in (at, before, change, split, bound))
     jump = np.log(close[at] / close[before]) - np.log(split)
-    agrees = np.abs(jump - change) < 0.5 * np.abs(change)
+    left = np.abs(jump - change)
+    agrees = left < np.abs(jump)
     whole, near = _whole(np.exp(change))
     ratio = np.where(near < bound, whole, np.exp(change))
-    is_split = agrees & (near < WHOLE + bound)
+    twentieths = 20 / ratio
+    stock = np.abs(twentieths - np.round(twentieths)) < twentieths * np.minimum(bound, EXACT)
+    is_split = agrees & ((near < WHOLE + bound) | (stock & (ratio < 1)))
     is_factor = is_split | (agrees & ((ratio < LARGEST) | (ratio > 1 / CHECKED)))
-    is_dividend = ~is_factor & (ratio >= LARGEST) & (ratio < 1) & (agrees | (ratio >= CHECKED))
+    is_dividend = ~is_factor & (ratio >= LARGEST) & (ratio < 1)
+    is_dividend &= agrees | (left < OWN_MOVE) | (ratio >= CHECKED)
     factor, dividend = np.ones(close.size), np.zeros(close.size)
     if known is not None:
         factor[:] = known
@@ -79,15 +92,38 @@ def actions_of(
     )
 
 
+def money_of(factor: Floats, close: Floats, order: Order, paid: Floats | None) -> Actions:
+    """Takes dividends out of factors that hold them as well, since they are cash and no change of shares.
+
+    A small factor whose inverse has two decimals (1.05 new shares an old one) is a split. Any other is a
+    dividend; where the file says what was ``paid``, only a factor that agrees with it is.
+    """
+    before = order.before(close > 0)
+    per_share = 100 / factor
+    split = np.abs(per_share - np.round(per_share)) < TWO_DECIMALS
+    at = np.flatnonzero((factor > CHECKED) & (factor < 1) & (before >= 0) & ~split)
+    dividend = np.zeros(close.size) if paid is None else paid.copy()
+    cash = close[before[at]] * (1 - factor[at])
+    if paid is None:
+        dividend[at] = cash
+    else:
+        at = at[np.abs(cash - paid[at]) < ALIKE * cash]
+    shares = factor.copy()
+    shares[at] = 1.0
+    return Actions(factor=shares, dividend=dividend, unexplained=0)
+
+
 def _rounding(prices: Floats, at: NDArray[np.int64], before: NDArray[np.int64]) -> Floats:
     """Log error of two prices together, from the decimals that nearly all prices of the column have."""
     sample = prices[at[:: max(1, at.size // 100_000)]]
+    if not sample.size:
+        return np.zeros(0)
     for places in range(0 if sample.size >= FEW else 2, 9):
         scaled = sample * 10.0**places
         if np.mean(np.abs(scaled - np.round(scaled)) <= 1e-6 + 1e-12 * scaled) >= 0.99:
             half = 0.5 * 10.0**-places
-            shares = (np.minimum(half / prices[rows], 0.99) for rows in (at, before))
-            error: Floats = -sum(np.log1p(-share) for share in shares)
+            one, other = (np.minimum(half / prices[rows], 0.99) for rows in (at, before))
+            error: Floats = -np.log1p(-one) - np.log1p(-other)
             return error
     return np.zeros(at.size)
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from engine.config import ReadingConfig
 from engine.data.reading.conventions import Convention, convention_of
 from engine.data.reading.numbers import BadValue
-from engine.data.reading.ratio import actions_of
+from engine.data.reading.ratio import actions_of, money_of
 from engine.data.reading.vintages import Order, order_of
 from engine.records.reading import Factor, PriceScale
 
@@ -53,9 +53,14 @@ def to_quoted(
     order = order_of(frame["symbol"], frame["date"], vintage)
     dividend, notes = _dividends(frame, order)
     if scale == "raw":
-        return Scaled(
-            bars=_bars(frame, None, dividend), price_scale="raw", factor=None, notes=notes
-        )
+        if dividend is None:
+            return Scaled(
+                bars=_bars(frame, None, None), price_scale="raw", factor=None, notes=notes
+            )
+        paid = int((dividend > 0).sum())
+        plan = Factor(column="dividend", convention="cash on the ex-date", dividends=paid)
+        bars = _bars(frame, None, order.in_file(dividend))
+        return Scaled(bars=bars, price_scale="raw", factor=plan, notes=notes)
     if scale == "raw_and_adjusted_close":
         return _from_ratio(frame, order, dividend, notes)
     column = "factor" if _has_events(frame, "factor") or "split" not in frame.columns else "split"
@@ -213,7 +218,8 @@ def _from_factor(
 ) -> Scaled:
     """Quoted bars beside a column of factors; where prices are divided by later splits, that is undone.
 
-    Dividends that the file does not have come from an adjusted close, if the column knows splits only.
+    Dividends that the file does not have come from an adjusted close where the column knows splits only,
+    and from the factors themselves where it knows all.
     """
     factor = read.factor
     if dividend is None and read.plan.column == "split" and "adj_close" in frame.columns:
@@ -221,6 +227,9 @@ def _from_factor(
         found = actions_of(*prices, order, known=None if read.divided else factor)
         dividend, notes = found.dividend, (*notes, *_unexplained(found.unexplained))
         factor = factor * found.factor if read.divided else found.factor
+    elif read.plan.column == "factor":
+        found = money_of(factor, _array(frame, "close", order), order, dividend)
+        factor, dividend = found.factor, found.dividend
     if read.divided:
         later = _later(1 / read.factor, order)
         times = order.in_file(later)
@@ -233,7 +242,7 @@ def _from_factor(
     return Scaled(
         bars=_bars(frame, order.in_file(factor), order.in_file(cash)),
         price_scale="raw_and_factor",
-        factor=replace(read.plan, dividends=int((cash > 0).sum())),
+        factor=replace(read.plan, events=int((factor != 1).sum()), dividends=int((cash > 0).sum())),
         notes=notes,
     )
 

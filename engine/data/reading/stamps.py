@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from engine.data.reading.numbers import BadValue
+from engine.data.reading.numbers import DASHES, BadValue
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 NAME = rf"((?:{'|'.join(MONTHS)})[a-z]*)\.?"
@@ -16,7 +16,7 @@ TIME = r"(\d{1,2}):?(\d{2})?(?::?\d{2}(?:[.,]\d+)?)?\s*([ap]m)?"
 DIGITS = r"(?:[t_\s]*(\d{2}):?(\d{2})(?::?\d{2}(?:[.,]\d+)?)?([ap]m)?)?"
 """A time of day that may stand right behind a date of eight digits."""
 OFFSET = r"((?:gmt|utc)?[+-]\d{2}(?::?\d{2})?(?::\d{2})?|z|utc|gmt|[a-z]{2,5})"
-WHERE = rf"\s*{OFFSET}?\s*(?:\(.*\)|\[.*\])?$"
+WHERE = rf"\s*{OFFSET}?(?:\s*(?:utc|gmt|[a-z]+/[a-z_/]+))?\s*(?:\(.*\)|\[.*\])?$"
 """What may end a value: the offset from UTC, the zone's name."""
 EPOCHS = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 1}
 """Unit -> microseconds in it (a nanosecond is the thousandth part of one)."""
@@ -83,19 +83,21 @@ def candidates(
         return _of_moments(values.dt.cast_time_unit("us"), "datetime", zone, local)
     if values.dtype == pl.String:
         text = _tidy(values)
-        order = _order(wanted)
-        digits = text.cast(pl.Int64, strict=False)
         if "%" in wanted:
             return _of_pattern(values.str.strip_chars(), wanted, zone, local)
-        found = _of_epoch(digits, wanted, zone, local) if 2 * digits.count() >= len(text) else []
-        return [*found, *_of_text(text, order, zone, local, last_year)]
+        ticks = _counts(wanted)
+        found = [] if ticks else [*_of_text(text, _order(wanted), zone, local, last_year)]
+        digits = text.cast(pl.Int64, strict=False)
+        mostly = 2 * digits.count() >= len(text)
+        return [*found, *(_of_epoch(digits, wanted, zone, local) if mostly else ())]
     if values.dtype.is_numeric():
         whole = (values.floor() if values.dtype.is_float() else values).cast(pl.Int64, strict=False)
         longest = int(whole.abs().cast(pl.String).str.len_chars().max() or 0)  # type: ignore[arg-type]
         padded = whole.cast(pl.String).str.zfill({7: 8}.get(longest, longest))
         broken = values.dtype.is_float() and not (values == values.floor()).all()
-        text = [] if broken else _of_text(padded, _order(wanted), zone, local, last_year)
-        return [*_of_epoch(whole, wanted, zone, local), *text]
+        ticks = broken or _counts(wanted)
+        found = [] if ticks else [*_of_text(padded, _order(wanted), zone, local, last_year)]
+        return [*found, *_of_epoch(whole, wanted, zone, local)]
     raise BadValue(f"The column holds {values.dtype}, not dates", hint="map another with --columns")
 
 
@@ -103,16 +105,22 @@ def _tidy(values: pl.Series) -> pl.Series:
     return (
         values.str.normalize("NFKC")
         .str.to_lowercase()
-        .str.strip_chars(" \t\r\n\"'=")
+        .str.replace_all(DASHES, "-")
+        .str.strip_chars(" \t\r\n\"'=\ufeff")
         .str.replace_all(WEEKDAY, "")
         .str.replace_all(r"\s+", " ")
         .str.replace(r"^(\d+)\.0+$", "$1")
     )
 
 
+def _counts(wanted: str) -> bool:
+    """Whether the user wants days or ticks since an epoch."""
+    return re.match(r"(?i)epoch|excel", wanted) is not None
+
+
 def _order(wanted: str) -> str:
-    """``YMD``, ``DMY`` ... as a user's format has them; empty if nothing, an epoch or a pattern is wanted."""
-    if not wanted or "%" in wanted or re.match(r"(?i)epoch|excel", wanted):
+    """``YMD``, ``DMY`` ... as a user's format has them; empty if nothing is wanted."""
+    if not wanted:
         return ""
     order = "".join(part[0].upper() for part in re.findall(r"(?i)y+|mon(?:th)?|m+|d+", wanted))[:3]
     if sorted(order) != ["D", "M", "Y"]:
@@ -158,7 +166,6 @@ def _of_pattern(text: pl.Series, wanted: str, zone: str, local: str) -> list[Can
 def _of_text(
     text: pl.Series, order: str, zone: str, local: str, last_year: int
 ) -> Iterator[Candidate]:
-    first = str(text[0]) if len(text) else ""
     for shape in SHAPES:
         fields = text.str.extract_groups(f"(?i){shape.pattern}{shape.time}{WHERE}").struct.unnest()
         if len(text) and fields.to_series(0).null_count() == len(text):
@@ -167,7 +174,7 @@ def _of_text(
         for letters in shape.orders:
             if order in ("", letters):
                 moments = _moments(dict(zip(letters, parts[:3], strict=True)), parts, last_year)
-                label = shape.label or _label(letters, parts[:3], first)
+                label = shape.label or _label(letters, parts[:3], text)
                 yield from _of_written(moments, parts[3], parts[6], label, zone, local)
 
 
@@ -200,16 +207,18 @@ def _moments(named: dict[str, pl.Series], parts: list[pl.Series], last_year: int
     return parsed.select(day.cast(pl.Datetime("us")) + pl.duration(minutes=minutes)).to_series()
 
 
-def _label(letters: str, parts: list[pl.Series], first: str) -> str:
+def _label(letters: str, parts: list[pl.Series], text: pl.Series) -> str:
+    """How a plan names the format, with the separator of the first value that has it."""
     named = {"M": "MM", "D": "DD", "Y": "YYYY"}
-    year = parts[letters.index("Y")].drop_nulls()
-    if len(year) and len(year[0]) == 2:
-        named["Y"] = "YY"
-    month = parts[letters.index("M")].drop_nulls()
-    if len(month) and not month[0].isdigit():
-        named["M"] = "Mon"
-    mark = re.match(r"\w+?(?=[^0-9a-z])([^0-9a-z])", first) if not first.isdigit() else None
-    return (mark.group(1) if mark else "").join(named[letter] for letter in letters)
+    fits = parts[0].is_not_null()
+    if fits.any():
+        first = str(text.filter(fits)[0])
+        example = dict(zip(letters, (part.filter(fits)[0] for part in parts), strict=True))
+        named["Y"] = "YY" if len(example["Y"]) == 2 else "YYYY"
+        named["M"] = "MM" if example["M"].isdigit() else "Mon"
+        mark = re.search(r"[^0-9a-z]", first[: sum(map(len, example.values())) + 1])
+        return (mark.group() if mark else "").join(named[letter] for letter in letters)
+    return "".join(named[letter] for letter in letters)
 
 
 def _of_written(

@@ -24,7 +24,8 @@ class Order:
     @property
     def first(self) -> NDArray[np.bool_]:
         """Rows with nothing before them in their vintage."""
-        return self.start == np.arange(self.start.size)
+        first: NDArray[np.bool_] = self.start == np.arange(self.start.size)
+        return first
 
     def before(self, there: NDArray[np.bool_]) -> NDArray[np.int64]:
         """The nearest earlier row of the vintage for which ``there`` holds, or -1."""

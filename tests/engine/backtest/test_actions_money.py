@@ -22,9 +22,9 @@ from engine.backtest.simulate import simulate
 from engine.config import Config, ConstraintConfig, CostConfig, QualityConfig
 from engine.data.panel import Panel
 from engine.data.quality import examine
-from engine.data.repair import BREAK, DIVIDEND, PROCEEDS, VENDOR_SPLIT
 from engine.data.tables import RawTables
 from engine.portfolio.market_data import MarketData
+from engine.records.flags import BREAK, DIVIDEND, PROCEEDS, VENDOR_SPLIT
 from tests.engine.backtest.independent import Rules, trade_all
 from tests.engine.backtest.markets import (
     FIRST,
@@ -179,7 +179,9 @@ def test_the_holdings_of_an_ex_date_show_the_dividend_and_add_up() -> None:
         ledger, costs=FREE, sessions_per_year=252, entry="close", strategy="s", run_id="r"
     ).daily
     row = daily.filter(pl.col("date") == day(3)).row(0, named=True)
-    np.testing.assert_allclose(rows["contribution"].sum(), row["gross_return"], atol=1e-8)
+    np.testing.assert_allclose(
+        rows["contribution"].to_numpy().sum(), row["gross_return"], atol=1e-8
+    )
     np.testing.assert_allclose(row["dividend"], 0.01 - 0.0125 + 0.00175, rtol=1e-9)
     parts = dividend_parts(trades, 252)
     year = 252 / len(daily)
@@ -401,8 +403,7 @@ def test_the_cleaned_panel_of_a_source_trades_like_that(raw: RawTables) -> None:
     span = {"first": days[50], "last": days[80], "symbols": names, "haircut": 0.3}
     for entry in ("close", "open"):
         ours, theirs = (
-            PriceTable.from_panel(panel, entry=entry, **span)  # type: ignore[arg-type]
-            for panel in (found, before)
+            PriceTable.from_panel(panel, entry=entry, **span) for panel in (found, before)
         )
         n = ours.symbols.index(names[0])
         for name in ("fill_DN", "value_DN", "mark_DN"):

@@ -69,10 +69,10 @@ def test_zero_open_becomes_missing_and_high_below_low_is_rebuilt(make_bars: Make
 
 def test_absurd_price_is_dropped(make_bars: MakeBars) -> None:
     closes = steady()
-    closes[4] = 2.6e8
+    closes[14] = 2.6e8
     clean, report = examine(tables(make_bars({"A": closes})), CONFIG)
     assert report.count("absurd_price") == 1
-    assert 4 not in np.flatnonzero(clean["close"].to_numpy() > 1e5)
+    assert 14 not in np.flatnonzero(clean["close"].to_numpy() > 1e5)
     assert len(clean) == 29
 
 
@@ -85,8 +85,20 @@ def test_a_lone_bad_print_is_dropped_a_confirmed_jump_costs_one_session(
     _, report = examine(tables(make_bars({"A": spike, "B": jump})), CONFIG)
     assert report.count("bad_print") == 1
     assert report.count("jump") == 1
-    clean, _ = examine(tables(make_bars({"B": jump})), CONFIG)
+    clean, report = examine(tables(make_bars({"B": jump})), CONFIG)
     assert len(clean) == 29
+    assert report.count("break") == 1
+    assert clean["close"][-1] == pytest.approx(10.0, rel=0.01)
+
+
+def test_a_jump_on_heavy_trading_is_real_and_costs_nothing(make_bars: MakeBars) -> None:
+    jump = steady()
+    jump[10:] = [31.0] * 20
+    volume = [1000.0] * 30
+    volume[10] = 40_000.0
+    clean, report = examine(tables(make_bars({"B": jump}, volume={"B": volume})), CONFIG)
+    assert len(clean) == 30
+    assert report.count("break") == report.count("jump") == 0
     assert clean["close"][-1] == 31.0
 
 

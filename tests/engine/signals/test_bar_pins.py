@@ -8,8 +8,8 @@ from polars.testing import assert_frame_equal
 
 from engine.config import ConstraintConfig
 from engine.data.panel import Panel
-from engine.data.repair import PROCEEDS
 from engine.portfolio.market_data import MarketData
+from engine.records.flags import PROCEEDS
 from engine.signals.book import BARS, PINNED, bar_slice, panel_of
 from engine.signals.difference import changed_bars
 from engine.signals.inputs import SignalInputs
@@ -25,7 +25,7 @@ def pinned(panel: Panel) -> Panel:
         (str(date), bar_slice(rows))
         for (date,), rows in panel.frame.group_by("date", maintain_order=True)
     ]
-    return panel_of(slices, panel.securities, None, panel.market)
+    return panel_of(slices, panel.securities, None, panel.market, panel.calendar)
 
 
 def test_without_dividends_a_pin_has_the_seven_rows_it_always_had() -> None:

@@ -62,6 +62,15 @@ PLAIN = {
     "semicolon": ("code;shares;price\n1001;100,0;98,10\n1002;-50;1.088,20\n$cash;1.000,5\n", 1000.5),
     "tab, thousands": ("Ticker\tShares\n1001\t100\n1002\t(50)\nUSD\t1,000,000\n", 1e6),
     "totals": ("code,shares\n1001,100\n1002,-50\nTotal,\nGrand total,50\nCASH,7\n", 7.0),
+    "fidelity": (
+        "Account Number,Symbol,Description,Quantity,Last Price,Current Value,Type\n"
+        "X1,1001,ALPHA,100,$102.50,$10250.00,Cash,\nX1,1002,BETA,-50,$88.10,-$4405.00,Short,\n"
+        "X1,SPAXX**,HELD IN MONEY MARKET,,,$1234.56,Cash,\nX1,Pending Activity,,,,-$34.56,,\n\n"
+        '"The data is provided, as is, to 3 clients"\n"Date downloaded May-15-2023"\n', 1200.0,
+    ),
+    "side in a column of another name": (
+        "Symbol,Position,Quantity,Grade\n1001,LONG,100,S\n1002,SHORT,50,B\nCash,,12,\n", 12.0,
+    ),
     "remarks": ("code,shares,note\n# longs\n1001,100,\n\n# shorts\n1002,-50,\n$cash,3,\n", 3.0),
     "spaces": (" Code , Shares \n 1001 , 100 \n 1002 , -50 \n\n $cash , 3 \n", 3.0),
 }  # fmt: skip
@@ -190,6 +199,28 @@ def test_cash_and_usd_may_be_stocks(path: Path) -> None:
     )
 
 
+def test_a_class_that_is_not_known_and_a_line_without_a_code_are_never_dropped(path: Path) -> None:
+    text = "symbol,asset class,description,qty\n1001,Aktien,A,5\n,Aktien,Beteiligung,3\n$cash,,,1\n"
+    held = account(read(path, text))
+    assert held.positions.shares == {"1001": 5.0}
+    assert dict(held.missing) == {"Beteiligung": "nothing like it is known"}
+
+
+def test_a_store_without_a_currency_takes_one_currency_for_its_cash(path: Path) -> None:
+    assert read(path, "code,shares\nUSD,5\n1001,1\n", currency="").cash == 5.0
+    with pytest.raises(UsageError, match=r"several currencies \(EUR, USD\)") as caught:
+        read(path, "code,shares\nUSD,5\nEUR,1\n", currency="")
+    assert "--cash" in caught.value.hint
+
+
+def test_points_between_thousands_in_a_file_parted_by_semicolons(path: Path) -> None:
+    found = read(path, "code;shares\n1001;1.000\n$cash;2.000.000\n")
+    assert ([line.shares for line in found.lines], found.cash) == ([1000.0], 2e6)
+    found = read(path, "code;shares;price\n1001;1.000;98.10\n$cash;2.000;\n")
+    assert ([line.shares for line in found.lines], found.cash) == ([1.0], 2.0)
+    assert [line.shares for line in read(path, "code,shares\n1001,1.000\n").lines] == [1.0]
+
+
 def test_the_command_names_columns_and_cash(path: Path) -> None:
     text = "Wertpapier;Menge;Richtung\n1001;1;Long\n1002;3;Short\n"
     with pytest.raises(UsageError, match="its columns are Wertpapier, Menge, Richtung") as caught:
@@ -225,6 +256,8 @@ def test_the_command_names_columns_and_cash(path: Path) -> None:
         ("code,shares\n1001,1,200\n$cash,1\n", ":2: 3 fields, the names are 2"),
         ("code,qty,side\n1001,-5,long\n$cash,1,\n", ":2: 1001: qty '-5' is negative"),
         ("code,qty,side\n1001,5,flat\n$cash,1,\n", ":2: 1001: side 'flat' is neither"),
+        ("code,qty,value\n1001,5,($10)\n$cash,1,\n", r":2: 1001: value '\(\$10\)' is negative"),
+        ("code,qty\n,5\n$cash,1\n", ":2: .*code '' is empty"),
         ("", "its columns are none"),
         ("name,number\n", "its columns are name, number"),
         ("code,shares\n1001,\x1b[2J\x9b5\n", ":2: 1001"),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from engine.backtest.frictions import Frictions
 from engine.backtest.prices import PriceTable
 from engine.config import Market
+from engine.records.flags import BREAK, PROCEEDS
 from engine.signals.shadow import (
     PARTS,
     Entry,
@@ -23,6 +24,7 @@ from engine.signals.shadow import (
     summary,
 )
 from engine.stages.ledger import ledger
+from tests.engine.backtest import markets
 from tests.engine.signals.desk import Desk
 from tests.engine.signals.test_orders import rules
 
@@ -108,6 +110,36 @@ def test_where_holders_were_paid_out_nothing_is_filled() -> None:
         b_value = {"open": 20.0, "close": 19.6}[entry]
         spent = {"open": 2000.0, "close": 1960.0}[entry] * 10e-4 + 150 * b_value * 0.001
         assert row.realised == pytest.approx((-150 * b_value * b - spent) / 10_000)
+
+
+def test_prices_after_a_session_by_hand() -> None:
+    """DIV pays 2 on day 2 at 98; NEW splits 2:1 on day 1 and pays 0.5 a new share on day 2; OUT pays 22 for
+    20 on day 1; ODD stood at 40 at the open of day 2 and closed at 10 for no reason.
+    """
+    closes: dict[str, list[float | None]] = {
+        "DIV": [100.0, 100.0, 98.0],
+        "NEW": [50.0, 26.0, 25.0],
+        "ODD": [40.0, 40.0, 10.0],
+        "OUT": [20.0, 22.0, None],
+    }
+    opens = closes | {"ODD": [40.0, 40.0, 40.0]}
+    panel = markets.with_actions(
+        markets.panel_of(closes, opens),
+        terms={"NEW": {1: 2.0}, "ODD": {2: 4.0}},
+        dividends={"DIV": {2: 2.0}, "NEW": {2: 0.5}},
+        flags={"OUT": {1: PROCEEDS}, "ODD": {2: BREAK}},
+    )
+    found = Prices.after(panel.dates_S, panel.frame, sorted(closes))
+    np.testing.assert_allclose(found.dividend_N, [0.02, 0.5 * 2 / 50, 0.0, 0.0])
+    np.testing.assert_allclose(
+        found.mark_3N, [[1.0] * 4, [1.0, 1.04, 1.0, 1.1], [0.98, 1.0, 1.0, 1.1]]
+    )
+    fill_N, first_N, second_N = found.at("close")
+    np.testing.assert_allclose(fill_N, [1.0, 1.04, 1.0, np.nan])
+    np.testing.assert_allclose(second_N - first_N, [-0.02, -0.04, 0.0, 0.0], atol=1e-12)
+    fill_N, first_N, second_N = found.at("open")
+    np.testing.assert_allclose(fill_N, [1.0, 1.04, 1.0, np.nan])
+    np.testing.assert_allclose(second_N - first_N, [-0.02, -0.04, 0.0, 0.0], atol=1e-12)
 
 
 def test_a_limit_that_is_not_met_is_a_missed_name() -> None:

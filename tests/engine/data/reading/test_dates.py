@@ -50,6 +50,8 @@ def read(column: Any, **options: Any) -> tuple[list[dt.date | None], Dates]:
         ([20240102, 20240103], "YYYYMMDD"),
         ([20240102.0, 20240103.0], "YYYYMMDD"),
         (["20240102000000", "20240103000000"], "YYYYMMDD HH:MM"),
+        ([202401021530, 202401031530], "YYYYMMDD HH:MM"),
+        (["2024\u201301\u201302", "2024-01-03"], "YYYY-MM-DD"),
         (["20240102 153000", "20240103 153000"], "YYYYMMDD HH:MM"),
         (["02-JAN-2024", "03-Jan-2024"], "DD-Mon-YYYY"),
         (["02-Jan-24", "03-Jan-24"], "DD-Mon-YY"),
@@ -90,6 +92,11 @@ def test_a_day_to_come_is_no_reading() -> None:
     days, how = read(["10/02/2025"])
     assert days == [dt.date(2025, 2, 10)]
     assert how.decided_by == "values"
+
+
+def test_two_digits_are_a_year_of_our_time() -> None:
+    """31-12-24 is New Year's Eve 2024, not Christmas Eve 1931."""
+    assert read(["31-12-24"])[0] == read(["24-12-31"])[0] == [dt.date(2024, 12, 31)]
 
 
 def test_the_calendar_decides_between_two_orders() -> None:
@@ -192,6 +199,8 @@ def test_a_format_that_does_not_fit_or_is_none() -> None:
         read(["2024-01-02"], format="DD/MM/YYYY")
     with pytest.raises(BadValue, match="is no date format"):
         read(["2024-01-02"], format="soon")
+    with pytest.raises(BadValue, match="not a date like epoch s"):
+        read(["2024-01-02"], format="epoch s")
     with pytest.raises(BadValue, match="Boolean"):
         read([True])
 

@@ -1,6 +1,7 @@
 """One price scale a row, and actions beside it. Every right value is worked out by hand."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ def days(count: int, first: int = 1) -> list[dt.date]:
     return [dt.date(2024, 1, first) + dt.timedelta(days=at) for at in range(count)]
 
 
-def table(symbol: str = "A", **columns: list[float | None]) -> pl.DataFrame:
+def table(symbol: str = "A", **columns: Sequence[float | None]) -> pl.DataFrame:
     """Rows of one stock on days in a row; numbers become Float64."""
     count = len(next(iter(columns.values())))
     numbers = {name: pl.Series(values, dtype=pl.Float64) for name, values in columns.items()}
@@ -84,6 +85,14 @@ def test_a_ratio_that_the_quoted_close_contradicts_is_told_and_left_out() -> Non
     assert column(grand, "dividend") == [0.0, 0.0]
     assert "no action" in early.notes[0]
     assert "no action" in grand.notes[0]
+
+
+def test_a_twentieth_of_a_share_is_no_cash() -> None:
+    """1.2 new shares an old one; the adjusted close is rounded to a tenth, the stock rises by 0.5 %."""
+    frame = table(close=[2400.0, 2400.0, 2010.0], adj_close=[2000.0, 2000.0, 2010.0])
+    scaled = to_quoted(frame, AUTO)
+    assert column(scaled, "adjustment_factor") == [1.0, 1.0, pytest.approx(1 / 1.2)]
+    assert column(scaled, "dividend") == [0.0] * 3
 
 
 def test_a_row_without_a_price_hides_no_dividend() -> None:
@@ -188,7 +197,8 @@ def test_files_that_repeat_nothing_are_one_vintage() -> None:
 def test_the_jump_tells_what_a_factor_means(
     name: str, value: float, words: str, nothing: float | None
 ) -> None:
-    frame = table(close=[100.0, 101.0, 50.5, 50.0], **{name: [nothing, nothing, value, nothing]})
+    told = pl.Series(name, [nothing, nothing, value, nothing], dtype=pl.Float64)
+    frame = table(close=[100.0, 101.0, 50.5, 50.0]).with_columns(told)
     scaled = to_quoted(frame, AUTO)
     assert scaled.price_scale == "raw_and_factor"
     assert column(scaled, "adjustment_factor") == [1.0, 1.0, 0.5, 1.0]
@@ -227,6 +237,27 @@ def test_a_factor_that_makes_the_jump_larger_is_refused() -> None:
     assert column(untouched, "adjustment_factor") == [1.0] * 4
 
 
+@pytest.mark.parametrize(("sign", "words"), [(1.0, "price x level"), (-1.0, "price / level")])
+def test_many_small_factors_tell_their_direction(sign: float, words: str) -> None:
+    """100 dividends of 2 % among moves of 1 % a day; one alone would be left to the likely reading."""
+    rng = np.random.default_rng(4)
+    paid = np.zeros(1000)
+    paid[5::10] = -0.02
+    closes = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, 1000) + paid))
+    level = np.exp(-sign * np.cumsum(paid))
+    scaled = to_quoted(table(close=list(closes), factor=list(level)), AUTO)
+    assert scaled.factor is not None
+    assert words in scaled.factor.convention
+    assert scaled.factor.dividends == 100
+    cash, before = scaled.bars["dividend"].to_numpy()[5::10], closes[4::10]
+    assert cash == pytest.approx(before * (1 - np.exp(-0.02)))
+    few = to_quoted(
+        table(close=list(closes[:10]), factor=list(np.exp(-np.cumsum(paid))[:10])), AUTO
+    )
+    assert few.factor is not None
+    assert few.factor.decided_by == "name"
+
+
 def test_prices_divided_by_later_splits_are_quoted_again() -> None:
     """As Yahoo has them: 2:1 on day 3 and 3:1 on day 5, prices and dividends in shares of day 5."""
     frame = table(
@@ -257,6 +288,21 @@ def test_dividends_beside_a_column_of_splits_come_from_the_adjusted_close() -> N
     scaled = to_quoted(divided, AUTO)
     assert column(scaled, "close") == [200.0, 200.0, 99.0]
     assert column(scaled, "dividend") == [0.0, 0.0, pytest.approx(1.0)]
+
+
+def test_small_factors_are_dividends_unless_they_are_so_many_new_shares() -> None:
+    """0.993 on 100 are 70 cents; 0.952381 are 1.05 new shares an old one; 0.5 is 2:1."""
+    closes: list[float | None] = [100.0, 99.3, 94.6, 47.3]
+    frame = table(close=closes, factor=[1.0, 0.993, 0.952381, 0.5])
+    scaled = to_quoted(frame, AUTO)
+    assert column(scaled, "adjustment_factor") == [1.0, 1.0, 0.952381, 0.5]
+    assert column(scaled, "dividend") == [0.0, pytest.approx(0.7), 0.0, 0.0]
+    assert scaled.factor is not None
+    assert (scaled.factor.events, scaled.factor.dividends) == (2, 1)
+    paid = table(close=closes, factor=[1.0, 0.993, 1.0, 0.5], dividend=[0.0, 0.7, 0.0, 0.0])
+    scaled = to_quoted(paid, AUTO)
+    assert column(scaled, "adjustment_factor") == [1.0, 1.0, 1.0, 0.5]
+    assert column(scaled, "dividend") == [0.0, 0.7, 0.0, 0.0]
 
 
 def test_quoted_and_adjusted_prices_and_a_factor_are_quoted_and_a_factor() -> None:
@@ -301,6 +347,8 @@ def test_a_dividend_that_stays_is_no_payment() -> None:
     assert "repeats" in scaled.notes[0]
     paid = to_quoted(table(close=quiet(5), dividend=[0.0, None, 0.5, 0.0, 0.5]), AUTO)
     assert column(paid, "dividend") == [0.0, 0.0, 0.5, 0.0, 0.5]
+    assert paid.factor is not None
+    assert paid.factor.dividends == 2
 
 
 def test_adjusted_prices_alone_are_used_throughout() -> None:
@@ -355,3 +403,15 @@ def test_rows_keep_their_order_and_stocks_do_not_meet() -> None:
         frame.select("date", "symbol", "close")
     )
     assert column(scaled, "dividend") == [0.0, pytest.approx(2.0), 0.0, 0.0]
+
+
+@pytest.mark.parametrize("named", ["dividend", "split", "factor"])
+def test_values_stay_with_their_row_whatever_the_order(named: str) -> None:
+    """Two stocks by day: the dividend, or the 2:1, of the second stays with the second."""
+    a, b = table("A", close=quiet(3)), table("B", close=[50.0, 25.0, 25.0])
+    quoted = pl.concat([a, b]).with_columns(
+        pl.when(symbol="B", date=dt.date(2024, 1, 2)).then(2.0).otherwise(0.0).alias(named)
+    )
+    bars = to_quoted(quoted.sort("date", "symbol"), AUTO).bars
+    event = bars.filter((pl.col("dividend") > 0) | (pl.col("adjustment_factor") != 1))
+    assert event.select("date", "symbol").rows() == [(dt.date(2024, 1, 2), "B")]

@@ -281,9 +281,9 @@ def test_damaged_text_is_read_or_refused_and_never_a_crash(
     content = text(*ROWS, *ROWS[:1]).encode()
     file = tmp_path_factory.mktemp("damaged") / "p.csv"
     file.write_bytes(content[:at] + put + content[at + gone :])
-    told = ""
+    rows, message = [], ""
     try:
         rows = bars(file)
     except DataError as error:
-        rows, told = [], error.message
-    assert rows or "p.csv" in told
+        message = error.message
+    assert rows or "p.csv" in message

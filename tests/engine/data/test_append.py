@@ -16,6 +16,7 @@ from engine.data.store import PanelStore, Snapshot
 from engine.data.synthetic import generate
 from engine.data.tables import RawTables
 from engine.data.universe import build_universe
+from engine.errors import DataError
 from engine.features.feature_set import build_features
 from engine.files import read_json
 from engine.graph.build import build_graphs
@@ -206,6 +207,17 @@ def test_sessions_given_again_are_skipped_and_corrections_take_their_place(
     for kind in KINDS:
         assert contents(ours[kind]) == contents(theirs[kind]), kind
     assert store.append(upto(market, days[-1], days[-7])) == store.current()
+
+
+def test_a_beginning_before_the_stored_one_cannot_be_appended(
+    market: RawTables, tmp_path: Path
+) -> None:
+    days = market.bars["date"].unique().sort().to_list()
+    store = PanelStore(tmp_path / "data")
+    first = store.save(upto(market, days[-2], days[-9]))
+    with pytest.raises(DataError, match=f"of {days[-9]}, but the store begins with {days[-8]}"):
+        store.append(upto(market, days[-1], days[-10]))
+    assert store.current() == first
 
 
 def test_changed_history_is_computed_anew(

@@ -105,7 +105,7 @@ def appended(old: "Snapshot", more: RawTables, place: Place | None = None) -> Dr
     that contradict it are a DataError that says where (``place``) the bar was read. Securities of ``more``
     replace and extend the known ones; other tables add what became known since.
     """
-    _check_tables(old, more)
+    _check(old, more)
     actions = _new_actions(old, more)
     begin = min([*more.bars["date"].unique(), *actions["date"]])
     past = old.table("bars", after=str(begin))
@@ -145,7 +145,14 @@ def merged_securities(securities: pl.DataFrame, known: pl.DataFrame | None) -> p
     return rows.unique("symbol", keep="first", maintain_order=True).sort("symbol")
 
 
-def _check_tables(old: "Snapshot", more: RawTables) -> None:
+def _check(old: "Snapshot", more: RawTables) -> None:
+    """What a later file cannot bring: a beginning before the stored one, a table without its history."""
+    first = str(more.bars["date"].min())
+    if first < old.days[0]:
+        raise DataError(
+            f"{more.source}: has bars of {first}, but the store begins with {old.days[0]}",
+            hint="ingest the whole history again, or remove the earlier rows",
+        )
     news = sorted(set(more.tables()) - set(old.manifest["tables"]) - {"actions"})
     if news:
         raise DataError(

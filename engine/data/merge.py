@@ -51,7 +51,7 @@ class Revision:
     prices: int = 0
     """Those of them that differ in a price."""
     added: int = 0
-    """Bars that sessions in the store did not have."""
+    """Bars that the store did not have of the time that it covers."""
     first: str = ""
     """First session that the store did not have like this; empty if none."""
 
@@ -128,7 +128,7 @@ def laid_over(old: pl.DataFrame, new: pl.DataFrame, place: Place) -> tuple[pl.Da
         equal=len(shared) - len(changed),
         changed=len(changed),
         prices=prices,
-        added=int(fresh["date"].is_in(old["date"].unique().implode()).sum()),
+        added=len(fresh.filter(pl.col("date") <= old["date"].max())) if len(old) else 0,
         first="" if first is None else str(first),
     )
 

@@ -137,13 +137,16 @@ def _taken(
     if repeated.equal:
         lines.append(f"rows given again, or empty beside a real one, left out: {repeated.equal:,}")
     lines += [*_revised(repeated, "files before"), *_revised(draft.revision, "the store")]
+    thin = incomplete(draft.names, context.config.quality.min_coverage)
+    lines += [f"warning: {draft.days[-1]}, the newest session, has {thin}"] if thin else []
     summary, more = _summary(draft, replace(arrived, raw=raw), dry_run=dry_run)
     if not dry_run:
         record = {**said, "revision": _counts(draft.revision)}
         if old is not None and prices is not None and Path(prices).is_file():
             record["read"] = {str(Path(prices).resolve()): sha256(Path(prices))}
         store.publish(draft, record)
-    return Outcome(json=summary | said, text="\n".join([*lines, *more]))
+    summary |= said | {"incomplete": thin}
+    return Outcome(json=summary, text="\n".join([*lines, *more]))
 
 
 def _heard(context: StageContext, arrived: Arrived, old: Snapshot | None) -> Evidence | None:
@@ -247,5 +250,5 @@ def _revised(revision: Revision, where: str) -> list[str]:
     if revision.changed:
         told.append(f"{revision.changed:,} revised ({revision.prices:,} of them in a price)")
     if revision.added:
-        told.append(f"{revision.added:,} added to sessions that were known")
+        told.append(f"{revision.added:,} added to what was known")
     return [f"against {where}: {', '.join(told)}"] if told else []

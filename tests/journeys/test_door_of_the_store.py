@@ -3,6 +3,7 @@
 import datetime as dt
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from engine.data.calendar import sessions_between
@@ -126,3 +127,53 @@ def test_securities_of_another_market_are_refused(market: Path) -> None:
 
 def test_undo_reads_nothing(market: Path) -> None:
     assert ingest(market, HEAD, "--undo").code == 2
+
+
+def feed(folder: Path) -> list[Path]:
+    """Seven evenings of a vendor, each with that session and the one before, newest first.
+
+    S00 splits 7:1 on the fourth session, S01 pays 0.50 on the fifth (close 20 before it), S02's volume of
+    the third is corrected a day later. ``adj_close`` is as of the evening.
+    """
+    days = sessions_between("XNYS", dt.date(2024, 5, 20), dt.date(2024, 5, 30)).tolist()
+    paths = []
+    for evening in range(1, len(days)):
+        text = HEAD.replace("\n", ",adj_close\n")
+        for n in (evening, evening - 1):
+            for symbol in SYMBOLS:
+                split = symbol == "S00" and n < 3
+                close = (700.0 if split else 100.0) if symbol == "S00" else 20.0 + 0.01 * (n % 2)
+                known = evening >= 3 if symbol == "S00" else evening >= 4
+                past = (symbol == "S00" and n < 3) or (symbol == "S01" and n < 4)
+                ratio = (
+                    {"S00": 1 / 7, "S01": 1 - 0.5 / close}.get(symbol, 1.0) if known and past else 1
+                )
+                volume = 900 if symbol == "S02" and n == 2 and evening == 2 else 1000
+                text += row(days[n], symbol, close, volume).rstrip("\n") + f",{close * ratio:.6f}\n"
+        paths.append(folder / f"{days[evening]}.csv")
+        paths[-1].write_text(text, encoding="utf-8")
+    return paths
+
+
+def test_a_feed_file_by_file_gives_the_bytes_of_its_folder_at_once(tmp_path: Path) -> None:
+    for name in ("feed", "grown", "whole"):
+        (tmp_path / name).mkdir()
+    grown, whole = tmp_path / "grown", tmp_path / "whole"
+    words = ("ingest", "--source", "files", "--set", "data.market=us", "--json", "--prices")
+    revised = 0
+    for number, path in enumerate(feed(tmp_path / "feed")):
+        done = atft_here(grown, *words, str(path), *(("--append",) if number else ()))
+        assert done.code == 0, done.err
+        revised += done.json["revision"]["changed"]
+    assert revised == 1
+    assert atft_here(whole, *words, str(tmp_path / "feed")).code == 0
+    ours, theirs = (PanelStore(root / "data").snapshot() for root in (grown, whole))
+    assert ours.manifest["files"] == theirs.manifest["files"]
+    assert ours.chain == theirs.chain
+    bars = ours.raw().bars
+    acted = bars.filter((pl.col("adjustment_factor") != 1) | (pl.col("dividend") != 0))
+    day = bars["date"].unique().sort()
+    assert acted.select("date", "symbol").rows() == [(day[3], "S00"), (day[4], "S01")]
+    assert acted["adjustment_factor"][0] == pytest.approx(1 / 7, rel=1e-6)
+    assert acted["dividend"][1] == pytest.approx(0.5, abs=0.01)
+    assert bars.filter(symbol="S02")["volume"].unique().to_list() == [1000.0]

@@ -208,6 +208,17 @@ def test_sessions_given_again_are_skipped_and_corrections_take_their_place(
     assert store.append(upto(market, days[-1], days[-7])) == store.current()
 
 
+def test_a_beginning_before_the_stored_one_cannot_be_appended(
+    market: RawTables, tmp_path: Path
+) -> None:
+    days = market.bars["date"].unique().sort().to_list()
+    store = PanelStore(tmp_path / "data")
+    first = store.save(upto(market, days[-2], days[-9]))
+    with pytest.raises(DataError, match=f"of {days[-9]}, but the store begins with {days[-8]}"):
+        store.append(upto(market, days[-1], days[-10]))
+    assert store.current() == first
+
+
 def test_changed_history_is_computed_anew(
     market: RawTables, config: Config, tmp_path: Path
 ) -> None:

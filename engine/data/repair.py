@@ -16,16 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from engine.data.memory import State
-from engine.data.splits import (
-    ENOUGH,
-    SURE,
-    crowded,
-    crowding,
-    is_split,
-    ordinary,
-    ratio_of,
-    unexplained,
-)
+from engine.data.splits import ENOUGH, crowded, crowding, judge
 from engine.records.flags import (
     ACTION,
     BREAK,
@@ -36,7 +27,6 @@ from engine.records.flags import (
     NO_DIVIDEND,
     PROCEEDS,
     RANGE,
-    SPLIT,
     VENDOR_SPLIT,
     ZERO_OPEN,
 )
@@ -58,8 +48,6 @@ WORTHLESS = 1e-6
 """Part of the last price that stands for nothing, where a share was paid nothing in the end."""
 ABSURD_FACTOR = 0.4
 """Log jump that a factor must leave to be doubted: half as much again."""
-THIN = 5.0
-"""A split is believed at once where at least a fifth of the usual value was traded at the new level."""
 DECAY = 0.94
 """Of the exponential variance, a day (RiskMetrics 1996)."""
 
@@ -168,7 +156,7 @@ def walk(bars: Bars, state: State, rules: Rules) -> Cleaned:
             value = crowding(turnover, window)
             gap = int(bars.day_M[m] - state.day[n])
             beyond = abs(close / last - 1.0) > rules.max_move
-            kind, by = _judge(state, n, last, out_M4[m], value, gap, confirms, beyond)
+            kind, by = judge(state, n, last, out_M4[m], value, gap, confirms, beyond)
             if state.ended[n]:
                 kind, by, state.ended[n] = BREAK, last / close, False
             news = state.base[n] <= 0.0 and crowded(value, np.log(close / last))
@@ -254,47 +242,6 @@ def _disagrees(last: float, close: float, by: float) -> bool:
         return False
     after = abs(np.log(close / (last * by)))
     return bool(after > ABSURD_FACTOR and after > abs(np.log(close / last)))
-
-
-@njit(cache=True)
-def _judge(
-    state: State,
-    n: int,
-    last: float,
-    prices_4: NDArray[np.float64],
-    value: float,
-    gap: int,
-    confirms: bool,
-    beyond: bool,
-) -> tuple[int, float]:
-    """SPLIT or BREAK and old price over new, or 0 where the price moved by itself.
-
-    A large jump that is no split on an ordinary day may be a bad print: it waits for the next row;
-    ``state.base`` keeps where it ended (0 = the trading of that row explains it).
-    """
-    open_, close = prices_4[0], prices_4[3]
-    first = close if np.isnan(open_) else open_
-    deviation = np.sqrt(state.variance[n])
-    if confirms:
-        if state.base[n] <= 0.0:
-            return 0, 1.0
-        first = state.base[n]
-        ratio, sure = ratio_of(last, first, deviation)
-    else:
-        state.base[n] = 0.0
-        ratio, sure = ratio_of(last, first, deviation)
-        if not unexplained(last, prices_4, value, deviation, gap):
-            if not sure > SURE:
-                ratio, sure = ratio_of(last, close, deviation)
-            if not (sure > SURE and is_split(last, prices_4, value, deviation, ratio)):
-                return 0, 1.0
-        sure = sure if ordinary(value, np.log(first / last)) else 0.0
-        if beyond and not (sure > SURE and value > -np.log(THIN)):
-            state.base[n] = first
-            return 0, 1.0
-    if sure > SURE:
-        return SPLIT, ratio
-    return BREAK, last / first
 
 
 @njit(cache=True)

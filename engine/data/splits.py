@@ -10,6 +10,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from engine.data.memory import State
+from engine.records.flags import BREAK, SPLIT
+
 
 def _ratios() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Log of old price over new price of each split, and its weight: the smaller the numbers the commoner.
@@ -31,6 +34,8 @@ NO_RATIO = 0.01
 """Weight of "none of them"; that of 2:1 is 0.5."""
 SURE = 0.5
 """A ratio with more than this share of all weight is taken; else the jump is a break."""
+THIN = 5.0
+"""A split is believed at once where at least a fifth of the usual value was traded at the new level."""
 ENOUGH = 5
 """Sessions before that tell what value is usual."""
 DOUBLE = 0.69
@@ -155,3 +160,48 @@ def is_split(
         and max(a, b) <= max(4.0 * QUIET, min(4.0 * deviation, CALM))
         and ordinary(value, -np.log(ratio))
     )
+
+
+@njit(cache=True)
+def judge(
+    state: State,
+    n: int,
+    last: float,
+    prices_4: NDArray[np.float64],
+    value: float,
+    gap: int,
+    confirms: bool,
+    beyond: bool,
+) -> tuple[int, float]:
+    """SPLIT or BREAK and old price over new, or 0 where the price moved by itself.
+
+    A large jump that is no split on an ordinary day may be a bad print: it waits for the next row;
+    ``state.base`` keeps where it ended (0 = the trading of that row explains it). A jump from a price at
+    which nothing was traded tells nothing.
+    """
+    open_, close = prices_4[0], prices_4[3]
+    first = close if np.isnan(open_) else open_
+    deviation = np.sqrt(state.variance[n])
+    if confirms:
+        if state.base[n] <= 0.0:
+            return 0, 1.0
+        first = state.base[n]
+        ratio, sure = ratio_of(last, first, deviation)
+    else:
+        state.base[n] = 0.0
+        ratio, sure = ratio_of(last, first, deviation)
+        stale = state.turnover[n, (state.seen[n] - 1) % state.turnover.shape[1]] == 0.0
+        if stale and gap < GAP and not np.isnan(value):
+            return 0, 1.0
+        if not unexplained(last, prices_4, value, deviation, gap):
+            if not sure > SURE:
+                ratio, sure = ratio_of(last, close, deviation)
+            if not (sure > SURE and is_split(last, prices_4, value, deviation, ratio)):
+                return 0, 1.0
+        sure = sure if ordinary(value, np.log(first / last)) else 0.0
+        if beyond and not (sure > SURE and value > -np.log(THIN)):
+            state.base[n] = first
+            return 0, 1.0
+    if sure > SURE:
+        return SPLIT, ratio
+    return BREAK, last / first

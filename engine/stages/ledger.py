@@ -17,7 +17,6 @@ from engine.data.load import StoredPanel
 from engine.evaluation.inference import newey_west_se
 from engine.files import strict, write_json, write_parquet
 from engine.portfolio.strategy import load_strategy
-from engine.records.flags import BREAK, PROCEEDS
 from engine.runs.events import Advanced, StageStarted
 from engine.signals.book import BARS
 from engine.signals.compose import books_of

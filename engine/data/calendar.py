@@ -40,9 +40,14 @@ def exchange_of(market: Market, calendar: str) -> str:
     return calendar or EXCHANGES.get(market, WEEKDAYS)
 
 
-def currency_of(market: Market, currency: str) -> str:
-    """Label of prices and money: the one that was named, else the market's own; may be empty."""
-    return currency or CURRENCIES.get(market, "")
+def currency_of(market: Market, currency: str, calendar: str = "") -> str:
+    """Label of prices and money: the one that was named, else the market's own; may be empty.
+
+    On another exchange than the market's own nothing is known of the currency.
+    """
+    if currency or calendar not in ("", EXCHANGES.get(market)):
+        return currency
+    return CURRENCIES.get(market, "")
 
 
 def exchange_named(code: str, *, key: str = "data.calendar") -> str:
@@ -54,9 +59,8 @@ def exchange_named(code: str, *, key: str = "data.calendar") -> str:
         return code
     import exchange_calendars
 
-    known = exchange_calendars.resolve_alias(code)
-    _kind(known, key)
-    return str(known)
+    _kind(code, key)
+    return str(exchange_calendars.resolve_alias(code))
 
 
 def weekdays(first: str, count: int) -> NDArray[np.datetime64]:

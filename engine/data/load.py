@@ -72,7 +72,7 @@ class StoredPanel:
     @property
     def currency(self) -> str:
         """Label of prices and money; may be empty."""
-        return currency_of(self.market, self.snapshot.currency)
+        return currency_of(self.market, self.snapshot.currency, self.snapshot.calendar)
 
     @property
     def sessions_per_year(self) -> int:

@@ -207,7 +207,9 @@ def _summary(
         "exposures": simulator.exposures(book, result),
         "capacity": simulator.capacity(simulation.orders),
         "extremes": extremes,
-        "currency": currency_of(simulator.panel.market, simulator.panel.currency),
+        "currency": currency_of(
+            simulator.panel.market, simulator.panel.currency, simulator.panel.calendar
+        ),
         "simulations_gap": simulation.gap,
         "costs": config.costs.model_dump(mode="json"),
         "portfolio": config.portfolio.model_dump(mode="json"),

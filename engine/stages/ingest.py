@@ -197,7 +197,7 @@ def _summary(draft: Draft, arrived: Arrived, *, dry_run: bool) -> tuple[dict[str
     """The answer and its last lines, made before anything is written."""
     raw, dates = arrived.raw, arrived.raw.bars["date"]
     market, exchange = draft.raw.market, exchange_of(draft.raw.market, draft.raw.calendar)
-    currency = currency_of(market, draft.raw.currency)
+    currency = currency_of(market, draft.raw.currency, draft.raw.calendar)
     notes = [*raw.notes, *sector_notes(draft.raw.securities, set(raw.bars["symbol"]))]
     unread = [to_builtins(unread) for plan in arrived.plans for unread in plan.unread]
     summary = {

@@ -16,6 +16,7 @@ from engine.data.store import PanelStore, Snapshot
 from engine.data.synthetic import generate
 from engine.data.tables import RawTables
 from engine.data.universe import build_universe
+from engine.errors import DataError
 from engine.features.feature_set import build_features
 from engine.files import read_json
 from engine.graph.build import build_graphs

@@ -48,13 +48,15 @@ def test_holidays_by_hand() -> None:
         ("synthetic", "", "", "WEEKDAYS", ""),
         ("us", "XLON", "GBP", "XLON", "GBP"),
         ("us", "24/7", "USDT", "24/7", "USDT"),
+        ("us", "XSHG", "", "XSHG", ""),
+        ("us", "XNYS", "", "XNYS", "USD"),
     ],
 )
 def test_what_is_named_goes_before_the_market_s_own(
     market: Market, calendar: str, currency: str, exchange: str, label: str
 ) -> None:
     assert exchange_of(market, calendar) == exchange
-    assert currency_of(market, currency) == label
+    assert currency_of(market, currency, calendar) == label
 
 
 def test_sessions_a_year() -> None:

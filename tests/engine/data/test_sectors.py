@@ -26,7 +26,7 @@ def test_none_known_names_what_is_off_and_the_way_out() -> None:
     ):
         [note] = sector_notes(table, ["A", "B"])
         assert note.startswith("no stock has a sector")
-        for word in ("constraints.max_sector", "sector_neutral", "graph.kind", "--securities FILE"):
+        for word in ("features are off", "refused", "--securities FILE"):
             assert word in note
     assert not has_sectors(securities(A=None, B=""))
 

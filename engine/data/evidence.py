@@ -1,7 +1,7 @@
 """The verdict before anything is stored: what the tables themselves say against the way they were read.
 
 Nothing here changes a value. Every limit stands far beyond what honest dirty data show (measured on NASDAQ
-2016-22, NYSE 2019-22 and a US vendor's daily feed 2015-16) and far within what a misreading does.
+2010-16, NYSE 2010-13 and a US vendor's daily feed 2015-16) and far within what a misreading does.
 """
 
 import datetime as dt

@@ -19,14 +19,12 @@ from engine.config import QualityConfig
 from engine.data.files_source import read_files
 from engine.data.quality import examine
 from engine.data.tables import RawTables
-from engine.records import flags
+from engine.records.flags import BREAK, SPLIT
 
 RATIOS = (2.0, 3.0, 4.0, 5.0, 10.0, 1 / 2, 1 / 3, 1 / 4, 1 / 5, 1 / 10)
 HISTORY = 60
 """Bars of the stock before an event."""
 PRICES = ("open", "high", "low", "close")
-EXACT = 0.02
-"""Log distance within which a flagged row of the untouched table is an exact ratio."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +81,14 @@ def plant(raw: RawTables, count: int, seed: int = 0) -> tuple[RawTables, list[Ev
     return replace(raw, bars=changed.sort("date", "symbol")), events
 
 
-def flagged(raw: RawTables) -> dict[tuple[str, str], str]:
-    """Suspected splits and breaks by stock and date: 2:1 as their ratio, "break" else."""
+def flagged(raw: RawTables, flag: int = SPLIT) -> set[tuple[str, str]]:
+    """Stock and date of the suspected splits, or of the breaks."""
     clean, _ = examine(raw, QualityConfig(max_bad_share=0.9))
-    hit = clean.filter(pl.col("flags") & (flags.SPLIT | flags.BREAK) > 0)
-    return {
-        (symbol, str(date)): "split" if bits & flags.SPLIT else "break"
-        for symbol, date, bits in hit.select("symbol", "date", "flags").iter_rows()
-    }
+    hit = clean.filter(pl.col("flags") & flag > 0).select("symbol", "date")
+    return {(symbol, str(date)) for symbol, date in hit.iter_rows()}
 
 
-def recall(events: list[Event], found: dict[tuple[str, str], str], ratio: float) -> tuple[int, int]:
+def recall(events: list[Event], found: set[tuple[str, str]], ratio: float) -> tuple[int, int]:
     """Hits and number of the planted events of one ratio (0: crashes and spikes)."""
     of = [event for event in events if abs(event.ratio - ratio) < 1e-9]
     return sum((event.symbol, event.date) in found for event in of), len(of)
@@ -110,22 +105,7 @@ def main() -> None:
     raw = read_files(
         path, securities=None, index=None, columns={}, market="us", now=dt.datetime.now(dt.UTC)
     ).raw
-    found = flagged(raw)
-    ratios, exact = [], 0
-    for text in found.values():
-        words = text.replace("(", "").replace(")", "").replace("before: ", "before ").split()
-        price = dict(zip(words[::2], words[1::2], strict=False))
-        if "before" in price:
-            before, close = float(price["before"]), float(price["c"])
-            if before <= 0:
-                continue
-            move = np.log(before / close)
-            nearest = min(RATIOS, key=lambda ratio: abs(move - np.log(ratio)))
-            ratios.append(nearest)
-            exact += abs(move - np.log(nearest)) <= EXACT
-    say(f"untouched: {len(found)} flagged, {exact} with the close within {EXACT:.0%} of a ratio")
-    for ratio in RATIOS:
-        say(f"  {ratio:6.2f}: {sum(r == ratio for r in ratios)}")
+    say(f"untouched: {len(flagged(raw))} splits, {len(flagged(raw, BREAK))} breaks")
     planted, events = plant(raw, count, seed)
     found = flagged(planted)
     hits = total = 0
@@ -135,6 +115,7 @@ def main() -> None:
         say(f"recall {ratio:6.2f}: {hit}/{of}")
     say(f"recall all: {hits}/{total} = {hits / total:.3f}")
     say("false alarms among crashes and spikes: {}/{}".format(*recall(events, found, 0.0)))
+    say("and taken for a break: {}/{}".format(*recall(events, flagged(planted, BREAK), 0.0)))
 
 
 if __name__ == "__main__":

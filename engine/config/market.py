@@ -119,10 +119,8 @@ class DataConfig(Table):
 class QualityConfig(Table):
     max_move: float = Field(0.5, gt=0, le=10)
     """One-session |return| beyond this that reverts at once is a bad print, dropped. Fraction."""
-    split_tolerance: float = Field(0.02, gt=0, lt=0.2)
-    """How near a price ratio must be to 2, 3, 4, 5, 10, 1/2 ... to be a suspected split. Fraction."""
     split_policy: Literal["adjust", "exclude", "keep"] = "adjust"
-    """Suspected unadjusted splits: rescale what comes after, drop the stock from there, or leave it."""
+    """Suspected splits and breaks: rescale what comes after, drop the stock from there, or leave it."""
     dividends: Literal["reinvest", "ignore"] = "reinvest"
     """Returns with the dividends that the data know put back in, or those of the price alone."""
     frozen_sessions: int = Field(10, ge=3)

@@ -17,11 +17,13 @@ from engine.records.flags import BREAK, SPLIT
 def _ratios() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Log of old price over new price of each split, and its weight: the smaller the numbers the commoner.
 
+    n:1 to 100:1, 3:2, 5:2, 7:2, 4:3, 5:3, 5:4, 7:4, 6:5 ..., and their inverses.
+
     Beyond 10 nearly all are round (most are multiples of 5).
     """
     found = {}
     for m in range(1, 6):
-        for n in range(m + 1, 101 if m == 1 else 11):
+        for n in range(m + 1, (101, 8)[m - 1] if m < 3 else 2 * m):
             if np.gcd(n, m) == 1:
                 weight = 1.0 / (n * m) if n <= 10 or n % 5 == 0 else 0.25 / n
                 found[n, m] = found[m, n] = weight
@@ -187,6 +189,7 @@ def judge(
             return 0, 1.0
         first = state.base[n]
         ratio, sure = ratio_of(last, first, deviation)
+        sure = sure if gap < GAP else 0.0
     else:
         state.base[n] = 0.0
         ratio, sure = ratio_of(last, first, deviation)
@@ -198,7 +201,7 @@ def judge(
                 ratio, sure = ratio_of(last, close, deviation)
             if not (sure > SURE and is_split(last, prices_4, value, deviation, ratio)):
                 return 0, 1.0
-        sure = sure if ordinary(value, np.log(first / last)) else 0.0
+        sure = sure if gap < GAP and ordinary(value, np.log(first / last)) else 0.0
         if beyond and not (sure > SURE and value > -np.log(THIN)):
             state.base[n] = first
             return 0, 1.0

@@ -61,16 +61,16 @@ def test_quiet_is_quiet_and_json_is_alone_on_stdout(market: Path) -> None:
 
 
 def test_refused_data_are_shown_in_full_but_nothing_is_trained_on_them(market: Path) -> None:
-    words = ("--set", "quality.max_price=0.001")
+    words = ("--set", "quality.max_bad_share=1e-9", "--set", "quality.max_move=0.001")
     done = atft(market, "check", "--json", *words)
     assert done.code == 0, done.err
     assert done.json["verdict"] == "refused"
-    assert done.json["findings"][0]["rule"] == "absurd_price"
+    assert done.json["findings"][0]["rule"] == "bad_print"
     assert len(done.json["coverage"]["per_session"]["names"]) > 0
-    assert "absurd_price" in atft(market, "check", *words).out
+    assert "bad_print" in atft(market, "check", *words).out
     refused = atft(market, "train", *SETTINGS, *words)
     assert refused.code == 3
-    assert "absurd_price" in refused.err
+    assert "bad_print" in refused.err
 
 
 def test_check_looks_at_cleaned_sessions_once(market: Path) -> None:

@@ -11,12 +11,13 @@ def main() -> int:
 
         return command_line()
     from engine.errors import EngineError
+    from engine.plain_text import clean_lines
     from engine.workspace import resolve_workspace
 
     try:
         workspace = resolve_workspace(arguments[1] if arguments else None)
     except EngineError as error:
-        sys.stderr.write(f"error: {error.message}\n")
+        sys.stderr.write(f"error: {clean_lines(error.message)}\n")
         return error.exit_code
     from atft_tui.app import run
 

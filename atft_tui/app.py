@@ -99,9 +99,11 @@ class CockpitApp(ReportingApp):
 
     def ask(self, command: str, given: Mapping[str, str] | None = None) -> None:
         from atft_tui.screens.command_form import CommandForm
+        from atft_tui.screens.ingest_form import IngestForm
         from atft_tui.screens.train_form import TrainForm
 
-        form = TrainForm if command == "train" else CommandForm
+        forms = {"train": TrainForm, "ingest": IngestForm}
+        form = forms.get(command, CommandForm)
         self.push_screen(form(command, self.workspace, given), self.take_request)
 
     def take_request(self, request: "CommandRequest | None") -> None:

@@ -4,7 +4,6 @@
 JSON object it answers with. A reopened screen finds all of it again.
 """
 
-import json
 import os
 import subprocess
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from typing import Any, Literal
 
 from atft_tui import format as fmt
 from atft_tui.readings.tail import last_lines
-from engine.files import read_json, write_json
+from engine.files import from_json, read_json, write_json
 from engine.runs import launch
 
 JobStatus = Literal["running", "done", "failed", "died"]
@@ -140,7 +139,7 @@ class JobBook:
 def _answer(path: Path) -> dict[str, Any]:
     """The JSON object that a command printed; empty while it runs or if it died before printing."""
     try:
-        found = json.loads(path.read_bytes())
+        found = from_json(path.read_bytes())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -1,6 +1,7 @@
 """The command line over `COMMANDS`: parse, load one handler, print its outcome, map errors to codes."""
 
 import importlib
+import io
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from engine.commands import COMMANDS, Command, Parameter
 from engine.config_file import Resolved, resolve
 from engine.errors import EngineError, EnvironmentProblem
 from engine.files import strict
+from engine.plain_text import clean_lines
 from engine.runs.sink import EventSink, NullSink
 from engine.runs.store import RunStore
 from engine.terminal import TerminalSink
@@ -65,7 +67,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return int(group.main(arguments, prog_name="atft-tui", standalone_mode=False) or 0)
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        sys.stderr.write(clean_lines(shown.getvalue()) + "\n")
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         sys.stderr.write("interrupted\n")
@@ -78,7 +82,8 @@ def _build(command: Command) -> click.Command:
     options = [option for option in options if not own & {o.lstrip("-") for o in option.opts}]
     return click.Command(
         command.name,
-        help=command.help,
+        help=f"{command.help}\n\n{command.about}".strip(),
+        short_help=command.help,
         params=[*(_parameter(item) for item in command.parameters), *options],
         callback=partial(_run, command),
         hidden=command.hidden,
@@ -121,7 +126,7 @@ def _run(command: Command, /, **given: Any) -> int:
     finally:
         if isinstance(sink, TerminalSink):
             sink.close()
-    _print(_strict_json(outcome.json) if as_json else outcome.text)
+    _print(_strict_json(outcome.json) if as_json else clean_lines(outcome.text))
     return outcome.exit_code
 
 
@@ -199,9 +204,9 @@ def _listen(stop: Any) -> None:
 
 
 def _fail(error: EngineError, *, as_json: bool) -> int:
-    sys.stderr.write(f"error: {error.message}\n")
+    sys.stderr.write(f"error: {clean_lines(error.message)}\n")
     if error.hint:
-        sys.stderr.write(f"hint: {error.hint}\n")
+        sys.stderr.write(f"hint: {clean_lines(error.hint)}\n")
     if as_json:
         told = {"error": error.message, "hint": error.hint, "exit_code": error.exit_code}
         answer = {**error.details, **told}
@@ -219,4 +224,6 @@ def _print(text: str) -> None:
 
 
 def _strict_json(value: Mapping[str, Any]) -> str:
-    return json.dumps(strict(value), indent=2, allow_nan=False, default=str)
+    """ASCII without controls: what JSON itself leaves is the one that deletes."""
+    text = json.dumps(strict(value), indent=2, allow_nan=False, default=str)
+    return text.replace("\x7f", "\\u007f")

@@ -93,9 +93,17 @@ def write_parquet(
         frame.write_parquet(temporary, row_group_size=row_group_size)
 
 
+def from_json(text: str | bytes) -> Any:
+    """What the JSON says; ValueError also for one that is nested too deeply to be read."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
 def read_json(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = from_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise EnvironmentProblem(f"{path}: no such file") from error
     except (OSError, UnicodeDecodeError, ValueError) as error:

@@ -6,6 +6,7 @@ from typing import TextIO
 from tqdm import tqdm
 
 from engine.judgement import is_noise
+from engine.plain_text import clean, clean_lines
 from engine.runs.events import (
     Advanced,
     Diagnosed,
@@ -77,6 +78,7 @@ class TerminalSink:
         self._advance("train", done, total, note)
 
     def _advance(self, name: str, done: int, total: int, note: str) -> None:
+        note = clean(note)
         if not self._live:
             now = time.monotonic()
             if done >= total or now - self._last_line > LINE_EVERY_S:
@@ -92,6 +94,7 @@ class TerminalSink:
         self._bar.set_postfix_str(note, refresh=True)
 
     def _write(self, text: str) -> None:
+        text = clean_lines(text)
         if self._bar is not None:
             self._bar.write(text, file=self._stream)
         else:

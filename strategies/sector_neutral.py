@@ -15,12 +15,14 @@ class SectorNeutral:
     """The quantile book inside each sector; a sector's money is its share of the day's scored names.
 
     Long and short weights of a sector are equal on the day they are chosen. Names of unknown sector form
-    one of their own; a sector with too few names for one on each side holds nothing.
+    one of their own; a sector with too few names for one on each side holds nothing. Without any
+    sector it is refused.
     """
 
     name: str = "sector_neutral"
 
     def weights(self, decisions: Decisions, config: PortfolioConfig) -> Matrix:
+        decisions.market.require_sectors("the strategy sector_neutral")
         raw_KN = np.zeros_like(decisions.score_KN)
         for sector in range(len(decisions.market.sectors)):
             member_N = decisions.market.sector_N == sector

@@ -222,8 +222,11 @@ def _waterfall(found: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
     paid: tuple[str, ...] = ("commission", "spread", "impact", "borrow")
     if "spread" not in found:
         paid = ("commission", "slippage", "borrow")
+    gross, dividend = known(found.get("gross_return")), known(found.get("dividend", 0.0))
+    inside = (("prices", gross - dividend), ("dividends", dividend)) if dividend else ()
     return (
-        ("gross", known(found.get("gross_return"))),
+        *inside,
+        ("gross", gross),
         *((name, -known(found.get(name))) for name in paid),
         ("net", known(found.get("net_return"))),
     )

@@ -3,7 +3,6 @@
 Pure JSON and hashes. A card whose seal does not hold has no verdict: `Card.word` says so instead.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Literal
 
 from atft_tui.readings.seals import Seal, newest
 from engine.errors import IntegrityError
+from engine.files import from_json
 
 Verdict = Literal["TRADE", "HOLD", "STOP"]
 VERDICTS: tuple[Verdict, ...] = ("TRADE", "HOLD", "STOP")
@@ -111,7 +111,7 @@ def newest_card(workspace: Path) -> Card | None:
 def read_attempt(workspace: Path) -> Card | None:
     """The last attempt that sealed nothing; None if there was none. A torn file raises ValueError."""
     try:
-        found = json.loads((workspace / ATTEMPT).read_bytes())
+        found = from_json((workspace / ATTEMPT).read_bytes())
     except FileNotFoundError:
         return None
     return parse_card(found, name=str(found["session"]), standing="unsealed")
@@ -146,7 +146,7 @@ def _of_seal(seal: Seal) -> Card:
         return untrusted
     try:
         card = parse_card(
-            json.loads(seal.content("card.json")), name=seal.name, standing=seal.standing
+            from_json(seal.content("card.json")), name=seal.name, standing=seal.standing
         )
     except IntegrityError as error:
         return replace(untrusted, standing="broken", trouble=error.message)

@@ -1,10 +1,11 @@
 """Which model trades, since when, and who was it before: ``models/champion.json``."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from engine.files import from_json
 
 REIGNS = ("promoted", "rolled back")
 
@@ -68,7 +69,7 @@ def read_champion(workspace: Path) -> Champion | None:
 
 
 def _read(path: Path) -> Champion:
-    history = [_event(entry) for entry in json.loads(path.read_bytes())["history"]]
+    history = [_event(entry) for entry in from_json(path.read_bytes())["history"]]
     line = succession(history)
     model = line[-1] if line else ""
     since = next((e.at for e in reversed(history) if e.model == model and e.action in REIGNS), "")
@@ -118,7 +119,7 @@ def _event(entry: Mapping[str, Any]) -> Event:
 def _facts(path: Path) -> dict[str, Any]:
     """What the package says of its model; nothing if the package is gone, which ``verify`` tells of."""
     try:
-        found = json.loads(path.read_bytes())
+        found = from_json(path.read_bytes())
     except FileNotFoundError:
         return {}
     return found if isinstance(found, dict) else {}

@@ -25,6 +25,7 @@ from atft_tui.readings.data_values import (
 )
 from atft_tui.readings.features import read_features
 from atft_tui.readings.graphs import read_graph
+from atft_tui.readings.reading import Read, read_of
 from atft_tui.readings.snapshots import Stored, current_id, read_snapshots, stored_of
 from engine.errors import EngineError
 from engine.files import MANIFEST, read_json
@@ -73,6 +74,7 @@ class DataReader:
             stocks_snapshot=str(told.get("snapshot", "")),
             features=features,
             feature_source=source,
+            read=self.part(f"data/snapshots/{name}", lambda: self._read(name), None),
             graph=self.part("graphs", lambda: self._graph(current), None),
             panel=str(panel or ""),
             trouble=tuple(self.trouble),
@@ -94,6 +96,12 @@ class DataReader:
     def _stored(self, path: Path) -> Stored | None:
         place = f"data/snapshots/{path.parent.name}"
         return self.part(place, lambda: self.cache.get(path, stored_of), None)
+
+    def _read(self, current: str | None) -> Read | None:
+        if current is None:
+            return None
+        path = self.workspace / "data" / "snapshots" / current / MANIFEST
+        return self.cache.get(path, lambda file: read_of(read_json(file)), "read")
 
     def _universe(self, current: Stored | None) -> Mapping[str, Any]:
         directory = self.fitting("universe", current)

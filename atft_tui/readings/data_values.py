@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from atft_tui.readings.reading import Read
+
 MARKET = "*"
 """Stands for the code in findings about a whole session."""
 Mark = Literal["", "missing", "excluded", "thin", "unknown"]
@@ -175,6 +177,8 @@ class DataReading:
     features: tuple[FeatureRow, ...] = ()
     feature_source: FeatureSource = FeatureSource()
     graph: GraphSeriesRow | None = None
+    read: Read | None = None
+    """How the files of the current snapshot were read; None without one."""
     panel: str = ""
     """Directory of the cleaned bars of the current snapshot."""
 
@@ -193,3 +197,5 @@ class StockBars:
     """NaN where missing."""
     cleaned: bool
     """After the quality gates, adjusted for splits; else as it came."""
+    events: tuple[tuple[int, str], ...] = ()
+    """Position among the dates, and what happened to the shares: split, break, dividend, action, proceeds."""

@@ -20,6 +20,10 @@ class Holding:
     scored: int
     contribution: float
     """What it added to the gross return of the session."""
+    dividend: float
+    """Cash a share on its ex-date, quote currency; 0 = no ex-date."""
+    received: float
+    """The same over the equity of the evening before; negative = paid by a short. In the contribution."""
 
     @property
     def side(self) -> str:
@@ -44,15 +48,19 @@ def read_day(directory: Path, date: dt.date) -> DayBook:
         found = found.join(pl.scan_parquet(names), on="symbol", how="left")
     else:
         found = found.with_columns(name=pl.lit(""), sector=pl.lit(""))
-    ordered = found.sort(pl.col("weight").abs(), "symbol", descending=[True, False])
-    columns = ("symbol", "name", "sector", "weight", "rank", "scored", "contribution")
+    columns = (
+        "symbol", "name", "sector", "weight", "rank", "scored", "contribution", "dividend", "received",
+    )  # fmt: skip
     with readable(path):
+        if "dividend" not in pl.read_parquet_schema(path):  # made before dividends were money
+            found = found.with_columns(dividend=pl.lit(0.0), received=pl.lit(0.0))
+        ordered = found.sort(pl.col("weight").abs(), "symbol", descending=[True, False])
         rows = ordered.select(columns).collect()
     return DayBook(date=date, rows=tuple(_holding(row) for row in rows.iter_rows()))
 
 
 def _holding(row: tuple[object, ...]) -> Holding:
-    symbol, name, sector, weight, rank, scored, contribution = row
+    symbol, name, sector, weight, rank, scored, contribution, dividend, received = row
     return Holding(
         symbol=str(symbol),
         name=str(name or ""),
@@ -61,4 +69,6 @@ def _holding(row: tuple[object, ...]) -> Holding:
         rank=rank if isinstance(rank, int) else None,
         scored=scored if isinstance(scored, int) else 0,
         contribution=contribution if isinstance(contribution, float) else math.nan,
+        dividend=dividend if isinstance(dividend, float) else math.nan,
+        received=received if isinstance(received, float) else math.nan,
     )

@@ -81,6 +81,9 @@ class ChampionNews:
 class DataNews:
     snapshot: str
     market: str
+    calendar: str
+    currency: str
+    """As named at ingest; empty = the market's own."""
     source: str
     first: str
     last: str
@@ -151,6 +154,8 @@ class HomeReader:
         return DataNews(
             snapshot=name,
             market=str(facts["market"]),
+            calendar=str(facts.get("calendar", "")),
+            currency=str(facts.get("currency", "")),
             source=str(facts["source"]),
             first=days[0],
             last=days[-1],
@@ -223,7 +228,8 @@ def _json(path: Path) -> dict[str, Any]:
 def _snapshot(path: Path) -> dict[str, Any]:
     """Of a snapshot's manifest what is shown: it also holds a hash for each session and file."""
     found = read_json(path)
-    return {name: found[name] for name in ("days", "market", "source")}
+    shown = ("days", "market", "calendar", "currency", "source")
+    return {name: found[name] for name in shown if name in found}
 
 
 def _summary(card: Card) -> CardNews:

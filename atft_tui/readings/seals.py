@@ -5,7 +5,6 @@ nothing of a manifest before its hash was held against ``SEAL``. Pins and models
 """
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine.errors import IntegrityError
-from engine.files import MANIFEST
+from engine.files import MANIFEST, from_json
 from engine.seal_names import SEAL, SealPlace, seal_places
 
 SEAL_BYTES = 256
@@ -124,7 +123,7 @@ def _examined(directory: Path, stamp: Stamp) -> Seal:
     if hashlib.sha256(content).hexdigest() != digest:
         return failed("broken", f"{MANIFEST} is not what {SEAL} stands for", digest)
     try:
-        manifest = json.loads(content)
+        manifest = from_json(content)
         listed = {name: int(entry["bytes"]) for name, entry in manifest["files"].items()}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         return failed("broken", f"{MANIFEST} is of another version: {error}", digest)

@@ -1,12 +1,12 @@
 """The shadow ledger as `ledger` left it: sealed signals filled at real prices, against the backtest."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from atft_tui.readings.parquet import read_table
+from engine.files import from_json
 
 Entry = Literal["open", "close"]
 ENTRIES: tuple[Entry, ...] = ("open", "close")
@@ -117,7 +117,7 @@ def _stamp(path: Path) -> tuple[int, int, int]:
 
 
 def _read(summary: Path, table: Path) -> Shadow:
-    found = json.loads(summary.read_bytes())
+    found = from_json(summary.read_bytes())
     frame = read_table(table, (*TEXTS, *COUNTS, *FRACTIONS), name=table.name)
     frame = frame.sort("session", "entry", descending=[True, False])
     return Shadow(

@@ -6,7 +6,6 @@ Every byte comes through `Seal.content`, so nothing that was changed after it wa
 import csv
 import hashlib
 import io
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from atft_tui.readings.explain import EMPTY, Explanations
 from atft_tui.readings.parquet import read_table
 from atft_tui.readings.seals import Seal
 from engine.errors import IntegrityError
+from engine.files import from_json
 
 PIN_DIGITS = 40
 """Hex digits of the SHA-256 that name a pin."""
@@ -144,7 +144,7 @@ def _refused(signal: Signal, trouble: str) -> Signal:
 
 
 def _of(seal: Seal, card: Card, before: Seal | None) -> Signal:
-    inputs = json.loads(seal.content("inputs.json"))
+    inputs = from_json(seal.content("inputs.json"))
     horizon = int(inputs["trading"]["portfolio"]["horizon"])
     ranks, scores = _scores(seal, horizon)
     then = _then(before, card.model)
@@ -209,7 +209,7 @@ def _then(before: Seal | None, model: str) -> _Then:
     if before is None:
         return _Then("", True, {}, {})
     try:
-        horizon = int(json.loads(before.content("inputs.json"))["trading"]["portfolio"]["horizon"])
+        horizon = int(from_json(before.content("inputs.json"))["trading"]["portfolio"]["horizon"])
         ranks, _ = _scores(before, horizon)
         weights = {code: now for code, (now, _) in _weights(before).items()}
     except (IntegrityError, ValueError, KeyError, TypeError):
@@ -265,7 +265,7 @@ def _names(pins: Path, pin: str) -> dict[str, tuple[str, str]]:
         return {}
     if hashlib.sha256(content).hexdigest()[:PIN_DIGITS] != pin:
         return {}
-    return {str(row[0]): (str(row[1] or ""), str(row[2] or "")) for row in json.loads(content)}
+    return {str(row[0]): (str(row[1] or ""), str(row[2] or "")) for row in from_json(content)}
 
 
 def _rows(seal: Seal, name: str) -> list[dict[str, str]]:

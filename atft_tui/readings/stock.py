@@ -1,9 +1,11 @@
 """One code's closes, read with a predicate from the month files of the store."""
 
 import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from atft_tui.readings.data_values import StockBars
+from engine.records.flags import EVENTS, FLAG_NAMES
 
 
 def read_stock(workspace: Path, snapshot: str, panel: str, symbol: str) -> StockBars:
@@ -18,10 +20,11 @@ def read_stock(workspace: Path, snapshot: str, panel: str, symbol: str) -> Stock
         if not files:
             continue
         try:
+            table = pl.scan_parquet(files)
+            told = [name for name in ("flags",) if name in table.collect_schema()]
             bars = (
-                pl.scan_parquet(files)
-                .filter(pl.col("symbol") == symbol)
-                .select("date", "close")
+                table.filter(pl.col("symbol") == symbol)
+                .select("date", "close", *told)
                 .sort("date")
                 .collect()
             )
@@ -33,5 +36,13 @@ def read_stock(workspace: Path, snapshot: str, panel: str, symbol: str) -> Stock
                 dates=tuple(str(day) for day in bars["date"]),
                 close=tuple(math.nan if value is None else value for value in bars["close"]),
                 cleaned=cleaned,
+                events=tuple(_events(bars["flags"])) if told else (),
             )
     return StockBars(symbol=symbol, dates=(), close=(), cleaned=False)
+
+
+def _events(flags: Iterable[int]) -> Iterator[tuple[int, str]]:
+    for position, bits in enumerate(flags):
+        for bit, name in FLAG_NAMES.items():
+            if bits & bit & EVENTS:
+                yield position, name

@@ -117,6 +117,9 @@ class CommandForm(ModalScreen[CommandRequest | None]):
         yield from _row("set", self._overrides)
 
     def on_resize(self) -> None:
+        self.fit()
+
+    def fit(self) -> None:
         """The fields scroll; command line, problem and buttons always stay in sight."""
         room = self.app.size.height * 9 // 10 - OTHER_LINES
         self._scroll.styles.max_height = max(2, room)
@@ -137,6 +140,12 @@ class CommandForm(ModalScreen[CommandRequest | None]):
     def values(self) -> dict[str, str | bool]:
         return {name: _value(widget) for name, widget in self.fields.items()}
 
+    def words(self) -> list[str]:
+        """The whole command line after ``atft-tui``."""
+        return command_words(
+            self.command, self.values(), preset=self._new_preset(), overrides=self.overrides
+        )
+
     @property
     def preset(self) -> str | None:
         return (str(_value(self._preset)) or None) if self.command.configurable else None
@@ -149,10 +158,7 @@ class CommandForm(ModalScreen[CommandRequest | None]):
     @on(Select.Changed)
     @on(Checkbox.Changed)
     def draw_line(self) -> None:
-        words = command_words(
-            self.command, self.values(), preset=self._new_preset(), overrides=self.overrides
-        )
-        line = Text("$ atft-tui " + fmt.clean(" ".join(words)), style=STRONG)
+        line = Text("$ atft-tui " + fmt.clean(" ".join(self.words())), style=STRONG)
         self._line.update(line)
 
     def _new_preset(self) -> str | None:
@@ -175,21 +181,22 @@ class CommandForm(ModalScreen[CommandRequest | None]):
             return f"{error.message} {error.hint}".strip()
         return ""
 
+    def look_first(self) -> bool:
+        """Whether the form shows something else before the command may start."""
+        return False
+
     @on(Input.Submitted)
     @on(Button.Pressed, "#start")
     def action_start(self) -> None:
         problem = self.problem()
         self.query_one("#problem", Static).update(Text(fmt.clean(problem), style=BAD))
-        if problem:
+        if problem or self.look_first():
             return
         values = self.values()
-        words = command_words(
-            self.command, values, preset=self._new_preset(), overrides=self.overrides
-        )
         self.dismiss(
             CommandRequest(
                 self.command.name,
-                tuple(words),
+                tuple(self.words()),
                 tuple(own_words(self.command, values)),
                 self.preset or self.command.preset,
                 self.overrides,

@@ -1,4 +1,4 @@
-"""What is stored, and whether it can be trusted: coverage, findings, stocks, features, snapshots, graph."""
+"""What is stored, how it was read, and whether it can be trusted: a box for each question."""
 
 import asyncio
 from collections.abc import Iterable
@@ -22,10 +22,17 @@ from atft_tui.sizes import TALL, WIDE
 from atft_tui.styles import DIM, STRONG
 from atft_tui.widgets.coverage import CoveragePanel
 from atft_tui.widgets.graph_panel import GraphPanel
+from atft_tui.widgets.reading_panel import ReadingPanel
 from atft_tui.widgets.stock_panel import StockPanel, StockView
 from atft_tui.widgets.table import Table
 
-TABS = ("coverage", "findings", "stocks", "features", "snapshots", "graph")
+TABS = ("coverage", "reading", "findings", "stocks", "features", "snapshots", "graph")
+PICTURES = ("coverage", "reading", "graph", "stock")
+"""Boxes without a table."""
+SEEN = (
+    "coverage", "reading", "snapshots", "findings", "stocks", "stock", "features", "graph",
+)  # fmt: skip
+"""In the order of the places, where there is room for all."""
 BOXES = (*TABS, "stock")
 """The chosen stock has a box of its own; with tabs it stands under the stocks."""
 SETTLE_S = 0.15
@@ -73,6 +80,7 @@ class DataScreen(CockpitScreen[DataReading]):
         yield Static(Text(EMPTY), id="empty")
         with Container(id="data-grid"):
             yield CoveragePanel(id="data-coverage")
+            yield ReadingPanel(id="data-reading")
             yield box(
                 "snapshots",
                 Table(data_tables.SNAPSHOTS, key=lambda row: row.id, id="snapshots-table"),
@@ -118,6 +126,7 @@ class DataScreen(CockpitScreen[DataReading]):
 
     def show(self, value: DataReading) -> None:
         self.query_one(CoveragePanel).show_coverage(value.coverage)
+        self.query_one(ReadingPanel).show_value(value.read)
         self.fill("stocks", value.stocks)
         self.fill("features", value.features)
         self.fill("snapshots", value.snapshots)
@@ -172,7 +181,7 @@ class DataScreen(CockpitScreen[DataReading]):
         """What takes the focus in a box."""
         if name == "findings":
             return self.table("findings" if self.drilled is None else "examples").grid
-        if name in ("coverage", "graph", "stock"):
+        if name in PICTURES:
             return self.query_one(f"#data-{name}")
         return self.table(name).grid
 
@@ -298,8 +307,7 @@ class DataScreen(CockpitScreen[DataReading]):
         if not self.query_one("#data-grid").display:
             return
         wide = not self.has_class("narrow")
-        names = ("coverage", "snapshots", "findings", "stocks", "stock", "features", "graph")
-        order = names if wide else TABS
+        order = SEEN if wide else TABS
         focused = self.focused
         here = next(
             (n for n in order if focused is not None and focused in self._inside(n)), self.tab

@@ -1,9 +1,7 @@
 """The form of `train`, beside what its settings change and whether a run could start with them."""
 
 import asyncio
-import json
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,13 +13,13 @@ from textual.containers import Container, Vertical, VerticalScroll
 from textual.widgets import Input, Select, Static
 
 from atft_tui import format as fmt
+from atft_tui.child import answer_of
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.preflight import Change, Check, changes, checks
 from atft_tui.screens.command_form import CommandForm
 from atft_tui.sizes import WIDE
 from atft_tui.styles import BAD, CHANGED, DIM, GOOD, PLAIN, STRONG, WARN
 from engine.errors import EngineError
-from engine.runs import launch
 
 QUIET_S = 0.8
 """After the last key the settings are looked at; a preflight takes seconds."""
@@ -63,8 +61,8 @@ class TrainForm(CommandForm):
         super().on_mount()
         self.action_look()
 
-    def on_resize(self) -> None:
-        super().on_resize()
+    def fit(self) -> None:
+        super().fit()
         narrow = self.app.size.width < WIDE
         self.query_one(".start").set_class(narrow, "stacked")
         if narrow:
@@ -97,23 +95,7 @@ class TrainForm(CommandForm):
 
     async def _preflight(self, words: list[str]) -> tuple[Check, ...]:
         """Its rows, from a process of its own that ends with this form."""
-        child = await asyncio.create_subprocess_exec(
-            *launch.argv(self.workspace, words),
-            "--quiet",
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        try:
-            out, _ = await child.communicate()
-        finally:
-            with suppress(ProcessLookupError):
-                child.kill()
-        try:
-            answer = json.loads(out)
-        except ValueError:
-            answer = {}
-        return checks(answer if isinstance(answer, dict) else {})
+        return checks(await answer_of(self.workspace, words))
 
     def problem(self) -> str:
         """Also what the preflight refuses; one that still runs may be passed over by asking twice."""

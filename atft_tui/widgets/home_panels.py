@@ -193,7 +193,8 @@ class DataPanel(Panel[HomeNews]):
             out.fact(name, shown)
         since = f" from {data.first}" if out.roomy else ""
         out.fact("sessions", f"{data.sessions:,}{since}")
-        out.fact("market", f"{data.market}, {data.source}")
+        named = (data.market, data.calendar, data.currency, data.source)
+        out.fact("market", ", ".join(part for part in named if part))
         return out.text()
 
 

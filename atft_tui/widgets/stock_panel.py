@@ -1,6 +1,7 @@
 """One code: who it is, its price, and what the quality gates found on which day."""
 
 from bisect import bisect_left
+from collections import Counter
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,6 +17,8 @@ from atft_tui.widgets.price_chart import AXIS_WIDTH, price_chart
 
 SIGNS = {"error": ("!", BAD), "warning": ("v", WARN), "info": (".", DIM)}
 """Sign and style of a finding by its level."""
+EVENTS = {"break": ("B", BAD), "proceeds": ("p", WARN), "dividend": ("d", DIM)}
+"""Sign and style of what happened to the shares; a split of any source is ``s``. Findings go before them."""
 LISTED = 3
 """Findings written out under the chart."""
 
@@ -72,7 +75,9 @@ def _chart(view: StockView, width: int, height: int) -> list[Text]:
     bars = view.bars
     if not bars.dates or height < 4:
         return [Text("no price to draw" if not bars.dates else "", style=DIM)]
-    marks: dict[int, tuple[str, Style]] = {}
+    marks: dict[int, tuple[str, Style]] = {
+        at: EVENTS.get(name, ("s", STRONG)) for at, name in bars.events
+    }
     for level in ("info", "warning", "error"):
         for example in view.examples:
             if example.level == level:
@@ -96,14 +101,27 @@ def _axis(bars: StockBars, width: int) -> Text:
 def _notes(view: StockView) -> list[Text]:
     """The finding of the chosen day, else the first ones; how many more there are."""
     chosen = [one for one in view.examples if one.date == view.day] or list(view.examples)
-    lines = []
+    lines = [happened] if (happened := _events(view)) else []
     for example in chosen[:LISTED]:
         sign, style = SIGNS.get(example.level, (".", PLAIN))
         line = Text(f"{sign} {fmt.clean(example.date)} {fmt.clean(example.rule)}  ", style=style)
         line.append(fmt.clean(example.text))
         lines.append(line)
     if not view.examples:
-        return [Text("no listed finding of this code", style=DIM)]
-    if len(view.examples) > len(lines):
-        lines.append(Text(f"{len(lines)} of {len(view.examples)} listed findings", style=DIM))
+        return [*lines, Text("no listed finding of this code", style=DIM)]
+    if len(view.examples) > len(chosen[:LISTED]):
+        shown = len(chosen[:LISTED])
+        lines.append(Text(f"{shown} of {len(view.examples)} listed findings", style=DIM))
     return lines
+
+
+def _events(view: StockView) -> Text | None:
+    """``s split 1, d dividend 12``: how often each happened; None where nothing did."""
+    counts = Counter(name for _, name in view.bars.events) if view.bars else Counter[str]()
+    if not counts:
+        return None
+    text = Text(no_wrap=True)
+    for name, count in counts.items():
+        sign, style = EVENTS.get(name, ("s", STRONG))
+        text.append(sign, style=style).append(f" {name} {count:,}  ", style=DIM)
+    return text

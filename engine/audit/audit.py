@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from engine.audit.compare import TOO_EARLY, Leak, Pair
 from engine.audit.futures import in_flight, poisoned, sample, unpublished
+from engine.audit.scale import adjusted_as_a_whole, scale_leaks
 from engine.audit.world import World, build_world
 from engine.config import Config
 from engine.data.tables import OPTIONAL, RawTables
@@ -24,6 +26,7 @@ from engine.runs.sink import EventSink
 STOCKS, SESSIONS = 160, 320
 """Of the sample, beside the history that the universe asks for."""
 CHECKS = (
+    ("prices", "open, high, low and close are of one scale: none knows later dividends"),
     ("quality", "cleaning a day uses that day and earlier ones"),
     ("universe", "who is a member is decided with what is known that day"),
     ("graph", "edges come from returns up to their day"),
@@ -36,6 +39,10 @@ CHECKS = (
 )
 STEP = 252
 MAX_TOLD = 40
+ADJUSTED = (
+    "all prices are adjusted backwards: their levels know later splits and dividends, returns do not; "
+    "rules that look at a level (universe.min_price) are not point in time"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +54,8 @@ class Audit:
     stocks: int
     sessions: int
     columns: int
+    notes: tuple[str, ...] = ()
+    """What is no leak, but should be known."""
 
     @property
     def passed(self) -> bool:
@@ -71,6 +80,7 @@ class Audit:
                 }
                 for leak in self.leaks
             ],
+            "notes": list(self.notes),
             "cuts": [str(day) for day in self.cuts],
             "sample": {
                 "stocks": self.stocks,
@@ -103,11 +113,13 @@ def audit(
     split_features: Callable[[], FeatureSet],
     scores: Callable[[], Iterator[Leak]] | None,
     deep: bool = False,
+    adjusted: bool = False,
 ) -> Audit:
     """Run the pipeline on altered futures and compare everything before them, bit by bit.
 
     ``split_features``: the whole feature set (its tensor is not looked at), for the splits. ``scores``:
     the leaks of a run's scores, or None. ``deep``: more stocks and cuts, and how far ahead a leak looks.
+    ``adjusted``: the bars were read as adjusted by their vendor, which is noted; else their cents tell it.
     """
     told: dict[tuple[str, str], Leak] = {}
     skipped: dict[str, str] = {}
@@ -135,6 +147,8 @@ def audit(
     if deep:
         leaks = [_measured(leak, part, ours, config) for leak in leaks]
     leaks += _label_leaks(ours, config)
+    whole = raw.bars.join(part.bars.select("symbol").unique(), on="symbol", how="semi")
+    leaks += _scale_leaks(whole, skipped)
     try:
         leaks += _split_leaks(split_features(), config)
     except DataError as error:
@@ -152,6 +166,7 @@ def audit(
         stocks=part.bars["symbol"].n_unique(),
         sessions=size,
         columns=len(ours.chosen),
+        notes=(ADJUSTED,) if adjusted or adjusted_as_a_whole(whole) else (),
     )
 
 
@@ -236,6 +251,14 @@ def _label_leaks(world: World, config: Config) -> Iterator[Leak]:
                 symbol="",
                 detail="contains a price of its own day: it could not be traded at",
             )
+
+
+def _scale_leaks(bars: pl.DataFrame, skipped: dict[str, str]) -> list[Leak]:
+    try:
+        return list(scale_leaks(bars))
+    except DataError as error:
+        skipped["prices"] = error.message
+        return []
 
 
 def _split_leaks(features: FeatureSet, config: Config) -> Iterator[Leak]:

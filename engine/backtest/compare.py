@@ -92,7 +92,7 @@ def random_band(simulator: Simulator) -> dict[str, Any]:
 
 
 def _point(simulator: Simulator, daily: pl.DataFrame) -> dict[str, float]:
-    spy = simulator.config.sessions_per_year
+    spy = simulator.panel.sessions_per_year
     net_D = daily["net_return"].to_numpy()
     return {
         "sharpe": sharpe(net_D, spy),

@@ -4,7 +4,6 @@ It gives vectorbt's equity to 1e-9 in a fraction of its time; baselines and swee
 """
 
 # Shape suffixes: D sessions, N stocks, C columns of the daily account.
-from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
@@ -12,7 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from engine.backtest.frictions import Frictions
-from engine.backtest.ledger import DUST, Ledger, Series
+from engine.backtest.ledger import DUST, Ledger, Orders, Series, Shortfall
 from engine.backtest.prices import Matrix, PriceTable
 
 CASH_SLACK = 1e-9
@@ -39,40 +38,7 @@ class Account(IntEnum):
     IN_LOTS = 12
     WITHOUT_CASH = 13
     STOPPED = 14
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Orders:
-    """What was ordered and at what price of trading, ``[D, N]``."""
-
-    target_DN: Matrix
-    """Targets after stops and price limits; NaN = no order."""
-    change_DN: Matrix
-    """Shares bought (+) or sold (-); 0 = none."""
-    slippage_DN: Matrix
-    """Slippage of the order as a share of its value."""
-    commission_DN: Matrix
-    """Commission as a share of the value after slippage."""
-    shares_DN: Matrix
-    """Held at the end of the session."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shortfall:
-    """Where wanted trading went, in quote currency over the whole simulation."""
-
-    wanted: float
-    """Value of all orders before any rule."""
-    at_limit: float
-    """Not filled at a daily price limit."""
-    beyond_adv: float
-    """Not filled beyond the share of the turnover."""
-    in_lots: float
-    """Rounded away."""
-    without_cash: float
-    """Buys for which the cash of the day did not suffice."""
-    stopped_sessions: int
-    """Sessions without positions after a drawdown stop."""
+    DIVIDEND = 15
 
 
 def run_fast(
@@ -88,7 +54,8 @@ def run_orders(
 ) -> tuple[Ledger, Orders, Shortfall]:
     """Bring each stock to its target fraction of the equity before the orders of the session.
 
-    An order of value v pays slippage s(v) v with s = half-spread + impact x v / ADV (at most the cap, at
+    First the dividends of the session: what was held overnight receives them, what was short pays them.
+        An order of value v pays slippage s(v) v with s = half-spread + impact x v / ADV (at most the cap, at
     least half a tick) and the commission of its size on v including slippage. Orders are cut to the
     liquidity cap, then rounded toward zero to lots; a target of 0 also sells the odd lot. Sales come first,
     then buys in the order of the columns, each at most for the cash that is left: nothing is bought on
@@ -121,6 +88,7 @@ def _ledger(table: PriceTable, account_DC: Matrix) -> Ledger:
         long_D=column(Account.LONG),
         short_D=column(Account.SHORT),
         borrow_D=column(Account.BORROW),
+        dividend_D=column(Account.DIVIDEND),
         names_D=column(Account.NAMES).astype(np.int64),
     )
 
@@ -130,19 +98,21 @@ def _run(
 ) -> tuple[Matrix, Orders]:
     D, N = target_DN.shape
     shape = (D, N) if record else (1, 1)
+    account_DC = np.zeros((D, len(Account)))
     orders = Orders(
         target_DN=np.full(shape, np.nan),
         change_DN=np.zeros(shape),
         slippage_DN=np.zeros(shape),
         commission_DN=np.zeros(shape),
         shares_DN=np.zeros(shape),
+        unpaid_D=account_DC[:, Account.WITHOUT_CASH],
     )
-    account_DC = np.zeros((D, len(Account)))
     _simulate(
         table.fill_DN,
         table.value_DN,
         table.mark_DN,
         table.exit_DN,
+        table.dividend_DN,
         target_DN,
         frictions.adv_DN,
         frictions.max_share,
@@ -176,6 +146,7 @@ def _simulate(
     value_DN: Matrix,
     mark_DN: Matrix,
     exit_DN: NDArray[np.bool_],
+    dividend_DN: Matrix,
     target_DN: Matrix,
     adv_DN: Matrix,
     max_share: float,
@@ -204,6 +175,7 @@ def _simulate(
     has_adv, has_lot = adv_DN.size > 1, lot_DN.size > 1
     has_max = has_adv and np.isfinite(max_share)
     has_tick, has_limit = half_tick_DN.size > 1, no_buy_DN.size > 1
+    has_dividend = dividend_DN.size > 1
     has_borrow, tiered = borrow_N.size > 1, commission_rate_M.size > 1
     shares_N = np.zeros(N)
     buy_N = np.zeros(N + 1, dtype=np.int64)
@@ -211,6 +183,12 @@ def _simulate(
     cash, high, pause = initial_cash, initial_cash, 0
     account_DC[0, Account.EQUITY] = initial_cash
     for d in range(1, D):
+        if has_dividend:
+            dividends = 0.0
+            for n in range(N):
+                dividends += shares_N[n] * dividend_DN[d, n]
+            cash += dividends
+            account_DC[d, Account.DIVIDEND] = dividends
         worth = cash
         for n in range(N):
             worth += shares_N[n] * value_DN[d, n]

@@ -13,7 +13,8 @@ from engine.portfolio.market_data import MarketData, Matrix
 def forward_returns(panel: Panel, market: MarketData, config: Config) -> Forward:
     """``(horizon, lag)`` -> ``[D, N]`` close ``lag + horizon`` sessions later / fill after ``lag`` - 1.
 
-    Lag 0 enters at the close of the scored session itself, whatever the configured entry: a diagnostic.
+    Total returns where the data know dividends, like the labels.
+        Lag 0 enters at the close of the scored session itself, whatever the configured entry: a diagnostic.
     NaN where no fill was possible or where the panel ends before; a stock that is delisted on the way
     keeps its exit price.
     """
@@ -25,6 +26,7 @@ def forward_returns(panel: Panel, market: MarketData, config: Config) -> Forward
         symbols=market.symbols,
         entry=config.labels.entry,
         haircut=config.costs.delisting_haircut,
+        reinvest=True,
     )
     fill_SN = np.where(table.exit_DN, np.nan, table.fill_DN)
     close_SN = np.where(np.isfinite(fill_SN), table.mark_DN, np.nan)

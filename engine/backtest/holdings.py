@@ -7,9 +7,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from engine.backtest.fast import Orders
 from engine.backtest.frictions import Frictions
-from engine.backtest.ledger import DUST, Series
+from engine.backtest.ledger import DUST, Orders, Series
 from engine.backtest.prices import Matrix, PriceTable
 from engine.evaluation.ranks import counts_from_ends
 
@@ -30,9 +29,11 @@ def holdings(trades: Trades, score_DN: Matrix) -> pl.DataFrame:
     """Rows of every stock held on a session's evening or on the one before, sorted by date and symbol.
 
     ``weight``: value at the close / equity; 0 = closed that session. ``contribution``: what the stock added
-    to the gross return of the session, [shares before x (fill - last close) + shares after x (close -
-    fill)] / equity before; the rows of a date add up to it. ``rank``: place of its score the evening
-    before (1 = best, ties share the best place; null = not scored) of ``scored`` stocks.
+    to the gross return of the session, [shares before x (fill + dividend - last close) + shares after x
+    (close - fill)] / equity before; the rows of a date add up to it. ``rank``: place of its score the
+    evening before (1 = best, ties share the best place; null = not scored) of ``scored`` stocks.
+    ``dividend``: cash a share as quoted, on the ex-date, 0 on others; ``received``: that cash / equity
+    before, negative = paid by a short, part of the contribution.
     """
     table = trades.table
     symbols, dates = pl.Series("symbol", table.symbols), pl.Series("date", table.dates_D)
@@ -40,6 +41,10 @@ def holdings(trades: Trades, score_DN: Matrix) -> pl.DataFrame:
     for start in range(1, len(table.dates_D), BLOCK):
         row_B = np.arange(start, min(start + BLOCK, len(table.dates_D)))
         weight_BN, part_BN, kept_BN = _positions(trades, row_B)
+        paid_BN = _dividends(table, row_B)
+        cash_BN = trades.orders.shares_DN[row_B - 1] * paid_BN / trades.equity_D[row_B - 1, None]
+        share_BN = paid_BN * (1.0 if table.quoted_DN is None else table.quoted_DN[row_B])
+        share_BN = np.broadcast_to(share_BN, weight_BN.shape)
         rank_BN, scored_B = _ranks(score_DN[row_B - 1])
         b, n = np.nonzero(kept_BN)
         parts.append(
@@ -51,6 +56,8 @@ def holdings(trades: Trades, score_DN: Matrix) -> pl.DataFrame:
                     "contribution": pl.Series(part_BN[b, n], dtype=pl.Float32),
                     "rank": pl.Series(rank_BN[b, n], dtype=pl.UInt32).replace(0, None),
                     "scored": pl.Series(scored_B[b], dtype=pl.UInt32),
+                    "dividend": pl.Series(share_BN[b, n], dtype=pl.Float32),
+                    "received": pl.Series(cash_BN[b, n], dtype=pl.Float32),
                 }
             )
         )
@@ -102,6 +109,28 @@ def slippage_parts(
     }
 
 
+def dividend_parts(trades: Trades, sessions_per_year: int) -> dict[str, float]:
+    """``dividend_received`` by longs and ``dividend_paid`` by shorts (both positive); fractions a year.
+
+    Means over the sessions x sessions per year; their difference is the line of the waterfall.
+    """
+    received_D, paid_D = np.zeros(len(trades.equity_D)), np.zeros(len(trades.equity_D))
+    if trades.table.dividend_DN.size > 1:
+        for d in range(1, len(received_D)):
+            cash_N = trades.orders.shares_DN[d - 1] * trades.table.dividend_DN[d]
+            received_D[d] = np.maximum(cash_N, 0.0).sum() / trades.equity_D[d - 1]
+            paid_D[d] = np.maximum(-cash_N, 0.0).sum() / trades.equity_D[d - 1]
+    return {
+        "dividend_received": float(received_D[1:].mean()) * sessions_per_year,
+        "dividend_paid": float(paid_D[1:].mean()) * sessions_per_year,
+    }
+
+
+def _dividends(table: PriceTable, row_B: NDArray[np.int64]) -> Matrix:
+    """Cash a share (of the table's scale) on these sessions; one row and column of 0 without any."""
+    return table.dividend_DN[row_B] if table.dividend_DN.size > 1 else table.dividend_DN
+
+
 def _positions(
     trades: Trades, row_B: NDArray[np.int64]
 ) -> tuple[Matrix, Matrix, NDArray[np.bool_]]:
@@ -109,7 +138,7 @@ def _positions(
     table, shares_DN = trades.table, trades.orders.shares_DN
     before_BN, after_BN = shares_DN[row_B - 1], shares_DN[row_B]
     value_BN, mark_BN = table.value_DN[row_B], table.mark_DN[row_B]
-    earned_BN = before_BN * (value_BN - table.mark_DN[row_B - 1])
+    earned_BN = before_BN * (value_BN + _dividends(table, row_B) - table.mark_DN[row_B - 1])
     earned_BN += after_BN * (mark_BN - value_BN)
     held_BN = np.abs(after_BN) > DUST
     kept_BN = held_BN | (np.abs(before_BN) > DUST)

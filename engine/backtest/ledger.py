@@ -1,4 +1,4 @@
-"""The book of accounts, day by day: what every simulation returns."""
+"""The book of accounts and its orders, day by day: what every simulation returns."""
 
 # Shape suffixes: D sessions, N stocks.
 from dataclasses import dataclass
@@ -36,6 +36,8 @@ class Ledger:
     """Value of short positions, positive."""
     borrow_D: Series
     """Fee on the short positions of the night before."""
+    dividend_D: Series
+    """Cash that longs received less cash that shorts paid, at the open; also inside ``equity_D``."""
     names_D: NDArray[np.int64]
     """Stocks held at the end of the session."""
 
@@ -48,6 +50,42 @@ class Ledger:
             )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """What was ordered and at what price of trading, ``[D, N]``."""
+
+    target_DN: Matrix
+    """Targets after stops and price limits; NaN = no order."""
+    change_DN: Matrix
+    """Shares bought (+) or sold (-); 0 = none."""
+    slippage_DN: Matrix
+    """Slippage of the order as a share of its value."""
+    commission_DN: Matrix
+    """Commission as a share of the value after slippage."""
+    shares_DN: Matrix
+    """Held at the end of the session."""
+    unpaid_D: Series
+    """Value of buys for which the cash of the session did not suffice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortfall:
+    """Where wanted trading went, in quote currency over the whole simulation."""
+
+    wanted: float
+    """Value of all orders before any rule."""
+    at_limit: float
+    """Not filled at a daily price limit."""
+    beyond_adv: float
+    """Not filled beyond the share of the turnover."""
+    in_lots: float
+    """Rounded away."""
+    without_cash: float
+    """Buys for which the cash of the day did not suffice."""
+    stopped_sessions: int
+    """Sessions without positions after a drawdown stop."""
+
+
 def settle(
     table: PriceTable,
     frictions: Frictions,
@@ -57,8 +95,9 @@ def settle(
     commission_D: Series,
     slippage_D: Series,
     traded_D: Series,
+    dividend_D: Series,
 ) -> Ledger:
-    """The ledger of shares ``[D, N]`` and cash at the end of each session."""
+    """The ledger of shares ``[D, N]`` and cash (dividends in it) at the end of each session."""
     position_DN = shares_DN * table.mark_DN
     short_DN = np.maximum(-position_DN, 0.0)
     borrow_D = np.zeros(len(cash_D))
@@ -75,6 +114,7 @@ def settle(
         long_D=np.maximum(position_DN, 0.0).sum(axis=1),
         short_D=short_DN.sum(axis=1),
         borrow_D=borrow_D,
+        dividend_D=dividend_D,
         names_D=(np.abs(position_DN) > DUST * table.mark_DN).sum(axis=1),
     )
 

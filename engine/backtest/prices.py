@@ -3,7 +3,7 @@
 # Shape suffixes: D sessions of the simulation, N stocks.
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Self
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from engine.data.panel import Panel
 from engine.errors import DataError
 from engine.portfolio.market_data import forward_fill, positions
+from engine.records.flags import BREAK, PROCEEDS
 
 Matrix = NDArray[np.float64]
 WORTHLESS = 1e-9
@@ -23,8 +24,10 @@ WORTHLESS = 1e-9
 class PriceTable:
     """Prices ``[D, N]`` from the first decision to the session after the last one.
 
-    A stock without a bar is carried at its last close and cannot be traded (a halt). One that never
-    trades again is sold on the next session at its last close less the haircut (a delisting).
+    The scale is that of the price alone: splits are out of it, dividends are paid in cash. A stock without
+    a bar is carried at its last close and cannot be traded (a halt). One that never trades again is sold
+    on the next session at its last close less the haircut (a delisting); where the data say what its
+    holders got, on that session and at that price, without the haircut.
     """
 
     dates_D: NDArray[np.datetime64]
@@ -37,6 +40,11 @@ class PriceTable:
     """Price at the end of the session; finite."""
     exit_DN: NDArray[np.bool_]
     """The stock is delisted: what is held is closed, nothing is opened."""
+    dividend_DN: Matrix = field(default_factory=lambda: np.zeros((1, 1)))
+    """Cash for a share (of this scale) that was held overnight into the session; ``[1, 1]`` = never any."""
+    break_DN: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((1, 1), dtype=bool))
+    """The quoted price jumped and nothing explains it: the scale goes on without the jump. ``[1, 1]`` =
+    never."""
     quoted_DN: Matrix | None = None
     """Quoted price / price here (splits rescale prices here, not on the exchange); None = 1."""
 
@@ -66,8 +74,13 @@ class PriceTable:
         symbols: Sequence[str],
         entry: Literal["close", "open"],
         haircut: float,
+        reinvest: bool = False,
     ) -> Self:
-        """Prices for decisions from ``first`` to ``last``: one session more, where the panel has it."""
+        """Prices for decisions from ``first`` to ``last``: one session more, where the panel has it.
+
+        ``reinvest``: dividends are put back into the stock instead of paid (total returns). At the open of
+        a session with a break nothing is traded: which side of the jump it is on is not known.
+        """
         sessions = panel.frame["date"].unique().sort()
         stop = min(int(sessions.search_sorted(last, side="right")), len(sessions) - 1)
         dates = sessions[int(sessions.search_sorted(first)) : stop + 1]
@@ -79,7 +92,7 @@ class PriceTable:
         window = panel.frame.filter(pl.col("date").is_between(dates[0], dates[-1]))
         place = positions(window, dates, names)
         inside = place["column"].is_not_null()
-        window, place = window.filter(inside), place.filter(inside)
+        window, place = _price_alone(window.filter(inside), reinvest), place.filter(inside)
         row, column = place["row"].to_numpy(), place["column"].to_numpy()
 
         def scatter(name: str) -> Matrix:
@@ -87,24 +100,35 @@ class PriceTable:
             out_DN[row, column] = window[name].fill_null(float("nan")).to_numpy()
             return out_DN
 
+        def flagged(bit: int) -> NDArray[np.bool_]:
+            hit = (window["flags"].to_numpy() & bit) != 0
+            out_DN = np.zeros((len(dates), len(names)) if hit.any() else (1, 1), dtype=bool)
+            out_DN[row[hit], column[hit]] = True
+            return out_DN
+
         close_DN = scatter("close")
         quoted_DN = forward_fill(scatter("close_raw") / close_DN)
+        paid_DN, break_DN = flagged(PROCEEDS), flagged(BREAK)
         fill_DN = close_DN.copy() if entry == "close" else scatter("open")
-        exit_DN = np.zeros(close_DN.shape, dtype=bool)
+        if entry == "open":
+            fill_DN[np.broadcast_to(break_DN, fill_DN.shape)] = np.nan
         dates_D = dates.to_numpy().astype("datetime64[D]")
+        exit_DN = _closed(close_DN, paid_DN)
         gone_N = np.searchsorted(dates_D, final_N, side="right")
         for n in np.flatnonzero((gone_N < dates_D.size) & (final_N >= dates_D[0])):
             d = gone_N[n]
-            exit_DN[d:, n] = (
-                True  # later sessions too, should one not suffice to close the position
-            )
-            close_DN[d, n] = close_DN[d - 1, n] * max(1.0 - haircut, WORTHLESS)
+            if not exit_DN[d, n]:
+                close_DN[d, n] = close_DN[d - 1, n] * max(1.0 - haircut, WORTHLESS)
+            # Later sessions too, should one not suffice to close the position.
+            exit_DN[d:, n] = True
         mark_DN = _carry(close_DN)
         fill_DN = np.where(exit_DN, mark_DN, fill_DN)
         value_DN = mark_DN
         if entry == "open":
             before_DN = np.vstack([mark_DN[:1], mark_DN[:-1]])
             value_DN = np.where(np.isfinite(fill_DN), fill_DN, before_DN)
+        pays = not reinvest and window.select((pl.col("dividend") != 0).any()).item()
+        dividends = {"dividend_DN": np.nan_to_num(scatter("dividend"))} if pays else {}
         return cls(
             dates_D=dates_D,
             symbols=tuple(names),
@@ -112,6 +136,8 @@ class PriceTable:
             value_DN=value_DN,
             mark_DN=mark_DN,
             exit_DN=exit_DN,
+            break_DN=break_DN,
+            **dividends,
             quoted_DN=np.where(np.isfinite(quoted_DN), quoted_DN, 1.0),
         )
 
@@ -128,6 +154,27 @@ class PriceTable:
         target_DN[self.exit_DN] = 0.0
         target_DN[np.isnan(self.fill_DN)] = np.nan
         return target_DN
+
+
+def _price_alone(window: pl.DataFrame, reinvest: bool) -> pl.DataFrame:
+    """Open and close without the dividends put back in, and the dividend of a share on that scale."""
+    if reinvest:
+        return window
+    alone = pl.col("close") / pl.col("reinvested")
+    return window.with_columns(
+        pl.col("open") / pl.col("reinvested"),
+        alone,
+        pl.col("dividend") * alone / pl.col("close_raw"),
+    )
+
+
+def _closed(close_DN: Matrix, paid_DN: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """True from the session on which a stock's holders were paid out to its next bar, if any."""
+    out_DN = np.zeros(close_DN.shape, dtype=bool)
+    for d, n in np.argwhere(paid_DN):
+        later = np.flatnonzero(np.isfinite(close_DN[d + 1 :, n]))
+        out_DN[d : d + 1 + later[0] if later.size else None, n] = True
+    return out_DN
 
 
 def _carry(close_DN: Matrix) -> Matrix:

@@ -23,6 +23,7 @@ COLUMNS = (
     "commission",
     "slippage",
     "borrow",
+    "dividend",
     "delisting",
     "turnover",
     "long_exposure",
@@ -36,8 +37,9 @@ class BacktestResult:
     """Daily returns of one strategy after costs.
 
     ``daily``: date, then fractions of the equity of the session before: ``gross_return, cost,
-    net_return`` (net = gross - cost); ``commission, slippage, borrow`` (they sum to cost); ``delisting``
-    (profit of forced exits, part of gross); ``turnover`` (bought + sold). ``long_exposure,
+    net_return`` (net = gross - cost); ``commission, slippage, borrow`` (they sum to cost); ``dividend``
+    (received by longs less paid by shorts, so negative where more was paid; part of gross); ``delisting``
+    (profit of forced exits, proceeds included; part of gross); ``turnover`` (bought + sold). ``long_exposure,
     short_exposure`` are fractions of the equity at the close, ``n_names`` the stocks then held.
     """
 
@@ -92,6 +94,7 @@ class BacktestResult:
                 "commission": commission_D,
                 "slippage": slippage_D,
                 "borrow": borrow_D,
+                "dividend": ledger.dividend_D[1:] / before_D,
                 "delisting": ledger.delisting_D[1:] / before_D,
                 "turnover": ledger.traded_D[1:] / before_D,
                 "long_exposure": ledger.long_D[1:] / ledger.equity_D[1:],
@@ -175,7 +178,15 @@ class BacktestResult:
 
     def waterfall(self) -> dict[str, float]:
         """Mean return x sessions per year, from gross to net (sums, so that the parts add up exactly)."""
-        names = ("gross_return", "delisting", "commission", "slippage", "borrow", "net_return")
+        names = (
+            "gross_return",
+            "dividend",
+            "delisting",
+            "commission",
+            "slippage",
+            "borrow",
+            "net_return",
+        )
         return {name: _mean(self.daily[name]) * self.sessions_per_year for name in names}
 
     def evidence(self, config: BacktestConfig, *, horizon: int, trials: int) -> dict[str, Any]:
@@ -214,7 +225,10 @@ class BacktestResult:
 
     @classmethod
     def read(cls, path: Path) -> Self:
+        """A file from before dividends were money has none."""
         daily, metadata = read_table(path, hint="run `atft-tui backtest` first")
+        if "dividend" not in daily.columns:
+            daily = daily.with_columns(dividend=pl.lit(0.0))
         try:
             return cls(
                 daily=daily,

@@ -7,9 +7,9 @@ from typing import Any, Self
 import numpy as np
 
 from engine.backtest import performance
-from engine.backtest.fast import Orders, run_fast
+from engine.backtest.fast import run_fast
 from engine.backtest.frictions import Frictions
-from engine.backtest.ledger import Ledger
+from engine.backtest.ledger import Ledger, Orders
 from engine.backtest.prices import PriceTable
 from engine.backtest.result import BacktestResult
 from engine.config import Config
@@ -59,7 +59,7 @@ class Simulator:
                 panel,
                 costs=config.costs,
                 limits=config.constraints,
-                sessions_per_year=config.sessions_per_year,
+                sessions_per_year=panel.sessions_per_year,
             ),
             strategy=strategy,
             config=config,
@@ -80,7 +80,7 @@ class Simulator:
         frictions = self.frictions
         if now.constraints == before.constraints and now.costs != before.costs:
             frictions = frictions.with_costs(
-                now.costs, self.panel, table.symbols, now.sessions_per_year
+                now.costs, self.panel, table.symbols, self.panel.sessions_per_year
             )
         elif now.constraints != before.constraints:
             frictions = Frictions.of(
@@ -89,7 +89,7 @@ class Simulator:
                 self.panel,
                 costs=now.costs,
                 limits=now.constraints,
-                sessions_per_year=now.sessions_per_year,
+                sessions_per_year=self.panel.sessions_per_year,
             )
         return replace(
             self,
@@ -132,7 +132,7 @@ class Simulator:
         return BacktestResult.from_ledger(
             ledger,
             costs=self.config.costs,
-            sessions_per_year=self.config.sessions_per_year,
+            sessions_per_year=self.panel.sessions_per_year,
             entry=self.config.labels.entry,
             strategy=self.strategy.name,
             run_id=run_id,
@@ -163,8 +163,8 @@ class Simulator:
     def extremes(self, orders: Orders, result: BacktestResult) -> list[dict[str, Any]]:
         """The worst and the best day: what one stock did to it, and the Sharpe ratio without that day.
 
-        ``contribution``: shares held overnight x price change / equity of the night before. A figure that
-        hangs on one stock of one day is often a price that was not adjusted.
+        ``contribution``: shares held overnight x (price change + dividend) / equity of the night before. A
+        figure that hangs on one stock of one day is often a price that was not adjusted.
         """
         net_D = result.net_returns()
         growth_D = performance.equity(result.daily["gross_return"].to_numpy())
@@ -173,6 +173,8 @@ class Simulator:
             d = place + 1  # the first return belongs to the second session
             held_N = orders.shares_DN[d - 1]
             change_N = self.table.mark_DN[d] - self.table.mark_DN[d - 1]
+            if self.table.dividend_DN.size > 1:
+                change_N = change_N + self.table.dividend_DN[d]
             share_N = held_N * change_N / (self.config.backtest.initial_cash * growth_D[place])
             n = int(np.argmax(share_N * np.sign(net_D[place])))
             out.append(

@@ -26,6 +26,8 @@ class Command:
     help: str
     handler: str
     """``module:function``, imported when the command runs."""
+    about: str = ""
+    """More of it in `--help`: paragraphs with an empty line between them."""
     parameters: tuple[Parameter, ...] = ()
     configurable: bool = True
     """Takes --preset, --set, --mode and --device."""

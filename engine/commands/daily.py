@@ -20,7 +20,13 @@ DAILY: tuple[Command, ...] = (
                 default=False,
             ),
             option("reason", "Why a sealed session is revised."),
-            option("positions", "CSV of what is held: code,shares and a row $cash."),
+            option("positions", "What is held: a broker's export, or code,shares and a row $cash."),
+            option(
+                "position_columns",
+                "Its columns, code=THEIRS,shares=THEIRS,...; also side, account, kind, value, name, "
+                "currency (schedule.position_columns).",
+            ),
+            option("cash", "Cash of the account, if the file does not say it.", type=float),
             option("run", "Use this run's networks instead of the champion's."),
         ),
     ),

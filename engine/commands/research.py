@@ -26,6 +26,17 @@ READING: tuple[tuple[str, str, dict[str, object]], ...] = (
 )  # fmt: skip
 """How files are read where the program's own guess is not wanted: option, help, choices."""
 
+INGEST = """Required of prices: date, open, high, low, close and volume; the symbol is a column or the
+name of the file. Volume is in shares and turnover, the traded value, in currency; without it, it is close x
+volume. Lots and thousands have to be said: --columns "volume=vol*100,turnover=amount*1000".
+
+Guessed, shown, and overridden by an option: which columns (--columns; names are known in English, Japanese
+and Chinese), layout, encoding, separator, decimal mark, date order (--date-format), time zone, price scale
+and the sense of a factor. --dry-run shows the plan and what speaks for it, and stores nothing. What the files
+and the exchange calendar cannot decide is refused; the refusal names the option that decides it.
+
+docs/your-data.md has a command for each of many sources, from Yahoo to NSE and qlib."""
+
 RESEARCH: tuple[Command, ...] = (
     Command(
         name="demo",
@@ -39,6 +50,7 @@ RESEARCH: tuple[Command, ...] = (
         name="ingest",
         help="Read market data into the workspace.",
         handler="engine.stages.ingest:ingest",
+        about=INGEST,
         parameters=(
             option(
                 "source",
@@ -58,7 +70,7 @@ RESEARCH: tuple[Command, ...] = (
             ),
             option(
                 "append",
-                "The files hold sessions after the stored ones: add them.",
+                "Add to what is stored: later sessions, and better rows of stored ones.",
                 kind="flag",
                 default=False,
             ),

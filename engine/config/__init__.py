@@ -136,8 +136,3 @@ class Config(Table):
         """Horizons that every fitted baseline has scores for, increasing."""
         more = self.training.baseline_horizons or (max(self.labels.horizons),)
         return tuple(sorted({self.training.score_horizon, self.portfolio.horizon, *more}))
-
-    @property
-    def sessions_per_year(self) -> int:
-        """252, or 245 for Japan: fixed once, printed beside every annualised figure."""
-        return 245 if self.data.market == "jp" else 252

@@ -37,7 +37,7 @@ def _report_formats(text: str) -> str:
 
 class ScheduleConfig(Table):
     calendar: str = Field("", pattern=r"^[A-Za-z0-9_/]*$", max_length=30)
-    """Exchange calendar by its code (XTKS, XNYS, XLON ...); "" = that of data.market."""
+    """Exchange calendar by its code (XTKS, XNYS, XLON ...); "" = that of the stored data."""
     run_at: Annotated[str, AfterValidator(_time_of_day)] = ""
     """When a session's signal is due, exchange time HH:MM; "" = 18:30 for XTKS, else close + delay."""
     delay_minutes: int = Field(120, ge=0, le=720)
@@ -60,6 +60,8 @@ class ScheduleConfig(Table):
     """Source files: the price file of one session, e.g. "inbox/{session}.csv"; appended once it is there."""
     positions: str = ""
     """CSV of the positions held, given to each signal; "" = none are held."""
+    position_columns: dict[str, str] = Field(default_factory=dict)
+    """Our column of the positions -> the file's, e.g. {shares = "Qty"}. Names of brokers are guessed."""
     job_minutes: float = Field(60.0, gt=0, le=600)
     """A job of a session that takes longer is ended, with all its processes. Minutes."""
     report_formats: Annotated[str, AfterValidator(_report_formats)] = "html,json,md"

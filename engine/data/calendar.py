@@ -4,6 +4,7 @@ import datetime as dt
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
@@ -13,15 +14,53 @@ from numpy.typing import NDArray
 from engine.config import Market
 from engine.errors import ConfigError
 
-EXCHANGES = {"us": "XNYS", "jp": "XTKS"}
-"""Market -> ISO code of its calendar; the synthetic market trades on all weekdays."""
+EXCHANGES: Mapping[Market, str] = {"us": "XNYS", "jp": "XTKS"}
+"""Market -> ISO code of its own calendar; the synthetic market trades on all weekdays."""
+CURRENCIES: Mapping[Market, str] = {"us": "USD", "jp": "JPY"}
 WEEKDAYS = "WEEKDAYS"
 """The synthetic market's calendar: Monday to Friday, 09:00 to 15:00 UTC."""
+EVERY_DAY = "24/7"
+"""Every day is a session, 00:00 to 24:00 UTC."""
+PLAIN = (WEEKDAYS, EVERY_DAY)
+"""Calendars without holidays, for which no library is asked."""
+FIXED = {"XNYS": 252, WEEKDAYS: 252, "XTKS": 245, EVERY_DAY: 365}
+"""Sessions a year by convention; those of other exchanges are counted."""
+COUNTED = range(2015, 2025)
+"""Years that are counted: fixed, so that no figure changes on New Year's Day."""
 HISTORY = dt.timedelta(days=450)
 FUTURE = dt.timedelta(days=400)
 """How far a calendar of trading hours reaches before and after the month that asks."""
-EARLIEST: Mapping[Market, dt.date] = {"jp": dt.date(1997, 1, 1)}
-"""Where a market's calendar begins."""
+EARLIEST = dt.date(1950, 1, 1)
+"""Where calendars begin whose library knows no first day."""
+SUGGESTED = 3
+
+
+def exchange_of(market: Market, calendar: str) -> str:
+    """Code of the calendar that decides: the one that was named, else the market's own."""
+    return calendar or EXCHANGES.get(market, WEEKDAYS)
+
+
+def currency_of(market: Market, currency: str, calendar: str = "") -> str:
+    """Label of prices and money: the one that was named, else the market's own; may be empty.
+
+    On another exchange than the market's own nothing is known of the currency.
+    """
+    if currency or calendar not in ("", EXCHANGES.get(market)):
+        return currency
+    return CURRENCIES.get(market, "")
+
+
+def exchange_named(code: str, *, key: str = "data.calendar") -> str:
+    """The code as exchange_calendars writes it (LSE is XLON); "" stays "".
+
+    A code that it does not know, or whose calendar it cannot make, is a ConfigError.
+    """
+    if not code or code in PLAIN:
+        return code
+    import exchange_calendars
+
+    _kind(code, key)
+    return str(exchange_calendars.resolve_alias(code))
 
 
 def weekdays(first: str, count: int) -> NDArray[np.datetime64]:
@@ -30,45 +69,85 @@ def weekdays(first: str, count: int) -> NDArray[np.datetime64]:
     return np.busday_offset(start, np.arange(count))
 
 
-def sessions_between(market: Market, first: dt.date, last: dt.date) -> NDArray[np.datetime64]:
-    """Sessions of the market's exchange from ``first`` to ``last``, both included."""
-    if market == "synthetic":
+def sessions_between(exchange: str, first: dt.date, last: dt.date) -> NDArray[np.datetime64]:
+    """Sessions of the exchange from ``first`` to ``last``, both included."""
+    if exchange in PLAIN:
         days = np.arange(np.datetime64(first, "D"), np.datetime64(last, "D") + 1)
-        return days[np.is_busday(days)]
-    begin, end = calendar_span(market)
+        return days if exchange == EVERY_DAY else days[np.is_busday(days)]
+    begin, end = calendar_span(exchange)
     first, last = max(first, begin), min(last, end)
     if last < first:
         return np.empty(0, dtype="datetime64[D]")
-    calendar = _calendar(EXCHANGES[market], first.year)
-    sessions = calendar.sessions_in_range(str(first), str(last))
-    return np.asarray(sessions.values, dtype="datetime64[D]")
+    calendar = _calendar(exchange, 0)
+    if first < calendar.first_session.date():
+        calendar = _calendar(exchange, first.year)
+    sessions = np.asarray(calendar.sessions.values, dtype="datetime64[D]")
+    return sessions[(sessions >= np.datetime64(first)) & (sessions <= np.datetime64(last))]
 
 
-def calendar_span(market: Market) -> tuple[dt.date, dt.date]:
-    """First and last day of which the market's calendar knows whether they are sessions."""
-    if market == "synthetic":
+def calendar_span(exchange: str) -> tuple[dt.date, dt.date]:
+    """First and last day of which the calendar knows whether they are sessions."""
+    if exchange in PLAIN:
         return dt.date.min, dt.date.max
-    calendar = _calendar(EXCHANGES[market], 0)
-    return EARLIEST.get(market, dt.date(1950, 1, 1)), calendar.last_session.date()
+    earliest = _kind(exchange).bound_min()
+    begin = EARLIEST if earliest is None else earliest.date()
+    return begin, _calendar(exchange, 0).last_session.date()
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=64)
+def sessions_per_year(exchange: str) -> int:
+    """What annualised figures are scaled by, and printed beside them.
+
+    252 in New York, 245 in Tokyo, 365 where every day is one; elsewhere the median of the full years from
+    2015 to 2024.
+    """
+    if exchange in FIXED:
+        return FIXED[exchange]
+    begin, end = calendar_span(exchange)
+    counts = [
+        sessions_between(exchange, dt.date(year, 1, 1), dt.date(year, 12, 31)).size
+        for year in COUNTED
+        if begin <= dt.date(year, 1, 1) and dt.date(year, 12, 31) <= end
+    ]
+    return round(float(np.median(counts)))
+
+
+@lru_cache(maxsize=16)
 def _calendar(exchange: str, year: int) -> Any:
     """Sessions from before a year on; year 0: of the newest two decades."""
     import exchange_calendars
 
     if not year:
         return exchange_calendars.get_calendar(exchange)
-    earliest = type(exchange_calendars.get_calendar(exchange)).bound_min()
+    earliest = _kind(exchange).bound_min()
     start = dt.date(year - 1, 12, 1)
     return exchange_calendars.get_calendar(
         exchange, start=max(start, earliest.date()) if earliest is not None else start
     )
 
 
-def last_known_session(market: Market) -> dt.date:
-    """Where the market's calendar ends (exchange_calendars looks one year ahead)."""
-    return calendar_span(market)[1]
+@lru_cache(maxsize=64)
+def _kind(exchange: str, key: str = "data.calendar") -> Any:
+    """The library's class of a calendar; it hands out one object for ever, its class makes new ones."""
+    import exchange_calendars
+    from exchange_calendars.errors import InvalidCalendarName
+
+    try:
+        return type(exchange_calendars.get_calendar(exchange))
+    except InvalidCalendarName:
+        codes = [WEEKDAYS, *exchange_calendars.get_calendar_names()]
+        near = get_close_matches(exchange.upper(), codes, n=SUGGESTED)
+        raise ConfigError(
+            f"{key}: there is no exchange {exchange!r}",
+            hint=(f"did you mean {', '.join(near)}? " if near else "")
+            + f"a code such as XTKS, XNYS, XLON or {EVERY_DAY}; see the list of exchange_calendars",
+        ) from None
+    except (NotImplementedError, ValueError) as problem:
+        raise ConfigError(
+            f"{key}: exchange_calendars {exchange_calendars.__version__} fails to make the calendar of "
+            f"{exchange} ({type(problem).__name__})",
+            hint="take an exchange with the same holidays, or 24/5 for all weekdays",
+        ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,46 +168,40 @@ def trading_days(
     imported, and a process that lives for months would reach that. Some exchanges have holidays
     only as far as they are published; there it ends for good.
     """
-    if exchange == WEEKDAYS:
-        days = np.arange(np.datetime64(first, "D"), np.datetime64(last, "D") + 1)
-        return [_weekday(day.item()) for day in days[np.is_busday(days)]]
+    if exchange in PLAIN:
+        days = sessions_between(exchange, first, last).tolist()
+        return [_round_the_clock(day) if exchange == EVERY_DAY else _weekday(day) for day in days]
     found = _hours(exchange, today.replace(day=1)).days
     begin = bisect_left(found, first, key=lambda day: day.date)
     end = bisect_right(found, last, key=lambda day: day.date)
     return list(found[begin:end])
 
 
-def exchange_zone(exchange: str, *, today: dt.date) -> str:
+def exchange_zone(exchange: str) -> str:
     """IANA name of the exchange's time zone."""
-    return "UTC" if exchange == WEEKDAYS else _hours(exchange, today.replace(day=1)).zone
+    if exchange in PLAIN:
+        return "UTC"
+    import exchange_calendars
+
+    _kind(exchange, "schedule.calendar")
+    return str(exchange_calendars.get_calendar(exchange).tz)
 
 
 def calendar_end(exchange: str, *, today: dt.date) -> dt.date:
     """Last session that the calendar knows."""
-    if exchange == WEEKDAYS:
+    if exchange in PLAIN:
         return dt.date.max
     return _hours(exchange, today.replace(day=1)).days[-1].date
 
 
 @dataclass(frozen=True, slots=True)
 class _Hours:
-    zone: str
     days: tuple[TradingDay, ...]
 
 
 @lru_cache(maxsize=16)
 def _hours(exchange: str, month: dt.date) -> _Hours:
-    import exchange_calendars
-    from exchange_calendars.errors import InvalidCalendarName
-
-    try:
-        # The library hands out the same object for ever; its class makes a new one.
-        kind = type(exchange_calendars.get_calendar(exchange))
-    except InvalidCalendarName:
-        raise ConfigError(
-            f"schedule.calendar: there is no exchange {exchange!r}",
-            hint="a code such as XTKS, XNYS or XLON; see the list of exchange_calendars",
-        ) from None
+    kind = _kind(exchange, "schedule.calendar")
     first, last = kind.bound_min(), kind.bound_max()
     start, end = month - HISTORY, month + FUTURE
     if last is not None and start > last.date():
@@ -146,7 +219,7 @@ def _hours(exchange: str, month: dt.date) -> _Hours:
         )
         for session, row in zip(rows.index, rows.itertuples(index=False), strict=True)
     )
-    return _Hours(zone=str(calendar.tz), days=tuple(days))
+    return _Hours(days=tuple(days))
 
 
 def _weekday(day: dt.date) -> TradingDay:
@@ -154,3 +227,8 @@ def _weekday(day: dt.date) -> TradingDay:
     return TradingDay(
         date=day, open=noon - dt.timedelta(hours=3), close=noon + dt.timedelta(hours=3)
     )
+
+
+def _round_the_clock(day: dt.date) -> TradingDay:
+    midnight = dt.datetime.combine(day, dt.time(), dt.UTC)
+    return TradingDay(date=day, open=midnight, close=midnight + dt.timedelta(days=1))

@@ -1,61 +1,66 @@
-"""The `files` source: CSV or Parquet tables on disk, with a column mapping."""
+"""The `files` source: tables on disk, with a column mapping."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
 from engine.config import Market, ReadingConfig
+from engine.data.calendar import exchange_of, exchange_zone, sessions_between
 from engine.data.labels import with_readable_labels
-from engine.data.optional_files import read_optional
+from engine.data.optional_files import LAYOUTS, read_optional
+from engine.data.reading.actions import ACTIONS
+from engine.data.reading.bars import Origin, read_bars
+from engine.data.reading.names import ADJUSTED, ALL_BARS, BARS
+from engine.data.reading.tables import Exchange, Wanted, read_table
 from engine.data.tables import (
+    ACTION_SCHEMA,
     BAR_SCHEMA,
     INDEX_SCHEMA,
-    OPTIONAL,
     SECURITY_SCHEMA,
-    TABLES,
     RawTables,
     complete,
 )
-from engine.data.typed_files import Layout, read_table
 from engine.errors import DataError
 from engine.records.reading import ReadingPlan
 
-GUESSES: dict[str, tuple[str, ...]] = {
-    "symbol": ("symbol", "code", "ticker", "instrument", "Code", "Symbol", "Ticker"),
-    "date": ("date", "Date", "datetime", "day", "timestamp"),
-    "open": ("open", "Open", "AdjO"),
-    "high": ("high", "High", "AdjH"),
-    "low": ("low", "Low", "AdjL"),
-    "close": ("adj_close", "Adj Close", "AdjC", "close", "Close"),
-    "volume": ("volume", "Volume", "AdjVo", "vol"),
-    "turnover": ("turnover", "turnover_value", "Va", "amount", "dollar_volume"),
-    "adjustment_factor": ("adjustment_factor", "AdjFactor"),
-    "dividend": ("dividend",),
-    "name": ("name", "Name", "CoName", "company"),
-    "sector": ("sector", "Sector", "S33"),
-    "industry": ("industry", "Industry", "S17"),
-    "shortable": ("shortable", "Shortable", "borrowable"),
-    "borrow_class": ("borrow_class",),
-}
-"""Our column -> names it is known under elsewhere, most specific first."""
-BARS = Layout(
-    table="bars",
-    schema=BAR_SCHEMA,
-    guesses=GUESSES,
-    optional=frozenset({"turnover", "adjustment_factor", "dividend"}),
-)
-SECURITIES = Layout(
+SECURITIES = Wanted(
     table="securities",
     schema=SECURITY_SCHEMA,
-    guesses=GUESSES,
+    synonyms={
+        "symbol": BARS["symbol"],
+        "name": (
+            "coname", "company", "companyname", "securityname", "shortname", "longname", "issuer",
+            "銘柄名", "会社名", "名称", "股票名称", "证券名称", "证券简称", "股票简称",
+        ),
+        "sector": ("gicssector", "s33", "sectorname", "33業種区分", "33業種コード", "業種", "行业"),
+        "industry": ("gicssubindustry", "gicsindustry", "s17", "industryname", "subindustry",
+                     "17業種区分", "17業種コード", "所属行业"),
+        "shortable": ("borrowable", "easytoborrow", "貸借"),
+        "borrow_class": ("borrowclass",),
+    },
     optional=frozenset(SECURITY_SCHEMA) - {"symbol"},
-    finish=lambda file, frame: with_readable_labels(frame),
+    finish=lambda cells, frame: with_readable_labels(frame),
+)  # fmt: skip
+INDEX = Wanted(
+    table="index",
+    schema=INDEX_SCHEMA,
+    synonyms={
+        "date": BARS["date"],
+        "close": (*BARS["close"], "value", "level", *ADJUSTED["adj_close"]),
+    },
 )
-INDEX = Layout(table="index", schema=INDEX_SCHEMA, guesses=GUESSES)
-KNOWN = {**TABLES, **OPTIONAL}
+KNOWN: Mapping[str, Iterable[str]] = {
+    "bars": {*BAR_SCHEMA, *ALL_BARS},
+    "securities": SECURITY_SCHEMA,
+    "index": INDEX_SCHEMA,
+    "actions": ACTION_SCHEMA,
+    **{name: layout.schema for name, layout in LAYOUTS.items()},
+}
+"""Table -> columns that can be mapped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +68,8 @@ class Reading:
     """Tables and how each of them was read."""
 
     raw: RawTables
+    origin: Origin
+    """File and line of each bar."""
     plans: tuple[ReadingPlan, ...] = ()
 
 
@@ -79,42 +86,64 @@ def read_files(
     settings: ReadingConfig | None = None,
     optional: Mapping[str, Path] | None = None,
     actions: Path | None = None,
+    after: dt.date | None = None,
 ) -> Reading:
-    """Read and type the tables; only labels are cleaned here. Errors name file, column and row.
+    """Read and type the tables; only labels are cleaned here. Errors name file, line, column and value.
 
     ``optional`` gives files of optional tables (`engine.data.tables.OPTIONAL`) by name. ``columns`` maps
-    our name to the file's: ``close``, or ``options.strike`` for one table only.
+    our name to the file's: ``close``, or ``options.strike`` for one table only, each with a factor if need
+    be (``volume``: ``vol*100``). ``after``: the last stored session, where the bars are to be appended.
     """
     _check_names(columns)
-    bars = read_table(prices, BARS, columns)
-    if "turnover" not in bars.columns:
-        bars = bars.with_columns((pl.col("close") * pl.col("volume")).alias("turnover"))
+    settings = settings or ReadingConfig()
+    exchange = _exchange(exchange_of(market, calendar), now)
+    bars, origin, plans = read_bars(prices, columns, exchange, settings, after=after)
+
+    def beside(path: Path, wanted: Wanted) -> pl.DataFrame:
+        nonlocal plans
+        table, more = read_table(path, wanted, columns, exchange, settings)
+        plans += more
+        return table
+
     stocks = pl.DataFrame(schema=SECURITY_SCHEMA)
     if securities is not None:
-        stocks = complete(read_table(securities, SECURITIES, columns), SECURITY_SCHEMA)
-    market_index = None
-    if index is not None:
-        market_index = read_table(index, INDEX, columns).sort("date")
-    extra, notes = read_optional(optional or {}, columns)
+        stocks = complete(beside(securities, SECURITIES), SECURITY_SCHEMA)
+    market_index = None if index is None else beside(index, INDEX).sort("date")
+    extra, notes = read_optional(optional or {}, beside)
     raw = RawTables(
-        bars=complete(bars, BAR_SCHEMA).sort("date", "symbol"),
+        bars=bars,
         securities=stocks,
         index=market_index,
         market=market,
+        actions=None if actions is None else complete(beside(actions, ACTIONS), ACTION_SCHEMA),
         calendar=calendar,
         currency=currency,
         source=f"files({prices.name})",
         optional=extra,
         notes=notes,
     )
-    return Reading(raw=raw)
+    return Reading(raw=raw, origin=origin, plans=plans)
+
+
+def _exchange(code: str, now: dt.datetime) -> Exchange:
+    return Exchange(
+        zone=exchange_zone(code),
+        sessions=partial(sessions_between, code),
+        now=now,
+    )
 
 
 def _check_names(columns: Mapping[str, str]) -> None:
+    anywhere = {column for names in KNOWN.values() for column in names}
     for name in columns:
         table, dot, column = name.partition(".")
-        if dot and column not in KNOWN.get(table, {}):
+        if dot and column not in KNOWN.get(table, ()):
             raise DataError(
                 f"column mapping: there is no {name}",
                 hint=f"a table of {', '.join(KNOWN)}, a dot, and one of its columns",
+            )
+        if not dot and name not in anywhere:
+            raise DataError(
+                f"column mapping: there is no column {name!r} of ours",
+                hint=f"OURS=THEIRS; of bars there are {', '.join(ALL_BARS)}",
             )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from engine.config import Config, Market
 from engine.data.actions import renamed, renames
+from engine.data.calendar import currency_of, sessions_per_year
 from engine.data.findings import QualityReport
 from engine.data.lineage import Lineage
 from engine.data.memory import Memory
@@ -67,6 +68,16 @@ class StoredPanel:
     def market(self) -> Market:
         market: Market = self.snapshot.manifest["market"]
         return market
+
+    @property
+    def currency(self) -> str:
+        """Label of prices and money; may be empty."""
+        return currency_of(self.market, self.snapshot.currency, self.snapshot.calendar)
+
+    @property
+    def sessions_per_year(self) -> int:
+        """Of the exchange where these stocks trade."""
+        return sessions_per_year(self.snapshot.exchange)
 
     @property
     def source(self) -> str:
@@ -127,6 +138,8 @@ class StoredPanel:
             index=self.index_of(bars),
             tables=self.tables,
             market=self.market,
+            calendar=self.snapshot.calendar,
+            currency=self.snapshot.currency,
             source=self.source,
             as_of=self.report.last,
             fingerprint=self.fingerprint,
@@ -191,6 +204,7 @@ def clean_panel(workspace: Path, config: Config, name: str | None = None) -> Sto
             "index": config.data.index_symbol,
             "market": snapshot.manifest["market"],
             "source": snapshot.manifest["source"],
+            **({"calendar": snapshot.calendar} if snapshot.calendar else {}),
             "renames": [str(rename) for rename in renames(snapshot.table("actions"))],
         }
     )

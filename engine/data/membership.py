@@ -11,12 +11,15 @@ from engine.data.panel import DensePanel
 def membership_NS(dense: DensePanel, config: UniverseConfig) -> NDArray[np.bool_]:
     """Point-in-time membership ``[N, S]``: column t uses bars of sessions <= t only.
 
-    A member has a bar on t, at least ``min_history`` bars so far, a quoted close of at least
-    ``min_price`` and a median turnover of at least ``min_turnover`` over the last ``turnover_sessions``
-    sessions (a session without a bar counts as turnover 0). Of a panel's tail, the first
-    ``turnover_sessions - 1`` columns are False: their medians would need earlier bars.
+    A member has a bar on t in which it traded (what holders were paid in the end is none), at least
+    ``min_history`` bars so far, a quoted close of at least ``min_price`` and a median turnover of at least
+    ``min_turnover`` over the last ``turnover_sessions`` sessions (a session without a bar counts as
+    turnover 0). Of a panel's tail, the first ``turnover_sessions - 1`` columns are False: their medians
+    would need earlier bars.
     """
     has_bar_NS = np.isfinite(dense.close_NS)
+    if dense.proceeds_NS is not None:
+        has_bar_NS &= ~dense.proceeds_NS
     bars_NS = np.cumsum(has_bar_NS, axis=1)
     if dense.first:
         bars_NS += dense.bars_before_N[:, None]

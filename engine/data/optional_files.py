@@ -5,13 +5,15 @@ publication, whose next day it is (statements told before 15:00: the same day); 
 `DELAY`. Statements need one of the first two: a period's end says nothing about when it was told.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import polars as pl
 
+from engine.data.labels import readable
+from engine.data.reading.columns import Cells
+from engine.data.reading.tables import Wanted
 from engine.data.tables import OPTIONAL, Schema, complete
-from engine.data.typed_files import Layout, read_table
 from engine.errors import DataError
 
 DELAY = {"options": 1, "short": 1, "margin": 7, "flow": 10, "earnings": 0}
@@ -96,6 +98,15 @@ REQUIRED = {
     "statements": ("symbol", "period_end", "period", "available"),
     "earnings": ("symbol", "date"),
 }
+AHEAD = {
+    "options": frozenset({"expiry", "available"}),
+    "earnings": frozenset({"date", "available"}),
+    "statements": frozenset({"period_end", "available"}),
+    "flow": frozenset({"available"}),
+    "margin": frozenset({"available"}),
+    "short": frozenset({"available"}),
+}
+"""Days that may lie in the future."""
 KEYS = ("date", "symbol", "expiry", "strike", "kind", "investor", "sector", "period_end", "period")
 ORDER = {
     "options": ("date", "expiry", "strike", "kind", "available"),
@@ -108,14 +119,14 @@ ORDER = {
 
 
 def read_optional(
-    paths: Mapping[str, Path], columns: Mapping[str, str]
+    paths: Mapping[str, Path], read: Callable[[Path, Wanted], pl.DataFrame]
 ) -> tuple[dict[str, pl.DataFrame], tuple[str, ...]]:
     """Tables by name, each in its schema and order, and what was done to them that one should know."""
     tables, notes = {}, []
     for name, path in paths.items():
         if name not in OPTIONAL:
             raise DataError(f"unknown table {name}", hint=f"known: {', '.join(OPTIONAL)}")
-        frame = read_table(path, _layout(name), columns)
+        frame = read(path, LAYOUTS[name])
         if name == "options":
             frame, said = _as_fraction(frame)
             notes += said
@@ -125,7 +136,7 @@ def read_optional(
     return tables, tuple(notes)
 
 
-def _layout(name: str) -> Layout:
+def _layout(name: str) -> Wanted:
     guesses = {"available": ("available",), **PUBLISHED, **GUESSES[name]}
     own = OPTIONAL[name]
     text = {"section", "time"}
@@ -138,15 +149,16 @@ def _layout(name: str) -> Layout:
         "short": dict.fromkeys(("turnover", "short_turnover"), ("short_restricted", "short_free")),
         "statements": {"available": ("published",)},
     }
-    return Layout(
+    return Wanted(
         table=name,
         schema=schema,
-        guesses=guesses,
+        synonyms=guesses,
         optional=frozenset(schema) - frozenset(REQUIRED[name]),
         keys=frozenset(KEYS),
         instead=instead.get(name, {}),
         lenient=True,
-        finish=lambda file, frame: _dated(name, FINISH.get(name, _as_is)(file, frame)),
+        ahead=AHEAD.get(name, frozenset()),
+        finish=lambda cells, frame: _dated(name, FINISH.get(name, _as_is)(cells, frame)),
     )
 
 
@@ -165,23 +177,23 @@ def _dated(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(told.cast(pl.Date).alias("available"))
 
 
-def _as_is(file: Path, frame: pl.DataFrame) -> pl.DataFrame:
+def _as_is(cells: Cells, frame: pl.DataFrame) -> pl.DataFrame:
     return frame
 
 
-def _options(file: Path, frame: pl.DataFrame) -> pl.DataFrame:
+def _options(cells: Cells, frame: pl.DataFrame) -> pl.DataFrame:
     kind = frame["kind"].str.strip_chars().str.to_lowercase()
     known = kind.is_in(list(KINDS))
     if not known.all():
         row = int((~known).arg_max() or 0)
         raise DataError(
-            f"{file}: column `kind`, row {row + 1}: {frame['kind'][row]!r} is neither put nor call",
+            f"{cells.where(row)}, column `kind`: {readable(frame['kind'][row])!r} is neither put nor call",
             hint="put or call, p or c, or J-Quants' 1 (put) and 2 (call)",
         )
     return frame.with_columns(kind.replace_strict(KINDS).alias("kind"))
 
 
-def _flow(file: Path, frame: pl.DataFrame) -> pl.DataFrame:
+def _flow(cells: Cells, frame: pl.DataFrame) -> pl.DataFrame:
     """J-Quants gives one column per investor and side; ours is one row per investor."""
     if "section" not in frame.columns:
         frame = frame.with_columns(pl.lit(None, pl.String).alias("section"))
@@ -202,7 +214,7 @@ def _flow(file: Path, frame: pl.DataFrame) -> pl.DataFrame:
         if {f"{investor}_buy", f"{investor}_sell"} <= set(frame.columns)
     ]
     if not parts:
-        raise DataError(f"{file}: no investor type has both a buy and a sell column")
+        raise DataError(f"{cells.where(0)}: no investor type has both a buy and a sell column")
     return pl.concat(parts)
 
 
@@ -219,7 +231,7 @@ def _one_section(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
     return frame
 
 
-def _short(file: Path, frame: pl.DataFrame) -> pl.DataFrame:
+def _short(cells: Cells, frame: pl.DataFrame) -> pl.DataFrame:
     """J-Quants splits the value sold into long sales and short sales with and without price limits."""
     if "short_turnover" in frame.columns:
         return frame
@@ -227,7 +239,7 @@ def _short(file: Path, frame: pl.DataFrame) -> pl.DataFrame:
     absent = [GUESSES["short"][name][0] for name in parts if name not in frame.columns]
     if absent:
         raise DataError(
-            f"{file}: no column {', '.join(absent)} beside the other parts of the sales"
+            f"{cells.where(0)}: no column {', '.join(absent)} beside the other parts of the sales"
         )
     sold_short = pl.col("short_restricted") + pl.col("short_free")
     return frame.with_columns(
@@ -235,13 +247,13 @@ def _short(file: Path, frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _statements(file: Path, frame: pl.DataFrame) -> pl.DataFrame:
+def _statements(cells: Cells, frame: pl.DataFrame) -> pl.DataFrame:
     """After a full year the forecast is the next year's. A row without a day of disclosure is refused."""
     told = pl.coalesce(name for name in ("available", "published") if name in frame.columns)
     empty = frame.select(told.is_null()).to_series()
     if empty.any():
         row = int(empty.arg_max() or 0)
-        raise DataError(f"{file}: row {row + 1} has no day of disclosure")
+        raise DataError(f"{cells.where(row)} has no day of disclosure")
     for name in RESULTS:
         if f"next_{name}" in frame.columns:
             ours = f"forecast_{name}"
@@ -254,6 +266,7 @@ def _statements(file: Path, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 FINISH = {"options": _options, "flow": _flow, "short": _short, "statements": _statements}
+LAYOUTS = {name: _layout(name) for name in OPTIONAL}
 
 
 def _as_fraction(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:

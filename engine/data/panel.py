@@ -10,7 +10,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.config import Market
+from engine.data.calendar import exchange_of, sessions_per_year
 from engine.errors import DataError
+from engine.records.flags import BREAK, PROCEEDS
 
 PRICES = ("high", "low", "close", "close_raw")
 COLUMNS = ("open", *PRICES, "volume", "turnover")
@@ -45,12 +47,16 @@ class DensePanel:
     """Optional tables of the source, whole; see `engine.data.tables`."""
     first: int = 0
     """Position of the first column among all sessions of the panel."""
+    reinvested_NS: NDArray[np.float64] | None = None
+    """``close / reinvested`` is the price alone; None = no dividends are known."""
+    proceeds_NS: NDArray[np.bool_] | None = None
+    """Bars that are no trading but what a share was paid in the end; None = there are none."""
 
     def take(self, rows_N: NDArray[np.int64]) -> "DensePanel":
         """These stocks, in this order."""
         arrays = {
             name: getattr(self, name)[rows_N]
-            for name in (*(f"{c}_NS" for c in COLUMNS), "sector_N", "bars_before_N")
+            for name in (*self._tables(), "sector_N", "bars_before_N")
         }
         return replace(self, symbols=tuple(self.symbols[n] for n in rows_N), **arrays)
 
@@ -58,11 +64,8 @@ class DensePanel:
         """Sessions ``start`` to ``stop`` (of the panel, not of this object) of these rows, copied."""
         a, b = start - self.first, stop - self.first
 
-        def cut(x_NS: NDArray[np.float64]) -> NDArray[np.float64]:
-            return np.ascontiguousarray(x_NS[rows, a:b])
-
         arrays: dict[str, Any] = {
-            f"{name}_NS": cut(getattr(self, f"{name}_NS")) for name in COLUMNS
+            name: np.ascontiguousarray(getattr(self, name)[rows, a:b]) for name in self._tables()
         }
         return replace(
             self,
@@ -76,6 +79,10 @@ class DensePanel:
             **arrays,
         )
 
+    def _tables(self) -> list[str]:
+        names = (*(f"{name}_NS" for name in COLUMNS), "reinvested_NS", "proceeds_NS")
+        return [name for name in names if getattr(self, name) is not None]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
@@ -86,7 +93,7 @@ class Panel:
     returns are total returns), ``open`` null where the source had none; ``close_raw`` as quoted; ``volume``
     in shares on the scale of splits alone; ``turnover`` in quote currency; ``dividend`` in quote currency a
     share of the ex-date; ``reinvested``: how much of the scale is dividends (close / reinvested is the price
-    alone); ``flags``: bits of `engine.data.repair`.
+    alone); ``flags``: bits of `engine.records.flags`.
     """
 
     frame: pl.DataFrame
@@ -102,6 +109,10 @@ class Panel:
     """Last session that the panel may hold."""
     fingerprint: str
     """Digest of snapshot and quality settings: the key of everything built from the panel."""
+    calendar: str = ""
+    """Code of the calendar that was named at ingest; empty = the market's own."""
+    currency: str = ""
+    """Label of prices that was named at ingest; empty = the market's own."""
 
     def __post_init__(self) -> None:
         if self.frame.is_empty():
@@ -114,6 +125,11 @@ class Panel:
     def dates_S(self) -> NDArray[np.datetime64]:
         """Sessions with a bar, increasing."""
         return self.frame["date"].unique().sort().to_numpy().astype("datetime64[D]")
+
+    @property
+    def sessions_per_year(self) -> int:
+        """Of the exchange where these stocks trade."""
+        return sessions_per_year(exchange_of(self.market, self.calendar))
 
     @property
     def settings(self) -> str:
@@ -196,7 +212,20 @@ def scatter(
     tables: Mapping[str, pl.DataFrame],
     first: int,
 ) -> DensePanel:
-    """Long rows of the sessions ``dates_S`` as arrays; ``bars_before_N`` is left to the caller."""
+    """Long rows of the sessions ``dates_S`` as arrays; ``bars_before_N`` is left to the caller.
+
+    Which side of a break its open, high and low are on is not known: they are left out (open NaN, high and
+    low the close), so that no window of features and no label takes a part of the jump for a return.
+    """
+    jumped = (pl.col("flags") & BREAK) != 0
+    if frame.select(jumped.any()).item():
+        frame = frame.with_columns(
+            pl.when(~jumped).then("open").alias("open"),
+            *(
+                pl.when(jumped).then("close").otherwise(name).alias(name)
+                for name in ("high", "low")
+            ),
+        )
     stock = positions(frame["symbol"], symbols)
     session = np.searchsorted(dates_S, frame["date"].to_numpy().astype("datetime64[D]"))
 
@@ -205,6 +234,13 @@ def scatter(
         out_NS[stock, session] = frame[column].fill_null(float("nan")).to_numpy()
         return out_NS
 
+    paid = (frame["flags"].to_numpy() & PROCEEDS) != 0
+    proceeds_NS = reinvested_NS = None
+    if frame.select((pl.col("reinvested") != 1).any()).item():
+        reinvested_NS = array("reinvested")
+    if paid.any():
+        proceeds_NS = np.zeros((len(symbols), dates_S.size), dtype=bool)
+        proceeds_NS[stock[paid], session[paid]] = True
     sector = dict(securities.select("symbol", "sector").iter_rows())
     sectors = tuple(sorted({name for name in sector.values() if name}))
     code = {name: i for i, name in enumerate(sectors)}
@@ -218,6 +254,8 @@ def scatter(
         tables=tables,
         first=first,
         bars_before_N=np.zeros(len(symbols), dtype=np.int64),
+        reinvested_NS=reinvested_NS,
+        proceeds_NS=proceeds_NS,
     )
 
 

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from engine.config import QualityConfig
 from engine.data import repair, sessions
 from engine.data.actions import Folded, fold, renamed, renames, with_proceeds
+from engine.data.calendar import exchange_of
 from engine.data.findings import LISTED, ORDER, Finding, QualityReport, Verdict, merged
 from engine.data.memory import Memory
 from engine.data.panel import positions
 from engine.data.rules import Walked, mismatch_finding, row_findings, unit_mismatch
 from engine.data.tables import RawTables
 from engine.errors import DataError
+from engine.records import flags
 
 YEAR = 252
 NEAR_END = 30
@@ -67,7 +69,7 @@ def examine_more(
     clean, walked, confirmed = _walk(bars, rows, volume_M, config, memory)
     kept_T = np.searchsorted(seen.day_T, clean["date"].to_physical().to_numpy())
     names_T = np.bincount(kept_T, minlength=seen.day_T.size).tolist()
-    found += sessions.findings(seen, names_T, raw.market, before, config)
+    found += sessions.findings(seen, names_T, exchange_of(raw.market, raw.calendar), before, config)
     found += row_findings(walked, config)
     if before is not None:
         found = merged(before.findings, found, confirmed)
@@ -91,12 +93,12 @@ def _events(
         dividend_M = np.where(repeated_M | ours_M, folded.dividend_M, dividend_M)
     usable_M = np.isfinite(adjustment_M) & (adjustment_M > 0.0)
     adjustment_M = np.where(usable_M, adjustment_M, 1.0)
-    told_M = np.where(adjustment_M == 1.0, 0, repair.VENDOR_SPLIT).astype(np.int32)
+    told_M = np.where(adjustment_M == 1.0, 0, flags.VENDOR_SPLIT).astype(np.int32)
     acted_M = ours_M & ((folded.adjustment_M != 1.0) | (folded.worth_M > 0.0))
-    told_M[acted_M] = repair.ACTION
+    told_M[acted_M] = flags.ACTION
     if len(paid):
         keys = bars.select("date", "symbol").with_row_index("m")
-        told_M[keys.join(paid, on=["date", "symbol"])["m"].to_numpy()] |= repair.PROCEEDS
+        told_M[keys.join(paid, on=["date", "symbol"])["m"].to_numpy()] |= flags.PROCEEDS
     return {
         "adjustment_M": adjustment_M,
         "dividend_M": dividend_M,

@@ -16,32 +16,24 @@ from numba import njit
 from numpy.typing import NDArray
 
 from engine.data.memory import State
-from engine.data.splits import BREAK, ENOUGH, LEAST, SPLIT, crowded, crowding, judge
+from engine.data.splits import ENOUGH, LEAST, crowded, crowding, judge
+from engine.records.flags import (
+    ACTION,
+    BREAK,
+    DIVIDEND,
+    DOUBTED,
+    FROZEN,
+    HIGH_BELOW_LOW,
+    NO_DIVIDEND,
+    PROCEEDS,
+    RANGE,
+    VENDOR_SPLIT,
+    ZERO_OPEN,
+)
 
 KEEP, BAD_CLOSE, ABSURD, BAD_PRINT, JUMP, SPLIT_EXCLUDED, UNIT, OUT = 0, 1, 2, 3, 4, 5, 6, 7
 """What happened to a row. JUMP: held out as a possible bad print, then confirmed by the next row. UNIT:
 price in other units; the next row does not confirm it, the stock waits for its old units."""
-ZERO_OPEN, HIGH_BELOW_LOW, RANGE, FROZEN, VENDOR_SPLIT = 1, 2, 4, 16, 32
-DIVIDEND, PROCEEDS, ACTION, DOUBTED, NO_DIVIDEND = 128, 256, 512, 1024, 2048
-"""Bit flags of a kept row; the panel has them in its column ``flags``. SPLIT: inferred from the bars.
-VENDOR_SPLIT: by the source's factor. ACTION: split or spin-off of the user's table. BREAK: the price jumped
-and nothing explains it; the scale goes on without the jump. DIVIDEND: ex-date. PROCEEDS: no trading, the
-cash that a share was paid in the end. DOUBTED: the source's factor makes the jump larger, it was not applied.
-NO_DIVIDEND: a dividend that is negative or not below the price, not applied."""
-FLAG_NAMES = {
-    ZERO_OPEN: "zero_open",
-    HIGH_BELOW_LOW: "high_below_low",
-    RANGE: "range",
-    SPLIT: "split",
-    FROZEN: "frozen",
-    VENDOR_SPLIT: "vendor_split",
-    BREAK: "break",
-    DIVIDEND: "dividend",
-    PROCEEDS: "proceeds",
-    ACTION: "action",
-    DOUBTED: "doubted",
-    NO_DIVIDEND: "no_dividend",
-}
 UNITS = np.array([100.0, 1000.0, 1 / 100, 1 / 1000])
 """Factors of a change of units: cents for dollars, sen for yen, lots for shares, thousands."""
 NEAR_UNIT = 0.2

@@ -7,8 +7,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.config import QualityConfig
-from engine.data import repair, splits
+from engine.data import repair
 from engine.data.findings import Finding, Level, first_in_time
+from engine.records import flags
 
 Mask = NDArray[np.bool_]
 SPLIT_ACTIONS = {
@@ -86,28 +87,28 @@ def row_findings(walked: Walked, config: QualityConfig) -> list[Finding]:
         ("unit_jump", "error", fate_M == repair.UNIT,
          f"row held out; rescaled after {repair.PATIENCE} sessions",
          "price 100 or 1000 times off what it was, at about the same traded value: units or currency"),
-        ("suspected_split", "error", (flag_M & splits.SPLIT) > 0,
+        ("suspected_split", "error", (flag_M & flags.SPLIT) > 0,
          SPLIT_ACTIONS[config.split_policy],
          "overnight change by a ratio of small whole numbers that no trading explains"),
-        ("break", "error", (flag_M & splits.BREAK) > 0, BREAK_ACTIONS[config.split_policy],
+        ("break", "error", (flag_M & flags.BREAK) > 0, BREAK_ACTIONS[config.split_policy],
          "jump that neither trading nor a ratio explains: spin-off, reused code, wrong price"),
-        ("doubtful_factor", "error", (flag_M & repair.DOUBTED) > 0, "not applied",
+        ("doubtful_factor", "error", (flag_M & flags.DOUBTED) > 0, "not applied",
          "adjustment factor that makes the quoted jump larger"),
-        ("bad_dividend", "error", (flag_M & repair.NO_DIVIDEND) > 0, "not applied",
+        ("bad_dividend", "error", (flag_M & flags.NO_DIVIDEND) > 0, "not applied",
          "dividend that is negative or not below the price"),
         ("bad_adjustment", "error", in_M & walked.absurd_M, "taken as 1",
          "adjustment factor not positive and finite"),
         ("negative_volume", "error", in_M & walked.negative_M, "set to 0", "volume < 0"),
         ("zero_open", "warning", zero_open, "open treated as missing", "open is 0 or missing"),
-        ("range_violation", "warning", (flag_M & repair.RANGE) > 0, "range widened",
+        ("range_violation", "warning", (flag_M & flags.RANGE) > 0, "range widened",
          "open or close outside low..high"),
         ("jump", "warning", fate_M == repair.JUMP, "row held out for one session",
          f"{move} that the next bar confirms"),
-        ("frozen", "warning", (flag_M & repair.FROZEN) > 0, "kept",
+        ("frozen", "warning", (flag_M & flags.FROZEN) > 0, "kept",
          f"close unchanged for {config.frozen_sessions} sessions"),
         ("zero_volume", "info", in_M & (walked.volume_M == 0) & ~walked.negative_M, "kept",
          "nothing traded, or volume missing"),
-        ("vendor_split", "info", (flag_M & repair.VENDOR_SPLIT) > 0, "later prices rescaled",
+        ("vendor_split", "info", (flag_M & flags.VENDOR_SPLIT) > 0, "later prices rescaled",
          "the source gives an adjustment factor"),
     ]  # fmt: skip
     return [

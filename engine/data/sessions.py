@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from engine.config import Market, QualityConfig
+from engine.config import QualityConfig
 from engine.data.calendar import calendar_span, sessions_between
 from engine.data.findings import LISTED, MARKET, Example, Finding, Level, QualityReport
 from engine.data.memory import Memory
@@ -147,11 +147,11 @@ def _compare(
 def findings(
     sessions: Sessions,
     names_T: Sequence[int],
-    market: Market,
+    exchange: str,
     before: QualityReport | None,
     config: QualityConfig,
 ) -> list[Finding]:
-    """Of the new sessions. ``names_T``: stocks with a kept bar."""
+    """Of the new sessions. ``names_T``: stocks with a kept bar. ``exchange``: code of its calendar."""
     dates = sessions.dates()
     past = list(before.names) if before else []
     every = [*past, *names_T]
@@ -160,7 +160,7 @@ def findings(
         usual = usual_names(every[: len(past) + t])
         if names_T[t] < config.min_coverage * usual:
             thin.append((MARKET, date, f"{names_T[t]:,} of {usual:,} names"))
-    missing, unknown = _against_calendar(dates, market, before)
+    missing, unknown = _against_calendar(dates, exchange, before)
     repeated = [
         (MARKET, dates[t], f"{sessions.rows_T[t]:,} bars as in the session before")
         for t in np.flatnonzero(sessions.repeated_T)
@@ -219,12 +219,12 @@ def _finding(
 
 
 def _against_calendar(
-    dates: list[str], market: Market, before: QualityReport | None
+    dates: list[str], exchange: str, before: QualityReport | None
 ) -> tuple[list[Example], list[Example]]:
     """Sessions of the exchange without a bar, and days with bars that are none."""
     known = [before.days[-1], *dates] if before else dates
     expected = sessions_between(
-        market, dt.date.fromisoformat(known[0]), dt.date.fromisoformat(known[-1])
+        exchange, dt.date.fromisoformat(known[0]), dt.date.fromisoformat(known[-1])
     )
     sessions = {str(day) for day in expected}
     span = {a: b for b, a in pairwise(known)}
@@ -235,7 +235,7 @@ def _against_calendar(
         while day is not None and day < date:
             missing.append((MARKET, day, f"no bars between {span[date]} and {date}"))
             day = next(place, None)
-    begin, end = map(str, calendar_span(market))
+    begin, end = map(str, calendar_span(exchange))
     unknown = [
         (MARKET, date, "not a session")
         for date in dates

@@ -11,6 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from engine.data.memory import State
+from engine.records.flags import BREAK, SPLIT
 
 
 def _ratios() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -35,8 +36,6 @@ NO_RATIO = 0.01
 """Weight of "none of them"; that of 2:1 is 0.5."""
 SURE = 0.5
 """A ratio with more than this share of all weight is taken; else the jump is a break."""
-SPLIT, BREAK = 8, 64
-"""Flags of a row, see `engine.data.repair`: inferred from the bars."""
 THIN = 5.0
 """A split is believed at once where at least a fifth of the usual value was traded at the new level."""
 ENOUGH = 5

@@ -1,6 +1,7 @@
 """The panel store: content-addressed snapshots of raw tables under ``WORKSPACE/data``.
 
-    data/snapshots/<id>/{bars-2016-01,...,securities,index,...}.parquet  manifest.json     data/CURRENT
+    data/snapshots/<id>/{bars-2016-01,...,securities,index,...}.parquet  manifest.json
+    data/CURRENT  id of the snapshot that is used     data/HISTORY  ids of those before, oldest first
 
 A snapshot is never changed. Its id is the digest of its contents, so the same input gives the same
 snapshot, whether it came at once or session by session; every read checks the SHA-256 of each file.
@@ -8,7 +9,7 @@ snapshot, whether it came at once or session by session; every read checks the S
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,24 +17,29 @@ from typing import Any
 import polars as pl
 
 from engine.data import months
-from engine.data.tables import (
-    OPTIONAL,
-    SECURITY_SCHEMA,
-    TABLES,
-    RawTables,
-    complete,
+from engine.data.calendar import exchange_of
+from engine.data.growth import (
+    LABELS,
+    Draft,
+    appended,
+    merged_securities,
+    names_by_day,
+    snapshot_id,
+    whole,
 )
+from engine.data.tables import OPTIONAL, SECURITY_SCHEMA, TABLES, RawTables, complete
 from engine.errors import DataError, IntegrityError
 from engine.files import (
     MANIFEST,
     adopt,
     building,
-    digest,
     read_manifest,
     verify_files,
     write_manifest,
     write_text,
 )
+
+HISTORY = "HISTORY"
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,30 @@ class Snapshot:
     def days(self) -> tuple[str, ...]:
         """Sessions with bars, ISO dates."""
         return tuple(self.manifest["days"])
+
+    @cached_property
+    def names(self) -> tuple[int, ...]:
+        """Stocks with a close on each of ``days``; counted where an older version wrote the snapshot."""
+        if "names" in self.manifest:
+            return tuple(self.manifest["names"])
+        bars = self.table("bars")
+        assert bars is not None
+        return tuple(names_by_day(bars).values())
+
+    @property
+    def calendar(self) -> str:
+        """Code of the calendar that was named at ingest; empty = the market's own."""
+        return str(self.manifest.get("calendar", ""))
+
+    @property
+    def currency(self) -> str:
+        """Label of prices that was named at ingest; empty = the market's own."""
+        return str(self.manifest.get("currency", ""))
+
+    @property
+    def exchange(self) -> str:
+        """Code of the calendar that says which days are sessions."""
+        return exchange_of(self.manifest["market"], self.calendar)
 
     @property
     def rows(self) -> dict[str, int]:
@@ -119,8 +149,8 @@ class Snapshot:
             market=self.manifest["market"],
             source=self.manifest["source"],
             actions=self.table("actions"),
-            calendar=self.manifest.get("calendar", ""),
-            currency=self.manifest.get("currency", ""),
+            calendar=self.calendar,
+            currency=self.currency,
             notes=tuple(self.manifest["notes"]),
         )
 
@@ -132,63 +162,47 @@ class PanelStore:
 
     def save(self, raw: RawTables) -> str:
         """Write a snapshot of whole tables and make it the current one; returns its id."""
-        raw = replace(raw, securities=_merged(raw.securities, None))
-        days = raw.bars["date"].unique().sort().to_numpy().astype("datetime64[D]")
-        chain = months.extend_chain("", raw.tables(), days, "")
-        files = (
-            file for name, table in raw.tables().items() for file in months.month_files(name, table)
-        )
-        return self._write(raw, [str(day) for day in days], chain, files, None)
+        return self.publish(whole(raw))
 
     def append(self, more: RawTables) -> str:
-        """A snapshot of the current one plus later sessions; the months before are taken over.
+        """The current snapshot with the bars of a later file laid over it; see `engine.data.growth`."""
+        return self.publish(appended(self.snapshot(), more))
 
-        Rows of sessions that the store has are a DataError: history is changed by ingesting all of it.
-        Securities of ``more`` replace and extend the known ones.
-        """
-        old = self.snapshot()
-        last = dt.date.fromisoformat(old.days[-1])
-        first = more.bars.select(pl.col("date").min()).item()
-        if first <= last:
+    def publish(self, draft: Draft, said: Mapping[str, Any] | None = None) -> str:
+        """Write a draft and make it the current snapshot; ``said`` is kept in its manifest too."""
+        taken = set(draft.base.manifest["files"]) if draft.base else set()
+        fields = draft.fields() | dict(said or {})
+        snapshot = self._publish(fields, draft.raw.securities, draft.files, draft.base, taken)
+        self._move(snapshot)
+        return snapshot
+
+    def undo(self) -> str:
+        """Make the snapshot before the current one current again; its id. DataError if there is none."""
+        current, history = self.current(), self._history()
+        while history and history[-1] == current:  # written down, and then not moved to
+            history.pop()
+        if not history:
             raise DataError(
-                f"{more.source}: has bars of {first}, but the store ends with {last}",
-                hint="append sessions after it, or ingest the whole history again",
+                f"{self.root}: there is no snapshot before {current}", hint="nothing was changed"
             )
-        news = sorted(set(more.tables()) - set(old.manifest["tables"]))
-        if news:
-            raise DataError(
-                f"{more.source}: the store has no table {', '.join(news)}",
-                hint="a new table needs its history: ingest all of it again",
-            )
-        raw = replace(
-            more,
-            market=old.manifest["market"],
-            source=old.manifest["source"],
-            notes=tuple(old.manifest["notes"]),
-        )
-        fresh = {
-            name: table.filter(pl.col("date" if name in TABLES else "available") > last)
-            for name, table in raw.tables().items()
-            if name != "securities"
-        }
-        days = fresh["bars"]["date"].unique().sort().to_numpy().astype("datetime64[D]")
-        touched: dict[str, pl.DataFrame] = {}
-        for name in old.manifest["tables"]:
-            if name == "securities":
-                continue
-            past = old.table(name, after=str(last))  # the month of the last session, and later rows
-            assert past is not None
-            new = fresh.get(name, pl.DataFrame(schema=past.schema))
-            touched[name] = pl.concat([past, new])
-        securities = _merged(more.securities, old.table("securities"))
-        chain = [*old.chain, *months.extend_chain(old.chain[-1], touched, days, str(last))]
-        files = [
-            file for name, table in touched.items() for file in months.month_files(name, table)
-        ]
-        files.append(("securities.parquet", securities))
-        return self._write(
-            replace(raw, securities=securities), [*old.days, *map(str, days)], chain, files, old
-        )
+        snapshot = self.snapshot(history[-1])
+        write_text(self.root / "CURRENT", snapshot.id + "\n")
+        write_text(self.root / HISTORY, "".join(f"{name}\n" for name in history[:-1]))
+        return snapshot.id
+
+    def _history(self) -> list[str]:
+        """Ids of the snapshots that were current, oldest first."""
+        path = self.root / HISTORY
+        return path.read_text(encoding="utf-8").split() if path.exists() else []
+
+    def _move(self, snapshot: str) -> None:
+        """Make a snapshot current, and write down which one was before it."""
+        path = self.root / "CURRENT"
+        before = path.read_text(encoding="utf-8").strip() if path.exists() else ""
+        if before and before != snapshot:
+            history = [*self._history(), before]
+            write_text(self.root / HISTORY, "".join(f"{name}\n" for name in history))
+        write_text(path, snapshot + "\n")
 
     def truncated(self, day: dt.date) -> str:
         """A snapshot of what the current one knew at the close of ``day``, a session of it; its id.
@@ -220,46 +234,22 @@ class PanelStore:
             key = "date" if name in TABLES else "available"
             known = table.filter(pl.col(key) <= day)
             files += months.month_files(name, known) if len(known) else ()
-        fields = {name: old.manifest[name] for name in ("market", "source", "notes", "tables")}
+        same = ("market", *LABELS, "source", "notes", "tables")
+        fields = {name: old.manifest[name] for name in same if name in old.manifest}
         fields |= {"days": list(old.days[:stop]), "chain": old.chain[:stop]}
-        return self._publish(fields, _merged(self.securities(), None), files, old, taken)
-
-    def _write(
-        self,
-        raw: RawTables,
-        days: list[str],
-        chain: list[str],
-        files: Iterable[tuple[str, pl.DataFrame]],
-        base: Snapshot | None,
-    ) -> str:
-        """``files`` are written, those of ``base`` that they do not replace are taken over."""
-        names = set(raw.tables()) | set(base.manifest["tables"] if base else ())
-        fields = {
-            "market": raw.market,
-            "source": raw.source,
-            "notes": list(raw.notes),
-            "tables": sorted(names),
-            "days": days,
-            "chain": chain,
-        }
-        taken = set(base.manifest["files"]) if base else set()
-        snapshot = self._publish(fields, raw.securities, files, base, taken)
-        write_text(self.root / "CURRENT", snapshot + "\n")
-        return snapshot
+        fields |= {"names": list(old.names[:stop])}
+        return self._publish(fields, merged_securities(self.securities(), None), files, old, taken)
 
     def _publish(
         self,
-        fields: Mapping[str, Any],
+        fields: dict[str, Any],
         securities: pl.DataFrame,
         files: Iterable[tuple[str, pl.DataFrame]],
         base: Snapshot | None,
         taken: Set[str],
     ) -> str:
         """``files`` are written; those named ``taken`` that they do not replace come from ``base``."""
-        rows = digest([list(row) for row in securities.iter_rows()])
-        snapshot = digest(
-            [fields["market"], fields["source"], fields["chain"][-1], fields["tables"], rows]
-        )
+        snapshot = snapshot_id(fields, securities)
         with building(self.root / "snapshots" / snapshot) as staging:
             counts: dict[str, int] = {}
             for file, part in files:
@@ -272,9 +262,14 @@ class PanelStore:
             write_manifest(staging, {**fields, "rows": counts}, known)
         return snapshot
 
+    @property
+    def is_empty(self) -> bool:
+        """Nothing was ingested yet."""
+        return not (self.root / "CURRENT").exists()
+
     def current(self) -> str:
         path = self.root / "CURRENT"
-        if not path.exists():
+        if self.is_empty:
             raise DataError(
                 f"{self.root}: no market data yet",
                 hint="run `atft-tui ingest --source files --prices FILE` or `--source synthetic`",
@@ -324,9 +319,3 @@ def read_parquet(path: Path) -> pl.DataFrame:
             f"{path}: not readable as Parquet ({str(error).splitlines()[0]})",
             hint="the file is damaged or incomplete; fetch it again",
         ) from error
-
-
-def _merged(securities: pl.DataFrame, known: pl.DataFrame | None) -> pl.DataFrame:
-    """One row per symbol, sorted; of several the first, those of ``known`` last."""
-    rows = securities if known is None else pl.concat([securities, known])
-    return rows.unique("symbol", keep="first", maintain_order=True).sort("symbol")

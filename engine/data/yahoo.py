@@ -3,13 +3,15 @@
 What Yahoo returns with ``auto_adjust=False``: open, high, low, close divided, and volume multiplied, by
 every split since (up to today), so that the past changes whenever a stock splits; dividends are left in.
 ``Adj Close`` takes dividends out as well and is not used. ``Stock Splits`` has new shares per old share
-on the ex-date (2.0 for 2:1), 0 on other days.
+on the ex-date (2.0 for 2:1), 0 on other days; ``Dividends`` the cash of the ex-date, divided by every later
+split like the prices.
 
 What we store: prices as quoted on the day (Yahoo's times the product of all later splits), volume in
 shares of the day (Yahoo's over the same product), ``adjustment_factor`` one over the split on its ex-date,
-turnover = close * volume, which splits do not touch. A later split then changes no earlier row, beyond
-the rounding of Yahoo's prices. A missing or negative volume is null, and so is its turnover; a row
-without a close is dropped, and its factor goes to the stock's next bar.
+``dividend`` in cash a share of the day (Yahoo's times the same product), turnover = close * volume, which
+splits do not touch. A later split then changes no earlier row, beyond the rounding of Yahoo's prices. A
+missing or negative volume is null, and so is its turnover; a row without a close is dropped, and its factor
+and dividend go to the stock's next bar.
 """
 
 import datetime as dt
@@ -24,7 +26,7 @@ from engine.data.untraded import drop_untraded
 from engine.errors import DataError, EnvironmentProblem
 
 COLUMNS = {"Open": "open", "High": "high", "Low": "low", "Close": "close", "Volume": "volume"}
-SPLITS = "Stock Splits"
+SPLITS, DIVIDENDS = "Stock Splits", "Dividends"
 BIASED = "Yahoo has no delisted stocks: figures made from it are survivor-biased"
 
 Download = Callable[[Sequence[str], dt.date], Any]
@@ -67,7 +69,7 @@ def _bars(frame: Any, code: str) -> pl.DataFrame:
     columns: dict[str, pl.Series] = {
         "date": pl.Series([day.date() for day in frame.index], dtype=pl.Date)
     }
-    for theirs, ours in {**COLUMNS, SPLITS: "split"}.items():
+    for theirs, ours in {**COLUMNS, SPLITS: "split", DIVIDENDS: "dividend"}.items():
         values = frame[theirs].astype(float).tolist() if theirs in frame.columns else [None] * rows
         columns[ours] = pl.Series(values, dtype=pl.Float64).fill_nan(None)
     typed = pl.DataFrame(columns).unique("date", keep="last").sort("date")
@@ -80,9 +82,13 @@ def _bars(frame: Any, code: str) -> pl.DataFrame:
         pl.lit(code).alias("symbol"),
         (1.0 / pl.col("split")).alias("adjustment_factor"),
         *(pl.col(name) * pl.col("later") for name in prices),
+        pl.col("dividend").fill_null(0.0) * pl.col("later"),
         pl.when(pl.col("volume") >= 0).then(pl.col("volume") / pl.col("later")).alias("volume"),
     ).with_columns((pl.col("close") * pl.col("volume")).alias("turnover"))
-    return drop_untraded(complete(typed, BAR_SCHEMA).cast(dict(BAR_SCHEMA)))
+    typed = typed.with_columns(
+        pl.col(n).cast(t) for n, t in BAR_SCHEMA.items() if n in typed.columns
+    )
+    return drop_untraded(complete(typed, BAR_SCHEMA))
 
 
 def _download(codes: Sequence[str], first: dt.date) -> Any:

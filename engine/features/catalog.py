@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from types import ModuleType
 
 from engine.config import FeatureConfig
+from engine.data.sectors import SECTORS, WAY_OUT
 from engine.errors import ConfigError, DataError
 from engine.features.families import (
     cross_section,
@@ -49,8 +50,8 @@ _MODULES: tuple[ModuleType, ...] = (
 )
 CATALOG: tuple[Feature, ...] = tuple(feature for module in _MODULES for feature in module.FEATURES)
 FAMILIES = tuple(dict.fromkeys(feature.family for feature in CATALOG))
-ALWAYS = ("bars", "securities")
-"""Tables that every source has, if only empty."""
+ALWAYS = ("bars",)
+"""Tables that every source has."""
 
 
 def select(
@@ -64,8 +65,8 @@ def select(
 
     ``families``: names, or ``all``; a family that is named needs its table, under ``all`` a family without
     its table is left out. ``breadth``: core keeps the core columns, named keeps none. ``columns``:
-    these besides, by name; they need their table too. ``present``: optional tables at hand (and ``graph``).
-    Unknown families and columns are a ConfigError, missing tables a DataError.
+    these besides, by name; they need their table too. ``present``: optional tables at hand, ``graph`` and
+    ``sectors`` too. Unknown families and columns are a ConfigError, missing tables a DataError.
     """
     wanted = set(families)
     every = wanted == {"all"}
@@ -87,9 +88,14 @@ def select(
         family, table = next(iter(missing.items()))
         raise DataError(
             f"features.families: {family} needs the table `{table}`, which the data do not have",
-            hint=f"ingest it (`atft-tui ingest --{table} FILE`), or leave the family out",
+            hint=f"{way_out(table)}, or leave the family out",
         )
     return chosen
+
+
+def way_out(table: str) -> str:
+    """What brings a missing table into the data."""
+    return WAY_OUT if table == SECTORS else f"ingest it (`atft-tui ingest --{table} FILE`)"
 
 
 def _asked(families: Iterable[str], breadth: str, columns: Collection[str]) -> list[Feature]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from engine.config import Config, Market
 from engine.data.lineage import Lineage
+from engine.data.sectors import SECTORS, has_sectors
 from engine.data.universe import PanelSource, Universe
 from engine.errors import IntegrityError
 from engine.features.catalog import select
@@ -159,8 +160,9 @@ def chosen_features(panel: PanelSource, config: Config, *, with_graph: bool) -> 
 
 
 def present_tables(panel: PanelSource) -> set[str]:
-    """Optional tables with rows."""
-    return {name for name, table in panel.tables.items() if not table.is_empty()}
+    """Optional tables with rows, and ``sectors`` where a stock has one."""
+    tables = {name for name, table in panel.tables.items() if not table.is_empty()}
+    return tables | ({SECTORS} if has_sectors(panel.securities) else set())
 
 
 def open_features(directory: Path, universe: Universe) -> FeatureSet:

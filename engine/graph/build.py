@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from engine.config import GraphConfig
 from engine.data.lineage import Lineage
+from engine.data.sectors import WAY_OUT
 from engine.data.universe import PanelSource, Universe
-from engine.errors import IntegrityError
+from engine.errors import ConfigError, IntegrityError
 from engine.files import adopt, building, digest, read_manifest, verify_files, write_manifest
 from engine.graph.edges import graphs_of_sessions
 from engine.graph.graph import Graph, GraphSeries
@@ -48,7 +49,7 @@ def build_graphs(
 ) -> GraphSeries:
     """Graphs at every ``rebuild_sessions``-th session: read, extended by the new ones, or computed.
 
-    ``directory`` is ``WORKSPACE/graphs``.
+    ``directory`` is ``WORKSPACE/graphs``. Edges within sectors are a ConfigError where no stock has one.
     """
     settings = digest(
         {
@@ -57,6 +58,8 @@ def build_graphs(
             "graph": config.model_dump(mode="json"),
         }
     )
+    if config.kind == "sector" and not universe.sectors:
+        raise ConfigError("graph.kind = sector, but no stock has a sector", hint=WAY_OUT)
     lineage = Lineage(settings=settings, chain=panel.chain, panel=panel.fingerprint)
     target = directory / lineage.fingerprint
     if not (target / "manifest.json").exists():

@@ -37,6 +37,7 @@ def rules(
             lambda book_KN: np.where(market.shortable_N | (book_KN > 0), book_KN, 0.0),
         )
     if limits.max_sector > 0:
+        market.require_sectors("constraints.max_sector")
         yield (
             f"sector cap {limits.max_sector:g}",
             lambda book_KN: cap_sectors(book_KN, decisions, limits.max_sector),
@@ -124,11 +125,11 @@ def scale_into_caps(
 def target_volatility(book_KN: Matrix, decisions: Decisions, limits: ConstraintConfig) -> Matrix:
     """Days scaled down to the target where the book's own past returns swing more than it.
 
-    Volatility of today's weights over the returns of the last ``volatility_sessions`` sessions, times
-    sqrt(252). A day whose past is too short keeps its book.
+    Volatility of today's weights over the returns of the last ``volatility_sessions`` sessions, times the
+    root of the exchange's sessions a year. A day whose past is too short keeps its book.
     """
     daily_K = decisions.market.book_volatility(book_KN, decisions.row_K, limits.volatility_sessions)
-    annual_K = daily_K * np.sqrt(252.0)
+    annual_K = daily_K * np.sqrt(decisions.market.sessions_per_year)
     known_K = np.isfinite(annual_K) & (annual_K > limits.volatility_target)
     factor_K = np.where(known_K, limits.volatility_target / np.where(known_K, annual_K, 1.0), 1.0)
     return np.asarray(book_KN * factor_K[:, None])

@@ -14,10 +14,14 @@ from numpy.typing import NDArray
 
 from engine.config import ConstraintConfig, Market
 from engine.data.panel import Panel
-from engine.errors import DataError
+from engine.data.sectors import WAY_OUT, with_sector
+from engine.errors import ConfigError, DataError
 from engine.features import rolling
+from engine.records.flags import PROCEEDS
 
 Matrix = NDArray[np.float64]
+UNKNOWN = "unknown"
+"""Sector of the stocks whose sector is not known."""
 LOOK_BACK = 252
 """Sessions before the first decision that risk figures may use."""
 ADV_SESSIONS, VOLATILITY_SESSIONS, SKIPPED = 20, 60, 21
@@ -32,7 +36,7 @@ class MarketData:
     """Sorted."""
     market: Market
     traded_DN: NDArray[np.bool_]
-    """The stock has a bar on the session."""
+    """The stock has a bar on the session, and traded."""
     close_raw_DN: Matrix
     """Last close so far, as quoted; NaN before the first."""
     adv_DN: Matrix
@@ -47,6 +51,8 @@ class MarketData:
     """Position in ``sectors``; stocks of an unknown sector share the last one."""
     sectors: tuple[str, ...]
     shortable_N: NDArray[np.bool_]
+    sessions_per_year: int = 252
+    """Of the exchange; what annual limits of risk are counted in."""
 
     @classmethod
     def from_panel(
@@ -80,16 +86,19 @@ class MarketData:
             return out
 
         skip = start - begin
+        paid = np.zeros((len(dates), len(names)), dtype=bool)
+        paid[row, column] = (bars["flags"].to_numpy() & PROCEEDS) != 0
         close, turnover = scatter("close"), np.nan_to_num(scatter("turnover"))
         returns = _returns(close)
         adv = _average_turnover(turnover)
         securities = panel.securities.unique("symbol", keep="first")
         known = pl.DataFrame({"symbol": names}).join(securities, on="symbol", how="left")
         known = known.sort("symbol")
-        sectors = (*known["sector"].drop_nulls().unique().sort(), "unknown")
+        sectors = (*with_sector(known)["sector"].unique().sort(), UNKNOWN)
         sector = (
             known["sector"]
-            .fill_null("unknown")
+            .replace("", None)
+            .fill_null(UNKNOWN)
             .replace_strict({name: i for i, name in enumerate(sectors)}, return_dtype=pl.Int64)
         )
         listed = known["symbol"].is_in(list(constraints.not_shortable))
@@ -100,7 +109,7 @@ class MarketData:
             dates_D=dates[skip:].to_numpy().astype("datetime64[D]"),
             symbols=tuple(names),
             market=panel.market,
-            traded_DN=np.isfinite(close[skip:]),
+            traded_DN=np.isfinite(close[skip:]) & ~paid[skip:],
             close_raw_DN=forward_fill(scatter("close_raw"))[skip:],
             adv_DN=np.ascontiguousarray(adv[skip:]),
             returns_LDN=returns,
@@ -108,7 +117,16 @@ class MarketData:
             sector_N=sector.to_numpy(),
             sectors=tuple(sectors),
             shortable_N=shortable & ~listed.to_numpy(),
+            sessions_per_year=panel.sessions_per_year,
         )
+
+    def require_sectors(self, what: str) -> None:
+        """ConfigError where ``what`` was asked for and no stock has a sector: all would count as one."""
+        if self.sectors == (UNKNOWN,):
+            raise ConfigError(
+                f"{what} needs the stocks' sectors, and no scored stock has one",
+                hint=f"{WAY_OUT}, or do without it",
+            )
 
     @cached_property
     def beta_DN(self) -> Matrix:

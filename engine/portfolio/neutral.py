@@ -41,6 +41,8 @@ def neutralised(decisions: Decisions, styles: Sequence[Style]) -> Decisions:
 
 def _residuals(decisions: Decisions, styles: Sequence[Style]) -> Matrix:
     market, row_K = decisions.market, decisions.row_K
+    if "sector" in styles:
+        market.require_sectors("portfolio.neutral_to sector")
     scored_KN = np.isfinite(decisions.score_KN)
     exposure_XKN = np.empty((sum(name != "sector" for name in styles), *scored_KN.shape))
     for x, name in enumerate(name for name in styles if name != "sector"):

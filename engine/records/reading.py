@@ -1,5 +1,6 @@
 """How the tables of a source were read: the plan that is shown, stored and overridden."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -66,7 +67,7 @@ class ReadingPlan(Struct, frozen=True, kw_only=True):
     table: str
     """bars, securities, index, or the name of an optional table."""
     path: str
-    """What the user named: a file or a folder."""
+    """The file, or of several files the folder that the user named."""
     files: int
     """Files that were read."""
     layout: Layout = "long"
@@ -88,3 +89,80 @@ class ReadingPlan(Struct, frozen=True, kw_only=True):
     unread: tuple[Unread, ...] = ()
     notes: tuple[str, ...] = ()
     """Whole sentences on what a reader should know, e.g. that the symbol is the file's name."""
+
+
+LAYOUTS: dict[Layout, str] = {
+    "long": "a row a bar",
+    "file_per_symbol": "a file a code",
+    "file_per_day": "a file a session",
+    "wide": "a column a code",
+    "stacked": "field and code in lines above each other",
+}
+SCALES: dict[PriceScale, str] = {
+    "raw": "as quoted",
+    "raw_and_factor": "as quoted, beside a factor",
+    "raw_and_adjusted_close": "as quoted, beside an adjusted close",
+    "adjusted": "adjusted by the vendor throughout",
+}
+MANY = 8
+"""Names or files in a line before the rest is counted."""
+
+
+def plan_lines(plan: ReadingPlan) -> list[str]:
+    """The plan in a few lines without control characters, for the command line and the screen."""
+    taken = [_column(column) for column in plan.columns]
+    lines = [
+        f"{plan.table}: {_files(plan)}, {LAYOUTS[plan.layout]}{_writing(plan)}",
+        f"  columns: {', '.join(taken)}",
+    ]
+    if plan.left:
+        lines.append(f"  left: {_some(plan.left)}")
+    if plan.dates is not None:
+        zone = f", day in {plan.dates.zone}" if plan.dates.zone else ""
+        why = f", {plan.dates.why}" if plan.dates.why else ""
+        lines.append(f"  dates: {plan.dates.format}{zone} (by {plan.dates.decided_by}{why})")
+    if plan.price_scale is not None:
+        factor = f"; {_factor(plan.factor)}" if plan.factor is not None else ""
+        lines.append(f"  prices: {SCALES[plan.price_scale]}{factor}")
+    if plan.first:
+        lines.append(f"  first row: {plan.first}")
+    if plan.unread:
+        shown = _some([f"{one.file} ({one.reason})" for one in plan.unread])
+        lines.append(f"  NOT READ, {len(plan.unread)} files: {shown}")
+    lines += [f"  note: {note}" for note in plan.notes]
+    return [printable(line) for line in lines]
+
+
+def printable(text: str) -> str:
+    """A space for each control character, escape, and mark that turns the direction of writing."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _column(column: Column) -> str:
+    times = f" x {column.times:g}" if column.times != 1 else ""
+    said = " (option)" if column.decided_by == "option" else ""
+    return f"{column.ours} <- {column.theirs or '(no name)'}{times}{said}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MANY} more" if len(names) > MANY else ""
+    return ", ".join(name or "(no name)" for name in names[:MANY]) + more
+
+
+def _files(plan: ReadingPlan) -> str:
+    return plan.path if plan.files == 1 else f"{plan.files:,} files of {plan.path}"
+
+
+def _writing(plan: ReadingPlan) -> str:
+    if not plan.encoding:
+        return ""
+    separator = {"\t": "tab"}.get(plan.separator, plan.separator)
+    thousands = f", thousands `{plan.thousands}`" if plan.thousands else ""
+    return f", {plan.encoding}, separator `{separator}`, decimal `{plan.decimal}`{thousands}"
+
+
+def _factor(factor: Factor) -> str:
+    return (
+        f"{factor.column} is {factor.convention} (by {factor.decided_by}): {factor.events:,} "
+        f"adjustments, {factor.dividends:,} dividends"
+    )

@@ -8,15 +8,16 @@ import polars as pl
 
 from engine.backtest.performance import drawdowns, equity, monthly_returns
 from engine.backtest.result import BacktestResult
+from engine.config import Config
 from engine.data.store import PanelStore
-from engine.errors import IntegrityError
+from engine.errors import EngineError, IntegrityError
 from engine.files import read_json
 from engine.portfolio.weights import Weights
 from engine.runs.events import AssertionChecked, EpochEvaluated, decode
 from engine.runs.store import Run, RunStore
 from engine.runs.trials import read_trials
 
-MAX_ABLATIONS = 12
+MAX_ABLATIONS, EX_DATES = 12, 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,8 @@ class Facts:
     config: dict[str, Any] = field(default_factory=dict)
     comparisons: tuple[dict[str, Any], ...] = ()
     """Comparisons of sizes and of ablations on the same features, newest first."""
+    ex_dates: pl.DataFrame | None = None
+    """Largest dividends of held stocks: ``date, symbol, dividend, weight, received``."""
 
     @property
     def model(self) -> str:
@@ -80,6 +83,7 @@ def gather(workspace: Path, run: Run) -> Facts:
         baseline_returns=pl.read_parquet(returns) if returns.is_file() else None,
         months=months,
         holdings=_holdings(workspace, run),
+        ex_dates=_ex_dates(run),
         trials=read_trials(run),
         ablations=_ablations(workspace, run, train),
         config=run.config().model_dump(mode="json"),
@@ -144,44 +148,69 @@ def _holdings(workspace: Path, run: Run) -> pl.DataFrame | None:
     )
 
 
+def _ex_dates(run: Run) -> pl.DataFrame | None:
+    """None without a backtest, or with one from before dividends were money."""
+    path = run.path("holdings.parquet")
+    if not path.is_file() or "dividend" not in pl.read_parquet_schema(path):
+        return None
+    return (
+        pl.scan_parquet(path)
+        .filter(pl.col("dividend") != 0)
+        .select("date", "symbol", "dividend", "weight", "received")
+        .sort(pl.col("received").abs(), "date", "symbol", descending=[True, False, False])
+        .head(EX_DATES)
+        .collect()
+    )
+
+
 def _ablations(workspace: Path, run: Run, train: dict[str, Any]) -> tuple[dict[str, Any], ...]:
-    """Runs of the same command on the same features and test days with other blocks or edges."""
+    """Runs of the same command on the same features and test days with other blocks or edges.
+
+    One that cannot be read is passed over: `runs` tells what is wrong with it.
+    """
     mine = run.config()
-    rows = []
+    rows: list[dict[str, Any]] = []
     for other in RunStore(workspace / "runs"):
-        summary = other.path("train.json")
-        if other.id == run.id or other.command != run.command or not summary.is_file():
+        if other.id == run.id or other.command != run.command or len(rows) == MAX_ABLATIONS:
             continue
-        if "comparison" in other.manifest:  # told together, with its interval
+        try:
+            rows += _ablation(other, mine, train)
+        except EngineError:  # of another run than the report's; the list of runs shows it
             continue
-        theirs = read_json(summary)
-        same = all(
-            theirs.get(key) == train.get(key) for key in ("features_fingerprint", "splits", "model")
-        )
-        if not same or "test" not in theirs:
-            continue
-        config, changes = other.config(), []
-        if config.training.permute_labels != mine.training.permute_labels:
-            continue
-        if config.graph.kind != mine.graph.kind:
-            changes.append(f"graph {config.graph.kind}")
-        off = set(mine.model.blocks) - set(config.model.blocks)
-        on = set(config.model.blocks) - set(mine.model.blocks)
-        changes += [f"without {name}" for name in sorted(off)]
-        changes += [f"with {name}" for name in sorted(on)]
-        if changes:
-            tested = _optional(other.path("backtest.json")) or {}
-            rows.append(
-                {
-                    "run_id": other.id,
-                    "change": ", ".join(changes),
-                    "test": theirs["test"],
-                    "sharpe": tested.get("sharpe"),
-                }
-            )
-        if len(rows) == MAX_ABLATIONS:
-            break
     return tuple(rows)
+
+
+def _ablation(other: Run, mine: Config, train: dict[str, Any]) -> list[dict[str, Any]]:
+    """The line of one run; none if it is of other data, or part of a comparison that is told whole."""
+    summary = other.path("train.json")
+    if not summary.is_file() or "comparison" in other.manifest:
+        return []
+    theirs = read_json(summary)
+    same = all(
+        theirs.get(key) == train.get(key) for key in ("features_fingerprint", "splits", "model")
+    )
+    if not same or "test" not in theirs:
+        return []
+    config, changes = other.config(), []
+    if config.training.permute_labels != mine.training.permute_labels:
+        return []
+    if config.graph.kind != mine.graph.kind:
+        changes.append(f"graph {config.graph.kind}")
+    off = set(mine.model.blocks) - set(config.model.blocks)
+    on = set(config.model.blocks) - set(mine.model.blocks)
+    changes += [f"without {name}" for name in sorted(off)]
+    changes += [f"with {name}" for name in sorted(on)]
+    if not changes:
+        return []
+    tested = _optional(other.path("backtest.json")) or {}
+    return [
+        {
+            "run_id": other.id,
+            "change": ", ".join(changes),
+            "test": theirs["test"],
+            "sharpe": tested.get("sharpe"),
+        }
+    ]
 
 
 def _comparisons(workspace: Path, train: dict[str, Any]) -> tuple[dict[str, Any], ...]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engine.errors import LockedError
+from engine.files import from_json
 
 
 @contextmanager
@@ -57,7 +58,7 @@ def holder(path: Path) -> int | None:
     if not is_held(path):
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = from_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return int(content["pid"]) if content.get("host") == socket.gethostname() else None

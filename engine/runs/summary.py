@@ -75,7 +75,7 @@ def summarise(run: Run, *, with_settings: bool = True) -> RunSummary:
     try:
         return _summarise(run, created, with_settings=with_settings)
     except UNREADABLE as error:
-        words = f"unreadable: {error}"
+        words = f"unreadable: {error}".replace(f"{run.directory}/", "")
         return RunSummary(
             id=run.id, command=run.command, status="failed", created=created, trouble=words
         )

@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 from functools import cache
 from typing import Any
 
-from engine.files import strict
+from engine.files import from_json, strict
 from engine.runs.event import RunEvent
 
 Read = Callable[[Any], Any]
@@ -22,13 +22,13 @@ def encode(event: RunEvent) -> str:
 def decode(line: str | bytes) -> RunEvent | None:
     """The event of one line; None for a kind this version does not know or a damaged line."""
     try:
-        row = json.loads(line)
+        row = from_json(line)
         name = row.pop("type")
         readers = _readers(name)
         return RunEvent.kinds[name](
             **{k: readers[k](value) for k, value in row.items() if k in readers}
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

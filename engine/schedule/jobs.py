@@ -5,7 +5,6 @@ scheduler is still at work, and ends it first.
 """
 
 import fcntl
-import json
 import os
 import signal
 import subprocess
@@ -22,6 +21,7 @@ import psutil
 
 from engine.alerts.alert import without_secrets
 from engine.errors import EnvironmentProblem
+from engine.files import from_json
 from engine.runs import lock
 from engine.schedule.log import rotate
 
@@ -177,7 +177,7 @@ def _answer(file: IO[bytes]) -> dict[str, Any]:
     file.seek(0)
     text = file.read(ANSWER_BYTES)
     try:
-        value = json.loads(text)
+        value = from_json(text)
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}

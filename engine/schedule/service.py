@@ -21,7 +21,7 @@ from engine.schedule.jobs import STOPPED, Ended, Job, Runner
 from engine.schedule.ledger import Entry, Ledger
 from engine.schedule.outcome import find_sealed, is_sealed, why
 from engine.schedule.plan import Plan, decide, is_caught_up
-from engine.schedule.timetable import Session, Timetable
+from engine.schedule.timetable import Session, Timetable, timetable_of
 from engine.schedule.update import update_jobs
 
 NO_DATA, LOCKED = 3, 5
@@ -44,7 +44,7 @@ class Service:
 
     @property
     def timetable(self) -> Timetable:
-        return Timetable(self.config.schedule, self.config.data.market)
+        return timetable_of(self.workspace, self.config)
 
     def recover(self) -> None:
         """After whatever happened to the process before: end its jobs, take its attempts back."""

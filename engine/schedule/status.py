@@ -7,7 +7,7 @@ from engine.runs import lock
 from engine.schedule.errands import Errands
 from engine.schedule.ledger import Entry, Ledger
 from engine.schedule.process import heartbeat_age
-from engine.schedule.timetable import Timetable
+from engine.schedule.timetable import timetable_of
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
 
@@ -17,7 +17,7 @@ SESSIONS_SHOWN, ALERTS_SHOWN, NOTES_SHOWN = 10, 5, 5
 def status(context: StageContext) -> Outcome:
     now = context.now()
     config = context.config.schedule
-    timetable = Timetable(config, context.config.data.market)
+    timetable = timetable_of(context.workspace, context.config)
     alive = lock.is_held(context.workspace / LOCK)
     age = heartbeat_age(context.workspace, now)
     stale = is_stale(age, config.heartbeat_seconds)

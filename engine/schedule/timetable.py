@@ -2,18 +2,19 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from engine.agenda import Outlook
-from engine.config import Market, ScheduleConfig
+from engine.config import Config, ScheduleConfig
 from engine.data.calendar import (
-    EXCHANGES,
-    WEEKDAYS,
     TradingDay,
     calendar_end,
+    exchange_of,
     exchange_zone,
     trading_days,
 )
+from engine.data.store import PanelStore
 
 COMPLETE_AT = {"XTKS": "18:30"}
 """Exchange -> local time from which its data are complete (Tokyo closes at 15:30)."""
@@ -35,14 +36,24 @@ class Session:
         return f"{self.exchange} {self.date}"
 
 
+def timetable_of(workspace: Path, config: Config) -> "Timetable":
+    """Of the exchange whose data are stored; before there are any, of the configuration's market."""
+    store = PanelStore(workspace / "data")
+    if store.is_empty:
+        return Timetable(config.schedule, exchange_of(config.data.market, config.data.calendar))
+    return Timetable(config.schedule, store.snapshot().exchange)
+
+
 @dataclass(frozen=True, slots=True)
 class Timetable:
     config: ScheduleConfig
-    market: Market
+    traded: str
+    """Code of the exchange of the data."""
 
     @property
     def exchange(self) -> str:
-        return self.config.calendar or EXCHANGES.get(self.market, WEEKDAYS)
+        """Code of the calendar that is kept to: ``schedule.calendar`` where it is given."""
+        return self.config.calendar or self.traded
 
     def due(self, now: dt.datetime, since: dt.date) -> list[Session]:
         """Sessions from ``since`` on whose run time has come, oldest first."""
@@ -70,7 +81,7 @@ class Timetable:
             next_at=upcoming.due_at.isoformat() if upcoming else "",
             calendar_days_left=self.days_left(now),
             heartbeat_seconds=self.config.heartbeat_seconds,
-            zone=exchange_zone(self.exchange, today=now.date()),
+            zone=exchange_zone(self.exchange),
         )
 
     def days_left(self, now: dt.datetime) -> int:
@@ -85,7 +96,7 @@ class Timetable:
     def _session(self, day: TradingDay, now: dt.datetime) -> Session:
         text = self.config.run_at or COMPLETE_AT.get(self.exchange, "")
         if text:
-            zone = ZoneInfo(exchange_zone(self.exchange, today=now.date()))
+            zone = ZoneInfo(exchange_zone(self.exchange))
             local = day.close.astimezone(zone)
             chosen = dt.datetime.combine(local.date(), dt.time.fromisoformat(text), zone)
             due = max(chosen.astimezone(dt.UTC), day.close)

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.config import Market, PortfolioConfig, SignalConfig
-from engine.data.panel import Panel
+from engine.data.panel import MONEY, Panel
 from engine.portfolio.book import build_book
 from engine.portfolio.market_data import ADV_SESSIONS, LOOK_BACK, MarketData
 from engine.portfolio.strategy import Decisions, Strategy
@@ -21,6 +21,9 @@ from engine.signals.positions import Positions
 
 Vector = NDArray[np.float64]
 BARS = ("open", "high", "low", "close", "close_raw", "volume", "turnover")
+PINNED = (*BARS, *MONEY)
+"""Rows of a pinned session. The last three only where a dividend or an action is known by then: a pin
+without them, and every older one, has the first seven."""
 LOOK = LOOK_BACK + ADV_SESSIONS
 """Sessions before the first decision whose bars a book may look at."""
 
@@ -124,7 +127,9 @@ def model_positions(books: Books, equity: float, rules: Rules) -> Positions:
 def bar_slice(rows: pl.DataFrame) -> dict[str, NDArray[Any]]:
     """All bars of one session, sorted by symbol; NaN = none."""
     rows = rows.sort("symbol")
-    values = [rows[name].fill_null(float("nan")).to_numpy() for name in BARS]
+    known = pl.any_horizontal((pl.col(name) != usual).any() for name, usual in MONEY.items())
+    names = PINNED if rows.select(known).item() else BARS
+    values = [rows[name].cast(pl.Float64).fill_null(float("nan")).to_numpy() for name in names]
     return {"symbols": text_array(rows["symbol"].to_list()), "bars": np.stack(values)}
 
 
@@ -133,15 +138,23 @@ def panel_of(
     securities: pl.DataFrame,
     index: pl.DataFrame | None,
     market: Market,
+    calendar: str,
 ) -> Panel:
     """The panel of the pinned sessions."""
     parts = [
         pl.DataFrame(
             {
                 "symbol": pl.Series(text_of(part["symbols"]), dtype=pl.String),
-                **dict(zip(BARS, part["bars"], strict=True)),
+                **MONEY,
+                **dict(zip(PINNED, part["bars"], strict=False)),
             }
-        ).select(pl.lit(date).str.to_date().alias("date"), "symbol", *BARS)
+        ).select(
+            pl.lit(date).str.to_date().alias("date"),
+            "symbol",
+            *BARS,
+            pl.col("dividend", "reinvested").cast(pl.Float64),
+            pl.col("flags").cast(pl.Int32),
+        )
         for date, part in slices
     ]
     return Panel(
@@ -149,6 +162,7 @@ def panel_of(
         securities=securities,
         index=index,
         market=market,
+        calendar=calendar,
         source="sealed signal",
         as_of=dt.date.fromisoformat(slices[-1][0]),
         fingerprint="",

@@ -11,6 +11,8 @@ from engine.signals.orders import Plan
 
 Verdict = Literal["TRADE", "HOLD", "STOP"]
 ORDER: Sequence[Verdict] = ("TRADE", "HOLD", "STOP")
+SHOWN = 20
+"""Held lines without a price that are named."""
 STOP_AT = 2.0
 """A figure beyond so many times its limit is a STOP."""
 
@@ -126,6 +128,30 @@ def data_lights(evidence: Mapping[str, Any], signals: SignalConfig) -> list[Ligh
             limit="not refused",
             reason=quality["worst"] or "no finding of level error",
         ),
+    ]
+
+
+def position_lights(evidence: Mapping[str, Any]) -> list[Light]:
+    """Is every held line a stock with a price; none where no file of positions was given.
+
+    A line without a price would count as worth nothing, and the orders would buy its worth anew.
+    """
+    found = evidence.get("positions")
+    if found is None:
+        return []
+    missing = [f"{code}: {why}" for code, why in sorted(found["missing"].items())]
+    reason = "; ".join(found["notes"]) or "every line is a stock with a price"
+    if missing:
+        more = f"; and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+        reason = f"held, but without a price here: {'; '.join(missing[:SHOWN])}{more}"
+    return [
+        Light(
+            name="positions",
+            verdict="STOP" if missing else "TRADE",
+            value=float(len(missing)),
+            limit=0.0,
+            reason=reason,
+        )
     ]
 
 

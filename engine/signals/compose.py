@@ -22,6 +22,7 @@ from engine.signals.card import (
     data_lights,
     model_lights,
     order_lights,
+    position_lights,
 )
 from engine.signals.drift import Reference, figures
 from engine.signals.explain import Explained, explain_frame
@@ -122,6 +123,7 @@ def _card(
         exchange=inputs.key.exchange,
         lights=(
             *data_lights(inputs.evidence, rules.signals),
+            *position_lights(inputs.evidence),
             *audit_lights(inputs.evidence, rules.signals),
             *model_lights(inputs.evidence, health, rules.signals),
             *order_lights(plan, wanted_net, rules.signals),
@@ -184,7 +186,7 @@ def _panel(inputs: SignalInputs, pins: PinStore, config: Config) -> Any:
         data = pins.get_arrays(inputs.index)
         index = pl.DataFrame({"date": pl.Series(data["day"]).cast(pl.Date), "close": data["close"]})
     slices = [(date, pins.get_arrays(pin)) for date, pin in inputs.bars]
-    return panel_of(slices, securities, index, config.data.market)
+    return panel_of(slices, securities, index, config.data.market, config.data.calendar)
 
 
 def _as_held(books: Books, held: Positions) -> NDArray[np.float64]:

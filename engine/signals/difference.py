@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from engine.signals.book import BARS
+from engine.data.panel import MONEY
+from engine.signals.book import PINNED
 from engine.signals.inputs import SignalInputs
 from engine.signals.pins import PinStore, text_of
 from engine.signals.seal import Sealed
@@ -82,12 +83,18 @@ def _changed_cells(date: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> lis
     rows = []
     for code in sorted(tables[0].keys() | tables[1].keys()):
         ours, theirs = tables[0].get(code), tables[1].get(code)
-        for i, column in enumerate(BARS):
-            x = None if ours is None else float(ours[i])
-            y = None if theirs is None else float(theirs[i])
+        for i, column in enumerate(PINNED):
+            x, y = _cell(ours, i), _cell(theirs, i)
             if x != y and not (x is not None and y is not None and np.isnan(x) and np.isnan(y)):
                 rows.append({"date": date, "code": code, "column": column, "before": x, "after": y})
     return rows
+
+
+def _cell(bar: Any, row: int) -> float | None:
+    """None = no bar; what a shorter pin leaves out is what it is where nothing is known."""
+    if bar is None:
+        return None
+    return float(bar[row] if row < len(bar) else MONEY[PINNED[row]])
 
 
 def moved_ranks(a: Sealed, b: Sealed) -> list[dict[str, Any]]:

@@ -175,7 +175,8 @@ class ModelStore:
 def model_config(config: Config) -> Config:
     """The configuration without what does not touch the network: workspace, access to data, trading."""
     horizon = config.training.score_horizon
-    data = DataConfig(market=config.data.market, index_symbol=config.data.index_symbol)
+    kept = ("market", "calendar", "index_symbol")
+    data = DataConfig(**{name: getattr(config.data, name) for name in kept})
     return config.model_copy(
         update={
             "workspace": WorkspaceConfig(),

@@ -1,7 +1,8 @@
 """The shadow ledger: each sealed signal filled at the next real prices, and where the gap comes from.
 
 A book lives from its fill at session t+1 to the next book's fill at t+2, both at the open or both at the
-close. Its return is taken of the equity at the close of t, at which the orders were sized.
+close. It gets the dividends whose ex-date is t+2; those of t+1 belong to the book before. Its return is taken
+of the equity at the close of t, at which the orders were sized.
 """
 
 # Shape suffixes: N stocks of the book.
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 
 from engine.config import Market
 from engine.evaluation.inference import newey_west_se
+from engine.portfolio.market_data import Matrix, forward_fill
 from engine.portfolio.market_rules import price_limits
+from engine.records.flags import BREAK, PROCEEDS
 from engine.signals.costs import trading_cost
 from engine.signals.orders import Rules, whole_lots
 
@@ -52,7 +55,10 @@ class SealedBook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prices:
-    """Real prices after a session as multiples of its close; NaN = no bar, mark = last close so far."""
+    """Real prices after a session as multiples of its close; NaN = no bar, mark = last close so far.
+
+    Of the price alone: splits are out of them, dividends are cash beside them.
+    """
 
     fill: str
     """Session t+1."""
@@ -63,6 +69,57 @@ class Prices:
     close_2N: Vector
     mark_3N: Vector
     """Last known close at t, t+1, t+2 (1 at t)."""
+    dividend_N: Vector
+    """Cash of the ex-date t+2."""
+    paid_N: NDArray[np.bool_]
+    """At t+1 holders were paid out: nothing can be filled."""
+
+    @classmethod
+    def after(
+        cls, days: NDArray[np.datetime64], bars: pl.DataFrame, symbols: Sequence[str]
+    ) -> "Prices":
+        """From bars of the panel; ``days``: t, t+1 and t+2.
+
+        Where holders were paid out, what they got is the price of the whole day. The open of a break is left
+        out: which side of the jump it is on is not known.
+        """
+        alone = pl.col("close") / pl.col("reinvested")
+        bars = bars.filter(
+            pl.col("date").is_between(days[0].item(), days[-1].item()),
+            pl.col("symbol").is_in(list(symbols)),
+        ).with_columns(
+            pl.col("open") / pl.col("reinvested"),
+            alone,
+            pl.col("dividend") * alone / pl.col("close_raw"),
+        )
+        axis = {symbol: n for n, symbol in enumerate(symbols)}
+        row = np.searchsorted(days, bars["date"].to_numpy().astype("datetime64[D]"))
+        column = np.array([axis[s] for s in bars["symbol"]], dtype=np.int64)
+
+        def table(name: str) -> Matrix:
+            out_3N = np.full((3, len(symbols)), np.nan)
+            out_3N[row, column] = bars[name].fill_null(float("nan")).to_numpy()
+            return out_3N
+
+        base_N = table("close")[0]
+        with np.errstate(invalid="ignore"):
+            open_3N, close_3N, dividend_3N = (
+                table(name) / base_N for name in ("open", "close", "dividend")
+            )
+        flags_3N = np.zeros(open_3N.shape, dtype=np.int64)
+        flags_3N[row, column] = bars["flags"].to_numpy()
+        paid_3N = (flags_3N & PROCEEDS) != 0
+        open_3N = np.where(paid_3N, close_3N, open_3N)
+        open_3N[(flags_3N & BREAK) != 0] = np.nan
+        return cls(
+            fill=str(days[1]),
+            next=str(days[2]),
+            open_2N=open_3N[1:],
+            close_2N=close_3N[1:],
+            mark_3N=np.nan_to_num(forward_fill(close_3N), nan=1.0),
+            dividend_N=np.nan_to_num(dividend_3N[2]),
+            paid_N=paid_3N[1],
+        )
 
     def at(self, entry: Entry) -> tuple[Vector, Vector, Vector]:
         """Fill price (NaN = no fill), and what a position is worth at both fills."""
@@ -70,7 +127,7 @@ class Prices:
         # Before an open the last known price is the close of the session before it.
         mark_2N = self.mark_3N[:2] if entry == "open" else self.mark_3N[1:]
         worth_2N = np.where(np.isfinite(price_2N), price_2N, mark_2N)
-        return price_2N[0], worth_2N[0], worth_2N[1]
+        return np.where(self.paid_N, np.nan, price_2N[0]), worth_2N[0], worth_2N[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +162,7 @@ def ledger_row(
 ) -> LedgerRow:
     """``today_N``: weights that the book would have on today's data; None = the sealed ones."""
     fill_N, first_N, second_N = prices.at(entry)
-    return_N = second_N / first_N - 1.0
+    return_N = (second_N + prices.dividend_N) / first_N - 1.0
     exact_N = book.weight_N * first_N
     lots_N = whole_lots(book.weight_N * book.equity, book.close_N, book.market, rules.limits)
     value_N = np.nan_to_num(book.close_N) * first_N / book.equity

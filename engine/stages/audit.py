@@ -33,6 +33,8 @@ def audit(context: StageContext, *, deep: bool, run: str | None) -> Outcome:
         context = replace(context, config=context.store.open(run).config())
     context.sink.emit(StageStarted(stage="audit"))
     store = PanelStore(context.workspace / "data")
+    snapshot = store.snapshot()
+    plans = snapshot.manifest.get("plans", [])
     result = run_audit(
         store.load_raw(),
         context.config,
@@ -40,8 +42,8 @@ def audit(context: StageContext, *, deep: bool, run: str | None) -> Outcome:
         split_features=lambda: _labels_only(context),
         scores=None if run is None else lambda: _score_leaks(context, run),
         deep=deep,
+        adjusted=any(plan["price_scale"] == "adjusted" for plan in plans),
     )
-    snapshot = store.snapshot()
     summary = result.to_json() | {
         "snapshot": snapshot.id,
         "session": snapshot.days[-1],
@@ -70,6 +72,8 @@ def _text(summary: dict[str, object], path: Path) -> str:
     assert isinstance(cuts, list)
     leaks = summary["leaks"]
     assert isinstance(leaks, list)
+    notes = summary["notes"]
+    assert isinstance(notes, list)
     return "\n".join(
         [
             f"verdict: {summary['verdict']}   {sample['columns']} columns of {sample['stocks']} stocks over "
@@ -78,6 +82,7 @@ def _text(summary: dict[str, object], path: Path) -> str:
             table(rows, header=["check", "result", "what"]),
             *("" for _ in leaks[:1]),
             *(f"{x['check']}: {x['name']}  {x['day']} {x['symbol']}  {x['detail']}" for x in leaks),
+            *(f"note: {note}" for note in notes),
             "",
             f"written to {path}",
         ]

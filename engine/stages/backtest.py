@@ -8,15 +8,23 @@ import numpy as np
 import polars as pl
 
 from engine.backtest.baselines import price_baselines, stored_baselines
+from engine.backtest.breaks import breaks
 from engine.backtest.compare import compare_baselines, random_band
 from engine.backtest.fast import run_orders
 from engine.backtest.forward import forward_returns
 from engine.backtest.frictions import Frictions
-from engine.backtest.holdings import Trades, holdings, sector_exposures, slippage_parts
+from engine.backtest.holdings import (
+    Trades,
+    dividend_parts,
+    holdings,
+    sector_exposures,
+    slippage_parts,
+)
 from engine.backtest.result import BacktestResult
 from engine.backtest.simulate import Simulation, simulate
 from engine.backtest.simulator import Simulator
 from engine.config import Config
+from engine.data.calendar import currency_of
 from engine.data.findings import QualityReport
 from engine.data.load import load_panel
 from engine.errors import GateError
@@ -178,6 +186,8 @@ def _summary(
 ) -> dict[str, Any]:
     config = simulator.config
     extremes = simulator.extremes(simulation.orders, result)
+    trades, spy = traded(simulator, simulation), result.sessions_per_year
+    broken = breaks(trades)
     return {
         "run_id": result.run_id,
         "strategy": book.strategy,
@@ -185,11 +195,11 @@ def _summary(
         **result.evidence(config.backtest, horizon=config.portfolio.horizon, trials=trials),
         "waterfall": {
             **result.waterfall(),
-            **slippage_parts(
-                traded(simulator, simulation), simulator.frictions, result.sessions_per_year
-            ),
+            **slippage_parts(trades, simulator.frictions, spy),
+            **dividend_parts(trades, spy),
         },
-        "sessions_per_year": result.sessions_per_year,
+        "breaks": broken,
+        "sessions_per_year": spy,
         "entry": f"{result.entry} of the next session",
         "horizon": config.portfolio.horizon,
         "drawdowns": result.drawdown_table(),
@@ -197,13 +207,15 @@ def _summary(
         "exposures": simulator.exposures(book, result),
         "capacity": simulator.capacity(simulation.orders),
         "extremes": extremes,
-        "currency": {"jp": "JPY", "us": "USD"}.get(simulator.panel.market, ""),
+        "currency": currency_of(
+            simulator.panel.market, simulator.panel.currency, simulator.panel.calendar
+        ),
         "simulations_gap": simulation.gap,
         "costs": config.costs.model_dump(mode="json"),
         "portfolio": config.portfolio.model_dump(mode="json"),
         "constraints": config.constraints.model_dump(mode="json"),
         "initial_cash": config.backtest.initial_cash,
-        "notes": [*quality.notes, *suspicions(extremes)],
+        "notes": [*quality.notes, *suspicions(extremes), *_broken(broken)],
     }
 
 
@@ -215,6 +227,15 @@ def suspicions(extremes: list[dict[str, Any]]) -> list[str]:
         "Look for an unadjusted split"
         for day in extremes
         if abs(day["contribution"]) > SUSPICIOUS
+    ]
+
+
+def _broken(found: dict[str, Any]) -> list[str]:
+    if not found["held"]:
+        return []
+    return [
+        f"{found['held']} breaks in the book, none of them earned; had every one gone against it: "
+        f"{found['worst_case']:.1%} of the equity"
     ]
 
 
@@ -246,7 +267,7 @@ def _order_steps(simulator: Simulator, book: Book) -> Iterator[Step]:
         "daily price limits": ("no_buy_DN", "no_sell_DN"),
         f"drawdown stop {limits.drawdown_stop:.0%}": ("drawdown_stop",),
     }
-    plain = Frictions.from_costs(simulator.config.costs, simulator.config.sessions_per_year)
+    plain = Frictions.from_costs(simulator.config.costs, simulator.panel.sessions_per_year)
     names = {name for fields in rules.values() for name in fields}
     frictions = replace(all_of_them, **{name: getattr(plain, name) for name in names})
     yield _held("filled one session later", simulator, book, frictions)

@@ -3,11 +3,12 @@
 from typing import Any
 
 import numpy as np
+import polars as pl
 
-from engine.config import Market
-from engine.data.calendar import sessions_between
+from engine.data.calendar import sessions_between, sessions_per_year
 from engine.data.findings import QualityReport
 from engine.data.load import RefusedDataError, clean_panel
+from engine.data.sectors import sector_notes
 from engine.data.sessions import thin_sessions
 from engine.data.stocks import stock_table
 from engine.data.store import PanelStore
@@ -37,19 +38,26 @@ def check(context: StageContext) -> Outcome:
         report = panel.report
     except RefusedDataError as refusal:
         report = refusal.report
-    write_parquet(context.workspace / "data" / "stocks.parquet", stock_table(snapshot, panel))
+    stocks = stock_table(snapshot, panel)
+    write_parquet(context.workspace / "data" / "stocks.parquet", stocks)
     summary = report.to_json()
-    market = snapshot.manifest["market"]
     min_coverage = context.config.quality.min_coverage
     del summary["days"], summary["names"]
-    coverage = _coverage(report, market, min_coverage)
+    coverage = _coverage(report, snapshot.exchange, min_coverage)
     coverage["tables"] = snapshot.optional_tables()
-    summary |= {"snapshot": snapshot.id, "coverage": coverage}
+    traded = stocks.filter(pl.col("rows") > 0)
+    summary["notes"] = [*report.notes, *sector_notes(traded, traded["symbol"])]
+    summary |= {
+        "snapshot": snapshot.id,
+        "exchange": snapshot.exchange,
+        "sessions_per_year": sessions_per_year(snapshot.exchange),
+        "coverage": coverage,
+    }
     write_json(context.workspace / "data" / "quality.json", summary)
-    return Outcome(json=summary, text=_text(report, coverage))
+    return Outcome(json=summary, text=_text(report, summary))
 
 
-def _coverage(report: QualityReport, market: Market, min_coverage: float) -> dict[str, Any]:
+def _coverage(report: QualityReport, exchange: str, min_coverage: float) -> dict[str, Any]:
     """Stocks per session, and all sessions without any bar, without a kept one, and with too few.
 
     Unlike the examples of a finding these lists are complete; days that the exchange calendar does not
@@ -57,7 +65,7 @@ def _coverage(report: QualityReport, market: Market, min_coverage: float) -> dic
     """
     days, names = list(report.days), list(report.names)
     kept = [count for count in names if count] or [0]
-    expected = sessions_between(market, report.first, report.last)
+    expected = sessions_between(exchange, report.first, report.last)
 
     def listed(rule: str) -> list[str]:
         finding = report.finding(rule)
@@ -75,7 +83,8 @@ def _coverage(report: QualityReport, market: Market, min_coverage: float) -> dic
     }
 
 
-def _text(report: QualityReport, coverage: dict[str, Any]) -> str:
+def _text(report: QualityReport, summary: dict[str, Any]) -> str:
+    coverage = summary["coverage"]
     rows = [[f.rule, f.level, f"{f.count:,}", f.action, f.description] for f in report.findings]
     lines = [
         f"verdict: {report.verdict}   {report.rows_in:,} rows in, {report.rows_out:,} kept, "
@@ -87,6 +96,7 @@ def _text(report: QualityReport, coverage: dict[str, Any]) -> str:
     for finding in report.findings:
         lines += [f"{finding.rule}:"] if finding.examples else []
         lines += [f"  {s} {date}  {text}" for s, date, text in finding.examples[:SHOWN]]
+    exchange = summary["exchange"]
     low, middle, high = (coverage[f"names_{k}"] for k in ("min", "median", "max"))
     last = report.incomplete or "complete"
     lines += [
@@ -94,16 +104,14 @@ def _text(report: QualityReport, coverage: dict[str, Any]) -> str:
         f"stocks per session: min {low:,}  median {middle:,.0f}  max {high:,}",
         f"  {report.first} {picture(report.names)} {report.last}",
         f"last session: {last}{'' if report.allows_signals else '; no signal from it'}",
-        *_sessions("exchange sessions without a bar", report, "missing_session"),
-        *_sessions(
-            "days with bars that the exchange calendar does not know", report, "unknown_session"
-        ),
+        *_sessions(f"sessions of {exchange} without a bar", report, "missing_session"),
+        *_sessions(f"days with bars that are no sessions of {exchange}", report, "unknown_session"),
     ]
     tables = coverage["tables"]
     if tables:
         rows = [[name, f"{t['rows']:,}", t["first"], t["last"]] for name, t in tables.items()]
         lines += ["", table(rows, header=["table", "rows", "first available", "last"])]
-    lines += [f"note: {note}" for note in report.notes]
+    lines += [f"note: {note}" for note in summary["notes"]]
     return "\n".join(lines)
 
 

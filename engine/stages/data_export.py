@@ -5,9 +5,9 @@ from pathlib import Path
 import polars as pl
 
 from engine.data.load import StoredPanel, clean_panel
-from engine.data.repair import FLAG_NAMES
 from engine.errors import UsageError
 from engine.files import atomic_path
+from engine.records.flags import FLAG_NAMES
 from engine.runs.events import StageStarted
 from engine.stages.context import Outcome, StageContext
 
@@ -20,7 +20,7 @@ def data(context: StageContext, *, action: str, output: str) -> Outcome:
 
     ``open, high, low, close`` on the continuous total-return scale; ``close_raw`` as quoted; ``volume`` in
     shares of the stock's first bar; ``factor`` = close / close_raw; ``dividend`` a share, as quoted;
-    ``flags``: names of `engine.data.repair.FLAG_NAMES`, joined by ``|``.
+    ``flags``: names of `engine.records.flags.FLAG_NAMES`, joined by ``|``.
     """
     path = Path(output)
     if path.suffix.lower() not in ENDINGS:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import click
 
 from engine.errors import Interrupted, UsageError
+from engine.plain_text import clean_lines
 from engine.runs import deletion
 from engine.runs.events import Noted
 from engine.stages.context import Outcome, StageContext
@@ -39,6 +40,6 @@ def _ask(question: str) -> None:
             f"not deleted, nobody was asked:\n{question}",
             hint="give --yes where nobody can be asked",
         )
-    sys.stderr.write(f"{question}\n")
+    sys.stderr.write(f"{clean_lines(question)}\n")
     if not click.confirm("Delete for good?", default=False, err=True):
         raise Interrupted("nothing was deleted")

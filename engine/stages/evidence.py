@@ -33,7 +33,7 @@ def data_evidence(
     repeated = report.finding("repeated_session")
     again = repeated is not None and any(date == session for _, date, _ in repeated.examples)
     calendar = sessions_between(
-        snapshot.manifest["market"], day - dt.timedelta(days=3 * BACK), day - dt.timedelta(days=1)
+        snapshot.exchange, day - dt.timedelta(days=3 * BACK), day - dt.timedelta(days=1)
     )
     recent = calendar[-BACK:]
     known = set(snapshot.days)

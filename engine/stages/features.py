@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from engine.data.sectors import SECTORS, has_sectors
 from engine.data.store import PanelStore
 from engine.errors import UsageError
 from engine.features.catalog import CATALOG, FAMILIES, find
@@ -112,7 +113,8 @@ def _written(figures: Mapping[str, Any]) -> list[str]:
 def _present(context: StageContext) -> Collection[str] | None:
     """Tables with rows in the current snapshot; None before the first ingest."""
     store = PanelStore(context.workspace / "data")
-    if not (store.root / "CURRENT").exists():
+    if store.is_empty:
         return None
     tables = store.snapshot().optional_tables()
-    return {name for name, about in tables.items() if about["rows"]}
+    with_rows = {name for name, about in tables.items() if about["rows"]}
+    return with_rows | ({SECTORS} if has_sectors(store.securities()) else set())

@@ -1,15 +1,30 @@
-"""`ingest`: market data into the panel store."""
+"""`ingest`: market data into the panel store, after what they say about themselves was heard."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from msgspec import to_builtins
+from msgspec import structs, to_builtins
 
-from engine.data.store import PanelStore
-from engine.errors import UsageError
-from engine.records.reading import ReadingPlan
-from engine.runs.events import StageStarted
+from engine.data.calendar import currency_of, exchange_of
+from engine.data.evidence import gather
+from engine.data.growth import Draft, appended, incomplete, whole
+from engine.data.merge import Revision, one_bar_each, place_of
+from engine.data.sectors import sector_notes
+from engine.data.store import PanelStore, Snapshot
+from engine.errors import DataError, UsageError
+from engine.files import sha256
+from engine.records.evidence import Evidence
+from engine.runs.events import Noted, StageStarted
 from engine.stages.context import Outcome, StageContext
-from engine.stages.ingest_sources import from_files, from_jquants, from_synthetic, from_yahoo
+from engine.stages.ingest_sources import (
+    Arrived,
+    from_files,
+    from_jquants,
+    from_synthetic,
+    from_yahoo,
+)
 
 
 def ingest(
@@ -42,68 +57,198 @@ def ingest(
 ) -> Outcome:
     """Read a source and make it the current snapshot; the same data give the same snapshot.
 
-    ``append``: the files hold sessions after the stored ones, which are added to them. ``until``: the
-    synthetic market as it was known at the close of that day.
+    ``append``: the bars of the files are laid over the stored ones. ``until``: the synthetic market as it
+    was known at the close of that day. ``dry_run``: everything but storing. ``undo``: back to the snapshot
+    before. Everything is judged and summed up before the new snapshot becomes the current one.
     """
+    if undo:
+        return _undone(context, source)
+    source = _checked(source, append=append, until=until)
+    context.sink.emit(StageStarted(stage="ingest"))
+    store = PanelStore(context.workspace / "data")
+    old = store.snapshot() if append else None
+    if source == "files":
+        tables = {
+            "securities": securities, "index": index, "actions": actions, "options": options,
+            "flow": flow, "margin": margin, "short": short, "statements": statements,
+            "earnings": earnings,
+        }  # fmt: skip
+        reading = {
+            "layout": layout, "encoding": encoding, "separator": separator, "decimal": decimal,
+            "date_format": date_format, "timezone": timezone, "price_scale": price_scale,
+            "factor": factor,
+        }  # fmt: skip
+        arrived = from_files(context, prices, columns, tables, reading, old)
+    elif source == "jquants":
+        arrived = from_jquants(context)
+    else:
+        arrived = from_yahoo(context) if source == "yahoo" else from_synthetic(context, until)
+    return _taken(context, store, arrived, old, prices, dry_run=dry_run)
+
+
+def _checked(source: str | None, *, append: bool, until: str | None) -> str:
     if source is None:
         raise UsageError("ingest needs --source files, synthetic, jquants or yahoo")
     if append and source != "files":
         raise UsageError(f"--append is for files; {source} adds what is new by itself")
     if until is not None and source != "synthetic":
         raise UsageError(f"--until is for the synthetic market; {source} has no future to hide")
-    context.sink.emit(StageStarted(stage="ingest"))
-    more: dict[str, Any] = {}
-    plans: tuple[ReadingPlan, ...] = ()
-    if source == "synthetic":
-        raw = from_synthetic(context, until)
-    elif source == "jquants":
-        raw, more = from_jquants(context)
-    elif source == "yahoo":
-        raw = from_yahoo(context)
-    else:
-        optional = {
-            "options": options,
-            "flow": flow,
-            "margin": margin,
-            "short": short,
-            "statements": statements,
-            "earnings": earnings,
-        }
-        reading = {
-            "layout": layout,
-            "encoding": encoding,
-            "separator": separator,
-            "decimal": decimal,
-            "date_format": date_format,
-            "timezone": timezone,
-            "price_scale": price_scale,
-            "factor": factor,
-        }
-        read = from_files(
-            context, prices, securities, index, columns, optional, actions=actions, reading=reading
-        )
-        raw, plans = read.raw, read.plans
+    return source
+
+
+def _undone(context: StageContext, source: str | None) -> Outcome:
+    if source is not None:
+        raise UsageError("--undo reads nothing; leave --source out")
     store = PanelStore(context.workspace / "data")
-    snapshot = store.append(raw) if append else store.save(raw)
-    dates = raw.bars["date"]
+    left = store.current()
+    snapshot = store.snapshot(store.undo())
+    first, last = snapshot.days[0], snapshot.days[-1]
+    told = {"snapshot": snapshot.id, "undone": left, "first": first, "last": last}
+    return Outcome(
+        json=told, text=f"snapshot {snapshot.id} is current again: {first} to {last} (was {left})"
+    )
+
+
+def _taken(
+    context: StageContext,
+    store: PanelStore,
+    arrived: Arrived,
+    old: Snapshot | None,
+    prices: str | None,
+    *,
+    dry_run: bool,
+) -> Outcome:
+    """Evidence, one bar a key, gates, summary; then, and only then, the store."""
+    evidence = _heard(context, arrived, old)
+    said: dict[str, Any] = {"plans": [to_builtins(plan) for plan in arrived.plans]}
+    bars, repeated = one_bar_each(arrived.raw.bars, arrived.origin, arrived.raw.source)
+    if evidence is not None:
+        evidence = structs.replace(evidence, duplicates=repeated.equal)
+        said["evidence"] = _told(evidence)
+    raw = replace(arrived.raw, bars=bars)
+    if old is None:
+        draft = whole(raw)
+    else:
+        origin = arrived.origin
+        place = None if origin is None else place_of(arrived.raw.bars, origin)
+        draft = appended(old, raw, place)
+        _gate(draft, raw.source, context.config.quality.min_coverage)
+    lines = [*arrived.lines(), *(evidence.lines() if evidence is not None else ())]
+    if repeated.equal:
+        lines.append(f"rows given again, or empty beside a real one, left out: {repeated.equal:,}")
+    lines += [*_revised(repeated, "files before"), *_revised(draft.revision, "the store")]
+    thin = incomplete(draft.names, context.config.quality.min_coverage)
+    lines += [f"warning: {draft.days[-1]}, the newest session, has {thin}"] if thin else []
+    summary, more = _summary(draft, replace(arrived, raw=raw), dry_run=dry_run)
+    if not dry_run:
+        record = {**said, "revision": _counts(draft.revision)}
+        if old is not None and prices is not None and Path(prices).is_file():
+            record["read"] = {str(Path(prices).resolve()): sha256(Path(prices))}
+        store.publish(draft, record)
+    summary |= said | {"incomplete": thin}
+    return Outcome(json=summary, text="\n".join([*lines, *more]))
+
+
+def _heard(context: StageContext, arrived: Arrived, old: Snapshot | None) -> Evidence | None:
+    """What the tables say of themselves; a misreading is a DataError. The synthetic market is believed."""
+    raw = arrived.raw
+    if raw.market == "synthetic":
+        return None
+    evidence = gather(
+        raw,
+        now=context.now(),
+        columns={c.ours: c.theirs for plan in arrived.plans[:1] for c in plan.columns},
+        after="" if old is None else old.days[-1],
+    )
+    if not evidence.refused:
+        return evidence
+    for line in (*arrived.lines(), *evidence.lines()):
+        context.sink.emit(Noted(message=line))
+    raise DataError(
+        f"{raw.source}: refused, nothing was stored: "
+        + "; ".join(problem.what for problem in evidence.refused),
+        hint="; and ".join(dict.fromkeys(problem.mend for problem in evidence.refused)),
+        details={
+            "plans": [to_builtins(plan) for plan in arrived.plans],
+            "evidence": _told(evidence),
+        },
+    )
+
+
+def _told(evidence: Evidence) -> dict[str, Any]:
+    value: dict[str, Any] = to_builtins(evidence)
+    return {"verdict": evidence.verdict, **value}
+
+
+def _gate(draft: Draft, source: str, min_coverage: float) -> None:
+    """A new session with too few names is no session yet: its file is still to come."""
+    assert draft.base is not None
+    thin = incomplete(draft.names, min_coverage)
+    if thin and draft.days[-1] > draft.base.days[-1]:
+        raise DataError(
+            f"{source}: {draft.days[-1]} is incomplete, {thin}; nothing was stored",
+            hint="append the whole file of the session; if the market really was so thin: "
+            "--set quality.min_coverage=0",
+            details={"incomplete": thin, "session": draft.days[-1]},
+        )
+
+
+def _summary(draft: Draft, arrived: Arrived, *, dry_run: bool) -> tuple[dict[str, Any], list[str]]:
+    """The answer and its last lines, made before anything is written."""
+    raw, dates = arrived.raw, arrived.raw.bars["date"]
+    market, exchange = draft.raw.market, exchange_of(draft.raw.market, draft.raw.calendar)
+    currency = currency_of(market, draft.raw.currency, draft.raw.calendar)
+    notes = [*raw.notes, *sector_notes(draft.raw.securities, set(raw.bars["symbol"]))]
+    unread = [to_builtins(unread) for plan in arrived.plans for unread in plan.unread]
     summary = {
-        "snapshot": snapshot,
+        "snapshot": draft.id,
         "source": raw.source,
-        "market": raw.market,
+        "market": market,
+        "exchange": exchange,
+        "currency": currency,
         "rows": len(raw.bars),
         "symbols": raw.bars["symbol"].n_unique(),
         "first": str(dates.min()),
         "last": str(dates.max()),
         "optional": {name: len(table) for name, table in raw.optional.items()},
-        "notes": list(raw.notes),
-        "plans": [to_builtins(plan) for plan in plans],
-        **more,
+        "revision": _counts(draft.revision),
+        "notes": notes,
+        "unread": unread,
+        "stored": not dry_run,
+        **arrived.more,
     }
+    read = (
+        f"{summary['rows']:,} rows, {summary['symbols']:,} symbols, "
+        f"{summary['first']} to {summary['last']}"
+    )
+    if draft.base is not None:
+        read = f"{len(draft.days):,} sessions, {draft.days[0]} to {draft.days[-1]}, after {read}"
     lines = [
-        f"snapshot {snapshot}: {summary['rows']:,} rows, {summary['symbols']:,} symbols, "
-        f"{summary['first']} to {summary['last']}",
+        f"snapshot {draft.id}: {read}",
+        f"market {market}, sessions of {exchange}, prices in {currency or 'a currency not named'}",
         *(f"{name}: {len(table):,} rows" for name, table in raw.optional.items()),
-        *(f"note: {note}" for note in raw.notes),
-        "next: `atft-tui check`",
+        *(f"note: {note}" for note in notes),
+        "dry run: nothing was stored" if dry_run else "next: `atft-tui check`",
     ]
-    return Outcome(json=summary, text="\n".join(lines))
+    return summary, lines
+
+
+def _counts(revision: Revision) -> Mapping[str, Any]:
+    return {
+        "equal": revision.equal,
+        "changed": revision.changed,
+        "prices": revision.prices,
+        "added": revision.added,
+        "first": revision.first,
+    }
+
+
+def _revised(revision: Revision, where: str) -> list[str]:
+    told = []
+    if where == "the store" and revision.equal:
+        told.append(f"{revision.equal:,} bars as they were")
+    if revision.changed:
+        told.append(f"{revision.changed:,} revised ({revision.prices:,} of them in a price)")
+    if revision.added:
+        told.append(f"{revision.added:,} added to what was known")
+    return [f"against {where}: {', '.join(told)}"] if told else []

@@ -3,24 +3,43 @@
 import datetime as dt
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from engine.config import ReadingConfig
-from engine.data.files_source import Reading, read_files
+from engine.data.calendar import exchange_named
+from engine.data.files_source import read_files
+from engine.data.merge import Origin
+from engine.data.store import Snapshot
 from engine.data.synthetic import generate
 from engine.data.tables import RawTables
 from engine.errors import ConfigError, DataError, UsageError
+from engine.records.reading import ReadingPlan, plan_lines
 from engine.stages.context import StageContext
 
 
-def from_synthetic(context: StageContext, until: str | None) -> RawTables:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrived:
+    """What a source delivered, and how it was read."""
+
+    raw: RawTables
+    plans: tuple[ReadingPlan, ...] = ()
+    origin: Origin | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """What else the answer of the command says."""
+
+    def lines(self) -> list[str]:
+        """The plans for the eye."""
+        return [line for plan in self.plans for line in plan_lines(plan)]
+
+
+def from_synthetic(context: StageContext, until: str | None) -> Arrived:
     raw = generate(context.config.data.synthetic).raw
     if until is None:
-        return raw
+        return Arrived(raw=raw)
     try:
         day = dt.date.fromisoformat(until)
     except ValueError:
@@ -31,46 +50,49 @@ def from_synthetic(context: StageContext, until: str | None) -> RawTables:
             f"--until {day}: the synthetic market goes from {first} to {last}",
             hint="data.synthetic.n_sessions makes it longer",
         )
-    return raw.as_of(day)
+    return Arrived(raw=raw.as_of(day))
 
 
 def from_files(
     context: StageContext,
     prices: str | None,
-    securities: str | None,
-    index: str | None,
     columns: str | None,
-    optional: Mapping[str, str | None],
-    *,
-    actions: str | None,
+    tables: Mapping[str, str | None],
     reading: Mapping[str, str | None],
-) -> Reading:
-    """``reading``: options of the command line that go before ``data.reading``; None = not given."""
+    old: Snapshot | None,
+) -> Arrived:
+    """``tables``: files beside the prices, by name. ``reading``: options of the command line that go before
+    ``data.reading``. None = not given. ``old``: what the bars are to be added to.
+    """
     if prices is None:
         raise UsageError("ingest --source files needs --prices FILE")
     market = context.config.data.market
     if market == "synthetic":
         raise ConfigError("data.market is synthetic; set it to us or jp for files")
-    return read_files(
+    stored = "" if old is None else old.exchange
+    given = {name: Path(path) for name, path in tables.items() if path}
+    read = read_files(
         Path(prices),
-        securities=Path(securities) if securities else None,
-        index=Path(index) if index else None,
+        securities=given.pop("securities", None),
+        index=given.pop("index", None),
+        actions=given.pop("actions", None),
+        optional=given,
         columns=context.config.data.columns | parse_columns(columns),
         market=market,
-        calendar=context.config.data.calendar,
+        calendar=exchange_named(context.config.data.calendar) or stored,
         currency=context.config.data.currency,
         settings=_overridden(context.config.data.reading, reading),
-        optional={name: Path(path) for name, path in optional.items() if path},
-        actions=Path(actions) if actions else None,
         now=context.now(),
+        after=None if old is None else dt.date.fromisoformat(old.days[-1]),
     )
+    return Arrived(raw=read.raw, plans=read.plans, origin=read.origin)
 
 
 def _overridden(settings: ReadingConfig, given: Mapping[str, str | None]) -> ReadingConfig:
     return settings.model_copy(update={k: v for k, v in given.items() if v is not None})
 
 
-def from_jquants(context: StageContext) -> tuple[RawTables, dict[str, Any]]:
+def from_jquants(context: StageContext) -> Arrived:
     """Update the parts, then read them; also what the pull did."""
     from engine.data.jquants.assemble import read_jquants
     from engine.data.jquants.client import Api, key_from
@@ -109,31 +131,38 @@ def from_jquants(context: StageContext) -> tuple[RawTables, dict[str, Any]]:
         tables=report.tables,
         notes=report.notes,
     )
-    return raw, {k: v for k, v in asdict(report).items() if k != "notes"}
+    return Arrived(raw=raw, more={k: v for k, v in asdict(report).items() if k != "notes"})
 
 
-def from_yahoo(context: StageContext) -> RawTables:
+def from_yahoo(context: StageContext) -> Arrived:
     from engine.data.yahoo import read_yahoo
 
     market = context.config.data.market
     if market == "synthetic":
         raise ConfigError("data.market is synthetic; set it to us or jp for yahoo")
+    calendar = exchange_named(context.config.data.calendar)
     settings = context.config.data.yahoo
     if not settings.codes:
         raise ConfigError(
             "data.yahoo.codes is empty", hint="""--set 'data.yahoo.codes=["AAPL","MSFT"]'"""
         )
-    return read_yahoo(settings.codes, first=dt.date.fromisoformat(settings.first), market=market)
+    raw = read_yahoo(settings.codes, first=dt.date.fromisoformat(settings.first), market=market)
+    raw = replace(raw, calendar=calendar, currency=context.config.data.currency)
+    return Arrived(raw=raw)
 
 
-def parse_columns(text: str | None) -> dict[str, str]:
-    """``"symbol=code,close=adj"`` -> mapping; anything else is a UsageError."""
+def parse_columns(text: str | None, option: str = "--columns") -> dict[str, str]:
+    """``"symbol=code,volume=vol*100"`` -> mapping; anything else is a UsageError."""
     mapping = {}
     for part in (text or "").split(","):
         if not part.strip():
             continue
         ours, separator, theirs = part.partition("=")
         if not separator or not ours.strip() or not theirs.strip():
-            raise UsageError(f"--columns: {part!r} is not OUR_NAME=COLUMN")
+            raise UsageError(
+                f"{option}: {part!r} is not OUR_NAME=COLUMN",
+                hint="single quotes keep a name such as $open from the shell: "
+                f"{option} 'open=$open,volume=vol*100'",
+            )
         mapping[ours.strip()] = theirs.strip()
     return mapping

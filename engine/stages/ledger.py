@@ -13,9 +13,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.config import Config
+from engine.data.load import StoredPanel
 from engine.evaluation.inference import newey_west_se
 from engine.files import strict, write_json, write_parquet
-from engine.portfolio.market_data import forward_fill
 from engine.portfolio.strategy import load_strategy
 from engine.runs.events import Advanced, StageStarted
 from engine.signals.book import BARS
@@ -106,7 +106,7 @@ class _Desk:
 
     def _filled(self, sealed: Sealed, session: int) -> Iterator[LedgerRow]:
         inputs = sealed.inputs()
-        book = sealed_book(sealed, inputs, self.seals, self.model.config())
+        book = sealed_book(sealed, inputs, self.seals, self.model.config(), self.dataset.panel)
         prices = self._prices(book, session)
         rules, _ = inputs.rules(self.model.config())
         today_N = self._on_todays_data(sealed, inputs, book, session)
@@ -114,30 +114,9 @@ class _Desk:
             yield ledger_row(book, prices, entry, rules, today_N)
 
     def _prices(self, book: SealedBook, session: int) -> Prices:
-        """Multiples of the session's close, of the panel as it is now: splits are out of them."""
+        """Of the panel as it is now."""
         days = self.dataset.features.dates_S[session : session + 3]
-        bars = self.dataset.panel.bars(str(days[0])).filter(
-            pl.col("date").is_between(days[0].item(), days[-1].item()),
-            pl.col("symbol").is_in(list(book.symbols)),
-        )
-        axis = {symbol: n for n, symbol in enumerate(book.symbols)}
-        row = np.searchsorted(days, bars["date"].to_numpy().astype("datetime64[D]"))
-        column = np.array([axis[s] for s in bars["symbol"]], dtype=np.int64)
-        table_3N = {}
-        for name in ("open", "close"):
-            table_3N[name] = np.full((3, len(book.symbols)), np.nan)
-            table_3N[name][row, column] = bars[name].fill_null(float("nan")).to_numpy()
-        base_N = table_3N["close"][0]
-        with np.errstate(invalid="ignore"):
-            open_3N, close_3N = (table_3N[name] / base_N for name in ("open", "close"))
-        mark_3N = np.nan_to_num(forward_fill(close_3N), nan=1.0)
-        return Prices(
-            fill=str(days[1]),
-            next=str(days[2]),
-            open_2N=open_3N[1:],
-            close_2N=close_3N[1:],
-            mark_3N=mark_3N,
-        )
+        return Prices.after(days, self.dataset.panel.bars(str(days[0])), book.symbols)
 
     def _on_todays_data(
         self, sealed: Sealed, inputs: SignalInputs, book: SealedBook, session: int
@@ -185,9 +164,12 @@ class _Desk:
 
 
 def sealed_book(
-    sealed: Sealed, inputs: SignalInputs, seals: SealStore, config: Config
+    sealed: Sealed, inputs: SignalInputs, seals: SealStore, config: Config, panel: StoredPanel
 ) -> SealedBook:
-    """The sealed directory's weights, positions and orders on one axis of stocks."""
+    """The sealed directory's weights, positions and orders on one axis of stocks.
+
+    Lots, ticks and sessions a year are those of the data, whatever market the configuration names.
+    """
     weights = dict(
         pl.read_parquet(sealed.read("weights.parquet")).select("symbol", "weight").iter_rows()
     )
@@ -210,7 +192,7 @@ def sealed_book(
         name=sealed.name,
         session=sealed.session,
         verdict=card["verdict"],
-        market=config.data.market,
+        market=panel.market,
         symbols=symbols,
         equity=float(card["orders"]["equity"]),
         weight_N=np.array([float(weights.get(s, 0.0)) for s in symbols]),
@@ -224,7 +206,7 @@ def sealed_book(
         limit_N=np.array([ordered(s, "limit") for s in symbols]),
         close_N=np.array([float(quoted.get(s, float("nan"))) for s in symbols]),
         adv_N=_adv(inputs, seals, symbols),
-        borrow_N=_borrow(inputs, seals, symbols, config),
+        borrow_N=_borrow(inputs, seals, symbols, config) / panel.sessions_per_year,
     )
 
 
@@ -244,12 +226,12 @@ def _adv(inputs: SignalInputs, seals: SealStore, symbols: Sequence[str]) -> Vect
 def _borrow(
     inputs: SignalInputs, seals: SealStore, symbols: Sequence[str], config: Config
 ) -> Vector:
-    """Borrow fee of each stock a session, by its class in the sealed master data."""
+    """Borrow fee of each stock, fraction a year, by its class in the sealed master data."""
     rules, _ = inputs.rules(config)
     classes = {row[0]: row[5] for row in json.loads(seals.pins.get(inputs.securities))}
     plain = rules.costs.borrow_bps_per_year
     rates = [rules.costs.borrow_classes.get(classes.get(s) or "", plain) for s in symbols]
-    return np.array(rates) * 1e-4 / config.sessions_per_year
+    return np.array(rates) * 1e-4
 
 
 def _with_rules(config: Config, inputs: SignalInputs) -> Config:

@@ -44,7 +44,10 @@ class Networks:
 
 
 def package(context: StageContext, run: Run) -> Model:
-    """The run's networks as a package of the model store; the same run gives the same package."""
+    """The run's networks as a package of the model store; the same run gives the same package.
+
+    It names market and calendar of the data: lots, ticks and sessions a year of its orders are theirs.
+    """
     config = run.config()
     within = replace(context, config=config)
     dataset = load_dataset(within, context.sink, in_memory=False)
@@ -55,8 +58,14 @@ def package(context: StageContext, run: Run) -> Model:
     context.sink.emit(StageStarted(stage="reference"))
     reference = make_reference(networks, dataset, ensemble, context.sink)
     return ModelStore(context.workspace / "models").pack(
-        networks.weights, config, _facts(networks, dataset), reference
+        networks.weights, _of_the_data(config, dataset), _facts(networks, dataset), reference
     )
+
+
+def _of_the_data(config: Config, dataset: Dataset) -> Config:
+    stored = {"market": dataset.panel.market, "calendar": dataset.panel.snapshot.calendar}
+    data = config.data.model_copy(update=stored)
+    return config.model_copy(update={"data": data})
 
 
 def networks_of(run: Run, config: Config, dataset: Dataset) -> Networks:

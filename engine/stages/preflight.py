@@ -7,7 +7,7 @@ from typing import Literal
 import psutil
 import torch
 
-from engine.data.calendar import last_known_session
+from engine.data.calendar import calendar_span
 from engine.data.load import open_panel
 from engine.data.store import PanelStore
 from engine.errors import EngineError, GateError
@@ -96,7 +96,7 @@ def _data(context: StageContext) -> list[Row]:
     disk = 1.2 * tensor + CHECKPOINT_COPIES * OPTIMIZER_FACTOR * parameters + 0.2 * GIB
     free_ram = psutil.virtual_memory().available
     free_disk = shutil.disk_usage(_existing(context)).free
-    days_left = (last_known_session(panel.market) - context.now().date()).days
+    days_left = (calendar_span(panel.snapshot.exchange)[1] - context.now().date()).days
     return [
         Row(
             "data",
@@ -113,7 +113,7 @@ def _data(context: StageContext) -> list[Row]:
         _room("disk", disk, free_disk, "free space or choose another --workspace"),
         Row(
             "calendar",
-            f"{panel.market}, known for {min(days_left, 9999)} more days",
+            f"{panel.snapshot.exchange}, known for {min(days_left, 9999)} more days",
             "ok" if days_left > CALENDAR_WARNING_DAYS else "warn",
             "" if days_left > CALENDAR_WARNING_DAYS else "update exchange_calendars",
         ),

@@ -11,11 +11,13 @@ import polars as pl
 
 from engine.config import Config
 from engine.data.calendar import EXCHANGES
+from engine.data.store import Snapshot
 from engine.data.tables import SECURITY_SCHEMA
 from engine.dataset.split import valid_sessions
 from engine.errors import GateError
 from engine.features.feature_set import FeatureSet
 from engine.files import digest
+from engine.portfolio.market_data import LOOK_BACK
 from engine.signals.book import LOOK, Scores, bar_slice, decision_sessions
 from engine.signals.compose import Ranker, pack_scores, securities_bytes
 from engine.signals.inputs import Key, ScoredDay, SignalInputs, trading_tables
@@ -26,6 +28,12 @@ from engine.signals.seal import Sealed, SealStore
 from engine.signals.window import day_slice, edge_slice
 from engine.stages.networks import session_window
 from engine.stages.pipeline import Dataset
+
+
+def seal_exchange(snapshot: Snapshot) -> str:
+    """What the key of a seal calls the exchange: its calendar's code, or the name of a market without one."""
+    market = snapshot.manifest["market"]
+    return snapshot.calendar or EXCHANGES.get(market, market)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +64,8 @@ class Gatherer:
 
     @cached_property
     def key(self) -> Key:
-        market = self.features.market
         return Key(
-            exchange=EXCHANGES.get(market, market),
+            exchange=seal_exchange(self.dataset.panel.snapshot),
             session=str(self.features.dates_S[self.session]),
             model=self.model.id,
             data=self.data_hash(self.session),
@@ -86,15 +93,14 @@ class Gatherer:
 
     def gather(self, evidence: Mapping[str, Any], ranker: Ranker) -> SignalInputs:
         """Pin everything and write down where it is. GateError for a session that cannot be scored."""
-        usable = valid_sessions(self.features, self.config.split, self.config.universe.min_names)
-        if self.session not in usable:
+        if self.session not in self._usable:
             members = int(self.features.member_SN[self.session].sum())
             raise GateError(
                 f"{self.key.session}: {members} stocks in the universe, "
                 f"{self.config.universe.min_names} and a window of {self.config.split.window} sessions "
                 "are needed"
             )
-        history = self._history(set(usable.tolist()), ranker)
+        history = tuple(self._scored(session, ranker) for session in self._earlier_decisions)
         first = min([self.session, *(self._number(day.date) for day in history)])
         bars = self.dataset.panel.bars(str(self.features.dates_S[max(0, first - LOOK)]))
         edges = edge_slice(self.dataset.graphs, self.session)
@@ -201,9 +207,29 @@ class Gatherer:
 
     # ---- scores of the decisions before this session ---------------------------------------------
 
-    def _history(self, usable: set[int], ranker: Ranker) -> tuple[ScoredDay, ...]:
+    @cached_property
+    def _usable(self) -> frozenset[int]:
+        """Sessions that can be scored."""
+        found = valid_sessions(self.features, self.config.split, self.config.universe.min_names)
+        return frozenset(found.tolist())
+
+    @cached_property
+    def _earlier_decisions(self) -> tuple[int, ...]:
         wanted = decision_sessions(self.session, self.config.portfolio, self.config.signals)
-        return tuple(self._scored(s, ranker) for s in wanted if s != self.session and s in usable)
+        return tuple(s for s in wanted if s != self.session and s in self._usable)
+
+    def unpriced(self) -> dict[str, str]:
+        """Held stocks without a close in the sessions that the book looks at, and since when."""
+        held = [code for code, n in (self.positions.shares if self.positions else {}).items() if n]
+        first = max(0, min((*self._earlier_decisions, self.session)) - LOOK_BACK)
+        if not held:
+            return {}
+        day, begin = pl.col("date"), self.features.dates_S[first].item()
+        closes = self.dataset.panel.bars(str(begin)).filter(
+            day.is_between(begin, self._today), pl.col("close_raw").is_not_null()
+        )
+        gone = sorted(set(held) - set(closes["symbol"]))
+        return dict.fromkeys(gone, f"no close from {begin} to {self._today}")
 
     def _scored(self, session: int, ranker: Ranker) -> ScoredDay:
         """From a sealed signal of this model on the same data, else by the networks: the same bits."""

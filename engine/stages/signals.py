@@ -12,20 +12,20 @@ from typing import Any
 
 import engine
 from engine.config import Config
-from engine.data.calendar import EXCHANGES
+from engine.data.calendar import exchange_of
 from engine.data.load import RefusedDataError, clean_panel
 from engine.data.store import PanelStore, Snapshot
-from engine.errors import GateError, Interrupted, LockedError, UsageError
+from engine.errors import ConfigError, GateError, Interrupted, LockedError, UsageError
 from engine.files import digest, write_json
 from engine.portfolio.strategy import load_strategy
 from engine.runs import lock
 from engine.runs.events import Noted, StageStarted
+from engine.signals.account import Account
 from engine.signals.card import Card, data_lights
 from engine.signals.compose import compose
 from engine.signals.inputs import TRADING, SignalInputs
 from engine.signals.live import live_rank_ics
 from engine.signals.models import Model, ModelStore
-from engine.signals.positions import Positions
 from engine.signals.seal import Sealed, SealStore
 from engine.stages.context import Outcome, StageContext
 from engine.stages.evidence import (
@@ -36,14 +36,18 @@ from engine.stages.evidence import (
     model_evidence,
     step_evidence,
 )
+from engine.stages.holdings import position_evidence, read_account, stopped_by_positions
+from engine.stages.ingest_sources import parse_columns
 from engine.stages.networks import package
 from engine.stages.pipeline import Dataset, load_dataset
 from engine.stages.signal_answer import answer
-from engine.stages.signal_inputs import Gatherer
+from engine.stages.signal_inputs import Gatherer, seal_exchange
 from engine.training.ensemble import Ensemble
 
 ATTEMPT = Path("signals") / "attempt.json"
 """In the workspace: the card of the last attempt that sealed nothing."""
+INCOMPLETE = "nothing is sealed: try again when the data are complete"
+UNPRICED = "nothing is sealed: correct the code, ingest its bars, or count the line's worth as cash"
 PATIENCE_S = 900.0
 """A second attempt waits so long for the first; then it gives up."""
 
@@ -56,6 +60,8 @@ def signals(
     reason: str | None,
     positions: str | None,
     run: str | None,
+    position_columns: str | None = None,
+    cash: float | None = None,
 ) -> Outcome:
     """Score a session with the champion, make the book and its orders, and seal them with their card.
 
@@ -66,7 +72,6 @@ def signals(
     if revise and not (reason or "").strip():
         raise UsageError("--revise needs a --reason", hint="say what changed")
     day = None if date is None else _day(date)
-    held = Positions.read(Path(positions)) if positions else None
     seals = SealStore(context.workspace / "signals")
     with waiting_lock(context, seals.root):
         for name in seals.sweep():
@@ -74,11 +79,19 @@ def signals(
         model = chosen_model(context, run)
         within = replace(context, config=trading_config(model, context.config))
         snapshot = _snapshot(context, day)
+        _require_its_market(model, snapshot)
         early, evidence = _look_at_data(within, snapshot, day)
         if early is not None:
-            return _unsealed(context, early)
-        sealed = _sealed(within, seals, model, snapshot, held, evidence, reason if revise else None)
-    return answer(sealed)
+            return _unsealed(context, early, INCOMPLETE)
+        columns = dict(context.config.schedule.position_columns)
+        columns |= parse_columns(position_columns, "--position-columns")
+        account = read_account(within, snapshot, positions or None, columns, cash)
+        made = _sealed(
+            within, seals, model, snapshot, account, evidence, reason if revise else None
+        )
+    if isinstance(made, Card):
+        return _unsealed(context, made, UNPRICED)
+    return answer(made)
 
 
 def chosen_model(context: StageContext, run: str | None) -> Model:
@@ -107,6 +120,19 @@ def _snapshot(context: StageContext, day: dt.date | None) -> Snapshot:
     return store.snapshot(None if day is None else store.truncated(day))
 
 
+def _require_its_market(model: Model, snapshot: Snapshot) -> None:
+    """Orders take lots, ticks and sessions a year from the model's package: they must be the data's."""
+    data = model.config().data
+    theirs = f"{data.market} ({exchange_of(data.market, data.calendar)})"
+    ours = f"{snapshot.manifest['market']} ({snapshot.exchange})"
+    if theirs != ours:
+        raise ConfigError(
+            f"model {model.id} is packaged for the market {theirs}, the stored data are of {ours}",
+            hint="promote its run again (`atft-tui promote RUN`): the package then names the market "
+            "of the data",
+        )
+
+
 def _look_at_data(
     context: StageContext, snapshot: Snapshot, day: dt.date | None
 ) -> tuple[Card | None, dict[str, Any]]:
@@ -119,8 +145,7 @@ def _look_at_data(
         report = refusal.report
     evidence = data_evidence(report, snapshot, session, context.config)
     lights = data_lights(evidence, context.config.signals)
-    market = snapshot.manifest["market"]
-    card = Card(session=session, exchange=EXCHANGES.get(market, market), lights=tuple(lights))
+    card = Card(session=session, exchange=seal_exchange(snapshot), lights=tuple(lights))
     stop = any(light.verdict != "TRADE" for light in lights if light.name in ("data", "quality"))
     return card if stop else None, evidence
 
@@ -130,11 +155,11 @@ def _sealed(
     seals: SealStore,
     model: Model,
     snapshot: Snapshot,
-    held: Positions | None,
+    account: Account | None,
     evidence: dict[str, Any],
     reason: str | None,
-) -> Sealed:
-    """The session's sealed directory: the one that is there, or a new one."""
+) -> Sealed | Card:
+    """The session's sealed directory, the one that is there or a new one; a card if the positions stop it."""
     config, sink = context.config, context.sink
     dataset = load_dataset(context, sink, in_memory=False, snapshot=snapshot.id)
     gatherer = Gatherer(
@@ -143,10 +168,15 @@ def _sealed(
         model=model,
         config=config,
         seals=seals,
-        positions=held,
+        positions=None if account is None else account.positions,
     )
     session = gatherer.key.session
     _refuse_in_sample(model, session)
+    if account is not None:
+        evidence["positions"] = position_evidence(account, gatherer.unpriced())
+        card = stopped_by_positions(evidence, snapshot, config)
+        if card is not None:
+            return card
     there = seals.of(session)
     if there:
         if there[-1].manifest["same"] == gatherer.same:
@@ -244,8 +274,8 @@ def code_digest() -> dict[str, str]:
     return {"version": metadata.version("atft-tui"), "sha256": total.hexdigest()[:16]}
 
 
-def _unsealed(context: StageContext, card: Card) -> Outcome:
-    """The session's data are there but not complete: nothing is sealed, so that a later attempt may.
+def _unsealed(context: StageContext, card: Card, why: str) -> Outcome:
+    """Data that are not complete, positions without a price: nothing is sealed, a later attempt may.
 
     The card is kept in `ATTEMPT` for those who look later; the next such attempt writes over it.
     """
@@ -260,7 +290,7 @@ def _unsealed(context: StageContext, card: Card) -> Outcome:
         "refused": [],
         "figures": None,
     }
-    text = card.to_markdown(["nothing is sealed: try again when the data are complete"])
+    text = card.to_markdown([why])
     return Outcome(json=summary, text=text, exit_code=card.exit_code)
 
 

@@ -62,7 +62,7 @@ def run_sweep(
         best = max(done, key=_sharpe)
         changed, book = book_of(simulator, best, prediction)
         gap = run_vectorbt(changed, book).gap
-        spy = config.sessions_per_year
+        spy = simulator.panel.sessions_per_year
         summary: dict[str, Any] = {
             "run_id": found.id,
             "grid": {key: [cell_value(v) for v in values] for key, values in wanted.items()},

@@ -19,7 +19,7 @@ from engine.schedule.timetable import Timetable
 
 NOW = dt.datetime(2026, 11, 25, 12, 0, tzinfo=dt.UTC)
 """A Wednesday; Tokyo's session of the day is due at 18:30 there, 09:30 UTC."""
-TIMETABLE = Timetable(ScheduleConfig(), "jp")
+TIMETABLE = Timetable(ScheduleConfig(), "XTKS")
 
 
 def test_nothing_ran_yet(tmp_path: Path) -> None:

@@ -214,7 +214,7 @@ def test_backtest_with_other_costs_and_an_unknown_strategy(workspace: Path, run:
 
 def test_a_demo_does_not_overwrite_other_data(tmp_path: Path) -> None:
     prices = tmp_path / "prices.csv"
-    rows = [f"2024-01-{d:02d},{s},10,11,9,10,1000" for s in ("A", "B") for d in range(1, 29)]
+    rows = [f"2024-01-{d:02d},{s},10,11,9,10,1000" for s in ("A", "B") for d in (2, 3, 4, 5)]
     prices.write_text("date,symbol,open,high,low,close,volume\n" + "\n".join(rows))
     workspace = tmp_path / "workspace"
     done = atft(workspace, "ingest", "--source", "files", "--prices", str(prices))

@@ -39,6 +39,7 @@ def daily(count: int) -> pl.DataFrame:
             "cost": cost,
             "net_return": [g - c for g, c in zip(gross, cost, strict=True)],
             **{name: [value] * count for name, value in paid.items()},
+            "dividend": [0.0] * count,
             "delisting": [0.0] * count,
             "turnover": [0.3 + 0.05 * math.sin(i / 9) for i in range(count)],
             "long_exposure": [0.9 + 0.05 * math.sin(i / 30) for i in range(count)],

@@ -15,7 +15,7 @@ from engine.signals.models import ModelStore
 from engine.signals.seal import Sealed, SealStore
 
 NOW = dt.datetime(2026, 11, 25, 12, 0, 40, tzinfo=dt.UTC)
-TIMETABLE = Timetable(ScheduleConfig(), "jp")
+TIMETABLE = Timetable(ScheduleConfig(), "XTKS")
 MODEL = "0b8685179751b2a7"
 DAYS = ("2026-11-18", "2026-11-19", "2026-11-20", "2026-11-24")
 

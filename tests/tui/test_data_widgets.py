@@ -159,3 +159,20 @@ def test_a_stock_stays_in_its_box(
     )
     view = StockView(stock, bars, examples, "2030-01-05")
     assert fits(stock_picture(view, width, height), width, height)
+
+
+def test_what_happened_to_the_shares_is_marked_and_counted_and_findings_go_before() -> None:
+    stock = StockRow(
+        symbol="A", name="Alpha", sector="", first="2030-01-01", last="2030-02-20",
+        rows=50, kept=50, turnover=None, member=None, findings=1,
+    )  # fmt: skip
+    dates = tuple(f"2030-{1 + i // 28:02d}-{1 + i % 28:02d}" for i in range(50))
+    events = ((5, "dividend"), (20, "vendor_split"), (30, "break"), (40, "dividend"))
+    bars = StockBars(symbol="A", dates=dates, close=(10.0,) * 50, cleaned=True, events=events)
+    wrong = Example(rule="jump", level="warning", symbol="A", date=dates[40], text="x")
+    lines = stock_picture(StockView(stock, bars, (wrong,)), 59, 14).plain.split("\n")
+    marks = next(line for line in lines if "s" in line and set(line) <= set(" dsBv"))
+    assert [(i - 9, sign) for i, sign in enumerate(marks) if sign != " "] == [
+        (5, "d"), (20, "s"), (30, "B"), (40, "v"),
+    ]  # fmt: skip
+    assert "d dividend 2  s vendor_split 1  B break 1" in "\n".join(lines)

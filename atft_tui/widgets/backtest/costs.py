@@ -51,7 +51,7 @@ def _row(
     name: str, value: float, ends: tuple[float, float], scale: Scale, spy: float, ink: Ink
 ) -> Text:
     total = name in ("gross", "net")
-    colour = ink.main if total else ink.bad
+    colour = ink.main if total else ink.bad if value < 0 else ink.good
     cells = [" "] * scale.columns
     zero = scale.column(0.0)
     cells[zero] = GLYPHS.bar

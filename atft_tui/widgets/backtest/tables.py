@@ -42,9 +42,18 @@ HOLDINGS: tuple[Column[Holding], ...] = (
         width=6,
         right=True,
     ),
+    Column(
+        name="dividend",
+        cell=lambda row: _dividend(row),
+        value=lambda row: _number(row.dividend),
+        width=15,
+        right=True,
+        wide_only=True,
+    ),
     Column(name="sector", cell=lambda row: row.sector, width=18, wide_only=True),
 )
-"""``bp``: contribution to the session's gross return, basis points of equity."""
+"""``bp``: contribution to the session's gross return, basis points of equity. ``dividend``: cash a share on
+an ex-date, and what it brought or took, basis points of equity."""
 
 YEARS: tuple[Column[Year], ...] = (
     Column(name="year", cell=lambda row: str(row.year), value=lambda row: row.year, width=4),
@@ -136,6 +145,12 @@ CELLS: tuple[Column[SweepCell], ...] = (
         wide_only=True,
     ),
 )
+
+
+def _dividend(row: Holding) -> str:
+    if not row.dividend:
+        return ""
+    return f"{row.dividend:.4g} {fmt.number(row.received * 1e4, 1)} bp"
 
 
 def holdings_titles(book: DayBook) -> tuple[str, str]:

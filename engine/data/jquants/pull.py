@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from engine.config import JQuantsConfig
-from engine.data.calendar import last_known_session, sessions_between
+from engine.data.calendar import EXCHANGES, calendar_span, sessions_between
 from engine.data.jquants.answers import NotInPlan, OutsideCoverage
 from engine.data.jquants.audit import MOST_STOCKS, corrected_days, day_to_audit, suspects
 from engine.data.jquants.client import Api
@@ -273,7 +273,7 @@ def vendor_rules() -> Rules:
     from jquantsapi import constants
 
     return Rules(
-        sessions=sessions_between("jp", BEGINNING, last_known_session("jp")),
+        sessions=sessions_between(EXCHANGES["jp"], BEGINNING, calendar_span(EXCHANGES["jp"])[1]),
         sectors={row[0]: row[2].strip() for row in constants.SECTOR_33_DATA},
         industries={row[0]: row[2].strip() for row in constants.SECTOR_17_DATA},
     )

@@ -2,11 +2,13 @@
 
 import numpy as np
 
+from engine.data.sectors import SECTORS
 from engine.features import rolling
 from engine.features.context import Array, Context
 from engine.features.feature import Family, Feature, log, ratio
 
 _both = Family("interaction").stock
+_by_sector = Family("interaction", source=SECTORS, own=False).stock
 
 
 def _sharpe(x: Context, window: int) -> Array:
@@ -35,9 +37,9 @@ FEATURES: tuple[Feature, ...] = (
           lambda x: x.beta(60) * x.sum_of(x.market_S[None, :], 20)),
     _both("momentum_market_20", "return_120 x sign(market_return_20)", "fraction", 120,
           lambda x: x.total_return(120) * np.sign(x.sum_of(x.market_S[None, :], 20))),
-    _both("relative_sector_20", "sector_relative_20 x sector_return_20", "fraction^2", 21,
-          lambda x: x.sum_of(x.return_NS - x.sector_return_NS, 20)
-          * x.sum_of(x.sector_return_NS, 20), own=False),
+    _by_sector("relative_sector_20", "sector_relative_20 x sector_return_20", "fraction^2", 21,
+               lambda x: x.sum_of(x.return_NS - x.sector_return_NS, 20)
+               * x.sum_of(x.sector_return_NS, 20)),
     _both("volatility_direction_20", "sd(r, 20) x sign(return_20)", "fraction a day", 21,
           lambda x: x.volatility(20) * np.sign(x.total_return(20))),
     _both("high_momentum", "c / max(h, 252) x return_120", "fraction", 252,

@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
+from engine.data.panel import DensePanel
 from engine.data.publication import days
 from engine.features import rolling
 from engine.features.context import Array, Context
@@ -48,11 +49,16 @@ def _bars(x: Context) -> tuple[Array, Array]:
     if "margin bars" not in store:
         store["margin bars"] = (
             rolling.mean(x.dense.volume_NS, 20),
-            _carried(x.dense.close_NS / x.dense.close_raw_NS, GAP),
+            _carried(_alone(x.dense) / x.dense.close_raw_NS, GAP),
         )
     found = store["margin bars"]
     assert isinstance(found, tuple)
     return found
+
+
+def _alone(dense: DensePanel) -> Array:
+    """Closes without the dividends put back in."""
+    return dense.close_NS if dense.reinvested_NS is None else dense.close_NS / dense.reinvested_NS
 
 
 def _over_volume(x: Context, position_R: Array, date_R: Array) -> Array:

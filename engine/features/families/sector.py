@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from engine.data.sectors import SECTORS
 from engine.features import rolling
 from engine.features.context import Array, Context
 from engine.features.feature import Family, Feature, ratio
 
-_sector = Family("sector", source="securities", own=False).stock
+_sector = Family("sector", source=SECTORS, own=False).stock
 
 
 def _relative(x: Context) -> Array:

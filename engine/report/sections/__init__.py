@@ -1,7 +1,7 @@
 """The body of the report as data, in order."""
 
 from engine.report.facts import Facts
-from engine.report.sections import comparisons, evidence, money, scores, verdicts
+from engine.report.sections import actions, comparisons, evidence, money, scores, verdicts
 from engine.report.sections.section import Section
 
 __all__ = ["Section", "sections"]
@@ -11,6 +11,8 @@ TRADED = (
     money.sharpe,
     money.years,
     money.costs,
+    actions.dividends,
+    actions.breaks,
     money.orders,
     money.months,
     money.risk,

@@ -79,8 +79,11 @@ def sharpe(facts: Facts) -> Section:
 def costs(facts: Facts) -> Section:
     test = facts.backtest or {}
     parts, paid = test["waterfall"], test["costs"]
-    steps = {
-        "gross": parts["gross_return"],
+    dividend = parts.get("dividend", 0.0)
+    steps = {"gross": parts["gross_return"]}
+    if dividend:
+        steps = {"prices": parts["gross_return"] - dividend, "dividends": dividend}
+    steps |= {
         "commission": -parts["commission"],
         **_slippage(parts),
         "borrow": -parts["borrow"],
@@ -96,8 +99,8 @@ def costs(facts: Facts) -> Section:
         caption=f"Commission {commission} and half-spread {paid['slippage_bps']:g} bp one way, impact "
         f"{paid.get('impact_bps', 0.0):g} bp per 1 % of daily turnover taken, borrow "
         f"{paid['borrow_bps_per_year']:g} bp a year; entry at the {test['entry']}; turnover "
-        f"{test['turnover']:.1%} of equity a day; forced exits of delisted stocks "
-        f"{parts['delisting']:+.2%} a year (inside gross).",
+        f"{test['turnover']:.1%} of equity a day; forced exits of delisted stocks, proceeds of mergers "
+        f"among them, {parts['delisting']:+.2%} a year (inside gross).",
     )
 
 

@@ -1,6 +1,7 @@
 """Leaks planted in the real pipeline are found and named; the clean pipeline passes."""
 
 import json
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from msgspec import to_builtins
 
 from engine.audit.audit import Audit, audit
 from engine.cli import main
@@ -25,10 +27,12 @@ from engine.features.context import Context
 from engine.features.families import aligned
 from engine.features.feature import Family
 from engine.features.feature_set import FeatureSet
-from engine.files import read_json
+from engine.files import read_json, write_json
 from engine.graph import edges
+from engine.records.reading import ReadingPlan
 from engine.runs.sink import NullSink
 from engine.stages.audit import _labels_only
+from engine.stages.audit import audit as audit_stage
 from engine.stages.context import StageContext, StopFlag
 from tests.conftest import SMALL
 
@@ -214,6 +218,34 @@ def test_a_planted_leak_is_found_and_named(
     assert read_json(workspace / "audit.json")["leaks"] == leaks
     if check == "features":
         assert [leak["name"] for leak in leaks] == ["tomorrow"]
+
+
+def test_a_close_that_knows_later_dividends_is_found(
+    market: RawTables, config: Config, workspace: Path
+) -> None:
+    """2 % every 60 sessions, taken off the closes before: the other three prices stay as quoted."""
+    place = pl.col("date").rank("dense")
+    later = ((place.max() - place) // 60).cast(pl.Float64)
+    bars = market.bars.with_columns(close=pl.col("close") * pl.lit(0.98).pow(later))
+    result = run(replace(market, bars=bars), config, workspace)
+    assert {(leak.check, leak.name) for leak in result.leaks} == {("prices", "close")}
+    assert not result.passed
+
+
+def test_bars_read_as_adjusted_are_noted(workspace: Path, tmp_path: Path) -> None:
+    """The plan in the manifest says so; it is no leak."""
+    root = tmp_path / "ws"
+    shutil.copytree(workspace, root)
+    store = PanelStore(root / "data")
+    path = store.snapshot().directory / "manifest.json"
+    plan = ReadingPlan(table="bars", path="a.csv", files=1, price_scale="adjusted")
+    write_json(path, read_json(path) | {"plans": [to_builtins(plan)]})
+    settings = resolve([], preset="demo", overrides=OVERRIDES).config
+    context = StageContext(workspace=root, config=settings, sink=NullSink(), stop=StopFlag())
+    outcome = audit_stage(context, deep=False, run=None)
+    assert outcome.exit_code == 0
+    assert "universe.min_price" in outcome.json["notes"][0]
+    assert "note: all prices are adjusted backwards" in outcome.text
 
 
 def test_a_clean_pipeline_ends_with_0(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,6 +42,7 @@ class Day:
     slippage: float = 0.0
     traded: float = 0.0
     borrow: float = 0.0
+    dividends: float = 0.0
     shares: dict[int, float] = field(default_factory=dict)
 
 
@@ -53,10 +54,15 @@ def trade_all(
     cash: float,
     limits: tuple[Rows, Rows] | None = None,
     haircut: float = 0.0,
+    terms: Rows | None = None,
+    dividends: Rows | None = None,
+    paid_out: frozenset[tuple[int, int]] = frozenset(),
 ) -> list[Day]:
     """Decide at a close (``wanted``, None = nothing decided), fill at the next; ``closes`` with None holes.
 
     ``turnover`` is the average known at the decision. ``limits``: lowest and highest price of each day.
+    Shares are real ones: ``terms`` says how many a held share becomes before the day, ``dividends`` what
+    each of those then gets, ``paid_out`` on which (day, stock) the close is what its holders get.
     """
     book, high, resting = Book(cash), cash, 0
     last = {n: price for n, price in enumerate(closes[0]) if price is not None}
@@ -64,13 +70,25 @@ def trade_all(
     for d in range(1, len(closes)):
         overnight = sum(-held * last[n] for n, held in book.shares.items() if held < 0)
         day = Day(0.0, 0.0, borrow=rules.borrow * overnight)
-        gone = {n for n in book.shares if all(row[n] is None for row in closes[d:])}
-        left = {n for n in range(len(closes[d])) if all(row[n] is None for row in closes[d:])}
+        for n in last:
+            more = terms[d][n] if terms else 1.0
+            last[n] /= more
+            if n in book.shares:
+                book.shares[n] *= more
+        if dividends:
+            day.dividends = sum(held * dividends[d][n] for n, held in book.shares.items())
+            book.cash += day.dividends
+        left = {
+            n
+            for n in range(len(closes[d]))
+            if (d, n) in paid_out or all(row[n] is None for row in closes[d:])
+        }
+        gone = left & book.shares.keys()
         known = dict(last)
         for n, price in enumerate(closes[d]):
             if price is not None:
                 known[n] = price
-            elif n in left and closes[d - 1][n] is not None:
+            elif n in left and closes[d - 1][n] is not None and (d - 1, n) not in paid_out:
                 known[n] = last[n] * (1 - haircut)
         worth = book.worth([known.get(n, 0.0) for n in range(len(closes[d]))])
         orders = []

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -63,6 +64,43 @@ def panel_of(
         as_of=frame["date"].max(),  # type: ignore[arg-type]
         fingerprint="test",
     )
+
+
+Events = Mapping[str, Mapping[int, float]]
+"""Symbol -> day from `FIRST` -> figure."""
+
+
+def with_actions(
+    panel: Panel,
+    *,
+    terms: Events | None = None,
+    dividends: Events | None = None,
+    flags: Mapping[str, Mapping[int, int]] | None = None,
+) -> Panel:
+    """A panel of quoted bars on the continuous scale, worked out bar by bar.
+
+    ``terms``: shares that a share becomes before the day (7 at 7:1); ``dividends``: cash for each of those.
+    """
+    rows = []
+    for (symbol,), bars in panel.frame.group_by("symbol", maintain_order=True):
+        factor = reinvested = 1.0
+        last = None
+        for row in bars.iter_rows(named=True):
+            number = (row["date"] - FIRST).days
+            more = (terms or {}).get(str(symbol), {}).get(number, 1.0)
+            cash = (dividends or {}).get(str(symbol), {}).get(number, 0.0)
+            factor *= more
+            if last is not None:
+                reinvested *= (last / more) / (last / more - cash)
+            last = row["close_raw"]
+            for name in ("open", "high", "low", "close"):
+                row[name] = None if row[name] is None else row[name] * factor * reinvested
+            row["volume"] /= factor
+            row |= {"dividend": cash, "reinvested": reinvested}
+            row["flags"] = (flags or {}).get(str(symbol), {}).get(number, 0)
+            rows.append(row)
+    frame = pl.DataFrame(rows, schema=panel.frame.schema).sort("date", "symbol")
+    return replace(panel, frame=frame)
 
 
 def prediction_of(

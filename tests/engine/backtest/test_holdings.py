@@ -170,7 +170,9 @@ def test_a_book_without_a_trade_has_no_holdings_and_no_slippage() -> None:
     trades, daily = traded(table, targets(table, {name: [0.0] * 8 for name in closes}), frictions)
     rows = holdings(trades, np.zeros((8, 4)))
     assert rows.is_empty()
-    assert rows.columns == ["date", "symbol", "weight", "contribution", "rank", "scored"]
+    assert rows.columns == [
+        "date", "symbol", "weight", "contribution", "rank", "scored", "dividend", "received",
+    ]  # fmt: skip
     found = sector_exposures(trades, np.zeros(4, dtype=np.int64), ("all",))
     assert len(found) == len(daily)
     assert (found["gross"] == 0).all()

@@ -15,6 +15,7 @@ from engine.backtest.result import BacktestResult
 from engine.backtest.simulate import simulate
 from engine.config import CostConfig
 from engine.errors import DataError
+from engine.portfolio.prediction import read_table, write_table
 from tests.engine.backtest.markets import (
     day,
     panel_of,
@@ -173,6 +174,23 @@ def test_the_sharpe_ratio_is_the_textbook_formula_of_the_saved_returns(tmp_path:
     assert isinstance(deviation, float)
     assert made.figures()["sharpe"] == pytest.approx(mean / deviation * 252**0.5, abs=1e-9)
     assert BacktestResult.read(tmp_path / "backtest.parquet").figures() == made.figures()
+
+
+def test_a_file_from_before_dividends_were_money_is_read_with_none(tmp_path: Path) -> None:
+    closes, book = random_walks(4, 30, seed=6), random_book(4, 29, seed=7)
+    table = table_of(panel_of(closes), last=28)
+    made = result(fast(table, targets(table, book), COSTS), COSTS)
+    made.write(tmp_path / "new.parquet")
+    older = without_dividends(tmp_path / "new.parquet", tmp_path / "old.parquet")
+    assert "dividend" not in pl.read_parquet_schema(older)
+    assert BacktestResult.read(older).figures() == made.figures()
+
+
+def without_dividends(path: Path, target: Path) -> Path:
+    """The file without its dividends, metadata kept."""
+    daily, metadata = read_table(path, hint="")
+    write_table(target, daily.drop("dividend"), metadata)
+    return target
 
 
 def test_shuffled_dates_and_bad_prices_are_refused() -> None:

@@ -183,12 +183,40 @@ def test_a_day_that_is_dropped_whole_can_be_appended(
     assert panel.dates_S.size == before.dates_S.size + 1
 
 
-def test_history_cannot_be_appended(market: RawTables, tmp_path: Path) -> None:
+def test_sessions_given_again_are_skipped_and_corrections_take_their_place(
+    market: RawTables, config: Config, tmp_path: Path
+) -> None:
+    """The last three sessions of four stocks differ at first; panels, graphs and features are rebuilt."""
+    days = market.bars["date"].unique().sort().to_list()
+    wrong = pl.col("symbol").is_in(market.bars["symbol"].unique().sort().head(4).implode())
+    wrong &= pl.col("date") >= days[-4]
+    early = market.bars.with_columns(
+        pl.when(wrong).then(pl.col(name) * 1.01).otherwise(pl.col(name)).alias(name)
+        for name in ("open", "high", "low", "close")
+    )
+    grown, fresh = tmp_path / "grown", tmp_path / "fresh"
+    store = PanelStore(grown / "data")
+    first = store.save(upto(replace(market, bars=early), days[-2]))
+    build(grown, config)
+    store.append(upto(market, days[-1], days[-7]))
+    assert store.current() != first
+    ours = build(grown, config)
+    PanelStore(fresh / "data").save(upto(market, days[-1]))
+    theirs = build(fresh, config)
+    assert store.current() == PanelStore(fresh / "data").current()
+    for kind in KINDS:
+        assert contents(ours[kind]) == contents(theirs[kind]), kind
+    assert store.append(upto(market, days[-1], days[-7])) == store.current()
+
+
+def test_a_beginning_before_the_stored_one_cannot_be_appended(
+    market: RawTables, tmp_path: Path
+) -> None:
     days = market.bars["date"].unique().sort().to_list()
     store = PanelStore(tmp_path / "data")
-    first = store.save(upto(market, days[-2]))
-    with pytest.raises(DataError, match="the store ends with"):
-        store.append(upto(market, days[-1], days[-4]))
+    first = store.save(upto(market, days[-2], days[-9]))
+    with pytest.raises(DataError, match=f"of {days[-9]}, but the store begins with {days[-8]}"):
+        store.append(upto(market, days[-1], days[-10]))
     assert store.current() == first
 
 

@@ -40,9 +40,9 @@ def test_turnover_is_computed_and_dates_parse(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("2020-13-02,A,1,2,1,2,100", "column `date`, row 2"),
-        ("2020-01-02,A,1,2,1,abc,100", "column `close`, row 2"),
-        ("2020-01-02,,1,2,1,2,100", "empty in row 2"),
+        ("2020-13-02,A,1,2,1,2,100", "line 3, column `date`: '2020-13-02'"),
+        ("2020-01-02,A,1,2,1,abc,100", "line 3, column `close`: 'abc'"),
+        ("2020-01-02,,1,2,1,2,100", "line 3, column `code` is empty"),
     ],
 )
 def test_bad_values_name_column_and_row(tmp_path: Path, row: str, message: str) -> None:

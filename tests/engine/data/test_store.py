@@ -8,7 +8,7 @@ import pytest
 from engine.config import Config
 from engine.data.load import load_panel
 from engine.data.store import PanelStore
-from engine.data.tables import RawTables
+from engine.data.tables import ACTION_SCHEMA, RawTables
 from engine.errors import DataError, IntegrityError
 
 
@@ -62,3 +62,59 @@ def test_an_unknown_index_symbol_is_refused(raw: RawTables, tmp_path: Path) -> N
     config = Config.model_validate({"data": {"index_symbol": "QQQ"}})
     with pytest.raises(DataError, match="QQQ"):
         load_panel(tmp_path, config)
+
+
+def test_undo_goes_back_a_snapshot_each_time(raw: RawTables, tmp_path: Path) -> None:
+    store = PanelStore(tmp_path)
+    day = raw.bars["date"].unique().sort()
+    ids = [store.save(raw.as_of(day[n])) for n in (-3, -2, -1)]
+    assert store.save(raw) == ids[2]  # the same again is no move
+    assert [store.undo(), store.undo()] == [ids[1], ids[0]]
+    assert store.current() == ids[0]
+    with pytest.raises(DataError, match="there is no snapshot before"):
+        store.undo()
+    assert store.save(raw) == ids[2]
+    assert store.undo() == ids[0]
+
+
+def test_undo_refuses_a_snapshot_that_is_gone(raw: RawTables, tmp_path: Path) -> None:
+    store = PanelStore(tmp_path)
+    first = store.save(raw.as_of(raw.bars["date"].unique().sort()[-2]))
+    second = store.save(raw)
+    (tmp_path / "snapshots" / first / "manifest.json").unlink()
+    with pytest.raises(IntegrityError, match="incomplete snapshot"):
+        store.undo()
+    assert store.current() == second
+
+
+def test_actions_that_are_told_late_give_the_snapshot_of_one_ingest(
+    raw: RawTables, tmp_path: Path
+) -> None:
+    """The history comes without a table of actions; the last day brings two, one of them long ago."""
+    day = raw.bars["date"].unique().sort()
+    symbol = raw.bars["symbol"].min()
+    rows = [
+        {"date": day[40], "symbol": symbol, "kind": "split", "value": 7.0, "other": None},
+        {"date": day[-1], "symbol": symbol, "kind": "dividend", "value": 0.5, "other": None},
+    ]
+    actions = pl.DataFrame(rows, schema=ACTION_SCHEMA)
+    index = raw.index
+    assert index is not None
+    grown, whole = PanelStore(tmp_path / "grown"), PanelStore(tmp_path / "whole")
+    grown.save(raw.as_of(day[-2]))
+    last = replace(
+        raw,
+        bars=raw.bars.filter(pl.col("date") == day[-1]),
+        index=index.filter(pl.col("date") >= day[-2]),
+        actions=actions,
+    )
+    grown.append(last)
+    whole.save(replace(raw, actions=actions))
+    assert grown.current() == whole.current()
+    ours, theirs = grown.snapshot().manifest, whole.snapshot().manifest
+    assert ours["files"] == theirs["files"]
+    assert ours["names"] == theirs["names"]
+    known = grown.load_raw(as_of=day[-2])
+    assert known.actions is not None
+    assert known.actions["kind"].to_list() == ["split"]
+    assert grown.append(last) == whole.current()

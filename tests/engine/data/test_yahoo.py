@@ -25,9 +25,12 @@ SPLITS = (0.0, 0.0, 2.0, 0.0, 2.0)
 
 
 def as_yahoo(
-    quoted: Sequence[float | None], splits: Sequence[float], volume: Sequence[float | None]
+    quoted: Sequence[float | None],
+    splits: Sequence[float],
+    volume: Sequence[float | None],
+    dividends: Sequence[float] = (0.0,) * 8,
 ) -> "pd.DataFrame":
-    """Quoted closes and volumes of one code, divided and multiplied as Yahoo does up to today."""
+    """Quoted closes, dividends and volumes of one code, divided and multiplied as Yahoo does up to today."""
     rows = []
     for i, (close, traded) in enumerate(zip(quoted, volume, strict=True)):
         later = 1.0
@@ -37,7 +40,7 @@ def as_yahoo(
         shares = None if traded is None else traded * later
         rows.append(
             {"Open": price, "High": price, "Low": price, "Close": price, "Adj Close": 1.0}
-            | {"Volume": shares, "Dividends": 0.0, "Stock Splits": splits[i]}
+            | {"Volume": shares, "Dividends": dividends[i] / later, "Stock Splits": splits[i]}
         )
     index = pd.DatetimeIndex([FIRST + dt.timedelta(days=i) for i in range(len(rows))], name="Date")
     return pd.DataFrame(rows, index=index, dtype=float)
@@ -65,6 +68,24 @@ def test_prices_are_as_quoted_and_the_factor_is_on_its_day() -> None:
     assert raw.bars["adjustment_factor"].to_list() == [1, 1, 0.5, 1, 0.5]
     assert raw.bars["turnover"].to_list() == pytest.approx([1000 * close for close in QUOTED])
     assert any("survivor" in note for note in raw.notes)
+
+
+def test_dividends_are_cash_a_share_of_their_day() -> None:
+    """1 paid before both 2:1 splits (Yahoo shows 0.25), 0.6 on the day of the first (0.3), 0.2 after them."""
+    paid = [0.0, 1.0, 0.6, 0.0, 0.2]
+    frame = as_yahoo(QUOTED, SPLITS, [1000.0] * 5, paid)
+    assert frame["Dividends"].tolist() == [0.0, 0.25, 0.3, 0.0, 0.2]
+    assert read(download(A=frame), "A").bars["dividend"].to_list() == pytest.approx(paid)
+    none = read(download(A=frame.drop(columns="Dividends")), "A").bars
+    assert none["dividend"].to_list() == [0.0] * 5
+
+
+def test_a_dividend_of_a_day_without_a_bar_goes_to_the_next_one_in_its_shares() -> None:
+    """1.0 on a day without a close; then 2:1: half of it for each of the new shares, and 0.1 of their own."""
+    frame = as_yahoo([10.0, None, 5.0], [0, 0, 2.0], [1.0] * 3, [0.0, 1.0, 0.1])
+    bars = read(download(A=frame), "A").bars
+    assert bars["dividend"].to_list() == pytest.approx([0.0, 0.5 + 0.1])
+    assert bars["adjustment_factor"].to_list() == [1.0, 0.5]
 
 
 def test_a_later_split_changes_no_earlier_row() -> None:
@@ -135,7 +156,7 @@ def test_a_missing_package_names_the_extra(
     assert f"atft-tui[{extra}]" in caught.value.hint
 
 
-def test_an_untraded_day_hands_its_factor_to_the_next_bar_and_to_no_other() -> None:
+def test_an_untraded_day_hands_factor_and_dividend_to_the_next_bar_and_to_no_other() -> None:
     days = [FIRST + dt.timedelta(i) for i in range(4)]
     bars = pl.DataFrame(
         {
@@ -143,15 +164,16 @@ def test_an_untraded_day_hands_its_factor_to_the_next_bar_and_to_no_other() -> N
             "symbol": ["A"] * 4 + ["B"] * 4,
             "close": [1.0, None, None, 4.0, 5.0, 6.0, 7.0, None],
             "adjustment_factor": [1.0, 0.5, 0.5, 0.1, None, 2.0, 1.0, 0.5],
+            "dividend": [0.0, 3.0, 1.0, 0.2, 0.0, 0.7, 0.0, 5.0],
         }
     )
     kept = drop_untraded(bars)
     assert kept.rows() == [
-        (days[0], "A", 1.0, 1.0),
-        (days[0], "B", 5.0, 1.0),
-        (days[1], "B", 6.0, 2.0),
-        (days[2], "B", 7.0, 1.0),
-        (days[3], "A", 4.0, 0.5 * 0.5 * 0.1),
+        (days[0], "A", 1.0, 1.0, 0.0),
+        (days[0], "B", 5.0, 1.0, 0.0),
+        (days[1], "B", 6.0, 2.0, 0.7),
+        (days[2], "B", 7.0, 1.0, 0.0),
+        (days[3], "A", 4.0, 0.5 * 0.5 * 0.1, pytest.approx(3.0 * 0.5 * 0.1 + 1.0 * 0.1 + 0.2)),
     ]
     for end in range(1, 4):
         early = drop_untraded(bars.filter(pl.col("date") < days[end]))

@@ -29,7 +29,7 @@ from tests.engine.data.test_universe import dense
 
 CUT = 6 * BLOCK + 17
 STRETCH = {"high": 1.9, "low": 1.5, "open": 1.6}
-BARE = tuple(f for f in CATALOG if f.source in ("bars", "securities", "graph"))
+BARE = tuple(f for f in CATALOG if f.source in ("bars", "sectors", "graph"))
 STOCK = tuple(f for f in BARE if f.scope == "stock")
 
 
@@ -84,8 +84,20 @@ def test_names_are_unique_and_documented() -> None:
 
 def test_bare_bars_give_more_than_112_columns() -> None:
     assert len(select(["all"])) >= 112
-    assert len(select(["all"], present={"graph"})) == len(BARE)
-    assert len(select(["all"], breadth="core")) == 45
+    assert len(select(["all"], present={"graph", "sectors"})) == len(BARE)
+    assert len(select(["all"], breadth="core", present={"sectors"})) == 45
+
+
+def test_without_sectors_their_columns_are_left_out_and_asking_for_them_is_refused() -> None:
+    """16 of the family and one product; 5 of them are core columns."""
+    there, without = select(["all"], present={"sectors"}), select(["all"])
+    gone = {f.name for f in there} - {f.name for f in without}
+    assert gone == {f.name for f in CATALOG if f.source == "sectors"}
+    assert {"sector_relative_20", "sector_gap", "relative_sector_20"} <= gone
+    assert len(select(["all"], breadth="core")) == 40
+    with pytest.raises(DataError, match="sector needs the table `sectors`") as error:
+        select(["price", "sector"])
+    assert "--securities FILE" in error.value.hint
 
 
 def test_columns_by_name_alone_or_besides() -> None:

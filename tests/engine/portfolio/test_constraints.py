@@ -1,5 +1,7 @@
 """Each rule by hand, and what must hold for any book and any set of rules."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -8,11 +10,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from engine.config import Config, ConstraintConfig, PortfolioConfig
+from engine.errors import ConfigError
 from engine.portfolio.book import build_book, exposures
 from engine.portfolio.construction import balanced, fill, neutral, overlap
 from engine.portfolio.contract import example
 from engine.portfolio.market_data import MarketData
-from engine.portfolio.strategy import load_strategy
+from engine.portfolio.strategy import Strategy, load_strategy
 from tests.engine.backtest.markets import decisions_of, panel_of, prediction_of, random_walks
 
 QUANTILE = load_strategy("long_short_quantile")
@@ -25,6 +28,7 @@ def book(
     securities: pl.DataFrame | None = None,
     closes: dict[str, list[float | None]] | None = None,
     turnover: float = 1000.0,
+    strategy: Strategy = QUANTILE,
     **changes: object,
 ) -> dict[str, float]:
     """Weights of the last day for names A .. H with falling scores."""
@@ -36,7 +40,7 @@ def book(
     scores: dict[str, list[float | None]] = {name: [float(-i)] * 2 for i, name in enumerate(names)}
     panel = panel_of(bars, securities=securities, turnover=turnover)
     decisions = decisions_of(prediction_of(scores), panel, portfolio, limits)
-    weight_N = build_book(QUANTILE, decisions, portfolio, limits).weight_KN[-1]
+    weight_N = build_book(strategy, decisions, portfolio, limits).weight_KN[-1]
     return {name: round(float(w), 12) for name, w in zip(names, weight_N, strict=True) if w}
 
 
@@ -58,6 +62,19 @@ def test_price_and_liquidity_floors() -> None:
     }  # fmt: skip
     assert book(ConstraintConfig(min_turnover=1001.0), turnover=1000.0) == {}
     assert len(book(ConstraintConfig(min_turnover=999.0), turnover=1000.0)) == 4
+
+
+def test_a_demand_that_needs_sectors_is_refused_where_no_stock_has_one() -> None:
+    """The eight names would count as one sector: a cap of 0.6 would then be one of the whole book."""
+    empty = pl.DataFrame({"symbol": list("AB"), "sector": ["", None]})
+    for securities in (None, empty):
+        with pytest.raises(ConfigError, match=r"constraints\.max_sector needs the stocks' sectors"):
+            book(ConstraintConfig(max_sector=0.6), securities=securities)
+        with pytest.raises(ConfigError, match=r"portfolio\.neutral_to sector needs"):
+            book(ConstraintConfig(), securities=securities, neutral_to=("sector",))
+    with pytest.raises(ConfigError, match="the strategy sector_neutral needs") as error:
+        book(ConstraintConfig(), strategy=load_strategy("sector_neutral"))
+    assert "--securities FILE" in error.value.hint
 
 
 def test_a_sector_holds_at_most_its_cap_on_each_side() -> None:
@@ -103,7 +120,8 @@ def test_beta_neutrality_cannot_be_asked_of_a_long_only_book() -> None:
         )
 
 
-def test_the_volatility_target_scales_by_the_books_own_past() -> None:
+@pytest.mark.parametrize(("calendar", "sessions"), [("", 252), ("24/7", 365), ("XLON", 253)])
+def test_the_volatility_target_scales_by_the_books_own_past(calendar: str, sessions: int) -> None:
     closes = random_walks(8, 100, seed=2)
     closes = dict(zip("ABCDEFGH", closes.values(), strict=True))
     scores: dict[str, list[float | None]] = {
@@ -111,14 +129,15 @@ def test_the_volatility_target_scales_by_the_books_own_past() -> None:
     }
     portfolio = PortfolioConfig(horizon=1, fraction=0.25, max_weight=1.0)
     limits = ConstraintConfig(volatility_target=0.1, volatility_sessions=60)
-    decisions = decisions_of(prediction_of(scores), panel_of(closes), portfolio, limits)
+    panel = replace(panel_of(closes), calendar=calendar)
+    decisions = decisions_of(prediction_of(scores), panel, portfolio, limits)
     plain, calm = (
         build_book(QUANTILE, decisions, portfolio, rule).weight_KN[-1]
         for rule in (ConstraintConfig(), limits)
     )
     close = np.array([closes[name] for name in "ABCDEFGH"], dtype=float).T[:99]
     past = (close[1:] / close[:-1] - 1.0)[-60:]
-    swing = (past @ plain).std(ddof=1) * np.sqrt(252)
+    swing = (past @ plain).std(ddof=1) * np.sqrt(sessions)
     assert swing > 0.1
     np.testing.assert_allclose(calm, plain * 0.1 / swing, rtol=1e-9)
 

@@ -1,9 +1,11 @@
 """The report on facts made by hand: hostile text, missing parts, and judgements that must not flatter."""
 
+import datetime as dt
 import re
 from dataclasses import replace
 from typing import Any
 
+import polars as pl
 import pytest
 
 from engine.report import charts, render
@@ -178,3 +180,39 @@ def test_a_comparison_is_told_with_intervals_and_what_failed(kind: str, title: s
     assert title not in render.markdown(facts(), created=CREATED)
     page = render.html(facts(comparisons=(compared(kind),)), created=CREATED)
     assert "<script" not in page
+
+
+def test_breaks_and_dividends_are_told_only_where_the_book_met_them() -> None:
+    assert "Breaks in the book" not in render.markdown(facts(), created=CREATED)
+    row = {
+        "date": "2015-03-03",
+        "symbol": NASTY,
+        "weight": -0.02,
+        "quoted_move": 0.9,
+        "effect": -0.018,
+    }
+    found = facts()
+    test = dict(found.backtest or {})
+    test["breaks"] = {
+        "held": 1, "stocks": 1, "in_universe": 4, "as_quoted": -0.018, "worst_case": -0.018,
+        "largest": [row],
+    }  # fmt: skip
+    test["waterfall"] |= {"dividend": 0.01, "dividend_received": 0.03, "dividend_paid": 0.02}
+    paid = pl.DataFrame(
+        {
+            "date": [dt.date(2015, 3, 3)],
+            "symbol": ["A"],
+            "dividend": [0.25],
+            "weight": [-0.02],
+            "received": [-0.0001],
+        }
+    )
+    text = render.markdown(replace(found, backtest=test, ex_dates=paid), created=CREATED)
+    assert "1 time the price of a held stock jumped (1 stock)" in text
+    assert "every one against the book, -1.80%" in text
+    assert "| -2.00% | +90.0% | -1.80% |" in text
+    assert "Longs received 3.00% of the equity a year and shorts paid 2.00%" in text
+    assert "| 2015-03-03 | A | 0.25 | -2.00% | -0.010% |" in text
+    page = render.html(replace(found, backtest=test, ex_dates=paid), created=CREATED)
+    assert ">prices<" in page
+    assert ">dividends<" in page

@@ -117,7 +117,7 @@ def build(
 
 def due_at(day: dt.date) -> dt.datetime:
     """A minute after the session's run time."""
-    table = Timetable(configuration().schedule, "us")
+    table = Timetable(configuration().schedule, "XNYS")
     noon = dt.datetime.combine(day, dt.time(12), dt.UTC)
     upcoming = table.upcoming(noon)
     assert upcoming is not None

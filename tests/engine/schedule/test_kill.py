@@ -67,7 +67,7 @@ def nursery(workspace: Path, program: tuple[str, ...] = FAKE) -> Iterator[Nurser
 
 def days(count: int) -> list[dt.date]:
     """Sessions of XNYS from June 2024 on."""
-    table = Timetable(configuration().schedule, "us")
+    table = Timetable(configuration().schedule, "XNYS")
     found = table.due(dt.datetime(2024, 12, 31, tzinfo=dt.UTC), dt.date(2024, 6, 3))
     return [session.date for session in found][:count]
 

@@ -27,7 +27,7 @@ def utc(text: str) -> dt.datetime:
 
 
 def sessions(first: str, last: str, exchange: str = "XNYS") -> list[str]:
-    table = Timetable(configuration(f"schedule.calendar={exchange}").schedule, "us")
+    table = Timetable(configuration(f"schedule.calendar={exchange}").schedule, "XNYS")
     due = table.due(utc(f"{last}T23:59"), dt.date.fromisoformat(first))
     return [str(session.date) for session in due]
 
@@ -40,7 +40,7 @@ def test_every_session_of_a_quarter_gets_one_signal_and_no_other_day_does(
     holidays and a close that moves to 15:30. The data come 20 minutes late each day.
     """
     clock = FakeClock(utc("2024-10-01T03:00"))
-    table = Timetable(configuration(f"schedule.calendar={exchange}").schedule, "us")
+    table = Timetable(configuration(f"schedule.calendar={exchange}").schedule, "XNYS")
 
     def data_at(day: dt.date) -> dt.datetime:
         session = table.due(utc("2025-01-02T00:00"), day)[0]
@@ -111,7 +111,7 @@ def test_a_clock_set_ahead_makes_no_signal_and_its_verdicts_are_void_when_it_is_
     """The clock shows Wednesday while it is Tuesday noon: there are no data of Tuesday's close yet."""
     clock = FakeClock(utc("2024-11-18T12:00"))
     truth = {"offset": dt.timedelta(0)}
-    table = Timetable(configuration().schedule, "us")
+    table = Timetable(configuration().schedule, "XNYS")
 
     def data_at(day: dt.date) -> dt.datetime:
         return table.due(utc("2025-01-02T00:00"), day)[0].due_at + truth["offset"]

@@ -11,7 +11,7 @@ from engine.config import Config
 from engine.config_file import resolve
 from engine.data.store import PanelStore
 from engine.data.synthetic import generate
-from engine.data.tables import SECURITY_SCHEMA, RawTables, complete
+from engine.data.tables import BAR_SCHEMA, SECURITY_SCHEMA, RawTables, complete
 from engine.errors import DataError, UsageError
 from engine.runs.sink import NullSink
 from engine.schedule.update import update_jobs
@@ -48,7 +48,7 @@ def test_files_are_appended_in_order_and_a_hole_is_waited_for(
     """The store ends on Tuesday, November 26; Thursday is Thanksgiving, Friday a day of extra closure."""
     shift = pl.col("date") - dt.date(2020, 1, 1) + dt.date(2024, 11, 25)
     bars = make_bars({"A": [1.0, 2.0], "B": [3.0, 4.0]}).with_columns(shift.alias("date"))
-    bars = bars.with_columns(pl.lit(1.0).alias("adjustment_factor"))
+    bars = complete(bars, BAR_SCHEMA)
     securities = complete(pl.DataFrame({"symbol": ["A", "B"]}), SECURITY_SCHEMA)
     raw = RawTables(bars=bars, securities=securities, index=None, market="us", source="files(x)")
     PanelStore(tmp_path / "data").save(raw)

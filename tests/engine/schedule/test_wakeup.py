@@ -80,7 +80,7 @@ def served(workspace: Path, clock: Moved, runner: FakeRunner, until: Callable[[]
 def test_a_session_that_becomes_due_while_it_runs_is_done(tmp_path: Path) -> None:
     """Some seconds before New York's run time; the session before it is caught up at once."""
     moment = dt.datetime(2024, 11, 18, 22, 59, 56, tzinfo=dt.UTC)
-    Timetable(configuration().schedule, "us").latest(moment)  # reads the calendar
+    Timetable(configuration().schedule, "XNYS").latest(moment)  # reads the calendar
     clock = Moved(moment)
     runner = FakeRunner(tmp_path, clock)  # type: ignore[arg-type]
     desk = served(tmp_path, clock, runner, lambda: "2024-11-18" in sealed(tmp_path))
@@ -135,7 +135,7 @@ def test_a_courier_that_died_ends_the_process(tmp_path: Path) -> None:
 
 
 def test_the_trigger_fires_at_run_times_only_and_outlives_the_calendar() -> None:
-    trigger = SessionTrigger(Timetable(configuration().schedule, "us"))
+    trigger = SessionTrigger(Timetable(configuration().schedule, "XNYS"))
     fired, previous, now = [], None, dt.datetime(2024, 11, 26, 12, tzinfo=dt.UTC)
     for _ in range(4):
         previous = now = trigger.get_next_fire_time(previous, now)
@@ -144,7 +144,7 @@ def test_the_trigger_fires_at_run_times_only_and_outlives_the_calendar() -> None
     assert str(trigger) == "session[XNYS]"
     config = configuration("schedule.calendar=XSHG").schedule
     over = dt.datetime(2027, 1, 5, tzinfo=dt.UTC)
-    late = SessionTrigger(Timetable(config, "us")).get_next_fire_time(None, over)
+    late = SessionTrigger(Timetable(config, "XNYS")).get_next_fire_time(None, over)
     assert late == over + dt.timedelta(days=1)
 
 

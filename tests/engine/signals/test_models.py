@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import GateError, IntegrityError, UsageError
+from engine.config import DataConfig
+from engine.errors import ConfigError, GateError, IntegrityError, UsageError
 from engine.signals.gate import Row, passed
 from engine.signals.models import ModelStore
 from engine.stages.champion import champion, promote
+from engine.stages.networks import package
 from tests.engine.signals.desk import Desk
 
 NOON = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
@@ -71,6 +73,25 @@ def test_a_run_gives_one_package_and_a_damaged_one_is_refused(desk: Desk) -> Non
     weights.write_bytes(bytes(content))
     with pytest.raises(IntegrityError, match="seed-1"):
         desk.models.require_champion()
+
+
+def test_a_package_names_the_market_of_the_data_and_another_one_is_refused(desk: Desk) -> None:
+    """A run of a Tokyo store under the default configuration had its orders in the lots of New York."""
+    right = desk.models.require_champion()
+    run = next(iter(desk.context().store))
+    path = run.directory / "config.toml"
+    path.write_text(path.read_text().replace('market = "synthetic"', 'market = "us"'))
+    assert run.config().data.market == "us"
+    assert package(desk.context(), run).config().data.market == "synthetic"
+
+    as_before = right.config().model_copy(update={"data": DataConfig(market="us")})
+    wrong = desk.models.pack(right.weights(), as_before, right.facts, right.reference())
+    desk.models.record("promoted", wrong.id, at=NOON, run=run.id)
+    desk.next_day()
+    with pytest.raises(
+        ConfigError, match=r"the market us \(XNYS\), the stored data are of synthetic"
+    ):
+        desk.signals()
 
 
 @pytest.mark.slow

@@ -1,6 +1,5 @@
 """Orders by hand, and the promise that no line ever breaks a rule."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -133,27 +132,6 @@ def test_costs_by_hand() -> None:
     tiers = CostConfig(commission_tiers=((1e5, 10.0), (2e5, 2.0)))
     cost = trading_cost(value, price, np.array([0.0, 0.0]), "us", tiers)
     assert cost == pytest.approx([20_000 * 15e-4, 1e6 * 7e-4])
-
-
-def test_positions_survive_the_file_and_mistakes_name_their_line(tmp_path: Path) -> None:
-    path = tmp_path / "positions.csv"
-    path.write_text(
-        "\ufeffcode,shares\n7203,300\nTRUE,-5\n0050,1.5\n$cash,1000\n", encoding="utf-8"
-    )
-    read = Positions.read(path)
-    assert read == Positions(shares={"0050": 1.5, "7203": 300.0, "TRUE": -5.0}, cash=1000.0)
-    path.write_text(read.to_csv())
-    assert Positions.read(path) == read
-    for text, word in (
-        ("code,shares\nA,1\n", "no row \\$cash"),
-        ("code,shares\nA,one\n$cash,1\n", "positions.csv:2: expected"),
-        ("code,shares\nA,1\nA,2\n$cash,1\n", "positions.csv:3: A is given twice"),
-        ("code,shares\nA,nan\n$cash,1\n", "positions.csv:2"),
-        ("name,number\n", "needs columns"),
-    ):
-        path.write_text(text)
-        with pytest.raises(UsageError, match=word):
-            Positions.read(path)
 
 
 @st.composite

@@ -1,14 +1,20 @@
 """Sealed directories are whole or absent, and every changed byte is found."""
 
 import errno
+from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from engine.config import Market
+from engine.data.store import PanelStore
+from engine.data.tables import BAR_SCHEMA, SECURITY_SCHEMA, RawTables, complete
 from engine.errors import EnvironmentProblem, IntegrityError, UsageError
 from engine.signals.inputs import Key, SignalInputs
 from engine.signals.pins import PinStore, pack, text_array, text_of, unpack
 from engine.signals.seal import Sealed, SealStore
+from engine.stages.signal_inputs import seal_exchange
 
 KEY = Key(exchange="XNYS", session="2016-12-30", model="m" * 16, data="d" * 16)
 
@@ -37,6 +43,28 @@ def seal(store: SealStore, revision: int = 0, card: bytes = b"{}") -> Sealed:
     made = inputs(store.pins.put(b"slice"))
     files = {"inputs.json": made.to_bytes(), "card.json": card}
     return store.publish("2016-12-30", revision, files, {"same": made.same, "revision": revision})
+
+
+@pytest.mark.parametrize(
+    ("market", "calendar", "exchange"),
+    [("us", "", "XNYS"), ("jp", "", "XTKS"), ("synthetic", "", "synthetic"),
+     ("us", "XLON", "XLON"), ("us", "24/7", "24/7")],
+)  # fmt: skip
+def test_the_exchange_in_a_key(
+    tmp_path: Path,
+    make_bars: Callable[..., pl.DataFrame],
+    market: Market,
+    calendar: str,
+    exchange: str,
+) -> None:
+    """Keys of markets without a named calendar are what they always were."""
+    raw = RawTables(
+        bars=complete(make_bars({"A": [1.0, 2.0]}), BAR_SCHEMA),
+        securities=pl.DataFrame(schema=SECURITY_SCHEMA),
+        index=None, market=market, calendar=calendar, source="x",
+    )  # fmt: skip
+    store = PanelStore(tmp_path)
+    assert seal_exchange(store.snapshot(store.save(raw))) == exchange
 
 
 def test_inputs_survive_their_bytes() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from engine.backtest.frictions import Frictions
 from engine.backtest.prices import PriceTable
 from engine.config import Market
+from engine.records.flags import BREAK, PROCEEDS
 from engine.signals.shadow import (
     PARTS,
     Entry,
@@ -23,6 +24,7 @@ from engine.signals.shadow import (
     summary,
 )
 from engine.stages.ledger import ledger
+from tests.engine.backtest import markets
 from tests.engine.signals.desk import Desk
 from tests.engine.signals.test_orders import rules
 
@@ -55,6 +57,8 @@ def prices(**changes: Any) -> Prices:
         open_2N=np.array([[1.01, 1.0], [1.03, 0.97]]),
         close_2N=np.array([[1.02, 0.98], [1.05, 0.96]]),
         mark_3N=np.array([[1.0, 1.0], [1.02, 0.98], [1.05, 0.96]]),
+        dividend_N=np.zeros(2),
+        paid_N=np.zeros(2, dtype=bool),
     )
     return replace(plain, **changes)
 
@@ -77,6 +81,65 @@ def test_a_filled_book_by_hand() -> None:
     assert row.cost == pytest.approx(-(traded * 10e-4) / 10_000 - 0.3 * 0.001)
     assert row.realised == pytest.approx(parts(row))
     assert (row.orders, row.unfilled) == (2, 0)
+
+
+def test_dividends_are_cash_for_the_shares_held_into_the_ex_date() -> None:
+    """0.20 a share on A (2 % of 10) and 0.10 on B: 500 x 0.20 received, 150 x 0.10 paid, of 10,000."""
+    paid = prices(dividend_N=np.array([0.02, 0.005]))
+    for entry in ("open", "close"):
+        without = ledger_row(book(limit_N=np.array([10.5, 19.0])), prices(), entry, rules())
+        row = ledger_row(book(limit_N=np.array([10.5, 19.0])), paid, entry, rules())
+        extra = (500 * 0.20 - 150 * 0.10) / 10_000
+        assert row.realised - without.realised == pytest.approx(extra)
+        assert row.cost == without.cost
+        assert row.realised == pytest.approx(parts(row))
+
+
+def test_where_holders_were_paid_out_nothing_is_filled() -> None:
+    """A pays 1.02 of its close at t+1 and is gone; what was held of it keeps that and earns no more."""
+    gone = prices(
+        open_2N=np.array([[1.02, 1.0], [np.nan, 0.97]]),
+        close_2N=np.array([[1.02, 0.98], [np.nan, 0.96]]),
+        mark_3N=np.array([[1.0, 1.0], [1.02, 0.98], [1.02, 0.96]]),
+        paid_N=np.array([True, False]),
+    )
+    for entry in ("open", "close"):
+        row = ledger_row(book(limit_N=np.array([10.5, 19.0])), gone, entry, rules())
+        assert row.unfilled_names == "A"
+        b = {"open": -0.03, "close": 0.96 / 0.98 - 1}[entry]
+        b_value = {"open": 20.0, "close": 19.6}[entry]
+        spent = {"open": 2000.0, "close": 1960.0}[entry] * 10e-4 + 150 * b_value * 0.001
+        assert row.realised == pytest.approx((-150 * b_value * b - spent) / 10_000)
+
+
+def test_prices_after_a_session_by_hand() -> None:
+    """DIV pays 2 on day 2 at 98; NEW splits 2:1 on day 1 and pays 0.5 a new share on day 2; OUT pays 22 for
+    20 on day 1; ODD stood at 40 at the open of day 2 and closed at 10 for no reason.
+    """
+    closes: dict[str, list[float | None]] = {
+        "DIV": [100.0, 100.0, 98.0],
+        "NEW": [50.0, 26.0, 25.0],
+        "ODD": [40.0, 40.0, 10.0],
+        "OUT": [20.0, 22.0, None],
+    }
+    opens = closes | {"ODD": [40.0, 40.0, 40.0]}
+    panel = markets.with_actions(
+        markets.panel_of(closes, opens),
+        terms={"NEW": {1: 2.0}, "ODD": {2: 4.0}},
+        dividends={"DIV": {2: 2.0}, "NEW": {2: 0.5}},
+        flags={"OUT": {1: PROCEEDS}, "ODD": {2: BREAK}},
+    )
+    found = Prices.after(panel.dates_S, panel.frame, sorted(closes))
+    np.testing.assert_allclose(found.dividend_N, [0.02, 0.5 * 2 / 50, 0.0, 0.0])
+    np.testing.assert_allclose(
+        found.mark_3N, [[1.0] * 4, [1.0, 1.04, 1.0, 1.1], [0.98, 1.0, 1.0, 1.1]]
+    )
+    fill_N, first_N, second_N = found.at("close")
+    np.testing.assert_allclose(fill_N, [1.0, 1.04, 1.0, np.nan])
+    np.testing.assert_allclose(second_N - first_N, [-0.02, -0.04, 0.0, 0.0], atol=1e-12)
+    fill_N, first_N, second_N = found.at("open")
+    np.testing.assert_allclose(fill_N, [1.0, 1.04, 1.0, np.nan])
+    np.testing.assert_allclose(second_N - first_N, [-0.02, -0.04, 0.0, 0.0], atol=1e-12)
 
 
 def test_a_limit_that_is_not_met_is_a_missed_name() -> None:

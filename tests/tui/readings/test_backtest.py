@@ -17,10 +17,12 @@ from atft_tui.readings.backtest_figures import figures, known, sweep
 from atft_tui.readings.backtest_settings import overrides
 from atft_tui.readings.holdings import read_day
 from atft_tui.screens.base import READING_ERRORS
+from atft_tui.widgets.backtest.tables import HOLDINGS
 from engine.backtest.performance import drawdowns, equity, monthly_returns
 from engine.errors import IntegrityError
 from engine.files import read_json, write_json
 from engine.runs.store import Run
+from tests.tui.backtest_files import figures as sample
 from tests.tui.backtest_files import sessions, without, write_backtest, write_sweep
 from tests.tui.conftest import MakeRun
 
@@ -198,6 +200,31 @@ def test_holdings_of_a_day(run: Run) -> None:
     run.path("holdings_names.parquet").unlink()
     assert len(read_day(run.directory, day).rows) == len(book.rows)
     assert read_day(run.directory, day.replace(year=1999)).rows == ()
+
+
+def test_the_ex_dates_of_a_day_are_read_and_an_older_file_has_none(run: Run) -> None:
+    day, path = sessions(300)[41], run.path("holdings.parquet")
+    assert {(row.dividend, row.received) for row in read_day(run.directory, day).rows} == {
+        (0.0, 0.0)
+    }
+    short = (pl.col("date") == day) & (pl.col("symbol") == "1301")
+    pl.read_parquet(path).with_columns(
+        pl.when(short).then(0.5).otherwise(0.0).cast(pl.Float32).alias("dividend"),
+        pl.when(short).then(-0.0002).otherwise(0.0).cast(pl.Float32).alias("received"),
+    ).write_parquet(path)
+    rows = {row.symbol: row for row in read_day(run.directory, day).rows}
+    assert rows["1301"].dividend == 0.5
+    column = next(column for column in HOLDINGS if column.name == "dividend")
+    assert column.cell(rows["1301"]) == "0.5 -2.0 bp"
+    assert column.cell(rows["1302"]) == ""
+
+
+def test_dividends_stand_between_prices_and_gross() -> None:
+    parts = {"gross_return": 0.15, "dividend": 0.02, "commission": 0.1, "spread": 0.0, "impact": 0.0,
+             "borrow": 0.0, "net_return": 0.05}  # fmt: skip
+    found = dict(figures(sample(60) | {"waterfall": parts}).waterfall)
+    assert list(found)[:3] == ["prices", "dividends", "gross"]
+    assert found["prices"] + found["dividends"] == pytest.approx(found["gross"])
 
 
 def test_a_sweep_is_ordered_and_an_unknown_cell_is_last(run: Run) -> None:

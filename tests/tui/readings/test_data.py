@@ -17,6 +17,7 @@ from atft_tui.readings.stock import read_stock
 from engine.data.load import clean_panel
 from engine.data.store import PanelStore
 from engine.features.catalog import CATALOG
+from engine.records.flags import BREAK, DIVIDEND, FROZEN, RANGE, SPLIT
 from engine.stages.features import features
 from tests.tui.data_market import MISSING, NAMES, NOW, REPEATED, RUN, THIN, settings, stage
 
@@ -119,7 +120,7 @@ def test_audit_and_its_age(data_market: Path) -> None:
     value = read(data_market)
     assert value.audit is not None
     assert value.audit.passed
-    assert value.audit.checks == 8
+    assert value.audit.checks == 9
     assert value.audit_hours == 3
     later = Audit(
         verdict="passed", passed=True, snapshot="", when="2026-01-06T00:00:00",
@@ -261,3 +262,17 @@ def test_one_stock_from_the_clean_bars_else_from_the_raw_ones(
     (tmp_path / "bars-2020-01.parquet").write_bytes(b"PAR1 torn")
     with pytest.raises(ValueError, match="cannot be read"):
         read_stock(data_market, value.current.id, str(tmp_path), "S0002")
+
+
+def test_what_happened_to_the_shares_comes_with_the_closes(tmp_path: Path) -> None:
+    """Bits of quality are no events; a row may have several."""
+    pl.DataFrame(
+        {
+            "date": [dt.date(2020, 1, day) for day in (2, 3, 6)],
+            "symbol": ["A"] * 3,
+            "close": [1.0, 2.0, 3.0],
+            "flags": [FROZEN, SPLIT | RANGE | DIVIDEND, BREAK],
+        }
+    ).write_parquet(tmp_path / "bars-2020-01.parquet")
+    bars = read_stock(tmp_path, "none", str(tmp_path), "A")
+    assert bars.events == ((1, "split"), (1, "dividend"), (2, "break"))

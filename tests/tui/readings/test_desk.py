@@ -108,7 +108,7 @@ def test_a_living_process_is_known_by_its_lock_and_a_stuck_one_by_its_heart(tmp_
 
 def test_the_engines_outlook_is_read(tmp_path: Path) -> None:
     signal_desk.schedule(tmp_path)
-    timetable = Timetable(configuration("schedule.calendar=WEEKDAYS").schedule, "synthetic")
+    timetable = Timetable(configuration("schedule.calendar=WEEKDAYS").schedule, "WEEKDAYS")
     write_outlook(tmp_path, timetable.outlook(NOW))
     told = read_schedule(tmp_path, NOW)
     assert told is not None

@@ -26,7 +26,7 @@ RANK = {"free": 0, "light": 1, "standard": 2, "premium": 3}
 def xtks() -> list[dt.date]:
     """Sessions from 2020 to a month from now."""
     end = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=30)
-    days: list[dt.date] = sessions_between("jp", dt.date(2020, 1, 1), end).tolist()
+    days: list[dt.date] = sessions_between("XTKS", dt.date(2020, 1, 1), end).tolist()
     return days
 
 

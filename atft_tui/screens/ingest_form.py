@@ -1,0 +1,129 @@
+"""The form of `ingest`: how the files would be read is seen before anything is stored."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Vertical, VerticalScroll
+from textual.widgets import Button, Checkbox, Input, Select, Static
+
+from atft_tui.child import answer_of
+from atft_tui.readings.reading import Read, read_of
+from atft_tui.screens.command_form import CommandForm
+from atft_tui.sizes import WIDE
+from atft_tui.styles import DIM, GOOD, STRONG
+from atft_tui.widgets.reading_panel import reading_lines, verdict_words
+
+FIRST = (
+    "How the files would be read is shown here before anything is stored: which columns are taken, the date "
+    "order, the price scale, the first row, and what speaks for it.\n\nenter shows it; enter again stores."
+)
+
+
+class IngestForm(CommandForm):
+    """Files are read with ``--dry-run`` first; what was shown may be stored, what was refused may not."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "start", "look, then store")]
+
+    def __init__(
+        self, command: str, workspace: Path, given: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(command, workspace, {"source": "files"} | dict(given or {}))
+        # Held, not looked up: the answer of the child may come when the form is gone.
+        self._told = Static(Text(FIRST, style=DIM), id="reading")
+        self._box = VerticalScroll(self._told, id="reading-box")
+        self.looked: tuple[str, ...] = ()
+        """The command line that was looked at, or is being looked at."""
+        self.read: Read | None = None
+        """What was found; None while the files are being read."""
+
+    def compose(self) -> ComposeResult:
+        with Container(classes="dialog start"):
+            with Vertical(classes="train-form"):
+                yield from self.form()
+            yield self._box
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.draw_button()
+
+    def fit(self) -> None:
+        super().fit()
+        narrow = self.app.size.width < WIDE
+        frame = self.query_one(".start")
+        frame.set_class(narrow, "stacked")
+        frame.set_class(self.read is not None, "looked")
+        if narrow:
+            # Seen, the plan needs the room; the fields can still be reached, two at a time.
+            self._scroll.styles.max_height = 2 if self.read else 5
+        self.call_after_refresh(self.draw_read)
+
+    # ---- looking before storing --------------------------------------------------------------------
+
+    def look_first(self) -> bool:
+        """Read the files unless these very settings were read and not refused, or are being read."""
+        if not self._to_be_seen() or self._storable():
+            return False
+        words = tuple(self.words())
+        if self.looked != words or self.read is not None:
+            self.looked = words
+            self.look(words)
+        return True
+
+    def _storable(self) -> bool:
+        """Whether what stands in the fields was seen and not refused."""
+        if self.read is None or self.looked != tuple(self.words()):
+            return False
+        return self.read.verdict != "refused"
+
+    def _to_be_seen(self) -> bool:
+        values = self.values()
+        return values["source"] == "files" and not values["undo"] and not values["dry_run"]
+
+    @work(exclusive=True, group="reading", exit_on_error=True)
+    async def look(self, words: tuple[str, ...]) -> None:
+        self.show_read(None)
+        self._told.update(Text("reading the files …", style=DIM))
+        answer = await answer_of(self.workspace, [*words, "--dry-run"])
+        self.show_read(found(answer))
+
+    def show_read(self, read: Read | None) -> None:
+        self.read = read
+        if read is not None:
+            self._box.scroll_home(animate=False)
+            self._box.focus()
+        self.draw_button()
+        self.fit()
+
+    def draw_read(self) -> None:
+        """The verdict, what enter does now, and the lines in the width that there is."""
+        if self.read is None:
+            return
+        text = verdict_words(self.read)
+        if self.read.verdict == "refused":
+            text.append("  nothing was stored", style=STRONG)
+        else:
+            text.append("  not stored yet: enter stores it", style=GOOD)
+        for line in reading_lines(self.read, self._box.scrollable_content_region.width):
+            text.append("\n").append_text(line)
+        self._told.update(text)
+
+    @on(Input.Changed)
+    @on(Select.Changed)
+    @on(Checkbox.Changed)
+    def draw_button(self) -> None:
+        """What enter does now stands on the button."""
+        label = "Start" if not self._to_be_seen() else "Store" if self._storable() else "Look"
+        self.query_one("#start", Button).label = f"{label} (ctrl+s)"
+
+
+def found(answer: Mapping[str, Any]) -> Read:
+    """What the child answered; a record that does not fit is told like a refusal."""
+    try:
+        return read_of(answer)
+    except ValueError as error:
+        return Read(verdict="refused", error=f"the answer cannot be read: {error}")

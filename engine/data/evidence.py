@@ -1,0 +1,220 @@
+"""The verdict before anything is stored: what the tables themselves say against the way they were read.
+
+Nothing here changes a value. Every limit stands far beyond what honest dirty data show (measured on NASDAQ
+2010-16, NYSE 2010-13 and a US vendor's daily feed 2015-16) and far within what a misreading does.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from engine.data.calendar import exchange_of, exchange_zone
+from engine.data.evidence_days import day_problems, days_of
+from engine.data.evidence_joins import join_problems, joins_of
+from engine.data.tables import RawTables
+from engine.records.evidence import Evidence, Problem
+
+OUTSIDE = 0.2
+"""Share of rows with open or close outside low..high. Honest: at most 0.05 %; a close of another price scale
+than open, high and low: 71 to 99.9 %."""
+ROUNDING = 1e-6
+OVERNIGHT = 0.005
+"""Mean log return from close to open, a day. Honest: at most 0.024 %; an adjusted close beside a quoted open:
+4.8 to 10 %, taken back during the day."""
+BACK = 0.5
+"""Share of it that the day takes back."""
+ENOUGH = 20
+"""Sessions from which a mean over days says anything; rows of a stock likewise."""
+LEAP = 0.3
+"""Log returns beyond it are splits and bad prints, not a mean."""
+NO_CLOSE = 0.5
+"""Share of rows without a close. Honest: 0.003 %."""
+SAMPLE = 2_000_000
+"""Rows beyond which returns and traded values are measured on every k-th stock."""
+NEAR_POWER = 0.4
+"""Log distance of the median traded value from a power of ten. Honest: below 0.02 (the average price of a
+day against its close)."""
+NARROW = 0.25
+"""Median absolute deviation within which a whole table is off by one factor; else scales are mixed."""
+APART = 0.25
+"""Log distance from close x volume that is said."""
+MANY = 0.2
+"""Share of stocks in other units than the rest from which the table is refused."""
+UNITS: Mapping[int, tuple[str, str]] = {
+    6: ("volume is in millions", '"volume={volume}*1000000"'),
+    4: ("volume is in ten thousands", '"volume={volume}*10000"'),
+    3: ("volume is in thousands", '"volume={volume}*1000"'),
+    2: ("volume is in lots of 100", '"volume={volume}*100"'),
+    1: ("volume is in lots of 10", '"volume={volume}*10"'),
+    -1: (
+        "volume is in lots of 100 and traded value in thousands",
+        '"volume={volume}*100,turnover={turnover}*1000"',
+    ),
+    -2: (
+        "prices are in cents or pence",
+        '"open={open}*0.01,high={high}*0.01,low={low}*0.01,close={close}*0.01"',
+    ),
+    -3: ("traded value is in thousands", '"turnover={turnover}*1000"'),
+    -4: ("traded value is in ten thousands", '"turnover={turnover}*10000"'),
+    -6: ("traded value is in millions", '"turnover={turnover}*1000000"'),
+}
+"""Power of ten by which traded value / (close x volume) is off, what that means, and what mends it."""
+
+
+def gather(
+    raw: RawTables, *, now: dt.datetime, columns: Mapping[str, str] | None = None, after: str = ""
+) -> Evidence:
+    """Evidence on tables as read, with the verdict.
+
+    ``columns``: our names -> the file's, for the hints. ``after``: the newest session of the store that
+    they are to be added to. Bars may repeat a key; they are sorted by date and symbol.
+    """
+    bars = raw.bars
+    exchange = exchange_of(raw.market, raw.calendar)
+    today = _today(bars["date"].max(), exchange, now)  # type: ignore[arg-type]
+    days = days_of(bars, exchange)
+    figures = _prices(bars)
+    returns, values = _returns(bars), _values(bars)
+    joins = joins_of(raw)
+    problems = [
+        *day_problems(raw, days, today=today, exchange=exchange, after=after),
+        *_price_problems(figures | returns, bars["date"].n_unique()),
+        *_value_problems(values, columns or {}),
+        *join_problems(joins, raw),
+    ]
+    values = {name: value for name, value in values.items() if name != "stocks"}
+    return Evidence(
+        rows=len(bars),
+        symbols=bars["symbol"].n_unique(),
+        first=str(bars["date"].min()),
+        last=str(bars["date"].max()),
+        on_sessions=days.share,
+        shifted=days.shifted,
+        swapped=days.swapped,
+        joins=joins,
+        problems=tuple(problems),
+        **figures,
+        **returns,
+        **values,
+    )
+
+
+def _today(last: dt.date, exchange: str, now: dt.datetime) -> dt.date:
+    """The day at the exchange; asking for its zone is slow, and only near today does it matter."""
+    if last < now.date() - dt.timedelta(days=1):
+        return now.date()
+    return now.astimezone(ZoneInfo(exchange_zone(exchange))).date()
+
+
+def _prices(bars: pl.DataFrame) -> dict[str, Any]:
+    open_, high, low, close = (pl.col(name) for name in ("open", "high", "low", "close"))
+    prices = (open_, high, low, close)
+    whole = pl.all_horizontal(price > 0 for price in prices)
+    top, bottom = high * (1 + ROUNDING), low * (1 - ROUNDING)
+    outside = (pl.max_horizontal(open_, close) > top) | (pl.min_horizontal(open_, close) < bottom)
+    bare = pl.all_horizontal((price.fill_nan(None).fill_null(0.0) == 0.0) for price in prices)
+    found = bars.lazy().select(
+        outside_range=(outside & whole).sum() / whole.sum(),
+        whole=whole.sum(),
+        zero_rows=bare.sum(),
+        no_close=(~(close > 0)).fill_null(value=True).mean(),
+    )
+    row = found.collect().row(0, named=True)
+    if not row.pop("whole"):
+        row["outside_range"] = None
+    return row
+
+
+def _returns(bars: pl.DataFrame) -> dict[str, Any]:
+    """Mean and spread of the log returns over night and over the day, on a sample of the stocks."""
+    if len(bars) > SAMPLE:
+        every = -(-len(bars) // SAMPLE)
+        chosen = bars["symbol"].unique().sort().gather_every(every)
+        bars = bars.filter(pl.col("symbol").is_in(chosen.implode()))
+    part = bars.lazy().select("symbol", "open", "close")
+    part = part.filter((pl.col("open") > 0) & (pl.col("close") > 0))
+    both = part.select(
+        overnight=(pl.col("open") / pl.col("close").shift(1).over("symbol")).log(),
+        intraday=(pl.col("close") / pl.col("open")).log(),
+    )
+    wanted: dict[str, pl.Expr] = {}
+    for name in ("overnight", "intraday"):
+        usual = pl.col(name).filter(pl.col(name).abs() < LEAP)
+        wanted |= {f"{name}_mean": usual.mean(), f"{name}_spread": usual.std()}
+    return both.select(**wanted).collect().row(0, named=True)
+
+
+def _values(bars: pl.DataFrame) -> dict[str, Any]:
+    """Traded value against close x volume; None where the table has no traded value of its own."""
+    empty = {"value_ratio": None, "value_spread": None, "stocks_off": 0, "stocks": ()}
+    traded = bars.lazy().select("symbol", "close", "volume", "turnover")
+    traded = traded.filter(pl.all_horizontal(pl.col("close", "volume", "turnover") > 0))
+    if len(bars) > SAMPLE:
+        traded = traded.gather_every(-(-len(bars) // SAMPLE))
+    off = (pl.col("turnover") / (pl.col("close") * pl.col("volume"))).log()
+    table = traded.select("symbol", off=off).filter(pl.col("off").is_finite()).collect()
+    if table.is_empty() or (table["off"].abs() < ROUNDING).all():
+        return empty
+    middle = float(table["off"].median())  # type: ignore[arg-type]
+    stocks = table.group_by("symbol").agg(
+        pl.len(), pl.col("off").mean(), spread=pl.col("off").std()
+    )
+    power = ((pl.col("off") - middle) / pl.lit(10.0).log()).round()
+    near = ((pl.col("off") - middle) - power * pl.lit(10.0).log()).abs() < NEAR_POWER
+    wrong = stocks.filter((power != 0) & near)
+    wrong = wrong.filter((pl.col("len") >= ENOUGH) & (pl.col("spread") < 2 * NARROW)).sort("symbol")
+    return {
+        "value_ratio": float(pl.select(pl.lit(middle).exp()).item()),
+        "value_spread": float((table["off"] - middle).abs().median()),  # type: ignore[arg-type]
+        "stocks_off": len(wrong),
+        "stocks": (*wrong["symbol"].head(3), len(stocks)),
+    }
+
+
+def _price_problems(seen: Mapping[str, Any], sessions: int) -> list[Problem]:
+    problems = []
+    scale = "close and open are of two price scales (one adjusted, one as quoted)"
+    mend = '--price-scale, or name the columns of one scale: --columns "close=Close"'
+    if (seen["outside_range"] or 0.0) > OUTSIDE:
+        what = f"open or close lies outside low..high in {seen['outside_range']:.0%} of the rows: {scale}"
+        problems.append(Problem(what=what, mend=mend))
+    night, day = seen["overnight_mean"] or 0.0, seen["intraday_mean"] or 0.0
+    if sessions >= ENOUGH and abs(night) > OVERNIGHT and day * night < -BACK * night * night:
+        what = f"prices move {night:+.2%} every night and {day:+.2%} every day: {scale}"
+        problems.append(Problem(what=what, mend=mend))
+    if seen["no_close"] > NO_CLOSE:
+        what = f"{seen['no_close']:.0%} of the rows have no close: another column is meant"
+        problems.append(Problem(what=what, mend='--columns "close=COLUMN"'))
+    return problems
+
+
+def _value_problems(seen: Mapping[str, Any], columns: Mapping[str, str]) -> list[Problem]:
+    ratio = seen["value_ratio"]
+    if ratio is None:
+        return []
+    power = pl.select(pl.lit(ratio).log10()).item()
+    whole, count = round(power), f"traded value is {ratio:.3g} x close x volume"
+    off = abs(power - whole) * 2.302585 < NEAR_POWER and seen["value_spread"] < NARROW
+    if whole and off:
+        cause, mend = UNITS.get(whole, ("units are mixed", '"volume={volume}*FACTOR"'))
+        named = {name: columns.get(name, name) for name in ("volume", "turnover", "open", "high")}
+        named |= {name: columns.get(name, name) for name in ("low", "close")}
+        return [Problem(what=f"{count}: {cause}", mend=f"--columns {mend.format(**named)}")]
+    problems = []
+    if abs(power) * 2.302585 > APART:
+        what = f"{count}: prices and volumes are of two scales (adjusted and as quoted)"
+        problems.append(Problem(what=what, mend="--price-scale", refused=False))
+    if seen["stocks_off"]:
+        *names, stocks = seen["stocks"]
+        what = f"{seen['stocks_off']:,} of {stocks:,} stocks have volumes or traded values in other units"
+        problems.append(
+            Problem(
+                what=f"{what} than the rest throughout, e.g. {', '.join(names)}",
+                mend="correct these stocks in the file; `check` drops their rows",
+                refused=seen["stocks_off"] > MANY * stocks,
+            )
+        )
+    return problems

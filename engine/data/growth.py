@@ -1,0 +1,205 @@
+"""What the store would hold: a draft of the next snapshot, made whole before anything is written.
+
+Appending rewrites the months from the first session on that is another one now; those before are taken
+over. So a store that grew, with sessions given twice and corrected, holds the bytes of one filled at once.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from engine.data import months
+from engine.data.merge import Place, Revision, laid_over
+from engine.data.sessions import usual_names
+from engine.data.tables import TABLES, RawTables
+from engine.errors import DataError
+from engine.files import digest
+
+if TYPE_CHECKING:
+    from engine.data.store import Snapshot
+
+LABELS = ("calendar", "currency")
+"""Fields of the manifest that are there when they were named at ingest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A snapshot that is not written yet."""
+
+    raw: RawTables
+    """Labels, notes and all securities; the other tables as the source gave them."""
+    days: tuple[str, ...]
+    names: tuple[int, ...]
+    """Stocks with a close on each of ``days``."""
+    chain: tuple[str, ...]
+    tables: tuple[str, ...]
+    files: Iterable[tuple[str, pl.DataFrame]]
+    """Name and rows of those that are written; a generator, so that only one is in memory twice."""
+    base: "Snapshot | None" = None
+    """Where the other files come from."""
+    revision: Revision = field(default_factory=Revision)
+
+    @property
+    def id(self) -> str:
+        return snapshot_id(self.fields(), self.raw.securities)
+
+    def fields(self) -> dict[str, Any]:
+        """What the manifest says of the tables."""
+        labels = {name: value for name in LABELS if (value := getattr(self.raw, name))}
+        return labels | {
+            "market": self.raw.market,
+            "source": self.raw.source,
+            "notes": list(self.raw.notes),
+            "tables": list(self.tables),
+            "days": list(self.days),
+            "names": list(self.names),
+            "chain": list(self.chain),
+        }
+
+
+def snapshot_id(fields: dict[str, Any], securities: pl.DataFrame) -> str:
+    """Digest of everything that decides a value."""
+    rows = digest([list(row) for row in securities.iter_rows()])
+    labels = [f"{name}={fields[name]}" for name in LABELS if name in fields]
+    named = (fields["market"], fields["source"], fields["chain"][-1], fields["tables"], rows)
+    return digest([*named, *labels])
+
+
+def names_by_day(bars: pl.DataFrame) -> dict[str, int]:
+    """Stocks with a close on each session of the bars, in order of time."""
+    count = bars.group_by("date").agg((pl.col("close") > 0).sum().alias("names")).sort("date")
+    return {str(day): int(n) for day, n in count.iter_rows()}
+
+
+def incomplete(names: Sequence[int], min_coverage: float) -> str:
+    """E.g. "3 of 12 names" where the newest session has too few; empty when it is complete."""
+    usual = usual_names(names[:-1])
+    return f"{names[-1]:,} of {usual:,} names" if names[-1] < min_coverage * usual else ""
+
+
+def whole(raw: RawTables) -> Draft:
+    """The draft of a snapshot of whole tables."""
+    raw = replace(raw, securities=merged_securities(raw.securities, None))
+    tables = raw.tables()
+    names = names_by_day(raw.bars)
+    chain = months.extend_chain("", tables, np.array(list(names), dtype="datetime64[D]"), "")
+    files = (file for name, table in tables.items() for file in months.month_files(name, table))
+    return Draft(
+        raw=raw,
+        days=tuple(names),
+        names=tuple(names.values()),
+        chain=tuple(chain),
+        tables=tuple(sorted(tables)),
+        files=files,
+    )
+
+
+def appended(old: "Snapshot", more: RawTables, place: Place | None = None) -> Draft:
+    """The draft of a snapshot of ``old`` and the later file ``more``.
+
+    Bars that ``old`` has are compared: equal ones are skipped, changed ones replaced and counted; files
+    that contradict it are a DataError that says where (``place``) the bar was read. Securities of ``more``
+    replace and extend the known ones; other tables add what became known since.
+    """
+    _check(old, more)
+    actions = _new_actions(old, more)
+    begin = min([*more.bars["date"].unique(), *actions["date"]])
+    past = old.table("bars", after=str(begin))
+    assert past is not None
+    bars, revision = laid_over(past, more.bars, place or (lambda day, symbol: more.source))
+    since = _last_same(old, revision.first, actions)
+    tables = _touched(old, more, bars, actions, since)
+    names = names_by_day(bars.filter(pl.col("date") > _day(since)))
+    kept = old.days.index(since) + 1 if since else 0
+    before = old.chain[kept - 1] if kept else ""
+    days = np.array(list(names), dtype="datetime64[D]")
+    securities = merged_securities(more.securities, old.table("securities"))
+    files = [f for name, table in tables.items() for f in months.month_files(name, table)]
+    return Draft(
+        raw=replace(
+            more,
+            market=old.manifest["market"],
+            source=old.manifest["source"],
+            notes=tuple(old.manifest["notes"]),
+            calendar=old.calendar,
+            currency=old.currency,
+            securities=securities,
+        ),
+        days=(*old.days[:kept], *names),
+        names=(*old.names[:kept], *names.values()),
+        chain=(*old.chain[:kept], *months.extend_chain(before, tables, days, since)),
+        tables=tuple(sorted({*old.manifest["tables"], *tables})),
+        files=[*files, ("securities.parquet", securities)],
+        base=old,
+        revision=revision,
+    )
+
+
+def merged_securities(securities: pl.DataFrame, known: pl.DataFrame | None) -> pl.DataFrame:
+    """One row per symbol, sorted; of several the first, those of ``known`` last."""
+    rows = securities if known is None else pl.concat([securities, known])
+    return rows.unique("symbol", keep="first", maintain_order=True).sort("symbol")
+
+
+def _check(old: "Snapshot", more: RawTables) -> None:
+    """What a later file cannot bring: a beginning before the stored one, a table without its history."""
+    first = str(more.bars["date"].min())
+    if first < old.days[0]:
+        raise DataError(
+            f"{more.source}: has bars of {first}, but the store begins with {old.days[0]}",
+            hint="ingest the whole history again, or remove the earlier rows",
+        )
+    news = sorted(set(more.tables()) - set(old.manifest["tables"]) - {"actions"})
+    if news:
+        raise DataError(
+            f"{more.source}: the store has no table {', '.join(news)}",
+            hint="a new table needs its history: ingest all of it again",
+        )
+
+
+def _new_actions(old: "Snapshot", more: RawTables) -> pl.DataFrame:
+    """Corporate actions of ``more`` that the store lacks, of whatever date: they are known late."""
+    schema = TABLES["actions"]
+    given = pl.DataFrame(schema=schema) if more.actions is None else more.actions.unique()
+    known = old.table("actions")
+    if known is None:
+        return given
+    return given.join(known, on=list(schema), how="anti", nulls_equal=True)
+
+
+def _last_same(old: "Snapshot", first: str, actions: pl.DataFrame) -> str:
+    """The last session of the store up to which nothing is new; empty if there is none."""
+    changed = [first] if first else []
+    changed += [str(day) for day in actions["date"]]
+    return max((day for day in old.days if all(day < other for other in changed)), default="")
+
+
+def _touched(
+    old: "Snapshot", more: RawTables, bars: pl.DataFrame, actions: pl.DataFrame, since: str
+) -> dict[str, pl.DataFrame]:
+    """Each table from the month of the session ``since`` on, with what the new file adds after it."""
+    start = _day(since)
+    month = start.replace(day=1)
+    touched = {"bars": bars.filter(pl.col("date") >= month)}
+    given = more.tables() | {"actions": actions}
+    for name in [*old.manifest["tables"], *(["actions"] if len(actions) else [])]:
+        if name in ("securities", "bars") or name in touched:
+            continue
+        past = old.table(name, after=since or "0000")
+        new = given.get(name)
+        if past is None or new is None:
+            touched[name] = new if past is None and new is not None else past  # type: ignore[assignment]
+            continue
+        key = "date" if name in TABLES else "available"
+        same = ["date"] if name == "index" else new.columns
+        news = new.filter(pl.col(key) > start).join(past, on=same, how="anti", nulls_equal=True)
+        touched[name] = pl.concat([past, news])
+    return touched
+
+
+def _day(iso: str) -> dt.date:
+    return dt.date.fromisoformat(iso) if iso else dt.date.min

@@ -1,0 +1,219 @@
+"""Price tables: their files looked at, planned and read as bars in our units."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+import polars as pl
+
+from engine.config import ReadingConfig
+from engine.data.labels import readable
+from engine.data.reading.columns import (
+    FILE,
+    MANY,
+    Cells,
+    nothing_in,
+    passed_over,
+    shape,
+    sheets_of,
+    together,
+)
+from engine.data.reading.finding import NotATable
+from engine.data.reading.layouts import to_part
+from engine.data.reading.names import ALL_BARS, known_forms, listed
+from engine.data.reading.numbers import BadValue, NumberStyle
+from engine.data.reading.parts import Part
+from engine.data.reading.scale import Scaled, to_quoted
+from engine.data.reading.series import one_series
+from engine.data.reading.sheets import LINE, Look
+from engine.data.reading.tables import Exchange, days_of
+from engine.data.reading.wide import joined
+from engine.data.tables import BAR_SCHEMA, complete
+from engine.errors import DataError
+from engine.records.reading import Dates, Factor, ReadingPlan, Unread
+
+MOSTLY = 0.2
+"""Share of rows of repeated days from which a file is no longer one of a single code."""
+KEYS = ("date", "symbol")
+SHOWN = (("open", "o"), ("high", "h"), ("low", "l"), ("close", "c"), ("volume", "v"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where each bar comes from, in the order of the bars."""
+
+    files: tuple[str, ...]
+    file: pl.Series
+    """Position in ``files``. UInt32."""
+    line: pl.Series
+    """Line of the file from 1, or row of a Parquet or Feather file. UInt32."""
+
+    def where(self, row: int) -> str:
+        return f"{self.files[self.file[row]]}: line {self.line[row]}"
+
+
+def read_bars(
+    path: Path,
+    columns: Mapping[str, str],
+    exchange: Exchange,
+    settings: ReadingConfig,
+    *,
+    after: dt.date | None,
+) -> tuple[pl.DataFrame, Origin, tuple[ReadingPlan, ...]]:
+    """Bars by date and symbol, rows of the same in the order of the files; nothing is removed as repeated.
+
+    ``after``: the last stored session when the bars are to be appended.
+    """
+    columns = {{"adjustment_factor": "factor"}.get(ours, ours): v for ours, v in columns.items()}
+    look = Look(
+        settings=settings,
+        known=known_forms(ALL_BARS, columns),
+        appending=after is not None,
+        seen={},
+    )
+    parts, unread = _parts(path, columns, settings, look)
+    files = tuple(part.sheet.name for part in parts)
+    frames = [(i, part.frame, part.columns) for i, part in enumerate(parts)]
+    groups = together(frames, files, lambda frame: shape(frame["date"]))
+    parts = [replace(part, frame=part.frame.clear()) for part in parts]
+    del frames
+    tables, plans = [], []
+    for cells, members in groups:
+        group = [parts[i] for i in members]
+        bars, plan = _of_group(path, cells, group, exchange, settings, after)
+        tables.append(bars)
+        plans.append(plan)
+    del groups, cells
+    plans[0] = msgspec.structs.replace(plans[0], unread=tuple(unread))
+    bars = pl.concat(tables).sort(*KEYS, FILE, LINE)
+    origin = Origin(files=files, file=bars[FILE], line=bars[LINE])
+    return bars.drop(FILE, LINE), origin, tuple(plans)
+
+
+def _parts(
+    path: Path, columns: Mapping[str, str], settings: ReadingConfig, look: Look
+) -> tuple[list[Part], list[Unread]]:
+    """The sheets that hold prices, in long form, and what was passed over."""
+    sheets, unread = sheets_of(path, look)
+    parts: list[Part] = []
+    hint = ""
+    for sheet in sheets:
+        try:
+            parts.append(to_part(sheet, columns, settings, named=path.is_file()))
+        except NotATable as error:
+            unread.append(passed_over(sheet, error))
+            hint = error.hint
+    if not parts:
+        raise nothing_in(path, unread, hint)
+    return joined(parts), unread
+
+
+def _of_group(
+    path: Path,
+    cells: Cells,
+    group: Sequence[Part],
+    exchange: Exchange,
+    settings: ReadingConfig,
+    after: dt.date | None,
+) -> tuple[pl.DataFrame, ReadingPlan]:
+    dates, how = days_of(cells, "date", exchange, settings, after=after)
+    numeric = [name for name in ALL_BARS if name in cells.columns and name not in KEYS]
+    style = cells.style(numeric, settings.decimal)
+    cells.put("date", cells.filled("date", dates))
+    cells.put("symbol", cells.filled("symbol", cells.texts("symbol")))
+    for name in numeric:
+        cells.put(name, cells.numbers(name, style))
+    rows = cells.frame
+    layout = group[0].layout
+    if layout in ("wide", "stacked"):
+        rows = rows.filter(pl.any_horizontal(pl.col(numeric).is_not_null()))
+    if layout == "file_per_symbol":
+        _refuse_many_codes(cells, rows)
+    keep, notes = one_series(rows)
+    rows = rows if keep is None else rows.filter(keep)
+    cells.frame = rows
+    try:
+        scaled = to_quoted(rows.select(*KEYS, *numeric), settings, vintage=rows[FILE])
+    except BadValue as bad:
+        told = next(
+            (n for n in ("factor", "split", "adj_close", "close") if n in cells.columns), ""
+        )
+        raise cells.refusal(bad, told) from None
+    bars = scaled.bars
+    if "turnover" not in bars.columns:
+        bars = bars.with_columns((pl.col("close") * pl.col("volume")).alias("turnover"))
+    bars = complete(bars, BAR_SCHEMA)
+    plan = _plan(path, cells, group, how, style, scaled, _shown(bars), notes)
+    return bars.with_columns(rows[FILE], rows[LINE]), plan
+
+
+def _plan(
+    path: Path,
+    cells: Cells,
+    group: Sequence[Part],
+    dates: Dates,
+    style: NumberStyle,
+    scaled: Scaled,
+    first: str,
+    notes: Sequence[str],
+) -> ReadingPlan:
+    sheet = group[0].sheet
+    return ReadingPlan(
+        table="bars",
+        path=sheet.name if len(group) == 1 else str(path),
+        files=len(group),
+        layout=group[0].layout,
+        encoding=sheet.encoding,
+        separator=sheet.dialect.separator if sheet.dialect else "",
+        header_lines=sheet.dialect.skip if sheet.dialect else 0,
+        decimal=style.decimal,
+        thousands=style.thousands,
+        columns=tuple(cells.columns[name] for name in ALL_BARS if name in cells.columns),
+        left=group[0].left,
+        dates=dates,
+        price_scale=scaled.price_scale,
+        factor=_in_their_words(scaled.factor, cells),
+        first=first,
+        notes=(*_told(group), *notes, *scaled.notes),
+    )
+
+
+def _refuse_many_codes(cells: Cells, rows: pl.DataFrame) -> None:
+    """A file without a column of codes whose days repeat holds more than one code."""
+    repeated = rows.select(pl.struct("date", FILE).is_duplicated()).to_series()
+    if repeated.mean() > MOSTLY:  # type: ignore[operator]
+        row = int(repeated.arg_max() or 0)
+        raise DataError(
+            f"{cells.where(row)}: no column for `symbol`, and {rows['date'][row]} comes more than once: "
+            "the file holds several codes",
+            hint="map the column of the codes: --columns 'symbol=THEIR_NAME'",
+        )
+
+
+def _in_their_words(factor: Factor | None, cells: Cells) -> Factor | None:
+    if factor is None or factor.column not in cells.columns:
+        return factor
+    return msgspec.structs.replace(factor, column=cells.columns[factor.column].theirs)
+
+
+def _shown(bars: pl.DataFrame) -> str:
+    """The first row as read, for the eye."""
+    row = bars.row(0, named=True)
+    values = " ".join(f"{short} {row[name]:.15g}" for name, short in SHOWN if row[name] is not None)
+    return f"{row['date']} {readable(row['symbol'])} {values}"
+
+
+def _told(group: Sequence[Part]) -> list[str]:
+    """What is to say about the files; of files that say much the same the first ones."""
+    notes = [note for part in group for note in (*part.sheet.notes, *part.notes)]
+    named = [part for part in group if part.layout == "file_per_symbol"]
+    if named:
+        codes = listed([part.code for part in named], 5)
+        notes.insert(0, f"The code is the name of the file: {codes}.")
+    if group[0].layout == "file_per_day":
+        notes.insert(0, "The day is in the name of the file.")
+    distinct = list(dict.fromkeys(notes))
+    more = [f"{len(distinct) - MANY} more such remarks."] if len(distinct) > MANY else []
+    return distinct[:MANY] + more

@@ -1,0 +1,153 @@
+"""How the cells of a file are laid out: the separator, which line holds the names, where rows begin."""
+
+import csv
+from collections import Counter
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+
+from engine.data.reading.names import field_of, normal
+
+SEPARATORS = (",", ";", "\t", "|")
+HEADER_WITHIN = 40
+"""Lines among which the names are looked for; exports begin with a few lines about themselves."""
+LEVELS = frozenset(
+    normal(word) for word in
+    ("", "Ticker", "Tickers", "Symbol", "Symbols", "Code", "Price", "Prices", "Field", "Attributes",
+     "Date", "Datetime", "Level 0", "Level 1", "Unnamed: 0", "Unnamed: 0_level_0", "Unnamed: 0_level_1",
+     "銘柄コード", "コード", "代码")
+)  # fmt: skip
+"""What stands before the values of a level in a head of two lines."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """Where names and rows are. Lines are counted from 0."""
+
+    separator: str
+    """Empty for Excel, whose cells are apart already."""
+    names: tuple[str, ...]
+    """One a column, each different; ``('Close', 'AAPL')`` where two lines say field and ticker; ``#1``,
+    ``#2`` where the file has no line of names."""
+    skip: int
+    """Lines before the first row."""
+    preamble: int = 0
+    """Of these, lines before the names."""
+    named: bool = True
+    """Whether there is a line of names."""
+    levels: int = 1
+    """2 where the names are a line of fields and a line of codes."""
+
+
+def of_lines(lines: Sequence[str], known: Set[str], separator: str = "") -> Dialect | None:
+    """The separator under which the lines agree best and the names are known; None without any cells.
+
+    ``known`` are normal forms of names. ``separator`` insists.
+    """
+    tried = (separator,) if separator else SEPARATORS
+    best: tuple[tuple[int, float], Dialect] | None = None
+    for candidate in tried:
+        rows = list(csv.reader(lines, delimiter=candidate))
+        found = of_rows(rows, known, candidate)
+        if found is None or (len(found.names) < 2 and not separator and candidate != ","):
+            continue
+        width = len(found.names)
+        body = [row for row in rows[found.skip :] if row]
+        agree = sum(len(row) == width for row in body) / len(body) if body else 1.0
+        hits = sum(normal(name) in known for name in found.names) + width * (found.levels > 1)
+        rank = (hits, agree * width)
+        if best is None or rank > best[0]:
+            best = rank, found
+    return None if best is None else best[1]
+
+
+def of_rows(rows: Sequence[Sequence[str]], known: Set[str], separator: str = "") -> Dialect | None:
+    """Header and first row of rows of cells."""
+    widths = Counter(len(row) for row in rows if any(cell.strip() for cell in row))
+    if not widths:
+        return None
+    # The width of most rows; with one row of names and one of values that disagree, the wider one.
+    width = max(widths, key=lambda w: (widths[w], w))
+    head = _line_of_names(rows, width, known)
+    if head is None:
+        first = next(i for i, row in enumerate(rows) if len(row) == width)
+        names = tuple(f"#{i + 1}" for i in range(width))
+        return Dialect(separator=separator, names=names, skip=first, preamble=first, named=False)
+    for upper in (head - 1, head):
+        if 0 <= upper < len(rows) - 1 and len(rows[upper]) == len(rows[upper + 1]) == width:
+            pairs = _two_levels(rows[upper], rows[upper + 1])
+            if pairs is not None:
+                return _of_two(rows, upper, pairs, separator)
+    cells = [*rows[head], ""][: width if len(rows[head]) <= width or not rows[head][-1] else None]
+    names = _different(cells)
+    return Dialect(
+        separator=separator, names=names, skip=_past_blank(rows, head + 1), preamble=head
+    )
+
+
+def _line_of_names(rows: Sequence[Sequence[str]], width: int, known: Set[str]) -> int | None:
+    """The first line that is as wide as the rows and has half as many known names as the best one."""
+    hits = {
+        i: sum(normal(cell) in known for cell in row if cell.strip())
+        for i, row in enumerate(rows[:HEADER_WITHIN])
+        if width - 1 <= len(row) <= width + 1 and not _is_data(row)
+    }
+    most = max(hits.values(), default=0)
+    if not most:
+        full = (i for i in hits if len(rows[i]) == width and all(c.strip() for c in rows[i]))
+        first = next(full, None)
+        return (
+            first if first is not None and any(_is_data(row) for row in rows[first + 1 :]) else None
+        )
+    return next(i for i, count in hits.items() if 2 * count >= most)
+
+
+def _is_data(row: Sequence[str]) -> bool:
+    """Rows hold numbers or dates; names of columns may be bare codes, but then all of them are."""
+    filled = [cell.strip() for cell in row if cell.strip()]
+    numeric = [
+        any(c.isdigit() for c in cell) and not any(c.isalpha() for c in cell) for cell in filled
+    ]
+    if not any(numeric):
+        return False
+    index = normal(filled[0]) in LEVELS or field_of(filled[0]) == "date"
+    return not (index and len(filled) > 1 and all(numeric[1:]))
+
+
+def _two_levels(upper: Sequence[str], lower: Sequence[str]) -> tuple[tuple[str, str], ...] | None:
+    """(field, ticker) of each column after the first, if one line is fields and the other tickers."""
+    if normal(upper[0]) not in LEVELS or normal(lower[0]) not in LEVELS or len(upper) < 2:
+        return None
+    for fields, tickers in ((upper, lower), (lower, upper)):
+        known = sum(field_of(cell) is not None for cell in fields[1:])
+        others = sum(field_of(cell) is not None and len(cell) > 1 for cell in tickers[1:])
+        whole = all(cell.strip() for cell in tickers[1:])
+        if 2 * known > len(fields) - 1 and 2 * others < len(tickers) - 1 and whole:
+            return tuple(zip(fields[1:], tickers[1:], strict=True))
+    return None
+
+
+def _of_two(
+    rows: Sequence[Sequence[str]], upper: int, pairs: tuple[tuple[str, str], ...], separator: str
+) -> Dialect:
+    below = upper + 2
+    index = rows[upper + 1][0]
+    if below < len(rows) and rows[below] and not any(cell.strip() for cell in rows[below][1:]):
+        index, below = rows[below][0], below + 1
+    names = (index, *(repr((field.strip(), ticker.strip())) for field, ticker in pairs))
+    skip = _past_blank(rows, below)
+    return Dialect(
+        separator=separator, names=_different(names), skip=skip, preamble=upper, levels=2
+    )
+
+
+def _past_blank(rows: Sequence[Sequence[str]], at: int) -> int:
+    return next((i for i in range(at, len(rows)) if rows[i]), at)
+
+
+def _different(cells: Sequence[str]) -> tuple[str, ...]:
+    """Names without space around them, each different: a position behind a name that was there already."""
+    names: list[str] = []
+    for i, cell in enumerate(cells):
+        name = cell.strip().removeprefix("\ufeff") or f"Unnamed: {i}"
+        names.append(name if name not in names else f"{name}#{i + 1}")
+    return tuple(names)

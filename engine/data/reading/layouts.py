@@ -1,0 +1,158 @@
+"""Which layout a sheet of prices has, and its rows in long form: one a bar, under our names."""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from engine.config import ReadingConfig
+from engine.data.reading.file_names import day_in, symbol_in
+from engine.data.reading.finding import NotATable
+from engine.data.reading.names import ALL_BARS, PRICES, listed, mapped, match, nameless, normal
+from engine.data.reading.parts import (
+    FILE_NAME,
+    LEFT,
+    Part,
+    emptied,
+    looks_like_days,
+    no_column,
+    require,
+)
+from engine.data.reading.sheets import LINE, Sheet
+from engine.data.reading.wide import CODE, joined_names, of_levels, of_one_field, tuple_names
+from engine.records.reading import Column, Layout
+
+WEAK_SYMBOL = ("name", "stock", "security", "share", "asset", "company", "品种", "銘柄", "簡称")
+"""Names that may mean a code: taken where the values look like codes."""
+
+
+def to_part(
+    sheet: Sheet, columns: Mapping[str, str], settings: ReadingConfig, *, named: bool
+) -> Part:
+    """``named``: the user named this very file. `NotATable` if the sheet does not hold prices."""
+    there = [name for name in sheet.frame.columns if name != LINE]
+    wide = settings.layout == "wide"
+    if settings.layout in ("auto", "wide"):
+        pairs = tuple_names(there)
+        found = match(there, ALL_BARS, columns, "bars")
+        if not pairs and (wide or not _fits(found)):
+            pairs = joined_names(there, found)
+        if pairs:
+            return of_levels(sheet, there, pairs, columns)
+        if wide or not _fits(found):
+            part = of_one_field(sheet, there, columns, insisted=wide, named=named)
+            if part is not None:
+                return part
+    return _long(sheet, there, columns, settings, named=named)
+
+
+def _fits(found: Mapping[str, Column]) -> bool:
+    """Two prices of four are a table of bars; one that lacks others is then an error, no other table."""
+    return sum(name in found or f"adj_{name}" in found for name in PRICES) >= 2
+
+
+def _long(
+    sheet: Sheet,
+    there: list[str],
+    columns: Mapping[str, str],
+    settings: ReadingConfig,
+    *,
+    named: bool,
+) -> Part:
+    found = match(there, ALL_BARS, columns, "bars")
+    if not _fits(found) and not named:
+        unnamed = sheet.dialect is not None and not sheet.dialect.named
+        what = "no line of names" if unnamed else f"no columns of prices; it has {listed(there, 8)}"
+        raise NotATable(
+            f"{sheet.name}: {what}",
+            hint="name them: --columns 'date=THEIRS,symbol=THEIRS,close=THEIRS,...'",
+        )
+    spare = [name for name in there if name not in {column.theirs for column in found.values()}]
+    layout: Layout = "long"
+    constants: dict[str, str] = {}
+    notes = _by_values(sheet, found, spare, columns, settings)
+    if settings.layout == "file_per_day" or "date" not in found:
+        constants["date"] = _day_of(sheet, columns, there)
+        layout = "file_per_day"
+    if settings.layout == "file_per_symbol" or "symbol" not in found:
+        constants["symbol"] = _symbol_of(sheet, columns, there)
+        layout = "file_per_symbol"
+    for ours in constants:
+        found[ours] = Column(ours=ours, theirs=FILE_NAME, decided_by="values")
+    require(sheet, found, columns, there)
+    kept = [name for name in spare if sheet.frame[name].dtype == pl.String]
+    frame = sheet.frame.select(
+        *(pl.lit(value).alias(ours) for ours, value in constants.items()),
+        *(pl.col(c.theirs).alias(ours) for ours, c in found.items() if ours not in constants),
+        *(pl.col(name).alias(LEFT + name) for name in kept),
+        LINE,
+    )
+    return Part(
+        sheet=emptied(sheet), layout=layout, frame=frame, columns=found, left=tuple(spare),
+        code=constants.get("symbol", ""), notes=notes,
+    )  # fmt: skip
+
+
+def _by_values(
+    sheet: Sheet,
+    found: dict[str, Column],
+    spare: list[str],
+    columns: Mapping[str, str],
+    settings: ReadingConfig,
+) -> tuple[str, ...]:
+    """Days and codes that no name tells go from ``spare`` to ``found`` where their values do."""
+    if "date" not in found and not _said(columns, "date"):
+        days = (n for n in spare if nameless(n) and looks_like_days(sheet.frame[n]))
+        index = next(days, None)
+        if index is not None:
+            found["date"] = Column(ours="date", theirs=index, decided_by="values")
+            spare.remove(index)
+    if settings.layout == "file_per_symbol" or "symbol" in found or _said(columns, "symbol"):
+        return ()
+    weak = _weak_symbol(sheet.frame, spare)
+    if weak is None:
+        return ()
+    found["symbol"] = Column(ours="symbol", theirs=weak, decided_by="values")
+    spare.remove(weak)
+    return (f"The codes are taken from the column {listed([weak])}.",)
+
+
+def _said(columns: Mapping[str, str], ours: str) -> bool:
+    return mapped(columns, "bars", ours, lenient=False) is not None
+
+
+def _weak_symbol(frame: pl.DataFrame, spare: list[str]) -> str | None:
+    """A column without a name, or called ``Name``, whose values look like codes."""
+    candidates = sorted((n for n in spare if nameless(n) or normal(n) in WEAK_SYMBOL), key=nameless)
+    for name in candidates:
+        if frame[name].dtype != pl.String:
+            continue
+        values = frame[name].drop_nulls().head(5000).unique()
+        letters = values.str.contains("[A-Z]").any() or not nameless(name)
+        if len(values) and letters and values.str.contains(CODE).all():
+            return name
+    return None
+
+
+def _symbol_of(sheet: Sheet, columns: Mapping[str, str], there: list[str]) -> str:
+    said = mapped(columns, "bars", "symbol", lenient=False)
+    if said is not None:
+        raise no_column(sheet, "symbol", said.theirs, there)
+    symbol = symbol_in(sheet.within.name)
+    if symbol is None:
+        raise no_column(
+            sheet, "symbol", "", there, f", and the file's name {sheet.within.name!r} is no code"
+        )
+    return symbol
+
+
+def _day_of(sheet: Sheet, columns: Mapping[str, str], there: list[str]) -> str:
+    said = mapped(columns, "bars", "date", lenient=False)
+    if said is not None:
+        raise no_column(sheet, "date", said.theirs, there)
+    for place in (sheet.within.name, *reversed(sheet.within.parts[:-1])):
+        day = day_in(place)
+        if day is not None:
+            return day.isoformat()
+    raise no_column(
+        sheet, "date", "", there, f", and the file's name {sheet.within.name!r} tells no day"
+    )

@@ -1,0 +1,202 @@
+"""Tables beside the prices: securities, index, optional tables, corporate actions."""
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from engine.config import ReadingConfig
+from engine.data.reading.columns import Cells, nothing_in, passed_over, shape, sheets_of, together
+from engine.data.reading.dates import Sessions, read_dates
+from engine.data.reading.finding import NotATable
+from engine.data.reading.names import known_forms, listed, mapped, match
+from engine.data.reading.numbers import BadValue, NumberStyle
+from engine.data.reading.sheets import LINE, Look, Sheet
+from engine.data.tables import Schema
+from engine.errors import DataError
+from engine.records.reading import Column, Dates, ReadingPlan
+
+AHEAD = dt.timedelta(days=366 * 60)
+"""How far a day that is told beforehand may lie ahead: bonds and options run for decades."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """What dates are held against."""
+
+    zone: str
+    sessions: Sessions
+    now: dt.datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is looked for in the files of one table."""
+
+    table: str
+    schema: Schema
+    synonyms: Mapping[str, tuple[str, ...]]
+    optional: frozenset[str] = frozenset()
+    keys: frozenset[str] = frozenset({"symbol", "date"})
+    """Columns that must not be empty in any row."""
+    ahead: frozenset[str] = frozenset()
+    """Days that may lie in the future."""
+    instead: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Column -> other columns, any of which does instead."""
+    lenient: bool = False
+    """A mapping without the table's name is tried first, but not insisted on."""
+    finish: Callable[[Cells, pl.DataFrame], pl.DataFrame] = lambda cells, frame: frame
+    """What is done to the typed rows; the cells tell where a row comes from."""
+
+
+def read_table(
+    path: Path,
+    wanted: Wanted,
+    columns: Mapping[str, str],
+    exchange: Exchange,
+    settings: ReadingConfig,
+) -> tuple[pl.DataFrame, tuple[ReadingPlan, ...]]:
+    """The rows of a file or of a folder's files, and how they were read.
+
+    The settings are made for the price table: they are used where a table cannot be read without them.
+    """
+    try:
+        return _read(path, wanted, columns, exchange, ReadingConfig())
+    except DataError:
+        if settings == ReadingConfig():
+            raise
+    return _read(path, wanted, columns, exchange, settings)
+
+
+def _read(
+    path: Path,
+    wanted: Wanted,
+    columns: Mapping[str, str],
+    exchange: Exchange,
+    settings: ReadingConfig,
+) -> tuple[pl.DataFrame, tuple[ReadingPlan, ...]]:
+    look = Look(
+        settings=settings, known=known_forms(wanted.synonyms, columns), appending=False, seen={}
+    )
+    sheets, unread = sheets_of(path, look)
+    fitting: list[tuple[Sheet, dict[str, Column]]] = []
+    for sheet in sheets:
+        try:
+            fitting.append((sheet, _found(sheet, wanted, columns, alone=len(sheets) == 1)))
+        except NotATable as error:
+            unread.append(passed_over(sheet, error))
+    if not fitting:
+        raise nothing_in(path, unread)
+    frames = [
+        (i, sheet.frame.select(LINE, *(pl.col(c.theirs).alias(n) for n, c in found.items())), found)
+        for i, (sheet, found) in enumerate(fitting)
+    ]
+    days = [name for name, dtype in wanted.schema.items() if dtype == pl.Date]
+    files = [sheet.name for sheet, _ in fitting]
+
+    def alike(frame: pl.DataFrame) -> object:
+        return tuple(shape(frame[name]) for name in days if name in frame.columns)
+
+    parts: list[pl.DataFrame] = []
+    plans: list[ReadingPlan] = []
+    for cells, members in together(frames, files, alike):
+        typed, dates, style = _typed(cells, wanted, exchange, settings)
+        parts.append(wanted.finish(cells, typed))
+        sheet, found = fitting[members[0]]
+        dialect = sheet.dialect
+        plans.append(
+            ReadingPlan(
+                table=wanted.table, path=sheet.name if len(members) == 1 else str(path),
+                files=len(members), encoding=sheet.encoding,
+                separator=dialect.separator if dialect else "",
+                header_lines=dialect.skip if dialect else 0,
+                decimal=style.decimal, thousands=style.thousands, columns=tuple(found.values()),
+                left=_left(sheet, found), dates=dates,
+                unread=() if plans else tuple(unread),
+                notes=tuple(note for i in members for note in fitting[i][0].notes),
+            )
+        )  # fmt: skip
+    return pl.concat(parts, how="diagonal"), tuple(plans)
+
+
+def _left(sheet: Sheet, found: Mapping[str, Column]) -> tuple[str, ...]:
+    taken = {LINE, *(column.theirs for column in found.values())}
+    return tuple(name for name in sheet.frame.columns if name not in taken)
+
+
+def _found(
+    sheet: Sheet, wanted: Wanted, columns: Mapping[str, str], *, alone: bool
+) -> dict[str, Column]:
+    """Our columns; a sheet without a single key is another table, one without some column is an error."""
+    there = [name for name in sheet.frame.columns if name != LINE]
+    found = match(there, wanted.synonyms, columns, wanted.table, lenient=wanted.lenient)
+    for ours in wanted.synonyms:
+        if ours in found or any(other in found for other in wanted.instead.get(ours, ())):
+            continue
+        said = mapped(columns, wanted.table, ours, lenient=wanted.lenient)
+        insisted = said is not None and said.insisted
+        if not insisted and ours in wanted.optional:
+            continue
+        looked = said.theirs if said and insisted else ", ".join((ours, *wanted.synonyms[ours])[:6])
+        kind = DataError if alone or len(found) >= 2 else NotATable
+        raise kind(
+            f"{sheet.name}: no column for `{ours}` (looked for {looked}; the file has {listed(there)})",
+            hint=f"map it: --columns '{wanted.table}.{ours}=THEIR_NAME'",
+        )
+    return found
+
+
+def _typed(
+    cells: Cells, wanted: Wanted, exchange: Exchange, settings: ReadingConfig
+) -> tuple[pl.DataFrame, Dates | None, NumberStyle]:
+    there = [name for name in wanted.schema if name in cells.columns]
+    numeric = [name for name in there if wanted.schema[name] == pl.Float64]
+    style = cells.style(numeric, settings.decimal)
+    out: list[pl.Series] = []
+    dates: Dates | None = None
+    for name in there:
+        dtype = wanted.schema[name]
+        if dtype == pl.Date:
+            column, how = days_of(cells, name, exchange, settings, ahead=name in wanted.ahead)
+            dates = how if name == "date" or dates is None else dates
+        elif dtype == pl.Float64:
+            column = cells.numbers(name, style)
+        elif dtype == pl.Boolean:
+            column = cells.booleans(name)
+        else:
+            column = cells.texts(name)
+        out.append(cells.filled(name, column) if name in wanted.keys else column)
+    return (
+        pl.DataFrame([column.rename(name) for column, name in zip(out, there, strict=True)]),
+        dates,
+        style,
+    )
+
+
+def days_of(
+    cells: Cells,
+    ours: str,
+    exchange: Exchange,
+    settings: ReadingConfig,
+    *,
+    ahead: bool = False,
+    after: dt.date | None = None,
+) -> tuple[pl.Series, Dates]:
+    """A column as days; ``ahead`` lets them lie in the future."""
+    column = cells.frame[ours]
+    if column.dtype == pl.String:
+        column = column.str.strip_chars().replace({"": None})
+    try:
+        return read_dates(
+            column,
+            format=settings.date_format,
+            zone=settings.timezone,
+            exchange_zone=exchange.zone,
+            sessions=exchange.sessions,
+            after=after,
+            now=exchange.now + AHEAD if ahead else exchange.now,
+        )
+    except BadValue as bad:
+        raise cells.refusal(bad, ours) from None

@@ -1,0 +1,219 @@
+"""What a broker's file says: lines of stocks with their sign, the cash, and everything that was left out."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from engine.data.labels import readable
+from engine.data.reading.names import normal
+from engine.data.reading.numbers import (
+    BadValue,
+    NumberStyle,
+    number_style,
+    to_numbers,
+)
+from engine.errors import UsageError
+from engine.signals.position_columns import SYNONYMS, without_unit
+from engine.signals.position_kinds import CURRENCY, SIDES, kind_of, with_sides
+from engine.signals.position_rows import Row, Rows, read_rows
+from engine.signals.positions import CASH
+
+MOST = {"shares": 1e12, "cash": 1e15}
+"""What no account holds: more shares than any company has, more money than there is."""
+_NUMBER = re.compile(r"[^\w]*\d[\d.,'\u2019 \u00a0]*[^\w]*")
+_DAY = re.compile(r"\d{1,4}[./]\d{1,2}[./]\d{1,4}")
+_GROUPS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+")
+_JAPANESE_NAME = re.compile(r"^([0-9][0-9A-Z]{3,4})\s+(?=.*[^\x00-\x7f])")
+_NEGATIVE = re.compile(r"[^\d]*[-\u2212(][^\d]*\d.*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of one stock."""
+
+    code: str
+    """As the file spells it."""
+    shares: float
+    """Negative = short."""
+    line: int
+    account: str
+    currency: str
+
+
+@dataclass(slots=True, kw_only=True)
+class PositionFile:
+    name: str
+    lines: list[Line] = field(default_factory=list)
+    cash: float | None = None
+    """Quote currency; None = the file does not say."""
+    notes: list[str] = field(default_factory=list)
+    """Whole clauses on what was passed over."""
+
+
+def read_position_file(
+    path: Path, *, columns: Mapping[str, str], currency: str, known: Container[str]
+) -> PositionFile:
+    """Lines and cash of a file. UsageError with file, line and value for what cannot be meant.
+
+    ``columns``: our column -> the file's, by the user. ``currency``: of the store, may be empty; cash in
+    another one is left out and said. ``known``: codes of stocks, so that CASH or USD can be one.
+    """
+    strange = sorted(columns.keys() - SYNONYMS.keys())
+    if strange:
+        raise UsageError(
+            f"--position-columns: {', '.join(map(readable, strange))} is none of ours",
+            hint=f"ours are {', '.join(SYNONYMS)}",
+        )
+    rows = read_rows(path, columns)
+    return _Reading(path=path, rows=rows, currency=currency, known=known).read()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    path: Path
+    rows: Rows
+    currency: str
+    known: Container[str]
+
+    def read(self) -> PositionFile:
+        found = PositionFile(name=str(self.path))
+        said: Counter[str] = Counter()
+        cash: list[tuple[Row, float]] = []
+        rows = with_sides(self._without_lots(said))
+        explicit = any(row.cells["code"] == CASH for row in rows)
+        style = self._style(found)
+        for row in rows:
+            kind = kind_of(row, known=self.known, currency=self.currency, explicit=explicit)
+            if kind == "cash":
+                cash.append((row, self._number(row, "cash", style)))
+            elif kind == "stock":
+                found.lines.append(self._line(row, style))
+            else:
+                said[kind] += 1
+        found.cash = self._cash(cash, found.notes)
+        found.notes += [f"{text} ({n} lines)" if n > 1 else text for text, n in said.items()]
+        if self.rows.left:
+            found.notes.append(f"passed over: {_few(self.rows.left)}")
+        return found
+
+    def _without_lots(self, said: Counter[str]) -> list[Row]:
+        """Where a broker gives a summary of each stock and its lots, the summaries."""
+        details = [normal(row.cells.get("detail", "")) for row in self.rows.rows]
+        if "summary" not in details:
+            return self.rows.rows
+        kept = [
+            row
+            for row, detail in zip(self.rows.rows, details, strict=True)
+            if detail in ("summary", "")
+        ]
+        if len(kept) < len(details):
+            said["lots of what a summary counts already left out"] += len(details) - len(kept)
+        return kept
+
+    def _style(self, found: PositionFile) -> NumberStyle:
+        """By all cells that look like numbers. In a file parted by ; 1.000 is a thousand."""
+        cells = [cell for row in self.rows.rows for cell in row.every]
+        numbers = [
+            c for c in map(without_unit, cells) if _NUMBER.fullmatch(c) and not _DAY.search(c)
+        ]
+        style = number_style([pl.Series(numbers, dtype=pl.String)])
+        dotted = [cell for cell in numbers if "." in cell]
+        if self.rows.separator == ";" and dotted and all(map(_GROUPS.fullmatch, dotted)):
+            if style.decimal == ".":
+                found.notes.append(f"{dotted[0]} is read as a number of thousands")
+            return NumberStyle(decimal=",", thousands=".")
+        return style
+
+    def _line(self, row: Row, style: NumberStyle) -> Line:
+        shares = self._number(row, "shares", style)
+        side = row.cells.get("side", "")
+        if side:
+            sign = SIDES.get(normal(side))
+            if sign is None:
+                raise self._wrong(row, "side", side, "is neither long nor short")
+            if sign > 0 > shares:
+                why = f"is negative, its side {readable(side)!r} is not"
+                raise self._wrong(row, "shares", row.cells["shares"], why)
+            shares = sign * abs(shares)
+        elif shares > 0 and _NEGATIVE.fullmatch(row.cells.get("value", "")):
+            raise self._wrong(row, "value", row.cells["value"], "is negative, the shares are not")
+        name = row.cells["code"] or row.cells.get("name", "")
+        if not name:
+            raise self._wrong(row, "code", "", "is empty")
+        code = _JAPANESE_NAME.match(name)
+        return Line(
+            code=code[1] if code else name,
+            shares=shares,
+            line=row.line,
+            account=row.cells.get("account", ""),
+            currency=row.cells.get("currency", ""),
+        )
+
+    def _number(self, row: Row, what: str, style: NumberStyle) -> float:
+        """Shares of a line, or the money of a line of cash, which may stand as its value alone."""
+        column = "shares"
+        text = without_unit(row.cells["shares"])
+        if what == "cash" and not any(map(str.isdigit, text)) and row.cells.get("value"):
+            column, text = "value", row.cells["value"]
+        extra = row.every[len(row.head.names) :]
+        if any(extra):
+            raise UsageError(
+                f"{self.path}:{row.line}: {len(row.every)} fields, the names are {len(row.head.names)}",
+                hint="write numbers with thousands separators in quotes",
+            )
+        try:
+            value = to_numbers(pl.Series([text], dtype=pl.String), style)[0]
+        except BadValue as bad:
+            raise self._wrong(row, column, row.cells[column], bad.why) from bad
+        if value is None:
+            raise self._wrong(row, column, row.cells[column], "is no number")
+        value = float(value) * row.head.columns[column].times
+        if not math.isfinite(value) or abs(value) > MOST[what]:
+            raise self._wrong(row, column, row.cells[column], f"is more {what} than there is")
+        return value
+
+    def _cash(self, rows: Sequence[tuple[Row, float]], notes: list[str]) -> float | None:
+        """The sum of the lines of cash that are in the store's currency."""
+        money: dict[str, float] = {}
+        for row, amount in rows:
+            form = row.cells["code"].upper()
+            name = form if CURRENCY.fullmatch(form) else row.cells.get("currency", "").upper()
+            if normal(form) == "basecurrencysummary":
+                name = "BASE"
+            money[name] = money.get(name, 0.0) + amount
+        if not money:
+            return None
+        base = money.pop("BASE", None)
+        if base is not None and (not self.currency or not money):
+            return base
+        ours = {name for name in money if not name or not self.currency or name == self.currency}
+        others = [f"{money[name]:,.2f} {name}" for name in sorted(money.keys() - ours)]
+        if len({name for name in ours if name}) > 1:
+            raise UsageError(
+                f"{self.path}: cash in several currencies ({', '.join(sorted(money))})",
+                hint="give the cash in the currency of the prices with --cash AMOUNT",
+            )
+        if others:
+            notes.append(f"left out: cash in another currency than {self.currency}: {_few(others)}")
+        if len(rows) > 1 + len(others):
+            notes.append(f"{len(rows) - len(others)} lines of cash summed")
+        return math.fsum(money[name] for name in ours) if ours or base is not None else None
+
+    def _wrong(self, row: Row, ours: str, value: str, why: str) -> UsageError:
+        column = row.head.columns[ours].theirs
+        return UsageError(
+            f"{self.path}:{row.line}: {readable(row.cells['code'])}: {readable(column)} "
+            f"{readable(value)!r} {why}",
+            hint="correct the line, or name other columns with --position-columns",
+        )
+
+
+def _few(texts: Iterable[str], most: int = 5) -> str:
+    known = list(texts)
+    more = f" and {len(known) - most} more" if len(known) > most else ""
+    return ", ".join(map(readable, known[:most])) + more

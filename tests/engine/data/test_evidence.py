@@ -1,0 +1,272 @@
+"""What tables say against the way they were read; limits far from honest data and from misreadings."""
+
+import datetime as dt
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+import pytest
+
+from engine.data.calendar import sessions_between
+from engine.data.evidence import gather
+from engine.data.tables import (
+    BAR_SCHEMA,
+    INDEX_SCHEMA,
+    MARGIN_SCHEMA,
+    SECURITY_SCHEMA,
+    RawTables,
+    complete,
+)
+from engine.records.evidence import Evidence
+
+NOW = dt.datetime(2024, 6, 3, 21, tzinfo=dt.UTC)
+FIRST, LAST = dt.date(2024, 1, 2), dt.date(2024, 5, 31)
+SYMBOLS = ("7203", "9984", "AAA", "BRK.B")
+PRICES = ("open", "high", "low", "close")
+
+
+def market(exchange: str = "XNYS", first: dt.date = FIRST, last: dt.date = LAST) -> pl.DataFrame:
+    """Random walks with a range around open and close; no traded value of its own."""
+    rng = np.random.default_rng(1)
+    parts = []
+    days = pl.Series(sessions_between(exchange, first, last)).cast(pl.Date)
+    for symbol in SYMBOLS:
+        close = 100 * np.exp(np.cumsum(rng.normal(0, 0.02, len(days))))
+        open_ = np.concatenate([[100.0], close[:-1]]) * np.exp(rng.normal(0, 0.005, len(days)))
+        top, bottom = np.maximum(open_, close) * 1.01, np.minimum(open_, close) * 0.99
+        volume = rng.uniform(1e5, 1e6, len(days)).round()
+        parts.append(
+            pl.DataFrame({"date": days, "open": open_, "high": top, "low": bottom, "close": close,
+                          "volume": volume, "turnover": close * volume})
+            .with_columns(symbol=pl.lit(symbol))
+        )  # fmt: skip
+    return complete(pl.concat(parts), BAR_SCHEMA).sort("date", "symbol")
+
+
+def tables(bars: pl.DataFrame, **more: object) -> RawTables:
+    fields: dict[str, object] = {
+        "securities": pl.DataFrame(schema=SECURITY_SCHEMA), "index": None, "market": "us",
+        "source": "files(x)",
+    }  # fmt: skip
+    return RawTables(bars=bars.sort("date", "symbol"), **(fields | more))  # type: ignore[arg-type]
+
+
+def heard(bars: pl.DataFrame, *, after: str = "", **more: object) -> Evidence:
+    return gather(tables(bars, **more), now=NOW, columns={"volume": "vol"}, after=after)
+
+
+def refusal(evidence: Evidence) -> tuple[str, str]:
+    assert evidence.verdict == "refused"
+    return evidence.refused[0].what, evidence.refused[0].mend
+
+
+def test_honest_bars_are_believed() -> None:
+    evidence = heard(market())
+    assert evidence.verdict == "ok"
+    assert (evidence.on_sessions, evidence.outside_range) == (1.0, 0.0)
+    assert evidence.value_ratio is None
+    assert (evidence.symbols, evidence.first, evidence.last) == (4, "2024-01-02", "2024-05-31")
+
+
+def test_figures_worked_by_hand() -> None:
+    """Two sessions of one stock: open 11 after a close of 10; the second close lies above the high."""
+    rows = {
+        "date": [dt.date(2024, 1, 2), dt.date(2024, 1, 3), dt.date(2024, 1, 4)], "symbol": ["A"] * 3,
+        "open": [9.0, 11.0, 0.0], "high": [10.5, 11.5, 0.0], "low": [8.0, 9.5, 0.0],
+        "close": [10.0, 12.0, 0.0], "volume": [10.0, 10.0, 0.0], "turnover": [101.0, 121.2, 0.0],
+    }  # fmt: skip
+    evidence = heard(complete(pl.DataFrame(rows), BAR_SCHEMA))
+    assert evidence.outside_range == 0.5
+    assert evidence.overnight_mean == pytest.approx(np.log(1.1))
+    assert evidence.intraday_mean == pytest.approx((np.log(10 / 9) + np.log(12 / 11)) / 2)
+    assert evidence.zero_rows == 1
+    assert evidence.no_close == pytest.approx(1 / 3)
+    assert evidence.value_ratio == pytest.approx(1.01)
+
+
+def test_an_adjusted_close_beside_a_quoted_open_is_refused() -> None:
+    """8 % of dividends to come: every close 8 % lower than the scale of open, high and low."""
+    bars = market().with_columns(pl.col("close") * 0.92)
+    evidence = heard(bars)
+    assert "outside low..high" in refusal(evidence)[0]
+    assert "every night" in evidence.refused[1].what
+    assert "--price-scale" in evidence.refused[1].mend
+    assert evidence.overnight_mean == pytest.approx(-np.log(0.92), abs=0.002)
+    inside = bars.with_columns(low=pl.min_horizontal("low", "close"))
+    assert "every night" in refusal(heard(inside))[0]
+
+
+@pytest.mark.parametrize(("days", "said"), [(-1, "a day early"), (1, "a day late")])
+def test_dates_a_day_off_are_refused_with_the_zone(days: int, said: str) -> None:
+    evidence = heard(
+        market("XTKS").with_columns(pl.col("date") + dt.timedelta(days=days)), market="jp"
+    )
+    what, mend = refusal(evidence)
+    assert said in what
+    assert "--timezone" in mend
+    assert evidence.shifted == -days
+
+
+def test_day_and_month_in_each_others_place_are_refused() -> None:
+    """Only days that can be months: 2 to 12 of each month."""
+    bars = market().filter(pl.col("date").dt.day() <= 12)
+    day = pl.col("date")
+    evidence = heard(bars.with_columns(pl.date(day.dt.year(), day.dt.day(), day.dt.month()).alias("date"))
+                     .filter(day <= LAST))  # fmt: skip
+    what, mend = refusal(evidence)
+    assert "day and month" in what
+    assert "--date-format" in mend
+
+
+def test_a_market_that_never_closes_and_another_exchange_are_told() -> None:
+    every = market("24/7")
+    assert "--set data.calendar=24/7" in refusal(heard(every))[1]
+    assert heard(every, calendar="24/7").verdict == "ok"
+    assert "another exchange" in refusal(heard(market("XSAU")))[0]
+
+
+@pytest.mark.parametrize(
+    ("exchange", "last", "option"),
+    [("XLON", LAST, "data.calendar=XLON"), ("XTKS", LAST, "data.market=jp"),
+     ("XBOM", FIRST - dt.timedelta(days=1), "data.calendar=XBOM")],
+)  # fmt: skip
+def test_days_of_another_large_exchange_are_refused_with_its_option(
+    exchange: str, last: dt.date, option: str
+) -> None:
+    """Holidays differ by a few a year. Of 2024-01-01 alone only Bombay (of the large ones) has a session."""
+    bars = market(exchange, first=min(FIRST, last), last=last)
+    what, mend = refusal(heard(bars))
+    assert f"sessions of {exchange}" in what
+    assert option in mend
+
+
+def test_one_stray_holiday_is_said_and_stored() -> None:
+    """2024-05-27 is Memorial Day: 1 of 105 days; the others fit no exchange but New York."""
+    bars = market()
+    stray = bars.filter(pl.col("date") == LAST).with_columns(date=pl.lit(dt.date(2024, 5, 27)))
+    evidence = heard(pl.concat([bars, stray]))
+    assert evidence.verdict == "warned"
+    assert "2024-05-27" in evidence.problems[0].what
+
+
+def test_on_append_a_gap_that_a_swap_would_close_is_refused() -> None:
+    """The store ends on 2023-12-29; 2024-02-01 leaves 21 sessions out, 2024-01-02 is the next."""
+    first = market(first=dt.date(2024, 2, 1), last=dt.date(2024, 2, 1))
+    what, _ = refusal(heard(first, after="2023-12-29"))
+    assert what.startswith("21 sessions are missing")
+    assert "2024-01-02" in what
+    assert heard(market(last=FIRST), after="2023-12-29").verdict == "ok"
+    late = heard(market(first=dt.date(2024, 2, 15), last=dt.date(2024, 2, 15)), after="2023-12-29")
+    assert late.verdict == "warned"
+
+
+def test_bars_later_than_now_and_impossible_years_are_refused() -> None:
+    later = market(first=dt.date(2024, 6, 3), last=dt.date(2024, 6, 4))
+    assert "later than now (2024-06-03" in refusal(heard(later))[0]
+    assert heard(later.filter(pl.col("date") == dt.date(2024, 6, 3))).verdict == "ok"
+    old = market().with_columns(date=pl.col("date").dt.offset_by("-2000y"))
+    assert "0024-01-02" in refusal(heard(old))[0]
+
+
+def test_the_day_is_that_of_the_exchange() -> None:
+    """21:00 UTC on June 3 is June 4 in Tokyo."""
+    bars = market("XTKS", first=dt.date(2024, 6, 4), last=dt.date(2024, 6, 4))
+    assert heard(bars, market="jp").verdict == "ok"
+
+
+@pytest.mark.parametrize(
+    ("volume", "turnover", "cause", "mend"),
+    [
+        (0.01, 1.0, "lots of 100", '--columns "volume=vol*100"'),
+        (1e-3, 1.0, "in thousands", '--columns "volume=vol*1000"'),
+        (0.01, 1e-3, "lots of 100 and traded value in thousands",
+         '--columns "volume=vol*100,turnover=turnover*1000"'),
+        (1.0, 1e-3, "traded value is in thousands", '--columns "turnover=turnover*1000"'),
+        (1.0, 1e-6, "in millions", '--columns "turnover=turnover*1000000"'),
+    ],
+)  # fmt: skip
+def test_units_of_a_whole_table_are_refused_with_the_factor(
+    volume: float, turnover: float, cause: str, mend: str
+) -> None:
+    """The traded value is at 1.004 of close x volume, as an average price makes it."""
+    bars = market().with_columns(pl.col("volume") * volume, pl.col("turnover") * turnover * 1.004)
+    evidence = heard(bars)
+    what, way = refusal(evidence)
+    assert cause in what
+    assert way == mend
+    assert evidence.value_ratio == pytest.approx(1.004 * turnover / volume)
+
+
+def test_a_stock_in_lots_for_its_whole_history_is_named() -> None:
+    lots = pl.when(pl.col("symbol") == "9984").then(0.01).otherwise(1.0)
+    many = pl.concat(
+        market().with_columns(pl.format("{}x{}", "symbol", pl.lit(k)).alias("symbol"))
+        for k in range(3)
+    )
+    bars = pl.concat([market(), many]).with_columns(
+        pl.col("volume") * lots, pl.col("turnover") * 1.004
+    )
+    evidence = heard(bars)
+    assert (evidence.verdict, evidence.stocks_off) == ("warned", 1)
+    assert "9984" in evidence.problems[0].what
+
+
+def test_most_rows_without_a_close_are_another_column() -> None:
+    some = pl.when(pl.col("symbol") == "AAA").then(pl.col("close"))
+    assert "have no close" in refusal(heard(market().with_columns(close=some)))[0]
+
+
+@pytest.mark.parametrize(
+    ("spelled", "cause", "matched"),
+    [
+        (lambda s: s, "", 4),
+        (str.lower, "upper and lower case", 2),
+        (lambda s: s + ".T", "suffix of an exchange", 0),
+        (lambda s: "TSE:" + s, "prefix of an exchange", 0),
+        (lambda s: s + "0", "", 0),
+    ],
+)
+def test_securities_that_match_nothing_are_refused_with_both_spellings(
+    spelled: Callable[[str], str], cause: str, matched: int
+) -> None:
+    table = complete(pl.DataFrame({"symbol": [spelled(s) for s in SYMBOLS]}), SECURITY_SCHEMA)
+    evidence = heard(market(), securities=table)
+    (join,) = evidence.joins
+    assert join.matched == matched
+    if cause:
+        assert cause in join.cause
+    if not matched:
+        what, _ = refusal(evidence)
+        assert join.example in what
+        assert join.nearest in what
+
+
+def test_few_matches_are_a_warning_and_codes_of_five_digits_are_explained() -> None:
+    bars = market().with_columns(pl.col("symbol").replace({"AAA": "6758", "BRK.B": "8306"}))
+    five = complete(pl.DataFrame({"symbol": ["72030", "99840", "67580", "8306"]}), SECURITY_SCHEMA)
+    evidence = heard(bars, securities=five)
+    assert evidence.verdict == "warned"
+    (join,) = evidence.joins
+    assert (join.matched, join.cause) == (1, "a fifth digit of Japanese codes")
+    assert (join.example, join.nearest) == ("67580", "6758")
+
+
+def test_an_index_and_an_optional_table_without_a_match_are_refused() -> None:
+    index = pl.DataFrame({"date": [dt.date(2020, 1, 2)], "close": [1.0]}, schema=INDEX_SCHEMA)
+    assert refusal(heard(market(), index=index))[0].startswith("index: none of its 1 dates")
+    row = {"date": FIRST, "available": FIRST, "symbol": "72030", "long": 1.0, "short": 1.0}
+    margin = pl.DataFrame([row], schema=MARGIN_SCHEMA)
+    assert refusal(heard(market(), optional={"margin": margin}))[0].startswith("margin: none")
+
+
+def test_the_lines_say_verdict_figures_and_the_way_out() -> None:
+    lines = heard(market().with_columns(pl.col("close") * 0.92)).lines()
+    assert lines[0].startswith("evidence: refused; 100.0% of rows on sessions")
+    assert lines[1].startswith("refused: open or close lies outside")
+
+
+def test_real_dirty_markets_are_not_refused(nasdaq: RawTables) -> None:
+    evidence = gather(nasdaq, now=dt.datetime(2026, 11, 28, tzinfo=dt.UTC))
+    assert evidence.verdict == "ok"
+    assert evidence.outside_range is not None
+    assert 0 < evidence.outside_range < 0.001

@@ -1,0 +1,81 @@
+"""How a snapshot was read: from the manifest's plans and evidence to lines, whatever is absent."""
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from atft_tui.readings.reading import NO_FILE, OLD, Read, read_of
+from atft_tui.widgets.reading_panel import reading_lines
+from engine.records.evidence import Evidence, Problem
+from engine.records.reading import Column, ReadingPlan, Unread
+
+PLAN = ReadingPlan(
+    table="bars",
+    path="prices.csv",
+    files=1,
+    columns=(Column(ours="close", theirs="Close"),),
+    unread=(Unread(file="b.pdf", reason="not a table"),),
+)
+EVIDENCE = Evidence(rows=10, symbols=1, first="2024-01-02", last="2024-01-16", on_sessions=0.9)
+WRONG = Problem(what="half the days are no sessions", mend="--date-format")
+
+
+def manifest(**more: object) -> dict[str, object]:
+    told = {"source": "files(prices.csv)", "plans": [PLAN], "evidence": EVIDENCE, **more}
+    value: dict[str, object] = msgspec.to_builtins(told)
+    return value
+
+
+def test_plan_evidence_and_revision_are_lines_with_a_word() -> None:
+    read = read_of(manifest(revision={"equal": 3, "changed": 2, "prices": 1}))
+    said = dict(read.lines)
+    assert said["bars"].startswith("prices.csv")
+    assert said["columns"] == "close <- Close"
+    assert "b.pdf (not a table)" in said["NOT READ, 1 files"]
+    assert "90.0%" in said["evidence"]
+    assert said["rows"] == "10 of 1 codes, 2024-01-02 to 2024-01-16"
+    assert said["revision"] == "3 bars as they were, 2 changed (1 in a price)"
+    assert (read.verdict, read.error) == ("ok", "")
+
+
+def test_problems_decide_the_verdict_and_a_refusal_is_told_once() -> None:
+    warned = msgspec.structs.replace(
+        EVIDENCE, problems=(Problem(what="few sectors", refused=False),)
+    )
+    read = read_of(manifest(evidence=warned))
+    assert (read.verdict, dict(read.lines)["warning"]) == ("warned", "few sectors")
+    refused = msgspec.structs.replace(EVIDENCE, problems=(WRONG,))
+    read = read_of(manifest(evidence=refused, error=f"refused: {WRONG.what}", hint=WRONG.mend))
+    assert (read.verdict, read.hint) == ("refused", "--date-format")
+    assert "refused" not in dict(read.lines)
+
+
+def test_what_was_not_recorded_is_said() -> None:
+    assert read_of({"source": "files(a.csv)"}).lines == (("source", OLD),)
+    assert read_of({"source": "synthetic(seed=7)", "plans": []}).lines == (
+        ("source", f"synthetic(seed=7): {NO_FILE}"),
+    )
+
+
+@pytest.mark.parametrize("bad", [{"plans": [{"table": 3}]}, {"evidence": []}, {"plans": "x"}])
+def test_a_record_that_does_not_fit_is_a_value_error(bad: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="Expected"):
+        read_of(bad)
+
+
+@given(
+    st.lists(st.tuples(st.text(max_size=20), st.text(max_size=300)), max_size=6),
+    st.text(max_size=200),
+    st.integers(4, 120),
+)
+@settings(max_examples=60)
+def test_no_text_leaves_its_width(lines: list[tuple[str, str]], error: str, width: int) -> None:
+    drawn = reading_lines(Read(lines=tuple(lines), error=error), max(width, 14))
+    assert all(line.cell_len <= max(width, 14) for line in drawn)
+
+
+def test_nothing_of_a_refusal_is_cut_off() -> None:
+    path = "/very/long/" + "folder/" * 30 + "prices.csv: 01/02/2024"
+    text = "".join(line.plain.strip() for line in reading_lines(Read(error=path), 40))
+    assert path.replace(" ", "") in text.replace(" ", "")

@@ -39,8 +39,8 @@ from engine.files import (
 
 RULES = 4
 """Raised when a cleaning rule changes."""
-PORTION = 2_500_000
-"""Raw rows that are cleaned at once: 1 GiB of working memory."""
+PORTION = 1_000_000
+"""Raw rows that are cleaned at once: 0.6 GiB of working memory."""
 
 
 @dataclass(frozen=True)

@@ -277,9 +277,10 @@ class DataScreen(CockpitScreen[DataReading]):
 
     @work(exclusive=True, group="stock")
     async def load_stock(self, stock: StockRow) -> None:
+        panel = self.query_one(StockPanel)  # before the pause: the screen may be gone after it
         await asyncio.sleep(SETTLE_S)
         value, workspace = self.reading, self.cockpit.workspace
-        panel, current = self.query_one(StockPanel), value.current
+        current = value.current
         if current is None or not panel.display:
             return
         bars, trouble = None, ""

@@ -27,12 +27,19 @@ LONDON_RESTS = """2023-01-02 2023-04-07 2023-04-10 2023-05-01 2023-05-08 2023-05
 2024-12-26"""
 
 
+TOKYO_RESTS = """2023-01-02 2023-01-03 2023-01-09 2023-02-23 2023-03-21 2023-05-03 2023-05-04 2023-05-05
+2023-07-17 2023-08-11 2023-09-18 2023-10-09 2023-11-03 2023-11-23 2024-01-01 2024-01-02 2024-01-03
+2024-01-08 2024-02-12 2024-02-23 2024-03-20 2024-04-29 2024-05-03 2024-05-06 2024-07-15 2024-08-12
+2024-09-16 2024-09-23 2024-10-14 2024-11-04 2024-12-31"""
+RESTS = {"XLON": LONDON_RESTS, "XTKS": TOKYO_RESTS}
+
+
 def days_of(exchange: str) -> list[dt.date]:
-    """Sessions of 2023 and 2024, by hand; of Tokyo all weekdays, so that some are no sessions."""
+    """Sessions of 2023 and 2024, by hand."""
     every = [dt.date(2023, 1, 1) + dt.timedelta(days=n) for n in range(731)]
     if exchange == "24/7":
         return every[:500]
-    rests = LONDON_RESTS if exchange == "XLON" else []
+    rests = RESTS[exchange].split()
     return [day for day in every if day.weekday() < 5 and str(day) not in rests]
 
 
@@ -74,9 +81,8 @@ def test_from_a_file_to_a_backtest_and_the_schedule(
     checked = atft_here(workspace, "check", "--json").json
     assert (checked["exchange"], checked["sessions_per_year"]) == (exchange, sessions)
     assert any("no stock has a sector" in note for note in checked["notes"])
-    if exchange != "XTKS":
-        assert checked["coverage"]["missing_sessions"] == []
-        assert checked["coverage"]["unknown_sessions"] == []
+    assert checked["coverage"]["missing_sessions"] == []
+    assert checked["coverage"]["unknown_sessions"] == []
 
     status = atft_here(workspace, "schedule", "status", "--json").json
     assert status["exchange"] == exchange
@@ -103,15 +109,17 @@ def test_from_a_file_to_a_backtest_and_the_schedule(
     assert "graph.kind = sector, but no stock has a sector" in edges.err
 
 
-def test_a_london_file_read_as_new_york_is_told_of_every_day_that_does_not_fit(
+def test_a_london_file_read_as_new_york_is_refused_with_the_option_that_reads_it(
     tmp_path: Path,
 ) -> None:
-    """New York traded on May 6 and August 26, 2024, and rested on July 4 and November 28."""
-    stored = ingested(tmp_path, tmp_path, days_of("XLON"))
-    assert stored.json["exchange"] == "XNYS"
-    coverage = atft_here(tmp_path, "check", "--json").json["coverage"]
-    assert {"2024-05-06", "2024-08-26"} <= set(coverage["missing_sessions"])
-    assert {"2024-07-04", "2024-11-28"} <= set(coverage["unknown_sessions"])
+    """New York rested on 2023-01-16, when London traded: no day of the file is a holiday of London."""
+    refused = ingested(tmp_path, tmp_path, days_of("XLON"))
+    assert refused.code == 3
+    assert "2023-01-16" in refused.json["error"]
+    assert "XLON" in refused.json["error"]
+    assert not (tmp_path / "data" / "CURRENT").exists()
+    option = refused.json["hint"].removeprefix("--set ")
+    assert ingested(tmp_path, tmp_path, days_of("XLON"), option).json["exchange"] == "XLON"
 
 
 def test_a_calendar_that_does_not_exist_is_refused_before_anything_is_stored(

@@ -17,7 +17,7 @@ def sample(parameter: Parameter, number: int) -> str | bool:
         return True
     if parameter.choices:
         return parameter.choices[-1]
-    if parameter.type is int:
+    if parameter.type in (int, float):
         return str(number + 7)
     return f"one{number} two{number}" if parameter.multiple else f"a value {number} [/] 日本"
 
@@ -25,7 +25,7 @@ def sample(parameter: Parameter, number: int) -> str | bool:
 def meant(parameter: Parameter, value: str | bool) -> Any:
     if parameter.multiple:
         return tuple(split(str(value)))
-    return parameter.type(value) if parameter.type is int else value
+    return parameter.type(value) if parameter.type in (int, float) else value
 
 
 def parsed(command: Command, words: list[str]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Splits, dividends, breaks, renames and proceeds: what each does to the two scales, worked out by hand."""
 
 import datetime as dt
+from collections.abc import Sequence
 
 import polars as pl
 import pytest
@@ -37,7 +38,7 @@ def rows(symbol: str, closes: list[float], first: int = 0, **columns: list[float
     return complete(frame.with_columns(turnover=pl.col("close") * pl.col("volume")), BAR_SCHEMA)
 
 
-def raw(*bars: pl.DataFrame, actions: list[tuple[object, ...]] | None = None) -> RawTables:
+def raw(*bars: pl.DataFrame, actions: Sequence[tuple[object, ...]] | None = None) -> RawTables:
     table = None
     if actions is not None:
         table = pl.DataFrame(actions, schema=dict(ACTION_SCHEMA), orient="row")

@@ -12,6 +12,7 @@ from engine.data.findings import Finding, Level, first_in_time
 from engine.records import flags
 
 Mask = NDArray[np.bool_]
+DIVIDEND_ACTIONS = {"reinvest": "put back into returns", "ignore": "left out of returns"}
 SPLIT_ACTIONS = {
     "adjust": "later prices rescaled",
     "exclude": "stock dropped from there",
@@ -110,6 +111,12 @@ def row_findings(walked: Walked, config: QualityConfig) -> list[Finding]:
          "nothing traded, or volume missing"),
         ("vendor_split", "info", (flag_M & flags.VENDOR_SPLIT) > 0, "later prices rescaled",
          "the source gives an adjustment factor"),
+        ("action", "info", (flag_M & flags.ACTION) > 0, "later prices rescaled",
+         "split or spin-off of your table of actions"),
+        ("dividend", "info", (flag_M & flags.DIVIDEND) > 0, DIVIDEND_ACTIONS[config.dividends],
+         "ex-date of a dividend that the data know"),
+        ("proceeds", "info", (flag_M & flags.PROCEEDS) > 0, "paid to who holds it",
+         "cash a share in the end: merger or delisting of your table of actions"),
     ]  # fmt: skip
     return [
         Finding(

@@ -90,7 +90,7 @@ def _text(report: QualityReport, summary: dict[str, Any]) -> str:
         f"verdict: {report.verdict}   {report.rows_in:,} rows in, {report.rows_out:,} kept, "
         f"{report.symbols:,} symbols, {report.sessions:,} sessions, {report.first} to {report.last}",
         "",
-        table(rows, header=["rule", "level", "count", "action", "what"]),
+        table(rows, header=["rule", "level", "count", "action", "what"]) if rows else "no findings",
         "",
     ]
     for finding in report.findings:

@@ -9,6 +9,7 @@ from msgspec import structs, to_builtins
 
 from engine.data.calendar import currency_of, exchange_of
 from engine.data.evidence import gather
+from engine.data.evidence_store import stored
 from engine.data.growth import Draft, appended, incomplete, whole
 from engine.data.merge import Revision, one_bar_each, place_of
 from engine.data.sectors import sector_notes
@@ -158,7 +159,7 @@ def _heard(context: StageContext, arrived: Arrived, old: Snapshot | None) -> Evi
         raw,
         now=context.now(),
         columns={c.ours: c.theirs for plan in arrived.plans[:1] for c in plan.columns},
-        after="" if old is None else old.days[-1],
+        store=None if old is None else stored(old),
     )
     if not evidence.refused:
         return evidence

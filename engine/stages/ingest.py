@@ -1,6 +1,7 @@
 """`ingest`: market data into the panel store, after what they say about themselves was heard."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from engine.errors import DataError, UsageError
 from engine.files import sha256
 from engine.records.evidence import Evidence
 from engine.runs.events import Noted, StageStarted
+from engine.runs.lock import hold
 from engine.stages.context import Outcome, StageContext
 from engine.stages.ingest_sources import (
     Arrived,
@@ -63,28 +65,42 @@ def ingest(
     before. Everything is judged and summed up before the new snapshot becomes the current one.
     """
     if undo:
-        return _undone(context, source)
+        if source is not None or append or dry_run:
+            raise UsageError(
+                "--undo reads nothing and stands alone: no --source, --append, --dry-run"
+            )
+        with _alone(context):
+            return _undone(context)
     source = _checked(source, append=append, until=until)
     context.sink.emit(StageStarted(stage="ingest"))
-    store = PanelStore(context.workspace / "data")
-    old = store.snapshot() if append else None
-    if source == "files":
-        tables = {
-            "securities": securities, "index": index, "actions": actions, "options": options,
-            "flow": flow, "margin": margin, "short": short, "statements": statements,
-            "earnings": earnings,
-        }  # fmt: skip
-        reading = {
-            "layout": layout, "encoding": encoding, "separator": separator, "decimal": decimal,
-            "date_format": date_format, "timezone": timezone, "price_scale": price_scale,
-            "factor": factor,
-        }  # fmt: skip
-        arrived = from_files(context, prices, columns, tables, reading, old)
-    elif source == "jquants":
-        arrived = from_jquants(context)
-    else:
-        arrived = from_yahoo(context) if source == "yahoo" else from_synthetic(context, until)
-    return _taken(context, store, arrived, old, prices, dry_run=dry_run)
+    tables = {
+        "securities": securities, "index": index, "actions": actions, "options": options,
+        "flow": flow, "margin": margin, "short": short, "statements": statements,
+        "earnings": earnings,
+    }  # fmt: skip
+    reading = {
+        "layout": layout, "encoding": encoding, "separator": separator, "decimal": decimal,
+        "date_format": date_format, "timezone": timezone, "price_scale": price_scale,
+        "factor": factor,
+    }  # fmt: skip
+    with nullcontext() if dry_run else _alone(context):
+        store = PanelStore(context.workspace / "data")
+        old = store.snapshot() if append else None
+        if source == "files":
+            arrived = from_files(context, prices, columns, tables, reading, old)
+        elif source == "jquants":
+            arrived = from_jquants(context)
+        else:
+            arrived = from_yahoo(context) if source == "yahoo" else from_synthetic(context, until)
+        return _taken(context, store, arrived, old, prices, dry_run=dry_run)
+
+
+def _alone(context: StageContext) -> AbstractContextManager[None]:
+    """One process at a time: two that append to one snapshot would each lose what the other brought."""
+    return hold(
+        context.workspace / "data" / "ingest.lock",
+        hint="wait until that ingest is done, then repeat",
+    )
 
 
 def _checked(source: str | None, *, append: bool, until: str | None) -> str:
@@ -97,9 +113,7 @@ def _checked(source: str | None, *, append: bool, until: str | None) -> str:
     return source
 
 
-def _undone(context: StageContext, source: str | None) -> Outcome:
-    if source is not None:
-        raise UsageError("--undo reads nothing; leave --source out")
+def _undone(context: StageContext) -> Outcome:
     store = PanelStore(context.workspace / "data")
     left = store.current()
     snapshot = store.snapshot(store.undo())

@@ -236,3 +236,14 @@ def test_an_ending_without_a_value_pays_nothing_and_one_with_a_value_is_no_bad_b
     assert clean["close"].to_list() == [*walking(5), 60.5]
     assert report.count("zero_open") == 0
     assert report.count("zero_volume") == 0
+
+
+def test_a_crash_on_ten_times_the_shares_stays_and_one_on_usual_ones_is_none() -> None:
+    """A stock of 1 % a day opens 40 % lower: with ten times the shares that is news, with the usual 5:3."""
+    before = walking(30)
+    closes = before + [0.6 * price for price in before]
+    for shares, first, flag in ((10_000.0, 60.0, 0), (1_000.0, 100.0, SPLIT)):
+        volume = [1000.0] * 30 + [shares] + [1000.0] * 29
+        clean, _ = of(raw(rows("A", closes, volume=volume)))
+        assert clean["flags"][30] == flag
+        assert clean["close"][30] == pytest.approx(first)

@@ -1,4 +1,4 @@
-"""Whether a later file is of the market that the store holds: its codes, and the level of its prices."""
+"""Whether a later file is of the market that the store holds: its codes, its level of prices and volumes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +17,9 @@ RECENT = 20
 LEVEL = 1.0986
 """Log of 3. The median stock hardly ever triples between a store and its next file; pence, lots and
 other currencies are a factor of 10 to 1000."""
+CROWD = 3.0
+"""Log of 20: by how much the volume of the median stock is off in other units (lots, thousands); a panic
+trades three times the usual."""
 FEWEST = 3
 """Stocks from which a median says something: one or two may have split."""
 NEAR_POWER = 0.4
@@ -29,7 +32,7 @@ class Stored:
     after: str
     """Newest session of the store."""
     closes: pl.DataFrame
-    """``symbol, date, close``: the newest close of each stock of the last sessions."""
+    """``symbol, date, close, volume``: of each stock of the last sessions the newest close, the median volume."""
     symbols: pl.Series
     """Codes of all stocks of the store."""
 
@@ -38,8 +41,8 @@ def stored(old: "Snapshot") -> Stored:
     first = old.days[-min(RECENT, len(old.days))]
     bars = old.table("bars", after=first)
     assert bars is not None
-    known = bars.filter(pl.col("close") > 0).sort("date").select("symbol", "date", "close")
-    closes = known.group_by("symbol", maintain_order=True).last()
+    known = bars.filter(pl.col("close") > 0).sort("date").group_by("symbol", maintain_order=True)
+    closes = known.agg(pl.col("date", "close").last(), pl.col("volume").median())
     return Stored(after=old.days[-1], closes=closes, symbols=old.symbols())
 
 
@@ -62,26 +65,38 @@ def store_problems(bars: pl.DataFrame, store: Stored, columns: Mapping[str, str]
     both = first.join(store.closes, on="symbol", suffix="_before").sort("symbol")
     split = pl.col("adjustment_factor").fill_null(1.0)
     both = both.with_columns(
-        off=(pl.col("close") / pl.col("close_before") / split).log(),
-    ).filter(pl.col("off").is_finite())
+        price=(pl.col("close") / pl.col("close_before") / split).log(),
+        shares=(pl.col("volume") / pl.col("volume_before") * split).log(),
+    )
+    return [
+        *_off(both, "price", LEVEL, ("open", "high", "low", "close"), columns),
+        *_off(both, "shares", CROWD, ("volume",), columns),
+    ]
+
+
+def _off(
+    both: pl.DataFrame, log: str, limit: float, names: tuple[str, ...], columns: Mapping[str, str]
+) -> list[Problem]:
+    """Whether the median stock is off by more than a limit; ``names``: what a factor would mend."""
+    both = both.filter(pl.col(log).is_finite())
     if len(both) < FEWEST:
         return []
-    off = float(both["off"].median())  # type: ignore[arg-type]
-    if abs(off) < LEVEL:
+    off = float(both[log].median())  # type: ignore[arg-type]
+    if abs(off) < limit:
         return []
-    example = both.sort((pl.col("off") - off).abs(), maintain_order=True).row(0, named=True)
-    power = round(off / 2.302585)
+    example = both.sort((pl.col(log) - off).abs(), maintain_order=True).row(0, named=True)
+    power, ours = round(off / 2.302585), names[-1]
     times = pl.select(pl.lit(off).exp()).item()
-    mend = "append a file of the same market, currency and scale"
-    if power and abs(off - power * 2.302585) < NEAR_POWER:
-        names = (columns.get(name, name) for name in ("open", "high", "low", "close"))
-        pairs = zip(("open", "high", "low", "close"), names, strict=True)
-        mend += f', or --columns "{",".join(f"{o}={t}*{10.0**-power:g}" for o, t in pairs)}"'
+    mend = "append a file of the same market, currency and units"
+    if power and (len(names) == 1 or abs(off - power * 2.302585) < NEAR_POWER):
+        pairs = ",".join(f"{name}={columns.get(name, name)}*{10.0**-power:g}" for name in names)
+        mend += f', or --columns "{pairs}"'
+    what, end = ("prices", "ends with") if len(names) > 1 else ("volumes", "has")
     return [
         Problem(
-            what=f"prices are about {times:.3g} times those that the store ends with "
-            f"({example['symbol']}: {example['close_before']:g} on {example['date_before']}, "
-            f"{example['close']:g} on {example['date']}): another scale, currency or market",
+            what=f"{what} are about {times:.3g} times those that the store {end} ({example['symbol']}: "
+            f"{example[f'{ours}_before']:.10g} by {example['date_before']}, {example[ours]:.10g} on "
+            f"{example['date']}): another scale, currency or market",
             mend=mend,
         )
     ]

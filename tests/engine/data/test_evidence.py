@@ -60,6 +60,7 @@ def heard(bars: pl.DataFrame, *, store: Stored | None = None, **more: object) ->
 def ending(after: str, closes: Mapping[str, float]) -> Stored:
     """A store whose stocks all closed last on ``after``."""
     table = pl.DataFrame({"symbol": list(closes), "close": list(closes.values())})
+    table = table.with_columns(volume=pl.lit(None, pl.Float64))
     day = pl.lit(after).str.to_date().alias("date")
     return Stored(after=after, closes=table.with_columns(day), symbols=table["symbol"])
 
@@ -183,10 +184,23 @@ def test_a_later_file_on_another_level_is_refused_with_the_factor() -> None:
     assert heard(first_day(51.0), store=store).verdict == "ok"
     what, mend = refusal(heard(first_day(5000.0), store=store))
     assert "about 100 times" in what
-    assert "A: 50 on 2023-12-29, 5000 on 2024-01-02" in what
+    assert "A: 50 by 2023-12-29, 5000 on 2024-01-02" in what
     assert '"open=open*0.01,high=high*0.01,low=low*0.01,close=close*0.01"' in mend
     assert heard(first_day(5.0, factor=0.1), store=store).verdict == "ok"
     assert heard(first_day(5.0, "AB"), store=store).verdict == "ok"
+
+
+def test_a_later_file_with_volumes_in_lots_is_refused_with_the_factor() -> None:
+    """100,000 shares a day in the store, 1,020 lots of 100 in the file."""
+    closes = pl.DataFrame({"symbol": list("ABCD"), "close": 50.0, "volume": 100_000.0})
+    closes = closes.with_columns(date=pl.lit("2023-12-29").str.to_date())
+    store = Stored(after="2023-12-29", closes=closes, symbols=closes["symbol"])
+    day = first_day(50.0).with_columns(volume=pl.lit(1020.0))
+    what, mend = refusal(heard(day, store=store))
+    assert what.startswith("volumes are about 0.0102 times")
+    assert '--columns "volume=vol*100"' in mend
+    panic = day.with_columns(volume=pl.lit(900_000.0))
+    assert heard(panic, store=store).verdict == "ok"
 
 
 def test_a_later_file_without_one_stored_code_is_refused_with_both_spellings() -> None:

@@ -157,6 +157,15 @@ def test_right_bars_of_yesterday_do_not_excuse_wrong_ones_of_today() -> None:
         laid_over(old, table(*news), where)
 
 
+def test_volumes_in_lots_contradict_the_store_and_later_trades_do_not() -> None:
+    old = table(*(bar(MON, s, 10.0) for s in "ABC"))
+    more = [bar(MON, s, 10.0) | {"volume": 150.0, "turnover": 1500.0} for s in "ABC"]
+    assert laid_over(old, table(*more), where)[1].changed == 3
+    lots = [bar(MON, s, 10.0) | {"volume": 1.0, "turnover": 10.0} for s in "ABC"]
+    with pytest.raises(DataError, match="3 of 3 bars that both have"):
+        laid_over(old, table(*lots), where)
+
+
 def test_zeros_do_not_replace_a_price_that_is_stored() -> None:
     old = table(*(bar(MON, s, 10.0) for s in "AB"))
     empty = [bar(MON, s, 0.0) | {"volume": 0.0, "turnover": 0.0} for s in "AB"]

@@ -32,7 +32,7 @@ class Stored:
     after: str
     """Newest session of the store."""
     closes: pl.DataFrame
-    """``symbol, date, close, volume``: of each stock of the last sessions the newest close, the median volume."""
+    """``symbol, date, close, volume`` of each stock of the last sessions: newest close, median volume."""
     symbols: pl.Series
     """Codes of all stocks of the store."""
 

@@ -193,7 +193,8 @@ def _price_problems(seen: Mapping[str, Any], sessions: int) -> list[Problem]:
         what = f"prices move {night:+.2%} every night and {day:+.2%} every day: {scale}"
         problems.append(Problem(what=what, mend=mend))
     if seen["no_close"] > NO_CLOSE:
-        what = f"{seen['no_close']:.0%} of the rows have no close: another column is meant"
+        share = f"{seen['no_close']:.0%} of the rows have no close above 0"
+        what = f"{share}: another column is meant, or no trading day"
         problems.append(Problem(what=what, mend='--columns "close=COLUMN"'))
     return problems
 

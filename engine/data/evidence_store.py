@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from engine.data.evidence_joins import spelled
+from engine.data.evidence_joins import FEW, spelled
 from engine.records.evidence import Problem
 
 if TYPE_CHECKING:
@@ -47,19 +47,10 @@ def stored(old: "Snapshot") -> Stored:
 
 
 def store_problems(bars: pl.DataFrame, store: Stored, columns: Mapping[str, str]) -> list[Problem]:
-    """A file none of whose codes the store has, or whose prices are on another level."""
-    codes = bars["symbol"].unique().sort()
-    if not codes.is_in(store.symbols.implode()).any():
-        cause, theirs, ours = spelled(codes.to_list(), store.symbols)
-        by = f": they differ by {cause}" if cause else ""
-        return [
-            Problem(
-                what=f"none of the {len(codes):,} symbols of the file is in the store (here {theirs}, "
-                f"in the store {ours}{by})",
-                mend="spell them as the store does; stocks that are really new come in one file or folder "
-                "with known ones",
-            )
-        ]
+    """A file none, or few, of whose codes the store has, or whose prices or volumes are on another level."""
+    problems = _codes(bars["symbol"].unique().sort(), store.symbols)
+    if any(problem.refused for problem in problems):
+        return problems
     new = bars.filter((pl.col("date") > pl.lit(store.after).str.to_date()) & (pl.col("close") > 0))
     first = new.sort("date").group_by("symbol", maintain_order=True).first()
     both = first.join(store.closes, on="symbol", suffix="_before").sort("symbol")
@@ -69,8 +60,29 @@ def store_problems(bars: pl.DataFrame, store: Stored, columns: Mapping[str, str]
         shares=(pl.col("volume") / pl.col("volume_before") * split).log(),
     )
     return [
+        *problems,
         *_off(both, "price", LEVEL, ("open", "high", "low", "close"), columns),
         *_off(both, "shares", CROWD, ("volume",), columns),
+    ]
+
+
+def _codes(codes: pl.Series, known: pl.Series) -> list[Problem]:
+    """Few of the file's codes in the store are said, none is refused; both with two spellings."""
+    there = codes.is_in(known.implode())
+    matched = int(there.sum())
+    if matched >= FEW * len(codes):
+        return []
+    cause, theirs, ours = spelled(codes.filter(~there).to_list(), known)
+    by = f": they differ by {cause}" if cause else ""
+    count = f"only {matched:,}" if matched else "none"
+    return [
+        Problem(
+            what=f"{count} of the {len(codes):,} symbols of the file {'is' if matched < 2 else 'are'} in the "
+            f"store (here {theirs}, in the store {ours}{by})",
+            mend="spell them as the store does; stocks that are really new come in one file or folder "
+            "with known ones",
+            refused=not matched,
+        )
     ]
 
 

@@ -237,7 +237,7 @@ def _summary(draft: Draft, arrived: Arrived, *, dry_run: bool) -> tuple[dict[str
         f"{summary['first']} to {summary['last']}"
     )
     if draft.base is not None:
-        read = f"{len(draft.days):,} sessions, {draft.days[0]} to {draft.days[-1]}, after {read}"
+        read = f"{len(draft.days):,} sessions, {draft.days[0]} to {draft.days[-1]}; given: {read}"
     lines = [
         f"snapshot {draft.id}: {read}",
         f"market {market}, sessions of {exchange}, prices in {currency or 'a currency not named'}",

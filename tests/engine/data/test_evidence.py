@@ -208,6 +208,13 @@ def test_a_later_file_without_one_stored_code_is_refused_with_both_spellings() -
     what, _ = refusal(heard(first_day(50.0, "AB"), store=store))
     assert "none of the 2 symbols" in what
     assert "here A, in the store A.US: they differ by the suffix of an exchange" in what
+    few = heard(first_day(50.0, "AB"), store=ending("2023-12-29", {"A.US": 50.0, "B": 50.0}))
+    assert few.verdict == "ok"
+    few = heard(first_day(50.0, "ABC"), store=ending("2023-12-29", {"A.US": 50.0, "B": 50.0}))
+    assert few.verdict == "warned"
+    assert few.problems[0].what.startswith(
+        "only 1 of the 3 symbols of the file is in the store (here A"
+    )
 
 
 def test_actions_of_no_known_stock_are_refused_and_one_unknown_is_named() -> None:

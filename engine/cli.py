@@ -70,6 +70,10 @@ def main(arguments: list[str] | None = None) -> int:
         shown = io.StringIO()
         error.show(shown)
         sys.stderr.write(clean_lines(shown.getvalue()) + "\n")
+        if "--json" in (sys.argv[1:] if arguments is None else arguments):
+            hint = "the command with --help lists its options"
+            told = {"error": error.format_message(), "hint": hint, "exit_code": error.exit_code}
+            _print(_strict_json(told))
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         sys.stderr.write("interrupted\n")

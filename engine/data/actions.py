@@ -64,7 +64,8 @@ def with_proceeds(
     """The rows with a last one for each stock that was paid out, and their dates and codes.
 
     It stands on the first session from the date on without a bar of the stock: volume 0, the close is the
-    cash a share. ``memory`` knows the codes of ``bars``; it remembers what was paid.
+    cash a share; where none is given, nothing is added. ``memory`` knows the codes of ``bars``; it
+    remembers what was paid.
     """
     none = bars.select("date", "symbol").clear()
     if actions is None:
@@ -74,7 +75,7 @@ def with_proceeds(
     added = []
     for day, symbol, value in _of(actions, PAID):
         n = place.get(symbol)
-        if n is None or memory.settled[n] >= _number(day):
+        if n is None or value is None or memory.settled[n] >= _number(day):
             continue
         own = bars.filter(symbol=symbol)["date"]
         free = session_T.filter((session_T >= day) & ~session_T.is_in(own.implode()))

@@ -14,6 +14,7 @@ import polars as pl
 from engine.data.calendar import exchange_of, exchange_zone
 from engine.data.evidence_days import day_problems, days_of
 from engine.data.evidence_joins import join_problems, joins_of
+from engine.data.evidence_store import Stored, store_problems
 from engine.data.tables import RawTables
 from engine.records.evidence import Evidence, Problem
 
@@ -65,22 +66,28 @@ UNITS: Mapping[int, tuple[str, str]] = {
 
 
 def gather(
-    raw: RawTables, *, now: dt.datetime, columns: Mapping[str, str] | None = None, after: str = ""
+    raw: RawTables,
+    *,
+    now: dt.datetime,
+    columns: Mapping[str, str] | None = None,
+    store: Stored | None = None,
 ) -> Evidence:
     """Evidence on tables as read, with the verdict.
 
-    ``columns``: our names -> the file's, for the hints. ``after``: the newest session of the store that
-    they are to be added to. Bars may repeat a key; they are sorted by date and symbol.
+    ``columns``: our names -> the file's, for the hints. ``store``: what they are to be added to. Bars may
+    repeat a key; they are sorted by date and symbol.
     """
     bars = raw.bars
     exchange = exchange_of(raw.market, raw.calendar)
     today = _today(bars["date"].max(), exchange, now)  # type: ignore[arg-type]
     days = days_of(bars, exchange)
+    after = store.after if store else ""
     figures = _prices(bars)
     returns, values = _returns(bars), _values(bars)
-    joins = joins_of(raw)
+    joins = joins_of(raw, None if store is None else store.symbols)
     problems = [
         *day_problems(raw, days, today=today, exchange=exchange, after=after),
+        *(store_problems(bars, store, columns or {}) if store else ()),
         *_price_problems(figures | returns, bars["date"].n_unique()),
         *_value_problems(values, columns or {}),
         *join_problems(joins, raw),
@@ -186,7 +193,8 @@ def _price_problems(seen: Mapping[str, Any], sessions: int) -> list[Problem]:
         what = f"prices move {night:+.2%} every night and {day:+.2%} every day: {scale}"
         problems.append(Problem(what=what, mend=mend))
     if seen["no_close"] > NO_CLOSE:
-        what = f"{seen['no_close']:.0%} of the rows have no close: another column is meant"
+        share = f"{seen['no_close']:.0%} of the rows have no close above 0"
+        what = f"{share}: another column is meant, or no trading day"
         problems.append(Problem(what=what, mend='--columns "close=COLUMN"'))
     return problems
 

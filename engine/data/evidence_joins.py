@@ -24,14 +24,25 @@ FORMS: tuple[tuple[str, Callable[[str], str]], ...] = (
 """What two spellings of one code commonly differ by; those that differ by it have one form."""
 
 
-def joins_of(raw: RawTables) -> tuple[Join, ...]:
-    """Of every table with a key that the bars, or the stocks, have too."""
+def joins_of(raw: RawTables, stored: pl.Series | None = None) -> tuple[Join, ...]:
+    """Of every table with a key that the bars, or the stocks, have too.
+
+    ``stored``: codes of the store that the bars are added to; actions may be of any of them.
+    """
     symbols, days = raw.bars["symbol"].unique(), raw.bars["date"].unique()
     found = []
     if not raw.securities.is_empty():
         found.append(_join("securities", "symbol", raw.securities["symbol"], symbols))
     if raw.index is not None:
         found.append(_join("index", "date", raw.index["date"], days))
+    if raw.actions is not None and not raw.actions.is_empty():
+        known = symbols if stored is None else pl.concat([symbols, stored]).unique()
+        new = pl.when(pl.col("kind") == "rename").then("other")
+        codes = raw.actions.select("symbol", new=new)
+        there = pl.col("new").is_in(known.implode()) & ~pl.col("symbol").is_in(known.implode())
+        keys = codes.select(pl.when(there).then("new").otherwise("symbol").alias("symbol"))
+        known = pl.concat([known, codes["new"].drop_nulls()])
+        found.append(_join("actions", "symbol", keys["symbol"], known))
     sectors = raw.securities["sector"].drop_nulls().unique()
     for name, table in raw.optional.items():
         if table.is_empty():
@@ -73,7 +84,7 @@ def _join(table: str, key: str, theirs: pl.Series, ours: pl.Series) -> Join:
     missing = keys.filter(~hit)
     if missing.is_empty():
         return join
-    cause, example, nearest = _spelled(missing.cast(pl.String).to_list(), ours.cast(pl.String))
+    cause, example, nearest = spelled(missing.cast(pl.String).to_list(), ours.cast(pl.String))
     return Join(
         table=join.table,
         key=join.key,
@@ -85,7 +96,7 @@ def _join(table: str, key: str, theirs: pl.Series, ours: pl.Series) -> Join:
     )
 
 
-def _spelled(missing: list[str], ours: pl.Series) -> tuple[str, str, str]:
+def spelled(missing: list[str], ours: pl.Series) -> tuple[str, str, str]:
     """What explains most of the missing keys, one of them, and the key of ours that it stands for."""
     known = ours.sort().to_list()
     best, answer = 0, ("", missing[0], known[0])

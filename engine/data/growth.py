@@ -161,14 +161,21 @@ def _check(old: "Snapshot", more: RawTables) -> None:
         )
 
 
+EVENT = ["date", "symbol", "kind"]
+
+
 def _new_actions(old: "Snapshot", more: RawTables) -> pl.DataFrame:
-    """Corporate actions of ``more`` that the store lacks, of whatever date: they are known late."""
+    """Corporate actions of ``more`` on events that the store knows otherwise or not, of whatever date.
+
+    They are known late. What ``more`` says of an event takes the place of what the store said of it.
+    """
     schema = TABLES["actions"]
-    given = pl.DataFrame(schema=schema) if more.actions is None else more.actions.unique()
+    given = pl.DataFrame(schema=schema) if more.actions is None else more.actions
     known = old.table("actions")
     if known is None:
         return given
-    return given.join(known, on=list(schema), how="anti", nulls_equal=True)
+    changed = given.join(known, on=list(schema), how="anti", nulls_equal=True)
+    return given.join(changed, on=EVENT, how="semi")
 
 
 def _last_same(old: "Snapshot", first: str, actions: pl.DataFrame) -> str:
@@ -193,6 +200,9 @@ def _touched(
         new = given.get(name)
         if past is None or new is None:
             touched[name] = new if past is None and new is not None else past  # type: ignore[assignment]
+            continue
+        if name == "actions":
+            touched[name] = pl.concat([past.join(new, on=EVENT, how="anti"), new])
             continue
         key = "date" if name in TABLES else "available"
         same = ["date"] if name == "index" else new.columns

@@ -37,7 +37,7 @@ from engine.files import (
     write_manifest,
 )
 
-RULES = 4
+RULES = 5
 """Raised when a cleaning rule changes."""
 PORTION = 1_000_000
 """Raw rows that are cleaned at once: 0.6 GiB of working memory."""

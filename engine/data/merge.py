@@ -19,6 +19,11 @@ MOSTLY = 0.5
 """A later file contradicts what is known where more than this share of the bars that both have differ in a
 price. A vendor's daily file revises at most 0.02 % of yesterday's prices (1 of 6,049 bars, forty archives of
 a US feed; volumes of up to 3.7 %); another scale, market or day changes nearly all."""
+UNITS = 2.0
+"""Log multiple beyond which a volume is one of other units: lots of 100, thousands."""
+SESSION = 5
+"""Bars that both have of one session from which the same holds for it: yesterday's right bars in a daily file
+do not excuse today's wrong ones."""
 SAME = 1e-9
 """Relative difference below which two numbers are one: text and binary copies of the same file."""
 
@@ -169,15 +174,22 @@ def _folded(
         repeated=pl.int_range(pl.len()).over(KEY) > 0,
     ).filter("repeated")
     pairs = pairs.with_columns(moved=_differ(PRICES), other=_differ(VALUES))
+    units = (pl.col("volume") / pl.col("volume_before")).log().abs() > UNITS
+    pairs = pairs.with_columns(apart=pl.col("moved") | units.fill_null(value=False))
     clashes = pairs.filter(pl.col("other") & (pl.col("age") == pl.col("age_before")))
     if len(clashes):
         many = f"{len(clashes):,} such pairs" if len(clashes) > 1 else ""
         raise clash(clashes.row(0, named=True), many)
-    ages = pairs.group_by("age").agg(pl.len(), pl.col("moved").sum(), row=pl.col("moved").arg_max())
-    for age, count, moved, _ in ages.sort("age").iter_rows():
-        if moved > MOSTLY * count:
-            first = pairs.filter(pl.col("age") == age, "moved").row(0, named=True)
-            raise clash(first, f"{moved:,} of {count:,} bars that both have differ")
+    for by, least in ((["age"], 1), (["age", "date"], SESSION)):
+        counts = pairs.group_by(by).agg(pl.len().alias("count"), moved=pl.col("apart").sum())
+        counts = counts.filter(pl.col("moved") > MOSTLY * pl.col("count")).sort(by)
+        counts = counts.filter(pl.col("count") >= least)
+        if len(counts):
+            worst = counts.head(1)
+            first = pairs.join(worst, on=by, how="semi").filter("apart").row(0, named=True)
+            count, moved = worst.select("count", "moved").row(0)
+            which = f" of {first['date']}" if "date" in by else ""
+            raise clash(first, f"{moved:,} of {count:,} bars{which} that both have differ")
     kept = rows.group_by(KEY, maintain_order=True).agg(_newest(name) for name in named)
     return kept.select(list(BAR_SCHEMA)), int(pairs["other"].sum()), int(pairs["moved"].sum())
 

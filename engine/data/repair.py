@@ -230,8 +230,13 @@ def _act(bars: Bars, m: int, state: State, reinvest: bool) -> int:
     if by != 1.0 and not told & ACTION and _disagrees(last, bars.prices_M4[m, 3], by):
         by, flag = 1.0, DOUBTED
         told &= ~VENDOR_SPLIT
+    if last <= 0.0:  # both scales stand on the first bar: what was before it moves neither
+        state.told[n] |= told & PROCEEDS
+        return 0
     if 0.0 < worth < last * by:
         by *= 1.0 - worth / (last * by)
+    elif worth > 0.0:
+        flag |= NO_DIVIDEND
     state.told[n] |= told
     if by != 1.0:
         state.factor[n] /= by
@@ -248,7 +253,7 @@ def _act(bars: Bars, m: int, state: State, reinvest: bool) -> int:
         state.last[n] = last - dividend
         state.held[n] = max(0.0, state.held[n] - dividend)
         state.base[n] = max(0.0, state.base[n] - dividend)
-    elif dividend != 0.0 and last > 0.0:
+    elif dividend != 0.0:
         flag |= NO_DIVIDEND
     return flag
 

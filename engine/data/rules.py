@@ -75,7 +75,8 @@ def row_findings(walked: Walked, config: QualityConfig) -> list[Finding]:
         bars.select(pl.col("high") < pl.col("low")).to_series().fill_null(value=False).to_numpy()
     )
     in_M = fate_M != repair.OUT
-    zero_open = in_M & ~(bars["open"].fill_null(0.0).to_numpy() > 0)
+    traded_M = in_M & ((flag_M & flags.PROCEEDS) == 0)
+    zero_open = traded_M & ~(bars["open"].fill_null(0.0).to_numpy() > 0)
     move = f"one-session move beyond {config.max_move:.0%}"
     rules: list[tuple[str, Level, Mask, str, str]] = [
         ("non_positive_close", "error", fate_M == repair.BAD_CLOSE, "row dropped",
@@ -96,7 +97,7 @@ def row_findings(walked: Walked, config: QualityConfig) -> list[Finding]:
         ("doubtful_factor", "error", (flag_M & flags.DOUBTED) > 0, "not applied",
          "adjustment factor that makes the quoted jump larger"),
         ("bad_dividend", "error", (flag_M & flags.NO_DIVIDEND) > 0, "not applied",
-         "dividend that is negative or not below the price"),
+         "dividend or spin-off that is negative or not below the price"),
         ("bad_adjustment", "error", in_M & walked.absurd_M, "taken as 1",
          "adjustment factor not positive and finite"),
         ("negative_volume", "error", in_M & walked.negative_M, "set to 0", "volume < 0"),
@@ -107,7 +108,7 @@ def row_findings(walked: Walked, config: QualityConfig) -> list[Finding]:
          f"{move} that the next bar confirms"),
         ("frozen", "warning", (flag_M & flags.FROZEN) > 0, "kept",
          f"close unchanged for {config.frozen_sessions} sessions"),
-        ("zero_volume", "info", in_M & (walked.volume_M == 0) & ~walked.negative_M, "kept",
+        ("zero_volume", "info", traded_M & (walked.volume_M == 0) & ~walked.negative_M, "kept",
          "nothing traded, or volume missing"),
         ("vendor_split", "info", (flag_M & flags.VENDOR_SPLIT) > 0, "later prices rescaled",
          "the source gives an adjustment factor"),

@@ -109,6 +109,12 @@ class Snapshot:
         parts = [complete(read_parquet(self.directory / file), schema) for file in names]
         return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
 
+    def symbols(self) -> pl.Series:
+        """Codes of all stocks with a bar, sorted."""
+        names = months.months_between("bars", self.manifest["files"], "0000", "9999")
+        bars = pl.scan_parquet([self.directory / name for name in names])
+        return bars.select(pl.col("symbol").unique()).collect()["symbol"].sort()
+
     def verify(self) -> None:
         """Check every file's hash: IntegrityError for a damaged one."""
         verify_files(self.directory, self.manifest, self.manifest["files"])

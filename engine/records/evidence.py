@@ -94,6 +94,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
         out = [f"evidence: {self.verdict}; " + ", ".join(f for f in figures if f)]
         out += [
             f"{join.table}: {join.matched:,} of {join.keys:,} {join.key}s match"
+            + (f" (not {join.example})" if join.example else "")
             for join in self.joins
         ]
         for problem in self.problems:

@@ -13,7 +13,7 @@ from engine.files import from_json
 
 
 @contextmanager
-def hold(path: Path) -> Iterator[None]:
+def hold(path: Path, hint: str = "wait for it, or end it with `atft-tui stop`") -> Iterator[None]:
     """Hold the lock for the block. LockedError names the holder if another process has it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:
@@ -23,7 +23,7 @@ def hold(path: Path) -> Iterator[None]:
             who = holder(path)
             raise LockedError(
                 f"{path.parent.name}: in use by process {who if who else 'unknown'}",
-                hint="wait for it, or end it with `atft-tui stop`",
+                hint=hint,
             ) from error
         file.seek(0)
         file.truncate()

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from engine.data.labels import readable
 from engine.data.reading.dialect import SEPARATORS
 from engine.data.reading.names import listed, normal
 from engine.data.reading.text import decoded
@@ -139,10 +140,14 @@ def _no_columns(path: Path, text: str, said: Mapping[str, str]) -> UsageError:
     named = [row for row in rows if looks_like_names(row)] or [row for row in rows if any(row)]
     widest: list[str] = max(named, key=len, default=[])
     shown = listed(filter(None, widest))
-    wanted = ", ".join(f"{ours} ({theirs!r})" for ours, theirs in said.items())
+    there = {normal(name) for name in widest}
+    absent = {o: t for o, t in said.items() if normal(t.partition("*")[0]) not in there}
+    wanted = ", ".join(f"`{readable(theirs)}` for {ours}" for ours, theirs in absent.items())
+    needs = (
+        f"there is no column {wanted}" if wanted else "needs a column of codes and one of shares"
+    )
     return UsageError(
-        f"{path}: needs a column of codes and one of shares{f', and {wanted}' if wanted else ''}; "
-        f"its columns are {shown or 'none'}",
+        f"{path}: {needs}; its columns are {shown or 'none'}",
         hint='name them with --position-columns "code=THEIRS,shares=THEIRS"; side, account, kind, '
         "value, name and currency can be named too",
     )

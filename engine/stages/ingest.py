@@ -1,6 +1,7 @@
 """`ingest`: market data into the panel store, after what they say about themselves was heard."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from msgspec import structs, to_builtins
 
 from engine.data.calendar import currency_of, exchange_of
 from engine.data.evidence import gather
+from engine.data.evidence_store import stored
 from engine.data.growth import Draft, appended, incomplete, whole
 from engine.data.merge import Revision, one_bar_each, place_of
 from engine.data.sectors import sector_notes
@@ -17,6 +19,7 @@ from engine.errors import DataError, UsageError
 from engine.files import sha256
 from engine.records.evidence import Evidence
 from engine.runs.events import Noted, StageStarted
+from engine.runs.lock import hold
 from engine.stages.context import Outcome, StageContext
 from engine.stages.ingest_sources import (
     Arrived,
@@ -62,28 +65,42 @@ def ingest(
     before. Everything is judged and summed up before the new snapshot becomes the current one.
     """
     if undo:
-        return _undone(context, source)
+        if source is not None or append or dry_run:
+            raise UsageError(
+                "--undo reads nothing and stands alone: no --source, --append, --dry-run"
+            )
+        with _alone(context):
+            return _undone(context)
     source = _checked(source, append=append, until=until)
     context.sink.emit(StageStarted(stage="ingest"))
-    store = PanelStore(context.workspace / "data")
-    old = store.snapshot() if append else None
-    if source == "files":
-        tables = {
-            "securities": securities, "index": index, "actions": actions, "options": options,
-            "flow": flow, "margin": margin, "short": short, "statements": statements,
-            "earnings": earnings,
-        }  # fmt: skip
-        reading = {
-            "layout": layout, "encoding": encoding, "separator": separator, "decimal": decimal,
-            "date_format": date_format, "timezone": timezone, "price_scale": price_scale,
-            "factor": factor,
-        }  # fmt: skip
-        arrived = from_files(context, prices, columns, tables, reading, old)
-    elif source == "jquants":
-        arrived = from_jquants(context)
-    else:
-        arrived = from_yahoo(context) if source == "yahoo" else from_synthetic(context, until)
-    return _taken(context, store, arrived, old, prices, dry_run=dry_run)
+    tables = {
+        "securities": securities, "index": index, "actions": actions, "options": options,
+        "flow": flow, "margin": margin, "short": short, "statements": statements,
+        "earnings": earnings,
+    }  # fmt: skip
+    reading = {
+        "layout": layout, "encoding": encoding, "separator": separator, "decimal": decimal,
+        "date_format": date_format, "timezone": timezone, "price_scale": price_scale,
+        "factor": factor,
+    }  # fmt: skip
+    with nullcontext() if dry_run else _alone(context):
+        store = PanelStore(context.workspace / "data")
+        old = store.snapshot() if append else None
+        if source == "files":
+            arrived = from_files(context, prices, columns, tables, reading, old)
+        elif source == "jquants":
+            arrived = from_jquants(context)
+        else:
+            arrived = from_yahoo(context) if source == "yahoo" else from_synthetic(context, until)
+        return _taken(context, store, arrived, old, prices, dry_run=dry_run)
+
+
+def _alone(context: StageContext) -> AbstractContextManager[None]:
+    """One process at a time: two that append to one snapshot would each lose what the other brought."""
+    return hold(
+        context.workspace / "data" / "ingest.lock",
+        hint="wait until that ingest is done, then repeat",
+    )
 
 
 def _checked(source: str | None, *, append: bool, until: str | None) -> str:
@@ -96,9 +113,7 @@ def _checked(source: str | None, *, append: bool, until: str | None) -> str:
     return source
 
 
-def _undone(context: StageContext, source: str | None) -> Outcome:
-    if source is not None:
-        raise UsageError("--undo reads nothing; leave --source out")
+def _undone(context: StageContext) -> Outcome:
     store = PanelStore(context.workspace / "data")
     left = store.current()
     snapshot = store.snapshot(store.undo())
@@ -158,7 +173,7 @@ def _heard(context: StageContext, arrived: Arrived, old: Snapshot | None) -> Evi
         raw,
         now=context.now(),
         columns={c.ours: c.theirs for plan in arrived.plans[:1] for c in plan.columns},
-        after="" if old is None else old.days[-1],
+        store=None if old is None else stored(old),
     )
     if not evidence.refused:
         return evidence
@@ -222,7 +237,7 @@ def _summary(draft: Draft, arrived: Arrived, *, dry_run: bool) -> tuple[dict[str
         f"{summary['first']} to {summary['last']}"
     )
     if draft.base is not None:
-        read = f"{len(draft.days):,} sessions, {draft.days[0]} to {draft.days[-1]}, after {read}"
+        read = f"{len(draft.days):,} sessions, {draft.days[0]} to {draft.days[-1]}; given: {read}"
     lines = [
         f"snapshot {draft.id}: {read}",
         f"market {market}, sessions of {exchange}, prices in {currency or 'a currency not named'}",

@@ -1,12 +1,11 @@
 """The user's table of corporate actions: its names, its words for kinds, and ratios such as 7:1."""
 
-import re
-
 import polars as pl
 
 from engine.data.labels import readable
 from engine.data.reading.columns import Cells
 from engine.data.reading.names import BARS, normal
+from engine.data.reading.numbers import BadValue, number_style, to_ratios
 from engine.data.reading.tables import Wanted
 from engine.data.tables import ACTION_SCHEMA, KINDS_OF_ACTION
 from engine.errors import DataError
@@ -25,59 +24,74 @@ BACKWARD = frozenset(
     ["reversesplit", "consolidation", "shareconsolidation", "株式併合", "併合", "并股"]
 )
 """Words of splits that make fewer shares: 15 after them is 1 for 15."""
-RATIO = re.compile(r"^(\d+(?:\.\d+)?)\s*(?::|/|-?\s*for\s*-?)\s*(\d+(?:\.\d+)?)$", re.IGNORECASE)
 NEED_VALUE = ("split", "dividend", "spinoff")
+ONCE = ("split", "merger", "delisting")
+"""Kinds of which a stock has one a day; dividends of a day add up."""
 
 
 def _finish(cells: Cells, frame: pl.DataFrame) -> pl.DataFrame:
-    rows = [
-        _one(cells, row, *values)
-        for row, values in enumerate(frame.select("kind", "value", "other").iter_rows())
-    ]
+    text = frame["value"].replace(["-", "--"], None)
+    try:
+        values = to_ratios(text, number_style([text]))
+    except BadValue as bad:
+        raise cells.refusal(bad, "value") from None
+    frame = frame.with_columns(values.alias("value"))
+    columns = ("kind", "symbol", "value", "other")
+    rows = [_one(cells, row, *cell) for row, cell in enumerate(frame.select(columns).iter_rows())]
     kinds = pl.DataFrame(rows, schema={"kind": pl.String, "value": pl.Float64}, orient="row")
-    return frame.with_columns(kinds["kind"], kinds["value"]).sort(
-        "date", "symbol", maintain_order=True
-    )
+    frame = frame.with_columns(kinds["kind"], kinds["value"])
+    _no_contradictions(cells, frame)
+    return frame.unique(maintain_order=True).sort("date", "symbol", maintain_order=True)
 
 
 def _one(
-    cells: Cells, row: int, word: str, text: str | None, other: str | None
+    cells: Cells,
+    row: int,
+    word: str,
+    symbol: str,
+    value: float | None,
+    other: str | None,
 ) -> tuple[str, float | None]:
+    """Our kind and the value of a row: of splits new shares for an old one, else money, null if not given."""
     kind = KINDS.get(normal(word))
     if kind is None:
         raise DataError(
             f"{cells.where(row)}, column `kind`: {readable(word)!r} is no kind of action",
             hint=f"one of {', '.join(KINDS_OF_ACTION)}",
         )
-    value = _value(cells, row, text)
     if kind == "split" and normal(word) in BACKWARD and value is not None and value > 1:
         value = 1 / value
-    if kind in NEED_VALUE and (value is None or value <= 0):
+    if kind == "rename":
+        if not other or other == symbol:
+            raise DataError(
+                f"{cells.where(row)}: a rename needs the new code, another than {symbol}",
+                hint="in the column `other`",
+            )
+        return kind, value
+    least = "above 0" if kind in NEED_VALUE else "of 0 or more, or none"
+    if (value or 0.0) < 0.0 or (kind in NEED_VALUE and not value):
         raise DataError(
-            f"{cells.where(row)}: a {kind} needs a value above 0",
-            hint="new shares per old share (7 or 7:1) for a split, cash a share for the others",
-        )
-    if kind == "rename" and not other:
-        raise DataError(
-            f"{cells.where(row)}: a rename needs the new code", hint="in the column `other`"
+            f"{cells.where(row)}: a {kind} needs a value {least}",
+            hint="new shares for an old one (7 or 7:1) for a split, cash a share for the others",
         )
     return kind, value
 
 
-def _value(cells: Cells, row: int, text: str | None) -> float | None:
-    """7, ``7:1``, ``7-for-1``, ``1:15``, 0.5; None where nothing stands."""
-    if text is None or text in ("-", "--"):
-        return None
-    ratio = RATIO.match(text)
-    try:
-        if ratio and float(ratio[2]):
-            return float(ratio[1]) / float(ratio[2])
-        return float(text.lstrip("$€£¥").replace(",", ""))
-    except ValueError:
+def _no_contradictions(cells: Cells, frame: pl.DataFrame) -> None:
+    """Two splits of a stock on one day, or two endings, are one event told in two ways: which is right?"""
+    key = ["date", "symbol", "kind"]
+    once = frame.filter(pl.col("kind").is_in(ONCE)).unique([*key, "value"])
+    twice = once.filter(pl.struct(key).is_duplicated()).sort(*key, "value")
+    if len(twice):
+        day, symbol, kind = twice.select(key).row(0)
+        same = (pl.col("date") == day) & (pl.col("symbol") == symbol) & (pl.col("kind") == kind)
+        places = frame.with_row_index("row").filter(same)
+        told = " and ".join(f"{value:g}" for value in twice.filter(same)["value"].fill_null(0.0))
         raise DataError(
-            f"{cells.where(row)}, column `value`: {readable(text)!r} is neither a number nor a ratio",
-            hint="7, 7:1, 7-for-1 or 0.5",
-        ) from None
+            f"{' and '.join(cells.where(row) for row in places['row'])}: "
+            f"{symbol} has two different {kind}s on {day}: {told}",
+            hint="keep the right one",
+        )
 
 
 def _with_all(cells: Cells, frame: pl.DataFrame) -> pl.DataFrame:

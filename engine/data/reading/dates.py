@@ -97,7 +97,12 @@ def _within(days: pl.Series, first: dt.date, last: dt.date) -> bool:
 def _bad(column: pl.Series, wrong: pl.Series, why: str, hint: str = "") -> BadValue:
     """The first row that holds one of the wrong values."""
     row = int(column.is_in(wrong.implode()).arg_max() or 0)
-    return BadValue(why, row=row, value=str(column[row]), hint=hint or "see --date-format")
+    return BadValue(
+        why,
+        row=row,
+        value=str(column[row]),
+        hint=hint or "take the row out, or say how dates are written with --date-format",
+    )
 
 
 def _refusal(

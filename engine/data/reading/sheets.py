@@ -14,7 +14,7 @@ from engine.data.labels import readable
 from engine.data.reading.dialect import Dialect, of_lines, of_rows
 from engine.data.reading.finding import Member, NotATable
 from engine.data.reading.text import decoded
-from engine.errors import DataError
+from engine.errors import DataError, UsageError
 
 SNIFFED = 200
 """Lines that separator and header are decided on."""
@@ -147,6 +147,11 @@ def _dialect(member: Member, text: bytes, look: Look) -> Dialect:
     lines = [raw.decode("utf-8") for raw in islice(io.BytesIO(text), SNIFFED)]
     separator = look.settings.separator
     mark = "\t" if separator in ("tab", "\\t") else separator
+    if len(mark.encode()) > 1 or mark in ('"', "\n", "\r"):
+        raise UsageError(
+            f"--separator: {separator!r} cannot part columns",
+            hint="one character such as ; or |, or tab",
+        )
     try:
         dialect = of_lines(lines, look.known, mark)
     except csv.Error as error:

@@ -159,7 +159,15 @@ def _typed(
     for name in there:
         dtype = wanted.schema[name]
         if dtype == pl.Date:
-            column, how = days_of(cells, name, exchange, settings, ahead=name in wanted.ahead)
+            try:
+                column, how = days_of(cells, name, exchange, settings, ahead=name in wanted.ahead)
+            except DataError as error:
+                if "--date-format" not in error.hint:
+                    raise
+                beside = (
+                    "that counts for the prices too: if theirs differ, write these as YYYY-MM-DD"
+                )
+                raise DataError(error.message, hint=f"{error.hint}; {beside}") from None
             dates = how if name == "date" or dates is None else dates
         elif dtype == pl.Float64:
             column = cells.numbers(name, style)

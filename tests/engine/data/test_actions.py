@@ -212,3 +212,39 @@ def test_a_reit_at_400000_yen_is_right_and_one_print_of_a_billion_is_not() -> No
     clean, report = of(raw(rows("A", closes)))
     assert len(clean) == 39
     assert report.count("absurd_price") == 1
+
+
+def test_a_split_before_the_first_bar_moves_nothing() -> None:
+    """Both scales stand on the stock's first bar: 7:1 of a year ago is in its quotes already."""
+    closes = walking(10)
+    clean, _ = of(raw(rows("A", closes, first=5), actions=[(day(1), "A", "split", 7.0, None)]))
+    assert clean["close"].to_list() == closes
+    assert clean["volume"].to_list() == [1000.0] * 10
+    assert clean["flags"].to_list() == [0] * 10
+
+
+def test_a_spinoff_worth_more_than_the_price_is_named_and_not_applied() -> None:
+    clean, report = of(raw(rows("A", walking(10)), actions=[(day(5), "A", "spinoff", 250.0, None)]))
+    assert clean["close"].to_list() == walking(10)
+    assert report.count("bad_dividend") == 1
+
+
+def test_an_ending_without_a_value_pays_nothing_and_one_with_a_value_is_no_bad_bar() -> None:
+    bars = rows("A", walking(5)), rows("B", walking(10))
+    clean, _ = of(raw(*bars, actions=[(day(5), "A", "delisting", None, None)]))
+    assert clean["close"].to_list() == walking(5)
+    clean, report = of(raw(*bars, actions=[(day(5), "A", "merger", 60.5, None)]))
+    assert clean["close"].to_list() == [*walking(5), 60.5]
+    assert report.count("zero_open") == 0
+    assert report.count("zero_volume") == 0
+
+
+def test_a_crash_on_ten_times_the_shares_stays_and_one_on_usual_ones_is_none() -> None:
+    """A stock of 1 % a day opens 40 % lower: with ten times the shares that is news, with the usual 5:3."""
+    before = walking(30)
+    closes = before + [0.6 * price for price in before]
+    for shares, first, flag in ((10_000.0, 60.0, 0), (1_000.0, 100.0, SPLIT)):
+        volume = [1000.0] * 30 + [shares] + [1000.0] * 29
+        clean, _ = of(raw(rows("A", closes, volume=volume)))
+        assert clean["flags"][30] == flag
+        assert clean["close"][30] == pytest.approx(first)

@@ -1,7 +1,7 @@
 """What tables say against the way they were read; limits far from honest data and from misreadings."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import polars as pl
@@ -9,7 +9,9 @@ import pytest
 
 from engine.data.calendar import sessions_between
 from engine.data.evidence import gather
+from engine.data.evidence_store import Stored
 from engine.data.tables import (
+    ACTION_SCHEMA,
     BAR_SCHEMA,
     INDEX_SCHEMA,
     MARGIN_SCHEMA,
@@ -51,8 +53,16 @@ def tables(bars: pl.DataFrame, **more: object) -> RawTables:
     return RawTables(bars=bars.sort("date", "symbol"), **(fields | more))  # type: ignore[arg-type]
 
 
-def heard(bars: pl.DataFrame, *, after: str = "", **more: object) -> Evidence:
-    return gather(tables(bars, **more), now=NOW, columns={"volume": "vol"}, after=after)
+def heard(bars: pl.DataFrame, *, store: Stored | None = None, **more: object) -> Evidence:
+    return gather(tables(bars, **more), now=NOW, columns={"volume": "vol"}, store=store)
+
+
+def ending(after: str, closes: Mapping[str, float]) -> Stored:
+    """A store whose stocks all closed last on ``after``."""
+    table = pl.DataFrame({"symbol": list(closes), "close": list(closes.values())})
+    table = table.with_columns(volume=pl.lit(None, pl.Float64))
+    day = pl.lit(after).str.to_date().alias("date")
+    return Stored(after=after, closes=table.with_columns(day), symbols=table["symbol"])
 
 
 def refusal(evidence: Evidence) -> tuple[str, str]:
@@ -152,12 +162,73 @@ def test_one_stray_holiday_is_said_and_stored() -> None:
 def test_on_append_a_gap_that_a_swap_would_close_is_refused() -> None:
     """The store ends on 2023-12-29; 2024-02-01 leaves 21 sessions out, 2024-01-02 is the next."""
     first = market(first=dt.date(2024, 2, 1), last=dt.date(2024, 2, 1))
-    what, _ = refusal(heard(first, after="2023-12-29"))
+    store = ending("2023-12-29", dict.fromkeys(SYMBOLS, 100.0))
+    what, _ = refusal(heard(first, store=store))
     assert what.startswith("21 sessions are missing")
     assert "2024-01-02" in what
-    assert heard(market(last=FIRST), after="2023-12-29").verdict == "ok"
-    late = heard(market(first=dt.date(2024, 2, 15), last=dt.date(2024, 2, 15)), after="2023-12-29")
+    assert heard(market(last=FIRST), store=store).verdict == "ok"
+    late = heard(market(first=dt.date(2024, 2, 15), last=dt.date(2024, 2, 15)), store=store)
     assert late.verdict == "warned"
+
+
+def first_day(level: float, symbols: str = "ABCD", factor: float = 1.0) -> pl.DataFrame:
+    """One session, all prices ``level``."""
+    prices = dict.fromkeys((*PRICES, "volume"), [level] * len(symbols))
+    frame = pl.DataFrame({"date": [FIRST] * len(symbols), "symbol": list(symbols), **prices})
+    return complete(frame.with_columns(adjustment_factor=pl.lit(factor)), BAR_SCHEMA)
+
+
+def test_a_later_file_on_another_level_is_refused_with_the_factor() -> None:
+    """The store ends at 50; a file of pence says 5,000. A split of its own, said by the file, is none."""
+    store = ending("2023-12-29", dict.fromkeys("ABCD", 50.0))
+    assert heard(first_day(51.0), store=store).verdict == "ok"
+    what, mend = refusal(heard(first_day(5000.0), store=store))
+    assert "about 100 times" in what
+    assert "A: 50 by 2023-12-29, 5000 on 2024-01-02" in what
+    assert '"open=open*0.01,high=high*0.01,low=low*0.01,close=close*0.01"' in mend
+    assert heard(first_day(5.0, factor=0.1), store=store).verdict == "ok"
+    assert heard(first_day(5.0, "AB"), store=store).verdict == "ok"
+
+
+def test_a_later_file_with_volumes_in_lots_is_refused_with_the_factor() -> None:
+    """100,000 shares a day in the store, 1,020 lots of 100 in the file."""
+    closes = pl.DataFrame({"symbol": list("ABCD"), "close": 50.0, "volume": 100_000.0})
+    closes = closes.with_columns(date=pl.lit("2023-12-29").str.to_date())
+    store = Stored(after="2023-12-29", closes=closes, symbols=closes["symbol"])
+    day = first_day(50.0).with_columns(volume=pl.lit(1020.0))
+    what, mend = refusal(heard(day, store=store))
+    assert what.startswith("volumes are about 0.0102 times")
+    assert '--columns "volume=vol*100"' in mend
+    panic = day.with_columns(volume=pl.lit(900_000.0))
+    assert heard(panic, store=store).verdict == "ok"
+
+
+def test_a_later_file_without_one_stored_code_is_refused_with_both_spellings() -> None:
+    store = ending("2023-12-29", {"A.US": 50.0, "B.US": 50.0})
+    what, _ = refusal(heard(first_day(50.0, "AB"), store=store))
+    assert "none of the 2 symbols" in what
+    assert "here A, in the store A.US: they differ by the suffix of an exchange" in what
+    few = heard(first_day(50.0, "AB"), store=ending("2023-12-29", {"A.US": 50.0, "B": 50.0}))
+    assert few.verdict == "ok"
+    few = heard(first_day(50.0, "ABC"), store=ending("2023-12-29", {"A.US": 50.0, "B": 50.0}))
+    assert few.verdict == "warned"
+    assert few.problems[0].what.startswith(
+        "only 1 of the 3 symbols of the file is in the store (here A"
+    )
+
+
+def test_actions_of_no_known_stock_are_refused_and_one_unknown_is_named() -> None:
+    def actions(*symbols: str) -> pl.DataFrame:
+        rows = [(FIRST, symbol, "dividend", 1.0, None) for symbol in symbols]
+        return pl.DataFrame(rows, schema=dict(ACTION_SCHEMA), orient="row")
+
+    what, _ = refusal(heard(market(), actions=actions("AAA.US")))
+    assert "actions: none of its 1 symbols" in what
+    assert "AAA.US" in what
+    some = heard(market(), actions=actions("AAA", "NOPE"))
+    assert "actions: 1 of 2 symbols match (not NOPE)" in some.lines()
+    gone = ending("2023-12-29", dict.fromkeys((*SYMBOLS, "GONE"), 100.0))
+    assert heard(market(last=FIRST), store=gone, actions=actions("GONE")).verdict == "ok"
 
 
 def test_bars_later_than_now_and_impossible_years_are_refused() -> None:

@@ -149,6 +149,23 @@ def test_a_file_that_contradicts_the_store_names_its_place_and_both_values() -> 
     assert "ingest --undo" in e.value.hint
 
 
+def test_right_bars_of_yesterday_do_not_excuse_wrong_ones_of_today() -> None:
+    """Both sessions are stored; the file has Monday's five bars right and Tuesday's a hundredfold."""
+    old = table(*(bar(day, s, 10.0) for day in (MON, TUE) for s in "ABCDE"))
+    news = [bar(day, s, level) for day, level in ((MON, 10.0), (TUE, 1000.0)) for s in "ABCDE"]
+    with pytest.raises(DataError, match=r"A on 2024-01-09.* 5 of 5 bars of 2024-01-09"):
+        laid_over(old, table(*news), where)
+
+
+def test_volumes_in_lots_contradict_the_store_and_later_trades_do_not() -> None:
+    old = table(*(bar(MON, s, 10.0) for s in "ABC"))
+    more = [bar(MON, s, 10.0) | {"volume": 150.0, "turnover": 1500.0} for s in "ABC"]
+    assert laid_over(old, table(*more), where)[1].changed == 3
+    lots = [bar(MON, s, 10.0) | {"volume": 1.0, "turnover": 10.0} for s in "ABC"]
+    with pytest.raises(DataError, match="3 of 3 bars that both have"):
+        laid_over(old, table(*lots), where)
+
+
 def test_zeros_do_not_replace_a_price_that_is_stored() -> None:
     old = table(*(bar(MON, s, 10.0) for s in "AB"))
     empty = [bar(MON, s, 0.0) | {"volume": 0.0, "turnover": 0.0} for s in "AB"]

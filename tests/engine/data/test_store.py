@@ -118,3 +118,22 @@ def test_actions_that_are_told_late_give_the_snapshot_of_one_ingest(
     assert known.actions is not None
     assert known.actions["kind"].to_list() == ["split"]
     assert grown.append(last) == whole.current()
+
+
+def test_a_later_word_on_an_event_takes_the_place_of_the_first(
+    raw: RawTables, tmp_path: Path
+) -> None:
+    """A dividend of 0.5 is corrected to 0.6, not paid twice; a split of the same day stays."""
+    day = raw.bars["date"].unique().sort()
+    symbol = raw.bars["symbol"].min()
+
+    def table(*rows: tuple[str, float]) -> pl.DataFrame:
+        told = [(day[40], symbol, kind, value, None) for kind, value in rows]
+        return pl.DataFrame(told, schema=dict(ACTION_SCHEMA), orient="row")
+
+    store = PanelStore(tmp_path)
+    store.save(replace(raw, actions=table(("dividend", 0.5), ("split", 7.0))))
+    store.append(replace(raw, actions=table(("dividend", 0.6))))
+    known = store.load_raw().actions
+    assert known is not None
+    assert sorted(known.select("kind", "value").rows()) == [("dividend", 0.6), ("split", 7.0)]

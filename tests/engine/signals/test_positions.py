@@ -235,7 +235,7 @@ def test_the_command_names_columns_and_cash(path: Path) -> None:
     assert "--cash AMOUNT" in caught.value.hint
     with pytest.raises(UsageError, match="colour is none of ours"):
         read(path, text, colour="Menge")
-    with pytest.raises(UsageError, match="and account \\('Depot'\\)"):
+    with pytest.raises(UsageError, match="no column `Depot` for account; its"):
         read(path, text, account="Depot", **named)
     held = account(read(path, "code,shares\n$cash,1\n"), cash=2.0)
     assert (held.positions.cash, held.notes) == (

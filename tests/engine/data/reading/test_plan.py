@@ -97,10 +97,17 @@ def test_other_tables_have_plans_and_use_the_settings_where_they_must(tmp_path: 
     ("row", "message"),
     [
         ("2024-01-02,A,party,1,", "line 2, column `kind`: 'party' is no kind of action"),
-        ("2024-01-02,A,split,many,", "'many' is neither a number nor a ratio"),
+        ("2024-01-02,A,split,many,", "'many' is not a number"),
         ("2024-01-02,A,split,0,", "a split needs a value above 0"),
         ("2024-01-02,A,dividend,,", "a dividend needs a value"),
         ("2024-01-02,A,rename,,", "a rename needs the new code"),
+        ("2024-01-02,A,rename,,A", "a rename needs the new code, another than A"),
+        ("2024-01-02,A,delisting,-5,", "a delisting needs a value of 0 or more, or none"),
+        ("2024-01-02,A,split,inf,", "'inf' is not a number"),
+        (
+            "2024-01-02,A,split,2,\n2024-01-02,A,split,7:2,",
+            "line 2 and .*line 3: A has two different splits on 2024-01-02: 2 and 3.5",
+        ),
         ("2024-01-02,,split,2,", "column `symbol` is empty"),
     ],
 )
@@ -137,3 +144,18 @@ def test_how_a_file_is_written_changes_no_bar(
     file = tmp_path_factory.mktemp("written") / "p.csv"
     file.write_bytes(content.encode(encoding))
     assert bars(file) == BARS
+
+
+def test_actions_with_decimal_commas_and_rows_given_twice(tmp_path: Path) -> None:
+    """1,5 is one and a half; a row that stands twice happened once; dividends of a day add up."""
+    (tmp_path / "p.csv").write_text(text())
+    (tmp_path / "x.csv").write_text("date;symbol;kind;value\n"
+                                    "2024-01-02;A;split;1,5\n2024-01-02;A;split;1,5\n"
+                                    "2024-01-02;B;dividend;0,25\n"
+                                    "2024-01-02;B;dividend;1,00\n")  # fmt: skip
+    read = read_files(tmp_path / "p.csv", securities=None, index=None, columns={}, market="us",
+                      now=NOW, actions=tmp_path / "x.csv")  # fmt: skip
+    assert read.raw.actions is not None
+    assert read.raw.actions.select("symbol", "kind", "value").rows() == [
+        ("A", "split", 1.5), ("B", "dividend", 0.25), ("B", "dividend", 1.0),
+    ]  # fmt: skip

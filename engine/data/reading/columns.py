@@ -18,6 +18,7 @@ FILE = "\0file"
 BOOLEANS = dict.fromkeys(("true", "1", "yes", "y"), True) | dict.fromkeys(
     ("false", "0", "no", "n"), False
 )
+TEXT_MARKS = r"""^(?:="(.*)"|'([^']*))$"""
 MANY = 10
 """Files that a message names before it counts the rest."""
 
@@ -96,13 +97,16 @@ class Cells:
         return numbers if times == 1 else numbers * times
 
     def texts(self, ours: str) -> pl.Series:
-        """Codes and labels; whole numbers lose the ``.0`` that a column of floats gave them."""
+        """Codes and labels, without the marks that keep a spreadsheet from making them numbers (``'000001``,
+        ``="000001"``); whole numbers lose the ``.0`` that a column of floats gave them.
+        """
         column = self.frame[ours]
         if column.dtype.is_float():
             whole = column.cast(pl.Int64, strict=False)
             if (whole.cast(pl.Float64) == column.fill_nan(None)).all():
                 column = whole
-        return column.cast(pl.String).str.strip_chars().replace({"": None}).rename(ours)
+        text = column.cast(pl.String).str.strip_chars().str.replace(TEXT_MARKS, "$1$2")
+        return text.replace({"": None}).rename(ours)
 
     def booleans(self, ours: str) -> pl.Series:
         column = self.frame[ours]

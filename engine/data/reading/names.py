@@ -43,7 +43,7 @@ PRICES = ("open", "high", "low", "close")
 ADJUSTED_FIELDS = (*PRICES, "volume")
 _AROUND = (
     "adj{}", "adjusted{}", "adjustment{}", "{}adj", "{}adjusted", "adjprice{}", "splitadjusted{}",
-    "調整後{}", "調整済{}", "調整済み{}", "前复权{}", "后复权{}", "复权{}", "復權{}",
+    "調整後{}", "調整済{}", "調整済み{}", "{}調整値", "{}調整", "前复权{}", "后复权{}", "复权{}", "復權{}",
 )  # fmt: skip
 ADJUSTED: Mapping[str, tuple[str, ...]] = {
     f"adj_{ours}": tuple(form.format(name) for name in BARS[ours] for form in _AROUND)

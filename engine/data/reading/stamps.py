@@ -88,6 +88,8 @@ def candidates(
         ticks = _counts(wanted)
         found = [] if ticks else [*_of_text(text, _order(wanted), zone, local, last_year)]
         digits = text.cast(pl.Int64, strict=False)
+        if digits.null_count():  # 1.704294e+18, as a column of floats is written.
+            digits = text.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
         mostly = 2 * digits.count() >= len(text)
         return [*found, *(_of_epoch(digits, wanted, zone, local) if mostly else ())]
     if values.dtype.is_numeric():

@@ -150,15 +150,15 @@ def _refuse_beside(
     at = np.flatnonzero(event & (np.abs(down) >= BIG))
     if not at.size or wanted not in ("auto", "cumulative"):
         return
-    size = np.abs(down[at])
-    for step, said in ((0, ""), (1, "before"), (-1, "after")):
+    size = float(np.abs(down[at]).sum())
+
+    def left(step: int) -> float:
         near = np.clip(at + step, 0, jump.size - 1)
         move = np.where(order.start[near] == order.start[at], np.nan_to_num(jump[near]), 0.0)
-        left = min(float(np.abs(move - sign * down[at]).sum()) for sign in (1.0, -1.0))
-        if left < 0.5 * float(size.sum()):
-            break
-    else:
-        return
+        return min(float(np.abs(move - sign * down[at]).sum()) for sign in (1.0, -1.0))
+
+    places = ((0, ""), (1, "before"), (-1, "after"))
+    said = next((said for step, said in places if left(step) < 0.5 * size), "")
     if said:
         raise BadValue(
             f"The {column} column stands a row {said} the jump of the close that it explains "

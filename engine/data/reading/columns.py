@@ -85,7 +85,10 @@ class Cells:
         )
 
     def style(self, names: Sequence[str], decimal: str) -> NumberStyle:
-        return number_style([self.frame[name] for name in names], decimal)
+        try:
+            return number_style([self.frame[name] for name in names], decimal)
+        except BadValue as bad:
+            raise self.refusal(bad, "volume" if "volume" in self.columns else names[0]) from None
 
     def numbers(self, ours: str, style: NumberStyle) -> pl.Series:
         try:

@@ -17,7 +17,9 @@ NOISE = frozenset(_WORDS.split())
 COMPOUND = re.compile(rf"(?i)^(?:{'|'.join(sorted(w for w in NOISE if len(w) > 2))})+$")
 STAMP = re.compile(r"^(\d{9,}|\d+(d|w|mo|mon|y|yr|yrs|years|min|h))$", re.IGNORECASE)
 """The moment of a download, as codes have at most eight digits, or a length of time."""
-YEAR = re.compile(r"^(?:19|20)\d\d$")
+YEAR = re.compile(r"(?i)^(?:19|20)\d\d(?:[-_.](?:0[1-9]|1[0-2])|[-_.]?q[1-4])?$")
+"""A year, perhaps with a month or a quarter."""
+MONTH = re.compile(r"(?<!\d)(?:19|20)\d\d[-_.](?:0[1-9]|1[0-2])(?!\d)")
 FIRM = re.compile(r"^(?=.*[A-Z]|\d{4})[A-Z0-9^][A-Z0-9.\-=]{0,11}$")
 """A word that is hardly anything but a code."""
 DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?!\d)")
@@ -67,7 +69,7 @@ def symbol_in(stem: str, names: Beside = Beside()) -> str | None:
 
 
 def _words(stem: str) -> list[str]:
-    without = DAY.sub(" ", stem) if len(stem) > 10 else stem
+    without = MONTH.sub(" ", DAY.sub(" ", stem)) if len(stem) > 10 else stem
     bare = (word.strip("-.") for word in re.split(r"[\s_()\[\],+]+", without))
     return [word for word in bare if word and not STAMP.match(word)]
 

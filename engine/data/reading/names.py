@@ -16,7 +16,8 @@ BARS: Mapping[str, tuple[str, ...]] = {
         " datetime windowstart tradetime tradingday day opentime time dt t"
         " 日付 取引日 年月日 日時 交易日期 交易日 日期 成交日期 时间 時間",
         "symbol": "symbol code ticker tickersymbol stocksymbol actsymbol tckrsymb tscode stockcode"
-        " securitycode secucode wincode windcode scripcode sccode localcode orderbookid instrument"
+        " securitycode secucode securitiescode instrumentcode tickercode"
+        " wincode windcode scripcode sccode localcode orderbookid instrument"
         " mnemonic ric tic sid secid isin"
         " 銘柄コード 証券コード コード 证券代码 股票代码 證券代號 股票代號 代码 代碼",
         "open": "open openprice openingprice openprc opnpric pxopen openpx op o"

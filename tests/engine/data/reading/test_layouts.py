@@ -82,6 +82,9 @@ def test_codes_of_file_names() -> None:
         (("TSE/7203", "TSE/2001"), ["7203", "2001"]),
         (("AAPL/prices", "MSFT/prices"), ["AAPL", "MSFT"]),
         (("AAPL/data/HistoricalPrices",), ["AAPL"]),
+        (("BTCUSDT-1d-2024-01", "BTCUSDT-1d-2024-02"), ["BTCUSDT", "BTCUSDT"]),
+        (("AAPL/2024-01", "AAPL/2024-02", "MSFT/2024Q1"), ["AAPL", "AAPL", "MSFT"]),
+        (("SZSE/200012", "SZSE/200011"), ["200012", "200011"]),
         (("my own/prices",), [None]),
     ],
 )

@@ -19,6 +19,7 @@ BOOLEANS = dict.fromkeys(("true", "1", "yes", "y"), True) | dict.fromkeys(
     ("false", "0", "no", "n"), False
 )
 TEXT_MARKS = r"""^(?:="(.*)"|'([^']*))$"""
+FLOAT = r"^(\d+)\.0+$"
 MANY = 10
 """Files that a message names before it counts the rest."""
 
@@ -109,6 +110,8 @@ class Cells:
             if (whole.cast(pl.Float64) == column.fill_nan(None)).all():
                 column = whole
         text = column.cast(pl.String).str.strip_chars().str.replace(TEXT_MARKS, "$1$2")
+        if all(part.drop_nulls().str.contains(FLOAT).all() for part in (text.head(100), text)):
+            text = text.str.replace(FLOAT, "$1")
         return text.replace({"": None}).rename(ours)
 
     def booleans(self, ours: str) -> pl.Series:

@@ -14,8 +14,8 @@ TAIL = 4096
 """Bytes at the end of a file in which words below the table are looked for."""
 LINES = 10
 """Rows of a sheet, likewise."""
-PROSE = re.compile(r"^\s*(?:[*#\u00a9\u203b]|\S*[^\W\d]{2,}\S*\s+\S)")
-"""Two words, or a mark of a footnote. A row that was cut off has but one word, or a date."""
+PROSE = re.compile(r"^\s*(?:[*#\u00a9\u203b]|[^\W\d]+\s*[:\uff1a]|\S*[^\W\d]{2,}\S*\s+\S)")
+"""Two words, one before a colon, or a mark of a footnote. A row that was cut off has one word, or a date."""
 
 
 def is_footer(cells: Sequence[str], width: int) -> bool:

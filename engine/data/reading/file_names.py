@@ -20,6 +20,8 @@ STAMP = re.compile(r"^(\d{9,}|\d+(d|w|mo|mon|y|yr|yrs|years|min|h))$", re.IGNORE
 YEAR = re.compile(r"(?i)^(?:19|20)\d\d(?:[-_.](?:0[1-9]|1[0-2])|[-_.]?q[1-4])?$")
 """A year, perhaps with a month or a quarter."""
 MONTH = re.compile(r"(?<!\d)(?:19|20)\d\d[-_.](?:0[1-9]|1[0-2])(?!\d)")
+LONGEST = 16
+"""Letters and digits of a code, with the exchange behind it (0700.HK, BTC-USD); more are a sentence."""
 FIRM = re.compile(r"^(?=.*[A-Z]|\d{4})[A-Z0-9^][A-Z0-9.\-=]{0,11}$")
 """A word that is hardly anything but a code."""
 DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?!\d)")
@@ -49,7 +51,14 @@ def beside(stems: Iterable[str]) -> Beside:
 
 
 def symbol_of(within: PurePosixPath, names: Beside) -> str | None:
-    """The code that the file is called after; the folder's where that is a year or says nothing."""
+    """The code that a folder states (``symbol=AAPL``), else the one that the file is called after.
+
+    Where the file's name is a year or says nothing, it is the folder's.
+    """
+    for place in reversed(within.parts[:-1]):
+        key, said, value = place.partition("=")
+        if said and field_of(key) == "symbol":
+            return value or None
     own = _codes(within.name, names)
     if own or not within.name:
         return symbol_in(within.name, names)
@@ -65,6 +74,8 @@ def symbol_in(stem: str, names: Beside = Beside()) -> str | None:
     if len(codes) != 1 or not re.search(r"[A-Za-z0-9]", codes[0]):
         return None
     code = re.sub(r"(?i)[-.](daily|history|historical|data|prices?|quotes?|1d)$", "", codes[0])
+    if len(code) > LONGEST:
+        return None
     return code.upper() if code.islower() else code
 
 

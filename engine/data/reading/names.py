@@ -27,7 +27,8 @@ BARS: Mapping[str, tuple[str, ...]] = {
         "close": "close closeprice closingprice closelast clsprc clspric closeunadj last lastprice pxlast"
         " closepx lastpx settle price prc c 終値 终值 收盘价 收盘 收盤價 收盤 最新价",
         "volume": "volume vol vo v volumeshares totalvolume tradedvolume tradingvolume volumetraded"
-        " sharestraded tottrdqty ttltrdqnty ttltradgvol noofshrs pxvolume shares quantity qty"
+        " sharestraded tottrdqty ttltrdqnty ttltradgvol noofshrs noofshares numberofshares pxvolume"
+        " shares quantity qty"
         " 出来高 売買高 成交量 成交股数 成交股數",
         "turnover": "turnover turnovervalue va amount dollarvolume tradedvalue tradingvalue tottrdval"
         " ttltrfval netturnov totalvalue valuetraded quotevolume money value"

@@ -61,10 +61,13 @@ def no_column(
         hint = "the file has one column: if others are in it, name what parts them with --separator"
     elif unnamed:
         hint = f"the file has no line of names; say which column is which: --columns '{POSITIONS}'"
+    guessed = sheet.encoding not in ("", "utf-8") and not "".join(there).isascii()
+    garbled = "; if the names look wrong, say the file's --encoding" if guessed else ""
     wanted = ",".join(f"{name}=THEIR_NAME" for name in ours.split("`, `"))
     return DataError(
         f"{sheet.name}: no column for `{ours}` ({looked}the file has {listed(there)}){more}",
-        hint=hint or f"map it: --columns '{wanted}', in single quotes where a name begins with $",
+        hint=hint
+        or f"map it: --columns '{wanted}', in single quotes where a name begins with $" + garbled,
     )
 
 

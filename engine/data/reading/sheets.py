@@ -133,7 +133,10 @@ def _text(member: Member, content: bytes, look: Look) -> Sheet:
         raise NotATable(f"{member.name}: no rows below the names") from None
     except (pl.exceptions.PolarsError, OSError) as error:
         _refuse_ragged(member.name, text, dialect)
-        raise DataError(f"{member.name}: not readable as CSV ({_first_line(error)})") from error
+        raise DataError(
+            f"{member.name}: not readable as CSV ({_first_line(error)})",
+            hint="name the separator with --separator, or save it as CSV or Parquet",
+        ) from error
     marks = text.count(dialect.separator.encode(), _offset(text, dialect.skip))
     if marks != frame.height * (len(dialect.names) - 1):
         _refuse_ragged(member.name, text, dialect)

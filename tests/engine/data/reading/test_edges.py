@@ -12,6 +12,7 @@ FOOTERS = (
     '"Data provided by ACME",,,,,,\n',
     "\n* Prices in USD, not adjusted.\n",
     "\nSource: ACME\nDownloaded on 2024-06-01",
+    "說明:\n符號說明:+/-/X\n",
 )
 
 
@@ -66,11 +67,9 @@ def test_a_wide_file_whose_days_have_no_name(tmp_path: Path) -> None:
         for field, values in (("open", "1,2"), ("high", "3,4"), ("low", "1,2"), ("close", "2,3")):
             (tmp_path / f"{field}.csv").write_text(f",{codes}\n2024-01-04,{values}\n")
         (tmp_path / "volume.csv").write_text(f",{codes}\n2024-01-04,5,6\n")
-        got = [row[1:] for row in bars(tmp_path)]
-        one, other = sorted(codes.split(","))
-        values = {codes.split(",")[0]: (1.0, 3.0, 1.0, 2.0, 5.0)}
-        values[codes.split(",")[1]] = (2.0, 4.0, 2.0, 3.0, 6.0)
-        assert got == [(one, *values[one]), (other, *values[other])]
+        first, second = codes.split(",")
+        right = [(first, 1.0, 3.0, 1.0, 2.0, 5.0), (second, 2.0, 4.0, 2.0, 3.0, 6.0)]
+        assert [row[1:] for row in bars(tmp_path)] == sorted(right)
 
 
 def test_codes_that_a_spreadsheet_was_kept_from_reading_as_numbers(tmp_path: Path) -> None:
@@ -85,3 +84,24 @@ def test_a_line_of_types_is_no_line_of_tickers(tmp_path: Path) -> None:
     file.write_text(text("date,string,float,float,float,float,int", *text().splitlines()[1:]))
     with pytest.raises(DataError, match="line 2, column `date`: 'date' is not a date"):
         reading(file)
+
+
+def test_codes_that_a_column_of_floats_wrote(tmp_path: Path) -> None:
+    file = tmp_path / "prices.csv"
+    rows = text().splitlines()[1:]
+    file.write_text(text(*(row.replace("AAPL", "7203.0") for row in rows)))
+    assert [row[1] for row in bars(file)] == ["7203", "7203"]
+    file.write_text(text(rows[0].replace("AAPL", "7203.0"), rows[1]))
+    assert [row[1] for row in bars(file)] == ["7203.0", "AAPL"]
+
+
+def test_names_in_a_guessed_encoding_are_said_to_be_a_guess(tmp_path: Path) -> None:
+    """A Korean file is plausible as Chinese; its names are listed wrong, and the hint says what mends it."""
+    file = tmp_path / "005930.csv"
+    korean = "일자,종가,시가,고가,저가,거래량"
+    file.write_text(f"{korean}\n2024/01/02,4,2,5,1,6\n", encoding="cp949")
+    with pytest.raises(DataError) as caught:
+        reading(file)
+    assert "--encoding" in str(caught.value.hint)
+    columns = "date=일자,close=종가,open=시가,high=고가,low=저가,volume=거래량"
+    assert [row[1:] for row in bars(file, columns, encoding="cp949")] == [("005930", 2, 5, 1, 4, 6)]

@@ -85,6 +85,8 @@ def test_codes_of_file_names() -> None:
         (("BTCUSDT-1d-2024-01", "BTCUSDT-1d-2024-02"), ["BTCUSDT", "BTCUSDT"]),
         (("AAPL/2024-01", "AAPL/2024-02", "MSFT/2024Q1"), ["AAPL", "AAPL", "MSFT"]),
         (("SZSE/200012", "SZSE/200011"), ["200012", "200011"]),
+        (("symbol=AAPL/part-0", "symbol=MSFT/part-0"), ["AAPL", "MSFT"]),
+        (("Quote-Equity-TCS-EQ-02-01-2024",), [None]),
         (("my own/prices",), [None]),
     ],
 )

@@ -422,9 +422,8 @@ def test_prices_that_hold_the_dividends_already_are_adjusted(splits: bool) -> No
     """2.00 on 100.11: a vendor that adjusts multiplies what was before by 0.980022, off the grid of cents."""
     held = round(1 - 2.0 / 100.11, 6)
     close = [100.03 * held, 100.17 * held, 100.05 * held, 100.11 * held, 98.05, 98.1]
-    more = {"split": [0.0] * 6} if splits else {}
-    given_ = table(close=close, dividend=[0.0] * 4 + [2.0, 0.0], **more)
-    scaled = to_quoted(given_, AUTO)
+    frame = table(close=close, dividend=[0.0] * 4 + [2.0, 0.0])
+    scaled = to_quoted(frame.with_columns(split=pl.lit(0.0)) if splits else frame, AUTO)
     assert scaled.price_scale == "adjusted"
     assert column(scaled, "close") == close
     assert column(scaled, "dividend") == [0.0] * 6
@@ -456,7 +455,8 @@ def test_a_factor_beside_the_day_of_its_jump_is_refused(name: str, at: int, said
     """The close halves on the fourth day; a 2:1 on the third or fifth would leave it and make another."""
     values = [1.0] * 6
     values[at] = 2.0
-    frame = table(close=[100.0, 101.0, 100.5, 50.5, 50.2, 50.4], **{name: values})
+    frame = table(close=[100.0, 101.0, 100.5, 50.5, 50.2, 50.4], events=values)
+    frame = frame.rename({"events": name})
     with pytest.raises(BadValue, match=f"a row {said} the jump") as caught:
         to_quoted(frame, AUTO)
     assert "--price-scale raw" in caught.value.hint

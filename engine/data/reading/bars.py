@@ -20,6 +20,7 @@ from engine.data.reading.columns import (
     sheets_of,
     together,
 )
+from engine.data.reading.file_names import beside
 from engine.data.reading.finding import NotATable
 from engine.data.reading.layouts import to_part
 from engine.data.reading.names import ALL_BARS, known_forms, listed
@@ -99,9 +100,12 @@ def _parts(
     sheets, unread = sheets_of(path, look)
     parts: list[Part] = []
     hint = ""
+    names = beside(sheet.within.name for sheet in sheets)
+    named = path.is_file() and len(sheets) == 1
     for sheet in sheets:
         try:
-            parts.append(to_part(sheet, columns, settings, named=path.is_file()))
+            part = to_part(sheet, columns, settings, named=named, names=names)
+            parts.append(part)
         except NotATable as error:
             unread.append(passed_over(sheet, error))
             hint = error.hint

@@ -18,6 +18,8 @@ FILE = "\0file"
 BOOLEANS = dict.fromkeys(("true", "1", "yes", "y"), True) | dict.fromkeys(
     ("false", "0", "no", "n"), False
 )
+TEXT_MARKS = r"""^(?:="(.*)"|'([^']*))$"""
+FLOAT = r"^(\d+)\.0+$"
 MANY = 10
 """Files that a message names before it counts the rest."""
 
@@ -84,7 +86,10 @@ class Cells:
         )
 
     def style(self, names: Sequence[str], decimal: str) -> NumberStyle:
-        return number_style([self.frame[name] for name in names], decimal)
+        try:
+            return number_style([self.frame[name] for name in names], decimal)
+        except BadValue as bad:
+            raise self.refusal(bad, "volume" if "volume" in self.columns else names[0]) from None
 
     def numbers(self, ours: str, style: NumberStyle) -> pl.Series:
         try:
@@ -96,13 +101,18 @@ class Cells:
         return numbers if times == 1 else numbers * times
 
     def texts(self, ours: str) -> pl.Series:
-        """Codes and labels; whole numbers lose the ``.0`` that a column of floats gave them."""
+        """Codes and labels, without the marks that keep a spreadsheet from making them numbers (``'000001``,
+        ``="000001"``); whole numbers lose the ``.0`` that a column of floats gave them.
+        """
         column = self.frame[ours]
         if column.dtype.is_float():
             whole = column.cast(pl.Int64, strict=False)
             if (whole.cast(pl.Float64) == column.fill_nan(None)).all():
                 column = whole
-        return column.cast(pl.String).str.strip_chars().replace({"": None}).rename(ours)
+        text = column.cast(pl.String).str.strip_chars().str.replace(TEXT_MARKS, "$1$2")
+        if all(part.drop_nulls().str.contains(FLOAT).all() for part in (text.head(100), text)):
+            text = text.str.replace(FLOAT, "$1")
+        return text.replace({"": None}).rename(ours)
 
     def booleans(self, ours: str) -> pl.Series:
         column = self.frame[ours]

@@ -71,6 +71,7 @@ def convention_of(
     if not event.any():
         plan = Factor(column=column, convention=WORDS["no events"])
         return Convention(factor=np.ones(close.size), divided=False, plan=plan)
+    _refuse_beside(down, jump, event, order, column, wanted)
     likely = 1 if column == "split" and not level else 0
     sign, decided_by = _direction(down, jump, event, likely, column, wanted)
     name = names[1 if sign < 0 else 0] if sign else "new_per_old"
@@ -140,6 +141,31 @@ def _direction(
         f"(median log move over {int(seen.sum())} bars)",
         hint=HINT,
     )
+
+
+def _refuse_beside(
+    down: Floats, jump: Floats, event: NDArray[np.bool_], order: Order, column: str, wanted: str
+) -> None:
+    """BadValue where the quoted jumps of large events stand on the row before or after that of the factor."""
+    at = np.flatnonzero(event & (np.abs(down) >= BIG))
+    if not at.size or wanted not in ("auto", "cumulative"):
+        return
+    size = float(np.abs(down[at]).sum())
+
+    def left(step: int) -> float:
+        near = np.clip(at + step, 0, jump.size - 1)
+        move = np.where(order.start[near] == order.start[at], np.nan_to_num(jump[near]), 0.0)
+        return min(float(np.abs(move - sign * down[at]).sum()) for sign in (1.0, -1.0))
+
+    places = ((0, ""), (1, "before"), (-1, "after"))
+    said = next((said for step, said in places if left(step) < 0.5 * size), "")
+    if said:
+        raise BadValue(
+            f"The {column} column stands a row {said} the jump of the close that it explains "
+            f"({at.size} events): its dates are not the days from which the price is another",
+            hint="--price-scale raw leaves it out, and splits are inferred from the prices; or give them "
+            "with their ex-dates by --actions",
+        )
 
 
 def _small_direction(factors: Floats, moves: Floats, prior: float) -> tuple[float, DecidedBy]:

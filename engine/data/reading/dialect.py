@@ -93,7 +93,7 @@ def _line_of_names(rows: Sequence[Sequence[str]], width: int, known: Set[str]) -
     }
     most = max(hits.values(), default=0)
     if not most:
-        full = (i for i in hits if len(rows[i]) == width and all(c.strip() for c in rows[i]))
+        full = (i for i in hits if len(rows[i]) == width and all(c.strip() for c in rows[i][1:]))
         first = next(full, None)
         return (
             first if first is not None and any(_is_data(row) for row in rows[first + 1 :]) else None
@@ -103,26 +103,34 @@ def _line_of_names(rows: Sequence[Sequence[str]], width: int, known: Set[str]) -
 
 def _is_data(row: Sequence[str]) -> bool:
     """Rows hold numbers or dates; names of columns may be bare codes, but then all of them are."""
-    filled = [cell.strip() for cell in row if cell.strip()]
     numeric = [
-        any(c.isdigit() for c in cell) and not any(c.isalpha() for c in cell) for cell in filled
+        any(c.isdigit() for c in cell) and not any(c.isalpha() for c in cell)
+        for cell in row
+        if cell.strip()
     ]
     if not any(numeric):
         return False
-    index = normal(filled[0]) in LEVELS or field_of(filled[0]) == "date"
-    return not (index and len(filled) > 1 and all(numeric[1:]))
+    index = normal(row[0]) in LEVELS or field_of(row[0]) == "date"
+    codes = numeric[1:] if row[0].strip() else numeric
+    return not (index and codes and all(codes))
 
 
 def _two_levels(upper: Sequence[str], lower: Sequence[str]) -> tuple[tuple[str, str], ...] | None:
-    """(field, ticker) of each column after the first, if one line is fields and the other tickers."""
+    """(field, ticker) of each column after the first, if one line is fields and the other tickers.
+
+    A column of days beside them has no ticker. Fields beside a column of codes are names of their own, and
+    the other line says their types or units.
+    """
     if normal(upper[0]) not in LEVELS or normal(lower[0]) not in LEVELS or len(upper) < 2:
         return None
     for fields, tickers in ((upper, lower), (lower, upper)):
         known = sum(field_of(cell) is not None for cell in fields[1:])
         others = sum(field_of(cell) is not None and len(cell) > 1 for cell in tickers[1:])
-        whole = all(cell.strip() for cell in tickers[1:])
+        pairs = tuple(zip(fields[1:], tickers[1:], strict=True))
+        whole = all(ticker.strip() or field_of(field) == "date" for field, ticker in pairs)
+        whole &= not any(field_of(field) == "symbol" for field in fields)
         if 2 * known > len(fields) - 1 and 2 * others < len(tickers) - 1 and whole:
-            return tuple(zip(fields[1:], tickers[1:], strict=True))
+            return pairs
     return None
 
 

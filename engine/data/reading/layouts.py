@@ -5,12 +5,13 @@ from collections.abc import Mapping
 import polars as pl
 
 from engine.config import ReadingConfig
-from engine.data.reading.file_names import day_in, symbol_in
+from engine.data.reading.file_names import Beside, day_in, symbol_of
 from engine.data.reading.finding import NotATable
 from engine.data.reading.names import ALL_BARS, PRICES, listed, mapped, match, nameless, normal
 from engine.data.reading.parts import (
     FILE_NAME,
     LEFT,
+    POSITIONS,
     Part,
     emptied,
     looks_like_days,
@@ -21,14 +22,23 @@ from engine.data.reading.sheets import LINE, Sheet
 from engine.data.reading.wide import CODE, joined_names, of_levels, of_one_field, tuple_names
 from engine.records.reading import Column, Layout
 
+NAMES = "date=THEIRS,symbol=THEIRS,close=THEIRS,..."
 WEAK_SYMBOL = ("name", "stock", "security", "share", "asset", "company", "品种", "銘柄", "簡称")
 """Names that may mean a code: taken where the values look like codes."""
 
 
 def to_part(
-    sheet: Sheet, columns: Mapping[str, str], settings: ReadingConfig, *, named: bool
+    sheet: Sheet,
+    columns: Mapping[str, str],
+    settings: ReadingConfig,
+    *,
+    named: bool,
+    names: Beside,
 ) -> Part:
-    """``named``: the user named this very file. `NotATable` if the sheet does not hold prices."""
+    """``named``: the user named this very file. ``names``: what those of all files tell.
+
+    `NotATable` if the sheet does not hold prices.
+    """
     there = [name for name in sheet.frame.columns if name != LINE]
     wide = settings.layout == "wide"
     if settings.layout in ("auto", "wide"):
@@ -42,7 +52,7 @@ def to_part(
             part = of_one_field(sheet, there, columns, insisted=wide, named=named)
             if part is not None:
                 return part
-    return _long(sheet, there, columns, settings, named=named)
+    return _long(sheet, there, columns, settings, named=named, names=names)
 
 
 def _fits(found: Mapping[str, Column]) -> bool:
@@ -57,6 +67,7 @@ def _long(
     settings: ReadingConfig,
     *,
     named: bool,
+    names: Beside,
 ) -> Part:
     found = match(there, ALL_BARS, columns, "bars")
     if not _fits(found) and not named:
@@ -64,17 +75,17 @@ def _long(
         what = "no line of names" if unnamed else f"no columns of prices; it has {listed(there, 8)}"
         raise NotATable(
             f"{sheet.name}: {what}",
-            hint="name them: --columns 'date=THEIRS,symbol=THEIRS,close=THEIRS,...'",
+            hint=f"name them: --columns '{POSITIONS if unnamed else NAMES}'",
         )
     spare = [name for name in there if name not in {column.theirs for column in found.values()}]
     layout: Layout = "long"
     constants: dict[str, str] = {}
     notes = _by_values(sheet, found, spare, columns, settings)
     if settings.layout == "file_per_day" or "date" not in found:
-        constants["date"] = _day_of(sheet, columns, there)
+        constants["date"] = _day_of(sheet, columns, there, found)
         layout = "file_per_day"
     if settings.layout == "file_per_symbol" or "symbol" not in found:
-        constants["symbol"] = _symbol_of(sheet, columns, there)
+        constants["symbol"] = _symbol_of(sheet, columns, there, names)
         layout = "file_per_symbol"
     for ours in constants:
         found[ours] = Column(ours=ours, theirs=FILE_NAME, decided_by="values")
@@ -133,26 +144,34 @@ def _weak_symbol(frame: pl.DataFrame, spare: list[str]) -> str | None:
     return None
 
 
-def _symbol_of(sheet: Sheet, columns: Mapping[str, str], there: list[str]) -> str:
+def _symbol_of(sheet: Sheet, columns: Mapping[str, str], there: list[str], names: Beside) -> str:
     said = mapped(columns, "bars", "symbol", lenient=False)
     if said is not None:
         raise no_column(sheet, "symbol", said.theirs, there)
-    symbol = symbol_in(sheet.within.name)
+    symbol = symbol_of(sheet.within, names)
     if symbol is None:
         raise no_column(
-            sheet, "symbol", "", there, f", and the file's name {sheet.within.name!r} is no code"
-        )
+            sheet, "symbol", "", there,
+            f", and it cannot be told which word of the file's name {sheet.within.name!r} is the code",
+            "of one code: call the file after it, e.g. AAPL.csv; else map the column of the codes: "
+            "--columns 'symbol=THEIR_NAME'",
+        )  # fmt: skip
     return symbol
 
 
-def _day_of(sheet: Sheet, columns: Mapping[str, str], there: list[str]) -> str:
+def _day_of(
+    sheet: Sheet, columns: Mapping[str, str], there: list[str], found: Mapping[str, Column]
+) -> str:
     said = mapped(columns, "bars", "date", lenient=False)
     if said is not None:
         raise no_column(sheet, "date", said.theirs, there)
-    for place in (sheet.within.name, *reversed(sheet.within.parts[:-1])):
+    parts = sheet.within.parts
+    for place in (sheet.within.name, *reversed(parts[:-1]), "-".join(parts)):
         day = day_in(place)
-        if day is not None:
-            return day.isoformat()
+        if day is not None and ("symbol" in found or not day.isdigit()):
+            return day
+    missing = [ours for ours in ("date", *PRICES, "volume") if ours not in found]
     raise no_column(
-        sheet, "date", "", there, f", and the file's name {sheet.within.name!r} tells no day"
-    )
+        sheet, "`, `".join(missing), "", there,
+        f", and the file's name {sheet.within.name!r} tells no day",
+    )  # fmt: skip

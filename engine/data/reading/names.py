@@ -16,7 +16,8 @@ BARS: Mapping[str, tuple[str, ...]] = {
         " datetime windowstart tradetime tradingday day opentime time dt t"
         " 日付 取引日 年月日 日時 交易日期 交易日 日期 成交日期 时间 時間",
         "symbol": "symbol code ticker tickersymbol stocksymbol actsymbol tckrsymb tscode stockcode"
-        " securitycode secucode wincode windcode scripcode sccode localcode orderbookid instrument"
+        " securitycode secucode securitiescode instrumentcode tickercode"
+        " wincode windcode scripcode sccode localcode orderbookid instrument"
         " mnemonic ric tic sid secid isin"
         " 銘柄コード 証券コード コード 证券代码 股票代码 證券代號 股票代號 代码 代碼",
         "open": "open openprice openingprice openprc opnpric pxopen openpx op o"
@@ -26,7 +27,8 @@ BARS: Mapping[str, tuple[str, ...]] = {
         "close": "close closeprice closingprice closelast clsprc clspric closeunadj last lastprice pxlast"
         " closepx lastpx settle price prc c 終値 终值 收盘价 收盘 收盤價 收盤 最新价",
         "volume": "volume vol vo v volumeshares totalvolume tradedvolume tradingvolume volumetraded"
-        " sharestraded tottrdqty ttltrdqnty ttltradgvol noofshrs pxvolume shares quantity qty"
+        " sharestraded tottrdqty ttltrdqnty ttltradgvol noofshrs noofshares numberofshares pxvolume"
+        " shares quantity qty"
         " 出来高 売買高 成交量 成交股数 成交股數",
         "turnover": "turnover turnovervalue va amount dollarvolume tradedvalue tradingvalue tottrdval"
         " ttltrfval netturnov totalvalue valuetraded quotevolume money value"
@@ -43,7 +45,7 @@ PRICES = ("open", "high", "low", "close")
 ADJUSTED_FIELDS = (*PRICES, "volume")
 _AROUND = (
     "adj{}", "adjusted{}", "adjustment{}", "{}adj", "{}adjusted", "adjprice{}", "splitadjusted{}",
-    "調整後{}", "調整済{}", "調整済み{}", "前复权{}", "后复权{}", "复权{}", "復權{}",
+    "調整後{}", "調整済{}", "調整済み{}", "{}調整値", "{}調整", "前复权{}", "后复权{}", "复权{}", "復權{}",
 )  # fmt: skip
 ADJUSTED: Mapping[str, tuple[str, ...]] = {
     f"adj_{ours}": tuple(form.format(name) for name in BARS[ours] for form in _AROUND)

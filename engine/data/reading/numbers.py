@@ -45,6 +45,8 @@ RATIO = r"^\s*(\d+(?:\.\d+)?)\s*(?::|/|-?\s*for\s*-?)\s*(\d+(?:\.\d+)?)\s*$"
 POINTS = r"^[^.,]*[.][^.,]*$"
 SAMPLE = 100_000
 """Values of a column that are asked for its style."""
+SOME = 1_000
+"""Values that are asked whether a point could part thousands; longer numbers soon say that it cannot."""
 NUMBER = r"\d[\d.,]*(?:e[+-]?\d+)?|[.,]\d+(?:e[+-]?\d+)?"
 WHOLE = rf"(?i)^(\(?)([+-]?)\s*({NUMBER})\s*([kmbt\u4e07\u5104\u4ebf]?)\s*(%?)\s*(-?)(\)?)$"
 
@@ -86,6 +88,7 @@ def number_style(columns: Sequence[pl.Series], decimal: str = "") -> NumberStyle
         marks = pl.concat([marks, *(_sample(column, POINTS) for column in texts)])
     seen = {mark: _evidence(marks, mark) for mark in ".,"}
     if not decimal:
+        _refuse_open(texts, marks)
         points = seen["."].decimal + seen[","].thousands
         commas = seen[","].decimal + seen["."].thousands
         decimal = "," if commas > points else "."
@@ -94,6 +97,25 @@ def number_style(columns: Sequence[pl.Series], decimal: str = "") -> NumberStyle
         return NumberStyle(decimal=decimal, thousands=other)
     spaced = marks.str.extract(rf"\d({SPACES})\d", 1).drop_nulls()
     return NumberStyle(decimal=decimal, thousands=str(spaced[0]) if spaced.len() else "")
+
+
+def _refuse_open(texts: Sequence[pl.Series], marks: pl.Series) -> None:
+    """BadValue where volumes are all like ``1.475`` and no price tells whether that is 1475.
+
+    Volumes are whole numbers, so that such a point should part thousands, and prices would be a thousandth.
+    """
+    if marks.len():
+        return
+    for volume in (text for text in texts if text.name in ("volume", "adj_volume")):
+        first = volume.drop_nulls().head(SOME)
+        if not first.str.contains(r"^[1-9]\d{0,2}[.]\d{3}$").any():
+            continue
+        others = [text.drop_nulls().head(SOME).str for text in texts]
+        if all(other.contains(r"^(?:[1-9]\d{0,2}(?:[.]\d{3})?|0)$").all() for other in others):
+            raise BadValue(
+                f"The numbers fit two ways of writing: {first[0]!r} may be thousands or three decimals",
+                hint="--decimal , where the point parts thousands, --decimal . where it does not",
+            )
 
 
 def to_numbers(column: pl.Series, style: NumberStyle) -> pl.Series:

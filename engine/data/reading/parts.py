@@ -11,6 +11,7 @@ from engine.errors import DataError
 from engine.records.reading import Column, Layout
 
 FILE_NAME = "(file name)"
+POSITIONS = "date=#1,symbol=#2,open=#3,..."
 LEFT = "\0left "
 """Before the name of a text column that is kept until it is known whether it tells rows apart."""
 
@@ -51,21 +52,22 @@ def require(
         raise no_column(sheet, "`, `".join(missing), "", there)
 
 
-def no_column(sheet: Sheet, ours: str, said: str, there: list[str], more: str = "") -> DataError:
+def no_column(
+    sheet: Sheet, ours: str, said: str, there: list[str], more: str = "", hint: str = ""
+) -> DataError:
     looked = f"looked for {said}; " if said else ""
-    nameless_hint = (
-        ""
-        if sheet.dialect is None or sheet.dialect.named
-        else (
-            "the file has no line of names; say which column is which: "
-            "--columns 'date=#1,symbol=#2,open=#3,...'"
-        )
-    )
-    first = ours.partition("`")[0]
+    unnamed = sheet.dialect is not None and not sheet.dialect.named
+    if unnamed and len(there) == 1:
+        hint = "the file has one column: if others are in it, name what parts them with --separator"
+    elif unnamed:
+        hint = f"the file has no line of names; say which column is which: --columns '{POSITIONS}'"
+    guessed = sheet.encoding not in ("", "utf-8") and not "".join(there).isascii()
+    garbled = "; if the names look wrong, say the file's --encoding" if guessed else ""
+    wanted = ",".join(f"{name}=THEIR_NAME" for name in ours.split("`, `"))
     return DataError(
         f"{sheet.name}: no column for `{ours}` ({looked}the file has {listed(there)}){more}",
-        hint=nameless_hint
-        or f"map it: --columns '{first}=THEIR_NAME', in single quotes where a name begins with $",
+        hint=hint
+        or f"map it: --columns '{wanted}', in single quotes where a name begins with $" + garbled,
     )
 
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from engine.config import ReadingConfig
+from engine.data.reading.cents import hold_dividends
 from engine.data.reading.conventions import Convention, convention_of
 from engine.data.reading.numbers import BadValue
 from engine.data.reading.ratio import actions_of, money_of
@@ -57,6 +58,8 @@ def to_quoted(
             return Scaled(
                 bars=_bars(frame, None, None), price_scale="raw", factor=None, notes=notes
             )
+        if settings.price_scale == "auto" and _paid_in(frame, order, dividend):
+            return _adjusted(frame)
         paid = int((dividend > 0).sum())
         plan = Factor(column="dividend", convention="cash on the ex-date", dividends=paid)
         bars = _bars(frame, None, order.in_file(dividend))
@@ -72,7 +75,23 @@ def to_quoted(
         column="factor" if column == "factor" else "split",
         wanted=settings.factor,
     )
+    if settings.price_scale == "auto" and _paid_in(frame, order, dividend, read):
+        return _adjusted(frame)
     return _from_factor(frame, order, read, dividend, notes)
+
+
+def _paid_in(
+    frame: pl.DataFrame, order: Order, dividend: Floats | None, read: Convention | None = None
+) -> bool:
+    """Whether the closes hold the dividends; a vendor that adjusts for them does so for splits as well."""
+    if dividend is None or "adj_close" in frame.columns:
+        return False
+    close = _array(frame, "close", order)
+    if read is not None and (read.factor != 1).any():
+        if not read.divided:
+            return False
+        close = close * _later(1 / read.factor, order)
+    return hold_dividends(close, dividend, order)
 
 
 def _scale(frame: pl.DataFrame, settings: ReadingConfig) -> PriceScale:

@@ -12,6 +12,7 @@ import polars as pl
 from engine.config import ReadingConfig
 from engine.data.labels import readable
 from engine.data.reading.dialect import Dialect, of_lines, of_rows
+from engine.data.reading.edges import LINES, rows_above_footer, without_footer, without_names
 from engine.data.reading.finding import Member, NotATable
 from engine.data.reading.text import decoded
 from engine.errors import DataError, UsageError
@@ -100,13 +101,18 @@ def _excel(member: Member, content: bytes, look: Look) -> Iterator[Sheet]:
         if dialect is None:
             continue
         frame = page.rename(dict(zip(page.columns, dialect.names, strict=True)))
+        frame = frame.with_columns(pl.all().replace("", None))
         frame = frame.with_row_index(LINE, offset=1).slice(dialect.skip)
+        last = [[cell or "" for cell in row[1:]] for row in frame.tail(LINES).iter_rows()]
+        kept = rows_above_footer(last, len(dialect.names))
+        footer = readable(last[kept][0]) if kept < len(last) else ""
+        frame, repeated = without_names(frame.head(frame.height - len(last) + kept), dialect)
         yield Sheet(
             name=member.name if alone else f"{member.name}[{readable(title)}]",
             within=member.within if alone else member.within / title,
             frame=_without_blank_rows(frame),
             dialect=dialect,
-            notes=_about_head(member.name, dialect),
+            notes=(*_about_head(member.name, dialect), *_about_rows(member.name, footer, repeated)),
         )
 
 
@@ -114,6 +120,7 @@ def _text(member: Member, content: bytes, look: Look) -> Sheet:
     text, encoding = decoded(content, name=member.name, encoding=look.settings.encoding)
     del content
     dialect = _dialect(member, text, look)
+    text, footer = without_footer(text, dialect)
     quoted = b'"' in text
     try:
         # Every value stays text: "0050", "NA" and "TRUE" are codes, not numbers, nulls or booleans.
@@ -126,12 +133,15 @@ def _text(member: Member, content: bytes, look: Look) -> Sheet:
         raise NotATable(f"{member.name}: no rows below the names") from None
     except (pl.exceptions.PolarsError, OSError) as error:
         _refuse_ragged(member.name, text, dialect)
-        raise DataError(f"{member.name}: not readable as CSV ({_first_line(error)})") from error
+        raise DataError(
+            f"{member.name}: not readable as CSV ({_first_line(error)})",
+            hint="name the separator with --separator, or save it as CSV or Parquet",
+        ) from error
     marks = text.count(dialect.separator.encode(), _offset(text, dialect.skip))
     if marks != frame.height * (len(dialect.names) - 1):
         _refuse_ragged(member.name, text, dialect)
-    frame = _with_lines(frame, text, dialect)
-    notes = _about_head(member.name, dialect)
+    frame, repeated = without_names(_with_lines(frame, text, dialect), dialect)
+    notes = (*_about_head(member.name, dialect), *_about_rows(member.name, footer, repeated))
     if not text.endswith(b"\n") and frame.height:
         notes = (*notes, _open_end(member.name, frame, look))
     return Sheet(
@@ -222,6 +232,15 @@ def _about_head(name: str, dialect: Dialect) -> tuple[str, ...]:
         notes.append(f"{name}: {dialect.preamble} lines before the names were passed over.")
     if not dialect.named:
         notes.append(f"{name}: no line of names; the columns are called #1, #2, ...")
+    return tuple(notes)
+
+
+def _about_rows(name: str, footer: str, repeated: int) -> tuple[str, ...]:
+    notes = []
+    if footer:
+        notes.append(f"{name}: words below the rows were passed over: {footer!r}.")
+    if repeated:
+        notes.append(f"{name}: {repeated:,} lines that say the names again were passed over.")
     return tuple(notes)
 
 

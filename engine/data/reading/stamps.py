@@ -20,6 +20,8 @@ WHERE = rf"\s*{OFFSET}?(?:\s*(?:utc|gmt|[a-z]+/[a-z_/]+))?\s*(?:\(.*\)|\[.*\])?$
 """What may end a value: the offset from UTC, the zone's name."""
 EPOCHS = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 1}
 """Unit -> microseconds in it (a nanosecond is the thousandth part of one)."""
+REPUBLIC = 1911
+"""Added to the years of Taiwan, which have three digits: 113 is 2024."""
 EXCEL = (20_000, 60_000)
 """Days since 1899-12-30 that are taken for dates: 1954 to 2064."""
 UTC = ("UTC", "GMT", "Etc/UTC", "Etc/GMT", "Zulu", "+00:00", "Z", "UCT", "Universal")
@@ -54,6 +56,7 @@ SHAPES = (
     Shape(r"^(\d{2})(\d{2})(\d{4})", ("DMY", "MDY")),
     Shape(r"^(\d{2})(\d{2})(\d{2})", ("YMD", "DMY", "MDY")),
     Shape(r"^(\d{4})[-/. ](\d{1,2})[-/. ](\d{1,2})", ("YMD",)),
+    Shape(r"^(\d{3})[-/.](\d{1,2})[-/.](\d{1,2})", ("YMD",), "year of the Republic/MM/DD"),
     Shape(
         r"^(\d{4})\s*[\u5e74\ub144]\s*(\d{1,2})\s*[\u6708\uc6d4]\s*(\d{1,2})\s*[\u65e5\uc77c]?",
         ("YMD",),
@@ -88,6 +91,8 @@ def candidates(
         ticks = _counts(wanted)
         found = [] if ticks else [*_of_text(text, _order(wanted), zone, local, last_year)]
         digits = text.cast(pl.Int64, strict=False)
+        if digits.null_count():  # 1.704294e+18, as a column of floats is written.
+            digits = text.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
         mostly = 2 * digits.count() >= len(text)
         return [*found, *(_of_epoch(digits, wanted, zone, local) if mostly else ())]
     if values.dtype.is_numeric():
@@ -187,7 +192,9 @@ def _moments(named: dict[str, pl.Series], parts: list[pl.Series], last_year: int
     month = month.replace({name: str(at + 1) for at, name in enumerate(MONTHS)})
     parsed = pl.DataFrame(
         {
-            "y": year + short * century,
+            "y": year
+            + short * century
+            + REPUBLIC * (named["Y"].str.len_chars() == 3).cast(pl.Int32),
             "m": month,
             "d": named["D"],
             "h": parts[3],

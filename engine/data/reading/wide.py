@@ -16,6 +16,8 @@ from engine.records.reading import Column
 CODE = r"^[A-Z0-9^][A-Z0-9.\-^=/& ]{0,11}$"
 LOOSE_CODE = r"^[\w.\-^=/&]{1,16}$"
 """The same where the file's own name says which field its columns hold."""
+CODE_LIKE = re.compile(r"^[A-Z]{1,4}$")
+"""Names of a column of codes that may be codes themselves: SID, RIC."""
 Pairs = Mapping[str, tuple[str, str]]
 """Column -> (our field, ticker)."""
 
@@ -156,6 +158,8 @@ def of_one_field(
     code = CODE if field is None else LOOSE_CODE
     looks = index is not None and tickers and all(re.search(code, name) for name in tickers)
     if index is None or not tickers or not (insisted or (looks and (field or named))):
+        return None
+    if any(field_of(name) == "symbol" and not CODE_LIKE.match(name) for name in tickers):
         return None
     field = field or "close"
     frame = sheet.frame.select(index, LINE, *tickers).unpivot(

@@ -47,6 +47,8 @@ def read(column: Any, **options: Any) -> tuple[list[dt.date | None], Dates]:
         (["2024.01.02", "2024.01.03"], "YYYY.MM.DD"),
         (["20240102", "20240103"], "YYYYMMDD"),
         (["20240102.0", "20240103.0"], "YYYYMMDD"),
+        (["113/01/02", "113/01/03"], "year of the Republic/MM/DD"),
+        (["1.7041716e+18", "1.704258e+18"], "epoch ns"),
         ([20240102, 20240103], "YYYYMMDD"),
         ([20240102.0, 20240103.0], "YYYYMMDD"),
         (["20240102000000", "20240103000000"], "YYYYMMDD HH:MM"),

@@ -1,12 +1,12 @@
 """Every layout gives the same bars: long, a file a ticker or a session, wide, and heads of several lines."""
 
 import datetime as dt
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import polars as pl
 import pytest
 
-from engine.data.reading.file_names import day_in, symbol_in
+from engine.data.reading.file_names import Beside, beside, day_in, symbol_in, symbol_of
 from engine.errors import DataError
 from tests.engine.data.reading.given import bars, reading
 
@@ -62,6 +62,44 @@ def test_codes_of_file_names() -> None:
     assert symbol_in("prices") is None
     assert (symbol_in("ALL"), symbol_in("D_data"), symbol_in("all")) == ("ALL", "D", None)
     assert symbol_in("HistoricalData_1702500000000") is None
+    assert symbol_in("HistoricalPrices") is None
+    assert (symbol_in("AAPL_2024"), symbol_in("2001"), symbol_in("7203_T")) == (
+        "AAPL",
+        "2001",
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("paths", "codes"),
+    [
+        (("AAPL_mw", "MSFT_mw"), ["AAPL", "MSFT"]),
+        (("NSE_TCS", "NSE_INFY"), ["TCS", "INFY"]),
+        (("AAPL_mw", "AAPL_wsj"), [None, None]),
+        (("AAPL_1", "AAPL_2"), [None, None]),
+        (("AAPL_2023", "AAPL_2024"), ["AAPL", "AAPL"]),
+        (("AAPL/2023", "AAPL/2024", "MSFT/2024"), ["AAPL", "AAPL", "MSFT"]),
+        (("TSE/7203", "TSE/2001"), ["7203", "2001"]),
+        (("AAPL/prices", "MSFT/prices"), ["AAPL", "MSFT"]),
+        (("AAPL/data/HistoricalPrices",), ["AAPL"]),
+        (("BTCUSDT-1d-2024-01", "BTCUSDT-1d-2024-02"), ["BTCUSDT", "BTCUSDT"]),
+        (("AAPL/2024-01", "AAPL/2024-02", "MSFT/2024Q1"), ["AAPL", "AAPL", "MSFT"]),
+        (("SZSE/200012", "SZSE/200011"), ["200012", "200011"]),
+        (("symbol=AAPL/part-0", "symbol=MSFT/part-0"), ["AAPL", "MSFT"]),
+        (("Quote-Equity-TCS-EQ-02-01-2024",), [None]),
+        (("my own/prices",), [None]),
+    ],
+)
+def test_names_of_all_files_and_their_folders_tell_the_code(
+    paths: tuple[str, ...], codes: list[str | None]
+) -> None:
+    places = [PurePosixPath(path) for path in paths]
+    names = beside(place.name for place in places)
+    assert [symbol_of(place, names) for place in places] == codes
+
+
+def test_one_file_says_nothing_of_common_words() -> None:
+    assert beside(["AAPL_mw", "AAPL_mw"]) == Beside()
 
 
 def test_a_file_without_codes_whose_days_repeat_is_no_ticker(tmp_path: Path) -> None:
@@ -76,11 +114,13 @@ def test_a_file_without_codes_whose_days_repeat_is_no_ticker(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["prices_{}.csv", "{}.csv", "{}/prices.csv"])
-@pytest.mark.parametrize("style", ["%Y%m%d", "%Y-%m-%d", "%Y_%m_%d", "cm%d%b%Ybhav"])
+@pytest.mark.parametrize(
+    "style", ["%Y%m%d", "%Y-%m-%d", "%Y_%m_%d", "cm%d%b%Ybhav", "EQ%d%m%y", "%d-%m-%Y", "%Y/%m/%d"]
+)
 def test_a_file_a_session(tmp_path: Path, name: str, style: str) -> None:
     for i, day in enumerate(DAYS):
         file = tmp_path / name.format(f"{dt.date.fromisoformat(day):{style}}")
-        file.parent.mkdir(exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         rows = (",".join((symbol, *map(str, VALUES[symbol][i]))) for symbol in VALUES)
         file.write_text(lines("Ticker,Open,High,Low,Close,Volume", *rows))
     assert bars(tmp_path) == BARS
@@ -88,10 +128,33 @@ def test_a_file_a_session(tmp_path: Path, name: str, style: str) -> None:
 
 
 def test_days_of_file_names() -> None:
-    assert day_in("nasdaq_20240102_v2") == dt.date(2024, 1, 2)
-    assert day_in("cm02JAN2024bhav") == dt.date(2024, 1, 2)
+    assert day_in("nasdaq_20240102_v2") == "2024-01-02"
+    assert day_in("cm02JAN2024bhav") == "2024-01-02"
+    assert day_in("EQ020124") == "020124"
+    assert day_in("eod_01-02-2024") == "01-02-2024"
     assert day_in("20241302") is None
     assert day_in("id_1202401025") is None
+
+
+def test_one_day_in_a_name_whose_order_is_open_is_asked_for(tmp_path: Path) -> None:
+    file = tmp_path / "EQ020124.CSV"
+    file.write_text(
+        lines("Ticker,Open,High,Low,Close,Volume", "AAPL,187.15,188.44,183.89,185.64,1")
+    )
+    with pytest.raises(DataError, match="more than one order") as caught:
+        reading(file)
+    assert "--date-format" in str(caught.value.hint)
+    assert bars(file, date_format="DDMMYY")[0][0] == dt.date(2024, 1, 2)
+
+
+def test_a_table_beside_the_prices_with_a_column_of_codes_is_not_wide(tmp_path: Path) -> None:
+    for symbol in VALUES:
+        (tmp_path / f"{symbol}.csv").write_text(lines(HEAD, *own(symbol)))
+    (tmp_path / "dividends.csv").write_text(lines("date,symbol,dividend", "2024-01-03,AAPL,0.24"))
+    assert bars(tmp_path) == BARS
+    assert [one.file for one in reading(tmp_path).plans[0].unread] == [
+        str(tmp_path / "dividends.csv")
+    ]
 
 
 def columns(order: str) -> list[tuple[str, str]]:

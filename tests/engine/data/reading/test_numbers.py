@@ -142,3 +142,20 @@ def test_a_number_written_in_any_style_comes_back(
     marks = str.maketrans({",": thousands, ".": decimal})
     values = [f"{currency}{cent / 100:,.2f}".translate(marks) for cent in cents]
     assert read(*values) == [cent / 100 for cent in cents]
+
+
+def test_volumes_with_three_digits_behind_each_point_are_asked_for() -> None:
+    """5.403 and 1.475 are 5403 yen and 1475 shares in one country, and neither in another."""
+    prices, volume = text("5.403", "987", "5.326"), text("1.475", "12.000", "900").rename("volume")
+    with pytest.raises(BadValue, match="fit two ways") as caught:
+        number_style([prices, volume])
+    assert "--decimal" in caught.value.hint
+    assert to_numbers(prices, number_style([prices, volume], ",")).to_list() == [5403, 987, 5326]
+    assert to_numbers(prices, number_style([prices, volume], ".")).to_list() == [5.403, 987, 5.326]
+
+
+@pytest.mark.parametrize("price", ["105.23", "98.5", "0.412"])
+@pytest.mark.parametrize("size", ["1.475", "0.475", "1475000"])
+def test_a_price_with_other_decimals_tells_what_the_point_is(price: str, size: str) -> None:
+    volume = text(size).rename("volume")
+    assert number_style([text(price), volume]) == NumberStyle()

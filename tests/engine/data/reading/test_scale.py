@@ -415,3 +415,50 @@ def test_values_stay_with_their_row_whatever_the_order(named: str) -> None:
     bars = to_quoted(quoted.sort("date", "symbol"), AUTO).bars
     event = bars.filter((pl.col("dividend") > 0) | (pl.col("adjustment_factor") != 1))
     assert event.select("date", "symbol").rows() == [(dt.date(2024, 1, 2), "B")]
+
+
+@pytest.mark.parametrize("splits", [False, True])
+def test_prices_that_hold_the_dividends_already_are_adjusted(splits: bool) -> None:
+    """2.00 on 100.11: a vendor that adjusts multiplies what was before by 0.980022, off the grid of cents."""
+    held = round(1 - 2.0 / 100.11, 6)
+    close = [100.03 * held, 100.17 * held, 100.05 * held, 100.11 * held, 98.05, 98.1]
+    frame = table(close=close, dividend=[0.0] * 4 + [2.0, 0.0])
+    scaled = to_quoted(frame.with_columns(split=pl.lit(0.0)) if splits else frame, AUTO)
+    assert scaled.price_scale == "adjusted"
+    assert column(scaled, "close") == close
+    assert column(scaled, "dividend") == [0.0] * 6
+    assert "dividend not applied" in scaled.notes[0]
+
+
+def test_prices_divided_by_a_split_that_hold_dividends_are_adjusted() -> None:
+    """4:1 on the last day but one, 2.00 of 100.11 before: quoted again, rows before are still no cents."""
+    held = round(1 - 2.0 / 100.11, 6) / 4
+    close = [100.03 * held, 100.17 * held, 100.05 * held, 100.11 * held, 98.05 / 4, 24.55, 24.5]
+    frame = table(close=close, dividend=[0.0] * 4 + [0.5, 0.0, 0.0], split=[0.0] * 5 + [4.0, 0.0])
+    assert to_quoted(frame, AUTO).price_scale == "adjusted"
+
+
+def test_quoted_prices_keep_their_dividends_whatever_their_decimals() -> None:
+    """Cents, halves of yen, and prices that are nowhere on cents: nothing says that they were adjusted."""
+    for step in (0.01, 0.5, 0.0013):
+        close = [round(100.0 / step + at) * step for at in range(8)]
+        frame = table(close=close, dividend=[0.0] * 5 + [1.0, 0.0, 0.0])
+        assert (to_quoted(frame, AUTO).price_scale, column(to_quoted(frame, AUTO), "dividend")) == (
+            "raw",
+            [0.0] * 5 + [1.0, 0.0, 0.0],
+        )
+
+
+@pytest.mark.parametrize("name", ["factor", "split"])
+@pytest.mark.parametrize(("at", "said"), [(2, "before"), (4, "after")])
+def test_a_factor_beside_the_day_of_its_jump_is_refused(name: str, at: int, said: str) -> None:
+    """The close halves on the fourth day; a 2:1 on the third or fifth would leave it and make another."""
+    values = [1.0] * 6
+    values[at] = 2.0
+    frame = table(close=[100.0, 101.0, 100.5, 50.5, 50.2, 50.4], events=values)
+    frame = frame.rename({"events": name})
+    with pytest.raises(BadValue, match=f"a row {said} the jump") as caught:
+        to_quoted(frame, AUTO)
+    assert "--price-scale raw" in caught.value.hint
+    left = to_quoted(frame, AUTO.model_copy(update={"price_scale": "raw"}))
+    assert column(left, "adjustment_factor") == [1.0] * 6

@@ -1,0 +1,107 @@
+"""Words below a table and names between its rows are no rows; a row that was cut off is one."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.errors import DataError
+from tests.engine.data.reading.given import BARS, HEAD, bars, frame, reading, text, write_xlsx
+
+FOOTERS = (
+    "Data provided by ACME\n",
+    '"Data provided by ACME",,,,,,\n',
+    "\n* Prices in USD, not adjusted.\n",
+    "\nSource: ACME\nDownloaded on 2024-06-01",
+    "說明:\n符號說明:+/-/X\n",
+)
+
+
+@pytest.mark.parametrize("footer", FOOTERS)
+def test_words_below_the_rows_are_passed_over_and_said(tmp_path: Path, footer: str) -> None:
+    file = tmp_path / "prices.csv"
+    file.write_text(text() + footer)
+    assert bars(file) == BARS
+    assert "words below the rows were passed over" in reading(file).plans[0].notes[0]
+
+
+@pytest.mark.parametrize(
+    "last", ["2024-01-04,AAPL", "2024-01-04", "AAP", "Total,,,,,,8", "Jan 4,AAPL,1"]
+)
+def test_a_row_that_was_cut_off_is_no_footer(tmp_path: Path, last: str) -> None:
+    file = tmp_path / "prices.csv"
+    file.write_text(text() + last)
+    with pytest.raises(DataError, match="line 4"):
+        reading(file)
+
+
+def test_rows_that_begin_with_a_name_are_not_taken_for_words(tmp_path: Path) -> None:
+    file = tmp_path / "prices.csv"
+    rows = [f"Apple Inc,{row}" for row in text().splitlines()[1:]]
+    file.write_text(text(*rows, head=f"company,{HEAD}") + "Apple Inc")
+    with pytest.raises(DataError, match="line 4"):
+        reading(file)
+
+
+def test_names_said_again_between_the_rows_are_passed_over(tmp_path: Path) -> None:
+    file = tmp_path / "prices.csv"
+    head, first, second = text().splitlines()
+    file.write_text(text(first, head, second, head))
+    assert bars(file) == BARS
+    assert "2 lines that say the names again" in reading(file).plans[0].notes[0]
+    assert reading(file).origin.where(1) == f"{file}: line 4"
+
+
+def test_a_sheet_of_excel_with_words_above_and_below_and_one_of_notes(tmp_path: Path) -> None:
+    rows = [[row[0].isoformat(), *row[1:]] for row in frame().rows()]
+    names = HEAD.split(",")
+    prices = [["Price history"], [""], names, rows[0], names, rows[1], [""], ["Source: ACME data"]]
+    write_xlsx(tmp_path / "p.xlsx", {"Prices": prices, "Notes": [["Of prices"], ["by ACME"]]})
+    assert bars(tmp_path / "p.xlsx") == BARS
+    plan = reading(tmp_path / "p.xlsx").plans[0]
+    assert [one.file for one in plan.unread] == [f"{tmp_path / 'p.xlsx'}[Notes]"]
+
+
+def test_a_wide_file_whose_days_have_no_name(tmp_path: Path) -> None:
+    """As pandas writes a frame with an unnamed index; codes of digits are names, no row."""
+    for codes in ("AAPL,MSFT", "7203,6758"):
+        for field, values in (("open", "1,2"), ("high", "3,4"), ("low", "1,2"), ("close", "2,3")):
+            (tmp_path / f"{field}.csv").write_text(f",{codes}\n2024-01-04,{values}\n")
+        (tmp_path / "volume.csv").write_text(f",{codes}\n2024-01-04,5,6\n")
+        first, second = codes.split(",")
+        right = [(first, 1.0, 3.0, 1.0, 2.0, 5.0), (second, 2.0, 4.0, 2.0, 3.0, 6.0)]
+        assert [row[1:] for row in bars(tmp_path)] == sorted(right)
+
+
+def test_codes_that_a_spreadsheet_was_kept_from_reading_as_numbers(tmp_path: Path) -> None:
+    file = tmp_path / "prices.csv"
+    first, second = (row.replace("AAPL", "{}") for row in text().splitlines()[1:])
+    file.write_text(text(first.format("'000001"), second.format('"=""0050"""')))
+    assert [row[1] for row in bars(file)] == ["000001", "0050"]
+
+
+def test_a_line_of_types_is_no_line_of_tickers(tmp_path: Path) -> None:
+    file = tmp_path / "prices.csv"
+    file.write_text(text("date,string,float,float,float,float,int", *text().splitlines()[1:]))
+    with pytest.raises(DataError, match="line 2, column `date`: 'date' is not a date"):
+        reading(file)
+
+
+def test_codes_that_a_column_of_floats_wrote(tmp_path: Path) -> None:
+    file = tmp_path / "prices.csv"
+    rows = text().splitlines()[1:]
+    file.write_text(text(*(row.replace("AAPL", "7203.0") for row in rows)))
+    assert [row[1] for row in bars(file)] == ["7203", "7203"]
+    file.write_text(text(rows[0].replace("AAPL", "7203.0"), rows[1]))
+    assert [row[1] for row in bars(file)] == ["7203.0", "AAPL"]
+
+
+def test_names_in_a_guessed_encoding_are_said_to_be_a_guess(tmp_path: Path) -> None:
+    """A Korean file is plausible as Chinese; its names are listed wrong, and the hint says what mends it."""
+    file = tmp_path / "005930.csv"
+    korean = "일자,종가,시가,고가,저가,거래량"
+    file.write_text(f"{korean}\n2024/01/02,4,2,5,1,6\n", encoding="cp949")
+    with pytest.raises(DataError) as caught:
+        reading(file)
+    assert "--encoding" in str(caught.value.hint)
+    columns = "date=일자,close=종가,open=시가,high=고가,low=저가,volume=거래량"
+    assert [row[1:] for row in bars(file, columns, encoding="cp949")] == [("005930", 2, 5, 1, 4, 6)]

@@ -5,6 +5,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from engine.plain_text import clean
+
 DecidedBy = Literal["option", "name", "values", "calendar", "default"]
 """Who chose: an option or config key of the user, a column's name, the values, the exchange calendar."""
 Layout = Literal["long", "file_per_symbol", "file_per_day", "wide", "stacked"]
@@ -111,8 +113,9 @@ MANY = 8
 def plan_lines(plan: ReadingPlan) -> list[str]:
     """The plan in a few lines without control characters, for the command line and the screen."""
     taken = [_column(column) for column in plan.columns]
+    layout = f", {LAYOUTS[plan.layout]}" if plan.price_scale is not None else ""
     lines = [
-        f"{plan.table}: {_files(plan)}, {LAYOUTS[plan.layout]}{_writing(plan)}",
+        f"{plan.table}: {_files(plan)}{layout}{_writing(plan)}",
         f"  columns: {', '.join(taken)}",
     ]
     if plan.left:
@@ -130,12 +133,7 @@ def plan_lines(plan: ReadingPlan) -> list[str]:
         shown = _some([f"{one.file} ({one.reason})" for one in plan.unread])
         lines.append(f"  NOT READ, {len(plan.unread)} files: {shown}")
     lines += [f"  note: {note}" for note in plan.notes]
-    return [printable(line) for line in lines]
-
-
-def printable(text: str) -> str:
-    """A space for each control character, escape, and mark that turns the direction of writing."""
-    return "".join(c if c.isprintable() else " " for c in text)
+    return [clean(line) for line in lines]
 
 
 def _column(column: Column) -> str:

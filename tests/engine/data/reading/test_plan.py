@@ -1,8 +1,8 @@
 """What the plan says, where each row comes from, and that the way a file is written changes nothing."""
 
 import datetime as dt
-import unicodedata
 import random
+import unicodedata
 from pathlib import Path
 
 import polars as pl

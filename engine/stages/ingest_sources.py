@@ -69,7 +69,14 @@ def from_files(
     market = context.config.data.market
     if market == "synthetic":
         raise ConfigError("data.market is synthetic; set it to us or jp for files")
-    stored = "" if old is None else old.exchange
+    calendar = exchange_named(context.config.data.calendar)
+    if old is not None:
+        if calendar not in ("", old.exchange):
+            raise ConfigError(
+                f"data.calendar is {calendar}, but the sessions of the store are those of {old.exchange}",
+                hint="leave data.calendar out, or ingest the whole history again",
+            )
+        calendar = old.exchange
     given = {name: Path(path) for name, path in tables.items() if path}
     read = read_files(
         Path(prices),
@@ -79,7 +86,7 @@ def from_files(
         optional=given,
         columns=context.config.data.columns | parse_columns(columns),
         market=market,
-        calendar=exchange_named(context.config.data.calendar) or stored,
+        calendar=calendar,
         currency=context.config.data.currency,
         settings=_overridden(context.config.data.reading, reading),
         now=context.now(),

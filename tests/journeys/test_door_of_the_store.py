@@ -177,3 +177,9 @@ def test_a_feed_file_by_file_gives_the_bytes_of_its_folder_at_once(tmp_path: Pat
     assert acted["adjustment_factor"][0] == pytest.approx(1 / 7, rel=1e-6)
     assert acted["dividend"][1] == pytest.approx(0.5, abs=0.01)
     assert bars.filter(symbol="S02")["volume"].unique().to_list() == [1000.0]
+
+
+def test_an_append_keeps_the_calendar_of_the_store(market: Path) -> None:
+    other = ingest(market, HEAD + session(NEXT), "--append", "--set", "data.calendar=XLON")
+    assert other.code == 2
+    assert "the sessions of the store are those of XNYS" in other.err

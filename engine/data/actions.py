@@ -78,6 +78,11 @@ def with_proceeds(
         if n is None or value is None or memory.settled[n] >= _number(day):
             continue
         own = bars.filter(symbol=symbol)["date"]
+        if (
+            not memory.rows[n] and own.min() > day
+        ):  # it was paid before: the code is another company's
+            memory.settled[n] = _number(day)
+            continue
         free = session_T.filter((session_T >= day) & ~session_T.is_in(own.implode()))
         known = memory.rows[n] > 0 or (len(own) and len(free) and own.min() < free[0])
         if len(free) and known:

@@ -8,7 +8,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.data.calendar import EXCHANGES, calendar_span, sessions_between
-from engine.data.tables import TABLES, RawTables
+from engine.data.months import key_of
+from engine.data.tables import RawTables
 from engine.records.evidence import Problem
 
 SESSIONS = 0.95
@@ -100,7 +101,7 @@ def day_problems(
 
 def _impossible(raw: RawTables, today: dt.date) -> list[Problem]:
     for name, table in raw.tables().items():
-        key = "date" if name in TABLES else "available"
+        key = key_of(name)
         if key not in table.columns or table.is_empty():
             continue
         last = dt.date(today.year + 1, 12, 31)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 LABELS = ("calendar", "currency")
 """Fields of the manifest that are there when they were named at ingest."""
+AHEAD = "ahead"
+"""Field of the manifest that is there when something is dated after the last session."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,8 @@ class Draft:
     names: tuple[int, ...]
     """Stocks with a close on each of ``days``."""
     chain: tuple[str, ...]
+    ahead: str
+    """Digest of rows that are dated after the last session; empty if there are none."""
     tables: tuple[str, ...]
     files: Iterable[tuple[str, pl.DataFrame]]
     """Name and rows of those that are written; a generator, so that only one is in memory twice."""
@@ -50,6 +54,7 @@ class Draft:
     def fields(self) -> dict[str, Any]:
         """What the manifest says of the tables."""
         labels = {name: value for name in LABELS if (value := getattr(self.raw, name))}
+        labels |= {AHEAD: self.ahead} if self.ahead else {}
         return labels | {
             "market": self.raw.market,
             "source": self.raw.source,
@@ -64,7 +69,7 @@ class Draft:
 def snapshot_id(fields: dict[str, Any], securities: pl.DataFrame) -> str:
     """Digest of everything that decides a value."""
     rows = digest([list(row) for row in securities.iter_rows()])
-    labels = [f"{name}={fields[name]}" for name in LABELS if name in fields]
+    labels = [f"{name}={fields[name]}" for name in (*LABELS, AHEAD) if name in fields]
     named = (fields["market"], fields["source"], fields["chain"][-1], fields["tables"], rows)
     return digest([*named, *labels])
 
@@ -93,6 +98,7 @@ def whole(raw: RawTables) -> Draft:
         days=tuple(names),
         names=tuple(names.values()),
         chain=tuple(chain),
+        ahead=months.ahead(tables, [*names][-1]),
         tables=tuple(sorted(tables)),
         files=files,
     )
@@ -132,6 +138,7 @@ def appended(old: "Snapshot", more: RawTables, place: Place | None = None) -> Dr
         days=(*old.days[:kept], *names),
         names=(*old.names[:kept], *names.values()),
         chain=(*old.chain[:kept], *months.extend_chain(before, tables, days, since)),
+        ahead=months.ahead(tables, [*old.days[:kept], *names][-1]),
         tables=tuple(sorted({*old.manifest["tables"], *tables})),
         files=[*files, ("securities.parquet", securities)],
         base=old,
@@ -204,9 +211,9 @@ def _touched(
         if name == "actions":
             touched[name] = pl.concat([past.join(new, on=EVENT, how="anti"), new])
             continue
-        key = "date" if name in TABLES else "available"
         same = ["date"] if name == "index" else new.columns
-        news = new.filter(pl.col(key) > start).join(past, on=same, how="anti", nulls_equal=True)
+        news = new.filter(pl.col(months.key_of(name)) > start)
+        news = news.join(past, on=same, how="anti", nulls_equal=True)
         touched[name] = pl.concat([past, news])
     return touched
 

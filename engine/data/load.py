@@ -23,6 +23,7 @@ from engine.data.memory import Memory
 from engine.data.months import month_files, months_between, write_month
 from engine.data.panel import DensePanel, Panel, check_bars, scatter
 from engine.data.quality import examine_more
+from engine.data.repair import RULES
 from engine.data.store import PanelStore, Snapshot, read_parquet
 from engine.data.tables import OPTIONAL, SECURITY_SCHEMA, RawTables
 from engine.errors import DataError
@@ -37,8 +38,6 @@ from engine.files import (
     write_manifest,
 )
 
-RULES = 5
-"""Raised when a cleaning rule changes."""
 PORTION = 1_000_000
 """Raw rows that are cleaned at once: 0.6 GiB of working memory."""
 

@@ -175,6 +175,7 @@ def _folded(
     ).filter("repeated")
     pairs = pairs.with_columns(moved=_differ(PRICES), other=_differ(VALUES))
     units = (pl.col("volume") / pl.col("volume_before")).log().abs() > UNITS
+    units = units & (pl.col("volume") > 0) & (pl.col("volume_before") > 0)
     pairs = pairs.with_columns(apart=pl.col("moved") | units.fill_null(value=False))
     clashes = pairs.filter(pl.col("other") & (pl.col("age") == pl.col("age_before")))
     if len(clashes):

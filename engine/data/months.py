@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 
 from engine.data.tables import TABLES
 
-KEYS = {"bars": "date", "oracle": "date", "actions": "date"}
-"""What a table is cut by; optional tables by the day a row became available."""
 WHOLE = ("securities", "index")
 """Tables kept in one file."""
 
 
 def key_of(table: str) -> str:
-    return KEYS.get(table, "available")
+    """The column that a table is cut by: of optional ones the day on which a row became available."""
+    return "date" if table in TABLES else "available"
 
 
 def month_files(name: str, table: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
@@ -65,14 +64,8 @@ def extend_chain(
     """
     parts = {}
     start = np.datetime64(since or "0001-01-01", "D")
-    for name, table in tables.items():
-        if name in ("securities", "oracle"):
-            continue
-        key = "date" if name in TABLES else "available"
-        table = table.filter(pl.col(key) > start.item()).sort(
-            [key, *(c for c in table.columns if c != key)], nulls_last=True, maintain_order=True
-        )
-        known = table[key].to_numpy().astype("datetime64[D]")
+    for name, table in _later(tables, start).items():
+        known = table[key_of(name)].to_numpy().astype("datetime64[D]")
         parts[name] = (table, np.searchsorted(known, days, side="right"))
     entries = []
     place = dict.fromkeys(parts, 0)
@@ -90,6 +83,29 @@ def extend_chain(
         before = entry.hexdigest()[:32]
         entries.append(before)
     return entries
+
+
+def ahead(tables: Mapping[str, pl.DataFrame], last: str) -> str:
+    """Digest of what is dated after the session ``last``, which no entry counts yet; empty if nothing is."""
+    later = {k: t for k, t in _later(tables, np.datetime64(last, "D")).items() if len(t)}
+    found = hashlib.sha256()
+    for name, table in sorted(later.items()):
+        found.update(name.encode())
+        for value in _bytes(table):
+            found.update(value)
+    return found.hexdigest()[:32] if later else ""
+
+
+def _later(tables: Mapping[str, pl.DataFrame], start: np.datetime64) -> dict[str, pl.DataFrame]:
+    """Rows of each table that counts that became known after a day, in canonical order."""
+    found = {}
+    for name, table in tables.items():
+        if name not in ("securities", "oracle"):
+            key = key_of(name)
+            order = [key, *(c for c in table.columns if c != key)]
+            later = table.filter(pl.col(key) > start.item())
+            found[name] = later.sort(order, nulls_last=True, maintain_order=True)
+    return found
 
 
 def _bytes(rows: pl.DataFrame) -> Iterator[bytes]:

@@ -31,6 +31,10 @@ from engine.records.flags import (
     ZERO_OPEN,
 )
 
+RULES = 6
+"""Raised when a cleaning rule changes, those of `engine.data.splits` included: numba's cache of `walk` sees a
+change of this file only.
+"""
 KEEP, BAD_CLOSE, ABSURD, BAD_PRINT, JUMP, SPLIT_EXCLUDED, UNIT, OUT = 0, 1, 2, 3, 4, 5, 6, 7
 """What happened to a row. JUMP: held out as a possible bad print, then confirmed by the next row. UNIT:
 price in other units; the next row does not confirm it, the stock waits for its old units."""
@@ -70,7 +74,8 @@ class Bars(NamedTuple):
     told_M: NDArray[np.int32]
     """Flags of what is known of the row: VENDOR_SPLIT, ACTION, PROCEEDS."""
     out_M: NDArray[np.bool_]
-    """Rows that are dropped whatever they say; what happened to the shares still counts."""
+    """Rows that are dropped whatever they say; what happened to the shares still counts. So is what was paid
+    for a share without a believed bar: nobody can have held it."""
 
 
 class Rules(NamedTuple):
@@ -113,7 +118,7 @@ def walk(bars: Bars, state: State, rules: Rules) -> Cleaned:
             held_row = -1
         close = bars.prices_M4[m, 3]
         flag_M[m] |= _act(bars, m, state, rules.reinvest)
-        if bars.told_M[m] & PROCEEDS:
+        if bars.told_M[m] & PROCEEDS and state.last[n] > 0.0 and not state.excluded[n]:
             close = max(close, WORTHLESS * state.last[n])
             out_M4[m, 1:] = close
             out_M4[m, 0] = np.nan
@@ -125,7 +130,7 @@ def walk(bars: Bars, state: State, rules: Rules) -> Cleaned:
             state.told[n] = 0
             state.seen[n] += 1
             continue
-        if bars.out_M[m]:
+        if bars.out_M[m] or bars.told_M[m] & PROCEEDS:
             fate_M[m] = OUT
             continue
         if not (close > 0.0 and np.isfinite(close)):
@@ -141,7 +146,8 @@ def walk(bars: Bars, state: State, rules: Rules) -> Cleaned:
             window = state.turnover[n, : min(state.seen[n], state.turnover.shape[1])]
             still = state.unit[n] > 0 and abs(close / held - 1.0) <= rules.max_move
             absurd = window.size >= ENOUGH and last > 0.0 and abs(np.log(close / last)) > FAR_OFF
-            if still or absurd or (last > 0.0 and _other_units(last, close, turnover, window)):
+            other = last > 0.0 and _other_units(last, close, turnover, window)
+            if not state.ended[n] and (still or absurd or other):
                 state.unit[n] = state.unit[n] + 1 if still else 1
                 state.held[n], held_row = close, -1
                 if state.unit[n] <= PATIENCE:
@@ -231,8 +237,8 @@ def _act(bars: Bars, m: int, state: State, reinvest: bool) -> int:
         by, flag = 1.0, DOUBTED
         told &= ~VENDOR_SPLIT
     if last <= 0.0:  # both scales stand on the first bar: what was before it moves neither
-        state.told[n] |= told & PROCEEDS
         return 0
+    state.owed[n] *= by
     if 0.0 < worth < last * by:
         by *= 1.0 - worth / (last * by)
     elif worth > 0.0:
@@ -243,7 +249,6 @@ def _act(bars: Bars, m: int, state: State, reinvest: bool) -> int:
         state.last[n] *= by
         state.held[n] *= by
         state.base[n] *= by
-        state.owed[n] *= by
     last = state.last[n]
     if 0.0 < dividend < last:
         state.told[n] |= DIVIDEND

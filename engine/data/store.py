@@ -237,8 +237,7 @@ class PanelStore:
                 taken.update(file for file in earlier if month not in file)
             table = old.table(name, after=month, until=str(day))
             assert table is not None
-            key = "date" if name in TABLES else "available"
-            known = table.filter(pl.col(key) <= day)
+            known = table.filter(pl.col(months.key_of(name)) <= day)
             files += months.month_files(name, known) if len(known) else ()
         same = ("market", *LABELS, "source", "notes", "tables")
         fields = {name: old.manifest[name] for name in same if name in old.manifest}

@@ -10,7 +10,8 @@ import polars as pl
 
 from engine.config import Config
 from engine.data.findings import QualityReport
-from engine.data.load import RULES, StoredPanel, open_panel
+from engine.data.load import StoredPanel, open_panel
+from engine.data.repair import RULES
 from engine.data.universe import VERSION, Universe, build_universe
 from engine.dataset.loader import epoch_steps
 from engine.dataset.split import Split

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -204,6 +205,40 @@ def test_a_merger_pays_once_on_the_first_session_without_a_bar(cut: int) -> None
     last = a.row(-1, named=True)
     assert (last["close_raw"], last["volume"], last["open"]) == (30.0, 0.0, None)
     assert last["flags"] & PROCEEDS
+
+
+def test_a_merger_of_the_company_that_had_the_code_before_pays_nothing() -> None:
+    """It was paid ten days before the first bar; a day without a bar is none of its."""
+    bars = rows("A", walking(20)).filter(pl.col("date") != day(10))
+    tables = raw(bars, rows("Z", walking(20)), actions=[(day(-10), "A", "merger", 30.0, None)])
+    clean, report = of(tables)
+    assert clean["close"].to_list() == bars["close"].to_list()
+    assert report.finding("proceeds") is None
+    early, late = (
+        tables.bars.filter((pl.col("date") < day(8)) == first) for first in (True, False)
+    )
+    _, before, memory = examine_more(replace(tables, bars=early), CONFIG, Memory.empty(), None)
+    later, _, _ = examine_more(replace(tables, bars=late), CONFIG, memory, before)
+    assert len(later.filter(symbol="A")) == 11
+
+
+def test_a_code_given_again_after_a_share_that_was_worth_nothing_loses_no_session() -> None:
+    """100, nothing, then another company at 50: its first price is a break from nothing, no absurd one."""
+    bars = (rows("A", walking(10)), rows("A", walking(10, 50.0), first=13), rows("Z", walking(23)))
+    clean, report = of(raw(*bars, actions=[(day(10), "A", "delisting", 0.0, None)]))
+    assert clean["date"].to_list() == [day(i) for i in (*range(11), *range(13, 23))]
+    assert report.finding("absurd_price") is None
+    assert clean["flags"][10] & PROCEEDS
+    assert clean["flags"][11] & BREAK
+    later = clean["close"][11:]
+    assert (later / later[0]).to_list() == pytest.approx([1.01 ** (i % 2) for i in range(10)])
+
+
+def test_nothing_is_paid_for_a_share_without_a_believed_bar() -> None:
+    bars = rows("A", [0.0] * 5), rows("Z", walking(10))
+    clean, report = of(raw(*bars, actions=[(day(5), "A", "delisting", 0.0, None)]))
+    assert clean.is_empty()
+    assert report.finding("proceeds") is None
 
 
 def test_a_reit_at_400000_yen_is_right_and_one_print_of_a_billion_is_not() -> None:

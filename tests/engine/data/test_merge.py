@@ -166,6 +166,15 @@ def test_volumes_in_lots_contradict_the_store_and_later_trades_do_not() -> None:
         laid_over(old, table(*lots), where)
 
 
+@pytest.mark.parametrize(("volume", "changed"), [(0.0, 0), (150.0, 6)])
+def test_a_volume_of_nothing_says_nothing_of_units(volume: float, changed: int) -> None:
+    """An index or a currency has no volume; a file of yesterday may bring it later."""
+    old = table(*(bar(MON, s, 10.0) | {"volume": 0.0} for s in "ABCDEF"))
+    new = table(*(bar(MON, s, 10.0) | {"volume": volume} for s in "ABCDEF"))
+    revision = laid_over(old, new, where)[1]
+    assert (revision.changed, revision.equal) == (changed, 6 - changed)
+
+
 def test_zeros_do_not_replace_a_price_that_is_stored() -> None:
     old = table(*(bar(MON, s, 10.0) for s in "AB"))
     empty = [bar(MON, s, 0.0) | {"volume": 0.0, "turnover": 0.0} for s in "AB"]

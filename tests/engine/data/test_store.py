@@ -1,3 +1,4 @@
+import datetime as dt
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -137,3 +138,27 @@ def test_a_later_word_on_an_event_takes_the_place_of_the_first(
     known = store.load_raw().actions
     assert known is not None
     assert sorted(known.select("kind", "value").rows()) == [("dividend", 0.6), ("split", 7.0)]
+
+
+def test_an_action_after_the_last_session_is_kept_and_makes_another_snapshot(
+    raw: RawTables, tmp_path: Path
+) -> None:
+    """A split that is announced for next week is in no entry of the chain yet. It comes with the last day or
+    at once: one snapshot.
+    """
+    day = raw.bars["date"].unique().sort()
+    symbol = raw.bars["symbol"].min()
+    told = [
+        (day[40], symbol, "split", 7.0, None),
+        (day[-1] + dt.timedelta(days=7), symbol, "split", 2.0, None),
+    ]
+    actions = pl.DataFrame(told, schema=dict(ACTION_SCHEMA), orient="row")
+    store, grown = PanelStore(tmp_path / "whole"), PanelStore(tmp_path / "grown")
+    first = store.save(replace(raw, actions=actions.head(1)))
+    second = store.save(replace(raw, actions=actions))
+    known = store.load_raw().actions
+    assert first != second
+    assert known is not None
+    assert known["value"].to_list() == [7.0, 2.0]
+    grown.save(replace(raw, actions=actions).as_of(day[-2]))
+    assert grown.append(replace(raw, actions=actions)) == second

@@ -10,7 +10,7 @@ def drop_untraded(bars: pl.DataFrame) -> pl.DataFrame:
     """Bars without a close dropped; their adjustment factor is multiplied into the stock's next bar, their
     dividend added to its own, per share of that bar.
 
-        Sorted by (date, symbol). Each row depends on itself and earlier rows only.
+    Sorted by (date, symbol). Each row depends on itself and earlier rows only.
     """
     bars = bars.with_columns(FACTOR.fill_null(1.0))
     traded = pl.col("close").is_not_null() & pl.col("close").is_not_nan()

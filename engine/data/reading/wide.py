@@ -11,6 +11,7 @@ from engine.data.reading.file_names import field_in
 from engine.data.reading.names import ALL_BARS, field_of, hit, mapped, nameless
 from engine.data.reading.parts import FILE_NAME, Part, emptied, looks_like_days, no_column, require
 from engine.data.reading.sheets import LINE, Sheet
+from engine.errors import DataError
 from engine.records.reading import Column
 
 CODE = r"^[A-Z0-9^][A-Z0-9.\-^=/& ]{0,11}$"
@@ -18,6 +19,8 @@ LOOSE_CODE = r"^[\w.\-^=/&]{1,16}$"
 """The same where the file's own name says which field its columns hold."""
 CODE_LIKE = re.compile(r"^[A-Z]{1,4}$")
 """Names of a column of codes that may be codes themselves: SID, RIC."""
+MIDNIGHT = r"[ T]00:00(?::00(?:\.0+)?)?$"
+"""What a day has behind it in a file of moments."""
 Pairs = Mapping[str, tuple[str, str]]
 """Column -> (our field, ticker)."""
 
@@ -178,12 +181,15 @@ def of_one_field(
 
 
 def joined(parts: list[Part]) -> list[Part]:
-    """Sheets of one field each put beside one another, by day and code as the files have them."""
+    """Sheets of one field each put beside one another, by day and code as the files have them.
+
+    A field none of whose days and codes another file has is a DataError: it would be lost without a word.
+    """
     single = [part for part in parts if part.field]
     if not single:
         return parts
     if len({part.frame["date"].dtype for part in single}) > 1:
-        text = pl.col("date").cast(pl.String)
+        text = pl.col("date").cast(pl.String).str.replace(MIDNIGHT, "")
         single = [replace(part, frame=part.frame.with_columns(text)) for part in single]
     fields: dict[str, list[Part]] = {}
     for part in single:
@@ -195,8 +201,18 @@ def joined(parts: list[Part]) -> list[Part]:
         if field != first:
             table = pl.concat([part.frame for part in others], how="vertical_relaxed").drop(LINE)
             base = base.join(table, on=["date", "symbol"], how="left", maintain_order="left")
+            if base[field].null_count() == len(base) and table[field].count():
+                raise _apart(fields[first][0], others[0])
             columns[field] = others[0].columns[field]
     require(fields[first][0].sheet, columns, {}, sorted(fields))
     notes = tuple(note for part in single for note in part.notes)
     whole = replace(fields[first][0], frame=base, columns=columns, field="", notes=notes)
     return [whole, *(part for part in parts if not part.field)]
+
+
+def _apart(one: Part, other: Part) -> DataError:
+    days = " and ".join(f"{str(part.frame['date'][0])!r}" for part in (one, other))
+    return DataError(
+        f"{other.sheet.name}: none of its days and codes is in {one.sheet.name} (days such as {days})",
+        hint="write the days and codes of all files in one way",
+    )

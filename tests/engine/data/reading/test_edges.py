@@ -1,7 +1,9 @@
 """Words below a table and names between its rows are no rows; a row that was cut off is one."""
 
+import datetime as dt
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from engine.errors import DataError
@@ -105,3 +107,23 @@ def test_names_in_a_guessed_encoding_are_said_to_be_a_guess(tmp_path: Path) -> N
     assert "--encoding" in str(caught.value.hint)
     columns = "date=일자,close=종가,open=시가,high=고가,low=저가,volume=거래량"
     assert [row[1:] for row in bars(file, columns, encoding="cp949")] == [("005930", 2, 5, 1, 4, 6)]
+
+
+FIELDS = ("open", "high", "low", "close")
+
+
+def test_a_file_of_one_field_whose_days_are_written_otherwise_is_not_lost(tmp_path: Path) -> None:
+    for field in FIELDS:
+        (tmp_path / f"{field}.csv").write_text("Date,AAPL,MSFT\n2024-01-04,5,6\n")
+    (tmp_path / "volume.csv").write_text("Date,AAPL,MSFT\n2024/01/04,7,8\n")
+    with pytest.raises(DataError, match=r"volume.csv: none of .*'2024-01-04' and '2024/01/04'"):
+        reading(tmp_path)
+
+
+def test_days_and_midnights_of_parquet_files_of_one_field_are_the_same_days(tmp_path: Path) -> None:
+    day = pl.DataFrame({"Date": [dt.date(2024, 1, 4)], "AAPL": [5.0], "MSFT": [6.0]})
+    for field in FIELDS:
+        day.write_parquet(tmp_path / f"{field}.parquet")
+    moment = day.with_columns(pl.col("Date").cast(pl.Datetime("ns")))
+    moment.write_parquet(tmp_path / "volume.parquet")
+    assert [row[-1] for row in bars(tmp_path)] == [5.0, 6.0]

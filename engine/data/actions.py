@@ -64,8 +64,8 @@ def with_proceeds(
     """The rows with a last one for each stock that was paid out, and their dates and codes.
 
     It stands on the first session from the date on without a bar of the stock: volume 0, the close is the
-    cash a share; where none is given, nothing is added. ``memory`` knows the codes of ``bars``; it
-    remembers what was paid.
+    cash a share. Nothing is added where none is given, or the stock was paid before and has not traded since.
+    ``memory`` knows the codes of ``bars``; it remembers what was paid.
     """
     none = bars.select("date", "symbol").clear()
     if actions is None:
@@ -84,10 +84,12 @@ def with_proceeds(
             memory.settled[n] = _number(day)
             continue
         free = session_T.filter((session_T >= day) & ~session_T.is_in(own.implode()))
-        known = memory.rows[n] > 0 or (len(own) and len(free) and own.min() < free[0])
-        if len(free) and known:
-            memory.settled[n] = _number(day)
+        if free.is_empty():
+            continue
+        since = own.to_physical().is_between(memory.settled[n] + 1, _number(free[0]))
+        if memory.end[n] > memory.settled[n] or since.any():
             added.append((free[0], symbol, value))
+        memory.settled[n] = _number(free[0])
     if not added:
         return bars, none
     rows = pl.DataFrame(added, schema=["date", "symbol", "close"], orient="row")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 RECENT = 20
 """Sessions of turnover that are remembered."""
-_START = {"factor": 1.0, "reinvested": 1.0}
+_START = {"factor": 1.0, "reinvested": 1.0, "settled": -(2**31)}
 
 
 class State(NamedTuple):
@@ -64,7 +64,7 @@ class Memory:
     ended: NDArray[np.bool_]
     """Paid out: what comes under the code is another company."""
     settled: NDArray[np.int64]
-    """Day of the newest merger or delisting that was paid, since 1970; 0 = none."""
+    """Session on which a merger or delisting was last paid, or was not due any more, since 1970."""
     unit: NDArray[np.int64]
     """Rows in a row that were far off (100, 1000 or more); ``held`` is the newest of them."""
     excluded: NDArray[np.bool_]

@@ -144,7 +144,7 @@ def walk(bars: Bars, state: State, rules: Rules) -> Cleaned:
         if not _quiet(state, n, out_M4[m], rules.max_move):
             held = state.held[n]
             window = state.turnover[n, : min(state.seen[n], state.turnover.shape[1])]
-            still = state.unit[n] > 0 and abs(close / held - 1.0) <= rules.max_move
+            still = state.unit[n] > 0 and held > 0.0 and abs(close / held - 1.0) <= rules.max_move
             absurd = window.size >= ENOUGH and last > 0.0 and abs(np.log(close / last)) > FAR_OFF
             other = last > 0.0 and _other_units(last, close, turnover, window)
             if not state.ended[n] and (still or absurd or other):

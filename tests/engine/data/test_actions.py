@@ -222,6 +222,25 @@ def test_a_merger_of_the_company_that_had_the_code_before_pays_nothing() -> None
     assert len(later.filter(symbol="A")) == 11
 
 
+@pytest.mark.parametrize("later", [10, 11, 14])
+def test_two_endings_of_a_share_are_paid_once(later: int) -> None:
+    """A merger pays 30, and the table names the delisting too: on its day, or some days after."""
+    actions = [(day(10), "A", "merger", 30.0, None), (day(later), "A", "delisting", 0.0, None)]
+    tables = raw(rows("A", walking(10)), rows("Z", walking(20)), actions=actions)
+    clean, _ = of(tables)
+    assert clean["date"].to_list() == [day(i) for i in range(11)]
+    assert clean["close_raw"][-1] == 30.0
+
+
+def test_a_dividend_above_a_price_in_other_units_is_no_crash() -> None:
+    """Quoted at a hundredth on day 8, and 2 in cash on day 9, more than 1.00: back at 98 nothing was lost."""
+    closes = [100.0] * 8 + [1.0] + [98.0] * 6
+    dividends = [0.0] * 9 + [2.0] + [0.0] * 5
+    clean, report = of(raw(rows("A", closes, dividend=dividends)))
+    assert report.finding("unit_jump") is not None
+    assert clean["close"].to_list() == pytest.approx([100.0] * 14)
+
+
 def test_a_code_given_again_after_a_share_that_was_worth_nothing_loses_no_session() -> None:
     """100, nothing, then another company at 50: its first price is a break from nothing, no absurd one."""
     bars = (rows("A", walking(10)), rows("A", walking(10, 50.0), first=13), rows("Z", walking(23)))

@@ -110,7 +110,7 @@ class StoredPanel:
     def tables(self) -> Mapping[str, pl.DataFrame]:
         """Optional tables of the source."""
         found = {name: self.snapshot.table(name) for name in OPTIONAL}
-        codes = renames(self.snapshot.table("actions"))
+        codes = renames(_happened(self.snapshot))
         return {
             name: renamed(table, codes, "available") if "symbol" in table.columns else table
             for name, table in found.items()
@@ -204,7 +204,7 @@ def clean_panel(workspace: Path, config: Config, name: str | None = None) -> Sto
             "market": snapshot.manifest["market"],
             "source": snapshot.manifest["source"],
             **({"calendar": snapshot.calendar} if snapshot.calendar else {}),
-            "renames": [str(rename) for rename in renames(snapshot.table("actions"))],
+            "renames": [str(rename) for rename in renames(_happened(snapshot))],
         }
     )
     lineage = Lineage(settings=settings, chain=snapshot.chain, panel=snapshot.id)
@@ -288,5 +288,13 @@ def _portions(snapshot: Snapshot, after: str) -> Iterator[RawTables]:
             bars = bars.filter(pl.col("date") > dt.date.fromisoformat(after))
         start, count = i + 1, 0
         if not bars.is_empty():
-            raw = replace(raw, bars=bars) if raw is not None else snapshot.raw(bars=bars)
+            if raw is None:
+                raw = replace(snapshot.raw(bars=bars), actions=_happened(snapshot))
+            raw = replace(raw, bars=bars)
             yield raw
+
+
+def _happened(snapshot: Snapshot) -> pl.DataFrame | None:
+    """Corporate actions up to the last session: until its day comes, a stock trades under its old code."""
+    actions, last = snapshot.table("actions"), dt.date.fromisoformat(snapshot.days[-1])
+    return None if actions is None else actions.filter(pl.col("date") <= last)

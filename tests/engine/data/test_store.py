@@ -162,3 +162,14 @@ def test_an_action_after_the_last_session_is_kept_and_makes_another_snapshot(
     assert known["value"].to_list() == [7.0, 2.0]
     grown.save(replace(raw, actions=actions).as_of(day[-2]))
     assert grown.append(replace(raw, actions=actions)) == second
+
+
+def test_a_rename_of_next_week_leaves_todays_code(raw: RawTables, tmp_path: Path) -> None:
+    day = raw.bars["date"].unique().sort()
+    symbol = raw.bars["symbol"].min()
+    for when, there in ((day[-1] + dt.timedelta(days=7), symbol), (day[-1], "NEW")):
+        told = [(when, symbol, "rename", None, "NEW")]
+        actions = pl.DataFrame(told, schema=dict(ACTION_SCHEMA), orient="row")
+        workspace = tmp_path / there
+        PanelStore(workspace / "data").save(replace(raw, actions=actions))
+        assert there in load_panel(workspace, Config())[0].frame["symbol"]

@@ -166,7 +166,7 @@ def test_an_action_after_the_last_session_is_kept_and_makes_another_snapshot(
 
 def test_a_rename_of_next_week_leaves_todays_code(raw: RawTables, tmp_path: Path) -> None:
     day = raw.bars["date"].unique().sort()
-    symbol = raw.bars["symbol"].min()
+    symbol: str = raw.bars.item(0, "symbol")
     for when, there in ((day[-1] + dt.timedelta(days=7), symbol), (day[-1], "NEW")):
         told = [(when, symbol, "rename", None, "NEW")]
         actions = pl.DataFrame(told, schema=dict(ACTION_SCHEMA), orient="row")

@@ -66,7 +66,7 @@ def _told(name: str, bars: pl.DataFrame, bad: pl.DataFrame, stocks: int) -> str:
     size = bad["drift"].median()
     assert isinstance(size, float)
     return (
-        f"is of another scale and high of its own bar it moves by "
+        f"is of another scale: against the middle of low and high of its own bar it moves by "
         f"{size:+.2%} from the oldest quarter to the newest (median of {len(bad):,} of {stocks:,} stocks); "
         f"{old:.0%} of the oldest and {new:.0%} of the newest lie outside low..high; "
         f"overnight {night:+.3%} a day, intraday {day:+.3%}; {WAY_OUT}"

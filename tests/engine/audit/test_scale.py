@@ -59,6 +59,7 @@ def test_the_adjusted_column_is_named_with_its_size_and_the_way_out(name: str) -
     assert (leak.check, leak.name, leak.day) == ("prices", name, dt.date(2020, 1, 1))
     # Sessions 0..99 have 6 or 5 dividends before them, 300..399 have 1 or 0: at the medians 6 and 0 or 1,
     # so the column rises by five to six hundredths against its own range.
+    assert "another scale: against the middle of low and high of its own bar it" in leak.detail
     size = float(leak.detail.split("moves by ")[1].split("%")[0])
     assert 4.9 < size < 6.2
     assert "of 12 stocks" in leak.detail

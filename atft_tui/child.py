@@ -1,12 +1,12 @@
 """The answer of a command that runs in a process of its own, beside the screen."""
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from engine.files import from_json
 from engine.runs import launch
 
 
@@ -28,7 +28,7 @@ async def answer_of(workspace: Path, words: Sequence[str]) -> Mapping[str, Any]:
         with suppress(ProcessLookupError):
             child.kill()
     try:
-        answer = json.loads(out)
+        answer = from_json(out)
     except ValueError:
         answer = None
     return answer if isinstance(answer, dict) else {"error": "it ended without an answer"}

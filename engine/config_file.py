@@ -20,6 +20,8 @@ from engine.files import parse_toml, read_toml_text, write_text
 from engine.presets import PRESETS
 
 Origins = dict[str, str]
+RETIRED = ("max_price", "split_tolerance")
+"""Of ``[quality]``: keys of older versions, which stand in the configurations of their runs and models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +74,19 @@ def override(config: Config, changes: Mapping[str, Any], *, origin: str) -> Conf
 
 
 def read_resolved(path: Path) -> Config:
-    """A complete configuration as `write_resolved` wrote it."""
+    """A complete configuration as `write_resolved` wrote it, in this version or an older one.
+
+    Keys that are `RETIRED` are passed over: they belong to data that are cleaned otherwise now.
+    """
     if not path.is_file():
         raise ConfigError(f"{path}: no such file")
     text = read_toml_text(path)
     lines = {key: f"{path}:{n}" for key, n in _lines(text).items()}
-    return _validate(parse_toml(text, path), lines)
+    values = parse_toml(text, path)
+    quality = values.get("quality")
+    if isinstance(quality, dict):
+        values["quality"] = {name: quality[name] for name in quality if name not in RETIRED}
+    return _validate(values, lines)
 
 
 def write_resolved(path: Path, config: Config) -> None:

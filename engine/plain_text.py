@@ -19,5 +19,9 @@ def clean(text: str) -> str:
 
 
 def clean_lines(text: str) -> str:
-    """Cleaned, with its line breaks kept."""
-    return "\n".join(clean(line) for line in text.splitlines())
+    """Cleaned, with its line feeds kept, but one at the end.
+
+    Nothing else breaks a line: a name with U+2028 or a lone carriage return in it is no line of its own.
+    """
+    lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
+    return "\n".join(map(clean, lines))

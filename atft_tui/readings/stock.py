@@ -21,7 +21,7 @@ def read_stock(workspace: Path, snapshot: str, panel: str, symbol: str) -> Stock
             continue
         try:
             table = pl.scan_parquet(files)
-            told = [name for name in ("flags",) if name in table.collect_schema()]
+            told = ["flags"] if "flags" in table.collect_schema() else []
             bars = (
                 table.filter(pl.col("symbol") == symbol)
                 .select("date", "close", *told)

@@ -55,7 +55,7 @@ def run_orders(
     """Bring each stock to its target fraction of the equity before the orders of the session.
 
     First the dividends of the session: what was held overnight receives them, what was short pays them.
-        An order of value v pays slippage s(v) v with s = half-spread + impact x v / ADV (at most the cap, at
+    An order of value v pays slippage s(v) v with s = half-spread + impact x v / ADV (at most the cap, at
     least half a tick) and the commission of its size on v including slippage. Orders are cut to the
     liquidity cap, then rounded toward zero to lots; a target of 0 also sells the odd lot. Sales come first,
     then buys in the order of the columns, each at most for the cash that is left: nothing is bought on

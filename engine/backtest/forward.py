@@ -14,7 +14,7 @@ def forward_returns(panel: Panel, market: MarketData, config: Config) -> Forward
     """``(horizon, lag)`` -> ``[D, N]`` close ``lag + horizon`` sessions later / fill after ``lag`` - 1.
 
     Total returns where the data know dividends, like the labels.
-        Lag 0 enters at the close of the scored session itself, whatever the configured entry: a diagnostic.
+    Lag 0 enters at the close of the scored session itself, whatever the configured entry: a diagnostic.
     NaN where no fill was possible or where the panel ends before; a stock that is delisted on the way
     keeps its exit price.
     """

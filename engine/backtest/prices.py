@@ -89,46 +89,25 @@ class PriceTable:
             panel.frame.group_by("symbol").agg(pl.col("date").max()), on="symbol", how="left"
         )
         final_N = final.sort("symbol")["date"].to_numpy().astype("datetime64[D]")
-        window = panel.frame.filter(pl.col("date").is_between(dates[0], dates[-1]))
-        place = positions(window, dates, names)
-        inside = place["column"].is_not_null()
-        window, place = _price_alone(window.filter(inside), reinvest), place.filter(inside)
-        row, column = place["row"].to_numpy(), place["column"].to_numpy()
-
-        def scatter(name: str) -> Matrix:
-            out_DN = np.full((len(dates), len(names)), np.nan)
-            out_DN[row, column] = window[name].fill_null(float("nan")).to_numpy()
-            return out_DN
-
-        def flagged(bit: int) -> NDArray[np.bool_]:
-            hit = (window["flags"].to_numpy() & bit) != 0
-            out_DN = np.zeros((len(dates), len(names)) if hit.any() else (1, 1), dtype=bool)
-            out_DN[row[hit], column[hit]] = True
-            return out_DN
-
-        close_DN = scatter("close")
-        quoted_DN = forward_fill(scatter("close_raw") / close_DN)
-        paid_DN, break_DN = flagged(PROCEEDS), flagged(BREAK)
-        fill_DN = close_DN.copy() if entry == "close" else scatter("open")
+        window = _Window.of(panel.frame, dates, names, reinvest)
+        close_DN = window.values("close")
+        quoted_DN = forward_fill(window.values("close_raw") / close_DN)
+        break_DN = window.flagged(BREAK)
+        fill_DN = close_DN.copy() if entry == "close" else window.values("open")
         if entry == "open":
             fill_DN[np.broadcast_to(break_DN, fill_DN.shape)] = np.nan
         dates_D = dates.to_numpy().astype("datetime64[D]")
-        exit_DN = _closed(close_DN, paid_DN)
         gone_N = np.searchsorted(dates_D, final_N, side="right")
-        for n in np.flatnonzero((gone_N < dates_D.size) & (final_N >= dates_D[0])):
-            d = gone_N[n]
-            if not exit_DN[d, n]:
-                close_DN[d, n] = close_DN[d - 1, n] * max(1.0 - haircut, WORTHLESS)
-            # Later sessions too, should one not suffice to close the position.
-            exit_DN[d:, n] = True
+        gone_N = np.where(final_N >= dates_D[0], gone_N, dates_D.size)
+        exit_DN = _exits(close_DN, window.flagged(PROCEEDS), gone_N, haircut)
         mark_DN = _carry(close_DN)
         fill_DN = np.where(exit_DN, mark_DN, fill_DN)
         value_DN = mark_DN
         if entry == "open":
             before_DN = np.vstack([mark_DN[:1], mark_DN[:-1]])
             value_DN = np.where(np.isfinite(fill_DN), fill_DN, before_DN)
-        pays = not reinvest and window.select((pl.col("dividend") != 0).any()).item()
-        dividends = {"dividend_DN": np.nan_to_num(scatter("dividend"))} if pays else {}
+        pays = not reinvest and bool((window.frame["dividend"] != 0).any())
+        dividends = {"dividend_DN": np.nan_to_num(window.values("dividend"))} if pays else {}
         return cls(
             dates_D=dates_D,
             symbols=tuple(names),
@@ -156,6 +135,42 @@ class PriceTable:
         return target_DN
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Window:
+    """Bars of the simulation's sessions and stocks, and the place of each in a table ``[D, N]``."""
+
+    frame: pl.DataFrame
+    row: NDArray[np.int64]
+    column: NDArray[np.int64]
+    shape: tuple[int, int]
+
+    @classmethod
+    def of(cls, bars: pl.DataFrame, dates: pl.Series, names: pl.Series, reinvest: bool) -> Self:
+        frame = bars.filter(pl.col("date").is_between(dates[0], dates[-1]))
+        place = positions(frame, dates, names)
+        inside = place["column"].is_not_null()
+        place = place.filter(inside)
+        return cls(
+            frame=_price_alone(frame.filter(inside), reinvest),
+            row=place["row"].to_numpy(),
+            column=place["column"].to_numpy(),
+            shape=(len(dates), len(names)),
+        )
+
+    def values(self, name: str) -> Matrix:
+        """NaN where there is no bar or no value."""
+        out_DN = np.full(self.shape, np.nan)
+        out_DN[self.row, self.column] = self.frame[name].fill_null(float("nan")).to_numpy()
+        return out_DN
+
+    def flagged(self, bit: int) -> NDArray[np.bool_]:
+        """``[1, 1]``, False, where no bar has the flag."""
+        hit = (self.frame["flags"].to_numpy() & bit) != 0
+        out_DN = np.zeros(self.shape if hit.any() else (1, 1), dtype=bool)
+        out_DN[self.row[hit], self.column[hit]] = True
+        return out_DN
+
+
 def _price_alone(window: pl.DataFrame, reinvest: bool) -> pl.DataFrame:
     """Open and close without the dividends put back in, and the dividend of a share on that scale."""
     if reinvest:
@@ -175,6 +190,23 @@ def _closed(close_DN: Matrix, paid_DN: NDArray[np.bool_]) -> NDArray[np.bool_]:
         later = np.flatnonzero(np.isfinite(close_DN[d + 1 :, n]))
         out_DN[d : d + 1 + later[0] if later.size else None, n] = True
     return out_DN
+
+
+def _exits(
+    close_DN: Matrix, paid_DN: NDArray[np.bool_], gone_N: NDArray[np.int64], haircut: float
+) -> NDArray[np.bool_]:
+    """Where what is held is closed; writes the prices of delistings into ``close_DN``.
+
+    ``gone_N``: session after a stock's last bar ever, beyond the end = none here.
+    """
+    exit_DN = _closed(close_DN, paid_DN)
+    for n in np.flatnonzero(gone_N < len(close_DN)):
+        d = gone_N[n]
+        if not exit_DN[d, n]:
+            close_DN[d, n] = close_DN[d - 1, n] * max(1.0 - haircut, WORTHLESS)
+        # Later sessions too, should one not suffice to close the position.
+        exit_DN[d:, n] = True
+    return exit_DN
 
 
 def _carry(close_DN: Matrix) -> Matrix:

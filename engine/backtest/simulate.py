@@ -73,17 +73,20 @@ def simulate(
         traded_D=_per_session(row_O, before_slippage_O, D),
         dividend_D=dividend_D,
     )
+    return Simulation(ledger=ledger, orders=orders, shortfall=shortfall, gap=_gap(ledger, quick))
+
+
+def _gap(ledger: Ledger, quick: Ledger) -> float:
+    """Largest relative difference of the daily equities; DataError beyond `TOLERANCE`."""
     gap_D = np.abs(ledger.equity_D / quick.equity_D - 1.0)
     if not gap_D.max() <= TOLERANCE:
         d = int(np.argmax(gap_D > TOLERANCE))
         raise DataError(
-            f"vectorbt and the second simulation disagree from {table.dates_D[d]} on "
+            f"vectorbt and the second simulation disagree from {ledger.dates_D[d]} on "
             f"({ledger.equity_D[d]:.6f} against {quick.equity_D[d]:.6f})",
             hint="one of the two is wrong: please report it with the run's config.toml",
         )
-    return Simulation(
-        ledger=ledger, orders=orders, shortfall=shortfall, gap=float(gap_D.max(initial=0.0))
-    )
+    return float(gap_D.max())
 
 
 def _per_session(row_O: Any, value_O: Any, D: int) -> Series:
@@ -141,14 +144,8 @@ def _from_orders(
         change_DN = np.where(orders.change_DN != 0, orders.change_DN, np.nan)
         sizes = {"size": used(change_DN, sold_D), "size_type": "amount"}
     elif np.isfinite(frictions.max_share) or loan is not None:
-        cap_DN = np.full(fill_DN.shape, np.inf)
-        if np.isfinite(frictions.max_share):
-            most_DN = frictions.max_share * frictions.adv_DN / fill_DN
-            cap_DN = np.where(table.exit_DN, np.inf, most_DN)
-        if loan is not None:
-            short_DN = (orders.unpaid_D[:, None] > 0) & (orders.change_DN > 0)
-            cap_DN = np.where(short_DN, orders.change_DN, cap_DN)
-        sizes["max_size"] = used(np.maximum(cap_DN, np.finfo(float).tiny), np.inf)
+        cap_DN = _caps(table, orders, frictions, fill_DN, lent=loan is not None)
+        sizes["max_size"] = used(cap_DN, np.inf)
     # Sales first, so that their cash can pay for the buys: what call_seq="auto" does, at a third of its time.
     sales_first_DN = np.argsort(used(orders.change_DN) > 0, axis=1, kind="stable")
     return vbt.Portfolio.from_orders(
@@ -166,3 +163,17 @@ def _from_orders(
         freq="1D",
         engine="rust",
     )
+
+
+def _caps(
+    table: PriceTable, orders: Orders, frictions: Frictions, fill_DN: Matrix, *, lent: bool
+) -> Matrix:
+    """Most shares of an order: its share of the turnover, and with a loan what the cash could pay."""
+    cap_DN = np.full(fill_DN.shape, np.inf)
+    if np.isfinite(frictions.max_share):
+        most_DN = frictions.max_share * frictions.adv_DN / fill_DN
+        cap_DN = np.where(table.exit_DN, np.inf, most_DN)
+    if lent:
+        short_DN = (orders.unpaid_D[:, None] > 0) & (orders.change_DN > 0)
+        cap_DN = np.where(short_DN, orders.change_DN, cap_DN)
+    return np.asarray(np.maximum(cap_DN, np.finfo(float).tiny))

@@ -48,7 +48,7 @@ class Facts:
     comparisons: tuple[dict[str, Any], ...] = ()
     """Comparisons of sizes and of ablations on the same features, newest first."""
     ex_dates: pl.DataFrame | None = None
-    """Largest dividends of held stocks: ``date, symbol, dividend, weight, received``."""
+    """Largest dividends that the book received or paid: ``date, symbol, dividend, weight, received``."""
 
     @property
     def model(self) -> str:
@@ -83,7 +83,7 @@ def gather(workspace: Path, run: Run) -> Facts:
         baseline_returns=pl.read_parquet(returns) if returns.is_file() else None,
         months=months,
         holdings=_holdings(workspace, run),
-        ex_dates=_ex_dates(run),
+        ex_dates=paid_dividends(run),
         trials=read_trials(run),
         ablations=_ablations(workspace, run, train),
         config=run.config().model_dump(mode="json"),
@@ -148,14 +148,17 @@ def _holdings(workspace: Path, run: Run) -> pl.DataFrame | None:
     )
 
 
-def _ex_dates(run: Run) -> pl.DataFrame | None:
-    """None without a backtest, or with one from before dividends were money."""
+def paid_dividends(run: Run) -> pl.DataFrame | None:
+    """`Facts.ex_dates`: a stock bought on its ex-date got nothing.
+
+    None without a backtest, or with one from before dividends were money.
+    """
     path = run.path("holdings.parquet")
     if not path.is_file() or "dividend" not in pl.read_parquet_schema(path):
         return None
     return (
         pl.scan_parquet(path)
-        .filter(pl.col("dividend") != 0)
+        .filter(pl.col("received") != 0)
         .select("date", "symbol", "dividend", "weight", "received")
         .sort(pl.col("received").abs(), "date", "symbol", descending=[True, False, False])
         .head(EX_DATES)

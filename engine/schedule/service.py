@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.config import Config
-from engine.errors import EngineError, IntegrityError
+from engine.errors import DataError, EngineError, IntegrityError
 from engine.runs.events import Noted, Warned
 from engine.runs.sink import EventSink
 from engine.schedule import messages
@@ -41,10 +41,18 @@ class Service:
     sink: EventSink
     stopped: Callable[[], bool] = lambda: False
     reading: Reading | None = None
+    known: Timetable | None = None
+    """Of the store when it could last be read."""
 
     @property
     def timetable(self) -> Timetable:
-        return timetable_of(self.workspace, self.config)
+        """Of the stored data; a store that is damaged meanwhile fails the jobs, which is told, not this."""
+        try:
+            self.known = timetable_of(self.workspace, self.config)
+        except (DataError, IntegrityError):
+            if self.known is None:
+                raise
+        return self.known
 
     def recover(self) -> None:
         """After whatever happened to the process before: end its jobs, take its attempts back."""

@@ -3,14 +3,14 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
 from engine.data.labels import readable
-from engine.data.reading.names import normal
+from engine.data.reading.names import listed, normal
 from engine.data.reading.numbers import (
     BadValue,
     NumberStyle,
@@ -98,7 +98,7 @@ class _Reading:
         found.cash = self._cash(cash, found.notes)
         found.notes += [f"{text} ({n} lines)" if n > 1 else text for text, n in said.items()]
         if self.rows.left:
-            found.notes.append(f"passed over: {_few(self.rows.left)}")
+            found.notes.append(f"passed over: {listed(self.rows.left, 5)}")
         return found
 
     def _without_lots(self, said: Counter[str]) -> list[Row]:
@@ -199,7 +199,9 @@ class _Reading:
                 hint="give the cash in the currency of the prices with --cash AMOUNT",
             )
         if others:
-            notes.append(f"left out: cash in another currency than {self.currency}: {_few(others)}")
+            notes.append(
+                f"left out: cash in another currency than {self.currency}: {listed(others, 5)}"
+            )
         if len(rows) > 1 + len(others):
             notes.append(f"{len(rows) - len(others)} lines of cash summed")
         return math.fsum(money[name] for name in ours) if ours or base is not None else None
@@ -211,9 +213,3 @@ class _Reading:
             f"{readable(value)!r} {why}",
             hint="correct the line, or name other columns with --position-columns",
         )
-
-
-def _few(texts: Iterable[str], most: int = 5) -> str:
-    known = list(texts)
-    more = f" and {len(known) - most} more" if len(known) > most else ""
-    return ", ".join(map(readable, known[:most])) + more

@@ -23,11 +23,18 @@ _OTHERS = re.compile(
 """Classes of what is no stock; a class that is not known is taken for one of stocks."""
 _STOCKS = re.compile(r"stock|equit|stk|share|etf|adr|reit|株")
 SIDES = {
-    **dict.fromkeys(("long", "l", "buy", "b", "bought", "買", "買建", "買い", "买", "多"), 1.0),
-    **dict.fromkeys(("short", "s", "sell", "sold", "売", "売建", "売り", "卖", "空"), -1.0),
+    **dict.fromkeys(
+        ("long", "l", "buy", "b", "bought", "買", "買建", "買い", "買い建て", "买", "多"), 1.0
+    ),
+    **dict.fromkeys(
+        ("short", "s", "sell", "sold", "売", "売建", "売り", "売り建て", "卖", "空"), -1.0
+    ),
 }
-_SURE = frozenset({"long", "short", "買建", "売建", "買い建て", "売り建て"}) & SIDES.keys()
+_SURE = frozenset({"long", "short", "買建", "売建", "買い建て", "売り建て"})
 """Words that say the side whatever their column is called; B and S may be grades."""
+_TRADED = _SURE | {"buy", "sell", "bought", "sold"}
+"""Words that say it in a column called after the trade that opened the position; elsewhere advice."""
+_TRADES = frozenset({"type", "action", "positiontype", "tradetype", "transactiontype"})
 
 
 def kind_of(row: Row, *, known: Container[str], currency: str, explicit: bool) -> str:
@@ -61,7 +68,10 @@ def _is_money(code: str, form: str, currency: str) -> bool:
 
 
 def with_sides(rows: Sequence[Row]) -> list[Row]:
-    """Where no column is named as the side, one that says long or short in every row is it."""
+    """Where no column is named as the side, one that says long or short wherever it is filled is it.
+
+    So is a column such as Type or Action that says buy or sell.
+    """
     columns: dict[int, int | None] = {}
     out = []
     for row in rows:
@@ -81,6 +91,7 @@ def _side_column(head: Head, rows: Sequence[Row]) -> int | None:
     mapped = {column.theirs for column in head.columns.values()}
     for at, name in enumerate(head.names):
         said = {normal(row.every[at]) for row in rows if row.head is head and at < len(row.every)}
-        if name not in mapped and said - {""} and said - {""} <= _SURE:
+        words = _TRADED if normal(name) in _TRADES else _SURE
+        if name not in mapped and said - {""} and said - {""} <= words:
             return at
     return None

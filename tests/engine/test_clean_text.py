@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.plain_text import clean_lines
+
 ESCAPES = "\x1b]0;PWNED\x07\x1b[2J\x9b31m\u202eevil\u2066\x7f\x08"
 FORBIDDEN = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
 """Every control of ASCII but tab and line feed."""
@@ -75,3 +77,10 @@ def test_words_that_the_parser_itself_refuses(tmp_path: Path) -> None:
         ("runs", "--set", ESCAPES),
     ):
         assert said(tmp_path, *words).returncode == 2
+
+
+def test_only_a_line_feed_breaks_a_line() -> None:
+    assert clean_lines("one\r\ntwo\n\nfour\n") == "one\ntwo\n\nfour"
+    assert clean_lines("") == ""
+    for mark in ("\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\r"):
+        assert clean_lines(f"S01{mark}verdict: ok") == "S01 verdict: ok"

@@ -125,6 +125,22 @@ def test_every_preset_is_valid_and_survives_the_run_directory(preset: str, tmp_p
     assert read_resolved(tmp_path / "config.toml") == config
 
 
+def test_a_run_of_an_older_version_is_read_and_a_users_file_with_its_keys_is_refused(
+    tmp_path: Path,
+) -> None:
+    config = resolve([], overrides=["quality.max_move=0.4"]).config
+    path = tmp_path / "config.toml"
+    write_resolved(path, config)
+    old = "[quality]\nmax_price = 100000.0\nsplit_tolerance = 0.02\n"
+    path.write_text(path.read_text().replace("[quality]\n", old))
+    assert read_resolved(path) == config
+    with pytest.raises(ConfigError, match=r"quality\.max_price: unknown key"):
+        resolve([path])
+    path.write_text(path.read_text().replace("max_price", "max_prise"))
+    with pytest.raises(ConfigError, match=r"quality\.max_prise: unknown key"):
+        read_resolved(path)
+
+
 @given(st.text(max_size=80))
 @settings(max_examples=60)
 def test_any_override_is_taken_or_refused_never_a_crash(text: str) -> None:

@@ -3,15 +3,18 @@
 import datetime as dt
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
+from engine.config import Config
 from engine.report import charts, render
 from engine.report.answers import answers, rank_ic
-from engine.report.facts import Facts
+from engine.report.facts import Facts, paid_dividends
 from engine.runs.events import EpochEvaluated
+from engine.runs.store import RunStore
 from tests.engine.report.samples import CREATED, NASTY, facts, figures, swept
 from tests.engine.runs.samples import evaluated
 
@@ -216,3 +219,24 @@ def test_breaks_and_dividends_are_told_only_where_the_book_met_them() -> None:
     page = render.html(replace(found, backtest=test, ex_dates=paid), created=CREATED)
     assert ">prices<" in page
     assert ">dividends<" in page
+
+
+def test_dividends_of_stocks_that_were_held_overnight_largest_first(tmp_path: Path) -> None:
+    """B was bought on its ex-date and got nothing, C was short and paid; an older backtest knows none."""
+    run = RunStore(tmp_path).create("train", Config())
+    assert paid_dividends(run) is None
+    rows = pl.DataFrame(
+        {
+            "date": [dt.date(2015, 3, 3)] * 4,
+            "symbol": ["A", "B", "C", "D"],
+            "weight": [0.1, 0.2, -0.3, 0.4],
+            "dividend": [0.5, 9.0, 0.5, 0.0],
+            "received": [0.001, 0.0, -0.003, 0.0],
+        }
+    )
+    rows.write_parquet(run.path("holdings.parquet"))
+    found = paid_dividends(run)
+    assert found is not None
+    assert found["symbol"].to_list() == ["C", "A"]
+    rows.drop("dividend", "received").write_parquet(run.path("holdings.parquet"))
+    assert paid_dividends(run) is None

@@ -8,6 +8,7 @@ import pytest
 
 from engine.data.calendar import sessions_between
 from engine.data.store import PanelStore
+from engine.errors import IntegrityError
 from engine.schedule.jobs import Ended, Job
 from engine.schedule.update import update_jobs
 from tests.engine.schedule.desk import FakeClock, FakeRunner, service, states
@@ -120,3 +121,20 @@ def test_a_corrected_file_of_the_due_session_is_read_again_and_of_an_older_one_n
     (market / f"{tuesday}.csv").write_text(HEAD + lines(tuesday, 12, 11.0))
     jobs = update_jobs(market, desk.config, tuesday, DUE + dt.timedelta(days=1))
     assert [Path(job.words[-1]).name for job in jobs] == ["2024-12-03.csv"]
+
+
+def test_a_store_that_cannot_be_read_is_told_of_by_its_job_and_ends_no_scheduler(
+    market: Path,
+) -> None:
+    """The exchange is the one that was known last; the sessions of New York stay due."""
+    clock = FakeClock(DUE)
+    desk = service(market, clock, FakeRunner(market, clock), "data.market=jp", "schedule.calendar=")
+    assert desk.timetable.exchange == "XNYS"
+    store = PanelStore(market / "data")
+    (store.root / "snapshots" / store.current() / "manifest.json").write_text("{")
+    assert desk.timetable.exchange == "XNYS"
+    assert desk.is_due()
+    # A new process knows no exchange, and says what is damaged.
+    again = service(market, clock, FakeRunner(market, clock))
+    with pytest.raises(IntegrityError, match=r"manifest\.json"):
+        again.is_due()

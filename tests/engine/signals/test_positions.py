@@ -145,6 +145,27 @@ def test_japanese_brokers(text: str, cash: float | None, encoding: str, path: Pa
     assert not held.missing
 
 
+@pytest.mark.parametrize(
+    ("column", "bought", "sold", "second"),
+    [
+        ("Type", "BUY", "SELL", -5.0),
+        ("Action", "Bought", "Sold", -5.0),
+        ("Trade Type", "buy", "sell", -5.0),
+        ("備考", "買い建て", "売り建て", -5.0),
+        ("Comment", "long", "short", -5.0),
+        ("Advice", "buy", "sell", 5.0),
+        ("Type", "B", "S", 5.0),
+        ("Type", "Buy", "Stock", 5.0),
+    ],
+)
+def test_a_side_in_a_column_of_another_name(
+    column: str, bought: str, sold: str, second: float, path: Path
+) -> None:
+    """Buy and sell are the side where the column is called after the trade; elsewhere they are advice."""
+    text = f"symbol,shares,{column}\n1001,10,{bought}\n1002,5,{sold}\n$cash,1,\n"
+    assert account(read(path, text)).positions.shares == {"1001": 10.0, "1002": second}
+
+
 def test_what_is_left_out_or_summed_is_said(path: Path) -> None:
     words = "; ".join(read(path, PLAIN["flex with lots"][0]).notes)
     assert "lots of what a summary counts already left out (2 lines)" in words

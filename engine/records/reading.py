@@ -103,7 +103,7 @@ LAYOUTS: dict[Layout, str] = {
 SCALES: dict[PriceScale, str] = {
     "raw": "as quoted",
     "raw_and_factor": "as quoted, beside a factor",
-    "raw_and_adjusted_close": "as quoted, beside an adjusted close",
+    "raw_and_adjusted_close": "as quoted",
     "adjusted": "adjusted by the vendor throughout",
 }
 MANY = 8

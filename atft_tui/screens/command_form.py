@@ -94,6 +94,8 @@ class CommandForm(ModalScreen[CommandRequest | None]):
 
     def on_mount(self) -> None:
         self.draw_line()
+        if not self.command.parameters:  # Nothing has to be said: enter starts it.
+            self.query_one("#start", Button).focus()
 
     def _field(self, parameter: Parameter) -> ComposeResult:
         name, given = f"p-{parameter.name}", self.given.get(parameter.name, "")

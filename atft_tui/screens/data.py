@@ -39,11 +39,12 @@ SETTLE_S = 0.15
 """The cursor rests this long on a stock before its prices are read."""
 EMPTY = """No market data in this workspace yet.
 
-  i       ingest: CSV or Parquet files, J-Quants, Yahoo, or the synthetic market
+  i       ingest: price files, J-Quants, Yahoo, or a synthetic market
   ctrl+p  demo: a synthetic market and everything made from it
   f       list the features that a network can be given
 
-After that: c checks what was ingested, a proves that nothing sees the future.
+After that: c checks what was ingested,
+            a proves that nothing sees the future.
 """
 
 

@@ -50,6 +50,8 @@ class IngestForm(CommandForm):
     def on_mount(self) -> None:
         super().on_mount()
         self.draw_button()
+        if self.values()["source"] == "files":
+            self.fields["prices"].focus()
 
     def fit(self) -> None:
         super().fit()

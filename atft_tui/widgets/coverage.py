@@ -75,7 +75,7 @@ class CoverageView:
 class CoveragePanel(Panel[CoverageView]):
     title: ClassVar[str] = "stocks with a bar per session"
     empty: ClassVar[str] = (
-        "No session checked yet.\n\ni ingests market data, c checks it (on a fresh workspace: ctrl+p demo)."
+        "No session checked yet.\n\nc checks what is stored: its sessions, findings and stocks come here."
     )
 
     def picture(self, value: CoverageView, width: int, height: int) -> Text:

@@ -18,7 +18,8 @@ from atft_tui.widgets.price_chart import AXIS_WIDTH, price_chart
 SIGNS = {"error": ("!", BAD), "warning": ("v", WARN), "info": (".", DIM)}
 """Sign and style of a finding by its level."""
 EVENTS = {"break": ("B", BAD), "proceeds": ("p", WARN), "dividend": ("d", DIM)}
-"""Sign and style of what happened to the shares; a split of any source is ``s``. Findings go before them."""
+"""Sign and style of what happened to the shares; a split of any source is ``s``. Warnings and errors
+of another name go before them."""
 LISTED = 3
 """Findings written out under the chart."""
 
@@ -75,18 +76,24 @@ def _chart(view: StockView, width: int, height: int) -> list[Text]:
     bars = view.bars
     if not bars.dates or height < 4:
         return [Text("no price to draw" if not bars.dates else "", style=DIM)]
-    marks: dict[int, tuple[str, Style]] = {
-        at: EVENTS.get(name, ("s", STRONG)) for at, name in bars.events
-    }
+    happened = {at: EVENTS.get(name, ("s", STRONG)) for at, name in bars.events}
+    marks: dict[int, tuple[str, Style]] = {}
     for level in ("info", "warning", "error"):
         for example in view.examples:
             if example.level == level:
-                marks[bisect_left(bars.dates, example.date)] = SIGNS[level]
+                marks[bisect_left(bars.dates, example.date)] = _sign(example)
+        if level == "info":
+            marks |= happened
     if view.day:
         at = bisect_left(bars.dates, view.day)
         marks[at] = (marks.get(at, ("^", ""))[0], HERE)
     chart = price_chart(bars.close, width=width, height=height - 1, marks=marks)
     return [*chart.split("\n", allow_blank=True), _axis(bars, width)]
+
+
+def _sign(example: Example) -> tuple[str, Style]:
+    """Sign and style: those of what happened to the shares where the finding says just that."""
+    return EVENTS.get(example.rule) or SIGNS.get(example.level, (".", PLAIN))
 
 
 def _axis(bars: StockBars, width: int) -> Text:
@@ -103,7 +110,7 @@ def _notes(view: StockView) -> list[Text]:
     chosen = [one for one in view.examples if one.date == view.day] or list(view.examples)
     lines = [happened] if (happened := _events(view)) else []
     for example in chosen[:LISTED]:
-        sign, style = SIGNS.get(example.level, (".", PLAIN))
+        sign, style = _sign(example)
         line = Text(f"{sign} {fmt.clean(example.date)} {fmt.clean(example.rule)}  ", style=style)
         line.append(fmt.clean(example.text))
         lines.append(line)

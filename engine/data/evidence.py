@@ -88,11 +88,12 @@ def gather(
     problems = [
         *day_problems(raw, days, today=today, exchange=exchange, after=after),
         *(store_problems(bars, store, columns or {}) if store else ()),
-        *_price_problems(figures | returns, bars["date"].n_unique()),
+        *_price_problems(figures | returns, bars["date"].n_unique(), columns or {}),
         *_value_problems(values, columns or {}),
         *join_problems(joins, raw),
     ]
     values = {name: value for name, value in values.items() if name != "stocks"}
+    figures = {name: value for name, value in figures.items() if name != "crossed"}
     return Evidence(
         rows=len(bars),
         symbols=bars["symbol"].n_unique(),
@@ -125,13 +126,14 @@ def _prices(bars: pl.DataFrame) -> dict[str, Any]:
     bare = pl.all_horizontal((price.fill_nan(None).fill_null(0.0) == 0.0) for price in prices)
     found = bars.lazy().select(
         outside_range=(outside & whole).sum() / whole.sum(),
+        crossed=((bottom > top) & whole).sum() / whole.sum(),
         whole=whole.sum(),
         zero_rows=bare.sum(),
         no_close=(~(close > 0)).fill_null(value=True).mean(),
     )
     row = found.collect().row(0, named=True)
     if not row.pop("whole"):
-        row["outside_range"] = None
+        row["outside_range"], row["crossed"] = None, 0.0
     return row
 
 
@@ -181,11 +183,19 @@ def _values(bars: pl.DataFrame) -> dict[str, Any]:
     }
 
 
-def _price_problems(seen: Mapping[str, Any], sessions: int) -> list[Problem]:
+def _price_problems(
+    seen: Mapping[str, Any], sessions: int, columns: Mapping[str, str]
+) -> list[Problem]:
     problems = []
     scale = "close and open are of two price scales (one adjusted, one as quoted)"
     mend = '--price-scale, or name the columns of one scale: --columns "close=Close"'
-    if (seen["outside_range"] or 0.0) > OUTSIDE:
+    if seen["crossed"] > OUTSIDE:
+        high, low = columns.get("high", "high"), columns.get("low", "low")
+        what = (
+            f"high is below low in {seen['crossed']:.0%} of the rows: each is in the other's place"
+        )
+        problems.append(Problem(what=what, mend=f'--columns "high={low},low={high}"'))
+    elif (seen["outside_range"] or 0.0) > OUTSIDE:
         what = f"open or close lies outside low..high in {seen['outside_range']:.0%} of the rows: {scale}"
         problems.append(Problem(what=what, mend=mend))
     night, day = seen["overnight_mean"] or 0.0, seen["intraday_mean"] or 0.0

@@ -143,9 +143,9 @@ def _examples(walked: Walked, rows: list[int]) -> tuple[tuple[str, str, str], ..
     for m, (symbol, date, o, h, low, c, v), (same, close) in zip(rows, shown, earlier, strict=True):
         before = f" (before: {_number(close)})" if m and same == symbol else ""
         prices = f"o {_number(o)} h {_number(h)} l {_number(low)} c {_number(c)}"
-        out.append((symbol, date, f"{prices} v {_number(v)}{before}"))
+        out.append((symbol, date, f"{prices} v {_number(v, 15)}{before}"))
     return tuple(out)
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.6g}"
+def _number(value: float | None, digits: int = 6) -> str:
+    return "-" if value is None else f"{value:.{digits}g}"

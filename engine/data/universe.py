@@ -126,8 +126,9 @@ def build_universe(panel: PanelSource, config: UniverseConfig, directory: Path) 
     symbols = tuple(manifest["symbols"])
     if not symbols:
         raise DataError(
-            f"{panel.source}: no stock is ever in the universe",
-            hint="lower universe.min_history, min_price or min_turnover",
+            f"{panel.source}: no stock is ever in the universe of {panel.dates_S.size:,} sessions",
+            hint=f"universe.min_history asks for {config.min_history:,} sessions of a stock; "
+            "lower it, universe.min_price or universe.min_turnover with --set",
         )
     member_SN = np.load(target / "member.npy")
     if member_SN.shape != (panel.dates_S.size, len(symbols)):

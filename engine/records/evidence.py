@@ -85,11 +85,11 @@ class Evidence(Struct, frozen=True, kw_only=True):
         figures = [
             _figure(self.on_sessions, "{:.1%} of rows on sessions"),
             _figure(self.outside_range, "{:.2%} of rows with open or close outside low..high"),
-            _figure(self.overnight_mean, "overnight {:+.2%} a day"),
-            _figure(self.intraday_mean, "intraday {:+.2%}"),
+            _figure(self.overnight_mean, "overnight {:+z.2%} a day"),
+            _figure(self.intraday_mean, "intraday {:+z.2%}"),
             _figure(self.value_ratio, "traded value {:.3g} x close x volume"),
             f"{self.zero_rows:,} rows without a price" if self.zero_rows else "",
-            f"{self.duplicates:,} rows given twice" if self.duplicates else "",
+            f"{self.duplicates:,} rows given again, left out" if self.duplicates else "",
         ]
         out = [f"evidence: {self.verdict}; " + ", ".join(f for f in figures if f)]
         out += [

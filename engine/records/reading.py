@@ -44,7 +44,7 @@ class Factor(Struct, frozen=True, kw_only=True):
 
     column: str
     convention: str
-    """E.g. ``earlier prices times factor``, ``new shares per old share``, ``adjusted close / close``."""
+    """E.g. ``earlier prices times factor``, ``an adjusted close, taken as a ratio to the close``."""
     events: int = 0
     """Bars with a factor other than 1."""
     dividends: int = 0
@@ -103,7 +103,7 @@ LAYOUTS: dict[Layout, str] = {
 SCALES: dict[PriceScale, str] = {
     "raw": "as quoted",
     "raw_and_factor": "as quoted, beside a factor",
-    "raw_and_adjusted_close": "as quoted, beside an adjusted close",
+    "raw_and_adjusted_close": "as quoted",
     "adjusted": "adjusted by the vendor throughout",
 }
 MANY = 8
@@ -131,7 +131,9 @@ def plan_lines(plan: ReadingPlan) -> list[str]:
         lines.append(f"  first row: {plan.first}")
     if plan.unread:
         shown = _some([f"{one.file} ({one.reason})" for one in plan.unread])
-        lines.append(f"  NOT READ, {len(plan.unread)} files: {shown}")
+        lines.append(
+            f"  NOT READ, {len(plan.unread)} file{'s' if len(plan.unread) > 1 else ''}: {shown}"
+        )
     lines += [f"  note: {note}" for note in plan.notes]
     return [clean(line) for line in lines]
 

@@ -149,7 +149,7 @@ def _taken(
         draft = appended(old, raw, place)
         _gate(draft, raw.source, context.config.quality.min_coverage)
     lines = [*arrived.lines(), *(evidence.lines() if evidence is not None else ())]
-    if repeated.equal:
+    if repeated.equal and evidence is None:
         lines.append(f"rows given again, or empty beside a real one, left out: {repeated.equal:,}")
     lines += [*_revised(repeated, "files before"), *_revised(draft.revision, "the store")]
     thin = incomplete(draft.names, context.config.quality.min_coverage)
@@ -239,11 +239,13 @@ def _summary(draft: Draft, arrived: Arrived, *, dry_run: bool) -> tuple[dict[str
     if draft.base is not None:
         read = f"{len(draft.days):,} sessions, {draft.days[0]} to {draft.days[-1]}; given: {read}"
     lines = [
-        f"snapshot {draft.id}: {read}",
+        f"{'read' if dry_run else f'snapshot {draft.id}'}: {read}",
         f"market {market}, sessions of {exchange}, prices in {currency or 'a currency not named'}",
         *(f"{name}: {len(table):,} rows" for name, table in raw.optional.items()),
         *(f"note: {note}" for note in notes),
-        "dry run: nothing was stored" if dry_run else "next: `atft-tui check`",
+        "dry run: nothing was stored; without --dry-run it is"
+        if dry_run
+        else "next: `atft-tui check`",
     ]
     return summary, lines
 

@@ -176,3 +176,27 @@ def test_what_happened_to_the_shares_is_marked_and_counted_and_findings_go_befor
         (5, "d"), (20, "s"), (30, "B"), (40, "v"),
     ]  # fmt: skip
     assert "d dividend 2  s vendor_split 1  B break 1" in "\n".join(lines)
+
+
+def test_a_finding_that_says_what_happened_has_its_sign_and_a_note_hides_no_split() -> None:
+    stock = StockRow(
+        symbol="A", name="Alpha", sector="", first="2030-01-01", last="2030-02-20",
+        rows=50, kept=50, turnover=None, member=None, findings=3,
+    )  # fmt: skip
+    dates = tuple(f"2030-{1 + i // 28:02d}-{1 + i % 28:02d}" for i in range(50))
+    events = ((5, "dividend"), (20, "vendor_split"), (30, "break"))
+    bars = StockBars(symbol="A", dates=dates, close=(10.0,) * 50, cleaned=True, events=events)
+    found = tuple(
+        Example(rule=rule, level=level, symbol="A", date=dates[at], text="x")
+        for at, rule, level in (
+            (5, "dividend", "info"),
+            (20, "vendor_split", "info"),
+            (30, "break", "error"),
+        )
+    )
+    picture = stock_picture(StockView(stock, bars, found), 59, 16).plain
+    marks = next(line for line in picture.split("\n") if "s" in line and set(line) <= set(" dsB"))
+    assert [(i - 9, sign) for i, sign in enumerate(marks) if sign != " "] == [
+        (5, "d"), (20, "s"), (30, "B"),
+    ]  # fmt: skip
+    assert f"d {dates[5]} dividend" in picture

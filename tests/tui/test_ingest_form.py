@@ -77,10 +77,19 @@ async def filled(pilot: Pilot[None]) -> IngestForm:
     form = app.screen
     assert isinstance(form, IngestForm)
     prices = form.query_one("#p-prices", Input)
-    prices.focus()
+    assert prices.has_focus, "the path is typed at once"
     prices.value = "prices.csv"
     await pilot.pause()
     return form
+
+
+async def test_a_form_where_nothing_has_to_be_said_starts_with_enter(tmp_path: Path) -> None:
+    async with CockpitApp(tmp_path).run_test(size=SIZES[0]) as pilot:
+        app = pilot.app
+        assert isinstance(app, CockpitApp)
+        app.ask("check", {})
+        await pilot.pause()
+        assert app.screen.focused is app.screen.query_one("#start")
 
 
 @pytest.mark.parametrize("size", SIZES, ids=["80x24", "160x48"])

@@ -205,7 +205,11 @@ def _in_their_words(factor: Factor | None, cells: Cells) -> Factor | None:
 def _shown(bars: pl.DataFrame) -> str:
     """The first row as read, for the eye."""
     row = bars.row(0, named=True)
-    values = " ".join(f"{short} {row[name]:.15g}" for name, short in SHOWN if row[name] is not None)
+    values = " ".join(
+        f"{short} {row[name]:.{15 if name == 'volume' else 9}g}"  # 9: all that 32 bits hold.
+        for name, short in SHOWN
+        if row[name] is not None
+    )
     return f"{row['date']} {readable(row['symbol'])} {values}"
 
 

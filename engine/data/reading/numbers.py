@@ -248,7 +248,8 @@ def _written(column: pl.Series, texts: pl.Series, rows: pl.Series, style: Number
             f"is not a number with {style.decimal!r} as decimal mark",
             row=int(rows[at]),
             value=str(column[int(rows[at])]),
-            hint="say the decimal mark with --decimal, or map another column with --columns",
+            hint="correct the value, say the decimal mark with --decimal, or map another column "
+            "with --columns",
         )
     negative = (sign == "-") | (after == "-") | (opened == "(")
     scale = unit.str.to_lowercase().replace_strict(UNITS, default=1.0, return_dtype=pl.Float64)

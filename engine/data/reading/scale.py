@@ -206,7 +206,7 @@ def _from_ratio(
     jump = np.log(close[event] / close[before[event]])
     plan = Factor(
         column="adj_close",
-        convention="adjusted close / close",
+        convention="an adjusted close, taken as a ratio to the close",
         events=event.size,
         dividends=int((cash > 0).sum()),
         jump_before=float(np.median(np.abs(jump))) if event.size else 0.0,
@@ -225,7 +225,9 @@ def _from_ratio(
 def _unexplained(count: int) -> tuple[str, ...]:
     if not count:
         return ()
-    return (f"{count:,} changes of adjusted close / close are no action that the close bears out.",)
+    return (
+        f"Changes of adjusted close / close that the close does not follow, not applied: {count:,}.",
+    )
 
 
 def _from_factor(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import polars as pl
 import pytest
+from msgspec import structs
 
 from engine.data.calendar import sessions_between
 from engine.data.evidence import gather
@@ -92,6 +93,18 @@ def test_figures_worked_by_hand() -> None:
     assert evidence.zero_rows == 1
     assert evidence.no_close == pytest.approx(1 / 3)
     assert evidence.value_ratio == pytest.approx(1.01)
+
+
+def test_high_and_low_in_each_others_place_are_told_apart_from_two_scales() -> None:
+    bars = market().with_columns(high="low", low="high")
+    evidence = gather(tables(bars), now=NOW, columns={"high": "Hoch", "low": "Tief"})
+    assert [problem.mend for problem in evidence.refused] == ['--columns "high=Tief,low=Hoch"']
+    assert "high is below low in 100% of the rows" in evidence.refused[0].what
+
+
+def test_no_move_has_no_minus_sign() -> None:
+    line = structs.replace(heard(market()), overnight_mean=-1e-7).lines()[0]
+    assert "overnight +0.00% a day" in line
 
 
 def test_an_adjusted_close_beside_a_quoted_open_is_refused() -> None:

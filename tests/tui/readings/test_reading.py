@@ -32,7 +32,7 @@ def test_plan_evidence_and_revision_are_lines_with_a_word() -> None:
     said = dict(read.lines)
     assert said["bars"].startswith("prices.csv")
     assert said["columns"] == "close <- Close"
-    assert "b.pdf (not a table)" in said["NOT READ, 1 files"]
+    assert "b.pdf (not a table)" in said["NOT READ, 1 file"]
     assert "90.0%" in said["evidence"]
     assert said["rows"] == "10 of 1 codes, 2024-01-02 to 2024-01-16"
     assert said["revision"] == "3 bars as they were, 2 changed (1 in a price)"

@@ -28,7 +28,7 @@ def test_a_plan_in_words(tmp_path: Path) -> None:
         "  dates: YYYY-MM-DD (by values)",
         "  prices: as quoted",
         "  first row: 2024-01-02 AAPL o 187.15 h 188.44 l 183.89 c 185.64 v 164977400",
-        f"  NOT READ, 1 files: {tmp_path / 'b.md'} (no table by its ending .md)",
+        f"  NOT READ, 1 file: {tmp_path / 'b.md'} (no table by its ending .md)",
     ]
 
 

@@ -83,8 +83,8 @@ def test_a_ratio_that_the_quoted_close_contradicts_is_told_and_left_out() -> Non
     assert column(early, "adjustment_factor") == [1.0, 1.0]
     grand = to_quoted(table(close=[100.0, 101.0], adj_close=[60.0, 101.0]), AUTO)
     assert column(grand, "dividend") == [0.0, 0.0]
-    assert "no action" in early.notes[0]
-    assert "no action" in grand.notes[0]
+    assert "not applied: 1" in early.notes[0]
+    assert "not applied: 1" in grand.notes[0]
 
 
 def test_a_twentieth_of_a_share_is_no_cash() -> None:

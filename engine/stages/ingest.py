@@ -151,7 +151,12 @@ def _taken(
     lines = [*arrived.lines(), *(evidence.lines() if evidence is not None else ())]
     if repeated.equal and evidence is None:
         lines.append(f"rows given again, or empty beside a real one, left out: {repeated.equal:,}")
-    lines += [*_revised(repeated, "files before"), *_revised(draft.revision, "the store")]
+    if repeated.changed:
+        lines.append(
+            f"later files revised {repeated.changed:,} bars of earlier ones "
+            f"({repeated.prices:,} of them in a price)"
+        )
+    lines += _revised(draft.revision)
     thin = incomplete(draft.names, context.config.quality.min_coverage)
     lines += [f"warning: {draft.days[-1]}, the newest session, has {thin}"] if thin else []
     summary, more = _summary(draft, replace(arrived, raw=raw), dry_run=dry_run)
@@ -260,12 +265,10 @@ def _counts(revision: Revision) -> Mapping[str, Any]:
     }
 
 
-def _revised(revision: Revision, where: str) -> list[str]:
-    told = []
-    if where == "the store" and revision.equal:
-        told.append(f"{revision.equal:,} bars as they were")
+def _revised(revision: Revision) -> list[str]:
+    told = [f"{revision.equal:,} bars as they were"] if revision.equal else []
     if revision.changed:
         told.append(f"{revision.changed:,} revised ({revision.prices:,} of them in a price)")
     if revision.added:
         told.append(f"{revision.added:,} added to what was known")
-    return [f"against {where}: {', '.join(told)}"] if told else []
+    return [f"against the store: {', '.join(told)}"] if told else []

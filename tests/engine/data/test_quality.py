@@ -199,7 +199,8 @@ def test_real_file_counts(nasdaq: RawTables) -> None:
     assert report.count("zero_open") == 35_089
     assert report.count("non_positive_close") == 112
     assert report.count("high_below_low") == 38
-    assert 80 <= report.count("suspected_split") <= 160
+    assert 140 <= report.count("suspected_split") <= 220
+    assert 100 <= report.count("break") <= 170
     assert report.count("missing_session") == 1
     assert report.count("repeated_session") == report.count("unit_session") == 0
     assert report.last_session_complete

@@ -168,8 +168,8 @@ def parse_columns(text: str | None, option: str = "--columns") -> dict[str, str]
         if not separator or not ours.strip() or not theirs.strip():
             raise UsageError(
                 f"{option}: {part!r} is not OUR_NAME=COLUMN",
-                hint="single quotes keep a name such as $open from the shell: "
-                f"{option} 'open=$open,volume=vol*100'",
+                hint=f"in single quotes, which keep a name such as $close from the shell: {option} "
+                "'symbol=$code'",
             )
         mapping[ours.strip()] = theirs.strip()
     return mapping

@@ -111,7 +111,7 @@ def test_names_with_a_dollar_sign(tmp_path: Path) -> None:
     assert reading(tmp_path / "q.csv", "close=$open").raw.bars["close"].to_list() == [1.0]
     with pytest.raises(UsageError) as caught:
         parse_columns("open=,close=")
-    assert "'open=$open" in caught.value.hint
+    assert "'symbol=$code'" in caught.value.hint
 
 
 def test_a_mapping_to_nothing_and_of_nothing(tmp_path: Path) -> None:

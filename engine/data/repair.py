@@ -31,7 +31,7 @@ from engine.records.flags import (
     ZERO_OPEN,
 )
 
-RULES = 6
+RULES = 7
 """Raised when a cleaning rule changes, those of `engine.data.splits` included: numba's cache of `walk` sees a
 change of this file only.
 """

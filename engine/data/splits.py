@@ -58,8 +58,10 @@ SHARES, PER_DEVIATION = 1.65, 0.85
 """Log multiple of the shares usually traded that a fall of `FARTHER` deviations by news exceeds, and what is
 added for each doubling of the deviations (times ln 2). Between spin-offs and crashes of a year."""
 MOST = 2.14
-"""The largest such log multiple: 8.5 times the usual shares are news, however calm the stock was before. No
-spin-off of the year that this is measured on was traded more."""
+"""The largest such log multiple for a fall of less than `DEEP`: 8.5 times the usual shares are news then,
+however calm the stock was before. Deeper spin-offs were traded up to 16 times as much."""
+DEEP = 0.6
+"""Log size of a fall by 45 %."""
 RISE, PER_RISE = 0.35, 3.0
 """Log size of the smallest rise that is a break (2:3 is 0.41), and how the value that is still ordinary grows
 beyond a doubling: by news a price hardly quadruples, so a day of eight times 3 the usual value is none."""
@@ -139,7 +141,9 @@ def unexplained(
         return False
     if size >= LARGE and far >= 0.5 * FARTHER and ordinary(value, jump):
         return True
-    news = min(SHARES + PER_DEVIATION * np.log(far / FARTHER), MOST)
+    news = SHARES + PER_DEVIATION * np.log(far / FARTHER)
+    if size < DEEP:
+        news = min(news, MOST)
     return bool(far >= FARTHER and value + size < news)
 
 

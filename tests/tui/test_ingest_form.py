@@ -181,14 +181,15 @@ async def test_from_a_refusal_to_the_stored_snapshot_with_the_real_command(
         form = await filled(pilot)
         form.query_one("#overrides", Input).value = "data.calendar=XSHG"
         await pilot.press("enter")
-        await wait_until(pilot, lambda: "nothing was stored" in shown(form))
         option = "volume=vol*100,turnover=amount*1000"
-        assert option in shown(form)
+        await wait_until(
+            pilot, lambda: all(t in shown(form) for t in ("nothing was stored", option))
+        )
         assert not (tmp_path / "ws" / "data").exists()
         form.query_one("#p-columns", Input).value = option
         await pilot.press("enter")
-        await wait_until(pilot, lambda: "not stored yet" in shown(form))
-        assert "volume <- vol x 100 (option)" in shown(form)
+        taken = "volume <- vol x 100 (option)"
+        await wait_until(pilot, lambda: all(t in shown(form) for t in ("not stored yet", taken)))
         assert not (tmp_path / "ws" / "data" / "CURRENT").exists()
         await pilot.press("enter")
         await wait_until(pilot, (tmp_path / "ws" / "data" / "CURRENT").exists)
@@ -199,4 +200,5 @@ async def test_from_a_refusal_to_the_stored_snapshot_with_the_real_command(
         said = dict(panel.value.lines)
         assert "volume <- vol x 100 (option)" in said["columns"]
         assert "100.0% of rows on sessions" in said["evidence"]
-        assert "columns   date <- trade_date" in shown(pilot.app.screen)
+        shows = "columns   date <- trade_date"
+        await wait_until(pilot, lambda: shows in shown(pilot.app.screen))

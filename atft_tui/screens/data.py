@@ -280,8 +280,7 @@ class DataScreen(CockpitScreen[DataReading]):
     async def load_stock(self, stock: StockRow) -> None:
         panel = self.query_one(StockPanel)  # before the pause: the screen may be gone after it
         await asyncio.sleep(SETTLE_S)
-        value, workspace = self.reading, self.cockpit.workspace
-        current = value.current
+        value, workspace, current = self.reading, self.cockpit.workspace, self.reading.current
         if current is None or not panel.display:
             return
         bars, trouble = None, ""

@@ -5,6 +5,7 @@ Nothing here changes a value. Every limit stands far beyond what honest dirty da
 """
 
 import datetime as dt
+import math
 from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -176,7 +177,7 @@ def _values(bars: pl.DataFrame) -> dict[str, Any]:
     wrong = stocks.filter((power != 0) & near)
     wrong = wrong.filter((pl.col("len") >= ENOUGH) & (pl.col("spread") < 2 * NARROW)).sort("symbol")
     return {
-        "value_ratio": float(pl.select(pl.lit(middle).exp()).item()),
+        "value_ratio": math.exp(middle),
         "value_spread": float((table["off"] - middle).abs().median()),  # type: ignore[arg-type]
         "stocks_off": len(wrong),
         "stocks": (*wrong["symbol"].head(3), len(stocks)),
@@ -213,16 +214,16 @@ def _value_problems(seen: Mapping[str, Any], columns: Mapping[str, str]) -> list
     ratio = seen["value_ratio"]
     if ratio is None:
         return []
-    power = pl.select(pl.lit(ratio).log10()).item()
+    power = math.log10(ratio)
     whole, count = round(power), f"traded value is {ratio:.3g} x close x volume"
-    off = abs(power - whole) * 2.302585 < NEAR_POWER and seen["value_spread"] < NARROW
+    off = abs(power - whole) * math.log(10.0) < NEAR_POWER and seen["value_spread"] < NARROW
     if whole and off:
         cause, mend = UNITS.get(whole, ("units are mixed", '"volume={volume}*FACTOR"'))
         named = {name: columns.get(name, name) for name in ("volume", "turnover", "open", "high")}
         named |= {name: columns.get(name, name) for name in ("low", "close")}
         return [Problem(what=f"{count}: {cause}", mend=f"--columns {mend.format(**named)}")]
     problems = []
-    if abs(power) * 2.302585 > APART:
+    if abs(power) * math.log(10.0) > APART:
         what = f"{count}: prices and volumes are of two scales (adjusted and as quoted)"
         problems.append(Problem(what=what, mend="--price-scale", refused=False))
     if seen["stocks_off"]:

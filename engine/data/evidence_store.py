@@ -1,5 +1,6 @@
 """Whether a later file is of the market that the store holds: its codes, its level of prices and volumes."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -97,10 +98,10 @@ def _off(
     if abs(off) < limit:
         return []
     example = both.sort((pl.col(log) - off).abs(), maintain_order=True).row(0, named=True)
-    power, ours = round(off / 2.302585), names[-1]
-    times = pl.select(pl.lit(off).exp()).item()
+    power, ours = round(off / math.log(10.0)), names[-1]
+    times = math.exp(off)
     mend = "append a file of the same market, currency and units"
-    if power and (len(names) == 1 or abs(off - power * 2.302585) < NEAR_POWER):
+    if power and (len(names) == 1 or abs(off - power * math.log(10.0)) < NEAR_POWER):
         pairs = ",".join(f"{name}={columns.get(name, name)}*{10.0**-power:g}" for name in names)
         mend += f', or --columns "{pairs}"'
     what, end = ("prices", "ends with") if len(names) > 1 else ("volumes", "has")

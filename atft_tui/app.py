@@ -30,7 +30,7 @@ from engine.workspace import config_files
 if TYPE_CHECKING:
     from atft_tui.screens.command_form import CommandRequest
 
-JOB_POLL_S = 0.5
+_JOB_POLL_S = 0.5
 
 
 class CockpitApp(ReportingApp):
@@ -140,7 +140,7 @@ class CockpitApp(ReportingApp):
         import asyncio
 
         while (job := await asyncio.to_thread(book.read, job_id)).status == "running":
-            await asyncio.sleep(JOB_POLL_S)
+            await asyncio.sleep(_JOB_POLL_S)
         self.tell(job)
         self.reread()
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from atft_tui import format as fmt
 from engine.files import write_text
 
-PACKAGES = ("atft-tui", "textual", "rich", "polars", "plotext", "pydantic")
+_PACKAGES = ("atft-tui", "textual", "rich", "polars", "plotext", "pydantic")
 KEPT = 20
 """Reports in ``logs``; older ones are removed when a new one is written."""
 MASK = "[redacted]"
-SHORTEST = 6
+_SHORTEST = 6
 """Of a value of the environment that is masked; shorter ones stand in ordinary words."""
 _VARIABLE = r".*(?:key|token|secret|passw(?:or)?d|credential|auth|webhook).*"
 """Names of environment variables whose values are secrets."""
@@ -47,7 +47,7 @@ def redact(text: str, environment: Mapping[str, str] | None = None) -> str:
     """
     environment = os.environ if environment is None else environment
     for name, value in environment.items():
-        if len(value) >= SHORTEST and re.fullmatch(_VARIABLE, name, re.IGNORECASE):
+        if len(value) >= _SHORTEST and re.fullmatch(_VARIABLE, name, re.IGNORECASE):
             text = text.replace(value, MASK)
     for pattern, put in _SECRETS:
         text = pattern.sub(put, text)
@@ -65,7 +65,7 @@ def report(error: BaseException, *, screen: str, size: tuple[int, int], now: dt.
         f"screen     {screen}",
         f"terminal   {size[0]}x{size[1]}, TERM={fmt.clean(os.environ.get('TERM', ''))}",
         f"python     {platform.python_version()} on {platform.system()} {platform.machine()}",
-        *(f"{name:<10} {_version(name)}" for name in PACKAGES),
+        *(f"{name:<10} {_version(name)}" for name in _PACKAGES),
         "",
         redact("\n".join(fmt.clean(line) for line in trace.splitlines())),
         "",

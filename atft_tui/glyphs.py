@@ -67,11 +67,11 @@ ASCII = Glyphs(
 )  # fmt: skip
 
 
-def choose() -> Glyphs:
+def _choose() -> Glyphs:
     """ASCII for ``TERM=linux`` or ``dumb`` and for locales without UTF-8."""
     plain = os.environ.get("TERM", "") in ("linux", "dumb")
     utf8 = "utf" in locale.getpreferredencoding(False).lower()
     return ASCII if plain or not utf8 else UNICODE
 
 
-GLYPHS = choose()
+GLYPHS = _choose()

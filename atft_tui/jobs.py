@@ -17,8 +17,8 @@ from atft_tui.readings.tail import last_lines
 from engine.files import from_json, read_json, write_json
 from engine.runs import launch
 
-JobStatus = Literal["running", "done", "failed", "died"]
-KEPT = 200
+_JobStatus = Literal["running", "done", "failed", "died"]
+_KEPT = 200
 """Jobs kept on disk; older ones are removed when a new one starts."""
 
 
@@ -29,7 +29,7 @@ class Job:
     """As on the command line, after ``atft-tui``."""
     started: str
     """UTC, ISO 8601."""
-    status: JobStatus
+    status: _JobStatus
     answer: dict[str, Any]
     """What it printed; with ``error``, ``hint`` and ``exit_code`` if it failed."""
     last: str
@@ -93,7 +93,7 @@ class JobBook:
         about = read_json(self.root / f"{job_id}.json")
         answer = _answer(self.root / f"{job_id}.out")
         running = self._is_running(job_id, int(about["pid"]))
-        status: JobStatus
+        status: _JobStatus
         if running:
             status = "running"
         elif not answer:
@@ -131,7 +131,7 @@ class JobBook:
             return False
 
     def _sweep(self) -> None:
-        for old in self.ids()[KEPT:]:
+        for old in self.ids()[_KEPT:]:
             for suffix in (".json", ".log", ".out"):
                 (self.root / f"{old}{suffix}").unlink(missing_ok=True)
 

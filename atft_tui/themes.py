@@ -19,7 +19,7 @@ DARK = Theme(
     dark=True,
     variables={"border": "#3a4452", "footer-key-foreground": "#d8a657"},
 )
-LIGHT = Theme(
+_LIGHT = Theme(
     name="atft-light",
     primary="#33658a",
     secondary="#86518f",
@@ -52,7 +52,7 @@ SAFE = Theme(
 """Good is blue, a warning yellow, bad vermilion (Okabe and Ito, https://jfly.uni-koeln.de/color/).
 
 Their orange is no warning here: a deuteranope sees it too close to vermilion (Lab difference 18)."""
-THEMES = (DARK, LIGHT, SAFE)
+THEMES = (DARK, _LIGHT, SAFE)
 BY_NAME = {theme.name: theme for theme in THEMES}
 
 

@@ -19,18 +19,18 @@ from engine.errors import IntegrityError
 from engine.files import read_json, write_json
 from engine.runs import lock
 
-FOLDER = Path("schedule")
+_FOLDER = Path("schedule")
 """In the workspace, like all of these."""
-LOCK = FOLDER / "lock"
-HEARTBEAT = FOLDER / "heartbeat.json"
-LEDGER = FOLDER / "ledger.sqlite"
-OUTLOOK = FOLDER / "outlook.json"
-STALE_BEATS = 4
+LOCK = _FOLDER / "lock"
+HEARTBEAT = _FOLDER / "heartbeat.json"
+LEDGER = _FOLDER / "ledger.sqlite"
+OUTLOOK = _FOLDER / "outlook.json"
+_STALE_BEATS = 4
 """Heartbeats that may be missing before the process counts as stuck."""
 HEARTBEAT_S = 30.0
 """Taken for the pause between two where no outlook tells it."""
 
-Process = Literal["never", "stopped", "stuck", "running"]
+_Process = Literal["never", "stopped", "stuck", "running"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ class ToldAlert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agenda:
-    process: Process = "never"
+    process: _Process = "never"
     pid: int | None = None
     beat_at: str = ""
     """Of the last heartbeat. UTC, ISO 8601."""
@@ -122,7 +122,7 @@ def read_agenda(
     workspace: Path, now: dt.datetime, *, sessions: int = 10, alerts: int = 10
 ) -> Agenda:
     """Everything there is to show of the schedule; `Agenda()` where none ever ran."""
-    if not (workspace / FOLDER).is_dir():
+    if not (workspace / _FOLDER).is_dir():
         return Agenda()
     outlook = read_outlook(workspace)
     beat = heartbeat(workspace)
@@ -151,12 +151,12 @@ def heartbeat(workspace: Path) -> dt.datetime | None:
 
 def is_stale(age: float | None, heartbeat_seconds: float) -> bool:
     """Whether the last heartbeat is so old (seconds) that a living process must be stuck."""
-    return age is not None and age > STALE_BEATS * heartbeat_seconds
+    return age is not None and age > _STALE_BEATS * heartbeat_seconds
 
 
 def _process(
     workspace: Path, now: dt.datetime, beat: dt.datetime | None, outlook: Outlook | None
-) -> Process:
+) -> _Process:
     if not lock.is_held(workspace / LOCK):
         return "stopped" if beat is not None else "never"
     age = (now - beat).total_seconds() if beat is not None else None

@@ -28,14 +28,14 @@ from engine.workspace import config_files, resolve_workspace
 if TYPE_CHECKING:
     from engine.stages.context import Outcome, StageContext
 
-GLOBAL_OPTIONS = (
+_GLOBAL_OPTIONS = (
     click.Option(["--workspace"], help="Directory of data, runs and reports.", metavar="DIR"),
     click.Option(
         ["as_json", "--json"], is_flag=True, help="One JSON object on stdout, nothing else."
     ),
     click.Option(["--quiet"], is_flag=True, help="No progress on stderr."),
 )
-CONFIG_OPTIONS = (
+_CONFIG_OPTIONS = (
     click.Option(["--preset"], help="Named set of overrides, e.g. cpu-small."),
     click.Option(
         ["overrides", "--set"], multiple=True, metavar="KEY=VALUE", help="Override a key."
@@ -44,7 +44,7 @@ CONFIG_OPTIONS = (
     click.Option(["--device"], type=click.Choice(["auto", "cuda", "cpu"]), help="training.device"),
     click.Option(["run_id", "--run"], hidden=True),
 )
-EPILOG = (
+_EPILOG = (
     "Exit codes: 0 done, 2 usage or configuration, 3 data, 4 file or environment, 5 locked, "
     "6 refused by a gate, 130 interrupted, 1 a bug. With --json an error is an object with "
     "error, hint and exit_code."
@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     group = click.Group(
         "atft-tui",
         help="Train a graph-attention stock ranker, watch it learn, backtest it honestly.",
-        epilog=EPILOG,
+        epilog=_EPILOG,
         commands={command.name: _build(command) for command in COMMANDS},
     )
     group.params.append(
@@ -82,7 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _build(command: Command) -> click.Command:
     own = {item.name for item in command.parameters if item.kind != "argument"}
-    options = [*GLOBAL_OPTIONS, *(CONFIG_OPTIONS if command.configurable else ())]
+    options = [*_GLOBAL_OPTIONS, *(_CONFIG_OPTIONS if command.configurable else ())]
     options = [option for option in options if not own & {o.lstrip("-") for o in option.opts}]
     return click.Command(
         command.name,

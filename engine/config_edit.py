@@ -250,14 +250,14 @@ class _Draft:
         write_text(self.path.resolve(), text)
         return Change(
             key=key,
-            before=shown(self.before.config, key),
-            after=shown(after.config, key),
+            before=_shown(self.before.config, key),
+            after=_shown(after.config, key),
             origin=after.origins.get(PHASES if _is_of_phases(key) else key, "default"),
             path=self.path,
         )
 
 
-def shown(config: Config, key: str) -> str:
+def _shown(config: Config, key: str) -> str:
     """A key's resolved value as TOML; of the phases what the key is about."""
     if key == EPOCHS:
         return toml_text([phase.epochs for phase in config.training.phases])

@@ -20,7 +20,7 @@ from engine.files import parse_toml, read_toml_text, write_text
 from engine.presets import PRESETS
 
 Origins = dict[str, str]
-RETIRED = ("max_price", "split_tolerance")
+_RETIRED = ("max_price", "split_tolerance")
 """Of ``[quality]``: keys of older versions, which stand in the configurations of their runs and models."""
 
 
@@ -76,7 +76,7 @@ def override(config: Config, changes: Mapping[str, Any], *, origin: str) -> Conf
 def read_resolved(path: Path) -> Config:
     """A complete configuration as `write_resolved` wrote it, in this version or an older one.
 
-    Keys that are `RETIRED` are passed over: they belong to data that are cleaned otherwise now.
+    Keys that are `_RETIRED` are passed over: they belong to data that are cleaned otherwise now.
     """
     if not path.is_file():
         raise ConfigError(f"{path}: no such file")
@@ -85,7 +85,7 @@ def read_resolved(path: Path) -> Config:
     values = parse_toml(text, path)
     quality = values.get("quality")
     if isinstance(quality, dict):
-        values["quality"] = {name: quality[name] for name in quality if name not in RETIRED}
+        values["quality"] = {name: quality[name] for name in quality if name not in _RETIRED}
     return _validate(values, lines)
 
 
@@ -120,7 +120,7 @@ def describe_field(field: FieldInfo) -> tuple[str, str]:
     return (field.description or "").replace("\n", " "), _range(field)
 
 
-UNIT = re.compile(
+_UNIT = re.compile(
     r"(?:^|[.;] )((?:Trading sessions|Sessions|Fraction|Basis points|Seconds|Minutes|Hours|Days|Stocks"
     r"|Quote currency|L2 norm|Standard errors)[^.;]{0,30})\.$"
 )
@@ -128,7 +128,7 @@ UNIT = re.compile(
 
 def unit(key: str) -> str:
     """Unit of a dotted key: the last words of its documentation where they name one."""
-    found = UNIT.search(describe(key)[0])
+    found = _UNIT.search(describe(key)[0])
     return _uncapitalised(found[1]) if found else ""
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from engine.errors import EnvironmentProblem, IntegrityError
 
-BUSY_S = 30.0
+_BUSY_S = 30.0
 """How long a writer waits for another process's transaction, which takes milliseconds."""
-WATCH_S = 0.5
+_WATCH_S = 0.5
 """How long a watcher waits; it reads again soon."""
 
 
@@ -25,7 +25,7 @@ class Database:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(
-                path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+                path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
             )
         except (OSError, sqlite3.OperationalError) as error:
             raise EnvironmentProblem(f"{path}: cannot be opened ({error})") from error
@@ -96,7 +96,7 @@ def read_rows(path: Path, query: str, values: Sequence[object] = ()) -> list[sql
     """
     try:
         with closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=WATCH_S)
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_WATCH_S)
         ) as connection:
             connection.row_factory = sqlite3.Row
             return connection.execute(query, values).fetchall()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import polars
 
 MANIFEST = "manifest.json"
-MAX_TOML_BYTES = 1_000_000
+_MAX_TOML_BYTES = 1_000_000
 
 
 @contextmanager
@@ -121,7 +121,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 def read_toml_text(path: Path) -> str:
     try:
         size = path.stat().st_size
-        if size > MAX_TOML_BYTES:
+        if size > _MAX_TOML_BYTES:
             raise ConfigError(f"{path}: {size} bytes is no configuration file")
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:

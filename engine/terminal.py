@@ -27,7 +27,7 @@ from engine.runs.events import (
 )
 from engine.runs.log_lines import ending, phase_line
 
-LINE_EVERY_S = 10.0
+_LINE_EVERY_S = 10.0
 
 
 class TerminalSink:
@@ -81,7 +81,7 @@ class TerminalSink:
         note = clean(note)
         if not self._live:
             now = time.monotonic()
-            if done >= total or now - self._last_line > LINE_EVERY_S:
+            if done >= total or now - self._last_line > _LINE_EVERY_S:
                 self._last_line = now
                 self._stream.write(f"{name} {done}/{total} {note}\n")
                 self._stream.flush()

@@ -7,7 +7,7 @@ from typing import Any
 
 from atft_tui.jobs import Job, JobBook
 
-COMMANDS = ("diff", "verify", "replay")
+_COMMANDS = ("diff", "verify", "replay")
 RUNNING = "running"
 
 
@@ -26,7 +26,7 @@ class Answers:
         return sorted(found, key=lambda job: job.id, reverse=True)
 
 
-NONE = Answers()
+_NONE = Answers()
 _ended: dict[Path, dict[str, Job]] = {}
 """Jobs that will not change any more, by workspace and id."""
 _told: dict[Path, tuple[tuple[tuple[str, str], ...], Answers]] = {}
@@ -37,7 +37,7 @@ def read_answers(workspace: Path) -> Answers:
     known = _ended.setdefault(workspace, {})
     jobs: list[Job] = []
     for job_id in book.ids():
-        if job_id.rsplit("-", 1)[-1] not in COMMANDS:
+        if job_id.rsplit("-", 1)[-1] not in _COMMANDS:
             continue
         job = known.get(job_id) or book.read(job_id)
         if job.status != RUNNING:
@@ -46,7 +46,7 @@ def read_answers(workspace: Path) -> Answers:
     state = tuple((job.id, job.status) for job in jobs)
     told = _told.get(workspace)
     if told is None or told[0] != state:
-        told = _told[workspace] = state, Answers(jobs=_newest(jobs)) if jobs else NONE
+        told = _told[workspace] = state, Answers(jobs=_newest(jobs)) if jobs else _NONE
     return told[1]
 
 

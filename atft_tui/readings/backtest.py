@@ -15,15 +15,15 @@ from engine.runs.store import Run, RunStore
 if TYPE_CHECKING:
     import polars as pl
 
-FILES = (
+_FILES = (
     "backtest.json", "backtest.parquet", "backtest_baselines.parquet", "backtest_sectors.parquet",
     "holdings.parquet", "sweep.json", "report.html", "report.md", "report.pdf", "report.json",
 )  # fmt: skip
-REPORTS = ("report.html", "report.pdf", "report.md", "report.json")
+_REPORTS = ("report.html", "report.pdf", "report.md", "report.json")
 
 Series = tuple[float, ...]
-Stamp = tuple[tuple[int, int] | None, ...]
-"""Modification time and size of each of `FILES`."""
+_Stamp = tuple[tuple[int, int] | None, ...]
+"""Modification time and size of each of `_FILES`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ class BacktestReader:
     """Reads a run's backtest again when a file of it changed; remembers what a new one replaced."""
 
     def __init__(self) -> None:
-        self._stamp: tuple[Path, Stamp] | None = None
+        self._stamp: tuple[Path, _Stamp] | None = None
         self._value = BacktestValue()
         self._earlier: dict[Path, Earlier] = {}
 
@@ -91,10 +91,10 @@ class BacktestReader:
         if run is None:
             self._stamp, self._value = None, BacktestValue()
             return self._value
-        stamp = (run.directory, tuple(_stamp(run.path(name)) for name in FILES))
+        stamp = (run.directory, tuple(_stamp(run.path(name)) for name in _FILES))
         if stamp != self._stamp:
             before = self._value if self._stamp and self._stamp[0] == run.directory else None
-            found = read_backtest(run)
+            found = _read_backtest(run)
             self._value = self._with_earlier(run, before, found)
             self._stamp = stamp
         return self._value
@@ -125,16 +125,16 @@ def run_to_show(workspace: Path, chosen: str | None) -> Run | None:
     return next((run for run in store if run.path("backtest.json").is_file()), None)
 
 
-def read_backtest(run: Run) -> BacktestValue:
+def _read_backtest(run: Run) -> BacktestValue:
     path = run.path("backtest.json")
     if not path.is_file():
         return BacktestValue(run_id=run.id)
-    report = next((run.path(name) for name in REPORTS if run.path(name).is_file()), None)
+    report = next((run.path(name) for name in _REPORTS if run.path(name).is_file()), None)
     swept = run.path("sweep.json")
     return BacktestValue(
         run_id=run.id,
         figures=figures(read_json(path)),
-        curves=read_curves(run),
+        curves=_read_curves(run),
         sweep=sweep(read_json(swept)) if swept.is_file() else None,
         has_holdings=run.path("holdings.parquet").is_file(),
         report=str(report or ""),
@@ -142,7 +142,7 @@ def read_backtest(run: Run) -> BacktestValue:
     )
 
 
-def read_curves(run: Run) -> Curves | None:
+def _read_curves(run: Run) -> Curves | None:
     """Daily figures as plain numbers; None if the table is not there."""
     path = run.path("backtest.parquet")
     if not path.is_file():

@@ -6,7 +6,7 @@ from typing import Any
 from atft_tui import format as fmt
 from atft_tui.readings.backtest_figures import Figures
 
-COMPARED = (
+_COMPARED = (
     ("sharpe", "Sharpe", "{:+.2f}"),
     ("annual_return", "return", "{:+.1%}"),
     ("annual_volatility", "volatility", "{:.1%}"),
@@ -34,7 +34,7 @@ def changes(before: Figures, after: Figures) -> tuple[list[Change], list[Change]
         if before.settings.get(key) != after.settings.get(key)
     ]
     figures = []
-    for name, label, form in COMPARED:
+    for name, label, form in _COMPARED:
         old, new = _shown(before[name], form), _shown(after[name], form)
         if old != new:
             figures.append(Change(label, old, new))

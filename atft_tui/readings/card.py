@@ -12,9 +12,9 @@ from atft_tui.readings.seals import Seal, newest
 from engine.errors import IntegrityError
 from engine.files import from_json
 
-Verdict = Literal["TRADE", "HOLD", "STOP"]
-VERDICTS: tuple[Verdict, ...] = ("TRADE", "HOLD", "STOP")
-CardStanding = Literal["sealed", "unsealed", "torn", "broken"]
+_Verdict = Literal["TRADE", "HOLD", "STOP"]
+_VERDICTS: tuple[_Verdict, ...] = ("TRADE", "HOLD", "STOP")
+_CardStanding = Literal["sealed", "unsealed", "torn", "broken"]
 """``unsealed``: an attempt whose data were not complete. Otherwise as `seals.Standing`."""
 ATTEMPT = Path("signals") / "attempt.json"
 """In the workspace: the card of the last attempt that was answered without a seal."""
@@ -25,7 +25,7 @@ class Light:
     """One question of the card."""
 
     name: str
-    verdict: Verdict
+    verdict: _Verdict
     value: float | str | None
     limit: float | str | None
     reason: str
@@ -53,9 +53,9 @@ class Card:
     name: str
     """Of the sealed directory: ``2016-12-30`` or ``2016-12-30-r1``."""
     session: str
-    standing: CardStanding
+    standing: _CardStanding
     exchange: str = ""
-    verdict: Verdict | None = None
+    verdict: _Verdict | None = None
     """None when the card cannot be trusted."""
     lights: tuple[Light, ...] = ()
     figures: Figures | None = None
@@ -81,7 +81,7 @@ class Card:
     def troubles(self) -> tuple[Light, ...]:
         """The lights that are not TRADE, STOP first."""
         bad = [light for light in self.lights if light.verdict != "TRADE"]
-        return tuple(sorted(bad, key=lambda light: -VERDICTS.index(light.verdict)))
+        return tuple(sorted(bad, key=lambda light: -_VERDICTS.index(light.verdict)))
 
     def light(self, name: str) -> Light | None:
         return next((light for light in self.lights if light.name == name), None)
@@ -114,10 +114,10 @@ def read_attempt(workspace: Path) -> Card | None:
         found = from_json((workspace / ATTEMPT).read_bytes())
     except FileNotFoundError:
         return None
-    return parse_card(found, name=str(found["session"]), standing="unsealed")
+    return _parse_card(found, name=str(found["session"]), standing="unsealed")
 
 
-def parse_card(found: Mapping[str, Any], *, name: str, standing: CardStanding) -> Card:
+def _parse_card(found: Mapping[str, Any], *, name: str, standing: _CardStanding) -> Card:
     """From ``card.json``; fields it does not know are left out. ValueError for an unknown verdict."""
     figures = found.get("orders")
     return Card(
@@ -145,7 +145,7 @@ def _of_seal(seal: Seal) -> Card:
     if seal.standing != "sealed":
         return untrusted
     try:
-        card = parse_card(
+        card = _parse_card(
             from_json(seal.content("card.json")), name=seal.name, standing=seal.standing
         )
     except IntegrityError as error:
@@ -161,8 +161,8 @@ def _of_seal(seal: Seal) -> Card:
     )
 
 
-def _verdict(text: object) -> Verdict:
-    for verdict in VERDICTS:
+def _verdict(text: object) -> _Verdict:
+    for verdict in _VERDICTS:
         if text == verdict:
             return verdict
     raise ValueError(f"unknown verdict {text!r}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.files import from_json
 
-REIGNS = ("promoted", "rolled back")
+_REIGNS = ("promoted", "rolled back")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ def _read(path: Path) -> Champion:
     history = [_event(entry) for entry in from_json(path.read_bytes())["history"]]
     line = succession(history)
     model = line[-1] if line else ""
-    since = next((e.at for e in reversed(history) if e.model == model and e.action in REIGNS), "")
+    since = next((e.at for e in reversed(history) if e.model == model and e.action in _REIGNS), "")
     facts = _facts(path.parent / model / "model.json") if model else {}
     test = facts.get("test") or {}
     return Champion(

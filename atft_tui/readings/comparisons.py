@@ -16,7 +16,7 @@ from engine.runs.follow import read_new
 from engine.runs.store import Run
 from engine.runs.summary import Figure, RunSummary, figure, number
 
-CURVE_POINTS = 400
+_CURVE_POINTS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ def daily_gap(path: Path, mtime_ns: int, variant: str, reference: str) -> DailyG
     if both.is_empty():
         return None
     total = both.select("date", total=(pl.col("rank_ic") - pl.col("other")).cum_sum())
-    stride = max(1, total.height // CURVE_POINTS)
+    stride = max(1, total.height // _CURVE_POINTS)
     kept = total.gather_every(stride) if stride > 1 else total
     days = tuple(str(day) for day in kept["date"])
     return DailyGap(variant, days, tuple(float(value) for value in kept["total"]))

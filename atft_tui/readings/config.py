@@ -10,7 +10,7 @@ from typing import Any
 from atft_tui.readings.cached import Stamp, stamp_of
 from engine.workspace import CONFIG, config_files
 
-DATA_TABLES = ("data", "quality", "universe", "labels", "features", "graph", "split")
+_DATA_TABLES = ("data", "quality", "universe", "labels", "features", "graph", "split")
 """What is built from data under these is kept by a digest of them."""
 
 
@@ -34,7 +34,7 @@ class KeyRow:
 
     @property
     def is_of_data(self) -> bool:
-        return self.key.split(".")[0] in DATA_TABLES
+        return self.key.split(".")[0] in _DATA_TABLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def _read(workspace: Path) -> ConfigNews:
         is_phase = key.startswith(f"{PHASES}.")
         source = PHASES if is_phase else key
         origin, here = _origin(found.origins.get(source, "default"), path)
-        about, limits = describe_phase(key) if is_phase else describe(key)
+        about, limits = _describe_phase(key) if is_phase else describe(key)
         rows.append(
             KeyRow(
                 key=key,
@@ -129,7 +129,7 @@ def _defaults() -> Mapping[str, str]:
     return _flat(Config())
 
 
-def describe_phase(key: str) -> tuple[str, str]:
+def _describe_phase(key: str) -> tuple[str, str]:
     """Documentation and range of ``training.phases.NAME.KEY``."""
     from engine.config import PhaseConfig
     from engine.config_file import describe_field

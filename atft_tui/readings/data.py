@@ -33,7 +33,7 @@ from engine.files import MANIFEST, read_json
 V = TypeVar("V")
 UNREADABLE = (EngineError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError)
 """What a torn, foreign or half-removed file raises."""
-NOTHING: Mapping[str, Any] = {}
+_NOTHING: Mapping[str, Any] = {}
 
 
 @dataclass(slots=True)
@@ -53,9 +53,9 @@ class DataReader:
         name = self.part("data/CURRENT", lambda: current_id(self.workspace), None)
         current = next((one for one in stored if one.row.id == name), None)
         panel = self.part("panels", lambda: self.fitting("panels", current), None)
-        told = self.part("data/quality.json", lambda: self._told(current, panel), NOTHING)
+        told = self.part("data/quality.json", lambda: self._told(current, panel), _NOTHING)
         quality = self.part("data/quality.json", lambda: self._quality(told), None)
-        universe = self.part("universe", lambda: self._universe(current), NOTHING)
+        universe = self.part("universe", lambda: self._universe(current), _NOTHING)
         audit = self.part("audit.json", self._audit, None)
         features, source = self.part("features", lambda: self._features(current), None) or (
             (),
@@ -105,7 +105,7 @@ class DataReader:
 
     def _universe(self, current: Stored | None) -> Mapping[str, Any]:
         directory = self.fitting("universe", current)
-        return self.cache.get(directory / MANIFEST, read_json) if directory else NOTHING
+        return self.cache.get(directory / MANIFEST, read_json) if directory else _NOTHING
 
     def _features(
         self, current: Stored | None
@@ -136,7 +136,7 @@ class DataReader:
     def _told(self, current: Stored | None, panel: Path | None) -> Mapping[str, Any]:
         """What the gates said: of the current snapshot if anything did, else what `check` wrote last."""
         path = self.workspace / "data" / "quality.json"
-        checked = self.cache.get(path, read_json) if path.is_file() else NOTHING
+        checked = self.cache.get(path, read_json) if path.is_file() else _NOTHING
         if current is None or checked.get("snapshot") == current.row.id or panel is None:
             return checked
         report = self.cache.get(panel / "report.json", read_json)
@@ -144,25 +144,25 @@ class DataReader:
         return self.cache.derive("told", (report, name), lambda: {**report, "snapshot": name})
 
     def _quality(self, told: Mapping[str, Any]) -> Quality | None:
-        return self.cache.derive("quality", (told,), lambda: quality_of(told)) if told else None
+        return self.cache.derive("quality", (told,), lambda: _quality_of(told)) if told else None
 
     def _audit(self) -> Audit | None:
         path = self.workspace / "audit.json"
-        return self.cache.get(path, audit_of) if path.is_file() else None
+        return self.cache.get(path, _audit_of) if path.is_file() else None
 
     def _coverage(self, told: Mapping[str, Any], universe: Mapping[str, Any]) -> Coverage:
         if not told:
             return Coverage()
-        return self.cache.derive("coverage", (told, universe), lambda: coverage_of(told, universe))
+        return self.cache.derive("coverage", (told, universe), lambda: _coverage_of(told, universe))
 
     def _stocks(self, quality: Quality | None, universe: Mapping[str, Any]) -> tuple[StockRow, ...]:
         path = self.workspace / "data" / "stocks.parquet"
         if not path.is_file():
             return ()
-        rows = self.cache.get(path, table_rows)
+        rows = self.cache.get(path, _table_rows)
         findings = () if quality is None else quality.findings
         return self.cache.derive(
-            "stocks", (rows, findings, universe), lambda: stocks_of(rows, findings, universe)
+            "stocks", (rows, findings, universe), lambda: _stocks_of(rows, findings, universe)
         )
 
 
@@ -175,7 +175,7 @@ def hours_since(audit: Audit | None, now: datetime) -> int | None:
     return max(0, int((now - when).total_seconds() // 3600))
 
 
-def audit_of(path: Path) -> Audit:
+def _audit_of(path: Path) -> Audit:
     told = read_json(path)
     return Audit(
         verdict=str(told["verdict"]),
@@ -188,7 +188,7 @@ def audit_of(path: Path) -> Audit:
     )
 
 
-def quality_of(told: Mapping[str, Any]) -> Quality:
+def _quality_of(told: Mapping[str, Any]) -> Quality:
     return Quality(
         snapshot=str(told["snapshot"]),
         verdict=str(told["verdict"]),
@@ -216,7 +216,7 @@ def _finding(told: Mapping[str, Any]) -> FindingRow:
     )
 
 
-def coverage_of(told: Mapping[str, Any], universe: Mapping[str, Any]) -> Coverage:
+def _coverage_of(told: Mapping[str, Any], universe: Mapping[str, Any]) -> Coverage:
     """Of what `check` wrote, or of a panel's own report, which lists only the first missing sessions."""
     found = {item["rule"]: item for item in told["findings"]}
 
@@ -247,7 +247,7 @@ def coverage_of(told: Mapping[str, Any], universe: Mapping[str, Any]) -> Coverag
     )
 
 
-def table_rows(path: Path) -> list[dict[str, Any]]:
+def _table_rows(path: Path) -> list[dict[str, Any]]:
     """Rows of a small Parquet file; a torn one is a ValueError that names it."""
     import polars as pl
 
@@ -257,7 +257,7 @@ def table_rows(path: Path) -> list[dict[str, Any]]:
         raise ValueError(f"not readable ({str(error).splitlines()[0]})") from error
 
 
-def stocks_of(
+def _stocks_of(
     rows: Sequence[Mapping[str, Any]],
     findings: Sequence[FindingRow],
     universe: Mapping[str, Any],

@@ -16,10 +16,10 @@ from atft_tui.readings.signal import Signal, earlier, read_signal
 from engine.errors import EngineError
 from engine.runs import lock
 
-SHOWN = 500
+_SHOWN = 500
 """Newest sealed directories that can be gone through."""
 T = TypeVar("T")
-FAULTS = (EngineError, OSError, ValueError, KeyError, TypeError)
+_FAULTS = (EngineError, OSError, ValueError, KeyError, TypeError)
 """What a missing, torn or strange file raises."""
 
 
@@ -66,7 +66,7 @@ def read_desk(workspace: Path, chosen: str | None, now: dt.datetime, *, rows: bo
 
     ``rows``: with the stocks; without them it is fast enough for a first picture.
     """
-    sealed = seals(workspace, SHOWN)
+    sealed = seals(workspace, _SHOWN)
     attempt = part(lambda: read_attempt(workspace))
     newest = sealed[-1].session if sealed else ""
     tried = attempt.value if attempt.value and attempt.value.session > newest else None
@@ -96,5 +96,5 @@ def read_desk(workspace: Path, chosen: str | None, now: dt.datetime, *, rows: bo
 def part(read: Callable[[], T | None]) -> Part[T]:
     try:
         return Part(read())
-    except FAULTS as error:
+    except _FAULTS as error:
         return Part(None, str(error) or type(error).__name__)

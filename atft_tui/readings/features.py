@@ -9,8 +9,8 @@ from atft_tui.readings.cached import FileCache
 from atft_tui.readings.data_values import FeatureRow, FeatureSource
 from engine.files import MANIFEST, read_json
 
-NOTHING: Mapping[str, Any] = {}
-Reading = tuple[tuple[FeatureRow, ...], FeatureSource]
+_NOTHING: Mapping[str, Any] = {}
+_Reading = tuple[tuple[FeatureRow, ...], FeatureSource]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Measured:
     values: Mapping[str, Any]
 
 
-def read_features(workspace: Path, cache: FileCache, fitting: Path | None) -> Reading:
+def read_features(workspace: Path, cache: FileCache, fitting: Path | None) -> _Reading:
     """Rows in catalog order. ``fitting``: the feature set of the current snapshot; without one the newest.
 
     The catalog is written with every feature set and by `features list`; coverage is of the set, RankIC
@@ -31,7 +31,7 @@ def read_features(workspace: Path, cache: FileCache, fitting: Path | None) -> Re
     if not path.is_file():
         return (), FeatureSource()
     directory = fitting or _newest(workspace / "features", MANIFEST)
-    built = cache.get(directory / MANIFEST, read_json) if directory else NOTHING
+    built = cache.get(directory / MANIFEST, read_json) if directory else _NOTHING
     measured = _measured(workspace, cache, str(built.get("fingerprint", "")))
     catalog = cache.get(path, read_json)
     fits = fitting is not None
@@ -55,7 +55,7 @@ def _measured(workspace: Path, cache: FileCache, fingerprint: str) -> Measured |
 
 def _rows(
     catalog: Mapping[str, Any], built: Mapping[str, Any], measured: Measured | None, fits: bool
-) -> Reading:
+) -> _Reading:
     values = measured.values if measured else {}
     alone = values.get("features", {})
     columns = list(built.get("features", ()))

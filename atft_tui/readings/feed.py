@@ -13,7 +13,7 @@ from engine.runs.follow import Follower
 from engine.runs.state import RunState
 from engine.runs.store import Run, RunStore
 
-SLICE_S = 0.15
+_SLICE_S = 0.15
 """A backlog is folded for so long before the picture is shown and the next slice begins."""
 
 
@@ -84,7 +84,7 @@ class RunFeed:
 
     def _catch_up(self) -> tuple[RunState, bool]:
         """Fold what is new, for a slice of time at most; whether there is more."""
-        state, end = self._news.state, time.monotonic() + SLICE_S
+        state, end = self._news.state, time.monotonic() + _SLICE_S
         while True:
             lines, again, more = self._follower.read()
             state = fold_lines(lines, RunState() if again else state) if lines or again else state

@@ -7,7 +7,7 @@ from atft_tui.readings.cached import FileCache
 from atft_tui.readings.data_values import GraphSeriesRow
 from engine.files import MANIFEST, read_json
 
-RULES = ("window", "half_life", "shrinkage", "threshold", "k", "rebuild_sessions")
+_RULES = ("window", "half_life", "shrinkage", "threshold", "k", "rebuild_sessions")
 
 
 def read_graph(workspace: Path, cache: FileCache, fitting: Path | None) -> GraphSeriesRow | None:
@@ -34,7 +34,7 @@ def _series(path: Path, fits: bool) -> GraphSeriesRow:
         fingerprint=path.parent.name,
         fits=fits,
         kind=str(rules.get("kind", "not recorded")),
-        rules="  ".join(f"{name} {rules[name]}" for name in RULES if name in rules),
+        rules="  ".join(f"{name} {rules[name]}" for name in _RULES if name in rules),
         dates=dates,
         series=tuple(
             (str(name), tuple(math.nan if value is None else float(value) for value in values))

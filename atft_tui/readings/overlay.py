@@ -11,7 +11,7 @@ from atft_tui.widgets.curves import Curve, CurvePoint
 from engine.judgement import is_noise
 from engine.runs.summary import RunSummary
 
-KEPT = 16
+_KEPT = 16
 """Readers: six marked runs, the one under the cursor, and some that were looked at before."""
 
 
@@ -50,7 +50,7 @@ class Courses:
     def read(self, events: Path) -> Course:
         reader = self._readers.pop(events, None) or CourseReader(events)
         self._readers[events] = reader
-        while len(self._readers) > KEPT:
+        while len(self._readers) > _KEPT:
             self._readers.popitem(last=False)
         return reader.read()
 

@@ -10,7 +10,7 @@ from engine.files import read_json
 from engine.runs.store import Run
 from engine.runs.summary import RunSummary
 
-MAX_FILES = 200
+_MAX_FILES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class RunDetails:
     gate: GateVerdict | None
 
 
-KNOWN = (
+_KNOWN = (
     "id", "command", "created", "python", "platform", "packages", "git_commit", "config_digest",
     "settings",
 )  # fmt: skip
@@ -64,7 +64,7 @@ def read_details(
         commit=str(manifest.get("git_commit") or ""),
         python=str(manifest.get("python", "")),
         platform=str(manifest.get("platform", "")),
-        extra=_pairs({k: v for k, v in manifest.items() if k not in KNOWN and v is not None}),
+        extra=_pairs({k: v for k, v in manifest.items() if k not in _KNOWN and v is not None}),
         course=course,
         files=files_of(run.directory),
         last_words=words,
@@ -80,7 +80,7 @@ def files_of(directory: Path) -> tuple[FileEntry, ...]:
             found.append(FileEntry(f"{entry.name}/", _size(entry.path)))
         else:
             found.append(FileEntry(entry.name, entry.stat(follow_symlinks=False).st_size))
-    return tuple(sorted(found, key=lambda file: (-file.size, file.name))[:MAX_FILES])
+    return tuple(sorted(found, key=lambda file: (-file.size, file.name))[:_MAX_FILES])
 
 
 def _size(directory: str) -> int:

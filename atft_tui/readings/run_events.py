@@ -19,7 +19,7 @@ from engine.runs.events import (
 )
 
 BLOCK = 4 * 2**20
-WANTED = tuple(
+_WANTED = tuple(
     f'"{kind.__name__}"'.encode()
     for kind in (
         CheckpointSaved,
@@ -33,10 +33,10 @@ WANTED = tuple(
         Warned,
     )
 )
-HEAD = 60
+_HEAD = 60
 """Bytes of a line that hold its kind."""
-MAX_FINDINGS = 50
-KEPT_EPOCHS = 2
+_MAX_FINDINGS = 50
+_KEPT_EPOCHS = 2
 """A resume goes back by less."""
 
 
@@ -103,8 +103,8 @@ class CourseReader:
                 self._offset += len(whole) + 1
                 file.seek(self._offset)
                 for line in whole.split(b"\n"):
-                    head = line[:HEAD]
-                    if any(kind in head for kind in WANTED) and (event := decode(line)):
+                    head = line[:_HEAD]
+                    if any(kind in head for kind in _WANTED) and (event := decode(line)):
                         self._take(event)
                         changed = True
         if changed:
@@ -124,14 +124,14 @@ class CourseReader:
             case PhaseFinished():
                 self._phases[event.phase] = event
             case Warned() | Diagnosed():
-                self._findings = [*self._findings, event][-MAX_FINDINGS:]
+                self._findings = [*self._findings, event][-_MAX_FINDINGS:]
             case _:
                 self._mark(event)
 
     def _take_loss(self, x: int, event: StepLogged) -> None:
         self._losses.pop(x, None)
         self._steps.setdefault(x, {})[event.step] = event.loss
-        if len(self._steps) > KEPT_EPOCHS:
+        if len(self._steps) > _KEPT_EPOCHS:
             oldest = min(self._steps)
             self._losses[oldest] = _mean(self._steps.pop(oldest))
 

@@ -10,14 +10,14 @@ from atft_tui.readings.rows import RunRow
 from engine.runs.store import Run, RunStore
 from engine.runs.summary import Figure, RunSummary, Sharpe, summarise
 
-MAX_RUNS = 500
+_MAX_RUNS = 500
 """Of a short list."""
-BUDGET_S = 0.25
+_BUDGET_S = 0.25
 """CPU time: reading runs that are new stops after it, and the next call goes on. What is known already
 costs 50 ms for 2,000 runs and is not counted, or it would leave no time for the others."""
-AT_WORK = ("running", "paused", "created")
+_AT_WORK = ("running", "paused", "created")
 
-Signature = tuple[int, ...]
+_Signature = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +37,18 @@ class RunTable:
 
     def __init__(self, workspace: Path) -> None:
         self.workspace = workspace
-        self._known: dict[str, tuple[Signature, RunSummary]] = {}
+        self._known: dict[str, tuple[_Signature, RunSummary]] = {}
         self._behind = False
         """Some were not read yet: until all are, what is known is taken as it is."""
 
-    def read(self, budget_s: float = BUDGET_S) -> RunList:
+    def read(self, budget_s: float = _BUDGET_S) -> RunList:
         spent = 0.0
         found: list[RunSummary] = []
-        known: dict[str, tuple[Signature, RunSummary]] = {}
+        known: dict[str, tuple[_Signature, RunSummary]] = {}
         pending = 0
         for run in RunStore(self.workspace / "runs"):
             before = self._known.get(run.id)
-            finished = before is not None and before[1].status not in AT_WORK
+            finished = before is not None and before[1].status not in _AT_WORK
             signature = before[0] if before and finished and self._behind else _signature(run)
             if before and finished and before[0] == signature:
                 known[run.id] = before
@@ -68,17 +68,17 @@ class RunTable:
         return RunList(tuple(found), pending)
 
 
-def list_runs(workspace: Path, limit: int = MAX_RUNS) -> tuple[RunRow, ...]:
+def list_runs(workspace: Path, limit: int = _MAX_RUNS) -> tuple[RunRow, ...]:
     """A short list in words, newest first. A run whose files cannot be read says so in its row."""
     rows: list[RunRow] = []
     for run in RunStore(workspace / "runs"):
         if len(rows) == limit:
             break
-        rows.append(row(summarise(run, with_settings=False)))
+        rows.append(_row(summarise(run, with_settings=False)))
     return tuple(rows)
 
 
-def row(about: RunSummary) -> RunRow:
+def _row(about: RunSummary) -> RunRow:
     return RunRow(
         id=about.id,
         command=about.command,
@@ -109,7 +109,7 @@ def sharpe_words(sharpe: Sharpe | None) -> str:
     return f"{fmt.number(sharpe.value, 2)} [{low}, {high}] {fmt.clean(sharpe.verdict)}".rstrip()
 
 
-def _same(new: RunSummary, before: tuple[Signature, RunSummary] | None) -> RunSummary:
+def _same(new: RunSummary, before: tuple[_Signature, RunSummary] | None) -> RunSummary:
     """The value known already if nothing changed, so that comparing two lists is quick."""
     return before[1] if before is not None and before[1] == new else new
 
@@ -120,7 +120,7 @@ def _unread(run: Run) -> RunSummary:
     )
 
 
-def _signature(run: Run) -> Signature:
+def _signature(run: Run) -> _Signature:
     """Changes whenever a file is put into the directory, an event is written, or the lock is taken."""
     parts: list[int] = []
     for path in (run.directory, run.events_path, run.directory / "lock"):

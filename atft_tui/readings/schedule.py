@@ -12,12 +12,12 @@ from engine.agenda import HEARTBEAT_S, LEDGER, LOCK, Outlook, heartbeat, is_stal
 from engine.database import read_rows
 from engine.runs import lock
 
-LOG = Path("logs") / "schedule.log"
+_LOG = Path("logs") / "schedule.log"
 SESSIONS, LINES, NOTES = 30, 40, 5
 """Newest ones read."""
-SECONDS_BELOW = 3600.0
+_SECONDS_BELOW = 3600.0
 """A countdown shorter than this shows seconds, a longer one minutes."""
-Process = Literal["running", "stuck", "stopped"]
+_Process = Literal["running", "stuck", "stopped"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ class Errand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    process: Process
+    process: _Process
     pid: int | None
     beat_s: float | None
     """Age of the newest heartbeat, in steps of 10 s; None before the first one."""
@@ -133,7 +133,7 @@ def read_schedule(workspace: Path, now: dt.datetime) -> Schedule | None:
             Told(at=_moment(row["at"]), text=fmt.clean(row["text"]))
             for row in _rows(workspace, "notes ORDER BY id DESC", NOTES)
         ),
-        log=tuple(map(_told, last_lines(workspace / LOG, LINES))),
+        log=tuple(map(_told, last_lines(workspace / _LOG, LINES))),
     )
 
 
@@ -146,7 +146,7 @@ def _upcoming(outlook: Outlook | None, now: dt.datetime) -> Upcoming | None:
         return None
     due_at = dt.datetime.fromisoformat(outlook.next_at)
     left = (due_at - now).total_seconds()
-    step = 1.0 if abs(left) < SECONDS_BELOW else 60.0
+    step = 1.0 if abs(left) < _SECONDS_BELOW else 60.0
     return Upcoming(session=outlook.next_session, due_at=due_at, seconds=step * (left // step))
 
 

@@ -15,11 +15,11 @@ from engine.errors import IntegrityError
 from engine.files import MANIFEST, from_json
 from engine.seal_names import SEAL, SealPlace, seal_places
 
-SEAL_BYTES = 256
+_SEAL_BYTES = 256
 """More than a digest and its line end: a longer file is no seal."""
 Standing = Literal["sealed", "torn", "broken"]
 """``torn``: a part is missing; ``broken``: a part is not what was sealed. Neither may be traded on."""
-Stamp = tuple[tuple[str, int, int], ...]
+_Stamp = tuple[tuple[str, int, int], ...]
 """Name, size and time of change of every file: what has this has been read before."""
 
 
@@ -34,7 +34,7 @@ class Seal(SealPlace):
     """SHA-256 of the manifest as ``SEAL`` records it."""
     manifest: Mapping[str, Any] = field(default_factory=dict)
     """Empty unless it is the one that was sealed."""
-    stamp: Stamp = ()
+    stamp: _Stamp = ()
 
     @property
     def reason(self) -> str:
@@ -96,7 +96,7 @@ def read_seal(directory: Path) -> Seal:
     return known
 
 
-def _stamp(directory: Path) -> Stamp:
+def _stamp(directory: Path) -> _Stamp:
     try:
         with os.scandir(directory) as entries:
             stats = [(entry.name, entry.stat()) for entry in entries]
@@ -105,7 +105,7 @@ def _stamp(directory: Path) -> Stamp:
     return tuple(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats))
 
 
-def _examined(directory: Path, stamp: Stamp) -> Seal:
+def _examined(directory: Path, stamp: _Stamp) -> Seal:
     def failed(standing: Standing, trouble: str, digest: str = "") -> Seal:
         return Seal(
             directory=directory, standing=standing, trouble=trouble, digest=digest, stamp=stamp
@@ -136,7 +136,7 @@ def _examined(directory: Path, stamp: Stamp) -> Seal:
 
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
-        return file.read(SEAL_BYTES).decode("ascii").strip()
+        return file.read(_SEAL_BYTES).decode("ascii").strip()
 
 
 def _counted(listed: Mapping[str, int], sizes: Mapping[str, int]) -> tuple[Standing, str]:

@@ -8,14 +8,14 @@ from typing import Any, Literal
 from atft_tui.readings.parquet import read_table
 from engine.files import from_json
 
-Entry = Literal["open", "close"]
-ENTRIES: tuple[Entry, ...] = ("open", "close")
+_Entry = Literal["open", "close"]
+ENTRIES: tuple[_Entry, ...] = ("open", "close")
 PARTS = ("revision", "sizing", "rounding", "missed", "cost")
 """What the gap between backtest and fill is made of, as `engine.signals.shadow` splits it."""
-TEXTS = ("session", "entry", "verdict", "filled", "unfilled_names")
-COUNTS = ("orders", "unfilled")
-FRACTIONS = ("backtest", *PARTS, "realised")
-NAN = float("nan")
+_TEXTS = ("session", "entry", "verdict", "filled", "unfilled_names")
+_COUNTS = ("orders", "unfilled")
+_FRACTIONS = ("backtest", *PARTS, "realised")
+_NAN = float("nan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Filled:
 class Total:
     """All sessions of one entry. Means a session, fractions of equity."""
 
-    entry: Entry
+    entry: _Entry
     sessions: int
     backtest: float
     parts: tuple[float, ...]
@@ -90,7 +90,7 @@ class Shadow:
     """Newest session first."""
     live: tuple[Live, ...]
 
-    def total(self, entry: Entry) -> Total | None:
+    def total(self, entry: _Entry) -> Total | None:
         return next((one for one in self.totals if one.entry == entry), None)
 
 
@@ -118,7 +118,7 @@ def _stamp(path: Path) -> tuple[int, int, int]:
 
 def _read(summary: Path, table: Path) -> Shadow:
     found = from_json(summary.read_bytes())
-    frame = read_table(table, (*TEXTS, *COUNTS, *FRACTIONS), name=table.name)
+    frame = read_table(table, (*_TEXTS, *_COUNTS, *_FRACTIONS), name=table.name)
     frame = frame.sort("session", "entry", descending=[True, False])
     return Shadow(
         signals=int(found["signals"]),
@@ -132,7 +132,7 @@ def _read(summary: Path, table: Path) -> Shadow:
     )
 
 
-def _total(entry: Entry, found: Mapping[str, Any], running: list[Mapping[str, Any]]) -> Total:
+def _total(entry: _Entry, found: Mapping[str, Any], running: list[Mapping[str, Any]]) -> Total:
     mean = found["mean"]
     return Total(
         entry=entry,
@@ -179,4 +179,4 @@ def _live(model: str, found: Mapping[str, Any]) -> Live:
 
 
 def _number(value: float | None) -> float:
-    return NAN if value is None else float(value)
+    return _NAN if value is None else float(value)

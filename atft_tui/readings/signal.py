@@ -18,9 +18,9 @@ from atft_tui.readings.seals import Seal
 from engine.errors import IntegrityError
 from engine.files import from_json
 
-PIN_DIGITS = 40
+_PIN_DIGITS = 40
 """Hex digits of the SHA-256 that name a pin."""
-KEPT = 6
+_KEPT = 6
 """Signals kept in memory: the one shown, its neighbours, and those just visited."""
 
 
@@ -128,7 +128,7 @@ def read_signal(seal: Seal, before: Seal | None) -> Signal:
         except (ValueError, KeyError, TypeError) as error:
             signal = _refused(signal, f"a file is of another version: {error}")
     _known.append((seal, before, signal))
-    del _known[:-KEPT]
+    del _known[:-_KEPT]
     return signal
 
 
@@ -263,7 +263,7 @@ def _names(pins: Path, pin: str) -> dict[str, tuple[str, str]]:
         content = (pins / f"{pin}.bin").read_bytes()
     except OSError:
         return {}
-    if hashlib.sha256(content).hexdigest()[:PIN_DIGITS] != pin:
+    if hashlib.sha256(content).hexdigest()[:_PIN_DIGITS] != pin:
         return {}
     return {str(row[0]): (str(row[1] or ""), str(row[2] or "")) for row in from_json(content)}
 

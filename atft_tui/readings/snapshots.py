@@ -10,7 +10,7 @@ from atft_tui.readings.data_values import SnapshotRow
 from engine.errors import DataError
 from engine.files import MANIFEST, read_json
 
-MOST = 60
+_MOST = 60
 """Snapshots that are read; a store that grows every day keeps many."""
 
 
@@ -38,7 +38,7 @@ def current_id(workspace: Path) -> str | None:
 def read_snapshots(
     workspace: Path, read: Callable[[Path], Stored | None]
 ) -> tuple[tuple[Stored, ...], int]:
-    """The newest `MOST` snapshots, newest first, and how many there are.
+    """The newest `_MOST` snapshots, newest first, and how many there are.
 
     ``read``: one manifest; None leaves the snapshot out.
     """
@@ -48,7 +48,7 @@ def read_snapshots(
         for path in (workspace / "data" / "snapshots").glob(f"*/{MANIFEST}")
     ]
     found.sort(reverse=True)
-    kept = found[:MOST]
+    kept = found[:_MOST]
     if current is not None and all(path.parent.name != current for _, path in kept):
         path = workspace / "data" / "snapshots" / current / MANIFEST
         if not path.is_file():

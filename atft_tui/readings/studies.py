@@ -16,7 +16,7 @@ from engine.runs.follow import read_new
 from engine.runs.store import Run
 from engine.runs.summary import RunSummary, number
 
-COMPLETE = "complete"
+_COMPLETE = "complete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Study:
 
     @property
     def best(self) -> Trial | None:
-        done = [trial for trial in self.trials if trial.state == COMPLETE]
+        done = [trial for trial in self.trials if trial.state == _COMPLETE]
         return max(done, key=lambda trial: trial.value, default=None)
 
     @property
@@ -71,7 +71,7 @@ class Study:
         points: list[tuple[int, float]] = []
         best = -math.inf
         for trial in self.trials:
-            if trial.state == COMPLETE and trial.value > best:
+            if trial.state == _COMPLETE and trial.value > best:
                 best = trial.value
             if best > -math.inf:
                 points.append((trial.number, best))
@@ -154,7 +154,7 @@ def _told(event: TrialFinished) -> Trial:
         number=event.number,
         run_id=event.trial_run,
         state=event.state,
-        value=event.value if event.state == COMPLETE else math.nan,
+        value=event.value if event.state == _COMPLETE else math.nan,
         rank_ic=event.rank_ic,
         rank_ic_se=event.rank_ic_se,
         n_dates=event.n_dates,
@@ -170,7 +170,7 @@ def _marked(trials: Sequence[Trial]) -> tuple[Trial, ...]:
     """With a mark on each trial that was the best when it ended."""
     best, marked = -math.inf, []
     for trial in trials:
-        better = trial.state == COMPLETE and trial.value > best
+        better = trial.state == _COMPLETE and trial.value > best
         best = trial.value if better else best
         marked.append(replace(trial, best_so_far=better))
     return tuple(marked)

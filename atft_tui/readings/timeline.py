@@ -27,13 +27,13 @@ from engine.runs.events import (
 from engine.runs.follow import Follower
 from engine.runs.state import RunState
 
-FIRST_STRIDE = 2048
+_FIRST_STRIDE = 2048
 """Lines between two kept states; it doubles whenever there would be too many states."""
-MAX_KEPT = 256
-MAX_MARKS = 2000
-STEP = re.compile(rb'\{"type": "(?:StepLogged|GradientsLogged|GatesLogged|MachineLogged)"')
+_MAX_KEPT = 256
+_MAX_MARKS = 2000
+_STEP = re.compile(rb'\{"type": "(?:StepLogged|GradientsLogged|GatesLogged|MachineLogged)"')
 """Lines that are no mark, told without reading them."""
-MarkKind = Literal["start", "phase", "epoch", "checkpoint", "finding", "end"]
+_MarkKind = Literal["start", "phase", "epoch", "checkpoint", "finding", "end"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Mark:
 
     position: int
     """The event and all before it are in the picture."""
-    kind: MarkKind
+    kind: _MarkKind
     label: str
 
 
@@ -65,7 +65,7 @@ class Timeline:
     """Grows with the run's file; starts anew when the file was replaced."""
 
     path: Path
-    stride: int = FIRST_STRIDE
+    stride: int = _FIRST_STRIDE
     """Events between two kept states."""
     state: RunState = field(default_factory=RunState)
     """After all events read so far."""
@@ -132,14 +132,14 @@ class Timeline:
 
     def _keep(self, offset: int) -> None:
         self._kept.append(_Kept(offset, self.state))
-        if len(self._kept) > MAX_KEPT:
+        if len(self._kept) > _MAX_KEPT:
             self._kept = self._kept[::2]
             self.stride *= 2
 
     def _mark(self, lines: Sequence[bytes]) -> None:
         position = self.position
         for line in lines:
-            if STEP.match(line):
+            if _STEP.match(line):
                 position += 1
                 continue
             event = decode(line)
@@ -149,8 +149,8 @@ class Timeline:
             mark = _mark(event, position)
             if mark is not None:
                 self.marks.append(mark)
-        if len(self.marks) > MAX_MARKS:
-            self.marks = [m for m in self.marks if m.kind != "checkpoint"][-MAX_MARKS:]
+        if len(self.marks) > _MAX_MARKS:
+            self.marks = [m for m in self.marks if m.kind != "checkpoint"][-_MAX_MARKS:]
 
 
 def _mark(event: RunEvent, position: int) -> Mark | None:

@@ -36,7 +36,7 @@ from atft_tui.widgets.ink import Ink, ink_of
 from atft_tui.widgets.panel import Panel
 from atft_tui.widgets.table import Table
 
-SETTLE_S = 0.08
+_SETTLE_S = 0.08
 """A held cursor key reads the book of the day it stops at, not of every day on the way."""
 
 
@@ -173,7 +173,7 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
             table.set_rows(())
             table.border_title = f"holdings: {OLDER}"
             return
-        await asyncio.sleep(SETTLE_S)
+        await asyncio.sleep(_SETTLE_S)
         directory = self.cockpit.workspace / "runs" / value.run_id
         try:
             book = await asyncio.to_thread(read_day, directory, day)

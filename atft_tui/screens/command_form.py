@@ -24,7 +24,7 @@ from engine.presets import PRESETS
 from engine.strategy_list import strategy_summaries
 from engine.workspace import config_files
 
-OTHER_LINES = 12
+_OTHER_LINES = 12
 """Title, hint, command line, problem, buttons and frame."""
 
 
@@ -123,7 +123,7 @@ class CommandForm(ModalScreen[CommandRequest | None]):
 
     def fit(self) -> None:
         """The fields scroll; command line, problem and buttons always stay in sight."""
-        room = self.app.size.height * 9 // 10 - OTHER_LINES
+        room = self.app.size.height * 9 // 10 - _OTHER_LINES
         self._scroll.styles.max_height = max(2, room)
 
     def on_descendant_focus(self) -> None:

@@ -38,7 +38,7 @@ def _key(row: KeyRow) -> Text:
     return Text(f"{mark}{fmt.clean(row.key)}", styles.STRONG if row.is_changed else styles.PLAIN)
 
 
-COLUMNS: tuple[Column[KeyRow], ...] = (
+_COLUMNS: tuple[Column[KeyRow], ...] = (
     Column(name=" key", cell=_key, value=lambda row: row.key, width=37),
     Column(name="value", cell=_value, value=lambda row: row.value),
     Column(name="from", cell=_origin, value=lambda row: row.origin, width=16),
@@ -57,7 +57,7 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
 
     def body(self) -> Iterable[Widget]:
         with Container(id="config-body"):
-            yield Table(COLUMNS, key=lambda row: row.key, id="config-table")
+            yield Table(_COLUMNS, key=lambda row: row.key, id="config-table")
             yield KeyPanel(id="config-key")
 
     def read(self) -> ConfigNews:

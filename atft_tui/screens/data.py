@@ -27,17 +27,17 @@ from atft_tui.widgets.stock_panel import StockPanel, StockView
 from atft_tui.widgets.table import Table
 
 TABS = ("coverage", "reading", "findings", "stocks", "features", "snapshots", "graph")
-PICTURES = ("coverage", "reading", "graph", "stock")
+_PICTURES = ("coverage", "reading", "graph", "stock")
 """Boxes without a table."""
-SEEN = (
+_SEEN = (
     "coverage", "reading", "snapshots", "findings", "stocks", "stock", "features", "graph",
 )  # fmt: skip
 """In the order of the places, where there is room for all."""
 BOXES = (*TABS, "stock")
 """The chosen stock has a box of its own; with tabs it stands under the stocks."""
-SETTLE_S = 0.15
+_SETTLE_S = 0.15
 """The cursor rests this long on a stock before its prices are read."""
-EMPTY = """No market data in this workspace yet.
+_EMPTY = """No market data in this workspace yet.
 
   i       ingest: price files, J-Quants, Yahoo, or a synthetic market
   ctrl+p  demo: a synthetic market and everything made from it
@@ -52,7 +52,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def box(name: str, *inside: Widget) -> Vertical:
+def _box(name: str, *inside: Widget) -> Vertical:
     return Vertical(*inside, id=f"data-{name}", classes="panel box")
 
 
@@ -78,11 +78,11 @@ class DataScreen(CockpitScreen[DataReading]):
         return self.reader.read(now())
 
     def body(self) -> Iterable[Widget]:
-        yield Static(Text(EMPTY), id="empty")
+        yield Static(Text(_EMPTY), id="empty")
         with Container(id="data-grid"):
             yield CoveragePanel(id="data-coverage")
             yield ReadingPanel(id="data-reading")
-            yield box(
+            yield _box(
                 "snapshots",
                 Table(data_tables.SNAPSHOTS, key=lambda row: row.id, id="snapshots-table"),
                 Static(id="snapshot-detail"),
@@ -96,12 +96,12 @@ class DataScreen(CockpitScreen[DataReading]):
                 id="examples-table",
                 fixed=2,
             )
-            yield box("findings", kinds, examples, Static(id="finding-detail"))
-            yield box(
+            yield _box("findings", kinds, examples, Static(id="finding-detail"))
+            yield _box(
                 "stocks", Table(data_tables.STOCKS, key=lambda row: row.symbol, id="stocks-table")
             )
             yield StockPanel(id="data-stock")
-            yield box(
+            yield _box(
                 "features",
                 Table(data_tables.FEATURES, key=lambda row: row.name, id="features-table"),
                 Static(id="feature-detail"),
@@ -182,7 +182,7 @@ class DataScreen(CockpitScreen[DataReading]):
         """What takes the focus in a box."""
         if name == "findings":
             return self.table("findings" if self.drilled is None else "examples").grid
-        if name in PICTURES:
+        if name in _PICTURES:
             return self.query_one(f"#data-{name}")
         return self.table(name).grid
 
@@ -279,7 +279,7 @@ class DataScreen(CockpitScreen[DataReading]):
     @work(exclusive=True, group="stock")
     async def load_stock(self, stock: StockRow) -> None:
         panel = self.query_one(StockPanel)  # before the pause: the screen may be gone after it
-        await asyncio.sleep(SETTLE_S)
+        await asyncio.sleep(_SETTLE_S)
         value, workspace, current = self.reading, self.cockpit.workspace, self.reading.current
         if current is None or not panel.display:
             return
@@ -308,7 +308,7 @@ class DataScreen(CockpitScreen[DataReading]):
         if not self.query_one("#data-grid").display:
             return
         wide = not self.has_class("narrow")
-        order = SEEN if wide else TABS
+        order = _SEEN if wide else TABS
         focused = self.focused
         here = next(
             (n for n in order if focused is not None and focused in self._inside(n)), self.tab

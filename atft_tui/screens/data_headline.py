@@ -18,12 +18,12 @@ from atft_tui.sizes import WIDE
 from atft_tui.styles import BAD, DIM, GOOD, STRONG, WARN
 from engine.judgement import SURE
 
-VERDICTS = {
+_VERDICTS = {
     "ok": (GLYPHS.done, GOOD),
     "degraded": ("!", WARN),
     "refused": (GLYPHS.failed, BAD),
 }
-SOURCES = ("files", "synthetic", "jquants", "yahoo")
+_SOURCES = ("files", "synthetic", "jquants", "yahoo")
 
 
 def headline(value: DataReading, width: int) -> Text:
@@ -39,8 +39,8 @@ def headline(value: DataReading, width: int) -> Text:
         text.append(" nothing is stored yet: i ingests market data")
         return text
     text.append(" ")
-    text.append_text(quality_words(value, current.id))
-    text.append_text(audit_words(value, current.id))
+    text.append_text(_quality_words(value, current.id))
+    text.append_text(_audit_words(value, current.id))
     if value.quality is not None and value.quality.incomplete:
         text.append(f"{fmt.clean(value.quality.incomplete)}  ", style=BAD)
     source = fmt.clean(current.source)
@@ -55,21 +55,21 @@ def headline(value: DataReading, width: int) -> Text:
     return text
 
 
-def quality_words(value: DataReading, current: str) -> Text:
+def _quality_words(value: DataReading, current: str) -> Text:
     quality = value.quality
     if quality is None:
         return Text("quality not checked: c  ", style=WARN)
-    sign, style = VERDICTS.get(quality.verdict, ("?", WARN))
+    sign, style = _VERDICTS.get(quality.verdict, ("?", WARN))
     if quality.snapshot != current:
         return Text(f"? quality {fmt.clean(quality.verdict)} of older data: c  ", style=WARN)
     return Text(f"{sign} quality {fmt.clean(quality.verdict)}  ", style=style)
 
 
-def audit_words(value: DataReading, current: str) -> Text:
+def _audit_words(value: DataReading, current: str) -> Text:
     audit = value.audit
     if audit is None:
         return Text("not audited: a  ", style=WARN)
-    age = age_words(value.audit_hours)
+    age = _age_words(value.audit_hours)
     if not audit.passed:
         words = f"{GLYPHS.failed} audit {fmt.clean(audit.verdict)}, {audit.leaks} leaks, {age}  "
         return Text(words, style=BAD)
@@ -79,7 +79,7 @@ def audit_words(value: DataReading, current: str) -> Text:
     return Text(f"{GLYPHS.done} {deep}audit passed {age}  ", style=GOOD)
 
 
-def age_words(hours: int | None) -> str:
+def _age_words(hours: int | None) -> str:
     if hours is None:
         return "at an unknown time"
     if hours == 0:
@@ -110,7 +110,7 @@ def titles(value: DataReading) -> dict[str, str]:
         else ""
     )
     return {
-        "findings": findings_title(value.quality),
+        "findings": _findings_title(value.quality),
         "stocks": f"{len(value.stocks):,} stocks{universe}{old}"
         if value.stocks
         else "stocks: c (check) lists them",
@@ -121,7 +121,7 @@ def titles(value: DataReading) -> dict[str, str]:
     }
 
 
-def findings_title(quality: Quality | None) -> str:
+def _findings_title(quality: Quality | None) -> str:
     if quality is None:
         return "quality findings: c (check) looks for them"
     kinds = len(quality.findings)
@@ -188,5 +188,5 @@ def ingest_like(value: DataReading) -> dict[str, str]:
     """The form starts with the source that was used last; file paths have to be given again."""
     current = value.current
     known = "" if current is None else current.source.lower().replace("-", "")
-    source = next((name for name in SOURCES if known.startswith(name)), "")
+    source = next((name for name in _SOURCES if known.startswith(name)), "")
     return {"source": source} if source else {}

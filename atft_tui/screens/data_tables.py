@@ -17,14 +17,14 @@ from atft_tui.styles import BAD, DIM, GOOD, PLAIN, STRONG, WARN
 from atft_tui.widgets.column import Column
 from engine.judgement import SURE
 
-LEVELS = {"error": BAD, "warning": WARN, "info": DIM}
+_LEVELS = {"error": BAD, "warning": WARN, "info": DIM}
 
 
-def level_text(level: str) -> Text:
-    return Text(fmt.clean(level), style=LEVELS.get(level, PLAIN))
+def _level_text(level: str) -> Text:
+    return Text(fmt.clean(level), style=_LEVELS.get(level, PLAIN))
 
 
-def money(value: float | None) -> str:
+def _money(value: float | None) -> str:
     """``3.2M``: a median turnover to two figures; a dash where it is not known."""
     if value is None:
         return fmt.DASH
@@ -34,20 +34,20 @@ def money(value: float | None) -> str:
     return f"{value:.0f}"
 
 
-def member_text(row: StockRow) -> Text:
+def _member_text(row: StockRow) -> Text:
     if row.member is None:
         return Text(fmt.DASH, style=DIM)
     return Text("yes", style=GOOD) if row.member else Text("no", style=DIM)
 
 
-def coverage_text(row: FeatureRow) -> Text:
+def _coverage_text(row: FeatureRow) -> Text:
     if row.coverage is None:
         return Text(fmt.DASH, style=DIM)
     low = row.coverage < 0.5
     return Text(f"{row.coverage:.1%}", style=WARN if low else PLAIN)
 
 
-def rank_ic_text(row: FeatureRow) -> Text:
+def _rank_ic_text(row: FeatureRow) -> Text:
     """Mean ± standard error; within 1.96 of them of zero it is dim and starts with ``~``."""
     if row.rank_ic is None or row.rank_ic_se is None:
         return Text(fmt.DASH, style=DIM)
@@ -56,13 +56,13 @@ def rank_ic_text(row: FeatureRow) -> Text:
     return Text(f"{' ' if sure else '~'}{figure}", style=PLAIN if sure else DIM)
 
 
-def feature_state(row: FeatureRow) -> Text:
+def _feature_state(row: FeatureRow) -> Text:
     return Text(f"off: {fmt.clean(row.off)}", style=DIM) if row.off else Text("on")
 
 
 FINDINGS: tuple[Column[FindingRow], ...] = (
     Column(name="rule", cell=lambda row: row.rule, width=17),
-    Column(name="severity", cell=lambda row: level_text(row.level), width=8),
+    Column(name="severity", cell=lambda row: _level_text(row.level), width=8),
     Column(
         name="count",
         cell=lambda row: f"{row.count:,}",
@@ -93,10 +93,10 @@ STOCKS: tuple[Column[StockRow], ...] = (
         width=6,
         right=True,
     ),
-    Column(name="univ.", cell=member_text, width=5),
+    Column(name="univ.", cell=_member_text, width=5),
     Column(
         name="turnover",
-        cell=lambda row: money(row.turnover),
+        cell=lambda row: _money(row.turnover),
         value=lambda row: row.turnover,
         width=8,
         right=True,
@@ -126,13 +126,13 @@ FEATURES: tuple[Column[FeatureRow], ...] = (
     Column(name="table", cell=lambda row: row.source, width=9, wide_only=True),
     Column(
         name="cover",
-        cell=coverage_text,
+        cell=_coverage_text,
         value=lambda row: row.coverage,
         width=6,
         right=True,
     ),
-    Column(name="RankIC alone", cell=rank_ic_text, value=lambda row: row.rank_ic, width=17),
-    Column(name="state", cell=feature_state),
+    Column(name="RankIC alone", cell=_rank_ic_text, value=lambda row: row.rank_ic, width=17),
+    Column(name="state", cell=_feature_state),
 )
 SNAPSHOTS: tuple[Column[SnapshotRow], ...] = (
     Column(
@@ -176,11 +176,11 @@ def feature_detail(row: FeatureRow | None, source: FeatureSource) -> Text:
     scope = "ranked within the day" if row.scope == "stock" else "one value a day"
     more = [row.unit, f"back {row.lookback} sessions", scope, row.published, f"family {row.family}"]
     text.append(f"\n{fmt.clean(', '.join(more))}\n", style=DIM)
-    text.append(source_line(source), style=DIM)
+    text.append(_source_line(source), style=DIM)
     return text
 
 
-def source_line(source: FeatureSource) -> str:
+def _source_line(source: FeatureSource) -> str:
     parts = []
     if source.columns:
         old = "" if source.fits else " of older data"

@@ -38,7 +38,7 @@ DOORS = {
     "home-machine": "train",
 }
 """Panel -> the place that knows more."""
-PANELS = ("home-card", "home-champion", "home-data", "home-schedule", "home-alerts")
+_PANELS = ("home-card", "home-champion", "home-data", "home-schedule", "home-alerts")
 
 
 def utc_now() -> dt.datetime:
@@ -54,7 +54,7 @@ def _figure(shown: str) -> Text:
     return Text(shown, styles.figure(noise=shown.startswith("~")))
 
 
-COLUMNS: tuple[Column[RunRow], ...] = (
+_COLUMNS: tuple[Column[RunRow], ...] = (
     Column(name="last runs", cell=lambda row: row.id, width=28),
     Column(name="status", cell=_status, width=10),
     Column(name="validation RankIC", cell=lambda row: _figure(row.validation), width=18),
@@ -92,7 +92,7 @@ class HomeScreen(CockpitScreen[Now]):
             yield home_panels.DataPanel(id="home-data")
             yield home_panels.SchedulePanel(id="home-schedule")
             yield home_panels.MachinePanel(id="home-machine")
-            yield Table(COLUMNS, key=lambda row: row.id, id="home-runs")
+            yield Table(_COLUMNS, key=lambda row: row.id, id="home-runs")
             yield home_panels.AlertsPanel(id="home-alerts")
 
     def on_mount(self) -> None:
@@ -122,7 +122,7 @@ class HomeScreen(CockpitScreen[Now]):
 
     def show(self, value: Now) -> None:
         news = value.news
-        for name in PANELS:
+        for name in _PANELS:
             self.query_one(f"#{name}", Panel).show_value(news)
         self.query_one("#home-machine", Panel).show_value(value.machine)
         self.query_one("#home-runs", Table).set_rows(news.runs)

@@ -18,7 +18,7 @@ from atft_tui.sizes import WIDE
 from atft_tui.styles import DIM, GOOD, STRONG
 from atft_tui.widgets.reading_panel import reading_lines, verdict_words
 
-FIRST = (
+_FIRST = (
     "How the files would be read is shown here before anything is stored: which columns are taken, the date "
     "order, the price scale, the first row, and what speaks for it.\n\nenter shows it; enter again stores."
 )
@@ -34,7 +34,7 @@ class IngestForm(CommandForm):
     ) -> None:
         super().__init__(command, workspace, {"source": "files"} | dict(given or {}))
         # Held, not looked up: the answer of the child may come when the form is gone.
-        self._told = Static(Text(FIRST, style=DIM), id="reading")
+        self._told = Static(Text(_FIRST, style=DIM), id="reading")
         self._box = VerticalScroll(self._told, id="reading-box")
         self.looked: tuple[str, ...] = ()
         """The command line that was looked at, or is being looked at."""
@@ -91,7 +91,7 @@ class IngestForm(CommandForm):
         self.show_read(None)
         self._told.update(Text("reading the files …", style=DIM))
         answer = await answer_of(self.workspace, [*words, "--dry-run"])
-        self.show_read(found(answer))
+        self.show_read(_found(answer))
 
     def show_read(self, read: Read | None) -> None:
         self.read = read
@@ -123,7 +123,7 @@ class IngestForm(CommandForm):
         self.query_one("#start", Button).label = f"{label} (ctrl+s)"
 
 
-def found(answer: Mapping[str, Any]) -> Read:
+def _found(answer: Mapping[str, Any]) -> Read:
     """What the child answered; a record that does not fit is told like a refusal."""
     try:
         return read_of(answer)

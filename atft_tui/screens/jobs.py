@@ -18,12 +18,12 @@ from atft_tui.styles import BAD, DIM, PLAIN, RUNNING, STRONG
 from atft_tui.widgets.column import Column
 from atft_tui.widgets.table import Table
 
-REREAD_S = 1.0
-SHOWN = 50
-TAIL = 200
-STYLES = {"running": RUNNING, "done": PLAIN, "failed": BAD, "died": BAD}
-COLUMNS: tuple[Column[Job], ...] = (
-    Column(name="state", cell=lambda job: Text(job.status, style=STYLES[job.status]), width=8),
+_REREAD_S = 1.0
+_SHOWN = 50
+_TAIL = 200
+_STYLES = {"running": RUNNING, "done": PLAIN, "failed": BAD, "died": BAD}
+_COLUMNS: tuple[Column[Job], ...] = (
+    Column(name="state", cell=lambda job: Text(job.status, style=_STYLES[job.status]), width=8),
     Column(name="started UTC", cell=lambda job: fmt.clock(job.started), width=11),
     Column(name="command", cell=lambda job: job.line),
 )
@@ -43,17 +43,17 @@ class JobsDialog(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide"):
             yield Label(f"Jobs, newest first {GLYPHS.empty} s stop, esc close", classes="title")
-            yield Table(COLUMNS, key=lambda job: job.id, id="jobs")
+            yield Table(_COLUMNS, key=lambda job: job.id, id="jobs")
             with VerticalScroll(id="job-output"):
                 yield Static(id="told")
 
     def on_mount(self) -> None:
         self.reread()
-        self.set_interval(REREAD_S, self.reread)
+        self.set_interval(_REREAD_S, self.reread)
         self.query_one(Table).focus()
 
     def reread(self) -> None:
-        jobs = [self.book.read(name) for name in self.book.ids()[:SHOWN]]
+        jobs = [self.book.read(name) for name in self.book.ids()[:_SHOWN]]
         self.query_one(Table).set_rows(jobs)
         self.draw()
 
@@ -63,7 +63,7 @@ class JobsDialog(ModalScreen[None]):
         if job is None:
             told = Text("Nothing was started from here yet: ctrl+p lists every command.", DIM)
         else:
-            told = Text("\n".join(self.book.tail(job.id, TAIL)), style=DIM)
+            told = Text("\n".join(self.book.tail(job.id, _TAIL)), style=DIM)
             if job.answer:
                 told.append("\n" + fmt.clean_lines(json.dumps(job.answer, indent=1)), style=STRONG)
         self.query_one("#told", Static).update(told)

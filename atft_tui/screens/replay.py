@@ -24,13 +24,13 @@ from atft_tui.widgets.scrubber import Scrub, Scrubber
 from engine.runs.state import RunState
 from engine.runs.store import Run
 
-TICK_S = 0.25
-CELLS = 100
+_TICK_S = 0.25
+_CELLS = 100
 """Steps of the arrow keys through the whole run."""
 PLAY_S = 60.0
 """Seconds in which the whole run is played at speed 1."""
-FASTEST = 64
-JUMPS = {
+_FASTEST = 64
+_JUMPS = {
     "epoch": frozenset({"epoch"}),
     "phase": frozenset({"phase", "start", "end"}),
     "finding": frozenset({"finding"}),
@@ -55,7 +55,7 @@ class ReplayScreen(CockpitScreen[Moment]):
     """The chosen run, else the newest."""
 
     place: ClassVar[str] = "replay"
-    poll_s: ClassVar[float] = TICK_S
+    poll_s: ClassVar[float] = _TICK_S
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(SCREENS["replay"])]
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class ReplayScreen(CockpitScreen[Moment]):
     def on_mount(self) -> None:
         super().on_mount()
         self.lay_out()
-        self.set_interval(TICK_S, self.play_on)
+        self.set_interval(_TICK_S, self.play_on)
 
     def read(self) -> Moment:
         run = chosen_or_newest(self.cockpit.workspace, self.cockpit.chosen_run)
@@ -155,7 +155,7 @@ class ReplayScreen(CockpitScreen[Moment]):
 
     def action_move(self, cells: int) -> None:
         self.speed = 0
-        self.go_to(self.here + cells * max(1, self.length // CELLS))
+        self.go_to(self.here + cells * max(1, self.length // _CELLS))
 
     def action_event(self, step: int) -> None:
         self.speed = 0
@@ -164,7 +164,7 @@ class ReplayScreen(CockpitScreen[Moment]):
     def action_jump(self, kind: str, step: int) -> None:
         self.speed = 0
         if self.line is not None:
-            self.go_to(self.line.next_mark(self.here, step, JUMPS[kind]))
+            self.go_to(self.line.next_mark(self.here, step, _JUMPS[kind]))
 
     def action_ends(self, step: int) -> None:
         self.speed = 0
@@ -182,7 +182,7 @@ class ReplayScreen(CockpitScreen[Moment]):
 
     def action_faster(self, factor: int) -> None:
         faster = self.speed * 2 if factor > 0 else self.speed // 2
-        self.speed = max(1, min(FASTEST, faster)) if self.speed else 0
+        self.speed = max(1, min(_FASTEST, faster)) if self.speed else 0
         self.draw_headline()
 
     def play_on(self) -> None:
@@ -192,7 +192,7 @@ class ReplayScreen(CockpitScreen[Moment]):
             self.speed = 0
             self.draw_headline()
             return
-        self.go_to(self.here + max(1, round(self.length * TICK_S / PLAY_S * self.speed)))
+        self.go_to(self.here + max(1, round(self.length * _TICK_S / PLAY_S * self.speed)))
 
     # ---- layout ----------------------------------------------------------------------------------
 

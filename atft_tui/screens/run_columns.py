@@ -18,25 +18,25 @@ from atft_tui.widgets.curves import LETTERS, STYLES
 from atft_tui.widgets.lines import start
 from engine.runs.summary import Figure, RunSummary, Sharpe
 
-TRIALS = {
+_TRIALS = {
     "complete": styles.status("done"),
     "pruned": styles.Status(GLYPHS.stopped, styles.DIM),
 }
-LetterOf = Callable[[str], str]
+_LetterOf = Callable[[str], str]
 
 
-def status_text(status: str) -> Text:
+def _status_text(status: str) -> Text:
     """Of a run, a comparison, a search or a trial."""
-    found = TRIALS.get(status) or styles.status(status)
+    found = _TRIALS.get(status) or styles.status(status)
     return Text(f"{found.mark} {fmt.clean(status)}".rstrip(), style=found.style)
 
 
-def figure_text(figure: str) -> Text:
+def _figure_text(figure: str) -> Text:
     """A figure inside its null band starts with ``~`` and is dim."""
     return Text(figure, style=styles.DIM if figure.startswith("~") else styles.PLAIN)
 
 
-def letter_text(letter: str) -> Text:
+def _letter_text(letter: str) -> Text:
     return Text(letter, style=STYLES[LETTERS.index(letter)] if letter else styles.PLAIN)
 
 
@@ -70,16 +70,16 @@ def _words(about: RunSummary) -> Text:
     return text
 
 
-def run_columns(letter_of: LetterOf) -> tuple[Column[RunSummary], ...]:
+def run_columns(letter_of: _LetterOf) -> tuple[Column[RunSummary], ...]:
     """Of the list of runs; what has no room goes in the order of `leaves`, and is still searched."""
     return (
-        Column(name=" ", cell=lambda r: letter_text(letter_of(r.id)), width=1),
+        Column(name=" ", cell=lambda r: _letter_text(letter_of(r.id)), width=1),
         Column(name="run", cell=lambda r: r.id, width=28),
-        Column(name="status", cell=lambda r: status_text(r.status), value=lambda r: r.status,
+        Column(name="status", cell=lambda r: _status_text(r.status), value=lambda r: r.status,
                width=9),
-        Column(name="validation RankIC", cell=lambda r: figure_text(figure_words(r.validation)),
+        Column(name="validation RankIC", cell=lambda r: _figure_text(figure_words(r.validation)),
                value=lambda r: _level(r.validation), width=17),
-        Column(name="test RankIC", cell=lambda r: figure_text(figure_words(r.test)),
+        Column(name="test RankIC", cell=lambda r: _figure_text(figure_words(r.test)),
                value=lambda r: _level(r.test), width=17, leaves=3),
         Column(name="net Sharpe", cell=lambda r: _sharpe(r.sharpe), width=21, leaves=4,
                value=lambda r: None if r.sharpe is None else _known(r.sharpe.value)),
@@ -93,15 +93,15 @@ def run_columns(letter_of: LetterOf) -> tuple[Column[RunSummary], ...]:
     )  # fmt: skip
 
 
-def figure_columns(letter_of: LetterOf) -> tuple[Column[OverlayRun], ...]:
+def figure_columns(letter_of: _LetterOf) -> tuple[Column[OverlayRun], ...]:
     """Of the marked runs side by side."""
     return (
-        Column(name=" ", cell=lambda r: letter_text(letter_of(r.about.id)), width=1),
+        Column(name=" ", cell=lambda r: _letter_text(letter_of(r.about.id)), width=1),
         Column(name="run", cell=lambda r: r.about.id, width=28),
         Column(name="validation RankIC",
-               cell=lambda r: figure_text(figure_words(r.about.validation)),
+               cell=lambda r: _figure_text(figure_words(r.about.validation)),
                value=lambda r: _level(r.about.validation), width=17),
-        Column(name="test RankIC", cell=lambda r: figure_text(figure_words(r.about.test)),
+        Column(name="test RankIC", cell=lambda r: _figure_text(figure_words(r.about.test)),
                value=lambda r: _level(r.about.test), width=17),
         Column(name="days", cell=lambda r: f"{r.about.test.n_dates}" if r.about.test else fmt.DASH,
                width=5, right=True, leaves=2),
@@ -135,7 +135,7 @@ def diff_columns(diff: ConfigDiff) -> tuple[Column[Difference], ...]:
 
 COMPARISON_COLUMNS: tuple[Column[Comparison], ...] = (
     Column(name="comparison", cell=lambda c: c.id, width=30),
-    Column(name="state", cell=lambda c: status_text(c.status), width=9),
+    Column(name="state", cell=lambda c: _status_text(c.status), width=9),
     Column(name="of", cell=lambda c: c.kind, width=9),
     Column(name="variants", cell=lambda c: str(len(c.variants)), width=8, right=True),
     Column(name="seeds", cell=lambda c: str(c.seeds), width=5, right=True),
@@ -143,7 +143,7 @@ COMPARISON_COLUMNS: tuple[Column[Comparison], ...] = (
 )
 STUDY_COLUMNS: tuple[Column[Study], ...] = (
     Column(name="search", cell=lambda s: s.name, width=20),
-    Column(name="state", cell=lambda s: status_text(s.status), width=9),
+    Column(name="state", cell=lambda s: _status_text(s.status), width=9),
     Column(name="trials", cell=lambda s: str(len(s.trials)), width=6, right=True),
     Column(name="best", cell=lambda s: fmt.number(s.best.value) if s.best else fmt.DASH, width=8,
            right=True),
@@ -155,13 +155,13 @@ def _trial_figure(trial: Trial) -> Text:
     if math.isnan(trial.rank_ic):
         return Text(f" {fmt.DASH}")
     figure = fmt.rank_ic(trial.rank_ic, trial.rank_ic_se, trial.n_dates)
-    return figure_text(f"{'~' if trial.noise else ' '}{figure}")
+    return _figure_text(f"{'~' if trial.noise else ' '}{figure}")
 
 
 TRIAL_COLUMNS: tuple[Column[Trial], ...] = (
     Column(name="trial", cell=lambda t: str(t.number), value=lambda t: t.number, width=5,
            right=True),
-    Column(name="state", cell=lambda t: status_text(t.state), value=lambda t: t.state, width=10),
+    Column(name="state", cell=lambda t: _status_text(t.state), value=lambda t: t.state, width=10),
     Column(name="objective", cell=lambda t: fmt.number(t.value), value=lambda t: _known(t.value),
            width=9, right=True),
     Column(name="", cell=lambda t: Text("best" if t.best_so_far else "", style=styles.STRONG), width=4),

@@ -34,8 +34,8 @@ from atft_tui.widgets.study_panels import BestPanel, ImportancePanel
 from atft_tui.widgets.table import Table
 from engine.errors import UsageError
 
-MAX_MARKED = len(LETTERS)
-EMPTY = """No runs in this workspace yet.
+_MAX_MARKED = len(LETTERS)
+_EMPTY = """No runs in this workspace yet.
 
   n       start one (train, or the demo on a synthetic market)
   ctrl+p  every command
@@ -43,16 +43,16 @@ EMPTY = """No runs in this workspace yet.
 
 On a fresh workspace start with the demo: it makes its own market, trains, backtests and writes a report.
 """
-TITLES: dict[View, str] = {
+_TITLES: dict[View, str] = {
     "runs": "esc list", "overlay": "v overlay", "diff": "d diff", "ablations": "a ablations",
     "tune": "u tune",
 }  # fmt: skip
-FIRST: dict[View, str] = {
+_FIRST: dict[View, str] = {
     "runs": "#runs-table", "overlay": "#runs-figures", "diff": "#runs-diff-table",
     "ablations": "#runs-comparisons", "tune": "#runs-trials",
 }  # fmt: skip
 """The table that has the focus when a view opens."""
-PICTURES = (
+_PICTURES = (
     ("#runs-rank-ic", "#runs-loss"),
     ("#runs-forest", "#runs-daily"),
     ("#runs-best", "#runs-importance"),
@@ -105,7 +105,7 @@ class RunsScreen(RunActions):
                 yield BestPanel(id="runs-best")
                 yield ImportancePanel(id="runs-importance")
             yield Table(TRIAL_COLUMNS, key=lambda trial: str(trial.number), id="runs-trials")
-        yield Static(Text(EMPTY), id="empty")
+        yield Static(Text(_EMPTY), id="empty")
         yield Static(id="tabs")
 
     # ---- reading -------------------------------------------------------------------------------
@@ -211,7 +211,7 @@ class RunsScreen(RunActions):
         beside = self.wide or not self.shows_details
         self.query_one("#runs-table").display = beside
         self.query_one("#runs-details").display = self.shows_details
-        for first, second in PICTURES:
+        for first, second in _PICTURES:
             self.query_one(first).display = self.wide or not self.other
             self.query_one(second).display = self.wide or self.other
         self.query_one("#runs-studies").display = value is not None and len(value.studies) > 1
@@ -222,7 +222,7 @@ class RunsScreen(RunActions):
         tabs = self.query_one("#tabs", Static)
         tabs.display = there
         text = Text(" ", no_wrap=True, overflow="ellipsis")
-        for view, title in TITLES.items():
+        for view, title in _TITLES.items():
             here = view == self.view
             text.append(
                 f"[{title}]" if here else f" {title} ", styles.STRONG if here else styles.DIM
@@ -294,7 +294,7 @@ class RunsScreen(RunActions):
         if view == "runs" and self.details and not self.wide:
             self.query_one(RunDetailsPanel).focus()
         else:
-            self.table(FIRST[view]).focus()
+            self.table(_FIRST[view]).focus()
         self.reread()
 
     def action_back(self) -> None:
@@ -317,9 +317,9 @@ class RunsScreen(RunActions):
             return
         if run_id in self.marked:
             self.marked = tuple(one for one in self.marked if one != run_id)
-        elif len(self.marked) == MAX_MARKED:
+        elif len(self.marked) == _MAX_MARKED:
             self.cockpit.refuse(
-                UsageError(f"{MAX_MARKED} runs are marked", hint="space takes a mark away, M all")
+                UsageError(f"{_MAX_MARKED} runs are marked", hint="space takes a mark away, M all")
             )
             return
         else:

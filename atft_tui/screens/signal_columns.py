@@ -53,45 +53,45 @@ def _price(value: float) -> str:
     return "" if math.isnan(value) else f"{value:,.6g}"
 
 
-RANK: Column[Line] = Column(
+_RANK: Column[Line] = Column(
     name="rank", cell=_rank, value=lambda line: line.rank, width=4, right=True
 )
-MOVE: Column[Line] = Column(
+_MOVE: Column[Line] = Column(
     name="move", cell=lambda line: move_text(line.move), value=lambda line: line.move, width=5
 )
-CODE: Column[Line] = Column(
+_CODE: Column[Line] = Column(
     name="code", cell=lambda line: Text(fmt.clean(line.code), style=STRONG), width=6
 )
 NAME: Column[Line] = Column(name="name", cell=lambda line: line.name)
-BOOK: Column[Line] = Column(name="book", cell=lambda line: line.book, width=5)
-WEIGHT: Column[Line] = Column(
+_BOOK: Column[Line] = Column(name="book", cell=lambda line: line.book, width=5)
+_WEIGHT: Column[Line] = Column(
     name="weight",
     cell=lambda line: f"{100 * line.weight:+.3f} %" if line.weight else "",
     value=lambda line: line.weight,
     width=9,
     right=True,
 )
-ORDER: Column[Line] = Column(
+_ORDER: Column[Line] = Column(
     name="order",
     cell=_order,
     value=lambda line: line.shares if line.side == "buy" else -line.shares,
     width=13,
 )
-LIMIT: Column[Line] = Column(
+_LIMIT: Column[Line] = Column(
     name="limit",
     cell=lambda line: _price(line.limit),
     value=lambda line: None if math.isnan(line.limit) else line.limit,
     width=8,
     right=True,
 )
-NOTIONAL: Column[Line] = Column(
+_NOTIONAL: Column[Line] = Column(
     name="notional",
     cell=lambda line: f"{line.notional:,.0f}" if line.side else "",
     value=lambda line: line.notional,
     width=10,
     right=True,
 )
-LOTS: Column[Line] = Column(
+_LOTS: Column[Line] = Column(
     name="lots",
     cell=lambda line: f"{line.lots:,}" if line.side else "",
     value=lambda line: line.lots,
@@ -99,16 +99,16 @@ LOTS: Column[Line] = Column(
     right=True,
     wide_only=True,
 )
-REASON: Column[Line] = Column(name="reason", cell=_reason)
+_REASON: Column[Line] = Column(name="reason", cell=_reason)
 
 
 def line_columns(view: str, *, wide: bool) -> tuple[Column[Line], ...]:
     """All columns in every view, so that each exports all; which ones give way to others differs."""
-    first = (RANK, MOVE, CODE, NAME, BOOK, WEIGHT, ORDER)
+    first = (_RANK, _MOVE, _CODE, NAME, _BOOK, _WEIGHT, _ORDER)
     if view == "refused":
-        return (*first, REASON, *(replace(c, wide_only=True) for c in (LIMIT, NOTIONAL, LOTS)))
-    notional = NOTIONAL if wide else replace(NOTIONAL, wide_only=True)
-    return (*first, LIMIT, notional, LOTS, replace(REASON, wide_only=True))
+        return (*first, _REASON, *(replace(c, wide_only=True) for c in (_LIMIT, _NOTIONAL, _LOTS)))
+    notional = _NOTIONAL if wide else replace(_NOTIONAL, wide_only=True)
+    return (*first, _LIMIT, notional, _LOTS, replace(_REASON, wide_only=True))
 
 
 def _bp(value: float) -> str:

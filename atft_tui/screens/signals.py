@@ -36,10 +36,10 @@ from engine.errors import UsageError
 
 PAGES = ("list", "why", "card", "changed", "ledger", "fills", "diff", "schedule", "champion")
 """In the order in which the key goes through them; one at a time where there is little room."""
-ALWAYS = ("list", "why")
-BELOW = ("card", "changed", "ledger")
+_ALWAYS = ("list", "why")
+_BELOW = ("card", "changed", "ledger")
 """Under the list where there is room, until another page takes their place."""
-EMPTY = """No signal is sealed in this workspace yet. The way to the first one:
+_EMPTY = """No signal is sealed in this workspace yet. The way to the first one:
 
   data      ingest and check (2 Data), or the demo (ctrl+p demo)
   train     3 Train, then n
@@ -68,7 +68,7 @@ class SignalsScreen(CockpitScreen[Desk]):
     def body(self) -> Iterable[Widget]:
         yield Static(id="signals-bar")
         yield Static(id="signals-tabs")
-        yield Static(Text(EMPTY), id="empty")
+        yield Static(Text(_EMPTY), id="empty")
         with Container(id="signals-grid"):
             yield Table(
                 line_columns(self.view, wide=False),
@@ -182,9 +182,9 @@ class SignalsScreen(CockpitScreen[Desk]):
         self.query_one("#signals-bar").display = there
         self.query_one("#signals-tabs").display = there and not wide
         self.query_one("#signals-strip").display = self.value is not None and wide
-        below = (self.page,) if self.page not in (*ALWAYS, *BELOW) else BELOW
+        below = (self.page,) if self.page not in (*_ALWAYS, *_BELOW) else _BELOW
         for page in PAGES:
-            shown = page in (*ALWAYS, *below) if wide else page == self.page
+            shown = page in (*_ALWAYS, *below) if wide else page == self.page
             self.query_one(f"#signals-{page}").display = shown
         tabs = Text(" ", no_wrap=True, overflow="ellipsis")
         for page in PAGES:

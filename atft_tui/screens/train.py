@@ -27,16 +27,16 @@ from engine.runs import control
 from engine.runs.state import RunState
 from engine.runs.store import Run
 
-TICK_S = 0.25
+_TICK_S = 0.25
 """At most one redraw of a panel in this time, however many events came."""
-SEARCHES = ("tune", "compare")
+_SEARCHES = ("tune", "compare")
 """Commands whose runs are made of other runs."""
-SHOWN = ("train", "walkforward", "demo", *SEARCHES)
+_SHOWN = ("train", "walkforward", "demo", *_SEARCHES)
 """Commands whose newest run is shown if none was chosen."""
-UNTRIED = (
+_UNTRIED = (
     "No trial or variant has ended yet. Each is a run of its own: 4 lists them, enter opens one."
 )
-EMPTY = """No run to watch yet.
+_EMPTY = """No run to watch yet.
 
   n       start one: settings, what they change, and whether it can start (preflight)
   ctrl+p  every command; on a fresh workspace begin with `demo`, it makes its own market
@@ -48,7 +48,7 @@ class TrainScreen(CockpitScreen[RunNews]):
     """The chosen run, else the newest that trains; without any, how to start one."""
 
     place: ClassVar[str] = "train"
-    poll_s: ClassVar[float] = TICK_S
+    poll_s: ClassVar[float] = _TICK_S
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(SCREENS["train"])]
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class TrainScreen(CockpitScreen[RunNews]):
         self._drawn_at = 0.0
         self._panels = RunPanels(id="grid")
         self._table: Table[Tried] = Table(SEARCH_COLUMNS, key=lambda row: row.run_id, id="tried")
-        self._untried = Static(UNTRIED, id="untried", markup=False)
+        self._untried = Static(_UNTRIED, id="untried", markup=False)
         self._search_log = panels.LogPanel(id="search-log")
 
     @property
@@ -77,17 +77,17 @@ class TrainScreen(CockpitScreen[RunNews]):
 
     @property
     def is_search(self) -> bool:
-        return self.news.command in SEARCHES
+        return self.news.command in _SEARCHES
 
     def body(self) -> Iterable[Widget]:
         yield Static(id="timeline")
-        yield Static(Text(EMPTY), id="empty")
+        yield Static(Text(_EMPTY), id="empty")
         yield self._panels
         yield Vertical(self._untried, self._table, self._search_log, id="search")
         yield Static(id="tabs")
 
     def read(self) -> RunNews:
-        run = chosen_or_newest(self.cockpit.workspace, self.cockpit.chosen_run, SHOWN)
+        run = chosen_or_newest(self.cockpit.workspace, self.cockpit.chosen_run, _SHOWN)
         if run is None:
             self.feed = None
             return RunNews()
@@ -100,7 +100,7 @@ class TrainScreen(CockpitScreen[RunNews]):
         self._tell(value)
         if value.behind:
             self.reread()
-            if time.monotonic() - self._drawn_at < TICK_S:
+            if time.monotonic() - self._drawn_at < _TICK_S:
                 return
         self._drawn_at = time.monotonic()
         if self.is_search:

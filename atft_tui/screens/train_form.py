@@ -21,9 +21,9 @@ from atft_tui.sizes import WIDE
 from atft_tui.styles import BAD, CHANGED, DIM, GOOD, PLAIN, STRONG, WARN
 from engine.errors import EngineError
 
-QUIET_S = 0.8
+_QUIET_S = 0.8
 """After the last key the settings are looked at; a preflight takes seconds."""
-VERDICTS = {
+_VERDICTS = {
     "ok": (GOOD, GLYPHS.done),
     "warn": (WARN, "!"),
     "stop": (BAD, GLYPHS.failed),
@@ -79,7 +79,7 @@ class TrainForm(CommandForm):
         self.found, self._warned = None, False
         preset, overrides = self.preset or self.command.preset, self.overrides
         self._checks.update(Text("preflight: looking …", style=DIM))
-        await asyncio.sleep(QUIET_S)
+        await asyncio.sleep(_QUIET_S)
         try:
             found = await asyncio.to_thread(changes, self.workspace, preset, overrides)
         except EngineError as error:
@@ -87,7 +87,7 @@ class TrainForm(CommandForm):
             self._changes.update(told)
             self._checks.update("")
             return
-        self._changes.update(changes_text(found))
+        self._changes.update(_changes_text(found))
         words = ["preflight", *(["--preset", preset] if preset else [])]
         words += [word for override in overrides for word in ("--set", override)]
         self.found = await self._preflight(words)
@@ -119,7 +119,7 @@ def checks_text(rows: tuple[Check, ...]) -> Text:
     text.append("Preflight  ", style=STRONG)
     text.append(f"{verdict}\n", style=BAD if red else GOOD)
     for row in rows:
-        style, mark = VERDICTS.get(row.verdict, (PLAIN, " "))
+        style, mark = _VERDICTS.get(row.verdict, (PLAIN, " "))
         text.append(f"{mark} {row.verdict:<5}", style=style)
         text.append(f"{fmt.clean(row.name):<10} ", style=STRONG)
         text.append(f"{fmt.clean(row.value)}\n")
@@ -128,7 +128,7 @@ def checks_text(rows: tuple[Check, ...]) -> Text:
     return text.append("\n")
 
 
-def changes_text(found: tuple[Change, ...]) -> Text:
+def _changes_text(found: tuple[Change, ...]) -> Text:
     """Key, default and value of what is not at its default, with where it comes from."""
     text = Text()
     text.append("Settings that are not at their default\n", style=STRONG)

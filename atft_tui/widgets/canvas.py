@@ -10,7 +10,7 @@ from atft_tui.glyphs import GLYPHS, Glyphs
 from atft_tui.styles import PLAIN
 from atft_tui.widgets.lines import painted
 
-DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Bits of a braille cell, by row and column (Unicode 15, block 2800)."""
 
 
@@ -96,7 +96,7 @@ class Canvas:
     def _dot(self, x: int, y: int, style: Style, mark: str = "") -> None:
         if 0 <= x < self.width and 0 <= y < self.height:
             row, column = y // self.fine_y, x // self.fine_x
-            bit = DOTS[y % 4][x % 2] if self.glyphs.braille else 1
+            bit = _DOTS[y % 4][x % 2] if self.glyphs.braille else 1
             self._bits[row][column] |= bit
             self._styles[row][column] = style
             self._marks[row][column] = mark or self.glyphs.curve

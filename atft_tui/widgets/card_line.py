@@ -15,7 +15,7 @@ MARKS = {
     "STOP": (GLYPHS.failed, BAD),
     "NOT VALID": (GLYPHS.failed, BAD),
 }
-GROUPS = (
+_GROUPS = (
     ("data", ("data", "fresh", "quality"), "ok"),
     ("model", ("model_age", "live_rank_ic", "gate", "dispersion"), "ok"),
     ("drift", ("drift_features", "drift_scores"), "low"),
@@ -66,7 +66,7 @@ def _told(light: Light) -> str:
 def _fine(card: Card) -> Iterator[tuple[str, str]]:
     bad = {light.name for light in card.troubles}
     there = {light.name for light in card.lights}
-    for word, names, value in GROUPS:
+    for word, names, value in _GROUPS:
         if there & set(names) and not bad & set(names):
             yield word, f"{value}{_age(card)}" if word == "model" else value
     if card.figures is None:

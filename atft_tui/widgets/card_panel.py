@@ -12,10 +12,10 @@ from atft_tui.widgets.card_line import light_text
 from atft_tui.widgets.lines import page, row, wrapped
 from atft_tui.widgets.panel import Panel
 
-FULL = 76
+_FULL = 76
 """Columns from which value and limit have columns of their own; the reason names most values anyway."""
-PERCENT = ("turnover", "refused", "net", "drift_features")
-UNITS = {"cost": "bp", "model_age": "d", "audit": "d", "fresh": "d"}
+_PERCENT = ("turnover", "refused", "net", "drift_features")
+_UNITS = {"cost": "bp", "model_age": "d", "audit": "d", "fresh": "d"}
 """d = sessions."""
 
 
@@ -44,7 +44,7 @@ class CardPanel(Panel[Sealing]):
 def _light(light: Light, width: int) -> Text:
     style = PLAIN if light.verdict == "TRADE" else STRONG
     name = light.name.replace("_", " ")
-    if width < FULL:
+    if width < _FULL:
         return row((light_text(light), 7), (name, 14, style), (light.reason, width - 23, style))
     figures = ((figure(light, light.value), -10), (figure(light, light.limit), -12, DIM))
     return row((light_text(light), 7), (name, 14), *figures, (light.reason, width - 47, style))
@@ -58,9 +58,9 @@ def figure(light: Light, value: float | str | None) -> str:
         return value
     if not math.isfinite(value):
         return fmt.DASH
-    if light.name in PERCENT:
+    if light.name in _PERCENT:
         return f"{100 * value:.2f} %"
-    unit = UNITS.get(light.name)
+    unit = _UNITS.get(light.name)
     if light.name == "data":
         return f"{value:,.0f}"
     if unit is None:

@@ -12,7 +12,7 @@ from atft_tui.widgets.lines import page, row, start, wrapped
 from atft_tui.widgets.part_panel import PartPanel
 from engine.judgement import is_noise
 
-MARKS = {
+_MARKS = {
     "promoted": (GLYPHS.done, GOOD),
     "rolled back": (GLYPHS.turned, WARN),
     "refused": (GLYPHS.failed, BAD),
@@ -26,7 +26,7 @@ class ChampionPanel(PartPanel[Champion]):
     )
 
     def picture(self, value: Champion, width: int, height: int) -> Text:
-        lines = [champion_text(value), test_text(value)]
+        lines = [_champion_text(value), test_text(value)]
         if value.before:
             lines.append(Text(f"b rolls back to {fmt.clean(value.before)}", style=DIM))
         lines += [Text(), Text("history, newest first, times UTC", style=STRONG)]
@@ -35,7 +35,7 @@ class ChampionPanel(PartPanel[Champion]):
         return page(lines, width, height)
 
 
-def champion_text(value: Champion) -> Text:
+def _champion_text(value: Champion) -> Text:
     if not value.model:
         return Text("none: no run was promoted yet", style=WARN)
     text = start(fmt.clean(value.model), STRONG)
@@ -60,7 +60,7 @@ def test_text(value: Champion) -> Text:
 
 
 def _event(event: Event, width: int) -> list[Text]:
-    mark, style = MARKS.get(event.action, (GLYPHS.waiting, PLAIN))
+    mark, style = _MARKS.get(event.action, (GLYPHS.waiting, PLAIN))
     lines = [
         row(
             (event.at[:16].replace("T", " "), 16, DIM),

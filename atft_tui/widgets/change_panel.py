@@ -12,7 +12,7 @@ from atft_tui.widgets.lines import beside, page, row, start
 from atft_tui.widgets.panel import Panel
 from atft_tui.widgets.why_panel import move_text
 
-TWO_COLUMNS = 72
+_TWO_COLUMNS = 72
 CODE, WEIGHT, RANK = 6, 8, 5
 
 
@@ -28,7 +28,7 @@ class ChangePanel(Panel[Change]):
             ("left", GLYPHS.down, value.left),
             ("flipped", GLYPHS.turned, value.flipped),
         ]
-        if width >= TWO_COLUMNS:
+        if width >= _TWO_COLUMNS:
             half = (width - 2) // 2
             each = max(1, room // 3 - 1)
             left = [line for book in books for line in _book(*book, half, each)]

@@ -15,7 +15,7 @@ from engine.judgement import is_noise
 AXIS_WIDTH, MAX_STEP = 7, 12
 Grid = list[list[tuple[str, Style]]]
 """Rows of (character, style)."""
-RowOf = Callable[[float], int]
+_RowOf = Callable[[float], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +128,7 @@ def _limits(
     return low - room, high + room
 
 
-def _shade_band(grid: Grid, points: Sequence[EpochPoint], step: int, row_of: RowOf) -> None:
+def _shade_band(grid: Grid, points: Sequence[EpochPoint], step: int, row_of: _RowOf) -> None:
     for i, point in enumerate(points):
         if math.isnan(point.band):
             continue
@@ -137,7 +137,7 @@ def _shade_band(grid: Grid, points: Sequence[EpochPoint], step: int, row_of: Row
                 grid[y][x] = (GLYPHS.band, DIM)
 
 
-def _draw_point(grid: Grid, point: EpochPoint, x: int, row_of: RowOf) -> None:
+def _draw_point(grid: Grid, point: EpochPoint, x: int, row_of: _RowOf) -> None:
     if math.isnan(point.value) or x >= len(grid[0]):
         return
     noise = is_noise(point.value, point.band)

@@ -14,18 +14,18 @@ from atft_tui.widgets.forest import ForestRow, forest
 from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import Panel
 
-EMPTY = (
+_EMPTY = (
     "No comparison yet: ctrl+p compare, then `ablations` (what each part is worth) or `sizes`.\n"
     "Each variant is trained with several seeds and compared on the same days."
 )
 
-MIN_SEEDS = 2
+_MIN_SEEDS = 2
 """Fewer decide nothing (`engine.stages.comparison`)."""
 
 
 class ForestPanel(Panel[ComparisonView]):
     title: ClassVar[str] = "variant less reference, test RankIC"
-    empty: ClassVar[str] = EMPTY
+    empty: ClassVar[str] = _EMPTY
 
     def depends(self, value: ComparisonView) -> tuple[object, ...]:
         return (value.comparison,)
@@ -96,7 +96,7 @@ def _head(one: Comparison, width: int) -> Text:
 def _row(variant: Variant) -> ForestRow:
     gap = variant.gap
     words = variant.verdict
-    if gap is not None and variant.seeds < MIN_SEEDS:
+    if gap is not None and variant.seeds < _MIN_SEEDS:
         words = f"{words}: one seed"
     if variant.errors:
         words = f"{len(variant.errors)} failed: {variant.errors[0]}"

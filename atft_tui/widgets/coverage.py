@@ -21,7 +21,7 @@ MARKS: dict[Mark, tuple[str, Style, str]] = {
     "unknown": ("?", WARN, "no session of the exchange"),
 }
 """Sign, style and meaning, the gravest first."""
-GRAVEST = tuple(MARKS)
+_GRAVEST = tuple(MARKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def coverage_picture(view: CoverageView, width: int, height: int) -> Text:
     columns, rows = max(1, width - AXIS_WIDTH), max(1, height - 3)
     groups = _groups(view, columns)
     text = Text(no_wrap=True, overflow="crop")
-    text.append_text(told_day(view, width))
+    text.append_text(_told_day(view, width))
     text.append("\n")
     if groups:
         text.append_text(_bars(view, groups, rows))
@@ -126,7 +126,7 @@ def coverage_picture(view: CoverageView, width: int, height: int) -> Text:
     return text
 
 
-def told_day(view: CoverageView, width: int) -> Text:
+def _told_day(view: CoverageView, width: int) -> Text:
     """``2016-03-04  2,812 stocks  universe 1,204  thin: ...`` for the session under the cursor."""
     if not view.size:
         return Text("no session", style=DIM)
@@ -144,7 +144,7 @@ def told_day(view: CoverageView, width: int) -> Text:
         sign, style, meaning = MARKS[mark]
         text.append(f"  {sign} {meaning}", style=style)
     else:
-        counts = [f"{coverage.count(m)} {m} {MARKS[m][0]}" for m in GRAVEST if coverage.count(m)]
+        counts = [f"{coverage.count(m)} {m} {MARKS[m][0]}" for m in _GRAVEST if coverage.count(m)]
         if coverage.unlisted:
             counts.append(f"{coverage.unlisted} missing not listed")
         text.append("  whole span: " + (", ".join(counts) or "nothing is missing"), style=DIM)
@@ -163,7 +163,7 @@ def _groups(view: CoverageView, columns: int) -> list[range]:
 
 
 def _gravest(marks: Sequence[Mark]) -> Mark:
-    return next((mark for mark in GRAVEST if mark in marks), "")
+    return next((mark for mark in _GRAVEST if mark in marks), "")
 
 
 def _bars(view: CoverageView, groups: Sequence[range], rows: int) -> Text:

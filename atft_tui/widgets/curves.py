@@ -16,11 +16,11 @@ from atft_tui.glyphs import GLYPHS
 LETTERS = "ABCDEF"
 STYLES = tuple(style + styles.STRONG for style in styles.CURVES)
 """Of the letters."""
-AXIS_WIDTH = 8
-HUGE = 1e100
+_AXIS_WIDTH = 8
+_HUGE = 1e100
 """Beyond it a value is not drawn: the span of two such would not be a number."""
 MIN_WIDTH, MIN_HEIGHT = 20, 4
-FEW = 8
+_FEW = 8
 """Letters on a curve of many points."""
 
 
@@ -38,7 +38,7 @@ class Curve:
     points: tuple[CurvePoint, ...]
 
 
-Cell = tuple[str, Style]
+_Cell = tuple[str, Style]
 NONE, DIM = styles.PLAIN, styles.DIM
 
 
@@ -56,13 +56,13 @@ def curves(
     ]
     if width < MIN_WIDTH or height < MIN_HEIGHT or not any(kept):
         return Text()
-    columns, rows = width - AXIS_WIDTH, height - 1
+    columns, rows = width - _AXIS_WIDTH, height - 1
     xs = [p.x for points in kept for p in points]
     ys = [p.y for points in kept for p in points]
     if zero and min(abs(min(ys)), abs(max(ys))) <= max(ys) - min(ys):
         ys.append(0.0)
     scale = _Scale(min(xs), max(xs), min(ys), max(ys), columns, rows)
-    grid: list[list[Cell]] = [[(" ", NONE)] * columns for _ in range(rows)]
+    grid: list[list[_Cell]] = [[(" ", NONE)] * columns for _ in range(rows)]
     if scale.low <= 0.0 <= scale.high:
         grid[scale.row(0.0)] = [(GLYPHS.empty, DIM)] * columns
     for number, points in enumerate(kept):
@@ -108,11 +108,11 @@ def _share(value: float, low: float, high: float) -> float:
 
 
 def _drawable(point: CurvePoint) -> bool:
-    return all(math.isfinite(value) and abs(value) < HUGE for value in (point.x, point.y))
+    return all(math.isfinite(value) and abs(value) < _HUGE for value in (point.x, point.y))
 
 
 def _draw_line(
-    grid: list[list[Cell]], points: Sequence[CurvePoint], number: int, scale: _Scale
+    grid: list[list[_Cell]], points: Sequence[CurvePoint], number: int, scale: _Scale
 ) -> None:
     cell = (GLYPHS.lines[number], styles.CURVES[number])
     for a, b in pairwise(points):
@@ -128,12 +128,12 @@ def _draw_line(
 
 
 def _draw_letters(
-    grid: list[list[Cell]], kept: Sequence[Sequence[CurvePoint]], scale: _Scale
+    grid: list[list[_Cell]], kept: Sequence[Sequence[CurvePoint]], scale: _Scale
 ) -> None:
     """All points have their letter while there is room, else a few, each curve at its own."""
     taken: dict[tuple[int, int], int] = {}
     for number, points in enumerate(kept):
-        stride = 1 if 2 * len(points) <= scale.columns else math.ceil(len(points) / FEW)
+        stride = 1 if 2 * len(points) <= scale.columns else math.ceil(len(points) / _FEW)
         for i, point in enumerate(points):
             if (i + number) % stride and i != len(points) - 1:
                 continue
@@ -145,24 +145,24 @@ def _draw_letters(
             grid[place[0]][place[1]] = (letter, style)
 
 
-def _with_axes(grid: list[list[Cell]], scale: _Scale, digits: int) -> Text:
+def _with_axes(grid: list[list[_Cell]], scale: _Scale, digits: int) -> Text:
     labels = {0: scale.high, scale.rows - 1: scale.low}
     if scale.low <= 0.0 <= scale.high:
         labels[scale.row(0.0)] = 0.0
     text = Text(no_wrap=True)
     for y, cells in enumerate(grid):
         label = _label(labels[y], digits) if y in labels else ""
-        text.append(f"{label:>{AXIS_WIDTH - 1}} ", style=DIM)
+        text.append(f"{label:>{_AXIS_WIDTH - 1}} ", style=DIM)
         for character, style in cells:
             text.append(character, style=style)
         text.append("\n")
     first, last = f"{scale.left:g}"[:10], f"{scale.right:g}"[:10]
     gap = max(1, scale.columns - len(first) - len(last))
     line = (first + " " * gap + last)[: scale.columns]
-    text.append(" " * AXIS_WIDTH + line, style=DIM)
+    text.append(" " * _AXIS_WIDTH + line, style=DIM)
     return text
 
 
 def _label(value: float, digits: int) -> str:
     written = f"{value:+.{digits}f}"
-    return written if len(written) < AXIS_WIDTH else f"{value:.0e}"
+    return written if len(written) < _AXIS_WIDTH else f"{value:.0e}"

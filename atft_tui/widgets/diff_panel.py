@@ -14,7 +14,7 @@ from atft_tui.widgets.lines import page, row, start, wrapped
 from atft_tui.widgets.panel import Panel
 from atft_tui.widgets.why_panel import move_text
 
-CAUSES = 3
+_CAUSES = 3
 """Inputs and neighbours named of each stock."""
 
 
@@ -50,10 +50,10 @@ class DiffPanel(Panel[Compared]):
             return page([title], width, height)
         if job.status != "done":
             return page([title, *wrapped(outcome(job)[0], width, BAD)], width, height)
-        return page([title, *answer_lines(job.answer, width)], width, height)
+        return page([title, *_answer_lines(job.answer, width)], width, height)
 
 
-def answer_lines(answer: Mapping[str, Any], width: int) -> list[Text]:
+def _answer_lines(answer: Mapping[str, Any], width: int) -> list[Text]:
     """The answer of `diff` as lines; what it lacks is left out."""
     changed = ", ".join(str(part) for part in _list(answer.get("changed"))) or "nothing"
     figures = (
@@ -88,12 +88,12 @@ def _ranks(ranks: Sequence[Mapping[str, Any]], width: int) -> list[Text]:
         causes = []
         if found.get("own_rows"):
             causes.append(f"{found['own_rows']} own bars")
-        heard = [str(code) for code in _list(found.get("neighbour_rows"))[:CAUSES]]
+        heard = [str(code) for code in _list(found.get("neighbour_rows"))[:_CAUSES]]
         if heard:
             causes.append(f"bars of {', '.join(heard)}")
         causes += [
             f"{one.get('feature')} {one.get('before', 0.0):+.2f} > {one.get('after', 0.0):+.2f}"
-            for one in _objects(found.get("inputs"))[:CAUSES]
+            for one in _objects(found.get("inputs"))[:_CAUSES]
         ]
         move = found.get("move")
         lines.append(

@@ -8,7 +8,7 @@ from atft_tui.widgets.doctor_panel import VERDICT_STYLES, criteria
 from engine.runs.events import Diagnosed
 from engine.runs.state import RunState
 
-SEVERITY = {"warning": WARN, "critical": BAD}
+_SEVERITY = {"warning": WARN, "critical": BAD}
 
 
 def details(state: RunState) -> Text:
@@ -48,7 +48,7 @@ def _title(text: Text, words: str) -> None:
 
 def _finding(text: Text, finding: Diagnosed) -> None:
     place = f"step {finding.step:,}, epoch {finding.epoch}, {fmt.clock(finding.at)} UTC"
-    text.append(f"  {fmt.clean(finding.code)} ", style=SEVERITY[finding.severity])
+    text.append(f"  {fmt.clean(finding.code)} ", style=_SEVERITY[finding.severity])
     text.append(f"({finding.action}) {place}\n")
     text.append(f"            {fmt.clean(finding.message)}\n")
     text.append(

@@ -16,7 +16,7 @@ from engine.runs.state import RunState
 VERDICT_STYLES = {"met": GOOD, "not met": WARN, "not shown": DIM}
 LINE_WIDTH = 60
 """Of the five criteria in one line, all met."""
-SHORT = {
+_SHORT = {
     "rank_ic": "RankIC",
     "ic": "IC",
     "stability": "stable",
@@ -42,7 +42,7 @@ def criteria_line(state: RunState, width: int) -> Text:
     else:
         for criterion in judged:
             word = {"met": "yes", "not met": "no", "not shown": "?"}[criterion.verdict]
-            text.append(f" {SHORT[criterion.name]} ", style=DIM)
+            text.append(f" {_SHORT[criterion.name]} ", style=DIM)
             text.append(word, style=VERDICT_STYLES[criterion.verdict])
     return text
 
@@ -83,7 +83,7 @@ def _row(criterion: Criterion) -> Text:
     form = ".1e" if criterion.name == "gat_gradient" else ".4f"
     text = Text()
     text.append(f"{criterion.verdict:<10}", style=VERDICT_STYLES[criterion.verdict])
-    text.append(f"{SHORT[criterion.name]:<7}", style=STRONG)
+    text.append(f"{_SHORT[criterion.name]:<7}", style=STRONG)
     if not math.isnan(criterion.value):
         text.append(format(criterion.value, form))
         if not math.isnan(criterion.se):

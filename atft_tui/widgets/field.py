@@ -4,10 +4,10 @@ from textual.widgets import Input
 
 from atft_tui import format as fmt
 
-LONGEST = 4000
+_LONGEST = 4000
 """Characters a field keeps; a larger paste is cut."""
 
 
 class Field(Input):
     def validate_value(self, value: str) -> str:
-        return fmt.clean(value[:LONGEST])
+        return fmt.clean(value[:_LONGEST])

@@ -12,12 +12,12 @@ from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
 from atft_tui.widgets.intervals import Reading, Scale, reading_row
 
-HUGE = 1e100
-MIN_PLOT = 12
-FIGURE_WIDTH = 18
+_HUGE = 1e100
+_MIN_PLOT = 12
+_FIGURE_WIDTH = 18
 """``-0.0123 ± 0.0045``."""
-MAX_NAME = 26
-MAX_WORDS = 30
+_MAX_NAME = 26
+_MAX_WORDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class ForestRow:
     @property
     def known(self) -> bool:
         return all(
-            math.isfinite(v) and abs(v) < HUGE for v in (self.value, self.low, self.high)
+            math.isfinite(v) and abs(v) < _HUGE for v in (self.value, self.low, self.high)
         ) and (self.low <= self.high)
 
     @property
@@ -52,12 +52,12 @@ def forest(rows: Sequence[ForestRow], *, width: int, height: int) -> Text:
     shown = list(rows)
     if len(rows) > height - 1:
         shown = shown[: height - 2]
-    names = min(MAX_NAME, max(cell_len(fmt.clean(row.name)) for row in shown), width // 3)
-    words = min(MAX_WORDS, max(cell_len(fmt.clean(row.words)) for row in shown))
+    names = min(_MAX_NAME, max(cell_len(fmt.clean(row.name)) for row in shown), width // 3)
+    words = min(_MAX_WORDS, max(cell_len(fmt.clean(row.words)) for row in shown))
     rest = width - names - 2
-    figures = FIGURE_WIDTH if rest >= FIGURE_WIDTH + MIN_PLOT else 0
+    figures = _FIGURE_WIDTH if rest >= _FIGURE_WIDTH + _MIN_PLOT else 0
     rest -= figures
-    words = words if rest - words - 2 >= MIN_PLOT else 0
+    words = words if rest - words - 2 >= _MIN_PLOT else 0
     plot = rest - (words + 2 if words else 0)
     low, high = _span(shown)
     scale = Scale(low=low, high=high, columns=plot)
@@ -90,7 +90,7 @@ def _span(rows: Sequence[ForestRow]) -> tuple[float, float]:
 
 
 def _figure(row: ForestRow) -> str:
-    if not math.isfinite(row.value) or abs(row.value) >= HUGE:
+    if not math.isfinite(row.value) or abs(row.value) >= _HUGE:
         return fmt.DASH
     se = f" ± {row.se:.4f}" if math.isfinite(row.se) else ""
     return f"{'~' if row.undecided else ' '}{row.value:+.4f}{se}"

@@ -11,9 +11,9 @@ from atft_tui.styles import BETTER, DIM, PLAIN, WARN
 from atft_tui.widgets.chart import Grid
 from engine.judgement import SURE
 
-LABEL = 8
+_LABEL = 8
 """Columns of the axis."""
-LEAST = 0.1
+_LEAST = 0.1
 """Half height of the picture when there is nothing to see. Basis points."""
 
 
@@ -23,7 +23,7 @@ def gap_chart(means: Sequence[float], errors: Sequence[float], *, width: int, he
     The newest points are shown when there are more than columns. The axis fits the means and the newest
     band; early bands, which are wide, are cut off. What is not a number leaves its column empty.
     """
-    rows, columns = max(1, height), max(1, width - LABEL)
+    rows, columns = max(1, height), max(1, width - _LABEL)
     points = list(zip(means, errors, strict=True))[-columns:]
     step = max(1, min(4, columns // max(1, len(points))))
     low, high = _limits(points)
@@ -47,8 +47,8 @@ def gap_chart(means: Sequence[float], errors: Sequence[float], *, width: int, he
     for y, cells in enumerate(grid):
         text.append("\n" if y else "")
         label = f"{labels[y]:+.1f}" if y in labels else ""
-        text.append(f"{label[: LABEL - 1]:>{LABEL - 1}} "[:width], style=DIM)
-        for character, style in cells[: max(0, width - LABEL)]:
+        text.append(f"{label[: _LABEL - 1]:>{_LABEL - 1}} "[:width], style=DIM)
+        for character, style in cells[: max(0, width - _LABEL)]:
             text.append(character, style=style)
     return text
 
@@ -66,7 +66,7 @@ def _limits(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
         mean, error = points[-1]
         values += [mean - SURE * error, mean + SURE * error]
     values = [value for value in values if math.isfinite(value)]
-    low, high = min([*values, -LEAST]), max([*values, LEAST])
+    low, high = min([*values, -_LEAST]), max([*values, _LEAST])
     room = 0.05 * (high - low)
     if not math.isfinite(high - low):
         return -1e300, 1e300

@@ -14,7 +14,7 @@ from atft_tui.widgets.chart import strip
 from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import Panel
 
-LABELS = {
+_LABELS = {
     "nodes": ("nodes", "count"),
     "edges": ("edges", "count"),
     "mean_degree": ("edges a node", "number"),
@@ -51,7 +51,7 @@ def graph_picture(graph: GraphSeriesRow, width: int, height: int) -> Text:
     rules = Text(fmt.clean(graph.rules), style=DIM, no_wrap=True)
     lines = [kind, rules]
     found = dict(graph.series)
-    for name, (label, form) in LABELS.items():
+    for name, (label, form) in _LABELS.items():
         if name in found:
             lines.append(_line(label, form, found[name], width))
     if not graph.series:

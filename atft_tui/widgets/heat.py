@@ -10,7 +10,7 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.styles import BAD, BAR, DIM, PLAIN, STRONG, WARN
 from engine.judgement import GRADIENT_HEALTHY, GRADIENT_LOW
 
-LOWEST = -6
+_LOWEST = -6
 """Order of magnitude of the first shade; one shade a decade from there."""
 DEAD = "x"
 RAMP = (BAR + DIM, BAR, BAR + DIM, BAR, BAR + DIM, BAR, STRONG)
@@ -36,7 +36,7 @@ def cell(value: float) -> tuple[str, Style]:
         return DEAD, BAD
     if value < GRADIENT_HEALTHY:
         return GLYPHS.heat[1], WARN
-    level = math.floor(math.log10(value)) - LOWEST if math.isfinite(value) else len(RAMP)
+    level = math.floor(math.log10(value)) - _LOWEST if math.isfinite(value) else len(RAMP)
     return shade(max(0, min(level, len(RAMP) - 1)))
 
 
@@ -54,7 +54,7 @@ def legend() -> Text:
     text.append("from ", DIM)
     for level in range(len(RAMP)):
         text.append(*shade(level))
-        text.append(f"{LOWEST + level} ", DIM)
+        text.append(f"{_LOWEST + level} ", DIM)
     return text
 
 

@@ -115,7 +115,7 @@ def _figures(out: Lines, model: ChampionNews) -> None:
     live = model.live
     readings = [judged(model.rank_ic, model.se, model.null_band)]
     if live is not None:
-        readings.append(judged(live.rank_ic, live.se, live_band(live.se)))
+        readings.append(judged(live.rank_ic, live.se, _live_band(live.se)))
     span = span_of(readings)
     noise = model.rank_ic is None or is_noise(model.rank_ic, model.null_band or 0.0)
     band = "" if model.null_band is None else f"null ±{model.null_band:.4f}"
@@ -151,7 +151,7 @@ def _scale(out: Lines, reading: Reading, span: float) -> None:
     out.say("  ", reading_row(scale, reading, lines=zero) if span else "")
 
 
-def live_band(se: float | None) -> float | None:
+def _live_band(se: float | None) -> float | None:
     """Within it a live RankIC is not told from zero (95 %)."""
     return None if se is None else SURE * se
 

@@ -14,7 +14,7 @@ from textual.widgets import Static
 from atft_tui.keys import EVERYWHERE, SCREENS, Key
 from atft_tui.styles import DIM, KEY
 
-PALETTE = "^p every command"
+_PALETTE = "^p every command"
 
 
 class KeyBar(Static):
@@ -53,7 +53,7 @@ def key_line(keys: tuple[Key, ...], width: int) -> tuple[Text, list[tuple[int, i
     """As many keys as there is room for, the palette at the right end; where each stands."""
     text = Text(no_wrap=True, end="")
     spans: list[tuple[int, int, str]] = []
-    room = width - len(PALETTE) - 2
+    room = width - len(_PALETTE) - 2
     for key in keys:
         start = text.cell_len
         if start + len(key.written) + len(key.label) + 3 > room:
@@ -61,8 +61,8 @@ def key_line(keys: tuple[Key, ...], width: int) -> tuple[Text, list[tuple[int, i
         text.append(f" {key.written} ", KEY)
         text.append(f"{key.label} ")
         spans.append((start, text.cell_len, key.action))
-    if width >= len(PALETTE) + 2:
-        text.append(" " * (width - text.cell_len - len(PALETTE) - 1))
+    if width >= len(_PALETTE) + 2:
+        text.append(" " * (width - text.cell_len - len(_PALETTE) - 1))
         spans.append((text.cell_len, width, "command_palette"))
         text.append("^p", KEY)
         text.append(" every command", DIM)

@@ -12,10 +12,10 @@ from atft_tui.widgets.lines import beside, page, row, start
 from atft_tui.widgets.part_panel import PartPanel
 from engine.judgement import SURE
 
-BPS = 1e4
+_BPS = 1e4
 LEAST_CHART, HIGHEST_CHART, NARROWEST_CHART = 5, 16, 20
 """Lines and columns that a chart needs, and lines that are enough."""
-SPLIT = 24
+_SPLIT = 24
 """Columns of the table of parts."""
 
 
@@ -33,11 +33,11 @@ class LedgerPanel(PartPanel[Shadow]):
         shown = value.total("open")
         chart: list[Text] = []
         if shown is not None and len(shown.running) > 1 and room >= LEAST_CHART:
-            chart = _chart(shown, width - SPLIT - 2, room)
+            chart = _chart(shown, width - _SPLIT - 2, room)
         if not chart:
             lines += split
         else:
-            lines += beside(split, chart, SPLIT)
+            lines += beside(split, chart, _SPLIT)
         return page(lines, width, height)
 
 
@@ -46,8 +46,8 @@ def _chart(total: Total, width: int, height: int) -> list[Text]:
     if width < NARROWEST_CHART:
         return []
     chart = gap_chart(
-        [BPS * point.gap for point in total.running],
-        [BPS * point.se for point in total.running],
+        [_BPS * point.gap for point in total.running],
+        [_BPS * point.se for point in total.running],
         width=width,
         height=min(height, HIGHEST_CHART) - 1,
     )
@@ -60,9 +60,9 @@ def _gap(total: Total) -> list[Text]:
         return []
     noise = not abs(total.gap) > SURE * total.gap_se
     text = start(f"{total.entry:<6}", STRONG)
-    error = f" ± {BPS * total.gap_se:.1f}" if math.isfinite(total.gap_se) else ""
+    error = f" ± {_BPS * total.gap_se:.1f}" if math.isfinite(total.gap_se) else ""
     style = DIM if noise else BAD if total.gap < 0 else BETTER
-    text.append(f"gap {'~' if noise else ''}{BPS * total.gap:+.1f}{error}", style=style)
+    text.append(f"gap {'~' if noise else ''}{_BPS * total.gap:+.1f}{error}", style=style)
     text.append(f" (n={total.sessions:,})", style=DIM)
     text.append(f"  unfilled {total.unfilled:,}/{total.orders:,}", style=DIM)
     return [text]
@@ -92,6 +92,6 @@ def _split(value: Shadow) -> list[Text]:
         style = STRONG if name in ("backtest", "realised") else PLAIN
         figures = [(total.backtest, *total.parts, total.realised)[number] for total in totals]
         lines.append(
-            row((name, 10, style), *((fmt.number(BPS * x, 1), -6, style) for x in figures))
+            row((name, 10, style), *((fmt.number(_BPS * x, 1), -6, style) for x in figures))
         )
     return lines

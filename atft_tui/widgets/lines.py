@@ -10,7 +10,7 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui.styles import DIM, PLAIN
 
-Cell = str | Text
+_Cell = str | Text
 
 
 def start(words: str, style: Style) -> Text:
@@ -18,7 +18,7 @@ def start(words: str, style: Style) -> Text:
     return Text(no_wrap=True, end="").append(words, style)
 
 
-def cell(content: Cell, width: int, style: Style = PLAIN, *, right: bool = False) -> Text:
+def cell(content: _Cell, width: int, style: Style = PLAIN, *, right: bool = False) -> Text:
     """The content cut or padded to exactly so many columns; strings are cleaned."""
     text = Text(fmt.clean(content), style=style) if isinstance(content, str) else content.copy()
     text.no_wrap = True
@@ -30,7 +30,7 @@ def cell(content: Cell, width: int, style: Style = PLAIN, *, right: bool = False
     return text
 
 
-def row(*cells: tuple[Cell, int] | tuple[Cell, int, Style], gap: int = 1) -> Text:
+def row(*cells: tuple[_Cell, int] | tuple[_Cell, int, Style], gap: int = 1) -> Text:
     """Cells of (content, width, style); a negative width aligns to the right."""
     line = Text(no_wrap=True, end="")
     for number, (content, width, *style) in enumerate(cells):

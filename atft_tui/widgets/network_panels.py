@@ -14,8 +14,8 @@ from atft_tui.widgets.panel import StatePanel
 from engine.judgement import COLLAPSED_RATIO, is_noise
 from engine.runs.state import NetworkState, RunState
 
-NAME_WIDTH = 22
-HEALTHY_ENTROPY = 0.995
+_NAME_WIDTH = 22
+_HEALTHY_ENTROPY = 0.995
 """Above it the graph weighs all neighbours alike: it is a plain mean."""
 
 
@@ -101,7 +101,7 @@ class VariablesPanel(StatePanel):
 
 def _variable(name: str, weight: float, before: dict[str, float], top: float, width: int) -> Text:
     text = Text(no_wrap=True)
-    text.append(set_cell_size(fmt.clean(name), min(NAME_WIDTH, max(6, width - 14))) + " ")
+    text.append(set_cell_size(fmt.clean(name), min(_NAME_WIDTH, max(6, width - 14))) + " ")
     text.append(f"{weight:5.2f} ", style=STRONG)
     change = weight - before.get(name, weight)
     text.append("+" if change > 0.005 else "-" if change < -0.005 else " ", style=DIM)
@@ -116,7 +116,7 @@ def _entropy(values: list[float], width: int) -> Text:
     text = Text("graph attention entropy ", style=DIM, no_wrap=True)
     if math.isnan(values[-1]):
         return text.append("off", style=DIM)
-    alike = values[-1] > HEALTHY_ENTROPY
+    alike = values[-1] > _HEALTHY_ENTROPY
     text.append(f"{values[-1]:.3f} ", style=WARN if alike else STRONG)
     words = "all neighbours alike " if alike else "0 one neighbour, 1 all alike "
     text.append(words, style=DIM)

@@ -13,14 +13,14 @@ from atft_tui.widgets.curves import LETTERS, STYLES, Curve, curves, legend
 from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import Panel
 
-MARK_FIRST = "Nothing is marked: go back to the list (esc) and mark up to six runs with space."
-LEGEND_ROOM = 10
+_MARK_FIRST = "Nothing is marked: go back to the list (esc) and mark up to six runs with space."
+_LEGEND_ROOM = 10
 """Lines from which a legend has its place above the curves."""
 
 
 class OverlayRankIC(Panel[Overlay]):
     title: ClassVar[str] = "validation RankIC per epoch (small letter: inside the null band)"
-    empty: ClassVar[str] = MARK_FIRST
+    empty: ClassVar[str] = _MARK_FIRST
 
     def depends(self, value: Overlay) -> tuple[object, ...]:
         return tuple((run.about.id, run.course.epochs) for run in value.runs)
@@ -32,7 +32,7 @@ class OverlayRankIC(Panel[Overlay]):
 
 class OverlayLoss(Panel[Overlay]):
     title: ClassVar[str] = "loss per epoch, training days"
-    empty: ClassVar[str] = MARK_FIRST
+    empty: ClassVar[str] = _MARK_FIRST
 
     def depends(self, value: Overlay) -> tuple[object, ...]:
         return tuple((run.about.id, run.course.losses) for run in value.runs)
@@ -44,7 +44,7 @@ class OverlayLoss(Panel[Overlay]):
 
 class PairsPanel(Panel[Overlay]):
     title: ClassVar[str] = "paired differences of test RankIC, common days"
-    empty: ClassVar[str] = MARK_FIRST
+    empty: ClassVar[str] = _MARK_FIRST
 
     def depends(self, value: Overlay) -> tuple[object, ...]:
         return (value.pairs, tuple(run.about.id for run in value.runs))
@@ -76,7 +76,7 @@ def _picture(found: Sequence[Curve], width: int, height: int, none: str, *, zero
     text = Text(no_wrap=True)
     if not any(curve.points for curve in found):
         return Text(none, style=DIM)
-    if height >= LEGEND_ROOM:
+    if height >= _LEGEND_ROOM:
         names = legend(found, width)
         text.append_text(names)
         text.append("\n")

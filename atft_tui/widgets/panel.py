@@ -11,7 +11,7 @@ from atft_tui.styles import DIM
 from engine.runs.state import RunState
 
 V = TypeVar("V")
-EMPTY = RunState()
+_EMPTY = RunState()
 
 
 class Panel(Static, Generic[V], can_focus=True):
@@ -71,15 +71,15 @@ class Panel(Static, Generic[V], can_focus=True):
 
 
 class StatePanel(Panel[RunState]):
-    """A picture of a run's folded events; without any it is a picture of `EMPTY`."""
+    """A picture of a run's folded events; without any it is a picture of `_EMPTY`."""
 
     def __init__(self, *, id: str) -> None:  # noqa: A002 - textual's name
         super().__init__(id=id)
-        self.value = EMPTY
+        self.value = _EMPTY
 
     @property
     def state(self) -> RunState:
-        return self.value or EMPTY
+        return self.value or _EMPTY
 
     @state.setter
     def state(self, state: RunState) -> None:

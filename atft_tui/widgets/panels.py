@@ -15,7 +15,7 @@ from engine.judgement import is_established, is_noise
 from engine.runs.events import EpochEvaluated
 from engine.runs.state import RunState
 
-LEVEL_STYLES = {"info": PLAIN, "good": GOOD, "warning": WARN, "error": BAD}
+_LEVEL_STYLES = {"info": PLAIN, "good": GOOD, "warning": WARN, "error": BAD}
 
 
 class RankICPanel(StatePanel):
@@ -186,5 +186,5 @@ class LogPanel(StatePanel):
         text = Text(no_wrap=True, overflow="ellipsis")
         for line in list(reversed(state.log))[: max(1, height)]:
             text.append(f"{fmt.clock(line.at)} ", style=DIM)
-            text.append(f"{fmt.clean(line.text)}\n", style=LEVEL_STYLES[line.level] or None)
+            text.append(f"{fmt.clean(line.text)}\n", style=_LEVEL_STYLES[line.level] or None)
         return text

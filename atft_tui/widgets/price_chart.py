@@ -10,9 +10,9 @@ from atft_tui.glyphs import GLYPHS, UNICODE
 from atft_tui.styles import BAR, DIM, PLAIN
 
 AXIS_WIDTH = 9
-DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Bits of a braille character: four lines of two dots."""
-BLANK = 0x2800
+_BLANK = 0x2800
 
 
 def price_chart(
@@ -70,7 +70,7 @@ def _dots(
             continue
         reach = inside if before is None else [*inside, before]
         for y in range(min(reach), max(reach) + 1):
-            cells[y // 4][x // 2] |= DOTS[y % 4][x % 2]
+            cells[y // 4][x // 2] |= _DOTS[y % 4][x % 2]
         before = inside[-1]
     return cells
 
@@ -84,4 +84,4 @@ def _share(value: float, low: float, high: float) -> float:
 def _character(bits: int) -> str:
     if GLYPHS is not UNICODE:
         return GLYPHS.point if bits else " "
-    return chr(BLANK + bits) if bits else " "
+    return chr(_BLANK + bits) if bits else " "

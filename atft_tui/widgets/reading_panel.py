@@ -11,14 +11,14 @@ from atft_tui.styles import BAD, DIM, GOOD, PLAIN, STRONG, WARN
 from atft_tui.widgets.lines import beside, cell, page, start, wrapped
 from atft_tui.widgets.panel import Panel
 
-LABEL = 10
+_LABEL = 10
 """Columns of the word that a line starts with."""
-VERDICTS = {
+_VERDICTS = {
     "ok": (GLYPHS.done, GOOD),
     "warned": ("!", WARN),
     "refused": (GLYPHS.failed, BAD),
 }
-STYLES = {"left": DIM, "note": WARN, "warning": WARN, "refused": BAD}
+_STYLES = {"left": DIM, "note": WARN, "warning": WARN, "refused": BAD}
 """Of lines by the word they start with; others are plain."""
 
 
@@ -40,9 +40,9 @@ def reading_lines(read: Read, width: int) -> list[Text]:
     lines = _folded(f"{GLYPHS.failed} {read.error}", width, BAD) if read.error else []
     lines += _folded(read.hint, width, STRONG) if read.hint else []
     for label, said in read.lines:
-        if len(label) < LABEL:
-            words = _folded(said, width - LABEL, STYLES.get(label, PLAIN))
-            lines += beside([cell(label, LABEL - 1, STRONG)], words, LABEL - 1, gap=1)
+        if len(label) < _LABEL:
+            words = _folded(said, width - _LABEL, _STYLES.get(label, PLAIN))
+            lines += beside([cell(label, _LABEL - 1, STRONG)], words, _LABEL - 1, gap=1)
         else:  # files that were not read, and how many
             lines += _folded(f"{label}: {said}", width, WARN)
     return lines
@@ -59,5 +59,5 @@ def verdict_words(read: Read) -> Text:
     """``✓ reading ok``; empty where no verdict was recorded."""
     if not read.verdict:
         return Text()
-    sign, style = VERDICTS[read.verdict]
+    sign, style = _VERDICTS[read.verdict]
     return start(f"{sign} reading {read.verdict}", style)

@@ -16,17 +16,17 @@ from atft_tui.widgets.lines import beside, broken, page, start
 from atft_tui.widgets.panel import Panel
 from engine.runs.events import Diagnosed
 
-LABEL = 11
+_LABEL = 11
 """Columns of the names on the left."""
-NARROW = 60
+_NARROW = 60
 """Beside the list: the whole screen has more room."""
-WHOLE = "`atft-tui show RUN`"
+_WHOLE = "`atft-tui show RUN`"
 """Where nothing is cut."""
-WIDE_FROM = 100
+_WIDE_FROM = 100
 """Columns from which files and versions stand beside the rest."""
-MIB = 2**20
-MAX_FILES = 10
-MAX_FOLDS = 4
+_MIB = 2**20
+_MAX_FILES = 10
+_MAX_FOLDS = 4
 """Lines that one entry may take."""
 
 
@@ -35,21 +35,21 @@ class RunDetailsPanel(Panel[RunDetails]):
     empty: ClassVar[str] = "The run under the cursor."
 
     def picture(self, value: RunDetails, width: int, height: int) -> Text:
-        if width < WIDE_FROM:
+        if width < _WIDE_FROM:
             lines = [*_main(value, width), *_warnings(value, width), *_files(value, width)]
             lines += _versions(value, width)
-            way_out = "tab, m" if width < NARROW else WHOLE
+            way_out = "tab, m" if width < _NARROW else _WHOLE
             return page(lines, width, height, way_out)
         left = width * 3 // 5
         right = width - left - 2
         first = [*_main(value, left), *_warnings(value, left)][:height]
         second = [*_files(value, right), *_versions(value, right)][:height]
-        return page(beside(first, second, left), width, height, WHOLE)
+        return page(beside(first, second, left), width, height, _WHOLE)
 
 
 def _row(name: str, words: str, width: int, style: Style = styles.PLAIN) -> Text:
-    text = start(set_cell_size(fmt.clean(name), LABEL - 1) + " ", styles.DIM)
-    text.append(_cut(words, width - LABEL), style=style)
+    text = start(set_cell_size(fmt.clean(name), _LABEL - 1) + " ", styles.DIM)
+    text.append(_cut(words, width - _LABEL), style=style)
     return text
 
 
@@ -60,9 +60,10 @@ def _cut(words: str, width: int) -> str:
 
 def _folded(name: str, words: str, width: int, style: Style = styles.PLAIN) -> list[Text]:
     """Over several lines, broken between words."""
-    lines = broken(words, max(8, width - LABEL)) or [""]
+    lines = broken(words, max(8, width - _LABEL)) or [""]
     return [
-        _row(name if n == 0 else "", part, width, style) for n, part in enumerate(lines[:MAX_FOLDS])
+        _row(name if n == 0 else "", part, width, style)
+        for n, part in enumerate(lines[:_MAX_FOLDS])
     ]
 
 
@@ -134,12 +135,12 @@ def _warnings(value: RunDetails, width: int) -> list[Text]:
 def _files(value: RunDetails, width: int) -> list[Text]:
     total = sum(file.size for file in value.files)
     lines = [_row("files", f"{_size(total)} in {len(value.files)}", width)]
-    room = max(8, width - LABEL - 12)
-    for file in value.files[:MAX_FILES]:
+    room = max(8, width - _LABEL - 12)
+    for file in value.files[:_MAX_FILES]:
         name = set_cell_size(fmt.clean(file.name), room)
         lines.append(_row("", f"{name}{_size(file.size):>10}", width))
-    if len(value.files) > MAX_FILES:
-        rest = value.files[MAX_FILES:]
+    if len(value.files) > _MAX_FILES:
+        rest = value.files[_MAX_FILES:]
         size = sum(file.size for file in rest)
         lines.append(_row("", f"and {len(rest)} smaller, {_size(size)}", width, styles.DIM))
     return lines
@@ -157,4 +158,4 @@ def _versions(value: RunDetails, width: int) -> list[Text]:
 def _size(size: int) -> str:
     if size < 1000:
         return f"{size} B"
-    return f"{size / 1024:.1f} KiB" if size < MIB else f"{size / MIB:.1f} MiB"
+    return f"{size / 1024:.1f} KiB" if size < _MIB else f"{size / _MIB:.1f} MiB"

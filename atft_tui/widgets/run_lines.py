@@ -11,14 +11,14 @@ from atft_tui.widgets.chart import meter
 from engine.runs.launch import RESUMABLE
 from engine.runs.state import PhaseState, RunState, seconds_between
 
-PHASE_STYLES = {
+_PHASE_STYLES = {
     "pending": DIM, "running": STRONG, "kept": GOOD, "rolled back": WARN, "skipped": DIM,
 }  # fmt: skip
-SIGNALS = {
+_SIGNALS = {
     "SIGKILL": "SIGKILL (kill -9 or out of memory)",
     "SIGINT": "ended at once by a second signal",
 }
-UNKNOWN = "without an end (killed or crashed)"
+_UNKNOWN = "without an end (killed or crashed)"
 """Where nobody watched the process: only its supervisor knows how it ended."""
 
 
@@ -32,7 +32,7 @@ def headline(news: RunNews, width: int) -> Text:
     if news.behind:
         return text.append(f" reading, {state.n_events:,} events so far …", style=DIM)
     if news.status == "crashed":
-        words = SIGNALS.get(news.signal, news.signal) or UNKNOWN
+        words = _SIGNALS.get(news.signal, news.signal) or _UNKNOWN
         return text.append(f" died {'by ' * bool(news.signal)}{words}", style=BAD)
     if state.finished is not None and state.finished.error:
         text.append(f" {fmt.clean(state.finished.error)}", style=BAD)
@@ -115,7 +115,7 @@ def timeline(state: RunState, width: int, *, live: bool) -> Text:
             "pending": f"{GLYPHS.waiting} ", "running": f"{current} ", "kept": f"{GLYPHS.done} ",
             "skipped": "",
         }  # fmt: skip
-        style = PHASE_STYLES[phase.status]
+        style = _PHASE_STYLES[phase.status]
         text.append(mark.get(phase.status, f"{GLYPHS.failed} "), style=style)
         text.append(f"{number} ", style=style)
         text.append(fmt.clean(phase.name), style=style)

@@ -18,16 +18,16 @@ PROCESS = {
     "stuck": (GLYPHS.stopped, WARN),
     "stopped": (GLYPHS.waiting, WARN),
 }
-STATES = {
+_STATES = {
     "due": (GLYPHS.waiting, STRONG),
     "running": (GLYPHS.running, RUNNING),
     "done": (GLYPHS.done, PLAIN),
     "missed": (GLYPHS.failed, BAD),
     "late": (GLYPHS.failed, WARN),
 }
-LOG_LEAST = 4
+_LOG_LEAST = 4
 """Lines of the log that are kept in sight where there is room for anything."""
-CALENDAR_WARNING = 60
+_CALENDAR_WARNING = 60
 """Days that the exchange's calendar still reaches below which it is told."""
 
 
@@ -39,11 +39,11 @@ class SchedulePanel(PartPanel[Schedule]):
     )
 
     def picture(self, value: Schedule, width: int, height: int) -> Text:
-        lines = [process_text(value), upcoming_text(value), *_warnings(value, width), Text()]
+        lines = [_process_text(value), upcoming_text(value), *_warnings(value, width), Text()]
         log = [_said(told.at, told.text) for told in value.log]
         room = height - len(lines)
         sessions = [_session(entry, value.zone, width) for entry in value.entries]
-        kept = max(1, room - min(len(log), max(LOG_LEAST, room // 2)) - 2)
+        kept = max(1, room - min(len(log), max(_LOG_LEAST, room // 2)) - 2)
         lines += sessions[:kept] or [Text("no session has been due yet", style=DIM)]
         room = height - len(lines) - 2
         if room > 0 and log:
@@ -51,7 +51,7 @@ class SchedulePanel(PartPanel[Schedule]):
         return page(lines, width, height)
 
 
-def process_text(value: Schedule) -> Text:
+def _process_text(value: Schedule) -> Text:
     mark, style = PROCESS[value.process]
     text = start(f"{mark} {value.process}", style)
     if value.pid:
@@ -93,7 +93,7 @@ def both_times(moment: dt.datetime, zone: str) -> str:
 
 def _warnings(value: Schedule, width: int) -> list[Text]:
     lines = []
-    if value.calendar_days_left is not None and value.calendar_days_left < CALENDAR_WARNING:
+    if value.calendar_days_left is not None and value.calendar_days_left < _CALENDAR_WARNING:
         lines.append(Text(f"the calendar ends in {value.calendar_days_left} days", style=WARN))
     counts = dict(value.alerts)
     if value.failed_alerts:
@@ -107,7 +107,7 @@ def _warnings(value: Schedule, width: int) -> list[Text]:
 
 
 def _session(entry: Entry, zone: str, width: int) -> Text:
-    mark, style = STATES.get(entry.state, (GLYPHS.waiting, PLAIN))
+    mark, style = _STATES.get(entry.state, (GLYPHS.waiting, PLAIN))
     card, card_style = CARDS.get(entry.verdict, ("", PLAIN))
     moment = entry.decided_at or entry.next_at
     when = "decided" if entry.decided_at else "tries" if entry.state == "due" else "since"

@@ -12,9 +12,9 @@ from atft_tui.readings.timeline import Mark
 from atft_tui.styles import DIM, HERE, STRONG, WARN
 from atft_tui.widgets.panel import Panel
 
-WEIGHTS = ("checkpoint", "epoch", "start", "phase", "end", "finding")
+_WEIGHTS = ("checkpoint", "epoch", "start", "phase", "end", "finding")
 """Of several marks in one cell the last of these is shown."""
-STYLES = {"finding": WARN, "phase": STRONG, "end": STRONG, "start": STRONG}
+_STYLES = {"finding": WARN, "phase": STRONG, "end": STRONG, "start": STRONG}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ class Scrubber(Panel[Scrub]):
 
 def scrub_lines(value: Scrub, width: int) -> Text:
     """Marks, the line with the position, and the note: three lines of at most ``width`` cells."""
-    marks = mark_line(value.marks, value.length, width)
-    at = cell_of(value.position, value.length, width)
+    marks = _mark_line(value.marks, value.length, width)
+    at = _cell_of(value.position, value.length, width)
     line = Text(no_wrap=True)
     line.append(GLYPHS.full * at, style=STRONG)
     line.append(GLYPHS.point, style=HERE)
@@ -57,21 +57,21 @@ def scrub_lines(value: Scrub, width: int) -> Text:
     return Text("\n").join((marks, line, note))
 
 
-def cell_of(position: int, length: int, width: int) -> int:
+def _cell_of(position: int, length: int, width: int) -> int:
     return min(width - 1, round((width - 1) * position / length)) if length else 0
 
 
-def mark_line(marks: Sequence[Mark], length: int, width: int) -> Text:
+def _mark_line(marks: Sequence[Mark], length: int, width: int) -> Text:
     letters = {"checkpoint": ".", "epoch": GLYPHS.bar, "start": "S", "phase": "P", "end": "E",
                "finding": "!"}  # fmt: skip
     cells: dict[int, str] = {}
     for mark in marks:
-        cell = cell_of(mark.position, length, width)
+        cell = _cell_of(mark.position, length, width)
         old = cells.get(cell)
-        if old is None or WEIGHTS.index(mark.kind) > WEIGHTS.index(old):
+        if old is None or _WEIGHTS.index(mark.kind) > _WEIGHTS.index(old):
             cells[cell] = mark.kind
     text = Text(no_wrap=True)
     for x in range(width):
         kind = cells.get(x)
-        text.append(letters[kind] if kind else " ", STYLES.get(kind or "", DIM))
+        text.append(letters[kind] if kind else " ", _STYLES.get(kind or "", DIM))
     return text

@@ -10,7 +10,7 @@ from atft_tui.widgets.column import Column
 from engine.runs.events import TrialFinished, VariantFinished
 from engine.runs.state import RunState
 
-STATE_STYLES = {"complete": GOOD, "done": GOOD, "pruned": DIM, "failed": BAD}
+_STATE_STYLES = {"complete": GOOD, "done": GOOD, "pruned": DIM, "failed": BAD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def _variant(event: VariantFinished) -> Tried:
 
 
 def _state(row: Tried) -> Text:
-    text = Text(row.state, style=STATE_STYLES.get(row.state, PLAIN))
+    text = Text(row.state, style=_STATE_STYLES.get(row.state, PLAIN))
     return text.append(" best", style=BETTER) if row.best else text
 
 

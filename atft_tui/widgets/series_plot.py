@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
-TICKS = 4
+_TICKS = 4
 
 
 def line_chart(
@@ -29,6 +29,6 @@ def line_chart(
     plotext.yfrequency(4)
     first = min(min(x) for x, _ in series.values())
     last = max(max(x) for x, _ in series.values())
-    ticks = sorted({round(first + (last - first) * i / (TICKS - 1)) for i in range(TICKS)})
+    ticks = sorted({round(first + (last - first) * i / (_TICKS - 1)) for i in range(_TICKS)})
     plotext.xticks(ticks, [f"{tick:,}" for tick in ticks])
     return Text.from_ansi(plotext.build(), no_wrap=True)

@@ -11,7 +11,7 @@ from atft_tui.widgets.champion_panel import test_text
 from atft_tui.widgets.lines import start
 from atft_tui.widgets.schedule_panel import PROCESS, upcoming_text
 
-DIGITS = 12
+_DIGITS = 12
 """Of the seal that are shown; the card has all of them."""
 
 
@@ -54,7 +54,7 @@ def _seal(desk: Desk) -> Text:
     if card.standing != "sealed":
         text = Text(f"{GLYPHS.failed} seal {card.standing}: ", style=BAD)
         return text.append(fmt.clean(card.trouble), style=BAD)
-    text = start(f"{GLYPHS.done} seal {seal.digest[:DIGITS]} holds", GOOD)
+    text = start(f"{GLYPHS.done} seal {seal.digest[:_DIGITS]} holds", GOOD)
     if seal.revision:
         text.append(f"  revision {seal.revision}: {fmt.clean(seal.reason)}", style=WARN)
     answers = desk.answers.value
@@ -84,7 +84,7 @@ def status_strip(desk: Desk) -> Text:
     if champion is None or not champion.model:
         text.append("none: promote a run", style=WARN)
         return text
-    text.append(fmt.clean(champion.model[:DIGITS]), style=STRONG)
+    text.append(fmt.clean(champion.model[:_DIGITS]), style=STRONG)
     text.append(f" since {fmt.clean(champion.since[:10])}  ", style=DIM)
     text.append_text(test_text(champion))
     return text

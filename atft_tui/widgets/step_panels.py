@@ -15,10 +15,10 @@ from atft_tui.widgets.series_plot import line_chart
 from engine.judgement import GRADIENT_HEALTHY, GRADIENT_LOW
 from engine.runs.state import RunState
 
-BLOCK_ORDER = ("gat", "bypass", "heads", "attention", "temporal", "selection", "fan", "san")
-MIN_LINES = 7
+_BLOCK_ORDER = ("gat", "bypass", "heads", "attention", "temporal", "selection", "fan", "san")
+_MIN_LINES = 7
 """Rows that the line chart of the graph's gradient needs."""
-EMPTY = "Appears with the first steps."
+_EMPTY = "Appears with the first steps."
 
 
 class GradientPanel(StatePanel):
@@ -29,7 +29,7 @@ class GradientPanel(StatePanel):
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
         if not state.gradients:
-            return Text(EMPTY, style=DIM)
+            return Text(_EMPTY, style=DIM)
         blocks = self.blocks(state)
         shown = blocks[: max(1, height - 1)]
         last = state.gradients[-1]
@@ -40,7 +40,7 @@ class GradientPanel(StatePanel):
         if len(shown) < height:
             lines.append(legend)
         room = height - len(lines)
-        if room >= MIN_LINES and width >= 60 and "gat" in blocks:
+        if room >= _MIN_LINES and width >= 60 and "gat" in blocks:
             lines += _gat_lines(state, width, room).split("\n", allow_blank=True)
         return cut(lines, width, height)
 
@@ -48,7 +48,7 @@ class GradientPanel(StatePanel):
     def blocks(state: RunState) -> list[str]:
         """The graph first, then the known ones, then those of a newer version."""
         seen = {name for event in state.gradients for name in event.norm}
-        known = [name for name in BLOCK_ORDER if name in seen]
+        known = [name for name in _BLOCK_ORDER if name in seen]
         return known + sorted(seen - set(known))
 
 
@@ -100,7 +100,7 @@ class LossPanel(StatePanel):
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
         if not state.steps:
-            return Text(EMPTY, style=DIM)
+            return Text(_EMPTY, style=DIM)
         names = list(dict.fromkeys(name for event in state.steps[-50:] for name in event.terms))
         rows = [("total", [event.loss for event in state.steps], STRONG)]
         rows += [
@@ -139,7 +139,7 @@ class MachinePanel(StatePanel):
     def picture(self, state: RunState, width: int, height: int) -> Text:
         machine = state.machine
         if machine is None and not state.steps:
-            return Text(EMPTY, style=DIM)
+            return Text(_EMPTY, style=DIM)
         lines = _pace(state, width)
         if machine is not None:
             ram = f"{fmt.memory(machine.memory_mib)} of {fmt.memory(machine.memory_total_mib)}"

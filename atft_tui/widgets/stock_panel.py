@@ -15,12 +15,12 @@ from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import Panel
 from atft_tui.widgets.price_chart import AXIS_WIDTH, price_chart
 
-SIGNS = {"error": ("!", BAD), "warning": ("v", WARN), "info": (".", DIM)}
+_SIGNS = {"error": ("!", BAD), "warning": ("v", WARN), "info": (".", DIM)}
 """Sign and style of a finding by its level."""
-EVENTS = {"break": ("B", BAD), "proceeds": ("p", WARN), "dividend": ("d", DIM)}
+_EVENTS = {"break": ("B", BAD), "proceeds": ("p", WARN), "dividend": ("d", DIM)}
 """Sign and style of what happened to the shares; a split of any source is ``s``. Warnings and errors
 of another name go before them."""
-LISTED = 3
+_LISTED = 3
 """Findings written out under the chart."""
 
 
@@ -76,7 +76,7 @@ def _chart(view: StockView, width: int, height: int) -> list[Text]:
     bars = view.bars
     if not bars.dates or height < 4:
         return [Text("no price to draw" if not bars.dates else "", style=DIM)]
-    happened = {at: EVENTS.get(name, ("s", STRONG)) for at, name in bars.events}
+    happened = {at: _EVENTS.get(name, ("s", STRONG)) for at, name in bars.events}
     marks: dict[int, tuple[str, Style]] = {}
     for level in ("info", "warning", "error"):
         for example in view.examples:
@@ -93,7 +93,7 @@ def _chart(view: StockView, width: int, height: int) -> list[Text]:
 
 def _sign(example: Example) -> tuple[str, Style]:
     """Sign and style: those of what happened to the shares where the finding says just that."""
-    return EVENTS.get(example.rule) or SIGNS.get(example.level, (".", PLAIN))
+    return _EVENTS.get(example.rule) or _SIGNS.get(example.level, (".", PLAIN))
 
 
 def _axis(bars: StockBars, width: int) -> Text:
@@ -109,15 +109,15 @@ def _notes(view: StockView) -> list[Text]:
     """The finding of the chosen day, else the first ones; how many more there are."""
     chosen = [one for one in view.examples if one.date == view.day] or list(view.examples)
     lines = [happened] if (happened := _events(view)) else []
-    for example in chosen[:LISTED]:
+    for example in chosen[:_LISTED]:
         sign, style = _sign(example)
         line = Text(f"{sign} {fmt.clean(example.date)} {fmt.clean(example.rule)}  ", style=style)
         line.append(fmt.clean(example.text))
         lines.append(line)
     if not view.examples:
         return [*lines, Text("no listed finding of this code", style=DIM)]
-    if len(view.examples) > len(chosen[:LISTED]):
-        shown = len(chosen[:LISTED])
+    if len(view.examples) > len(chosen[:_LISTED]):
+        shown = len(chosen[:_LISTED])
         lines.append(Text(f"{shown} of {len(view.examples)} listed findings", style=DIM))
     return lines
 
@@ -129,6 +129,6 @@ def _events(view: StockView) -> Text | None:
         return None
     text = Text(no_wrap=True)
     for name, count in counts.items():
-        sign, style = EVENTS.get(name, ("s", STRONG))
+        sign, style = _EVENTS.get(name, ("s", STRONG))
         text.append(sign, style=style).append(f" {name} {count:,}  ", style=DIM)
     return text

@@ -13,18 +13,18 @@ from atft_tui.widgets.curves import Curve, CurvePoint, curves
 from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import Panel
 
-EMPTY = "No search yet: ctrl+p tune starts one; each of its trials is a run and counts as a trial."
+_EMPTY = "No search yet: ctrl+p tune starts one; each of its trials is a run and counts as a trial."
 
 
 class BestPanel(Panel[Study]):
     title: ClassVar[str] = "objective by trial: A best so far, B each"
-    empty: ClassVar[str] = EMPTY
+    empty: ClassVar[str] = _EMPTY
 
     def depends(self, value: Study) -> tuple[object, ...]:
         return (value.trials, value.status)
 
     def picture(self, value: Study, width: int, height: int) -> Text:
-        text = study_line(value, width)
+        text = _study_line(value, width)
         best = value.best
         if best is None:
             text.append("\nno trial has come to its end yet", style=styles.DIM)
@@ -54,7 +54,7 @@ class BestPanel(Panel[Study]):
 
 class ImportancePanel(Panel[Study]):
     title: ClassVar[str] = "what the searched keys explain (PED-ANOVA)"
-    empty: ClassVar[str] = EMPTY
+    empty: ClassVar[str] = _EMPTY
 
     def depends(self, value: Study) -> tuple[object, ...]:
         return (value.importances, value.status)
@@ -74,7 +74,7 @@ class ImportancePanel(Panel[Study]):
         return cut(text, width, height)
 
 
-def study_line(value: Study, width: int) -> Text:
+def _study_line(value: Study, width: int) -> Text:
     """State and counts of a search."""
     of = f" of {value.wanted}" if value.wanted > len(value.trials) else ""
     line = (

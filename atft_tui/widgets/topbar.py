@@ -8,7 +8,7 @@ from atft_tui import format as fmt
 from atft_tui.navigation import PLACES
 from atft_tui.styles import DIM, HERE, PLAIN, STRONG
 
-SHORT_BELOW = 76
+_SHORT_BELOW = 76
 """Columns that all titles need."""
 
 
@@ -27,7 +27,7 @@ class TopBar(Static):
         self.spans = []
         for place in PLACES:
             here = place.name == self.place
-            word = place.title if here or width >= SHORT_BELOW else ""
+            word = place.title if here or width >= _SHORT_BELOW else ""
             start = text.cell_len
             text.append(f"{place.key}", style=STRONG if here else DIM)
             text.append(f" {word}" if word else "", style=HERE if here else PLAIN)

@@ -14,14 +14,14 @@ from atft_tui.widgets.chart import meter
 from atft_tui.widgets.lines import beside, cell, page, row, start, wrapped
 from atft_tui.widgets.panel import Panel
 
-SIDE_BY_SIDE = 50
+_SIDE_BY_SIDE = 50
 """Columns from which variables and neighbours stand next to each other."""
-NAME_FROM = 6
+_NAME_FROM = 6
 """Columns left for a neighbour's name below which it is not worth showing."""
-NOT_EXPLAINED = (
+_NOT_EXPLAINED = (
     "Variables and ranks without a neighbour are worked out for the largest positions only "
 )
-LIMIT = "(signals.explain_names)."
+_LIMIT = "(signals.explain_names)."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class WhyPanel(Panel[Question]):
 
     def picture(self, value: Question, width: int, height: int) -> Text:
         lines = [*_head(value, width), *_ranks(value, width), Text()]
-        if width >= SIDE_BY_SIDE:
+        if width >= _SIDE_BY_SIDE:
             half = (width - 2) // 2
             lines += beside(_variables(value, half), _neighbours(value, width - half - 2), half)
         else:
@@ -120,7 +120,7 @@ def _variables(value: Question, width: int) -> list[Text]:
     head.stylize(STRONG)
     lines = [head]
     if not value.why.is_explained:
-        return lines + wrapped(NOT_EXPLAINED + LIMIT, width, DIM)
+        return lines + wrapped(_NOT_EXPLAINED + _LIMIT, width, DIM)
     largest = max(abs(share) for _, share in value.why.variables) or 1.0
     for variable, share in value.why.variables:
         style = UP if share > 0 else DOWN
@@ -151,7 +151,7 @@ def _neighbours(value: Question, width: int) -> list[Text]:
             (_share(one.attention), -6),
             (_without(one, value), -7),
         )
-        if left >= NAME_FROM:
+        if left >= _NAME_FROM:
             line.append_text(row(("", 0), (found.name if found else "", left, DIM)))
         lines.append(line)
     if why.own is not None:

@@ -11,11 +11,11 @@ from engine.config import AlertConfig, AlertKind
 from engine.errors import ConfigError, EngineError
 
 WEBHOOK, PASSWORD = "ATFT_WEBHOOK_URL", "ATFT_SMTP_PASSWORD"
-SECRET_VARIABLES = (WEBHOOK, PASSWORD)
+_SECRET_VARIABLES = (WEBHOOK, PASSWORD)
 """Taken out of the environment of every job."""
-KEYRING_SERVICE = "atft-tui"
+_KEYRING_SERVICE = "atft-tui"
 MASK = "[redacted]"
-SHORTEST = 4
+_SHORTEST = 4
 """Of a piece that is masked by itself; shorter ones stand in ordinary words."""
 
 
@@ -71,12 +71,12 @@ class Secrets:
             value = secret.reveal()
             yield value
             for form in (quote(value), quote(value, safe=""), _base64(value)):
-                if len(form) >= SHORTEST:
+                if len(form) >= _SHORTEST:
                     yield form
         if self.webhook is not None:
             url = urlsplit(self.webhook.reveal())
             parts = [url.path, url.query, *url.path.split("/"), *url.query.split("&")]
-            yield from (part for part in parts if len(part) >= 2 * SHORTEST)
+            yield from (part for part in parts if len(part) >= 2 * _SHORTEST)
 
 
 def find_secrets(config: AlertConfig, environment: Mapping[str, str] | None = None) -> Secrets:
@@ -94,7 +94,7 @@ def find_secrets(config: AlertConfig, environment: Mapping[str, str] | None = No
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment for a job, which has no use for them."""
-    return {name: value for name, value in environment.items() if name not in SECRET_VARIABLES}
+    return {name: value for name, value in environment.items() if name not in _SECRET_VARIABLES}
 
 
 def _find(name: str, config: AlertConfig, environment: Mapping[str, str]) -> Secret | None:
@@ -129,13 +129,13 @@ def _from_keyring(name: str) -> str:
             hint='pip install "atft-tui[keyring]", or set the environment variables',
         ) from None
     try:
-        return keyring.get_password(KEYRING_SERVICE, name) or ""
+        return keyring.get_password(_KEYRING_SERVICE, name) or ""
     except KeyringError as error:
         raise ConfigError(f"the keyring does not answer ({type(error).__name__})") from None
 
 
 def _where(config: AlertConfig) -> str:
-    store = f" or store it: keyring set {KEYRING_SERVICE} NAME" if config.keyring else ""
+    store = f" or store it: keyring set {_KEYRING_SERVICE} NAME" if config.keyring else ""
     return f"export it in the environment{store}; it does not belong into a file"
 
 

@@ -24,9 +24,9 @@ from engine.alerts.alert import WEBHOOK, Alert, DeliveryError, Secrets
 from engine.config import AlertConfig
 from engine.errors import ConfigError
 
-AGAIN = (408, 425, 429)
+_AGAIN = (408, 425, 429)
 """Client errors that pass; every 5xx does too."""
-SLACK_S = 1.0
+_SLACK_S = 1.0
 """A socket waits so much longer than its delivery may take: who ends it first is never a matter of luck."""
 TITLE_LIMIT, TEXT_LIMIT = 200, 3000
 """Characters; Slack cuts a message at 4,000."""
@@ -80,7 +80,7 @@ class Webhook:
     def send(self, alert: Alert) -> None:
         body = json.dumps({"text": _text(alert, self._secrets)}).encode()
         seconds = self._config.timeout_seconds
-        connection = self._connection(seconds + SLACK_S)
+        connection = self._connection(seconds + _SLACK_S)
         status = 0
 
         def post() -> None:
@@ -98,7 +98,7 @@ class Webhook:
         if 300 <= status < 400:
             raise DeliveryError(f"webhook: redirects ({status}), which is not followed", final=True)
         if status >= 400 or status < 200:
-            final = status < 500 and status not in AGAIN
+            final = status < 500 and status not in _AGAIN
             raise DeliveryError(f"webhook: answers {status}", final=final)
 
     def _connection(self, seconds: float) -> http.client.HTTPConnection:
@@ -148,7 +148,7 @@ class Mail:
 
     def _deliver(self, message: EmailMessage, opened: list[smtplib.SMTP]) -> None:
         config = self._config
-        timeout = config.timeout_seconds + SLACK_S
+        timeout = config.timeout_seconds + _SLACK_S
 
         class Plain(smtplib.SMTP):
             def __init__(self) -> None:

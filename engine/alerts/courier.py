@@ -9,7 +9,7 @@ from engine.alerts.channels import Channel
 from engine.alerts.outbox import LONGEST, Outbox, Queued
 from engine.config import AlertConfig
 
-POLL_S = 0.5
+_POLL_S = 0.5
 
 
 class Courier:
@@ -52,7 +52,7 @@ class Courier:
     def _run(self) -> None:
         while not self._stop.is_set():
             self.deliver()
-            self._stop.wait(POLL_S)
+            self._stop.wait(_POLL_S)
 
     def _attempt(self, item: Queued) -> None:
         channel = self._channels.get(item.channel)

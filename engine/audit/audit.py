@@ -25,7 +25,7 @@ from engine.runs.sink import EventSink
 
 STOCKS, SESSIONS = 160, 320
 """Of the sample, beside the history that the universe asks for."""
-CHECKS = (
+_CHECKS = (
     ("prices", "open, high, low and close are of one scale: none knows later dividends"),
     ("quality", "cleaning a day uses that day and earlier ones"),
     ("universe", "who is a member is decided with what is known that day"),
@@ -37,9 +37,9 @@ CHECKS = (
     ("splits", "no label of one part ends inside the next"),
     ("scores", "scores of a run do not change with what comes after them"),
 )
-STEP = 252
-MAX_TOLD = 40
-ADJUSTED = (
+_STEP = 252
+_MAX_TOLD = 40
+_ADJUSTED = (
     "all prices are adjusted backwards: their levels know later splits and dividends, returns do not; "
     "rules that look at a level (universe.min_price) are not point in time"
 )
@@ -67,7 +67,7 @@ class Audit:
             "verdict": "passed" if self.passed else "failed",
             "checks": [
                 {"name": name, "passed": self._passed(name), "detail": self._detail(name, text)}
-                for name, text in CHECKS
+                for name, text in _CHECKS
             ],
             "leaks": [
                 {
@@ -157,16 +157,16 @@ def audit(
         skipped["scores"] = "no run was named (`atft-tui audit RUN`)"
     else:
         leaks += list(scores())
-    order = [name for name, _ in CHECKS]
+    order = [name for name, _ in _CHECKS]
     leaks.sort(key=lambda leak: order.index(leak.check))
     return Audit(
-        leaks=tuple(leaks[:MAX_TOLD]),
+        leaks=tuple(leaks[:_MAX_TOLD]),
         skipped=skipped,
         cuts=tuple(sorted(set(cuts))),
         stocks=part.bars["symbol"].n_unique(),
         sessions=size,
         columns=len(ours.chosen),
-        notes=(ADJUSTED,) if adjusted or adjusted_as_a_whole(whole) else (),
+        notes=(_ADJUSTED,) if adjusted or adjusted_as_a_whole(whole) else (),
     )
 
 
@@ -266,7 +266,7 @@ def _split_leaks(features: FeatureSet, config: Config) -> Iterator[Leak]:
     splits = [("split", single_split(features, config.split, least))]
     try:
         folds = walk_forward(
-            features, config.split, least, first_test=None, last_test=None, step_sessions=STEP
+            features, config.split, least, first_test=None, last_test=None, step_sessions=_STEP
         )
         splits += [(f"fold {fold.index}", fold.split) for fold in folds]
     except DataError:

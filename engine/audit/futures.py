@@ -8,7 +8,7 @@ import polars as pl
 
 from engine.data.tables import RawTables
 
-PRICES = ("open", "high", "low", "close")
+_PRICES = ("open", "high", "low", "close")
 
 
 def sample(raw: RawTables, *, stocks: int, sessions: int, keep: str) -> RawTables:

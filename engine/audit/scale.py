@@ -12,9 +12,9 @@ import polars as pl
 from engine.audit.compare import Leak
 from engine.errors import DataError
 
-PARTS = 4
+_PARTS = 4
 """Of each stock's bars: the oldest part is held against the newest."""
-LEAST = 20
+_LEAST = 20
 """Bars in a part."""
 DRIFT, ERRORS = 0.01, 6.0
 """A stock drifts by at least so much (log) and so many standard errors. As quoted, 0 of 6,293 US stocks do in
@@ -27,9 +27,9 @@ OFF_GRID, ADJUSTED = 0.5, 0.05
 """Quoted prices are whole cents, adjusted ones are not. More stocks than 5 % whose newest close is a whole
 cent and most of whose oldest are not: all was adjusted. As quoted, 0.05 % of US stocks are like that, of
 dirty NASDAQ files 0.9 %."""
-CENT = 0.005
+_CENT = 0.005
 """How far from a whole cent, in cents: a price kept in 32 bits still is one, a random one in 100 is."""
-WAY_OUT = (
+_WAY_OUT = (
     "give all prices of a row on one scale: `ingest --price-scale raw_and_adjusted_close`, or map the quoted "
     'column, e.g. `--columns "close=Close"`'
 )
@@ -43,7 +43,7 @@ def scale_leaks(bars: pl.DataFrame) -> Iterator[Leak]:
     for name in ("open", "close"):
         drift = _drifts(bars, name)
         if drift.is_empty():
-            raise DataError(f"no stock has {PARTS * LEAST} bars with all four prices")
+            raise DataError(f"no stock has {_PARTS * _LEAST} bars with all four prices")
         bad = drift.filter(pl.col("bad"))
         usual = SHARE * len(drift)
         if len(bad) > usual + CHANCE * usual**0.5:
@@ -63,7 +63,7 @@ def _told(name: str, bars: pl.DataFrame, bad: pl.DataFrame, stocks: int) -> str:
     outside = ~pl.col(name).is_between(pl.col("low"), pl.col("high"))
     old, new = (
         part.filter(pl.col("part") == which).select(outside.mean()).item()
-        for which in (0, PARTS - 1)
+        for which in (0, _PARTS - 1)
     )
     night, day = overnight_and_intraday(part)
     size = bad["drift"].median()
@@ -72,7 +72,7 @@ def _told(name: str, bars: pl.DataFrame, bad: pl.DataFrame, stocks: int) -> str:
         f"is of another scale: against the middle of low and high of its own bar it moves by "
         f"{size:+.2%} from the oldest quarter to the newest (median of {len(bad):,} of {stocks:,} stocks); "
         f"{old:.0%} of the oldest and {new:.0%} of the newest lie outside low..high; "
-        f"overnight {night:+.3%} a day, intraday {day:+.3%}; {WAY_OUT}"
+        f"overnight {night:+.3%} a day, intraday {day:+.3%}; {_WAY_OUT}"
     )
 
 
@@ -92,7 +92,7 @@ def adjusted_as_a_whole(bars: pl.DataFrame) -> bool:
     Not seen where the vendor rounded what it had adjusted, or cut off the newest bars.
     """
     cents = pl.col("close") * 100.0
-    whole = (cents - cents.round()).abs() <= CENT
+    whole = (cents - cents.round()).abs() <= _CENT
     oldest = whole.filter(pl.col("part") == 0).mean()
     newest = whole.sort_by("date").last()
     told = _parts(bars).group_by("symbol").agg(oldest.alias("oldest"), newest.alias("newest"))
@@ -108,8 +108,8 @@ def _parts(bars: pl.DataFrame) -> pl.DataFrame:
     return (
         bars.select("symbol", "date", *prices)
         .filter(whole)
-        .filter(pl.len().over("symbol") >= PARTS * LEAST)
-        .with_columns(part=(place * PARTS // pl.len().over("symbol")).cast(pl.Int64))
+        .filter(pl.len().over("symbol") >= _PARTS * _LEAST)
+        .with_columns(part=(place * _PARTS // pl.len().over("symbol")).cast(pl.Int64))
     )
 
 
@@ -121,12 +121,12 @@ def _drifts(bars: pl.DataFrame, name: str) -> pl.DataFrame:
     error = pl.col("off").std() * 1.2533 / pl.len().sqrt()
     each = (
         _parts(bars)
-        .filter(pl.col("part").is_in([0, PARTS - 1]))
+        .filter(pl.col("part").is_in([0, _PARTS - 1]))
         .with_columns(off=off)
         .group_by("symbol", "part")
         .agg(pl.col("off").median(), error.alias("error"), pl.col("date").min().alias("first"))
     )
-    old, new = (each.filter(pl.col("part") == part) for part in (0, PARTS - 1))
+    old, new = (each.filter(pl.col("part") == part) for part in (0, _PARTS - 1))
     both = old.join(new, on="symbol", suffix="_new")
     drift = pl.col("off_new") - pl.col("off")
     limit = ERRORS * (pl.col("error") ** 2 + pl.col("error_new") ** 2).sqrt()

@@ -8,7 +8,7 @@ import numpy as np
 from engine.backtest.holdings import Trades
 from engine.backtest.ledger import DUST
 
-LISTED = 10
+_LISTED = 10
 """Largest breaks that are told one by one."""
 
 
@@ -45,5 +45,5 @@ def breaks(trades: Trades) -> dict[str, Any]:
         "in_universe": int(np.count_nonzero(table.break_DN)),
         "as_quoted": float(sum(effects)),
         "worst_case": -float(sum(abs(effect) for effect in effects)),
-        "largest": rows[:LISTED],
+        "largest": rows[:_LISTED],
     }

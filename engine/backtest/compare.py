@@ -16,7 +16,7 @@ from engine.backtest.simulator import Simulator
 from engine.evaluation.inference import paired_difference
 from engine.portfolio.market_data import Matrix
 
-SHOWN = (
+_SHOWN = (
     "sharpe",
     "sharpe_gross",
     "annual_return",
@@ -83,7 +83,7 @@ def random_band(simulator: Simulator) -> dict[str, Any]:
     ]
     net, gross = (np.array([f[name] for f in figures]) for name in ("sharpe", "sharpe_gross"))
     return {
-        **{name: float(np.mean([f[name] for f in figures])) for name in SHOWN},
+        **{name: float(np.mean([f[name] for f in figures])) for name in _SHOWN},
         "sharpe_low": float(np.quantile(net, 0.05)),
         "sharpe_high": float(np.quantile(net, 0.95)),
         "sharpe_gross_se": float(gross.std(ddof=1) / np.sqrt(gross.size)),

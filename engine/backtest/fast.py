@@ -14,9 +14,9 @@ from engine.backtest.frictions import Frictions
 from engine.backtest.ledger import DUST, Ledger, Orders, Series, Shortfall
 from engine.backtest.prices import Matrix, PriceTable
 
-CASH_SLACK = 1e-9
+_CASH_SLACK = 1e-9
 """Share by which an order may be above the cash and still count as paid: rounding."""
-LOT_SLACK = 1e-9
+_LOT_SLACK = 1e-9
 """Share of a lot that rounding may be off before a lot is lost."""
 
 
@@ -220,7 +220,7 @@ def _simulate(
                     change = np.sign(change) * cap / price
                 if has_lot and (cut or target != 0.0):
                     lot = lot_DN[d, n]
-                    whole = np.sign(change) * np.floor(abs(change) / lot + LOT_SLACK) * lot
+                    whole = np.sign(change) * np.floor(abs(change) / lot + _LOT_SLACK) * lot
                     lot_sum += abs(change - whole) * price
                     change = whole
             if change == 0.0:
@@ -253,7 +253,7 @@ def _simulate(
                 commission_DN[d, n] = rate
         cash += income
         if bill > cash * (
-            1.0 + CASH_SLACK
+            1.0 + _CASH_SLACK
         ):  # not all can be paid: one after the other, while it lasts
             for b in range(n_buys):
                 n, change = buy_N[b], size_N[b]
@@ -266,7 +266,7 @@ def _simulate(
                     slip = max(slip, half_tick_DN[d, n])
                 rate = _rate_of(value, commission_limit_M, commission_rate_M)
                 each = price * (1.0 + slip) * (1.0 + rate)
-                if change * each > max(cash, 0.0) * (1.0 + CASH_SLACK):
+                if change * each > max(cash, 0.0) * (1.0 + _CASH_SLACK):
                     change = max(cash, 0.0) / each
                     if has_lot:
                         change = np.floor(change / lot_DN[d, n]) * lot_DN[d, n]

@@ -14,7 +14,7 @@ from engine.data.panel import Panel
 from engine.portfolio.market_data import MarketData
 from engine.portfolio.market_rules import lot_size, price_limits, tick
 
-BASIS = 1e-4
+_BASIS = 1e-4
 
 
 def _unlimited() -> Matrix:
@@ -65,11 +65,11 @@ class Frictions:
         limit_M[-1] = np.inf
         return cls(
             commission_limit_M=limit_M,
-            commission_rate_M=np.array([rate for _, rate in tiers]) * BASIS,
-            half_spread=costs.slippage_bps * BASIS,
-            impact=costs.impact_bps * BASIS * 100.0,
-            max_slippage=max(costs.max_slippage_bps, costs.slippage_bps) * BASIS,
-            borrow_N=np.array([costs.borrow_bps_per_year * BASIS / sessions_per_year]),
+            commission_rate_M=np.array([rate for _, rate in tiers]) * _BASIS,
+            half_spread=costs.slippage_bps * _BASIS,
+            impact=costs.impact_bps * _BASIS * 100.0,
+            max_slippage=max(costs.max_slippage_bps, costs.slippage_bps) * _BASIS,
+            borrow_N=np.array([costs.borrow_bps_per_year * _BASIS / sessions_per_year]),
         )
 
     @classmethod
@@ -143,13 +143,13 @@ def _shift(values_DN: Matrix, n_rows: int) -> Matrix:
 def _borrow(panel: Panel, symbols: tuple[str, ...], costs: CostConfig) -> NDArray[np.float64]:
     """Annual borrow fee of each stock, by its class."""
     if "borrow_class" not in panel.securities.columns:
-        return np.full(len(symbols), costs.borrow_bps_per_year * BASIS)
+        return np.full(len(symbols), costs.borrow_bps_per_year * _BASIS)
     known = panel.securities.filter(pl.col("borrow_class").is_not_null())
     if known.is_empty():
-        return np.full(len(symbols), costs.borrow_bps_per_year * BASIS)
+        return np.full(len(symbols), costs.borrow_bps_per_year * _BASIS)
     classes = dict(known.select("symbol", "borrow_class").iter_rows())
     rates = [
         costs.borrow_classes.get(classes.get(symbol) or "", costs.borrow_bps_per_year)
         for symbol in symbols
     ]
-    return np.array(rates) * BASIS
+    return np.array(rates) * _BASIS

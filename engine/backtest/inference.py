@@ -9,9 +9,9 @@ import numpy as np
 from engine.backtest.performance import NAN, Series, sharpe, sharpe_rows
 from engine.evaluation.inference import stationary_bootstrap
 
-Verdict = Literal["above", "below", "undecided"]
-EULER_GAMMA = 0.5772156649015329
-NORMAL = NormalDist()
+_Verdict = Literal["above", "below", "undecided"]
+_EULER_GAMMA = 0.5772156649015329
+_NORMAL = NormalDist()
 
 
 def sharpe_interval(
@@ -56,7 +56,7 @@ def probabilistic_sharpe(returns_D: Series, sessions_per_year: int, *, threshold
     skew, kurtosis = float((z_D**3).mean()), float((z_D**4).mean())
     variance = 1.0 - skew * daily + (kurtosis - 1.0) / 4.0 * daily**2
     excess = daily - threshold / math.sqrt(sessions_per_year)
-    return NORMAL.cdf(excess * math.sqrt((returns_D.size - 1) / max(variance, 1e-12)))
+    return _NORMAL.cdf(excess * math.sqrt((returns_D.size - 1) / max(variance, 1e-12)))
 
 
 def expected_best_of(trials: int, sessions: int, sessions_per_year: int) -> float:
@@ -68,8 +68,8 @@ def expected_best_of(trials: int, sessions: int, sessions_per_year: int) -> floa
     """
     if trials < 2:
         return 0.0
-    quantile = (1.0 - EULER_GAMMA) * NORMAL.inv_cdf(1.0 - 1.0 / trials)
-    quantile += EULER_GAMMA * NORMAL.inv_cdf(1.0 - 1.0 / (trials * math.e))
+    quantile = (1.0 - _EULER_GAMMA) * _NORMAL.inv_cdf(1.0 - 1.0 / trials)
+    quantile += _EULER_GAMMA * _NORMAL.inv_cdf(1.0 - 1.0 / (trials * math.e))
     return math.sqrt(sessions_per_year / (sessions - 1)) * quantile
 
 
@@ -81,7 +81,7 @@ def deflated_sharpe(returns_D: Series, sessions_per_year: int, *, trials: int) -
     return probabilistic_sharpe(returns_D, sessions_per_year, threshold=threshold)
 
 
-def verdict(low: float, high: float, target: float) -> Verdict:
+def verdict(low: float, high: float, target: float) -> _Verdict:
     """``above`` or ``below`` only if the whole interval is; an undefined interval decides nothing."""
     if np.isfinite(low) and low > target:
         return "above"

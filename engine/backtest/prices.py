@@ -16,7 +16,7 @@ from engine.portfolio.market_data import forward_fill, positions
 from engine.records.flags import BREAK, PROCEEDS
 
 Matrix = NDArray[np.float64]
-WORTHLESS = 1e-9
+_WORTHLESS = 1e-9
 """Share of the last price that a total loss leaves: simulators refuse a price of exactly 0."""
 
 
@@ -203,7 +203,7 @@ def _exits(
     for n in np.flatnonzero(gone_N < len(close_DN)):
         d = gone_N[n]
         if not exit_DN[d, n]:
-            close_DN[d, n] = close_DN[d - 1, n] * max(1.0 - haircut, WORTHLESS)
+            close_DN[d, n] = close_DN[d - 1, n] * max(1.0 - haircut, _WORTHLESS)
         # Later sessions too, should one not suffice to close the position.
         exit_DN[d:, n] = True
     return exit_DN

@@ -16,7 +16,7 @@ from engine.config import BacktestConfig, CostConfig
 from engine.errors import DataError, IntegrityError
 from engine.portfolio.prediction import read_table, write_table
 
-COLUMNS = (
+_COLUMNS = (
     "gross_return",
     "cost",
     "net_return",
@@ -29,7 +29,7 @@ COLUMNS = (
     "long_exposure",
     "short_exposure",
 )
-EXACT = 1e-12
+_EXACT = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +58,11 @@ class BacktestResult:
             )
         if not daily["date"].is_sorted() or daily["date"].n_unique() != len(daily):
             raise DataError("the backtest's dates do not increase")
-        if not daily.select(pl.all_horizontal(pl.col(COLUMNS).is_finite().all())).item():
+        if not daily.select(pl.all_horizontal(pl.col(_COLUMNS).is_finite().all())).item():
             raise DataError("a daily figure of the backtest is not finite")
         gap = daily["gross_return"] - daily["cost"] - daily["net_return"]
         parts = daily["commission"] + daily["slippage"] + daily["borrow"] - daily["cost"]
-        if max(_largest(gap), _largest(parts)) > EXACT:
+        if max(_largest(gap), _largest(parts)) > _EXACT:
             raise DataError(
                 "the backtest does not add up: net = gross - commission - slippage - borrow"
             )

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from engine.backtest.performance import NAN, Series, sharpe
 
 # Shape suffixes: D sessions, M strategies, B blocks.
-Matrix = NDArray[np.float64]
-NORMAL = NormalDist()
-BLOCKS = 10
+_Matrix = NDArray[np.float64]
+_NORMAL = NormalDist()
+_BLOCKS = 10
 """Blocks of the combinatorial split: 252 ways to take half of them."""
 
 
@@ -27,7 +27,7 @@ class Difference:
     """Two-sided: chance of a gap this large between equal ratios."""
 
 
-def overfitting_probability(returns_DM: Matrix, *, blocks: int = BLOCKS) -> float:
+def overfitting_probability(returns_DM: _Matrix, *, blocks: int = _BLOCKS) -> float:
     """PBO: how often the best of many in one half of the days is below the median in the other half.
 
     Combinatorially symmetric cross-validation (Bailey, Borwein, Lopez de Prado & Zhu, Journal of
@@ -54,7 +54,9 @@ def overfitting_probability(returns_DM: Matrix, *, blocks: int = BLOCKS) -> floa
     return float(below) / len(halves)
 
 
-def _ratio(sum_BM: Matrix, square_BM: Matrix, count_B: Series, used_B: NDArray[np.bool_]) -> Series:
+def _ratio(
+    sum_BM: _Matrix, square_BM: _Matrix, count_B: Series, used_B: NDArray[np.bool_]
+) -> Series:
     """Daily Sharpe ratios from block sums; a strategy that does not vary counts as 0."""
     n = float(count_B[used_B].sum())
     mean_M = sum_BM[used_B].sum(axis=0) / n
@@ -90,5 +92,5 @@ def sharpe_difference(a_D: Series, b_D: Series, sessions_per_year: int, *, lag: 
     if not squared > 1e-18:  # the same returns twice
         return Difference(difference=difference, standard_error=0.0, p_value=1.0)
     error = math.sqrt(squared * sessions_per_year)
-    p_value = 2.0 * NORMAL.cdf(-abs(difference / error))
+    p_value = 2.0 * _NORMAL.cdf(-abs(difference / error))
     return Difference(difference=difference, standard_error=error, p_value=p_value)

@@ -14,7 +14,7 @@ from engine.backtest.ledger import Ledger, Orders, Series, Shortfall, settle
 from engine.backtest.prices import Matrix, PriceTable
 from engine.errors import DataError
 
-TOLERANCE = 1e-9
+_TOLERANCE = 1e-9
 """Relative gap between vectorbt's equity and the fast path's above which a backtest is refused."""
 
 
@@ -77,10 +77,10 @@ def simulate(
 
 
 def _gap(ledger: Ledger, quick: Ledger) -> float:
-    """Largest relative difference of the daily equities; DataError beyond `TOLERANCE`."""
+    """Largest relative difference of the daily equities; DataError beyond `_TOLERANCE`."""
     gap_D = np.abs(ledger.equity_D / quick.equity_D - 1.0)
-    if not gap_D.max() <= TOLERANCE:
-        d = int(np.argmax(gap_D > TOLERANCE))
+    if not gap_D.max() <= _TOLERANCE:
+        d = int(np.argmax(gap_D > _TOLERANCE))
         raise DataError(
             f"vectorbt and the second simulation disagree from {ledger.dates_D[d]} on "
             f"({ledger.equity_D[d]:.6f} against {quick.equity_D[d]:.6f})",

@@ -19,7 +19,7 @@ from engine.portfolio.market_data import MarketData, Matrix
 from engine.portfolio.prediction import Prediction
 from engine.portfolio.strategy import Decisions, Strategy, dense_scores, load_strategy
 
-CAPACITY_QUANTILE = 0.95
+_CAPACITY_QUANTILE = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +203,7 @@ class Simulator:
         value_O, adv_O = value_O[adv_O > 0], adv_O[adv_O > 0]
         if value_O.size == 0:
             return float("nan")
-        taken = float(np.quantile(value_O / adv_O, CAPACITY_QUANTILE))
+        taken = float(np.quantile(value_O / adv_O, _CAPACITY_QUANTILE))
         share = self.config.constraints.max_adv_share or 0.05
         return self.config.backtest.initial_cash * share / taken if taken > 0 else float("nan")
 

@@ -21,10 +21,10 @@ from engine.portfolio.market_data import Matrix
 from engine.portfolio.prediction import Prediction
 from engine.portfolio.strategy import Decisions
 
-TABLES = ("portfolio.", "constraints.", "costs.")
-MAX_CELLS = 2000
-WORKERS = 2
-Grid = Mapping[str, Sequence[str]]
+_TABLES = ("portfolio.", "constraints.", "costs.")
+_MAX_CELLS = 2000
+_WORKERS = 2
+_Grid = Mapping[str, Sequence[str]]
 """Dotted key -> values as they are written on the command line."""
 
 
@@ -42,7 +42,7 @@ class Cell:
 def parse_grid(texts: Sequence[str], config: Config) -> dict[str, list[str]]:
     """``["portfolio.fraction=0.05,0.1", ...]``; keys of portfolio, constraints and costs only."""
     grid: dict[str, list[str]] = {}
-    known = [key for key in flatten(config) if key.startswith(TABLES)]
+    known = [key for key in flatten(config) if key.startswith(_TABLES)]
     for text in texts:
         key, _, values = text.partition("=")
         chosen = [value.strip() for value in values.split(",") if value.strip()]
@@ -54,15 +54,15 @@ def parse_grid(texts: Sequence[str], config: Config) -> dict[str, list[str]]:
             raise UsageError(f"--grid {text!r}: no values", hint="write KEY=VALUE,VALUE,...")
         grid[key] = chosen
     cells = int(np.prod([len(values) for values in grid.values()])) if grid else 0
-    if not 0 < cells <= MAX_CELLS:
-        raise UsageError(f"the grid has {cells} cells; 1 to {MAX_CELLS} are possible")
+    if not 0 < cells <= _MAX_CELLS:
+        raise UsageError(f"the grid has {cells} cells; 1 to {_MAX_CELLS} are possible")
     return grid
 
 
 def sweep(
     simulator: Simulator,
     prediction: Prediction,
-    grid: Grid,
+    grid: _Grid,
     *,
     on_cell: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Cell]:
@@ -73,7 +73,7 @@ def sweep(
     decisions: dict[tuple[int, int], Decisions] = {}
     current = simulator
     cells: list[Cell] = []
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with ThreadPoolExecutor(_WORKERS) as pool:
         for values in combinations:
             texts = dict(zip(grid, values, strict=True))
             config = override(simulator.config, texts, origin="--grid")
@@ -92,7 +92,7 @@ def sweep(
                 waiting.append((config, pool.submit(current.fill, books[key])))
             except EngineError as error:
                 waiting.append((config, error))
-            if len(waiting) > WORKERS:
+            if len(waiting) > _WORKERS:
                 cells.append(_cell(grid, *waiting.pop(0)))
                 on_cell(len(cells), len(combinations))
         cells += [_cell(grid, *item) for item in waiting]
@@ -100,7 +100,7 @@ def sweep(
     return cells
 
 
-def _cell(grid: Grid, config: Config, done: Future[BacktestResult] | EngineError) -> Cell:
+def _cell(grid: _Grid, config: Config, done: Future[BacktestResult] | EngineError) -> Cell:
     """A cell whose settings cannot be simulated (a book that loses everything) says why."""
     flat = flatten(config)
     settings = {key: flat[key] for key in grid}

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["argument", "option", "flag"]
+_Kind = Literal["argument", "option", "flag"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,7 +11,7 @@ class Parameter:
     name: str
     """As the handler's keyword; ``first_test`` is ``--first-test`` on the command line."""
     help: str
-    kind: Kind = "option"
+    kind: _Kind = "option"
     type: type = str
     default: str | int | bool | None = None
     choices: tuple[str, ...] = ()

@@ -2,7 +2,7 @@
 
 from engine.commands.command import RUN, Command, Parameter, option
 
-SESSION = Parameter(
+_SESSION = Parameter(
     name="session", kind="argument", help="A session, or 2016-12-30-r1.", required=True
 )
 
@@ -34,7 +34,7 @@ DAILY: tuple[Command, ...] = (
         name="replay",
         help="Make a sealed signal again from its own inputs and compare every byte.",
         handler="engine.stages.sealed:replay",
-        parameters=(SESSION,),
+        parameters=(_SESSION,),
         configurable=False,
     ),
     Command(

@@ -2,7 +2,7 @@
 
 from engine.commands.command import RUN, Command, Parameter, option
 
-OPTIONAL_TABLES = {
+_OPTIONAL_TABLES = {
     "options": "index options",
     "flow": "turnover by investor type",
     "margin": "margin positions",
@@ -11,7 +11,7 @@ OPTIONAL_TABLES = {
     "earnings": "scheduled dates of results",
 }
 
-READING: tuple[tuple[str, str, dict[str, object]], ...] = (
+_READING: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("layout", "How the price files are laid out (data.reading.layout).",
      {"choices": ("auto", "long", "file_per_symbol", "file_per_day", "wide")}),
     ("encoding", "Of text files, e.g. cp932 (data.reading.encoding).", {}),
@@ -26,7 +26,7 @@ READING: tuple[tuple[str, str, dict[str, object]], ...] = (
 )  # fmt: skip
 """How files are read where the program's own guess is not wanted: option, help, choices."""
 
-INGEST = """Required of prices: date, open, high, low, close and volume; the symbol is a column or the
+_INGEST = """Required of prices: date, open, high, low, close and volume; the symbol is a column or the
 name of the file. Volume is in shares and turnover, the traded value, in currency; without it, it is close x
 volume. Lots and thousands have to be said: --columns "volume=vol*100,turnover=amount*1000".
 
@@ -50,7 +50,7 @@ RESEARCH: tuple[Command, ...] = (
         name="ingest",
         help="Read market data into the workspace.",
         handler="engine.stages.ingest:ingest",
-        about=INGEST,
+        about=_INGEST,
         parameters=(
             option(
                 "source",
@@ -66,7 +66,7 @@ RESEARCH: tuple[Command, ...] = (
             option("index", "Table of the market index: date, close."),
             *(
                 option(name, f"Table of {what}: CSV or Parquet file, or a folder of them.")
-                for name, what in OPTIONAL_TABLES.items()
+                for name, what in _OPTIONAL_TABLES.items()
             ),
             option(
                 "append",
@@ -86,7 +86,7 @@ RESEARCH: tuple[Command, ...] = (
                 "columns",
                 'Column mapping, e.g. "symbol=code,volume=vol*100,options.strike=Strike".',
             ),
-            *(option(name, text, **more) for name, text, more in READING),
+            *(option(name, text, **more) for name, text, more in _READING),
         ),
     ),
     Command(

@@ -2,8 +2,8 @@
 
 from engine.commands.command import RUN, Command, Parameter, option
 
-WAIT = option("wait", "Seconds to wait for its answer; 0 asks only.", type=int, default=60)
-STATUSES = ("created", "running", "paused", "done", "stopped", "failed", "crashed")
+_WAIT = option("wait", "Seconds to wait for its answer; 0 asks only.", type=int, default=60)
+_STATUSES = ("created", "running", "paused", "done", "stopped", "failed", "crashed")
 
 STORE: tuple[Command, ...] = (
     Command(
@@ -13,7 +13,7 @@ STORE: tuple[Command, ...] = (
         parameters=(
             option("tag", "Only runs with this tag; several: with all of them.", multiple=True),
             option("command", "Only runs of this command."),
-            option("status", "Only runs in this state.", choices=STATUSES),
+            option("status", "Only runs in this state.", choices=_STATUSES),
             option("limit", "At most so many, the newest.", type=int),
         ),
         configurable=False,
@@ -87,14 +87,14 @@ STORE: tuple[Command, ...] = (
         name="checkpoint",
         help="Have a run save a checkpoint at the end of its step.",
         handler="engine.stages.control:checkpoint",
-        parameters=(RUN, WAIT),
+        parameters=(RUN, _WAIT),
         configurable=False,
     ),
     Command(
         name="pause",
         help="Have a run save a checkpoint and wait at the end of its step.",
         handler="engine.stages.control:pause",
-        parameters=(RUN, WAIT),
+        parameters=(RUN, _WAIT),
         configurable=False,
     ),
     Command(
@@ -108,7 +108,7 @@ STORE: tuple[Command, ...] = (
         name="rollback",
         help="Take a run back to its last healthy checkpoint, with a lower learning rate.",
         handler="engine.stages.control:rollback",
-        parameters=(RUN, WAIT),
+        parameters=(RUN, _WAIT),
         configurable=False,
     ),
     Command(

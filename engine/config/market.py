@@ -35,7 +35,7 @@ def _safe_url(text: str) -> str:
 
 
 IsoDate = Annotated[str, BeforeValidator(_iso_date)]
-ApiUrl = Annotated[str, AfterValidator(_safe_url)]
+_ApiUrl = Annotated[str, AfterValidator(_safe_url)]
 
 
 class WorkspaceConfig(Table):
@@ -61,7 +61,7 @@ class SyntheticConfig(Table):
 class JQuantsConfig(Table):
     plan: Literal["free", "light", "standard", "premium"] = "free"
     """Your subscription: decides the pace, 5, 60, 120 or 500 requests a minute."""
-    base_url: ApiUrl = "https://api.jquants.com/v2"
+    base_url: _ApiUrl = "https://api.jquants.com/v2"
     """Where the API is. The key is read from the environment variable JQUANTS_API_KEY alone."""
     first: IsoDate = "2017-01-01"
     """First day to fetch, ISO date; the plan may cover less, which is then noted."""

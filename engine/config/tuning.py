@@ -6,9 +6,9 @@ from pydantic import Field, model_validator
 
 from engine.config.base import Table
 
-TUNABLE = ("model.", "loss.", "training.", "graph.")
+_TUNABLE = ("model.", "loss.", "training.", "graph.")
 """What a search may vary. Data, universe, labels and split are the yardstick."""
-FIXED = (
+_FIXED = (
     "training.seed",
     "training.device",
     "training.mode",
@@ -54,7 +54,7 @@ class Choice(Table):
 
 Dimension = Range | Choice
 
-DEFAULT_SPACE: tuple[Dimension, ...] = (
+_DEFAULT_SPACE: tuple[Dimension, ...] = (
     Choice(key="model.hidden", choices=(32, 64, 128)),
     Choice(key="model.attention_heads", choices=(2, 4)),
     Choice(key="model.gat_heads", choices=((4,), (4, 2), (4, 4, 2))),
@@ -79,7 +79,7 @@ class TuneConfig(Table):
     """median: cut a trial whose RankIC so far is below the median of the others at the same epoch."""
     prune_from: float = Field(0.5, ge=0, le=1)
     """Share of the first fold's epochs before a trial may be cut: the graph enters late. Fraction."""
-    space: tuple[Dimension, ...] = DEFAULT_SPACE
+    space: tuple[Dimension, ...] = _DEFAULT_SPACE
     """Keys that vary, and where. `training.phases.NAME.KEY` is a key of the phase of that name."""
 
     @model_validator(mode="after")
@@ -88,7 +88,7 @@ class TuneConfig(Table):
         if not keys or len(set(keys)) != len(keys):
             raise ValueError("space needs at least one entry and distinct keys")
         for key in keys:
-            if not key.startswith(TUNABLE) or key in FIXED:
+            if not key.startswith(_TUNABLE) or key in _FIXED:
                 raise ValueError(
                     f"{key} cannot be tuned: trials would not be judged by the same measure"
                 )

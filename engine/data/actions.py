@@ -17,8 +17,8 @@ from engine.data.findings import LISTED, Example, Finding
 from engine.data.memory import Memory
 from engine.data.tables import BAR_SCHEMA, complete
 
-Renames = Sequence[tuple[dt.date, str, str]]
-PAID = ("merger", "delisting")
+_Renames = Sequence[tuple[dt.date, str, str]]
+_PAID = ("merger", "delisting")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ def renames(actions: pl.DataFrame | None) -> list[tuple[dt.date, str, str]]:
     return list(rows.sort("date").select("date", "symbol", "other").iter_rows())
 
 
-def renamed(table: pl.DataFrame, known: Renames, key: str = "date") -> pl.DataFrame:
+def renamed(table: pl.DataFrame, known: _Renames, key: str = "date") -> pl.DataFrame:
     """The table with rows of an old code before its rename under the new one.
 
     Where both codes have a bar on one day, the old one's is the company's.
@@ -73,7 +73,7 @@ def with_proceeds(
     place = {symbol: n for n, symbol in enumerate(memory.symbols)}
     session_T = bars["date"].unique().sort()
     added = []
-    for day, symbol, value in _of(actions, PAID):
+    for day, symbol, value in _of(actions, _PAID):
         n = place.get(symbol)
         if n is None or value is None or memory.settled[n] >= _number(day):
             continue

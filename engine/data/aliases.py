@@ -89,13 +89,13 @@ def match_codes(codes: Iterable[str], known: Iterable[str], *, market: str = "")
 
 def nearest(code: str, known: Iterable[str], count: int = 3) -> list[str]:
     """The known codes that look most like it, best first."""
-    plain = {normal(name): name for name in sorted(known, reverse=True)}
-    wanted = normal(code)
+    plain = {_normal(name): name for name in sorted(known, reverse=True)}
+    wanted = _normal(code)
     close = get_close_matches(wanted, plain, n=count)
     return [plain[name] for name in close]
 
 
-def normal(code: str) -> str:
+def _normal(code: str) -> str:
     """Upper case, full-width letters narrow, without the quotes and the ``.0`` that spreadsheets leave."""
     text = unicodedata.normalize("NFKC", code).strip(" \t='\"").upper()
     text = re.sub(r"\s+", " ", text).removesuffix(" EQUITY")
@@ -112,7 +112,7 @@ class _Spelling:
 
     @classmethod
     def of(cls, code: str, home: frozenset[str]) -> Self:
-        plain = normal(code)
+        plain = _normal(code)
         base, countries = _without_market(plain)
         countries = countries or home
         if not countries or "jp" in countries:

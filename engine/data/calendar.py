@@ -16,23 +16,23 @@ from engine.errors import ConfigError
 
 EXCHANGES: Mapping[Market, str] = {"us": "XNYS", "jp": "XTKS"}
 """Market -> ISO code of its own calendar; the synthetic market trades on all weekdays."""
-CURRENCIES: Mapping[Market, str] = {"us": "USD", "jp": "JPY"}
+_CURRENCIES: Mapping[Market, str] = {"us": "USD", "jp": "JPY"}
 WEEKDAYS = "WEEKDAYS"
 """The synthetic market's calendar: Monday to Friday, 09:00 to 15:00 UTC."""
-EVERY_DAY = "24/7"
+_EVERY_DAY = "24/7"
 """Every day is a session, 00:00 to 24:00 UTC."""
-PLAIN = (WEEKDAYS, EVERY_DAY)
+_PLAIN = (WEEKDAYS, _EVERY_DAY)
 """Calendars without holidays, for which no library is asked."""
-FIXED = {"XNYS": 252, WEEKDAYS: 252, "XTKS": 245, EVERY_DAY: 365}
+_FIXED = {"XNYS": 252, WEEKDAYS: 252, "XTKS": 245, _EVERY_DAY: 365}
 """Sessions a year by convention; those of other exchanges are counted."""
-COUNTED = range(2015, 2025)
+_COUNTED = range(2015, 2025)
 """Years that are counted: fixed, so that no figure changes on New Year's Day."""
-HISTORY = dt.timedelta(days=450)
-FUTURE = dt.timedelta(days=400)
+_HISTORY = dt.timedelta(days=450)
+_FUTURE = dt.timedelta(days=400)
 """How far a calendar of trading hours reaches before and after the month that asks."""
-EARLIEST = dt.date(1950, 1, 1)
+_EARLIEST = dt.date(1950, 1, 1)
 """Where calendars begin whose library knows no first day."""
-SUGGESTED = 3
+_SUGGESTED = 3
 
 
 def exchange_of(market: Market, calendar: str) -> str:
@@ -47,7 +47,7 @@ def currency_of(market: Market, currency: str, calendar: str = "") -> str:
     """
     if currency or calendar not in ("", EXCHANGES.get(market)):
         return currency
-    return CURRENCIES.get(market, "")
+    return _CURRENCIES.get(market, "")
 
 
 def exchange_named(code: str, *, key: str = "data.calendar") -> str:
@@ -55,7 +55,7 @@ def exchange_named(code: str, *, key: str = "data.calendar") -> str:
 
     A code that it does not know, or whose calendar it cannot make, is a ConfigError.
     """
-    if not code or code in PLAIN:
+    if not code or code in _PLAIN:
         return code
     import exchange_calendars
 
@@ -71,9 +71,9 @@ def weekdays(first: str, count: int) -> NDArray[np.datetime64]:
 
 def sessions_between(exchange: str, first: dt.date, last: dt.date) -> NDArray[np.datetime64]:
     """Sessions of the exchange from ``first`` to ``last``, both included."""
-    if exchange in PLAIN:
+    if exchange in _PLAIN:
         days = np.arange(np.datetime64(first, "D"), np.datetime64(last, "D") + 1)
-        return days if exchange == EVERY_DAY else days[np.is_busday(days)]
+        return days if exchange == _EVERY_DAY else days[np.is_busday(days)]
     begin, end = calendar_span(exchange)
     first, last = max(first, begin), min(last, end)
     if last < first:
@@ -87,10 +87,10 @@ def sessions_between(exchange: str, first: dt.date, last: dt.date) -> NDArray[np
 
 def calendar_span(exchange: str) -> tuple[dt.date, dt.date]:
     """First and last day of which the calendar knows whether they are sessions."""
-    if exchange in PLAIN:
+    if exchange in _PLAIN:
         return dt.date.min, dt.date.max
     earliest = _kind(exchange).bound_min()
-    begin = EARLIEST if earliest is None else earliest.date()
+    begin = _EARLIEST if earliest is None else earliest.date()
     return begin, _calendar(exchange, 0).last_session.date()
 
 
@@ -101,12 +101,12 @@ def sessions_per_year(exchange: str) -> int:
     252 in New York, 245 in Tokyo, 365 where every day is one; elsewhere the median of the full years from
     2015 to 2024.
     """
-    if exchange in FIXED:
-        return FIXED[exchange]
+    if exchange in _FIXED:
+        return _FIXED[exchange]
     begin, end = calendar_span(exchange)
     counts = [
         sessions_between(exchange, dt.date(year, 1, 1), dt.date(year, 12, 31)).size
-        for year in COUNTED
+        for year in _COUNTED
         if begin <= dt.date(year, 1, 1) and dt.date(year, 12, 31) <= end
     ]
     return round(float(np.median(counts)))
@@ -136,11 +136,11 @@ def _kind(exchange: str, key: str = "data.calendar") -> Any:
         return type(exchange_calendars.get_calendar(exchange))
     except InvalidCalendarName:
         codes = [WEEKDAYS, *exchange_calendars.get_calendar_names()]
-        near = get_close_matches(exchange.upper(), codes, n=SUGGESTED)
+        near = get_close_matches(exchange.upper(), codes, n=_SUGGESTED)
         raise ConfigError(
             f"{key}: there is no exchange {exchange!r}",
             hint=(f"did you mean {', '.join(near)}? " if near else "")
-            + f"a code such as XTKS, XNYS, XLON or {EVERY_DAY}; see the list of exchange_calendars",
+            + f"a code such as XTKS, XNYS, XLON or {_EVERY_DAY}; see the list of exchange_calendars",
         ) from None
     except (NotImplementedError, ValueError) as problem:
         raise ConfigError(
@@ -168,9 +168,9 @@ def trading_days(
     imported, and a process that lives for months would reach that. Some exchanges have holidays
     only as far as they are published; there it ends for good.
     """
-    if exchange in PLAIN:
+    if exchange in _PLAIN:
         days = sessions_between(exchange, first, last).tolist()
-        return [_round_the_clock(day) if exchange == EVERY_DAY else _weekday(day) for day in days]
+        return [_round_the_clock(day) if exchange == _EVERY_DAY else _weekday(day) for day in days]
     found = _hours(exchange, today.replace(day=1)).days
     begin = bisect_left(found, first, key=lambda day: day.date)
     end = bisect_right(found, last, key=lambda day: day.date)
@@ -179,7 +179,7 @@ def trading_days(
 
 def exchange_zone(exchange: str) -> str:
     """IANA name of the exchange's time zone."""
-    if exchange in PLAIN:
+    if exchange in _PLAIN:
         return "UTC"
     import exchange_calendars
 
@@ -189,7 +189,7 @@ def exchange_zone(exchange: str) -> str:
 
 def calendar_end(exchange: str, *, today: dt.date) -> dt.date:
     """Last session that the calendar knows."""
-    if exchange in PLAIN:
+    if exchange in _PLAIN:
         return dt.date.max
     return _hours(exchange, today.replace(day=1)).days[-1].date
 
@@ -203,7 +203,7 @@ class _Hours:
 def _hours(exchange: str, month: dt.date) -> _Hours:
     kind = _kind(exchange, "schedule.calendar")
     first, last = kind.bound_min(), kind.bound_max()
-    start, end = month - HISTORY, month + FUTURE
+    start, end = month - _HISTORY, month + _FUTURE
     if last is not None and start > last.date():
         raise ConfigError(
             f"{exchange}: its calendar ended on {last.date()}", hint="update exchange_calendars"

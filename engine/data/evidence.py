@@ -19,33 +19,33 @@ from engine.data.evidence_store import Stored, store_problems
 from engine.data.tables import RawTables
 from engine.records.evidence import Evidence, Problem
 
-OUTSIDE = 0.2
+_OUTSIDE = 0.2
 """Share of rows with open or close outside low..high. Honest: at most 0.05 %; a close of another price scale
 than open, high and low: 71 to 99.9 %."""
-ROUNDING = 1e-6
-OVERNIGHT = 0.005
+_ROUNDING = 1e-6
+_OVERNIGHT = 0.005
 """Mean log return from close to open, a day. Honest: at most 0.024 %; an adjusted close beside a quoted open:
 4.8 to 10 %, taken back during the day."""
-BACK = 0.5
+_BACK = 0.5
 """Share of it that the day takes back."""
-ENOUGH = 20
+_ENOUGH = 20
 """Sessions from which a mean over days says anything; rows of a stock likewise."""
-LEAP = 0.3
+_LEAP = 0.3
 """Log returns beyond it are splits and bad prints, not a mean."""
-NO_CLOSE = 0.5
+_NO_CLOSE = 0.5
 """Share of rows without a close. Honest: 0.003 %."""
-SAMPLE = 2_000_000
+_SAMPLE = 2_000_000
 """Rows beyond which returns and traded values are measured on every k-th stock."""
-NEAR_POWER = 0.4
+_NEAR_POWER = 0.4
 """Log distance of the median traded value from a power of ten. Honest: below 0.02 (the average price of a
 day against its close)."""
-NARROW = 0.25
+_NARROW = 0.25
 """Median absolute deviation within which a whole table is off by one factor; else scales are mixed."""
-APART = 0.25
+_APART = 0.25
 """Log distance from close x volume that is said."""
-MANY = 0.2
+_MANY = 0.2
 """Share of stocks in other units than the rest from which the table is refused."""
-UNITS: Mapping[int, tuple[str, str]] = {
+_UNITS: Mapping[int, tuple[str, str]] = {
     6: ("volume is in millions", '"volume={volume}*1000000"'),
     4: ("volume is in ten thousands", '"volume={volume}*10000"'),
     3: ("volume is in thousands", '"volume={volume}*1000"'),
@@ -122,7 +122,7 @@ def _prices(bars: pl.DataFrame) -> dict[str, Any]:
     open_, high, low, close = (pl.col(name) for name in ("open", "high", "low", "close"))
     prices = (open_, high, low, close)
     whole = pl.all_horizontal(price > 0 for price in prices)
-    top, bottom = high * (1 + ROUNDING), low * (1 - ROUNDING)
+    top, bottom = high * (1 + _ROUNDING), low * (1 - _ROUNDING)
     outside = (pl.max_horizontal(open_, close) > top) | (pl.min_horizontal(open_, close) < bottom)
     bare = pl.all_horizontal((price.fill_nan(None).fill_null(0.0) == 0.0) for price in prices)
     found = bars.lazy().select(
@@ -140,8 +140,8 @@ def _prices(bars: pl.DataFrame) -> dict[str, Any]:
 
 def _returns(bars: pl.DataFrame) -> dict[str, Any]:
     """Mean and spread of the log returns over night and over the day, on a sample of the stocks."""
-    if len(bars) > SAMPLE:
-        every = -(-len(bars) // SAMPLE)
+    if len(bars) > _SAMPLE:
+        every = -(-len(bars) // _SAMPLE)
         chosen = bars["symbol"].unique().sort().gather_every(every)
         bars = bars.filter(pl.col("symbol").is_in(chosen.implode()))
     part = bars.lazy().select("symbol", "open", "close")
@@ -152,7 +152,7 @@ def _returns(bars: pl.DataFrame) -> dict[str, Any]:
     )
     wanted: dict[str, pl.Expr] = {}
     for name in ("overnight", "intraday"):
-        usual = pl.col(name).filter(pl.col(name).abs() < LEAP)
+        usual = pl.col(name).filter(pl.col(name).abs() < _LEAP)
         wanted |= {f"{name}_mean": usual.mean(), f"{name}_spread": usual.std()}
     return both.select(**wanted).collect().row(0, named=True)
 
@@ -162,20 +162,22 @@ def _values(bars: pl.DataFrame) -> dict[str, Any]:
     empty = {"value_ratio": None, "value_spread": None, "stocks_off": 0, "stocks": ()}
     traded = bars.lazy().select("symbol", "close", "volume", "turnover")
     traded = traded.filter(pl.all_horizontal(pl.col("close", "volume", "turnover") > 0))
-    if len(bars) > SAMPLE:
-        traded = traded.gather_every(-(-len(bars) // SAMPLE))
+    if len(bars) > _SAMPLE:
+        traded = traded.gather_every(-(-len(bars) // _SAMPLE))
     off = (pl.col("turnover") / (pl.col("close") * pl.col("volume"))).log()
     table = traded.select("symbol", off=off).filter(pl.col("off").is_finite()).collect()
-    if table.is_empty() or (table["off"].abs() < ROUNDING).all():
+    if table.is_empty() or (table["off"].abs() < _ROUNDING).all():
         return empty
     middle = float(table["off"].median())  # type: ignore[arg-type]
     stocks = table.group_by("symbol").agg(
         pl.len(), pl.col("off").mean(), spread=pl.col("off").std()
     )
     power = ((pl.col("off") - middle) / pl.lit(10.0).log()).round()
-    near = ((pl.col("off") - middle) - power * pl.lit(10.0).log()).abs() < NEAR_POWER
+    near = ((pl.col("off") - middle) - power * pl.lit(10.0).log()).abs() < _NEAR_POWER
     wrong = stocks.filter((power != 0) & near)
-    wrong = wrong.filter((pl.col("len") >= ENOUGH) & (pl.col("spread") < 2 * NARROW)).sort("symbol")
+    wrong = wrong.filter((pl.col("len") >= _ENOUGH) & (pl.col("spread") < 2 * _NARROW)).sort(
+        "symbol"
+    )
     return {
         "value_ratio": math.exp(middle),
         "value_spread": float((table["off"] - middle).abs().median()),  # type: ignore[arg-type]
@@ -190,20 +192,20 @@ def _price_problems(
     problems = []
     scale = "close and open are of two price scales (one adjusted, one as quoted)"
     mend = '--price-scale, or name the columns of one scale: --columns "close=Close"'
-    if seen["crossed"] > OUTSIDE:
+    if seen["crossed"] > _OUTSIDE:
         high, low = columns.get("high", "high"), columns.get("low", "low")
         what = (
             f"high is below low in {seen['crossed']:.0%} of the rows: each is in the other's place"
         )
         problems.append(Problem(what=what, mend=f'--columns "high={low},low={high}"'))
-    elif (seen["outside_range"] or 0.0) > OUTSIDE:
+    elif (seen["outside_range"] or 0.0) > _OUTSIDE:
         what = f"open or close lies outside low..high in {seen['outside_range']:.0%} of the rows: {scale}"
         problems.append(Problem(what=what, mend=mend))
     night, day = seen["overnight_mean"] or 0.0, seen["intraday_mean"] or 0.0
-    if sessions >= ENOUGH and abs(night) > OVERNIGHT and day * night < -BACK * night * night:
+    if sessions >= _ENOUGH and abs(night) > _OVERNIGHT and day * night < -_BACK * night * night:
         what = f"prices move {night:+.2%} every night and {day:+.2%} every day: {scale}"
         problems.append(Problem(what=what, mend=mend))
-    if seen["no_close"] > NO_CLOSE:
+    if seen["no_close"] > _NO_CLOSE:
         share = f"{seen['no_close']:.0%} of the rows have no close above 0"
         what = f"{share}: another column is meant, or no trading day"
         problems.append(Problem(what=what, mend='--columns "close=COLUMN"'))
@@ -216,14 +218,14 @@ def _value_problems(seen: Mapping[str, Any], columns: Mapping[str, str]) -> list
         return []
     power = math.log10(ratio)
     whole, count = round(power), f"traded value is {ratio:.3g} x close x volume"
-    off = abs(power - whole) * math.log(10.0) < NEAR_POWER and seen["value_spread"] < NARROW
+    off = abs(power - whole) * math.log(10.0) < _NEAR_POWER and seen["value_spread"] < _NARROW
     if whole and off:
-        cause, mend = UNITS.get(whole, ("units are mixed", '"volume={volume}*FACTOR"'))
+        cause, mend = _UNITS.get(whole, ("units are mixed", '"volume={volume}*FACTOR"'))
         named = {name: columns.get(name, name) for name in ("volume", "turnover", "open", "high")}
         named |= {name: columns.get(name, name) for name in ("low", "close")}
         return [Problem(what=f"{count}: {cause}", mend=f"--columns {mend.format(**named)}")]
     problems = []
-    if abs(power) * math.log(10.0) > APART:
+    if abs(power) * math.log(10.0) > _APART:
         what = f"{count}: prices and volumes are of two scales (adjusted and as quoted)"
         problems.append(Problem(what=what, mend="--price-scale", refused=False))
     if seen["stocks_off"]:
@@ -233,7 +235,7 @@ def _value_problems(seen: Mapping[str, Any], columns: Mapping[str, str]) -> list
             Problem(
                 what=f"{what} than the rest throughout, e.g. {', '.join(names)}",
                 mend="correct these stocks in the file; `check` drops their rows",
-                refused=seen["stocks_off"] > MANY * stocks,
+                refused=seen["stocks_off"] > _MANY * stocks,
             )
         )
     return problems

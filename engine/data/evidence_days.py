@@ -12,18 +12,18 @@ from engine.data.months import key_of
 from engine.data.tables import RawTables
 from engine.records.evidence import Problem
 
-SESSIONS = 0.95
+_SESSIONS = 0.95
 """Share of rows on sessions below which the dates were misread. Honest: at least 99.99 %; all dates a day
 off: 80 % (Monday becomes Sunday); day and month swapped: about 69 %; weekends traded: 71 %."""
-HONEST = 0.995
+_HONEST = 0.995
 """Share below which the days are said; refused where they are all sessions of another exchange: a year of
 Tokyo has 2 % of its days on holidays of New York."""
-EXPLAINED = 0.98
+_EXPLAINED = 0.98
 """Share from which another reading of the dates explains them."""
-EARLIEST = 1900
-GAP = 5
+_EARLIEST = 1900
+_GAP = 5
 """Sessions missing between the store and a later file from which its first day is looked at again."""
-LARGE = (
+_LARGE = (
     "XNYS",
     "XTKS",
     "XSHG",
@@ -38,7 +38,7 @@ LARGE = (
     "XASX",
 )
 """Exchanges that are tried as an explanation; only where the days are no sessions of the one assumed."""
-WEEKEND = 0.2
+_WEEKEND = 0.2
 """Share of rows on Saturdays and Sundays from which every day is a trading day; 2/7 where all are."""
 
 
@@ -69,11 +69,11 @@ def days_of(bars: pl.DataFrame, exchange: str) -> Days:
     sessions = sessions_between(exchange, dt.date(first.year, 1, 1), last_day)
     share = _share(day_D, rows_D, sessions)
     shifted, swapped = 0, False
-    if share < SESSIONS:
+    if share < _SESSIONS:
         moved = {k: _share(day_D + k, rows_D, sessions) for k in (1, -1)}
         best = max(moved, key=lambda k: moved[k])
-        shifted = best if moved[best] >= EXPLAINED else 0
-        swapped = not shifted and _share(_swapped(day_D), rows_D, sessions) >= EXPLAINED
+        shifted = best if moved[best] >= _EXPLAINED else 0
+        swapped = not shifted and _share(_swapped(day_D), rows_D, sessions) >= _EXPLAINED
     return Days(
         day_D=day_D,
         rows_D=rows_D,
@@ -91,7 +91,7 @@ def day_problems(
     problems = _later(raw.bars, today) or _impossible(raw, today)
     if problems or days.share is None:
         return problems
-    if days.share < HONEST:
+    if days.share < _HONEST:
         problem = _no_sessions(days, exchange)
         if problem.refused:
             return [problem]
@@ -105,16 +105,16 @@ def _impossible(raw: RawTables, today: dt.date) -> list[Problem]:
         if key not in table.columns or table.is_empty():
             continue
         last = dt.date(today.year + 1, 12, 31)
-        wrong = table.filter(~pl.col(key).is_between(dt.date(EARLIEST, 1, 1), last))
+        wrong = table.filter(~pl.col(key).is_between(dt.date(_EARLIEST, 1, 1), last))
         if len(wrong):
             what = (
-                f"{name}: {len(wrong):,} rows have years outside {EARLIEST} to {last.year}, e.g. "
+                f"{name}: {len(wrong):,} rows have years outside {_EARLIEST} to {last.year}, e.g. "
             )
-            return [Problem(what=f"{what}{wrong[key].cast(pl.String)[0]}", mend=f"{FORMAT}")]
+            return [Problem(what=f"{what}{wrong[key].cast(pl.String)[0]}", mend=f"{_FORMAT}")]
     return []
 
 
-FORMAT = "say how dates are written: --date-format, e.g. MM/DD/YYYY"
+_FORMAT = "say how dates are written: --date-format, e.g. MM/DD/YYYY"
 
 
 def _later(bars: pl.DataFrame, today: dt.date) -> list[Problem]:
@@ -125,7 +125,7 @@ def _later(bars: pl.DataFrame, today: dt.date) -> list[Problem]:
     what = (
         f"{len(later):,} bars are later than now ({today} at the exchange), e.g. {symbol} on {day}"
     )
-    return [Problem(what=what, mend=f"remove them, or {FORMAT}")]
+    return [Problem(what=what, mend=f"remove them, or {_FORMAT}")]
 
 
 def _no_sessions(days: Days, exchange: str) -> Problem:
@@ -136,7 +136,7 @@ def _no_sessions(days: Days, exchange: str) -> Problem:
     what += f"({', '.join(off)})"
     weekday_D = (days.day_D.astype(np.int64) + 3) % 7
     on_weekend = days.rows_D[weekday_D >= 5].sum() / days.rows_D.sum()
-    others = fitting(days, exchange) if not on_weekend else []
+    others = _fitting(days, exchange) if not on_weekend else []
     if others:
         mend = " or ".join(f"--set {_setting(code)}" for code in others)
         return Problem(what=f"{what}; they are sessions of {', '.join(others)}", mend=mend)
@@ -145,13 +145,13 @@ def _no_sessions(days: Days, exchange: str) -> Problem:
         what += f"; all are a day {way}: the dates were cut in another zone"
         return Problem(what=what, mend="--timezone ZONE of the exchange, or of the file's clock")
     if days.swapped:
-        return Problem(what=f"{what}; day and month were taken for each other", mend=FORMAT)
-    if on_weekend > WEEKEND:
+        return Problem(what=f"{what}; day and month were taken for each other", mend=_FORMAT)
+    if on_weekend > _WEEKEND:
         return Problem(what=f"{what}; it trades every day", mend="--set data.calendar=24/7")
     return Problem(
         what=f"{what}; they are another exchange's, or no trading days",
         mend="--set data.calendar=CODE of its exchange (24/7: every day is a session)",
-        refused=(days.share or 0.0) < SESSIONS,
+        refused=(days.share or 0.0) < _SESSIONS,
     )
 
 
@@ -159,11 +159,11 @@ def _setting(code: str) -> str:
     return "data.market=jp" if code == EXCHANGES["jp"] else f"data.calendar={code}"
 
 
-def fitting(days: Days, exchange: str) -> list[str]:
+def _fitting(days: Days, exchange: str) -> list[str]:
     """Large exchanges of whose sessions all days are, those that miss the fewest first; three at most."""
     first, last = days.day_D[0].item(), days.day_D[-1].item()
     found = []
-    for code in LARGE:
+    for code in _LARGE:
         begin, end = calendar_span(code)
         if code == exchange or not begin <= first <= last <= end:
             continue
@@ -186,7 +186,7 @@ def _gap(days: Days, after: str, exchange: str) -> list[Problem]:
         return sessions_between(exchange, first_day, dt.date.fromisoformat(str(day))).size - 1
 
     missing = between(new_D[0])
-    if missing < GAP:
+    if missing < _GAP:
         return []
     other = _swapped(new_D[:1])[0]
     what = f"{missing} sessions are missing between the store ({after}) and {new_D[0]}"
@@ -194,7 +194,7 @@ def _gap(days: Days, after: str, exchange: str) -> list[Problem]:
         what += (
             f"; read as {other} it would be the next one: day and month were taken for each other"
         )
-        return [Problem(what=what, mend=FORMAT)]
+        return [Problem(what=what, mend=_FORMAT)]
     return [Problem(what=what, mend="append the files between first", refused=False)]
 
 

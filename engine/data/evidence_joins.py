@@ -10,7 +10,7 @@ from engine.records.evidence import Join, Problem
 
 FEW = 0.5
 """Below this share of what could match, a table is another market's or spelled otherwise in part."""
-FORMS: tuple[tuple[str, Callable[[str], str]], ...] = (
+_FORMS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("upper and lower case", str.upper),
     ("the mark of a share class", lambda s: re.sub(r"[.\-/ _]", "", s.upper())),
     ("the suffix of an exchange", lambda s: s.upper().rsplit(".", 1)[0].split(" ")[0]),
@@ -100,7 +100,7 @@ def spelled(missing: list[str], ours: pl.Series) -> tuple[str, str, str]:
     """What explains most of the missing keys, one of them, and the key of ours that it stands for."""
     known = ours.sort().to_list()
     best, answer = 0, ("", missing[0], known[0])
-    for cause, form in FORMS:
+    for cause, form in _FORMS:
         by_form = {form(symbol): symbol for symbol in reversed(known)}
         hits = [symbol for symbol in missing if form(symbol) in by_form]
         if len(hits) > best:

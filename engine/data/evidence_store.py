@@ -13,17 +13,17 @@ from engine.records.evidence import Problem
 if TYPE_CHECKING:
     from engine.data.store import Snapshot
 
-RECENT = 20
+_RECENT = 20
 """Sessions at the end of the store whose codes and closes are looked at."""
-LEVEL = 1.0986
+_LEVEL = 1.0986
 """Log of 3. The median stock hardly ever triples between a store and its next file; pence, lots and
 other currencies are a factor of 10 to 1000."""
-CROWD = 3.0
+_CROWD = 3.0
 """Log of 20: by how much the volume of the median stock is off in other units (lots, thousands); a panic
 trades three times the usual."""
-FEWEST = 3
+_FEWEST = 3
 """Stocks from which a median says something: one or two may have split."""
-NEAR_POWER = 0.4
+_NEAR_POWER = 0.4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class Stored:
 
 
 def stored(old: "Snapshot") -> Stored:
-    first = old.days[-min(RECENT, len(old.days))]
+    first = old.days[-min(_RECENT, len(old.days))]
     bars = old.table("bars", after=first)
     assert bars is not None
     known = bars.filter(pl.col("close") > 0).sort("date").group_by("symbol", maintain_order=True)
@@ -62,8 +62,8 @@ def store_problems(bars: pl.DataFrame, store: Stored, columns: Mapping[str, str]
     )
     return [
         *problems,
-        *_off(both, "price", LEVEL, ("open", "high", "low", "close"), columns),
-        *_off(both, "shares", CROWD, ("volume",), columns),
+        *_off(both, "price", _LEVEL, ("open", "high", "low", "close"), columns),
+        *_off(both, "shares", _CROWD, ("volume",), columns),
     ]
 
 
@@ -92,7 +92,7 @@ def _off(
 ) -> list[Problem]:
     """Whether the median stock is off by more than a limit; ``names``: what a factor would mend."""
     both = both.filter(pl.col(log).is_finite())
-    if len(both) < FEWEST:
+    if len(both) < _FEWEST:
         return []
     off = float(both[log].median())  # type: ignore[arg-type]
     if abs(off) < limit:
@@ -101,7 +101,7 @@ def _off(
     power, ours = round(off / math.log(10.0)), names[-1]
     times = math.exp(off)
     mend = "append a file of the same market, currency and units"
-    if power and (len(names) == 1 or abs(off - power * math.log(10.0)) < NEAR_POWER):
+    if power and (len(names) == 1 or abs(off - power * math.log(10.0)) < _NEAR_POWER):
         pairs = ",".join(f"{name}={columns.get(name, name)}*{10.0**-power:g}" for name in names)
         mend += f', or --columns "{pairs}"'
     what, end = ("prices", "ends with") if len(names) > 1 else ("volumes", "has")

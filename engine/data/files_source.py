@@ -27,7 +27,7 @@ from engine.data.tables import (
 from engine.errors import DataError
 from engine.records.reading import ReadingPlan
 
-SECURITIES = Wanted(
+_SECURITIES = Wanted(
     table="securities",
     schema=SECURITY_SCHEMA,
     synonyms={
@@ -45,7 +45,7 @@ SECURITIES = Wanted(
     optional=frozenset(SECURITY_SCHEMA) - {"symbol"},
     finish=lambda cells, frame: with_readable_labels(frame),
 )  # fmt: skip
-INDEX = Wanted(
+_INDEX = Wanted(
     table="index",
     schema=INDEX_SCHEMA,
     synonyms={
@@ -53,7 +53,7 @@ INDEX = Wanted(
         "close": (*BARS["close"], "value", "level", *ADJUSTED["adj_close"]),
     },
 )
-KNOWN: Mapping[str, Iterable[str]] = {
+_KNOWN: Mapping[str, Iterable[str]] = {
     "bars": {*BAR_SCHEMA, *ALL_BARS},
     "securities": SECURITY_SCHEMA,
     "index": INDEX_SCHEMA,
@@ -107,8 +107,8 @@ def read_files(
 
     stocks = pl.DataFrame(schema=SECURITY_SCHEMA)
     if securities is not None:
-        stocks = complete(beside(securities, SECURITIES), SECURITY_SCHEMA)
-    market_index = None if index is None else beside(index, INDEX).sort("date")
+        stocks = complete(beside(securities, _SECURITIES), SECURITY_SCHEMA)
+    market_index = None if index is None else beside(index, _INDEX).sort("date")
     extra, notes = read_optional(optional or {}, beside)
     raw = RawTables(
         bars=bars,
@@ -134,13 +134,13 @@ def _exchange(code: str, now: dt.datetime) -> Exchange:
 
 
 def _check_names(columns: Mapping[str, str]) -> None:
-    anywhere = {column for names in KNOWN.values() for column in names}
+    anywhere = {column for names in _KNOWN.values() for column in names}
     for name in columns:
         table, dot, column = name.partition(".")
-        if dot and column not in KNOWN.get(table, ()):
+        if dot and column not in _KNOWN.get(table, ()):
             raise DataError(
                 f"column mapping: there is no {name}",
-                hint=f"a table of {', '.join(KNOWN)}, a dot, and one of its columns",
+                hint=f"a table of {', '.join(_KNOWN)}, a dot, and one of its columns",
             )
         if not dot and name not in anywhere:
             raise DataError(

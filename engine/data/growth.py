@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 LABELS = ("calendar", "currency")
 """Fields of the manifest that are there when they were named at ingest."""
-AHEAD = "ahead"
+_AHEAD = "ahead"
 """Field of the manifest that is there when something is dated after the last session."""
 
 
@@ -54,7 +54,7 @@ class Draft:
     def fields(self) -> dict[str, Any]:
         """What the manifest says of the tables."""
         labels = {name: value for name in LABELS if (value := getattr(self.raw, name))}
-        labels |= {AHEAD: self.ahead} if self.ahead else {}
+        labels |= {_AHEAD: self.ahead} if self.ahead else {}
         return labels | {
             "market": self.raw.market,
             "source": self.raw.source,
@@ -69,7 +69,7 @@ class Draft:
 def snapshot_id(fields: dict[str, Any], securities: pl.DataFrame) -> str:
     """Digest of everything that decides a value."""
     rows = digest([list(row) for row in securities.iter_rows()])
-    labels = [f"{name}={fields[name]}" for name in (*LABELS, AHEAD) if name in fields]
+    labels = [f"{name}={fields[name]}" for name in (*LABELS, _AHEAD) if name in fields]
     named = (fields["market"], fields["source"], fields["chain"][-1], fields["tables"], rows)
     return digest([*named, *labels])
 
@@ -168,7 +168,7 @@ def _check(old: "Snapshot", more: RawTables) -> None:
         )
 
 
-EVENT = ["date", "symbol", "kind"]
+_EVENT = ["date", "symbol", "kind"]
 
 
 def _new_actions(old: "Snapshot", more: RawTables) -> pl.DataFrame:
@@ -182,7 +182,7 @@ def _new_actions(old: "Snapshot", more: RawTables) -> pl.DataFrame:
     if known is None:
         return given
     changed = given.join(known, on=list(schema), how="anti", nulls_equal=True)
-    return given.join(changed, on=EVENT, how="semi")
+    return given.join(changed, on=_EVENT, how="semi")
 
 
 def _last_same(old: "Snapshot", first: str, actions: pl.DataFrame) -> str:
@@ -209,7 +209,7 @@ def _touched(
             touched[name] = new if past is None and new is not None else past  # type: ignore[assignment]
             continue
         if name == "actions":
-            touched[name] = pl.concat([past.join(new, on=EVENT, how="anti"), new])
+            touched[name] = pl.concat([past.join(new, on=_EVENT, how="anti"), new])
             continue
         same = ["date"] if name == "index" else new.columns
         news = new.filter(pl.col(months.key_of(name)) > start)

@@ -6,7 +6,7 @@ from html.entities import html5
 
 import polars as pl
 
-LABELS = ("name", "sector", "industry")
+_LABELS = ("name", "sector", "industry")
 _REFERENCE = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _DIRECTION = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -29,7 +29,7 @@ def _resolved(reference: re.Match[str]) -> str:
 
 def with_readable_labels(securities: pl.DataFrame) -> pl.DataFrame:
     """Codes stay as they are; null stays null."""
-    there = [name for name in LABELS if name in securities.columns]
+    there = [name for name in _LABELS if name in securities.columns]
     return securities.with_columns(
         pl.col(there).map_elements(readable, return_dtype=pl.String, skip_nulls=True)
     )

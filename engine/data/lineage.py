@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.files import MANIFEST, digest, read_manifest
 
-KEPT = 5
+_KEPT = 5
 """Ancestors that stay on disk; they share all but their newest blocks with what extends them."""
 
 
@@ -53,5 +53,5 @@ class Lineage:
 
     def prune(self, root: Path) -> None:
         """Remove all but the newest ancestors: whatever they hold is in their successor too."""
-        for directory, _ in list(self.parents(root))[KEPT:]:
+        for directory, _ in list(self.parents(root))[_KEPT:]:
             shutil.rmtree(directory)

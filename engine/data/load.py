@@ -38,7 +38,7 @@ from engine.files import (
     write_manifest,
 )
 
-PORTION = 1_000_000
+_PORTION = 1_000_000
 """Raw rows that are cleaned at once: 0.6 GiB of working memory."""
 
 
@@ -274,13 +274,13 @@ def _clean(
 
 
 def _portions(snapshot: Snapshot, after: str) -> Iterator[RawTables]:
-    """The raw tables after a session (empty = all), bars in whole months of about `PORTION` rows."""
+    """The raw tables after a session (empty = all), bars in whole months of about `_PORTION` rows."""
     files = months_between("bars", snapshot.manifest["files"], after or "0000", "9999")
     months = [file.removeprefix("bars-").removesuffix(".parquet") for file in files]
     raw, start, count = None, 0, 0
     for i, file in enumerate(files):
-        count += snapshot.rows.get(file, PORTION)
-        if count < PORTION and i + 1 < len(files):
+        count += snapshot.rows.get(file, _PORTION)
+        if count < _PORTION and i + 1 < len(files):
             continue
         bars = snapshot.table("bars", after=months[start], until=months[i])
         assert bars is not None

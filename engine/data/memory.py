@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-RECENT = 20
+_RECENT = 20
 """Sessions of turnover that are remembered."""
 _START = {"factor": 1.0, "reinvested": 1.0, "settled": -(2**31)}
 
@@ -101,7 +101,7 @@ class Memory:
             excluded=np.empty(0, dtype=np.bool_),
             variance=np.empty(0),
             seen=np.empty(0, dtype=np.int64),
-            turnover=np.empty((0, RECENT)),
+            turnover=np.empty((0, _RECENT)),
             rows=np.empty(0, dtype=np.int64),
             end=np.empty(0, dtype=np.int64),
             bar=np.empty((0, 5)),

@@ -13,18 +13,18 @@ from engine.data.tables import BAR_SCHEMA, DEFAULTS
 from engine.errors import DataError
 
 KEY = ["date", "symbol"]
-PRICES = ("open", "high", "low", "close")
-VALUES = (*PRICES, "volume", "turnover")
-MOSTLY = 0.5
+_PRICES = ("open", "high", "low", "close")
+_VALUES = (*_PRICES, "volume", "turnover")
+_MOSTLY = 0.5
 """A later file contradicts what is known where more than this share of the bars that both have differ in a
 price. A vendor's daily file revises at most 0.02 % of yesterday's prices (1 of 6,049 bars, forty archives of
 a US feed; volumes of up to 3.7 %); another scale, market or day changes nearly all."""
-UNITS = 2.0
+_UNITS = 2.0
 """Log multiple beyond which a volume is one of other units: lots of 100, thousands."""
-SESSION = 5
+_SESSION = 5
 """Bars that both have of one session from which the same holds for it: yesterday's right bars in a daily file
 do not excuse today's wrong ones."""
-SAME = 1e-9
+_SAME = 1e-9
 """Relative difference below which two numbers are one: text and binary copies of the same file."""
 
 
@@ -169,21 +169,21 @@ def _folded(
     pairs = rows.with_columns(
         *(
             pl.col(name).shift(1).over(KEY).alias(f"{name}_before")
-            for name in (*VALUES, "row", "age")
+            for name in (*_VALUES, "row", "age")
         ),
         repeated=pl.int_range(pl.len()).over(KEY) > 0,
     ).filter("repeated")
-    pairs = pairs.with_columns(moved=_differ(PRICES), other=_differ(VALUES))
-    units = (pl.col("volume") / pl.col("volume_before")).log().abs() > UNITS
+    pairs = pairs.with_columns(moved=_differ(_PRICES), other=_differ(_VALUES))
+    units = (pl.col("volume") / pl.col("volume_before")).log().abs() > _UNITS
     units = units & (pl.col("volume") > 0) & (pl.col("volume_before") > 0)
     pairs = pairs.with_columns(apart=pl.col("moved") | units.fill_null(value=False))
     clashes = pairs.filter(pl.col("other") & (pl.col("age") == pl.col("age_before")))
     if len(clashes):
         many = f"{len(clashes):,} such pairs" if len(clashes) > 1 else ""
         raise clash(clashes.row(0, named=True), many)
-    for by, least in ((["age"], 1), (["age", "date"], SESSION)):
+    for by, least in ((["age"], 1), (["age", "date"], _SESSION)):
         counts = pairs.group_by(by).agg(pl.len().alias("count"), moved=pl.col("apart").sum())
-        counts = counts.filter(pl.col("moved") > MOSTLY * pl.col("count")).sort(by)
+        counts = counts.filter(pl.col("moved") > _MOSTLY * pl.col("count")).sort(by)
         counts = counts.filter(pl.col("count") >= least)
         if len(counts):
             worst = counts.head(1)
@@ -209,7 +209,7 @@ def _differ(names: tuple[str, ...]) -> pl.Expr:
     return pl.any_horizontal(
         (
             (pl.col(name) - pl.col(f"{name}_before")).abs()
-            > SAME * pl.max_horizontal(pl.col(name).abs(), pl.col(f"{name}_before").abs())
+            > _SAME * pl.max_horizontal(pl.col(name).abs(), pl.col(f"{name}_before").abs())
         ).fill_null(value=False)
         for name in names
     )

@@ -2,7 +2,7 @@
 
 The day from which a row may be used is taken from, in this order: a column ``available``; a day of
 publication, whose next day it is (statements told before 15:00: the same day); the row's ``date`` plus
-`DELAY`. Statements need one of the first two: a period's end says nothing about when it was told.
+`_DELAY`. Statements need one of the first two: a period's end says nothing about when it was told.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,28 +16,28 @@ from engine.data.reading.tables import Wanted
 from engine.data.tables import OPTIONAL, Schema, complete
 from engine.errors import DataError
 
-DELAY = {"options": 1, "short": 1, "margin": 7, "flow": 10, "earnings": 0}
+_DELAY = {"options": 1, "short": 1, "margin": 7, "flow": 10, "earnings": 0}
 """Calendar days after ``date``. Options and short selling are out after the close; weekly margin on the
 Tuesday, flow on the Thursday evening of the week after (a holiday allowed for); a date of results about
 which nothing else is known counts as known on the day itself."""
-PUBLISHED = {"published": ("published", "PubDate", "DiscDate")}
-CLOSE = "15:00"
-PERCENT = 3.0
+_PUBLISHED = {"published": ("published", "PubDate", "DiscDate")}
+_CLOSE = "15:00"
+_PERCENT = 3.0
 """A median implied volatility above this is in percent."""
-KINDS = {"put": "put", "p": "put", "1": "put", "call": "call", "c": "call", "2": "call"}
-INVESTORS = {
+_KINDS = {"put": "put", "p": "put", "1": "put", "call": "call", "c": "call", "2": "call"}
+_INVESTORS = {
     "foreign": "Frgn", "individual": "Ind", "trust": "TrstBnk", "proprietary": "Prop",
     "investment_trust": "InvTr", "business": "BusCo", "insurance": "InsCo", "bank": "Bank",
     "securities": "SecCo", "other_company": "OthCo", "other_financial": "OthFin",
 }  # fmt: skip
 """Our type -> start of its columns in J-Quants' wide table."""
-SIDES = {"buy": "Buy", "sell": "Sell"}
-ALL_MARKETS = "TokyoNagoya"
+_SIDES = {"buy": "Buy", "sell": "Sell"}
+_ALL_MARKETS = "TokyoNagoya"
 """Section of J-Quants' flow that holds the others."""
-RESULTS = {"sales": "Sales", "operating_profit": "OP", "net_profit": "NP"}
-NEXT_YEAR = {"sales": "NxFSales", "operating_profit": "NxFOP", "net_profit": "NxFNp"}
+_RESULTS = {"sales": "Sales", "operating_profit": "OP", "net_profit": "NP"}
+_NEXT_YEAR = {"sales": "NxFSales", "operating_profit": "NxFOP", "net_profit": "NxFNp"}
 
-GUESSES: dict[str, dict[str, tuple[str, ...]]] = {
+_GUESSES: dict[str, dict[str, tuple[str, ...]]] = {
     "options": {
         "date": ("date", "Date"),
         "expiry": ("expiry", "expiration", "SQD", "LTD"),
@@ -55,8 +55,8 @@ GUESSES: dict[str, dict[str, tuple[str, ...]]] = {
         "sell": ("sell", "Sell"),
         "section": ("Section", "section"),
     }
-    | {f"{ours}_{side}": (f"{theirs}{Side}",) for ours, theirs in INVESTORS.items()
-       for side, Side in SIDES.items()},
+    | {f"{ours}_{side}": (f"{theirs}{Side}",) for ours, theirs in _INVESTORS.items()
+       for side, Side in _SIDES.items()},
     "margin": {
         "date": ("date", "Date"),
         "symbol": ("symbol", "code", "ticker", "Code"),
@@ -80,9 +80,9 @@ GUESSES: dict[str, dict[str, tuple[str, ...]]] = {
         "equity": ("equity", "Eq"),
         "time": ("DiscTime", "time"),
     }
-    | {ours: (ours, theirs) for ours, theirs in RESULTS.items()}
-    | {f"forecast_{ours}": (f"forecast_{ours}", f"F{theirs}") for ours, theirs in RESULTS.items()}
-    | {f"next_{ours}": (theirs,) for ours, theirs in NEXT_YEAR.items()},
+    | {ours: (ours, theirs) for ours, theirs in _RESULTS.items()}
+    | {f"forecast_{ours}": (f"forecast_{ours}", f"F{theirs}") for ours, theirs in _RESULTS.items()}
+    | {f"next_{ours}": (theirs,) for ours, theirs in _NEXT_YEAR.items()},
     "earnings": {
         "symbol": ("symbol", "code", "ticker", "Code"),
         "date": ("date", "SchDate", "Date"),
@@ -90,7 +90,7 @@ GUESSES: dict[str, dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 """Table -> our column -> names it is known under; the last ones of some tables are vendor columns from
 which ours are made."""
-REQUIRED = {
+_REQUIRED = {
     "options": ("date", "expiry", "strike", "kind"),
     "flow": ("date", "investor", "buy", "sell"),
     "margin": ("date", "symbol", "long", "short"),
@@ -98,7 +98,7 @@ REQUIRED = {
     "statements": ("symbol", "period_end", "period", "available"),
     "earnings": ("symbol", "date"),
 }
-AHEAD = {
+_AHEAD = {
     "options": frozenset({"expiry", "available"}),
     "earnings": frozenset({"date", "available"}),
     "statements": frozenset({"period_end", "available"}),
@@ -107,8 +107,8 @@ AHEAD = {
     "short": frozenset({"available"}),
 }
 """Days that may lie in the future."""
-KEYS = ("date", "symbol", "expiry", "strike", "kind", "investor", "sector", "period_end", "period")
-ORDER = {
+_KEYS = ("date", "symbol", "expiry", "strike", "kind", "investor", "sector", "period_end", "period")
+_ORDER = {
     "options": ("date", "expiry", "strike", "kind", "available"),
     "flow": ("date", "investor", "available"),
     "margin": ("date", "symbol", "available"),
@@ -132,18 +132,18 @@ def read_optional(
             notes += said
         if name == "flow":
             frame = _one_section(path, frame)
-        tables[name] = complete(frame, OPTIONAL[name]).sort(*ORDER[name], maintain_order=True)
+        tables[name] = complete(frame, OPTIONAL[name]).sort(*_ORDER[name], maintain_order=True)
     return tables, tuple(notes)
 
 
 def _layout(name: str) -> Wanted:
-    guesses = {"available": ("available",), **PUBLISHED, **GUESSES[name]}
+    guesses = {"available": ("available",), **_PUBLISHED, **_GUESSES[name]}
     own = OPTIONAL[name]
     text = {"section", "time"}
     schema: Schema = {
         column: own.get(column, pl.String if column in text else pl.Float64) for column in guesses
     } | {"published": pl.Date}
-    wide = tuple(f"{investor}_{side}" for investor in INVESTORS for side in SIDES)
+    wide = tuple(f"{investor}_{side}" for investor in _INVESTORS for side in _SIDES)
     instead: dict[str, dict[str, tuple[str, ...]]] = {
         "flow": dict.fromkeys(("investor", "buy", "sell"), wide),
         "short": dict.fromkeys(("turnover", "short_turnover"), ("short_restricted", "short_free")),
@@ -153,12 +153,12 @@ def _layout(name: str) -> Wanted:
         table=name,
         schema=schema,
         synonyms=guesses,
-        optional=frozenset(schema) - frozenset(REQUIRED[name]),
-        keys=frozenset(KEYS),
+        optional=frozenset(schema) - frozenset(_REQUIRED[name]),
+        keys=frozenset(_KEYS),
         instead=instead.get(name, {}),
         lenient=True,
-        ahead=AHEAD.get(name, frozenset()),
-        finish=lambda cells, frame: _dated(name, FINISH.get(name, _as_is)(cells, frame)),
+        ahead=_AHEAD.get(name, frozenset()),
+        finish=lambda cells, frame: _dated(name, _FINISH.get(name, _as_is)(cells, frame)),
     )
 
 
@@ -170,10 +170,10 @@ def _dated(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     if "published" in frame.columns:
         wait = pl.lit(1)
         if "time" in frame.columns:
-            wait = pl.when(pl.col("time").str.slice(0, 5) < CLOSE).then(0).otherwise(1)
+            wait = pl.when(pl.col("time").str.slice(0, 5) < _CLOSE).then(0).otherwise(1)
         told = pl.coalesce(told, pl.col("published") + pl.duration(days=wait))
-    if name in DELAY:
-        told = pl.coalesce(told, pl.col("date") + pl.duration(days=DELAY[name]))
+    if name in _DELAY:
+        told = pl.coalesce(told, pl.col("date") + pl.duration(days=_DELAY[name]))
     return frame.with_columns(told.cast(pl.Date).alias("available"))
 
 
@@ -183,14 +183,14 @@ def _as_is(cells: Cells, frame: pl.DataFrame) -> pl.DataFrame:
 
 def _options(cells: Cells, frame: pl.DataFrame) -> pl.DataFrame:
     kind = frame["kind"].str.strip_chars().str.to_lowercase()
-    known = kind.is_in(list(KINDS))
+    known = kind.is_in(list(_KINDS))
     if not known.all():
         row = int((~known).arg_max() or 0)
         raise DataError(
             f"{cells.where(row)}, column `kind`: {readable(frame['kind'][row])!r} is neither put nor call",
             hint="put or call, p or c, or J-Quants' 1 (put) and 2 (call)",
         )
-    return frame.with_columns(kind.replace_strict(KINDS).alias("kind"))
+    return frame.with_columns(kind.replace_strict(_KINDS).alias("kind"))
 
 
 def _flow(cells: Cells, frame: pl.DataFrame) -> pl.DataFrame:
@@ -210,7 +210,7 @@ def _flow(cells: Cells, frame: pl.DataFrame) -> pl.DataFrame:
             pl.col(f"{investor}_buy").alias("buy"),
             pl.col(f"{investor}_sell").alias("sell"),
         )
-        for investor in INVESTORS
+        for investor in _INVESTORS
         if {f"{investor}_buy", f"{investor}_sell"} <= set(frame.columns)
     ]
     if not parts:
@@ -220,12 +220,12 @@ def _flow(cells: Cells, frame: pl.DataFrame) -> pl.DataFrame:
 
 def _one_section(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
     """J-Quants gives a row for each market section and one for all of them, which is the one wanted."""
-    if (frame["section"] == ALL_MARKETS).any():
-        return frame.filter(pl.col("section") == ALL_MARKETS)
+    if (frame["section"] == _ALL_MARKETS).any():
+        return frame.filter(pl.col("section") == _ALL_MARKETS)
     sections = frame["section"].drop_nulls().unique().sort().to_list()
     if len(sections) > 1:
         raise DataError(
-            f"{path}: several market sections ({', '.join(sections)}) and no {ALL_MARKETS}",
+            f"{path}: several market sections ({', '.join(sections)}) and no {_ALL_MARKETS}",
             hint="keep the rows of one section",
         )
     return frame
@@ -236,7 +236,7 @@ def _short(cells: Cells, frame: pl.DataFrame) -> pl.DataFrame:
     if "short_turnover" in frame.columns:
         return frame
     parts = ("sold_long", "short_restricted", "short_free")
-    absent = [GUESSES["short"][name][0] for name in parts if name not in frame.columns]
+    absent = [_GUESSES["short"][name][0] for name in parts if name not in frame.columns]
     if absent:
         raise DataError(
             f"{cells.where(0)}: no column {', '.join(absent)} beside the other parts of the sales"
@@ -254,7 +254,7 @@ def _statements(cells: Cells, frame: pl.DataFrame) -> pl.DataFrame:
     if empty.any():
         row = int(empty.arg_max() or 0)
         raise DataError(f"{cells.where(row)} has no day of disclosure")
-    for name in RESULTS:
+    for name in _RESULTS:
         if f"next_{name}" in frame.columns:
             ours = f"forecast_{name}"
             own = pl.col(ours) if ours in frame.columns else pl.lit(None, pl.Float64)
@@ -265,7 +265,7 @@ def _statements(cells: Cells, frame: pl.DataFrame) -> pl.DataFrame:
     return frame
 
 
-FINISH = {"options": _options, "flow": _flow, "short": _short, "statements": _statements}
+_FINISH = {"options": _options, "flow": _flow, "short": _short, "statements": _statements}
 LAYOUTS = {name: _layout(name) for name in OPTIONAL}
 
 
@@ -273,7 +273,7 @@ def _as_fraction(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     if "implied_volatility" not in frame.columns:
         return frame, []
     middle = frame["implied_volatility"].fill_nan(None).median()
-    if not isinstance(middle, float) or middle <= PERCENT:
+    if not isinstance(middle, float) or middle <= _PERCENT:
         return frame, []
     said = f"options: implied volatility was in percent (median {middle:.1f}), divided by 100"
     return frame.with_columns(pl.col("implied_volatility") / 100), [said]

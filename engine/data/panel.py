@@ -14,8 +14,8 @@ from engine.data.calendar import exchange_of, sessions_per_year
 from engine.errors import DataError
 from engine.records.flags import BREAK, PROCEEDS
 
-PRICES = ("high", "low", "close", "close_raw")
-COLUMNS = ("open", *PRICES, "volume", "turnover")
+_PRICES = ("high", "low", "close", "close_raw")
+COLUMNS = ("open", *_PRICES, "volume", "turnover")
 MONEY = {"dividend": 0.0, "reinvested": 1.0, "flags": 0}
 """Columns of the frame that say what corporate actions did, and what they are where nothing is known."""
 
@@ -174,7 +174,7 @@ def check_bars(frame: pl.DataFrame, source: str, as_of: dt.date) -> None:
 
     refuse(pl.col("date") > as_of, f"bar after {as_of}")
     refuse(
-        ~pl.all_horizontal(pl.col(name).is_finite() & (pl.col(name) > 0) for name in PRICES),
+        ~pl.all_horizontal(pl.col(name).is_finite() & (pl.col(name) > 0) for name in _PRICES),
         "price not positive and finite",
     )
     body = ("open", "close")

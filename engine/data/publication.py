@@ -15,11 +15,11 @@ import polars as pl
 from numba import njit, prange
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+_Array = NDArray[np.float64]
 Days = NDArray[np.int64]
 """Days since 1970-01-01."""
-NEVER = np.iinfo(np.int64).max
-ORDER = ("date", "period_end")
+_NEVER = np.iinfo(np.int64).max
+_ORDER = ("date", "period_end")
 """Columns that decide between rows which became available on the same day."""
 
 
@@ -32,11 +32,11 @@ class Alignment:
     available_R: Days
     dates_S: NDArray[np.datetime64]
 
-    def values(self, value_R: Array) -> Array:
+    def values(self, value_R: _Array) -> _Array:
         """``[K, S]``: the newest row's value; NaN before the first row, or where that row has none."""
         return _gather(self.row_KS, value_R)
 
-    def age(self, calendar_S: NDArray[np.datetime64] | None = None) -> Array:
+    def age(self, calendar_S: NDArray[np.datetime64] | None = None) -> _Array:
         """``[K, S]``: sessions since the newest row became available, 0 on its first; NaN before.
 
         Counted on ``calendar_S`` (all sessions, sorted). Without it weekdays are counted, which needs no
@@ -59,8 +59,8 @@ def align(
     ``by`` names the column whose value is one of ``keys`` (K = their number); without it K = 1. Rows of
     other keys, and rows without an ``available`` day, are never known.
     """
-    order = next((name for name in ORDER if name in table.columns), None)
-    available_R = day_column(table["available"], NEVER)
+    order = next((name for name in _ORDER if name in table.columns), None)
+    available_R = day_column(table["available"], _NEVER)
     order_R = day_column(table[order], 0) if order else np.zeros(len(table), np.int64)
     key_R = codes(table[by], keys) if by else np.zeros(len(table), np.int32)
     n_keys = len(keys) if by else 1
@@ -86,7 +86,7 @@ def values_at_close(
     *,
     keys: Sequence[str] = (),
     by: str | None = None,
-) -> tuple[Array, Array]:
+) -> tuple[_Array, _Array]:
     """Newest known value of one column and its age in weekdays: ``[K, S]``, or ``[S]`` without ``by``."""
     aligned = align(table, dates_S, keys=keys, by=by)
     value_R = table[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
@@ -114,7 +114,7 @@ def ordinals(day_R: Days, calendar_S: NDArray[np.datetime64] | None = None) -> D
     if calendar_S is not None:
         return np.searchsorted(days(calendar_S), day_R, side="left").astype(np.int64)
     # 1970-01-01 was a Thursday: day + 3 counts from a Monday, and a weekend is the Monday after.
-    shifted_R = np.where(day_R == NEVER, 0, day_R) + 3
+    shifted_R = np.where(day_R == _NEVER, 0, day_R) + 3
     return np.asarray(shifted_R // 7 * 5 + np.minimum(shifted_R % 7, 5))
 
 
@@ -152,7 +152,7 @@ def _newest(
 
 
 @njit(parallel=True, cache=True)
-def _gather(row_KS: NDArray[np.int32], value_R: Array) -> Array:
+def _gather(row_KS: NDArray[np.int32], value_R: _Array) -> _Array:
     K, S = row_KS.shape
     out_KS = np.empty((K, S))
     for k in prange(K):

@@ -20,10 +20,10 @@ from engine.data.tables import RawTables
 from engine.errors import DataError
 from engine.records import flags
 
-YEAR = 252
-NEAR_END = 30
+_YEAR = 252
+_NEAR_END = 30
 """A stock whose last row is older than this is gone. Days."""
-SURVIVOR_SHARE = 0.02
+_SURVIVOR_SHARE = 0.02
 """Fewer stocks than this share a year stop trading before the end: the table holds survivors only."""
 
 
@@ -265,13 +265,13 @@ def _report(
 
 
 def _short_histories(memory: Memory) -> Finding:
-    short_N = np.flatnonzero(memory.rows < YEAR)
+    short_N = np.flatnonzero(memory.rows < _YEAR)
     return Finding(
         rule="short_history",
         level="info",
         count=short_N.size,
         action="kept; the universe rule decides",
-        description=f"stock with fewer than {YEAR} rows",
+        description=f"stock with fewer than {_YEAR} rows",
         examples=tuple(
             (memory.symbols[n], sessions.iso(memory.end[n]), f"{memory.rows[n]} rows")
             for n in short_N[: LISTED["info"]]
@@ -286,10 +286,10 @@ def _market_notes(
         return [
             "synthetic market: its signal is planted, so figures test the machinery, not a strategy"
         ]
-    years = sessions / YEAR
-    near_end = (last - dt.timedelta(days=NEAR_END) - dt.date(1970, 1, 1)).days
+    years = sessions / _YEAR
+    near_end = (last - dt.timedelta(days=_NEAR_END) - dt.date(1970, 1, 1)).days
     gone = int((memory.end < near_end).sum())
-    if years >= 1 and gone < SURVIVOR_SHARE * years * len(memory.symbols):
+    if years >= 1 and gone < _SURVIVOR_SHARE * years * len(memory.symbols):
         return [
             "survivor-biased: hardly any stock leaves the table before its end; "
             "figures made from it say nothing about money"

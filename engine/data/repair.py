@@ -44,15 +44,15 @@ NEAR_UNIT = 0.2
 """Log distance from such a factor that the stock's own move of the day may make."""
 PATIENCE = 20
 """Sessions that a stock waits for its old units; then what comes after is rescaled by the exact factor."""
-VALUE_MOVES = 10.0
+_VALUE_MOVES = 10.0
 """The traded value of a stock changes by so much from day to day without news."""
-FAR_OFF = float(np.log(1000.0)) + NEAR_UNIT
+_FAR_OFF = float(np.log(1000.0)) + NEAR_UNIT
 """Log distance from the last believed close from which a price is absurd; after `PATIENCE` rows a break."""
-WORTHLESS = 1e-6
+_WORTHLESS = 1e-6
 """Part of the last price that stands for nothing, where a share was paid nothing in the end."""
-ABSURD_FACTOR = 0.4
+_ABSURD_FACTOR = 0.4
 """Log jump that a factor must leave to be doubted: half as much again."""
-DECAY = 0.94
+_DECAY = 0.94
 """Of the exponential variance, a day (RiskMetrics 1996)."""
 
 
@@ -119,7 +119,7 @@ def walk(bars: Bars, state: State, rules: Rules) -> Cleaned:
         close = bars.prices_M4[m, 3]
         flag_M[m] |= _act(bars, m, state, rules.reinvest)
         if bars.told_M[m] & PROCEEDS and state.last[n] > 0.0 and not state.excluded[n]:
-            close = max(close, WORTHLESS * state.last[n])
+            close = max(close, _WORTHLESS * state.last[n])
             out_M4[m, 1:] = close
             out_M4[m, 0] = np.nan
             state.last[n], state.day[n], state.ended[n] = close, bars.day_M[m], True
@@ -145,7 +145,7 @@ def walk(bars: Bars, state: State, rules: Rules) -> Cleaned:
             held = state.held[n]
             window = state.turnover[n, : min(state.seen[n], state.turnover.shape[1])]
             still = state.unit[n] > 0 and held > 0.0 and abs(close / held - 1.0) <= rules.max_move
-            absurd = window.size >= ENOUGH and last > 0.0 and abs(np.log(close / last)) > FAR_OFF
+            absurd = window.size >= ENOUGH and last > 0.0 and abs(np.log(close / last)) > _FAR_OFF
             other = last > 0.0 and _other_units(last, close, turnover, window)
             if not state.ended[n] and (still or absurd or other):
                 state.unit[n] = state.unit[n] + 1 if still else 1
@@ -189,7 +189,7 @@ def walk(bars: Bars, state: State, rules: Rules) -> Cleaned:
                     last /= by
         if last > 0.0 and believed:
             move = np.log(close / last)
-            state.variance[n] = DECAY * state.variance[n] + (1.0 - DECAY) * move * move
+            state.variance[n] = _DECAY * state.variance[n] + (1.0 - _DECAY) * move * move
         state.run[n] = state.run[n] + 1 if close == state.last[n] else 1
         if state.run[n] == rules.frozen:
             flag_M[m] |= FROZEN
@@ -269,7 +269,7 @@ def _disagrees(last: float, close: float, by: float) -> bool:
     if not (last > 0.0 and close > 0.0 and np.isfinite(close)):
         return False
     after = abs(np.log(close / (last * by)))
-    return bool(after > ABSURD_FACTOR and after > abs(np.log(close / last)))
+    return bool(after > _ABSURD_FACTOR and after > abs(np.log(close / last)))
 
 
 @njit(cache=True)
@@ -291,7 +291,7 @@ def _other_units(last: float, close: float, turnover: float, recent: NDArray[np.
             usual = np.median(recent)
             if not (turnover > 0.0 and usual > 0.0):
                 return False
-            value, noise = np.log(turnover / usual), np.log(VALUE_MOVES)
+            value, noise = np.log(turnover / usual), np.log(_VALUE_MOVES)
             return bool(abs(value) <= noise or abs(value - unit) <= noise)
     return False
 

@@ -11,14 +11,14 @@ from engine.data import repair
 from engine.data.findings import Finding, Level, first_in_time
 from engine.records import flags
 
-Mask = NDArray[np.bool_]
-DIVIDEND_ACTIONS = {"reinvest": "put back into returns", "ignore": "left out of returns"}
-SPLIT_ACTIONS = {
+_Mask = NDArray[np.bool_]
+_DIVIDEND_ACTIONS = {"reinvest": "put back into returns", "ignore": "left out of returns"}
+_SPLIT_ACTIONS = {
     "adjust": "later prices rescaled",
     "exclude": "stock dropped from there",
     "keep": "kept",
 }
-BREAK_ACTIONS = SPLIT_ACTIONS | {"adjust": "scale goes on without the jump"}
+_BREAK_ACTIONS = _SPLIT_ACTIONS | {"adjust": "scale goes on without the jump"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +31,14 @@ class Walked:
     fate_M: NDArray[np.int8]
     flag_M: NDArray[np.int32]
     volume_M: NDArray[np.float64]
-    negative_M: Mask
-    absurd_M: Mask
+    negative_M: _Mask
+    absurd_M: _Mask
     """Adjustment factors that no split can have."""
 
 
 def unit_mismatch(
     price_M: NDArray[np.float64], volume_M: NDArray[np.float64], turnover_M: NDArray[np.float64]
-) -> Mask:
+) -> _Mask:
     """Rows whose traded value is about 100 or 1000 times off price times volume."""
     with np.errstate(divide="ignore", invalid="ignore"):
         off_M = np.log(turnover_M) - np.log(price_M) - np.log(volume_M)
@@ -50,7 +50,7 @@ def unit_mismatch(
     return wrong_M
 
 
-def mismatch_finding(bars: pl.DataFrame, day_M: NDArray[np.int64], wrong_M: Mask) -> Finding:
+def mismatch_finding(bars: pl.DataFrame, day_M: NDArray[np.int64], wrong_M: _Mask) -> Finding:
     rows = first_in_time(wrong_M, day_M, "error")
     shown = bars[rows].select(
         "symbol", pl.col("date").cast(pl.String), "close", "volume", "turnover"
@@ -78,7 +78,7 @@ def row_findings(walked: Walked, config: QualityConfig) -> list[Finding]:
     traded_M = in_M & ((flag_M & flags.PROCEEDS) == 0)
     zero_open = traded_M & ~(bars["open"].fill_null(0.0).to_numpy() > 0)
     move = f"one-session move beyond {config.max_move:.0%}"
-    rules: list[tuple[str, Level, Mask, str, str]] = [
+    rules: list[tuple[str, Level, _Mask, str, str]] = [
         ("non_positive_close", "error", fate_M == repair.BAD_CLOSE, "row dropped",
          "close is missing, not finite or <= 0"),
         ("absurd_price", "error", fate_M == repair.ABSURD, "row dropped",
@@ -90,9 +90,9 @@ def row_findings(walked: Walked, config: QualityConfig) -> list[Finding]:
          f"row held out; rescaled after {repair.PATIENCE} sessions",
          "price 100 or 1000 times off what it was, at about the same traded value: units or currency"),
         ("suspected_split", "error", (flag_M & flags.SPLIT) > 0,
-         SPLIT_ACTIONS[config.split_policy],
+         _SPLIT_ACTIONS[config.split_policy],
          "overnight change by a ratio of small whole numbers that no trading explains"),
-        ("break", "error", (flag_M & flags.BREAK) > 0, BREAK_ACTIONS[config.split_policy],
+        ("break", "error", (flag_M & flags.BREAK) > 0, _BREAK_ACTIONS[config.split_policy],
          "jump that neither trading nor a ratio explains: spin-off, reused code, wrong price"),
         ("doubtful_factor", "error", (flag_M & flags.DOUBTED) > 0, "not applied",
          "adjustment factor that makes the quoted jump larger"),
@@ -114,7 +114,7 @@ def row_findings(walked: Walked, config: QualityConfig) -> list[Finding]:
          "the source gives an adjustment factor"),
         ("action", "info", (flag_M & flags.ACTION) > 0, "later prices rescaled",
          "split or spin-off of your table of actions"),
-        ("dividend", "info", (flag_M & flags.DIVIDEND) > 0, DIVIDEND_ACTIONS[config.dividends],
+        ("dividend", "info", (flag_M & flags.DIVIDEND) > 0, _DIVIDEND_ACTIONS[config.dividends],
          "ex-date of a dividend that the data know"),
         ("proceeds", "info", (flag_M & flags.PROCEEDS) > 0, "paid to who holds it",
          "cash a share in the end: merger or delisting of your table of actions"),

@@ -20,19 +20,19 @@ from engine.data.findings import LISTED, MARKET, Example, Finding, Level, Qualit
 from engine.data.memory import Memory
 from engine.data.repair import UNITS
 
-MIN_NAMES = 5
+_MIN_NAMES = 5
 """A session is compared with the one before it from so many common stocks on."""
-SAME = 0.95
+_SAME = 0.95
 """Share of a session's bars equal to the session before from which it was given twice."""
-MOST = 0.5
+_MOST = 0.5
 """Share of the stocks whose volume must change by the same unit factor at once."""
-WIDE = 0.7
+_WIDE = 0.7
 """Log distance from a unit factor; the volume of one stock moves that much by itself."""
-BEFORE = 20
+_BEFORE = 20
 """Sessions that say how many names are usual."""
-ENOUGH = 5
+_ENOUGH = 5
 """Fewer sessions than this tell nothing."""
-EPOCH = dt.date(1970, 1, 1)
+_EPOCH = dt.date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,18 +68,18 @@ def look(
     """Compare each session with the one before it; ``memory.bar`` and ``memory.end`` are moved on."""
     day_T = np.unique(day_M)
     t_M = np.searchsorted(day_T, day_M)
-    last = (dt.date.fromisoformat(before.days[-1]) - EPOCH).days if before else -2
+    last = (dt.date.fromisoformat(before.days[-1]) - _EPOCH).days if before else -2
     earlier_T = np.concatenate([[last], day_T[:-1]])
     rows_T, same_T, live_T, moved_TK, both_T = _compare(
         stock_M, t_M, day_M, earlier_T, prices_M4, volume_M, memory.bar, memory.end
     )
-    repeated_T = (live_T >= MIN_NAMES) & (same_T >= SAME * rows_T)
+    repeated_T = (live_T >= _MIN_NAMES) & (same_T >= _SAME * rows_T)
     shift = before.volume_shift if before else 0.0
     scaled_T = np.zeros(day_T.size, dtype=np.bool_)
     for t in range(day_T.size):
-        if both_T[t] >= MIN_NAMES and moved_TK[t].max() > MOST * both_T[t]:
+        if both_T[t] >= _MIN_NAMES and moved_TK[t].max() > _MOST * both_T[t]:
             shift += np.log(UNITS[moved_TK[t].argmax()])
-            shift = 0.0 if abs(shift) < WIDE else shift
+            shift = 0.0 if abs(shift) < _WIDE else shift
         scaled_T[t] = shift != 0.0
     dropped_T = repeated_T if config.repeated_sessions == "drop" else np.zeros_like(repeated_T)
     return Sessions(
@@ -135,7 +135,7 @@ def _compare(
                 both_T[t] += 1
                 move = np.log(volume / bar_N5[n, 4])
                 for k in range(UNITS.size):
-                    moved_TK[t, k] += abs(move - np.log(UNITS[k])) <= WIDE
+                    moved_TK[t, k] += abs(move - np.log(UNITS[k])) <= _WIDE
         for i in range(4):
             price = prices_M4[m, i]
             bar_N5[n, i] = 0.0 if np.isnan(price) else price
@@ -178,7 +178,7 @@ def findings(
                  "volumes of most stocks are off by about 100 or 1000: lots for shares",
                  int(sessions.rows_T[sessions.scaled_T].sum())),
         _finding("thin_session", "warning", thin, "kept; no signal if it is the last",
-                 f"fewer than {config.min_coverage:.0%} of the names usual in the {BEFORE} sessions before"),
+                 f"fewer than {config.min_coverage:.0%} of the names usual in the {_BEFORE} sessions before"),
         _finding("missing_session", "warning", missing, "-", "session of the exchange without any bar"),
         _finding("unknown_session", "warning", unknown, "kept",
                  "bars on a day that is no session of the exchange"),
@@ -187,8 +187,8 @@ def findings(
 
 def usual_names(names: Sequence[int]) -> int:
     """Median over the last 20 sessions; 0 when there are too few to tell."""
-    recent = names[-BEFORE:]
-    return int(np.median(recent)) if len(recent) >= ENOUGH else 0
+    recent = names[-_BEFORE:]
+    return int(np.median(recent)) if len(recent) >= _ENOUGH else 0
 
 
 def thin_sessions(names: Sequence[int], min_coverage: float) -> list[int]:
@@ -196,12 +196,12 @@ def thin_sessions(names: Sequence[int], min_coverage: float) -> list[int]:
     return [
         t
         for t, count in enumerate(names)
-        if count < min_coverage * usual_names(names[max(0, t - BEFORE) : t])
+        if count < min_coverage * usual_names(names[max(0, t - _BEFORE) : t])
     ]
 
 
 def iso(day: int) -> str:
-    return str(EPOCH + dt.timedelta(days=int(day)))
+    return str(_EPOCH + dt.timedelta(days=int(day)))
 
 
 def _finding(

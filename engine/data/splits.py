@@ -32,48 +32,48 @@ def _ratios() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 RATIO_K, WEIGHT_K = _ratios()
-NO_RATIO = 0.01
+_NO_RATIO = 0.01
 """Weight of "none of them"; that of 2:1 is 0.5."""
-SURE = 0.5
+_SURE = 0.5
 """A ratio with more than this share of all weight is taken; else the jump is a break."""
-THIN = 5.0
+_THIN = 5.0
 """A split is believed at once where at least a fifth of the usual value was traded at the new level."""
 ENOUGH = 5
 """Sessions before that tell what value is usual."""
-DOUBLE = 0.69
+_DOUBLE = 0.69
 """Log of 2, rounded down."""
 LEAST = 0.12
 """Log size below which a move is never a split or a break; 8:7 is 0.13."""
-FAR = 5.0
+_FAR = 5.0
 """A split stands out: it is at least so many of the stock's daily deviations."""
-FARTHER = 12.0
+_FARTHER = 12.0
 """So does a break."""
-LARGE = 0.2
+_LARGE = 0.2
 """Log size from which half as many do, on an ordinary day."""
-QUIET = 0.01
+_QUIET = 0.01
 """Deviations are taken as no smaller: funds and bonds may not move for weeks."""
-CROWD = 3.0
+_CROWD = 3.0
 """Multiple of the median traded value of 20 sessions up to which a day is ordinary."""
 SHARES, PER_DEVIATION = 1.65, 0.85
-"""Log multiple of the shares usually traded that a fall of `FARTHER` deviations by news exceeds, and what is
+"""Log multiple of the shares usually traded that a fall of `_FARTHER` deviations by news exceeds, and what is
 added for each doubling of the deviations (times ln 2). Between spin-offs and crashes of a year."""
-MOST = 2.14
-"""The largest such log multiple for a fall of less than `DEEP`: 8.5 times the usual shares are news then,
+_MOST = 2.14
+"""The largest such log multiple for a fall of less than `_DEEP`: 8.5 times the usual shares are news then,
 however calm the stock was before. Deeper spin-offs were traded up to 16 times as much."""
-DEEP = 0.6
+_DEEP = 0.6
 """Log size of a fall by 45 %."""
 RISE, PER_RISE = 0.35, 3.0
 """Log size of the smallest rise that is a break (2:3 is 0.41), and how the value that is still ordinary grows
 beyond a doubling: by news a price hardly quadruples, so a day of eight times 3 the usual value is none."""
-CALM = 0.15
+_CALM = 0.15
 """On a split day, high and low lie within this fraction of the close: the move came over night."""
-STEADY = 0.2
+_STEADY = 0.2
 """The day after the open moves less than this part of the jump, ..."""
-PART = 0.3
+_PART = 0.3
 """... and its log range is below this part of it, or below `LEAST`."""
-UNRELATED = float(np.log(3.0))
+_UNRELATED = float(np.log(3.0))
 """Log size that is no news without evidence of trading: little history, or a long gap."""
-GAP = 30
+_GAP = 30
 """Days without a bar after which a code may have been given to another company."""
 
 
@@ -83,8 +83,8 @@ def ratio_of(last: float, first: float, deviation: float) -> tuple[float, float]
 
     ``first``: the first price at the new level; what the stock itself moved is normal with its deviation.
     """
-    spread = max(QUIET, deviation)
-    total, best, ratio = NO_RATIO, 0.0, 1.0
+    spread = max(_QUIET, deviation)
+    total, best, ratio = _NO_RATIO, 0.0, 1.0
     for k in range(RATIO_K.size):
         off = (np.log(last / first) - RATIO_K[k]) / spread
         weight = WEIGHT_K[k] * np.exp(-0.5 * off * off)
@@ -108,7 +108,7 @@ def crowding(turnover: float, recent: NDArray[np.float64]) -> float:
 @njit(cache=True)
 def ordinary(value: float, jump: float) -> bool:
     """Whether a day on which the price changed by ``jump`` (log) was no busier than without news."""
-    return not value > np.log(CROWD) + PER_RISE * max(0.0, jump - np.log(2.0))
+    return not value > np.log(_CROWD) + PER_RISE * max(0.0, jump - np.log(2.0))
 
 
 @njit(cache=True)
@@ -116,7 +116,7 @@ def crowded(value: float, move: float) -> bool:
     """Whether both the value and the shares traded are those of a day with news. A misprinted price alone
     multiplies the one, never both.
     """
-    return bool(min(value, value - move) > np.log(CROWD))
+    return bool(min(value, value - move) > np.log(_CROWD))
 
 
 @njit(cache=True)
@@ -128,23 +128,23 @@ def unexplained(
     first = close if np.isnan(open_) else open_
     jump = np.log(first / last)
     size = abs(jump)
-    if np.isnan(value) or gap >= GAP:
-        return bool(min(size, abs(np.log(close / last))) > UNRELATED and not value > np.log(10.0))
-    far = size / max(QUIET, deviation)
+    if np.isnan(value) or gap >= _GAP:
+        return bool(min(size, abs(np.log(close / last))) > _UNRELATED and not value > np.log(10.0))
+    far = size / max(_QUIET, deviation)
     later, spread = abs(np.log(close / first)), np.log(high / low)
-    if size < LEAST or far < FAR:
+    if size < LEAST or far < _FAR:
         return False
     if jump > 0.0:
         return bool(size >= RISE and later < 0.5 * size and ordinary(value, jump))
-    calm = later < STEADY * size and spread < max(LEAST, PART * size)
+    calm = later < _STEADY * size and spread < max(LEAST, _PART * size)
     if not calm:
         return False
-    if size >= LARGE and far >= 0.5 * FARTHER and ordinary(value, jump):
+    if size >= _LARGE and far >= 0.5 * _FARTHER and ordinary(value, jump):
         return True
-    news = SHARES + PER_DEVIATION * np.log(far / FARTHER)
-    if size < DEEP:
-        news = min(news, MOST)
-    return bool(far >= FARTHER and value + size < news)
+    news = SHARES + PER_DEVIATION * np.log(far / _FARTHER)
+    if size < _DEEP:
+        news = min(news, _MOST)
+    return bool(far >= _FARTHER and value + size < news)
 
 
 @njit(cache=True)
@@ -159,14 +159,14 @@ def is_split(
     open_, high, low, close = prices_4
     first = close if np.isnan(open_) else open_
     size = abs(np.log(ratio))
-    if size < DOUBLE or size < FAR * deviation:
+    if size < _DOUBLE or size < _FAR * deviation:
         return False
     a, b = abs(np.log(last / first / ratio)), abs(np.log(last / close / ratio))
-    whole = high <= close * (1.0 + CALM) and low >= close * (1.0 - CALM)
+    whole = high <= close * (1.0 + _CALM) and low >= close * (1.0 - _CALM)
     return bool(
         whole
-        and min(a, b) <= max(2.0 * QUIET, 2.5 * deviation)
-        and max(a, b) <= max(4.0 * QUIET, min(4.0 * deviation, CALM))
+        and min(a, b) <= max(2.0 * _QUIET, 2.5 * deviation)
+        and max(a, b) <= max(4.0 * _QUIET, min(4.0 * deviation, _CALM))
         and ordinary(value, -np.log(ratio))
     )
 
@@ -196,22 +196,22 @@ def judge(
             return 0, 1.0
         first = state.base[n]
         ratio, sure = ratio_of(last, first, deviation)
-        sure = sure if gap < GAP else 0.0
+        sure = sure if gap < _GAP else 0.0
     else:
         state.base[n] = 0.0
         ratio, sure = ratio_of(last, first, deviation)
         stale = state.turnover[n, (state.seen[n] - 1) % state.turnover.shape[1]] == 0.0
-        if stale and gap < GAP and not np.isnan(value):
+        if stale and gap < _GAP and not np.isnan(value):
             return 0, 1.0
         if not unexplained(last, prices_4, value, deviation, gap):
-            if not sure > SURE:
+            if not sure > _SURE:
                 ratio, sure = ratio_of(last, close, deviation)
-            if not (sure > SURE and is_split(last, prices_4, value, deviation, ratio)):
+            if not (sure > _SURE and is_split(last, prices_4, value, deviation, ratio)):
                 return 0, 1.0
-        sure = sure if gap < GAP and ordinary(value, np.log(first / last)) else 0.0
-        if beyond and not (sure > SURE and value > -np.log(THIN)):
+        sure = sure if gap < _GAP and ordinary(value, np.log(first / last)) else 0.0
+        if beyond and not (sure > _SURE and value > -np.log(_THIN)):
             state.base[n] = first
             return 0, 1.0
-    if sure > SURE:
+    if sure > _SURE:
         return SPLIT, ratio
     return BREAK, last / first

@@ -7,7 +7,7 @@ from engine.data.months import months_between
 from engine.data.store import Snapshot
 from engine.data.tables import SECURITY_SCHEMA
 
-RECENT = 20
+_RECENT = 20
 """Sessions that the median turnover is taken over."""
 
 
@@ -45,7 +45,7 @@ def _kept(panel: StoredPanel | None) -> pl.DataFrame:
     if panel is None:
         schema = {"symbol": pl.String, "kept": pl.Int64, "median_turnover": pl.Float64}
         return pl.DataFrame(schema=schema)
-    start = panel.dates_S[-RECENT:][0].item()
+    start = panel.dates_S[-_RECENT:][0].item()
     recent = (
         panel.bars(str(start))
         .filter(pl.col("date") >= start)

@@ -32,23 +32,23 @@ from engine.data.calendar import weekdays
 from engine.data.synthetic_tables import optional_tables
 from engine.data.tables import BAR_SCHEMA, SECURITY_SCHEMA, RawTables, complete
 
-FIRST_DAY = "2018-01-02"
-ORACLE_HORIZONS = (1, 5, 10, 20)
+_FIRST_DAY = "2018-01-02"
+_ORACLE_HORIZONS = (1, 5, 10, 20)
 CLUSTER_SIZE = 10
-SECTORS = (
+_SECTORS = (
     "Energy", "Materials", "Industrials", "Discretionary", "Staples",
     "Health", "Financials", "Technology", "Telecom", "Utilities",
 )  # fmt: skip
-DAILY_SD = 0.018
+_DAILY_SD = 0.018
 SHARE_CLUSTER, SHARE_SECTOR = 0.60, 0.10
 """Of the variance of a stock's return that is not the market's."""
 REVERSAL, REVERSAL_DECAY = 0.06, 0.80
 VOLUME_PREMIUM, VOLUME_DECAY = 1e-3, 0.90
 DIFFUSION, DIFFUSION_DECAY = 0.6, 0.87
-LEADER_SHARE = 0.25
+_LEADER_SHARE = 0.25
 LISTING_RATE, DELISTING_RATE = 0.04, 0.04
 """New and vanishing stocks a year, as a share of the stocks alive at the start."""
-CRASH_ON_DELISTING = -0.3
+_CRASH_ON_DELISTING = -0.3
 """Log return of the last session of every second stock that vanishes."""
 
 
@@ -86,7 +86,7 @@ def generate(config: SyntheticConfig) -> SyntheticMarket:
     rng = np.random.default_rng(config.seed)
     stocks = _draw_stocks(rng, config)
     returns_SN, volume_state_SN, market_S, expected_HSN = _simulate(rng, config, stocks)
-    dates_S = weekdays(FIRST_DAY, config.n_sessions)
+    dates_S = weekdays(_FIRST_DAY, config.n_sessions)
     symbols = tuple(f"S{i:04d}" for i in range(stocks.beta.size))
     session_S = np.arange(config.n_sessions)[:, None]
     alive_SN = (session_S >= stocks.first) & (session_S <= stocks.last)
@@ -95,7 +95,7 @@ def generate(config: SyntheticConfig) -> SyntheticMarket:
         {
             "symbol": symbols,
             "name": [f"Synthetic {symbol[1:]}" for symbol in symbols],
-            "sector": [SECTORS[s] for s in stocks.sector],
+            "sector": [_SECTORS[s] for s in stocks.sector],
             "industry": pl.Series([None] * len(symbols), dtype=pl.String),
         }
     )
@@ -104,7 +104,7 @@ def generate(config: SyntheticConfig) -> SyntheticMarket:
         _long(dates_S, symbols, alive_SN, {"expected": expected_SN}).with_columns(
             pl.lit(horizon, pl.Int64).alias("horizon")
         )
-        for horizon, expected_SN in zip(ORACLE_HORIZONS, expected_HSN, strict=True)
+        for horizon, expected_SN in zip(_ORACLE_HORIZONS, expected_HSN, strict=True)
     ).select("date", "symbol", "horizon", "expected")
     raw = RawTables(
         bars=complete(bars, BAR_SCHEMA),
@@ -125,7 +125,7 @@ def _draw_stocks(rng: np.random.Generator, config: SyntheticConfig) -> _Stocks:
     n = config.n_symbols + n_new
     n_gone = round(config.n_symbols * DELISTING_RATE * years)
     clusters = max(1, n // CLUSTER_SIZE)
-    is_leader = rng.random(n) < LEADER_SHARE
+    is_leader = rng.random(n) < _LEADER_SHARE
     spread = rng.uniform(0.5, 1.5, n)
     first = np.zeros(n, dtype=np.int64)
     first[config.n_symbols :] = rng.integers(20, config.n_sessions - 60, n_new)
@@ -134,7 +134,7 @@ def _draw_stocks(rng: np.random.Generator, config: SyntheticConfig) -> _Stocks:
     last[gone] = rng.integers(60, config.n_sessions - 5, n_gone)
     size = rng.normal(0, 1, n) + 1.2 * is_leader
     return _Stocks(
-        sector=rng.integers(0, len(SECTORS), n),
+        sector=rng.integers(0, len(_SECTORS), n),
         cluster=rng.permutation(np.arange(n) % clusters),
         beta=rng.uniform(0.6, 1.4, n),
         load=np.where(is_leader, 1.0, 1.0 - 0.4 * min(1.0, config.network_signal)),
@@ -152,11 +152,11 @@ def _simulate(
     S, N = config.n_sessions, stocks.beta.size
     own = config.signal
     share_own = 1.0 - SHARE_CLUSTER - SHARE_SECTOR
-    sd_cluster, sd_sector, sd_own = DAILY_SD * np.sqrt([SHARE_CLUSTER, SHARE_SECTOR, share_own])
+    sd_cluster, sd_sector, sd_own = _DAILY_SD * np.sqrt([SHARE_CLUSTER, SHARE_SECTOR, share_own])
     n_clusters = int(stocks.cluster.max()) + 1
     news_C, fade_N, volume_N = np.zeros(n_clusters), np.zeros(N), rng.normal(size=N)
     returns_SN, volume_SN, market_S = np.empty((S, N)), np.empty((S, N)), np.empty(S)
-    expected_HSN = np.empty((len(ORACLE_HORIZONS), S, N))
+    expected_HSN = np.empty((len(_ORACLE_HORIZONS), S, N))
     market_variance = 0.009**2
     for t in range(S):
         pull_N = -REVERSAL * own * fade_N
@@ -165,7 +165,7 @@ def _simulate(
         market = np.sqrt(market_variance) * _student_t(rng, 1)[0] + 2e-4
         market_variance = 8e-6 + 0.08 * market**2 + 0.82 * market_variance
         cluster_C = sd_cluster * _student_t(rng, n_clusters)
-        sector = sd_sector * rng.normal(size=len(SECTORS))
+        sector = sd_sector * rng.normal(size=len(_SECTORS))
         shock_N = sd_own * _student_t(rng, N)
         market_S[t] = market
         returns_SN[t] = (
@@ -181,7 +181,7 @@ def _simulate(
         fade_N = REVERSAL_DECAY * fade_N + shock_N
         volume_N = VOLUME_DECAY * volume_N + np.sqrt(1 - VOLUME_DECAY**2) * rng.normal(size=N)
         volume_SN[t] = volume_N
-        for i, horizon in enumerate(ORACLE_HORIZONS):
+        for i, horizon in enumerate(_ORACLE_HORIZONS):
             expected_HSN[i, t] = (
                 -REVERSAL * own * fade_N * _decay_sum(REVERSAL_DECAY, horizon)
                 + VOLUME_PREMIUM * own * volume_N * _decay_sum(VOLUME_DECAY, horizon)
@@ -215,13 +215,13 @@ def _bars(
     S, N = returns_SN.shape
     returns_SN = returns_SN.copy()
     vanishing = np.flatnonzero(stocks.last < S - 1)[::2]
-    returns_SN[stocks.last[vanishing], vanishing] = CRASH_ON_DELISTING
+    returns_SN[stocks.last[vanishing], vanishing] = _CRASH_ON_DELISTING
     start_N = np.exp(rng.normal(3.6, 0.6, N))
     close_SN = start_N * np.exp(np.where(alive_SN, returns_SN, 0.0).cumsum(axis=0))
     previous_SN = np.vstack([start_N, close_SN[:-1]])
     overnight_SN = rng.normal(0.35, 0.2, (S, N)) * returns_SN
     open_SN = previous_SN * np.exp(overnight_SN)
-    stretch_SN = DAILY_SD * np.abs(rng.normal(0, 0.5, (2, S, N)))
+    stretch_SN = _DAILY_SD * np.abs(rng.normal(0, 0.5, (2, S, N)))
     high_SN = np.maximum(open_SN, close_SN) * np.exp(stretch_SN[0])
     low_SN = np.minimum(open_SN, close_SN) * np.exp(-stretch_SN[1])
     log_volume_SN = (

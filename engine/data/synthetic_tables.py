@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from engine.data.tables import OPTIONAL, RawTables, Schema
 
-Array = NDArray[np.float64]
-Dates = NDArray[np.datetime64]
-MONEYNESS = np.arange(0.85, 1.1501, 0.03)
-INVESTORS = {"foreign": 0.6, "individual": 0.2, "trust": 0.04, "proprietary": 0.12}
+_Array = NDArray[np.float64]
+_Dates = NDArray[np.datetime64]
+_MONEYNESS = np.arange(0.85, 1.1501, 0.03)
+_INVESTORS = {"foreign": 0.6, "individual": 0.2, "trust": 0.04, "proprietary": 0.12}
 """Share of the turnover."""
-FOLLOWS = {"foreign": 1.5, "individual": -1.2, "trust": -0.5, "proprietary": 0.2}
+_FOLLOWS = {"foreign": 1.5, "individual": -1.2, "trust": -0.5, "proprietary": 0.2}
 """Balance per unit of the market's return of the week: foreigners follow, individuals fade."""
-SEASON = (0.23, 0.25, 0.24, 0.28)
+_SEASON = (0.23, 0.25, 0.24, 0.28)
 """Share of a quarter in the year's sales."""
 
 
@@ -48,12 +48,12 @@ def _shaped(columns: Mapping[str, object], schema: Schema, *sort: str) -> pl.Dat
     return frame.sort(*sort)
 
 
-def _later(day: Dates, weekdays: int | NDArray[np.int64]) -> Dates:
+def _later(day: _Dates, weekdays: int | NDArray[np.int64]) -> _Dates:
     """Sessions of this market are all weekdays."""
     return np.asarray(np.busday_offset(day, weekdays, roll="forward"))
 
 
-def _options(rng: np.random.Generator, dates_S: Dates, level_S: Array) -> pl.DataFrame:
+def _options(rng: np.random.Generator, dates_S: _Dates, level_S: _Array) -> pl.DataFrame:
     """11 strikes x 2 expiries (second Fridays) x put and call per session; volatility with a skew."""
     returns_S = np.diff(np.log(level_S), prepend=np.log(level_S[0]))
     variance, shock = 0.01**2, 0.0
@@ -70,7 +70,7 @@ def _options(rng: np.random.Generator, dates_S: Dates, level_S: Array) -> pl.Dat
         expiry_S = fridays[near_S + later]
         years_S = (expiry_S - dates_S).astype(np.int64) / 365
         grid_S = 10.0 ** np.floor(np.log10(level_S)) / 40
-        strike_SM = np.round(level_S[:, None] * MONEYNESS / grid_S[:, None]) * grid_S[:, None]
+        strike_SM = np.round(level_S[:, None] * _MONEYNESS / grid_S[:, None]) * grid_S[:, None]
         away_SM = np.log(strike_SM / level_S[:, None]) / np.sqrt(years_S + 0.04)[:, None]
         # Far expiries lie nearer to the long-run level of 18 % a year.
         level_iv_S = volatility_S + (0.18 - volatility_S) * np.minimum(0.8, 2 * years_S)
@@ -81,13 +81,13 @@ def _options(rng: np.random.Generator, dates_S: Dates, level_S: Array) -> pl.Dat
             parts.append(
                 pl.DataFrame(
                     {
-                        "date": np.repeat(dates_S, MONEYNESS.size),
-                        "expiry": np.repeat(expiry_S, MONEYNESS.size),
+                        "date": np.repeat(dates_S, _MONEYNESS.size),
+                        "expiry": np.repeat(expiry_S, _MONEYNESS.size),
                         "strike": strike_SM.ravel(),
                         "implied_volatility": np.maximum(iv_SM, 0.03).ravel(),
                         "open_interest": np.round(9000 * weight_SM * noise_SM[0]).ravel(),
                         "volume": np.round(1500 * weight_SM * noise_SM[1]).ravel(),
-                        "underlying": np.repeat(level_S, MONEYNESS.size),
+                        "underlying": np.repeat(level_S, _MONEYNESS.size),
                     }
                 ).with_columns(pl.lit(kind).alias("kind"))
             )
@@ -96,15 +96,17 @@ def _options(rng: np.random.Generator, dates_S: Dates, level_S: Array) -> pl.Dat
     return _shaped(columns, OPTIONAL["options"], "date", "expiry", "strike", "kind")
 
 
-def _days(column: pl.Series) -> Dates:
+def _days(column: pl.Series) -> _Dates:
     return column.to_numpy().astype("datetime64[D]")
 
 
-def _fridays(dates_S: Dates) -> Dates:
+def _fridays(dates_S: _Dates) -> _Dates:
     return dates_S[np.is_busday(dates_S, weekmask="Fri")]
 
 
-def _flow(rng: np.random.Generator, raw: RawTables, dates_S: Dates, level_S: Array) -> pl.DataFrame:
+def _flow(
+    rng: np.random.Generator, raw: RawTables, dates_S: _Dates, level_S: _Array
+) -> pl.DataFrame:
     """Weeks that end on a Friday; published on Thursday evening of the next one."""
     daily = raw.bars.group_by("date").agg(pl.col("turnover").sort().sum()).sort("date")["turnover"]
     friday_W = _fridays(dates_S)
@@ -112,9 +114,9 @@ def _flow(rng: np.random.Generator, raw: RawTables, dates_S: Dates, level_S: Arr
     turnover_W = daily.to_numpy()[session_W] * 5.0
     return_W = level_S[session_W] / level_S[np.maximum(session_W - 5, 0)] - 1.0
     parts = []
-    for investor, share in INVESTORS.items():
+    for investor, share in _INVESTORS.items():
         gross_W = 2 * share * turnover_W * np.exp(rng.normal(0, 0.1, friday_W.size))
-        balance_W = FOLLOWS[investor] * return_W + rng.normal(0, 0.02, friday_W.size)
+        balance_W = _FOLLOWS[investor] * return_W + rng.normal(0, 0.02, friday_W.size)
         balance_W = np.clip(balance_W, -0.9, 0.9)
         parts.append(
             pl.DataFrame(
@@ -130,7 +132,7 @@ def _flow(rng: np.random.Generator, raw: RawTables, dates_S: Dates, level_S: Arr
     return _shaped(dict(pl.concat(parts).to_dict()), OPTIONAL["flow"], "date", "investor")
 
 
-def _margin(rng: np.random.Generator, raw: RawTables, dates_S: Dates) -> pl.DataFrame:
+def _margin(rng: np.random.Generator, raw: RawTables, dates_S: _Dates) -> pl.DataFrame:
     """Positions of each Friday's stocks; longs build up in falling stocks, shorts in rising ones."""
     window = pl.col("volume").rolling_mean(20, min_samples=1).over("symbol")
     before = pl.col("close").shift(20).over("symbol")
@@ -178,7 +180,7 @@ def _short(rng: np.random.Generator, raw: RawTables) -> pl.DataFrame:
 
 
 def _statements(
-    rng: np.random.Generator, raw: RawTables, dates_S: Dates
+    rng: np.random.Generator, raw: RawTables, dates_S: _Dates
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Quarterly results with the year's forecast, and the dates on which they were due."""
     span = raw.bars.group_by("symbol").agg(
@@ -237,7 +239,7 @@ def _company(
     yearly_Y = np.exp(rng.normal(24, 1.2) + np.cumsum(growth_Y))
     margin_Y = 0.08 + 0.04 * rng.normal() + 0.02 * rng.normal(size=years + 1)
     year_Q, quarter_Q = np.divmod(np.arange(quarters), 4)
-    share_Q = np.array(SEASON)[quarter_Q] * np.exp(rng.normal(0, 0.03, quarters))
+    share_Q = np.array(_SEASON)[quarter_Q] * np.exp(rng.normal(0, 0.03, quarters))
     sales_Q = yearly_Y[year_Q] * share_Q
     profit_Q = sales_Q * (margin_Y[year_Q] + rng.normal(0, 0.01, quarters))
     so_far = {"sales": sales_Q, "operating_profit": profit_Q, "net_profit": 0.68 * profit_Q}

@@ -54,7 +54,7 @@ share, in quote currency; rename, none (``other`` is the new code); merger and d
 end. ``date``: the first session at the new terms, or the one after the last bar."""
 KINDS_OF_ACTION = ("split", "dividend", "spinoff", "rename", "merger", "delisting")
 INDEX_SCHEMA: Schema = {"date": pl.Date, "close": pl.Float64}
-ORACLE_SCHEMA: Schema = {
+_ORACLE_SCHEMA: Schema = {
     "date": pl.Date,
     "symbol": pl.String,
     "horizon": pl.Int64,
@@ -121,7 +121,7 @@ TABLES: Mapping[str, Schema] = {
     "bars": BAR_SCHEMA,
     "securities": SECURITY_SCHEMA,
     "index": INDEX_SCHEMA,
-    "oracle": ORACLE_SCHEMA,
+    "oracle": _ORACLE_SCHEMA,
     "actions": ACTION_SCHEMA,
 }
 OPTIONAL: Mapping[str, Schema] = {

@@ -18,12 +18,12 @@ from engine.errors import DataError, IntegrityError
 from engine.files import building, digest, read_manifest, verify_files, write_manifest
 
 VERSION = 1
-FILES = ("member.npy", "market.npy")
+_FILES = ("member.npy", "market.npy")
 MARKET_SERIES = ("return", "breadth", "dispersion", "turnover", "above_average")
 """Rows of ``Universe.market_KS``. return: of the index, or the mean over the members of the session
 before, as are breadth (share that rose) and dispersion (standard deviation of returns); turnover: sum over
 the members, in currency; above_average: share of members above their 60-session mean close."""
-AVERAGE = 60
+_AVERAGE = 60
 
 
 class PanelSource(Protocol):
@@ -165,7 +165,7 @@ def _summary(dates_S: NDArray[np.datetime64], parts: _Parts) -> dict[str, Any]:
 
 def _base(lineage: Lineage, directory: Path) -> _Parts:
     for path, manifest in lineage.parents(directory):
-        verify_files(path, manifest, FILES)
+        verify_files(path, manifest, _FILES)
         return manifest["symbols"], np.load(path / "member.npy"), np.load(path / "market.npy")
     return [], np.zeros((0, 0), dtype=np.bool_), np.empty((len(MARKET_SERIES), 0))
 
@@ -173,7 +173,7 @@ def _base(lineage: Lineage, directory: Path) -> _Parts:
 def _extend(panel: PanelSource, config: UniverseConfig, base: _Parts) -> _Parts:
     known, old_SN, market_KS = base
     done = old_SN.shape[0]
-    start = max(0, done - max(config.turnover_sessions, AVERAGE) - 1)
+    start = max(0, done - max(config.turnover_sessions, _AVERAGE) - 1)
     dense = panel.dense(start)
     member_NS = membership_NS(dense, config)
     if done:
@@ -200,7 +200,7 @@ def _extend(panel: PanelSource, config: UniverseConfig, base: _Parts) -> _Parts:
 
 def market_series(dense: DensePanel, member_NS: NDArray[np.bool_]) -> NDArray[np.float64]:
     """``[K, S]``, rows of `MARKET_SERIES`; NaN where there is nothing to average."""
-    series_KS = _series(dense.close_NS, dense.turnover_NS, member_NS, AVERAGE)
+    series_KS = _series(dense.close_NS, dense.turnover_NS, member_NS, _AVERAGE)
     if dense.index_close_S is not None:
         close_S = dense.index_close_S
         series_KS[0] = np.nan

@@ -2,8 +2,8 @@
 
 import polars as pl
 
-FACTOR = pl.col("adjustment_factor")
-DIVIDEND = pl.col("dividend")
+_FACTOR = pl.col("adjustment_factor")
+_DIVIDEND = pl.col("dividend")
 
 
 def drop_untraded(bars: pl.DataFrame) -> pl.DataFrame:
@@ -12,11 +12,11 @@ def drop_untraded(bars: pl.DataFrame) -> pl.DataFrame:
 
     Sorted by (date, symbol). Each row depends on itself and earlier rows only.
     """
-    bars = bars.with_columns(FACTOR.fill_null(1.0))
+    bars = bars.with_columns(_FACTOR.fill_null(1.0))
     traded = pl.col("close").is_not_null() & pl.col("close").is_not_nan()
     # A factor or dividend on an untraded day is rare; only those stocks are worth walking through.
     carrying = pl.col("symbol").is_in(
-        bars.filter(~traded & ((FACTOR != 1.0) | (DIVIDEND != 0.0)))["symbol"].unique().to_list()
+        bars.filter(~traded & ((_FACTOR != 1.0) | (_DIVIDEND != 0.0)))["symbol"].unique().to_list()
     )
     carried = (
         bars.filter(carrying)
@@ -26,8 +26,8 @@ def drop_untraded(bars: pl.DataFrame) -> pl.DataFrame:
             pl.col("_traded").shift(1, fill_value=False).cum_sum().over("symbol").alias("_bar")
         )
         .with_columns(
-            FACTOR.product().over("symbol", "_bar"),
-            (DIVIDEND * FACTOR.product() / FACTOR.cum_prod()).sum().over("symbol", "_bar"),
+            _FACTOR.product().over("symbol", "_bar"),
+            (_DIVIDEND * _FACTOR.product() / _FACTOR.cum_prod()).sum().over("symbol", "_bar"),
         )
         .drop("_traded", "_bar")
     )

@@ -25,9 +25,9 @@ from engine.data.tables import BAR_SCHEMA, SECURITY_SCHEMA, RawTables, complete
 from engine.data.untraded import drop_untraded
 from engine.errors import DataError, EnvironmentProblem
 
-COLUMNS = {"Open": "open", "High": "high", "Low": "low", "Close": "close", "Volume": "volume"}
+_COLUMNS = {"Open": "open", "High": "high", "Low": "low", "Close": "close", "Volume": "volume"}
 SPLITS, DIVIDENDS = "Stock Splits", "Dividends"
-BIASED = "Yahoo has no delisted stocks: figures made from it are survivor-biased"
+_BIASED = "Yahoo has no delisted stocks: figures made from it are survivor-biased"
 
 Download = Callable[[Sequence[str], dt.date], Any]
 """(codes, first day) -> pandas frame as `yfinance.download` makes it: columns (code, field), index days."""
@@ -49,7 +49,7 @@ def read_yahoo(
             hint="check data.yahoo.codes (Tokyo is 7203.T) and the network; Yahoo also limits the rate",
         )
     missing = [code for code in dict.fromkeys(codes) if code not in tables]
-    notes = [BIASED]
+    notes = [_BIASED]
     if missing:
         notes.append(f"Yahoo has no prices for {', '.join(missing)}")
     securities = pl.DataFrame({"symbol": sorted(tables)}, schema={"symbol": pl.String})
@@ -69,7 +69,7 @@ def _bars(frame: Any, code: str) -> pl.DataFrame:
     columns: dict[str, pl.Series] = {
         "date": pl.Series([day.date() for day in frame.index], dtype=pl.Date)
     }
-    for theirs, ours in {**COLUMNS, SPLITS: "split", DIVIDENDS: "dividend"}.items():
+    for theirs, ours in {**_COLUMNS, SPLITS: "split", DIVIDENDS: "dividend"}.items():
         values = frame[theirs].astype(float).tolist() if theirs in frame.columns else [None] * rows
         columns[ours] = pl.Series(values, dtype=pl.Float64).fill_nan(None)
     typed = pl.DataFrame(columns).unique("date", keep="last").sort("date")

@@ -12,9 +12,9 @@ from engine.dataset.batch import Batch, make_batch
 from engine.features.feature_set import FeatureSet
 from engine.graph.graph import GraphSeries
 
-DEPTH = 2
+_DEPTH = 2
 """Batches that wait; more would only hold memory."""
-POLL_S = 0.002
+_POLL_S = 0.002
 """Between two looks whether the thread has ended, when a block is left early. Seconds."""
 
 
@@ -52,7 +52,7 @@ def prefetch(
     thread is raised where the batch would have come out. Leaving the block early ends the thread, after
     which the iterator is empty.
     """
-    ready: queue.Queue[Batch | BaseException | None] = queue.Queue(DEPTH)
+    ready: queue.Queue[Batch | BaseException | None] = queue.Queue(_DEPTH)
     closed = threading.Event()
 
     def produce() -> None:
@@ -82,5 +82,5 @@ def prefetch(
         # Nobody takes any more: while the thread lives, what it still puts must not wait for room.
         while thread.is_alive():
             with suppress(queue.Empty):
-                ready.get(timeout=POLL_S)
+                ready.get(timeout=_POLL_S)
             thread.join(0.0)

@@ -15,18 +15,18 @@ from engine.config import SplitConfig
 from engine.errors import DataError
 from engine.features.feature_set import FeatureSet
 
-MIN_TRAIN_SESSIONS = 60
+_MIN_TRAIN_SESSIONS = 60
 
-Sessions = NDArray[np.int64]
+_Sessions = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
     """Session indices of the feature set, increasing; the three parts do not overlap."""
 
-    train: Sessions
-    validation: Sessions
-    test: Sessions
+    train: _Sessions
+    validation: _Sessions
+    test: _Sessions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Fold:
     split: Split
 
 
-def valid_sessions(features: FeatureSet, config: SplitConfig, min_names: int) -> Sessions:
+def valid_sessions(features: FeatureSet, config: SplitConfig, min_names: int) -> _Sessions:
     """Sessions with a full look-back window, all with at least ``min_names`` members."""
     enough_S = features.member_SN.sum(axis=1) >= min_names
     usable = np.flatnonzero(enough_S)
@@ -73,7 +73,7 @@ def walk_forward(
     """
     sessions = _labelled(features, valid_sessions(features, config, min_names))
     room = config.validation_sessions + 2 * config.embargo_sessions
-    earliest = MIN_TRAIN_SESSIONS + room
+    earliest = _MIN_TRAIN_SESSIONS + room
     start = earliest
     if first_test is not None:
         start = int(np.searchsorted(features.dates_S[sessions], np.datetime64(first_test, "D")))
@@ -117,8 +117,8 @@ def inner_folds(
         train = known[known < known[max(0, start)] - config.embargo_sessions]
         if config.train_sessions:
             train = train[-config.train_sessions :]
-        if train.size < MIN_TRAIN_SESSIONS or validation.size < fold_sessions:
-            needed = folds * fold_sessions + config.embargo_sessions + MIN_TRAIN_SESSIONS
+        if train.size < _MIN_TRAIN_SESSIONS or validation.size < fold_sessions:
+            needed = folds * fold_sessions + config.embargo_sessions + _MIN_TRAIN_SESSIONS
             raise DataError(
                 f"{features.source}: {known.size} sessions before the test days do not hold {folds} "
                 f"inner folds of {fold_sessions}, {needed} are needed",
@@ -129,13 +129,13 @@ def inner_folds(
     return made
 
 
-def _labelled(features: FeatureSet, sessions: Sessions) -> Sessions:
+def _labelled(features: FeatureSet, sessions: _Sessions) -> _Sessions:
     """Sessions whose shortest forward return is known; the newest days can only be predicted."""
     known_S = np.asarray(np.isfinite(features.forward_return_SNH[..., 0]).any(axis=1))
     return sessions[known_S[sessions]]
 
 
-def _split_before(sessions: Sessions, first_test: int, end: int, config: SplitConfig) -> Split:
+def _split_before(sessions: _Sessions, first_test: int, end: int, config: SplitConfig) -> Split:
     """The three parts around a test block, with gaps counted in trading sessions."""
     test = sessions[(sessions >= first_test) & (sessions < end)]
     validation_end = first_test - config.embargo_sessions
@@ -146,16 +146,16 @@ def _split_before(sessions: Sessions, first_test: int, end: int, config: SplitCo
         train = sessions[sessions < validation[0] - config.embargo_sessions]
         if config.train_sessions:
             train = train[-config.train_sessions :]
-    if train.size < MIN_TRAIN_SESSIONS:
+    if train.size < _MIN_TRAIN_SESSIONS:
         needed = (
-            MIN_TRAIN_SESSIONS
+            _MIN_TRAIN_SESSIONS
             + config.validation_sessions
             + config.test_sessions
             + 2 * config.embargo_sessions
         )
         raise DataError(
             f"too few sessions: {sessions.size} are usable, {needed} are needed for "
-            f"{MIN_TRAIN_SESSIONS} training days beside validation, test and two embargoes",
+            f"{_MIN_TRAIN_SESSIONS} training days beside validation, test and two embargoes",
             hint="lower split.validation_sessions or split.test_sessions",
         )
     return Split(train=train, validation=validation, test=test)

@@ -23,12 +23,12 @@ from engine.evaluation.ranks import (
 )
 from engine.judgement import SURE
 
-Matrix = NDArray[np.float64]
+_Matrix = NDArray[np.float64]
 Series = NDArray[np.float64]
-Forward = Callable[[int, int], Matrix]
+Forward = Callable[[int, int], _Matrix]
 """``(horizon, lag)`` -> return from the fill ``lag`` sessions after each session to ``horizon`` later."""
-DECAY = (1, 2, 3, 5, 10, 20)
-LAGS = (1, 2, 3, 5, 10, 20)
+_DECAY = (1, 2, 3, 5, 10, 20)
+_LAGS = (1, 2, 3, 5, 10, 20)
 BLOCK = 512
 """Days whose likeness to all others is in memory at a time."""
 
@@ -50,7 +50,7 @@ class Mean:
 
 
 def factor_figures(
-    score_DN: Matrix, forward: Forward, dates_D: NDArray[np.datetime64], *, horizon: int
+    score_DN: _Matrix, forward: Forward, dates_D: NDArray[np.datetime64], *, horizon: int
 ) -> dict[str, Any]:
     """Everything below for one score table; ``horizon`` in sessions is the one that is traded."""
     traded_DN = forward(horizon, 1)
@@ -60,9 +60,9 @@ def factor_figures(
     persistence = Mean.of(rank_autocorrelation(score_DN), lag=0)
     return {
         "horizon": horizon,
-        "decay": ic_decay(score_DN, forward, sorted({*DECAY, horizon})),
-        "lags": ic_by_lag(score_DN, forward, LAGS),
-        "entry": entry_delay(score_DN, forward, daily_D, horizon=horizon),
+        "decay": _ic_decay(score_DN, forward, sorted({*_DECAY, horizon})),
+        "lags": _ic_by_lag(score_DN, forward, _LAGS),
+        "entry": _entry_delay(score_DN, forward, daily_D, horizon=horizon),
         "quantile_returns": returns,
         "quantile_errors": errors,
         "quantile_turnover": quantile_turnover(place_DN),
@@ -71,7 +71,7 @@ def factor_figures(
     }
 
 
-def ic_decay(score_DN: Matrix, forward: Forward, horizons: Sequence[int]) -> list[dict[str, Any]]:
+def _ic_decay(score_DN: _Matrix, forward: Forward, horizons: Sequence[int]) -> list[dict[str, Any]]:
     """RankIC and IC of the same score against returns over longer and longer holdings."""
     out = []
     for horizon in horizons:
@@ -83,7 +83,7 @@ def ic_decay(score_DN: Matrix, forward: Forward, horizons: Sequence[int]) -> lis
     return out
 
 
-def ic_by_lag(score_DN: Matrix, forward: Forward, lags: Sequence[int]) -> list[dict[str, Any]]:
+def _ic_by_lag(score_DN: _Matrix, forward: Forward, lags: Sequence[int]) -> list[dict[str, Any]]:
     """RankIC of the score against the return of the one session from its ``lag``-th session on.
 
     Lag 1 is the first session after the traded entry; returns of different lags do not overlap.
@@ -91,7 +91,7 @@ def ic_by_lag(score_DN: Matrix, forward: Forward, lags: Sequence[int]) -> list[d
     return [{"lag": lag, **_rank_ic_row(score_DN, forward(1, lag), lag=1)} for lag in lags]
 
 
-def _rank_ic_row(score_DN: Matrix, return_DN: Matrix, *, lag: int) -> dict[str, Any]:
+def _rank_ic_row(score_DN: _Matrix, return_DN: _Matrix, *, lag: int) -> dict[str, Any]:
     mean = Mean.of(rank_correlation_rows(score_DN, return_DN, MIN_NAMES), lag=lag)
     return {
         "rank_ic": mean.value,
@@ -101,7 +101,7 @@ def _rank_ic_row(score_DN: Matrix, return_DN: Matrix, *, lag: int) -> dict[str, 
     }
 
 
-def null_band(score_DN: Matrix, return_DN: Matrix) -> float:
+def null_band(score_DN: _Matrix, return_DN: _Matrix) -> float:
     """Half-width of the 95 % band of the mean RankIC when scores are shuffled within each day.
 
     As in `engine.evaluation.rank_ic.shuffled`, one permutation serves all days, so that a persistent score
@@ -126,7 +126,7 @@ def null_band(score_DN: Matrix, return_DN: Matrix) -> float:
     return SURE * float(np.sqrt(max(variance, 0.0))) / rows.size
 
 
-def _unit_ranks(values_DN: Matrix) -> NDArray[np.float32]:
+def _unit_ranks(values_DN: _Matrix) -> NDArray[np.float32]:
     """Ranks of each row, centred and of length one; 0 where unknown and in a row of equal values."""
     rank_DN = average_rank_rows(values_DN)
     known_DN = np.isfinite(rank_DN)
@@ -136,8 +136,8 @@ def _unit_ranks(values_DN: Matrix) -> NDArray[np.float32]:
     return (centred_DN / np.where(length_D1 > 0, length_D1, 1.0)).astype(np.float32)
 
 
-def entry_delay(
-    score_DN: Matrix, forward: Forward, traded_D: Series, *, horizon: int
+def _entry_delay(
+    score_DN: _Matrix, forward: Forward, traded_D: Series, *, horizon: int
 ) -> dict[str, Any]:
     """RankIC by the session of entry: at the signal's own close (nobody can trade that), one session
     later (what is traded), two sessions later.
@@ -166,7 +166,7 @@ def ratio(top: Mean, bottom: Mean) -> float:
 
 
 def quantile_returns(
-    place_DN: NDArray[np.int64], return_DN: Matrix, *, horizon: int, count: int = QUANTILES
+    place_DN: NDArray[np.int64], return_DN: _Matrix, *, horizon: int, count: int = QUANTILES
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Mean return of each quantile less the day's mean over scored names, and its standard error."""
     known_DN = (place_DN > 0) & np.isfinite(return_DN)
@@ -198,7 +198,7 @@ def quantile_turnover(place_DN: NDArray[np.int64], count: int = QUANTILES) -> di
     return out
 
 
-def rank_autocorrelation(score_DN: Matrix) -> Series:
+def rank_autocorrelation(score_DN: _Matrix) -> Series:
     """Correlation of a day's ranks with those of the scored day before, names scored on both."""
     rows = np.flatnonzero(np.isfinite(score_DN).any(axis=1))
     rank_DN = average_rank_rows(score_DN[rows])

@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.evaluation.inference import Series, newey_west_se, stationary_bootstrap
 
-Direction = Literal["better", "worse", "undecided"]
+_Direction = Literal["better", "worse", "undecided"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ def paired_interval(
     )
 
 
-def direction(found: Difference, by_seed: Sequence[float]) -> Direction:
+def direction(found: Difference, by_seed: Sequence[float]) -> _Direction:
     """Decided only if the whole interval lies on one side of 0 and every seed on the same side.
 
     The interval knows how days differ, the seeds how trainings differ; one without the other has called

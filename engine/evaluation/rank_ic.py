@@ -16,7 +16,7 @@ from engine.evaluation.inference import newey_west_se
 from engine.evaluation.ranks import QUANTILES, quantiles
 from engine.judgement import is_noise
 
-Array = NDArray[np.floating]
+_Array = NDArray[np.floating]
 MIN_NAMES = 10
 """Fewer valid names than this give no daily correlation."""
 
@@ -60,14 +60,14 @@ class RankICSummary:
         return is_noise(self.rank_ic, self.null_band)
 
 
-def average_ranks(values_N: Array) -> NDArray[np.float64]:
+def average_ranks(values_N: _Array) -> NDArray[np.float64]:
     """Ranks 1..N; equal values share their mean rank. NaN is not allowed."""
     _, inverse, counts = np.unique(values_N, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     return (last - (counts - 1) / 2.0)[inverse]
 
 
-def correlation(a_N: Array, b_N: Array) -> float:
+def _correlation(a_N: _Array, b_N: _Array) -> float:
     """Pearson correlation in float64; NaN when either side is constant."""
     a_N = a_N.astype(np.float64) - a_N.mean(dtype=np.float64)
     b_N = b_N.astype(np.float64) - b_N.mean(dtype=np.float64)
@@ -75,23 +75,23 @@ def correlation(a_N: Array, b_N: Array) -> float:
     return float(a_N @ b_N) / scale if scale > 0 else float("nan")
 
 
-def rank_ic(score_N: Array, return_N: Array) -> float:
+def rank_ic(score_N: _Array, return_N: _Array) -> float:
     """Spearman correlation of one day; pairs with a NaN are left out; NaN below ``MIN_NAMES`` pairs."""
     valid_N = np.isfinite(score_N) & np.isfinite(return_N)
     if valid_N.sum() < MIN_NAMES:
         return float("nan")
-    return correlation(average_ranks(score_N[valid_N]), average_ranks(return_N[valid_N]))
+    return _correlation(average_ranks(score_N[valid_N]), average_ranks(return_N[valid_N]))
 
 
-def rank_ic_series(scores: Sequence[Array], returns: Sequence[Array]) -> NDArray[np.float64]:
+def rank_ic_series(scores: Sequence[_Array], returns: Sequence[_Array]) -> NDArray[np.float64]:
     """The daily RankIC, one value a day (NaN = undefined)."""
     pairs = zip(scores, returns, strict=True)
     return np.array([rank_ic(score_N, return_N) for score_N, return_N in pairs])
 
 
 def summarise(
-    scores: Sequence[Array],
-    returns: Sequence[Array],
+    scores: Sequence[_Array],
+    returns: Sequence[_Array],
     *,
     horizon: int,
     null_draws: int = 200,
@@ -133,7 +133,7 @@ def _undefined() -> RankICSummary:
     return RankICSummary(n_dates=0, **dict.fromkeys(names, math.nan))
 
 
-def decile_spreads(scores: Sequence[Array], returns: Sequence[Array]) -> NDArray[np.float64]:
+def decile_spreads(scores: Sequence[_Array], returns: Sequence[_Array]) -> NDArray[np.float64]:
     """Mean return of the best tenth less that of the worst, each day; NaN below 20 names.
 
     The decile is that of all scored names; those whose return is unknown are then left out.
@@ -162,7 +162,7 @@ class Null:
     """95 % quantile of that share's distance from its mean."""
 
 
-def shuffled(scores: Sequence[Array], returns: Sequence[Array], *, draws: int, seed: int) -> Null:
+def shuffled(scores: Sequence[_Array], returns: Sequence[_Array], *, draws: int, seed: int) -> Null:
     """Bands over ``draws`` sets of scores shuffled within each day.
 
     The shuffle keeps each day's set of scores and of returns and breaks only their pairing. A draw uses
@@ -199,11 +199,11 @@ def shuffled(scores: Sequence[Array], returns: Sequence[Array], *, draws: int, s
     )
 
 
-def _pearson(score_N: Array, return_N: Array) -> float:
+def _pearson(score_N: _Array, return_N: _Array) -> float:
     valid_N = np.isfinite(score_N) & np.isfinite(return_N)
     if valid_N.sum() < MIN_NAMES:
         return float("nan")
-    return correlation(score_N[valid_N], return_N[valid_N])
+    return _correlation(score_N[valid_N], return_N[valid_N])
 
 
 def _unit(values_N: NDArray[np.float64]) -> NDArray[np.float64]:

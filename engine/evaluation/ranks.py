@@ -8,18 +8,18 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-Matrix = NDArray[np.float64]
+_Matrix = NDArray[np.float64]
 
 
 QUANTILES = 10
 """Deciles, unless something else is asked for."""
-RADIX_BITS = 11
+_RADIX_BITS = 11
 """Three passes of 11 bits sort a float32."""
 
 
 @njit(parallel=True, cache=True)
 def counts_from_ends(
-    values_DN: Matrix,
+    values_DN: _Matrix,
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """How many entries of the row are at least as large, and at least as small, as this one.
 
@@ -61,10 +61,10 @@ def sortable(values_n: NDArray[np.float32]) -> NDArray[np.uint32]:
 @njit(cache=True)
 def radix_order(key_n: NDArray[np.uint32]) -> NDArray[np.int64]:
     """Positions of the keys in ascending order: least-significant-digit radix sort, linear in n."""
-    n, size = key_n.size, 1 << RADIX_BITS
+    n, size = key_n.size, 1 << _RADIX_BITS
     order_n, next_n = np.arange(n), np.empty(n, dtype=np.int64)
     start = np.empty(size, dtype=np.int64)
-    for shift in range(0, 32, RADIX_BITS):
+    for shift in range(0, 32, _RADIX_BITS):
         start[:] = 0
         for i in range(n):
             start[(key_n[i] >> np.uint32(shift)) & np.uint32(size - 1)] += 1
@@ -82,7 +82,7 @@ def radix_order(key_n: NDArray[np.uint32]) -> NDArray[np.int64]:
 
 
 @njit(cache=True)
-def _average_ranks(values_n: Matrix) -> Matrix:
+def _average_ranks(values_n: _Matrix) -> _Matrix:
     """Ranks 1..n; equal values share their mean rank. No NaN."""
     key_n = sortable(values_n.astype(np.float32))
     order_n = radix_order(key_n)
@@ -99,7 +99,7 @@ def _average_ranks(values_n: Matrix) -> Matrix:
 
 
 @njit(parallel=True, cache=True)
-def average_rank_rows(values_DN: Matrix) -> Matrix:
+def average_rank_rows(values_DN: _Matrix) -> _Matrix:
     """Ranks 1..n within each row; equal values share their mean rank; NaN stays NaN."""
     D, N = values_DN.shape
     out_DN = np.full((D, N), np.nan)
@@ -109,7 +109,7 @@ def average_rank_rows(values_DN: Matrix) -> Matrix:
     return out_DN
 
 
-def quantiles(score_DN: Matrix, count: int = QUANTILES) -> NDArray[np.int64]:
+def quantiles(score_DN: _Matrix, count: int = QUANTILES) -> NDArray[np.int64]:
     """1 (worst) .. ``count`` (best) of the day's names, 0 where there is no score or the day has fewer
     than two names a quantile. Equal scores share a quantile.
     """
@@ -120,7 +120,7 @@ def quantiles(score_DN: Matrix, count: int = QUANTILES) -> NDArray[np.int64]:
 
 
 @njit(parallel=True, cache=True)
-def correlation_rows(a_DN: Matrix, b_DN: Matrix, min_names: int) -> NDArray[np.float64]:
+def correlation_rows(a_DN: _Matrix, b_DN: _Matrix, min_names: int) -> NDArray[np.float64]:
     """Pearson correlation of each row over entries known in both; NaN below ``min_names`` pairs."""
     out_D = np.full(len(a_DN), np.nan)
     for d in prange(len(a_DN)):
@@ -131,7 +131,7 @@ def correlation_rows(a_DN: Matrix, b_DN: Matrix, min_names: int) -> NDArray[np.f
 
 
 @njit(parallel=True, cache=True)
-def rank_correlation_rows(a_DN: Matrix, b_DN: Matrix, min_names: int) -> NDArray[np.float64]:
+def rank_correlation_rows(a_DN: _Matrix, b_DN: _Matrix, min_names: int) -> NDArray[np.float64]:
     """Spearman correlation of each row over entries known in both; NaN below ``min_names`` pairs."""
     out_D = np.full(len(a_DN), np.nan)
     for d in prange(len(a_DN)):
@@ -143,7 +143,7 @@ def rank_correlation_rows(a_DN: Matrix, b_DN: Matrix, min_names: int) -> NDArray
 
 
 @njit(parallel=True, cache=True)
-def rank_correlation_columns(x_FN: NDArray[np.float32], label_N: Matrix) -> NDArray[np.float64]:
+def rank_correlation_columns(x_FN: NDArray[np.float32], label_N: _Matrix) -> NDArray[np.float64]:
     """Spearman correlation of each row of ``x_FN`` with the label; no NaN. NaN where a side is constant."""
     out_F = np.full(len(x_FN), np.nan)
     rank_N = _average_ranks(label_N)
@@ -154,7 +154,7 @@ def rank_correlation_columns(x_FN: NDArray[np.float32], label_N: Matrix) -> NDAr
 
 
 @njit(cache=True)
-def _correlation(a_n: Matrix, b_n: Matrix) -> float:
+def _correlation(a_n: _Matrix, b_n: _Matrix) -> float:
     """NaN if either side is constant."""
     mean_a, mean_b = a_n.mean(), b_n.mean()
     product = square_a = square_b = 0.0

@@ -88,12 +88,12 @@ def select(
         family, table = next(iter(missing.items()))
         raise DataError(
             f"features.families: {family} needs the table `{table}`, which the data do not have",
-            hint=f"{way_out(table)}, or leave the family out",
+            hint=f"{_way_out(table)}, or leave the family out",
         )
     return chosen
 
 
-def way_out(table: str) -> str:
+def _way_out(table: str) -> str:
     """What brings a missing table into the data."""
     return WAY_OUT if table == SECTORS else f"ingest it (`atft-tui ingest --{table} FILE`)"
 

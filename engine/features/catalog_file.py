@@ -14,13 +14,13 @@ from engine.features.catalog import ALWAYS, CATALOG
 from engine.features.feature import Feature
 from engine.files import write_json
 
-FILE = "catalog.json"
-TOLD = tuple(f.name for f in fields(Feature) if f.name not in ("compute", "depth", "own"))
+_FILE = "catalog.json"
+_TOLD = tuple(f.name for f in fields(Feature) if f.name not in ("compute", "depth", "own"))
 """What is said of a feature; the rest is how it is computed."""
 
 
 def told(feature: Feature) -> dict[str, Any]:
-    return {name: getattr(feature, name) for name in TOLD}
+    return {name: getattr(feature, name) for name in _TOLD}
 
 
 def off(feature: Feature, config: Config, present: Collection[str] | None) -> str | None:
@@ -39,4 +39,4 @@ def off(feature: Feature, config: Config, present: Collection[str] | None) -> st
 def write_catalog(directory: Path, config: Config, present: Collection[str] | None) -> None:
     """``directory`` is ``WORKSPACE/features``."""
     rows = [told(feature) | {"off": off(feature, config, present)} for feature in CATALOG]
-    write_json(directory / FILE, {"features": rows})
+    write_json(directory / _FILE, {"features": rows})

@@ -24,10 +24,10 @@ from engine.features.rolling import BLOCK
 from engine.features.scores import write_scores
 from engine.graph.graph import GraphSeries
 
-Array = NDArray[np.float64]
-REACHES = (128, 192, 320, 448, 640, 1024)
+_Array = NDArray[np.float64]
+_REACHES = (128, 192, 320, 448, 640, 1024)
 """Sessions before a piece that are looked at: features with like look-backs share their intermediates."""
-NODE_FIGURES = (
+_NODE_FIGURES = (
     "listeners",
     "neighbours",
     "mean_abs_rho",
@@ -36,11 +36,11 @@ NODE_FIGURES = (
     "kept_share",
 )
 """Columns of `engine.graph.statistics.NodeStatistics` that are features."""
-WORKING_BYTES = 600_000_000
+_WORKING_BYTES = 600_000_000
 """For the values of a batch of features in a piece."""
-BATCH = 48
+_BATCH = 48
 """Features computed together at most."""
-PORTION = 256
+_PORTION = 256
 """Stocks taken together where a value depends on its own row only: the arrays stay in the cache."""
 
 
@@ -57,7 +57,7 @@ class Inputs:
 def reach(feature: Feature) -> int:
     """Sessions before a piece that the feature has to be computed on to be exact in it."""
     need = feature.lookback + feature.depth * BLOCK
-    return next((r for r in REACHES if r >= need), -(-need // BLOCK) * BLOCK)
+    return next((r for r in _REACHES if r >= need), -(-need // BLOCK) * BLOCK)
 
 
 def longest_reach(features: Sequence[Feature]) -> int:
@@ -66,7 +66,7 @@ def longest_reach(features: Sequence[Feature]) -> int:
 
 def pieces(stocks: int, sessions: int) -> Iterator[tuple[int, int]]:
     """Ranges of sessions, multiples of `BLOCK` but for the last, that fit the working memory."""
-    room = WORKING_BYTES // (BATCH * 4 * max(stocks, 1))
+    room = _WORKING_BYTES // (_BATCH * 4 * max(stocks, 1))
     size = max(4 * BLOCK, min(room, 2048) // BLOCK * BLOCK)
     for first in range(0, sessions, size):
         yield first, min(sessions, first + size)
@@ -100,7 +100,7 @@ def raw_values(
     for (own, back), group in itertools.groupby(order, key=lambda f: (f.own, reach(f))):
         start = max(0, (first - back) // BLOCK * BLOCK)
         members = tuple(group)
-        for batch in (members[i : i + BATCH] for i in range(0, len(members), BATCH)):
+        for batch in (members[i : i + _BATCH] for i in range(0, len(members), _BATCH)):
             yield batch, _batch(inputs, batch, start, first, stop, own=own)
 
 
@@ -116,12 +116,12 @@ def _batch(
             for f, feature in enumerate(batch):
                 values_FNT[f, rows] = feature.compute(context)[:, first - start :]
 
-    size = PORTION if own else max(stocks, 1)
-    side_by_side(fill, [slice(n, n + size) for n in range(0, stocks, size)])
+    size = _PORTION if own else max(stocks, 1)
+    _side_by_side(fill, [slice(n, n + size) for n in range(0, stocks, size)])
     return values_FNT
 
 
-def side_by_side(work: Callable[[slice], None], portions: Sequence[slice]) -> None:
+def _side_by_side(work: Callable[[slice], None], portions: Sequence[slice]) -> None:
     """Portions of stocks in threads of their own, each with its kernels on one processor.
 
     A kernel over 256 stocks takes less time than two threads need to meet at its end on a busy machine.
@@ -184,13 +184,13 @@ def compute_sessions(
 
 def _context(inputs: Inputs, start: int, first: int, stop: int, rows: slice) -> Context:
     universe, graphs = inputs.universe, inputs.graphs
-    figures: dict[str, Array] = {}
+    figures: dict[str, _Array] = {}
     neighbours = None
     if graphs is not None and rows.start == 0 and rows.stop >= len(universe.symbols):
         figures = _figures(graphs, universe, start, first, stop)
 
-        def neighbours(x_NS: Array) -> Array:
-            return neighbour_mean(graphs, x_NS, start, first, stop)
+        def neighbours(x_NS: _Array) -> _Array:
+            return _neighbour_mean(graphs, x_NS, start, first, stop)
 
     return Context(
         inputs.dense.window(start, stop, rows),
@@ -203,13 +203,13 @@ def _context(inputs: Inputs, start: int, first: int, stop: int, rows: slice) -> 
 
 def _figures(
     graphs: GraphSeries, universe: Universe, start: int, first: int, stop: int
-) -> dict[str, Array]:
+) -> dict[str, _Array]:
     """Place of each stock in the newest graph of each session, NaN outside it; ``first`` to ``stop``."""
-    out: dict[str, Array] = {}
+    out: dict[str, _Array] = {}
     shape = (len(universe.symbols), stop - start)
     for session in range(first, stop):
         nodes = graphs.nodes_at(session)
-        for name in NODE_FIGURES:
+        for name in _NODE_FIGURES:
             if name not in out:
                 out[name] = np.full(shape, np.nan)
             if nodes is not None:
@@ -217,7 +217,7 @@ def _figures(
     return out
 
 
-def neighbour_mean(graphs: GraphSeries, x_NS: Array, start: int, first: int, stop: int) -> Array:
+def _neighbour_mean(graphs: GraphSeries, x_NS: _Array, start: int, first: int, stop: int) -> _Array:
     """Mean of ``x_NS`` over the stocks that each one listens to; columns ``first - start`` and later.
 
     NaN values do not count; NaN without any neighbour that has one.
@@ -232,7 +232,7 @@ def neighbour_mean(graphs: GraphSeries, x_NS: Array, start: int, first: int, sto
 
 @njit(cache=True)
 def _mean_of_sources(
-    x_NS: Array, source_E: NDArray[np.int64], target_E: NDArray[np.int64], t: int, out_NS: Array
+    x_NS: _Array, source_E: NDArray[np.int64], target_E: NDArray[np.int64], t: int, out_NS: _Array
 ) -> None:
     total = np.zeros(x_NS.shape[0])
     count = np.zeros(x_NS.shape[0])

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from engine.features.context import Context
 
-Array = NDArray[np.float64]
-AT_CLOSE = "known at the close of the session"
+_Array = NDArray[np.float64]
+_AT_CLOSE = "known at the close of the session"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,14 +23,14 @@ class Feature:
     unit: str
     lookback: int
     """Sessions before t that the value can depend on."""
-    compute: Callable[["Context"], Array]
+    compute: Callable[["Context"], _Array]
     """``[N, S]`` for stock scope, ``[S]`` for market scope; NaN = unknown."""
     scope: Literal["stock", "market"] = "stock"
     """Stock: ranked within the day afterwards, so only its order matters. Market: the same for all stocks
     of a day and scaled by its own past."""
     source: str = "bars"
     """Table that must be there."""
-    published: str = AT_CLOSE
+    published: str = _AT_CLOSE
     """From when on a row of that table may be used."""
     core: bool = False
     """One of the columns of ``features.breadth = core``."""
@@ -46,7 +46,7 @@ class Family:
 
     name: str
     source: str = "bars"
-    published: str = AT_CLOSE
+    published: str = _AT_CLOSE
     own: bool = True
 
     def stock(
@@ -55,7 +55,7 @@ class Family:
         formula: str,
         unit: str,
         lookback: int,
-        compute: Callable[["Context"], Array],
+        compute: Callable[["Context"], _Array],
         *,
         core: bool = False,
         depth: int = 1,
@@ -80,7 +80,7 @@ class Family:
         name: str,
         formula: str,
         lookback: int,
-        compute: Callable[["Context"], Array],
+        compute: Callable[["Context"], _Array],
         *,
         unit: str = "z against its last 252 sessions",
         core: bool = False,
@@ -99,11 +99,11 @@ class Family:
         )
 
 
-def log(x: Array) -> Array:
+def log(x: _Array) -> _Array:
     """Natural logarithm; NaN where not positive."""
     return np.log(np.where(x > 0, x, np.nan))
 
 
-def ratio(a: Array, b: Array) -> Array:
+def ratio(a: _Array, b: _Array) -> _Array:
     """a / b; NaN where b is 0."""
     return a / np.where(b != 0, b, np.nan)

@@ -40,7 +40,7 @@ from engine.graph.graph import GraphSeries
 from engine.runs.events import Advanced
 from engine.runs.sink import EventSink
 
-RAM_SHARE = 0.25
+_RAM_SHARE = 0.25
 """A tensor up to this share of the free memory is read into it, a larger one is mapped."""
 CODE_VERSION = 2
 """Raised when a formula changes, so that old tensors are not taken for new ones."""
@@ -80,7 +80,7 @@ class FeatureSet:
     def loaded(self) -> "FeatureSet":
         """The same with the tensor in memory, if it is small enough; for work that reads all of it."""
         size = float(np.prod(self.x_SNF.shape)) * self.x_SNF.dtype.itemsize
-        if size > RAM_SHARE * psutil.virtual_memory().available:
+        if size > _RAM_SHARE * psutil.virtual_memory().available:
             return self
         return self.in_memory()
 
@@ -128,7 +128,7 @@ def build_features(
     lineage = Lineage(settings=settings, chain=panel.chain, panel=panel.fingerprint)
     target = directory / lineage.fingerprint
     if not (target / "manifest.json").exists():
-        write_catalog(directory, config, present_tables(panel))
+        write_catalog(directory, config, _present_tables(panel))
         base = _extendable(lineage, universe, config, directory)
         with building(target) as staging:
             work = _Build(
@@ -150,7 +150,7 @@ def build_features(
 
 def chosen_features(panel: PanelSource, config: Config, *, with_graph: bool) -> tuple[Feature, ...]:
     """The columns that this configuration gives on this panel."""
-    present = present_tables(panel)
+    present = _present_tables(panel)
     return select(
         config.features.families,
         breadth=config.features.breadth,
@@ -159,7 +159,7 @@ def chosen_features(panel: PanelSource, config: Config, *, with_graph: bool) -> 
     )
 
 
-def present_tables(panel: PanelSource) -> set[str]:
+def _present_tables(panel: PanelSource) -> set[str]:
     """Optional tables with rows, and ``sectors`` where a stock has one."""
     tables = {name for name, table in panel.tables.items() if not table.is_empty()}
     return tables | ({SECTORS} if has_sectors(panel.securities) else set())

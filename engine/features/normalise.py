@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from engine.evaluation.ranks import radix_order, sortable
 from engine.features import rolling
 
-Array = NDArray[np.float64]
-MARKET_WINDOW = 252
-MARKET_CLIP = 5.0
-QUANTILE = 0.01
+_Array = NDArray[np.float64]
+_MARKET_WINDOW = 252
+_MARKET_CLIP = 5.0
+_QUANTILE = 0.01
 """Winsorised z-scores clip what lies beyond this share on either side."""
 
 
@@ -48,7 +48,7 @@ def _inverse_normal_low(p: float, c: tuple[float, ...], d: tuple[float, ...]) ->
 
 
 @njit(cache=True)
-def gauss_rank(values_N: Array) -> Array:
+def gauss_rank(values_N: _Array) -> _Array:
     """Normal scores of one day: inverse normal of (rank - 0.5) / n; ties share their mean rank.
 
     NaN stays NaN and does not count. Mean 0, deviation close to 1, whatever the input's scale.
@@ -70,7 +70,7 @@ def gauss_rank(values_N: Array) -> Array:
 
 
 @njit(parallel=True, cache=True)
-def normal_scores(values_DN: Array) -> Array:
+def normal_scores(values_DN: _Array) -> _Array:
     """`gauss_rank` of each row."""
     out_DN = np.empty_like(values_DN)
     for d in prange(len(values_DN)):
@@ -78,7 +78,7 @@ def normal_scores(values_DN: Array) -> Array:
     return out_DN
 
 
-def residual(values_N: Array, design_NK: Array) -> Array:
+def residual(values_N: _Array, design_NK: _Array) -> _Array:
     """What a least-squares fit on the columns of the design leaves of the values.
 
     NaN stays NaN and does not count. A constant, if it is wanted, is a column of the design.
@@ -137,7 +137,7 @@ def _winsor_z(
     n = order_n.size
     if n < 2:
         return
-    cut = int(QUANTILE * (n - 1) + 0.5)
+    cut = int(_QUANTILE * (n - 1) + 0.5)
     low, high = np.float64(value_n[order_n[cut]]), np.float64(value_n[order_n[n - 1 - cut]])
     total, square = 0.0, 0.0
     for k in range(n):
@@ -170,11 +170,11 @@ def rank_within_day(
     return out_SN
 
 
-def scale_by_past(series_S: Array) -> NDArray[np.float32]:
+def scale_by_past(series_S: _Array) -> NDArray[np.float32]:
     """z of each session against its last 252 sessions, itself included, clipped at 5; NaN -> 0."""
     row = series_S[None, :]
-    mean = rolling.mean(row, MARKET_WINDOW)[0]
-    deviation = rolling.std(row, MARKET_WINDOW)[0]
+    mean = rolling.mean(row, _MARKET_WINDOW)[0]
+    deviation = rolling.std(row, _MARKET_WINDOW)[0]
     z_S = (series_S - mean) / np.where(deviation > 0, deviation, np.nan)
-    clipped_S = np.clip(z_S, -MARKET_CLIP, MARKET_CLIP)
+    clipped_S = np.clip(z_S, -_MARKET_CLIP, _MARKET_CLIP)
     return np.asarray(np.nan_to_num(clipped_S), dtype=np.float32)

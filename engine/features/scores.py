@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from engine.features.normalise import day_scores
 
-DAYS = 8
+_DAYS = 8
 """Sessions taken together: the lines of the tensor that they touch stay in the cache for all features."""
 
 
@@ -47,11 +47,11 @@ def _write(
     whole_TNG: NDArray[np.float32],
 ) -> NDArray[np.int64]:
     F, N, T = values_FNT.shape
-    blocks = (T + DAYS - 1) // DAYS
+    blocks = (T + _DAYS - 1) // _DAYS
     known_BF = np.zeros((blocks, F), dtype=np.int64)
     for block in prange(blocks):
-        first, stop = block * DAYS, min(T, block * DAYS + DAYS)
-        days_DN = np.empty((DAYS, N), dtype=np.float32)
+        first, stop = block * _DAYS, min(T, block * _DAYS + _DAYS)
+        days_DN = np.empty((_DAYS, N), dtype=np.float32)
         score_N = np.empty(N, dtype=np.float32)
         score_bits = score_N.view(np.uint32)
         for f in range(F):

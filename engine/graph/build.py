@@ -27,8 +27,8 @@ CODE_VERSION = 2
 """Raised when edges change, so that old graphs are not taken for new ones."""
 BLOCK = 64
 """Sessions whose graphs share a file."""
-EVENTS = 40
-Columns = dict[str, list[Any]]
+_EVENTS = 40
+_Columns = dict[str, list[Any]]
 """Name -> one value per rebuild date."""
 
 
@@ -80,7 +80,7 @@ def _extend(
     directory: Path,
     sink: EventSink,
     base: tuple[Path, dict[str, Any]] | None,
-) -> tuple[dict[str, Any], Columns | None]:
+) -> tuple[dict[str, Any], _Columns | None]:
     """Write the blocks with new graphs, take over the others; returns the entries taken over, and the
     statistics of all graphs.
     """
@@ -115,7 +115,7 @@ def _extend(
         )
         for r, graph in enumerate(graphs):
             found.append(_Edges(graph.session + start, graph.edge_index_2E, graph.edge_attr_EK))
-            if r % max(1, new_R.size // EVENTS) == 0 or r + 1 == new_R.size:
+            if r % max(1, new_R.size // _EVENTS) == 0 or r + 1 == new_R.size:
                 sink.emit(Advanced(stage="graph", done=r + 1, total=int(new_R.size)))
     for block in sorted({graph.session // BLOCK for graph in found}):
         _write(directory / _file(block), [g for g in found if g.session // BLOCK == block])
@@ -127,12 +127,12 @@ def _statistics(
     done: int,
     universe: Universe,
     base: tuple[Path, dict[str, Any]] | None,
-) -> Columns | None:
+) -> _Columns | None:
     """Columns of `GraphStatistics` for all graphs; those before session ``done`` are known to ``base``.
 
     None if the series that was extended did not say.
     """
-    columns: Columns = {field.name: [] for field in fields(GraphStatistics)}
+    columns: _Columns = {field.name: [] for field in fields(GraphStatistics)}
     last = next((graph for graph in reversed(found) if graph.session < done), None)
     if base is not None:
         path, manifest = base

@@ -7,13 +7,13 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-MAX_RETURN = 0.3
+_MAX_RETURN = 0.3
 """Daily returns are clipped here, so that one news day does not make a correlation."""
 LANES = 64
 """Stocks of a tile: four 512-bit vectors, so a tile of 60 sessions (15 kB) fits the first cache."""
-UNROLL = 4
+_UNROLL = 4
 """The window is padded with zeros to a multiple of this, for the product's inner loop."""
-FLAT = 1e-9
+_FLAT = 1e-9
 """A stock whose deviation is below this share of its root mean square is constant: no direction."""
 
 
@@ -43,7 +43,7 @@ def _market_free(
     for n in range(N):
         for s in range(S):
             x = return_NS[n, s]
-            x = min(max(x, -MAX_RETURN), MAX_RETURN) if x == x else np.nan
+            x = min(max(x, -_MAX_RETURN), _MAX_RETURN) if x == x else np.nan
             out_NS[n, s] = x
             if member_NS[n, s] and x == x:
                 total_S[s] += x
@@ -76,7 +76,7 @@ def unit_tiles(
     together, but a date's bits would then depend on the dates before it.
     """
     weight_W = 0.5 ** (np.arange(window - 1, -1, -1) / half_life)
-    padded = -(-window // UNROLL) * UNROLL
+    padded = -(-window // _UNROLL) * _UNROLL
     return np.asarray(_unit_tiles(return_NS, row_N, stop - window, weight_W, padded))
 
 
@@ -109,7 +109,7 @@ def _unit_tiles(
             for w in range(W):
                 if np.isfinite(x_W[w]):
                     deviation += weight_W[w] * (x_W[w] - mean) ** 2
-            if deviation <= FLAT * FLAT * square:
+            if deviation <= _FLAT * _FLAT * square:
                 continue
             scale = 1.0 / np.sqrt(deviation)
             for w in range(W):

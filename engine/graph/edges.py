@@ -12,8 +12,8 @@ from engine.errors import DataError
 from engine.graph.correlation import LANES, market_free_returns, pair_correlations, unit_tiles
 from engine.graph.neighbours import strongest_neighbours
 
-Edges = tuple[NDArray[np.int64], NDArray[np.float32]]
-SMALLEST = 1e-7
+_Edges = tuple[NDArray[np.int64], NDArray[np.float32]]
+_SMALLEST = 1e-7
 """With threshold 0 a correlation of exactly 0 (too little history) still makes no edge."""
 
 
@@ -80,7 +80,7 @@ def graphs_of_sessions(
 
 def graph_of_date(
     return_NW: NDArray[np.float64], sector_N: NDArray[np.int16], config: GraphConfig, *, seed: int
-) -> Edges:
+) -> _Edges:
     """Edges ``[2, E]`` and attributes ``[E, K]`` among the N stocks of one date.
 
     ``return_NW``: their market-free returns over the window, oldest first, NaN where unknown.
@@ -98,11 +98,11 @@ def graph_of_date(
 
 def _edges(
     tile_TWL: NDArray[np.float32], sector_N: NDArray[np.int16], config: GraphConfig, *, seed: int
-) -> Edges:
+) -> _Edges:
     n = sector_N.size
     keep = np.float32(1.0 - config.shrinkage)
     if config.kind == "correlation":
-        limit = max(config.threshold, SMALLEST)
+        limit = max(config.threshold, _SMALLEST)
         floor = limit / float(keep) * (1 - 1e-6)  # the exact test follows, on what is stored
         neighbour_Nk, rho_Nk = strongest_neighbours(tile_TWL, n, config.k, floor=floor)
         rho_Nk *= keep

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from engine.graph.correlation import LANES
 
-ROWS = 4
+_ROWS = 4
 """Rows multiplied together: 16 products for 8 loads and 4 stores keep the multipliers busy."""
 
 
@@ -41,23 +41,23 @@ def _strongest(
     tiles = tile_TWL.shape[0]
     neighbour_Nk = np.full((n, k), -1, dtype=np.int64)
     rho_Nk = np.zeros((n, k), dtype=np.float32)
-    for block in prange(-(-n // ROWS)):
-        first = block * ROWS
+    for block in prange(-(-n // _ROWS)):
+        first = block * _ROWS
         own, lane = first // LANES, first % LANES
-        product_RL = np.empty((ROWS, LANES), dtype=np.float32)
-        rho_RTL = np.empty((ROWS, tiles, LANES), dtype=np.float32)
-        peak_RL = np.full((ROWS, LANES), np.float32(-np.inf), dtype=np.float32)
+        product_RL = np.empty((_ROWS, LANES), dtype=np.float32)
+        rho_RTL = np.empty((_ROWS, tiles, LANES), dtype=np.float32)
+        peak_RL = np.full((_ROWS, LANES), np.float32(-np.inf), dtype=np.float32)
         best_k = np.empty(k, dtype=np.float32)
         for tile in range(tiles):
             _multiply(tile_TWL[own], lane, tile_TWL[tile], product_RL)
             if tile == own:
-                for r in range(ROWS):
+                for r in range(_ROWS):
                     product_RL[r, lane + r] = np.nan
             if tile == tiles - 1:
                 product_RL[:, n - tile * LANES :] = np.nan
-            for r in range(ROWS):
+            for r in range(_ROWS):
                 _keep(product_RL[r], rho_RTL[r, tile], peak_RL[r], signed)
-        for r in range(min(ROWS, n - first)):
+        for r in range(min(_ROWS, n - first)):
             i = first + r
             bound = max(_kth_largest(peak_RL[r], best_k), floor)
             _collect(rho_RTL[r], peak_RL[r], bound, signed, best_k, neighbour_Nk[i])

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from engine.graph.graph import Graph
 
-PAIR = 2**32
+_PAIR = 2**32
 """source * PAIR + target: one number per edge."""
-NAN = float("nan")
+_NAN = float("nan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +67,11 @@ def graph_statistics(
     graphs: Iterable["Graph"], before: "Graph | None" = None
 ) -> Iterator[GraphStatistics]:
     """One row per graph, in order; turnover is against the graph before it, for the first ``before``."""
-    known_E = None if before is None else edge_keys(before)
+    known_E = None if before is None else _edge_keys(before)
     for graph in graphs:
         source_E, target_E = graph.edge_index_2E
         n, edges = graph.nodes_N.size, source_E.size
-        keys = edge_keys(graph)
+        keys = _edge_keys(graph)
         yield GraphStatistics(
             date=graph.date,
             nodes=n,
@@ -81,11 +81,11 @@ def graph_statistics(
             max_out_degree=_largest_count(source_E),
             isolated_share=1.0 - _distinct(target_E) / n if n else 0.0,
             unheard_share=1.0 - _distinct(source_E) / n if n else 0.0,
-            turnover=NAN
+            turnover=_NAN
             if known_E is None or not edges
             else 1 - float(np.isin(keys, known_E, assume_unique=True).mean()),
-            same_sector_share=float(graph.edge_attr_EK[:, 2].mean()) if edges else NAN,
-            mean_abs_rho=float(graph.edge_attr_EK[:, 1].mean()) if edges else NAN,
+            same_sector_share=float(graph.edge_attr_EK[:, 2].mean()) if edges else _NAN,
+            mean_abs_rho=float(graph.edge_attr_EK[:, 1].mean()) if edges else _NAN,
         )
         known_E = keys
 
@@ -97,7 +97,7 @@ def node_statistics(graph: "Graph", before: "Graph | None") -> NodeStatistics:
     heard_N = np.bincount(target_E, minlength=n)
     kept_N = np.full(n, np.nan)
     if before is not None:
-        kept_E = np.isin(edge_keys(graph), edge_keys(before))
+        kept_E = np.isin(_edge_keys(graph), _edge_keys(before))
         known_N = np.isin(graph.nodes_N, before.nodes_N)
         kept_N = np.where(known_N, _mean_per(target_E, kept_E, heard_N), np.nan)
     return NodeStatistics(
@@ -112,10 +112,10 @@ def node_statistics(graph: "Graph", before: "Graph | None") -> NodeStatistics:
     )
 
 
-def edge_keys(graph: "Graph") -> NDArray[np.int64]:
+def _edge_keys(graph: "Graph") -> NDArray[np.int64]:
     """One number per edge ``[E]``, the same for the same pair on every date."""
     source_E, target_E = graph.edge_index_2E
-    return np.asarray(source_E * PAIR + target_E)
+    return np.asarray(source_E * _PAIR + target_E)
 
 
 def _largest_count(node_E: NDArray[np.int64]) -> int:

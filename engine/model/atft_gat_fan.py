@@ -37,7 +37,7 @@ from engine.model.variable_selection import VariableSelection
 if TYPE_CHECKING:
     from engine.dataset.batch import Batch
 
-WINDOW_BLOCKS = frozenset({"temporal", "attention"})
+_WINDOW_BLOCKS = frozenset({"temporal", "attention"})
 """Blocks that look at more than the last session."""
 
 
@@ -132,7 +132,7 @@ class ATFTGATFAN(nn.Module):
         }
         groups = {name: module for name, module in groups.items() if name in self.available}
         heads: list[nn.Module] = [self.encoder, self.head]
-        if self.available & WINDOW_BLOCKS:
+        if self.available & _WINDOW_BLOCKS:
             heads += [self.embedding, self.window_entry]
         return groups | {"heads": nn.ModuleList(heads)}
 
@@ -156,14 +156,14 @@ class ATFTGATFAN(nn.Module):
                 x_MTF, own_MC, gates[name] = normalise(x_MTF)
                 message_MC = message_MC + own_MC
         selection_F = x_MTF.new_ones(self.n_features)
-        if not self.blocks & WINDOW_BLOCKS:
+        if not self.blocks & _WINDOW_BLOCKS:
             x_MTF, mask_MT = x_MTF[:, -1:], mask_MT[:, -1:]
         if "selection" in self.blocks:
             weight_MF = self.selection(x_MTF)
             x_MTF = x_MTF * weight_MF[:, None, :]
             selection_F = weight_MF.detach().mean(dim=0)
         h_MC = self.encoder(x_MTF[:, -1]) + message_MC
-        if self.blocks & WINDOW_BLOCKS:
+        if self.blocks & _WINDOW_BLOCKS:
             with torch.autocast("cpu", torch.bfloat16) if half else nullcontext():
                 window_MC = self._read_window(x_MTF, mask_MT)
             h_MC = h_MC + self.window_entry(window_MC.float() if half else window_MC)

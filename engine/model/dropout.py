@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-RESOLUTION = 2**16
-DRAWS = 4
+_RESOLUTION = 2**16
+_DRAWS = 4
 """16-bit lanes of one 64-bit random number."""
 STEP, BITS = 0x9E3779B97F4A7C15, 2**64 - 1
 
@@ -101,7 +101,7 @@ class _Dropped(torch.autograd.Function):
 
 def _dropped(x: Tensor, lanes: NDArray[np.int16], p: float) -> Tensor:
     n_drop, scale = _rounded(p)
-    least, x = n_drop - RESOLUTION // 2, x.detach().contiguous()
+    least, x = n_drop - _RESOLUTION // 2, x.detach().contiguous()
     out = torch.empty_like(x)
     if x.dtype == torch.float32:
         _select(x.view(-1).numpy(), lanes, out.view(-1).numpy(), least, np.float32(scale))
@@ -118,22 +118,22 @@ def keep_mask(x: Tensor, p: float) -> Tensor:
     """0 with probability ``p``, else 1 / (1 - p), in the shape and type of ``x``; CPU only."""
     n_drop, scale = _rounded(p)
     lanes = torch.from_numpy(_lanes(x)).view(x.shape)
-    return (lanes >= n_drop - RESOLUTION // 2).to(x.dtype) * scale
+    return (lanes >= n_drop - _RESOLUTION // 2).to(x.dtype) * scale
 
 
 def _rounded(p: float) -> tuple[int, float]:
-    """How many of the `RESOLUTION` values of a lane drop, and the scale of what is kept."""
-    n_drop = min(round(p * RESOLUTION), RESOLUTION - 1)
-    return n_drop, RESOLUTION / (RESOLUTION - n_drop)
+    """How many of the `_RESOLUTION` values of a lane drop, and the scale of what is kept."""
+    n_drop = min(round(p * _RESOLUTION), _RESOLUTION - 1)
+    return n_drop, _RESOLUTION / (_RESOLUTION - n_drop)
 
 
 def _lanes(x: Tensor) -> NDArray[np.int16]:
     """16 random bits for each value of ``x``, flat."""
     stream = _current.stream or MaskStream(new_seed())
     first = stream.first_row * (x[:1].numel())
-    words = np.empty(-(-(first % DRAWS + x.numel()) // DRAWS), np.uint64)
-    _hash(words, np.uint64(stream.next_key()), np.uint64(first // DRAWS))
-    return words.view(np.int16)[first % DRAWS :][: x.numel()]
+    words = np.empty(-(-(first % _DRAWS + x.numel()) // _DRAWS), np.uint64)
+    _hash(words, np.uint64(stream.next_key()), np.uint64(first // _DRAWS))
+    return words.view(np.int16)[first % _DRAWS :][: x.numel()]
 
 
 def _mixed(state: int) -> int:

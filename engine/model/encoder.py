@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from engine.model.dropout import Dropout
 
-WIDTH = 4
+_WIDTH = 4
 """Width of the first layer, in multiples of the state's channels."""
 
 
@@ -21,11 +21,11 @@ class SessionEncoder(nn.Module):
     def __init__(self, n_features: int, channels: int, dropout: float) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(n_features, WIDTH * channels),
-            nn.LayerNorm(WIDTH * channels),
+            nn.Linear(n_features, _WIDTH * channels),
+            nn.LayerNorm(_WIDTH * channels),
             nn.GELU(),
             Dropout(dropout),
-            nn.Linear(WIDTH * channels, channels),
+            nn.Linear(_WIDTH * channels, channels),
             nn.LayerNorm(channels),
             nn.GELU(),
             Dropout(dropout),

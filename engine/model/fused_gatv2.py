@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch_geometric.nn import GATv2Conv
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int64]
-REORDERED = {"contract", "reassoc", "nsz"}
+_Floats = NDArray[np.float32]
+_Ints = NDArray[np.int64]
+_REORDERED = {"contract", "reassoc", "nsz"}
 """Sums may be reordered, so that loops become vector code; NaN and infinity keep their meaning."""
 
 
@@ -116,7 +116,7 @@ class _Message(torch.autograd.Function):
 
 def _arrays(
     left_MD: Tensor, right_MD: Tensor, edge_DK: Tensor, att_1Ac: Tensor, edges: SortedEdges
-) -> tuple[Floats, Floats, Floats, Floats, Ints, Ints, Floats]:
+) -> tuple[_Floats, _Floats, _Floats, _Floats, _Ints, _Ints, _Floats]:
     """What both kernels read, in their order."""
     return (
         left_MD.detach().numpy(),
@@ -129,16 +129,16 @@ def _arrays(
     )
 
 
-@njit(cache=True, nogil=True, fastmath=REORDERED, inline="always")
+@njit(cache=True, nogil=True, fastmath=_REORDERED, inline="always")
 def _sum_of_three(
-    left_MD: Floats,
+    left_MD: _Floats,
     j: np.uint64,
-    right_MD: Floats,
+    right_MD: _Floats,
     i: np.uint64,
-    edge_KD: Floats,
-    attr_EK: Floats,
+    edge_KD: _Floats,
+    attr_EK: _Floats,
     e: np.uint64,
-    z_D: Floats,
+    z_D: _Floats,
 ) -> None:
     """``z = l_j + r_i + W e``. Unsigned positions save the test for negative ones in every access."""
     for c in range(z_D.size):
@@ -149,18 +149,18 @@ def _sum_of_three(
             z_D[c] += value * edge_KD[k, c]
 
 
-@njit(cache=True, nogil=True, fastmath=REORDERED)
+@njit(cache=True, nogil=True, fastmath=_REORDERED)
 def _gather(
-    left_MD: Floats,
-    right_MD: Floats,
-    edge_KD: Floats,
-    att_D: Floats,
-    source_E: Ints,
-    first_M1: Ints,
-    attr_EK: Floats,
+    left_MD: _Floats,
+    right_MD: _Floats,
+    edge_KD: _Floats,
+    att_D: _Floats,
+    source_E: _Ints,
+    first_M1: _Ints,
+    attr_EK: _Floats,
     slope: float,
-    weight_EA: Floats,
-    out_MD: Floats,
+    weight_EA: _Floats,
+    out_MD: _Floats,
 ) -> None:
     """Attention weights and weighted sums, row by row."""
     A, D = weight_EA.shape[1], att_D.size
@@ -186,8 +186,8 @@ def _gather(
                     out_D[start + np.uint64(c)] += share * left_MD[j, start + np.uint64(c)]
 
 
-@njit(cache=True, nogil=True, fastmath=REORDERED)
-def _softmax(weight_EA: Floats, first: int, last: int) -> None:
+@njit(cache=True, nogil=True, fastmath=_REORDERED)
+def _softmax(weight_EA: _Floats, first: int, last: int) -> None:
     """Scores of one row's edges to shares, in place."""
     for a in range(weight_EA.shape[1]):
         top, total = np.float32(-np.inf), np.float32(0.0)
@@ -200,20 +200,20 @@ def _softmax(weight_EA: Floats, first: int, last: int) -> None:
             weight_EA[e, a] /= total
 
 
-@njit(cache=True, nogil=True, fastmath=REORDERED)
+@njit(cache=True, nogil=True, fastmath=_REORDERED)
 def _scatter(
-    left_MD: Floats,
-    right_MD: Floats,
-    edge_KD: Floats,
-    att_D: Floats,
-    source_E: Ints,
-    first_M1: Ints,
-    attr_EK: Floats,
+    left_MD: _Floats,
+    right_MD: _Floats,
+    edge_KD: _Floats,
+    att_D: _Floats,
+    source_E: _Ints,
+    first_M1: _Ints,
+    attr_EK: _Floats,
     slope: float,
-    weight_EA: Floats,
-    grad_MD: Floats,
-    dleft_MD: Floats,
-    dright_MD: Floats,
+    weight_EA: _Floats,
+    grad_MD: _Floats,
+    dleft_MD: _Floats,
+    dright_MD: _Floats,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Gradients: those of the rows into the last two arguments, ``(dedge_KD, datt_D)`` returned.
 

@@ -42,7 +42,7 @@ class GatedResidualNetwork(nn.Module):
         return self.gate(hidden, a)  # type: ignore[no-any-return]
 
 
-ENTRY_GAIN = 0.05
+_ENTRY_GAIN = 0.05
 
 
 def entry(channels_in: int, channels_out: int) -> nn.Linear:
@@ -52,7 +52,7 @@ def entry(channels_in: int, channels_out: int) -> nn.Linear:
     assertions blind to it. At a gain of 0.05 a block moves the state by about 5 % of its size.
     """
     layer = nn.Linear(channels_in, channels_out)
-    nn.init.xavier_uniform_(layer.weight, gain=ENTRY_GAIN)
+    nn.init.xavier_uniform_(layer.weight, gain=_ENTRY_GAIN)
     nn.init.zeros_(layer.bias)
     return layer
 

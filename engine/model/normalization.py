@@ -20,7 +20,7 @@ from torch.autograd.function import once_differentiable
 from engine.model.layers import MixingGate
 from engine.model.window_kernels import keep_strongest, slice_norm, slice_norm_backward
 
-START_SHARE = 0.05
+_START_SHARE = 0.05
 
 
 class FrequencyAdaptiveNorm(nn.Module):
@@ -44,7 +44,7 @@ class FrequencyAdaptiveNorm(nn.Module):
         forward_2LT, inverse_T2L = _fourier_basis(window)
         self.register_buffer("forward_2LT", forward_2LT, persistent=False)
         self.register_buffer("inverse_T2L", inverse_T2L, persistent=False)
-        self.share = MixingGate(START_SHARE)
+        self.share = MixingGate(_START_SHARE)
         self.message = nn.Sequential(
             nn.Linear(2 * n_features, channels), nn.ELU(), nn.Linear(channels, channels)
         )
@@ -88,7 +88,7 @@ class SliceAdaptiveNorm(nn.Module):
         super().__init__()
         parts = torch.tensor_split(torch.arange(window), min(slices, window))
         self.lengths = tuple(part.numel() for part in parts)
-        self.share = MixingGate(START_SHARE)
+        self.share = MixingGate(_START_SHARE)
         self.message = nn.Sequential(
             nn.Linear(2 * n_features, channels), nn.ELU(), nn.Linear(channels, channels)
         )

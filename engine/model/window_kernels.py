@@ -9,13 +9,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int64]
-CONTRACTED = {"contract", "nsz"}
+_Floats = NDArray[np.float32]
+_Ints = NDArray[np.int64]
+_CONTRACTED = {"contract", "nsz"}
 
 
-@njit(cache=True, nogil=True, fastmath=CONTRACTED)
-def keep_strongest(spectrum_M2LF: Floats, k: int, keep_MLF: Floats) -> None:
+@njit(cache=True, nogil=True, fastmath=_CONTRACTED)
+def keep_strongest(spectrum_M2LF: _Floats, k: int, keep_MLF: _Floats) -> None:
     """1 for the frequencies whose power is at least the ``k``-th largest of the window, else 0.
 
     ``best`` holds the k largest so far, in order; each new power is passed down it. NaN keeps nothing.
@@ -42,16 +42,16 @@ def keep_strongest(spectrum_M2LF: Floats, k: int, keep_MLF: Floats) -> None:
                 keep_MLF[m, frequency, f] = np.float32(1.0) if kept else np.float32(0.0)
 
 
-@njit(cache=True, nogil=True, fastmath=CONTRACTED)
+@njit(cache=True, nogil=True, fastmath=_CONTRACTED)
 def slice_norm(
-    x_MTF: Floats,
-    start_G1: Ints,
+    x_MTF: _Floats,
+    start_G1: _Ints,
     epsilon: np.float32,
     share: np.float32,
-    normal_MTF: Floats,
-    mean_MGF: Floats,
-    scale_MGF: Floats,
-    out_MTF: Floats,
+    normal_MTF: _Floats,
+    mean_MGF: _Floats,
+    scale_MGF: _Floats,
+    out_MTF: _Floats,
 ) -> None:
     """``x + share (n - x)`` with ``n = (x - mean) / scale`` per slice; the last four are written."""
     M, _, F = x_MTF.shape
@@ -82,17 +82,17 @@ def slice_norm(
                     out_TF[t, f] = x_TF[t, f] + share * (normal - x_TF[t, f])
 
 
-@njit(cache=True, nogil=True, fastmath=CONTRACTED)
+@njit(cache=True, nogil=True, fastmath=_CONTRACTED)
 def slice_norm_backward(
-    grad_MTF: Floats,
-    normal_MTF: Floats,
-    mean_MGF: Floats,
-    scale_MGF: Floats,
-    start_G1: Ints,
+    grad_MTF: _Floats,
+    normal_MTF: _Floats,
+    mean_MGF: _Floats,
+    scale_MGF: _Floats,
+    start_G1: _Ints,
     share: np.float32,
-    last_mean_grad_MF: Floats,
-    last_scale_grad_MF: Floats,
-    dx_MTF: Floats,
+    last_mean_grad_MF: _Floats,
+    last_scale_grad_MF: _Floats,
+    dx_MTF: _Floats,
 ) -> float:
     """Gradient of x into ``dx_MTF`` and that of the share returned; formulas at `_SliceNorm`."""
     M, _, F = grad_MTF.shape

@@ -18,7 +18,7 @@ from engine.portfolio.neutral import neutralised
 from engine.portfolio.strategy import Decisions, Strategy, choose
 from engine.portfolio.weights import Weights
 
-MIN_NAMES = 3
+_MIN_NAMES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +118,7 @@ def measure(name: str, book_KN: Matrix, decisions: Decisions) -> Step:
     transfer_K = correlation_rows(
         np.where(np.isfinite(decisions.score_KN), book_KN, np.nan),
         decisions.normal_KN,
-        MIN_NAMES,
+        _MIN_NAMES,
     )
     known_K = transfer_K[np.isfinite(transfer_K)]
     return Step(

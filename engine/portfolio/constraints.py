@@ -14,13 +14,13 @@ from engine.portfolio.construction import neutral
 from engine.portfolio.market_data import Matrix
 from engine.portfolio.strategy import Decisions
 
-SIGN_ROUNDS = 20
-Rule = Callable[[Matrix], Matrix]
+_SIGN_ROUNDS = 20
+_Rule = Callable[[Matrix], Matrix]
 
 
 def rules(
     decisions: Decisions, portfolio: PortfolioConfig, limits: ConstraintConfig
-) -> Iterator[tuple[str, Rule]]:
+) -> Iterator[tuple[str, _Rule]]:
     """The rules that are on, in the order in which they are applied: name, function."""
     market, rows = decisions.market, decisions.row_K
     yield "no bar today", lambda book_KN: np.where(market.traded_DN[rows], book_KN, 0.0)
@@ -40,25 +40,25 @@ def rules(
         market.require_sectors("constraints.max_sector")
         yield (
             f"sector cap {limits.max_sector:g}",
-            lambda book_KN: cap_sectors(book_KN, decisions, limits.max_sector),
+            lambda book_KN: _cap_sectors(book_KN, decisions, limits.max_sector),
         )
     if not portfolio.long_only:
         yield "dollar neutral", neutral
     if limits.neutral_beta:
         yield (
             "beta neutral",
-            lambda book_KN: beta_neutral(
+            lambda book_KN: _beta_neutral(
                 book_KN, market.beta_DN[rows], portfolio, decisions, limits
             ),
         )
     if limits.volatility_target > 0:
         yield (
             f"volatility {limits.volatility_target:.0%}",
-            lambda book_KN: target_volatility(book_KN, decisions, limits),
+            lambda book_KN: _target_volatility(book_KN, decisions, limits),
         )
 
 
-def cap_sectors(book_KN: Matrix, decisions: Decisions, cap: float) -> Matrix:
+def _cap_sectors(book_KN: Matrix, decisions: Decisions, cap: float) -> Matrix:
     """Scale a sector's longs (and its shorts) of a day down to ``cap`` where they are above it."""
     scale_KN = np.ones_like(book_KN)
     for sector in range(len(decisions.market.sectors)):
@@ -71,7 +71,7 @@ def cap_sectors(book_KN: Matrix, decisions: Decisions, cap: float) -> Matrix:
     return np.asarray(book_KN * scale_KN)
 
 
-def beta_neutral(
+def _beta_neutral(
     book_KN: Matrix,
     beta_KN: Matrix,
     portfolio: PortfolioConfig,
@@ -84,13 +84,13 @@ def beta_neutral(
     with a and b from the two conditions. A weight that would change sign becomes 0 and the rest is
     solved again. A day whose betas do not vary is only made dollar neutral.
     """
-    for _ in range(SIGN_ROUNDS):
+    for _ in range(_SIGN_ROUNDS):
         moved_KN = _project(book_KN, beta_KN)
         flipped_KN = moved_KN * book_KN < 0
         if not flipped_KN.any():
             break
         book_KN = np.where(flipped_KN, 0.0, book_KN)
-    return scale_into_caps(neutral(moved_KN), portfolio, decisions, limits)
+    return _scale_into_caps(neutral(moved_KN), portfolio, decisions, limits)
 
 
 def _project(book_KN: Matrix, beta_KN: Matrix) -> Matrix:
@@ -105,7 +105,7 @@ def _project(book_KN: Matrix, beta_KN: Matrix) -> Matrix:
     return np.where(solvable, book_KN - size_KN * (a + b * beta_KN), neutral(book_KN))
 
 
-def scale_into_caps(
+def _scale_into_caps(
     book_KN: Matrix, portfolio: PortfolioConfig, decisions: Decisions, limits: ConstraintConfig
 ) -> Matrix:
     """Whole days scaled down until gross, largest name and largest sector are inside their caps."""
@@ -122,7 +122,7 @@ def scale_into_caps(
     return np.asarray(book_KN * factor_K[:, None])
 
 
-def target_volatility(book_KN: Matrix, decisions: Decisions, limits: ConstraintConfig) -> Matrix:
+def _target_volatility(book_KN: Matrix, decisions: Decisions, limits: ConstraintConfig) -> Matrix:
     """Days scaled down to the target where the book's own past returns swing more than it.
 
     Volatility of today's weights over the returns of the last ``volatility_sessions`` sessions, times the

@@ -7,9 +7,9 @@ from numba import njit, prange
 from engine.config import PortfolioConfig
 from engine.portfolio.market_data import Matrix
 
-FILL_ROUNDS = 20
-SLACK = 1e-12
-TINY = 1e-15
+_FILL_ROUNDS = 20
+_SLACK = 1e-12
+_TINY = 1e-15
 
 
 def balanced(raw_KN: Matrix, config: PortfolioConfig) -> Matrix:
@@ -61,13 +61,13 @@ def _fill_side(book_N: Matrix, sign: float, total: float, cap: float) -> float:
     if size <= 0.0:
         return 0.0
     scale, free = total / size, size
-    for _ in range(FILL_ROUNDS):
+    for _ in range(_FILL_ROUNDS):
         capped, held, free = False, 0.0, 0.0
         for n in range(book_N.size):
             weight = sign * book_N[n]
             if weight <= 0.0:
                 continue
-            if weight * scale > cap * (1.0 + SLACK):
+            if weight * scale > cap * (1.0 + _SLACK):
                 capped = True
             if weight * scale >= cap:
                 held += cap
@@ -87,8 +87,8 @@ def _fill_side(book_N: Matrix, sign: float, total: float, cap: float) -> float:
 @njit(cache=True)
 def _scale_sides(book_N: Matrix, long: float, short: float) -> None:
     side = min(long, short)
-    ratio_long = side / long if long > TINY else 0.0
-    ratio_short = side / short if short > TINY else 0.0
+    ratio_long = side / long if long > _TINY else 0.0
+    ratio_short = side / short if short > _TINY else 0.0
     for n in range(book_N.size):
         book_N[n] *= ratio_long if book_N[n] > 0.0 else ratio_short
 

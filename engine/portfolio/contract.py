@@ -17,8 +17,8 @@ from engine.portfolio.market_data import MarketData, Matrix
 from engine.portfolio.strategy import Decisions, Strategy, choose
 
 D, N, LOOK_BACK = 60, 45, 30
-CUT = 30
-SETTINGS = (
+_CUT = 30
+_SETTINGS = (
     PortfolioConfig(horizon=5, fraction=0.2),
     PortfolioConfig(horizon=1, fraction=0.1, gross=1.0, max_weight=0.08),
     PortfolioConfig(horizon=10, rebalance_sessions=2, fraction=0.15),
@@ -43,7 +43,7 @@ def check_strategy(strategy: Strategy) -> list[Check]:
     for name, promise in _promises():
         detail = ""
         try:
-            for config in SETTINGS:
+            for config in _SETTINGS:
                 promise(strategy, config)
         except (BrokenPromiseError, EngineError) as error:
             detail = str(error)
@@ -117,10 +117,10 @@ def _pure(strategy: Strategy, config: PortfolioConfig) -> None:
 def _causal(strategy: Strategy, config: PortfolioConfig) -> None:
     decisions = example(config)
     noise, market = example(config, seed=1), decisions.market
-    cut = int(np.searchsorted(decisions.row_K, CUT))
+    cut = int(np.searchsorted(decisions.row_K, _CUT))
     later = noise.market
     tables: dict[str, Any] = {
-        name: _spliced(getattr(market, name), getattr(later, name), CUT)
+        name: _spliced(getattr(market, name), getattr(later, name), _CUT)
         for name in ("traded_DN", "close_raw_DN", "adv_DN")
     }
     changed = replace(
@@ -131,8 +131,8 @@ def _causal(strategy: Strategy, config: PortfolioConfig) -> None:
         market=replace(
             market,
             **tables,
-            returns_LDN=_spliced(market.returns_LDN, later.returns_LDN, CUT + LOOK_BACK),
-            index_LD=_spliced(market.index_LD, later.index_LD, CUT + LOOK_BACK),
+            returns_LDN=_spliced(market.returns_LDN, later.returns_LDN, _CUT + LOOK_BACK),
+            index_LD=_spliced(market.index_LD, later.index_LD, _CUT + LOOK_BACK),
         ),
     )
     ours, theirs = (_chosen(strategy, one, config)[:cut] for one in (decisions, changed))

@@ -20,7 +20,7 @@ from engine.features import rolling
 from engine.records.flags import PROCEEDS
 
 Matrix = NDArray[np.float64]
-UNKNOWN = "unknown"
+_UNKNOWN = "unknown"
 """Sector of the stocks whose sector is not known."""
 LOOK_BACK = 252
 """Sessions before the first decision that risk figures may use."""
@@ -94,11 +94,11 @@ class MarketData:
         securities = panel.securities.unique("symbol", keep="first")
         known = pl.DataFrame({"symbol": names}).join(securities, on="symbol", how="left")
         known = known.sort("symbol")
-        sectors = (*with_sector(known)["sector"].unique().sort(), UNKNOWN)
+        sectors = (*with_sector(known)["sector"].unique().sort(), _UNKNOWN)
         sector = (
             known["sector"]
             .replace("", None)
-            .fill_null(UNKNOWN)
+            .fill_null(_UNKNOWN)
             .replace_strict({name: i for i, name in enumerate(sectors)}, return_dtype=pl.Int64)
         )
         listed = known["symbol"].is_in(list(constraints.not_shortable))
@@ -122,7 +122,7 @@ class MarketData:
 
     def require_sectors(self, what: str) -> None:
         """ConfigError where ``what`` was asked for and no stock has a sector: all would count as one."""
-        if self.sectors == (UNKNOWN,):
+        if self.sectors == (_UNKNOWN,):
             raise ConfigError(
                 f"{what} needs the stocks' sectors, and no scored stock has one",
                 hint=f"{WAY_OUT}, or do without it",

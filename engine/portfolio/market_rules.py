@@ -9,19 +9,19 @@ from numpy.typing import NDArray
 
 from engine.config import Market
 
-Matrix = NDArray[np.float64]
-LOT = {"jp": 100}
+_Matrix = NDArray[np.float64]
+_LOT = {"jp": 100}
 """Shares that trade together. Tokyo has had one trading unit for all stocks since October 2018."""
 
 # Tokyo Stock Exchange, "other issues" (not TOPIX 500, whose ticks are finer): price up to -> tick, yen.
-TICK_LIMITS = np.array([3e3, 5e3, 3e4, 5e4, 3e5, 5e5, 3e6, 5e6, 3e7, 5e7, np.inf])
-TICKS = np.array([1.0, 5, 10, 50, 100, 500, 1e3, 5e3, 1e4, 5e4, 1e5])
+_TICK_LIMITS = np.array([3e3, 5e3, 3e4, 5e4, 3e5, 5e5, 3e6, 5e6, 3e7, 5e7, np.inf])
+_TICKS = np.array([1.0, 5, 10, 50, 100, 500, 1e3, 5e3, 1e4, 5e4, 1e5])
 # Tokyo Stock Exchange, daily price limits: base price below -> largest move, yen.
-BASE_LIMITS = np.array(
+_BASE_LIMITS = np.array(
     [100, 200, 500, 700, 1e3, 1.5e3, 2e3, 3e3, 5e3, 7e3, 1e4, 1.5e4, 2e4, 3e4, 5e4, 7e4, 1e5, 1.5e5,
      2e5, 3e5, 5e5, 7e5, 1e6, 1.5e6, 2e6, 3e6, 5e6, 7e6, 1e7, 1.5e7, 2e7, 3e7, 5e7, np.inf]
 )  # fmt: skip
-MOVES = np.array(
+_MOVES = np.array(
     [30, 50, 80, 100, 150, 300, 400, 500, 700, 1e3, 1.5e3, 3e3, 4e3, 5e3, 7e3, 1e4, 1.5e4, 3e4,
      4e4, 5e4, 7e4, 1e5, 1.5e5, 3e5, 4e5, 5e5, 7e5, 1e6, 1.5e6, 3e6, 4e6, 5e6, 7e6, 1e7]
 )  # fmt: skip
@@ -29,18 +29,18 @@ MOVES = np.array(
 
 def lot_size(market: Market, configured: int) -> int:
     """Shares per lot; 0 = fractions of a share are allowed. ``configured`` 0 = the market's own."""
-    return configured or LOT.get(market, 0)
+    return configured or _LOT.get(market, 0)
 
 
-def tick(price: Matrix, market: Market) -> Matrix:
+def tick(price: _Matrix, market: Market) -> _Matrix:
     """Smallest step of a quoted price; 0 where the market has none that matters."""
     if market != "jp":
         return np.where(np.isnan(price), np.nan, 0.0)
-    steps = TICKS[np.searchsorted(TICK_LIMITS, np.nan_to_num(price))]
+    steps = _TICKS[np.searchsorted(_TICK_LIMITS, np.nan_to_num(price))]
     return np.where(np.isnan(price), np.nan, steps)
 
 
-def round_to_tick(price: Matrix, market: Market, *, up: bool) -> Matrix:
+def round_to_tick(price: _Matrix, market: Market, *, up: bool) -> _Matrix:
     """The nearest quotable price at or above (``up``) or at or below ``price``."""
     step = tick(price, market)
     count = price / np.where(step > 0, step, 1.0)
@@ -48,16 +48,16 @@ def round_to_tick(price: Matrix, market: Market, *, up: bool) -> Matrix:
     return np.where(step > 0, whole * step, price)
 
 
-def price_limits(base: Matrix, market: Market) -> tuple[Matrix, Matrix]:
+def price_limits(base: _Matrix, market: Market) -> tuple[_Matrix, _Matrix]:
     """Lowest and highest price of a day whose base (the close before, as quoted) is ``base``."""
     if market != "jp":
         return np.full(base.shape, -np.inf), np.full(base.shape, np.inf)
-    move = MOVES[np.searchsorted(BASE_LIMITS, np.nan_to_num(base), side="right")]
+    move = _MOVES[np.searchsorted(_BASE_LIMITS, np.nan_to_num(base), side="right")]
     low = np.where(np.isnan(base), -np.inf, np.maximum(base - move, 1.0))
     return low, np.where(np.isnan(base), np.inf, base + move)
 
 
-def limit_price(close: Matrix, market: Market, bps: float) -> Matrix:
+def limit_price(close: _Matrix, market: Market, bps: float) -> _Matrix:
     """Limit of an order ``bps`` basis points above (+, a buy) or below (-, a sale) the last close.
 
     On the tick grid (outside Japan: cents), never further away than asked for unless the grid has no such

@@ -12,8 +12,8 @@ from engine.config import Market
 from engine.errors import DataError, EngineError, EnvironmentProblem, IntegrityError
 from engine.files import atomic_path
 
-KEYS = {"date": pl.Date, "symbol": pl.String, "fold": pl.Int16, "split": pl.String}
-SPLITS = ("train", "validation", "test")
+_KEYS = {"date": pl.Date, "symbol": pl.String, "fold": pl.Int16, "split": pl.String}
+_SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class Prediction:
 
     def __post_init__(self) -> None:
         check_schema(
-            self.frame, {**KEYS, **dict.fromkeys(map(score_column, self.horizons), pl.Float32)}
+            self.frame, {**_KEYS, **dict.fromkeys(map(score_column, self.horizons), pl.Float32)}
         )
         check_keys(self.frame, "predictions")
         for column in map(score_column, self.horizons):
@@ -44,7 +44,7 @@ class Prediction:
                     f"predictions: {len(bad)} values of {column} are not finite "
                     f"(first: {first['symbol']} on {first['date']})"
                 )
-        unknown = set(self.frame["split"].unique()) - set(SPLITS)
+        unknown = set(self.frame["split"].unique()) - set(_SPLITS)
         if unknown:
             raise DataError(f"predictions: unknown split {', '.join(sorted(unknown))}")
 

@@ -14,7 +14,7 @@ from engine.portfolio.prediction import (
     write_table,
 )
 
-TOLERANCE = 1e-9
+_TOLERANCE = 1e-9
 """Rounding that a sum of weights may show."""
 
 
@@ -48,7 +48,7 @@ class Weights:
 
     def _limit(self, figure: pl.Expr, limit: float, what: str) -> None:
         days = self.frame.group_by("date", maintain_order=True).agg(figure.alias("figure"))
-        worst = days.filter(pl.col("figure") > limit + TOLERANCE)
+        worst = days.filter(pl.col("figure") > limit + _TOLERANCE)
         if not worst.is_empty():
             date, value = worst.row(0)
             raise GateError(

@@ -8,7 +8,7 @@ from html import escape
 
 WIDTH, HEIGHT = 760, 260
 LEFT, RIGHT, TOP, BOTTOM = 56, 16, 26, 30
-MAX_BAR = 90
+_MAX_BAR = 90
 MAX_POINTS = 800
 """Points of a line; longer series are thinned evenly, the last point stays."""
 
@@ -58,7 +58,7 @@ def lines(
     parts = [_grid(y, percent=percent), _dates(x, labels, height), _unit(unit)]
     for i, (_, line) in reversed(list(enumerate(series.items()))):
         parts.append(f'<path class="s{i}" d="{_path(line, x, y)}"/>')
-    return svg("".join(parts), title=title, height=height) + legend(list(series))
+    return svg("".join(parts), title=title, height=height) + _legend(list(series))
 
 
 def area(values: Sequence[float], labels: Sequence[str], *, title: str, unit: str) -> str:
@@ -101,7 +101,7 @@ def bars(
     if band:
         parts.append(_rect(LEFT, y(band), WIDTH - LEFT - RIGHT, y(-band) - y(band), "band"))
     for i, (name, value) in enumerate(values.items()):
-        middle, width = LEFT + (i + 0.5) * step, min(step * 0.6, MAX_BAR)
+        middle, width = LEFT + (i + 0.5) * step, min(step * 0.6, _MAX_BAR)
         top, base = min(y(value), y(0.0)), max(y(value), y(0.0))
         kind = "good" if value >= 0 else "bad"
         parts.append(_rect(middle - width / 2, top, width, max(base - top, 0.5), kind))
@@ -215,7 +215,7 @@ def heat_map(
     return svg("".join(parts), title=title, height=top + 4 + row * len(rows))
 
 
-def legend(names: Sequence[str]) -> str:
+def _legend(names: Sequence[str]) -> str:
     items = "".join(
         f'<span><i class="key s{i}"></i>{escape(name)}</span>' for i, name in enumerate(names)
     )

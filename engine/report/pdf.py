@@ -9,9 +9,9 @@ from pathlib import Path
 from engine.errors import EnvironmentProblem
 from engine.files import atomic_path
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-MAC = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
-TIMEOUT_S = 60
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+_MAC = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+_TIMEOUT_S = 60
 
 
 def find_browser() -> str | None:
@@ -19,8 +19,8 @@ def find_browser() -> str | None:
     given = os.environ.get("ATFT_CHROMIUM")
     if given:
         return given
-    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    return found or (str(MAC) if MAC.is_file() else None)
+    found = next((path for name in _BROWSERS if (path := shutil.which(name))), None)
+    return found or (str(_MAC) if _MAC.is_file() else None)
 
 
 def write_pdf(page: str, path: Path) -> None:
@@ -45,7 +45,7 @@ def write_pdf(page: str, path: Path) -> None:
                 [*words, source.as_uri()],
                 capture_output=True,
                 text=True,
-                timeout=TIMEOUT_S,
+                timeout=_TIMEOUT_S,
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:

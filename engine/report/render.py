@@ -11,7 +11,7 @@ from engine.report.answers import Answer, answers
 from engine.report.facts import Facts
 from engine.report.sections import Section, sections
 
-FOOTER = (
+_FOOTER = (
     "Research output, not advice. Every figure is out of sample and in eval mode unless it says "
     "otherwise."
 )
@@ -21,16 +21,16 @@ def title(facts: Facts) -> str:
     return f"{facts.model}, out-of-sample report"
 
 
-def subtitle(facts: Facts, created: dt.datetime) -> str:
+def _subtitle(facts: Facts, created: dt.datetime) -> str:
     return f"run {facts.run_id} · made {created:%Y-%m-%d %H:%M} UTC"
 
 
 def html(facts: Facts, *, created: dt.datetime) -> str:
-    return page(title(facts), subtitle(facts, created), answers(facts), sections(facts))
+    return page(title(facts), _subtitle(facts, created), answers(facts), sections(facts))
 
 
 def markdown(facts: Facts, *, created: dt.datetime) -> str:
-    return text(title(facts), subtitle(facts, created), answers(facts), sections(facts))
+    return text(title(facts), _subtitle(facts, created), answers(facts), sections(facts))
 
 
 def page(heading: str, sub: str, answered: Sequence[Answer], body: Sequence[Section]) -> str:
@@ -41,7 +41,7 @@ def page(heading: str, sub: str, answered: Sequence[Answer], body: Sequence[Sect
         undefined=jinja2.StrictUndefined,
     )
     return environment.get_template("report.html.j2").render(
-        title=heading, sub=sub, answers=answered, sections=body, footer=FOOTER
+        title=heading, sub=sub, answers=answered, sections=body, footer=_FOOTER
     )
 
 

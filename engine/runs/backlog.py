@@ -18,14 +18,14 @@ from engine.runs.events import (
 from engine.runs.series import MAX_POINTS, Stepped, thinned
 from engine.runs.state import RunState, advance, gat_norm, step_seconds
 
-POINT = re.compile(
+_POINT = re.compile(
     rb'\{"type": "(StepLogged|GradientsLogged|GatesLogged)", "seq": -?\d+, "at": "([^"]*)", '
     rb'"step": (\d+)[,}].*\}$'
 )
-MACHINE = re.compile(rb'\{"type": "MachineLogged", "seq": -?\d+, "at": "([^"]*)", .*\}$')
-GAT = re.compile(rb'"gat": ([^,}]+)')
+_MACHINE = re.compile(rb'\{"type": "MachineLogged", "seq": -?\d+, "at": "([^"]*)", .*\}$')
+_GAT = re.compile(rb'"gat": ([^,}]+)')
 """Lines as `engine.runs.wire` writes them; others are read one by one."""
-SERIES = (b"StepLogged", b"GradientsLogged", b"GatesLogged")
+_SERIES = (b"StepLogged", b"GradientsLogged", b"GatesLogged")
 
 
 class Damaged(Exception):  # noqa: N818 - a way back to the slow reading, not a fault
@@ -44,7 +44,7 @@ class Point:
     def rank(self) -> float:
         if self.event is not None:
             return gat_norm(self.event)
-        found = GAT.search(self.line)
+        found = _GAT.search(self.line)
         if found is None:
             return math.inf
         return math.nan if found[1] == b"null" else float(found[1])
@@ -74,7 +74,7 @@ class Builder:
         kept: tuple[tuple[Stepped, ...], ...] = (state.steps, state.gradients, state.gates)
         self.points = {
             kind: [Point(event.step, b"", event) for event in events]
-            for kind, events in zip(SERIES, kept, strict=True)
+            for kind, events in zip(_SERIES, kept, strict=True)
         }
         self.machine = b""
         self._open_rest(state)
@@ -96,7 +96,7 @@ class Builder:
 
     def close(self) -> RunState:
         steps, gradients, gates = (
-            tuple(point.read() for point in self.points[kind]) for kind in SERIES
+            tuple(point.read() for point in self.points[kind]) for kind in _SERIES
         )
         machine: Any = decode(self.machine) if self.machine else self.state.machine
         if machine is None and self.machine:
@@ -104,12 +104,12 @@ class Builder:
         return replace(self._rest(), steps=steps, gradients=gradients, gates=gates, machine=machine)
 
     def take(self, line: bytes) -> None:
-        if point := POINT.match(line):
+        if point := _POINT.match(line):
             kind, at, step = point.groups()
             if kind != b"StepLogged" or self.state.first_step_done >= 0.0:
                 self._point(kind, at.decode(), int(step), line)
                 return
-        elif machine := MACHINE.match(line):
+        elif machine := _MACHINE.match(line):
             self.machine = line
             self._count(machine[1].decode())
             return

@@ -15,10 +15,10 @@ from engine.files import write_bytes
 from engine.runs.store import Run
 
 Wish = Literal["checkpoint", "rollback", "pause"]
-WISHES: tuple[Wish, ...] = get_args(Wish)
-PAUSED = "paused"
+_WISHES: tuple[Wish, ...] = get_args(Wish)
+_PAUSED = "paused"
 """The training's own mark that it waits."""
-STEPPING = ("train", "walkforward", "trial", "demo")
+_STEPPING = ("train", "walkforward", "trial", "demo")
 """Commands whose process takes the steps; a search or a comparison leaves them to its runs."""
 
 
@@ -36,7 +36,7 @@ class ControlFiles:
             names = os.listdir(self.directory)
         except FileNotFoundError:
             return frozenset()
-        return frozenset(wish for wish in WISHES if wish in names) if names else frozenset()
+        return frozenset(wish for wish in _WISHES if wish in names) if names else frozenset()
 
     def ask(self, wish: Wish) -> None:
         write_bytes(self.directory / wish, b"")
@@ -45,14 +45,14 @@ class ControlFiles:
         (self.directory / wish).unlink(missing_ok=True)
 
     def mark_paused(self) -> None:
-        write_bytes(self.directory / PAUSED, b"")
+        write_bytes(self.directory / _PAUSED, b"")
 
     def unmark_paused(self) -> None:
-        (self.directory / PAUSED).unlink(missing_ok=True)
+        (self.directory / _PAUSED).unlink(missing_ok=True)
 
     def clear(self) -> None:
         """Forget everything that was asked of an earlier process."""
-        for name in (*WISHES, PAUSED):
+        for name in (*_WISHES, _PAUSED):
             (self.directory / name).unlink(missing_ok=True)
 
 
@@ -77,7 +77,7 @@ def go_on(run: Run) -> None:
 
 
 def _require_stepping(run: Run) -> None:
-    if run.command not in STEPPING:
+    if run.command not in _STEPPING:
         raise UsageError(
             f"{run.id}: a {run.command} run takes no steps of its own",
             hint="ask one of the runs it has started; `atft-tui runs` lists them",

@@ -19,7 +19,7 @@ from engine.runs.labels import held
 from engine.runs.mentions import Mentions, mentions
 from engine.runs.store import Run
 
-TRASH = ".deleting-"
+_TRASH = ".deleting-"
 MIB = 2**20
 
 
@@ -68,7 +68,7 @@ def delete(run: Run) -> int:
         with run.lock(), held(run):
             size = used_bytes(run)
             trials.remember_deleted(run)
-            trash = root / f"{TRASH}{run.id}"
+            trash = root / f"{_TRASH}{run.id}"
             run.directory.rename(trash)
     except LockedError as error:
         raise _at_work(run) from error
@@ -79,10 +79,10 @@ def delete(run: Run) -> int:
 
 def sweep(root: Path) -> list[str]:
     """Remove what killed deletions left in a store; the ids of those runs."""
-    left = sorted(root.glob(f"{TRASH}*")) if root.is_dir() else []
+    left = sorted(root.glob(f"{_TRASH}*")) if root.is_dir() else []
     for path in left:
         shutil.rmtree(path, ignore_errors=True)
-    return [path.name.removeprefix(TRASH) for path in left]
+    return [path.name.removeprefix(_TRASH) for path in left]
 
 
 def used_bytes(run: Run) -> int:

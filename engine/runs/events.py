@@ -12,7 +12,7 @@ from engine.runs.event import RunEvent as RunEvent
 from engine.runs.wire import decode as decode
 from engine.runs.wire import encode as encode
 
-SCHEMA = 1
+_SCHEMA = 1
 """Raised when the meaning of a field changes; adding kinds or fields does not raise it."""
 
 Status = Literal["done", "stopped", "failed"]
@@ -28,7 +28,7 @@ class RunStarted(RunEvent):
     seed: int
     config_digest: str
     resumed: bool = False
-    schema: int = SCHEMA
+    schema: int = _SCHEMA
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

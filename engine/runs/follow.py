@@ -6,9 +6,9 @@ from pathlib import Path
 
 from engine.runs.events import RunEvent, decode
 
-MAX_BYTES = 4 * 2**20
+_MAX_BYTES = 4 * 2**20
 """Read at most this much at once, so that a huge backlog comes in pieces."""
-MARK_BYTES = 128
+_MARK_BYTES = 128
 """Compared at the start and before the offset to see that the file is still the one that was read."""
 
 
@@ -22,7 +22,7 @@ def read_new(path: Path, offset: int) -> tuple[list[RunEvent], int]:
         with path.open("rb") as file:
             size = file.seek(0, 2)
             start = offset if offset <= size else 0
-            lines, end = _whole_lines(os.pread(file.fileno(), MAX_BYTES, start), start)
+            lines, end = _whole_lines(os.pread(file.fileno(), _MAX_BYTES, start), start)
     except FileNotFoundError:
         return [], 0
     return [event for line in lines if line and (event := decode(line))], end
@@ -66,13 +66,13 @@ class Follower:
         if again or identity != self._file:
             self._restart(identity)
         self._seen = seen
-        lines, end = _whole_lines(os.pread(file, MAX_BYTES, self.offset), self.offset)
+        lines, end = _whole_lines(os.pread(file, _MAX_BYTES, self.offset), self.offset)
         moved = end != self.offset
         if moved:
             self.offset = end
-            self._head = self._head or os.pread(file, min(MARK_BYTES, end), 0)
-            self._tail = os.pread(file, MARK_BYTES, max(0, end - MARK_BYTES))[
-                : min(end, MARK_BYTES)
+            self._head = self._head or os.pread(file, min(_MARK_BYTES, end), 0)
+            self._tail = os.pread(file, _MARK_BYTES, max(0, end - _MARK_BYTES))[
+                : min(end, _MARK_BYTES)
             ]
         return lines, again, moved and end < status.st_size
 
@@ -93,6 +93,6 @@ def _whole_lines(block: bytes, start: int) -> tuple[list[bytes], int]:
     A line longer than the whole block is no event: it is passed over in pieces.
     """
     whole, newline, _ = block.rpartition(b"\n")
-    if not newline and len(block) == MAX_BYTES:
+    if not newline and len(block) == _MAX_BYTES:
         return [], start + len(block)
     return whole.split(b"\n") if newline else [], start + len(whole) + len(newline)

@@ -18,9 +18,9 @@ from engine.errors import IntegrityError, UsageError
 from engine.files import read_json, write_json
 from engine.runs.store import Run
 
-FILE = "labels.json"
-TAG = re.compile(r"[\w][\w.+:/-]{0,31}")
-TAG_RULE = (
+_FILE = "labels.json"
+_TAG = re.compile(r"[\w][\w.+:/-]{0,31}")
+_TAG_RULE = (
     "a tag is 1 to 32 letters, digits or one of . _ + : / -, and begins with a letter or digit"
 )
 MAX_TAGS = 20
@@ -38,7 +38,7 @@ class Labels:
 
 def read_labels(run: Run) -> Labels:
     """The labels of a run; none if it has no file. IntegrityError for a file that is no JSON object."""
-    path = run.path(FILE)
+    path = run.path(_FILE)
     return _labels(read_json(path)) if path.is_file() else Labels()
 
 
@@ -88,8 +88,8 @@ def set_note(run: Run, text: str) -> Labels:
 
 def _tag(text: str) -> str:
     tag = unicodedata.normalize("NFC", text)
-    if not TAG.fullmatch(tag):
-        raise UsageError(f"{printable(text)[:40]!r} cannot be a tag", hint=TAG_RULE)
+    if not _TAG.fullmatch(tag):
+        raise UsageError(f"{printable(text)[:40]!r} cannot be a tag", hint=_TAG_RULE)
     return tag
 
 
@@ -97,7 +97,7 @@ def _labels(values: dict[str, Any]) -> Labels:
     """Only what fits the rules: the file may have been written by another hand."""
     tags, note = values.get("tags"), values.get("note")
     fine = {tag for tag in tags if isinstance(tag, str)} if isinstance(tags, list) else set()
-    kept = sorted(tag for tag in fine if TAG.fullmatch(tag))[:MAX_TAGS]
+    kept = sorted(tag for tag in fine if _TAG.fullmatch(tag))[:MAX_TAGS]
     text = printable(" ".join(note.split())) if isinstance(note, str) else ""
     return Labels(tuple(kept), text[:MAX_NOTE])
 
@@ -113,7 +113,7 @@ def _shown(character: str) -> bool:
 
 
 def _write(run: Run, labels: Labels) -> Labels:
-    write_json(run.path(FILE), {"tags": list(labels.tags), "note": labels.note})
+    write_json(run.path(_FILE), {"tags": list(labels.tags), "note": labels.note})
     return labels
 
 

@@ -23,20 +23,20 @@ from engine.runs.events import (
     Warned,
 )
 
-Level = Literal["info", "good", "warning", "error"]
+_Level = Literal["info", "good", "warning", "error"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
     at: str
     """UTC, ISO 8601."""
-    level: Level
+    level: _Level
     text: str
 
 
 def log_line(event: RunEvent) -> LogLine | None:
     """The event as a line of the log, if it is worth one."""
-    level: Level = "info"
+    level: _Level = "info"
     match event:
         case RunStarted():
             text = (
@@ -86,7 +86,7 @@ def phase_line(event: PhaseStarted) -> str:
     return f"phase {event.phase} {event.name}: {blocks if event.epochs else 'skipped, no epochs'}"
 
 
-def ending(event: TrialFinished | VariantFinished) -> tuple[Level, str]:
+def ending(event: TrialFinished | VariantFinished) -> tuple[_Level, str]:
     """The end of a trial or of a variant as level and text."""
     if event.error:
         name = f"trial {event.number}" if isinstance(event, TrialFinished) else event.variant

@@ -5,14 +5,14 @@ from typing import Literal
 
 from engine.runs.events import PhaseFinished, PhaseStarted
 
-PhaseStatus = Literal["pending", "running", "kept", "rolled back", "skipped"]
+_PhaseStatus = Literal["pending", "running", "kept", "rolled back", "skipped"]
 """``skipped``: planned with no epoch at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseState:
     name: str
-    status: PhaseStatus = "pending"
+    status: _PhaseStatus = "pending"
     blocks: tuple[str, ...] = ()
     epochs: int = 0
     """Largest number of epochs."""

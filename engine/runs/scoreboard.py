@@ -20,8 +20,8 @@ from engine.judgement import (
 )
 from engine.runs.events import EpochEvaluated
 
-Verdict = Literal["met", "not met", "not shown"]
-MIN_LATER = 2
+_Verdict = Literal["met", "not met", "not shown"]
+_MIN_LATER = 2
 """Epochs after the best one that a spread needs."""
 
 
@@ -36,7 +36,7 @@ class Criterion:
     null_band: float
     """Half-width of the 95 % band of shuffled scores; NaN where there is none."""
     threshold: float
-    verdict: Verdict
+    verdict: _Verdict
     evidence: str
 
     def to_json(self) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def _mean(
             f"n={best.n_dates} days, h={best.horizon}, best of {n_epochs} epochs; {place} the null band "
             f"±{band:.4f}; {'' if sure else 'not '}told from {goal:.3f} at 95 %"
         )
-    verdict: Verdict = "met" if value > goal and not noise else "not met"
+    verdict: _Verdict = "met" if value > goal and not noise else "not met"
     return Criterion(
         name=name,
         goal=f"{words} > {goal:.3f}",
@@ -95,9 +95,9 @@ def _stability(best: EpochEvaluated | None, epochs: Sequence[EpochEvaluated]) ->
     later = [event.rank_ic for event in epochs if best is not None and event.epoch > best.epoch]
     threshold = best.rank_ic_se if best is not None else math.nan
     value = se = math.nan
-    verdict: Verdict = "not shown"
-    evidence = f"{len(later)} epochs after the best one, {MIN_LATER} are needed"
-    if best is not None and len(later) >= MIN_LATER:
+    verdict: _Verdict = "not shown"
+    evidence = f"{len(later)} epochs after the best one, {_MIN_LATER} are needed"
+    if best is not None and len(later) >= _MIN_LATER:
         path = [best.rank_ic, *later]
         value = statistics.stdev(path)
         se = value / math.sqrt(2.0 * (len(path) - 1))
@@ -120,7 +120,7 @@ def _stability(best: EpochEvaluated | None, epochs: Sequence[EpochEvaluated]) ->
 
 def _no_degeneracy(best: EpochEvaluated | None, epochs: Sequence[EpochEvaluated]) -> Criterion:
     value = best.score_std_ratio if best is not None else math.nan
-    verdict: Verdict = "met" if value > COLLAPSED_RATIO else "not met"
+    verdict: _Verdict = "met" if value > COLLAPSED_RATIO else "not met"
     lowest = min((event.score_std_ratio for event in epochs), default=math.nan)
     return Criterion(
         name="no_degeneracy",
@@ -137,7 +137,7 @@ def _no_degeneracy(best: EpochEvaluated | None, epochs: Sequence[EpochEvaluated]
 def _gat_gradient(norms: Sequence[float]) -> Criterion:
     """By the smallest norm: a graph that is heard now and then is not heard."""
     value = min(norms, default=math.nan)
-    verdict: Verdict = "met" if value > GRADIENT_HEALTHY else "not met"
+    verdict: _Verdict = "met" if value > GRADIENT_HEALTHY else "not met"
     evidence = "the graph block has had no step"
     if norms:
         evidence = (

@@ -42,9 +42,9 @@ from engine.runs.series import append
 
 MAX_EPOCHS = 512
 MAX_LOG = 300
-MAX_FINDINGS = 50
-MAX_TRIALS = 1000
-MAX_STEP_S = 3600.0
+_MAX_FINDINGS = 50
+_MAX_TRIALS = 1000
+_MAX_STEP_S = 3600.0
 """A longer gap between two monitored steps is the machine asleep or its clock set, not training."""
 
 
@@ -224,12 +224,12 @@ def advance(state: RunState, event: RunEvent) -> RunState:
         case CheckpointSaved(name="resume"):
             return replace(state, checkpoint=event)
         case Warned():
-            return replace(state, warnings=(*state.warnings, event)[-MAX_FINDINGS:])
+            return replace(state, warnings=(*state.warnings, event)[-_MAX_FINDINGS:])
         case TrialFinished():
-            return replace(state, trials=(*state.trials, event)[-MAX_TRIALS:])
+            return replace(state, trials=(*state.trials, event)[-_MAX_TRIALS:])
         case VariantFinished():
             known = tuple(v for v in state.variants if v.variant_run != event.variant_run)
-            return replace(state, variants=(*known, event)[-MAX_TRIALS:])
+            return replace(state, variants=(*known, event)[-_MAX_TRIALS:])
         case RunFinished():
             return replace(state, finished=event, advanced=None, paused_at="")
         case _:
@@ -244,7 +244,7 @@ def _advance_training(state: RunState, event: RunEvent) -> RunState:
         case PhaseFinished():
             return replace(state, phases=ended(state.phases, event))
         case StepLogged():
-            return note_step(replace(state, steps=append(state.steps, event)), event.at)
+            return _note_step(replace(state, steps=append(state.steps, event)), event.at)
         case GradientsLogged():
             return replace(state, gradients=append(state.gradients, event, gat_norm))
         case GatesLogged():
@@ -263,7 +263,7 @@ def _advance_training(state: RunState, event: RunEvent) -> RunState:
             return replace(state, paused_at="", last_step_at="")
         case Diagnosed():
             others = (d for d in state.diagnoses if (d.code, d.step) != (event.code, event.step))
-            return replace(state, diagnoses=(*others, event)[-MAX_FINDINGS:])
+            return replace(state, diagnoses=(*others, event)[-_MAX_FINDINGS:])
         case _:
             return state
 
@@ -276,7 +276,7 @@ def _start_network(state: RunState, event: FoldStarted) -> RunState:
     network = NetworkState(fold=event.fold, seed=event.seed, folds=event.folds, seeds=event.seeds)
     return replace(
         state,
-        networks=(*state.networks, network)[-MAX_TRIALS:],
+        networks=(*state.networks, network)[-_MAX_TRIALS:],
         phases=(),
         epochs=(),
         steps=(),
@@ -295,7 +295,7 @@ def _note_network(state: RunState) -> RunState:
     return replace(state, networks=(*state.networks[:-1], now))
 
 
-def note_step(state: RunState, at: str) -> RunState:
+def _note_step(state: RunState, at: str) -> RunState:
     """Count the time since the step before; the first step of a process, a fold or a pause begins it."""
     if state.first_step_done < 0.0:
         return replace(state, last_step_at=at, first_step_done=state.done_share)
@@ -306,7 +306,7 @@ def note_step(state: RunState, at: str) -> RunState:
 def step_seconds(before: str, at: str) -> float:
     """Between two steps; 0 where the clock went back or the gap is none of the training's."""
     gap = seconds_between(before, at)
-    return gap if 0.0 < gap <= MAX_STEP_S else 0.0
+    return gap if 0.0 < gap <= _MAX_STEP_S else 0.0
 
 
 def gat_norm(event: GradientsLogged) -> float:

@@ -24,11 +24,11 @@ from engine.runs.events import RunEvent, RunFinished, decode
 if TYPE_CHECKING:
     from engine.config import Config
 
-Status = Literal["created", "running", "paused", "done", "stopped", "failed", "crashed"]
-ID = re.compile(r"^\d{8}-\d{6}-[a-z]+-[0-9a-f]{4}$")
-PREFIX = re.compile(r"^[0-9a-z-]{1,60}$")
-TAIL_BYTES = 64 * 1024
-PACKAGES = ("atft-tui", "torch", "torch-geometric", "polars", "numpy", "vectorbt", "lightgbm")
+_Status = Literal["created", "running", "paused", "done", "stopped", "failed", "crashed"]
+_ID = re.compile(r"^\d{8}-\d{6}-[a-z]+-[0-9a-f]{4}$")
+_PREFIX = re.compile(r"^[0-9a-z-]{1,60}$")
+_TAIL_BYTES = 64 * 1024
+_PACKAGES = ("atft-tui", "torch", "torch-geometric", "polars", "numpy", "vectorbt", "lightgbm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +98,13 @@ class Run:
         try:
             with self.events_path.open("rb") as file:
                 size = file.seek(0, os.SEEK_END)
-                file.seek(max(0, size - TAIL_BYTES))
+                file.seek(max(0, size - _TAIL_BYTES))
                 lines = file.read().split(b"\n")
         except FileNotFoundError:
             return None
         return next((event for line in reversed(lines) if (event := decode(line))), None)
 
-    def status(self) -> Status:
+    def status(self) -> _Status:
         """A run is alive if its lock is held; free and without an end it has crashed.
 
         Also one whose process ended before it had written anything.
@@ -160,7 +160,7 @@ class RunStore:
                     f"{self.root}: no runs yet", hint="start one with `atft-tui train`"
                 )
             return newest
-        if not PREFIX.match(run_id):
+        if not _PREFIX.match(run_id):
             raise UsageError(f"{run_id!r} is not a run id", hint="`atft-tui runs` lists them")
         found = [run for run in self if run.id.startswith(run_id) or run.id.endswith(run_id)]
         exact = [run for run in found if run.id == run_id]
@@ -201,7 +201,7 @@ class RunStore:
 
 
 def _is_run(entry: "os.DirEntry[str]") -> bool:
-    plain = entry.is_dir(follow_symlinks=False) and ID.match(entry.name) is not None
+    plain = entry.is_dir(follow_symlinks=False) and _ID.match(entry.name) is not None
     return plain and os.path.exists(os.path.join(entry.path, "manifest.json"))
 
 
@@ -209,7 +209,7 @@ def _versions() -> dict[str, str]:
     from importlib import metadata
 
     found = {}
-    for name in PACKAGES:
+    for name in _PACKAGES:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

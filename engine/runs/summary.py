@@ -14,7 +14,7 @@ from engine.runs.labels import Labels, read_labels
 from engine.runs.settings import Settings, settings_of
 from engine.runs.store import Run
 
-UNREADABLE = (EngineError, OSError, ValueError, KeyError, TypeError, AttributeError)
+_UNREADABLE = (EngineError, OSError, ValueError, KeyError, TypeError, AttributeError)
 """What files that are damaged, or of another version, can raise."""
 
 
@@ -74,7 +74,7 @@ def summarise(run: Run, *, with_settings: bool = True) -> RunSummary:
     created = run.created.isoformat()
     try:
         return _summarise(run, created, with_settings=with_settings)
-    except UNREADABLE as error:
+    except _UNREADABLE as error:
         words = f"unreadable: {error}".replace(f"{run.directory}/", "")
         return RunSummary(
             id=run.id, command=run.command, status="failed", created=created, trouble=words

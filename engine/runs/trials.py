@@ -15,9 +15,9 @@ from engine.runs import lock
 from engine.runs.store import Run, RunStore
 
 FILE = "trials.json"
-DELETED = "deleted.json"
+_DELETED = "deleted.json"
 """Of the store: the trials of runs that were deleted. They were looked at, so they count for ever."""
-TRAINING = ("train", "walkforward", "demo", "trial")
+_TRAINING = ("train", "walkforward", "demo", "trial")
 """Commands that made scores: each run of them is a trial even if nothing was simulated on it.
 
 A search (`tune`) and a comparison (`compare`) are none themselves: their trials and variants are runs of
@@ -49,22 +49,22 @@ def count_trials(store: RunStore) -> int:
     for run in store:
         there.add(run.id)
         total += _tried(run)
-    gone = read_deleted(store.root)
+    gone = _read_deleted(store.root)
     return max(total + sum(n for run_id, n in gone.items() if run_id not in there), 1)
 
 
 def remember_deleted(run: Run) -> None:
     """Keep the number of a run's trials; before it is deleted, by the holder of its lock."""
     root = run.directory.parent
-    with lock.waiting(root / f".{DELETED}.lock"):
-        write_json(root / DELETED, {**read_deleted(root), run.id: _tried(run)})
+    with lock.waiting(root / f".{_DELETED}.lock"):
+        write_json(root / _DELETED, {**_read_deleted(root), run.id: _tried(run)})
 
 
-def read_deleted(root: Path) -> dict[str, int]:
-    path = root / DELETED
+def _read_deleted(root: Path) -> dict[str, int]:
+    path = root / _DELETED
     return {str(k): int(v) for k, v in read_json(path).items()} if path.is_file() else {}
 
 
 def _tried(run: Run) -> int:
     tried = len(read_trials(run))
-    return max(tried, 1) if run.command in TRAINING else tried
+    return max(tried, 1) if run.command in _TRAINING else tried

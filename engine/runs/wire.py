@@ -11,7 +11,7 @@ from typing import Any
 from engine.files import from_json, strict
 from engine.runs.event import RunEvent
 
-Read = Callable[[Any], Any]
+_Read = Callable[[Any], Any]
 
 
 def encode(event: RunEvent) -> str:
@@ -33,11 +33,11 @@ def decode(line: str | bytes) -> RunEvent | None:
 
 
 @cache
-def _readers(name: str) -> dict[str, Read]:
+def _readers(name: str) -> dict[str, _Read]:
     return {item.name: _reader(item.type) for item in fields(RunEvent.kinds[name])}
 
 
-def _reader(annotation: Any) -> Read:
+def _reader(annotation: Any) -> _Read:
     """Takes a field's value out of JSON; TypeError where it is of another type."""
     if annotation is float:
         return _float
@@ -53,7 +53,7 @@ def _reader(annotation: Any) -> Read:
     return _exactly(list)
 
 
-def _exactly(kind: type) -> Read:
+def _exactly(kind: type) -> _Read:
     def read(value: Any) -> Any:
         if type(value) is not kind:
             raise TypeError(f"{value!r} is no {kind.__name__}")

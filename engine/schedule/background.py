@@ -11,7 +11,7 @@ from engine.schedule.errands import Errand, Errands
 from engine.schedule.jobs import STOPPED, Ended, Job, Runner
 
 DONE, REFUSED = 0, 6
-LIMIT_S = 3600.0
+_LIMIT_S = 3600.0
 """Of a report or an audit, seconds."""
 REPORTS = "reports"
 """Directory in the workspace."""
@@ -52,8 +52,8 @@ def _report(
     run = _champion(runner)
     words = ("report", run, "--format", config.schedule.report_formats)
     output = reports / errand.key
-    _run(runner, "report", (*words, "--output", str(output)), LIMIT_S)
-    shadow = _run(runner, "ledger", ("ledger",), LIMIT_S)
+    _run(runner, "report", (*words, "--output", str(output)), _LIMIT_S)
+    shadow = _run(runner, "ledger", ("ledger",), _LIMIT_S)
     write_json(output / "ledger.json", shadow.answer)
     return run, []
 
@@ -61,7 +61,7 @@ def _report(
 def _audit(errand: Errand, runner: Runner) -> tuple[str, list[Alert]]:
     """The card holds when the last audit is too old, so it is renewed with the month."""
     run = _champion(runner)
-    ended = _run(runner, "audit", ("audit", run), LIMIT_S, (DONE, REFUSED))
+    ended = _run(runner, "audit", ("audit", run), _LIMIT_S, (DONE, REFUSED))
     if ended.exit_code == DONE:
         return f"{run} passed", []
     return f"{run} failed", [messages.audit_failed(errand.key, run)]
@@ -83,7 +83,7 @@ def _challenger(errand: Errand, runner: Runner, config: Config) -> tuple[str, li
 
 def _champion(runner: Runner) -> str:
     """Id of its run."""
-    return str(_run(runner, "champion", ("champion",), LIMIT_S).answer["run_id"])
+    return str(_run(runner, "champion", ("champion",), _LIMIT_S).answer["run_id"])
 
 
 def _run(

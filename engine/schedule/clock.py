@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
-MOVED_S = 90.0
+_MOVED_S = 90.0
 """A difference of the clocks beyond this is told; corrections of a second or a leap are not."""
 
 
@@ -50,9 +50,9 @@ def difference(before: Reading, after: Reading) -> str:
     elapsed = after.elapsed_s - before.elapsed_s
     set_by = (after.wall - before.wall).total_seconds() - elapsed
     slept = elapsed - (after.awake_s - before.awake_s)
-    if abs(set_by) > MOVED_S:
+    if abs(set_by) > _MOVED_S:
         return f"the clock was set {'ahead' if set_by > 0 else 'back'} by {_span(abs(set_by))}"
-    return f"the machine slept for {_span(slept)}" if slept > MOVED_S else ""
+    return f"the machine slept for {_span(slept)}" if slept > _MOVED_S else ""
 
 
 def _span(seconds: float) -> str:

@@ -23,7 +23,7 @@ from engine.schedule.service import NO_DATA, Service
 from engine.schedule.status import entry_json, status
 from engine.stages.context import AnyStop, Outcome, StageContext, StopFlag
 
-COURIER_PATIENCE_S = 5.0
+_COURIER_PATIENCE_S = 5.0
 """Beyond the longest delivery."""
 
 
@@ -129,5 +129,5 @@ def _service(context: StageContext) -> Iterator[tuple[Service, Courier]]:
         try:
             yield service, courier
         finally:
-            courier.stop(config.alerts.timeout_seconds + COURIER_PATIENCE_S)
+            courier.stop(config.alerts.timeout_seconds + _COURIER_PATIENCE_S)
             ledger.close()

@@ -7,9 +7,9 @@ from typing import Any, Literal
 from engine.config import ScheduleConfig
 from engine.database import Database, timestamp
 
-ErrandKind = Literal["audit", "challenger", "report"]
+_ErrandKind = Literal["audit", "challenger", "report"]
 ATTEMPTS = 3
-PAUSE = dt.timedelta(minutes=15)
+_PAUSE = dt.timedelta(minutes=15)
 ERRANDS_SCHEMA = (
     """CREATE TABLE IF NOT EXISTS errands (
         kind TEXT NOT NULL CHECK (kind IN ('report', 'audit', 'challenger')), key TEXT NOT NULL,
@@ -22,7 +22,7 @@ ERRANDS_SCHEMA = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Errand:
-    kind: ErrandKind
+    kind: _ErrandKind
     key: str
     """Of a report its session or month (2026-11-25, 2026-11), of the others their week or month."""
     attempts: int
@@ -37,7 +37,7 @@ class Errands:
         rows = self.database.rows(
             "SELECT * FROM errands WHERE state = 'wanted' AND (next_at <= ? OR next_at > ?)"
             " ORDER BY CASE kind WHEN 'report' THEN 0 WHEN 'audit' THEN 1 ELSE 2 END, key",
-            (timestamp(now), timestamp(now + PAUSE)),
+            (timestamp(now), timestamp(now + _PAUSE)),
         )
         return [Errand(kind=row["kind"], key=row["key"], attempts=row["attempts"]) for row in rows]
 
@@ -55,7 +55,7 @@ class Errands:
                 errand, "state = 'failed', reason = ?, ended_at = ?", reason, timestamp(now)
             )
             return False
-        self._update(errand, "reason = ?, next_at = ?", reason, timestamp(now + PAUSE))
+        self._update(errand, "reason = ?, next_at = ?", reason, timestamp(now + _PAUSE))
         return True
 
     def release(self, errand: Errand, now: dt.datetime) -> None:

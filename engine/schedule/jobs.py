@@ -25,10 +25,10 @@ from engine.files import from_json
 from engine.runs import lock
 from engine.schedule.log import rotate
 
-POLL_S = 0.1
-PATIENCE_S = 15.0
+_POLL_S = 0.1
+_PATIENCE_S = 15.0
 """Between asking a job to end and ending it."""
-ANSWER_BYTES = 16 * 1024 * 1024
+_ANSWER_BYTES = 16 * 1024 * 1024
 NICE = 10
 """Added to the priority of work that must not slow a signal down."""
 TIMED_OUT, STOPPED = 124, 130
@@ -105,7 +105,7 @@ class ChildRunner:
     def recover(self) -> bool:
         if not lock.is_held(self.lock_path):
             return False
-        end = time.monotonic() + PATIENCE_S
+        end = time.monotonic() + _PATIENCE_S
         while lock.is_held(self.lock_path):
             for pid in _workers(self.lock_path):
                 with suppress(ProcessLookupError):
@@ -115,14 +115,14 @@ class ChildRunner:
                     f"{self.lock_path}: held by a job of another scheduler",
                     hint="end that process; jobs can be ended at any moment",
                 )
-            time.sleep(POLL_S)
+            time.sleep(_POLL_S)
         return True
 
     def _wait(self, process: "subprocess.Popen[bytes]", limit_s: float) -> int:
         end = time.monotonic() + limit_s
         while True:
             try:
-                return process.wait(POLL_S)
+                return process.wait(_POLL_S)
             except subprocess.TimeoutExpired:
                 stopped = self.stopped()
                 if stopped or time.monotonic() > end:
@@ -167,7 +167,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):
-        process.wait(PATIENCE_S)
+        process.wait(_PATIENCE_S)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -175,7 +175,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 def _answer(file: IO[bytes]) -> dict[str, Any]:
     file.seek(0)
-    text = file.read(ANSWER_BYTES)
+    text = file.read(_ANSWER_BYTES)
     try:
         value = from_json(text)
     except ValueError:

@@ -26,9 +26,9 @@ from engine.schedule.errands import ERRANDS_SCHEMA
 from engine.schedule.timetable import Session
 
 State = Literal["due", "running", "done", "missed", "late"]
-VERSION = 1
-NOTES_KEPT = 500
-SCHEMA = (
+_VERSION = 1
+_NOTES_KEPT = 500
+_SCHEMA = (
     """CREATE TABLE IF NOT EXISTS sessions (
         exchange TEXT NOT NULL, session TEXT NOT NULL,
         state TEXT NOT NULL CHECK (state IN ('due', 'running', 'done', 'missed', 'late')),
@@ -90,7 +90,7 @@ class Ledger:
     def __init__(self, workspace: Path, alerts: AlertConfig, channels: Sequence[str]) -> None:
         """``channels``: names of those that each alert of a wanted kind is queued for."""
         self.database = Database(
-            workspace / LEDGER, (*SCHEMA, *ERRANDS_SCHEMA, *OUTBOX_SCHEMA), version=VERSION
+            workspace / LEDGER, (*_SCHEMA, *ERRANDS_SCHEMA, *OUTBOX_SCHEMA), version=_VERSION
         )
         self._kinds, self._channels = alerts.kinds, tuple(channels)
 
@@ -310,7 +310,7 @@ class Ledger:
     def _note(self, connection: sqlite3.Connection, text: str, now: dt.datetime) -> None:
         connection.execute("INSERT INTO notes (at, text) VALUES (?, ?)", (timestamp(now), text))
         connection.execute(
-            "DELETE FROM notes WHERE id <= (SELECT MAX(id) FROM notes) - ?", (NOTES_KEPT,)
+            "DELETE FROM notes WHERE id <= (SELECT MAX(id) FROM notes) - ?", (_NOTES_KEPT,)
         )
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from engine.runs.events import Noted, RunEvent, Warned
 
-MAX_BYTES = 5 * 1024 * 1024
+_MAX_BYTES = 5 * 1024 * 1024
 KEPT = 4
 """Older files beside the current one: NAME.1 is the newest."""
 
 
-def rotate(path: Path, *, limit: int = MAX_BYTES) -> None:
+def rotate(path: Path, *, limit: int = _MAX_BYTES) -> None:
     """Move a file over the limit aside, and the older ones with it; the oldest goes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists() or path.stat().st_size < limit:

@@ -8,7 +8,7 @@ from engine.alerts.alert import Alert
 from engine.schedule.ledger import Entry
 from engine.schedule.timetable import Session
 
-LIGHTS_SHOWN = 8
+_LIGHTS_SHOWN = 8
 
 
 def signal(
@@ -17,7 +17,7 @@ def signal(
     """The card of a sealed signal: verdict, the lights that are not green, where it lies."""
     verdict = str(answer["verdict"])
     lights = [light for light in answer.get("lights", ()) if light.get("verdict") != "TRADE"]
-    lines = [f"{light.get('name')}: {light.get('reason')}" for light in lights[:LIGHTS_SHOWN]]
+    lines = [f"{light.get('name')}: {light.get('reason')}" for light in lights[:_LIGHTS_SHOWN]]
     if "orders" in answer:
         lines.append(f"orders: {len(answer['orders'])}, refused: {len(answer['refused'])}")
     lines.append(f"{answer.get('directory', '')} seal {str(answer.get('seal', ''))[:16]}")

@@ -8,7 +8,7 @@ from engine.schedule.jobs import Ended
 from engine.signals.seal import SealStore
 
 TRADE, GATE = 0, 6
-SIGNALS = "signals"
+_SIGNALS = "signals"
 """Directory of sealed signals in the workspace."""
 
 
@@ -27,7 +27,7 @@ def why(ended: Ended) -> str:
 
 def find_sealed(workspace: Path, session: dt.date) -> Ended | None:
     """The newest sealed signal of a session as its job would answer; its card's hash is checked."""
-    sealed = SealStore(workspace / SIGNALS).of(session.isoformat())
+    sealed = SealStore(workspace / _SIGNALS).of(session.isoformat())
     if not sealed:
         return None
     newest = sealed[-1]

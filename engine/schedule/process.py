@@ -13,19 +13,19 @@ from engine.errors import LockedError
 from engine.files import write_json
 from engine.runs import lock
 
-LOCK_PATIENCE_S = 2.0
+_LOCK_PATIENCE_S = 2.0
 """A process that is being started holds its starter's files until it has begun: a moment longer than the
 starter, when that was killed in it."""
-POLL_S = 0.05
+_POLL_S = 0.05
 
 
 @contextmanager
 def exclusive(workspace: Path) -> Iterator[None]:
     """Hold the scheduler's lock for the block; LockedError (exit code 5) if another has it."""
     path = workspace / LOCK
-    end = time.monotonic() + LOCK_PATIENCE_S
+    end = time.monotonic() + _LOCK_PATIENCE_S
     while lock.is_held(path) and time.monotonic() < end:
-        time.sleep(POLL_S)
+        time.sleep(_POLL_S)
     try:
         held = lock.hold(path)
         held.__enter__()

@@ -16,11 +16,11 @@ from engine.data.calendar import (
 )
 from engine.data.store import PanelStore
 
-COMPLETE_AT = {"XTKS": "18:30"}
+_COMPLETE_AT = {"XTKS": "18:30"}
 """Exchange -> local time from which its data are complete (Tokyo closes at 15:30)."""
-LOOK_AHEAD = dt.timedelta(days=40)
+_LOOK_AHEAD = dt.timedelta(days=40)
 """Longer than any exchange stays closed."""
-MARGIN = dt.timedelta(days=3)
+_MARGIN = dt.timedelta(days=3)
 """Between a UTC date and the date of a session that is due near it: time zones and late closes."""
 
 
@@ -57,17 +57,17 @@ class Timetable:
 
     def due(self, now: dt.datetime, since: dt.date) -> list[Session]:
         """Sessions from ``since`` on whose run time has come, oldest first."""
-        found = self._sessions(since, now.date() + MARGIN, now)
+        found = self._sessions(since, now.date() + _MARGIN, now)
         return [session for session in found if session.due_at <= now]
 
     def latest(self, now: dt.datetime) -> Session | None:
         """The newest session whose run time has come."""
-        found = self.due(now, now.date() - LOOK_AHEAD)
+        found = self.due(now, now.date() - _LOOK_AHEAD)
         return found[-1] if found else None
 
     def upcoming(self, now: dt.datetime) -> Session | None:
         """The next session to come; None when the calendar has run out."""
-        found = self._sessions(now.date() - MARGIN, now.date() + LOOK_AHEAD, now)
+        found = self._sessions(now.date() - _MARGIN, now.date() + _LOOK_AHEAD, now)
         return next((session for session in found if session.due_at > now), None)
 
     def outlook(self, now: dt.datetime) -> Outlook:
@@ -76,7 +76,7 @@ class Timetable:
         return Outlook(
             exchange=self.exchange,
             at=now.isoformat(timespec="seconds"),
-            due=tuple(str(session.date) for session in self.due(now, now.date() - LOOK_AHEAD)),
+            due=tuple(str(session.date) for session in self.due(now, now.date() - _LOOK_AHEAD)),
             next_session=str(upcoming.date) if upcoming else "",
             next_at=upcoming.due_at.isoformat() if upcoming else "",
             calendar_days_left=self.days_left(now),
@@ -94,7 +94,7 @@ class Timetable:
         return [self._session(day, now) for day in days if day.date.isoformat() not in closed]
 
     def _session(self, day: TradingDay, now: dt.datetime) -> Session:
-        text = self.config.run_at or COMPLETE_AT.get(self.exchange, "")
+        text = self.config.run_at or _COMPLETE_AT.get(self.exchange, "")
         if text:
             zone = ZoneInfo(exchange_zone(self.exchange))
             local = day.close.astimezone(zone)

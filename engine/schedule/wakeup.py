@@ -24,8 +24,8 @@ from engine.schedule.service import Service
 from engine.schedule.timetable import Timetable
 from engine.stages.context import Stop, StopFlag
 
-POLL_S = 0.1
-NO_SESSION = dt.timedelta(days=1)
+_POLL_S = 0.1
+_NO_SESSION = dt.timedelta(days=1)
 """Until the calendar is looked at again after it ran out."""
 
 
@@ -38,7 +38,7 @@ class SessionTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler ships no
     def get_next_fire_time(self, previous: dt.datetime | None, now: dt.datetime) -> dt.datetime:
         after = max(previous, now) if previous is not None else now
         session = self._timetable.upcoming(after.astimezone(dt.UTC))
-        return session.due_at if session is not None else after + NO_SESSION
+        return session.due_at if session is not None else after + _NO_SESSION
 
     def __str__(self) -> str:
         return f"session[{self._timetable.exchange}]"
@@ -99,7 +99,7 @@ def serve(service: Service, courier: Courier, stop: Stop, ended: StopFlag) -> No
                     raise failures[0]
                 if not courier.is_alive():
                     raise EnvironmentProblem("the thread that delivers alerts has ended")
-                wait.wait(POLL_S)
+                wait.wait(_POLL_S)
         finally:
             ended.requested = True
             scheduler.shutdown(wait=True)

@@ -11,8 +11,8 @@ from engine.errors import UsageError
 from engine.signals.position_file import Line, PositionFile
 from engine.signals.positions import CASH, Positions
 
-SHOWN = 8
-NEAREST = 20
+_SHOWN = 8
+_NEAREST = 20
 """Unknown codes whose nearest known ones are looked for; each takes 10 ms among 4,000 codes."""
 
 
@@ -77,13 +77,13 @@ def _missing(matches: Matches, held: Sequence[str], known: Collection[str]) -> d
     """Why each held code is none of the store's. A code of no shares is nothing to lose."""
     wanted = set(held)
     found = {
-        code: f"several stocks: {', '.join(codes[:SHOWN])}"
+        code: f"several stocks: {', '.join(codes[:_SHOWN])}"
         for code, codes in matches.unsure.items()
         if code in wanted
     }
     unknown = [code for code in matches.unknown if code in wanted]
     for code in unknown:
-        close = nearest(code, known) if len(found) < NEAREST else []
+        close = nearest(code, known) if len(found) < _NEAREST else []
         found[code] = f"{' or '.join(close)}?" if close else "nothing like it is known"
     return found
 
@@ -92,8 +92,8 @@ def _respelt(matches: Matches) -> list[str]:
     pairs = [f"{readable(theirs)} is {ours}" for theirs, ours in matches.respelt.items()]
     if not pairs:
         return []
-    more = f" and {len(pairs) - SHOWN} more" if len(pairs) > SHOWN else ""
-    return [f"codes spelt otherwise: {', '.join(pairs[:SHOWN])}{more}"]
+    more = f" and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""
+    return [f"codes spelt otherwise: {', '.join(pairs[:_SHOWN])}{more}"]
 
 
 def _summed(name: str, lines: Mapping[str, Sequence[Line]]) -> list[str]:
@@ -115,5 +115,5 @@ def _summed(name: str, lines: Mapping[str, Sequence[Line]]) -> list[str]:
     ]
     accounts = {line.account for found in several.values() for line in found if line.account}
     where = f" of {len(accounts)} accounts" if len(accounts) > 1 else ""
-    more = f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
-    return [f"several lines of one stock{where} summed: {', '.join(texts[:SHOWN])}{more}"]
+    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    return [f"several lines of one stock{where} summed: {', '.join(texts[:_SHOWN])}{more}"]

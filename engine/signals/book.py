@@ -19,7 +19,7 @@ from engine.signals.orders import Quotes, Rules, whole_lots
 from engine.signals.pins import text_array, text_of
 from engine.signals.positions import Positions
 
-Vector = NDArray[np.float64]
+_Vector = NDArray[np.float64]
 BARS = ("open", "high", "low", "close", "close_raw", "volume", "turnover")
 PINNED = (*BARS, *MONEY)
 """Rows of a pinned session. The last three only where a dividend or an action is known by then: a pin
@@ -40,9 +40,9 @@ class Scores:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
     symbols: tuple[str, ...]
-    today_N: Vector
+    today_N: _Vector
     """Fractions of equity."""
-    before_N: Vector
+    before_N: _Vector
     """Of the decision before today; zero if there was none. On a day without a decision: today's."""
     quotes: Quotes
     market: MarketData

@@ -10,10 +10,10 @@ from engine.signals.drift import has_drifted
 from engine.signals.orders import Plan
 
 Verdict = Literal["TRADE", "HOLD", "STOP"]
-ORDER: Sequence[Verdict] = ("TRADE", "HOLD", "STOP")
-SHOWN = 20
+_ORDER: Sequence[Verdict] = ("TRADE", "HOLD", "STOP")
+_SHOWN = 20
 """Held lines without a price that are named."""
-STOP_AT = 2.0
+_STOP_AT = 2.0
 """A figure beyond so many times its limit is a STOP."""
 
 
@@ -35,7 +35,7 @@ class Card:
     @property
     def verdict(self) -> Verdict:
         """The worst light."""
-        return max((light.verdict for light in self.lights), key=ORDER.index, default="STOP")
+        return max((light.verdict for light in self.lights), key=_ORDER.index, default="STOP")
 
     @property
     def exit_code(self) -> int:
@@ -51,7 +51,7 @@ class Card:
 
     def to_markdown(self, head: Sequence[str]) -> str:
         rows = [
-            f"| {light.verdict} | {light.name} | {shown(light.value)} | {shown(light.limit)} "
+            f"| {light.verdict} | {light.name} | {_shown(light.value)} | {_shown(light.limit)} "
             f"| {light.reason} |"
             for light in self.lights
         ]
@@ -75,7 +75,7 @@ class Card:
         return f"{self.session} {self.exchange}  {self.verdict}{'  ' + why if why else ''}"
 
 
-def shown(value: float | str | None) -> str:
+def _shown(value: float | str | None) -> str:
     if value is None:
         return "-"
     return value if isinstance(value, str) else f"{value:.6g}"
@@ -86,7 +86,7 @@ def above(name: str, value: float, limit: float, text: str) -> Light:
     verdict: Verdict = "STOP"
     if value <= limit:
         verdict = "TRADE"
-    elif value <= STOP_AT * limit:
+    elif value <= _STOP_AT * limit:
         verdict = "HOLD"
     return Light(name=name, verdict=verdict, value=value, limit=limit, reason=text)
 
@@ -142,8 +142,8 @@ def position_lights(evidence: Mapping[str, Any]) -> list[Light]:
     missing = [f"{code}: {why}" for code, why in sorted(found["missing"].items())]
     reason = "; ".join(found["notes"]) or "every line is a stock with a price"
     if missing:
-        more = f"; and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
-        reason = f"held, but without a price here: {'; '.join(missing[:SHOWN])}{more}"
+        more = f"; and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+        reason = f"held, but without a price here: {'; '.join(missing[:_SHOWN])}{more}"
     return [
         Light(
             name="positions",

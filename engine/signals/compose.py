@@ -78,9 +78,9 @@ def compose(
     column = horizons.index(rules.portfolio.horizon)
     window, ranked, books = books_of(inputs, pins, config=config, ranker=ranker, strategy=strategy)
     today = Scores(date=window.date, symbols=window.symbols, score_MH=ranked.score_MH)
-    history = [unpack_scores(day.date, pins.get_arrays(day.pin)) for day in inputs.history]
+    history = [_unpack_scores(day.date, pins.get_arrays(day.pin)) for day in inputs.history]
     held = inputs.held() or model_positions(books, cash, rules)
-    rank_M = ranks(ranked.score_MH[:, column])
+    rank_M = _ranks(ranked.score_MH[:, column])
     target_N = books.today_N if inputs.decided else _as_held(books, held)
     plan = plan_orders(target_N, books.quotes, held, rules, _notes(today, rank_M, column))
     health = {
@@ -97,7 +97,7 @@ def compose(
         rank_M,
         ranked.score_MH[:, column],
         features,
-        [(day.date, dict(zip(day.symbols, ranks(day.score_MH[:, column]), strict=True)))
+        [(day.date, dict(zip(day.symbols, _ranks(day.score_MH[:, column]), strict=True)))
          for day in history],
     )  # fmt: skip
     metadata = {"run_id": inputs.key.model, "market": config.data.market}
@@ -144,7 +144,7 @@ def books_of(
     )
     ranked = ranker.rank(window, column)
     today = Scores(date=window.date, symbols=window.symbols, score_MH=ranked.score_MH)
-    history = [unpack_scores(day.date, pins.get_arrays(day.pin)) for day in inputs.history]
+    history = [_unpack_scores(day.date, pins.get_arrays(day.pin)) for day in inputs.history]
     given = inputs.held()
     books = build_books(
         [*history, today] if inputs.decided else history,
@@ -158,7 +158,7 @@ def books_of(
     return window, ranked, books
 
 
-def ranks(score_M: NDArray[np.floating]) -> NDArray[np.int64]:
+def _ranks(score_M: NDArray[np.floating]) -> NDArray[np.int64]:
     """1 = best; equal scores share the better rank."""
     ordered = np.sort(-score_M.astype(np.float64))
     return np.searchsorted(ordered, -score_M.astype(np.float64), side="left") + 1
@@ -168,7 +168,7 @@ def pack_scores(scores: Scores) -> bytes:
     return pack({"symbols": text_array(scores.symbols), "score": scores.score_MH})
 
 
-def unpack_scores(date: str, arrays: Mapping[str, NDArray[Any]]) -> Scores:
+def _unpack_scores(date: str, arrays: Mapping[str, NDArray[Any]]) -> Scores:
     return Scores(date=date, symbols=text_of(arrays["symbols"]), score_MH=arrays["score"])
 
 

@@ -6,12 +6,12 @@ from numpy.typing import NDArray
 from engine.config import CostConfig, Market
 from engine.portfolio.market_rules import tick
 
-Vector = NDArray[np.float64]
+_Vector = NDArray[np.float64]
 
 
 def trading_cost(
-    value_N: Vector, price_N: Vector, adv_N: Vector, market: Market, costs: CostConfig
-) -> Vector:
+    value_N: _Vector, price_N: _Vector, adv_N: _Vector, market: Market, costs: CostConfig
+) -> _Vector:
     """Commission and slippage of trading ``value_N``, quote currency.
 
     Half-spread plus impact per share of the mean turnover, capped, at least half a tick; the commission of

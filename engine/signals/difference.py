@@ -14,11 +14,11 @@ from engine.signals.pins import PinStore, text_of
 from engine.signals.seal import Sealed
 from engine.signals.window import assemble
 
-MOVED = 20
+_MOVED = 20
 """Stocks that are named, those that moved most first."""
-TOP = 5
+_TOP = 5
 """Inputs named of each."""
-ROWS = 200
+_ROWS = 200
 """Changed bars that are listed."""
 
 
@@ -29,12 +29,12 @@ def difference(a: Sealed, b: Sealed, pins: PinStore, features: Sequence[str]) ->
     """
     ours, theirs = a.inputs(), b.inputs()
     bars = changed_bars(ours, theirs, pins)
-    ranks = moved_ranks(a, b)
+    ranks = _moved_ranks(a, b)
     same_model = ours.key.model == theirs.key.model
     touched = {row["code"] for row in bars}
     listeners = _listeners(b)
     inputs = _changed_inputs(ours, theirs, pins, features) if same_model else {}
-    for row in ranks[:MOVED]:
+    for row in ranks[:_MOVED]:
         code = row["code"]
         row["own_rows"] = sum(1 for bar in bars if bar["code"] == code)
         row["neighbour_rows"] = sorted(touched & listeners.get(code, set()))
@@ -47,8 +47,8 @@ def difference(a: Sealed, b: Sealed, pins: PinStore, features: Sequence[str]) ->
         "moved": sum(1 for row in ranks if row["move"]),
         "entered": sorted(_codes(b) - _codes(a)),
         "left": sorted(_codes(a) - _codes(b)),
-        "ranks": ranks[:MOVED],
-        "rows": bars[:ROWS],
+        "ranks": ranks[:_MOVED],
+        "rows": bars[:_ROWS],
         "n_rows": len(bars),
         "verdicts": [a.manifest["key_text"], b.manifest["key_text"]],
     }
@@ -97,7 +97,7 @@ def _cell(bar: Any, row: int) -> float | None:
     return float(bar[row] if row < len(bar) else MONEY[PINNED[row]])
 
 
-def moved_ranks(a: Sealed, b: Sealed) -> list[dict[str, Any]]:
+def _moved_ranks(a: Sealed, b: Sealed) -> list[dict[str, Any]]:
     """Stocks scored in both, those that moved most first."""
     frames = [_scores(sealed).select("symbol", "rank") for sealed in (a, b)]
     both = frames[0].join(frames[1], on="symbol", suffix="_after")
@@ -123,7 +123,7 @@ def _changed_inputs(
             continue
         before_F, after_F = windows[0].x_MTF[m, -1], windows[1].x_MTF[place[symbol], -1]
         change_F = np.abs(after_F - before_F)
-        top = [f for f in np.argsort(-change_F, kind="stable")[:TOP].tolist() if change_F[f] > 0]
+        top = [f for f in np.argsort(-change_F, kind="stable")[:_TOP].tolist() if change_F[f] > 0]
         found[symbol] = [
             {"feature": features[f], "before": float(before_F[f]), "after": float(after_F[f])}
             for f in top

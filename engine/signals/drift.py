@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from engine.signals.pins import pack, text_array, text_of, unpack
 
-QUANTILES = 101
-BINS = 10
-FLOOR = 1e-3
+_QUANTILES = 101
+_BINS = 10
+_FLOOR = 1e-3
 """Least share of a bin: an empty one would make the index infinite."""
-CLEARLY = 1.5
+_CLEARLY = 1.5
 """Times the largest figure of the reference's own sessions."""
-NEARLY = 0.98
+_NEARLY = 0.98
 """A KS distance of 1 is the largest there is: nothing can be clearly beyond a usual one near it."""
-Values = NDArray[np.floating]
+_Values = NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +37,12 @@ class Distribution:
     ks: float
 
     @classmethod
-    def of(cls, days: Sequence[Values]) -> Self:
+    def of(cls, days: Sequence[_Values]) -> Self:
         every = np.concatenate([np.asarray(day, dtype=np.float64) for day in days])
         known = every[np.isfinite(every)]
-        quantile_Q = np.full(QUANTILES, np.nan)
+        quantile_Q = np.full(_QUANTILES, np.nan)
         if known.size:
-            share_Q = np.linspace(0.0, 1.0, QUANTILES)
+            share_Q = np.linspace(0.0, 1.0, _QUANTILES)
             quantile_Q = np.quantile(known, share_Q, method="inverted_cdf")
         missing = 1.0 - known.size / every.size if every.size else 1.0
         plain = cls(quantile_Q=quantile_Q, missing=missing, psi=0.0, ks=0.0)
@@ -53,17 +53,17 @@ class Distribution:
             ks=max((plain.ks_of(day) for day in days), default=0.0),
         )
 
-    def psi_of(self, values_N: Values) -> float:
+    def psi_of(self, values_N: _Values) -> float:
         """Population stability index: sum over bins of (p - q) ln(p / q).
 
         Bins are the reference's deciles (equal ones joined) and one for unknown values; an empty bin
         counts as half a stock, at least 0.001. 0 = same; 0.1 a little, 0.25 a lot (the usual reading).
         """
-        floor = max(FLOOR, 0.5 / max(values_N.size, 1))
+        floor = max(_FLOOR, 0.5 / max(values_N.size, 1))
         p, q = (np.maximum(self._shares(v), floor) for v in (values_N, None))
         return float(((p - q) * np.log(p / q)).sum())
 
-    def ks_of(self, values_N: Values) -> float:
+    def ks_of(self, values_N: _Values) -> float:
         """Largest distance of the two distribution functions, at the reference's percentiles."""
         known = np.sort(np.asarray(values_N, dtype=np.float64)[np.isfinite(values_N)])
         if not known.size or np.isnan(self.quantile_Q[0]):
@@ -72,15 +72,15 @@ class Distribution:
         worst = 0.0
         for side in ("left", "right"):  # at a step both sides of it have to agree
             ours = np.searchsorted(known, point, side=side) / known.size
-            theirs = np.searchsorted(self.quantile_Q, point, side=side) / QUANTILES
+            theirs = np.searchsorted(self.quantile_Q, point, side=side) / _QUANTILES
             worst = max(worst, float(np.abs(ours - theirs).max()))
         return worst
 
-    def _shares(self, values_N: Values | None) -> NDArray[np.float64]:
+    def _shares(self, values_N: _Values | None) -> NDArray[np.float64]:
         """Share of each bin, unknown values last; of the reference itself for None."""
-        edges = np.unique(self.quantile_Q[:: (QUANTILES - 1) // BINS][1:-1])
+        edges = np.unique(self.quantile_Q[:: (_QUANTILES - 1) // _BINS][1:-1])
         edges = edges[np.isfinite(edges)]
-        known: Values = self.quantile_Q
+        known: _Values = self.quantile_Q
         missing = self.missing
         if values_N is not None:
             every = np.asarray(values_N, dtype=np.float64)
@@ -127,7 +127,7 @@ class Reference:
             sessions=int(data["scores"][1]),
         )
 
-    def drift(self, values: Mapping[str, Values]) -> dict[str, list[float]]:
+    def drift(self, values: Mapping[str, _Values]) -> dict[str, list[float]]:
         """Feature -> today's PSI and KS, the largest of the reference's own sessions, today's stocks."""
         found = {}
         for name, distribution in self.features.items():
@@ -136,7 +136,7 @@ class Reference:
         return found
 
 
-def figures(reference: Distribution, today: Values) -> list[float]:
+def figures(reference: Distribution, today: _Values) -> list[float]:
     """PSI, KS, usual PSI, usual KS, number of values: what `has_drifted` judges."""
     return [
         reference.psi_of(today),
@@ -155,9 +155,9 @@ def has_drifted(found: Sequence[float], *, psi_limit: float, ks_limit: float) ->
     Single features move a lot by nature on days that move the whole market.
     """
     psi, ks, usual_psi, usual_ks, n = found
-    psi_limit += BINS / max(n, 1.0)
+    psi_limit += _BINS / max(n, 1.0)
     ks_limit += 1.36 / np.sqrt(max(n, 1.0))
     return bool(
-        (psi > psi_limit and psi > CLEARLY * usual_psi)
-        or (ks > ks_limit and ks > min(CLEARLY * usual_ks, NEARLY))
+        (psi > psi_limit and psi > _CLEARLY * usual_psi)
+        or (ks > ks_limit and ks > min(_CLEARLY * usual_ks, _NEARLY))
     )

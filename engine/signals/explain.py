@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.signals.window import DayWindow
 
-TOP = 8
+_TOP = 8
 """Variables named of each explained stock."""
 SCHEMA = {
     "symbol": pl.String,
@@ -60,7 +60,7 @@ def explain_frame(
     rows: list[tuple[str, str, str, float | None, int | None]] = []
     for r, m in enumerate(rows_R.tolist()):
         contribution_F = told.contribution_RF[r]
-        for f in np.argsort(-np.abs(contribution_F), kind="stable")[:TOP].tolist():
+        for f in np.argsort(-np.abs(contribution_F), kind="stable")[:_TOP].tolist():
             value = float(contribution_F[f])
             rows.append((window.symbols[m], "variable", features[f], value, None))
     for e, (source, target) in enumerate(zip(source_E.tolist(), target_E.tolist(), strict=True)):

@@ -83,7 +83,7 @@ class ModelStore:
     ) -> Model:
         """Copy the networks of a run into a package; the same run gives the same one."""
         content = reference.to_bytes()
-        kept = model_config(config)
+        kept = _model_config(config)
         name = digest(
             {
                 "weights": [sha256(path) for path in weights],
@@ -172,7 +172,7 @@ class ModelStore:
         return [entry for entry in self.history() if entry["action"] in ("promoted", "rolled back")]
 
 
-def model_config(config: Config) -> Config:
+def _model_config(config: Config) -> Config:
     """The configuration without what does not touch the network: workspace, access to data, trading."""
     horizon = config.training.score_horizon
     kept = ("market", "calendar", "index_symbol")

@@ -18,9 +18,9 @@ from engine.portfolio.market_rules import limit_price, lot_size
 from engine.signals.costs import trading_cost
 from engine.signals.positions import Positions
 
-SLACK = 1e-9
-Side = Literal["buy", "sell"]
-Vector = NDArray[np.float64]
+_SLACK = 1e-9
+_Side = Literal["buy", "sell"]
+_Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +29,11 @@ class Quotes:
 
     symbols: tuple[str, ...]
     """Sorted; every name that is wanted or held."""
-    close_N: Vector
+    close_N: _Vector
     """As quoted; NaN = never seen."""
     traded_N: NDArray[np.bool_]
     """Has a bar of the session."""
-    adv_N: Vector
+    adv_N: _Vector
     """Mean turnover of 20 sessions, quote currency."""
     shortable_N: NDArray[np.bool_]
     sector_N: NDArray[np.int64]
@@ -51,7 +51,7 @@ class Rules:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     symbol: str
-    side: Side
+    side: _Side
     shares: int
     lots: int
     limit: float
@@ -65,7 +65,7 @@ class Order:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
     symbol: str
-    side: Side
+    side: _Side
     shares: float
     notional: float
     """NaN where there is no price."""
@@ -95,7 +95,7 @@ class Plan:
 
 
 def plan_orders(
-    target_N: Vector, quotes: Quotes, positions: Positions, rules: Rules, notes: Mapping[str, str]
+    target_N: _Vector, quotes: Quotes, positions: Positions, rules: Rules, notes: Mapping[str, str]
 ) -> Plan:
     """Orders that move ``positions`` toward ``target_N`` (fractions of equity).
 
@@ -137,9 +137,9 @@ class _Desk:
     lot: int
     equity: float
     cash: float
-    held_N: Vector
-    start_N: Vector
-    taken_N: Vector
+    held_N: _Vector
+    start_N: _Vector
+    taken_N: _Vector
     """Value ordered so far against the turnover cap."""
     admitted: dict[int, int]
     refused: list[Refused]
@@ -160,13 +160,13 @@ class _Desk:
             refused=[],
         )
 
-    def wanted(self, target_N: Vector) -> Iterator[_Part]:
+    def wanted(self, target_N: _Vector) -> Iterator[_Part]:
         """The parts of every order before any rule but lots; odd lots and dead names are told."""
         for n in np.flatnonzero((target_N != 0) | (self.held_N != 0)).tolist():
             held, price = float(self.held_N[n]), float(self.quotes.close_N[n])
             odd = math.fmod(held, self.lot)
             if odd:
-                side: Side = "sell" if odd > 0 else "buy"
+                side: _Side = "sell" if odd > 0 else "buy"
                 text = f"{held:g} held is no multiple of a lot of {self.lot}"
                 self._refuse(n, side, abs(odd), "odd_lot", text)
             if not price > 0:
@@ -197,7 +197,7 @@ class _Desk:
         for rule, room, text in self._rooms(part):
             allowed = max(0, _whole(min(room, shares), self.lot))
             if allowed < shares:
-                side: Side = "buy" if part.sign > 0 else "sell"
+                side: _Side = "buy" if part.sign > 0 else "sell"
                 self._refuse(part.n, side, shares - allowed, rule, text)
                 shares = allowed
         if not shares:
@@ -248,7 +248,7 @@ class _Desk:
         costs = self.rules.costs
         return max([rate for _, rate in costs.commission_tiers] or [costs.commission_bps]) * 1e-4
 
-    def _refuse(self, n: int, side: Side, shares: float, rule: str, text: str) -> None:
+    def _refuse(self, n: int, side: _Side, shares: float, rule: str, text: str) -> None:
         self.refused.append(
             Refused(
                 symbol=self.quotes.symbols[n],
@@ -266,7 +266,7 @@ class _Desk:
         traded = sum(order.notional for order in orders)
         asked = traded + float(np.nansum([line.notional for line in self.refused]))
         value_N = self.held_N * close_N
-        cost = float(estimated_costs(orders, self.quotes, self.rules.costs).sum())
+        cost = float(_estimated_costs(orders, self.quotes, self.rules.costs).sum())
         return Plan(
             orders=orders,
             refused=tuple(sorted(self.refused, key=lambda line: (line.symbol, line.rule))),
@@ -306,7 +306,7 @@ class _Desk:
         )
 
 
-def estimated_costs(orders: tuple[Order, ...], quotes: Quotes, costs: CostConfig) -> Vector:
+def _estimated_costs(orders: tuple[Order, ...], quotes: Quotes, costs: CostConfig) -> _Vector:
     """Commission and slippage of each order, quote currency; the price list of the backtest."""
     place = {symbol: n for n, symbol in enumerate(quotes.symbols)}
     at = np.array([place[order.symbol] for order in orders], dtype=np.int64)
@@ -315,7 +315,7 @@ def estimated_costs(orders: tuple[Order, ...], quotes: Quotes, costs: CostConfig
 
 
 def whole_lots(
-    value_N: Vector, close_N: Vector, market: Market, limits: ConstraintConfig
+    value_N: _Vector, close_N: _Vector, market: Market, limits: ConstraintConfig
 ) -> NDArray[np.int64]:
     """Shares worth ``value_N``, in whole lots toward zero; 0 without a price."""
     lot = lot_size(market, limits.lot) or 1
@@ -326,4 +326,4 @@ def whole_lots(
 def _whole(shares: float, lot: int) -> int:
     """Whole lots toward zero."""
     sign = 1 if shares > 0 else -1
-    return sign * math.floor(abs(shares) / lot + SLACK) * lot
+    return sign * math.floor(abs(shares) / lot + _SLACK) * lot

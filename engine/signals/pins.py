@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from engine.errors import IntegrityError
 from engine.files import write_bytes
 
-DIGITS = 40
+_DIGITS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class PinStore:
 
     def put(self, content: bytes) -> str:
         """Keep the bytes; returns their name. A damaged file of that name is replaced."""
-        name = name_of(content)
+        name = _name_of(content)
         path = self._path(name)
         if not path.is_file() or path.stat().st_size != len(content):
             write_bytes(path, content)
@@ -40,7 +40,7 @@ class PinStore:
         if not path.is_file():
             raise IntegrityError(f"{path}: an input of a sealed signal is missing")
         content = path.read_bytes()
-        if name_of(content) != name:
+        if _name_of(content) != name:
             raise IntegrityError(f"{path}: contents differ from the hash in its name")
         return content
 
@@ -54,8 +54,8 @@ class PinStore:
         return self.root / f"{name}.bin"
 
 
-def name_of(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:DIGITS]
+def _name_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:_DIGITS]
 
 
 def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:

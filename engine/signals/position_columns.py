@@ -31,7 +31,7 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     }.items()
 }
 """Our column -> normal forms of its names elsewhere, the surest first."""
-NEEDED = ("code", "shares")
+_NEEDED = ("code", "shares")
 _WORDS = {**SYNONYMS, "symbol": (*SYNONYMS["code"], *BARS["symbol"])}
 del _WORDS["code"]  # a column Code beside Symbol holds the broker's remarks
 _TOTAL = re.compile(r"(grand|sub|net|accounts?|positions?|portfolio|section)?totals?")
@@ -44,7 +44,7 @@ class Head:
 
     names: tuple[str, ...]
     columns: Mapping[str, Column]
-    """Ours -> theirs; at least `NEEDED`."""
+    """Ours -> theirs; at least `_NEEDED`."""
 
     def cells(self, row: Sequence[str]) -> dict[str, str]:
         """Ours -> the row's cell; a row that is too short has empty ones."""
@@ -61,7 +61,7 @@ def head_of(row: Sequence[str], said: Mapping[str, str]) -> Head | None:
     theirs = {"symbol" if ours == "code" else ours: name for ours, name in said.items()}
     found = match(names, _WORDS, theirs, "positions")
     columns = {"code" if ours == "symbol" else ours: column for ours, column in found.items()}
-    if any(ours not in columns for ours in (*NEEDED, *said)):
+    if any(ours not in columns for ours in (*_NEEDED, *said)):
         return None
     return Head(names=names, columns=columns)
 

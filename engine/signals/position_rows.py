@@ -13,7 +13,7 @@ from engine.data.reading.text import decoded
 from engine.errors import EnvironmentProblem, UsageError
 from engine.signals.position_columns import Head, head_of, looks_like_names
 
-Record = tuple[int, list[str]]
+_Record = tuple[int, list[str]]
 """Line, from 1, and its cells without space around them."""
 
 
@@ -57,7 +57,7 @@ def read_rows(path: Path, said: Mapping[str, str]) -> Rows:
     return best
 
 
-def _records(text: str, separator: str) -> list[Record]:
+def _records(text: str, separator: str) -> list[_Record]:
     reader = csv.reader(io.StringIO(text, newline=None), delimiter=separator)
     found, before = [], 0
     for cells in reader:
@@ -70,7 +70,7 @@ def _heads(text: str, separator: str, said: Mapping[str, str]) -> bool:
     return any(head_of(cells, said) for _, cells in _records(text, separator))
 
 
-def _rows(records: Sequence[Record], separator: str, said: Mapping[str, str]) -> Rows:
+def _rows(records: Sequence[_Record], separator: str, said: Mapping[str, str]) -> Rows:
     found = Rows(separator=separator)
     if any(len(cells) > 2 and normal(cells[1]) == "header" for _, cells in records):
         found.rows += _statement(records, said, found.left)
@@ -79,7 +79,7 @@ def _rows(records: Sequence[Record], separator: str, said: Mapping[str, str]) ->
     return found
 
 
-def _plain(records: Sequence[Record], said: Mapping[str, str], left: list[str]) -> Iterator[Row]:
+def _plain(records: Sequence[_Record], said: Mapping[str, str], left: list[str]) -> Iterator[Row]:
     """Tables one below the other, each with its names, and titles between them.
 
     Below a title or an empty line, names of other things than positions end a table; nothing else does,
@@ -105,7 +105,7 @@ def _plain(records: Sequence[Record], said: Mapping[str, str], left: list[str]) 
 
 
 def _statement(
-    records: Sequence[Record], said: Mapping[str, str], left: list[str]
+    records: Sequence[_Record], said: Mapping[str, str], left: list[str]
 ) -> Iterator[Row]:
     """A statement of activity: each line begins with its section and what it is of it.
 

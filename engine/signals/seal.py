@@ -23,8 +23,8 @@ from engine.seal_names import SEAL, SealPlace, seal_places
 from engine.signals.inputs import SignalInputs
 from engine.signals.pins import PinStore
 
-INPUTS = "inputs.json"
-STAGING = ".staging-"
+_INPUTS = "inputs.json"
+_STAGING = ".staging-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Sealed(SealPlace):
         return (self.directory / name).read_bytes()
 
     def inputs(self) -> SignalInputs:
-        return SignalInputs.from_bytes(self.read(INPUTS))
+        return SignalInputs.from_bytes(self.read(_INPUTS))
 
     def verify(self, pins: PinStore) -> int:
         """Check the seal, every file, that there is no other, and every input; the number checked."""
@@ -104,7 +104,7 @@ class SealStore:
 
     def sweep(self) -> list[str]:
         """Remove what killed writers left. Only for the holder of the lock."""
-        left = sorted(self.root.glob(f"{STAGING}*")) if self.root.is_dir() else []
+        left = sorted(self.root.glob(f"{_STAGING}*")) if self.root.is_dir() else []
         for path in left:
             shutil.rmtree(path)
         for path in self.root.glob("pins/.*.tmp"):
@@ -117,7 +117,7 @@ class SealStore:
         """Seal the files. If the place is taken meanwhile, the one that is there stays and is returned."""
         name = f"{session}-r{revision}" if revision else session
         target = self.root / name
-        staging = self.root / f"{STAGING}{name}-{secrets.token_hex(4)}"
+        staging = self.root / f"{_STAGING}{name}-{secrets.token_hex(4)}"
         staging.mkdir(parents=True)
         try:
             manifest = manifest_bytes(files, fields)

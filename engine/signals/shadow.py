@@ -24,7 +24,7 @@ from engine.signals.orders import Rules, whole_lots
 
 Entry = Literal["open", "close"]
 ENTRIES: tuple[Entry, ...] = ("open", "close")
-Vector = NDArray[np.float64]
+_Vector = NDArray[np.float64]
 PARTS = ("revision", "sizing", "rounding", "missed", "cost")
 
 
@@ -38,18 +38,18 @@ class SealedBook:
     market: Market
     symbols: tuple[str, ...]
     equity: float
-    weight_N: Vector
+    weight_N: _Vector
     """Wanted, fractions of equity."""
-    held_N: Vector
+    held_N: _Vector
     """Shares before the orders."""
-    change_N: Vector
+    change_N: _Vector
     """Shares ordered; negative = sold."""
-    limit_N: Vector
+    limit_N: _Vector
     """NaN without an order."""
-    close_N: Vector
+    close_N: _Vector
     """Of the session, as quoted."""
-    adv_N: Vector
-    borrow_N: Vector
+    adv_N: _Vector
+    borrow_N: _Vector
     """Fee on short value a session, fraction."""
 
 
@@ -64,12 +64,12 @@ class Prices:
     """Session t+1."""
     next: str
     """Session t+2."""
-    open_2N: Vector
+    open_2N: _Vector
     """At t+1 and t+2."""
-    close_2N: Vector
-    mark_3N: Vector
+    close_2N: _Vector
+    mark_3N: _Vector
     """Last known close at t, t+1, t+2 (1 at t)."""
-    dividend_N: Vector
+    dividend_N: _Vector
     """Cash of the ex-date t+2."""
     paid_N: NDArray[np.bool_]
     """At t+1 holders were paid out: nothing can be filled."""
@@ -121,7 +121,7 @@ class Prices:
             paid_N=paid_3N[1],
         )
 
-    def at(self, entry: Entry) -> tuple[Vector, Vector, Vector]:
+    def at(self, entry: Entry) -> tuple[_Vector, _Vector, _Vector]:
         """Fill price (NaN = no fill), and what a position is worth at both fills."""
         price_2N = self.open_2N if entry == "open" else self.close_2N
         # Before an open the last known price is the close of the session before it.
@@ -158,7 +158,7 @@ class LedgerRow:
 
 
 def ledger_row(
-    book: SealedBook, prices: Prices, entry: Entry, rules: Rules, today_N: Vector | None = None
+    book: SealedBook, prices: Prices, entry: Entry, rules: Rules, today_N: _Vector | None = None
 ) -> LedgerRow:
     """``today_N``: weights that the book would have on today's data; None = the sealed ones."""
     fill_N, first_N, second_N = prices.at(entry)
@@ -196,7 +196,7 @@ def ledger_row(
     )
 
 
-def _fills(book: SealedBook, fill_N: Vector) -> NDArray[np.bool_]:
+def _fills(book: SealedBook, fill_N: _Vector) -> NDArray[np.bool_]:
     """Orders whose limit the price meets, where there is a price and the exchange lets them through."""
     price_N = book.close_N * fill_N
     buys_N, sells_N = book.change_N > 0, book.change_N < 0

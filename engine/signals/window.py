@@ -13,7 +13,7 @@ from engine.features.feature_set import FeatureSet
 from engine.graph.graph import Graph, GraphSeries
 from engine.signals.pins import text_array, text_of
 
-Arrays = dict[str, NDArray[Any]]
+_Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class DayWindow:
     edge_attr_EK: NDArray[np.float32]
 
 
-def day_slice(features: FeatureSet, session: int) -> Arrays:
+def day_slice(features: FeatureSet, session: int) -> _Arrays:
     """The members of one session and their inputs: nothing else of a day is ever seen."""
     member_M = np.flatnonzero(features.member_SN[session])
     return {
@@ -42,7 +42,7 @@ def day_slice(features: FeatureSet, session: int) -> Arrays:
     }
 
 
-def edge_slice(graphs: GraphSeries | None, session: int) -> Arrays | None:
+def edge_slice(graphs: GraphSeries | None, session: int) -> _Arrays | None:
     """The newest graph of a session on the symbol axis; None without graphs."""
     if graphs is None:
         return None
@@ -54,7 +54,7 @@ def edge_slice(graphs: GraphSeries | None, session: int) -> Arrays | None:
 
 
 def assemble(
-    date: str, slices: Sequence[Mapping[str, NDArray[Any]]], edges: Arrays | None
+    date: str, slices: Sequence[Mapping[str, NDArray[Any]]], edges: _Arrays | None
 ) -> DayWindow:
     """The window from its slices, oldest first; the last is the session itself."""
     last = slices[-1]

@@ -11,7 +11,7 @@ from engine.errors import ConfigError, EnvironmentProblem, UsageError
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
 
-SHOWN = 50
+_SHOWN = 50
 
 
 def alerts(context: StageContext, *, action: str) -> Outcome:
@@ -57,7 +57,7 @@ def _list(context: StageContext) -> Outcome:
     if path.exists():
         database = Database(path, OUTBOX_SCHEMA, version=1)
         try:
-            rows = Outbox(database).newest(SHOWN)
+            rows = Outbox(database).newest(_SHOWN)
         finally:
             database.close()
     shown = [[str(row[name]) for name in ("created_at", "channel", "state", "title", "problem")]

@@ -24,7 +24,7 @@ from engine.stages.pipeline import input_rules, kept_model, load_dataset, start_
 from engine.stages.text import table
 from engine.training.scoring import score_days
 
-SCORED_DAYS = 4
+_SCORED_DAYS = 4
 
 
 def audit(context: StageContext, *, deep: bool, run: str | None) -> Outcome:
@@ -123,7 +123,7 @@ def _score_leaks(context: StageContext, run: str) -> Iterator[Leak]:
     dataset = load_dataset(context, NullSink())
     features = dataset.features.in_memory()
     split = single_split(features, context.config.split, context.config.universe.min_names)
-    days = split.test[: -(split.test.size // 2) : max(1, split.test.size // (2 * SCORED_DAYS))]
+    days = split.test[: -(split.test.size // 2) : max(1, split.test.size // (2 * _SCORED_DAYS))]
     cut = int(days[-1]) + 1
     runtime = start_runtime(context.config, NullSink())
     model = kept_model(found, context.config, dataset, runtime)

@@ -40,12 +40,12 @@ from engine.runs.trials import count_trials, record_trials
 from engine.stages.context import Outcome, StageContext, require_model
 from engine.stages.text import table
 
-TRADING = ("portfolio", "constraints", "costs", "backtest")
+_TRADING = ("portfolio", "constraints", "costs", "backtest")
 """Tables of the command's own configuration; the rest is the run's."""
 
 
-HOLDINGS_ROWS = 32_768
-SUSPICIOUS = 0.04
+_HOLDINGS_ROWS = 32_768
+_SUSPICIOUS = 0.04
 """Share of the equity that one stock made or lost in a day."""
 
 
@@ -103,7 +103,7 @@ def backtest(context: StageContext, *, run: str, strategy: str | None) -> Outcom
         }
         weights = book.weights(found.id, config.portfolio)
         weights.write(found.path("weights.parquet"))
-        write_holdings(found, simulator, simulation)
+        _write_holdings(found, simulator, simulation)
         result.write(found.path("backtest.parquet"))
         write_parquet(found.path("backtest_baselines.parquet"), daily)
         write_json(found.path("backtest.json"), summary)
@@ -124,7 +124,7 @@ def out_of_sample(run: Run) -> Prediction:
 
 def trading_configuration(context: StageContext, run: Run, strategy: str | None) -> Config:
     """The run's configuration with the trading tables of the command's."""
-    updates = {name: getattr(context.config, name).model_dump() for name in TRADING}
+    updates = {name: getattr(context.config, name).model_dump() for name in _TRADING}
     if strategy is not None:
         updates["portfolio"]["strategy"] = strategy
     return Config.model_validate({**run.config().model_dump(), **updates})
@@ -153,7 +153,7 @@ def traded(simulator: Simulator, simulation: Simulation) -> Trades:
     )
 
 
-def write_holdings(run: Run, simulator: Simulator, simulation: Simulation) -> None:
+def _write_holdings(run: Run, simulator: Simulator, simulation: Simulation) -> None:
     """What was held each day, the sectors it lay in, and the names and sectors of those stocks."""
     trades, market = traded(simulator, simulation), simulator.market
     held = holdings(trades, simulator.score_DN)
@@ -162,7 +162,7 @@ def write_holdings(run: Run, simulator: Simulator, simulation: Simulation) -> No
     )
     sectors = sector_exposures(trades, market.sector_N, market.sectors)
     # Small groups of rows: a reader of one day skips all others.
-    write_parquet(run.path("holdings.parquet"), held, row_group_size=HOLDINGS_ROWS)
+    write_parquet(run.path("holdings.parquet"), held, row_group_size=_HOLDINGS_ROWS)
     write_parquet(run.path("holdings_names.parquet"), names.unique("symbol").sort("symbol"))
     write_parquet(run.path("backtest_sectors.parquet"), sectors)
 
@@ -226,7 +226,7 @@ def suspicions(extremes: list[dict[str, Any]]) -> list[str]:
         f"{day['price_ratio']:.2f}); without that day the Sharpe ratio is {day['sharpe_without']:+.2f}. "
         "Look for an unadjusted split"
         for day in extremes
-        if abs(day["contribution"]) > SUSPICIOUS
+        if abs(day["contribution"]) > _SUSPICIOUS
     ]
 
 

@@ -17,9 +17,9 @@ from engine.runs.events import StageStarted
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
 
-SHOWN = 3
-BLOCKS = "▁▂▃▄▅▆▇█"
-PICTURE_WIDTH = 60
+_SHOWN = 3
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_PICTURE_WIDTH = 60
 
 
 def check(context: StageContext) -> Outcome:
@@ -95,14 +95,14 @@ def _text(report: QualityReport, summary: dict[str, Any]) -> str:
     ]
     for finding in report.findings:
         lines += [f"{finding.rule}:"] if finding.examples else []
-        lines += [f"  {s} {date}  {text}" for s, date, text in finding.examples[:SHOWN]]
+        lines += [f"  {s} {date}  {text}" for s, date, text in finding.examples[:_SHOWN]]
     exchange = summary["exchange"]
     low, middle, high = (coverage[f"names_{k}"] for k in ("min", "median", "max"))
     last = report.incomplete or "complete"
     lines += [
         "",
         f"stocks per session: min {low:,}  median {middle:,.0f}  max {high:,}",
-        f"  {report.first} {picture(report.names)} {report.last}",
+        f"  {report.first} {_picture(report.names)} {report.last}",
         f"last session: {last}{'' if report.allows_signals else '; no signal from it'}",
         *_sessions(f"sessions of {exchange} without a bar", report, "missing_session"),
         *_sessions(f"days with bars that are no sessions of {exchange}", report, "unknown_session"),
@@ -119,13 +119,13 @@ def _sessions(what: str, report: QualityReport, rule: str) -> list[str]:
     finding = report.finding(rule)
     if finding is None:
         return [f"{what}: 0"]
-    dates = ", ".join(date for _, date, _ in finding.examples[:SHOWN])
-    return [f"{what}: {finding.count} ({dates}{', ...' if finding.count > SHOWN else ''})"]
+    dates = ", ".join(date for _, date, _ in finding.examples[:_SHOWN])
+    return [f"{what}: {finding.count} ({dates}{', ...' if finding.count > _SHOWN else ''})"]
 
 
-def picture(names: tuple[int, ...]) -> str:
+def _picture(names: tuple[int, ...]) -> str:
     """Stocks per session as a strip of blocks, oldest left."""
-    parts = np.array_split(np.asarray(names), min(PICTURE_WIDTH, len(names)))
+    parts = np.array_split(np.asarray(names), min(_PICTURE_WIDTH, len(names)))
     means = np.array([part.mean() for part in parts])
-    level = np.round(means / max(means.max(), 1) * (len(BLOCKS) - 1)).astype(int)
-    return "".join(BLOCKS[i] for i in level)
+    level = np.round(means / max(means.max(), 1) * (len(_BLOCKS) - 1)).astype(int)
+    return "".join(_BLOCKS[i] for i in level)

@@ -36,9 +36,9 @@ from engine.stages.walkforward import Plan
 from engine.stages.workers import failure, workers
 from engine.tuning.variants import Variant, ablations, chosen, sizes
 
-KINDS = ("sizes", "ablations", permutations.KIND)
-DEFAULT_SIZES = "64,128,256"
-JUDGED_BY = ("universe", "labels", "features", "graph", "split", "model", "loss", "training")
+_KINDS = ("sizes", "ablations", permutations.KIND)
+_DEFAULT_SIZES = "64,128,256"
+_JUDGED_BY = ("universe", "labels", "features", "graph", "split", "model", "loss", "training")
 """Tables of the configuration that the figures depend on, besides the data."""
 
 
@@ -48,7 +48,7 @@ class Request:
 
     kind: str
     seeds: int
-    sizes: str = DEFAULT_SIZES
+    sizes: str = _DEFAULT_SIZES
     variants: str = ""
     walkforward: bool = False
     first_test: str | None = None
@@ -82,7 +82,7 @@ def compare(
     *,
     what: Sequence[str],
     seeds: int = 3,
-    sizes: str = DEFAULT_SIZES,
+    sizes: str = _DEFAULT_SIZES,
     variants: str | None = None,
     walkforward: bool = False,
     first_test: str | None = None,
@@ -102,7 +102,7 @@ def compare(
             raise UsageError(f"{run.id} is no compare run")
         request = Request(**read_json(run.path("request.json")))
         return _train_and_judge(replace(context, config=run.config()), request)
-    if len(what) == 1 and what[0] in KINDS:
+    if len(what) == 1 and what[0] in _KINDS:
         request = Request(
             kind=what[0],
             seeds=seeds,
@@ -125,14 +125,14 @@ def compare(
     return Outcome(json=summary, text=comparison_text(summary))
 
 
-def variants_of(context: StageContext, request: Request) -> list[Variant]:
+def _variants_of(context: StageContext, request: Request) -> list[Variant]:
     """The reference first. A variant that the configuration does not take is found when it is trained."""
     if request.kind == permutations.KIND:
         return [permutations.PERMUTED]
     if request.kind == "sizes":
         widths = [word.strip() for word in request.sizes.split(",")]
         if not all(word.isdigit() for word in widths):
-            raise UsageError(f"--sizes {request.sizes!r}: numbers, e.g. {DEFAULT_SIZES}")
+            raise UsageError(f"--sizes {request.sizes!r}: numbers, e.g. {_DEFAULT_SIZES}")
         return sizes([int(word) for word in widths])
     every = ablations(context.config)
     names = [name.strip() for name in request.variants.split(",") if name.strip()]
@@ -141,7 +141,7 @@ def variants_of(context: StageContext, request: Request) -> list[Variant]:
 
 def _train_and_judge(context: StageContext, request: Request) -> Outcome:
     request.check()
-    plan, variants = request.plan(), variants_of(context, request)
+    plan, variants = request.plan(), _variants_of(context, request)
     shelf = Shelf()
     features = shelf.open(context, context.sink).features
     wanted = {
@@ -151,7 +151,7 @@ def _train_and_judge(context: StageContext, request: Request) -> Outcome:
         "data": features.fingerprint,
         **{
             name: getattr(context.config, name).model_dump(mode="json", exclude={"device"})
-            for name in JUDGED_BY
+            for name in _JUDGED_BY
         },
     }
     name = f"{request.kind}-{digest(wanted)[:8]}"

@@ -26,13 +26,13 @@ from engine.stages.text import table
 from engine.training.evaluate import scored_days
 from engine.tuning.variants import Variant
 
-SPLITS = ("validation", "test")
-VERDICTS = {
+_SPLITS = ("validation", "test")
+_VERDICTS = {
     "ablations": {"worse": "earns its place", "better": "costs", "undecided": "undecided"},
     "sizes": {"worse": "worse", "better": "better", "undecided": "undecided"},
 }
 """What the direction of (variant - reference) says: of the part that was taken away, of the size."""
-MIN_SEEDS = 2
+_MIN_SEEDS = 2
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,11 +76,11 @@ def judge(
             "errors": one.errors,
             **_cost(one, len(features.features)),
         }
-        for split in SPLITS:
+        for split in _SPLITS:
             row[split] = _level(series.get((one.variant.name, split)), horizon)
         differences = {}
         if one is not trained[0]:
-            for split in SPLITS:
+            for split in _SPLITS:
                 pair = (series.get((one.variant.name, split)), series.get((reference, split)))
                 differences[split] = _difference(*pair, config, horizon)
             row["verdict"] = _verdict(differences["test"], kind)
@@ -159,7 +159,7 @@ def daily_rank_ics(one: Trained, features: FeatureSet, horizon: int) -> dict[str
     frames = {
         seed: Prediction.read(run.path("predictions.parquet")).frame for seed, run in one.runs
     }
-    for split in SPLITS:
+    for split in _SPLITS:
         parts = {seed: frame.filter(pl.col("split") == split) for seed, frame in frames.items()}
         if not parts or any(part.is_empty() for part in parts.values()):
             continue
@@ -236,8 +236,8 @@ def _verdict(difference: Mapping[str, Any] | None, kind: str) -> str:
     """In the words of the comparison; fewer than two seeds decide nothing."""
     if difference is None:
         return "not trained"
-    decided = difference["direction"] if len(difference["by_seed"]) >= MIN_SEEDS else "undecided"
-    return VERDICTS[kind][decided]
+    decided = difference["direction"] if len(difference["by_seed"]) >= _MIN_SEEDS else "undecided"
+    return _VERDICTS[kind][decided]
 
 
 def _deviation(values: Sequence[float]) -> float | None:

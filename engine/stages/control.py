@@ -9,7 +9,7 @@ from engine.runs.follow import read_new
 from engine.runs.store import Run
 from engine.stages.context import Outcome, StageContext
 
-POLL_S = 0.1
+_POLL_S = 0.1
 
 
 def checkpoint(context: StageContext, *, run: str, wait: int) -> Outcome:
@@ -71,7 +71,7 @@ def _answer(
             raise EnvironmentProblem(
                 f"{run.id}: ended before it answered", hint=f"its status is {run.status()}"
             )
-        time.sleep(POLL_S)
+        time.sleep(_POLL_S)
     return None
 
 

@@ -11,8 +11,8 @@ from engine.records.flags import FLAG_NAMES
 from engine.runs.events import StageStarted
 from engine.stages.context import Outcome, StageContext
 
-PRICES = ("open", "high", "low", "close")
-ENDINGS = (".parquet", ".csv")
+_PRICES = ("open", "high", "low", "close")
+_ENDINGS = (".parquet", ".csv")
 
 
 def data(context: StageContext, *, action: str, output: str) -> Outcome:
@@ -23,8 +23,8 @@ def data(context: StageContext, *, action: str, output: str) -> Outcome:
     ``flags``: names of `engine.records.flags.FLAG_NAMES`, joined by ``|``.
     """
     path = Path(output)
-    if path.suffix.lower() not in ENDINGS:
-        raise UsageError(f"--output {output}: the name must end in {' or '.join(ENDINGS)}")
+    if path.suffix.lower() not in _ENDINGS:
+        raise UsageError(f"--output {output}: the name must end in {' or '.join(_ENDINGS)}")
     context.sink.emit(StageStarted(stage="export"))
     frame = exported(clean_panel(context.workspace, context.config))
     with atomic_path(path) as temporary:
@@ -43,7 +43,7 @@ def exported(panel: StoredPanel) -> pl.DataFrame:
     return frame.select(
         "date",
         "symbol",
-        *PRICES,
+        *_PRICES,
         "close_raw",
         "volume",
         (pl.col("close") / pl.col("close_raw")).alias("factor"),

@@ -25,10 +25,10 @@ from engine.stages.text import rank_ic, table
 from engine.stages.train import run_training
 from engine.training.evaluate import paired_rank_ic
 
-QUICK: dict[str, Any] = {"n_symbols": 80, "n_sessions": 700}
-QUICK_EPOCHS = 1
-POLL_S = 0.2
-START_PATIENCE_S = 120.0
+_QUICK: dict[str, Any] = {"n_symbols": 80, "n_sessions": 700}
+_QUICK_EPOCHS = 1
+_POLL_S = 0.2
+_START_PATIENCE_S = 120.0
 """For the other process to open its run after this one has finished its own."""
 
 
@@ -88,9 +88,9 @@ def _result_of(run: Run, context: StageContext) -> dict[str, Any]:
     while (status := run.status()) in ("created", "running", "paused"):
         if context.stop.requested:
             raise Interrupted(f"{run.id}: stopped", hint="run the demo again")
-        if status == "created" and time.monotonic() - started > START_PATIENCE_S:
+        if status == "created" and time.monotonic() - started > _START_PATIENCE_S:
             break
-        time.sleep(POLL_S)
+        time.sleep(_POLL_S)
     last = run.last_event()
     if status != "done":
         words = last.error if isinstance(last, RunFinished) else "see its log.txt"
@@ -146,8 +146,8 @@ def _is_demo(context: StageContext) -> bool:
 
 
 def _quick(config: Config) -> Config:
-    synthetic = config.data.synthetic.model_copy(update=QUICK)
-    phases = tuple(p.model_copy(update={"epochs": QUICK_EPOCHS}) for p in config.training.phases)
+    synthetic = config.data.synthetic.model_copy(update=_QUICK)
+    phases = tuple(p.model_copy(update={"epochs": _QUICK_EPOCHS}) for p in config.training.phases)
     split = config.split.model_copy(update={"validation_sessions": 100, "test_sessions": 120})
     return config.model_copy(
         update={

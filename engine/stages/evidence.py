@@ -19,7 +19,7 @@ from engine.signals.models import Model
 from engine.stages.networks import raw_days
 from engine.stages.pipeline import Dataset
 
-BACK = 10
+_BACK = 10
 """Exchange sessions before the signal's that should have data."""
 
 
@@ -33,9 +33,9 @@ def data_evidence(
     repeated = report.finding("repeated_session")
     again = repeated is not None and any(date == session for _, date, _ in repeated.examples)
     calendar = sessions_between(
-        snapshot.exchange, day - dt.timedelta(days=3 * BACK), day - dt.timedelta(days=1)
+        snapshot.exchange, day - dt.timedelta(days=3 * _BACK), day - dt.timedelta(days=1)
     )
-    recent = calendar[-BACK:]
+    recent = calendar[-_BACK:]
     known = set(snapshot.days)
     first = np.datetime64(snapshot.days[0], "D")
     missing = [str(d) for d in recent if str(d) not in known and d >= first]

@@ -9,16 +9,16 @@ from engine.files import MANIFEST, read_json, read_manifest
 from engine.stages.context import StageContext
 
 UNKNOWN = {"coverage": None, "rank_ic": None, "rank_ic_se": None, "n_dates": 0}
-Figures = dict[str, dict[str, Any]]
+_Figures = dict[str, dict[str, Any]]
 
 
-def feature_figures(context: StageContext) -> Figures:
+def feature_figures(context: StageContext) -> _Figures:
     """By feature: ``coverage`` (share of the universe's stock-days with a value) in the newest feature set
     of the current snapshot, else in the newest; RankIC on training days with its standard error, from the
     newest run on that set, else from the newest run. A feature without any is left out.
     """
     built = _feature_set(context)
-    figures: Figures = {}
+    figures: _Figures = {}
     if built.get("known") is not None and built["cells"]:
         for name, known in zip(built["features"], built["known"], strict=True):
             figures[name] = UNKNOWN | {"coverage": known / built["cells"]}
@@ -40,7 +40,7 @@ def _feature_set(context: StageContext) -> dict[str, Any]:
     return manifests[0] if manifests else {}
 
 
-def _worth(context: StageContext, fingerprint: str) -> Figures:
+def _worth(context: StageContext, fingerprint: str) -> _Figures:
     paths = sorted((context.workspace / "runs").glob("*/feature_ic.json"), reverse=True)
     told = [read_json(path) for path in paths]
     same = [one for one in told if one["fingerprint"] == fingerprint]

@@ -14,7 +14,7 @@ from engine.stages.context import Outcome, StageContext
 from engine.stages.feature_figures import UNKNOWN, feature_figures
 from engine.stages.text import table
 
-HEADER = ["feature", "family", "unit", "look-back", "scope", "table", "", "cover", "RankIC alone"]
+_HEADER = ["feature", "family", "unit", "look-back", "scope", "table", "", "cover", "RankIC alone"]
 
 
 def features(
@@ -63,7 +63,7 @@ def _list(context: StageContext, family: str | None) -> Outcome:
         for name, n in count.items()
     ]
     families.append(["all", f"{len(chosen)}", f"{sum(core.values())}", ""])
-    text = f"{table(rows, header=HEADER)}\n\n{table(families, header=['family', 'features', 'core', ''])}"
+    text = f"{table(rows, header=_HEADER)}\n\n{table(families, header=['family', 'features', 'core', ''])}"
     if present is None:
         text += "\nno market data in the workspace yet, so no table is known to be missing"
     answer = {

@@ -44,7 +44,7 @@ from engine.stages.signal_inputs import Gatherer
 from engine.stages.signals import open_ensemble, trading_config, waiting_lock
 from engine.stages.text import table
 
-Vector = NDArray[np.float64]
+_Vector = NDArray[np.float64]
 
 
 def ledger(context: StageContext) -> Outcome:
@@ -106,7 +106,7 @@ class _Desk:
 
     def _filled(self, sealed: Sealed, session: int) -> Iterator[LedgerRow]:
         inputs = sealed.inputs()
-        book = sealed_book(sealed, inputs, self.seals, self.model.config(), self.dataset.panel)
+        book = _sealed_book(sealed, inputs, self.seals, self.model.config(), self.dataset.panel)
         prices = self._prices(book, session)
         rules, _ = inputs.rules(self.model.config())
         today_N = self._on_todays_data(sealed, inputs, book, session)
@@ -120,7 +120,7 @@ class _Desk:
 
     def _on_todays_data(
         self, sealed: Sealed, inputs: SignalInputs, book: SealedBook, session: int
-    ) -> Vector | None:
+    ) -> _Vector | None:
         """Weights that the same model and rules give on the data of today; None = they are the same data."""
         gatherer = Gatherer(
             dataset=self.dataset,
@@ -163,7 +163,7 @@ class _Desk:
         return {**told, "se": newey_west_se(values, lag=horizon), "daily": daily}
 
 
-def sealed_book(
+def _sealed_book(
     sealed: Sealed, inputs: SignalInputs, seals: SealStore, config: Config, panel: StoredPanel
 ) -> SealedBook:
     """The sealed directory's weights, positions and orders on one axis of stocks.
@@ -210,7 +210,7 @@ def sealed_book(
     )
 
 
-def _adv(inputs: SignalInputs, seals: SealStore, symbols: Sequence[str]) -> Vector:
+def _adv(inputs: SignalInputs, seals: SealStore, symbols: Sequence[str]) -> _Vector:
     """Mean turnover of the last 20 sealed sessions; a session without a bar counts 0."""
     recent = inputs.bars[-20:]
     total = dict.fromkeys(symbols, 0.0)
@@ -225,7 +225,7 @@ def _adv(inputs: SignalInputs, seals: SealStore, symbols: Sequence[str]) -> Vect
 
 def _borrow(
     inputs: SignalInputs, seals: SealStore, symbols: Sequence[str], config: Config
-) -> Vector:
+) -> _Vector:
     """Borrow fee of each stock, fraction a year, by its class in the sealed master data."""
     rules, _ = inputs.rules(config)
     classes = {row[0]: row[5] for row in json.loads(seals.pins.get(inputs.securities))}

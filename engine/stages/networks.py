@@ -28,7 +28,7 @@ from engine.stages.pipeline import DATA, Dataset, identity, input_rules, load_da
 from engine.training.ensemble import Ensemble
 from engine.training.snapshots import Snapshots
 
-REFERENCE_DAYS = 16
+_REFERENCE_DAYS = 16
 """Sessions of the validation span, evenly spaced, that stand for it."""
 
 
@@ -51,7 +51,7 @@ def package(context: StageContext, run: Run) -> Model:
     config = run.config()
     within = replace(context, config=config)
     dataset = load_dataset(within, context.sink, in_memory=False)
-    networks = networks_of(run, config, dataset)
+    networks = _networks_of(run, config, dataset)
     ensemble = Ensemble.load(
         networks.weights, networks.blocks, config, len(dataset.features.features)
     )
@@ -68,7 +68,7 @@ def _of_the_data(config: Config, dataset: Dataset) -> Config:
     return config.model_copy(update={"data": data})
 
 
-def networks_of(run: Run, config: Config, dataset: Dataset) -> Networks:
+def _networks_of(run: Run, config: Config, dataset: Dataset) -> Networks:
     """The kept weights of a training, or of every seed of a walk-forward's newest fold.
 
     Weights that belong to other rules, features or sizes are a GateError; other data are welcome.
@@ -137,7 +137,7 @@ def make_reference(
             f"the data have none of the days {span['first']} to {span['last']} that it was chosen on",
             hint="ingest that history too",
         )
-    chosen = inside[np.unique(np.linspace(0, inside.size - 1, REFERENCE_DAYS).astype(int))]
+    chosen = inside[np.unique(np.linspace(0, inside.size - 1, _REFERENCE_DAYS).astype(int))]
     column = config.labels.horizons.index(config.training.score_horizon)
     ranked = [
         ensemble.rank(session_window(dataset, int(s), config.split.window), column) for s in chosen

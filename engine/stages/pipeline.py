@@ -221,7 +221,7 @@ def build_trainer(
     if uses_graph(config) and dataset.graphs is not None:
         _require_edges(dataset.graphs, split)
     model = build_model(config, len(features.features)).to(runtime.device)
-    announce(config, features, split, model, sink)
+    _announce(config, features, split, model, sink)
     sink.emit(StageStarted(stage="startup"))
     check_startup(
         model,
@@ -248,7 +248,7 @@ def build_trainer(
     )
 
 
-def announce(
+def _announce(
     config: Config, features: FeatureSet, split: Split, model: ATFTGATFAN, sink: EventSink
 ) -> None:
     steps = epoch_steps(

@@ -18,11 +18,11 @@ from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
 from engine.training.device import choose_device, physical_cores
 
-GIB = 2**30
-CALENDAR_WARNING_DAYS = 60
-CHECKPOINT_COPIES = 5
+_GIB = 2**30
+_CALENDAR_WARNING_DAYS = 60
+_CHECKPOINT_COPIES = 5
 """resume, healthy, best, kept, and the one being written."""
-OPTIMIZER_FACTOR = 3
+_OPTIMIZER_FACTOR = 3
 """Weights and two moments."""
 
 
@@ -92,8 +92,8 @@ def _data(context: StageContext) -> list[Row]:
     itemsize = 2 if config.features.dtype == "float16" else 4
     tensor = quality.sessions * quality.symbols * n_features * itemsize
     parameters = sum(parameter_table(build_model(config, n_features)).values()) * 4
-    ram = 2 * tensor + 1.5 * GIB
-    disk = 1.2 * tensor + CHECKPOINT_COPIES * OPTIMIZER_FACTOR * parameters + 0.2 * GIB
+    ram = 2 * tensor + 1.5 * _GIB
+    disk = 1.2 * tensor + _CHECKPOINT_COPIES * _OPTIMIZER_FACTOR * parameters + 0.2 * _GIB
     free_ram = psutil.virtual_memory().available
     free_disk = shutil.disk_usage(_existing(context)).free
     days_left = (calendar_span(panel.snapshot.exchange)[1] - context.now().date()).days
@@ -114,8 +114,8 @@ def _data(context: StageContext) -> list[Row]:
         Row(
             "calendar",
             f"{panel.snapshot.exchange}, known for {min(days_left, 9999)} more days",
-            "ok" if days_left > CALENDAR_WARNING_DAYS else "warn",
-            "" if days_left > CALENDAR_WARNING_DAYS else "update exchange_calendars",
+            "ok" if days_left > _CALENDAR_WARNING_DAYS else "warn",
+            "" if days_left > _CALENDAR_WARNING_DAYS else "update exchange_calendars",
         ),
     ]
 
@@ -141,7 +141,7 @@ def _audit(context: StageContext) -> Row:
 
 
 def _room(name: str, needed: float, free: float, hint: str) -> Row:
-    text = f"needs about {needed / GIB:.1f} GiB, {free / GIB:.1f} GiB free"
+    text = f"needs about {needed / _GIB:.1f} GiB, {free / _GIB:.1f} GiB free"
     if needed > free:
         return Row(name, text, "stop", hint)
     return Row(name, text, "warn" if needed > 0.7 * free else "ok")

@@ -15,8 +15,8 @@ from engine.runs.events import Noted, StageStarted
 from engine.runs.store import Run, require_file
 from engine.stages.context import Outcome, StageContext, require_model
 
-FORMATS = ("html", "json", "md", "csv", "parquet", "pdf")
-ALL = "all"
+_FORMATS = ("html", "json", "md", "csv", "parquet", "pdf")
+_ALL = "all"
 
 
 def report(
@@ -35,7 +35,7 @@ def report(
     """
     wanted = _formats(format)
     context.sink.emit(StageStarted(stage="report"))
-    if run == ALL:
+    if run == _ALL:
         return _batch(context, wanted, output)
     found = context.store.open(run)
     directory = Path(output) if output else found.directory
@@ -47,9 +47,9 @@ def report(
 
 def _formats(given: str) -> list[str]:
     wanted = [name.strip() for name in given.split(",") if name.strip()]
-    unknown = [name for name in wanted if name not in FORMATS]
+    unknown = [name for name in wanted if name not in _FORMATS]
     if unknown or not wanted:
-        raise UsageError(f"--format {given!r}: known are {', '.join(FORMATS)}")
+        raise UsageError(f"--format {given!r}: known are {', '.join(_FORMATS)}")
     return wanted
 
 

@@ -17,8 +17,8 @@ from engine.runs.summary import Figure, RunSummary, summarise
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import rank_ic, table
 
-POLL_S = 0.1
-DASH = "—"
+_POLL_S = 0.1
+_DASH = "—"
 SETTINGS_WIDTH, NOTE_WIDTH = 40, 40
 
 
@@ -62,9 +62,9 @@ def _cells(about: RunSummary) -> list[str]:
         about.status,
         _figure(about.validation),
         _figure(about.test),
-        _sharpe(about) or DASH,
-        DASH if math.isnan(deflated) else f"{deflated:.2f}",
-        DASH if math.isnan(about.seconds) else f"{about.seconds:.0f} s",
+        _sharpe(about) or _DASH,
+        _DASH if math.isnan(deflated) else f"{deflated:.2f}",
+        _DASH if math.isnan(about.seconds) else f"{about.seconds:.0f} s",
         shorten(printable(about.settings.short), width=SETTINGS_WIDTH, placeholder=" ..."),
         " ".join(about.labels.tags),
         note if len(note) <= NOTE_WIDTH else f"{note[: NOTE_WIDTH - 3]}...",
@@ -73,7 +73,7 @@ def _cells(about: RunSummary) -> list[str]:
 
 def _figure(figure: Figure | None) -> str:
     if figure is None:
-        return DASH
+        return _DASH
     noise = "~" if figure.noise else " "
     return f"{noise}{figure.rank_ic:+.4f} ± {figure.rank_ic_se:.4f}"
 
@@ -122,7 +122,7 @@ def watch(context: StageContext, *, run: str) -> Outcome:
             break
         if context.stop.requested:
             break
-        time.sleep(POLL_S)
+        time.sleep(_POLL_S)
     status = found.status()
     return Outcome(json={"run_id": found.id, "status": status}, text=f"{found.id}: {status}")
 

@@ -46,9 +46,11 @@ from engine.training.ensemble import Ensemble
 
 ATTEMPT = Path("signals") / "attempt.json"
 """In the workspace: the card of the last attempt that sealed nothing."""
-INCOMPLETE = "nothing is sealed: try again when the data are complete"
-UNPRICED = "nothing is sealed: correct the code, ingest its bars, or count the line's worth as cash"
-PATIENCE_S = 900.0
+_INCOMPLETE = "nothing is sealed: try again when the data are complete"
+_UNPRICED = (
+    "nothing is sealed: correct the code, ingest its bars, or count the line's worth as cash"
+)
+_PATIENCE_S = 900.0
 """A second attempt waits so long for the first; then it gives up."""
 
 
@@ -76,13 +78,13 @@ def signals(
     with waiting_lock(context, seals.root):
         for name in seals.sweep():
             context.sink.emit(Noted(message=f"removed {name}, left by a killed process"))
-        model = chosen_model(context, run)
+        model = _chosen_model(context, run)
         within = replace(context, config=trading_config(model, context.config))
         snapshot = _snapshot(context, day)
         _require_its_market(model, snapshot)
         early, evidence = _look_at_data(within, snapshot, day)
         if early is not None:
-            return _unsealed(context, early, INCOMPLETE)
+            return _unsealed(context, early, _INCOMPLETE)
         columns = dict(context.config.schedule.position_columns)
         columns |= parse_columns(position_columns, "--position-columns")
         account = read_account(within, snapshot, positions or None, columns, cash)
@@ -90,11 +92,11 @@ def signals(
             within, seals, model, snapshot, account, evidence, reason if revise else None
         )
     if isinstance(made, Card):
-        return _unsealed(context, made, UNPRICED)
+        return _unsealed(context, made, _UNPRICED)
     return answer(made)
 
 
-def chosen_model(context: StageContext, run: str | None) -> Model:
+def _chosen_model(context: StageContext, run: str | None) -> Model:
     """The run's package if one is named, else the champion."""
     if run is not None:
         return package(context, context.store.open(run))
@@ -328,7 +330,7 @@ def waiting_lock(
     context: StageContext, root: Path, sleep: Callable[[float], None] = time.sleep
 ) -> Iterator[None]:
     """Hold the signals' lock; another attempt is waited for, LockedError when it takes too long."""
-    end = time.monotonic() + PATIENCE_S
+    end = time.monotonic() + _PATIENCE_S
     told = False
     while True:
         try:

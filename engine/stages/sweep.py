@@ -22,13 +22,13 @@ from engine.stages.backtest import (
 from engine.stages.context import Outcome, StageContext, require_model
 from engine.stages.text import table
 
-DEFAULT_GRID = (
+_DEFAULT_GRID = (
     "portfolio.rebalance_sessions=1,5",
     "portfolio.fraction=0.05,0.1,0.2",
     "costs.slippage_bps=2,5,10",
 )
-SHOWN = ("sharpe", "annual_return", "max_drawdown", "turnover", "cost_drag")
-ROWS = 20
+_SHOWN = ("sharpe", "annual_return", "max_drawdown", "turnover", "cost_drag")
+_ROWS = 20
 
 
 def run_sweep(
@@ -38,7 +38,7 @@ def run_sweep(
     found = context.store.open(run)
     require_model(found)
     config = trading_configuration(context, found, strategy)
-    wanted = parse_grid(grid or DEFAULT_GRID, config)
+    wanted = parse_grid(grid or _DEFAULT_GRID, config)
     with found.lock():
         prediction, simulator, quality = open_simulator(context, found, config)
         context.sink.emit(StageStarted(stage="sweep"))
@@ -65,18 +65,18 @@ def run_sweep(
         spy = simulator.panel.sessions_per_year
         summary: dict[str, Any] = {
             "run_id": found.id,
-            "grid": {key: [cell_value(v) for v in values] for key, values in wanted.items()},
+            "grid": {key: [_cell_value(v) for v in values] for key, values in wanted.items()},
             "cells": [
                 {
                     "settings": cell.settings,
-                    **{name: cell.figures.get(name) for name in SHOWN},
+                    **{name: cell.figures.get(name) for name in _SHOWN},
                     "error": cell.error or None,
                 }
                 for cell in cells
             ],
             "best": {
                 "settings": best.settings,
-                **{name: best.figures[name] for name in SHOWN},
+                **{name: best.figures[name] for name in _SHOWN},
                 "sharpe_deflated": inference.deflated_sharpe(best.net_D, spy, trials=trials),
                 "simulations_gap": gap,
             },
@@ -91,7 +91,7 @@ def run_sweep(
     return Outcome(json=summary, text=_text(summary))
 
 
-def cell_value(text: str) -> float | str:
+def _cell_value(text: str) -> float | str:
     """A number of the grid as a number."""
     try:
         return float(text)
@@ -136,13 +136,15 @@ def _text(summary: dict[str, Any]) -> str:
             f"{_number(cell['turnover']):.1%}",
             f"{_number(cell['cost_drag']):.1%}",
         ]
-        for cell in ranked[:ROWS]
+        for cell in ranked[:_ROWS]
     ]
     short = [key.partition(".")[2] for key in keys]
     best, pbo = summary["best"], summary["overfitting_probability"]
     lines = [
         table(rows, header=[*short, "net Sharpe", "return/y", "turnover/day", "costs/y"]),
-        "" if len(ranked) <= ROWS else f"the best {ROWS} of {len(ranked)} cells; all in sweep.json",
+        ""
+        if len(ranked) <= _ROWS
+        else f"the best {_ROWS} of {len(ranked)} cells; all in sweep.json",
         *_heat_map(summary, keys),
         f"The best of many looks better than it is: after {summary['trials']} trials the probability "
         f"that its true Sharpe beats luck is {best['sharpe_deflated']:.0%};",

@@ -60,7 +60,7 @@ def training_text(summary: Mapping[str, Any]) -> str:
         table(rows, header=[f"RankIC, h={h}", "validation", "test (never used for choosing)"]),
         "± Newey-West standard error · null = 95 % band of shuffled scores · ~ = inside it",
     ]
-    parts.append(scoreboard_text(summary["scoreboard"]))
+    parts.append(_scoreboard_text(summary["scoreboard"]))
     parts += [
         f"doctor: {found['code']} at step {found['step']}, {found['action']}: {found['remedy']}"
         for found in summary["monitors"]["diagnoses"]
@@ -69,7 +69,7 @@ def training_text(summary: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def scoreboard_text(criteria: Sequence[Mapping[str, Any]]) -> str:
+def _scoreboard_text(criteria: Sequence[Mapping[str, Any]]) -> str:
     """The five criteria with value, verdict and evidence."""
     rows = []
     for criterion in criteria:

@@ -41,7 +41,7 @@ from engine.training.machine import peak_memory_mib
 from engine.training.stopping import TrainingStopped
 from engine.training.trainer import Trainer
 
-Judged = dict[str, dict[str, RankICSummary]]
+_Judged = dict[str, dict[str, RankICSummary]]
 """Baseline -> split -> figures at the horizon that the run is judged by."""
 
 
@@ -62,22 +62,22 @@ def run_training(
 ) -> dict[str, Any]:
     """Train in a session of its own, which ends with the run's status and headline."""
     with run_session(context, run, resumed=resume) as session:
-        summary = train_run(
+        summary = _train_run(
             context, run, session.sink, resume=resume, load=load, with_baselines=with_baselines
         )
-        session.status, session.summary = summary["status"], headline(summary)
+        session.status, session.summary = summary["status"], _headline(summary)
     return summary
 
 
-def headline(summary: dict[str, Any]) -> dict[str, Any]:
+def _headline(summary: dict[str, Any]) -> dict[str, Any]:
     """The few figures that a list of runs shows."""
     keys = ("best", "test", "score_std_ratio", "seconds", "score_horizon")
     told = {key: summary[key] for key in keys if key in summary}
-    against = strongest(summary.get("baselines", {}))
+    against = _strongest(summary.get("baselines", {}))
     return told | ({"against": against} if against else {})
 
 
-def strongest(baselines: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _strongest(baselines: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The paired difference on the test days to the simple model that is best there; empty without one."""
     rivals = {
         name: values["test_difference"] | {"rank_ic": values["test"]["rank_ic"]}
@@ -92,7 +92,7 @@ def strongest(baselines: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {"name": name, **rivals[name], "verdict": verdict}
 
 
-def train_run(
+def _train_run(
     context: StageContext,
     run: Run,
     sink: EventSink,
@@ -120,9 +120,9 @@ def train_run(
     )
     baselines = pl.DataFrame()
     if with_baselines:
-        baselines = load_baselines(context, run, taught, split, sink)
-        write_feature_ics(context, run, features, split)
-    judged = judge_baselines(context, baselines, features, sink)
+        baselines = _load_baselines(context, run, taught, split, sink)
+        _write_feature_ics(context, run, features, split)
+    judged = _judge_baselines(context, baselines, features, sink)
     status = "done"
     try:
         trainer.run(resume=resume)
@@ -141,7 +141,7 @@ def train_run(
         "peak_memory_mib": peak_memory_mib(),
         **provenance(context, dataset, split),
     }
-    summary |= health(run)
+    summary |= _health(run)
     if status == "done":
         sink.emit(StageStarted(stage="predict"))
         summary |= results(context, run, trainer, features, baselines, judged)
@@ -149,7 +149,7 @@ def train_run(
     return summary
 
 
-def health(run: Run) -> dict[str, Any]:
+def _health(run: Run) -> dict[str, Any]:
     """Scoreboard and monitors, from the events of the run."""
     state, monitors = fold(run.events()), Monitors.of(run.events())
     criteria = scoreboard(state.best, monitors.epochs, monitors.gradient("gat"))
@@ -197,7 +197,7 @@ def provenance(context: StageContext, dataset: Dataset, split: Split) -> dict[st
     }
 
 
-def load_baselines(
+def _load_baselines(
     context: StageContext, run: Run, dataset: Dataset, split: Split, sink: EventSink
 ) -> pl.DataFrame:
     """Scores of the simple models on the same days; computed once per run (`baselines.parquet`)."""
@@ -213,7 +213,7 @@ def load_baselines(
     return frame
 
 
-def write_feature_ics(context: StageContext, run: Run, features: FeatureSet, split: Split) -> None:
+def _write_feature_ics(context: StageContext, run: Run, features: FeatureSet, split: Split) -> None:
     """``feature_ic.json`` of the run: RankIC of each input alone on training days, once per run."""
     path = run.path("feature_ic.json")
     if not path.exists():
@@ -221,20 +221,20 @@ def write_feature_ics(context: StageContext, run: Run, features: FeatureSet, spl
         write_json(path, feature_rank_ics(features, split, horizon))
 
 
-def by_name(baselines: pl.DataFrame) -> Iterable[tuple[tuple[Any, ...], pl.DataFrame]]:
+def _by_name(baselines: pl.DataFrame) -> Iterable[tuple[tuple[Any, ...], pl.DataFrame]]:
     """Name and rows of each baseline, in order; nothing of a run that was trained without them."""
     if baselines.is_empty():
         return ()
     return baselines.group_by("name", maintain_order=True)
 
 
-def judge_baselines(
+def _judge_baselines(
     context: StageContext, baselines: pl.DataFrame, features: FeatureSet, sink: EventSink
-) -> Judged:
+) -> _Judged:
     """Figures of each simple model by name and split, told as events too."""
     training, h = context.config.training, context.config.training.score_horizon
-    judged: Judged = {}
-    for (name,), rows in by_name(baselines):
+    judged: _Judged = {}
+    for (name,), rows in _by_name(baselines):
         figures = evaluate(
             rows, features, null_draws=training.null_draws, seed=training.seed, horizons=[h]
         )
@@ -259,7 +259,7 @@ def results(
     trainer: Trainer,
     features: FeatureSet,
     baselines: pl.DataFrame,
-    judged: Judged,
+    judged: _Judged,
 ) -> dict[str, Any]:
     """Score validation and test with the weights that are kept, and write the predictions.
 

@@ -33,10 +33,10 @@ from engine.tuning.space import Space, usable
 from engine.tuning.study import open_study
 
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$")
-JUDGED_BY = ("universe", "labels", "features", "graph", "split", "model", "loss", "training")
+_JUDGED_BY = ("universe", "labels", "features", "graph", "split", "model", "loss", "training")
 """Tables of the configuration that a trial's outcome depends on, besides the space and the data."""
-NO_MATTER = ("training.device", "training.log_every", "training.checkpoint_steps")
-ROWS = 10
+_NO_MATTER = ("training.device", "training.log_every", "training.checkpoint_steps")
+_ROWS = 10
 
 
 def tune(
@@ -64,26 +64,26 @@ def tune(
         raise UsageError("--trials and --jobs must be at least 1")
     directory = context.workspace / "tune" / study
     with lock.hold(directory / "lock"):
-        run = search_run(context, study)
+        run = _search_run(context, study)
         resumed = run.last_event() is not None
         write_json(run.path("tune.json"), {"study": study, "trials": trials, "jobs": jobs})
         with run_session(context, run, resumed=resumed) as session:
-            search = open_search(
+            search = _open_search(
                 context, run, session.sink, study, directory, trials=trials, jobs=jobs
             )
             summary = search.run()
-            keep(directory, summary)
+            _keep(directory, summary)
             session.summary = {"best": summary["best"], "trials": len(summary["trials"])}
     return Outcome(json=summary, text=_text(summary))
 
 
-def search_run(context: StageContext, study: str) -> Run:
+def _search_run(context: StageContext, study: str) -> Run:
     """The run that tells of a study; there is one, however often it is continued."""
     known = next(context.store.tagged("tune", study=study), None)
     return known or context.store.create("tune", context.config, {"study": study})
 
 
-def open_search(
+def _open_search(
     context: StageContext,
     run: Run,
     sink: EventSink,
@@ -134,7 +134,7 @@ def identity(config: Config, space: Space, dataset: Dataset) -> dict[str, Any]:
     settings = {
         key: value
         for key, value in flat.items()
-        if key.split(".")[0] in JUDGED_BY and key not in tuned and key not in NO_MATTER
+        if key.split(".")[0] in _JUDGED_BY and key not in tuned and key not in _NO_MATTER
     }
     phases = [phase.model_dump(mode="json") for phase in config.training.phases]
     tune = config.tune.model_dump(mode="json", exclude={"space"})
@@ -147,7 +147,7 @@ def identity(config: Config, space: Space, dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def keep(directory: Path, summary: dict[str, Any]) -> None:
+def _keep(directory: Path, summary: dict[str, Any]) -> None:
     """Write ``study.json`` and ``best.toml``. No trial that came to its end is a GateError."""
     write_json(directory / "study.json", summary)
     if summary["best"] is None:
@@ -185,7 +185,7 @@ def _text(summary: dict[str, Any]) -> str:
             f"{row['seconds']:.0f}",
             row["run_id"],
         ]
-        for row in ranked[:ROWS]
+        for row in ranked[:_ROWS]
     ]
     counts = ", ".join(f"{count} {state}" for state, count in summary["counts"].items())
     best = summary["best"]

@@ -24,8 +24,8 @@ from engine.training.anatomy import anatomy
 from engine.training.baselines import compute_baselines
 from engine.training.evaluate import against_baselines, by_horizon, evaluate
 
-SESSIONS = {"y": 252, "m": 21, "": 1}
-NETWORK = "network"
+_SESSIONS = {"y": 252, "m": 21, "": 1}
+_NETWORK = "network"
 
 
 def walkforward(
@@ -36,7 +36,7 @@ def walkforward(
     step: str,
     seeds: int,
     with_baselines: bool,
-    model: str = NETWORK,
+    model: str = _NETWORK,
     resume: str | None = None,
 ) -> Outcome:
     """Train per fold, average ``seeds`` networks, and keep the scores of all test days.
@@ -73,8 +73,8 @@ def run_walkforward(
     with run_session(context, run, resumed=resume) as session:
         write_json(run.path("walkforward.json"), asdict(plan))
         sink, started = session.sink, time.perf_counter()
-        is_network = plan.model == NETWORK
-        dataset = load(context, sink) if is_network else without_graph(context, sink)
+        is_network = plan.model == _NETWORK
+        dataset = load(context, sink) if is_network else _without_graph(context, sink)
         config = context.config
         folds = walk_forward(
             dataset.features,
@@ -86,7 +86,7 @@ def run_walkforward(
         )
         baselines = pl.DataFrame()
         if is_network:
-            parts = [score_fold(context, run, dataset, folds, fold, plan, sink) for fold in folds]
+            parts = [_score_fold(context, run, dataset, folds, fold, plan, sink) for fold in folds]
             scores = pl.concat(parts)
         if plan.with_baselines or not is_network:
             baselines = _baselines(context, run, dataset, folds, sink)
@@ -101,7 +101,7 @@ def run_walkforward(
     return summary
 
 
-def without_graph(context: StageContext, sink: EventSink) -> Dataset:
+def _without_graph(context: StageContext, sink: EventSink) -> Dataset:
     """The dataset of simple models, which use no edges."""
     return load_dataset(context, sink, with_graph=False)
 
@@ -115,7 +115,7 @@ class Plan:
     step: str
     seeds: int
     with_baselines: bool
-    model: str = NETWORK
+    model: str = _NETWORK
     """Whose scores the run keeps: the network's, or those of a baseline by name."""
 
     def check(self) -> tuple[dt.date | None, dt.date | None, int]:
@@ -130,7 +130,7 @@ def step_sessions(text: str) -> int:
     match = re.fullmatch(r"(\d+)([ym]?)", text)
     if not match or int(match[1]) == 0:
         raise UsageError(f"--step {text!r}: write 1y, 6m or a number of sessions")
-    return int(match[1]) * SESSIONS[match[2]]
+    return int(match[1]) * _SESSIONS[match[2]]
 
 
 def _date(text: str | None) -> dt.date | None:
@@ -142,7 +142,7 @@ def _date(text: str | None) -> dt.date | None:
         raise UsageError(f"{text!r} is not a date", hint="write YYYY-MM-DD") from error
 
 
-def score_fold(
+def _score_fold(
     context: StageContext,
     run: Run,
     dataset: Dataset,
@@ -187,7 +187,7 @@ def _take(baselines: pl.DataFrame, model: str) -> tuple[pl.DataFrame, pl.DataFra
     """The scores of one baseline, with the horizons it was fitted for, and the others."""
     scores = baselines.filter(pl.col("name") == model).drop("name")
     if scores.is_empty():
-        known = ", ".join([NETWORK, *baselines["name"].unique().sort()])
+        known = ", ".join([_NETWORK, *baselines["name"].unique().sort()])
         raise UsageError(f"--model {model!r}: there is no such model", hint=f"known: {known}")
     known_columns = [
         column

@@ -28,17 +28,17 @@ from engine.stages.walkforward import Plan, run_walkforward
 from engine.threads import LIMITS
 from engine.training.device import is_out_of_memory
 
-Watch = Callable[[Run, RunEvent], bool]
+_Watch = Callable[[Run, RunEvent], bool]
 """False: this run has done enough and is asked to stop."""
-POLL_S = 0.1
-FREE_S = 60.0
+_POLL_S = 0.1
+_FREE_S = 60.0
 """For the worker of a search that was killed to end its step and let go of its run."""
-REFUSED = (GateError.exit_code, ConfigError.exit_code)
+_REFUSED = (GateError.exit_code, ConfigError.exit_code)
 """Ends of a worker that say something about its settings, not about the machine or the data."""
 
 
 class Workers(Protocol):
-    def each(self, runs: Iterator[Run], watch: Watch) -> Iterator[Run]:
+    def each(self, runs: Iterator[Run], watch: _Watch) -> Iterator[Run]:
         """Do the runs; each comes back done, failed, or stopped by `watch`. Interrupted if stopped."""
         ...
 
@@ -48,7 +48,7 @@ def workers(context: StageContext, jobs: int, shelf: Shelf) -> Workers:
     return Processes(context, jobs) if jobs > 1 else InProcess(context, shelf)
 
 
-def execute(context: StageContext, run: Run, load: Loader) -> None:
+def _execute(context: StageContext, run: Run, load: Loader) -> None:
     """Do the work of one run, or the rest of it. Out of device memory is a ConfigError: too large."""
     context = replace(context, config=run.config())
     resume = run.last_event() is not None
@@ -74,7 +74,7 @@ class InProcess:
     context: StageContext
     shelf: Shelf
 
-    def each(self, runs: Iterator[Run], watch: Watch) -> Iterator[Run]:
+    def each(self, runs: Iterator[Run], watch: _Watch) -> Iterator[Run]:
         for run in runs:
             _wait_until_free(run)
             enough = StopFlag()
@@ -88,7 +88,7 @@ class InProcess:
             if run.status() != "done":
                 stop = AnyStop((self.context.stop, enough))
                 with suppress(GateError, ConfigError):  # the run has it in its last event
-                    execute(replace(self.context, sink=sink, stop=stop), run, self.shelf.open)
+                    _execute(replace(self.context, sink=sink, stop=stop), run, self.shelf.open)
             if self.context.stop.requested:
                 raise Interrupted(f"{run.id}: {run.status()}")
             yield run
@@ -99,7 +99,7 @@ class Watched:
     """A sink that shows events to the watcher and passes its wish to stop on."""
 
     run: Run
-    watch: Watch
+    watch: _Watch
     enough: StopFlag
 
     def emit(self, event: RunEvent) -> None:
@@ -127,7 +127,7 @@ class Processes:
     jobs: int
     _busy: list[Worker] = field(default_factory=list)
 
-    def each(self, runs: Iterator[Run], watch: Watch) -> Iterator[Run]:
+    def each(self, runs: Iterator[Run], watch: _Watch) -> Iterator[Run]:
         more = True
         try:
             while more or self._busy:
@@ -140,7 +140,7 @@ class Processes:
                 yield from self._look(watch)
                 if self.context.stop.requested:
                     raise Interrupted(f"stopped with {len(self._busy)} runs at work")
-                time.sleep(POLL_S)
+                time.sleep(_POLL_S)
         finally:
             for worker in self._busy:
                 worker.stop()
@@ -148,7 +148,7 @@ class Processes:
                 worker.process.wait()
             self._busy.clear()
 
-    def _look(self, watch: Watch) -> Iterator[Run]:
+    def _look(self, watch: _Watch) -> Iterator[Run]:
         """Show what is new, and give back the runs whose workers have ended."""
         for worker in list(self._busy):
             code = worker.process.poll()  # before reading: after its end nothing is written
@@ -166,7 +166,7 @@ class Processes:
 
     def _judge(self, worker: Worker, code: int) -> None:
         """An end that says nothing about the settings ends the whole work."""
-        if code in (0, *REFUSED) or worker.asked:
+        if code in (0, *_REFUSED) or worker.asked:
             return
         if self.context.stop.requested:
             raise Interrupted(f"{worker.run.id}: stopped")
@@ -203,7 +203,7 @@ def work(context: StageContext) -> Outcome:
     starter_gone = StopFlag()
     threading.Thread(target=_follow_starter, args=(starter_gone,), daemon=True).start()
     context = replace(context, stop=AnyStop((context.stop, starter_gone)))
-    execute(context, run, load_dataset)
+    _execute(context, run, load_dataset)
     return Outcome(json={"run_id": run.id, "status": run.status()}, text=run.id)
 
 
@@ -215,9 +215,9 @@ def _follow_starter(flag: StopFlag) -> None:
 
 def _wait_until_free(run: Run) -> None:
     """Until the worker of a starter that was killed has let go of the run; then the lock decides."""
-    end = time.monotonic() + FREE_S
+    end = time.monotonic() + _FREE_S
     while run.is_alive() and time.monotonic() < end:
-        time.sleep(POLL_S)
+        time.sleep(_POLL_S)
 
 
 def failure(run: Run) -> str:

@@ -13,7 +13,7 @@ from engine.evaluation.rank_ic import MIN_NAMES
 from engine.evaluation.ranks import rank_correlation_rows
 from engine.features.feature_set import FeatureSet
 
-LAGS = (0, 1, 2, 5, 10, 20)
+_LAGS = (0, 1, 2, 5, 10, 20)
 """Sessions that a score has aged when its return begins; 0 = what is traded."""
 
 
@@ -27,7 +27,7 @@ def anatomy(frame: pl.DataFrame, features: FeatureSet, horizon: int) -> dict[str
     session_D, score_DN = _score_table(frame, features, horizon)
     lags = {
         lag: Mean.of(_daily(session_D, score_DN, features, horizon, lag), lag=horizon)
-        for lag in LAGS
+        for lag in _LAGS
     }
     decay = {
         h: Mean.of(_daily(session_D, score_DN, features, h, 0), lag=h) for h in features.horizons

@@ -26,14 +26,14 @@ RULES: dict[str, tuple[str, float]] = {
     "momentum_12_1": ("momentum_12_1", 1.0),
 }
 """Baseline -> feature and sign; the same score for every horizon."""
-MAX_ROWS = 400_000
+_MAX_ROWS = 400_000
 """Training rows of the fitted baselines; more days are thinned evenly."""
-RIDGE_PENALTY = 1e-3
+_RIDGE_PENALTY = 1e-3
 """Times the number of rows."""
-LIGHTGBM_ROUNDS = 300
+_LIGHTGBM_ROUNDS = 300
 
-Matrix = NDArray[np.float32]
-Fit = Callable[[Matrix, Matrix], Callable[[Matrix], NDArray[np.float64]]]
+_Matrix = NDArray[np.float32]
+_Fit = Callable[[_Matrix, _Matrix], Callable[[_Matrix], NDArray[np.float64]]]
 
 
 def compute_baselines(
@@ -47,7 +47,7 @@ def compute_baselines(
     parts = [_rule(name, features, split, fold, sink) for name in RULES]
     wanted = [features.horizons.index(horizon) for horizon in config.baseline_horizons]
     seed = config.training.seed
-    fitted: dict[str, Fit] = {"ridge": _fit_ridge, "lightgbm": _lightgbm(seed)}
+    fitted: dict[str, _Fit] = {"ridge": _fit_ridge, "lightgbm": _lightgbm(seed)}
     total = len(fitted) * len(wanted) + SEEDS
     progress = _Progress(sink, total)
     for name, fit in fitted.items():
@@ -73,19 +73,19 @@ class _Progress:
 
 def _per_horizon(
     name: str,
-    fit: Fit,
+    fit: _Fit,
     features: FeatureSet,
     train: NDArray[np.int64],
     wanted: list[int],
     progress: _Progress,
 ) -> Scorer:
     """One model per wanted horizon; the other columns of its scores are NaN."""
-    models: dict[int, Callable[[Matrix], NDArray[np.float64]]] = {}
+    models: dict[int, Callable[[_Matrix], NDArray[np.float64]]] = {}
     for h in wanted:
         models[h] = fit(*_training_rows(features, train, h))
         progress(f"{name} h={features.horizons[h]}")
 
-    def score(x_NF: Matrix) -> NDArray[np.float64]:
+    def score(x_NF: _Matrix) -> NDArray[np.float64]:
         score_NH = np.full((len(x_NF), len(features.horizons)), np.nan)
         for h, predict in models.items():
             score_NH[:, h] = predict(x_NF)
@@ -126,17 +126,19 @@ def _parts(split: Split) -> tuple[tuple[str, NDArray[np.int64]], ...]:
 
 def _days(
     features: FeatureSet, sessions: NDArray[np.int64]
-) -> Iterator[tuple[NDArray[np.int64], Matrix]]:
+) -> Iterator[tuple[NDArray[np.int64], _Matrix]]:
     """Members (positions on the symbol axis) and their features of each session."""
     for session in sessions:
         member_N = np.flatnonzero(features.member_SN[session])
         yield member_N, np.asarray(features.x_SNF[session][member_N], dtype=np.float32)
 
 
-def _training_rows(features: FeatureSet, train: NDArray[np.int64], h: int) -> tuple[Matrix, Matrix]:
+def _training_rows(
+    features: FeatureSet, train: NDArray[np.int64], h: int
+) -> tuple[_Matrix, _Matrix]:
     """Features and normal scores of the label within the day; rows without a label are left out."""
     per_day = features.member_SN[train].sum() / train.size
-    stride = max(1, int(np.ceil(train.size * per_day / MAX_ROWS)))
+    stride = max(1, int(np.ceil(train.size * per_day / _MAX_ROWS)))
     days = train[::stride]
     x_parts, y_parts = [], []
     for session, (member_N, x_NF) in zip(days, _days(features, days), strict=True):
@@ -171,17 +173,17 @@ def _frame(
     )
 
 
-def _fit_ridge(x_MF: Matrix, y_M: Matrix) -> Callable[[Matrix], NDArray[np.float64]]:
+def _fit_ridge(x_MF: _Matrix, y_M: _Matrix) -> Callable[[_Matrix], NDArray[np.float64]]:
     from sklearn.linear_model import Ridge
 
-    model = Ridge(alpha=RIDGE_PENALTY * y_M.size).fit(x_MF, y_M)
+    model = Ridge(alpha=_RIDGE_PENALTY * y_M.size).fit(x_MF, y_M)
     return lambda x_NF: np.asarray(model.predict(x_NF), dtype=np.float64)
 
 
-def _lightgbm(seed: int) -> Fit:
+def _lightgbm(seed: int) -> _Fit:
     """Gradient-boosted trees (Ke et al., NeurIPS 2017), set for weak signals: slow and heavily bagged."""
 
-    def fit(x_MF: Matrix, y_M: Matrix) -> Callable[[Matrix], NDArray[np.float64]]:
+    def fit(x_MF: _Matrix, y_M: _Matrix) -> Callable[[_Matrix], NDArray[np.float64]]:
         import lightgbm
 
         parameters = {
@@ -199,7 +201,7 @@ def _lightgbm(seed: int) -> Fit:
             "num_threads": 2,
             "verbosity": -1,
         }
-        booster = lightgbm.train(parameters, lightgbm.Dataset(x_MF, y_M), LIGHTGBM_ROUNDS)
+        booster = lightgbm.train(parameters, lightgbm.Dataset(x_MF, y_M), _LIGHTGBM_ROUNDS)
         return lambda x_NF: np.asarray(booster.predict(x_NF), dtype=np.float64)
 
     return fit

@@ -15,7 +15,7 @@ from engine.training.doctor.doctor import RollBack
 from engine.training.snapshots import Snapshots
 from engine.training.stopping import StopSignal
 
-POLL_S = 0.2
+_POLL_S = 0.2
 """How often a paused training looks whether it may go on."""
 
 
@@ -71,7 +71,7 @@ class RunControl:
                 return time.monotonic() - began
             if "checkpoint" in asked:
                 self._answer("checkpoint", step, f"saved at step {step}")
-            time.sleep(POLL_S)
+            time.sleep(_POLL_S)
         self.files.unmark_paused()
         waited = time.monotonic() - began
         self.sink.emit(Continued(step=step, seconds=waited))

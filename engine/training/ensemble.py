@@ -29,7 +29,7 @@ from engine.signals.window import DayWindow
 from engine.training.device import apply_mode, choose_device
 from engine.training.snapshots import MODEL
 
-TINY = 1e-12
+_TINY = 1e-12
 """Added to a day's deviation, as in a walk-forward's mean over seeds."""
 
 
@@ -115,7 +115,7 @@ def _one_thread() -> None:
 def standardised(score_MH: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean 0 and deviation 1 within the day, at each horizon."""
     deviation_H = score_MH.std(axis=0, ddof=1) if len(score_MH) > 1 else 1.0
-    return np.asarray((score_MH - score_MH.mean(axis=0)) / (deviation_H + TINY))
+    return np.asarray((score_MH - score_MH.mean(axis=0)) / (deviation_H + _TINY))
 
 
 def batch_of(window: DayWindow) -> Batch:
@@ -182,7 +182,7 @@ def _explain(network: ATFTGATFAN, batch: Batch, base: int, explained: int, h: in
     output = network(batch)
     score_L = output.score_MH[:, h]
     day_M = score_L[:base].detach().double()
-    mean, deviation = day_M.mean(), day_M.std() + TINY
+    mean, deviation = day_M.mean(), day_M.std() + _TINY
     own = slice(base, base + explained)
     contribution_RF = np.zeros((explained, batch.x_MTF.shape[2]))
     if explained:

@@ -13,11 +13,11 @@ from engine.evaluation.inference import compare_paired
 from engine.evaluation.rank_ic import RankICSummary, rank_ic_series, summarise
 from engine.features.feature_set import FeatureSet
 
-DEFAULTS = BacktestConfig()
-Days = tuple[list[NDArray[np.float64]], list[NDArray[np.float32]]]
+_DEFAULTS = BacktestConfig()
+_Days = tuple[list[NDArray[np.float64]], list[NDArray[np.float32]]]
 
 
-def scored_days(frame: pl.DataFrame, features: FeatureSet, horizon: int) -> tuple[list[int], Days]:
+def scored_days(frame: pl.DataFrame, features: FeatureSet, horizon: int) -> tuple[list[int], _Days]:
     """Sessions, and per session the scores of ``score_<horizon>`` and the forward returns.
 
     ``frame`` has ``date, symbol, score_<h>``; rows of one split. Sessions come in order of time.
@@ -63,7 +63,7 @@ def paired_rank_ic(
     features: FeatureSet,
     *,
     horizon: int,
-    bootstrap: BacktestConfig = DEFAULTS,
+    bootstrap: BacktestConfig = _DEFAULTS,
     seed: int = 0,
 ) -> dict[str, float]:
     """Mean difference of the daily RankIC (ours - other) over their common days.

@@ -4,7 +4,7 @@
 import torch
 from torch import Tensor
 
-MIN_NAMES = 10
+_MIN_NAMES = 10
 
 
 def rank_ic(score_N: Tensor, return_N: Tensor) -> Tensor:
@@ -14,15 +14,15 @@ def rank_ic(score_N: Tensor, return_N: Tensor) -> Tensor:
     """
     valid_N = torch.isfinite(score_N) & torch.isfinite(return_N)
     score_N, return_N = score_N[valid_N], return_N[valid_N]
-    if score_N.numel() < MIN_NAMES:
+    if score_N.numel() < _MIN_NAMES:
         return score_N.new_full((), torch.nan)
-    a_N, b_N = mean_ranks(score_N), mean_ranks(return_N)
+    a_N, b_N = _mean_ranks(score_N), _mean_ranks(return_N)
     a_N, b_N = a_N - a_N.mean(), b_N - b_N.mean()
     value: Tensor = (a_N @ b_N) / (a_N.norm() * b_N.norm())
     return value
 
 
-def mean_ranks(values_N: Tensor) -> Tensor:
+def _mean_ranks(values_N: Tensor) -> Tensor:
     """Ranks from 1 in float64; equal values share their mean rank."""
     _, inverse_N, count_U = torch.unique(values_N, return_inverse=True, return_counts=True)
     last_U = count_U.cumsum(0).double()

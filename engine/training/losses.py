@@ -16,11 +16,11 @@ from engine.model.atft_gat_fan import RankerOutput
 
 SOFT_RANK_NAMES = 400
 """Stocks of a day that enter the soft ranks, which cost N^2; evenly spaced with a moving offset."""
-TEMPERATURE = 0.5
+_TEMPERATURE = 0.5
 """Of the soft ranks, in standard deviations of the day's scores."""
-MAX_RETURN = 0.5
+_MAX_RETURN = 0.5
 """Forward returns are clipped here in the Sharpe term."""
-EPSILON = 1e-8
+_EPSILON = 1e-8
 
 
 def pinball(quantile_NHQ: Tensor, target_NH: Tensor, levels: Sequence[float]) -> Tensor:
@@ -70,7 +70,7 @@ def listnet(score_NH: Tensor, target_NH: Tensor) -> Tensor:
     valid_NH, target_NH = _split_nan(target_NH)
     count_H = valid_NH.sum(0).clamp_min(1.0)
     centred_NH = score_NH - (score_NH * valid_NH).sum(0) / count_H
-    score_NH = centred_NH / (_deviation(score_NH, valid_NH) + EPSILON)
+    score_NH = centred_NH / (_deviation(score_NH, valid_NH) + _EPSILON)
     absent_NH = (valid_NH - 1.0) * 1e4
     log_p_NH = torch.log_softmax(target_NH + absent_NH, dim=0)
     log_q_NH = torch.log_softmax(score_NH + absent_NH, dim=0)
@@ -91,7 +91,7 @@ def soft_spearman(score_NH: Tensor, target_NH: Tensor) -> Tensor:
     scale of the scores does not matter. The label's ranks are exact, ties share their mean.
     """
     valid_NH, target_NH = _split_nan(target_NH)
-    tau_H = TEMPERATURE * _deviation(score_NH, valid_NH).detach() + EPSILON
+    tau_H = _TEMPERATURE * _deviation(score_NH, valid_NH).detach() + _EPSILON
     soft_NNH = torch.sigmoid((score_NH[:, None] - score_NH[None, :]) / tau_H)
     rank_NH = (soft_NNH * valid_NH[None]).sum(dim=1)
     return _correlation(rank_NH, _ranks(target_NH, valid_NH), valid_NH)
@@ -105,8 +105,8 @@ def portfolio_return(score_NH: Tensor, return_NH: Tensor) -> Tensor:
     valid_NH, return_NH = _split_nan(return_NH)
     count_H = valid_NH.sum(0).clamp_min(1.0)
     centred_NH = (score_NH - (score_NH * valid_NH).sum(0) / count_H) * valid_NH
-    weight_NH = centred_NH / (centred_NH.abs().sum(0) + EPSILON)
-    return (weight_NH * return_NH.clamp(-MAX_RETURN, MAX_RETURN)).sum(0)
+    weight_NH = centred_NH / (centred_NH.abs().sum(0) + _EPSILON)
+    return (weight_NH * return_NH.clamp(-_MAX_RETURN, _MAX_RETURN)).sum(0)
 
 
 def sharpe(return_DH: Tensor) -> Tensor:
@@ -207,7 +207,7 @@ def _ranks(values_NH: Tensor, valid_NH: Tensor) -> Tensor:
 def _deviation(values_NH: Tensor, valid_NH: Tensor) -> Tensor:
     count_H = valid_NH.sum(0).clamp_min(1.0)
     mean_H = (values_NH * valid_NH).sum(0) / count_H
-    return (((values_NH - mean_H).square() * valid_NH).sum(0) / count_H + EPSILON**2).sqrt()
+    return (((values_NH - mean_H).square() * valid_NH).sum(0) / count_H + _EPSILON**2).sqrt()
 
 
 def _correlation(a_NH: Tensor, b_NH: Tensor, valid_NH: Tensor) -> Tensor:
@@ -215,5 +215,5 @@ def _correlation(a_NH: Tensor, b_NH: Tensor, valid_NH: Tensor) -> Tensor:
     count_H = valid_NH.sum(0).clamp_min(1.0)
     a_NH = (a_NH - (a_NH * valid_NH).sum(0) / count_H) * valid_NH
     b_NH = (b_NH - (b_NH * valid_NH).sum(0) / count_H) * valid_NH
-    scale_H = ((a_NH.square()).sum(0) * (b_NH.square()).sum(0) + EPSILON**2).sqrt()
+    scale_H = ((a_NH.square()).sum(0) * (b_NH.square()).sum(0) + _EPSILON**2).sqrt()
     return (a_NH * b_NH).sum(0) / scale_H

@@ -19,18 +19,18 @@ from engine.dataset.batch import targets
 from engine.features.feature_set import FeatureSet
 from engine.training.optimizer import one_cycle, set_learning_rate
 
-HIDDEN = (256, 128)
+_HIDDEN = (256, 128)
 SEEDS = 3
-EPOCHS = 6
-DAYS_PER_STEP = 4
-LEARNING_RATE = 2e-3
-WEIGHT_DECAY = 1e-2
-KEPT_BYTES = 179
+_EPOCHS = 6
+_DAYS_PER_STEP = 4
+_LEARNING_RATE = 2e-3
+_WEIGHT_DECAY = 1e-2
+_KEPT_BYTES = 179
 """Dropout 0.3: an activation is kept when its random byte is below this, of 256."""
-MAX_ROWS = 2_000_000
+_MAX_ROWS = 2_000_000
 """Training rows; more days are thinned evenly. Bounds the memory: 115 half floats make 0.5 GB of it."""
-MIN_NAMES = 10
-EPSILON = 1e-8
+_MIN_NAMES = 10
+_EPSILON = 1e-8
 
 Scorer = Callable[[NDArray[np.float32]], NDArray[np.float64]]
 """Features ``(N, F)`` of one day -> scores ``(N, H)``."""
@@ -44,7 +44,7 @@ class Perceptron(nn.Module):
 
     def __init__(self, n_features: int, n_horizons: int, generator: torch.Generator) -> None:
         super().__init__()
-        first, second = HIDDEN
+        first, second = _HIDDEN
         self.first = _linear(n_features, first, generator)
         self.first_norm = nn.LayerNorm(first)
         self.second = _linear(first, second, generator)
@@ -72,8 +72,8 @@ def _dropped(h_NC: Tensor, rng: np.random.Generator | None) -> Tensor:
     if rng is None:
         return h_NC
     bytes_M = np.frombuffer(rng.bytes(h_NC.numel()), dtype=np.uint8)
-    keep_NC = torch.from_numpy(bytes_M < KEPT_BYTES).view(h_NC.shape)
-    return h_NC * keep_NC * (256 / KEPT_BYTES)
+    keep_NC = torch.from_numpy(bytes_M < _KEPT_BYTES).view(h_NC.shape)
+    return h_NC * keep_NC * (256 / _KEPT_BYTES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +124,7 @@ def fit_mlp(
 
 def _gather(features: FeatureSet, train: NDArray[np.int64]) -> _Days:
     rows = int(features.member_SN[train].sum())
-    sessions = train[:: max(1, -(-rows // MAX_ROWS))]
+    sessions = train[:: max(1, -(-rows // _MAX_ROWS))]
     members = [np.flatnonzero(features.member_SN[session]) for session in sessions]
     pairs = list(zip(sessions, members, strict=True))
     x_MF = np.concatenate([features.x_SNF[session][member_N] for session, member_N in pairs])
@@ -148,16 +148,18 @@ def _gather(features: FeatureSet, train: NDArray[np.int64]) -> _Days:
 def _fit_one(days: _Days, seed: int) -> Perceptron:
     start = torch.Generator().manual_seed(seed)
     network = Perceptron(days.x_MF.shape[1], days.target_MH.shape[1], start)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY
+    )
     rng = np.random.Generator(np.random.SFC64(seed))
-    per_epoch = -(-len(days.spans) // DAYS_PER_STEP)
-    for epoch in range(EPOCHS):
+    per_epoch = -(-len(days.spans) // _DAYS_PER_STEP)
+    for epoch in range(_EPOCHS):
         order = rng.permutation(len(days.spans)).tolist()
         for number in range(per_epoch):
-            first = number * DAYS_PER_STEP
-            x_MF, target_MH, sizes = days.step(order[first : first + DAYS_PER_STEP])
+            first = number * _DAYS_PER_STEP
+            x_MF, target_MH, sizes = days.step(order[first : first + _DAYS_PER_STEP])
             step = epoch * per_epoch + number
-            set_learning_rate(optimizer, one_cycle(step, EPOCHS * per_epoch, LEARNING_RATE))
+            set_learning_rate(optimizer, one_cycle(step, _EPOCHS * per_epoch, _LEARNING_RATE))
             optimizer.zero_grad(set_to_none=True)
             score_MH = network(x_MF, rng)
             parts = zip(torch.split(score_MH, sizes), torch.split(target_MH, sizes), strict=True)
@@ -168,14 +170,14 @@ def _fit_one(days: _Days, seed: int) -> Perceptron:
 
 
 def _loss(score_NH: Tensor, target_NH: Tensor) -> Tensor:
-    """1 - Pearson correlation of one day, mean over horizons; one with fewer than `MIN_NAMES` is 1."""
+    """1 - Pearson correlation of one day, mean over horizons; one with fewer than `_MIN_NAMES` is 1."""
     known_NH = torch.isfinite(target_NH).to(score_NH.dtype)
     count_H = known_NH.sum(0)
     a_NH = _centred(score_NH, known_NH, count_H)
     b_NH = _centred(torch.nan_to_num(target_NH), known_NH, count_H)
     # Inside the root: at 0, where no label is known, its slope would be infinite.
-    scale_H = (a_NH.square().sum(0) * b_NH.square().sum(0) + EPSILON).sqrt()
-    correlation_H = (a_NH * b_NH).sum(0) / scale_H * (count_H >= MIN_NAMES)
+    scale_H = (a_NH.square().sum(0) * b_NH.square().sum(0) + _EPSILON).sqrt()
+    correlation_H = (a_NH * b_NH).sum(0) / scale_H * (count_H >= _MIN_NAMES)
     return 1.0 - correlation_H.mean()
 
 
@@ -187,4 +189,4 @@ def _centred(values_NH: Tensor, known_NH: Tensor, count_H: Tensor) -> Tensor:
 def _standardise(score_NH: Tensor) -> Tensor:
     """Each horizon's scores of one day with mean 0 and deviation 1 (0 where all are equal)."""
     deviation_H = score_NH.std(dim=0, correction=0)
-    return (score_NH - score_NH.mean(dim=0)) / (deviation_H + EPSILON)
+    return (score_NH - score_NH.mean(dim=0)) / (deviation_H + _EPSILON)

@@ -7,8 +7,8 @@ from typing import Protocol
 import torch
 from torch import nn
 
-WARM_UP_SHARE = 0.3
-SCALE = "scale"
+_WARM_UP_SHARE = 0.3
+_SCALE = "scale"
 """Key of a parameter group: its factor on the step's learning rate."""
 START_DIVISOR, END_DIVISOR = 25.0, 1e4
 """Peak over first, and first over last learning rate, as in Smith & Topin (arXiv:1708.07120)."""
@@ -18,7 +18,7 @@ def one_cycle(step: int, total: int, peak: float) -> float:
     """Learning rate of ``step`` (0-based) out of ``total``: cosine up to ``peak``, cosine down."""
     first = peak / START_DIVISOR
     last = first / END_DIVISOR
-    top = max(1.0, WARM_UP_SHARE * total) - 1.0
+    top = max(1.0, _WARM_UP_SHARE * total) - 1.0
     if step <= top:
         return _cosine(first, peak, step / top if top > 0 else 1.0)
     return _cosine(peak, last, min(1.0, (step - top) / max(1.0, total - 1.0 - top)))
@@ -70,7 +70,7 @@ def build_optimizer(
             chosen = [p for p in parameters if (p.ndim >= 2) == decays]
             if chosen:
                 decay = weight_decay if decays else 0.0
-                groups.append({"params": chosen, "weight_decay": decay, SCALE: scale})
+                groups.append({"params": chosen, "weight_decay": decay, _SCALE: scale})
     on_cuda = groups[0]["params"][0].device.type == "cuda"  # type: ignore[index]
     return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.99), fused=fused or on_cuda)
 
@@ -90,4 +90,4 @@ def _by_age(
 def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:
     """``value`` for each group, times the group's own scale."""
     for group in optimizer.param_groups:
-        group["lr"] = value * group.get(SCALE, 1.0)
+        group["lr"] = value * group.get(_SCALE, 1.0)

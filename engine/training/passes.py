@@ -20,7 +20,7 @@ from engine.training.losses import combined_loss
 
 CHUNK_ROWS = 512
 """Most rows that go through the network together; more would leave the cache between two operations."""
-MIN_ROWS = 64
+_MIN_ROWS = 64
 """Fewest rows of a chunk: below, its time is that of the interpreter, of which there is one."""
 
 
@@ -71,7 +71,7 @@ class RowPass:
     runtime: Runtime
 
     def __call__(self, model: ATFTGATFAN, batch: Batch, config: Config, share: float) -> PassResult:
-        if batch.day_ptr[-1] < 2 * MIN_ROWS:
+        if batch.day_ptr[-1] < 2 * _MIN_ROWS:
             return WholePass(replace(self.runtime, autocast=False))(model, batch, config, share)
         # MKL has one number for all threads: two chunks would use four. And what is left here and in the
         # update is small: with two threads it took 26 ms instead of 20, for waking the second.
@@ -127,7 +127,7 @@ class _Chunk:
 
 def _cut(n_rows: int, threads: int) -> list[slice]:
     """Chunks of nearly equal size, as many for each thread that has enough to do."""
-    threads = max(1, min(threads, n_rows // MIN_ROWS))
+    threads = max(1, min(threads, n_rows // _MIN_ROWS))
     count = threads * -(-n_rows // (threads * CHUNK_ROWS))
     edges = [n_rows * i // count for i in range(count + 1)]
     return [slice(*pair) for pair in pairwise(edges)]

@@ -15,7 +15,7 @@ from engine.graph.graph import GraphSeries
 from engine.model.atft_gat_fan import ATFTGATFAN, RankerOutput
 from engine.training.device import Runtime
 
-DAYS_PER_BATCH = 4
+_DAYS_PER_BATCH = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ def score_days(
     model.eval()
     try:
         with torch.inference_mode():
-            for chunk in _chunks([int(s) for s in sessions], DAYS_PER_BATCH):
+            for chunk in _chunks([int(s) for s in sessions], _DAYS_PER_BATCH):
                 batch = make_batch(features, graphs, chunk, window)
                 runtime.hold_threads()
                 output = model(batch.to(runtime.device))

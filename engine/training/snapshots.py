@@ -20,7 +20,7 @@ from engine.training.ema import WeightAverage
 from engine.training.progress import Progress
 
 State = Literal["resume", "healthy"]
-Name = Literal["resume", "healthy", "best", "kept"]
+_Name = Literal["resume", "healthy", "best", "kept"]
 MODEL, AVERAGE, OPTIMIZER, RNG = "model.", "average.", "optimizer.", "rng."
 
 
@@ -37,12 +37,12 @@ class Snapshots:
         """Step of the `healthy` checkpoint; EngineError if there is none or it is damaged."""
         return Progress.from_state(self._load("healthy").state["progress"]).step
 
-    def save_weights(self, name: Name, model: nn.Module, state: Mapping[str, Any]) -> None:
+    def save_weights(self, name: _Name, model: nn.Module, state: Mapping[str, Any]) -> None:
         tensors = {MODEL + key: value for key, value in model.state_dict().items()}
         self._save(name, tensors, state)
 
     def load_weights(
-        self, name: Name, model: nn.Module, *, ignore: Collection[str] = ()
+        self, name: _Name, model: nn.Module, *, ignore: Collection[str] = ()
     ) -> dict[str, Any]:
         """Put the weights into the model; returns the state saved with them.
 
@@ -52,7 +52,7 @@ class Snapshots:
         model.load_state_dict(_with_prefix(saved.tensors, MODEL))
         return saved.state
 
-    def files(self, name: Name, *, ignore: Collection[str] = ()) -> tuple[Path, dict[str, Any]]:
+    def files(self, name: _Name, *, ignore: Collection[str] = ()) -> tuple[Path, dict[str, Any]]:
         """The tensors' file, whose hash was checked, and the state saved with it."""
         saved = self._load(name, ignore)
         return checkpoint.tensors_path(self.directory, name), saved.state

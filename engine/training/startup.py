@@ -24,9 +24,9 @@ from engine.runs.sink import EventSink
 from engine.training.losses import soft_spearman
 from engine.training.probes import gradient_norms
 
-MIN_STD = 1e-6
-MIN_GRADIENT = 1e-8
-TOLERANCE = 1e-4
+_MIN_STD = 1e-6
+_MIN_GRADIENT = 1e-8
+_TOLERANCE = 1e-4
 """Of scores that must not change while rows are added or reordered, in their own deviations: the same
 sums in another order differ in the last bits of float32."""
 
@@ -96,25 +96,25 @@ def check_startup(
         )
 
 
-def output_varies(trial: Trial) -> str:
+def _output_varies(trial: Trial) -> str:
     """(a) Eval-mode scores differ between the stocks of a day, for every horizon."""
     std_H = trial.scores(trial.batch()).std(dim=0)
     return (
-        f"score deviation over stocks is {float(std_H.min()):.1e}" if std_H.min() < MIN_STD else ""
+        f"score deviation over stocks is {float(std_H.min()):.1e}" if std_H.min() < _MIN_STD else ""
     )
 
 
-def input_sensitivity(trial: Trial) -> str:
+def _input_sensitivity(trial: Trial) -> str:
     """(b) Another stock's features give a stock another score."""
     batch = trial.batch()
     rolled = replace(batch, x_MTF=batch.x_MTF.roll(1, dims=0))
     change = (trial.scores(rolled) - trial.scores(batch)).abs().max()
     return (
-        f"scores move by {float(change):.1e} when inputs are exchanged" if change < MIN_STD else ""
+        f"scores move by {float(change):.1e} when inputs are exchanged" if change < _MIN_STD else ""
     )
 
 
-def gradient_reaches_every_block(trial: Trial) -> str:
+def _gradient_reaches_every_block(trial: Trial) -> str:
     """(c) The rank loss gives every block that is on a gradient above 1e-8."""
     batch = trial.batch()
     trial.model.zero_grad(set_to_none=True)
@@ -124,11 +124,11 @@ def gradient_reaches_every_block(trial: Trial) -> str:
         loss.backward()  # type: ignore[no-untyped-call]
     norms = gradient_norms(trial.model.module_groups())
     expected = [n for n in trial.model.module_groups() if n == "heads" or n in trial.model.blocks]
-    dead = [name for name in expected if not norms.get(name, 0.0) > MIN_GRADIENT]
+    dead = [name for name in expected if not norms.get(name, 0.0) > _MIN_GRADIENT]
     return f"no gradient from the rank loss in {', '.join(dead)}" if dead else ""
 
 
-def permutation_equivariance(trial: Trial) -> str:
+def _permutation_equivariance(trial: Trial) -> str:
     """(d) Reordering the stocks of a day reorders the scores and changes none."""
     batch = trial.batch()
     order = torch.randperm(batch.symbol_M.numel(), generator=torch.Generator().manual_seed(0)).to(
@@ -149,7 +149,7 @@ def permutation_equivariance(trial: Trial) -> str:
     )
 
 
-def unrelated_stocks(trial: Trial) -> str:
+def _unrelated_stocks(trial: Trial) -> str:
     """(e) Rows of another day, to which no edge leads, change no score."""
     alone = trial.scores(trial.batch())
     other = _neighbour_session(trial)
@@ -159,13 +159,13 @@ def unrelated_stocks(trial: Trial) -> str:
     return _differ(together, alone, "stocks without an edge change the score")
 
 
-def determinism(trial: Trial) -> str:
+def _determinism(trial: Trial) -> str:
     """(f) The same day gives the same scores, bit for bit."""
     first, second = trial.scores(trial.batch()), trial.scores(trial.batch())
     return "" if torch.equal(first, second) else "two evaluations of one day differ"
 
 
-def truncation(trial: Trial) -> str:
+def _truncation(trial: Trial) -> str:
     """(g) Without anything that comes after the day, its scores are the same, bit for bit."""
     stop = trial.session + 1
     features, graphs = trial.features, trial.graphs
@@ -185,22 +185,22 @@ def truncation(trial: Trial) -> str:
 ASSERTIONS: dict[str, Callable[[Trial], str]] = {
     assertion.__name__: assertion
     for assertion in (
-        output_varies,
-        input_sensitivity,
-        gradient_reaches_every_block,
-        permutation_equivariance,
-        unrelated_stocks,
-        determinism,
-        truncation,
+        _output_varies,
+        _input_sensitivity,
+        _gradient_reaches_every_block,
+        _permutation_equivariance,
+        _unrelated_stocks,
+        _determinism,
+        _truncation,
     )
 }
 """Name -> check; an empty answer means that it passed, any other says what is wrong."""
 
 
 def _differ(ours: Tensor, expected: Tensor, text: str) -> str:
-    scale = expected.std(dim=0).clamp_min(MIN_STD)
+    scale = expected.std(dim=0).clamp_min(_MIN_STD)
     worst = float(((ours - expected).abs() / scale).max())
-    return f"{text} (by {worst:.1e} deviations)" if not worst <= TOLERANCE else ""
+    return f"{text} (by {worst:.1e} deviations)" if not worst <= _TOLERANCE else ""
 
 
 def _neighbour_session(trial: Trial) -> int | None:

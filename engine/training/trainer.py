@@ -43,7 +43,7 @@ from engine.training.step import Stepper, StepResult
 from engine.training.stopping import StopSignal, TrainingStopped
 from engine.training.validation import evaluated
 
-MACHINE_EVERY_S = 5.0
+_MACHINE_EVERY_S = 5.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -289,7 +289,7 @@ class Trainer:
     def _log(self, result: StepResult, rate: float, done: float) -> None:
         machine = self.machine.read()
         if time.monotonic() >= self._machine_due:
-            self._machine_due = time.monotonic() + MACHINE_EVERY_S
+            self._machine_due = time.monotonic() + _MACHINE_EVERY_S
             self.sink.emit(machine)
         state = self.progress
         state.gradient, state.alpha = result.norm, result.alpha

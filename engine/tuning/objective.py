@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from engine.evaluation.inference import newey_west_se
 
-Series = NDArray[np.float64]
+_Series = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class Objective:
         return asdict(self)
 
 
-def objective(daily: Sequence[Series], *, horizon: int) -> Objective:
+def objective(daily: Sequence[_Series], *, horizon: int) -> Objective:
     """Mean of the daily RankIC of the inner folds less one standard error.
 
     ``daily``: one series a fold, in order of time; NaN = undefined, left out. The folds' blocks follow one

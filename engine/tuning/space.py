@@ -8,7 +8,7 @@ from engine.config import Choice, Config, Dimension, Range
 from engine.config_file import override
 from engine.errors import ConfigError
 
-ORIGIN = "tune.space"
+_ORIGIN = "tune.space"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ def usable(space: Sequence[Dimension], config: Config) -> Space:
         good = []
         for value in given:
             try:
-                override(config, {dimension.key: value}, origin=ORIGIN)
+                override(config, {dimension.key: value}, origin=_ORIGIN)
                 good.append(value)
             except ConfigError as error:
                 left_out.append(f"{dimension.key} = {_plain(value)}: {error.message}")

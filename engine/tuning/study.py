@@ -25,7 +25,7 @@ from engine.tuning.space import Space
 State = Literal["complete", "pruned", "failed"]
 IDENTITY, RUN, CUT_OFF = "identity", "run", "cut_off"
 """Attributes: of the study, of a trial, and (numbers of trials that died with their process) of the study."""
-STATES: dict[State, TrialState] = {
+_STATES: dict[State, TrialState] = {
     "complete": TrialState.COMPLETE,
     "pruned": TrialState.PRUNED,
     "failed": TrialState.FAIL,
@@ -101,7 +101,7 @@ class Study:
 
     def tell(self, number: int, state: State, value: float | None = None) -> None:
         """End an asked trial; ``value`` counts if it is complete."""
-        self.study.tell(number, value if state == "complete" else None, state=STATES[state])
+        self.study.tell(number, value if state == "complete" else None, state=_STATES[state])
         del self._open[number]
 
     def recover(self) -> list[Told]:
@@ -122,7 +122,7 @@ class Study:
 
     def ended(self) -> Iterator[Told]:
         """Trials that came to an end of their own, in the order they were begun."""
-        names = {value: name for name, value in STATES.items()}
+        names = {value: name for name, value in _STATES.items()}
         cut_off = self._cut_off()
         for trial in self.study.get_trials(deepcopy=False):
             if trial.state in names and trial.number not in cut_off:

@@ -7,10 +7,10 @@ from typing import Any, get_args
 from engine.config import Block, Config, GraphConfig
 from engine.errors import UsageError
 
-GRAPH_BLOCKS = ("gat", "bypass")
-KINDS: tuple[str, ...] = get_args(GraphConfig.model_fields["kind"].annotation)
-BLOCKS: tuple[str, ...] = get_args(Block)
-REFERENCE = "full"
+_GRAPH_BLOCKS = ("gat", "bypass")
+_KINDS: tuple[str, ...] = get_args(GraphConfig.model_fields["kind"].annotation)
+_BLOCKS: tuple[str, ...] = get_args(Block)
+_REFERENCE = "full"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,21 +29,21 @@ def ablations(config: Config) -> list[Variant]:
     """
     on = {block for phase in config.training.phases if phase.epochs for block in phase.blocks}
     blocks = tuple(block for block in config.model.blocks if block in on)
-    found = [Variant(name=REFERENCE)]
+    found = [Variant(name=_REFERENCE)]
     if "gat" in blocks and config.graph.kind != "none":
-        plain = tuple(block for block in config.model.blocks if block not in GRAPH_BLOCKS)
+        plain = tuple(block for block in config.model.blocks if block not in _GRAPH_BLOCKS)
         found.append(
             Variant(name="graph none", changes={"graph.kind": "none", "model.blocks": plain})
         )
-        others = [kind for kind in KINDS if kind not in ("none", config.graph.kind)]
+        others = [kind for kind in _KINDS if kind not in ("none", config.graph.kind)]
         found += [Variant(name=f"graph {kind}", changes={"graph.kind": kind}) for kind in others]
-    for block in BLOCKS:
+    for block in _BLOCKS:
         if block in blocks and block != "gat":
             rest = tuple(other for other in config.model.blocks if other != block)
             found.append(Variant(name=f"without {block}", changes={"model.blocks": rest}))
     if {"gat", "bypass"} <= set(blocks) and config.model.graph_scale != 1.0:
         found.append(Variant(name="graph scale 1", changes={"model.graph_scale": 1.0}))
-    if blocks and not set(blocks) <= set(GRAPH_BLOCKS):  # else "graph none" is the same
+    if blocks and not set(blocks) <= set(_GRAPH_BLOCKS):  # else "graph none" is the same
         found.append(
             Variant(name="heads alone", changes={"graph.kind": "none", "model.blocks": ()})
         )

@@ -43,7 +43,7 @@ def costs_picture(found: Figures, width: int, height: int, *, ink: Ink = INK) ->
         _row(name, value, pair, scale, found["sessions_per_year"], ink)
         for (name, value), pair in zip(found.waterfall, ends, strict=True)
     ]
-    rows += [Text(), *cost_words(found, ink)] if height > len(rows) + 1 else []
+    rows += [Text(), *_cost_words(found, ink)] if height > len(rows) + 1 else []
     return cut(rows, width, height)
 
 
@@ -68,7 +68,7 @@ def _row(
     return row
 
 
-def cost_words(found: Figures, ink: Ink) -> list[Text]:
+def _cost_words(found: Figures, ink: Ink) -> list[Text]:
     """The price list behind the bars."""
     paid = found.settings
 

@@ -20,13 +20,13 @@ from atft_tui.widgets.ink import INK, Ink, ink_of
 from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import Panel
 
-LEFT = 8
+_LEFT = 8
 """Columns of the y labels."""
-LABELS = 25
+_LABELS = 25
 """Columns of the names at the lines' ends."""
-ROOMY = 90
+_ROOMY = 90
 """Columns from which on the lines' names stand beside them."""
-MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120)
+_MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +62,8 @@ class EquityPanel(Panel[EquityValue]):
         value, inside = self.value, event.get_content_offset(self)
         if value is None or inside is None or not value.curves.dates:
             return
-        columns = plot_columns(self.size.width)
-        share = (inside.x - LEFT) / max(1, columns - 1)
+        columns = _plot_columns(self.size.width)
+        share = (inside.x - _LEFT) / max(1, columns - 1)
         last = len(value.curves.dates) - 1
         self.post_message(self.Picked(max(0, min(last, round(share * last)))))
 
@@ -80,8 +80,8 @@ def equity_picture(value: EquityValue, width: int, height: int, *, ink: Ink = IN
     if n == 0 or width < 24 or height < 4:
         words = "no room" if n else "the backtest has no session"
         return cut([Text(words, style=DIM)], width, height)
-    labels = LABELS if width >= ROOMY else 0
-    columns = plot_columns(width)
+    labels = _LABELS if width >= _ROOMY else 0
+    columns = _plot_columns(width)
     body = height - 2
     low_rows = max(1, body // 4) if body >= 4 else 0
     drawn = _lines(value, ink, 4 if labels else 3)
@@ -94,9 +94,9 @@ def equity_picture(value: EquityValue, width: int, height: int, *, ink: Ink = IN
     return cut(rows, width, height)
 
 
-def plot_columns(width: int) -> int:
+def _plot_columns(width: int) -> int:
     """Columns of the curves in a picture this wide."""
-    return width - LEFT - (LABELS if width >= ROOMY else 0)
+    return width - _LEFT - (_LABELS if width >= _ROOMY else 0)
 
 
 def _lines(value: EquityValue, ink: Ink, count: int) -> list[Line]:
@@ -149,7 +149,7 @@ def _curves(
     ends = _ends(lines, canvas, mapped) if labels else {}
     out = []
     for y, cells in enumerate(canvas.lines()):
-        row = Text(f"{names.get(y, ''):>{LEFT - 1}} ", style=ink.quiet, no_wrap=True)
+        row = Text(f"{names.get(y, ''):>{_LEFT - 1}} ", style=ink.quiet, no_wrap=True)
         row.append_text(cells)
         if y in ends:
             mark = "" if GLYPHS.braille else ends[y].mark
@@ -173,7 +173,7 @@ def _drawdown(value: EquityValue, columns: int, rows: int, ink: Ink) -> list[Tex
     _cursor(canvas, value, ink)
     names = {0: "0 %", rows - 1: f"{deepest * 100:.0f} %" if rows > 1 else "fall"}
     return [
-        Text(f"{names.get(y, ''):>{LEFT - 1}} ", style=ink.quiet, no_wrap=True).append_text(cells)
+        Text(f"{names.get(y, ''):>{_LEFT - 1}} ", style=ink.quiet, no_wrap=True).append_text(cells)
         for y, cells in enumerate(canvas.lines())
     ]
 
@@ -236,7 +236,7 @@ def _dates(dates: Sequence[dt.date], columns: int, ink: Ink) -> Text:
     first, last = dates[0], dates[-1]
     months = (last.year - first.year) * 12 + last.month - first.month + 1
     room = max(1, columns // 10)
-    step = next((s for s in MONTH_STEPS if months / s <= room), MONTH_STEPS[-1])
+    step = next((s for s in _MONTH_STEPS if months / s <= room), _MONTH_STEPS[-1])
     cells, free, seen = [" "] * columns, 0, None
     for i, date in enumerate(dates):
         key = (date.year * 12 + date.month - 1) // step
@@ -252,4 +252,4 @@ def _dates(dates: Sequence[dt.date], columns: int, ink: Ink) -> Text:
     if not "".join(cells).strip():
         label = f"{first:%Y-%m-%d}"[:columns]
         cells[: len(label)] = label
-    return Text(" " * LEFT + "".join(cells), style=ink.quiet, no_wrap=True)
+    return Text(" " * _LEFT + "".join(cells), style=ink.quiet, no_wrap=True)

@@ -19,7 +19,7 @@ from atft_tui.widgets.lines import cut, painted
 from atft_tui.widgets.panel import Panel
 
 NAME, LONG_NAME, VALUE = 12, 22, 8
-ROOMY = 60
+_ROOMY = 60
 """Columns from which on sectors have the long name."""
 
 
@@ -46,12 +46,12 @@ def exposures_picture(value: ExposuresValue, width: int, height: int, *, ink: In
     curves, at = value.curves, value.cursor
     if not curves.dates:
         return cut([Text("the backtest has no session", style=DIM)], width, height)
-    label = NAME if width < ROOMY else LONG_NAME
+    label = NAME if width < _ROOMY else LONG_NAME
     columns = max(1, width - label - VALUE)
     x = column_of(at, len(curves.dates), columns)
 
     def row(name: str, series: Sequence[float], form: Callable[[float], str]) -> Text:
-        strip = level_strip(series, columns, ink)
+        strip = _level_strip(series, columns, ink)
         strip.stylize(ink.accent + STRONG, x, x + 1)
         return _row(name, label, strip, form(series[at]))
 
@@ -69,7 +69,7 @@ def exposures_picture(value: ExposuresValue, width: int, height: int, *, ink: In
         rows.append(_sector_heading(value, ink))
         top = max((abs(v) for _, s in curves.sectors for v in s if math.isfinite(v)), default=0.0)
         for name, series in curves.sectors:
-            strip = net_strip(series, columns, top, ink)
+            strip = _net_strip(series, columns, top, ink)
             strip.stylize(CURSOR, x, x + 1)
             rows.append(_row(name, label, strip, _signed(series[at])))
     else:
@@ -77,7 +77,7 @@ def exposures_picture(value: ExposuresValue, width: int, height: int, *, ink: In
     return cut(rows, width, height)
 
 
-def level_strip(series: Sequence[float], columns: int, ink: Ink) -> Text:
+def _level_strip(series: Sequence[float], columns: int, ink: Ink) -> Text:
     """Blocks between zero (or the lowest value, if negative) and the highest."""
     known = [v for v in series if math.isfinite(v)]
     low, high = min([*known, 0.0]), max([*known, 0.0])
@@ -92,7 +92,7 @@ def level_strip(series: Sequence[float], columns: int, ink: Ink) -> Text:
     return painted((block(span), ink.quiet) for span in spans(series, columns))
 
 
-def net_strip(series: Sequence[float], columns: int, top: float, ink: Ink) -> Text:
+def _net_strip(series: Sequence[float], columns: int, top: float, ink: Ink) -> Text:
     """Long and short by sign and shade: darker is more."""
     levels = len(GLYPHS.heat) - 1
 

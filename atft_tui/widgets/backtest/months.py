@@ -14,9 +14,9 @@ from atft_tui.widgets.ink import INK, Ink, ink_of
 from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import Panel
 
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 YEAR, TOTAL = 5, 9
-NUMBERS = 4
+_NUMBERS = 4
 """Columns of a cell from which on it holds a number."""
 
 
@@ -44,9 +44,9 @@ def months_picture(value: MonthsValue, width: int, height: int, *, ink: Ink = IN
     years = sorted({year for year, _ in months})
     room = max(1, height - 2)
     cell = max(1, min(7, (width - YEAR - TOTAL) // 12))
-    top = strongest(months)
+    top = _strongest(months)
     header = Text(" " * YEAR, style=ink.quiet, no_wrap=True)
-    for name in MONTHS:
+    for name in _MONTHS:
         header.append(f"{name[: max(1, cell - 1)]:>{cell}}")
     header.append(f"{'year':>{TOTAL}}")
     rows = [header]
@@ -55,11 +55,11 @@ def months_picture(value: MonthsValue, width: int, height: int, *, ink: Ink = IN
         for month in range(1, 13):
             here = (year, month) == value.cursor
             row.append_text(month_cell(months.get((year, month)), cell, top, ink, here=here))
-        row.append(f"{percent(year_return(months, year)):>{TOTAL}}", style=STRONG)
+        row.append(f"{percent(_year_return(months, year)):>{TOTAL}}", style=STRONG)
         rows.append(row)
     hidden = len(years) - min(room, len(years))
     note = f"shade full at ±{top:.1%}".replace("%", " %")
-    if cell < NUMBERS:
+    if cell < _NUMBERS:
         note = f"+ gain, - loss; {note}"
     if hidden:
         note = f"{hidden} earlier years: m makes room; {note}"
@@ -90,7 +90,7 @@ def month_cell(
         return Text(f"{GLYPHS.waiting:>{width}}", style=ink.quiet)
     share = value / top if top > 0 else 0.0
     style = ink.shade(share) + (CURSOR if here else PLAIN)
-    if width >= NUMBERS:
+    if width >= _NUMBERS:
         number = f"{value * 100:+.1f}"
         return Text(f"{number if len(number) <= width else f'{value * 100:+.0f}':>{width}}", style)
     sign = "+" if value > 0 else "-" if value < 0 else "0"
@@ -98,13 +98,13 @@ def month_cell(
     return Text(f"{sign}{GLYPHS.heat[level] * (width - 1)}"[:width], style)
 
 
-def strongest(months: Mapping[tuple[int, int], float]) -> float:
+def _strongest(months: Mapping[tuple[int, int], float]) -> float:
     """Size of return at which the shade is full: the ninth decile, so that one month does not bleach all."""
     sizes = sorted(abs(v) for v in months.values() if math.isfinite(v))
     return sizes[min(len(sizes) - 1, int(0.9 * len(sizes)))] if sizes else 0.0
 
 
-def year_return(months: Mapping[tuple[int, int], float], year: int) -> float:
+def _year_return(months: Mapping[tuple[int, int], float], year: int) -> float:
     """Compound return of the months of a year; NaN if one is not known."""
     growth = 1.0
     for (other, _), value in months.items():

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from atft_tui import format as fmt
 
-SHOWN = {
+_SHOWN = {
     "lightgbm": "LightGBM",
     "mlp": "MLP",
     "ridge": "ridge",
@@ -17,21 +17,21 @@ SHOWN = {
     "random": "random scores",
     "oracle": "oracle",
 }
-FIRST = ("lightgbm", "equal_weight", "index")
+_FIRST = ("lightgbm", "equal_weight", "index")
 """Kept before any other."""
-LAST = ("oracle", "random")
+_LAST = ("oracle", "random")
 """Kept only where there is room: what nobody can have, and what knows nothing."""
 
 
 def shown(name: str) -> str:
-    return SHOWN.get(name, fmt.clean(name))
+    return _SHOWN.get(name, fmt.clean(name))
 
 
 def kept(names: Sequence[str], count: int) -> list[str]:
-    """So many of the names: `FIRST`, then the others in their order, then `LAST`."""
-    first = [name for name in FIRST if name in names]
-    last = [name for name in LAST if name in names]
-    rest = [name for name in names if name not in FIRST + LAST]
+    """So many of the names: `_FIRST`, then the others in their order, then `_LAST`."""
+    first = [name for name in _FIRST if name in names]
+    last = [name for name in _LAST if name in names]
+    rest = [name for name in names if name not in _FIRST + _LAST]
     return (first + rest + last)[: max(0, count)]
 
 

@@ -13,13 +13,13 @@ from atft_tui.widgets.ink import INK, Ink, ink_of
 from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import Panel
 
-ORDERS = (
+_ORDERS = (
     ("beyond_adv", "beyond the share of turnover"),
     ("in_lots", "rounded to lots"),
     ("at_limit", "at a daily price limit"),
     ("without_cash", "without cash"),
 )
-TAIL = 21
+_TAIL = 21
 """Columns of gross, names and transfer."""
 ROOMY, MORE = 60, 17
 """Columns from which on there is room for what a step took of the gross and for the expected IC."""
@@ -41,7 +41,7 @@ def rules_picture(found: Figures, width: int, height: int, *, ink: Ink = INK) ->
     if not found.steps:
         return Text(OLDER, style=DIM)
     roomy = width >= ROOMY
-    room = max(6, width - TAIL - (MORE if roomy else 0))
+    room = max(6, width - _TAIL - (MORE if roomy else 0))
     heading = f"{'step':<{room}}{'gross':>7}{'names':>7}{'transf':>7}"
     if roomy:
         heading += f"{'took':>8}{'exp. IC':>9}"
@@ -80,7 +80,7 @@ def _order_rows(found: Figures, ink: Ink) -> list[Text]:
     """Shares of the wanted trading that were not done."""
     wanted = found.orders.get("wanted", math.nan)
     rows = [Text("orders not done, share of wanted", style=ink.quiet)]
-    for key, name in ORDERS:
+    for key, name in _ORDERS:
         lost = found.orders.get(key, math.nan)
         share = lost / wanted if wanted > 0 else math.nan
         shown = f"{share:.2%}" if math.isfinite(share) else fmt.DASH

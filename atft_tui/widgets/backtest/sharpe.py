@@ -50,7 +50,7 @@ def sharpe_picture(found: Figures, width: int, height: int, *, ink: Ink = INK) -
     axis = Text(" " * NAME).append_text(axis_row(scale, labels, ink.quiet))
     axis.append(" Sharpe", style=ink.quiet)
     rows.append(axis)
-    rows += evidence_words(found, ink)
+    rows += _evidence_words(found, ink)
     return cut(rows, width, height)
 
 
@@ -74,7 +74,7 @@ def interval_name(found: Figures) -> str:
     return f"{share:.0%}".replace("%", " %") if math.isfinite(share) else "interval"
 
 
-def evidence_words(found: Figures, ink: Ink) -> list[Text]:
+def _evidence_words(found: Figures, ink: Ink) -> list[Text]:
     deflated, luck = found["sharpe_deflated"], found["sharpe_expected_best"]
     trials = "1 trial" if found.trials == 1 else f"{found.trials} trials"
     first = Text(no_wrap=True)

@@ -9,8 +9,8 @@ from typing import Any
 
 from engine.errors import EnvironmentProblem
 
-COVERS = re.compile(r"covers the following dates:\s*([\d-]{10})\s*~\s*([\d-]{10})?")
-BAD_KEY = ("invalid or expired", "api key is required", "no active subscription")
+_COVERS = re.compile(r"covers the following dates:\s*([\d-]{10})\s*~\s*([\d-]{10})?")
+_BAD_KEY = ("invalid or expired", "api key is required", "no active subscription")
 """The service answers 403, not 401, to a wrong key and tells the reasons apart by text."""
 
 
@@ -51,14 +51,14 @@ def judge_status(response: Any, path: str, key: str) -> Trouble | None:
     if status == 403 and not message:  # the guard in front of the service, not the service
         return Trouble("403 without a reason", throttled=True)
     said = f": {message}" if message else ""
-    if status == 401 or (status == 403 and any(text in message.lower() for text in BAD_KEY)):
+    if status == 401 or (status == 403 and any(text in message.lower() for text in _BAD_KEY)):
         raise EnvironmentProblem(
             f"J-Quants refuses the key in JQUANTS_API_KEY ({status}{said})",
             hint="compare it with the key on the J-Quants dashboard; keys expire with the plan",
         )
     if status == 403 and "does not exist" not in message.lower():
         raise NotInPlan(f"J-Quants {path}: not in this plan ({status}{said})")
-    covers = COVERS.search(message) if status == 400 else None
+    covers = _COVERS.search(message) if status == 400 else None
     if covers:
         first, last = covers.groups()
         raise OutsideCoverage(

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-ROUNDING = 0.06
+_ROUNDING = 0.06
 """The vendor rounds adjusted prices to 0.1; beyond this distance they differ. Quote currency."""
 MOST_STOCKS = 10
 """Stocks looked into per update."""
@@ -38,7 +38,7 @@ def suspects(rows: pl.DataFrame, later: pl.DataFrame) -> list[str]:
         if quoted is None or adjusted is None:
             continue
         expected = float(quoted) * products.get(code, 1.0)
-        if not math.isclose(expected, float(adjusted), abs_tol=ROUNDING):
+        if not math.isclose(expected, float(adjusted), abs_tol=_ROUNDING):
             found.append(code)
     return sorted(found)
 

@@ -24,31 +24,31 @@ from engine.errors import DataError, EnvironmentProblem
 from engine.runs.events import Warned
 from engine.runs.sink import EventSink
 
-KEY_VARIABLE = "JQUANTS_API_KEY"
+_KEY_VARIABLE = "JQUANTS_API_KEY"
 ATTEMPTS = 6
 """Of one request, the first included."""
 BACKOFF_S, BACKOFF_LIMIT_S = 1.0, 60.0
 """First and longest pause after a failure; doubled each time."""
-THROTTLED_S = 60.0
+_THROTTLED_S = 60.0
 """Pause after a 429 without Retry-After, times the number of the attempt: the service clears its
 counts after a minute and blocks heavy senders for about five."""
-PATIENCE_S = 900.0
+_PATIENCE_S = 900.0
 """A Retry-After beyond this ends the pull."""
-JITTER = 0.25
+_JITTER = 0.25
 """Largest share added to a pause at random."""
 
 
 def key_from(environment: Mapping[str, str]) -> str:
     """The API key; EnvironmentProblem if the variable is missing or cannot be a key."""
-    key = environment.get(KEY_VARIABLE, "").strip()
+    key = environment.get(_KEY_VARIABLE, "").strip()
     if not key:
         raise EnvironmentProblem(
-            f"{KEY_VARIABLE} is not set",
+            f"{_KEY_VARIABLE} is not set",
             hint="make a key on the J-Quants dashboard and export it in the environment",
         )
     if not (key.isascii() and key.isprintable() and " " not in key):
         raise EnvironmentProblem(
-            f"{KEY_VARIABLE} holds characters that no key has", hint="copy the key again"
+            f"{_KEY_VARIABLE} holds characters that no key has", hint="copy the key again"
         )
     return key
 
@@ -157,13 +157,13 @@ class Api:
     def _pause(self, trouble: Trouble, attempt: int, name: str) -> None:
         seconds = min(BACKOFF_LIMIT_S, BACKOFF_S * 2 ** (attempt - 1))
         if trouble.throttled:
-            seconds = THROTTLED_S * attempt if trouble.after is None else trouble.after
-        if seconds > PATIENCE_S:
+            seconds = _THROTTLED_S * attempt if trouble.after is None else trouble.after
+        if seconds > _PATIENCE_S:
             raise EnvironmentProblem(
                 f"J-Quants {name}: {trouble.what}, asks to wait {seconds:,.0f} s",
                 hint="run the same command after that; it goes on from here",
             )
-        seconds *= 1 + JITTER * self.draw()
+        seconds *= 1 + _JITTER * self.draw()
         self.sink.emit(
             Warned(
                 code="network",

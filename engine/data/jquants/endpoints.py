@@ -10,7 +10,7 @@ import polars as pl
 from engine.data.jquants import normalise
 from engine.data.jquants.normalise import Rules
 
-DAILY_MARGIN = dt.date(2026, 9, 25)
+_DAILY_MARGIN = dt.date(2026, 9, 25)
 """From this day on margin balances come every session; before, once a week."""
 
 
@@ -43,7 +43,7 @@ class Endpoint:
         days = list(sessions)
         if self.cut == "week":
             last_of = {day.isocalendar()[:2]: day for day in days}
-            days = [d for d in days if d >= DAILY_MARGIN or last_of[d.isocalendar()[:2]] == d]
+            days = [d for d in days if d >= _DAILY_MARGIN or last_of[d.isocalendar()[:2]] == d]
         if self.cut == "quarter":
             first_of: dict[tuple[int, int], dt.date] = {}
             for day in days:

@@ -25,15 +25,15 @@ from engine.data.tables import (
 )
 from engine.errors import DataError
 
-BEFORE_CLOSE = "15:00"
+_BEFORE_CLOSE = "15:00"
 """A statement disclosed before this hour can be acted on at that day's close."""
-MARGIN_LAG = 3
+_MARGIN_LAG = 3
 """Sessions from a weekly balance to its use where no publication date is given: Friday's balance is
 published on Tuesday after the close."""
-EMPTY = ("", "-", "－", "*")
+_EMPTY = ("", "-", "－", "*")
 MASTER_SCHEMA: Schema = {"date": pl.Date, **SECURITY_SCHEMA}
 """The list of issues as of ``date``."""
-INVESTORS = {
+_INVESTORS = {
     "Prop": "proprietary",
     "Ind": "individual",
     "Frgn": "foreign",
@@ -46,7 +46,7 @@ INVESTORS = {
     "TrstBnk": "trust",
     "OthFin": "other_financial",
 }
-ALL_MARKETS = "TokyoNagoya"
+_ALL_MARKETS = "TokyoNagoya"
 """The section of the investor statistics that the market reform of April 2022 did not cut in two."""
 
 
@@ -134,9 +134,9 @@ def flow(rows: pl.DataFrame, rules: Rules) -> pl.DataFrame:
         "PubDate": ("PubDate", pl.Date),
         "Section": ("Section", pl.String),
     }
-    for theirs in INVESTORS:
+    for theirs in _INVESTORS:
         columns |= {f"{theirs}{side}": (f"{theirs}{side}", pl.Float64) for side in ("Buy", "Sell")}
-    typed = _typed(rows, columns).filter(pl.col("Section") == ALL_MARKETS)
+    typed = _typed(rows, columns).filter(pl.col("Section") == _ALL_MARKETS)
     typed = typed.with_columns(rules.after(typed["PubDate"]).alias("available"))
     parts = [
         typed.select(
@@ -146,7 +146,7 @@ def flow(rows: pl.DataFrame, rules: Rules) -> pl.DataFrame:
             (pl.col(f"{theirs}Buy") * 1000).alias("buy"),
             (pl.col(f"{theirs}Sell") * 1000).alias("sell"),
         )
-        for theirs, ours in INVESTORS.items()
+        for theirs, ours in _INVESTORS.items()
     ]
     return _ready(pl.concat(parts), FLOW_SCHEMA, key=("date", "available", "investor"))
 
@@ -158,7 +158,7 @@ def margin(rows: pl.DataFrame, rules: Rules) -> pl.DataFrame:
         "long": ("LongVol", pl.Float64), "short": ("ShrtVol", pl.Float64),
     })  # fmt: skip
     published = rules.after(typed["PubDate"])
-    assumed = rules.after(typed["date"], MARGIN_LAG)
+    assumed = rules.after(typed["date"], _MARGIN_LAG)
     typed = typed.with_columns(published.fill_null(assumed).alias("available"))
     return _ready(typed, MARGIN_SCHEMA, key=("date", "available", "symbol"))
 
@@ -198,7 +198,7 @@ def statements(rows: pl.DataFrame, rules: Rules) -> pl.DataFrame:
         "now_net_profit": ("FNP", pl.Float64), "next_sales": ("NxFSales", pl.Float64),
         "next_operating_profit": ("NxFOP", pl.Float64), "next_net_profit": ("NxFNp", pl.Float64),
     })  # fmt: skip
-    same_day = (typed["time"].str.zfill(8) < BEFORE_CLOSE) & rules.holds(typed["day"])
+    same_day = (typed["time"].str.zfill(8) < _BEFORE_CLOSE) & rules.holds(typed["day"])
     revision = pl.col("document").str.contains("ForecastRevision").fill_null(value=False)
     for_next = (pl.col("period") == "FY") & ~revision
     typed = typed.with_columns(
@@ -274,7 +274,7 @@ def _typed(
             f"J-Quants: an answer lacks {', '.join(missing)}",
             hint="the service may have changed its columns",
         )
-    text = rows.select(pl.col(pl.String).str.strip_chars().replace(dict.fromkeys(EMPTY)))
+    text = rows.select(pl.col(pl.String).str.strip_chars().replace(dict.fromkeys(_EMPTY)))
     typed = text.select(
         _converted(theirs, dtype).alias(ours) for ours, (theirs, dtype) in columns.items()
     )

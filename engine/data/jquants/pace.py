@@ -8,7 +8,7 @@ PER_MINUTE = {"free": 5.0, "light": 60.0, "standard": 120.0, "premium": 500.0}
 """Requests a minute that each plan allows."""
 OWN_PER_MINUTE = {"/fins/summary": 60.0}
 """Endpoints with a limit of their own, whatever the plan."""
-MARGIN = 1.05
+_MARGIN = 1.05
 """Spacing over 60 s / limit: requests that arrive late do not crowd the next window."""
 
 
@@ -32,7 +32,7 @@ class Pace:
     @property
     def interval(self) -> float:
         """Seconds between two requests."""
-        return 60.0 * MARGIN / self.per_minute
+        return 60.0 * _MARGIN / self.per_minute
 
     def wait(self, path: str) -> None:
         """Return when a request to this endpoint may go out."""
@@ -42,7 +42,7 @@ class Pace:
         sent = self.clock()
         self._due = sent + self.interval
         if path in OWN_PER_MINUTE:
-            self._own_due[path] = sent + 60.0 * MARGIN / OWN_PER_MINUTE[path]
+            self._own_due[path] = sent + 60.0 * _MARGIN / OWN_PER_MINUTE[path]
 
     def hold(self, seconds: float) -> None:
         """No request at all before ``seconds`` from now."""

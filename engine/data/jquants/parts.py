@@ -20,7 +20,7 @@ from engine.data.tables import Schema
 from engine.errors import DataError
 from engine.files import read_json, write_json, write_parquet
 
-LEDGER = "pull.json"
+_LEDGER = "pull.json"
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ class Parts:
 
         True if it follows a pull that was complete.
         """
-        path = self.folder / LEDGER
+        path = self.folder / _LEDGER
         ledger: dict[str, Any] = read_json(path) if path.exists() else {"complete": False}
         renew: dict[str, list[str]] = ledger.get("renew", {})
         if ledger["complete"]:
@@ -98,7 +98,7 @@ class Parts:
         self._save(complete=True)
 
     def _save(self, *, complete: bool) -> None:
-        write_json(self.folder / LEDGER, {"complete": complete, "renew": self._open})
+        write_json(self.folder / _LEDGER, {"complete": complete, "renew": self._open})
 
     def _path(self, table: str, day: dt.date) -> Path:
         return self.folder / table / f"{day.isoformat()}.parquet"

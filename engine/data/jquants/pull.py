@@ -34,12 +34,12 @@ from engine.runs.sink import EventSink
 TOKYO = ZoneInfo("Asia/Tokyo")
 PUBLISHED = dt.time(16, 30)
 """In Tokyo: from then on the day's bars are there."""
-FREE_DELAY = dt.timedelta(weeks=12)
-BEGINNING = dt.date(2007, 1, 1)
+_FREE_DELAY = dt.timedelta(weeks=12)
+_BEGINNING = dt.date(2007, 1, 1)
 """Before the vendor's first day, 7 May 2008."""
-NAP_S = 0.5
+_NAP_S = 0.5
 """Between looks at the stop flag while waiting."""
-MANY_REQUESTS = 100
+_MANY_REQUESTS = 100
 """From so many on, the duration is told beforehand."""
 
 
@@ -82,7 +82,7 @@ class Pull:
         tokyo = self.now.astimezone(TOKYO)
         self._last = tokyo.date() - dt.timedelta(days=tokyo.time() < PUBLISHED)
         if self.settings.plan == "free":
-            self._last = min(self._last, tokyo.date() - FREE_DELAY)
+            self._last = min(self._last, tokyo.date() - _FREE_DELAY)
             self.report.notes.append("J-Quants Free: the data end 12 weeks before today")
         self._rules = vendor_rules()
 
@@ -235,7 +235,7 @@ class Pull:
             self.sink.emit(Noted(message=note))
 
     def _announce(self, endpoint: Endpoint, count: int) -> None:
-        if count >= MANY_REQUESTS:
+        if count >= _MANY_REQUESTS:
             minutes = count * self.api.pace.interval / 60
             self.sink.emit(
                 Noted(
@@ -258,7 +258,7 @@ def patient_sleep(stopped: Callable[[], bool]) -> Callable[[float], None]:
                 raise Interrupted(
                     "stopped: what was fetched is kept", hint="the same command goes on from here"
                 )
-            time.sleep(min(left, NAP_S))
+            time.sleep(min(left, _NAP_S))
 
     return sleep
 
@@ -273,7 +273,7 @@ def vendor_rules() -> Rules:
     from jquantsapi import constants
 
     return Rules(
-        sessions=sessions_between(EXCHANGES["jp"], BEGINNING, calendar_span(EXCHANGES["jp"])[1]),
+        sessions=sessions_between(EXCHANGES["jp"], _BEGINNING, calendar_span(EXCHANGES["jp"])[1]),
         sectors={row[0]: row[2].strip() for row in constants.SECTOR_33_DATA},
         industries={row[0]: row[2].strip() for row in constants.SECTOR_17_DATA},
     )

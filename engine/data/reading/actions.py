@@ -10,7 +10,7 @@ from engine.data.reading.tables import Wanted
 from engine.data.tables import ACTION_SCHEMA, KINDS_OF_ACTION
 from engine.errors import DataError
 
-WORDS = {
+_WORDS = {
     "split": "split stocksplit splits forwardsplit reversesplit consolidation sharesplit shareconsolidation"
     " 株式分割 分割 株式併合 併合 拆股 并股",
     "dividend": "dividend dividends cashdividend div specialdividend distribution 配当 配当金 分红 派息",
@@ -19,13 +19,13 @@ WORDS = {
     "merger": "merger merged acquisition acquired takeover cashmerger buyout 合併",
     "delisting": "delisting delisted bankruptcy liquidation 上場廃止 退市",
 }
-KINDS = {word: kind for kind, words in WORDS.items() for word in words.split()}
-BACKWARD = frozenset(
+_KINDS = {word: kind for kind, words in _WORDS.items() for word in words.split()}
+_BACKWARD = frozenset(
     ["reversesplit", "consolidation", "shareconsolidation", "株式併合", "併合", "并股"]
 )
 """Words of splits that make fewer shares: 15 after them is 1 for 15."""
-NEED_VALUE = ("split", "dividend", "spinoff")
-ONCE = ("split", "merger", "delisting")
+_NEED_VALUE = ("split", "dividend", "spinoff")
+_ONCE = ("split", "merger", "delisting")
 """Kinds of which a stock has one a day; dividends of a day add up."""
 
 
@@ -53,13 +53,13 @@ def _one(
     other: str | None,
 ) -> tuple[str, float | None]:
     """Our kind and the value of a row: of splits new shares for an old one, else money, null if not given."""
-    kind = KINDS.get(normal(word))
+    kind = _KINDS.get(normal(word))
     if kind is None:
         raise DataError(
             f"{cells.where(row)}, column `kind`: {readable(word)!r} is no kind of action",
             hint=f"one of {', '.join(KINDS_OF_ACTION)}",
         )
-    if kind == "split" and normal(word) in BACKWARD and value is not None and value > 1:
+    if kind == "split" and normal(word) in _BACKWARD and value is not None and value > 1:
         value = 1 / value
     if kind == "rename":
         if not other or other == symbol:
@@ -68,8 +68,8 @@ def _one(
                 hint="in the column `other`",
             )
         return kind, value
-    least = "above 0" if kind in NEED_VALUE else "of 0 or more, or none"
-    if (value or 0.0) < 0.0 or (kind in NEED_VALUE and not value):
+    least = "above 0" if kind in _NEED_VALUE else "of 0 or more, or none"
+    if (value or 0.0) < 0.0 or (kind in _NEED_VALUE and not value):
         raise DataError(
             f"{cells.where(row)}: a {kind} needs a value {least}",
             hint="new shares for an old one (7 or 7:1) for a split, cash a share for the others",
@@ -80,7 +80,7 @@ def _one(
 def _no_contradictions(cells: Cells, frame: pl.DataFrame) -> None:
     """Two splits of a stock on one day, or two endings, are one event told in two ways: which is right?"""
     key = ["date", "symbol", "kind"]
-    once = frame.filter(pl.col("kind").is_in(ONCE)).unique([*key, "value"])
+    once = frame.filter(pl.col("kind").is_in(_ONCE)).unique([*key, "value"])
     twice = once.filter(pl.struct(key).is_duplicated()).sort(*key, "value")
     if len(twice):
         day, symbol, kind = twice.select(key).row(0)

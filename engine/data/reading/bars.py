@@ -35,10 +35,10 @@ from engine.data.tables import BAR_SCHEMA, complete
 from engine.errors import DataError
 from engine.records.reading import Dates, Factor, ReadingPlan, Unread
 
-MOSTLY = 0.2
+_MOSTLY = 0.2
 """Share of rows of repeated days from which a file is no longer one of a single code."""
-KEYS = ("date", "symbol")
-SHOWN = (("open", "o"), ("high", "h"), ("low", "l"), ("close", "c"), ("volume", "v"))
+_KEYS = ("date", "symbol")
+_SHOWN = (("open", "o"), ("high", "h"), ("low", "l"), ("close", "c"), ("volume", "v"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ def read_bars(
         plans.append(plan)
     del groups, cells
     plans[0] = msgspec.structs.replace(plans[0], unread=tuple(unread))
-    bars = pl.concat(tables).sort(*KEYS, FILE, LINE)
+    bars = pl.concat(tables).sort(*_KEYS, FILE, LINE)
     origin = Origin(files=files, file=bars[FILE], line=bars[LINE])
     return bars.drop(FILE, LINE), origin, tuple(plans)
 
@@ -123,7 +123,7 @@ def _of_group(
     after: dt.date | None,
 ) -> tuple[pl.DataFrame, ReadingPlan]:
     dates, how = days_of(cells, "date", exchange, settings, after=after)
-    numeric = [name for name in ALL_BARS if name in cells.columns and name not in KEYS]
+    numeric = [name for name in ALL_BARS if name in cells.columns and name not in _KEYS]
     style = cells.style(numeric, settings.decimal)
     cells.put("date", cells.filled("date", dates))
     cells.put("symbol", cells.filled("symbol", cells.texts("symbol")))
@@ -139,7 +139,7 @@ def _of_group(
     rows = rows if keep is None else rows.filter(keep)
     cells.frame = rows
     try:
-        scaled = to_quoted(rows.select(*KEYS, *numeric), settings, vintage=rows[FILE])
+        scaled = to_quoted(rows.select(*_KEYS, *numeric), settings, vintage=rows[FILE])
     except BadValue as bad:
         told = next(
             (n for n in ("factor", "split", "adj_close", "close") if n in cells.columns), ""
@@ -187,7 +187,7 @@ def _plan(
 def _refuse_many_codes(cells: Cells, rows: pl.DataFrame) -> None:
     """A file without a column of codes whose days repeat holds more than one code."""
     repeated = rows.select(pl.struct("date", FILE).is_duplicated()).to_series()
-    if repeated.mean() > MOSTLY:  # type: ignore[operator]
+    if repeated.mean() > _MOSTLY:  # type: ignore[operator]
         row = int(repeated.arg_max() or 0)
         raise DataError(
             f"{cells.where(row)}: no column for `symbol`, and {rows['date'][row]} comes more than once: "
@@ -207,7 +207,7 @@ def _shown(bars: pl.DataFrame) -> str:
     row = bars.row(0, named=True)
     values = " ".join(
         f"{short} {row[name]:.{15 if name == 'volume' else 9}g}"  # 9: all that 32 bits hold.
-        for name, short in SHOWN
+        for name, short in _SHOWN
         if row[name] is not None
     )
     return f"{row['date']} {readable(row['symbol'])} {values}"

@@ -15,11 +15,11 @@ from engine.records.reading import Column, Unread
 
 FILE = "\0file"
 """Column of the position of each row's file in the list of files; a name that no file has."""
-BOOLEANS = dict.fromkeys(("true", "1", "yes", "y"), True) | dict.fromkeys(
+_BOOLEANS = dict.fromkeys(("true", "1", "yes", "y"), True) | dict.fromkeys(
     ("false", "0", "no", "n"), False
 )
-TEXT_MARKS = r"""^(?:="(.*)"|'([^']*))$"""
-FLOAT = r"^(\d+)\.0+$"
+_TEXT_MARKS = r"""^(?:="(.*)"|'([^']*))$"""
+_FLOAT = r"^(\d+)\.0+$"
 MANY = 10
 """Files that a message names before it counts the rest."""
 
@@ -109,9 +109,9 @@ class Cells:
             whole = column.cast(pl.Int64, strict=False)
             if (whole.cast(pl.Float64) == column.fill_nan(None)).all():
                 column = whole
-        text = column.cast(pl.String).str.strip_chars().str.replace(TEXT_MARKS, "$1$2")
-        if all(part.drop_nulls().str.contains(FLOAT).all() for part in (text.head(100), text)):
-            text = text.str.replace(FLOAT, "$1")
+        text = column.cast(pl.String).str.strip_chars().str.replace(_TEXT_MARKS, "$1$2")
+        if all(part.drop_nulls().str.contains(_FLOAT).all() for part in (text.head(100), text)):
+            text = text.str.replace(_FLOAT, "$1")
         return text.replace({"": None}).rename(ours)
 
     def booleans(self, ours: str) -> pl.Series:
@@ -119,7 +119,7 @@ class Cells:
         if column.dtype == pl.Boolean:
             return column
         text = self.texts(ours).str.to_lowercase()
-        known = text.replace_strict(BOOLEANS, default=None, return_dtype=pl.Boolean)
+        known = text.replace_strict(_BOOLEANS, default=None, return_dtype=pl.Boolean)
         lost = known.is_null() & text.is_not_null()
         if lost.any():
             row = int(lost.arg_max() or 0)

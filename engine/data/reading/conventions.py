@@ -15,29 +15,29 @@ from engine.data.reading.numbers import BadValue
 from engine.data.reading.vintages import Order
 from engine.records.reading import DecidedBy, Factor
 
-Floats = NDArray[np.float64]
-Wanted = Literal["auto", "earlier_times", "new_per_old", "cumulative"]
-WORDS = {
+_Floats = NDArray[np.float64]
+_Wanted = Literal["auto", "earlier_times", "new_per_old", "cumulative"]
+_WORDS = {
     "earlier_times": "earlier prices times factor",
     "new_per_old": "new shares per old share",
     "times_level": "level: adjusted price = price x level",
     "over_level": "level: adjusted price = price / level",
     "no events": "no events",
 }
-BIG = 0.1
+_BIG = 0.1
 """Log size from which an event stands out of a day's own move; smaller ones count where all are small."""
-SURE = 3.0
+_SURE = 3.0
 """Standard errors by which small factors must speak against the likely reading."""
-MANY = 10
+_MANY = 10
 """Bars of one day, most of them with a value: so many stocks do not split at once, it is a level."""
-HINT = "say what it means with --factor, or that it is not to be used with --price-scale raw or adjusted"
+_HINT = "say what it means with --factor, or that it is not to be used with --price-scale raw or adjusted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Convention:
     """A column of factors as read."""
 
-    factor: Floats
+    factor: _Floats
     """What earlier prices are multiplied by, a row in the order of an `Order`; 1 otherwise."""
     divided: bool
     """The file's prices are divided by later splits already."""
@@ -45,12 +45,12 @@ class Convention:
 
 
 def convention_of(
-    values: Floats,
-    close: Floats,
+    values: _Floats,
+    close: _Floats,
     order: Order,
     *,
     column: Literal["factor", "split"],
-    wanted: Wanted,
+    wanted: _Wanted,
 ) -> Convention:
     """Read a column (NaN, 0 and 1 = nothing). BadValue where no reading makes the jumps smaller.
 
@@ -69,7 +69,7 @@ def convention_of(
     down = np.log(factor)
     event = np.abs(down) > 1e-9
     if not event.any():
-        plan = Factor(column=column, convention=WORDS["no events"])
+        plan = Factor(column=column, convention=_WORDS["no events"])
         return Convention(factor=np.ones(close.size), divided=False, plan=plan)
     _refuse_beside(down, jump, event, order, column, wanted)
     likely = 1 if column == "split" and not level else 0
@@ -81,7 +81,7 @@ def convention_of(
     whole = np.abs(jump) if sign else np.abs(jump + log_factor)
     plan = Factor(
         column=column,
-        convention=WORDS[name] + ("" if sign else ", prices divided by later splits"),
+        convention=_WORDS[name] + ("" if sign else ", prices divided by later splits"),
         events=int(event.sum()),
         jump_before=float(np.median(whole[seen])) if seen.any() else 0.0,
         jump_after=float(np.median(left[seen])) if seen.any() else 0.0,
@@ -90,17 +90,17 @@ def convention_of(
     return Convention(factor=factor if sign > 0 else 1 / factor, divided=not sign, plan=plan)
 
 
-def _is_level(values: Floats, order: Order) -> bool:
+def _is_level(values: _Floats, order: Order) -> bool:
     """Whether the column keeps its value from row to row, where it is not 1."""
     inner = ~order.first
     previous = np.concatenate(([1.0], values[:-1]))[: values.size]
     told = (values != 1.0) & inner
     if not told.any():
-        return values.size >= MANY and bool(np.mean(values != 1.0) > 0.5)
+        return values.size >= _MANY and bool(np.mean(values != 1.0) > 0.5)
     return bool(np.mean(previous[told] == values[told]) > 0.5)
 
 
-def _as_factor(values: Floats, order: Order, level: bool) -> tuple[Floats, tuple[str, str]]:
+def _as_factor(values: _Floats, order: Order, level: bool) -> tuple[_Floats, tuple[str, str]]:
     """The factor if the column multiplies earlier prices, and names of this reading and of its inverse."""
     if not level:
         return values, ("earlier_times", "new_per_old")
@@ -111,7 +111,12 @@ def _as_factor(values: Floats, order: Order, level: bool) -> tuple[Floats, tuple
 
 
 def _direction(
-    down: Floats, jump: Floats, event: NDArray[np.bool_], likely: int, column: str, wanted: Wanted
+    down: _Floats,
+    jump: _Floats,
+    event: NDArray[np.bool_],
+    likely: int,
+    column: str,
+    wanted: _Wanted,
 ) -> tuple[float, DecidedBy]:
     """1: the log factors are right; -1: their inverse; 0: right as splits, but taken out of the prices."""
     prior = (1.0, -1.0)[likely]
@@ -120,9 +125,9 @@ def _direction(
     seen = event & np.isfinite(jump)
     if not seen.any():
         return prior, "name"
-    if not (seen & (np.abs(down) >= BIG)).any():
+    if not (seen & (np.abs(down) >= _BIG)).any():
         return _small_direction(down[seen], jump[seen], prior)
-    seen &= np.abs(down) >= BIG
+    seen &= np.abs(down) >= _BIG
     moves, factors = jump[seen], down[seen]
     far = {
         0.0: float(np.abs(moves).sum()),
@@ -139,15 +144,15 @@ def _direction(
         f"{np.median(np.abs(moves)):.3f} without it, {np.median(np.abs(moves - factors)):.3f} with earlier "
         f"prices times it, {np.median(np.abs(moves + factors)):.3f} with new shares an old one "
         f"(median log move over {int(seen.sum())} bars)",
-        hint=HINT,
+        hint=_HINT,
     )
 
 
 def _refuse_beside(
-    down: Floats, jump: Floats, event: NDArray[np.bool_], order: Order, column: str, wanted: str
+    down: _Floats, jump: _Floats, event: NDArray[np.bool_], order: Order, column: str, wanted: str
 ) -> None:
     """BadValue where the quoted jumps of large events stand on the row before or after that of the factor."""
-    at = np.flatnonzero(event & (np.abs(down) >= BIG))
+    at = np.flatnonzero(event & (np.abs(down) >= _BIG))
     if not at.size or wanted not in ("auto", "cumulative"):
         return
     size = float(np.abs(down[at]).sum())
@@ -168,9 +173,9 @@ def _refuse_beside(
         )
 
 
-def _small_direction(factors: Floats, moves: Floats, prior: float) -> tuple[float, DecidedBy]:
+def _small_direction(factors: _Floats, moves: _Floats, prior: float) -> tuple[float, DecidedBy]:
     """The likely reading, unless moves against it stand out of the stocks' own."""
     size = float(np.sqrt((factors**2).sum()))
     slope = float((moves * factors).sum()) / size
-    against = -prior * slope > SURE * float(np.sqrt((moves**2).mean()))
+    against = -prior * slope > _SURE * float(np.sqrt((moves**2).mean()))
     return (-prior, "values") if against else (prior, "name")

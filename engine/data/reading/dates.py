@@ -20,11 +20,11 @@ from engine.records.reading import Dates, DecidedBy
 
 Sessions = Callable[[dt.date, dt.date], NDArray[np.datetime64]]
 """(first, last) -> session days of the exchange between them, both included."""
-EARLIEST = dt.date(1900, 1, 1)
-COMPUTERS = dt.date(1970, 1, 1)
+_EARLIEST = dt.date(1900, 1, 1)
+_COMPUTERS = dt.date(1970, 1, 1)
 """Of several readings those that begin earlier give way: two digits taken for a year that are a day."""
-ASK = "say the order with --date-format, e.g. MM/DD/YYYY or DD/MM/YYYY"
-CLEAR = 3
+_ASK = "say the order with --date-format, e.g. MM/DD/YYYY or DD/MM/YYYY"
+_CLEAR = 3
 """Sessions by which a reading must be the better one: a holiday or two may be wrong in a calendar."""
 
 
@@ -54,15 +54,15 @@ def read_dates(
     fitting = stamps.candidates(
         distinct, wanted=format, zone=zone, local=local.key, last_year=today.year + 1
     )
-    bounds = (EARLIEST, dt.date(today.year + 1, 12, 31))
+    bounds = (_EARLIEST, dt.date(today.year + 1, 12, 31))
     possible = [one for one in fitting if _within(one.days, *bounds)]
     if not possible:
         raise _refusal(column, distinct, fitting, format, bounds)
-    past = [one for one in possible if _within(one.days, EARLIEST, today)]
+    past = [one for one in possible if _within(one.days, _EARLIEST, today)]
     if not past:
         late = distinct.filter(possible[0].days > today)
         raise _bad(column, late, f"is after today, {today.isoformat()} at the exchange")
-    recent = [one for one in past if _within(one.days, COMPUTERS, today)]
+    recent = [one for one in past if _within(one.days, _COMPUTERS, today)]
     taken, decided_by, why = _choose(recent or past, sessions, after)
     if format or (zone and taken.zone == zone):
         decided_by = "option"
@@ -146,15 +146,15 @@ def _choose(
     order = sorted(range(len(different)), key=lambda at: faults[at])
     best, second = order[0], order[1]
     plain = different[0].natural
-    if plain and faults[0] < faults[best] + max(CLEAR, faults[best]):
+    if plain and faults[0] < faults[best] + max(_CLEAR, faults[best]):
         return different[0], "values", ""
-    if not plain and faults[second] < faults[best] + max(CLEAR, faults[best]):
+    if not plain and faults[second] < faults[best] + max(_CLEAR, faults[best]):
         both = " and ".join(
             f"{one.format} ({one.days.min()!s} to {one.days.max()!s})" for one in different
         )
         raise BadValue(
             f"The dates fit more than one order: {both}, and the exchange calendar does not tell",
-            hint=ASK,
+            hint=_ASK,
         )
     other = min(fault for at, fault in enumerate(faults) if at != best)
     why = f"{faults[best]} sessions missing or days without one; {other} if read otherwise"

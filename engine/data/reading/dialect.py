@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from engine.data.reading.names import field_of, normal
 
 SEPARATORS = (",", ";", "\t", "|")
-HEADER_WITHIN = 40
+_HEADER_WITHIN = 40
 """Lines among which the names are looked for; exports begin with a few lines about themselves."""
-LEVELS = frozenset(
+_LEVELS = frozenset(
     normal(word) for word in
     ("", "Ticker", "Tickers", "Symbol", "Symbols", "Code", "Price", "Prices", "Field", "Attributes",
      "Date", "Datetime", "Level 0", "Level 1", "Unnamed: 0", "Unnamed: 0_level_0", "Unnamed: 0_level_1",
@@ -88,7 +88,7 @@ def _line_of_names(rows: Sequence[Sequence[str]], width: int, known: Set[str]) -
     """The first line that is as wide as the rows and has half as many known names as the best one."""
     hits = {
         i: sum(normal(cell) in known for cell in row if cell.strip())
-        for i, row in enumerate(rows[:HEADER_WITHIN])
+        for i, row in enumerate(rows[:_HEADER_WITHIN])
         if width - 1 <= len(row) <= width + 1 and not _is_data(row)
     }
     most = max(hits.values(), default=0)
@@ -110,7 +110,7 @@ def _is_data(row: Sequence[str]) -> bool:
     ]
     if not any(numeric):
         return False
-    index = normal(row[0]) in LEVELS or field_of(row[0]) == "date"
+    index = normal(row[0]) in _LEVELS or field_of(row[0]) == "date"
     codes = numeric[1:] if row[0].strip() else numeric
     return not (index and codes and all(codes))
 
@@ -121,7 +121,7 @@ def _two_levels(upper: Sequence[str], lower: Sequence[str]) -> tuple[tuple[str, 
     A column of days beside them has no ticker. Fields beside a column of codes are names of their own, and
     the other line says their types or units.
     """
-    if normal(upper[0]) not in LEVELS or normal(lower[0]) not in LEVELS or len(upper) < 2:
+    if normal(upper[0]) not in _LEVELS or normal(lower[0]) not in _LEVELS or len(upper) < 2:
         return None
     for fields, tickers in ((upper, lower), (lower, upper)):
         known = sum(field_of(cell) is not None for cell in fields[1:])

@@ -10,30 +10,30 @@ from engine.data.labels import readable
 from engine.data.reading.dialect import Dialect
 from engine.data.reading.names import nameless
 
-TAIL = 4096
+_TAIL = 4096
 """Bytes at the end of a file in which words below the table are looked for."""
 LINES = 10
 """Rows of a sheet, likewise."""
-PROSE = re.compile(r"^\s*(?:[*#\u00a9\u203b]|[^\W\d]+\s*[:\uff1a]|\S*[^\W\d]{2,}\S*\s+\S)")
+_PROSE = re.compile(r"^\s*(?:[*#\u00a9\u203b]|[^\W\d]+\s*[:\uff1a]|\S*[^\W\d]{2,}\S*\s+\S)")
 """Two words, one before a colon, or a mark of a footnote. A row that was cut off has one word, or a date."""
 
 
-def is_footer(cells: Sequence[str], width: int) -> bool:
+def _is_footer(cells: Sequence[str], width: int) -> bool:
     """Whether a line is words about the table: at most half as many cells as it has columns, no number."""
     filled = [cell.strip() for cell in cells if cell.strip()]
-    if not filled or 2 * len(filled) > width or not PROSE.match(cells[0]):
+    if not filled or 2 * len(filled) > width or not _PROSE.match(cells[0]):
         return False
     return not any(re.match(r"^[\d.,+-]+$", cell) for cell in filled)
 
 
 def without_footer(text: bytes, dialect: Dialect) -> tuple[bytes, str]:
     """The text without words below its rows, and the first line of these; empty if there are none."""
-    whole = len(text) <= TAIL
-    lines = text[-TAIL:].split(b"\n")
+    whole = len(text) <= _TAIL
+    lines = text[-_TAIL:].split(b"\n")
     cut, said = 0, ""
     for below, line in enumerate(reversed(lines if whole else lines[1:])):
         cells = _cells(line, dialect)
-        if is_footer(cells, len(dialect.names)):
+        if _is_footer(cells, len(dialect.names)):
             cut, said = below + 1, ", ".join(cell.strip() for cell in cells if cell.strip())
         elif any(cell.strip() for cell in cells):
             break
@@ -53,14 +53,14 @@ def _begins_with_words(text: bytes, dialect: Dialect) -> bool:
     """Whether ordinary rows begin as words below would: with a company's name or ``Jan 2, 2024``."""
     row = text.split(b"\n", dialect.skip + 1)[dialect.skip :][:1]
     cells = _cells(row[0], dialect) if row else []
-    return not cells or PROSE.match(cells[0]) is not None
+    return not cells or _PROSE.match(cells[0]) is not None
 
 
 def rows_above_footer(rows: Sequence[Sequence[str]], width: int) -> int:
     """Rows of a sheet, given its last ones, that are not words below the table, nor blank between them."""
     kept = len(rows)
     for at in range(len(rows) - 1, -1, -1):
-        if is_footer(rows[at], width):
+        if _is_footer(rows[at], width):
             kept = at
         elif any(cell.strip() for cell in rows[at]):
             break

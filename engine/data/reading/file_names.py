@@ -12,23 +12,23 @@ _WORDS = (
     "data daily day d 1d eod price prices quote quotes history historical hist stock stocks bars bar"
     " ohlc ohlcv adjusted unadjusted raw us csv download table export chart values max historicaldata all"
 )
-NOISE = frozenset(_WORDS.split())
+_NOISE = frozenset(_WORDS.split())
 """Words of file names that are no code; nor is a compound of longer ones (HistoricalPrices)."""
-COMPOUND = re.compile(rf"(?i)^(?:{'|'.join(sorted(w for w in NOISE if len(w) > 2))})+$")
-STAMP = re.compile(r"^(\d{9,}|\d+(d|w|mo|mon|y|yr|yrs|years|min|h))$", re.IGNORECASE)
+_COMPOUND = re.compile(rf"(?i)^(?:{'|'.join(sorted(w for w in _NOISE if len(w) > 2))})+$")
+_STAMP = re.compile(r"^(\d{9,}|\d+(d|w|mo|mon|y|yr|yrs|years|min|h))$", re.IGNORECASE)
 """The moment of a download, as codes have at most eight digits, or a length of time."""
-YEAR = re.compile(r"(?i)^(?:19|20)\d\d(?:[-_.](?:0[1-9]|1[0-2])|[-_.]?q[1-4])?$")
+_YEAR = re.compile(r"(?i)^(?:19|20)\d\d(?:[-_.](?:0[1-9]|1[0-2])|[-_.]?q[1-4])?$")
 """A year, perhaps with a month or a quarter."""
-MONTH = re.compile(r"(?<!\d)(?:19|20)\d\d[-_.](?:0[1-9]|1[0-2])(?!\d)")
-LONGEST = 16
+_MONTH = re.compile(r"(?<!\d)(?:19|20)\d\d[-_.](?:0[1-9]|1[0-2])(?!\d)")
+_LONGEST = 16
 """Letters and digits of a code, with the exchange behind it (0700.HK, BTC-USD); more are a sentence."""
-FIRM = re.compile(r"^(?=.*[A-Z]|\d{4})[A-Z0-9^][A-Z0-9.\-=]{0,11}$")
+_FIRM = re.compile(r"^(?=.*[A-Z]|\d{4})[A-Z0-9^][A-Z0-9.\-=]{0,11}$")
 """A word that is hardly anything but a code."""
-DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?!\d)")
-DAY_OF_MONTH = re.compile(
+_DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?!\d)")
+_DAY_OF_MONTH = re.compile(
     r"(?<!\d)(0[1-9]|[12]\d|3[01])[-_]?([A-Za-z]{3})[-_]?((?:19|20)\d\d)(?!\d)"
 )
-OPEN_DAY = re.compile(r"(?<!\d)(\d\d)([-_.]?)(\d\d)\2((?:19|20)?\d\d)(?!\d)")
+_OPEN_DAY = re.compile(r"(?<!\d)(\d\d)([-_.]?)(\d\d)\2((?:19|20)?\d\d)(?!\d)")
 """``020124`` or ``01-02-2024``: the order is open."""
 
 
@@ -47,7 +47,7 @@ def beside(stems: Iterable[str]) -> Beside:
     if len(words) < 2:
         return Beside()
     common = frozenset.intersection(*map(frozenset, words.values()))
-    return Beside(common=common, years=all(map(YEAR.match, words)))
+    return Beside(common=common, years=all(map(_YEAR.match, words)))
 
 
 def symbol_of(within: PurePosixPath, names: Beside) -> str | None:
@@ -63,8 +63,8 @@ def symbol_of(within: PurePosixPath, names: Beside) -> str | None:
     if own or not within.name:
         return symbol_in(within.name, names)
     for place in reversed(within.parts[:-1]):
-        if _codes(place, Beside()) and not YEAR.match(place):
-            return place if FIRM.match(place) else None
+        if _codes(place, Beside()) and not _YEAR.match(place):
+            return place if _FIRM.match(place) else None
     return None
 
 
@@ -74,29 +74,29 @@ def symbol_in(stem: str, names: Beside = Beside()) -> str | None:
     if len(codes) != 1 or not re.search(r"[A-Za-z0-9]", codes[0]):
         return None
     code = re.sub(r"(?i)[-.](daily|history|historical|data|prices?|quotes?|1d)$", "", codes[0])
-    if len(code) > LONGEST:
+    if len(code) > _LONGEST:
         return None
     return code.upper() if code.islower() else code
 
 
 def _words(stem: str) -> list[str]:
-    without = MONTH.sub(" ", DAY.sub(" ", stem)) if len(stem) > 10 else stem
+    without = _MONTH.sub(" ", _DAY.sub(" ", stem)) if len(stem) > 10 else stem
     bare = (word.strip("-.") for word in re.split(r"[\s_()\[\],+]+", without))
-    return [word for word in bare if word and not STAMP.match(word)]
+    return [word for word in bare if word and not _STAMP.match(word)]
 
 
 def _codes(stem: str, names: Beside) -> list[str]:
     """Words of a name that may be its code, without years and what all names have where others are left."""
-    if names.years and YEAR.match(stem):
+    if names.years and _YEAR.match(stem):
         return []
     said = _words(stem)
-    codes = [w for w in said if w.lower() not in NOISE and not COMPOUND.match(w)]
+    codes = [w for w in said if w.lower() not in _NOISE and not _COMPOUND.match(w)]
     codes = codes or [word for word in said if word.isupper() and len(word) <= 5]
     if len(codes) > 1:
-        codes = [word for word in codes if not YEAR.match(word)]
+        codes = [word for word in codes if not _YEAR.match(word)]
     own = [word for word in codes if word.lower() not in names.common]
     # Of AAPL_mw and AAPL_wsj the common word is the code.
-    if len(codes) > len(own) == 1 and (FIRM.match(own[0]) or not any(map(FIRM.match, codes))):
+    if len(codes) > len(own) == 1 and (_FIRM.match(own[0]) or not any(map(_FIRM.match, codes))):
         return own
     return codes
 
@@ -107,14 +107,14 @@ def day_in(stem: str) -> str | None:
     ``EQ020124`` and ``01-02-2024`` -> the digits, whose order the whole table decides.
     """
     try:
-        if parts := DAY.search(stem):
+        if parts := _DAY.search(stem):
             return dt.date(int(parts[1]), int(parts[2]), int(parts[3])).isoformat()
-        if parts := DAY_OF_MONTH.search(stem):
+        if parts := _DAY_OF_MONTH.search(stem):
             said = "".join(parts.groups()).title()
             return dt.datetime.strptime(said, "%d%b%Y").date().isoformat()
     except ValueError:
         return None
-    if parts := OPEN_DAY.search(stem):
+    if parts := _OPEN_DAY.search(stem):
         mark = "-" if parts[2] else ""
         return mark.join((parts[1], parts[3], parts[4]))
     return None

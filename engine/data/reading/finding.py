@@ -16,23 +16,23 @@ from engine.data.labels import readable
 from engine.errors import DataError, EnvironmentProblem
 from engine.records.reading import Unread
 
-Kind = Literal["text", "parquet", "feather", "excel"]
-ENDINGS: dict[str, Kind] = {
+_Kind = Literal["text", "parquet", "feather", "excel"]
+_ENDINGS: dict[str, _Kind] = {
     ".csv": "text", ".txt": "text", ".tsv": "text", ".parquet": "parquet", ".pq": "parquet",
     ".feather": "feather", ".arrow": "feather", ".xlsx": "excel", ".xlsm": "excel", ".xls": "excel",
 }  # fmt: skip
-MAGIC: dict[bytes, Kind] = {
+_MAGIC: dict[bytes, _Kind] = {
     b"PAR1": "parquet", b"ARROW1": "feather", b"\xd0\xcf\x11\xe0": "excel"
 }  # fmt: skip
 """What files of a kind begin with; it goes before the ending."""
-PACKED = {
+_PACKED = {
     b"\x1f\x8b": ".gz", b"\x28\xb5\x2f\xfd": ".zst", b"BZh": ".bz2", b"\xfd7zXZ": ".xz",
     b"PK\x03\x04": ".zip",
 }  # fmt: skip
-STREAMS: Mapping[str, Callable[..., Any]] = {
+_STREAMS: Mapping[str, Callable[..., Any]] = {
     ".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open
 }  # fmt: skip
-HEAD = 8
+_HEAD = 8
 """Bytes that tell the kind of a file."""
 
 
@@ -48,7 +48,7 @@ class Member:
     """As messages call it: ``prices.zip/AAPL.csv`` for a file within an archive."""
     within: PurePosixPath
     """Its place below what the user named, without endings: tells a symbol, a day or a field."""
-    kind: Kind
+    kind: _Kind
     load: Callable[[], bytes]
     """The whole content, unpacked; damage is a DataError that names the file."""
 
@@ -75,7 +75,7 @@ def find(path: Path) -> tuple[list[Member], list[Unread]]:
 
 def _head(file: Path) -> bytes:
     with file.open("rb") as handle:
-        return handle.read(HEAD)
+        return handle.read(_HEAD)
 
 
 def _members(
@@ -90,10 +90,10 @@ def _members(
     if not head:
         yield Unread(file=name, reason="the file is empty")
         return
-    packing = next((end for magic, end in PACKED.items() if head.startswith(magic)), "")
-    if not packing and ending in PACKED.values():
+    packing = next((end for magic, end in _PACKED.items() if head.startswith(magic)), "")
+    if not packing and ending in _PACKED.values():
         packing = ending
-    if packing == ".zip" and ENDINGS.get(ending) != "excel":
+    if packing == ".zip" and _ENDINGS.get(ending) != "excel":
         yield from _zipped(name, within, load)
         return
     if packing and packing != ".zip":
@@ -102,17 +102,17 @@ def _members(
         def unpacked() -> bytes:
             return _unpacked(name, load(), packing)
 
-        start = _unpacked(name, load(), packing, HEAD)
-        bare = inner.suffix.lower() not in ENDINGS
+        start = _unpacked(name, load(), packing, _HEAD)
+        bare = inner.suffix.lower() not in _ENDINGS
         yield from _members(name, inner, unpacked, start, named or bare)
         return
-    kind = next((kind for magic, kind in MAGIC.items() if head.startswith(magic)), None)
-    kind = kind or ENDINGS.get(ending) or ("text" if named else None)
+    kind = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
+    kind = kind or _ENDINGS.get(ending) or ("text" if named else None)
     if kind is None:
         reason = f"no table by its ending {ending}" if ending else "no ending of a table"
         yield Unread(file=name, reason=reason)
         return
-    stem = within.with_suffix("") if ending in ENDINGS else within
+    stem = within.with_suffix("") if ending in _ENDINGS else within
     yield Member(name=name, within=stem, kind=kind, load=load)
 
 
@@ -134,7 +134,7 @@ def _zipped(
     for inside in sorted(entry.filename for entry in archive.infolist() if not entry.is_dir()):
         yield from _members(
             f"{name}/{readable(inside)}", within.with_suffix("") / inside,
-            partial(content, inside), content(inside, HEAD), named=False,
+            partial(content, inside), content(inside, _HEAD), named=False,
         )  # fmt: skip
 
 
@@ -146,7 +146,7 @@ def _unpacked(name: str, content: bytes, packing: str, size: int = -1) -> bytes:
 
             with pa.CompressedInputStream(pa.BufferReader(content), "zstd") as stream:
                 return bytes(stream.read(None if size < 0 else size))
-        with STREAMS[packing](io.BytesIO(content)) as plain:
+        with _STREAMS[packing](io.BytesIO(content)) as plain:
             return bytes(plain.read(size))
     except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
         raise _damaged(name, error) from error

@@ -22,8 +22,8 @@ from engine.data.reading.sheets import LINE, Sheet
 from engine.data.reading.wide import CODE, joined_names, of_levels, of_one_field, tuple_names
 from engine.records.reading import Column, Layout
 
-NAMES = "date=THEIRS,symbol=THEIRS,close=THEIRS,..."
-WEAK_SYMBOL = ("name", "stock", "security", "share", "asset", "company", "品种", "銘柄", "簡称")
+_NAMES = "date=THEIRS,symbol=THEIRS,close=THEIRS,..."
+_WEAK_SYMBOL = ("name", "stock", "security", "share", "asset", "company", "品种", "銘柄", "簡称")
 """Names that may mean a code: taken where the values look like codes."""
 
 
@@ -75,7 +75,7 @@ def _long(
         what = "no line of names" if unnamed else f"no columns of prices; it has {listed(there, 8)}"
         raise NotATable(
             f"{sheet.name}: {what}",
-            hint=f"name them: --columns '{POSITIONS if unnamed else NAMES}'",
+            hint=f"name them: --columns '{POSITIONS if unnamed else _NAMES}'",
         )
     spare = [name for name in there if name not in {column.theirs for column in found.values()}]
     layout: Layout = "long"
@@ -133,7 +133,9 @@ def _said(columns: Mapping[str, str], ours: str) -> bool:
 
 def _weak_symbol(frame: pl.DataFrame, spare: list[str]) -> str | None:
     """A column without a name, or called ``Name``, whose values look like codes."""
-    candidates = sorted((n for n in spare if nameless(n) or normal(n) in WEAK_SYMBOL), key=nameless)
+    candidates = sorted(
+        (n for n in spare if nameless(n) or normal(n) in _WEAK_SYMBOL), key=nameless
+    )
     for name in candidates:
         if frame[name].dtype != pl.String:
             continue

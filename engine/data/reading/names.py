@@ -52,7 +52,7 @@ ADJUSTED: Mapping[str, tuple[str, ...]] = {
     for ours in ADJUSTED_FIELDS
 }
 ALL_BARS: Mapping[str, tuple[str, ...]] = {**BARS, **ADJUSTED}
-UNITS = {
+_UNITS = {
     "千株": 1e3, "千円": 1e3, "百万円": 1e6, "億円": 1e8, "円": 1.0, "株": 1.0,
     "手": 100.0, "股": 1.0, "元": 1.0, "千股": 1e3, "千元": 1e3, "万股": 1e4, "万元": 1e4, "亿元": 1e8,
     "shares": 1.0, "lacs": 1e5, "lakh": 1e5, "lakhs": 1e5, "crore": 1e7, "crores": 1e7,
@@ -90,8 +90,8 @@ def forms(name: str) -> list[tuple[str, float]]:
     plain = unicodedata.normalize("NFKC", name)
     for pattern in (_BRACKETS, _LAST_WORD):
         parts = pattern.match(plain)
-        if parts and normal(parts[1]) and normal(parts[2]) in UNITS:
-            out.append((normal(parts[1]), UNITS[normal(parts[2])]))
+        if parts and normal(parts[1]) and normal(parts[2]) in _UNITS:
+            out.append((normal(parts[1]), _UNITS[normal(parts[2])]))
     return out
 
 

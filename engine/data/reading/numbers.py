@@ -31,24 +31,24 @@ MISSING = (
 )
 """What stands for no value, in lower case and after dashes became hyphens."""
 DASHES = "[\u2010-\u2015\u2212\u30fc\uff0d]"
-SPACES = r"[\s'\u2019_]"
+_SPACES = r"[\s'\u2019_]"
 """Marks that only ever part thousands."""
 CURRENCIES = (
     r"USD|EUR|GBP|GBX|JPY|CNY|RMB|CNH|HKD|TWD|KRW|INR|AUD|NZD|CAD|CHF|SEK|NOK|DKK|PLN|CZK|HUF|TRY|"
     r"ZAR|BRL|MXN|SGD|THB|IDR|MYR|PHP|VND|ILS|SAR|AED|RUB|"
     r"kr\.?|z\u0142|Rs\.?|Fr\.?"
 )
-CURRENCY = rf"(?:(?:US|HK|NT|MX|R|C|A|S)?\p{{Sc}}|\b(?:{CURRENCIES})|[\u5186\u5143])"
+_CURRENCY = rf"(?:(?:US|HK|NT|MX|R|C|A|S)?\p{{Sc}}|\b(?:{CURRENCIES})|[\u5186\u5143])"
 """A sign, perhaps after letters (``US$``), or a code, or yen and yuan as a character."""
-UNITS = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12, "\u4e07": 1e4, "\u5104": 1e8, "\u4ebf": 1e8}
-RATIO = r"^\s*(\d+(?:\.\d+)?)\s*(?::|/|-?\s*for\s*-?)\s*(\d+(?:\.\d+)?)\s*$"
-POINTS = r"^[^.,]*[.][^.,]*$"
-SAMPLE = 100_000
+_UNITS = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12, "\u4e07": 1e4, "\u5104": 1e8, "\u4ebf": 1e8}
+_RATIO = r"^\s*(\d+(?:\.\d+)?)\s*(?::|/|-?\s*for\s*-?)\s*(\d+(?:\.\d+)?)\s*$"
+_POINTS = r"^[^.,]*[.][^.,]*$"
+_SAMPLE = 100_000
 """Values of a column that are asked for its style."""
-SOME = 1_000
+_SOME = 1_000
 """Values that are asked whether a point could part thousands; longer numbers soon say that it cannot."""
-NUMBER = r"\d[\d.,]*(?:e[+-]?\d+)?|[.,]\d+(?:e[+-]?\d+)?"
-WHOLE = rf"(?i)^(\(?)([+-]?)\s*({NUMBER})\s*([kmbt\u4e07\u5104\u4ebf]?)\s*(%?)\s*(-?)(\)?)$"
+_NUMBER = r"\d[\d.,]*(?:e[+-]?\d+)?|[.,]\d+(?:e[+-]?\d+)?"
+_WHOLE = rf"(?i)^(\(?)([+-]?)\s*({_NUMBER})\s*([kmbt\u4e07\u5104\u4ebf]?)\s*(%?)\s*(-?)(\)?)$"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ def number_style(columns: Sequence[pl.Series], decimal: str = "") -> NumberStyle
     comma = marks.str.contains(",", literal=True).any()
     if comma:
         # Single points are common and say nothing on their own; beside commas they do.
-        marks = pl.concat([marks, *(_sample(column, POINTS) for column in texts)])
+        marks = pl.concat([marks, *(_sample(column, _POINTS) for column in texts)])
     seen = {mark: _evidence(marks, mark) for mark in ".,"}
     if not decimal:
         _refuse_open(texts, marks)
@@ -95,7 +95,7 @@ def number_style(columns: Sequence[pl.Series], decimal: str = "") -> NumberStyle
     other = "," if decimal == "." else "."
     if seen[other].there:
         return NumberStyle(decimal=decimal, thousands=other)
-    spaced = marks.str.extract(rf"\d({SPACES})\d", 1).drop_nulls()
+    spaced = marks.str.extract(rf"\d({_SPACES})\d", 1).drop_nulls()
     return NumberStyle(decimal=decimal, thousands=str(spaced[0]) if spaced.len() else "")
 
 
@@ -107,10 +107,10 @@ def _refuse_open(texts: Sequence[pl.Series], marks: pl.Series) -> None:
     if marks.len():
         return
     for volume in (text for text in texts if text.name in ("volume", "adj_volume")):
-        first = volume.drop_nulls().head(SOME)
+        first = volume.drop_nulls().head(_SOME)
         if not first.str.contains(r"^[1-9]\d{0,2}[.]\d{3}$").any():
             continue
-        others = [text.drop_nulls().head(SOME).str for text in texts]
+        others = [text.drop_nulls().head(_SOME).str for text in texts]
         if all(other.contains(r"^(?:[1-9]\d{0,2}(?:[.]\d{3})?|0)$").all() for other in others):
             raise BadValue(
                 f"The numbers fit two ways of writing: {first[0]!r} may be thousands or three decimals",
@@ -146,7 +146,7 @@ def to_ratios(column: pl.Series, style: NumberStyle) -> pl.Series:
     """
     if column.dtype != pl.String:
         return to_numbers(column, style)
-    pair = column.str.to_lowercase().str.extract_groups(RATIO).struct.unnest()
+    pair = column.str.to_lowercase().str.extract_groups(_RATIO).struct.unnest()
     new, old = (pair.to_series(at).cast(pl.Float64, strict=False) for at in (0, 1))
     ratio = pl.select(pl.when(old > 0).then(new / old).when(old == 0).then(0.0)).to_series()
     rest = pl.select(pl.when(ratio.is_null()).then(column)).to_series()
@@ -184,13 +184,13 @@ class _Evidence:
 
 def _with_marks(column: pl.Series) -> pl.Series:
     """Values that hold a mark of thousands or a comma."""
-    return _sample(column, rf",|[.].*[.]|\d{SPACES}\d")
+    return _sample(column, rf",|[.].*[.]|\d{_SPACES}\d")
 
 
 def _sample(column: pl.Series, pattern: str) -> pl.Series:
     """Some distinct values that match, without signs and units around the digits."""
     found = column.filter(column.str.contains(pattern).fill_null(False))
-    found = found.gather_every(max(1, found.len() // SAMPLE)).unique(maintain_order=True)
+    found = found.gather_every(max(1, found.len() // _SAMPLE)).unique(maintain_order=True)
     return _bare(found).str.strip_chars("+-()% kKmMbBtT").rename("text")
 
 
@@ -215,7 +215,7 @@ def _bare(texts: pl.Series) -> pl.Series:
         .str.replace_all(DASHES, "-")
         .str.replace(r'^="?(.*?)"?$', "$1")
         .str.strip_chars(" \t\r\n\"'")
-        .str.replace(CURRENCY, "")
+        .str.replace(_CURRENCY, "")
         .str.strip_chars()
     )
 
@@ -227,8 +227,8 @@ def _written(column: pl.Series, texts: pl.Series, rows: pl.Series, style: Number
     missing = bare.str.to_lowercase().is_in(MISSING)
     parts = bare
     for _ in range(2):  # Groups side by side overlap: 1 234 567.
-        parts = parts.str.replace_all(rf"(\d){SPACES}(\d{{3}})", "$1$2")
-    fields = parts.str.extract_groups(WHOLE).struct.unnest()
+        parts = parts.str.replace_all(rf"(\d){_SPACES}(\d{{3}})", "$1$2")
+    fields = parts.str.extract_groups(_WHOLE).struct.unnest()
     opened, sign, digits, unit, percent, after, closed = fields.iter_columns()
     other = "," if style.decimal == "." else "."
     plain = digits.str.replace_all(other, "", literal=True).str.replace(
@@ -252,7 +252,7 @@ def _written(column: pl.Series, texts: pl.Series, rows: pl.Series, style: Number
             "with --columns",
         )
     negative = (sign == "-") | (after == "-") | (opened == "(")
-    scale = unit.str.to_lowercase().replace_strict(UNITS, default=1.0, return_dtype=pl.Float64)
+    scale = unit.str.to_lowercase().replace_strict(_UNITS, default=1.0, return_dtype=pl.Float64)
     scale = scale * percent.replace_strict({"%": 0.01}, default=1.0, return_dtype=pl.Float64)
     scale = scale * negative.cast(pl.Float64) * -2.0 + scale
     values = pl.select(pl.when(~missing).then(numbers * scale)).to_series()

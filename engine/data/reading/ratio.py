@@ -12,30 +12,30 @@ from numpy.typing import NDArray
 
 from engine.data.reading.vintages import Order
 
-Floats = NDArray[np.float64]
-LEAST = 1e-5
+_Floats = NDArray[np.float64]
+_LEAST = 1e-5
 """Relative change below which nothing was paid: a vendor's own arithmetic (32-bit floats) makes 2e-6."""
-OFTEN = 0.02
+_OFTEN = 0.02
 """Share of rows whose F may be above 1. Dividends make it smaller (even for 70 % of a market on one day),
 rounding moves it both ways: beyond this share the quoted close was rounded as well."""
-FEW = 50
+_FEW = 50
 """Prices from which their decimals can be told; fewer are taken to have at least cents."""
-WHOLE = 0.0015
+_WHOLE = 0.0015
 """Relative distance within which a factor counts as a ratio of whole numbers."""
 TERMS, SMALL = 50, 4
 """A split's n:m has no number above the first, and one of them at most the second (7:1, 3:2, 1:35)."""
-CHECKED = 0.8
+_CHECKED = 0.8
 """A dividend below this factor must show in the quoted price; smaller ones drown in the day's move."""
-OWN_MOVE = 0.3
+_OWN_MOVE = 0.3
 """Log move of its own that a stock may make on the day of a large dividend."""
-LARGEST = 0.5
+_LARGEST = 0.5
 """More than this share of the price is no dividend but a spin-off, which is a factor."""
 
-EXACT = 2e-4
+_EXACT = 2e-4
 """A factor so near, and within rounding, to 1.05, 1.1 ... new shares an old one is no cash."""
-TWO_DECIMALS = 2e-3
+_TWO_DECIMALS = 2e-3
 """Hundredths of a share by which the inverse of a factor with six digits may be off."""
-ALIKE = 0.1
+_ALIKE = 0.1
 """Relative difference of a dividend as paid and as the factor has it (net of a tax, another close)."""
 
 
@@ -43,16 +43,16 @@ ALIKE = 0.1
 class Actions:
     """What happened, one element a row in the order of an `Order`."""
 
-    factor: Floats
+    factor: _Floats
     """What earlier prices are multiplied by: splits and spin-offs; 1 otherwise."""
-    dividend: Floats
+    dividend: _Floats
     """Cash a share on the scale of the day; 0 otherwise."""
     unexplained: int
     """Changes of the ratio that the quoted price contradicts; they are left out."""
 
 
 def actions_of(
-    adjusted: Floats, close: Floats, order: Order, known: Floats | None = None
+    adjusted: _Floats, close: _Floats, order: Order, known: _Floats | None = None
 ) -> Actions:
     """Splits, spin-offs and dividends from the changes of ``adjusted / close`` (NaN or 0 = missing).
 
@@ -65,8 +65,8 @@ def actions_of(
     before = before[at]
     split = np.ones(at.size) if known is None else known[at]
     change = np.log(adjusted[before] / close[before] * close[at] / adjusted[at]) - np.log(split)
-    bound = LEAST + _rounding(adjusted, at, before)
-    if np.count_nonzero(change > bound) > OFTEN * max(at.size, FEW):
+    bound = _LEAST + _rounding(adjusted, at, before)
+    if np.count_nonzero(change > bound) > _OFTEN * max(at.size, _FEW):
         bound = bound + _rounding(close, at, before)
     hit = np.abs(change) > bound
     at, before, change, split, bound = (x[hit] for x in (at, before, change, split, bound))
@@ -76,11 +76,11 @@ def actions_of(
     whole, near = _whole(np.exp(change))
     ratio = np.where(near < bound, whole, np.exp(change))
     twentieths = 20 / ratio
-    stock = np.abs(twentieths - np.round(twentieths)) < twentieths * np.minimum(bound, EXACT)
-    is_split = agrees & ((near < WHOLE + bound) | (stock & (ratio < 1)))
-    is_factor = is_split | (agrees & ((ratio < LARGEST) | (ratio > 1 / CHECKED)))
-    is_dividend = ~is_factor & (ratio >= LARGEST) & (ratio < 1)
-    is_dividend &= agrees | (left < OWN_MOVE) | (ratio >= CHECKED)
+    stock = np.abs(twentieths - np.round(twentieths)) < twentieths * np.minimum(bound, _EXACT)
+    is_split = agrees & ((near < _WHOLE + bound) | (stock & (ratio < 1)))
+    is_factor = is_split | (agrees & ((ratio < _LARGEST) | (ratio > 1 / _CHECKED)))
+    is_dividend = ~is_factor & (ratio >= _LARGEST) & (ratio < 1)
+    is_dividend &= agrees | (left < _OWN_MOVE) | (ratio >= _CHECKED)
     factor, dividend = np.ones(close.size), np.zeros(close.size)
     if known is not None:
         factor[:] = known
@@ -92,7 +92,7 @@ def actions_of(
     )
 
 
-def money_of(factor: Floats, close: Floats, order: Order, paid: Floats | None) -> Actions:
+def money_of(factor: _Floats, close: _Floats, order: Order, paid: _Floats | None) -> Actions:
     """Takes dividends out of factors that hold them as well, since they are cash and no change of shares.
 
     A small factor whose inverse has two decimals (1.05 new shares an old one) is a split. Any other is a
@@ -100,35 +100,35 @@ def money_of(factor: Floats, close: Floats, order: Order, paid: Floats | None) -
     """
     before = order.before(close > 0)
     per_share = 100 / factor
-    split = np.abs(per_share - np.round(per_share)) < TWO_DECIMALS
-    at = np.flatnonzero((factor > CHECKED) & (factor < 1) & (before >= 0) & ~split)
+    split = np.abs(per_share - np.round(per_share)) < _TWO_DECIMALS
+    at = np.flatnonzero((factor > _CHECKED) & (factor < 1) & (before >= 0) & ~split)
     dividend = np.zeros(close.size) if paid is None else paid.copy()
     cash = close[before[at]] * (1 - factor[at])
     if paid is None:
         dividend[at] = cash
     else:
-        at = at[np.abs(cash - paid[at]) < ALIKE * cash]
+        at = at[np.abs(cash - paid[at]) < _ALIKE * cash]
     shares = factor.copy()
     shares[at] = 1.0
     return Actions(factor=shares, dividend=dividend, unexplained=0)
 
 
-def _rounding(prices: Floats, at: NDArray[np.int64], before: NDArray[np.int64]) -> Floats:
+def _rounding(prices: _Floats, at: NDArray[np.int64], before: NDArray[np.int64]) -> _Floats:
     """Log error of two prices together, from the decimals that nearly all prices of the column have."""
     sample = prices[at[:: max(1, at.size // 100_000)]]
     if not sample.size:
         return np.zeros(0)
-    for places in range(0 if sample.size >= FEW else 2, 9):
+    for places in range(0 if sample.size >= _FEW else 2, 9):
         scaled = sample * 10.0**places
         if np.mean(np.abs(scaled - np.round(scaled)) <= 1e-6 + 1e-12 * scaled) >= 0.99:
             half = 0.5 * 10.0**-places
             one, other = (np.minimum(half / prices[rows], 0.99) for rows in (at, before))
-            error: Floats = -np.log1p(-one) - np.log1p(-other)
+            error: _Floats = -np.log1p(-one) - np.log1p(-other)
             return error
     return np.zeros(at.size)
 
 
-def _whole(ratio: Floats) -> tuple[Floats, Floats]:
+def _whole(ratio: _Floats) -> tuple[_Floats, _Floats]:
     """The nearest n:m with small whole numbers, and the relative distance from it."""
     terms = [(n, m) for n in range(1, TERMS + 1) for m in range(1, TERMS + 1)]
     exact = np.unique([n / m for n, m in terms if n != m and min(n, m) <= SMALL])

@@ -19,8 +19,8 @@ from engine.data.reading.ratio import actions_of, money_of
 from engine.data.reading.vintages import Order, order_of
 from engine.records.reading import Factor, PriceScale
 
-PRICES = ("open", "high", "low", "close")
-Floats = NDArray[np.float64]
+_PRICES = ("open", "high", "low", "close")
+_Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ def to_quoted(
 
 
 def _paid_in(
-    frame: pl.DataFrame, order: Order, dividend: Floats | None, read: Convention | None = None
+    frame: pl.DataFrame, order: Order, dividend: _Floats | None, read: Convention | None = None
 ) -> bool:
     """Whether the closes hold the dividends; a vendor that adjusts for them does so for splits as well."""
     if dividend is None or "adj_close" in frame.columns:
@@ -112,8 +112,8 @@ def _scale(frame: pl.DataFrame, settings: ReadingConfig) -> PriceScale:
                 hint="map them with --columns (close, adj_close, factor), or leave --price-scale out",
             )
         return settings.price_scale
-    lone = [name for name in PRICES[:3] if name in there and f"adj_{name}" not in there]
-    turned = [name for name in PRICES[:3] if name not in there and f"adj_{name}" in there]
+    lone = [name for name in _PRICES[:3] if name in there and f"adj_{name}" not in there]
+    turned = [name for name in _PRICES[:3] if name not in there and f"adj_{name}" in there]
     if not raw and adjusted and not lone:
         return "adjusted"
     if raw and turned and adjusted and not lone:
@@ -140,11 +140,11 @@ def _has_events(frame: pl.DataFrame, column: str) -> bool:
     return column in frame.columns and not bool(frame[column].drop_nulls().is_in([0.0, 1.0]).all())
 
 
-def _array(frame: pl.DataFrame, column: str, order: Order) -> Floats:
+def _array(frame: pl.DataFrame, column: str, order: Order) -> _Floats:
     return frame[column].cast(pl.Float64).fill_null(np.nan).to_numpy()[order.rows]
 
 
-def _dividends(frame: pl.DataFrame, order: Order) -> tuple[Floats | None, tuple[str, ...]]:
+def _dividends(frame: pl.DataFrame, order: Order) -> tuple[_Floats | None, tuple[str, ...]]:
     """Cash on ex-dates, in the order; None if the file has none. A figure that stays is no payment."""
     if not _says(frame, "dividend"):
         return None, ()
@@ -156,14 +156,14 @@ def _dividends(frame: pl.DataFrame, order: Order) -> tuple[Floats | None, tuple[
 
 
 def _bars(
-    frame: pl.DataFrame, factor: Floats | None, dividend: Floats | None, prefix: str = ""
+    frame: pl.DataFrame, factor: _Floats | None, dividend: _Floats | None, prefix: str = ""
 ) -> pl.DataFrame:
     """The columns of bars; prices and volume from those with the prefix."""
     taken = [
         pl.col(f"{prefix}{name}").alias(name)
         if f"{prefix}{name}" in frame.columns
         else pl.lit(None, pl.Float64).alias(name)
-        for name in (*PRICES, "volume")
+        for name in (*_PRICES, "volume")
     ]
     turnover = ["turnover"] if "turnover" in frame.columns else []
     ones = pl.lit(1.0) if factor is None else pl.Series(factor)
@@ -179,7 +179,7 @@ def _adjusted(frame: pl.DataFrame) -> Scaled:
         moved = pl.col("adj_close") / pl.col("close") if both else pl.lit(1.0)
         frame = frame.with_columns(
             (pl.col(name) * moved).alias(f"adj_{name}")
-            for name in PRICES[:3]
+            for name in _PRICES[:3]
             if name in there and f"adj_{name}" not in there
         )
         if both and "turnover" not in there and "volume" in there:
@@ -195,7 +195,7 @@ def _adjusted(frame: pl.DataFrame) -> Scaled:
 
 
 def _from_ratio(
-    frame: pl.DataFrame, order: Order, dividend: Floats | None, notes: tuple[str, ...]
+    frame: pl.DataFrame, order: Order, dividend: _Floats | None, notes: tuple[str, ...]
 ) -> Scaled:
     """Quoted bars; splits and dividends from the changes of the adjusted close over the quoted one."""
     close = _array(frame, "close", order)
@@ -234,7 +234,7 @@ def _from_factor(
     frame: pl.DataFrame,
     order: Order,
     read: Convention,
-    dividend: Floats | None,
+    dividend: _Floats | None,
     notes: tuple[str, ...],
 ) -> Scaled:
     """Quoted bars beside a column of factors; where prices are divided by later splits, that is undone.
@@ -255,7 +255,7 @@ def _from_factor(
         later = _later(1 / read.factor, order)
         times = order.in_file(later)
         frame = frame.with_columns(
-            *(pl.col(name) * pl.Series(times) for name in PRICES if name in frame.columns),
+            *(pl.col(name) * pl.Series(times) for name in _PRICES if name in frame.columns),
             *(pl.col(name) / pl.Series(times) for name in ("volume",) if name in frame.columns),
         )
         dividend = None if dividend is None else dividend * later
@@ -268,7 +268,7 @@ def _from_factor(
     )
 
 
-def _later(split: Floats, order: Order) -> Floats:
+def _later(split: _Floats, order: Order) -> _Floats:
     """Product of the splits after each row, inside its stock and vintage."""
     at = np.flatnonzero(split != 1)
     events = pl.DataFrame({"start": order.start[at], "split": split[at]})

@@ -5,7 +5,7 @@ import polars as pl
 from engine.data.labels import readable
 from engine.data.reading.parts import LEFT
 
-KINDS = 40
+_KINDS = 40
 """More different values than this are no kinds of a listing."""
 
 
@@ -17,7 +17,7 @@ def one_series(frame: pl.DataFrame) -> tuple[pl.Series | None, tuple[str, ...]]:
     are contradictions, or the same bar twice.
     """
     texts = [name for name in frame.columns if name.startswith(LEFT)]
-    kinds = [name for name in texts if 1 < frame[name].n_unique() <= KINDS]
+    kinds = [name for name in texts if 1 < frame[name].n_unique() <= _KINDS]
     if not kinds:
         return None, ()
     keys = ["date", "symbol"]

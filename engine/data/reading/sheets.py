@@ -17,11 +17,11 @@ from engine.data.reading.finding import Member, NotATable
 from engine.data.reading.text import decoded
 from engine.errors import DataError, UsageError
 
-SNIFFED = 200
+_SNIFFED = 200
 """Lines that separator and header are decided on."""
 LINE = "\0line"
 """Column of the line of each row, from 1; a name that no file has."""
-ENOUGH = 5
+_ENOUGH = 5
 """Values from which the shortest of them says that a still shorter one was cut off."""
 
 
@@ -96,7 +96,7 @@ def _excel(member: Member, content: bytes, look: Look) -> Iterator[Sheet]:
     filled = {title: page for title, page in pages.items() if page.height}
     for title, page in filled.items():
         alone = len(filled) == 1
-        rows = [[cell or "" for cell in row] for row in page.head(SNIFFED).iter_rows()]
+        rows = [[cell or "" for cell in row] for row in page.head(_SNIFFED).iter_rows()]
         dialect = of_rows(rows, look.known)
         if dialect is None:
             continue
@@ -154,7 +154,7 @@ def _dialect(member: Member, text: bytes, look: Look) -> Dialect:
     first = text[: text.find(b"\n") + 1]
     if first in look.seen:
         return look.seen[first]
-    lines = [raw.decode("utf-8") for raw in islice(io.BytesIO(text), SNIFFED)]
+    lines = [raw.decode("utf-8") for raw in islice(io.BytesIO(text), _SNIFFED)]
     separator = look.settings.separator
     mark = "\t" if separator in ("tab", "\\t") else separator
     if len(mark.encode()) > 1 or mark in ('"', "\n", "\r"):
@@ -250,10 +250,10 @@ def _open_end(name: str, frame: pl.DataFrame, look: Look) -> str:
     column = [column for column in frame.columns if column != LINE][-1]
     values = frame[column]
     last, others = values[-1] or "", values[:-1].drop_nulls()
-    shorter = others.len() >= ENOUGH and bool((others.str.len_chars() > len(last)).all())
+    shorter = others.len() >= _ENOUGH and bool((others.str.len_chars() > len(last)).all())
     decimals = others.str.extract(r"\.(\d+)\s*$").str.len_chars()
     own = len(last.rpartition(".")[2]) if "." in last else 0
-    fewer = decimals.len() >= ENOUGH and not decimals.null_count() and bool((decimals > own).all())
+    fewer = decimals.len() >= _ENOUGH and not decimals.null_count() and bool((decimals > own).all())
     if shorter or fewer or look.appending:
         seen = f" (`{readable(column)}` ends as {readable(last)!r})"
         raise DataError(

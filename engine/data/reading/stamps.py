@@ -8,21 +8,21 @@ import polars as pl
 
 from engine.data.reading.numbers import DASHES, BadValue
 
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-NAME = rf"((?:{'|'.join(MONTHS)})[a-z]*)\.?"
-NTH = r"(\d{1,2})(?:st|nd|rd|th)?"
-WEEKDAY = r"^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+|\([\u65e5\u6708\u706b\u6c34\u6728\u91d1\u571f]\)"
-TIME = r"(\d{1,2}):?(\d{2})?(?::?\d{2}(?:[.,]\d+)?)?\s*([ap]m)?"
-DIGITS = r"(?:[t_\s]*(\d{2}):?(\d{2})(?::?\d{2}(?:[.,]\d+)?)?([ap]m)?)?"
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+NAME = rf"((?:{'|'.join(_MONTHS)})[a-z]*)\.?"
+_NTH = r"(\d{1,2})(?:st|nd|rd|th)?"
+_WEEKDAY = r"^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+|\([\u65e5\u6708\u706b\u6c34\u6728\u91d1\u571f]\)"
+_TIME = r"(\d{1,2}):?(\d{2})?(?::?\d{2}(?:[.,]\d+)?)?\s*([ap]m)?"
+_DIGITS = r"(?:[t_\s]*(\d{2}):?(\d{2})(?::?\d{2}(?:[.,]\d+)?)?([ap]m)?)?"
 """A time of day that may stand right behind a date of eight digits."""
-OFFSET = r"((?:gmt|utc)?[+-]\d{2}(?::?\d{2})?(?::\d{2})?|z|utc|gmt|[a-z]{2,5})"
-WHERE = rf"\s*{OFFSET}?(?:\s*(?:utc|gmt|[a-z]+/[a-z_/]+))?\s*(?:\(.*\)|\[.*\])?$"
+_OFFSET = r"((?:gmt|utc)?[+-]\d{2}(?::?\d{2})?(?::\d{2})?|z|utc|gmt|[a-z]{2,5})"
+_WHERE = rf"\s*{_OFFSET}?(?:\s*(?:utc|gmt|[a-z]+/[a-z_/]+))?\s*(?:\(.*\)|\[.*\])?$"
 """What may end a value: the offset from UTC, the zone's name."""
-EPOCHS = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 1}
+_EPOCHS = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 1}
 """Unit -> microseconds in it (a nanosecond is the thousandth part of one)."""
-REPUBLIC = 1911
+_REPUBLIC = 1911
 """Added to the years of Taiwan, which have three digits: 113 is 2024."""
-EXCEL = (20_000, 60_000)
+_EXCEL = (20_000, 60_000)
 """Days since 1899-12-30 that are taken for dates: 1954 to 2064."""
 UTC = ("UTC", "GMT", "Etc/UTC", "Etc/GMT", "Zulu", "+00:00", "Z", "UCT", "Universal")
 
@@ -48,11 +48,11 @@ class Shape:
     orders: tuple[str, ...]
     label: str = ""
     """How a plan names it; empty = made of the order and the separator that was found."""
-    time: str = rf"(?:[t,\s]+{TIME})?"
+    time: str = rf"(?:[t,\s]+{_TIME})?"
 
 
-SHAPES = (
-    Shape(r"^(\d{4})(\d{2})(\d{2})", ("YMD",), "YYYYMMDD", DIGITS),
+_SHAPES = (
+    Shape(r"^(\d{4})(\d{2})(\d{2})", ("YMD",), "YYYYMMDD", _DIGITS),
     Shape(r"^(\d{2})(\d{2})(\d{4})", ("DMY", "MDY")),
     Shape(r"^(\d{2})(\d{2})(\d{2})", ("YMD", "DMY", "MDY")),
     Shape(r"^(\d{4})[-/. ](\d{1,2})[-/. ](\d{1,2})", ("YMD",)),
@@ -64,11 +64,11 @@ SHAPES = (
     ),
     Shape(r"^(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{4})", ("DMY", "MDY")),
     Shape(r"^(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{2})", ("DMY", "MDY", "YMD")),
-    Shape(rf"^{NTH}[-/., ]*{NAME}[-/., ]*(\d{{4}})", ("DMY",)),
-    Shape(rf"^{NTH}[-/., ]*{NAME}[-/., ]*(\d{{2}})", ("DMY",)),
-    Shape(rf"^{NAME}[-/. ]*{NTH}[-/., ]+(\d{{4}})", ("MDY",), "Mon DD, YYYY"),
-    Shape(rf"^{NAME}[-/. ]*{NTH}[-/., ]+(\d{{2}})", ("MDY",), "Mon DD, YY"),
-    Shape(rf"^(\d{{4}})[-/., ]*{NAME}[-/., ]*{NTH}", ("YMD",)),
+    Shape(rf"^{_NTH}[-/., ]*{NAME}[-/., ]*(\d{{4}})", ("DMY",)),
+    Shape(rf"^{_NTH}[-/., ]*{NAME}[-/., ]*(\d{{2}})", ("DMY",)),
+    Shape(rf"^{NAME}[-/. ]*{_NTH}[-/., ]+(\d{{4}})", ("MDY",), "Mon DD, YYYY"),
+    Shape(rf"^{NAME}[-/. ]*{_NTH}[-/., ]+(\d{{2}})", ("MDY",), "Mon DD, YY"),
+    Shape(rf"^(\d{{4}})[-/., ]*{NAME}[-/., ]*{_NTH}", ("YMD",)),
 )
 
 
@@ -112,7 +112,7 @@ def _tidy(values: pl.Series) -> pl.Series:
         .str.to_lowercase()
         .str.replace_all(DASHES, "-")
         .str.strip_chars(" \t\r\n\"'=\ufeff")
-        .str.replace_all(WEEKDAY, "")
+        .str.replace_all(_WEEKDAY, "")
         .str.replace_all(r"\s+", " ")
         .str.replace(r"^(\d+)\.0+$", "$1")
     )
@@ -145,16 +145,16 @@ def _of_epoch(digits: pl.Series, wanted: str, zone: str, local: str) -> Iterator
     )
     if wanted.lower().startswith("epoch"):
         unit = wanted.lower().removeprefix("epoch").strip() or unit
-        if unit not in EPOCHS:
+        if unit not in _EPOCHS:
             raise BadValue(
                 f"{wanted!r} is no date format", value=wanted, hint="epoch s, ms, us or ns"
             )
-    serial = bool(digits.is_between(*EXCEL).all()) and len(digits) > 0
+    serial = bool(digits.is_between(*_EXCEL).all()) and len(digits) > 0
     if wanted.lower().startswith("excel") or (not wanted and serial):
         days = (digits - 25_569).cast(pl.Int32, strict=False).cast(pl.Date)
         yield Candidate(format="Excel serial", days=days, natural=True)
     elif wanted.lower().startswith("epoch") or (not wanted and largest >= 1e8):
-        ticks = digits // 1000 if unit == "ns" else digits * EPOCHS[unit]
+        ticks = digits // 1000 if unit == "ns" else digits * _EPOCHS[unit]
         moments = ticks.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
         yield from _of_moments(moments, f"epoch {unit}", zone, local)
 
@@ -171,8 +171,8 @@ def _of_pattern(text: pl.Series, wanted: str, zone: str, local: str) -> list[Can
 def _of_text(
     text: pl.Series, order: str, zone: str, local: str, last_year: int
 ) -> Iterator[Candidate]:
-    for shape in SHAPES:
-        fields = text.str.extract_groups(f"(?i){shape.pattern}{shape.time}{WHERE}").struct.unnest()
+    for shape in _SHAPES:
+        fields = text.str.extract_groups(f"(?i){shape.pattern}{shape.time}{_WHERE}").struct.unnest()
         if len(text) and fields.to_series(0).null_count() == len(text):
             continue
         parts = [fields.to_series(at) for at in range(7)]
@@ -189,12 +189,12 @@ def _moments(named: dict[str, pl.Series], parts: list[pl.Series], last_year: int
     short = (named["Y"].str.len_chars() == 2).cast(pl.Int32)
     century = 100 * (last_year // 100) - 100 * (year > last_year % 100).cast(pl.Int32)
     month = named["M"].str.to_lowercase().str.slice(0, 3)
-    month = month.replace({name: str(at + 1) for at, name in enumerate(MONTHS)})
+    month = month.replace({name: str(at + 1) for at, name in enumerate(_MONTHS)})
     parsed = pl.DataFrame(
         {
             "y": year
             + short * century
-            + REPUBLIC * (named["Y"].str.len_chars() == 3).cast(pl.Int32),
+            + _REPUBLIC * (named["Y"].str.len_chars() == 3).cast(pl.Int32),
             "m": month,
             "d": named["D"],
             "h": parts[3],

@@ -18,7 +18,7 @@ from engine.data.tables import Schema
 from engine.errors import DataError
 from engine.records.reading import Column, Dates, ReadingPlan
 
-AHEAD = dt.timedelta(days=366 * 60)
+_AHEAD = dt.timedelta(days=366 * 60)
 """How far a day that is told beforehand may lie ahead: bonds and options run for decades."""
 
 
@@ -204,7 +204,7 @@ def days_of(
             exchange_zone=exchange.zone,
             sessions=exchange.sessions,
             after=after,
-            now=exchange.now + AHEAD if ahead else exchange.now,
+            now=exchange.now + _AHEAD if ahead else exchange.now,
         )
     except BadValue as bad:
         raise cells.refusal(bad, ours) from None

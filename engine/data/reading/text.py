@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 from engine.errors import DataError
 
-MARKS = (
+_MARKS = (
     (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")
 )  # fmt: skip
-SAMPLE = 20_000
+_SAMPLE = 20_000
 """Lines' worth of non-ASCII bytes that plausibility is judged on."""
 
 
@@ -47,7 +47,7 @@ def decoded(content: bytes, *, name: str, encoding: str = "") -> tuple[bytes, st
 
 
 def _told(content: bytes) -> str:
-    for mark, encoding in MARKS:
+    for mark, encoding in _MARKS:
         if content.startswith(mark):
             return encoding
     if content.isascii():
@@ -91,7 +91,7 @@ def _most_plausible(content: bytes) -> str:
 
 def _around_non_ascii(content: bytes) -> bytes:
     """Whole lines that are not ASCII, of the start of the file."""
-    lines = (line for line in content.split(b"\n", SAMPLE)[:SAMPLE] if not line.isascii())
+    lines = (line for line in content.split(b"\n", _SAMPLE)[:_SAMPLE] if not line.isascii())
     return b"\n".join(lines)
 
 

@@ -15,17 +15,17 @@ from engine.errors import DataError
 from engine.records.reading import Column
 
 CODE = r"^[A-Z0-9^][A-Z0-9.\-^=/& ]{0,11}$"
-LOOSE_CODE = r"^[\w.\-^=/&]{1,16}$"
+_LOOSE_CODE = r"^[\w.\-^=/&]{1,16}$"
 """The same where the file's own name says which field its columns hold."""
-CODE_LIKE = re.compile(r"^[A-Z]{1,4}$")
+_CODE_LIKE = re.compile(r"^[A-Z]{1,4}$")
 """Names of a column of codes that may be codes themselves: SID, RIC."""
-MIDNIGHT = r"[ T]00:00(?::00(?:\.0+)?)?$"
+_MIDNIGHT = r"[ T]00:00(?::00(?:\.0+)?)?$"
 """What a day has behind it in a file of moments."""
-Pairs = Mapping[str, tuple[str, str]]
+_Pairs = Mapping[str, tuple[str, str]]
 """Column -> (our field, ticker)."""
 
 
-def tuple_names(there: list[str]) -> Pairs:
+def tuple_names(there: list[str]) -> _Pairs:
     """``('Close', 'AAPL')``: two levels that were made text."""
     pairs: dict[str, tuple[str, str]] = {}
     for name in there:
@@ -56,7 +56,7 @@ def _pair(one: str, other: str) -> tuple[str, str] | None:
     return (second or "", one)
 
 
-def joined_names(there: list[str], found: Mapping[str, Column]) -> Pairs:
+def joined_names(there: list[str], found: Mapping[str, Column]) -> _Pairs:
     """``AAPL_close``, ``close_AAPL``, ``AAPL.Close``, ``Adj Close AAPL``: when nearly all columns are so."""
     index = {found[ours].theirs for ours in ("date",) if ours in found}
     pairs: dict[str, tuple[str, str]] = {}
@@ -85,7 +85,7 @@ def _said_index(there: list[str], columns: Mapping[str, str]) -> str | None:
     return hit(said.theirs, there) if said else None
 
 
-def _index(sheet: Sheet, there: list[str], pairs: Pairs) -> str:
+def _index(sheet: Sheet, there: list[str], pairs: _Pairs) -> str:
     """The column of days beside the tickers."""
     rest = [name for name in there if name not in pairs]
     named = [name for name in rest if field_of(re.sub(r"^\('(.*?)',.*", r"\1", name)) == "date"]
@@ -95,7 +95,7 @@ def _index(sheet: Sheet, there: list[str], pairs: Pairs) -> str:
     return days[0]
 
 
-def of_levels(sheet: Sheet, there: list[str], pairs: Pairs, columns: Mapping[str, str]) -> Part:
+def of_levels(sheet: Sheet, there: list[str], pairs: _Pairs, columns: Mapping[str, str]) -> Part:
     index = _said_index(there, columns) or _index(sheet, there, pairs)
     tickers: dict[str, dict[str, str]] = {}
     for name, (field, ticker) in pairs.items():
@@ -158,11 +158,11 @@ def of_one_field(
     index = index or next((name for name in there if looks_like_days(sheet.frame[name])), None)
     field = field_in(sheet.within)
     tickers = [name for name in there if name != index and not nameless(name)]
-    code = CODE if field is None else LOOSE_CODE
+    code = CODE if field is None else _LOOSE_CODE
     looks = index is not None and tickers and all(re.search(code, name) for name in tickers)
     if index is None or not tickers or not (insisted or (looks and (field or named))):
         return None
-    if any(field_of(name) == "symbol" and not CODE_LIKE.match(name) for name in tickers):
+    if any(field_of(name) == "symbol" and not _CODE_LIKE.match(name) for name in tickers):
         return None
     field = field or "close"
     frame = sheet.frame.select(index, LINE, *tickers).unpivot(
@@ -189,7 +189,7 @@ def joined(parts: list[Part]) -> list[Part]:
     if not single:
         return parts
     if len({part.frame["date"].dtype for part in single}) > 1:
-        text = pl.col("date").cast(pl.String).str.replace(MIDNIGHT, "")
+        text = pl.col("date").cast(pl.String).str.replace(_MIDNIGHT, "")
         single = [replace(part, frame=part.frame.with_columns(text)) for part in single]
     fields: dict[str, list[Part]] = {}
     for part in single:

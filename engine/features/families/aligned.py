@@ -112,15 +112,15 @@ def per_stock(x: Context, name: str) -> Rows:
 
 def per_sector(x: Context, name: str) -> Rows:
     """A table with a column ``sector``: K = all sectors of the table, sorted."""
-    return _cached(x, name, "sector", distinct(table(x, name), "sector"))
+    return _cached(x, name, "sector", _distinct(table(x, name), "sector"))
 
 
 def per_investor(x: Context, name: str) -> Rows:
     """A table with a column ``investor``: K = all types of the table, sorted."""
-    return _cached(x, name, "investor", distinct(table(x, name), "investor"))
+    return _cached(x, name, "investor", _distinct(table(x, name), "investor"))
 
 
-def distinct(frame: pl.DataFrame, column: str) -> tuple[str, ...]:
+def _distinct(frame: pl.DataFrame, column: str) -> tuple[str, ...]:
     return tuple(frame[column].drop_nulls().unique().sort())
 
 

@@ -21,9 +21,9 @@ FIGURES = (
 at 105 % of the underlying (near, then next); at the money and averaged over strikes within 10 %, both at
 30 days. Then contracts traded and open, the underlying, and the open-interest mean of strike / underlying.
 """
-MIN_DAYS = 7
+_MIN_DAYS = 7
 """Calendar days to expiry below which an expiry is passed over."""
-CONTRACT = ("expiry", "kind", "strike")
+_CONTRACT = ("expiry", "kind", "strike")
 
 
 def summarise(options: pl.DataFrame) -> pl.DataFrame:
@@ -34,8 +34,8 @@ def summarise(options: pl.DataFrame) -> pl.DataFrame:
         versions.rename({"available": "known"})
         .join(rows, on="date")
         .filter(pl.col("available") <= pl.col("known"))
-        .sort("date", "known", *CONTRACT, "available", maintain_order=True)
-        .unique(["date", "known", *CONTRACT], keep="last", maintain_order=True)
+        .sort("date", "known", *_CONTRACT, "available", maintain_order=True)
+        .unique(["date", "known", *_CONTRACT], keep="last", maintain_order=True)
     )
     key = latest.select(pl.struct("date", "known").rle_id()).to_series().cast(pl.Int64).to_numpy()
     start_D = np.concatenate([np.flatnonzero(np.diff(key, prepend=-1)), [key.size]])
@@ -81,7 +81,7 @@ def _summaries(
                 spot = underlying_R[r]
         days = days_R[a:b]
         level = strike_R[a:b] / spot
-        near = _smallest(days, MIN_DAYS - 1)
+        near = _smallest(days, _MIN_DAYS - 1)
         following = _smallest(days, near)
         iv, put = iv_R[a:b], put_R[a:b]
         one, two = days == near, days == following

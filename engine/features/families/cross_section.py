@@ -7,7 +7,7 @@ from engine.features.context import Array, Context
 from engine.features.feature import Family, Feature, ratio
 
 _cross = Family("cross_section").stock
-CHAIN = 61
+_CHAIN = 61
 """Look-back of a residual: beta of 60 returns up to the session before."""
 
 
@@ -41,27 +41,27 @@ def _coskewness(x: Context, window: int) -> Array:
 
 
 FEATURES: tuple[Feature, ...] = (
-    _cross("residual_1", "r - beta60[-1] m", "fraction", CHAIN + 1, lambda x: x.residual_NS,
+    _cross("residual_1", "r - beta60[-1] m", "fraction", _CHAIN + 1, lambda x: x.residual_NS,
            core=True),
-    _cross("residual_5", "sum(residual, 5)", "fraction", CHAIN + 6,
+    _cross("residual_5", "sum(residual, 5)", "fraction", _CHAIN + 6,
            lambda x: x.sum_of(x.residual_NS, 5), core=True, depth=2),
-    _cross("residual_20", "sum(residual, 20)", "fraction", CHAIN + 21,
+    _cross("residual_20", "sum(residual, 20)", "fraction", _CHAIN + 21,
            lambda x: x.sum_of(x.residual_NS, 20), core=True, depth=2),
-    _cross("residual_60", "sum(residual, 60)", "fraction", CHAIN + 61,
+    _cross("residual_60", "sum(residual, 60)", "fraction", _CHAIN + 61,
            lambda x: x.sum_of(x.residual_NS, 60), depth=2),
-    _cross("residual_120", "sum(residual, 120)", "fraction", CHAIN + 121,
+    _cross("residual_120", "sum(residual, 120)", "fraction", _CHAIN + 121,
            lambda x: x.sum_of(x.residual_NS, 120), depth=2),
     _cross("residual_momentum_12_1", "mean / sd of residuals 252 to 21 sessions ago, Blitz 2011",
-           "1", CHAIN + 253, _residual_momentum, depth=2),
+           "1", _CHAIN + 253, _residual_momentum, depth=2),
     _cross("idio_volatility_60", "sd(residual, 60), Ang, Hodrick, Xing & Zhang 2006",
-           "fraction a day", CHAIN + 61, lambda x: _residual_deviation(x, 60), core=True, depth=2),
-    _cross("idio_volatility_20", "sd(residual, 20)", "fraction a day", CHAIN + 21,
+           "fraction a day", _CHAIN + 61, lambda x: _residual_deviation(x, 60), core=True, depth=2),
+    _cross("idio_volatility_20", "sd(residual, 20)", "fraction a day", _CHAIN + 21,
            lambda x: _residual_deviation(x, 20), depth=2),
-    _cross("idio_share_60", "sd(residual, 60) / sd(r, 60)", "1", CHAIN + 61,
+    _cross("idio_share_60", "sd(residual, 60) / sd(r, 60)", "1", _CHAIN + 61,
            lambda x: ratio(_residual_deviation(x, 60), x.volatility(60)), depth=2),
-    _cross("idio_skew_60", "skewness(residual, 60)", "1", CHAIN + 61,
+    _cross("idio_skew_60", "skewness(residual, 60)", "1", _CHAIN + 61,
            lambda x: rolling.skewness(x.residual_NS, 60), depth=2),
-    _cross("idio_max_20", "max(residual, 20)", "fraction", CHAIN + 21,
+    _cross("idio_max_20", "max(residual, 20)", "fraction", _CHAIN + 21,
            lambda x: rolling.maximum(x.residual_NS, 20), depth=2),
     _cross("beta_60", "slope of r on m, 60 sessions", "1", 61, lambda x: x.beta(60), core=True),
     _cross("beta_20", "slope of r on m, 20 sessions", "1", 21, lambda x: x.beta(20)),
@@ -76,7 +76,7 @@ FEATURES: tuple[Feature, ...] = (
     _cross("market_correlation_20", "correlation of r and m, 20 sessions", "-1..1", 21,
            lambda x: x.market_correlation(20)),
     _cross("coskewness_60", "mean(residual (m - mean m)^2) / (sd residual var m), Harvey 2000", "1",
-           CHAIN + 121, lambda x: _coskewness(x, 60), depth=2),
+           _CHAIN + 121, lambda x: _coskewness(x, 60), depth=2),
     _cross("price_delay_20", "correlation of r and m[-1], 20 sessions, Hou & Moskowitz 2005",
            "-1..1", 22, lambda x: rolling.regression(
                x.return_NS, rolling.shift(x.market_S[None, :], 1)[0], 20)[1]),

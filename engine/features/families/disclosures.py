@@ -16,10 +16,10 @@ from engine.data.publication import Alignment, Days
 from engine.features.context import Array, Context
 from engine.features.families.aligned import Rows, per_stock
 
-QUARTER = {"1Q": 1, "2Q": 2, "3Q": 3, "FY": 4}
-FULL_YEAR = 4
-RESULTS = ("sales", "operating_profit", "net_profit")
-Index = NDArray[np.int64]
+_QUARTER = {"1Q": 1, "2Q": 2, "3Q": 3, "FY": 4}
+_FULL_YEAR = 4
+_RESULTS = ("sales", "operating_profit", "net_profit")
+_Index = NDArray[np.int64]
 """Positions of rows; -1 = there is none."""
 
 
@@ -30,13 +30,13 @@ class Disclosures:
     """1 to 4; 0 = unknown period."""
     results_R: NDArray[np.bool_]
     forecasts_R: NDArray[np.bool_]
-    year_before_R: Index
+    year_before_R: _Index
     """Results of the same period a year before."""
-    full_year_R: Index
+    full_year_R: _Index
     """Results of the last full year: the row itself for a full year."""
-    guidance_R: Index
+    guidance_R: _Index
     """Newest forecast of the fiscal year that the row's results belong to; its own for a quarter."""
-    revised_R: Index
+    revised_R: _Index
     """The forecast of the same fiscal year that the row's forecast replaces."""
 
     def results(self) -> Alignment:
@@ -49,17 +49,17 @@ class Disclosures:
 
     def full_years(self) -> Alignment:
         """Newest row with the results of a full year."""
-        keep_R = self.results_R & (self.quarter_R == FULL_YEAR)
+        keep_R = self.results_R & (self.quarter_R == _FULL_YEAR)
         return self.rows.alignment("full years", keep_R)
 
     def ttm(self, name: str) -> Array:
         """``[R]``: the last four quarters: this year's so far + last full year - the same part of it."""
         own_R = self.rows.column(name)
         quarters_R = own_R + at(own_R, self.full_year_R) - at(own_R, self.year_before_R)
-        return np.where(self.quarter_R == FULL_YEAR, own_R, quarters_R)
+        return np.where(self.quarter_R == _FULL_YEAR, own_R, quarters_R)
 
 
-def at(value_R: Array, row_R: Index) -> Array:
+def at(value_R: Array, row_R: _Index) -> Array:
     """Values at the given rows; NaN where there is none."""
     if not value_R.size:
         return value_R
@@ -79,12 +79,12 @@ def _link(rows: Rows) -> Disclosures:
     frame = rows.frame
     quarter_R = (
         frame["period"]
-        .replace_strict(QUARTER, default=0, return_dtype=pl.Int64)
+        .replace_strict(_QUARTER, default=0, return_dtype=pl.Int64)
         .fill_null(0)
         .to_numpy()
     )
-    results_R = _any_of(rows, RESULTS)
-    forecasts_R = _any_of(rows, tuple(f"forecast_{name}" for name in RESULTS))
+    results_R = _any_of(rows, _RESULTS)
+    forecasts_R = _any_of(rows, tuple(f"forecast_{name}" for name in _RESULTS))
     month_R = (
         frame.select(
             pl.col("period_end").dt.year().cast(pl.Int64) * 12 + pl.col("period_end").dt.month()
@@ -96,7 +96,7 @@ def _link(rows: Rows) -> Disclosures:
     )
     # The month in which the fiscal year ends: of the results, and of the forecast (after FY: the next).
     own_R = np.where(quarter_R > 0, month_R + 3 * (4 - quarter_R), 0)
-    target_R = np.where(quarter_R == FULL_YEAR, own_R + 12, own_R)
+    target_R = np.where(quarter_R == _FULL_YEAR, own_R + 12, own_R)
     before_R, full_R, guidance_R, revised_R = _walk(
         rows.key_R, rows.date_R, quarter_R, results_R, forecasts_R, own_R, target_R
     )
@@ -116,12 +116,12 @@ def _any_of(rows: Rows, names: tuple[str, ...]) -> NDArray[np.bool_]:
 def _walk(
     key_R: NDArray[np.int32],
     end_R: Days,
-    quarter_R: Index,
+    quarter_R: _Index,
     results_R: NDArray[np.bool_],
     forecasts_R: NDArray[np.bool_],
-    own_R: Index,
-    target_R: Index,
-) -> tuple[Index, Index, Index, Index]:
+    own_R: _Index,
+    target_R: _Index,
+) -> tuple[_Index, _Index, _Index, _Index]:
     R = key_R.size
     before_R, full_R = np.full(R, -1), np.full(R, -1)
     guidance_R, revised_R = np.full(R, -1), np.full(R, -1)

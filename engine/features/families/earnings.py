@@ -15,10 +15,10 @@ from engine.features.context import Array, Context
 from engine.features.families.aligned import per_stock
 from engine.features.feature import Feature
 
-PUBLISHED = "the day the schedule was published, or the next session if after the close"
-SAME = 45
+_PUBLISHED = "the day the schedule was published, or the next session if after the close"
+_SAME = 45
 """Calendar days within which two dates mean the same announcement."""
-PENDING = 16
+_PENDING = 16
 """Announcements to come that are remembered for a stock; further ones replace the last."""
 
 
@@ -59,7 +59,7 @@ def _feature(
         lookback=0,
         compute=lambda x: compute(*_calendar(x)),
         source="earnings",
-        published=PUBLISHED,
+        published=_PUBLISHED,
     )
 
 
@@ -71,7 +71,7 @@ def _dates(
     K, S = start_K.size - 1, day_S.size
     next_KS, last_KS = np.full((K, S), -1), np.full((K, S), -1)
     for k in prange(K):
-        pending = np.empty(PENDING, dtype=np.int64)
+        pending = np.empty(_PENDING, dtype=np.int64)
         count, last, r = 0, -1, start_K[k]
         for t in range(S):
             while r < start_K[k + 1] and available_R[r] <= day_S[t]:
@@ -105,7 +105,7 @@ def _schedule(pending: Days, count: int, last: int, date: int, today: int) -> tu
     if date < today:
         return count, max(last, date)
     for j in range(count):
-        if abs(pending[j] - date) <= SAME:
+        if abs(pending[j] - date) <= _SAME:
             pending[j] = date
             return count, last
     at = min(count, pending.size - 1)

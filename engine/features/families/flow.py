@@ -12,11 +12,11 @@ from engine.features.context import Array
 from engine.features.families.aligned import Rows, per_investor, ratio, summed
 from engine.features.feature import Feature
 
-TYPES = ("foreign", "individual", "trust", "proprietary")
-PUBLISHED = "about a week after the period; J-Quants: Thursday 18:00, so Friday's close"
-YEAR = 52
+_TYPES = ("foreign", "individual", "trust", "proprietary")
+_PUBLISHED = "about a week after the period; J-Quants: Thursday 18:00, so Friday's close"
+_YEAR = 52
 """Periods."""
-Figure = Callable[[Rows], Array]
+_Figure = Callable[[Rows], Array]
 
 
 def _gross(r: Rows) -> Array:
@@ -28,11 +28,11 @@ def _balance(r: Rows) -> Array:
 
 
 def _balance_z(r: Rows) -> Array:
-    return r.z(_balance(r), YEAR)
+    return r.z(_balance(r), _YEAR)
 
 
 def _activity(r: Rows) -> Array:
-    return ratio(_gross(r), r.mean(_gross(r), YEAR)) - 1.0
+    return ratio(_gross(r), r.mean(_gross(r), _YEAR)) - 1.0
 
 
 def _of(r: Rows, value_KS: Array, investor: str) -> Array:
@@ -52,11 +52,11 @@ def _market(name: str, formula: str, unit: str, compute: Callable[[Rows], Array]
         compute=lambda x: compute(per_investor(x, "flow")),
         scope="market",
         source="flow",
-        published=PUBLISHED,
+        published=_PUBLISHED,
     )
 
 
-def _each(name: str, formula: str, unit: str, figure: Figure) -> tuple[Feature, ...]:
+def _each(name: str, formula: str, unit: str, figure: _Figure) -> tuple[Feature, ...]:
     def make(investor: str) -> Feature:
         return _market(
             f"{investor}_{name}",
@@ -65,7 +65,7 @@ def _each(name: str, formula: str, unit: str, figure: Figure) -> tuple[Feature, 
             lambda r: _of(r, r.at_close(figure(r)), investor),
         )
 
-    return tuple(make(investor) for investor in TYPES)
+    return tuple(make(investor) for investor in _TYPES)
 
 
 def _smart(r: Rows) -> Array:

@@ -4,13 +4,13 @@ from engine.features.context import Array, Context
 from engine.features.feature import Family, Feature
 
 _graph = Family("graph", source="graph", own=False).stock
-REBUILD = 64
+_REBUILD = 64
 """A graph is at most this old; its correlations reach back `graph.window` sessions further."""
-REACH = 252 + REBUILD
+_REACH = 252 + _REBUILD
 
 
 def _figure(name: str, formula: str, unit: str) -> Feature:
-    return _graph(f"graph_{name}", formula, unit, REACH, lambda x: x.graph[name])
+    return _graph(f"graph_{name}", formula, unit, _REACH, lambda x: x.graph[name])
 
 
 def _near(x: Context, values: Array) -> Array:
@@ -25,12 +25,12 @@ FEATURES: tuple[Feature, ...] = (
     _figure("same_sector_share", "share of them in its own sector", "0..1"),
     _figure("clustering", "share of pairs of them of which one listens to the other", "0..1"),
     _figure("kept_share", "share of them that the graph before had too", "0..1"),
-    _graph("neighbour_return_1", "mean r of the stocks it listens to", "fraction", REACH,
+    _graph("neighbour_return_1", "mean r of the stocks it listens to", "fraction", _REACH,
            lambda x: _near(x, x.return_NS)),
-    _graph("neighbour_return_5", "their mean return_5", "fraction", REACH,
+    _graph("neighbour_return_5", "their mean return_5", "fraction", _REACH,
            lambda x: _near(x, x.total_return(5))),
-    _graph("neighbour_return_20", "their mean return_20", "fraction", REACH,
+    _graph("neighbour_return_20", "their mean return_20", "fraction", _REACH,
            lambda x: _near(x, x.total_return(20))),
-    _graph("neighbour_relative_5", "their mean return_5 less its own", "fraction", REACH,
+    _graph("neighbour_relative_5", "their mean return_5 less its own", "fraction", _REACH,
            lambda x: _near(x, x.total_return(5)) - x.total_return(5)),
 )  # fmt: skip

@@ -16,43 +16,43 @@ from engine.features.context import Array
 from engine.features.rolling import needed
 
 MEAN, STD, Z, PERCENTILE, LAG = 0, 1, 2, 3, 4
-EVER = 10**6
+_EVER = 10**6
 """Days: a span that leaves nothing out."""
-Keys = NDArray[np.int32]
+_Keys = NDArray[np.int32]
 
 
-def mean(key_R: Keys, date_R: Days, value_R: Array, window: int) -> Array:
+def mean(key_R: _Keys, date_R: Days, value_R: Array, window: int) -> Array:
     """Mean of the window; NaN below 60 % valid entries."""
-    return _history(_starts(key_R), date_R, value_R, window, EVER, needed(window), MEAN)
+    return _history(_starts(key_R), date_R, value_R, window, _EVER, needed(window), MEAN)
 
 
-def std(key_R: Keys, date_R: Days, value_R: Array, window: int) -> Array:
+def std(key_R: _Keys, date_R: Days, value_R: Array, window: int) -> Array:
     """Standard deviation, divisor n - 1."""
-    return _history(_starts(key_R), date_R, value_R, window, EVER, max(2, needed(window)), STD)
+    return _history(_starts(key_R), date_R, value_R, window, _EVER, max(2, needed(window)), STD)
 
 
-def z(key_R: Keys, date_R: Days, value_R: Array, window: int) -> Array:
+def z(key_R: _Keys, date_R: Days, value_R: Array, window: int) -> Array:
     """(own value - mean) / standard deviation of the window, itself included; NaN if constant."""
-    return _history(_starts(key_R), date_R, value_R, window, EVER, max(2, needed(window)), Z)
+    return _history(_starts(key_R), date_R, value_R, window, _EVER, max(2, needed(window)), Z)
 
 
-def z_weeks(key_R: Keys, date_R: Days, value_R: Array, weeks: int) -> Array:
+def z_weeks(key_R: _Keys, date_R: Days, value_R: Array, weeks: int) -> Array:
     """The same over the last ``weeks`` weeks, whether the rows are weekly or daily."""
     need = max(2, needed(weeks))
     return _history(_starts(key_R), date_R, value_R, 5 * weeks, 7 * weeks, need, Z)
 
 
-def percentile(key_R: Keys, date_R: Days, value_R: Array, window: int) -> Array:
+def percentile(key_R: _Keys, date_R: Days, value_R: Array, window: int) -> Array:
     """Share of the window's valid values not above the own one, ties half: 0..1."""
-    return _history(_starts(key_R), date_R, value_R, window, EVER, needed(window), PERCENTILE)
+    return _history(_starts(key_R), date_R, value_R, window, _EVER, needed(window), PERCENTILE)
 
 
-def lag(key_R: Keys, date_R: Days, value_R: Array, steps: int) -> Array:
+def lag(key_R: _Keys, date_R: Days, value_R: Array, steps: int) -> Array:
     """The value ``steps`` dates earlier; NaN where there are not so many."""
-    return _history(_starts(key_R), date_R, value_R, steps + 1, EVER, 1, LAG)
+    return _history(_starts(key_R), date_R, value_R, steps + 1, _EVER, 1, LAG)
 
 
-def weeks_before(key_R: Keys, date_R: Days, value_R: Array, weeks: int) -> Array:
+def weeks_before(key_R: _Keys, date_R: Days, value_R: Array, weeks: int) -> Array:
     """The value of the newest date at least ``weeks`` weeks before the own one; NaN where none is.
 
     Weekly or daily rows; 60 dates are looked through.
@@ -60,7 +60,7 @@ def weeks_before(key_R: Keys, date_R: Days, value_R: Array, weeks: int) -> Array
     return _before(_starts(key_R), date_R, value_R, 60, 7 * weeks)
 
 
-def _starts(key_R: Keys) -> Days:
+def _starts(key_R: _Keys) -> Days:
     """Where each key's run of rows starts, and the end."""
     cut = np.flatnonzero(key_R[1:] != key_R[:-1]) + 1
     ends = [key_R.size] if key_R.size else []

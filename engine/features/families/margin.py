@@ -19,12 +19,12 @@ from engine.features.context import Array, Context
 from engine.features.families.aligned import Rows, log, per_stock, ratio
 from engine.features.feature import Feature
 
-PUBLISHED = (
+_PUBLISHED = (
     "J-Quants: Tuesday 16:30 after the week, so Wednesday's close; else a week after the date"
 )
-REACH = 60
+_REACH = 60
 """Sessions back in which a position's date must lie to be set against today's volume."""
-GAP = 20
+_GAP = 20
 """Sessions without a bar over which the share count of the last bar is kept."""
 WEEK, MONTH, YEAR = 1, 4, 52
 """Weeks."""
@@ -49,7 +49,7 @@ def _bars(x: Context) -> tuple[Array, Array]:
     if "margin bars" not in store:
         store["margin bars"] = (
             rolling.mean(x.dense.volume_NS, 20),
-            _carried(_alone(x.dense) / x.dense.close_raw_NS, GAP),
+            _carried(_alone(x.dense) / x.dense.close_raw_NS, _GAP),
         )
     found = store["margin bars"]
     assert isinstance(found, tuple)
@@ -84,7 +84,7 @@ def _divided(
             if row < 0:
                 continue
             then = session_R[row]
-            if then < 0 or t - then > REACH:
+            if then < 0 or t - then > _REACH:
                 continue
             volume = volume_NS[i, t] * shares_NS[i, then]
             if volume > 0.0:
@@ -161,23 +161,23 @@ def _feature(
         lookback=lookback,
         compute=compute,
         source="margin",
-        published=PUBLISHED,
+        published=_PUBLISHED,
     )
 
 
-BACK = REACH + GAP
+_BACK = _REACH + _GAP
 FEATURES: tuple[Feature, ...] = (
-    _feature("long", "long / ADV20", "days of volume", BACK, _per_volume({"long": 1.0})),
-    _feature("short", "short / ADV20", "days of volume", BACK, _per_volume({"short": 1.0})),
-    _feature("net", "(long - short) / ADV20", "days of volume", BACK,
+    _feature("long", "long / ADV20", "days of volume", _BACK, _per_volume({"long": 1.0})),
+    _feature("short", "short / ADV20", "days of volume", _BACK, _per_volume({"short": 1.0})),
+    _feature("net", "(long - short) / ADV20", "days of volume", _BACK,
              _per_volume({"long": 1.0, "short": -1.0})),
-    _feature("long_change_1w", "(long - long a week before) / ADV20", "days of volume", BACK,
+    _feature("long_change_1w", "(long - long a week before) / ADV20", "days of volume", _BACK,
              _change_per_volume("long", WEEK)),
-    _feature("short_change_1w", "(short - short a week before) / ADV20", "days of volume", BACK,
+    _feature("short_change_1w", "(short - short a week before) / ADV20", "days of volume", _BACK,
              _change_per_volume("short", WEEK)),
-    _feature("long_change_4w", "(long - long 4 weeks before) / ADV20", "days of volume", BACK,
+    _feature("long_change_4w", "(long - long 4 weeks before) / ADV20", "days of volume", _BACK,
              _change_per_volume("long", MONTH)),
-    _feature("short_change_4w", "(short - short 4 weeks before) / ADV20", "days of volume", BACK,
+    _feature("short_change_4w", "(short - short 4 weeks before) / ADV20", "days of volume", _BACK,
              _change_per_volume("short", MONTH)),
     _feature("credit_ratio", "ln(long / short)", "ln", 0, _own(_credit)),
     _feature("credit_change_1w", "credit_ratio less that of a week before", "ln", 0,

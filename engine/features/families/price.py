@@ -7,7 +7,7 @@ from engine.features.context import Array, Context
 from engine.features.feature import Family, Feature, ratio
 
 _price = Family("price").stock
-CORE_RETURNS = (1, 2, 5, 10, 20, 60, 120)
+_CORE_RETURNS = (1, 2, 5, 10, 20, 60, 120)
 
 
 def _return(sessions: int) -> Feature:
@@ -17,7 +17,7 @@ def _return(sessions: int) -> Feature:
         "fraction",
         sessions,
         lambda x: x.total_return(sessions),
-        core=sessions in CORE_RETURNS,
+        core=sessions in _CORE_RETURNS,
     )
 
 

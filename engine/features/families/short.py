@@ -12,8 +12,8 @@ from engine.features.context import Array, Context
 from engine.features.families.aligned import Rows, log, per_sector, ratio, summed, to_stocks
 from engine.features.feature import Feature
 
-PUBLISHED = "after the close of the session, so the session after"
-Figure = Callable[[Rows], Array]
+_PUBLISHED = "after the close of the session, so the session after"
+_Figure = Callable[[Rows], Array]
 
 
 def _ratio(r: Rows) -> Array:
@@ -43,11 +43,11 @@ def _feature(name: str, formula: str, unit: str, at_close: Callable[[Rows], Arra
         lookback=0,
         compute=compute,
         source="short",
-        published=PUBLISHED,
+        published=_PUBLISHED,
     )
 
 
-def _sector(name: str, formula: str, unit: str, figure: Figure) -> Feature:
+def _sector(name: str, formula: str, unit: str, figure: _Figure) -> Feature:
     return _feature(name, formula, unit, lambda r: r.at_close(figure(r)))
 
 
@@ -61,7 +61,7 @@ def _market(name: str, formula: str, lookback: int, at_close: Callable[[Rows], A
         compute=lambda x: at_close(per_sector(x, "short")),
         scope="market",
         source="short",
-        published=PUBLISHED,
+        published=_PUBLISHED,
     )
 
 

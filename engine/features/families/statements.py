@@ -15,10 +15,10 @@ from engine.features.families.aligned import ratio
 from engine.features.families.disclosures import Disclosures, at, disclosures
 from engine.features.feature import Feature
 
-PUBLISHED = "day of disclosure if before the close, else the next session"
-DECAY = 5.0
+_PUBLISHED = "day of disclosure if before the close, else the next session"
+_DECAY = 5.0
 """Weekdays in which the attention after a disclosure falls to 1/e."""
-Figure = Callable[[Disclosures], Array]
+_Figure = Callable[[Disclosures], Array]
 
 
 def _over(a: Array, base: Array) -> Array:
@@ -26,15 +26,15 @@ def _over(a: Array, base: Array) -> Array:
     return ratio(a - base, np.abs(base))
 
 
-def _growth(name: str) -> Figure:
+def _growth(name: str) -> _Figure:
     return lambda d: _over(d.rows.column(name), at(d.rows.column(name), d.year_before_R))
 
 
-def _margin(name: str) -> Figure:
+def _margin(name: str) -> _Figure:
     return lambda d: ratio(d.rows.column(name), d.rows.column("sales"))
 
 
-def _since_year_before(figure: Figure) -> Figure:
+def _since_year_before(figure: _Figure) -> _Figure:
     def change(d: Disclosures) -> Array:
         value_R = figure(d)
         return value_R - at(value_R, d.year_before_R)
@@ -42,7 +42,7 @@ def _since_year_before(figure: Figure) -> Figure:
     return change
 
 
-def _progress(name: str) -> Figure:
+def _progress(name: str) -> _Figure:
     """Share of the year's guidance reached, less the share of the year gone."""
 
     def progress(d: Disclosures) -> Array:
@@ -53,17 +53,17 @@ def _progress(name: str) -> Figure:
     return progress
 
 
-def _surprise(name: str) -> Figure:
+def _surprise(name: str) -> _Figure:
     return lambda d: _over(d.rows.column(name), at(d.rows.column(f"forecast_{name}"), d.guidance_R))
 
 
-def _guided_growth(name: str) -> Figure:
+def _guided_growth(name: str) -> _Figure:
     return lambda d: _over(
         d.rows.column(f"forecast_{name}"), at(d.rows.column(name), d.full_year_R)
     )
 
 
-def _revision(name: str) -> Figure:
+def _revision(name: str) -> _Figure:
     def revision(d: Disclosures) -> Array:
         forecast_R = d.rows.column(f"forecast_{name}")
         return _over(forecast_R, at(forecast_R, d.revised_R))
@@ -71,11 +71,11 @@ def _revision(name: str) -> Figure:
     return revision
 
 
-def _level(top: str, bottom: str) -> Figure:
+def _level(top: str, bottom: str) -> _Figure:
     return lambda d: ratio(d.rows.column(top), d.rows.column(bottom))
 
 
-def _yield(name: str, base: str) -> Figure:
+def _yield(name: str, base: str) -> _Figure:
     return lambda d: ratio(d.ttm(name), d.rows.column(base))
 
 
@@ -92,11 +92,11 @@ def _feature(name: str, formula: str, unit: str, compute: Callable[[Context], Ar
         lookback=0,
         compute=compute,
         source="statements",
-        published=PUBLISHED,
+        published=_PUBLISHED,
     )
 
 
-def _held(name: str, formula: str, unit: str, figure: Figure, kind: str = "results") -> Feature:
+def _held(name: str, formula: str, unit: str, figure: _Figure, kind: str = "results") -> Feature:
     def compute(x: Context) -> Array:
         d = disclosures(x)
         alignment = {"results": d.results, "forecasts": d.forecasts, "years": d.full_years}[kind]()
@@ -105,15 +105,15 @@ def _held(name: str, formula: str, unit: str, figure: Figure, kind: str = "resul
     return _feature(name, formula, unit, compute)
 
 
-def _results(name: str, formula: str, figure: Figure) -> Feature:
+def _results(name: str, formula: str, figure: _Figure) -> Feature:
     return _held(name, formula, "fraction", figure)
 
 
-def _forecasts(name: str, formula: str, figure: Figure) -> Feature:
+def _forecasts(name: str, formula: str, figure: _Figure) -> Feature:
     return _held(name, formula, "fraction", figure, "forecasts")
 
 
-def _years(name: str, formula: str, figure: Figure) -> Feature:
+def _years(name: str, formula: str, figure: _Figure) -> Feature:
     return _held(name, formula, "fraction", figure, "years")
 
 
@@ -148,5 +148,5 @@ FEATURES: tuple[Feature, ...] = (
     _forecasts("net_revision", "(guided net profit - guided before) / |before|, same year",
                _revision("net_profit")),
     _feature("age", "weekdays since the newest results became available", "weekdays", _age),
-    _feature("decay", "exp(-age / 5)", "0..1", lambda x: np.exp(-_age(x) / DECAY)),
+    _feature("decay", "exp(-age / 5)", "0..1", lambda x: np.exp(-_age(x) / _DECAY)),
 )  # fmt: skip

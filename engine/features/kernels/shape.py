@@ -15,7 +15,7 @@ from engine.features.kernels.anchor import (
     pad,
 )
 
-SHAPE_LOSS = 1e-3
+_SHAPE_LOSS = 1e-3
 """`LOSS` of third and fourth moments, which lose the 1.5th and 2nd power of it."""
 
 
@@ -69,7 +69,7 @@ def _shape_block(
             m3 = cube - mean * (3.0 * square - 2.0 * mean * mean)
             value = m3 / (m2 * np.sqrt(m2))
         out[j] = value if n >= need else np.nan
-        lost += 1 if n * m2 < SHAPE_LOSS * (abs(hi_2[j]) + abs(lo_2[j])) else 0
+        lost += 1 if n * m2 < _SHAPE_LOSS * (abs(hi_2[j]) + abs(lo_2[j])) else 0
     return lost
 
 
@@ -91,7 +91,7 @@ def _shape_again(
             continue
         mean = (sums_QK[0, hi] - sums_QK[0, lo]) / n
         m2 = (sums_QK[1, hi] - sums_QK[1, lo]) / n - mean * mean
-        if n * m2 < SHAPE_LOSS * (abs(sums_QK[1, hi]) + abs(sums_QK[1, lo])):
+        if n * m2 < _SHAPE_LOSS * (abs(sums_QK[1, hi]) + abs(sums_QK[1, lo])):
             m2, m3, m4 = direct_moments(seen_K[lo + 1 : hi + 1])
             out[j] = m4 / (m2 * m2) - 3.0 if fourth else m3 / (m2 * np.sqrt(m2))
 

@@ -6,7 +6,7 @@ from engine.report.sections.section import Section
 
 __all__ = ["Section", "sections"]
 
-TRADED = (
+_TRADED = (
     money.equity,
     money.sharpe,
     money.years,
@@ -19,7 +19,7 @@ TRADED = (
     money.falls,
     money.sweep,
 )
-SCORED = (scores.entry, scores.decay, scores.quantiles)
+_SCORED = (scores.entry, scores.decay, scores.quantiles)
 ALWAYS = (
     verdicts.differences,
     verdicts.scoreboard,
@@ -44,8 +44,8 @@ def sections(facts: Facts) -> list[Section]:
         text = f"Nothing has been simulated: run `atft-tui backtest {facts.run_id}`, then the report again."
         made = [Section(title="Backtest", text=(text,)), scores.rank_ic_table(facts)]
     else:
-        made = [make(facts) for make in TRADED]
+        made = [make(facts) for make in _TRADED]
         made.append(scores.rank_ic_table(facts))
-        made += [make(facts) for make in SCORED]
+        made += [make(facts) for make in _SCORED]
         made.append(money.holdings(facts))
     return [section for section in [*made, *(make(facts) for make in ALWAYS)] if section.title]

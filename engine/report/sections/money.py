@@ -5,9 +5,9 @@ from engine.report import charts
 from engine.report.facts import Facts, equity_curves
 from engine.report.sections.section import Section, money, number, shown, with_error
 
-CURVES = ("lightgbm", "ridge", "reversal_5", "index", "equal_weight")
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-HELD = 10
+_CURVES = ("lightgbm", "ridge", "reversal_5", "index", "equal_weight")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_HELD = 10
 """Largest positions shown on each side."""
 
 
@@ -17,7 +17,7 @@ def equity(facts: Facts) -> Section:
     labels = facts.daily["date"].cast(str).to_list()
     series = {facts.model: [value - 1.0 for value in facts.daily["equity"].to_list()]}
     curves = equity_curves(facts)
-    for name in [name for name in CURVES if name in curves][:4]:
+    for name in [name for name in _CURVES if name in curves][:4]:
         series[name] = [curves[name].get(label, float("nan")) - 1.0 for label in labels]
     chart = charts.lines(
         series, labels, title="Net return since the start", unit="net return since the start, %",
@@ -137,12 +137,12 @@ def orders(facts: Facts) -> Section:
 
 
 def months(facts: Facts) -> Section:
-    cells = {(key[:4], MONTHS[int(key[5:]) - 1]): value for key, value in facts.months.items()}
+    cells = {(key[:4], _MONTHS[int(key[5:]) - 1]): value for key, value in facts.months.items()}
     years = sorted({key[:4] for key in facts.months})
     return Section(
         title="Net return by month",
         chart=charts.heat_map(
-            cells, years, MONTHS, title="Monthly returns", unit="net return of the month, %"
+            cells, years, _MONTHS, title="Monthly returns", unit="net return of the month, %"
         ),
     )
 
@@ -237,7 +237,7 @@ def holdings(facts: Facts) -> Section:
     longs, shorts = frame.filter(frame["weight"] > 0), frame.filter(frame["weight"] < 0)
     rows = [
         (row["symbol"], row["name"] or "", row["sector"] or "", f"{row['weight']:+.2%}")
-        for side in (longs.head(HELD), shorts.head(HELD))
+        for side in (longs.head(_HELD), shorts.head(_HELD))
         for row in side.iter_rows(named=True)
     ]
     return Section(

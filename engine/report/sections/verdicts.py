@@ -7,7 +7,7 @@ from engine.report.answers import signed
 from engine.report.facts import Facts
 from engine.report.sections.section import Section, number, shown, with_error
 
-EMPTY = Section(title="")
+_EMPTY = Section(title="")
 
 
 def scoreboard(facts: Facts) -> Section:
@@ -23,7 +23,7 @@ def scoreboard(facts: Facts) -> Section:
         for criterion in facts.train.get("scoreboard", [])
     ]
     if not rows:
-        return EMPTY
+        return _EMPTY
     return Section(
         title="Scoreboard: five criteria",
         header=("criterion", "value", "null band ±", "verdict", "evidence"),
@@ -44,7 +44,7 @@ def monitors(facts: Facts) -> Section:
     """Gradients and gates through the training, and what the doctor found."""
     told = facts.train.get("monitors")
     if not told:
-        return EMPTY
+        return _EMPTY
     rows = [
         (f"gradient, {name}", *_spread(values, ".1e")) for name, values in told["gradient"].items()
     ]
@@ -78,7 +78,7 @@ def differences(facts: Facts) -> Section:
         for gap in (found["test_difference"],)
     ]  # fmt: skip
     if not rows:
-        return EMPTY
+        return _EMPTY
     confidence = next(
         found["test_difference"]["confidence"]
         for values in facts.train["baselines"].values()

@@ -11,7 +11,7 @@ from engine.training.doctor.chart import Chart
 from engine.training.doctor.findings import Finding, Reading, of_epoch, of_failure, of_step
 from engine.training.doctor.remedies import remedy
 
-ACTIONS: dict[Policy, DoctorAction] = {
+_ACTIONS: dict[Policy, DoctorAction] = {
     "warn": "warned",
     "rollback": "rolled back",
     "stop": "stopped",
@@ -90,4 +90,4 @@ class Doctor:
             return "stopped"
         if policy == "rollback" and chart.rollbacks >= self.config.doctor.max_rollbacks:
             return "stopped"
-        return ACTIONS[policy]
+        return _ACTIONS[policy]

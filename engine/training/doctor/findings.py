@@ -13,8 +13,8 @@ from engine.training.doctor.chart import Chart
 Code = Literal[
     "graph_starved", "gate_stuck", "scores_collapsed", "exploding", "non_finite", "overfitting"
 ]
-GATE = "bypass"
-MIN_ALLOWED = 1e-4
+_GATE = "bypass"
+_MIN_ALLOWED = 1e-4
 """Movement of alpha that must have been possible before its absence means anything: at the end of a
 schedule the rate is so small that float32 rounds the gate's steps away."""
 
@@ -99,7 +99,7 @@ def _gate_stuck(reading: Reading, chart: Chart, config: DoctorConfig) -> Finding
     path can be held against ``rate x steps x alpha (1 - alpha)``: a gate that takes random steps covers
     a good part of it, one that is cut off nothing.
     """
-    alpha = reading.alpha.get(GATE)
+    alpha = reading.alpha.get(_GATE)
     if alpha is None:
         return None
     if not config.gate_margin < alpha < 1.0 - config.gate_margin:
@@ -112,12 +112,12 @@ def _gate_stuck(reading: Reading, chart: Chart, config: DoctorConfig) -> Finding
         )
     before, steps = chart.alpha, reading.step - chart.alpha_step
     chart.alpha, chart.alpha_step = alpha, reading.step
-    if math.isnan(before) or reading.norm.get(GATE, 0.0) < config.gradient_low:
+    if math.isnan(before) or reading.norm.get(_GATE, 0.0) < config.gradient_low:
         return None
     chart.gate_checks += 1
     chart.gate_moved += abs(alpha - before)
     chart.gate_allowed += reading.rate * steps * alpha * (1.0 - alpha)
-    if chart.gate_checks < config.gate_checks or chart.gate_allowed < MIN_ALLOWED:
+    if chart.gate_checks < config.gate_checks or chart.gate_allowed < _MIN_ALLOWED:
         return None
     share = chart.gate_moved / chart.gate_allowed
     chart.gate_checks, chart.gate_moved, chart.gate_allowed = 0, 0.0, 0.0

@@ -7,14 +7,14 @@ from typing import Any
 from engine.config import Config
 from engine.training.doctor.findings import Code
 
-Patch = dict[str, Any]
+_Patch = dict[str, Any]
 MAX_DROPOUT, MAX_DECAY = 0.6, 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remedy:
     text: str
-    patch: Patch
+    patch: _Patch
     """Dotted key of config.toml -> value to try."""
 
     @property
@@ -35,7 +35,7 @@ def _scaled(value: float, factor: float) -> float:
     return float(f"{value * factor:.3g}")
 
 
-def _starved(config: Config) -> Patch:
+def _starved(config: Config) -> _Patch:
     model = config.model
     return {
         "model.alpha_init": min(model.alpha_init, 0.3),
@@ -43,12 +43,12 @@ def _starved(config: Config) -> Patch:
     }
 
 
-def _stuck(config: Config) -> Patch:
+def _stuck(config: Config) -> _Patch:
     rate = _scaled(config.training.learning_rate, 0.5)
     return {"model.alpha_init": 0.5, "training.learning_rate": rate}
 
 
-def _collapsed(config: Config) -> Patch:
+def _collapsed(config: Config) -> _Patch:
     return {
         "loss.cs_ic": max(0.5, _scaled(config.loss.cs_ic, 2.0)),
         "training.weight_decay": _scaled(config.training.weight_decay, 0.5),
@@ -56,7 +56,7 @@ def _collapsed(config: Config) -> Patch:
     }
 
 
-def _exploding(config: Config) -> Patch:
+def _exploding(config: Config) -> _Patch:
     training = config.training
     return {
         "training.learning_rate": _scaled(training.learning_rate, 0.5),
@@ -64,12 +64,12 @@ def _exploding(config: Config) -> Patch:
     }
 
 
-def _non_finite(config: Config) -> Patch:
+def _non_finite(config: Config) -> _Patch:
     rate = _scaled(config.training.learning_rate, 0.25)
     return {"training.learning_rate": rate, "training.mode": "safe"}
 
 
-def _overfitting(config: Config) -> Patch:
+def _overfitting(config: Config) -> _Patch:
     dropout, decay = config.model.dropout, config.training.weight_decay
     return {
         "model.dropout": max(dropout, min(MAX_DROPOUT, _scaled(dropout + 0.1, 1.0))),
@@ -77,7 +77,7 @@ def _overfitting(config: Config) -> Patch:
     }
 
 
-_REMEDIES: dict[Code, tuple[str, Callable[[Config], Patch]]] = {
+_REMEDIES: dict[Code, tuple[str, Callable[[Config], _Patch]]] = {
     "graph_starved": (
         "check that the graph has edges; give the graph stream more weight at the start",
         _starved,

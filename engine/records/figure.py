@@ -1,0 +1,64 @@
+"""A figure with its error: the one place where a measured number becomes text."""
+
+import math
+from typing import Literal
+
+from msgspec import Struct
+
+Unit = Literal["", "%", "bps"]
+"""How a fraction is shown: as it is, in percent, or in basis points."""
+Role = Literal["good", "bad", "plain", "unknown"]
+SCALE: dict[Unit, float] = {"": 1.0, "%": 100.0, "bps": 1e4}
+DASH = "—"
+
+
+class Figure(Struct, frozen=True):
+    """A number, how sure it is, and what chance alone would give. NaN means not known."""
+
+    value: float
+    error: float = math.nan
+    """Standard error of the value."""
+    band: float = math.nan
+    """Half-width of the null band: chance alone stays within plus or minus this in 95 of 100 cases."""
+    n: int = 0
+    """Sessions (or other independent units) it was measured on; 0 = not told."""
+    unit: Unit = ""
+
+    def text(self, digits: int = 4, *, sign: bool = True) -> str:
+        """``+0.0205 ± 0.0042 (n=252)``; the parts that are not known are left out."""
+        if math.isnan(self.value):
+            return DASH
+        scale = SCALE[self.unit]
+        out = f"{self.value * scale:{'+' if sign else ''}.{digits}f}"
+        if not math.isnan(self.error):
+            out += f" ± {self.error * scale:.{digits}f}"
+        out += f" {self.unit}" if self.unit else ""
+        return out + (f" (n={self.n:,})" if self.n else "")
+
+    @property
+    def role(self) -> Role:
+        """Good or bad beyond the null band (or two standard errors where no band is known), else plain."""
+        if math.isnan(self.value):
+            return "unknown"
+        limit = self.band if not math.isnan(self.band) else 2.0 * self.error
+        if math.isnan(limit) or abs(self.value) <= limit:
+            return "plain"
+        return "good" if self.value > 0.0 else "bad"
+
+
+class Interval(Struct, frozen=True):
+    """A value with the two ends of its 95 % interval."""
+
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+
+    def text(self, digits: int = 2, *, sign: bool = True) -> str:
+        """``+0.91 [+0.20, +1.62]``; the value alone where the interval is not known."""
+        plus = "+" if sign else ""
+        if math.isnan(self.value):
+            return DASH
+        out = f"{self.value:{plus}.{digits}f}"
+        if math.isnan(self.low) or math.isnan(self.high):
+            return out
+        return f"{out} [{self.low:{plus}.{digits}f}, {self.high:{plus}.{digits}f}]"

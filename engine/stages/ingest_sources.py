@@ -101,9 +101,8 @@ def _overridden(settings: ReadingConfig, given: Mapping[str, str | None]) -> Rea
 
 def from_jquants(context: StageContext) -> Arrived:
     """Update the parts, then read them; also what the pull did."""
-    from engine.data.jquants.assemble import read_jquants
-    from engine.data.jquants.client import Api, key_from
-    from engine.data.jquants.pace import PER_MINUTE, Pace
+    from engine.data.jquants.client import PER_MINUTE, Api, Pace, key_from
+    from engine.data.jquants.parts import read_jquants
     from engine.data.jquants.pull import Pull, patient_sleep
 
     if context.config.data.market != "jp":

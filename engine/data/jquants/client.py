@@ -1,11 +1,14 @@
 """The official client with one way out: each request is paced, judged and, where it helps, repeated.
 
+No request goes out above the plan's rate: evenly spaced, with a margin, across pages, retries and restarts.
+
 The key is taken as an argument, sent in a header and nowhere else: it is cut out of every text the
 server sends back, redirects are not followed, and no exception of the HTTP library (which holds the
 request) is chained to ours.
 """
 
 import random
+import time
 import tomllib
 import warnings
 from collections.abc import Callable, Mapping
@@ -14,16 +17,17 @@ from typing import Any
 
 import polars as pl
 
-from engine.data.jquants.answers import (
-    Trouble,
-    judge_status,
-    payload_trouble,
-)
-from engine.data.jquants.pace import Pace
+from engine.data.jquants.answers import Trouble, judge_status, payload_trouble
 from engine.errors import DataError, EnvironmentProblem
 from engine.runs.events import Warned
 from engine.runs.sink import EventSink
 
+PER_MINUTE = {"free": 5.0, "light": 60.0, "standard": 120.0, "premium": 500.0}
+"""Requests a minute that each plan allows."""
+OWN_PER_MINUTE = {"/fins/summary": 60.0}
+"""Endpoints with a limit of their own, whatever the plan."""
+_SPACING = 1.05
+"""Spacing over 60 s / limit: requests that arrive late do not crowd the next window."""
 _KEY_VARIABLE = "JQUANTS_API_KEY"
 ATTEMPTS = 6
 """Of one request, the first included."""
@@ -51,6 +55,43 @@ def key_from(environment: Mapping[str, str]) -> str:
             f"{_KEY_VARIABLE} holds characters that no key has", hint="copy the key again"
         )
     return key
+
+
+@dataclass(slots=True)
+class Pace:
+    """Spaces requests by ``63 / per_minute`` seconds.
+
+    The first one waits as well: the process may follow another that was killed a moment ago.
+    """
+
+    per_minute: float
+    clock: Callable[[], float] = time.monotonic
+    """Seconds, never going back."""
+    sleep: Callable[[float], None] = time.sleep
+    _due: float = field(init=False)
+    _own_due: dict[str, float] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._due = self.clock() + self.interval
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two requests."""
+        return 60.0 * _SPACING / self.per_minute
+
+    def wait(self, path: str) -> None:
+        """Return when a request to this endpoint may go out."""
+        due = max(self._due, self._own_due.get(path, self._due))
+        while (left := due - self.clock()) > 0:
+            self.sleep(left)
+        sent = self.clock()
+        self._due = sent + self.interval
+        if path in OWN_PER_MINUTE:
+            self._own_due[path] = sent + 60.0 * _SPACING / OWN_PER_MINUTE[path]
+
+    def hold(self, seconds: float) -> None:
+        """No request at all before ``seconds`` from now."""
+        self._due = max(self._due, self.clock() + seconds)
 
 
 @dataclass(slots=True, kw_only=True)

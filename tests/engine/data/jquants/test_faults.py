@@ -8,9 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from engine.data.jquants import normalise
 from engine.data.jquants.client import ATTEMPTS, key_from
-from engine.data.jquants.pull import vendor_rules
+from engine.data.jquants.tables import ENDPOINTS, vendor_rules
 from engine.data.tables import RawTables
 from engine.errors import DataError, EngineError, EnvironmentProblem
 from engine.runs.events import Warned, encode
@@ -105,14 +104,15 @@ def test_codes_blanks_and_dates_of_the_vendor() -> None:
             "SchDate": ["2024-02-01T00:00:00", "", "-", "2024-02-03"],
         }
     )
-    out = normalise.earnings(rows, vendor_rules())
+    earnings = next(one for one in ENDPOINTS if one.table == "earnings")
+    out = earnings.normalise(rows, vendor_rules())
     assert set(out["symbol"]) == {"72030", "130A0", "25935", "13010"}
     assert out["date"].drop_nulls().to_list() == [dt.date(2024, 2, 3), dt.date(2024, 2, 1)]
     for column, value in (("SchDate", "soon"), ("PubDate", "2024-13-01")):
         with pytest.raises(DataError, match=value):
-            normalise.earnings(rows.with_columns(pl.lit(value).alias(column)), vendor_rules())
+            earnings.normalise(rows.with_columns(pl.lit(value).alias(column)), vendor_rules())
     with pytest.raises(DataError, match="a row without symbol"):
-        normalise.earnings(rows.with_columns(pl.lit(None, pl.String).alias("Code")), vendor_rules())
+        earnings.normalise(rows.with_columns(pl.lit(None, pl.String).alias("Code")), vendor_rules())
 
 
 def test_a_wrong_key_is_named_by_its_variable_and_not_repeated(desk: Desk) -> None:

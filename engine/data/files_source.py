@@ -15,7 +15,7 @@ from engine.data.optional_files import LAYOUTS, read_optional
 from engine.data.reading.actions import ACTIONS
 from engine.data.reading.bars import Origin, read_bars
 from engine.data.reading.names import ADJUSTED, ALL_BARS, BARS
-from engine.data.reading.tables import Exchange, Wanted, read_table
+from engine.data.reading.tables import Exchange, WantedTable, read_table
 from engine.data.tables import (
     ACTION_SCHEMA,
     BAR_SCHEMA,
@@ -27,7 +27,7 @@ from engine.data.tables import (
 from engine.errors import DataError
 from engine.records.reading import ReadingPlan
 
-_SECURITIES = Wanted(
+_SECURITIES = WantedTable(
     table="securities",
     schema=SECURITY_SCHEMA,
     synonyms={
@@ -45,7 +45,7 @@ _SECURITIES = Wanted(
     optional=frozenset(SECURITY_SCHEMA) - {"symbol"},
     finish=lambda cells, frame: with_readable_labels(frame),
 )  # fmt: skip
-_INDEX = Wanted(
+_INDEX = WantedTable(
     table="index",
     schema=INDEX_SCHEMA,
     synonyms={
@@ -99,7 +99,7 @@ def read_files(
     exchange = _exchange(exchange_of(market, calendar), now)
     bars, origin, plans = read_bars(prices, columns, exchange, settings, after=after)
 
-    def beside(path: Path, wanted: Wanted) -> pl.DataFrame:
+    def beside(path: Path, wanted: WantedTable) -> pl.DataFrame:
         nonlocal plans
         table, more = read_table(path, wanted, columns, exchange, settings)
         plans += more

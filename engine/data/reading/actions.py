@@ -6,7 +6,7 @@ from engine.data.labels import readable
 from engine.data.reading.columns import Cells
 from engine.data.reading.names import BARS, normal
 from engine.data.reading.numbers import BadValue, number_style, to_ratios
-from engine.data.reading.tables import Wanted
+from engine.data.reading.tables import WantedTable
 from engine.data.tables import ACTION_SCHEMA, KINDS_OF_ACTION
 from engine.errors import DataError
 
@@ -101,7 +101,7 @@ def _with_all(cells: Cells, frame: pl.DataFrame) -> pl.DataFrame:
     return _finish(cells, frame.with_columns(absent))
 
 
-ACTIONS = Wanted(
+ACTIONS = WantedTable(
     table="actions",
     schema={**ACTION_SCHEMA, "value": pl.String},
     synonyms={

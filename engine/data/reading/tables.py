@@ -32,7 +32,7 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class WantedTable:
     """What is looked for in the files of one table."""
 
     table: str
@@ -53,7 +53,7 @@ class Wanted:
 
 def read_table(
     path: Path,
-    wanted: Wanted,
+    wanted: WantedTable,
     columns: Mapping[str, str],
     exchange: Exchange,
     settings: ReadingConfig,
@@ -72,7 +72,7 @@ def read_table(
 
 def _read(
     path: Path,
-    wanted: Wanted,
+    wanted: WantedTable,
     columns: Mapping[str, str],
     exchange: Exchange,
     settings: ReadingConfig,
@@ -127,7 +127,7 @@ def _left(sheet: Sheet, found: Mapping[str, Column]) -> tuple[str, ...]:
 
 
 def _found(
-    sheet: Sheet, wanted: Wanted, columns: Mapping[str, str], *, alone: bool
+    sheet: Sheet, wanted: WantedTable, columns: Mapping[str, str], *, alone: bool
 ) -> dict[str, Column]:
     """Our columns; a sheet without a single key is another table, one without some column is an error."""
     there = [name for name in sheet.frame.columns if name != LINE]
@@ -149,7 +149,7 @@ def _found(
 
 
 def _typed(
-    cells: Cells, wanted: Wanted, exchange: Exchange, settings: ReadingConfig
+    cells: Cells, wanted: WantedTable, exchange: Exchange, settings: ReadingConfig
 ) -> tuple[pl.DataFrame, Dates | None, NumberStyle]:
     there = [name for name in wanted.schema if name in cells.columns]
     numeric = [name for name in there if wanted.schema[name] == pl.Float64]

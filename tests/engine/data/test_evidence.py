@@ -15,7 +15,7 @@ from engine.data.tables import (
     ACTION_SCHEMA,
     BAR_SCHEMA,
     INDEX_SCHEMA,
-    MARGIN_SCHEMA,
+    OPTIONAL,
     SECURITY_SCHEMA,
     RawTables,
     complete,
@@ -339,7 +339,7 @@ def test_an_index_and_an_optional_table_without_a_match_are_refused() -> None:
     index = pl.DataFrame({"date": [dt.date(2020, 1, 2)], "close": [1.0]}, schema=INDEX_SCHEMA)
     assert refusal(heard(market(), index=index))[0].startswith("index: none of its 1 dates")
     row = {"date": FIRST, "available": FIRST, "symbol": "72030", "long": 1.0, "short": 1.0}
-    margin = pl.DataFrame([row], schema=MARGIN_SCHEMA)
+    margin = pl.DataFrame([row], schema=OPTIONAL["margin"])
     assert refusal(heard(market(), optional={"margin": margin}))[0].startswith("margin: none")
 
 

@@ -25,9 +25,8 @@ from engine.data.reading.finding import NotATable
 from engine.data.reading.layouts import to_part
 from engine.data.reading.names import ALL_BARS, known_forms, listed
 from engine.data.reading.numbers import BadValue, NumberStyle
-from engine.data.reading.parts import Part
+from engine.data.reading.parts import Part, one_series
 from engine.data.reading.scale import Scaled, to_quoted
-from engine.data.reading.series import one_series
 from engine.data.reading.sheets import LINE, Look
 from engine.data.reading.tables import Exchange, days_of
 from engine.data.reading.wide import joined

@@ -12,11 +12,9 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from engine.config import ReadingConfig
-from engine.data.reading.cents import hold_dividends
 from engine.data.reading.conventions import Convention, convention_of
 from engine.data.reading.numbers import BadValue
-from engine.data.reading.ratio import actions_of, money_of
-from engine.data.reading.vintages import Order, order_of
+from engine.data.reading.ratio import RowOrder, actions_of, hold_dividends, money_of, order_of
 from engine.records.reading import Factor, PriceScale
 
 _PRICES = ("open", "high", "low", "close")
@@ -81,7 +79,7 @@ def to_quoted(
 
 
 def _paid_in(
-    frame: pl.DataFrame, order: Order, dividend: _Floats | None, read: Convention | None = None
+    frame: pl.DataFrame, order: RowOrder, dividend: _Floats | None, read: Convention | None = None
 ) -> bool:
     """Whether the closes hold the dividends; a vendor that adjusts for them does so for splits as well."""
     if dividend is None or "adj_close" in frame.columns:
@@ -140,11 +138,11 @@ def _has_events(frame: pl.DataFrame, column: str) -> bool:
     return column in frame.columns and not bool(frame[column].drop_nulls().is_in([0.0, 1.0]).all())
 
 
-def _array(frame: pl.DataFrame, column: str, order: Order) -> _Floats:
+def _array(frame: pl.DataFrame, column: str, order: RowOrder) -> _Floats:
     return frame[column].cast(pl.Float64).fill_null(np.nan).to_numpy()[order.rows]
 
 
-def _dividends(frame: pl.DataFrame, order: Order) -> tuple[_Floats | None, tuple[str, ...]]:
+def _dividends(frame: pl.DataFrame, order: RowOrder) -> tuple[_Floats | None, tuple[str, ...]]:
     """Cash on ex-dates, in the order; None if the file has none. A figure that stays is no payment."""
     if not _says(frame, "dividend"):
         return None, ()
@@ -195,7 +193,7 @@ def _adjusted(frame: pl.DataFrame) -> Scaled:
 
 
 def _from_ratio(
-    frame: pl.DataFrame, order: Order, dividend: _Floats | None, notes: tuple[str, ...]
+    frame: pl.DataFrame, order: RowOrder, dividend: _Floats | None, notes: tuple[str, ...]
 ) -> Scaled:
     """Quoted bars; splits and dividends from the changes of the adjusted close over the quoted one."""
     close = _array(frame, "close", order)
@@ -232,7 +230,7 @@ def _unexplained(count: int) -> tuple[str, ...]:
 
 def _from_factor(
     frame: pl.DataFrame,
-    order: Order,
+    order: RowOrder,
     read: Convention,
     dividend: _Floats | None,
     notes: tuple[str, ...],
@@ -268,7 +266,7 @@ def _from_factor(
     )
 
 
-def _later(split: _Floats, order: Order) -> _Floats:
+def _later(split: _Floats, order: RowOrder) -> _Floats:
     """Product of the splits after each row, inside its stock and vintage."""
     at = np.flatnonzero(split != 1)
     events = pl.DataFrame({"start": order.start[at], "split": split[at]})

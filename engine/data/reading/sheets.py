@@ -11,10 +11,16 @@ import polars as pl
 
 from engine.config import ReadingConfig
 from engine.data.labels import readable
-from engine.data.reading.dialect import Dialect, of_lines, of_rows
-from engine.data.reading.edges import LINES, rows_above_footer, without_footer, without_names
-from engine.data.reading.finding import Member, NotATable
-from engine.data.reading.text import decoded
+from engine.data.reading.dialect import (
+    LINES,
+    Dialect,
+    of_lines,
+    of_rows,
+    rows_above_footer,
+    without_footer,
+    without_names,
+)
+from engine.data.reading.finding import Member, NotATable, decoded
 from engine.errors import DataError, UsageError
 
 _SNIFFED = 200

@@ -11,9 +11,10 @@ import polars as pl
 from engine.config import Market, ReadingConfig
 from engine.data.calendar import exchange_of, exchange_zone, sessions_between
 from engine.data.labels import with_readable_labels
+from engine.data.merge import BarOrigin
 from engine.data.optional_files import LAYOUTS, read_optional
 from engine.data.reading.actions import ACTIONS
-from engine.data.reading.bars import Origin, read_bars
+from engine.data.reading.bars import read_bars
 from engine.data.reading.names import ADJUSTED, ALL_BARS, BARS
 from engine.data.reading.tables import Exchange, WantedTable, read_table
 from engine.data.tables import (
@@ -64,11 +65,11 @@ _KNOWN: Mapping[str, Iterable[str]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class FilesRead:
     """Tables and how each of them was read."""
 
     raw: RawTables
-    origin: Origin
+    origin: BarOrigin
     """File and line of each bar."""
     plans: tuple[ReadingPlan, ...] = ()
 
@@ -87,7 +88,7 @@ def read_files(
     optional: Mapping[str, Path] | None = None,
     actions: Path | None = None,
     after: dt.date | None = None,
-) -> Reading:
+) -> FilesRead:
     """Read and type the tables; only labels are cleaned here. Errors name file, line, column and value.
 
     ``optional`` gives files of optional tables (`engine.data.tables.OPTIONAL`) by name. ``columns`` maps
@@ -122,7 +123,7 @@ def read_files(
         optional=extra,
         notes=notes,
     )
-    return Reading(raw=raw, origin=origin, plans=plans)
+    return FilesRead(raw=raw, origin=origin, plans=plans)
 
 
 def _exchange(code: str, now: dt.datetime) -> Exchange:

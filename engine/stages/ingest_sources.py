@@ -12,7 +12,7 @@ import polars as pl
 from engine.config import ReadingConfig
 from engine.data.calendar import exchange_named
 from engine.data.files_source import read_files
-from engine.data.merge import Origin
+from engine.data.merge import BarOrigin
 from engine.data.store import Snapshot
 from engine.data.synthetic import generate
 from engine.data.tables import RawTables
@@ -27,7 +27,7 @@ class Arrived:
 
     raw: RawTables
     plans: tuple[ReadingPlan, ...] = ()
-    origin: Origin | None = None
+    origin: BarOrigin | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
     """What else the answer of the command says."""
 

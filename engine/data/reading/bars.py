@@ -2,20 +2,22 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 import polars as pl
+from msgspec.structs import replace as replace_fields
 
 from engine.config import ReadingConfig
 from engine.data.labels import readable
+from engine.data.merge import BarOrigin
 from engine.data.reading.columns import (
     FILE,
     MANY,
     Cells,
     nothing_in,
     passed_over,
+    plan_of,
     shape,
     sheets_of,
     together,
@@ -25,7 +27,7 @@ from engine.data.reading.finding import NotATable
 from engine.data.reading.layouts import to_part
 from engine.data.reading.names import ALL_BARS, known_forms, listed
 from engine.data.reading.numbers import BadValue, NumberStyle
-from engine.data.reading.parts import Part, one_series
+from engine.data.reading.parts import LongSheet, one_series
 from engine.data.reading.scale import Scaled, to_quoted
 from engine.data.reading.sheets import LINE, Look
 from engine.data.reading.tables import Exchange, days_of
@@ -40,20 +42,6 @@ _KEYS = ("date", "symbol")
 _SHOWN = (("open", "o"), ("high", "h"), ("low", "l"), ("close", "c"), ("volume", "v"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """Where each bar comes from, in the order of the bars."""
-
-    files: tuple[str, ...]
-    file: pl.Series
-    """Position in ``files``. UInt32."""
-    line: pl.Series
-    """Line of the file from 1, or row of a Parquet or Feather file. UInt32."""
-
-    def where(self, row: int) -> str:
-        return f"{self.files[self.file[row]]}: line {self.line[row]}"
-
-
 def read_bars(
     path: Path,
     columns: Mapping[str, str],
@@ -61,7 +49,7 @@ def read_bars(
     settings: ReadingConfig,
     *,
     after: dt.date | None,
-) -> tuple[pl.DataFrame, Origin, tuple[ReadingPlan, ...]]:
+) -> tuple[pl.DataFrame, BarOrigin, tuple[ReadingPlan, ...]]:
     """Bars by date and symbol, rows of the same in the order of the files; nothing is removed as repeated.
 
     ``after``: the last stored session when the bars are to be appended.
@@ -86,18 +74,18 @@ def read_bars(
         tables.append(bars)
         plans.append(plan)
     del groups, cells
-    plans[0] = msgspec.structs.replace(plans[0], unread=tuple(unread))
+    plans[0] = replace_fields(plans[0], unread=tuple(unread))
     bars = pl.concat(tables).sort(*_KEYS, FILE, LINE)
-    origin = Origin(files=files, file=bars[FILE], line=bars[LINE])
+    origin = BarOrigin(files=files, file=bars[FILE], line=bars[LINE])
     return bars.drop(FILE, LINE), origin, tuple(plans)
 
 
 def _parts(
     path: Path, columns: Mapping[str, str], settings: ReadingConfig, look: Look
-) -> tuple[list[Part], list[Unread]]:
+) -> tuple[list[LongSheet], list[Unread]]:
     """The sheets that hold prices, in long form, and what was passed over."""
     sheets, unread = sheets_of(path, look)
-    parts: list[Part] = []
+    parts: list[LongSheet] = []
     hint = ""
     names = beside(sheet.within.name for sheet in sheets)
     named = path.is_file() and len(sheets) == 1
@@ -116,7 +104,7 @@ def _parts(
 def _of_group(
     path: Path,
     cells: Cells,
-    group: Sequence[Part],
+    group: Sequence[LongSheet],
     exchange: Exchange,
     settings: ReadingConfig,
     after: dt.date | None,
@@ -155,24 +143,16 @@ def _of_group(
 def _plan(
     path: Path,
     cells: Cells,
-    group: Sequence[Part],
+    group: Sequence[LongSheet],
     dates: Dates,
     style: NumberStyle,
     scaled: Scaled,
     first: str,
     notes: Sequence[str],
 ) -> ReadingPlan:
-    sheet = group[0].sheet
-    return ReadingPlan(
-        table="bars",
-        path=sheet.name if len(group) == 1 else str(path),
-        files=len(group),
+    return replace_fields(
+        plan_of("bars", path, [part.sheet for part in group], style),
         layout=group[0].layout,
-        encoding=sheet.encoding,
-        separator=sheet.dialect.separator if sheet.dialect else "",
-        header_lines=sheet.dialect.skip if sheet.dialect else 0,
-        decimal=style.decimal,
-        thousands=style.thousands,
         columns=tuple(cells.columns[name] for name in ALL_BARS if name in cells.columns),
         left=group[0].left,
         dates=dates,
@@ -198,7 +178,7 @@ def _refuse_many_codes(cells: Cells, rows: pl.DataFrame) -> None:
 def _in_their_words(factor: Factor | None, cells: Cells) -> Factor | None:
     if factor is None or factor.column not in cells.columns:
         return factor
-    return msgspec.structs.replace(factor, column=cells.columns[factor.column].theirs)
+    return replace_fields(factor, column=cells.columns[factor.column].theirs)
 
 
 def _shown(bars: pl.DataFrame) -> str:
@@ -212,7 +192,7 @@ def _shown(bars: pl.DataFrame) -> str:
     return f"{row['date']} {readable(row['symbol'])} {values}"
 
 
-def _told(group: Sequence[Part]) -> list[str]:
+def _told(group: Sequence[LongSheet]) -> list[str]:
     """What is to say about the files; of files that say much the same the first ones."""
     notes = [note for part in group for note in (*part.sheet.notes, *part.notes)]
     named = [part for part in group if part.layout == "file_per_symbol"]

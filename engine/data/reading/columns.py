@@ -11,7 +11,7 @@ from engine.data.reading.finding import Member, NotATable, find
 from engine.data.reading.numbers import BadValue, NumberStyle, number_style, to_numbers, to_ratios
 from engine.data.reading.sheets import LINE, Look, Sheet, read_sheets
 from engine.errors import DataError
-from engine.records.reading import Column, Unread
+from engine.records.reading import Column, ReadingPlan, Unread
 
 FILE = "\0file"
 """Column of the position of each row's file in the list of files; a name that no file has."""
@@ -167,6 +167,21 @@ def together(
         )
         out.append((Cells(frame=rows, files=files, columns=frames[members[0]][2]), members))
     return out
+
+
+def plan_of(table: str, path: Path, sheets: Sequence[Sheet], style: NumberStyle) -> ReadingPlan:
+    """How alike sheets below a path are written; what was made of them is for the caller to fill in."""
+    first = sheets[0]
+    return ReadingPlan(
+        table=table,
+        path=first.name if len(sheets) == 1 else str(path),
+        files=len(sheets),
+        encoding=first.encoding,
+        separator=first.dialect.separator if first.dialect else "",
+        header_lines=first.dialect.skip if first.dialect else 0,
+        decimal=style.decimal,
+        thousands=style.thousands,
+    )
 
 
 def shape(column: pl.Series) -> str:

@@ -7,16 +7,17 @@ import polars as pl
 from engine.config import ReadingConfig
 from engine.data.reading.file_names import Beside, day_in, symbol_of
 from engine.data.reading.finding import NotATable
-from engine.data.reading.names import ALL_BARS, PRICES, listed, mapped, match, nameless, normal
+from engine.data.reading.names import ALL_BARS, PRICES, listed, match, nameless, normal
 from engine.data.reading.parts import (
     FILE_NAME,
     LEFT,
     POSITIONS,
-    Part,
+    LongSheet,
     emptied,
     looks_like_days,
     no_column,
     require,
+    said_of,
 )
 from engine.data.reading.sheets import LINE, Sheet
 from engine.data.reading.wide import CODE, joined_names, of_levels, of_one_field, tuple_names
@@ -34,7 +35,7 @@ def to_part(
     *,
     named: bool,
     names: Beside,
-) -> Part:
+) -> LongSheet:
     """``named``: the user named this very file. ``names``: what those of all files tell.
 
     `NotATable` if the sheet does not hold prices.
@@ -68,7 +69,7 @@ def _long(
     *,
     named: bool,
     names: Beside,
-) -> Part:
+) -> LongSheet:
     found = match(there, ALL_BARS, columns, "bars")
     if not _fits(found) and not named:
         unnamed = sheet.dialect is not None and not sheet.dialect.named
@@ -97,7 +98,7 @@ def _long(
         *(pl.col(name).alias(LEFT + name) for name in kept),
         LINE,
     )
-    return Part(
+    return LongSheet(
         sheet=emptied(sheet), layout=layout, frame=frame, columns=found, left=tuple(spare),
         code=constants.get("symbol", ""), notes=notes,
     )  # fmt: skip
@@ -111,13 +112,13 @@ def _by_values(
     settings: ReadingConfig,
 ) -> tuple[str, ...]:
     """Days and codes that no name tells go from ``spare`` to ``found`` where their values do."""
-    if "date" not in found and not _said(columns, "date"):
+    if "date" not in found and said_of(columns, "date") is None:
         days = (n for n in spare if nameless(n) and looks_like_days(sheet.frame[n]))
         index = next(days, None)
         if index is not None:
             found["date"] = Column(ours="date", theirs=index, decided_by="values")
             spare.remove(index)
-    if settings.layout == "file_per_symbol" or "symbol" in found or _said(columns, "symbol"):
+    if settings.layout == "file_per_symbol" or "symbol" in found or said_of(columns, "symbol"):
         return ()
     weak = _weak_symbol(sheet.frame, spare)
     if weak is None:
@@ -125,10 +126,6 @@ def _by_values(
     found["symbol"] = Column(ours="symbol", theirs=weak, decided_by="values")
     spare.remove(weak)
     return (f"The codes are taken from the column {listed([weak])}.",)
-
-
-def _said(columns: Mapping[str, str], ours: str) -> bool:
-    return mapped(columns, "bars", ours, lenient=False) is not None
 
 
 def _weak_symbol(frame: pl.DataFrame, spare: list[str]) -> str | None:
@@ -147,7 +144,7 @@ def _weak_symbol(frame: pl.DataFrame, spare: list[str]) -> str | None:
 
 
 def _symbol_of(sheet: Sheet, columns: Mapping[str, str], there: list[str], names: Beside) -> str:
-    said = mapped(columns, "bars", "symbol", lenient=False)
+    said = said_of(columns, "symbol")
     if said is not None:
         raise no_column(sheet, "symbol", said.theirs, there)
     symbol = symbol_of(sheet.within, names)
@@ -164,7 +161,7 @@ def _symbol_of(sheet: Sheet, columns: Mapping[str, str], there: list[str], names
 def _day_of(
     sheet: Sheet, columns: Mapping[str, str], there: list[str], found: Mapping[str, Column]
 ) -> str:
-    said = mapped(columns, "bars", "date", lenient=False)
+    said = said_of(columns, "date")
     if said is not None:
         raise no_column(sheet, "date", said.theirs, there)
     parts = sheet.within.parts

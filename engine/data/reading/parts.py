@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from engine.data.labels import readable
-from engine.data.reading.names import ADJUSTED_FIELDS, listed, mapped
+from engine.data.reading.names import ADJUSTED_FIELDS, Mapped, listed, mapped
 from engine.data.reading.sheets import Sheet
 from engine.errors import DataError
 from engine.records.reading import Column, Layout
@@ -18,7 +18,7 @@ LEFT = "\0left "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class LongSheet:
     """A sheet in long form, its values still as the file has them."""
 
     sheet: Sheet
@@ -35,16 +35,23 @@ class Part:
     notes: tuple[str, ...] = ()
 
 
+def said_of(columns: Mapping[str, str], ours: str) -> Mapped | None:
+    """What the user says of one of our columns of bars."""
+    return mapped(columns, "bars", ours, lenient=False)
+
+
 def emptied(sheet: Sheet) -> Sheet:
+    """The sheet without its cells."""
     return replace(sheet, frame=sheet.frame.clear())
 
 
 def require(
     sheet: Sheet, found: Mapping[str, Column], columns: Mapping[str, str], there: list[str]
 ) -> None:
+    """DataError if a column that bars need, or one that the user mapped, was not found."""
     missing = []
     for ours in ("date", "symbol", *ADJUSTED_FIELDS):
-        said = mapped(columns, "bars", ours, lenient=False)
+        said = said_of(columns, ours)
         if said is not None and ours not in found:
             raise no_column(sheet, ours, said.theirs, there)
         if ours not in found and f"adj_{ours}" not in found:
@@ -56,6 +63,7 @@ def require(
 def no_column(
     sheet: Sheet, ours: str, said: str, there: list[str], more: str = "", hint: str = ""
 ) -> DataError:
+    """The error of a missing column, with what the file has and how to say which one is meant."""
     looked = f"looked for {said}; " if said else ""
     unnamed = sheet.dialect is not None and not sheet.dialect.named
     if unnamed and len(there) == 1:

@@ -6,9 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
+from msgspec.structs import replace
 
 from engine.config import ReadingConfig
-from engine.data.reading.columns import Cells, nothing_in, passed_over, shape, sheets_of, together
+from engine.data.reading.columns import (
+    Cells,
+    nothing_in,
+    passed_over,
+    plan_of,
+    shape,
+    sheets_of,
+    together,
+)
 from engine.data.reading.dates import Sessions, read_dates
 from engine.data.reading.finding import NotATable
 from engine.data.reading.names import known_forms, listed, mapped, match
@@ -105,19 +114,14 @@ def _read(
         typed, dates, style = _typed(cells, wanted, exchange, settings)
         parts.append(wanted.finish(cells, typed))
         sheet, found = fitting[members[0]]
-        dialect = sheet.dialect
-        plans.append(
-            ReadingPlan(
-                table=wanted.table, path=sheet.name if len(members) == 1 else str(path),
-                files=len(members), encoding=sheet.encoding,
-                separator=dialect.separator if dialect else "",
-                header_lines=dialect.skip if dialect else 0,
-                decimal=style.decimal, thousands=style.thousands, columns=tuple(found.values()),
-                left=_left(sheet, found), dates=dates,
-                unread=() if plans else tuple(unread),
-                notes=tuple(note for i in members for note in fitting[i][0].notes),
-            )
+        alike_sheets = [fitting[i][0] for i in members]
+        plan = replace(
+            plan_of(wanted.table, path, alike_sheets, style),
+            columns=tuple(found.values()), left=_left(sheet, found), dates=dates,
+            unread=() if plans else tuple(unread),
+            notes=tuple(note for one in alike_sheets for note in one.notes),
         )  # fmt: skip
+        plans.append(plan)
     return pl.concat(parts, how="diagonal"), tuple(plans)
 
 

@@ -15,8 +15,9 @@ from engine.data.merge import BarOrigin
 from engine.data.optional_files import LAYOUTS, read_optional
 from engine.data.reading.actions import ACTIONS
 from engine.data.reading.bars import read_bars
+from engine.data.reading.dates import Exchange
 from engine.data.reading.names import ADJUSTED, ALL_BARS, BARS
-from engine.data.reading.tables import Exchange, WantedTable, read_table
+from engine.data.reading.tables import WantedTable, read_table
 from engine.data.tables import (
     ACTION_SCHEMA,
     BAR_SCHEMA,

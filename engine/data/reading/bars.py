@@ -22,6 +22,7 @@ from engine.data.reading.columns import (
     sheets_of,
     together,
 )
+from engine.data.reading.dates import Exchange
 from engine.data.reading.file_names import beside
 from engine.data.reading.finding import NotATable
 from engine.data.reading.layouts import to_part
@@ -30,7 +31,7 @@ from engine.data.reading.numbers import BadValue, NumberStyle
 from engine.data.reading.parts import LongSheet, one_series
 from engine.data.reading.scale import Scaled, to_quoted
 from engine.data.reading.sheets import LINE, Look
-from engine.data.reading.tables import Exchange, days_of
+from engine.data.reading.tables import days_of
 from engine.data.reading.wide import joined
 from engine.data.tables import BAR_SCHEMA, complete
 from engine.errors import DataError
@@ -55,13 +56,9 @@ def read_bars(
     ``after``: the last stored session when the bars are to be appended.
     """
     columns = {{"adjustment_factor": "factor"}.get(ours, ours): v for ours, v in columns.items()}
-    look = Look(
-        settings=settings,
-        known=known_forms(ALL_BARS, columns),
-        appending=after is not None,
-        seen={},
-    )
-    parts, unread = _parts(path, columns, settings, look)
+    known = known_forms(ALL_BARS, columns)
+    look = Look(settings=settings, columns=columns, exchange=exchange, known=known, after=after)
+    parts, unread = _parts(path, look)
     files = tuple(part.sheet.name for part in parts)
     frames = [(i, part.frame, part.columns) for i, part in enumerate(parts)]
     groups = together(frames, files, lambda frame: shape(frame["date"]))
@@ -70,7 +67,7 @@ def read_bars(
     tables, plans = [], []
     for cells, members in groups:
         group = [parts[i] for i in members]
-        bars, plan = _of_group(path, cells, group, exchange, settings, after)
+        bars, plan = _of_group(path, cells, group, look)
         tables.append(bars)
         plans.append(plan)
     del groups, cells
@@ -80,9 +77,7 @@ def read_bars(
     return bars.drop(FILE, LINE), origin, tuple(plans)
 
 
-def _parts(
-    path: Path, columns: Mapping[str, str], settings: ReadingConfig, look: Look
-) -> tuple[list[LongSheet], list[Unread]]:
+def _parts(path: Path, look: Look) -> tuple[list[LongSheet], list[Unread]]:
     """The sheets that hold prices, in long form, and what was passed over."""
     sheets, unread = sheets_of(path, look)
     parts: list[LongSheet] = []
@@ -91,7 +86,7 @@ def _parts(
     named = path.is_file() and len(sheets) == 1
     for sheet in sheets:
         try:
-            part = to_part(sheet, columns, settings, named=named, names=names)
+            part = to_part(sheet, look, named=named, names=names)
             parts.append(part)
         except NotATable as error:
             unread.append(passed_over(sheet, error))
@@ -102,16 +97,11 @@ def _parts(
 
 
 def _of_group(
-    path: Path,
-    cells: Cells,
-    group: Sequence[LongSheet],
-    exchange: Exchange,
-    settings: ReadingConfig,
-    after: dt.date | None,
+    path: Path, cells: Cells, group: Sequence[LongSheet], look: Look
 ) -> tuple[pl.DataFrame, ReadingPlan]:
-    dates, how = days_of(cells, "date", exchange, settings, after=after)
+    dates, how = days_of(cells, "date", look)
     numeric = [name for name in ALL_BARS if name in cells.columns and name not in _KEYS]
-    style = cells.style(numeric, settings.decimal)
+    style = cells.style(numeric, look.settings.decimal)
     cells.put("date", cells.filled("date", dates))
     cells.put("symbol", cells.filled("symbol", cells.texts("symbol")))
     for name in numeric:
@@ -126,7 +116,7 @@ def _of_group(
     rows = rows if keep is None else rows.filter(keep)
     cells.frame = rows
     try:
-        scaled = to_quoted(rows.select(*_KEYS, *numeric), settings, vintage=rows[FILE])
+        scaled = to_quoted(rows.select(*_KEYS, *numeric), look.settings, vintage=rows[FILE])
     except BadValue as bad:
         told = next(
             (n for n in ("factor", "split", "adj_close", "close") if n in cells.columns), ""

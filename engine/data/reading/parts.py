@@ -46,10 +46,14 @@ def emptied(sheet: Sheet) -> Sheet:
 
 
 def require(
-    sheet: Sheet, found: Mapping[str, Column], columns: Mapping[str, str], there: list[str]
+    sheet: Sheet,
+    found: Mapping[str, Column],
+    columns: Mapping[str, str],
+    there: list[str] | None = None,
 ) -> None:
     """DataError if a column that bars need, or one that the user mapped, was not found."""
     missing = []
+    there = sheet.names if there is None else there
     for ours in ("date", "symbol", *ADJUSTED_FIELDS):
         said = said_of(columns, ours)
         if said is not None and ours not in found:

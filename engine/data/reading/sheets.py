@@ -1,9 +1,10 @@
 """One file as one or several frames of cells, with the line of each row."""
 
 import csv
+import datetime as dt
 import io
-from collections.abc import Iterator, MutableMapping, Set
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, MutableMapping, Set
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import PurePosixPath
 
@@ -11,6 +12,7 @@ import polars as pl
 
 from engine.config import ReadingConfig
 from engine.data.labels import readable
+from engine.data.reading.dates import Exchange
 from engine.data.reading.dialect import (
     LINES,
     Dialect,
@@ -44,15 +46,25 @@ class Sheet:
     """None for typed files."""
     notes: tuple[str, ...] = ()
 
+    @property
+    def names(self) -> list[str]:
+        """The file's own columns."""
+        return [name for name in self.frame.columns if name != LINE]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What sheets are read with: the user's settings, names that tell a header, heads seen before."""
+    """What the files of a table are read with."""
 
     settings: ReadingConfig
+    columns: Mapping[str, str]
+    """What the user says: our name -> the file's, perhaps with a factor."""
+    exchange: Exchange
     known: Set[str]
-    appending: bool
-    seen: MutableMapping[bytes, Dialect]
+    """Normal forms of names that tell a header."""
+    after: dt.date | None = None
+    """The last stored session, where the rows are to be appended."""
+    seen: MutableMapping[bytes, Dialect] = field(default_factory=dict)
     """First line -> how files that begin so are laid out: 5,000 tickers are decided once."""
 
 
@@ -260,7 +272,7 @@ def _open_end(name: str, frame: pl.DataFrame, look: Look) -> str:
     decimals = others.str.extract(r"\.(\d+)\s*$").str.len_chars()
     own = len(last.rpartition(".")[2]) if "." in last else 0
     fewer = decimals.len() >= _ENOUGH and not decimals.null_count() and bool((decimals > own).all())
-    if shorter or fewer or look.appending:
+    if shorter or fewer or look.after is not None:
         seen = f" (`{readable(column)}` ends as {readable(last)!r})"
         raise DataError(
             f"{name}: line {line}, the last one, has no line end{seen}: the file may be cut off",

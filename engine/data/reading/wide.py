@@ -103,9 +103,9 @@ def _index(sheet: Sheet, there: list[str], pairs: _Pairs) -> str:
     return days[0]
 
 
-def of_levels(
-    sheet: Sheet, there: list[str], pairs: _Pairs, columns: Mapping[str, str]
-) -> LongSheet:
+def of_levels(sheet: Sheet, pairs: _Pairs, columns: Mapping[str, str]) -> LongSheet:
+    """A sheet whose columns are pairs of field and code."""
+    there = sheet.names
     index = _said_index(there, columns) or _index(sheet, there, pairs)
     tickers: dict[str, dict[str, str]] = {}
     for name, (field, ticker) in pairs.items():
@@ -124,7 +124,7 @@ def of_levels(
         sheet=emptied(sheet), layout="stacked" if stacked else "wide",
         frame=pl.concat(frames, how="diagonal_relaxed"), columns=_mapped(found, columns, sheet), left=left,
     )  # fmt: skip
-    require(sheet, found, {}, there)
+    require(sheet, found, {})
     return part
 
 
@@ -159,9 +159,10 @@ def _columns_of(tickers: Mapping[str, Mapping[str, str]], index: str) -> dict[st
 
 
 def of_one_field(
-    sheet: Sheet, there: list[str], columns: Mapping[str, str], *, insisted: bool, named: bool
+    sheet: Sheet, columns: Mapping[str, str], *, insisted: bool, named: bool
 ) -> LongSheet | None:
     """A column a ticker; the field is told by the name of the file or a folder. None if it is not so."""
+    there = sheet.names
     index = _said_index(there, columns) or next(
         (name for name in there if field_of(name) == "date"), None
     )

@@ -93,11 +93,10 @@ def gather(
         shifted=days.shifted,
         swapped=days.swapped,
         joins=joins,
-        **_returns(bars),
     )
     crossed, figures = _prices(bars)
     stocks, values = _values(bars)
-    seen = replace(measured, **figures, **values)
+    seen = replace(measured, **figures, **_returns(bars), **values)
     problems = [
         *day_problems(raw, days, today=today, exchange=exchange, after=after),
         *(store_problems(bars, store, columns or {}) if store else ()),

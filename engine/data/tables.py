@@ -111,10 +111,15 @@ class RawTables:
 
     def as_of(self, day: dt.date) -> "RawTables":
         """Only what was known at the close of ``day``: optional tables by publication, not by period."""
-        own = {name: table for name, table in self.tables().items() if name in TABLES}
-        known = {n: t.filter(pl.col("date") <= day) for n, t in own.items() if n != "securities"}
+
+        def known(table: pl.DataFrame | None) -> pl.DataFrame | None:
+            return None if table is None else table.filter(pl.col("date") <= day)
+
         told = {n: t.filter(pl.col("available") <= day) for n, t in self.optional.items()}
-        return replace(self, **known, optional=told)
+        return replace(
+            self, bars=self.bars.filter(pl.col("date") <= day), index=known(self.index),
+            oracle=known(self.oracle), actions=known(self.actions), optional=told,
+        )  # fmt: skip
 
     def tables(self) -> dict[str, pl.DataFrame]:
         """Those that are there, by name."""

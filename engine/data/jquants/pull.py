@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from operator import methodcaller
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -190,7 +191,7 @@ class Pull:
         days: set[dt.date] = set()
         for code in suspects(rows, later)[:MOST_STOCKS]:
             span = {"code": code, "from_yyyymmdd": str(day), "to_yyyymmdd": str(self._last)}
-            found = self.api.fetch(lambda client, span=span: client.get_eq_bars_daily(**span))
+            found = self.api.fetch(methodcaller("get_eq_bars_daily", **span))
             days |= {*corrected_days(bars.normalise(found, self._rules), later)}
         if days:
             self._parts.renew("bars", sorted(days))

@@ -212,7 +212,6 @@ def _whole(ratio: _Floats) -> tuple[_Floats, _Floats]:
     return nearest, np.abs(ratio / nearest - 1)
 
 
-_Floats = NDArray[np.float64]
 _QUARTER = 60
 """Rows before a stock's last dividend that are looked at: a quarter, to the dividend before it."""
 _FEW_PAID = 3

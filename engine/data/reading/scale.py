@@ -4,11 +4,12 @@ All prices of a row are on one scale: as quoted, or all adjusted by the vendor. 
 the other would put dividends that were not yet paid into every overnight return.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import polars as pl
-from msgspec.structs import replace
+from msgspec.structs import replace as replace_fields
 from numpy.typing import NDArray
 
 from engine.config import ReadingConfig
@@ -19,6 +20,7 @@ from engine.records.reading import Factor, PriceScale
 
 _PRICES = ("open", "high", "low", "close")
 _Floats = NDArray[np.float64]
+_Notes = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,15 +49,14 @@ def to_quoted(
     scale = _scale(frame, settings)
     if scale == "adjusted":
         return _adjusted(frame)
+    quoted = Scaled(bars=_bars(frame, None, None), price_scale="raw", factor=None)
     if scale == "raw" and not _says(frame, "dividend"):
-        return Scaled(bars=_bars(frame, None, None), price_scale="raw", factor=None)
+        return quoted
     order = order_of(frame["symbol"], frame["date"], vintage)
     dividend, notes = _dividends(frame, order)
     if scale == "raw":
         if dividend is None:
-            return Scaled(
-                bars=_bars(frame, None, None), price_scale="raw", factor=None, notes=notes
-            )
+            return replace(quoted, notes=notes)
         if settings.price_scale == "auto" and _paid_in(frame, order, dividend):
             return _adjusted(frame)
         paid = int((dividend > 0).sum())
@@ -64,15 +65,10 @@ def to_quoted(
         return Scaled(bars=bars, price_scale="raw", factor=plan, notes=notes)
     if scale == "raw_and_adjusted_close":
         return _from_ratio(frame, order, dividend, notes)
-    column = "factor" if _has_events(frame, "factor") or "split" not in frame.columns else "split"
-    close = _array(frame, "close", order)
-    read = convention_of(
-        _array(frame, column, order),
-        close,
-        order,
-        column="factor" if column == "factor" else "split",
-        wanted=settings.factor,
-    )
+    factors = _has_events(frame, "factor") or "split" not in frame.columns
+    column: Literal["factor", "split"] = "factor" if factors else "split"
+    values, close = _array(frame, column, order), _array(frame, "close", order)
+    read = convention_of(values, close, order, column=column, wanted=settings.factor)
     if settings.price_scale == "auto" and _paid_in(frame, order, dividend, read):
         return _adjusted(frame)
     return _from_factor(frame, order, read, dividend, notes)
@@ -185,15 +181,13 @@ def _adjusted(frame: pl.DataFrame) -> Scaled:
         if "adj_volume" not in there and "volume" in there:
             frame = frame.with_columns(adj_volume=pl.col("volume"))
     unused = [name for name in ("factor", "split", "dividend") if name in there]
-    notes = (
-        (f"The prices are adjusted already: {', '.join(unused)} not applied.",) if unused else ()
-    )
+    said = f"The prices are adjusted already: {', '.join(unused)} not applied."
     bars = _bars(frame, None, None, "adj_" if "adj_close" in there else "")
-    return Scaled(bars=bars, price_scale="adjusted", factor=None, notes=notes)
+    return Scaled(bars=bars, price_scale="adjusted", factor=None, notes=(said,) if unused else ())
 
 
 def _from_ratio(
-    frame: pl.DataFrame, order: RowOrder, dividend: _Floats | None, notes: tuple[str, ...]
+    frame: pl.DataFrame, order: RowOrder, dividend: _Floats | None, notes: _Notes
 ) -> Scaled:
     """Quoted bars; splits and dividends from the changes of the adjusted close over the quoted one."""
     close = _array(frame, "close", order)
@@ -202,15 +196,14 @@ def _from_ratio(
     before = order.before(close > 0)
     event = np.flatnonzero((found.factor != 1) & (before >= 0))
     jump = np.log(close[event] / close[before[event]])
+    left = jump - np.log(found.factor[event])
     plan = Factor(
         column="adj_close",
         convention="an adjusted close, taken as a ratio to the close",
         events=event.size,
         dividends=int((cash > 0).sum()),
         jump_before=float(np.median(np.abs(jump))) if event.size else 0.0,
-        jump_after=float(np.median(np.abs(jump - np.log(found.factor[event]))))
-        if event.size
-        else 0.0,
+        jump_after=float(np.median(np.abs(left))) if event.size else 0.0,
     )
     return Scaled(
         bars=_bars(frame, order.in_file(found.factor), order.in_file(cash)),
@@ -220,20 +213,15 @@ def _from_ratio(
     )
 
 
-def _unexplained(count: int) -> tuple[str, ...]:
-    if not count:
-        return ()
-    return (
-        f"Changes of adjusted close / close that the close does not follow, not applied: {count:,}.",
+def _unexplained(count: int) -> _Notes:
+    said = (
+        f"Changes of adjusted close / close that the close does not follow, not applied: {count:,}."
     )
+    return (said,) if count else ()
 
 
 def _from_factor(
-    frame: pl.DataFrame,
-    order: RowOrder,
-    read: Convention,
-    dividend: _Floats | None,
-    notes: tuple[str, ...],
+    frame: pl.DataFrame, order: RowOrder, read: Convention, dividend: _Floats | None, notes: _Notes
 ) -> Scaled:
     """Quoted bars beside a column of factors; where prices are divided by later splits, that is undone.
 
@@ -254,14 +242,16 @@ def _from_factor(
         times = order.in_file(later)
         frame = frame.with_columns(
             *(pl.col(name) * pl.Series(times) for name in _PRICES if name in frame.columns),
-            *(pl.col(name) / pl.Series(times) for name in ("volume",) if name in frame.columns),
+            pl.col("^volume$") / pl.Series(times),
         )
         dividend = None if dividend is None else dividend * later
     cash = np.zeros(factor.size) if dividend is None else dividend
     return Scaled(
         bars=_bars(frame, order.in_file(factor), order.in_file(cash)),
         price_scale="raw_and_factor",
-        factor=replace(read.plan, events=int((factor != 1).sum()), dividends=int((cash > 0).sum())),
+        factor=replace_fields(
+            read.plan, events=int((factor != 1).sum()), dividends=int((cash > 0).sum())
+        ),
         notes=notes,
     )
 

@@ -130,7 +130,7 @@ def _excel(member: Member, content: bytes, look: Look) -> Iterator[Sheet]:
             within=member.within if alone else member.within / title,
             frame=_without_blank_rows(frame),
             dialect=dialect,
-            notes=(*_about_head(member.name, dialect), *_about_rows(member.name, footer, repeated)),
+            notes=_notes(member.name, dialect, footer, repeated),
         )
 
 
@@ -159,7 +159,7 @@ def _text(member: Member, content: bytes, look: Look) -> Sheet:
     if marks != frame.height * (len(dialect.names) - 1):
         _refuse_ragged(member.name, text, dialect)
     frame, repeated = without_names(_with_lines(frame, text, dialect), dialect)
-    notes = (*_about_head(member.name, dialect), *_about_rows(member.name, footer, repeated))
+    notes = _notes(member.name, dialect, footer, repeated)
     if not text.endswith(b"\n") and frame.height:
         notes = (*notes, _open_end(member.name, frame, look))
     return Sheet(
@@ -244,17 +244,12 @@ def _without_blank_rows(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.filter(pl.any_horizontal(pl.col(names).is_not_null()))
 
 
-def _about_head(name: str, dialect: Dialect) -> tuple[str, ...]:
+def _notes(name: str, dialect: Dialect, footer: str, repeated: int) -> tuple[str, ...]:
     notes = []
     if dialect.preamble and dialect.named:
         notes.append(f"{name}: {dialect.preamble} lines before the names were passed over.")
     if not dialect.named:
         notes.append(f"{name}: no line of names; the columns are called #1, #2, ...")
-    return tuple(notes)
-
-
-def _about_rows(name: str, footer: str, repeated: int) -> tuple[str, ...]:
-    notes = []
     if footer:
         notes.append(f"{name}: words below the rows were passed over: {footer!r}.")
     if repeated:

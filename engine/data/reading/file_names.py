@@ -43,6 +43,7 @@ class Beside:
 
 
 def beside(stems: Iterable[str]) -> Beside:
+    """What the names of all files, without folders and endings, have in common."""
     words = {stem: {word.lower() for word in _words(stem)} for stem in set(stems)}
     if len(words) < 2:
         return Beside()

@@ -106,6 +106,7 @@ class Mapped:
 
 
 def mapped(columns: Mapping[str, str], table: str, ours: str, *, lenient: bool) -> Mapped | None:
+    """What the user says of one of our columns: for this table first, else for all; None if nothing."""
     for key in (f"{table}.{ours}", ours):
         if key in columns:
             parts = _TIMES.match(columns[key].strip())

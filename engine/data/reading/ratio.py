@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowOrder:
-    """Rows by stock, vintage and date. Arrays have one element a row, in this order."""
+    """Rows by stock, vintage and date. Arrays are ``[rows]``: one element a row, in this order."""
 
     rows: NDArray[np.int64]
     """Position in the file."""
@@ -30,19 +30,19 @@ class RowOrder:
 
     @property
     def first(self) -> NDArray[np.bool_]:
-        """Rows with nothing before them in their vintage."""
+        """``[rows]``: whether nothing is before a row in its vintage."""
         first: NDArray[np.bool_] = self.start == np.arange(self.start.size)
         return first
 
     def before(self, there: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """The nearest earlier row of the vintage for which ``there`` holds, or -1."""
+        """``[rows]``: the nearest earlier row of the vintage for which ``there`` holds, or -1."""
         at = np.arange(there.size)
         newest = np.maximum.accumulate(np.where(there, at, -1))
         earlier = np.concatenate(([-1], newest[:-1]))[: there.size]
         return np.where(earlier >= self.start, earlier, -1)
 
     def in_file(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Values of this order in the order of the file."""
+        """``[rows]``: values of this order in the order of the file, in their unit."""
         out = np.empty_like(values)
         out[self.rows] = values
         return out
@@ -222,7 +222,10 @@ _NEAR, _NOISE = 0.01, 1e-5
 
 
 def hold_dividends(close: _Floats, dividend: _Floats, order: RowOrder) -> bool:
-    """Closes, as quoted but for dividends, and cash on ex-dates, in the order; NaN counts as neither."""
+    """Whether closes ``[rows]``, as quoted but for dividends, hold the cash ``[rows]`` of the ex-dates.
+
+    Both are in quote currency a share; NaN counts as no close and no dividend.
+    """
     at = np.arange(close.size)
     last = np.full(close.size, -1)
     paid = np.flatnonzero(dividend > 0)

@@ -1,11 +1,9 @@
 """J-Quants (JPX's data service for private investors), API v2.
 
-    answers   what an answer of the service means: good, to be repeated, or final
     client    the official client, every request of it paced, checked and retried in one place
     tables    which call fills which table, its columns in ours, the day from which a row may be used
     parts     what was fetched, one Parquet file per table and date, complete or absent; parts -> RawTables
-    pull      network -> parts; resumes, updates, sees revisions
-    audit     factors that the vendor has corrected in older days than an update renews
+    pull      network -> parts; resumes, updates, sees revisions and factors corrected in older days
 
 Splits. A part keeps prices as quoted on the day and that day's factor, never the vendor's adjusted
 columns, which the vendor rewrites back to the beginning at every split. So a day with a factor of 0.5

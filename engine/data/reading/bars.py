@@ -23,10 +23,9 @@ from engine.data.reading.columns import (
     together,
 )
 from engine.data.reading.dates import Exchange
-from engine.data.reading.file_names import beside
 from engine.data.reading.finding import NotATable
 from engine.data.reading.layouts import to_part
-from engine.data.reading.names import ALL_BARS, known_forms, listed
+from engine.data.reading.names import ALL_BARS, beside, known_forms, listed
 from engine.data.reading.numbers import BadValue, NumberStyle
 from engine.data.reading.parts import LongSheet, one_series
 from engine.data.reading.scale import Scaled, to_quoted

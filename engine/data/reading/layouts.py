@@ -4,9 +4,18 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from engine.data.reading.file_names import Beside, day_in, symbol_of
 from engine.data.reading.finding import NotATable
-from engine.data.reading.names import ALL_BARS, PRICES, listed, match, nameless, normal
+from engine.data.reading.names import (
+    ALL_BARS,
+    PRICES,
+    Beside,
+    day_in,
+    listed,
+    match,
+    nameless,
+    normal,
+    symbol_of,
+)
 from engine.data.reading.parts import (
     FILE_NAME,
     LEFT,

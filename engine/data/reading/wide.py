@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from engine.data.reading.file_names import field_in
-from engine.data.reading.names import ALL_BARS, field_of, hit, nameless
+from engine.data.reading.names import ALL_BARS, field_in, field_of, hit, nameless
 from engine.data.reading.parts import (
     FILE_NAME,
     LongSheet,

@@ -89,7 +89,7 @@ def test_a_report_of_the_old_run_is_made(workspace: Path, tmp_path: Path) -> Non
         ("replay", ("epoch",)),
         ("backtest", ("Sharpe",)),
         ("signals", ("TRADE", "2019-12-19")),
-        ("config", ("training",)),
+        ("config", ("data.market", "differ from their default")),
     ],
 )
 async def test_every_place_shows_it(workspace: Path, place: str, facts: tuple[str, ...]) -> None:

@@ -24,9 +24,27 @@ from engine.errors import DataError, EnvironmentProblem
 from engine.runs.events import Warned
 from engine.runs.sink import EventSink
 
+PER_MINUTE = {"free": 5.0, "light": 60.0, "standard": 120.0, "premium": 500.0}
+"""Requests a minute that each plan allows."""
+OWN_PER_MINUTE = {"/fins/summary": 60.0}
+"""Endpoints with a limit of their own, whatever the plan."""
+_SPACING = 1.05
+"""Spacing over 60 s / limit: requests that arrive late do not crowd the next window."""
 _COVERS = re.compile(r"covers the following dates:\s*([\d-]{10})\s*~\s*([\d-]{10})?")
 _BAD_KEY = ("invalid or expired", "api key is required", "no active subscription")
 """The service answers 403, not 401, to a wrong key and tells the reasons apart by text."""
+_KEY_VARIABLE = "JQUANTS_API_KEY"
+ATTEMPTS = 6
+"""Of one request, the first included."""
+BACKOFF_S, BACKOFF_LIMIT_S = 1.0, 60.0
+"""First and longest pause after a failure; doubled each time."""
+_THROTTLED_S = 60.0
+"""Pause after a 429 without Retry-After, times the number of the attempt: the service clears its
+counts after a minute and blocks heavy senders for about five."""
+_PATIENCE_S = 900.0
+"""A Retry-After beyond this ends the pull."""
+_JITTER = 0.25
+"""Largest share added to a pause at random."""
 
 
 class NotInPlan(EnvironmentProblem):
@@ -51,6 +69,21 @@ class Trouble:
     """Seconds that the server asks to wait."""
     content: bool = False
     """The answer came, but damaged."""
+
+
+def key_from(environment: Mapping[str, str]) -> str:
+    """The API key; EnvironmentProblem if the variable is missing or cannot be a key."""
+    key = environment.get(_KEY_VARIABLE, "").strip()
+    if not key:
+        raise EnvironmentProblem(
+            f"{_KEY_VARIABLE} is not set",
+            hint="make a key on the J-Quants dashboard and export it in the environment",
+        )
+    if not (key.isascii() and key.isprintable() and " " not in key):
+        raise EnvironmentProblem(
+            f"{_KEY_VARIABLE} holds characters that no key has", hint="copy the key again"
+        )
+    return key
 
 
 def judge_status(response: Any, path: str, key: str) -> Trouble | None:
@@ -126,41 +159,6 @@ def _retry_after(response: Any) -> float | None:
     if when.tzinfo is None:
         return None
     return max(0.0, (when - dt.datetime.now(dt.UTC)).total_seconds())
-
-
-PER_MINUTE = {"free": 5.0, "light": 60.0, "standard": 120.0, "premium": 500.0}
-"""Requests a minute that each plan allows."""
-OWN_PER_MINUTE = {"/fins/summary": 60.0}
-"""Endpoints with a limit of their own, whatever the plan."""
-_SPACING = 1.05
-"""Spacing over 60 s / limit: requests that arrive late do not crowd the next window."""
-_KEY_VARIABLE = "JQUANTS_API_KEY"
-ATTEMPTS = 6
-"""Of one request, the first included."""
-BACKOFF_S, BACKOFF_LIMIT_S = 1.0, 60.0
-"""First and longest pause after a failure; doubled each time."""
-_THROTTLED_S = 60.0
-"""Pause after a 429 without Retry-After, times the number of the attempt: the service clears its
-counts after a minute and blocks heavy senders for about five."""
-_PATIENCE_S = 900.0
-"""A Retry-After beyond this ends the pull."""
-_JITTER = 0.25
-"""Largest share added to a pause at random."""
-
-
-def key_from(environment: Mapping[str, str]) -> str:
-    """The API key; EnvironmentProblem if the variable is missing or cannot be a key."""
-    key = environment.get(_KEY_VARIABLE, "").strip()
-    if not key:
-        raise EnvironmentProblem(
-            f"{_KEY_VARIABLE} is not set",
-            hint="make a key on the J-Quants dashboard and export it in the environment",
-        )
-    if not (key.isascii() and key.isprintable() and " " not in key):
-        raise EnvironmentProblem(
-            f"{_KEY_VARIABLE} holds characters that no key has", hint="copy the key again"
-        )
-    return key
 
 
 @dataclass(slots=True)

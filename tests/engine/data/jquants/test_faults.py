@@ -1,7 +1,9 @@
 """A server that fails, and a key that is seen nowhere."""
 
 import datetime as dt
+import json
 import logging
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -9,9 +11,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.data.jquants.client import ATTEMPTS, key_from
+from engine.data.jquants.parts import Parts
 from engine.data.jquants.tables import ENDPOINTS, vendor_rules
 from engine.data.tables import RawTables
 from engine.errors import DataError, EngineError, EnvironmentProblem
+from engine.records.record import RecordError
 from engine.runs.events import Warned, encode
 from tests.engine.data.jquants.desk import FIRST, LAST, PASSING, Desk
 from tests.engine.data.jquants.server import KEY, FakeJQuants, Fault
@@ -153,3 +157,15 @@ def test_the_key_is_in_no_output(
     written = [path for path in desk.root.rglob("*") if path.is_file()]
     assert len(written) > 20
     assert all(KEY.encode() not in path.read_bytes() for path in written)
+
+
+def test_the_list_of_an_update_reads_as_it_was_written_before_and_names_a_damaged_field(
+    tmp_path: Path,
+) -> None:
+    ledger = tmp_path / "pull.json"
+    ledger.write_text('{"complete": false}')
+    assert not Parts(tmp_path).begin({"bars": 2})
+    assert json.loads(ledger.read_text()) == {"complete": False, "renew": {}}
+    ledger.write_text('{"complete": true, "renew": {"bars": 3}}')
+    with pytest.raises(RecordError, match=r"pull.json.*renew"):
+        Parts(tmp_path).begin({"bars": 2})

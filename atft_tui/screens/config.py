@@ -157,6 +157,6 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
 
 def _as_set(key: str) -> str:
     """The key that stands in a file: phases are one list."""
-    from engine.config.edit import PHASES
+    from engine.config.keys import PHASES
 
     return PHASES if key.startswith(f"{PHASES}.") else key

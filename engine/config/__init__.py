@@ -9,9 +9,9 @@ from pydantic import model_validator
 
 from engine.config.base import (
     Block,
+    ConfigTable,
     Horizon,
     Market,
-    Table,
 )
 from engine.config.doctor import DoctorConfig, Policy
 from engine.config.learning import (
@@ -54,6 +54,7 @@ __all__ = [
     "Block",
     "Choice",
     "Config",
+    "ConfigTable",
     "ConstraintConfig",
     "CostConfig",
     "DataConfig",
@@ -78,7 +79,6 @@ __all__ = [
     "SplitConfig",
     "Style",
     "SyntheticConfig",
-    "Table",
     "TrainingConfig",
     "TuneConfig",
     "UniverseConfig",
@@ -87,7 +87,9 @@ __all__ = [
 ]
 
 
-class Config(Table):
+class Config(ConfigTable):
+    """All tables of config.toml. A value that does not fit another table's is refused here."""
+
     workspace: WorkspaceConfig = WorkspaceConfig()
     data: DataConfig = DataConfig()
     quality: QualityConfig = QualityConfig()

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from engine.config.base import Table
+from engine.config.base import ConfigTable
 from engine.records.judgement import COLLAPSED_RATIO, GRADIENT_HEALTHY, GRADIENT_LOW
 
 Policy = Literal["warn", "rollback", "stop"]
@@ -12,7 +12,9 @@ Policy = Literal["warn", "rollback", "stop"]
 stop when `doctor.max_rollbacks` are used up. stop: end the run."""
 
 
-class DoctorConfig(Table):
+class DoctorConfig(ConfigTable):
+    """What a training does when something is wrong with it, and when that is so."""
+
     graph_starved: Policy = "warn"
     """The GAT gets no gradient: what happens."""
     gate_stuck: Policy = "warn"

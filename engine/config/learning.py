@@ -4,12 +4,14 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from engine.config.base import Block, Table
+from engine.config.base import Block, ConfigTable
 
 
-class ModelConfig(Table):
+class ModelConfig(ConfigTable):
+    """The network: which blocks it has and how large they are."""
+
     hidden: int = Field(32, ge=8, le=1024, multiple_of=4)
-    """Channels of every stream."""
+    """Width of the network: channels of every stream."""
     blocks: tuple[Block, ...] = (
         "fan",
         "san",
@@ -29,11 +31,11 @@ class ModelConfig(Table):
     gat_heads: tuple[int, ...] = Field((4, 2), min_length=1, max_length=3)
     """Attention heads of each GATv2 layer; their number is the number of layers, 1 to 3."""
     dropout: float = Field(0.3, ge=0, lt=1)
-    """Share of activations set to zero in training; inputs and graph use half of it."""
+    """Share of activations that are set to zero in training; inputs and graph use half of it."""
     alpha_init: float = Field(0.5, gt=0, lt=1)
-    """Start of the residual bypass: share of the projected stream; the graph's is 1 - alpha."""
+    """Share of the stream without the graph at the start of training; the graph has the rest."""
     graph_scale: float = Field(3.0, gt=0)
-    """Factor on the graph columns of the backbone projection at initialisation."""
+    """The weights of the graph's columns are drawn this much larger at the start."""
     student_t: bool = False
     """Also a Student-t head: scale and degrees of freedom around the score, for loss.student_t."""
     quantiles: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 0.9)
@@ -51,7 +53,9 @@ class ModelConfig(Table):
         return self
 
 
-class LossConfig(Table):
+class LossConfig(ConfigTable):
+    """What training makes small: the weights of its terms."""
+
     base: float = Field(1.0, ge=0)
     """Weight of the base loss on the day's standardised label."""
     base_kind: Literal["pinball", "huber"] = "pinball"
@@ -78,17 +82,21 @@ class LossConfig(Table):
     """Features whose linear relation to the day's label is taken out before it is learned. [] = none"""
 
 
-class PhaseConfig(Table):
+class PhaseConfig(ConfigTable):
+    """One phase of a training: what is on, and how fast it learns."""
+
     name: str
+    """What the phase is called in logs, on the screen and in keys."""
     blocks: tuple[Block, ...]
     """Blocks that are on. They must be among `model.blocks`, otherwise they stay off."""
     frozen: tuple[Block, ...] = ()
     """Blocks that are on but get no update."""
     epochs: int = Field(6, ge=0, le=500)
+    """How often the training days are gone through at most; 0 leaves the phase out."""
     learning_rate_scale: float = Field(1.0, gt=0, le=10)
-    """Multiplies `training.learning_rate`."""
+    """The phase's learning rate as a multiple of `training.learning_rate`."""
     trained_scale: float = Field(1.0, gt=0, le=1)
-    """Multiplies the learning rate of blocks (and heads) that an earlier phase trained."""
+    """Blocks and heads that an earlier phase trained learn at this multiple of the phase's rate."""
     patience: int = Field(5, ge=1)
     """Epochs without a better smoothed validation RankIC before the phase ends."""
 
@@ -103,9 +111,11 @@ DEFAULT_PHASES = (
 )
 
 
-class TrainingConfig(Table):
+class TrainingConfig(ConfigTable):
+    """How the network is trained."""
+
     seed: int = Field(1, ge=0)
-    """Of weights, dropout, the order of days, null bands and baselines."""
+    """Seed of weights, dropout, the order of days, null bands and baselines."""
     device: Literal["auto", "cuda", "cpu"] = "auto"
     """auto: CUDA where torch sees it, else the CPU."""
     mode: Literal["safe", "optimized"] = "safe"
@@ -113,13 +123,13 @@ class TrainingConfig(Table):
     learning_rate: float = Field(2e-3, gt=0, lt=1)
     """Peak of the one-cycle schedule of each phase."""
     weight_decay: float = Field(1e-2, ge=0, lt=1)
-    """AdamW, decoupled; biases and norms have none."""
+    """Share by which AdamW shrinks weights, times the learning rate; biases and norms are left alone."""
     days_per_step: int = Field(4, ge=1, le=64)
     """Whole trading days in one optimiser step."""
     day_stride: int = Field(2, ge=1, le=20)
-    """Every how manieth training day an epoch visits, from a random offset; 1 = all."""
+    """An epoch visits every so many-th training day, from a random offset; 1 = every day."""
     gradient_clip: float = Field(1.0, gt=0)
-    """L2 norm of all gradients."""
+    """Gradients are scaled down to this norm where theirs is larger. L2 norm of all of them."""
     smoothing_epochs: int = Field(2, ge=1, le=10)
     """Validation RankIC is averaged over so many epochs before the best one is chosen."""
     averaging: Literal["none", "ema", "swa"] = "none"
@@ -137,11 +147,11 @@ class TrainingConfig(Table):
     baseline_horizons: tuple[int, ...] = ()
     """Ridge and LightGBM are fitted for the score and the traded horizon and these; () = the longest."""
     log_every: int = Field(5, ge=1)
-    """Optimiser steps between two monitor events."""
+    """How many optimiser steps lie between two lines of the monitor."""
     checkpoint_steps: int = Field(50, ge=1)
-    """Optimiser steps between two resumable checkpoints (one is also written per epoch)."""
+    """How many optimiser steps lie between two checkpoints; one is also written after each epoch."""
     null_draws: int = Field(200, ge=20)
-    """Shuffled score sets behind the null band of a RankIC."""
+    """How often scores are shuffled to see which RankIC chance alone gives (the null band)."""
     phases: tuple[PhaseConfig, ...] = DEFAULT_PHASES
     """In order; each switches blocks on and is kept only if it beats the one before."""
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from engine.config.base import Table
+from engine.config.base import ConfigTable
 
 _TUNABLE = ("model.", "loss.", "training.", "graph.")
 """What a search may vary. Data, universe, labels and split are the yardstick."""
@@ -21,7 +21,7 @@ _FIXED = (
 """Keys of those tables that decide what is measured, or nothing at all."""
 
 
-class Range(Table):
+class Range(ConfigTable):
     """A number between two bounds, both included; whole numbers if both bounds are."""
 
     key: str
@@ -39,7 +39,7 @@ class Range(Table):
         return self
 
 
-class Choice(Table):
+class Choice(ConfigTable):
     """One of several values, of any kind that a key of the configuration takes."""
 
     key: str
@@ -68,7 +68,9 @@ _DEFAULT_SPACE: tuple[Dimension, ...] = (
 )
 
 
-class TuneConfig(Table):
+class TuneConfig(ConfigTable):
+    """The search itself: its folds, its pruner and its space."""
+
     folds: int = Field(3, ge=1, le=20)
     """Inner walk-forward folds, the newest days before the test days' embargo."""
     fold_sessions: int = Field(84, ge=20)

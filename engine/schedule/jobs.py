@@ -36,7 +36,9 @@ TIMED_OUT, STOPPED = 124, 130
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class ChildJob:
+    """A command to run, and how long it may take."""
+
     name: str
     """update, signals, report, challenger or promote."""
     words: tuple[str, ...]
@@ -63,7 +65,7 @@ class Ended:
 
 
 class Runner(Protocol):
-    def run(self, job: Job) -> Ended: ...
+    def run(self, job: ChildJob) -> Ended: ...
 
     def recover(self) -> bool:
         """End a job that a dead scheduler left behind; whether there was one."""
@@ -84,7 +86,7 @@ class ChildRunner:
     def lock_path(self) -> Path:
         return self.workspace / "schedule" / f"{self.lane}.job"
 
-    def run(self, job: Job) -> Ended:
+    def run(self, job: ChildJob) -> Ended:
         words = [*self.program, *job.words, *self.configured]
         words += ["--workspace", str(self.workspace), "--json"]
         with self._lane() as lane, tempfile.TemporaryFile() as answer, self._log(job) as log:
@@ -140,7 +142,7 @@ class ChildRunner:
             yield file
 
     @contextmanager
-    def _log(self, job: Job) -> Iterator[IO[bytes]]:
+    def _log(self, job: ChildJob) -> Iterator[IO[bytes]]:
         path = self.workspace / "logs" / f"{job.name}.log"
         rotate(path)
         with path.open("ab") as file:

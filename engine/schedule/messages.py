@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.alerts.alert import Alert
-from engine.schedule.ledger import Entry
+from engine.records.agenda import BookedSession
 from engine.schedule.timetable import Session
 
 _LIGHTS_SHOWN = 8
 
 
 def signal(
-    session: Session, entry: Entry, answer: Mapping[str, Any], now: dt.datetime
+    session: Session, entry: BookedSession, answer: Mapping[str, Any], now: dt.datetime
 ) -> list[Alert]:
     """The card of a sealed signal: verdict, the lights that are not green, where it lies."""
     verdict = str(answer["verdict"])

@@ -14,7 +14,7 @@ from engine.data.calendar import (
     trading_days,
 )
 from engine.data.store import PanelStore
-from engine.schedule.agenda import Outlook
+from engine.records.agenda import Outlook
 
 _COMPLETE_AT = {"XTKS": "18:30"}
 """Exchange -> local time from which its data are complete (Tokyo closes at 15:30)."""

@@ -15,7 +15,8 @@ from atft_tui.screens.dialogs import ConfirmDialog
 from atft_tui.widgets.table import Table
 from engine.commands.presets import PRESETS
 from engine.config import Config
-from engine.config.file import flatten, resolve
+from engine.config.file import resolve
+from engine.config.keys import flatten
 from engine.errors import ConfigError
 from tests.tui.steps import shown, told, visit, wait_until
 

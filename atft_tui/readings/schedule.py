@@ -16,7 +16,7 @@ _SECONDS_BELOW = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class LogLine:
+class ScheduleLine:
     """A line of the scheduler's log."""
 
     at: dt.datetime | None
@@ -33,7 +33,7 @@ class Schedule:
     """Age of the newest heartbeat, in steps of 10 s; None before the first one."""
     seconds: float | None
     """Until the next session, in steps of a minute, below an hour of a second; negative = it has passed."""
-    log: tuple[LogLine, ...]
+    log: tuple[ScheduleLine, ...]
     """Oldest first."""
 
     @property
@@ -77,7 +77,7 @@ def moment(text: str) -> dt.datetime | None:
     return found.astimezone(dt.UTC) if found.tzinfo else None
 
 
-def _log_line(line: str) -> LogLine:
+def _log_line(line: str) -> ScheduleLine:
     stamp, _, text = line.partition(" ")
     at = moment(stamp)
-    return LogLine(at, text if at else line)
+    return ScheduleLine(at, text if at else line)

@@ -47,6 +47,8 @@ _COLUMNS: tuple[Column[KeyRow], ...] = (
 
 
 class ConfigScreen(CockpitScreen[ConfigNews]):
+    """The place of the settings: a table of all keys beside the words on one."""
+
     place: ClassVar[str] = "config"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(SCREENS["config"])]
 
@@ -94,11 +96,13 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
 
     @property
     def selected(self) -> KeyRow | None:
+        """The row under the cursor."""
         row: KeyRow | None = self.query_one("#config-table", Table).current
         return row
 
     @on(Table.Highlighted)
     def describe(self, event: Table.Highlighted) -> None:
+        """Show the words on the key under the cursor."""
         self.query_one(KeyPanel).show_value(event.row)
 
     @on(Table.Selected)
@@ -127,6 +131,7 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
         )
 
     def unset(self, key: str) -> None:
+        """Take the key out of the file and say what it is now."""
         from engine.config.edit import unset_key
 
         try:

@@ -54,10 +54,12 @@ class EditDialog(ModalScreen[str | None]):
     @on(Input.Submitted)
     @on(Button.Pressed, "#set")
     def submit(self) -> None:
+        """Try the value that was typed."""
         self.write(self.query_one("#value", Input).value)
 
     @work(exclusive=True, group="write")
     async def write(self, text: str) -> None:
+        """Write it in a thread; what the engine refuses is said below the field."""
         from engine.config.edit import set_key
 
         try:
@@ -70,6 +72,7 @@ class EditDialog(ModalScreen[str | None]):
 
     @on(Button.Pressed, "#cancel")
     def cancel(self) -> None:
+        """Close without a change."""
         self.dismiss(None)
 
 

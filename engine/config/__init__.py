@@ -7,19 +7,19 @@ preset, then `--set`. See `engine.config.file`.
 
 from pydantic import model_validator
 
-from engine.config.base import (
-    Block,
-    ConfigTable,
-    Horizon,
-    Market,
-)
-from engine.config.doctor import DoctorConfig, Policy
+from engine.config.base import Block, ConfigTable, Horizon, Market
 from engine.config.learning import (
     DEFAULT_PHASES,
+    Choice,
+    Dimension,
+    DoctorConfig,
     LossConfig,
     ModelConfig,
     PhaseConfig,
+    Policy,
+    Range,
     TrainingConfig,
+    TuneConfig,
 )
 from engine.config.market import (
     DataConfig,
@@ -36,55 +36,14 @@ from engine.config.market import (
     YahooConfig,
 )
 from engine.config.operations import AlertConfig, AlertKind, ScheduleConfig
-from engine.config.signals import SignalConfig
 from engine.config.trading import (
     BacktestConfig,
     ConstraintConfig,
     CostConfig,
     PortfolioConfig,
+    SignalConfig,
     Style,
 )
-from engine.config.tuning import Choice, Dimension, Range, TuneConfig
-
-__all__ = [
-    "DEFAULT_PHASES",
-    "AlertConfig",
-    "AlertKind",
-    "BacktestConfig",
-    "Block",
-    "Choice",
-    "Config",
-    "ConfigTable",
-    "ConstraintConfig",
-    "CostConfig",
-    "DataConfig",
-    "Dimension",
-    "DoctorConfig",
-    "FeatureConfig",
-    "GraphConfig",
-    "Horizon",
-    "JQuantsConfig",
-    "LabelConfig",
-    "LossConfig",
-    "Market",
-    "ModelConfig",
-    "PhaseConfig",
-    "Policy",
-    "PortfolioConfig",
-    "QualityConfig",
-    "Range",
-    "ReadingConfig",
-    "ScheduleConfig",
-    "SignalConfig",
-    "SplitConfig",
-    "Style",
-    "SyntheticConfig",
-    "TrainingConfig",
-    "TuneConfig",
-    "UniverseConfig",
-    "WorkspaceConfig",
-    "YahooConfig",
-]
 
 
 class Config(ConfigTable):

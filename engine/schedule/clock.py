@@ -22,14 +22,20 @@ class ClockReading:
 
 
 class Clock(Protocol):
+    """Whoever tells the time: the system, or a test."""
+
     def now(self) -> dt.datetime:
         """UTC."""
         ...
 
-    def read(self) -> ClockReading: ...
+    def read(self) -> ClockReading:
+        """All three clocks at one moment."""
+        ...
 
 
 class SystemClock:
+    """The machine's own clocks."""
+
     def now(self) -> dt.datetime:
         return dt.datetime.now(dt.UTC)
 

@@ -12,7 +12,7 @@ from msgspec import structs
 from engine.alerts.alert import find_secrets
 from engine.alerts.channels import channels
 from engine.alerts.courier import Courier
-from engine.errors import EnvironmentProblem, UsageError
+from engine.errors import EnvironmentProblem
 from engine.records.agenda import Agenda, BookedSession
 from engine.records.record import as_json
 from engine.runs.events import Noted, Warned
@@ -36,13 +36,7 @@ _SHOWN, _NOTES_SHOWN = 10, 5
 
 def schedule(context: StageContext, *, action: str) -> Outcome:
     """``run`` until stopped, ``once`` = one catch-up pass, ``status`` = what is due and done."""
-    if action == "status":
-        return _status(context)
-    if action == "run":
-        return _run(context)
-    if action == "once":
-        return _once(context)
-    raise UsageError(f"schedule {action}: known are run, status and once")
+    return {"run": _run, "once": _once, "status": _status}[action](context)
 
 
 def _run(context: StageContext) -> Outcome:

@@ -48,6 +48,8 @@ class ChildJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
+    """How a job ended, and what it answered."""
+
     exit_code: int
     answer: Mapping[str, Any] = field(default_factory=dict)
     """Its JSON object; empty if it gave none."""
@@ -65,7 +67,11 @@ class Ended:
 
 
 class Runner(Protocol):
-    def run(self, job: ChildJob) -> Ended: ...
+    """Whoever runs a job and waits for it."""
+
+    def run(self, job: ChildJob) -> Ended:
+        """Run the job until it ends, by itself or at its limit."""
+        ...
 
     def recover(self) -> bool:
         """End a job that a dead scheduler left behind; whether there was one."""
@@ -74,6 +80,8 @@ class Runner(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildRunner:
+    """Runs each job as a child process, one at a time in its lane."""
+
     workspace: Path
     lane: str
     """session or background: each runs one job at a time."""
@@ -84,6 +92,7 @@ class ChildRunner:
 
     @property
     def lock_path(self) -> Path:
+        """The file whose lock tells that a job of this lane is at work."""
         return self.workspace / "schedule" / f"{self.lane}.job"
 
     def run(self, job: ChildJob) -> Ended:

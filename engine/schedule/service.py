@@ -187,7 +187,7 @@ class Service:
             verdict=str(ended.answer["verdict"]),
             seal=str(ended.answer.get("seal", "")),
             exit_code=ended.exit_code,
-            alerts=messages.signal(session, entry, ended.answer, now) if tell else [],
+            alerts=[messages.signal(session, entry, ended.answer, now)] if tell else [],
             errands=errands_after(session.date, previous, self.config.schedule),
         )
         self.sink.emit(Noted(message=f"{session}: {ended.answer['verdict']}"))

@@ -26,6 +26,8 @@ _MARGIN = dt.timedelta(days=3)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
+    """One trading day of an exchange, and when its signal is due and given up. UTC."""
+
     exchange: str
     date: dt.date
     due_at: dt.datetime
@@ -46,6 +48,8 @@ def timetable_of(workspace: Path, config: Config) -> "Timetable":
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
+    """The sessions of one exchange with the run times that the configuration gives them."""
+
     config: ScheduleConfig
     traded: str
     """Code of the exchange of the data."""

@@ -52,6 +52,7 @@ class Lane:
         self._running: Future[None] | None = None
 
     def ring(self) -> None:
+        """Ask for the work; asking twice before it begins asks once."""
         self._rung.set()
 
     def step(self) -> None:

@@ -4,7 +4,7 @@ import sys
 
 from engine.alerts.alert import Alert, DeliveryError, find_secrets
 from engine.alerts.channels import Channel, channels
-from engine.errors import ConfigError, EnvironmentProblem, UsageError
+from engine.errors import ConfigError, EnvironmentProblem
 from engine.records.agenda import BookedAlert
 from engine.records.database import read_records
 from engine.records.record import as_json
@@ -16,11 +16,7 @@ _SHOWN = 50
 
 def alerts(context: StageContext, *, action: str) -> Outcome:
     """``test`` sends one alert to each channel, now; ``list`` shows the newest of the queue."""
-    if action == "test":
-        return _test(context)
-    if action == "list":
-        return _list(context)
-    raise UsageError(f"alerts {action}: known are test and list")
+    return _test(context) if action == "test" else _list(context)
 
 
 def _test(context: StageContext) -> Outcome:

@@ -14,7 +14,7 @@ from atft_tui.jobs import Job
 from atft_tui.readings.card import Card, Light
 from atft_tui.readings.champion import Champion, Event, GateRow
 from atft_tui.readings.explain import Neighbour, Why
-from atft_tui.readings.schedule import LogLine, Schedule
+from atft_tui.readings.schedule import Schedule, ScheduleLine
 from atft_tui.readings.shadow import ENTRIES, PARTS, Live, Point, Shadow, Total
 from atft_tui.readings.signal import Change, Line, Refusal
 from atft_tui.screens.signal_columns import VIEWS, line_columns
@@ -130,7 +130,7 @@ AGENDAS = st.builds(
 SCHEDULES = st.builds(
     Schedule,
     agenda=AGENDAS, beat_s=st.none() | st.floats(-1e6, 1e6), seconds=st.none() | st.floats(-1e7, 1e7),
-    log=st.lists(st.builds(LogLine, at=st.none() | MOMENTS,
+    log=st.lists(st.builds(ScheduleLine, at=st.none() | MOMENTS,
                            text=WORDS.map(lambda w: w.replace("\x1b", " "))), max_size=30).map(tuple),
 )  # fmt: skip
 CHAMPIONS = st.builds(

@@ -16,7 +16,7 @@ _SECRET_VARIABLES = (WEBHOOK, PASSWORD)
 _KEYRING_SERVICE = "atft-tui"
 MASK = "[redacted]"
 _SHORTEST = 4
-"""Of a piece that is masked by itself; shorter ones stand in ordinary words."""
+"""Characters of the shortest piece that is masked by itself; shorter ones stand in ordinary words."""
 
 
 class DeliveryError(EngineError):

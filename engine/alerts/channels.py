@@ -145,7 +145,7 @@ class Mail:
             codes = sorted({code for code, _ in error.recipients.values()})
             final = all(code >= 500 for code in codes)
             raise DeliveryError(f"mail: receivers refused {codes}", final=final) from None
-        except (OSError, smtplib.SMTPException, ValueError) as error:
+        except (OSError, ValueError) as error:  # SMTPException is an OSError
             raise DeliveryError(f"mail: {_reason(error, self._secrets)}") from None
 
     def _message(self, alert: Alert) -> EmailMessage:

@@ -19,7 +19,7 @@ from engine.files import parse_toml, read_toml_text, write_text
 
 Origins = dict[str, str]
 _RETIRED = ("max_price", "split_tolerance")
-"""Of ``[quality]``: keys of older versions, which stand in the configurations of their runs and models."""
+"""Keys of ``[quality]`` in older versions; they stand in the configurations of their runs and models."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,9 +103,9 @@ def _week(day: dt.date) -> str:
 
 # ---- one attempt ---------------------------------------------------------------------------------
 
-DONE, REFUSED = 0, 6
+_DONE, _REFUSED = 0, 6
 _LIMIT_S = 3600.0
-"""Of a report or an audit, seconds."""
+"""Longest that a report or an audit may take, seconds."""
 REPORTS = "reports"
 """Directory in the workspace."""
 
@@ -150,8 +150,8 @@ def _report(
     run = _champion(runner)
     words = ("report", run, "--format", config.schedule.report_formats)
     output = reports / errand.key
-    _run(runner, "report", (*words, "--output", str(output)), _LIMIT_S)
-    shadow = _run(runner, "ledger", ("ledger",), _LIMIT_S)
+    _run(runner, *words, "--output", str(output))
+    shadow = _run(runner, "ledger")
     write_json(output / "ledger.json", shadow.answer)
     return run, []
 
@@ -159,20 +159,20 @@ def _report(
 def _audit(errand: BookedErrand, runner: Runner) -> tuple[str, list[Alert]]:
     """The card holds when the last audit is too old, so it is renewed with the month."""
     run = _champion(runner)
-    ended = _run(runner, "audit", ("audit", run), _LIMIT_S, (DONE, REFUSED))
-    if ended.exit_code == DONE:
+    ended = _run(runner, "audit", run, good=(_DONE, _REFUSED))
+    if ended.exit_code == _DONE:
         return f"{run} passed", []
     return f"{run} failed", [messages.audit_failed(errand.key, run)]
 
 
 def _challenger(errand: BookedErrand, runner: Runner, config: Config) -> tuple[str, list[Alert]]:
     limit_s = 3600 * config.schedule.retrain_hours
-    words = ("champion", "challenge")
-    ended = _run(runner, "challenger", words, limit_s, (DONE, REFUSED))
+    words, good = ("champion", "challenge"), (_DONE, _REFUSED)
+    ended = _run(runner, *words, name="challenger", limit_s=limit_s, good=good)
     if "passed" not in ended.answer:  # a gate on the way, not the one of the champion
         raise _Unfinished(ended, "challenger")
     run = str(ended.answer["run_id"])
-    if ended.exit_code == DONE:
+    if ended.exit_code == _DONE:
         return f"{run} promoted", [messages.new_champion(errand.key, run)]
     rows = [row for row in ended.answer.get("gate", ()) if not row.get("passed")]
     reasons = "; ".join(f"{row.get('name')}: {row.get('detail')}" for row in rows)
@@ -181,16 +181,18 @@ def _challenger(errand: BookedErrand, runner: Runner, config: Config) -> tuple[s
 
 def _champion(runner: Runner) -> str:
     """Id of its run."""
-    return str(_run(runner, "champion", ("champion",), _LIMIT_S).answer["run_id"])
+    return str(_run(runner, "champion").answer["run_id"])
 
 
 def _run(
     runner: Runner,
-    name: str,
-    words: tuple[str, ...],
-    limit_s: float,
-    good: tuple[int, ...] = (DONE,),
+    *words: str,
+    name: str = "",
+    limit_s: float = _LIMIT_S,
+    good: tuple[int, ...] = (_DONE,),
 ) -> Ended:
+    """Run a command in the background; its log bears its own name where none is given."""
+    name = name or words[0]
     ended = runner.run(ChildJob(name=name, words=words, limit_s=limit_s, in_background=True))
     if ended.exit_code not in good:
         raise _Unfinished(ended, name)

@@ -19,7 +19,7 @@ class SessionPlan:
     missed: tuple[Session, ...] = ()
     open: Session | None = None
     give_up_at: dt.datetime | None = None
-    """Of the session to open."""
+    """When attempts at the session to open end."""
     attempt: Session | None = None
     """Run its jobs now."""
 

@@ -36,19 +36,19 @@ class Service:
     config: Config
     ledger: ScheduleLedger
     runner: Runner
-    """Of the sessions' jobs."""
+    """Runs the jobs of sessions."""
     background: Runner
-    """Of errands, which never hold a session up."""
+    """Runs errands, which never hold a session up."""
     clock: Clock
     sink: EventSink
     stopped: Callable[[], bool] = lambda: False
     reading: ClockReading | None = None
     known: Timetable | None = None
-    """Of the store when it could last be read."""
+    """The timetable when the store could last be read."""
 
     @property
     def timetable(self) -> Timetable:
-        """Of the stored data; a store that is damaged meanwhile fails the jobs, which is told, not this."""
+        """Sessions of the stored data's exchange; a store that is damaged meanwhile fails the jobs, not this."""
         try:
             self.known = timetable_of(self.workspace, self.config)
         except (DataError, IntegrityError):

@@ -39,7 +39,7 @@ class Session:
 
 
 def timetable_of(workspace: Path, config: Config) -> "Timetable":
-    """Of the exchange whose data are stored; before there are any, of the configuration's market."""
+    """The exchange is that of the stored data, or of the configuration's market before there are any."""
     store = PanelStore(workspace / "data")
     if store.is_empty:
         return Timetable(config.schedule, exchange_of(config.data.market, config.data.calendar))

@@ -9,8 +9,7 @@ from textual.widgets import Input, Static
 
 from atft_tui.app import CockpitApp
 from atft_tui.readings.config import ConfigReader
-from atft_tui.screens.config import ConfigScreen
-from atft_tui.screens.config_edit import EditDialog, PresetDialog
+from atft_tui.screens.config import ConfigScreen, EditDialog, PresetDialog
 from atft_tui.screens.dialogs import ConfirmDialog
 from atft_tui.widgets.table import Table
 from engine.commands.presets import PRESETS

@@ -48,7 +48,7 @@ class Service:
 
     @property
     def timetable(self) -> Timetable:
-        """Sessions of the stored data's exchange; a store that is damaged meanwhile fails the jobs, not this."""
+        """Sessions of the stored data; a store that is damaged meanwhile fails the jobs, not this."""
         try:
             self.known = timetable_of(self.workspace, self.config)
         except (DataError, IntegrityError):

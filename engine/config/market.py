@@ -51,7 +51,7 @@ class SyntheticConfig(ConfigTable):
     n_symbols: int = Field(240, ge=20, le=5000)
     """Stocks alive at the start."""
     n_sessions: int = Field(1250, ge=400, le=5000)
-    """How many trading sessions the generated market has."""
+    """How long the generated market lasts. Trading sessions."""
     seed: int = Field(7, ge=0)
     """Seed of the generated market: the same seed gives the same prices."""
     signal: float = Field(1.0, ge=0, le=5)

@@ -82,7 +82,7 @@ async def test_find_edit_and_take_back(workspace: Path) -> None:
         await pilot.press("slash", *"training.seed", "enter")
         await pilot.pause()
         assert table.current_key == "training.seed"
-        assert "Of weights, dropout" in shown(screen)
+        assert "Seed of weights, dropout" in shown(screen)
         await pilot.press("enter")
         await wait_until(pilot, lambda: isinstance(pilot.app.screen, EditDialog))
         dialog = pilot.app.screen

@@ -61,7 +61,7 @@ DAILY: tuple[Command, ...] = (
     Command(
         name="promote",
         help="Make a run's networks the champion, if the gate lets them.",
-        handler="engine.stages.champion:promote",
+        handler="engine.stages.promote:promote",
         parameters=(RUN, option("force_reason", "Promote against the gate, and why.")),
     ),
     Command(

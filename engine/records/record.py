@@ -4,6 +4,7 @@ A number that is not known is NaN in memory and ``null`` in the file, because st
 that a version does not know are passed over, so that an older program can read a newer file.
 """
 
+import json
 import math
 from collections.abc import Callable
 from functools import cache
@@ -14,7 +15,7 @@ import msgspec
 from msgspec import inspect as shape
 
 from engine.errors import IntegrityError
-from engine.files import write_json
+from engine.files import strict, write_json
 
 T = TypeVar("T")
 Fill = Callable[[Any], Any]
@@ -65,6 +66,12 @@ def convert(value: Any, kind: type[T], name: str) -> T:
 def write(path: Path, record: msgspec.Struct) -> None:
     """Write the record as strict JSON with sorted keys; the file is whole or absent."""
     write_json(path, msgspec.to_builtins(record))
+
+
+def to_bytes(record: msgspec.Struct, indent: int = 2) -> bytes:
+    """The bytes that `write` puts into the file: equal records give equal bytes."""
+    value = strict(msgspec.to_builtins(record))
+    return (json.dumps(value, indent=indent, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
 def as_json(record: msgspec.Struct) -> dict[str, Any]:

@@ -177,7 +177,7 @@ def seals_of(market: Market) -> dict[str, str]:
     found = {}
     for one in seals:
         one.verify(seals.pins)
-        found[one.name] = one.seal
+        found[one.name] = one.digest
     return found
 
 

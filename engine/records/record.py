@@ -94,12 +94,18 @@ def _fill(info: shape.Type) -> Fill:
             return _struct_filler(kind)
         case shape.DictType(value_type=inner):
             item = _fill(inner)
+            if item is _as_it_is:
+                return _as_it_is
             return lambda v: {k: item(x) for k, x in v.items()} if isinstance(v, dict) else v
         case shape.ListType(item_type=inner) | shape.VarTupleType(item_type=inner):
             item = _fill(inner)
+            if item is _as_it_is:
+                return _as_it_is
             return lambda v: [item(x) for x in v] if isinstance(v, list) else v
         case shape.TupleType(item_types=inner_types):
             items = [_fill(inner) for inner in inner_types]
+            if all(item is _as_it_is for item in items):
+                return _as_it_is
             return lambda v: (
                 [fill(x) for fill, x in zip(items, v, strict=True)]
                 if isinstance(v, list) and len(v) == len(items)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import groupby
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -85,7 +86,8 @@ class _Reckoner:
 
     def __init__(self, context: StageContext, seals: SealStore, model: Model) -> None:
         self.seals, self.model, self.pins = seals, model, seals.pins
-        self.packed = model.config()
+        self.packed = self.config = model.config()
+        self.trading: dict[str, Any] = {}
         self.context = replace(context, config=trading_config(model, context.config))
         context.sink.emit(StageStarted(stage="ledger"))
         self.dataset: Dataset = load_dataset(self.context, context.sink, in_memory=False)
@@ -116,7 +118,9 @@ class _Reckoner:
 
     def _filled(self, seal: Seal, session: int) -> Iterator[ShadowRow]:
         inputs = seal.inputs()
-        config = with_trading(self.packed, inputs.trading)
+        if inputs.trading != self.trading:  # most days have the rules of the day before
+            self.trading, self.config = inputs.trading, with_trading(self.packed, inputs.trading)
+        config = self.config
         rules = rules_of(config)
         book = _filled_book(seal, inputs, self.pins, rules, self.dataset.panel)
         days = self.dataset.features.dates_S[session : session + 3]

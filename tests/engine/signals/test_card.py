@@ -124,7 +124,7 @@ def test_an_incomplete_or_repeated_day_is_held_and_not_sealed_then_it_comes(desk
         assert done.json["seal"] is None
         assert list(desk.seals) == []
         kept = read_json(desk.workspace / ATTEMPT)
-        assert kept["lights"] == done.json["lights"]
+        assert kept["lights"] == list(done.json["lights"])
         assert (kept["session"], kept["verdict"]) == (str(day), "HOLD")
         (desk.store.root / "CURRENT").write_text(stored + "\n")
     desk.next_day()

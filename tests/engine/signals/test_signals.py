@@ -175,7 +175,7 @@ def test_without_a_champion_a_run_can_be_named(desk: Desk) -> None:
     run = next(iter(desk.context().store)).id
     done = desk.signals(day, run=run)
     assert done.json["seal"]
-    assert desk.models.history() == []
+    assert desk.models.history().history == ()
 
 
 @pytest.mark.slow

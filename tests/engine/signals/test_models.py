@@ -7,6 +7,7 @@ import pytest
 
 from engine.config import DataConfig
 from engine.errors import ConfigError, GateError, IntegrityError, UsageError
+from engine.records.champion import Action
 from engine.records.record import as_json
 from engine.signals.models import ModelStore
 from engine.stages.champion import champion
@@ -23,9 +24,10 @@ def test_a_rollback_goes_back_one_reign_at_a_time(tmp_path: Path) -> None:
         store.predecessor()
     with pytest.raises(UsageError, match="no champion yet"):
         store.require_champion()
-    for action, model in (
+    entries: tuple[tuple[Action, str], ...] = (
         ("promoted", "a"), ("refused", "x"), ("promoted", "b"), ("promoted", "b"), ("promoted", "c"),
-    ):  # fmt: skip
+    )  # fmt: skip
+    for action, model in entries:
         store.record(action, model, at=NOON)
     assert store.predecessor() == "b"
     store.record("rolled back", "b", at=NOON)

@@ -13,7 +13,7 @@ from atft_tui.widgets.lines import beside, page, row, start
 from atft_tui.widgets.part_panel import PartPanel
 from engine.judgement import SURE
 from engine.records.figure import Figure
-from engine.records.shadow import PARTS, Entry, LiveRecord, ShadowLedger, ShadowTotal
+from engine.records.shadow import ENTRIES, PARTS, Entry, LiveRecord, ShadowLedger, ShadowTotal
 
 _BPS = 1e4
 LEAST_CHART, HIGHEST_CHART, NARROWEST_CHART = 5, 16, 20
@@ -28,7 +28,8 @@ class LedgerPanel(PartPanel[Shadow]):
 
     def picture(self, value: Shadow, width: int, height: int) -> Text:
         told = value.told
-        totals = {entry: total for entry, total in told.all.items() if total.sessions}
+        found = {entry: told.all.get(entry) for entry in ENTRIES}
+        totals = {entry: total for entry, total in found.items() if total and total.sessions}
         lines = [_gap(entry, total) for entry, total in totals.items()]
         if not lines:
             lines = [Text(f"{told.signals} sealed signals, none with two later sessions yet")]

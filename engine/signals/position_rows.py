@@ -12,8 +12,8 @@ from pathlib import Path
 
 from engine.data.labels import readable
 from engine.data.reading.dialect import SEPARATORS
+from engine.data.reading.finding import decoded
 from engine.data.reading.names import BARS, listed, match, normal
-from engine.data.reading.text import decoded
 from engine.errors import EnvironmentProblem, UsageError
 from engine.records.reading import Column
 

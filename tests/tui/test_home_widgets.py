@@ -11,13 +11,13 @@ from rich.text import Text
 
 from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.card import Light
 from atft_tui.readings.home import HomeNews, HomeReader
 from atft_tui.readings.machine import GpuNews, MachineNews
 from atft_tui.widgets import home_panels
 from atft_tui.widgets.fact_lines import Lines
 from atft_tui.widgets.home_panels import countdown, freshness
 from atft_tui.widgets.panel import Panel
+from engine.records.card import Light
 from tests.tui import home_workspace as made
 from tests.tui.home_workspace import NOW
 

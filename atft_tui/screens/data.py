@@ -13,8 +13,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from atft_tui.keys import SCREENS, bindings
-from atft_tui.readings.data import UNREADABLE, DataReader
-from atft_tui.readings.data_values import MARKET, DataReading, Example, FindingRow, StockRow
+from atft_tui.readings.data import DataReader, DataReading, StockRow
 from atft_tui.readings.stock import read_stock
 from atft_tui.screens import data_headline, data_tables
 from atft_tui.screens.base import CockpitScreen
@@ -25,6 +24,8 @@ from atft_tui.widgets.graph_panel import GraphPanel
 from atft_tui.widgets.reading_panel import ReadingPanel
 from atft_tui.widgets.stock_panel import StockPanel, StockView
 from atft_tui.widgets.table import Table
+from engine.errors import EngineError
+from engine.records.quality import MARKET, DataFinding, Hit
 
 TABS = ("coverage", "reading", "findings", "stocks", "features", "snapshots", "graph")
 _PICTURES = ("coverage", "reading", "graph", "stock")
@@ -87,10 +88,10 @@ class DataScreen(CockpitScreen[DataReading]):
                 Table(data_tables.SNAPSHOTS, key=lambda row: row.id, id="snapshots-table"),
                 Static(id="snapshot-detail"),
             )
-            kinds: Table[FindingRow] = Table(
+            kinds: Table[DataFinding] = Table(
                 data_tables.FINDINGS, key=lambda row: row.rule, id="findings-table"
             )
-            examples: Table[Example] = Table(
+            examples: Table[Hit] = Table(
                 data_tables.EXAMPLES,
                 key=lambda row: f"{row.rule} {row.symbol} {row.date}",
                 id="examples-table",
@@ -127,7 +128,7 @@ class DataScreen(CockpitScreen[DataReading]):
 
     def show(self, value: DataReading) -> None:
         self.query_one(CoveragePanel).show_coverage(value.coverage)
-        self.query_one(ReadingPanel).show_value(value.read)
+        self.query_one(ReadingPanel).show_value(value.current.manifest if value.current else None)
         self.fill("stocks", value.stocks)
         self.fill("features", value.features)
         self.fill("snapshots", value.snapshots)
@@ -210,7 +211,7 @@ class DataScreen(CockpitScreen[DataReading]):
     @on(Table.Selected, "#examples-table")
     def open_example(self, event: Table.Selected) -> None:
         """A finding about a stock goes to the stock, one about a session to the session."""
-        example: Example = event.row
+        example: Hit = event.row
         if example.symbol == MARKET:
             panel = self.query_one(CoveragePanel)
             if panel.value is not None:
@@ -245,17 +246,10 @@ class DataScreen(CockpitScreen[DataReading]):
 
     @on(Table.Highlighted, "#stocks-table")
     def other_stock(self, event: Table.Highlighted) -> None:
-        if event.key not in {one.symbol for one in self.day_examples()}:
+        day = self.stock_day
+        if all((hit.symbol, hit.date) != (event.key, day) for hit in self.reading.hits):
             self.stock_day = ""
         self.draw_stock()
-
-    def day_examples(self) -> list[Example]:
-        return [
-            one
-            for finding in (self.reading.quality.findings if self.reading.quality else ())
-            for one in finding.examples
-            if one.date == self.stock_day
-        ]
 
     @on(Table.Selected, "#stocks-table")
     def open_stock(self) -> None:
@@ -268,9 +262,7 @@ class DataScreen(CockpitScreen[DataReading]):
         if stock is None:
             panel.show_value(None)
             return
-        value = self.reading
-        findings = value.quality.findings if value.quality else ()
-        examples = tuple(e for f in findings for e in f.examples if e.symbol == stock.symbol)
+        examples = tuple(hit for hit in self.reading.hits if hit.symbol == stock.symbol)
         before = panel.value
         bars = before.bars if before is not None and before.stock == stock else None
         panel.show_value(StockView(stock, bars, examples, self.stock_day))
@@ -288,7 +280,7 @@ class DataScreen(CockpitScreen[DataReading]):
             bars = await asyncio.to_thread(
                 read_stock, workspace, current.id, value.panel, stock.symbol
             )
-        except UNREADABLE as error:
+        except (EngineError, OSError) as error:
             trouble = f"cannot read: {error}"
         shown = panel.value
         if shown is not None and shown.stock.symbol == stock.symbol:

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+MEMORY = "memory.npz"
 _RECENT = 20
 """Sessions of turnover that are remembered."""
 _START = {"factor": 1.0, "reinvested": 1.0, "settled": -(2**31)}
@@ -127,14 +128,14 @@ class Memory:
 
     def write(self, directory: Path) -> None:
         np.savez(
-            directory / "memory.npz",
+            directory / MEMORY,
             symbols=np.array(self.symbols, dtype=np.str_),
             **{name: getattr(self, name) for name in _ARRAYS},
         )
 
     @classmethod
     def read(cls, directory: Path) -> "Memory":
-        with np.load(directory / "memory.npz") as data:
+        with np.load(directory / MEMORY) as data:
             symbols = tuple(str(symbol) for symbol in data["symbols"])
             return cls(symbols=symbols, **{name: data[name] for name in _ARRAYS})
 

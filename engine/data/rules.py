@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from engine.config import QualityConfig
 from engine.data import repair
-from engine.data.findings import Finding, Level, first_in_time
 from engine.records import flags
+from engine.records.quality import LISTED, DataFinding, Example, Level
 
 _Mask = NDArray[np.bool_]
 _DIVIDEND_ACTIONS = {"reinvest": "put back into returns", "ignore": "left out of returns"}
@@ -50,12 +50,12 @@ def unit_mismatch(
     return wrong_M
 
 
-def mismatch_finding(bars: pl.DataFrame, day_M: NDArray[np.int64], wrong_M: _Mask) -> Finding:
-    rows = first_in_time(wrong_M, day_M, "error")
+def mismatch_finding(bars: pl.DataFrame, day_M: NDArray[np.int64], wrong_M: _Mask) -> DataFinding:
+    rows = _first_in_time(wrong_M, day_M, "error")
     shown = bars[rows].select(
         "symbol", pl.col("date").cast(pl.String), "close", "volume", "turnover"
     )
-    return Finding(
+    return DataFinding(
         rule="unit_mismatch",
         level="error",
         count=int(wrong_M.sum()),
@@ -68,7 +68,7 @@ def mismatch_finding(bars: pl.DataFrame, day_M: NDArray[np.int64], wrong_M: _Mas
     )
 
 
-def row_findings(walked: Walked, config: QualityConfig) -> list[Finding]:
+def row_findings(walked: Walked, config: QualityConfig) -> list[DataFinding]:
     """One finding per rule, those without a hit included."""
     bars, fate_M, flag_M = walked.bars, walked.fate_M, walked.flag_M
     highlow = (
@@ -120,19 +120,29 @@ def row_findings(walked: Walked, config: QualityConfig) -> list[Finding]:
          "cash a share in the end: merger or delisting of your table of actions"),
     ]  # fmt: skip
     return [
-        Finding(
+        DataFinding(
             rule=rule,
             level=level,
             count=int(hit.sum()),
             action=action,
             description=description,
-            examples=_examples(walked, first_in_time(hit, walked.day_M, level)),
+            examples=_examples(walked, _first_in_time(hit, walked.day_M, level)),
         )
         for rule, level, hit, action, description in rules
     ]
 
 
-def _examples(walked: Walked, rows: list[int]) -> tuple[tuple[str, str, str], ...]:
+def _first_in_time(hit_M: _Mask, day_M: NDArray[np.int64], level: Level) -> list[int]:
+    """Rows of the first hits by date, as many as are listed at this level; equal dates keep their order."""
+    rows = np.flatnonzero(hit_M)
+    listed = LISTED[level]
+    if rows.size > 4 * listed:
+        newest = np.partition(day_M[rows], listed - 1)[listed - 1]
+        rows = rows[day_M[rows] <= newest]
+    return [int(m) for m in rows[np.argsort(day_M[rows], kind="stable")][:listed]]
+
+
+def _examples(walked: Walked, rows: list[int]) -> tuple[Example, ...]:
     """Prices of the rows, and the close of the stock's row before where this portion has it."""
     if not rows:
         return ()

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from engine.config import QualityConfig
 from engine.data.calendar import calendar_span, sessions_between
-from engine.data.findings import LISTED, MARKET, Example, Finding, Level, QualityReport
 from engine.data.memory import Memory
 from engine.data.repair import UNITS
+from engine.records.quality import LISTED, MARKET, DataFinding, Example, Level, QualityReport
 
 _MIN_NAMES = 5
 """A session is compared with the one before it from so many common stocks on."""
@@ -150,7 +150,7 @@ def findings(
     exchange: str,
     before: QualityReport | None,
     config: QualityConfig,
-) -> list[Finding]:
+) -> list[DataFinding]:
     """Of the new sessions. ``names_T``: stocks with a kept bar. ``exchange``: code of its calendar."""
     dates = sessions.dates()
     past = list(before.names) if before else []
@@ -206,8 +206,8 @@ def iso(day: int) -> str:
 
 def _finding(
     rule: str, level: Level, examples: list[Example], action: str, description: str, rows: int = 0
-) -> Finding:
-    return Finding(
+) -> DataFinding:
+    return DataFinding(
         rule=rule,
         level=level,
         count=len(examples),

@@ -3,7 +3,6 @@
 import polars as pl
 
 from engine.data.load import StoredPanel
-from engine.data.months import months_between
 from engine.data.store import Snapshot
 from engine.data.tables import SECURITY_SCHEMA
 
@@ -18,9 +17,8 @@ def stock_table(snapshot: Snapshot, panel: StoredPanel | None) -> pl.DataFrame:
     the kept bars of the last 20 sessions, in currency; null without one. ``panel`` is None for data that
     the gates refuse: nothing is kept then.
     """
-    names = months_between("bars", snapshot.manifest["files"], "0000", "9999")
     raw = (
-        pl.scan_parquet([snapshot.directory / name for name in names])
+        pl.scan_parquet([snapshot.directory / name for name in snapshot.months("bars")])
         .group_by("symbol")
         .agg(
             first=pl.col("date").min(),
@@ -52,6 +50,6 @@ def _kept(panel: StoredPanel | None) -> pl.DataFrame:
         .group_by("symbol")
         .agg(median_turnover=pl.col("turnover").median())
     )
-    kept = {"symbol": panel.symbols, "kept": panel.manifest["bars"]}
+    kept = {"symbol": panel.symbols, "kept": panel.manifest.bars}
     counts = pl.DataFrame(kept, schema={"symbol": pl.String, "kept": pl.Int64})
     return counts.join(recent, on="symbol", how="left")

@@ -11,10 +11,10 @@ import numpy as np
 from engine.audit.step import audit_step, sessions_needed
 from engine.config import Config
 from engine.data.calendar import sessions_between
-from engine.data.findings import QualityReport
 from engine.data.sessions import usual_names
 from engine.data.store import Snapshot
 from engine.files import digest, read_json
+from engine.records.quality import QualityReport
 from engine.signals.models import Model
 from engine.stages.networks import raw_days
 from engine.stages.pipeline import Dataset
@@ -73,7 +73,7 @@ def audit_evidence(workspace: Path, snapshot: Snapshot, model: Model) -> dict[st
     }
 
 
-def _grew(workspace: Path, found: Mapping[str, Any], chain: list[str]) -> bool:
+def _grew(workspace: Path, found: Mapping[str, Any], chain: tuple[str, ...]) -> bool:
     """Whether the audited snapshot is these sessions and later ones: a signal of a past day."""
     directory = workspace / "data" / "snapshots" / str(found["snapshot"])
     if not (directory / "manifest.json").is_file():

@@ -1,6 +1,5 @@
 """`ingest`: market data into the panel store, after what they say about themselves was heard."""
 
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +11,13 @@ from engine.data.calendar import currency_of, exchange_of
 from engine.data.evidence import gather
 from engine.data.evidence_store import stored
 from engine.data.growth import Draft, appended, incomplete, whole
-from engine.data.merge import Revision, one_bar_each, place_of
+from engine.data.merge import one_bar_each, place_of
 from engine.data.sectors import sector_notes
 from engine.data.store import PanelStore, Snapshot
 from engine.errors import DataError, UsageError
 from engine.files import sha256
 from engine.records.evidence import Evidence
+from engine.records.snapshot import Revision
 from engine.runs.events import Noted, StageStarted
 from engine.runs.lock import hold
 from engine.stages.context import Outcome, StageContext
@@ -161,7 +161,7 @@ def _taken(
     lines += [f"warning: {draft.days[-1]}, the newest session, has {thin}"] if thin else []
     summary, more = _summary(draft, replace(arrived, raw=raw), dry_run=dry_run)
     if not dry_run:
-        record = {**said, "revision": _counts(draft.revision)}
+        record = {**said, "revision": to_builtins(draft.revision)}
         if old is not None and prices is not None and Path(prices).is_file():
             record["read"] = {str(Path(prices).resolve()): sha256(Path(prices))}
         store.publish(draft, record)
@@ -231,7 +231,7 @@ def _summary(draft: Draft, arrived: Arrived, *, dry_run: bool) -> tuple[dict[str
         "first": str(dates.min()),
         "last": str(dates.max()),
         "optional": {name: len(table) for name, table in raw.optional.items()},
-        "revision": _counts(draft.revision),
+        "revision": to_builtins(draft.revision),
         "notes": notes,
         "unread": unread,
         "stored": not dry_run,
@@ -253,16 +253,6 @@ def _summary(draft: Draft, arrived: Arrived, *, dry_run: bool) -> tuple[dict[str
         else "next: `atft-tui check`",
     ]
     return summary, lines
-
-
-def _counts(revision: Revision) -> Mapping[str, Any]:
-    return {
-        "equal": revision.equal,
-        "changed": revision.changed,
-        "prices": revision.prices,
-        "added": revision.added,
-        "first": revision.first,
-    }
 
 
 def _revised(revision: Revision) -> list[str]:

@@ -207,7 +207,7 @@ class DataReader:
                 change=manifest.change(before[2] if before else None),
                 manifest=manifest,
             )
-            for (at, name, manifest), before in zip(read, [*read[1:], None], strict=True)
+            for (at, name, manifest), before in zip(read, [*read[1:], None], strict=False)
         ), len(found)
 
     def _fitting(

@@ -84,7 +84,7 @@ class StoredPanel:
 
     @cached_property
     def dates_S(self) -> NDArray[np.datetime64]:
-        """Sessions with a bar, increasing."""
+        """Sessions ``[S]`` with a bar, increasing."""
         return np.array(self.manifest.days, dtype="datetime64[D]")
 
     @property

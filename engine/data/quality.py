@@ -126,7 +126,7 @@ def _walk(
     rows = rows._replace(turnover_M=turnover_M)
     absurd = ~(pl.col("adjustment_factor").is_finite() & (pl.col("adjustment_factor") > 0.0))
     absurd_M = bars.select(absurd.fill_null(value=False)).to_series().to_numpy()
-    rules = repair.Rules(
+    rules = repair.CleaningRules(
         max_move=config.max_move,
         frozen=config.frozen_sessions,
         policy={"keep": 0, "adjust": 1, "exclude": 2}[config.split_policy],

@@ -53,6 +53,7 @@ class Sessions:
     """At the end; see `QualityReport`."""
 
     def dates(self) -> list[str]:
+        """ISO dates of the sessions."""
         return [iso(day) for day in self.day_T]
 
 
@@ -65,7 +66,11 @@ def look(
     before: QualityReport | None,
     config: QualityConfig,
 ) -> Sessions:
-    """Compare each session with the one before it; ``memory.bar`` and ``memory.end`` are moved on."""
+    """Compare each session with the one before it; ``memory.bar`` and ``memory.end`` are moved on.
+
+    ``day_M``: days since 1970. ``prices_M4``: open, high, low, close in quote currency, NaN = missing.
+    ``volume_M``: shares.
+    """
     day_T = np.unique(day_M)
     t_M = np.searchsorted(day_T, day_M)
     last = (dt.date.fromisoformat(before.days[-1]) - _EPOCH).days if before else -2
@@ -201,6 +206,7 @@ def thin_sessions(names: Sequence[int], min_coverage: float) -> list[int]:
 
 
 def iso(day: int) -> str:
+    """ISO date of a day since 1970."""
     return str(_EPOCH + dt.timedelta(days=int(day)))
 
 

@@ -23,6 +23,7 @@ from engine.runs.lock import hold
 from engine.stages.context import Outcome, StageContext
 from engine.stages.ingest_sources import (
     Arrived,
+    PriceFiles,
     from_files,
     from_jquants,
     from_synthetic,
@@ -73,26 +74,36 @@ def ingest(
             return _undone(context)
     source = _checked(source, append=append, until=until)
     context.sink.emit(StageStarted(stage="ingest"))
-    tables = {
-        "securities": securities, "index": index, "actions": actions, "options": options,
-        "flow": flow, "margin": margin, "short": short, "statements": statements,
-        "earnings": earnings,
-    }  # fmt: skip
-    reading = {
-        "layout": layout, "encoding": encoding, "separator": separator, "decimal": decimal,
-        "date_format": date_format, "timezone": timezone, "price_scale": price_scale,
-        "factor": factor,
-    }  # fmt: skip
+    files = PriceFiles(
+        prices=prices,
+        columns=columns,
+        tables={
+            "securities": securities, "index": index, "actions": actions, "options": options,
+            "flow": flow, "margin": margin, "short": short, "statements": statements,
+            "earnings": earnings,
+        },
+        reading={
+            "layout": layout, "encoding": encoding, "separator": separator, "decimal": decimal,
+            "date_format": date_format, "timezone": timezone, "price_scale": price_scale,
+            "factor": factor,
+        },
+    )  # fmt: skip
     with nullcontext() if dry_run else _alone(context):
         store = PanelStore(context.workspace / "data")
         old = store.snapshot() if append else None
-        if source == "files":
-            arrived = from_files(context, prices, columns, tables, reading, old)
-        elif source == "jquants":
-            arrived = from_jquants(context)
-        else:
-            arrived = from_yahoo(context) if source == "yahoo" else from_synthetic(context, until)
+        arrived = _arrived(context, source, files, until, old)
         return _taken(context, store, arrived, old, prices, dry_run=dry_run)
+
+
+def _arrived(
+    context: StageContext, source: str, files: PriceFiles, until: str | None, old: Snapshot | None
+) -> Arrived:
+    """What the source delivers; ``old``: the snapshot that files are to be added to."""
+    if source == "files":
+        return from_files(context, files, old)
+    if source == "jquants":
+        return from_jquants(context)
+    return from_yahoo(context) if source == "yahoo" else from_synthetic(context, until)
 
 
 def _alone(context: StageContext) -> AbstractContextManager[None]:

@@ -50,6 +50,7 @@ After that: c checks what was ingested,
 
 
 def now() -> datetime:
+    """The time that the age of the audit is told by."""
     return datetime.now(UTC)
 
 
@@ -58,6 +59,8 @@ def _box(name: str, *inside: Widget) -> Vertical:
 
 
 class DataScreen(CockpitScreen[DataReading]):
+    """All boxes at once where there is room, else one of them with tabs below."""
+
     place: ClassVar[str] = "data"
     poll_s: ClassVar[float] = 1.0
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(SCREENS["data"])]
@@ -119,9 +122,11 @@ class DataScreen(CockpitScreen[DataReading]):
 
     @property
     def reading(self) -> DataReading:
+        """What was read last; nothing before the first reading."""
         return self.value or DataReading()
 
     def table(self, name: str) -> Table[Any]:
+        """The table of a box."""
         return self.query_one(f"#{name}-table", Table)
 
     # ---- showing ---------------------------------------------------------------------------------
@@ -142,11 +147,13 @@ class DataScreen(CockpitScreen[DataReading]):
         self.lay_out()
 
     def fill(self, name: str, rows: Any) -> None:
+        """Hand a table its rows, unless they are the very same ones."""
         table = self.table(name)
         if table.all_rows is not rows:
             table.set_rows(rows)
 
     def draw_titles(self) -> None:
+        """Say on each box what it holds."""
         titles = data_headline.titles(self.reading)
         for name, title in titles.items():
             self.query_one(f"#data-{name}").border_title = Text(title)
@@ -190,6 +197,7 @@ class DataScreen(CockpitScreen[DataReading]):
     # ---- drilling down ---------------------------------------------------------------------------
 
     def draw_examples(self) -> None:
+        """Show the kinds of findings, or the examples of what was chosen."""
         kinds, examples = self.table("findings"), self.table("examples")
         kinds.display, examples.display = self.drilled is None, self.drilled is not None
         examples.set_rows(data_headline.examples_of(self.reading, self.drilled))
@@ -206,6 +214,7 @@ class DataScreen(CockpitScreen[DataReading]):
 
     @on(Table.Selected, "#findings-table")
     def open_rule(self, event: Table.Selected) -> None:
+        """Show the examples of the rule."""
         self.drill(("rule", event.key))
 
     @on(Table.Selected, "#examples-table")
@@ -228,6 +237,7 @@ class DataScreen(CockpitScreen[DataReading]):
     @on(Table.Highlighted, "#findings-table")
     @on(Table.Highlighted, "#examples-table")
     def draw_finding(self) -> None:
+        """Say what the finding under the cursor means."""
         row = self.table("findings" if self.drilled is None else "examples").current
         notes = self.reading.quality.notes if self.reading.quality else ()
         detail = data_headline.finding_detail(row, notes)
@@ -235,17 +245,20 @@ class DataScreen(CockpitScreen[DataReading]):
 
     @on(Table.Highlighted, "#snapshots-table")
     def draw_snapshot(self) -> None:
+        """Say what the snapshot under the cursor holds."""
         detail = data_headline.snapshot_detail(self.table("snapshots").current)
         self.query_one("#snapshot-detail", Static).update(detail)
 
     @on(Table.Highlighted, "#features-table")
     def draw_feature(self) -> None:
+        """Say how the feature under the cursor is made."""
         row = self.table("features").current
         detail = data_tables.feature_detail(row, self.reading.feature_source)
         self.query_one("#feature-detail", Static).update(detail)
 
     @on(Table.Highlighted, "#stocks-table")
     def other_stock(self, event: Table.Highlighted) -> None:
+        """Forget the day that was asked for, unless it is one of this stock's findings."""
         day = self.stock_day
         if all((hit.symbol, hit.date) != (event.key, day) for hit in self.reading.hits):
             self.stock_day = ""
@@ -253,6 +266,7 @@ class DataScreen(CockpitScreen[DataReading]):
 
     @on(Table.Selected, "#stocks-table")
     def open_stock(self) -> None:
+        """Move the focus to the chosen stock."""
         self.query_one(StockPanel).focus()
 
     def draw_stock(self) -> None:
@@ -270,6 +284,7 @@ class DataScreen(CockpitScreen[DataReading]):
 
     @work(exclusive=True, group="stock")
     async def load_stock(self, stock: StockRow) -> None:
+        """Read the stock's prices once the cursor rests on it."""
         panel = self.query_one(StockPanel)  # before the pause: the screen may be gone after it
         await asyncio.sleep(_SETTLE_S)
         value, workspace, current = self.reading, self.cockpit.workspace, self.reading.current
@@ -289,6 +304,7 @@ class DataScreen(CockpitScreen[DataReading]):
     # ---- keys ------------------------------------------------------------------------------------
 
     def to_tab(self, name: str) -> None:
+        """Choose a box and give it the focus."""
         self.tab = name if name in TABS else self.tab
         self.lay_out()
         self.target(name).focus()

@@ -130,6 +130,7 @@ def _findings_title(quality: CheckedQuality | None) -> str:
 
 
 def drilled_title(value: DataReading, drilled: tuple[str, str]) -> str:
+    """Title of the examples of a rule or of a day."""
     kind, name = drilled
     rows = examples_of(value, drilled)
     if kind == "day":
@@ -162,6 +163,7 @@ def finding_detail(row: DataFinding | Hit | None, notes: Sequence[str]) -> Text:
 
 
 def snapshot_detail(row: SnapshotRow | None) -> Text:
+    """Id, change, sessions, bars, size and source of the snapshot under the cursor."""
     if row is None:
         return Text()
     text = Text(f"{fmt.clean(row.id)}  {fmt.clean(row.change)}\n")

@@ -56,6 +56,7 @@ class IngestForm(CommandForm):
             self.fields["prices"].focus()
 
     def fit(self) -> None:
+        """Give the fields and what was read the room that there is."""
         super().fit()
         narrow = self.app.size.width < WIDE
         frame = self.query_one(".start")
@@ -90,12 +91,14 @@ class IngestForm(CommandForm):
 
     @work(exclusive=True, group="reading", exit_on_error=True)
     async def look(self, words: tuple[str, ...]) -> None:
+        """Ask a child of its own how the files would be read."""
         self.show_read(None)
         self._told.update(Text("reading the files …", style=DIM))
         answer = await answer_of(self.workspace, [*words, "--dry-run"])
         self.show_read(_found(answer))
 
     def show_read(self, read: SourceReading | None) -> None:
+        """Show what was found; None while the files are being read."""
         self.read = read
         if read is not None:
             self._box.scroll_home(animate=False)

@@ -36,10 +36,12 @@ class CoverageView:
 
     @property
     def size(self) -> int:
+        """Sessions of the whole span."""
         return len(self.coverage.dates)
 
     @classmethod
     def whole(cls, coverage: Coverage) -> "CoverageView":
+        """All sessions, the cursor on the last."""
         n = len(coverage.dates)
         return cls(coverage, 0, n, max(0, n - 1))
 
@@ -74,6 +76,8 @@ class CoverageView:
 
 
 class CoveragePanel(Panel[CoverageView]):
+    """Stocks per session, drawn by `coverage_picture`."""
+
     title: ClassVar[str] = "stocks with a bar per session"
     empty: ClassVar[str] = (
         "No session checked yet.\n\nc checks what is stored: its sessions, findings and stocks come here."

@@ -23,6 +23,8 @@ _STYLES = {"left": DIM, "note": WARN, "warning": WARN, "refused": BAD}
 
 
 class ReadingPanel(Panel[SourceReading]):
+    """How the current snapshot's files were read, with the verdict in the title."""
+
     title: ClassVar[str] = "reading"
     empty: ClassVar[str] = "How the files were read comes here: i ingests market data."
 

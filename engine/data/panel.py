@@ -53,7 +53,7 @@ class DensePanel:
     """Bars that are no trading but what a share was paid in the end; None = there are none."""
 
     def take(self, rows_N: NDArray[np.int64]) -> "DensePanel":
-        """The same arrays with these N rows (stocks), in this order."""
+        """The arrays ``[N, S]`` of these N stocks, in this order."""
         arrays = {
             name: getattr(self, name)[rows_N]
             for name in (*self._tables(), "sector_N", "bars_before_N")

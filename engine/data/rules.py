@@ -39,17 +39,17 @@ class Walked:
 
     @property
     def in_M(self) -> _Mask:
-        """Rows that were not dropped whatever they say."""
+        """Rows ``[M]`` that were not dropped whatever they say."""
         return np.asarray(self.fate_M != repair.OUT)
 
     @property
     def traded_M(self) -> _Mask:
-        """Those of them that are not what a share was paid in the end."""
+        """Those rows ``[M]`` that are no payment to holders in the end."""
         return np.asarray(self.in_M & ((self.flag_M & flags.PROCEEDS) == 0))
 
     @property
     def high_below_low_M(self) -> _Mask:
-        """Rows whose high, as it came, is below their low."""
+        """Rows ``[M]`` whose high, as it came, is below their low."""
         wrong = self.bars.select(pl.col("high") < pl.col("low")).to_series()
         return wrong.fill_null(value=False).to_numpy()
 

@@ -158,7 +158,8 @@ def is_split(
     """Whether a ratio of 2:1 and more stands by itself: far beyond the stock's own moves, on an ordinary day.
 
     With the whole day so close to a ratio less is asked of the day than of a break; nearer to 1 real moves
-    come too near. Of open and close one is very near, the other nearly so. Units as in `unexplained`.
+    come too near. Of open and close one is very near, the other nearly so.
+    The unit of prices is as in `unexplained`.
     """
     open_, high, low, close = prices_4
     first = close if np.isnan(open_) else open_
@@ -190,7 +191,7 @@ def judge(
 
     A large jump that is no split on an ordinary day may be a bad print: it waits for the next row;
     ``state.base`` keeps where it ended (0 = the trading of that row explains it). A jump from a price at
-    which nothing was traded tells nothing. Units as in `unexplained`.
+    which nothing was traded tells nothing. The unit of prices is as in `unexplained`.
     """
     open_, close = prices_4[0], prices_4[3]
     first = close if np.isnan(open_) else open_

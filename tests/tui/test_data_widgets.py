@@ -14,7 +14,7 @@ from atft_tui.widgets.coverage import AXIS_WIDTH, MARKS, CoverageView, coverage_
 from atft_tui.widgets.graph_panel import graph_picture
 from atft_tui.widgets.price_chart import price_chart
 from atft_tui.widgets.stock_panel import StockView, stock_picture
-from engine.records.quality import Hit
+from engine.records.quality import Hit, Level
 
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True)
 WIDTH, HEIGHT = st.integers(4, 180), st.integers(1, 40)
@@ -181,13 +181,14 @@ def test_a_finding_that_says_what_happened_has_its_sign_and_a_note_hides_no_spli
     dates = tuple(f"2030-{1 + i // 28:02d}-{1 + i % 28:02d}" for i in range(50))
     events = ((5, "dividend"), (20, "vendor_split"), (30, "break"))
     bars = StockBars(symbol="A", dates=dates, close=(10.0,) * 50, cleaned=True, events=events)
+    said: tuple[tuple[int, str, Level], ...] = (
+        (5, "dividend", "info"),
+        (20, "vendor_split", "info"),
+        (30, "break", "error"),
+    )
     found = tuple(
         Hit(rule=rule, level=level, symbol="A", date=dates[at], text="x")
-        for at, rule, level in (
-            (5, "dividend", "info"),
-            (20, "vendor_split", "info"),
-            (30, "break", "error"),
-        )
+        for at, rule, level in said
     )
     picture = stock_picture(StockView(stock, bars, found), 59, 16).plain
     marks = next(line for line in picture.split("\n") if "s" in line and set(line) <= set(" dsB"))

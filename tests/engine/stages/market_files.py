@@ -1,6 +1,7 @@
 """A market of three stocks and ten weekdays as a price file, and the frame around a stage."""
 
 import datetime as dt
+from collections.abc import Mapping
 from pathlib import Path
 
 from engine.config import Config
@@ -24,7 +25,7 @@ def bars(day: dt.date, *, add: float = 0.0, symbols: str = "ABC") -> str:
     )
 
 
-def context(workspace: Path, **config: dict[str, object]) -> StageContext:
+def context(workspace: Path, **config: Mapping[str, object]) -> StageContext:
     """The frame around a stage, at a fixed time."""
     return StageContext(
         workspace=workspace,

@@ -1,6 +1,7 @@
 """`ingest`: what it answers and stores, on a price file that can be counted by hand."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from engine.stages.ingest import ingest
 from engine.stages.ingest_sources import parse_columns
 from tests.engine.stages.market_files import DAYS, bars, context, taken
 
-NONE = {"prices": None, "securities": None, "index": None, "columns": None}
+NONE: dict[str, Any] = {"prices": None, "securities": None, "index": None, "columns": None}
 NINE = "".join(map(bars, DAYS[:9]))
 
 
@@ -93,7 +94,7 @@ def test_what_does_not_go_together_is_said(
     tmp_path: Path, given: dict[str, object], said: str
 ) -> None:
     with pytest.raises(UsageError, match=said):
-        ingest(context(tmp_path), **(NONE | given))  # type: ignore[arg-type]
+        ingest(context(tmp_path), **(NONE | given))
 
 
 def test_columns_of_the_command_line() -> None:

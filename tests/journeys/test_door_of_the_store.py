@@ -9,6 +9,7 @@ import pytest
 from engine.data.calendar import sessions_between
 from engine.data.store import PanelStore
 from engine.records import record
+from engine.records.reading import ReadingPlan
 from tests.journeys.command import Done, atft_here
 
 HEAD = "date,symbol,open,high,low,close,volume\n"
@@ -85,7 +86,8 @@ def test_today_and_yesterday_in_one_file(market: Path) -> None:
     assert record.as_json(manifest.revision) == revision
     assert manifest.evidence is not None
     assert manifest.evidence.verdict == "ok"
-    assert [record.as_json(plan) for plan in manifest.plans] == done.json["plans"]
+    plans = record.convert(done.json["plans"], tuple[ReadingPlan, ...], "answer")
+    assert manifest.plans == plans
 
 
 def test_a_dry_run_shows_plan_and_evidence_and_stores_nothing(tmp_path: Path) -> None:

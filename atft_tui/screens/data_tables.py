@@ -10,9 +10,9 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.data import SnapshotRow, StockRow
 from atft_tui.styles import BAD, DIM, GOOD, PLAIN, STRONG, WARN
 from atft_tui.widgets.column import Column
-from engine.judgement import SURE
 from engine.records.features import FeatureRow, FeatureSource
 from engine.records.figure import Figure
+from engine.records.judgement import SURE
 from engine.records.quality import MARKET, DataFinding, Hit
 
 R = TypeVar("R")

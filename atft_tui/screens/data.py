@@ -134,9 +134,8 @@ class DataScreen(CockpitScreen[DataReading]):
     def show(self, value: DataReading) -> None:
         self.query_one(CoveragePanel).show_coverage(value.coverage)
         self.query_one(ReadingPanel).show_value(value.current.manifest if value.current else None)
-        self.fill("stocks", value.stocks)
-        self.fill("features", value.features)
-        self.fill("snapshots", value.snapshots)
+        for name in ("stocks", "features", "snapshots"):
+            self.fill(name, getattr(value, name))
         self.fill("findings", value.quality.findings if value.quality else ())
         self.query_one(GraphPanel).show_value(value.graph)
         self.draw_examples()
@@ -155,11 +154,10 @@ class DataScreen(CockpitScreen[DataReading]):
     def draw_titles(self) -> None:
         """Say on each box what it holds."""
         titles = data_headline.titles(self.reading)
+        if self.drilled is not None:
+            titles["findings"] = data_headline.drilled_title(self.reading, self.drilled)
         for name, title in titles.items():
             self.query_one(f"#data-{name}").border_title = Text(title)
-        if self.drilled is not None:
-            title = data_headline.drilled_title(self.reading, self.drilled)
-            self.query_one("#data-findings").border_title = Text(title)
 
     def lay_out(self) -> None:
         """All boxes at once where there is room, else the chosen one, with its tabs below."""
@@ -176,23 +174,19 @@ class DataScreen(CockpitScreen[DataReading]):
         tabs.display = there and not wide
         text = Text(" ", no_wrap=True, overflow="ellipsis")
         for name in TABS:
-            here = name == self.tab
-            text.append(f"[{name}]" if here else f" {name} ", STRONG if here else DIM)
+            text.append(*((f"[{name}]", STRONG) if name == self.tab else (f" {name} ", DIM)))
         tabs.update(text)
         self.draw_headline()
 
     def headline(self, width: int) -> Text:
-        if self.value is None:
-            return Text(" Data  reading ...")
-        return data_headline.headline(self.value, width)
+        value = self.value
+        return data_headline.headline(value, width) if value else Text(" Data  reading ...")
 
     def target(self, name: str) -> Widget:
         """What takes the focus in a box."""
         if name == "findings":
             return self.table("findings" if self.drilled is None else "examples").grid
-        if name in _PICTURES:
-            return self.query_one(f"#data-{name}")
-        return self.table(name).grid
+        return self.query_one(f"#data-{name}") if name in _PICTURES else self.table(name).grid
 
     # ---- drilling down ---------------------------------------------------------------------------
 
@@ -287,14 +281,13 @@ class DataScreen(CockpitScreen[DataReading]):
         """Read the stock's prices once the cursor rests on it."""
         panel = self.query_one(StockPanel)  # before the pause: the screen may be gone after it
         await asyncio.sleep(_SETTLE_S)
-        value, workspace, current = self.reading, self.cockpit.workspace, self.reading.current
+        current = self.reading.current
         if current is None or not panel.display:
             return
+        place = (self.cockpit.workspace, current.id, self.reading.panel, stock.symbol)
         bars, trouble = None, ""
         try:
-            bars = await asyncio.to_thread(
-                read_stock, workspace, current.id, value.panel, stock.symbol
-            )
+            bars = await asyncio.to_thread(read_stock, *place)
         except (EngineError, OSError) as error:
             trouble = f"cannot read: {error}"
         shown = panel.value
@@ -315,8 +308,7 @@ class DataScreen(CockpitScreen[DataReading]):
         """The next box that is seen (or, with tabs, the next tab) takes the focus."""
         if not self.query_one("#data-grid").display:
             return
-        wide = not self.has_class("narrow")
-        order = _SEEN if wide else TABS
+        order = TABS if self.has_class("narrow") else _SEEN
         focused = self.focused
         here = next(
             (n for n in order if focused is not None and focused in self._inside(n)), self.tab

@@ -12,13 +12,13 @@ import polars as pl
 from engine.audit.step import audit_step, sessions_needed
 from engine.config import Config
 from engine.data.calendar import sessions_between
-from engine.data.findings import QualityReport
 from engine.data.sessions import usual_names
 from engine.data.store import Snapshot
 from engine.evaluation.rank_ic import rank_ic
 from engine.features.feature_set import FeatureSet
 from engine.files import digest, read_json
 from engine.portfolio.prediction import score_column
+from engine.records.quality import QualityReport
 from engine.records.seal import SealPlace, read_seal
 from engine.records.signal_evidence import (
     AuditEvidence,
@@ -85,7 +85,7 @@ def audit_evidence(workspace: Path, snapshot: Snapshot, model: Model) -> AuditEv
     return AuditEvidence(verdict=found["verdict"], age=age, leaks=leaks)
 
 
-def _grew(workspace: Path, found: Mapping[str, Any], chain: list[str]) -> bool:
+def _grew(workspace: Path, found: Mapping[str, Any], chain: tuple[str, ...]) -> bool:
     """Whether the audited snapshot is these sessions and later ones: a signal of a past day."""
     directory = workspace / "data" / "snapshots" / str(found["snapshot"])
     if not (directory / "manifest.json").is_file():

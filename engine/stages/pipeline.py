@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 
 from engine.config import Config
-from engine.data.findings import QualityReport
 from engine.data.load import StoredPanel, open_panel
 from engine.data.repair import RULES
 from engine.data.universe import VERSION, Universe, build_universe
@@ -26,6 +25,7 @@ from engine.graph.graph import GraphSeries
 from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.model.build import build_model, parameter_table
 from engine.portfolio.prediction import Prediction
+from engine.records.quality import QualityReport
 from engine.runs.control import ControlFiles
 from engine.runs.events import ModelBuilt, PlanMade, StageStarted
 from engine.runs.sink import EventSink

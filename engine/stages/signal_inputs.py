@@ -34,7 +34,7 @@ from engine.stages.pipeline import Dataset
 
 def seal_exchange(snapshot: Snapshot) -> str:
     """What the key of a seal calls the exchange: its calendar's code, or the name of a market without one."""
-    market = snapshot.manifest["market"]
+    market = snapshot.manifest.market
     return snapshot.calendar or EXCHANGES.get(market, market)
 
 

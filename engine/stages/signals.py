@@ -124,7 +124,7 @@ def _require_its_market(model: Model, snapshot: Snapshot) -> None:
     """Orders take lots, ticks and sessions a year from the model's package: they must be the data's."""
     data = model.config().data
     theirs = f"{data.market} ({exchange_of(data.market, data.calendar)})"
-    ours = f"{snapshot.manifest['market']} ({snapshot.exchange})"
+    ours = f"{snapshot.manifest.market} ({snapshot.exchange})"
     if theirs != ours:
         raise ConfigError(
             f"model {model.id} is packaged for the market {theirs}, the stored data are of {ours}",

@@ -182,7 +182,7 @@ def test_the_newest_answer_of_each_command_line(tmp_path: Path) -> None:
     write_job(tmp_path, 6, ("diff", "a", "b"), None)
     write_job(tmp_path, 7, ("diff", "a", "c"), {"error": "no sealed signal 'a'", "exit_code": 2})
     answers = read_answers(tmp_path)
-    assert answers is read_answers(tmp_path)
+    assert answers == read_answers(tmp_path)
     assert outcome(answers.of("verify", f"{DAYS[2]}-r0")) == (
         "312 files, inputs and model verified", True,
     )  # fmt: skip

@@ -70,8 +70,8 @@ class ConfigReader:
 
 
 def _read(workspace: Path) -> ConfigNews:
-    from engine.config_edit import PHASES
-    from engine.config_file import describe, resolve, unit
+    from engine.config.edit import PHASES
+    from engine.config.file import describe, resolve, unit
 
     found = resolve(config_files(workspace))
     values, defaults = _flat(found.config), _defaults()
@@ -107,8 +107,8 @@ def _origin(origin: str, workspace_file: Path) -> tuple[str, bool]:
 
 def _flat(config: Any) -> dict[str, str]:
     """Keys with their value as TOML; the phases are opened by their names."""
-    from engine.config_edit import PHASES
-    from engine.config_file import flatten, toml_text
+    from engine.config.edit import PHASES
+    from engine.config.file import flatten, toml_text
 
     values = {}
     for key, value in flatten(config).items():
@@ -132,7 +132,7 @@ def _defaults() -> Mapping[str, str]:
 def _describe_phase(key: str) -> tuple[str, str]:
     """Documentation and range of ``training.phases.NAME.KEY``."""
     from engine.config import PhaseConfig
-    from engine.config_file import describe_field
+    from engine.config.file import describe_field
 
     name = re.sub(r"^.*\.", "", key)
     return describe_field(PhaseConfig.model_fields[name])
@@ -140,8 +140,8 @@ def _describe_phase(key: str) -> tuple[str, str]:
 
 def _presets(values: Mapping[str, str], files: tuple[Path, ...]) -> tuple[PresetRow, ...]:
     """What each preset would change here."""
-    from engine.config_file import resolve
-    from engine.presets import PRESETS
+    from engine.commands.presets import PRESETS
+    from engine.config.file import resolve
 
     rows = []
     for name in PRESETS:

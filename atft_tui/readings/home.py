@@ -11,10 +11,10 @@ from atft_tui.readings.card import Card, Light, read_card
 from atft_tui.readings.rows import RunRow
 from atft_tui.readings.runs import list_runs
 from atft_tui.readings.seals import newest
-from engine.agenda import Agenda, read_agenda
 from engine.errors import EngineError, IntegrityError
 from engine.files import MANIFEST, read_json
-from engine.judgement import SURE, is_noise
+from engine.records.judgement import SURE, is_noise
+from engine.schedule.agenda import Agenda, read_agenda
 
 RUNS, ALERTS = 12, 10
 

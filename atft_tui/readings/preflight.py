@@ -33,7 +33,7 @@ class Check:
 def changes(workspace: Path, preset: str | None, overrides: Sequence[str]) -> tuple[Change, ...]:
     """Keys with another value than the default, in the order of config.toml. ConfigError if senseless."""
     from engine.config import Config
-    from engine.config_file import describe, flatten, resolve
+    from engine.config.file import describe, flatten, resolve
 
     resolved = resolve(config_files(workspace), preset=preset, overrides=overrides)
     before, after = flatten(Config()), flatten(resolved.config)

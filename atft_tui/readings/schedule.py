@@ -8,9 +8,17 @@ from typing import Literal
 
 from atft_tui import format as fmt
 from atft_tui.readings.tail import last_lines
-from engine.agenda import HEARTBEAT_S, LEDGER, LOCK, Outlook, heartbeat, is_stale, read_outlook
-from engine.database import read_rows
+from engine.records.database import read_rows
 from engine.runs import lock
+from engine.schedule.agenda import (
+    HEARTBEAT_S,
+    LEDGER,
+    LOCK,
+    Outlook,
+    heartbeat,
+    is_stale,
+    read_outlook,
+)
 
 _LOG = Path("logs") / "schedule.log"
 SESSIONS, LINES, NOTES = 30, 40, 5

@@ -19,9 +19,9 @@ from atft_tui.styles import BAD, DIM, STRONG
 from atft_tui.widgets.field import Field
 from atft_tui.words import command_words, missing, own_words, split
 from engine.commands import BY_NAME, Command, Parameter
+from engine.commands.presets import PRESETS
+from engine.commands.strategies import strategy_summaries
 from engine.errors import EngineError
-from engine.presets import PRESETS
-from engine.strategy_list import strategy_summaries
 from engine.workspace import config_files
 
 _OTHER_LINES = 12
@@ -174,7 +174,7 @@ class CommandForm(ModalScreen[CommandRequest | None]):
             return f"needs {', '.join(lacking)}"
         if not self.command.configurable:
             return ""
-        from engine.config_file import resolve
+        from engine.config.file import resolve
 
         try:
             preset = self.preset or self.command.preset

@@ -127,7 +127,7 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
         )
 
     def unset(self, key: str) -> None:
-        from engine.config_edit import unset_key
+        from engine.config.edit import unset_key
 
         try:
             change = unset_key(self.cockpit.workspace, key)
@@ -157,6 +157,6 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
 
 def _as_set(key: str) -> str:
     """The key that stands in a file: phases are one list."""
-    from engine.config_edit import PHASES
+    from engine.config.edit import PHASES
 
     return PHASES if key.startswith(f"{PHASES}.") else key

@@ -58,7 +58,7 @@ class EditDialog(ModalScreen[str | None]):
 
     @work(exclusive=True, group="write")
     async def write(self, text: str) -> None:
-        from engine.config_edit import set_key
+        from engine.config.edit import set_key
 
         try:
             change = await asyncio.to_thread(set_key, self.workspace, self.row.key, text)

@@ -16,7 +16,7 @@ from atft_tui.widgets.chart import meter
 from atft_tui.widgets.fact_lines import TALL, Lines
 from atft_tui.widgets.intervals import Reading, Scale, judged, reading_row, span_of
 from atft_tui.widgets.panel import Panel
-from engine.judgement import SURE, is_noise
+from engine.records.judgement import SURE, is_noise
 
 
 class CardPanel(Panel[HomeNews]):

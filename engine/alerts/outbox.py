@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from engine.alerts.alert import Alert
-from engine.database import Database, timestamp
+from engine.records.database import Database, timestamp
 
 LONGEST = dt.timedelta(hours=1)
 """Pause between two attempts."""

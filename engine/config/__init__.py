@@ -2,7 +2,7 @@
 
 `config.toml` at the top of the repository shows the same keys with the same values (held equal by a
 test). Values are layered: these defaults, then `./config.toml`, then `WORKSPACE/config.toml`, then a
-preset, then `--set`. See `engine.config_file`.
+preset, then `--set`. See `engine.config.file`.
 """
 
 from pydantic import model_validator

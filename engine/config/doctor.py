@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from engine.config.base import Table
-from engine.judgement import COLLAPSED_RATIO, GRADIENT_HEALTHY, GRADIENT_LOW
+from engine.records.judgement import COLLAPSED_RATIO, GRADIENT_HEALTHY, GRADIENT_LOW
 
 Policy = Literal["warn", "rollback", "stop"]
 """warn: say it and go on. rollback: back to the last healthy checkpoint, with a lower learning rate;

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from engine.agenda import write_outlook
 from engine.alerts.alert import find_secrets
 from engine.alerts.channels import channels
 from engine.alerts.courier import Courier
 from engine.errors import EnvironmentProblem, UsageError
 from engine.runs.events import Noted, Warned
 from engine.runs.sink import TeeSink
+from engine.schedule.agenda import write_outlook
 from engine.schedule.clock import SystemClock
 from engine.schedule.jobs import ChildRunner
 from engine.schedule.ledger import Entry, Ledger

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from engine.config import ScheduleConfig
-from engine.database import Database, timestamp
+from engine.records.database import Database, timestamp
 
 _ErrandKind = Literal["audit", "challenger", "report"]
 ATTEMPTS = 3

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
-from engine.agenda import LEDGER
 from engine.alerts.alert import Alert
 from engine.alerts.outbox import OUTBOX_SCHEMA, Outbox, enqueue, withdraw
 from engine.config import AlertConfig
-from engine.database import Database, timestamp
 from engine.errors import IntegrityError
+from engine.records.database import Database, timestamp
+from engine.schedule.agenda import LEDGER
 from engine.schedule.errands import ERRANDS_SCHEMA
 from engine.schedule.timetable import Session
 

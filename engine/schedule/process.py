@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from engine.agenda import HEARTBEAT, LOCK, heartbeat
 from engine.errors import LockedError
 from engine.files import write_json
 from engine.runs import lock
+from engine.schedule.agenda import HEARTBEAT, LOCK, heartbeat
 
 _LOCK_PATIENCE_S = 2.0
 """A process that is being started holds its starter's files until it has begun: a moment longer than the

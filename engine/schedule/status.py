@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from engine.agenda import LEDGER, LOCK, is_stale
 from engine.runs import lock
+from engine.schedule.agenda import LEDGER, LOCK, is_stale
 from engine.schedule.errands import Errands
 from engine.schedule.ledger import Entry, Ledger
 from engine.schedule.process import heartbeat_age

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from engine.agenda import Outlook
 from engine.config import Config, ScheduleConfig
 from engine.data.calendar import (
     TradingDay,
@@ -15,6 +14,7 @@ from engine.data.calendar import (
     trading_days,
 )
 from engine.data.store import PanelStore
+from engine.schedule.agenda import Outlook
 
 _COMPLETE_AT = {"XTKS": "18:30"}
 """Exchange -> local time from which its data are complete (Tokyo closes at 15:30)."""

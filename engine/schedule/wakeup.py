@@ -16,9 +16,9 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from engine.agenda import write_outlook
 from engine.alerts.courier import Courier
 from engine.errors import EnvironmentProblem
+from engine.schedule.agenda import write_outlook
 from engine.schedule.process import write_heartbeat
 from engine.schedule.service import Service
 from engine.schedule.timetable import Timetable

@@ -6,8 +6,8 @@ from typing import Any
 from engine.alerts.alert import Alert, DeliveryError, find_secrets
 from engine.alerts.channels import Channel, channels
 from engine.alerts.outbox import OUTBOX_SCHEMA, Outbox
-from engine.database import Database
 from engine.errors import ConfigError, EnvironmentProblem, UsageError
+from engine.records.database import Database
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
 

@@ -3,8 +3,8 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from engine.config_edit import Change, require_known, set_key, unset_key
-from engine.config_file import describe, flatten, render_template, unit
+from engine.config.edit import Change, require_known, set_key, unset_key
+from engine.config.file import describe, flatten, render_template, unit
 from engine.errors import UsageError
 from engine.files import write_text
 from engine.stages.context import Outcome, StageContext

@@ -4,10 +4,10 @@ import datetime as dt
 import json
 from pathlib import Path
 
-from engine.agenda import write_outlook
 from engine.alerts.alert import Alert
 from engine.config import AlertConfig, ScheduleConfig
 from engine.files import write_json, write_manifest, write_text
+from engine.schedule.agenda import write_outlook
 from engine.schedule.ledger import Ledger
 from engine.schedule.timetable import Timetable
 from engine.signals.card import Card, Light, Verdict

@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 
-from engine.agenda import Outlook, write_outlook
 from engine.config import AlertConfig
 from engine.files import write_json, write_parquet
+from engine.schedule.agenda import Outlook, write_outlook
 from engine.schedule.ledger import Ledger
 from engine.schedule.log import LogSink
 from engine.schedule.timetable import Session

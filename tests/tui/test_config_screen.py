@@ -13,10 +13,10 @@ from atft_tui.screens.config import ConfigScreen
 from atft_tui.screens.config_edit import EditDialog, PresetDialog
 from atft_tui.screens.dialogs import ConfirmDialog
 from atft_tui.widgets.table import Table
+from engine.commands.presets import PRESETS
 from engine.config import Config
-from engine.config_file import flatten, resolve
+from engine.config.file import flatten, resolve
 from engine.errors import ConfigError
-from engine.presets import PRESETS
 from tests.tui.steps import shown, told, visit, wait_until
 
 WRITTEN = '# Mine.\n[training]\nseed = 3  # why not\n\n[data]\nindex_symbol = "日経[/]225"\n'

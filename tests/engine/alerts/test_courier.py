@@ -11,7 +11,7 @@ from engine.alerts.channels import Channel, Webhook
 from engine.alerts.courier import Courier
 from engine.alerts.outbox import OUTBOX_SCHEMA, Outbox, enqueue, withdraw
 from engine.config import AlertConfig
-from engine.database import Database
+from engine.records.database import Database
 from tests.engine.alerts.servers import TOKEN, FakeWebhook, wait_until
 
 START = dt.datetime(2026, 11, 25, 9, 30, tzinfo=dt.UTC)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.config import Config
-from engine.config_edit import require_known, set_key, unset_key
-from engine.config_file import flatten, render_template, resolve, toml_text
+from engine.config.edit import require_known, set_key, unset_key
+from engine.config.file import flatten, render_template, resolve, toml_text
 from engine.errors import ConfigError, UsageError
 
 WRITTEN = """\

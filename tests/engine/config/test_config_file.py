@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.commands.presets import PRESETS
 from engine.config import Config
-from engine.config_file import (
+from engine.config.file import (
     describe,
     flatten,
     read_resolved,
@@ -16,7 +17,6 @@ from engine.config_file import (
     write_resolved,
 )
 from engine.errors import ConfigError
-from engine.presets import PRESETS
 
 ROOT = Path(__file__).parents[3]
 

@@ -18,7 +18,7 @@ import polars as pl
 
 from engine.cli import main
 from engine.config import Config, PhaseConfig
-from engine.config_file import resolve, write_resolved
+from engine.config.file import resolve, write_resolved
 from engine.data.calendar import trading_days
 from engine.data.store import PanelStore
 from engine.data.synthetic import generate

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.agenda import LEDGER
 from engine.alerts.alert import Alert
 from engine.config import AlertConfig
 from engine.errors import EnvironmentProblem, IntegrityError
+from engine.schedule.agenda import LEDGER
 from engine.schedule.errands import ATTEMPTS, Errands, errands_after
 from engine.schedule.ledger import Ledger
 from tests.engine.schedule.desk import configuration

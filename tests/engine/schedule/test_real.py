@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from engine.cli import main
-from engine.config_file import write_resolved
+from engine.config.file import write_resolved
 from engine.runs.sink import ListSink
 from engine.schedule.ledger import Ledger
 from engine.schedule.service import Service

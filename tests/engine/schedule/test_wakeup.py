@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.agenda import HEARTBEAT
 from engine.alerts.courier import Courier
 from engine.errors import EnvironmentProblem
+from engine.schedule.agenda import HEARTBEAT
 from engine.schedule.clock import Reading, SystemClock, difference
 from engine.schedule.jobs import Ended, Job
 from engine.schedule.process import exclusive, heartbeat_age

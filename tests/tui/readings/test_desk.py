@@ -12,8 +12,8 @@ from atft_tui.readings.answers import outcome, read_answers
 from atft_tui.readings.desk import read_desk
 from atft_tui.readings.schedule import read_schedule
 from atft_tui.readings.shadow import PARTS, read_shadow
-from engine.agenda import LOCK, write_outlook
 from engine.runs import lock
+from engine.schedule.agenda import LOCK, write_outlook
 from engine.schedule.process import write_heartbeat
 from engine.schedule.timetable import Timetable
 from engine.signals import shadow as engine_shadow

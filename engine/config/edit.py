@@ -18,7 +18,7 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Comment, Item, Null
 
 from engine.config import Config, PhaseConfig
-from engine.config_file import Resolved, comment, flatten, override, resolve, toml_text
+from engine.config.file import Resolved, comment, flatten, override, resolve, toml_text
 from engine.errors import ConfigError, UsageError
 from engine.files import parse_toml, read_toml_text, write_text
 from engine.workspace import CONFIG, config_files

@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from engine.database import read_rows
 from engine.errors import IntegrityError
 from engine.files import read_json, write_json
+from engine.records.database import read_rows
 from engine.runs import lock
 
 _FOLDER = Path("schedule")

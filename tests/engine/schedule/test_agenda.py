@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from engine import agenda
-from engine.agenda import Agenda, BookedSession, read_agenda, read_outlook, write_outlook
 from engine.alerts.alert import Alert
 from engine.config import AlertConfig, ScheduleConfig
 from engine.errors import IntegrityError
 from engine.runs import lock
+from engine.schedule import agenda
+from engine.schedule.agenda import Agenda, BookedSession, read_agenda, read_outlook, write_outlook
 from engine.schedule.ledger import Ledger
 from engine.schedule.process import write_heartbeat
 from engine.schedule.timetable import Timetable

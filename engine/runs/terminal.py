@@ -5,8 +5,8 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-from engine.judgement import is_noise
 from engine.plain_text import clean, clean_lines
+from engine.records.judgement import is_noise
 from engine.runs.events import (
     Advanced,
     Diagnosed,

@@ -14,10 +14,10 @@ import tomlkit
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from engine.commands.presets import PRESETS
 from engine.config import Config
 from engine.errors import ConfigError
 from engine.files import parse_toml, read_toml_text, write_text
-from engine.presets import PRESETS
 
 Origins = dict[str, str]
 _RETIRED = ("max_price", "split_tolerance")

@@ -8,7 +8,7 @@ import math
 
 from msgspec import Struct
 
-from engine.judgement import is_noise
+from engine.records.judgement import is_noise
 from engine.records.figure import Figure
 
 

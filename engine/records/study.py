@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from engine.judgement import SURE
+from engine.records.judgement import SURE
 from engine.records.figure import Figure
 
 TrialState = Literal["complete", "pruned", "failed"]

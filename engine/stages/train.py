@@ -19,7 +19,7 @@ from engine.runs.events import BaselineEvaluated, StageStarted
 from engine.runs.monitors import Monitors
 from engine.runs.scoreboard import scoreboard
 from engine.runs.sink import EventSink
-from engine.runs.state import fold
+from engine.runs.fold import fold
 from engine.runs.store import Run
 from engine.stages.context import Outcome, StageContext, open_or_create, run_session
 from engine.stages.pipeline import (

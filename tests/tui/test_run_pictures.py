@@ -1,10 +1,11 @@
 """Pictures of runs: whatever the numbers and names, inside their box; what they say."""
 
 import math
-from dataclasses import replace
+from dataclasses import replace as changed
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from rich.cells import cell_len
 from rich.text import Text
 
@@ -170,6 +171,6 @@ def test_panels_of_comparisons_and_searches_stay_in_their_box(
     trial = Trial(
         3, name, "complete", value, value, value, 9, value, 9, ((name, note),), note, True
     )
-    study = Study(name, "done", note, (trial, replace(trial, number=4)), 9, ((name, 0.5),), 5)
+    study = Study(name, "done", note, (trial, changed(trial, number=4)), 9, ((name, 0.5),), 5)
     fits(BestPanel(id="b").picture(study, width, height), width, height)
     fits(ImportancePanel(id="c").picture(study, width, height), width, height)

@@ -1,11 +1,11 @@
 """The pictures of Train alone: any numbers, any box; and what their words say."""
 
 import math
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.feed import RunNews
@@ -38,7 +38,8 @@ from engine.runs.events import (
     RunFinished,
     StepLogged,
 )
-from engine.runs.state import RunState, fold
+from engine.runs.fold import fold
+from engine.runs.state import RunState
 from tests.engine.runs.samples import asked, evaluated, searching, started, training
 
 EVENTS = training()

@@ -9,11 +9,11 @@ from engine.config.file import resolve
 from engine.errors import IntegrityError
 from engine.files import from_json, read_json
 from engine.report.facts import _ablations
+from engine.runs.events import decode
 from engine.runs.lock import hold, holder
 from engine.runs.sink import NullSink
 from engine.runs.store import RunStore
 from engine.runs.summary import summarise
-from engine.runs.wire import decode
 from engine.stages.context import StageContext, StopFlag
 from engine.stages.runs import runs
 

@@ -1,9 +1,9 @@
 """The five criteria on figures made by hand, and what is kept of a stream that was replayed."""
 
 import math
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from engine.runs.events import GatesLogged, GradientsLogged, RunEvent
 from engine.runs.monitors import Monitors

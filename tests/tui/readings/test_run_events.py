@@ -2,11 +2,11 @@
 
 import math
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from atft_tui.readings.run_events import Course, CourseReader
 from engine.runs.events import (

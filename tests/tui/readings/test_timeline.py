@@ -10,7 +10,8 @@ from atft_tui.readings import timeline as module
 from atft_tui.readings.timeline import Timeline
 from engine.runs import follow
 from engine.runs.events import RunEvent, encode
-from engine.runs.state import RunState, fold
+from engine.runs.fold import fold
+from engine.runs.state import RunState
 from tests.engine.runs.samples import step_events, training
 
 EVENTS = training()

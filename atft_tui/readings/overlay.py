@@ -9,7 +9,7 @@ from atft_tui.readings.comparisons import Pair, read_pairs
 from atft_tui.readings.run_events import Course, CourseReader
 from atft_tui.widgets.curves import Curve, CurvePoint
 from engine.records.judgement import is_noise
-from engine.runs.summary import RunSummary
+from engine.records.run import RunSummary
 
 _KEPT = 16
 """Readers: six marked runs, the one under the cursor, and some that were looked at before."""

@@ -7,14 +7,16 @@ from typing import Any
 
 from atft_tui.readings.run_events import Course
 from engine.files import read_json
+from engine.records.run import RunManifest, RunSummary
 from engine.runs.store import Run
-from engine.runs.summary import RunSummary
 
 _MAX_FILES = 200
 
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
+    """A file or folder of a run."""
+
     name: str
     """A folder ends with a slash; its size is of all that is in it."""
     size: int
@@ -22,6 +24,8 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True)
 class GateVerdict:
+    """What the gate said last of a run."""
+
     at: str
     action: str
     """promoted or refused."""
@@ -34,42 +38,22 @@ class GateVerdict:
 
 @dataclass(frozen=True, slots=True)
 class RunDetails:
+    """All that is known of one run."""
+
     about: RunSummary
-    versions: tuple[tuple[str, str], ...]
-    commit: str
-    python: str
-    platform: str
-    extra: tuple[tuple[str, str], ...]
-    """Study, trial, comparison, variant ... of the manifest."""
+    manifest: RunManifest
     course: Course
     files: tuple[FileEntry, ...]
     last_words: str
     gate: GateVerdict | None
 
 
-_KNOWN = (
-    "id", "command", "created", "python", "platform", "packages", "git_commit", "config_digest",
-    "settings",
-)  # fmt: skip
-
-
 def read_details(
     workspace: Path, run: Run, about: RunSummary, course: Course, words: str
 ) -> RunDetails:
-    manifest = run.manifest
-    packages = manifest.get("packages")
-    return RunDetails(
-        about=about,
-        versions=_pairs(packages if isinstance(packages, dict) else {}),
-        commit=str(manifest.get("git_commit") or ""),
-        python=str(manifest.get("python", "")),
-        platform=str(manifest.get("platform", "")),
-        extra=_pairs({k: v for k, v in manifest.items() if k not in _KNOWN and v is not None}),
-        course=course,
-        files=files_of(run.directory),
-        last_words=words,
-        gate=_gate(workspace, run.id),
-    )
+    """What the details panel shows of a run, beside its line and how it went."""
+    gate = _gate(workspace, run.id)
+    return RunDetails(about, run.manifest, course, files_of(run.directory), words, gate)
 
 
 def files_of(directory: Path) -> tuple[FileEntry, ...]:
@@ -116,7 +100,3 @@ def _gate(workspace: Path, run_id: str) -> GateVerdict | None:
         rows=rows,
         reigns=bool(reigns) and reigns[-1]["model"] in models,
     )
-
-
-def _pairs(values: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    return tuple((str(key), str(value)) for key, value in values.items())

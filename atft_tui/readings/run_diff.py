@@ -6,7 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from engine.files import read_toml
-from engine.runs.settings import flat, written
+from engine.records.run import written
+from engine.runs.settings import flat
 
 ABSENT = "(absent)"
 """A key that the version which made the run did not know."""

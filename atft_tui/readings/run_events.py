@@ -15,26 +15,10 @@ from engine.runs.events import (
     RunStarted,
     StepLogged,
     Warned,
-    decode,
 )
+from engine.runs.fold import decoded
+from engine.runs.follow import Follower
 
-BLOCK = 4 * 2**20
-_WANTED = tuple(
-    f'"{kind.__name__}"'.encode()
-    for kind in (
-        CheckpointSaved,
-        Diagnosed,
-        EpochEvaluated,
-        FoldStarted,
-        PhaseFinished,
-        RunFinished,
-        RunStarted,
-        StepLogged,
-        Warned,
-    )
-)
-_HEAD = 60
-"""Bytes of a line that hold its kind."""
 _MAX_FINDINGS = 50
 _KEPT_EPOCHS = 2
 """A resume goes back by less."""
@@ -42,6 +26,8 @@ _KEPT_EPOCHS = 2
 
 @dataclass(frozen=True, slots=True)
 class LossPoint:
+    """Training loss of one epoch."""
+
     x: float
     loss: float
     """Mean of the logged steps of an epoch, on training days with dropout on."""
@@ -66,8 +52,7 @@ class CourseReader:
     """Follows one event file; `read` gives the same value as long as nothing was added."""
 
     path: Path
-    _offset: int = 0
-    _inode: int = 0
+    _follower: Follower = field(init=False)
     _course: Course = field(default_factory=Course)
     _epochs: dict[int, EpochEvaluated] = field(default_factory=dict)
     _steps: dict[int, dict[int, float]] = field(default_factory=dict)
@@ -80,37 +65,24 @@ class CourseReader:
     """Position of the first epoch of the present fold."""
     _folds: dict[tuple[int, int], int] = field(default_factory=dict)
 
-    def read(self) -> Course:
-        try:
-            found = self.path.stat()
-        except OSError:
-            return self._course
-        if found.st_size < self._offset or (self._inode and found.st_ino != self._inode):
-            self._forget()
-        self._inode = found.st_ino
-        if found.st_size > self._offset:
-            self._read_on()
-        return self._course
+    def __post_init__(self) -> None:
+        self._follower = Follower(self.path)
 
-    def _read_on(self) -> None:
-        changed = False
-        with self.path.open("rb") as file:
-            file.seek(self._offset)
-            while block := file.read(BLOCK):
-                whole, newline, _ = block.rpartition(b"\n")
-                if not newline:
-                    break  # a half-written line, or one longer than any event
-                self._offset += len(whole) + 1
-                file.seek(self._offset)
-                for line in whole.split(b"\n"):
-                    head = line[:_HEAD]
-                    if any(kind in head for kind in _WANTED) and (event := decode(line)):
-                        self._take(event)
-                        changed = True
+    def read(self) -> Course:
+        """How the run went so far; what cannot be opened is as it was."""
+        changed, more = False, True
+        while more:
+            lines, again, more = self._follower.read()
+            if again and self.path.exists():  # of a file that is gone, what was read stays
+                self._forget()
+            for event in decoded(lines):
+                changed = self._take(event) or changed
         if changed:
             self._course = self._made()
+        return self._course
 
-    def _take(self, event: RunEvent) -> None:
+    def _take(self, event: RunEvent) -> bool:
+        """Whether the event is one of those that tell how the run went."""
         match event:
             case FoldStarted():
                 end = max((*self._epochs, *self._losses, *self._steps), default=-1) + 1
@@ -118,15 +90,21 @@ class CourseReader:
                 self._phases = {}
             case EpochEvaluated():
                 self._epochs[self._base + event.epoch] = event
-            case StepLogged():
-                if math.isfinite(event.loss):
-                    self._take_loss(self._base + event.epoch, event)
+            case StepLogged() if math.isfinite(event.loss):
+                self._take_loss(self._base + event.epoch, event)
             case PhaseFinished():
                 self._phases[event.phase] = event
             case Warned() | Diagnosed():
                 self._findings = [*self._findings, event][-_MAX_FINDINGS:]
+            case RunStarted():
+                self._course = replace(self._course, started=event, finished=None)
+            case RunFinished():
+                self._course = replace(self._course, finished=event)
+            case CheckpointSaved():
+                self._course = replace(self._course, checkpoint=event)
             case _:
-                self._mark(event)
+                return False
+        return True
 
     def _take_loss(self, x: int, event: StepLogged) -> None:
         self._losses.pop(x, None)
@@ -135,28 +113,18 @@ class CourseReader:
             oldest = min(self._steps)
             self._losses[oldest] = _mean(self._steps.pop(oldest))
 
-    def _mark(self, event: RunEvent) -> None:
-        if isinstance(event, RunStarted):
-            self._course = replace(self._course, started=event, finished=None)
-        elif isinstance(event, RunFinished):
-            self._course = replace(self._course, finished=event)
-        elif isinstance(event, CheckpointSaved):
-            self._course = replace(self._course, checkpoint=event)
-
     def _made(self) -> Course:
         losses = self._losses | {x: _mean(steps) for x, steps in self._steps.items()}
-        return Course(
+        return replace(
+            self._course,
             epochs=tuple(sorted(self._epochs.items())),
             losses=tuple(LossPoint(x, loss) for x, loss in sorted(losses.items())),
             phases=tuple(self._phases.values()),
             findings=tuple(self._findings),
-            started=self._course.started,
-            finished=self._course.finished,
-            checkpoint=self._course.checkpoint,
         )
 
     def _forget(self) -> None:
-        self._offset = self._base = 0
+        self._base = 0
         self._course = Course()
         self._epochs, self._losses, self._steps, self._phases = {}, {}, {}, {}
         self._findings, self._folds = [], {}

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from atft_tui import format as fmt
 from atft_tui.readings.rows import RunRow
+from engine.records.rank_ic import RankICSummary
+from engine.records.run import RunSummary, Sharpe
 from engine.runs.store import Run, RunStore
-from engine.runs.summary import Figure, RunSummary, Sharpe, summarise
+from engine.runs.summary import summarise
 
 _MAX_RUNS = 500
 """Of a short list."""
@@ -95,10 +97,10 @@ def progress_text(about: RunSummary) -> str:
     return fmt.clean(about.trouble or about.progress) or fmt.duration(about.seconds)
 
 
-def figure_words(figure: Figure | None) -> str:
+def figure_words(figure: RankICSummary | None) -> str:
     if figure is None:
         return f" {fmt.DASH}"
-    noise = "~" if figure.noise else " "
+    noise = "~" if figure.is_noise else " "
     return f"{noise}{fmt.rank_ic(figure.rank_ic, figure.rank_ic_se)}"
 
 

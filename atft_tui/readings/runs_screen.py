@@ -17,8 +17,8 @@ from atft_tui.readings.run_details import RunDetails, read_details
 from atft_tui.readings.run_diff import ConfigDiff, config_diff
 from atft_tui.readings.runs import RunList, RunTable
 from atft_tui.readings.studies import Study, read_studies
+from engine.records.run import RunSummary
 from engine.runs.store import Run
-from engine.runs.summary import RunSummary
 
 View = Literal["runs", "overlay", "diff", "ablations", "tune"]
 VIEWS: tuple[View, ...] = ("runs", "overlay", "diff", "ablations", "tune")

@@ -15,7 +15,7 @@ from textual.widgets.option_list import Option
 
 from atft_tui.styles import DIM
 from atft_tui.widgets.lines import start
-from engine.runs.summary import RunSummary
+from engine.records.run import RunSummary
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from atft_tui.readings.runs_screen import RunsValue
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.widgets.table import Table
 from engine.errors import EngineError, UsageError
+from engine.records.run import RunSummary
 from engine.runs import deletion
 from engine.runs.store import RunStore
-from engine.runs.summary import RunSummary
 
 
 class RunActions(CockpitScreen[RunsValue]):
@@ -88,6 +88,6 @@ class RunActions(CockpitScreen[RunsValue]):
         self.cockpit.confirm(question, lambda: self.cockpit.start_job(words))
 
 
-def _plan(workspace: Path, chosen: tuple[str, ...]) -> deletion.Plan:
+def _plan(workspace: Path, chosen: tuple[str, ...]) -> deletion.DeletionPlan:
     store = RunStore(workspace / "runs")
     return deletion.plan(workspace, [store.open(run_id) for run_id in chosen])

@@ -16,7 +16,8 @@ from atft_tui.readings.studies import Study, Trial
 from atft_tui.widgets.column import Column
 from atft_tui.widgets.curves import LETTERS, STYLES
 from atft_tui.widgets.lines import start
-from engine.runs.summary import Figure, RunSummary, Sharpe
+from engine.records.rank_ic import RankICSummary
+from engine.records.run import RunSummary, Sharpe
 
 _TRIALS = {
     "complete": styles.status("done"),
@@ -40,7 +41,7 @@ def _letter_text(letter: str) -> Text:
     return Text(letter, style=STYLES[LETTERS.index(letter)] if letter else styles.PLAIN)
 
 
-def _level(figure: Figure | None) -> float | None:
+def _level(figure: RankICSummary | None) -> float | None:
     return None if figure is None or math.isnan(figure.rank_ic) else figure.rank_ic
 
 

@@ -244,7 +244,7 @@ class RunsScreen(RunActions):
             shown = sum(self.quick.fits(run) for run in runs)
             text.append(f"  only {self.quick.words}: {shown:,}", style=styles.KEY)
         best = max(
-            (run for run in runs if run.validation is not None and not run.validation.noise),
+            (run for run in runs if run.validation is not None and not run.validation.is_noise),
             key=lambda run: run.validation.rank_ic if run.validation else 0.0,
             default=None,
         )

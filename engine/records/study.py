@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from engine.records.judgement import SURE
 from engine.records.figure import Figure
+from engine.records.judgement import SURE
 
 TrialState = Literal["complete", "pruned", "failed"]
 STATES: tuple[TrialState, ...] = ("complete", "pruned", "failed")

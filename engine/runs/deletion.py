@@ -17,14 +17,13 @@ from engine.errors import EnvironmentProblem, GateError, LockedError
 from engine.runs import trials
 from engine.runs.labels import held
 from engine.runs.mentions import Mentions, mentions
-from engine.runs.store import Run
+from engine.runs.store import TRASH, Run
 
-_TRASH = ".deleting-"
 MIB = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DeletionPlan:
     """What would be deleted, and what else names it."""
 
     runs: tuple[Run, ...]
@@ -40,7 +39,7 @@ class Plan:
         return "\n".join(lines)
 
 
-def plan(workspace: Path, runs: Sequence[Run]) -> Plan:
+def plan(workspace: Path, runs: Sequence[Run]) -> DeletionPlan:
     """All of the runs or none: one at work is a LockedError, the source of the champion a GateError."""
     each = {run.id: run for run in runs}
     named = mentions(workspace, each)
@@ -52,7 +51,7 @@ def plan(workspace: Path, runs: Sequence[Run]) -> Plan:
                 f"{run.id} is the source of the champion: it stays while that trades",
                 hint="promote another run, or `atft-tui champion rollback`, then delete it",
             )
-    return Plan(tuple(each.values()), named)
+    return DeletionPlan(tuple(each.values()), named)
 
 
 def delete(run: Run) -> int:
@@ -68,21 +67,13 @@ def delete(run: Run) -> int:
         with run.lock(), held(run):
             size = used_bytes(run)
             trials.remember_deleted(run)
-            trash = root / f"{_TRASH}{run.id}"
+            trash = root / f"{TRASH}{run.id}"
             run.directory.rename(trash)
     except LockedError as error:
         raise _at_work(run) from error
     _sync(root)
     _remove(trash)
     return size
-
-
-def sweep(root: Path) -> list[str]:
-    """Remove what killed deletions left in a store; the ids of those runs."""
-    left = sorted(root.glob(f"{_TRASH}*")) if root.is_dir() else []
-    for path in left:
-        shutil.rmtree(path, ignore_errors=True)
-    return [path.name.removeprefix(_TRASH) for path in left]
 
 
 def used_bytes(run: Run) -> int:

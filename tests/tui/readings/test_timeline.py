@@ -33,8 +33,8 @@ def read_all(line: Timeline) -> Timeline:
 @pytest.fixture
 def dense(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many pieces, many kept states and doublings in a short file."""
-    monkeypatch.setattr(follow, "MAX_BYTES", 3000)
-    monkeypatch.setattr(module, "MAX_KEPT", 8)
+    monkeypatch.setattr(follow, "_MAX_BYTES", 3000)
+    monkeypatch.setattr(module, "_MAX_KEPT", 8)
 
 
 @pytest.mark.usefixtures("dense")
@@ -113,6 +113,6 @@ def test_a_position_that_stands_still_is_folded_once(
 ) -> None:
     line = read_all(Timeline(write(tmp_path / "e", EVENTS)))
     first = line.at(40)
-    monkeypatch.setattr(module, "fold_lines", lambda *_: pytest.fail("folded again"))
+    monkeypatch.setattr(module, "fold", lambda *_: pytest.fail("folded again"))
     line.read_on()
     assert line.at(40) is first

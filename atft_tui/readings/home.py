@@ -8,12 +8,12 @@ from typing import Any
 
 from atft_tui.readings.cached import FileCache
 from atft_tui.readings.card import Card, Light, read_card
-from atft_tui.readings.rows import RunRow
 from atft_tui.readings.runs import list_runs
 from atft_tui.readings.seals import newest
 from engine.errors import EngineError, IntegrityError
 from engine.files import MANIFEST, read_json
 from engine.records.judgement import SURE, is_noise
+from engine.records.run import RunSummary
 from engine.schedule.agenda import Agenda, read_agenda
 
 RUNS, ALERTS = 12, 10
@@ -102,7 +102,7 @@ class HomeNews:
     champion: ChampionNews | None = None
     data: DataNews | None = None
     agenda: Agenda = field(default_factory=Agenda)
-    runs: tuple[RunRow, ...] = ()
+    runs: tuple[RunSummary, ...] = ()
     reports: int = 0
     """Runs of the last ones with a report."""
     trouble: tuple[str, ...] = ()

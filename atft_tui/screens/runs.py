@@ -13,7 +13,7 @@ from textual.widgets import Static
 from atft_tui import format as fmt
 from atft_tui import styles
 from atft_tui.keys import SCREENS, bindings
-from atft_tui.readings.runs_screen import VIEWS, RunsReading, RunsValue, View, Wanted
+from atft_tui.readings.runs_screen import VIEWS, RunsChoice, RunsReading, RunsValue, View
 from atft_tui.screens.quick_filter import QuickFilter, QuickFilterDialog
 from atft_tui.screens.run_actions import RunActions
 from atft_tui.screens.run_columns import (
@@ -115,7 +115,7 @@ class RunsScreen(RunActions):
         if self._reading is None or self._reading.workspace != workspace:
             self._reading = RunsReading(workspace)
         return self._reading.read(
-            Wanted(self.view, self.shows_details, self._cursor, self.marked, self.comparison)
+            RunsChoice(self.view, self.shows_details, self._cursor, self.marked, self.comparison)
         )
 
     def show(self, value: RunsValue) -> None:

@@ -11,10 +11,8 @@ from rich.text import Text
 
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.comparisons import Comparison, ComparisonView, Gap, Pair, Variant
-from atft_tui.readings.overlay import Overlay, OverlayRun
-from atft_tui.readings.run_details import FileEntry, GateVerdict, RunDetails
-from atft_tui.readings.run_diff import Difference
-from atft_tui.readings.run_events import Course, LossPoint
+from atft_tui.readings.run_details import Course, FileEntry, GateVerdict, LossPoint, RunDetails
+from atft_tui.readings.runs_screen import Overlay, OverlayRun, SettingRow
 from atft_tui.readings.studies import Study, Trial
 from atft_tui.widgets.comparison_panels import ForestPanel
 from atft_tui.widgets.curves import Curve, CurvePoint, curves, legend
@@ -152,7 +150,7 @@ def test_panels_of_runs_stay_in_their_box(
     overlay = Overlay((run,), (pair,) * 9)
     for panel in (OverlayRankIC(id="b"), OverlayLoss(id="c"), PairsPanel(id="d")):
         fits(panel.picture(overlay, width, height), width, height)
-    difference = Difference(name, (note, name, ""))
+    difference = SettingRow(name, (note, name, ""))
     fits(DifferencePanel(id="e").picture(difference, width, height), width, height)
 
 

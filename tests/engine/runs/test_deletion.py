@@ -13,7 +13,7 @@ from engine.config import Config
 from engine.errors import EnvironmentProblem, GateError, IntegrityError, LockedError
 from engine.records.run import TRIALS
 from engine.runs import deletion
-from engine.runs.mentions import mentions
+from engine.runs.deletion import mentions
 from engine.runs.store import Run, RunStore
 from engine.runs.trials import count_trials
 

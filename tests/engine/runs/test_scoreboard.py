@@ -19,7 +19,7 @@ EPOCHS = [replace(BEST, epoch=1, rank_ic=-0.01), BEST, *LATER]
 
 
 def judged(**changes: float) -> dict[str, Criterion]:
-    best = replace(BEST, **changes)  # type: ignore[arg-type]
+    best = replace(BEST, **changes)
     epochs = [best if event is BEST else event for event in EPOCHS]
     return {c.name: c for c in scoreboard(best, epochs, [1e-3, 2e-5, 4e-3])}
 

@@ -151,7 +151,7 @@ def test_events_in_any_order_never_break_the_fold(events: list[RunEvent]) -> Non
 
 @pytest.mark.parametrize("name", ["rank_ic", "rank_ic_se", "null_band"])
 def test_missing_figures_do_not_break_it(name: str) -> None:
-    broken = replace(evaluated(0, 0), **{name: float("nan")})  # type: ignore[arg-type]
+    broken = replace(evaluated(0, 0), **{name: float("nan")})
     state = fold([broken])
     assert isinstance(state.best, EpochEvaluated)
 

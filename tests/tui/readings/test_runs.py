@@ -143,7 +143,7 @@ def test_what_cannot_be_read_is_said_in_its_line(
     assert first.trouble.startswith("unreadable")
     assert (second.id, second.trouble) == (good.id, "")
     if name not in ("manifest.json", "config.toml"):  # a short list needs neither
-        assert "unreadable" in list_runs(tmp_path)[0].progress
+        assert "unreadable" in list_runs(tmp_path)[0].trouble
 
 
 def test_noise_is_marked_also_where_the_band_is_not_known() -> None:

@@ -74,7 +74,7 @@ class QuickFilterDialog(ModalScreen[QuickFilter | None]):
         options.focus()
 
     @on(OptionList.OptionSelected)
-    def choose(self, event: OptionList.OptionSelected) -> None:
+    def _choose(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(self.choices[event.option_index][0])
 
     @staticmethod

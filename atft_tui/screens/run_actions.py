@@ -31,11 +31,11 @@ class RunActions(CockpitScreen[RunsValue]):
 
     @on(Table.Selected, "#runs-table")
     @on(Table.Selected, "#runs-figures")
-    def open_run(self, event: Table.Selected) -> None:
+    def _open_run(self, event: Table.Selected) -> None:
         self.cockpit.open_run(event.key)
 
     @on(Table.Selected, "#runs-trials")
-    def open_trial(self, event: Table.Selected) -> None:
+    def _open_trial(self, event: Table.Selected) -> None:
         if event.row.run_id:
             self.cockpit.open_run(event.row.run_id)
 
@@ -74,10 +74,10 @@ class RunActions(CockpitScreen[RunsValue]):
         """The marked runs, or the one under the cursor."""
         chosen = self.marked or ((self.selected,) if self.selected else ())
         if chosen:
-            self.ask_to_delete(self.cockpit.workspace, chosen)
+            self._ask_to_delete(self.cockpit.workspace, chosen)
 
     @work(exclusive=True, group="delete")
-    async def ask_to_delete(self, workspace: Path, chosen: tuple[str, ...]) -> None:
+    async def _ask_to_delete(self, workspace: Path, chosen: tuple[str, ...]) -> None:
         try:
             plan = await asyncio.to_thread(_plan, workspace, chosen)
         except EngineError as error:

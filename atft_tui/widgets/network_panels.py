@@ -81,7 +81,7 @@ class VariablesPanel(StatePanel):
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
         before = state.attentions[-2].selection if len(state.attentions) > 1 else {}
-        weights = list(state.attention.selection.items())
+        weights = list(state.attentions[-1].selection.items())
         entropies = [event.gat_entropy for event in state.attentions]
         if all(weight == 1.0 for _, weight in weights):
             alike = Text("Variable selection is off: every input weighs 1.", style=DIM)

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from engine.records.rank_ic import RankICSummary
-from engine.records.train import Strongest
+from engine.records.train import Rival, Strongest
 
 MANIFEST, LABELS, TRIALS = "manifest.json", "labels.json", "trials.json"
 
@@ -61,16 +61,19 @@ class RunManifest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Dotted key -> value that the search tries."""
     comparison: str | None = None
     """The comparison that a variant belongs to, or that the run is."""
-    variant: str | None = None
-    seed: int | None = None
+    variant: str = ""
+    seed: int = 0
+    """Of a variant."""
     plan: dict[str, Any] | None = None
     """How a variant is walked forward."""
 
     @property
     def part_of(self) -> tuple[tuple[str, str], ...]:
         """Name and value of the study, comparison ... that the run belongs to; empty for one by itself."""
-        names = ("study", "trial", "parameters", "comparison", "variant", "seed", "plan")
-        found = ((name, getattr(self, name)) for name in names)
+        names = ("study", "trial", "parameters", "comparison", "plan")
+        found = [(name, getattr(self, name)) for name in names]
+        if self.variant:
+            found += [("variant", self.variant), ("seed", self.seed)]
         return tuple((name, str(value)) for name, value in found if value is not None)
 
 
@@ -104,7 +107,7 @@ class Sharpe(Struct, frozen=True, kw_only=True):
 
 
 class SplitFigures(Struct, frozen=True, kw_only=True):
-    """How well one model ranks, on the days that choose and on those that judge."""
+    """How well the network ranks, on the days that choose and on those that judge."""
 
     validation: RankICSummary | None = None
     test: RankICSummary | None = None
@@ -121,7 +124,7 @@ class RunFigures(Struct, frozen=True, kw_only=True):
     rank_ic_se: float = math.nan
     n_dates: int = 0
     seconds: float = math.nan
-    baselines: dict[str, SplitFigures] = {}
+    baselines: dict[str, Rival] = {}
     against: Strongest | None = None
     """The paired difference to the simple model that ranks best on the test days."""
 
@@ -138,8 +141,9 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     validation: RankICSummary | None = None
     test: RankICSummary | None = None
     sharpe: Sharpe | None = None
-    figures: dict[str, SplitFigures] = {}
-    """Of ``network`` and of each simple model by name; empty before a training has ended."""
+    network: SplitFigures = SplitFigures()
+    rivals: dict[str, Rival] = {}
+    """The simple models on the same days, by name."""
     seconds: float = math.nan
     settings: RunSettings = RunSettings()
     labels: Labels = Labels()
@@ -147,6 +151,11 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     """Of a run at work: where it is; of one that failed: why. As the run told it, not cleaned."""
     trouble: str = ""
     """What could not be read."""
+
+    @property
+    def models(self) -> dict[str, SplitFigures | Rival]:
+        """Figures of ``network`` and each simple model by name; empty before a training has ended."""
+        return {"network": self.network, **self.rivals} if self.network.validation else {}
 
 
 def written(value: Any) -> str:

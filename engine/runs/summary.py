@@ -51,10 +51,7 @@ def _summarise(run: Run, *, with_settings: bool) -> RunSummary:
         told = told or record.convert(last.summary, RunFigures, f"{run.id}: last event")
     told = told or RunFigures()
     trial = RankICSummary(rank_ic=told.rank_ic, rank_ic_se=told.rank_ic_se, n_dates=told.n_dates)
-    figures = {}
-    if trained is not None and trained.best is not None:
-        network = SplitFigures(validation=trained.best, test=trained.test)
-        figures = {"network": network, **trained.baselines}
+    known = trained or RunFigures()
     settings = settings_of(run.directory, run.manifest) if with_settings else RunSettings()
     return RunSummary(
         id=run.id,
@@ -64,7 +61,8 @@ def _summarise(run: Run, *, with_settings: bool) -> RunSummary:
         validation=_judged(trial) or _judged(told.best),
         test=_judged(told.test),
         sharpe=read(run.path("backtest.json"), Sharpe),
-        figures=figures,
+        network=SplitFigures(validation=known.best, test=known.test),
+        rivals=known.baselines,
         seconds=_seconds(run, told.seconds, end),
         settings=settings,
         labels=read_labels(run),

@@ -10,7 +10,7 @@ from engine.errors import UsageError
 from engine.records import record
 from engine.records.figure import Interval
 from engine.records.rank_ic import RankICSummary
-from engine.records.run import RunSummary, SplitFigures
+from engine.records.run import RunSummary
 from engine.runs.events import EpochEvaluated, RunFinished
 from engine.runs.follow import read_new
 from engine.runs.labels import printable
@@ -104,7 +104,7 @@ def show(context: StageContext, *, run: str) -> Outcome:
     if answer["note"]:
         lines.append(f"note: {answer['note']}")
     lines += [f"  {name}: {value}" for name, value in found.manifest.packages.items()]
-    for name, values in about.figures.items():
+    for name, values in about.models.items():
         for split, figures in (("validation", values.validation), ("test", values.test)):
             line = _DASH if figures is None else figures.line
             lines.append(
@@ -140,7 +140,7 @@ def stop(context: StageContext, *, run: str) -> Outcome:
 
 
 def _row(about: RunSummary) -> dict[str, Any]:
-    network = about.figures.get("network") or SplitFigures()
+    network = about.network
     return {
         "id": about.id,
         "command": about.command,
@@ -156,5 +156,5 @@ def _row(about: RunSummary) -> dict[str, Any]:
         "tags": list(about.labels.tags),
         "note": about.labels.note,
         "trouble": about.trouble,
-        "figures": {name: record.as_json(values) for name, values in about.figures.items()},
+        "figures": {name: record.as_json(values) for name, values in about.models.items()},
     }

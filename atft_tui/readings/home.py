@@ -12,9 +12,10 @@ from atft_tui.readings.runs import list_runs
 from atft_tui.readings.seals import newest
 from engine.errors import EngineError, IntegrityError
 from engine.files import MANIFEST, read_json
+from engine.records.agenda import Agenda
 from engine.records.judgement import SURE, is_noise
 from engine.records.run import RunSummary
-from engine.schedule.agenda import Agenda, read_agenda
+from engine.schedule.agenda import read_agenda
 
 RUNS, ALERTS = 12, 10
 
@@ -128,7 +129,7 @@ class HomeReader:
             ("data", self._data),
             ("champion", self._champion),
             ("card", self._card),
-            ("agenda", lambda: read_agenda(self.workspace, now, sessions=3, alerts=ALERTS)),
+            ("agenda", lambda: read_agenda(self.workspace, now, limit=ALERTS)),
             ("runs", lambda: list_runs(self.workspace, RUNS)),
         ):
             try:

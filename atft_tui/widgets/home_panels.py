@@ -248,7 +248,7 @@ class SchedulePanel(Panel[HomeNews]):
         if outlook is not None and outlook.next_at:
             out.fact("next", (f"{outlook.next_session}", styles.STRONG), f" {outlook.exchange}")
             out.fact("due", countdown(outlook.next_at, value.now))
-        for session in agenda.sessions:
+        for session in agenda.sessions[:3]:
             seen = status(session.verdict or session.state)
             late = ", caught up" if session.caught_up else ""
             shown = Text(f"{seen.mark} {fmt.clean(session.verdict or session.state)}", seen.style)

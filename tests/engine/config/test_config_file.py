@@ -8,14 +8,8 @@ from hypothesis import strategies as st
 
 from engine.commands.presets import PRESETS
 from engine.config import Config
-from engine.config.file import (
-    describe,
-    flatten,
-    read_resolved,
-    render_template,
-    resolve,
-    write_resolved,
-)
+from engine.config.file import read_resolved, resolve, write_resolved
+from engine.config.keys import describe, flatten, render_template
 from engine.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]

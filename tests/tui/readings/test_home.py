@@ -12,8 +12,7 @@ from atft_tui.readings.machine import MachineReader
 from atft_tui.readings.steps import parts, upcoming
 from engine.records.run import RunSummary
 from engine.runs import lock
-from engine.schedule.agenda import HEARTBEAT, LOCK
-from engine.schedule.process import write_heartbeat
+from engine.schedule.agenda import HEARTBEAT, LOCK, write_heartbeat
 from tests.tui import home_workspace as made
 from tests.tui.home_workspace import MODEL, NOW
 

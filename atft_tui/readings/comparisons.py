@@ -11,10 +11,12 @@ from typing import Any
 
 from engine.errors import EngineError
 from engine.files import read_json
+from engine.records.rank_ic import RankICSummary
+from engine.records.run import RunSummary
 from engine.runs.events import VariantFinished
 from engine.runs.follow import read_new
 from engine.runs.store import Run
-from engine.runs.summary import Figure, RunSummary, figure, number
+from engine.runs.summary import figure, number
 
 _CURVE_POINTS = 400
 
@@ -37,8 +39,8 @@ class Variant:
     name: str
     changes: str
     seeds: int
-    validation: Figure | None
-    test: Figure | None
+    validation: RankICSummary | None
+    test: RankICSummary | None
     seed_deviation: float
     gap: Gap | None
     """Against the reference on the test days; None for the reference itself and before the end."""
@@ -253,7 +255,7 @@ def _told(name: str, events: Sequence[VariantFinished]) -> Variant:
     done = [event for event in events if math.isfinite(event.rank_ic)]
     test = None
     if done:
-        test = Figure(
+        test = RankICSummary(
             rank_ic=done[0].rank_ic,
             rank_ic_se=done[0].rank_ic_se,
             null_band=math.nan,

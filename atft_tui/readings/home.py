@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from atft_tui.readings.cached import FileCache
-from atft_tui.readings.rows import RunRow
+from atft_tui.readings.card import Light, read_card
 from atft_tui.readings.runs import list_runs
 from atft_tui.readings.seals import ShownCard, read_card, seals
 from engine.errors import EngineError, IntegrityError
@@ -15,6 +15,7 @@ from engine.files import MANIFEST, read_json
 from engine.records.agenda import Agenda
 from engine.records.card import Light
 from engine.records.judgement import SURE, is_noise
+from engine.records.run import RunSummary
 from engine.schedule.agenda import read_agenda
 
 RUNS, ALERTS = 12, 10
@@ -103,7 +104,7 @@ class HomeNews:
     champion: ChampionNews | None = None
     data: DataNews | None = None
     agenda: Agenda = field(default_factory=Agenda)
-    runs: tuple[RunRow, ...] = ()
+    runs: tuple[RunSummary, ...] = ()
     reports: int = 0
     """Runs of the last ones with a report."""
     trouble: tuple[str, ...] = ()

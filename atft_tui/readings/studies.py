@@ -11,10 +11,11 @@ from typing import Any
 from engine.errors import EngineError
 from engine.files import read_json
 from engine.records.judgement import SURE, is_noise
+from engine.records.run import RunSummary
 from engine.runs.events import TrialFinished
 from engine.runs.follow import read_new
 from engine.runs.store import Run
-from engine.runs.summary import RunSummary, number
+from engine.runs.summary import number
 
 _COMPLETE = "complete"
 
@@ -143,7 +144,7 @@ def _going(workspace: Path, about: RunSummary) -> Study:
         for event in events:
             if isinstance(event, TrialFinished):
                 trials[event.number] = _told(event)
-    name = str(plan.get("study") or run.manifest.get("study") or about.id)
+    name = str(plan.get("study") or run.manifest.study or about.id)
     ordered = [trials[key] for key in sorted(trials)]
     wanted = int(plan.get("trials") or 0)
     return Study(name, about.status, about.id, _marked(ordered), wanted, (), 0)

@@ -20,7 +20,7 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.keys import SCREENS, bindings
 from atft_tui.readings.home import HomeNews, HomeReader
 from atft_tui.readings.machine import MachineNews, MachineReader
-from atft_tui.readings.rows import RunRow
+from atft_tui.readings.runs import figure_words, sharpe_words
 from atft_tui.readings.steps import Step, parts, upcoming
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.sizes import TALL, WIDE
@@ -29,6 +29,7 @@ from atft_tui.widgets import home_panels
 from atft_tui.widgets.column import Column
 from atft_tui.widgets.panel import Panel
 from atft_tui.widgets.table import Table
+from engine.records.run import RunSummary
 
 DOORS = {
     "home-card": "signals",
@@ -45,7 +46,7 @@ def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def _status(row: RunRow) -> Text:
+def _status(row: RunSummary) -> Text:
     found = status(row.status)
     return Text(f"{found.mark} {row.status}", found.style)
 
@@ -54,12 +55,19 @@ def _figure(shown: str) -> Text:
     return Text(shown, styles.figure(noise=shown.startswith("~")))
 
 
-_COLUMNS: tuple[Column[RunRow], ...] = (
+_COLUMNS: tuple[Column[RunSummary], ...] = (
     Column(name="last runs", cell=lambda row: row.id, width=28),
     Column(name="status", cell=_status, width=10),
-    Column(name="validation RankIC", cell=lambda row: _figure(row.validation), width=18),
-    Column(name="test RankIC", cell=lambda row: _figure(row.test), width=18, wide_only=True),
-    Column(name="net Sharpe", cell=lambda row: row.verdict),
+    Column(
+        name="validation RankIC", cell=lambda row: _figure(figure_words(row.validation)), width=18
+    ),
+    Column(
+        name="test RankIC",
+        cell=lambda row: _figure(figure_words(row.test)),
+        width=18,
+        wide_only=True,
+    ),
+    Column(name="net Sharpe", cell=lambda row: sharpe_words(row.sharpe)),
 )
 
 

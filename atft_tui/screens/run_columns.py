@@ -9,14 +9,14 @@ from atft_tui import format as fmt
 from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.comparisons import Comparison
-from atft_tui.readings.overlay import OverlayRun
-from atft_tui.readings.run_diff import ConfigDiff, Difference
 from atft_tui.readings.runs import figure_words, progress_text, sharpe_words
+from atft_tui.readings.runs_screen import ConfigDiff, OverlayRun, SettingRow
 from atft_tui.readings.studies import Study, Trial
 from atft_tui.widgets.column import Column
 from atft_tui.widgets.curves import LETTERS, STYLES
 from atft_tui.widgets.lines import start
-from engine.runs.summary import Figure, RunSummary, Sharpe
+from engine.records.rank_ic import RankICSummary
+from engine.records.run import RunSummary, Sharpe
 
 _TRIALS = {
     "complete": styles.status("done"),
@@ -40,7 +40,7 @@ def _letter_text(letter: str) -> Text:
     return Text(letter, style=STYLES[LETTERS.index(letter)] if letter else styles.PLAIN)
 
 
-def _level(figure: Figure | None) -> float | None:
+def _level(figure: RankICSummary | None) -> float | None:
     return None if figure is None or math.isnan(figure.rank_ic) else figure.rank_ic
 
 
@@ -117,13 +117,13 @@ def figure_columns(letter_of: _LetterOf) -> tuple[Column[OverlayRun], ...]:
     )  # fmt: skip
 
 
-def diff_columns(diff: ConfigDiff) -> tuple[Column[Difference], ...]:
+def diff_columns(diff: ConfigDiff) -> tuple[Column[SettingRow], ...]:
     """The key, then one column for each run."""
 
-    def value(number: int) -> Callable[[Difference], str]:
+    def value(number: int) -> Callable[[SettingRow], str]:
         return lambda row: row.values[number]
 
-    key: Column[Difference] = Column(name="key", cell=lambda row: row.key, width=30)
+    key: Column[SettingRow] = Column(name="key", cell=lambda row: row.key, width=30)
     return (
         key,
         *(

@@ -76,7 +76,7 @@ class TrainScreen(CockpitScreen[RunNews]):
         return self.feed.run if self.feed else None
 
     @property
-    def is_search(self) -> bool:
+    def _is_search(self) -> bool:
         return self.news.command in _SEARCHES
 
     def body(self) -> Iterable[Widget]:
@@ -103,7 +103,7 @@ class TrainScreen(CockpitScreen[RunNews]):
             if time.monotonic() - self._drawn_at < _TICK_S:
                 return
         self._drawn_at = time.monotonic()
-        if self.is_search:
+        if self._is_search:
             rows = tried(value.state)
             self._table.set_rows(rows)
             self._untried.display = not rows
@@ -141,15 +141,15 @@ class TrainScreen(CockpitScreen[RunNews]):
         there = self.run_value is not None
         wide = self.size.width >= WIDE and self.size.height >= TALL
         self.set_class(not wide, "narrow")
-        self._panels.display = there and not self.is_search
-        self.query_one("#search").display = there and self.is_search
-        told = not self.is_search or self.news.status == "crashed"
+        self._panels.display = there and not self._is_search
+        self.query_one("#search").display = there and self._is_search
+        told = not self._is_search or self.news.status == "crashed"
         self.query_one("#timeline").display = there and told
         self.query_one("#empty").display = not there
         networks = bool(self.state.networks) if self.networks is None else self.networks
         self._panels.lay_out(self.tab, wide=wide, networks=networks)
         tabs = self.query_one("#tabs", Static)
-        tabs.display = there and not wide and not self.is_search
+        tabs.display = there and not wide and not self._is_search
         tabs.update(tab_line(self.tab))
         self.draw_headline()
 
@@ -196,7 +196,7 @@ class TrainScreen(CockpitScreen[RunNews]):
         self.cockpit.go("runs")
 
     @on(Table.Selected, "#tried")
-    def open_tried(self, message: Table.Selected) -> None:
+    def _open_tried(self, message: Table.Selected) -> None:
         self.cockpit.open_run(message.key)
 
     # ---- controls --------------------------------------------------------------------------------

@@ -72,10 +72,10 @@ class TrainForm(CommandForm):
     @on(Select.Changed, "#preset")
     def action_look(self) -> None:
         """Look at the settings again: what they change, and the preflight."""
-        self.look()
+        self._look()
 
     @work(exclusive=True, group="preflight", exit_on_error=True)
-    async def look(self) -> None:
+    async def _look(self) -> None:
         self.found, self._warned = None, False
         preset, overrides = self.preset or self.command.preset, self.overrides
         self._checks.update(Text("preflight: looking …", style=DIM))

@@ -7,7 +7,7 @@ from rich.cells import set_cell_size
 from rich.text import Text
 
 from atft_tui import format as fmt
-from atft_tui.readings.overlay import Overlay
+from atft_tui.readings.runs_screen import Overlay
 from atft_tui.styles import DIM, STRONG
 from atft_tui.widgets.curves import LETTERS, STYLES, Curve, curves, legend
 from atft_tui.widgets.lines import cut

@@ -13,6 +13,7 @@ from engine.data.store import PanelStore
 from engine.errors import EngineError, IntegrityError
 from engine.files import read_json
 from engine.portfolio.weights import Weights
+from engine.records import record
 from engine.runs.events import AssertionChecked, EpochEvaluated, decode
 from engine.runs.store import Run, RunStore
 from engine.runs.trials import read_trials
@@ -71,7 +72,7 @@ def gather(workspace: Path, run: Run) -> Facts:
     returns = run.path("backtest_baselines.parquet")
     return Facts(
         run_id=run.id,
-        manifest=run.manifest,
+        manifest=record.as_json(run.manifest),
         train=train,
         backtest=backtest,
         quality=_optional(workspace / "data" / "quality.json"),
@@ -84,7 +85,7 @@ def gather(workspace: Path, run: Run) -> Facts:
         months=months,
         holdings=_holdings(workspace, run),
         ex_dates=paid_dividends(run),
-        trials=read_trials(run),
+        trials={key: record.as_json(tried) for key, tried in read_trials(run).items()},
         ablations=_ablations(workspace, run, train),
         config=run.config().model_dump(mode="json"),
         comparisons=_comparisons(workspace, train),
@@ -186,7 +187,7 @@ def _ablations(workspace: Path, run: Run, train: dict[str, Any]) -> tuple[dict[s
 def _ablation(other: Run, mine: Config, train: dict[str, Any]) -> list[dict[str, Any]]:
     """The line of one run; none if it is of other data, or part of a comparison that is told whole."""
     summary = other.path("train.json")
-    if not summary.is_file() or "comparison" in other.manifest:
+    if not summary.is_file() or other.manifest.comparison is not None:
         return []
     theirs = read_json(summary)
     same = all(

@@ -3,18 +3,13 @@
 import math
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec import structs
 
 from engine.runs.events import Diagnosed, EpochEvaluated, GatesLogged, GradientsLogged, RunEvent
-
-
-class _Step(Protocol):
-    @property
-    def step(self) -> int: ...
-
-
-S = TypeVar("S", bound=_Step)
+from engine.runs.fold import put
 
 
 @dataclass(slots=True)
@@ -32,9 +27,9 @@ class Monitors:
         for event in events:
             match event:
                 case GradientsLogged():
-                    _put(found.gradients, event)
+                    put(found.gradients, event)
                 case GatesLogged():
-                    _put(found.gates, event)
+                    put(found.gates, event)
                 case EpochEvaluated():
                     found.epochs = [e for e in found.epochs if e.epoch < event.epoch]
                     found.epochs.append(event)
@@ -67,13 +62,7 @@ class Monitors:
 
 def _words(event: Diagnosed) -> dict[str, Any]:
     """Without its place in the stream, which a resume moves."""
-    return {key: value for key, value in asdict(event).items() if key not in ("seq", "at")}
-
-
-def _put(points: list[S], event: S) -> None:
-    while points and points[-1].step >= event.step:
-        points.pop()
-    points.append(event)
+    return {key: value for key, value in structs.asdict(event).items() if key not in ("seq", "at")}
 
 
 def _range(values: Sequence[float]) -> dict[str, Any]:

@@ -206,12 +206,12 @@ class Comparison:
 
         def watch(run: Run, event: RunEvent) -> bool:
             if isinstance(event, FoldStarted | EpochEvaluated):
-                self._advance(trained, f"{run.manifest['variant']} {_place(event)}")
+                self._advance(trained, f"{run.manifest.variant} {_place(event)}")
             return True
 
         try:
             for run in workers(self.context, jobs, shelf).each(self._missing(trained), watch):
-                self._note(trained[run.manifest["variant"]], run)
+                self._note(trained[run.manifest.variant], run)
                 self._advance(trained, "")
         except Interrupted as error:
             raise Interrupted(
@@ -240,7 +240,7 @@ class Comparison:
         """
         store = self.context.store
         known = {
-            (run.manifest["variant"], run.manifest["seed"]): run
+            (run.manifest.variant, run.manifest.seed): run
             for run in store.tagged(self.command, comparison=self.name)
         }
         for variant, seed in itertools.product(self.variants, self.seeds):
@@ -272,15 +272,15 @@ class Comparison:
         error, summary = failure(run), {}
         if run.status() == "done":
             summary = read_json(run.path("train.json"))
-            variant.runs.append((run.manifest["seed"], run))
+            variant.runs.append((run.manifest.seed, run))
         else:
-            variant.errors.append(f"seed {run.manifest['seed']}: {error}")
+            variant.errors.append(f"seed {run.manifest.seed}: {error}")
         test = summary.get("test") or {"rank_ic": None, "rank_ic_se": None, "n_dates": 0}
         nan = float("nan")
         self.sink.emit(
             VariantFinished(
                 variant=variant.variant.name,
-                seed=run.manifest["seed"],
+                seed=run.manifest.seed,
                 variant_run=run.id,
                 status=run.status(),
                 rank_ic=nan if test["rank_ic"] is None else test["rank_ic"],

@@ -16,10 +16,10 @@ from engine.features.feature_set import FeatureSet
 from engine.files import write_json, write_parquet
 from engine.model.build import parameter_table
 from engine.runs.events import BaselineEvaluated, StageStarted
+from engine.runs.fold import fold
 from engine.runs.monitors import Monitors
 from engine.runs.scoreboard import scoreboard
 from engine.runs.sink import EventSink
-from engine.runs.state import fold
 from engine.runs.store import Run
 from engine.stages.context import Outcome, StageContext, open_or_create, run_session
 from engine.stages.pipeline import (

@@ -53,7 +53,7 @@ def run_trial(
         summary: dict[str, Any] = {
             "run_id": run.id,
             "state": state,
-            "study": run.manifest.get("study"),
+            "study": run.manifest.study,
             "score_horizon": h,
             **(found.to_json() if found else {}),
             "folds": [

@@ -56,7 +56,7 @@ def _execute(context: StageContext, run: Run, load: Loader) -> None:
         if run.command == "trial":
             run_trial(context, run, resume=resume, load=load)
         elif run.command == "walkforward":
-            plan = Plan(**run.manifest["plan"])
+            plan = Plan(**(run.manifest.plan or {}))
             run_walkforward(context, run, plan, resume=resume, load=load)
         else:
             run_training(context, run, resume=resume, load=load, with_baselines=False)

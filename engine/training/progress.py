@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
+
+from msgspec import structs
 
 from engine.runs.events import EpochEvaluated
 from engine.training.doctor.chart import Chart
@@ -77,7 +79,7 @@ class Progress:
         return kept[-1] if kept else None
 
     def validations(self) -> list[EpochEvaluated]:
-        known = {item.name for item in fields(EpochEvaluated)}
+        known = {item.name for item in structs.fields(EpochEvaluated)}
         return [
             EpochEvaluated(**{k: v for k, v in row.items() if k in known}) for row in self.history
         ]

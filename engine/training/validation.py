@@ -1,9 +1,9 @@
 """The figures of one validation: the event of the epoch, and the entry of the phase's history."""
 
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from msgspec import structs
 
 from engine.config import Config
 from engine.runs.events import EpochEvaluated
@@ -42,7 +42,7 @@ def evaluated(
         ic_se=summary.ic_se,
         ic_null_band=summary.ic_null_band,
     )
-    return event, {**asdict(event), "icir": summary.icir, "smoothed": smoothed}
+    return event, {**structs.asdict(event), "icir": summary.icir, "smoothed": smoothed}
 
 
 def _mean(values: list[float]) -> float:

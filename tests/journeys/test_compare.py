@@ -73,7 +73,7 @@ def test_what_was_done_before_the_stop_is_not_done_again(
     assert trained
     assert set(trained) <= set(runs)
     tagged = Counter(
-        (run.manifest["variant"], run.manifest["seed"])
+        (run.manifest.variant, run.manifest.seed)
         for run in store.tagged("train", comparison=summary["id"])
     )
     assert set(tagged.values()) == {1}

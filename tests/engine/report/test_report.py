@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from msgspec import structs
 
 from engine.config import Config
 from engine.report import charts, render
@@ -101,7 +102,7 @@ def test_charts_survive_strange_series() -> None:
 
 
 def test_epochs_with_unknown_errors_are_drawn() -> None:
-    broken = replace(evaluated(0, 0), rank_ic_se=float("nan"), null_band=float("nan"))
+    broken = structs.replace(evaluated(0, 0), rank_ic_se=float("nan"), null_band=float("nan"))
     assert isinstance(broken, EpochEvaluated)
     assert "<svg" in render.html(facts(epochs=(broken, evaluated(1, 0))), created=CREATED)
 

@@ -1,9 +1,9 @@
 """The five criteria on figures made by hand, and what is kept of a stream that was replayed."""
 
 import math
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from engine.runs.events import GatesLogged, GradientsLogged, RunEvent
 from engine.runs.monitors import Monitors
@@ -19,7 +19,7 @@ EPOCHS = [replace(BEST, epoch=1, rank_ic=-0.01), BEST, *LATER]
 
 
 def judged(**changes: float) -> dict[str, Criterion]:
-    best = replace(BEST, **changes)  # type: ignore[arg-type]
+    best = replace(BEST, **changes)
     epochs = [best if event is BEST else event for event in EPOCHS]
     return {c.name: c for c in scoreboard(best, epochs, [1e-3, 2e-5, 4e-3])}
 

@@ -48,7 +48,7 @@ def test_no_defined_day_has_no_value() -> None:
 
 
 def epoch(number: int, rank_ic: float) -> EpochEvaluated:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     return replace(evaluated(number, 0), rank_ic=rank_ic)
 

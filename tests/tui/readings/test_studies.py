@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from atft_tui.readings.run_diff import ABSENT, config_diff
 from atft_tui.readings.runs import RunTable
+from atft_tui.readings.runs_screen import ABSENT, config_diff
 from atft_tui.readings.studies import read_studies
 from engine.config.file import resolve
 from engine.files import write_json

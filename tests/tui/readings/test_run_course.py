@@ -2,13 +2,13 @@
 
 import math
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from atft_tui.readings.run_events import Course, CourseReader
+from atft_tui.readings.run_details import Course, CourseReader
 from engine.runs.events import (
     EpochEvaluated,
     FoldStarted,

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from atft_tui.readings.cached import FileCache
-from atft_tui.readings.card import Light, read_card
 from atft_tui.readings.runs import list_runs
 from atft_tui.readings.seals import ShownCard, read_card, seals
 from engine.errors import EngineError, IntegrityError

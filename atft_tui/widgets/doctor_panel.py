@@ -9,8 +9,9 @@ from atft_tui import format as fmt
 from atft_tui.styles import BAD, CHANGED, DIM, GOOD, PLAIN, STRONG, WARN
 from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import StatePanel
+from engine.records.train import Criterion
 from engine.runs.events import Diagnosed
-from engine.runs.scoreboard import Criterion, scoreboard
+from engine.runs.scoreboard import scoreboard
 from engine.runs.state import RunState
 
 VERDICT_STYLES = {"met": GOOD, "not met": WARN, "not shown": DIM}
@@ -80,13 +81,11 @@ def _findings(found: Sequence[Diagnosed]) -> list[Text]:
 
 
 def _row(criterion: Criterion) -> Text:
-    form = ".1e" if criterion.name == "gat_gradient" else ".4f"
     text = Text()
     text.append(f"{criterion.verdict:<10}", style=VERDICT_STYLES[criterion.verdict])
     text.append(f"{_SHORT[criterion.name]:<7}", style=STRONG)
     if not math.isnan(criterion.value):
-        text.append(format(criterion.value, form))
-        if not math.isnan(criterion.se):
-            text.append(f" ± {format(criterion.se, form)}", style=DIM)
+        value, plus, error = criterion.value_text.partition(" ± ")
+        text.append(value).append(plus + error, style=DIM)
     text.append(f"  {criterion.goal}; {criterion.evidence}", style=DIM)
     return text

@@ -22,6 +22,7 @@ from engine.graph.build import build_graphs
 from engine.runs.sink import NullSink
 from engine.stages.check import check
 from engine.stages.context import StageContext, StopFlag
+from engine.records import record
 from engine.training.feature_ic import feature_rank_ics
 
 NOW = dt.datetime(2026, 1, 5, 18, 0, tzinfo=dt.UTC)
@@ -98,7 +99,7 @@ def build(workspace: Path) -> Path:
     split = Split(train=usable[:80], validation=usable[100:110], test=usable[120:])
     run = workspace / "runs" / RUN
     run.mkdir(parents=True)
-    write_json(run / "feature_ic.json", feature_rank_ics(features, split, horizon=5))
+    record.write(run / "feature_ic.json", feature_rank_ics(features, split, horizon=5))
     audit = Audit(
         leaks=(), skipped={"scores": "no run"}, cuts=(), stocks=40, sessions=400, columns=45
     )

@@ -10,7 +10,8 @@ from torch import nn
 from engine.errors import EngineError, GateError, IntegrityError
 from engine.training import checkpoint
 from engine.training.checkpoint import load_checkpoint, save_checkpoint
-from engine.training.progress import PhaseResult, Progress
+from engine.records.train import PhaseResult
+from engine.training.progress import Progress
 from engine.training.snapshots import Snapshots
 
 

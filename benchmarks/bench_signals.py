@@ -24,14 +24,14 @@ from engine.config_file import write_resolved
 from engine.data.store import PanelStore
 from engine.dataset.split import single_split
 from engine.model.build import build_model
+from engine.records import record
+from engine.records.train import Span, Spans, TrainResult
 from engine.runs.sink import NullSink
 from engine.signals.models import ModelStore
 from engine.stages.context import StageContext, StopFlag
-from engine.records import record
-from engine.records.train import Span, Spans, TrainResult
-from engine.stages.package import Networks, make_reference
 from engine.stages.identity import input_rules
 from engine.stages.load import load_dataset
+from engine.stages.package import Networks, make_reference
 from engine.training.ensemble import Ensemble
 from engine.training.snapshots import MODEL
 
@@ -59,7 +59,9 @@ def champion(context: StageContext, networks: int) -> None:
     )
     spans = Spans(validation=validation, test=test)
     blocks = tuple(tuple(config.model.blocks) for _ in paths)
-    made = Networks(weights=tuple(paths), blocks=blocks, config=config, trained=TrainResult(splits=spans))
+    made = Networks(
+        weights=tuple(paths), blocks=blocks, config=config, trained=TrainResult(splits=spans)
+    )
     ensemble = Ensemble.load(paths, blocks, config, len(features.features))
     facts = {
         "features": list(features.features),

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rich.cells import cell_len
 from msgspec import structs
+from rich.cells import cell_len
 from rich.text import Text
 
 from atft_tui.glyphs import GLYPHS
@@ -152,8 +152,9 @@ def test_panels_of_runs_stay_in_their_box(
     found = details(name, note, value)
     fits(RunDetailsPanel(id="a").picture(found, width, height), width, height)
     run = OverlayRun(found.about, found.course)
-    gap = Gap(value, value, value, value, 9, name)
-    pair = Pair(run.about.id, run.about.id, gap, 0.9, 5)
+    both = {"first": run.about.id, "second": run.about.id}
+    gap = RunPair(difference=value, se=value, low=value, high=value, n_dates=9, **both)
+    pair = PairView(gap, 0.9, 5)
     overlay = Overlay((run,), (pair,) * 9)
     for panel in (OverlayRankIC(id="b"), OverlayLoss(id="c"), PairsPanel(id="d")):
         fits(panel.picture(overlay, width, height), width, height)

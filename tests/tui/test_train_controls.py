@@ -13,9 +13,9 @@ from atft_tui.screens.dialogs import ConfirmDialog
 from atft_tui.screens.doctor import DoctorDialog
 from atft_tui.screens.train_form import TrainForm, checks_text
 from atft_tui.widgets.table import Table
+from engine.errors import ConfigError
 from engine.records import record
 from engine.records.preflight import PreflightResult, PreflightRow
-from engine.errors import ConfigError
 from engine.runs import launch
 from engine.runs.control import ControlFiles
 from engine.runs.events import Continued, ControlAnswered, FoldStarted, Paused, StageStarted
@@ -25,6 +25,8 @@ from tests.tui.conftest import MakeRun, append
 from tests.tui.steps import open_run, settle, shown, told, visit, wait_until
 
 EVENTS = training()
+
+
 def checks(answer: dict[str, object]) -> tuple[PreflightRow, ...]:
     return record.convert(answer, PreflightResult, "preflight").told()
 

@@ -78,7 +78,9 @@ def between(low: float, high: float) -> PairedDifference:
         (between(float("nan"), float("nan")), [0.01], "undecided"),
     ],
 )
-def test_days_and_seeds_must_agree(found: PairedDifference, by_seed: list[float], expected: str) -> None:
+def test_days_and_seeds_must_agree(
+    found: PairedDifference, by_seed: list[float], expected: str
+) -> None:
     assert direction(found, by_seed) == expected
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from engine.records.train import Criterion, SeriesRange
 from engine.runs.events import GatesLogged, GradientsLogged, RunEvent
 from engine.runs.monitors import Monitors
-from engine.records.train import Criterion, SeriesRange
 from engine.runs.scoreboard import scoreboard
 from tests.engine.runs.samples import diagnosed, evaluated, training
 

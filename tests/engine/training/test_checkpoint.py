@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from engine.errors import EngineError, GateError, IntegrityError
+from engine.records.train import PhaseResult
 from engine.training import checkpoint
 from engine.training.checkpoint import load_checkpoint, save_checkpoint
-from engine.records.train import PhaseResult
 from engine.training.progress import Progress
 from engine.training.snapshots import Snapshots
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from engine.model.build import build_model
+from engine.records.train import PhaseResult
 from engine.runs.sink import NullSink
 from engine.training import passes
 from engine.training.device import apply_mode
 from engine.training.machine import MachineProbe
-from engine.records.train import PhaseResult
 from engine.training.progress import Progress
 from engine.training.scoring import ScoredDays
 from engine.training.snapshots import Snapshots

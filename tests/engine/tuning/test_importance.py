@@ -12,7 +12,9 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 def importances(study: optuna.Study) -> dict[str, float]:
     space = Space(dimensions=(), left_out=())
-    return Study(study=study, space=space, config=TuneConfig(), seed=1, parallel=False).importances()
+    return Study(
+        study=study, space=space, config=TuneConfig(), seed=1, parallel=False
+    ).importances()
 
 
 def searched(trials: int, *, flat: bool = False) -> optuna.Study:

@@ -55,7 +55,12 @@ def test_variants_with_their_differences(tmp_path: Path) -> None:
     write_json(tmp_path / "compare" / "ablations-1.json", summary())
     (one,) = read_comparisons(tmp_path, ())
     found = one.found
-    assert (found.id, found.kind, one.status, found.seeds) == ("ablations-1", "ablations", "done", 2)
+    assert (found.id, found.kind, one.status, found.seeds) == (
+        "ablations-1",
+        "ablations",
+        "done",
+        2,
+    )
     full, none, failed = found.variants
     assert full.gap is None
     assert full.verdict == "reference"

@@ -25,6 +25,8 @@ _MIN_SEEDS = 2
 
 
 class ForestPanel(Panel[ComparisonView]):
+    """Each variant less the reference with its interval."""
+
     title: ClassVar[str] = "variant less reference, test RankIC"
     empty: ClassVar[str] = _EMPTY
 
@@ -52,6 +54,8 @@ class ForestPanel(Panel[ComparisonView]):
 
 
 class DailyGapPanel(Panel[ComparisonView]):
+    """How the largest difference came about."""
+
     title: ClassVar[str] = "the largest difference, summed over the test days"
     empty: ClassVar[str] = "Drawn from the parquet file of a comparison that has ended."
 

@@ -18,6 +18,8 @@ _EMPTY = "No search yet: ctrl+p tune starts one; each of its trials is a run and
 
 
 class BestPanel(Panel[StudyView]):
+    """The objective trial by trial."""
+
     title: ClassVar[str] = "objective by trial: A best so far, B each"
     empty: ClassVar[str] = _EMPTY
 
@@ -54,6 +56,8 @@ class BestPanel(Panel[StudyView]):
 
 
 class ImportancePanel(Panel[StudyView]):
+    """What each searched key explains of the outcome."""
+
     title: ClassVar[str] = "what the searched keys explain (PED-ANOVA)"
     empty: ClassVar[str] = _EMPTY
 

@@ -26,13 +26,12 @@ from engine.runs.store import Run
 from engine.stages.context import StageContext
 from engine.stages.identity import identity
 from engine.stages.load import Dataset, as_taught, uses_graph
-from engine.training.control import RunControl
+from engine.training.control import RunControl, TrainingStopped
 from engine.training.device import Runtime, apply_mode, choose_device
 from engine.training.machine import MachineProbe
 from engine.training.progress import Progress
 from engine.training.snapshots import Snapshots
 from engine.training.startup import check_startup
-from engine.training.stopping import TrainingStopped
 from engine.training.trainer import Trainer
 
 

@@ -26,10 +26,10 @@ from engine.stages.fit import build_trainer, start_runtime, write_predictions
 from engine.stages.load import Dataset, Loader, as_taught, load_dataset, oracle_frame
 from engine.stages.text import training_text
 from engine.training.baselines import compute_baselines
+from engine.training.control import TrainingStopped
 from engine.training.evaluate import against_baselines, anatomy, evaluate
 from engine.training.feature_ic import feature_rank_ics
 from engine.training.machine import peak_memory_mib
-from engine.training.stopping import TrainingStopped
 from engine.training.trainer import Trainer
 
 _Judged = dict[str, dict[str, RankICSummary]]

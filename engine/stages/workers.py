@@ -81,6 +81,7 @@ class InProcess:
     shelf: Shelf
 
     def each(self, runs: Iterator[Run], watch: _Watch) -> Iterator[Run]:
+        """One after another; each comes back when it has ended."""
         for run in runs:
             _wait_until_free(run)
             enough = StopFlag()
@@ -135,6 +136,7 @@ class Processes:
     _busy: list[Worker] = field(default_factory=list)
 
     def each(self, runs: Iterator[Run], watch: _Watch) -> Iterator[Run]:
+        """Up to ``jobs`` at a time; each comes back when its process has ended."""
         more = True
         try:
             while more or self._busy:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from engine.config import Config, PhaseConfig
-from engine.records.rank_ic import RankICSummary
 from engine.records.train import PhaseResult
 from engine.runs.events import (
     EpochEvaluated,
@@ -18,6 +17,7 @@ from engine.runs.events import (
     Warned,
 )
 from engine.training.progress import Progress, Validation
+from engine.training.scoring import ScoredDays
 from engine.training.step import StepResult
 
 OUT_OF_DEVICE_MEMORY = Warned(
@@ -87,13 +87,14 @@ def phase_finished(result: PhaseResult, phase: int) -> PhaseFinished:
 
 
 def validation(
-    summary: RankICSummary, std_ratio: float, progress: Progress, config: Config
+    scored: ScoredDays, progress: Progress, config: Config
 ) -> tuple[EpochEvaluated, Validation]:
-    """Judge the figures of the validation days against the epochs of the phase so far.
-
-    ``std_ratio`` is the deviation of the scores over that of the label.
-    """
+    """Judge the scores of the validation days against the epochs of the phase so far."""
     training = config.training
+    h = config.labels.horizons.index(training.score_horizon)
+    summary = scored.summary(
+        h, horizon=training.score_horizon, null_draws=training.null_draws, seed=training.seed
+    )
     before = [entry.rank_ic for entry in progress.history]
     entry = Validation(
         epoch=progress.epoch,
@@ -104,7 +105,7 @@ def validation(
         icir=summary.icir,
         smoothed=float(np.mean([*before, summary.rank_ic][-training.smoothing_epochs :])),
         train_rank_ic=_mean(progress.train_ics),
-        score_std_ratio=std_ratio,
+        score_std_ratio=scored.std_ratio(h),
     )
     event = EpochEvaluated(
         epoch=entry.epoch,

@@ -29,7 +29,7 @@ from engine.runs.events import (
 from engine.runs.sink import EventSink
 from engine.training import probes
 from engine.training.compilation import compiled_blocks
-from engine.training.control import NoControl, StepControl
+from engine.training.control import NoControl, StepControl, StopSignal, TrainingStopped
 from engine.training.device import Runtime
 from engine.training.doctor.doctor import Doctor, RollBack
 from engine.training.doctor.findings import StepReading
@@ -49,13 +49,14 @@ from engine.training.progress import Progress
 from engine.training.scoring import ScoredDays, score_days
 from engine.training.snapshots import Snapshots, State
 from engine.training.step import Stepper, StepResult
-from engine.training.stopping import StopSignal, TrainingStopped
 
 _MACHINE_EVERY_S = 5.0
 
 
 @dataclass(slots=True, kw_only=True)
 class Trainer:
+    """The loop over phases, epochs and steps of one network; `run` goes through all that is left."""
+
     config: Config
     features: FeatureSet
     graphs: GraphSeries | None
@@ -68,6 +69,7 @@ class Trainer:
     machine: MachineProbe
     progress: Progress
     control: StepControl = field(default_factory=NoControl)
+    """What a person may ask for while it trains."""
     _machine_due: float = 0.0
     _doctor: Doctor = field(init=False)
     _average: WeightAverage = field(init=False)
@@ -311,7 +313,7 @@ class Trainer:
     # ---- validation ----------------------------------------------------------------------------
 
     def score(self, sessions: NDArray[np.int64]) -> ScoredDays:
-        """Eval-mode scores of whole days with the weights and blocks of this moment."""
+        """Eval-mode scores of whole days (positions on the axis S) with the weights of this moment."""
         return score_days(
             self.model,
             self.features,
@@ -327,15 +329,7 @@ class Trainer:
         self.sink.emit(StageStarted(stage="evaluate"))
         with self._average.applied(self.model):
             scored = self.score(self.split.validation)
-            training = self.config.training
-            h = self.config.labels.horizons.index(training.score_horizon)
-            summary = scored.summary(
-                h,
-                horizon=training.score_horizon,
-                null_draws=training.null_draws,
-                seed=training.seed,
-            )
-            event, entry = validation(summary, scored.std_ratio(h), state, self.config)
+            event, entry = validation(scored, state, self.config)
             self.sink.emit(event)
             state.history.append(entry)
             self.sink.emit(

@@ -21,6 +21,8 @@ schedule the rate is so small that float32 rounds the gate's steps away."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Symptom:
+    """One diagnosis with the figure that it was made by."""
+
     code: Code
     message: str
     evidence: float

@@ -152,8 +152,9 @@ def test_panels_of_runs_stay_in_their_box(
     found = details(name, note, value)
     fits(RunDetailsPanel(id="a").picture(found, width, height), width, height)
     run = OverlayRun(found.about, found.course)
-    both = {"first": run.about.id, "second": run.about.id}
-    gap = RunPair(difference=value, se=value, low=value, high=value, n_dates=9, **both)
+    gap = RunPair(
+        first=run.about.id, second=run.about.id, difference=value, se=value, low=value, high=value
+    )
     pair = PairView(gap, 0.9, 5)
     overlay = Overlay((run,), (pair,) * 9)
     for panel in (OverlayRankIC(id="b"), OverlayLoss(id="c"), PairsPanel(id="d")):

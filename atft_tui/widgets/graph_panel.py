@@ -8,7 +8,7 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.data_values import GraphSeriesRow
+from atft_tui.readings.data import GraphSeriesRow
 from atft_tui.styles import BAR, DIM, STRONG, WARN
 from atft_tui.widgets.chart import strip
 from atft_tui.widgets.lines import cut

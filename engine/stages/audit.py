@@ -38,7 +38,7 @@ def audit(context: StageContext, *, deep: bool, run: str | None) -> Outcome:
     context.sink.emit(StageStarted(stage="audit"))
     store = PanelStore(context.workspace / "data")
     snapshot = store.snapshot()
-    plans = snapshot.manifest.get("plans", [])
+    plans = snapshot.manifest.plans
     found = replace_fields(
         run_audit(
             store.load_raw(),
@@ -47,12 +47,12 @@ def audit(context: StageContext, *, deep: bool, run: str | None) -> Outcome:
             split_features=lambda: _labels_only(context),
             scores=None if run is None else lambda: _score_leaks(context, run),
             deep=deep,
-            adjusted=any(plan["price_scale"] == "adjusted" for plan in plans),
+            adjusted=any(plan.price_scale == "adjusted" for plan in plans),
         ),
         snapshot=snapshot.id,
         session=snapshot.days[-1],
         chain=snapshot.chain[-1],
-        rules=digest(input_rules(context.config, snapshot.manifest["market"])),
+        rules=digest(input_rules(context.config, snapshot.manifest.market)),
         config=digest(context.config.model_dump(mode="json")),
         deep=deep,
         run=run,

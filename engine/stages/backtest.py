@@ -25,7 +25,6 @@ from engine.backtest.simulate import Simulation, simulate
 from engine.backtest.simulator import Simulator
 from engine.config import Config
 from engine.data.calendar import currency_of
-from engine.data.findings import QualityReport
 from engine.data.load import load_panel
 from engine.errors import GateError
 from engine.evaluation.factor import factor_figures
@@ -36,6 +35,7 @@ from engine.portfolio.prediction import Prediction
 from engine.portfolio.strategy import load_strategy
 from engine.records import record
 from engine.records.factor import FactorFigures
+from engine.records.quality import QualityReport
 from engine.runs.events import StageStarted
 from engine.runs.store import Run, require_file
 from engine.runs.trials import count_trials, record_trials

@@ -7,7 +7,6 @@ import numpy as np
 import polars as pl
 
 from engine.config import Config
-from engine.data.findings import QualityReport
 from engine.data.load import StoredPanel, open_panel
 from engine.data.universe import Universe, build_universe
 from engine.dataset.split import Split
@@ -16,6 +15,7 @@ from engine.features.feature_set import FeatureSet, build_features
 from engine.files import digest
 from engine.graph.build import build_graphs
 from engine.graph.graph import GraphSeries
+from engine.records.quality import QualityReport
 from engine.runs.events import StageStarted
 from engine.runs.sink import EventSink
 from engine.stages.context import StageContext

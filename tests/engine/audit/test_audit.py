@@ -16,8 +16,8 @@ from msgspec import to_builtins
 from engine.audit.audit import audit
 from engine.cli import main
 from engine.config import Config, SplitConfig
-from engine.config_file import resolve
-from engine.data import membership
+from engine.config.file import resolve
+from engine.data import universe
 from engine.data.store import PanelStore
 from engine.data.synthetic import generate
 from engine.data.tables import RawTables
@@ -155,7 +155,7 @@ def publication_ignored(patch: pytest.MonkeyPatch) -> None:
 
 
 def universe_of_survivors(patch: pytest.MonkeyPatch) -> None:
-    honest = membership.membership_NS
+    honest = universe.membership_NS
 
     def alive_at_the_end(dense: Any, rules: Any) -> Any:
         last = np.isfinite(dense.close_NS[:, -3:]).any(axis=1)

@@ -48,3 +48,4 @@ def stamp_of(path: Path) -> Stamp:
 
 
 FILES = FileCache()
+"""What the whole screen shares."""

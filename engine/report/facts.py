@@ -62,7 +62,7 @@ def gather(workspace: Path, run: Run) -> Facts:
     """Read the files of a finished run."""
     epochs, assertions = _events(run)
     daily, months = _daily(run)
-    train = read_json(run.path("train.json"))
+    train = {"baselines": {}} | read_json(run.path("train.json"))
     backtest = _optional(run.path("backtest.json"))
     if backtest is not None and "factor" not in backtest:
         raise IntegrityError(

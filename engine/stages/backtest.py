@@ -33,6 +33,8 @@ from engine.portfolio.book import Book, Step, measure
 from engine.portfolio.market_data import Matrix
 from engine.portfolio.prediction import Prediction
 from engine.portfolio.strategy import load_strategy
+from engine.records import record
+from engine.records.factor import FactorFigures
 from engine.records.quality import QualityReport
 from engine.runs.events import StageStarted
 from engine.runs.store import Run, require_file
@@ -98,7 +100,7 @@ def backtest(context: StageContext, *, run: str, strategy: str | None) -> Outcom
         summary = {
             **_summary(simulator, book, simulation, result, trials, quality),
             "baselines": baselines,
-            "factor": factor,
+            "factor": record.as_json(factor),
             "alpha_to_orders": _waterfall(simulator, book, simulation, factor),
         }
         weights = book.weights(found.id, config.portfolio)
@@ -240,20 +242,18 @@ def _broken(found: dict[str, Any]) -> list[str]:
 
 
 def _waterfall(
-    simulator: Simulator, book: Book, simulation: Simulation, factor: dict[str, Any]
+    simulator: Simulator, book: Book, simulation: Simulation, factor: FactorFigures
 ) -> dict[str, Any]:
     """From the score to the orders: what each step left of the book and of its expected IC.
 
     Expected IC = RankIC of the scores x transfer coefficient of the step. Steps that depend on the path of
     the equity (fills, liquidity, lots, price limits, stop) are simulated one after the other.
     """
-    traded = next(row for row in factor["decay"] if row["horizon"] == factor["horizon"])
+    expected = factor.traded.rank_ic
     steps = [*book.steps, *_order_steps(simulator, book)]
     return {
-        "rank_ic": traded["rank_ic"],
-        "steps": [
-            {**asdict(step), "expected_ic": traded["rank_ic"] * step.transfer} for step in steps
-        ],
+        "rank_ic": expected,
+        "steps": [{**asdict(step), "expected_ic": expected * step.transfer} for step in steps],
         "orders": asdict(simulation.shortfall),
     }
 

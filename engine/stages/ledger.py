@@ -33,7 +33,7 @@ from engine.signals.seal import SealStore
 from engine.signals.shadow import FilledBook, Prices, running, shadow_row, to_frame, totals
 from engine.stages.context import Outcome, StageContext
 from engine.stages.evidence import live_evidence, live_rank_ics
-from engine.stages.pipeline import Dataset, load_dataset
+from engine.stages.load import Dataset, load_dataset
 from engine.stages.signal_inputs import Gatherer
 from engine.stages.signals import open_ensemble, trading_config
 from engine.stages.text import table

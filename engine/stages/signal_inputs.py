@@ -28,8 +28,8 @@ from engine.signals.models import Model
 from engine.signals.pins import PinStore
 from engine.signals.seal import SealStore
 from engine.signals.window import day_slice, edge_slice
-from engine.stages.networks import session_window
-from engine.stages.pipeline import Dataset
+from engine.stages.load import Dataset
+from engine.stages.package import session_window
 
 
 def seal_exchange(snapshot: Snapshot) -> str:

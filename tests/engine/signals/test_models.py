@@ -11,7 +11,7 @@ from engine.records.champion import Action
 from engine.records.record import as_json
 from engine.signals.models import ModelStore
 from engine.stages.champion import champion
-from engine.stages.networks import package
+from engine.stages.package import package
 from engine.stages.promote import against_noise, against_other, promote
 from tests.engine.signals.desk import Desk
 

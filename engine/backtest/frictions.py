@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from engine.backtest.prices import Matrix, PriceTable
+from engine.backtest.prices import PriceTable
 from engine.config import ConstraintConfig, CostConfig
 from engine.data.panel import Panel
-from engine.portfolio.market_data import MarketData
+from engine.portfolio.market_data import MarketData, Matrix
 from engine.portfolio.market_rules import lot_size, price_limits, tick
 
 _BASIS = 1e-4

@@ -2,7 +2,7 @@
 
 # Shape suffixes: D sessions, N stocks, O orders.
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from engine.portfolio.book import Book, build_book
 from engine.portfolio.market_data import MarketData, Matrix
 from engine.portfolio.prediction import Prediction
 from engine.portfolio.strategy import Decisions, Strategy, dense_scores, load_strategy
+from engine.records.backtest import BookExposures, ExtremeDay
 
 _CAPACITY_QUANTILE = 0.95
 
@@ -101,11 +102,11 @@ class Simulator:
         )
 
     def decide(self, score_DN: Matrix) -> Decisions:
-        """The days on which these scores decide a book."""
+        """The days on which these scores ``[D, N]`` decide a book."""
         return Decisions.of(score_DN, self.market, self.config.portfolio)
 
     def book(self, score_DN: Matrix, *, trace: bool = False) -> Book:
-        """The strategy's book on these scores, constraints applied."""
+        """The strategy's book on these scores ``[D, N]``, constraints applied."""
         return self.book_on(self.decide(score_DN), trace=trace)
 
     def book_on(self, decisions: Decisions, *, trace: bool = False) -> Book:
@@ -119,7 +120,7 @@ class Simulator:
         return self.fill(self.table.orders(decided_DN))
 
     def fill(self, target_DN: Matrix) -> BacktestResult:
-        """Orders of the price table through the fast path."""
+        """Orders of the price table ``[D, N]`` (fractions of equity, NaN = none) through the fast path."""
         ledger = run_fast(
             self.table,
             target_DN,
@@ -138,12 +139,8 @@ class Simulator:
             run_id=run_id,
         )
 
-    def exposures(self, book: Book, result: BacktestResult) -> dict[str, Any]:
-        """What the book leans on besides its scores.
-
-        ``beta``: slope of its net returns on the market index. ``sectors``: mean net weight of each
-        sector; ``sector_largest``: mean over days of the largest absolute one.
-        """
+    def exposures(self, book: Book, result: BacktestResult) -> BookExposures:
+        """What the book leans on besides its scores."""
         offset = self.market.index_LD.size - self.market.dates_D.size
         index_D = self.market.index_LD[offset:]
         n = min(index_D.size - 1, len(result.daily))
@@ -154,17 +151,16 @@ class Simulator:
             ],
             axis=1,
         )
-        return {
-            "beta": performance.beta(result.net_returns()[:n], index_D[1 : n + 1]),
-            "sectors": dict(zip(self.market.sectors, net_KG.mean(axis=0).tolist(), strict=True)),
-            "sector_largest": float(np.abs(net_KG).max(axis=1).mean()),
-        }
+        return BookExposures(
+            beta=performance.beta(result.net_returns()[:n], index_D[1 : n + 1]),
+            sectors=dict(zip(self.market.sectors, net_KG.mean(axis=0).tolist(), strict=True)),
+            sector_largest=float(np.abs(net_KG).max(axis=1).mean()),
+        )
 
-    def extremes(self, orders: Orders, result: BacktestResult) -> list[dict[str, Any]]:
+    def extremes(self, orders: Orders, result: BacktestResult) -> tuple[ExtremeDay, ...]:
         """The worst and the best day: what one stock did to it, and the Sharpe ratio without that day.
 
-        ``contribution``: shares held overnight x (price change + dividend) / equity of the night before. A
-        figure that hangs on one stock of one day is often a price that was not adjusted.
+        A figure that hangs on one stock of one day is often a price that was not adjusted.
         """
         net_D = result.net_returns()
         growth_D = performance.equity(result.daily["gross_return"].to_numpy())
@@ -178,18 +174,18 @@ class Simulator:
             share_N = held_N * change_N / (self.config.backtest.initial_cash * growth_D[place])
             n = int(np.argmax(share_N * np.sign(net_D[place])))
             out.append(
-                {
-                    "date": str(self.table.dates_D[d]),
-                    "net_return": float(net_D[place]),
-                    "symbol": self.table.symbols[n],
-                    "price_ratio": float(self.table.mark_DN[d, n] / self.table.mark_DN[d - 1, n]),
-                    "contribution": float(share_N[n]),
-                    "sharpe_without": performance.sharpe(
+                ExtremeDay(
+                    date=str(self.table.dates_D[d]),
+                    net_return=float(net_D[place]),
+                    symbol=self.table.symbols[n],
+                    price_ratio=float(self.table.mark_DN[d, n] / self.table.mark_DN[d - 1, n]),
+                    contribution=float(share_N[n]),
+                    sharpe_without=performance.sharpe(
                         np.delete(net_D, place), result.sessions_per_year
                     ),
-                }
+                )
             )
-        return out
+        return tuple(out)
 
     def capacity(self, orders: Orders) -> float:
         """Capital at which 95 % of the orders stay below ``max_adv_share`` of the turnover (5 % if off).

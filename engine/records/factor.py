@@ -51,7 +51,8 @@ class FactorFigures(Struct, frozen=True, kw_only=True):
     horizon: int
     """Sessions."""
     decay: tuple[DecayRow, ...]
-    lags: tuple[LagRow, ...]
+    lags: tuple[LagRow, ...] = ()
+    """Empty in files of early versions."""
     entry: EntryDelay
     quantile_returns: dict[str, float]
     """Quantile, 1 the worst -> mean return less that of all scored names, a fraction."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from engine.backtest.selection import sharpe_difference
+from engine.backtest.inference import sharpe_difference
 from engine.errors import UsageError
 from engine.report import charts
 from engine.report.answers import Answer, rank_ic

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 import polars as pl
+from msgspec import structs
 
 from engine.backtest.inference import sharpe_difference, sharpe_interval
 from engine.backtest.performance import annual_return, annual_volatility, max_drawdown, sharpe
@@ -16,6 +17,10 @@ from engine.evaluation.inference import paired_difference
 from engine.portfolio.market_data import MarketData, Matrix, positions
 from engine.portfolio.prediction import score_column
 from engine.records.backtest import RivalFigures
+
+_POINT = ("sharpe", "sharpe_gross", "annual_return", "annual_volatility", "max_drawdown", "turnover",
+          "cost_drag")  # fmt: skip
+"""Point estimates of `RivalFigures`."""
 
 
 def stored_baselines(
@@ -113,11 +118,11 @@ def random_band(simulator: Simulator) -> RivalFigures:
     for seed in range(draws):
         score_DN = random_scores(simulator.score_DN, seed=seed)
         points.append(_point(simulator, simulator.quick(simulator.book(score_DN).targets()).daily))
-    net, gross = (
-        np.array([point[name] for point in points]) for name in ("sharpe", "sharpe_gross")
-    )
-    return RivalFigures(
-        **{name: float(np.mean([point[name] for point in points])) for name in points[0]},
+    drawn = {name: np.array([getattr(point, name) for point in points]) for name in _POINT}
+    net, gross = drawn["sharpe"], drawn["sharpe_gross"]
+    return structs.replace(
+        points[0],
+        **{name: float(np.mean(values)) for name, values in drawn.items()},
         sharpe_low=float(np.quantile(net, 0.05)),
         sharpe_high=float(np.quantile(net, 0.95)),
         sharpe_gross_se=float(gross.std(ddof=1) / np.sqrt(gross.size)),
@@ -142,18 +147,18 @@ def _index(simulator: Simulator, index: pl.DataFrame) -> pl.DataFrame:
     return daily.slice(1).with_columns(gross_return="net_return", turnover=zero, cost=zero)
 
 
-def _point(simulator: Simulator, daily: pl.DataFrame) -> dict[str, float]:
+def _point(simulator: Simulator, daily: pl.DataFrame) -> RivalFigures:
     spy = simulator.panel.sessions_per_year
     net_D = daily["net_return"].to_numpy()
-    return {
-        "sharpe": sharpe(net_D, spy),
-        "sharpe_gross": sharpe(daily["gross_return"].to_numpy(), spy),
-        "annual_return": annual_return(net_D, spy),
-        "annual_volatility": annual_volatility(net_D, spy),
-        "max_drawdown": max_drawdown(net_D).depth,
-        "turnover": float(daily["turnover"].to_numpy().mean()),
-        "cost_drag": float(daily["cost"].to_numpy().mean()) * spy,
-    }
+    return RivalFigures(
+        sharpe=sharpe(net_D, spy),
+        sharpe_gross=sharpe(daily["gross_return"].to_numpy(), spy),
+        annual_return=annual_return(net_D, spy),
+        annual_volatility=annual_volatility(net_D, spy),
+        max_drawdown=max_drawdown(net_D).depth,
+        turnover=float(daily["turnover"].to_numpy().mean()),
+        cost_drag=float(daily["cost"].to_numpy().mean()) * spy,
+    )
 
 
 def _against(simulator: Simulator, model: BacktestResult, daily: pl.DataFrame) -> RivalFigures:
@@ -173,8 +178,8 @@ def _against(simulator: Simulator, model: BacktestResult, daily: pl.DataFrame) -
     ours_D, theirs_D = days["net_return"].to_numpy(), days["theirs"].to_numpy()
     excess, error = paired_difference(ours_D, theirs_D, lag=horizon)
     gap = sharpe_difference(ours_D, theirs_D, spy, lag=horizon)
-    return RivalFigures(
-        **_point(simulator, daily),
+    return structs.replace(
+        _point(simulator, daily),
         sharpe_low=low,
         sharpe_high=high,
         excess_return=excess * spy,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from engine.backtest.performance import NAN, Series, sharpe, sharpe_rows
 from engine.evaluation.inference import stationary_bootstrap
 from engine.records.backtest import Verdict
+from engine.records.figure import Figure
 
 Matrix = NDArray[np.float64]
 _BLOCKS = 10
@@ -107,6 +108,11 @@ class SharpeGap:
     standard_error: float
     p_value: float
     """Two-sided: chance of a gap this large between equal ratios."""
+
+    @property
+    def figure(self) -> Figure:
+        """The difference with its error."""
+        return Figure(self.difference, self.standard_error)
 
 
 def overfitting_probability(returns_DM: Matrix, *, blocks: int = _BLOCKS) -> float:

@@ -196,7 +196,7 @@ def _shortable(known: pl.DataFrame, constraints: ConstraintConfig) -> NDArray[np
     listed = known["symbol"].is_in(list(constraints.not_shortable)).to_numpy()
     if "shortable" not in known.columns:
         return ~listed
-    return known["shortable"].fill_null(value=True).to_numpy() & ~listed
+    return np.asarray(known["shortable"].fill_null(value=True).to_numpy() & ~listed)
 
 
 def _returns(close: Matrix) -> Matrix:

@@ -5,7 +5,7 @@ what that version did not know: those numbers are NaN, those tables empty or Non
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -13,6 +13,7 @@ from msgspec.structs import asdict
 
 from engine.records.factor import FactorFigures
 from engine.records.figure import DASH, Interval
+from engine.records.rank_ic import YearFigure
 
 BACKTEST = "backtest.json"
 SETTINGS = ("portfolio", "constraints", "costs")
@@ -331,12 +332,12 @@ class BacktestSummary(JudgedFigures, frozen=True, kw_only=True):
     def ranked_years(self) -> tuple[RankedYear, ...]:
         """The years with the RankIC of their scores, where it is known."""
         known = {row.year: row for row in self.factor.years} if self.factor else {}
-        out = []
-        for row in self.years:
-            ic = known.get(row.year)
-            errors = {} if ic is None else {"rank_ic": ic.rank_ic, "rank_ic_se": ic.rank_ic_se}
-            out.append(RankedYear(**asdict(row), **errors))
-        return tuple(out)
+        nothing = YearFigure(year=0, rank_ic=math.nan, rank_ic_se=math.nan, n_dates=0)
+        ranked = ((row, known.get(row.year, nothing)) for row in self.years)
+        return tuple(
+            RankedYear(**asdict(row), rank_ic=ic.rank_ic, rank_ic_se=ic.rank_ic_se)
+            for row, ic in ranked
+        )
 
     @property
     def tables(self) -> dict[str, SettingsTable]:
@@ -393,11 +394,9 @@ def compare_figures(before: BacktestSummary, after: BacktestSummary) -> Iterator
         yield ComparedValue(name, *(_written(getattr(x, field), form) for x in (before, after)))
 
 
-def compare_settings(
-    before: Mapping[str, Any], after: Mapping[str, Any], names: Iterable[str] | None = None
-) -> list[ComparedValue]:
+def compare_settings(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[ComparedValue]:
     """The settings (dotted key -> value) that differ, the strategy first, then by name."""
-    keys = sorted({*before, *after} if names is None else names, key=lambda k: (k != "strategy", k))
+    keys = sorted({*before, *after}, key=lambda key: (key != "strategy", key))
     return [
         ComparedValue(key, *(_written(side.get(key), "g") for side in (before, after)))
         for key in keys

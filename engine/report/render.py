@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 import jinja2
+import msgspec
 
 from engine.report.answers import Answer, answers
 from engine.report.facts import Facts
@@ -17,7 +18,7 @@ _FOOTER = (
 )
 
 
-def title(facts: Facts) -> str:
+def _title(facts: Facts) -> str:
     return f"{facts.model}, out-of-sample report"
 
 
@@ -26,11 +27,13 @@ def _subtitle(facts: Facts, created: dt.datetime) -> str:
 
 
 def html(facts: Facts, *, created: dt.datetime) -> str:
-    return page(title(facts), _subtitle(facts, created), answers(facts), sections(facts))
+    """The report of a run as one HTML file."""
+    return page(_title(facts), _subtitle(facts, created), answers(facts), sections(facts))
 
 
 def markdown(facts: Facts, *, created: dt.datetime) -> str:
-    return text(title(facts), _subtitle(facts, created), answers(facts), sections(facts))
+    """The report of a run as Markdown, without charts."""
+    return text(_title(facts), _subtitle(facts, created), answers(facts), sections(facts))
 
 
 def page(heading: str, sub: str, answered: Sequence[Answer], body: Sequence[Section]) -> str:
@@ -62,22 +65,14 @@ def text(heading: str, sub: str, answered: Sequence[Answer], body: Sequence[Sect
 
 def as_json(facts: Facts, *, created: dt.datetime) -> dict[str, Any]:
     """Every figure of the report, for programs."""
-    return {
-        "run_id": facts.run_id,
-        "created": created.isoformat(),
-        "answers": [asdict(item) for item in answers(facts)],
-        "train": facts.train,
-        "backtest": facts.backtest,
-        "quality": facts.quality,
-        "audit": facts.audit,
-        "sweep": facts.sweep,
-        "months": facts.months,
-        "trials": facts.trials,
-        "ablations": list(facts.ablations),
-        "comparisons": list(facts.comparisons),
-        "manifest": facts.manifest,
-        "config": facts.config,
-    }
+    found = {
+        name: msgspec.to_builtins(getattr(facts, name))
+        for name in ("run_id", "train", "backtest", "quality", "audit", "sweep", "months", "trials",
+                     "ablations", "comparisons", "manifest", "config")
+    }  # fmt: skip
+    found["created"] = created.isoformat()
+    found["answers"] = [asdict(item) for item in answers(facts)]
+    return found
 
 
 def _row(cells: Sequence[str]) -> str:

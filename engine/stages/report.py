@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from engine.errors import EngineError, UsageError
 from engine.files import write_json, write_text
+from engine.records.train import TRAIN
 from engine.report import render
-from engine.report.comparison import Comparison
+from engine.report.comparison import SideBySide
 from engine.report.facts import Facts, gather
 from engine.report.pdf import write_pdf
 from engine.report.tables import write_tables
@@ -54,9 +54,9 @@ def _formats(given: str) -> list[str]:
 
 
 def _facts(context: StageContext, run: Run) -> Facts:
-    require_file(run.path("train.json"), "train it to its end first")
+    require_file(run.path(TRAIN), "train it to its end first")
     facts = gather(context.workspace, run)
-    if "test" not in facts.train:
+    if facts.train.test is None:
         raise UsageError(f"{run.id}: not trained to its end", hint="`atft-tui train --resume`")
     return facts
 
@@ -90,14 +90,14 @@ def _compare(
 ) -> Outcome:
     for run in (first, second):
         require_model(run)
-    made = Comparison.of(_facts(context, first), _facts(context, second))
+    made = SideBySide.of(_facts(context, first), _facts(context, second))
     body = (
         f"{made.a.model} against {made.b.model}",
         f"runs {first.id} and {second.id} · made {context.now():%Y-%m-%d %H:%M} UTC",
         made.answers(),
         made.sections(),
     )
-    summary: dict[str, Any] = made.json()
+    summary = made.json()
     paths = {}
     for name in wanted:
         path = directory / f"compare-{second.id}.{name}"
@@ -121,7 +121,7 @@ def _batch(context: StageContext, wanted: Sequence[str], output: str | None) -> 
     done: dict[str, dict[str, str]] = {}
     failed: dict[str, str] = {}
     for run in context.store:
-        if not run.path("train.json").is_file() or run.status() != "done":
+        if not run.path(TRAIN).is_file() or run.status() != "done":
             continue
         directory = Path(output) / run.id if output else run.directory
         try:

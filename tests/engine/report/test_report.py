@@ -4,24 +4,39 @@ import datetime as dt
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
 
 from engine.config import Config
+from engine.records import record
+from engine.records.audit import AuditResult
+from engine.records.comparison import VariantComparison
+from engine.records.sweep import SweepSummary
 from engine.report import charts, render
-from engine.report.answers import answers, rank_ic
+from engine.report.answers import answers
 from engine.report.facts import Facts, paid_dividends
+from engine.report.sections.section import rank_ic
 from engine.runs.events import EpochEvaluated
 from engine.runs.store import RunStore
-from tests.engine.report.samples import CREATED, NASTY, facts, figures, swept
+from tests.engine.report.samples import (
+    CREATED,
+    NASTY,
+    backtest,
+    facts,
+    figures,
+    summary,
+    swept,
+    tested,
+    trained,
+)
 from tests.engine.runs.samples import evaluated
+
+SWEPT = record.convert(swept(), SweepSummary, "sweep.json")
 
 
 def with_test(value: float, se: float, null: float) -> Facts:
-    found = facts()
-    return replace(found, train=found.train | {"test": figures(value, se, null)})
+    return facts(train=trained(test=figures(value, se, null)))
 
 
 def test_text_from_data_never_becomes_markup() -> None:
@@ -66,7 +81,7 @@ def test_the_scoreboard_the_monitors_and_the_intervals_are_shown() -> None:
     assert "| 5 | +0.0100 | 0.0060 | [+0.0010, +0.0190] | 248 |" in text
     assert "[—, +0.0190]" in text
     assert "overfitting at step 9 (warned)" in text
-    older = {k: v for k, v in facts().train.items() if k not in ("scoreboard", "monitors")}
+    older = trained(scoreboard=[], monitors=None)
     assert "Scoreboard" not in render.markdown(facts(train=older), created=CREATED)
 
 
@@ -74,12 +89,12 @@ def test_missing_figures_are_dashes() -> None:
     found = facts(
         epochs=(),
         assertions=(),
-        train=facts().train | {"best": None, "phases": [], "gradient": {}},
+        train=trained(best=None, phases=[], gradient={}),
     )
     page = render.html(found, created=CREATED)
     assert "nan" not in page.lower().replace("&#", "")
     assert rank_ic(None) == "—"
-    assert rank_ic(figures(0.005)) == "~+0.0050 ± 0.0080"
+    assert rank_ic(summary(0.005)) == "~+0.0050 ± 0.0080"
 
 
 def test_every_figure_is_in_the_json() -> None:
@@ -116,7 +131,7 @@ def test_long_series_are_thinned_and_keep_their_ends() -> None:
 
 
 def test_every_chart_names_its_unit() -> None:
-    page = render.html(facts(sweep=swept()), created=CREATED)
+    page = render.html(facts(sweep=SWEPT), created=CREATED)
     charts_of = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
     assert len(charts_of) > 8
     without = [c for c in charts_of if 'class="unit"' not in c and "in sessions" not in c]
@@ -124,7 +139,7 @@ def test_every_chart_names_its_unit() -> None:
 
 
 def test_a_sweep_is_shown_as_a_map_with_its_trials() -> None:
-    page = render.html(facts(sweep=swept()), created=CREATED)
+    page = render.html(facts(sweep=SWEPT), created=CREATED)
     assert "Sweep of 5 settings" in page
     assert "after 5 trials" in page
     assert "+2.05" in page
@@ -142,13 +157,15 @@ def test_the_audit_says_what_was_not_checked() -> None:
             {"name": "scores", "passed": None, "detail": "not checked: no run was named"},
         ],
     }
-    text = render.markdown(facts(audit=audit), created=CREATED)
+    text = render.markdown(
+        facts(audit=record.convert(audit, AuditResult, "audit.json")), created=CREATED
+    )
     assert "Verdict: failed; made 2026-01-05 on snapshot 24158fa351460987." in text
     for row in ("| features | FAILED |", "| graph | passed |", "| scores | - |"):
         assert row in text, row
 
 
-def compared(kind: str = "ablations") -> dict[str, Any]:
+def compared(kind: str = "ablations") -> VariantComparison:
     gap = {"difference": -0.0123, "low": -0.0200, "high": -0.0010, "se": 0.005, "n_dates": 252,
            "by_seed": [-0.01, -0.02], "seed_deviation": 0.007, "direction": "worse"}  # fmt: skip
     level = {
@@ -165,8 +182,9 @@ def compared(kind: str = "ablations") -> dict[str, Any]:
         {"name": "broken", "parameters": None, "test": None, "difference": {"test": None},
          "errors": ["start-up assertions failed"], "verdict": "not trained"},
     ]  # fmt: skip
-    return {"id": f"{kind}-0", "kind": kind, "reference": "full", "confidence": 0.9, "seeds": 2,
-            "score_horizon": 5, "variants": rows}  # fmt: skip
+    found = {"id": f"{kind}-0", "kind": kind, "reference": "full", "confidence": 0.9, "seeds": 2,
+             "score_horizon": 5, "variants": rows}  # fmt: skip
+    return record.convert(found, VariantComparison, "compare")
 
 
 @pytest.mark.parametrize(
@@ -194,13 +212,12 @@ def test_breaks_and_dividends_are_told_only_where_the_book_met_them() -> None:
         "quoted_move": 0.9,
         "effect": -0.018,
     }
-    found = facts()
-    test = dict(found.backtest or {})
-    test["breaks"] = {
+    held = {
         "held": 1, "stocks": 1, "in_universe": 4, "as_quoted": -0.018, "worst_case": -0.018,
         "largest": [row],
     }  # fmt: skip
-    test["waterfall"] |= {"dividend": 0.01, "dividend_received": 0.03, "dividend_paid": 0.02}
+    paid_out = {"dividend": 0.01, "dividend_received": 0.03, "dividend_paid": 0.02}
+    test = tested(breaks=held, waterfall=backtest()["waterfall"] | paid_out)
     paid = pl.DataFrame(
         {
             "date": [dt.date(2015, 3, 3)],
@@ -210,13 +227,13 @@ def test_breaks_and_dividends_are_told_only_where_the_book_met_them() -> None:
             "received": [-0.0001],
         }
     )
-    text = render.markdown(replace(found, backtest=test, ex_dates=paid), created=CREATED)
+    text = render.markdown(facts(backtest=test, ex_dates=paid), created=CREATED)
     assert "1 time the price of a held stock jumped (1 stock)" in text
     assert "every one against the book, -1.80%" in text
     assert "| -2.00% | +90.0% | -1.80% |" in text
     assert "Longs received 3.00% of the equity a year and shorts paid 2.00%" in text
     assert "| 2015-03-03 | A | 0.25 | -2.00% | -0.010% |" in text
-    page = render.html(replace(found, backtest=test, ex_dates=paid), created=CREATED)
+    page = render.html(facts(backtest=test, ex_dates=paid), created=CREATED)
     assert ">prices<" in page
     assert ">dividends<" in page
 

@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from atft_tui.readings.tables import readable
+from atft_tui.readings.parquet import readable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ def read_day(directory: Path, date: dt.date) -> DayBook:
     columns = (
         "symbol", "name", "sector", "weight", "rank", "scored", "contribution", "dividend", "received",
     )  # fmt: skip
-    with readable(path):
+    with readable(path.name):
         if "dividend" not in pl.read_parquet_schema(path):  # made before dividends were money
             found = found.with_columns(dividend=pl.lit(0.0), received=pl.lit(0.0))
         ordered = found.sort(pl.col("weight").abs(), "symbol", descending=[True, False])

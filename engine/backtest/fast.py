@@ -14,7 +14,7 @@ from engine.backtest.frictions import Frictions
 from engine.backtest.ledger import DUST, Ledger, Orders, Series
 from engine.backtest.prices import PriceTable
 from engine.portfolio.market_data import Matrix
-from engine.records.backtest import OrderShortfall
+from engine.records.book import OrderShortfall
 
 _CASH_SLACK = 1e-9
 """Share by which an order may be above the cash and still count as paid: rounding."""

@@ -129,6 +129,7 @@ class Frictions:
 
     @property
     def has_lots(self) -> bool:
+        """Whether any stock trades in lots only."""
         return bool(self.lot_DN.any())
 
 

@@ -12,7 +12,7 @@ from engine.backtest.ledger import DUST, Orders, Series
 from engine.backtest.prices import PriceTable
 from engine.evaluation.ranks import counts_from_ends
 from engine.portfolio.market_data import Matrix
-from engine.records.backtest import HeldBreak, HeldBreaks
+from engine.records.book import HeldBreak, HeldBreaks
 
 BLOCK = 64
 """Sessions whose tables are in memory at a time."""

@@ -14,7 +14,7 @@ from engine.backtest.ledger import Ledger, Orders, Series, settle
 from engine.backtest.prices import PriceTable
 from engine.errors import DataError
 from engine.portfolio.market_data import Matrix
-from engine.records.backtest import OrderShortfall
+from engine.records.book import OrderShortfall
 
 _TOLERANCE = 1e-9
 """Relative gap between vectorbt's equity and the fast path's above which a backtest is refused."""

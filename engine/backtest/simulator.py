@@ -18,7 +18,7 @@ from engine.portfolio.book import Book, build_book
 from engine.portfolio.market_data import MarketData, Matrix
 from engine.portfolio.prediction import Prediction
 from engine.portfolio.strategy import Decisions, Strategy, dense_scores, load_strategy
-from engine.records.backtest import BookExposures, ExtremeDay
+from engine.records.book import BookExposures, ExtremeDay
 
 _CAPACITY_QUANTILE = 0.95
 
@@ -40,6 +40,7 @@ class Simulator:
     def for_prediction(
         cls, prediction: Prediction, *, panel: Panel, strategy: Strategy, config: Config
     ) -> Self:
+        """The market, prices and frictions of a prediction's days and names."""
         dates = prediction.frame["date"]
         first, last = dates[0], dates[-1]
         market = MarketData.from_panel(
@@ -110,6 +111,7 @@ class Simulator:
         return self.book_on(self.decide(score_DN), trace=trace)
 
     def book_on(self, decisions: Decisions, *, trace: bool = False) -> Book:
+        """The strategy's book on decisions that were made already."""
         config = self.config
         return build_book(
             self.strategy, decisions, config.portfolio, config.constraints, trace=trace
@@ -130,6 +132,7 @@ class Simulator:
         return self.result(ledger)
 
     def result(self, ledger: Ledger, *, run_id: str = "") -> BacktestResult:
+        """Daily returns of a ledger under this configuration."""
         return BacktestResult.from_ledger(
             ledger,
             costs=self.config.costs,

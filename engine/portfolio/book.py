@@ -17,7 +17,7 @@ from engine.portfolio.market_data import Matrix
 from engine.portfolio.neutral import neutralised
 from engine.portfolio.strategy import Decisions, Strategy, choose
 from engine.portfolio.weights import Weights
-from engine.records.backtest import BookStep
+from engine.records.book import BookStep
 
 _MIN_NAMES = 3
 

@@ -41,7 +41,7 @@ def tick(price: _Matrix, market: Market) -> _Matrix:
 
 
 def price_limits(base: _Matrix, market: Market) -> tuple[_Matrix, _Matrix]:
-    """Lowest and highest price of a day whose base (the close before, as quoted) is ``base``."""
+    """Lowest and highest price of a day, in quote currency; ``base`` is the close before, as quoted."""
     if market != "jp":
         return np.full(base.shape, -np.inf), np.full(base.shape, np.inf)
     move = _MOVES[np.searchsorted(_BASE_LIMITS, np.nan_to_num(base), side="right")]

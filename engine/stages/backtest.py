@@ -40,15 +40,12 @@ from engine.portfolio.strategy import load_strategy
 from engine.records import record
 from engine.records.backtest import (
     BACKTEST,
-    AlphaToOrders,
     BacktestSummary,
-    BookStep,
-    ExtremeDay,
-    HeldBreaks,
     JudgedFigures,
     RivalFigures,
     SettingsTable,
 )
+from engine.records.book import AlphaToOrders, BookStep, ExtremeDay, HeldBreaks
 from engine.records.factor import FactorFigures
 from engine.runs.events import StageStarted
 from engine.runs.store import Run, require_file

@@ -9,7 +9,8 @@ from atft_tui.styles import DIM, PLAIN
 from atft_tui.widgets.backtest.names import OLDER
 from atft_tui.widgets.ink import INK, Ink
 from atft_tui.widgets.lines import cut
-from engine.records.backtest import BacktestSummary, BookStep
+from engine.records.backtest import BacktestSummary
+from engine.records.book import BookStep
 
 _ORDERS = (
     ("beyond_adv", "beyond the share of turnover"),

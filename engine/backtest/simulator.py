@@ -55,14 +55,7 @@ class Simulator:
             panel=panel,
             market=market,
             table=table,
-            frictions=Frictions.of(
-                table,
-                market,
-                panel,
-                costs=config.costs,
-                limits=config.constraints,
-                sessions_per_year=panel.sessions_per_year,
-            ),
+            frictions=Frictions.of(table, market, panel, config.costs, config.constraints),
             strategy=strategy,
             config=config,
             score_DN=dense_scores(prediction, market, config.portfolio.horizon),
@@ -81,18 +74,9 @@ class Simulator:
             strategy = load_strategy(now.portfolio.strategy)
         frictions = self.frictions
         if now.constraints == before.constraints and now.costs != before.costs:
-            frictions = frictions.with_costs(
-                now.costs, self.panel, table.symbols, self.panel.sessions_per_year
-            )
+            frictions = frictions.with_costs(now.costs, self.panel, table.symbols)
         elif now.constraints != before.constraints:
-            frictions = Frictions.of(
-                table,
-                market,
-                self.panel,
-                costs=now.costs,
-                limits=now.constraints,
-                sessions_per_year=self.panel.sessions_per_year,
-            )
+            frictions = Frictions.of(table, market, self.panel, now.costs, now.constraints)
         return replace(
             self,
             table=table,

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import jinja2
@@ -18,49 +18,53 @@ _FOOTER = (
 )
 
 
-def _title(facts: Facts) -> str:
-    return f"{facts.model}, out-of-sample report"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A report before it has a format."""
+
+    title: str
+    subtitle: str
+    answers: Sequence[Answer]
+    sections: Sequence[Section]
+
+    def html(self) -> str:
+        """One file without scripts or outside references. Text from data is escaped, charts are our own."""
+        environment = jinja2.Environment(
+            loader=jinja2.PackageLoader("engine.report"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+        )
+        return environment.get_template("report.html.j2").render(
+            title=self.title,
+            sub=self.subtitle,
+            answers=self.answers,
+            sections=self.sections,
+            footer=_FOOTER,
+        )
+
+    def markdown(self) -> str:
+        """The same without charts, for a terminal or a pull request."""
+        lines = [f"# {self.title}", "", self.subtitle, ""]
+        for item in self.answers:
+            lines += [f"**{item.question}** {_cell(item.answer)}  ", _cell(item.detail), ""]
+        for section in self.sections:
+            lines += [f"## {_cell(section.title)}", ""]
+            lines += [*map(_cell, section.text), ""] if section.text else []
+            if section.rows:
+                header = section.header or ("",) * len(section.rows[0])
+                lines += [_row(header), _row(("---",) * len(header)), *map(_row, section.rows), ""]
+            lines += [section.caption, ""] if section.caption else []
+        return "\n".join(lines)
 
 
-def _subtitle(facts: Facts, created: dt.datetime) -> str:
-    return f"run {facts.run_id} · made {created:%Y-%m-%d %H:%M} UTC"
-
-
-def html(facts: Facts, *, created: dt.datetime) -> str:
-    """The report of a run as one HTML file."""
-    return page(_title(facts), _subtitle(facts, created), answers(facts), sections(facts))
-
-
-def markdown(facts: Facts, *, created: dt.datetime) -> str:
-    """The report of a run as Markdown, without charts."""
-    return text(_title(facts), _subtitle(facts, created), answers(facts), sections(facts))
-
-
-def page(heading: str, sub: str, answered: Sequence[Answer], body: Sequence[Section]) -> str:
-    """One file without scripts or outside references. Text from data is escaped, charts are our own."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("engine.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
+def document(facts: Facts, *, created: dt.datetime) -> Document:
+    """The report of one run."""
+    return Document(
+        title=f"{facts.model}, out-of-sample report",
+        subtitle=f"run {facts.run_id} · made {created:%Y-%m-%d %H:%M} UTC",
+        answers=answers(facts),
+        sections=sections(facts),
     )
-    return environment.get_template("report.html.j2").render(
-        title=heading, sub=sub, answers=answered, sections=body, footer=_FOOTER
-    )
-
-
-def text(heading: str, sub: str, answered: Sequence[Answer], body: Sequence[Section]) -> str:
-    """The same without charts, for a terminal or a pull request."""
-    lines = [f"# {heading}", "", sub, ""]
-    for item in answered:
-        lines += [f"**{item.question}** {_cell(item.answer)}  ", _cell(item.detail), ""]
-    for section in body:
-        lines += [f"## {_cell(section.title)}", ""]
-        lines += [*map(_cell, section.text), ""] if section.text else []
-        if section.rows:
-            header = section.header or ("",) * len(section.rows[0])
-            lines += [_row(header), _row(("---",) * len(header)), *map(_row, section.rows), ""]
-        lines += [section.caption, ""] if section.caption else []
-    return "\n".join(lines)
 
 
 def as_json(facts: Facts, *, created: dt.datetime) -> dict[str, Any]:

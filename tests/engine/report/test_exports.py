@@ -78,7 +78,9 @@ def test_two_runs_side_by_side() -> None:
     assert found["sharpe_difference"] > 3 * found["sharpe_difference_se"]
     assert found["return_correlation"] > 0.9
     assert found["settings"] == {"portfolio.strategy": ["a", "b"]}
-    page = render.page("t", "s", better.answers(), better.sections())
+    page = render.Document(
+        title="t", subtitle="s", answers=better.answers(), sections=better.sections()
+    ).html()
     assert "<script" not in page
     assert "portfolio.strategy" in page
     with pytest.raises(UsageError, match="3 sessions in common"):
@@ -104,5 +106,5 @@ def test_a_pdf_without_a_browser_says_what_to_install(
 
 @pytest.mark.skipif(find_browser() is None, reason="no Chromium installed")
 def test_a_pdf_is_printed_where_a_browser_is(tmp_path: Path) -> None:
-    write_pdf(render.html(facts(), created=CREATED), tmp_path / "r.pdf")
+    write_pdf(render.document(facts(), created=CREATED).html(), tmp_path / "r.pdf")
     assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF")

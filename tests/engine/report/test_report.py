@@ -40,10 +40,10 @@ def with_test(value: float, se: float, null: float) -> Facts:
 
 
 def test_text_from_data_never_becomes_markup() -> None:
-    page = render.html(facts(), created=CREATED)
+    page = render.document(facts(), created=CREATED).html()
     assert "<script" not in page
     assert "&lt;script&gt;" in page
-    text = render.markdown(facts(), created=CREATED)
+    text = render.document(facts(), created=CREATED).markdown()
     assert "<script" not in text
     rows = [line for line in text.splitlines() if line.startswith("|") and "pipe" in line]
     assert rows
@@ -69,20 +69,20 @@ def test_a_value_is_called_real_only_beyond_band_and_error(
 
 def test_without_a_backtest_the_report_says_what_to_run() -> None:
     found = facts(backtest=None, daily=None, months={}, holdings=None, trials={})
-    page = render.html(found, created=CREATED)
+    page = render.document(found, created=CREATED).html()
     assert "atft-tui backtest 20260105-090000-train-abcd" in page
     assert "None" not in re.sub(r"<td>.*?</td>", "", page)
 
 
 def test_the_scoreboard_the_monitors_and_the_intervals_are_shown() -> None:
-    text = render.markdown(facts(), created=CREATED)
+    text = render.document(facts(), created=CREATED).markdown()
     assert "| validation RankIC > 0.020 | 0.0400 ± 0.0080 | 0.0100 | met |" in text
     assert "| 1.0e-03 | — | not shown |" in text
     assert "| 5 | +0.0100 | 0.0060 | [+0.0010, +0.0190] | 248 |" in text
     assert "[—, +0.0190]" in text
     assert "overfitting at step 9 (warned)" in text
     older = trained(scoreboard=[], monitors=None)
-    assert "Scoreboard" not in render.markdown(facts(train=older), created=CREATED)
+    assert "Scoreboard" not in render.document(facts(train=older), created=CREATED).markdown()
 
 
 def test_missing_figures_are_dashes() -> None:
@@ -91,7 +91,7 @@ def test_missing_figures_are_dashes() -> None:
         assertions=(),
         train=trained(best=None, phases=[], gradient={}),
     )
-    page = render.html(found, created=CREATED)
+    page = render.document(found, created=CREATED).html()
     assert "nan" not in page.lower().replace("&#", "")
     assert rank_ic(None) == "—"
     assert rank_ic(summary(0.005)) == "~+0.0050 ± 0.0080"
@@ -118,7 +118,9 @@ def test_charts_survive_strange_series() -> None:
 def test_epochs_with_unknown_errors_are_drawn() -> None:
     broken = replace(evaluated(0, 0), rank_ic_se=float("nan"), null_band=float("nan"))
     assert isinstance(broken, EpochEvaluated)
-    assert "<svg" in render.html(facts(epochs=(broken, evaluated(1, 0))), created=CREATED)
+    assert (
+        "<svg" in render.document(facts(epochs=(broken, evaluated(1, 0))), created=CREATED).html()
+    )
 
 
 def test_long_series_are_thinned_and_keep_their_ends() -> None:
@@ -131,7 +133,7 @@ def test_long_series_are_thinned_and_keep_their_ends() -> None:
 
 
 def test_every_chart_names_its_unit() -> None:
-    page = render.html(facts(sweep=SWEPT), created=CREATED)
+    page = render.document(facts(sweep=SWEPT), created=CREATED).html()
     charts_of = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
     assert len(charts_of) > 8
     without = [c for c in charts_of if 'class="unit"' not in c and "in sessions" not in c]
@@ -139,7 +141,7 @@ def test_every_chart_names_its_unit() -> None:
 
 
 def test_a_sweep_is_shown_as_a_map_with_its_trials() -> None:
-    page = render.html(facts(sweep=SWEPT), created=CREATED)
+    page = render.document(facts(sweep=SWEPT), created=CREATED).html()
     assert "Sweep of 5 settings" in page
     assert "after 5 trials" in page
     assert "+2.05" in page
@@ -157,9 +159,9 @@ def test_the_audit_says_what_was_not_checked() -> None:
             {"name": "scores", "passed": None, "detail": "not checked: no run was named"},
         ],
     }
-    text = render.markdown(
+    text = render.document(
         facts(audit=record.convert(audit, AuditResult, "audit.json")), created=CREATED
-    )
+    ).markdown()
     assert "Verdict: failed; made 2026-01-05 on snapshot 24158fa351460987." in text
     for row in ("| features | FAILED |", "| graph | passed |", "| scores | - |"):
         assert row in text, row
@@ -191,20 +193,20 @@ def compared(kind: str = "ablations") -> VariantComparison:
     ("kind", "title"), [("ablations", "What each part is worth"), ("sizes", "Size of the network")]
 )
 def test_a_comparison_is_told_with_intervals_and_what_failed(kind: str, title: str) -> None:
-    text = render.markdown(facts(comparisons=(compared(kind),)), created=CREATED)
+    text = render.document(facts(comparisons=(compared(kind),)), created=CREATED).markdown()
     _, _, section = text.partition(title)
     section = section.partition("\n## ")[0]
     assert "-0.0123 [-0.0200, -0.0010]" in section
     assert "earns its place" in section
     assert "broken: start-up assertions failed" in section
     assert "0.2 miss zero by chance" in section
-    assert title not in render.markdown(facts(), created=CREATED)
-    page = render.html(facts(comparisons=(compared(kind),)), created=CREATED)
+    assert title not in render.document(facts(), created=CREATED).markdown()
+    page = render.document(facts(comparisons=(compared(kind),)), created=CREATED).html()
     assert "<script" not in page
 
 
 def test_breaks_and_dividends_are_told_only_where_the_book_met_them() -> None:
-    assert "Breaks in the book" not in render.markdown(facts(), created=CREATED)
+    assert "Breaks in the book" not in render.document(facts(), created=CREATED).markdown()
     row = {
         "date": "2015-03-03",
         "symbol": NASTY,
@@ -227,13 +229,13 @@ def test_breaks_and_dividends_are_told_only_where_the_book_met_them() -> None:
             "received": [-0.0001],
         }
     )
-    text = render.markdown(facts(backtest=test, ex_dates=paid), created=CREATED)
+    text = render.document(facts(backtest=test, ex_dates=paid), created=CREATED).markdown()
     assert "1 time the price of a held stock jumped (1 stock)" in text
     assert "every one against the book, -1.80%" in text
     assert "| -2.00% | +90.0% | -1.80% |" in text
     assert "Longs received 3.00% of the equity a year and shorts paid 2.00%" in text
     assert "| 2015-03-03 | A | 0.25 | -2.00% | -0.010% |" in text
-    page = render.html(facts(backtest=test, ex_dates=paid), created=CREATED)
+    page = render.document(facts(backtest=test, ex_dates=paid), created=CREATED).html()
     assert ">prices<" in page
     assert ">dividends<" in page
 

@@ -111,9 +111,7 @@ def test_only_out_of_sample_scores_are_traded(context: StageContext) -> None:
 def test_trading_is_configured_by_the_command_and_the_rest_by_the_run(
     context: StageContext, run: Run
 ) -> None:
-    other = override(
-        Config(), {"costs.commission_bps": "7", "training.seed": "99"}, origin="test"
-    )
+    other = override(Config(), {"costs.commission_bps": "7", "training.seed": "99"}, origin="test")
     mixed = stage.trading_configuration(
         StageContext(workspace=context.workspace, config=other, sink=ListSink(), stop=StopFlag()),
         run,

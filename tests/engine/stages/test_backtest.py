@@ -28,7 +28,7 @@ FREE = (
     "portfolio.horizon=1", "portfolio.fraction=0.25", "portfolio.gross=1", "portfolio.max_weight=0.5",
     "costs.commission_bps=0", "costs.slippage_bps=0", "costs.impact_bps=0",
     "costs.borrow_bps_per_year=0", "constraints.max_adv_share=0", "backtest.random_draws=2",
-    "backtest.bootstrap_draws=50",
+    "backtest.bootstrap_draws=200",
 )  # fmt: skip
 SHARES: dict[str, float] = {"A": RISE, "B": 1.0, "C": 1.0, "D": FALL}
 """A gains 1 % a day, D loses 1 %, the others stand still."""

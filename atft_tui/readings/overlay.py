@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from atft_tui.readings.comparisons import Pair, read_pairs
 from atft_tui.readings.run_events import Course, CourseReader
+from atft_tui.readings.searches import PairView, read_pairs
 from atft_tui.widgets.curves import Curve, CurvePoint
 from engine.judgement import is_noise
 from engine.runs.summary import RunSummary
@@ -38,7 +38,7 @@ class OverlayRun:
 @dataclass(frozen=True, slots=True)
 class Overlay:
     runs: tuple[OverlayRun, ...]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[PairView, ...]
 
 
 class Courses:

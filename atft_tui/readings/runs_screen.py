@@ -1,22 +1,21 @@
 """What the runs screen shows, gathered for the view that is open."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from atft_tui.readings.comparisons import (
-    Comparison,
-    ComparisonView,
-    DailyGap,
-    daily_gap,
-    read_comparisons,
-)
 from atft_tui.readings.feed import last_words
 from atft_tui.readings.overlay import Courses, Overlay, read_overlay
 from atft_tui.readings.run_details import RunDetails, read_details
 from atft_tui.readings.run_diff import ConfigDiff, config_diff
 from atft_tui.readings.runs import RunList, RunTable
-from atft_tui.readings.studies import Study, read_studies
+from atft_tui.readings.searches import (
+    ComparisonView,
+    StudyView,
+    daily_gap,
+    read_comparisons,
+    read_studies,
+)
 from engine.runs.store import Run
 from engine.runs.summary import RunSummary
 
@@ -42,9 +41,9 @@ class RunsValue:
     details: RunDetails | None = None
     overlay: Overlay | None = None
     diff: ConfigDiff | None = None
-    comparisons: tuple[Comparison, ...] = ()
+    comparisons: tuple[ComparisonView, ...] = ()
     comparison: ComparisonView | None = None
-    studies: tuple[Study, ...] = ()
+    studies: tuple[StudyView, ...] = ()
 
 
 class RunsReading:
@@ -84,17 +83,8 @@ class RunsReading:
 
     def _comparisons(self, found: RunList, wanted: Wanted) -> RunsValue:
         every = read_comparisons(self.workspace, found.runs)
-        chosen = next((one for one in every if one.id == wanted.comparison), None)
+        chosen = next((one for one in every if one.found.id == wanted.comparison), None)
         chosen = chosen or next(iter(every), None)
-        view = None
         if chosen is not None:
-            view = ComparisonView(chosen, self._daily(chosen))
-        return RunsValue(found, comparisons=every, comparison=view)
-
-    def _daily(self, one: Comparison) -> DailyGap | None:
-        gaps = [variant for variant in one.variants if variant.gap is not None]
-        path = self.workspace / "compare" / f"{one.id}.parquet"
-        if one.status != "done" or not gaps or not path.is_file():
-            return None
-        largest = max(gaps, key=lambda variant: abs(variant.gap.difference if variant.gap else 0.0))
-        return daily_gap(path, path.stat().st_mtime_ns, largest.name, one.reference)
+            chosen = replace(chosen, daily=daily_gap(self.workspace, chosen))
+        return RunsValue(found, comparisons=every, comparison=chosen)

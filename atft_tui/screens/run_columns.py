@@ -8,11 +8,10 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.comparisons import Comparison
 from atft_tui.readings.overlay import OverlayRun
 from atft_tui.readings.run_diff import ConfigDiff, Difference
 from atft_tui.readings.runs import figure_words, progress_text, sharpe_words
-from atft_tui.readings.studies import Study, Trial
+from atft_tui.readings.searches import ComparisonView, StudyView, TrialView
 from atft_tui.widgets.column import Column
 from atft_tui.widgets.curves import LETTERS, STYLES
 from atft_tui.widgets.lines import start
@@ -133,44 +132,46 @@ def diff_columns(diff: ConfigDiff) -> tuple[Column[Difference], ...]:
     )
 
 
-COMPARISON_COLUMNS: tuple[Column[Comparison], ...] = (
-    Column(name="comparison", cell=lambda c: c.id, width=30),
+COMPARISON_COLUMNS: tuple[Column[ComparisonView], ...] = (
+    Column(name="comparison", cell=lambda c: c.found.id, width=30),
     Column(name="state", cell=lambda c: _status_text(c.status), width=9),
-    Column(name="of", cell=lambda c: c.kind, width=9),
-    Column(name="variants", cell=lambda c: str(len(c.variants)), width=8, right=True),
-    Column(name="seeds", cell=lambda c: str(c.seeds), width=5, right=True),
-    Column(name="data", cell=lambda c: c.source, leaves=1),
+    Column(name="of", cell=lambda c: c.found.kind, width=9),
+    Column(name="variants", cell=lambda c: str(len(c.found.variants)), width=8, right=True),
+    Column(name="seeds", cell=lambda c: str(c.found.seeds), width=5, right=True),
+    Column(name="data", cell=lambda c: c.found.source, leaves=1),
 )
-STUDY_COLUMNS: tuple[Column[Study], ...] = (
-    Column(name="search", cell=lambda s: s.name, width=20),
+STUDY_COLUMNS: tuple[Column[StudyView], ...] = (
+    Column(name="search", cell=lambda s: s.found.study, width=20),
     Column(name="state", cell=lambda s: _status_text(s.status), width=9),
-    Column(name="trials", cell=lambda s: str(len(s.trials)), width=6, right=True),
+    Column(name="trials", cell=lambda s: str(len(s.found.trials)), width=6, right=True),
     Column(name="best", cell=lambda s: fmt.number(s.best.value) if s.best else fmt.DASH, width=8,
            right=True),
-    Column(name="run", cell=lambda s: s.run_id),
+    Column(name="run", cell=lambda s: s.found.run_id),
 )  # fmt: skip
 
 
-def _trial_figure(trial: Trial) -> Text:
+def _trial_figure(view: TrialView) -> Text:
+    trial = view.trial
     if math.isnan(trial.rank_ic):
         return Text(f" {fmt.DASH}")
     figure = fmt.rank_ic(trial.rank_ic, trial.rank_ic_se, trial.n_dates)
-    return _figure_text(f"{'~' if trial.noise else ' '}{figure}")
+    return _figure_text(f"{'~' if trial.is_noise else ' '}{figure}")
 
 
-TRIAL_COLUMNS: tuple[Column[Trial], ...] = (
-    Column(name="trial", cell=lambda t: str(t.number), value=lambda t: t.number, width=5,
+TRIAL_COLUMNS: tuple[Column[TrialView], ...] = (
+    Column(name="trial", cell=lambda t: str(t.trial.number), value=lambda t: t.trial.number, width=5,
            right=True),
-    Column(name="state", cell=lambda t: _status_text(t.state), value=lambda t: t.state, width=10),
-    Column(name="objective", cell=lambda t: fmt.number(t.value), value=lambda t: _known(t.value),
-           width=9, right=True),
+    Column(name="state", cell=lambda t: _status_text(t.trial.state), value=lambda t: t.trial.state,
+           width=10),
+    Column(name="objective", cell=lambda t: fmt.number(t.trial.value),
+           value=lambda t: _known(t.trial.value), width=9, right=True),
     Column(name="", cell=lambda t: Text("best" if t.best_so_far else "", style=styles.STRONG), width=4),
-    Column(name="validation RankIC", cell=_trial_figure, value=lambda t: _known(t.rank_ic),
+    Column(name="validation RankIC", cell=_trial_figure, value=lambda t: _known(t.trial.rank_ic),
            width=28, leaves=2),
-    Column(name="size", cell=lambda t: fmt.DASH if t.size is None else fmt.count(t.size),
-           value=lambda t: t.size, width=7, right=True, leaves=4),
-    Column(name="took", cell=lambda t: fmt.duration(t.seconds), value=lambda t: _known(t.seconds),
-           width=7, right=True, leaves=3),
-    Column(name="settings", cell=lambda t: t.error or t.settings),
-    Column(name="run", cell=lambda t: t.run_id, width=28, leaves=5),
+    Column(name="size", cell=lambda t: fmt.DASH if t.trial.size is None else fmt.count(t.trial.size),
+           value=lambda t: t.trial.size, width=7, right=True, leaves=4),
+    Column(name="took", cell=lambda t: fmt.duration(t.trial.seconds),
+           value=lambda t: _known(t.trial.seconds), width=7, right=True, leaves=3),
+    Column(name="settings", cell=lambda t: t.trial.error or t.trial.settings),
+    Column(name="run", cell=lambda t: t.trial.run_id or "", width=28, leaves=5),
 )  # fmt: skip

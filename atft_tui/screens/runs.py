@@ -96,15 +96,15 @@ class RunsScreen(RunActions):
             yield Table((), key=lambda row: row.key, id="runs-diff-table")
             yield DifferencePanel(id="runs-difference")
         with Vertical(id="runs-ablations", classes="runs-view"):
-            yield Table(COMPARISON_COLUMNS, key=lambda one: one.id, id="runs-comparisons")
+            yield Table(COMPARISON_COLUMNS, key=lambda one: one.found.id, id="runs-comparisons")
             yield ForestPanel(id="runs-forest")
             yield DailyGapPanel(id="runs-daily")
         with Vertical(id="runs-tune", classes="runs-view"):
-            yield Table(STUDY_COLUMNS, key=lambda study: study.run_id, id="runs-studies")
+            yield Table(STUDY_COLUMNS, key=lambda study: study.found.run_id, id="runs-studies")
             with Horizontal(id="runs-study"):
                 yield BestPanel(id="runs-best")
                 yield ImportancePanel(id="runs-importance")
-            yield Table(TRIAL_COLUMNS, key=lambda trial: str(trial.number), id="runs-trials")
+            yield Table(TRIAL_COLUMNS, key=lambda row: str(row.trial.number), id="runs-trials")
         yield Static(Text(_EMPTY), id="empty")
         yield Static(id="tabs")
 
@@ -177,11 +177,11 @@ class RunsScreen(RunActions):
 
     def show_studies(self, value: RunsValue) -> None:
         self.table("#runs-studies").set_rows(value.studies)
-        studies = {study.run_id: study for study in value.studies}
+        studies = {study.found.run_id: study for study in value.studies}
         study = studies.get(self.study or "") or next(iter(value.studies), None)
         for panel in (BestPanel, ImportancePanel):
             self.query_one(panel).show_value(study)
-        self.table("#runs-trials").set_rows(study.trials if study else ())
+        self.table("#runs-trials").set_rows(study.rows() if study else ())
 
     # ---- layout --------------------------------------------------------------------------------
 

@@ -62,7 +62,7 @@ class PairsPanel(Panel[Overlay]):
             gap = pair.gap
             undecided = gap.low <= 0.0 <= gap.high
             line = (
-                f"{letters[pair.first]} - {letters[pair.second]}  {'~' if undecided else ' '}"
+                f"{letters[gap.first]} - {letters[gap.second]}  {'~' if undecided else ' '}"
                 f"{fmt.rank_ic(gap.difference, gap.se)}  {pair.confidence:.0%} "
                 f"[{fmt.number(gap.low)}, {fmt.number(gap.high)}]  {fmt.clean(gap.direction)} "
                 f"(n={gap.n_dates}, h={pair.horizon})"

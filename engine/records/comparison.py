@@ -5,6 +5,7 @@ permutations are trainings on permuted labels. The name of a file begins with it
 """
 
 import math
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,8 @@ FOLDER = "compare"
 VARIANTS: tuple[str, ...] = ("sizes", "ablations")
 """Kinds of a `VariantComparison`."""
 PERMUTATIONS, RUNS = "permutations", "runs"
+LIMIT = 2.0
+"""Standard errors within which the mean RankIC of permuted trainings has to lie."""
 
 
 class RankICLevel(Struct, frozen=True, kw_only=True):
@@ -142,21 +145,28 @@ class PermutedRun(Struct, frozen=True, kw_only=True):
 class PermutationTest(Struct, frozen=True, kw_only=True):
     """RankIC of networks that were trained on permuted labels, with both sources of its error."""
 
-    rank_ic: float
+    rank_ic: float = math.nan
     """Mean over permutations and days."""
-    spread: float
+    spread: float = math.nan
     """Standard deviation over permutations, divisor K - 1."""
-    se_permutations: float
+    se_permutations: float = math.nan
     """spread / sqrt(K): another set of permutations would give other networks."""
-    se_days: float
+    se_days: float = math.nan
     """Newey-West, of the daily mean over permutations: other days would rank the same networks otherwise."""
-    se: float
+    se: float = math.nan
     """Root of the sum of both squares. What is noise of a day and of one network alone counts in both, so
     it is rather too large than too small."""
-    n_permutations: int
-    n_dates: int
+    n_permutations: int = 0
+    n_dates: int = 0
     ratio: float = math.nan
     """rank_ic / se."""
+
+    @property
+    def verdict(self) -> Literal["within", "outside", "undecided"]:
+        """``within`` = no better and no worse than chance; ``undecided`` where the ratio is NaN."""
+        if not math.isfinite(self.ratio):
+            return "undecided"
+        return "within" if abs(self.ratio) <= LIMIT else "outside"
 
 
 class PermutationComparison(Struct, frozen=True, kw_only=True):
@@ -170,15 +180,17 @@ class PermutationComparison(Struct, frozen=True, kw_only=True):
     permutations: tuple[PermutedRun, ...]
     errors: tuple[str, ...] = ()
     test: PermutationTest
-    limit: float
-    """Standard errors within which the mean has to lie."""
+    limit: float = LIMIT
     verdict: str
-    """within: no better and no worse than chance; outside; or undecided where it is undefined."""
+    """That of the test."""
     run_id: str = ""
 
 
 def comparison_files(workspace: Path, *kinds: str) -> list[Path]:
     """The files of these kinds, the newest first."""
-    folder = workspace / FOLDER
-    found = [path for kind in kinds for path in folder.glob(f"{kind}-*.json")]
-    return sorted(found, key=lambda path: (-path.stat().st_mtime_ns, path.name))
+    found = []
+    for kind in kinds:
+        for path in (workspace / FOLDER).glob(f"{kind}-*.json"):
+            with suppress(FileNotFoundError):  # deleted meanwhile
+                found.append((-path.stat().st_mtime_ns, path.name, path))
+    return [path for _, _, path in sorted(found)]

@@ -4,6 +4,7 @@ import math
 from typing import Any, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from engine.judgement import SURE
 from engine.records.figure import Figure
@@ -70,10 +71,28 @@ class TrialRow(Struct, frozen=True, kw_only=True):
     """Weights of the network."""
     error: str = ""
 
+    def measured(self, found: TrialResult) -> "TrialRow":
+        """The row with the figures that the trial's run has left."""
+        return replace(
+            self,
+            value=found.value,
+            rank_ic=found.rank_ic,
+            rank_ic_se=found.rank_ic_se,
+            n_dates=found.n_dates,
+            folds=found.folds,
+            seconds=found.seconds,
+            size=found.parameters,
+        )
+
     @property
     def figure(self) -> Figure:
         """RankIC; a search draws no null band, so 1.96 standard errors stand for it."""
         return Figure(self.rank_ic, self.rank_ic_se, SURE * self.rank_ic_se, self.n_dates or 0)
+
+    @property
+    def is_noise(self) -> bool:
+        """True unless RankIC lies outside 1.96 standard errors; an undefined one is noise."""
+        return self.figure.role not in ("good", "bad")
 
     @property
     def settings(self) -> str:

@@ -78,6 +78,13 @@ class Criterion(Struct, frozen=True, kw_only=True):
     verdict: CriterionVerdict
     evidence: str = ""
 
+    @property
+    def value_text(self) -> str:
+        """``0.0205 ± 0.0042``; a gradient as ``1.2e-05``."""
+        form = ".1e" if self.name == "gat_gradient" else ".4f"
+        value = "—" if math.isnan(self.value) else format(self.value, form)
+        return value if math.isnan(self.se) else f"{value} ± {self.se:{form}}"
+
 
 class SeriesRange(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where a monitored series began and ended, and its extremes; NaN where no step knew it."""

@@ -3,9 +3,10 @@
 import math
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
+from engine.records.train import Diagnosis, MonitorFigures, SeriesRange
 from engine.runs.events import Diagnosed, EpochEvaluated, GatesLogged, GradientsLogged, RunEvent
 
 
@@ -48,26 +49,23 @@ class Monitors:
         """Norm of the block's gradient at each monitored step at which it had one."""
         return [event.norm[block] for event in self.gradients if block in event.norm]
 
-    def to_json(self) -> dict[str, Any]:
+    def figures(self) -> MonitorFigures:
         """Per block and gate the extremes, the median and where it began and ended."""
         blocks = sorted({name for event in self.gradients for name in event.norm})
         gates = sorted({name for event in self.gates for name in event.alpha})
-        ratios = [event.score_std_ratio for event in self.epochs]
         alphas = {
             name: [event.alpha[name] for event in self.gates if name in event.alpha]
             for name in gates
         }
-        return {
-            "gradient": {name: _range(self.gradient(name)) for name in blocks},
-            "alpha": {name: _range(values) for name, values in alphas.items()},
-            "score_std_ratio": _range(ratios),
-            "diagnoses": [_words(event) for event in self.diagnoses],
-        }
-
-
-def _words(event: Diagnosed) -> dict[str, Any]:
-    """Without its place in the stream, which a resume moves."""
-    return {key: value for key, value in asdict(event).items() if key not in ("seq", "at")}
+        return MonitorFigures(
+            gradient={name: _range(self.gradient(name)) for name in blocks},
+            alpha={name: _range(values) for name, values in alphas.items()},
+            score_std_ratio=_range([event.score_std_ratio for event in self.epochs]),
+            diagnoses=tuple(
+                Diagnosis(**{name: getattr(event, name) for name in Diagnosis.__struct_fields__})
+                for event in self.diagnoses
+            ),
+        )
 
 
 def _put(points: list[S], event: S) -> None:
@@ -76,15 +74,15 @@ def _put(points: list[S], event: S) -> None:
     points.append(event)
 
 
-def _range(values: Sequence[float]) -> dict[str, Any]:
+def _range(values: Sequence[float]) -> SeriesRange:
     known = [value for value in values if not math.isnan(value)]
     if not known:
-        return {"steps": 0}
-    return {
-        "first": known[0],
-        "last": known[-1],
-        "min": min(known),
-        "median": statistics.median(known),
-        "max": max(known),
-        "steps": len(known),
-    }
+        return SeriesRange(steps=0)
+    return SeriesRange(
+        first=known[0],
+        last=known[-1],
+        min=min(known),
+        median=statistics.median(known),
+        max=max(known),
+        steps=len(known),
+    )

@@ -96,15 +96,11 @@ def backtest(context: StageContext, *, run: str, strategy: str | None) -> Outcom
         baselines, daily = compare_baselines(simulator, result, _rivals(found, simulator))
         baselines["random"] = random_band(simulator)
         context.sink.emit(StageStarted(stage="factor"))
-        factor = record.convert(
-            factor_figures(
-                simulator.score_DN,
-                forward_returns(panel, simulator.market, config),
-                simulator.market.dates_D,
-                horizon=config.portfolio.horizon,
-            ),
-            FactorFigures,
-            "factor",
+        factor = factor_figures(
+            simulator.score_DN,
+            forward_returns(panel, simulator.market, config),
+            simulator.market.dates_D,
+            horizon=config.portfolio.horizon,
         )
         sharpe = result.figures().sharpe
         record_trials(found, {f"backtest {book.strategy}": (trial_settings(config), sharpe)})

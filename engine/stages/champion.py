@@ -18,8 +18,8 @@ from engine.signals.gate import MIN_COMMON_DAYS, Row, passed
 from engine.signals.models import Model, ModelStore
 from engine.stages.backtest import out_of_sample
 from engine.stages.context import Outcome, StageContext
-from engine.stages.networks import package, session_window
-from engine.stages.pipeline import load_dataset
+from engine.stages.load import load_dataset
+from engine.stages.package import package, session_window
 from engine.stages.signals import open_ensemble, waiting_lock
 from engine.stages.text import rank_ic as rank_ic_text
 from engine.stages.text import table

@@ -16,8 +16,8 @@ from engine.data.sessions import usual_names
 from engine.data.store import Snapshot
 from engine.files import digest, read_json
 from engine.signals.models import Model
-from engine.stages.networks import raw_days
-from engine.stages.pipeline import Dataset
+from engine.stages.load import Dataset
+from engine.stages.package import raw_days
 
 _BACK = 10
 """Exchange sessions before the signal's that should have data."""

@@ -39,7 +39,7 @@ from engine.signals.shadow import (
 )
 from engine.stages.context import Outcome, StageContext
 from engine.stages.evidence import live_evidence
-from engine.stages.pipeline import Dataset, load_dataset
+from engine.stages.load import Dataset, load_dataset
 from engine.stages.signal_inputs import Gatherer
 from engine.stages.signals import open_ensemble, trading_config, waiting_lock
 from engine.stages.text import table

@@ -8,6 +8,8 @@ from typing import Any
 
 from engine.errors import UsageError
 from engine.files import read_json
+from engine.records import record
+from engine.records.rank_ic import RankICSummary
 from engine.runs.events import EpochEvaluated, RunFinished
 from engine.runs.follow import read_new
 from engine.runs.labels import printable
@@ -104,9 +106,13 @@ def show(context: StageContext, *, run: str) -> Outcome:
         lines.append(f"note: {answer['note']}")
     lines += [f"  {name}: {value}" for name, value in found.manifest["packages"].items()]
     for name, values in answer["figures"].items():
-        lines.append(f"{name}  validation {rank_ic(values.get('validation'))}")
-        lines.append(f"{' ' * len(name)}  test       {rank_ic(values.get('test'))}")
+        lines.append(f"{name}  validation {_figures_line(values.get('validation'))}")
+        lines.append(f"{' ' * len(name)}  test       {_figures_line(values.get('test'))}")
     return Outcome(json=answer, text="\n".join(lines))
+
+
+def _figures_line(values: dict[str, Any] | None) -> str:
+    return rank_ic(record.convert(values, RankICSummary, "train.json") if values else None)
 
 
 def watch(context: StageContext, *, run: str) -> Outcome:
@@ -141,7 +147,7 @@ def _row(run: Run, about: RunSummary) -> dict[str, Any]:
     figures = {}
     if summary.get("best"):
         figures["network"] = {"validation": summary["best"], "test": summary["test"]}
-        figures |= summary["baselines"]
+        figures |= summary.get("baselines", {})
     return {
         "id": run.id,
         "command": run.command,

@@ -26,8 +26,8 @@ from engine.signals.pins import PinStore
 from engine.signals.positions import Positions
 from engine.signals.seal import Sealed, SealStore
 from engine.signals.window import day_slice, edge_slice
-from engine.stages.networks import session_window
-from engine.stages.pipeline import Dataset
+from engine.stages.load import Dataset
+from engine.stages.package import session_window
 
 
 def seal_exchange(snapshot: Snapshot) -> str:

@@ -38,8 +38,8 @@ from engine.stages.evidence import (
 )
 from engine.stages.holdings import position_evidence, read_account, stopped_by_positions
 from engine.stages.ingest_sources import parse_columns
-from engine.stages.networks import package
-from engine.stages.pipeline import Dataset, load_dataset
+from engine.stages.load import Dataset, load_dataset
+from engine.stages.package import package
 from engine.stages.signal_answer import answer
 from engine.stages.signal_inputs import Gatherer, seal_exchange
 from engine.training.ensemble import Ensemble

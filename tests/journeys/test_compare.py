@@ -16,7 +16,7 @@ from engine.runs.sink import ListSink
 from engine.runs.store import Run, RunStore
 from engine.stages.compare import compare
 from engine.stages.context import StopFlag
-from engine.stages.pipeline import load_dataset
+from engine.stages.load import load_dataset
 from tests.journeys.command import SETTINGS, atft
 from tests.journeys.here import Here
 

@@ -11,8 +11,7 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.feed import RunNews
 from atft_tui.styles import BAD, PLAIN, WARN
 from atft_tui.widgets import chart, heat
-from atft_tui.widgets.doctor_details import details
-from atft_tui.widgets.doctor_panel import DoctorPanel
+from atft_tui.widgets.doctor_panel import DoctorPanel, details
 from atft_tui.widgets.network_panels import (
     GatePanel,
     NetworksPanel,

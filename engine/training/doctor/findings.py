@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine.config import DoctorConfig
-from engine.runs.events import EpochEvaluated
 from engine.training.doctor.chart import Chart
+from engine.training.progress import Validation
 
 Code = Literal[
     "graph_starved", "gate_stuck", "scores_collapsed", "exploding", "non_finite", "overfitting"
@@ -20,7 +20,9 @@ schedule the rate is so small that float32 rounds the gate's steps away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Symptom:
+    """One diagnosis with the figure that it was made by."""
+
     code: Code
     message: str
     evidence: float
@@ -30,7 +32,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class StepReading:
     """One monitored step."""
 
     step: int
@@ -42,13 +44,13 @@ class Reading:
     """Learning rate."""
 
 
-def of_step(reading: Reading, chart: Chart, config: DoctorConfig) -> list[Finding]:
+def of_step(reading: StepReading, chart: Chart, config: DoctorConfig) -> list[Symptom]:
     """Findings of one monitored step; the chart takes note of it."""
     signs = {
         "graph_starved": _starved(reading, config),
         "exploding": _exploding(reading, config),
     }
-    found: list[Finding] = []
+    found: list[Symptom] = []
     for code, finding in signs.items():
         chart.streaks[code] = chart.streaks.get(code, 0) + 1 if finding else 0
         if finding and chart.streaks[code] >= config.consecutive_checks:
@@ -57,22 +59,22 @@ def of_step(reading: Reading, chart: Chart, config: DoctorConfig) -> list[Findin
     return [*found, stuck] if stuck else found
 
 
-def of_epoch(history: Sequence[EpochEvaluated], config: DoctorConfig) -> list[Finding]:
+def of_epoch(history: Sequence[Validation], config: DoctorConfig) -> list[Symptom]:
     """Findings of the newest validation, given all validations of the phase so far."""
     candidates = (_collapsed(history[-1], config), _overfitting(history, config))
     return [finding for finding in candidates if finding is not None]
 
 
-def of_failure(message: str) -> Finding:
+def of_failure(message: str) -> Symptom:
     """The step that could not be taken because loss or gradient was not finite."""
-    return Finding(code="non_finite", message=message, evidence=math.nan, threshold=math.inf)
+    return Symptom(code="non_finite", message=message, evidence=math.nan, threshold=math.inf)
 
 
-def _starved(reading: Reading, config: DoctorConfig) -> Finding | None:
+def _starved(reading: StepReading, config: DoctorConfig) -> Symptom | None:
     norm = reading.norm.get("gat")
     if norm is None or norm >= config.gradient_low:
         return None
-    return Finding(
+    return Symptom(
         code="graph_starved",
         message=f"gradient of the graph block is {norm:.1e}, below {config.gradient_low:.0e}",
         evidence=norm,
@@ -80,11 +82,11 @@ def _starved(reading: Reading, config: DoctorConfig) -> Finding | None:
     )
 
 
-def _exploding(reading: Reading, config: DoctorConfig) -> Finding | None:
+def _exploding(reading: StepReading, config: DoctorConfig) -> Symptom | None:
     total = math.hypot(*reading.norm.values())
     if total <= config.gradient_high:
         return None
-    return Finding(
+    return Symptom(
         code="exploding",
         message=f"gradient norm {total:.1e} before clipping, above {config.gradient_high:.0e}",
         evidence=total,
@@ -92,7 +94,7 @@ def _exploding(reading: Reading, config: DoctorConfig) -> Finding | None:
     )
 
 
-def _gate_stuck(reading: Reading, chart: Chart, config: DoctorConfig) -> Finding | None:
+def _gate_stuck(reading: StepReading, chart: Chart, config: DoctorConfig) -> Symptom | None:
     """Saturated, or without movement while its block gets gradient and the rate would allow some.
 
     AdamW moves the logit by about the learning rate a step, whatever the gradient's size, so alpha's
@@ -104,7 +106,7 @@ def _gate_stuck(reading: Reading, chart: Chart, config: DoctorConfig) -> Finding
         return None
     if not config.gate_margin < alpha < 1.0 - config.gate_margin:
         side = "projected stream" if alpha > 0.5 else "graph"
-        return Finding(
+        return Symptom(
             code="gate_stuck",
             message=f"bypass gate alpha is {alpha:.3f}: only the {side} is heard",
             evidence=alpha,
@@ -123,7 +125,7 @@ def _gate_stuck(reading: Reading, chart: Chart, config: DoctorConfig) -> Finding
     chart.gate_checks, chart.gate_moved, chart.gate_allowed = 0, 0.0, 0.0
     if share >= config.gate_movement:
         return None
-    return Finding(
+    return Symptom(
         code="gate_stuck",
         message=f"bypass gate alpha stays at {alpha:.3f} although its block gets gradient: it made "
         f"{share:.1%} of the way that the learning rate allows",
@@ -132,10 +134,10 @@ def _gate_stuck(reading: Reading, chart: Chart, config: DoctorConfig) -> Finding
     )
 
 
-def _collapsed(last: EpochEvaluated, config: DoctorConfig) -> Finding | None:
+def _collapsed(last: Validation, config: DoctorConfig) -> Symptom | None:
     if last.score_std_ratio >= config.min_score_std_ratio:
         return None
-    return Finding(
+    return Symptom(
         code="scores_collapsed",
         message=f"eval-mode score deviation is {last.score_std_ratio:.4f} of the label's",
         evidence=last.score_std_ratio,
@@ -143,7 +145,7 @@ def _collapsed(last: EpochEvaluated, config: DoctorConfig) -> Finding | None:
     )
 
 
-def _overfitting(history: Sequence[EpochEvaluated], config: DoctorConfig) -> Finding | None:
+def _overfitting(history: Sequence[Validation], config: DoctorConfig) -> Symptom | None:
     recent = history[-config.gap_epochs - 1 :]
     gaps = [event.train_rank_ic - event.rank_ic for event in recent]
     grew = len(gaps) > config.gap_epochs and all(b > a for a, b in itertools.pairwise(gaps))
@@ -151,7 +153,7 @@ def _overfitting(history: Sequence[EpochEvaluated], config: DoctorConfig) -> Fin
     limit = config.gap_errors * recent[-1].rank_ic_se
     if not (grew and fall > limit):
         return None
-    return Finding(
+    return Symptom(
         code="overfitting",
         message=f"the gap to training RankIC grew for {config.gap_epochs} epochs, validation RankIC "
         f"fell by {fall:.4f}",

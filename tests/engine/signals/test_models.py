@@ -10,7 +10,7 @@ from engine.errors import ConfigError, GateError, IntegrityError, UsageError
 from engine.signals.gate import Row, passed
 from engine.signals.models import ModelStore
 from engine.stages.champion import champion, promote
-from engine.stages.networks import package
+from engine.stages.package import package
 from tests.engine.signals.desk import Desk
 
 NOON = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)

@@ -15,16 +15,19 @@ from engine.features.compute import Inputs, longest_reach, raw_values
 from engine.features.feature import Feature
 from engine.features.feature_set import chosen_features
 from engine.features.rolling import BLOCK
-from engine.files import read_json
+from engine.records import record
+from engine.records.plans import WALKFORWARD_PLAN, WalkforwardPlan
+from engine.records.train import NETWORK, TrainResult, read_train
 from engine.runs.events import StageStarted
 from engine.runs.sink import EventSink
-from engine.runs.store import Run, require_file
+from engine.runs.store import Run
 from engine.signals.drift import Distribution, Reference
 from engine.signals.models import Model, ModelStore
 from engine.signals.window import DayWindow, assemble, day_slice, edge_slice
 from engine.stages.context import StageContext
-from engine.stages.network import fold_checkpoints
-from engine.stages.pipeline import DATA, Dataset, identity, input_rules, load_dataset
+from engine.stages.fit import fold_checkpoints
+from engine.stages.identity import DATA, identity, input_rules
+from engine.stages.load import Dataset, load_dataset
 from engine.training.ensemble import Ensemble
 from engine.training.snapshots import Snapshots
 
@@ -39,8 +42,7 @@ class Networks:
     weights: tuple[Path, ...]
     blocks: tuple[tuple[str, ...], ...]
     config: Config
-    trained: dict[str, Any]
-    """The run's ``train.json``."""
+    trained: TrainResult
 
 
 def package(context: StageContext, run: Run) -> Model:
@@ -73,9 +75,9 @@ def _networks_of(run: Run, config: Config, dataset: Dataset) -> Networks:
 
     Weights that belong to other rules, features or sizes are a GateError; other data are welcome.
     """
-    trained = read_json(require_file(run.path("train.json"), "train it to its end first"))
-    if trained["status"] != "done":
-        raise UsageError(f"{run.id}: {trained['status']}", hint="finish it with --resume")
+    trained = read_train(run.directory)
+    if trained.status != "done":
+        raise UsageError(f"{run.id}: {trained.status}", hint="finish it with --resume")
     folders = [(run.path("checkpoints"), config)]
     if run.command == "walkforward":
         folders = _newest_fold(run, config, trained)
@@ -91,14 +93,14 @@ def _networks_of(run: Run, config: Config, dataset: Dataset) -> Networks:
     )
 
 
-def _newest_fold(run: Run, config: Config, trained: dict[str, Any]) -> list[tuple[Path, Config]]:
-    if trained["model"] != "network":
+def _newest_fold(run: Run, config: Config, trained: TrainResult) -> list[tuple[Path, Config]]:
+    if trained.model != NETWORK:
         raise UsageError(
-            f"{run.id}: holds scores of {trained['model']}, no network",
+            f"{run.id}: holds scores of {trained.model}, no network",
             hint="a champion is a network; `atft-tui walkforward --model network`",
         )
-    seeds = int(read_json(run.path("walkforward.json"))["seeds"])
-    fold = max(row["fold"] for row in trained["folds"])
+    seeds = record.read(run.path(WALKFORWARD_PLAN), WalkforwardPlan).seeds
+    fold = max(row.fold for row in trained.folds)
     folders = []
     for number in range(seeds):
         seed = config.training.seed + number
@@ -114,10 +116,10 @@ def _facts(networks: Networks, dataset: Dataset) -> dict[str, Any]:
         "features": list(dataset.features.features),
         "blocks": [list(blocks) for blocks in networks.blocks],
         "rules": input_rules(config, dataset.features.market),
-        "splits": trained["splits"],
-        "last_session": trained["data"].get("last_session", trained["splits"]["test"]["last"]),
-        "score_horizon": trained["score_horizon"],
-        "test": trained["test"],
+        "splits": record.as_json(trained.splits),
+        "last_session": trained.data.last_session or trained.splits.test.last,
+        "score_horizon": trained.score_horizon,
+        "test": record.as_json(trained.test) if trained.test else None,
     }
 
 
@@ -127,14 +129,12 @@ def make_reference(
     """Raw features and scores on evenly spaced sessions of the span that chose the epochs."""
     features, config = dataset.features, networks.config
     usable = valid_sessions(features, config.split, config.universe.min_names)
-    span = networks.trained["splits"]["validation"]
+    span = networks.trained.splits.validation
     dates_V = features.dates_S[usable]
-    inside = usable[
-        (dates_V >= np.datetime64(span["first"])) & (dates_V <= np.datetime64(span["last"]))
-    ]
+    inside = usable[(dates_V >= np.datetime64(span.first)) & (dates_V <= np.datetime64(span.last))]
     if inside.size == 0:
         raise UsageError(
-            f"the data have none of the days {span['first']} to {span['last']} that it was chosen on",
+            f"the data have none of the days {span.first} to {span.last} that it was chosen on",
             hint="ingest that history too",
         )
     chosen = inside[np.unique(np.linspace(0, inside.size - 1, _REFERENCE_DAYS).astype(int))]

@@ -1,17 +1,19 @@
-"""Intervals of paired differences, and when they decide."""
+"""Intervals of paired differences, when they decide, and the test of permuted trainings."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.evaluation.paired import Difference, direction, paired_interval
+from engine.evaluation.inference import newey_west_se, paired_interval
+from engine.evaluation.judging import direction, permutation_test
+from engine.records.rank_ic import PairedDifference
 
 HORIZON = 5
 
 
-def interval(a: np.ndarray, b: np.ndarray, seed: int = 1) -> Difference:
-    return paired_interval(a, b, horizon=HORIZON, draws=2000, confidence=0.9, seed=seed)
+def interval(a: np.ndarray, b: np.ndarray, seed: int = 1) -> PairedDifference:
+    return paired_interval(a, b, lag=HORIZON, draws=2000, confidence=0.9, seed=seed)
 
 
 def test_a_constant_gap_is_known_exactly_however_restless_the_days() -> None:
@@ -55,14 +57,14 @@ def test_the_interval_covers_the_truth_as_often_as_it_says_under_overlap() -> No
     for draw in range(120):
         noise = np.convolve(rng.normal(0, 0.1, 504), np.ones(5) / 5, "valid")
         found = paired_interval(
-            noise, np.zeros(500), horizon=HORIZON, draws=400, confidence=0.9, seed=draw
+            noise, np.zeros(500), lag=HORIZON, draws=400, confidence=0.9, seed=draw
         )
         hits += found.low <= 0 <= found.high
     assert 0.78 <= hits / 120 <= 0.97
 
 
-def between(low: float, high: float) -> Difference:
-    return Difference(difference=(low + high) / 2, low=low, high=high, se=0.01, n_dates=100)
+def between(low: float, high: float) -> PairedDifference:
+    return PairedDifference(difference=(low + high) / 2, low=low, high=high, se=0.01, n_dates=100)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,9 @@ def between(low: float, high: float) -> Difference:
         (between(float("nan"), float("nan")), [0.01], "undecided"),
     ],
 )
-def test_days_and_seeds_must_agree(found: Difference, by_seed: list[float], expected: str) -> None:
+def test_days_and_seeds_must_agree(
+    found: PairedDifference, by_seed: list[float], expected: str
+) -> None:
     assert direction(found, by_seed) == expected
 
 
@@ -86,3 +90,40 @@ def test_never_better_and_worse_at_once(middle: float, width: float, seeds: list
     mirrored = between(-middle - width, -middle + width)
     one, other = direction(found, seeds), direction(mirrored, [-s for s in seeds])
     assert {one, other} in ({"better", "worse"}, {"undecided"})
+
+
+def test_the_error_of_two_permutations_by_hand() -> None:
+    a = np.array([0.3, 0.1, 0.2, 0.2])
+    b = np.array([-0.1, 0.1, 0.0, np.nan])
+    found = permutation_test([a, b], lag=0)
+    assert found.rank_ic == pytest.approx(0.1)
+    assert found.spread == pytest.approx(0.2 / np.sqrt(2))
+    assert found.se_permutations == pytest.approx(0.1)
+    daily = np.array([0.1, 0.1, 0.1, 0.2])
+    assert found.se_days == pytest.approx(newey_west_se(daily, lag=0))
+    assert found.se == pytest.approx(np.hypot(0.1, found.se_days))
+    assert (found.n_permutations, found.n_dates) == (2, 4)
+    assert found.verdict == "within"
+    assert permutation_test([a, a + 0.01], lag=0).verdict == "outside"
+
+
+def test_one_permutation_or_no_day_decides_nothing() -> None:
+    alone = permutation_test([np.array([0.1, 0.2, 0.3])], lag=1)
+    assert alone.verdict == "undecided"
+    assert alone.rank_ic == pytest.approx(0.2)
+    empty = permutation_test([np.full(3, np.nan), np.full(3, np.nan)], lag=1)
+    assert (empty.verdict, empty.n_dates) == ("undecided", 0)
+
+
+def test_networks_that_learned_nothing_are_within_although_each_ranks_every_day() -> None:
+    """Directions with a RankIC of their own, up or down: an error over days alone takes them for findings."""
+    rng = np.random.default_rng(0)
+    outside, by_days_alone = 0, 0
+    for _ in range(300):
+        own_K1 = rng.normal(0, 0.05, (8, 1))
+        series = own_K1 + 0.1 * rng.standard_normal((8, 250))
+        found = permutation_test(list(series), lag=5)
+        outside += found.verdict == "outside"
+        by_days_alone += abs(found.rank_ic) > 2 * found.se_days
+    assert outside / 300 < 0.13, "t of 7 degrees of freedom is beyond 2 in 8.6 % of cases"
+    assert by_days_alone / 300 > 0.5

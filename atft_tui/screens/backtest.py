@@ -54,6 +54,7 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         self.book: DayBook | None = None
 
     def body(self) -> Iterable[Widget]:
+        """Conditions, the grid of panels and tables, and the tabs of a small screen."""
         yield Static(id="backtest-conditions")
         yield Static(id="backtest-changes")
         yield Static(id="empty")
@@ -84,9 +85,11 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
     # ---- the value -------------------------------------------------------------------------------
 
     def read(self) -> BacktestValue:
+        """The chosen run's files; the same value while none of them changed."""
         return self.reader.value(self.cockpit.workspace, self.cockpit.chosen_run)
 
     def show(self, value: BacktestValue) -> None:
+        """Everything anew; the cursor stays on its day while the days are the same."""
         dates = value.curves.dates if value.curves else ()
         if (
             dates != self.dates
@@ -188,16 +191,20 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
 
     @property
     def ink(self) -> Ink:
+        """The colours of the theme."""
         return ink_of(self.app.current_theme)
 
     @property
     def is_wide(self) -> bool:
+        """Whether there is room for everything at once."""
         return self.size.width >= WIDE and self.size.height >= TALL
 
     def part(self, name: str) -> Widget:
+        """A panel or a table by its short name."""
         return self.query_one(f"#backtest-{name}")
 
     def panel(self, name: str) -> Panel[Any]:
+        """A panel by its short name."""
         return self.query_one(f"#backtest-{name}", Panel)
 
     def on_resize(self) -> None:
@@ -232,11 +239,13 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         self.draw_headline()
 
     def headline(self, width: int) -> Text:
+        """The answer in one line."""
         if self.value is None:
             return Text(" Backtest: reading the files", style=DIM)
         return words.headline(self.value, width, self.ink)
 
     def draw_headline(self) -> None:
+        """The headline with the two lines below it."""
         super().draw_headline()
         value = self.value or BacktestValue()
         conditions = self.query_one("#backtest-conditions", Static)
@@ -306,6 +315,7 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
 
     @on(EquityPanel.Picked)
     def pick(self, event: EquityPanel.Picked) -> None:
+        """Move the cursor to the day that was clicked."""
         self.cursor = event.session
         self.draw_cursor()
         self.load_day()

@@ -16,6 +16,7 @@ from engine.records import record
 from engine.records.audit import AuditResult, read_audit
 from engine.records.backtest import BACKTEST, BacktestSummary, SettingsTable
 from engine.records.comparison import VARIANTS, VariantComparison, comparison_files
+from engine.records.quality import QUALITY, CheckedQuality
 from engine.records.rank_ic import RankICSummary
 from engine.records.sweep import SWEEP, SweepSummary
 from engine.records.train import NETWORK, TRAIN, TrainResult, read_train
@@ -24,30 +25,6 @@ from engine.runs.store import Run, RunStore
 from engine.runs.trials import read_trials
 
 MAX_ABLATIONS, EX_DATES = 12, 10
-
-
-class QualityFinding(msgspec.Struct, frozen=True, kw_only=True):
-    """One rule of the quality check that found something, as ``quality.json`` tells it."""
-
-    rule: str
-    level: str
-    count: int
-    action: str
-    description: str
-
-
-class QualityFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of ``quality.json`` that a report repeats."""
-
-    verdict: str
-    rows_in: int
-    rows_out: int
-    symbols: int
-    first: str
-    last: str
-    snapshot: str
-    findings: tuple[QualityFinding, ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 class TrialFact(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +54,7 @@ class Facts:
     """Of the run: when, with which program and packages it was made."""
     train: TrainResult
     backtest: BacktestSummary | None = None
-    quality: QualityFacts | None = None
+    quality: CheckedQuality | None = None
     audit: AuditResult | None = None
     sweep: SweepSummary | None = None
     epochs: tuple[EpochEvaluated, ...] = ()
@@ -139,7 +116,7 @@ def gather(workspace: Path, run: Run) -> Facts:
         manifest=run.manifest,
         train=train,
         backtest=backtest,
-        quality=record.read_if_there(workspace / "data" / "quality.json", QualityFacts),
+        quality=record.read_if_there(workspace / QUALITY, CheckedQuality),
         audit=read_audit(workspace),
         sweep=record.read_if_there(run.path(SWEEP), SweepSummary),
         epochs=epochs,

@@ -13,7 +13,7 @@ from msgspec.structs import asdict
 
 from engine.records.book import AlphaToOrders, BookExposures, ExtremeDay, HeldBreaks
 from engine.records.factor import FactorFigures
-from engine.records.figure import DASH, Interval
+from engine.records.figure import DASH
 from engine.records.rank_ic import YearFigure
 
 BACKTEST = "backtest.json"
@@ -85,11 +85,6 @@ class JudgedFigures(ReturnFigures, frozen=True, kw_only=True):
     target: float = math.nan
     verdict: Verdict = "undecided"
 
-    @property
-    def interval(self) -> Interval:
-        """The Sharpe ratio with its interval."""
-        return Interval(self.sharpe, self.sharpe_low, self.sharpe_high)
-
 
 class RivalFigures(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Other scores, or the market, on the same days under the same strategy and costs."""
@@ -116,11 +111,6 @@ class RivalFigures(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Sharpe ratio of the run's scores less this one (Ledoit & Wolf 2008)."""
     sharpe_difference_se: float = math.nan
     sharpe_difference_p: float = math.nan
-
-    @property
-    def interval(self) -> Interval:
-        """The Sharpe ratio with its interval."""
-        return Interval(self.sharpe, self.sharpe_low, self.sharpe_high)
 
 
 class GrossToNet(Struct, frozen=True, kw_only=True):

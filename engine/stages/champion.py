@@ -12,6 +12,8 @@ from engine.evaluation.inference import paired_difference
 from engine.evaluation.rank_ic import rank_ic_series
 from engine.files import digest, read_json
 from engine.portfolio.prediction import score_column
+from engine.records import record
+from engine.records.rank_ic import RankICSummary
 from engine.runs.events import StageStarted
 from engine.runs.store import Run
 from engine.signals.gate import MIN_COMMON_DAYS, Row, passed
@@ -98,7 +100,7 @@ def champion(context: StageContext, *, action: str) -> Outcome:
     text = (
         f"champion {model.id}, {summary['networks']} networks, {reign['action']} {reign['at']}\n"
         f"trained on data to {facts['last_session']}, test RankIC h={facts['score_horizon']} "
-        f"{rank_ic_text(facts['test'])}"
+        f"{rank_ic_text(record.convert(facts['test'], RankICSummary, model.id))}"
     )
     return Outcome(json=summary, text=text)
 

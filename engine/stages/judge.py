@@ -87,7 +87,7 @@ def judge_variants(
         bootstrap_draws=config.backtest.bootstrap_draws,
         data_fingerprint=features.fingerprint,
         source=features.source,
-        seeds=max((len(one.runs) for one in trained), default=0),
+        seeds=max(len(one.runs) for one in trained),
         variants=tuple(rows),
         run_id=run_id,
     )

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from engine.config import Config
 from engine.errors import ConfigError, EnvironmentProblem, Interrupted
 from engine.files import write_json
@@ -31,7 +33,7 @@ from engine.stages.context import StageContext
 from engine.stages.load import Shelf
 from engine.stages.workers import failure, workers
 from engine.tuning.space import applied
-from engine.tuning.study import AskedTrial, Study, ToldTrial, TrialProgress
+from engine.tuning.study import AskedTrial, Study, TrialProgress
 
 
 def epochs_per_fold(config: Config) -> int:
@@ -143,14 +145,14 @@ class Search:
     def _tell(
         self, asked: AskedTrial, state: TrialState, *, run: Run | None, error: str = ""
     ) -> None:
-        told = ToldTrial(
-            number=asked.number,
-            state=state,
-            value=float("nan"),
-            parameters=asked.parameters,
-            run=run.id if run else None,
+        row = self._row(
+            TrialRow(
+                number=asked.number,
+                run_id=run.id if run else None,
+                state=state,
+                parameters=asked.parameters,
+            )
         )
-        row = self._row(told)
         self.study.tell(asked.number, state, row.value)
         self._ended += 1
         best = self.study.best()
@@ -174,17 +176,13 @@ class Search:
     def _advance(self, note: str) -> None:
         self.sink.emit(Advanced(stage="tune", done=self._ended, total=self.trials, note=note))
 
-    def _row(self, told: ToldTrial) -> TrialRow:
+    def _row(self, told: TrialRow) -> TrialRow:
         """A trial as `tune --json` shows it; figures are those of its run."""
-        run = Run(self.context.store.root / told.run) if told.run else None
-        found = record.read_if_there(run.path(TRIAL), TrialResult) if run else None
-        row = TrialRow(
-            number=told.number,
-            run_id=told.run,
-            state=told.state,
-            parameters=told.parameters,
-            error=failure(run) if run else "",
-        )
+        if told.run_id is None:
+            return replace(told, value=float("nan"))
+        run = Run(self.context.store.root / told.run_id)
+        found = record.read_if_there(run.path(TRIAL), TrialResult)
+        row = replace(told, value=float("nan"), error=failure(run))
         return row if found is None else row.measured(found)
 
 

@@ -99,7 +99,7 @@ def _open_search(
         parallel=plan.jobs > 1,
     )
     for told in study.recover():
-        where = f"it goes on in {told.run}" if told.run else "it had not begun"
+        where = f"it goes on in {told.run_id}" if told.run_id else "it had not begun"
         sink.emit(Noted(message=f"trial {told.number} was cut off: {where}"))
     days = sum(fold.split.validation.size for fold in folds)
     sink.emit(Noted(message=f"{len(folds)} inner folds, {days} validation days, no test day"))

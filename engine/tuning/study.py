@@ -22,7 +22,7 @@ from optuna.trial import TrialState as _Outcome
 
 from engine.config import Dimension, Range, TuneConfig
 from engine.errors import IntegrityError, UsageError
-from engine.records.study import TrialState
+from engine.records.study import TrialRow, TrialState, best_of
 from engine.runs.events import EpochEvaluated, FoldStarted, RunEvent
 from engine.tuning.space import Space
 
@@ -46,18 +46,6 @@ class AskedTrial:
     """Dotted key -> value."""
     run: str | None
     """The run that this trial was cut off in; it goes on there."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToldTrial:
-    """A trial that has ended."""
-
-    number: int
-    state: TrialState
-    value: float
-    """NaN unless complete."""
-    parameters: dict[str, Any]
-    run: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +131,7 @@ class Study:
         self.study.tell(number, value if state == "complete" else None, state=_STATES[state])
         del self._open[number]
 
-    def recover(self) -> list[ToldTrial]:
+    def recover(self) -> list[TrialRow]:
         """End the trials that a dead process left running, and queue those that have a run again.
 
         A trial without one had not begun: the sampler proposes the same values anew.
@@ -159,7 +147,7 @@ class Study:
                 self.study.enqueue_trial(dict(trial.params), user_attrs={RUN: run})
         return [self._told(trial, "failed") for trial in left]
 
-    def ended(self) -> Iterator[ToldTrial]:
+    def ended(self) -> Iterator[TrialRow]:
         """Trials that came to an end of their own, in the order they were begun."""
         names = {value: name for name, value in _STATES.items()}
         cut_off = self._cut_off()
@@ -167,10 +155,9 @@ class Study:
             if trial.state in names and trial.number not in cut_off:
                 yield self._told(trial, names[trial.state])
 
-    def best(self) -> ToldTrial | None:
+    def best(self) -> TrialRow | None:
         """The complete trial with the largest value."""
-        complete = [told for told in self.ended() if told.state == "complete"]
-        return max(complete, key=lambda told: told.value, default=None)
+        return best_of(tuple(self.ended()))
 
     def importances(self) -> dict[str, float]:
         """Searched key -> share of the outcome that it explains, the largest first, by PED-ANOVA.
@@ -189,15 +176,15 @@ class Study:
     def _cut_off(self) -> list[int]:
         return list(self.study.user_attrs.get(CUT_OFF, []))
 
-    def _told(self, trial: FrozenTrial, state: TrialState) -> ToldTrial:
+    def _told(self, trial: FrozenTrial, state: TrialState) -> TrialRow:
         value = trial.value if state == "complete" and trial.value is not None else float("nan")
         known = [d for d in self.space.dimensions if d.key in trial.params]
-        return ToldTrial(
+        return TrialRow(
             number=trial.number,
             state=state,
             value=value,
             parameters={d.key: _value(d, trial.params[d.key]) for d in known},
-            run=trial.user_attrs.get(RUN),
+            run_id=trial.user_attrs.get(RUN),
         )
 
     def _sampler(self, seed: int) -> optuna.samplers.BaseSampler:

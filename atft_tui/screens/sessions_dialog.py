@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Label
 
-from atft_tui.readings.card import Card
+from atft_tui.readings.seals import ShownCard
 from atft_tui.screens.signal_columns import SESSIONS
 from atft_tui.widgets.table import Table
 
@@ -20,7 +20,7 @@ class SessionsDialog(ModalScreen[str | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "close")]
 
-    def __init__(self, cards: Sequence[Card], current: str) -> None:
+    def __init__(self, cards: Sequence[ShownCard], current: str) -> None:
         super().__init__()
         self.cards, self.current = cards, current
 
@@ -30,7 +30,7 @@ class SessionsDialog(ModalScreen[str | None]):
             yield Table(SESSIONS, key=lambda card: card.name, id="sessions")
 
     def on_mount(self) -> None:
-        table: Table[Card] = self.query_one(Table)
+        table: Table[ShownCard] = self.query_one(Table)
         table.set_rows(self.cards)
         table.move_to(self.current)
         table.focus()

@@ -15,9 +15,7 @@ from atft_tui import format as fmt
 from atft_tui.keys import SCREENS, bindings
 from atft_tui.readings.desk import Desk, read_desk
 from atft_tui.readings.schedule import utc_now
-from atft_tui.readings.seals import Seal
-from atft_tui.readings.shadow import Filled
-from atft_tui.readings.signal import Line, Signal
+from atft_tui.readings.signal import Signal, StockLine
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.screens.signal_columns import FILLS, VIEWS, line_columns
 from atft_tui.sizes import TALL, WIDE
@@ -33,6 +31,8 @@ from atft_tui.widgets.signal_bars import position, session_bar, status_strip, st
 from atft_tui.widgets.table import Table
 from atft_tui.widgets.why_panel import Question, WhyPanel
 from engine.errors import UsageError
+from engine.records.seal import Seal
+from engine.records.shadow import ShadowRow
 
 PAGES = ("list", "why", "card", "changed", "ledger", "fills", "diff", "schedule", "champion")
 """In the order in which the key goes through them; one at a time where there is little room."""
@@ -122,7 +122,7 @@ class SignalsScreen(CockpitScreen[Desk]):
         self.query_one(SchedulePanel).show_part(desk.schedule)
         self.query_one(ChampionPanel).show_part(desk.champion)
         self.query_one(DiffPanel).show_value(_compared(desk))
-        fills: Table[Filled] = self.query_one("#signals-fills", Table)
+        fills: Table[ShadowRow] = self.query_one("#signals-fills", Table)
         rows = desk.shadow.value.rows if desk.shadow.value else ()
         if rows is not fills.all_rows:
             fills.set_rows(rows)
@@ -132,7 +132,7 @@ class SignalsScreen(CockpitScreen[Desk]):
         return self.value.signal if self.value else None
 
     @property
-    def table(self) -> Table[Line]:
+    def table(self) -> Table[StockLine]:
         return self.query_one("#signals-list", Table)
 
     def list_lines(self) -> None:
@@ -293,11 +293,12 @@ class SignalsScreen(CockpitScreen[Desk]):
 
     def action_rollback(self) -> None:
         champion = self.value.champion.value if self.value else None
-        if champion is None or not champion.before:
+        history = champion.history if champion else None
+        if history is None or not history.before:
             self.cockpit.refuse(UsageError("there is no earlier champion to go back to"))
             return
         question = (
-            f"Make {champion.before} champion again instead of {champion.model}?\n"
+            f"Make {history.before} champion again instead of {history.champion}?\n"
             "Signals that are sealed already stay as they are."
         )
         self.cockpit.confirm(question, lambda: self.cockpit.start_job(["champion", "rollback"]))
@@ -313,7 +314,12 @@ def _sealing(desk: Desk) -> Sealing | None:
     card = desk.card
     if card is None:
         return None
-    return Sealing(card=card, key=desk.signal.seal.key if desk.signal else "")
+    return Sealing(card=card, key=_key(desk))
+
+
+def _key(desk: Desk) -> str:
+    manifest = desk.signal.seal.trusted if desk.signal else None
+    return manifest.key_text if manifest else ""
 
 
 def _pair(desk: Desk) -> tuple[str, str] | None:

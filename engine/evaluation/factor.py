@@ -20,8 +20,8 @@ from engine.evaluation.ranks import (
     quantiles,
     rank_correlation_rows,
 )
-from engine.judgement import SURE
 from engine.records.factor import DecayRow, EntryDelay, FactorFigures, LagRow, RankICRow
+from engine.records.judgement import SURE
 from engine.records.rank_ic import YearFigure
 
 _Matrix = NDArray[np.float64]

@@ -8,8 +8,8 @@ import math
 
 from msgspec import Struct
 
-from engine.judgement import is_noise
 from engine.records.figure import Figure
+from engine.records.judgement import is_noise
 
 
 class RankICSummary(Struct, frozen=True, kw_only=True):

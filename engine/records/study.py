@@ -6,8 +6,8 @@ from typing import Any, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from engine.judgement import SURE
 from engine.records.figure import Figure
+from engine.records.judgement import SURE
 
 TrialState = Literal["complete", "pruned", "failed"]
 STATES: tuple[TrialState, ...] = ("complete", "pruned", "failed")

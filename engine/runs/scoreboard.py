@@ -8,7 +8,7 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from engine.judgement import (
+from engine.records.judgement import (
     COLLAPSED_RATIO,
     GRADIENT_HEALTHY,
     IC_GOAL,

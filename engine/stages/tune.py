@@ -13,7 +13,7 @@ from typing import Any
 import tomlkit
 
 from engine.config import Config
-from engine.config_file import flatten
+from engine.config.keys import flatten
 from engine.errors import GateError, UsageError
 from engine.files import write_text
 from engine.records import record

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from engine.config_file import override
+from engine.config.file import override
 from engine.errors import ConfigError, Interrupted
 from engine.records import record
 from engine.records.plans import WalkforwardPlan

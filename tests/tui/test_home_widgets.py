@@ -6,17 +6,18 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from rich.text import Text
 
 from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.card import Light
 from atft_tui.readings.home import HomeNews, HomeReader
 from atft_tui.readings.machine import GpuNews, MachineNews
 from atft_tui.widgets import home_panels
 from atft_tui.widgets.fact_lines import Lines
 from atft_tui.widgets.home_panels import countdown, freshness
 from atft_tui.widgets.panel import Panel
+from engine.records.card import Light
 from tests.tui import home_workspace as made
 from tests.tui.home_workspace import NOW
 
@@ -116,7 +117,7 @@ def test_freshness_counts_sessions_of_the_exchange_and_says_what_it_cannot_know(
     assert freshness(later).plain == "! at least 1 session"
     old = replace(news, data=replace(news.data, last="2020-01-06"))
     assert freshness(old).plain.startswith("! over ")
-    unknown = replace(news, agenda=replace(news.agenda, outlook=None))
+    unknown = replace(news, agenda=structs.replace(news.agenda, outlook=None))
     assert freshness(unknown).plain == "1 day"
 
 

@@ -11,10 +11,10 @@ from atft_tui.widgets.backtest.names import OLDER
 from atft_tui.widgets.ink import INK, Ink
 from atft_tui.widgets.intervals import Reading, Scale, reading_row
 from atft_tui.widgets.lines import cut
-from engine.judgement import SURE, is_noise
 from engine.records.backtest import BacktestSummary
 from engine.records.factor import DecayRow, LagRow
 from engine.records.figure import DASH, Figure
+from engine.records.judgement import SURE, is_noise
 
 NUMBERS, SHORT = 15, 10
 """Columns of value and error: of a RankIC, and in basis points."""

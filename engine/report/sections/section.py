@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from engine.judgement import is_noise
 from engine.records.figure import DASH, Figure
+from engine.records.judgement import is_noise
 from engine.records.rank_ic import RankICSummary
 
 R = TypeVar("R")

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from engine.config import Config
-from engine.config_file import override
+from engine.config.file import override
 from engine.errors import DataError, EnvironmentProblem, GateError, UsageError
 from engine.records import record
 from engine.records.backtest import BacktestSummary

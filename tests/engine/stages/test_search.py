@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from engine.config import Config
-from engine.config_file import override
+from engine.config.file import override
 from engine.errors import EnvironmentProblem, GateError, Interrupted, UsageError
 from engine.records import record
 from engine.records.plans import StudyPlan

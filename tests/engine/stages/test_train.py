@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from engine.config import Config
-from engine.config_file import override
+from engine.config.file import override
 from engine.errors import IntegrityError, UsageError
 from engine.records import record
 from engine.records.plans import WalkforwardPlan, iso_day, step_sessions

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from atft_tui.readings.seals import Seal
-from engine.seal_names import SealPlace, seal_places
-from engine.signals.seal import Sealed, SealStore
+from engine.records.seal import Seal, SealPlace, seal_places
+from engine.signals.seal import SealStore
 
 
 @pytest.mark.parametrize(
@@ -21,7 +20,7 @@ def test_a_name_says_session_and_revision(
     name: str, session: str, revision: int, word: str
 ) -> None:
     place = Path("signals") / name
-    for one in (SealPlace(place), Sealed(place), Seal(directory=place, standing="sealed")):
+    for one in (SealPlace(place), Seal(place, standing="sealed")):
         assert (one.name, one.session, one.revision, one.word) == (name, session, revision, word)
 
 

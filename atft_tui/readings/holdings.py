@@ -6,7 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from atft_tui.readings.tables import readable
+from atft_tui.readings.parquet import readable
 from engine.records import record
 
 
@@ -51,7 +51,7 @@ def read_day(directory: Path, date: dt.date) -> DayBook:
         found = found.join(pl.scan_parquet(names), on="symbol", how="left")
     else:
         found = found.with_columns(name=pl.lit(""), sector=pl.lit(""))
-    with readable(path):
+    with readable(path.name):
         if "dividend" not in pl.read_parquet_schema(path):  # made before dividends were money
             found = found.with_columns(dividend=pl.lit(0.0), received=pl.lit(0.0))
         ordered = found.sort(pl.col("weight").abs(), "symbol", descending=[True, False])

@@ -51,13 +51,14 @@ class FactorFigures(Struct, frozen=True, kw_only=True):
     horizon: int
     """Sessions."""
     decay: tuple[DecayRow, ...]
-    lags: tuple[LagRow, ...]
+    lags: tuple[LagRow, ...] = ()
+    """Empty in files of early versions."""
     entry: EntryDelay
-    quantile_returns: dict[str, float]
+    quantile_returns: dict[str, float] = {}
     """Quantile, 1 the worst -> mean return less that of all scored names, a fraction."""
-    quantile_errors: dict[str, float]
+    quantile_errors: dict[str, float] = {}
     """Newey-West standard errors of these."""
-    quantile_turnover: dict[str, float]
+    quantile_turnover: dict[str, float] = {}
     """Share of a quantile's names that were not in it on the scored day before, a fraction."""
     rank_autocorrelation: MeanFigure
     """Correlation of a day's ranks with those of the scored day before."""

@@ -12,7 +12,7 @@ from atft_tui.screens.backtest import BacktestScreen
 from atft_tui.screens.command_form import CommandForm
 from atft_tui.themes import THEMES
 from atft_tui.widgets.backtest.equity import EquityPanel
-from atft_tui.widgets.backtest.layout import ORDER, SIDE, TABS
+from atft_tui.widgets.backtest.panels import ORDER, SIDE, TABS
 from atft_tui.widgets.table import Table
 from engine.files import read_json, write_json
 from engine.runs.store import Run

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from engine.backtest.forward import forward_returns
+from engine.backtest.prices import forward_returns
 from engine.config import ConstraintConfig
 from engine.evaluation import factor
 from engine.evaluation.rank_ic import shuffled

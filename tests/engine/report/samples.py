@@ -9,8 +9,9 @@ import polars as pl
 from engine.records import record
 from engine.records.backtest import BacktestSummary
 from engine.records.rank_ic import RankICSummary
+from engine.records.run import TriedVariant
 from engine.records.train import TrainResult
-from engine.report.facts import AblationRun, Facts, TrialFact
+from engine.report.facts import AblationRun, Facts
 from engine.runs.events import AssertionChecked
 from tests.engine.runs.samples import evaluated
 
@@ -201,7 +202,7 @@ def facts(**changes: Any) -> Facts:
                 "weight": [0.5, -0.25, -0.25],
             }
         ),
-        "trials": {"d": TrialFact(what=NASTY, sharpe=math.nan)},
+        "trials": {"d": TriedVariant(what=NASTY, sharpe=math.nan)},
         "ablations": (AblationRun(run_id="r", change=NASTY, test=summary(0.01), sharpe=math.nan),),
         "config": {"training": {"seed": 1}, "note": NASTY},
     }  # fmt: skip

@@ -29,8 +29,8 @@ from atft_tui.widgets.backtest.names import OLDER
 from atft_tui.widgets.backtest.panels import EMPTY, NOT_YET, ORDER, SIDE, TABS, PicturePanel
 from atft_tui.widgets.backtest.summary import SummaryValue
 from atft_tui.widgets.ink import Ink, ink_of
-from atft_tui.widgets.panel import Panel
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.panel import PlacePanel
+from atft_tui.widgets.table import BrowseTable
 from engine.errors import EngineError
 
 _SETTLE_S = 0.08
@@ -63,11 +63,11 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
             yield PicturePanel("sharpe")
             yield PicturePanel("costs")
             yield PicturePanel("months")
-            yield Table(tables.HOLDINGS, key=lambda row: row.symbol, id="backtest-holdings")
+            yield BrowseTable(tables.HOLDINGS, key=lambda row: row.symbol, id="backtest-holdings")
             yield PicturePanel("exposures")
             yield PicturePanel("rules")
-            yield Table(tables.YEARS, key=lambda row: str(row.year), id="backtest-years")
-            yield Table(tables.CELLS, key=lambda row: row.words, id="backtest-sweep")
+            yield BrowseTable(tables.YEARS, key=lambda row: str(row.year), id="backtest-years")
+            yield BrowseTable(tables.CELLS, key=lambda row: row.words, id="backtest-sweep")
             yield PicturePanel("summary")
             yield PicturePanel("quantiles")
             yield PicturePanel("decay")
@@ -120,14 +120,14 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
             if value.figures
             else None
         )
-        years = self.query_one("#backtest-years", Table)
+        years = self.query_one("#backtest-years", BrowseTable)
         years.set_rows(value.figures.ranked_years[::-1] if value.figures else ())
         self._show_sweep(value)
         self.draw_cursor()
         self.load_day()
 
     def _show_sweep(self, value: BacktestValue) -> None:
-        table, swept = self.query_one("#backtest-sweep", Table), value.sweep
+        table, swept = self.query_one("#backtest-sweep", BrowseTable), value.sweep
         table.set_rows(swept.ranked if swept else ())
         if swept is None:
             table.border_title = "sweep: none yet, s starts one"
@@ -163,7 +163,7 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
     async def load_day(self) -> None:
         """The book of the day under the cursor, once the cursor rests."""
         value = self.value
-        table = self.query_one("#backtest-holdings", Table)
+        table = self.query_one("#backtest-holdings", BrowseTable)
         if value is None or value.curves is None or not value.curves.dates:
             table.set_rows(())
             table.border_title = "holdings"
@@ -203,9 +203,9 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         """A panel or a table by its short name."""
         return self.query_one(f"#backtest-{name}")
 
-    def panel(self, name: str) -> Panel[Any]:
+    def panel(self, name: str) -> PlacePanel[Any]:
         """A panel by its short name."""
-        return self.query_one(f"#backtest-{name}", Panel)
+        return self.query_one(f"#backtest-{name}", PlacePanel)
 
     def on_resize(self) -> None:
         self.lay_out()

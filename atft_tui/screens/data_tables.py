@@ -9,7 +9,7 @@ from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.data import SnapshotRow, StockRow
 from atft_tui.styles import BAD, DIM, GOOD, PLAIN, STRONG, WARN
-from atft_tui.widgets.column import Column
+from atft_tui.widgets.column import TableColumn
 from engine.records.features import FeatureRow, FeatureSource
 from engine.records.figure import Figure
 from engine.records.judgement import SURE
@@ -66,9 +66,9 @@ def _feature_state(row: FeatureRow) -> Text:
 
 def _count(
     name: str, count: Callable[[R], int], width: int, *, wide_only: bool = False
-) -> Column[R]:
+) -> TableColumn[R]:
     """A column of whole numbers, on the right."""
-    return Column(
+    return TableColumn(
         name=name,
         cell=lambda row: f"{count(row):,}",
         value=count,
@@ -78,39 +78,39 @@ def _count(
     )
 
 
-FINDINGS: tuple[Column[DataFinding], ...] = (
-    Column(name="rule", cell=lambda row: row.rule, width=17),
-    Column(name="severity", cell=lambda row: _level_text(row.level), width=8),
+FINDINGS: tuple[TableColumn[DataFinding], ...] = (
+    TableColumn(name="rule", cell=lambda row: row.rule, width=17),
+    TableColumn(name="severity", cell=lambda row: _level_text(row.level), width=8),
     _count("count", lambda row: row.count, 7),
-    Column(name="what was done", cell=lambda row: row.action),
+    TableColumn(name="what was done", cell=lambda row: row.action),
 )
-EXAMPLES: tuple[Column[Hit], ...] = (
-    Column(
+EXAMPLES: tuple[TableColumn[Hit], ...] = (
+    TableColumn(
         name="code",
         cell=lambda row: "(all)" if row.symbol == MARKET else row.symbol,
         value=lambda row: row.symbol,
         width=8,
     ),
-    Column(name="day", cell=lambda row: row.date, width=10),
-    Column(name="rule", cell=lambda row: row.rule, width=14, wide_only=True),
-    Column(name="values", cell=lambda row: row.text),
+    TableColumn(name="day", cell=lambda row: row.date, width=10),
+    TableColumn(name="rule", cell=lambda row: row.rule, width=14, wide_only=True),
+    TableColumn(name="values", cell=lambda row: row.text),
 )
-STOCKS: tuple[Column[StockRow], ...] = (
-    Column(name="code", cell=lambda row: row.symbol, width=8),
-    Column(name="name", cell=lambda row: row.name),
+STOCKS: tuple[TableColumn[StockRow], ...] = (
+    TableColumn(name="code", cell=lambda row: row.symbol, width=8),
+    TableColumn(name="name", cell=lambda row: row.name),
     _count("bars", lambda row: row.kept, 6),
-    Column(name="univ.", cell=_member_text, width=5),
-    Column(
+    TableColumn(name="univ.", cell=_member_text, width=5),
+    TableColumn(
         name="turnover",
         cell=lambda row: _money(row.turnover),
         value=lambda row: row.turnover,
         width=8,
         right=True,
     ),
-    Column(name="sector", cell=lambda row: row.sector, width=16, wide_only=True),
-    Column(name="first", cell=lambda row: row.first, width=10, wide_only=True),
-    Column(name="last", cell=lambda row: row.last, width=10, wide_only=True),
-    Column(
+    TableColumn(name="sector", cell=lambda row: row.sector, width=16, wide_only=True),
+    TableColumn(name="first", cell=lambda row: row.first, width=10, wide_only=True),
+    TableColumn(name="last", cell=lambda row: row.last, width=10, wide_only=True),
+    TableColumn(
         name="found",
         cell=lambda row: f"{row.findings:,}" if row.findings else "",
         value=lambda row: row.findings,
@@ -119,28 +119,30 @@ STOCKS: tuple[Column[StockRow], ...] = (
         wide_only=True,
     ),
 )
-FEATURES: tuple[Column[FeatureRow], ...] = (
-    Column(name="feature", cell=lambda row: row.name, width=22),
-    Column(name="family", cell=lambda row: row.family, width=13, wide_only=True),
+FEATURES: tuple[TableColumn[FeatureRow], ...] = (
+    TableColumn(name="feature", cell=lambda row: row.name, width=22),
+    TableColumn(name="family", cell=lambda row: row.family, width=13, wide_only=True),
     _count("back", lambda row: row.lookback, 4),
-    Column(name="table", cell=lambda row: row.source, width=9, wide_only=True),
-    Column(name="cover", cell=_coverage_text, value=lambda row: row.coverage, width=6, right=True),
-    Column(name="RankIC alone", cell=_rank_ic_text, value=lambda row: row.rank_ic, width=17),
-    Column(name="state", cell=_feature_state),
+    TableColumn(name="table", cell=lambda row: row.source, width=9, wide_only=True),
+    TableColumn(
+        name="cover", cell=_coverage_text, value=lambda row: row.coverage, width=6, right=True
+    ),
+    TableColumn(name="RankIC alone", cell=_rank_ic_text, value=lambda row: row.rank_ic, width=17),
+    TableColumn(name="state", cell=_feature_state),
 )
-SNAPSHOTS: tuple[Column[SnapshotRow], ...] = (
-    Column(name="id", cell=_snapshot_text, value=lambda row: row.id, width=10),
-    Column(name="made UTC", cell=lambda row: row.made[:16].replace("T", " "), width=16),
-    Column(name="last", cell=lambda row: row.manifest.days[-1], width=10, wide_only=True),
+SNAPSHOTS: tuple[TableColumn[SnapshotRow], ...] = (
+    TableColumn(name="id", cell=_snapshot_text, value=lambda row: row.id, width=10),
+    TableColumn(name="made UTC", cell=lambda row: row.made[:16].replace("T", " "), width=16),
+    TableColumn(name="last", cell=lambda row: row.manifest.days[-1], width=10, wide_only=True),
     _count("sess.", lambda row: len(row.manifest.days), 5, wide_only=True),
-    Column(
+    TableColumn(
         name="bars",
         cell=lambda row: fmt.DASH if row.manifest.bars is None else fmt.count(row.manifest.bars),
         value=lambda row: row.manifest.bars,
         width=6,
         right=True,
     ),
-    Column(name="changed", cell=lambda row: row.change),
+    TableColumn(name="changed", cell=lambda row: row.change),
 )
 
 

@@ -12,7 +12,7 @@ from atft_tui.readings.seals import ShownCard
 from atft_tui.readings.signal import StockLine
 from atft_tui.styles import BAD, DIM, DOWN, GOOD, STRONG, UP, WARN
 from atft_tui.widgets.card_line import verdict_text
-from atft_tui.widgets.column import Column
+from atft_tui.widgets.column import TableColumn
 from atft_tui.widgets.why_panel import move_text
 from engine.records.shadow import PARTS, ShadowRow
 
@@ -47,7 +47,7 @@ def _reason(line: StockLine) -> Text:
     return Text(fmt.clean(line.order.reason) if line.order else "", style=DIM)
 
 
-def _number(name: str, form: str, width: int, wide_only: bool = False) -> Column[StockLine]:
+def _number(name: str, form: str, width: int, wide_only: bool = False) -> TableColumn[StockLine]:
     """A number of the order; empty without one, and where it is not known."""
 
     def value(line: StockLine) -> float | None:
@@ -58,7 +58,7 @@ def _number(name: str, form: str, width: int, wide_only: bool = False) -> Column
         found = value(line)
         return "" if found is None else format(found, form)
 
-    return Column(
+    return TableColumn(
         name=name, cell=cell, value=value, width=width, right=True, wide_only=wide_only
     )  # fmt: skip
 
@@ -69,24 +69,24 @@ def _signed(line: StockLine) -> int:
     return line.order.shares if line.order.side == "buy" else -line.order.shares
 
 
-NAME: Column[StockLine] = Column(name="name", cell=lambda line: line.name)
-_FIRST: tuple[Column[StockLine], ...] = (
-    Column(name="rank", cell=_rank, value=lambda line: line.rank, width=4, right=True),
-    Column(name="move", cell=lambda line: move_text(line.move), value=lambda line: line.move,
+NAME: TableColumn[StockLine] = TableColumn(name="name", cell=lambda line: line.name)
+_FIRST: tuple[TableColumn[StockLine], ...] = (
+    TableColumn(name="rank", cell=_rank, value=lambda line: line.rank, width=4, right=True),
+    TableColumn(name="move", cell=lambda line: move_text(line.move), value=lambda line: line.move,
            width=5),
-    Column(name="code", cell=lambda line: Text(fmt.clean(line.code), style=STRONG), width=6),
+    TableColumn(name="code", cell=lambda line: Text(fmt.clean(line.code), style=STRONG), width=6),
     NAME,
-    Column(name="book", cell=lambda line: line.book, width=5),
-    Column(name="weight", cell=lambda line: f"{100 * line.weight:+.3f} %" if line.weight else "",
+    TableColumn(name="book", cell=lambda line: line.book, width=5),
+    TableColumn(name="weight", cell=lambda line: f"{100 * line.weight:+.3f} %" if line.weight else "",
            value=lambda line: line.weight, width=9, right=True),
-    Column(name="order", cell=_order, value=_signed, width=13),
+    TableColumn(name="order", cell=_order, value=_signed, width=13),
 )  # fmt: skip
 _LIMIT, _NOTIONAL = _number("limit", ",.6g", 8), _number("notional", ",.0f", 10)
 _LOTS = _number("lots", ",", 6, wide_only=True)
-_REASON: Column[StockLine] = Column(name="reason", cell=_reason)
+_REASON: TableColumn[StockLine] = TableColumn(name="reason", cell=_reason)
 
 
-def line_columns(view: str, *, wide: bool) -> tuple[Column[StockLine], ...]:
+def line_columns(view: str, *, wide: bool) -> tuple[TableColumn[StockLine], ...]:
     """All columns in every view, so that each exports all; which ones give way to others differs."""
     if view == "refused":
         return (*_FIRST, _REASON, *(replace(c, wide_only=True) for c in (_LIMIT, _NOTIONAL, _LOTS)))
@@ -102,8 +102,8 @@ def _gap(row: ShadowRow) -> Text:
     return Text(_bp(row.gap), style=DOWN if row.gap < 0 else UP)
 
 
-def _part(name: str) -> Column[ShadowRow]:
-    return Column(
+def _part(name: str) -> TableColumn[ShadowRow]:
+    return TableColumn(
         name=name,
         cell=lambda row: _bp(getattr(row, name)),
         value=lambda row: getattr(row, name),
@@ -113,20 +113,20 @@ def _part(name: str) -> Column[ShadowRow]:
     )
 
 
-FILLS: tuple[Column[ShadowRow], ...] = (
-    Column(name="session", cell=lambda row: row.session, width=10),
-    Column(name="entry", cell=lambda row: row.entry, width=5),
-    Column(name="card", cell=lambda row: row.verdict, width=5, wide_only=True),
-    Column(name="filled", cell=lambda row: row.filled, width=10, wide_only=True),
-    Column(name="backtest bp", cell=lambda row: _bp(row.backtest), value=lambda row: row.backtest,
+FILLS: tuple[TableColumn[ShadowRow], ...] = (
+    TableColumn(name="session", cell=lambda row: row.session, width=10),
+    TableColumn(name="entry", cell=lambda row: row.entry, width=5),
+    TableColumn(name="card", cell=lambda row: row.verdict, width=5, wide_only=True),
+    TableColumn(name="filled", cell=lambda row: row.filled, width=10, wide_only=True),
+    TableColumn(name="backtest bp", cell=lambda row: _bp(row.backtest), value=lambda row: row.backtest,
            width=11, right=True),
     *map(_part, PARTS),
-    Column(name="realised bp", cell=lambda row: _bp(row.realised), value=lambda row: row.realised,
+    TableColumn(name="realised bp", cell=lambda row: _bp(row.realised), value=lambda row: row.realised,
            width=11, right=True),
-    Column(name="gap bp", cell=_gap, value=lambda row: row.gap, width=7, right=True),
-    Column(name="unfilled", cell=lambda row: f"{row.unfilled}/{row.orders}",
+    TableColumn(name="gap bp", cell=_gap, value=lambda row: row.gap, width=7, right=True),
+    TableColumn(name="unfilled", cell=lambda row: f"{row.unfilled}/{row.orders}",
            value=lambda row: row.unfilled, width=9, right=True),
-    Column(name="names", cell=lambda row: row.unfilled_names, wide_only=True),
+    TableColumn(name="names", cell=lambda row: row.unfilled_names, wide_only=True),
 )  # fmt: skip
 """Each sealed signal at the next real open and close; the parts add up to the gap."""
 
@@ -142,12 +142,12 @@ def _why(shown: ShownCard) -> str:
     return shown.trouble or shown.reason or "; ".join(light.reason for light in bad)
 
 
-SESSIONS: tuple[Column[ShownCard], ...] = (
-    Column(name="signal", cell=lambda card: card.name, width=14),
-    Column(name="card", cell=verdict_text, value=lambda card: card.word, width=11),
-    Column(name="seal", cell=_standing, value=lambda card: card.standing, width=9),
-    Column(
+SESSIONS: tuple[TableColumn[ShownCard], ...] = (
+    TableColumn(name="signal", cell=lambda card: card.name, width=14),
+    TableColumn(name="card", cell=verdict_text, value=lambda card: card.word, width=11),
+    TableColumn(name="seal", cell=_standing, value=lambda card: card.standing, width=9),
+    TableColumn(
         name="digest", cell=lambda card: card.digest[:12], value=lambda card: card.digest, width=12
     ),
-    Column(name="why", cell=_why),
+    TableColumn(name="why", cell=_why),
 )

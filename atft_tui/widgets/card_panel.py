@@ -10,7 +10,7 @@ from atft_tui.readings.seals import ShownCard
 from atft_tui.styles import BAD, DIM, PLAIN, STRONG, WARN
 from atft_tui.widgets.card_line import light_text
 from atft_tui.widgets.lines import page, row, wrapped
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 from engine.records.card import Light
 
 _FULL = 76
@@ -28,7 +28,7 @@ class Sealing:
     key: str
 
 
-class CardPanel(Panel[Sealing]):
+class CardPanel(PlacePanel[Sealing]):
     title = "card"
     empty = "No card yet: n makes a signal of the newest session."
 

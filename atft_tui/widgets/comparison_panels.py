@@ -12,7 +12,7 @@ from atft_tui.styles import DIM
 from atft_tui.widgets.curves import Curve, CurvePoint, curves
 from atft_tui.widgets.forest import ForestRow, forest
 from atft_tui.widgets.lines import cut
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 from engine.records.comparison import VariantComparison, VariantResult
 
 _EMPTY = (
@@ -24,7 +24,7 @@ _MIN_SEEDS = 2
 """Fewer decide nothing (`engine.evaluation.judging`)."""
 
 
-class ForestPanel(Panel[ComparisonView]):
+class ForestPanel(PlacePanel[ComparisonView]):
     """Each variant less the reference with its interval."""
 
     title: ClassVar[str] = "variant less reference, test RankIC"
@@ -53,7 +53,7 @@ class ForestPanel(Panel[ComparisonView]):
         return cut(text, width, height)
 
 
-class DailyGapPanel(Panel[ComparisonView]):
+class DailyGapPanel(PlacePanel[ComparisonView]):
     """How the largest difference came about."""
 
     title: ClassVar[str] = "the largest difference, summed over the test days"

@@ -12,7 +12,7 @@ from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.data import Coverage, Mark
 from atft_tui.styles import BAD, BAR, DIM, PLAIN, REFERENCE, REVERSE, STRONG, WARN
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 
 AXIS_WIDTH = 7
 MARKS: dict[Mark, tuple[str, Style, str]] = {
@@ -75,7 +75,7 @@ class CoverageView:
         return CoverageView(self.coverage, first, first + span, cursor)
 
 
-class CoveragePanel(Panel[CoverageView]):
+class CoveragePanel(PlacePanel[CoverageView]):
     """Stocks per session, drawn by `coverage_picture`."""
 
     title: ClassVar[str] = "stocks with a bar per session"

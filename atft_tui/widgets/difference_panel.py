@@ -10,10 +10,10 @@ from atft_tui.readings.runs_screen import SettingRow
 from atft_tui.styles import STRONG
 from atft_tui.widgets.curves import LETTERS, STYLES
 from atft_tui.widgets.lines import cut, start
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 
 
-class DifferencePanel(Panel[SettingRow]):
+class DifferencePanel(PlacePanel[SettingRow]):
     title: ClassVar[str] = "whole values"
     empty: ClassVar[str] = "The key under the cursor."
 

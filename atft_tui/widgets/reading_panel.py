@@ -8,7 +8,7 @@ from rich.text import Text
 from atft_tui.glyphs import GLYPHS
 from atft_tui.styles import BAD, DIM, GOOD, PLAIN, STRONG, WARN
 from atft_tui.widgets.lines import beside, cell, page, start, wrapped
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 from engine.records.snapshot import SourceReading
 
 _LABEL = 10
@@ -22,7 +22,7 @@ _STYLES = {"left": DIM, "note": WARN, "warning": WARN, "refused": BAD}
 """Of lines by the word they start with; others are plain."""
 
 
-class ReadingPanel(Panel[SourceReading]):
+class ReadingPanel(PlacePanel[SourceReading]):
     """How the current snapshot's files were read, with the verdict in the title."""
 
     title: ClassVar[str] = "reading"

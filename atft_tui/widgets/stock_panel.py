@@ -13,7 +13,7 @@ from atft_tui.readings.data import StockRow
 from atft_tui.readings.stock import StockBars
 from atft_tui.styles import BAD, DIM, GOOD, HERE, PLAIN, STRONG, WARN
 from atft_tui.widgets.lines import cut
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.price_chart import AXIS_WIDTH, price_chart
 from engine.records.quality import Hit
 
@@ -38,7 +38,7 @@ class StockView:
     trouble: str = ""
 
 
-class StockPanel(Panel[StockView]):
+class StockPanel(PlacePanel[StockView]):
     title: ClassVar[str] = "selected stock"
     empty: ClassVar[str] = "Choose a code in the list of stocks: its price and findings come here."
 

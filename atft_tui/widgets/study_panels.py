@@ -11,13 +11,13 @@ from atft_tui.readings.searches import StudyView
 from atft_tui.widgets.chart import meter
 from atft_tui.widgets.curves import Curve, CurvePoint, curves
 from atft_tui.widgets.lines import cut
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 from engine.records.study import counted
 
 _EMPTY = "No search yet: ctrl+p tune starts one; each of its trials is a run and counts as a trial."
 
 
-class BestPanel(Panel[StudyView]):
+class BestPanel(PlacePanel[StudyView]):
     """The objective trial by trial."""
 
     title: ClassVar[str] = "objective by trial: A best so far, B each"
@@ -55,7 +55,7 @@ class BestPanel(Panel[StudyView]):
         return cut(text, width, height)
 
 
-class ImportancePanel(Panel[StudyView]):
+class ImportancePanel(PlacePanel[StudyView]):
     """What each searched key explains of the outcome."""
 
     title: ClassVar[str] = "what the searched keys explain (PED-ANOVA)"

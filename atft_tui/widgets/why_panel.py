@@ -12,7 +12,7 @@ from atft_tui.readings.signal import StockLine
 from atft_tui.styles import BAR, DIM, DOWN, PLAIN, STRONG, UP, WARN
 from atft_tui.widgets.chart import meter
 from atft_tui.widgets.lines import beside, cell, page, row, start, wrapped
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 
 _SIDE_BY_SIDE = 50
 """Columns from which variables and neighbours stand next to each other."""
@@ -40,7 +40,7 @@ class Question:
     """Of the neighbours, by code."""
 
 
-class WhyPanel(Panel[Question]):
+class WhyPanel(PlacePanel[Question]):
     title = "why this stock"
     empty = "The stock under the cursor is explained here: choose one with the arrows."
 

@@ -14,7 +14,7 @@ from atft_tui.widgets.backtest.scores import decay_picture, quantiles_picture
 from atft_tui.widgets.backtest.sharpe import sharpe_picture
 from atft_tui.widgets.backtest.summary import summary_picture
 from atft_tui.widgets.ink import ink_of
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 
 TABS: dict[str, tuple[str, ...]] = {
     "equity": ("equity",),
@@ -58,7 +58,7 @@ _PICTURES: dict[str, tuple[str, str, Callable[..., Text]]] = {
 """Name of a panel -> its title, what will stand there, and how it is drawn."""
 
 
-class PicturePanel(Panel[Any]):
+class PicturePanel(PlacePanel[Any]):
     """A panel whose whole content is one picture of its value, in the colours of the theme."""
 
     def __init__(self, name: str) -> None:

@@ -10,7 +10,7 @@ from atft_tui import format as fmt
 from atft_tui.readings.holdings import DayBook, Holding
 from atft_tui.styles import DIM, PLAIN
 from atft_tui.widgets.backtest.names import percent, ratio
-from atft_tui.widgets.column import Column
+from atft_tui.widgets.column import TableColumn
 from engine.records.backtest import RankedYear
 from engine.records.sweep import SweepCell
 
@@ -22,9 +22,9 @@ def _figure(
     text: Callable[[float], str],
     *,
     wide_only: bool = True,
-) -> Column[Any]:
+) -> TableColumn[Any]:
     """A number: sorted and exported as it is, shown as it is written."""
-    return Column(
+    return TableColumn(
         name=name,
         cell=lambda row: text(value(row)),
         value=lambda row: number if math.isfinite(number := value(row)) else None,
@@ -38,14 +38,14 @@ def _unsigned(value: float) -> str:
     return percent(value, sign=False)
 
 
-HOLDINGS: tuple[Column[Holding], ...] = (
-    Column(name="code", cell=lambda row: row.symbol, width=6),
-    Column(name="name", cell=lambda row: row.name),
-    Column(name="side", cell=lambda row: row.side, width=5),
+HOLDINGS: tuple[TableColumn[Holding], ...] = (
+    TableColumn(name="code", cell=lambda row: row.symbol, width=6),
+    TableColumn(name="name", cell=lambda row: row.name),
+    TableColumn(name="side", cell=lambda row: row.side, width=5),
     _figure(
         "weight %", 8, lambda row: row.weight, lambda v: fmt.number(v * 100, 2), wide_only=False
     ),
-    Column(
+    TableColumn(
         name="rank",
         cell=lambda row: fmt.DASH if row.rank is None else f"{row.rank:,}",
         value=lambda row: row.rank,
@@ -55,7 +55,7 @@ HOLDINGS: tuple[Column[Holding], ...] = (
     _figure(
         "bp", 6, lambda row: row.contribution, lambda v: fmt.number(v * 1e4, 1), wide_only=False
     ),
-    Column(
+    TableColumn(
         name="dividend",
         cell=lambda row: _dividend(row),
         value=lambda row: row.dividend if math.isfinite(row.dividend) else None,
@@ -63,17 +63,17 @@ HOLDINGS: tuple[Column[Holding], ...] = (
         right=True,
         wide_only=True,
     ),
-    Column(name="sector", cell=lambda row: row.sector, width=18, wide_only=True),
+    TableColumn(name="sector", cell=lambda row: row.sector, width=18, wide_only=True),
 )
 """``bp``: contribution to the session's gross return, basis points of equity. ``dividend``: cash a share on
 an ex-date, and what it brought or took, basis points of equity."""
 
-YEARS: tuple[Column[RankedYear], ...] = (
-    Column(name="year", cell=lambda row: str(row.year), value=lambda row: row.year, width=4),
+YEARS: tuple[TableColumn[RankedYear], ...] = (
+    TableColumn(name="year", cell=lambda row: str(row.year), value=lambda row: row.year, width=4),
     _figure("Sharpe", 6, lambda row: row.sharpe, ratio, wide_only=False),
     _figure("return", 8, lambda row: row.net_return, percent, wide_only=False),
     _figure("fall", 8, lambda row: row.max_drawdown, percent, wide_only=False),
-    Column(
+    TableColumn(
         name="RankIC",
         cell=lambda row: _rank_ic(row),
         value=lambda row: row.rank_ic if math.isfinite(row.rank_ic) else None,
@@ -85,9 +85,9 @@ YEARS: tuple[Column[RankedYear], ...] = (
     _figure("days", 4, lambda row: row.sessions, str),
 )
 
-CELLS: tuple[Column[SweepCell], ...] = (
+CELLS: tuple[TableColumn[SweepCell], ...] = (
     _figure("Sharpe", 6, lambda row: row.sharpe, ratio, wide_only=False),
-    Column(name="settings", cell=lambda row: row.error or row.words),
+    TableColumn(name="settings", cell=lambda row: row.error or row.words),
     _figure("return", 8, lambda row: row.annual_return, percent),
     _figure("turnover", 8, lambda row: row.turnover, _unsigned),
     _figure("costs", 7, lambda row: row.cost_drag, _unsigned),

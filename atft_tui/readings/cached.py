@@ -40,8 +40,13 @@ def _same(before: tuple[object, ...], now: tuple[object, ...]) -> bool:
 
 
 def stamp_of(path: Path) -> Stamp:
+    """What tells whether a file has changed."""
     try:
         found = path.stat()
     except FileNotFoundError:
         return None
     return (found.st_ino, found.st_mtime_ns, found.st_size)
+
+
+FILES = FileCache()
+"""The one cache of the screens' files; a reading asks it with the path and what it makes of the file."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from atft_tui.readings.cached import FileCache
+from atft_tui.readings.cached import FILES
 from atft_tui.readings.card import Card, Light, read_card
 from atft_tui.readings.rows import RunRow
 from atft_tui.readings.runs import list_runs
@@ -118,7 +118,6 @@ class HomeReader:
 
     def __init__(self, workspace: Path) -> None:
         self.workspace = workspace
-        self._cache = FileCache()
 
     def read(self, now: dt.datetime) -> HomeNews:
         """What can be read; the rest is named in `HomeNews.trouble`."""
@@ -148,8 +147,8 @@ class HomeReader:
             return None
         name = current.read_text(encoding="utf-8").strip()
         facts = self._manifest(name)
-        quality = self._cache.get(self.workspace / "data" / "quality.json", _json)
-        audit = self._cache.get(self.workspace / "audit.json", _json)
+        quality = FILES.get(self.workspace / "data" / "quality.json", _json)
+        audit = FILES.get(self.workspace / "audit.json", _json)
         days = facts["days"]
         return DataNews(
             snapshot=name,
@@ -166,7 +165,7 @@ class HomeReader:
 
     def _manifest(self, snapshot: str) -> dict[str, Any]:
         path = self.workspace / "data" / "snapshots" / snapshot / MANIFEST
-        return self._cache.get(path, _snapshot)
+        return FILES.get(path, _snapshot, "home")
 
     def _sessions_after(self, last: str) -> int | None:
         try:
@@ -179,13 +178,13 @@ class HomeReader:
     # ---- champion --------------------------------------------------------------------------------
 
     def _champion(self) -> ChampionNews | None:
-        history = self._cache.get(self.workspace / "models" / "champion.json", _json)
+        history = FILES.get(self.workspace / "models" / "champion.json", _json)
         reigns = [e for e in history.get("history", ()) if e["action"] != "refused"]
         if not reigns:
             return None
         entry = reigns[-1]
         model = str(entry["model"])
-        facts = self._cache.get(self.workspace / "models" / model / "model.json", read_json)
+        facts = FILES.get(self.workspace / "models" / model / "model.json", read_json)
         test = facts["test"]
         # A rollback names no run: the one that the model was promoted from.
         made = next((e for e in reversed(reigns) if e["model"] == model and e["run"]), entry)
@@ -206,7 +205,7 @@ class HomeReader:
         )
 
     def _live(self, model: str) -> LiveNews | None:
-        ledger = self._cache.get(self.workspace / "signals" / "ledger.json", _json)
+        ledger = FILES.get(self.workspace / "signals" / "ledger.json", _json)
         found = ledger.get("live", {}).get(model)
         if found is None or found["rank_ic"] is None:
             return None

@@ -13,8 +13,8 @@ from atft_tui.readings.overlay import OverlayRun
 from atft_tui.readings.run_diff import ConfigDiff, Difference
 from atft_tui.readings.runs import figure_words, progress_text, sharpe_words
 from atft_tui.readings.studies import Study, Trial
+from atft_tui.widgets.chart import LETTER_STYLES, LETTERS
 from atft_tui.widgets.column import Column
-from atft_tui.widgets.curves import LETTERS, STYLES
 from atft_tui.widgets.lines import start
 from engine.runs.summary import Figure, RunSummary, Sharpe
 
@@ -37,7 +37,7 @@ def _figure_text(figure: str) -> Text:
 
 
 def _letter_text(letter: str) -> Text:
-    return Text(letter, style=STYLES[LETTERS.index(letter)] if letter else styles.PLAIN)
+    return Text(letter, style=LETTER_STYLES[LETTERS.index(letter)] if letter else styles.PLAIN)
 
 
 def _level(figure: Figure | None) -> float | None:

@@ -28,7 +28,7 @@ class ChampionPanel(PartPanel[Champion]):
     def picture(self, value: Champion, width: int, height: int) -> Text:
         lines = [_champion_text(value), test_text(value)]
         if value.before:
-            lines.append(Text(f"b rolls back to {fmt.clean(value.before)}", style=DIM))
+            lines.append(Text(f"z rolls back to {fmt.clean(value.before)}", style=DIM))
         lines += [Text(), Text("history, newest first, times UTC", style=STRONG)]
         for event in value.history:
             lines += _event(event, width)

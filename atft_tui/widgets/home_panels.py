@@ -12,10 +12,11 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.home import CardNews, ChampionNews, HomeNews
 from atft_tui.readings.machine import MachineNews
 from atft_tui.styles import status
-from atft_tui.widgets.chart import meter
+from atft_tui.widgets.canvas import CellScale
 from atft_tui.widgets.fact_lines import TALL, Lines
-from atft_tui.widgets.intervals import Reading, Scale, judged, reading_row, span_of
+from atft_tui.widgets.intervals import Estimate, estimate_row, judged, span_of
 from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.strips import meter
 from engine.judgement import SURE, is_noise
 
 
@@ -142,13 +143,13 @@ def _figure(out: Lines, name: str, figure: Text, sample: str, style: Style = sty
         out.fact("", (f" {sample}", style))
 
 
-def _scale(out: Lines, reading: Reading, span: float) -> None:
+def _scale(out: Lines, estimate: Estimate, span: float) -> None:
     """The figure as a picture, zero in the middle; an empty line where nothing is known."""
     if out.height < TALL:
         return
-    scale = Scale(low=-span, high=span, columns=max(3, out.width - 4))
+    scale = CellScale(low=-span, high=span, columns=max(3, out.width - 4))
     zero = {0.0: (GLYPHS.bar, styles.DIM)}
-    out.say("  ", reading_row(scale, reading, lines=zero) if span else "")
+    out.say("  ", estimate_row(scale, estimate, lines=zero) if span else "")
 
 
 def _live_band(se: float | None) -> float | None:

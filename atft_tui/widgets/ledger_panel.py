@@ -7,9 +7,9 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui.readings.shadow import PARTS, Live, Shadow, Total
 from atft_tui.styles import BAD, BETTER, DIM, PLAIN, STRONG
-from atft_tui.widgets.gap_chart import gap_chart
 from atft_tui.widgets.lines import beside, page, row, start
 from atft_tui.widgets.part_panel import PartPanel
+from atft_tui.widgets.point_chart import gap_chart
 from engine.judgement import SURE
 
 _BPS = 1e4

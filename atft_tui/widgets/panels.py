@@ -7,7 +7,7 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.styles import BAD, BETTER, DIM, GOOD, PLAIN, REFERENCE, STRONG, WARN
-from atft_tui.widgets import chart
+from atft_tui.widgets import point_chart
 from atft_tui.widgets.doctor_panel import criteria_line
 from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import StatePanel
@@ -29,7 +29,7 @@ class RankICPanel(StatePanel):
             return Text("Appears after the first validation epoch.", style=DIM)
         starts = {p.first_epoch: p.name for p in state.phases if p.first_epoch is not None}
         points = [
-            chart.EpochPoint(
+            point_chart.EpochPoint(
                 value=event.rank_ic,
                 error=event.rank_ic_se,
                 band=event.null_band,
@@ -40,7 +40,7 @@ class RankICPanel(StatePanel):
         ]
         rival = state.best_baseline
         reference = (rival.name, rival.rank_ic) if rival else None
-        text = chart.epoch_chart(
+        text = point_chart.epoch_chart(
             points,
             width=width,
             height=height - 1,
@@ -162,7 +162,7 @@ def _trouble(state: RunState) -> list[Text]:
     last = state.diagnoses[-1] if state.diagnoses else None
     count = len(state.diagnoses)
     words = f"doctor {count} finding{'s' * (count > 1)}" if count else "doctor: no finding"
-    told = Text.assemble((words, WARN if count else DIM), ("  d details", DIM))
+    told = Text.assemble((words, WARN if count else DIM), ("  h details", DIM))
     warned = state.warnings[-1] if state.warnings else None
     if last is None and warned is None:
         return [told]

@@ -16,9 +16,9 @@ from atft_tui.readings.data_values import (
     StockRow,
 )
 from atft_tui.styles import BAD, PLAIN, WARN
+from atft_tui.widgets.chart import price_chart
 from atft_tui.widgets.coverage import AXIS_WIDTH, MARKS, CoverageView, coverage_picture
 from atft_tui.widgets.graph_panel import graph_picture
-from atft_tui.widgets.price_chart import price_chart
 from atft_tui.widgets.stock_panel import StockView, stock_picture
 
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True)

@@ -15,8 +15,8 @@ from atft_tui.readings.run_details import FileEntry, GateVerdict, RunDetails
 from atft_tui.readings.run_diff import Difference
 from atft_tui.readings.run_events import Course, LossPoint
 from atft_tui.readings.studies import Study, Trial
+from atft_tui.widgets.chart import Curve, CurvePoint, curves, legend
 from atft_tui.widgets.comparison_panels import ForestPanel
-from atft_tui.widgets.curves import Curve, CurvePoint, curves, legend
 from atft_tui.widgets.difference_panel import DifferencePanel
 from atft_tui.widgets.forest import ForestRow, forest
 from atft_tui.widgets.overlay_panels import OverlayLoss, OverlayRankIC, PairsPanel

@@ -55,13 +55,13 @@ async def test_every_control_by_its_key(tmp_path: Path, make_run: MakeRun) -> No
             append(run, [Continued(step=9, seconds=3.0)])
             await wait_until(pilot, lambda: screen.news.status == "running")
 
-            await pilot.press("b")
+            await pilot.press("z")
             await pilot.pause()
             assert isinstance(pilot.app.screen, ConfirmDialog)
             await pilot.press("n")
             await pilot.pause()
             assert files.asked() == frozenset()
-            await pilot.press("b", "y")
+            await pilot.press("z", "y")
             await pilot.pause()
             assert files.asked() == {"rollback"}
             files.withdraw("rollback")
@@ -69,7 +69,7 @@ async def test_every_control_by_its_key(tmp_path: Path, make_run: MakeRun) -> No
             append(run, [refused])
             await wait_until(pilot, lambda: "nothing there" in told(pilot))
 
-            await pilot.press("d")
+            await pilot.press("h")
             await pilot.pause()
             assert isinstance(pilot.app.screen, DoctorDialog)
             assert "Five criteria" in shown(pilot.app.screen)

@@ -9,8 +9,9 @@ from rich.text import Text
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.backtest_figures import Figures, Point
 from atft_tui.styles import DIM
+from atft_tui.widgets.canvas import CellScale
 from atft_tui.widgets.ink import INK, Ink, ink_of
-from atft_tui.widgets.intervals import Reading, Scale, reading_row
+from atft_tui.widgets.intervals import Estimate, estimate_row
 from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import Panel
 from engine.judgement import SURE, is_noise
@@ -49,18 +50,18 @@ def quantiles_picture(found: Figures, width: int, height: int, *, ink: Ink = INK
     known = [p for p in found.quantiles if math.isfinite(p.value)]
     reach = [abs(p.value) + (p.se if math.isfinite(p.se) else 0.0) for p in known]
     top = max(reach, default=0.0) or 1e-4
-    scale = Scale(low=-top, high=top, columns=max(3, width - 3 - SHORT))
+    scale = CellScale(low=-top, high=top, columns=max(3, width - 3 - SHORT))
     zero = {0.0: (GLYPHS.bar, ink.quiet)}
     rows = []
     for point in sorted(found.quantiles, key=lambda p: -p.at):
         noise = not abs(point.value) > SURE * point.se
         colour = ink.quiet if noise else ink.good if point.value > 0 else ink.bad
-        reading = Reading(
+        estimate = Estimate(
             value=point.value, low=point.value - point.se, high=point.value + point.se,
             bar=True, style=colour,
         )  # fmt: skip
         row = Text(f"{point.at:>2} ", no_wrap=True)
-        row.append_text(reading_row(scale, reading, lines=zero, quiet=ink.quiet))
+        row.append_text(estimate_row(scale, estimate, lines=zero, quiet=ink.quiet))
         row.append(_basis_points(point, noise), style=colour)
         rows.append(row)
     spread = _spread(found.quantiles)
@@ -84,7 +85,7 @@ def decay_picture(found: Figures, width: int, height: int, *, ink: Ink = INK) ->
         if math.isfinite(edge)
     ]
     low, high = min([*ends, 0.0]), max([*ends, 0.005])
-    scale = Scale(low=low, high=high, columns=max(3, width - 4 - NUMBERS))
+    scale = CellScale(low=low, high=high, columns=max(3, width - 4 - NUMBERS))
     rows = [Text("held for h sessions", style=ink.quiet)]
     rows += [_decay_row(point, scale, ink) for point in found.decay]
     if lag_rows:
@@ -98,16 +99,16 @@ def decay_picture(found: Figures, width: int, height: int, *, ink: Ink = INK) ->
     return cut(rows, width, height)
 
 
-def _decay_row(point: Point, scale: Scale, ink: Ink) -> Text:
+def _decay_row(point: Point, scale: CellScale, ink: Ink) -> Text:
     noise = is_noise(point.value, point.band) if math.isfinite(point.band) else False
     colour = ink.quiet if noise or not math.isfinite(point.value) else ink.main
-    reading = Reading(
+    estimate = Estimate(
         value=point.value, low=point.value - _two(point), high=point.value + _two(point),
         band=point.band, mark="~" if noise else GLYPHS.point, style=colour,
     )  # fmt: skip
     row = Text(f"{point.at:>3} ", no_wrap=True)
     row.append_text(
-        reading_row(scale, reading, lines={0.0: (GLYPHS.bar, ink.quiet)}, quiet=ink.quiet)
+        estimate_row(scale, estimate, lines={0.0: (GLYPHS.bar, ink.quiet)}, quiet=ink.quiet)
     )
     value = f"{point.value:+.3f}" if math.isfinite(point.value) else "—"
     error = f"±{point.se:.3f}" if math.isfinite(point.se) else ""

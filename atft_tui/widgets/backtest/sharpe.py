@@ -11,8 +11,9 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.backtest_figures import Figures, Rival
 from atft_tui.styles import STRONG
 from atft_tui.widgets.backtest.names import kept, ratio, shown
+from atft_tui.widgets.canvas import CellScale
 from atft_tui.widgets.ink import INK, Ink, ink_of
-from atft_tui.widgets.intervals import Reading, Scale, axis_row, reading_row
+from atft_tui.widgets.intervals import Estimate, axis_row, estimate_row
 from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import Panel
 
@@ -33,14 +34,14 @@ class SharpePanel(Panel[Figures]):
 
 def sharpe_picture(found: Figures, width: int, height: int, *, ink: Ink = INK) -> Text:
     """Verdict, the scores' interval, baselines as marks with theirs, scale, what else is known."""
-    scale = Scale(low=LOW, high=HIGH, columns=max(4, width - NAME - VALUE - 1))
+    scale = CellScale(low=LOW, high=HIGH, columns=max(4, width - NAME - VALUE - 1))
     target = found["target"]
     zero, over = {0.0: (GLYPHS.bar, ink.quiet)}, {target: (GLYPHS.rule, ink.accent)}
     rows = [verdict_words(found, ink)]
-    own = Reading(
+    own = Estimate(
         value=found["sharpe"], low=found["sharpe_low"], high=found["sharpe_high"], style=ink.main
     )
-    bar = reading_row(scale, own, lines=zero, over=over, quiet=ink.quiet)
+    bar = estimate_row(scale, own, lines=zero, over=over, quiet=ink.quiet)
     rows.append(_row("these scores", bar, found["sharpe"], ink.main + STRONG))
     room = max(0, height - 5)
     names = kept([rival.name for rival in found.rivals], room)
@@ -88,13 +89,15 @@ def _evidence_words(found: Figures, ink: Ink) -> list[Text]:
     return [first, second]
 
 
-def _rival_row(rival: Rival, scale: Scale, over: dict[float, tuple[str, Style]], ink: Ink) -> Text:
+def _rival_row(
+    rival: Rival, scale: CellScale, over: dict[float, tuple[str, Style]], ink: Ink
+) -> Text:
     style = ink.quiet if rival.name == "random" else ink.others[0]
-    reading = Reading(
+    estimate = Estimate(
         value=rival.sharpe, low=rival.low, high=rival.high, mark=GLYPHS.rival, style=style
     )
     zero = {0.0: (GLYPHS.bar, ink.quiet)}
-    bar = reading_row(scale, reading, lines=zero, over=over, quiet=ink.quiet)
+    bar = estimate_row(scale, estimate, lines=zero, over=over, quiet=ink.quiet)
     return _row(shown(rival.name), bar, rival.sharpe, style)
 
 

@@ -165,7 +165,7 @@ class HomeReader:
 
     def _manifest(self, snapshot: str) -> dict[str, Any]:
         path = self.workspace / "data" / "snapshots" / snapshot / MANIFEST
-        return FILES.get(path, _snapshot, "home")
+        return FILES.get(path, _snapshot)
 
     def _sessions_after(self, last: str) -> int | None:
         try:

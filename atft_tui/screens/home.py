@@ -21,7 +21,7 @@ from atft_tui.keys import SCREENS, bindings
 from atft_tui.readings.home import HomeNews, HomeReader
 from atft_tui.readings.machine import MachineNews, MachineReader
 from atft_tui.readings.rows import RunRow
-from atft_tui.readings.steps import Step, parts, upcoming
+from atft_tui.readings.steps import FirstStep, parts, upcoming
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.sizes import TALL, WIDE
 from atft_tui.styles import status
@@ -87,11 +87,11 @@ class HomeScreen(CockpitScreen[Now]):
     def body(self) -> Iterable[Widget]:
         yield OptionList(id="home-steps")
         with Container(id="home-grid"):
-            yield home_panels.CardPanel(id="home-card")
-            yield home_panels.ChampionPanel(id="home-champion")
+            yield home_panels.TodayPanel(id="home-card")
+            yield home_panels.ReignPanel(id="home-champion")
             yield home_panels.DataPanel(id="home-data")
-            yield home_panels.SchedulePanel(id="home-schedule")
-            yield home_panels.MachinePanel(id="home-machine")
+            yield home_panels.AgendaPanel(id="home-schedule")
+            yield home_panels.HostPanel(id="home-machine")
             yield Table(_COLUMNS, key=lambda row: row.id, id="home-runs")
             yield home_panels.AlertsPanel(id="home-alerts")
 
@@ -175,7 +175,7 @@ class HomeScreen(CockpitScreen[Now]):
         found = (s for part in parts(self.value.news) for s in part.steps)
         self.do(next(step for step in found if step.name == event.option.id))
 
-    def do(self, step: Step) -> None:
+    def do(self, step: FirstStep) -> None:
         if step.place:
             self.cockpit.go(step.place)
         else:

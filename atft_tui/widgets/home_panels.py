@@ -20,7 +20,7 @@ from atft_tui.widgets.strips import meter
 from engine.judgement import SURE, is_noise
 
 
-class CardPanel(Panel[HomeNews]):
+class TodayPanel(Panel[HomeNews]):
     title = "today"
     empty = "reading ..."
 
@@ -84,7 +84,7 @@ def _orders(card: CardNews) -> list[str | tuple[str, Style]]:
     return parts
 
 
-class ChampionPanel(Panel[HomeNews]):
+class ReignPanel(Panel[HomeNews]):
     title = "champion"
     empty = "reading ..."
 
@@ -225,7 +225,7 @@ def _is_old(next_at: str, now: dt.datetime) -> bool:
     return not next_at or dt.datetime.fromisoformat(next_at) <= now
 
 
-class SchedulePanel(Panel[HomeNews]):
+class AgendaPanel(Panel[HomeNews]):
     title = "schedule"
     empty = "reading ..."
 
@@ -297,7 +297,7 @@ class AlertsPanel(Panel[HomeNews]):
         return out.text()
 
 
-class MachinePanel(Panel[MachineNews]):
+class HostPanel(Panel[MachineNews]):
     title = "machine"
     empty: ClassVar[str] = "measuring ..."
 

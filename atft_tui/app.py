@@ -258,14 +258,14 @@ class CockpitApp(ReportingApp):
 
     def _repaint(self) -> None:
         """Pictures of an `Ink` keep the colours they were made with: make them again."""
-        from atft_tui.widgets.panel import Panel
+        from atft_tui.widgets.panel import PlacePanel
         from atft_tui.widgets.topbar import TopBar
 
         for stack in self._screen_stacks.values():
             for screen in stack:
                 for bar in screen.query(TopBar):
                     bar.draw()
-                for panel in screen.query(Panel):
+                for panel in screen.query(PlacePanel):
                     panel.draw(force=True)
                 if isinstance(screen, CockpitScreen):
                     screen.draw_headline()

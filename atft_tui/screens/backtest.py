@@ -33,8 +33,8 @@ from atft_tui.widgets.backtest.scores import OLDER, DecayPanel, QuantilesPanel
 from atft_tui.widgets.backtest.sharpe import SharpePanel
 from atft_tui.widgets.backtest.summary import SummaryPanel, SummaryValue
 from atft_tui.widgets.ink import Ink, ink_of
-from atft_tui.widgets.panel import Panel
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.panel import PlacePanel
+from atft_tui.widgets.table import BrowseTable
 
 _SETTLE_S = 0.08
 """A held cursor key reads the book of the day it stops at, not of every day on the way."""
@@ -65,11 +65,11 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
             yield SharpePanel(id="backtest-sharpe")
             yield CostsPanel(id="backtest-costs")
             yield MonthsPanel(id="backtest-months")
-            yield Table(tables.HOLDINGS, key=lambda row: row.symbol, id="backtest-holdings")
+            yield BrowseTable(tables.HOLDINGS, key=lambda row: row.symbol, id="backtest-holdings")
             yield ExposuresPanel(id="backtest-exposures")
             yield RulesPanel(id="backtest-rules")
-            yield Table(tables.YEARS, key=lambda row: str(row.year), id="backtest-years")
-            yield Table(tables.CELLS, key=lambda row: row.words, id="backtest-sweep")
+            yield BrowseTable(tables.YEARS, key=lambda row: str(row.year), id="backtest-years")
+            yield BrowseTable(tables.CELLS, key=lambda row: row.words, id="backtest-sweep")
             yield SummaryPanel(id="backtest-summary")
             yield QuantilesPanel(id="backtest-quantiles")
             yield DecayPanel(id="backtest-decay")
@@ -120,14 +120,14 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
             if value.figures
             else None
         )
-        years = self.query_one("#backtest-years", Table)
+        years = self.query_one("#backtest-years", BrowseTable)
         years.set_rows(tuple(reversed(value.figures.years)) if value.figures else ())
         self._show_sweep(value)
         self.draw_cursor()
         self.load_day()
 
     def _show_sweep(self, value: BacktestValue) -> None:
-        table, swept = self.query_one("#backtest-sweep", Table), value.sweep
+        table, swept = self.query_one("#backtest-sweep", BrowseTable), value.sweep
         table.set_rows(swept.cells if swept else ())
         if swept is None:
             table.border_title = "sweep: none yet, s starts one"
@@ -163,7 +163,7 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
     async def load_day(self) -> None:
         """The book of the day under the cursor, once the cursor rests."""
         value = self.value
-        table = self.query_one("#backtest-holdings", Table)
+        table = self.query_one("#backtest-holdings", BrowseTable)
         if value is None or value.curves is None or not value.curves.dates:
             table.set_rows(())
             table.border_title = "holdings"
@@ -200,8 +200,8 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
     def part(self, name: str) -> Widget:
         return self.query_one(f"#backtest-{name}")
 
-    def panel(self, name: str) -> Panel[Any]:
-        return self.query_one(f"#backtest-{name}", Panel)
+    def panel(self, name: str) -> PlacePanel[Any]:
+        return self.query_one(f"#backtest-{name}", PlacePanel)
 
     def on_resize(self) -> None:
         self.lay_out()

@@ -15,9 +15,9 @@ from atft_tui.keys import SCREENS, bindings
 from atft_tui.readings.config import ConfigNews, ConfigReader, KeyRow
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.sizes import WIDE
-from atft_tui.widgets.column import Column
+from atft_tui.widgets.column import TableColumn
 from atft_tui.widgets.key_panel import KeyPanel
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.table import BrowseTable
 from engine.errors import EngineError
 
 
@@ -38,11 +38,11 @@ def _key(row: KeyRow) -> Text:
     return Text(f"{mark}{fmt.clean(row.key)}", styles.STRONG if row.is_changed else styles.PLAIN)
 
 
-_COLUMNS: tuple[Column[KeyRow], ...] = (
-    Column(name=" key", cell=_key, value=lambda row: row.key, width=37),
-    Column(name="value", cell=_value, value=lambda row: row.value),
-    Column(name="from", cell=_origin, value=lambda row: row.origin, width=16),
-    Column(name="range, unit", cell=_range, width=26, wide_only=True),
+_COLUMNS: tuple[TableColumn[KeyRow], ...] = (
+    TableColumn(name=" key", cell=_key, value=lambda row: row.key, width=37),
+    TableColumn(name="value", cell=_value, value=lambda row: row.value),
+    TableColumn(name="from", cell=_origin, value=lambda row: row.origin, width=16),
+    TableColumn(name="range, unit", cell=_range, width=26, wide_only=True),
 )
 
 
@@ -57,7 +57,7 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
 
     def body(self) -> Iterable[Widget]:
         with Container(id="config-body"):
-            yield Table(_COLUMNS, key=lambda row: row.key, id="config-table")
+            yield BrowseTable(_COLUMNS, key=lambda row: row.key, id="config-table")
             yield KeyPanel(id="config-key")
 
     def read(self) -> ConfigNews:
@@ -68,14 +68,14 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.query_one("#config-table", Table).grid.focus()
+        self.query_one("#config-table", BrowseTable).grid.focus()
         self.on_resize()
 
     def on_resize(self) -> None:
         self.set_class(self.size.width < WIDE, "narrow")
 
     def show(self, value: ConfigNews) -> None:
-        table = self.query_one("#config-table", Table)
+        table = self.query_one("#config-table", BrowseTable)
         table.set_rows([row for row in value.rows if row.is_changed or not self.changed_only])
         self.query_one(KeyPanel).show_value(table.current)
 
@@ -94,14 +94,14 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
 
     @property
     def selected(self) -> KeyRow | None:
-        row: KeyRow | None = self.query_one("#config-table", Table).current
+        row: KeyRow | None = self.query_one("#config-table", BrowseTable).current
         return row
 
-    @on(Table.Highlighted)
-    def describe(self, event: Table.Highlighted) -> None:
+    @on(BrowseTable.Highlighted)
+    def describe(self, event: BrowseTable.Highlighted) -> None:
         self.query_one(KeyPanel).show_value(event.row)
 
-    @on(Table.Selected)
+    @on(BrowseTable.Selected)
     def action_edit(self) -> None:
         from atft_tui.screens.config_edit import EditDialog
 

@@ -24,7 +24,7 @@ from atft_tui.widgets.coverage import CoveragePanel
 from atft_tui.widgets.graph_panel import GraphPanel
 from atft_tui.widgets.reading_panel import ReadingPanel
 from atft_tui.widgets.stock_panel import StockPanel, StockView
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.table import BrowseTable
 
 TABS = ("coverage", "reading", "findings", "stocks", "features", "snapshots", "graph")
 _PICTURES = ("coverage", "reading", "graph", "stock")
@@ -84,13 +84,13 @@ class DataScreen(CockpitScreen[DataReading]):
             yield ReadingPanel(id="data-reading")
             yield _box(
                 "snapshots",
-                Table(data_tables.SNAPSHOTS, key=lambda row: row.id, id="snapshots-table"),
+                BrowseTable(data_tables.SNAPSHOTS, key=lambda row: row.id, id="snapshots-table"),
                 Static(id="snapshot-detail"),
             )
-            kinds: Table[FindingRow] = Table(
+            kinds: BrowseTable[FindingRow] = BrowseTable(
                 data_tables.FINDINGS, key=lambda row: row.rule, id="findings-table"
             )
-            examples: Table[Example] = Table(
+            examples: BrowseTable[Example] = BrowseTable(
                 data_tables.EXAMPLES,
                 key=lambda row: f"{row.rule} {row.symbol} {row.date}",
                 id="examples-table",
@@ -98,12 +98,13 @@ class DataScreen(CockpitScreen[DataReading]):
             )
             yield _box("findings", kinds, examples, Static(id="finding-detail"))
             yield _box(
-                "stocks", Table(data_tables.STOCKS, key=lambda row: row.symbol, id="stocks-table")
+                "stocks",
+                BrowseTable(data_tables.STOCKS, key=lambda row: row.symbol, id="stocks-table"),
             )
             yield StockPanel(id="data-stock")
             yield _box(
                 "features",
-                Table(data_tables.FEATURES, key=lambda row: row.name, id="features-table"),
+                BrowseTable(data_tables.FEATURES, key=lambda row: row.name, id="features-table"),
                 Static(id="feature-detail"),
             )
             yield GraphPanel(id="data-graph")
@@ -120,8 +121,8 @@ class DataScreen(CockpitScreen[DataReading]):
     def reading(self) -> DataReading:
         return self.value or DataReading()
 
-    def table(self, name: str) -> Table[Any]:
-        return self.query_one(f"#{name}-table", Table)
+    def table(self, name: str) -> BrowseTable[Any]:
+        return self.query_one(f"#{name}-table", BrowseTable)
 
     # ---- showing ---------------------------------------------------------------------------------
 
@@ -203,12 +204,12 @@ class DataScreen(CockpitScreen[DataReading]):
         self.lay_out()
         self.target("findings").focus()
 
-    @on(Table.Selected, "#findings-table")
-    def open_rule(self, event: Table.Selected) -> None:
+    @on(BrowseTable.Selected, "#findings-table")
+    def open_rule(self, event: BrowseTable.Selected) -> None:
         self.drill(("rule", event.key))
 
-    @on(Table.Selected, "#examples-table")
-    def open_example(self, event: Table.Selected) -> None:
+    @on(BrowseTable.Selected, "#examples-table")
+    def open_example(self, event: BrowseTable.Selected) -> None:
         """A finding about a stock goes to the stock, one about a session to the session."""
         example: Example = event.row
         if example.symbol == MARKET:
@@ -224,27 +225,27 @@ class DataScreen(CockpitScreen[DataReading]):
         self.draw_stock()
         self.to_tab("stocks")
 
-    @on(Table.Highlighted, "#findings-table")
-    @on(Table.Highlighted, "#examples-table")
+    @on(BrowseTable.Highlighted, "#findings-table")
+    @on(BrowseTable.Highlighted, "#examples-table")
     def draw_finding(self) -> None:
         row = self.table("findings" if self.drilled is None else "examples").current
         notes = self.reading.quality.notes if self.reading.quality else ()
         detail = data_headline.finding_detail(row, notes)
         self.query_one("#finding-detail", Static).update(detail)
 
-    @on(Table.Highlighted, "#snapshots-table")
+    @on(BrowseTable.Highlighted, "#snapshots-table")
     def draw_snapshot(self) -> None:
         detail = data_headline.snapshot_detail(self.table("snapshots").current)
         self.query_one("#snapshot-detail", Static).update(detail)
 
-    @on(Table.Highlighted, "#features-table")
+    @on(BrowseTable.Highlighted, "#features-table")
     def draw_feature(self) -> None:
         row = self.table("features").current
         detail = data_tables.feature_detail(row, self.reading.feature_source)
         self.query_one("#feature-detail", Static).update(detail)
 
-    @on(Table.Highlighted, "#stocks-table")
-    def other_stock(self, event: Table.Highlighted) -> None:
+    @on(BrowseTable.Highlighted, "#stocks-table")
+    def other_stock(self, event: BrowseTable.Highlighted) -> None:
         if event.key not in {one.symbol for one in self.day_examples()}:
             self.stock_day = ""
         self.draw_stock()
@@ -257,7 +258,7 @@ class DataScreen(CockpitScreen[DataReading]):
             if one.date == self.stock_day
         ]
 
-    @on(Table.Selected, "#stocks-table")
+    @on(BrowseTable.Selected, "#stocks-table")
     def open_stock(self) -> None:
         self.query_one(StockPanel).focus()
 

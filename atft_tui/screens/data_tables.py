@@ -14,7 +14,7 @@ from atft_tui.readings.data_values import (
     StockRow,
 )
 from atft_tui.styles import BAD, DIM, GOOD, PLAIN, STRONG, WARN
-from atft_tui.widgets.column import Column
+from atft_tui.widgets.column import TableColumn
 from engine.judgement import SURE
 
 _LEVELS = {"error": BAD, "warning": WARN, "info": DIM}
@@ -60,51 +60,51 @@ def _feature_state(row: FeatureRow) -> Text:
     return Text(f"off: {fmt.clean(row.off)}", style=DIM) if row.off else Text("on")
 
 
-FINDINGS: tuple[Column[FindingRow], ...] = (
-    Column(name="rule", cell=lambda row: row.rule, width=17),
-    Column(name="severity", cell=lambda row: _level_text(row.level), width=8),
-    Column(
+FINDINGS: tuple[TableColumn[FindingRow], ...] = (
+    TableColumn(name="rule", cell=lambda row: row.rule, width=17),
+    TableColumn(name="severity", cell=lambda row: _level_text(row.level), width=8),
+    TableColumn(
         name="count",
         cell=lambda row: f"{row.count:,}",
         value=lambda row: row.count,
         width=7,
         right=True,
     ),
-    Column(name="what was done", cell=lambda row: row.action),
+    TableColumn(name="what was done", cell=lambda row: row.action),
 )
-EXAMPLES: tuple[Column[Example], ...] = (
-    Column(
+EXAMPLES: tuple[TableColumn[Example], ...] = (
+    TableColumn(
         name="code",
         cell=lambda row: "(all)" if row.symbol == MARKET else row.symbol,
         value=lambda row: row.symbol,
         width=8,
     ),
-    Column(name="day", cell=lambda row: row.date, width=10),
-    Column(name="rule", cell=lambda row: row.rule, width=14, wide_only=True),
-    Column(name="values", cell=lambda row: row.text),
+    TableColumn(name="day", cell=lambda row: row.date, width=10),
+    TableColumn(name="rule", cell=lambda row: row.rule, width=14, wide_only=True),
+    TableColumn(name="values", cell=lambda row: row.text),
 )
-STOCKS: tuple[Column[StockRow], ...] = (
-    Column(name="code", cell=lambda row: row.symbol, width=8),
-    Column(name="name", cell=lambda row: row.name),
-    Column(
+STOCKS: tuple[TableColumn[StockRow], ...] = (
+    TableColumn(name="code", cell=lambda row: row.symbol, width=8),
+    TableColumn(name="name", cell=lambda row: row.name),
+    TableColumn(
         name="bars",
         cell=lambda row: f"{row.kept:,}",
         value=lambda row: row.kept,
         width=6,
         right=True,
     ),
-    Column(name="univ.", cell=_member_text, width=5),
-    Column(
+    TableColumn(name="univ.", cell=_member_text, width=5),
+    TableColumn(
         name="turnover",
         cell=lambda row: _money(row.turnover),
         value=lambda row: row.turnover,
         width=8,
         right=True,
     ),
-    Column(name="sector", cell=lambda row: row.sector, width=16, wide_only=True),
-    Column(name="first", cell=lambda row: row.first, width=10, wide_only=True),
-    Column(name="last", cell=lambda row: row.last, width=10, wide_only=True),
-    Column(
+    TableColumn(name="sector", cell=lambda row: row.sector, width=16, wide_only=True),
+    TableColumn(name="first", cell=lambda row: row.first, width=10, wide_only=True),
+    TableColumn(name="last", cell=lambda row: row.last, width=10, wide_only=True),
+    TableColumn(
         name="found",
         cell=lambda row: f"{row.findings:,}" if row.findings else "",
         value=lambda row: row.findings,
@@ -113,29 +113,29 @@ STOCKS: tuple[Column[StockRow], ...] = (
         wide_only=True,
     ),
 )
-FEATURES: tuple[Column[FeatureRow], ...] = (
-    Column(name="feature", cell=lambda row: row.name, width=22),
-    Column(name="family", cell=lambda row: row.family, width=13, wide_only=True),
-    Column(
+FEATURES: tuple[TableColumn[FeatureRow], ...] = (
+    TableColumn(name="feature", cell=lambda row: row.name, width=22),
+    TableColumn(name="family", cell=lambda row: row.family, width=13, wide_only=True),
+    TableColumn(
         name="back",
         cell=lambda row: f"{row.lookback}",
         value=lambda row: row.lookback,
         width=4,
         right=True,
     ),
-    Column(name="table", cell=lambda row: row.source, width=9, wide_only=True),
-    Column(
+    TableColumn(name="table", cell=lambda row: row.source, width=9, wide_only=True),
+    TableColumn(
         name="cover",
         cell=_coverage_text,
         value=lambda row: row.coverage,
         width=6,
         right=True,
     ),
-    Column(name="RankIC alone", cell=_rank_ic_text, value=lambda row: row.rank_ic, width=17),
-    Column(name="state", cell=_feature_state),
+    TableColumn(name="RankIC alone", cell=_rank_ic_text, value=lambda row: row.rank_ic, width=17),
+    TableColumn(name="state", cell=_feature_state),
 )
-SNAPSHOTS: tuple[Column[SnapshotRow], ...] = (
-    Column(
+SNAPSHOTS: tuple[TableColumn[SnapshotRow], ...] = (
+    TableColumn(
         name="id",
         cell=lambda row: Text(
             f"{GLYPHS.running if row.current else ' '} {fmt.clean(row.id)[:8]}",
@@ -144,9 +144,9 @@ SNAPSHOTS: tuple[Column[SnapshotRow], ...] = (
         value=lambda row: row.id,
         width=10,
     ),
-    Column(name="made UTC", cell=lambda row: row.made[:16].replace("T", " "), width=16),
-    Column(name="last", cell=lambda row: row.last, width=10, wide_only=True),
-    Column(
+    TableColumn(name="made UTC", cell=lambda row: row.made[:16].replace("T", " "), width=16),
+    TableColumn(name="last", cell=lambda row: row.last, width=10, wide_only=True),
+    TableColumn(
         name="sess.",
         cell=lambda row: f"{row.sessions:,}",
         value=lambda row: row.sessions,
@@ -154,14 +154,14 @@ SNAPSHOTS: tuple[Column[SnapshotRow], ...] = (
         right=True,
         wide_only=True,
     ),
-    Column(
+    TableColumn(
         name="bars",
         cell=lambda row: fmt.DASH if row.rows is None else fmt.count(row.rows),
         value=lambda row: row.rows,
         width=6,
         right=True,
     ),
-    Column(name="changed", cell=lambda row: row.change),
+    TableColumn(name="changed", cell=lambda row: row.change),
 )
 
 

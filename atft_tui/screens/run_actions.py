@@ -7,7 +7,7 @@ from textual import on, work
 
 from atft_tui.readings.runs_screen import RunsValue
 from atft_tui.screens.base import CockpitScreen
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.table import BrowseTable
 from engine.errors import EngineError, UsageError
 from engine.runs import deletion
 from engine.runs.store import RunStore
@@ -29,13 +29,13 @@ class RunActions(CockpitScreen[RunsValue]):
         runs = self.value.list.runs if self.value else ()
         return next((run for run in runs if run.id == run_id), None)
 
-    @on(Table.Selected, "#runs-table")
-    @on(Table.Selected, "#runs-figures")
-    def open_run(self, event: Table.Selected) -> None:
+    @on(BrowseTable.Selected, "#runs-table")
+    @on(BrowseTable.Selected, "#runs-figures")
+    def open_run(self, event: BrowseTable.Selected) -> None:
         self.cockpit.open_run(event.key)
 
-    @on(Table.Selected, "#runs-trials")
-    def open_trial(self, event: Table.Selected) -> None:
+    @on(BrowseTable.Selected, "#runs-trials")
+    def open_trial(self, event: BrowseTable.Selected) -> None:
         if event.row.run_id:
             self.cockpit.open_run(event.row.run_id)
 

@@ -31,7 +31,7 @@ from atft_tui.widgets.difference_panel import DifferencePanel
 from atft_tui.widgets.overlay_panels import OverlayLoss, OverlayRankIC, PairsPanel
 from atft_tui.widgets.run_details_panel import RunDetailsPanel
 from atft_tui.widgets.study_panels import BestPanel, ImportancePanel
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.table import BrowseTable
 from engine.errors import UsageError
 
 _MAX_MARKED = len(LETTERS)
@@ -81,30 +81,32 @@ class RunsScreen(RunActions):
     def body(self) -> Iterable[Widget]:
         letters = self.letter_of
         with Horizontal(id="runs-list", classes="runs-view"):
-            yield Table(run_columns(letters), key=lambda run: run.id, id="runs-table", fixed=2)
+            yield BrowseTable(
+                run_columns(letters), key=lambda run: run.id, id="runs-table", fixed=2
+            )
             yield RunDetailsPanel(id="runs-details")
         with Vertical(id="runs-overlay", classes="runs-view"):
             with Horizontal(id="runs-curves"):
                 yield OverlayRankIC(id="runs-rank-ic")
                 yield OverlayLoss(id="runs-loss")
-            yield Table(
+            yield BrowseTable(
                 figure_columns(letters), key=lambda run: run.about.id, id="runs-figures", fixed=2
             )
             yield PairsPanel(id="runs-pairs")
         with Vertical(id="runs-diff", classes="runs-view"):
             yield Static(id="runs-diff-words")
-            yield Table((), key=lambda row: row.key, id="runs-diff-table")
+            yield BrowseTable((), key=lambda row: row.key, id="runs-diff-table")
             yield DifferencePanel(id="runs-difference")
         with Vertical(id="runs-ablations", classes="runs-view"):
-            yield Table(COMPARISON_COLUMNS, key=lambda one: one.id, id="runs-comparisons")
+            yield BrowseTable(COMPARISON_COLUMNS, key=lambda one: one.id, id="runs-comparisons")
             yield ForestPanel(id="runs-forest")
             yield DailyGapPanel(id="runs-daily")
         with Vertical(id="runs-tune", classes="runs-view"):
-            yield Table(STUDY_COLUMNS, key=lambda study: study.run_id, id="runs-studies")
+            yield BrowseTable(STUDY_COLUMNS, key=lambda study: study.run_id, id="runs-studies")
             with Horizontal(id="runs-study"):
                 yield BestPanel(id="runs-best")
                 yield ImportancePanel(id="runs-importance")
-            yield Table(TRIAL_COLUMNS, key=lambda trial: str(trial.number), id="runs-trials")
+            yield BrowseTable(TRIAL_COLUMNS, key=lambda trial: str(trial.number), id="runs-trials")
         yield Static(Text(_EMPTY), id="empty")
         yield Static(id="tabs")
 
@@ -170,9 +172,9 @@ class RunsScreen(RunActions):
         line.append(f"{len(diff.rows)} keys differ, {diff.same} are the same", style=styles.DIM)
         words.update(line)
 
-    @on(Table.Highlighted, "#runs-diff-table")
+    @on(BrowseTable.Highlighted, "#runs-diff-table")
     def show_difference(self) -> None:
-        row = self.query_one("#runs-diff-table", Table).current
+        row = self.query_one("#runs-diff-table", BrowseTable).current
         self.query_one(DifferencePanel).show_value(row)
 
     def show_studies(self, value: RunsValue) -> None:
@@ -258,8 +260,8 @@ class RunsScreen(RunActions):
 
     # ---- what is chosen ------------------------------------------------------------------------
 
-    def table(self, selector: str) -> Table[Any]:
-        return self.query_one(selector, Table)
+    def table(self, selector: str) -> BrowseTable[Any]:
+        return self.query_one(selector, BrowseTable)
 
     def letter_of(self, run_id: str) -> str:
         return LETTERS[self.marked.index(run_id)] if run_id in self.marked else ""
@@ -271,19 +273,19 @@ class RunsScreen(RunActions):
             return self.table("#runs-figures").current_key
         return self.table("#runs-table").current_key if self.view == "runs" else None
 
-    @on(Table.Highlighted, "#runs-table")
-    def follow_cursor(self, event: Table.Highlighted) -> None:
+    @on(BrowseTable.Highlighted, "#runs-table")
+    def follow_cursor(self, event: BrowseTable.Highlighted) -> None:
         self._cursor = event.key
         if self.shows_details:
             self.reread()
 
-    @on(Table.Highlighted, "#runs-comparisons")
-    def choose_comparison(self, event: Table.Highlighted) -> None:
+    @on(BrowseTable.Highlighted, "#runs-comparisons")
+    def choose_comparison(self, event: BrowseTable.Highlighted) -> None:
         self.comparison = event.key
         self.reread()
 
-    @on(Table.Highlighted, "#runs-studies")
-    def choose_study(self, event: Table.Highlighted) -> None:
+    @on(BrowseTable.Highlighted, "#runs-studies")
+    def choose_study(self, event: BrowseTable.Highlighted) -> None:
         self.study = event.key
         if self.value is not None:
             self.show_studies(self.value)

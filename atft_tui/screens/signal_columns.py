@@ -13,7 +13,7 @@ from atft_tui.readings.shadow import PARTS, Filled
 from atft_tui.readings.signal import Line
 from atft_tui.styles import BAD, DIM, DOWN, GOOD, STRONG, UP, WARN
 from atft_tui.widgets.card_line import verdict_text
-from atft_tui.widgets.column import Column
+from atft_tui.widgets.column import TableColumn
 from atft_tui.widgets.why_panel import move_text
 
 VIEWS: dict[str, Callable[[Line], bool]] = {
@@ -53,45 +53,45 @@ def _price(value: float) -> str:
     return "" if math.isnan(value) else f"{value:,.6g}"
 
 
-_RANK: Column[Line] = Column(
+_RANK: TableColumn[Line] = TableColumn(
     name="rank", cell=_rank, value=lambda line: line.rank, width=4, right=True
 )
-_MOVE: Column[Line] = Column(
+_MOVE: TableColumn[Line] = TableColumn(
     name="move", cell=lambda line: move_text(line.move), value=lambda line: line.move, width=5
 )
-_CODE: Column[Line] = Column(
+_CODE: TableColumn[Line] = TableColumn(
     name="code", cell=lambda line: Text(fmt.clean(line.code), style=STRONG), width=6
 )
-NAME: Column[Line] = Column(name="name", cell=lambda line: line.name)
-_BOOK: Column[Line] = Column(name="book", cell=lambda line: line.book, width=5)
-_WEIGHT: Column[Line] = Column(
+NAME: TableColumn[Line] = TableColumn(name="name", cell=lambda line: line.name)
+_BOOK: TableColumn[Line] = TableColumn(name="book", cell=lambda line: line.book, width=5)
+_WEIGHT: TableColumn[Line] = TableColumn(
     name="weight",
     cell=lambda line: f"{100 * line.weight:+.3f} %" if line.weight else "",
     value=lambda line: line.weight,
     width=9,
     right=True,
 )
-_ORDER: Column[Line] = Column(
+_ORDER: TableColumn[Line] = TableColumn(
     name="order",
     cell=_order,
     value=lambda line: line.shares if line.side == "buy" else -line.shares,
     width=13,
 )
-_LIMIT: Column[Line] = Column(
+_LIMIT: TableColumn[Line] = TableColumn(
     name="limit",
     cell=lambda line: _price(line.limit),
     value=lambda line: None if math.isnan(line.limit) else line.limit,
     width=8,
     right=True,
 )
-_NOTIONAL: Column[Line] = Column(
+_NOTIONAL: TableColumn[Line] = TableColumn(
     name="notional",
     cell=lambda line: f"{line.notional:,.0f}" if line.side else "",
     value=lambda line: line.notional,
     width=10,
     right=True,
 )
-_LOTS: Column[Line] = Column(
+_LOTS: TableColumn[Line] = TableColumn(
     name="lots",
     cell=lambda line: f"{line.lots:,}" if line.side else "",
     value=lambda line: line.lots,
@@ -99,10 +99,10 @@ _LOTS: Column[Line] = Column(
     right=True,
     wide_only=True,
 )
-_REASON: Column[Line] = Column(name="reason", cell=_reason)
+_REASON: TableColumn[Line] = TableColumn(name="reason", cell=_reason)
 
 
-def line_columns(view: str, *, wide: bool) -> tuple[Column[Line], ...]:
+def line_columns(view: str, *, wide: bool) -> tuple[TableColumn[Line], ...]:
     """All columns in every view, so that each exports all; which ones give way to others differs."""
     first = (_RANK, _MOVE, _CODE, NAME, _BOOK, _WEIGHT, _ORDER)
     if view == "refused":
@@ -119,9 +119,9 @@ def _gap(row: Filled) -> Text:
     return Text(_bp(row.gap), style=DOWN if row.gap < 0 else UP)
 
 
-def _part(name: str) -> Column[Filled]:
+def _part(name: str) -> TableColumn[Filled]:
     number = PARTS.index(name)
-    return Column(
+    return TableColumn(
         name=name,
         cell=lambda row: _bp(row.parts[number]),
         value=lambda row: row.parts[number],
@@ -131,20 +131,20 @@ def _part(name: str) -> Column[Filled]:
     )
 
 
-FILLS: tuple[Column[Filled], ...] = (
-    Column(name="session", cell=lambda row: row.session, width=10),
-    Column(name="entry", cell=lambda row: row.entry, width=5),
-    Column(name="card", cell=lambda row: row.verdict, width=5, wide_only=True),
-    Column(name="filled", cell=lambda row: row.filled, width=10, wide_only=True),
-    Column(name="backtest bp", cell=lambda row: _bp(row.backtest), value=lambda row: row.backtest,
+FILLS: tuple[TableColumn[Filled], ...] = (
+    TableColumn(name="session", cell=lambda row: row.session, width=10),
+    TableColumn(name="entry", cell=lambda row: row.entry, width=5),
+    TableColumn(name="card", cell=lambda row: row.verdict, width=5, wide_only=True),
+    TableColumn(name="filled", cell=lambda row: row.filled, width=10, wide_only=True),
+    TableColumn(name="backtest bp", cell=lambda row: _bp(row.backtest), value=lambda row: row.backtest,
            width=11, right=True),
     *map(_part, PARTS),
-    Column(name="realised bp", cell=lambda row: _bp(row.realised), value=lambda row: row.realised,
+    TableColumn(name="realised bp", cell=lambda row: _bp(row.realised), value=lambda row: row.realised,
            width=11, right=True),
-    Column(name="gap bp", cell=_gap, value=lambda row: row.gap, width=7, right=True),
-    Column(name="unfilled", cell=lambda row: f"{row.unfilled}/{row.orders}",
+    TableColumn(name="gap bp", cell=_gap, value=lambda row: row.gap, width=7, right=True),
+    TableColumn(name="unfilled", cell=lambda row: f"{row.unfilled}/{row.orders}",
            value=lambda row: row.unfilled, width=9, right=True),
-    Column(name="names", cell=lambda row: row.unfilled_names, wide_only=True),
+    TableColumn(name="names", cell=lambda row: row.unfilled_names, wide_only=True),
 )  # fmt: skip
 """Each sealed signal at the next real open and close; the parts add up to the gap."""
 
@@ -155,14 +155,14 @@ def _standing(card: Card) -> Text:
     return Text(f"{GLYPHS.failed} {card.standing}", style=BAD)
 
 
-SESSIONS: tuple[Column[Card], ...] = (
-    Column(name="signal", cell=lambda card: card.name, width=14),
-    Column(name="card", cell=verdict_text, value=lambda card: card.word, width=11),
-    Column(name="seal", cell=_standing, value=lambda card: card.standing, width=9),
-    Column(
+SESSIONS: tuple[TableColumn[Card], ...] = (
+    TableColumn(name="signal", cell=lambda card: card.name, width=14),
+    TableColumn(name="card", cell=verdict_text, value=lambda card: card.word, width=11),
+    TableColumn(name="seal", cell=_standing, value=lambda card: card.standing, width=9),
+    TableColumn(
         name="digest", cell=lambda card: card.digest[:12], value=lambda card: card.digest, width=12
     ),
-    Column(name="why", cell=lambda card: card.trouble or card.reason or _why(card)),
+    TableColumn(name="why", cell=lambda card: card.trouble or card.reason or _why(card)),
 )
 
 

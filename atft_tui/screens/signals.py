@@ -30,7 +30,7 @@ from atft_tui.widgets.diff_panel import Compared, DiffPanel
 from atft_tui.widgets.ledger_panel import LedgerPanel
 from atft_tui.widgets.schedule_panel import SchedulePanel
 from atft_tui.widgets.signal_bars import position, session_bar, status_strip, step_names
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.table import BrowseTable
 from atft_tui.widgets.why_panel import Question, WhyPanel
 from engine.errors import UsageError
 
@@ -70,7 +70,7 @@ class SignalsScreen(CockpitScreen[Desk]):
         yield Static(id="signals-tabs")
         yield Static(Text(_EMPTY), id="empty")
         with Container(id="signals-grid"):
-            yield Table(
+            yield BrowseTable(
                 line_columns(self.view, wide=False),
                 key=lambda line: line.code,
                 id="signals-list",
@@ -80,7 +80,7 @@ class SignalsScreen(CockpitScreen[Desk]):
             yield CardPanel(id="signals-card")
             yield ChangePanel(id="signals-changed")
             yield LedgerPanel(id="signals-ledger")
-            yield Table(
+            yield BrowseTable(
                 FILLS, key=lambda row: f"{row.session} {row.entry}", id="signals-fills", fixed=2
             )
             yield DiffPanel(id="signals-diff")
@@ -90,7 +90,7 @@ class SignalsScreen(CockpitScreen[Desk]):
 
     def on_mount(self) -> None:
         super().on_mount()
-        fills = self.query_one("#signals-fills", Table)
+        fills = self.query_one("#signals-fills", BrowseTable)
         fills.border_title = "shadow ledger, session by session, basis points of equity"
         self.lay_out()
 
@@ -122,7 +122,7 @@ class SignalsScreen(CockpitScreen[Desk]):
         self.query_one(SchedulePanel).show_part(desk.schedule)
         self.query_one(ChampionPanel).show_part(desk.champion)
         self.query_one(DiffPanel).show_value(_compared(desk))
-        fills: Table[Filled] = self.query_one("#signals-fills", Table)
+        fills: BrowseTable[Filled] = self.query_one("#signals-fills", BrowseTable)
         rows = desk.shadow.value.rows if desk.shadow.value else ()
         if rows is not fills.all_rows:
             fills.set_rows(rows)
@@ -132,8 +132,8 @@ class SignalsScreen(CockpitScreen[Desk]):
         return self.value.signal if self.value else None
 
     @property
-    def table(self) -> Table[Line]:
-        return self.query_one("#signals-list", Table)
+    def table(self) -> BrowseTable[Line]:
+        return self.query_one("#signals-list", BrowseTable)
 
     def list_lines(self) -> None:
         """The stocks of the chosen view; nothing is touched while signal and view are the same."""
@@ -156,7 +156,7 @@ class SignalsScreen(CockpitScreen[Desk]):
             self._columns = wanted
             self.table.set_columns(line_columns(self.view, wide=wanted[1]))
 
-    @on(Table.Highlighted, "#signals-list")
+    @on(BrowseTable.Highlighted, "#signals-list")
     def explain(self) -> None:
         signal, line = self.signal, self.table.current
         question = None
@@ -256,7 +256,7 @@ class SignalsScreen(CockpitScreen[Desk]):
         """The next stock while its reasons have the focus."""
         self.table.grid.action_cursor(step)
 
-    @on(Table.Selected, "#signals-list")
+    @on(BrowseTable.Selected, "#signals-list")
     def open_why(self) -> None:
         self.turn_to("why")
 

@@ -21,7 +21,7 @@ from atft_tui.widgets.keybar import KeyBar
 from atft_tui.widgets.run_lines import headline, possible, timeline, way_on
 from atft_tui.widgets.run_panels import TABS, RunPanels, tab_line
 from atft_tui.widgets.search_table import SEARCH_COLUMNS, Tried, tried
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.table import BrowseTable
 from engine.errors import EngineError, UsageError
 from engine.runs import control
 from engine.runs.state import RunState
@@ -59,7 +59,9 @@ class TrainScreen(CockpitScreen[RunNews]):
         """Whether the networks have the place of the log; None until a person chose."""
         self._drawn_at = 0.0
         self._panels = RunPanels(id="grid")
-        self._table: Table[Tried] = Table(SEARCH_COLUMNS, key=lambda row: row.run_id, id="tried")
+        self._table: BrowseTable[Tried] = BrowseTable(
+            SEARCH_COLUMNS, key=lambda row: row.run_id, id="tried"
+        )
         self._untried = Static(_UNTRIED, id="untried", markup=False)
         self._search_log = panels.LogPanel(id="search-log")
 
@@ -195,8 +197,8 @@ class TrainScreen(CockpitScreen[RunNews]):
             self.notify(f"{self.news.run_id} goes on; 3 shows it again", markup=False)
         self.cockpit.go("runs")
 
-    @on(Table.Selected, "#tried")
-    def open_tried(self, message: Table.Selected) -> None:
+    @on(BrowseTable.Selected, "#tried")
+    def open_tried(self, message: BrowseTable.Selected) -> None:
         self.cockpit.open_run(message.key)
 
     # ---- controls --------------------------------------------------------------------------------

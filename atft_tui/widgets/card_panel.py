@@ -10,7 +10,7 @@ from atft_tui.readings.card import Card, Light
 from atft_tui.styles import BAD, DIM, PLAIN, STRONG, WARN
 from atft_tui.widgets.card_line import light_text
 from atft_tui.widgets.lines import page, row, wrapped
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 
 _FULL = 76
 """Columns from which value and limit have columns of their own; the reason names most values anyway."""
@@ -27,7 +27,7 @@ class Sealing:
     key: str
 
 
-class CardPanel(Panel[Sealing]):
+class CardPanel(PlacePanel[Sealing]):
     title = "card"
     empty = "No card yet: n makes a signal of the newest session."
 

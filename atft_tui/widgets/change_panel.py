@@ -9,14 +9,14 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.signal import Change, Line
 from atft_tui.styles import DIM, PLAIN, STRONG, WARN
 from atft_tui.widgets.lines import beside, page, row, start
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.why_panel import move_text
 
 _TWO_COLUMNS = 72
 CODE, WEIGHT, RANK = 6, 8, 5
 
 
-class ChangePanel(Panel[Change]):
+class ChangePanel(PlacePanel[Change]):
     title = "what changed"
     empty = "Shows who entered and left the book once a signal is sealed (n)."
 

@@ -18,7 +18,7 @@ NARROWEST = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Column(Generic[R]):
+class TableColumn(Generic[R]):
     name: str
     cell: Callable[[R], str | Text]
     """What is shown. Plain strings are cleaned; a `Text` must hold clean text."""
@@ -40,7 +40,7 @@ class Column(Generic[R]):
         return self.value(row) if self.value is not None else self.text(row).plain
 
 
-def line_of(texts: Sequence[Text], layout: Sequence[tuple[Column[Any], int]]) -> Text:
+def line_of(texts: Sequence[Text], layout: Sequence[tuple[TableColumn[Any], int]]) -> Text:
     """The cells of one row, each cut or padded to its column."""
     line = Text(no_wrap=True, end="")
     for text, (column, width) in zip(texts, layout, strict=True):

@@ -12,7 +12,7 @@ from atft_tui.styles import DIM
 from atft_tui.widgets.chart import Curve, CurvePoint, curves
 from atft_tui.widgets.forest import ForestRow, forest
 from atft_tui.widgets.lines import cut
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 
 _EMPTY = (
     "No comparison yet: ctrl+p compare, then `ablations` (what each part is worth) or `sizes`.\n"
@@ -23,7 +23,7 @@ _MIN_SEEDS = 2
 """Fewer decide nothing (`engine.stages.comparison`)."""
 
 
-class ForestPanel(Panel[ComparisonView]):
+class ForestPanel(PlacePanel[ComparisonView]):
     title: ClassVar[str] = "variant less reference, test RankIC"
     empty: ClassVar[str] = _EMPTY
 
@@ -54,7 +54,7 @@ class ForestPanel(Panel[ComparisonView]):
         return cut(text, width, height)
 
 
-class DailyGapPanel(Panel[ComparisonView]):
+class DailyGapPanel(PlacePanel[ComparisonView]):
     title: ClassVar[str] = "the largest difference, summed over the test days"
     empty: ClassVar[str] = "Drawn from the parquet file of a comparison that has ended."
 

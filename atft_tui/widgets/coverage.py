@@ -11,7 +11,7 @@ from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.data_values import Coverage, Mark
 from atft_tui.styles import BAD, BAR, DIM, PLAIN, REFERENCE, REVERSE, STRONG, WARN
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 
 AXIS_WIDTH = 7
 MARKS: dict[Mark, tuple[str, Style, str]] = {
@@ -72,7 +72,7 @@ class CoverageView:
         return CoverageView(self.coverage, first, first + span, cursor)
 
 
-class CoveragePanel(Panel[CoverageView]):
+class CoveragePanel(PlacePanel[CoverageView]):
     title: ClassVar[str] = "stocks with a bar per session"
     empty: ClassVar[str] = (
         "No session checked yet.\n\nc checks what is stored: its sessions, findings and stocks come here."

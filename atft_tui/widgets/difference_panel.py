@@ -10,10 +10,10 @@ from atft_tui.readings.run_diff import Difference
 from atft_tui.styles import STRONG
 from atft_tui.widgets.chart import LETTER_STYLES, LETTERS
 from atft_tui.widgets.lines import cut, start
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 
 
-class DifferencePanel(Panel[Difference]):
+class DifferencePanel(PlacePanel[Difference]):
     title: ClassVar[str] = "whole values"
     empty: ClassVar[str] = "The key under the cursor."
 

@@ -15,12 +15,12 @@ from atft_tui.styles import status
 from atft_tui.widgets.canvas import CellScale
 from atft_tui.widgets.fact_lines import TALL, Lines
 from atft_tui.widgets.intervals import Estimate, estimate_row, judged, span_of
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.strips import meter
 from engine.judgement import SURE, is_noise
 
 
-class TodayPanel(Panel[HomeNews]):
+class TodayPanel(PlacePanel[HomeNews]):
     title = "today"
     empty = "reading ..."
 
@@ -84,7 +84,7 @@ def _orders(card: CardNews) -> list[str | tuple[str, Style]]:
     return parts
 
 
-class ReignPanel(Panel[HomeNews]):
+class ReignPanel(PlacePanel[HomeNews]):
     title = "champion"
     empty = "reading ..."
 
@@ -164,7 +164,7 @@ def _rank_ic(value: float | None, se: float | None, *, noise: bool) -> Text:
     return Text(f"{mark}{fmt.rank_ic(value, se)}", styles.figure(noise=noise))
 
 
-class DataPanel(Panel[HomeNews]):
+class DataPanel(PlacePanel[HomeNews]):
     title = "data"
     empty = "reading ..."
 
@@ -225,7 +225,7 @@ def _is_old(next_at: str, now: dt.datetime) -> bool:
     return not next_at or dt.datetime.fromisoformat(next_at) <= now
 
 
-class AgendaPanel(Panel[HomeNews]):
+class AgendaPanel(PlacePanel[HomeNews]):
     title = "schedule"
     empty = "reading ..."
 
@@ -269,7 +269,7 @@ def countdown(at: str, now: dt.datetime) -> str:
     return f"in {fmt.duration(60 * minutes)} {clock}"
 
 
-class AlertsPanel(Panel[HomeNews]):
+class AlertsPanel(PlacePanel[HomeNews]):
     title = "alerts"
     empty = "reading ..."
 
@@ -297,7 +297,7 @@ class AlertsPanel(Panel[HomeNews]):
         return out.text()
 
 
-class HostPanel(Panel[MachineNews]):
+class HostPanel(PlacePanel[MachineNews]):
     title = "machine"
     empty: ClassVar[str] = "measuring ..."
 

@@ -14,7 +14,7 @@ V = TypeVar("V")
 _EMPTY = RunState()
 
 
-class Panel(Static, Generic[V], can_focus=True):
+class PlacePanel(Static, Generic[V], can_focus=True):
     """A bordered picture of a value; subclasses give title, picture and the words when empty."""
 
     title: ClassVar[str] = ""
@@ -70,7 +70,7 @@ class Panel(Static, Generic[V], can_focus=True):
         raise NotImplementedError
 
 
-class StatePanel(Panel[RunState]):
+class StatePanel(PlacePanel[RunState]):
     """A picture of a run's folded events; without any it is a picture of `_EMPTY`."""
 
     def __init__(self, *, id: str) -> None:  # noqa: A002 - textual's name

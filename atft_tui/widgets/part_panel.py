@@ -7,12 +7,12 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui.readings.desk import Part
 from atft_tui.styles import BAD
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 
 V = TypeVar("V")
 
 
-class PartPanel(Panel[V]):
+class PartPanel(PlacePanel[V]):
     trouble = ""
 
     def show_part(self, part: Part[V]) -> None:

@@ -9,7 +9,7 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.reading import Read
 from atft_tui.styles import BAD, DIM, GOOD, PLAIN, STRONG, WARN
 from atft_tui.widgets.lines import beside, cell, page, start, wrapped
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 
 _LABEL = 10
 """Columns of the word that a line starts with."""
@@ -22,7 +22,7 @@ _STYLES = {"left": DIM, "note": WARN, "warning": WARN, "refused": BAD}
 """Of lines by the word they start with; others are plain."""
 
 
-class ReadingPanel(Panel[Read]):
+class ReadingPanel(PlacePanel[Read]):
     title: ClassVar[str] = "reading"
     empty: ClassVar[str] = "How the files were read comes here: i ingests market data."
 

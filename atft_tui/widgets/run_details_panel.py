@@ -13,7 +13,7 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.run_details import RunDetails
 from atft_tui.readings.runs import figure_words, sharpe_words
 from atft_tui.widgets.lines import beside, broken, page, start
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 from engine.runs.events import Diagnosed
 
 _LABEL = 11
@@ -30,7 +30,7 @@ _MAX_FOLDS = 4
 """Lines that one entry may take."""
 
 
-class RunDetailsPanel(Panel[RunDetails]):
+class RunDetailsPanel(PlacePanel[RunDetails]):
     title: ClassVar[str] = "run"
     empty: ClassVar[str] = "The run under the cursor."
 

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.styles import BAD, BETTER, DIM, GOOD, PLAIN
-from atft_tui.widgets.column import Column
+from atft_tui.widgets.column import TableColumn
 from engine.runs.events import TrialFinished, VariantFinished
 from engine.runs.state import RunState
 
@@ -63,21 +63,21 @@ def _state(row: Tried) -> Text:
     return text.append(" best", style=BETTER) if row.best else text
 
 
-SEARCH_COLUMNS: tuple[Column[Tried], ...] = (
-    Column(name="trial or variant", cell=lambda row: fmt.clean(row.name), width=26),
-    Column(name="state", cell=_state, width=14),
-    Column(
+SEARCH_COLUMNS: tuple[TableColumn[Tried], ...] = (
+    TableColumn(name="trial or variant", cell=lambda row: fmt.clean(row.name), width=26),
+    TableColumn(name="state", cell=_state, width=14),
+    TableColumn(
         name="objective",
         cell=lambda row: fmt.number(row.value),
         value=lambda row: row.value,
         width=9,
         right=True,
     ),
-    Column(
+    TableColumn(
         name="RankIC ± se",
         cell=lambda row: fmt.rank_ic(row.rank_ic, row.rank_ic_se, row.n_dates),
         value=lambda row: row.rank_ic,
         width=26,
     ),
-    Column(name="settings", cell=lambda row: Text(fmt.clean(row.about), style=DIM)),
+    TableColumn(name="settings", cell=lambda row: Text(fmt.clean(row.about), style=DIM)),
 )

@@ -13,7 +13,7 @@ from atft_tui.readings.data_values import Example, StockBars, StockRow
 from atft_tui.styles import BAD, DIM, GOOD, HERE, PLAIN, STRONG, WARN
 from atft_tui.widgets.chart import PRICE_AXIS, price_chart
 from atft_tui.widgets.lines import cut
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 
 _SIGNS = {"error": ("!", BAD), "warning": ("v", WARN), "info": (".", DIM)}
 """Sign and style of a finding by its level."""
@@ -36,7 +36,7 @@ class StockView:
     trouble: str = ""
 
 
-class StockPanel(Panel[StockView]):
+class StockPanel(PlacePanel[StockView]):
     title: ClassVar[str] = "selected stock"
     empty: ClassVar[str] = "Choose a code in the list of stocks: its price and findings come here."
 

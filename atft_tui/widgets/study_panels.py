@@ -10,13 +10,13 @@ from atft_tui import styles
 from atft_tui.readings.studies import Study
 from atft_tui.widgets.chart import Curve, CurvePoint, curves
 from atft_tui.widgets.lines import cut
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.strips import meter
 
 _EMPTY = "No search yet: ctrl+p tune starts one; each of its trials is a run and counts as a trial."
 
 
-class BestPanel(Panel[Study]):
+class BestPanel(PlacePanel[Study]):
     title: ClassVar[str] = "objective by trial: A best so far, B each"
     empty: ClassVar[str] = _EMPTY
 
@@ -52,7 +52,7 @@ class BestPanel(Panel[Study]):
         return cut(text, width, height)
 
 
-class ImportancePanel(Panel[Study]):
+class ImportancePanel(PlacePanel[Study]):
     title: ClassVar[str] = "what the searched keys explain (PED-ANOVA)"
     empty: ClassVar[str] = _EMPTY
 

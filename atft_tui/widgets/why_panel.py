@@ -11,7 +11,7 @@ from atft_tui.readings.explain import Neighbour, Why
 from atft_tui.readings.signal import Line
 from atft_tui.styles import BAR, DIM, DOWN, PLAIN, STRONG, UP, WARN
 from atft_tui.widgets.lines import beside, cell, page, row, start, wrapped
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.strips import meter
 
 _SIDE_BY_SIDE = 50
@@ -40,7 +40,7 @@ class Question:
     """Of the neighbours, by code."""
 
 
-class WhyPanel(Panel[Question]):
+class WhyPanel(PlacePanel[Question]):
     title = "why this stock"
     empty = "The stock under the cursor is explained here: choose one with the arrows."
 

@@ -16,11 +16,11 @@ from atft_tui.readings.machine import GpuNews, MachineNews
 from atft_tui.widgets import home_panels
 from atft_tui.widgets.fact_lines import Lines
 from atft_tui.widgets.home_panels import countdown, freshness
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 from tests.tui import home_workspace as made
 from tests.tui.home_workspace import NOW
 
-PANELS: tuple[type[Panel[HomeNews]], ...] = (
+PANELS: tuple[type[PlacePanel[HomeNews]], ...] = (
     home_panels.TodayPanel,
     home_panels.ReignPanel,
     home_panels.DataPanel,
@@ -42,7 +42,9 @@ def news(tmp_path_factory: pytest.TempPathFactory) -> HomeNews:
     return HomeReader(workspace).read(NOW)
 
 
-def drawn(kind: type[Panel[HomeNews]], value: HomeNews, width: int = 60, height: int = 13) -> str:
+def drawn(
+    kind: type[PlacePanel[HomeNews]], value: HomeNews, width: int = 60, height: int = 13
+) -> str:
     return kind(id="x").picture(value, width, height).plain
 
 
@@ -54,7 +56,7 @@ def fits(text: Text, width: int, height: int) -> bool:
 @pytest.mark.parametrize("kind", PANELS)
 @pytest.mark.parametrize("size", [(20, 3), (24, 5), (30, 6), (89, 13), (200, 40)])
 def test_every_picture_stays_in_its_box(
-    kind: type[Panel[HomeNews]], size: tuple[int, int], news: HomeNews
+    kind: type[PlacePanel[HomeNews]], size: tuple[int, int], news: HomeNews
 ) -> None:
     for value in (news, HomeNews(now=NOW)):
         picture = kind(id="x").picture(value, *size)

@@ -25,11 +25,11 @@ from atft_tui.widgets.change_panel import ChangePanel
 from atft_tui.widgets.diff_panel import Compared, DiffPanel
 from atft_tui.widgets.ledger_panel import LedgerPanel
 from atft_tui.widgets.lines import beside, cell, wrapped
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.point_chart import gap_chart
 from atft_tui.widgets.schedule_panel import SchedulePanel, both_times
 from atft_tui.widgets.strips import meter
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.table import BrowseTable
 from atft_tui.widgets.why_panel import Question, WhyPanel, move_text
 from tests.tui.signal_desk import NOW
 
@@ -164,7 +164,9 @@ COMPARED = st.builds(Compared, before=WORDS, after=WORDS, job=st.none() | JOBS)
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_no_picture_leaves_its_box(panel: Panel[object], values: st.SearchStrategy[object]) -> None:
+def test_no_picture_leaves_its_box(
+    panel: PlacePanel[object], values: st.SearchStrategy[object]
+) -> None:
     @settings(max_examples=20)
     @given(values, WIDTHS, HEIGHTS)
     def try_it(value: object, width: int, height: int) -> None:
@@ -208,7 +210,7 @@ def test_every_view_exports_the_same_columns() -> None:
         for w in (True, False)
     }
     assert len(names) == 1
-    table = Table(line_columns("orders", wide=False), key=lambda line: line.code, id="t")
+    table = BrowseTable(line_columns("orders", wide=False), key=lambda line: line.code, id="t")
     table.set_rows([Line(code="130A", name="ベリタス", rank=1, side="buy", shares=1000, lots=10)])
     assert "130A,ベリタス" in table.csv()
 

@@ -16,7 +16,7 @@ from atft_tui.screens.dialogs import ConfirmDialog
 from atft_tui.screens.sessions_dialog import SessionsDialog
 from atft_tui.screens.signals import PAGES, SignalsScreen
 from atft_tui.widgets.diff_panel import DiffPanel
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.why_panel import WhyPanel
 from engine.files import write_json
 from tests.tui import signal_desk
@@ -57,7 +57,7 @@ def said(screen: SignalsScreen, name: str) -> str:
     return str(screen.query_one(f"#{name}", Static).render())
 
 
-def drawn(screen: SignalsScreen, panel: type[Panel[Any]]) -> str:
+def drawn(screen: SignalsScreen, panel: type[PlacePanel[Any]]) -> str:
     one = screen.query_one(panel)
     return one.drawing(one.size.width, one.size.height).plain
 

@@ -12,7 +12,7 @@ from atft_tui.screens import train_form
 from atft_tui.screens.dialogs import ConfirmDialog
 from atft_tui.screens.doctor import DoctorDialog
 from atft_tui.screens.train_form import TrainForm, checks_text
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.table import BrowseTable
 from engine.errors import ConfigError
 from engine.runs import launch
 from engine.runs.control import ControlFiles
@@ -112,7 +112,7 @@ async def test_a_walk_forward_shows_its_networks_and_a_search_its_trials(
 
             await open_run(pilot, search)
             assert not screen.query_one("#grid").display
-            table = screen.query_one("#tried", Table)
+            table = screen.query_one("#tried", BrowseTable)
             await wait_until(pilot, lambda: table.current_key is not None)
             text = shown(screen)
             assert "trial 2" in text

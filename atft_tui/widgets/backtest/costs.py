@@ -12,12 +12,12 @@ from atft_tui.widgets.backtest.names import percent
 from atft_tui.widgets.canvas import CellScale
 from atft_tui.widgets.ink import INK, Ink, ink_of
 from atft_tui.widgets.lines import cut, painted
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 
 NAME, YEAR, SESSION = 11, 10, 11
 
 
-class CostsPanel(Panel[Figures]):
+class CostsPanel(PlacePanel[Figures]):
     title: ClassVar[str] = "from gross to net"
     empty: ClassVar[str] = "What trading costs, after a backtest (b)."
 

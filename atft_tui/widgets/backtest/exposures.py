@@ -16,7 +16,7 @@ from atft_tui.widgets.backtest.scores import OLDER
 from atft_tui.widgets.canvas import column_of, last_of_parts
 from atft_tui.widgets.ink import INK, Ink, ink_of
 from atft_tui.widgets.lines import cut, painted
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.strips import BlockScale
 
 NAME, LONG_NAME, VALUE = 12, 22, 8
@@ -31,7 +31,7 @@ class ExposuresValue:
     beta: float
 
 
-class ExposuresPanel(Panel[ExposuresValue]):
+class ExposuresPanel(PlacePanel[ExposuresValue]):
     title: ClassVar[str] = "exposures"
     empty: ClassVar[str] = "Gross, net, sectors over time, after a backtest (b)."
 

@@ -12,7 +12,7 @@ from atft_tui.styles import CURSOR, PLAIN, STRONG
 from atft_tui.widgets.backtest.names import percent
 from atft_tui.widgets.ink import INK, Ink, ink_of
 from atft_tui.widgets.lines import cut
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 YEAR, TOTAL = 5, 9
@@ -27,7 +27,7 @@ class MonthsValue:
     cursor: tuple[int, int]
 
 
-class MonthsPanel(Panel[MonthsValue]):
+class MonthsPanel(PlacePanel[MonthsValue]):
     title: ClassVar[str] = "net return by month, %"
     empty: ClassVar[str] = "Returns by month, after a backtest (b)."
 

@@ -11,7 +11,7 @@ from atft_tui.styles import DIM, PLAIN
 from atft_tui.widgets.backtest.scores import OLDER
 from atft_tui.widgets.ink import INK, Ink, ink_of
 from atft_tui.widgets.lines import cut
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 
 _ORDERS = (
     ("beyond_adv", "beyond the share of turnover"),
@@ -25,7 +25,7 @@ ROOMY, MORE = 60, 17
 """Columns from which on there is room for what a step took of the gross and for the expected IC."""
 
 
-class RulesPanel(Panel[Figures]):
+class RulesPanel(PlacePanel[Figures]):
     title: ClassVar[str] = "what each constraint left"
     empty: ClassVar[str] = "What limits take from the book, after a backtest (b)."
 

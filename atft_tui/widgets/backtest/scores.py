@@ -13,7 +13,7 @@ from atft_tui.widgets.canvas import CellScale
 from atft_tui.widgets.ink import INK, Ink, ink_of
 from atft_tui.widgets.intervals import Estimate, estimate_row
 from atft_tui.widgets.lines import cut
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 from engine.judgement import SURE, is_noise
 
 OLDER = "Made by an older version: run the backtest again (b)."
@@ -21,7 +21,7 @@ NUMBERS, SHORT = 15, 10
 """Columns of value and error: of a RankIC, and in basis points."""
 
 
-class QuantilesPanel(Panel[Figures]):
+class QuantilesPanel(PlacePanel[Figures]):
     title: ClassVar[str] = "score deciles"
     empty: ClassVar[str] = "Returns of the best and the worst scores, after a backtest (b)."
 
@@ -32,7 +32,7 @@ class QuantilesPanel(Panel[Figures]):
         return quantiles_picture(value, width, height, ink=ink_of(self.app.current_theme))
 
 
-class DecayPanel(Panel[Figures]):
+class DecayPanel(PlacePanel[Figures]):
     title: ClassVar[str] = "RankIC, held and later"
     empty: ClassVar[str] = "How long the scores stay right, after a backtest (b)."
 

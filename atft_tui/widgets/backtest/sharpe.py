@@ -15,13 +15,13 @@ from atft_tui.widgets.canvas import CellScale
 from atft_tui.widgets.ink import INK, Ink, ink_of
 from atft_tui.widgets.intervals import Estimate, axis_row, estimate_row
 from atft_tui.widgets.lines import cut
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 
 LOW, HIGH = -1.0, 3.0
 NAME, VALUE = 15, 7
 
 
-class SharpePanel(Panel[Figures]):
+class SharpePanel(PlacePanel[Figures]):
     title: ClassVar[str] = "net Sharpe ratio"
     empty: ClassVar[str] = "The interval of the Sharpe ratio, after a backtest (b)."
 

@@ -13,7 +13,7 @@ from atft_tui.widgets.backtest.headline import change_words
 from atft_tui.widgets.backtest.names import percent, ratio
 from atft_tui.widgets.ink import INK, Ink, ink_of
 from atft_tui.widgets.lines import cut
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 
 NAME = 17
 
@@ -27,7 +27,7 @@ class SummaryValue:
     """Of the backtest that this one replaced."""
 
 
-class SummaryPanel(Panel[SummaryValue]):
+class SummaryPanel(PlacePanel[SummaryValue]):
     title: ClassVar[str] = "all figures"
     empty: ClassVar[str] = "Return, risk and tails, after a backtest (b)."
 

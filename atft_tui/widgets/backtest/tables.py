@@ -9,7 +9,7 @@ from atft_tui.readings.backtest_figures import SweepCell, Year
 from atft_tui.readings.holdings import DayBook, Holding
 from atft_tui.styles import DIM, PLAIN
 from atft_tui.widgets.backtest.names import percent, ratio
-from atft_tui.widgets.column import Column
+from atft_tui.widgets.column import TableColumn
 
 
 def _number(value: float) -> float | None:
@@ -17,32 +17,32 @@ def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-HOLDINGS: tuple[Column[Holding], ...] = (
-    Column(name="code", cell=lambda row: row.symbol, width=6),
-    Column(name="name", cell=lambda row: row.name),
-    Column(name="side", cell=lambda row: row.side, width=5),
-    Column(
+HOLDINGS: tuple[TableColumn[Holding], ...] = (
+    TableColumn(name="code", cell=lambda row: row.symbol, width=6),
+    TableColumn(name="name", cell=lambda row: row.name),
+    TableColumn(name="side", cell=lambda row: row.side, width=5),
+    TableColumn(
         name="weight %",
         cell=lambda row: fmt.number(row.weight * 100.0, 2),
         value=lambda row: _number(row.weight),
         width=8,
         right=True,
     ),
-    Column(
+    TableColumn(
         name="rank",
         cell=lambda row: fmt.DASH if row.rank is None else f"{row.rank:,}",
         value=lambda row: row.rank,
         width=5,
         right=True,
     ),
-    Column(
+    TableColumn(
         name="bp",
         cell=lambda row: fmt.number(row.contribution * 1e4, 1),
         value=lambda row: _number(row.contribution),
         width=6,
         right=True,
     ),
-    Column(
+    TableColumn(
         name="dividend",
         cell=lambda row: _dividend(row),
         value=lambda row: _number(row.dividend),
@@ -50,42 +50,42 @@ HOLDINGS: tuple[Column[Holding], ...] = (
         right=True,
         wide_only=True,
     ),
-    Column(name="sector", cell=lambda row: row.sector, width=18, wide_only=True),
+    TableColumn(name="sector", cell=lambda row: row.sector, width=18, wide_only=True),
 )
 """``bp``: contribution to the session's gross return, basis points of equity. ``dividend``: cash a share on
 an ex-date, and what it brought or took, basis points of equity."""
 
-YEARS: tuple[Column[Year], ...] = (
-    Column(name="year", cell=lambda row: str(row.year), value=lambda row: row.year, width=4),
-    Column(
+YEARS: tuple[TableColumn[Year], ...] = (
+    TableColumn(name="year", cell=lambda row: str(row.year), value=lambda row: row.year, width=4),
+    TableColumn(
         name="Sharpe",
         cell=lambda row: ratio(row.sharpe),
         value=lambda row: _number(row.sharpe),
         width=6,
         right=True,
     ),
-    Column(
+    TableColumn(
         name="return",
         cell=lambda row: percent(row.net_return),
         value=lambda row: _number(row.net_return),
         width=8,
         right=True,
     ),
-    Column(
+    TableColumn(
         name="fall",
         cell=lambda row: percent(row.max_drawdown),
         value=lambda row: _number(row.max_drawdown),
         width=8,
         right=True,
     ),
-    Column(
+    TableColumn(
         name="RankIC",
         cell=lambda row: _rank_ic(row),
         value=lambda row: _number(row.rank_ic),
         width=17,
         wide_only=True,
     ),
-    Column(
+    TableColumn(
         name="turnover",
         cell=lambda row: percent(row.turnover, sign=False),
         value=lambda row: _number(row.turnover),
@@ -93,7 +93,7 @@ YEARS: tuple[Column[Year], ...] = (
         right=True,
         wide_only=True,
     ),
-    Column(
+    TableColumn(
         name="costs",
         cell=lambda row: percent(row.cost, sign=False),
         value=lambda row: _number(row.cost),
@@ -101,7 +101,7 @@ YEARS: tuple[Column[Year], ...] = (
         right=True,
         wide_only=True,
     ),
-    Column(
+    TableColumn(
         name="days",
         cell=lambda row: str(row.sessions),
         value=lambda row: row.sessions,
@@ -111,16 +111,16 @@ YEARS: tuple[Column[Year], ...] = (
     ),
 )
 
-CELLS: tuple[Column[SweepCell], ...] = (
-    Column(
+CELLS: tuple[TableColumn[SweepCell], ...] = (
+    TableColumn(
         name="Sharpe",
         cell=lambda row: ratio(row.sharpe),
         value=lambda row: _number(row.sharpe),
         width=6,
         right=True,
     ),
-    Column(name="settings", cell=lambda row: row.error or row.words),
-    Column(
+    TableColumn(name="settings", cell=lambda row: row.error or row.words),
+    TableColumn(
         name="return",
         cell=lambda row: percent(row.annual_return),
         value=lambda row: _number(row.annual_return),
@@ -128,7 +128,7 @@ CELLS: tuple[Column[SweepCell], ...] = (
         right=True,
         wide_only=True,
     ),
-    Column(
+    TableColumn(
         name="turnover",
         cell=lambda row: percent(row.turnover, sign=False),
         value=lambda row: _number(row.turnover),
@@ -136,7 +136,7 @@ CELLS: tuple[Column[SweepCell], ...] = (
         right=True,
         wide_only=True,
     ),
-    Column(
+    TableColumn(
         name="costs",
         cell=lambda row: percent(row.cost_drag, sign=False),
         value=lambda row: _number(row.cost_drag),

@@ -147,7 +147,7 @@ async def test_the_start_form_shows_what_changes_and_refuses_on_red(
         asked.append(words)
         return answers[min(len(asked), 2) - 1]
 
-    monkeypatch.setattr(train_form, "QUIET_S", 0.05)
+    monkeypatch.setattr(train_form, "_QUIET_S", 0.05)
     monkeypatch.setattr(TrainForm, "_preflight", preflight)
     monkeypatch.setattr(launch, "start", start)
     async with CockpitApp(tmp_path).run_test(size=(160, 48)) as pilot:
@@ -177,7 +177,7 @@ async def test_the_start_form_shows_what_changes_and_refuses_on_red(
 async def test_a_preflight_that_still_looks_can_be_passed_over_by_asking_twice(
     tmp_path: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train_form, "QUIET_S", 60.0)
+    monkeypatch.setattr(train_form, "_QUIET_S", 60.0)
     begun: list[Any] = []
 
     def start(*given: Any) -> Run:

@@ -85,7 +85,7 @@ def test_a_reader_never_sees_half_a_line(tmp_path: Path) -> None:
 
 
 def test_a_huge_backlog_comes_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(follow, "MAX_BYTES", 1000)
+    monkeypatch.setattr(follow, "_MAX_BYTES", 1000)
     path = tmp_path / "events.jsonl"
     path.write_text("".join(encode(Noted(message=str(i))) + "\n" for i in range(100)))
     seen: list[str] = []

@@ -25,7 +25,7 @@ FAKE = (sys.executable, "-m", "tests.engine.schedule.fake_engine")
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(jobs, "_PATIENCE_S", 0.5)
 
 
 def runner(workspace: Path, stopped: Callable[[], bool] = lambda: False) -> ChildRunner:

@@ -153,7 +153,7 @@ def test_one_scheduler_at_a_time(tmp_path: Path) -> None:
     from engine.schedule import process
 
     with exclusive(tmp_path), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(process, "LOCK_PATIENCE_S", 0.1)
+        patch.setattr(process, "_LOCK_PATIENCE_S", 0.1)
         with pytest.raises(LockedError, match="a scheduler is at work here already"):
             exclusive(tmp_path).__enter__()
     with exclusive(tmp_path):

@@ -20,7 +20,7 @@ from tests.conftest import World
 def _few_trees() -> Iterator[None]:
     """Nothing here asks how good the trees are."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(baselines, "LIGHTGBM_ROUNDS", 10)
+        patch.setattr(baselines, "_LIGHTGBM_ROUNDS", 10)
         yield
 
 

@@ -75,7 +75,7 @@ def at(step: int, *wishes: Wish) -> Asks:
 
 @pytest.fixture(autouse=True)
 def _one_thread_short_polls(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(control, "POLL_S", 0.01)
+    monkeypatch.setattr(control, "_POLL_S", 0.01)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

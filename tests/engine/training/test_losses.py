@@ -99,7 +99,7 @@ def test_soft_spearman_does_not_depend_on_the_scale_of_scores() -> None:
 def test_soft_spearman_tends_to_spearman_for_small_temperature(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(losses, "TEMPERATURE", 1e-4)
+    monkeypatch.setattr(losses, "_TEMPERATURE", 1e-4)
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=60), rng.integers(0, 9, 60).astype(float)
     value = losses.soft_spearman(column(*a), column(*b))

@@ -111,7 +111,7 @@ def test_dropout_keeps_the_mean() -> None:
 
 def test_many_days_are_thinned_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
     features = market(interaction=1.0)
-    monkeypatch.setattr(mlp, "MAX_ROWS", 4000)
+    monkeypatch.setattr(mlp, "_MAX_ROWS", 4000)
     days = mlp._gather(features, TRAIN)
     assert len(days.spans) == 35
     assert len(days.x_MF) <= 4000

@@ -60,7 +60,7 @@ def test_optimized_mode_learns_what_safe_mode_learns(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every step of optimized mode goes through in chunks, as those of a large market do."""
-    monkeypatch.setattr(passes, "MIN_ROWS", 1)
+    monkeypatch.setattr(passes, "_MIN_ROWS", 1)
     (safe, safe_days), (fast, fast_days) = (
         trained(world, mode, tmp_path) for mode in ("safe", "optimized")
     )

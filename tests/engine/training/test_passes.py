@@ -31,7 +31,7 @@ EVERY_TERM = {"listnet": 0.2, "gate_penalty": 0.1, "sharpe": 0.5}
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Several chunks for each thread, whatever the size of the day."""
     threads = torch.get_num_threads()
-    monkeypatch.setattr(passes, "MIN_ROWS", 1)
+    monkeypatch.setattr(passes, "_MIN_ROWS", 1)
     monkeypatch.setattr(passes, "CHUNK_ROWS", 29)
     yield
     torch.set_num_threads(threads)
@@ -213,7 +213,7 @@ def test_only_optimized_mode_on_the_cpu_cuts_and_small_days_go_in_one_piece(
     ):
         with open_pass(runtime) as one_piece:
             assert isinstance(one_piece, WholePass)
-    monkeypatch.setattr(passes, "MIN_ROWS", batch.day_ptr[-1])
+    monkeypatch.setattr(passes, "_MIN_ROWS", batch.day_ptr[-1])
     monkeypatch.setattr(passes, "_cut", None)
     with open_pass(FAST) as by_rows:
         assert torch.isfinite(by_rows(model, batch, coupled, 1.0).loss)

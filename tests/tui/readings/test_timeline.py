@@ -32,8 +32,8 @@ def read_all(line: Timeline) -> Timeline:
 @pytest.fixture
 def dense(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many pieces, many kept states and doublings in a short file."""
-    monkeypatch.setattr(follow, "MAX_BYTES", 3000)
-    monkeypatch.setattr(module, "MAX_KEPT", 8)
+    monkeypatch.setattr(follow, "_MAX_BYTES", 3000)
+    monkeypatch.setattr(module, "_MAX_KEPT", 8)
 
 
 @pytest.mark.usefixtures("dense")

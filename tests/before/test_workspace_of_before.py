@@ -1,0 +1,108 @@
+"""A workspace that an earlier version made: every run, seal and model of it still reads, shows and replays.
+
+``workspace.tar.xz`` was written by the version of 2026-11-28: five sealed signals of a champion, its
+training run with backtest, sweep and report, a walk-forward, a comparison, a search with two trials. The
+JSON files beside it are what the commands answered then.
+"""
+
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from atft_tui.app import CockpitApp
+from atft_tui.navigation import PLACES
+from tests.journeys.command import atft_here
+from tests.tui.steps import shown, visit, wait_until
+
+HERE = Path(__file__).parent
+MAIN = "20200101-120000-train-5e2e"
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("before") / "workspace"
+    with tarfile.open(HERE / "workspace.tar.xz") as archive:
+        archive.extractall(target, filter="data")
+    return target
+
+
+def answer(name: str) -> dict[str, Any]:
+    """What the command answered when the workspace was made."""
+    found: dict[str, Any] = json.loads((HERE / f"{name}.json").read_text())
+    return found
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("runs", "runs"),
+        ("champion show", "champion"),
+        ("verify", "verify"),
+        ("diff 2019-12-18 2019-12-19", "diff"),
+    ],
+)
+def test_commands_answer_as_they_did(workspace: Path, words: str, name: str) -> None:
+    done = atft_here(workspace, *words.split(), "--json")
+    assert done.code == 0, done.err
+    assert done.json == answer(name)
+
+
+def test_a_run_is_shown_as_it_was(workspace: Path) -> None:
+    done = atft_here(workspace, "show", MAIN, "--json")
+    assert done.code == 0, done.err
+    was, now = answer("show"), done.json
+    for where in (was, now):
+        where.pop("directory", None)
+    assert now == {**was, **{k: v for k, v in now.items() if "/workspace" in str(v)}}
+
+
+def test_a_seal_is_made_again_byte_for_byte(workspace: Path) -> None:
+    done = atft_here(workspace, "replay", "2019-12-18", "--json")
+    assert done.code == 0, done.err
+    assert done.json["identical"] is True
+
+
+def test_the_ledger_fills_the_seals_at_the_same_prices(workspace: Path) -> None:
+    done = atft_here(workspace, "ledger", "--json")
+    assert done.code == 0, done.err
+    assert done.json == answer("ledger")
+
+
+def test_a_report_of_the_old_run_is_made(workspace: Path, tmp_path: Path) -> None:
+    before = json.loads((workspace / "runs" / MAIN / "report.json").read_text())
+    done = atft_here(workspace, "report", MAIN, "--format", "json")
+    assert done.code == 0, done.err
+    now = json.loads((workspace / "runs" / MAIN / "report.json").read_text())
+    assert now["answers"] == before["answers"]
+
+
+@pytest.mark.parametrize(
+    ("place", "facts"),
+    [
+        ("home", ("TRADE", "2019-12-19")),
+        ("data", ("24", "2019-12-19")),
+        ("train", ("RankIC",)),
+        ("runs", ("train-5e2e", "walkforward", "tune-7231", "compare-18bb", "base")),
+        ("replay", ("epoch",)),
+        ("backtest", ("Sharpe",)),
+        ("signals", ("TRADE", "2019-12-19")),
+        ("config", ("data.market", "differ from their default")),
+    ],
+)
+async def test_every_place_shows_it(workspace: Path, place: str, facts: tuple[str, ...]) -> None:
+    assert place in {known.name for known in PLACES}
+    async with CockpitApp(workspace).run_test(size=(160, 48)) as pilot:
+        await visit(pilot, place)
+        text = ""
+
+        def told() -> bool:
+            nonlocal text
+            text = shown(pilot.app.screen)
+            return all(fact in text for fact in facts)
+
+        await wait_until(pilot, told)
+        assert "cannot be read" not in text
+        assert "cannot read" not in text

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Glyphs:
+    """The characters that pictures are drawn with, by what they mean."""
+
     blocks: str
     heat: str
     """From nothing to much."""

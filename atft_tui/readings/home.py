@@ -59,6 +59,8 @@ class LiveNews:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChampionNews:
+    """The model that trades, and how it did on its test days and since. None where unknown."""
+
     model: str
     run: str
     since: str
@@ -79,6 +81,8 @@ class ChampionNews:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataNews:
+    """The snapshot in use and what the last checks said of it."""
+
     snapshot: str
     market: str
     calendar: str
@@ -96,6 +100,8 @@ class DataNews:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HomeNews:
+    """Everything that Home shows of a workspace at one moment."""
+
     now: dt.datetime
     """UTC, to the minute: what the countdown counts from."""
     card: CardNews | None = None
@@ -110,6 +116,7 @@ class HomeNews:
 
     @property
     def is_empty(self) -> bool:
+        """Whether there is nothing yet to show."""
         return not (self.card or self.champion or self.data or self.runs)
 
 

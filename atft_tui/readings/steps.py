@@ -8,6 +8,8 @@ from atft_tui.readings.home import HomeNews
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstStep:
+    """One step on the way, and the key or place that takes it."""
+
     name: str
     what: str
     key: str
@@ -22,6 +24,8 @@ class FirstStep:
 
 @dataclass(frozen=True, slots=True)
 class StepGroup:
+    """Steps that belong together, in order."""
+
     title: str
     steps: tuple[FirstStep, ...]
 

@@ -19,7 +19,6 @@ from atft_tui.readings.backtest import BacktestReader, BacktestValue
 from atft_tui.readings.backtest_figures import Figures
 from atft_tui.readings.holdings import DayBook, read_day
 from atft_tui.screens.base import READING_ERRORS, CockpitScreen
-from atft_tui.sizes import TALL, WIDE
 from atft_tui.styles import DIM, STRONG
 from atft_tui.widgets.backtest import headline as words
 from atft_tui.widgets.backtest import tables
@@ -193,25 +192,18 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
     def ink(self) -> Ink:
         return ink_of(self.app.current_theme)
 
-    @property
-    def is_wide(self) -> bool:
-        return self.size.width >= WIDE and self.size.height >= TALL
-
     def part(self, name: str) -> Widget:
         return self.query_one(f"#backtest-{name}")
 
     def panel(self, name: str) -> PlacePanel[Any]:
         return self.query_one(f"#backtest-{name}", PlacePanel)
 
-    def on_resize(self) -> None:
-        self.lay_out()
-
     def lay_out(self) -> None:
         """Everything at once where there is room, else one tab."""
         value = self.value
         there = value is not None and value.figures is not None
-        wide = self.is_wide
-        self.set_class(not wide, "narrow")
+        wide = self.wide
+        super().lay_out()
         empty = self.query_one("#empty", Static)
         empty.display = value is not None and not there
         if value is not None and value.run_id:
@@ -271,7 +263,7 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
 
     def action_next_panel(self, step: int) -> None:
         """The next tab of a small screen; the focus of a large one, which may bring a side panel up."""
-        if self.is_wide:
+        if self.wide:
             names, here = list(ORDER), self.focused_name or self.side
             self._bring(names[(names.index(here) + step) % len(names)])
         else:
@@ -282,7 +274,7 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
 
     def action_next_side(self) -> None:
         """The next of the panels that share a place."""
-        if self.is_wide:
+        if self.wide:
             self._bring(SIDE[(SIDE.index(self.side) + 1) % len(SIDE)])
         else:
             self.action_next_panel(1)

@@ -191,9 +191,6 @@ class RunsScreen(RunActions):
         super().on_mount()
         self.lay_out()
 
-    def on_resize(self) -> None:
-        self.lay_out()
-
     @property
     def wide(self) -> bool:
         return self.size.width >= WIDE
@@ -205,7 +202,7 @@ class RunsScreen(RunActions):
     def lay_out(self) -> None:
         value = self.value
         there = value is None or bool(value.list.runs)
-        self.set_class(not self.wide, "narrow")
+        super().lay_out()
         self.query_one("#empty").display = not there
         for view in VIEWS:
             name = "list" if view == "runs" else view

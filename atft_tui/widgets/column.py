@@ -19,6 +19,8 @@ NARROWEST = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableColumn(Generic[R]):
+    """One column of a `BrowseTable`: how a row's cell is shown, ordered and exported."""
+
     name: str
     cell: Callable[[R], str | Text]
     """What is shown. Plain strings are cleaned; a `Text` must hold clean text."""
@@ -33,10 +35,12 @@ class TableColumn(Generic[R]):
     """Above 0: gives way while there is no room, the column with the highest number first."""
 
     def text(self, row: R) -> Text:
+        """What is shown of a row, without control characters."""
         shown = self.cell(row)
         return Text(fmt.clean(shown)) if isinstance(shown, str) else shown
 
     def raw(self, row: R) -> Any:
+        """What a row is ordered by and exported with; None where unknown."""
         return self.value(row) if self.value is not None else self.text(row).plain
 
 

@@ -12,6 +12,8 @@ from atft_tui.widgets.layout import Layout, Sized, layout_of
 
 
 class Tabular(Protocol):
+    """What a `ColumnView` shows."""
+
     columns: tuple[TableColumn[Any], ...]
     rows: list[Any]
     fixed: int
@@ -48,6 +50,7 @@ class ColumnView(ScrollView):
         return self.arrangement.first_at(self.scroll_offset.x)
 
     def in_sight(self) -> tuple[Sized, ...]:
+        """The columns that are painted now, with their widths."""
         return self.arrangement.in_sight(self.first)
 
     def with_arrows(self, names: Text) -> Text:
@@ -76,6 +79,7 @@ class ColumnView(ScrollView):
         self._scroll_to_column(max(0, min(self.first + step, layout.furthest)))
 
     def bring_in_sight(self, column: TableColumn[Any]) -> None:
+        """Scroll as far as it takes to see a column."""
         layout = self.arrangement
         if layout.furthest:
             self._scroll_to_column(layout.first_with(column, self.first))

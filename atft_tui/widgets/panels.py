@@ -19,12 +19,16 @@ _LEVEL_STYLES = {"info": PLAIN, "good": GOOD, "warning": WARN, "error": BAD}
 
 
 class RankICPanel(StatePanel):
+    """Validation RankIC of every epoch over its null band."""
+
     title = "RankIC, validation, per epoch"
 
     def depends(self, state: RunState) -> tuple[object, ...]:
+        """Epochs, phases and simple models."""
         return (state.epochs, state.phases, state.baselines)
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
+        """The chart, and below it what its marks mean."""
         if not state.epochs:
             return Text("Appears after the first validation epoch.", style=DIM)
         starts = {p.first_epoch: p.name for p in state.phases if p.first_epoch is not None}
@@ -75,13 +79,17 @@ class RankICPanel(StatePanel):
 
 
 class VerdictPanel(StatePanel):
+    """What can be said of the run so far, against chance and against simple models."""
+
     title = "verdict so far"
 
     def depends(self, state: RunState) -> tuple[object, ...]:
+        """All that is judged."""
         return (state.epochs, state.phases, state.baselines, state.assertions, state.warnings,
                 state.diagnoses, state.gradients, state.finished)  # fmt: skip
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
+        """Validation, rivals, test days, criteria and trouble, a line each."""
         best = state.best
         lines = _validated(best, width) if best else [Text("no validation yet", style=DIM)]
         if best is not None:
@@ -175,12 +183,16 @@ def _trouble(state: RunState) -> list[Text]:
 
 
 class LogPanel(StatePanel):
+    """What the run told, newest first."""
+
     title = "log, newest first, UTC"
 
     def depends(self, state: RunState) -> tuple[object, ...]:
+        """The log."""
         return (state.log,)
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
+        """A line for each message, with its time."""
         if not state.log:
             return Text("Nothing said yet.", style=DIM)
         text = Text(no_wrap=True, overflow="ellipsis")

@@ -32,6 +32,8 @@ _MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EquityValue:
+    """The curves of a backtest and what the reader points at."""
+
     curves: Curves
     cursor: int
     """Number of the session under the cursor."""
@@ -50,6 +52,8 @@ class _Drawn:
 
 
 class EquityPanel(PlacePanel[EquityValue]):
+    """The panel of the curves; a click puts the cursor on a day."""
+
     title: ClassVar[str] = "equity after costs"
     empty: ClassVar[str] = "No backtest yet: b makes one."
 
@@ -69,9 +73,11 @@ class EquityPanel(PlacePanel[EquityValue]):
         self.post_message(self.Picked(max(0, min(last, round(share * last)))))
 
     def depends(self, value: EquityValue) -> tuple[object, ...]:
+        """The curves, the cursor and the theme."""
         return (value.curves, value.cursor, value.log, value.before, self.app.theme)
 
     def picture(self, value: EquityValue, width: int, height: int) -> Text:
+        """The curves in the colours of the theme."""
         return equity_picture(value, width, height, ink=ink_of(self.app.current_theme))
 
 

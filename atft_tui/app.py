@@ -120,7 +120,7 @@ class CockpitApp(ReportingApp):
         if not command.launchable or "--resume" in request.own:
             self.start_job(request.words)
             return
-        from engine.config_file import resolve
+        from engine.config.file import resolve
 
         try:
             files = config_files(self.workspace)

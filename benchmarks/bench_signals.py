@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 
 from benchmarks.large_market import large_market
 from engine.config import Config, SplitConfig
-from engine.config_file import write_resolved
+from engine.config.file import write_resolved
 from engine.data.store import PanelStore
 from engine.dataset.split import single_split
 from engine.model.build import build_model

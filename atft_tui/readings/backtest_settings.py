@@ -11,7 +11,7 @@ def overrides(found: Figures, workspace: Path) -> list[str]:
 
     Tables and lists are left out: they are edited in config.toml.
     """
-    from engine.config_file import resolve
+    from engine.config.file import resolve
     from engine.workspace import config_files
 
     config = resolve(config_files(workspace)).config

@@ -11,10 +11,11 @@ from atft_tui.readings.card import Card, Light, read_card
 from atft_tui.readings.rows import RunRow
 from atft_tui.readings.runs import list_runs
 from atft_tui.readings.seals import newest
-from engine.agenda import Agenda, read_agenda
 from engine.errors import EngineError, IntegrityError
 from engine.files import MANIFEST, read_json
-from engine.judgement import SURE, is_noise
+from engine.records.agenda import Agenda
+from engine.records.judgement import SURE, is_noise
+from engine.schedule.agenda import read_agenda
 
 RUNS, ALERTS = 12, 10
 
@@ -134,7 +135,7 @@ class HomeReader:
             ("data", self._data),
             ("champion", self._champion),
             ("card", self._card),
-            ("agenda", lambda: read_agenda(self.workspace, now, sessions=3, alerts=ALERTS)),
+            ("agenda", lambda: read_agenda(self.workspace, now, limit=ALERTS)),
             ("runs", lambda: list_runs(self.workspace, RUNS)),
         ):
             try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from atft_tui.readings.comparisons import Pair, read_pairs
 from atft_tui.readings.run_events import Course, CourseReader
 from atft_tui.widgets.chart import Curve, CurvePoint
-from engine.judgement import is_noise
+from engine.records.judgement import is_noise
 from engine.runs.summary import RunSummary
 
 _KEPT = 16

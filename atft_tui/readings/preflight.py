@@ -33,7 +33,8 @@ class Check:
 def changes(workspace: Path, preset: str | None, overrides: Sequence[str]) -> tuple[Change, ...]:
     """Keys with another value than the default, in the order of config.toml. ConfigError if senseless."""
     from engine.config import Config
-    from engine.config_file import describe, flatten, resolve
+    from engine.config.file import resolve
+    from engine.config.keys import describe, flatten
 
     resolved = resolve(config_files(workspace), preset=preset, overrides=overrides)
     before, after = flatten(Config()), flatten(resolved.config)
@@ -43,7 +44,7 @@ def changes(workspace: Path, preset: str | None, overrides: Sequence[str]) -> tu
             default=_short(before.get(key)),
             value=_short(value),
             origin=resolved.origins.get(key, _origin(key, resolved.origins)),
-            about=describe(key)[0],
+            about=describe(key).about,
         )
         for key, value in after.items()
         if value != before.get(key)

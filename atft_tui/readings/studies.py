@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.errors import EngineError
 from engine.files import read_json
-from engine.judgement import SURE, is_noise
+from engine.records.judgement import SURE, is_noise
 from engine.runs.events import TrialFinished
 from engine.runs.follow import read_new
 from engine.runs.store import Run

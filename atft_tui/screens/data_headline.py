@@ -16,7 +16,7 @@ from atft_tui.readings.data_values import (
 )
 from atft_tui.sizes import WIDE
 from atft_tui.styles import BAD, DIM, GOOD, STRONG, WARN
-from engine.judgement import SURE
+from engine.records.judgement import SURE
 
 _VERDICTS = {
     "ok": (GLYPHS.done, GOOD),

@@ -15,7 +15,7 @@ from atft_tui.readings.data_values import (
 )
 from atft_tui.styles import BAD, DIM, GOOD, PLAIN, STRONG, WARN
 from atft_tui.widgets.column import TableColumn
-from engine.judgement import SURE
+from engine.records.judgement import SURE
 
 _LEVELS = {"error": BAD, "warning": WARN, "info": DIM}
 

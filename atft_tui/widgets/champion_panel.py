@@ -10,7 +10,7 @@ from atft_tui.readings.champion import Champion, Event
 from atft_tui.styles import BAD, DIM, GOOD, PLAIN, STRONG, WARN
 from atft_tui.widgets.lines import page, row, start, wrapped
 from atft_tui.widgets.part_panel import PartPanel
-from engine.judgement import is_noise
+from engine.records.judgement import is_noise
 
 _MARKS = {
     "promoted": (GLYPHS.done, GOOD),

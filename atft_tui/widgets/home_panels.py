@@ -17,7 +17,7 @@ from atft_tui.widgets.fact_lines import TALL, Lines
 from atft_tui.widgets.intervals import Estimate, estimate_row, judged, span_of
 from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.strips import meter
-from engine.judgement import SURE, is_noise
+from engine.records.judgement import SURE, is_noise
 
 
 class TodayPanel(PlacePanel[HomeNews]):
@@ -261,7 +261,7 @@ class AgendaPanel(PlacePanel[HomeNews]):
         if outlook is not None and outlook.next_at:
             out.fact("next", (f"{outlook.next_session}", styles.STRONG), f" {outlook.exchange}")
             out.fact("due", countdown(outlook.next_at, value.now))
-        for session in agenda.sessions:
+        for session in agenda.sessions[:3]:
             seen = status(session.verdict or session.state)
             late = ", caught up" if session.caught_up else ""
             shown = Text(f"{seen.mark} {fmt.clean(session.verdict or session.state)}", seen.style)

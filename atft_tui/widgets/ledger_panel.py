@@ -10,7 +10,7 @@ from atft_tui.styles import BAD, BETTER, DIM, PLAIN, STRONG
 from atft_tui.widgets.lines import beside, page, row, start
 from atft_tui.widgets.part_panel import PartPanel
 from atft_tui.widgets.point_chart import gap_chart
-from engine.judgement import SURE
+from engine.records.judgement import SURE
 
 _BPS = 1e4
 LEAST_CHART, HIGHEST_CHART, NARROWEST_CHART = 5, 16, 20

@@ -14,7 +14,8 @@ from engine.backtest.performance import Series
 from engine.backtest.result import BacktestResult
 from engine.backtest.simulator import Simulator
 from engine.config import Config
-from engine.config_file import flatten, override
+from engine.config.file import override
+from engine.config.keys import flatten
 from engine.errors import EngineError, UsageError
 from engine.portfolio.book import Book
 from engine.portfolio.market_data import Matrix

@@ -7,18 +7,18 @@ Nothing here changes a value. Every limit stands far beyond what honest dirty da
 import datetime as dt
 import math
 from collections.abc import Mapping
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
+from msgspec.structs import replace
 
 from engine.data.calendar import exchange_of, exchange_zone
 from engine.data.evidence_days import day_problems, days_of
-from engine.data.evidence_joins import join_problems, joins_of
-from engine.data.evidence_store import Stored, store_problems
+from engine.data.evidence_joins import StoredMarket, join_problems, joins_of, store_problems
 from engine.data.tables import RawTables
 from engine.records.evidence import Evidence, Problem
 
+_Stocks = tuple[tuple[str, ...], int]
 _OUTSIDE = 0.2
 """Share of rows with open or close outside low..high. Honest: at most 0.05 %; a close of another price scale
 than open, high and low: 71 to 99.9 %."""
@@ -45,23 +45,23 @@ _APART = 0.25
 """Log distance from close x volume that is said."""
 _MANY = 0.2
 """Share of stocks in other units than the rest from which the table is refused."""
-_UNITS: Mapping[int, tuple[str, str]] = {
-    6: ("volume is in millions", '"volume={volume}*1000000"'),
-    4: ("volume is in ten thousands", '"volume={volume}*10000"'),
-    3: ("volume is in thousands", '"volume={volume}*1000"'),
-    2: ("volume is in lots of 100", '"volume={volume}*100"'),
-    1: ("volume is in lots of 10", '"volume={volume}*10"'),
+_UNITS = {
+    6: ("volume is in millions", {"volume": "1000000"}),
+    4: ("volume is in ten thousands", {"volume": "10000"}),
+    3: ("volume is in thousands", {"volume": "1000"}),
+    2: ("volume is in lots of 100", {"volume": "100"}),
+    1: ("volume is in lots of 10", {"volume": "10"}),
     -1: (
         "volume is in lots of 100 and traded value in thousands",
-        '"volume={volume}*100,turnover={turnover}*1000"',
+        {"volume": "100", "turnover": "1000"},
     ),
     -2: (
         "prices are in cents or pence",
-        '"open={open}*0.01,high={high}*0.01,low={low}*0.01,close={close}*0.01"',
+        dict.fromkeys(("open", "high", "low", "close"), "0.01"),
     ),
-    -3: ("traded value is in thousands", '"turnover={turnover}*1000"'),
-    -4: ("traded value is in ten thousands", '"turnover={turnover}*10000"'),
-    -6: ("traded value is in millions", '"turnover={turnover}*1000000"'),
+    -3: ("traded value is in thousands", {"turnover": "1000"}),
+    -4: ("traded value is in ten thousands", {"turnover": "10000"}),
+    -6: ("traded value is in millions", {"turnover": "1000000"}),
 }
 """Power of ten by which traded value / (close x volume) is off, what that means, and what mends it."""
 
@@ -71,7 +71,7 @@ def gather(
     *,
     now: dt.datetime,
     columns: Mapping[str, str] | None = None,
-    store: Stored | None = None,
+    store: StoredMarket | None = None,
 ) -> Evidence:
     """Evidence on tables as read, with the verdict.
 
@@ -83,19 +83,8 @@ def gather(
     today = _today(bars["date"].max(), exchange, now)  # type: ignore[arg-type]
     days = days_of(bars, exchange)
     after = store.after if store else ""
-    figures = _prices(bars)
-    returns, values = _returns(bars), _values(bars)
     joins = joins_of(raw, None if store is None else store.symbols)
-    problems = [
-        *day_problems(raw, days, today=today, exchange=exchange, after=after),
-        *(store_problems(bars, store, columns or {}) if store else ()),
-        *_price_problems(figures | returns, bars["date"].n_unique(), columns or {}),
-        *_value_problems(values, columns or {}),
-        *join_problems(joins, raw),
-    ]
-    values = {name: value for name, value in values.items() if name != "stocks"}
-    figures = {name: value for name, value in figures.items() if name != "crossed"}
-    return Evidence(
+    measured = Evidence(
         rows=len(bars),
         symbols=bars["symbol"].n_unique(),
         first=str(bars["date"].min()),
@@ -104,11 +93,18 @@ def gather(
         shifted=days.shifted,
         swapped=days.swapped,
         joins=joins,
-        problems=tuple(problems),
-        **figures,
-        **returns,
-        **values,
     )
+    crossed, figures = _prices(bars)
+    stocks, values = _values(bars)
+    seen = replace(measured, **figures, **_returns(bars), **values)
+    problems = [
+        *day_problems(raw, days, today=today, exchange=exchange, after=after),
+        *(store_problems(bars, store, columns or {}) if store else ()),
+        *_price_problems(seen, crossed, bars["date"].n_unique(), columns or {}),
+        *_value_problems(seen, stocks, columns or {}),
+        *join_problems(joins, raw),
+    ]
+    return replace(seen, problems=tuple(problems))
 
 
 def _today(last: dt.date, exchange: str, now: dt.datetime) -> dt.date:
@@ -118,7 +114,8 @@ def _today(last: dt.date, exchange: str, now: dt.datetime) -> dt.date:
     return now.astimezone(ZoneInfo(exchange_zone(exchange))).date()
 
 
-def _prices(bars: pl.DataFrame) -> dict[str, Any]:
+def _prices(bars: pl.DataFrame) -> tuple[float, dict[str, float | None]]:
+    """Share of rows whose high is below their low, and fields of `Evidence` about single rows."""
     open_, high, low, close = (pl.col(name) for name in ("open", "high", "low", "close"))
     prices = (open_, high, low, close)
     whole = pl.all_horizontal(price > 0 for price in prices)
@@ -133,12 +130,13 @@ def _prices(bars: pl.DataFrame) -> dict[str, Any]:
         no_close=(~(close > 0)).fill_null(value=True).mean(),
     )
     row = found.collect().row(0, named=True)
+    crossed = row.pop("crossed")
     if not row.pop("whole"):
-        row["outside_range"], row["crossed"] = None, 0.0
-    return row
+        return 0.0, row | {"outside_range": None}
+    return crossed, row
 
 
-def _returns(bars: pl.DataFrame) -> dict[str, Any]:
+def _returns(bars: pl.DataFrame) -> dict[str, float | None]:
     """Mean and spread of the log returns over night and over the day, on a sample of the stocks."""
     if len(bars) > _SAMPLE:
         every = -(-len(bars) // _SAMPLE)
@@ -157,9 +155,11 @@ def _returns(bars: pl.DataFrame) -> dict[str, Any]:
     return both.select(**wanted).collect().row(0, named=True)
 
 
-def _values(bars: pl.DataFrame) -> dict[str, Any]:
-    """Traded value against close x volume; None where the table has no traded value of its own."""
-    empty = {"value_ratio": None, "value_spread": None, "stocks_off": 0, "stocks": ()}
+def _values(bars: pl.DataFrame) -> tuple[_Stocks, dict[str, float | int]]:
+    """Traded value against close x volume: codes that are off with the count of all, fields of `Evidence`.
+
+    Nothing where the table has no traded value of its own.
+    """
     traded = bars.lazy().select("symbol", "close", "volume", "turnover")
     traded = traded.filter(pl.all_horizontal(pl.col("close", "volume", "turnover") > 0))
     if len(bars) > _SAMPLE:
@@ -167,7 +167,7 @@ def _values(bars: pl.DataFrame) -> dict[str, Any]:
     off = (pl.col("turnover") / (pl.col("close") * pl.col("volume"))).log()
     table = traded.select("symbol", off=off).filter(pl.col("off").is_finite()).collect()
     if table.is_empty() or (table["off"].abs() < _ROUNDING).all():
-        return empty
+        return ((), 0), {}
     middle = float(table["off"].median())  # type: ignore[arg-type]
     stocks = table.group_by("symbol").agg(
         pl.len(), pl.col("off").mean(), spread=pl.col("off").std()
@@ -178,64 +178,65 @@ def _values(bars: pl.DataFrame) -> dict[str, Any]:
     wrong = wrong.filter((pl.col("len") >= _ENOUGH) & (pl.col("spread") < 2 * _NARROW)).sort(
         "symbol"
     )
-    return {
+    figures = {
         "value_ratio": math.exp(middle),
         "value_spread": float((table["off"] - middle).abs().median()),  # type: ignore[arg-type]
         "stocks_off": len(wrong),
-        "stocks": (*wrong["symbol"].head(3), len(stocks)),
     }
+    return (tuple(wrong["symbol"].head(3)), len(stocks)), figures
 
 
 def _price_problems(
-    seen: Mapping[str, Any], sessions: int, columns: Mapping[str, str]
+    seen: Evidence, crossed: float, sessions: int, columns: Mapping[str, str]
 ) -> list[Problem]:
     problems = []
     scale = "close and open are of two price scales (one adjusted, one as quoted)"
     mend = '--price-scale, or name the columns of one scale: --columns "close=Close"'
-    if seen["crossed"] > _OUTSIDE:
+    if crossed > _OUTSIDE:
         high, low = columns.get("high", "high"), columns.get("low", "low")
-        what = (
-            f"high is below low in {seen['crossed']:.0%} of the rows: each is in the other's place"
-        )
+        what = f"high is below low in {crossed:.0%} of the rows: each is in the other's place"
         problems.append(Problem(what=what, mend=f'--columns "high={low},low={high}"'))
-    elif (seen["outside_range"] or 0.0) > _OUTSIDE:
-        what = f"open or close lies outside low..high in {seen['outside_range']:.0%} of the rows: {scale}"
+    elif (seen.outside_range or 0.0) > _OUTSIDE:
+        what = (
+            f"open or close lies outside low..high in {seen.outside_range:.0%} of the rows: {scale}"
+        )
         problems.append(Problem(what=what, mend=mend))
-    night, day = seen["overnight_mean"] or 0.0, seen["intraday_mean"] or 0.0
+    night, day = seen.overnight_mean or 0.0, seen.intraday_mean or 0.0
     if sessions >= _ENOUGH and abs(night) > _OVERNIGHT and day * night < -_BACK * night * night:
         what = f"prices move {night:+.2%} every night and {day:+.2%} every day: {scale}"
         problems.append(Problem(what=what, mend=mend))
-    if seen["no_close"] > _NO_CLOSE:
-        share = f"{seen['no_close']:.0%} of the rows have no close above 0"
+    if seen.no_close > _NO_CLOSE:
+        share = f"{seen.no_close:.0%} of the rows have no close above 0"
         what = f"{share}: another column is meant, or no trading day"
         problems.append(Problem(what=what, mend='--columns "close=COLUMN"'))
     return problems
 
 
-def _value_problems(seen: Mapping[str, Any], columns: Mapping[str, str]) -> list[Problem]:
-    ratio = seen["value_ratio"]
+def _value_problems(seen: Evidence, known: _Stocks, columns: Mapping[str, str]) -> list[Problem]:
+    ratio = seen.value_ratio
     if ratio is None:
         return []
     power = math.log10(ratio)
     whole, count = round(power), f"traded value is {ratio:.3g} x close x volume"
-    off = abs(power - whole) * math.log(10.0) < _NEAR_POWER and seen["value_spread"] < _NARROW
+    off = abs(power - whole) * math.log(10.0) < _NEAR_POWER and (seen.value_spread or 0.0) < _NARROW
     if whole and off:
-        cause, mend = _UNITS.get(whole, ("units are mixed", '"volume={volume}*FACTOR"'))
-        named = {name: columns.get(name, name) for name in ("volume", "turnover", "open", "high")}
-        named |= {name: columns.get(name, name) for name in ("low", "close")}
-        return [Problem(what=f"{count}: {cause}", mend=f"--columns {mend.format(**named)}")]
+        cause, times = _UNITS.get(whole, ("units are mixed", {"volume": "FACTOR"}))
+        mend = ",".join(f"{name}={columns.get(name, name)}*{by}" for name, by in times.items())
+        return [Problem(what=f"{count}: {cause}", mend=f'--columns "{mend}"')]
     problems = []
     if abs(power) * math.log(10.0) > _APART:
         what = f"{count}: prices and volumes are of two scales (adjusted and as quoted)"
         problems.append(Problem(what=what, mend="--price-scale", refused=False))
-    if seen["stocks_off"]:
-        *names, stocks = seen["stocks"]
-        what = f"{seen['stocks_off']:,} of {stocks:,} stocks have volumes or traded values in other units"
+    if seen.stocks_off:
+        names, stocks = known
+        what = (
+            f"{seen.stocks_off:,} of {stocks:,} stocks have volumes or traded values in other units"
+        )
         problems.append(
             Problem(
                 what=f"{what} than the rest throughout, e.g. {', '.join(names)}",
                 mend="correct these stocks in the file; `check` drops their rows",
-                refused=seen["stocks_off"] > _MANY * stocks,
+                refused=seen.stocks_off > _MANY * stocks,
             )
         )
     return problems

@@ -24,19 +24,8 @@ _EARLIEST = 1900
 _GAP = 5
 """Sessions missing between the store and a later file from which its first day is looked at again."""
 _LARGE = (
-    "XNYS",
-    "XTKS",
-    "XSHG",
-    "XHKG",
-    "XBOM",
-    "XLON",
-    "XPAR",
-    "XFRA",
-    "XTSE",
-    "XKRX",
-    "XTAI",
-    "XASX",
-)
+    "XNYS", "XTKS", "XSHG", "XHKG", "XBOM", "XLON", "XPAR", "XFRA", "XTSE", "XKRX", "XTAI", "XASX",
+)  # fmt: skip
 """Exchanges that are tried as an explanation; only where the days are no sessions of the one assumed."""
 _WEEKEND = 0.2
 """Share of rows on Saturdays and Sundays from which every day is a trading day; 2/7 where all are."""
@@ -58,6 +47,7 @@ class Days:
 
 
 def days_of(bars: pl.DataFrame, exchange: str) -> Days:
+    """The days of the bars held against the exchange's sessions."""
     begin, end = calendar_span(exchange)
     count = bars.group_by("date").len().sort("date").filter(pl.col("date").is_between(begin, end))
     day_D = count["date"].to_numpy().astype("datetime64[D]")
@@ -75,12 +65,7 @@ def days_of(bars: pl.DataFrame, exchange: str) -> Days:
         shifted = best if moved[best] >= _EXPLAINED else 0
         swapped = not shifted and _share(_swapped(day_D), rows_D, sessions) >= _EXPLAINED
     return Days(
-        day_D=day_D,
-        rows_D=rows_D,
-        sessions=sessions,
-        share=share,
-        shifted=shifted,
-        swapped=swapped,
+        day_D=day_D, rows_D=rows_D, sessions=sessions, share=share, shifted=shifted, swapped=swapped
     )
 
 
@@ -110,7 +95,7 @@ def _impossible(raw: RawTables, today: dt.date) -> list[Problem]:
             what = (
                 f"{name}: {len(wrong):,} rows have years outside {_EARLIEST} to {last.year}, e.g. "
             )
-            return [Problem(what=f"{what}{wrong[key].cast(pl.String)[0]}", mend=f"{_FORMAT}")]
+            return [Problem(what=f"{what}{wrong[key].cast(pl.String)[0]}", mend=_FORMAT)]
     return []
 
 
@@ -207,10 +192,5 @@ def _share(
 def _swapped(day_D: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
     """Day and month in each other's place where the day can be a month."""
     dates = [day.item() for day in day_D]
-    return np.array(
-        [
-            date.replace(day=date.month, month=date.day) if date.day <= 12 else date
-            for date in dates
-        ],
-        dtype="datetime64[D]",
-    )
+    moved = [d.replace(day=d.month, month=d.day) if d.day <= 12 else d for d in dates]
+    return np.array(moved, dtype="datetime64[D]")

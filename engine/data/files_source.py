@@ -11,11 +11,13 @@ import polars as pl
 from engine.config import Market, ReadingConfig
 from engine.data.calendar import exchange_of, exchange_zone, sessions_between
 from engine.data.labels import with_readable_labels
+from engine.data.merge import BarOrigin
 from engine.data.optional_files import LAYOUTS, read_optional
 from engine.data.reading.actions import ACTIONS
-from engine.data.reading.bars import Origin, read_bars
+from engine.data.reading.bars import read_bars
+from engine.data.reading.dates import Exchange
 from engine.data.reading.names import ADJUSTED, ALL_BARS, BARS
-from engine.data.reading.tables import Exchange, Wanted, read_table
+from engine.data.reading.tables import WantedTable, read_table
 from engine.data.tables import (
     ACTION_SCHEMA,
     BAR_SCHEMA,
@@ -27,7 +29,7 @@ from engine.data.tables import (
 from engine.errors import DataError
 from engine.records.reading import ReadingPlan
 
-_SECURITIES = Wanted(
+_SECURITIES = WantedTable(
     table="securities",
     schema=SECURITY_SCHEMA,
     synonyms={
@@ -45,7 +47,7 @@ _SECURITIES = Wanted(
     optional=frozenset(SECURITY_SCHEMA) - {"symbol"},
     finish=lambda cells, frame: with_readable_labels(frame),
 )  # fmt: skip
-_INDEX = Wanted(
+_INDEX = WantedTable(
     table="index",
     schema=INDEX_SCHEMA,
     synonyms={
@@ -64,11 +66,11 @@ _KNOWN: Mapping[str, Iterable[str]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class FilesRead:
     """Tables and how each of them was read."""
 
     raw: RawTables
-    origin: Origin
+    origin: BarOrigin
     """File and line of each bar."""
     plans: tuple[ReadingPlan, ...] = ()
 
@@ -87,7 +89,7 @@ def read_files(
     optional: Mapping[str, Path] | None = None,
     actions: Path | None = None,
     after: dt.date | None = None,
-) -> Reading:
+) -> FilesRead:
     """Read and type the tables; only labels are cleaned here. Errors name file, line, column and value.
 
     ``optional`` gives files of optional tables (`engine.data.tables.OPTIONAL`) by name. ``columns`` maps
@@ -99,7 +101,7 @@ def read_files(
     exchange = _exchange(exchange_of(market, calendar), now)
     bars, origin, plans = read_bars(prices, columns, exchange, settings, after=after)
 
-    def beside(path: Path, wanted: Wanted) -> pl.DataFrame:
+    def beside(path: Path, wanted: WantedTable) -> pl.DataFrame:
         nonlocal plans
         table, more = read_table(path, wanted, columns, exchange, settings)
         plans += more
@@ -122,7 +124,7 @@ def read_files(
         optional=extra,
         notes=notes,
     )
-    return Reading(raw=raw, origin=origin, plans=plans)
+    return FilesRead(raw=raw, origin=origin, plans=plans)
 
 
 def _exchange(code: str, now: dt.datetime) -> Exchange:

@@ -49,6 +49,7 @@ class Draft:
 
     @property
     def id(self) -> str:
+        """The snapshot's name, which follows from its content."""
         return snapshot_id(self.fields(), self.raw.securities)
 
     def fields(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@
 import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import polars as pl
 
@@ -28,17 +28,19 @@ _SAME = 1e-9
 """Relative difference below which two numbers are one: text and binary copies of the same file."""
 
 
-class Origin(Protocol):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BarOrigin:
     """Where each bar was read, in the order of the bars."""
 
-    @property
-    def file(self) -> pl.Series:
-        """Place of its file in the order of reading."""
-        ...
+    files: tuple[str, ...]
+    file: pl.Series
+    """Position in ``files``, which is the order of reading. UInt32."""
+    line: pl.Series
+    """Line of the file from 1, or row of a Parquet or Feather file. UInt32."""
 
     def where(self, row: int) -> str:
         """File and line of a bar."""
-        ...
+        return f"{self.files[self.file[row]]}: line {self.line[row]}"
 
 
 Place = Callable[[dt.date, str], str]
@@ -62,7 +64,7 @@ class Revision:
 
 
 def one_bar_each(
-    bars: pl.DataFrame, origin: Origin | None, source: str
+    bars: pl.DataFrame, origin: BarOrigin | None, source: str
 ) -> tuple[pl.DataFrame, Revision]:
     """Bars (sorted by date and symbol) with one row a key, and what the repeated ones did.
 
@@ -94,7 +96,7 @@ def one_bar_each(
     return whole, Revision(equal=equal, changed=changed, prices=prices)
 
 
-def place_of(bars: pl.DataFrame, origin: Origin) -> Place:
+def place_of(bars: pl.DataFrame, origin: BarOrigin) -> Place:
     """Where the bars of a key were read; of several the last."""
 
     def place(day: dt.date, symbol: str) -> str:
@@ -146,7 +148,7 @@ def _without_nan(bars: pl.DataFrame) -> pl.DataFrame:
     return bars.with_columns(pl.col(dirty).fill_nan(None)) if dirty else bars
 
 
-def _ages(bars: pl.DataFrame, origin: Origin | None) -> pl.Series:
+def _ages(bars: pl.DataFrame, origin: BarOrigin | None) -> pl.Series:
     """Age of each bar's file by the session it ends with, oldest 0; all 0 where it is not known."""
     if origin is None:
         return pl.repeat(0, len(bars), dtype=pl.Int64, eager=True)

@@ -2,25 +2,22 @@
 
 The day from which a row may be used is taken from, in this order: a column ``available``; a day of
 publication, whose next day it is (statements told before 15:00: the same day); the row's ``date`` plus
-`_DELAY`. Statements need one of the first two: a period's end says nothing about when it was told.
+its table's delay. Statements need one of the first two: a period's end says nothing about when it was told.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
+from engine.data.jquants.tables import ALL_MARKETS
 from engine.data.labels import readable
 from engine.data.reading.columns import Cells
-from engine.data.reading.tables import Wanted
+from engine.data.reading.tables import WantedTable
 from engine.data.tables import OPTIONAL, Schema, complete
 from engine.errors import DataError
 
-_DELAY = {"options": 1, "short": 1, "margin": 7, "flow": 10, "earnings": 0}
-"""Calendar days after ``date``. Options and short selling are out after the close; weekly margin on the
-Tuesday, flow on the Thursday evening of the week after (a holiday allowed for); a date of results about
-which nothing else is known counts as known on the day itself."""
-_PUBLISHED = {"published": ("published", "PubDate", "DiscDate")}
 _CLOSE = "15:00"
 _PERCENT = 3.0
 """A median implied volatility above this is in percent."""
@@ -31,95 +28,39 @@ _INVESTORS = {
     "securities": "SecCo", "other_company": "OthCo", "other_financial": "OthFin",
 }  # fmt: skip
 """Our type -> start of its columns in J-Quants' wide table."""
-_SIDES = {"buy": "Buy", "sell": "Sell"}
-_ALL_MARKETS = "TokyoNagoya"
-"""Section of J-Quants' flow that holds the others."""
+_WIDE = {
+    f"{ours}_{side}": f"{theirs}{side}"
+    for ours, theirs in _INVESTORS.items()
+    for side in ("buy", "sell")
+}
 _RESULTS = {"sales": "Sales", "operating_profit": "OP", "net_profit": "NP"}
-_NEXT_YEAR = {"sales": "NxFSales", "operating_profit": "NxFOP", "net_profit": "NxFNp"}
-
-_GUESSES: dict[str, dict[str, tuple[str, ...]]] = {
-    "options": {
-        "date": ("date", "Date"),
-        "expiry": ("expiry", "expiration", "SQD", "LTD"),
-        "strike": ("strike", "Strike"),
-        "kind": ("kind", "type", "put_call", "PCDiv"),
-        "implied_volatility": ("implied_volatility", "iv", "IV"),
-        "open_interest": ("open_interest", "oi", "OI"),
-        "volume": ("volume", "Vo"),
-        "underlying": ("underlying", "underlying_price", "UnderPx"),
-    },
-    "flow": {
-        "date": ("date", "EnDate", "Date"),
-        "investor": ("investor", "investor_type"),
-        "buy": ("buy", "Buy"),
-        "sell": ("sell", "Sell"),
-        "section": ("Section", "section"),
-    }
-    | {f"{ours}_{side}": (f"{theirs}{Side}",) for ours, theirs in _INVESTORS.items()
-       for side, Side in _SIDES.items()},
-    "margin": {
-        "date": ("date", "Date"),
-        "symbol": ("symbol", "code", "ticker", "Code"),
-        "long": ("long", "LongVol"),
-        "short": ("short", "ShrtVol"),
-    },
-    "short": {
-        "date": ("date", "Date"),
-        "sector": ("sector", "S33"),
-        "turnover": ("turnover",),
-        "short_turnover": ("short_turnover",),
-        "sold_long": ("SellExShortVa",),
-        "short_restricted": ("ShrtWithResVa",),
-        "short_free": ("ShrtNoResVa",),
-    },
-    "statements": {
-        "symbol": ("symbol", "code", "ticker", "Code"),
-        "period_end": ("period_end", "CurPerEn"),
-        "period": ("period", "CurPerType"),
-        "assets": ("assets", "TA"),
-        "equity": ("equity", "Eq"),
-        "time": ("DiscTime", "time"),
-    }
-    | {ours: (ours, theirs) for ours, theirs in _RESULTS.items()}
-    | {f"forecast_{ours}": (f"forecast_{ours}", f"F{theirs}") for ours, theirs in _RESULTS.items()}
-    | {f"next_{ours}": (theirs,) for ours, theirs in _NEXT_YEAR.items()},
-    "earnings": {
-        "symbol": ("symbol", "code", "ticker", "Code"),
-        "date": ("date", "SchDate", "Date"),
-    },
+_SOLD = {
+    "sold_long": "SellExShortVa", "short_restricted": "ShrtWithResVa", "short_free": "ShrtNoResVa",
 }  # fmt: skip
-"""Table -> our column -> names it is known under; the last ones of some tables are vendor columns from
-which ours are made."""
-_REQUIRED = {
-    "options": ("date", "expiry", "strike", "kind"),
-    "flow": ("date", "investor", "buy", "sell"),
-    "margin": ("date", "symbol", "long", "short"),
-    "short": ("date", "sector", "turnover", "short_turnover"),
-    "statements": ("symbol", "period_end", "period", "available"),
-    "earnings": ("symbol", "date"),
-}
-_AHEAD = {
-    "options": frozenset({"expiry", "available"}),
-    "earnings": frozenset({"date", "available"}),
-    "statements": frozenset({"period_end", "available"}),
-    "flow": frozenset({"available"}),
-    "margin": frozenset({"available"}),
-    "short": frozenset({"available"}),
-}
-"""Days that may lie in the future."""
 _KEYS = ("date", "symbol", "expiry", "strike", "kind", "investor", "sector", "period_end", "period")
-_ORDER = {
-    "options": ("date", "expiry", "strike", "kind", "available"),
-    "flow": ("date", "investor", "available"),
-    "margin": ("date", "symbol", "available"),
-    "short": ("date", "sector", "available"),
-    "statements": ("available", "symbol", "period_end"),
-    "earnings": ("available", "symbol", "date"),
-}
+_Finish = Callable[[Cells, pl.DataFrame], pl.DataFrame]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OptionalTable:
+    """What files of one table are known to hold."""
+
+    names: Mapping[str, str]
+    """Our column -> its names elsewhere beside our own; width, case and underscores do not count. The last
+    ones of some tables are vendor columns from which ours are made."""
+    required: tuple[str, ...]
+    order: tuple[str, ...]
+    """Columns that the rows are sorted by."""
+    ahead: tuple[str, ...] = ()
+    """Days beside ``available`` that may lie in the future."""
+    delay: int | None = None
+    """Calendar days from ``date`` to use, where no day of publication is given."""
+    instead: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    finish: _Finish = lambda cells, frame: frame
 
 
 def read_optional(
-    paths: Mapping[str, Path], read: Callable[[Path, Wanted], pl.DataFrame]
+    paths: Mapping[str, Path], read: Callable[[Path, WantedTable], pl.DataFrame]
 ) -> tuple[dict[str, pl.DataFrame], tuple[str, ...]]:
     """Tables by name, each in its schema and order, and what was done to them that one should know."""
     tables, notes = {}, []
@@ -132,34 +73,20 @@ def read_optional(
             notes += said
         if name == "flow":
             frame = _one_section(path, frame)
-        tables[name] = complete(frame, OPTIONAL[name]).sort(*_ORDER[name], maintain_order=True)
+        tables[name] = complete(frame, OPTIONAL[name]).sort(
+            *_TABLES[name].order, maintain_order=True
+        )
     return tables, tuple(notes)
 
 
-def _layout(name: str) -> Wanted:
-    guesses = {"available": ("available",), **_PUBLISHED, **_GUESSES[name]}
-    own = OPTIONAL[name]
-    text = {"section", "time"}
-    schema: Schema = {
-        column: own.get(column, pl.String if column in text else pl.Float64) for column in guesses
-    } | {"published": pl.Date}
-    wide = tuple(f"{investor}_{side}" for investor in _INVESTORS for side in _SIDES)
-    instead: dict[str, dict[str, tuple[str, ...]]] = {
-        "flow": dict.fromkeys(("investor", "buy", "sell"), wide),
-        "short": dict.fromkeys(("turnover", "short_turnover"), ("short_restricted", "short_free")),
-        "statements": {"available": ("published",)},
-    }
-    return Wanted(
-        table=name,
-        schema=schema,
-        synonyms=guesses,
-        optional=frozenset(schema) - frozenset(_REQUIRED[name]),
-        keys=frozenset(_KEYS),
-        instead=instead.get(name, {}),
-        lenient=True,
-        ahead=_AHEAD.get(name, frozenset()),
-        finish=lambda cells, frame: _dated(name, _FINISH.get(name, _as_is)(cells, frame)),
-    )
+def _as_fraction(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    if "implied_volatility" not in frame.columns:
+        return frame, []
+    middle = frame["implied_volatility"].fill_nan(None).median()
+    if not isinstance(middle, float) or middle <= _PERCENT:
+        return frame, []
+    said = f"options: implied volatility was in percent (median {middle:.1f}), divided by 100"
+    return frame.with_columns(pl.col("implied_volatility") / 100), [said]
 
 
 def _dated(name: str, frame: pl.DataFrame) -> pl.DataFrame:
@@ -172,13 +99,10 @@ def _dated(name: str, frame: pl.DataFrame) -> pl.DataFrame:
         if "time" in frame.columns:
             wait = pl.when(pl.col("time").str.slice(0, 5) < _CLOSE).then(0).otherwise(1)
         told = pl.coalesce(told, pl.col("published") + pl.duration(days=wait))
-    if name in _DELAY:
-        told = pl.coalesce(told, pl.col("date") + pl.duration(days=_DELAY[name]))
+    delay = _TABLES[name].delay
+    if delay is not None:
+        told = pl.coalesce(told, pl.col("date") + pl.duration(days=delay))
     return frame.with_columns(told.cast(pl.Date).alias("available"))
-
-
-def _as_is(cells: Cells, frame: pl.DataFrame) -> pl.DataFrame:
-    return frame
 
 
 def _options(cells: Cells, frame: pl.DataFrame) -> pl.DataFrame:
@@ -199,16 +123,10 @@ def _flow(cells: Cells, frame: pl.DataFrame) -> pl.DataFrame:
         frame = frame.with_columns(pl.lit(None, pl.String).alias("section"))
     if "investor" in frame.columns:
         return frame.with_columns(pl.col("investor").str.strip_chars().str.to_lowercase())
+    beside = [n for n in ("date", "available", "published", "section") if n in frame.columns]
     parts = [
         frame.select(
-            *(
-                name
-                for name in ("date", "available", "published", "section")
-                if name in frame.columns
-            ),
-            pl.lit(investor).alias("investor"),
-            pl.col(f"{investor}_buy").alias("buy"),
-            pl.col(f"{investor}_sell").alias("sell"),
+            *beside, investor=pl.lit(investor), buy=f"{investor}_buy", sell=f"{investor}_sell"
         )
         for investor in _INVESTORS
         if {f"{investor}_buy", f"{investor}_sell"} <= set(frame.columns)
@@ -220,12 +138,12 @@ def _flow(cells: Cells, frame: pl.DataFrame) -> pl.DataFrame:
 
 def _one_section(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
     """J-Quants gives a row for each market section and one for all of them, which is the one wanted."""
-    if (frame["section"] == _ALL_MARKETS).any():
-        return frame.filter(pl.col("section") == _ALL_MARKETS)
+    if (frame["section"] == ALL_MARKETS).any():
+        return frame.filter(pl.col("section") == ALL_MARKETS)
     sections = frame["section"].drop_nulls().unique().sort().to_list()
     if len(sections) > 1:
         raise DataError(
-            f"{path}: several market sections ({', '.join(sections)}) and no {_ALL_MARKETS}",
+            f"{path}: several market sections ({', '.join(sections)}) and no {ALL_MARKETS}",
             hint="keep the rows of one section",
         )
     return frame
@@ -235,8 +153,7 @@ def _short(cells: Cells, frame: pl.DataFrame) -> pl.DataFrame:
     """J-Quants splits the value sold into long sales and short sales with and without price limits."""
     if "short_turnover" in frame.columns:
         return frame
-    parts = ("sold_long", "short_restricted", "short_free")
-    absent = [_GUESSES["short"][name][0] for name in parts if name not in frame.columns]
+    absent = [theirs for name, theirs in _SOLD.items() if name not in frame.columns]
     if absent:
         raise DataError(
             f"{cells.where(0)}: no column {', '.join(absent)} beside the other parts of the sales"
@@ -265,15 +182,73 @@ def _statements(cells: Cells, frame: pl.DataFrame) -> pl.DataFrame:
     return frame
 
 
-_FINISH = {"options": _options, "flow": _flow, "short": _short, "statements": _statements}
+_TABLES = {
+    "options": _OptionalTable(
+        names={
+            "date": "", "expiry": "expiration SQD LTD", "strike": "", "kind": "type put_call PCDiv",
+            "implied_volatility": "iv", "open_interest": "oi", "volume": "Vo",
+            "underlying": "underlying_price UnderPx",
+        },
+        required=("date", "expiry", "strike", "kind"),
+        order=("date", "expiry", "strike", "kind", "available"),
+        ahead=("expiry",), delay=1, finish=_options,
+    ),
+    "flow": _OptionalTable(
+        names={
+            "date": "EnDate", "investor": "investor_type", "buy": "", "sell": "", "section": "", **_WIDE
+        },
+        required=("date", "investor", "buy", "sell"),
+        order=("date", "investor", "available"),
+        delay=10, instead=dict.fromkeys(("investor", "buy", "sell"), tuple(_WIDE)), finish=_flow,
+    ),
+    "margin": _OptionalTable(
+        names={"date": "", "symbol": "code ticker", "long": "LongVol", "short": "ShrtVol"},
+        required=("date", "symbol", "long", "short"),
+        order=("date", "symbol", "available"), delay=7,
+    ),
+    "short": _OptionalTable(
+        names={"date": "", "sector": "S33", "turnover": "", "short_turnover": "", **_SOLD},
+        required=("date", "sector", "turnover", "short_turnover"),
+        order=("date", "sector", "available"), delay=1, finish=_short,
+        instead=dict.fromkeys(("turnover", "short_turnover"), ("short_restricted", "short_free")),
+    ),
+    "statements": _OptionalTable(
+        names={
+            "symbol": "code ticker", "period_end": "CurPerEn", "period": "CurPerType", "assets": "TA",
+            "equity": "Eq", "time": "DiscTime", **_RESULTS,
+            **{f"forecast_{ours}": f"F{theirs}" for ours, theirs in _RESULTS.items()},
+            **{f"next_{ours}": f"NxF{theirs}" for ours, theirs in _RESULTS.items()},
+        },
+        required=("symbol", "period_end", "period", "available"),
+        order=("available", "symbol", "period_end"),
+        ahead=("period_end",), instead={"available": ("published",)}, finish=_statements,
+    ),
+    "earnings": _OptionalTable(
+        names={"symbol": "code ticker", "date": "SchDate"},
+        required=("symbol", "date"), order=("available", "symbol", "date"), ahead=("date",), delay=0,
+    ),
+}  # fmt: skip
+"""Delays: options and short selling are out after the close; weekly margin on the Tuesday, flow on the
+Thursday evening of the week after (a holiday allowed for); a date of results about which nothing else is
+known counts as known on the day itself."""
+
+
+def _layout(name: str) -> WantedTable:
+    table, own = _TABLES[name], OPTIONAL[name]
+    names = {"available": "", "published": "PubDate DiscDate", **table.names}
+    kinds = {"published": pl.Date, "section": pl.String, "time": pl.String}
+    schema: Schema = {one: own.get(one, kinds.get(one, pl.Float64)) for one in names}
+    return WantedTable(
+        table=name,
+        schema=schema,
+        synonyms={ours: tuple(theirs.split()) for ours, theirs in names.items()},
+        optional=frozenset(schema) - frozenset(table.required),
+        keys=frozenset(_KEYS),
+        instead=table.instead,
+        lenient=True,
+        ahead=frozenset({"available", *table.ahead}),
+        finish=lambda cells, frame: _dated(name, table.finish(cells, frame)),
+    )
+
+
 LAYOUTS = {name: _layout(name) for name in OPTIONAL}
-
-
-def _as_fraction(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    if "implied_volatility" not in frame.columns:
-        return frame, []
-    middle = frame["implied_volatility"].fill_nan(None).median()
-    if not isinstance(middle, float) or middle <= _PERCENT:
-        return frame, []
-    said = f"options: implied volatility was in percent (median {middle:.1f}), divided by 100"
-    return frame.with_columns(pl.col("implied_volatility") / 100), [said]

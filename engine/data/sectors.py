@@ -17,6 +17,7 @@ def with_sector(securities: pl.DataFrame) -> pl.DataFrame:
 
 
 def has_sectors(securities: pl.DataFrame) -> bool:
+    """Whether the sector of at least one stock is known."""
     return not with_sector(securities).is_empty()
 
 

@@ -54,6 +54,8 @@ _CRASH_ON_DELISTING = -0.3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyntheticMarket:
+    """A market as a source would deliver it, beside what only its maker knows."""
+
     raw: RawTables
     """Bars, securities, index and the oracle table, as a source would deliver them."""
     cluster_N: NDArray[np.int64]

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from engine.data.tables import OPTIONAL, RawTables, Schema
+from engine.data.tables import OPTIONAL, RawTables
 
 _Array = NDArray[np.float64]
 _Dates = NDArray[np.datetime64]
@@ -43,9 +43,10 @@ def optional_tables(raw: RawTables, seed: int) -> dict[str, pl.DataFrame]:
     }
 
 
-def _shaped(columns: Mapping[str, object], schema: Schema, *sort: str) -> pl.DataFrame:
-    frame = pl.DataFrame(columns).select(pl.col(name).cast(kind) for name, kind in schema.items())
-    return frame.sort(*sort)
+def _shaped(table: str, columns: Mapping[str, object] | pl.DataFrame, *sort: str) -> pl.DataFrame:
+    """The columns in the schema of a table, sorted."""
+    kinds = (pl.col(name).cast(kind) for name, kind in OPTIONAL[table].items())
+    return pl.DataFrame(columns).select(kinds).sort(*sort)
 
 
 def _later(day: _Dates, weekdays: int | NDArray[np.int64]) -> _Dates:
@@ -92,8 +93,8 @@ def _options(rng: np.random.Generator, dates_S: _Dates, level_S: _Array) -> pl.D
                 ).with_columns(pl.lit(kind).alias("kind"))
             )
     rows = pl.concat(parts)
-    columns = dict(rows.to_dict()) | {"available": _later(_days(rows["date"]), 1)}
-    return _shaped(columns, OPTIONAL["options"], "date", "expiry", "strike", "kind")
+    rows = rows.with_columns(available=_later(_days(rows["date"]), 1))
+    return _shaped("options", rows, "date", "expiry", "strike", "kind")
 
 
 def _days(column: pl.Series) -> _Dates:
@@ -129,7 +130,7 @@ def _flow(
                 }
             )
         )
-    return _shaped(dict(pl.concat(parts).to_dict()), OPTIONAL["flow"], "date", "investor")
+    return _shaped("flow", pl.concat(parts), "date", "investor")
 
 
 def _margin(rng: np.random.Generator, raw: RawTables, dates_S: _Dates) -> pl.DataFrame:
@@ -144,6 +145,7 @@ def _margin(rng: np.random.Generator, raw: RawTables, dates_S: _Dates) -> pl.Dat
     gain_R = rows["gain"].fill_null(0.0).to_numpy()
     noise_2R = rng.normal(0, 0.25, (2, len(rows)))
     return _shaped(
+        "margin",
         {
             "date": rows["date"],
             "available": _later(_days(rows["date"]), 3),
@@ -151,10 +153,8 @@ def _margin(rng: np.random.Generator, raw: RawTables, dates_S: _Dates) -> pl.Dat
             "long": np.round(rows["adv"].to_numpy() * np.exp(0.7 - 1.5 * gain_R + noise_2R[0])),
             "short": np.round(rows["adv"].to_numpy() * np.exp(-0.6 + 1.5 * gain_R + noise_2R[1])),
         },
-        OPTIONAL["margin"],
-        "date",
-        "symbol",
-    )
+        "date", "symbol",
+    )  # fmt: skip
 
 
 def _short(rng: np.random.Generator, raw: RawTables) -> pl.DataFrame:
@@ -166,6 +166,7 @@ def _short(rng: np.random.Generator, raw: RawTables) -> pl.DataFrame:
     )
     share_R = 1 / (1 + np.exp(0.4 - rng.normal(0, 0.2, len(rows))))
     return _shaped(
+        "short",
         {
             "date": rows["date"],
             "available": _later(_days(rows["date"]), 1),
@@ -173,10 +174,8 @@ def _short(rng: np.random.Generator, raw: RawTables) -> pl.DataFrame:
             "turnover": rows["turnover"],
             "short_turnover": rows["turnover"].to_numpy() * share_R,
         },
-        OPTIONAL["short"],
-        "date",
-        "sector",
-    )
+        "date", "sector",
+    )  # fmt: skip
 
 
 def _statements(
@@ -214,17 +213,8 @@ def _statements(
             .filter(pl.col("available") >= pl.lit(first))
             .with_columns(pl.lit(symbol).alias("symbol"))
         )
-    statements = _shaped(
-        dict(pl.concat(parts).to_dict()),
-        OPTIONAL["statements"],
-        "available",
-        "symbol",
-        "period_end",
-    )
-    earnings = _shaped(
-        dict(pl.concat(schedules).to_dict()), OPTIONAL["earnings"], "available", "symbol", "date"
-    )
-    return statements, earnings
+    statements = _shaped("statements", pl.concat(parts), "available", "symbol", "period_end")
+    return statements, _shaped("earnings", pl.concat(schedules), "available", "symbol", "date")
 
 
 def _company(
@@ -232,9 +222,7 @@ def _company(
 ) -> dict[str, NDArray[np.generic]]:
     """One company's quarters from ``start``: cumulative within its fiscal year, with forecasts."""
     quarters = 4 * years
-    offset = int(
-        rng.choice([2, 2, 2, 5, 8, 11])
-    )  # the fiscal year starts 1-12 months after January
+    offset = int(rng.choice([2, 2, 2, 5, 8, 11]))  # months from January to the year's first
     growth_Y = rng.normal(0.05, 0.10, years + 1)
     yearly_Y = np.exp(rng.normal(24, 1.2) + np.cumsum(growth_Y))
     margin_Y = 0.08 + 0.04 * rng.normal() + 0.02 * rng.normal(size=years + 1)

@@ -15,122 +15,61 @@ from engine.config import Market
 from engine.errors import DataError
 
 Schema = Mapping[str, pl.DataType | type[pl.DataType]]
+_TYPES: Schema = (
+    dict.fromkeys(("date", "available", "expiry", "period_end"), pl.Date)
+    | dict.fromkeys(("symbol", "name", "sector", "industry", "borrow_class"), pl.String)
+    | dict.fromkeys(("kind", "other", "investor", "period"), pl.String)
+    | {"shortable": pl.Boolean, "horizon": pl.Int64}
+)
+"""A column has one type in all tables; those that are not named here are numbers."""
 
-BAR_SCHEMA: Schema = {
-    "date": pl.Date,
-    "symbol": pl.String,
-    "open": pl.Float64,
-    "high": pl.Float64,
-    "low": pl.Float64,
-    "close": pl.Float64,
-    "volume": pl.Float64,
-    "turnover": pl.Float64,
-    "adjustment_factor": pl.Float64,
-    "dividend": pl.Float64,
-}
+
+def _schema(names: str) -> Schema:
+    return {name: _TYPES.get(name, pl.Float64) for name in names.split()}
+
+
+BAR_SCHEMA = _schema("date symbol open high low close volume turnover adjustment_factor dividend")
 """Prices in quote currency, volume in shares, turnover in currency. ``adjustment_factor``: what earlier
 prices are multiplied by from this day on (0.5 on the day of a 2:1 split); 1 otherwise, and 1 throughout
 where the source has adjusted its prices already. ``dividend``: cash on the ex-date, quote currency a share
 of that day; 0 otherwise."""
-SECURITY_SCHEMA: Schema = {
-    "symbol": pl.String,
-    "name": pl.String,
-    "sector": pl.String,
-    "industry": pl.String,
-    "shortable": pl.Boolean,
-    "borrow_class": pl.String,
-}
+SECURITY_SCHEMA = _schema("symbol name sector industry shortable borrow_class")
 """``shortable`` null = yes; ``borrow_class`` null = general (a key of ``costs.borrow_classes`` else)."""
-ACTION_SCHEMA: Schema = {
-    "date": pl.Date,
-    "symbol": pl.String,
-    "kind": pl.String,
-    "value": pl.Float64,
-    "other": pl.String,
-}
+ACTION_SCHEMA = _schema("date symbol kind value other")
 """Corporate actions that the user knows; they go before whatever the bars say. ``kind`` and ``value``:
 split, new shares per old share (7 for 7:1); dividend, cash a share; spinoff, worth of what was handed out, a
 share, in quote currency; rename, none (``other`` is the new code); merger and delisting, cash a share in the
 end. ``date``: the first session at the new terms, or the one after the last bar."""
 KINDS_OF_ACTION = ("split", "dividend", "spinoff", "rename", "merger", "delisting")
-INDEX_SCHEMA: Schema = {"date": pl.Date, "close": pl.Float64}
-_ORACLE_SCHEMA: Schema = {
-    "date": pl.Date,
-    "symbol": pl.String,
-    "horizon": pl.Int64,
-    "expected": pl.Float64,
-}
-OPTION_SCHEMA: Schema = {
-    "date": pl.Date,
-    "available": pl.Date,
-    "expiry": pl.Date,
-    "strike": pl.Float64,
-    "kind": pl.String,
-    "implied_volatility": pl.Float64,
-    "open_interest": pl.Float64,
-    "volume": pl.Float64,
-    "underlying": pl.Float64,
-}
-"""Index options of a session: ``kind`` put or call, implied volatility as a fraction a year, open interest
-and volume in contracts, ``strike`` and ``underlying`` in index points."""
-FLOW_SCHEMA: Schema = {
-    "date": pl.Date,
-    "available": pl.Date,
-    "investor": pl.String,
-    "buy": pl.Float64,
-    "sell": pl.Float64,
-}
-"""Turnover by investor type over the period that ends on ``date``, in currency. ``investor``: foreign,
-individual, trust, proprietary, ... (lower case)."""
-MARGIN_SCHEMA: Schema = {
-    "date": pl.Date,
-    "available": pl.Date,
-    "symbol": pl.String,
-    "long": pl.Float64,
-    "short": pl.Float64,
-}
-"""Outstanding margin positions at ``date``, in shares."""
-SHORT_SCHEMA: Schema = {
-    "date": pl.Date,
-    "available": pl.Date,
-    "sector": pl.String,
-    "turnover": pl.Float64,
-    "short_turnover": pl.Float64,
-}
-"""A sector's turnover of the session and the part of it sold short, in currency."""
-STATEMENT_SCHEMA: Schema = {
-    "available": pl.Date,
-    "symbol": pl.String,
-    "period_end": pl.Date,
-    "period": pl.String,
-    "sales": pl.Float64,
-    "operating_profit": pl.Float64,
-    "net_profit": pl.Float64,
-    "assets": pl.Float64,
-    "equity": pl.Float64,
-    "forecast_sales": pl.Float64,
-    "forecast_operating_profit": pl.Float64,
-    "forecast_net_profit": pl.Float64,
-}
-"""One disclosure. ``period`` 1Q, 2Q, 3Q or FY; figures are cumulative since the start of the fiscal year,
-in currency; forecasts are for the running fiscal year (for the next one when ``period`` is FY)."""
-EARNINGS_SCHEMA: Schema = {"available": pl.Date, "symbol": pl.String, "date": pl.Date}
-"""Announcement dates as scheduled: at ``available`` it was known that ``symbol`` reports on ``date``."""
-
+INDEX_SCHEMA = _schema("date close")
 TABLES: Mapping[str, Schema] = {
     "bars": BAR_SCHEMA,
     "securities": SECURITY_SCHEMA,
     "index": INDEX_SCHEMA,
-    "oracle": _ORACLE_SCHEMA,
+    "oracle": _schema("date symbol horizon expected"),
     "actions": ACTION_SCHEMA,
 }
 OPTIONAL: Mapping[str, Schema] = {
-    "options": OPTION_SCHEMA,
-    "flow": FLOW_SCHEMA,
-    "margin": MARGIN_SCHEMA,
-    "short": SHORT_SCHEMA,
-    "statements": STATEMENT_SCHEMA,
-    "earnings": EARNINGS_SCHEMA,
+    # Index options of a session: kind put or call, implied volatility as a fraction a year, open interest and
+    # volume in contracts, strike and underlying in index points.
+    "options": _schema(
+        "date available expiry strike kind implied_volatility open_interest volume underlying"
+    ),
+    # Turnover by investor type over the period that ends on the date, in currency. Investor: foreign,
+    # individual, trust, proprietary, ... (lower case).
+    "flow": _schema("date available investor buy sell"),
+    # Outstanding margin positions at the date, in shares.
+    "margin": _schema("date available symbol long short"),
+    # A sector's turnover of the session and the part of it sold short, in currency.
+    "short": _schema("date available sector turnover short_turnover"),
+    # One disclosure. Period 1Q, 2Q, 3Q or FY; figures are cumulative since the start of the fiscal year, in
+    # currency; forecasts are for the running fiscal year (for the next one when the period is FY).
+    "statements": _schema(
+        "available symbol period_end period sales operating_profit net_profit assets equity"
+        " forecast_sales forecast_operating_profit forecast_net_profit"
+    ),
+    # Announcement dates as scheduled: at ``available`` it was known that the symbol reports on the date.
+    "earnings": _schema("available symbol date"),
 }
 """Tables that switch on a feature family where a source has them."""
 DEFAULTS = {"adjustment_factor": 1.0, "dividend": 0.0}
@@ -172,17 +111,15 @@ class RawTables:
 
     def as_of(self, day: dt.date) -> "RawTables":
         """Only what was known at the close of ``day``: optional tables by publication, not by period."""
+
+        def known(table: pl.DataFrame | None) -> pl.DataFrame | None:
+            return None if table is None else table.filter(pl.col("date") <= day)
+
+        told = {n: t.filter(pl.col("available") <= day) for n, t in self.optional.items()}
         return replace(
-            self,
-            bars=self.bars.filter(pl.col("date") <= day),
-            index=None if self.index is None else self.index.filter(pl.col("date") <= day),
-            oracle=None if self.oracle is None else self.oracle.filter(pl.col("date") <= day),
-            actions=None if self.actions is None else self.actions.filter(pl.col("date") <= day),
-            optional={
-                name: table.filter(pl.col("available") <= day)
-                for name, table in self.optional.items()
-            },
-        )
+            self, bars=self.bars.filter(pl.col("date") <= day), index=known(self.index),
+            oracle=known(self.oracle), actions=known(self.actions), optional=told,
+        )  # fmt: skip
 
     def tables(self) -> dict[str, pl.DataFrame]:
         """Those that are there, by name."""

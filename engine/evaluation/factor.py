@@ -21,7 +21,7 @@ from engine.evaluation.ranks import (
     quantiles,
     rank_correlation_rows,
 )
-from engine.judgement import SURE
+from engine.records.judgement import SURE
 
 _Matrix = NDArray[np.float64]
 Series = NDArray[np.float64]

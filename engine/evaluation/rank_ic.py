@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from engine.evaluation.inference import newey_west_se
 from engine.evaluation.ranks import QUANTILES, quantiles
-from engine.judgement import is_noise
+from engine.records.judgement import is_noise
 
 _Array = NDArray[np.floating]
 MIN_NAMES = 10

@@ -11,13 +11,13 @@ import polars as pl
 from numba import njit
 from numpy.typing import NDArray
 
+from engine.commands.strategies import strategy_names
 from engine.config import PortfolioConfig
 from engine.errors import GateError, UsageError
 from engine.evaluation.ranks import counts_from_ends
 from engine.features.normalise import normal_scores
 from engine.portfolio.market_data import MarketData, Matrix, positions
 from engine.portfolio.prediction import Prediction, score_column
-from engine.strategy_list import strategy_names
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -72,10 +72,12 @@ class Evidence(Struct, frozen=True, kw_only=True):
 
     @property
     def refused(self) -> tuple[Problem, ...]:
+        """Problems for which nothing is stored."""
         return tuple(problem for problem in self.problems if problem.refused)
 
     @property
     def verdict(self) -> Literal["ok", "warned", "refused"]:
+        """What becomes of the tables: refused if any problem is, else warned if there is one."""
         if self.refused:
             return "refused"
         return "warned" if self.problems else "ok"

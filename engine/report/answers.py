@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.judgement import is_established, is_noise
+from engine.records.judgement import is_established, is_noise
 from engine.report.facts import Facts
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from engine.judgement import (
+from engine.records.judgement import (
     COLLAPSED_RATIO,
     GRADIENT_HEALTHY,
     IC_GOAL,

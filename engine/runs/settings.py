@@ -85,16 +85,16 @@ def written(value: Any) -> str:
 
 @lru_cache(maxsize=32)
 def _defaults(preset: str) -> dict[str, Any]:
+    from engine.commands.presets import PRESETS
     from engine.config import Config
-    from engine.config_file import override
-    from engine.presets import PRESETS
+    from engine.config.file import override
 
     config = override(Config(), PRESETS[preset], origin=preset) if preset else Config()
     return flat(config.model_dump(mode="json", exclude_none=True))
 
 
 def _presets() -> tuple[str, ...]:
-    from engine.presets import PRESETS
+    from engine.commands.presets import PRESETS
 
     return tuple(PRESETS)
 

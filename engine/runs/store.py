@@ -71,7 +71,7 @@ class Run:
 
     def config(self) -> "Config":
         """The complete configuration that the run was started with."""
-        from engine.config_file import read_resolved
+        from engine.config.file import read_resolved
 
         return read_resolved(self.directory / "config.toml")
 
@@ -126,7 +126,7 @@ class RunStore:
 
     def create(self, command: str, config: "Config", extra: Mapping[str, Any] | None = None) -> Run:
         """A new run directory with its manifest and resolved configuration."""
-        from engine.config_file import write_resolved
+        from engine.config.file import write_resolved
         from engine.runs import settings
 
         created = self.now()

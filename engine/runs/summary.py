@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.errors import EngineError
 from engine.files import read_json
-from engine.judgement import SURE, is_noise
+from engine.records.judgement import SURE, is_noise
 from engine.runs.events import Advanced, RunFinished, StepLogged
 from engine.runs.labels import Labels, read_labels
 from engine.runs.settings import Settings, settings_of

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from engine.judgement import is_noise
+from engine.records.judgement import is_noise
 
 MIN_COMMON_DAYS = 20
 """Fewer days that neither model was trained on tell nothing about which is better."""

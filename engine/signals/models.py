@@ -23,7 +23,7 @@ from engine.config import (
     SignalConfig,
     WorkspaceConfig,
 )
-from engine.config_file import read_resolved, write_resolved
+from engine.config.file import read_resolved, write_resolved
 from engine.errors import GateError, IntegrityError, UsageError
 from engine.files import (
     building,

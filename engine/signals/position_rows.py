@@ -8,8 +8,8 @@ from pathlib import Path
 
 from engine.data.labels import readable
 from engine.data.reading.dialect import SEPARATORS
+from engine.data.reading.finding import decoded
 from engine.data.reading.names import listed, normal
-from engine.data.reading.text import decoded
 from engine.errors import EnvironmentProblem, UsageError
 from engine.signals.position_columns import Head, head_of, looks_like_names
 

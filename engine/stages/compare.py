@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from engine.config_file import override
+from engine.config.file import override
 from engine.errors import ConfigError, Interrupted, UsageError
 from engine.files import digest, read_json, write_json, write_parquet
 from engine.runs import lock

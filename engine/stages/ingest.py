@@ -10,7 +10,7 @@ from msgspec import structs, to_builtins
 
 from engine.data.calendar import currency_of, exchange_of
 from engine.data.evidence import gather
-from engine.data.evidence_store import stored
+from engine.data.evidence_joins import stored
 from engine.data.growth import Draft, appended, incomplete, whole
 from engine.data.merge import Revision, one_bar_each, place_of
 from engine.data.sectors import sector_notes

@@ -12,7 +12,7 @@ import polars as pl
 from engine.config import ReadingConfig
 from engine.data.calendar import exchange_named
 from engine.data.files_source import read_files
-from engine.data.merge import Origin
+from engine.data.merge import BarOrigin
 from engine.data.store import Snapshot
 from engine.data.synthetic import generate
 from engine.data.tables import RawTables
@@ -27,7 +27,7 @@ class Arrived:
 
     raw: RawTables
     plans: tuple[ReadingPlan, ...] = ()
-    origin: Origin | None = None
+    origin: BarOrigin | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
     """What else the answer of the command says."""
 
@@ -101,9 +101,8 @@ def _overridden(settings: ReadingConfig, given: Mapping[str, str | None]) -> Rea
 
 def from_jquants(context: StageContext) -> Arrived:
     """Update the parts, then read them; also what the pull did."""
-    from engine.data.jquants.assemble import read_jquants
-    from engine.data.jquants.client import Api, key_from
-    from engine.data.jquants.pace import PER_MINUTE, Pace
+    from engine.data.jquants.client import PER_MINUTE, Api, Pace, key_from
+    from engine.data.jquants.parts import read_jquants
     from engine.data.jquants.pull import Pull, patient_sleep
 
     if context.config.data.market != "jp":

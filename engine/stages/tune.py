@@ -14,7 +14,7 @@ from typing import Any
 import tomlkit
 
 from engine.config import Config
-from engine.config_file import flatten
+from engine.config.keys import flatten
 from engine.errors import GateError, UsageError
 from engine.files import read_json, write_json, write_text
 from engine.runs import lock

@@ -20,12 +20,12 @@ from engine.runs.events import RunEvent, RunFinished
 from engine.runs.follow import read_new
 from engine.runs.launch import argv
 from engine.runs.store import Run
+from engine.runs.threads import LIMITS
 from engine.stages.context import AnyStop, Outcome, StageContext, StopFlag
 from engine.stages.pipeline import Loader, Shelf, load_dataset
 from engine.stages.train import run_training
 from engine.stages.trial import run_trial
 from engine.stages.walkforward import Plan, run_walkforward
-from engine.threads import LIMITS
 from engine.training.device import is_out_of_memory
 
 _Watch = Callable[[Run, RunEvent], bool]

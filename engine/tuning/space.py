@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.config import Choice, Config, Dimension, Range
-from engine.config_file import override
+from engine.config.file import override
 from engine.errors import ConfigError
 
 _ORIGIN = "tune.space"

@@ -9,7 +9,7 @@ import polars as pl
 
 from engine.audit.audit import Audit
 from engine.config import Config
-from engine.config_file import resolve
+from engine.config.file import resolve
 from engine.data.load import open_panel
 from engine.data.store import PanelStore
 from engine.data.synthetic import generate

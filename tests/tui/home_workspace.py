@@ -4,11 +4,11 @@ import datetime as dt
 import json
 from pathlib import Path
 
-from engine.agenda import write_outlook
 from engine.alerts.alert import Alert
 from engine.config import AlertConfig, ScheduleConfig
 from engine.files import write_json, write_manifest, write_text
-from engine.schedule.ledger import Ledger
+from engine.schedule.agenda import write_outlook
+from engine.schedule.ledger import ScheduleLedger
 from engine.schedule.timetable import Timetable
 from engine.signals.card import Card, Light, Verdict
 from engine.signals.models import ModelStore
@@ -74,7 +74,7 @@ def data(workspace: Path, days: tuple[str, ...] = DAYS, *, market: str = "jp") -
 def schedule(workspace: Path) -> None:
     """Tokyo's session of the 25th is done, the next is due on the 26th at 09:30 UTC."""
     write_outlook(workspace, TIMETABLE.outlook(NOW))
-    ledger = Ledger(workspace, AlertConfig(), ["webhook"])
+    ledger = ScheduleLedger(workspace, AlertConfig(), ["webhook"])
     session = TIMETABLE.latest(NOW)
     assert session is not None
     ledger.open(session, give_up_at=NOW, caught_up=True)

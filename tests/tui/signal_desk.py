@@ -8,10 +8,11 @@ from typing import Any
 
 import polars as pl
 
-from engine.agenda import Outlook, write_outlook
 from engine.config import AlertConfig
 from engine.files import write_json, write_parquet
-from engine.schedule.ledger import Ledger
+from engine.records.agenda import Outlook
+from engine.schedule.agenda import write_outlook
+from engine.schedule.ledger import ScheduleLedger
 from engine.schedule.log import LogSink
 from engine.schedule.timetable import Session
 from engine.signals.card import Card, Light, Verdict
@@ -223,7 +224,7 @@ def shadow(workspace: Path, n: int = 12) -> None:
 
 def schedule(workspace: Path) -> None:
     """Tokyo: one session done, one late, one that waits for its data; the next is due in 21.5 hours."""
-    book = Ledger(workspace, AlertConfig(), ())
+    book = ScheduleLedger(workspace, AlertConfig(), ())
     sessions = [_session(day) for day in (20, 24, 25)]
     for number, session in enumerate(sessions):
         if number != 1:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from rich.text import Text
 
 from atft_tui import styles
@@ -118,7 +119,7 @@ def test_freshness_counts_sessions_of_the_exchange_and_says_what_it_cannot_know(
     assert freshness(later).plain == "! at least 1 session"
     old = replace(news, data=replace(news.data, last="2020-01-06"))
     assert freshness(old).plain.startswith("! over ")
-    unknown = replace(news, agenda=replace(news.agenda, outlook=None))
+    unknown = replace(news, agenda=structs.replace(news.agenda, outlook=None))
     assert freshness(unknown).plain == "1 day"
 
 

@@ -14,7 +14,7 @@ from atft_tui.jobs import Job
 from atft_tui.readings.card import Card, Light
 from atft_tui.readings.champion import Champion, Event, GateRow
 from atft_tui.readings.explain import Neighbour, Why
-from atft_tui.readings.schedule import Entry, Errand, Schedule, Told, Upcoming
+from atft_tui.readings.schedule import Schedule, ScheduleLine
 from atft_tui.readings.shadow import ENTRIES, PARTS, Live, Point, Shadow, Total
 from atft_tui.readings.signal import Change, Line, Refusal
 from atft_tui.screens.signal_columns import VIEWS, line_columns
@@ -31,6 +31,7 @@ from atft_tui.widgets.schedule_panel import SchedulePanel, both_times
 from atft_tui.widgets.strips import meter
 from atft_tui.widgets.table import BrowseTable
 from atft_tui.widgets.why_panel import Question, WhyPanel, move_text
+from engine.records.agenda import Agenda, BookedErrand, BookedSession, Outlook
 from tests.tui.signal_desk import NOW
 
 HOSTILE = "\x1b]0;pwned\x07[red]日本\u202eabc\u200b" + "あ" * 40
@@ -104,23 +105,33 @@ SHADOWS = st.builds(
                             horizon=COUNTS, expected=NUMBERS, low=NUMBERS), max_size=2).map(tuple),
 )  # fmt: skip
 MOMENTS = st.datetimes(dt.datetime(1990, 1, 2), dt.datetime(2099, 1, 1), timezones=st.just(dt.UTC))
+OUTLOOKS = st.builds(
+    Outlook,
+    exchange=WORDS, at=WORDS, due=st.just(()), next_session=WORDS,
+    next_at=MOMENTS.map(dt.datetime.isoformat) | WORDS,
+    zone=st.sampled_from(["Asia/Tokyo", "UTC", "America/New_York", "Mars/Base", "../x", ""]),
+    calendar_days_left=COUNTS, heartbeat_seconds=st.just(30.0),
+)  # fmt: skip
+AGENDAS = st.builds(
+    Agenda,
+    process=st.sampled_from(["running", "stuck", "stopped", "never"]), pid=st.none() | COUNTS,
+    outlook=st.none() | OUTLOOKS,
+    sessions=st.lists(
+        st.builds(BookedSession, exchange=WORDS, session=st.dates(), attempts=COUNTS, stage=WORDS,
+                  state=st.sampled_from(["due", "running", "done", "missed", "late"]),
+                  verdict=st.none() | WORDS, reason=WORDS, caught_up=st.booleans(), due_at=MOMENTS,
+                  next_at=MOMENTS, give_up_at=MOMENTS, decided_at=st.none() | MOMENTS),
+        max_size=20).map(tuple),
+    errands=st.lists(st.builds(BookedErrand, kind=st.just("report"), key=WORDS, attempts=COUNTS,
+                               state=st.sampled_from(["wanted", "done", "failed"]), reason=WORDS),
+                     max_size=3).map(tuple),
+    alert_counts=st.just({"failed": 2}),
+)  # fmt: skip
 SCHEDULES = st.builds(
     Schedule,
-    process=st.sampled_from(["running", "stuck", "stopped"]), pid=st.none() | COUNTS,
-    beat_s=st.none() | st.floats(-1e6, 1e6), exchange=WORDS,
-    zone=st.sampled_from(["Asia/Tokyo", "UTC", "America/New_York", "Mars/Base", "../x", ""]),
-    upcoming=st.none() | st.builds(Upcoming, session=WORDS, due_at=MOMENTS, seconds=st.floats(-1e7, 1e7)),
-    calendar_days_left=st.none() | COUNTS,
-    entries=st.lists(
-        st.builds(Entry, session=WORDS, state=WORDS | st.sampled_from(["due", "done", "late"]),
-                  verdict=WORDS, attempts=COUNTS, stage=WORDS, reason=WORDS, caught_up=st.booleans(),
-                  due_at=MOMENTS, next_at=MOMENTS, give_up_at=MOMENTS,
-                  decided_at=st.none() | MOMENTS), max_size=20).map(tuple),
-    errands=st.lists(st.builds(Errand, kind=WORDS, key=WORDS, state=WORDS, attempts=COUNTS,
-                               reason=WORDS), max_size=3).map(tuple),
-    alerts=st.just((("failed", 2),)), notes=st.just(()),
-    log=st.lists(st.builds(Told, at=st.none() | MOMENTS, text=WORDS.map(lambda w: w.replace("\x1b", " "))),
-                 max_size=30).map(tuple),
+    agenda=AGENDAS, beat_s=st.none() | st.floats(-1e6, 1e6), seconds=st.none() | st.floats(-1e7, 1e7),
+    log=st.lists(st.builds(ScheduleLine, at=st.none() | MOMENTS,
+                           text=WORDS.map(lambda w: w.replace("\x1b", " "))), max_size=30).map(tuple),
 )  # fmt: skip
 CHAMPIONS = st.builds(
     Champion,

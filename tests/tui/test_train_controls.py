@@ -85,7 +85,7 @@ async def test_a_run_that_nobody_works_on_refuses_every_control(
     run = make_run(EVENTS)
     async with CockpitApp(tmp_path).run_test(size=(100, 30)) as pilot:
         await open_run(pilot, run)
-        for key in "cpb":
+        for key in "cpz":
             await pilot.press(key)
             await pilot.pause()
         assert told(pilot).count("nobody is working on it") == 3

@@ -14,7 +14,7 @@ from atft_tui.widgets.ink import INK, Ink, ink_of
 from atft_tui.widgets.intervals import Estimate, estimate_row
 from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import PlacePanel
-from engine.judgement import SURE, is_noise
+from engine.records.judgement import SURE, is_noise
 
 OLDER = "Made by an older version: run the backtest again (b)."
 NUMBERS, SHORT = 15, 10

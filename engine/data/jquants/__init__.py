@@ -1,13 +1,9 @@
 """J-Quants (JPX's data service for private investors), API v2.
 
-    pace      when the next request may go out
     client    the official client, every request of it paced, checked and retried in one place
-    normalise the vendor's columns -> our tables, and the day from which a row may be used
-    endpoints which call fills which table, and how its history is cut into requests
-    parts     what was fetched, one Parquet file per table and date, complete or absent
-    pull      network -> parts; resumes, updates, sees revisions
-    audit     factors that the vendor has corrected in older days than an update renews
-    assemble  parts -> RawTables; no network
+    tables    which call fills which table, its columns in ours, the day from which a row may be used
+    parts     what was fetched, one Parquet file per table and date, complete or absent; parts -> RawTables
+    pull      network -> parts; resumes, updates, sees revisions and factors corrected in older days
 
 Splits. A part keeps prices as quoted on the day and that day's factor, never the vendor's adjusted
 columns, which the vendor rewrites back to the beginning at every split. So a day with a factor of 0.5

@@ -8,23 +8,44 @@ an interrupted update goes on with the rest of that list.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import polars as pl
+from msgspec import Struct
 
+from engine.data.jquants.tables import MASTER_SCHEMA, PART_SCHEMA
 from engine.data.store import read_parquet
-from engine.data.tables import Schema
+from engine.data.tables import (
+    BAR_SCHEMA,
+    INDEX_SCHEMA,
+    OPTIONAL,
+    SECURITY_SCHEMA,
+    RawTables,
+    Schema,
+    complete,
+)
+from engine.data.untraded import drop_untraded
 from engine.errors import DataError
-from engine.files import read_json, write_json, write_parquet
+from engine.files import write_parquet
+from engine.records import record
 
 _LEDGER = "pull.json"
 
 
+class PullLedger(Struct, frozen=True, kw_only=True):
+    """How far the last update came: ``pull.json``."""
+
+    complete: bool = False
+    renew: dict[str, list[str]] = {}
+    """Table -> ISO dates of stored parts that are still to be looked at again."""
+
+
 @dataclass(slots=True)
 class Parts:
+    """The stored parts below a folder, and the running update's list of those to renew."""
+
     folder: Path
     """``WORKSPACE/data/jquants``."""
     _open: dict[str, list[str]] = field(init=False, default_factory=dict)
@@ -37,9 +58,11 @@ class Parts:
         )
 
     def read(self, table: str, day: dt.date) -> pl.DataFrame:
+        """The rows of a part that is there; a damaged file is a DataError that names it."""
         return read_parquet(self._path(table, day))
 
     def write(self, table: str, day: dt.date, frame: pl.DataFrame) -> None:
+        """Keep a part, whole or not at all."""
         write_parquet(self._path(table, day), frame)
 
     def all(self, table: str, schema: Schema, *, after: dt.date = dt.date.min) -> pl.DataFrame:
@@ -62,10 +85,9 @@ class Parts:
 
         True if it follows a pull that was complete.
         """
-        path = self.folder / _LEDGER
-        ledger: dict[str, Any] = read_json(path) if path.exists() else {"complete": False}
-        renew: dict[str, list[str]] = ledger.get("renew", {})
-        if ledger["complete"]:
+        ledger = record.read_if_there(self.folder / _LEDGER, PullLedger) or PullLedger()
+        renew = ledger.renew
+        if ledger.complete:
             renew = {
                 table: [day.isoformat() for day in self.stored(table)[-count:]]
                 for table, count in newest.items()
@@ -76,9 +98,10 @@ class Parts:
             for table, days in renew.items()
         }
         self._save(complete=False)
-        return bool(ledger["complete"])
+        return ledger.complete
 
     def to_renew(self, table: str) -> set[dt.date]:
+        """Dates of the stored parts that the running update has yet to look at again."""
         return {dt.date.fromisoformat(day) for day in self._open.get(table, ())}
 
     def renew(self, table: str, days: Sequence[dt.date]) -> None:
@@ -98,7 +121,40 @@ class Parts:
         self._save(complete=True)
 
     def _save(self, *, complete: bool) -> None:
-        write_json(self.folder / _LEDGER, {"complete": complete, "renew": self._open})
+        record.write(self.folder / _LEDGER, PullLedger(complete=complete, renew=self._open))
 
     def _path(self, table: str, day: dt.date) -> Path:
         return self.folder / table / f"{day.isoformat()}.parquet"
+
+
+def read_jquants(
+    folder: Path, *, first: dt.date, tables: Collection[str], notes: Sequence[str] = ()
+) -> RawTables:
+    """The stored tables from ``first`` on; of the optional ones those named, where they hold rows.
+
+    Securities: the latest known name and sector of every issue that any stored list has.
+    """
+    parts = Parts(folder)
+    master = parts.all("master", MASTER_SCHEMA).sort("date", "symbol")
+    securities = master.unique("symbol", keep="last", maintain_order=True).sort("symbol")
+    index = None
+    if "index" in tables:
+        index = parts.all("index", INDEX_SCHEMA).filter(pl.col("date") >= first).sort("date")
+    optional = {}
+    for name, schema in OPTIONAL.items():
+        if name not in tables:
+            continue
+        day = "date" if name not in ("statements", "earnings") else "available"
+        table = parts.all(name, schema).filter(pl.col(day) >= first)
+        if not table.is_empty():
+            optional[name] = table.sort(list(schema), nulls_last=True)
+    bars = parts.all("bars", PART_SCHEMA).filter(pl.col("date") >= first)
+    return RawTables(
+        bars=drop_untraded(complete(bars, BAR_SCHEMA)),
+        securities=securities.select(list(SECURITY_SCHEMA)),
+        index=index if index is not None and not index.is_empty() else None,
+        optional=optional,
+        market="jp",
+        source="jquants",
+        notes=tuple(notes),
+    )

@@ -3,29 +3,37 @@
 A first pull asks for every session; one that was interrupted goes on; a later one fetches the sessions
 since, renews the last few stored days and replaces those that the vendor has revised. A table that the
 plan does not include is asked for once a pull and listed.
+
+Factors that the vendor corrected long after the day are found with one request: the vendor's adjusted close
+of an old day over its quoted close is the product of all factors since. Where the product of the factors that
+we hold differs, some stored factor is not the vendor's any more; that stock's own history then tells on
+which days.
 """
 
 import datetime as dt
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache, partial
+from operator import methodcaller
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
 
 from engine.config import JQuantsConfig
-from engine.data.calendar import EXCHANGES, calendar_span, sessions_between
-from engine.data.jquants.answers import NotInPlan, OutsideCoverage
-from engine.data.jquants.audit import MOST_STOCKS, corrected_days, day_to_audit, suspects
-from engine.data.jquants.client import Api
-from engine.data.jquants.endpoints import ENDPOINTS, Chunk, Endpoint
-from engine.data.jquants.normalise import PART_SCHEMA, Rules
+from engine.data.jquants.client import Api, NotInPlan, OutsideCoverage
 from engine.data.jquants.parts import Parts
+from engine.data.jquants.tables import (
+    ENDPOINTS,
+    PART_SCHEMA,
+    Chunk,
+    Endpoint,
+    VendorRules,
+    vendor_rules,
+)
 from engine.errors import DataError, EnvironmentProblem, Interrupted
 from engine.runs.events import Advanced, Noted
 from engine.runs.lock import hold
@@ -35,16 +43,20 @@ TOKYO = ZoneInfo("Asia/Tokyo")
 PUBLISHED = dt.time(16, 30)
 """In Tokyo: from then on the day's bars are there."""
 _FREE_DELAY = dt.timedelta(weeks=12)
-_BEGINNING = dt.date(2007, 1, 1)
-"""Before the vendor's first day, 7 May 2008."""
 _NAP_S = 0.5
 """Between looks at the stop flag while waiting."""
 _MANY_REQUESTS = 100
 """From so many on, the duration is told beforehand."""
+_ROUNDING = 0.06
+"""The vendor rounds adjusted prices to 0.1; beyond this distance they differ. Quote currency."""
+MOST_STOCKS = 10
+"""Stocks looked into per update."""
 
 
 @dataclass(slots=True)
 class PullReport:
+    """What a pull did, for the run's summary."""
+
     tables: list[str] = field(default_factory=list)
     """Those that the plan includes."""
     lacking: list[str] = field(default_factory=list)
@@ -68,7 +80,7 @@ class Pull:
     stopped: Callable[[], bool] = lambda: False
     report: PullReport = field(init=False, default_factory=PullReport)
     _parts: Parts = field(init=False)
-    _rules: Rules = field(init=False)
+    _rules: VendorRules = field(init=False)
     _first: dt.date = field(init=False)
     """First day wanted."""
     _last: dt.date = field(init=False)
@@ -142,13 +154,9 @@ class Pull:
 
     def _chunk(self, endpoint: Endpoint, chunk: Chunk) -> None:
         if self.stopped():
-            raise Interrupted(
-                "stopped: what was fetched is kept", hint="the same command goes on from here"
-            )
+            raise _stopped()
         first, last = max(chunk.first, self._covered), min(chunk.last, self._last)
-        rows = self.api.fetch(
-            lambda client: endpoint.call(client, first.isoformat(), last.isoformat())
-        )
+        rows = self.api.fetch(lambda client: endpoint.call(client, first, last))
         frame = endpoint.normalise(rows, self._rules)
         if endpoint.exact and (frame["date"] != chunk.key).any():
             raise DataError(
@@ -184,14 +192,14 @@ class Pull:
         day = day_to_audit(stored, recent, self.now.astimezone(TOKYO).date())
         if day is None or day < self._first:
             return
-        rows = self.api.fetch(lambda client: bars.call(client, str(day), str(day)))
+        rows = self.api.fetch(lambda client: bars.call(client, day, day))
         if rows.is_empty():
             return
         later = self._parts.all("bars", PART_SCHEMA, after=day)
         days: set[dt.date] = set()
         for code in suspects(rows, later)[:MOST_STOCKS]:
-            call = partial(_history, code=code, first=day, last=self._last)
-            found = self.api.fetch(call)
+            span = {"code": code, "from_yyyymmdd": str(day), "to_yyyymmdd": str(self._last)}
+            found = self.api.fetch(methodcaller("get_eq_bars_daily", **span))
             days |= {*corrected_days(bars.normalise(found, self._rules), later)}
         if days:
             self._parts.renew("bars", sorted(days))
@@ -248,6 +256,12 @@ class Pull:
         self.sink.emit(Advanced(stage=endpoint.table, done=done, total=total, note=str(chunk.key)))
 
 
+def _stopped() -> Interrupted:
+    return Interrupted(
+        "stopped: what was fetched is kept", hint="the same command goes on from here"
+    )
+
+
 def patient_sleep(stopped: Callable[[], bool]) -> Callable[[float], None]:
     """A sleep that ends with `Interrupted` soon after the stop flag is set."""
 
@@ -255,25 +269,40 @@ def patient_sleep(stopped: Callable[[], bool]) -> Callable[[float], None]:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             if stopped():
-                raise Interrupted(
-                    "stopped: what was fetched is kept", hint="the same command goes on from here"
-                )
+                raise _stopped()
             time.sleep(min(left, _NAP_S))
 
     return sleep
 
 
-def _history(client: Any, *, code: str, first: dt.date, last: dt.date) -> Any:
-    """All bars of one stock, in one call."""
-    return client.get_eq_bars_daily(code=code, from_yyyymmdd=str(first), to_yyyymmdd=str(last))
+def day_to_audit(stored: Sequence[dt.date], recent: int, today: dt.date) -> dt.date | None:
+    """The start of the history or a quarter, half or three quarters into it, by turns from day to day.
+
+    A day sees the factors later than itself of the stocks listed then. None where the newest days, which
+    an update renews anyway, are all there is.
+    """
+    old = stored[: max(0, len(stored) - recent)]
+    return old[len(old) * (today.toordinal() % 4) // 4] if old else None
 
 
-@cache
-def vendor_rules() -> Rules:
-    from jquantsapi import constants
+def suspects(rows: pl.DataFrame, later: pl.DataFrame) -> list[str]:
+    """Codes whose adjusted close contradicts the stored factors.
 
-    return Rules(
-        sessions=sessions_between(EXCHANGES["jp"], _BEGINNING, calendar_span(EXCHANGES["jp"])[1]),
-        sectors={row[0]: row[2].strip() for row in constants.SECTOR_33_DATA},
-        industries={row[0]: row[2].strip() for row in constants.SECTOR_17_DATA},
-    )
+    ``rows``: the vendor's text columns Code, C, AdjC of one day; ``later``: stored bars after that day.
+    """
+    products = dict(later.group_by("symbol").agg(pl.col("adjustment_factor").product()).iter_rows())
+    found = []
+    for code, quoted, adjusted in rows.select("Code", "C", "AdjC").iter_rows():
+        if quoted is None or adjusted is None:
+            continue
+        expected = float(quoted) * products.get(code, 1.0)
+        if not math.isclose(expected, float(adjusted), abs_tol=_ROUNDING):
+            found.append(code)
+    return sorted(found)
+
+
+def corrected_days(history: pl.DataFrame, stored: pl.DataFrame) -> list[dt.date]:
+    """Days on which a stock's factor differs between the vendor's history and the stored bars."""
+    both = history.join(stored, on=("date", "symbol"), suffix="_old")
+    changed = both.filter(pl.col("adjustment_factor") != pl.col("adjustment_factor_old"))
+    return changed["date"].unique().sort().to_list()

@@ -6,7 +6,7 @@ from engine.data.labels import readable
 from engine.data.reading.columns import Cells
 from engine.data.reading.names import BARS, normal
 from engine.data.reading.numbers import BadValue, number_style, to_ratios
-from engine.data.reading.tables import Wanted
+from engine.data.reading.tables import WantedTable
 from engine.data.tables import ACTION_SCHEMA, KINDS_OF_ACTION
 from engine.errors import DataError
 
@@ -20,9 +20,7 @@ _WORDS = {
     "delisting": "delisting delisted bankruptcy liquidation 上場廃止 退市",
 }
 _KINDS = {word: kind for kind, words in _WORDS.items() for word in words.split()}
-_BACKWARD = frozenset(
-    ["reversesplit", "consolidation", "shareconsolidation", "株式併合", "併合", "并股"]
-)
+_BACKWARD = ("reversesplit", "consolidation", "shareconsolidation", "株式併合", "併合", "并股")
 """Words of splits that make fewer shares: 15 after them is 1 for 15."""
 _NEED_VALUE = ("split", "dividend", "spinoff")
 _ONCE = ("split", "merger", "delisting")
@@ -30,6 +28,8 @@ _ONCE = ("split", "merger", "delisting")
 
 
 def _finish(cells: Cells, frame: pl.DataFrame) -> pl.DataFrame:
+    absent = [name for name in ("value", "other") if name not in frame.columns]
+    frame = frame.with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
     text = frame["value"].replace(["-", "--"], None)
     try:
         values = to_ratios(text, number_style([text]))
@@ -45,12 +45,7 @@ def _finish(cells: Cells, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _one(
-    cells: Cells,
-    row: int,
-    word: str,
-    symbol: str,
-    value: float | None,
-    other: str | None,
+    cells: Cells, row: int, word: str, symbol: str, value: float | None, other: str | None
 ) -> tuple[str, float | None]:
     """Our kind and the value of a row: of splits new shares for an old one, else money, null if not given."""
     kind = _KINDS.get(normal(word))
@@ -94,14 +89,7 @@ def _no_contradictions(cells: Cells, frame: pl.DataFrame) -> None:
         )
 
 
-def _with_all(cells: Cells, frame: pl.DataFrame) -> pl.DataFrame:
-    absent = [
-        pl.lit(None, pl.String).alias(name) for name in ("value", "other") if name not in frame
-    ]
-    return _finish(cells, frame.with_columns(absent))
-
-
-ACTIONS = Wanted(
+ACTIONS = WantedTable(
     table="actions",
     schema={**ACTION_SCHEMA, "value": pl.String},
     synonyms={
@@ -130,5 +118,5 @@ ACTIONS = Wanted(
     optional=frozenset({"value", "other"}),
     keys=frozenset({"date", "symbol", "kind"}),
     ahead=frozenset({"date"}),
-    finish=_with_all,
+    finish=_finish,
 )

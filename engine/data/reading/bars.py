@@ -2,34 +2,35 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 import polars as pl
+from msgspec.structs import replace as replace_fields
 
 from engine.config import ReadingConfig
 from engine.data.labels import readable
+from engine.data.merge import BarOrigin
 from engine.data.reading.columns import (
     FILE,
     MANY,
     Cells,
     nothing_in,
     passed_over,
+    plan_of,
     shape,
     sheets_of,
     together,
 )
-from engine.data.reading.file_names import beside
+from engine.data.reading.dates import Exchange
 from engine.data.reading.finding import NotATable
 from engine.data.reading.layouts import to_part
-from engine.data.reading.names import ALL_BARS, known_forms, listed
+from engine.data.reading.names import ALL_BARS, beside, known_forms, listed
 from engine.data.reading.numbers import BadValue, NumberStyle
-from engine.data.reading.parts import Part
+from engine.data.reading.parts import LongSheet, one_series
 from engine.data.reading.scale import Scaled, to_quoted
-from engine.data.reading.series import one_series
 from engine.data.reading.sheets import LINE, Look
-from engine.data.reading.tables import Exchange, days_of
+from engine.data.reading.tables import days_of
 from engine.data.reading.wide import joined
 from engine.data.tables import BAR_SCHEMA, complete
 from engine.errors import DataError
@@ -41,20 +42,6 @@ _KEYS = ("date", "symbol")
 _SHOWN = (("open", "o"), ("high", "h"), ("low", "l"), ("close", "c"), ("volume", "v"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """Where each bar comes from, in the order of the bars."""
-
-    files: tuple[str, ...]
-    file: pl.Series
-    """Position in ``files``. UInt32."""
-    line: pl.Series
-    """Line of the file from 1, or row of a Parquet or Feather file. UInt32."""
-
-    def where(self, row: int) -> str:
-        return f"{self.files[self.file[row]]}: line {self.line[row]}"
-
-
 def read_bars(
     path: Path,
     columns: Mapping[str, str],
@@ -62,19 +49,15 @@ def read_bars(
     settings: ReadingConfig,
     *,
     after: dt.date | None,
-) -> tuple[pl.DataFrame, Origin, tuple[ReadingPlan, ...]]:
+) -> tuple[pl.DataFrame, BarOrigin, tuple[ReadingPlan, ...]]:
     """Bars by date and symbol, rows of the same in the order of the files; nothing is removed as repeated.
 
     ``after``: the last stored session when the bars are to be appended.
     """
     columns = {{"adjustment_factor": "factor"}.get(ours, ours): v for ours, v in columns.items()}
-    look = Look(
-        settings=settings,
-        known=known_forms(ALL_BARS, columns),
-        appending=after is not None,
-        seen={},
-    )
-    parts, unread = _parts(path, columns, settings, look)
+    known = known_forms(ALL_BARS, columns)
+    look = Look(settings=settings, columns=columns, exchange=exchange, known=known, after=after)
+    parts, unread = _parts(path, look)
     files = tuple(part.sheet.name for part in parts)
     frames = [(i, part.frame, part.columns) for i, part in enumerate(parts)]
     groups = together(frames, files, lambda frame: shape(frame["date"]))
@@ -83,28 +66,26 @@ def read_bars(
     tables, plans = [], []
     for cells, members in groups:
         group = [parts[i] for i in members]
-        bars, plan = _of_group(path, cells, group, exchange, settings, after)
+        bars, plan = _of_group(path, cells, group, look)
         tables.append(bars)
         plans.append(plan)
     del groups, cells
-    plans[0] = msgspec.structs.replace(plans[0], unread=tuple(unread))
+    plans[0] = replace_fields(plans[0], unread=tuple(unread))
     bars = pl.concat(tables).sort(*_KEYS, FILE, LINE)
-    origin = Origin(files=files, file=bars[FILE], line=bars[LINE])
+    origin = BarOrigin(files=files, file=bars[FILE], line=bars[LINE])
     return bars.drop(FILE, LINE), origin, tuple(plans)
 
 
-def _parts(
-    path: Path, columns: Mapping[str, str], settings: ReadingConfig, look: Look
-) -> tuple[list[Part], list[Unread]]:
+def _parts(path: Path, look: Look) -> tuple[list[LongSheet], list[Unread]]:
     """The sheets that hold prices, in long form, and what was passed over."""
     sheets, unread = sheets_of(path, look)
-    parts: list[Part] = []
+    parts: list[LongSheet] = []
     hint = ""
     names = beside(sheet.within.name for sheet in sheets)
     named = path.is_file() and len(sheets) == 1
     for sheet in sheets:
         try:
-            part = to_part(sheet, columns, settings, named=named, names=names)
+            part = to_part(sheet, look, named=named, names=names)
             parts.append(part)
         except NotATable as error:
             unread.append(passed_over(sheet, error))
@@ -115,16 +96,11 @@ def _parts(
 
 
 def _of_group(
-    path: Path,
-    cells: Cells,
-    group: Sequence[Part],
-    exchange: Exchange,
-    settings: ReadingConfig,
-    after: dt.date | None,
+    path: Path, cells: Cells, group: Sequence[LongSheet], look: Look
 ) -> tuple[pl.DataFrame, ReadingPlan]:
-    dates, how = days_of(cells, "date", exchange, settings, after=after)
+    dates, how = days_of(cells, "date", look)
     numeric = [name for name in ALL_BARS if name in cells.columns and name not in _KEYS]
-    style = cells.style(numeric, settings.decimal)
+    style = cells.style(numeric, look.settings.decimal)
     cells.put("date", cells.filled("date", dates))
     cells.put("symbol", cells.filled("symbol", cells.texts("symbol")))
     for name in numeric:
@@ -139,7 +115,7 @@ def _of_group(
     rows = rows if keep is None else rows.filter(keep)
     cells.frame = rows
     try:
-        scaled = to_quoted(rows.select(*_KEYS, *numeric), settings, vintage=rows[FILE])
+        scaled = to_quoted(rows.select(*_KEYS, *numeric), look.settings, vintage=rows[FILE])
     except BadValue as bad:
         told = next(
             (n for n in ("factor", "split", "adj_close", "close") if n in cells.columns), ""
@@ -156,24 +132,16 @@ def _of_group(
 def _plan(
     path: Path,
     cells: Cells,
-    group: Sequence[Part],
+    group: Sequence[LongSheet],
     dates: Dates,
     style: NumberStyle,
     scaled: Scaled,
     first: str,
     notes: Sequence[str],
 ) -> ReadingPlan:
-    sheet = group[0].sheet
-    return ReadingPlan(
-        table="bars",
-        path=sheet.name if len(group) == 1 else str(path),
-        files=len(group),
+    return replace_fields(
+        plan_of("bars", path, [part.sheet for part in group], style),
         layout=group[0].layout,
-        encoding=sheet.encoding,
-        separator=sheet.dialect.separator if sheet.dialect else "",
-        header_lines=sheet.dialect.skip if sheet.dialect else 0,
-        decimal=style.decimal,
-        thousands=style.thousands,
         columns=tuple(cells.columns[name] for name in ALL_BARS if name in cells.columns),
         left=group[0].left,
         dates=dates,
@@ -199,7 +167,7 @@ def _refuse_many_codes(cells: Cells, rows: pl.DataFrame) -> None:
 def _in_their_words(factor: Factor | None, cells: Cells) -> Factor | None:
     if factor is None or factor.column not in cells.columns:
         return factor
-    return msgspec.structs.replace(factor, column=cells.columns[factor.column].theirs)
+    return replace_fields(factor, column=cells.columns[factor.column].theirs)
 
 
 def _shown(bars: pl.DataFrame) -> str:
@@ -213,7 +181,7 @@ def _shown(bars: pl.DataFrame) -> str:
     return f"{row['date']} {readable(row['symbol'])} {values}"
 
 
-def _told(group: Sequence[Part]) -> list[str]:
+def _told(group: Sequence[LongSheet]) -> list[str]:
     """What is to say about the files; of files that say much the same the first ones."""
     notes = [note for part in group for note in (*part.sheet.notes, *part.notes)]
     named = [part for part in group if part.layout == "file_per_symbol"]

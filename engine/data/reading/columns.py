@@ -11,7 +11,7 @@ from engine.data.reading.finding import Member, NotATable, find
 from engine.data.reading.numbers import BadValue, NumberStyle, number_style, to_numbers, to_ratios
 from engine.data.reading.sheets import LINE, Look, Sheet, read_sheets
 from engine.errors import DataError
-from engine.records.reading import Column, Unread
+from engine.records.reading import Column, ReadingPlan, Unread
 
 FILE = "\0file"
 """Column of the position of each row's file in the list of files; a name that no file has."""
@@ -39,10 +39,12 @@ def sheets_of(path: Path, look: Look) -> tuple[list[Sheet], list[Unread]]:
 
 
 def passed_over(file: Member | Sheet, error: NotATable) -> Unread:
+    """A file that holds no such table, with the reason as the plan shows it."""
     return Unread(file=file.name, reason=error.message.removeprefix(f"{file.name}: "))
 
 
 def nothing_in(path: Path, unread: Sequence[Unread], hint: str = "") -> DataError:
+    """The error of a path below which no file could be read, with the reasons of the first ones."""
     if path.is_file() and len(unread) == 1:
         return DataError(f"{unread[0].file}: {unread[0].reason}", hint=hint)
     shown = "; ".join(f"{one.file}: {one.reason}" for one in unread[:MANY]) or "the folder is empty"
@@ -68,12 +70,15 @@ class Cells:
     columns: Mapping[str, Column]
 
     def put(self, ours: str, column: pl.Series) -> None:
+        """Let a typed column take the place of its text."""
         self.frame = self.frame.with_columns(column.alias(ours))
 
     def where(self, row: int) -> str:
+        """File and line of a row."""
         return f"{self.files[self.frame[FILE][row]]}: line {self.frame[LINE][row]}"
 
     def refusal(self, bad: BadValue, ours: str) -> DataError:
+        """The error of a bad value or column, with file, line, column and value."""
         theirs = readable(self.columns[ours].theirs)
         if bad.row is None:
             files = self.frame[FILE].unique().sort()
@@ -86,12 +91,14 @@ class Cells:
         )
 
     def style(self, names: Sequence[str], decimal: str) -> NumberStyle:
+        """How these columns write numbers; a DataError where that stays open."""
         try:
             return number_style([self.frame[name] for name in names], decimal)
         except BadValue as bad:
             raise self.refusal(bad, "volume" if "volume" in self.columns else names[0]) from None
 
     def numbers(self, ours: str, style: NumberStyle) -> pl.Series:
+        """A column as Float64 in our units; a DataError names the first value that is no number."""
         try:
             read = to_ratios if ours in ("factor", "split") else to_numbers
             numbers = read(self.frame[ours], style)
@@ -115,6 +122,7 @@ class Cells:
         return text.replace({"": None}).rename(ours)
 
     def booleans(self, ours: str) -> pl.Series:
+        """A column of yes and no; a DataError names the first value that is neither."""
         column = self.frame[ours]
         if column.dtype == pl.Boolean:
             return column
@@ -167,6 +175,21 @@ def together(
         )
         out.append((Cells(frame=rows, files=files, columns=frames[members[0]][2]), members))
     return out
+
+
+def plan_of(table: str, path: Path, sheets: Sequence[Sheet], style: NumberStyle) -> ReadingPlan:
+    """How alike sheets below a path are written; what was made of them is for the caller to fill in."""
+    first = sheets[0]
+    return ReadingPlan(
+        table=table,
+        path=first.name if len(sheets) == 1 else str(path),
+        files=len(sheets),
+        encoding=first.encoding,
+        separator=first.dialect.separator if first.dialect else "",
+        header_lines=first.dialect.skip if first.dialect else 0,
+        decimal=style.decimal,
+        thousands=style.thousands,
+    )
 
 
 def shape(column: pl.Series) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.data.reading.numbers import BadValue
-from engine.data.reading.vintages import Order
+from engine.data.reading.ratio import RowOrder
 from engine.records.reading import DecidedBy, Factor
 
 _Floats = NDArray[np.float64]
@@ -38,7 +38,7 @@ class Convention:
     """A column of factors as read."""
 
     factor: _Floats
-    """What earlier prices are multiplied by, a row in the order of an `Order`; 1 otherwise."""
+    """What earlier prices are multiplied by, a row in the order of an `RowOrder`; 1 otherwise."""
     divided: bool
     """The file's prices are divided by later splits already."""
     plan: Factor
@@ -47,7 +47,7 @@ class Convention:
 def convention_of(
     values: _Floats,
     close: _Floats,
-    order: Order,
+    order: RowOrder,
     *,
     column: Literal["factor", "split"],
     wanted: _Wanted,
@@ -90,7 +90,7 @@ def convention_of(
     return Convention(factor=factor if sign > 0 else 1 / factor, divided=not sign, plan=plan)
 
 
-def _is_level(values: _Floats, order: Order) -> bool:
+def _is_level(values: _Floats, order: RowOrder) -> bool:
     """Whether the column keeps its value from row to row, where it is not 1."""
     inner = ~order.first
     previous = np.concatenate(([1.0], values[:-1]))[: values.size]
@@ -100,7 +100,7 @@ def _is_level(values: _Floats, order: Order) -> bool:
     return bool(np.mean(previous[told] == values[told]) > 0.5)
 
 
-def _as_factor(values: _Floats, order: Order, level: bool) -> tuple[_Floats, tuple[str, str]]:
+def _as_factor(values: _Floats, order: RowOrder, level: bool) -> tuple[_Floats, tuple[str, str]]:
     """The factor if the column multiplies earlier prices, and names of this reading and of its inverse."""
     if not level:
         return values, ("earlier_times", "new_per_old")
@@ -149,7 +149,12 @@ def _direction(
 
 
 def _refuse_beside(
-    down: _Floats, jump: _Floats, event: NDArray[np.bool_], order: Order, column: str, wanted: str
+    down: _Floats,
+    jump: _Floats,
+    event: NDArray[np.bool_],
+    order: RowOrder,
+    column: str,
+    wanted: str,
 ) -> None:
     """BadValue where the quoted jumps of large events stand on the row before or after that of the factor."""
     at = np.flatnonzero(event & (np.abs(down) >= _BIG))

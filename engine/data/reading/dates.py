@@ -7,6 +7,7 @@ sessions and leave none out, and where it cannot tell the user is asked.
 
 import datetime as dt
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -20,6 +21,17 @@ from engine.records.reading import Dates, DecidedBy
 
 Sessions = Callable[[dt.date, dt.date], NDArray[np.datetime64]]
 """(first, last) -> session days of the exchange between them, both included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """What dates are held against."""
+
+    zone: str
+    sessions: Sessions
+    now: dt.datetime
+
+
 _EARLIEST = dt.date(1900, 1, 1)
 _COMPUTERS = dt.date(1970, 1, 1)
 """Of several readings those that begin earlier give way: two digits taken for a year that are a day."""

@@ -5,30 +5,14 @@ twelve hundred or one and a quarter, and a neighbour such as ``12,5`` or ``1,234
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 MISSING = (
-    *(
-        "",
-        "-",
-        "--",
-        "---",
-        ".",
-        "...",
-        "*",
-        "?",
-        "n/a",
-        "na",
-        "n.a.",
-        "nan",
-        "null",
-        "none",
-        "nil",
-    ),
-    *("nat", "<na>", "#n/a", "#na", "#n/a n/a", "#value!", "#ref!", "#div/0!", "#num!", "#name?"),
-)
+    "", "-", "--", "---", ".", "...", "*", "?", "n/a", "na", "n.a.", "nan", "null", "none", "nil",
+    "nat", "<na>", "#n/a", "#na", "#n/a n/a", "#value!", "#ref!", "#div/0!", "#num!", "#name?",
+)  # fmt: skip
 """What stands for no value, in lower case and after dashes became hyphens."""
 DASHES = "[\u2010-\u2015\u2212\u30fc\uff0d]"
 _SPACES = r"[\s'\u2019_]"
@@ -58,6 +42,16 @@ class NumberStyle:
     decimal: str = "."
     thousands: str = ""
     """Mark between groups of digits that was seen; empty if none was."""
+
+    @property
+    def other(self) -> str:
+        """The one of point and comma that is not the decimal mark."""
+        return "," if self.decimal == "." else "."
+
+    def plain(self, digits: pl.Series) -> pl.Series:
+        """Digits without marks between their groups and with a full stop."""
+        bare = digits.str.replace_all(self.other, "", literal=True)
+        return bare.str.replace(self.decimal, ".", literal=True)
 
 
 class BadValue(ValueError):  # noqa: N818 - the value is bad; the caller makes an error of it
@@ -92,11 +86,11 @@ def number_style(columns: Sequence[pl.Series], decimal: str = "") -> NumberStyle
         points = seen["."].decimal + seen[","].thousands
         commas = seen[","].decimal + seen["."].thousands
         decimal = "," if commas > points else "."
-    other = "," if decimal == "." else "."
-    if seen[other].there:
-        return NumberStyle(decimal=decimal, thousands=other)
+    style = NumberStyle(decimal=decimal)
+    if seen[style.other].there:
+        return replace(style, thousands=style.other)
     spaced = marks.str.extract(rf"\d({_SPACES})\d", 1).drop_nulls()
-    return NumberStyle(decimal=decimal, thousands=str(spaced[0]) if spaced.len() else "")
+    return replace(style, thousands=str(spaced[0]) if spaced.len() else "")
 
 
 def _refuse_open(texts: Sequence[pl.Series], marks: pl.Series) -> None:
@@ -155,14 +149,10 @@ def to_ratios(column: pl.Series, style: NumberStyle) -> pl.Series:
 
 def _plain(text: pl.Series, style: NumberStyle) -> pl.Series:
     """The common way of writing at the speed of a scan; null where a value is written otherwise."""
-    other = "," if style.decimal == "." else "."
     text = text.str.strip_chars("$\u20ac\u00a3\u00a5 ")
-    if style.thousands == other or style.decimal == ",":
+    if style.thousands == style.other or style.decimal == ",":
         grouped = text.str.contains(_digits(style))
-        text = pl.select(
-            pl.when(grouped).then(text.str.replace_all(other, "", literal=True))
-        ).to_series()
-        text = text.str.replace(style.decimal, ".", literal=True)
+        text = pl.select(pl.when(grouped).then(style.plain(text))).to_series()
     return text.cast(pl.Float64, strict=False)
 
 
@@ -230,11 +220,7 @@ def _written(column: pl.Series, texts: pl.Series, rows: pl.Series, style: Number
         parts = parts.str.replace_all(rf"(\d){_SPACES}(\d{{3}})", "$1$2")
     fields = parts.str.extract_groups(_WHOLE).struct.unnest()
     opened, sign, digits, unit, percent, after, closed = fields.iter_columns()
-    other = "," if style.decimal == "." else "."
-    plain = digits.str.replace_all(other, "", literal=True).str.replace(
-        style.decimal, ".", literal=True
-    )
-    numbers = plain.cast(pl.Float64, strict=False)
+    numbers = style.plain(digits).cast(pl.Float64, strict=False)
     fits = digits.str.contains(_digits(style))
     bad = ~missing & ~(
         fits.fill_null(False)

@@ -1,11 +1,12 @@
-"""A sheet of prices in long form, and what it must have."""
+"""A sheet of prices in long form, what it must have, and which of several rows of a code and day stays."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import polars as pl
 
-from engine.data.reading.names import ADJUSTED_FIELDS, listed, mapped
+from engine.data.labels import readable
+from engine.data.reading.names import ADJUSTED_FIELDS, Mapped, listed, mapped
 from engine.data.reading.sheets import Sheet
 from engine.errors import DataError
 from engine.records.reading import Column, Layout
@@ -17,7 +18,7 @@ LEFT = "\0left "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class LongSheet:
     """A sheet in long form, its values still as the file has them."""
 
     sheet: Sheet
@@ -34,16 +35,27 @@ class Part:
     notes: tuple[str, ...] = ()
 
 
+def said_of(columns: Mapping[str, str], ours: str) -> Mapped | None:
+    """What the user says of one of our columns of bars."""
+    return mapped(columns, "bars", ours, lenient=False)
+
+
 def emptied(sheet: Sheet) -> Sheet:
+    """The sheet without its cells."""
     return replace(sheet, frame=sheet.frame.clear())
 
 
 def require(
-    sheet: Sheet, found: Mapping[str, Column], columns: Mapping[str, str], there: list[str]
+    sheet: Sheet,
+    found: Mapping[str, Column],
+    columns: Mapping[str, str],
+    there: list[str] | None = None,
 ) -> None:
+    """DataError if a column that bars need, or one that the user mapped, was not found."""
     missing = []
+    there = sheet.names if there is None else there
     for ours in ("date", "symbol", *ADJUSTED_FIELDS):
-        said = mapped(columns, "bars", ours, lenient=False)
+        said = said_of(columns, ours)
         if said is not None and ours not in found:
             raise no_column(sheet, ours, said.theirs, there)
         if ours not in found and f"adj_{ours}" not in found:
@@ -55,6 +67,7 @@ def require(
 def no_column(
     sheet: Sheet, ours: str, said: str, there: list[str], more: str = "", hint: str = ""
 ) -> DataError:
+    """The error of a missing column, with what the file has and how to say which one is meant."""
     looked = f"looked for {said}; " if said else ""
     unnamed = sheet.dialect is not None and not sheet.dialect.named
     if unnamed and len(there) == 1:
@@ -80,4 +93,49 @@ def looks_like_days(values: pl.Series) -> bool:
     head = values.drop_nulls().head(100)
     return bool(len(head)) and bool(
         head.str.contains(r"^\s*\d{1,4}[-/.]\d{1,2}[-/.]\d|^\s*(?:19|20)\d{6}\b").all()
+    )
+
+
+_KINDS = 40
+"""More different values than this are no kinds of a listing."""
+
+
+def one_series(frame: pl.DataFrame) -> tuple[pl.Series | None, tuple[str, ...]]:
+    """Which rows stay (None = all), and what is said about it.
+
+    Where a text column with few values differs between all rows of a (date, symbol), the value that most
+    rows of the table have is kept, then the next one. Rows that no such column tells apart all stay: they
+    are contradictions, or the same bar twice.
+    """
+    texts = [name for name in frame.columns if name.startswith(LEFT)]
+    kinds = [name for name in texts if 1 < frame[name].n_unique() <= _KINDS]
+    if not kinds:
+        return None, ()
+    keys = ["date", "symbol"]
+    doubled = frame.select(pl.struct(keys).is_duplicated()).to_series()
+    rows = frame.filter(doubled)
+    telling = [name for name in kinds if _tells_apart(rows, name)] if doubled.any() else []
+    if not telling:
+        return None, ()
+    name = min(telling, key=lambda name: frame[name].n_unique())
+    order = frame[name].value_counts().sort("count", name, descending=[True, False])[name].to_list()
+    rank = {value: i for i, value in enumerate(order)}
+    ranked = frame.select(
+        *keys,
+        pl.col(name).replace_strict(rank, default=len(rank), return_dtype=pl.Int32).alias("r"),
+    )
+    keep = ranked.select(pl.col("r") == pl.col("r").min().over(keys)).to_series()
+    left = frame.filter(~keep)[name].value_counts().sort("count", descending=True)
+    said = ", ".join(f"{count:,} of {readable(str(value))}" for value, count in left.iter_rows())
+    column = readable(name.removeprefix(LEFT))
+    return keep, (
+        f"Several rows of a code and day differ in `{column}`: the commonest value is kept "
+        f"({readable(str(order[0]))}), and rows were left out: {said}.",
+    )
+
+
+def _tells_apart(rows: pl.DataFrame, name: str) -> bool:
+    return (
+        not rows[name].null_count()
+        and not rows.select(pl.struct("date", "symbol", name).is_duplicated().any()).item()
     )

@@ -4,23 +4,23 @@ All prices of a row are on one scale: as quoted, or all adjusted by the vendor. 
 the other would put dividends that were not yet paid into every overnight return.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import polars as pl
-from msgspec.structs import replace
+from msgspec.structs import replace as replace_fields
 from numpy.typing import NDArray
 
 from engine.config import ReadingConfig
-from engine.data.reading.cents import hold_dividends
 from engine.data.reading.conventions import Convention, convention_of
 from engine.data.reading.numbers import BadValue
-from engine.data.reading.ratio import actions_of, money_of
-from engine.data.reading.vintages import Order, order_of
+from engine.data.reading.ratio import RowOrder, actions_of, hold_dividends, money_of, order_of
 from engine.records.reading import Factor, PriceScale
 
 _PRICES = ("open", "high", "low", "close")
 _Floats = NDArray[np.float64]
+_Notes = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +49,14 @@ def to_quoted(
     scale = _scale(frame, settings)
     if scale == "adjusted":
         return _adjusted(frame)
+    quoted = Scaled(bars=_bars(frame, None, None), price_scale="raw", factor=None)
     if scale == "raw" and not _says(frame, "dividend"):
-        return Scaled(bars=_bars(frame, None, None), price_scale="raw", factor=None)
+        return quoted
     order = order_of(frame["symbol"], frame["date"], vintage)
     dividend, notes = _dividends(frame, order)
     if scale == "raw":
         if dividend is None:
-            return Scaled(
-                bars=_bars(frame, None, None), price_scale="raw", factor=None, notes=notes
-            )
+            return replace(quoted, notes=notes)
         if settings.price_scale == "auto" and _paid_in(frame, order, dividend):
             return _adjusted(frame)
         paid = int((dividend > 0).sum())
@@ -66,22 +65,17 @@ def to_quoted(
         return Scaled(bars=bars, price_scale="raw", factor=plan, notes=notes)
     if scale == "raw_and_adjusted_close":
         return _from_ratio(frame, order, dividend, notes)
-    column = "factor" if _has_events(frame, "factor") or "split" not in frame.columns else "split"
-    close = _array(frame, "close", order)
-    read = convention_of(
-        _array(frame, column, order),
-        close,
-        order,
-        column="factor" if column == "factor" else "split",
-        wanted=settings.factor,
-    )
+    factors = _has_events(frame, "factor") or "split" not in frame.columns
+    column: Literal["factor", "split"] = "factor" if factors else "split"
+    values, close = _array(frame, column, order), _array(frame, "close", order)
+    read = convention_of(values, close, order, column=column, wanted=settings.factor)
     if settings.price_scale == "auto" and _paid_in(frame, order, dividend, read):
         return _adjusted(frame)
     return _from_factor(frame, order, read, dividend, notes)
 
 
 def _paid_in(
-    frame: pl.DataFrame, order: Order, dividend: _Floats | None, read: Convention | None = None
+    frame: pl.DataFrame, order: RowOrder, dividend: _Floats | None, read: Convention | None = None
 ) -> bool:
     """Whether the closes hold the dividends; a vendor that adjusts for them does so for splits as well."""
     if dividend is None or "adj_close" in frame.columns:
@@ -140,11 +134,11 @@ def _has_events(frame: pl.DataFrame, column: str) -> bool:
     return column in frame.columns and not bool(frame[column].drop_nulls().is_in([0.0, 1.0]).all())
 
 
-def _array(frame: pl.DataFrame, column: str, order: Order) -> _Floats:
+def _array(frame: pl.DataFrame, column: str, order: RowOrder) -> _Floats:
     return frame[column].cast(pl.Float64).fill_null(np.nan).to_numpy()[order.rows]
 
 
-def _dividends(frame: pl.DataFrame, order: Order) -> tuple[_Floats | None, tuple[str, ...]]:
+def _dividends(frame: pl.DataFrame, order: RowOrder) -> tuple[_Floats | None, tuple[str, ...]]:
     """Cash on ex-dates, in the order; None if the file has none. A figure that stays is no payment."""
     if not _says(frame, "dividend"):
         return None, ()
@@ -187,15 +181,13 @@ def _adjusted(frame: pl.DataFrame) -> Scaled:
         if "adj_volume" not in there and "volume" in there:
             frame = frame.with_columns(adj_volume=pl.col("volume"))
     unused = [name for name in ("factor", "split", "dividend") if name in there]
-    notes = (
-        (f"The prices are adjusted already: {', '.join(unused)} not applied.",) if unused else ()
-    )
+    said = f"The prices are adjusted already: {', '.join(unused)} not applied."
     bars = _bars(frame, None, None, "adj_" if "adj_close" in there else "")
-    return Scaled(bars=bars, price_scale="adjusted", factor=None, notes=notes)
+    return Scaled(bars=bars, price_scale="adjusted", factor=None, notes=(said,) if unused else ())
 
 
 def _from_ratio(
-    frame: pl.DataFrame, order: Order, dividend: _Floats | None, notes: tuple[str, ...]
+    frame: pl.DataFrame, order: RowOrder, dividend: _Floats | None, notes: _Notes
 ) -> Scaled:
     """Quoted bars; splits and dividends from the changes of the adjusted close over the quoted one."""
     close = _array(frame, "close", order)
@@ -204,15 +196,14 @@ def _from_ratio(
     before = order.before(close > 0)
     event = np.flatnonzero((found.factor != 1) & (before >= 0))
     jump = np.log(close[event] / close[before[event]])
+    left = jump - np.log(found.factor[event])
     plan = Factor(
         column="adj_close",
         convention="an adjusted close, taken as a ratio to the close",
         events=event.size,
         dividends=int((cash > 0).sum()),
         jump_before=float(np.median(np.abs(jump))) if event.size else 0.0,
-        jump_after=float(np.median(np.abs(jump - np.log(found.factor[event]))))
-        if event.size
-        else 0.0,
+        jump_after=float(np.median(np.abs(left))) if event.size else 0.0,
     )
     return Scaled(
         bars=_bars(frame, order.in_file(found.factor), order.in_file(cash)),
@@ -222,20 +213,15 @@ def _from_ratio(
     )
 
 
-def _unexplained(count: int) -> tuple[str, ...]:
-    if not count:
-        return ()
-    return (
-        f"Changes of adjusted close / close that the close does not follow, not applied: {count:,}.",
+def _unexplained(count: int) -> _Notes:
+    said = (
+        f"Changes of adjusted close / close that the close does not follow, not applied: {count:,}."
     )
+    return (said,) if count else ()
 
 
 def _from_factor(
-    frame: pl.DataFrame,
-    order: Order,
-    read: Convention,
-    dividend: _Floats | None,
-    notes: tuple[str, ...],
+    frame: pl.DataFrame, order: RowOrder, read: Convention, dividend: _Floats | None, notes: _Notes
 ) -> Scaled:
     """Quoted bars beside a column of factors; where prices are divided by later splits, that is undone.
 
@@ -256,19 +242,21 @@ def _from_factor(
         times = order.in_file(later)
         frame = frame.with_columns(
             *(pl.col(name) * pl.Series(times) for name in _PRICES if name in frame.columns),
-            *(pl.col(name) / pl.Series(times) for name in ("volume",) if name in frame.columns),
+            pl.col("^volume$") / pl.Series(times),
         )
         dividend = None if dividend is None else dividend * later
     cash = np.zeros(factor.size) if dividend is None else dividend
     return Scaled(
         bars=_bars(frame, order.in_file(factor), order.in_file(cash)),
         price_scale="raw_and_factor",
-        factor=replace(read.plan, events=int((factor != 1).sum()), dividends=int((cash > 0).sum())),
+        factor=replace_fields(
+            read.plan, events=int((factor != 1).sum()), dividends=int((cash > 0).sum())
+        ),
         notes=notes,
     )
 
 
-def _later(split: _Floats, order: Order) -> _Floats:
+def _later(split: _Floats, order: RowOrder) -> _Floats:
     """Product of the splits after each row, inside its stock and vintage."""
     at = np.flatnonzero(split != 1)
     events = pl.DataFrame({"start": order.start[at], "split": split[at]})

@@ -1,9 +1,10 @@
 """One file as one or several frames of cells, with the line of each row."""
 
 import csv
+import datetime as dt
 import io
-from collections.abc import Iterator, MutableMapping, Set
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, MutableMapping, Set
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import PurePosixPath
 
@@ -11,10 +12,17 @@ import polars as pl
 
 from engine.config import ReadingConfig
 from engine.data.labels import readable
-from engine.data.reading.dialect import Dialect, of_lines, of_rows
-from engine.data.reading.edges import LINES, rows_above_footer, without_footer, without_names
-from engine.data.reading.finding import Member, NotATable
-from engine.data.reading.text import decoded
+from engine.data.reading.dates import Exchange
+from engine.data.reading.dialect import (
+    LINES,
+    Dialect,
+    of_lines,
+    of_rows,
+    rows_above_footer,
+    without_footer,
+    without_names,
+)
+from engine.data.reading.finding import Member, NotATable, decoded
 from engine.errors import DataError, UsageError
 
 _SNIFFED = 200
@@ -38,15 +46,25 @@ class Sheet:
     """None for typed files."""
     notes: tuple[str, ...] = ()
 
+    @property
+    def names(self) -> list[str]:
+        """The file's own columns."""
+        return [name for name in self.frame.columns if name != LINE]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What sheets are read with: the user's settings, names that tell a header, heads seen before."""
+    """What the files of a table are read with."""
 
     settings: ReadingConfig
+    columns: Mapping[str, str]
+    """What the user says: our name -> the file's, perhaps with a factor."""
+    exchange: Exchange
     known: Set[str]
-    appending: bool
-    seen: MutableMapping[bytes, Dialect]
+    """Normal forms of names that tell a header."""
+    after: dt.date | None = None
+    """The last stored session, where the rows are to be appended."""
+    seen: MutableMapping[bytes, Dialect] = field(default_factory=dict)
     """First line -> how files that begin so are laid out: 5,000 tickers are decided once."""
 
 
@@ -112,7 +130,7 @@ def _excel(member: Member, content: bytes, look: Look) -> Iterator[Sheet]:
             within=member.within if alone else member.within / title,
             frame=_without_blank_rows(frame),
             dialect=dialect,
-            notes=(*_about_head(member.name, dialect), *_about_rows(member.name, footer, repeated)),
+            notes=_notes(member.name, dialect, footer, repeated),
         )
 
 
@@ -141,7 +159,7 @@ def _text(member: Member, content: bytes, look: Look) -> Sheet:
     if marks != frame.height * (len(dialect.names) - 1):
         _refuse_ragged(member.name, text, dialect)
     frame, repeated = without_names(_with_lines(frame, text, dialect), dialect)
-    notes = (*_about_head(member.name, dialect), *_about_rows(member.name, footer, repeated))
+    notes = _notes(member.name, dialect, footer, repeated)
     if not text.endswith(b"\n") and frame.height:
         notes = (*notes, _open_end(member.name, frame, look))
     return Sheet(
@@ -226,17 +244,12 @@ def _without_blank_rows(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.filter(pl.any_horizontal(pl.col(names).is_not_null()))
 
 
-def _about_head(name: str, dialect: Dialect) -> tuple[str, ...]:
+def _notes(name: str, dialect: Dialect, footer: str, repeated: int) -> tuple[str, ...]:
     notes = []
     if dialect.preamble and dialect.named:
         notes.append(f"{name}: {dialect.preamble} lines before the names were passed over.")
     if not dialect.named:
         notes.append(f"{name}: no line of names; the columns are called #1, #2, ...")
-    return tuple(notes)
-
-
-def _about_rows(name: str, footer: str, repeated: int) -> tuple[str, ...]:
-    notes = []
     if footer:
         notes.append(f"{name}: words below the rows were passed over: {footer!r}.")
     if repeated:
@@ -254,7 +267,7 @@ def _open_end(name: str, frame: pl.DataFrame, look: Look) -> str:
     decimals = others.str.extract(r"\.(\d+)\s*$").str.len_chars()
     own = len(last.rpartition(".")[2]) if "." in last else 0
     fewer = decimals.len() >= _ENOUGH and not decimals.null_count() and bool((decimals > own).all())
-    if shorter or fewer or look.appending:
+    if shorter or fewer or look.after is not None:
         seen = f" (`{readable(column)}` ends as {readable(last)!r})"
         raise DataError(
             f"{name}: line {line}, the last one, has no line end{seen}: the file may be cut off",

@@ -1,15 +1,25 @@
 """Tables beside the prices: securities, index, optional tables, corporate actions."""
 
+import dataclasses
 import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
+from msgspec.structs import replace
 
 from engine.config import ReadingConfig
-from engine.data.reading.columns import Cells, nothing_in, passed_over, shape, sheets_of, together
-from engine.data.reading.dates import Sessions, read_dates
+from engine.data.reading.columns import (
+    Cells,
+    nothing_in,
+    passed_over,
+    plan_of,
+    shape,
+    sheets_of,
+    together,
+)
+from engine.data.reading.dates import Exchange, read_dates
 from engine.data.reading.finding import NotATable
 from engine.data.reading.names import known_forms, listed, mapped, match
 from engine.data.reading.numbers import BadValue, NumberStyle
@@ -23,16 +33,7 @@ _AHEAD = dt.timedelta(days=366 * 60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
-    """What dates are held against."""
-
-    zone: str
-    sessions: Sessions
-    now: dt.datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class WantedTable:
     """What is looked for in the files of one table."""
 
     table: str
@@ -53,7 +54,7 @@ class Wanted:
 
 def read_table(
     path: Path,
-    wanted: Wanted,
+    wanted: WantedTable,
     columns: Mapping[str, str],
     exchange: Exchange,
     settings: ReadingConfig,
@@ -62,29 +63,24 @@ def read_table(
 
     The settings are made for the price table: they are used where a table cannot be read without them.
     """
+    known = known_forms(wanted.synonyms, columns)
+    look = Look(settings=ReadingConfig(), columns=columns, exchange=exchange, known=known)
     try:
-        return _read(path, wanted, columns, exchange, ReadingConfig())
+        return _read(path, wanted, look)
     except DataError:
         if settings == ReadingConfig():
             raise
-    return _read(path, wanted, columns, exchange, settings)
+    return _read(path, wanted, dataclasses.replace(look, settings=settings, seen={}))
 
 
 def _read(
-    path: Path,
-    wanted: Wanted,
-    columns: Mapping[str, str],
-    exchange: Exchange,
-    settings: ReadingConfig,
+    path: Path, wanted: WantedTable, look: Look
 ) -> tuple[pl.DataFrame, tuple[ReadingPlan, ...]]:
-    look = Look(
-        settings=settings, known=known_forms(wanted.synonyms, columns), appending=False, seen={}
-    )
     sheets, unread = sheets_of(path, look)
     fitting: list[tuple[Sheet, dict[str, Column]]] = []
     for sheet in sheets:
         try:
-            fitting.append((sheet, _found(sheet, wanted, columns, alone=len(sheets) == 1)))
+            fitting.append((sheet, _found(sheet, wanted, look.columns, alone=len(sheets) == 1)))
         except NotATable as error:
             unread.append(passed_over(sheet, error))
     if not fitting:
@@ -102,36 +98,30 @@ def _read(
     parts: list[pl.DataFrame] = []
     plans: list[ReadingPlan] = []
     for cells, members in together(frames, files, alike):
-        typed, dates, style = _typed(cells, wanted, exchange, settings)
+        typed, dates, style = _typed(cells, wanted, look)
         parts.append(wanted.finish(cells, typed))
         sheet, found = fitting[members[0]]
-        dialect = sheet.dialect
-        plans.append(
-            ReadingPlan(
-                table=wanted.table, path=sheet.name if len(members) == 1 else str(path),
-                files=len(members), encoding=sheet.encoding,
-                separator=dialect.separator if dialect else "",
-                header_lines=dialect.skip if dialect else 0,
-                decimal=style.decimal, thousands=style.thousands, columns=tuple(found.values()),
-                left=_left(sheet, found), dates=dates,
-                unread=() if plans else tuple(unread),
-                notes=tuple(note for i in members for note in fitting[i][0].notes),
-            )
+        alike_sheets = [fitting[i][0] for i in members]
+        plan = replace(
+            plan_of(wanted.table, path, alike_sheets, style),
+            columns=tuple(found.values()), left=_left(sheet, found), dates=dates,
+            unread=() if plans else tuple(unread),
+            notes=tuple(note for one in alike_sheets for note in one.notes),
         )  # fmt: skip
+        plans.append(plan)
     return pl.concat(parts, how="diagonal"), tuple(plans)
 
 
 def _left(sheet: Sheet, found: Mapping[str, Column]) -> tuple[str, ...]:
-    taken = {LINE, *(column.theirs for column in found.values())}
-    return tuple(name for name in sheet.frame.columns if name not in taken)
+    taken = {column.theirs for column in found.values()}
+    return tuple(name for name in sheet.names if name not in taken)
 
 
 def _found(
-    sheet: Sheet, wanted: Wanted, columns: Mapping[str, str], *, alone: bool
+    sheet: Sheet, wanted: WantedTable, columns: Mapping[str, str], *, alone: bool
 ) -> dict[str, Column]:
     """Our columns; a sheet without a single key is another table, one without some column is an error."""
-    there = [name for name in sheet.frame.columns if name != LINE]
-    found = match(there, wanted.synonyms, columns, wanted.table, lenient=wanted.lenient)
+    found = match(sheet.names, wanted.synonyms, columns, wanted.table, lenient=wanted.lenient)
     for ours in wanted.synonyms:
         if ours in found or any(other in found for other in wanted.instead.get(ours, ())):
             continue
@@ -142,25 +132,25 @@ def _found(
         looked = said.theirs if said and insisted else ", ".join((ours, *wanted.synonyms[ours])[:6])
         kind = DataError if alone or len(found) >= 2 else NotATable
         raise kind(
-            f"{sheet.name}: no column for `{ours}` (looked for {looked}; the file has {listed(there)})",
+            f"{sheet.name}: no column for `{ours}` (looked for {looked}; the file has {listed(sheet.names)})",
             hint=f"map it: --columns '{wanted.table}.{ours}=THEIR_NAME'",
         )
     return found
 
 
 def _typed(
-    cells: Cells, wanted: Wanted, exchange: Exchange, settings: ReadingConfig
+    cells: Cells, wanted: WantedTable, look: Look
 ) -> tuple[pl.DataFrame, Dates | None, NumberStyle]:
     there = [name for name in wanted.schema if name in cells.columns]
     numeric = [name for name in there if wanted.schema[name] == pl.Float64]
-    style = cells.style(numeric, settings.decimal)
+    style = cells.style(numeric, look.settings.decimal)
     out: list[pl.Series] = []
     dates: Dates | None = None
     for name in there:
         dtype = wanted.schema[name]
         if dtype == pl.Date:
             try:
-                column, how = days_of(cells, name, exchange, settings, ahead=name in wanted.ahead)
+                column, how = days_of(cells, name, look, ahead=name in wanted.ahead)
             except DataError as error:
                 if "--date-format" not in error.hint:
                     raise
@@ -183,27 +173,19 @@ def _typed(
     )
 
 
-def days_of(
-    cells: Cells,
-    ours: str,
-    exchange: Exchange,
-    settings: ReadingConfig,
-    *,
-    ahead: bool = False,
-    after: dt.date | None = None,
-) -> tuple[pl.Series, Dates]:
+def days_of(cells: Cells, ours: str, look: Look, *, ahead: bool = False) -> tuple[pl.Series, Dates]:
     """A column as days; ``ahead`` lets them lie in the future."""
-    column = cells.frame[ours]
+    column, exchange = cells.frame[ours], look.exchange
     if column.dtype == pl.String:
         column = column.str.strip_chars().replace({"": None})
     try:
         return read_dates(
             column,
-            format=settings.date_format,
-            zone=settings.timezone,
+            format=look.settings.date_format,
+            zone=look.settings.timezone,
             exchange_zone=exchange.zone,
             sessions=exchange.sessions,
-            after=after,
+            after=look.after,
             now=exchange.now + _AHEAD if ahead else exchange.now,
         )
     except BadValue as bad:

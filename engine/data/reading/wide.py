@@ -7,9 +7,16 @@ from dataclasses import replace
 
 import polars as pl
 
-from engine.data.reading.file_names import field_in
-from engine.data.reading.names import ALL_BARS, field_of, hit, mapped, nameless
-from engine.data.reading.parts import FILE_NAME, Part, emptied, looks_like_days, no_column, require
+from engine.data.reading.names import ALL_BARS, field_in, field_of, hit, nameless
+from engine.data.reading.parts import (
+    FILE_NAME,
+    LongSheet,
+    emptied,
+    looks_like_days,
+    no_column,
+    require,
+    said_of,
+)
 from engine.data.reading.sheets import LINE, Sheet
 from engine.errors import DataError
 from engine.records.reading import Column
@@ -81,7 +88,7 @@ def _splits(name: str) -> list[tuple[str, str]]:
 
 
 def _said_index(there: list[str], columns: Mapping[str, str]) -> str | None:
-    said = mapped(columns, "bars", "date", lenient=False)
+    said = said_of(columns, "date")
     return hit(said.theirs, there) if said else None
 
 
@@ -95,7 +102,9 @@ def _index(sheet: Sheet, there: list[str], pairs: _Pairs) -> str:
     return days[0]
 
 
-def of_levels(sheet: Sheet, there: list[str], pairs: _Pairs, columns: Mapping[str, str]) -> Part:
+def of_levels(sheet: Sheet, pairs: _Pairs, columns: Mapping[str, str]) -> LongSheet:
+    """A sheet whose columns are pairs of field and code."""
+    there = sheet.names
     index = _said_index(there, columns) or _index(sheet, there, pairs)
     tickers: dict[str, dict[str, str]] = {}
     for name, (field, ticker) in pairs.items():
@@ -110,11 +119,11 @@ def of_levels(sheet: Sheet, there: list[str], pairs: _Pairs, columns: Mapping[st
     ]  # fmt: skip
     left = tuple(name for name in there if name != index and name not in pairs)
     stacked = sheet.dialect is not None and sheet.dialect.levels > 1
-    part = Part(
+    part = LongSheet(
         sheet=emptied(sheet), layout="stacked" if stacked else "wide",
         frame=pl.concat(frames, how="diagonal_relaxed"), columns=_mapped(found, columns, sheet), left=left,
     )  # fmt: skip
-    require(sheet, found, {}, there)
+    require(sheet, found, {})
     return part
 
 
@@ -124,7 +133,7 @@ def _mapped(
     """With the factors of the user; another field for one of ours cannot be said of a wide table."""
     out = dict(found)
     for ours, column in found.items():
-        said = mapped(columns, "bars", ours, lenient=False)
+        said = said_of(columns, ours)
         if said is None:
             continue
         same = (
@@ -149,9 +158,10 @@ def _columns_of(tickers: Mapping[str, Mapping[str, str]], index: str) -> dict[st
 
 
 def of_one_field(
-    sheet: Sheet, there: list[str], columns: Mapping[str, str], *, insisted: bool, named: bool
-) -> Part | None:
+    sheet: Sheet, columns: Mapping[str, str], *, insisted: bool, named: bool
+) -> LongSheet | None:
     """A column a ticker; the field is told by the name of the file or a folder. None if it is not so."""
+    there = sheet.names
     index = _said_index(there, columns) or next(
         (name for name in there if field_of(name) == "date"), None
     )
@@ -173,14 +183,14 @@ def of_one_field(
         "symbol": Column(ours="symbol", theirs="(column names)", decided_by="values"),
         field: Column(ours=field, theirs=FILE_NAME, decided_by="values"),
     }
-    return Part(
+    return LongSheet(
         sheet=emptied(sheet), layout="wide", frame=frame.rename({index: "date"}),
         columns=_mapped(names, columns, sheet), field=field,
         notes=(f"{sheet.name}: a column a code, each value the {field}.",),
     )  # fmt: skip
 
 
-def joined(parts: list[Part]) -> list[Part]:
+def joined(parts: list[LongSheet]) -> list[LongSheet]:
     """Sheets of one field each put beside one another, by day and code as the files have them.
 
     A field none of whose days and codes another file has is a DataError: it would be lost without a word.
@@ -191,7 +201,7 @@ def joined(parts: list[Part]) -> list[Part]:
     if len({part.frame["date"].dtype for part in single}) > 1:
         text = pl.col("date").cast(pl.String).str.replace(_MIDNIGHT, "")
         single = [replace(part, frame=part.frame.with_columns(text)) for part in single]
-    fields: dict[str, list[Part]] = {}
+    fields: dict[str, list[LongSheet]] = {}
     for part in single:
         fields.setdefault(part.field, []).append(part)
     first = next((name for name in ("close", "adj_close") if name in fields), next(iter(fields)))
@@ -210,7 +220,7 @@ def joined(parts: list[Part]) -> list[Part]:
     return [whole, *(part for part in parts if not part.field)]
 
 
-def _apart(one: Part, other: Part) -> DataError:
+def _apart(one: LongSheet, other: LongSheet) -> DataError:
     days = " and ".join(f"{str(part.frame['date'][0])!r}" for part in (one, other))
     return DataError(
         f"{other.sheet.name}: none of its days and codes is in {one.sheet.name} (days such as {days})",

@@ -16,7 +16,7 @@ from msgspec import to_builtins
 from engine.audit.audit import Audit, audit
 from engine.cli import main
 from engine.config import Config, SplitConfig
-from engine.config_file import resolve
+from engine.config.file import resolve
 from engine.data import membership
 from engine.data.store import PanelStore
 from engine.data.synthetic import generate

@@ -9,7 +9,7 @@ from engine.backtest.simulate import simulate
 from engine.backtest.simulator import Simulator
 from engine.backtest.sweep import book_of, parse_grid, returns_of, sweep
 from engine.config import Config
-from engine.config_file import override
+from engine.config.file import override
 from engine.errors import ConfigError, UsageError
 from engine.portfolio.strategy import load_strategy
 from tests.engine.backtest.markets import panel_of, prediction_of, random_walks

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from engine.config import Config
-from engine.config_file import override, resolve
+from engine.config.file import override, resolve
 from engine.data.load import open_panel
 from engine.data.store import PanelStore, Snapshot
 from engine.data.synthetic import generate

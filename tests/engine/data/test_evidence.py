@@ -10,12 +10,12 @@ from msgspec import structs
 
 from engine.data.calendar import sessions_between
 from engine.data.evidence import gather
-from engine.data.evidence_store import Stored
+from engine.data.evidence_joins import StoredMarket
 from engine.data.tables import (
     ACTION_SCHEMA,
     BAR_SCHEMA,
     INDEX_SCHEMA,
-    MARGIN_SCHEMA,
+    OPTIONAL,
     SECURITY_SCHEMA,
     RawTables,
     complete,
@@ -54,16 +54,16 @@ def tables(bars: pl.DataFrame, **more: object) -> RawTables:
     return RawTables(bars=bars.sort("date", "symbol"), **(fields | more))  # type: ignore[arg-type]
 
 
-def heard(bars: pl.DataFrame, *, store: Stored | None = None, **more: object) -> Evidence:
+def heard(bars: pl.DataFrame, *, store: StoredMarket | None = None, **more: object) -> Evidence:
     return gather(tables(bars, **more), now=NOW, columns={"volume": "vol"}, store=store)
 
 
-def ending(after: str, closes: Mapping[str, float]) -> Stored:
+def ending(after: str, closes: Mapping[str, float]) -> StoredMarket:
     """A store whose stocks all closed last on ``after``."""
     table = pl.DataFrame({"symbol": list(closes), "close": list(closes.values())})
     table = table.with_columns(volume=pl.lit(None, pl.Float64))
     day = pl.lit(after).str.to_date().alias("date")
-    return Stored(after=after, closes=table.with_columns(day), symbols=table["symbol"])
+    return StoredMarket(after=after, closes=table.with_columns(day), symbols=table["symbol"])
 
 
 def refusal(evidence: Evidence) -> tuple[str, str]:
@@ -207,7 +207,7 @@ def test_a_later_file_with_volumes_in_lots_is_refused_with_the_factor() -> None:
     """100,000 shares a day in the store, 1,020 lots of 100 in the file."""
     closes = pl.DataFrame({"symbol": list("ABCD"), "close": 50.0, "volume": 100_000.0})
     closes = closes.with_columns(date=pl.lit("2023-12-29").str.to_date())
-    store = Stored(after="2023-12-29", closes=closes, symbols=closes["symbol"])
+    store = StoredMarket(after="2023-12-29", closes=closes, symbols=closes["symbol"])
     day = first_day(50.0).with_columns(volume=pl.lit(1020.0))
     what, mend = refusal(heard(day, store=store))
     assert what.startswith("volumes are about 0.0102 times")
@@ -339,7 +339,7 @@ def test_an_index_and_an_optional_table_without_a_match_are_refused() -> None:
     index = pl.DataFrame({"date": [dt.date(2020, 1, 2)], "close": [1.0]}, schema=INDEX_SCHEMA)
     assert refusal(heard(market(), index=index))[0].startswith("index: none of its 1 dates")
     row = {"date": FIRST, "available": FIRST, "symbol": "72030", "long": 1.0, "short": 1.0}
-    margin = pl.DataFrame([row], schema=MARGIN_SCHEMA)
+    margin = pl.DataFrame([row], schema=OPTIONAL["margin"])
     assert refusal(heard(market(), optional={"margin": margin}))[0].startswith("margin: none")
 
 

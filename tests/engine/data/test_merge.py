@@ -1,31 +1,18 @@
 """One bar a key: rows without a price give way, known factors stay, contradictions name both places."""
 
 import datetime as dt
-from dataclasses import dataclass
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.data.merge import laid_over, one_bar_each, place_of
+from engine.data.merge import BarOrigin, laid_over, one_bar_each, place_of
 from engine.data.tables import BAR_SCHEMA
 from engine.errors import DataError
 
 MON, TUE, WED = (dt.date(2024, 1, day) for day in (8, 9, 10))
 Row = tuple[dt.date, str, float | None, float, float, float | None, float, float]
-
-
-@dataclass(frozen=True)
-class Lines:
-    """Files and lines as a reader gives them."""
-
-    files: tuple[str, ...]
-    file: pl.Series
-    line: pl.Series
-
-    def where(self, row: int) -> str:
-        return f"{self.files[self.file[row]]}:{self.line[row]}"
 
 
 def bar(
@@ -44,7 +31,7 @@ def table(*rows: dict[str, object]) -> pl.DataFrame:
     return pl.DataFrame(list(rows), schema=BAR_SCHEMA)
 
 
-def read(**files: list[dict[str, object]]) -> tuple[pl.DataFrame, Lines]:
+def read(**files: list[dict[str, object]]) -> tuple[pl.DataFrame, BarOrigin]:
     """Rows of files in the order given, sorted as a reader sorts them, with the header in line 1."""
     rows = [
         row | {"file": number, "line": line}
@@ -54,7 +41,9 @@ def read(**files: list[dict[str, object]]) -> tuple[pl.DataFrame, Lines]:
     schema = {**BAR_SCHEMA, "file": pl.UInt32, "line": pl.UInt32}
     frame = pl.DataFrame(rows, schema=schema).sort("date", "symbol", "file", "line")
     names = tuple(f"{name}.csv" for name in files)
-    return frame.drop("file", "line"), Lines(names, frame["file"], frame["line"])
+    return frame.drop("file", "line"), BarOrigin(
+        files=names, file=frame["file"], line=frame["line"]
+    )
 
 
 def where(day: dt.date, symbol: str) -> str:
@@ -87,7 +76,7 @@ def test_two_bars_in_one_file_are_refused_with_both_lines_and_values() -> None:
     bars, lines = read(a=[bar(MON, "Y", 1.0), bar(MON, "X", 5.0), bar(MON, "X", 6.5)])
     with pytest.raises(DataError) as caught:
         one_bar_each(bars, lines, "files(a.csv)")
-    assert caught.value.message.startswith("a.csv:3 and a.csv:4: X on 2024-01-08")
+    assert caught.value.message.startswith("a.csv: line 3 and a.csv: line 4: X on 2024-01-08")
     assert "c 5 " in caught.value.message
     assert "c 6.5 " in caught.value.message
     with pytest.raises(DataError, match=r"files\(a\.csv\): X on 2024-01-08"):
@@ -109,7 +98,7 @@ def test_files_that_disagree_on_most_of_what_both_have_are_refused() -> None:
     first = [bar(MON, s, 10.0) for s in "ABCD"]
     cents = [bar(MON, s, 1000.0) for s in "ABCD"] + [bar(TUE, "A", 1200.0)]
     with pytest.raises(
-        DataError, match=r"first\.csv:2 and cents\.csv:2: A on 2024-01-08.*4 of 4 bars"
+        DataError, match=r"first\.csv: line 2 and cents\.csv: line 2: A on 2024-01-08.*4 of 4 bars"
     ):
         one_bar_each(*read(first=first, cents=cents), "folder")
 
@@ -117,7 +106,7 @@ def test_files_that_disagree_on_most_of_what_both_have_are_refused() -> None:
 def test_files_that_end_together_cannot_revise_each_other() -> None:
     files = {"a": [bar(MON, s, 10.0) for s in "ABC"], "b": [bar(MON, s, 10.0) for s in "AB"]}
     files["b"].append(bar(MON, "C", 10.5))
-    with pytest.raises(DataError, match=r"a\.csv:4 and b\.csv:4: C on 2024-01-08"):
+    with pytest.raises(DataError, match=r"a\.csv: line 4 and b\.csv: line 4: C on 2024-01-08"):
         one_bar_each(*read(**files), "folder")
 
 
@@ -143,7 +132,7 @@ def test_a_file_that_contradicts_the_store_names_its_place_and_both_values() -> 
     old = table(*(bar(MON, s, 10.0) for s in "ABC"))
     bars, lines = read(bad=[bar(MON, s, 10.1) for s in "AB"])
     with pytest.raises(
-        DataError, match=r"bad\.csv:2: A on 2024-01-08.* c 10 .* c 10\.1 .*2 of 2"
+        DataError, match=r"bad\.csv: line 2: A on 2024-01-08.* c 10 .* c 10\.1 .*2 of 2"
     ) as e:
         laid_over(old, bars, place_of(bars, lines))
     assert "ingest --undo" in e.value.hint

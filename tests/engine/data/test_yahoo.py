@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.data.jquants.client import Api
-from engine.data.jquants.pace import Pace
+from engine.data.jquants.client import Api, Pace
 from engine.data.tables import RawTables
 from engine.data.untraded import drop_untraded
 from engine.data.yahoo import Download, read_yahoo

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from engine.config import Config
-from engine.config_file import resolve
+from engine.config.file import resolve
 from engine.errors import IntegrityError
 from engine.files import from_json, read_json
 from engine.report.facts import _ablations

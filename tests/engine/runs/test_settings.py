@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.commands.presets import PRESETS
 from engine.config import Config
-from engine.config_file import override, resolve
-from engine.presets import PRESETS
+from engine.config.file import override, resolve
 from engine.runs.settings import Settings, flat, nearest, settings_of
 from engine.runs.store import RunStore
 

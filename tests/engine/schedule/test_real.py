@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from engine.cli import main
-from engine.config_file import write_resolved
+from engine.config.file import write_resolved
 from engine.runs.sink import ListSink
-from engine.schedule.ledger import Ledger
+from engine.schedule.ledger import ScheduleLedger
 from engine.schedule.service import Service
 from engine.signals.seal import SealStore
 from tests.engine.schedule.desk import FakeClock, live_to, states
@@ -52,7 +52,7 @@ def service_of(market: Market, clock: FakeClock) -> tuple[Service, InProcess]:
     found = Service(
         workspace=market.workspace,
         config=market.config,
-        ledger=Ledger(market.workspace, market.config.alerts, ["channel"]),
+        ledger=ScheduleLedger(market.workspace, market.config.alerts, ["channel"]),
         runner=runner,
         background=runner,
         clock=clock,
@@ -182,7 +182,7 @@ def seals_of(market: Market) -> dict[str, str]:
 
 
 def book_of(market: Market) -> dict[str, str]:
-    ledger = Ledger(market.workspace, market.config.alerts, ())
+    ledger = ScheduleLedger(market.workspace, market.config.alerts, ())
     try:
         return {str(day): entry.state for day, entry in ledger.entries("XNYS").items()}
     finally:

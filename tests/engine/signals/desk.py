@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from engine.config import Config, PhaseConfig
-from engine.config_file import override
+from engine.config.file import override
 from engine.data.store import PanelStore
 from engine.data.tables import RawTables
 from engine.runs.events import RunEvent

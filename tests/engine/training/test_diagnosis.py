@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from engine.config import Config, DoctorConfig
-from engine.config_file import override
+from engine.config.file import override
 from engine.errors import GateError
 from engine.runs.events import Diagnosed, EpochEvaluated
 from engine.runs.sink import ListSink

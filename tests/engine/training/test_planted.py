@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.config import Config
-from engine.config_file import override
+from engine.config.file import override
 from engine.dataset.loader import epoch_steps
 from engine.dataset.split import Split
 from engine.errors import GateError

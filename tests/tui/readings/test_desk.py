@@ -12,9 +12,8 @@ from atft_tui.readings.answers import outcome, read_answers
 from atft_tui.readings.desk import read_desk
 from atft_tui.readings.schedule import read_schedule
 from atft_tui.readings.shadow import PARTS, read_shadow
-from engine.agenda import LOCK, write_outlook
 from engine.runs import lock
-from engine.schedule.process import write_heartbeat
+from engine.schedule.agenda import LOCK, write_heartbeat, write_outlook
 from engine.schedule.timetable import Timetable
 from engine.signals import shadow as engine_shadow
 from tests.engine.schedule.desk import configuration
@@ -61,18 +60,18 @@ def test_the_schedules_book_by_hand(tmp_path: Path) -> None:
     signal_desk.schedule(tmp_path)
     told = read_schedule(tmp_path, NOW)
     assert told is not None
-    assert [(entry.session, entry.state) for entry in told.entries] == [
+    assert [(str(entry.session), entry.state) for entry in told.agenda.sessions] == [
         ("2026-11-25", "due"), ("2026-11-24", "late"), ("2026-11-20", "done"),
     ]  # fmt: skip
-    waits = told.entries[0]
+    waits = told.agenda.sessions[0]
     assert (waits.attempts, waits.reason) == (1, "update: no bars yet")
     assert waits.next_at == NOW + dt.timedelta(minutes=5)
-    assert told.entries[2].verdict == "TRADE"
-    assert [(one.kind, one.key, one.state) for one in told.errands] == [
+    assert told.agenda.sessions[2].verdict == "TRADE"
+    assert [(one.kind, one.key, one.state) for one in told.agenda.errands] == [
         ("report", "2026-11-20", "wanted")
     ]
-    assert (told.process, told.pid, told.beat_s) == ("stopped", None, None)
-    assert told.notes[0].text == "the machine slept for 8 hours"
+    assert (told.process, told.agenda.pid, told.beat_s) == ("stopped", None, None)
+    assert told.agenda.notes[0][1] == "the machine slept for 8 hours"
     assert told.log[-1].text.startswith("warning schedule: XTKS 2026-11-25")
     assert told.log[-1].at == NOW
 
@@ -84,8 +83,8 @@ def test_the_countdown_goes_by_minutes_then_by_seconds(tmp_path: Path) -> None:
     def left(now: dt.datetime) -> float:
         told = read_schedule(tmp_path, now)
         assert told is not None
-        assert told.upcoming is not None
-        return told.upcoming.seconds
+        assert told.seconds is not None
+        return told.seconds
 
     assert left(due - dt.timedelta(hours=3, seconds=59)) == 3 * 3600
     assert left(due - dt.timedelta(seconds=59.5)) == 59
@@ -102,7 +101,7 @@ def test_a_living_process_is_known_by_its_lock_and_a_stuck_one_by_its_heart(tmp_
     assert fresh is not None
     assert stale is not None
     assert dead is not None
-    assert (fresh.process, fresh.pid, fresh.beat_s) == ("running", os.getpid(), 60)
+    assert (fresh.process, fresh.agenda.pid, fresh.beat_s) == ("running", os.getpid(), 60)
     assert (stale.process, dead.process) == ("stuck", "stopped")
 
 
@@ -112,9 +111,14 @@ def test_the_engines_outlook_is_read(tmp_path: Path) -> None:
     write_outlook(tmp_path, timetable.outlook(NOW))
     told = read_schedule(tmp_path, NOW)
     assert told is not None
-    assert told.upcoming is not None
-    assert (told.exchange, told.zone, told.upcoming.session) == ("WEEKDAYS", "UTC", "2026-11-25")
-    assert told.upcoming.due_at == dt.datetime(2026, 11, 25, 17, 0, tzinfo=dt.UTC)
+    outlook = told.agenda.outlook
+    assert outlook is not None
+    assert (outlook.exchange, outlook.zone, outlook.next_session) == (
+        "WEEKDAYS",
+        "UTC",
+        "2026-11-25",
+    )
+    assert outlook.next_at == "2026-11-25T17:00:00+00:00"
 
 
 def test_reading_takes_no_lock_and_writes_nothing_to_the_book(tmp_path: Path) -> None:

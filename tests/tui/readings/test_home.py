@@ -11,9 +11,8 @@ from atft_tui.readings.home import HomeNews, HomeReader
 from atft_tui.readings.machine import MachineReader
 from atft_tui.readings.rows import RunRow
 from atft_tui.readings.steps import parts, upcoming
-from engine.agenda import HEARTBEAT, LOCK
 from engine.runs import lock
-from engine.schedule.process import write_heartbeat
+from engine.schedule.agenda import HEARTBEAT, LOCK, write_heartbeat
 from tests.tui import home_workspace as made
 from tests.tui.home_workspace import MODEL, NOW
 

@@ -9,7 +9,7 @@ import pytest
 from atft_tui.readings.run_diff import ABSENT, config_diff
 from atft_tui.readings.runs import RunTable
 from atft_tui.readings.studies import read_studies
-from engine.config_file import resolve
+from engine.config.file import resolve
 from engine.files import write_json
 from engine.runs.events import RunFinished
 from engine.runs.store import RunStore

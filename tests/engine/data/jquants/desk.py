@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.config import JQuantsConfig
-from engine.data.jquants.assemble import read_jquants
-from engine.data.jquants.client import Api
-from engine.data.jquants.pace import PER_MINUTE, Pace
+from engine.data.jquants.client import PER_MINUTE, Api, Pace
+from engine.data.jquants.parts import read_jquants
 from engine.data.jquants.pull import Pull, PullReport
 from engine.data.store import PanelStore
 from engine.data.tables import RawTables

@@ -1,18 +1,21 @@
 """A server that fails, and a key that is seen nowhere."""
 
 import datetime as dt
+import json
 import logging
+from pathlib import Path
 
 import polars as pl
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from engine.data.jquants import normalise
 from engine.data.jquants.client import ATTEMPTS, key_from
-from engine.data.jquants.pull import vendor_rules
+from engine.data.jquants.parts import Parts
+from engine.data.jquants.tables import ENDPOINTS, vendor_rules
 from engine.data.tables import RawTables
 from engine.errors import DataError, EngineError, EnvironmentProblem
+from engine.records.record import RecordError
 from engine.runs.events import Warned, encode
 from tests.engine.data.jquants.desk import FIRST, LAST, PASSING, Desk
 from tests.engine.data.jquants.server import KEY, FakeJQuants, Fault
@@ -105,14 +108,15 @@ def test_codes_blanks_and_dates_of_the_vendor() -> None:
             "SchDate": ["2024-02-01T00:00:00", "", "-", "2024-02-03"],
         }
     )
-    out = normalise.earnings(rows, vendor_rules())
+    earnings = next(one for one in ENDPOINTS if one.table == "earnings")
+    out = earnings.normalise(rows, vendor_rules())
     assert set(out["symbol"]) == {"72030", "130A0", "25935", "13010"}
     assert out["date"].drop_nulls().to_list() == [dt.date(2024, 2, 3), dt.date(2024, 2, 1)]
     for column, value in (("SchDate", "soon"), ("PubDate", "2024-13-01")):
         with pytest.raises(DataError, match=value):
-            normalise.earnings(rows.with_columns(pl.lit(value).alias(column)), vendor_rules())
+            earnings.normalise(rows.with_columns(pl.lit(value).alias(column)), vendor_rules())
     with pytest.raises(DataError, match="a row without symbol"):
-        normalise.earnings(rows.with_columns(pl.lit(None, pl.String).alias("Code")), vendor_rules())
+        earnings.normalise(rows.with_columns(pl.lit(None, pl.String).alias("Code")), vendor_rules())
 
 
 def test_a_wrong_key_is_named_by_its_variable_and_not_repeated(desk: Desk) -> None:
@@ -153,3 +157,15 @@ def test_the_key_is_in_no_output(
     written = [path for path in desk.root.rglob("*") if path.is_file()]
     assert len(written) > 20
     assert all(KEY.encode() not in path.read_bytes() for path in written)
+
+
+def test_the_list_of_an_update_reads_as_it_was_written_before_and_names_a_damaged_field(
+    tmp_path: Path,
+) -> None:
+    ledger = tmp_path / "pull.json"
+    ledger.write_text('{"complete": false}')
+    assert not Parts(tmp_path).begin({"bars": 2})
+    assert json.loads(ledger.read_text()) == {"complete": False, "renew": {}}
+    ledger.write_text('{"complete": true, "renew": {"bars": 3}}')
+    with pytest.raises(RecordError, match=r"pull.json.*renew"):
+        Parts(tmp_path).begin({"bars": 2})

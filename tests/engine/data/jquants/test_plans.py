@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.config import JQuantsConfig
-from engine.data.jquants.client import Api
-from engine.data.jquants.pace import OWN_PER_MINUTE, PER_MINUTE, Pace
+from engine.data.jquants.client import OWN_PER_MINUTE, PER_MINUTE, Api, Pace
 from engine.data.jquants.pull import Pull, patient_sleep
 from engine.data.tables import RawTables
 from engine.errors import EnvironmentProblem, Interrupted

@@ -5,8 +5,8 @@ import datetime as dt
 import polars as pl
 import pytest
 
-from engine.data.jquants.audit import day_to_audit
 from engine.data.jquants.client import ATTEMPTS
+from engine.data.jquants.pull import day_to_audit
 from engine.data.tables import RawTables
 from engine.errors import EnvironmentProblem, Interrupted
 from tests.engine.data.jquants.desk import BARS, LAST, Desk, Killed, Time

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from engine.data.jquants.audit import day_to_audit
+from engine.data.jquants.pull import day_to_audit
 from engine.data.store import PanelStore
 from engine.runs.events import Noted
 from tests.engine.data.jquants.desk import FIRST, LAST, SPLIT_DAY, Desk

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 import polars as pl
 import pytest
 
-from engine.data.reading.file_names import Beside, beside, day_in, symbol_in, symbol_of
+from engine.data.reading.names import Beside, beside, day_in, symbol_in, symbol_of
 from engine.errors import DataError
 from tests.engine.data.reading.given import bars, reading
 

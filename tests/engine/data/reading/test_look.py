@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.data.reading.text import decoded
+from engine.data.reading.finding import decoded
 from engine.errors import DataError
 from tests.engine.data.reading.given import BARS, HEAD, ROWS, bars, frame, reading, text, write_xlsx
 

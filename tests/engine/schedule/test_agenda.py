@@ -2,19 +2,20 @@
 
 import datetime as dt
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from engine import agenda
-from engine.agenda import Agenda, BookedSession, read_agenda, read_outlook, write_outlook
 from engine.alerts.alert import Alert
 from engine.config import AlertConfig, ScheduleConfig
 from engine.errors import IntegrityError
+from engine.records import record
+from engine.records.agenda import Agenda, BookedSession, Outlook
 from engine.runs import lock
-from engine.schedule.ledger import Ledger
-from engine.schedule.process import write_heartbeat
+from engine.schedule import agenda
+from engine.schedule.agenda import read_agenda, write_heartbeat, write_outlook
+from engine.schedule.ledger import ScheduleLedger
 from engine.schedule.timetable import Timetable
 
 NOW = dt.datetime(2026, 11, 25, 12, 0, tzinfo=dt.UTC)
@@ -37,17 +38,17 @@ def test_the_outlook_is_the_timetable_s(tmp_path: Path) -> None:
     assert outlook.behind("2026-11-20") == 2
     assert outlook.behind("2026-11-19") == 3
     write_outlook(tmp_path, outlook)
-    assert read_outlook(tmp_path) == outlook
+    assert record.read(tmp_path / agenda.OUTLOOK, Outlook) == outlook
 
 
 def test_an_outlook_of_a_later_version_is_read_and_a_broken_one_named(tmp_path: Path) -> None:
     write_outlook(tmp_path, TIMETABLE.outlook(NOW))
     path = tmp_path / agenda.OUTLOOK
     path.write_text(json.dumps(json.loads(path.read_text()) | {"new": 1}))
-    assert read_outlook(tmp_path) == TIMETABLE.outlook(NOW)
+    assert record.read(tmp_path / agenda.OUTLOOK, Outlook) == TIMETABLE.outlook(NOW)
     path.write_text("{}")
     with pytest.raises(IntegrityError, match=r"outlook\.json"):
-        read_outlook(tmp_path)
+        record.read(tmp_path / agenda.OUTLOOK, Outlook)
 
 
 def test_the_process_is_alive_by_its_lock_and_stuck_without_heartbeats(tmp_path: Path) -> None:
@@ -64,7 +65,7 @@ def test_the_process_is_alive_by_its_lock_and_stuck_without_heartbeats(tmp_path:
 
 def test_sessions_alerts_and_notes_come_from_the_book(tmp_path: Path) -> None:
     """Also while the scheduler has it open."""
-    ledger = Ledger(tmp_path, AlertConfig(), ["mail", "webhook"])
+    ledger = ScheduleLedger(tmp_path, AlertConfig(), ["mail", "webhook"])
     session = TIMETABLE.latest(NOW)
     assert session is not None
     ledger.open(session, give_up_at=NOW + dt.timedelta(hours=5), caught_up=True)
@@ -78,15 +79,19 @@ def test_sessions_alerts_and_notes_come_from_the_book(tmp_path: Path) -> None:
     assert found.sessions == (
         BookedSession(
             exchange="XTKS",
-            session="2026-11-25",
+            session=dt.date(2026, 11, 25),
             state="done",
             verdict="TRADE",
             attempts=1,
             caught_up=True,
             stage="signals",
             reason="",
-            due_at="2026-11-25T09:30:00.000000+00:00",
-            decided_at="2026-11-25T12:00:00.000000+00:00",
+            due_at=NOW.replace(hour=9, minute=30),
+            next_at=NOW.replace(hour=9, minute=30),
+            give_up_at=NOW + dt.timedelta(hours=5),
+            seal="ab",
+            exit_code=0,
+            decided_at=NOW,
         ),
     )
     assert [(told.channel, told.title, told.state) for told in found.alerts] == [

@@ -11,23 +11,30 @@ from pathlib import Path
 from typing import Any
 
 import tomlkit
-from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import TypeAdapter, ValidationError
 from tomlkit.container import Container
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Comment, Item, Null
 
 from engine.config import Config, PhaseConfig
-from engine.config_file import Resolved, comment, flatten, override, resolve, toml_text
+from engine.config.file import Resolved, override, resolve
+from engine.config.keys import (
+    EPOCHS,
+    PHASES,
+    comment,
+    field_of,
+    flatten,
+    is_of_phases,
+    texts,
+    toml_text,
+)
 from engine.errors import ConfigError, UsageError
 from engine.files import parse_toml, read_toml_text, write_text
 from engine.workspace import CONFIG, config_files
 
-EPOCHS, PHASES = "training.epochs", "training.phases"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class KeyChange:
     """What was done to a key."""
 
     key: str
@@ -40,7 +47,7 @@ class Change:
     """The file that was written."""
 
 
-def set_key(workspace: Path, key: str, text: str) -> Change:
+def set_key(workspace: Path, key: str, text: str) -> KeyChange:
     """Write ``key = text`` into the workspace's file, or ConfigError and nothing is changed.
 
     ``text`` is a TOML value; what is none, or is of another kind where the key wants a text, is taken as
@@ -48,7 +55,7 @@ def set_key(workspace: Path, key: str, text: str) -> Change:
     """
     require_known(key)
     draft = _Draft(workspace)
-    if _is_of_phases(key):
+    if is_of_phases(key):
         config = override(draft.before.config, {key: _value(key, text)}, origin="config set")
         draft.put_phases([phase.model_dump(mode="json") for phase in config.training.phases])
     else:
@@ -56,12 +63,12 @@ def set_key(workspace: Path, key: str, text: str) -> Change:
     return draft.write(key)
 
 
-def unset_key(workspace: Path, key: str) -> Change:
+def unset_key(workspace: Path, key: str) -> KeyChange:
     """Take a key out of the workspace's file: its value is that of the layer below, mostly the default."""
     draft = _Draft(workspace)
     if not draft.has(key):
         require_known(key)
-        if _is_of_phases(key):
+        if is_of_phases(key):
             raise UsageError(
                 f"{key}: the phases are one list", hint=f"take it back whole: unset {PHASES}"
             )
@@ -75,7 +82,7 @@ def unset_key(workspace: Path, key: str) -> Change:
 
 def require_known(key: str) -> None:
     """ConfigError with the nearest names unless the key is one of the configuration's."""
-    if _is_known(key):
+    if key == EPOCHS or field_of(key) is not None:
         return
     names = [*flatten(Config()), EPOCHS]
     if key.startswith(f"{PHASES}."):
@@ -86,27 +93,6 @@ def require_known(key: str) -> None:
     near += [n for n in names if n.rpartition(".")[2] == last and n not in near]
     hint = f"did you mean {', '.join(near[:3])}?" if near else "`atft-tui config show` lists all"
     raise ConfigError(f"{key}: unknown key", hint=hint)
-
-
-def _is_known(key: str) -> bool:
-    if key == EPOCHS:
-        return True
-    if key.startswith(f"{PHASES}."):
-        return key.rpartition(".")[2] in PhaseConfig.model_fields
-    *tables, name = key.split(".")
-    model: Any = Config
-    for table in tables:
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            return False
-        model = getattr(model.model_fields.get(table), "annotation", None)
-    if not (isinstance(model, type) and issubclass(model, BaseModel)) or model is Config:
-        return False
-    kind = getattr(model.model_fields.get(name), "annotation", None)
-    return kind is not None and not (isinstance(kind, type) and issubclass(kind, BaseModel))
-
-
-def _is_of_phases(key: str) -> bool:
-    return key == EPOCHS or key.startswith(f"{PHASES}.")
 
 
 # ---- values --------------------------------------------------------------------------------------
@@ -132,7 +118,7 @@ def _value(key: str, text: str) -> Any:
         return text
     if set(table) != {"x"}:
         return text
-    value, field = table["x"], _field(key)
+    value, field = table["x"], None if is_of_phases(key) else field_of(key)
     if field is None or isinstance(value, str):
         return value
     assert field.annotation is not None
@@ -146,18 +132,6 @@ def _accepts(adapter: "TypeAdapter[Any]", value: Any) -> bool:
     except ValidationError:
         return False
     return True
-
-
-def _field(key: str) -> FieldInfo | None:
-    if _is_of_phases(key):
-        return None
-    *tables, name = key.split(".")
-    model: type[BaseModel] = Config
-    for table in tables:
-        annotation = model.model_fields[table].annotation
-        assert isinstance(annotation, type)
-        model = annotation
-    return model.model_fields[name]
 
 
 # ---- the file ------------------------------------------------------------------------------------
@@ -228,12 +202,12 @@ class _Draft:
         wanted: Any = self.wanted
         for part in tables:
             table, wanted = table[part], wanted[part]
-        if _is_known(key) and not _is_of_phases(key):
+        if field_of(key) is not None and not is_of_phases(key):
             _remove_remark(_container(table), name, f"# {comment(key)}")
         del wanted[name]
         del table[name]
 
-    def write(self, key: str) -> Change:
+    def write(self, key: str) -> KeyChange:
         """Judge the whole configuration with the new text, then replace the file."""
         text = tomlkit.dumps(self.document)
         # The current directory may be the workspace: then both layers are this file.
@@ -248,24 +222,22 @@ class _Draft:
         if self.text != (read_toml_text(self.path) if self.path.is_file() else ""):
             raise ConfigError(f"{self.path}: somebody else changed it just now", hint="try again")
         write_text(self.path.resolve(), text)
-        return Change(
+        return KeyChange(
             key=key,
             before=_shown(self.before.config, key),
             after=_shown(after.config, key),
-            origin=after.origins.get(PHASES if _is_of_phases(key) else key, "default"),
+            origin=after.origins.get(PHASES if is_of_phases(key) else key, "default"),
             path=self.path,
         )
 
 
 def _shown(config: Config, key: str) -> str:
-    """A key's resolved value as TOML; of the phases what the key is about."""
+    """A key's resolved value as TOML."""
     if key == EPOCHS:
         return toml_text([phase.epochs for phase in config.training.phases])
-    if key.startswith(f"{PHASES}."):
-        name, _, field = key.removeprefix(f"{PHASES}.").rpartition(".")
-        found = next((p for p in config.training.phases if p.name == name), None)
-        return toml_text(getattr(found, field, "")) if found is not None else ""
-    return toml_text(flatten(config).get(key, ""))
+    if key == PHASES:
+        return toml_text(config.training.phases)
+    return texts(config).get(key, "")
 
 
 def _container(table: Any) -> Container | None:

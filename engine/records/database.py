@@ -6,9 +6,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TypeVar
+
+import msgspec
 
 from engine.errors import EnvironmentProblem, IntegrityError
+from engine.records.record import RecordError
 
+T = TypeVar("T")
 _BUSY_S = 30.0
 """How long a writer waits for another process's transaction, which takes milliseconds."""
 _WATCH_S = 0.5
@@ -59,10 +64,16 @@ class Database:
             self._connection.execute("COMMIT")
 
     def rows(self, query: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
+        """Rows of a query, whole."""
         with self._reading():
             return self._connection.execute(query, values).fetchall()
 
+    def records(self, kind: type[T], query: str, values: Sequence[object] = ()) -> tuple[T, ...]:
+        """Rows of a query as records, see `read_records`."""
+        return _records(self.path, kind, self.rows(query, values))
+
     def close(self) -> None:
+        """Give the file free; nothing can be asked afterwards."""
         with self._lock:
             self._connection.close()
 
@@ -104,3 +115,21 @@ def read_rows(path: Path, query: str, values: Sequence[object] = ()) -> list[sql
         raise EnvironmentProblem(f"{path}: cannot be read now ({error})") from error
     except sqlite3.DatabaseError as error:
         raise IntegrityError(f"{path}: damaged ({error})") from error
+
+
+def read_records(
+    path: Path, kind: type[T], query: str, values: Sequence[object] = ()
+) -> tuple[T, ...]:
+    """Rows of a file as records whose fields bear the names of the columns; other columns are passed over.
+
+    SQLite has no truth values and no dates: 0 and 1 become bool, text becomes a date or a moment. RecordError
+    names the file and the field of a row that is none of the kind.
+    """
+    return _records(path, kind, read_rows(path, query, values))
+
+
+def _records(path: Path, kind: type[T], rows: list[sqlite3.Row]) -> tuple[T, ...]:
+    try:
+        return tuple(msgspec.convert(dict(row), kind, strict=False) for row in rows)
+    except msgspec.ValidationError as error:
+        raise RecordError(f"{path}: {error}") from error

@@ -1,7 +1,6 @@
 """Reading and writing configuration: layers, origins, and mistakes named by file:line: key."""
 
 import difflib
-import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -9,23 +8,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import annotated_types
 import tomlkit
-from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import ValidationError
 
+from engine.commands.presets import PRESETS
 from engine.config import Config
+from engine.config.keys import EPOCHS, PHASES, table_of
 from engine.errors import ConfigError
 from engine.files import parse_toml, read_toml_text, write_text
-from engine.presets import PRESETS
 
 Origins = dict[str, str]
 _RETIRED = ("max_price", "split_tolerance")
-"""Of ``[quality]``: keys of older versions, which stand in the configurations of their runs and models."""
+"""Keys of ``[quality]`` in older versions; they stand in the configurations of their runs and models."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
+    """A configuration, and where each of its values comes from."""
+
     config: Config
     origins: Origins
     """Dotted key -> where its value comes from; keys that are absent have their default."""
@@ -90,111 +90,8 @@ def read_resolved(path: Path) -> Config:
 
 
 def write_resolved(path: Path, config: Config) -> None:
+    """Write every key with its value, as a run keeps them."""
     write_text(path, tomlkit.dumps(config.model_dump(mode="json", exclude_none=True)))
-
-
-def flatten(config: BaseModel, prefix: str = "") -> dict[str, Any]:
-    """Dotted key -> value, tables opened, everything else as it is."""
-    flat: dict[str, Any] = {}
-    for name in type(config).model_fields:
-        value = getattr(config, name)
-        if isinstance(value, BaseModel):
-            flat |= flatten(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = value
-    return flat
-
-
-def describe(key: str) -> tuple[str, str]:
-    """Documentation and range of a dotted key."""
-    model: type[BaseModel] = Config
-    *tables, name = key.split(".")
-    for table in tables:
-        annotation = model.model_fields[table].annotation
-        assert isinstance(annotation, type)
-        model = annotation
-    return describe_field(model.model_fields[name])
-
-
-def describe_field(field: FieldInfo) -> tuple[str, str]:
-    return (field.description or "").replace("\n", " "), _range(field)
-
-
-_UNIT = re.compile(
-    r"(?:^|[.;] )((?:Trading sessions|Sessions|Fraction|Basis points|Seconds|Minutes|Hours|Days|Stocks"
-    r"|Quote currency|L2 norm|Standard errors)[^.;]{0,30})\.$"
-)
-
-
-def unit(key: str) -> str:
-    """Unit of a dotted key: the last words of its documentation where they name one."""
-    found = _UNIT.search(describe(key)[0])
-    return _uncapitalised(found[1]) if found else ""
-
-
-def _uncapitalised(words: str) -> str:
-    return words if words.startswith("L2") else words[0].lower() + words[1:]
-
-
-def render_template() -> str:
-    """The commented config.toml of the repository: every key, its default, unit and range."""
-    lines = [
-        "# Every key of atft-tui with its default. A file like this may stand in the current directory or",
-        "# in the workspace; keys that it leaves out keep their default. `atft-tui config show` tells where",
-        "# each value comes from.",
-    ]
-    defaults = Config()
-    for table in Config.model_fields:
-        lines += ["", *_render_table(getattr(defaults, table), table)]
-    return "\n".join(lines) + "\n"
-
-
-def _render_table(table: BaseModel, name: str) -> list[str]:
-    lines, after = [f"[{name}]"], []
-    for key in type(table).model_fields:
-        value = getattr(table, key)
-        if isinstance(value, BaseModel):
-            after += ["", *_render_table(value, f"{name}.{key}")]
-        elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
-            for item in value:
-                after += ["", f"[[{name}.{key}]]"]
-                after += [f"{k} = {toml_text(v)}" for k, v in item.model_dump(mode="json").items()]
-        else:
-            if remark := comment(f"{name}.{key}"):
-                lines.append(f"# {remark}")
-            lines.append(f"{key} = {toml_text(value)}")
-    return lines + after
-
-
-def comment(key: str) -> str:
-    """What the template says above a key, without the sign."""
-    text, limits = describe(key)
-    return " ".join(part for part in (text, f"[{limits}]" if limits else "") if part)
-
-
-def toml_text(value: Any) -> str:
-    """A value as it stands in a file."""
-    if isinstance(value, BaseModel):
-        return toml_text(value.model_dump(mode="json"))
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(toml_text(item) for item in value) + "]"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{k} = {toml_text(v)}" for k, v in value.items()) + "}"
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _range(field: FieldInfo) -> str:
-    words = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "multiple_of": "multiple of"}
-    parts = []
-    for item in field.metadata:
-        for name, word in words.items():
-            limit = getattr(item, name, None)
-            if limit is not None and isinstance(item, annotated_types.BaseMetadata):
-                parts.append(f"{word} {limit:g}")
-    options = getattr(field.annotation, "__args__", ())
-    if options and all(isinstance(option, str) for option in options):
-        parts.append(" | ".join(options))
-    return ", ".join(parts)
 
 
 def _lines(text: str) -> dict[str, int]:
@@ -220,10 +117,10 @@ def _merge(into: dict[str, Any], table: Mapping[str, Any]) -> None:
 
 
 def _assign(values: dict[str, Any], key: str, value: Any, origin: str) -> None:
-    if key == "training.epochs":
+    if key == EPOCHS:
         _assign_epochs(values, value, origin)
         return
-    if key.startswith("training.phases."):
+    if key.startswith(f"{PHASES}."):
         _assign_phase(values, key, value, origin)
         return
     *tables, name = key.split(".")
@@ -248,7 +145,7 @@ def _assign_epochs(values: dict[str, Any], value: Any, origin: str) -> None:
 
 def _assign_phase(values: dict[str, Any], key: str, value: Any, origin: str) -> None:
     """``training.phases.NAME.KEY = value``: one key of the phase of that name."""
-    name, _, field = key.removeprefix("training.phases.").rpartition(".")
+    name, _, field = key.removeprefix(f"{PHASES}.").rpartition(".")
     phases = _phases(values)
     if name not in [phase.get("name") for phase in phases]:
         known = ", ".join(str(phase.get("name")) for phase in phases)
@@ -289,20 +186,11 @@ def _explain(item: Mapping[str, Any], origins: Origins) -> str:
     place = next((origins[c] for c in candidates if c in origins), "")
     prefix = f"{place}: " if place else ""
     if item["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(parts[-1], _siblings(parts[:-1]), n=1)
+        table = table_of(parts[:-1])
+        near = difflib.get_close_matches(parts[-1], table.model_fields if table else (), n=1)
         hint = f", did you mean {near[0]}?" if near else ""
         return f"{prefix}{key}: unknown key{hint}"
     message = str(item["msg"]).removeprefix("Value error, ")
     shown = repr(item.get("input"))
     given = f" (given: {shown})" if item["type"] != "value_error" and len(shown) < 80 else ""
     return f"{prefix}{key + ': ' if key else ''}{message}{given}"
-
-
-def _siblings(tables: Sequence[str]) -> list[str]:
-    model: Any = Config
-    for table in tables:
-        field = model.model_fields.get(table)
-        model = getattr(field, "annotation", None)
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            return []
-    return list(model.model_fields)

@@ -5,8 +5,8 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-from engine.judgement import is_noise
 from engine.plain_text import clean, clean_lines
+from engine.records.judgement import is_noise
 from engine.runs.events import (
     Advanced,
     Diagnosed,
@@ -43,6 +43,7 @@ class TerminalSink:
         self._gone = False
 
     def emit(self, event: RunEvent) -> None:
+        """Show an event; one that has no words is passed over."""
         try:
             self._tell(event)
         except BrokenPipeError:  # the reader has gone (`2>&1 | head`); the work goes on
@@ -64,6 +65,7 @@ class TerminalSink:
                     self._write(text)
 
     def close(self) -> None:
+        """Take the bar off the terminal."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None

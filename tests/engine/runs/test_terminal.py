@@ -4,7 +4,7 @@ import io
 from dataclasses import replace
 
 from engine.runs.events import Advanced, EpochEvaluated, Noted
-from engine.terminal import TerminalSink
+from engine.runs.terminal import TerminalSink
 from tests.engine.runs.samples import evaluated, training
 
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 PreflightVerdict = Literal["ok", "warn", "stop"]
 
@@ -17,13 +17,14 @@ class PreflightRow(Struct, frozen=True):
 
 
 class PreflightResult(Struct, frozen=True, kw_only=True):
-    """All rows; an answer without rows is that of a preflight that could not be made."""
+    """All rows. An answer without rows is of a preflight that could not be made; only it has an error."""
 
     verdict: Literal["ok", "stop"] = "stop"
     rows: tuple[PreflightRow, ...] = ()
-    error: str = "it ended without an answer"
-    hint: str = ""
+    error: str | UnsetType = UNSET
+    hint: str | UnsetType = UNSET
 
     def told(self) -> tuple[PreflightRow, ...]:
         """The rows, or the error as the one red row."""
-        return self.rows or (PreflightRow("preflight", self.error, "stop", self.hint),)
+        error = self.error or "it ended without an answer"
+        return self.rows or (PreflightRow("preflight", error, "stop", self.hint or ""),)

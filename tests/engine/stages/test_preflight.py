@@ -85,6 +85,12 @@ def test_a_workspace_that_is_not_there_yet_is_judged_by_its_parent(tmp_path: Pat
     assert _existing(where(tmp_path / "a" / "b")) == str(tmp_path)
 
 
+def test_an_answer_with_rows_has_no_error_in_json() -> None:
+    row = PreflightRow("device", "cpu", "ok")
+    told = record.as_json(PreflightResult(verdict="ok", rows=(row,)))
+    assert told.keys() == {"verdict", "rows"}
+
+
 def test_an_answer_without_rows_is_one_red_row() -> None:
     row = PreflightRow("device", "cpu", "ok")
     assert PreflightResult(verdict="ok", rows=(row,)).told() == (row,)

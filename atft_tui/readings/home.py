@@ -165,7 +165,7 @@ class HomeReader:
             currency=str(facts.get("currency", "")),
             source=str(facts["source"]),
             first=days[0],
-            last=days[-1],
+            last=dt.date.fromisoformat(days[-1]).isoformat(),
             sessions=len(days),
             quality=str(quality["verdict"]) if quality.get("snapshot") == name else "",
             audit=str(audit.get("verdict", "")),

@@ -3,10 +3,12 @@
 import math
 import os
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from engine.files import read_json
+from atft_tui.readings.cached import FILES
+from engine.records import record
+from engine.records.champion import ChampionHistory
 from engine.records.run import RunManifest, RunSummary
 from engine.runs.events import (
     CheckpointSaved,
@@ -157,7 +159,7 @@ class GateVerdict:
 
     at: str
     action: str
-    """promoted or refused."""
+    """promoted or refused; where the history cannot be read, why."""
     reason: str
     rows: tuple[tuple[bool, str, str], ...]
     """Passed, condition, evidence."""
@@ -212,20 +214,18 @@ def _gate(workspace: Path, run_id: str) -> GateVerdict | None:
     path = workspace / "models" / "champion.json"
     if not path.is_file():
         return None
-    history: list[dict[str, Any]] = read_json(path)["history"]
-    own = [entry for entry in history if entry.get("run") == run_id]
+    try:
+        found = FILES.get(path, partial(record.read, kind=ChampionHistory))
+    except record.RecordError as error:  # the rest of the run is told all the same
+        return GateVerdict(at="", action=str(error), reason="", rows=(), reigns=False)
+    own = [entry for entry in found.history if entry.run == run_id]
     if not own:
         return None
-    reigns = [e for e in history if e["action"] in ("promoted", "rolled back")]
-    models = {entry["model"] for entry in own}
-    rows = tuple(
-        (bool(row.get("passed")), str(row.get("name", "")), str(row.get("detail", "")))
-        for row in own[-1].get("gate", ())
-    )
+    last = own[-1]
     return GateVerdict(
-        at=str(own[-1].get("at", "")),
-        action=str(own[-1]["action"]),
-        reason=str(own[-1].get("reason", "")),
-        rows=rows,
-        reigns=bool(reigns) and reigns[-1]["model"] in models,
+        at=last.at,
+        action=last.action,
+        reason=last.reason,
+        rows=tuple((row.passed, row.name, row.detail) for row in last.gate),
+        reigns=found.champion in {entry.model for entry in own},
     )

@@ -11,6 +11,7 @@ from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.home import CardNews, ChampionNews, HomeNews
 from atft_tui.readings.machine import MachineNews
+from atft_tui.readings.schedule import moment
 from atft_tui.styles import status
 from atft_tui.widgets.canvas import CellScale
 from atft_tui.widgets.fact_lines import TALL, Lines
@@ -230,7 +231,8 @@ def freshness(value: HomeNews) -> Text:
 
 def _is_old(next_at: str, now: dt.datetime) -> bool:
     """A session came due after the calendar was read."""
-    return not next_at or dt.datetime.fromisoformat(next_at) <= now
+    due = moment(next_at)
+    return due is None or due <= now
 
 
 class AgendaPanel(PlacePanel[HomeNews]):
@@ -270,8 +272,10 @@ class AgendaPanel(PlacePanel[HomeNews]):
 
 
 def countdown(at: str, now: dt.datetime) -> str:
-    """``21h 30m (09:30 UTC)``, to the minute; what has passed is overdue."""
-    due = dt.datetime.fromisoformat(at)
+    """``21h 30m (09:30 UTC)``, to the minute; what has passed is overdue. Empty for what is no time."""
+    due = moment(at)
+    if due is None:
+        return ""
     minutes = int((due - now).total_seconds() // 60)
     clock = f"({due:%H:%M} UTC)"
     if minutes < 0:

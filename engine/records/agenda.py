@@ -1,12 +1,14 @@
 """What the scheduler tells those who watch it: what the calendar says, and the rows of its ledger."""
 
 import datetime as dt
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 ProcessState = Literal["never", "stopped", "stuck", "running"]
 SessionState = Literal["due", "running", "done", "missed", "late"]
+Moment = Annotated[dt.datetime, Meta(tz=True)]
+"""A time without a zone is none: it cannot be compared with now."""
 ErrandKind = Literal["audit", "challenger", "report"]
 
 
@@ -34,7 +36,7 @@ class Outlook(Struct, frozen=True, kw_only=True):
 class Heartbeat(Struct, frozen=True, kw_only=True):
     """The scheduler wrote this when it last showed that it lives."""
 
-    at: dt.datetime
+    at: Moment
     pid: int = 0
     host: str = ""
 
@@ -45,9 +47,9 @@ class BookedSession(Struct, frozen=True, kw_only=True):
     exchange: str
     session: dt.date
     state: SessionState
-    due_at: dt.datetime
-    give_up_at: dt.datetime
-    next_at: dt.datetime
+    due_at: Moment
+    give_up_at: Moment
+    next_at: Moment
     """The next attempt is not made before this."""
     caught_up: bool
     """It was started later than the grace allows: the machine slept or was off."""
@@ -60,7 +62,7 @@ class BookedSession(Struct, frozen=True, kw_only=True):
     """TRADE, HOLD or STOP; None without a signal."""
     seal: str | None = None
     exit_code: int | None = None
-    decided_at: dt.datetime | None = None
+    decided_at: Moment | None = None
     """When it got its final state."""
 
 

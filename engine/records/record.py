@@ -146,7 +146,8 @@ def _union_filler(types: tuple[shape.Type, ...]) -> Fill:
         if value is None and optional:
             return None
         if len(inner) > 1 and isinstance(value, dict) and field is not None:
-            return tagged.get(value.get(field), _as_it_is)(value)
+            tag = value.get(field)
+            return tagged.get(tag if isinstance(tag, str) else None, _as_it_is)(value)
         return plain(value)
 
     return fill

@@ -201,6 +201,8 @@ def _pending(name: str, epochs: int) -> PhaseState:
 def _phase_started(state: RunState, event: PhaseStarted) -> _Changes:
     """A phase that is taken up again keeps its first epoch."""
     phases, number = state.phases, event.phase
+    if number < 0:
+        return {}
     if not event.epochs:
         return {"phases": _with(phases, number, _pending(event.name, 0))}
     first = phases[number].first_epoch if number < len(phases) else None
@@ -217,7 +219,7 @@ def _phase_started(state: RunState, event: PhaseStarted) -> _Changes:
 
 
 def _phase_finished(state: RunState, event: PhaseFinished) -> _Changes:
-    if event.phase >= len(state.phases):
+    if not 0 <= event.phase < len(state.phases):
         return {}
     phase = structs.replace(
         state.phases[event.phase],

@@ -1,6 +1,5 @@
 """Reading the line about a run from the files it wrote."""
 
-import datetime as dt
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +12,7 @@ from engine.records.judgement import SURE
 from engine.records.rank_ic import RankICSummary
 from engine.records.run import RunFigures, RunSettings, RunSummary, Sharpe, SplitFigures
 from engine.runs.events import Advanced, RunFinished, StepLogged
+from engine.runs.fold import seconds_between
 from engine.runs.labels import read_labels
 from engine.runs.settings import settings_of
 from engine.runs.store import Run
@@ -93,4 +93,4 @@ def _seconds(run: Run, measured: float, end: RunFinished | None) -> float:
     """What the run measured; else from its creation to its end, NaN while it is at work."""
     if not math.isnan(measured) or end is None or not end.at:
         return measured
-    return (dt.datetime.fromisoformat(end.at) - run.created).total_seconds()
+    return seconds_between(run.created.isoformat(), end.at) or math.nan

@@ -119,6 +119,10 @@ def test_freshness_counts_sessions_of_the_exchange_and_says_what_it_cannot_know(
     assert freshness(later).plain == "! at least 1 session"
     old = replace(news, data=replace(news.data, last="2020-01-06"))
     assert freshness(old).plain.startswith("! over ")
+    assert news.agenda.outlook is not None
+    timeless = structs.replace(news.agenda.outlook, next_at="soon")
+    timeless_news = replace(current, agenda=structs.replace(news.agenda, outlook=timeless))
+    assert freshness(timeless_news).plain == "nothing known since 2026-11-25"
     unknown = replace(news, agenda=structs.replace(news.agenda, outlook=None))
     assert freshness(unknown).plain == "1 day"
 
@@ -133,6 +137,7 @@ def test_the_countdown_by_hand() -> None:
         (dt.datetime(2026, 11, 20, 9, 30, tzinfo=dt.UTC), "in 6d 0h (09:30 UTC)"),
     ):
         assert countdown(at, now) == told
+    assert countdown("soon", now) == countdown("2026-11-26T09:30:00", now) == ""
 
 
 def test_the_machine_names_its_gpus() -> None:

@@ -32,6 +32,10 @@ class Right(Struct, frozen=True, tag="right"):
     y: float | None
 
 
+class Sides(Struct, frozen=True):
+    several: tuple[Left | Right, ...]
+
+
 def test_what_is_not_known_is_nan_in_memory_and_null_in_the_file(tmp_path: Path) -> None:
     path = tmp_path / "outer.json"
     made = Outer(
@@ -101,3 +105,10 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 def test_as_json_is_what_the_file_holds() -> None:
     assert as_json(Inner(value=1.0)) == {"value": 1.0, "note": None}
+
+
+@pytest.mark.parametrize("tag", ["[]", "{}", "3", "null"])
+def test_a_tag_that_is_no_word_is_told_as_a_damaged_field(tag: str) -> None:
+    content = b'{"several": [{"type": %s, "y": null}]}' % tag.encode()
+    with pytest.raises(RecordError, match="sides: "):
+        parse(content, Sides, "sides")

@@ -164,3 +164,12 @@ def test_a_search_shows_its_trials_in_order_with_their_outcome() -> None:
     assert any("trial 2: +0.0120" in text and text.endswith("best") for text in told)
     assert any(text == "trial 1: pruned" for text in told)
     assert any("trial 3: loss nan is not finite" in text for text in told)
+
+
+def test_phases_of_no_such_number_are_passed_over() -> None:
+    before = fold(training())
+    starts = next(e for e in training() if isinstance(e, PhaseStarted))
+    ends = next(e for e in training() if isinstance(e, PhaseFinished))
+    for number in (-1, -(10**6)):
+        after = fold([replace(starts, phase=number), replace(ends, phase=number)], before)
+        assert after.phases == before.phases

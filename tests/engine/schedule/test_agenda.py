@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from engine.alerts.alert import Alert
 from engine.config import AlertConfig, ScheduleConfig
 from engine.errors import IntegrityError
+from engine.files import write_json
 from engine.records import record
 from engine.records.agenda import Agenda, BookedSession, Outlook
 from engine.runs import lock
@@ -107,4 +108,11 @@ def test_a_damaged_book_is_named(tmp_path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"no database at all" * 100)
     with pytest.raises(IntegrityError, match=r"ledger\.sqlite"):
+        read_agenda(tmp_path, NOW)
+
+
+def test_a_heartbeat_without_a_zone_is_no_moment(tmp_path: Path) -> None:
+    write_heartbeat(tmp_path, NOW)
+    write_json(tmp_path / agenda.HEARTBEAT, {"at": "2026-11-25T12:00:00", "pid": 1, "host": "a"})
+    with pytest.raises(record.RecordError, match=r"\$\.at"):
         read_agenda(tmp_path, NOW)

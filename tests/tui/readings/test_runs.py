@@ -1,15 +1,18 @@
 """The list of runs: read once, again when something changed, thousands in pieces."""
 
 import json
+import math
 import os
 from pathlib import Path
 
 import pytest
 
 from atft_tui.readings import runs as reading
+from atft_tui.readings.run_details import Course, read_details
 from atft_tui.readings.runs import RunTable, figure_words, list_runs, sharpe_words
 from engine.records.rank_ic import RankICSummary
 from engine.records.run import RunSummary
+from engine.runs.events import RunFinished
 from engine.runs.labels import add_tags, set_note
 from engine.runs.store import Run
 from engine.runs.summary import figure, summarise
@@ -40,6 +43,32 @@ def later(path: Path) -> None:
     """As if it was written a moment later, on a clock of any resolution."""
     found = path.stat()
     os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns + 1_000_000))
+
+
+def test_an_end_without_a_time_leaves_the_seconds_unknown(make_run: MakeRun) -> None:
+    for at in ("soon", "2026-01-05T09:00:00"):
+        about = summarise(make_run([RunFinished(status="done", at=at)]))
+        assert (about.status, about.trouble) == ("done", "")
+        assert math.isnan(about.seconds)
+
+
+def test_a_damaged_history_of_champions_leaves_the_rest_of_the_details(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    run = make_run(EVENTS)
+    path = tmp_path / "models" / "champion.json"
+    entry = {"n": 1, "action": "promoted", "model": "m", "run": run.id, "at": "2026-01-05"}
+    for history, told, reigns in (
+        ({"history": [entry]}, "promoted", True),
+        ({"history": [{"run": run.id}]}, "models/champion.json", False),
+        ([], "models/champion.json", False),
+    ):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(history))
+        found = read_details(tmp_path, run, summarise(run), Course(), "")
+        assert found.gate is not None
+        assert told in found.gate.action
+        assert found.gate.reigns is reigns
 
 
 def test_figures_of_a_finished_run(make_run: MakeRun, tmp_path: Path) -> None:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Annotated, Literal, TypedDict
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from engine.records.evidence import Evidence
 from engine.records.reading import ReadingPlan, plan_lines
@@ -85,8 +85,8 @@ class SnapshotManifest(SourceReading, frozen=True, kw_only=True):
     """What a snapshot holds; see `engine.data.store`."""
 
     market: Literal["us", "jp", "synthetic"]
-    days: tuple[str, ...]
-    """Sessions with bars, ISO dates."""
+    days: Annotated[tuple[str, ...], Meta(min_length=1)]
+    """Sessions with bars, ISO dates; a snapshot without one is not stored."""
     chain: tuple[str, ...] = ()
     """One hash a session, of everything known by then; see `engine.data.months`. Empty: too old."""
     names: tuple[int, ...] | None = None
@@ -122,7 +122,7 @@ class SnapshotManifest(SourceReading, frozen=True, kw_only=True):
         same = _common(self.chain, before.chain)
         more = len(self.days) - len(before.days)
         if same < min(len(self.chain), len(before.chain)):
-            words.append(f"revised from {self.days[same]}")
+            words.append(" from ".join(("revised", *self.days[same : same + 1])))
         if more:
             words.append(f"{more:+,} session{'s' if abs(more) > 1 else ''}")
         words += [f"+{name}" for name in self.tables if name not in before.tables]

@@ -29,6 +29,7 @@ def made(days: str, chain: str, *tables: str, securities: str = "s") -> Snapshot
         (made("123", "abc"), made("12", "ab"), "+1 session"),
         (made("12", "ab"), made("1234", "abcd"), "-2 sessions"),
         (made("123", "axc"), made("12", "ab"), "revised from 2, +1 session"),
+        (made("1", "xb"), made("1", "xc"), "revised"),
         (made("12", "ab", securities="t"), made("12", "ab"), "securities"),
         (made("12", "ab", "flow"), made("12", "ab"), "+flow"),
         (made("12", "ab"), made("12", "ab"), "the same values"),
@@ -49,6 +50,13 @@ def test_a_manifest_of_an_older_version_reads_with_its_gaps(tmp_path: Path) -> N
     old = record.read(path, SnapshotManifest)
     assert (old.bars, old.names, old.evidence, old.size) == (None, None, None, 70)
     assert old.reading_verdict == ""
+
+
+def test_a_snapshot_without_a_session_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.json"
+    write_json(path, {"market": "us", "days": [], "files": {}})
+    with pytest.raises(RecordError, match=r"length >= 1 - at `\$\.days`"):
+        record.read(path, SnapshotManifest)
 
 
 def test_a_damaged_manifest_names_its_field(tmp_path: Path) -> None:

@@ -3,18 +3,24 @@
 import datetime as dt
 import math
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from atft_tui.readings.cached import FILES
 from atft_tui.readings.runs import list_runs
 from atft_tui.readings.seals import ShownCard, read_card, seals
 from engine.errors import EngineError, IntegrityError
 from engine.files import MANIFEST, read_json
+from engine.records import record
 from engine.records.agenda import Agenda
 from engine.records.card import Light
+from engine.records.champion import ChampionHistory, ModelFacts
 from engine.records.judgement import SURE, is_noise
 from engine.records.run import RunSummary
+from engine.records.shadow import LiveRecord
 from engine.schedule.agenda import read_agenda
 
 RUNS, ALERTS = 12, 10
@@ -121,6 +127,13 @@ class HomeNews:
         return not (self.card or self.champion or self.data or self.runs)
 
 
+class _Outcomes(Struct, frozen=True):
+    """Of the shadow ledger what is shown."""
+
+    live: dict[str, LiveRecord] = {}
+    """Model -> how its scores turned out."""
+
+
 class HomeReader:
     """Reads a workspace again and again; files that did not change are not read twice."""
 
@@ -186,39 +199,47 @@ class HomeReader:
     # ---- champion --------------------------------------------------------------------------------
 
     def _champion(self) -> ChampionNews | None:
-        history = FILES.get(self.workspace / "models" / "champion.json", _json)
-        reigns = [e for e in history.get("history", ()) if e["action"] != "refused"]
-        if not reigns:
+        models = self.workspace / "models"
+        told = partial(record.read_if_there, kind=ChampionHistory)
+        history = FILES.get(models / "champion.json", told)
+        if history is None or not history.reigns:
             return None
-        entry = reigns[-1]
-        model = str(entry["model"])
-        facts = FILES.get(self.workspace / "models" / model / "model.json", read_json)
-        test = facts["test"]
+        entry = history.reigns[-1]
+        facts = FILES.get(
+            models / entry.model / "model.json", partial(record.read, kind=ModelFacts)
+        )
         # A rollback names no run: the one that the model was promoted from.
-        made = next((e for e in reversed(reigns) if e["model"] == model and e["run"]), entry)
-        last = str(facts["last_session"])
+        own = (e for e in reversed(history.reigns) if e.model == entry.model and e.run)
+        made = next(own, entry)
         return ChampionNews(
-            model=model,
-            run=str(made["run"]),
-            since=str(entry["at"]),
-            last_session=last,
-            age=self._sessions_after(last),
-            horizon=int(facts["score_horizon"]),
-            rank_ic=test["rank_ic"],
-            se=test["rank_ic_se"],
-            null_band=test["null_band"],
-            days=int(test["n_dates"]),
-            forced=str(made["reason"]),
-            live=self._live(model),
+            model=entry.model,
+            run=made.run,
+            since=entry.at,
+            last_session=facts.last_session,
+            age=self._sessions_after(facts.last_session),
+            horizon=facts.score_horizon,
+            rank_ic=_known(facts.test.rank_ic),
+            se=_known(facts.test.rank_ic_se),
+            null_band=_known(facts.test.null_band),
+            days=facts.test.n_dates,
+            forced=made.reason,
+            live=self._live(entry.model),
         )
 
     def _live(self, model: str) -> LiveNews | None:
-        ledger = FILES.get(self.workspace / "signals" / "ledger.json", _json)
-        found = ledger.get("live", {}).get(model)
-        if found is None or found["rank_ic"] is None:
+        told = partial(record.read_if_there, kind=_Outcomes)
+        ledger = FILES.get(self.workspace / "signals" / "ledger.json", told)
+        found = ledger.live.get(model) if ledger else None
+        if found is None or math.isnan(found.rank_ic):
             return None
-        names = ("rank_ic", "se", "sessions", "horizon", "expected", "low")
-        return LiveNews(**{name: found[name] for name in names})
+        return LiveNews(
+            rank_ic=found.rank_ic,
+            se=_known(found.se),
+            sessions=found.sessions,
+            horizon=found.horizon,
+            expected=_known(found.expected),
+            low=_known(found.low),
+        )
 
     # ---- card ------------------------------------------------------------------------------------
 

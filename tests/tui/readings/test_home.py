@@ -90,6 +90,24 @@ def test_one_torn_file_hides_no_other_and_is_read_again(tmp_path: Path) -> None:
     assert reader.read(NOW).champion is not None
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (f"models/{MODEL}/model.json", '{"test": {"rank_ic": "[b]", "n_dates": 1}}'),
+        ("signals/ledger.json", '{"live": [1]}'),
+        ("signals/ledger.json", f'{{"live": {{"{MODEL}": {{"rank_ic": "high"}}}}}}'),
+        ("models/champion.json", '{"history": 5}'),
+    ],
+)
+def test_a_figure_that_is_no_number_is_named(tmp_path: Path, name: str, said: str) -> None:
+    made.full(tmp_path)
+    (tmp_path / name).write_text(said)
+    news = read(tmp_path)
+    assert news.champion is None
+    assert news.card is not None
+    assert [name in trouble for trouble in news.trouble] == [True]
+
+
 def test_a_rollback_leads_to_the_run_of_the_model(tmp_path: Path) -> None:
     from engine.signals.models import ModelStore
 

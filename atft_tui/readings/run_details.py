@@ -4,9 +4,9 @@ import math
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from engine.files import read_json
+from engine.records.champion import CHAMPION, ChampionHistory
+from engine.records.record import read_if_there
 from engine.records.run import RunManifest, RunSummary
 from engine.runs.events import (
     CheckpointSaved,
@@ -143,7 +143,7 @@ _MAX_FILES = 200
 
 
 @dataclass(frozen=True, slots=True)
-class FileEntry:
+class RunFile:
     """A file or folder of a run."""
 
     name: str
@@ -172,7 +172,7 @@ class RunDetails:
     about: RunSummary
     manifest: RunManifest
     course: Course
-    files: tuple[FileEntry, ...]
+    files: tuple[RunFile, ...]
     last_words: str
     gate: GateVerdict | None
 
@@ -185,14 +185,14 @@ def read_details(
     return RunDetails(about, run.manifest, course, files_of(run.directory), words, gate)
 
 
-def files_of(directory: Path) -> tuple[FileEntry, ...]:
+def files_of(directory: Path) -> tuple[RunFile, ...]:
     """Files and folders of a run with their sizes, the largest first."""
     found = []
     for entry in os.scandir(directory):
         if entry.is_dir(follow_symlinks=False):
-            found.append(FileEntry(f"{entry.name}/", _size(entry.path)))
+            found.append(RunFile(f"{entry.name}/", _size(entry.path)))
         else:
-            found.append(FileEntry(entry.name, entry.stat(follow_symlinks=False).st_size))
+            found.append(RunFile(entry.name, entry.stat(follow_symlinks=False).st_size))
     return tuple(sorted(found, key=lambda file: (-file.size, file.name))[:_MAX_FILES])
 
 
@@ -209,23 +209,15 @@ def _size(directory: str) -> int:
 
 def _gate(workspace: Path, run_id: str) -> GateVerdict | None:
     """What the gate said last of this run."""
-    path = workspace / "models" / "champion.json"
-    if not path.is_file():
+    found = read_if_there(workspace / "models" / CHAMPION, ChampionHistory)
+    own = [entry for entry in found.history if entry.run == run_id] if found else []
+    if found is None or not own:
         return None
-    history: list[dict[str, Any]] = read_json(path)["history"]
-    own = [entry for entry in history if entry.get("run") == run_id]
-    if not own:
-        return None
-    reigns = [e for e in history if e["action"] in ("promoted", "rolled back")]
-    models = {entry["model"] for entry in own}
-    rows = tuple(
-        (bool(row.get("passed")), str(row.get("name", "")), str(row.get("detail", "")))
-        for row in own[-1].get("gate", ())
-    )
+    last = own[-1]
     return GateVerdict(
-        at=str(own[-1].get("at", "")),
-        action=str(own[-1]["action"]),
-        reason=str(own[-1].get("reason", "")),
-        rows=rows,
-        reigns=bool(reigns) and reigns[-1]["model"] in models,
+        at=last.at,
+        action=last.action,
+        reason=last.reason,
+        rows=tuple((row.passed, row.name, row.detail) for row in last.gate),
+        reigns=found.champion in {entry.model for entry in own},
     )

@@ -73,9 +73,9 @@ def texts(config: Config) -> dict[str, str]:
     return found
 
 
-def flatten(config: BaseModel, prefix: str = "") -> dict[str, Any]:
+def flatten(config: BaseModel, prefix: str = "") -> dict[str, object]:
     """Dotted key -> value, tables opened, everything else as it is."""
-    flat: dict[str, Any] = {}
+    flat: dict[str, object] = {}
     for name in type(config).model_fields:
         value = getattr(config, name)
         if isinstance(value, BaseModel):

@@ -28,7 +28,7 @@ class Lineage:
         """Name of the result's directory."""
         return digest([self.settings, self.panel])
 
-    def fields(self) -> dict[str, Any]:
+    def fields(self) -> dict[str, object]:
         """What the result's manifest has to say to be found again."""
         return {
             "fingerprint": self.fingerprint,

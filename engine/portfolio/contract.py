@@ -6,9 +6,10 @@ The market is random and small, with holes, ties and days that have one name or 
 # Shape suffixes: D sessions, K decisions, N stocks.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.config import ConstraintConfig, PortfolioConfig
 from engine.errors import EngineError
@@ -121,10 +122,6 @@ def _causal(strategy: Strategy, config: PortfolioConfig) -> None:
     noise, market = example(config, seed=1), decisions.market
     cut = int(np.searchsorted(decisions.row_K, _CUT))
     later = noise.market
-    tables: dict[str, Any] = {
-        name: _spliced(getattr(market, name), getattr(later, name), _CUT)
-        for name in ("traded_DN", "close_raw_DN", "adv_DN")
-    }
     changed = replace(
         decisions,
         score_KN=np.where(
@@ -132,7 +129,9 @@ def _causal(strategy: Strategy, config: PortfolioConfig) -> None:
         ),
         market=replace(
             market,
-            **tables,
+            traded_DN=_spliced(market.traded_DN, later.traded_DN, _CUT),
+            close_raw_DN=_spliced(market.close_raw_DN, later.close_raw_DN, _CUT),
+            adv_DN=_spliced(market.adv_DN, later.adv_DN, _CUT),
             returns_LDN=_spliced(market.returns_LDN, later.returns_LDN, _CUT + LOOK_BACK),
             index_LD=_spliced(market.index_LD, later.index_LD, _CUT + LOOK_BACK),
         ),
@@ -145,7 +144,10 @@ def _causal(strategy: Strategy, config: PortfolioConfig) -> None:
         )
 
 
-def _spliced(before: Matrix, after: Matrix, row: int) -> Matrix:
+_Kind = TypeVar("_Kind", bound=np.generic)
+
+
+def _spliced(before: NDArray[_Kind], after: NDArray[_Kind], row: int) -> NDArray[_Kind]:
     return np.concatenate([before[:row], after[row:]])
 
 
@@ -153,16 +155,15 @@ def _equivariant(strategy: Strategy, config: PortfolioConfig) -> None:
     decisions = example(config)
     order = np.random.default_rng(2).permutation(N)
     market = decisions.market
-    tables: dict[str, Any] = {
-        name: np.ascontiguousarray(getattr(market, name)[:, order])
-        for name in ("traded_DN", "close_raw_DN", "adv_DN", "returns_LDN")
-    }
     moved = replace(
         decisions,
         score_KN=np.ascontiguousarray(decisions.score_KN[:, order]),
         market=replace(
             market,
-            **tables,
+            traded_DN=np.ascontiguousarray(market.traded_DN[:, order]),
+            close_raw_DN=np.ascontiguousarray(market.close_raw_DN[:, order]),
+            adv_DN=np.ascontiguousarray(market.adv_DN[:, order]),
+            returns_LDN=np.ascontiguousarray(market.returns_LDN[:, order]),
             sector_N=market.sector_N[order],
             shortable_N=market.shortable_N[order],
         ),

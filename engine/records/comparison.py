@@ -7,7 +7,7 @@ permutations are trainings on permuted labels. The name of a file begins with it
 import math
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import Struct
 
@@ -65,7 +65,7 @@ class VariantResult(Struct, frozen=True, kw_only=True):
     """One variant of a comparison."""
 
     name: str
-    changes: dict[str, Any] = {}
+    changes: dict[str, object] = {}
     """Dotted key of the configuration -> value."""
     runs: dict[str, str] = {}
     """Seed -> id of its run."""

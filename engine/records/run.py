@@ -22,7 +22,7 @@ class RunSettings(Struct, frozen=True):
 
     preset: str | None = None
     """None: nearest to the defaults."""
-    changes: dict[str, Any] = {}
+    changes: dict[str, object] = {}
     """Dotted key -> value; the configuration is preset + changes."""
 
     @property
@@ -57,14 +57,14 @@ class RunManifest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The search that a trial belongs to, or that the run is."""
     trial: int | None = None
     """Its number in the search."""
-    parameters: dict[str, Any] | None = None
+    parameters: dict[str, object] | None = None
     """Dotted key -> value that the search tries."""
     comparison: str | None = None
     """The comparison that a variant belongs to, or that the run is."""
     variant: str = ""
     seed: int = 0
     """Of a variant."""
-    plan: dict[str, Any] | None = None
+    plan: dict[str, object] | None = None
     """How a variant is walked forward."""
 
     @property

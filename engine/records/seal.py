@@ -112,7 +112,7 @@ class SignalInputs(Struct, frozen=True, kw_only=True):
     """Date and pin of each session whose prices the book may look at, oldest first."""
     index: str | None
     securities: str
-    evidence: dict[str, Any]
+    evidence: dict[str, object]
     """As it was sealed, by whatever version: a replay has to write the very same bytes."""
 
     @property

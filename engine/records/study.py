@@ -1,7 +1,7 @@
 """A search for settings: ``tune/<study>/study.json``, and ``trial.json`` in the run of each trial."""
 
 import math
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -59,7 +59,7 @@ class TrialRow(Struct, frozen=True, kw_only=True):
     number: int
     run_id: str | None = None
     state: TrialState
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, object] = {}
     """Searched key -> value."""
     value: float = math.nan
     rank_ic: float = math.nan

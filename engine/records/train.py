@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import Struct
 
@@ -108,7 +108,7 @@ class Diagnosis(Struct, frozen=True, kw_only=True):
     threshold: float = math.nan
     """What the figure was held against."""
     remedy: str = ""
-    patch: dict[str, Any] = {}
+    patch: dict[str, object] = {}
     """Dotted key of config.toml -> value to try."""
     action: str = ""
     """warned, rolled back or stopped."""

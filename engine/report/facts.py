@@ -11,6 +11,7 @@ from engine.backtest.result import BacktestResult
 from engine.config import Config
 from engine.data.store import PanelStore
 from engine.errors import EngineError, IntegrityError
+from engine.files import Json
 from engine.portfolio.weights import Weights
 from engine.records import record
 from engine.records.audit import AuditResult, read_audit
@@ -44,7 +45,7 @@ class Facts:
     """What is known of a run; parts that have not been made yet are None or empty."""
 
     run_id: str
-    manifest: SettingsTable
+    manifest: Json
     """Of the run: when, with which program and packages it was made."""
     train: TrainResult
     backtest: BacktestSummary | None = None

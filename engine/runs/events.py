@@ -234,7 +234,7 @@ class Diagnosed(RunEvent, frozen=True, kw_only=True):
     """The figure that the diagnosis was made by; NaN where it is the fault itself."""
     threshold: float
     remedy: str
-    patch: dict[str, Any]
+    patch: dict[str, object]
     """Dotted key of the configuration -> value to try."""
     action: DoctorAction
     step: int
@@ -293,7 +293,7 @@ class TrialFinished(RunEvent, frozen=True, kw_only=True):
     rank_ic: float
     rank_ic_se: float
     n_dates: int
-    parameters: dict[str, Any]
+    parameters: dict[str, object]
     """Dotted key -> value."""
     seconds: float
     best: bool
@@ -321,7 +321,7 @@ class RunFinished(RunEvent, frozen=True, kw_only=True):
     status: Status
     error: str = ""
     hint: str = ""
-    summary: dict[str, Any] = {}
+    summary: dict[str, object] = {}
     """What the command prints with ``--json``."""
 
 

@@ -8,7 +8,6 @@ of a sweep writes itself down here; the same settings on the same scores count o
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from engine.files import digest, sha256, write_json
 from engine.records import record
@@ -26,7 +25,7 @@ their own.
 """
 
 
-def record_trials(run: Run, tried: Mapping[str, tuple[dict[str, Any], float]]) -> None:
+def record_trials(run: Run, tried: Mapping[str, tuple[dict[str, object], float]]) -> None:
     """Add variants (a name -> settings, net Sharpe ratio) to the run's list. The caller holds its lock."""
     known = read_trials(run)
     scores = run.path("predictions.parquet")

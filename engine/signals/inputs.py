@@ -27,7 +27,7 @@ class TradingRules:
     """Cash that an account without a file of positions starts from, quote currency."""
 
 
-def trading_tables(config: Config) -> dict[str, Any]:
+def trading_tables(config: Config) -> dict[str, object]:
     """The trading rules of a configuration as they stand in the inputs of a signal."""
     tables = {name: getattr(config, name).model_dump(mode="json") for name in TRADING}
     return {**tables, _CASH: config.backtest.initial_cash}

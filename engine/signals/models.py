@@ -36,6 +36,7 @@ from engine.files import (
 )
 from engine.records import record
 from engine.records.champion import (
+    CHAMPION,
     Action,
     ChampionEntry,
     ChampionHistory,
@@ -45,7 +46,6 @@ from engine.records.champion import (
 from engine.signals.drift import Reference
 
 FACTS, CONFIG, REFERENCE = "model.json", "config.toml", "reference.npz"
-CHAMPION = "champion.json"
 
 
 @dataclass(frozen=True, slots=True)

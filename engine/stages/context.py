@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from engine.config import Config
 from engine.config.file import Origins
 from engine.errors import EngineError, GateError, Interrupted, UsageError
-from engine.files import digest
+from engine.files import Json, digest
 from engine.runs.control import ControlFiles
 from engine.runs.events import RunFinished, RunStarted, Status
 from engine.runs.sink import EventSink, JsonlSink, TeeSink
@@ -62,7 +62,7 @@ class StageContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    json: dict[str, Any]
+    json: Json
     """Printed with ``--json``."""
     text: str
     """What a person reads on stdout."""
@@ -74,7 +74,7 @@ class Outcome:
 class RunSession:
     sink: EventSink
     status: Status = "done"
-    summary: dict[str, Any] = field(default_factory=dict)
+    summary: dict[str, object] = field(default_factory=dict)
 
 
 def open_or_create(

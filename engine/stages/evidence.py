@@ -4,7 +4,6 @@ import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,8 +15,9 @@ from engine.data.sessions import usual_names
 from engine.data.store import Snapshot
 from engine.evaluation.rank_ic import rank_ic
 from engine.features.feature_set import FeatureSet
-from engine.files import digest, read_json
+from engine.files import digest
 from engine.portfolio.prediction import score_column
+from engine.records.audit import AuditResult, read_audit
 from engine.records.quality import QualityReport
 from engine.records.seal import SealPlace, read_seal
 from engine.records.signal_evidence import (
@@ -70,24 +70,23 @@ def data_evidence(
 
 def audit_evidence(workspace: Path, snapshot: Snapshot, model: Model) -> AuditEvidence | None:
     """What the last full audit said, and how many sessions ago; age None: of other data or rules."""
-    path = workspace / "audit.json"
-    if not path.is_file():
+    found = read_audit(workspace)
+    if found is None:
         return None
-    found = read_json(path)
     chain = snapshot.chain
     age = None
-    if found.get("rules") == digest(model.facts.rules):
-        if found.get("chain") in chain:
-            age = len(chain) - 1 - chain.index(found["chain"])
+    if found.rules == digest(model.facts.rules):
+        if found.chain in chain:
+            age = len(chain) - 1 - chain.index(found.chain)
         elif _grew(workspace, found, chain):
             age = 0
-    leaks = tuple(leak["name"] for leak in found["leaks"][:5])
-    return AuditEvidence(verdict=found["verdict"], age=age, leaks=leaks)
+    leaks = tuple(leak.name for leak in found.leaks[:5])
+    return AuditEvidence(verdict=found.verdict, age=age, leaks=leaks)
 
 
-def _grew(workspace: Path, found: Mapping[str, Any], chain: tuple[str, ...]) -> bool:
+def _grew(workspace: Path, found: AuditResult, chain: tuple[str, ...]) -> bool:
     """Whether the audited snapshot is these sessions and later ones: a signal of a past day."""
-    directory = workspace / "data" / "snapshots" / str(found["snapshot"])
+    directory = workspace / "data" / "snapshots" / found.snapshot
     if not (directory / "manifest.json").is_file():
         return False
     later = Snapshot(directory).chain

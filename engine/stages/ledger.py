@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import groupby
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -87,7 +86,7 @@ class _Reckoner:
     def __init__(self, context: StageContext, seals: SealStore, model: Model) -> None:
         self.seals, self.model, self.pins = seals, model, seals.pins
         self.packed = self.config = model.config()
-        self.trading: dict[str, Any] = {}
+        self.trading: dict[str, object] = {}
         self.context = replace(context, config=trading_config(model, context.config))
         context.sink.emit(StageStarted(stage="ledger"))
         self.dataset: Dataset = load_dataset(self.context, context.sink, in_memory=False)

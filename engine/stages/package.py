@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,7 +109,7 @@ def _newest_fold(run: Run, config: Config, trained: TrainResult) -> list[tuple[P
     return folders
 
 
-def _facts(networks: Networks, dataset: Dataset) -> dict[str, Any]:
+def _facts(networks: Networks, dataset: Dataset) -> dict[str, object]:
     trained, config = networks.trained, networks.config
     return {
         "features": list(dataset.features.features),

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.errors import IntegrityError
+from engine.files import Json
 from engine.training import checkpoint
 from engine.training.ema import WeightAverage
 from engine.training.progress import Progress
@@ -45,9 +46,7 @@ class Snapshots:
         tensors = {MODEL + key: value for key, value in model.state_dict().items()}
         self._save(name, tensors, state)
 
-    def load_weights(
-        self, name: _Name, model: nn.Module, *, ignore: Collection[str] = ()
-    ) -> dict[str, Any]:
+    def load_weights(self, name: _Name, model: nn.Module, *, ignore: Collection[str] = ()) -> Json:
         """Put the weights into the model; returns the state saved with them.
 
         ``ignore``: entries of the identity that may differ.
@@ -56,7 +55,7 @@ class Snapshots:
         model.load_state_dict(_with_prefix(saved.tensors, MODEL))
         return saved.state
 
-    def files(self, name: _Name, *, ignore: Collection[str] = ()) -> tuple[Path, dict[str, Any]]:
+    def files(self, name: _Name, *, ignore: Collection[str] = ()) -> tuple[Path, Json]:
         """The tensors' file, whose hash was checked, and the state saved with it."""
         saved = self._load(name, ignore)
         return checkpoint.tensors_path(self.directory, name), saved.state
@@ -71,7 +70,11 @@ class Snapshots:
     ) -> None:
         """Save everything that the next step depends on; without an optimiser: between two phases."""
         tensors = {MODEL + key: value for key, value in model.state_dict().items()}
-        state: dict[str, Any] = {"progress": progress.to_state(), "optimizer": None, "averaged": 0}
+        state: dict[str, object] = {
+            "progress": progress.to_state(),
+            "optimizer": None,
+            "averaged": 0,
+        }
         if optimizer is not None:
             packed, state["optimizer"] = checkpoint.pack_optimizer(optimizer)
             tensors |= {OPTIMIZER + key: value for key, value in packed.items()}

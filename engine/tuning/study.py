@@ -42,7 +42,7 @@ class AskedTrial:
     """A trial that is to be run."""
 
     number: int
-    parameters: dict[str, Any]
+    parameters: dict[str, object]
     """Dotted key -> value."""
     run: str | None
     """The run that this trial was cut off in; it goes on there."""

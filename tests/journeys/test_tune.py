@@ -2,6 +2,7 @@
 
 import json
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,10 @@ def command(study: str, trials: int = TRIALS) -> list[str]:
 
 @pytest.fixture(scope="module")
 def unbroken(market: Path) -> dict[str, Any]:
-    return tune(Here(market, SHORT).context(), trials=TRIALS, study="unbroken").json
+    return dict(tune(Here(market, SHORT).context(), trials=TRIALS, study="unbroken").json)
 
 
-def told(summary: dict[str, Any]) -> list[tuple[Any, ...]]:
+def told(summary: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """What must not depend on how often a search was interrupted."""
     keys = ("state", "parameters", "value", "rank_ic", "rank_ic_se", "n_dates", "folds")
     return [tuple(row[key] for key in keys) for row in summary["trials"]]

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from engine.config import Config
 from engine.training.doctor.findings import Code
 
-_Patch = dict[str, Any]
+_Patch = dict[str, float | str]
 MAX_DROPOUT, MAX_DECAY = 0.6, 0.5
 
 

@@ -19,7 +19,7 @@ FOLDER = "compare"
 VARIANTS: tuple[str, ...] = ("sizes", "ablations")
 """Kinds of a `VariantComparison`."""
 PERMUTATIONS, RUNS = "permutations", "runs"
-LIMIT = 2.0
+_LIMIT = 2.0
 """Standard errors within which the mean RankIC of permuted trainings has to lie."""
 
 
@@ -166,7 +166,7 @@ class PermutationTest(Struct, frozen=True, kw_only=True):
         """``within`` = no better and no worse than chance; ``undecided`` where the ratio is NaN."""
         if not math.isfinite(self.ratio):
             return "undecided"
-        return "within" if abs(self.ratio) <= LIMIT else "outside"
+        return "within" if abs(self.ratio) <= _LIMIT else "outside"
 
 
 class PermutationComparison(Struct, frozen=True, kw_only=True):
@@ -180,7 +180,7 @@ class PermutationComparison(Struct, frozen=True, kw_only=True):
     permutations: tuple[PermutedRun, ...]
     errors: tuple[str, ...] = ()
     test: PermutationTest
-    limit: float = LIMIT
+    limit: float = _LIMIT
     verdict: str
     """That of the test."""
     run_id: str = ""

@@ -10,7 +10,7 @@ from engine.records.figure import Figure
 from engine.records.judgement import SURE
 
 TrialState = Literal["complete", "pruned", "failed"]
-STATES: tuple[TrialState, ...] = ("complete", "pruned", "failed")
+_STATES: tuple[TrialState, ...] = ("complete", "pruned", "failed")
 TRIAL, PRUNED, STUDY = "trial.json", "pruned.json", "study.json"
 """``pruned.json`` is written by the search when it has seen enough of a trial, which then ends."""
 
@@ -135,7 +135,7 @@ class StudyResult(Struct, frozen=True, kw_only=True):
 
 def counted(trials: tuple[TrialRow, ...]) -> dict[str, int]:
     """State -> how many of the trials ended so."""
-    return {state: sum(trial.state == state for trial in trials) for state in STATES}
+    return {state: sum(trial.state == state for trial in trials) for state in _STATES}
 
 
 def best_of(trials: tuple[TrialRow, ...]) -> TrialRow | None:

@@ -26,7 +26,7 @@ from engine.runs.events import AssertionChecked, EpochEvaluated, decode
 from engine.runs.store import Run, RunStore
 from engine.runs.trials import read_trials
 
-MAX_ABLATIONS, EX_DATES = 12, 10
+_MAX_ABLATIONS, _EX_DATES = 12, 10
 
 
 class AblationRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -194,7 +194,7 @@ def paid_dividends(run: Run) -> pl.DataFrame | None:
         .filter(pl.col("received") != 0)
         .select("date", "symbol", "dividend", "weight", "received")
         .sort(pl.col("received").abs(), "date", "symbol", descending=[True, False, False])
-        .head(EX_DATES)
+        .head(_EX_DATES)
         .collect()
     )
 
@@ -207,7 +207,7 @@ def _ablations(workspace: Path, run: Run, train: TrainResult) -> tuple[AblationR
     mine = run.config()
     rows: list[AblationRun] = []
     for other in RunStore(workspace / "runs"):
-        if other.id == run.id or other.command != run.command or len(rows) == MAX_ABLATIONS:
+        if other.id == run.id or other.command != run.command or len(rows) == _MAX_ABLATIONS:
             continue
         try:
             rows += _ablation(other, mine, train)

@@ -71,7 +71,7 @@ class Outcome:
 
 
 @dataclass(slots=True, kw_only=True)
-class RunSession:
+class _RunSession:
     sink: EventSink
     status: Status = "done"
     summary: dict[str, object] = field(default_factory=dict)
@@ -110,7 +110,7 @@ def require_model(run: Run) -> None:
 @contextmanager
 def run_session(
     context: StageContext, run: Run, *, device: str = "", resumed: bool = False
-) -> Iterator[RunSession]:
+) -> Iterator[_RunSession]:
     """Hold the run's lock, write its events, and end it with exactly one `RunFinished`.
 
     An EngineError becomes status failed with its message and hint; any other exception is recorded by
@@ -121,7 +121,7 @@ def run_session(
         ControlFiles.of(run).clear()
         run.exit_path.unlink(missing_ok=True)
         log = JsonlSink(run.events_path, now=context.now)
-        session = RunSession(sink=TeeSink([log, context.sink]))
+        session = _RunSession(sink=TeeSink([log, context.sink]))
         try:
             session.sink.emit(
                 RunStarted(

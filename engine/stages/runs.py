@@ -23,7 +23,7 @@ from engine.stages.text import table
 
 _POLL_S = 0.1
 _DASH = "—"
-SETTINGS_WIDTH, NOTE_WIDTH = 40, 40
+_SETTINGS_WIDTH, _NOTE_WIDTH = 40, 40
 
 
 def runs(
@@ -68,9 +68,9 @@ def _cells(about: RunSummary) -> list[str]:
         _sharpe(about) or _DASH,
         _DASH if math.isnan(deflated) else f"{deflated:.2f}",
         _DASH if math.isnan(about.seconds) else f"{about.seconds:.0f} s",
-        shorten(printable(about.settings.short), width=SETTINGS_WIDTH, placeholder=" ..."),
+        shorten(printable(about.settings.short), width=_SETTINGS_WIDTH, placeholder=" ..."),
         " ".join(about.labels.tags),
-        note if len(note) <= NOTE_WIDTH else f"{note[: NOTE_WIDTH - 3]}...",
+        note if len(note) <= _NOTE_WIDTH else f"{note[: _NOTE_WIDTH - 3]}...",
     ]
 
 
@@ -141,7 +141,7 @@ def stop(context: StageContext, *, run: str) -> Outcome:
     return Outcome(json={"run_id": found.id, "asked": True}, text=text)
 
 
-class RunRow(Struct, frozen=True, kw_only=True):
+class _RunRow(Struct, frozen=True, kw_only=True):
     """A run as ``runs --json`` and ``show --json`` tell it; null where a figure is not known."""
 
     id: str
@@ -166,9 +166,9 @@ class RunRow(Struct, frozen=True, kw_only=True):
     """Name of the model -> its figures."""
 
 
-def _row(about: RunSummary) -> RunRow:
+def _row(about: RunSummary) -> _RunRow:
     network = about.network
-    return RunRow(
+    return _RunRow(
         id=about.id,
         command=about.command,
         status=about.status,

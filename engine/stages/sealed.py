@@ -15,7 +15,7 @@ from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
 
 
-class SealCheck(Struct, frozen=True, kw_only=True):
+class _SealCheck(Struct, frozen=True, kw_only=True):
     """What `verify` found in one sealed directory."""
 
     name: str
@@ -83,7 +83,7 @@ def verify(context: StageContext, *, session: str | None) -> Outcome:
 
 def _checked(
     place: SealPlace, pins: PinStore, models: ModelStore, opened: dict[str, str]
-) -> SealCheck:
+) -> _SealCheck:
     """``opened``: model -> its fault, of the models that were checked already."""
     checked = 0
     try:
@@ -95,7 +95,7 @@ def _checked(
     except IntegrityError as error:
         fault = error.message
     seal = read_seal(place.directory).digest
-    return SealCheck(name=place.name, seal=seal, checked=checked, error=fault)
+    return _SealCheck(name=place.name, seal=seal, checked=checked, error=fault)
 
 
 def _fault(models: ModelStore, name: str) -> str:

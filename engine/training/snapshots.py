@@ -22,7 +22,7 @@ from engine.training.progress import Progress
 
 State = Literal["resume", "healthy"]
 _Name = Literal["resume", "healthy", "best", "kept"]
-MODEL, AVERAGE, OPTIMIZER, RNG = "model.", "average.", "optimizer.", "rng."
+MODEL, _AVERAGE, _OPTIMIZER, _RNG = "model.", "average.", "optimizer.", "rng."
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,24 +77,24 @@ class Snapshots:
         }
         if optimizer is not None:
             packed, state["optimizer"] = checkpoint.pack_optimizer(optimizer)
-            tensors |= {OPTIMIZER + key: value for key, value in packed.items()}
+            tensors |= {_OPTIMIZER + key: value for key, value in packed.items()}
         if average is not None:
             state["averaged"] = average.count
-            tensors |= {AVERAGE + key: value for key, value in average.mean.items()}
-        tensors |= {RNG + key: value for key, value in checkpoint.pack_rng().items()}
+            tensors |= {_AVERAGE + key: value for key, value in average.mean.items()}
+        tensors |= {_RNG + key: value for key, value in checkpoint.pack_rng().items()}
         self._save(name, tensors, state)
 
-    def load_state(self, name: State, model: nn.Module) -> "Saved":
+    def load_state(self, name: State, model: nn.Module) -> "_Saved":
         """Weights go into the model now; the rest when the caller is ready."""
         saved = self._load(name)
         model.load_state_dict(_with_prefix(saved.tensors, MODEL))
-        return Saved(
+        return _Saved(
             progress=Progress.from_state(saved.state["progress"]),
             optimizer_state=saved.state["optimizer"],
-            optimizer_tensors=_with_prefix(saved.tensors, OPTIMIZER),
+            optimizer_tensors=_with_prefix(saved.tensors, _OPTIMIZER),
             averaged=saved.state["averaged"],
-            average=_with_prefix(saved.tensors, AVERAGE),
-            rng=_with_prefix(saved.tensors, RNG),
+            average=_with_prefix(saved.tensors, _AVERAGE),
+            rng=_with_prefix(saved.tensors, _RNG),
         )
 
     def _save(self, name: str, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
@@ -117,7 +117,7 @@ class Snapshots:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Saved:
+class _Saved:
     """What a checkpoint holds beside the weights."""
 
     progress: Progress

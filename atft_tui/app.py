@@ -114,7 +114,7 @@ class CockpitApp(ReportingApp):
         if not command.launchable or "--resume" in request.own:
             self.start_job(request.words)
             return
-        from engine.config_file import resolve
+        from engine.config.file import resolve
 
         try:
             files = config_files(self.workspace)
@@ -258,14 +258,14 @@ class CockpitApp(ReportingApp):
 
     def _repaint(self) -> None:
         """Pictures of an `Ink` keep the colours they were made with: make them again."""
-        from atft_tui.widgets.panel import Panel
+        from atft_tui.widgets.panel import PlacePanel
         from atft_tui.widgets.topbar import TopBar
 
         for stack in self._screen_stacks.values():
             for screen in stack:
                 for bar in screen.query(TopBar):
                     bar.draw()
-                for panel in screen.query(Panel):
+                for panel in screen.query(PlacePanel):
                     panel.draw(force=True)
                 if isinstance(screen, CockpitScreen):
                     screen.draw_headline()

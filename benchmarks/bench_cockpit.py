@@ -167,7 +167,7 @@ def under_flood(workspace: Path, run: Run, seconds: float) -> list[bool]:
 
 def trainer(workspace: Path) -> Run:
     """A real training run in optimized mode on the demo's market, as the screen starts one."""
-    from engine.config_file import resolve
+    from engine.config.file import resolve
 
     words = ["ingest", "--source", "synthetic", "--preset", "demo", "--quiet"]
     subprocess.run(launch.argv(workspace, words), check=True, stdout=subprocess.DEVNULL)

@@ -11,7 +11,7 @@ import statistics
 import sys
 import time
 
-from engine.threads import limit_threads
+from engine.runs.threads import limit_threads
 
 limit_threads(safe=False)
 

@@ -8,7 +8,7 @@ import sys
 import time
 from typing import Literal, cast
 
-from engine.threads import limit_threads
+from engine.runs.threads import limit_threads
 
 limit_threads(safe=sys.argv[1] == "safe")
 

@@ -4,6 +4,6 @@ A virtual machine may take seconds to hand out fresh pages for a result of 0.8 G
 the machine's memory, not the work.
 """
 
-from engine.training.allocator import keep_freed_memory as keep_memory
+from engine.training.device import keep_freed_memory as keep_memory
 
 __all__ = ["keep_memory"]

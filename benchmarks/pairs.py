@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from engine.threads import limit_threads
+from engine.runs.threads import limit_threads
 
 limit_threads(safe=True)
 

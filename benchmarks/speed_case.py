@@ -14,7 +14,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from engine.config import Config
-from engine.config_file import resolve
+from engine.config.file import resolve
 from engine.dataset.batch import Batch
 from engine.features.feature_set import FeatureSet
 from engine.model.build import build_model

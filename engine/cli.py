@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.commands import COMMANDS, Command, Parameter
-from engine.config_file import Resolved, resolve
+from engine.config.file import Resolved, resolve
 from engine.errors import EngineError, EnvironmentProblem
 from engine.files import strict
 from engine.plain_text import clean_lines
 from engine.runs.sink import EventSink, NullSink
 from engine.runs.store import RunStore
-from engine.terminal import TerminalSink
-from engine.threads import limit_threads
+from engine.runs.terminal import TerminalSink
+from engine.runs.threads import limit_threads
 from engine.workspace import config_files, resolve_workspace
 
 if TYPE_CHECKING:

@@ -46,11 +46,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
+    """Write the file at once, see `atomic_path`."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write the file at once, as UTF-8."""
     write_bytes(path, text.encode("utf-8"))
 
 
@@ -89,6 +91,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 def write_parquet(
     path: Path, frame: "polars.DataFrame", *, row_group_size: int | None = None
 ) -> None:
+    """Write the frame at once."""
     with atomic_path(path) as temporary:
         frame.write_parquet(temporary, row_group_size=row_group_size)
 
@@ -102,6 +105,7 @@ def from_json(text: str | bytes) -> Any:
 
 
 def read_json(path: Path) -> dict[str, Any]:
+    """The object in a file; IntegrityError for one that holds none."""
     try:
         value = from_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -119,6 +123,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def read_toml_text(path: Path) -> str:
+    """The text of a configuration file; ConfigError for one that is none."""
     try:
         size = path.stat().st_size
         if size > _MAX_TOML_BYTES:

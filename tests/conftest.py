@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from engine.config import Config
-from engine.config_file import resolve
+from engine.config.file import resolve
 from engine.data.files_source import read_files
 from engine.data.panel import Panel
 from engine.data.quality import examine
@@ -23,7 +23,7 @@ from engine.features.feature_set import FeatureSet, build_features
 from engine.graph.build import build_graphs
 from engine.graph.graph import GraphSeries
 from engine.runs.sink import NullSink
-from engine.threads import limit_threads
+from engine.runs.threads import limit_threads
 
 limit_threads(safe=True)
 # A busy machine is no failure.

@@ -45,3 +45,7 @@ def stamp_of(path: Path) -> Stamp:
     except FileNotFoundError:
         return None
     return (found.st_ino, found.st_mtime_ns, found.st_size)
+
+
+FILES = FileCache()
+"""What the whole screen shares."""

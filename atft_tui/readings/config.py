@@ -1,11 +1,7 @@
 """Every key of the configuration as a row: value, where it comes from, what it means, what it may be."""
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 from atft_tui.readings.cached import Stamp, stamp_of
 from engine.workspace import CONFIG, config_files
@@ -16,6 +12,8 @@ _DATA_TABLES = ("data", "quality", "universe", "labels", "features", "graph", "s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRow:
+    """One key of the configuration."""
+
     key: str
     value: str
     """As TOML."""
@@ -30,15 +28,19 @@ class KeyRow:
 
     @property
     def is_changed(self) -> bool:
+        """Whether it has another value than its default."""
         return self.value != self.default
 
     @property
     def is_of_data(self) -> bool:
+        """Whether what is built from the data depends on it."""
         return self.key.split(".")[0] in _DATA_TABLES
 
 
 @dataclass(frozen=True, slots=True)
 class PresetRow:
+    """What a preset would change here."""
+
     name: str
     changes: tuple[tuple[str, str, str], ...]
     """(key, value now, value with the preset)."""
@@ -46,6 +48,8 @@ class PresetRow:
 
 @dataclass(frozen=True, slots=True)
 class ConfigNews:
+    """The whole configuration of a workspace."""
+
     rows: tuple[KeyRow, ...]
     presets: tuple[PresetRow, ...]
     path: Path
@@ -61,7 +65,7 @@ class ConfigReader:
         self._news: ConfigNews | None = None
 
     def read(self) -> ConfigNews:
-        """ConfigError while a file is wrong."""
+        """Every key and preset; ConfigError while a file is wrong."""
         stamps = tuple(stamp_of(path) for path in config_files(self.workspace))
         if self._news is None or stamps != self._stamps:
             self._news = _read(self.workspace)
@@ -70,31 +74,38 @@ class ConfigReader:
 
 
 def _read(workspace: Path) -> ConfigNews:
-    from engine.config_edit import PHASES
-    from engine.config_file import describe, resolve, unit
+    from engine.commands.presets import PRESETS
+    from engine.config import Config
+    from engine.config.file import resolve
+    from engine.config.keys import PHASES, describe, texts
 
-    found = resolve(config_files(workspace))
-    values, defaults = _flat(found.config), _defaults()
-    path = workspace / CONFIG
+    files, path = config_files(workspace), workspace / CONFIG
+    found = resolve(files)
+    values, defaults = texts(found.config), texts(Config())
     rows = []
     for key, value in values.items():
-        is_phase = key.startswith(f"{PHASES}.")
-        source = PHASES if is_phase else key
+        source = PHASES if key.startswith(f"{PHASES}.") else key
         origin, here = _origin(found.origins.get(source, "default"), path)
-        about, limits = _describe_phase(key) if is_phase else describe(key)
+        help_of = describe(key)
         rows.append(
             KeyRow(
                 key=key,
                 value=value,
                 default=defaults.get(key, value),
                 origin=origin,
-                limits=limits,
-                unit="" if is_phase else unit(key),
-                about=about,
+                limits=help_of.limits,
+                unit=help_of.unit,
+                about=help_of.about,
                 in_workspace=here,
             )
         )
-    return ConfigNews(tuple(rows), _presets(values, config_files(workspace)), path)
+    presets = []
+    for name in PRESETS:
+        then = texts(resolve(files, preset=name).config)
+        changed = (key for key in then if then[key] != values.get(key))
+        changes = tuple((key, values.get(key, ""), then[key]) for key in changed)
+        presets.append(PresetRow(name, changes))
+    return ConfigNews(tuple(rows), tuple(presets), path)
 
 
 def _origin(origin: str, workspace_file: Path) -> tuple[str, bool]:
@@ -103,51 +114,3 @@ def _origin(origin: str, workspace_file: Path) -> tuple[str, bool]:
     if colon and Path(path) == workspace_file:
         return f"workspace:{line}", True
     return origin, False
-
-
-def _flat(config: Any) -> dict[str, str]:
-    """Keys with their value as TOML; the phases are opened by their names."""
-    from engine.config_edit import PHASES
-    from engine.config_file import flatten, toml_text
-
-    values = {}
-    for key, value in flatten(config).items():
-        if key != PHASES:
-            values[key] = toml_text(value)
-            continue
-        for phase in value:
-            for name, part in phase.model_dump(mode="json").items():
-                if name != "name":
-                    values[f"{PHASES}.{phase.name}.{name}"] = toml_text(part)
-    return values
-
-
-@cache
-def _defaults() -> Mapping[str, str]:
-    from engine.config import Config
-
-    return _flat(Config())
-
-
-def _describe_phase(key: str) -> tuple[str, str]:
-    """Documentation and range of ``training.phases.NAME.KEY``."""
-    from engine.config import PhaseConfig
-    from engine.config_file import describe_field
-
-    name = re.sub(r"^.*\.", "", key)
-    return describe_field(PhaseConfig.model_fields[name])
-
-
-def _presets(values: Mapping[str, str], files: tuple[Path, ...]) -> tuple[PresetRow, ...]:
-    """What each preset would change here."""
-    from engine.config_file import resolve
-    from engine.presets import PRESETS
-
-    rows = []
-    for name in PRESETS:
-        then = _flat(resolve(files, preset=name).config)
-        changes = tuple(
-            (key, values.get(key, ""), then[key]) for key in then if then[key] != values.get(key)
-        )
-        rows.append(PresetRow(name, changes))
-    return tuple(rows)

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from atft_tui.readings.cached import FileCache
-from atft_tui.readings.card import Card, Light, read_card
-from atft_tui.readings.rows import RunRow
 from atft_tui.readings.runs import list_runs
-from atft_tui.readings.seals import newest
-from engine.agenda import Agenda, read_agenda
+from atft_tui.readings.seals import ShownCard, read_card, seals
 from engine.errors import EngineError, IntegrityError
 from engine.files import MANIFEST, read_json
-from engine.judgement import SURE, is_noise
+from engine.records.agenda import Agenda
+from engine.records.card import Light
+from engine.records.judgement import SURE, is_noise
+from engine.records.run import RunSummary
+from engine.schedule.agenda import read_agenda
 
 RUNS, ALERTS = 12, 10
 
@@ -102,7 +103,7 @@ class HomeNews:
     champion: ChampionNews | None = None
     data: DataNews | None = None
     agenda: Agenda = field(default_factory=Agenda)
-    runs: tuple[RunRow, ...] = ()
+    runs: tuple[RunSummary, ...] = ()
     reports: int = 0
     """Runs of the last ones with a report."""
     trouble: tuple[str, ...] = ()
@@ -128,7 +129,7 @@ class HomeReader:
             ("data", self._data),
             ("champion", self._champion),
             ("card", self._card),
-            ("agenda", lambda: read_agenda(self.workspace, now, sessions=3, alerts=ALERTS)),
+            ("agenda", lambda: read_agenda(self.workspace, now, limit=ALERTS)),
             ("runs", lambda: list_runs(self.workspace, RUNS)),
         ):
             try:
@@ -216,8 +217,8 @@ class HomeReader:
     # ---- card ------------------------------------------------------------------------------------
 
     def _card(self) -> CardNews | None:
-        seal = newest(self.workspace)
-        return None if seal is None else _summary(read_card(seal))
+        found = seals(self.workspace, 1)
+        return _summary(read_card(found[0])) if found else None
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -232,14 +233,15 @@ def _snapshot(path: Path) -> dict[str, Any]:
     return {name: found[name] for name in shown if name in found}
 
 
-def _summary(card: Card) -> CardNews:
+def _summary(shown: ShownCard) -> CardNews:
     """What Home says of a card. IntegrityError for one whose seal does not hold."""
-    if card.verdict is None:
-        said = "changed after it was sealed: " * (card.standing == "broken")
-        raise IntegrityError(f"{card.name}: {said}{card.trouble}")
-    figures = card.figures
+    card = shown.card
+    if card is None:
+        said = "changed after it was sealed: " * (shown.standing == "broken")
+        raise IntegrityError(f"{shown.name}: {said}{shown.trouble}")
+    figures = card.orders
     return CardNews(
-        name=card.name,
+        name=shown.name,
         session=card.session,
         exchange=card.exchange,
         verdict=card.verdict,

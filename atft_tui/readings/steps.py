@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 
-from atft_tui import format as fmt
 from atft_tui.readings.home import HomeNews
 
 
@@ -42,7 +41,7 @@ def parts(news: HomeNews) -> tuple[Part, Part, Part]:
                      done=demo, command="demo"),
                 Step(name="watch", what="see it learn, live", key="3", done=demo, place="train"),
                 Step(name="backtest", what="net of costs, with its interval", key="6",
-                     done=any(row.verdict != fmt.DASH for row in news.runs), place="backtest"),
+                     done=any(row.sharpe is not None for row in news.runs), place="backtest"),
                 Step(name="report", what="one HTML file to keep", key="r",
                      done=news.reports > 0, command="report", given=run),
             ),

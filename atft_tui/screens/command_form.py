@@ -19,9 +19,9 @@ from atft_tui.styles import BAD, DIM, STRONG
 from atft_tui.widgets.field import Field
 from atft_tui.words import command_words, missing, own_words, split
 from engine.commands import BY_NAME, Command, Parameter
+from engine.commands.presets import PRESETS
+from engine.commands.strategies import strategy_summaries
 from engine.errors import EngineError
-from engine.presets import PRESETS
-from engine.strategy_list import strategy_summaries
 from engine.workspace import config_files
 
 _OTHER_LINES = 12
@@ -30,6 +30,8 @@ _OTHER_LINES = 12
 
 @dataclass(frozen=True, slots=True)
 class CommandRequest:
+    """A command as the form was filled in."""
+
     command: str
     words: tuple[str, ...]
     """The whole command line after ``atft-tui``."""
@@ -140,6 +142,7 @@ class CommandForm(ModalScreen[CommandRequest | None]):
     # ---- values --------------------------------------------------------------------------------
 
     def values(self) -> dict[str, str | bool]:
+        """What each field holds, by the parameter's name."""
         return {name: _value(widget) for name, widget in self.fields.items()}
 
     def words(self) -> list[str]:
@@ -150,16 +153,19 @@ class CommandForm(ModalScreen[CommandRequest | None]):
 
     @property
     def preset(self) -> str | None:
+        """The chosen preset; None where there is none or the command takes none."""
         return (str(_value(self._preset)) or None) if self.command.configurable else None
 
     @property
     def overrides(self) -> tuple[str, ...]:
+        """The words of the field ``set``."""
         return tuple(split(self._overrides.value)) if self.command.configurable else ()
 
     @on(Input.Changed)
     @on(Select.Changed)
     @on(Checkbox.Changed)
     def draw_line(self) -> None:
+        """Show the command line that the fields make."""
         line = Text("$ atft-tui " + fmt.clean(" ".join(self.words())), style=STRONG)
         self._line.update(line)
 
@@ -174,7 +180,7 @@ class CommandForm(ModalScreen[CommandRequest | None]):
             return f"needs {', '.join(lacking)}"
         if not self.command.configurable:
             return ""
-        from engine.config_file import resolve
+        from engine.config.file import resolve
 
         try:
             preset = self.preset or self.command.preset
@@ -207,6 +213,7 @@ class CommandForm(ModalScreen[CommandRequest | None]):
 
     @on(Button.Pressed, "#cancel")
     def cancel(self) -> None:
+        """Close without starting anything."""
         self.dismiss(None)
 
 

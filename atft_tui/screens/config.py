@@ -1,23 +1,29 @@
 """Every setting with value, origin, unit and range; one is changed at a time, by the engine's own rules."""
 
+import asyncio
 from collections.abc import Iterable
+from pathlib import Path
 from typing import ClassVar
 
 from rich.text import Text
-from textual import on
-from textual.binding import BindingType
-from textual.containers import Container
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.suggester import SuggestFromList
 from textual.widget import Widget
+from textual.widgets import Button, Input, Label, Static
 
 from atft_tui import format as fmt
 from atft_tui import styles
 from atft_tui.keys import SCREENS, bindings
-from atft_tui.readings.config import ConfigNews, ConfigReader, KeyRow
+from atft_tui.readings.config import ConfigNews, ConfigReader, KeyRow, PresetRow
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.sizes import WIDE
-from atft_tui.widgets.column import Column
+from atft_tui.widgets.column import TableColumn
 from atft_tui.widgets.key_panel import KeyPanel
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.table import BrowseTable
 from engine.errors import EngineError
 
 
@@ -38,15 +44,17 @@ def _key(row: KeyRow) -> Text:
     return Text(f"{mark}{fmt.clean(row.key)}", styles.STRONG if row.is_changed else styles.PLAIN)
 
 
-_COLUMNS: tuple[Column[KeyRow], ...] = (
-    Column(name=" key", cell=_key, value=lambda row: row.key, width=37),
-    Column(name="value", cell=_value, value=lambda row: row.value),
-    Column(name="from", cell=_origin, value=lambda row: row.origin, width=16),
-    Column(name="range, unit", cell=_range, width=26, wide_only=True),
+_COLUMNS: tuple[TableColumn[KeyRow], ...] = (
+    TableColumn(name=" key", cell=_key, value=lambda row: row.key, width=37),
+    TableColumn(name="value", cell=_value, value=lambda row: row.value),
+    TableColumn(name="from", cell=_origin, value=lambda row: row.origin, width=16),
+    TableColumn(name="range, unit", cell=_range, width=26, wide_only=True),
 )
 
 
 class ConfigScreen(CockpitScreen[ConfigNews]):
+    """The place of the settings: a table of all keys beside the words on one."""
+
     place: ClassVar[str] = "config"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(SCREENS["config"])]
 
@@ -57,7 +65,7 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
 
     def body(self) -> Iterable[Widget]:
         with Container(id="config-body"):
-            yield Table(_COLUMNS, key=lambda row: row.key, id="config-table")
+            yield BrowseTable(_COLUMNS, key=lambda row: row.key, id="config-table")
             yield KeyPanel(id="config-key")
 
     def read(self) -> ConfigNews:
@@ -68,14 +76,14 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.query_one("#config-table", Table).grid.focus()
+        self.query_one("#config-table", BrowseTable).grid.focus()
         self.on_resize()
 
     def on_resize(self) -> None:
         self.set_class(self.size.width < WIDE, "narrow")
 
     def show(self, value: ConfigNews) -> None:
-        table = self.query_one("#config-table", Table)
+        table = self.query_one("#config-table", BrowseTable)
         table.set_rows([row for row in value.rows if row.is_changed or not self.changed_only])
         self.query_one(KeyPanel).show_value(table.current)
 
@@ -94,17 +102,17 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
 
     @property
     def selected(self) -> KeyRow | None:
-        row: KeyRow | None = self.query_one("#config-table", Table).current
+        """The row under the cursor."""
+        row: KeyRow | None = self.query_one("#config-table", BrowseTable).current
         return row
 
-    @on(Table.Highlighted)
-    def describe(self, event: Table.Highlighted) -> None:
+    @on(BrowseTable.Highlighted)
+    def describe(self, event: BrowseTable.Highlighted) -> None:
+        """Show the words on the key under the cursor."""
         self.query_one(KeyPanel).show_value(event.row)
 
-    @on(Table.Selected)
+    @on(BrowseTable.Selected)
     def action_edit(self) -> None:
-        from atft_tui.screens.config_edit import EditDialog
-
         if self.selected is not None:
             dialog = EditDialog(self.cockpit.workspace, self.selected)
             self.app.push_screen(dialog, lambda told: self.tell(told))
@@ -127,7 +135,8 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
         )
 
     def unset(self, key: str) -> None:
-        from engine.config_edit import unset_key
+        """Take the key out of the file and say what it is now."""
+        from engine.config.edit import unset_key
 
         try:
             change = unset_key(self.cockpit.workspace, key)
@@ -149,14 +158,106 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
             self.draw_headline()
 
     def action_presets(self) -> None:
-        from atft_tui.screens.config_edit import PresetDialog
-
         if self.value is not None:
             self.app.push_screen(PresetDialog(self.value.presets))
 
 
 def _as_set(key: str) -> str:
     """The key that stands in a file: phases are one list."""
-    from engine.config_edit import PHASES
+    from engine.config.keys import PHASES
 
     return PHASES if key.startswith(f"{PHASES}.") else key
+
+
+# ---- small windows -------------------------------------------------------------------------------
+
+
+class EditDialog(ModalScreen[str | None]):
+    """A new value, judged by the resolver before anything is written; what was typed stays until it fits.
+
+    Answers with what was changed, in words.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "cancel")]
+
+    def __init__(self, workspace: Path, row: KeyRow) -> None:
+        super().__init__()
+        self.workspace, self.row = workspace, row
+
+    def compose(self) -> ComposeResult:
+        row = self.row
+        with Vertical(classes="dialog form"):
+            yield Label(fmt.clean(row.key), classes="title", markup=False)
+            yield Static(Text(fmt.clean(row.about)))
+            yield Static(_facts(row), classes="field")
+            choices = _choices(row)
+            yield Input(
+                row.value,
+                id="value",
+                suggester=SuggestFromList(choices) if choices else None,
+            )
+            yield Static(id="problem")
+            with Horizontal(classes="buttons"):
+                yield Button("Set (enter)", variant="primary", id="set")
+                yield Button("Cancel (esc)", id="cancel")
+
+    def on_mount(self) -> None:
+        self.query_one("#value", Input).focus()
+
+    @on(Input.Submitted)
+    @on(Button.Pressed, "#set")
+    def submit(self) -> None:
+        """Try the value that was typed."""
+        self.write(self.query_one("#value", Input).value)
+
+    @work(exclusive=True, group="write")
+    async def write(self, text: str) -> None:
+        """Write it in a thread; what the engine refuses is said below the field."""
+        from engine.config.edit import set_key
+
+        try:
+            change = await asyncio.to_thread(set_key, self.workspace, self.row.key, text)
+        except EngineError as error:
+            told = f"{error.message}\n{error.hint}".strip()
+            self.query_one("#problem", Static).update(Text(fmt.clean_lines(told), styles.BAD))
+            return
+        self.dismiss(f"{change.key} = {change.after} (was {change.before})")
+
+    @on(Button.Pressed, "#cancel")
+    def cancel(self) -> None:
+        """Close without a change."""
+        self.dismiss(None)
+
+
+def _facts(row: KeyRow) -> Text:
+    parts = [f"default {row.default}", row.limits, row.unit, f"now from {row.origin}"]
+    return Text(fmt.clean("  ·  ".join(part for part in parts if part)))
+
+
+def _choices(row: KeyRow) -> list[str]:
+    if row.default in ("true", "false"):
+        return ["true", "false"]
+    return [f'"{word}"' for word in row.limits.split(" | ")] if " | " in row.limits else []
+
+
+class PresetDialog(ModalScreen[None]):
+    """Each preset with the keys that it would change, from what they are now."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,p,q", "dismiss(None)", "close")]
+
+    def __init__(self, presets: tuple[PresetRow, ...]) -> None:
+        super().__init__()
+        self.presets = presets
+
+    def compose(self) -> ComposeResult:
+        text = Text()
+        text.append("Presets: atft-tui COMMAND --preset NAME, or in the form of a command.\n")
+        for preset in self.presets:
+            text.append(f"\n{preset.name}", styles.STRONG)
+            text.append(f"  {len(preset.changes)} keys\n", styles.DIM)
+            for key, now, then in preset.changes:
+                text.append(f"  {key:<42}")
+                text.append(f"{fmt.clean(now)} -> ", styles.DIM)
+                text.append(f"{fmt.clean(then)}\n", styles.CHANGED)
+        with VerticalScroll(classes="dialog wide"):
+            yield Static(text)

@@ -20,15 +20,16 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.keys import SCREENS, bindings
 from atft_tui.readings.home import HomeNews, HomeReader
 from atft_tui.readings.machine import MachineNews, MachineReader
-from atft_tui.readings.rows import RunRow
+from atft_tui.readings.runs import figure_words, sharpe_words
 from atft_tui.readings.steps import Step, parts, upcoming
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.sizes import TALL, WIDE
 from atft_tui.styles import status
 from atft_tui.widgets import home_panels
-from atft_tui.widgets.column import Column
-from atft_tui.widgets.panel import Panel
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.column import TableColumn
+from atft_tui.widgets.panel import PlacePanel
+from atft_tui.widgets.table import BrowseTable
+from engine.records.run import RunSummary
 
 DOORS = {
     "home-card": "signals",
@@ -37,7 +38,7 @@ DOORS = {
     "home-alerts": "signals",
     "home-machine": "train",
 }
-"""Panel -> the place that knows more."""
+"""PlacePanel -> the place that knows more."""
 _PANELS = ("home-card", "home-champion", "home-data", "home-schedule", "home-alerts")
 
 
@@ -45,7 +46,7 @@ def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def _status(row: RunRow) -> Text:
+def _status(row: RunSummary) -> Text:
     found = status(row.status)
     return Text(f"{found.mark} {row.status}", found.style)
 
@@ -54,12 +55,19 @@ def _figure(shown: str) -> Text:
     return Text(shown, styles.figure(noise=shown.startswith("~")))
 
 
-_COLUMNS: tuple[Column[RunRow], ...] = (
-    Column(name="last runs", cell=lambda row: row.id, width=28),
-    Column(name="status", cell=_status, width=10),
-    Column(name="validation RankIC", cell=lambda row: _figure(row.validation), width=18),
-    Column(name="test RankIC", cell=lambda row: _figure(row.test), width=18, wide_only=True),
-    Column(name="net Sharpe", cell=lambda row: row.verdict),
+_COLUMNS: tuple[TableColumn[RunSummary], ...] = (
+    TableColumn(name="last runs", cell=lambda row: row.id, width=28),
+    TableColumn(name="status", cell=_status, width=10),
+    TableColumn(
+        name="validation RankIC", cell=lambda row: _figure(figure_words(row.validation)), width=18
+    ),
+    TableColumn(
+        name="test RankIC",
+        cell=lambda row: _figure(figure_words(row.test)),
+        width=18,
+        wide_only=True,
+    ),
+    TableColumn(name="net Sharpe", cell=lambda row: sharpe_words(row.sharpe)),
 )
 
 
@@ -92,7 +100,7 @@ class HomeScreen(CockpitScreen[Now]):
             yield home_panels.DataPanel(id="home-data")
             yield home_panels.SchedulePanel(id="home-schedule")
             yield home_panels.MachinePanel(id="home-machine")
-            yield Table(_COLUMNS, key=lambda row: row.id, id="home-runs")
+            yield BrowseTable(_COLUMNS, key=lambda row: row.id, id="home-runs")
             yield home_panels.AlertsPanel(id="home-alerts")
 
     def on_mount(self) -> None:
@@ -123,9 +131,9 @@ class HomeScreen(CockpitScreen[Now]):
     def show(self, value: Now) -> None:
         news = value.news
         for name in _PANELS:
-            self.query_one(f"#{name}", Panel).show_value(news)
-        self.query_one("#home-machine", Panel).show_value(value.machine)
-        self.query_one("#home-runs", Table).set_rows(news.runs)
+            self.query_one(f"#{name}", PlacePanel).show_value(news)
+        self.query_one("#home-machine", PlacePanel).show_value(value.machine)
+        self.query_one("#home-runs", BrowseTable).set_rows(news.runs)
         self.show_steps(news)
         if value.machine is None:
             self.reread()
@@ -203,13 +211,13 @@ class HomeScreen(CockpitScreen[Now]):
     def click(self, event: Click) -> None:
         self.open_panel(event.widget)
 
-    @on(Table.Selected)
-    def open_run(self, event: Table.Selected) -> None:
+    @on(BrowseTable.Selected)
+    def open_run(self, event: BrowseTable.Selected) -> None:
         self.cockpit.open_run(event.key)
 
     def open_panel(self, widget: Widget | None) -> None:
         """Go where the panel's subject is at home."""
-        if not isinstance(widget, Panel) or self.maximized is not None:
+        if not isinstance(widget, PlacePanel) or self.maximized is not None:
             return
         champion = self.value.news.champion if self.value else None
         if widget.id == "home-champion" and champion is not None and champion.run:

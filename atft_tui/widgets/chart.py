@@ -10,7 +10,7 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.styles import BAD, BETTER, DIM, PLAIN, REFERENCE
-from engine.judgement import is_noise
+from engine.records.judgement import is_noise
 
 AXIS_WIDTH, MAX_STEP = 7, 12
 Grid = list[list[tuple[str, Style]]]

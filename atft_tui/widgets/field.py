@@ -9,5 +9,7 @@ _LONGEST = 4000
 
 
 class Field(Input):
+    """An input of one line."""
+
     def validate_value(self, value: str) -> str:
         return fmt.clean(value[:_LONGEST])

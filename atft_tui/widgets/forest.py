@@ -22,6 +22,8 @@ _MAX_WORDS = 30
 
 @dataclass(frozen=True, slots=True)
 class ForestRow:
+    """One difference with its interval."""
+
     name: str
     value: float
     se: float
@@ -32,6 +34,7 @@ class ForestRow:
 
     @property
     def known(self) -> bool:
+        """Whether value and interval are finite and in order."""
         return all(
             math.isfinite(v) and abs(v) < _HUGE for v in (self.value, self.low, self.high)
         ) and (self.low <= self.high)

@@ -9,7 +9,7 @@ from rich.text import Text
 from atft_tui.glyphs import GLYPHS
 from atft_tui.styles import BETTER, DIM, PLAIN, WARN
 from atft_tui.widgets.chart import Grid
-from engine.judgement import SURE
+from engine.records.judgement import SURE
 
 _LABEL = 8
 """Columns of the axis."""

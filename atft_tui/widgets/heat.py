@@ -8,7 +8,7 @@ from rich.text import Text
 
 from atft_tui.glyphs import GLYPHS
 from atft_tui.styles import BAD, BAR, DIM, PLAIN, STRONG, WARN
-from engine.judgement import GRADIENT_HEALTHY, GRADIENT_LOW
+from engine.records.judgement import GRADIENT_HEALTHY, GRADIENT_LOW
 
 _LOWEST = -6
 """Order of magnitude of the first shade; one shade a decade from there."""

@@ -15,11 +15,11 @@ from atft_tui.styles import status
 from atft_tui.widgets.chart import meter
 from atft_tui.widgets.fact_lines import TALL, Lines
 from atft_tui.widgets.intervals import Reading, Scale, judged, reading_row, span_of
-from atft_tui.widgets.panel import Panel
-from engine.judgement import SURE, is_noise
+from atft_tui.widgets.panel import PlacePanel
+from engine.records.judgement import SURE, is_noise
 
 
-class CardPanel(Panel[HomeNews]):
+class CardPanel(PlacePanel[HomeNews]):
     title = "today"
     empty = "reading ..."
 
@@ -83,7 +83,7 @@ def _orders(card: CardNews) -> list[str | tuple[str, Style]]:
     return parts
 
 
-class ChampionPanel(Panel[HomeNews]):
+class ChampionPanel(PlacePanel[HomeNews]):
     title = "champion"
     empty = "reading ..."
 
@@ -163,7 +163,7 @@ def _rank_ic(value: float | None, se: float | None, *, noise: bool) -> Text:
     return Text(f"{mark}{fmt.rank_ic(value, se)}", styles.figure(noise=noise))
 
 
-class DataPanel(Panel[HomeNews]):
+class DataPanel(PlacePanel[HomeNews]):
     title = "data"
     empty = "reading ..."
 
@@ -224,7 +224,7 @@ def _is_old(next_at: str, now: dt.datetime) -> bool:
     return not next_at or dt.datetime.fromisoformat(next_at) <= now
 
 
-class SchedulePanel(Panel[HomeNews]):
+class SchedulePanel(PlacePanel[HomeNews]):
     title = "schedule"
     empty = "reading ..."
 
@@ -248,7 +248,7 @@ class SchedulePanel(Panel[HomeNews]):
         if outlook is not None and outlook.next_at:
             out.fact("next", (f"{outlook.next_session}", styles.STRONG), f" {outlook.exchange}")
             out.fact("due", countdown(outlook.next_at, value.now))
-        for session in agenda.sessions:
+        for session in agenda.sessions[:3]:
             seen = status(session.verdict or session.state)
             late = ", caught up" if session.caught_up else ""
             shown = Text(f"{seen.mark} {fmt.clean(session.verdict or session.state)}", seen.style)
@@ -268,7 +268,7 @@ def countdown(at: str, now: dt.datetime) -> str:
     return f"in {fmt.duration(60 * minutes)} {clock}"
 
 
-class AlertsPanel(Panel[HomeNews]):
+class AlertsPanel(PlacePanel[HomeNews]):
     title = "alerts"
     empty = "reading ..."
 
@@ -296,7 +296,7 @@ class AlertsPanel(Panel[HomeNews]):
         return out.text()
 
 
-class MachinePanel(Panel[MachineNews]):
+class MachinePanel(PlacePanel[MachineNews]):
     title = "machine"
     empty: ClassVar[str] = "measuring ..."
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from atft_tui.glyphs import GLYPHS, Glyphs
 from atft_tui.styles import BAD, DIM, GOOD, PLAIN, STRONG
 from atft_tui.widgets.lines import painted
-from engine.judgement import is_noise
+from engine.records.judgement import is_noise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,10 @@ from atft_tui import format as fmt
 from atft_tui import styles
 from atft_tui.readings.config import KeyRow
 from atft_tui.widgets.fact_lines import Lines
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 
 
-class KeyPanel(Panel[KeyRow]):
+class KeyPanel(PlacePanel[KeyRow]):
     title = "key"
     empty = "No key fits the filter: esc clears it."
 

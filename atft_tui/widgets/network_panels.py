@@ -11,7 +11,7 @@ from atft_tui.styles import BAD, BAR, DIM, GOOD, OTHER_BAR, STRONG, WARN
 from atft_tui.widgets import chart
 from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import StatePanel
-from engine.judgement import COLLAPSED_RATIO, is_noise
+from engine.records.judgement import COLLAPSED_RATIO, is_noise
 from engine.runs.state import NetworkState, RunState
 
 _NAME_WIDTH = 22
@@ -20,10 +20,10 @@ _HEALTHY_ENTROPY = 0.995
 
 
 class GatePanel(StatePanel):
-    title = "gate alpha"
+    """Share of the projected stream (alpha) and of the graph's (1 - alpha), over the steps."""
 
-    def depends(self, state: RunState) -> tuple[object, ...]:
-        return (state.gates,)
+    title = "gate alpha"
+    parts = ("gates",)
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
         values = [event.alpha["bypass"] for event in state.gates if "bypass" in event.alpha]
@@ -47,14 +47,13 @@ class GatePanel(StatePanel):
 
 
 class SpreadPanel(StatePanel):
-    title = "score spread"
+    """Deviation of the scores over that of the labels: a collapsed network says the same of all."""
 
-    def depends(self, state: RunState) -> tuple[object, ...]:
-        return (state.epochs,)
+    title = "score spread"
+    parts = ("epochs",)
+    unseen = "std(score) / std(label): after validation."
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
-        if not state.epochs:
-            return Text("std(score) / std(label): after validation.", style=DIM)
         values = [event.score_std_ratio for event in state.epochs]
         collapsed = not values[-1] >= COLLAPSED_RATIO
         head = Text(no_wrap=True)
@@ -74,16 +73,15 @@ class SpreadPanel(StatePanel):
 
 
 class VariablesPanel(StatePanel):
-    title = "variables the network weighs most (1 = average), attention"
+    """The inputs that the network weighs most, and how evenly the graph listens."""
 
-    def depends(self, state: RunState) -> tuple[object, ...]:
-        return (state.attentions,)
+    title = "variables the network weighs most (1 = average), attention"
+    parts = ("attentions",)
+    unseen = "Appears after the first validation epoch."
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
-        if state.attention is None:
-            return Text("Appears after the first validation epoch.", style=DIM)
         before = state.attentions[-2].selection if len(state.attentions) > 1 else {}
-        weights = list(state.attention.selection.items())
+        weights = list(state.attentions[-1].selection.items())
         entropies = [event.gat_entropy for event in state.attentions]
         if all(weight == 1.0 for _, weight in weights):
             alike = Text("Variable selection is off: every input weighs 1.", style=DIM)
@@ -125,14 +123,13 @@ def _entropy(values: list[float], width: int) -> Text:
 
 
 class NetworksPanel(StatePanel):
-    title = "networks of the folds, validation RankIC"
+    """The networks of a walk-forward, one for each fold and seed."""
 
-    def depends(self, state: RunState) -> tuple[object, ...]:
-        return (state.networks,)
+    title = "networks of the folds, validation RankIC"
+    parts = ("networks",)
+    unseen = "One network. `atft-tui walkforward` trains one per fold."
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
-        if not state.networks:
-            return Text("One network. `atft-tui walkforward` trains one per fold.", style=DIM)
         last = state.networks[-1]
         total = max(last.folds * last.seeds, len(state.networks))
         head = f"network {len(state.networks)} of {total}: fold {last.fold + 1} of {last.folds}"

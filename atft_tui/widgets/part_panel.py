@@ -5,17 +5,17 @@ from typing import TypeVar
 from rich.text import Text
 
 from atft_tui import format as fmt
-from atft_tui.readings.desk import Part
+from atft_tui.readings.desk import Readable
 from atft_tui.styles import BAD
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 
 V = TypeVar("V")
 
 
-class PartPanel(Panel[V]):
+class PartPanel(PlacePanel[V]):
     trouble = ""
 
-    def show_part(self, part: Part[V]) -> None:
+    def show_part(self, part: Readable[V]) -> None:
         changed, self.trouble = part.trouble != self.trouble, part.trouble
         self.show_value(part.value)
         if changed:

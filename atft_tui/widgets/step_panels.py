@@ -12,7 +12,7 @@ from atft_tui.widgets import chart, heat
 from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import StatePanel
 from atft_tui.widgets.series_plot import line_chart
-from engine.judgement import GRADIENT_HEALTHY, GRADIENT_LOW
+from engine.records.judgement import GRADIENT_HEALTHY, GRADIENT_LOW
 from engine.runs.state import RunState
 
 _BLOCK_ORDER = ("gat", "bypass", "heads", "attention", "temporal", "selection", "fan", "san")
@@ -22,14 +22,13 @@ _EMPTY = "Appears with the first steps."
 
 
 class GradientPanel(StatePanel):
-    title = "gradient norm by block and step, newest right"
+    """Gradient norm of each block over the monitored steps."""
 
-    def depends(self, state: RunState) -> tuple[object, ...]:
-        return (state.gradients,)
+    title = "gradient norm by block and step, newest right"
+    parts = ("gradients",)
+    unseen = _EMPTY
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
-        if not state.gradients:
-            return Text(_EMPTY, style=DIM)
         blocks = self.blocks(state)
         shown = blocks[: max(1, height - 1)]
         last = state.gradients[-1]
@@ -93,14 +92,13 @@ def _gat_lines(state: RunState, width: int, height: int) -> Text:
 
 
 class LossPanel(StatePanel):
-    title = "loss terms and learning rate"
+    """Each term of the loss and the learning rate over the monitored steps."""
 
-    def depends(self, state: RunState) -> tuple[object, ...]:
-        return (state.steps,)
+    title = "loss terms and learning rate"
+    parts = ("steps",)
+    unseen = _EMPTY
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
-        if not state.steps:
-            return Text(_EMPTY, style=DIM)
         names = list(dict.fromkeys(name for event in state.steps[-50:] for name in event.terms))
         rows = [("total", [event.loss for event in state.steps], STRONG)]
         rows += [
@@ -131,10 +129,10 @@ def _term(name: str, values: Sequence[float], style: Style, width: int) -> Text:
 
 
 class MachinePanel(StatePanel):
-    title = "machine"
+    """Pace of the training, load of the machine, size of the network."""
 
-    def depends(self, state: RunState) -> tuple[object, ...]:
-        return (state.machine, state.steps, state.model)
+    title = "machine"
+    parts = ("machine", "steps", "model")
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
         machine = state.machine

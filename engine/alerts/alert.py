@@ -16,7 +16,7 @@ _SECRET_VARIABLES = (WEBHOOK, PASSWORD)
 _KEYRING_SERVICE = "atft-tui"
 MASK = "[redacted]"
 _SHORTEST = 4
-"""Of a piece that is masked by itself; shorter ones stand in ordinary words."""
+"""Characters of the shortest piece that is masked by itself; shorter ones stand in ordinary words."""
 
 
 class DeliveryError(EngineError):
@@ -30,6 +30,8 @@ class DeliveryError(EngineError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
+    """What is told of one event, by every channel."""
+
     key: str
     """The same event has the same key, and is queued once."""
     kind: AlertKind
@@ -44,6 +46,7 @@ class Secret:
     _value: str = field(repr=False)
 
     def reveal(self) -> str:
+        """The value itself, for the one place that sends it."""
         return self._value
 
     def __str__(self) -> str:
@@ -55,6 +58,8 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
+    """The secrets of the configured channels; None where a channel needs none."""
+
     webhook: Secret | None = None
     password: Secret | None = None
 

@@ -33,10 +33,16 @@ TITLE_LIMIT, TEXT_LIMIT = 200, 3000
 
 
 class Channel(Protocol):
-    @property
-    def name(self) -> str: ...
+    """A way out. Its name stands in the queue."""
 
-    def send(self, alert: Alert) -> None: ...
+    @property
+    def name(self) -> str:
+        """What it is called in the queue and in messages."""
+        ...
+
+    def send(self, alert: Alert) -> None:
+        """Send one alert; DeliveryError says whether trying again can help."""
+        ...
 
 
 def channels(config: AlertConfig, secrets: Secrets, terminal: TextIO) -> list[Channel]:
@@ -52,6 +58,8 @@ def channels(config: AlertConfig, secrets: Secrets, terminal: TextIO) -> list[Ch
 
 
 class Webhook:
+    """Posts ``{"text": ...}`` to the address in the environment, as Slack and others take it."""
+
     name = "webhook"
 
     def __init__(self, config: AlertConfig, secrets: Secrets) -> None:
@@ -78,6 +86,7 @@ class Webhook:
         self._target = (url.path or "/") + (f"?{url.query}" if url.query else "")
 
     def send(self, alert: Alert) -> None:
+        """Post the alert; a redirect is refused, because it could lead anywhere."""
         body = json.dumps({"text": _text(alert, self._secrets)}).encode()
         seconds = self._config.timeout_seconds
         connection = self._connection(seconds + _SLACK_S)
@@ -109,12 +118,15 @@ class Webhook:
 
 
 class Mail:
+    """Sends a plain text mail, with TLS or STARTTLS unless the server is on this machine."""
+
     name = "mail"
 
     def __init__(self, config: AlertConfig, secrets: Secrets) -> None:
         self._config, self._secrets = config, secrets
 
     def send(self, alert: Alert) -> None:
+        """Mail the alert; a code of 5xx is final, one of 4xx is tried again."""
         message = self._message(alert)
         opened: list[smtplib.SMTP] = []
         try:
@@ -133,7 +145,7 @@ class Mail:
             codes = sorted({code for code, _ in error.recipients.values()})
             final = all(code >= 500 for code in codes)
             raise DeliveryError(f"mail: receivers refused {codes}", final=final) from None
-        except (OSError, smtplib.SMTPException, ValueError) as error:
+        except (OSError, ValueError) as error:  # SMTPException is an OSError
             raise DeliveryError(f"mail: {_reason(error, self._secrets)}") from None
 
     def _message(self, alert: Alert) -> EmailMessage:
@@ -175,6 +187,8 @@ class Mail:
 
 @dataclass(frozen=True, slots=True)
 class Bell:
+    """Rings where the scheduler runs in a terminal."""
+
     terminal: TextIO
     name: str = "bell"
 

@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 
 from engine.alerts.alert import DeliveryError
 from engine.alerts.channels import Channel
-from engine.alerts.outbox import LONGEST, Outbox, Queued
+from engine.alerts.outbox import LONGEST, Outbox, QueuedAlert
 from engine.config import AlertConfig
 
 _POLL_S = 0.5
 
 
 class Courier:
+    """Tries each queued alert until its channel takes it or its attempts are used up."""
+
     def __init__(
         self,
         outbox: Outbox,
@@ -28,6 +30,7 @@ class Courier:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
+        """Begin to deliver in a thread."""
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
         self._thread.start()
 
@@ -38,6 +41,7 @@ class Courier:
             self._thread.join(patience_s)
 
     def is_alive(self) -> bool:
+        """Whether the thread is at work; a bug in it ends it."""
         return self._thread is not None and self._thread.is_alive()
 
     def deliver(self) -> int:
@@ -54,7 +58,7 @@ class Courier:
             self.deliver()
             self._stop.wait(_POLL_S)
 
-    def _attempt(self, item: Queued) -> None:
+    def _attempt(self, item: QueuedAlert) -> None:
         channel = self._channels.get(item.channel)
         try:
             if channel is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from engine.alerts.alert import Alert
-from engine.database import Database, timestamp
+from engine.records.database import Database, timestamp
 
 LONGEST = dt.timedelta(hours=1)
 """Pause between two attempts."""
@@ -23,7 +23,9 @@ OUTBOX_SCHEMA = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Queued:
+class QueuedAlert:
+    """An alert that waits for its channel."""
+
     alert: Alert
     channel: str
     attempts: int
@@ -54,9 +56,11 @@ def withdraw(connection: sqlite3.Connection, keys: Iterable[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
+    """The queue in the ledger's file."""
+
     database: Database
 
-    def due(self, now: dt.datetime) -> list[Queued]:
+    def due(self, now: dt.datetime) -> list[QueuedAlert]:
         """Queued and not waiting; one that would wait longer than the longest pause (the clock was set
         back) is due too.
         """
@@ -66,7 +70,7 @@ class Outbox:
             (timestamp(now), timestamp(now + LONGEST)),
         )
         return [
-            Queued(
+            QueuedAlert(
                 alert=Alert(key=r["key"], kind=r["kind"], title=r["title"], text=r["text"]),
                 channel=r["channel"],
                 attempts=r["attempts"],
@@ -74,14 +78,16 @@ class Outbox:
             for r in rows
         ]
 
-    def delivered(self, item: Queued, now: dt.datetime) -> None:
+    def delivered(self, item: QueuedAlert, now: dt.datetime) -> None:
+        """The channel took it."""
         self._write(item, "delivered", now, "")
 
-    def failed(self, item: Queued, now: dt.datetime, problem: str) -> None:
+    def failed(self, item: QueuedAlert, now: dt.datetime, problem: str) -> None:
         """No more attempts."""
         self._write(item, "failed", now, problem)
 
-    def again(self, item: Queued, at: dt.datetime, problem: str) -> None:
+    def again(self, item: QueuedAlert, at: dt.datetime, problem: str) -> None:
+        """The next attempt is made ``at`` that time."""
         with self.database.transaction() as connection:
             connection.execute(
                 "UPDATE alerts SET attempts = attempts + 1, next_at = ?, problem = ?"
@@ -89,20 +95,7 @@ class Outbox:
                 (timestamp(at), problem, item.alert.key, item.channel),
             )
 
-    def counts(self) -> dict[str, int]:
-        rows = self.database.rows("SELECT state, COUNT(*) AS n FROM alerts GROUP BY state")
-        return {"queued": 0, "delivered": 0, "failed": 0} | {r["state"]: r["n"] for r in rows}
-
-    def newest(self, limit: int) -> list[dict[str, object]]:
-        """Rows for display, newest first."""
-        rows = self.database.rows(
-            "SELECT created_at, kind, channel, title, state, attempts, problem FROM alerts"
-            " ORDER BY created_at DESC, key, channel LIMIT ?",
-            (limit,),
-        )
-        return [dict(row) for row in rows]
-
-    def _write(self, item: Queued, state: str, now: dt.datetime, problem: str) -> None:
+    def _write(self, item: QueuedAlert, state: str, now: dt.datetime, problem: str) -> None:
         with self.database.transaction() as connection:
             connection.execute(
                 "UPDATE alerts SET state = ?, attempts = attempts + 1, problem = ?, ended_at = ?"

@@ -1,13 +1,15 @@
 """What a command is, to the parser and to the palette alike."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 _Kind = Literal["argument", "option", "flag"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
+    """One word that a command takes, or one option."""
+
     name: str
     """As the handler's keyword; ``first_test`` is ``--first-test`` on the command line."""
     help: str
@@ -20,15 +22,17 @@ class Parameter:
     """May be given several times; the handler gets a tuple."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Command:
+    """One command, and what takes it up."""
+
     name: str
     help: str
     handler: str
     """``module:function``, imported when the command runs."""
+    parameters: tuple[Parameter, ...] = ()
     about: str = ""
     """More of it in `--help`: paragraphs with an empty line between them."""
-    parameters: tuple[Parameter, ...] = ()
     configurable: bool = True
     """Takes --preset, --set, --mode and --device."""
     preset: str | None = None
@@ -39,8 +43,20 @@ class Command:
     """Started by the program itself; help and palette leave it out."""
 
 
-def option(name: str, text: str, **more: object) -> Parameter:
-    return Parameter(name=name, help=text, **more)  # type: ignore[arg-type]
+def argument(name: str, text: str, **more: Any) -> Parameter:
+    """A word without a name before it; optional unless ``required`` is said."""
+    return Parameter(name=name, help=text, kind="argument", **more)
 
 
-RUN = Parameter(name="run", kind="argument", help="Run id, its start, or `last`.", required=True)
+def option(name: str, text: str, **more: Any) -> Parameter:
+    """A word after its name: ``--name WORD``."""
+    return Parameter(name=name, help=text, **more)
+
+
+def flag(name: str, text: str) -> Parameter:
+    """A name that is there or not: ``--name``."""
+    return Parameter(name=name, help=text, kind="flag", default=False)
+
+
+RUN = argument("run", "Run id, its start, or `last`.", required=True)
+SESSION = argument("session", "A session, or 2016-12-30-r1.", required=True)

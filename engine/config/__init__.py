@@ -2,24 +2,24 @@
 
 `config.toml` at the top of the repository shows the same keys with the same values (held equal by a
 test). Values are layered: these defaults, then `./config.toml`, then `WORKSPACE/config.toml`, then a
-preset, then `--set`. See `engine.config_file`.
+preset, then `--set`. See `engine.config.file`.
 """
 
 from pydantic import model_validator
 
-from engine.config.base import (
-    Block,
-    Horizon,
-    Market,
-    Table,
-)
-from engine.config.doctor import DoctorConfig, Policy
+from engine.config.base import Block, ConfigTable, Horizon, Market
 from engine.config.learning import (
     DEFAULT_PHASES,
+    Choice,
+    Dimension,
+    DoctorConfig,
     LossConfig,
     ModelConfig,
     PhaseConfig,
+    Policy,
+    Range,
     TrainingConfig,
+    TuneConfig,
 )
 from engine.config.market import (
     DataConfig,
@@ -36,58 +36,19 @@ from engine.config.market import (
     YahooConfig,
 )
 from engine.config.operations import AlertConfig, AlertKind, ScheduleConfig
-from engine.config.signals import SignalConfig
 from engine.config.trading import (
     BacktestConfig,
     ConstraintConfig,
     CostConfig,
     PortfolioConfig,
+    SignalConfig,
     Style,
 )
-from engine.config.tuning import Choice, Dimension, Range, TuneConfig
-
-__all__ = [
-    "DEFAULT_PHASES",
-    "AlertConfig",
-    "AlertKind",
-    "BacktestConfig",
-    "Block",
-    "Choice",
-    "Config",
-    "ConstraintConfig",
-    "CostConfig",
-    "DataConfig",
-    "Dimension",
-    "DoctorConfig",
-    "FeatureConfig",
-    "GraphConfig",
-    "Horizon",
-    "JQuantsConfig",
-    "LabelConfig",
-    "LossConfig",
-    "Market",
-    "ModelConfig",
-    "PhaseConfig",
-    "Policy",
-    "PortfolioConfig",
-    "QualityConfig",
-    "Range",
-    "ReadingConfig",
-    "ScheduleConfig",
-    "SignalConfig",
-    "SplitConfig",
-    "Style",
-    "SyntheticConfig",
-    "Table",
-    "TrainingConfig",
-    "TuneConfig",
-    "UniverseConfig",
-    "WorkspaceConfig",
-    "YahooConfig",
-]
 
 
-class Config(Table):
+class Config(ConfigTable):
+    """All tables of config.toml. A value that does not fit another table's is refused here."""
+
     workspace: WorkspaceConfig = WorkspaceConfig()
     data: DataConfig = DataConfig()
     quality: QualityConfig = QualityConfig()

@@ -10,7 +10,7 @@ Block = Literal["fan", "san", "selection", "temporal", "attention", "gat", "bypa
 Horizon = Annotated[int, Field(ge=1, le=60)]
 
 
-class Table(BaseModel):
+class ConfigTable(BaseModel):
     """One table of config.toml. Unknown keys are refused; values never change after loading."""
 
     model_config = ConfigDict(

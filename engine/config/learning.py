@@ -1,15 +1,18 @@
-"""The network and its training: blocks, losses, phases."""
+"""The network and its training: blocks, losses, phases, what is done when it goes wrong, and the search."""
 
 from typing import Literal
 
 from pydantic import Field, model_validator
 
-from engine.config.base import Block, Table
+from engine.config.base import Block, ConfigTable
+from engine.records.judgement import COLLAPSED_RATIO, GRADIENT_HEALTHY, GRADIENT_LOW
 
 
-class ModelConfig(Table):
+class ModelConfig(ConfigTable):
+    """The network: which blocks it has and how large they are."""
+
     hidden: int = Field(32, ge=8, le=1024, multiple_of=4)
-    """Channels of every stream."""
+    """Width of the network: channels of every stream."""
     blocks: tuple[Block, ...] = (
         "fan",
         "san",
@@ -29,11 +32,11 @@ class ModelConfig(Table):
     gat_heads: tuple[int, ...] = Field((4, 2), min_length=1, max_length=3)
     """Attention heads of each GATv2 layer; their number is the number of layers, 1 to 3."""
     dropout: float = Field(0.3, ge=0, lt=1)
-    """Share of activations set to zero in training; inputs and graph use half of it."""
+    """Share of activations that are set to zero in training; inputs and graph use half of it."""
     alpha_init: float = Field(0.5, gt=0, lt=1)
-    """Start of the residual bypass: share of the projected stream; the graph's is 1 - alpha."""
+    """Share of the stream without the graph at the start of training; the graph has the rest."""
     graph_scale: float = Field(3.0, gt=0)
-    """Factor on the graph columns of the backbone projection at initialisation."""
+    """The weights of the graph's columns are drawn this much larger at the start."""
     student_t: bool = False
     """Also a Student-t head: scale and degrees of freedom around the score, for loss.student_t."""
     quantiles: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 0.9)
@@ -51,7 +54,9 @@ class ModelConfig(Table):
         return self
 
 
-class LossConfig(Table):
+class LossConfig(ConfigTable):
+    """What training makes small: the weights of its terms."""
+
     base: float = Field(1.0, ge=0)
     """Weight of the base loss on the day's standardised label."""
     base_kind: Literal["pinball", "huber"] = "pinball"
@@ -78,17 +83,21 @@ class LossConfig(Table):
     """Features whose linear relation to the day's label is taken out before it is learned. [] = none"""
 
 
-class PhaseConfig(Table):
+class PhaseConfig(ConfigTable):
+    """One phase of a training: what is on, and how fast it learns."""
+
     name: str
+    """What the phase is called in logs, on the screen and in keys."""
     blocks: tuple[Block, ...]
     """Blocks that are on. They must be among `model.blocks`, otherwise they stay off."""
     frozen: tuple[Block, ...] = ()
     """Blocks that are on but get no update."""
     epochs: int = Field(6, ge=0, le=500)
+    """How often the training days are gone through at most; 0 leaves the phase out."""
     learning_rate_scale: float = Field(1.0, gt=0, le=10)
-    """Multiplies `training.learning_rate`."""
+    """The phase's learning rate as a multiple of `training.learning_rate`."""
     trained_scale: float = Field(1.0, gt=0, le=1)
-    """Multiplies the learning rate of blocks (and heads) that an earlier phase trained."""
+    """Blocks and heads that an earlier phase trained learn at this multiple of the phase's rate."""
     patience: int = Field(5, ge=1)
     """Epochs without a better smoothed validation RankIC before the phase ends."""
 
@@ -103,9 +112,11 @@ DEFAULT_PHASES = (
 )
 
 
-class TrainingConfig(Table):
+class TrainingConfig(ConfigTable):
+    """How the network is trained."""
+
     seed: int = Field(1, ge=0)
-    """Of weights, dropout, the order of days, null bands and baselines."""
+    """Seed of weights, dropout, the order of days, null bands and baselines."""
     device: Literal["auto", "cuda", "cpu"] = "auto"
     """auto: CUDA where torch sees it, else the CPU."""
     mode: Literal["safe", "optimized"] = "safe"
@@ -113,13 +124,13 @@ class TrainingConfig(Table):
     learning_rate: float = Field(2e-3, gt=0, lt=1)
     """Peak of the one-cycle schedule of each phase."""
     weight_decay: float = Field(1e-2, ge=0, lt=1)
-    """AdamW, decoupled; biases and norms have none."""
+    """Share by which AdamW shrinks weights, times the learning rate; biases and norms are left alone."""
     days_per_step: int = Field(4, ge=1, le=64)
     """Whole trading days in one optimiser step."""
     day_stride: int = Field(2, ge=1, le=20)
-    """Every how manieth training day an epoch visits, from a random offset; 1 = all."""
+    """An epoch visits every so many-th training day, from a random offset; 1 = every day."""
     gradient_clip: float = Field(1.0, gt=0)
-    """L2 norm of all gradients."""
+    """Gradients are scaled down to this norm where theirs is larger. L2 norm of all of them."""
     smoothing_epochs: int = Field(2, ge=1, le=10)
     """Validation RankIC is averaged over so many epochs before the best one is chosen."""
     averaging: Literal["none", "ema", "swa"] = "none"
@@ -137,11 +148,11 @@ class TrainingConfig(Table):
     baseline_horizons: tuple[int, ...] = ()
     """Ridge and LightGBM are fitted for the score and the traded horizon and these; () = the longest."""
     log_every: int = Field(5, ge=1)
-    """Optimiser steps between two monitor events."""
+    """How many optimiser steps lie between two lines of the monitor."""
     checkpoint_steps: int = Field(50, ge=1)
-    """Optimiser steps between two resumable checkpoints (one is also written per epoch)."""
+    """How many optimiser steps lie between two checkpoints; one is also written after each epoch."""
     null_draws: int = Field(200, ge=20)
-    """Shuffled score sets behind the null band of a RankIC."""
+    """How often scores are shuffled to see which RankIC chance alone gives (the null band)."""
     phases: tuple[PhaseConfig, ...] = DEFAULT_PHASES
     """In order; each switches blocks on and is kept only if it beats the one before."""
 
@@ -150,4 +161,145 @@ class TrainingConfig(Table):
         names = [phase.name for phase in self.phases]
         if not names or len(set(names)) != len(names):
             raise ValueError("phases need at least one entry and distinct names")
+        return self
+
+
+# ---- when something is wrong with a training -----------------------------------------------------
+
+Policy = Literal["warn", "rollback", "stop"]
+"""warn: say it and go on. rollback: back to the last healthy checkpoint, with a lower learning rate;
+stop when `doctor.max_rollbacks` are used up. stop: end the run."""
+
+
+class DoctorConfig(ConfigTable):
+    """What a training does when something is wrong with it, and when that is so."""
+
+    graph_starved: Policy = "warn"
+    """The GAT gets no gradient: what happens."""
+    gate_stuck: Policy = "warn"
+    """The bypass gate is saturated, or does not move although it gets gradient: what happens."""
+    scores_collapsed: Policy = "rollback"
+    """All stocks of a day get nearly the same score in eval mode: what happens."""
+    exploding: Policy = "rollback"
+    """Gradients are far too large: what happens."""
+    non_finite: Policy = "rollback"
+    """Loss or gradient is NaN or infinite (warn = stop, as no step can be taken): what happens."""
+    overfitting: Policy = "warn"
+    """Training RankIC rises while validation RankIC falls: what happens."""
+    gradient_low: float = Field(GRADIENT_LOW, gt=0)
+    """GAT gradient norm below which it is starved. L2 norm before clipping."""
+    gradient_healthy: float = Field(GRADIENT_HEALTHY, gt=0)
+    """GAT gradient norm from which it is healthy. L2 norm before clipping."""
+    gradient_high: float = Field(1e3, gt=0)
+    """Norm of all gradients above which they explode. L2 norm before clipping."""
+    consecutive_checks: int = Field(3, ge=1)
+    """Monitored steps in a row before graph_starved or exploding is said."""
+    gate_margin: float = Field(0.02, gt=0, lt=0.5)
+    """A gate whose alpha is nearer than this to 0 or 1 is saturated."""
+    gate_checks: int = Field(5, ge=2)
+    """Monitored steps that the movement of a gate is measured over."""
+    gate_movement: float = Field(0.01, gt=0, lt=1)
+    """Movement of alpha, as a share of what the learning rate allows, below which a gate is stuck."""
+    min_score_std_ratio: float = Field(COLLAPSED_RATIO, gt=0, lt=1)
+    """Eval-mode score deviation over label deviation below which scores count as collapsed."""
+    gap_epochs: int = Field(3, ge=1)
+    """Epochs in a row in which the gap between training and validation RankIC has to grow."""
+    gap_errors: float = Field(1.0, ge=0)
+    """Fall of the validation RankIC over them that counts. Standard errors."""
+    max_rollbacks: int = Field(2, ge=0)
+    """Rollbacks of one training; the finding after the last one ends it."""
+    rollback_rate: float = Field(0.5, gt=0, le=1)
+    """Factor on the learning rate at every rollback, for the rest of the training."""
+
+
+# ---- the search: what may vary, on which days it is judged, when a trial is cut short ------------
+
+_TUNABLE = ("model.", "loss.", "training.", "graph.")
+"""What a search may vary. Data, universe, labels and split are the yardstick."""
+_FIXED = (
+    "training.seed",
+    "training.device",
+    "training.mode",
+    "training.score_horizon",
+    "training.smoothing_epochs",
+    "training.null_draws",
+    "training.log_every",
+    "training.checkpoint_steps",
+)
+"""Keys of those tables that decide what is measured, or nothing at all."""
+
+
+class Range(ConfigTable):
+    """A number between two bounds, both included; whole numbers if both bounds are."""
+
+    key: str
+    low: int | float
+    high: int | float
+    log: bool = False
+    """Draw the logarithm evenly."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "Range":
+        if not self.low < self.high:
+            raise ValueError(f"{self.key}: low must be below high")
+        if self.log and self.low <= 0:
+            raise ValueError(f"{self.key}: a logarithmic range needs low > 0")
+        return self
+
+
+class Choice(ConfigTable):
+    """One of several values, of any kind that a key of the configuration takes."""
+
+    key: str
+    choices: tuple[int | float | str | tuple[int | float | str, ...], ...]
+
+    @model_validator(mode="after")
+    def _check(self) -> "Choice":
+        if not self.choices or len(set(map(repr, self.choices))) != len(self.choices):
+            raise ValueError(f"{self.key}: choices must be distinct, at least one")
+        return self
+
+
+Dimension = Range | Choice
+
+_DEFAULT_SPACE: tuple[Dimension, ...] = (
+    Choice(key="model.hidden", choices=(32, 64, 128)),
+    Choice(key="model.attention_heads", choices=(2, 4)),
+    Choice(key="model.gat_heads", choices=((4,), (4, 2), (4, 4, 2))),
+    Range(key="model.dropout", low=0.1, high=0.5),
+    Range(key="training.learning_rate", low=3e-4, high=5e-3, log=True),
+    Range(key="training.phases.fine-tune.learning_rate_scale", low=0.05, high=1.0, log=True),
+    Range(key="training.weight_decay", low=1e-3, high=0.1, log=True),
+    Range(key="loss.rank_ic", low=0.0, high=1.0),
+    Range(key="loss.cs_ic", low=0.0, high=1.0),
+    Range(key="loss.sharpe", low=0.0, high=0.3),
+)
+
+
+class TuneConfig(ConfigTable):
+    """The search itself: its folds, its pruner and its space."""
+
+    folds: int = Field(3, ge=1, le=20)
+    """Inner walk-forward folds, the newest days before the test days' embargo."""
+    fold_sessions: int = Field(84, ge=20)
+    """Validation sessions of one inner fold. Sessions."""
+    startup_trials: int = Field(5, ge=1)
+    """Random trials before the sampler learns from the others and before any is pruned."""
+    pruner: Literal["median", "none"] = "median"
+    """median: cut a trial whose RankIC so far is below the median of the others at the same epoch."""
+    prune_from: float = Field(0.5, ge=0, le=1)
+    """Share of the first fold's epochs before a trial may be cut: the graph enters late. Fraction."""
+    space: tuple[Dimension, ...] = _DEFAULT_SPACE
+    """Keys that vary, and where. `training.phases.NAME.KEY` is a key of the phase of that name."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "TuneConfig":
+        keys = [dimension.key for dimension in self.space]
+        if not keys or len(set(keys)) != len(keys):
+            raise ValueError("space needs at least one entry and distinct keys")
+        for key in keys:
+            if not key.startswith(_TUNABLE) or key in _FIXED:
+                raise ValueError(
+                    f"{key} cannot be tuned: trials would not be judged by the same measure"
+                )
         return self

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from engine.config.base import Horizon, Market, Table
+from engine.config.base import ConfigTable, Horizon, Market
 from engine.workspace import DEFAULT
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -38,18 +38,22 @@ IsoDate = Annotated[str, BeforeValidator(_iso_date)]
 _ApiUrl = Annotated[str, AfterValidator(_safe_url)]
 
 
-class WorkspaceConfig(Table):
+class WorkspaceConfig(ConfigTable):
+    """Where everything is kept."""
+
     path: str = DEFAULT
     """Directory for data, features, runs and signals; relative to the current directory."""
 
 
-class SyntheticConfig(Table):
+class SyntheticConfig(ConfigTable):
+    """The market that is made up, with a signal that is known."""
+
     n_symbols: int = Field(240, ge=20, le=5000)
     """Stocks alive at the start."""
     n_sessions: int = Field(1250, ge=400, le=5000)
-    """Trading sessions."""
+    """How long the generated market lasts. Trading sessions."""
     seed: int = Field(7, ge=0)
-    """Of the generated market."""
+    """Seed of the generated market: the same seed gives the same prices."""
     signal: float = Field(1.0, ge=0, le=5)
     """Strength of the planted own-history signal. 1 = as documented; 0 = none."""
     network_signal: float = Field(1.0, ge=0, le=5)
@@ -58,7 +62,9 @@ class SyntheticConfig(Table):
     """Also options, flow, margin, short selling, statements and earnings dates; they carry no signal."""
 
 
-class JQuantsConfig(Table):
+class JQuantsConfig(ConfigTable):
+    """Japanese data from J-Quants."""
+
     plan: Literal["free", "light", "standard", "premium"] = "free"
     """Your subscription: decides the pace, 5, 60, 120 or 500 requests a minute."""
     base_url: _ApiUrl = "https://api.jquants.com/v2"
@@ -71,26 +77,30 @@ class JQuantsConfig(Table):
     """Newest stored days that an update fetches again, to see what the vendor revised. Sessions."""
 
 
-class YahooConfig(Table):
+class YahooConfig(ConfigTable):
+    """Data from Yahoo."""
+
     codes: tuple[str, ...] = ()
     """Yahoo's codes, e.g. ["7203.T", "AAPL"]."""
     first: IsoDate = "2015-01-01"
     """First day to fetch, ISO date."""
 
 
-class ReadingConfig(Table):
+class ReadingConfig(ConfigTable):
+    """How files are read where the program's own guess is not wanted."""
+
     layout: Literal["auto", "long", "file_per_symbol", "file_per_day", "wide"] = "auto"
     """How price files are laid out: a row a bar, a file a ticker, a file a session, a column a ticker."""
     encoding: str = ""
-    """Of text files, e.g. utf-8, cp932, gbk; "" = told by the bytes."""
+    """Encoding of text files, e.g. utf-8, cp932, gbk; "" = the bytes themselves tell it."""
     separator: str = ""
-    """Between the columns of text files, one character, or tab; "" = told by the lines."""
+    """What stands between the columns of text files, one character, or tab; "" = the lines tell it."""
     decimal: Literal["", ".", ","] = ""
-    """Decimal mark of numbers in text files; "" = told by the numbers."""
+    """Decimal mark of the numbers in text files; "" = the numbers tell it."""
     date_format: str = ""
-    """E.g. YYYY-MM-DD, MM/DD/YYYY, DD.MM.YY, YYYYMMDD, epoch s, epoch ms; "" = told by the whole column."""
+    """How dates are written, e.g. MM/DD/YYYY, DD.MM.YY, epoch ms; "" = the whole column tells it."""
     timezone: str = ""
-    """Zone whose local day is the session, e.g. Asia/Tokyo; "" = that of the exchange."""
+    """Time zone whose local day is the session, e.g. Asia/Tokyo; "" = that of the exchange."""
     price_scale: Literal["auto", "raw", "raw_and_factor", "raw_and_adjusted_close", "adjusted"] = (
         "auto"
     )
@@ -99,7 +109,9 @@ class ReadingConfig(Table):
     """What a factor means: earlier prices times it, new shares an old one, or a level that changes."""
 
 
-class DataConfig(Table):
+class DataConfig(ConfigTable):
+    """Which market the data are of, and where they come from."""
+
     market: Market = "us"
     """Preset of lots, ticks and costs; also of calendar and currency where those are empty."""
     calendar: str = Field("", pattern=r"^[A-Za-z0-9_/]*$", max_length=30)
@@ -109,14 +121,16 @@ class DataConfig(Table):
     index_symbol: str = ""
     """Code in the price table that serves as market index; "" = the index table, else equal weight."""
     columns: dict[str, str] = Field(default_factory=dict)
-    """Our column name -> the file's column name, e.g. {symbol = "code"}. Common names are guessed."""
+    """Our column name and the file's, e.g. {symbol = "code"}; common names are guessed without it."""
     reading: ReadingConfig = ReadingConfig()
     synthetic: SyntheticConfig = SyntheticConfig()
     jquants: JQuantsConfig = JQuantsConfig()
     yahoo: YahooConfig = YahooConfig()
 
 
-class QualityConfig(Table):
+class QualityConfig(ConfigTable):
+    """What counts as bad data, and what is done about it."""
+
     max_move: float = Field(0.5, gt=0, le=10)
     """One-session |return| beyond this that reverts at once is a bad print, dropped. Fraction."""
     split_policy: Literal["adjust", "exclude", "keep"] = "adjust"
@@ -133,67 +147,77 @@ class QualityConfig(Table):
     """Share of rows with an error-level finding above which the verdict is `refused`. Fraction."""
 
 
-class UniverseConfig(Table):
+class UniverseConfig(ConfigTable):
+    """Which stocks are scored on a day; decided with what was known on it."""
+
     min_history: int = Field(252, ge=20)
     """Bars a stock must have up to and including the day. Sessions."""
     min_price: float = Field(5.0, ge=0)
-    """Close floor. Quote currency."""
+    """A stock whose close is lower is left out of the universe. Quote currency."""
     min_turnover: float = Field(1e6, ge=0)
-    """Floor of the median daily turnover. Quote currency a session."""
+    """A stock whose median daily turnover is lower is left out. Quote currency a session."""
     turnover_sessions: int = Field(20, ge=1)
-    """Length of that median. Sessions."""
+    """How many sessions that median looks back over. Sessions."""
     min_names: int = Field(30, ge=2)
     """Days with fewer members get no score. Stocks."""
 
 
-class LabelConfig(Table):
+class LabelConfig(ConfigTable):
+    """What is learned: the returns that follow a day."""
+
     horizons: tuple[Horizon, ...] = (1, 5, 10, 20)
-    """Holding periods of the forward returns. Sessions."""
+    """Holding periods that returns are predicted for. Sessions."""
     entry: Literal["close", "open"] = "close"
-    """Price of session t+1 at which a decision of session t is filled."""
+    """A decision of one session is filled at this price of the next session."""
     delisting_haircut: float = Field(0.0, ge=0, le=1)
-    """Taken off the last price when a stock stops trading inside the holding period. Fraction."""
+    """What a holder loses of the last price when a stock stops trading while it is held. Fraction."""
 
 
-class FeatureConfig(Table):
+class FeatureConfig(ConfigTable):
+    """What the network sees of each stock and day."""
+
     families: tuple[str, ...] = ("all",)
     """Families of the catalog (`atft-tui features list`); "all" = those whose tables the data have."""
     breadth: Literal["core", "full", "named"] = "full"
     """core: the 45 columns that small models are trained on; full: all of the families; named: none."""
     columns: tuple[str, ...] = ()
-    """Columns besides those, by name."""
+    """Names of feature columns that are used besides those."""
     scaling: Literal["rank_gauss", "winsor_z"] = "rank_gauss"
     """Within the day: normal scores of ranks, or z-scores after clipping at the 1 % and 99 % quantiles."""
     dtype: Literal["float16", "float32"] = "float16"
     """Storage type of the feature tensor on disk."""
 
 
-class GraphConfig(Table):
+class GraphConfig(ConfigTable):
+    """Which stocks listen to each other."""
+
     kind: Literal["correlation", "sector", "random", "none"] = "correlation"
-    """Where edges come from; random and none are ablations."""
+    """What makes two stocks neighbours; random and none are there to compare with."""
     window: int = Field(60, ge=20, le=504)
-    """Returns per correlation. Sessions."""
+    """How many past returns each correlation is measured on. Sessions."""
     half_life: float = Field(30.0, gt=0)
-    """Of the exponential weights. Sessions."""
+    """A return this much older counts half as much in a correlation. Sessions."""
     shrinkage: float = Field(0.05, ge=0, lt=1)
-    """Off-diagonal correlations are multiplied by 1 - shrinkage."""
+    """Correlations of two stocks are multiplied by 1 - shrinkage, against chance ones."""
     threshold: float = Field(0.2, ge=0, lt=1)
-    """Edges need |correlation| at least this."""
+    """Two stocks become neighbours only if their absolute correlation is at least this."""
     k: int = Field(10, ge=1, le=64)
     """Strongest neighbours a stock listens to."""
     rebuild_sessions: int = Field(5, ge=1)
     """A new graph every so many sessions (5 = weekly)."""
     seed: int = Field(0, ge=0)
-    """Of the random ablation graph."""
+    """Seed of the random graph that graph.kind = random draws."""
 
 
-class SplitConfig(Table):
+class SplitConfig(ConfigTable):
+    """Which days train, which choose and which judge."""
+
     window: int = Field(20, ge=5, le=252)
-    """Look-back of one sample. Sessions."""
+    """How many past sessions the network sees of each stock. Sessions."""
     train_sessions: int = Field(0, ge=0)
-    """Newest training sessions kept; 0 = all (expanding)."""
+    """How many of the newest training sessions are used; 0 = all of them."""
     validation_sessions: int = Field(252, ge=20)
-    """Between training and test; they choose epochs and phases. Sessions."""
+    """Days between training and test, which choose epochs and phases. Sessions."""
     test_sessions: int = Field(252, ge=20)
     """The newest labelled days; they decide nothing. Sessions."""
     embargo_sessions: int = Field(21, ge=0)

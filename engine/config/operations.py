@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from engine.config.base import Table
+from engine.config.base import ConfigTable
 from engine.config.market import LOOPBACK, IsoDate
 
 AlertKind = Literal["signal", "failure", "late", "missed", "calendar", "challenger"]
@@ -35,17 +35,19 @@ def _report_formats(text: str) -> str:
     return text
 
 
-class ScheduleConfig(Table):
+class ScheduleConfig(ConfigTable):
+    """When signals are made by themselves, and what is done around them."""
+
     calendar: str = Field("", pattern=r"^[A-Za-z0-9_/]*$", max_length=30)
     """Exchange calendar by its code (XTKS, XNYS, XLON ...); "" = that of the stored data."""
     run_at: Annotated[str, AfterValidator(_time_of_day)] = ""
     """When a session's signal is due, exchange time HH:MM; "" = 18:30 for XTKS, else close + delay."""
     delay_minutes: int = Field(120, ge=0, le=720)
-    """Between the close (of half days too) and the run where run_at is empty. Minutes."""
+    """Time between the close (of half days too) and the run where run_at is empty. Minutes."""
     retry_minutes: float = Field(10.0, ge=0.05, le=240)
     """Pause before the next attempt when the data are not there yet or a job failed. Minutes."""
     cutoff_hours: float = Field(12.0, gt=0, le=22)
-    """After the run time no more attempts are made and the session is missed. Hours."""
+    """So long after the run time attempts end, and the session is missed. Hours."""
     grace_minutes: float = Field(60.0, ge=0, le=720)
     """A start later than this after the run time is told as caught up, not on time. Minutes."""
     closed: tuple[IsoDate, ...] = ()
@@ -78,7 +80,9 @@ class ScheduleConfig(Table):
         return self
 
 
-class AlertConfig(Table):
+class AlertConfig(ConfigTable):
+    """What is told, and by which ways."""
+
     kinds: tuple[AlertKind, ...] = (
         "signal",
         "failure",
@@ -111,7 +115,7 @@ class AlertConfig(Table):
     timeout_seconds: float = Field(5.0, ge=0.1, le=60)
     """A delivery that takes longer is broken off and tried again. Seconds."""
     attempts: int = Field(8, ge=1, le=50)
-    """Of one delivery; then it is reported as failed."""
+    """How often one delivery is tried before it is reported as failed."""
     backoff_seconds: float = Field(30.0, ge=0.01, le=3600)
     """Pause after the first failure, doubled with each one up to an hour. Seconds."""
 

@@ -10,7 +10,7 @@ _MOVED_S = 90.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class ClockReading:
     """Three clocks at one moment."""
 
     wall: dt.datetime
@@ -22,27 +22,33 @@ class Reading:
 
 
 class Clock(Protocol):
+    """Whoever tells the time: the system, or a test."""
+
     def now(self) -> dt.datetime:
         """UTC."""
         ...
 
-    def read(self) -> Reading: ...
+    def read(self) -> ClockReading:
+        """All three clocks at one moment."""
+        ...
 
 
 class SystemClock:
+    """The machine's own clocks."""
+
     def now(self) -> dt.datetime:
         return dt.datetime.now(dt.UTC)
 
-    def read(self) -> Reading:
+    def read(self) -> ClockReading:
         boottime = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # Linux has it
-        return Reading(
+        return ClockReading(
             wall=self.now(),
             awake_s=time.clock_gettime(time.CLOCK_MONOTONIC),
             elapsed_s=time.clock_gettime(boottime),
         )
 
 
-def difference(before: Reading, after: Reading) -> str:
+def difference(before: ClockReading, after: ClockReading) -> str:
     """What happened to the clock between two readings; empty if nothing did.
 
     Where the system has no clock that runs on through sleep, a sleep reads as a clock set ahead.

@@ -1,13 +1,21 @@
-"""What is to be done because a session is done: reports, audits, challengers. Bounded attempts."""
+"""What is to be done because a session is done, and how: reports, the audit anew, a challenger.
+
+Attempts are bounded and made in the background, so that an errand never holds a session up.
+"""
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
 
-from engine.config import ScheduleConfig
-from engine.database import Database, timestamp
+from engine.alerts.alert import Alert
+from engine.config import Config, ScheduleConfig
+from engine.files import write_json
+from engine.records.agenda import BookedErrand, ErrandKind
+from engine.records.database import Database, timestamp
+from engine.schedule import messages
+from engine.schedule.clock import Clock
+from engine.schedule.jobs import STOPPED, ChildJob, Ended, Runner
 
-_ErrandKind = Literal["audit", "challenger", "report"]
 ATTEMPTS = 3
 _PAUSE = dt.timedelta(minutes=15)
 ERRANDS_SCHEMA = (
@@ -20,35 +28,30 @@ ERRANDS_SCHEMA = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Errand:
-    kind: _ErrandKind
-    key: str
-    """Of a report its session or month (2026-11-25, 2026-11), of the others their week or month."""
-    attempts: int
-
-
 @dataclass(frozen=True, slots=True)
 class Errands:
+    """The queue of errands in the ledger's file."""
+
     database: Database
 
-    def wanted(self, now: dt.datetime) -> list[Errand]:
+    def wanted(self, now: dt.datetime) -> tuple[BookedErrand, ...]:
         """Those whose pause is over: reports, then audits, then challengers, which need one."""
-        rows = self.database.rows(
+        return self.database.records(
+            BookedErrand,
             "SELECT * FROM errands WHERE state = 'wanted' AND (next_at <= ? OR next_at > ?)"
             " ORDER BY CASE kind WHEN 'report' THEN 0 WHEN 'audit' THEN 1 ELSE 2 END, key",
             (timestamp(now), timestamp(now + _PAUSE)),
         )
-        return [Errand(kind=row["kind"], key=row["key"], attempts=row["attempts"]) for row in rows]
 
-    def start(self, errand: Errand) -> None:
+    def start(self, errand: BookedErrand) -> None:
         """Counted before it is tried: one that kills the process is not tried for ever."""
         self._update(errand, "attempts = attempts + 1")
 
-    def done(self, errand: Errand, now: dt.datetime, reason: str = "") -> None:
+    def done(self, errand: BookedErrand, now: dt.datetime, reason: str = "") -> None:
+        """It is done; ``reason`` says what came of it."""
         self._update(errand, "state = 'done', reason = ?, ended_at = ?", reason, timestamp(now))
 
-    def again(self, errand: Errand, now: dt.datetime, reason: str) -> bool:
+    def again(self, errand: BookedErrand, now: dt.datetime, reason: str) -> bool:
         """Another attempt later; False if it was the last."""
         if errand.attempts + 1 >= ATTEMPTS:
             self._update(
@@ -58,18 +61,11 @@ class Errands:
         self._update(errand, "reason = ?, next_at = ?", reason, timestamp(now + _PAUSE))
         return True
 
-    def release(self, errand: Errand, now: dt.datetime) -> None:
+    def release(self, errand: BookedErrand, now: dt.datetime) -> None:
         """The scheduler was asked to stop: no attempt, the next start takes it up."""
         self._update(errand, "attempts = attempts - 1, next_at = ?", timestamp(now))
 
-    def newest(self, limit: int) -> list[dict[str, Any]]:
-        rows = self.database.rows(
-            "SELECT kind, key, state, attempts, reason FROM errands ORDER BY next_at DESC LIMIT ?",
-            (limit,),
-        )
-        return [dict(row) for row in rows]
-
-    def _update(self, errand: Errand, sets: str, *values: object) -> None:
+    def _update(self, errand: BookedErrand, sets: str, *values: object) -> None:
         with self.database.transaction() as connection:
             connection.execute(
                 f"UPDATE errands SET {sets} WHERE kind = ? AND key = ?",
@@ -79,9 +75,9 @@ class Errands:
 
 def errands_after(
     session: dt.date, previous: dt.date | None, config: ScheduleConfig
-) -> list[tuple[str, str]]:
+) -> list[tuple[ErrandKind, str]]:
     """(kind, key) of what a finished session sets off; ``previous``: the one before it in the book."""
-    wanted: list[tuple[str, str]] = []
+    wanted: list[tuple[ErrandKind, str]] = []
     new_month = previous is not None and _month(previous) != _month(session)
     if config.report_formats:
         wanted.append(("report", session.isoformat()))
@@ -103,3 +99,101 @@ def _month(day: dt.date) -> str:
 def _week(day: dt.date) -> str:
     year, week, _ = day.isocalendar()
     return f"{year}-W{week:02d}"
+
+
+# ---- one attempt ---------------------------------------------------------------------------------
+
+_DONE, _REFUSED = 0, 6
+_LIMIT_S = 3600.0
+"""Longest that a report or an audit may take, seconds."""
+REPORTS = "reports"
+"""Directory in the workspace."""
+
+
+class _Unfinished(Exception):  # noqa: N818 - ends an attempt, and is caught by it
+    def __init__(self, ended: Ended, stage: str) -> None:
+        super().__init__(f"{stage}: {ended.problem}")
+        self.stopped = ended.exit_code == STOPPED
+
+
+def carry_out(
+    errand: BookedErrand,
+    errands: Errands,
+    runner: Runner,
+    config: Config,
+    clock: Clock,
+    reports: Path,
+) -> list[Alert]:
+    """One attempt; what there is to tell of it. ``reports``: directory they are written under."""
+    errands.start(errand)
+    try:
+        if errand.kind == "report":
+            outcome, alerts = _report(errand, runner, config, reports)
+        elif errand.kind == "audit":
+            outcome, alerts = _audit(errand, runner)
+        else:
+            outcome, alerts = _challenger(errand, runner, config)
+    except _Unfinished as problem:
+        if problem.stopped:
+            errands.release(errand, clock.now())
+            return []
+        if errands.again(errand, clock.now(), str(problem)):
+            return []
+        return [messages.errand_failed(errand.kind, errand.key, str(problem))]
+    errands.done(errand, clock.now(), outcome)
+    return alerts
+
+
+def _report(
+    errand: BookedErrand, runner: Runner, config: Config, reports: Path
+) -> tuple[str, list[Alert]]:
+    run = _champion(runner)
+    words = ("report", run, "--format", config.schedule.report_formats)
+    output = reports / errand.key
+    _run(runner, *words, "--output", str(output))
+    shadow = _run(runner, "ledger")
+    write_json(output / "ledger.json", shadow.answer)
+    return run, []
+
+
+def _audit(errand: BookedErrand, runner: Runner) -> tuple[str, list[Alert]]:
+    """The card holds when the last audit is too old, so it is renewed with the month."""
+    run = _champion(runner)
+    ended = _run(runner, "audit", run, good=(_DONE, _REFUSED))
+    if ended.exit_code == _DONE:
+        return f"{run} passed", []
+    return f"{run} failed", [messages.audit_failed(errand.key, run)]
+
+
+def _challenger(errand: BookedErrand, runner: Runner, config: Config) -> tuple[str, list[Alert]]:
+    limit_s = 3600 * config.schedule.retrain_hours
+    words, good = ("champion", "challenge"), (_DONE, _REFUSED)
+    ended = _run(runner, *words, name="challenger", limit_s=limit_s, good=good)
+    if "passed" not in ended.answer:  # a gate on the way, not the one of the champion
+        raise _Unfinished(ended, "challenger")
+    run = str(ended.answer["run_id"])
+    if ended.exit_code == _DONE:
+        return f"{run} promoted", [messages.new_champion(errand.key, run)]
+    rows = [row for row in ended.answer.get("gate", ()) if not row.get("passed")]
+    reasons = "; ".join(f"{row.get('name')}: {row.get('detail')}" for row in rows)
+    return f"{run} kept out", [messages.kept_out(errand.key, run, reasons)]
+
+
+def _champion(runner: Runner) -> str:
+    """Id of its run."""
+    return str(_run(runner, "champion").answer["run_id"])
+
+
+def _run(
+    runner: Runner,
+    *words: str,
+    name: str = "",
+    limit_s: float = _LIMIT_S,
+    good: tuple[int, ...] = (_DONE,),
+) -> Ended:
+    """Run a command in the background; its log bears its own name where none is given."""
+    name = name or words[0]
+    ended = runner.run(ChildJob(name=name, words=words, limit_s=limit_s, in_background=True))
+    if ended.exit_code not in good:
+        raise _Unfinished(ended, name)
+    return ended

@@ -36,7 +36,9 @@ TIMED_OUT, STOPPED = 124, 130
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class ChildJob:
+    """A command to run, and how long it may take."""
+
     name: str
     """update, signals, report, challenger or promote."""
     words: tuple[str, ...]
@@ -46,6 +48,8 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
+    """How a job ended, and what it answered."""
+
     exit_code: int
     answer: Mapping[str, Any] = field(default_factory=dict)
     """Its JSON object; empty if it gave none."""
@@ -63,7 +67,11 @@ class Ended:
 
 
 class Runner(Protocol):
-    def run(self, job: Job) -> Ended: ...
+    """Whoever runs a job and waits for it."""
+
+    def run(self, job: ChildJob) -> Ended:
+        """Run the job until it ends, by itself or at its limit."""
+        ...
 
     def recover(self) -> bool:
         """End a job that a dead scheduler left behind; whether there was one."""
@@ -72,6 +80,8 @@ class Runner(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildRunner:
+    """Runs each job as a child process, one at a time in its lane."""
+
     workspace: Path
     lane: str
     """session or background: each runs one job at a time."""
@@ -82,9 +92,10 @@ class ChildRunner:
 
     @property
     def lock_path(self) -> Path:
+        """The file whose lock tells that a job of this lane is at work."""
         return self.workspace / "schedule" / f"{self.lane}.job"
 
-    def run(self, job: Job) -> Ended:
+    def run(self, job: ChildJob) -> Ended:
         words = [*self.program, *job.words, *self.configured]
         words += ["--workspace", str(self.workspace), "--json"]
         with self._lane() as lane, tempfile.TemporaryFile() as answer, self._log(job) as log:
@@ -140,7 +151,7 @@ class ChildRunner:
             yield file
 
     @contextmanager
-    def _log(self, job: Job) -> Iterator[IO[bytes]]:
+    def _log(self, job: ChildJob) -> Iterator[IO[bytes]]:
         path = self.workspace / "logs" / f"{job.name}.log"
         rotate(path)
         with path.open("ab") as file:

@@ -11,21 +11,19 @@ Each change is one transaction that names the state it starts from, and holds th
 
 import datetime as dt
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal, Self
 
-from engine.agenda import LEDGER
 from engine.alerts.alert import Alert
 from engine.alerts.outbox import OUTBOX_SCHEMA, Outbox, enqueue, withdraw
 from engine.config import AlertConfig
-from engine.database import Database, timestamp
 from engine.errors import IntegrityError
+from engine.records.agenda import BookedSession, SessionState
+from engine.records.database import Database, timestamp
+from engine.schedule.agenda import LEDGER
 from engine.schedule.errands import ERRANDS_SCHEMA
 from engine.schedule.timetable import Session
 
-State = Literal["due", "running", "done", "missed", "late"]
 _VERSION = 1
 _NOTES_KEPT = 500
 _SCHEMA = (
@@ -42,88 +40,56 @@ _SCHEMA = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One session in the book. Times are UTC."""
+class ScheduleLedger:
+    """The book of one workspace, and the queues of errands and alerts that lie in the same file."""
 
-    exchange: str
-    session: dt.date
-    state: State
-    due_at: dt.datetime
-    give_up_at: dt.datetime
-    next_at: dt.datetime
-    """Not before this is the next attempt made."""
-    caught_up: bool
-    """Started later than the grace allows: the machine slept or was off."""
-    attempts: int
-    stage: str
-    """Last job started."""
-    reason: str
-    """Why the last attempt gave no signal, or why none is made."""
-    verdict: str | None
-    """TRADE, HOLD or STOP."""
-    seal: str | None
-    exit_code: int | None
-    decided_at: dt.datetime | None
-    """When it got its final state."""
-
-    @classmethod
-    def of(cls, row: sqlite3.Row) -> Self:
-        due, give_up, following = (
-            dt.datetime.fromisoformat(row[name]) for name in ("due_at", "give_up_at", "next_at")
-        )
-        decided = row["decided_at"]
-        return cls(
-            exchange=row["exchange"],
-            session=dt.date.fromisoformat(row["session"]),
-            state=row["state"],
-            due_at=due,
-            give_up_at=give_up,
-            next_at=following,
-            caught_up=bool(row["caught_up"]),
-            decided_at=dt.datetime.fromisoformat(decided) if decided else None,
-            **{k: row[k] for k in ("attempts", "stage", "reason", "verdict", "seal", "exit_code")},
-        )
-
-
-class Ledger:
     def __init__(self, workspace: Path, alerts: AlertConfig, channels: Sequence[str]) -> None:
         """``channels``: names of those that each alert of a wanted kind is queued for."""
         self.database = Database(
             workspace / LEDGER, (*_SCHEMA, *ERRANDS_SCHEMA, *OUTBOX_SCHEMA), version=_VERSION
         )
+        self.outbox = Outbox(self.database)
         self._kinds, self._channels = alerts.kinds, tuple(channels)
 
-    @property
-    def outbox(self) -> Outbox:
-        return Outbox(self.database)
+    # ---- what is in it ---------------------------------------------------------------------------
 
-    def entries(self, exchange: str, since: dt.date = dt.date.min) -> dict[dt.date, Entry]:
-        rows = self.database.rows(
+    def entries(self, exchange: str, since: dt.date = dt.date.min) -> dict[dt.date, BookedSession]:
+        """The sessions of an exchange from a date on, oldest first."""
+        found = self.database.records(
+            BookedSession,
             "SELECT * FROM sessions WHERE exchange = ? AND session >= ? ORDER BY session",
             (exchange, since.isoformat()),
         )
-        return {entry.session: entry for entry in map(Entry.of, rows)}
+        return {entry.session: entry for entry in found}
 
-    def entry(self, session: Session) -> Entry | None:
+    def entry(self, session: Session) -> BookedSession | None:
+        """What the book says of a session; None where it says nothing."""
         return self.entries(session.exchange, session.date).get(session.date)
 
     def open_since(self, exchange: str) -> dt.date | None:
         """From which session on the book is not closed: the first that may still change, else the
         newest; None while the book is empty.
         """
-        row = self.database.rows(
-            "SELECT MIN(session) FILTER (WHERE state IN ('due', 'running')) AS pending,"
-            " MAX(session) AS newest FROM sessions WHERE exchange = ?",
-            (exchange,),
-        )[0]
-        found = row["pending"] or row["newest"]
-        return dt.date.fromisoformat(found) if found else None
+        return self._day(
+            "SELECT COALESCE(MIN(session) FILTER (WHERE state IN ('due', 'running')), MAX(session))"
+            " FROM sessions WHERE exchange = ?",
+            exchange,
+        )
+
+    def done_before(self, session: Session) -> dt.date | None:
+        """The newest done session before this one."""
+        query = (
+            "SELECT MAX(session) FROM sessions"
+            " WHERE exchange = ? AND session < ? AND state = 'done'"
+        )
+        return self._day(query, *_key(session))
+
+    # ---- what happens to a session ---------------------------------------------------------------
 
     def open(self, session: Session, *, give_up_at: dt.datetime, caught_up: bool) -> None:
         """Its time has come."""
         with self.database.transaction() as connection:
-            self._insert(connection, session, "due", give_up_at, caught_up=caught_up)
+            _insert(connection, session, "due", give_up_at, caught_up=caught_up)
 
     def skip(self, sessions: Sequence[Session], now: dt.datetime, alert: Alert) -> None:
         """Nobody was there in their time, and a newer one is due: late."""
@@ -133,15 +99,15 @@ class Ledger:
                 connection.execute(
                     "DELETE FROM sessions WHERE exchange = ? AND session = ?"
                     " AND state = 'due' AND attempts = 0",
-                    (session.exchange, session.date.isoformat()),
+                    _key(session),
                 )
-                self._insert(connection, session, "late", session.cutoff_at, caught_up=False)
-                self._change(
-                    connection, session, "late", "late", reason=reason, decided_at=timestamp(now)
-                )
+                _insert(connection, session, "late", session.cutoff_at, caught_up=False)
+                said = {"reason": reason, "decided_at": timestamp(now)}
+                self._change(connection, session, "late", "late", **said)
             self._tell(connection, [alert], now)
 
     def start(self, session: Session) -> None:
+        """An attempt begins; it is counted before it is made."""
         with self.database.transaction() as connection:
             self._change(connection, session, "due", "running")
             connection.execute(
@@ -164,13 +130,13 @@ class Ledger:
         exit_code: int | None = None,
         alerts: Sequence[Alert] = (),
     ) -> None:
-        """The attempt gave no signal."""
+        """The attempt gave no signal; the next one is made ``at`` that time."""
+        change = {"next_at": timestamp(at), "reason": reason, "exit_code": exit_code}
         with self.database.transaction() as connection:
-            change = {"next_at": timestamp(at), "reason": reason, "exit_code": exit_code}
             self._change(connection, session, "running", "due", **change)
             self._tell(connection, alerts, now)
 
-    def interrupt(self, entry: Entry, now: dt.datetime) -> None:
+    def interrupt(self, entry: BookedSession, now: dt.datetime) -> None:
         """The process of a running attempt died; it is tried again at once."""
         with self.database.transaction() as connection:
             connection.execute(
@@ -178,15 +144,6 @@ class Ledger:
                 " WHERE exchange = ? AND session = ? AND state = 'running'",
                 (timestamp(now), entry.exchange, entry.session.isoformat()),
             )
-
-    def done_before(self, session: Session) -> dt.date | None:
-        """The newest done session before this one."""
-        row = self.database.rows(
-            "SELECT MAX(session) AS day FROM sessions"
-            " WHERE exchange = ? AND session < ? AND state = 'done'",
-            _key(session),
-        )[0]
-        return dt.date.fromisoformat(row["day"]) if row["day"] else None
 
     def finish(
         self,
@@ -200,17 +157,10 @@ class Ledger:
         errands: Sequence[tuple[str, str]],
     ) -> None:
         """The signal is sealed. ``errands``: (kind, key) of what is to be done because of it."""
+        result = {"verdict": verdict, "seal": seal, "exit_code": exit_code, "reason": ""}
         with self.database.transaction() as connection:
             self._change(
-                connection,
-                session,
-                "running",
-                "done",
-                verdict=verdict,
-                seal=seal,
-                exit_code=exit_code,
-                reason="",
-                decided_at=timestamp(now),
+                connection, session, "running", "done", **result, decided_at=timestamp(now)
             )
             connection.executemany(
                 "INSERT OR IGNORE INTO errands (kind, key, next_at) VALUES (?, ?, ?)",
@@ -219,13 +169,13 @@ class Ledger:
             self._tell(connection, alerts, now)
 
     def miss(self, session: Session, now: dt.datetime, *, reason: str, alert: Alert) -> None:
+        """No attempt gave a signal in its time."""
+        said = {"reason": reason, "decided_at": timestamp(now)}
         with self.database.transaction() as connection:
-            self._change(
-                connection, session, "due", "missed", reason=reason, decided_at=timestamp(now)
-            )
+            self._change(connection, session, "due", "missed", **said)
             self._tell(connection, [alert], now)
 
-    def void(self, entries: Sequence[Entry], now: dt.datetime, note: str) -> None:
+    def void(self, entries: Sequence[BookedSession], now: dt.datetime, note: str) -> None:
         """Take back what a wrong clock wrote; a done session is never among it."""
         with self.database.transaction() as connection:
             for entry in entries:
@@ -233,61 +183,36 @@ class Ledger:
                     "DELETE FROM sessions WHERE exchange = ? AND session = ? AND state != 'done'",
                     (entry.exchange, entry.session.isoformat()),
                 )
-                withdraw(
-                    connection,
-                    [
-                        f"{kind}:{entry.exchange}:{entry.session}"
-                        for kind in ("late", "missed", "failure")
-                    ],
-                )
+                told = f"{entry.exchange}:{entry.session}"
+                withdraw(connection, [f"{kind}:{told}" for kind in ("late", "missed", "failure")])
             self._note(connection, note, now)
 
+    # ---- what is told ----------------------------------------------------------------------------
+
     def tell(self, alerts: Sequence[Alert], now: dt.datetime) -> None:
+        """Queue alerts that no change of a session causes."""
         with self.database.transaction() as connection:
             self._tell(connection, alerts, now)
 
     def note(self, text: str, now: dt.datetime) -> None:
+        """Keep a line on what happened; the newest 500 stay."""
         with self.database.transaction() as connection:
             self._note(connection, text, now)
 
-    def notes(self, limit: int) -> list[dict[str, str]]:
-        rows = self.database.rows(
-            "SELECT at, text FROM notes ORDER BY id DESC LIMIT ?",
-            (limit,),
-        )
-        return [{"at": row["at"], "text": row["text"]} for row in rows]
-
     def close(self) -> None:
+        """Give the file free."""
         self.database.close()
 
-    def _insert(
-        self,
-        connection: sqlite3.Connection,
-        session: Session,
-        state: State,
-        give_up_at: dt.datetime,
-        *,
-        caught_up: bool,
-    ) -> None:
-        connection.execute(
-            "INSERT INTO sessions (exchange, session, state, due_at, give_up_at, next_at, caught_up)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                *_key(session),
-                state,
-                timestamp(session.due_at),
-                timestamp(give_up_at),
-                timestamp(session.due_at),
-                caught_up,
-            ),
-        )
+    def _day(self, query: str, *values: str) -> dt.date | None:
+        found = self.database.rows(query, values)[0][0]
+        return dt.date.fromisoformat(found) if found else None
 
     def _change(
         self,
         connection: sqlite3.Connection,
         session: Session,
-        before: State,
-        after: State,
+        before: SessionState,
+        after: SessionState,
         **values: object,
     ) -> None:
         sets = "".join(f", {name} = ?" for name in values)
@@ -302,7 +227,7 @@ class Ledger:
             )
 
     def _tell(
-        self, connection: sqlite3.Connection, alerts: Sequence[Alert], now: dt.datetime
+        self, connection: sqlite3.Connection, alerts: Iterable[Alert], now: dt.datetime
     ) -> None:
         wanted = [alert for alert in alerts if alert.kind in self._kinds]
         enqueue(connection, wanted, self._channels, now)
@@ -312,6 +237,22 @@ class Ledger:
         connection.execute(
             "DELETE FROM notes WHERE id <= (SELECT MAX(id) FROM notes) - ?", (_NOTES_KEPT,)
         )
+
+
+def _insert(
+    connection: sqlite3.Connection,
+    session: Session,
+    state: SessionState,
+    give_up_at: dt.datetime,
+    *,
+    caught_up: bool,
+) -> None:
+    due = timestamp(session.due_at)
+    connection.execute(
+        "INSERT INTO sessions (exchange, session, state, due_at, give_up_at, next_at, caught_up)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (*_key(session), state, due, timestamp(give_up_at), due, caught_up),
+    )
 
 
 def _key(session: Session) -> tuple[str, str]:

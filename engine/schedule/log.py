@@ -33,6 +33,7 @@ class LogSink:
         self._path, self._now = path, now
 
     def emit(self, event: RunEvent) -> None:
+        """Write a note or a warning; other events leave no line."""
         match event:
             case Noted(message=message):
                 self._write(message)

@@ -1,21 +1,21 @@
-"""The words of each alert."""
+"""The words of each alert. Its key names the event, so that the same event is told once."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.alerts.alert import Alert
-from engine.schedule.ledger import Entry
+from engine.config import AlertKind
+from engine.records.agenda import BookedSession
 from engine.schedule.timetable import Session
 
 _LIGHTS_SHOWN = 8
 
 
 def signal(
-    session: Session, entry: Entry, answer: Mapping[str, Any], now: dt.datetime
-) -> list[Alert]:
+    session: Session, entry: BookedSession, answer: Mapping[str, Any], now: dt.datetime
+) -> Alert:
     """The card of a sealed signal: verdict, the lights that are not green, where it lies."""
-    verdict = str(answer["verdict"])
     lights = [light for light in answer.get("lights", ()) if light.get("verdict") != "TRADE"]
     lines = [f"{light.get('name')}: {light.get('reason')}" for light in lights[:_LIGHTS_SHOWN]]
     if "orders" in answer:
@@ -24,26 +24,17 @@ def signal(
     if entry.caught_up:
         behind = dt.timedelta(minutes=round((now - session.due_at).total_seconds() / 60))
         lines.append(f"caught up {behind} h after its time: check the market before trading")
-    return [
-        Alert(
-            key=f"signal:{session.exchange}:{session.date}",
-            kind="signal",
-            title=f"{verdict} {session.exchange} {session.date}",
-            text="\n".join(lines),
-        )
-    ]
+    return _of_session("signal", session, str(answer["verdict"]), "\n".join(lines))
 
 
 def failure(session: Session, reason: str) -> Alert:
-    return Alert(
-        key=f"failure:{session.exchange}:{session.date}",
-        kind="failure",
-        title=f"failure {session.exchange} {session.date}",
-        text=f"{reason}\nIt is tried again until the cut-off.",
-    )
+    """An attempt failed, and another one will be made."""
+    text = f"{reason}\nIt is tried again until the cut-off."
+    return _of_session("failure", session, "failure", text)
 
 
 def late(sessions: Sequence[Session]) -> Alert:
+    """Sessions passed while nobody was awake; the key is that of the newest."""
     newest = sessions[-1]
     days = ", ".join(str(session.date) for session in sessions)
     return Alert(
@@ -55,16 +46,12 @@ def late(sessions: Sequence[Session]) -> Alert:
 
 
 def missed(session: Session, reason: str) -> Alert:
-    return Alert(
-        key=f"missed:{session.exchange}:{session.date}",
-        kind="missed",
-        title=f"no signal by the cut-off {session.exchange} {session.date}",
-        text=reason,
-    )
+    """No attempt gave a signal in time."""
+    return _of_session("missed", session, "no signal by the cut-off", reason)
 
 
 def calendar_ends(exchange: str, today: dt.date, days: int) -> Alert:
-    """Once a week."""
+    """The exchange's calendar will run out; told once a week."""
     year, week, _ = today.isocalendar()
     return Alert(
         key=f"calendar:{exchange}:{year}-W{week:02d}",
@@ -75,25 +62,32 @@ def calendar_ends(exchange: str, today: dt.date, days: int) -> Alert:
 
 
 def new_champion(key: str, run: str) -> Alert:
+    """A challenger became the champion."""
     text = "It passed the gate. `atft-tui champion rollback` is the way back."
     return Alert(key=f"challenger:{key}", kind="challenger", title=f"new champion {run}", text=text)
 
 
 def kept_out(key: str, run: str, reasons: str) -> Alert:
+    """The gate did not let a challenger through."""
     title = f"challenger {run} was kept out"
     return Alert(key=f"challenger:{key}", kind="challenger", title=title, text=reasons)
 
 
 def audit_failed(key: str, run: str) -> Alert:
-    return Alert(
-        key=f"failure:audit:{key}",
-        kind="failure",
-        title=f"the audit of {run} failed",
-        text="Something sees the future: `atft-tui audit` names it. The cards will say STOP.",
-    )
+    """The audit found that something sees the future."""
+    text = "Something sees the future: `atft-tui audit` names it. The cards will say STOP."
+    title = f"the audit of {run} failed"
+    return Alert(key=f"failure:audit:{key}", kind="failure", title=title, text=text)
 
 
 def errand_failed(kind: str, key: str, reason: str) -> Alert:
-    return Alert(
-        key=f"failure:{kind}:{key}", kind="failure", title=f"failure {kind} {key}", text=reason
-    )
+    """The last attempt of an errand failed."""
+    title = f"failure {kind} {key}"
+    return Alert(key=f"failure:{kind}:{key}", kind="failure", title=title, text=reason)
+
+
+def _of_session(kind: AlertKind, session: Session, what: str, text: str) -> Alert:
+    """One session has one alert of a kind."""
+    place = f"{session.exchange} {session.date}"
+    key = f"{kind}:{session.exchange}:{session.date}"
+    return Alert(key=key, kind=kind, title=f"{what} {place}", text=text)

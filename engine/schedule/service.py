@@ -11,16 +11,16 @@ from pathlib import Path
 
 from engine.config import Config
 from engine.errors import DataError, EngineError, IntegrityError
+from engine.records.agenda import BookedSession
 from engine.runs.events import Noted, Warned
 from engine.runs.sink import EventSink
 from engine.schedule import messages
-from engine.schedule.background import REPORTS, carry_out
-from engine.schedule.clock import Clock, Reading, difference
-from engine.schedule.errands import Errands, errands_after
-from engine.schedule.jobs import STOPPED, Ended, Job, Runner
-from engine.schedule.ledger import Entry, Ledger
+from engine.schedule.clock import Clock, ClockReading, difference
+from engine.schedule.errands import REPORTS, Errands, carry_out, errands_after
+from engine.schedule.jobs import STOPPED, ChildJob, Ended, Runner
+from engine.schedule.ledger import ScheduleLedger
 from engine.schedule.outcome import find_sealed, is_sealed, why
-from engine.schedule.plan import Plan, decide, is_caught_up
+from engine.schedule.plan import SessionPlan, decide, is_caught_up
 from engine.schedule.timetable import Session, Timetable, timetable_of
 from engine.schedule.update import update_jobs
 
@@ -30,23 +30,25 @@ NO_DATA, LOCKED = 3, 5
 
 @dataclass(slots=True, kw_only=True)
 class Service:
+    """What the scheduler does, with everything it does it with."""
+
     workspace: Path
     config: Config
-    ledger: Ledger
+    ledger: ScheduleLedger
     runner: Runner
-    """Of the sessions' jobs."""
+    """Runs the jobs of sessions."""
     background: Runner
-    """Of errands, which never hold a session up."""
+    """Runs errands, which never hold a session up."""
     clock: Clock
     sink: EventSink
     stopped: Callable[[], bool] = lambda: False
-    reading: Reading | None = None
+    reading: ClockReading | None = None
     known: Timetable | None = None
-    """Of the store when it could last be read."""
+    """The timetable when the store could last be read."""
 
     @property
     def timetable(self) -> Timetable:
-        """Of the stored data; a store that is damaged meanwhile fails the jobs, which is told, not this."""
+        """Sessions of the stored data; a store that is damaged meanwhile fails the jobs, not this."""
         try:
             self.known = timetable_of(self.workspace, self.config)
         except (DataError, IntegrityError):
@@ -110,12 +112,12 @@ class Service:
             alerts = carry_out(errand, errands, self.background, self.config, self.clock, reports)
             self.ledger.tell(alerts, self.clock.now())
 
-    def latest(self) -> tuple[Session | None, Entry | None]:
+    def latest(self) -> tuple[Session | None, BookedSession | None]:
         """The newest session whose time has come, and what the book says of it."""
         session = self.timetable.latest(self.clock.now())
         return session, self.ledger.entry(session) if session is not None else None
 
-    def _plan(self, now: dt.datetime, *, at_once: bool = False) -> Plan:
+    def _plan(self, now: dt.datetime, *, at_once: bool = False) -> SessionPlan:
         timetable = self.timetable
         since = self.ledger.open_since(timetable.exchange)
         entries = self.ledger.entries(timetable.exchange, since or dt.date.min)
@@ -168,11 +170,11 @@ class Service:
                 self._again(session, job.name, ended, reason=why(ended))
                 return
 
-    def _signals(self, session: Session) -> Job:
+    def _signals(self, session: Session) -> ChildJob:
         words: tuple[str, ...] = ("signals", "--date", session.date.isoformat())
         if self.config.schedule.positions:
             words += ("--positions", self.config.schedule.positions)
-        return Job(name="signals", words=words, limit_s=60 * self.config.schedule.job_minutes)
+        return ChildJob(name="signals", words=words, limit_s=60 * self.config.schedule.job_minutes)
 
     def _finish(self, session: Session, ended: Ended, *, tell: bool = True) -> None:
         now = self.clock.now()
@@ -185,7 +187,7 @@ class Service:
             verdict=str(ended.answer["verdict"]),
             seal=str(ended.answer.get("seal", "")),
             exit_code=ended.exit_code,
-            alerts=messages.signal(session, entry, ended.answer, now) if tell else [],
+            alerts=[messages.signal(session, entry, ended.answer, now)] if tell else [],
             errands=errands_after(session.date, previous, self.config.schedule),
         )
         self.sink.emit(Noted(message=f"{session}: {ended.answer['verdict']}"))

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from engine.agenda import Outlook
 from engine.config import Config, ScheduleConfig
 from engine.data.calendar import (
     TradingDay,
@@ -15,6 +14,7 @@ from engine.data.calendar import (
     trading_days,
 )
 from engine.data.store import PanelStore
+from engine.records.agenda import Outlook
 
 _COMPLETE_AT = {"XTKS": "18:30"}
 """Exchange -> local time from which its data are complete (Tokyo closes at 15:30)."""
@@ -26,6 +26,8 @@ _MARGIN = dt.timedelta(days=3)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
+    """One trading day of an exchange, and when its signal is due and given up. UTC."""
+
     exchange: str
     date: dt.date
     due_at: dt.datetime
@@ -37,7 +39,7 @@ class Session:
 
 
 def timetable_of(workspace: Path, config: Config) -> "Timetable":
-    """Of the exchange whose data are stored; before there are any, of the configuration's market."""
+    """The exchange is that of the stored data, or of the configuration's market before there are any."""
     store = PanelStore(workspace / "data")
     if store.is_empty:
         return Timetable(config.schedule, exchange_of(config.data.market, config.data.calendar))
@@ -46,6 +48,8 @@ def timetable_of(workspace: Path, config: Config) -> "Timetable":
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
+    """The sessions of one exchange with the run times that the configuration gives them."""
+
     config: ScheduleConfig
     traded: str
     """Code of the exchange of the data."""

@@ -9,11 +9,13 @@ from engine.data.growth import incomplete
 from engine.data.store import PanelStore, Snapshot
 from engine.errors import DataError
 from engine.files import sha256
-from engine.schedule.jobs import Job
+from engine.schedule.jobs import ChildJob
 from engine.schedule.timetable import timetable_of
 
 
-def update_jobs(workspace: Path, config: Config, session: dt.date, now: dt.datetime) -> list[Job]:
+def update_jobs(
+    workspace: Path, config: Config, session: dt.date, now: dt.datetime
+) -> list[ChildJob]:
     """`ingest` commands, in order; none where someone else keeps the store current.
 
     For files one per session that the store lacks, up to this one: a hole in the history would
@@ -29,9 +31,9 @@ def update_jobs(workspace: Path, config: Config, session: dt.date, now: dt.datet
     return [_job(config, "--source", source, *words)]
 
 
-def _job(config: Config, *words: str) -> Job:
+def _job(config: Config, *words: str) -> ChildJob:
     limit_s = 60 * config.schedule.job_minutes
-    return Job(name="update", words=("ingest", *words), limit_s=limit_s)
+    return ChildJob(name="update", words=("ingest", *words), limit_s=limit_s)
 
 
 def _appends(
@@ -69,6 +71,6 @@ def _grew(path: Path, snapshot: Snapshot, config: Config, *, due: bool) -> bool:
     """
     if not path.is_file():
         return False
-    read = snapshot.manifest.get("read", {}).get(str(path.resolve()))
+    read = snapshot.manifest.read.get(str(path.resolve()))
     thin = bool(incomplete(snapshot.names, config.quality.min_coverage))
     return (thin or (due and read is not None)) and sha256(path) != read

@@ -16,10 +16,9 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from engine.agenda import write_outlook
 from engine.alerts.courier import Courier
 from engine.errors import EnvironmentProblem
-from engine.schedule.process import write_heartbeat
+from engine.schedule.agenda import write_heartbeat, write_outlook
 from engine.schedule.service import Service
 from engine.schedule.timetable import Timetable
 from engine.stages.context import Stop, StopFlag
@@ -53,6 +52,7 @@ class Lane:
         self._running: Future[None] | None = None
 
     def ring(self) -> None:
+        """Ask for the work; asking twice before it begins asks once."""
         self._rung.set()
 
     def step(self) -> None:

@@ -1,13 +1,13 @@
 """`alerts`: does every channel work, and what was told."""
 
 import sys
-from typing import Any
 
 from engine.alerts.alert import Alert, DeliveryError, find_secrets
 from engine.alerts.channels import Channel, channels
-from engine.alerts.outbox import OUTBOX_SCHEMA, Outbox
-from engine.database import Database
-from engine.errors import ConfigError, EnvironmentProblem, UsageError
+from engine.errors import ConfigError, EnvironmentProblem
+from engine.records.agenda import BookedAlert
+from engine.records.database import read_records
+from engine.records.record import as_json
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
 
@@ -16,11 +16,7 @@ _SHOWN = 50
 
 def alerts(context: StageContext, *, action: str) -> Outcome:
     """``test`` sends one alert to each channel, now; ``list`` shows the newest of the queue."""
-    if action == "test":
-        return _test(context)
-    if action == "list":
-        return _list(context)
-    raise UsageError(f"alerts {action}: known are test and list")
+    return _test(context) if action == "test" else _list(context)
 
 
 def _test(context: StageContext) -> Outcome:
@@ -53,14 +49,9 @@ def _send(channel: Channel, alert: Alert) -> str:
 
 def _list(context: StageContext) -> Outcome:
     path = context.workspace / "schedule" / "ledger.sqlite"
-    rows: list[dict[str, Any]] = []
-    if path.exists():
-        database = Database(path, OUTBOX_SCHEMA, version=1)
-        try:
-            rows = Outbox(database).newest(_SHOWN)
-        finally:
-            database.close()
-    shown = [[str(row[name]) for name in ("created_at", "channel", "state", "title", "problem")]
-             for row in rows]  # fmt: skip
-    text = table(shown, header=["at", "channel", "state", "alert", "problem"]) if rows else ""
-    return Outcome(json={"alerts": rows}, text=text or "nothing was told yet")
+    query = "SELECT * FROM alerts ORDER BY created_at DESC, key, channel LIMIT ?"
+    told = read_records(path, BookedAlert, query, (_SHOWN,)) if path.exists() else ()
+    rows = [[one.created_at, one.channel, one.state, one.title, one.problem] for one in told]
+    text = table(rows, header=["at", "channel", "state", "alert", "problem"]) if rows else ""
+    answer = [as_json(one) for one in told]
+    return Outcome(json={"alerts": answer}, text=text or "nothing was told yet")

@@ -3,8 +3,8 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from engine.config_edit import Change, require_known, set_key, unset_key
-from engine.config_file import describe, flatten, render_template, unit
+from engine.config.edit import KeyChange, require_known, set_key, unset_key
+from engine.config.keys import describe, flatten, render_template
 from engine.errors import UsageError
 from engine.files import write_text
 from engine.stages.context import Outcome, StageContext
@@ -47,7 +47,7 @@ def _change(context: StageContext, action: str, key: str | None, value: str | No
     return Outcome(json={**asdict(change), "path": str(change.path)}, text=_told(change))
 
 
-def _told(change: Change) -> str:
+def _told(change: KeyChange) -> str:
     origin = _relative(change.origin)
     return f"{change.key} = {change.after} (was {change.before}), from {origin}"
 
@@ -62,16 +62,11 @@ def _show(context: StageContext, prefix: str | None) -> Outcome:
     rows, answer = [], {}
     for key, value in values.items():
         origin = _relative(context.origins.get(key, "default"))
-        text, limits = describe(key)
+        help_of = describe(key)
         plain = [item.name for item in value] if key.endswith("phases") else value
-        rows.append([key, str(plain), origin, limits])
-        answer[key] = {
-            "value": plain,
-            "origin": origin,
-            "unit": unit(key),
-            "range": limits,
-            "help": text,
-        }
+        rows.append([key, str(plain), origin, help_of.limits])
+        told = {"unit": help_of.unit, "range": help_of.limits, "help": help_of.about}
+        answer[key] = {"value": plain, "origin": origin, **told}
     return Outcome(json=answer, text=table(rows, header=["key", "value", "from", "range"]))
 
 

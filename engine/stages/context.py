@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from engine.config import Config
-from engine.config_file import Origins
+from engine.config.file import Origins
 from engine.errors import EngineError, GateError, Interrupted, UsageError
 from engine.files import digest
 from engine.runs.control import ControlFiles

@@ -1,11 +1,11 @@
 """`strategies`: what a backtest can trade with, and whether a strategy keeps its promises."""
 
+from engine.commands.strategies import strategy_summaries
 from engine.errors import GateError
 from engine.portfolio.contract import check_strategy
 from engine.portfolio.strategy import load_strategy
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
-from engine.strategy_list import strategy_summaries
 
 
 def strategies(context: StageContext, *, name: str | None = None) -> Outcome:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.config import Config
-from engine.config_file import resolve
+from engine.config.file import resolve
 from engine.runs.sink import ListSink
 from engine.stages.context import StageContext, StopFlag
 from tests.conftest import TINY

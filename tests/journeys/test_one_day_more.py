@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from engine.config_file import resolve
+from engine.config.file import resolve
 from engine.data.synthetic import generate
 from engine.files import read_json, write_json
 from tests.conftest import TINY

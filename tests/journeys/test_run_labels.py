@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.config import Config
-from engine.config_file import resolve
+from engine.config.file import resolve
 from engine.runs import launch
 from engine.runs.events import RunFinished, encode
 from engine.runs.store import Run, RunStore

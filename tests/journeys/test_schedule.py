@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from engine.agenda import HEARTBEAT
+from engine.schedule.agenda import HEARTBEAT
 from tests.engine.alerts.servers import PASSWORD, TOKEN, FakeMail, FakeWebhook
 from tests.journeys.command import PATIENCE_S, Done, arguments, environment
 

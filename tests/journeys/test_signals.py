@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.config import Config
-from engine.config_file import write_resolved
+from engine.config.file import write_resolved
 from engine.data.tables import RawTables
 from tests.engine.signals.desk import Desk, open_desk
 from tests.journeys.command import arguments, atft, environment

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from engine.commands.strategies import strategy_names, strategy_summaries
 from engine.config import PortfolioConfig
 from engine.errors import UsageError
 from engine.portfolio.construction import balanced
 from engine.portfolio.contract import check_strategy
 from engine.portfolio.market_data import Matrix
 from engine.portfolio.strategy import Decisions, load_strategy
-from engine.strategy_list import strategy_names, strategy_summaries
 
 
 @pytest.mark.parametrize("name", strategy_names())

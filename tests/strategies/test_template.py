@@ -10,9 +10,9 @@ import strategies
 from atft_tui.app import CockpitApp
 from atft_tui.screens.command_form import CommandForm
 from engine.cli import main
+from engine.commands.strategies import strategy_summaries
 from engine.portfolio.contract import check_strategy
 from engine.portfolio.strategy import load_strategy
-from engine.strategy_list import strategy_summaries
 
 PAGE = Path(__file__).parents[2] / "docs" / "strategies.md"
 

@@ -11,7 +11,6 @@ from rich.text import Text
 
 from atft_tui.glyphs import ASCII, UNICODE
 from atft_tui.readings.backtest import Curves, falls, growth
-from atft_tui.readings.backtest_figures import Figures, figures
 from atft_tui.styles import BAD, PLAIN
 from atft_tui.themes import THEMES
 from atft_tui.widgets.backtest.costs import costs_picture
@@ -25,6 +24,8 @@ from atft_tui.widgets.backtest.summary import SummaryValue, summary_picture
 from atft_tui.widgets.canvas import Canvas, column_of, spans, ticks
 from atft_tui.widgets.ink import INK, ink_of
 from atft_tui.widgets.intervals import Reading, Scale, axis_row, reading_row
+from engine.records import record
+from engine.records.backtest import BacktestSummary
 from tests.engine.report.samples import NASTY
 from tests.tui.backtest_files import figures as sample
 from tests.tui.backtest_files import sessions
@@ -35,6 +36,10 @@ ANY = st.one_of(
     st.sampled_from([0.0, math.nan, math.inf, -math.inf]),
 )
 WIDTHS, HEIGHTS = st.integers(1, 170), st.integers(1, 40)
+
+
+def figures(found: dict[str, Any]) -> BacktestSummary:
+    return record.convert(found, BacktestSummary, "backtest.json")
 
 
 def in_box(text: Text, width: int, height: int) -> None:
@@ -55,7 +60,7 @@ def curves(count: int, values: list[float] | None = None) -> Curves:
     )  # fmt: skip
 
 
-def scrambled(values: list[float]) -> Figures:
+def scrambled(values: list[float]) -> BacktestSummary:
     """The sample with every number replaced by one of these."""
     at = iter(range(10**6))
 
@@ -108,7 +113,7 @@ def test_no_session_and_no_figures_have_words() -> None:
     value = EquityValue(curves=empty, cursor=0, log=False)
     assert "no session" in equity_picture(value, 80, 20).plain
     assert "no session" in exposures_picture(ExposuresValue(empty, 0, math.nan), 40, 9).plain
-    older = figures({})
+    older = figures({"sharpe": None})
     for picture in (quantiles_picture, decay_picture, rules_picture):
         assert "older version" in picture(older, 80, 20).plain
     in_box(sharpe_picture(older, 50, 10), 50, 10)

@@ -9,14 +9,14 @@ from textual.widgets import Input, Static
 
 from atft_tui.app import CockpitApp
 from atft_tui.readings.config import ConfigReader
-from atft_tui.screens.config import ConfigScreen
-from atft_tui.screens.config_edit import EditDialog, PresetDialog
+from atft_tui.screens.config import ConfigScreen, EditDialog, PresetDialog
 from atft_tui.screens.dialogs import ConfirmDialog
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.table import BrowseTable
+from engine.commands.presets import PRESETS
 from engine.config import Config
-from engine.config_file import flatten, resolve
+from engine.config.file import resolve
+from engine.config.keys import flatten
 from engine.errors import ConfigError
-from engine.presets import PRESETS
 from tests.tui.steps import shown, told, visit, wait_until
 
 WRITTEN = '# Mine.\n[training]\nseed = 3  # why not\n\n[data]\nindex_symbol = "日経[/]225"\n'
@@ -78,11 +78,11 @@ async def test_find_edit_and_take_back(workspace: Path) -> None:
         await visit(pilot, "config")
         screen = pilot.app.screen
         assert isinstance(screen, ConfigScreen)
-        table = screen.query_one(Table)
+        table = screen.query_one(BrowseTable)
         await pilot.press("slash", *"training.seed", "enter")
         await pilot.pause()
         assert table.current_key == "training.seed"
-        assert "Of weights, dropout" in shown(screen)
+        assert "Seed of weights, dropout" in shown(screen)
         await pilot.press("enter")
         await wait_until(pilot, lambda: isinstance(pilot.app.screen, EditDialog))
         dialog = pilot.app.screen

@@ -6,21 +6,22 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from rich.text import Text
 
 from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.card import Light
 from atft_tui.readings.home import HomeNews, HomeReader
 from atft_tui.readings.machine import GpuNews, MachineNews
 from atft_tui.widgets import home_panels
 from atft_tui.widgets.fact_lines import Lines
 from atft_tui.widgets.home_panels import countdown, freshness
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
+from engine.records.card import Light
 from tests.tui import home_workspace as made
 from tests.tui.home_workspace import NOW
 
-PANELS: tuple[type[Panel[HomeNews]], ...] = (
+PANELS: tuple[type[PlacePanel[HomeNews]], ...] = (
     home_panels.CardPanel,
     home_panels.ChampionPanel,
     home_panels.DataPanel,
@@ -42,7 +43,9 @@ def news(tmp_path_factory: pytest.TempPathFactory) -> HomeNews:
     return HomeReader(workspace).read(NOW)
 
 
-def drawn(kind: type[Panel[HomeNews]], value: HomeNews, width: int = 60, height: int = 13) -> str:
+def drawn(
+    kind: type[PlacePanel[HomeNews]], value: HomeNews, width: int = 60, height: int = 13
+) -> str:
     return kind(id="x").picture(value, width, height).plain
 
 
@@ -54,7 +57,7 @@ def fits(text: Text, width: int, height: int) -> bool:
 @pytest.mark.parametrize("kind", PANELS)
 @pytest.mark.parametrize("size", [(20, 3), (24, 5), (30, 6), (89, 13), (200, 40)])
 def test_every_picture_stays_in_its_box(
-    kind: type[Panel[HomeNews]], size: tuple[int, int], news: HomeNews
+    kind: type[PlacePanel[HomeNews]], size: tuple[int, int], news: HomeNews
 ) -> None:
     for value in (news, HomeNews(now=NOW)):
         picture = kind(id="x").picture(value, *size)
@@ -116,7 +119,7 @@ def test_freshness_counts_sessions_of_the_exchange_and_says_what_it_cannot_know(
     assert freshness(later).plain == "! at least 1 session"
     old = replace(news, data=replace(news.data, last="2020-01-06"))
     assert freshness(old).plain.startswith("! over ")
-    unknown = replace(news, agenda=replace(news.agenda, outlook=None))
+    unknown = replace(news, agenda=structs.replace(news.agenda, outlook=None))
     assert freshness(unknown).plain == "1 day"
 
 

@@ -11,7 +11,7 @@ from atft_tui.readings.timeline import Mark
 from atft_tui.screens.replay import ReplayScreen
 from atft_tui.widgets.panel import StatePanel
 from atft_tui.widgets.scrubber import Scrub, scrub_lines
-from engine.runs.state import fold
+from engine.runs.fold import fold
 from tests.engine.runs.samples import training
 from tests.tui.conftest import MakeRun, append
 from tests.tui.steps import shown, visit, wait_until

@@ -7,13 +7,15 @@ import pytest
 from textual.widgets import Static
 
 from atft_tui.app import CockpitApp
-from atft_tui.readings.preflight import Check, changes, checks
+from atft_tui.readings.preflight import changes
 from atft_tui.screens import train_form
 from atft_tui.screens.dialogs import ConfirmDialog
 from atft_tui.screens.doctor import DoctorDialog
 from atft_tui.screens.train_form import TrainForm, checks_text
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.table import BrowseTable
 from engine.errors import ConfigError
+from engine.records import record
+from engine.records.preflight import PreflightResult, PreflightRow
 from engine.runs import launch
 from engine.runs.control import ControlFiles
 from engine.runs.events import Continued, ControlAnswered, FoldStarted, Paused, StageStarted
@@ -23,6 +25,12 @@ from tests.tui.conftest import MakeRun, append
 from tests.tui.steps import open_run, settle, shown, told, visit, wait_until
 
 EVENTS = training()
+
+
+def checks(answer: dict[str, object]) -> tuple[PreflightRow, ...]:
+    return record.convert(answer, PreflightResult, "preflight").told()
+
+
 ROWS = [
     {"name": "device", "value": "cpu", "verdict": "ok", "hint": ""},
     {"name": "data", "value": "no market data yet", "verdict": "stop", "hint": "run `ingest`"},
@@ -112,7 +120,7 @@ async def test_a_walk_forward_shows_its_networks_and_a_search_its_trials(
 
             await open_run(pilot, search)
             assert not screen.query_one("#grid").display
-            table = screen.query_one("#tried", Table)
+            table = screen.query_one("#tried", BrowseTable)
             await wait_until(pilot, lambda: table.current_key is not None)
             text = shown(screen)
             assert "trial 2" in text
@@ -136,14 +144,14 @@ async def test_the_start_form_shows_what_changes_and_refuses_on_red(
     tmp_path: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[list[str]] = []
-    answers: list[tuple[Check, ...]] = [checks({"rows": ROWS}), checks({"rows": ROWS[:1]})]
+    answers: list[tuple[PreflightRow, ...]] = [checks({"rows": ROWS}), checks({"rows": ROWS[:1]})]
     begun: list[Any] = []
 
     def start(*given: Any) -> Run:
         begun.append(given)
         return make_run([started()])
 
-    async def preflight(form: TrainForm, words: list[str]) -> tuple[Check, ...]:
+    async def preflight(form: TrainForm, words: list[str]) -> tuple[PreflightRow, ...]:
         asked.append(words)
         return answers[min(len(asked), 2) - 1]
 

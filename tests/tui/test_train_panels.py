@@ -1,18 +1,17 @@
 """The pictures of Train alone: any numbers, any box; and what their words say."""
 
 import math
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.feed import RunNews
 from atft_tui.styles import BAD, PLAIN, WARN
 from atft_tui.widgets import chart, heat
-from atft_tui.widgets.doctor_details import details
-from atft_tui.widgets.doctor_panel import DoctorPanel
+from atft_tui.widgets.doctor_panel import DoctorPanel, details
 from atft_tui.widgets.network_panels import (
     GatePanel,
     NetworksPanel,
@@ -38,7 +37,8 @@ from engine.runs.events import (
     RunFinished,
     StepLogged,
 )
-from engine.runs.state import RunState, fold
+from engine.runs.fold import fold
+from engine.runs.state import RunState
 from tests.engine.runs.samples import asked, evaluated, searching, started, training
 
 EVENTS = training()
@@ -52,7 +52,9 @@ RUN = "20260105-090000-train-abcd"
 
 
 def drawn(kind: type[StatePanel], state: RunState, width: int, height: int) -> list[str]:
-    return kind(id="x").picture(state, width, height).plain.rstrip("\n").split("\n")
+    panel = kind(id="x")
+    panel.value = state
+    return panel.drawing(width, height).plain.rstrip("\n").split("\n")
 
 
 @pytest.mark.parametrize("kind", PANELS)
@@ -175,7 +177,7 @@ def test_a_fold_that_is_taken_up_again_keeps_what_is_known() -> None:
 def test_paired_difference_is_told_with_its_interval_once_it_is_known() -> None:
     test = {"rank_ic": 0.02, "rank_ic_se": 0.01, "n_dates": 250}
     against = {"name": "ridge", "difference": 0.0032, "low": -0.0009, "high": 0.0071,
-               "confidence": 0.9, "verdict": "undecided"}  # fmt: skip
+               "confidence": 0.9, "rank_ic": 0.02, "verdict": "undecided"}  # fmt: skip
     done = RunFinished(status="done", summary={"test": test, "against": against})
     text = "\n".join(drawn(VerdictPanel, fold([*EVENTS[:-1], done]), 70, 12))
     assert "+0.0032 to ridge  90% [-0.0009, +0.0071] paired  undecided" in text

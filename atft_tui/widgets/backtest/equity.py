@@ -18,7 +18,7 @@ from atft_tui.widgets.backtest.names import kept, percent, shown
 from atft_tui.widgets.canvas import Canvas, column_of, ticks
 from atft_tui.widgets.ink import INK, Ink, ink_of
 from atft_tui.widgets.lines import cut
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 
 _LEFT = 8
 """Columns of the y labels."""
@@ -48,7 +48,7 @@ class Line:
     """What the line consists of where there is no braille."""
 
 
-class EquityPanel(Panel[EquityValue]):
+class EquityPanel(PlacePanel[EquityValue]):
     title: ClassVar[str] = "equity after costs"
     empty: ClassVar[str] = "No backtest yet: b makes one."
 

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from rich.style import Style
 from rich.text import Text
@@ -12,11 +11,10 @@ from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.backtest import Curves
 from atft_tui.styles import CURSOR, DIM, PLAIN, STRONG
-from atft_tui.widgets.backtest.scores import OLDER
+from atft_tui.widgets.backtest.names import OLDER
 from atft_tui.widgets.canvas import column_of, spans
-from atft_tui.widgets.ink import INK, Ink, ink_of
+from atft_tui.widgets.ink import INK, Ink
 from atft_tui.widgets.lines import cut, painted
-from atft_tui.widgets.panel import Panel
 
 NAME, LONG_NAME, VALUE = 12, 22, 8
 _ROOMY = 60
@@ -25,20 +23,11 @@ _ROOMY = 60
 
 @dataclass(frozen=True, slots=True)
 class ExposuresValue:
+    """The daily figures, the session under the cursor, and the beta of the whole."""
+
     curves: Curves
     cursor: int
     beta: float
-
-
-class ExposuresPanel(Panel[ExposuresValue]):
-    title: ClassVar[str] = "exposures"
-    empty: ClassVar[str] = "Gross, net, sectors over time, after a backtest (b)."
-
-    def depends(self, value: ExposuresValue) -> tuple[object, ...]:
-        return (value, self.app.theme)
-
-    def picture(self, value: ExposuresValue, width: int, height: int) -> Text:
-        return exposures_picture(value, width, height, ink=ink_of(self.app.current_theme))
 
 
 def exposures_picture(value: ExposuresValue, width: int, height: int, *, ink: Ink = INK) -> Text:

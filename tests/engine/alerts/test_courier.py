@@ -11,8 +11,9 @@ from engine.alerts.channels import Channel, Webhook
 from engine.alerts.courier import Courier
 from engine.alerts.outbox import OUTBOX_SCHEMA, Outbox, enqueue, withdraw
 from engine.config import AlertConfig
-from engine.database import Database
+from engine.records.database import Database
 from tests.engine.alerts.servers import TOKEN, FakeWebhook, wait_until
+from tests.engine.schedule import book
 
 START = dt.datetime(2026, 11, 25, 9, 30, tzinfo=dt.UTC)
 
@@ -87,7 +88,7 @@ def test_pauses_double_and_one_channel_does_not_hold_up_another(database: Databa
     assert [tries.index(n) for n in (1, 2, 3)] == [0, 10, 30]
     assert bad.sent == good.sent == ["x"]
     assert told == []
-    assert Outbox(database).counts() == {"queued": 0, "delivered": 2, "failed": 0}
+    assert book.counts(database) == {"delivered": 2}
 
 
 @pytest.mark.parametrize(("final", "tries"), [(False, 3), (True, 1)])
@@ -102,8 +103,8 @@ def test_what_cannot_be_delivered_is_reported(
         clock.move(3600)
     assert bad.tries == tries
     assert told == ["alert 'x' was not delivered: a: no"]
-    assert Outbox(database).counts()["failed"] == 1
-    assert Outbox(database).newest(1)[0]["problem"] == "a: no"
+    assert book.counts(database)["failed"] == 1
+    assert book.alerts(database)[0].problem == "a: no"
 
 
 def test_a_channel_that_is_gone_from_the_configuration_is_reported(database: Database) -> None:
@@ -156,7 +157,7 @@ def test_an_alert_of_a_transaction_that_failed_was_never_queued(database: Databa
 
     with pytest.raises(RuntimeError):
         fail()
-    assert Outbox(database).counts()["queued"] == 0
+    assert book.counts(database)["queued"] == 0
 
 
 def test_the_thread_delivers_when_the_server_is_back_and_leaves_no_secret(
@@ -177,7 +178,7 @@ def test_the_thread_delivers_when_the_server_is_back_and_leaves_no_secret(
         wait_until(lambda: server.posted)
         worker.stop(5)
     assert not worker.is_alive()
-    assert Outbox(database).counts() == {"queued": 0, "delivered": 1, "failed": 0}
+    assert book.counts(database) == {"delivered": 1}
     for path in tmp_path.iterdir():
         assert TOKEN.encode() not in path.read_bytes()
 
@@ -193,5 +194,5 @@ def test_to_queue_takes_no_time_while_a_server_hangs(
         worker.start()
         wait_until(lambda: server.paths)
         put(database, ["second"], ["webhook"])
-        assert Outbox(database).counts()["queued"] == 2  # queued before the first was given up
+        assert book.counts(database)["queued"] == 2  # queued before the first was given up
         worker.stop(5)

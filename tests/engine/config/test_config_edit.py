@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.config import Config
-from engine.config_edit import require_known, set_key, unset_key
-from engine.config_file import flatten, render_template, resolve, toml_text
+from engine.config.edit import require_known, set_key, unset_key
+from engine.config.file import resolve
+from engine.config.keys import flatten, render_template, toml_text
 from engine.errors import ConfigError, UsageError
 
 WRITTEN = """\
@@ -149,7 +150,7 @@ def test_the_template_s_comment_goes_with_its_key(workspace: Path) -> None:
     template = render_template()
     (workspace / "config.toml").write_text(template)
     unset_key(workspace, "training.seed")
-    gone = "# Of weights, dropout, the order of days, null bands and baselines. [>= 0]\nseed = 1\n"
+    gone = "# Seed of weights, dropout, the order of days, null bands and baselines. [>= 0]\nseed = 1\n"
     assert gone in template
     assert text(workspace) == template.replace(gone, "")
 

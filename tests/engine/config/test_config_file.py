@@ -6,17 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.commands.presets import PRESETS
 from engine.config import Config
-from engine.config_file import (
-    describe,
-    flatten,
-    read_resolved,
-    render_template,
-    resolve,
-    write_resolved,
-)
+from engine.config.file import read_resolved, resolve, write_resolved
+from engine.config.keys import describe, flatten, render_template
 from engine.errors import ConfigError
-from engine.presets import PRESETS
 
 ROOT = Path(__file__).parents[3]
 

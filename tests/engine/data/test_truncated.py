@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from engine.config import Config
-from engine.config_file import resolve
+from engine.config.file import resolve
 from engine.data.load import load_panel, open_panel
 from engine.data.store import PanelStore
 from engine.data.synthetic import generate

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.config import Config
-from engine.config_file import resolve
+from engine.config.file import resolve
 from engine.runs.sink import ListSink
-from engine.schedule.clock import Reading
-from engine.schedule.jobs import Ended, Job, Runner
-from engine.schedule.ledger import Ledger
+from engine.schedule.clock import ClockReading
+from engine.schedule.jobs import ChildJob, Ended, Runner
+from engine.schedule.ledger import ScheduleLedger
 from engine.schedule.service import Service
 from engine.schedule.wakeup import SessionTrigger
+from tests.engine.schedule import book
 from tests.engine.schedule.sealing import seal
 
 CHAMPION, CHALLENGER = "20261101-000000-train-0000", "20261102-000000-train-1111"
@@ -32,8 +33,8 @@ class FakeClock:
     def now(self) -> dt.datetime:
         return self.wall
 
-    def read(self) -> Reading:
-        return Reading(wall=self.wall, awake_s=self.awake_s, elapsed_s=self.elapsed_s)
+    def read(self) -> ClockReading:
+        return ClockReading(wall=self.wall, awake_s=self.awake_s, elapsed_s=self.elapsed_s)
 
     def run_to(self, moment: dt.datetime) -> None:
         """Time passes, awake."""
@@ -61,15 +62,15 @@ class FakeRunner:
     data_at: Callable[[dt.date], dt.datetime] | None = None
     verdicts: dict[str, str] = field(default_factory=dict)
     faults: dict[str, list[Ended]] = field(default_factory=dict)
-    """Job name -> answers given before it works."""
-    jobs: list[Job] = field(default_factory=list)
+    """ChildJob name -> answers given before it works."""
+    jobs: list[ChildJob] = field(default_factory=list)
     orphans: int = 0
 
     def recover(self) -> bool:
         had, self.orphans = self.orphans > 0, 0
         return had
 
-    def run(self, job: Job) -> Ended:
+    def run(self, job: ChildJob) -> Ended:
         self.jobs.append(job)
         if self.faults.get(job.name):
             return self.faults[job.name].pop(0)
@@ -83,7 +84,7 @@ class FakeRunner:
             case _:
                 return Ended(exit_code=0)
 
-    def _signals(self, job: Job) -> Ended:
+    def _signals(self, job: ChildJob) -> Ended:
         session = job.words[job.words.index("--date") + 1]
         day = dt.date.fromisoformat(session)
         if self.data_at is not None and self.clock.now() < self.data_at(day):
@@ -116,7 +117,7 @@ def service(
     return Service(
         workspace=workspace,
         config=config,
-        ledger=Ledger(workspace, config.alerts, names),
+        ledger=ScheduleLedger(workspace, config.alerts, names),
         runner=runner,
         background=runner,
         clock=clock,
@@ -164,4 +165,4 @@ def states(desk: Service) -> dict[str, str]:
 
 def alerts(desk: Service) -> list[str]:
     """Titles of what was queued, oldest first."""
-    return [str(row["title"]) for row in reversed(desk.ledger.outbox.newest(1000))]
+    return [alert.title for alert in reversed(book.alerts(desk.ledger.database))]

@@ -14,9 +14,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from engine.schedule.jobs import ChildRunner, Ended, Job
-from engine.schedule.ledger import Ledger
-from engine.schedule.process import exclusive
+from engine.schedule.agenda import exclusive
+from engine.schedule.jobs import ChildJob, ChildRunner, Ended
+from engine.schedule.ledger import ScheduleLedger
 from engine.schedule.service import Service
 from engine.schedule.timetable import Timetable
 from tests.engine.schedule.desk import FakeClock, configuration
@@ -36,7 +36,7 @@ class Doom:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-class DoomedLedger(Ledger):
+class DoomedLedger(ScheduleLedger):
     doom = Doom(0)
 
     def __getattribute__(self, name: str) -> Any:
@@ -60,7 +60,7 @@ class DoomedRunner:
     def recover(self) -> bool:
         return self._inner.recover()
 
-    def run(self, job: Job) -> Ended:
+    def run(self, job: ChildJob) -> Ended:
         self._doom.cross()
         ended = self._inner.run(job)
         self._doom.cross()

@@ -18,16 +18,16 @@ import polars as pl
 
 from engine.cli import main
 from engine.config import Config, PhaseConfig
-from engine.config_file import resolve, write_resolved
+from engine.config.file import resolve, write_resolved
 from engine.data.calendar import trading_days
 from engine.data.store import PanelStore
 from engine.data.synthetic import generate
 from engine.data.tables import RawTables
 from engine.runs.sink import NullSink
-from engine.schedule.jobs import Ended, Job
+from engine.schedule.jobs import ChildJob, Ended
 from engine.stages.audit import audit
-from engine.stages.champion import promote
 from engine.stages.context import StageContext, StopFlag
+from engine.stages.promote import promote
 from engine.stages.train import train
 from tests.conftest import TINY
 
@@ -120,12 +120,12 @@ class InProcess:
     """The real commands, without the second that a process of their own takes to start."""
 
     workspace: Path
-    jobs: list[Job]
+    jobs: list[ChildJob]
 
     def recover(self) -> bool:
         return False
 
-    def run(self, job: Job) -> Ended:
+    def run(self, job: ChildJob) -> Ended:
         self.jobs.append(job)
         words = [*job.words, "--workspace", str(self.workspace), "--json", "--quiet"]
         out = io.StringIO()

@@ -15,7 +15,7 @@ import pytest
 from engine.errors import EnvironmentProblem
 from engine.runs import lock
 from engine.schedule import jobs
-from engine.schedule.jobs import STOPPED, TIMED_OUT, ChildRunner, Job
+from engine.schedule.jobs import STOPPED, TIMED_OUT, ChildJob, ChildRunner
 from engine.schedule.log import KEPT, LogSink, rotate
 from tests.engine.schedule.desk import FakeClock
 from tests.engine.schedule.test_plan import at
@@ -35,8 +35,8 @@ def runner(workspace: Path, stopped: Callable[[], bool] = lambda: False) -> Chil
     )  # fmt: skip
 
 
-def job(*words: str, limit_s: float = 60, in_background: bool = False) -> Job:
-    return Job(name=words[0], words=words, limit_s=limit_s, in_background=in_background)
+def job(*words: str, limit_s: float = 60, in_background: bool = False) -> ChildJob:
+    return ChildJob(name=words[0], words=words, limit_s=limit_s, in_background=in_background)
 
 
 def pids(workspace: Path, count: int) -> list[int]:
@@ -119,9 +119,9 @@ def test_a_job_in_the_background_gives_way(tmp_path: Path) -> None:
 def test_the_job_of_a_scheduler_that_was_killed_is_found_and_ended(tmp_path: Path) -> None:
     """Also its children, and without trusting a pid on paper."""
     code = (
-        "from pathlib import Path; from engine.schedule.jobs import ChildRunner, Job\n"
+        "from pathlib import Path; from engine.schedule.jobs import ChildRunner, ChildJob\n"
         f"r = ChildRunner(workspace=Path({str(tmp_path)!r}), lane='session', program={FAKE!r})\n"
-        "r.run(Job(name='family', words=('family',), limit_s=60))\n"
+        "r.run(ChildJob(name='family', words=('family',), limit_s=60))\n"
     )
     scheduler = subprocess.Popen([sys.executable, "-c", code])
     family = pids(tmp_path, 2)

@@ -20,7 +20,7 @@ import pytest
 
 from engine.config import AlertConfig
 from engine.runs import lock
-from engine.schedule.ledger import Ledger
+from engine.schedule.ledger import ScheduleLedger
 from engine.schedule.timetable import Timetable
 from tests.engine.schedule.desk import configuration, sealed
 
@@ -73,7 +73,7 @@ def days(count: int) -> list[dt.date]:
 
 
 def states(workspace: Path) -> dict[str, str]:
-    ledger = Ledger(workspace, AlertConfig(), ())
+    ledger = ScheduleLedger(workspace, AlertConfig(), ())
     try:
         return {str(day): entry.state for day, entry in ledger.entries("XNYS").items()}
     finally:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from engine.agenda import LEDGER
 from engine.alerts.alert import Alert
 from engine.config import AlertConfig
 from engine.errors import EnvironmentProblem, IntegrityError
+from engine.schedule.agenda import LEDGER
 from engine.schedule.errands import ATTEMPTS, Errands, errands_after
-from engine.schedule.ledger import Ledger
+from engine.schedule.ledger import ScheduleLedger
+from tests.engine.schedule import book
 from tests.engine.schedule.desk import configuration
 from tests.engine.schedule.test_plan import at, session
 
@@ -19,15 +20,15 @@ ALERT = Alert(key="late:X:2024-11-05", kind="late", title="late")
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path, AlertConfig(), ["mail", "webhook"])
+def ledger(tmp_path: Path) -> ScheduleLedger:
+    return ScheduleLedger(tmp_path, AlertConfig(), ["mail", "webhook"])
 
 
-def opened(ledger: Ledger, day: int = 4) -> None:
+def opened(ledger: ScheduleLedger, day: int = 4) -> None:
     ledger.open(session(day), give_up_at=at(day + 1, 6), caught_up=False)
 
 
-def test_a_session_goes_its_way_and_no_other(ledger: Ledger) -> None:
+def test_a_session_goes_its_way_and_no_other(ledger: ScheduleLedger) -> None:
     one = session(4)
     with pytest.raises(IntegrityError, match="X 2024-11-04 is not due"):
         ledger.start(one)
@@ -56,33 +57,33 @@ def test_a_session_goes_its_way_and_no_other(ledger: Ledger) -> None:
     assert ledger.entry(one) == entry
 
 
-def finish(ledger: Ledger) -> None:
+def finish(ledger: ScheduleLedger) -> None:
     ledger.finish(
         session(4), at(4, 20), verdict="HOLD", seal="abc", exit_code=6, alerts=[], errands=[]
     )
 
 
-def test_a_change_that_fails_leaves_no_alert_behind(ledger: Ledger) -> None:
+def test_a_change_that_fails_leaves_no_alert_behind(ledger: ScheduleLedger) -> None:
     opened(ledger)
     missed = Alert(key="missed:X:2024-11-04", kind="missed", title="missed")
     ledger.miss(session(4), at(5), reason="", alert=missed)
-    assert ledger.outbox.counts()["queued"] == 2
+    assert book.counts(ledger.database)["queued"] == 2
     again = Alert(key="other", kind="missed", title="missed")
     with pytest.raises(IntegrityError):
         ledger.miss(session(4), at(5), reason="", alert=again)
-    assert ledger.outbox.counts()["queued"] == 2
+    assert book.counts(ledger.database)["queued"] == 2
 
 
-def test_voiding_takes_the_alerts_back(ledger: Ledger) -> None:
+def test_voiding_takes_the_alerts_back(ledger: ScheduleLedger) -> None:
     ledger.skip([session(5)], at(6), ALERT)
-    assert ledger.outbox.counts()["queued"] == 2
+    assert book.counts(ledger.database)["queued"] == 2
     ledger.void(list(ledger.entries("X").values()), at(4), "the clock is back")
-    assert ledger.outbox.counts()["queued"] == 0
+    assert book.counts(ledger.database)["queued"] == 0
     assert ledger.entries("X") == {}
-    assert ledger.notes(1)[0]["text"] == "the clock is back"
+    assert book.notes(ledger.database)[0] == "the clock is back"
 
 
-def test_the_open_part_of_the_book(ledger: Ledger) -> None:
+def test_the_open_part_of_the_book(ledger: ScheduleLedger) -> None:
     assert ledger.open_since("X") is None
     opened(ledger, 4)
     opened(ledger, 5)
@@ -95,7 +96,7 @@ def test_the_open_part_of_the_book(ledger: Ledger) -> None:
     assert ledger.open_since("Y") is None
 
 
-def test_an_attempt_that_was_cut_short_is_due_at_once(ledger: Ledger) -> None:
+def test_an_attempt_that_was_cut_short_is_due_at_once(ledger: ScheduleLedger) -> None:
     opened(ledger)
     ledger.start(session(4))
     entry = ledger.entry(session(4))
@@ -106,36 +107,38 @@ def test_an_attempt_that_was_cut_short_is_due_at_once(ledger: Ledger) -> None:
     assert (entry.state, entry.next_at, entry.attempts) == ("due", at(4, 20), 1)
 
 
-def test_two_processes_share_the_book(tmp_path: Path, ledger: Ledger) -> None:
-    other = Ledger(tmp_path, AlertConfig(), [])
+def test_two_processes_share_the_book(tmp_path: Path, ledger: ScheduleLedger) -> None:
+    other = ScheduleLedger(tmp_path, AlertConfig(), [])
     opened(ledger)
     other.start(session(4))
     with pytest.raises(IntegrityError, match="is not due"):
         ledger.miss(session(4), at(5), reason="", alert=ALERT)
 
 
-def test_a_book_of_the_future_or_a_damaged_one_is_refused(tmp_path: Path, ledger: Ledger) -> None:
+def test_a_book_of_the_future_or_a_damaged_one_is_refused(
+    tmp_path: Path, ledger: ScheduleLedger
+) -> None:
     path = tmp_path / LEDGER
     ledger.database.rows("PRAGMA user_version = 99")
     ledger.close()
     with pytest.raises(IntegrityError, match="newer version"):
-        Ledger(tmp_path, AlertConfig(), [])
+        ScheduleLedger(tmp_path, AlertConfig(), [])
     path.write_bytes(b"nonsense" * 1000)
     with pytest.raises(IntegrityError, match="damaged") as caught:
-        Ledger(tmp_path, AlertConfig(), [])
+        ScheduleLedger(tmp_path, AlertConfig(), [])
     assert "move it away" in caught.value.hint
     path.unlink()
     path.mkdir()
     with pytest.raises(EnvironmentProblem, match=r"ledger\.sqlite"):
-        Ledger(tmp_path, AlertConfig(), [])
+        ScheduleLedger(tmp_path, AlertConfig(), [])
 
 
-def test_notes_do_not_grow_without_end(ledger: Ledger) -> None:
+def test_notes_do_not_grow_without_end(ledger: ScheduleLedger) -> None:
     for number in range(520):
         ledger.note(str(number), at(4))
     rows = ledger.database.rows("SELECT COUNT(*) AS n FROM notes")
     assert rows[0]["n"] == 500
-    assert ledger.notes(1)[0]["text"] == "519"
+    assert book.notes(ledger.database)[0] == "519"
 
 
 def test_what_a_session_sets_off_by_hand() -> None:
@@ -157,7 +160,7 @@ def test_what_a_session_sets_off_by_hand() -> None:
     assert new_year == [("audit", "2025-01")]  # both in 2025-W01
 
 
-def test_an_errand_is_tried_a_few_times(ledger: Ledger) -> None:
+def test_an_errand_is_tried_a_few_times(ledger: ScheduleLedger) -> None:
     opened(ledger)
     ledger.start(session(4))
     ledger.finish(
@@ -178,5 +181,5 @@ def test_an_errand_is_tried_a_few_times(ledger: Ledger) -> None:
                 errands.release(errand, at(4, hour))  # asked to stop: not counted
             elif not errands.again(errand, at(4, hour), "no"):
                 break
-    assert {row["state"] for row in errands.newest(5)} == {"failed", "done"}
+    assert {errand.state for errand in book.errands(ledger.database)} == {"failed", "done"}
     assert tries == ATTEMPTS + 1

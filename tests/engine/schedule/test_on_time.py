@@ -12,7 +12,7 @@ from engine.alerts.alert import Secret, Secrets
 from engine.alerts.channels import Channel, Mail, Webhook
 from engine.alerts.courier import Courier
 from engine.config import AlertConfig
-from engine.schedule.ledger import Ledger
+from engine.schedule.ledger import ScheduleLedger
 from engine.schedule.service import Service
 from tests.engine.alerts.servers import (
     CERTIFICATE,
@@ -22,6 +22,7 @@ from tests.engine.alerts.servers import (
     FakeWebhook,
     wait_until,
 )
+from tests.engine.schedule import book
 from tests.engine.schedule.desk import FakeClock, FakeRunner, sealed, service, states
 
 MOMENT = dt.datetime(2024, 11, 18, 23, 0, tzinfo=dt.UTC)
@@ -42,7 +43,7 @@ def desk(workspace: Path, channel: str) -> Service:
     clock = FakeClock(MOMENT)
     found = service(workspace, clock, FakeRunner(workspace, clock))
     found.ledger.close()
-    found.ledger = Ledger(workspace, CONFIG, [channel])
+    found.ledger = ScheduleLedger(workspace, CONFIG, [channel])
     return found
 
 
@@ -63,7 +64,7 @@ def made_while_it_hangs(found: Service) -> None:
     found.sessions()
     assert states(found) == {"2024-11-18": "done"}
     assert list(sealed(found.workspace)) == ["2024-11-18"]
-    assert found.ledger.outbox.counts()["delivered"] == 0
+    assert book.counts(found.ledger.database)["delivered"] == 0
 
 
 def no_secret_in(folder: Path) -> None:
@@ -97,7 +98,7 @@ def test_a_webhook_that_redirects_is_reported(tmp_path: Path) -> None:
             made_while_it_hangs(found)
             wait_until(lambda: told)
     assert "redirects (302), which is not followed" in told[0]
-    assert found.ledger.outbox.counts() == {"queued": 0, "delivered": 0, "failed": 1}
+    assert book.counts(found.ledger.database) == {"failed": 1}
     no_secret_in(tmp_path)
 
 
@@ -110,7 +111,7 @@ def test_mail_comes_later_too(tmp_path: Path, fault: str, monkeypatch: pytest.Mo
         channel = Mail(config, Secrets(password=Secret(PASSWORD)))
         with delivering(found, channel) as told:
             made_while_it_hangs(found)
-            wait_until(lambda: found.ledger.outbox.newest(1)[0]["attempts"])
+            wait_until(lambda: book.alerts(found.ledger.database)[0].attempts)
             server.fault = ""
             wait_until(lambda: server.received)
     assert told == []
@@ -125,7 +126,7 @@ def test_a_webhook_that_is_down_is_tried_again(tmp_path: Path) -> None:
     channel = Webhook(CONFIG, Secrets(webhook=Secret(f"http://127.0.0.1:{port}/{TOKEN}")))
     with delivering(found, channel):
         made_while_it_hangs(found)
-        wait_until(lambda: found.ledger.outbox.newest(1)[0]["attempts"])
-    row = found.ledger.outbox.newest(1)[0]
-    assert (row["state"], row["problem"]) == ("queued", "webhook: Connection refused")
+        wait_until(lambda: book.alerts(found.ledger.database)[0].attempts)
+    row = book.alerts(found.ledger.database)[0]
+    assert (row.state, row.problem) == ("queued", "webhook: Connection refused")
     no_secret_in(tmp_path)

@@ -9,7 +9,7 @@ import pytest
 from engine.data.calendar import sessions_between
 from engine.data.store import PanelStore
 from engine.errors import IntegrityError
-from engine.schedule.jobs import Ended, Job
+from engine.schedule.jobs import ChildJob, Ended
 from engine.schedule.update import update_jobs
 from tests.engine.schedule.desk import FakeClock, FakeRunner, service, states
 from tests.journeys.command import atft_here
@@ -31,7 +31,7 @@ class Ingesting(FakeRunner):
 
     codes: list[int] = field(default_factory=list)
 
-    def run(self, job: Job) -> Ended:
+    def run(self, job: ChildJob) -> Ended:
         if job.name != "update":
             return super().run(job)
         self.jobs.append(job)

@@ -2,17 +2,17 @@
 
 import datetime as dt
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from engine.config import ScheduleConfig
+from engine.records.agenda import BookedSession, SessionState
 from engine.schedule.jobs import Ended
-from engine.schedule.ledger import Entry, State
-from engine.schedule.plan import Plan, decide
+from engine.schedule.plan import SessionPlan, decide
 from engine.schedule.timetable import Session
 from tests.engine.schedule.desk import FakeClock, FakeRunner, live_to, sealed, service
 
@@ -31,8 +31,8 @@ def session(day: int) -> Session:
     )
 
 
-def entry(day: int, state: State, attempts: int = 0, **more: object) -> Entry:
-    made = Entry(
+def entry(day: int, state: SessionState, attempts: int = 0, **more: object) -> BookedSession:
+    made = BookedSession(
         exchange="X",
         session=at(day).date(),
         state=state,
@@ -48,22 +48,22 @@ def entry(day: int, state: State, attempts: int = 0, **more: object) -> Entry:
         exit_code=None,
         decided_at=None,
     )
-    return replace(made, **more)  # type: ignore[arg-type]
+    return replace(made, **more)
 
 
-def plan(now: dt.datetime, days: list[int], *book: Entry) -> Plan:
+def plan(now: dt.datetime, days: list[int], *book: BookedSession) -> SessionPlan:
     due = [session(day) for day in days]
     upcoming = session(days[-1] + 1) if days else session(20)
     return decide(now, due, upcoming, {e.session: e for e in book}, CONFIG)
 
 
 def test_nothing_due_nothing_done() -> None:
-    assert plan(at(4, 12), []) == Plan()
-    assert plan(at(4), [4], entry(4, "done")) == Plan()
+    assert plan(at(4, 12), []) == SessionPlan()
+    assert plan(at(4), [4], entry(4, "done")) == SessionPlan()
 
 
 def test_a_new_session_is_opened_until_its_cut_off_and_tried() -> None:
-    assert plan(at(4), [4]) == Plan(open=session(4), give_up_at=at(5, 6), attempt=session(4))
+    assert plan(at(4), [4]) == SessionPlan(open=session(4), give_up_at=at(5, 6), attempt=session(4))
 
 
 def test_one_that_is_caught_up_has_as_long_from_now_but_not_into_the_next() -> None:
@@ -83,12 +83,12 @@ def test_only_the_latest_is_tried_the_others_are_late_or_missed() -> None:
 
 def test_a_pause_is_kept_and_the_cut_off_ends_it() -> None:
     waiting = entry(4, "due", attempts=1, next_at=at(4, 20))
-    assert plan(at(4, 19.9), [4], waiting) == Plan()
+    assert plan(at(4, 19.9), [4], waiting) == SessionPlan()
     assert plan(at(4, 20), [4], waiting).attempt == session(4)
     book = {waiting.session: waiting}
     asked = decide(at(4, 19), [session(4)], session(5), book, CONFIG, at_once=True)
     assert asked.attempt == session(4)
-    assert plan(at(5, 6), [4], waiting) == Plan(missed=(session(4),))
+    assert plan(at(5, 6), [4], waiting) == SessionPlan(missed=(session(4),))
 
 
 def test_the_last_chance_of_one_that_was_never_tried_is_not_taken_away() -> None:
@@ -101,7 +101,7 @@ def test_what_a_clock_that_was_ahead_has_written_is_void() -> None:
     assert plan(at(4, 12), [], ahead).void == (ahead,)
     given_up = entry(4, "missed", attempts=3, decided_at=at(5, 6))
     assert plan(at(4, 19), [4], given_up).void == (given_up,)
-    assert plan(at(5, 7), [4], given_up) == Plan()
+    assert plan(at(5, 7), [4], given_up) == SessionPlan()
     done = entry(6, "done", decided_at=at(6, 19))
     assert plan(at(4, 12), [], done).void == ()
 
@@ -173,13 +173,15 @@ def test_whatever_the_clock_does_a_session_is_sealed_at_most_once_and_the_book_h
         assert {(e.state, e.attempts) for e in week} == {("done", 1)}
 
 
-def _session_of(item: Entry) -> Session:
+def _session_of(item: BookedSession) -> Session:
     return Session(
         exchange=item.exchange, date=item.session, due_at=item.due_at, cutoff_at=item.give_up_at
     )
 
 
-def _book_is_sound(entries: dict[dt.date, Entry], seals: dict[str, str], now: dt.datetime) -> None:
+def _book_is_sound(
+    entries: dict[dt.date, BookedSession], seals: dict[str, str], now: dt.datetime
+) -> None:
     done = {str(day) for day, item in entries.items() if item.state == "done"}
     assert done == set(seals)
     assert not [item for item in entries.values() if item.state == "running"]

@@ -7,6 +7,7 @@ import pytest
 
 from engine.schedule.jobs import Ended
 from engine.schedule.timetable import Timetable
+from tests.engine.schedule import book
 from tests.engine.schedule.desk import (
     CHALLENGER,
     CHAMPION,
@@ -102,7 +103,7 @@ def test_a_sleep_and_a_clock_that_was_set_are_told_apart(tmp_path: Path) -> None
     assert desk.watch_clock() == "the clock was set back by 2:00:00"
     clock.set(utc("2024-11-19T13:00"))
     assert desk.watch_clock() == "the clock was set ahead by 1 day, 0:00:00"
-    assert desk.ledger.notes(1)[0]["text"] == "the clock was set ahead by 1 day, 0:00:00"
+    assert book.notes(desk.ledger.database)[0] == "the clock was set ahead by 1 day, 0:00:00"
 
 
 def test_a_clock_set_ahead_makes_no_signal_and_its_verdicts_are_void_when_it_is_right_again(
@@ -131,7 +132,7 @@ def test_a_clock_set_ahead_makes_no_signal_and_its_verdicts_are_void_when_it_is_
     assert states(desk) == dict.fromkeys(expected, "done")
     assert list(sealed(tmp_path)) == expected
     assert not [title for title in alerts(desk) if not title.startswith("TRADE")]
-    notes = [note["text"] for note in desk.ledger.notes(10)]
+    notes = book.notes(desk.ledger.database)
     assert any("void" in note for note in notes)
 
 

@@ -13,7 +13,7 @@ from engine.data.store import PanelStore
 from engine.data.tables import BAR_SCHEMA, SECURITY_SCHEMA, RawTables, complete
 from engine.errors import ConfigError
 from engine.runs.sink import NullSink
-from engine.schedule.status import status
+from engine.schedule.command import schedule
 from engine.schedule.timetable import Timetable, timetable_of
 from engine.stages.context import StageContext, StopFlag
 
@@ -136,7 +136,7 @@ def test_status_tells_the_next_session_of_the_stored_market(
         workspace=tmp_path, config=Config(), sink=NullSink(), stop=StopFlag(),
         now=lambda: dt.datetime(2024, 5, 2, 12, tzinfo=dt.UTC),
     )  # fmt: skip
-    answer = status(context).json
+    answer = schedule(context, action="status").json
     assert answer["exchange"] == "XTKS"
     assert answer["next"] == {"session": "2024-05-07", "due_at": "2024-05-07T09:30:00+00:00"}
 

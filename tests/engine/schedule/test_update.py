@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from engine.config import Config
-from engine.config_file import resolve
+from engine.config.file import resolve
 from engine.data.store import PanelStore
 from engine.data.synthetic import generate
 from engine.data.tables import BAR_SCHEMA, SECURITY_SCHEMA, RawTables, complete

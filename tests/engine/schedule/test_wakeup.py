@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.agenda import HEARTBEAT
 from engine.alerts.courier import Courier
 from engine.errors import EnvironmentProblem
-from engine.schedule.clock import Reading, SystemClock, difference
-from engine.schedule.jobs import Ended, Job
-from engine.schedule.process import exclusive, heartbeat_age
+from engine.schedule.agenda import HEARTBEAT, exclusive, read_agenda
+from engine.schedule.clock import ClockReading, SystemClock, difference
+from engine.schedule.jobs import ChildJob, Ended
 from engine.schedule.service import Service
 from engine.schedule.timetable import Timetable
 from engine.schedule.wakeup import SessionTrigger, serve
@@ -38,9 +37,9 @@ class Moved:
     def now(self) -> dt.datetime:
         return dt.datetime.now(dt.UTC) + self._shift
 
-    def read(self) -> Reading:
+    def read(self) -> ClockReading:
         found = SystemClock().read()
-        return Reading(wall=self.now(), awake_s=found.awake_s, elapsed_s=found.elapsed_s)
+        return ClockReading(wall=self.now(), awake_s=found.awake_s, elapsed_s=found.elapsed_s)
 
 
 def make(workspace: Path, clock: Moved, runner: FakeRunner) -> tuple[Service, Courier]:
@@ -87,9 +86,8 @@ def test_a_session_that_becomes_due_while_it_runs_is_done(tmp_path: Path) -> Non
     assert states(desk) == {"2024-11-15": "done", "2024-11-18": "done"}
     beat = json.loads((tmp_path / HEARTBEAT).read_text())
     assert beat["pid"]
-    age = heartbeat_age(tmp_path, clock.now())
-    assert age is not None
-    assert age >= 0
+    beaten = read_agenda(tmp_path, clock.now()).beat_at
+    assert dt.datetime.fromisoformat(beaten) <= clock.now()
 
 
 def test_the_heart_beats_while_a_job_runs(tmp_path: Path) -> None:
@@ -97,7 +95,7 @@ def test_the_heart_beats_while_a_job_runs(tmp_path: Path) -> None:
     beats: set[str] = set()
 
     class Slow(FakeRunner):
-        def run(self, job: Job) -> Ended:
+        def run(self, job: ChildJob) -> Ended:
             while len(beats) < 3:
                 if (tmp_path / HEARTBEAT).exists():
                     beats.add((tmp_path / HEARTBEAT).read_text())
@@ -112,7 +110,7 @@ def test_the_heart_beats_while_a_job_runs(tmp_path: Path) -> None:
 
 def test_an_error_in_a_job_ends_the_process_with_it(tmp_path: Path) -> None:
     class Broken(FakeRunner):
-        def run(self, job: Job) -> Ended:
+        def run(self, job: ChildJob) -> Ended:
             raise EnvironmentProblem("no space left on device")
 
     clock = Moved(dt.datetime(2024, 11, 18, 23, 30, tzinfo=dt.UTC))
@@ -150,10 +148,10 @@ def test_the_trigger_fires_at_run_times_only_and_outlives_the_calendar() -> None
 
 def test_one_scheduler_at_a_time(tmp_path: Path) -> None:
     from engine.errors import LockedError
-    from engine.schedule import process
+    from engine.schedule import agenda
 
     with exclusive(tmp_path), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(process, "_LOCK_PATIENCE_S", 0.1)
+        patch.setattr(agenda, "_LOCK_PATIENCE_S", 0.1)
         with pytest.raises(LockedError, match="a scheduler is at work here already"):
             exclusive(tmp_path).__enter__()
     with exclusive(tmp_path):
@@ -173,8 +171,8 @@ def test_one_scheduler_at_a_time(tmp_path: Path) -> None:
 def test_three_clocks_tell_what_happened(
     wall_h: float, awake_h: float, elapsed_h: float, words: str
 ) -> None:
-    before = Reading(wall=at(4), awake_s=10.0, elapsed_s=20.0)
-    after = Reading(
+    before = ClockReading(wall=at(4), awake_s=10.0, elapsed_s=20.0)
+    after = ClockReading(
         wall=at(4) + dt.timedelta(hours=wall_h),
         awake_s=10.0 + 3600 * awake_h,
         elapsed_s=20.0 + 3600 * elapsed_h,

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from engine.config import Config, PhaseConfig
-from engine.config_file import override
+from engine.config.file import override
 from engine.data.store import PanelStore
 from engine.data.tables import RawTables
 from engine.runs.events import RunEvent
@@ -18,8 +18,8 @@ from engine.runs.sink import ListSink
 from engine.signals.models import ModelStore
 from engine.signals.seal import SealStore
 from engine.stages.audit import audit
-from engine.stages.champion import promote
 from engine.stages.context import Outcome, StageContext, StopFlag
+from engine.stages.promote import promote
 from engine.stages.signals import signals
 from engine.stages.train import train
 

@@ -8,7 +8,7 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
-from engine.config_file import resolve
+from engine.config.file import resolve
 from engine.data.tables import RawTables
 from engine.model.build import build_model
 from engine.training.device import apply_mode

@@ -3,7 +3,7 @@
 import pytest
 
 from engine.config import Config, Range
-from engine.config_file import resolve
+from engine.config.file import resolve
 from engine.errors import ConfigError
 from engine.tuning.space import applied, usable
 

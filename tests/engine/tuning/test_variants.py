@@ -2,10 +2,10 @@
 
 import pytest
 
+from engine.commands.presets import PRESETS
 from engine.config import Config
-from engine.config_file import override, resolve
+from engine.config.file import override, resolve
 from engine.errors import UsageError
-from engine.presets import PRESETS
 from engine.tuning.variants import ablations, chosen, sizes
 
 

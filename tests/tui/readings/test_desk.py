@@ -9,14 +9,12 @@ import pytest
 
 from atft_tui.jobs import Job
 from atft_tui.readings.answers import outcome, read_answers
-from atft_tui.readings.desk import read_desk
+from atft_tui.readings.desk import read_desk, read_shadow
 from atft_tui.readings.schedule import read_schedule
-from atft_tui.readings.shadow import PARTS, read_shadow
-from engine.agenda import LOCK, write_outlook
+from engine.records.shadow import PARTS
 from engine.runs import lock
-from engine.schedule.process import write_heartbeat
+from engine.schedule.agenda import LOCK, write_heartbeat, write_outlook
 from engine.schedule.timetable import Timetable
-from engine.signals import shadow as engine_shadow
 from tests.engine.schedule.desk import configuration
 from tests.tui import signal_desk
 from tests.tui.signal_desk import DAYS, NOW
@@ -25,23 +23,21 @@ LATER = NOW + dt.timedelta(minutes=3)
 
 
 def test_the_shadow_ledger_by_hand(tmp_path: Path) -> None:
-    assert PARTS == engine_shadow.PARTS
     assert read_shadow(tmp_path) is None
     signal_desk.shadow(tmp_path, n=4)
     shadow = read_shadow(tmp_path)
     assert shadow is not None
     assert read_shadow(tmp_path) is shadow
-    total = shadow.total("open")
-    assert total is not None
+    total, running = shadow.told.all["open"], shadow.told.running["open"]
     assert (total.sessions, total.orders, total.unfilled) == (4, 16, 4)
     assert total.gap == pytest.approx(-2.5e-4)
-    assert [point.gap for point in total.running] == pytest.approx([-1e-4, -1.5e-4, -2e-4, -2.5e-4])
-    assert total.running[-1].se == pytest.approx(total.gap_se)
+    assert [point.gap for point in running] == pytest.approx([-1e-4, -1.5e-4, -2e-4, -2.5e-4])
+    assert running[-1].se == pytest.approx(total.gap_se)
     newest = shadow.rows[0]
     assert (newest.session, newest.entry) == ("2026-10-04", "close")
     assert newest.gap == pytest.approx(-4e-4)
-    assert sum(newest.parts) == pytest.approx(newest.gap)
-    assert shadow.pending == ("2026-11-24", "2026-11-25")
+    assert sum(getattr(newest, part) for part in PARTS) == pytest.approx(newest.gap)
+    assert shadow.told.pending == ("2026-11-24", "2026-11-25")
 
 
 def test_a_ledger_of_an_older_version_has_no_running_gap(tmp_path: Path) -> None:
@@ -52,8 +48,8 @@ def test_a_ledger_of_an_older_version_has_no_running_gap(tmp_path: Path) -> None
     path.write_text(json.dumps(told))
     shadow = read_shadow(tmp_path)
     assert shadow is not None
-    assert shadow.totals[0].running == ()
-    assert shadow.totals[0].sessions == 12
+    assert shadow.told.running == {}
+    assert shadow.told.all["open"].sessions == 12
 
 
 def test_the_schedules_book_by_hand(tmp_path: Path) -> None:
@@ -61,18 +57,18 @@ def test_the_schedules_book_by_hand(tmp_path: Path) -> None:
     signal_desk.schedule(tmp_path)
     told = read_schedule(tmp_path, NOW)
     assert told is not None
-    assert [(entry.session, entry.state) for entry in told.entries] == [
+    assert [(str(entry.session), entry.state) for entry in told.agenda.sessions] == [
         ("2026-11-25", "due"), ("2026-11-24", "late"), ("2026-11-20", "done"),
     ]  # fmt: skip
-    waits = told.entries[0]
+    waits = told.agenda.sessions[0]
     assert (waits.attempts, waits.reason) == (1, "update: no bars yet")
     assert waits.next_at == NOW + dt.timedelta(minutes=5)
-    assert told.entries[2].verdict == "TRADE"
-    assert [(one.kind, one.key, one.state) for one in told.errands] == [
+    assert told.agenda.sessions[2].verdict == "TRADE"
+    assert [(one.kind, one.key, one.state) for one in told.agenda.errands] == [
         ("report", "2026-11-20", "wanted")
     ]
-    assert (told.process, told.pid, told.beat_s) == ("stopped", None, None)
-    assert told.notes[0].text == "the machine slept for 8 hours"
+    assert (told.process, told.agenda.pid, told.beat_s) == ("stopped", None, None)
+    assert told.agenda.notes[0][1] == "the machine slept for 8 hours"
     assert told.log[-1].text.startswith("warning schedule: XTKS 2026-11-25")
     assert told.log[-1].at == NOW
 
@@ -84,8 +80,8 @@ def test_the_countdown_goes_by_minutes_then_by_seconds(tmp_path: Path) -> None:
     def left(now: dt.datetime) -> float:
         told = read_schedule(tmp_path, now)
         assert told is not None
-        assert told.upcoming is not None
-        return told.upcoming.seconds
+        assert told.seconds is not None
+        return told.seconds
 
     assert left(due - dt.timedelta(hours=3, seconds=59)) == 3 * 3600
     assert left(due - dt.timedelta(seconds=59.5)) == 59
@@ -102,7 +98,7 @@ def test_a_living_process_is_known_by_its_lock_and_a_stuck_one_by_its_heart(tmp_
     assert fresh is not None
     assert stale is not None
     assert dead is not None
-    assert (fresh.process, fresh.pid, fresh.beat_s) == ("running", os.getpid(), 60)
+    assert (fresh.process, fresh.agenda.pid, fresh.beat_s) == ("running", os.getpid(), 60)
     assert (stale.process, dead.process) == ("stuck", "stopped")
 
 
@@ -112,9 +108,14 @@ def test_the_engines_outlook_is_read(tmp_path: Path) -> None:
     write_outlook(tmp_path, timetable.outlook(NOW))
     told = read_schedule(tmp_path, NOW)
     assert told is not None
-    assert told.upcoming is not None
-    assert (told.exchange, told.zone, told.upcoming.session) == ("WEEKDAYS", "UTC", "2026-11-25")
-    assert told.upcoming.due_at == dt.datetime(2026, 11, 25, 17, 0, tzinfo=dt.UTC)
+    outlook = told.agenda.outlook
+    assert outlook is not None
+    assert (outlook.exchange, outlook.zone, outlook.next_session) == (
+        "WEEKDAYS",
+        "UTC",
+        "2026-11-25",
+    )
+    assert outlook.next_at == "2026-11-25T17:00:00+00:00"
 
 
 def test_reading_takes_no_lock_and_writes_nothing_to_the_book(tmp_path: Path) -> None:
@@ -136,7 +137,7 @@ def test_one_torn_file_hides_no_other_part(tmp_path: Path) -> None:
         assert part.value is None
         assert part.trouble
     assert desk.card is not None
-    assert desk.card.verdict == "TRADE"
+    assert desk.card.word == "TRADE"
     assert len(desk.cards) == 3
 
 
@@ -146,7 +147,7 @@ def test_the_first_picture_needs_no_table(tmp_path: Path) -> None:
     assert desk.signal is not None
     assert (desk.signal.seal.name, desk.signal.lines) == (DAYS[1], ())
     assert desk.card is not None
-    assert desk.card.verdict == "TRADE"
+    assert desk.card.word == "TRADE"
     gone = read_desk(tmp_path, "2020-01-01", NOW, rows=False)
     assert gone.signal is not None
     assert gone.signal.seal.name == DAYS[2]
@@ -181,7 +182,7 @@ def test_the_newest_answer_of_each_command_line(tmp_path: Path) -> None:
     write_job(tmp_path, 6, ("diff", "a", "b"), None)
     write_job(tmp_path, 7, ("diff", "a", "c"), {"error": "no sealed signal 'a'", "exit_code": 2})
     answers = read_answers(tmp_path)
-    assert answers is read_answers(tmp_path)
+    assert answers == read_answers(tmp_path)
     assert outcome(answers.of("verify", f"{DAYS[2]}-r0")) == (
         "312 files, inputs and model verified", True,
     )  # fmt: skip

@@ -1,0 +1,196 @@
+"""Reading and writing configuration: layers, origins, and mistakes named by file:line: key."""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from pydantic import ValidationError
+
+from engine.commands.presets import PRESETS
+from engine.config import Config
+from engine.config.keys import EPOCHS, PHASES, table_of
+from engine.errors import ConfigError
+from engine.files import parse_toml, read_toml_text, write_text
+
+Origins = dict[str, str]
+_RETIRED = ("max_price", "split_tolerance")
+"""Keys of ``[quality]`` in older versions; they stand in the configurations of their runs and models."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A configuration, and where each of its values comes from."""
+
+    config: Config
+    origins: Origins
+    """Dotted key -> where its value comes from; keys that are absent have their default."""
+
+
+def resolve(
+    files: Sequence[Path],
+    *,
+    preset: str | None = None,
+    overrides: Sequence[str] = (),
+    drafts: Mapping[Path, str] | None = None,
+) -> Resolved:
+    """Defaults <- files, in order (those that exist) <- preset <- ``key=value`` overrides.
+
+    ``drafts``: texts that would stand in some of the files, taken in place of what does.
+    """
+    values: dict[str, Any] = {}
+    origins: Origins = {}
+    drafts = drafts or {}
+    for path in files:
+        if path in drafts or path.is_file():
+            text = drafts[path] if path in drafts else read_toml_text(path)
+            _merge(values, parse_toml(text, path))
+            origins |= {key: f"{path}:{line}" for key, line in _lines(text).items()}
+    if preset is not None:
+        if preset not in PRESETS:
+            raise ConfigError(f"no preset {preset!r}", hint=f"known: {', '.join(PRESETS)}")
+        for key, value in PRESETS[preset].items():
+            _assign(values, key, value, f"preset {preset}")
+            origins[key] = f"preset {preset}"
+    for override in overrides:
+        key, separator, text = override.partition("=")
+        if not separator or not key.strip():
+            raise ConfigError(f"--set {override!r}: expected key=value")
+        _assign(values, key.strip(), _value(text), "--set")
+        origins[key.strip()] = "--set"
+    return Resolved(_validate(values, origins), origins)
+
+
+def override(config: Config, changes: Mapping[str, Any], *, origin: str) -> Config:
+    """The configuration with some dotted keys changed; text is read as on the command line."""
+    values = config.model_dump(mode="json")
+    for key, value in changes.items():
+        _assign(values, key, _value(value) if isinstance(value, str) else value, origin)
+    return _validate(values, dict.fromkeys(changes, origin))
+
+
+def read_resolved(path: Path) -> Config:
+    """A complete configuration as `write_resolved` wrote it, in this version or an older one.
+
+    Keys that are `_RETIRED` are passed over: they belong to data that are cleaned otherwise now.
+    """
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file")
+    text = read_toml_text(path)
+    lines = {key: f"{path}:{n}" for key, n in _lines(text).items()}
+    values = parse_toml(text, path)
+    quality = values.get("quality")
+    if isinstance(quality, dict):
+        values["quality"] = {name: quality[name] for name in quality if name not in _RETIRED}
+    return _validate(values, lines)
+
+
+def write_resolved(path: Path, config: Config) -> None:
+    """Write every key with its value, as a run keeps them."""
+    write_text(path, tomlkit.dumps(config.model_dump(mode="json", exclude_none=True)))
+
+
+def _lines(text: str) -> dict[str, int]:
+    """Dotted key -> line of the text. Good enough for messages: keys are found at line starts."""
+    table, found = "", dict[str, int]()
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line)
+        if header:
+            table = header[1]
+            found.setdefault(table, number)
+        elif pair := re.match(r"\s*([A-Za-z0-9_.\"-]+)\s*=", line):
+            key = pair[1].replace('"', "")
+            found[f"{table}.{key}" if table else key] = number
+    return found
+
+
+def _merge(into: dict[str, Any], table: Mapping[str, Any]) -> None:
+    for key, value in table.items():
+        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = dict(value) if isinstance(value, Mapping) else value
+
+
+def _assign(values: dict[str, Any], key: str, value: Any, origin: str) -> None:
+    if key == EPOCHS:
+        _assign_epochs(values, value, origin)
+        return
+    if key.startswith(f"{PHASES}."):
+        _assign_phase(values, key, value, origin)
+        return
+    *tables, name = key.split(".")
+    place = values
+    for table in tables:
+        place = place.setdefault(table, {})
+        if not isinstance(place, dict):
+            raise ConfigError(f"{origin}: {key}: {table} is not a table")
+    place[name] = value
+
+
+def _assign_epochs(values: dict[str, Any], value: Any, origin: str) -> None:
+    """``training.epochs = [3, 2, 5, 2]``: the epochs of the phases in order; one number counts for all."""
+    phases = _phases(values)
+    counts = list(value) if isinstance(value, list | tuple) else [value] * len(phases)
+    if len(counts) != len(phases):
+        raise ConfigError(f"{origin}: training.epochs needs {len(phases)} numbers, one per phase")
+    values["training"]["phases"] = [
+        {**phase, "epochs": count} for phase, count in zip(phases, counts, strict=True)
+    ]
+
+
+def _assign_phase(values: dict[str, Any], key: str, value: Any, origin: str) -> None:
+    """``training.phases.NAME.KEY = value``: one key of the phase of that name."""
+    name, _, field = key.removeprefix(f"{PHASES}.").rpartition(".")
+    phases = _phases(values)
+    if name not in [phase.get("name") for phase in phases]:
+        known = ", ".join(str(phase.get("name")) for phase in phases)
+        raise ConfigError(f"{origin}: {key}: there is no phase {name!r}", hint=f"known: {known}")
+    values["training"]["phases"] = [
+        {**phase, field: value} if phase.get("name") == name else phase for phase in phases
+    ]
+
+
+def _phases(values: dict[str, Any]) -> list[dict[str, Any]]:
+    """The phases so far, or the default ones."""
+    phases = values.setdefault("training", {}).get("phases")
+    return phases or [phase.model_dump(mode="json") for phase in Config().training.phases]
+
+
+def _value(text: str) -> Any:
+    """A TOML value; text that is none is taken as a string."""
+    try:
+        return tomllib.loads(f"x = {text}")["x"]
+    except tomllib.TOMLDecodeError:
+        return text.strip()
+
+
+def _validate(values: Mapping[str, Any], origins: Origins) -> Config:
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        lines = [_explain(item, origins) for item in error.errors()]
+        raise ConfigError(
+            "\n".join(lines), hint="`atft-tui config show` lists every key"
+        ) from error
+
+
+def _explain(item: Mapping[str, Any], origins: Origins) -> str:
+    parts = [str(part) for part in item["loc"]]
+    key = ".".join(part for part in parts if not part.isdigit())
+    candidates = [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
+    place = next((origins[c] for c in candidates if c in origins), "")
+    prefix = f"{place}: " if place else ""
+    if item["type"] == "extra_forbidden":
+        table = table_of(parts[:-1])
+        near = difflib.get_close_matches(parts[-1], table.model_fields if table else (), n=1)
+        hint = f", did you mean {near[0]}?" if near else ""
+        return f"{prefix}{key}: unknown key{hint}"
+    message = str(item["msg"]).removeprefix("Value error, ")
+    shown = repr(item.get("input"))
+    given = f" (given: {shown})" if item["type"] != "value_error" and len(shown) < 80 else ""
+    return f"{prefix}{key + ': ' if key else ''}{message}{given}"

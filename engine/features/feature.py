@@ -34,7 +34,7 @@ class Feature:
     source: str = "bars"
     """Table that must be there."""
     published: str = _AT_CLOSE
-    """From when on a row of that table may be used."""
+    """When a row of that table is known, and may be used from then on."""
     core: bool = False
     """One of the columns of ``features.breadth = core``."""
     depth: int = 1
@@ -97,7 +97,7 @@ class Family:
         core: Collection[int] = (),
         depth: int = 1,
     ) -> tuple[Feature, ...]:
-        """The same figure over several windows, in sessions; ``{w}`` in name and formula is the window.
+        """One feature for each window, in sessions; ``{w}`` in name and formula is the window.
 
         The look-back is the window and ``before`` sessions more. ``core`` names the windows that are core.
         """

@@ -78,9 +78,9 @@ class NodeStatistics:
     neighbours_N: NDArray[np.float32]
     """Stocks this one listens to (in-degree)."""
     mean_abs_rho_N: NDArray[np.float32]
-    """Over the neighbours; NaN without any."""
+    """Mean |rho| over the neighbours; NaN without any."""
     same_sector_share_N: NDArray[np.float32]
-    """Of the neighbours; NaN without any."""
+    """Share of the neighbours that are of the same known sector; NaN without any."""
     clustering_N: NDArray[np.float32]
     """Share of pairs of neighbours of which one listens to the other; NaN below two neighbours."""
     kept_share_N: NDArray[np.float32]
@@ -110,7 +110,7 @@ class GraphSeries:
         object.__setattr__(self, "_empty", empty)
 
     def in_memory(self) -> "GraphSeries":
-        """The same with every graph read."""
+        """This series with every graph read from disk."""
         return replace(self, graphs=tuple(self.graphs))
 
     def at(self, session: int) -> Graph:

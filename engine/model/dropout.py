@@ -29,7 +29,7 @@ class MaskStream:
     seed: int
     calls: int = 0
     first_row: int = 0
-    """Of the rows that are passed, among all."""
+    """Number, among all rows, of the first row that is passed."""
 
     def next_key(self) -> int:
         """Key of the next mask, 64 bits."""

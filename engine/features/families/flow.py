@@ -83,7 +83,7 @@ def _impulse(r: Rows) -> Array:
 
 
 def _age(r: Rows) -> Array:
-    """Of the type that reported last."""
+    """``[S]``: weekdays since the type that reported last did so; NaN before any has."""
     age_KS = r.age()
     youngest_S = np.where(np.isnan(age_KS), np.inf, age_KS).min(axis=0, initial=np.inf)
     return np.asarray(np.where(np.isfinite(youngest_S), youngest_S, np.nan))

@@ -17,7 +17,7 @@ from engine.data.publication import Days
 from engine.features.context import Array
 from engine.features.rolling import needed
 
-_MEAN, _STD, _Z, _PERCENTILE, _LAG = 0, 1, 2, 3, 4
+_MEAN, _STD, _Z, _PERCENTILE, _LAG, _BEFORE = 0, 1, 2, 3, 4, 5
 _EVER = 10**6
 """Days: a span that leaves nothing out."""
 
@@ -58,7 +58,7 @@ class History:
 
         Weekly or daily rows; 60 dates are looked through.
         """
-        return _before(_starts(self.key_R), self.date_R, value_R, 60, 7 * weeks)
+        return self._over(value_R, 60, 7 * weeks, 1, _BEFORE)
 
     def _over(self, value_R: Array, window: int, span: int, need: int, what: int) -> Array:
         return _history(_starts(self.key_R), self.date_R, value_R, window, span, need, what)
@@ -85,23 +85,10 @@ def _history(
             if at < 0:
                 continue
             low = np.searchsorted(dates[: at + 1], date_R[r] - span, side="right")
-            out_R[r] = _statistic(values[low : at + 1], need, what, window)
-    return out_R
-
-
-@njit(parallel=True, cache=True)
-def _before(start_K: Days, date_R: Days, value_R: Array, window: int, span: int) -> Array:
-    out_R = np.full(value_R.size, np.nan)
-    for k in prange(start_K.size - 1):
-        dates = np.empty(window, dtype=np.int64)
-        values = np.empty(window)
-        count = 0
-        for r in range(start_K[k], start_K[k + 1]):
-            count, at = _insert(dates, values, count, date_R[r], value_R[r])
-            while at >= 0 and dates[at] > date_R[r] - span:
-                at -= 1
-            if at >= 0:
-                out_R[r] = values[at]
+            if what != _BEFORE:
+                out_R[r] = _statistic(values[low : at + 1], need, what, window)
+            elif low > 0:
+                out_R[r] = values[low - 1]
     return out_R
 
 

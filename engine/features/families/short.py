@@ -39,7 +39,7 @@ def _market_ratio(r: Rows) -> Array:
 
 
 def _feature(name: str, formula: str, unit: str, at_close: _Figure) -> Feature:
-    """Of stock scope: ``at_close`` gives ``[K, S]`` per sector."""
+    """A feature of stock scope; ``at_close`` gives ``[K, S]``, a row for each sector."""
 
     def compute(x: Context) -> Array:
         rows = per_sector(x, "short")

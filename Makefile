@@ -11,7 +11,7 @@ HPO_JOBS ?= 1
 HPO_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint types imports unit kernels others bench hpo-run clean
+.PHONY: demo test lint types imports unit kernels others bench hpo-run clean keys
 
 demo: $(VENV)/.installed
 	rm -rf "$(DEMO)"
@@ -41,6 +41,10 @@ kernels: $(VENV)/.installed-dev
 
 others: $(VENV)/.installed-dev
 	$(BIN)/pytest -q -n 2 --dist loadfile $(addprefix --ignore=,$(KERNELS))
+
+# The page of all keys, from the one table of keys.
+keys: $(VENV)/.installed-dev
+	$(BIN)/python -m atft_tui.keys > docs/keys.md
 
 bench: $(VENV)/.installed-dev
 	for file in benchmarks/bench_*.py; do \

@@ -19,7 +19,7 @@ from atft_tui.readings.searches import (
     read_pairs,
     read_studies,
 )
-from atft_tui.widgets.curves import Curve, CurvePoint
+from atft_tui.widgets.chart import Curve, CurvePoint
 from engine.files import read_toml
 from engine.records.judgement import is_noise
 from engine.records.run import RunSummary, written

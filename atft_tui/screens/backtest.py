@@ -18,7 +18,6 @@ from atft_tui.keys import SCREENS, bindings
 from atft_tui.readings.backtest import BacktestReader, BacktestValue, overrides
 from atft_tui.readings.holdings import DayBook, read_day
 from atft_tui.screens.base import CockpitScreen
-from atft_tui.sizes import TALL, WIDE
 from atft_tui.styles import DIM, STRONG
 from atft_tui.widgets.backtest import headline as words
 from atft_tui.widgets.backtest import tables
@@ -194,11 +193,6 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         """The colours of the theme."""
         return ink_of(self.app.current_theme)
 
-    @property
-    def is_wide(self) -> bool:
-        """Whether there is room for everything at once."""
-        return self.size.width >= WIDE and self.size.height >= TALL
-
     def part(self, name: str) -> Widget:
         """A panel or a table by its short name."""
         return self.query_one(f"#backtest-{name}")
@@ -207,15 +201,12 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         """A panel by its short name."""
         return self.query_one(f"#backtest-{name}", PlacePanel)
 
-    def on_resize(self) -> None:
-        self.lay_out()
-
     def lay_out(self) -> None:
         """Everything at once where there is room, else one tab."""
         value = self.value
         there = value is not None and value.figures is not None
-        wide = self.is_wide
-        self.set_class(not wide, "narrow")
+        wide = self.wide
+        super().lay_out()
         empty = self.query_one("#empty", Static)
         empty.display = value is not None and not there
         if value is not None and value.run_id:
@@ -277,7 +268,7 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
 
     def action_next_panel(self, step: int) -> None:
         """The next tab of a small screen; the focus of a large one, which may bring a side panel up."""
-        if self.is_wide:
+        if self.wide:
             names, here = list(ORDER), self.focused_name or self.side
             self._bring(names[(names.index(here) + step) % len(names)])
         else:
@@ -288,7 +279,7 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
 
     def action_next_side(self) -> None:
         """The next of the panels that share a place."""
-        if self.is_wide:
+        if self.wide:
             self._bring(SIDE[(SIDE.index(self.side) + 1) % len(SIDE)])
         else:
             self.action_next_panel(1)

@@ -77,10 +77,12 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
     def on_mount(self) -> None:
         super().on_mount()
         self.query_one("#config-table", BrowseTable).grid.focus()
-        self.on_resize()
+        self.lay_out()
 
-    def on_resize(self) -> None:
-        self.set_class(self.size.width < WIDE, "narrow")
+    @property
+    def wide(self) -> bool:
+        """Beside the table there is room for the panel of a key."""
+        return self.size.width >= WIDE
 
     def show(self, value: ConfigNews) -> None:
         table = self.query_one("#config-table", BrowseTable)

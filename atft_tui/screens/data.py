@@ -17,7 +17,6 @@ from atft_tui.readings.data import DataReader, DataReading, StockRow
 from atft_tui.readings.stock import read_stock
 from atft_tui.screens import data_headline, data_tables
 from atft_tui.screens.base import CockpitScreen
-from atft_tui.sizes import TALL, WIDE
 from atft_tui.styles import DIM, STRONG
 from atft_tui.widgets.coverage import CoveragePanel
 from atft_tui.widgets.graph_panel import GraphPanel
@@ -102,8 +101,7 @@ class DataScreen(CockpitScreen[DataReading]):
             )
             yield _box("findings", kinds, examples, Static(id="finding-detail"))
             yield _box(
-                "stocks",
-                BrowseTable(data_tables.STOCKS, key=lambda row: row.symbol, id="stocks-table"),
+                "stocks", BrowseTable(data_tables.STOCKS, key=lambda s: s.symbol, id="stocks-table")
             )
             yield StockPanel(id="data-stock")
             yield _box(
@@ -116,9 +114,6 @@ class DataScreen(CockpitScreen[DataReading]):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.lay_out()
-
-    def on_resize(self) -> None:
         self.lay_out()
 
     @property
@@ -166,8 +161,8 @@ class DataScreen(CockpitScreen[DataReading]):
         there = bool(value.snapshots or value.features or value.trouble)
         self.query_one("#data-grid").display = there
         self.query_one("#empty").display = self.value is not None and not there
-        wide = self.size.width >= WIDE and self.size.height >= TALL
-        self.set_class(not wide, "narrow")
+        wide = self.wide
+        super().lay_out()
         for name in BOXES:
             shown = wide or name == self.tab or (name == "stock" and self.tab == "stocks")
             self.query_one(f"#data-{name}").display = shown

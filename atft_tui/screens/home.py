@@ -21,9 +21,8 @@ from atft_tui.keys import SCREENS, bindings
 from atft_tui.readings.home import HomeNews, HomeReader
 from atft_tui.readings.machine import MachineNews, MachineReader
 from atft_tui.readings.runs import figure_words, sharpe_words
-from atft_tui.readings.steps import Step, parts, upcoming
+from atft_tui.readings.steps import FirstStep, parts, upcoming
 from atft_tui.screens.base import CockpitScreen
-from atft_tui.sizes import TALL, WIDE
 from atft_tui.styles import status
 from atft_tui.widgets import home_panels
 from atft_tui.widgets.column import TableColumn
@@ -43,6 +42,7 @@ _PANELS = ("home-card", "home-champion", "home-data", "home-schedule", "home-ale
 
 
 def utc_now() -> dt.datetime:
+    """The moment; tests replace it."""
     return dt.datetime.now(dt.UTC)
 
 
@@ -81,6 +81,8 @@ class Now:
 
 
 class HomeScreen(CockpitScreen[Now]):
+    """The first place: panels that lead to the others, or the first steps where there is nothing yet."""
+
     place: ClassVar[str] = "home"
     poll_s: ClassVar[float] = 2.0
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(SCREENS["home"])]
@@ -93,13 +95,14 @@ class HomeScreen(CockpitScreen[Now]):
         """The first steps are shown although the workspace is not empty."""
 
     def body(self) -> Iterable[Widget]:
+        """The first steps, and the grid of panels."""
         yield OptionList(id="home-steps")
         with Container(id="home-grid"):
-            yield home_panels.CardPanel(id="home-card")
-            yield home_panels.ChampionPanel(id="home-champion")
+            yield home_panels.TodayPanel(id="home-card")
+            yield home_panels.ReignPanel(id="home-champion")
             yield home_panels.DataPanel(id="home-data")
-            yield home_panels.SchedulePanel(id="home-schedule")
-            yield home_panels.MachinePanel(id="home-machine")
+            yield home_panels.AgendaPanel(id="home-schedule")
+            yield home_panels.HostPanel(id="home-machine")
             yield BrowseTable(_COLUMNS, key=lambda row: row.id, id="home-runs")
             yield home_panels.AlertsPanel(id="home-alerts")
 
@@ -108,15 +111,10 @@ class HomeScreen(CockpitScreen[Now]):
         self.query_one("#home-steps").display = False
         self.lay_out()
 
-    def on_resize(self) -> None:
-        self.lay_out()
-
-    def lay_out(self) -> None:
-        self.set_class(self.size.width < WIDE or self.size.height < TALL, "narrow")
-
     # ---- reading and showing ---------------------------------------------------------------------
 
     def read(self) -> Now:
+        """Read the workspace; the machine is left out the first time, for it takes longer."""
         workspace, now = self.cockpit.workspace, utc_now()
         first = self.reader is None or self.reader.workspace != workspace
         if self.reader is None or first:
@@ -129,6 +127,7 @@ class HomeScreen(CockpitScreen[Now]):
         return Now(news, self.machine.read())
 
     def show(self, value: Now) -> None:
+        """Hand the value to the panels."""
         news = value.news
         for name in _PANELS:
             self.query_one(f"#{name}", PlacePanel).show_value(news)
@@ -178,12 +177,14 @@ class HomeScreen(CockpitScreen[Now]):
 
     @on(OptionList.OptionSelected, "#home-steps")
     def take_step(self, event: OptionList.OptionSelected) -> None:
+        """Do the chosen step."""
         event.stop()
         assert self.value is not None
         found = (s for part in parts(self.value.news) for s in part.steps)
         self.do(next(step for step in found if step.name == event.option.id))
 
-    def do(self, step: Step) -> None:
+    def do(self, step: FirstStep) -> None:
+        """Go to the step's place, or open the form of its command."""
         if step.place:
             self.cockpit.go(step.place)
         else:
@@ -209,10 +210,12 @@ class HomeScreen(CockpitScreen[Now]):
 
     @on(Click)
     def click(self, event: Click) -> None:
+        """Open the place behind the panel that was clicked."""
         self.open_panel(event.widget)
 
     @on(BrowseTable.Selected)
     def open_run(self, event: BrowseTable.Selected) -> None:
+        """Show the run of the row that was opened."""
         self.cockpit.open_run(event.key)
 
     def open_panel(self, widget: Widget | None) -> None:

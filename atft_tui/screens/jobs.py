@@ -32,6 +32,8 @@ _COLUMNS: tuple[TableColumn[Job], ...] = (
 
 
 class JobsDialog(ModalScreen[None]):
+    """The jobs of the workspace, newest first, with what the chosen one told."""
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,j", "dismiss(None)", "close"),
         Binding("s", "stop", "stop"),
@@ -55,12 +57,14 @@ class JobsDialog(ModalScreen[None]):
         self.query_one(BrowseTable).focus()
 
     def reread(self) -> None:
+        """Read the files of the newest jobs."""
         jobs = [self.book.read(name) for name in self.book.ids()[:_SHOWN]]
         self.query_one(BrowseTable).set_rows(jobs)
         self.draw()
 
     @on(BrowseTable.Highlighted)
     def draw(self) -> None:
+        """Show what the chosen job told and answered."""
         job = self.query_one(BrowseTable).current
         if job is None:
             told = Text("Nothing was started from here yet: ctrl+p lists every command.", DIM)

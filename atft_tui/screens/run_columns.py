@@ -11,8 +11,8 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.runs import figure_words, progress_text, sharpe_words
 from atft_tui.readings.runs_screen import ConfigDiff, OverlayRun, SettingRow
 from atft_tui.readings.searches import ComparisonView, StudyView, TrialView
+from atft_tui.widgets.chart import LETTER_STYLES, LETTERS
 from atft_tui.widgets.column import TableColumn
-from atft_tui.widgets.curves import LETTERS, STYLES
 from atft_tui.widgets.lines import start
 from engine.records.rank_ic import RankICSummary
 from engine.records.run import RunSummary, Sharpe
@@ -36,7 +36,7 @@ def _figure_text(figure: str) -> Text:
 
 
 def _letter_text(letter: str) -> Text:
-    return Text(letter, style=STYLES[LETTERS.index(letter)] if letter else styles.PLAIN)
+    return Text(letter, style=LETTER_STYLES[LETTERS.index(letter)] if letter else styles.PLAIN)
 
 
 def _level(figure: RankICSummary | None) -> float | None:

@@ -25,8 +25,8 @@ from atft_tui.screens.run_columns import (
     run_columns,
 )
 from atft_tui.sizes import WIDE
+from atft_tui.widgets.chart import LETTER_STYLES, LETTERS
 from atft_tui.widgets.comparison_panels import DailyGapPanel, ForestPanel
-from atft_tui.widgets.curves import LETTERS, STYLES
 from atft_tui.widgets.difference_panel import DifferencePanel
 from atft_tui.widgets.overlay_panels import OverlayLoss, OverlayRankIC, PairsPanel
 from atft_tui.widgets.run_details_panel import RunDetailsPanel
@@ -172,7 +172,7 @@ class RunsScreen(RunActions):
         table.set_rows(diff.rows)
         self._show_difference()
         line = Text(" ", no_wrap=True)
-        for letter, style, run in zip(LETTERS, STYLES, diff.runs, strict=False):
+        for letter, style, run in zip(LETTERS, LETTER_STYLES, diff.runs, strict=False):
             line.append(f"{letter} ", style=style)
             line.append(f"{run}  ")
         line.append(f"{len(diff.rows)} keys differ, {diff.same} are the same", style=styles.DIM)
@@ -197,9 +197,6 @@ class RunsScreen(RunActions):
         super().on_mount()
         self.lay_out()
 
-    def on_resize(self) -> None:
-        self.lay_out()
-
     @property
     def _wide(self) -> bool:
         return self.size.width >= WIDE
@@ -211,7 +208,7 @@ class RunsScreen(RunActions):
     def lay_out(self) -> None:
         value = self.value
         there = value is None or bool(value.list.runs)
-        self.set_class(not self._wide, "narrow")
+        super().lay_out()
         self.query_one("#empty").display = not there
         for view in VIEWS:
             name = "list" if view == "runs" else view
@@ -237,7 +234,7 @@ class RunsScreen(RunActions):
             )
         if self.marked:
             text.append("  marked ", styles.DIM)
-        for letter, style, run_id in zip(LETTERS, STYLES, self.marked, strict=False):
+        for letter, style, run_id in zip(LETTERS, LETTER_STYLES, self.marked, strict=False):
             text.append(f"{letter}", style=style)
             text.append(f" {run_id[-4:]} ")
         tabs.update(text)

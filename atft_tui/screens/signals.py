@@ -18,7 +18,7 @@ from atft_tui.readings.schedule import utc_now
 from atft_tui.readings.signal import Signal, StockLine
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.screens.signal_columns import FILLS, VIEWS, line_columns
-from atft_tui.sizes import TALL, WIDE
+from atft_tui.sizes import WIDE
 from atft_tui.styles import BAD, DIM, STRONG
 from atft_tui.widgets.card_line import card_line
 from atft_tui.widgets.card_panel import CardPanel, Sealing
@@ -96,7 +96,6 @@ class SignalsScreen(CockpitScreen[Desk]):
 
     def on_resize(self) -> None:
         self.set_columns()
-        self.lay_out()
 
     # ---- reading and showing ---------------------------------------------------------------------
 
@@ -175,8 +174,8 @@ class SignalsScreen(CockpitScreen[Desk]):
     def lay_out(self) -> None:
         """The list with its reasons over three panels where there is room, else the chosen page."""
         there = self.value is not None and not self.value.is_empty
-        wide = self.size.width >= WIDE and self.size.height >= TALL
-        self.set_class(not wide, "narrow")
+        wide = self.wide
+        super().lay_out()
         self.query_one("#empty").display = self.value is not None and not there
         self.query_one("#signals-grid").display = there and self.rows
         self.query_one("#signals-bar").display = there

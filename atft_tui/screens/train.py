@@ -14,7 +14,6 @@ from textual.widgets import Static
 from atft_tui.keys import SCREENS, bindings
 from atft_tui.readings.feed import RunFeed, RunNews, chosen_or_newest
 from atft_tui.screens.base import CockpitScreen
-from atft_tui.sizes import TALL, WIDE
 from atft_tui.styles import STRONG
 from atft_tui.widgets import panels
 from atft_tui.widgets.keybar import KeyBar
@@ -135,14 +134,11 @@ class TrainScreen(CockpitScreen[RunNews]):
         super().on_mount()
         self.lay_out()
 
-    def on_resize(self) -> None:
-        self.lay_out()
-
     def lay_out(self) -> None:
         """All panels at once where there is room, else the chosen one under RankIC and verdict."""
         there = self.run_value is not None
-        wide = self.size.width >= WIDE and self.size.height >= TALL
-        self.set_class(not wide, "narrow")
+        wide = self.wide
+        super().lay_out()
         self._panels.display = there and not self._is_search
         self.query_one("#search").display = there and self._is_search
         told = not self._is_search or self.news.status == "crashed"

@@ -27,7 +27,7 @@ class ChampionPanel(PartPanel[Champion]):
     def picture(self, value: Champion, width: int, height: int) -> Text:
         lines = [_champion_text(value), test_text(value)]
         if before := value.history.before:
-            lines.append(Text(f"b rolls back to {fmt.clean(before)}", style=DIM))
+            lines.append(Text(f"z rolls back to {fmt.clean(before)}", style=DIM))
         lines += [Text(), Text("history, newest first, times UTC", style=STRONG)]
         for entry in reversed(value.history.history):
             lines += _entry(entry, width)

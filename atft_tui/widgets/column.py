@@ -19,7 +19,7 @@ NARROWEST = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableColumn(Generic[R]):
-    """A column of a table: its name, its cells and the room it takes."""
+    """One column of a `BrowseTable`: how a row's cell is shown, ordered and exported."""
 
     name: str
     cell: Callable[[R], str | Text]
@@ -35,12 +35,12 @@ class TableColumn(Generic[R]):
     """Above 0: gives way while there is no room, the column with the highest number first."""
 
     def text(self, row: R) -> Text:
-        """The cell as it is shown."""
+        """What is shown of a row, without control characters."""
         shown = self.cell(row)
         return Text(fmt.clean(shown)) if isinstance(shown, str) else shown
 
     def raw(self, row: R) -> Any:
-        """The cell as it is sorted by and exported."""
+        """What a row is ordered by and exported with; None where unknown."""
         return self.value(row) if self.value is not None else self.text(row).plain
 
 

@@ -12,7 +12,7 @@ from atft_tui.widgets.layout import Layout, Sized, layout_of
 
 
 class Tabular(Protocol):
-    """The table that a `ColumnView` shows."""
+    """What a `ColumnView` shows."""
 
     columns: tuple[TableColumn[Any], ...]
     rows: list[Any]
@@ -50,7 +50,7 @@ class ColumnView(ScrollView):
         return self.arrangement.first_at(self.scroll_offset.x)
 
     def in_sight(self) -> tuple[Sized, ...]:
-        """Columns in sight, each with its width."""
+        """The columns that are painted now, with their widths."""
         return self.arrangement.in_sight(self.first)
 
     def with_arrows(self, names: Text) -> Text:
@@ -79,7 +79,7 @@ class ColumnView(ScrollView):
         self._scroll_to_column(max(0, min(self.first + step, layout.furthest)))
 
     def bring_in_sight(self, column: TableColumn[Any]) -> None:
-        """Scroll by as little as shows the column."""
+        """Scroll as far as it takes to see a column."""
         layout = self.arrangement
         if layout.furthest:
             self._scroll_to_column(layout.first_with(column, self.first))

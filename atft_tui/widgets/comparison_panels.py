@@ -9,7 +9,7 @@ from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.searches import ComparisonView
 from atft_tui.styles import DIM
-from atft_tui.widgets.curves import Curve, CurvePoint, curves
+from atft_tui.widgets.chart import Curve, CurvePoint, curves
 from atft_tui.widgets.forest import ForestRow, forest
 from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import PlacePanel

@@ -25,7 +25,7 @@ class Lines:
         self.lines: list[Text] = []
 
     def say(self, *parts: str | tuple[str, Style] | Text) -> None:
-        """Add a line of parts, plain or with a style."""
+        """Add a line of words; strings are cleaned."""
         line = Text(no_wrap=True, overflow="ellipsis")
         for part in parts:
             if isinstance(part, Text):
@@ -37,7 +37,7 @@ class Lines:
         self.lines.append(line)
 
     def label_of(self, name: str) -> Text:
-        """The name of a fact, padded to its column."""
+        """A name, as wide as every name on the left."""
         return Text(f"{name:<{self.label}}", styles.DIM)
 
     def fact(self, name: str, *parts: str | tuple[str, Style] | Text) -> None:

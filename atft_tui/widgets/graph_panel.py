@@ -10,9 +10,9 @@ from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.data import GraphSeriesRow
 from atft_tui.styles import BAR, DIM, STRONG, WARN
-from atft_tui.widgets.chart import strip
 from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import PlacePanel
+from atft_tui.widgets.strips import strip
 
 _LABELS = {
     "nodes": ("nodes", "count"),

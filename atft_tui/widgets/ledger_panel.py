@@ -8,9 +8,9 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui.readings.desk import Shadow
 from atft_tui.styles import BAD, BETTER, DIM, PLAIN, STRONG
-from atft_tui.widgets.gap_chart import gap_chart
 from atft_tui.widgets.lines import beside, page, row, start
 from atft_tui.widgets.part_panel import PartPanel
+from atft_tui.widgets.point_chart import gap_chart
 from engine.records.figure import Figure
 from engine.records.judgement import SURE
 from engine.records.shadow import ENTRIES, PARTS, Entry, LiveRecord, ShadowLedger, ShadowTotal

@@ -8,7 +8,7 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.styles import BAD, BAR, DIM, GOOD, OTHER_BAR, STRONG, WARN
-from atft_tui.widgets import chart
+from atft_tui.widgets import strips
 from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import StatePanel
 from engine.records.judgement import COLLAPSED_RATIO, is_noise
@@ -35,7 +35,7 @@ class GatePanel(StatePanel):
             head.append(fmt.share(alpha), style=OTHER_BAR + STRONG)
             head.append("  graph ", style=DIM)
             head.append(fmt.share(1.0 - alpha), style=BAR + STRONG)
-            strip = Text(chart.strip(values, width, low=0.0, high=1.0), style=OTHER_BAR)
+            strip = Text(strips.strip(values, width, low=0.0, high=1.0), style=OTHER_BAR)
             lines += [head, strip, Text(f"start {fmt.share(values[0])}, strip 0 to 1", style=DIM)]
         else:
             lines.append(Text("The bypass opens in the graph phase.", style=DIM))
@@ -60,7 +60,7 @@ class SpreadPanel(StatePanel):
         head.append(f"{fmt.number(values[-1], 3, sign=False)} ", BAD if collapsed else STRONG)
         head.append("collapsed" if collapsed else "of the label's", style=DIM)
         finite = [value for value in values if math.isfinite(value)]
-        strip = chart.strip(values, width, low=0.0, high=max([*finite, 0.1]))
+        strip = strips.strip(values, width, low=0.0, high=max([*finite, 0.1]))
         gap = state.epochs[-1].train_rank_ic - state.epochs[-1].rank_ic
         lines = [
             head,
@@ -105,7 +105,7 @@ def _variable(name: str, weight: float, before: dict[str, float], top: float, wi
     text.append("+" if change > 0.005 else "-" if change < -0.005 else " ", style=DIM)
     room = max(0, width - text.cell_len - 1)
     share = weight / top if top > 0 and math.isfinite(weight / top) else 0.0
-    text.append(" " + chart.meter(share, room), style=BAR)
+    text.append(" " + strips.meter(share, room), style=BAR)
     return text
 
 
@@ -118,7 +118,7 @@ def _entropy(values: list[float], width: int) -> Text:
     text.append(f"{values[-1]:.3f} ", style=WARN if alike else STRONG)
     words = "all neighbours alike " if alike else "0 one neighbour, 1 all alike "
     text.append(words, style=DIM)
-    text.append(chart.strip(values, max(0, width - text.cell_len), low=0.0, high=1.0), BAR)
+    text.append(strips.strip(values, max(0, width - text.cell_len), low=0.0, high=1.0), BAR)
     return text
 
 
@@ -152,5 +152,5 @@ def _network(network: NetworkState, is_last: bool, width: int) -> Text:
     text.append(f"{figure}  ", style=DIM if noise else STRONG)
     if math.isfinite(best.rank_ic):
         share = max(0.0, best.rank_ic) / 0.1
-        text.append(chart.meter(share, max(0, width - text.cell_len - 1)), style=BAR)
+        text.append(strips.meter(share, max(0, width - text.cell_len - 1)), style=BAR)
     return text

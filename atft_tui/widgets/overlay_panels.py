@@ -9,7 +9,7 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui.readings.runs_screen import Overlay
 from atft_tui.styles import DIM, STRONG
-from atft_tui.widgets.curves import LETTERS, STYLES, Curve, curves, legend
+from atft_tui.widgets.chart import LETTER_STYLES, LETTERS, Curve, curves, legend
 from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import PlacePanel
 
@@ -83,7 +83,7 @@ def _picture(found: Sequence[Curve], width: int, height: int, none: str, *, zero
         height -= names.plain.count("\n") + 1
     else:
         for number, curve in enumerate(found):
-            text.append(f"{LETTERS[number]} ", style=STYLES[number])
+            text.append(f"{LETTERS[number]} ", style=LETTER_STYLES[number])
             text.append(fmt.clean(curve.name)[-4:] + "  ", style=DIM)
         text.truncate(width)
         text.append("\n")

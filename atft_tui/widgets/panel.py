@@ -39,7 +39,7 @@ class PlacePanel(Static, Generic[V], can_focus=True):
         self.draw(force=True)
 
     def draw(self, *, force: bool = False) -> None:
-        """Paint if what the picture depends on has changed, or in any case."""
+        """Draw the picture anew if what it shows or its size has changed."""
         if not self.is_mounted or self.size.width < 4:
             return
         parts = () if self.value is None else self.depends(self.value)
@@ -68,7 +68,7 @@ class PlacePanel(Static, Generic[V], can_focus=True):
         return (value,)
 
     def picture(self, value: V, width: int, height: int) -> Text:
-        """The value drawn in ``width`` columns and ``height`` lines."""
+        """The value drawn in at most so many columns and lines."""
         raise NotImplementedError
 
 

@@ -5,7 +5,7 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.styles import BAD, BETTER, DIM, GOOD, PLAIN, REFERENCE, STRONG, WARN
-from atft_tui.widgets import chart
+from atft_tui.widgets import point_chart
 from atft_tui.widgets.doctor_panel import criteria_line
 from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import StatePanel
@@ -28,7 +28,7 @@ class RankICPanel(StatePanel):
     def picture(self, state: RunState, width: int, height: int) -> Text:
         starts = {p.first_epoch: p.name for p in state.phases if p.first_epoch is not None}
         points = [
-            chart.EpochPoint(
+            point_chart.EpochPoint(
                 value=event.rank_ic,
                 error=event.rank_ic_se,
                 band=event.null_band,
@@ -39,7 +39,7 @@ class RankICPanel(StatePanel):
         ]
         rival = state.best_baseline
         reference = (rival.name, rival.rank_ic) if rival else None
-        text = chart.epoch_chart(
+        text = point_chart.epoch_chart(
             points,
             width=width,
             height=height - 1,
@@ -89,6 +89,7 @@ class VerdictPanel(StatePanel):
     )
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
+        """Validation, rivals, test days, criteria and trouble, a line each."""
         best = state.best
         lines = _validated(best, width) if best else [Text("no validation yet", style=DIM)]
         if best is not None:
@@ -158,7 +159,7 @@ def _trouble(state: RunState) -> list[Text]:
     """The newest finding of the doctor, else the newest warning."""
     count = len(state.diagnoses)
     words = f"doctor {count} finding{'s' * (count > 1)}" if count else "doctor: no finding"
-    told = Text.assemble((words, WARN if count else DIM), ("  d details", DIM))
+    told = Text.assemble((words, WARN if count else DIM), ("  h details", DIM))
     newest = (state.diagnoses or state.warnings)[-1:]
     return [
         told,

@@ -13,15 +13,19 @@ V = TypeVar("V")
 
 
 class PartPanel(PlacePanel[V]):
+    """A panel that says why its value cannot be read."""
+
     trouble = ""
 
     def show_part(self, part: Readable[V]) -> None:
+        """Take a value, or the trouble with it."""
         changed, self.trouble = part.trouble != self.trouble, part.trouble
         self.show_value(part.value)
         if changed:
             self.draw(force=True)
 
     def drawing(self, width: int, height: int) -> Text:
+        """The trouble in words, or the picture."""
         if self.value is None and self.trouble:
             return Text(f"cannot be read: {fmt.clean(self.trouble)}", style=BAD)
         return super().drawing(width, height)

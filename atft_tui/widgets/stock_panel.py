@@ -12,9 +12,9 @@ from atft_tui import format as fmt
 from atft_tui.readings.data import StockRow
 from atft_tui.readings.stock import StockBars
 from atft_tui.styles import BAD, DIM, GOOD, HERE, PLAIN, STRONG, WARN
+from atft_tui.widgets.chart import PRICE_AXIS, price_chart
 from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import PlacePanel
-from atft_tui.widgets.price_chart import AXIS_WIDTH, price_chart
 from engine.records.quality import Hit
 
 _SIGNS = {"error": ("!", BAD), "warning": ("v", WARN), "info": (".", DIM)}
@@ -100,8 +100,8 @@ def _sign(example: Hit) -> tuple[str, Style]:
 
 def _axis(bars: StockBars, width: int) -> Text:
     kind = "adjusted close" if bars.cleaned else "close as it came"
-    room = width - AXIS_WIDTH - len(bars.dates[0]) - len(bars.dates[-1])
-    axis = Text(" " * AXIS_WIDTH + bars.dates[0], style=DIM, no_wrap=True)
+    room = width - PRICE_AXIS - len(bars.dates[0]) - len(bars.dates[-1])
+    axis = Text(" " * PRICE_AXIS + bars.dates[0], style=DIM, no_wrap=True)
     axis.append(kind.center(room) if room > len(kind) + 1 else " " * max(1, room))
     axis.append(bars.dates[-1])
     return axis

@@ -8,10 +8,10 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui import styles
 from atft_tui.readings.searches import StudyView
-from atft_tui.widgets.chart import meter
-from atft_tui.widgets.curves import Curve, CurvePoint, curves
+from atft_tui.widgets.chart import Curve, CurvePoint, curves
 from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import PlacePanel
+from atft_tui.widgets.strips import meter
 from engine.records.study import counted
 
 _EMPTY = "No search yet: ctrl+p tune starts one; each of its trials is a run and counts as a trial."

@@ -95,6 +95,7 @@ class BrowseTable(Vertical, Generic[R]):
         )
 
     def set_columns(self, columns: Sequence[TableColumn[R]]) -> None:
+        """Show other columns; the order goes back to that of the rows."""
         self.columns, self.order = tuple(columns), None
         self.set_rows(self.all_rows)
 
@@ -106,10 +107,12 @@ class BrowseTable(Vertical, Generic[R]):
 
     @property
     def current(self) -> R | None:
+        """The row under the cursor; None in an empty table."""
         return self.rows[self.grid.cursor] if self.rows else None
 
     @property
     def current_key(self) -> str | None:
+        """The key of the row under the cursor; None in an empty table."""
         row = self.current
         return None if row is None else self.key(row)
 
@@ -124,6 +127,7 @@ class BrowseTable(Vertical, Generic[R]):
         return as_csv(self.columns, self.rows)
 
     def focus(self, scroll_visible: bool = True) -> "BrowseTable[R]":
+        """Give the keyboard to the rows."""
         self.grid.focus(scroll_visible)
         return self
 
@@ -142,12 +146,14 @@ class BrowseTable(Vertical, Generic[R]):
 
     @on(Input.Changed)
     def take_filter(self, event: Input.Changed) -> None:
+        """Show the rows that hold the typed words."""
         event.stop()
         self.filter_text = event.value
         self._arrange(self.current_key)
 
     @on(Input.Submitted)
     def leave_filter(self, event: Input.Submitted) -> None:
+        """Go back to the rows; the filter stays."""
         event.stop()
         self.grid.focus()
 
@@ -159,6 +165,7 @@ class BrowseTable(Vertical, Generic[R]):
         self.grid.focus()
 
     def order_by(self, column: int | None, *, reverse: bool = False) -> None:
+        """Order by a column's number; None keeps the order given."""
         self.order, self.reversed = column, reverse
         self._arrange(self.current_key)
 
@@ -203,6 +210,7 @@ class Grid(ColumnView, can_focus=True):
         self.cursor = 0
 
     def rows_changed(self, cursor: int) -> None:
+        """Measure and paint anew after the rows have changed."""
         rows = self.table.rows
         before = self.cursor
         self.cursor = max(0, min(cursor, len(rows) - 1))
@@ -252,6 +260,7 @@ class Grid(ColumnView, can_focus=True):
     # ---- cursor --------------------------------------------------------------------------------
 
     def move(self, row: int) -> None:
+        """Put the cursor on a row; one beyond the ends comes to the end."""
         row = max(0, min(row, len(self.table.rows) - 1))
         if row != self.cursor:
             self.cursor = row

@@ -10,9 +10,9 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.explain import Neighbour, Why
 from atft_tui.readings.signal import StockLine
 from atft_tui.styles import BAR, DIM, DOWN, PLAIN, STRONG, UP, WARN
-from atft_tui.widgets.chart import meter
 from atft_tui.widgets.lines import beside, cell, page, row, start, wrapped
 from atft_tui.widgets.panel import PlacePanel
+from atft_tui.widgets.strips import meter
 
 _SIDE_BY_SIDE = 50
 """Columns from which variables and neighbours stand next to each other."""

@@ -89,7 +89,7 @@ async def test_from_nothing_to_a_second_backtest(tmp_path: Path, make_run: MakeR
             await pilot.press("tab")
             assert screen.focused_name is not None
             assert screen.part(screen.focused_name).display
-        await pilot.press("d")
+        await pilot.press("i")
         assert [name for name in SIDE if screen.part(name).display] == [screen.side]
         await pilot.press("l")
         value = screen.panel("equity").value

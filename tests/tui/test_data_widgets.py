@@ -10,9 +10,9 @@ from rich.text import Text
 from atft_tui.readings.data import Coverage, GraphSeriesRow, Mark, StockRow
 from atft_tui.readings.stock import StockBars
 from atft_tui.styles import BAD, PLAIN, WARN
+from atft_tui.widgets.chart import price_chart
 from atft_tui.widgets.coverage import AXIS_WIDTH, MARKS, CoverageView, coverage_picture
 from atft_tui.widgets.graph_panel import graph_picture
-from atft_tui.widgets.price_chart import price_chart
 from atft_tui.widgets.stock_panel import StockView, stock_picture
 from engine.records.quality import Hit, Level
 

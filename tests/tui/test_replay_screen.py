@@ -60,7 +60,7 @@ async def test_every_moment_of_a_dead_run(tmp_path: Path, make_run: MakeRun) -> 
         assert f"event {epochs[-2]:,} of 120" in shown(screen)
         await at("home", 1)
         await at("right_square_bracket", epochs[0])
-        await at("d", 120)
+        await at("h", 120)
 
 
 async def test_it_plays_to_the_end_and_follows_what_grows(

@@ -13,8 +13,8 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.run_details import Course, FileEntry, GateVerdict, LossPoint, RunDetails
 from atft_tui.readings.runs_screen import Overlay, OverlayRun, SettingRow
 from atft_tui.readings.searches import ComparisonView, PairView, StudyView
+from atft_tui.widgets.chart import Curve, CurvePoint, curves, legend
 from atft_tui.widgets.comparison_panels import ForestPanel
-from atft_tui.widgets.curves import Curve, CurvePoint, curves, legend
 from atft_tui.widgets.difference_panel import DifferencePanel
 from atft_tui.widgets.forest import ForestRow, forest
 from atft_tui.widgets.overlay_panels import OverlayLoss, OverlayRankIC, PairsPanel

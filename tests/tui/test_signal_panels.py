@@ -22,13 +22,13 @@ from atft_tui.widgets.card_line import card_line
 from atft_tui.widgets.card_panel import CardPanel, Sealing, figure
 from atft_tui.widgets.champion_panel import ChampionPanel
 from atft_tui.widgets.change_panel import ChangePanel
-from atft_tui.widgets.chart import meter
 from atft_tui.widgets.diff_panel import Compared, DiffPanel
-from atft_tui.widgets.gap_chart import gap_chart
 from atft_tui.widgets.ledger_panel import LedgerPanel
 from atft_tui.widgets.lines import beside, cell, wrapped
 from atft_tui.widgets.panel import PlacePanel
+from atft_tui.widgets.point_chart import gap_chart
 from atft_tui.widgets.schedule_panel import SchedulePanel, both_times
+from atft_tui.widgets.strips import meter
 from atft_tui.widgets.table import BrowseTable
 from atft_tui.widgets.why_panel import Question, WhyPanel, move_text
 from engine.records.agenda import Agenda, BookedErrand, BookedSession, Outlook

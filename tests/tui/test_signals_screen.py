@@ -123,7 +123,7 @@ async def test_what_the_keys_start(workspace: Path, monkeypatch: pytest.MonkeyPa
             assert values.items() <= form.values().items()
             await pilot.press("escape")
             await wait(pilot, lambda: app.screen is screen)
-        await pilot.press("b")
+        await pilot.press("z")
         await wait(pilot, lambda: isinstance(app.screen, ConfirmDialog))
         question = app.screen
         assert isinstance(question, ConfirmDialog)

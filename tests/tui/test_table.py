@@ -59,7 +59,7 @@ class Host(App[None]):
         table.set_rows(self.rows)
         table.focus()
 
-    def on_table_selected(self, message: BrowseTable.Selected) -> None:
+    def on_browse_table_selected(self, message: BrowseTable.Selected) -> None:
         self.opened.append(message.key)
 
 

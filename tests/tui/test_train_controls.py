@@ -63,13 +63,13 @@ async def test_every_control_by_its_key(tmp_path: Path, make_run: MakeRun) -> No
             append(run, [Continued(step=9, seconds=3.0)])
             await wait_until(pilot, lambda: screen.news.status == "running")
 
-            await pilot.press("b")
+            await pilot.press("z")
             await pilot.pause()
             assert isinstance(pilot.app.screen, ConfirmDialog)
             await pilot.press("n")
             await pilot.pause()
             assert files.asked() == frozenset()
-            await pilot.press("b", "y")
+            await pilot.press("z", "y")
             await pilot.pause()
             assert files.asked() == {"rollback"}
             files.withdraw("rollback")
@@ -77,7 +77,7 @@ async def test_every_control_by_its_key(tmp_path: Path, make_run: MakeRun) -> No
             append(run, [refused])
             await wait_until(pilot, lambda: "nothing there" in told(pilot))
 
-            await pilot.press("d")
+            await pilot.press("h")
             await pilot.pause()
             assert isinstance(pilot.app.screen, DoctorDialog)
             assert "Five criteria" in shown(pilot.app.screen)
@@ -93,7 +93,7 @@ async def test_a_run_that_nobody_works_on_refuses_every_control(
     run = make_run(EVENTS)
     async with CockpitApp(tmp_path).run_test(size=(100, 30)) as pilot:
         await open_run(pilot, run)
-        for key in "cpb":
+        for key in "cpz":
             await pilot.press(key)
             await pilot.pause()
         assert told(pilot).count("nobody is working on it") == 3

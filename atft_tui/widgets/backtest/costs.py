@@ -8,8 +8,8 @@ from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.styles import PLAIN, STRONG
 from atft_tui.widgets.backtest.names import percent
+from atft_tui.widgets.canvas import CellScale
 from atft_tui.widgets.ink import INK, Ink
-from atft_tui.widgets.intervals import Scale
 from atft_tui.widgets.lines import cut, painted
 from engine.records.backtest import BacktestSummary
 
@@ -27,7 +27,9 @@ def costs_picture(found: BacktestSummary, width: int, height: int, *, ink: Ink =
         left = start + size
         ends.append((start, left))
     points = [0.0, *(point for pair in ends for point in pair)]
-    scale = Scale(low=min(points), high=max(points), columns=max(1, width - NAME - YEAR - SESSION))
+    scale = CellScale(
+        low=min(points), high=max(points), columns=max(1, width - NAME - YEAR - SESSION)
+    )
     rows = [
         _row(name, value, pair, scale, found.sessions_per_year, ink)
         for (name, value), pair in zip(bars, ends, strict=True)
@@ -37,7 +39,7 @@ def costs_picture(found: BacktestSummary, width: int, height: int, *, ink: Ink =
 
 
 def _row(
-    name: str, value: float, ends: tuple[float, float], scale: Scale, spy: float, ink: Ink
+    name: str, value: float, ends: tuple[float, float], scale: CellScale, spy: float, ink: Ink
 ) -> Text:
     total = name in ("gross", "net")
     colour = ink.main if total else ink.bad if value < 0 else ink.good

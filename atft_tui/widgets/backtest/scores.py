@@ -8,8 +8,9 @@ from rich.text import Text
 from atft_tui.glyphs import GLYPHS
 from atft_tui.styles import DIM
 from atft_tui.widgets.backtest.names import OLDER
+from atft_tui.widgets.canvas import CellScale
 from atft_tui.widgets.ink import INK, Ink
-from atft_tui.widgets.intervals import Reading, Scale, reading_row
+from atft_tui.widgets.intervals import Estimate, estimate_row
 from atft_tui.widgets.lines import cut
 from engine.records.backtest import BacktestSummary
 from engine.records.factor import DecayRow, LagRow
@@ -29,18 +30,18 @@ def quantiles_picture(found: BacktestSummary, width: int, height: int, *, ink: I
         return Text(OLDER, style=DIM)
     reach = [abs(p.value) + _or_zero(p.error) for _, p in points if math.isfinite(p.value)]
     top = max(reach, default=0.0) or 1e-4
-    scale = Scale(low=-top, high=top, columns=max(3, width - 3 - SHORT))
+    scale = CellScale(low=-top, high=top, columns=max(3, width - 3 - SHORT))
     zero = {0.0: (GLYPHS.bar, ink.quiet)}
     rows = []
     for at, point in reversed(points):
         noise = not abs(point.value) > SURE * point.error
         colour = ink.quiet if noise else ink.good if point.value > 0 else ink.bad
-        reading = Reading(
+        estimate = Estimate(
             value=point.value, low=point.value - point.error, high=point.value + point.error,
             bar=True, style=colour,
         )  # fmt: skip
         row = Text(f"{at:>2} ", no_wrap=True)
-        row.append_text(reading_row(scale, reading, lines=zero, quiet=ink.quiet))
+        row.append_text(estimate_row(scale, estimate, lines=zero, quiet=ink.quiet))
         row.append(_basis_points(point, noise), style=colour)
         rows.append(row)
     spread = points[-1][1].value - points[0][1].value if len(points) > 1 else math.nan
@@ -63,7 +64,7 @@ def decay_picture(found: BacktestSummary, width: int, height: int, *, ink: Ink =
         if math.isfinite(edge)
     ]
     low, high = min([*ends, 0.0]), max([*ends, 0.005])
-    scale = Scale(low=low, high=high, columns=max(3, width - 4 - NUMBERS))
+    scale = CellScale(low=low, high=high, columns=max(3, width - 4 - NUMBERS))
     rows = [Text("held for h sessions", style=ink.quiet)]
     rows += [_decay_row(at, point, scale, ink) for at, point in decay]
     if lag_rows:
@@ -77,16 +78,16 @@ def decay_picture(found: BacktestSummary, width: int, height: int, *, ink: Ink =
     return cut(rows, width, height)
 
 
-def _decay_row(at: int, point: Figure, scale: Scale, ink: Ink) -> Text:
+def _decay_row(at: int, point: Figure, scale: CellScale, ink: Ink) -> Text:
     noise = is_noise(point.value, point.band) if math.isfinite(point.band) else False
     colour = ink.quiet if noise or not math.isfinite(point.value) else ink.main
-    reading = Reading(
+    estimate = Estimate(
         value=point.value, low=point.value - _two(point), high=point.value + _two(point),
         band=point.band, mark="~" if noise else GLYPHS.point, style=colour,
     )  # fmt: skip
     row = Text(f"{at:>3} ", no_wrap=True)
     row.append_text(
-        reading_row(scale, reading, lines={0.0: (GLYPHS.bar, ink.quiet)}, quiet=ink.quiet)
+        estimate_row(scale, estimate, lines={0.0: (GLYPHS.bar, ink.quiet)}, quiet=ink.quiet)
     )
     value = f"{point.value:+.3f}" if math.isfinite(point.value) else DASH
     error = f"±{point.error:.3f}" if math.isfinite(point.error) else ""

@@ -9,8 +9,13 @@ from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.styles import STRONG
 from atft_tui.widgets.backtest.names import kept, ratio, shown
+from atft_tui.widgets.canvas import CellScale
 from atft_tui.widgets.ink import INK, Ink
-from atft_tui.widgets.intervals import Reading, Scale, axis_row, reading_row
+from atft_tui.widgets.intervals import (
+    Estimate,
+    axis_row,
+    estimate_row,
+)
 from atft_tui.widgets.lines import cut
 from engine.records.backtest import BacktestSummary, RivalFigures
 
@@ -20,12 +25,12 @@ NAME, VALUE = 15, 7
 
 def sharpe_picture(found: BacktestSummary, width: int, height: int, *, ink: Ink = INK) -> Text:
     """Verdict, the scores' interval, baselines as marks with theirs, scale, what else is known."""
-    scale = Scale(low=LOW, high=HIGH, columns=max(4, width - NAME - VALUE - 1))
+    scale = CellScale(low=LOW, high=HIGH, columns=max(4, width - NAME - VALUE - 1))
     target = found.target
     zero, over = {0.0: (GLYPHS.bar, ink.quiet)}, {target: (GLYPHS.rule, ink.accent)}
     rows = [verdict_words(found, ink)]
-    own = Reading(value=found.sharpe, low=found.sharpe_low, high=found.sharpe_high, style=ink.main)
-    bar = reading_row(scale, own, lines=zero, over=over, quiet=ink.quiet)
+    own = Estimate(value=found.sharpe, low=found.sharpe_low, high=found.sharpe_high, style=ink.main)
+    bar = estimate_row(scale, own, lines=zero, over=over, quiet=ink.quiet)
     rows.append(_row("these scores", bar, found.sharpe, ink.main + STRONG))
     room = max(0, height - 5)
     names = kept([name for name, _ in found.rivals], room)
@@ -72,15 +77,15 @@ def _evidence_words(found: BacktestSummary, ink: Ink) -> list[Text]:
 
 
 def _rival_row(
-    name: str, rival: RivalFigures, scale: Scale, over: dict[float, tuple[str, Style]], ink: Ink
+    name: str, rival: RivalFigures, scale: CellScale, over: dict[float, tuple[str, Style]], ink: Ink
 ) -> Text:
     style = ink.quiet if name == "random" else ink.others[0]
-    reading = Reading(
+    estimate = Estimate(
         value=rival.sharpe, low=rival.sharpe_low, high=rival.sharpe_high, mark=GLYPHS.rival,
         style=style,
     )  # fmt: skip
     zero = {0.0: (GLYPHS.bar, ink.quiet)}
-    bar = reading_row(scale, reading, lines=zero, over=over, quiet=ink.quiet)
+    bar = estimate_row(scale, estimate, lines=zero, over=over, quiet=ink.quiet)
     return _row(shown(name), bar, rival.sharpe, style)
 
 

@@ -1,4 +1,4 @@
-"""A heat strip on a logarithmic scale: denser is more, and what is too little has a colour and a letter."""
+"""One-line pictures: strips of blocks, meters, and heat on a logarithmic scale."""
 
 import math
 from collections.abc import Sequence
@@ -8,6 +8,8 @@ from rich.text import Text
 
 from atft_tui.glyphs import GLYPHS
 from atft_tui.styles import BAD, BAR, DIM, PLAIN, STRONG, WARN
+from atft_tui.widgets.canvas import CellScale
+from atft_tui.widgets.lines import painted
 from engine.records.judgement import GRADIENT_HEALTHY, GRADIENT_LOW
 
 _LOWEST = -6
@@ -17,18 +19,45 @@ RAMP = (BAR + DIM, BAR, BAR + DIM, BAR, BAR + DIM, BAR, STRONG)
 """With the characters, which grow denser, every decade is its own: no colour alone says how much."""
 
 
+def strip(values: Sequence[float], width: int, *, low: float, high: float) -> str:
+    """A block per value between ``low`` and ``high``, newest right; NaN is a blank.
+
+    Of the values that share a cell the last one is shown.
+    """
+    n = len(values)
+    if n > width:
+        values = [values[(i + 1) * n // width - 1] for i in range(width)]
+    return "".join(map(BlockScale(low, high), values))
+
+
+class BlockScale:
+    """The block that stands for a value between two others: the higher the more; NaN is a blank."""
+
+    def __init__(self, low: float, high: float) -> None:
+        self._scale = CellScale(low=low, high=max(low, high), columns=len(GLYPHS.blocks))
+
+    def __call__(self, value: float) -> str:
+        if math.isnan(value):
+            return " "
+        flat = self._scale.high == self._scale.low
+        return GLYPHS.blocks[0 if flat else self._scale.column(value)]
+
+
+def meter(share: float, width: int) -> str:
+    """A bar of ``width`` cells, filled up to a share of 0..1."""
+    full = round(min(1.0, max(0.0, share)) * width)
+    return GLYPHS.full * full + " " * (width - full)
+
+
 def log_heat(values: Sequence[float], width: int) -> Text:
     """A cell per value, newest right; the smallest of those that share a cell. NaN is a blank.
 
     Values are positive magnitudes: one that is zero or starved is ``x``, one below healthy is a warning.
     """
-    text = Text(no_wrap=True)
-    for value in _smallest(values, width):
-        text.append(*cell(value))
-    return text
+    return painted(map(heat_cell, _smallest(values, width)))
 
 
-def cell(value: float) -> tuple[str, Style]:
+def heat_cell(value: float) -> tuple[str, Style]:
     """Character and style of one magnitude."""
     if math.isnan(value):
         return " ", PLAIN
@@ -46,8 +75,8 @@ def shade(level: int) -> tuple[str, Style]:
     return dense[min(level // 2, len(dense) - 1)], RAMP[level]
 
 
-def legend() -> Text:
-    """The scale in words."""
+def heat_legend() -> Text:
+    """The logarithmic scale in words."""
     text = Text("log10 ", style=DIM, no_wrap=True, overflow="ellipsis")
     text.append(f"{DEAD} starved < -8  ", BAD)
     text.append(f"{GLYPHS.heat[1]} low < -6  ", WARN)

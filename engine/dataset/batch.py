@@ -47,7 +47,7 @@ class Batch:
     edge_attr_EK: Tensor
 
     def to(self, device: torch.device | str) -> Self:
-        """This batch on another device; from page-locked memory the copy overlaps with other work."""
+        """Copy the batch to another device; from page-locked memory the copy overlaps with other work."""
         moved = {name: getattr(self, name).to(device, non_blocking=True) for name in TENSORS}
         return replace(self, **moved)
 

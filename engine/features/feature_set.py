@@ -67,18 +67,18 @@ class FeatureSet:
             raise IntegrityError(f"labels {self.forward_return_SNH.shape} do not fit {(S, N)}")
 
     def loaded(self) -> "FeatureSet":
-        """This set with the tensor in memory, if it is small enough; for work that reads all of it."""
+        """Return the set with the tensor in memory, if it is small enough; for work that reads all of it."""
         size = float(np.prod(self.x_SNF.shape)) * self.x_SNF.dtype.itemsize
         if size > _RAM_SHARE * psutil.virtual_memory().available:
             return self
         return self.in_memory()
 
     def in_memory(self) -> "FeatureSet":
-        """This set with the tensor in memory, whatever its size."""
+        """Return the set with the tensor in memory, whatever its size."""
         return replace(self, x_SNF=self.x_SNF[:])
 
     def until(self, stop: int) -> "FeatureSet":
-        """This set cut to its first ``stop`` sessions."""
+        """Return the set cut to its first ``stop`` sessions."""
         x = self.x_SNF
         return replace(
             self,

@@ -110,7 +110,7 @@ class GraphSeries:
         object.__setattr__(self, "_empty", empty)
 
     def in_memory(self) -> "GraphSeries":
-        """This series with every graph read from disk."""
+        """Return the series with every graph read from disk."""
         return replace(self, graphs=tuple(self.graphs))
 
     def at(self, session: int) -> Graph:

@@ -32,6 +32,13 @@ class RunList:
     pending: int
     """How many of them were not read yet."""
 
+    @property
+    def best(self) -> tuple[RunSummary, RankICSummary] | None:
+        """The run that ranks best on its validation days, and how well; None where all is noise."""
+        ranked = ((run, run.validation) for run in self.runs if run.validation is not None)
+        sure = ((run, figures) for run, figures in ranked if not figures.is_noise)
+        return max(sure, key=lambda pair: pair[1].rank_ic, default=None)
+
 
 class RunTable:
     """All runs of one workspace; ask for `read` again and again.

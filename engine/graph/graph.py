@@ -125,7 +125,7 @@ class GraphSeries:
             return None
         if r not in self._nodes:
             before = self.graphs[r - 1] if r else None
-            self._nodes[r] = node_statistics(self.graphs[r], before)
+            self._nodes[r] = _node_statistics(self.graphs[r], before)
         return self._nodes[r]
 
     def statistics(self) -> list[GraphStatistics]:
@@ -163,7 +163,7 @@ def graph_statistics(
         known_E = keys
 
 
-def node_statistics(graph: Graph, before: Graph | None) -> NodeStatistics:
+def _node_statistics(graph: Graph, before: Graph | None) -> NodeStatistics:
     """Per-stock columns of a graph; ``before`` is the graph built before it, None for the first."""
     n = graph.nodes_N.size
     source_E, target_E = np.searchsorted(graph.nodes_N, graph.edge_index_2E)

@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 _RESOLUTION = 2**16
 _DRAWS = 4
 """16-bit lanes of one 64-bit random number."""
-STEP, BITS = 0x9E3779B97F4A7C15, 2**64 - 1
+STEP, _BITS = 0x9E3779B97F4A7C15, 2**64 - 1
 
 
 @dataclass(slots=True)
@@ -143,9 +143,9 @@ def _lanes(x: Tensor) -> NDArray[np.int16]:
 
 def _mixed(state: int) -> int:
     """SplitMix64's output function (Steele, Lea & Flood, OOPSLA 2014): 64 bits that look random."""
-    state &= BITS
-    state = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9 & BITS
-    state = (state ^ (state >> 27)) * 0x94D049BB133111EB & BITS
+    state &= _BITS
+    state = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9 & _BITS
+    state = (state ^ (state >> 27)) * 0x94D049BB133111EB & _BITS
     return state ^ (state >> 31)
 
 

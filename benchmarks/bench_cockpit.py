@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from atft_tui.widgets.run_panels import TABS
 from benchmarks.options import read_options, say
 from benchmarks.terminal import Terminal
 from engine.config import Config
@@ -41,7 +42,8 @@ SMALL_TRAINING = (
     "split.test_sessions=60", "universe.min_history=60", "universe.min_names=10", "model.hidden=8",
     "training.epochs=[200,1,1,1]", "training.log_every=2",
 )  # fmt: skip
-TABS = (b"[gate]", b"[loss]", b"[spread]", b"[variables]")
+PANELS = tuple(f"[{name}]".encode() for name in TABS)
+"""Every panel of a training run by its mark in the row of their names, in the order of the tab key."""
 
 
 def cockpit(workspace: Path, columns: int = 80, lines: int = 24) -> Terminal:
@@ -85,15 +87,9 @@ def key_to_paint(workspace: Path, name: str, visits: int, keys: int) -> bool:
             for key, word in PLACES:
                 times.append(terminal.reaction(key, word))
                 time.sleep(0.2)
-        terminal.reaction("3", b"[gradient]")
+        terminal.reaction("3", PANELS[0])
         for i in range(keys):
-            wanted = TABS[i % len(TABS)]
-            if i % len(TABS) == 0:  # back to the first panel, unmeasured
-                since = len(terminal.painted)
-                while b"[gradient]" not in terminal.painted[since:]:
-                    since = terminal.press("\t")
-                    time.sleep(0.2)
-            times.append(terminal.reaction("\t", wanted))
+            times.append(terminal.reaction("\t", PANELS[(i + 1) % len(PANELS)]))
             time.sleep(0.2)
     more = f"median {statistics.median(times):.3f}, {len(times)} keys"
     return judge(f"key to paint, p95, {name}", percentile(times, 0.95), 0.1, "s", more)

@@ -12,7 +12,7 @@ HPO_ARGS ?=
 BENCH_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint types imports unit kernels others bench hpo-run clean
+.PHONY: demo test lint types imports unit kernels others bench hpo-run clean keys
 
 demo: $(VENV)/.installed
 	rm -rf "$(DEMO)"
@@ -42,6 +42,10 @@ kernels: $(VENV)/.installed-dev
 
 others: $(VENV)/.installed-dev
 	$(BIN)/pytest -q -n 2 --dist loadfile $(addprefix --ignore=,$(KERNELS))
+
+# The page of all keys, from the one table of keys.
+keys: $(VENV)/.installed-dev
+	$(BIN)/python -m atft_tui.keys > docs/keys.md
 
 # All run, whatever one of them misses; BENCH_ARGS=--smoke shows in minutes that they run.
 bench: $(VENV)/.installed-dev

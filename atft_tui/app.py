@@ -34,6 +34,8 @@ _JOB_POLL_S = 0.5
 
 
 class CockpitApp(ReportingApp):
+    """The application: it holds the workspace and the chosen run, opens places and starts commands."""
+
     TITLE = "atft-tui"
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = True
@@ -53,6 +55,7 @@ class CockpitApp(ReportingApp):
 
     @property
     def store(self) -> RunStore:
+        """The runs of the workspace."""
         return RunStore(self.workspace / "runs")
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
@@ -84,11 +87,13 @@ class CockpitApp(ReportingApp):
     # ---- what the screens ask for (atft_tui.protocol) --------------------------------------------
 
     def go(self, place: str) -> None:
+        """Show a place; nothing happens while a dialog is open."""
         if isinstance(self.screen, ModalScreen):
             return
         self.switch_mode(place)
 
     def open_run(self, run_id: str, place: str = "train") -> None:
+        """Choose a run and show it; an unknown one is refused in words."""
         try:
             self.chosen_run = self.store.open(run_id).id
         except EngineError as error:
@@ -98,6 +103,7 @@ class CockpitApp(ReportingApp):
         self.reread()
 
     def ask(self, command: str, given: Mapping[str, str] | None = None) -> None:
+        """Open the form of a command, some of its parameters filled in."""
         from atft_tui.screens.command_form import CommandForm
         from atft_tui.screens.ingest_form import IngestForm
         from atft_tui.screens.train_form import TrainForm
@@ -126,6 +132,7 @@ class CockpitApp(ReportingApp):
         self.open_run(run.id)
 
     def start_job(self, words: Sequence[str]) -> None:
+        """Carry out a command in a process of its own; its end is told."""
         try:
             job_id = self.jobs.start(words)
         except OSError as error:
@@ -145,6 +152,7 @@ class CockpitApp(ReportingApp):
         self.reread()
 
     def tell(self, job: Job) -> None:
+        """Say how a job ended: what it answered, or why it was refused or failed."""
         if job.refusal:
             hint = "a --force-reason goes against the gate, and is written down"
             self.refuse(EngineError(f"{job.words[0]}: {job.refusal}", hint=hint))
@@ -160,6 +168,7 @@ class CockpitApp(ReportingApp):
         self.refuse(EngineError(f"{job.words[0]}: {error}", hint=str(job.answer.get("hint", ""))))
 
     def confirm(self, question: str, then: Callable[[], None]) -> None:
+        """Ask before something that cannot be taken back."""
         from atft_tui.screens.dialogs import ConfirmDialog
 
         def answer(yes: bool | None) -> None:
@@ -169,11 +178,14 @@ class CockpitApp(ReportingApp):
         self.push_screen(ConfirmDialog(question), answer)
 
     def refuse(self, error: EngineError) -> None:
+        """Say what was not done, and the way out."""
         text = f"{error.message}\n{error.hint}" if error.hint else error.message
         self.notify(fmt.clean_lines(text), title="not done", severity="error", markup=False,
                     timeout=10)  # fmt: skip
 
     def stop_run(self, run_id: str) -> None:
+        """Ask a run to stop at the end of its step, after a confirmation."""
+
         def stop() -> None:
             try:
                 launch.request_stop(self.store.open(run_id))
@@ -185,6 +197,7 @@ class CockpitApp(ReportingApp):
         self.confirm(f"Stop {run_id}? It saves a checkpoint and can be resumed.", stop)
 
     def resume_run(self, run_id: str) -> None:
+        """Go on with a run that was stopped, failed or died."""
         try:
             run = self.store.open(run_id)
             if run.status() not in ("stopped", "crashed", "failed"):
@@ -258,14 +271,14 @@ class CockpitApp(ReportingApp):
 
     def _repaint(self) -> None:
         """Pictures of an `Ink` keep the colours they were made with: make them again."""
-        from atft_tui.widgets.panel import Panel
+        from atft_tui.widgets.panel import PlacePanel
         from atft_tui.widgets.topbar import TopBar
 
         for stack in self._screen_stacks.values():
             for screen in stack:
                 for bar in screen.query(TopBar):
                     bar.draw()
-                for panel in screen.query(Panel):
+                for panel in screen.query(PlacePanel):
                     panel.draw(force=True)
                 if isinstance(screen, CockpitScreen):
                     screen.draw_headline()

@@ -6,7 +6,7 @@ from pathlib import Path
 from textual.screen import Screen
 from textual.widget import Widget
 
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.table import Grid
 from engine.files import write_text
 
@@ -16,7 +16,7 @@ def focused_text(screen: Screen[object]) -> str | None:
     widget = screen.focused
     if isinstance(widget, Grid):
         return widget.table.csv()
-    if isinstance(widget, Panel):
+    if isinstance(widget, PlacePanel):
         return widget.drawing(widget.size.width, widget.size.height).plain
     return None
 
@@ -26,7 +26,7 @@ def export_focused(screen: Screen[object], folder: Path) -> Path | None:
     widget = screen.focused
     if isinstance(widget, Grid):
         return _write(folder, widget.table, ".csv", widget.table.csv())
-    if isinstance(widget, Panel):
+    if isinstance(widget, PlacePanel):
         return _write(folder, widget, ".svg", widget.svg())
     return None
 

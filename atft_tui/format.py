@@ -34,6 +34,7 @@ def share(value: float) -> str:
 
 
 def percent(value: float) -> str:
+    """``58%``; a dash for NaN. The value is a fraction."""
     return DASH if math.isnan(value) else f"{value:.0%}"
 
 

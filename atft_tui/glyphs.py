@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Glyphs:
+    """The characters that pictures are drawn with, by what they mean."""
+
     blocks: str
     heat: str
     """From nothing to much."""
@@ -30,6 +32,8 @@ class Glyphs:
     right: str
     braille: str
     """The empty cell of eight dots; without one a curve is one mark a cell."""
+    dots: str
+    """A cell that is filled."""
     curve: str
     """A point of a curve without braille."""
     cap_left: str
@@ -53,7 +57,7 @@ UNICODE = Glyphs(
     blocks="▁▂▃▄▅▆▇█", heat=" ░▒▓█", band="░", dotted="┄", point="●", bar="│", best="◆",
     full="━", empty="─", running="▶", done="✓", failed="✗", stopped="■", waiting="·", paused="‖",
     up="▲", down="▼", turned="⇄", left="◀", right="▶",
-    braille="\u2800", curve="•", cap_left="├", cap_right="┤", less="-=≡", rule="┃", rival="◇",
+    braille="\u2800", dots="⣿", curve="•", cap_left="├", cap_right="┤", less="-=≡", rule="┃", rival="◇",
     beyond_left="◂", beyond_right="▸",
     lines="·┄═∘▪╌", mark="◉",
 )  # fmt: skip
@@ -61,7 +65,7 @@ ASCII = Glyphs(
     blocks="_.-=+*%#", heat=" .:+#", band=".", dotted="-", point="o", bar="|", best="*",
     full="=", empty="-", running=">", done="v", failed="x", stopped="#", waiting=".", paused="=",
     up="^", down="v", turned="%", left="<", right=">",
-    braille="", curve="*", cap_left="[", cap_right="]", less="-=@", rule="!", rival="+",
+    braille="", dots="#", curve="*", cap_left="[", cap_right="]", less="-=@", rule="!", rival="+",
     beyond_left="<", beyond_right=">",
     lines=".:=,';", mark="*",
 )  # fmt: skip

@@ -24,6 +24,8 @@ _KEPT = 200
 
 @dataclass(frozen=True, slots=True)
 class Job:
+    """One command that was started from the screen, as its files tell it."""
+
     id: str
     words: tuple[str, ...]
     """As on the command line, after ``atft-tui``."""
@@ -37,6 +39,7 @@ class Job:
 
     @property
     def line(self) -> str:
+        """The whole command line."""
         return " ".join(("atft-tui", *self.words))
 
     @property
@@ -90,6 +93,7 @@ class JobBook:
         return sorted((path.stem for path in self.root.glob("*.json")), reverse=True)
 
     def read(self, job_id: str) -> Job:
+        """How a job stands now; IntegrityError or OSError for one whose file cannot be read."""
         about = read_json(self.root / f"{job_id}.json")
         answer = _answer(self.root / f"{job_id}.out")
         running = self._is_running(job_id, int(about["pid"]))

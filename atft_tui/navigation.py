@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Place:
+    """One of the eight screens."""
+
     key: str
     name: str
     title: str
@@ -18,6 +20,7 @@ class Place:
     """``module:Class``, imported when the place is visited first."""
 
     def make(self) -> "Screen[None]":
+        """Import the screen and make it."""
         module, _, name = self.screen.partition(":")
         made: Screen[None] = getattr(importlib.import_module(module), name)()
         return made

@@ -9,6 +9,8 @@ from engine.errors import EngineError
 
 @runtime_checkable
 class Cockpit(Protocol):
+    """The application as its screens know it."""
+
     workspace: Path
     chosen_run: str | None
     """The run that Train, Replay and Backtest show; None means the newest that fits."""
@@ -31,5 +33,8 @@ class Cockpit(Protocol):
     def refuse(self, error: EngineError) -> None:
         """Say what was not done, and the way out."""
 
-    def stop_run(self, run_id: str) -> None: ...
-    def resume_run(self, run_id: str) -> None: ...
+    def stop_run(self, run_id: str) -> None:
+        """Ask a run to stop at the end of its step, after a confirmation."""
+
+    def resume_run(self, run_id: str) -> None:
+        """Go on with a run that was stopped, failed or died."""

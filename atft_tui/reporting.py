@@ -12,6 +12,8 @@ from engine.errors import EngineError
 
 
 class ReportingApp(App[None]):
+    """An application that turns an uncaught exception into a report file and a line on stderr."""
+
     workspace: Path
 
     def __init__(self) -> None:

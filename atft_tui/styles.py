@@ -52,6 +52,8 @@ CURVES = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Status:
+    """The mark and the style of a word that says how something stands."""
+
     mark: str
     style: Style
 

@@ -14,9 +14,9 @@ import polars as pl
 from benchmarks.contender import Ratio
 from benchmarks.options import read_options, say
 from benchmarks.pairs import compare, seconds
-from engine.backtest.compare import compare_baselines, random_band
+from engine.backtest.baselines import compare_baselines, random_band
 from engine.backtest.fast import run_fast
-from engine.backtest.forward import forward_returns
+from engine.backtest.prices import forward_returns
 from engine.backtest.simulate import Simulation, simulate
 from engine.backtest.simulator import Simulator
 from engine.backtest.sweep import book_of, parse_grid, returns_of, sweep
@@ -83,7 +83,7 @@ def whole_backtest(panel: Panel, prediction: Prediction, config: Config, rivals:
     )
     result = simulator.result(done.ledger)
     result.figures()
-    result.evidence(config.backtest, horizon=5, trials=10)
+    result.judged(config.backtest, horizon=5, trials=10)
     simulator.exposures(book, result)
     simulator.capacity(done.orders)
     forward = forward_returns(panel, simulator.market, config)

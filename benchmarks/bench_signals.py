@@ -23,11 +23,14 @@ from engine.config.file import write_resolved
 from engine.data.store import PanelStore
 from engine.dataset.split import single_split
 from engine.model.build import build_model
+from engine.records import record
+from engine.records.train import Span, Spans, TrainResult
 from engine.runs.sink import NullSink
 from engine.signals.models import ModelStore
 from engine.stages.context import StageContext, StopFlag
-from engine.stages.networks import Networks, make_reference
-from engine.stages.pipeline import input_rules, load_dataset
+from engine.stages.identity import input_rules
+from engine.stages.load import load_dataset
+from engine.stages.package import Networks, make_reference
 from engine.training.ensemble import Ensemble
 from engine.training.snapshots import MODEL
 
@@ -46,18 +49,21 @@ def champion(context: StageContext, networks: int) -> None:
         paths.append(folder / f"{seed}.safetensors")
         save_file({MODEL + k: v.contiguous() for k, v in state.items()}, paths[-1])
     split = single_split(features, config.split, config.universe.min_names)
-    span = {
-        name: {"first": str(features.dates_S[part[0]]), "last": str(features.dates_S[part[-1]])}
-        for name, part in (("validation", split.validation), ("test", split.test))
-    }
+    validation, test = (
+        Span(first=str(features.dates_S[part[0]]), last=str(features.dates_S[part[-1]]))
+        for part in (split.validation, split.test)
+    )
+    spans = Spans(validation=validation, test=test)
     blocks = tuple(tuple(config.model.blocks) for _ in paths)
-    made = Networks(weights=tuple(paths), blocks=blocks, config=config, trained={"splits": span})
+    made = Networks(
+        weights=tuple(paths), blocks=blocks, config=config, trained=TrainResult(splits=spans)
+    )
     ensemble = Ensemble.load(paths, blocks, config, len(features.features))
     facts = {
         "features": list(features.features),
         "blocks": [list(b) for b in blocks],
         "rules": input_rules(config, features.market),
-        "splits": span,
+        "splits": record.as_json(spans),
         "last_session": str(features.dates_S[-1]),
         "score_horizon": config.training.score_horizon,
         "test": dict.fromkeys(("rank_ic", "rank_ic_se", "null_band"), 0.01) | {"n_dates": 252},

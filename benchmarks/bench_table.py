@@ -12,17 +12,17 @@ from benchmarks.terminal import Terminal
 
 OURS = """
 from textual.app import App
-from atft_tui.widgets.column import Column
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.column import TableColumn
+from atft_tui.widgets.table import BrowseTable
 
 class Host(App):
     CSS_PATH = None
     def compose(self):
-        columns = [Column(name=f"c{c}", cell=lambda r, c=c: f"row{r}-{c}", width=12) for c in range(8)]
-        yield Table(columns, key=str, id="rows")
+        columns = [TableColumn(name=f"c{c}", cell=lambda r, c=c: f"row{r}-{c}", width=12) for c in range(8)]
+        yield BrowseTable(columns, key=str, id="rows")
     def on_mount(self):
-        self.query_one(Table).set_rows(range(ROWS))
-        self.query_one(Table).focus()
+        self.query_one(BrowseTable).set_rows(range(ROWS))
+        self.query_one(BrowseTable).focus()
 Host().run()
 """
 PEER = """

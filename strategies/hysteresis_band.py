@@ -22,6 +22,7 @@ class HysteresisBand:
     name: str = "hysteresis_band"
 
     def weights(self, decisions: Decisions, config: PortfolioConfig) -> Matrix:
+        """``[K, N]`` fractions of equity: the quantile book with its members kept inside the band."""
         wide = min(config.fraction * (1.0 + config.band), 0.5)
         n = config.n_tranches
         long_KN = held(decisions.top(config.fraction), decisions.top(wide), n)
@@ -30,7 +31,7 @@ class HysteresisBand:
 
 
 def held(enter_KN: NDArray[np.bool_], stay_KN: NDArray[np.bool_], n: int) -> NDArray[np.bool_]:
-    """Members of a leg: those that enter, and those of ``n`` decisions ago that may stay."""
+    """Members ``[K, N]`` of a leg: those that enter, and those of ``n`` decisions ago that may stay."""
     member_KN = enter_KN.copy()
     for k in range(n, len(member_KN)):
         member_KN[k] |= member_KN[k - n] & stay_KN[k]

@@ -15,6 +15,7 @@ class LongShortQuantile:
     name: str = "long_short_quantile"
 
     def weights(self, decisions: Decisions, config: PortfolioConfig) -> Matrix:
+        """``[K, N]`` fractions of equity, equal within a leg."""
         long_KN = decisions.top(config.fraction).astype(float)
         return balanced(long_KN - decisions.bottom(config.fraction), config)
 

@@ -22,6 +22,7 @@ class MinimumTurnover:
     name: str = "minimum_turnover"
 
     def weights(self, decisions: Decisions, config: PortfolioConfig) -> Matrix:
+        """``[K, N]`` fractions of equity: the held book moved part of the way to the quantile book."""
         long_KN = decisions.top(config.fraction).astype(float)
         aim_KN = balanced(long_KN - decisions.bottom(config.fraction), config)
         z_KN = np.nan_to_num(decisions.normal_KN)

@@ -21,6 +21,7 @@ class ScoreWeighted:
     name: str = "score_weighted"
 
     def weights(self, decisions: Decisions, config: PortfolioConfig) -> Matrix:
+        """``[K, N]`` fractions of equity in proportion to the normal scores."""
         return balanced(np.nan_to_num(decisions.normal_KN), config)
 
 

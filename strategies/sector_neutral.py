@@ -22,6 +22,7 @@ class SectorNeutral:
     name: str = "sector_neutral"
 
     def weights(self, decisions: Decisions, config: PortfolioConfig) -> Matrix:
+        """``[K, N]`` fractions of equity: the quantile book of each sector."""
         decisions.market.require_sectors("the strategy sector_neutral")
         raw_KN = np.zeros_like(decisions.score_KN)
         for sector in range(len(decisions.market.sectors)):

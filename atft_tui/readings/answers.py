@@ -1,6 +1,6 @@
 """What `diff`, `verify` and `replay` answered, found among the jobs that the screen has started."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,14 @@ _COMMANDS = ("diff", "verify", "replay")
 RUNNING = "running"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """The newest job of each command line. The same value while none was started and none ended."""
+    """The newest job of each command line."""
 
     jobs: Mapping[tuple[str, ...], Job] = field(default_factory=dict)
 
     def of(self, *words: str) -> Job | None:
+        """The newest job of a command line; None if it was never started."""
         return self.jobs.get(words)
 
     def diffs(self) -> list[Job]:
@@ -26,36 +27,22 @@ class Answers:
         return sorted(found, key=lambda job: job.id, reverse=True)
 
 
-_NONE = Answers()
 _ended: dict[Path, dict[str, Job]] = {}
 """Jobs that will not change any more, by workspace and id."""
-_told: dict[Path, tuple[tuple[tuple[str, str], ...], Answers]] = {}
 
 
 def read_answers(workspace: Path) -> Answers:
+    """The jobs of the screen that look at signals."""
     book = JobBook(workspace)
     known = _ended.setdefault(workspace, {})
-    jobs: list[Job] = []
+    newest: dict[tuple[str, ...], Job] = {}
     for job_id in book.ids():
-        if job_id.rsplit("-", 1)[-1] not in _COMMANDS:
-            continue
-        job = known.get(job_id) or book.read(job_id)
-        if job.status != RUNNING:
-            known[job_id] = job
-        jobs.append(job)
-    state = tuple((job.id, job.status) for job in jobs)
-    told = _told.get(workspace)
-    if told is None or told[0] != state:
-        told = _told[workspace] = state, Answers(jobs=_newest(jobs)) if jobs else _NONE
-    return told[1]
-
-
-def _newest(jobs: Sequence[Job]) -> dict[tuple[str, ...], Job]:
-    """``jobs``: newest first."""
-    found: dict[tuple[str, ...], Job] = {}
-    for job in jobs:
-        found.setdefault(job.words, job)
-    return found
+        if job_id.rsplit("-", 1)[-1] in _COMMANDS:
+            job = known.get(job_id) or book.read(job_id)
+            if job.status != RUNNING:
+                known[job_id] = job
+            newest.setdefault(job.words, job)
+    return Answers(jobs=newest)
 
 
 def outcome(job: Job | None) -> tuple[str, bool | None]:

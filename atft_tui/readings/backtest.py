@@ -3,27 +3,29 @@
 import datetime as dt
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from atft_tui.readings.backtest_figures import Figures, Sweep, figures, sweep
-from atft_tui.readings.tables import readable
-from engine.files import read_json
+from atft_tui.readings.cached import Stamp, stamp_of
+from atft_tui.readings.parquet import read_table
+from engine.records import record
+from engine.records.backtest import BACKTEST, SETTINGS, BacktestSummary
+from engine.records.sweep import SWEEP, SweepSummary
 from engine.runs.store import Run, RunStore
 
 if TYPE_CHECKING:
     import polars as pl
 
-_FILES = (
-    "backtest.json", "backtest.parquet", "backtest_baselines.parquet", "backtest_sectors.parquet",
-    "holdings.parquet", "sweep.json", "report.html", "report.md", "report.pdf", "report.json",
-)  # fmt: skip
 _REPORTS = ("report.html", "report.pdf", "report.md", "report.json")
-
+_DAILY, _RIVALS, _SECTORS = (
+    "backtest.parquet",
+    "backtest_baselines.parquet",
+    "backtest_sectors.parquet",
+)
+_HOLDINGS = "holdings.parquet"
+_FILES = (BACKTEST, _DAILY, _RIVALS, _SECTORS, _HOLDINGS, SWEEP, *_REPORTS)
 Series = tuple[float, ...]
-_Stamp = tuple[tuple[int, int] | None, ...]
-"""Modification time and size of each of `_FILES`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,17 +61,19 @@ class Curves:
 class Earlier:
     """The backtest of the same run that the newest one replaced while this program was looking."""
 
-    figures: Figures
+    figures: BacktestSummary
     curves: Curves | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BacktestValue:
+    """Everything that the screen shows of one run."""
+
     run_id: str = ""
     """Empty: no run to show."""
-    figures: Figures | None = None
+    figures: BacktestSummary | None = None
     curves: Curves | None = None
-    sweep: Sweep | None = None
+    sweep: SweepSummary | None = None
     earlier: Earlier | None = None
     has_holdings: bool = False
     report: str = ""
@@ -82,39 +86,26 @@ class BacktestReader:
     """Reads a run's backtest again when a file of it changed; remembers what a new one replaced."""
 
     def __init__(self) -> None:
-        self._stamp: tuple[Path, _Stamp] | None = None
+        self._stamp: tuple[Path, tuple[Stamp, ...]] | None = None
         self._value = BacktestValue()
         self._earlier: dict[Path, Earlier] = {}
 
     def value(self, workspace: Path, chosen: str | None) -> BacktestValue:
+        """The chosen run's backtest, else that of the newest run with one."""
         run = run_to_show(workspace, chosen)
         if run is None:
             self._stamp, self._value = None, BacktestValue()
             return self._value
-        stamp = (run.directory, tuple(_stamp(run.path(name)) for name in _FILES))
+        stamp = (run.directory, tuple(stamp_of(run.path(name)) for name in _FILES))
         if stamp != self._stamp:
-            before = self._value if self._stamp and self._stamp[0] == run.directory else None
             found = _read_backtest(run)
-            self._value = self._with_earlier(run, before, found)
+            old = self._value
+            same_run = self._stamp is not None and self._stamp[0] == run.directory
+            if same_run and old.figures and found.figures and old.figures != found.figures:
+                self._earlier[run.directory] = Earlier(figures=old.figures, curves=old.curves)
+            self._value = replace(found, earlier=self._earlier.get(run.directory))
             self._stamp = stamp
         return self._value
-
-    def _with_earlier(
-        self, run: Run, before: BacktestValue | None, found: BacktestValue
-    ) -> BacktestValue:
-        old = before.figures if before else None
-        if before and old and found.figures and old != found.figures:
-            self._earlier[run.directory] = Earlier(figures=old, curves=before.curves)
-        return BacktestValue(
-            run_id=found.run_id,
-            figures=found.figures,
-            curves=found.curves,
-            sweep=found.sweep,
-            earlier=self._earlier.get(run.directory),
-            has_holdings=found.has_holdings,
-            report=found.report,
-            report_is_older=found.report_is_older,
-        )
 
 
 def run_to_show(workspace: Path, chosen: str | None) -> Run | None:
@@ -122,21 +113,42 @@ def run_to_show(workspace: Path, chosen: str | None) -> Run | None:
     store = RunStore(workspace / "runs")
     if chosen is not None and (store.root / chosen / "manifest.json").is_file():
         return Run(store.root / chosen)
-    return next((run for run in store if run.path("backtest.json").is_file()), None)
+    return next((run for run in store if run.path(BACKTEST).is_file()), None)
+
+
+def overrides(found: BacktestSummary, workspace: Path) -> list[str]:
+    """``costs.commission_bps=2.0`` for each simple setting that the workspace has otherwise.
+
+    Tables and lists are left out: they are edited in config.toml.
+    """
+    from engine.config.file import resolve
+    from engine.workspace import config_files
+
+    config = resolve(config_files(workspace)).config
+    now = {
+        f"{table}.{key}": value
+        for table in SETTINGS
+        for key, value in getattr(config, table).model_dump(mode="json").items()
+    }
+    out = []
+    for key, value in found.settings.items():
+        if key in now and isinstance(value, bool | int | float | str) and value != now[key]:
+            word = str(value).lower() if isinstance(value, bool) else str(value)
+            out.append(f"{key}={word}")
+    return out
 
 
 def _read_backtest(run: Run) -> BacktestValue:
-    path = run.path("backtest.json")
+    path = run.path(BACKTEST)
     if not path.is_file():
         return BacktestValue(run_id=run.id)
     report = next((run.path(name) for name in _REPORTS if run.path(name).is_file()), None)
-    swept = run.path("sweep.json")
     return BacktestValue(
         run_id=run.id,
-        figures=figures(read_json(path)),
+        figures=record.read(path, BacktestSummary),
         curves=_read_curves(run),
-        sweep=sweep(read_json(swept)) if swept.is_file() else None,
-        has_holdings=run.path("holdings.parquet").is_file(),
+        sweep=record.read_if_there(run.path(SWEEP), SweepSummary),
+        has_holdings=run.path(_HOLDINGS).is_file(),
         report=str(report or ""),
         report_is_older=report is not None and report.stat().st_mtime < path.stat().st_mtime,
     )
@@ -144,28 +156,24 @@ def _read_backtest(run: Run) -> BacktestValue:
 
 def _read_curves(run: Run) -> Curves | None:
     """Daily figures as plain numbers; None if the table is not there."""
-    path = run.path("backtest.parquet")
+    path = run.path(_DAILY)
     if not path.is_file():
         return None
-    import polars as pl
-
     names = ("net_return", "long_exposure", "short_exposure", "n_names", "turnover")
-    with readable(path):
-        daily = pl.read_parquet(path).select("date", *names).fill_null(math.nan)
-    net = _column(daily, "net_return")
-    equity = growth(net)
-    dates = tuple(daily["date"].to_list())
+    daily = read_table(path, ("date", *names), name=path.name).fill_null(math.nan)
+    net, long, short, held, turnover = (_column(daily, name) for name in names)
+    equity, dates = growth(net), tuple(daily["date"].to_list())
     return Curves(
         dates=dates,
         net=net,
         equity=equity,
         drawdown=falls(equity),
-        long=_column(daily, "long_exposure"),
-        short=_column(daily, "short_exposure"),
-        names=_column(daily, "n_names"),
-        turnover=_column(daily, "turnover"),
-        rivals=_rival_curves(run.path("backtest_baselines.parquet"), dates),
-        sectors=_sector_curves(run.path("backtest_sectors.parquet"), dates),
+        long=long,
+        short=short,
+        names=held,
+        turnover=turnover,
+        rivals=_rival_curves(run.path(_RIVALS), dates),
+        sectors=_sector_curves(run.path(_SECTORS), dates),
     )
 
 
@@ -194,11 +202,8 @@ def _column(frame: "pl.DataFrame", name: str) -> Series:
 def _rival_curves(path: Path, dates: tuple[dt.date, ...]) -> tuple[tuple[str, Series], ...]:
     if not path.is_file():
         return ()
-    import polars as pl
-
     out = []
-    with readable(path):
-        table = pl.read_parquet(path, columns=["name", "date", "net_return"])
+    table = read_table(path, ("name", "date", "net_return"), name=path.name)
     for (name,), rows in table.group_by("name", maintain_order=True):
         rows = rows.sort("date")
         values = dict(zip(rows["date"].to_list(), growth(_column(rows, "net_return")), strict=True))
@@ -209,10 +214,7 @@ def _rival_curves(path: Path, dates: tuple[dt.date, ...]) -> tuple[tuple[str, Se
 def _sector_curves(path: Path, dates: tuple[dt.date, ...]) -> tuple[tuple[str, Series], ...]:
     if not path.is_file():
         return ()
-    import polars as pl
-
-    with readable(path):
-        table = pl.read_parquet(path, columns=["date", "sector", "net", "gross"])
+    table = read_table(path, ("date", "sector", "net", "gross"), name=path.name)
     wide = table.group_by("sector", maintain_order=True).agg("date", "net", "gross")
     rows = []
     for sector, days, net, gross in wide.iter_rows():
@@ -221,11 +223,3 @@ def _sector_curves(path: Path, dates: tuple[dt.date, ...]) -> tuple[tuple[str, S
         rows.append((sum(gross) / max(1, len(gross)), str(sector), curve))
     rows.sort(key=lambda row: (-row[0], row[1]))
     return tuple((name, curve) for _, name, curve in rows)
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size

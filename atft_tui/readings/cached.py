@@ -1,6 +1,7 @@
 """Files that are read again only when they have changed, and what is made from what they held."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,16 +14,16 @@ class FileCache:
     """What was made from each file, kept while its inode, time and size stay the same."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[Path, str], tuple[Stamp, object]] = {}
+        self._kept: dict[tuple[Path, object, str], tuple[Stamp, object]] = {}
         self._derived: dict[str, tuple[tuple[object, ...], object]] = {}
 
     def get(self, path: Path, make: Callable[[Path], V], key: str = "") -> V:
         """``make(path)``, or what it gave before; what it raises is raised and not kept.
 
-        ``make`` is also asked about a file that is missing. ``key`` tells apart several values made from
-        one file, and what else they depend on.
+        ``make`` is also asked about a file that is missing. Several functions may make their values from
+        one file; ``key`` tells apart what one of them makes in different ways.
         """
-        stamp, name = stamp_of(path), (path, key)
+        stamp, name = stamp_of(path), (path, _maker(make), key)
         if name not in self._kept or self._kept[name][0] != stamp:
             self._kept[name] = (stamp, make(path))
         return self._kept[name][1]  # type: ignore[return-value]
@@ -35,13 +36,25 @@ class FileCache:
         return kept[1]  # type: ignore[return-value]
 
 
+def _maker(make: Callable[..., object]) -> object:
+    """What a function is known by; a partial one also by what it was given."""
+    if isinstance(make, partial):
+        return _maker(make.func), make.args, tuple(sorted(make.keywords.items()))
+    return make.__module__, make.__qualname__
+
+
 def _same(before: tuple[object, ...], now: tuple[object, ...]) -> bool:
     return len(before) == len(now) and all(a is b for a, b in zip(before, now, strict=True))
 
 
 def stamp_of(path: Path) -> Stamp:
+    """What tells whether a file has changed."""
     try:
         found = path.stat()
     except FileNotFoundError:
         return None
     return (found.st_ino, found.st_mtime_ns, found.st_size)
+
+
+FILES = FileCache()
+"""The one cache of the screens' files; a reading asks it with the path and what it makes of the file."""

@@ -3,37 +3,126 @@
 Each part is read by itself: one torn file is told in `DataReading.trouble` and hides only its own panel.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from atft_tui.readings.cached import FileCache
-from atft_tui.readings.data_values import (
-    Audit,
-    Coverage,
-    DataReading,
-    Example,
+from engine.errors import DataError, EngineError
+from engine.files import MANIFEST
+from engine.records import record
+from engine.records.audit import AUDIT, AuditResult
+from engine.records.built import B, Built, GraphManifest, UniverseManifest, newest
+from engine.records.features import (
+    CATALOG,
+    FeatureCatalog,
     FeatureRow,
     FeatureSource,
-    FindingRow,
-    GraphSeriesRow,
-    Mark,
-    Quality,
-    StockRow,
+    feature_source,
 )
-from atft_tui.readings.features import read_features
-from atft_tui.readings.graphs import read_graph
-from atft_tui.readings.reading import Read, read_of
-from atft_tui.readings.snapshots import Stored, current_id, read_snapshots, stored_of
-from engine.errors import EngineError
-from engine.files import MANIFEST, read_json
+from engine.records.quality import QUALITY, REPORT, CheckedQuality, Hit, QualityReport
+from engine.records.record import RecordError
+from engine.records.snapshot import SNAPSHOTS, SnapshotManifest, current_id
 
 V = TypeVar("V")
-UNREADABLE = (EngineError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError)
-"""What a torn, foreign or half-removed file raises."""
-_NOTHING: Mapping[str, Any] = {}
+Mark = Literal["", "missing", "excluded", "thin", "unknown"]
+_MOST = 60
+"""Snapshots that are read; a store that grows every day keeps many."""
+_RULES = ("window", "half_life", "shrinkage", "threshold", "k", "rebuild_sessions")
+"""Rules of a graph that are shown beside its kind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotRow:
+    """A snapshot of the store."""
+
+    id: str
+    current: bool
+    made: str
+    """UTC, ISO 8601: when its manifest was finished."""
+    change: str
+    """Against the snapshot made before it."""
+    manifest: SnapshotManifest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """Stocks with a kept bar per session, missing sessions among them, in order of time."""
+
+    dates: tuple[str, ...] = ()
+    names: tuple[int, ...] = ()
+    members: tuple[int | None, ...] = ()
+    """Stocks in the universe; None where no universe was built."""
+    marks: tuple[Mark, ...] = ()
+    unlisted: int = 0
+    """Sessions without a bar that the file counts but does not list."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockRow:
+    """A code of the current snapshot."""
+
+    symbol: str
+    name: str
+    sector: str
+    first: str
+    last: str
+    """Empty without a bar."""
+    rows: int
+    """Bars as they came."""
+    kept: int
+    turnover: float | None
+    """Median of the last 20 sessions, in currency."""
+    member: bool | None
+    """In the universe at the last session; None while there is no universe."""
+    findings: int
+    """Listed examples; the files do not keep all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphSeriesRow:
+    """Graphs of one set of rules; one value per rebuild date in each series."""
+
+    fits: bool
+    """Whether they were built from the current snapshot."""
+    kind: str
+    rules: str
+    dates: tuple[str, ...]
+    series: tuple[tuple[str, tuple[float, ...]], ...]
+    """Name of a statistic and its values; NaN where undefined. Empty where they were not recorded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataReading:
+    """Everything on the Data screen."""
+
+    trouble: tuple[str, ...] = ()
+    """What could not be read; everything else is shown."""
+    snapshots: tuple[SnapshotRow, ...] = ()
+    """Newest first."""
+    n_snapshots: int = 0
+    quality: CheckedQuality | None = None
+    hits: tuple[Hit, ...] = ()
+    """Listed examples of all findings."""
+    audit: AuditResult | None = None
+    audit_hours: int | None = None
+    coverage: Coverage = Coverage()
+    stocks: tuple[StockRow, ...] = ()
+    features: tuple[FeatureRow, ...] = ()
+    feature_source: FeatureSource = field(default_factory=FeatureSource)
+    graph: GraphSeriesRow | None = None
+    panel: str = ""
+    """Directory of the cleaned bars of the current snapshot."""
+
+    @property
+    def current(self) -> SnapshotRow | None:
+        """The snapshot that is used."""
+        return next((row for row in self.snapshots if row.current), None)
 
 
 @dataclass(slots=True)
@@ -45,232 +134,199 @@ class DataReader:
     trouble: list[str] = field(default_factory=list)
 
     def read(self, now: datetime) -> DataReading:
+        """Every part that can be read, and what cannot."""
         self.trouble = []
-        none: tuple[tuple[Stored, ...], int] = ((), 0)
-        stored, count = self.part(
-            "data/snapshots", lambda: read_snapshots(self.workspace, self._stored), none
-        )
-        name = self.part("data/CURRENT", lambda: current_id(self.workspace), None)
-        current = next((one for one in stored if one.row.id == name), None)
-        panel = self.part("panels", lambda: self.fitting("panels", current), None)
-        told = self.part("data/quality.json", lambda: self._told(current, panel), _NOTHING)
-        quality = self.part("data/quality.json", lambda: self._quality(told), None)
-        universe = self.part("universe", lambda: self._universe(current), _NOTHING)
-        audit = self.part("audit.json", self._audit, None)
-        features, source = self.part("features", lambda: self._features(current), None) or (
-            (),
-            FeatureSource(),
-        )
+        none: tuple[tuple[SnapshotRow, ...], int] = ((), 0)
+        snapshots, count = self._part(self._snapshots, none)
+        current = next((row for row in snapshots if row.current), None)
+        panel = self._part(lambda: self._fitting("panels", Built, current), None)
+        universe = self._part(lambda: self._fitting("universe", UniverseManifest, current), None)
+        members = universe[1] if universe else None
+        quality = self._part(lambda: self._quality(current, panel and panel[0]), None)
+        hits = self.cache.derive("hits", (quality,), lambda: quality.hits if quality else ())
+        audit = self._part(lambda: self._there(self.workspace / AUDIT, AuditResult), None)
+        unknown: tuple[tuple[FeatureRow, ...], FeatureSource] = ((), FeatureSource())
+        features, source = self._part(lambda: self._features(current), unknown)
         return DataReading(
-            snapshots=tuple(one.row for one in stored),
+            snapshots=snapshots,
             n_snapshots=count,
             quality=quality,
+            hits=hits,
             audit=audit,
-            audit_hours=self.part("audit.json", lambda: hours_since(audit, now), None),
-            coverage=self.part(
-                "data/quality.json", lambda: self._coverage(told, universe), Coverage()
+            audit_hours=self._part(lambda: hours_since(audit, now), None),
+            coverage=self.cache.derive(
+                "coverage", (quality, members), lambda: _coverage(quality, members)
             ),
-            stocks=self.part("data/stocks.parquet", lambda: self._stocks(quality, universe), ()),
-            stocks_snapshot=str(told.get("snapshot", "")),
+            stocks=self._part(lambda: self._stocks(hits, members), ()),
             features=features,
             feature_source=source,
-            read=self.part(f"data/snapshots/{name}", lambda: self._read(name), None),
-            graph=self.part("graphs", lambda: self._graph(current), None),
-            panel=str(panel or ""),
+            graph=self._part(lambda: self._graph(current), None),
+            panel=str(panel[0]) if panel else "",
             trouble=tuple(self.trouble),
         )
 
-    def part(self, place: str, read: Callable[[], V], otherwise: V) -> V:
+    def _part(self, read: Callable[[], V], otherwise: V) -> V:
         """A part of the reading; what cannot be read is told with its place, and left out."""
         try:
             return read()
-        except UNREADABLE as error:
-            told = f"{place}: {type(error).__name__} {error}"
-            if isinstance(error, EngineError):
-                told = error.message
+        except (EngineError, OSError) as error:
+            told = error.message if isinstance(error, EngineError) else str(error)
             said = told.replace(f"{self.workspace}/", "")
             if said not in self.trouble:
                 self.trouble.append(said)
             return otherwise
 
-    def _stored(self, path: Path) -> Stored | None:
-        place = f"data/snapshots/{path.parent.name}"
-        return self.part(place, lambda: self.cache.get(path, stored_of), None)
+    def _get(self, path: Path, kind: type[V]) -> V:
+        return self.cache.get(path, partial(record.read, kind=kind), kind.__name__)
 
-    def _read(self, current: str | None) -> Read | None:
+    def _there(self, path: Path, kind: type[V]) -> V | None:
+        return self.cache.get(path, partial(record.read_if_there, kind=kind), kind.__name__)
+
+    def _snapshots(self) -> tuple[tuple[SnapshotRow, ...], int]:
+        """The newest `_MOST` snapshots, newest first, and how many there are; a torn one is left out."""
+        current = current_id(self.workspace)
+        root = self.workspace / "data" / SNAPSHOTS
+        found = [(path.stat().st_mtime, path) for path in root.glob(f"*/{MANIFEST}")]
+        found.sort(reverse=True)
+        kept = found[:_MOST]
+        if current is not None and all(path.parent.name != current for _, path in kept):
+            path = root / current / MANIFEST
+            if not path.is_file():
+                raise DataError(f"data/CURRENT names the snapshot {current}, which is not there")
+            kept.append((path.stat().st_mtime, path))
+        read = [
+            (at, path.parent.name, manifest)
+            for at, path in kept
+            if (manifest := self._part(partial(self._get, path, SnapshotManifest), None))
+        ]
+        return tuple(
+            SnapshotRow(
+                id=name,
+                current=name == current,
+                made=datetime.fromtimestamp(at, UTC).isoformat(timespec="minutes"),
+                change=manifest.change(before[2] if before else None),
+                manifest=manifest,
+            )
+            for (at, name, manifest), before in zip(read, [*read[1:], None], strict=False)
+        ), len(found)
+
+    def _fitting(
+        self, place: str, kind: type[B], current: SnapshotRow | None
+    ) -> tuple[Path, B] | None:
+        """Directory and manifest of the newest result that was made from the current snapshot."""
         if current is None:
             return None
-        path = self.workspace / "data" / "snapshots" / current / MANIFEST
-        return self.cache.get(path, lambda file: read_of(read_json(file)), "read")
+        found = newest(self.workspace / place, kind, current.manifest.chain, self._get)
+        return found[:2] if found and found[2] else None
 
-    def _universe(self, current: Stored | None) -> Mapping[str, Any]:
-        directory = self.fitting("universe", current)
-        return self.cache.get(directory / MANIFEST, read_json) if directory else _NOTHING
+    def _quality(self, current: SnapshotRow | None, panel: Path | None) -> CheckedQuality | None:
+        """What the gates said: of the current snapshot if anything did, else what `check` wrote last."""
+        checked = self._there(self.workspace / QUALITY, CheckedQuality)
+        if current is None or panel is None or (checked and checked.snapshot == current.id):
+            return checked
+        report, name = self._get(panel / REPORT, QualityReport), current.id
+        return self.cache.derive("checked", (report,), lambda: report.checked(name))
 
     def _features(
-        self, current: Stored | None
-    ) -> tuple[tuple[FeatureRow, ...], FeatureSource] | None:
-        return read_features(self.workspace, self.cache, self.fitting("features", current))
+        self, current: SnapshotRow | None
+    ) -> tuple[tuple[FeatureRow, ...], FeatureSource]:
+        catalog = self._there(self.workspace / CATALOG, FeatureCatalog)
+        if catalog is None:
+            return (), FeatureSource()
+        chain = current.manifest.chain if current else None
+        source = feature_source(self.workspace, chain, self._get)
+        inputs = (catalog, source.built, source.worth, source.fits)
+        return self.cache.derive("features", inputs, lambda: (source.rows(catalog), source))
 
-    def _graph(self, current: Stored | None) -> GraphSeriesRow | None:
-        return read_graph(self.workspace, self.cache, self.fitting("graphs", current))
-
-    def fitting(self, kind: str, current: Stored | None) -> Path | None:
-        """Directory of the newest result under ``kind`` that was made from the current snapshot."""
-        if current is None:
+    def _graph(self, current: SnapshotRow | None) -> GraphSeriesRow | None:
+        chain = current.manifest.chain if current else None
+        found = newest(self.workspace / "graphs", GraphManifest, chain, self._get)
+        if found is None:
             return None
-        found = [
-            (path.stat().st_mtime_ns, path.parent)
-            for path in (self.workspace / kind).glob(f"*/{MANIFEST}")
-        ]
-        for _, directory in sorted(found, reverse=True):
-            manifest = self.cache.get(directory / MANIFEST, read_json)
-            end = current.chain[-1] if current.chain else ""
-            if (manifest.get("raw_sessions"), manifest.get("chain_end")) == (
-                len(current.chain),
-                end,
-            ):
-                return directory
-        return None
+        return self.cache.derive("graph", found[1:], lambda: _graph(found[1], fits=found[2]))
 
-    def _told(self, current: Stored | None, panel: Path | None) -> Mapping[str, Any]:
-        """What the gates said: of the current snapshot if anything did, else what `check` wrote last."""
-        path = self.workspace / "data" / "quality.json"
-        checked = self.cache.get(path, read_json) if path.is_file() else _NOTHING
-        if current is None or checked.get("snapshot") == current.row.id or panel is None:
-            return checked
-        report = self.cache.get(panel / "report.json", read_json)
-        name = current.row.id
-        return self.cache.derive("told", (report, name), lambda: {**report, "snapshot": name})
-
-    def _quality(self, told: Mapping[str, Any]) -> Quality | None:
-        return self.cache.derive("quality", (told,), lambda: _quality_of(told)) if told else None
-
-    def _audit(self) -> Audit | None:
-        path = self.workspace / "audit.json"
-        return self.cache.get(path, _audit_of) if path.is_file() else None
-
-    def _coverage(self, told: Mapping[str, Any], universe: Mapping[str, Any]) -> Coverage:
-        if not told:
-            return Coverage()
-        return self.cache.derive("coverage", (told, universe), lambda: _coverage_of(told, universe))
-
-    def _stocks(self, quality: Quality | None, universe: Mapping[str, Any]) -> tuple[StockRow, ...]:
+    def _stocks(
+        self, hits: Sequence[Hit], universe: UniverseManifest | None
+    ) -> tuple[StockRow, ...]:
         path = self.workspace / "data" / "stocks.parquet"
         if not path.is_file():
             return ()
         rows = self.cache.get(path, _table_rows)
-        findings = () if quality is None else quality.findings
         return self.cache.derive(
-            "stocks", (rows, findings, universe), lambda: _stocks_of(rows, findings, universe)
+            "stocks", (rows, hits, universe), lambda: _stocks(rows, hits, universe)
         )
 
 
-def hours_since(audit: Audit | None, now: datetime) -> int | None:
-    """Whole hours; a clock that went back gives 0."""
+def hours_since(audit: AuditResult | None, now: datetime) -> int | None:
+    """Whole hours; a clock that went back gives 0. RecordError for a time that is none."""
     if audit is None:
         return None
-    when = datetime.fromisoformat(audit.when)
+    try:
+        when = datetime.fromisoformat(audit.when)
+    except ValueError as error:
+        raise RecordError(f"{AUDIT}: {error} - at `$.when`") from error
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
     return max(0, int((now - when).total_seconds() // 3600))
 
 
-def _audit_of(path: Path) -> Audit:
-    told = read_json(path)
-    return Audit(
-        verdict=str(told["verdict"]),
-        passed=told["verdict"] == "passed",
-        snapshot=str(told["snapshot"]),
-        when=str(told["when"]),
-        checks=sum(check["passed"] is not None for check in told["checks"]),
-        leaks=len(told["leaks"]),
-        deep=bool(told["deep"]),
-    )
-
-
-def _quality_of(told: Mapping[str, Any]) -> Quality:
-    return Quality(
-        snapshot=str(told["snapshot"]),
-        verdict=str(told["verdict"]),
-        findings=tuple(_finding(item) for item in told["findings"]),
-        notes=tuple(map(str, told["notes"])),
-        rows_in=int(told["rows_in"]),
-        rows_out=int(told["rows_out"]),
-        symbols=int(told["symbols"]),
-        incomplete=str(told["incomplete"]),
-    )
-
-
-def _finding(told: Mapping[str, Any]) -> FindingRow:
-    rule, level = str(told["rule"]), str(told["level"])
-    return FindingRow(
-        rule=rule,
-        level=level,
-        count=int(told["count"]),
-        action=str(told["action"]),
-        description=str(told["description"]),
-        examples=tuple(
-            Example(rule=rule, level=level, symbol=str(s), date=str(d), text=str(text))
-            for s, d, text in told["examples"]
-        ),
-    )
-
-
-def _coverage_of(told: Mapping[str, Any], universe: Mapping[str, Any]) -> Coverage:
-    """Of what `check` wrote, or of a panel's own report, which lists only the first missing sessions."""
-    found = {item["rule"]: item for item in told["findings"]}
-
-    def listed(rule: str) -> list[str]:
-        return [str(day) for _, day, _ in found.get(rule, {}).get("examples", ())]
-
-    about = told.get("coverage")
-    if about is not None:
-        days, names = about["per_session"]["dates"], about["per_session"]["names"]
-        missing, thin = about["missing_sessions"], about["thin_sessions"]
-    else:
-        days, names = told["days"], told["names"]
-        missing, thin = listed("missing_session"), listed("thin_session")
-    marks: dict[str, Mark] = dict.fromkeys(listed("unknown_session"), "unknown")
-    marks |= dict.fromkeys(thin, "thin")
-    marks |= {day: "excluded" for day, count in zip(days, names, strict=True) if not count}
-    marks |= dict.fromkeys(missing, "missing")
-    count = dict(zip(days, names, strict=True)) | dict.fromkeys(missing, 0)
-    members = dict(zip(universe.get("days", ()), universe.get("members", ()), strict=True))
+def _coverage(quality: CheckedQuality | None, universe: UniverseManifest | None) -> Coverage:
+    if quality is None:
+        return Coverage()
+    found = quality.coverage
+    sizes = (universe.days, universe.members) if universe else ((), ())
+    members = dict(zip(*sizes, strict=False))
+    marks: dict[str, Mark] = dict.fromkeys(found.unknown_sessions, "unknown")
+    marks |= dict.fromkeys(found.thin_sessions, "thin")
+    marks |= dict.fromkeys(found.excluded_sessions, "excluded")
+    marks |= dict.fromkeys(found.missing_sessions, "missing")
+    count = dict(zip(found.per_session.dates, found.per_session.names, strict=False))
+    count |= dict.fromkeys(found.missing_sessions, 0)
     dates = sorted(count)
-    total = int(found.get("missing_session", {}).get("count", 0))
     return Coverage(
         dates=tuple(dates),
-        names=tuple(int(count[day]) for day in dates),
+        names=tuple(count[day] for day in dates),
         members=tuple(members.get(day) for day in dates),
         marks=tuple(marks.get(day, "") for day in dates),
-        unlisted=max(0, total - len(missing)),
+        unlisted=max(0, quality.count("missing_session") - len(found.missing_sessions)),
+    )
+
+
+def _graph(manifest: GraphManifest, *, fits: bool) -> GraphSeriesRow:
+    columns = {
+        name: tuple(math.nan if v is None else float(v) for v in values)
+        for name, values in manifest.statistics.items()
+        if name != "date"
+    }
+    rules = manifest.graph
+    return GraphSeriesRow(
+        fits=fits,
+        kind=str(rules.get("kind", "not recorded")),
+        rules="  ".join(f"{name} {rules[name]}" for name in _RULES if name in rules),
+        dates=tuple(map(str, manifest.statistics.get("date", ()))),
+        series=tuple(columns.items()),
     )
 
 
 def _table_rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of a small Parquet file; a torn one is a ValueError that names it."""
+    """Rows of a small Parquet file; RecordError for a torn one."""
     import polars as pl
 
     try:
         return pl.read_parquet(path).rows(named=True)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise ValueError(f"not readable ({str(error).splitlines()[0]})") from error
+        raise RecordError(f"{path}: not readable ({str(error).splitlines()[0]})") from error
 
 
-def _stocks_of(
-    rows: Sequence[Mapping[str, Any]],
-    findings: Sequence[FindingRow],
-    universe: Mapping[str, Any],
+def _stocks(
+    rows: Sequence[dict[str, Any]], hits: Sequence[Hit], universe: UniverseManifest | None
 ) -> tuple[StockRow, ...]:
     """Rows of ``data/stocks.parquet`` with universe and listed findings of each code."""
-    hits: dict[str, int] = {}
-    for finding in findings:
-        for example in finding.examples:
-            hits[example.symbol] = hits.get(example.symbol, 0) + 1
-    today = set(universe["last_members"]) if "last_members" in universe else None
+    found = Counter(hit.symbol for hit in hits)
+    members = universe.last_members if universe else None
+    today = None if members is None else set(members)
     return tuple(
         StockRow(
-            symbol=str(row["symbol"]),
+            symbol=row["symbol"],
             name=row["name"] or "",
             sector=row["sector"] or "",
             first=str(row["first"] or ""),
@@ -279,7 +335,7 @@ def _stocks_of(
             kept=row["kept"],
             turnover=row["median_turnover"],
             member=None if today is None else row["symbol"] in today,
-            findings=hits.get(row["symbol"], 0),
+            findings=found[row["symbol"]],
         )
         for row in rows
     )

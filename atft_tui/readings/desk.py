@@ -3,28 +3,30 @@
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from atft_tui.readings.answers import Answers, read_answers
-from atft_tui.readings.card import Card, read_attempt, read_card
-from atft_tui.readings.champion import Champion, read_champion
+from atft_tui.readings.cached import FILES
+from atft_tui.readings.parquet import read_table
 from atft_tui.readings.schedule import Schedule, read_schedule
-from atft_tui.readings.seals import Seal, seals
-from atft_tui.readings.shadow import Shadow, read_shadow
+from atft_tui.readings.seals import ShownCard, read_attempt, read_card, seals
 from atft_tui.readings.signal import Signal, earlier, read_signal
 from engine.errors import EngineError
+from engine.records import record
+from engine.records.champion import ChampionHistory, ModelFacts
+from engine.records.seal import Seal
+from engine.records.shadow import ShadowLedger, ShadowRow
 from engine.runs import lock
 
 _SHOWN = 500
 """Newest sealed directories that can be gone through."""
 T = TypeVar("T")
-_FAULTS = (EngineError, OSError, ValueError, KeyError, TypeError)
-"""What a missing, torn or strange file raises."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part(Generic[T]):
+class Readable(Generic[T]):
     """A value, or None: because there is none yet, or because of the trouble."""
 
     value: T | None
@@ -32,28 +34,48 @@ class Part(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Champion:
+    """Who trades, who did before, and what is known of the model."""
+
+    history: ChampionHistory
+    facts: ModelFacts | None
+    """None where the package is gone, which ``verify`` tells of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shadow:
+    """The shadow ledger with its rows."""
+
+    told: ShadowLedger
+    rows: tuple[ShadowRow, ...]
+    """Newest session first, the close before the open."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
+    """Everything on the screen of signals, from files that did not change since the last reading."""
+
     seals: tuple[Seal, ...]
     """Oldest session first, then by revision."""
-    attempt: Card | None
+    attempt: ShownCard | None
     """Of a session that nothing is sealed of; later than every seal."""
     signal: Signal | None
     """The one that is shown; None while an attempt is, or before the first."""
-    cards: tuple[Card, ...]
+    cards: tuple[ShownCard, ...]
     """Of every seal, in their order; empty until the stocks are read too."""
     before: Seal | None
     """What it is compared with."""
     busy: bool
     """Somebody holds the signals' lock: a signal, a ledger or a promotion is being made."""
-    shadow: Part[Shadow]
-    schedule: Part[Schedule]
-    champion: Part[Champion]
-    answers: Part[Answers]
+    shadow: Readable[Shadow]
+    schedule: Readable[Schedule]
+    champion: Readable[Champion]
+    answers: Readable[Answers]
     trouble: str = ""
     """Of the attempt's file."""
 
     @property
-    def card(self) -> Card | None:
+    def card(self) -> ShownCard | None:
         return self.signal.card if self.signal is not None else self.attempt
 
     @property
@@ -67,7 +89,7 @@ def read_desk(workspace: Path, chosen: str | None, now: dt.datetime, *, rows: bo
     ``rows``: with the stocks; without them it is fast enough for a first picture.
     """
     sealed = seals(workspace, _SHOWN)
-    attempt = part(lambda: read_attempt(workspace))
+    attempt = attempted(lambda: read_attempt(workspace))
     newest = sealed[-1].session if sealed else ""
     tried = attempt.value if attempt.value and attempt.value.session > newest else None
     seal = next((one for one in sealed if one.name == chosen), None)
@@ -85,16 +107,45 @@ def read_desk(workspace: Path, chosen: str | None, now: dt.datetime, *, rows: bo
         cards=tuple(map(read_card, sealed)) if rows else (),
         before=before,
         busy=lock.is_held(workspace / "signals" / ".lock"),
-        shadow=part(lambda: read_shadow(workspace)) if rows else Part(None),
-        schedule=part(lambda: read_schedule(workspace, now)),
-        champion=part(lambda: read_champion(workspace)),
-        answers=part(lambda: read_answers(workspace)),
+        shadow=attempted(lambda: read_shadow(workspace)) if rows else Readable(None),
+        schedule=attempted(lambda: read_schedule(workspace, now)),
+        champion=attempted(lambda: read_champion(workspace)),
+        answers=attempted(lambda: read_answers(workspace)),
         trouble=attempt.trouble,
     )
 
 
-def part(read: Callable[[], T | None]) -> Part[T]:
+def attempted(read: Callable[[], T | None]) -> Readable[T]:
+    """The value, or the trouble of a file that is missing, torn or of another shape."""
     try:
-        return Part(read())
-    except _FAULTS as error:
-        return Part(None, str(error) or type(error).__name__)
+        return Readable(read())
+    except (EngineError, OSError) as error:
+        return Readable(None, str(error) or type(error).__name__)
+
+
+def read_champion(workspace: Path) -> Champion | None:
+    """None before the first promotion. RecordError for a file that cannot be read."""
+    path = workspace / "models" / "champion.json"
+    history = FILES.get(path, partial(record.read_if_there, kind=ChampionHistory))
+    if history is None:
+        return None
+    path = path.parent / (history.champion or "none") / "model.json"
+    facts = FILES.get(path, partial(record.read_if_there, kind=ModelFacts))
+    champion = partial(Champion, history=history, facts=facts)
+    return FILES.derive(f"champion {workspace}", (history, facts), champion)
+
+
+def read_shadow(workspace: Path) -> Shadow | None:
+    """None before the first `ledger`. RecordError or IntegrityError for a file that cannot be read."""
+    path = workspace / "signals" / "ledger.json"
+    told = FILES.get(path, partial(record.read_if_there, kind=ShadowLedger))
+    if told is None:
+        return None
+    rows = FILES.get(path.with_suffix(".parquet"), _shadow_rows)
+    return FILES.derive(f"shadow {workspace}", (told, rows), partial(Shadow, told=told, rows=rows))
+
+
+def _shadow_rows(path: Path) -> tuple[ShadowRow, ...]:
+    frame = read_table(path, ShadowRow.__struct_fields__, name=path.name)
+    frame = frame.sort("session", "entry", descending=[True, False])
+    return record.convert(list(frame.iter_rows(named=True)), tuple[ShadowRow, ...], path.name)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from atft_tui.readings.tail import last_lines
 from engine.runs import launch
-from engine.runs.backlog import fold_lines
 from engine.runs.control import ControlFiles, Wish
+from engine.runs.fold import decoded, fold
 from engine.runs.follow import Follower
 from engine.runs.state import RunState
 from engine.runs.store import Run, RunStore
@@ -87,7 +87,7 @@ class RunFeed:
         state, end = self._news.state, time.monotonic() + _SLICE_S
         while True:
             lines, again, more = self._follower.read()
-            state = fold_lines(lines, RunState() if again else state) if lines or again else state
+            state = fold(decoded(lines), RunState() if again else state)
             if not more or time.monotonic() > end:
                 return state, more
 

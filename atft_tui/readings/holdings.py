@@ -1,15 +1,18 @@
 """The book of one day, read from the part of its file that holds the day."""
 
 import datetime as dt
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from atft_tui.readings.tables import readable
+from msgspec import Struct
+
+from atft_tui.readings.parquet import readable
+from engine.records import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holding:
+class Holding(Struct, frozen=True, kw_only=True):
+    """One position at the close of a session; fractions of equity."""
+
     symbol: str
     name: str
     sector: str
@@ -48,27 +51,11 @@ def read_day(directory: Path, date: dt.date) -> DayBook:
         found = found.join(pl.scan_parquet(names), on="symbol", how="left")
     else:
         found = found.with_columns(name=pl.lit(""), sector=pl.lit(""))
-    columns = (
-        "symbol", "name", "sector", "weight", "rank", "scored", "contribution", "dividend", "received",
-    )  # fmt: skip
-    with readable(path):
+    with readable(path.name):
         if "dividend" not in pl.read_parquet_schema(path):  # made before dividends were money
             found = found.with_columns(dividend=pl.lit(0.0), received=pl.lit(0.0))
         ordered = found.sort(pl.col("weight").abs(), "symbol", descending=[True, False])
-        rows = ordered.select(columns).collect()
-    return DayBook(date=date, rows=tuple(_holding(row) for row in rows.iter_rows()))
-
-
-def _holding(row: tuple[object, ...]) -> Holding:
-    symbol, name, sector, weight, rank, scored, contribution, dividend, received = row
-    return Holding(
-        symbol=str(symbol),
-        name=str(name or ""),
-        sector=str(sector or ""),
-        weight=weight if isinstance(weight, float) else math.nan,
-        rank=rank if isinstance(rank, int) else None,
-        scored=scored if isinstance(scored, int) else 0,
-        contribution=contribution if isinstance(contribution, float) else math.nan,
-        dividend=dividend if isinstance(dividend, float) else math.nan,
-        received=received if isinstance(received, float) else math.nan,
-    )
+        known = pl.col("name", "sector").fill_null(""), pl.col("scored").fill_null(0)
+        rows = ordered.with_columns(*known).select(Holding.__struct_fields__).collect()
+    held = list(rows.iter_rows(named=True))
+    return DayBook(date=date, rows=record.convert(held, tuple[Holding, ...], path.name))

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from atft_tui.readings.cached import FileCache
-from atft_tui.readings.card import Card, Light, read_card
-from atft_tui.readings.rows import RunRow
+from atft_tui.readings.cached import FILES
 from atft_tui.readings.runs import list_runs
-from atft_tui.readings.seals import newest
+from atft_tui.readings.seals import ShownCard, read_card, seals
 from engine.errors import EngineError, IntegrityError
 from engine.files import MANIFEST, read_json
 from engine.records.agenda import Agenda
+from engine.records.card import Light
 from engine.records.judgement import SURE, is_noise
+from engine.records.run import RunSummary
 from engine.schedule.agenda import read_agenda
 
 RUNS, ALERTS = 12, 10
@@ -60,6 +60,8 @@ class LiveNews:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChampionNews:
+    """The model that trades, and how it did on its test days and since. None where unknown."""
+
     model: str
     run: str
     since: str
@@ -80,6 +82,8 @@ class ChampionNews:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataNews:
+    """The snapshot in use and what the last checks said of it."""
+
     snapshot: str
     market: str
     calendar: str
@@ -97,13 +101,15 @@ class DataNews:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HomeNews:
+    """Everything that Home shows of a workspace at one moment."""
+
     now: dt.datetime
     """UTC, to the minute: what the countdown counts from."""
     card: CardNews | None = None
     champion: ChampionNews | None = None
     data: DataNews | None = None
     agenda: Agenda = field(default_factory=Agenda)
-    runs: tuple[RunRow, ...] = ()
+    runs: tuple[RunSummary, ...] = ()
     reports: int = 0
     """Runs of the last ones with a report."""
     trouble: tuple[str, ...] = ()
@@ -111,6 +117,7 @@ class HomeNews:
 
     @property
     def is_empty(self) -> bool:
+        """Whether there is nothing yet to show."""
         return not (self.card or self.champion or self.data or self.runs)
 
 
@@ -119,7 +126,6 @@ class HomeReader:
 
     def __init__(self, workspace: Path) -> None:
         self.workspace = workspace
-        self._cache = FileCache()
 
     def read(self, now: dt.datetime) -> HomeNews:
         """What can be read; the rest is named in `HomeNews.trouble`."""
@@ -149,8 +155,8 @@ class HomeReader:
             return None
         name = current.read_text(encoding="utf-8").strip()
         facts = self._manifest(name)
-        quality = self._cache.get(self.workspace / "data" / "quality.json", _json)
-        audit = self._cache.get(self.workspace / "audit.json", _json)
+        quality = FILES.get(self.workspace / "data" / "quality.json", _json)
+        audit = FILES.get(self.workspace / "audit.json", _json)
         days = facts["days"]
         return DataNews(
             snapshot=name,
@@ -167,7 +173,7 @@ class HomeReader:
 
     def _manifest(self, snapshot: str) -> dict[str, Any]:
         path = self.workspace / "data" / "snapshots" / snapshot / MANIFEST
-        return self._cache.get(path, _snapshot)
+        return FILES.get(path, _snapshot)
 
     def _sessions_after(self, last: str) -> int | None:
         try:
@@ -180,13 +186,13 @@ class HomeReader:
     # ---- champion --------------------------------------------------------------------------------
 
     def _champion(self) -> ChampionNews | None:
-        history = self._cache.get(self.workspace / "models" / "champion.json", _json)
+        history = FILES.get(self.workspace / "models" / "champion.json", _json)
         reigns = [e for e in history.get("history", ()) if e["action"] != "refused"]
         if not reigns:
             return None
         entry = reigns[-1]
         model = str(entry["model"])
-        facts = self._cache.get(self.workspace / "models" / model / "model.json", read_json)
+        facts = FILES.get(self.workspace / "models" / model / "model.json", read_json)
         test = facts["test"]
         # A rollback names no run: the one that the model was promoted from.
         made = next((e for e in reversed(reigns) if e["model"] == model and e["run"]), entry)
@@ -207,7 +213,7 @@ class HomeReader:
         )
 
     def _live(self, model: str) -> LiveNews | None:
-        ledger = self._cache.get(self.workspace / "signals" / "ledger.json", _json)
+        ledger = FILES.get(self.workspace / "signals" / "ledger.json", _json)
         found = ledger.get("live", {}).get(model)
         if found is None or found["rank_ic"] is None:
             return None
@@ -217,8 +223,8 @@ class HomeReader:
     # ---- card ------------------------------------------------------------------------------------
 
     def _card(self) -> CardNews | None:
-        seal = newest(self.workspace)
-        return None if seal is None else _summary(read_card(seal))
+        found = seals(self.workspace, 1)
+        return _summary(read_card(found[0])) if found else None
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -233,14 +239,15 @@ def _snapshot(path: Path) -> dict[str, Any]:
     return {name: found[name] for name in shown if name in found}
 
 
-def _summary(card: Card) -> CardNews:
+def _summary(shown: ShownCard) -> CardNews:
     """What Home says of a card. IntegrityError for one whose seal does not hold."""
-    if card.verdict is None:
-        said = "changed after it was sealed: " * (card.standing == "broken")
-        raise IntegrityError(f"{card.name}: {said}{card.trouble}")
-    figures = card.figures
+    card = shown.card
+    if card is None:
+        said = "changed after it was sealed: " * (shown.standing == "broken")
+        raise IntegrityError(f"{shown.name}: {said}{shown.trouble}")
+    figures = card.orders
     return CardNews(
-        name=card.name,
+        name=shown.name,
         session=card.session,
         exchange=card.exchange,
         verdict=card.verdict,

@@ -1,7 +1,8 @@
 """Tables with polars, which is not loaded before the first one is read."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,21 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+@contextmanager
+def readable(name: str) -> Iterator[None]:
+    """An IntegrityError in place of what polars raises for a table it cannot read or that lacks a column."""
+    import polars as pl
+
+    try:
+        yield
+    except pl.exceptions.PolarsError as error:
+        raise IntegrityError(f"{name}: cannot be read ({str(error).splitlines()[0]})") from error
+
+
 def read_table(source: Path | bytes, columns: Sequence[str], *, name: str) -> "pl.DataFrame":
     """These columns; IntegrityError for a torn file or one that lacks a column."""
     import polars as pl
 
-    try:
+    with readable(name):
         frame = pl.read_parquet(io.BytesIO(source) if isinstance(source, bytes) else source)
         return frame.select(columns)
-    except pl.exceptions.PolarsError as error:
-        raise IntegrityError(f"{name}: {str(error).splitlines()[0]}") from error

@@ -1,4 +1,4 @@
-"""What a set of settings changes, and what the preflight said of them."""
+"""What a set of settings changes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from engine.workspace import config_files
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChangedSetting:
     """A key whose value is not its default."""
 
     key: str
@@ -19,18 +19,9 @@ class Change:
     about: str
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """A row of the preflight."""
-
-    name: str
-    verdict: str
-    """ok, warn, stop."""
-    value: str
-    hint: str
-
-
-def changes(workspace: Path, preset: str | None, overrides: Sequence[str]) -> tuple[Change, ...]:
+def changes(
+    workspace: Path, preset: str | None, overrides: Sequence[str]
+) -> tuple[ChangedSetting, ...]:
     """Keys with another value than the default, in the order of config.toml. ConfigError if senseless."""
     from engine.config import Config
     from engine.config.file import resolve
@@ -39,7 +30,7 @@ def changes(workspace: Path, preset: str | None, overrides: Sequence[str]) -> tu
     resolved = resolve(config_files(workspace), preset=preset, overrides=overrides)
     before, after = flatten(Config()), flatten(resolved.config)
     return tuple(
-        Change(
+        ChangedSetting(
             key=key,
             default=_short(before.get(key)),
             value=_short(value),
@@ -49,19 +40,6 @@ def changes(workspace: Path, preset: str | None, overrides: Sequence[str]) -> tu
         for key, value in after.items()
         if value != before.get(key)
     )
-
-
-def checks(answer: Mapping[str, Any]) -> tuple[Check, ...]:
-    """Rows of `preflight --json`; of an answer without rows, its error as a red one."""
-    rows = answer.get("rows")
-    if isinstance(rows, list):
-        return tuple(
-            Check(*(str(row.get(name, "")) for name in ("name", "verdict", "value", "hint")))
-            for row in rows
-            if isinstance(row, dict)
-        )
-    error = str(answer.get("error", "it ended without an answer"))
-    return (Check("preflight", "stop", error, str(answer.get("hint", ""))),)
 
 
 def _origin(key: str, origins: Mapping[str, str]) -> str:

@@ -1,20 +1,151 @@
-"""Everything about one run that is not in its line of the table."""
+"""Everything about one run that is not in its line of the table: how it went, its files, its gate."""
 
+import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from atft_tui.readings.run_events import Course
 from engine.files import read_json
+from engine.records.run import RunManifest, RunSummary
+from engine.runs.events import (
+    CheckpointSaved,
+    Diagnosed,
+    EpochEvaluated,
+    FoldStarted,
+    PhaseFinished,
+    RunEvent,
+    RunFinished,
+    RunStarted,
+    StepLogged,
+    Warned,
+)
+from engine.runs.fold import decoded
+from engine.runs.follow import Follower
 from engine.runs.store import Run
-from engine.runs.summary import RunSummary
+
+_MAX_FINDINGS = 50
+_KEPT_EPOCHS = 2
+"""A resume goes back by less."""
+
+
+@dataclass(frozen=True, slots=True)
+class LossPoint:
+    """Training loss of one epoch."""
+
+    x: float
+    loss: float
+    """Mean of the logged steps of an epoch, on training days with dropout on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How a run went."""
+
+    epochs: tuple[tuple[int, EpochEvaluated], ...] = ()
+    """Position in the run, counted over its folds, and the validation there."""
+    losses: tuple[LossPoint, ...] = ()
+    phases: tuple[PhaseFinished, ...] = ()
+    findings: tuple[Warned | Diagnosed, ...] = ()
+    started: RunStarted | None = None
+    finished: RunFinished | None = None
+    checkpoint: CheckpointSaved | None = None
+
+
+@dataclass(slots=True)
+class CourseReader:
+    """Follows one event file; `read` gives the same value as long as nothing was added."""
+
+    path: Path
+    _follower: Follower = field(init=False)
+    _course: Course = field(default_factory=Course)
+    _epochs: dict[int, EpochEvaluated] = field(default_factory=dict)
+    _steps: dict[int, dict[int, float]] = field(default_factory=dict)
+    """Position -> step -> loss, of the newest epochs: steps repeated after a resume replace the old ones."""
+    _losses: dict[int, float] = field(default_factory=dict)
+    """Position -> mean, of the epochs before."""
+    _phases: dict[int, PhaseFinished] = field(default_factory=dict)
+    _findings: list[Warned | Diagnosed] = field(default_factory=list)
+    _base: int = 0
+    """Position of the first epoch of the present fold."""
+    _folds: dict[tuple[int, int], int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._follower = Follower(self.path)
+
+    def read(self) -> Course:
+        """How the run went so far; what cannot be opened is as it was."""
+        changed, more = False, True
+        while more:
+            lines, again, more = self._follower.read()
+            if again and self.path.exists():  # of a file that is gone, what was read stays
+                self._forget()
+            for event in decoded(lines):
+                changed = self._take(event) or changed
+        if changed:
+            self._course = self._made()
+        return self._course
+
+    def _take(self, event: RunEvent) -> bool:
+        """Whether the event is one of those that tell how the run went."""
+        match event:
+            case FoldStarted():
+                end = max((*self._epochs, *self._losses, *self._steps), default=-1) + 1
+                self._base = self._folds.setdefault((event.fold, event.seed), end)
+                self._phases = {}
+            case EpochEvaluated():
+                self._epochs[self._base + event.epoch] = event
+            case StepLogged() if math.isfinite(event.loss):
+                self._take_loss(self._base + event.epoch, event)
+            case PhaseFinished():
+                self._phases[event.phase] = event
+            case Warned() | Diagnosed():
+                self._findings = [*self._findings, event][-_MAX_FINDINGS:]
+            case RunStarted():
+                self._course = replace(self._course, started=event, finished=None)
+            case RunFinished():
+                self._course = replace(self._course, finished=event)
+            case CheckpointSaved():
+                self._course = replace(self._course, checkpoint=event)
+            case _:
+                return False
+        return True
+
+    def _take_loss(self, x: int, event: StepLogged) -> None:
+        self._losses.pop(x, None)
+        self._steps.setdefault(x, {})[event.step] = event.loss
+        if len(self._steps) > _KEPT_EPOCHS:
+            oldest = min(self._steps)
+            self._losses[oldest] = _mean(self._steps.pop(oldest))
+
+    def _made(self) -> Course:
+        losses = self._losses | {x: _mean(steps) for x, steps in self._steps.items()}
+        return replace(
+            self._course,
+            epochs=tuple(sorted(self._epochs.items())),
+            losses=tuple(LossPoint(x, loss) for x, loss in sorted(losses.items())),
+            phases=tuple(self._phases.values()),
+            findings=tuple(self._findings),
+        )
+
+    def _forget(self) -> None:
+        self._base = 0
+        self._course = Course()
+        self._epochs, self._losses, self._steps, self._phases = {}, {}, {}, {}
+        self._findings, self._folds = [], {}
+
+
+def _mean(steps: dict[int, float]) -> float:
+    return sum(steps.values()) / len(steps)
+
 
 _MAX_FILES = 200
 
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
+    """A file or folder of a run."""
+
     name: str
     """A folder ends with a slash; its size is of all that is in it."""
     size: int
@@ -22,6 +153,8 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True)
 class GateVerdict:
+    """What the gate said last of a run."""
+
     at: str
     action: str
     """promoted or refused."""
@@ -34,42 +167,22 @@ class GateVerdict:
 
 @dataclass(frozen=True, slots=True)
 class RunDetails:
+    """All that is known of one run."""
+
     about: RunSummary
-    versions: tuple[tuple[str, str], ...]
-    commit: str
-    python: str
-    platform: str
-    extra: tuple[tuple[str, str], ...]
-    """Study, trial, comparison, variant ... of the manifest."""
+    manifest: RunManifest
     course: Course
     files: tuple[FileEntry, ...]
     last_words: str
     gate: GateVerdict | None
 
 
-_KNOWN = (
-    "id", "command", "created", "python", "platform", "packages", "git_commit", "config_digest",
-    "settings",
-)  # fmt: skip
-
-
 def read_details(
     workspace: Path, run: Run, about: RunSummary, course: Course, words: str
 ) -> RunDetails:
-    manifest = run.manifest
-    packages = manifest.get("packages")
-    return RunDetails(
-        about=about,
-        versions=_pairs(packages if isinstance(packages, dict) else {}),
-        commit=str(manifest.get("git_commit") or ""),
-        python=str(manifest.get("python", "")),
-        platform=str(manifest.get("platform", "")),
-        extra=_pairs({k: v for k, v in manifest.items() if k not in _KNOWN and v is not None}),
-        course=course,
-        files=files_of(run.directory),
-        last_words=words,
-        gate=_gate(workspace, run.id),
-    )
+    """What the details panel shows of a run, beside its line and how it went."""
+    gate = _gate(workspace, run.id)
+    return RunDetails(about, run.manifest, course, files_of(run.directory), words, gate)
 
 
 def files_of(directory: Path) -> tuple[FileEntry, ...]:
@@ -116,7 +229,3 @@ def _gate(workspace: Path, run_id: str) -> GateVerdict | None:
         rows=rows,
         reigns=bool(reigns) and reigns[-1]["model"] in models,
     )
-
-
-def _pairs(values: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    return tuple((str(key), str(value)) for key, value in values.items())

@@ -3,12 +3,15 @@
 import os
 import time
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from atft_tui import format as fmt
-from atft_tui.readings.rows import RunRow
+from engine.records.figure import Interval
+from engine.records.rank_ic import RankICSummary
+from engine.records.run import RunSummary, Sharpe
 from engine.runs.store import Run, RunStore
-from engine.runs.summary import Figure, RunSummary, Sharpe, summarise
+from engine.runs.summary import summarise
 
 _MAX_RUNS = 500
 """Of a short list."""
@@ -22,6 +25,8 @@ _Signature = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class RunList:
+    """All runs of a workspace, as far as they are read."""
+
     runs: tuple[RunSummary, ...]
     """Newest first. A run that was not read yet has no status."""
     pending: int
@@ -42,6 +47,7 @@ class RunTable:
         """Some were not read yet: until all are, what is known is taken as it is."""
 
     def read(self, budget_s: float = _BUDGET_S) -> RunList:
+        """The runs as they are now; reading new ones stops after ``budget_s`` seconds of CPU time."""
         spent = 0.0
         found: list[RunSummary] = []
         known: dict[str, tuple[_Signature, RunSummary]] = {}
@@ -68,26 +74,10 @@ class RunTable:
         return RunList(tuple(found), pending)
 
 
-def list_runs(workspace: Path, limit: int = _MAX_RUNS) -> tuple[RunRow, ...]:
-    """A short list in words, newest first. A run whose files cannot be read says so in its row."""
-    rows: list[RunRow] = []
-    for run in RunStore(workspace / "runs"):
-        if len(rows) == limit:
-            break
-        rows.append(_row(summarise(run, with_settings=False)))
-    return tuple(rows)
-
-
-def _row(about: RunSummary) -> RunRow:
-    return RunRow(
-        id=about.id,
-        command=about.command,
-        status=about.status,
-        progress=progress_text(about),
-        validation=figure_words(about.validation),
-        test=figure_words(about.test),
-        verdict=sharpe_words(about.sharpe),
-    )
+def list_runs(workspace: Path, limit: int = _MAX_RUNS) -> tuple[RunSummary, ...]:
+    """A short list, newest first. A run whose files cannot be read says so in `RunSummary.trouble`."""
+    runs = islice(RunStore(workspace / "runs"), limit)
+    return tuple(summarise(run, with_settings=False) for run in runs)
 
 
 def progress_text(about: RunSummary) -> str:
@@ -95,18 +85,20 @@ def progress_text(about: RunSummary) -> str:
     return fmt.clean(about.trouble or about.progress) or fmt.duration(about.seconds)
 
 
-def figure_words(figure: Figure | None) -> str:
+def figure_words(figure: RankICSummary | None) -> str:
+    """``+0.0205 ± 0.0042``, after ``~`` inside the null band, else after a space; a dash without any."""
     if figure is None:
         return f" {fmt.DASH}"
-    noise = "~" if figure.noise else " "
+    noise = "~" if figure.is_noise else " "
     return f"{noise}{fmt.rank_ic(figure.rank_ic, figure.rank_ic_se)}"
 
 
 def sharpe_words(sharpe: Sharpe | None) -> str:
+    """``+0.91 [+0.20, +1.62] undecided``; a dash without a backtest."""
     if sharpe is None:
         return fmt.DASH
-    low, high = fmt.number(sharpe.low, 2), fmt.number(sharpe.high, 2)
-    return f"{fmt.number(sharpe.value, 2)} [{low}, {high}] {fmt.clean(sharpe.verdict)}".rstrip()
+    interval = Interval(sharpe.value, sharpe.low, sharpe.high).text()
+    return f"{interval} {fmt.clean(sharpe.verdict)}".rstrip()
 
 
 def _same(new: RunSummary, before: tuple[_Signature, RunSummary] | None) -> RunSummary:

@@ -1,31 +1,135 @@
 """What the runs screen shows, gathered for the view that is open."""
 
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from atft_tui.readings.comparisons import (
-    Comparison,
+from atft_tui.readings.feed import last_words
+from atft_tui.readings.run_details import Course, CourseReader, RunDetails, read_details
+from atft_tui.readings.runs import RunList, RunTable
+from atft_tui.readings.searches import (
     ComparisonView,
-    DailyGap,
+    PairView,
+    StudyView,
     daily_gap,
     read_comparisons,
+    read_pairs,
+    read_studies,
 )
-from atft_tui.readings.feed import last_words
-from atft_tui.readings.overlay import Courses, Overlay, read_overlay
-from atft_tui.readings.run_details import RunDetails, read_details
-from atft_tui.readings.run_diff import ConfigDiff, config_diff
-from atft_tui.readings.runs import RunList, RunTable
-from atft_tui.readings.studies import Study, read_studies
+from atft_tui.widgets.chart import Curve, CurvePoint
+from engine.files import read_toml
+from engine.records.judgement import is_noise
+from engine.records.run import RunSummary, written
+from engine.runs.settings import flat
 from engine.runs.store import Run
-from engine.runs.summary import RunSummary
 
 View = Literal["runs", "overlay", "diff", "ablations", "tune"]
 VIEWS: tuple[View, ...] = ("runs", "overlay", "diff", "ablations", "tune")
+_KEPT = 16
+"""Readers: six marked runs, the one under the cursor, and some that were looked at before."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class OverlayRun:
+    """One of the marked runs."""
+
+    about: RunSummary
+    course: Course
+
+    @property
+    def rank_ic(self) -> Curve:
+        """Validation RankIC over epochs; points inside the null band are marked."""
+        points = (
+            CurvePoint(x, event.rank_ic, is_noise(event.rank_ic, event.null_band))
+            for x, event in self.course.epochs
+        )
+        return Curve(self.about.id, tuple(points))
+
+    @property
+    def loss(self) -> Curve:
+        """Training loss over epochs."""
+        return Curve(
+            self.about.id, tuple(CurvePoint(point.x, point.loss) for point in self.course.losses)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """The marked runs side by side, and the paired differences on file."""
+
+    runs: tuple[OverlayRun, ...]
+    pairs: tuple[PairView, ...]
+
+
+class Courses:
+    """Readers of event files, the last used ones kept."""
+
+    def __init__(self) -> None:
+        self._readers: OrderedDict[Path, CourseReader] = OrderedDict()
+
+    def read(self, events: Path) -> Course:
+        """How the run of this event file went so far."""
+        reader = self._readers.pop(events, None) or CourseReader(events)
+        self._readers[events] = reader
+        while len(self._readers) > _KEPT:
+            self._readers.popitem(last=False)
+        return reader.read()
+
+
+def read_overlay(workspace: Path, runs: Sequence[RunSummary], courses: Courses) -> Overlay:
+    """The runs side by side, in their order."""
+    root = workspace / "runs"
+    return Overlay(
+        tuple(OverlayRun(run, courses.read(root / run.id / "events.jsonl")) for run in runs),
+        read_pairs(workspace, [run.id for run in runs]),
+    )
+
+
+ABSENT = "(absent)"
+"""A key that the version which made the run did not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingRow:
+    """A key of the configuration that is not the same in all of the runs."""
+
+    key: str
+    values: tuple[str, ...]
+    """One for each run, as written after ``--set``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigDiff:
+    """What differs between the settings of runs, key by key."""
+
+    runs: tuple[str, ...]
+    rows: tuple[SettingRow, ...]
+    same: int
+    """How many keys have the same value in all of them."""
+
+
+def config_diff(workspace: Path, run_ids: Sequence[str]) -> ConfigDiff:
+    """Only keys that are not the same everywhere. A configuration never changes: each is read once."""
+    read = [_settings(workspace / "runs" / run_id / "config.toml") for run_id in run_ids]
+    keys = sorted({key for values in read for key in values})
+    rows = []
+    for key in keys:
+        values = tuple(one.get(key, ABSENT) for one in read)
+        if len(set(values)) > 1:
+            rows.append(SettingRow(key, values))
+    return ConfigDiff(tuple(run_ids), tuple(rows), len(keys) - len(rows))
+
+
+@lru_cache(maxsize=64)
+def _settings(path: Path) -> dict[str, str]:
+    return {key: written(value) for key, value in flat(read_toml(path)).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class RunsChoice:
     """What the person has chosen on the screen."""
 
     view: View = "runs"
@@ -38,13 +142,15 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class RunsValue:
+    """The list, and the parts of the view that is open."""
+
     list: RunList
     details: RunDetails | None = None
     overlay: Overlay | None = None
     diff: ConfigDiff | None = None
-    comparisons: tuple[Comparison, ...] = ()
+    comparisons: tuple[ComparisonView, ...] = ()
     comparison: ComparisonView | None = None
-    studies: tuple[Study, ...] = ()
+    studies: tuple[StudyView, ...] = ()
 
 
 class RunsReading:
@@ -55,7 +161,8 @@ class RunsReading:
         self.table = RunTable(workspace)
         self.courses = Courses()
 
-    def read(self, wanted: Wanted) -> RunsValue:
+    def read(self, wanted: RunsChoice) -> RunsValue:
+        """What the chosen view shows, as the files are now."""
         found = self.table.read()
         known = {about.id: about for about in found.runs}
         marked = [known[run_id] for run_id in wanted.marked if run_id in known]
@@ -82,19 +189,10 @@ class RunsReading:
         course = self.courses.read(run.events_path)
         return read_details(self.workspace, run, about, course, words)
 
-    def _comparisons(self, found: RunList, wanted: Wanted) -> RunsValue:
+    def _comparisons(self, found: RunList, wanted: RunsChoice) -> RunsValue:
         every = read_comparisons(self.workspace, found.runs)
-        chosen = next((one for one in every if one.id == wanted.comparison), None)
+        chosen = next((one for one in every if one.found.id == wanted.comparison), None)
         chosen = chosen or next(iter(every), None)
-        view = None
         if chosen is not None:
-            view = ComparisonView(chosen, self._daily(chosen))
-        return RunsValue(found, comparisons=every, comparison=view)
-
-    def _daily(self, one: Comparison) -> DailyGap | None:
-        gaps = [variant for variant in one.variants if variant.gap is not None]
-        path = self.workspace / "compare" / f"{one.id}.parquet"
-        if one.status != "done" or not gaps or not path.is_file():
-            return None
-        largest = max(gaps, key=lambda variant: abs(variant.gap.difference if variant.gap else 0.0))
-        return daily_gap(path, path.stat().st_mtime_ns, largest.name, one.reference)
+            chosen = replace(chosen, daily=daily_gap(self.workspace, chosen))
+        return RunsValue(found, comparisons=every, comparison=chosen)

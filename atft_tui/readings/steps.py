@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, field
 
-from atft_tui import format as fmt
 from atft_tui.readings.home import HomeNews
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class FirstStep:
+    """One step on the way, and the key or place that takes it."""
+
     name: str
     what: str
     key: str
@@ -21,12 +22,14 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class StepGroup:
+    """Steps that belong together, in order."""
+
     title: str
-    steps: tuple[Step, ...]
+    steps: tuple[FirstStep, ...]
 
 
-def parts(news: HomeNews) -> tuple[Part, Part, Part]:
+def parts(news: HomeNews) -> tuple[StepGroup, StepGroup, StepGroup]:
     """The demo, one's own data, and every day."""
     run = {"run": news.runs[0].id} if news.runs else {}
     made_up = news.data is not None and news.data.market == "synthetic"
@@ -35,41 +38,41 @@ def parts(news: HomeNews) -> tuple[Part, Part, Part]:
     trained = any(row.command == "train" and row.status == "done" for row in news.runs)
     demo = any(row.command == "demo" for row in news.runs) or (made_up and trained)
     return (
-        Part(
+        StepGroup(
             "See it work, in minutes: a made-up market with a known answer",
             (
-                Step(name="demo", what="make the market, train, backtest, report", key="d",
+                FirstStep(name="demo", what="make the market, train, backtest, report", key="d",
                      done=demo, command="demo"),
-                Step(name="watch", what="see it learn, live", key="3", done=demo, place="train"),
-                Step(name="backtest", what="net of costs, with its interval", key="6",
-                     done=any(row.verdict != fmt.DASH for row in news.runs), place="backtest"),
-                Step(name="report", what="one HTML file to keep", key="r",
+                FirstStep(name="watch", what="see it learn, live", key="3", done=demo, place="train"),
+                FirstStep(name="backtest", what="net of costs, with its interval", key="6",
+                     done=any(row.sharpe is not None for row in news.runs), place="backtest"),
+                FirstStep(name="report", what="one HTML file to keep", key="r",
                      done=news.reports > 0, command="report", given=run),
             ),
         ),
-        Part(
+        StepGroup(
             "Your own data",
             (
-                Step(name="ingest", what="CSV, Parquet, J-Quants or Yahoo", key="i", done=own,
+                FirstStep(name="ingest", what="CSV, Parquet, J-Quants or Yahoo", key="i", done=own,
                      command="ingest"),
-                Step(name="train", what="networks and baselines on it", key="n",
+                FirstStep(name="train", what="networks and baselines on it", key="n",
                      done=own and trained, command="train"),
-                Step(name="promote", what="the gate decides on a champion", key="4",
+                FirstStep(name="promote", what="the gate decides on a champion", key="4",
                      done=news.champion is not None, place="runs"),
             ),
         ),
-        Part(
+        StepGroup(
             "Every day",
             (
-                Step(name="signals", what="a sealed list of what to trade, and whether to", key="s",
+                FirstStep(name="signals", what="a sealed list of what to trade, and whether to", key="s",
                      done=news.card is not None, command="signals"),
-                Step(name="schedule", what="after each session, by itself", key="p",
+                FirstStep(name="schedule", what="after each session, by itself", key="p",
                      done=news.agenda.process == "running", command="schedule", given={"action": "run"}),
             ),
         ),
     )  # fmt: skip
 
 
-def upcoming(news: HomeNews) -> Step | None:
+def upcoming(news: HomeNews) -> FirstStep | None:
     """The first step that is not done; None when all are."""
     return next((step for part in parts(news) for step in part.steps if not step.done), None)

@@ -2,14 +2,29 @@
 
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from atft_tui.readings.data_values import StockBars
 from engine.records.flags import EVENTS, FLAG_NAMES
+from engine.records.record import RecordError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockBars:
+    """One code's closes, in order of time."""
+
+    symbol: str
+    dates: tuple[str, ...]
+    close: tuple[float, ...]
+    """NaN where missing."""
+    cleaned: bool
+    """After the quality gates, adjusted for splits; else as it came."""
+    events: tuple[tuple[int, str], ...] = ()
+    """Position among the dates, and what happened to the shares: split, break, dividend, action, proceeds."""
 
 
 def read_stock(workspace: Path, snapshot: str, panel: str, symbol: str) -> StockBars:
-    """Cleaned closes where the code has any, else raw ones. A file that is gone or torn is a ValueError."""
+    """Cleaned closes where the code has any, else raw ones. RecordError for a torn file."""
     import polars as pl
 
     for directory, cleaned in (
@@ -29,7 +44,7 @@ def read_stock(workspace: Path, snapshot: str, panel: str, symbol: str) -> Stock
                 .collect()
             )
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-            raise ValueError(f"{directory}: bars cannot be read ({error})") from error
+            raise RecordError(f"{directory}: bars cannot be read ({error})") from error
         if not bars.is_empty():
             return StockBars(
                 symbol=symbol,

@@ -5,7 +5,6 @@ a file of any length; a moment between two of them folds the events between.
 """
 
 import math
-import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from engine.runs.backlog import fold_lines
 from engine.runs.events import (
     CheckpointSaved,
     Diagnosed,
@@ -22,8 +20,8 @@ from engine.runs.events import (
     RunEvent,
     RunFinished,
     RunStarted,
-    decode,
 )
+from engine.runs.fold import decoded, fold
 from engine.runs.follow import Follower
 from engine.runs.state import RunState
 
@@ -31,8 +29,6 @@ _FIRST_STRIDE = 2048
 """Lines between two kept states; it doubles whenever there would be too many states."""
 _MAX_KEPT = 256
 _MAX_MARKS = 2000
-_STEP = re.compile(rb'\{"type": "(?:StepLogged|GradientsLogged|GatesLogged|MachineLogged)"')
-"""Lines that are no mark, told without reading them."""
 _MarkKind = Literal["start", "phase", "epoch", "checkpoint", "finding", "end"]
 
 
@@ -95,8 +91,9 @@ class Timeline:
         self.complete = not more
         while lines:
             chunk, lines = lines[: self.stride], lines[self.stride :]
-            self._mark(chunk)
-            self.state = fold_lines(chunk, self.state)
+            events = list(decoded(chunk))
+            self._mark(events)
+            self.state = fold(events, self.state)
             before += sum(len(line) + 1 for line in chunk)
             if self.position - self._kept[-1].position >= self.stride:
                 self._keep(before)
@@ -120,7 +117,7 @@ class Timeline:
                 lines = [line.rstrip(b"\n") for line in islice(file, position - state.n_events)]
                 if not lines:
                     break
-                state = fold_lines(lines, state)
+                state = fold(decoded(lines), state)
         return state
 
     def next_mark(self, position: int, step: int, kinds: frozenset[str]) -> int:
@@ -136,19 +133,9 @@ class Timeline:
             self._kept = self._kept[::2]
             self.stride *= 2
 
-    def _mark(self, lines: Sequence[bytes]) -> None:
-        position = self.position
-        for line in lines:
-            if _STEP.match(line):
-                position += 1
-                continue
-            event = decode(line)
-            if event is None:
-                continue
-            position += 1
-            mark = _mark(event, position)
-            if mark is not None:
-                self.marks.append(mark)
+    def _mark(self, events: Sequence[RunEvent]) -> None:
+        marks = (_mark(event, n) for n, event in enumerate(events, self.position + 1))
+        self.marks += [mark for mark in marks if mark is not None]
         if len(self.marks) > _MAX_MARKS:
             self.marks = [m for m in self.marks if m.kind != "checkpoint"][-_MAX_MARKS:]
 

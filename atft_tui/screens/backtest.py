@@ -15,26 +15,22 @@ from textual.widgets import Input, Static
 
 from atft_tui import format as fmt
 from atft_tui.keys import SCREENS, bindings
-from atft_tui.readings.backtest import BacktestReader, BacktestValue
-from atft_tui.readings.backtest_figures import Figures
+from atft_tui.readings.backtest import BacktestReader, BacktestValue, overrides
 from atft_tui.readings.holdings import DayBook, read_day
-from atft_tui.screens.base import READING_ERRORS, CockpitScreen
-from atft_tui.sizes import TALL, WIDE
+from atft_tui.screens.base import CockpitScreen
 from atft_tui.styles import DIM, STRONG
 from atft_tui.widgets.backtest import headline as words
 from atft_tui.widgets.backtest import tables
-from atft_tui.widgets.backtest.costs import CostsPanel
 from atft_tui.widgets.backtest.equity import EquityPanel, EquityValue
-from atft_tui.widgets.backtest.exposures import ExposuresPanel, ExposuresValue
-from atft_tui.widgets.backtest.layout import EMPTY, NOT_YET, ORDER, SIDE, TABS
-from atft_tui.widgets.backtest.months import MonthsPanel, MonthsValue
-from atft_tui.widgets.backtest.rules import RulesPanel
-from atft_tui.widgets.backtest.scores import OLDER, DecayPanel, QuantilesPanel
-from atft_tui.widgets.backtest.sharpe import SharpePanel
-from atft_tui.widgets.backtest.summary import SummaryPanel, SummaryValue
+from atft_tui.widgets.backtest.exposures import ExposuresValue
+from atft_tui.widgets.backtest.months import MonthsValue
+from atft_tui.widgets.backtest.names import OLDER
+from atft_tui.widgets.backtest.panels import EMPTY, NOT_YET, ORDER, SIDE, TABS, PicturePanel
+from atft_tui.widgets.backtest.summary import SummaryValue
 from atft_tui.widgets.ink import Ink, ink_of
-from atft_tui.widgets.panel import Panel
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.panel import PlacePanel
+from atft_tui.widgets.table import BrowseTable
+from engine.errors import EngineError
 
 _SETTLE_S = 0.08
 """A held cursor key reads the book of the day it stops at, not of every day on the way."""
@@ -57,22 +53,23 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         self.book: DayBook | None = None
 
     def body(self) -> Iterable[Widget]:
+        """Conditions, the grid of panels and tables, and the tabs of a small screen."""
         yield Static(id="backtest-conditions")
         yield Static(id="backtest-changes")
         yield Static(id="empty")
         with Container(id="backtest-grid"):
             yield EquityPanel(id="backtest-equity")
-            yield SharpePanel(id="backtest-sharpe")
-            yield CostsPanel(id="backtest-costs")
-            yield MonthsPanel(id="backtest-months")
-            yield Table(tables.HOLDINGS, key=lambda row: row.symbol, id="backtest-holdings")
-            yield ExposuresPanel(id="backtest-exposures")
-            yield RulesPanel(id="backtest-rules")
-            yield Table(tables.YEARS, key=lambda row: str(row.year), id="backtest-years")
-            yield Table(tables.CELLS, key=lambda row: row.words, id="backtest-sweep")
-            yield SummaryPanel(id="backtest-summary")
-            yield QuantilesPanel(id="backtest-quantiles")
-            yield DecayPanel(id="backtest-decay")
+            yield PicturePanel("sharpe")
+            yield PicturePanel("costs")
+            yield PicturePanel("months")
+            yield BrowseTable(tables.HOLDINGS, key=lambda row: row.symbol, id="backtest-holdings")
+            yield PicturePanel("exposures")
+            yield PicturePanel("rules")
+            yield BrowseTable(tables.YEARS, key=lambda row: str(row.year), id="backtest-years")
+            yield BrowseTable(tables.CELLS, key=lambda row: row.words, id="backtest-sweep")
+            yield PicturePanel("summary")
+            yield PicturePanel("quantiles")
+            yield PicturePanel("decay")
         yield Static(id="backtest-tabs")
 
     def on_mount(self) -> None:
@@ -87,9 +84,11 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
     # ---- the value -------------------------------------------------------------------------------
 
     def read(self) -> BacktestValue:
+        """The chosen run's files; the same value while none of them changed."""
         return self.reader.value(self.cockpit.workspace, self.cockpit.chosen_run)
 
     def show(self, value: BacktestValue) -> None:
+        """Everything anew; the cursor stays on its day while the days are the same."""
         dates = value.curves.dates if value.curves else ()
         if (
             dates != self.dates
@@ -120,22 +119,22 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
             if value.figures
             else None
         )
-        years = self.query_one("#backtest-years", Table)
-        years.set_rows(tuple(reversed(value.figures.years)) if value.figures else ())
+        years = self.query_one("#backtest-years", BrowseTable)
+        years.set_rows(value.figures.ranked_years[::-1] if value.figures else ())
         self._show_sweep(value)
         self.draw_cursor()
         self.load_day()
 
     def _show_sweep(self, value: BacktestValue) -> None:
-        table, swept = self.query_one("#backtest-sweep", Table), value.sweep
-        table.set_rows(swept.cells if swept else ())
+        table, swept = self.query_one("#backtest-sweep", BrowseTable), value.sweep
+        table.set_rows(swept.ranked if swept else ())
         if swept is None:
             table.border_title = "sweep: none yet, s starts one"
         else:
             table.border_title = f"sweep: the best of {len(swept.cells)} is flattered"
             table.border_subtitle = (
-                f"best deflated {fmt.share(swept.deflated)} ({swept.trials} trials), "
-                f"overfit {fmt.percent(swept.overfitting)}"
+                f"best deflated {fmt.share(swept.best.sharpe_deflated)} ({swept.trials} trials), "
+                f"overfit {fmt.percent(swept.overfitting_probability)}"
             )
 
     def draw_cursor(self) -> None:
@@ -156,14 +155,14 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         self.panel("months").show_value(
             MonthsValue(tuple(curves.months.items()), (day.year, day.month))
         )
-        beta = value.figures["beta"] if value.figures else float("nan")
+        beta = value.figures.exposures.beta if value.figures else float("nan")
         self.panel("exposures").show_value(ExposuresValue(curves, self.cursor, beta))
 
     @work(exclusive=True, group="day")
     async def load_day(self) -> None:
         """The book of the day under the cursor, once the cursor rests."""
         value = self.value
-        table = self.query_one("#backtest-holdings", Table)
+        table = self.query_one("#backtest-holdings", BrowseTable)
         if value is None or value.curves is None or not value.curves.dates:
             table.set_rows(())
             table.border_title = "holdings"
@@ -177,7 +176,7 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         directory = self.cockpit.workspace / "runs" / value.run_id
         try:
             book = await asyncio.to_thread(read_day, directory, day)
-        except READING_ERRORS as error:
+        except (EngineError, OSError) as error:
             table.set_rows(())
             table.border_title = fmt.clean(f"holdings: cannot read: {error}")
             return
@@ -191,27 +190,23 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
 
     @property
     def ink(self) -> Ink:
+        """The colours of the theme."""
         return ink_of(self.app.current_theme)
 
-    @property
-    def is_wide(self) -> bool:
-        return self.size.width >= WIDE and self.size.height >= TALL
-
     def part(self, name: str) -> Widget:
+        """A panel or a table by its short name."""
         return self.query_one(f"#backtest-{name}")
 
-    def panel(self, name: str) -> Panel[Any]:
-        return self.query_one(f"#backtest-{name}", Panel)
-
-    def on_resize(self) -> None:
-        self.lay_out()
+    def panel(self, name: str) -> PlacePanel[Any]:
+        """A panel by its short name."""
+        return self.query_one(f"#backtest-{name}", PlacePanel)
 
     def lay_out(self) -> None:
         """Everything at once where there is room, else one tab."""
         value = self.value
         there = value is not None and value.figures is not None
-        wide = self.is_wide
-        self.set_class(not wide, "narrow")
+        wide = self.wide
+        super().lay_out()
         empty = self.query_one("#empty", Static)
         empty.display = value is not None and not there
         if value is not None and value.run_id:
@@ -235,11 +230,13 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         self.draw_headline()
 
     def headline(self, width: int) -> Text:
+        """The answer in one line."""
         if self.value is None:
             return Text(" Backtest: reading the files", style=DIM)
         return words.headline(self.value, width, self.ink)
 
     def draw_headline(self) -> None:
+        """The headline with the two lines below it."""
         super().draw_headline()
         value = self.value or BacktestValue()
         conditions = self.query_one("#backtest-conditions", Static)
@@ -271,7 +268,7 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
 
     def action_next_panel(self, step: int) -> None:
         """The next tab of a small screen; the focus of a large one, which may bring a side panel up."""
-        if self.is_wide:
+        if self.wide:
             names, here = list(ORDER), self.focused_name or self.side
             self._bring(names[(names.index(here) + step) % len(names)])
         else:
@@ -282,7 +279,7 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
 
     def action_next_side(self) -> None:
         """The next of the panels that share a place."""
-        if self.is_wide:
+        if self.wide:
             self._bring(SIDE[(SIDE.index(self.side) + 1) % len(SIDE)])
         else:
             self.action_next_panel(1)
@@ -309,6 +306,7 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
 
     @on(EquityPanel.Picked)
     def pick(self, event: EquityPanel.Picked) -> None:
+        """Move the cursor to the day that was clicked."""
         self.cursor = event.session
         self.draw_cursor()
         self.load_day()
@@ -318,20 +316,19 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         value = self.value or BacktestValue()
         given = {"run": value.run_id or self.cockpit.chosen_run or "last"}
         if value.figures is not None:
-            from atft_tui.readings.backtest_settings import overrides
-
-            given["strategy"] = value.figures.text("strategy")
+            given["strategy"] = value.figures.strategy
             given["set"] = " ".join(overrides(value.figures, self.cockpit.workspace))
         self.cockpit.ask("backtest", given)
 
     def action_sweep(self) -> None:
+        """The form of a sweep with this backtest's strategy."""
         value = self.value or BacktestValue()
-        self.cockpit.ask("sweep", {"run": value.run_id or "last", **_strategy(value.figures)})
+        given = {"run": value.run_id or "last"}
+        if value.figures is not None:
+            given["strategy"] = value.figures.strategy
+        self.cockpit.ask("sweep", given)
 
     def action_report(self) -> None:
+        """The form of a report on this run."""
         value = self.value or BacktestValue()
         self.cockpit.ask("report", {"run": value.run_id or "last", "format": "html,json,md"})
-
-
-def _strategy(found: Figures | None) -> dict[str, str]:
-    return {} if found is None else {"strategy": found.text("strategy")}

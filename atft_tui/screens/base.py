@@ -15,7 +15,7 @@ from textual.widgets import Static
 
 from atft_tui import format as fmt
 from atft_tui.protocol import Cockpit
-from atft_tui.sizes import too_small
+from atft_tui.sizes import TALL, WIDE, too_small
 from atft_tui.styles import BAD
 from atft_tui.widgets.keybar import KeyBar
 from atft_tui.widgets.topbar import TopBar
@@ -64,6 +64,15 @@ class CockpitScreen(Screen[None], Generic[V]):
         """The answer to the screen's question, in one line."""
         raise NotImplementedError
 
+    @property
+    def wide(self) -> bool:
+        """Whether every panel has a place of its own; otherwise one at a time is shown."""
+        return self.size.width >= WIDE and self.size.height >= TALL
+
+    def lay_out(self) -> None:
+        """Arrange the widgets for the size there is; called whenever that changes."""
+        self.set_class(not self.wide, "narrow")
+
     # ---- shared ----------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
@@ -79,6 +88,7 @@ class CockpitScreen(Screen[None], Generic[V]):
 
     @property
     def cockpit(self) -> Cockpit:
+        """The application, as screens know it."""
         assert isinstance(self.app, Cockpit)
         return self.app
 
@@ -88,6 +98,7 @@ class CockpitScreen(Screen[None], Generic[V]):
 
     @work(exclusive=True, group="read")
     async def follow(self) -> None:
+        """Read again and again while the screen is in front, and show what has changed."""
         while True:
             self._wake.clear()
             if self._in_front:
@@ -109,6 +120,9 @@ class CockpitScreen(Screen[None], Generic[V]):
             except TimeoutError:
                 continue
 
+    def on_resize(self) -> None:
+        self.lay_out()
+
     def _say(self, trouble: str) -> None:
         if trouble != self.trouble:
             self.trouble = trouble
@@ -128,9 +142,11 @@ class CockpitScreen(Screen[None], Generic[V]):
 
     @on(ScreenSuspend)
     def rest(self) -> None:
+        """Stop reading: another place is in front."""
         self._in_front = False
 
     @on(ScreenResume)
     def wake(self) -> None:
+        """Read at once: the place is in front again."""
         self._in_front = True
         self._wake.set()

@@ -21,9 +21,9 @@ from atft_tui.keys import SCREENS, bindings
 from atft_tui.readings.config import ConfigNews, ConfigReader, KeyRow, PresetRow
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.sizes import WIDE
-from atft_tui.widgets.column import Column
+from atft_tui.widgets.column import TableColumn
 from atft_tui.widgets.key_panel import KeyPanel
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.table import BrowseTable
 from engine.errors import EngineError
 
 
@@ -44,11 +44,11 @@ def _key(row: KeyRow) -> Text:
     return Text(f"{mark}{fmt.clean(row.key)}", styles.STRONG if row.is_changed else styles.PLAIN)
 
 
-_COLUMNS: tuple[Column[KeyRow], ...] = (
-    Column(name=" key", cell=_key, value=lambda row: row.key, width=37),
-    Column(name="value", cell=_value, value=lambda row: row.value),
-    Column(name="from", cell=_origin, value=lambda row: row.origin, width=16),
-    Column(name="range, unit", cell=_range, width=26, wide_only=True),
+_COLUMNS: tuple[TableColumn[KeyRow], ...] = (
+    TableColumn(name=" key", cell=_key, value=lambda row: row.key, width=37),
+    TableColumn(name="value", cell=_value, value=lambda row: row.value),
+    TableColumn(name="from", cell=_origin, value=lambda row: row.origin, width=16),
+    TableColumn(name="range, unit", cell=_range, width=26, wide_only=True),
 )
 
 
@@ -65,7 +65,7 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
 
     def body(self) -> Iterable[Widget]:
         with Container(id="config-body"):
-            yield Table(_COLUMNS, key=lambda row: row.key, id="config-table")
+            yield BrowseTable(_COLUMNS, key=lambda row: row.key, id="config-table")
             yield KeyPanel(id="config-key")
 
     def read(self) -> ConfigNews:
@@ -76,14 +76,16 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.query_one("#config-table", Table).grid.focus()
-        self.on_resize()
+        self.query_one("#config-table", BrowseTable).grid.focus()
+        self.lay_out()
 
-    def on_resize(self) -> None:
-        self.set_class(self.size.width < WIDE, "narrow")
+    @property
+    def wide(self) -> bool:
+        """Beside the table there is room for the panel of a key."""
+        return self.size.width >= WIDE
 
     def show(self, value: ConfigNews) -> None:
-        table = self.query_one("#config-table", Table)
+        table = self.query_one("#config-table", BrowseTable)
         table.set_rows([row for row in value.rows if row.is_changed or not self.changed_only])
         self.query_one(KeyPanel).show_value(table.current)
 
@@ -103,15 +105,15 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
     @property
     def selected(self) -> KeyRow | None:
         """The row under the cursor."""
-        row: KeyRow | None = self.query_one("#config-table", Table).current
+        row: KeyRow | None = self.query_one("#config-table", BrowseTable).current
         return row
 
-    @on(Table.Highlighted)
-    def describe(self, event: Table.Highlighted) -> None:
+    @on(BrowseTable.Highlighted)
+    def describe(self, event: BrowseTable.Highlighted) -> None:
         """Show the words on the key under the cursor."""
         self.query_one(KeyPanel).show_value(event.row)
 
-    @on(Table.Selected)
+    @on(BrowseTable.Selected)
     def action_edit(self) -> None:
         if self.selected is not None:
             dialog = EditDialog(self.cockpit.workspace, self.selected)

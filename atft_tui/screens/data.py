@@ -13,18 +13,18 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from atft_tui.keys import SCREENS, bindings
-from atft_tui.readings.data import UNREADABLE, DataReader
-from atft_tui.readings.data_values import MARKET, DataReading, Example, FindingRow, StockRow
+from atft_tui.readings.data import DataReader, DataReading, StockRow
 from atft_tui.readings.stock import read_stock
 from atft_tui.screens import data_headline, data_tables
 from atft_tui.screens.base import CockpitScreen
-from atft_tui.sizes import TALL, WIDE
 from atft_tui.styles import DIM, STRONG
 from atft_tui.widgets.coverage import CoveragePanel
 from atft_tui.widgets.graph_panel import GraphPanel
 from atft_tui.widgets.reading_panel import ReadingPanel
 from atft_tui.widgets.stock_panel import StockPanel, StockView
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.table import BrowseTable
+from engine.errors import EngineError
+from engine.records.quality import MARKET, DataFinding, Hit
 
 TABS = ("coverage", "reading", "findings", "stocks", "features", "snapshots", "graph")
 _PICTURES = ("coverage", "reading", "graph", "stock")
@@ -49,6 +49,7 @@ After that: c checks what was ingested,
 
 
 def now() -> datetime:
+    """The time that the age of the audit is told by."""
     return datetime.now(UTC)
 
 
@@ -57,6 +58,8 @@ def _box(name: str, *inside: Widget) -> Vertical:
 
 
 class DataScreen(CockpitScreen[DataReading]):
+    """All boxes at once where there is room, else one of them with tabs below."""
+
     place: ClassVar[str] = "data"
     poll_s: ClassVar[float] = 1.0
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(SCREENS["data"])]
@@ -84,13 +87,13 @@ class DataScreen(CockpitScreen[DataReading]):
             yield ReadingPanel(id="data-reading")
             yield _box(
                 "snapshots",
-                Table(data_tables.SNAPSHOTS, key=lambda row: row.id, id="snapshots-table"),
+                BrowseTable(data_tables.SNAPSHOTS, key=lambda row: row.id, id="snapshots-table"),
                 Static(id="snapshot-detail"),
             )
-            kinds: Table[FindingRow] = Table(
+            kinds: BrowseTable[DataFinding] = BrowseTable(
                 data_tables.FINDINGS, key=lambda row: row.rule, id="findings-table"
             )
-            examples: Table[Example] = Table(
+            examples: BrowseTable[Hit] = BrowseTable(
                 data_tables.EXAMPLES,
                 key=lambda row: f"{row.rule} {row.symbol} {row.date}",
                 id="examples-table",
@@ -98,12 +101,12 @@ class DataScreen(CockpitScreen[DataReading]):
             )
             yield _box("findings", kinds, examples, Static(id="finding-detail"))
             yield _box(
-                "stocks", Table(data_tables.STOCKS, key=lambda row: row.symbol, id="stocks-table")
+                "stocks", BrowseTable(data_tables.STOCKS, key=lambda s: s.symbol, id="stocks-table")
             )
             yield StockPanel(id="data-stock")
             yield _box(
                 "features",
-                Table(data_tables.FEATURES, key=lambda row: row.name, id="features-table"),
+                BrowseTable(data_tables.FEATURES, key=lambda row: row.name, id="features-table"),
                 Static(id="feature-detail"),
             )
             yield GraphPanel(id="data-graph")
@@ -113,24 +116,22 @@ class DataScreen(CockpitScreen[DataReading]):
         super().on_mount()
         self.lay_out()
 
-    def on_resize(self) -> None:
-        self.lay_out()
-
     @property
     def reading(self) -> DataReading:
+        """What was read last; nothing before the first reading."""
         return self.value or DataReading()
 
-    def table(self, name: str) -> Table[Any]:
-        return self.query_one(f"#{name}-table", Table)
+    def table(self, name: str) -> BrowseTable[Any]:
+        """The table of a box."""
+        return self.query_one(f"#{name}-table", BrowseTable)
 
     # ---- showing ---------------------------------------------------------------------------------
 
     def show(self, value: DataReading) -> None:
         self.query_one(CoveragePanel).show_coverage(value.coverage)
-        self.query_one(ReadingPanel).show_value(value.read)
-        self.fill("stocks", value.stocks)
-        self.fill("features", value.features)
-        self.fill("snapshots", value.snapshots)
+        self.query_one(ReadingPanel).show_value(value.current.manifest if value.current else None)
+        for name in ("stocks", "features", "snapshots"):
+            self.fill(name, getattr(value, name))
         self.fill("findings", value.quality.findings if value.quality else ())
         self.query_one(GraphPanel).show_value(value.graph)
         self.draw_examples()
@@ -141,17 +142,18 @@ class DataScreen(CockpitScreen[DataReading]):
         self.lay_out()
 
     def fill(self, name: str, rows: Any) -> None:
+        """Hand a table its rows, unless they are the very same ones."""
         table = self.table(name)
         if table.all_rows is not rows:
             table.set_rows(rows)
 
     def draw_titles(self) -> None:
+        """Say on each box what it holds."""
         titles = data_headline.titles(self.reading)
+        if self.drilled is not None:
+            titles["findings"] = data_headline.drilled_title(self.reading, self.drilled)
         for name, title in titles.items():
             self.query_one(f"#data-{name}").border_title = Text(title)
-        if self.drilled is not None:
-            title = data_headline.drilled_title(self.reading, self.drilled)
-            self.query_one("#data-findings").border_title = Text(title)
 
     def lay_out(self) -> None:
         """All boxes at once where there is room, else the chosen one, with its tabs below."""
@@ -159,8 +161,8 @@ class DataScreen(CockpitScreen[DataReading]):
         there = bool(value.snapshots or value.features or value.trouble)
         self.query_one("#data-grid").display = there
         self.query_one("#empty").display = self.value is not None and not there
-        wide = self.size.width >= WIDE and self.size.height >= TALL
-        self.set_class(not wide, "narrow")
+        wide = self.wide
+        super().lay_out()
         for name in BOXES:
             shown = wide or name == self.tab or (name == "stock" and self.tab == "stocks")
             self.query_one(f"#data-{name}").display = shown
@@ -168,27 +170,24 @@ class DataScreen(CockpitScreen[DataReading]):
         tabs.display = there and not wide
         text = Text(" ", no_wrap=True, overflow="ellipsis")
         for name in TABS:
-            here = name == self.tab
-            text.append(f"[{name}]" if here else f" {name} ", STRONG if here else DIM)
+            text.append(*((f"[{name}]", STRONG) if name == self.tab else (f" {name} ", DIM)))
         tabs.update(text)
         self.draw_headline()
 
     def headline(self, width: int) -> Text:
-        if self.value is None:
-            return Text(" Data  reading ...")
-        return data_headline.headline(self.value, width)
+        value = self.value
+        return data_headline.headline(value, width) if value else Text(" Data  reading ...")
 
     def target(self, name: str) -> Widget:
         """What takes the focus in a box."""
         if name == "findings":
             return self.table("findings" if self.drilled is None else "examples").grid
-        if name in _PICTURES:
-            return self.query_one(f"#data-{name}")
-        return self.table(name).grid
+        return self.query_one(f"#data-{name}") if name in _PICTURES else self.table(name).grid
 
     # ---- drilling down ---------------------------------------------------------------------------
 
     def draw_examples(self) -> None:
+        """Show the kinds of findings, or the examples of what was chosen."""
         kinds, examples = self.table("findings"), self.table("examples")
         kinds.display, examples.display = self.drilled is None, self.drilled is not None
         examples.set_rows(data_headline.examples_of(self.reading, self.drilled))
@@ -203,14 +202,15 @@ class DataScreen(CockpitScreen[DataReading]):
         self.lay_out()
         self.target("findings").focus()
 
-    @on(Table.Selected, "#findings-table")
-    def open_rule(self, event: Table.Selected) -> None:
+    @on(BrowseTable.Selected, "#findings-table")
+    def open_rule(self, event: BrowseTable.Selected) -> None:
+        """Show the examples of the rule."""
         self.drill(("rule", event.key))
 
-    @on(Table.Selected, "#examples-table")
-    def open_example(self, event: Table.Selected) -> None:
+    @on(BrowseTable.Selected, "#examples-table")
+    def open_example(self, event: BrowseTable.Selected) -> None:
         """A finding about a stock goes to the stock, one about a session to the session."""
-        example: Example = event.row
+        example: Hit = event.row
         if example.symbol == MARKET:
             panel = self.query_one(CoveragePanel)
             if panel.value is not None:
@@ -224,41 +224,39 @@ class DataScreen(CockpitScreen[DataReading]):
         self.draw_stock()
         self.to_tab("stocks")
 
-    @on(Table.Highlighted, "#findings-table")
-    @on(Table.Highlighted, "#examples-table")
+    @on(BrowseTable.Highlighted, "#findings-table")
+    @on(BrowseTable.Highlighted, "#examples-table")
     def draw_finding(self) -> None:
+        """Say what the finding under the cursor means."""
         row = self.table("findings" if self.drilled is None else "examples").current
         notes = self.reading.quality.notes if self.reading.quality else ()
         detail = data_headline.finding_detail(row, notes)
         self.query_one("#finding-detail", Static).update(detail)
 
-    @on(Table.Highlighted, "#snapshots-table")
+    @on(BrowseTable.Highlighted, "#snapshots-table")
     def draw_snapshot(self) -> None:
+        """Say what the snapshot under the cursor holds."""
         detail = data_headline.snapshot_detail(self.table("snapshots").current)
         self.query_one("#snapshot-detail", Static).update(detail)
 
-    @on(Table.Highlighted, "#features-table")
+    @on(BrowseTable.Highlighted, "#features-table")
     def draw_feature(self) -> None:
+        """Say how the feature under the cursor is made."""
         row = self.table("features").current
         detail = data_tables.feature_detail(row, self.reading.feature_source)
         self.query_one("#feature-detail", Static).update(detail)
 
-    @on(Table.Highlighted, "#stocks-table")
-    def other_stock(self, event: Table.Highlighted) -> None:
-        if event.key not in {one.symbol for one in self.day_examples()}:
+    @on(BrowseTable.Highlighted, "#stocks-table")
+    def other_stock(self, event: BrowseTable.Highlighted) -> None:
+        """Forget the day that was asked for, unless it is one of this stock's findings."""
+        day = self.stock_day
+        if all((hit.symbol, hit.date) != (event.key, day) for hit in self.reading.hits):
             self.stock_day = ""
         self.draw_stock()
 
-    def day_examples(self) -> list[Example]:
-        return [
-            one
-            for finding in (self.reading.quality.findings if self.reading.quality else ())
-            for one in finding.examples
-            if one.date == self.stock_day
-        ]
-
-    @on(Table.Selected, "#stocks-table")
+    @on(BrowseTable.Selected, "#stocks-table")
     def open_stock(self) -> None:
+        """Move the focus to the chosen stock."""
         self.query_one(StockPanel).focus()
 
     def draw_stock(self) -> None:
@@ -268,9 +266,7 @@ class DataScreen(CockpitScreen[DataReading]):
         if stock is None:
             panel.show_value(None)
             return
-        value = self.reading
-        findings = value.quality.findings if value.quality else ()
-        examples = tuple(e for f in findings for e in f.examples if e.symbol == stock.symbol)
+        examples = tuple(hit for hit in self.reading.hits if hit.symbol == stock.symbol)
         before = panel.value
         bars = before.bars if before is not None and before.stock == stock else None
         panel.show_value(StockView(stock, bars, examples, self.stock_day))
@@ -278,17 +274,17 @@ class DataScreen(CockpitScreen[DataReading]):
 
     @work(exclusive=True, group="stock")
     async def load_stock(self, stock: StockRow) -> None:
+        """Read the stock's prices once the cursor rests on it."""
         panel = self.query_one(StockPanel)  # before the pause: the screen may be gone after it
         await asyncio.sleep(_SETTLE_S)
-        value, workspace, current = self.reading, self.cockpit.workspace, self.reading.current
+        current = self.reading.current
         if current is None or not panel.display:
             return
+        place = (self.cockpit.workspace, current.id, self.reading.panel, stock.symbol)
         bars, trouble = None, ""
         try:
-            bars = await asyncio.to_thread(
-                read_stock, workspace, current.id, value.panel, stock.symbol
-            )
-        except UNREADABLE as error:
+            bars = await asyncio.to_thread(read_stock, *place)
+        except (EngineError, OSError) as error:
             trouble = f"cannot read: {error}"
         shown = panel.value
         if shown is not None and shown.stock.symbol == stock.symbol:
@@ -297,6 +293,7 @@ class DataScreen(CockpitScreen[DataReading]):
     # ---- keys ------------------------------------------------------------------------------------
 
     def to_tab(self, name: str) -> None:
+        """Choose a box and give it the focus."""
         self.tab = name if name in TABS else self.tab
         self.lay_out()
         self.target(name).focus()
@@ -307,8 +304,7 @@ class DataScreen(CockpitScreen[DataReading]):
         """The next box that is seen (or, with tabs, the next tab) takes the focus."""
         if not self.query_one("#data-grid").display:
             return
-        wide = not self.has_class("narrow")
-        order = _SEEN if wide else TABS
+        order = TABS if self.has_class("narrow") else _SEEN
         focused = self.focused
         here = next(
             (n for n in order if focused is not None and focused in self._inside(n)), self.tab

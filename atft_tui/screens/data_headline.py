@@ -6,17 +6,11 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.data_values import (
-    MARKET,
-    DataReading,
-    Example,
-    FindingRow,
-    Quality,
-    SnapshotRow,
-)
+from atft_tui.readings.data import DataReading, SnapshotRow
 from atft_tui.sizes import WIDE
 from atft_tui.styles import BAD, DIM, GOOD, STRONG, WARN
 from engine.records.judgement import SURE
+from engine.records.quality import MARKET, CheckedQuality, DataFinding, Hit
 
 _VERDICTS = {
     "ok": (GLYPHS.done, GOOD),
@@ -43,14 +37,15 @@ def headline(value: DataReading, width: int) -> Text:
     text.append_text(_audit_words(value, current.id))
     if value.quality is not None and value.quality.incomplete:
         text.append(f"{fmt.clean(value.quality.incomplete)}  ", style=BAD)
-    source = fmt.clean(current.source)
+    source = fmt.clean(current.manifest.source)
     text.append(f"{source[:40] if wide else source.split('(')[0][:12]} ", style=STRONG)
-    first = fmt.clean(current.first)
-    text.append(f"{first if wide else first[:7]}..{fmt.clean(current.last)}")
+    days = current.manifest.days
+    first, last = fmt.clean(days[0]), fmt.clean(days[-1])
+    text.append(f"{first if wide else first[:7]}..{last}")
     if value.quality is not None and value.quality.snapshot == current.id:
         text.append(f" {value.quality.symbols:,} stocks")
     if wide:
-        text.append(f" {current.sessions:,} sessions")
+        text.append(f" {len(days):,} sessions")
         text.append(f"  snapshot {fmt.clean(current.id)[:8]}", style=DIM)
     return text
 
@@ -71,7 +66,9 @@ def _audit_words(value: DataReading, current: str) -> Text:
         return Text("not audited: a  ", style=WARN)
     age = _age_words(value.audit_hours)
     if not audit.passed:
-        words = f"{GLYPHS.failed} audit {fmt.clean(audit.verdict)}, {audit.leaks} leaks, {age}  "
+        words = (
+            f"{GLYPHS.failed} audit {fmt.clean(audit.verdict)}, {len(audit.leaks)} leaks, {age}  "
+        )
         return Text(words, style=BAD)
     if audit.snapshot != current:
         return Text(f"? audit passed {age}, on older data: a  ", style=WARN)
@@ -106,7 +103,9 @@ def titles(value: DataReading) -> dict[str, str]:
     current = value.current
     old = (
         ", of older data"
-        if value.stocks and current is not None and value.stocks_snapshot != current.id
+        if value.stocks
+        and current is not None
+        and (value.quality is None or value.quality.snapshot != current.id)
         else ""
     )
     return {
@@ -121,7 +120,7 @@ def titles(value: DataReading) -> dict[str, str]:
     }
 
 
-def _findings_title(quality: Quality | None) -> str:
+def _findings_title(quality: CheckedQuality | None) -> str:
     if quality is None:
         return "quality findings: c (check) looks for them"
     kinds = len(quality.findings)
@@ -131,35 +130,27 @@ def _findings_title(quality: Quality | None) -> str:
 
 
 def drilled_title(value: DataReading, drilled: tuple[str, str]) -> str:
+    """Title of the examples of a rule or of a day."""
     kind, name = drilled
     rows = examples_of(value, drilled)
     if kind == "day":
         return f"listed findings of {fmt.clean(name)}: {len(rows)} (esc back)"
-    total = next((f.count for f in _findings(value) if f.rule == name), len(rows))
+    total = value.quality.count(name) if value.quality else len(rows)
     return f"{fmt.clean(name)}: {len(rows):,} of {total:,} shown (esc back)"
 
 
-def examples_of(value: DataReading, drilled: tuple[str, str] | None) -> Sequence[Example]:
+def examples_of(value: DataReading, drilled: tuple[str, str] | None) -> Sequence[Hit]:
     """Those of a rule or of a day."""
     if drilled is None:
         return ()
     kind, name = drilled
-    return tuple(
-        example
-        for finding in _findings(value)
-        for example in finding.examples
-        if name == (example.date if kind == "day" else example.rule)
-    )
+    return tuple(hit for hit in value.hits if name == (hit.date if kind == "day" else hit.rule))
 
 
-def _findings(value: DataReading) -> Sequence[FindingRow]:
-    return value.quality.findings if value.quality else ()
-
-
-def finding_detail(row: FindingRow | Example | None, notes: Sequence[str]) -> Text:
+def finding_detail(row: DataFinding | Hit | None, notes: Sequence[str]) -> Text:
     """What the row under the cursor means in full, and what is said of the data as a whole."""
     text = Text()
-    if isinstance(row, FindingRow):
+    if isinstance(row, DataFinding):
         listed = f" (enter: {len(row.examples):,} of them)" if row.examples else ""
         text.append(f"{fmt.clean(row.description)}\n")
         text.append(f"{fmt.clean(row.action)}{listed}\n", style=DIM)
@@ -172,13 +163,15 @@ def finding_detail(row: FindingRow | Example | None, notes: Sequence[str]) -> Te
 
 
 def snapshot_detail(row: SnapshotRow | None) -> Text:
+    """Id, change, sessions, bars, size and source of the snapshot under the cursor."""
     if row is None:
         return Text()
     text = Text(f"{fmt.clean(row.id)}  {fmt.clean(row.change)}\n")
-    bars = "bars not counted" if row.rows is None else f"{row.rows:,} bars"
+    held = row.manifest
+    bars = "bars not counted" if held.bars is None else f"{held.bars:,} bars"
     text.append(
-        f"{row.sessions:,} sessions {fmt.clean(row.first)}..{fmt.clean(row.last)}, {bars}, "
-        f"{fmt.memory(row.size / 2**20)}, {fmt.clean(row.source)}",
+        f"{len(held.days):,} sessions {fmt.clean(held.days[0])}..{fmt.clean(held.days[-1])}, {bars}, "
+        f"{fmt.memory(held.size / 2**20)}, {fmt.clean(held.source)}",
         style=DIM,
     )
     return text
@@ -187,6 +180,6 @@ def snapshot_detail(row: SnapshotRow | None) -> Text:
 def ingest_like(value: DataReading) -> dict[str, str]:
     """The form starts with the source that was used last; file paths have to be given again."""
     current = value.current
-    known = "" if current is None else current.source.lower().replace("-", "")
+    known = "" if current is None else current.manifest.source.lower().replace("-", "")
     source = next((name for name in _SOURCES if known.startswith(name)), "")
     return {"source": source} if source else {}

@@ -1,22 +1,21 @@
 """Columns of the Data screen's tables, and the lines beside them."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.data_values import (
-    MARKET,
-    Example,
-    FeatureRow,
-    FeatureSource,
-    FindingRow,
-    SnapshotRow,
-    StockRow,
-)
+from atft_tui.readings.data import SnapshotRow, StockRow
 from atft_tui.styles import BAD, DIM, GOOD, PLAIN, STRONG, WARN
-from atft_tui.widgets.column import Column
+from atft_tui.widgets.column import TableColumn
+from engine.records.features import FeatureRow, FeatureSource
+from engine.records.figure import Figure
 from engine.records.judgement import SURE
+from engine.records.quality import MARKET, DataFinding, Hit
 
+R = TypeVar("R")
 _LEVELS = {"error": BAD, "warning": WARN, "info": DIM}
 
 
@@ -52,59 +51,66 @@ def _rank_ic_text(row: FeatureRow) -> Text:
     if row.rank_ic is None or row.rank_ic_se is None:
         return Text(fmt.DASH, style=DIM)
     sure = abs(row.rank_ic) > SURE * row.rank_ic_se
-    figure = f"{row.rank_ic:+.4f} ± {row.rank_ic_se:.4f}"
+    figure = Figure(row.rank_ic, row.rank_ic_se).text()
     return Text(f"{' ' if sure else '~'}{figure}", style=PLAIN if sure else DIM)
+
+
+def _snapshot_text(row: SnapshotRow) -> Text:
+    sign = GLYPHS.running if row.current else " "
+    return Text(f"{sign} {fmt.clean(row.id)[:8]}", style=STRONG if row.current else PLAIN)
 
 
 def _feature_state(row: FeatureRow) -> Text:
     return Text(f"off: {fmt.clean(row.off)}", style=DIM) if row.off else Text("on")
 
 
-FINDINGS: tuple[Column[FindingRow], ...] = (
-    Column(name="rule", cell=lambda row: row.rule, width=17),
-    Column(name="severity", cell=lambda row: _level_text(row.level), width=8),
-    Column(
-        name="count",
-        cell=lambda row: f"{row.count:,}",
-        value=lambda row: row.count,
-        width=7,
+def _count(
+    name: str, count: Callable[[R], int], width: int, *, wide_only: bool = False
+) -> TableColumn[R]:
+    """A column of whole numbers, on the right."""
+    return TableColumn(
+        name=name,
+        cell=lambda row: f"{count(row):,}",
+        value=count,
+        width=width,
         right=True,
-    ),
-    Column(name="what was done", cell=lambda row: row.action),
+        wide_only=wide_only,
+    )
+
+
+FINDINGS: tuple[TableColumn[DataFinding], ...] = (
+    TableColumn(name="rule", cell=lambda row: row.rule, width=17),
+    TableColumn(name="severity", cell=lambda row: _level_text(row.level), width=8),
+    _count("count", lambda row: row.count, 7),
+    TableColumn(name="what was done", cell=lambda row: row.action),
 )
-EXAMPLES: tuple[Column[Example], ...] = (
-    Column(
+EXAMPLES: tuple[TableColumn[Hit], ...] = (
+    TableColumn(
         name="code",
         cell=lambda row: "(all)" if row.symbol == MARKET else row.symbol,
         value=lambda row: row.symbol,
         width=8,
     ),
-    Column(name="day", cell=lambda row: row.date, width=10),
-    Column(name="rule", cell=lambda row: row.rule, width=14, wide_only=True),
-    Column(name="values", cell=lambda row: row.text),
+    TableColumn(name="day", cell=lambda row: row.date, width=10),
+    TableColumn(name="rule", cell=lambda row: row.rule, width=14, wide_only=True),
+    TableColumn(name="values", cell=lambda row: row.text),
 )
-STOCKS: tuple[Column[StockRow], ...] = (
-    Column(name="code", cell=lambda row: row.symbol, width=8),
-    Column(name="name", cell=lambda row: row.name),
-    Column(
-        name="bars",
-        cell=lambda row: f"{row.kept:,}",
-        value=lambda row: row.kept,
-        width=6,
-        right=True,
-    ),
-    Column(name="univ.", cell=_member_text, width=5),
-    Column(
+STOCKS: tuple[TableColumn[StockRow], ...] = (
+    TableColumn(name="code", cell=lambda row: row.symbol, width=8),
+    TableColumn(name="name", cell=lambda row: row.name),
+    _count("bars", lambda row: row.kept, 6),
+    TableColumn(name="univ.", cell=_member_text, width=5),
+    TableColumn(
         name="turnover",
         cell=lambda row: _money(row.turnover),
         value=lambda row: row.turnover,
         width=8,
         right=True,
     ),
-    Column(name="sector", cell=lambda row: row.sector, width=16, wide_only=True),
-    Column(name="first", cell=lambda row: row.first, width=10, wide_only=True),
-    Column(name="last", cell=lambda row: row.last, width=10, wide_only=True),
-    Column(
+    TableColumn(name="sector", cell=lambda row: row.sector, width=16, wide_only=True),
+    TableColumn(name="first", cell=lambda row: row.first, width=10, wide_only=True),
+    TableColumn(name="last", cell=lambda row: row.last, width=10, wide_only=True),
+    TableColumn(
         name="found",
         cell=lambda row: f"{row.findings:,}" if row.findings else "",
         value=lambda row: row.findings,
@@ -113,55 +119,30 @@ STOCKS: tuple[Column[StockRow], ...] = (
         wide_only=True,
     ),
 )
-FEATURES: tuple[Column[FeatureRow], ...] = (
-    Column(name="feature", cell=lambda row: row.name, width=22),
-    Column(name="family", cell=lambda row: row.family, width=13, wide_only=True),
-    Column(
-        name="back",
-        cell=lambda row: f"{row.lookback}",
-        value=lambda row: row.lookback,
-        width=4,
-        right=True,
+FEATURES: tuple[TableColumn[FeatureRow], ...] = (
+    TableColumn(name="feature", cell=lambda row: row.name, width=22),
+    TableColumn(name="family", cell=lambda row: row.family, width=13, wide_only=True),
+    _count("back", lambda row: row.lookback, 4),
+    TableColumn(name="table", cell=lambda row: row.source, width=9, wide_only=True),
+    TableColumn(
+        name="cover", cell=_coverage_text, value=lambda row: row.coverage, width=6, right=True
     ),
-    Column(name="table", cell=lambda row: row.source, width=9, wide_only=True),
-    Column(
-        name="cover",
-        cell=_coverage_text,
-        value=lambda row: row.coverage,
-        width=6,
-        right=True,
-    ),
-    Column(name="RankIC alone", cell=_rank_ic_text, value=lambda row: row.rank_ic, width=17),
-    Column(name="state", cell=_feature_state),
+    TableColumn(name="RankIC alone", cell=_rank_ic_text, value=lambda row: row.rank_ic, width=17),
+    TableColumn(name="state", cell=_feature_state),
 )
-SNAPSHOTS: tuple[Column[SnapshotRow], ...] = (
-    Column(
-        name="id",
-        cell=lambda row: Text(
-            f"{GLYPHS.running if row.current else ' '} {fmt.clean(row.id)[:8]}",
-            style=STRONG if row.current else PLAIN,
-        ),
-        value=lambda row: row.id,
-        width=10,
-    ),
-    Column(name="made UTC", cell=lambda row: row.made[:16].replace("T", " "), width=16),
-    Column(name="last", cell=lambda row: row.last, width=10, wide_only=True),
-    Column(
-        name="sess.",
-        cell=lambda row: f"{row.sessions:,}",
-        value=lambda row: row.sessions,
-        width=5,
-        right=True,
-        wide_only=True,
-    ),
-    Column(
+SNAPSHOTS: tuple[TableColumn[SnapshotRow], ...] = (
+    TableColumn(name="id", cell=_snapshot_text, value=lambda row: row.id, width=10),
+    TableColumn(name="made UTC", cell=lambda row: row.made[:16].replace("T", " "), width=16),
+    TableColumn(name="last", cell=lambda row: row.manifest.days[-1], width=10, wide_only=True),
+    _count("sess.", lambda row: len(row.manifest.days), 5, wide_only=True),
+    TableColumn(
         name="bars",
-        cell=lambda row: fmt.DASH if row.rows is None else fmt.count(row.rows),
-        value=lambda row: row.rows,
+        cell=lambda row: fmt.DASH if row.manifest.bars is None else fmt.count(row.manifest.bars),
+        value=lambda row: row.manifest.bars,
         width=6,
         right=True,
     ),
-    Column(name="changed", cell=lambda row: row.change),
+    TableColumn(name="changed", cell=lambda row: row.change),
 )
 
 
@@ -181,14 +162,13 @@ def feature_detail(row: FeatureRow | None, source: FeatureSource) -> Text:
 
 
 def _source_line(source: FeatureSource) -> str:
-    parts = []
-    if source.columns:
-        old = "" if source.fits else " of older data"
-        parts.append(f"cover: {source.sessions:,} sessions{old}")
-    if source.run:
-        every = "" if source.stride == 1 else f", every {source.stride}. day"
+    built, worth, parts = source.built, source.worth, []
+    if built.features:
+        parts.append(f"cover: {built.sessions:,} sessions{'' if source.fits else ' of older data'}")
+    if worth is not None:
+        every = "" if worth.stride == 1 else f", every {worth.stride}. day"
         parts.append(
-            f"RankIC h={source.horizon}: training days {source.first}..{source.last}{every}"
+            f"RankIC h={worth.horizon}: training days {worth.first}..{worth.last}{every}"
             f" of {fmt.clean(source.run)}"
         )
     return "; ".join(parts) or "coverage comes with a feature set, RankIC with a training run"

@@ -38,6 +38,7 @@ class ConfirmDialog(ModalScreen[bool]):
 
     @on(Button.Pressed)
     def answer(self, event: Button.Pressed) -> None:
+        """Close with the answer of the button."""
         self.dismiss(event.button.id == "yes")
 
 
@@ -62,6 +63,7 @@ class WorkspaceDialog(ModalScreen[Path | None]):
     @on(Input.Submitted)
     @on(Button.Pressed, "#open")
     def open(self) -> None:
+        """Close with the directory, unless the path is that of a file."""
         path = Path(self.query_one("#path", Input).value.strip()).expanduser().absolute()
         if path.exists() and not path.is_dir():
             problem = Text(f"{fmt.clean(str(path))} is not a directory", style=BAD)
@@ -71,6 +73,7 @@ class WorkspaceDialog(ModalScreen[Path | None]):
 
     @on(Button.Pressed, "#cancel")
     def cancel(self) -> None:
+        """Close without a directory."""
         self.dismiss(None)
 
 

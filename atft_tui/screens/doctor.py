@@ -8,11 +8,13 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Label, Static
 
-from atft_tui.widgets.doctor_details import details
+from atft_tui.widgets.doctor_panel import details
 from engine.runs.state import RunState
 
 
 class DoctorDialog(ModalScreen[None]):
+    """Everything that the checks of a run have said, to scroll through."""
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,d", "dismiss(None)", "close"),
     ]

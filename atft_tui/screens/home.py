@@ -20,15 +20,15 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.keys import SCREENS, bindings
 from atft_tui.readings.home import HomeNews, HomeReader
 from atft_tui.readings.machine import MachineNews, MachineReader
-from atft_tui.readings.rows import RunRow
-from atft_tui.readings.steps import Step, parts, upcoming
+from atft_tui.readings.runs import figure_words, sharpe_words
+from atft_tui.readings.steps import FirstStep, parts, upcoming
 from atft_tui.screens.base import CockpitScreen
-from atft_tui.sizes import TALL, WIDE
 from atft_tui.styles import status
 from atft_tui.widgets import home_panels
-from atft_tui.widgets.column import Column
-from atft_tui.widgets.panel import Panel
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.column import TableColumn
+from atft_tui.widgets.panel import PlacePanel
+from atft_tui.widgets.table import BrowseTable
+from engine.records.run import RunSummary
 
 DOORS = {
     "home-card": "signals",
@@ -37,15 +37,16 @@ DOORS = {
     "home-alerts": "signals",
     "home-machine": "train",
 }
-"""Panel -> the place that knows more."""
+"""PlacePanel -> the place that knows more."""
 _PANELS = ("home-card", "home-champion", "home-data", "home-schedule", "home-alerts")
 
 
 def utc_now() -> dt.datetime:
+    """The moment; tests replace it."""
     return dt.datetime.now(dt.UTC)
 
 
-def _status(row: RunRow) -> Text:
+def _status(row: RunSummary) -> Text:
     found = status(row.status)
     return Text(f"{found.mark} {row.status}", found.style)
 
@@ -54,12 +55,19 @@ def _figure(shown: str) -> Text:
     return Text(shown, styles.figure(noise=shown.startswith("~")))
 
 
-_COLUMNS: tuple[Column[RunRow], ...] = (
-    Column(name="last runs", cell=lambda row: row.id, width=28),
-    Column(name="status", cell=_status, width=10),
-    Column(name="validation RankIC", cell=lambda row: _figure(row.validation), width=18),
-    Column(name="test RankIC", cell=lambda row: _figure(row.test), width=18, wide_only=True),
-    Column(name="net Sharpe", cell=lambda row: row.verdict),
+_COLUMNS: tuple[TableColumn[RunSummary], ...] = (
+    TableColumn(name="last runs", cell=lambda row: row.id, width=28),
+    TableColumn(name="status", cell=_status, width=10),
+    TableColumn(
+        name="validation RankIC", cell=lambda row: _figure(figure_words(row.validation)), width=18
+    ),
+    TableColumn(
+        name="test RankIC",
+        cell=lambda row: _figure(figure_words(row.test)),
+        width=18,
+        wide_only=True,
+    ),
+    TableColumn(name="net Sharpe", cell=lambda row: sharpe_words(row.sharpe)),
 )
 
 
@@ -73,6 +81,8 @@ class Now:
 
 
 class HomeScreen(CockpitScreen[Now]):
+    """The first place: panels that lead to the others, or the first steps where there is nothing yet."""
+
     place: ClassVar[str] = "home"
     poll_s: ClassVar[float] = 2.0
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(SCREENS["home"])]
@@ -85,14 +95,15 @@ class HomeScreen(CockpitScreen[Now]):
         """The first steps are shown although the workspace is not empty."""
 
     def body(self) -> Iterable[Widget]:
+        """The first steps, and the grid of panels."""
         yield OptionList(id="home-steps")
         with Container(id="home-grid"):
-            yield home_panels.CardPanel(id="home-card")
-            yield home_panels.ChampionPanel(id="home-champion")
+            yield home_panels.TodayPanel(id="home-card")
+            yield home_panels.ReignPanel(id="home-champion")
             yield home_panels.DataPanel(id="home-data")
-            yield home_panels.SchedulePanel(id="home-schedule")
-            yield home_panels.MachinePanel(id="home-machine")
-            yield Table(_COLUMNS, key=lambda row: row.id, id="home-runs")
+            yield home_panels.AgendaPanel(id="home-schedule")
+            yield home_panels.HostPanel(id="home-machine")
+            yield BrowseTable(_COLUMNS, key=lambda row: row.id, id="home-runs")
             yield home_panels.AlertsPanel(id="home-alerts")
 
     def on_mount(self) -> None:
@@ -100,15 +111,10 @@ class HomeScreen(CockpitScreen[Now]):
         self.query_one("#home-steps").display = False
         self.lay_out()
 
-    def on_resize(self) -> None:
-        self.lay_out()
-
-    def lay_out(self) -> None:
-        self.set_class(self.size.width < WIDE or self.size.height < TALL, "narrow")
-
     # ---- reading and showing ---------------------------------------------------------------------
 
     def read(self) -> Now:
+        """Read the workspace; the machine is left out the first time, for it takes longer."""
         workspace, now = self.cockpit.workspace, utc_now()
         first = self.reader is None or self.reader.workspace != workspace
         if self.reader is None or first:
@@ -121,11 +127,12 @@ class HomeScreen(CockpitScreen[Now]):
         return Now(news, self.machine.read())
 
     def show(self, value: Now) -> None:
+        """Hand the value to the panels."""
         news = value.news
         for name in _PANELS:
-            self.query_one(f"#{name}", Panel).show_value(news)
-        self.query_one("#home-machine", Panel).show_value(value.machine)
-        self.query_one("#home-runs", Table).set_rows(news.runs)
+            self.query_one(f"#{name}", PlacePanel).show_value(news)
+        self.query_one("#home-machine", PlacePanel).show_value(value.machine)
+        self.query_one("#home-runs", BrowseTable).set_rows(news.runs)
         self.show_steps(news)
         if value.machine is None:
             self.reread()
@@ -170,12 +177,14 @@ class HomeScreen(CockpitScreen[Now]):
 
     @on(OptionList.OptionSelected, "#home-steps")
     def take_step(self, event: OptionList.OptionSelected) -> None:
+        """Do the chosen step."""
         event.stop()
         assert self.value is not None
         found = (s for part in parts(self.value.news) for s in part.steps)
         self.do(next(step for step in found if step.name == event.option.id))
 
-    def do(self, step: Step) -> None:
+    def do(self, step: FirstStep) -> None:
+        """Go to the step's place, or open the form of its command."""
         if step.place:
             self.cockpit.go(step.place)
         else:
@@ -201,15 +210,17 @@ class HomeScreen(CockpitScreen[Now]):
 
     @on(Click)
     def click(self, event: Click) -> None:
+        """Open the place behind the panel that was clicked."""
         self.open_panel(event.widget)
 
-    @on(Table.Selected)
-    def open_run(self, event: Table.Selected) -> None:
+    @on(BrowseTable.Selected)
+    def open_run(self, event: BrowseTable.Selected) -> None:
+        """Show the run of the row that was opened."""
         self.cockpit.open_run(event.key)
 
     def open_panel(self, widget: Widget | None) -> None:
         """Go where the panel's subject is at home."""
-        if not isinstance(widget, Panel) or self.maximized is not None:
+        if not isinstance(widget, PlacePanel) or self.maximized is not None:
             return
         champion = self.value.news.champion if self.value else None
         if widget.id == "home-champion" and champion is not None and champion.run:

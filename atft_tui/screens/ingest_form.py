@@ -12,11 +12,13 @@ from textual.containers import Container, Vertical, VerticalScroll
 from textual.widgets import Button, Checkbox, Input, Select, Static
 
 from atft_tui.child import answer_of
-from atft_tui.readings.reading import Read, read_of
 from atft_tui.screens.command_form import CommandForm
 from atft_tui.sizes import WIDE
 from atft_tui.styles import DIM, GOOD, STRONG
 from atft_tui.widgets.reading_panel import reading_lines, verdict_words
+from engine.records import record
+from engine.records.record import RecordError
+from engine.records.snapshot import SourceReading
 
 _FIRST = (
     "How the files would be read is shown here before anything is stored: which columns are taken, the date "
@@ -38,7 +40,7 @@ class IngestForm(CommandForm):
         self._box = VerticalScroll(self._told, id="reading-box")
         self.looked: tuple[str, ...] = ()
         """The command line that was looked at, or is being looked at."""
-        self.read: Read | None = None
+        self.read: SourceReading | None = None
         """What was found; None while the files are being read."""
 
     def compose(self) -> ComposeResult:
@@ -54,6 +56,7 @@ class IngestForm(CommandForm):
             self.fields["prices"].focus()
 
     def fit(self) -> None:
+        """Give the fields and what was read the room that there is."""
         super().fit()
         narrow = self.app.size.width < WIDE
         frame = self.query_one(".start")
@@ -80,7 +83,7 @@ class IngestForm(CommandForm):
         """Whether what stands in the fields was seen and not refused."""
         if self.read is None or self.looked != tuple(self.words()):
             return False
-        return self.read.verdict != "refused"
+        return self.read.reading_verdict != "refused"
 
     def _to_be_seen(self) -> bool:
         values = self.values()
@@ -88,12 +91,14 @@ class IngestForm(CommandForm):
 
     @work(exclusive=True, group="reading", exit_on_error=True)
     async def look(self, words: tuple[str, ...]) -> None:
+        """Ask a child of its own how the files would be read."""
         self.show_read(None)
         self._told.update(Text("reading the files …", style=DIM))
         answer = await answer_of(self.workspace, [*words, "--dry-run"])
         self.show_read(_found(answer))
 
-    def show_read(self, read: Read | None) -> None:
+    def show_read(self, read: SourceReading | None) -> None:
+        """Show what was found; None while the files are being read."""
         self.read = read
         if read is not None:
             self._box.scroll_home(animate=False)
@@ -106,7 +111,7 @@ class IngestForm(CommandForm):
         if self.read is None:
             return
         text = verdict_words(self.read)
-        if self.read.verdict == "refused":
+        if self.read.reading_verdict == "refused":
             text.append("  nothing was stored", style=STRONG)
         else:
             text.append("  not stored yet: enter stores it", style=GOOD)
@@ -123,9 +128,9 @@ class IngestForm(CommandForm):
         self.query_one("#start", Button).label = f"{label} (ctrl+s)"
 
 
-def _found(answer: Mapping[str, Any]) -> Read:
+def _found(answer: Mapping[str, Any]) -> SourceReading:
     """What the child answered; a record that does not fit is told like a refusal."""
     try:
-        return read_of(answer)
-    except ValueError as error:
-        return Read(verdict="refused", error=f"the answer cannot be read: {error}")
+        return record.convert(answer, SourceReading, "the answer cannot be read")
+    except RecordError as error:
+        return SourceReading(error=error.message)

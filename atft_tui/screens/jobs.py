@@ -15,21 +15,25 @@ from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.jobs import Job, JobBook
 from atft_tui.styles import BAD, DIM, PLAIN, RUNNING, STRONG
-from atft_tui.widgets.column import Column
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.column import TableColumn
+from atft_tui.widgets.table import BrowseTable
 
 _REREAD_S = 1.0
 _SHOWN = 50
 _TAIL = 200
 _STYLES = {"running": RUNNING, "done": PLAIN, "failed": BAD, "died": BAD}
-_COLUMNS: tuple[Column[Job], ...] = (
-    Column(name="state", cell=lambda job: Text(job.status, style=_STYLES[job.status]), width=8),
-    Column(name="started UTC", cell=lambda job: fmt.clock(job.started), width=11),
-    Column(name="command", cell=lambda job: job.line),
+_COLUMNS: tuple[TableColumn[Job], ...] = (
+    TableColumn(
+        name="state", cell=lambda job: Text(job.status, style=_STYLES[job.status]), width=8
+    ),
+    TableColumn(name="started UTC", cell=lambda job: fmt.clock(job.started), width=11),
+    TableColumn(name="command", cell=lambda job: job.line),
 )
 
 
 class JobsDialog(ModalScreen[None]):
+    """The jobs of the workspace, newest first, with what the chosen one told."""
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,j", "dismiss(None)", "close"),
         Binding("s", "stop", "stop"),
@@ -43,23 +47,25 @@ class JobsDialog(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide"):
             yield Label(f"Jobs, newest first {GLYPHS.empty} s stop, esc close", classes="title")
-            yield Table(_COLUMNS, key=lambda job: job.id, id="jobs")
+            yield BrowseTable(_COLUMNS, key=lambda job: job.id, id="jobs")
             with VerticalScroll(id="job-output"):
                 yield Static(id="told")
 
     def on_mount(self) -> None:
         self.reread()
         self.set_interval(_REREAD_S, self.reread)
-        self.query_one(Table).focus()
+        self.query_one(BrowseTable).focus()
 
     def reread(self) -> None:
+        """Read the files of the newest jobs."""
         jobs = [self.book.read(name) for name in self.book.ids()[:_SHOWN]]
-        self.query_one(Table).set_rows(jobs)
+        self.query_one(BrowseTable).set_rows(jobs)
         self.draw()
 
-    @on(Table.Highlighted)
+    @on(BrowseTable.Highlighted)
     def draw(self) -> None:
-        job = self.query_one(Table).current
+        """Show what the chosen job told and answered."""
+        job = self.query_one(BrowseTable).current
         if job is None:
             told = Text("Nothing was started from here yet: ctrl+p lists every command.", DIM)
         else:
@@ -69,6 +75,6 @@ class JobsDialog(ModalScreen[None]):
         self.query_one("#told", Static).update(told)
 
     def action_stop(self) -> None:
-        job = self.query_one(Table).current
+        job = self.query_one(BrowseTable).current
         if job is not None:
             self.book.stop(job.id)

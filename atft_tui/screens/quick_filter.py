@@ -15,7 +15,7 @@ from textual.widgets.option_list import Option
 
 from atft_tui.styles import DIM
 from atft_tui.widgets.lines import start
-from engine.runs.summary import RunSummary
+from engine.records.run import RunSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class QuickFilterDialog(ModalScreen[QuickFilter | None]):
         options.focus()
 
     @on(OptionList.OptionSelected)
-    def choose(self, event: OptionList.OptionSelected) -> None:
+    def _choose(self, event: OptionList.OptionSelected) -> None:
         self.dismiss(self.choices[event.option_index][0])
 
     @staticmethod

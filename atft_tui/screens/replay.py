@@ -16,7 +16,6 @@ from atft_tui.keys import SCREENS, bindings
 from atft_tui.readings.feed import chosen_or_newest
 from atft_tui.readings.timeline import Mark, Timeline
 from atft_tui.screens.base import CockpitScreen
-from atft_tui.sizes import TALL, WIDE
 from atft_tui.styles import DIM, RUNNING, STRONG, status
 from atft_tui.widgets.run_lines import timeline
 from atft_tui.widgets.run_panels import TABS, RunPanels, tab_line
@@ -200,14 +199,11 @@ class ReplayScreen(CockpitScreen[Moment]):
         self.tab = TABS[(TABS.index(self.tab) + step) % len(TABS)]
         self.lay_out()
 
-    def on_resize(self) -> None:
-        self.lay_out()
-
     def lay_out(self) -> None:
         """As the training screen: all panels where there is room, else the chosen one."""
         there = self.run_value is not None
-        wide = self.size.width >= WIDE and self.size.height >= TALL
-        self.set_class(not wide, "narrow")
+        wide = self.wide
+        super().lay_out()
         self.query_one("#grid").display = there
         self.query_one("#timeline").display = there
         networks = self.value is not None and bool(self.value.state.networks)

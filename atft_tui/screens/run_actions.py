@@ -7,11 +7,11 @@ from textual import on, work
 
 from atft_tui.readings.runs_screen import RunsValue
 from atft_tui.screens.base import CockpitScreen
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.table import BrowseTable
 from engine.errors import EngineError, UsageError
+from engine.records.run import RunSummary
 from engine.runs import deletion
 from engine.runs.store import RunStore
-from engine.runs.summary import RunSummary
 
 
 class RunActions(CockpitScreen[RunsValue]):
@@ -29,13 +29,13 @@ class RunActions(CockpitScreen[RunsValue]):
         runs = self.value.list.runs if self.value else ()
         return next((run for run in runs if run.id == run_id), None)
 
-    @on(Table.Selected, "#runs-table")
-    @on(Table.Selected, "#runs-figures")
-    def open_run(self, event: Table.Selected) -> None:
+    @on(BrowseTable.Selected, "#runs-table")
+    @on(BrowseTable.Selected, "#runs-figures")
+    def _open_run(self, event: BrowseTable.Selected) -> None:
         self.cockpit.open_run(event.key)
 
-    @on(Table.Selected, "#runs-trials")
-    def open_trial(self, event: Table.Selected) -> None:
+    @on(BrowseTable.Selected, "#runs-trials")
+    def _open_trial(self, event: BrowseTable.Selected) -> None:
         if event.row.run_id:
             self.cockpit.open_run(event.row.run_id)
 
@@ -74,10 +74,10 @@ class RunActions(CockpitScreen[RunsValue]):
         """The marked runs, or the one under the cursor."""
         chosen = self.marked or ((self.selected,) if self.selected else ())
         if chosen:
-            self.ask_to_delete(self.cockpit.workspace, chosen)
+            self._ask_to_delete(self.cockpit.workspace, chosen)
 
     @work(exclusive=True, group="delete")
-    async def ask_to_delete(self, workspace: Path, chosen: tuple[str, ...]) -> None:
+    async def _ask_to_delete(self, workspace: Path, chosen: tuple[str, ...]) -> None:
         try:
             plan = await asyncio.to_thread(_plan, workspace, chosen)
         except EngineError as error:
@@ -88,6 +88,6 @@ class RunActions(CockpitScreen[RunsValue]):
         self.cockpit.confirm(question, lambda: self.cockpit.start_job(words))
 
 
-def _plan(workspace: Path, chosen: tuple[str, ...]) -> deletion.Plan:
+def _plan(workspace: Path, chosen: tuple[str, ...]) -> deletion.DeletionPlan:
     store = RunStore(workspace / "runs")
     return deletion.plan(workspace, [store.open(run_id) for run_id in chosen])

@@ -8,15 +8,14 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.comparisons import Comparison
-from atft_tui.readings.overlay import OverlayRun
-from atft_tui.readings.run_diff import ConfigDiff, Difference
 from atft_tui.readings.runs import figure_words, progress_text, sharpe_words
-from atft_tui.readings.studies import Study, Trial
-from atft_tui.widgets.column import Column
-from atft_tui.widgets.curves import LETTERS, STYLES
+from atft_tui.readings.runs_screen import ConfigDiff, OverlayRun, SettingRow
+from atft_tui.readings.searches import ComparisonView, StudyView, TrialView
+from atft_tui.widgets.chart import LETTER_STYLES, LETTERS
+from atft_tui.widgets.column import TableColumn
 from atft_tui.widgets.lines import start
-from engine.runs.summary import Figure, RunSummary, Sharpe
+from engine.records.rank_ic import RankICSummary
+from engine.records.run import RunSummary, Sharpe
 
 _TRIALS = {
     "complete": styles.status("done"),
@@ -37,10 +36,10 @@ def _figure_text(figure: str) -> Text:
 
 
 def _letter_text(letter: str) -> Text:
-    return Text(letter, style=STYLES[LETTERS.index(letter)] if letter else styles.PLAIN)
+    return Text(letter, style=LETTER_STYLES[LETTERS.index(letter)] if letter else styles.PLAIN)
 
 
-def _level(figure: Figure | None) -> float | None:
+def _level(figure: RankICSummary | None) -> float | None:
     return None if figure is None or math.isnan(figure.rank_ic) else figure.rank_ic
 
 
@@ -70,107 +69,109 @@ def _words(about: RunSummary) -> Text:
     return text
 
 
-def run_columns(letter_of: _LetterOf) -> tuple[Column[RunSummary], ...]:
+def run_columns(letter_of: _LetterOf) -> tuple[TableColumn[RunSummary], ...]:
     """Of the list of runs; what has no room goes in the order of `leaves`, and is still searched."""
     return (
-        Column(name=" ", cell=lambda r: _letter_text(letter_of(r.id)), width=1),
-        Column(name="run", cell=lambda r: r.id, width=28),
-        Column(name="status", cell=lambda r: _status_text(r.status), value=lambda r: r.status,
+        TableColumn(name=" ", cell=lambda r: _letter_text(letter_of(r.id)), width=1),
+        TableColumn(name="run", cell=lambda r: r.id, width=28),
+        TableColumn(name="status", cell=lambda r: _status_text(r.status), value=lambda r: r.status,
                width=9),
-        Column(name="validation RankIC", cell=lambda r: _figure_text(figure_words(r.validation)),
+        TableColumn(name="validation RankIC", cell=lambda r: _figure_text(figure_words(r.validation)),
                value=lambda r: _level(r.validation), width=17),
-        Column(name="test RankIC", cell=lambda r: _figure_text(figure_words(r.test)),
+        TableColumn(name="test RankIC", cell=lambda r: _figure_text(figure_words(r.test)),
                value=lambda r: _level(r.test), width=17, leaves=3),
-        Column(name="net Sharpe", cell=lambda r: _sharpe(r.sharpe), width=21, leaves=4,
+        TableColumn(name="net Sharpe", cell=lambda r: _sharpe(r.sharpe), width=21, leaves=4,
                value=lambda r: None if r.sharpe is None else _known(r.sharpe.value)),
-        Column(name="deflated", cell=lambda r: _deflated(r.sharpe), width=8, right=True, leaves=7,
+        TableColumn(name="deflated", cell=lambda r: _deflated(r.sharpe), width=8, right=True, leaves=7,
                value=lambda r: None if r.sharpe is None else _known(r.sharpe.deflated)),
-        Column(name="took", cell=lambda r: fmt.duration(r.seconds), width=7, right=True, leaves=5,
+        TableColumn(name="took", cell=lambda r: fmt.duration(r.seconds), width=7, right=True, leaves=5,
                value=lambda r: _known(r.seconds)),
-        Column(name="settings", cell=lambda r: r.settings.short, leaves=8),
-        Column(name="tags, note", cell=_words, leaves=2,
+        TableColumn(name="settings", cell=lambda r: r.settings.short, leaves=8),
+        TableColumn(name="tags, note", cell=_words, leaves=2,
                value=lambda r: " ".join((*r.labels.tags, r.labels.note)) or None),
     )  # fmt: skip
 
 
-def figure_columns(letter_of: _LetterOf) -> tuple[Column[OverlayRun], ...]:
+def figure_columns(letter_of: _LetterOf) -> tuple[TableColumn[OverlayRun], ...]:
     """Of the marked runs side by side."""
     return (
-        Column(name=" ", cell=lambda r: _letter_text(letter_of(r.about.id)), width=1),
-        Column(name="run", cell=lambda r: r.about.id, width=28),
-        Column(name="validation RankIC",
+        TableColumn(name=" ", cell=lambda r: _letter_text(letter_of(r.about.id)), width=1),
+        TableColumn(name="run", cell=lambda r: r.about.id, width=28),
+        TableColumn(name="validation RankIC",
                cell=lambda r: _figure_text(figure_words(r.about.validation)),
                value=lambda r: _level(r.about.validation), width=17),
-        Column(name="test RankIC", cell=lambda r: _figure_text(figure_words(r.about.test)),
+        TableColumn(name="test RankIC", cell=lambda r: _figure_text(figure_words(r.about.test)),
                value=lambda r: _level(r.about.test), width=17),
-        Column(name="days", cell=lambda r: f"{r.about.test.n_dates}" if r.about.test else fmt.DASH,
+        TableColumn(name="days", cell=lambda r: f"{r.about.test.n_dates}" if r.about.test else fmt.DASH,
                width=5, right=True, leaves=2),
-        Column(name="net Sharpe", cell=lambda r: _sharpe(r.about.sharpe), width=21, leaves=3,
+        TableColumn(name="net Sharpe", cell=lambda r: _sharpe(r.about.sharpe), width=21, leaves=3,
                value=lambda r: None if r.about.sharpe is None else r.about.sharpe.value),
-        Column(name="deflated", cell=lambda r: _deflated(r.about.sharpe), width=8, right=True,
+        TableColumn(name="deflated", cell=lambda r: _deflated(r.about.sharpe), width=8, right=True,
                leaves=5),
-        Column(name="epochs", cell=lambda r: str(len(r.course.epochs)), width=6, right=True,
+        TableColumn(name="epochs", cell=lambda r: str(len(r.course.epochs)), width=6, right=True,
                leaves=6),
-        Column(name="took", cell=lambda r: fmt.duration(r.about.seconds), width=7, right=True,
+        TableColumn(name="took", cell=lambda r: fmt.duration(r.about.seconds), width=7, right=True,
                leaves=4),
-        Column(name="settings", cell=lambda r: r.about.settings.short, leaves=7),
+        TableColumn(name="settings", cell=lambda r: r.about.settings.short, leaves=7),
     )  # fmt: skip
 
 
-def diff_columns(diff: ConfigDiff) -> tuple[Column[Difference], ...]:
+def diff_columns(diff: ConfigDiff) -> tuple[TableColumn[SettingRow], ...]:
     """The key, then one column for each run."""
 
-    def value(number: int) -> Callable[[Difference], str]:
+    def value(number: int) -> Callable[[SettingRow], str]:
         return lambda row: row.values[number]
 
-    key: Column[Difference] = Column(name="key", cell=lambda row: row.key, width=30)
+    key: TableColumn[SettingRow] = TableColumn(name="key", cell=lambda row: row.key, width=30)
     return (
         key,
         *(
-            Column(name=f"{LETTERS[n]} {run[-9:]}", cell=value(n))
+            TableColumn(name=f"{LETTERS[n]} {run[-9:]}", cell=value(n))
             for n, run in enumerate(diff.runs)
         ),
     )
 
 
-COMPARISON_COLUMNS: tuple[Column[Comparison], ...] = (
-    Column(name="comparison", cell=lambda c: c.id, width=30),
-    Column(name="state", cell=lambda c: _status_text(c.status), width=9),
-    Column(name="of", cell=lambda c: c.kind, width=9),
-    Column(name="variants", cell=lambda c: str(len(c.variants)), width=8, right=True),
-    Column(name="seeds", cell=lambda c: str(c.seeds), width=5, right=True),
-    Column(name="data", cell=lambda c: c.source, leaves=1),
+COMPARISON_COLUMNS: tuple[TableColumn[ComparisonView], ...] = (
+    TableColumn(name="comparison", cell=lambda c: c.found.id, width=30),
+    TableColumn(name="state", cell=lambda c: _status_text(c.status), width=9),
+    TableColumn(name="of", cell=lambda c: c.found.kind, width=9),
+    TableColumn(name="variants", cell=lambda c: str(len(c.found.variants)), width=8, right=True),
+    TableColumn(name="seeds", cell=lambda c: str(c.found.seeds), width=5, right=True),
+    TableColumn(name="data", cell=lambda c: c.found.source, leaves=1),
 )
-STUDY_COLUMNS: tuple[Column[Study], ...] = (
-    Column(name="search", cell=lambda s: s.name, width=20),
-    Column(name="state", cell=lambda s: _status_text(s.status), width=9),
-    Column(name="trials", cell=lambda s: str(len(s.trials)), width=6, right=True),
-    Column(name="best", cell=lambda s: fmt.number(s.best.value) if s.best else fmt.DASH, width=8,
+STUDY_COLUMNS: tuple[TableColumn[StudyView], ...] = (
+    TableColumn(name="search", cell=lambda s: s.found.study, width=20),
+    TableColumn(name="state", cell=lambda s: _status_text(s.status), width=9),
+    TableColumn(name="trials", cell=lambda s: str(len(s.found.trials)), width=6, right=True),
+    TableColumn(name="best", cell=lambda s: fmt.number(s.best.value) if s.best else fmt.DASH, width=8,
            right=True),
-    Column(name="run", cell=lambda s: s.run_id),
+    TableColumn(name="run", cell=lambda s: s.found.run_id),
 )  # fmt: skip
 
 
-def _trial_figure(trial: Trial) -> Text:
+def _trial_figure(view: TrialView) -> Text:
+    trial = view.trial
     if math.isnan(trial.rank_ic):
         return Text(f" {fmt.DASH}")
     figure = fmt.rank_ic(trial.rank_ic, trial.rank_ic_se, trial.n_dates)
-    return _figure_text(f"{'~' if trial.noise else ' '}{figure}")
+    return _figure_text(f"{'~' if trial.is_noise else ' '}{figure}")
 
 
-TRIAL_COLUMNS: tuple[Column[Trial], ...] = (
-    Column(name="trial", cell=lambda t: str(t.number), value=lambda t: t.number, width=5,
+TRIAL_COLUMNS: tuple[TableColumn[TrialView], ...] = (
+    TableColumn(name="trial", cell=lambda t: str(t.trial.number), value=lambda t: t.trial.number, width=5,
            right=True),
-    Column(name="state", cell=lambda t: _status_text(t.state), value=lambda t: t.state, width=10),
-    Column(name="objective", cell=lambda t: fmt.number(t.value), value=lambda t: _known(t.value),
-           width=9, right=True),
-    Column(name="", cell=lambda t: Text("best" if t.best_so_far else "", style=styles.STRONG), width=4),
-    Column(name="validation RankIC", cell=_trial_figure, value=lambda t: _known(t.rank_ic),
+    TableColumn(name="state", cell=lambda t: _status_text(t.trial.state), value=lambda t: t.trial.state,
+           width=10),
+    TableColumn(name="objective", cell=lambda t: fmt.number(t.trial.value),
+           value=lambda t: _known(t.trial.value), width=9, right=True),
+    TableColumn(name="", cell=lambda t: Text("best" if t.best_so_far else "", style=styles.STRONG), width=4),
+    TableColumn(name="validation RankIC", cell=_trial_figure, value=lambda t: _known(t.trial.rank_ic),
            width=28, leaves=2),
-    Column(name="size", cell=lambda t: fmt.DASH if t.size is None else fmt.count(t.size),
-           value=lambda t: t.size, width=7, right=True, leaves=4),
-    Column(name="took", cell=lambda t: fmt.duration(t.seconds), value=lambda t: _known(t.seconds),
-           width=7, right=True, leaves=3),
-    Column(name="settings", cell=lambda t: t.error or t.settings),
-    Column(name="run", cell=lambda t: t.run_id, width=28, leaves=5),
+    TableColumn(name="size", cell=lambda t: fmt.DASH if t.trial.size is None else fmt.count(t.trial.size),
+           value=lambda t: t.trial.size, width=7, right=True, leaves=4),
+    TableColumn(name="took", cell=lambda t: fmt.duration(t.trial.seconds),
+           value=lambda t: _known(t.trial.seconds), width=7, right=True, leaves=3),
+    TableColumn(name="settings", cell=lambda t: t.trial.error or t.trial.settings),
+    TableColumn(name="run", cell=lambda t: t.trial.run_id or "", width=28, leaves=5),
 )  # fmt: skip

@@ -13,7 +13,7 @@ from textual.widgets import Static
 from atft_tui import format as fmt
 from atft_tui import styles
 from atft_tui.keys import SCREENS, bindings
-from atft_tui.readings.runs_screen import VIEWS, RunsReading, RunsValue, View, Wanted
+from atft_tui.readings.runs_screen import VIEWS, RunsChoice, RunsReading, RunsValue, View
 from atft_tui.screens.quick_filter import QuickFilter, QuickFilterDialog
 from atft_tui.screens.run_actions import RunActions
 from atft_tui.screens.run_columns import (
@@ -25,13 +25,13 @@ from atft_tui.screens.run_columns import (
     run_columns,
 )
 from atft_tui.sizes import WIDE
+from atft_tui.widgets.chart import LETTER_STYLES, LETTERS
 from atft_tui.widgets.comparison_panels import DailyGapPanel, ForestPanel
-from atft_tui.widgets.curves import LETTERS, STYLES
 from atft_tui.widgets.difference_panel import DifferencePanel
 from atft_tui.widgets.overlay_panels import OverlayLoss, OverlayRankIC, PairsPanel
 from atft_tui.widgets.run_details_panel import RunDetailsPanel
 from atft_tui.widgets.study_panels import BestPanel, ImportancePanel
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.table import BrowseTable
 from engine.errors import UsageError
 
 _MAX_MARKED = len(LETTERS)
@@ -79,32 +79,40 @@ class RunsScreen(RunActions):
         self._reading: RunsReading | None = None
 
     def body(self) -> Iterable[Widget]:
-        letters = self.letter_of
+        letters = self._letter_of
         with Horizontal(id="runs-list", classes="runs-view"):
-            yield Table(run_columns(letters), key=lambda run: run.id, id="runs-table", fixed=2)
+            yield BrowseTable(
+                run_columns(letters), key=lambda run: run.id, id="runs-table", fixed=2
+            )
             yield RunDetailsPanel(id="runs-details")
         with Vertical(id="runs-overlay", classes="runs-view"):
             with Horizontal(id="runs-curves"):
                 yield OverlayRankIC(id="runs-rank-ic")
                 yield OverlayLoss(id="runs-loss")
-            yield Table(
+            yield BrowseTable(
                 figure_columns(letters), key=lambda run: run.about.id, id="runs-figures", fixed=2
             )
             yield PairsPanel(id="runs-pairs")
         with Vertical(id="runs-diff", classes="runs-view"):
             yield Static(id="runs-diff-words")
-            yield Table((), key=lambda row: row.key, id="runs-diff-table")
+            yield BrowseTable((), key=lambda row: row.key, id="runs-diff-table")
             yield DifferencePanel(id="runs-difference")
         with Vertical(id="runs-ablations", classes="runs-view"):
-            yield Table(COMPARISON_COLUMNS, key=lambda one: one.id, id="runs-comparisons")
+            yield BrowseTable(
+                COMPARISON_COLUMNS, key=lambda one: one.found.id, id="runs-comparisons"
+            )
             yield ForestPanel(id="runs-forest")
             yield DailyGapPanel(id="runs-daily")
         with Vertical(id="runs-tune", classes="runs-view"):
-            yield Table(STUDY_COLUMNS, key=lambda study: study.run_id, id="runs-studies")
+            yield BrowseTable(
+                STUDY_COLUMNS, key=lambda study: study.found.run_id, id="runs-studies"
+            )
             with Horizontal(id="runs-study"):
                 yield BestPanel(id="runs-best")
                 yield ImportancePanel(id="runs-importance")
-            yield Table(TRIAL_COLUMNS, key=lambda trial: str(trial.number), id="runs-trials")
+            yield BrowseTable(
+                TRIAL_COLUMNS, key=lambda row: str(row.trial.number), id="runs-trials"
+            )
         yield Static(Text(_EMPTY), id="empty")
         yield Static(id="tabs")
 
@@ -115,27 +123,27 @@ class RunsScreen(RunActions):
         if self._reading is None or self._reading.workspace != workspace:
             self._reading = RunsReading(workspace)
         return self._reading.read(
-            Wanted(self.view, self.shows_details, self._cursor, self.marked, self.comparison)
+            RunsChoice(self.view, self._shows_details, self._cursor, self.marked, self.comparison)
         )
 
     def show(self, value: RunsValue) -> None:
         known = {run.id for run in value.list.runs}
         if value.list.pending == 0:
             self.marked = tuple(run_id for run_id in self.marked if run_id in known)
-        self.show_list(value)
+        self._show_list(value)
         for panel in (OverlayRankIC, OverlayLoss, PairsPanel):
             self.query_one(panel).show_value(value.overlay)
         self.table("#runs-figures").set_rows(value.overlay.runs if value.overlay else ())
-        self.show_diff(value)
+        self._show_diff(value)
         self.table("#runs-comparisons").set_rows(value.comparisons)
         for chart in (ForestPanel, DailyGapPanel):
             self.query_one(chart).show_value(value.comparison)
-        self.show_studies(value)
+        self._show_studies(value)
         self.lay_out()
         if value.list.pending:
             self.reread()
 
-    def show_list(self, value: RunsValue) -> None:
+    def _show_list(self, value: RunsValue) -> None:
         table = self.table("#runs-table")
         rows = [run for run in value.list.runs if self.quick.fits(run)]
         if len(rows) != len(table.all_rows) or any(
@@ -150,7 +158,7 @@ class RunsScreen(RunActions):
         if value.list.runs and self.focused is None:
             table.focus()
 
-    def show_diff(self, value: RunsValue) -> None:
+    def _show_diff(self, value: RunsValue) -> None:
         words, table = self.query_one("#runs-diff-words", Static), self.table("#runs-diff-table")
         diff = value.diff
         table.display = self.query_one(DifferencePanel).display = diff is not None
@@ -162,26 +170,26 @@ class RunsScreen(RunActions):
         if [column.name for column in columns] != [column.name for column in table.columns]:
             table.set_columns(columns)
         table.set_rows(diff.rows)
-        self.show_difference()
+        self._show_difference()
         line = Text(" ", no_wrap=True)
-        for letter, style, run in zip(LETTERS, STYLES, diff.runs, strict=False):
+        for letter, style, run in zip(LETTERS, LETTER_STYLES, diff.runs, strict=False):
             line.append(f"{letter} ", style=style)
             line.append(f"{run}  ")
         line.append(f"{len(diff.rows)} keys differ, {diff.same} are the same", style=styles.DIM)
         words.update(line)
 
-    @on(Table.Highlighted, "#runs-diff-table")
-    def show_difference(self) -> None:
-        row = self.query_one("#runs-diff-table", Table).current
+    @on(BrowseTable.Highlighted, "#runs-diff-table")
+    def _show_difference(self) -> None:
+        row = self.query_one("#runs-diff-table", BrowseTable).current
         self.query_one(DifferencePanel).show_value(row)
 
-    def show_studies(self, value: RunsValue) -> None:
+    def _show_studies(self, value: RunsValue) -> None:
         self.table("#runs-studies").set_rows(value.studies)
-        studies = {study.run_id: study for study in value.studies}
+        studies = {study.found.run_id: study for study in value.studies}
         study = studies.get(self.study or "") or next(iter(value.studies), None)
         for panel in (BestPanel, ImportancePanel):
             self.query_one(panel).show_value(study)
-        self.table("#runs-trials").set_rows(study.trials if study else ())
+        self.table("#runs-trials").set_rows(study.rows() if study else ())
 
     # ---- layout --------------------------------------------------------------------------------
 
@@ -189,36 +197,33 @@ class RunsScreen(RunActions):
         super().on_mount()
         self.lay_out()
 
-    def on_resize(self) -> None:
-        self.lay_out()
-
     @property
-    def wide(self) -> bool:
+    def _wide(self) -> bool:
         return self.size.width >= WIDE
 
     @property
-    def shows_details(self) -> bool:
-        return self.wide if self.details is None else self.details
+    def _shows_details(self) -> bool:
+        return self._wide if self.details is None else self.details
 
     def lay_out(self) -> None:
         value = self.value
         there = value is None or bool(value.list.runs)
-        self.set_class(not self.wide, "narrow")
+        super().lay_out()
         self.query_one("#empty").display = not there
         for view in VIEWS:
             name = "list" if view == "runs" else view
             self.query_one(f"#runs-{name}").display = there and view == self.view
-        beside = self.wide or not self.shows_details
+        beside = self._wide or not self._shows_details
         self.query_one("#runs-table").display = beside
-        self.query_one("#runs-details").display = self.shows_details
+        self.query_one("#runs-details").display = self._shows_details
         for first, second in _PICTURES:
-            self.query_one(first).display = self.wide or not self.other
-            self.query_one(second).display = self.wide or self.other
+            self.query_one(first).display = self._wide or not self.other
+            self.query_one(second).display = self._wide or self.other
         self.query_one("#runs-studies").display = value is not None and len(value.studies) > 1
-        self.draw_tabs(there)
+        self._draw_tabs(there)
         self.draw_headline()
 
-    def draw_tabs(self, there: bool) -> None:
+    def _draw_tabs(self, there: bool) -> None:
         tabs = self.query_one("#tabs", Static)
         tabs.display = there
         text = Text(" ", no_wrap=True, overflow="ellipsis")
@@ -229,7 +234,7 @@ class RunsScreen(RunActions):
             )
         if self.marked:
             text.append("  marked ", styles.DIM)
-        for letter, style, run_id in zip(LETTERS, STYLES, self.marked, strict=False):
+        for letter, style, run_id in zip(LETTERS, LETTER_STYLES, self.marked, strict=False):
             text.append(f"{letter}", style=style)
             text.append(f" {run_id[-4:]} ")
         tabs.update(text)
@@ -244,7 +249,7 @@ class RunsScreen(RunActions):
             shown = sum(self.quick.fits(run) for run in runs)
             text.append(f"  only {self.quick.words}: {shown:,}", style=styles.KEY)
         best = max(
-            (run for run in runs if run.validation is not None and not run.validation.noise),
+            (run for run in runs if run.validation is not None and not run.validation.is_noise),
             key=lambda run: run.validation.rank_ic if run.validation else 0.0,
             default=None,
         )
@@ -258,10 +263,10 @@ class RunsScreen(RunActions):
 
     # ---- what is chosen ------------------------------------------------------------------------
 
-    def table(self, selector: str) -> Table[Any]:
-        return self.query_one(selector, Table)
+    def table(self, selector: str) -> BrowseTable[Any]:
+        return self.query_one(selector, BrowseTable)
 
-    def letter_of(self, run_id: str) -> str:
+    def _letter_of(self, run_id: str) -> str:
         return LETTERS[self.marked.index(run_id)] if run_id in self.marked else ""
 
     @property
@@ -271,39 +276,39 @@ class RunsScreen(RunActions):
             return self.table("#runs-figures").current_key
         return self.table("#runs-table").current_key if self.view == "runs" else None
 
-    @on(Table.Highlighted, "#runs-table")
-    def follow_cursor(self, event: Table.Highlighted) -> None:
+    @on(BrowseTable.Highlighted, "#runs-table")
+    def _follow_cursor(self, event: BrowseTable.Highlighted) -> None:
         self._cursor = event.key
-        if self.shows_details:
+        if self._shows_details:
             self.reread()
 
-    @on(Table.Highlighted, "#runs-comparisons")
-    def choose_comparison(self, event: Table.Highlighted) -> None:
+    @on(BrowseTable.Highlighted, "#runs-comparisons")
+    def _choose_comparison(self, event: BrowseTable.Highlighted) -> None:
         self.comparison = event.key
         self.reread()
 
-    @on(Table.Highlighted, "#runs-studies")
-    def choose_study(self, event: Table.Highlighted) -> None:
+    @on(BrowseTable.Highlighted, "#runs-studies")
+    def _choose_study(self, event: BrowseTable.Highlighted) -> None:
         self.study = event.key
         if self.value is not None:
-            self.show_studies(self.value)
+            self._show_studies(self.value)
 
     def action_view(self, view: View) -> None:
         self.view = view
         self.lay_out()
-        if view == "runs" and self.details and not self.wide:
+        if view == "runs" and self.details and not self._wide:
             self.query_one(RunDetailsPanel).focus()
         else:
             self.table(_FIRST[view]).focus()
         self.reread()
 
     def action_back(self) -> None:
-        if self.view == "runs" and self.details and not self.wide:
+        if self.view == "runs" and self.details and not self._wide:
             self.details = None
         self.action_view("runs")
 
     def action_details(self) -> None:
-        self.details = not self.shows_details
+        self.details = not self._shows_details
         self.action_view("runs")
 
     def action_other(self) -> None:
@@ -326,23 +331,23 @@ class RunsScreen(RunActions):
             self.marked = (*self.marked, run_id)
         table = self.table("#runs-table")
         table.grid.action_cursor(1)
-        self.marks_changed()
+        self._marks_changed()
 
     def action_unmark(self) -> None:
         self.marked = ()
-        self.marks_changed()
+        self._marks_changed()
 
-    def marks_changed(self) -> None:
+    def _marks_changed(self) -> None:
         self.table("#runs-table").grid.refresh()
         self.lay_out()
         self.reread()
 
     def action_quick(self) -> None:
         runs = self.value.list.runs if self.value else ()
-        self.app.push_screen(QuickFilterDialog(runs, self.quick), self.use_quick)
+        self.app.push_screen(QuickFilterDialog(runs, self.quick), self._use_quick)
 
-    def use_quick(self, quick: QuickFilter | None) -> None:
+    def _use_quick(self, quick: QuickFilter | None) -> None:
         if quick is not None and self.value is not None:
             self.quick = quick
-            self.show_list(self.value)
+            self._show_list(self.value)
             self.draw_headline()

@@ -10,9 +10,9 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Label
 
-from atft_tui.readings.card import Card
+from atft_tui.readings.seals import ShownCard
 from atft_tui.screens.signal_columns import SESSIONS
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.table import BrowseTable
 
 
 class SessionsDialog(ModalScreen[str | None]):
@@ -20,21 +20,21 @@ class SessionsDialog(ModalScreen[str | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "close")]
 
-    def __init__(self, cards: Sequence[Card], current: str) -> None:
+    def __init__(self, cards: Sequence[ShownCard], current: str) -> None:
         super().__init__()
         self.cards, self.current = cards, current
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog wide"):
             yield Label("Sealed signals, newest first: enter shows one, / filters", classes="title")
-            yield Table(SESSIONS, key=lambda card: card.name, id="sessions")
+            yield BrowseTable(SESSIONS, key=lambda card: card.name, id="sessions")
 
     def on_mount(self) -> None:
-        table: Table[Card] = self.query_one(Table)
+        table: BrowseTable[ShownCard] = self.query_one(BrowseTable)
         table.set_rows(self.cards)
         table.move_to(self.current)
         table.focus()
 
-    @on(Table.Selected)
-    def choose(self, event: Table.Selected) -> None:
+    @on(BrowseTable.Selected)
+    def choose(self, event: BrowseTable.Selected) -> None:
         self.dismiss(event.key)

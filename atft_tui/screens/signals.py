@@ -15,12 +15,10 @@ from atft_tui import format as fmt
 from atft_tui.keys import SCREENS, bindings
 from atft_tui.readings.desk import Desk, read_desk
 from atft_tui.readings.schedule import utc_now
-from atft_tui.readings.seals import Seal
-from atft_tui.readings.shadow import Filled
-from atft_tui.readings.signal import Line, Signal
+from atft_tui.readings.signal import Signal, StockLine
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.screens.signal_columns import FILLS, VIEWS, line_columns
-from atft_tui.sizes import TALL, WIDE
+from atft_tui.sizes import WIDE
 from atft_tui.styles import BAD, DIM, STRONG
 from atft_tui.widgets.card_line import card_line
 from atft_tui.widgets.card_panel import CardPanel, Sealing
@@ -30,9 +28,11 @@ from atft_tui.widgets.diff_panel import Compared, DiffPanel
 from atft_tui.widgets.ledger_panel import LedgerPanel
 from atft_tui.widgets.schedule_panel import SchedulePanel
 from atft_tui.widgets.signal_bars import position, session_bar, status_strip, step_names
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.table import BrowseTable
 from atft_tui.widgets.why_panel import Question, WhyPanel
 from engine.errors import UsageError
+from engine.records.seal import Seal
+from engine.records.shadow import ShadowRow
 
 PAGES = ("list", "why", "card", "changed", "ledger", "fills", "diff", "schedule", "champion")
 """In the order in which the key goes through them; one at a time where there is little room."""
@@ -70,7 +70,7 @@ class SignalsScreen(CockpitScreen[Desk]):
         yield Static(id="signals-tabs")
         yield Static(Text(_EMPTY), id="empty")
         with Container(id="signals-grid"):
-            yield Table(
+            yield BrowseTable(
                 line_columns(self.view, wide=False),
                 key=lambda line: line.code,
                 id="signals-list",
@@ -80,7 +80,7 @@ class SignalsScreen(CockpitScreen[Desk]):
             yield CardPanel(id="signals-card")
             yield ChangePanel(id="signals-changed")
             yield LedgerPanel(id="signals-ledger")
-            yield Table(
+            yield BrowseTable(
                 FILLS, key=lambda row: f"{row.session} {row.entry}", id="signals-fills", fixed=2
             )
             yield DiffPanel(id="signals-diff")
@@ -90,13 +90,12 @@ class SignalsScreen(CockpitScreen[Desk]):
 
     def on_mount(self) -> None:
         super().on_mount()
-        fills = self.query_one("#signals-fills", Table)
+        fills = self.query_one("#signals-fills", BrowseTable)
         fills.border_title = "shadow ledger, session by session, basis points of equity"
         self.lay_out()
 
     def on_resize(self) -> None:
         self.set_columns()
-        self.lay_out()
 
     # ---- reading and showing ---------------------------------------------------------------------
 
@@ -122,7 +121,7 @@ class SignalsScreen(CockpitScreen[Desk]):
         self.query_one(SchedulePanel).show_part(desk.schedule)
         self.query_one(ChampionPanel).show_part(desk.champion)
         self.query_one(DiffPanel).show_value(_compared(desk))
-        fills: Table[Filled] = self.query_one("#signals-fills", Table)
+        fills: BrowseTable[ShadowRow] = self.query_one("#signals-fills", BrowseTable)
         rows = desk.shadow.value.rows if desk.shadow.value else ()
         if rows is not fills.all_rows:
             fills.set_rows(rows)
@@ -132,8 +131,8 @@ class SignalsScreen(CockpitScreen[Desk]):
         return self.value.signal if self.value else None
 
     @property
-    def table(self) -> Table[Line]:
-        return self.query_one("#signals-list", Table)
+    def table(self) -> BrowseTable[StockLine]:
+        return self.query_one("#signals-list", BrowseTable)
 
     def list_lines(self) -> None:
         """The stocks of the chosen view; nothing is touched while signal and view are the same."""
@@ -156,7 +155,7 @@ class SignalsScreen(CockpitScreen[Desk]):
             self._columns = wanted
             self.table.set_columns(line_columns(self.view, wide=wanted[1]))
 
-    @on(Table.Highlighted, "#signals-list")
+    @on(BrowseTable.Highlighted, "#signals-list")
     def explain(self) -> None:
         signal, line = self.signal, self.table.current
         question = None
@@ -175,8 +174,8 @@ class SignalsScreen(CockpitScreen[Desk]):
     def lay_out(self) -> None:
         """The list with its reasons over three panels where there is room, else the chosen page."""
         there = self.value is not None and not self.value.is_empty
-        wide = self.size.width >= WIDE and self.size.height >= TALL
-        self.set_class(not wide, "narrow")
+        wide = self.wide
+        super().lay_out()
         self.query_one("#empty").display = self.value is not None and not there
         self.query_one("#signals-grid").display = there and self.rows
         self.query_one("#signals-bar").display = there
@@ -256,7 +255,7 @@ class SignalsScreen(CockpitScreen[Desk]):
         """The next stock while its reasons have the focus."""
         self.table.grid.action_cursor(step)
 
-    @on(Table.Selected, "#signals-list")
+    @on(BrowseTable.Selected, "#signals-list")
     def open_why(self) -> None:
         self.turn_to("why")
 
@@ -293,11 +292,12 @@ class SignalsScreen(CockpitScreen[Desk]):
 
     def action_rollback(self) -> None:
         champion = self.value.champion.value if self.value else None
-        if champion is None or not champion.before:
+        history = champion.history if champion else None
+        if history is None or not history.before:
             self.cockpit.refuse(UsageError("there is no earlier champion to go back to"))
             return
         question = (
-            f"Make {champion.before} champion again instead of {champion.model}?\n"
+            f"Make {history.before} champion again instead of {history.champion}?\n"
             "Signals that are sealed already stay as they are."
         )
         self.cockpit.confirm(question, lambda: self.cockpit.start_job(["champion", "rollback"]))
@@ -313,7 +313,12 @@ def _sealing(desk: Desk) -> Sealing | None:
     card = desk.card
     if card is None:
         return None
-    return Sealing(card=card, key=desk.signal.seal.key if desk.signal else "")
+    return Sealing(card=card, key=_key(desk))
+
+
+def _key(desk: Desk) -> str:
+    manifest = desk.signal.seal.trusted if desk.signal else None
+    return manifest.key_text if manifest else ""
 
 
 def _pair(desk: Desk) -> tuple[str, str] | None:

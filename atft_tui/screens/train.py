@@ -14,14 +14,13 @@ from textual.widgets import Static
 from atft_tui.keys import SCREENS, bindings
 from atft_tui.readings.feed import RunFeed, RunNews, chosen_or_newest
 from atft_tui.screens.base import CockpitScreen
-from atft_tui.sizes import TALL, WIDE
 from atft_tui.styles import STRONG
 from atft_tui.widgets import panels
 from atft_tui.widgets.keybar import KeyBar
 from atft_tui.widgets.run_lines import headline, possible, timeline, way_on
 from atft_tui.widgets.run_panels import TABS, RunPanels, tab_line
 from atft_tui.widgets.search_table import SEARCH_COLUMNS, Tried, tried
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.table import BrowseTable
 from engine.errors import EngineError, UsageError
 from engine.runs import control
 from engine.runs.state import RunState
@@ -59,7 +58,9 @@ class TrainScreen(CockpitScreen[RunNews]):
         """Whether the networks have the place of the log; None until a person chose."""
         self._drawn_at = 0.0
         self._panels = RunPanels(id="grid")
-        self._table: Table[Tried] = Table(SEARCH_COLUMNS, key=lambda row: row.run_id, id="tried")
+        self._table: BrowseTable[Tried] = BrowseTable(
+            SEARCH_COLUMNS, key=lambda row: row.run_id, id="tried"
+        )
         self._untried = Static(_UNTRIED, id="untried", markup=False)
         self._search_log = panels.LogPanel(id="search-log")
 
@@ -76,7 +77,7 @@ class TrainScreen(CockpitScreen[RunNews]):
         return self.feed.run if self.feed else None
 
     @property
-    def is_search(self) -> bool:
+    def _is_search(self) -> bool:
         return self.news.command in _SEARCHES
 
     def body(self) -> Iterable[Widget]:
@@ -103,7 +104,7 @@ class TrainScreen(CockpitScreen[RunNews]):
             if time.monotonic() - self._drawn_at < _TICK_S:
                 return
         self._drawn_at = time.monotonic()
-        if self.is_search:
+        if self._is_search:
             rows = tried(value.state)
             self._table.set_rows(rows)
             self._untried.display = not rows
@@ -133,23 +134,20 @@ class TrainScreen(CockpitScreen[RunNews]):
         super().on_mount()
         self.lay_out()
 
-    def on_resize(self) -> None:
-        self.lay_out()
-
     def lay_out(self) -> None:
         """All panels at once where there is room, else the chosen one under RankIC and verdict."""
         there = self.run_value is not None
-        wide = self.size.width >= WIDE and self.size.height >= TALL
-        self.set_class(not wide, "narrow")
-        self._panels.display = there and not self.is_search
-        self.query_one("#search").display = there and self.is_search
-        told = not self.is_search or self.news.status == "crashed"
+        wide = self.wide
+        super().lay_out()
+        self._panels.display = there and not self._is_search
+        self.query_one("#search").display = there and self._is_search
+        told = not self._is_search or self.news.status == "crashed"
         self.query_one("#timeline").display = there and told
         self.query_one("#empty").display = not there
         networks = bool(self.state.networks) if self.networks is None else self.networks
         self._panels.lay_out(self.tab, wide=wide, networks=networks)
         tabs = self.query_one("#tabs", Static)
-        tabs.display = there and not wide and not self.is_search
+        tabs.display = there and not wide and not self._is_search
         tabs.update(tab_line(self.tab))
         self.draw_headline()
 
@@ -195,8 +193,8 @@ class TrainScreen(CockpitScreen[RunNews]):
             self.notify(f"{self.news.run_id} goes on; 3 shows it again", markup=False)
         self.cockpit.go("runs")
 
-    @on(Table.Selected, "#tried")
-    def open_tried(self, message: Table.Selected) -> None:
+    @on(BrowseTable.Selected, "#tried")
+    def _open_tried(self, message: BrowseTable.Selected) -> None:
         self.cockpit.open_run(message.key)
 
     # ---- controls --------------------------------------------------------------------------------

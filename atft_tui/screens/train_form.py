@@ -15,11 +15,13 @@ from textual.widgets import Input, Select, Static
 from atft_tui import format as fmt
 from atft_tui.child import answer_of
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.preflight import Change, Check, changes, checks
+from atft_tui.readings.preflight import ChangedSetting, changes
 from atft_tui.screens.command_form import CommandForm
 from atft_tui.sizes import WIDE
 from atft_tui.styles import BAD, CHANGED, DIM, GOOD, PLAIN, STRONG, WARN
 from engine.errors import EngineError
+from engine.records import record
+from engine.records.preflight import PreflightResult, PreflightRow
 
 _QUIET_S = 0.8
 """After the last key the settings are looked at; a preflight takes seconds."""
@@ -38,7 +40,7 @@ class TrainForm(CommandForm):
         Binding("f5", "look", "preflight again", priority=True),
     ]
 
-    found: tuple[Check, ...] | None = None
+    found: tuple[PreflightRow, ...] | None = None
     """Rows of the preflight of these settings; None while it runs."""
     _warned = False
 
@@ -72,10 +74,10 @@ class TrainForm(CommandForm):
     @on(Select.Changed, "#preset")
     def action_look(self) -> None:
         """Look at the settings again: what they change, and the preflight."""
-        self.look()
+        self._look()
 
     @work(exclusive=True, group="preflight", exit_on_error=True)
-    async def look(self) -> None:
+    async def _look(self) -> None:
         self.found, self._warned = None, False
         preset, overrides = self.preset or self.command.preset, self.overrides
         self._checks.update(Text("preflight: looking …", style=DIM))
@@ -93,9 +95,10 @@ class TrainForm(CommandForm):
         self.found = await self._preflight(words)
         self._checks.update(checks_text(self.found))
 
-    async def _preflight(self, words: list[str]) -> tuple[Check, ...]:
+    async def _preflight(self, words: list[str]) -> tuple[PreflightRow, ...]:
         """Its rows, from a process of its own that ends with this form."""
-        return checks(await answer_of(self.workspace, words))
+        answer = await answer_of(self.workspace, words)
+        return record.convert(answer, PreflightResult, "preflight").told()
 
     def problem(self) -> str:
         """Also what the preflight refuses; one that still runs may be passed over by asking twice."""
@@ -111,7 +114,7 @@ class TrainForm(CommandForm):
         return f"preflight: {red[0].name}: {red[0].value} {red[0].hint}".strip() if red else ""
 
 
-def checks_text(rows: tuple[Check, ...]) -> Text:
+def checks_text(rows: tuple[PreflightRow, ...]) -> Text:
     """``✓ ok    data    ok: 1,234 bars …`` with its hint under a row that has one."""
     red = sum(row.verdict == "stop" for row in rows)
     text = Text()
@@ -128,7 +131,7 @@ def checks_text(rows: tuple[Check, ...]) -> Text:
     return text.append("\n")
 
 
-def _changes_text(found: tuple[Change, ...]) -> Text:
+def _changes_text(found: tuple[ChangedSetting, ...]) -> Text:
     """Key, default and value of what is not at its default, with where it comes from."""
     text = Text()
     text.append("Settings that are not at their default\n", style=STRONG)

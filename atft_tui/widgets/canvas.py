@@ -1,135 +1,121 @@
-"""Cells that curves, areas and marks are drawn into; two by four dots a cell where braille can be shown."""
+"""The cells that every picture is put together from: a grid, a scale that values lie on, round ticks."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from rich.style import Style
 from rich.text import Text
 
-from atft_tui.glyphs import GLYPHS, Glyphs
-from atft_tui.styles import PLAIN
+from atft_tui.styles import DIM, PLAIN
 from atft_tui.widgets.lines import painted
 
-_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
-"""Bits of a braille cell, by row and column (Unicode 15, block 2800)."""
+_BLANK = (" ", PLAIN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellScale:
+    """The values from ``low`` to ``high``, spread over so many cells."""
+
+    low: float
+    high: float
+    columns: int
+    """Cells of the scale: columns of a horizontal one, rows of a vertical one."""
+
+    def share(self, value: float) -> float:
+        """Where a value lies, 0 (low) to 1 (high); beyond them the nearer end, 0.5 on a scale of one value.
+
+        The scale is halved first, so the difference of two huge numbers stays finite.
+        """
+        span = self.high / 2 - self.low / 2
+        return min(1.0, max(0.0, (value / 2 - self.low / 2) / span)) if span > 0 else 0.5
+
+    def column(self, value: float) -> int:
+        """The cell of a value, 0 at the left; one beyond the ends has the cell at the end."""
+        return round(self.share(value) * (self.columns - 1))
+
+    def row(self, value: float) -> int:
+        """The cell of a value on a vertical scale, 0 at the top."""
+        return round((1.0 - self.share(value)) * (self.columns - 1))
+
+    def beyond(self, value: float) -> int:
+        """-1 for a value left of the scale, 1 for one right of it, 0 for one on it."""
+        return -1 if value < self.low else 1 if value > self.high else 0
 
 
 class Canvas:
-    """``columns`` x ``rows`` cells; y runs from 0 (bottom) to 1 (top), x from 0 to 1."""
+    """A grid of ``columns`` x ``rows`` cells, each a character with its style; row 0 is the top."""
 
-    def __init__(self, columns: int, rows: int, glyphs: Glyphs = GLYPHS) -> None:
-        self.columns, self.rows, self.glyphs = max(1, columns), max(1, rows), glyphs
-        self.fine_x, self.fine_y = (2, 4) if glyphs.braille else (1, 1)
-        self._bits = [[0] * self.columns for _ in range(self.rows)]
-        self._marks: list[list[str]] = [[""] * self.columns for _ in range(self.rows)]
-        self._styles = [[PLAIN] * self.columns for _ in range(self.rows)]
+    def __init__(self, columns: int, rows: int) -> None:
+        self.columns, self.rows = max(1, columns), max(1, rows)
+        self._cells = [[_BLANK] * self.columns for _ in range(self.rows)]
 
-    @property
-    def width(self) -> int:
-        """Dots in a row."""
-        return self.columns * self.fine_x
-
-    @property
-    def height(self) -> int:
-        return self.rows * self.fine_y
-
-    def curve(
-        self,
-        values: Sequence[float],
-        height: Callable[[float], float],
-        style: Style,
-        *,
-        strong: bool = False,
-        mark: str = "",
-    ) -> None:
-        """A line through values at their ``height`` (a share of the canvas'); NaN leaves a gap.
-
-        Of the values that share a dot column the last one is drawn; a ``strong`` line is two dots thick.
-        Without braille the line consists of its ``mark``.
-        """
-        thick = strong and bool(self.glyphs.braille)
-        before: int | None = None
-        for x, span in enumerate(spans(values, self.width)):
-            if span is None:
-                before = None
-                continue
-            here = self._dot_row(height(span[2]))
-            # Close the step from the column before, without touching its dot.
-            top = here if before is None else min(here, before + 1)
-            bottom = here if before is None else max(here, before - 1)
-            for y in range(top, bottom + 1 + thick):
-                self._dot(x, y, style, mark)
-            before = here
-
-    def area(self, values: Sequence[float], height: Callable[[float], float], style: Style) -> None:
-        """Filled from the top down to the lowest value of each dot column; nothing for a value on top."""
-        for x, span in enumerate(spans(values, self.width)):
-            if span is not None and height(span[0]) < 1.0:
-                for y in range(self._dot_row(height(span[0])) + 1):
-                    self._dot(x, y, style)
-
-    def mark(self, column: int, row: int, character: str, style: Style) -> None:
-        """A character in a cell that holds no dots; a cell with dots only takes the style."""
+    def put(self, column: int, row: int, character: str, style: Style) -> None:
+        """Write one cell; a place outside of the grid is left out."""
         if 0 <= column < self.columns and 0 <= row < self.rows:
-            if self._bits[row][column]:
-                self._styles[row][column] = style
-            else:
-                self._marks[row][column], self._styles[row][column] = character, style
+            self._cells[row][column] = (character, style)
 
-    def row_of(self, share: float) -> int:
-        """Cell row of a share of the height."""
-        return self._dot_row(share) // self.fine_y
+    def put_behind(self, column: int, row: int, character: str, style: Style) -> None:
+        """Write a cell that is empty; in one that is not, the character stays and takes the style."""
+        if 0 <= column < self.columns and 0 <= row < self.rows:
+            kept = self._cells[row][column][0]
+            self._cells[row][column] = (character if kept == " " else kept, style)
+
+    def rule(self, row: int, character: str, style: Style, *, every: int = 1) -> None:
+        """Write a horizontal line through the empty cells of a row."""
+        for column in range(0, self.columns, every):
+            if self._cells[row][column][0] == " ":
+                self._cells[row][column] = (character, style)
 
     def lines(self) -> Iterator[Text]:
-        blank = self.glyphs.braille
-        for bits, marks, styles in zip(self._bits, self._marks, self._styles, strict=True):
-            characters = (
-                chr(ord(blank) + bit) if bit and blank else mark or " "
-                for bit, mark in zip(bits, marks, strict=True)
-            )
-            yield painted(zip(characters, styles, strict=True))
+        """The rows from top to bottom, each exactly as wide as the canvas."""
+        return map(painted, self._cells)
 
-    def _dot_row(self, share: float) -> int:
-        share = min(1.0, max(0.0, share)) if math.isfinite(share) else 0.0
-        return round((1.0 - share) * (self.height - 1))
-
-    def _dot(self, x: int, y: int, style: Style, mark: str = "") -> None:
-        if 0 <= x < self.width and 0 <= y < self.height:
-            row, column = y // self.fine_y, x // self.fine_x
-            bit = _DOTS[y % 4][x % 2] if self.glyphs.braille else 1
-            self._bits[row][column] |= bit
-            self._styles[row][column] = style
-            self._marks[row][column] = mark or self.glyphs.curve
+    def framed(
+        self, labels: Mapping[int, str], left: int, *, below: str | None = None, style: Style = DIM
+    ) -> Text:
+        """The rows behind ``left`` columns of labels (row -> words), and a line ``below`` the cells."""
+        text = Text(no_wrap=True, end="")
+        for y, line in enumerate(self.lines()):
+            words = labels.get(y, "")[: max(0, left - 1)]
+            text.append(f"{'' if y == 0 else chr(10)}{words:>{max(0, left - 1)}} ", style)
+            text.append_text(line)
+        if below is not None:
+            text.append(f"\n{' ' * left}{below}", style)
+        return text
 
 
-def spans(values: Sequence[float], width: int) -> Iterator[tuple[float, float, float] | None]:
-    """Lowest, highest and last finite value of each of ``width`` parts; between few values, a straight line.
+def spread(words: Sequence[str], columns: int) -> str:
+    """Words in one line, the first at its left end, the last at its right end, the others between."""
+    if len(words) == 1:
+        return words[0][:columns]
+    cells, free = [" "] * columns, 0
+    for number, word in enumerate(words):
+        at = number * (columns - len(word)) // (len(words) - 1)
+        if at >= free and at + len(word) <= columns:
+            cells[at : at + len(word)] = word
+            free = at + len(word) + 1
+    return "".join(cells)
 
-    None where a part has no finite value.
+
+def last_of_parts(values: Sequence[float], width: int) -> list[float]:
+    """The last finite value of each of ``width`` parts, NaN where a part has none.
+
+    Fewer values than parts are drawn out, each over several parts.
     """
-    n = len(values)
-    if n == 0:
-        yield from (None for _ in range(width))
-        return
+    found = []
     for x in range(width):
-        if n > width:
-            part = [v for v in values[x * n // width : (x + 1) * n // width] if math.isfinite(v)]
-            yield (min(part), max(part), part[-1]) if part else None
-            continue
-        place = x * (n - 1) / max(1, width - 1)
-        first = min(int(place), n - 1)
-        after = min(first + 1, n - 1)
-        value = values[first]
-        if place > first:
-            value += (values[after] - value) * (place - first)
-        yield (value, value, value) if math.isfinite(value) else None
+        first = x * len(values) // width
+        part = values[first : max(first + 1, (x + 1) * len(values) // width)]
+        found.append(next((v for v in reversed(part) if math.isfinite(v)), math.nan))
+    return found
 
 
 def column_of(index: int, count: int, columns: int) -> int:
-    """Cell column in which value ``index`` of ``count`` is drawn."""
-    if count <= 1:
-        return 0
-    return min(columns - 1, max(0, round(index / (count - 1) * (columns - 1))))
+    """The cell column in which value ``index`` of ``count`` is drawn."""
+    return (
+        CellScale(low=0.0, high=float(count - 1), columns=columns).column(index) if count > 1 else 0
+    )
 
 
 def ticks(low: float, high: float, count: int) -> list[float]:

@@ -6,8 +6,9 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.card import Card, Light
+from atft_tui.readings.seals import ShownCard
 from atft_tui.styles import BAD, DIM, GOOD, PLAIN, REVERSE, STRONG, WARN
+from engine.records.card import Card, Light
 
 MARKS = {
     "TRADE": (GLYPHS.done, GOOD),
@@ -24,21 +25,22 @@ _GROUPS = (
 """What is said in a word when all of its lights are TRADE."""
 
 
-def card_line(card: Card) -> Text:
+def card_line(shown: ShownCard) -> Text:
     """``2016-12-30 XNYS  ✓ TRADE  data ok  model ok (age 12 d)``; the row cuts what is too much."""
     text = Text(no_wrap=True, overflow="ellipsis")
-    mark, style = MARKS[card.word]
-    revision = f" r{card.revision}" if card.revision else ""
-    text.append(f" {fmt.clean(card.session)}{revision} {fmt.clean(card.exchange)} ", STRONG)
-    text.append(f" {mark} {card.word} ", style + REVERSE)
-    if card.verdict is None:
-        text.append(
-            f"  seal {card.standing}: {fmt.clean(card.trouble)}. Do not trade on it.", style
-        )
+    card = shown.card
+    mark, style = MARKS[shown.word]
+    revision = f" r{shown.revision}" if shown.revision else ""
+    exchange = fmt.clean(card.exchange) if card else ""
+    text.append(f" {fmt.clean(shown.session)}{revision} {exchange} ", STRONG)
+    text.append(f" {mark} {shown.word} ", style + REVERSE)
+    if card is None:
+        trouble = fmt.clean(shown.trouble)
+        text.append(f"  seal {shown.standing}: {trouble}. Do not trade on it.", style)
         return text
     for light in card.troubles:
         text.append(f"  {_told(light)}", MARKS[light.verdict][1])
-    if card.standing == "unsealed":
+    if shown.standing == "unsealed":
         text.append("  nothing is sealed yet")
     for word, value in _fine(card):
         text.append(f"  {word} ", DIM)
@@ -46,10 +48,10 @@ def card_line(card: Card) -> Text:
     return text
 
 
-def verdict_text(card: Card) -> Text:
+def verdict_text(shown: ShownCard) -> Text:
     """Mark and word, for a cell of a table."""
-    mark, style = MARKS[card.word]
-    return Text(f"{mark} {card.word}", style=style)
+    mark, style = MARKS[shown.word]
+    return Text(f"{mark} {shown.word}", style=style)
 
 
 def light_text(light: Light) -> Text:
@@ -69,12 +71,12 @@ def _fine(card: Card) -> Iterator[tuple[str, str]]:
     for word, names, value in _GROUPS:
         if there & set(names) and not bad & set(names):
             yield word, f"{value}{_age(card)}" if word == "model" else value
-    if card.figures is None:
+    if card.orders is None:
         return
     if "turnover" not in bad:
-        yield "turnover", fmt.percent(card.figures.turnover).replace("%", " %")
+        yield "turnover", fmt.percent(card.orders.turnover).replace("%", " %")
     if "cost" not in bad:
-        yield "cost", f"{fmt.number(1e4 * card.figures.cost, 1, sign=False)} bp"
+        yield "cost", f"{fmt.number(1e4 * card.orders.cost, 1, sign=False)} bp"
 
 
 def _age(card: Card) -> str:

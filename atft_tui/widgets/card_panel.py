@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from atft_tui import format as fmt
-from atft_tui.readings.card import Card, Light
+from atft_tui.readings.seals import ShownCard
 from atft_tui.styles import BAD, DIM, PLAIN, STRONG, WARN
 from atft_tui.widgets.card_line import light_text
 from atft_tui.widgets.lines import page, row, wrapped
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
+from engine.records.card import Light
 
 _FULL = 76
 """Columns from which value and limit have columns of their own; the reason names most values anyway."""
@@ -23,19 +24,18 @@ _UNITS = {"cost": "bp", "model_age": "d", "audit": "d", "fresh": "d"}
 class Sealing:
     """A card, and the key of what it is of."""
 
-    card: Card
+    card: ShownCard
     key: str
 
 
-class CardPanel(Panel[Sealing]):
+class CardPanel(PlacePanel[Sealing]):
     title = "card"
     empty = "No card yet: n makes a signal of the newest session."
 
     def picture(self, value: Sealing, width: int, height: int) -> Text:
-        card = value.card
-        if card.verdict is None:
-            return page(_broken(card, width), width, height)
-        lines = [_light(light, width) for light in card.lights]
+        if value.card.card is None:
+            return page(_broken(value.card, width), width, height)
+        lines = [_light(light, width) for light in value.card.card.lights]
         foot = _seal(value, width)
         room = height - len(lines)
         return page(lines + foot[: max(0, room)], width, height)
@@ -68,7 +68,7 @@ def figure(light: Light, value: float | str | None) -> str:
     return f"{value:,.2f} {unit}" if unit == "bp" else f"{value:,.0f} {unit}"
 
 
-def _broken(card: Card, width: int) -> list[Text]:
+def _broken(card: ShownCard, width: int) -> list[Text]:
     lines = [Text("NOT VALID: do not trade on it", style=BAD), Text()]
     lines += wrapped(f"{card.name}: {card.trouble}.", width, STRONG)
     lines += [Text()]

@@ -6,21 +6,21 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.signal import Change, Line
+from atft_tui.readings.signal import BookChange, StockLine
 from atft_tui.styles import DIM, PLAIN, STRONG, WARN
 from atft_tui.widgets.lines import beside, page, row, start
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.why_panel import move_text
 
 _TWO_COLUMNS = 72
 CODE, WEIGHT, RANK = 6, 8, 5
 
 
-class ChangePanel(Panel[Change]):
+class ChangePanel(PlacePanel[BookChange]):
     title = "what changed"
     empty = "Shows who entered and left the book once a signal is sealed (n)."
 
-    def picture(self, value: Change, width: int, height: int) -> Text:
+    def picture(self, value: BookChange, width: int, height: int) -> Text:
         lines = _head(value)
         room = height - len(lines)
         books = [
@@ -40,7 +40,7 @@ class ChangePanel(Panel[Change]):
         return page(lines + _moves(value, width, max(1, height - len(lines) - 1)), width, height)
 
 
-def _head(value: Change) -> list[Text]:
+def _head(value: BookChange) -> list[Text]:
     if not value.since:
         words = "no earlier sealed signal: against the decision before, which it records itself"
         return [Text(words, style=DIM)]
@@ -50,7 +50,7 @@ def _head(value: Change) -> list[Text]:
     return [text]
 
 
-def _book(word: str, mark: str, lines: Sequence[Line], width: int, limit: int) -> list[Text]:
+def _book(word: str, mark: str, lines: Sequence[StockLine], width: int, limit: int) -> list[Text]:
     """The largest positions; how many there are stands in the heading."""
     head = start(f"{word} {len(lines)}", STRONG)
     if len(lines) > limit:
@@ -69,7 +69,7 @@ def _book(word: str, mark: str, lines: Sequence[Line], width: int, limit: int) -
     ]
 
 
-def _moves(value: Change, width: int, limit: int) -> list[Text]:
+def _moves(value: BookChange, width: int, limit: int) -> list[Text]:
     head = Text("biggest moves of a rank", style=STRONG)
     if not value.moves:
         return [head, Text("none: there is nothing to compare with", style=DIM)]

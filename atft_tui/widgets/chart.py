@@ -1,164 +1,311 @@
-"""Charts of few points drawn with characters: RankIC per epoch with error bars, and strips of blocks."""
+"""The one door to plotext, which draws every line of the screen; axes, letters and marks are our own cells.
+
+plotext keeps one global figure and takes 10 to 20 ms for 120 x 30 cells, most of it for the points: a line
+is thinned to a few points a column, and what was drawn last is kept, so a cursor that moves over a picture
+does not draw its lines again.
+"""
 
 import math
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
+from rich.cells import cell_len, set_cell_size
 from rich.style import Style
 from rich.text import Text
 
 from atft_tui import format as fmt
+from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
-from atft_tui.styles import BAD, BETTER, DIM, PLAIN, REFERENCE
-from engine.records.judgement import is_noise
+from atft_tui.styles import BAR, DIM, PLAIN
+from atft_tui.widgets.canvas import Canvas, CellScale, spread, ticks
 
-AXIS_WIDTH, MAX_STEP = 7, 12
-Grid = list[list[tuple[str, Style]]]
-"""Rows of (character, style)."""
-_RowOf = Callable[[float], int]
+LETTERS = "ABCDEF"
+LETTER_STYLES = tuple(style + styles.STRONG for style in styles.CURVES)
+"""Styles of the letters, in their order."""
+PRICE_AXIS, _AXIS = 9, 8
+"""Columns of the labels on the left."""
+MIN_WIDTH, MIN_HEIGHT = 20, 4
+"""Cells that a picture of curves needs."""
+_HUGE = 1e100
+"""A value beyond it is not drawn: the span of two such would not be a number."""
+_FEW = 8
+"""Letters on a curve of many points."""
+_DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
+"""Bits of a braille cell from top to bottom, left and right (Unicode 15, block 2800)."""
+_COLOURS = re.compile(r"\x1b\[(?:0|38;5;(\d+))m")
+_Points = tuple[tuple[float, float], ...]
+_Line = tuple[int, str, _Points]
+"""Number, marker and points of what plotext draws."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EpochPoint:
-    value: float
-    error: float
-    band: float
-    """Half-width of the null band."""
-    is_best: bool
-    starts_phase: str = ""
-    """Name of the phase that begins with this point."""
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A line through its points, in the order of x; a value of y that is not finite leaves a gap."""
+
+    x: Sequence[float]
+    y: Sequence[float]
+    style: Style
+    mark: str = ""
+    """What the line consists of where the terminal has no braille."""
+    fine: bool = False
+    """Whether no fall or rise between two columns may be lost."""
+    hanging: bool = False
+    """Whether the room above the line is filled, as above a drawdown."""
 
 
-def epoch_chart(
-    points: Sequence[EpochPoint],
-    *,
-    width: int,
-    height: int,
-    planned: int = 0,
-    reference: tuple[str, float] | None = None,
-) -> Text:
-    """Points with +- one standard error over the shaded null band; the reference is dotted.
-
-    A point inside its band is a small dim ``~``. There is room for ``planned`` points; the newest
-    ones win when there are too many.
-    """
-    rows, columns = max(3, height - 1), max(8, width - AXIS_WIDTH)
-    step = max(1, min(MAX_STEP, columns // max(1, planned, len(points))))
-    points = list(points)[-(columns // step) :]
-    low, high = _limits(points, reference)
-
-    def row_of(value: float) -> int:
-        share = (value - low) / (high - low)
-        return round((1.0 - min(1.0, max(0.0, share))) * (rows - 1))
-
-    grid = [[(" ", PLAIN)] * columns for _ in range(rows)]
-    _shade_band(grid, points, step, row_of)
-    zero = row_of(0.0)
-    grid[zero] = [(c, s) if c != " " else (GLYPHS.empty, DIM) for c, s in grid[zero]]
-    if reference is not None:
-        line = row_of(reference[1])
-        grid[line] = [
-            (GLYPHS.dotted, REFERENCE) if x % 2 == 0 else grid[line][x] for x in range(columns)
+def plot(canvas: Canvas, traces: Sequence[Trace], x: CellScale, y: CellScale) -> None:
+    """Draw lines into a canvas, the last one on top; the scales' ends are the canvas' outermost dots."""
+    lines: list[_Line] = []
+    for number, trace in enumerate(traces):
+        mark = "braille" if GLYPHS.braille else trace.mark or GLYPHS.curve
+        lines += [
+            (number, mark, points)
+            for points in _unbroken(trace, _thinned(trace, canvas.columns), x, y)
         ]
-    for i, point in enumerate(points):
-        _draw_point(grid, point, i * step + step // 2, row_of)
-    labels = {row_of(low): low, row_of(high): high, zero: 0.0, rows // 2: (low + high) / 2}
-    text = Text(no_wrap=True)
-    for y, cells in enumerate(grid):
-        label = f"{labels[y]:+.3f}" if y in labels else ""
-        text.append(f"{label:>{AXIS_WIDTH - 1}} ", style=DIM)
-        for character, style in cells:
-            text.append(character, style=style)
-        text.append("\n")
-    text.append(_phase_labels(points, step, columns))
+    if not lines:
+        return
+    for column, row, character, number in _drawn(tuple(lines), canvas.columns, canvas.rows):
+        hanging = traces[number].hanging
+        canvas.put(column, row, _hung(character) if hanging else character, traces[number].style)
+        if hanging:
+            for above in range(row):
+                canvas.put_behind(column, above, GLYPHS.dots, traces[number].style)
+
+
+def _hung(character: str) -> str:
+    """A cell of braille with all dots above its lowest ones."""
+    if not GLYPHS.braille:
+        return character
+    bits = ord(character) - ord(GLYPHS.braille)
+    for column in _DOTS:
+        lowest = max((y for y, bit in enumerate(column) if bits & bit), default=-1)
+        bits |= sum(column[: lowest + 1])
+    return chr(ord(GLYPHS.braille) + bits)
+
+
+def _unbroken(trace: Trace, kept: Sequence[int], x: CellScale, y: CellScale) -> Iterator[_Points]:
+    """The parts of a line between its gaps, as shares of the canvas (0 to 1).
+
+    plotext would step through every cell on the way to a value beyond the scale, and overflow where
+    values are huge.
+    """
+    part: list[tuple[float, float]] = []
+    for i in kept:
+        if math.isfinite(trace.y[i]):
+            part.append((x.share(trace.x[i]), y.share(trace.y[i])))
+        elif part:
+            yield tuple(part)
+            part = []
+    if part:
+        yield tuple(part)
+
+
+def _thinned(trace: Trace, columns: int) -> Sequence[int]:
+    """Positions that are drawn: the last known one of each column, of a fine line also its extremes."""
+    n, y = len(trace.y), trace.y
+    if n <= columns:
+        return range(n)
+    kept: list[int] = []
+    for column in range(columns):
+        part = range(column * n // columns, (column + 1) * n // columns)
+        last = next((i for i in reversed(part) if math.isfinite(y[i])), part[-1])
+        if trace.fine and math.isfinite(y[last]):
+            known = [i for i in part if math.isfinite(y[i])]
+            kept += sorted({min(known, key=y.__getitem__), max(known, key=y.__getitem__)} - {last})
+        kept.append(last)
+    return kept
+
+
+@lru_cache(maxsize=16)
+def _drawn(
+    lines: tuple[_Line, ...],
+    columns: int,
+    rows: int,
+) -> tuple[tuple[int, int, str, int], ...]:
+    """The cells that plotext fills: column, row, character and number of the line."""
+    import plotext  # 35 ms, not before there is something to draw
+
+    plotext.clear_figure()
+    plotext.theme("clear")
+    plotext.plotsize(columns, rows)
+    plotext.frame(False)
+    plotext.xfrequency(0)
+    plotext.yfrequency(0)
+    plotext.xlim(0.0, 1.0)
+    plotext.ylim(0.0, 1.0)
+    for number, mark, points in lines:
+        across, up = [point[0] for point in points], [point[1] for point in points]
+        plotext.plot(across, up, marker=mark, color=number + 1)
+    cells = []
+    for row, line in enumerate(plotext.build().split("\n")[:rows]):
+        column, number = 0, 0
+        for part, text in enumerate(_COLOURS.split(line)):
+            if part % 2:  # a change of colour; None at its end
+                number = int(text) - 1 if text else number
+                continue
+            cells += [(column + i, row, c, number) for i, c in enumerate(text) if c != " "]
+            column += len(text)
+    return tuple(cells)
+
+
+# ---- several curves, told apart by letters -------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """A point of a curve, which has its letter on it."""
+
+    x: float
+    y: float
+    noise: bool = False
+    """Inside its null band: a small letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A curve with its name."""
+
+    name: str
+    points: tuple[CurvePoint, ...]
+
+
+def curves(
+    given: Sequence[Curve], *, width: int, height: int, zero: bool = True, digits: int = 3
+) -> Text:
+    """Draw curve n with letter n on its points. Where two letters fall on one place there is a ``+``.
+
+    Points that are no finite numbers are left out; with none at all the text is empty. ``zero``: the
+    line of 0 is in the picture, unless all values lie on one side further from 0 than from each other.
+    """
+    kept = [
+        sorted((p for p in curve.points if _drawable(p)), key=lambda p: p.x)
+        for curve in given[: len(LETTERS)]
+    ]
+    if width < MIN_WIDTH or height < MIN_HEIGHT or not any(kept):
+        return Text()
+    canvas = Canvas(width - _AXIS, height - 1)
+    xs = [p.x for points in kept for p in points]
+    ys = [p.y for points in kept for p in points]
+    if zero and min(abs(min(ys)), abs(max(ys))) <= max(ys) - min(ys):
+        ys.append(0.0)
+    x = CellScale(low=min(xs), high=max(xs), columns=canvas.columns)
+    y = CellScale(low=min(ys), high=max(ys), columns=canvas.rows)
+    labels = {0: _label(y.high, digits), canvas.rows - 1: _label(y.low, digits)}
+    traces = [
+        Trace([p.x for p in points], [p.y for p in points], style, mark)
+        for points, style, mark in zip(kept, styles.CURVES, GLYPHS.lines, strict=False)
+    ]
+    plot(canvas, traces, x, y)
+    if y.low <= 0.0 <= y.high:
+        canvas.rule(y.row(0.0), GLYPHS.empty, DIM)
+        labels[y.row(0.0)] = _label(0.0, digits)
+    _put_letters(canvas, kept, x, y)
+    ends = (f"{x.low:g}"[:10], f"{x.high:g}"[:10])
+    return canvas.framed(labels, _AXIS, below=spread(ends, canvas.columns))
+
+
+def legend(given: Sequence[Curve], width: int) -> Text:
+    """``A name`` of each curve, as many to a line as fit."""
+    text, used = Text(no_wrap=True), 0
+    room = max(8, min(40, max((cell_len(fmt.clean(c.name)) for c in given), default=0) + 5))
+    for letter, style, mark, curve in zip(
+        LETTERS, LETTER_STYLES, GLYPHS.lines, given, strict=False
+    ):
+        if used and used + room > width:
+            text.append("\n")
+            used = 0
+        head = f"{letter} " if GLYPHS.braille else f"{letter}{mark} "
+        text.append(head, style=style)
+        text.append(set_cell_size(fmt.clean(curve.name), min(room, width) - len(head)))
+        used += room
     return text
 
 
-def strip(values: Sequence[float], width: int, *, low: float, high: float) -> str:
-    """A one-line chart of blocks, newest right; NaN is a blank."""
-    top = len(GLYPHS.blocks) - 1
-    out = ""
-    for value in _fit(values, width):
-        if math.isnan(value):
-            out += " "
-            continue
-        out += GLYPHS.blocks[round(_share(value, low, high) * top)]
-    return out
+def _drawable(point: CurvePoint) -> bool:
+    return all(math.isfinite(value) and abs(value) < _HUGE for value in (point.x, point.y))
 
 
-def heat(values: Sequence[float], width: int, *, low: float, high: float) -> str:
-    """A one-line heat strip, newest right: darker is more."""
-    top = len(GLYPHS.heat) - 1
-    cells = ""
-    for value in _fit(values, width):
-        share = 0.0 if math.isnan(value) else _share(value, low, high)
-        cells += GLYPHS.heat[math.ceil(share * top)]
-    return cells
+def _put_letters(
+    canvas: Canvas, kept: Sequence[Sequence[CurvePoint]], x: CellScale, y: CellScale
+) -> None:
+    """All points have their letter while there is room, else a few, each curve at its own."""
+    taken: dict[tuple[int, int], int] = {}
+    for number, points in enumerate(kept):
+        stride = 1 if 2 * len(points) <= canvas.columns else math.ceil(len(points) / _FEW)
+        for i, point in enumerate(points):
+            if (i + number) % stride and i != len(points) - 1:
+                continue
+            place = (x.column(point.x), y.row(point.y))
+            letter = LETTERS[number].lower() if point.noise else LETTERS[number]
+            style = DIM if point.noise else LETTER_STYLES[number]
+            if taken.setdefault(place, number) != number:
+                letter, style = "+", styles.STRONG
+            canvas.put(*place, letter, style)
 
 
-def meter(share: float, width: int) -> str:
-    """A filled bar for a share of 0..1."""
-    full = round(min(1.0, max(0.0, share)) * width)
-    return GLYPHS.full * full + " " * (width - full)
+def _label(value: float, digits: int) -> str:
+    written = f"{value:+.{digits}f}"
+    return written if len(written) < _AXIS else f"{value:.0e}"
 
 
-def _share(value: float, low: float, high: float) -> float:
-    """Where the value lies between low and high, 0..1; beyond them, the nearer end."""
-    return min(1.0, max(0.0, (value - low) / ((high - low) or 1.0)))
+# ---- long series -------------------------------------------------------------------------------
 
 
-def _fit(values: Sequence[float], width: int) -> list[float]:
-    """The last value of each of ``width`` equal parts, or all values if there are fewer."""
-    n = len(values)
-    if n <= width:
-        return list(values)
-    return [values[(i + 1) * n // width - 1] for i in range(width)]
+def line_chart(
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, width: int, height: int
+) -> Text:
+    """Draw named lines over a common x of whole steps, their names above; text without any is empty.
 
-
-def _limits(
-    points: Sequence[EpochPoint], reference: tuple[str, float] | None
-) -> tuple[float, float]:
-    values = [p.value for p in points if not math.isnan(p.value)]
-    values += [p.value + p.error for p in points if not math.isnan(p.error)]
-    values += [p.value - p.error for p in points if not math.isnan(p.error)]
-    values += [band for p in points for band in (p.band, -p.band) if not math.isnan(band)]
-    values += [reference[1]] if reference else []
-    low, high = min([*values, 0.0]), max([*values, 0.005])
-    room = 0.06 * (high - low)
-    return low - room, high + room
-
-
-def _shade_band(grid: Grid, points: Sequence[EpochPoint], step: int, row_of: _RowOf) -> None:
-    for i, point in enumerate(points):
-        if math.isnan(point.band):
-            continue
-        for y in range(row_of(point.band), row_of(-point.band) + 1):
-            for x in range(i * step, min((i + 1) * step, len(grid[0]))):
-                grid[y][x] = (GLYPHS.band, DIM)
-
-
-def _draw_point(grid: Grid, point: EpochPoint, x: int, row_of: _RowOf) -> None:
-    if math.isnan(point.value) or x >= len(grid[0]):
-        return
-    noise = is_noise(point.value, point.band)
-    style = DIM if noise else BETTER if point.value > 0 else BAD
-    if not math.isnan(point.error):
-        for y in range(row_of(point.value + point.error), row_of(point.value - point.error) + 1):
-            grid[y][x] = (GLYPHS.bar, style)
-    mark = "~" if noise else GLYPHS.best if point.is_best else GLYPHS.point
-    grid[row_of(point.value)][x] = (mark, style)
-
-
-def _phase_labels(points: Sequence[EpochPoint], step: int, columns: int) -> Text:
-    """Names under the points with which phases begin, cut where the next one begins.
-
-    In a long phase the newest points may hold no beginning at all.
+    All values of x are finite and in order.
     """
-    line = [" "] * columns
-    starts = [i for i, point in enumerate(points) if point.starts_phase]
-    for i, following in zip(starts, [*starts, columns][1:], strict=True):
-        room = max(1, (following - i) * step - 1) if following != columns else columns
-        word = f"|{fmt.clean(points[i].starts_phase)}"[:room]
-        for j, character in enumerate(word[: columns - i * step]):
-            line[i * step + j] = character
-    return Text(" " * AXIS_WIDTH + "".join(line), style=DIM, no_wrap=True)
+    if not series or width < 12 or height < 4:
+        return Text()
+    canvas = Canvas(width - _AXIS, height - 2)
+    xs = [value for x, _ in series.values() for value in x]
+    ys = [v for _, found in series.values() for v in found if math.isfinite(v)] or [0.0]
+    x = CellScale(low=min(xs), high=max(xs), columns=canvas.columns)
+    y = CellScale(low=min(ys), high=max(ys), columns=canvas.rows)
+    names = Text(no_wrap=True, end="")
+    traces = []
+    for (name, (across, up)), style, mark in zip(
+        series.items(), (PLAIN, *styles.CURVES), GLYPHS.lines, strict=False
+    ):
+        traces.append(Trace(across, up, style, mark))
+        names.append(f"{GLYPHS.empty} {name}  ", style)
+    names.truncate(width)
+    plot(canvas, traces, x, y)
+    labels = {y.row(tick): f"{tick:g}" for tick in ticks(y.low, y.high, 3)}
+    steps = sorted({round(x.low + (x.high - x.low) * i / 3) for i in range(4)})
+    axis = spread([f"{step:,}" for step in steps], canvas.columns)
+    return names.append("\n").append_text(canvas.framed(labels, _AXIS, below=axis))
+
+
+def price_chart(
+    values: Sequence[float],
+    *,
+    width: int,
+    height: int,
+    marks: Mapping[int, tuple[str, Style]],
+) -> Text:
+    """Draw ``height`` lines: a price by session, and under it the ``marks`` (position -> sign and style).
+
+    No fall between two columns is lost; NaN and infinity are gaps. Text without any value is empty.
+    """
+    known = [value for value in values if math.isfinite(value)]
+    if not known:
+        return Text(no_wrap=True, overflow="crop")
+    canvas = Canvas(width - PRICE_AXIS, height - 1)
+    low, high = min(known), max(known)
+    n = max(1, len(values))
+    x = CellScale(low=0.0, high=float(n), columns=canvas.columns)
+    y = CellScale(low=low, high=high, columns=canvas.rows)
+    plot(canvas, [Trace(range(n), values, BAR, GLYPHS.point, fine=True)], x, y)
+    labels = {canvas.rows - 1: f"{low:,.6g}", 0: f"{high:,.6g}"}
+    signs = Canvas(canvas.columns, 1)
+    for position, (sign, style) in marks.items():
+        if 0 <= position < len(values):
+            signs.put(position * canvas.columns // len(values), 0, sign, style)
+    text = canvas.framed(labels, PRICE_AXIS).append("\n")
+    return text.append_text(signs.framed({}, PRICE_AXIS))

@@ -18,7 +18,9 @@ NARROWEST = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Column(Generic[R]):
+class TableColumn(Generic[R]):
+    """One column of a `BrowseTable`: how a row's cell is shown, ordered and exported."""
+
     name: str
     cell: Callable[[R], str | Text]
     """What is shown. Plain strings are cleaned; a `Text` must hold clean text."""
@@ -33,14 +35,16 @@ class Column(Generic[R]):
     """Above 0: gives way while there is no room, the column with the highest number first."""
 
     def text(self, row: R) -> Text:
+        """What is shown of a row, without control characters."""
         shown = self.cell(row)
         return Text(fmt.clean(shown)) if isinstance(shown, str) else shown
 
     def raw(self, row: R) -> Any:
+        """What a row is ordered by and exported with; None where unknown."""
         return self.value(row) if self.value is not None else self.text(row).plain
 
 
-def line_of(texts: Sequence[Text], layout: Sequence[tuple[Column[Any], int]]) -> Text:
+def line_of(texts: Sequence[Text], layout: Sequence[tuple[TableColumn[Any], int]]) -> Text:
     """The cells of one row, each cut or padded to its column."""
     line = Text(no_wrap=True, end="")
     for text, (column, width) in zip(texts, layout, strict=True):

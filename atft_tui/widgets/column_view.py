@@ -7,12 +7,14 @@ from textual.actions import SkipAction
 from textual.scroll_view import ScrollView
 
 from atft_tui.glyphs import GLYPHS
-from atft_tui.widgets.column import GAP, Column
+from atft_tui.widgets.column import GAP, TableColumn
 from atft_tui.widgets.layout import Layout, Sized, layout_of
 
 
 class Tabular(Protocol):
-    columns: tuple[Column[Any], ...]
+    """What a `ColumnView` shows."""
+
+    columns: tuple[TableColumn[Any], ...]
     rows: list[Any]
     fixed: int
     """Number of first columns that stay in sight while the others scroll: they say what a row is."""
@@ -48,6 +50,7 @@ class ColumnView(ScrollView):
         return self.arrangement.first_at(self.scroll_offset.x)
 
     def in_sight(self) -> tuple[Sized, ...]:
+        """The columns that are painted now, with their widths."""
         return self.arrangement.in_sight(self.first)
 
     def with_arrows(self, names: Text) -> Text:
@@ -59,7 +62,7 @@ class ColumnView(ScrollView):
             names.append(GLYPHS.beyond_right if first < layout.furthest else " ")
         return names
 
-    def column_at(self, x: int) -> Column[Any] | None:
+    def column_at(self, x: int) -> TableColumn[Any] | None:
         """The column in sight, or the gap behind it, at a cell of the view."""
         end = 0
         for column, width in self.in_sight():
@@ -75,7 +78,8 @@ class ColumnView(ScrollView):
             raise SkipAction
         self._scroll_to_column(max(0, min(self.first + step, layout.furthest)))
 
-    def bring_in_sight(self, column: Column[Any]) -> None:
+    def bring_in_sight(self, column: TableColumn[Any]) -> None:
+        """Scroll as far as it takes to see a column."""
         layout = self.arrangement
         if layout.furthest:
             self._scroll_to_column(layout.first_with(column, self.first))

@@ -7,12 +7,13 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.comparisons import Comparison, ComparisonView, Variant
+from atft_tui.readings.searches import ComparisonView
 from atft_tui.styles import DIM
-from atft_tui.widgets.curves import Curve, CurvePoint, curves
+from atft_tui.widgets.chart import Curve, CurvePoint, curves
 from atft_tui.widgets.forest import ForestRow, forest
 from atft_tui.widgets.lines import cut
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
+from engine.records.comparison import VariantComparison, VariantResult
 
 _EMPTY = (
     "No comparison yet: ctrl+p compare, then `ablations` (what each part is worth) or `sizes`.\n"
@@ -20,25 +21,25 @@ _EMPTY = (
 )
 
 _MIN_SEEDS = 2
-"""Fewer decide nothing (`engine.stages.comparison`)."""
+"""Fewer decide nothing (`engine.evaluation.judging`)."""
 
 
-class ForestPanel(Panel[ComparisonView]):
+class ForestPanel(PlacePanel[ComparisonView]):
+    """Each variant less the reference with its interval."""
+
     title: ClassVar[str] = "variant less reference, test RankIC"
     empty: ClassVar[str] = _EMPTY
 
     def depends(self, value: ComparisonView) -> tuple[object, ...]:
-        return (value.comparison,)
+        return (value.found, value.status)
 
     def picture(self, value: ComparisonView, width: int, height: int) -> Text:
-        one = value.comparison
+        one, done = value.found, value.status == "done"
         text = Text(no_wrap=True)
         text.append_text(_head(one, width))
-        rows = [_row(variant) for variant in one.variants if variant.name != one.reference]
-        if one.status != "done":
-            rows = [_row(variant) for variant in one.variants]
+        rows = [_row(row) for row in one.variants if not done or row.name != one.reference]
         text.append_text(forest(rows, width=width, height=max(3, height - 4)))
-        if one.status == "done":
+        if done:
             chance = (1.0 - one.confidence) * len(rows)
             ends = GLYPHS.cap_left + GLYPHS.cap_right
             text.append(
@@ -47,14 +48,14 @@ class ForestPanel(Panel[ComparisonView]):
                 style=DIM,
             )
         else:
-            words = (
-                f"{one.status}: differences and intervals are judged when all variants are trained"
-            )
+            words = f"{value.status}: differences and intervals are judged when all variants are trained"
             text.append(f"\n{words}", style=DIM)
         return cut(text, width, height)
 
 
-class DailyGapPanel(Panel[ComparisonView]):
+class DailyGapPanel(PlacePanel[ComparisonView]):
+    """How the largest difference came about."""
+
     title: ClassVar[str] = "the largest difference, summed over the test days"
     empty: ClassVar[str] = "Drawn from the parquet file of a comparison that has ended."
 
@@ -67,15 +68,15 @@ class DailyGapPanel(Panel[ComparisonView]):
             return Text(self.empty, style=DIM)
         points = tuple(CurvePoint(float(n), total) for n, total in enumerate(daily.total))
         text = Text(no_wrap=True)
-        words = f"{fmt.clean(daily.variant)} less {fmt.clean(value.comparison.reference)}"
+        words = f"{fmt.clean(daily.variant)} less {fmt.clean(value.found.reference)}"
         text.append(f"A {words}, {daily.days[0]} to {daily.days[-1]}\n", style=DIM)
         text.append_text(curves([Curve(words, points)], width=width, height=height - 1, digits=2))
         return cut(text, width, height)
 
 
-def _head(one: Comparison, width: int) -> Text:
+def _head(one: VariantComparison, width: int) -> Text:
     text = Text(no_wrap=True)
-    horizon = f", h={one.horizon}" if one.horizon else ""
+    horizon = f", h={one.score_horizon}" if one.score_horizon else ""
     text.append(
         f"{fmt.clean(one.id)}: {len(one.variants)} variants, seeds: {one.seeds}{horizon}, "
         f"{fmt.clean(one.source)}",
@@ -93,10 +94,10 @@ def _head(one: Comparison, width: int) -> Text:
     return text
 
 
-def _row(variant: Variant) -> ForestRow:
+def _row(variant: VariantResult) -> ForestRow:
     gap = variant.gap
     words = variant.verdict
-    if gap is not None and variant.seeds < _MIN_SEEDS:
+    if gap is not None and len(variant.runs) < _MIN_SEEDS:
         words = f"{words}: one seed"
     if variant.errors:
         words = f"{len(variant.errors)} failed: {variant.errors[0]}"

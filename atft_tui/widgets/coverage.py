@@ -1,5 +1,6 @@
 """Stocks per session over the whole span: a hole is seen however many sessions share a column."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -9,9 +10,9 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.data_values import Coverage, Mark
+from atft_tui.readings.data import Coverage, Mark
 from atft_tui.styles import BAD, BAR, DIM, PLAIN, REFERENCE, REVERSE, STRONG, WARN
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 
 AXIS_WIDTH = 7
 MARKS: dict[Mark, tuple[str, Style, str]] = {
@@ -35,10 +36,12 @@ class CoverageView:
 
     @property
     def size(self) -> int:
+        """Sessions of the whole span."""
         return len(self.coverage.dates)
 
     @classmethod
     def whole(cls, coverage: Coverage) -> "CoverageView":
+        """All sessions, the cursor on the last."""
         n = len(coverage.dates)
         return cls(coverage, 0, n, max(0, n - 1))
 
@@ -72,7 +75,9 @@ class CoverageView:
         return CoverageView(self.coverage, first, first + span, cursor)
 
 
-class CoveragePanel(Panel[CoverageView]):
+class CoveragePanel(PlacePanel[CoverageView]):
+    """Stocks per session, drawn by `coverage_picture`."""
+
     title: ClassVar[str] = "stocks with a bar per session"
     empty: ClassVar[str] = (
         "No session checked yet.\n\nc checks what is stored: its sessions, findings and stocks come here."
@@ -144,7 +149,8 @@ def _told_day(view: CoverageView, width: int) -> Text:
         sign, style, meaning = MARKS[mark]
         text.append(f"  {sign} {meaning}", style=style)
     else:
-        counts = [f"{coverage.count(m)} {m} {MARKS[m][0]}" for m in _GRAVEST if coverage.count(m)]
+        found = Counter(coverage.marks)
+        counts = [f"{found[m]} {m} {MARKS[m][0]}" for m in _GRAVEST if found[m]]
         if coverage.unlisted:
             counts.append(f"{coverage.unlisted} missing not listed")
         text.append("  whole span: " + (", ".join(counts) or "nothing is missing"), style=DIM)

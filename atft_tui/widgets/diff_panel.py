@@ -11,7 +11,7 @@ from atft_tui.jobs import Job
 from atft_tui.readings.answers import RUNNING, outcome
 from atft_tui.styles import BAD, DIM, STRONG
 from atft_tui.widgets.lines import page, row, start, wrapped
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.why_panel import move_text
 
 _CAUSES = 3
@@ -28,7 +28,7 @@ class Compared:
     job: Job | None
 
 
-class DiffPanel(Panel[Compared]):
+class DiffPanel(PlacePanel[Compared]):
     title = "diff of two signals"
     empty = "d says why ranks differ from the session or revision before; D compares any two."
 

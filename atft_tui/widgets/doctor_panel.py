@@ -1,4 +1,4 @@
-"""The five criteria and what the doctor found: is this training one that may be believed?"""
+"""The five criteria and what the doctor found, short and whole: may this training be believed?"""
 
 import math
 from collections.abc import Sequence
@@ -9,11 +9,13 @@ from atft_tui import format as fmt
 from atft_tui.styles import BAD, CHANGED, DIM, GOOD, PLAIN, STRONG, WARN
 from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import StatePanel
+from engine.records.train import Criterion
 from engine.runs.events import Diagnosed
-from engine.runs.scoreboard import Criterion, scoreboard
+from engine.runs.scoreboard import scoreboard
 from engine.runs.state import RunState
 
 VERDICT_STYLES = {"met": GOOD, "not met": WARN, "not shown": DIM}
+SEVERITY_STYLES = {"warning": WARN, "critical": BAD}
 LINE_WIDTH = 60
 """Of the five criteria in one line, all met."""
 _SHORT = {
@@ -48,6 +50,8 @@ def criteria_line(state: RunState, width: int) -> Text:
 
 
 class DoctorPanel(StatePanel):
+    """The criteria and the newest finding."""
+
     title = "five criteria, and the doctor's findings"
 
     def depends(self, state: RunState) -> tuple[object, ...]:
@@ -67,26 +71,76 @@ def _findings(found: Sequence[Diagnosed]) -> list[Text]:
     last = found[-1]
     head = Text()
     head.append(f"doctor: {len(found)} finding{'s' if len(found) > 1 else ''}, last ", style=DIM)
-    style = WARN if last.severity == "warning" else BAD
+    style = SEVERITY_STYLES[last.severity]
     head.append(f"{fmt.clean(last.code)} ({last.action})", style=style)
     head.append(f" at step {last.step}")
-    patch = " ".join(f"--set {key}={value}" for key, value in last.patch.items())
     return [
         head,
         Text(fmt.clean(last.message)),
         Text(fmt.clean(last.remedy), style=DIM),
-        Text(fmt.clean(patch), style=CHANGED),
+        Text(_patch(last), style=CHANGED),
     ]
 
 
 def _row(criterion: Criterion) -> Text:
-    form = ".1e" if criterion.name == "gat_gradient" else ".4f"
     text = Text()
     text.append(f"{criterion.verdict:<10}", style=VERDICT_STYLES[criterion.verdict])
     text.append(f"{_SHORT[criterion.name]:<7}", style=STRONG)
     if not math.isnan(criterion.value):
-        text.append(format(criterion.value, form))
-        if not math.isnan(criterion.se):
-            text.append(f" ± {format(criterion.se, form)}", style=DIM)
+        value, plus, error = criterion.value_text.partition(" ± ")
+        text.append(value).append(plus + error, style=DIM)
     text.append(f"  {criterion.goal}; {criterion.evidence}", style=DIM)
     return text
+
+
+def _patch(found: Diagnosed) -> str:
+    """The settings to try, as a command takes them."""
+    return fmt.clean(" ".join(f"--set {key}={value}" for key, value in found.patch.items()))
+
+
+def details(state: RunState) -> Text:
+    """Criteria with their evidence, findings with remedy and patch, start-up assertions, warnings."""
+    text = Text()
+    _title(text, "Five criteria")
+    for criterion in criteria(state):
+        text.append(f"  {criterion.verdict:<10}", style=VERDICT_STYLES[criterion.verdict])
+        text.append(f"{criterion.goal}\n")
+        text.append(f"            {criterion.evidence}\n", style=DIM)
+    _title(text, f"\nThe doctor's findings, newest first ({len(state.diagnoses)})")
+    if not state.diagnoses:
+        text.append("  None so far.\n", style=DIM)
+    for finding in reversed(state.diagnoses):
+        _finding(text, finding)
+    _title(text, "\nStart-up assertions")
+    if not state.assertions:
+        text.append("  Not run yet.\n", style=DIM)
+    for check in state.assertions:
+        text.append(f"  {'passed' if check.passed else 'FAILED':<10}",
+                    style=GOOD if check.passed else BAD)  # fmt: skip
+        text.append(f"{fmt.clean(check.name)}")
+        text.append(f"  {fmt.clean(check.detail)}\n", style=DIM)
+    if state.warnings:
+        _title(text, "\nWarnings")
+    for warning in reversed(state.warnings):
+        text.append(f"  {fmt.clean(warning.code)}  ", style=WARN)
+        text.append(f"{fmt.clean(warning.message)}\n")
+        if warning.hint:
+            text.append(f"            {fmt.clean(warning.hint)}\n", style=DIM)
+    return text
+
+
+def _title(text: Text, words: str) -> None:
+    text.append(f"{words}\n", style=STRONG)
+
+
+def _finding(text: Text, finding: Diagnosed) -> None:
+    place = f"step {finding.step:,}, epoch {finding.epoch}, {fmt.clock(finding.at)} UTC"
+    text.append(f"  {fmt.clean(finding.code)} ", style=SEVERITY_STYLES[finding.severity])
+    text.append(f"({finding.action}) {place}\n")
+    text.append(f"            {fmt.clean(finding.message)}\n")
+    text.append(
+        f"            figure {finding.evidence:.4g}, held against {finding.threshold:.4g}\n", DIM
+    )
+    text.append(f"            {fmt.clean(finding.remedy)}\n")
+    if finding.patch:
+        text.append(f"            try {_patch(finding)}\n", style=CHANGED)

@@ -25,6 +25,7 @@ class Lines:
         self.lines: list[Text] = []
 
     def say(self, *parts: str | tuple[str, Style] | Text) -> None:
+        """Add a line of words; strings are cleaned."""
         line = Text(no_wrap=True, overflow="ellipsis")
         for part in parts:
             if isinstance(part, Text):
@@ -36,9 +37,11 @@ class Lines:
         self.lines.append(line)
 
     def label_of(self, name: str) -> Text:
+        """A name, as wide as every name on the left."""
         return Text(f"{name:<{self.label}}", styles.DIM)
 
     def fact(self, name: str, *parts: str | tuple[str, Style] | Text) -> None:
+        """Add a line with a name on the left."""
         self.say(self.label_of(name), *parts)
 
     def wrap(self, head: Text, words: str, style: Style = styles.PLAIN) -> None:
@@ -73,4 +76,5 @@ class Lines:
             self.lines.append(Text(""))
 
     def text(self) -> Text:
+        """The lines, cut to the box."""
         return cut(self.lines, self.width, self.height)

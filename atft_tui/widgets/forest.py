@@ -10,7 +10,8 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
-from atft_tui.widgets.intervals import Reading, Scale, reading_row
+from atft_tui.widgets.canvas import CellScale
+from atft_tui.widgets.intervals import Estimate, estimate_row
 
 _HUGE = 1e100
 _MIN_PLOT = 12
@@ -22,6 +23,8 @@ _MAX_WORDS = 30
 
 @dataclass(frozen=True, slots=True)
 class ForestRow:
+    """One difference with its interval."""
+
     name: str
     value: float
     se: float
@@ -32,6 +35,7 @@ class ForestRow:
 
     @property
     def known(self) -> bool:
+        """Whether value and interval are finite and in order."""
         return all(
             math.isfinite(v) and abs(v) < _HUGE for v in (self.value, self.low, self.high)
         ) and (self.low <= self.high)
@@ -60,7 +64,7 @@ def forest(rows: Sequence[ForestRow], *, width: int, height: int) -> Text:
     words = words if rest - words - 2 >= _MIN_PLOT else 0
     plot = rest - (words + 2 if words else 0)
     low, high = _span(shown)
-    scale = Scale(low=low, high=high, columns=plot)
+    scale = CellScale(low=low, high=high, columns=plot)
     text = Text(no_wrap=True)
     for row in shown:
         style = styles.DIM if row.undecided else styles.STRONG
@@ -96,12 +100,12 @@ def _figure(row: ForestRow) -> str:
     return f"{'~' if row.undecided else ' '}{row.value:+.4f}{se}"
 
 
-def _interval(row: ForestRow, scale: Scale) -> Text:
+def _interval(row: ForestRow, scale: CellScale) -> Text:
     """Zero lies on top of an interval that holds it."""
     zero = {0.0: (GLYPHS.bar, styles.DIM)}
     if not row.known:
-        return reading_row(scale, Reading(value=math.nan), lines=zero)
-    reading = Reading(
+        return estimate_row(scale, Estimate(value=math.nan), lines=zero)
+    estimate = Estimate(
         value=row.value,
         low=row.low,
         high=row.high,
@@ -110,7 +114,7 @@ def _interval(row: ForestRow, scale: Scale) -> Text:
     )
     inside = row.low < 0.0 < row.high
     over = {0.0: (GLYPHS.bar, styles.PLAIN)} if inside else {}
-    return reading_row(scale, reading, lines=zero, over=over)
+    return estimate_row(scale, estimate, lines=zero, over=over)
 
 
 def _axis(width: int, low: float, high: float) -> str:

@@ -8,11 +8,11 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.data_values import GraphSeriesRow
+from atft_tui.readings.data import GraphSeriesRow
 from atft_tui.styles import BAR, DIM, STRONG, WARN
-from atft_tui.widgets.chart import strip
 from atft_tui.widgets.lines import cut
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
+from atft_tui.widgets.strips import strip
 
 _LABELS = {
     "nodes": ("nodes", "count"),
@@ -30,7 +30,7 @@ _LABELS = {
 LABEL_WIDTH, VALUE_WIDTH = 18, 8
 
 
-class GraphPanel(Panel[GraphSeriesRow]):
+class GraphPanel(PlacePanel[GraphSeriesRow]):
     title: ClassVar[str] = "graph"
     empty: ClassVar[str] = (
         "No graph built yet.\n\nn in Train builds it, and so does a run of the demo (ctrl+p demo);\n"

@@ -12,21 +12,26 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.home import CardNews, ChampionNews, HomeNews
 from atft_tui.readings.machine import MachineNews
 from atft_tui.styles import status
-from atft_tui.widgets.chart import meter
+from atft_tui.widgets.canvas import CellScale
 from atft_tui.widgets.fact_lines import TALL, Lines
-from atft_tui.widgets.intervals import Reading, Scale, judged, reading_row, span_of
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.intervals import Estimate, estimate_row, judged, span_of
+from atft_tui.widgets.panel import PlacePanel
+from atft_tui.widgets.strips import meter
 from engine.records.judgement import SURE, is_noise
 
 
-class CardPanel(Panel[HomeNews]):
+class TodayPanel(PlacePanel[HomeNews]):
+    """The newest signal: its verdict, the lights that are not green, what trading it would mean."""
+
     title = "today"
     empty = "reading ..."
 
     def depends(self, value: HomeNews) -> tuple[object, ...]:
+        """The card, and what it is compared with."""
         return (value.card, value.champion is None, value.data)
 
     def picture(self, value: HomeNews, width: int, height: int) -> Text:
+        """The card, worst lights first; without one, how to come to one."""
         out = Lines(width, height)
         card = value.card
         if card is None:
@@ -83,14 +88,18 @@ def _orders(card: CardNews) -> list[str | tuple[str, Style]]:
     return parts
 
 
-class ChampionPanel(Panel[HomeNews]):
+class ReignPanel(PlacePanel[HomeNews]):
+    """The champion: what it learned from, and its RankIC on test days and since."""
+
     title = "champion"
     empty = "reading ..."
 
     def depends(self, value: HomeNews) -> tuple[object, ...]:
+        """The champion."""
         return (value.champion,)
 
     def picture(self, value: HomeNews, width: int, height: int) -> Text:
+        """Facts, then both figures on one scale."""
         out = Lines(width, height)
         model = value.champion
         if model is None:
@@ -115,7 +124,8 @@ def _figures(out: Lines, model: ChampionNews) -> None:
     live = model.live
     readings = [judged(model.rank_ic, model.se, model.null_band)]
     if live is not None:
-        readings.append(judged(live.rank_ic, live.se, _live_band(live.se)))
+        sure = None if live.se is None else SURE * live.se  # within it not told from zero (95 %)
+        readings.append(judged(live.rank_ic, live.se, sure))
     span = span_of(readings)
     noise = model.rank_ic is None or is_noise(model.rank_ic, model.null_band or 0.0)
     band = "" if model.null_band is None else f"null ±{model.null_band:.4f}"
@@ -142,18 +152,13 @@ def _figure(out: Lines, name: str, figure: Text, sample: str, style: Style = sty
         out.fact("", (f" {sample}", style))
 
 
-def _scale(out: Lines, reading: Reading, span: float) -> None:
+def _scale(out: Lines, estimate: Estimate, span: float) -> None:
     """The figure as a picture, zero in the middle; an empty line where nothing is known."""
     if out.height < TALL:
         return
-    scale = Scale(low=-span, high=span, columns=max(3, out.width - 4))
+    scale = CellScale(low=-span, high=span, columns=max(3, out.width - 4))
     zero = {0.0: (GLYPHS.bar, styles.DIM)}
-    out.say("  ", reading_row(scale, reading, lines=zero) if span else "")
-
-
-def _live_band(se: float | None) -> float | None:
-    """Within it a live RankIC is not told from zero (95 %)."""
-    return None if se is None else SURE * se
+    out.say("  ", estimate_row(scale, estimate, lines=zero) if span else "")
 
 
 def _rank_ic(value: float | None, se: float | None, *, noise: bool) -> Text:
@@ -163,14 +168,18 @@ def _rank_ic(value: float | None, se: float | None, *, noise: bool) -> Text:
     return Text(f"{mark}{fmt.rank_ic(value, se)}", styles.figure(noise=noise))
 
 
-class DataPanel(Panel[HomeNews]):
+class DataPanel(PlacePanel[HomeNews]):
+    """The data: how fresh, how checked, how much."""
+
     title = "data"
     empty = "reading ..."
 
     def depends(self, value: HomeNews) -> tuple[object, ...]:
+        """The snapshot, the exchange's calendar and the day."""
         return (value.data, value.agenda.outlook, value.now.date())
 
     def picture(self, value: HomeNews, width: int, height: int) -> Text:
+        """Freshness and verdicts of the snapshot in use."""
         out = Lines(width, height)
         data = value.data
         if data is None:
@@ -224,14 +233,18 @@ def _is_old(next_at: str, now: dt.datetime) -> bool:
     return not next_at or dt.datetime.fromisoformat(next_at) <= now
 
 
-class SchedulePanel(Panel[HomeNews]):
+class AgendaPanel(PlacePanel[HomeNews]):
+    """The scheduler in short: whether it lives, what comes next, the last sessions."""
+
     title = "schedule"
     empty = "reading ..."
 
     def depends(self, value: HomeNews) -> tuple[object, ...]:
+        """The agenda and the minute."""
         return (value.agenda, value.now)
 
     def picture(self, value: HomeNews, width: int, height: int) -> Text:
+        """The process, the next session and what came of the last ones."""
         out = Lines(width, height)
         agenda = value.agenda
         if agenda.process == "never" and agenda.outlook is None and not agenda.sessions:
@@ -268,14 +281,18 @@ def countdown(at: str, now: dt.datetime) -> str:
     return f"in {fmt.duration(60 * minutes)} {clock}"
 
 
-class AlertsPanel(Panel[HomeNews]):
+class AlertsPanel(PlacePanel[HomeNews]):
+    """What the scheduler told by webhook or mail, newest first."""
+
     title = "alerts"
     empty = "reading ..."
 
     def depends(self, value: HomeNews) -> tuple[object, ...]:
+        """Alerts and notes."""
         return (value.agenda.alerts, value.agenda.notes)
 
     def picture(self, value: HomeNews, width: int, height: int) -> Text:
+        """A line for each alert, then the notes."""
         out = Lines(width, height)
         if not value.agenda.alerts:
             words = "None. The scheduler tells of signals, failures and late sessions by webhook or"
@@ -296,11 +313,14 @@ class AlertsPanel(Panel[HomeNews]):
         return out.text()
 
 
-class MachinePanel(Panel[MachineNews]):
+class HostPanel(PlacePanel[MachineNews]):
+    """The machine that the screen runs on."""
+
     title = "machine"
     empty: ClassVar[str] = "measuring ..."
 
     def picture(self, value: MachineNews, width: int, height: int) -> Text:
+        """Meters of processor, memory and disk, then the GPUs."""
         out = Lines(width, height)
         bar = max(4, min(20, width - out.label - 22)) if out.roomy else 4
         cores = f", {value.cores} cores" if out.roomy else ""

@@ -11,6 +11,8 @@ from atft_tui.themes import DARK
 
 @dataclass(frozen=True, slots=True)
 class Ink:
+    """The colours of a theme by what they mean in a picture."""
+
     main: Style
     """What the picture is about."""
     good: Style

@@ -6,14 +6,17 @@ from atft_tui import format as fmt
 from atft_tui import styles
 from atft_tui.readings.config import KeyRow
 from atft_tui.widgets.fact_lines import Lines
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 
 
-class KeyPanel(Panel[KeyRow]):
+class KeyPanel(PlacePanel[KeyRow]):
+    """One setting: what it means, its value and where that comes from."""
+
     title = "key"
     empty = "No key fits the filter: esc clears it."
 
     def picture(self, value: KeyRow, width: int, height: int) -> Text:
+        """The setting in sentences and facts."""
         out = Lines(width, height)
         out.say((value.key, styles.STRONG))
         out.prose(value.about)

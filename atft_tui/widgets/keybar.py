@@ -18,6 +18,8 @@ _PALETTE = "^p every command"
 
 
 class KeyBar(Static):
+    """The line of keys at the bottom of a place."""
+
     def __init__(self, place: str) -> None:
         super().__init__(id="keybar")
         self.place = place
@@ -38,6 +40,7 @@ class KeyBar(Static):
         self.draw()
 
     def draw(self) -> None:
+        """Write as many keys as there is room for."""
         text, self.spans = key_line(self.keys, self.size.width)
         self.update(text, layout=False)
 

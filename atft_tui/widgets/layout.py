@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-from atft_tui.widgets.column import GAP, NARROWEST, Column
+from atft_tui.widgets.column import GAP, NARROWEST, TableColumn
 
-Sized = tuple[Column[Any], int]
+Sized = tuple[TableColumn[Any], int]
 """A column and its width."""
 WAITING = 40
 """Width of a column that takes what is left, where nothing was left and it has given way."""
@@ -24,7 +24,7 @@ class Layout:
     may be cut, to `NARROWEST` at least, to fill what is left.
     """
 
-    columns: Sequence[Column[Any]]
+    columns: Sequence[TableColumn[Any]]
     """What it was made of, with `room`."""
     room: int
     staying: tuple[Sized, ...]
@@ -57,7 +57,7 @@ class Layout:
             left -= width + GAP
         return (*self.staying, *seen)
 
-    def first_with(self, column: Column[Any], first: int) -> int:
+    def first_with(self, column: TableColumn[Any], first: int) -> int:
         """The nearest place to ``first`` where a column is in sight."""
         number = next((n for n, (one, _) in enumerate(self.moving) if one is column), None)
         if number is None or number < first:
@@ -67,7 +67,7 @@ class Layout:
         return first
 
 
-def layout_of(columns: Sequence[Column[Any]], room: int, fixed: int = 0) -> Layout:
+def layout_of(columns: Sequence[TableColumn[Any]], room: int, fixed: int = 0) -> Layout:
     """Widths of the columns in ``room`` cells; the first ``fixed`` ones stay while the others scroll."""
     room, shown = max(1, room), list(columns)
     if _needed(shown) > room:
@@ -102,5 +102,5 @@ def _cells(sized: Sequence[Sized]) -> int:
     return sum(width + GAP for _, width in sized)
 
 
-def _needed(columns: Sequence[Column[Any]]) -> int:
+def _needed(columns: Sequence[TableColumn[Any]]) -> int:
     return sum((column.width or NARROWEST) + GAP for column in columns)

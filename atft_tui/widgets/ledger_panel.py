@@ -1,16 +1,19 @@
 """The shadow ledger: is what the signals earn at real prices what the backtest says they earn?"""
 
 import math
+from collections.abc import Mapping
 
 from rich.text import Text
 
 from atft_tui import format as fmt
-from atft_tui.readings.shadow import PARTS, Live, Shadow, Total
+from atft_tui.readings.desk import Shadow
 from atft_tui.styles import BAD, BETTER, DIM, PLAIN, STRONG
-from atft_tui.widgets.gap_chart import gap_chart
 from atft_tui.widgets.lines import beside, page, row, start
 from atft_tui.widgets.part_panel import PartPanel
+from atft_tui.widgets.point_chart import gap_chart
+from engine.records.figure import Figure
 from engine.records.judgement import SURE
+from engine.records.shadow import ENTRIES, PARTS, Entry, LiveRecord, ShadowLedger, ShadowTotal
 
 _BPS = 1e4
 LEAST_CHART, HIGHEST_CHART, NARROWEST_CHART = 5, 16, 20
@@ -24,16 +27,18 @@ class LedgerPanel(PartPanel[Shadow]):
     empty = "L fills every sealed signal at the next real open and close (atft-tui ledger)."
 
     def picture(self, value: Shadow, width: int, height: int) -> Text:
-        lines = [line for total in value.totals for line in _gap(total)]
+        told = value.told
+        found = {entry: told.all.get(entry) for entry in ENTRIES}
+        totals = {entry: total for entry, total in found.items() if total and total.sessions}
+        lines = [_gap(entry, total) for entry, total in totals.items()]
         if not lines:
-            lines = [Text(f"{value.signals} sealed signals, none with two later sessions yet")]
-        lines += [_live(live) for live in value.live]
-        lines += [Text()] if lines else []
-        split, room = _split(value), height - len(lines)
-        shown = value.total("open")
+            lines = [Text(f"{told.signals} sealed signals, none with two later sessions yet")]
+        lines += [_live(live) for live in told.live.values()]
+        lines += [Text()]
+        split, room = _split(totals), height - len(lines)
         chart: list[Text] = []
-        if shown is not None and len(shown.running) > 1 and room >= LEAST_CHART:
-            chart = _chart(shown, width - _SPLIT - 2, room)
+        if room >= LEAST_CHART:
+            chart = _chart(told, width - _SPLIT - 2, room)
         if not chart:
             lines += split
         else:
@@ -41,34 +46,33 @@ class LedgerPanel(PartPanel[Shadow]):
         return page(lines, width, height)
 
 
-def _chart(total: Total, width: int, height: int) -> list[Text]:
-    """Empty where it would be too narrow to see anything."""
-    if width < NARROWEST_CHART:
+def _chart(told: ShadowLedger, width: int, height: int) -> list[Text]:
+    """Empty where there are no two points, or it would be too narrow to see anything."""
+    points = told.running.get("open", ())
+    if len(points) < 2 or width < NARROWEST_CHART:
         return []
     chart = gap_chart(
-        [_BPS * point.gap for point in total.running],
-        [_BPS * point.se for point in total.running],
+        [_BPS * point.gap for point in points],
+        [_BPS * point.se for point in points],
         width=width,
         height=min(height, HIGHEST_CHART) - 1,
     )
-    return [Text(f"mean gap at the {total.entry}", style=DIM), *chart.split("\n")]
+    return [Text("mean gap at the open", style=DIM), *chart.split("\n")]
 
 
-def _gap(total: Total) -> list[Text]:
+def _gap(entry: Entry, total: ShadowTotal) -> Text:
     """``open   gap -7.1 ± 1.0 (n=18)``: dim and marked while it is within its error of nothing."""
-    if not total.sessions:
-        return []
     noise = not abs(total.gap) > SURE * total.gap_se
-    text = start(f"{total.entry:<6}", STRONG)
-    error = f" ± {_BPS * total.gap_se:.1f}" if math.isfinite(total.gap_se) else ""
+    text = start(f"{entry:<6}", STRONG)
+    gap = Figure(_BPS * total.gap, _BPS * total.gap_se).text(1)
     style = DIM if noise else BAD if total.gap < 0 else BETTER
-    text.append(f"gap {'~' if noise else ''}{_BPS * total.gap:+.1f}{error}", style=style)
+    text.append(f"gap {'~' if noise else ''}{gap}", style=style)
     text.append(f" (n={total.sessions:,})", style=DIM)
     text.append(f"  unfilled {total.unfilled:,}/{total.orders:,}", style=DIM)
-    return [text]
+    return text
 
 
-def _live(live: Live) -> Text:
+def _live(live: LiveRecord) -> Text:
     text = start("live RankIC ", DIM)
     if not math.isfinite(live.rank_ic):
         text.append(f"none yet (h={live.horizon})", style=DIM)
@@ -82,15 +86,14 @@ def _live(live: Live) -> Text:
     return text
 
 
-def _split(value: Shadow) -> list[Text]:
+def _split(totals: Mapping[Entry, ShadowTotal]) -> list[Text]:
     """Mean of each part a session; backtest and the parts add up to realised."""
-    totals = [total for total in value.totals if total.sessions]
     if not totals:
         return []
-    lines = [row(("a session", 10, DIM), *((total.entry, -6, DIM) for total in totals))]
-    for number, name in enumerate(("backtest", *PARTS, "realised")):
-        style = STRONG if name in ("backtest", "realised") else PLAIN
-        figures = [(total.backtest, *total.parts, total.realised)[number] for total in totals]
+    lines = [row(("a session", 10, DIM), *((entry, -6, DIM) for entry in totals))]
+    for name in ("backtest", *PARTS, "realised"):
+        style = PLAIN if name in PARTS else STRONG
+        figures = [getattr(total.mean, name) for total in totals.values()]
         lines.append(
             row((name, 10, style), *((fmt.number(_BPS * x, 1), -6, style) for x in figures))
         )

@@ -8,7 +8,7 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.styles import BAD, BAR, DIM, GOOD, OTHER_BAR, STRONG, WARN
-from atft_tui.widgets import chart
+from atft_tui.widgets import strips
 from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import StatePanel
 from engine.records.judgement import COLLAPSED_RATIO, is_noise
@@ -20,10 +20,10 @@ _HEALTHY_ENTROPY = 0.995
 
 
 class GatePanel(StatePanel):
-    title = "gate alpha"
+    """Share of the projected stream (alpha) and of the graph's (1 - alpha), over the steps."""
 
-    def depends(self, state: RunState) -> tuple[object, ...]:
-        return (state.gates,)
+    title = "gate alpha"
+    parts = ("gates",)
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
         values = [event.alpha["bypass"] for event in state.gates if "bypass" in event.alpha]
@@ -35,7 +35,7 @@ class GatePanel(StatePanel):
             head.append(fmt.share(alpha), style=OTHER_BAR + STRONG)
             head.append("  graph ", style=DIM)
             head.append(fmt.share(1.0 - alpha), style=BAR + STRONG)
-            strip = Text(chart.strip(values, width, low=0.0, high=1.0), style=OTHER_BAR)
+            strip = Text(strips.strip(values, width, low=0.0, high=1.0), style=OTHER_BAR)
             lines += [head, strip, Text(f"start {fmt.share(values[0])}, strip 0 to 1", style=DIM)]
         else:
             lines.append(Text("The bypass opens in the graph phase.", style=DIM))
@@ -47,21 +47,20 @@ class GatePanel(StatePanel):
 
 
 class SpreadPanel(StatePanel):
-    title = "score spread"
+    """Deviation of the scores over that of the labels: a collapsed network says the same of all."""
 
-    def depends(self, state: RunState) -> tuple[object, ...]:
-        return (state.epochs,)
+    title = "score spread"
+    parts = ("epochs",)
+    unseen = "std(score) / std(label): after validation."
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
-        if not state.epochs:
-            return Text("std(score) / std(label): after validation.", style=DIM)
         values = [event.score_std_ratio for event in state.epochs]
         collapsed = not values[-1] >= COLLAPSED_RATIO
         head = Text(no_wrap=True)
         head.append(f"{fmt.number(values[-1], 3, sign=False)} ", BAD if collapsed else STRONG)
         head.append("collapsed" if collapsed else "of the label's", style=DIM)
         finite = [value for value in values if math.isfinite(value)]
-        strip = chart.strip(values, width, low=0.0, high=max([*finite, 0.1]))
+        strip = strips.strip(values, width, low=0.0, high=max([*finite, 0.1]))
         gap = state.epochs[-1].train_rank_ic - state.epochs[-1].rank_ic
         lines = [
             head,
@@ -74,16 +73,15 @@ class SpreadPanel(StatePanel):
 
 
 class VariablesPanel(StatePanel):
-    title = "variables the network weighs most (1 = average), attention"
+    """The inputs that the network weighs most, and how evenly the graph listens."""
 
-    def depends(self, state: RunState) -> tuple[object, ...]:
-        return (state.attentions,)
+    title = "variables the network weighs most (1 = average), attention"
+    parts = ("attentions",)
+    unseen = "Appears after the first validation epoch."
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
-        if state.attention is None:
-            return Text("Appears after the first validation epoch.", style=DIM)
         before = state.attentions[-2].selection if len(state.attentions) > 1 else {}
-        weights = list(state.attention.selection.items())
+        weights = list(state.attentions[-1].selection.items())
         entropies = [event.gat_entropy for event in state.attentions]
         if all(weight == 1.0 for _, weight in weights):
             alike = Text("Variable selection is off: every input weighs 1.", style=DIM)
@@ -107,7 +105,7 @@ def _variable(name: str, weight: float, before: dict[str, float], top: float, wi
     text.append("+" if change > 0.005 else "-" if change < -0.005 else " ", style=DIM)
     room = max(0, width - text.cell_len - 1)
     share = weight / top if top > 0 and math.isfinite(weight / top) else 0.0
-    text.append(" " + chart.meter(share, room), style=BAR)
+    text.append(" " + strips.meter(share, room), style=BAR)
     return text
 
 
@@ -120,19 +118,18 @@ def _entropy(values: list[float], width: int) -> Text:
     text.append(f"{values[-1]:.3f} ", style=WARN if alike else STRONG)
     words = "all neighbours alike " if alike else "0 one neighbour, 1 all alike "
     text.append(words, style=DIM)
-    text.append(chart.strip(values, max(0, width - text.cell_len), low=0.0, high=1.0), BAR)
+    text.append(strips.strip(values, max(0, width - text.cell_len), low=0.0, high=1.0), BAR)
     return text
 
 
 class NetworksPanel(StatePanel):
-    title = "networks of the folds, validation RankIC"
+    """The networks of a walk-forward, one for each fold and seed."""
 
-    def depends(self, state: RunState) -> tuple[object, ...]:
-        return (state.networks,)
+    title = "networks of the folds, validation RankIC"
+    parts = ("networks",)
+    unseen = "One network. `atft-tui walkforward` trains one per fold."
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
-        if not state.networks:
-            return Text("One network. `atft-tui walkforward` trains one per fold.", style=DIM)
         last = state.networks[-1]
         total = max(last.folds * last.seeds, len(state.networks))
         head = f"network {len(state.networks)} of {total}: fold {last.fold + 1} of {last.folds}"
@@ -155,5 +152,5 @@ def _network(network: NetworkState, is_last: bool, width: int) -> Text:
     text.append(f"{figure}  ", style=DIM if noise else STRONG)
     if math.isfinite(best.rank_ic):
         share = max(0.0, best.rank_ic) / 0.1
-        text.append(chart.meter(share, max(0, width - text.cell_len - 1)), style=BAR)
+        text.append(strips.meter(share, max(0, width - text.cell_len - 1)), style=BAR)
     return text

@@ -7,18 +7,18 @@ from rich.cells import set_cell_size
 from rich.text import Text
 
 from atft_tui import format as fmt
-from atft_tui.readings.overlay import Overlay
+from atft_tui.readings.runs_screen import Overlay
 from atft_tui.styles import DIM, STRONG
-from atft_tui.widgets.curves import LETTERS, STYLES, Curve, curves, legend
+from atft_tui.widgets.chart import LETTER_STYLES, LETTERS, Curve, curves, legend
 from atft_tui.widgets.lines import cut
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 
 _MARK_FIRST = "Nothing is marked: go back to the list (esc) and mark up to six runs with space."
 _LEGEND_ROOM = 10
 """Lines from which a legend has its place above the curves."""
 
 
-class OverlayRankIC(Panel[Overlay]):
+class OverlayRankIC(PlacePanel[Overlay]):
     title: ClassVar[str] = "validation RankIC per epoch (small letter: inside the null band)"
     empty: ClassVar[str] = _MARK_FIRST
 
@@ -30,7 +30,7 @@ class OverlayRankIC(Panel[Overlay]):
         return _picture([run.rank_ic for run in value.runs], width, height, none, zero=True)
 
 
-class OverlayLoss(Panel[Overlay]):
+class OverlayLoss(PlacePanel[Overlay]):
     title: ClassVar[str] = "loss per epoch, training days"
     empty: ClassVar[str] = _MARK_FIRST
 
@@ -42,7 +42,7 @@ class OverlayLoss(Panel[Overlay]):
         return _picture([run.loss for run in value.runs], width, height, none, zero=False)
 
 
-class PairsPanel(Panel[Overlay]):
+class PairsPanel(PlacePanel[Overlay]):
     title: ClassVar[str] = "paired differences of test RankIC, common days"
     empty: ClassVar[str] = _MARK_FIRST
 
@@ -62,7 +62,7 @@ class PairsPanel(Panel[Overlay]):
             gap = pair.gap
             undecided = gap.low <= 0.0 <= gap.high
             line = (
-                f"{letters[pair.first]} - {letters[pair.second]}  {'~' if undecided else ' '}"
+                f"{letters[gap.first]} - {letters[gap.second]}  {'~' if undecided else ' '}"
                 f"{fmt.rank_ic(gap.difference, gap.se)}  {pair.confidence:.0%} "
                 f"[{fmt.number(gap.low)}, {fmt.number(gap.high)}]  {fmt.clean(gap.direction)} "
                 f"(n={gap.n_dates}, h={pair.horizon})"
@@ -83,7 +83,7 @@ def _picture(found: Sequence[Curve], width: int, height: int, none: str, *, zero
         height -= names.plain.count("\n") + 1
     else:
         for number, curve in enumerate(found):
-            text.append(f"{LETTERS[number]} ", style=STYLES[number])
+            text.append(f"{LETTERS[number]} ", style=LETTER_STYLES[number])
             text.append(fmt.clean(curve.name)[-4:] + "  ", style=DIM)
         text.truncate(width)
         text.append("\n")

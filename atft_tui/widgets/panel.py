@@ -14,7 +14,7 @@ V = TypeVar("V")
 _EMPTY = RunState()
 
 
-class Panel(Static, Generic[V], can_focus=True):
+class PlacePanel(Static, Generic[V], can_focus=True):
     """A bordered picture of a value; subclasses give title, picture and the words when empty."""
 
     title: ClassVar[str] = ""
@@ -39,6 +39,7 @@ class Panel(Static, Generic[V], can_focus=True):
         self.draw(force=True)
 
     def draw(self, *, force: bool = False) -> None:
+        """Draw the picture anew if what it shows or its size has changed."""
         if not self.is_mounted or self.size.width < 4:
             return
         parts = () if self.value is None else self.depends(self.value)
@@ -67,11 +68,17 @@ class Panel(Static, Generic[V], can_focus=True):
         return (value,)
 
     def picture(self, value: V, width: int, height: int) -> Text:
+        """The value drawn in at most so many columns and lines."""
         raise NotImplementedError
 
 
-class StatePanel(Panel[RunState]):
+class StatePanel(PlacePanel[RunState]):
     """A picture of a run's folded events; without any it is a picture of `_EMPTY`."""
+
+    parts: ClassVar[tuple[str, ...]] = ()
+    """Fields of the state that the picture shows; while the first is empty it is the words of ``unseen``."""
+    unseen: ClassVar[str] = ""
+    """Empty where the picture itself says what is still to come."""
 
     def __init__(self, *, id: str) -> None:  # noqa: A002 - textual's name
         super().__init__(id=id)
@@ -79,8 +86,17 @@ class StatePanel(Panel[RunState]):
 
     @property
     def state(self) -> RunState:
+        """The state that is shown; setting it repaints what has changed."""
         return self.value or _EMPTY
 
     @state.setter
     def state(self, state: RunState) -> None:
         self.show_value(state)
+
+    def depends(self, value: RunState) -> tuple[object, ...]:
+        return tuple(getattr(value, part) for part in self.parts)
+
+    def drawing(self, width: int, height: int) -> Text:
+        if self.unseen and not getattr(self.state, self.parts[0]):
+            return Text(self.unseen, style=DIM)
+        return self.picture(self.state, width, height)

@@ -1,17 +1,17 @@
 """Panels of the judgement on a run: RankIC per epoch, the verdict so far, the log."""
 
-from typing import Any
-
 from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.styles import BAD, BETTER, DIM, GOOD, PLAIN, REFERENCE, STRONG, WARN
-from atft_tui.widgets import chart
+from atft_tui.widgets import point_chart
 from atft_tui.widgets.doctor_panel import criteria_line
 from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import StatePanel
 from engine.records.judgement import is_established, is_noise
+from engine.records.record import RecordError, convert
+from engine.records.run import RunFigures
 from engine.runs.events import EpochEvaluated
 from engine.runs.state import RunState
 
@@ -19,17 +19,16 @@ _LEVEL_STYLES = {"info": PLAIN, "good": GOOD, "warning": WARN, "error": BAD}
 
 
 class RankICPanel(StatePanel):
-    title = "RankIC, validation, per epoch"
+    """Validation RankIC of each epoch with its error and null band, beside the simple models."""
 
-    def depends(self, state: RunState) -> tuple[object, ...]:
-        return (state.epochs, state.phases, state.baselines)
+    title = "RankIC, validation, per epoch"
+    parts = ("epochs", "phases", "baselines")
+    unseen = "Appears after the first validation epoch."
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
-        if not state.epochs:
-            return Text("Appears after the first validation epoch.", style=DIM)
         starts = {p.first_epoch: p.name for p in state.phases if p.first_epoch is not None}
         points = [
-            chart.EpochPoint(
+            point_chart.EpochPoint(
                 value=event.rank_ic,
                 error=event.rank_ic_se,
                 band=event.null_band,
@@ -40,7 +39,7 @@ class RankICPanel(StatePanel):
         ]
         rival = state.best_baseline
         reference = (rival.name, rival.rank_ic) if rival else None
-        text = chart.epoch_chart(
+        text = point_chart.epoch_chart(
             points,
             width=width,
             height=height - 1,
@@ -75,13 +74,22 @@ class RankICPanel(StatePanel):
 
 
 class VerdictPanel(StatePanel):
-    title = "verdict so far"
+    """What can be said of the run so far, in a few lines."""
 
-    def depends(self, state: RunState) -> tuple[object, ...]:
-        return (state.epochs, state.phases, state.baselines, state.assertions, state.warnings,
-                state.diagnoses, state.gradients, state.finished)  # fmt: skip
+    title = "verdict so far"
+    parts = (
+        "epochs",
+        "phases",
+        "baselines",
+        "assertions",
+        "warnings",
+        "diagnoses",
+        "gradients",
+        "finished",
+    )
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
+        """Validation, rivals, test days, criteria and trouble, a line each."""
         best = state.best
         lines = _validated(best, width) if best else [Text("no validation yet", style=DIM)]
         if best is not None:
@@ -130,59 +138,43 @@ def _against(state: RunState, rank_ic: float) -> list[Text]:
 
 def _tested(state: RunState) -> list[Text]:
     """The test days at the end: the run's own figure, and the paired difference to the best rival."""
-    summary = state.finished.summary if state.finished else {}
+    told = state.finished.summary if state.finished else {}
+    try:
+        found = convert(told, RunFigures, "summary")
+    except RecordError:  # another command's summary, or one by another hand
+        return []
     lines = []
-    if test := _figures(summary.get("test"), "rank_ic", "rank_ic_se", "n_dates"):
-        value = fmt.rank_ic(test[0], test[1], int(test[2]))
+    if found.test is not None:
+        value = fmt.rank_ic(found.test.rank_ic, found.test.rank_ic_se, found.test.n_dates)
         lines.append(Text.assemble(("test ", DIM), (value, STRONG)))
-    against = summary.get("against") or {}
-    if found := _figures(against, "difference", "low", "high", "confidence"):
-        gap, low, high, confidence = found
-        name = fmt.clean(str(against["name"]))
-        interval = f"{confidence:.0%} [{fmt.number(low)}, {fmt.number(high)}] paired"
-        line = Text.assemble(("test ", DIM), f"{fmt.number(gap)} to {name}  {interval}")
-        verdict = str(against.get("verdict", ""))
-        style = {"above": GOOD, "below": WARN}.get(verdict, DIM)
-        lines.append(line.append(f"  {fmt.clean(verdict)}", style=style))
+    if (gap := found.against) is not None:
+        interval = f"{gap.confidence:.0%} [{fmt.number(gap.low)}, {fmt.number(gap.high)}] paired"
+        words = f"{fmt.number(gap.difference)} to {fmt.clean(gap.name)}  {interval}"
+        style = {"above": GOOD, "below": WARN}.get(gap.verdict, DIM)
+        lines.append(Text.assemble(("test ", DIM), words, (f"  {gap.verdict}", style)))
     return lines
-
-
-def _figures(values: Any, *names: str) -> list[float] | None:
-    """The named numbers of a mapping out of a file; None unless all of them are numbers."""
-    if not isinstance(values, dict):
-        return None
-    found = [values.get(name) for name in names]
-    if not all(isinstance(value, int | float) for value in found):
-        return None
-    return [float(value) for value in found if value is not None]
 
 
 def _trouble(state: RunState) -> list[Text]:
     """The newest finding of the doctor, else the newest warning."""
-    last = state.diagnoses[-1] if state.diagnoses else None
     count = len(state.diagnoses)
     words = f"doctor {count} finding{'s' * (count > 1)}" if count else "doctor: no finding"
-    told = Text.assemble((words, WARN if count else DIM), ("  d details", DIM))
-    warned = state.warnings[-1] if state.warnings else None
-    if last is None and warned is None:
-        return [told]
-    code, message = (
-        (last.code, last.message) if last else (warned.code, warned.message) if warned else ("", "")
-    )
-    text = Text(no_wrap=True)
-    text.append(f"! {fmt.clean(code)} ", style=WARN)
-    return [told, text.append(fmt.clean(message), style=WARN)]
+    told = Text.assemble((words, WARN if count else DIM), ("  h details", DIM))
+    newest = (state.diagnoses or state.warnings)[-1:]
+    return [
+        told,
+        *(Text(f"! {fmt.clean(one.code)} {fmt.clean(one.message)}", WARN) for one in newest),
+    ]
 
 
 class LogPanel(StatePanel):
-    title = "log, newest first, UTC"
+    """The newest lines of the log."""
 
-    def depends(self, state: RunState) -> tuple[object, ...]:
-        return (state.log,)
+    title = "log, newest first, UTC"
+    parts = ("log",)
+    unseen = "Nothing said yet."
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
-        if not state.log:
-            return Text("Nothing said yet.", style=DIM)
         text = Text(no_wrap=True, overflow="ellipsis")
         for line in list(reversed(state.log))[: max(1, height)]:
             text.append(f"{fmt.clock(line.at)} ", style=DIM)

@@ -6,10 +6,10 @@ from rich.style import Style
 from rich.text import Text
 
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.reading import Read
 from atft_tui.styles import BAD, DIM, GOOD, PLAIN, STRONG, WARN
 from atft_tui.widgets.lines import beside, cell, page, start, wrapped
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
+from engine.records.snapshot import SourceReading
 
 _LABEL = 10
 """Columns of the word that a line starts with."""
@@ -22,24 +22,26 @@ _STYLES = {"left": DIM, "note": WARN, "warning": WARN, "refused": BAD}
 """Of lines by the word they start with; others are plain."""
 
 
-class ReadingPanel(Panel[Read]):
+class ReadingPanel(PlacePanel[SourceReading]):
+    """How the current snapshot's files were read, with the verdict in the title."""
+
     title: ClassVar[str] = "reading"
     empty: ClassVar[str] = "How the files were read comes here: i ingests market data."
 
-    def show_value(self, value: Read | None) -> None:
+    def show_value(self, value: SourceReading | None) -> None:
         """The verdict stands in the title: the lines that say it may be below the edge."""
         super().show_value(value)
-        self.border_title = verdict_words(value) if value and value.verdict else self.title
+        self.border_title = verdict_words(value) if value and value.reading_verdict else self.title
 
-    def picture(self, value: Read, width: int, height: int) -> Text:
+    def picture(self, value: SourceReading, width: int, height: int) -> Text:
         return page(reading_lines(value, width), width, height)
 
 
-def reading_lines(read: Read, width: int) -> list[Text]:
+def reading_lines(read: SourceReading, width: int) -> list[Text]:
     """The error and its way out first, then plan and evidence with a hanging indent."""
     lines = _folded(f"{GLYPHS.failed} {read.error}", width, BAD) if read.error else []
     lines += _folded(read.hint, width, STRONG) if read.hint else []
-    for label, said in read.lines:
+    for label, said in read.reading_lines():
         if len(label) < _LABEL:
             words = _folded(said, width - _LABEL, _STYLES.get(label, PLAIN))
             lines += beside([cell(label, _LABEL - 1, STRONG)], words, _LABEL - 1, gap=1)
@@ -55,9 +57,10 @@ def _folded(words: str, width: int, style: Style) -> list[Text]:
     return wrapped(" ".join(parts), room, style)
 
 
-def verdict_words(read: Read) -> Text:
+def verdict_words(read: SourceReading) -> Text:
     """``✓ reading ok``; empty where no verdict was recorded."""
-    if not read.verdict:
+    verdict = read.reading_verdict
+    if not verdict:
         return Text()
-    sign, style = _VERDICTS[read.verdict]
-    return start(f"{sign} reading {read.verdict}", style)
+    sign, style = _VERDICTS[verdict]
+    return start(f"{sign} reading {verdict}", style)

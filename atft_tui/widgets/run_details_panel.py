@@ -13,7 +13,7 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.run_details import RunDetails
 from atft_tui.readings.runs import figure_words, sharpe_words
 from atft_tui.widgets.lines import beside, broken, page, start
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 from engine.runs.events import Diagnosed
 
 _LABEL = 11
@@ -30,7 +30,7 @@ _MAX_FOLDS = 4
 """Lines that one entry may take."""
 
 
-class RunDetailsPanel(Panel[RunDetails]):
+class RunDetailsPanel(PlacePanel[RunDetails]):
     title: ClassVar[str] = "run"
     empty: ClassVar[str] = "The run under the cursor."
 
@@ -92,8 +92,8 @@ def _main(value: RunDetails, width: int) -> list[Text]:
         lines.append(_row("seed", f"{start.seed}, {start.device}, {start.mode} mode", width))
     settings = about.settings
     lines += _folded("settings", settings.preset or "defaults", width)
-    lines += [_row("", f"{key} = {text}", width) for key, text in settings.changes]
-    lines += [_row(name, text, width) for name, text in value.extra]
+    lines += [_row("", f"{key} = {text}", width) for key, text in settings.written]
+    lines += [_row(name, text, width) for name, text in value.manifest.part_of]
     for phase in course.phases:
         mark = GLYPHS.done if phase.kept else GLYPHS.failed
         outcome = "" if phase.kept else ", rolled back"
@@ -147,10 +147,11 @@ def _files(value: RunDetails, width: int) -> list[Text]:
 
 
 def _versions(value: RunDetails, width: int) -> list[Text]:
-    packages = ", ".join(f"{name} {version}" for name, version in value.versions)
+    manifest = value.manifest
+    packages = ", ".join(f"{name} {version}" for name, version in manifest.packages.items())
     return [
-        _row("commit", value.commit[:12] or "none: an installed package", width),
-        _row("python", f"{value.python}, {value.platform}", width),
+        _row("commit", (manifest.git_commit or "")[:12] or "none: an installed package", width),
+        _row("python", f"{manifest.python}, {manifest.platform}", width),
         *_folded("versions", packages, width),
     ]
 

@@ -7,9 +7,10 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.feed import RunNews
 from atft_tui.sizes import WIDE
 from atft_tui.styles import BAD, DIM, GOOD, KEY, REVERSE, STRONG, WARN, status
-from atft_tui.widgets.chart import meter
+from atft_tui.widgets.strips import meter
+from engine.runs.fold import seconds_between
 from engine.runs.launch import RESUMABLE
-from engine.runs.state import PhaseState, RunState, seconds_between
+from engine.runs.state import PhaseState, RunState
 
 _PHASE_STYLES = {
     "pending": DIM, "running": STRONG, "kept": GOOD, "rolled back": WARN, "skipped": DIM,

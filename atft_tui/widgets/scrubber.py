@@ -10,7 +10,7 @@ from textual.message import Message
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.timeline import Mark
 from atft_tui.styles import DIM, HERE, STRONG, WARN
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 
 _WEIGHTS = ("checkpoint", "epoch", "start", "phase", "end", "finding")
 """Of several marks in one cell the last of these is shown."""
@@ -26,7 +26,7 @@ class Scrub:
     """Time and what is at the position."""
 
 
-class Scrubber(Panel[Scrub]):
+class Scrubber(PlacePanel[Scrub]):
     title = "time"
     empty = "No run to replay yet: 4 Runs, enter on one; or n there to start one."
 

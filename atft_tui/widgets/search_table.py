@@ -1,12 +1,13 @@
 """Trials of a search and runs of a comparison as rows of one table."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.styles import BAD, BETTER, DIM, GOOD, PLAIN
-from atft_tui.widgets.column import Column
+from atft_tui.widgets.column import TableColumn
 from engine.runs.events import TrialFinished, VariantFinished
 from engine.runs.state import RunState
 
@@ -17,45 +18,35 @@ _STATE_STYLES = {"complete": GOOD, "done": GOOD, "pruned": DIM, "failed": BAD}
 class Tried:
     """One trial or one variant that has ended."""
 
+    event: TrialFinished | VariantFinished
     run_id: str
     name: str
     state: str
-    rank_ic: float
-    rank_ic_se: float
-    n_dates: int
-    value: float
-    """What a search maximises; NaN for a variant."""
-    best: bool
     about: str
     """Parameters or the error."""
+    value: float = math.nan
+    """What a search maximises; NaN for a variant."""
+    best: bool = False
 
 
 def tried(state: RunState) -> tuple[Tried, ...]:
     """Trials or variants, the newest first."""
     rows = [_trial(event) for event in state.trials] + [_variant(event) for event in state.variants]
-    best = max((row.value for row in rows if row.value == row.value), default=None)
-    return tuple(
-        Tried(
-            row.run_id, row.name, row.state, row.rank_ic, row.rank_ic_se, row.n_dates, row.value,
-            row.value == best, row.about,
-        )
-        for row in reversed(rows)
-    )  # fmt: skip
+    best = max((row.value for row in rows if not math.isnan(row.value)), default=None)
+    return tuple(replace(row, best=row.value == best) for row in reversed(rows))
 
 
 def _trial(event: TrialFinished) -> Tried:
     settings = "  ".join(f"{key}={value}" for key, value in event.parameters.items())
-    return Tried(
-        event.trial_run, f"trial {event.number}", event.state, event.rank_ic, event.rank_ic_se,
-        event.n_dates, event.value, False, event.error or settings,
-    )  # fmt: skip
+    about = event.error or settings
+    name = f"trial {event.number}"
+    return Tried(event, event.trial_run, name, event.state, about, event.value)
 
 
 def _variant(event: VariantFinished) -> Tried:
-    return Tried(
-        event.variant_run, f"{event.variant}, seed {event.seed}", event.status, event.rank_ic,
-        event.rank_ic_se, event.n_dates, float("nan"), False, event.error or event.variant_run,
-    )  # fmt: skip
+    name = f"{event.variant}, seed {event.seed}"
+    about = event.error or event.variant_run
+    return Tried(event, event.variant_run, name, event.status, about)
 
 
 def _state(row: Tried) -> Text:
@@ -63,21 +54,21 @@ def _state(row: Tried) -> Text:
     return text.append(" best", style=BETTER) if row.best else text
 
 
-SEARCH_COLUMNS: tuple[Column[Tried], ...] = (
-    Column(name="trial or variant", cell=lambda row: fmt.clean(row.name), width=26),
-    Column(name="state", cell=_state, width=14),
-    Column(
+SEARCH_COLUMNS: tuple[TableColumn[Tried], ...] = (
+    TableColumn(name="trial or variant", cell=lambda row: fmt.clean(row.name), width=26),
+    TableColumn(name="state", cell=_state, width=14),
+    TableColumn(
         name="objective",
         cell=lambda row: fmt.number(row.value),
         value=lambda row: row.value,
         width=9,
         right=True,
     ),
-    Column(
+    TableColumn(
         name="RankIC ± se",
-        cell=lambda row: fmt.rank_ic(row.rank_ic, row.rank_ic_se, row.n_dates),
-        value=lambda row: row.rank_ic,
+        cell=lambda row: fmt.rank_ic(row.event.rank_ic, row.event.rank_ic_se, row.event.n_dates),
+        value=lambda row: row.event.rank_ic,
         width=26,
     ),
-    Column(name="settings", cell=lambda row: Text(fmt.clean(row.about), style=DIM)),
+    TableColumn(name="settings", cell=lambda row: Text(fmt.clean(row.about), style=DIM)),
 )

@@ -7,7 +7,7 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.answers import outcome
 from atft_tui.readings.desk import Desk
 from atft_tui.styles import BAD, DIM, GOOD, HERE, RUNNING, STRONG, WARN
-from atft_tui.widgets.champion_panel import test_text
+from atft_tui.widgets.champion_panel import since, test_text
 from atft_tui.widgets.lines import start
 from atft_tui.widgets.schedule_panel import PROCESS, upcoming_text
 
@@ -56,7 +56,7 @@ def _seal(desk: Desk) -> Text:
         return text.append(fmt.clean(card.trouble), style=BAD)
     text = start(f"{GLYPHS.done} seal {seal.digest[:_DIGITS]} holds", GOOD)
     if seal.revision:
-        text.append(f"  revision {seal.revision}: {fmt.clean(seal.reason)}", style=WARN)
+        text.append(f"  revision {seal.revision}: {fmt.clean(card.reason)}", style=WARN)
     answers = desk.answers.value
     for command in ("verify", "replay"):
         words, well = outcome(answers.of(command, seal.word) if answers else None)
@@ -81,10 +81,10 @@ def status_strip(desk: Desk) -> Text:
         if schedule.failed_alerts:
             text.append(f"  {GLYPHS.failed} {schedule.failed_alerts} alerts failed", BAD)
     text.append("   champion ", style=DIM)
-    if champion is None or not champion.model:
+    if champion is None or not champion.history.champion:
         text.append("none: promote a run", style=WARN)
         return text
-    text.append(fmt.clean(champion.model[:_DIGITS]), style=STRONG)
-    text.append(f" since {fmt.clean(champion.since[:10])}  ", style=DIM)
+    text.append(fmt.clean(champion.history.champion[:_DIGITS]), style=STRONG)
+    text.append(f" since {since(champion)}  ", style=DIM)
     text.append_text(test_text(champion))
     return text

@@ -8,10 +8,10 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.styles import BAD, BAR, DIM, GOOD, OTHER_BAR, PLAIN, STRONG, WARN
-from atft_tui.widgets import chart, heat
+from atft_tui.widgets import strips
+from atft_tui.widgets.chart import line_chart
 from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import StatePanel
-from atft_tui.widgets.series_plot import line_chart
 from engine.records.judgement import GRADIENT_HEALTHY, GRADIENT_LOW
 from engine.runs.state import RunState
 
@@ -22,19 +22,18 @@ _EMPTY = "Appears with the first steps."
 
 
 class GradientPanel(StatePanel):
-    title = "gradient norm by block and step, newest right"
+    """Gradient norm of each block over the monitored steps."""
 
-    def depends(self, state: RunState) -> tuple[object, ...]:
-        return (state.gradients,)
+    title = "gradient norm by block and step, newest right"
+    parts = ("gradients",)
+    unseen = _EMPTY
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
-        if not state.gradients:
-            return Text(_EMPTY, style=DIM)
         blocks = self.blocks(state)
         shown = blocks[: max(1, height - 1)]
         last = state.gradients[-1]
         lines = [_strip(state, name, width) for name in shown]
-        legend = heat.legend()
+        legend = strips.heat_legend()
         if last.clipped:
             legend.append("   clipped", style=DIM)
         if len(shown) < height:
@@ -62,7 +61,7 @@ def _strip(state: RunState, name: str, width: int) -> Text:
         text.append(f"{'off':>6} ", style=DIM)
     else:
         text.append(f"{fmt.gradient(last):>6} ", style=_level_style(last))
-    text.append(heat.log_heat(values, max(4, width - 17)))
+    text.append(strips.log_heat(values, max(4, width - 17)))
     return text
 
 
@@ -93,14 +92,13 @@ def _gat_lines(state: RunState, width: int, height: int) -> Text:
 
 
 class LossPanel(StatePanel):
-    title = "loss terms and learning rate"
+    """Each term of the loss and the learning rate over the monitored steps."""
 
-    def depends(self, state: RunState) -> tuple[object, ...]:
-        return (state.steps,)
+    title = "loss terms and learning rate"
+    parts = ("steps",)
+    unseen = _EMPTY
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
-        if not state.steps:
-            return Text(_EMPTY, style=DIM)
         names = list(dict.fromkeys(name for event in state.steps[-50:] for name in event.terms))
         rows = [("total", [event.loss for event in state.steps], STRONG)]
         rows += [
@@ -125,16 +123,16 @@ def _term(name: str, values: Sequence[float], style: Style, width: int) -> Text:
     text.append(f"{fmt.DASH if math.isnan(last) else format(last, form):>8} ", style=style)
     finite = [value for value in values if math.isfinite(value)] or [0.0]
     room = max(4, width - 18)
-    strip = chart.strip(values, room, low=min(finite), high=max(finite))
-    text.append(strip, style=OTHER_BAR if name == "lr" else BAR)
+    blocks = strips.strip(values, room, low=min(finite), high=max(finite))
+    text.append(blocks, style=OTHER_BAR if name == "lr" else BAR)
     return text
 
 
 class MachinePanel(StatePanel):
-    title = "machine"
+    """Pace of the training, load of the machine, size of the network."""
 
-    def depends(self, state: RunState) -> tuple[object, ...]:
-        return (state.machine, state.steps, state.model)
+    title = "machine"
+    parts = ("machine", "steps", "model")
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
         machine = state.machine
@@ -165,7 +163,7 @@ def _pace(state: RunState, width: int) -> list[Text]:
     text = Text(no_wrap=True)
     text.append(f"{fmt.number(speeds[-1], 1, sign=False)} days/s ", style=STRONG)
     finite = [speed for speed in speeds if math.isfinite(speed)] or [0.0]
-    text.append(chart.strip(speeds, max(0, width - text.cell_len), low=0.0, high=max(finite)), BAR)
+    text.append(strips.strip(speeds, max(0, width - text.cell_len), low=0.0, high=max(finite)), BAR)
     return [text]
 
 

@@ -9,11 +9,13 @@ from rich.style import Style
 from rich.text import Text
 
 from atft_tui import format as fmt
-from atft_tui.readings.data_values import Example, StockBars, StockRow
+from atft_tui.readings.data import StockRow
+from atft_tui.readings.stock import StockBars
 from atft_tui.styles import BAD, DIM, GOOD, HERE, PLAIN, STRONG, WARN
+from atft_tui.widgets.chart import PRICE_AXIS, price_chart
 from atft_tui.widgets.lines import cut
-from atft_tui.widgets.panel import Panel
-from atft_tui.widgets.price_chart import AXIS_WIDTH, price_chart
+from atft_tui.widgets.panel import PlacePanel
+from engine.records.quality import Hit
 
 _SIGNS = {"error": ("!", BAD), "warning": ("v", WARN), "info": (".", DIM)}
 """Sign and style of a finding by its level."""
@@ -29,14 +31,14 @@ class StockView:
     stock: StockRow
     bars: StockBars | None = None
     """None while they are read."""
-    examples: tuple[Example, ...] = ()
+    examples: tuple[Hit, ...] = ()
     """Listed findings of this code."""
     day: str = ""
     """The day that was asked for."""
     trouble: str = ""
 
 
-class StockPanel(Panel[StockView]):
+class StockPanel(PlacePanel[StockView]):
     title: ClassVar[str] = "selected stock"
     empty: ClassVar[str] = "Choose a code in the list of stocks: its price and findings come here."
 
@@ -91,15 +93,15 @@ def _chart(view: StockView, width: int, height: int) -> list[Text]:
     return [*chart.split("\n", allow_blank=True), _axis(bars, width)]
 
 
-def _sign(example: Example) -> tuple[str, Style]:
+def _sign(example: Hit) -> tuple[str, Style]:
     """Sign and style: those of what happened to the shares where the finding says just that."""
     return _EVENTS.get(example.rule) or _SIGNS.get(example.level, (".", PLAIN))
 
 
 def _axis(bars: StockBars, width: int) -> Text:
     kind = "adjusted close" if bars.cleaned else "close as it came"
-    room = width - AXIS_WIDTH - len(bars.dates[0]) - len(bars.dates[-1])
-    axis = Text(" " * AXIS_WIDTH + bars.dates[0], style=DIM, no_wrap=True)
+    room = width - PRICE_AXIS - len(bars.dates[0]) - len(bars.dates[-1])
+    axis = Text(" " * PRICE_AXIS + bars.dates[0], style=DIM, no_wrap=True)
     axis.append(kind.center(room) if room > len(kind) + 1 else " " * max(1, room))
     axis.append(bars.dates[-1])
     return axis

@@ -22,7 +22,7 @@ from textual.widgets import Input
 
 from atft_tui.keys import TABLE, bindings
 from atft_tui.styles import CURSOR, PLAIN, REVERSE, STRONG
-from atft_tui.widgets.column import Column, line_of
+from atft_tui.widgets.column import TableColumn, line_of
 from atft_tui.widgets.column_view import ColumnView
 from atft_tui.widgets.field import Field
 from atft_tui.widgets.layout import Sized
@@ -31,45 +31,45 @@ from atft_tui.widgets.table_rows import arranged, as_csv
 R = TypeVar("R")
 
 
-class Table(Vertical, Generic[R]):
+class BrowseTable(Vertical, Generic[R]):
     """Rows of any kind with cursor, order, filter and CSV; rows keep their key when they change.
 
     Keys: `atft_tui.keys.TABLE`. Clicking a column's name orders by it, clicking a row twice opens it.
     """
 
     DEFAULT_CSS = """
-    Table { height: 1fr; }
-    Table > Input { display: none; height: 1; border: none; padding: 0 1; background: $panel; }
-    Table.filtering > Input { display: block; }
+    BrowseTable { height: 1fr; }
+    BrowseTable > Input { display: none; height: 1; border: none; padding: 0 1; background: $panel; }
+    BrowseTable.filtering > Input { display: block; }
     """
 
     @dataclass
     class Selected(Message):
         """A row was opened with enter or a second click."""
 
-        table: "Table[Any]"
+        table: "BrowseTable[Any]"
         key: str
         row: Any
 
         @property
-        def control(self) -> "Table[Any]":
+        def control(self) -> "BrowseTable[Any]":
             return self.table
 
     @dataclass
     class Highlighted(Message):
         """The cursor came to another row."""
 
-        table: "Table[Any]"
+        table: "BrowseTable[Any]"
         key: str
         row: Any
 
         @property
-        def control(self) -> "Table[Any]":
+        def control(self) -> "BrowseTable[Any]":
             return self.table
 
     def __init__(
         self,
-        columns: Sequence[Column[R]],
+        columns: Sequence[TableColumn[R]],
         *,
         key: Callable[[R], str],
         id: str,  # noqa: A002
@@ -94,7 +94,8 @@ class Table(Vertical, Generic[R]):
             self, placeholder="filter: words that a row must hold; esc clears", compact=True
         )
 
-    def set_columns(self, columns: Sequence[Column[R]]) -> None:
+    def set_columns(self, columns: Sequence[TableColumn[R]]) -> None:
+        """Show other columns; the order goes back to that of the rows."""
         self.columns, self.order = tuple(columns), None
         self.set_rows(self.all_rows)
 
@@ -106,10 +107,12 @@ class Table(Vertical, Generic[R]):
 
     @property
     def current(self) -> R | None:
+        """The row under the cursor; None in an empty table."""
         return self.rows[self.grid.cursor] if self.rows else None
 
     @property
     def current_key(self) -> str | None:
+        """The key of the row under the cursor; None in an empty table."""
         row = self.current
         return None if row is None else self.key(row)
 
@@ -123,7 +126,8 @@ class Table(Vertical, Generic[R]):
         """All shown rows, all columns, raw values."""
         return as_csv(self.columns, self.rows)
 
-    def focus(self, scroll_visible: bool = True) -> "Table[R]":
+    def focus(self, scroll_visible: bool = True) -> "BrowseTable[R]":
+        """Give the keyboard to the rows."""
         self.grid.focus(scroll_visible)
         return self
 
@@ -142,12 +146,14 @@ class Table(Vertical, Generic[R]):
 
     @on(Input.Changed)
     def take_filter(self, event: Input.Changed) -> None:
+        """Show the rows that hold the typed words."""
         event.stop()
         self.filter_text = event.value
         self._arrange(self.current_key)
 
     @on(Input.Submitted)
     def leave_filter(self, event: Input.Submitted) -> None:
+        """Go back to the rows; the filter stays."""
         event.stop()
         self.grid.focus()
 
@@ -159,6 +165,7 @@ class Table(Vertical, Generic[R]):
         self.grid.focus()
 
     def order_by(self, column: int | None, *, reverse: bool = False) -> None:
+        """Order by a column's number; None keeps the order given."""
         self.order, self.reversed = column, reverse
         self._arrange(self.current_key)
 
@@ -176,11 +183,11 @@ class Table(Vertical, Generic[R]):
 
 
 class Filter(Field):
-    """Where a `Table` is told what its rows must hold."""
+    """Where a `BrowseTable` is told what its rows must hold."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "no filter", show=False)]
 
-    def __init__(self, table: Table[Any], **more: Any) -> None:
+    def __init__(self, table: BrowseTable[Any], **more: Any) -> None:
         super().__init__(**more)
         self.table = table
 
@@ -189,7 +196,7 @@ class Filter(Field):
 
 
 class Grid(ColumnView, can_focus=True):
-    """The painted part of a `Table`: one line of names, then the rows."""
+    """The painted part of a `BrowseTable`: one line of names, then the rows."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(TABLE),
@@ -197,12 +204,13 @@ class Grid(ColumnView, can_focus=True):
     ]
     DEFAULT_CSS = "Grid { height: 1fr; }"
 
-    def __init__(self, table: Table[Any]) -> None:
+    def __init__(self, table: BrowseTable[Any]) -> None:
         super().__init__(table)
         self.table = table
         self.cursor = 0
 
     def rows_changed(self, cursor: int) -> None:
+        """Measure and paint anew after the rows have changed."""
         rows = self.table.rows
         before = self.cursor
         self.cursor = max(0, min(cursor, len(rows) - 1))
@@ -210,7 +218,7 @@ class Grid(ColumnView, can_focus=True):
         self._keep_in_sight()
         self.refresh()
         if rows and (self.cursor != before or len(rows) == 1):
-            self._tell(Table.Highlighted)
+            self._tell(BrowseTable.Highlighted)
 
     def on_resize(self) -> None:
         """Also when it is shown for the first time: the cursor may be on a row far below."""
@@ -252,10 +260,11 @@ class Grid(ColumnView, can_focus=True):
     # ---- cursor --------------------------------------------------------------------------------
 
     def move(self, row: int) -> None:
+        """Put the cursor on a row; one beyond the ends comes to the end."""
         row = max(0, min(row, len(self.table.rows) - 1))
         if row != self.cursor:
             self.cursor = row
-            self._tell(Table.Highlighted)
+            self._tell(BrowseTable.Highlighted)
         self._keep_in_sight()
         self.refresh()
 
@@ -285,7 +294,7 @@ class Grid(ColumnView, can_focus=True):
         self.move(len(self.table.rows) - 1)
 
     def action_select(self) -> None:
-        self._tell(Table.Selected)
+        self._tell(BrowseTable.Selected)
 
     def action_filter(self) -> None:
         self.table.action_filter()

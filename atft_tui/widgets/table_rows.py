@@ -5,16 +5,16 @@ import io
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from atft_tui.widgets.column import Column, exported
+from atft_tui.widgets.column import TableColumn, exported
 
 R = TypeVar("R")
 
 
 def arranged(
     rows: Sequence[R],
-    columns: Sequence[Column[R]],
+    columns: Sequence[TableColumn[R]],
     words: str,
-    by: Column[R] | None,
+    by: TableColumn[R] | None,
     *,
     reverse: bool,
 ) -> list[R]:
@@ -31,7 +31,7 @@ def arranged(
     return kept[::-1] if reverse else kept
 
 
-def as_csv(columns: Sequence[Column[R]], rows: Sequence[R]) -> str:
+def as_csv(columns: Sequence[TableColumn[R]], rows: Sequence[R]) -> str:
     """Raw values; a text that a spreadsheet would take for a formula is made harmless."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -40,6 +40,6 @@ def as_csv(columns: Sequence[Column[R]], rows: Sequence[R]) -> str:
     return out.getvalue()
 
 
-def _holds(row: R, columns: Sequence[Column[Any]], words: Sequence[str]) -> bool:
+def _holds(row: R, columns: Sequence[TableColumn[Any]], words: Sequence[str]) -> bool:
     text = " ".join(column.text(row).plain for column in columns).casefold()
     return all(word in text for word in words)

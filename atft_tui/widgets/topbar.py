@@ -13,6 +13,8 @@ _SHORT_BELOW = 76
 
 
 class TopBar(Static):
+    """The line at the top: places to click, and the workspace."""
+
     def __init__(self, place: str) -> None:
         super().__init__(id="topbar")
         self.place = place
@@ -22,6 +24,7 @@ class TopBar(Static):
         self.draw()
 
     def draw(self) -> None:
+        """Write the places, by number alone where there is little room."""
         width = self.size.width
         text = Text(" ", no_wrap=True, overflow="ellipsis")
         self.spans = []

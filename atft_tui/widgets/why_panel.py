@@ -8,11 +8,11 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.explain import Neighbour, Why
-from atft_tui.readings.signal import Line
+from atft_tui.readings.signal import StockLine
 from atft_tui.styles import BAR, DIM, DOWN, PLAIN, STRONG, UP, WARN
-from atft_tui.widgets.chart import meter
 from atft_tui.widgets.lines import beside, cell, page, row, start, wrapped
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
+from atft_tui.widgets.strips import meter
 
 _SIDE_BY_SIDE = 50
 """Columns from which variables and neighbours stand next to each other."""
@@ -34,13 +34,13 @@ class Question:
     scored: int
     """Stocks ranked."""
     horizon: int
-    line: Line
+    line: StockLine
     why: Why
-    names: Mapping[str, Line]
+    names: Mapping[str, StockLine]
     """Of the neighbours, by code."""
 
 
-class WhyPanel(Panel[Question]):
+class WhyPanel(PlacePanel[Question]):
     title = "why this stock"
     empty = "The stock under the cursor is explained here: choose one with the arrows."
 
@@ -83,15 +83,15 @@ def _head(value: Question, width: int) -> list[Text]:
     if line.weight or line.weight_before:
         book = f"{line.book or 'left the book'} {100 * line.weight:+.3f} % of equity"
         lines.append(Text(f"{book}, was {100 * line.weight_before:+.3f} %"))
-    if line.side:
-        style = UP if line.side == "buy" else DOWN
-        order = start(f"{fmt.clean(line.side)} {line.shares:,}", style + STRONG)
-        order.append(f" ({line.lots:,} lots) limit {line.limit:,.6g} ")
-        order.append(f"= {line.notional:,.0f}, held {line.held:,.0f}", style=DIM)
-        lines += [order, *wrapped(line.reason, width, DIM)]
+    if order := line.order:
+        style = UP if order.side == "buy" else DOWN
+        text = start(f"{order.side} {order.shares:,}", style + STRONG)
+        text.append(f" ({order.lots:,} lots) limit {order.limit:,.6g} ")
+        text.append(f"= {order.notional:,.0f}, held {order.held:,.0f}", style=DIM)
+        lines += [text, *wrapped(order.reason, width, DIM)]
     for refusal in line.refused:
-        text = f"refused by {refusal.rule}: {refusal.side} {refusal.shares:,.0f}, {refusal.reason}"
-        lines += wrapped(text, width, WARN)
+        cut = f"{refusal.side} {refusal.shares:,.0f}, {refusal.reason}"
+        lines += wrapped(f"refused by {refusal.rule}: {cut}", width, WARN)
     return lines
 
 

@@ -2,15 +2,13 @@
 
 import datetime as dt
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-import polars as pl
-from numpy.typing import NDArray
+from msgspec.structs import replace as changed
 
-from engine.audit.compare import TOO_EARLY, Leak, Pair
+from engine.audit.compare import TOO_EARLY, WorldPair
 from engine.audit.futures import in_flight, poisoned, sample, unpublished
 from engine.audit.scale import adjusted_as_a_whole, scale_leaks
 from engine.audit.world import World, build_world
@@ -20,89 +18,61 @@ from engine.dataset.split import Split, single_split, walk_forward
 from engine.errors import DataError
 from engine.features.feature_set import FeatureSet
 from engine.features.targets import forward_returns
+from engine.records.audit import AuditCheck, AuditResult, AuditSample, Leak
 from engine.runs.events import Advanced
 from engine.runs.sink import EventSink
 
-STOCKS, SESSIONS = 160, 320
+_STOCKS, _SESSIONS = 160, 320
 """Of the sample, beside the history that the universe asks for."""
-_CHECKS = (
-    ("prices", "open, high, low and close are of one scale: none knows later dividends"),
-    ("quality", "cleaning a day uses that day and earlier ones"),
-    ("universe", "who is a member is decided with what is known that day"),
-    ("graph", "edges come from returns up to their day"),
-    ("features", "no column looks ahead"),
-    ("normalisers", "scaling a day uses no later day"),
-    ("publication", "rows of optional tables count from their publication on"),
-    ("labels", "a label starts after its day and is final when its horizon has passed"),
-    ("splits", "no label of one part ends inside the next"),
-    ("scores", "scores of a run do not change with what comes after them"),
-)
+_POISON = 0.80
+"""Share of the sample's sessions before the first altered future."""
+_CHECKS = {
+    "prices": "open, high, low and close are of one scale: none knows later dividends",
+    "quality": "cleaning a day uses that day and earlier ones",
+    "universe": "who is a member is decided with what is known that day",
+    "graph": "edges come from returns up to their day",
+    "features": "no column looks ahead",
+    "normalisers": "scaling a day uses no later day",
+    "publication": "rows of optional tables count from their publication on",
+    "labels": "a label starts after its day and is final when its horizon has passed",
+    "splits": "no label of one part ends inside the next",
+    "scores": "scores of a run do not change with what comes after them",
+}
+_MEASURED = ("quality", "universe", "graph", "features", "normalisers")
+"""Checks whose leaks the deep audit measures."""
 _STEP = 252
 _MAX_TOLD = 40
-_ADJUSTED = (
+_NOTE = (
     "all prices are adjusted backwards: their levels know later splits and dividends, returns do not; "
     "rules that look at a level (universe.min_price) are not point in time"
 )
+_Change = Callable[[RawTables, dt.date], RawTables]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Audit:
-    leaks: tuple[Leak, ...]
-    skipped: dict[str, str]
+@dataclass(slots=True, kw_only=True)
+class AuditedMarket:
+    """A sample of the market, and what was found on it so far."""
+
+    config: Config
+    part: RawTables
+    ours: World
+    skipped: dict[str, str] = field(default_factory=dict)
     """Check -> why it could not be made."""
-    cuts: tuple[dt.date, ...]
-    stocks: int
-    sessions: int
-    columns: int
-    notes: tuple[str, ...] = ()
-    """What is no leak, but should be known."""
 
     @property
-    def passed(self) -> bool:
-        return not self.leaks
+    def size(self) -> int:
+        """Sessions of the sample."""
+        return self.ours.universe.dates_S.size
 
-    def to_json(self) -> dict[str, Any]:
-        """``verdict``, one entry per check, every leak with column, day and stock."""
-        return {
-            "verdict": "passed" if self.passed else "failed",
-            "checks": [
-                {"name": name, "passed": self._passed(name), "detail": self._detail(name, text)}
-                for name, text in _CHECKS
-            ],
-            "leaks": [
-                {
-                    "check": leak.check,
-                    "name": leak.name,
-                    "day": str(leak.day),
-                    "symbol": leak.symbol,
-                    "detail": leak.detail,
-                    "ahead": leak.ahead,
-                }
-                for leak in self.leaks
-            ],
-            "notes": list(self.notes),
-            "cuts": [str(day) for day in self.cuts],
-            "sample": {
-                "stocks": self.stocks,
-                "sessions": self.sessions,
-                "columns": self.columns,
-            },
-        }
+    def day(self, session: int) -> dt.date:
+        """Date of a session."""
+        day: dt.date = self.ours.universe.dates_S[session].item()
+        return day
 
-    def _passed(self, check: str) -> bool | None:
-        """None = not checked."""
-        return None if check in self.skipped else not self._of(check)
-
-    def _of(self, check: str) -> list[Leak]:
-        return [leak for leak in self.leaks if leak.check == check]
-
-    def _detail(self, check: str, text: str) -> str:
-        found = self._of(check)
-        if found:
-            names = ", ".join(leak.name for leak in found[:3])
-            more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-            return f"{names}{more}: {found[0].detail}"
-        return f"not checked: {self.skipped[check]}" if check in self.skipped else text
+    def changed_by(self, future: RawTables, cut: int, *, publication: bool = False) -> list[Leak]:
+        """What another future changes up to session ``cut``."""
+        pair = WorldPair(ours=self.ours, other=build_world(future, self.config), cut=cut)
+        return list(pair.leaks(publication=publication))
 
 
 def audit(
@@ -114,121 +84,139 @@ def audit(
     scores: Callable[[], Iterator[Leak]] | None,
     deep: bool = False,
     adjusted: bool = False,
-) -> Audit:
+) -> AuditResult:
     """Run the pipeline on altered futures and compare everything before them, bit by bit.
 
     ``split_features``: the whole feature set (its tensor is not looked at), for the splits. ``scores``:
     the leaks of a run's scores, or None. ``deep``: more stocks and cuts, and how far ahead a leak looks.
     ``adjusted``: the bars were read as adjusted by their vendor, which is noted; else their cents tell it.
     """
-    told: dict[tuple[str, str], Leak] = {}
-    skipped: dict[str, str] = {}
-    cuts: list[dt.date] = []
     part = sample(
         raw,
-        stocks=STOCKS * (3 if deep else 1),
-        sessions=config.universe.min_history + SESSIONS,
+        stocks=_STOCKS * (3 if deep else 1),
+        sessions=config.universe.min_history + _SESSIONS,
         keep=config.data.index_symbol,
     )
-    ours = build_world(part, config)
-    size = ours.universe.dates_S.size
-    plan = _plan(part, size, deep=deep)
-    if not any(name == "publication" for name, _, _ in plan):
-        skipped["publication"] = "the data have no optional table with rows in flight"
-    for done, (kind, cut, change) in enumerate(plan):
-        day = ours.universe.dates_S[cut].item()
-        cuts.append(day)
-        pair = Pair(ours=ours, other=build_world(change(part, day), config), cut=cut)
-        for leak in pair.leaks(publication=kind == "publication"):
-            told.setdefault((leak.check, leak.name), leak)
-        sink.emit(Advanced(stage="audit", done=done + 1, total=len(plan), note=f"{kind} {day}"))
-    leaks = list(told.values())
-    leaks = _blamed(leaks, part, ours, config)
+    market = AuditedMarket(config=config, part=part, ours=build_world(part, config))
+    futures = _futures(market, deep=deep)
+    leaks = _blamed(_future_leaks(market, futures, sink), market)
     if deep:
-        leaks = [_measured(leak, part, ours, config) for leak in leaks]
-    leaks += _label_leaks(ours, config)
+        leaks = [_measured(leak, market) for leak in leaks]
+    leaks += _label_leaks(market.ours, config)
     whole = raw.bars.join(part.bars.select("symbol").unique(), on="symbol", how="semi")
-    leaks += _scale_leaks(whole, skipped)
-    try:
-        leaks += _split_leaks(split_features(), config)
-    except DataError as error:
-        skipped["splits"] = error.message
+    leaks += _or_skipped(market, "prices", lambda: scale_leaks(whole))
+    leaks += _or_skipped(market, "splits", lambda: _split_leaks(split_features(), config))
     if scores is None:
-        skipped["scores"] = "no run was named (`atft-tui audit RUN`)"
+        market.skipped["scores"] = "no run was named (`atft-tui audit RUN`)"
     else:
         leaks += list(scores())
-    order = [name for name, _ in _CHECKS]
-    leaks.sort(key=lambda leak: order.index(leak.check))
-    return Audit(
-        leaks=tuple(leaks[:_MAX_TOLD]),
-        skipped=skipped,
-        cuts=tuple(sorted(set(cuts))),
-        stocks=part.bars["symbol"].n_unique(),
-        sessions=size,
-        columns=len(ours.chosen),
-        notes=(_ADJUSTED,) if adjusted or adjusted_as_a_whole(whole) else (),
+    leaks = sorted(leaks, key=lambda leak: list(_CHECKS).index(leak.check))[:_MAX_TOLD]
+    return AuditResult(
+        verdict="failed" if leaks else "passed",
+        checks=tuple(_check(name, leaks, market.skipped) for name in _CHECKS),
+        leaks=tuple(leaks),
+        cuts=tuple(str(day) for day in sorted({market.day(cut) for _, cut, _ in futures})),
+        sample=AuditSample(
+            stocks=part.bars["symbol"].n_unique(),
+            sessions=market.size,
+            columns=len(market.ours.chosen),
+        ),
+        notes=(_NOTE,) if adjusted or adjusted_as_a_whole(whole) else (),
     )
 
 
-_Change = Callable[[RawTables, dt.date], RawTables]
+def _check(name: str, leaks: list[Leak], skipped: dict[str, str]) -> AuditCheck:
+    """One check in a line: what leaks, why it was not made, or what it has shown."""
+    found = [leak for leak in leaks if leak.check == name]
+    if not found and name in skipped:
+        return AuditCheck(name=name, passed=None, detail=f"not checked: {skipped[name]}")
+    if not found:
+        return AuditCheck(name=name, passed=True, detail=_CHECKS[name])
+    names = ", ".join(leak.name for leak in found[:3])
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    return AuditCheck(name=name, passed=False, detail=f"{names}{more}: {found[0].detail}")
 
 
-def _plan(part: RawTables, size: int, *, deep: bool) -> list[tuple[str, int, _Change]]:
+def _or_skipped(
+    market: AuditedMarket, check: str, look: Callable[[], Iterator[Leak]]
+) -> list[Leak]:
+    """The leaks of a check; data that do not allow it leave it out."""
+    try:
+        return list(look())
+    except DataError as error:
+        market.skipped[check] = error.message
+        return []
+
+
+def _futures(market: AuditedMarket, *, deep: bool) -> list[tuple[str, int, _Change]]:
     """Kind, session and change of each altered future."""
+    size, part = market.size, market.part
     plan: list[tuple[str, int, _Change]] = [
-        ("poison", int(size * 0.80), poisoned),
+        ("poison", int(size * _POISON), poisoned),
         ("truncation", int(size * 0.87) + 1, RawTables.as_of),
     ]
     if deep:
         plan += [("poison", int(size * share), poisoned) for share in (0.70, 0.95)]
         plan += [("truncation", int(size * 0.75), RawTables.as_of)]
     day = in_flight(part)
-    if day is not None:
+    if day is None:
+        market.skipped["publication"] = "the data have no optional table with rows in flight"
+    else:
         days = part.bars["date"].unique().sort()
         plan.append(("publication", int(days.search_sorted(day)), unpublished))
     return plan
 
 
-def _blamed(leaks: list[Leak], part: RawTables, ours: World, config: Config) -> list[Leak]:
+def _future_leaks(
+    market: AuditedMarket, futures: list[tuple[str, int, _Change]], sink: EventSink
+) -> list[Leak]:
+    """What the altered futures change; the first leak of each check and name."""
+    told: dict[tuple[str, str], Leak] = {}
+    for done, (kind, cut, change) in enumerate(futures, start=1):
+        day = market.day(cut)
+        other = change(market.part, day)
+        for leak in market.changed_by(other, cut, publication=kind == "publication"):
+            told.setdefault((leak.check, leak.name), leak)
+        sink.emit(Advanced(stage="audit", done=done, total=len(futures), note=f"{kind} {day}"))
+    return list(told.values())
+
+
+def _blamed(leaks: list[Leak], market: AuditedMarket) -> list[Leak]:
     """A column of an optional table that noise in the bars alone leaves as it is reads the table early."""
-    table = {feature.name: feature.source for feature in ours.chosen}
-    suspects = [leak for leak in leaks if table.get(leak.name) in OPTIONAL]
+    table = {feature.name: feature.source for feature in market.ours.chosen}
+    suspects = {leak.name for leak in leaks if table.get(leak.name) in OPTIONAL}
     if not suspects:
         return leaks
-    cut = int(ours.universe.dates_S.size * 0.8)
-    bars = replace(poisoned(part, ours.universe.dates_S[cut].item()), optional=part.optional)
-    pair = Pair(ours=ours, other=build_world(bars, config), cut=cut)
-    guilty = {leak.name for leak in pair.leaks()}
-    early = {leak.name for leak in suspects} - guilty
+    cut = int(market.size * _POISON)
+    noise = replace(poisoned(market.part, market.day(cut)), optional=market.part.optional)
+    early = suspects - {leak.name for leak in market.changed_by(noise, cut)}
     told: dict[tuple[str, str], Leak] = {}
     for leak in leaks:
         if leak.name in early:
-            leak = replace(leak, check="publication", detail=TOO_EARLY)
+            leak = changed(leak, check="publication", detail=TOO_EARLY)
         told.setdefault((leak.check, leak.name), leak)
     return list(told.values())
 
 
-def _measured(leak: Leak, part: RawTables, ours: World, config: Config) -> Leak:
+def _measured(leak: Leak, market: AuditedMarket) -> Leak:
     """How many sessions ahead it looks: the fewest after which noise no longer reaches it."""
-    if leak.check not in ("quality", "universe", "graph", "features", "normalisers"):
+    if leak.check not in _MEASURED:
         return leak
-    cut = int(ours.universe.dates_S.size * 0.8)
+    cut = int(market.size * _POISON)
 
     def reached(ahead: int) -> bool:
-        day = ours.universe.dates_S[cut + ahead].item()
-        other = build_world(poisoned(part, day), config)
-        found = Pair(ours=ours, other=other, cut=cut).leaks()
+        found = market.changed_by(poisoned(market.part, market.day(cut + ahead)), cut)
         return any(
             x.check == leak.check and (x.name == leak.name or leak.check == "graph") for x in found
         )
 
-    low, high = 0, ours.universe.dates_S.size - cut - 2  # reached(low) is true, of high unknown
+    low, high = 0, market.size - cut - 2  # reached(low) is true, of high unknown
     if reached(high):
-        return replace(leak, detail=f"{leak.detail}; depends on the whole history")
+        return changed(leak, detail=f"{leak.detail}; depends on the whole history")
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if reached(middle) else (low, middle)
-    return replace(leak, ahead=high, detail=f"{leak.detail}; looks {high} sessions ahead")
+    return changed(leak, ahead=high, detail=f"{leak.detail}; looks {high} sessions ahead")
 
 
 def _label_leaks(world: World, config: Config) -> Iterator[Leak]:
@@ -247,18 +235,9 @@ def _label_leaks(world: World, config: Config) -> Iterator[Leak]:
             yield Leak(
                 check="labels",
                 name=f"forward_return_{horizon}",
-                day=dense.dates_S[cut].item(),
-                symbol="",
+                day=str(dense.dates_S[cut]),
                 detail="contains a price of its own day: it could not be traded at",
             )
-
-
-def _scale_leaks(bars: pl.DataFrame, skipped: dict[str, str]) -> list[Leak]:
-    try:
-        return list(scale_leaks(bars))
-    except DataError as error:
-        skipped["prices"] = error.message
-        return []
 
 
 def _split_leaks(features: FeatureSet, config: Config) -> Iterator[Leak]:
@@ -276,7 +255,7 @@ def _split_leaks(features: FeatureSet, config: Config) -> Iterator[Leak]:
 
 
 def _crossings(name: str, split: Split, features: FeatureSet) -> Iterator[Leak]:
-    parts: Sequence[tuple[str, NDArray[np.int64]]] = (
+    parts = (
         ("train", split.train),
         ("validation", split.validation),
         ("test", split.test),
@@ -289,8 +268,7 @@ def _crossings(name: str, split: Split, features: FeatureSet) -> Iterator[Leak]:
             yield Leak(
                 check="splits",
                 name=f"{name}: {before} into {after}",
-                day=features.dates_S[early[-1]].item(),
-                symbol="",
+                day=str(features.dates_S[early[-1]]),
                 detail=f"its {longest}-session label ends on {features.dates_S[last]}, "
                 f"but {after} starts on {features.dates_S[start]}",
             )

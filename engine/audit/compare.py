@@ -6,32 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from engine.audit.world import World
 from engine.data.universe import Universe
+from engine.records.audit import Leak
 
 TOO_EARLY = "uses rows of its table before the day they became available"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leak:
-    """Something up to a session that changed with what came after it."""
-
-    check: str
-    name: str
-    """The offending column, edge or rule."""
-    day: dt.date
-    """First day that changed."""
-    symbol: str
-    """A stock that changed on that day; empty for the market."""
-    detail: str
-    ahead: int | None = None
-    """Sessions that it looks ahead, where the deep audit measured it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
+class WorldPair:
     """The market as it is and with another future, up to session ``cut`` (included)."""
 
     ours: World
@@ -42,13 +28,7 @@ class Pair:
         """All differences, upstream first; what follows from an upstream one is not told again."""
         if publication:
             for leak in self._features(frozenset()):
-                yield Leak(
-                    check="publication",
-                    name=leak.name,
-                    day=leak.day,
-                    symbol=leak.symbol,
-                    detail=TOO_EARLY,
-                )
+                yield replace(leak, check="publication", detail=TOO_EARLY)
             return
         rows = list(self._rows())
         yield from rows
@@ -64,6 +44,7 @@ class Pair:
 
     @property
     def day(self) -> dt.date:
+        """Date of the session ``cut``."""
         day: dt.date = self.ours.universe.dates_S[self.cut].item()
         return day
 
@@ -92,7 +73,7 @@ class Pair:
         yield Leak(
             check="quality",
             name="cleaned bars",
-            day=first["date"],
+            day=str(first["date"]),
             symbol=first["symbol"],
             detail="cleaning of a day depends on later days",
         )
@@ -105,13 +86,9 @@ class Pair:
             alone = np.setdiff1d(np.arange(len(universe.symbols)), used)
             early = alone[universe.entry_N[alone] <= self.cut]
             if early.size:
-                yield self._leak(
-                    "universe",
-                    "membership",
-                    universe,
-                    int(early[0]),
-                    int(universe.entry_N[early[0]]),
-                )
+                first = int(early[0])
+                entry = int(universe.entry_N[first])
+                yield self._leak("universe", "membership", universe, first, entry)
                 return
         yield from self._different(
             "universe", "membership", a.member_SN[:stop, mine].T, b.member_SN[:stop, theirs].T, mine
@@ -130,7 +107,7 @@ class Pair:
                 yield Leak(
                     check="graph",
                     name=f"edge {edge[0]} -> {edge[1]}",
-                    day=self.ours.universe.dates_S[session].item(),
+                    day=str(self.ours.universe.dates_S[session]),
                     symbol=edge[1],
                     detail="the graph of a day depends on later returns",
                 )
@@ -147,22 +124,15 @@ class Pair:
         for feature in self.ours.chosen:
             if feature.name in excused or feature.name not in self.other.raw:
                 continue
-            a, b = self.ours.raw[feature.name], self.other.raw[feature.name]
-            if feature.scope == "stock":
-                found = list(
-                    self._different(
-                        "features", feature.name, a[mine, :stop], b[theirs, :stop], mine
-                    )
-                )
-            else:
-                found = list(
-                    self._different("features", feature.name, a[None, :stop], b[None, :stop], None)
-                )
+            a, b = (w.raw[feature.name] for w in (self.ours, self.other))
+            rows = mine if feature.scope == "stock" else None
+            pair = (a[mine], b[theirs]) if rows is not None else (a[None], b[None])
+            a_NS, b_NS = (values_NS[:, :stop] for values_NS in pair)
+            found = list(self._different("features", feature.name, a_NS, b_NS, rows))
             if not found:
                 f = columns.index(feature.name)
-                found = list(
-                    self._different("normalisers", feature.name, x[:, :, f].T, y[:, :, f].T, mine)
-                )
+                x_NS, y_NS = x[:, :, f].T, y[:, :, f].T
+                found = list(self._different("normalisers", feature.name, x_NS, y_NS, mine))
             yield from found
 
     def _labels(self) -> Iterator[Leak]:
@@ -172,13 +142,8 @@ class Pair:
         for h, horizon in enumerate(self.ours.features.horizons):
             stop = self.cut - horizon
             if stop > 0:
-                yield from self._different(
-                    "labels",
-                    f"forward_return_{horizon}",
-                    a[:stop, mine, h].T,
-                    b[:stop, theirs, h].T,
-                    mine,
-                )
+                name, a_NS = f"forward_return_{horizon}", a[:stop, mine, h].T
+                yield from self._different("labels", name, a_NS, b[:stop, theirs, h].T, mine)
 
     def _different(
         self,
@@ -200,7 +165,7 @@ class Pair:
         return Leak(
             check=check,
             name=name,
-            day=universe.dates_S[session].item(),
+            day=str(universe.dates_S[session]),
             symbol="" if n is None else universe.symbols[n],
             detail=f"changes with what happens after {self.day}",
         )

@@ -9,21 +9,21 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from engine.audit.compare import Leak
 from engine.errors import DataError
+from engine.records.audit import Leak
 
 _PARTS = 4
 """Of each stock's bars: the oldest part is held against the newest."""
 _LEAST = 20
 """Bars in a part."""
-DRIFT, ERRORS = 0.01, 6.0
+_DRIFT, _ERRORS = 0.01, 6.0
 """A stock drifts by at least so much (log) and so many standard errors. As quoted, 0 of 6,293 US stocks do in
 one year, and 11 of 2,718 in seven years of dirty NASDAQ files."""
-SHARE, CHANCE = 0.01, 2.0
+_SHARE, _CHANCE = 0.01, 2.0
 """More stocks than this share and so many deviations of chance drift: the column leaks. Fewer are faults of
 the vendor in single stocks: where 0.4 % are faulty, 160 stocks drawn at random hold 2 or more once in seven
 times."""
-OFF_GRID, ADJUSTED = 0.5, 0.05
+_OFF_GRID, _ADJUSTED = 0.5, 0.05
 """Quoted prices are whole cents, adjusted ones are not. More stocks than 5 % whose newest close is a whole
 cent and most of whose oldest are not: all was adjusted. As quoted, 0.05 % of US stocks are like that, of
 dirty NASDAQ files 0.9 %."""
@@ -45,13 +45,13 @@ def scale_leaks(bars: pl.DataFrame) -> Iterator[Leak]:
         if drift.is_empty():
             raise DataError(f"no stock has {_PARTS * _LEAST} bars with all four prices")
         bad = drift.filter(pl.col("bad"))
-        usual = SHARE * len(drift)
-        if len(bad) > usual + CHANCE * usual**0.5:
+        usual = _SHARE * len(drift)
+        if len(bad) > usual + _CHANCE * usual**0.5:
             worst = bad.sort(pl.col("drift").abs(), descending=True).row(0, named=True)
             yield Leak(
                 check="prices",
                 name=name,
-                day=worst["first"],
+                day=str(worst["first"]),
                 symbol=worst["symbol"],
                 detail=_told(name, bars, bad, len(drift)),
             )
@@ -96,8 +96,8 @@ def adjusted_as_a_whole(bars: pl.DataFrame) -> bool:
     oldest = whole.filter(pl.col("part") == 0).mean()
     newest = whole.sort_by("date").last()
     told = _parts(bars).group_by("symbol").agg(oldest.alias("oldest"), newest.alias("newest"))
-    share = told.select((pl.col("newest") & (pl.col("oldest") < OFF_GRID)).mean()).item()
-    return share is not None and bool(share > ADJUSTED)
+    share = told.select((pl.col("newest") & (pl.col("oldest") < _OFF_GRID)).mean()).item()
+    return share is not None and bool(share > _ADJUSTED)
 
 
 def _parts(bars: pl.DataFrame) -> pl.DataFrame:
@@ -129,7 +129,7 @@ def _drifts(bars: pl.DataFrame, name: str) -> pl.DataFrame:
     old, new = (each.filter(pl.col("part") == part) for part in (0, _PARTS - 1))
     both = old.join(new, on="symbol", suffix="_new")
     drift = pl.col("off_new") - pl.col("off")
-    limit = ERRORS * (pl.col("error") ** 2 + pl.col("error_new") ** 2).sqrt()
+    limit = _ERRORS * (pl.col("error") ** 2 + pl.col("error_new") ** 2).sqrt()
     return both.select(
-        "symbol", "first", drift=drift, bad=(drift.abs() > DRIFT) & (drift.abs() > limit)
+        "symbol", "first", drift=drift, bad=(drift.abs() > _DRIFT) & (drift.abs() > limit)
     )

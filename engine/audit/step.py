@@ -2,19 +2,21 @@
 
 from dataclasses import dataclass
 
-from engine.audit.compare import Pair
+from engine.audit.compare import WorldPair
 from engine.audit.futures import poisoned, sample
 from engine.audit.world import build_world
 from engine.config import Config
 from engine.data.tables import RawTables
 from engine.errors import DataError
 
-STOCKS, SESSIONS = 48, 160
+_STOCKS, _SESSIONS = 48, 160
 """Of the sample, beside the history that the universe asks for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepAudit:
+    """What the newest session changed before it."""
+
     leaks: tuple[str, ...]
     """``check: name`` of everything before the session that it changed."""
     columns: int
@@ -22,13 +24,14 @@ class StepAudit:
 
 
 def sessions_needed(config: Config) -> int:
-    return config.universe.min_history + SESSIONS
+    """Sessions of the sample: the history that the universe asks for, and some to compare."""
+    return config.universe.min_history + _SESSIONS
 
 
 def audit_step(raw: RawTables, config: Config) -> StepAudit:
     """Replace the newest session of ``raw`` by noise and compare all that came before, bit by bit."""
     part = sample(
-        raw, stocks=STOCKS, sessions=sessions_needed(config), keep=config.data.index_symbol
+        raw, stocks=_STOCKS, sessions=sessions_needed(config), keep=config.data.index_symbol
     )
     try:
         ours = build_world(part, config)
@@ -37,7 +40,7 @@ def audit_step(raw: RawTables, config: Config) -> StepAudit:
         other = build_world(poisoned(part, day), config)
     except DataError:  # no stock of the sample is ever in the universe
         return StepAudit(leaks=(), columns=0)
-    leaks = Pair(ours=ours, other=other, cut=cut).leaks()
+    leaks = WorldPair(ours=ours, other=other, cut=cut).leaks()
     return StepAudit(
         leaks=tuple(f"{leak.check}: {leak.name}" for leak in leaks), columns=len(ours.chosen)
     )

@@ -23,6 +23,8 @@ from engine.runs.sink import NullSink
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
+    """One run of the pipeline, from cleaned bars to features."""
+
     clean: pl.DataFrame
     universe: Universe
     dense: DensePanel

@@ -11,8 +11,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from engine.backtest.frictions import Frictions
-from engine.backtest.ledger import DUST, Ledger, Orders, Series, Shortfall
-from engine.backtest.prices import Matrix, PriceTable
+from engine.backtest.ledger import DUST, Ledger, Orders, Series
+from engine.backtest.prices import PriceTable
+from engine.portfolio.market_data import Matrix
+from engine.records.book import OrderShortfall
 
 _CASH_SLACK = 1e-9
 """Share by which an order may be above the cash and still count as paid: rounding."""
@@ -20,7 +22,7 @@ _LOT_SLACK = 1e-9
 """Share of a lot that rounding may be off before a lot is lost."""
 
 
-class Account(IntEnum):
+class AccountColumn(IntEnum):
     """Columns of the daily account that the compiled pass fills."""
 
     EQUITY = 0
@@ -44,15 +46,15 @@ class Account(IntEnum):
 def run_fast(
     table: PriceTable, target_DN: Matrix, *, frictions: Frictions, initial_cash: float
 ) -> Ledger:
-    """The ledger alone; see `run_orders`."""
+    """The ledger of targets ``[D, N]`` (fractions of equity, NaN = no order) alone; see `run_orders`."""
     account_DC, _ = _run(table, target_DN, frictions, initial_cash, record=False)
     return _ledger(table, account_DC)
 
 
 def run_orders(
     table: PriceTable, target_DN: Matrix, *, frictions: Frictions, initial_cash: float
-) -> tuple[Ledger, Orders, Shortfall]:
-    """Bring each stock to its target fraction of the equity before the orders of the session.
+) -> tuple[Ledger, Orders, OrderShortfall]:
+    """Bring each stock to its target ``[D, N]``, a fraction of the equity before the orders of the session.
 
     First the dividends of the session: what was held overnight receives them, what was short pays them.
     An order of value v pays slippage s(v) v with s = half-spread + impact x v / ADV (at most the cap, at
@@ -63,33 +65,33 @@ def run_orders(
     """
     account_DC, orders = _run(table, target_DN, frictions, initial_cash, record=True)
     total_C = account_DC.sum(axis=0)
-    shortfall = Shortfall(
-        wanted=float(total_C[Account.WANTED]),
-        at_limit=float(total_C[Account.AT_LIMIT]),
-        beyond_adv=float(total_C[Account.BEYOND_ADV]),
-        in_lots=float(total_C[Account.IN_LOTS]),
-        without_cash=float(total_C[Account.WITHOUT_CASH]),
-        stopped_sessions=int(total_C[Account.STOPPED]),
+    shortfall = OrderShortfall(
+        wanted=float(total_C[AccountColumn.WANTED]),
+        at_limit=float(total_C[AccountColumn.AT_LIMIT]),
+        beyond_adv=float(total_C[AccountColumn.BEYOND_ADV]),
+        in_lots=float(total_C[AccountColumn.IN_LOTS]),
+        without_cash=float(total_C[AccountColumn.WITHOUT_CASH]),
+        stopped_sessions=int(total_C[AccountColumn.STOPPED]),
     )
     return _ledger(table, account_DC), orders, shortfall
 
 
 def _ledger(table: PriceTable, account_DC: Matrix) -> Ledger:
-    def column(which: Account) -> Series:
+    def column(which: AccountColumn) -> Series:
         return np.ascontiguousarray(account_DC[:, which])
 
     return Ledger(
         dates_D=table.dates_D,
-        equity_D=column(Account.EQUITY),
-        commission_D=column(Account.COMMISSION),
-        slippage_D=column(Account.SLIPPAGE),
-        traded_D=column(Account.TRADED),
-        delisting_D=column(Account.DELISTING),
-        long_D=column(Account.LONG),
-        short_D=column(Account.SHORT),
-        borrow_D=column(Account.BORROW),
-        dividend_D=column(Account.DIVIDEND),
-        names_D=column(Account.NAMES).astype(np.int64),
+        equity_D=column(AccountColumn.EQUITY),
+        commission_D=column(AccountColumn.COMMISSION),
+        slippage_D=column(AccountColumn.SLIPPAGE),
+        traded_D=column(AccountColumn.TRADED),
+        delisting_D=column(AccountColumn.DELISTING),
+        long_D=column(AccountColumn.LONG),
+        short_D=column(AccountColumn.SHORT),
+        borrow_D=column(AccountColumn.BORROW),
+        dividend_D=column(AccountColumn.DIVIDEND),
+        names_D=column(AccountColumn.NAMES).astype(np.int64),
     )
 
 
@@ -98,14 +100,14 @@ def _run(
 ) -> tuple[Matrix, Orders]:
     D, N = target_DN.shape
     shape = (D, N) if record else (1, 1)
-    account_DC = np.zeros((D, len(Account)))
+    account_DC = np.zeros((D, len(AccountColumn)))
     orders = Orders(
         target_DN=np.full(shape, np.nan),
         change_DN=np.zeros(shape),
         slippage_DN=np.zeros(shape),
         commission_DN=np.zeros(shape),
         shares_DN=np.zeros(shape),
-        unpaid_D=account_DC[:, Account.WITHOUT_CASH],
+        unpaid_D=account_DC[:, AccountColumn.WITHOUT_CASH],
     )
     _simulate(
         table.fill_DN,
@@ -181,14 +183,14 @@ def _simulate(
     buy_N = np.zeros(N + 1, dtype=np.int64)
     size_N, before_N = np.zeros(N + 1), np.zeros(N + 1)
     cash, high, pause = initial_cash, initial_cash, 0
-    account_DC[0, Account.EQUITY] = initial_cash
+    account_DC[0, AccountColumn.EQUITY] = initial_cash
     for d in range(1, D):
         if has_dividend:
             dividends = 0.0
             for n in range(N):
                 dividends += shares_N[n] * dividend_DN[d, n]
             cash += dividends
-            account_DC[d, Account.DIVIDEND] = dividends
+            account_DC[d, AccountColumn.DIVIDEND] = dividends
         worth = cash
         for n in range(N):
             worth += shares_N[n] * value_DN[d, n]
@@ -298,25 +300,25 @@ def _simulate(
         if pause > 0:
             pause -= 1
             high = equity
-            account_DC[d, Account.STOPPED] = 1.0
+            account_DC[d, AccountColumn.STOPPED] = 1.0
         high = max(high, equity)
         if drawdown_stop > 0.0 and pause == 0 and equity < high * (1.0 - drawdown_stop):
             pause = drawdown_pause
-        account_DC[d, Account.EQUITY] = equity
-        account_DC[d, Account.COMMISSION] = commission_sum
-        account_DC[d, Account.SLIPPAGE] = slippage_sum
-        account_DC[d, Account.TRADED] = traded_sum
-        account_DC[d, Account.DELISTING] = delisting_sum
-        account_DC[d, Account.LONG] = long
-        account_DC[d, Account.SHORT] = short
+        account_DC[d, AccountColumn.EQUITY] = equity
+        account_DC[d, AccountColumn.COMMISSION] = commission_sum
+        account_DC[d, AccountColumn.SLIPPAGE] = slippage_sum
+        account_DC[d, AccountColumn.TRADED] = traded_sum
+        account_DC[d, AccountColumn.DELISTING] = delisting_sum
+        account_DC[d, AccountColumn.LONG] = long
+        account_DC[d, AccountColumn.SHORT] = short
         if d + 1 < D:
-            account_DC[d + 1, Account.BORROW] = borrow
-        account_DC[d, Account.NAMES] = names
-        account_DC[d, Account.WANTED] = wanted_sum
-        account_DC[d, Account.AT_LIMIT] = limit_sum
-        account_DC[d, Account.BEYOND_ADV] = adv_sum
-        account_DC[d, Account.IN_LOTS] = lot_sum
-        account_DC[d, Account.WITHOUT_CASH] = cash_sum
+            account_DC[d + 1, AccountColumn.BORROW] = borrow
+        account_DC[d, AccountColumn.NAMES] = names
+        account_DC[d, AccountColumn.WANTED] = wanted_sum
+        account_DC[d, AccountColumn.AT_LIMIT] = limit_sum
+        account_DC[d, AccountColumn.BEYOND_ADV] = adv_sum
+        account_DC[d, AccountColumn.IN_LOTS] = lot_sum
+        account_DC[d, AccountColumn.WITHOUT_CASH] = cash_sum
 
 
 @njit(cache=True, nogil=True)

@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from engine.backtest.prices import Matrix, PriceTable
+from engine.backtest.prices import PriceTable
 from engine.config import ConstraintConfig, CostConfig
 from engine.data.panel import Panel
-from engine.portfolio.market_data import MarketData
+from engine.portfolio.market_data import MarketData, Matrix
 from engine.portfolio.market_rules import lot_size, price_limits, tick
 
 _BASIS = 1e-4
@@ -78,14 +78,12 @@ class Frictions:
         table: PriceTable,
         market: MarketData,
         panel: Panel,
-        *,
         costs: CostConfig,
         limits: ConstraintConfig,
-        sessions_per_year: int,
     ) -> Self:
         """All of them for one market. What depends on liquidity is known one session before the fill."""
-        plain = cls.from_costs(costs, sessions_per_year)
-        plain = plain.with_costs(costs, panel, table.symbols, sessions_per_year)
+        plain = cls.from_costs(costs, panel.sessions_per_year)
+        plain = plain.with_costs(costs, panel, table.symbols)
         adv_DN = _shift(market.adv_DN, len(table.dates_D))
         changes: dict[str, Any] = {
             "adv_DN": adv_DN,
@@ -109,11 +107,9 @@ class Frictions:
                 changes["no_sell_DN"] = fill_DN <= low_DN * (1.0 + 1e-9)
         return replace(plain, **changes)
 
-    def with_costs(
-        self, costs: CostConfig, panel: Panel, symbols: tuple[str, ...], sessions_per_year: int
-    ) -> Self:
+    def with_costs(self, costs: CostConfig, panel: Panel, symbols: tuple[str, ...]) -> Self:
         """The same market rules and liquidity under another price list."""
-        listed = type(self).from_costs(costs, sessions_per_year)
+        listed = type(self).from_costs(costs, panel.sessions_per_year)
         prices = (
             "commission_limit_M",
             "commission_rate_M",
@@ -124,11 +120,12 @@ class Frictions:
         return replace(
             self,
             **{name: getattr(listed, name) for name in prices},
-            borrow_N=_borrow(panel, symbols, costs) / sessions_per_year,
+            borrow_N=_borrow(panel, symbols, costs) / panel.sessions_per_year,
         )
 
     @property
     def has_lots(self) -> bool:
+        """Whether any stock trades in lots only."""
         return bool(self.lot_DN.any())
 
 
@@ -142,14 +139,10 @@ def _shift(values_DN: Matrix, n_rows: int) -> Matrix:
 
 def _borrow(panel: Panel, symbols: tuple[str, ...], costs: CostConfig) -> NDArray[np.float64]:
     """Annual borrow fee of each stock, by its class."""
-    if "borrow_class" not in panel.securities.columns:
-        return np.full(len(symbols), costs.borrow_bps_per_year * _BASIS)
-    known = panel.securities.filter(pl.col("borrow_class").is_not_null())
-    if known.is_empty():
-        return np.full(len(symbols), costs.borrow_bps_per_year * _BASIS)
-    classes = dict(known.select("symbol", "borrow_class").iter_rows())
-    rates = [
-        costs.borrow_classes.get(classes.get(symbol) or "", costs.borrow_bps_per_year)
-        for symbol in symbols
-    ]
+    classes: dict[str, str] = {}
+    if "borrow_class" in panel.securities.columns:
+        known = panel.securities.filter(pl.col("borrow_class").is_not_null())
+        classes = dict(known.select("symbol", "borrow_class").iter_rows())
+    usual = costs.borrow_bps_per_year
+    rates = [costs.borrow_classes.get(classes.get(symbol, ""), usual) for symbol in symbols]
     return np.array(rates) * _BASIS

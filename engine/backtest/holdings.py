@@ -1,4 +1,4 @@
-"""What was held, stock by stock and day by day: the tables behind a curve of equity."""
+"""What was held, stock by stock and day by day: the tables behind a curve of equity, and held breaks."""
 
 # Shape suffixes: D sessions of the simulation, N stocks, B sessions of a block, G sectors.
 from dataclasses import dataclass
@@ -9,11 +9,15 @@ from numpy.typing import NDArray
 
 from engine.backtest.frictions import Frictions
 from engine.backtest.ledger import DUST, Orders, Series
-from engine.backtest.prices import Matrix, PriceTable
+from engine.backtest.prices import PriceTable
 from engine.evaluation.ranks import counts_from_ends
+from engine.portfolio.market_data import Matrix
+from engine.records.book import HeldBreak, HeldBreaks
 
 BLOCK = 64
 """Sessions whose tables are in memory at a time."""
+_LISTED = 10
+"""Largest breaks that are told one by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +71,10 @@ def holdings(trades: Trades, score_DN: Matrix) -> pl.DataFrame:
 def sector_exposures(
     trades: Trades, sector_N: NDArray[np.int64], sectors: tuple[str, ...]
 ) -> pl.DataFrame:
-    """``date, sector, net, gross``: weights at the close, summed over the stocks of each sector."""
+    """``date, sector, net, gross``: weights at the close, summed over the stocks of each sector.
+
+    ``sector_N`` ``[N]`` holds places in ``sectors``; weights are fractions of equity.
+    """
     member_NG = sector_N[:, None] == np.arange(len(sectors))
     parts = []
     for start in range(1, len(trades.table.dates_D), BLOCK):
@@ -87,12 +94,10 @@ def sector_exposures(
     return pl.concat(parts)
 
 
-def slippage_parts(
-    trades: Trades, frictions: Frictions, sessions_per_year: int
-) -> dict[str, float]:
-    """Slippage split in ``spread`` (half-spread, at least half a tick) and ``impact``; fractions a year.
+def slippage_parts(trades: Trades, frictions: Frictions) -> tuple[Series, Series]:
+    """Slippage ``[D]`` split in spread (half-spread, at least half a tick) and impact.
 
-    Means over the sessions x sessions per year, as in the waterfall, whose slippage they add up to.
+    Fractions of the equity before; they add up to the slippage of the daily returns.
     """
     spread_D, impact_D = np.zeros(len(trades.equity_D)), np.zeros(len(trades.equity_D))
     for d in range(1, len(spread_D)):
@@ -103,16 +108,13 @@ def slippage_parts(
         value_n = np.abs(trades.orders.change_DN[d, n]) * trades.table.value_DN[d, n]
         spread_D[d] = (fixed_n * value_n).sum() / trades.equity_D[d - 1]
         impact_D[d] = ((rate_n - fixed_n) * value_n).sum() / trades.equity_D[d - 1]
-    return {
-        "spread": float(spread_D[1:].mean()) * sessions_per_year,
-        "impact": float(impact_D[1:].mean()) * sessions_per_year,
-    }
+    return spread_D, impact_D
 
 
-def dividend_parts(trades: Trades, sessions_per_year: int) -> dict[str, float]:
-    """``dividend_received`` by longs and ``dividend_paid`` by shorts (both positive); fractions a year.
+def dividend_parts(trades: Trades) -> tuple[Series, Series]:
+    """Dividends ``[D]`` received by longs and paid by shorts, both positive.
 
-    Means over the sessions x sessions per year; their difference is the line of the waterfall.
+    Fractions of the equity before; their difference is the dividend of the daily returns.
     """
     received_D, paid_D = np.zeros(len(trades.equity_D)), np.zeros(len(trades.equity_D))
     if trades.table.dividend_DN.size > 1:
@@ -120,10 +122,54 @@ def dividend_parts(trades: Trades, sessions_per_year: int) -> dict[str, float]:
             cash_N = trades.orders.shares_DN[d - 1] * trades.table.dividend_DN[d]
             received_D[d] = np.maximum(cash_N, 0.0).sum() / trades.equity_D[d - 1]
             paid_D[d] = np.maximum(-cash_N, 0.0).sum() / trades.equity_D[d - 1]
+    return received_D, paid_D
+
+
+def annual_parts(trades: Trades, frictions: Frictions, sessions_per_year: int) -> dict[str, float]:
+    """``spread, impact, dividend_received, dividend_paid`` of the waterfall, fractions a year.
+
+    Means over the sessions x sessions per year, as in `BacktestResult.waterfall`.
+    """
+    names = ("spread", "impact", "dividend_received", "dividend_paid")
+    parts = (*slippage_parts(trades, frictions), *dividend_parts(trades))
     return {
-        "dividend_received": float(received_D[1:].mean()) * sessions_per_year,
-        "dividend_paid": float(paid_D[1:].mean()) * sessions_per_year,
+        name: float(part_D[1:].mean()) * sessions_per_year
+        for name, part_D in zip(names, parts, strict=True)
     }
+
+
+def held_breaks(trades: Trades) -> HeldBreaks:
+    """How often a held price broke, and what it would have meant had the quoted moves been real.
+
+    A break earns nothing in the simulation: the scale goes on without the jump.
+    """
+    table = trades.table
+    rows = []
+    if table.break_DN.size > 1 and table.quoted_DN is not None:
+        for before, n in np.argwhere(table.break_DN[1:]):
+            d, shares = before + 1, trades.orders.shares_DN[before, n]
+            if abs(shares) > DUST:
+                weight = shares * table.mark_DN[before, n] / trades.equity_D[before]
+                # The scale itself moves by nothing over a break.
+                move = table.quoted_DN[d, n] / table.quoted_DN[before, n] - 1.0
+                rows.append(
+                    HeldBreak(
+                        date=str(table.dates_D[d]),
+                        symbol=table.symbols[n],
+                        weight=float(weight),
+                        quoted_move=float(move),
+                        effect=float(weight * move),
+                    )
+                )
+    rows.sort(key=lambda row: -abs(row.effect))
+    return HeldBreaks(
+        held=len(rows),
+        stocks=len({row.symbol for row in rows}),
+        in_universe=int(np.count_nonzero(table.break_DN)),
+        as_quoted=float(sum(row.effect for row in rows)),
+        worst_case=-float(sum(abs(row.effect) for row in rows)),
+        largest=tuple(rows[:_LISTED]),
+    )
 
 
 def _dividends(table: PriceTable, row_B: NDArray[np.int64]) -> Matrix:

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.backtest.frictions import Frictions
-from engine.backtest.prices import Matrix, PriceTable
+from engine.backtest.prices import PriceTable
 from engine.errors import DataError
+from engine.portfolio.market_data import Matrix
 
 Series = NDArray[np.float64]
 
@@ -66,24 +67,6 @@ class Orders:
     """Held at the end of the session."""
     unpaid_D: Series
     """Value of buys for which the cash of the session did not suffice."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shortfall:
-    """Where wanted trading went, in quote currency over the whole simulation."""
-
-    wanted: float
-    """Value of all orders before any rule."""
-    at_limit: float
-    """Not filled at a daily price limit."""
-    beyond_adv: float
-    """Not filled beyond the share of the turnover."""
-    in_lots: float
-    """Rounded away."""
-    without_cash: float
-    """Buys for which the cash of the day did not suffice."""
-    stopped_sessions: int
-    """Sessions without positions after a drawdown stop."""
 
 
 def settle(

@@ -79,6 +79,7 @@ def drawdowns(returns_D: Series) -> Series:
 
 
 def max_drawdown(returns_D: Series) -> Drawdown:
+    """The deepest fall of the equity over these ``[D]`` returns."""
     curve, fall = equity(returns_D), drawdowns(returns_D)
     trough = int(np.argmin(fall))
     peak = int(np.argmax(curve[: trough + 1]))

@@ -1,6 +1,6 @@
-"""What a simulation trades at: fill, valuation and exit prices of every session."""
+"""What a simulation trades at, and the returns that followed each session at the same fills and marks."""
 
-# Shape suffixes: D sessions of the simulation, N stocks.
+# Shape suffixes: D sessions of the simulation, S sessions to the end of the panel, N stocks.
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,12 +10,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from engine.config import Config
 from engine.data.panel import Panel
 from engine.errors import DataError
-from engine.portfolio.market_data import forward_fill, positions
+from engine.evaluation.factor import Forward
+from engine.portfolio.market_data import MarketData, Matrix, forward_fill, positions
 from engine.records.flags import BREAK, PROCEEDS
 
-Matrix = NDArray[np.float64]
 _WORTHLESS = 1e-9
 """Share of the last price that a total loss leaves: simulators refuse a price of exactly 0."""
 
@@ -81,14 +82,9 @@ class PriceTable:
         ``reinvest``: dividends are put back into the stock instead of paid (total returns). At the open of
         a session with a break nothing is traded: which side of the jump it is on is not known.
         """
-        sessions = panel.frame["date"].unique().sort()
-        stop = min(int(sessions.search_sorted(last, side="right")), len(sessions) - 1)
-        dates = sessions[int(sessions.search_sorted(first)) : stop + 1]
+        dates = _sessions(panel, first, last)
         names = pl.Series("symbol", symbols, dtype=pl.String).unique().sort()
-        final = pl.DataFrame({"symbol": names}).join(
-            panel.frame.group_by("symbol").agg(pl.col("date").max()), on="symbol", how="left"
-        )
-        final_N = final.sort("symbol")["date"].to_numpy().astype("datetime64[D]")
+        dates_D = dates.to_numpy().astype("datetime64[D]")
         window = _Window.of(panel.frame, dates, names, reinvest)
         close_DN = window.values("close")
         quoted_DN = forward_fill(window.values("close_raw") / close_DN)
@@ -96,9 +92,7 @@ class PriceTable:
         fill_DN = close_DN.copy() if entry == "close" else window.values("open")
         if entry == "open":
             fill_DN[np.broadcast_to(break_DN, fill_DN.shape)] = np.nan
-        dates_D = dates.to_numpy().astype("datetime64[D]")
-        gone_N = np.searchsorted(dates_D, final_N, side="right")
-        gone_N = np.where(final_N >= dates_D[0], gone_N, dates_D.size)
+        gone_N = _sessions_gone(panel, names, dates_D)
         exit_DN = _exits(close_DN, window.flagged(PROCEEDS), gone_N, haircut)
         mark_DN = _carry(close_DN)
         fill_DN = np.where(exit_DN, mark_DN, fill_DN)
@@ -135,6 +129,39 @@ class PriceTable:
         return target_DN
 
 
+def forward_returns(panel: Panel, market: MarketData, config: Config) -> Forward:
+    """``(horizon, lag)`` -> ``[D, N]`` close ``lag + horizon`` sessions later / fill after ``lag`` - 1.
+
+    Total returns where the data know dividends, like the labels.
+    Lag 0 enters at the close of the scored session itself, whatever the configured entry: a diagnostic.
+    NaN where no fill was possible or where the panel ends before; a stock that is delisted on the way
+    keeps its exit price.
+    """
+    dates_D = market.dates_D
+    table = PriceTable.from_panel(
+        panel,
+        first=dates_D[0].item(),
+        last=panel.as_of,
+        symbols=market.symbols,
+        entry=config.labels.entry,
+        haircut=config.costs.delisting_haircut,
+        reinvest=True,
+    )
+    fill_SN = np.where(table.exit_DN, np.nan, table.fill_DN)
+    close_SN = np.where(np.isfinite(fill_SN), table.mark_DN, np.nan)
+
+    def forward(horizon: int, lag: int) -> Matrix:
+        out_DN = np.full((dates_D.size, len(table.symbols)), np.nan)
+        n = min(dates_D.size, len(fill_SN) - lag - horizon)
+        if n > 0:
+            entry_SN = close_SN if lag == 0 else fill_SN
+            out_DN[:n] = table.mark_DN[lag + horizon : lag + horizon + n] / entry_SN[lag : lag + n]
+            out_DN[:n] -= 1.0
+        return out_DN
+
+    return forward
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Window:
     """Bars of the simulation's sessions and stocks, and the place of each in a table ``[D, N]``."""
@@ -169,6 +196,25 @@ class _Window:
         out_DN = np.zeros(self.shape if hit.any() else (1, 1), dtype=bool)
         out_DN[self.row[hit], self.column[hit]] = True
         return out_DN
+
+
+def _sessions(panel: Panel, first: dt.date, last: dt.date) -> pl.Series:
+    """The panel's sessions from ``first`` to the one after ``last``, where there is one."""
+    sessions = panel.frame["date"].unique().sort()
+    stop = min(int(sessions.search_sorted(last, side="right")), len(sessions) - 1)
+    return sessions[int(sessions.search_sorted(first)) : stop + 1]
+
+
+def _sessions_gone(
+    panel: Panel, names: pl.Series, dates_D: NDArray[np.datetime64]
+) -> NDArray[np.int64]:
+    """``[N]`` session after each stock's last bar ever; the number of sessions = none here."""
+    final = pl.DataFrame({"symbol": names}).join(
+        panel.frame.group_by("symbol").agg(pl.col("date").max()), on="symbol", how="left"
+    )
+    final_N = final.sort("symbol")["date"].to_numpy().astype("datetime64[D]")
+    gone_N = np.searchsorted(dates_D, final_N, side="right")
+    return np.where(final_N >= dates_D[0], gone_N, dates_D.size)
 
 
 def _price_alone(window: pl.DataFrame, reinvest: bool) -> pl.DataFrame:

@@ -1,13 +1,13 @@
 """The result of a backtest: daily returns and the figures that follow from them."""
 
 # Shape suffixes: D sessions with a return.
-import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 import polars as pl
+from msgspec.structs import asdict
 
 from engine.backtest import inference, performance
 from engine.backtest.ledger import Ledger
@@ -15,6 +15,13 @@ from engine.backtest.performance import Series
 from engine.config import BacktestConfig, CostConfig
 from engine.errors import DataError, IntegrityError
 from engine.portfolio.prediction import read_table, write_table
+from engine.records.backtest import (
+    DeepFall,
+    GrossToNet,
+    JudgedFigures,
+    ReturnFigures,
+    YearReturns,
+)
 
 _COLUMNS = (
     "gross_return",
@@ -112,85 +119,38 @@ class BacktestResult:
         )
 
     def net_returns(self) -> Series:
+        """``[D]`` net returns, fractions of the equity of the session before."""
         return self.daily["net_return"].to_numpy()
 
-    def figures(self) -> dict[str, Any]:
-        """Point estimates, as they stand in ``backtest.json``; fractions, annualised where named so."""
+    def figures(self) -> ReturnFigures:
+        """Point estimates of the whole span."""
         spy, daily, net_D = self.sessions_per_year, self.daily, self.net_returns()
-        fall = performance.max_drawdown(net_D)
-        dates: list[dt.date] = [daily["date"][0], *daily["date"].to_list()]
-        return {
-            "sharpe": performance.sharpe(net_D, spy),
-            "sharpe_gross": performance.sharpe(daily["gross_return"].to_numpy(), spy),
-            "sortino": performance.sortino(net_D, spy),
-            "calmar": performance.calmar(net_D, spy),
-            "annual_return": performance.annual_return(net_D, spy),
-            "annual_volatility": performance.annual_volatility(net_D, spy),
-            "max_drawdown": fall.depth,
-            "max_drawdown_peak": str(dates[fall.peak]),
-            "max_drawdown_trough": str(dates[fall.trough]),
-            "max_drawdown_recovery": None if fall.recovery is None else str(dates[fall.recovery]),
-            "turnover": _mean(daily["turnover"]),
-            "cost_drag": _mean(daily["cost"]) * spy,
-            "waterfall": self.waterfall(),
-            "hit_rate": performance.hit_rate(net_D),
+        fall, dates = performance.max_drawdown(net_D), self._curve_dates()
+        return ReturnFigures(
+            sharpe=performance.sharpe(net_D, spy),
+            sharpe_gross=performance.sharpe(daily["gross_return"].to_numpy(), spy),
+            sortino=performance.sortino(net_D, spy),
+            calmar=performance.calmar(net_D, spy),
+            annual_return=performance.annual_return(net_D, spy),
+            annual_volatility=performance.annual_volatility(net_D, spy),
+            max_drawdown=fall.depth,
+            max_drawdown_peak=dates[fall.peak],
+            max_drawdown_trough=dates[fall.trough],
+            max_drawdown_recovery=None if fall.recovery is None else dates[fall.recovery],
+            turnover=_mean(daily["turnover"]),
+            cost_drag=_mean(daily["cost"]) * spy,
+            hit_rate=performance.hit_rate(net_D),
             **performance.tails(net_D),
-            "sessions": len(daily),
-            "first_session": str(daily["date"][0]),
-            "last_session": str(daily["date"][-1]),
-            "mean_names": _mean(daily["n_names"]),
-            "mean_long_exposure": _mean(daily["long_exposure"]),
-            "mean_short_exposure": _mean(daily["short_exposure"]),
-        }
-
-    def drawdown_table(self, count: int = 5) -> list[dict[str, Any]]:
-        """The deepest falls, deepest first, with dates and sessions from peak to trough to recovery."""
-        dates: list[dt.date] = [self.daily["date"][0], *self.daily["date"].to_list()]
-        return [
-            {
-                "depth": fall.depth,
-                "peak": str(dates[fall.peak]),
-                "trough": str(dates[fall.trough]),
-                "recovery": None if fall.recovery is None else str(dates[fall.recovery]),
-                "sessions_down": fall.trough - fall.peak,
-                "sessions_up": None if fall.recovery is None else fall.recovery - fall.trough,
-            }
-            for fall in performance.worst_drawdowns(self.net_returns(), count)
-        ]
-
-    def years(self) -> list[dict[str, Any]]:
-        """Figures of each calendar year; a year with few sessions is annualised all the same."""
-        spy, out = self.sessions_per_year, []
-        for (year,), rows in self.daily.group_by(pl.col("date").dt.year(), maintain_order=True):
-            net_D = rows["net_return"].to_numpy()
-            out.append(
-                {
-                    "year": year,
-                    "sessions": len(rows),
-                    "net_return": float(np.prod(1.0 + net_D)) - 1.0,
-                    "sharpe": performance.sharpe(net_D, spy),
-                    "max_drawdown": performance.max_drawdown(net_D).depth,
-                    "turnover": _mean(rows["turnover"]),
-                    "cost": float(rows["cost"].sum()),
-                }
-            )
-        return out
-
-    def waterfall(self) -> dict[str, float]:
-        """Mean return x sessions per year, from gross to net (sums, so that the parts add up exactly)."""
-        names = (
-            "gross_return",
-            "dividend",
-            "delisting",
-            "commission",
-            "slippage",
-            "borrow",
-            "net_return",
+            sessions=len(daily),
+            first_session=dates[1],
+            last_session=dates[-1],
+            mean_names=_mean(daily["n_names"]),
+            mean_long_exposure=_mean(daily["long_exposure"]),
+            mean_short_exposure=_mean(daily["short_exposure"]),
         )
-        return {name: _mean(self.daily[name]) * self.sessions_per_year for name in names}
 
-    def evidence(self, config: BacktestConfig, *, horizon: int, trials: int) -> dict[str, Any]:
-        """What is known about the Sharpe ratio beside its value, and the verdict against the target."""
+    def judged(self, config: BacktestConfig, *, horizon: int, trials: int) -> JudgedFigures:
+        """The same, what is known about the Sharpe ratio beside its value, and the verdict."""
         spy, net_D = self.sessions_per_year, self.net_returns()
         low, high = inference.sharpe_interval(
             net_D,
@@ -200,20 +160,67 @@ class BacktestResult:
             confidence=config.confidence,
             seed=0,
         )
-        return {
-            "sharpe_low": low,
-            "sharpe_high": high,
-            "confidence": config.confidence,
-            "sharpe_se": inference.sharpe_standard_error(net_D, spy),
-            "sharpe_probabilistic": inference.probabilistic_sharpe(net_D, spy, threshold=0.0),
-            "sharpe_deflated": inference.deflated_sharpe(net_D, spy, trials=trials),
-            "sharpe_expected_best": inference.expected_best_of(trials, net_D.size, spy),
-            "trials": trials,
-            "target": config.sharpe_target,
-            "verdict": inference.verdict(low, high, config.sharpe_target),
-        }
+        return JudgedFigures(
+            **asdict(self.figures()),
+            sharpe_low=low,
+            sharpe_high=high,
+            confidence=config.confidence,
+            sharpe_se=inference.sharpe_standard_error(net_D, spy),
+            sharpe_probabilistic=inference.probabilistic_sharpe(net_D, spy, threshold=0.0),
+            sharpe_deflated=inference.deflated_sharpe(net_D, spy, trials=trials),
+            sharpe_expected_best=inference.expected_best_of(trials, net_D.size, spy),
+            trials=trials,
+            target=config.sharpe_target,
+            verdict=inference.verdict(low, high, config.sharpe_target),
+        )
+
+    def deepest_falls(self, count: int = 5) -> tuple[DeepFall, ...]:
+        """Deepest first, with dates and sessions from peak to trough to recovery."""
+        dates = self._curve_dates()
+        return tuple(
+            DeepFall(
+                depth=fall.depth,
+                peak=dates[fall.peak],
+                trough=dates[fall.trough],
+                recovery=None if fall.recovery is None else dates[fall.recovery],
+                sessions_down=fall.trough - fall.peak,
+                sessions_up=None if fall.recovery is None else fall.recovery - fall.trough,
+            )
+            for fall in performance.worst_drawdowns(self.net_returns(), count)
+        )
+
+    def years(self) -> tuple[YearReturns, ...]:
+        """Figures of each calendar year, in order."""
+        spy, out = self.sessions_per_year, []
+        for _, rows in self.daily.group_by(pl.col("date").dt.year(), maintain_order=True):
+            net_D = rows["net_return"].to_numpy()
+            out.append(
+                YearReturns(
+                    year=rows["date"][0].year,
+                    sessions=len(rows),
+                    net_return=float(np.prod(1.0 + net_D)) - 1.0,
+                    sharpe=performance.sharpe(net_D, spy),
+                    max_drawdown=performance.max_drawdown(net_D).depth,
+                    turnover=_mean(rows["turnover"]),
+                    cost=float(rows["cost"].sum()),
+                )
+            )
+        return tuple(out)
+
+    def waterfall(self) -> GrossToNet:
+        """From gross to net, without the parts of slippage and dividends."""
+        names = ("gross_return", "dividend", "delisting", "commission", "slippage", "borrow",
+                 "net_return")  # fmt: skip
+        spy = self.sessions_per_year
+        return GrossToNet(**{name: _mean(self.daily[name]) * spy for name in names})
+
+    def _curve_dates(self) -> list[str]:
+        """ISO dates of the points of the equity curve; the start shares the first session's."""
+        dates = self.daily["date"].cast(pl.String).to_list()
+        return [dates[0], *dates]
 
     def write(self, path: Path) -> None:
+        """The daily table as Parquet, everything else in its metadata."""
         metadata = {
             "run_id": self.run_id,
             "strategy": self.strategy,

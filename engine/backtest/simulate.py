@@ -10,9 +10,11 @@ import vectorbt as vbt
 
 from engine.backtest.fast import run_orders
 from engine.backtest.frictions import Frictions
-from engine.backtest.ledger import Ledger, Orders, Series, Shortfall, settle
-from engine.backtest.prices import Matrix, PriceTable
+from engine.backtest.ledger import Ledger, Orders, Series, settle
+from engine.backtest.prices import PriceTable
 from engine.errors import DataError
+from engine.portfolio.market_data import Matrix
+from engine.records.book import OrderShortfall
 
 _TOLERANCE = 1e-9
 """Relative gap between vectorbt's equity and the fast path's above which a backtest is refused."""
@@ -20,10 +22,12 @@ _TOLERANCE = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulation:
+    """What vectorbt made of the targets, and where wanted trading went."""
+
     ledger: Ledger
     """By vectorbt."""
     orders: Orders
-    shortfall: Shortfall
+    shortfall: OrderShortfall
     gap: float
     """Largest relative difference of the daily equity to the fast path's."""
 

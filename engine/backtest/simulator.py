@@ -2,7 +2,7 @@
 
 # Shape suffixes: D sessions, N stocks, O orders.
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from engine.portfolio.book import Book, build_book
 from engine.portfolio.market_data import MarketData, Matrix
 from engine.portfolio.prediction import Prediction
 from engine.portfolio.strategy import Decisions, Strategy, dense_scores, load_strategy
+from engine.records.book import BookExposures, ExtremeDay
 
 _CAPACITY_QUANTILE = 0.95
 
@@ -39,6 +40,7 @@ class Simulator:
     def for_prediction(
         cls, prediction: Prediction, *, panel: Panel, strategy: Strategy, config: Config
     ) -> Self:
+        """The market, prices and frictions of a prediction's days and names."""
         dates = prediction.frame["date"]
         first, last = dates[0], dates[-1]
         market = MarketData.from_panel(
@@ -53,14 +55,7 @@ class Simulator:
             panel=panel,
             market=market,
             table=table,
-            frictions=Frictions.of(
-                table,
-                market,
-                panel,
-                costs=config.costs,
-                limits=config.constraints,
-                sessions_per_year=panel.sessions_per_year,
-            ),
+            frictions=Frictions.of(table, market, panel, config.costs, config.constraints),
             strategy=strategy,
             config=config,
             score_DN=dense_scores(prediction, market, config.portfolio.horizon),
@@ -79,18 +74,9 @@ class Simulator:
             strategy = load_strategy(now.portfolio.strategy)
         frictions = self.frictions
         if now.constraints == before.constraints and now.costs != before.costs:
-            frictions = frictions.with_costs(
-                now.costs, self.panel, table.symbols, self.panel.sessions_per_year
-            )
+            frictions = frictions.with_costs(now.costs, self.panel, table.symbols)
         elif now.constraints != before.constraints:
-            frictions = Frictions.of(
-                table,
-                market,
-                self.panel,
-                costs=now.costs,
-                limits=now.constraints,
-                sessions_per_year=self.panel.sessions_per_year,
-            )
+            frictions = Frictions.of(table, market, self.panel, now.costs, now.constraints)
         return replace(
             self,
             table=table,
@@ -101,14 +87,15 @@ class Simulator:
         )
 
     def decide(self, score_DN: Matrix) -> Decisions:
-        """The days on which these scores decide a book."""
+        """The days on which these scores ``[D, N]`` decide a book."""
         return Decisions.of(score_DN, self.market, self.config.portfolio)
 
     def book(self, score_DN: Matrix, *, trace: bool = False) -> Book:
-        """The strategy's book on these scores, constraints applied."""
+        """The strategy's book on these scores ``[D, N]``, constraints applied."""
         return self.book_on(self.decide(score_DN), trace=trace)
 
     def book_on(self, decisions: Decisions, *, trace: bool = False) -> Book:
+        """The strategy's book on decisions that were made already."""
         config = self.config
         return build_book(
             self.strategy, decisions, config.portfolio, config.constraints, trace=trace
@@ -119,7 +106,7 @@ class Simulator:
         return self.fill(self.table.orders(decided_DN))
 
     def fill(self, target_DN: Matrix) -> BacktestResult:
-        """Orders of the price table through the fast path."""
+        """Orders of the price table ``[D, N]`` (fractions of equity, NaN = none) through the fast path."""
         ledger = run_fast(
             self.table,
             target_DN,
@@ -129,6 +116,7 @@ class Simulator:
         return self.result(ledger)
 
     def result(self, ledger: Ledger, *, run_id: str = "") -> BacktestResult:
+        """Daily returns of a ledger under this configuration."""
         return BacktestResult.from_ledger(
             ledger,
             costs=self.config.costs,
@@ -138,12 +126,8 @@ class Simulator:
             run_id=run_id,
         )
 
-    def exposures(self, book: Book, result: BacktestResult) -> dict[str, Any]:
-        """What the book leans on besides its scores.
-
-        ``beta``: slope of its net returns on the market index. ``sectors``: mean net weight of each
-        sector; ``sector_largest``: mean over days of the largest absolute one.
-        """
+    def exposures(self, book: Book, result: BacktestResult) -> BookExposures:
+        """What the book leans on besides its scores."""
         offset = self.market.index_LD.size - self.market.dates_D.size
         index_D = self.market.index_LD[offset:]
         n = min(index_D.size - 1, len(result.daily))
@@ -154,17 +138,16 @@ class Simulator:
             ],
             axis=1,
         )
-        return {
-            "beta": performance.beta(result.net_returns()[:n], index_D[1 : n + 1]),
-            "sectors": dict(zip(self.market.sectors, net_KG.mean(axis=0).tolist(), strict=True)),
-            "sector_largest": float(np.abs(net_KG).max(axis=1).mean()),
-        }
+        return BookExposures(
+            beta=performance.beta(result.net_returns()[:n], index_D[1 : n + 1]),
+            sectors=dict(zip(self.market.sectors, net_KG.mean(axis=0).tolist(), strict=True)),
+            sector_largest=float(np.abs(net_KG).max(axis=1).mean()),
+        )
 
-    def extremes(self, orders: Orders, result: BacktestResult) -> list[dict[str, Any]]:
+    def extremes(self, orders: Orders, result: BacktestResult) -> tuple[ExtremeDay, ...]:
         """The worst and the best day: what one stock did to it, and the Sharpe ratio without that day.
 
-        ``contribution``: shares held overnight x (price change + dividend) / equity of the night before. A
-        figure that hangs on one stock of one day is often a price that was not adjusted.
+        A figure that hangs on one stock of one day is often a price that was not adjusted.
         """
         net_D = result.net_returns()
         growth_D = performance.equity(result.daily["gross_return"].to_numpy())
@@ -178,18 +161,18 @@ class Simulator:
             share_N = held_N * change_N / (self.config.backtest.initial_cash * growth_D[place])
             n = int(np.argmax(share_N * np.sign(net_D[place])))
             out.append(
-                {
-                    "date": str(self.table.dates_D[d]),
-                    "net_return": float(net_D[place]),
-                    "symbol": self.table.symbols[n],
-                    "price_ratio": float(self.table.mark_DN[d, n] / self.table.mark_DN[d - 1, n]),
-                    "contribution": float(share_N[n]),
-                    "sharpe_without": performance.sharpe(
+                ExtremeDay(
+                    date=str(self.table.dates_D[d]),
+                    net_return=float(net_D[place]),
+                    symbol=self.table.symbols[n],
+                    price_ratio=float(self.table.mark_DN[d, n] / self.table.mark_DN[d - 1, n]),
+                    contribution=float(share_N[n]),
+                    sharpe_without=performance.sharpe(
                         np.delete(net_D, place), result.sessions_per_year
                     ),
-                }
+                )
             )
-        return out
+        return tuple(out)
 
     def capacity(self, orders: Orders) -> float:
         """Capital at which 95 % of the orders stay below ``max_adv_share`` of the turnover (5 % if off).

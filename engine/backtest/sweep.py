@@ -5,8 +5,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from engine.portfolio.book import Book
 from engine.portfolio.market_data import Matrix
 from engine.portfolio.prediction import Prediction
 from engine.portfolio.strategy import Decisions
+from engine.records.backtest import ReturnFigures, SettingsTable
 
 _TABLES = ("portfolio.", "constraints.", "costs.")
 _MAX_CELLS = 2000
@@ -30,14 +30,21 @@ _Grid = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    settings: dict[str, Any]
-    """The keys of the grid and this cell's values."""
+class GridPoint:
+    """One combination of settings and what the fast path made of it."""
+
+    settings: SettingsTable
+    """The keys of the grid and the values here."""
     config: Config
-    figures: dict[str, Any]
-    """Point estimates of `BacktestResult.figures`; empty where the settings could not be simulated."""
-    error: str
-    net_D: Series
+    figures: ReturnFigures | None = None
+    """None where the settings could not be simulated."""
+    error: str = ""
+    net_D: Series = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def sharpe(self) -> float:
+        """NaN where nothing was simulated."""
+        return math.nan if self.figures is None else self.figures.sharpe
 
 
 def parse_grid(texts: Sequence[str], config: Config) -> dict[str, list[str]]:
@@ -66,14 +73,14 @@ def sweep(
     grid: _Grid,
     *,
     on_cell: Callable[[int, int], None] = lambda done, total: None,
-) -> list[Cell]:
+) -> list[GridPoint]:
     """All combinations in the order of the grid. Cells that share a book build it once."""
     combinations = list(itertools.product(*grid.values()))
     waiting: list[tuple[Config, Future[BacktestResult] | EngineError]] = []
     books: dict[str, Matrix] = {}
     decisions: dict[tuple[int, int], Decisions] = {}
     current = simulator
-    cells: list[Cell] = []
+    cells: list[GridPoint] = []
     with ThreadPoolExecutor(_WORKERS) as pool:
         for values in combinations:
             texts = dict(zip(grid, values, strict=True))
@@ -94,15 +101,15 @@ def sweep(
             except EngineError as error:
                 waiting.append((config, error))
             if len(waiting) > _WORKERS:
-                cells.append(_cell(grid, *waiting.pop(0)))
+                cells.append(_point(grid, *waiting.pop(0)))
                 on_cell(len(cells), len(combinations))
-        cells += [_cell(grid, *item) for item in waiting]
+        cells += [_point(grid, *item) for item in waiting]
     on_cell(len(cells), len(combinations))
     return cells
 
 
-def _cell(grid: _Grid, config: Config, done: Future[BacktestResult] | EngineError) -> Cell:
-    """A cell whose settings cannot be simulated (a book that loses everything) says why."""
+def _point(grid: _Grid, config: Config, done: Future[BacktestResult] | EngineError) -> GridPoint:
+    """One whose settings cannot be simulated (a book that loses everything) says why."""
     flat = flatten(config)
     settings = {key: flat[key] for key in grid}
     try:
@@ -110,42 +117,24 @@ def _cell(grid: _Grid, config: Config, done: Future[BacktestResult] | EngineErro
             raise done
         result = done.result()
     except EngineError as error:
-        return Cell(
-            settings=settings, config=config, figures={}, error=error.message, net_D=np.empty(0)
-        )
-    return Cell(
-        settings=settings,
-        config=config,
-        figures=result.figures(),
-        error="",
-        net_D=result.net_returns(),
+        return GridPoint(settings=settings, config=config, error=error.message)
+    return GridPoint(
+        settings=settings, config=config, figures=result.figures(), net_D=result.net_returns()
     )
 
 
-def book_of(simulator: Simulator, cell: Cell, prediction: Prediction) -> tuple[Simulator, Book]:
+def book_of(
+    simulator: Simulator, cell: GridPoint, prediction: Prediction
+) -> tuple[Simulator, Book]:
     """The simulator and book of one cell, to simulate it again in full."""
     changed = simulator.changed(cell.config, prediction)
     return changed, changed.book(changed.score_DN)
 
 
-def returns_of(cells: Sequence[Cell]) -> Matrix:
+def returns_of(cells: Sequence[GridPoint]) -> Matrix:
     """Daily net returns ``[D, M]`` of the cells that were simulated over the most common span."""
     sizes = [cell.net_D.size for cell in cells if cell.figures]
     if not sizes:
         return np.empty((0, 0))
     longest = max(sizes)
     return np.stack([cell.net_D for cell in cells if cell.net_D.size == longest], axis=1)
-
-
-def pivot(
-    cells: Sequence[dict[str, Any]], row_key: str, column_key: str
-) -> tuple[dict[tuple[Any, Any], float], list[Any], list[Any]]:
-    """Mean net Sharpe per pair of values, and the values of both keys in the order of the grid."""
-    groups: dict[tuple[Any, Any], list[float]] = {}
-    for cell in cells:
-        place = (cell["settings"][row_key], cell["settings"][column_key])
-        if cell["sharpe"] is not None and math.isfinite(cell["sharpe"]):
-            groups.setdefault(place, []).append(cell["sharpe"])
-    rows = list(dict.fromkeys(cell["settings"][row_key] for cell in cells))
-    columns = list(dict.fromkeys(cell["settings"][column_key] for cell in cells))
-    return {place: sum(v) / len(v) for place, v in groups.items()}, rows, columns

@@ -29,7 +29,7 @@ DAILY: tuple[Command, ...] = (
         argument("session", "A session, or 2016-12-30-r1."),
     )),
     Command("promote", "Make a run's networks the champion, if the gate lets them.",
-            "engine.stages.champion:promote", parameters=(
+            "engine.stages.promote:promote", parameters=(
         RUN,
         option("force_reason", "Promote against the gate, and why."),
     )),

@@ -13,9 +13,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from engine.data.findings import LISTED, Example, Finding
 from engine.data.memory import Memory
 from engine.data.tables import BAR_SCHEMA, complete
+from engine.records.quality import LISTED, DataFinding, Example
 
 _Renames = Sequence[tuple[dt.date, str, str]]
 _PAID = ("merger", "delisting")
@@ -31,7 +31,7 @@ class Folded:
     dividend_M: NDArray[np.float64]
     worth_M: NDArray[np.float64]
     """Worth of what was handed out, a share after the split of that day."""
-    finding: Finding
+    finding: DataFinding
 
 
 def renames(actions: pl.DataFrame | None) -> list[tuple[dt.date, str, str]]:
@@ -130,7 +130,7 @@ def fold(
             worth_M[m] += value
         else:
             dividend_M[m] += value
-    finding = Finding(
+    finding = DataFinding(
         rule="bad_action",
         level="error",
         count=len(wrong),

@@ -64,13 +64,13 @@ def exchange_named(code: str, *, key: str = "data.calendar") -> str:
 
 
 def weekdays(first: str, count: int) -> NDArray[np.datetime64]:
-    """``count`` Mondays to Fridays from ``first`` (ISO date, itself included when a weekday)."""
+    """Array ``[count]`` of Mondays to Fridays from ``first`` (ISO date, itself included when a weekday)."""
     start = np.busday_offset(np.datetime64(first, "D"), 0, roll="forward")
     return np.busday_offset(start, np.arange(count))
 
 
 def sessions_between(exchange: str, first: dt.date, last: dt.date) -> NDArray[np.datetime64]:
-    """Sessions of the exchange from ``first`` to ``last``, both included."""
+    """Sessions ``[S]`` of the exchange from ``first`` to ``last``, both included."""
     if exchange in _PLAIN:
         days = np.arange(np.datetime64(first, "D"), np.datetime64(last, "D") + 1)
         return days if exchange == _EVERY_DAY else days[np.is_busday(days)]
@@ -152,6 +152,8 @@ def _kind(exchange: str, key: str = "data.calendar") -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradingDay:
+    """A session and its hours."""
+
     date: dt.date
     """The session's date at the exchange."""
     open: dt.datetime
@@ -171,7 +173,7 @@ def trading_days(
     if exchange in _PLAIN:
         days = sessions_between(exchange, first, last).tolist()
         return [_round_the_clock(day) if exchange == _EVERY_DAY else _weekday(day) for day in days]
-    found = _hours(exchange, today.replace(day=1)).days
+    found = _hours(exchange, today.replace(day=1))
     begin = bisect_left(found, first, key=lambda day: day.date)
     end = bisect_right(found, last, key=lambda day: day.date)
     return list(found[begin:end])
@@ -191,16 +193,12 @@ def calendar_end(exchange: str, *, today: dt.date) -> dt.date:
     """Last session that the calendar knows."""
     if exchange in _PLAIN:
         return dt.date.max
-    return _hours(exchange, today.replace(day=1)).days[-1].date
-
-
-@dataclass(frozen=True, slots=True)
-class _Hours:
-    days: tuple[TradingDay, ...]
+    return _hours(exchange, today.replace(day=1))[-1].date
 
 
 @lru_cache(maxsize=16)
-def _hours(exchange: str, month: dt.date) -> _Hours:
+def _hours(exchange: str, month: dt.date) -> tuple[TradingDay, ...]:
+    """Sessions from `_HISTORY` before a month to `_FUTURE` after it."""
     kind = _kind(exchange, "schedule.calendar")
     first, last = kind.bound_min(), kind.bound_max()
     start, end = month - _HISTORY, month + _FUTURE
@@ -213,13 +211,12 @@ def _hours(exchange: str, month: dt.date) -> _Hours:
         end=end if last is None else min(end, last.date()),
     )
     rows = calendar.schedule[["open", "close"]]
-    days = (
+    return tuple(
         TradingDay(
             date=session.date(), open=row.open.to_pydatetime(), close=row.close.to_pydatetime()
         )
         for session, row in zip(rows.index, rows.itertuples(index=False), strict=True)
     )
-    return _Hours(days=tuple(days))
 
 
 def _weekday(day: dt.date) -> TradingDay:

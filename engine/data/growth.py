@@ -13,11 +13,12 @@ import numpy as np
 import polars as pl
 
 from engine.data import months
-from engine.data.merge import Place, Revision, laid_over
+from engine.data.merge import Place, laid_over
 from engine.data.sessions import usual_names
 from engine.data.tables import TABLES, RawTables
 from engine.errors import DataError
 from engine.files import digest
+from engine.records.snapshot import Revision
 
 if TYPE_CHECKING:
     from engine.data.store import Snapshot
@@ -129,18 +130,18 @@ def appended(old: "Snapshot", more: RawTables, place: Place | None = None) -> Dr
     return Draft(
         raw=replace(
             more,
-            market=old.manifest["market"],
-            source=old.manifest["source"],
-            notes=tuple(old.manifest["notes"]),
+            market=old.manifest.market,
+            source=old.manifest.source,
+            notes=old.manifest.notes,
             calendar=old.calendar,
-            currency=old.currency,
+            currency=old.manifest.currency,
             securities=securities,
         ),
         days=(*old.days[:kept], *names),
         names=(*old.names[:kept], *names.values()),
         chain=(*old.chain[:kept], *months.extend_chain(before, tables, days, since)),
         ahead=months.ahead(tables, [*old.days[:kept], *names][-1]),
-        tables=tuple(sorted({*old.manifest["tables"], *tables})),
+        tables=tuple(sorted({*old.manifest.tables, *tables})),
         files=[*files, ("securities.parquet", securities)],
         base=old,
         revision=revision,
@@ -161,7 +162,7 @@ def _check(old: "Snapshot", more: RawTables) -> None:
             f"{more.source}: has bars of {first}, but the store begins with {old.days[0]}",
             hint="ingest the whole history again, or remove the earlier rows",
         )
-    news = sorted(set(more.tables()) - set(old.manifest["tables"]) - {"actions"})
+    news = sorted(set(more.tables()) - set(old.manifest.tables) - {"actions"})
     if news:
         raise DataError(
             f"{more.source}: the store has no table {', '.join(news)}",
@@ -201,7 +202,7 @@ def _touched(
     month = start.replace(day=1)
     touched = {"bars": bars.filter(pl.col("date") >= month)}
     given = more.tables() | {"actions": actions}
-    for name in [*old.manifest["tables"], *(["actions"] if len(actions) else [])]:
+    for name in [*old.manifest.tables, *(["actions"] if len(actions) else [])]:
         if name in ("securities", "bars") or name in touched:
             continue
         past = old.table(name, after=since or "0000")

@@ -14,6 +14,8 @@ _KEPT = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lineage:
+    """By what, and from which sessions, a result is made."""
+
     settings: str
     """Digest of everything but the data that decides the values."""
     chain: Sequence[str]

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,9 +16,8 @@ from numpy.typing import NDArray
 from engine.config import Config, Market
 from engine.data.actions import renamed, renames
 from engine.data.calendar import currency_of, sessions_per_year
-from engine.data.findings import QualityReport
 from engine.data.lineage import Lineage
-from engine.data.memory import Memory
+from engine.data.memory import MEMORY, Memory
 from engine.data.months import month_files, months_between, write_month
 from engine.data.panel import DensePanel, Panel, check_bars, scatter
 from engine.data.quality import examine_more
@@ -27,16 +25,10 @@ from engine.data.repair import RULES
 from engine.data.store import PanelStore, Snapshot, read_parquet
 from engine.data.tables import OPTIONAL, SECURITY_SCHEMA, RawTables
 from engine.errors import DataError
-from engine.files import (
-    adopt,
-    building,
-    digest,
-    read_json,
-    read_manifest,
-    verify_files,
-    write_json,
-    write_manifest,
-)
+from engine.files import MANIFEST, adopt, building, digest, verify_files, write_manifest
+from engine.records import record
+from engine.records.built import PanelManifest
+from engine.records.quality import REPORT, QualityReport
 
 _PORTION = 1_000_000
 """Raw rows that are cleaned at once: 0.6 GiB of working memory."""
@@ -51,27 +43,29 @@ class StoredPanel:
     index_symbol: str
 
     @cached_property
-    def manifest(self) -> dict[str, Any]:
-        return read_manifest(self.directory, verify=False)
+    def manifest(self) -> PanelManifest:
+        """Sessions, stocks and files of the panel."""
+        return record.read(self.directory / MANIFEST, PanelManifest)
 
     @property
     def fingerprint(self) -> str:
-        return str(self.manifest["fingerprint"])
+        """Digest of snapshot and quality settings: the key of everything built from the panel."""
+        return self.manifest.fingerprint
 
     @property
     def settings(self) -> str:
         """Digest of what the bars were cleaned by."""
-        return str(self.manifest["settings"])
+        return self.manifest.settings
 
     @property
     def market(self) -> Market:
-        market: Market = self.snapshot.manifest["market"]
-        return market
+        """The market that the source named."""
+        return self.snapshot.manifest.market
 
     @property
     def currency(self) -> str:
         """Label of prices and money; may be empty."""
-        return currency_of(self.market, self.snapshot.currency, self.snapshot.calendar)
+        return currency_of(self.market, self.snapshot.manifest.currency, self.snapshot.calendar)
 
     @property
     def sessions_per_year(self) -> int:
@@ -80,7 +74,8 @@ class StoredPanel:
 
     @property
     def source(self) -> str:
-        return str(self.snapshot.manifest["source"])
+        """Label of where the data came from."""
+        return self.snapshot.manifest.source
 
     @cached_property
     def chain(self) -> Sequence[str]:
@@ -89,13 +84,13 @@ class StoredPanel:
 
     @cached_property
     def dates_S(self) -> NDArray[np.datetime64]:
-        """Sessions with a bar, increasing."""
-        return np.array(self.manifest["days"], dtype="datetime64[D]")
+        """Sessions ``[S]`` with a bar, increasing."""
+        return np.array(self.manifest.days, dtype="datetime64[D]")
 
-    @cached_property
+    @property
     def symbols(self) -> tuple[str, ...]:
         """Stocks with a bar, sorted."""
-        return tuple(self.manifest["symbols"])
+        return self.manifest.symbols
 
     @cached_property
     def securities(self) -> pl.DataFrame:
@@ -119,14 +114,23 @@ class StoredPanel:
 
     @cached_property
     def report(self) -> QualityReport:
-        verify_files(self.directory, self.manifest, ("report.json",))
-        return QualityReport.from_json(read_json(self.directory / "report.json"))
+        """What the quality gates found."""
+        self.verify(REPORT)
+        return record.read(self.directory / REPORT, QualityReport)
 
     def bars(self, after: str = "0000") -> pl.DataFrame:
         """Clean rows of the months from ``after`` (ISO date) on."""
-        names = months_between("bars", self.manifest["files"], after, "9999")
-        verify_files(self.directory, self.manifest, names)
+        names = self.months(after)
+        self.verify(*names)
         return pl.concat([read_parquet(self.directory / name) for name in names])
+
+    def months(self, after: str = "0000") -> list[str]:
+        """Files with the bars of the months from ``after`` (ISO date) on."""
+        return months_between("bars", self.manifest.files, after, "9999")
+
+    def verify(self, *names: str) -> None:
+        """Check the hashes of files: IntegrityError for a damaged one."""
+        verify_files(self.directory, {"files": self.manifest.files}, names)
 
     def panel(self) -> Panel:
         """The whole panel in memory."""
@@ -138,7 +142,7 @@ class StoredPanel:
             tables=self.tables,
             market=self.market,
             calendar=self.snapshot.calendar,
-            currency=self.snapshot.currency,
+            currency=self.snapshot.manifest.currency,
             source=self.source,
             as_of=self.report.last,
             fingerprint=self.fingerprint,
@@ -157,7 +161,7 @@ class StoredPanel:
             tables=self.tables,
             first=start,
         )
-        count_N = np.asarray(self.manifest["bars"], dtype=np.int64)
+        count_N = np.asarray(self.manifest.bars, dtype=np.int64)
         return replace(dense, bars_before_N=count_N - np.isfinite(dense.close_NS).sum(axis=1))
 
     def index_of(self, bars: pl.DataFrame) -> pl.DataFrame | None:
@@ -201,8 +205,8 @@ def clean_panel(workspace: Path, config: Config, name: str | None = None) -> Sto
             "rules": RULES,
             "quality": config.quality.model_dump(mode="json"),
             "index": config.data.index_symbol,
-            "market": snapshot.manifest["market"],
-            "source": snapshot.manifest["source"],
+            "market": snapshot.manifest.market,
+            "source": snapshot.manifest.source,
             **({"calendar": snapshot.calendar} if snapshot.calendar else {}),
             "renames": [str(rename) for rename in renames(_happened(snapshot))],
         }
@@ -210,7 +214,7 @@ def clean_panel(workspace: Path, config: Config, name: str | None = None) -> Sto
     lineage = Lineage(settings=settings, chain=snapshot.chain, panel=snapshot.id)
     target = workspace / "panels" / lineage.fingerprint
     panel = StoredPanel(target, snapshot, config.data.index_symbol)
-    if not (target / "manifest.json").exists():
+    if not (target / MANIFEST).exists():
         with building(target) as staging:
             _clean(snapshot, config, lineage, staging, target.parent)
         lineage.prune(target.parent)
@@ -228,15 +232,13 @@ def _clean(
 ) -> None:
     """Clean what no parent has cleaned, a few months at a time: a session needs those before it only."""
     days: list[str] = []
-    known: dict[str, Any] = {}
-    memory, report, last = Memory.empty(), None, ""
+    memory, report, last, old = Memory.empty(), None, "", None
     parent = next(lineage.parents(root), None)
     if parent is not None:
-        path, manifest = parent
-        old = StoredPanel(path, snapshot, "")
-        verify_files(path, manifest, ("memory.npz",))
-        memory, report, days = Memory.read(path), old.report, manifest["days"]
-        last = snapshot.days[manifest["raw_sessions"] - 1]
+        old = StoredPanel(parent[0], snapshot, "")
+        old.verify(MEMORY)
+        memory, report, days = Memory.read(old.directory), old.report, list(old.manifest.days)
+        last = snapshot.days[old.manifest.raw_sessions - 1]
     written = []
     for raw in _portions(snapshot, last):
         rows, report, memory = examine_more(raw, config.quality, memory, report)
@@ -245,22 +247,23 @@ def _clean(
         check_bars(rows, raw.source, report.last)
         days = [*days, *(str(day) for day in rows["date"].unique().sort())]
         first = str(rows.item(0, "date"))
-        if parent is not None and months_between("bars", manifest["files"], first, "9999"):
+        if old is not None and old.months(first):
             rows = pl.concat([old.bars(first).filter(pl.col("date") < rows.item(0, "date")), rows])
         for file, part in month_files("bars", rows):
             write_month(directory, file, part)
             written.append(file)
     assert report is not None
-    source = str(snapshot.manifest["source"])
+    source = snapshot.manifest.source
     if report.verdict == "refused":
         raise RefusedDataError(source, report)
     if not days:
         raise DataError(f"{source}: no bar is left after the quality gates")
-    if parent is not None:
-        months = set(months_between("bars", manifest["files"], "0000", "9999"))
-        known = adopt(path, directory, months - set(written), manifest["files"])
+    known = {}
+    if old is not None:
+        unchanged = set(old.months()) - set(written)
+        known = adopt(old.directory, directory, unchanged, old.manifest.files)
     memory.write(directory)
-    write_json(directory / "report.json", report.to_json())
+    record.write(directory / REPORT, report)
     write_manifest(
         directory,
         lineage.fields()
@@ -275,11 +278,11 @@ def _clean(
 
 def _portions(snapshot: Snapshot, after: str) -> Iterator[RawTables]:
     """The raw tables after a session (empty = all), bars in whole months of about `_PORTION` rows."""
-    files = months_between("bars", snapshot.manifest["files"], after or "0000", "9999")
+    files = snapshot.months("bars", after or "0000")
     months = [file.removeprefix("bars-").removesuffix(".parquet") for file in files]
     raw, start, count = None, 0, 0
     for i, file in enumerate(files):
-        count += snapshot.rows.get(file, _PORTION)
+        count += snapshot.manifest.rows.get(file, _PORTION)
         if count < _PORTION and i + 1 < len(files):
             continue
         bars = snapshot.table("bars", after=months[start], until=months[i])

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+MEMORY = "memory.npz"
 _RECENT = 20
 """Sessions of turnover that are remembered."""
 _START = {"factor": 1.0, "reinvested": 1.0, "settled": -(2**31)}
@@ -84,31 +85,20 @@ class Memory:
 
     @classmethod
     def empty(cls) -> "Memory":
-        return cls(
-            symbols=(),
-            last=np.empty(0),
-            factor=np.empty(0),
-            reinvested=np.empty(0),
-            owed=np.empty(0),
-            told=np.empty(0, dtype=np.int64),
-            run=np.empty(0, dtype=np.int64),
-            held=np.empty(0),
-            base=np.empty(0),
-            day=np.empty(0, dtype=np.int64),
-            ended=np.empty(0, dtype=np.bool_),
-            settled=np.empty(0, dtype=np.int64),
-            unit=np.empty(0, dtype=np.int64),
-            excluded=np.empty(0, dtype=np.bool_),
-            variance=np.empty(0),
-            seen=np.empty(0, dtype=np.int64),
-            turnover=np.empty((0, _RECENT)),
-            rows=np.empty(0, dtype=np.int64),
-            end=np.empty(0, dtype=np.int64),
-            bar=np.empty((0, 5)),
-        )
+        """Of no stock yet."""
+        kinds = {"told": np.int64, "run": np.int64, "day": np.int64, "settled": np.int64, "unit": np.int64,
+                 "seen": np.int64, "rows": np.int64, "end": np.int64, "ended": np.bool_,
+                 "excluded": np.bool_}  # fmt: skip
+        shapes = {"turnover": (0, _RECENT), "bar": (0, 5)}
+        arrays: dict[str, NDArray[np.generic]] = {
+            name: np.empty(shapes.get(name, (0,)), dtype=kinds.get(name, np.float64))
+            for name in _ARRAYS
+        }
+        return cls(symbols=(), **arrays)  # type: ignore[arg-type]
 
     @property
     def state(self) -> State:
+        """The arrays themselves, not copies."""
         return State(*(getattr(self, name) for name in State._fields))
 
     def extended(self, symbols: pl.Series) -> "Memory":
@@ -126,15 +116,17 @@ class Memory:
         return replace(self, symbols=tuple(merged), **grown)
 
     def write(self, directory: Path) -> None:
+        """Write ``memory.npz``."""
         np.savez(
-            directory / "memory.npz",
+            directory / MEMORY,
             symbols=np.array(self.symbols, dtype=np.str_),
             **{name: getattr(self, name) for name in _ARRAYS},
         )
 
     @classmethod
     def read(cls, directory: Path) -> "Memory":
-        with np.load(directory / "memory.npz") as data:
+        """What `write` wrote."""
+        with np.load(directory / MEMORY) as data:
             symbols = tuple(str(symbol) for symbol in data["symbols"])
             return cls(symbols=symbols, **{name: data[name] for name in _ARRAYS})
 

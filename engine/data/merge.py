@@ -11,6 +11,7 @@ import polars as pl
 
 from engine.data.tables import BAR_SCHEMA, DEFAULTS
 from engine.errors import DataError
+from engine.records.snapshot import Revision
 
 KEY = ["date", "symbol"]
 _PRICES = ("open", "high", "low", "close")
@@ -45,22 +46,6 @@ class BarOrigin:
 
 Place = Callable[[dt.date, str], str]
 """Where the bar of a session and symbol was read."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Revision:
-    """What repeated bars did."""
-
-    equal: int = 0
-    """Rows that said what was known already, or nothing."""
-    changed: int = 0
-    """Bars that a later row replaced or completed."""
-    prices: int = 0
-    """Those of them that differ in a price."""
-    added: int = 0
-    """Bars that the store did not have of the time that it covers."""
-    first: str = ""
-    """First session that the store did not have like this; empty if none."""
 
 
 def one_bar_each(

@@ -51,6 +51,7 @@ def months_between(name: str, files: Mapping[str, object], after: str, until: st
 
 
 def write_month(directory: Path, file: str, rows: pl.DataFrame) -> None:
+    """Write one file of a table; the same rows give the same bytes."""
     rows.rechunk().write_parquet(directory / file, compression="zstd", compression_level=1)
 
 

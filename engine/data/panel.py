@@ -53,7 +53,7 @@ class DensePanel:
     """Bars that are no trading but what a share was paid in the end; None = there are none."""
 
     def take(self, rows_N: NDArray[np.int64]) -> "DensePanel":
-        """These stocks, in this order."""
+        """The arrays ``[N, S]`` of these N stocks, in this order."""
         arrays = {
             name: getattr(self, name)[rows_N]
             for name in (*self._tables(), "sector_N", "bars_before_N")
@@ -123,7 +123,7 @@ class Panel:
 
     @property
     def dates_S(self) -> NDArray[np.datetime64]:
-        """Sessions with a bar, increasing."""
+        """Sessions ``[S]`` with a bar, increasing."""
         return self.frame["date"].unique().sort().to_numpy().astype("datetime64[D]")
 
     @property
@@ -197,7 +197,7 @@ def check_bars(frame: pl.DataFrame, source: str, as_of: dt.date) -> None:
 
 
 def positions(symbol_M: pl.Series, symbols: Sequence[str]) -> NDArray[np.int64]:
-    """Place of each entry in ``symbols`` (sorted, all entries included)."""
+    """Place ``[M]`` of each entry in ``symbols`` (sorted, all entries included)."""
     coded = symbol_M.cast(pl.Enum(symbols)).to_physical()
     return coded.to_numpy().astype(np.int64)
 
@@ -212,20 +212,8 @@ def scatter(
     tables: Mapping[str, pl.DataFrame],
     first: int,
 ) -> DensePanel:
-    """Long rows of the sessions ``dates_S`` as arrays; ``bars_before_N`` is left to the caller.
-
-    Which side of a break its open, high and low are on is not known: they are left out (open NaN, high and
-    low the close), so that no window of features and no label takes a part of the jump for a return.
-    """
-    jumped = (pl.col("flags") & BREAK) != 0
-    if frame.select(jumped.any()).item():
-        frame = frame.with_columns(
-            pl.when(~jumped).then("open").alias("open"),
-            *(
-                pl.when(jumped).then("close").otherwise(name).alias(name)
-                for name in ("high", "low")
-            ),
-        )
+    """Long rows of the sessions ``dates_S`` as arrays ``[N, S]``; ``bars_before_N`` is left to the caller."""
+    frame = _without_ranges_of_breaks(frame)
     stock = positions(frame["symbol"], symbols)
     session = np.searchsorted(dates_S, frame["date"].to_numpy().astype("datetime64[D]"))
 
@@ -257,6 +245,17 @@ def scatter(
         reinvested_NS=reinvested_NS,
         proceeds_NS=proceeds_NS,
     )
+
+
+def _without_ranges_of_breaks(frame: pl.DataFrame) -> pl.DataFrame:
+    """Which side of a break its open, high and low are on is not known: they are left out (open null, high
+    and low the close), so that no window of features and no label takes a part of the jump for a return.
+    """
+    jumped = (pl.col("flags") & BREAK) != 0
+    if not frame.select(jumped.any()).item():
+        return frame
+    high_low = (pl.when(jumped).then("close").otherwise(c).alias(c) for c in ("high", "low"))
+    return frame.with_columns(pl.when(~jumped).then("open").alias("open"), *high_low)
 
 
 def _index(

@@ -74,37 +74,23 @@ def align_rows(
     n_keys: int,
     dates_S: NDArray[np.datetime64],
 ) -> Alignment:
-    """The same from arrays; a negative key leaves the row out."""
+    """`align` from arrays ``[R]``, into ``row_KS``; a negative key leaves the row out."""
     row_KS = _newest(key_R, available_R, order_R, days(dates_S), n_keys)
     return Alignment(row_KS=row_KS, available_R=available_R, dates_S=dates_S)
 
 
-def values_at_close(
-    table: pl.DataFrame,
-    column: str,
-    dates_S: NDArray[np.datetime64],
-    *,
-    keys: Sequence[str] = (),
-    by: str | None = None,
-) -> tuple[_Array, _Array]:
-    """Newest known value of one column and its age in weekdays: ``[K, S]``, or ``[S]`` without ``by``."""
-    aligned = align(table, dates_S, keys=keys, by=by)
-    value_R = table[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    values_KS, age_KS = aligned.values(value_R), aligned.age()
-    return (values_KS, age_KS) if by else (values_KS[0], age_KS[0])
-
-
 def days(dates: NDArray[np.datetime64]) -> Days:
+    """Days since 1970-01-01 of an array of dates, of any shape."""
     return dates.astype("datetime64[D]").astype(np.int64)
 
 
 def day_column(column: pl.Series, missing: int) -> Days:
-    """A date column as days since 1970; ``missing`` for null."""
+    """A date column ``[R]`` as days since 1970; ``missing`` for null."""
     return column.cast(pl.Date).cast(pl.Int32).cast(pl.Int64).fill_null(missing).to_numpy()
 
 
 def codes(column: pl.Series, keys: Sequence[str]) -> NDArray[np.int32]:
-    """Position of each value among the (distinct) keys; -1 = not one of them."""
+    """Position ``[R]`` of each value among the (distinct) keys; -1 = not one of them."""
     coded = column.cast(pl.Enum(list(keys)), strict=False).to_physical()
     return coded.cast(pl.Int32).fill_null(-1).to_numpy()
 

@@ -1,28 +1,31 @@
 """The quality gates: every rule is named, counted and shown with examples before anything is computed."""
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import polars as pl
+from msgspec import structs
 from numpy.typing import NDArray
 
 from engine.config import QualityConfig
 from engine.data import repair, sessions
 from engine.data.actions import Folded, fold, renamed, renames, with_proceeds
 from engine.data.calendar import exchange_of
-from engine.data.findings import LISTED, ORDER, Finding, QualityReport, Verdict, merged
 from engine.data.memory import Memory
 from engine.data.panel import positions
 from engine.data.rules import Walked, mismatch_finding, row_findings, unit_mismatch
 from engine.data.tables import RawTables
 from engine.errors import DataError
 from engine.records import flags
+from engine.records.quality import LISTED, DataFinding, Level, QualityReport, Verdict
 
 _YEAR = 252
 _NEAR_END = 30
 """A stock whose last row is older than this is gone. Days."""
+_ORDER: Mapping[Level, int] = {"error": 0, "warning": 1, "info": 2}
 _SURVIVOR_SHARE = 0.02
 """Fewer stocks than this share a year stop trading before the end: the table holds survivors only."""
 
@@ -72,7 +75,7 @@ def examine_more(
     found += sessions.findings(seen, names_T, exchange_of(raw.market, raw.calendar), before, config)
     found += row_findings(walked, config)
     if before is not None:
-        found = merged(before.findings, found, confirmed)
+        found = _merged(before.findings, found, confirmed)
     found.append(_short_histories(memory))
     report = _report(raw, config, memory, before, seen, names_T, len(clean), found)
     return clean, report, memory
@@ -123,7 +126,7 @@ def _walk(
     rows = rows._replace(turnover_M=turnover_M)
     absurd = ~(pl.col("adjustment_factor").is_finite() & (pl.col("adjustment_factor") > 0.0))
     absurd_M = bars.select(absurd.fill_null(value=False)).to_series().to_numpy()
-    rules = repair.Rules(
+    rules = repair.CleaningRules(
         max_move=config.max_move,
         frozen=config.frozen_sessions,
         policy={"keep": 0, "adjust": 1, "exclude": 2}[config.split_policy],
@@ -148,7 +151,7 @@ def _walk(
 
 def _by_stock(
     bars: pl.DataFrame, memory: Memory, source: str
-) -> tuple[pl.DataFrame, NDArray[np.int64], NDArray[np.int64], Finding]:
+) -> tuple[pl.DataFrame, NDArray[np.int64], NDArray[np.int64], DataFinding]:
     """Bars in order of symbol and date, each (date, symbol) once; the stock of each in ``memory``, and its
     day since 1970; how many were given twice.
     """
@@ -167,7 +170,7 @@ def _by_stock(
         bars,
         stock_M,
         day_M,
-        Finding(
+        DataFinding(
             rule="duplicate",
             level="warning",
             count=rows - len(bars),
@@ -234,18 +237,19 @@ def _report(
     seen: sessions.Sessions,
     names_T: list[int],
     kept: int,
-    found: list[Finding],
+    found: list[DataFinding],
 ) -> QualityReport:
     dates = seen.dates()
     days = (*(before.days if before else ()), *dates)
     names = (*(before.names if before else ()), *names_T)
     first, last = dt.date.fromisoformat(days[0]), dt.date.fromisoformat(days[-1])
-    shown = sorted((f for f in found if f.count), key=lambda f: ORDER[f.level])
+    shown = sorted((f for f in found if f.count), key=lambda f: _ORDER[f.level])
     rows_in = len(raw.bars) + (before.rows_in if before else 0)
     rows_out = kept + (before.rows_out if before else 0)
     count = sum(1 for n in names if n)
     usual = sessions.usual_names(names[:-1])
-    report = QualityReport(
+    complete = names[-1] > 0 and names[-1] >= config.min_coverage * usual
+    return QualityReport(
         verdict=_verdict(shown, rows_in, rows_out, config),
         findings=tuple(shown),
         notes=(*raw.notes, *_market_notes(raw, memory, first, last, count)),
@@ -258,15 +262,29 @@ def _report(
         days=days,
         names=names,
         usual_names=usual,
-        last_session_complete=names[-1] > 0 and names[-1] >= config.min_coverage * usual,
+        last_session_complete=complete,
         volume_shift=seen.volume_shift,
+        incomplete="" if complete else f"data incomplete {names[-1]:,}/{usual:,}",
     )
-    return report
 
 
-def _short_histories(memory: Memory) -> Finding:
+def _merged(
+    before: Sequence[DataFinding], found: Sequence[DataFinding], confirmed: int
+) -> list[DataFinding]:
+    """Counts of earlier sessions plus those of new ones; held-out rows that were confirmed move over."""
+    moved = {"bad_print": -confirmed, "jump": confirmed}
+    old = {finding.rule: finding for finding in before}
+    return [
+        old.get(new.rule, structs.replace(new, count=0, rows=0, examples=())).plus(
+            new, moved.get(new.rule, 0)
+        )
+        for new in found
+    ]
+
+
+def _short_histories(memory: Memory) -> DataFinding:
     short_N = np.flatnonzero(memory.rows < _YEAR)
-    return Finding(
+    return DataFinding(
         rule="short_history",
         level="info",
         count=short_N.size,
@@ -297,7 +315,7 @@ def _market_notes(
     return []
 
 
-def _verdict(findings: list[Finding], rows: int, kept: int, config: QualityConfig) -> Verdict:
+def _verdict(findings: list[DataFinding], rows: int, kept: int, config: QualityConfig) -> Verdict:
     errors = sum(max(f.count, f.rows) for f in findings if f.level == "error")
     if kept == 0 or errors > config.max_bad_share * rows:
         return "refused"

@@ -78,9 +78,13 @@ class Bars(NamedTuple):
     for a share without a believed bar: nobody can have held it."""
 
 
-class Rules(NamedTuple):
+class CleaningRules(NamedTuple):
+    """The settings of `walk`."""
+
     max_move: float
+    """Largest believed change of a price in a session, as a fraction."""
     frozen: int
+    """Sessions with one close after which a stock is flagged."""
     policy: int
     """0 keep, 1 adjust, 2 exclude."""
     reinvest: bool
@@ -104,8 +108,8 @@ class Cleaned(NamedTuple):
 
 
 @njit(cache=True)
-def walk(bars: Bars, state: State, rules: Rules) -> Cleaned:
-    """Clean rows and bring the memory up to date."""
+def walk(bars: Bars, state: State, rules: CleaningRules) -> Cleaned:
+    """Clean M rows, one stock after the other, and bring the memory (N stocks) up to date."""
     M = bars.stock_M.size
     fate_M = np.zeros(M, dtype=np.int8)
     flag_M = np.zeros(M, dtype=np.int32)

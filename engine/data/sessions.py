@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from engine.config import QualityConfig
 from engine.data.calendar import calendar_span, sessions_between
-from engine.data.findings import LISTED, MARKET, Example, Finding, Level, QualityReport
 from engine.data.memory import Memory
 from engine.data.repair import UNITS
+from engine.records.quality import LISTED, MARKET, DataFinding, Example, Level, QualityReport
 
 _MIN_NAMES = 5
 """A session is compared with the one before it from so many common stocks on."""
@@ -53,6 +53,7 @@ class Sessions:
     """At the end; see `QualityReport`."""
 
     def dates(self) -> list[str]:
+        """ISO dates of the sessions."""
         return [iso(day) for day in self.day_T]
 
 
@@ -65,7 +66,11 @@ def look(
     before: QualityReport | None,
     config: QualityConfig,
 ) -> Sessions:
-    """Compare each session with the one before it; ``memory.bar`` and ``memory.end`` are moved on."""
+    """Compare each session with the one before it; ``memory.bar`` and ``memory.end`` are moved on.
+
+    ``day_M``: days since 1970. ``prices_M4``: open, high, low, close in quote currency, NaN = missing.
+    ``volume_M``: shares.
+    """
     day_T = np.unique(day_M)
     t_M = np.searchsorted(day_T, day_M)
     last = (dt.date.fromisoformat(before.days[-1]) - _EPOCH).days if before else -2
@@ -150,7 +155,7 @@ def findings(
     exchange: str,
     before: QualityReport | None,
     config: QualityConfig,
-) -> list[Finding]:
+) -> list[DataFinding]:
     """Of the new sessions. ``names_T``: stocks with a kept bar. ``exchange``: code of its calendar."""
     dates = sessions.dates()
     past = list(before.names) if before else []
@@ -201,13 +206,14 @@ def thin_sessions(names: Sequence[int], min_coverage: float) -> list[int]:
 
 
 def iso(day: int) -> str:
+    """ISO date of a day since 1970."""
     return str(_EPOCH + dt.timedelta(days=int(day)))
 
 
 def _finding(
     rule: str, level: Level, examples: list[Example], action: str, description: str, rows: int = 0
-) -> Finding:
-    return Finding(
+) -> DataFinding:
+    return DataFinding(
         rule=rule,
         level=level,
         count=len(examples),

@@ -123,7 +123,11 @@ def crowded(value: float, move: float) -> bool:
 def unexplained(
     last: float, prices_4: NDArray[np.float64], value: float, deviation: float, gap: int
 ) -> bool:
-    """Whether no trading accounts for the jump from ``last``. ``value``: see `crowding`."""
+    """Whether no trading accounts for the jump from the close ``last`` to a bar.
+
+    ``prices_4``: its open, high, low and close in quote currency. ``value``: see `crowding`.
+    ``deviation``: of the stock's daily log returns. ``gap``: days since its last bar.
+    """
     open_, high, low, close = prices_4
     first = close if np.isnan(open_) else open_
     jump = np.log(first / last)
@@ -155,6 +159,7 @@ def is_split(
 
     With the whole day so close to a ratio less is asked of the day than of a break; nearer to 1 real moves
     come too near. Of open and close one is very near, the other nearly so.
+    The unit of prices is as in `unexplained`.
     """
     open_, high, low, close = prices_4
     first = close if np.isnan(open_) else open_
@@ -186,7 +191,7 @@ def judge(
 
     A large jump that is no split on an ordinary day may be a bad print: it waits for the next row;
     ``state.base`` keeps where it ended (0 = the trading of that row explains it). A jump from a price at
-    which nothing was traded tells nothing.
+    which nothing was traded tells nothing. The unit of prices is as in `unexplained`.
     """
     open_, close = prices_4[0], prices_4[3]
     first = close if np.isnan(open_) else open_

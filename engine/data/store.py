@@ -33,13 +33,13 @@ from engine.files import (
     MANIFEST,
     adopt,
     building,
-    read_manifest,
     verify_files,
     write_manifest,
     write_text,
 )
-
-HISTORY = "HISTORY"
+from engine.records import record
+from engine.records.quality import TableSpan
+from engine.records.snapshot import CURRENT, HISTORY, SNAPSHOTS, SnapshotManifest
 
 
 @dataclass(frozen=True)
@@ -50,22 +50,24 @@ class Snapshot:
 
     @property
     def id(self) -> str:
+        """Digest of its contents, and the name of its directory."""
         return self.directory.name
 
     @cached_property
-    def manifest(self) -> dict[str, Any]:
-        return read_manifest(self.directory, verify=False)
+    def manifest(self) -> SnapshotManifest:
+        """What it holds; RecordError if the file is damaged."""
+        return record.read(self.directory / MANIFEST, SnapshotManifest)
 
-    @cached_property
+    @property
     def days(self) -> tuple[str, ...]:
         """Sessions with bars, ISO dates."""
-        return tuple(self.manifest["days"])
+        return self.manifest.days
 
     @cached_property
     def names(self) -> tuple[int, ...]:
         """Stocks with a close on each of ``days``; counted where an older version wrote the snapshot."""
-        if "names" in self.manifest:
-            return tuple(self.manifest["names"])
+        if self.manifest.names is not None:
+            return self.manifest.names
         bars = self.table("bars")
         assert bars is not None
         return tuple(names_by_day(bars).values())
@@ -73,58 +75,53 @@ class Snapshot:
     @property
     def calendar(self) -> str:
         """Code of the calendar that was named at ingest; empty = the market's own."""
-        return str(self.manifest.get("calendar", ""))
-
-    @property
-    def currency(self) -> str:
-        """Label of prices that was named at ingest; empty = the market's own."""
-        return str(self.manifest.get("currency", ""))
+        return self.manifest.calendar
 
     @property
     def exchange(self) -> str:
         """Code of the calendar that says which days are sessions."""
-        return exchange_of(self.manifest["market"], self.calendar)
+        return exchange_of(self.manifest.market, self.calendar)
 
     @property
-    def rows(self) -> dict[str, int]:
-        """Rows of each file; of those that an older version wrote it is not known."""
-        return dict(self.manifest.get("rows", {}))
-
-    @property
-    def chain(self) -> list[str]:
+    def chain(self) -> tuple[str, ...]:
         """One hash a session, of everything known by then; see `engine.data.months`."""
-        return list(self.manifest["chain"])
+        return self.manifest.chain
+
+    def months(self, name: str, after: str = "0000", until: str = "9999") -> list[str]:
+        """Names of a table's files of the months between two ISO dates, both included."""
+        return months.months_between(name, self.manifest.files, after, until)
+
+    def checked(self, names: Iterable[str]) -> list[Path]:
+        """Paths of files whose hashes were found right; IntegrityError for a damaged one."""
+        verify_files(self.directory, {"files": self.manifest.files}, names)
+        return [self.directory / name for name in names]
 
     def table(self, name: str, *, after: str = "0000", until: str = "9999") -> pl.DataFrame | None:
         """A table, or its months between two dates (ISO, both included); None if absent."""
-        files = self.manifest["files"]
         if name in months.WHOLE:
-            names = [f for f in (f"{name}.parquet",) if f in files]
+            names = [f for f in (f"{name}.parquet",) if f in self.manifest.files]
         else:
-            names = months.months_between(name, files, after, until)
-        if not names and not months.months_between(name, files, "0000", "9999"):
+            names = self.months(name, after, until)
+        if not names and not self.months(name):
             return None
-        verify_files(self.directory, self.manifest, names)
         schema = {**TABLES, **OPTIONAL}[name]
-        parts = [complete(read_parquet(self.directory / file), schema) for file in names]
+        parts = [complete(read_parquet(path), schema) for path in self.checked(names)]
         return pl.concat(parts) if parts else pl.DataFrame(schema=schema)
 
     def symbols(self) -> pl.Series:
         """Codes of all stocks with a bar, sorted."""
-        names = months.months_between("bars", self.manifest["files"], "0000", "9999")
-        bars = pl.scan_parquet([self.directory / name for name in names])
+        bars = pl.scan_parquet([self.directory / name for name in self.months("bars")])
         return bars.select(pl.col("symbol").unique()).collect()["symbol"].sort()
 
     def verify(self) -> None:
         """Check every file's hash: IntegrityError for a damaged one."""
-        verify_files(self.directory, self.manifest, self.manifest["files"])
+        self.checked(self.manifest.files)
 
-    def optional_tables(self) -> dict[str, dict[str, object]]:
+    def optional_tables(self) -> dict[str, TableSpan]:
         """Rows and first and last day of availability of each optional table that is there."""
-        files = self.manifest["files"]
         found = {}
         for name in OPTIONAL:
-            names = months.months_between(name, files, "0000", "9999")
+            names = self.months(name)
             if names:
                 day = pl.col("available")
                 table = pl.scan_parquet([self.directory / file for file in names])
@@ -133,7 +130,7 @@ class Snapshot:
                     .collect()
                     .row(0)
                 )
-                found[name] = {"rows": rows, "first": str(first), "last": str(last)}
+                found[name] = TableSpan(rows=rows, first=str(first), last=str(last))
         return found
 
     def raw(self, *, after: str = "", bars: pl.DataFrame | None = None) -> RawTables:
@@ -152,17 +149,19 @@ class Snapshot:
             index=self.table("index"),
             oracle=self.table("oracle") if whole else None,
             optional={name: table for name, table in optional.items() if table is not None},
-            market=self.manifest["market"],
-            source=self.manifest["source"],
+            market=self.manifest.market,
+            source=self.manifest.source,
             actions=self.table("actions"),
             calendar=self.calendar,
-            currency=self.currency,
-            notes=tuple(self.manifest["notes"]),
+            currency=self.manifest.currency,
+            notes=self.manifest.notes,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class PanelStore:
+    """All snapshots of a workspace, and which of them is the current one."""
+
     root: Path
     """``WORKSPACE/data``."""
 
@@ -176,7 +175,7 @@ class PanelStore:
 
     def publish(self, draft: Draft, said: Mapping[str, Any] | None = None) -> str:
         """Write a draft and make it the current snapshot; ``said`` is kept in its manifest too."""
-        taken = set(draft.base.manifest["files"]) if draft.base else set()
+        taken = set(draft.base.manifest.files) if draft.base else set()
         fields = draft.fields() | dict(said or {})
         snapshot = self._publish(fields, draft.raw.securities, draft.files, draft.base, taken)
         self._move(snapshot)
@@ -192,7 +191,7 @@ class PanelStore:
                 f"{self.root}: there is no snapshot before {current}", hint="nothing was changed"
             )
         snapshot = self.snapshot(history[-1])
-        write_text(self.root / "CURRENT", snapshot.id + "\n")
+        write_text(self.root / CURRENT, snapshot.id + "\n")
         write_text(self.root / HISTORY, "".join(f"{name}\n" for name in history[:-1]))
         return snapshot.id
 
@@ -203,7 +202,7 @@ class PanelStore:
 
     def _move(self, snapshot: str) -> None:
         """Make a snapshot current, and write down which one was before it."""
-        path = self.root / "CURRENT"
+        path = self.root / CURRENT
         before = path.read_text(encoding="utf-8").strip() if path.exists() else ""
         if before and before != snapshot:
             history = [*self._history(), before]
@@ -228,21 +227,22 @@ class PanelStore:
         files: list[tuple[str, pl.DataFrame]] = []
         taken: set[str] = set()
         month = str(day)[:7]
-        for name in old.manifest["tables"]:
+        for name in old.manifest.tables:
             if name == "securities":
                 taken.add("securities.parquet")
                 continue
             if name not in months.WHOLE:
-                earlier = months.months_between(name, old.manifest["files"], "0000", month)
-                taken.update(file for file in earlier if month not in file)
+                taken.update(file for file in old.months(name, until=month) if month not in file)
             table = old.table(name, after=month, until=str(day))
             assert table is not None
             known = table.filter(pl.col(months.key_of(name)) <= day)
             files += months.month_files(name, known) if len(known) else ()
-        same = ("market", *LABELS, "source", "notes", "tables")
-        fields = {name: old.manifest[name] for name in same if name in old.manifest}
-        fields |= {"days": list(old.days[:stop]), "chain": old.chain[:stop]}
-        fields |= {"names": list(old.names[:stop])}
+        same = {
+            name: getattr(old.manifest, name) for name in ("market", "source", "notes", "tables")
+        }
+        labels = {name: getattr(old.manifest, name) for name in LABELS}
+        fields = same | {name: label for name, label in labels.items() if label}
+        fields |= {name: getattr(old, name)[:stop] for name in ("days", "chain", "names")}
         return self._publish(fields, merged_securities(self.securities(), None), files, old, taken)
 
     def _publish(
@@ -255,25 +255,26 @@ class PanelStore:
     ) -> str:
         """``files`` are written; those named ``taken`` that they do not replace come from ``base``."""
         snapshot = snapshot_id(fields, securities)
-        with building(self.root / "snapshots" / snapshot) as staging:
+        with building(self.root / SNAPSHOTS / snapshot) as staging:
             counts: dict[str, int] = {}
             for file, part in files:
                 months.write_month(staging, file, part)
                 counts[file] = len(part)
             known: dict[str, Any] = {}
             if base is not None:
-                known = adopt(base.directory, staging, taken - set(counts), base.manifest["files"])
-                counts = {f: n for f, n in base.rows.items() if f in known} | counts
+                known = adopt(base.directory, staging, taken - set(counts), base.manifest.files)
+                counts = {f: n for f, n in base.manifest.rows.items() if f in known} | counts
             write_manifest(staging, {**fields, "rows": counts}, known)
         return snapshot
 
     @property
     def is_empty(self) -> bool:
         """Nothing was ingested yet."""
-        return not (self.root / "CURRENT").exists()
+        return not (self.root / CURRENT).exists()
 
     def current(self) -> str:
-        path = self.root / "CURRENT"
+        """Id of the current snapshot; DataError before the first ingest."""
+        path = self.root / CURRENT
         if self.is_empty:
             raise DataError(
                 f"{self.root}: no market data yet",
@@ -283,13 +284,13 @@ class PanelStore:
 
     def snapshot(self, name: str | None = None) -> Snapshot:
         """A snapshot by its id, the current one if not named."""
-        directory = self.root / "snapshots" / (name or self.current())
+        directory = self.root / SNAPSHOTS / (name or self.current())
         if not (directory / MANIFEST).exists():
             raise IntegrityError(
                 f"{directory}: incomplete snapshot", hint="run `atft-tui ingest` again"
             )
         snapshot = Snapshot(directory)
-        if "chain" not in snapshot.manifest:
+        if not snapshot.chain:
             raise DataError(
                 f"{directory}: written by an older version", hint="run `atft-tui ingest` again"
             )

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from engine.config import Market, UniverseConfig
 from engine.data.lineage import Lineage
-from engine.data.membership import membership_NS
 from engine.data.panel import DensePanel
 from engine.errors import DataError, IntegrityError
 from engine.files import building, digest, read_manifest, verify_files, write_manifest
@@ -30,26 +29,54 @@ class PanelSource(Protocol):
     """A clean panel, in memory (`engine.data.panel.Panel`) or on disk (`engine.data.load`)."""
 
     @property
-    def dates_S(self) -> NDArray[np.datetime64]: ...
+    def dates_S(self) -> NDArray[np.datetime64]:
+        """Sessions ``[S]``, increasing."""
+        ...
+
     @property
-    def securities(self) -> pl.DataFrame: ...
+    def securities(self) -> pl.DataFrame:
+        """One row a stock of the panel; null = unknown."""
+        ...
+
     @property
-    def tables(self) -> Mapping[str, pl.DataFrame]: ...
+    def tables(self) -> Mapping[str, pl.DataFrame]:
+        """Optional tables of the source, by name."""
+        ...
+
     @property
-    def market(self) -> Market: ...
+    def market(self) -> Market:
+        """The market that the source named."""
+        ...
+
     @property
-    def source(self) -> str: ...
+    def source(self) -> str:
+        """Label of where the data came from."""
+        ...
+
     @property
-    def fingerprint(self) -> str: ...
+    def fingerprint(self) -> str:
+        """Key of everything built from the panel."""
+        ...
+
     @property
-    def settings(self) -> str: ...
+    def settings(self) -> str:
+        """Digest of what the bars were cleaned by."""
+        ...
+
     @property
-    def chain(self) -> Any: ...
-    def dense(self, start: int = 0) -> DensePanel: ...
+    def chain(self) -> Any:
+        """One hash a raw session; empty in memory."""
+        ...
+
+    def dense(self, start: int = 0) -> DensePanel:
+        """Arrays ``[N, S - start]`` of the sessions from ``start`` on."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Universe:
+    """Membership of S sessions and N stocks."""
+
     dates_S: NDArray[np.datetime64]
     symbols: tuple[str, ...]
     """Stocks that were ever a member, in order of their first day as one, then by name."""
@@ -87,12 +114,12 @@ class Universe:
         return [self.sectors[code] if code >= 0 else "" for code in self.sector_N]
 
     def rows_in(self, dense: DensePanel) -> NDArray[np.int64]:
-        """Row of each stock of the axis in a dense panel."""
+        """Row ``[N]`` of each stock of the axis in a dense panel."""
         position = {symbol: i for i, symbol in enumerate(dense.symbols)}
         return np.array([position[symbol] for symbol in self.symbols], dtype=np.int64)
 
     def member_NS(self, dense: DensePanel) -> NDArray[np.bool_]:
-        """Membership in the rows and columns of a dense panel."""
+        """Membership ``[N, S]`` in the rows and columns of a dense panel."""
         stop = dense.first + dense.dates_S.size
         out_NS = np.zeros(dense.close_NS.shape, dtype=np.bool_)
         out_NS[self.rows_in(dense)] = self.member_SN[dense.first : stop].T
@@ -196,6 +223,55 @@ def _extend(panel: PanelSource, config: UniverseConfig, base: _Parts) -> _Parts:
     place_N = np.array([rows[symbol] for symbol in symbols], dtype=np.int64)
     out_SN[done:] = member_NS[place_N, done - start :].T
     return symbols, out_SN, np.concatenate([market_KS, tail_KT[:, done - start :]], axis=1)
+
+
+def membership_NS(dense: DensePanel, config: UniverseConfig) -> NDArray[np.bool_]:
+    """Point-in-time membership ``[N, S]``: column t uses bars of sessions <= t only.
+
+    A member has a bar on t in which it traded (what holders were paid in the end is none), at least
+    ``min_history`` bars so far, a quoted close of at least ``min_price`` and a median turnover of at least
+    ``min_turnover`` over the last ``turnover_sessions`` sessions (a session without a bar counts as
+    turnover 0). Of a panel's tail, the first ``turnover_sessions - 1`` columns are False: their medians
+    would need earlier bars.
+    """
+    has_bar_NS = np.isfinite(dense.close_NS)
+    if dense.proceeds_NS is not None:
+        has_bar_NS &= ~dense.proceeds_NS
+    bars_NS = np.cumsum(has_bar_NS, axis=1)
+    if dense.first:
+        bars_NS += dense.bars_before_N[:, None]
+    seasoned_NS = bars_NS >= config.min_history
+    priced_NS = np.nan_to_num(dense.close_raw_NS) >= config.min_price
+    turnover_NS = np.nan_to_num(dense.turnover_NS)
+    liquid_NS = _median_at_least(turnover_NS, config.turnover_sessions, config.min_turnover)
+    return has_bar_NS & seasoned_NS & priced_NS & liquid_NS
+
+
+@njit(parallel=True, cache=True)
+def _median_at_least(
+    values_NS: NDArray[np.float64], window: int, floor: float
+) -> NDArray[np.bool_]:
+    """Whether the median of the last ``window`` values is at least ``floor``; False before a full one.
+
+    A median (mean of the middle two when even) is compared by counting for odd windows; for even ones
+    the two middle values are found by selection only when the count cannot decide.
+    """
+    N, S = values_NS.shape
+    out_NS = np.zeros((N, S), dtype=np.bool_)
+    for i in prange(N):
+        above = 0
+        for t in range(S):
+            above += values_NS[i, t] >= floor
+            if t >= window:
+                above -= values_NS[i, t - window] >= floor
+            if t < window - 1:
+                continue
+            below = window - above
+            if above > window // 2:
+                out_NS[i, t] = True
+            elif below <= window // 2 and window % 2 == 0:
+                out_NS[i, t] = np.median(values_NS[i, t - window + 1 : t + 1]) >= floor
+    return out_NS
 
 
 def market_series(dense: DensePanel, member_NS: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -5,14 +5,13 @@ Newey-West standard errors; a day with fewer than ``MIN_NAMES`` pairs is left ou
 """
 
 # Shape suffixes: D sessions, N stocks.
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
+from msgspec.structs import asdict
 from numpy.typing import NDArray
 
-from engine.evaluation.inference import newey_west_se
+from engine.evaluation.inference import Series, mean_figure
 from engine.evaluation.rank_ic import MIN_NAMES
 from engine.evaluation.ranks import (
     QUANTILES,
@@ -21,10 +20,11 @@ from engine.evaluation.ranks import (
     quantiles,
     rank_correlation_rows,
 )
+from engine.records.factor import DecayRow, EntryDelay, FactorFigures, LagRow, RankICRow
 from engine.records.judgement import SURE
+from engine.records.rank_ic import YearFigure
 
 _Matrix = NDArray[np.float64]
-Series = NDArray[np.float64]
 Forward = Callable[[int, int], _Matrix]
 """``(horizon, lag)`` -> return from the fill ``lag`` sessions after each session to ``horizon`` later."""
 _DECAY = (1, 2, 3, 5, 10, 20)
@@ -33,76 +33,53 @@ BLOCK = 512
 """Days whose likeness to all others is in memory at a time."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mean:
-    """A mean over days and how sure it is."""
-
-    value: float
-    se: float
-    """Newey-West standard error."""
-    n_dates: int
-
-    @classmethod
-    def of(cls, daily_D: Series, *, lag: int) -> "Mean":
-        known_D = daily_D[np.isfinite(daily_D)]
-        value = float(known_D.mean()) if known_D.size else float("nan")
-        return cls(value=value, se=newey_west_se(known_D, lag=lag), n_dates=int(known_D.size))
-
-
 def factor_figures(
     score_DN: _Matrix, forward: Forward, dates_D: NDArray[np.datetime64], *, horizon: int
-) -> dict[str, Any]:
-    """Everything below for one score table; ``horizon`` in sessions is the one that is traded."""
+) -> FactorFigures:
+    """All figures of one table of scores ``[D, N]``; ``horizon`` in sessions is the one that is traded.
+
+    ``dates_D`` are the sessions; a NaN score means that the stock has none that day.
+    """
     traded_DN = forward(horizon, 1)
     daily_D = rank_correlation_rows(score_DN, traded_DN, MIN_NAMES)
     place_DN = quantiles(score_DN)
     returns, errors = quantile_returns(place_DN, traded_DN, horizon=horizon)
-    persistence = Mean.of(rank_autocorrelation(score_DN), lag=0)
-    return {
-        "horizon": horizon,
-        "decay": _ic_decay(score_DN, forward, sorted({*_DECAY, horizon})),
-        "lags": _ic_by_lag(score_DN, forward, _LAGS),
-        "entry": _entry_delay(score_DN, forward, daily_D, horizon=horizon),
-        "quantile_returns": returns,
-        "quantile_errors": errors,
-        "quantile_turnover": quantile_turnover(place_DN),
-        "rank_autocorrelation": asdict(persistence),
-        "years": by_year(daily_D, dates_D, horizon=horizon),
-    }
+    return FactorFigures(
+        horizon=horizon,
+        decay=tuple(_decay(score_DN, forward, h) for h in sorted({*_DECAY, horizon})),
+        lags=tuple(
+            LagRow(lag=lag, **asdict(_rank_ic_row(score_DN, forward(1, lag), lag=1)))
+            for lag in _LAGS
+        ),
+        entry=_entry_delay(score_DN, forward, daily_D, horizon=horizon),
+        quantile_returns=returns,
+        quantile_errors=errors,
+        quantile_turnover=quantile_turnover(place_DN),
+        rank_autocorrelation=mean_figure(rank_autocorrelation(score_DN), lag=0),
+        years=by_year(daily_D, dates_D, horizon=horizon),
+    )
 
 
-def _ic_decay(score_DN: _Matrix, forward: Forward, horizons: Sequence[int]) -> list[dict[str, Any]]:
-    """RankIC and IC of the same score against returns over longer and longer holdings."""
-    out = []
-    for horizon in horizons:
-        return_DN = forward(horizon, 1)
-        pearson_D = correlation_rows(score_DN, return_DN, MIN_NAMES)
-        pearson = Mean.of(pearson_D, lag=horizon)
-        row = _rank_ic_row(score_DN, return_DN, lag=horizon)
-        out.append({"horizon": horizon, **row, "ic": pearson.value, "ic_se": pearson.se})
-    return out
+def _decay(score_DN: _Matrix, forward: Forward, horizon: int) -> DecayRow:
+    """RankIC and IC of the score against returns over a holding of ``horizon`` sessions."""
+    return_DN = forward(horizon, 1)
+    pearson = mean_figure(correlation_rows(score_DN, return_DN, MIN_NAMES), lag=horizon)
+    row = asdict(_rank_ic_row(score_DN, return_DN, lag=horizon))
+    return DecayRow(horizon=horizon, **row, ic=pearson.value, ic_se=pearson.se)
 
 
-def _ic_by_lag(score_DN: _Matrix, forward: Forward, lags: Sequence[int]) -> list[dict[str, Any]]:
-    """RankIC of the score against the return of the one session from its ``lag``-th session on.
-
-    Lag 1 is the first session after the traded entry; returns of different lags do not overlap.
-    """
-    return [{"lag": lag, **_rank_ic_row(score_DN, forward(1, lag), lag=1)} for lag in lags]
-
-
-def _rank_ic_row(score_DN: _Matrix, return_DN: _Matrix, *, lag: int) -> dict[str, Any]:
-    mean = Mean.of(rank_correlation_rows(score_DN, return_DN, MIN_NAMES), lag=lag)
-    return {
-        "rank_ic": mean.value,
-        "rank_ic_se": mean.se,
-        "null_band": null_band(score_DN, return_DN),
-        "n_dates": mean.n_dates,
-    }
+def _rank_ic_row(score_DN: _Matrix, return_DN: _Matrix, *, lag: int) -> RankICRow:
+    mean = mean_figure(rank_correlation_rows(score_DN, return_DN, MIN_NAMES), lag=lag)
+    return RankICRow(
+        rank_ic=mean.value,
+        rank_ic_se=mean.se,
+        null_band=null_band(score_DN, return_DN),
+        n_dates=mean.n_dates,
+    )
 
 
 def null_band(score_DN: _Matrix, return_DN: _Matrix) -> float:
-    """Half-width of the 95 % band of the mean RankIC when scores are shuffled within each day.
+    """Half-width of the 95 % band of the mean RankIC of ``[D, N]`` when scores are shuffled within each day.
 
     As in `engine.evaluation.rank_ic.shuffled`, one permutation serves all days, so that a persistent score
     keeps the serial correlation that overlapping returns turn into a wider band. Without drawing any: with
@@ -138,37 +115,30 @@ def _unit_ranks(values_DN: _Matrix) -> NDArray[np.float32]:
 
 def _entry_delay(
     score_DN: _Matrix, forward: Forward, traded_D: Series, *, horizon: int
-) -> dict[str, Any]:
-    """RankIC by the session of entry: at the signal's own close (nobody can trade that), one session
-    later (what is traded), two sessions later.
-
-    ``microstructure_share`` = 1 - traded / same close: what bid-ask bounce and the first night would
-    have flattered. ``skip_ratio`` = two later / traded: a value far below 1 says that what is traded
-    still lives off its first session. NaN where the divisor is not above two of its standard errors.
-    """
-    found = {
-        name: Mean.of(
-            rank_correlation_rows(score_DN, forward(horizon, lag), MIN_NAMES), lag=horizon
-        )
-        for name, lag in (("same_close", 0), ("skipped", 2))
-    }
-    found["traded"] = Mean.of(traded_D, lag=horizon)
-    return {
-        **{name: asdict(mean) for name, mean in found.items()},
-        "microstructure_share": 1.0 - ratio(found["traded"], found["same_close"]),
-        "skip_ratio": ratio(found["skipped"], found["traded"]),
-    }
-
-
-def ratio(top: Mean, bottom: Mean) -> float:
-    """NaN where the divisor is not above two of its standard errors."""
-    return top.value / bottom.value if bottom.value > 2.0 * bottom.se else float("nan")
+) -> EntryDelay:
+    """RankIC by the session of entry; each ratio is NaN where its divisor is not above two of its errors."""
+    same_close, skipped = (
+        mean_figure(rank_correlation_rows(score_DN, forward(horizon, lag), MIN_NAMES), lag=horizon)
+        for lag in (0, 2)
+    )
+    traded = mean_figure(traded_D, lag=horizon)
+    return EntryDelay(
+        same_close=same_close,
+        skipped=skipped,
+        traded=traded,
+        microstructure_share=1.0 - traded.ratio_to(same_close),
+        skip_ratio=skipped.ratio_to(traded),
+    )
 
 
 def quantile_returns(
     place_DN: NDArray[np.int64], return_DN: _Matrix, *, horizon: int, count: int = QUANTILES
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Mean return of each quantile less the day's mean over scored names, and its standard error."""
+    """Mean return of each quantile less the day's mean over scored names, and its standard error.
+
+    ``place_DN`` ``[D, N]`` holds quantiles 1..count, 0 = none; returns ``[D, N]`` and both answers are
+    fractions, a NaN return is left out.
+    """
     known_DN = (place_DN > 0) & np.isfinite(return_DN)
     safe_DN = np.where(known_DN, return_DN, 0.0)
     excess_DN = safe_DN - safe_DN.sum(axis=1, keepdims=True) / np.maximum(
@@ -180,13 +150,16 @@ def quantile_returns(
         n_D = inside_DN.sum(axis=1)
         sum_D = (excess_DN * inside_DN).sum(axis=1)
         daily_D = np.divide(sum_D, n_D, out=np.full(n_D.size, np.nan), where=n_D > 0)
-        mean = Mean.of(daily_D, lag=horizon)
+        mean = mean_figure(daily_D, lag=horizon)
         means[str(q)], errors[str(q)] = mean.value, mean.se
     return means, errors
 
 
 def quantile_turnover(place_DN: NDArray[np.int64], count: int = QUANTILES) -> dict[str, float]:
-    """Share of a quantile's names that were not in it on the scored day before; mean over days."""
+    """Share of a quantile's names that were not in it on the scored day before, a fraction; mean over days.
+
+    ``place_DN`` ``[D, N]`` holds quantiles 1..count, 0 = none.
+    """
     rows = np.flatnonzero((place_DN > 0).any(axis=1))
     out = {}
     for q in range(1, count + 1):
@@ -194,12 +167,15 @@ def quantile_turnover(place_DN: NDArray[np.int64], count: int = QUANTILES) -> di
         n_D = now_DN.sum(axis=1)
         new_D = (now_DN & ~before_DN).sum(axis=1)
         share_D = np.divide(new_D, n_D, out=np.full(n_D.size, np.nan), where=n_D > 0)
-        out[str(q)] = Mean.of(share_D, lag=0).value
+        out[str(q)] = mean_figure(share_D, lag=0).value
     return out
 
 
 def rank_autocorrelation(score_DN: _Matrix) -> Series:
-    """Correlation of a day's ranks with those of the scored day before, names scored on both."""
+    """Correlation ``[D - 1]`` of a day's ranks with those of the scored day before, of scores ``[D, N]``.
+
+    Names scored on both days count; NaN with fewer than ``MIN_NAMES`` of them.
+    """
     rows = np.flatnonzero(np.isfinite(score_DN).any(axis=1))
     rank_DN = average_rank_rows(score_DN[rows])
     return correlation_rows(rank_DN[1:], rank_DN[:-1], MIN_NAMES)
@@ -207,19 +183,14 @@ def rank_autocorrelation(score_DN: _Matrix) -> Series:
 
 def by_year(
     daily_D: Series, dates_D: NDArray[np.datetime64], *, horizon: int
-) -> list[dict[str, Any]]:
-    """RankIC of each calendar year."""
+) -> tuple[YearFigure, ...]:
+    """RankIC of each calendar year that has a defined day, from the daily RankIC ``[D]``."""
     year_D = dates_D.astype("datetime64[Y]").astype(int) + 1970
-    out = []
-    for year in np.unique(year_D):
-        mean = Mean.of(daily_D[year_D == year], lag=horizon)
-        if mean.n_dates:
-            out.append(
-                {
-                    "year": int(year),
-                    "rank_ic": mean.value,
-                    "rank_ic_se": mean.se,
-                    "n_dates": mean.n_dates,
-                }
-            )
-    return out
+    means = {
+        int(year): mean_figure(daily_D[year_D == year], lag=horizon) for year in np.unique(year_D)
+    }
+    return tuple(
+        YearFigure(year=year, rank_ic=mean.value, rank_ic_se=mean.se, n_dates=mean.n_dates)
+        for year, mean in means.items()
+        if mean.n_dates
+    )

@@ -21,7 +21,7 @@ _RADIX_BITS = 11
 def counts_from_ends(
     values_DN: _Matrix,
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """How many entries of the row are at least as large, and at least as small, as this one.
+    """How many entries of a row of ``[D, N]`` are at least as large, and at least as small, as this one.
 
     The entry itself counts, NaN entries have 0. Ties count for each other, so "among the best k" (first
     count <= k) never splits equal values.
@@ -48,7 +48,10 @@ def counts_from_ends(
 
 @njit(cache=True)
 def sortable(values_n: NDArray[np.float32]) -> NDArray[np.uint32]:
-    """Integers in the order of the floats: sign bit flipped, all bits for negative numbers. -0 = 0."""
+    """Integers ``[n]`` in the order of the floats ``[n]``; -0 = 0.
+
+    The sign bit is flipped, and all bits for negative numbers.
+    """
     bits_n = (values_n + np.float32(0.0)).view(np.uint32)
     for i in range(bits_n.size):
         if bits_n[i] >> np.uint32(31):
@@ -60,7 +63,10 @@ def sortable(values_n: NDArray[np.float32]) -> NDArray[np.uint32]:
 
 @njit(cache=True)
 def radix_order(key_n: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """Positions of the keys in ascending order: least-significant-digit radix sort, linear in n."""
+    """Positions ``[n]`` of the keys ``[n]`` in ascending order.
+
+    Least-significant-digit radix sort, linear in n.
+    """
     n, size = key_n.size, 1 << _RADIX_BITS
     order_n, next_n = np.arange(n), np.empty(n, dtype=np.int64)
     start = np.empty(size, dtype=np.int64)
@@ -100,7 +106,7 @@ def _average_ranks(values_n: _Matrix) -> _Matrix:
 
 @njit(parallel=True, cache=True)
 def average_rank_rows(values_DN: _Matrix) -> _Matrix:
-    """Ranks 1..n within each row; equal values share their mean rank; NaN stays NaN."""
+    """Ranks 1..n within each row of ``[D, N]``; equal values share their mean rank; NaN stays NaN."""
     D, N = values_DN.shape
     out_DN = np.full((D, N), np.nan)
     for d in prange(D):
@@ -110,8 +116,9 @@ def average_rank_rows(values_DN: _Matrix) -> _Matrix:
 
 
 def quantiles(score_DN: _Matrix, count: int = QUANTILES) -> NDArray[np.int64]:
-    """1 (worst) .. ``count`` (best) of the day's names, 0 where there is no score or the day has fewer
-    than two names a quantile. Equal scores share a quantile.
+    """Quantile of each score of ``[D, N]`` within its day: 1 (worst) .. ``count`` (best).
+
+    0 where there is no score or the day has fewer than two names a quantile. Equal scores share one.
     """
     n_D1 = np.isfinite(score_DN).sum(axis=1, keepdims=True)
     share_DN = average_rank_rows(score_DN) / np.maximum(n_D1, 1)
@@ -121,7 +128,10 @@ def quantiles(score_DN: _Matrix, count: int = QUANTILES) -> NDArray[np.int64]:
 
 @njit(parallel=True, cache=True)
 def correlation_rows(a_DN: _Matrix, b_DN: _Matrix, min_names: int) -> NDArray[np.float64]:
-    """Pearson correlation of each row over entries known in both; NaN below ``min_names`` pairs."""
+    """Pearson correlation ``[D]`` of the rows of two tables ``[D, N]``, over entries known in both.
+
+    NaN below ``min_names`` pairs.
+    """
     out_D = np.full(len(a_DN), np.nan)
     for d in prange(len(a_DN)):
         known = np.flatnonzero(np.isfinite(a_DN[d]) & np.isfinite(b_DN[d]))
@@ -132,7 +142,10 @@ def correlation_rows(a_DN: _Matrix, b_DN: _Matrix, min_names: int) -> NDArray[np
 
 @njit(parallel=True, cache=True)
 def rank_correlation_rows(a_DN: _Matrix, b_DN: _Matrix, min_names: int) -> NDArray[np.float64]:
-    """Spearman correlation of each row over entries known in both; NaN below ``min_names`` pairs."""
+    """Spearman correlation ``[D]`` of the rows of two tables ``[D, N]``, over entries known in both.
+
+    NaN below ``min_names`` pairs.
+    """
     out_D = np.full(len(a_DN), np.nan)
     for d in prange(len(a_DN)):
         known = np.flatnonzero(np.isfinite(a_DN[d]) & np.isfinite(b_DN[d]))
@@ -144,7 +157,10 @@ def rank_correlation_rows(a_DN: _Matrix, b_DN: _Matrix, min_names: int) -> NDArr
 
 @njit(parallel=True, cache=True)
 def rank_correlation_columns(x_FN: NDArray[np.float32], label_N: _Matrix) -> NDArray[np.float64]:
-    """Spearman correlation of each row of ``x_FN`` with the label; no NaN. NaN where a side is constant."""
+    """Spearman correlation ``[F]`` of each row of ``x_FN`` with the label ``[N]``, neither with NaN.
+
+    NaN where a side is constant.
+    """
     out_F = np.full(len(x_FN), np.nan)
     rank_N = _average_ranks(label_N)
     for f in prange(len(x_FN)):

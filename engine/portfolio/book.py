@@ -17,25 +17,9 @@ from engine.portfolio.market_data import Matrix
 from engine.portfolio.neutral import neutralised
 from engine.portfolio.strategy import Decisions, Strategy, choose
 from engine.portfolio.weights import Weights
+from engine.records.book import BookStep
 
 _MIN_NAMES = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """The book after one step on the way from scores to orders; means over the decisions."""
-
-    name: str
-    gross: float
-    """Sum of absolute weights. Fraction of equity."""
-    names: float
-    """Stocks held."""
-    transfer: float
-    """Transfer coefficient: correlation of weights and normal scores over the day's scored names.
-
-    Clarke, de Silva & Thorley (Financial Analysts Journal 58, 2002): expected IC after constraints =
-    IC of the scores x transfer coefficient.
-    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +29,7 @@ class Book:
     decisions: Decisions
     weight_KN: Matrix
     strategy: str
-    steps: tuple[Step, ...]
+    steps: tuple[BookStep, ...]
     """From the strategy's wish to the last constraint; empty unless it was asked for."""
 
     def targets(self) -> Matrix:
@@ -113,7 +97,7 @@ def build_book(
     )
 
 
-def measure(name: str, book_KN: Matrix, decisions: Decisions) -> Step:
+def measure(name: str, book_KN: Matrix, decisions: Decisions) -> BookStep:
     """Gross, names and transfer coefficient of a book ``[K, N]``."""
     transfer_K = correlation_rows(
         np.where(np.isfinite(decisions.score_KN), book_KN, np.nan),
@@ -121,7 +105,7 @@ def measure(name: str, book_KN: Matrix, decisions: Decisions) -> Step:
         _MIN_NAMES,
     )
     known_K = transfer_K[np.isfinite(transfer_K)]
-    return Step(
+    return BookStep(
         name=name,
         gross=float(np.abs(book_KN).sum(axis=1).mean()),
         names=float((book_KN != 0).sum(axis=1).mean()),
@@ -150,7 +134,7 @@ def _check(name: str, book_KN: Matrix, decisions: Decisions, portfolio: Portfoli
 
 @njit(cache=True)
 def exposures(book_KN: Matrix) -> tuple[NDArray[np.float64], ...]:
-    """Sum of absolute weights, sum of weights and largest absolute weight of each row."""
+    """Sum of absolute weights, sum of weights and largest absolute weight ``[K]`` of each decision."""
     K, N = book_KN.shape
     gross_K, net_K, largest_K = np.zeros(K), np.zeros(K), np.zeros(K)
     for k in range(K):

@@ -13,7 +13,7 @@ _TINY = 1e-15
 
 
 def balanced(raw_KN: Matrix, config: PortfolioConfig) -> Matrix:
-    """Preferences of any scale (sign = side, size = how much) as a book inside its limits.
+    """Preferences ``[K, N]`` of any scale (sign = side, size = how much) as a book inside its limits.
 
     Each side is spread in proportion to the preferences over half of the gross, no name above
     ``max_weight``: what a cap cuts off goes to the others of its side. Both sides get the money that the
@@ -37,14 +37,14 @@ def fill(raw_KN: Matrix, total: float, cap: float) -> Matrix:
 
 
 def neutral(book_KN: Matrix) -> Matrix:
-    """The heavier side of each row scaled down to the lighter one."""
+    """A book ``[K, N]`` with the heavier side of each row scaled down to the lighter one."""
     out_KN = np.array(book_KN, dtype=np.float64)
     _neutralise(out_KN)
     return out_KN
 
 
 def overlap(tranche_KN: Matrix, n: int) -> Matrix:
-    """Mean of the last ``n`` rows; rows before the first count as zero.
+    """Mean of the last ``n`` rows of ``[K, N]``; rows before the first count as zero.
 
     Jegadeesh & Titman (Journal of Finance 48, 1993): each decision renews one n-th of the book, which
     grows from nothing over the first n.

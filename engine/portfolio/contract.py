@@ -31,13 +31,15 @@ class BrokenPromiseError(AssertionError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class PromiseCheck:
+    """Whether a strategy keeps one promise, and how it broke it."""
+
     name: str
     passed: bool
     detail: str
 
 
-def check_strategy(strategy: Strategy) -> list[Check]:
+def check_strategy(strategy: Strategy) -> list[PromiseCheck]:
     """All promises, each tried under several settings; never raises for a broken one."""
     done = []
     for name, promise in _promises():
@@ -47,7 +49,7 @@ def check_strategy(strategy: Strategy) -> list[Check]:
                 promise(strategy, config)
         except (BrokenPromiseError, EngineError) as error:
             detail = str(error)
-        done.append(Check(name=name, passed=not detail, detail=detail))
+        done.append(PromiseCheck(name=name, passed=not detail, detail=detail))
     return done
 
 

@@ -64,15 +64,11 @@ class MarketData:
         symbols: Sequence[str],
         constraints: ConstraintConfig,
     ) -> Self:
-        sessions = panel.frame["date"].unique().sort()
-        start, stop = (int(sessions.search_sorted(first)), int(sessions.search_sorted(last)) + 1)
-        if start >= len(sessions) or sessions[start] != first:
-            raise DataError(
-                f"{panel.source}: {first} has scores but no bars",
-                hint="the scores belong to other data: train or predict again",
-            )
-        begin = max(0, start - LOOK_BACK)
-        dates = sessions[begin:stop]
+        """The market of these stocks on the sessions from ``first`` to ``last``.
+
+        DataError where ``first`` is no session of the panel.
+        """
+        dates, skip = _dates(panel, first, last)
         names = pl.Series("symbol", symbols, dtype=pl.String).unique().sort()
         bars = panel.frame.filter(pl.col("date").is_between(dates[0], dates[-1]))
         place = positions(bars, dates, names)
@@ -85,26 +81,16 @@ class MarketData:
             out[row, column] = bars[name].fill_null(float("nan")).to_numpy()
             return out
 
-        skip = start - begin
         paid = np.zeros((len(dates), len(names)), dtype=bool)
         paid[row, column] = (bars["flags"].to_numpy() & PROCEEDS) != 0
-        close, turnover = scatter("close"), np.nan_to_num(scatter("turnover"))
+        close = scatter("close")
         returns = _returns(close)
-        adv = _average_turnover(turnover)
-        securities = panel.securities.unique("symbol", keep="first")
-        known = pl.DataFrame({"symbol": names}).join(securities, on="symbol", how="left")
-        known = known.sort("symbol")
-        sectors = (*with_sector(known)["sector"].unique().sort(), _UNKNOWN)
-        sector = (
-            known["sector"]
-            .replace("", None)
-            .fill_null(_UNKNOWN)
-            .replace_strict({name: i for i, name in enumerate(sectors)}, return_dtype=pl.Int64)
+        adv = _average_turnover(np.nan_to_num(scatter("turnover")))
+        known = pl.DataFrame({"symbol": names}).join(
+            panel.securities.unique("symbol", keep="first"), on="symbol", how="left"
         )
-        listed = known["symbol"].is_in(list(constraints.not_shortable))
-        shortable = np.ones(len(names), dtype=bool)
-        if "shortable" in known.columns:
-            shortable = known["shortable"].fill_null(value=True).to_numpy()
+        known = known.sort("symbol")
+        sector_N, sectors = _sectors(known)
         return cls(
             dates_D=dates[skip:].to_numpy().astype("datetime64[D]"),
             symbols=tuple(names),
@@ -114,9 +100,9 @@ class MarketData:
             adv_DN=np.ascontiguousarray(adv[skip:]),
             returns_LDN=returns,
             index_LD=_index_returns(panel, dates, close, returns),
-            sector_N=sector.to_numpy(),
-            sectors=tuple(sectors),
-            shortable_N=shortable & ~listed.to_numpy(),
+            sector_N=sector_N,
+            sectors=sectors,
+            shortable_N=_shortable(known, constraints),
             sessions_per_year=panel.sessions_per_year,
         )
 
@@ -182,6 +168,35 @@ def forward_fill(values_DN: Matrix) -> Matrix:
     for above_N, row_N in itertools.pairwise(out_DN):
         np.copyto(row_N, above_N, where=np.isnan(row_N))
     return out_DN
+
+
+def _dates(panel: Panel, first: dt.date, last: dt.date) -> tuple[pl.Series, int]:
+    """Sessions with the look-back before ``first``, and how many of them lie before it."""
+    sessions = panel.frame["date"].unique().sort()
+    start, stop = (int(sessions.search_sorted(first)), int(sessions.search_sorted(last)) + 1)
+    if start >= len(sessions) or sessions[start] != first:
+        raise DataError(
+            f"{panel.source}: {first} has scores but no bars",
+            hint="the scores belong to other data: train or predict again",
+        )
+    begin = max(0, start - LOOK_BACK)
+    return sessions[begin:stop], start - begin
+
+
+def _sectors(known: pl.DataFrame) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Place of each stock's sector among the names of all, the unknown one last."""
+    sectors = (*with_sector(known)["sector"].unique().sort(), _UNKNOWN)
+    place = {name: i for i, name in enumerate(sectors)}
+    sector = known["sector"].replace("", None).fill_null(_UNKNOWN)
+    return sector.replace_strict(place, return_dtype=pl.Int64).to_numpy(), tuple(sectors)
+
+
+def _shortable(known: pl.DataFrame, constraints: ConstraintConfig) -> NDArray[np.bool_]:
+    """``[N]``, by the master data (True where it does not say) and the configured list."""
+    listed = known["symbol"].is_in(list(constraints.not_shortable)).to_numpy()
+    if "shortable" not in known.columns:
+        return ~listed
+    return np.asarray(known["shortable"].fill_null(value=True).to_numpy() & ~listed)
 
 
 def _returns(close: Matrix) -> Matrix:

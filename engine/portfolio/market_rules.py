@@ -33,23 +33,15 @@ def lot_size(market: Market, configured: int) -> int:
 
 
 def tick(price: _Matrix, market: Market) -> _Matrix:
-    """Smallest step of a quoted price; 0 where the market has none that matters."""
+    """Smallest step of each quoted price, in its currency; 0 where the market has none that matters."""
     if market != "jp":
         return np.where(np.isnan(price), np.nan, 0.0)
     steps = _TICKS[np.searchsorted(_TICK_LIMITS, np.nan_to_num(price))]
     return np.where(np.isnan(price), np.nan, steps)
 
 
-def round_to_tick(price: _Matrix, market: Market, *, up: bool) -> _Matrix:
-    """The nearest quotable price at or above (``up``) or at or below ``price``."""
-    step = tick(price, market)
-    count = price / np.where(step > 0, step, 1.0)
-    whole = np.ceil(count - 1e-9) if up else np.floor(count + 1e-9)
-    return np.where(step > 0, whole * step, price)
-
-
 def price_limits(base: _Matrix, market: Market) -> tuple[_Matrix, _Matrix]:
-    """Lowest and highest price of a day whose base (the close before, as quoted) is ``base``."""
+    """Lowest and highest price of a day, in quote currency; ``base`` is the close before, as quoted."""
     if market != "jp":
         return np.full(base.shape, -np.inf), np.full(base.shape, np.inf)
     move = _MOVES[np.searchsorted(_BASE_LIMITS, np.nan_to_num(base), side="right")]

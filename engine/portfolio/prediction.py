@@ -54,9 +54,11 @@ class Prediction:
         return self.frame["date"].unique().sort().to_list()
 
     def only(self, split: str) -> Self:
+        """The rows of one split: train, validation or test."""
         return replace(self, frame=self.frame.filter(pl.col("split") == split))
 
     def write(self, path: Path) -> None:
+        """As Parquet, with everything but the rows in its metadata."""
         metadata = {
             "run_id": self.run_id,
             "market": self.market,
@@ -67,6 +69,7 @@ class Prediction:
 
     @classmethod
     def read(cls, path: Path) -> Self:
+        """IntegrityError for a file that is damaged or holds other columns."""
         frame, metadata = read_table(path, hint="run `atft-tui train` or `atft-tui predict` first")
         try:
             return cls(
@@ -88,6 +91,7 @@ class Prediction:
 
 
 def score_column(horizon: int) -> str:
+    """Name of the column with the scores of a horizon in sessions."""
     return f"score_{horizon}"
 
 

@@ -38,16 +38,17 @@ class Decisions:
         return cls(market=market, row_K=row_K, score_KN=score_KN)
 
     def with_scores(self, score_KN: Matrix) -> Self:
+        """The same decisions by other scores ``[K, N]``, NaN = not scored."""
         return replace(self, score_KN=score_KN)
 
     @property
     def from_top_KN(self) -> NDArray[np.int32]:
-        """Names that score at least as high, itself included (1 = best alone); 0 = not scored."""
+        """``[K, N]`` names that score at least as high, itself included (1 = best alone); 0 = not scored."""
         return self._counts[0]
 
     @property
     def from_bottom_KN(self) -> NDArray[np.int32]:
-        """Names that score at least as low, itself included (1 = worst alone); 0 = not scored."""
+        """``[K, N]`` names that score at least as low, itself included (1 = worst alone); 0 = not scored."""
         return self._counts[1]
 
     @cached_property
@@ -56,6 +57,7 @@ class Decisions:
 
     @cached_property
     def n_scored_K1(self) -> NDArray[np.int64]:
+        """``[K, 1]`` scored names of each decision."""
         return np.asarray(np.isfinite(self.score_KN).sum(axis=1, keepdims=True))
 
     @cached_property
@@ -91,9 +93,13 @@ class Strategy(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """As it is written in the configuration."""
+        ...
 
-    def weights(self, decisions: Decisions, config: PortfolioConfig) -> Matrix: ...
+    def weights(self, decisions: Decisions, config: PortfolioConfig) -> Matrix:
+        """``[K, N]`` fractions of equity."""
+        ...
 
 
 def load_strategy(name: str) -> Strategy:
@@ -141,7 +147,7 @@ def choose(strategy: Strategy, decisions: Decisions, config: PortfolioConfig) ->
 
 @njit(cache=True)
 def first_stray(weight_KN: Matrix, score_KN: Matrix) -> tuple[int, int]:
-    """Place of the first weight that is not finite or has no score; (-1, -1) if there is none."""
+    """Place in ``[K, N]`` of the first weight that is not finite or has no score; (-1, -1) = none."""
     K, N = weight_KN.shape
     for k in range(K):
         for n in range(N):

@@ -57,6 +57,7 @@ class Weights:
             )
 
     def write(self, path: Path) -> None:
+        """As Parquet, with the limits in its metadata."""
         limits = {
             name: repr(getattr(self, name)) for name in ("max_gross", "max_net", "max_weight")
         }
@@ -64,6 +65,7 @@ class Weights:
 
     @classmethod
     def read(cls, path: Path) -> Self:
+        """The weights that a backtest wrote."""
         frame, metadata = read_table(path, hint="run `atft-tui backtest` first")
         return cls(
             frame=frame,

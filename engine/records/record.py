@@ -4,6 +4,7 @@ A number that is not known is NaN in memory and ``null`` in the file, because st
 that a version does not know are passed over, so that an older program can read a newer file.
 """
 
+import json
 import math
 from collections.abc import Callable
 from functools import cache
@@ -14,7 +15,7 @@ import msgspec
 from msgspec import inspect as shape
 
 from engine.errors import IntegrityError
-from engine.files import write_json
+from engine.files import strict, write_json
 
 T = TypeVar("T")
 Fill = Callable[[Any], Any]
@@ -67,6 +68,12 @@ def write(path: Path, record: msgspec.Struct) -> None:
     write_json(path, msgspec.to_builtins(record))
 
 
+def to_bytes(record: msgspec.Struct, indent: int = 2) -> bytes:
+    """The bytes that `write` puts into the file: equal records give equal bytes."""
+    value = strict(msgspec.to_builtins(record))
+    return (json.dumps(value, indent=indent, sort_keys=True, allow_nan=False) + "\n").encode()
+
+
 def as_json(record: msgspec.Struct) -> dict[str, Any]:
     """The record as mappings and lists, for ``--json`` and for files that hold more than it."""
     found: dict[str, Any] = msgspec.to_builtins(record)
@@ -87,12 +94,18 @@ def _fill(info: shape.Type) -> Fill:
             return _struct_filler(kind)
         case shape.DictType(value_type=inner):
             item = _fill(inner)
+            if item is _as_it_is:
+                return _as_it_is
             return lambda v: {k: item(x) for k, x in v.items()} if isinstance(v, dict) else v
         case shape.ListType(item_type=inner) | shape.VarTupleType(item_type=inner):
             item = _fill(inner)
+            if item is _as_it_is:
+                return _as_it_is
             return lambda v: [item(x) for x in v] if isinstance(v, list) else v
         case shape.TupleType(item_types=inner_types):
             items = [_fill(inner) for inner in inner_types]
+            if all(item is _as_it_is for item in items):
+                return _as_it_is
             return lambda v: (
                 [fill(x) for fill, x in zip(items, v, strict=True)]
                 if isinstance(v, list) and len(v) == len(items)

@@ -14,7 +14,7 @@ MAX_POINTS = 800
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class PixelScale:
     """Linear map of values to pixels."""
 
     low: float
@@ -28,6 +28,7 @@ class Scale:
 
 
 def svg(body: str, *, title: str, width: int = WIDTH, height: int = HEIGHT) -> str:
+    """A drawing with its title for readers that do not see it."""
     return (
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}" '
         f'xmlns="http://www.w3.org/2000/svg"><title>{escape(title)}</title>{body}</svg>'
@@ -53,8 +54,8 @@ def lines(
     values = [v for line in series.values() for v in line if math.isfinite(v)]
     if not values or len(labels) < 2:
         return ""
-    y = Scale(*_room(min([*values, 0.0]), max([*values, 0.0])), height - BOTTOM, TOP)
-    x = Scale(0, len(labels) - 1, LEFT, WIDTH - RIGHT)
+    y = PixelScale(*_room(min([*values, 0.0]), max([*values, 0.0])), height - BOTTOM, TOP)
+    x = PixelScale(0, len(labels) - 1, LEFT, WIDTH - RIGHT)
     parts = [_grid(y, percent=percent), _dates(x, labels, height), _unit(unit)]
     for i, (_, line) in reversed(list(enumerate(series.items()))):
         parts.append(f'<path class="s{i}" d="{_path(line, x, y)}"/>')
@@ -68,8 +69,8 @@ def area(values: Sequence[float], labels: Sequence[str], *, title: str, unit: st
     height = 140
     keep = _thinned(len(labels))
     values, labels = [values[i] for i in keep], [labels[i] for i in keep]
-    y = Scale(min([*values, -0.01]), 0.0, height - BOTTOM, TOP)
-    x = Scale(0, len(labels) - 1, LEFT, WIDTH - RIGHT)
+    y = PixelScale(min([*values, -0.01]), 0.0, height - BOTTOM, TOP)
+    x = PixelScale(0, len(labels) - 1, LEFT, WIDTH - RIGHT)
     path = _path(values, x, y)
     shape = f"M{LEFT},{y(0.0):.1f}L{path[1:]}L{WIDTH - RIGHT},{y(0.0):.1f}Z"
     body = _unit(unit) + _grid(y, percent=True, count=2) + f'<path class="fill" d="{shape}"/>'
@@ -93,7 +94,7 @@ def bars(
     tops = [v + errors.get(k, 0.0) for k, v in values.items()]
     bottoms = [v - errors.get(k, 0.0) for k, v in values.items()]
     extra = [band or 0.0, -(band or 0.0), 0.0]
-    y = Scale(*_room(min([*bottoms, *extra]), max([*tops, *extra])), HEIGHT - BOTTOM, TOP)
+    y = PixelScale(*_room(min([*bottoms, *extra]), max([*tops, *extra])), HEIGHT - BOTTOM, TOP)
     step = (WIDTH - LEFT - RIGHT) / len(values)
     parts = [_grid(y, percent=percent), _unit(unit)]
     if x_label:
@@ -121,7 +122,7 @@ def waterfall(steps: Mapping[str, float], *, title: str, unit: str) -> str:
         running = steps[name] if i in (0, len(names) - 1) else running + steps[name]
         totals.append((start, running))
     flat = [value for pair in totals for value in pair]
-    y = Scale(*_room(min([*flat, 0.0]), max([*flat, 0.0])), HEIGHT - BOTTOM, TOP + 8)
+    y = PixelScale(*_room(min([*flat, 0.0]), max([*flat, 0.0])), HEIGHT - BOTTOM, TOP + 8)
     step = (WIDTH - LEFT - RIGHT) / len(names)
     parts = [_grid(y, percent=True), _unit(unit)]
     for i, (start, stop) in enumerate(totals):
@@ -144,7 +145,7 @@ def meter(
         return ""
     row, left = 26, 150
     height = TOP + row * len(points) + BOTTOM
-    x = Scale(*_room(min([*finite, -1.0]), max([*finite, 2.0])), left, WIDTH - RIGHT)
+    x = PixelScale(*_room(min([*finite, -1.0]), max([*finite, 2.0])), left, WIDTH - RIGHT)
     parts = []
     for value in _ticks(x.low, x.high, 6):
         parts.append(f'<path class="grid" d="M{x(value):.1f},{TOP}V{height - BOTTOM}"/>')
@@ -166,7 +167,7 @@ def meter(
 def timeline(spans: Sequence[tuple[str, str, str, int]], *, gap: int, title: str) -> str:
     """Consecutive parts (name, first, last, sessions) with the embargo between them, to scale."""
     total = sum(n for *_, n in spans) + gap * (len(spans) - 1)
-    x, height = Scale(0, total, LEFT, WIDTH - RIGHT), 78
+    x, height = PixelScale(0, total, LEFT, WIDTH - RIGHT), 78
     parts, position = [], 0
     for i, (name, first, last, n) in enumerate(spans):
         left, right = x(position), x(position + n)
@@ -233,7 +234,7 @@ def _unit(text: str) -> str:
     return _text(LEFT, 12, text, "start", "unit")
 
 
-def _path(values: Sequence[float], x: Scale, y: Scale) -> str:
+def _path(values: Sequence[float], x: PixelScale, y: PixelScale) -> str:
     out, pen = [], "M"
     for i, value in enumerate(values):
         if not math.isfinite(value):
@@ -244,7 +245,7 @@ def _path(values: Sequence[float], x: Scale, y: Scale) -> str:
     return "".join(out)
 
 
-def _grid(y: Scale, *, percent: bool, count: int = 5) -> str:
+def _grid(y: PixelScale, *, percent: bool, count: int = 5) -> str:
     parts = []
     ticks = _ticks(y.low, y.high, count)
     step = min((b - a for a, b in itertools.pairwise(ticks)), default=1.0)
@@ -257,7 +258,7 @@ def _grid(y: Scale, *, percent: bool, count: int = 5) -> str:
     return "".join(parts)
 
 
-def _dates(x: Scale, labels: Sequence[str], height: int) -> str:
+def _dates(x: PixelScale, labels: Sequence[str], height: int) -> str:
     last = len(labels) - 1
     places = sorted({round(last * i / 5) for i in range(6)})
     anchors = {0: "start", last: "end"}

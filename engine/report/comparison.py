@@ -1,46 +1,53 @@
 """Two runs side by side: the same figures, the differences with their errors, and what was configured."""
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import polars as pl
+from msgspec import to_builtins
 
-from engine.backtest.selection import sharpe_difference
+from engine.backtest.inference import SharpeGap, sharpe_difference
 from engine.errors import UsageError
+from engine.records.backtest import (
+    COMPARED,
+    ComparedValue,
+    SettingsTable,
+    compare_figures,
+    compare_settings,
+)
+from engine.records.figure import DASH
 from engine.report import charts
-from engine.report.answers import Answer, rank_ic
+from engine.report.answers import Answer
 from engine.report.facts import Facts
-from engine.report.sections.section import Section, flat, shown, with_error
+from engine.report.sections.section import Column, Section, cells, flat, rank_ic, shown, titles
 
-FIGURES = {
-    "sharpe": "+.2f", "sharpe_low": "+.2f", "sharpe_high": "+.2f", "sharpe_deflated": ".0%",
-    "sortino": "+.2f", "annual_return": "+.1%", "annual_volatility": ".1%", "max_drawdown": ".1%",
-    "turnover": ".1%", "cost_drag": ".1%", "mean_names": ".0f", "capacity": ",.0f",
-}  # fmt: skip
+_SURE = 0.10
+"""p-value from which on a difference is told as undecided."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+@dataclass(frozen=True, kw_only=True)
+class SideBySide:
     """What can be said about two simulated runs on the days that both have."""
 
     a: Facts
     b: Facts
     days: pl.DataFrame
-    """``date, a, b``: net returns of the common sessions."""
+    """``date, a, b``: net returns of the common sessions, fractions."""
 
     @classmethod
-    def of(cls, a: Facts, b: Facts) -> "Comparison":
-        for facts in (a, b):
+    def of(cls, a: Facts, b: Facts) -> "SideBySide":
+        """UsageError where one is not simulated yet or fewer than 20 sessions are common."""
+        frames = []
+        for name, facts in (("a", a), ("b", b)):
             if facts.daily is None or facts.backtest is None:
                 raise UsageError(
                     f"{facts.run_id}: not simulated yet",
                     hint=f"run `atft-tui backtest {facts.run_id}` first",
                 )
-        assert a.daily is not None
-        assert b.daily is not None
-        days = a.daily.select("date", pl.col("net_return").alias("a")).join(
-            b.daily.select("date", pl.col("net_return").alias("b")), on="date"
-        )
+            frames.append(facts.daily.select("date", pl.col("net_return").alias(name)))
+        days = frames[0].join(frames[1], on="date")
         if len(days) < 20:
             raise UsageError(
                 f"{a.run_id} and {b.run_id} have {len(days)} sessions in common",
@@ -50,111 +57,101 @@ class Comparison:
 
     def json(self) -> dict[str, Any]:
         """Figures of both, the Sharpe difference on common days, and the keys that differ."""
-        gap = self._gap()
+        both = (self.a, self.b)
         return {
-            "runs": [self.a.run_id, self.b.run_id],
+            "runs": [facts.run_id for facts in both],
             "sessions": len(self.days),
-            "figures": {
-                name: [(facts.backtest or {}).get(name) for facts in (self.a, self.b)]
-                for name in FIGURES
-            },
-            "test": [facts.train.get("test") for facts in (self.a, self.b)],
-            "sharpe_difference": gap.difference,
-            "sharpe_difference_se": gap.standard_error,
-            "sharpe_difference_p": gap.p_value,
-            "return_correlation": self._correlation(),
+            "figures": {name: [getattr(f.traded, name) for f in both] for name in COMPARED},
+            "test": [to_builtins(facts.train.test) for facts in both],
+            "sharpe_difference": self.gap.difference,
+            "sharpe_difference_se": self.gap.standard_error,
+            "sharpe_difference_p": self.gap.p_value,
+            "return_correlation": self.correlation,
             "settings": {
-                key: [_setting(facts, key) for facts in (self.a, self.b)]
-                for key in self._differing()
+                row.name: [side.get(row.name, DASH) for side in self.settings]
+                for row in self.differing
             },
         }
 
     def answers(self) -> list[Answer]:
-        gap = self._gap()
-        better = self.a if gap.difference > 0 else self.b
-        sure = gap.p_value < 0.10
+        """Which one is better, as far as that is decided, and how different the two books are."""
+        better = self.a if self.gap.difference > 0 else self.b
+        sure = self.gap.p_value < _SURE
         return [
             Answer(
                 question="Which one?",
                 answer=f"{better.model} of {better.run_id}" if sure else "undecided",
                 detail=f"Net Sharpe of the first less the second on {len(self.days)} common sessions: "
-                f"{gap.difference:+.2f} ± {gap.standard_error:.2f}, p = {gap.p_value:.2f} "
+                f"{self.gap.figure.text(2)}, p = {self.gap.p_value:.2f} "
                 "(Ledoit & Wolf 2008). Undecided means p of 0.10 or more.",
-                kind="plain",
             ),
             Answer(
                 question="Are they different books?",
-                answer=f"correlation of daily returns {shown(self._correlation(), '+.2f')}",
+                answer=f"correlation of daily returns {shown(self.correlation)}",
                 detail="Near 1: two names for one book; near 0: half of each would be calmer than either.",
             ),
         ]
 
     def sections(self) -> list[Section]:
-        names = (f"1: {self.a.model}", f"2: {self.b.model}")
-        labels = self.days["date"].cast(pl.String).to_list()
+        """Equity on common days, figures, settings that differ."""
+        both = (f"1: {self.a.model}", f"2: {self.b.model}")
+        columns: tuple[Column, ...] = (
+            ("", "name", ""),
+            (both[0], "before", ""),
+            (both[1], "after", ""),
+        )
         growth = self.days.select((pl.col("a", "b") + 1.0).cum_prod() - 1.0)
+        rows = [
+            ComparedValue("run", self.a.run_id, self.b.run_id),
+            ComparedValue("test RankIC", rank_ic(self.a.train.test), rank_ic(self.b.train.test)),
+            *compare_figures(self.a.traded, self.b.traded),
+        ]
         chart = charts.lines(
-            {names[0]: growth["a"].to_list(), names[1]: growth["b"].to_list()},
-            labels,
+            {both[0]: growth["a"].to_list(), both[1]: growth["b"].to_list()},
+            self.days["date"].cast(pl.String).to_list(),
             title="Net return on common days",
             unit="net return since the start, %",
             percent=True,
         )
-        rows = [
-            ("run", self.a.run_id, self.b.run_id),
-            ("test RankIC", *(rank_ic(facts.train.get("test")) for facts in (self.a, self.b))),
-        ]
-        for name, form in FIGURES.items():
-            cells = [(facts.backtest or {}).get(name) for facts in (self.a, self.b)]
-            rows.append((name.replace("_", " "), shown(cells[0], form), shown(cells[1], form)))
-        differing = [
-            (key, *(str(_setting(facts, key)) for facts in (self.a, self.b)))
-            for key in self._differing()
-        ]
-        gap = self._gap()
         return [
             Section(title="Equity after costs, common days", chart=chart),
             Section(
                 title="Figures",
-                header=("", *names),
-                rows=tuple(rows),
+                header=titles(columns),
+                rows=cells(rows, columns),
                 caption="Each over its own days; difference of the net Sharpe ratios on common days "
-                f"{with_error(gap.difference, gap.standard_error, '+.2f')}.",
+                f"{self.gap.figure.text(2)}.",
             ),
             Section(
                 title="Settings that differ",
-                text=() if differing else ("None.",),
-                header=("key", *names) if differing else (),
-                rows=tuple(differing),
+                text=() if self.differing else ("None.",),
+                header=("key", *both) if self.differing else (),
+                rows=cells(self.differing, columns),
             ),
         ]
 
-    def _gap(self) -> Any:
-        config = self.a.backtest or {}
+    @cached_property
+    def gap(self) -> SharpeGap:
+        """Sharpe ratio of the first less the second on the common days."""
         return sharpe_difference(
             self.days["a"].to_numpy(),
             self.days["b"].to_numpy(),
-            config["sessions_per_year"],
-            lag=config["horizon"],
+            self.a.traded.sessions_per_year,
+            lag=self.a.traded.horizon,
         )
 
-    def _correlation(self) -> float | None:
+    @cached_property
+    def correlation(self) -> float:
+        """Of the daily net returns; NaN where one of them does not vary."""
         value = self.days.select(pl.corr("a", "b")).item()
-        return None if value is None else float(value)
+        return math.nan if value is None else float(value)
 
-    def _differing(self) -> list[str]:
-        keys = dict.fromkeys(key for facts in (self.a, self.b) for key, _ in flat(_settings(facts)))
-        return [key for key in keys if _setting(self.a, key) != _setting(self.b, key)]
+    @cached_property
+    def settings(self) -> tuple[SettingsTable, SettingsTable]:
+        """Dotted key -> value of both."""
+        return dict(flat(self.a.settings)), dict(flat(self.b.settings))
 
-
-def _settings(facts: Facts) -> dict[str, Any]:
-    """The run's configuration with the trading tables that its backtest used."""
-    tested = facts.backtest or {}
-    used: dict[str, Any] = {
-        name: tested[name] for name in ("portfolio", "constraints", "costs") if name in tested
-    }
-    return {**facts.config, **used}
-
-
-def _setting(facts: Facts, key: str) -> Any:
-    return dict(flat(_settings(facts))).get(key, "—")
+    @cached_property
+    def differing(self) -> list[ComparedValue]:
+        """Settings that the two do not share."""
+        return compare_settings(*self.settings)

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import polars as pl
 
 from engine.backtest.performance import drawdowns, equity, monthly_returns
@@ -11,8 +11,16 @@ from engine.backtest.result import BacktestResult
 from engine.config import Config
 from engine.data.store import PanelStore
 from engine.errors import EngineError, IntegrityError
-from engine.files import read_json
 from engine.portfolio.weights import Weights
+from engine.records import record
+from engine.records.audit import AuditResult, read_audit
+from engine.records.backtest import BACKTEST, BacktestSummary, SettingsTable
+from engine.records.comparison import VARIANTS, VariantComparison, comparison_files
+from engine.records.quality import QUALITY, CheckedQuality
+from engine.records.rank_ic import RankICSummary
+from engine.records.run import TriedVariant
+from engine.records.sweep import SWEEP, SweepSummary
+from engine.records.train import NETWORK, TRAIN, TrainResult, read_train
 from engine.runs.events import AssertionChecked, EpochEvaluated, decode
 from engine.runs.store import Run, RunStore
 from engine.runs.trials import read_trials
@@ -20,32 +28,44 @@ from engine.runs.trials import read_trials
 MAX_ABLATIONS, EX_DATES = 12, 10
 
 
+class AblationRun(msgspec.Struct, frozen=True, kw_only=True):
+    """Another run on the same features and days whose network or graph differs."""
+
+    run_id: str
+    change: str
+    """``graph random, without gat``"""
+    test: RankICSummary
+    sharpe: float
+    """NaN where it was not simulated."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What is known of a run; parts that have not been made yet are None or empty."""
 
     run_id: str
-    manifest: dict[str, Any]
-    train: dict[str, Any]
-    backtest: dict[str, Any] | None
-    quality: dict[str, Any] | None
-    audit: dict[str, Any] | None
-    sweep: dict[str, Any] | None
-    epochs: tuple[EpochEvaluated, ...]
-    assertions: tuple[AssertionChecked, ...]
-    daily: pl.DataFrame | None
+    manifest: SettingsTable
+    """Of the run: when, with which program and packages it was made."""
+    train: TrainResult
+    backtest: BacktestSummary | None = None
+    quality: CheckedQuality | None = None
+    audit: AuditResult | None = None
+    sweep: SweepSummary | None = None
+    epochs: tuple[EpochEvaluated, ...] = ()
+    assertions: tuple[AssertionChecked, ...] = ()
+    daily: pl.DataFrame | None = None
     """`BacktestResult.daily` with ``equity`` (growth of 1) and ``drawdown``."""
-    baseline_returns: pl.DataFrame | None
+    baseline_returns: pl.DataFrame | None = None
     """``name, date, net_return``."""
-    months: dict[str, float]
-    holdings: pl.DataFrame | None
+    months: dict[str, float] = field(default_factory=dict)
+    """``2016-03`` -> compound net return."""
+    holdings: pl.DataFrame | None = None
     """Book of the last decision: ``date, symbol, name, sector, weight``, largest first."""
-    trials: dict[str, Any]
-    """Variants simulated on this run's scores."""
-    ablations: tuple[dict[str, Any], ...]
-    """Other runs on the same features and days whose network or graph differs: what, RankIC, Sharpe."""
-    config: dict[str, Any] = field(default_factory=dict)
-    comparisons: tuple[dict[str, Any], ...] = ()
+    trials: dict[str, TriedVariant] = field(default_factory=dict)
+    """By the digest of their settings."""
+    ablations: tuple[AblationRun, ...] = ()
+    config: SettingsTable = field(default_factory=dict)
+    comparisons: tuple[VariantComparison, ...] = ()
     """Comparisons of sizes and of ablations on the same features, newest first."""
     ex_dates: pl.DataFrame | None = None
     """Largest dividends that the book received or paid: ``date, symbol, dividend, weight, received``."""
@@ -53,17 +73,33 @@ class Facts:
     @property
     def model(self) -> str:
         """Whose scores these are."""
-        name = str(self.train.get("model", "network"))
-        return "ATFT-GAT-FAN" if name == "network" else name
+        return "ATFT-GAT-FAN" if self.train.model == NETWORK else self.train.model
+
+    @property
+    def test(self) -> RankICSummary:
+        """RankIC on the test days; a run that was not trained to its end has no report."""
+        assert self.train.test is not None
+        return self.train.test
+
+    @property
+    def traded(self) -> BacktestSummary:
+        """The backtest, for sections that are made only where there is one."""
+        assert self.backtest is not None
+        return self.backtest
+
+    @property
+    def settings(self) -> SettingsTable:
+        """The run's configuration with the trading tables that its backtest used."""
+        return self.config | (self.backtest.tables if self.backtest else {})
 
 
 def gather(workspace: Path, run: Run) -> Facts:
     """Read the files of a finished run."""
     epochs, assertions = _events(run)
     daily, months = _daily(run)
-    train = read_json(run.path("train.json"))
-    backtest = _optional(run.path("backtest.json"))
-    if backtest is not None and "factor" not in backtest:
+    train = read_train(run.directory)
+    backtest = record.read_if_there(run.path(BACKTEST), BacktestSummary)
+    if backtest is not None and backtest.factor is None:
         raise IntegrityError(
             f"{run.id}: its backtest was made by an older version",
             hint=f"run `atft-tui backtest {run.id}` again",
@@ -71,12 +107,12 @@ def gather(workspace: Path, run: Run) -> Facts:
     returns = run.path("backtest_baselines.parquet")
     return Facts(
         run_id=run.id,
-        manifest=run.manifest,
+        manifest=record.as_json(run.manifest),
         train=train,
         backtest=backtest,
-        quality=_optional(workspace / "data" / "quality.json"),
-        audit=_optional(workspace / "audit.json"),
-        sweep=_optional(run.path("sweep.json")),
+        quality=record.read_if_there(workspace / QUALITY, CheckedQuality),
+        audit=read_audit(workspace),
+        sweep=record.read_if_there(run.path(SWEEP), SweepSummary),
         epochs=epochs,
         assertions=assertions,
         daily=daily,
@@ -84,7 +120,7 @@ def gather(workspace: Path, run: Run) -> Facts:
         months=months,
         holdings=_holdings(workspace, run),
         ex_dates=paid_dividends(run),
-        trials=read_trials(run),
+        trials=dict(read_trials(run)),
         ablations=_ablations(workspace, run, train),
         config=run.config().model_dump(mode="json"),
         comparisons=_comparisons(workspace, train),
@@ -101,10 +137,6 @@ def equity_curves(facts: Facts) -> dict[str, dict[str, float]]:
         dates = rows["date"].cast(pl.String).to_list()
         curves[str(name)] = dict(zip(dates, equity(net_D)[-net_D.size :].tolist(), strict=True))
     return curves
-
-
-def _optional(path: Path) -> dict[str, Any] | None:
-    return read_json(path) if path.is_file() else None
 
 
 def _events(run: Run) -> tuple[tuple[EpochEvaluated, ...], tuple[AssertionChecked, ...]]:
@@ -166,13 +198,13 @@ def paid_dividends(run: Run) -> pl.DataFrame | None:
     )
 
 
-def _ablations(workspace: Path, run: Run, train: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+def _ablations(workspace: Path, run: Run, train: TrainResult) -> tuple[AblationRun, ...]:
     """Runs of the same command on the same features and test days with other blocks or edges.
 
     One that cannot be read is passed over: `runs` tells what is wrong with it.
     """
     mine = run.config()
-    rows: list[dict[str, Any]] = []
+    rows: list[AblationRun] = []
     for other in RunStore(workspace / "runs"):
         if other.id == run.id or other.command != run.command or len(rows) == MAX_ABLATIONS:
             continue
@@ -183,48 +215,39 @@ def _ablations(workspace: Path, run: Run, train: dict[str, Any]) -> tuple[dict[s
     return tuple(rows)
 
 
-def _ablation(other: Run, mine: Config, train: dict[str, Any]) -> list[dict[str, Any]]:
+def _ablation(other: Run, mine: Config, train: TrainResult) -> list[AblationRun]:
     """The line of one run; none if it is of other data, or part of a comparison that is told whole."""
-    summary = other.path("train.json")
-    if not summary.is_file() or "comparison" in other.manifest:
+    if not other.path(TRAIN).is_file() or other.manifest.comparison is not None:
         return []
-    theirs = read_json(summary)
+    theirs, config = read_train(other.directory), other.config()
     same = all(
-        theirs.get(key) == train.get(key) for key in ("features_fingerprint", "splits", "model")
+        getattr(theirs, name) == getattr(train, name)
+        for name in ("features_fingerprint", "splits", "model")
     )
-    if not same or "test" not in theirs:
+    changes = _changes(config, mine)
+    permuted = config.training.permute_labels != mine.training.permute_labels
+    if not same or theirs.test is None or permuted or not changes:
         return []
-    config, changes = other.config(), []
-    if config.training.permute_labels != mine.training.permute_labels:
-        return []
-    if config.graph.kind != mine.graph.kind:
-        changes.append(f"graph {config.graph.kind}")
-    off = set(mine.model.blocks) - set(config.model.blocks)
-    on = set(config.model.blocks) - set(mine.model.blocks)
-    changes += [f"without {name}" for name in sorted(off)]
-    changes += [f"with {name}" for name in sorted(on)]
-    if not changes:
-        return []
-    tested = _optional(other.path("backtest.json")) or {}
+    tested = record.read_if_there(other.path(BACKTEST), BacktestSummary)
     return [
-        {
-            "run_id": other.id,
-            "change": ", ".join(changes),
-            "test": theirs["test"],
-            "sharpe": tested.get("sharpe"),
-        }
+        AblationRun(
+            run_id=other.id,
+            change=", ".join(changes),
+            test=theirs.test,
+            sharpe=tested.sharpe if tested else float("nan"),
+        )
     ]
 
 
-def _comparisons(workspace: Path, train: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+def _changes(config: Config, mine: Config) -> list[str]:
+    ours, theirs = set(mine.model.blocks), set(config.model.blocks)
+    graph = [f"graph {config.graph.kind}"] if config.graph.kind != mine.graph.kind else []
+    without = [f"without {name}" for name in sorted(ours - theirs)]
+    return [*graph, *without, *(f"with {name}" for name in sorted(theirs - ours))]
+
+
+def _comparisons(workspace: Path, train: TrainResult) -> tuple[VariantComparison, ...]:
     """What `compare` left of trainings on the features of this run."""
-    paths = sorted(
-        (workspace / "compare").glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True
-    )
-    found = [read_json(path) for path in paths]
-    return tuple(
-        made
-        for made in found
-        if made.get("kind") in ("sizes", "ablations")
-        and made.get("data_fingerprint") == train.get("features_fingerprint")
-    )
+    paths = comparison_files(workspace, *VARIANTS)
+    found = (record.read(path, VariantComparison) for path in paths)
+    return tuple(m for m in found if m.data_fingerprint == train.features_fingerprint)

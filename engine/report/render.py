@@ -2,10 +2,11 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import jinja2
+import msgspec
 
 from engine.report.answers import Answer, answers
 from engine.report.facts import Facts
@@ -17,67 +18,65 @@ _FOOTER = (
 )
 
 
-def title(facts: Facts) -> str:
-    return f"{facts.model}, out-of-sample report"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A report before it has a format."""
+
+    title: str
+    subtitle: str
+    answers: Sequence[Answer]
+    sections: Sequence[Section]
+
+    def html(self) -> str:
+        """One file without scripts or outside references. Text from data is escaped, charts are our own."""
+        environment = jinja2.Environment(
+            loader=jinja2.PackageLoader("engine.report"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+        )
+        return environment.get_template("report.html.j2").render(
+            title=self.title,
+            sub=self.subtitle,
+            answers=self.answers,
+            sections=self.sections,
+            footer=_FOOTER,
+        )
+
+    def markdown(self) -> str:
+        """The same without charts, for a terminal or a pull request."""
+        lines = [f"# {self.title}", "", self.subtitle, ""]
+        for item in self.answers:
+            lines += [f"**{item.question}** {_cell(item.answer)}  ", _cell(item.detail), ""]
+        for section in self.sections:
+            lines += [f"## {_cell(section.title)}", ""]
+            lines += [*map(_cell, section.text), ""] if section.text else []
+            if section.rows:
+                header = section.header or ("",) * len(section.rows[0])
+                lines += [_row(header), _row(("---",) * len(header)), *map(_row, section.rows), ""]
+            lines += [section.caption, ""] if section.caption else []
+        return "\n".join(lines)
 
 
-def _subtitle(facts: Facts, created: dt.datetime) -> str:
-    return f"run {facts.run_id} · made {created:%Y-%m-%d %H:%M} UTC"
-
-
-def html(facts: Facts, *, created: dt.datetime) -> str:
-    return page(title(facts), _subtitle(facts, created), answers(facts), sections(facts))
-
-
-def markdown(facts: Facts, *, created: dt.datetime) -> str:
-    return text(title(facts), _subtitle(facts, created), answers(facts), sections(facts))
-
-
-def page(heading: str, sub: str, answered: Sequence[Answer], body: Sequence[Section]) -> str:
-    """One file without scripts or outside references. Text from data is escaped, charts are our own."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("engine.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
+def document(facts: Facts, *, created: dt.datetime) -> Document:
+    """The report of one run."""
+    return Document(
+        title=f"{facts.model}, out-of-sample report",
+        subtitle=f"run {facts.run_id} · made {created:%Y-%m-%d %H:%M} UTC",
+        answers=answers(facts),
+        sections=sections(facts),
     )
-    return environment.get_template("report.html.j2").render(
-        title=heading, sub=sub, answers=answered, sections=body, footer=_FOOTER
-    )
-
-
-def text(heading: str, sub: str, answered: Sequence[Answer], body: Sequence[Section]) -> str:
-    """The same without charts, for a terminal or a pull request."""
-    lines = [f"# {heading}", "", sub, ""]
-    for item in answered:
-        lines += [f"**{item.question}** {_cell(item.answer)}  ", _cell(item.detail), ""]
-    for section in body:
-        lines += [f"## {_cell(section.title)}", ""]
-        lines += [*map(_cell, section.text), ""] if section.text else []
-        if section.rows:
-            header = section.header or ("",) * len(section.rows[0])
-            lines += [_row(header), _row(("---",) * len(header)), *map(_row, section.rows), ""]
-        lines += [section.caption, ""] if section.caption else []
-    return "\n".join(lines)
 
 
 def as_json(facts: Facts, *, created: dt.datetime) -> dict[str, Any]:
     """Every figure of the report, for programs."""
-    return {
-        "run_id": facts.run_id,
-        "created": created.isoformat(),
-        "answers": [asdict(item) for item in answers(facts)],
-        "train": facts.train,
-        "backtest": facts.backtest,
-        "quality": facts.quality,
-        "audit": facts.audit,
-        "sweep": facts.sweep,
-        "months": facts.months,
-        "trials": facts.trials,
-        "ablations": list(facts.ablations),
-        "comparisons": list(facts.comparisons),
-        "manifest": facts.manifest,
-        "config": facts.config,
-    }
+    found = {
+        name: msgspec.to_builtins(getattr(facts, name))
+        for name in ("run_id", "train", "backtest", "quality", "audit", "sweep", "months", "trials",
+                     "ablations", "comparisons", "manifest", "config")
+    }  # fmt: skip
+    found["created"] = created.isoformat()
+    found["answers"] = [asdict(item) for item in answers(facts)]
+    return found
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -5,7 +5,8 @@ from pathlib import Path
 import polars as pl
 
 from engine.errors import UsageError
-from engine.files import FORMULA, write_parquet, write_text
+from engine.files import FORMULA, strict, write_parquet, write_text
+from engine.records import record
 from engine.report.facts import Facts
 from engine.report.sections.section import flat
 
@@ -23,8 +24,9 @@ def tables(facts: Facts) -> dict[str, pl.DataFrame]:
         names = [name for name in wide.columns if name != "date"]
         wide = wide.rename({name: f"net_return_{name}" for name in names})
         daily = daily.join(wide, on="date", how="left").sort("date")
-    figures = {key: value for key, value in facts.backtest.items() if not isinstance(value, list)}
-    rows = [(key, None if value is None else str(value)) for key, value in flat(figures)]
+    told = record.as_json(facts.backtest)
+    figures = {key: value for key, value in told.items() if not isinstance(value, list)}
+    rows = [(key, None if value is None else str(value)) for key, value in flat(strict(figures))]
     found = {
         "": daily,
         "-figures": pl.DataFrame(

@@ -9,22 +9,54 @@ Sharpe ratio of what is kept any better.
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
+
 from engine.errors import EnvironmentProblem, GateError, LockedError
+from engine.records import record
 from engine.runs import trials
 from engine.runs.labels import held
-from engine.runs.mentions import Mentions, mentions
-from engine.runs.store import Run
+from engine.runs.store import TRASH, Run
 
-_TRASH = ".deleting-"
 MIB = 2**20
 
 
+_SHOWN = 3
+
+
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Mentions:
+    """Who else names a run: asked before it is deleted."""
+
+    champion: bool = False
+    """The networks that trade now were packed from this run."""
+    seals: tuple[str, ...] = ()
+    """Sealed signals of networks that were packed from this run."""
+    others: tuple[str, ...] = ()
+    """Comparisons and searches."""
+
+    def sentences(self) -> list[str]:
+        """What deleting the run does to each, for the question and the answer."""
+        lines = []
+        if self.champion:
+            lines.append("it is the source of the champion")
+        if self.seals:
+            lines.append(
+                f"sealed signals rest on it: {_few(self.seals)}; they keep a copy of its networks and can "
+                "be replayed, but its training can no longer be looked at"
+            )
+        if self.others:
+            lines.append(
+                f"part of {_few(self.others)}; the figures stay, to go on with it trains the run again"
+            )
+        return lines
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionPlan:
     """What would be deleted, and what else names it."""
 
     runs: tuple[Run, ...]
@@ -40,7 +72,7 @@ class Plan:
         return "\n".join(lines)
 
 
-def plan(workspace: Path, runs: Sequence[Run]) -> Plan:
+def plan(workspace: Path, runs: Sequence[Run]) -> DeletionPlan:
     """All of the runs or none: one at work is a LockedError, the source of the champion a GateError."""
     each = {run.id: run for run in runs}
     named = mentions(workspace, each)
@@ -52,7 +84,7 @@ def plan(workspace: Path, runs: Sequence[Run]) -> Plan:
                 f"{run.id} is the source of the champion: it stays while that trades",
                 hint="promote another run, or `atft-tui champion rollback`, then delete it",
             )
-    return Plan(tuple(each.values()), named)
+    return DeletionPlan(tuple(each.values()), named)
 
 
 def delete(run: Run) -> int:
@@ -68,21 +100,13 @@ def delete(run: Run) -> int:
         with run.lock(), held(run):
             size = used_bytes(run)
             trials.remember_deleted(run)
-            trash = root / f"{_TRASH}{run.id}"
+            trash = root / f"{TRASH}{run.id}"
             run.directory.rename(trash)
     except LockedError as error:
         raise _at_work(run) from error
     _sync(root)
     _remove(trash)
     return size
-
-
-def sweep(root: Path) -> list[str]:
-    """Remove what killed deletions left in a store; the ids of those runs."""
-    left = sorted(root.glob(f"{_TRASH}*")) if root.is_dir() else []
-    for path in left:
-        shutil.rmtree(path, ignore_errors=True)
-    return [path.name.removeprefix(_TRASH) for path in left]
 
 
 def used_bytes(run: Run) -> int:
@@ -92,6 +116,75 @@ def used_bytes(run: Run) -> int:
         for name in names:
             total += os.lstat(os.path.join(folder, name)).st_size
     return total
+
+
+def mentions(workspace: Path, run_ids: Iterable[str]) -> dict[str, Mentions]:
+    """Mentions of each run. A file that cannot be read is an EngineError: nothing is deleted on a guess."""
+    champions = record.read_if_there(workspace / "models" / "champion.json", _Champions)
+    history = champions.history if champions is not None else ()
+    made = [(entry.model, entry.run) for entry in history if entry.run]
+    reigns = [entry.model for entry in history if entry.action in ("promoted", "rolled back")]
+    reign = next((run for model, run in reversed(made) if model in reigns[-1:]), "")
+    paths = sorted((workspace / "signals").glob("[0-9]*/manifest.json"))
+    seals = [(path.parent.name, record.read(path, _Seal).model) for path in paths]
+    wholes = _wholes(workspace)
+    found = {}
+    for run_id in run_ids:
+        own = {model for model, run in made if run == run_id}
+        named = tuple(name for name, model in seals if model in own)
+        others = tuple(name for name, parts in wholes if run_id in parts)
+        found[run_id] = Mentions(reign == run_id, named, others)
+    return found
+
+
+class _Champion(Struct):
+    model: str
+    action: str
+    run: str | None = None
+
+
+class _Champions(Struct):
+    history: tuple[_Champion, ...] = ()
+
+
+class _Seal(Struct):
+    model: str = ""
+
+
+class _Part(Struct):
+    run_id: str | None = None
+    runs: dict[str, str] = {}
+
+
+class _Comparison(Struct):
+    run_id: str = ""
+    runs: tuple[_Part, ...] = ()
+    variants: tuple[_Part, ...] = ()
+
+
+class _Search(Struct):
+    run_id: str = ""
+    trials: tuple[_Part, ...] = ()
+
+
+def _wholes(workspace: Path) -> list[tuple[str, set[str | None]]]:
+    """Name of every comparison and search, and the runs it is made of."""
+    found = []
+    for path in sorted((workspace / "compare").glob("*.json")):
+        one = record.read(path, _Comparison)
+        parts = {run for variant in one.variants for run in variant.runs.values()}
+        runs = {part.run_id for part in one.runs}
+        found.append((f"comparison {path.stem}", {one.run_id, *runs, *parts}))
+    for path in sorted((workspace / "tune").glob("*/study.json")):
+        study = record.read(path, _Search)
+        runs = {part.run_id for part in study.trials}
+        found.append((f"search {path.parent.name}", {study.run_id, *runs}))
+    return found
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
 
 
 def _remove(trash: Path) -> None:

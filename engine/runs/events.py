@@ -1,26 +1,34 @@
 """What a run tells: typed values, one line of JSON each. The screen is a fold of this stream.
 
 A reader skips kinds and fields that it does not know, so an old screen can watch a new run.
-Non-finite numbers are written as null and read back as NaN.
+Non-finite numbers are written as null and read back as NaN. `RunStarted.schema` rises when the meaning of
+a field changes, not with new kinds or fields.
 """
 
 import math
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Union
 
-from engine.runs.event import RunEvent as RunEvent
-from engine.runs.wire import decode as decode
-from engine.runs.wire import encode as encode
+import msgspec
+from msgspec import Struct
 
-_SCHEMA = 1
-"""Raised when the meaning of a field changes; adding kinds or fields does not raise it."""
+from engine.records import record
 
 Status = Literal["done", "stopped", "failed"]
 DoctorAction = Literal["warned", "rolled back", "stopped"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunStarted(RunEvent):
+class RunEvent(Struct, frozen=True, kw_only=True, tag=True):
+    """What every event has; its kind is the name of its class, ``type`` in the line."""
+
+    seq: int = -1
+    """Position in the run's stream, set by the sink, from 0 without gaps (also across a resume)."""
+    at: str = ""
+    """UTC, ISO 8601, set by the sink."""
+
+
+class RunStarted(RunEvent, frozen=True, kw_only=True):
+    """The run begins, or goes on after it was stopped or killed."""
+
     run_id: str
     command: str
     device: str
@@ -28,20 +36,17 @@ class RunStarted(RunEvent):
     seed: int
     config_digest: str
     resumed: bool = False
-    schema: int = _SCHEMA
+    schema: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageStarted(RunEvent):
+class StageStarted(RunEvent, frozen=True, kw_only=True):
+    """A part of the work begins: load, features, train, predict, simulate, report, seal, gate ..."""
+
     stage: str
-    """load, quality, features, graph, baselines, startup, train, evaluate, predict, simulate, report,
-    tune, compare; of a signal: evidence, drift, inputs, score, seal; of a champion: reference, gate;
-    ledger."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Advanced(RunEvent):
-    """At most ten a second."""
+class Advanced(RunEvent, frozen=True, kw_only=True):
+    """How far the stage has come; at most ten a second."""
 
     stage: str
     done: int
@@ -49,8 +54,7 @@ class Advanced(RunEvent):
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanMade(RunEvent):
+class PlanMade(RunEvent, frozen=True, kw_only=True):
     """The training phases to come, so that a timeline and an ETA can be drawn from the first step."""
 
     phases: list[str]
@@ -62,8 +66,9 @@ class PlanMade(RunEvent):
     test_sessions: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelBuilt(RunEvent):
+class ModelBuilt(RunEvent, frozen=True, kw_only=True):
+    """The network is made; its size and that of its inputs."""
+
     parameters: dict[str, int]
     """Per block."""
     n_features: int
@@ -71,8 +76,7 @@ class ModelBuilt(RunEvent):
     n_sessions: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AssertionChecked(RunEvent):
+class AssertionChecked(RunEvent, frozen=True, kw_only=True):
     """One of the seven start-up assertions."""
 
     name: str
@@ -80,10 +84,10 @@ class AssertionChecked(RunEvent):
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BaselineEvaluated(RunEvent):
+class BaselineEvaluated(RunEvent, frozen=True, kw_only=True):
+    """A simple model (reversal_1, momentum_12_1, ridge, mlp, oracle ...) was scored on the same days."""
+
     name: str
-    """reversal_1, reversal_5, momentum_12_1, ridge, lightgbm, mlp, oracle."""
     split: str
     horizon: int
     rank_ic: float
@@ -91,8 +95,9 @@ class BaselineEvaluated(RunEvent):
     n_dates: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhaseStarted(RunEvent):
+class PhaseStarted(RunEvent, frozen=True, kw_only=True):
+    """A phase of the training begins with these blocks switched on."""
+
     phase: int
     name: str
     blocks: list[str]
@@ -101,8 +106,9 @@ class PhaseStarted(RunEvent):
     """Parameters that get updates, per block."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhaseFinished(RunEvent):
+class PhaseFinished(RunEvent, frozen=True, kw_only=True):
+    """A phase ended; its weights were kept or thrown away."""
+
     phase: int
     name: str
     best_epoch: int
@@ -112,8 +118,9 @@ class PhaseFinished(RunEvent):
     """False: it did not beat the phase before it and its weights were thrown away."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepLogged(RunEvent):
+class StepLogged(RunEvent, frozen=True, kw_only=True):
+    """One monitored optimiser step."""
+
     step: int
     epoch: int
     """Counts over all phases, from 0."""
@@ -129,25 +136,26 @@ class StepLogged(RunEvent):
     """Resident memory of the process."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GradientsLogged(RunEvent):
+class GradientsLogged(RunEvent, frozen=True, kw_only=True):
+    """Gradient norms of a monitored step."""
+
     step: int
     norm: dict[str, float]
     """L2 norm per block before clipping, e.g. ``{"gat": 3.1e-4}``; blocks that are off are absent."""
     clipped: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatesLogged(RunEvent):
+class GatesLogged(RunEvent, frozen=True, kw_only=True):
+    """Shares of the network's gates at a monitored step."""
+
     step: int
     alpha: dict[str, float]
     """``bypass``: share of the projected stream, 0..1 (the graph's is 1 - alpha); ``fan``, ``san``:
     share of the normalised stream."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttentionLogged(RunEvent):
-    """Once per epoch, on validation days."""
+class AttentionLogged(RunEvent, frozen=True, kw_only=True):
+    """What the network weighs, once per epoch, on validation days."""
 
     step: int
     selection: dict[str, float]
@@ -156,9 +164,8 @@ class AttentionLogged(RunEvent):
     """Mean entropy of the neighbours' weights over log(degree), 0..1; NaN while the graph is off."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MachineLogged(RunEvent):
-    """Every few seconds."""
+class MachineLogged(RunEvent, frozen=True, kw_only=True):
+    """Load of the machine, every few seconds."""
 
     cpu_percent: float
     """Of this process; 200 = two cores."""
@@ -170,8 +177,7 @@ class MachineLogged(RunEvent):
     gpu_memory_total_mib: float = math.nan
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EpochEvaluated(RunEvent):
+class EpochEvaluated(RunEvent, frozen=True, kw_only=True):
     """Validation in eval mode on whole days."""
 
     epoch: int
@@ -199,24 +205,25 @@ class EpochEvaluated(RunEvent):
     """Half-width of the 95 % band of `ic` with shuffled scores."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckpointSaved(RunEvent):
+class CheckpointSaved(RunEvent, frozen=True, kw_only=True):
+    """Weights and counters were written, to go on from or as the best so far."""
+
     name: str
     step: int
     epoch: int
     is_best: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Warned(RunEvent):
+class Warned(RunEvent, frozen=True, kw_only=True):
+    """Something that a person should know; the run goes on."""
+
     code: str
     """device, data, network, config; also the diagnoses, in runs of versions before `Diagnosed`."""
     message: str
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Diagnosed(RunEvent):
+class Diagnosed(RunEvent, frozen=True, kw_only=True):
     """What the doctor found in a training, and what it did about it."""
 
     code: str
@@ -234,41 +241,36 @@ class Diagnosed(RunEvent):
     epoch: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Noted(RunEvent):
+class Noted(RunEvent, frozen=True, kw_only=True):
     """A line for the log, when no typed event says it."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Paused(RunEvent):
+class Paused(RunEvent, frozen=True, kw_only=True):
     """Asked to wait at the end of a step; the `resume` checkpoint of the step is written."""
 
     step: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Continued(RunEvent):
+class Continued(RunEvent, frozen=True, kw_only=True):
+    """A paused run goes on."""
+
     step: int
     seconds: float
     """Length of the pause."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ControlAnswered(RunEvent):
-    """What became of a checkpoint or a rollback that a person asked for."""
+class ControlAnswered(RunEvent, frozen=True, kw_only=True):
+    """What became of a checkpoint or rollback that a person asked for: done, or why not."""
 
     action: str
-    """checkpoint, rollback."""
     done: bool
     step: int
     detail: str
-    """What was done, or why not."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoldStarted(RunEvent):
+class FoldStarted(RunEvent, frozen=True, kw_only=True):
     """The epochs that follow belong to this fold, counted from 0."""
 
     fold: int
@@ -278,8 +280,7 @@ class FoldStarted(RunEvent):
     """Networks per fold."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrialFinished(RunEvent):
+class TrialFinished(RunEvent, frozen=True, kw_only=True):
     """One trial of a hyper-parameter search, told by the search."""
 
     number: int
@@ -300,8 +301,7 @@ class TrialFinished(RunEvent):
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VariantFinished(RunEvent):
+class VariantFinished(RunEvent, frozen=True, kw_only=True):
     """One run of a comparison, told by the comparison."""
 
     variant: str
@@ -315,13 +315,36 @@ class VariantFinished(RunEvent):
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunFinished(RunEvent):
+class RunFinished(RunEvent, frozen=True, kw_only=True):
+    """The last event of a process: how the run ended, and why."""
+
     status: Status
     error: str = ""
     hint: str = ""
-    summary: dict[str, Any] = field(default_factory=dict)
+    summary: dict[str, Any] = {}
     """What the command prints with ``--json``."""
 
 
-RunEvent.kinds.update({kind.__name__: kind for kind in RunEvent.__subclasses__()})
+KINDS: tuple[type[RunEvent], ...] = tuple(RunEvent.__subclasses__())
+_ANY: Any = Union[KINDS]  # noqa: UP007 - made of a tuple
+_DECODER: "msgspec.json.Decoder[RunEvent]" = msgspec.json.Decoder(_ANY)
+_ENCODER = msgspec.json.Encoder(enc_hook=float)  # numpy's numbers are floats
+
+
+def encode(event: RunEvent) -> str:
+    """One line of strict JSON, without the newline."""
+    return _ENCODER.encode(event).decode()
+
+
+def decode(line: str | bytes) -> RunEvent | None:
+    """The event of one line; None for a kind this version does not know or a damaged line."""
+    content = line.encode() if isinstance(line, str) else line
+    try:
+        return _DECODER.decode(content)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        pass  # perhaps a null, which stands for a number that is not known
+    try:
+        found: RunEvent = record.parse(content, _ANY, "event")
+    except record.RecordError:
+        return None
+    return found

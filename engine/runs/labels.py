@@ -11,14 +11,15 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
+
 from engine.errors import IntegrityError, UsageError
-from engine.files import read_json, write_json
+from engine.records import record
+from engine.records.run import LABELS, MANIFEST, Labels
 from engine.runs.store import Run
 
-_FILE = "labels.json"
 _TAG = re.compile(r"[\w][\w.+:/-]{0,31}")
 _TAG_RULE = (
     "a tag is 1 to 32 letters, digits or one of . _ + : / -, and begins with a letter or digit"
@@ -28,21 +29,25 @@ MAX_NOTE = 1000
 """Characters of a note."""
 
 
-@dataclass(frozen=True, slots=True)
-class Labels:
-    tags: tuple[str, ...] = ()
-    """Sorted, each once."""
-    note: str = ""
-    """One line."""
+class _ByAnyHand(Struct):
+    """The file may have been written by another hand: only what fits the rules is taken out of it."""
+
+    tags: Any = ()
+    note: Any = ""
 
 
 def read_labels(run: Run) -> Labels:
-    """The labels of a run; none if it has no file. IntegrityError for a file that is no JSON object."""
-    path = run.path(_FILE)
-    return _labels(read_json(path)) if path.is_file() else Labels()
+    """The labels of a run; none if it has no file. RecordError for a file that is no JSON object."""
+    found = record.read_if_there(run.path(LABELS), _ByAnyHand) or _ByAnyHand()
+    tags, note = found.tags, found.note
+    fine = {tag for tag in tags if isinstance(tag, str)} if isinstance(tags, list) else set()
+    kept = sorted(tag for tag in fine if _TAG.fullmatch(tag))[:MAX_TAGS]
+    text = printable(" ".join(note.split())) if isinstance(note, str) else ""
+    return Labels(tuple(kept), text[:MAX_NOTE])
 
 
 def add_tags(run: Run, tags: Sequence[str]) -> Labels:
+    """With these tags too. UsageError for what is no tag or one too many, and nothing changes."""
     wanted = [_tag(tag) for tag in tags]
     with _writing(run):
         known = read_labels(run)
@@ -93,15 +98,6 @@ def _tag(text: str) -> str:
     return tag
 
 
-def _labels(values: dict[str, Any]) -> Labels:
-    """Only what fits the rules: the file may have been written by another hand."""
-    tags, note = values.get("tags"), values.get("note")
-    fine = {tag for tag in tags if isinstance(tag, str)} if isinstance(tags, list) else set()
-    kept = sorted(tag for tag in fine if _TAG.fullmatch(tag))[:MAX_TAGS]
-    text = printable(" ".join(note.split())) if isinstance(note, str) else ""
-    return Labels(tuple(kept), text[:MAX_NOTE])
-
-
 def printable(text: str) -> str:
     """Without what a terminal would obey instead of show."""
     return "".join(character for character in text if _shown(character))
@@ -113,7 +109,7 @@ def _shown(character: str) -> bool:
 
 
 def _write(run: Run, labels: Labels) -> Labels:
-    write_json(run.path(_FILE), {"tags": list(labels.tags), "note": labels.note})
+    record.write(run.path(LABELS), labels)
     return labels
 
 
@@ -121,7 +117,7 @@ def _write(run: Run, labels: Labels) -> Labels:
 def _writing(run: Run) -> Iterator[None]:
     """One writer at a time, also beside a run that is at work; waits for the others, who take a moment."""
     with held(run):
-        if not run.path("manifest.json").is_file():
+        if not run.path(MANIFEST).is_file():
             raise IntegrityError(f"{run.id}: was deleted meanwhile")
         yield
 

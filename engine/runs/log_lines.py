@@ -1,7 +1,8 @@
 """Events as lines of a log that a person reads."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from engine.runs.events import (
     AssertionChecked,
@@ -26,8 +27,9 @@ from engine.runs.events import (
 _Level = Literal["info", "good", "warning", "error"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogLine:
+class LogLine(Struct, frozen=True, kw_only=True):
+    """One line of the log."""
+
     at: str
     """UTC, ISO 8601."""
     level: _Level

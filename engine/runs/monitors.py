@@ -3,18 +3,11 @@
 import math
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass, field
 
+from engine.records.train import Diagnosis, MonitorFigures, SeriesRange
 from engine.runs.events import Diagnosed, EpochEvaluated, GatesLogged, GradientsLogged, RunEvent
-
-
-class _Step(Protocol):
-    @property
-    def step(self) -> int: ...
-
-
-S = TypeVar("S", bound=_Step)
+from engine.runs.fold import put
 
 
 @dataclass(slots=True)
@@ -32,9 +25,9 @@ class Monitors:
         for event in events:
             match event:
                 case GradientsLogged():
-                    _put(found.gradients, event)
+                    put(found.gradients, event)
                 case GatesLogged():
-                    _put(found.gates, event)
+                    put(found.gates, event)
                 case EpochEvaluated():
                     found.epochs = [e for e in found.epochs if e.epoch < event.epoch]
                     found.epochs.append(event)
@@ -48,43 +41,34 @@ class Monitors:
         """Norm of the block's gradient at each monitored step at which it had one."""
         return [event.norm[block] for event in self.gradients if block in event.norm]
 
-    def to_json(self) -> dict[str, Any]:
+    def figures(self) -> MonitorFigures:
         """Per block and gate the extremes, the median and where it began and ended."""
         blocks = sorted({name for event in self.gradients for name in event.norm})
         gates = sorted({name for event in self.gates for name in event.alpha})
-        ratios = [event.score_std_ratio for event in self.epochs]
         alphas = {
             name: [event.alpha[name] for event in self.gates if name in event.alpha]
             for name in gates
         }
-        return {
-            "gradient": {name: _range(self.gradient(name)) for name in blocks},
-            "alpha": {name: _range(values) for name, values in alphas.items()},
-            "score_std_ratio": _range(ratios),
-            "diagnoses": [_words(event) for event in self.diagnoses],
-        }
+        return MonitorFigures(
+            gradient={name: _range(self.gradient(name)) for name in blocks},
+            alpha={name: _range(values) for name, values in alphas.items()},
+            score_std_ratio=_range([event.score_std_ratio for event in self.epochs]),
+            diagnoses=tuple(
+                Diagnosis(**{name: getattr(event, name) for name in Diagnosis.__struct_fields__})
+                for event in self.diagnoses
+            ),
+        )
 
 
-def _words(event: Diagnosed) -> dict[str, Any]:
-    """Without its place in the stream, which a resume moves."""
-    return {key: value for key, value in asdict(event).items() if key not in ("seq", "at")}
-
-
-def _put(points: list[S], event: S) -> None:
-    while points and points[-1].step >= event.step:
-        points.pop()
-    points.append(event)
-
-
-def _range(values: Sequence[float]) -> dict[str, Any]:
+def _range(values: Sequence[float]) -> SeriesRange:
     known = [value for value in values if not math.isnan(value)]
     if not known:
-        return {"steps": 0}
-    return {
-        "first": known[0],
-        "last": known[-1],
-        "min": min(known),
-        "median": statistics.median(known),
-        "max": max(known),
-        "steps": len(known),
-    }
+        return SeriesRange(steps=0)
+    return SeriesRange(
+        first=known[0],
+        last=known[-1],
+        min=min(known),
+        median=statistics.median(known),
+        max=max(known),
+        steps=len(known),
+    )

@@ -7,8 +7,6 @@ A value inside its null band does not meet anything, however large it is. What h
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
 
 from engine.records.judgement import (
     COLLAPSED_RATIO,
@@ -18,29 +16,11 @@ from engine.records.judgement import (
     SURE,
     is_noise,
 )
+from engine.records.train import Criterion, CriterionVerdict
 from engine.runs.events import EpochEvaluated
 
-_Verdict = Literal["met", "not met", "not shown"]
 _MIN_LATER = 2
 """Epochs after the best one that a spread needs."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Criterion:
-    name: str
-    goal: str
-    """In words, with the threshold."""
-    value: float
-    se: float
-    """Standard error of the value; NaN where it has none."""
-    null_band: float
-    """Half-width of the 95 % band of shuffled scores; NaN where there is none."""
-    threshold: float
-    verdict: _Verdict
-    evidence: str
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def scoreboard(
@@ -77,7 +57,7 @@ def _mean(
             f"n={best.n_dates} days, h={best.horizon}, best of {n_epochs} epochs; {place} the null band "
             f"±{band:.4f}; {'' if sure else 'not '}told from {goal:.3f} at 95 %"
         )
-    verdict: _Verdict = "met" if value > goal and not noise else "not met"
+    verdict: CriterionVerdict = "met" if value > goal and not noise else "not met"
     return Criterion(
         name=name,
         goal=f"{words} > {goal:.3f}",
@@ -95,7 +75,7 @@ def _stability(best: EpochEvaluated | None, epochs: Sequence[EpochEvaluated]) ->
     later = [event.rank_ic for event in epochs if best is not None and event.epoch > best.epoch]
     threshold = best.rank_ic_se if best is not None else math.nan
     value = se = math.nan
-    verdict: _Verdict = "not shown"
+    verdict: CriterionVerdict = "not shown"
     evidence = f"{len(later)} epochs after the best one, {_MIN_LATER} are needed"
     if best is not None and len(later) >= _MIN_LATER:
         path = [best.rank_ic, *later]
@@ -111,7 +91,6 @@ def _stability(best: EpochEvaluated | None, epochs: Sequence[EpochEvaluated]) ->
         goal="spread of the epochs from the best one on <= one standard error",
         value=value,
         se=se,
-        null_band=math.nan,
         threshold=threshold,
         verdict=verdict,
         evidence=evidence,
@@ -120,14 +99,12 @@ def _stability(best: EpochEvaluated | None, epochs: Sequence[EpochEvaluated]) ->
 
 def _no_degeneracy(best: EpochEvaluated | None, epochs: Sequence[EpochEvaluated]) -> Criterion:
     value = best.score_std_ratio if best is not None else math.nan
-    verdict: _Verdict = "met" if value > COLLAPSED_RATIO else "not met"
+    verdict: CriterionVerdict = "met" if value > COLLAPSED_RATIO else "not met"
     lowest = min((event.score_std_ratio for event in epochs), default=math.nan)
     return Criterion(
         name="no_degeneracy",
         goal=f"eval-mode score deviation > {COLLAPSED_RATIO:g} of the label's",
         value=value,
-        se=math.nan,
-        null_band=math.nan,
         threshold=COLLAPSED_RATIO,
         verdict="not shown" if best is None else verdict,
         evidence=f"of the best epoch; lowest of {len(epochs)} epochs {lowest:.3f}",
@@ -137,7 +114,7 @@ def _no_degeneracy(best: EpochEvaluated | None, epochs: Sequence[EpochEvaluated]
 def _gat_gradient(norms: Sequence[float]) -> Criterion:
     """By the smallest norm: a graph that is heard now and then is not heard."""
     value = min(norms, default=math.nan)
-    verdict: _Verdict = "met" if value > GRADIENT_HEALTHY else "not met"
+    verdict: CriterionVerdict = "met" if value > GRADIENT_HEALTHY else "not met"
     evidence = "the graph block has had no step"
     if norms:
         evidence = (
@@ -148,8 +125,6 @@ def _gat_gradient(norms: Sequence[float]) -> Criterion:
         name="gat_gradient",
         goal=f"gradient of the graph block > {GRADIENT_HEALTHY:.0e}",
         value=value,
-        se=math.nan,
-        null_band=math.nan,
         threshold=GRADIENT_HEALTHY,
         verdict=verdict if norms else "not shown",
         evidence=evidence,

@@ -4,61 +4,38 @@ Kept in the manifest when a run is made, so that it says what was chosen then, w
 later; worked out from ``config.toml`` for runs of versions that did not keep it.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.files import read_toml
-from engine.runs.store import Run
+from engine.records.run import RunManifest, RunSettings
 
 if TYPE_CHECKING:
     from engine.config import Config
 
-FIELD = "settings"
-"""Of the manifest."""
+
+def settings_of(directory: Path, manifest: RunManifest) -> RunSettings:
+    """The settings of the run in this directory; none where neither manifest nor file tells them."""
+    if manifest.settings is not None:
+        return manifest.settings
+    path = directory / "config.toml"
+    return nearest(flat(read_toml(path))) if path.is_file() else RunSettings()
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    preset: str = ""
-    """Empty: nearest to the defaults."""
-    changes: tuple[tuple[str, str], ...] = ()
-    """Dotted key and value, as one writes it after ``--set``; the configuration is preset + changes."""
-
-    @property
-    def short(self) -> str:
-        """``demo seed=2 hidden=32``: only the last part of each key."""
-        words = [f"{key.rpartition('.')[2]}={value}" for key, value in self.changes]
-        return " ".join([self.preset, *words] if self.preset else words)
+def of_config(config: "Config") -> RunSettings:
+    """What sets this configuration apart, for the manifest of a run that is made with it."""
+    return nearest(flat(config.model_dump(mode="json", exclude_none=True)))
 
 
-def settings_of(run: Run, manifest: Mapping[str, Any]) -> Settings:
-    kept = manifest.get(FIELD)
-    if isinstance(kept, dict) and isinstance(kept.get("changes"), dict):
-        return _settings(str(kept.get("preset") or ""), kept["changes"])
-    path = run.path("config.toml")
-    return nearest(flat(read_toml(path))) if path.is_file() else Settings()
-
-
-def to_json(config: "Config") -> dict[str, Any]:
-    """The manifest's field."""
-    preset, changes = _nearest(flat(config.model_dump(mode="json", exclude_none=True)))
-    return {"preset": preset or None, "changes": changes}
-
-
-def nearest(values: Mapping[str, Any]) -> Settings:
+def nearest(values: Mapping[str, Any]) -> RunSettings:
     """The shortest way to say a flat configuration: defaults or a preset, then single keys."""
-    return _settings(*_nearest(values))
-
-
-def _nearest(values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    best = ("", _differences(values, _defaults("")))
+    best = RunSettings(None, _differences(values, _defaults("")))
     for preset in _presets():
         found = _differences(values, _defaults(preset))
-        if len(found) + 1 < len(best[1]):
-            best = (preset, found)
+        if len(found) + 1 < len(best.changes):
+            best = RunSettings(preset, found)
     return best
 
 
@@ -76,11 +53,6 @@ def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             found[prefix + key] = value
     return found
-
-
-def written(value: Any) -> str:
-    """As it is written after ``--set KEY=``."""
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 @lru_cache(maxsize=32)
@@ -115,7 +87,3 @@ def _differences(values: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[st
         found = {key: value for key, value in found.items() if key not in phases}
         found["training.epochs"] = epochs
     return found
-
-
-def _settings(preset: str, changes: Mapping[str, Any]) -> Settings:
-    return Settings(preset, tuple((key, written(value)) for key, value in changes.items()))

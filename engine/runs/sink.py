@@ -3,9 +3,11 @@
 import datetime as dt
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+from msgspec import structs
 
 from engine.runs.events import RunEvent, encode
 
@@ -21,7 +23,7 @@ class ListSink:
     events: list[RunEvent] = field(default_factory=list)
 
     def emit(self, event: RunEvent) -> None:
-        self.events.append(replace(event, seq=len(self.events)))
+        self.events.append(structs.replace(event, seq=len(self.events)))
 
 
 class NullSink:
@@ -58,7 +60,7 @@ class JsonlSink:
 
     def emit(self, event: RunEvent) -> None:
         at = self._now().isoformat(timespec="milliseconds")
-        os.write(self._file, (encode(replace(event, seq=self._seq, at=at)) + "\n").encode())
+        os.write(self._file, (encode(structs.replace(event, seq=self._seq, at=at)) + "\n").encode())
         self._seq += 1
 
     def close(self) -> None:

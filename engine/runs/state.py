@@ -1,10 +1,9 @@
-"""What any screen may show of a run: a fold of its events. Pure, immutable, bounded."""
+"""What any screen may show of a run: an immutable, bounded picture of its events; `fold` makes it."""
 
-import datetime as dt
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from functools import reduce
+from typing import Literal
+
+from msgspec import Struct
 
 from engine.runs.events import (
     Advanced,
@@ -12,44 +11,40 @@ from engine.runs.events import (
     AttentionLogged,
     BaselineEvaluated,
     CheckpointSaved,
-    Continued,
     ControlAnswered,
     Diagnosed,
     EpochEvaluated,
-    FoldStarted,
     GatesLogged,
     GradientsLogged,
     MachineLogged,
     ModelBuilt,
-    Paused,
-    PhaseFinished,
-    PhaseStarted,
     PlanMade,
-    RunEvent,
     RunFinished,
-    RunStarted,
-    StageStarted,
     StepLogged,
     TrialFinished,
     VariantFinished,
     Warned,
 )
-from engine.runs.log_lines import LogLine, log_line
-from engine.runs.phases import PhaseState as PhaseState
-from engine.runs.phases import begun, ended, planned
-from engine.runs.series import MAX_POINTS as MAX_POINTS
-from engine.runs.series import append
+from engine.runs.log_lines import LogLine
 
-MAX_EPOCHS = 512
-MAX_LOG = 300
-_MAX_FINDINGS = 50
-_MAX_TRIALS = 1000
-_MAX_STEP_S = 3600.0
-"""A longer gap between two monitored steps is the machine asleep or its clock set, not training."""
+_PhaseStatus = Literal["pending", "running", "kept", "rolled back", "skipped"]
+"""``skipped``: planned with no epoch at all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkState:
+class PhaseState(Struct, frozen=True, kw_only=True):
+    """A phase of the training, as far as its events have told."""
+
+    name: str
+    status: _PhaseStatus = "pending"
+    blocks: tuple[str, ...] = ()
+    epochs: int = 0
+    """Largest number of epochs."""
+    first_epoch: int | None = None
+    rank_ic: float = math.nan
+    rank_ic_se: float = math.nan
+
+
+class NetworkState(Struct, frozen=True, kw_only=True):
     """One of the networks that a walk-forward or a trial trains, one after another."""
 
     fold: int
@@ -61,8 +56,9 @@ class NetworkState:
     """On the validation days of its fold."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunState:
+class RunState(Struct, frozen=True, kw_only=True):
+    """Everything the screen shows of a run. A field keeps the newest event, or all that count, by kind."""
+
     run_id: str = ""
     command: str = ""
     device: str = ""
@@ -170,153 +166,3 @@ class RunState:
         if not self.training_seconds:
             return None
         return self.training_seconds / gained * (1.0 - self.done_share)
-
-
-def fold(events: Iterable[RunEvent], state: RunState | None = None) -> RunState:
-    return reduce(advance, events, state or RunState())
-
-
-def advance(state: RunState, event: RunEvent) -> RunState:
-    """Fold one event into the state. The same stream always gives the same screen."""
-    state = replace(state, n_events=state.n_events + 1, updated=event.at or state.updated)
-    line = log_line(event)
-    if line is not None:
-        state = replace(state, log=(*state.log, line)[-MAX_LOG:])
-    match event:
-        case RunStarted():
-            return replace(
-                state,
-                run_id=event.run_id,
-                command=event.command,
-                device=event.device,
-                mode=event.mode,
-                started=state.started or event.at,
-                finished=None,
-                last_step_at="",
-                training_seconds=0.0,
-                first_step_done=-1.0,
-                paused_at="",
-                warnings=() if not event.resumed else state.warnings,
-                diagnoses=() if not event.resumed else state.diagnoses,
-                assertions=(),
-            )
-        case StageStarted():
-            return replace(state, stage=event.stage, advanced=None)
-        case Advanced():
-            return replace(state, advanced=event)
-        case PlanMade():
-            phases = tuple(
-                planned(name, epochs)
-                for name, epochs in zip(event.phases, event.epochs, strict=False)
-            )
-            return replace(state, plan=event, phases=state.phases or phases)
-        case ModelBuilt():
-            return replace(state, model=event)
-        case AssertionChecked():
-            return replace(state, assertions=(*state.assertions, event))
-        case BaselineEvaluated():
-            others = (b for b in state.baselines if (b.name, b.split) != (event.name, event.split))
-            return replace(state, baselines=(*others, event))
-        case MachineLogged():
-            return replace(state, machine=event)
-        case AttentionLogged():
-            return replace(state, attentions=append(state.attentions, event))
-        case CheckpointSaved(name="resume"):
-            return replace(state, checkpoint=event)
-        case Warned():
-            return replace(state, warnings=(*state.warnings, event)[-_MAX_FINDINGS:])
-        case TrialFinished():
-            return replace(state, trials=(*state.trials, event)[-_MAX_TRIALS:])
-        case VariantFinished():
-            known = tuple(v for v in state.variants if v.variant_run != event.variant_run)
-            return replace(state, variants=(*known, event)[-_MAX_TRIALS:])
-        case RunFinished():
-            return replace(state, finished=event, advanced=None, paused_at="")
-        case _:
-            return _advance_training(state, event)
-
-
-def _advance_training(state: RunState, event: RunEvent) -> RunState:
-    match event:
-        case PhaseStarted():
-            following = state.epochs[-1].epoch + 1 if state.epochs else 0
-            return replace(state, phases=begun(state.phases, event, following))
-        case PhaseFinished():
-            return replace(state, phases=ended(state.phases, event))
-        case StepLogged():
-            return _note_step(replace(state, steps=append(state.steps, event)), event.at)
-        case GradientsLogged():
-            return replace(state, gradients=append(state.gradients, event, gat_norm))
-        case GatesLogged():
-            return replace(state, gates=append(state.gates, event))
-        case EpochEvaluated():
-            earlier = tuple(e for e in state.epochs if e.epoch < event.epoch)
-            epochs = (*earlier, event)[-MAX_EPOCHS:]
-            return _note_network(replace(state, epochs=epochs))
-        case FoldStarted():
-            return _start_network(state, event)
-        case ControlAnswered():
-            return replace(state, answer=event)
-        case Paused():
-            return replace(state, paused_at=event.at or state.updated, last_step_at="")
-        case Continued():
-            return replace(state, paused_at="", last_step_at="")
-        case Diagnosed():
-            others = (d for d in state.diagnoses if (d.code, d.step) != (event.code, event.step))
-            return replace(state, diagnoses=(*others, event)[-_MAX_FINDINGS:])
-        case _:
-            return state
-
-
-def _start_network(state: RunState, event: FoldStarted) -> RunState:
-    """Another network begins with nothing; one that was cut off goes on with what is known of it."""
-    last = state.networks[-1] if state.networks else None
-    if last is not None and (last.fold, last.seed) == (event.fold, event.seed):
-        return state
-    network = NetworkState(fold=event.fold, seed=event.seed, folds=event.folds, seeds=event.seeds)
-    return replace(
-        state,
-        networks=(*state.networks, network)[-_MAX_TRIALS:],
-        phases=(),
-        epochs=(),
-        steps=(),
-        gradients=(),
-        gates=(),
-        attentions=(),
-        checkpoint=None,
-        last_step_at="",
-    )
-
-
-def _note_network(state: RunState) -> RunState:
-    if not state.networks:
-        return state
-    now = replace(state.networks[-1], epochs=len(state.epochs), best=state.best)
-    return replace(state, networks=(*state.networks[:-1], now))
-
-
-def _note_step(state: RunState, at: str) -> RunState:
-    """Count the time since the step before; the first step of a process, a fold or a pause begins it."""
-    if state.first_step_done < 0.0:
-        return replace(state, last_step_at=at, first_step_done=state.done_share)
-    spent = step_seconds(state.last_step_at, at)
-    return replace(state, last_step_at=at, training_seconds=state.training_seconds + spent)
-
-
-def step_seconds(before: str, at: str) -> float:
-    """Between two steps; 0 where the clock went back or the gap is none of the training's."""
-    gap = seconds_between(before, at)
-    return gap if 0.0 < gap <= _MAX_STEP_S else 0.0
-
-
-def gat_norm(event: GradientsLogged) -> float:
-    """The smaller one stays when points thin out: the lowest norm of a run is never lost."""
-    return event.norm.get("gat", math.inf)
-
-
-def seconds_between(first: str, last: str) -> float:
-    """Seconds between two ISO times, negative if the clock went back; 0 if one is missing or no time."""
-    try:
-        return (dt.datetime.fromisoformat(last) - dt.datetime.fromisoformat(first)).total_seconds()
-    except (ValueError, TypeError):
-        return 0.0

@@ -9,6 +9,7 @@ import os
 import platform
 import re
 import secrets
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -17,8 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from engine.errors import IntegrityError, UsageError
-from engine.files import digest, read_json, write_json
-from engine.runs import lock
+from engine.files import digest
+from engine.records import record
+from engine.records.run import MANIFEST, RunManifest
+from engine.runs import lock, settings
 from engine.runs.events import RunEvent, RunFinished, decode
 
 if TYPE_CHECKING:
@@ -28,6 +31,8 @@ _Status = Literal["created", "running", "paused", "done", "stopped", "failed", "
 _ID = re.compile(r"^\d{8}-\d{6}-[a-z]+-[0-9a-f]{4}$")
 _PREFIX = re.compile(r"^[0-9a-z-]{1,60}$")
 _TAIL_BYTES = 64 * 1024
+TRASH = ".deleting-"
+"""Begins the name of a run that is being deleted."""
 _PACKAGES = ("atft-tui", "torch", "torch-geometric", "polars", "numpy", "vectorbt", "lightgbm")
 
 
@@ -40,9 +45,9 @@ class Run:
         return self.directory.name
 
     @property
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> RunManifest:
         """Command, versions, commit, creation time; never changed after creation."""
-        return read_json(self.directory / "manifest.json")
+        return record.read(self.directory / MANIFEST, RunManifest)
 
     @property
     def command(self) -> str:
@@ -125,30 +130,30 @@ class RunStore:
     now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
 
     def create(self, command: str, config: "Config", extra: Mapping[str, Any] | None = None) -> Run:
-        """A new run directory with its manifest and resolved configuration."""
+        """A new run directory with its manifest and resolved configuration.
+
+        ``extra``: what the run is a part of, by the names of `RunManifest`.
+        """
         from engine.config.file import write_resolved
-        from engine.runs import settings
 
         created = self.now()
         name = f"{created:%Y%m%d-%H%M%S}-{command}-{secrets.token_hex(2)}"
         directory = self.root / name
         directory.mkdir(parents=True)
         write_resolved(directory / "config.toml", config)
-        write_json(
-            directory / "manifest.json",
-            {
-                "id": name,
-                "command": command,
-                "created": created.isoformat(),
-                "python": platform.python_version(),
-                "platform": platform.platform(),
-                "packages": _versions(),
-                "git_commit": _commit(),
-                "config_digest": digest(config.model_dump(mode="json")),
-                settings.FIELD: settings.to_json(config),
-                **(extra or {}),
-            },
+        manifest = RunManifest(
+            id=name,
+            command=command,
+            created=created.isoformat(),
+            python=platform.python_version(),
+            platform=platform.platform(),
+            packages=_versions(),
+            git_commit=_commit(),
+            config_digest=digest(config.model_dump(mode="json")),
+            settings=settings.of_config(config),
+            **(extra or {}),
         )
+        record.write(directory / MANIFEST, manifest)
         return Run(directory)
 
     def open(self, run_id: str) -> Run:
@@ -186,18 +191,22 @@ class RunStore:
         for run in self:
             if run.command == command:
                 manifest = run.manifest
-                if all(manifest.get(name) == value for name, value in tags.items()):
+                if all(getattr(manifest, name) == value for name, value in tags.items()):
                     yield run
 
-    def sweep(self) -> None:
-        """Remove what killed writers and killed deletions left; runs at work are let alone."""
-        from engine.runs import deletion
+    def sweep(self) -> list[str]:
+        """Remove what killed writers and killed deletions left; runs at work are let alone.
 
-        deletion.sweep(self.root)
+        The ids of the runs whose deletion was finished so.
+        """
+        left = sorted(self.root.glob(f"{TRASH}*")) if self.root.is_dir() else []
+        for path in left:
+            shutil.rmtree(path, ignore_errors=True)
         for run in self:
             if not run.is_alive():
                 for path in run.directory.glob(".*.tmp"):
                     path.unlink(missing_ok=True)
+        return [path.name.removeprefix(TRASH) for path in left]
 
 
 def _is_run(entry: "os.DirEntry[str]") -> bool:

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.files import digest, read_json, sha256, write_json
+from engine.files import digest, sha256, write_json
+from engine.records import record
+from engine.records.run import TRIALS, TriedVariant
 from engine.runs import lock
 from engine.runs.store import Run, RunStore
 
-FILE = "trials.json"
 _DELETED = "deleted.json"
 """Of the store: the trials of runs that were deleted. They were looked at, so they count for ever."""
 _TRAINING = ("train", "walkforward", "demo", "trial")
@@ -31,13 +32,14 @@ def record_trials(run: Run, tried: Mapping[str, tuple[dict[str, Any], float]]) -
     scores = run.path("predictions.parquet")
     made = sha256(scores) if scores.is_file() else ""
     for what, (settings, sharpe) in tried.items():
-        known[digest({"settings": settings, "scores": made})] = {"what": what, "sharpe": sharpe}
-    write_json(run.path(FILE), known)
+        key = digest({"settings": settings, "scores": made})
+        known[key] = TriedVariant(what=what, sharpe=sharpe)
+    write_json(run.path(TRIALS), {key: record.as_json(tried) for key, tried in known.items()})
 
 
-def read_trials(run: Run) -> dict[str, Any]:
-    path = run.path(FILE)
-    return read_json(path) if path.is_file() else {}
+def read_trials(run: Run) -> dict[str, TriedVariant]:
+    """Digest of the settings -> variant; empty for a run that nothing was simulated on."""
+    return record.read_if_there(run.path(TRIALS), dict[str, TriedVariant]) or {}
 
 
 def count_trials(store: RunStore) -> int:
@@ -61,8 +63,7 @@ def remember_deleted(run: Run) -> None:
 
 
 def _read_deleted(root: Path) -> dict[str, int]:
-    path = root / _DELETED
-    return {str(k): int(v) for k, v in read_json(path).items()} if path.is_file() else {}
+    return record.read_if_there(root / _DELETED, dict[str, int]) or {}
 
 
 def _tried(run: Run) -> int:

@@ -1,11 +1,12 @@
 """What a `signals` job has come to: a sealed signal, or why there is none yet."""
 
 import datetime as dt
-import json
 from pathlib import Path
 
+from engine.records import record
+from engine.records.card import Light, why_not
+from engine.records.seal import read_seal, seal_places
 from engine.schedule.jobs import Ended
-from engine.signals.seal import SealStore
 
 TRADE, GATE = 0, 6
 _SIGNALS = "signals"
@@ -21,23 +22,22 @@ def why(ended: Ended) -> str:
     """One sentence on why there is no signal."""
     if "verdict" not in ended.answer:
         return ended.problem
-    lights = [light for light in ended.answer["lights"] if light["verdict"] != "TRADE"]
-    return "; ".join(f"{light['name']}: {light['reason']}" for light in lights)
+    return why_not([record.convert(light, Light, "lights") for light in ended.answer["lights"]])
 
 
 def find_sealed(workspace: Path, session: dt.date) -> Ended | None:
     """The newest sealed signal of a session as its job would answer; its card's hash is checked."""
-    sealed = SealStore(workspace / _SIGNALS).of(session.isoformat())
-    if not sealed:
+    day = session.isoformat()
+    places = [one for one in seal_places(workspace / _SIGNALS) if one.session == day]
+    if not places:
         return None
-    newest = sealed[-1]
-    card = json.loads(newest.read("card.json"))
-    verdict = str(card["verdict"])
+    seal = read_seal(places[-1].directory)
+    card = seal.card()
     answer = {
-        "session": session.isoformat(),
-        "verdict": verdict,
-        "lights": card["lights"],
-        "directory": str(newest.directory),
-        "seal": newest.seal,
+        "session": day,
+        "verdict": card.verdict,
+        "lights": [record.as_json(light) for light in card.lights],
+        "directory": str(seal.directory),
+        "seal": seal.digest,
     }
-    return Ended(exit_code=TRADE if verdict == "TRADE" else GATE, answer=answer)
+    return Ended(exit_code=card.exit_code, answer=answer)

@@ -71,6 +71,6 @@ def _grew(path: Path, snapshot: Snapshot, config: Config, *, due: bool) -> bool:
     """
     if not path.is_file():
         return False
-    read = snapshot.manifest.get("read", {}).get(str(path.resolve()))
+    read = snapshot.manifest.read.get(str(path.resolve()))
     thin = bool(incomplete(snapshot.names, config.quality.min_coverage))
     return (thin or (due and read is not None)) and sha256(path) != read

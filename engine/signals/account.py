@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from engine.data.aliases import Matches, match_codes, nearest
 from engine.data.labels import readable
 from engine.errors import UsageError
-from engine.signals.position_file import Line, PositionFile
-from engine.signals.positions import CASH, Positions
+from engine.records.orders import CASH, Positions
+from engine.signals.position_file import HeldLine, PositionFile
 
 _SHOWN = 8
 _NEAREST = 20
@@ -18,6 +18,8 @@ _NEAREST = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
+    """What a file of positions says, in the codes of the store."""
+
     positions: Positions
     """Of the lines whose stock is known."""
     lines: int
@@ -49,7 +51,7 @@ def account_of(
         known,
         market=market,
     )
-    lines: dict[str, list[Line]] = defaultdict(list)
+    lines: dict[str, list[HeldLine]] = defaultdict(list)
     for line in file.lines:
         if line.code in matches.found:
             lines[matches.found[line.code]].append(line)
@@ -96,7 +98,7 @@ def _respelt(matches: Matches) -> list[str]:
     return [f"codes spelt otherwise: {', '.join(pairs[:_SHOWN])}{more}"]
 
 
-def _summed(name: str, lines: Mapping[str, Sequence[Line]]) -> list[str]:
+def _summed(name: str, lines: Mapping[str, Sequence[HeldLine]]) -> list[str]:
     """Says which stocks stand on several lines; refuses two spellings that no account tells apart."""
     several = {code: found for code, found in lines.items() if len(found) > 1}
     for code, found in several.items():

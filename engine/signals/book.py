@@ -15,9 +15,10 @@ from engine.data.panel import MONEY, Panel
 from engine.portfolio.book import build_book
 from engine.portfolio.market_data import ADV_SESSIONS, LOOK_BACK, MarketData
 from engine.portfolio.strategy import Decisions, Strategy
-from engine.signals.orders import Quotes, Rules, whole_lots
+from engine.records.orders import Positions
+from engine.signals.inputs import TradingRules
+from engine.signals.orders import Quotes, whole_lots
 from engine.signals.pins import text_array, text_of
-from engine.signals.positions import Positions
 
 _Vector = NDArray[np.float64]
 BARS = ("open", "high", "low", "close", "close_raw", "volume", "turnover")
@@ -39,13 +40,14 @@ class Scores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
+    """Weights on one axis of stocks: every name of a score or of what is held."""
+
     symbols: tuple[str, ...]
     today_N: _Vector
-    """Fractions of equity."""
+    """Wanted from today on, fractions of equity."""
     before_N: _Vector
     """Of the decision before today; zero if there was none. On a day without a decision: today's."""
     quotes: Quotes
-    market: MarketData
 
 
 def decision_sessions(number: int, portfolio: PortfolioConfig, signals: SignalConfig) -> list[int]:
@@ -65,12 +67,16 @@ def build_books(
     panel: Panel,
     held: Sequence[str],
     strategy: Strategy,
-    rules: Rules,
+    rules: TradingRules,
     *,
     horizon: int,
     day: dt.date,
 ) -> Books:
-    """``history``: scores of the decision sessions up to ``day``, ascending; ``horizon``: its column."""
+    """The book of ``day`` and the one before it, on the scores of the decisions so far.
+
+    ``history``: scores of the decision sessions up to ``day``, ascending. ``horizon``: column of the traded
+    score. A stock without a score at a decision has NaN there, which no strategy buys.
+    """
     names = sorted({s for scores in history for s in scores.symbols} | set(held))
     first = dt.date.fromisoformat(history[0].date)
     market = MarketData.from_panel(
@@ -99,7 +105,6 @@ def build_books(
         today_N=book.weight_KN[-1],
         before_N=before_N,
         quotes=_quotes(market),
-        market=market,
     )
 
 
@@ -115,8 +120,9 @@ def _quotes(market: MarketData) -> Quotes:
     )
 
 
-def model_positions(books: Books, equity: float, rules: Rules) -> Positions:
+def model_positions(books: Books, rules: TradingRules) -> Positions:
     """What an account that followed the book so far would hold: yesterday's weights in whole lots."""
+    equity = rules.initial_cash
     quotes = books.quotes
     shares = whole_lots(books.before_N * equity, quotes.close_N, quotes.market, rules.limits)
     held = {s: float(n) for s, n in zip(quotes.symbols, shares, strict=True) if n}
@@ -125,7 +131,10 @@ def model_positions(books: Books, equity: float, rules: Rules) -> Positions:
 
 
 def bar_slice(rows: pl.DataFrame) -> dict[str, NDArray[Any]]:
-    """All bars of one session, sorted by symbol; NaN = none."""
+    """All bars of one session by symbol, ``bars`` is ``[columns, N]``; NaN = none.
+
+    Volume is in shares, turnover and prices are in quote currency.
+    """
     rows = rows.sort("symbol")
     known = pl.any_horizontal((pl.col(name) != usual).any() for name, usual in MONEY.items())
     names = PINNED if rows.select(known).item() else BARS
@@ -140,7 +149,7 @@ def panel_of(
     market: Market,
     calendar: str,
 ) -> Panel:
-    """The panel of the pinned sessions."""
+    """The panel of the pinned sessions, each as `bar_slice` packed it."""
     parts = [
         pl.DataFrame(
             {

@@ -1,84 +1,28 @@
-"""The go / no-go card: one light a question, each with its figure, its limit and its reason."""
+"""How each light of the card is judged: a figure, its limit, and the reason in words."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+import math
+from collections.abc import Iterator, Mapping
 
 from engine.config import SignalConfig
-from engine.errors import GateError
+from engine.records.card import Light, TradeFigures, Verdict
+from engine.records.orders import Refused
+from engine.records.signal_evidence import (
+    AuditEvidence,
+    DayEvidence,
+    DriftFigures,
+    Health,
+    LiveRankIC,
+    SignalEvidence,
+    StepEvidence,
+)
 from engine.signals.drift import has_drifted
-from engine.signals.orders import Plan
 
-Verdict = Literal["TRADE", "HOLD", "STOP"]
-_ORDER: Sequence[Verdict] = ("TRADE", "HOLD", "STOP")
 _SHOWN = 20
 """Held lines without a price that are named."""
 _STOP_AT = 2.0
 """A figure beyond so many times its limit is a STOP."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Light:
-    name: str
-    verdict: Verdict
-    value: float | str | None
-    limit: float | str | None
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
-    session: str
-    exchange: str
-    lights: tuple[Light, ...]
-
-    @property
-    def verdict(self) -> Verdict:
-        """The worst light."""
-        return max((light.verdict for light in self.lights), key=_ORDER.index, default="STOP")
-
-    @property
-    def exit_code(self) -> int:
-        return 0 if self.verdict == "TRADE" else GateError.exit_code
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "session": self.session,
-            "exchange": self.exchange,
-            "verdict": self.verdict,
-            "lights": [asdict(light) for light in self.lights],
-        }
-
-    def to_markdown(self, head: Sequence[str]) -> str:
-        rows = [
-            f"| {light.verdict} | {light.name} | {_shown(light.value)} | {_shown(light.limit)} "
-            f"| {light.reason} |"
-            for light in self.lights
-        ]
-        return "\n".join(
-            [
-                f"# {self.session} {self.exchange}: {self.verdict}",
-                "",
-                *(f"- {line}" for line in head),
-                "",
-                "| | light | value | limit | reason |",
-                "|---|---|---|---|---|",
-                *rows,
-                "",
-            ]
-        )
-
-    def line(self) -> str:
-        """One line: the verdict, and why it is not TRADE."""
-        bad = [light for light in self.lights if light.verdict != "TRADE"]
-        why = "; ".join(f"{light.name}: {light.reason}" for light in bad)
-        return f"{self.session} {self.exchange}  {self.verdict}{'  ' + why if why else ''}"
-
-
-def _shown(value: float | str | None) -> str:
-    if value is None:
-        return "-"
-    return value if isinstance(value, str) else f"{value:.6g}"
+_DEAD = 1e-6
+"""Scores that spread less than this share of the reference's are all the same."""
 
 
 def above(name: str, value: float, limit: float, text: str) -> Light:
@@ -91,217 +35,175 @@ def above(name: str, value: float, limit: float, text: str) -> Light:
     return Light(name=name, verdict=verdict, value=value, limit=limit, reason=text)
 
 
-def data_lights(evidence: Mapping[str, Any], signals: SignalConfig) -> list[Light]:
+def _light(
+    name: str, verdict: Verdict, value: float | str | None, limit: float | str | None, reason: str
+) -> Light:
+    return Light(name=name, verdict=verdict, value=value, limit=limit, reason=reason)
+
+
+def data_lights(evidence: DayEvidence, signals: SignalConfig) -> list[Light]:
     """Is the session's data there, whole, and next to the sessions before it."""
-    data, quality = evidence["data"], evidence["quality"]
-    names, usual, share = data["names"], data["usual"], data["min_coverage"]
-    whole = not data["repeated"] and names > 0 and names >= share * usual
-    reason = f"{names:,} stocks, usually {usual:,}"
-    if data["repeated"]:
+    data, quality = evidence.data, evidence.quality
+    least = data.min_coverage * data.usual
+    whole = not data.repeated and data.names > 0 and data.names >= least
+    reason = f"{data.names:,} stocks, usually {data.usual:,}"
+    if data.repeated:
         reason = "the session's file repeats the one of the session before"
     elif not whole:
-        reason = f"data incomplete {names:,}/{usual:,}"
-    missing = data["missing_sessions"]
-    gap = f"{len(missing)} exchange sessions before it have no data"
-    verdicts: Mapping[str, Verdict] = {"ok": "TRADE", "degraded": "TRADE", "refused": "STOP"}
+        reason = f"data incomplete {data.names:,}/{data.usual:,}"
+    missing, most = data.missing_sessions, signals.max_missing_sessions
+    gap = "no exchange session is missing before it"
+    if missing:
+        named = ", ".join(missing[:3])
+        gap = f"{len(missing)} exchange sessions before it have no data ({named})"
+    refused = quality.verdict == "refused"
     return [
-        Light(
-            name="data",
-            verdict="TRADE" if whole else "HOLD",
-            value=float(names),
-            limit=float(share * usual),
-            reason=reason,
+        _light("data", "TRADE" if whole else "HOLD", float(data.names), float(least), reason),
+        _light(
+            "fresh",
+            "TRADE" if len(missing) <= most else "HOLD",
+            float(len(missing)),
+            float(most),
+            gap,
         ),
-        Light(
-            name="fresh",
-            verdict="TRADE" if len(missing) <= signals.max_missing_sessions else "HOLD",
-            value=float(len(missing)),
-            limit=float(signals.max_missing_sessions),
-            reason=f"{gap} ({', '.join(missing[:3])})"
-            if missing
-            else "no exchange session is missing before it",
-        ),
-        Light(
-            name="quality",
-            verdict=verdicts[quality["verdict"]],
-            value=quality["verdict"],
-            limit="not refused",
-            reason=quality["worst"] or "no finding of level error",
+        _light(
+            "quality",
+            "STOP" if refused else "TRADE",
+            quality.verdict,
+            "not refused",
+            quality.worst or "no finding of level error",
         ),
     ]
 
 
-def position_lights(evidence: Mapping[str, Any]) -> list[Light]:
+def position_lights(evidence: DayEvidence) -> list[Light]:
     """Is every held line a stock with a price; none where no file of positions was given.
 
     A line without a price would count as worth nothing, and the orders would buy its worth anew.
     """
-    found = evidence.get("positions")
+    found = evidence.positions
     if found is None:
         return []
-    missing = [f"{code}: {why}" for code, why in sorted(found["missing"].items())]
-    reason = "; ".join(found["notes"]) or "every line is a stock with a price"
+    missing = [f"{code}: {why}" for code, why in sorted(found.missing.items())]
+    reason = "; ".join(found.notes) or "every line is a stock with a price"
     if missing:
         more = f"; and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
         reason = f"held, but without a price here: {'; '.join(missing[:_SHOWN])}{more}"
     return [
-        Light(
-            name="positions",
-            verdict="STOP" if missing else "TRADE",
-            value=float(len(missing)),
-            limit=0.0,
-            reason=reason,
-        )
+        _light("positions", "STOP" if missing else "TRADE", float(len(missing)), 0.0, reason),
     ]
 
 
-def audit_lights(evidence: Mapping[str, Any], signals: SignalConfig) -> list[Light]:
-    """Does the whole pipeline see ahead (the last full audit), and did this session's step."""
-    audit, step = evidence["audit"], evidence["audit_session"]
-    limit = float(signals.max_audit_age)
-    if audit is None:
-        full = Light(
-            name="audit",
-            verdict="HOLD",
-            value=None,
-            limit=limit,
-            reason="never run: `atft-tui audit` proves that nothing sees ahead",
-        )
-    elif audit["verdict"] != "passed":
-        full = Light(
-            name="audit",
-            verdict="STOP",
-            value=audit["verdict"],
-            limit="passed",
-            reason=f"sees ahead: {', '.join(audit['leaks'])}",
-        )
-    elif audit["age"] is None:
-        full = Light(
-            name="audit",
-            verdict="HOLD",
-            value=None,
-            limit=limit,
-            reason="passed, but on other data or other rules: run `atft-tui audit` again",
-        )
-    else:
-        full = above("audit", float(audit["age"]), limit, f"passed {audit['age']} sessions ago")
-    return [full, _step_light(step)]
-
-
-def _step_light(step: Mapping[str, Any]) -> Light:
-    leaks, columns = step["leaks"], step["columns"]
-    verdict: Verdict = "STOP" if leaks else "TRADE" if columns else "HOLD"
-    reason = f"noise in the new session moves none of {columns} columns before it"
-    if leaks:
-        reason = f"the new session changes the past: {', '.join(leaks[:3])}"
-    elif not columns:
-        reason = "the sample of the market is too small to check it"
-    return Light(
-        name="audit_session", verdict=verdict, value=float(len(leaks)), limit=0.0, reason=reason
-    )
-
-
-def model_lights(
-    evidence: Mapping[str, Any], health: Mapping[str, Any], signals: SignalConfig
-) -> list[Light]:
-    """Is the champion young enough, fed as it was in training, and still right."""
-    age = evidence["model"]["age"]
-    lights = [
+def evidence_lights(evidence: SignalEvidence, health: Health, signals: SignalConfig) -> list[Light]:
+    """Everything that is known before the orders: data, positions, audit, and the model's own lights."""
+    age = evidence.model.age
+    return [
+        *data_lights(evidence, signals),
+        *position_lights(evidence),
+        _audit(evidence.audit, float(signals.max_audit_age)),
+        _step(evidence.audit_session),
         above("model_age", float(age), float(signals.max_model_age), f"{age} sessions old"),
-        _feature_drift(evidence["drift"], signals),
-        _score_drift(health, signals),
-        _live(evidence["live"], signals),
+        _feature_drift(evidence.drift, signals),
+        _score_drift(health.score_drift, signals),
+        _live(evidence.live, signals),
+        *_networks(health, signals),
     ]
-    alphas = [a for a in health["alpha"] if a is not None]
-    low = min((min(a, 1.0 - a) for a in alphas), default=None)
-    lights.append(
-        Light(
-            name="gate",
-            verdict="TRADE" if low is None or low >= signals.min_alpha else "HOLD",
-            value=low,
-            limit=signals.min_alpha,
-            reason="no residual bypass"
-            if low is None
-            else f"alpha {', '.join(f'{a:.3f}' for a in alphas)}",
-        )
-    )
-    ratio = health["dispersion"]
-    dead = not ratio > 1e-6
-    fine = signals.min_dispersion <= ratio <= 1.0 / signals.min_dispersion
-    lights.append(
-        Light(
-            name="dispersion",
-            verdict="STOP" if dead else "TRADE" if fine else "HOLD",
-            value=ratio,
-            limit=signals.min_dispersion,
-            reason=f"scores spread {ratio:.2f} times as much as on the reference's days",
-        )
-    )
-    return lights
 
 
-def _feature_drift(drift: Mapping[str, Sequence[float]], signals: SignalConfig) -> Light:
-    limits = {"psi_limit": signals.psi_limit, "ks_limit": signals.ks_limit}
+def _audit(audit: AuditEvidence | None, limit: float) -> Light:
+    """Does the whole pipeline see ahead: the last full audit, and how old it is."""
+    if audit is None:
+        reason = "never run: `atft-tui audit` proves that nothing sees ahead"
+        return _light("audit", "HOLD", None, limit, reason)
+    if audit.verdict != "passed":
+        reason = f"sees ahead: {', '.join(audit.leaks)}"
+        return _light("audit", "STOP", audit.verdict, "passed", reason)
+    if audit.age is None:
+        reason = "passed, but on other data or other rules: run `atft-tui audit` again"
+        return _light("audit", "HOLD", None, limit, reason)
+    return above("audit", float(audit.age), limit, f"passed {audit.age} sessions ago")
+
+
+def _step(step: StepEvidence) -> Light:
+    """Did this session's step see ahead."""
+    leaks = len(step.leaks)
+    verdict: Verdict = "STOP" if leaks else "TRADE" if step.columns else "HOLD"
+    reason = f"noise in the new session moves none of {step.columns} columns before it"
+    if leaks:
+        reason = f"the new session changes the past: {', '.join(step.leaks[:3])}"
+    elif not step.columns:
+        reason = "the sample of the market is too small to check it"
+    return _light("audit_session", verdict, float(leaks), 0.0, reason)
+
+
+def _feature_drift(drift: Mapping[str, DriftFigures], signals: SignalConfig) -> Light:
     gone = sorted(
-        (name for name, figures in drift.items() if has_drifted(figures, **limits)),
-        key=lambda name: -drift[name][0],
+        (name for name, figures in drift.items() if has_drifted(figures, signals)),
+        key=lambda name: -drift[name].psi,
     )
     share = len(gone) / len(drift) if drift else 0.0
-    told = ", ".join(f"{name} (PSI {drift[name][0]:.2f})" for name in gone[:3])
+    told = ", ".join(f"{name} (PSI {drift[name].psi:.2f})" for name in gone[:3])
     text = f"{len(gone)} of {len(drift)} features drifted{': ' + told if told else ''}"
     return above("drift_features", share, signals.max_drifted_share, text)
 
 
-def _score_drift(health: Mapping[str, Any], signals: SignalConfig) -> Light:
-    psi, ks, usual_psi, usual_ks, _ = health["score_drift"]
-    gone = has_drifted(
-        health["score_drift"], psi_limit=signals.psi_limit, ks_limit=signals.ks_limit
-    )
-    return Light(
-        name="drift_scores",
-        verdict="HOLD" if gone else "TRADE",
-        value=psi,
-        limit=signals.psi_limit,
-        reason=f"PSI {psi:.3f}, KS {ks:.3f} (up to {usual_psi:.3f}, {usual_ks:.3f} on the reference)",
-    )
+def _score_drift(found: DriftFigures, signals: SignalConfig) -> Light:
+    verdict: Verdict = "HOLD" if has_drifted(found, signals) else "TRADE"
+    usual = f"up to {found.usual_psi:.3f}, {found.usual_ks:.3f} on the reference"
+    reason = f"PSI {found.psi:.3f}, KS {found.ks:.3f} ({usual})"
+    return _light("drift_scores", verdict, found.psi, signals.psi_limit, reason)
 
 
-def _live(live: Mapping[str, Any], signals: SignalConfig) -> Light:
+def _live(live: LiveRankIC, signals: SignalConfig) -> Light:
     """Mean RankIC of sealed signals against what the champion had out of sample."""
-    value, low, n = live["rank_ic"], live["low"], live["sessions"]
-    if value is None or low is None or n < signals.live_min_sessions:
-        return Light(
-            name="live_rank_ic",
-            verdict="TRADE",
-            value=value,
-            limit=low,
-            reason=f"{n} sealed signals with an outcome, too few to judge",
-        )
-    return Light(
-        name="live_rank_ic",
-        verdict="TRADE" if value >= low else "HOLD",
-        value=value,
-        limit=low,
-        reason=f"{value:+.4f} over {n} sealed signals; expected {live['expected']:+.4f}, "
-        f"not below {low:+.4f}",
+    value, low = _known(live.rank_ic), _known(live.low)
+    if value is None or low is None or live.sessions < signals.live_min_sessions:
+        reason = f"{live.sessions} sealed signals with an outcome, too few to judge"
+        return _light("live_rank_ic", "TRADE", value, low, reason)
+    reason = (
+        f"{value:+.4f} over {live.sessions} sealed signals; expected {live.expected:+.4f}, "
+        f"not below {low:+.4f}"
+    )
+    return _light("live_rank_ic", "TRADE" if value >= low else "HOLD", value, low, reason)
+
+
+def _networks(health: Health, signals: SignalConfig) -> Iterator[Light]:
+    """Do both of a network's ways count, and do its scores tell the stocks apart."""
+    alphas = [alpha for alpha in health.alpha if alpha is not None]
+    low = min((min(alpha, 1.0 - alpha) for alpha in alphas), default=None)
+    yield _light(
+        "gate",
+        "TRADE" if low is None or low >= signals.min_alpha else "HOLD",
+        low,
+        signals.min_alpha,
+        f"alpha {', '.join(f'{a:.3f}' for a in alphas)}" if alphas else "no residual bypass",
+    )
+    ratio, least = health.dispersion, signals.min_dispersion
+    fine = least <= ratio <= 1.0 / least
+    yield _light(
+        "dispersion",
+        "STOP" if not ratio > _DEAD else "TRADE" if fine else "HOLD",
+        ratio,
+        least,
+        f"scores spread {ratio:.2f} times as much as on the reference's days",
     )
 
 
-def order_lights(plan: Plan, wanted_net: float, signals: SignalConfig) -> list[Light]:
-    """What trading the list would do."""
-    rules = sorted({line.rule for line in plan.refused})
-    text = f"{len(plan.refused)} lines refused or cut{': ' + ', '.join(rules) if rules else ''}"
-    net = abs(plan.net - wanted_net)
+def order_lights(
+    figures: TradeFigures, refused: tuple[Refused, ...], wanted_net: float, signals: SignalConfig
+) -> list[Light]:
+    """What trading the list would do. ``wanted_net``: of the book, fraction of equity."""
+    rules = sorted({line.rule for line in refused})
+    text = f"{len(refused)} lines refused or cut{': ' + ', '.join(rules) if rules else ''}"
+    turnover, bps = figures.turnover, figures.cost * 1e4
+    net = f"net {figures.net:+.2%} after the orders, {wanted_net:+.2%} wanted"
     return [
-        above(
-            "turnover", plan.turnover, signals.max_turnover, f"{plan.turnover:.1%} of the equity"
-        ),
-        above("cost", plan.cost * 1e4, signals.max_cost_bps, f"{plan.cost * 1e4:.2f} basis points"),
-        above("refused", plan.refused_share, signals.max_refused_share, text),
-        above(
-            "net",
-            net,
-            signals.max_net,
-            f"net {plan.net:+.2%} after the orders, {wanted_net:+.2%} wanted",
-        ),
+        above("turnover", turnover, signals.max_turnover, f"{turnover:.1%} of the equity"),
+        above("cost", bps, signals.max_cost_bps, f"{bps:.2f} basis points"),
+        above("refused", figures.refused_share, signals.max_refused_share, text),
+        above("net", abs(figures.net - wanted_net), signals.max_net, net),
     ]
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value

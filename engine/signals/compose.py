@@ -1,6 +1,10 @@
-"""From pinned inputs to the files of a signal: a pure function, so that a replay is the same call."""
+"""From pinned inputs to the files of a signal: a pure function, so that a replay is the same call.
 
-# Shape suffixes: M stocks, H horizons, R explained stocks, F features, E edges, N stocks of the book.
+The way is straight: `unpack` opens the pins once, the networks rank the window, `book_of` makes the book of
+the scores, `plan_orders` its orders, the lights judge them, and everything becomes bytes.
+"""
+
+# Shape suffixes: M stocks, H horizons, R explained stocks, N stocks of the book.
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
@@ -12,25 +16,23 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.config import Config
+from engine.data.panel import Panel
 from engine.data.tables import SECURITY_SCHEMA
 from engine.files import digest
 from engine.portfolio.strategy import Strategy
+from engine.records import record
+from engine.records.card import Card
+from engine.records.orders import Order, Positions, Refused, rows_csv
+from engine.records.seal import SignalInputs
+from engine.records.signal_evidence import Health
 from engine.signals.book import Books, Scores, build_books, model_positions, panel_of
-from engine.signals.card import (
-    Card,
-    audit_lights,
-    data_lights,
-    model_lights,
-    order_lights,
-    position_lights,
-)
-from engine.signals.drift import Reference, figures
+from engine.signals.card import evidence_lights, order_lights
+from engine.signals.drift import Reference
 from engine.signals.explain import Explained, explain_frame
-from engine.signals.files import json_bytes, scores_file, table_bytes, table_csv, weights_file
-from engine.signals.inputs import SignalInputs
-from engine.signals.orders import Order, Plan, Refused, Rules, plan_orders
+from engine.signals.files import scores_file, table_bytes, weights_file
+from engine.signals.inputs import TradingRules, rules_of, with_trading
+from engine.signals.orders import OrderList, plan_orders
 from engine.signals.pins import PinStore, pack, text_array, text_of
-from engine.signals.positions import Positions
 from engine.signals.window import DayWindow, assemble
 
 
@@ -46,116 +48,140 @@ class Ranked:
     """Share of the projected stream of each network; None without a bypass."""
 
 
-class Ranker(Protocol):
+class Scorer(Protocol):
     """The champion's networks."""
 
-    def rank(self, window: DayWindow, horizon: int) -> Ranked: ...
+    def rank(self, window: DayWindow, horizon: int) -> Ranked:
+        """The scores of the window's stocks; ``horizon``: column of the traded score."""
 
-    def explain(self, window: DayWindow, horizon: int, rows_R: NDArray[np.int64]) -> Explained: ...
+    def explain(self, window: DayWindow, horizon: int, rows_R: NDArray[np.int64]) -> Explained:
+        """Why the stocks of the rows ``rows_R`` have their scores."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unpacked:
+    """The inputs of a signal, every pin opened."""
+
+    inputs: SignalInputs
+    config: Config
+    """The model's, with the signal's trading rules."""
+    rules: TradingRules
+    column: int
+    """Of the traded horizon among the scores."""
+    window: DayWindow
+    history: tuple[Scores, ...]
+    """Of the decisions before this session, ascending."""
+    panel: Panel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """The files of a signal, and what a caller wants to know of them."""
+    """The files of a signal, and the card among them."""
 
     files: dict[str, bytes]
     card: Card
 
 
-def compose(
-    inputs: SignalInputs,
-    pins: PinStore,
-    *,
-    config: Config,
-    features: Sequence[str],
-    reference: Reference,
-    ranker: Ranker,
-    strategy: Strategy,
-) -> Made:
-    """``config``, ``features``, ``reference``: the model's. Same inputs, same bytes."""
-    rules, cash = inputs.rules(config)
-    horizons = config.labels.horizons
-    column = horizons.index(rules.portfolio.horizon)
-    window, ranked, books = books_of(inputs, pins, config=config, ranker=ranker, strategy=strategy)
-    today = Scores(date=window.date, symbols=window.symbols, score_MH=ranked.score_MH)
-    history = [_unpack_scores(day.date, pins.get_arrays(day.pin)) for day in inputs.history]
-    held = inputs.held() or model_positions(books, cash, rules)
-    rank_M = _ranks(ranked.score_MH[:, column])
-    target_N = books.today_N if inputs.decided else _as_held(books, held)
-    plan = plan_orders(target_N, books.quotes, held, rules, _notes(today, rank_M, column))
-    health = {
-        "score_drift": figures(reference.scores, ranked.score_MH[:, column]),
-        "dispersion": ranked.deviation / reference.deviation,
-        "alpha": ranked.alpha,
-    }
-    card = _card(inputs, health, plan, float(target_N.sum()), rules)
-    explained_R = _largest(books, today, rules)
-    explained = explain_frame(
-        window,
-        ranker.explain(window, column, explained_R),
-        explained_R,
-        rank_M,
-        ranked.score_MH[:, column],
-        features,
-        [(day.date, dict(zip(day.symbols, _ranks(day.score_MH[:, column]), strict=True)))
-         for day in history],
-    )  # fmt: skip
-    metadata = {"run_id": inputs.key.model, "market": config.data.market}
-    files = {
-        "inputs.json": inputs.to_bytes(),
-        "scores.parquet": scores_file(inputs, today, rank_M, horizons, metadata),
-        "weights.parquet": weights_file(inputs, books, rules, strategy),
-        "orders.csv": table_csv(Order, plan.orders),
-        "refused.csv": table_csv(Refused, plan.refused),
-        "positions.csv": held.to_csv().encode(),
-        "card.json": json_bytes({**card.to_json(), "orders": _figures(plan)}),
-        "card.md": card.to_markdown(_head(inputs, plan, today)).encode(),
-        "explain.parquet": table_bytes(explained, metadata),
-    }
-    return Made(files=files, card=card)
-
-
-def _card(
-    inputs: SignalInputs, health: Mapping[str, Any], plan: Plan, wanted_net: float, rules: Rules
-) -> Card:
-    return Card(
-        session=inputs.key.session,
-        exchange=inputs.key.exchange,
-        lights=(
-            *data_lights(inputs.evidence, rules.signals),
-            *position_lights(inputs.evidence),
-            *audit_lights(inputs.evidence, rules.signals),
-            *model_lights(inputs.evidence, health, rules.signals),
-            *order_lights(plan, wanted_net, rules.signals),
-        ),
-    )
-
-
-def books_of(
-    inputs: SignalInputs, pins: PinStore, *, config: Config, ranker: Ranker, strategy: Strategy
-) -> tuple[DayWindow, Ranked, Books]:
-    """The part up to the book: window, scores, weights."""
-    rules, _ = inputs.rules(config)
-    column = config.labels.horizons.index(rules.portfolio.horizon)
+def unpack(inputs: SignalInputs, pins: PinStore, config: Config) -> Unpacked:
+    """Open what the inputs name; ``config``: the model's. IntegrityError where a pin is lost or damaged."""
+    whole = with_trading(config, inputs.trading)
+    rules = rules_of(whole)
     window = assemble(
         inputs.key.session,
         [pins.get_arrays(pin) for _, pin in inputs.window],
         pins.get_arrays(inputs.edges) if inputs.edges else None,
     )
-    ranked = ranker.rank(window, column)
+    return Unpacked(
+        inputs=inputs,
+        config=whole,
+        rules=rules,
+        column=config.labels.horizons.index(rules.portfolio.horizon),
+        window=window,
+        history=tuple(_scores(day.date, pins.get_arrays(day.pin)) for day in inputs.history),
+        panel=_panel(inputs, pins, config),
+    )
+
+
+def book_of(day: Unpacked, ranked: Ranked, strategy: Strategy) -> tuple[Scores, Books]:
+    """Today's scores, and the book that they and those of the earlier decisions make."""
+    window, inputs = day.window, day.inputs
     today = Scores(date=window.date, symbols=window.symbols, score_MH=ranked.score_MH)
-    history = [_unpack_scores(day.date, pins.get_arrays(day.pin)) for day in inputs.history]
-    given = inputs.held()
     books = build_books(
-        [*history, today] if inputs.decided else history,
-        _panel(inputs, pins, config),
-        list(given.shares) if given else [],
+        [*day.history, today] if inputs.decided else day.history,
+        day.panel,
+        list(inputs.positions.shares) if inputs.positions else [],
         strategy,
-        rules,
-        horizon=column,
+        day.rules,
+        horizon=day.column,
         day=dt.date.fromisoformat(inputs.key.session),
     )
-    return window, ranked, books
+    return today, books
+
+
+def compose(
+    day: Unpacked,
+    *,
+    features: Sequence[str],
+    reference: Reference,
+    scorer: Scorer,
+    strategy: Strategy,
+) -> Made:
+    """The files of a signal; ``features`` and ``reference``: the model's. Same inputs, same bytes."""
+    inputs, rules, key = day.inputs, day.rules, day.inputs.key
+    ranked = scorer.rank(day.window, day.column)
+    today, books = book_of(day, ranked, strategy)
+    score_M = ranked.score_MH[:, day.column]
+    rank_M = _ranks(score_M)
+    held = inputs.positions or model_positions(books, rules)
+    target_N = books.today_N if inputs.decided else _as_held(books, held)
+    plan = plan_orders(target_N, books.quotes, held, rules, _notes(today, rank_M, score_M))
+    health = Health(
+        score_drift=reference.scores.drift(score_M),
+        dispersion=ranked.deviation / reference.deviation,
+        alpha=ranked.alpha,
+    )
+    lights = [
+        *evidence_lights(inputs.told, health, rules.signals),
+        *order_lights(plan.figures, plan.refused, float(target_N.sum()), rules.signals),
+    ]
+    card = Card.of(key.session, key.exchange, lights, plan.figures)
+    metadata = {"run_id": key.model, "market": day.config.data.market}
+    explained = _explained(day, books, scorer, features, rank_M, score_M)
+    files = {
+        "inputs.json": record.to_bytes(inputs, indent=1),
+        "scores.parquet": scores_file(key, today, rank_M, day.config.labels.horizons, metadata),
+        "weights.parquet": weights_file(key, books, rules, strategy),
+        "orders.csv": rows_csv(Order, plan.orders),
+        "refused.csv": rows_csv(Refused, plan.refused),
+        "positions.csv": held.csv(),
+        "card.json": record.to_bytes(card),
+        "card.md": card.markdown(_head(inputs, plan, today)).encode(),
+        "explain.parquet": table_bytes(explained, metadata),
+    }
+    return Made(files=files, card=card)
+
+
+def _explained(
+    day: Unpacked,
+    books: Books,
+    scorer: Scorer,
+    features: Sequence[str],
+    rank_M: NDArray[np.int64],
+    score_M: NDArray[np.float32],
+) -> pl.DataFrame:
+    """Why the stocks rank as they do: the largest positions of the book in full, by size, then code."""
+    place = {symbol: m for m, symbol in enumerate(day.window.symbols)}
+    sized = sorted(
+        (-abs(float(w)), s) for s, w in zip(books.symbols, books.today_N, strict=True) if w
+    )
+    names = [s for _, s in sized if s in place][: day.rules.signals.explain_names]
+    rows_R = np.array([place[s] for s in names], dtype=np.int64)
+    told = scorer.explain(day.window, day.column, rows_R)
+    past = [
+        (then.date, dict(zip(then.symbols, _ranks(then.score_MH[:, day.column]), strict=True)))
+        for then in day.history
+    ]
+    return explain_frame(day.window, told, rows_R, rank_M, score_M, features, past)
 
 
 def _ranks(score_M: NDArray[np.floating]) -> NDArray[np.int64]:
@@ -165,10 +191,11 @@ def _ranks(score_M: NDArray[np.floating]) -> NDArray[np.int64]:
 
 
 def pack_scores(scores: Scores) -> bytes:
+    """The content of a pin of scores."""
     return pack({"symbols": text_array(scores.symbols), "score": scores.score_MH})
 
 
-def _unpack_scores(date: str, arrays: Mapping[str, NDArray[Any]]) -> Scores:
+def _scores(date: str, arrays: Mapping[str, NDArray[Any]]) -> Scores:
     return Scores(date=date, symbols=text_of(arrays["symbols"]), score_MH=arrays["score"])
 
 
@@ -178,7 +205,7 @@ def securities_bytes(securities: pl.DataFrame) -> bytes:
     return json.dumps(rows, allow_nan=False).encode()
 
 
-def _panel(inputs: SignalInputs, pins: PinStore, config: Config) -> Any:
+def _panel(inputs: SignalInputs, pins: PinStore, config: Config) -> Panel:
     rows = json.loads(pins.get(inputs.securities))
     securities = pl.DataFrame(rows, schema=dict(SECURITY_SCHEMA), orient="row")
     index = None
@@ -197,34 +224,21 @@ def _as_held(books: Books, held: Positions) -> NDArray[np.float64]:
     return np.asarray(value_N / equity) if equity > 0 else np.zeros(value_N.size)
 
 
-def _notes(today: Scores, rank_M: NDArray[np.int64], column: int) -> dict[str, str]:
+def _notes(
+    today: Scores, rank_M: NDArray[np.int64], score_M: NDArray[np.float32]
+) -> dict[str, str]:
     n = len(today.symbols)
-    rows = zip(today.symbols, rank_M, today.score_MH[:, column], strict=True)
+    rows = zip(today.symbols, rank_M, score_M, strict=True)
     return {symbol: f"rank {rank} of {n}, score {score:+.3f}" for symbol, rank, score in rows}
 
 
-def _largest(books: Books, today: Scores, rules: Rules) -> NDArray[np.int64]:
-    """Rows of the stocks that are explained: the largest positions of the book, by size, then code."""
-    place = {symbol: m for m, symbol in enumerate(today.symbols)}
-    sized = sorted(
-        (-abs(float(w)), s) for s, w in zip(books.symbols, books.today_N, strict=True) if w
-    )
-    names = [s for _, s in sized if s in place][: rules.signals.explain_names]
-    return np.array([place[s] for s in names], dtype=np.int64)
-
-
-def _figures(plan: Plan) -> dict[str, Any]:
-    names = ("equity", "turnover", "cost", "refused_share", "gross", "net", "cash")
-    counts = {"lines": len(plan.orders), "refused": len(plan.refused)}
-    return counts | {name: getattr(plan, name) for name in names}
-
-
-def _head(inputs: SignalInputs, plan: Plan, today: Scores) -> list[str]:
+def _head(inputs: SignalInputs, plan: OrderList, today: Scores) -> list[str]:
+    figures = plan.figures
     return [
         f"key `{inputs.key}`",
-        f"{len(today.symbols):,} stocks scored, {len(plan.orders):,} orders, "
-        f"{len(plan.refused):,} lines refused or cut",
-        f"turnover {plan.turnover:.2%}, estimated cost {plan.cost * 1e4:.2f} basis points, "
-        f"gross {plan.gross:.2%}, net {plan.net:+.2%} of {plan.equity:,.0f}",
+        f"{len(today.symbols):,} stocks scored, {figures.lines:,} orders, "
+        f"{figures.refused:,} lines refused or cut",
+        f"turnover {figures.turnover:.2%}, estimated cost {figures.cost * 1e4:.2f} basis points, "
+        f"gross {figures.gross:.2%}, net {figures.net:+.2%} of {figures.equity:,.0f}",
         f"inputs {digest(inputs.pins())}",
     ]

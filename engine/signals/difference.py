@@ -8,10 +8,9 @@ import numpy as np
 import polars as pl
 
 from engine.data.panel import MONEY
+from engine.records.seal import Seal, SignalInputs
 from engine.signals.book import PINNED
-from engine.signals.inputs import SignalInputs
 from engine.signals.pins import PinStore, text_of
-from engine.signals.seal import Sealed
 from engine.signals.window import assemble
 
 _MOVED = 20
@@ -22,7 +21,7 @@ _ROWS = 200
 """Changed bars that are listed."""
 
 
-def difference(a: Sealed, b: Sealed, pins: PinStore, features: Sequence[str]) -> dict[str, Any]:
+def difference(a: Seal, b: Seal, pins: PinStore, features: Sequence[str]) -> dict[str, Any]:
     """What of the inputs differs, the bars that changed, and the ranks that moved with their causes.
 
     ``features``: of the first one's model; inputs are compared only if both have the same model.
@@ -50,7 +49,7 @@ def difference(a: Sealed, b: Sealed, pins: PinStore, features: Sequence[str]) ->
         "ranks": ranks[:_MOVED],
         "rows": bars[:_ROWS],
         "n_rows": len(bars),
-        "verdicts": [a.manifest["key_text"], b.manifest["key_text"]],
+        "verdicts": [a.manifest.key_text, b.manifest.key_text],
     }
 
 
@@ -97,7 +96,7 @@ def _cell(bar: Any, row: int) -> float | None:
     return float(bar[row] if row < len(bar) else MONEY[PINNED[row]])
 
 
-def _moved_ranks(a: Sealed, b: Sealed) -> list[dict[str, Any]]:
+def _moved_ranks(a: Seal, b: Seal) -> list[dict[str, Any]]:
     """Stocks scored in both, those that moved most first."""
     frames = [_scores(sealed).select("symbol", "rank") for sealed in (a, b)]
     both = frames[0].join(frames[1], on="symbol", suffix="_after")
@@ -131,7 +130,7 @@ def _changed_inputs(
     return found
 
 
-def _listeners(sealed: Sealed) -> dict[str, set[str]]:
+def _listeners(sealed: Seal) -> dict[str, set[str]]:
     """Stock -> the stocks it listens to."""
     frame = pl.read_parquet(sealed.read("explain.parquet")).filter(kind="neighbour")
     heard: dict[str, set[str]] = {}
@@ -140,9 +139,9 @@ def _listeners(sealed: Sealed) -> dict[str, set[str]]:
     return heard
 
 
-def _scores(sealed: Sealed) -> pl.DataFrame:
+def _scores(sealed: Seal) -> pl.DataFrame:
     return pl.read_parquet(sealed.read("scores.parquet"))
 
 
-def _codes(sealed: Sealed) -> set[str]:
+def _codes(sealed: Seal) -> set[str]:
     return set(_scores(sealed)["symbol"])

@@ -4,6 +4,7 @@ Features are compared before they are ranked within the day: ranks have the same
 """
 
 # Shape suffixes: F features, Q quantiles, D sessions of the reference, N stocks.
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -11,6 +12,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.config import SignalConfig
+from engine.records.signal_evidence import DriftFigures
 from engine.signals.pins import pack, text_array, text_of, unpack
 
 _QUANTILES = 101
@@ -38,6 +41,7 @@ class Distribution:
 
     @classmethod
     def of(cls, days: Sequence[_Values]) -> Self:
+        """The distribution of all ``days``, each ``[N]`` with NaN for unknown values."""
         every = np.concatenate([np.asarray(day, dtype=np.float64) for day in days])
         known = every[np.isfinite(every)]
         quantile_Q = np.full(_QUANTILES, np.nan)
@@ -76,6 +80,12 @@ class Distribution:
             worst = max(worst, float(np.abs(ours - theirs).max()))
         return worst
 
+    def drift(self, today_N: _Values) -> DriftFigures:
+        """How far today's values ``[N]`` lie from these; NaN = unknown."""
+        return DriftFigures(
+            self.psi_of(today_N), self.ks_of(today_N), self.psi, self.ks, float(today_N.size)
+        )
+
     def _shares(self, values_N: _Values | None) -> NDArray[np.float64]:
         """Share of each bin, unknown values last; of the reference itself for None."""
         edges = np.unique(self.quantile_Q[:: (_QUANTILES - 1) // _BINS][1:-1])
@@ -103,6 +113,7 @@ class Reference:
     sessions: int
 
     def to_bytes(self) -> bytes:
+        """As ``reference.npz`` holds it; `from_bytes` reads it."""
         every = [*self.features.values(), self.scores]
         return pack(
             {
@@ -115,6 +126,7 @@ class Reference:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
+        """What `to_bytes` wrote."""
         data: dict[str, NDArray[Any]] = unpack(content)
         every = [
             Distribution(quantile_Q=q, missing=float(f[0]), psi=float(f[1]), ks=float(f[2]))
@@ -127,37 +139,24 @@ class Reference:
             sessions=int(data["scores"][1]),
         )
 
-    def drift(self, values: Mapping[str, _Values]) -> dict[str, list[float]]:
-        """Feature -> today's PSI and KS, the largest of the reference's own sessions, today's stocks."""
-        found = {}
-        for name, distribution in self.features.items():
-            today = values.get(name, np.empty(0))
-            found[name] = figures(distribution, today)
-        return found
+    def drift(self, values: Mapping[str, _Values]) -> dict[str, DriftFigures]:
+        """How far today's ``values`` (``[N]`` each) of every feature lie from the reference."""
+        return {
+            name: distribution.drift(values.get(name, np.empty(0)))
+            for name, distribution in self.features.items()
+        }
 
 
-def figures(reference: Distribution, today: _Values) -> list[float]:
-    """PSI, KS, usual PSI, usual KS, number of values: what `has_drifted` judges."""
-    return [
-        reference.psi_of(today),
-        reference.ks_of(today),
-        reference.psi,
-        reference.ks,
-        float(today.size),
-    ]
-
-
-def has_drifted(found: Sequence[float], *, psi_limit: float, ks_limit: float) -> bool:
+def has_drifted(found: DriftFigures, signals: SignalConfig) -> bool:
     """Beyond a limit, and clearly beyond whatever a session of the reference itself showed.
 
-    ``found``: as `figures` gives them. A few stocks differ from any distribution by chance, on average by
-    a PSI of (bins - 1) / n and, at 95 %, by a KS of 1.36 / sqrt(n): that much is allowed besides the limit.
-    Single features move a lot by nature on days that move the whole market.
+    A few stocks differ from any distribution by chance, on average by a PSI of (bins - 1) / n and, at 95 %,
+    by a KS of 1.36 / sqrt(n): that much is allowed besides the limit. Single features move a lot by nature
+    on days that move the whole market.
     """
-    psi, ks, usual_psi, usual_ks, n = found
-    psi_limit += _BINS / max(n, 1.0)
-    ks_limit += 1.36 / np.sqrt(max(n, 1.0))
+    psi_limit = signals.psi_limit + _BINS / max(found.n, 1.0)
+    ks_limit = signals.ks_limit + 1.36 / math.sqrt(max(found.n, 1.0))
     return bool(
-        (psi > psi_limit and psi > _CLEARLY * usual_psi)
-        or (ks > ks_limit and ks > min(_CLEARLY * usual_ks, _NEARLY))
+        (found.psi > psi_limit and found.psi > _CLEARLY * found.usual_psi)
+        or (found.ks > ks_limit and found.ks > min(_CLEARLY * found.usual_ks, _NEARLY))
     )

@@ -28,6 +28,8 @@ the rank without that neighbour. self: attention on itself. past: session; rank 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
+    """Why the explained stocks of a session have their scores."""
+
     contribution_RF: NDArray[np.float64]
     """Of each feature to the standardised score: sum over the window of gradient x input."""
     attention_E: NDArray[np.float64]

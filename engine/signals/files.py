@@ -1,12 +1,7 @@
 """The files of a signal as bytes: equal values give equal bytes."""
 
 # Shape suffixes: M stocks.
-import csv
-import io
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,22 +9,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from engine.files import inert, strict
 from engine.portfolio.prediction import Prediction, score_column
 from engine.portfolio.strategy import Strategy
 from engine.portfolio.weights import Weights
+from engine.records.seal import SealKey
 from engine.signals.book import Books, Scores
-from engine.signals.inputs import SignalInputs
-from engine.signals.orders import Rules
+from engine.signals.inputs import TradingRules
 
 
 def scores_file(
-    inputs: SignalInputs,
+    key: SealKey,
     today: Scores,
     rank_M: NDArray[np.int64],
     horizons: Sequence[int],
     metadata: Mapping[str, str],
 ) -> bytes:
+    """``scores.parquet``: a row a stock with its score at each horizon and its rank, 1 = best."""
     frame = pl.DataFrame(
         {
             "symbol": pl.Series(today.symbols, dtype=pl.String),
@@ -37,7 +32,7 @@ def scores_file(
             "rank": rank_M,
         }
     ).select(
-        pl.lit(inputs.key.session).str.to_date().alias("date"),
+        pl.lit(key.session).str.to_date().alias("date"),
         "symbol",
         pl.lit(0, pl.Int16).alias("fold"),
         pl.lit("test").alias("split"),
@@ -50,14 +45,15 @@ def scores_file(
         run_id=metadata["run_id"],
         horizons=tuple(horizons),
         market=metadata["market"],  # type: ignore[arg-type]
-        data_fingerprint=inputs.key.data,
+        data_fingerprint=key.data,
     )
     return table_bytes(
-        checked.frame, {**metadata, "config_digest": "", "data_fingerprint": inputs.key.data}
+        checked.frame, {**metadata, "config_digest": "", "data_fingerprint": key.data}
     )
 
 
-def weights_file(inputs: SignalInputs, books: Books, rules: Rules, strategy: Strategy) -> bytes:
+def weights_file(key: SealKey, books: Books, rules: TradingRules, strategy: Strategy) -> bytes:
+    """``weights.parquet``: a row a stock of today's book or the one before it, fractions of equity."""
     held_N = np.flatnonzero((books.today_N != 0) | (books.before_N != 0))
     frame = pl.DataFrame(
         {
@@ -65,11 +61,11 @@ def weights_file(inputs: SignalInputs, books: Books, rules: Rules, strategy: Str
             "weight": books.today_N[held_N],
             "weight_before": books.before_N[held_N],
         }
-    ).select(pl.lit(inputs.key.session).str.to_date().alias("date"), pl.all())
+    ).select(pl.lit(key.session).str.to_date().alias("date"), pl.all())
     checked = Weights(
         frame=frame,
         strategy=strategy.name,
-        run_id=inputs.key.model,
+        run_id=key.model,
         max_gross=rules.portfolio.investable,
         max_net=rules.portfolio.max_net,
         max_weight=rules.portfolio.max_weight,
@@ -80,24 +76,6 @@ def weights_file(inputs: SignalInputs, books: Books, rules: Rules, strategy: Str
     )
 
 
-def table_csv(kind: type[Any], rows: Sequence[Any]) -> bytes:
-    """Dataclass rows as CSV; text that a spreadsheet would run is made inert."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    names = [item.name for item in fields(kind)]
-    writer.writerow(["code" if name == "symbol" else name for name in names])
-    for row in rows:
-        cells = asdict(row)
-        writer.writerow([_cell(cells[name]) for name in names])
-    return buffer.getvalue().encode()
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return "" if np.isnan(value) else f"{value:.10g}"
-    return inert(value) if isinstance(value, str) else str(value)
-
-
 def table_bytes(frame: pl.DataFrame, metadata: Mapping[str, str]) -> bytes:
     """Parquet with text metadata; equal rows give equal bytes."""
     table = frame.rechunk().to_arrow().replace_schema_metadata(dict(metadata))
@@ -105,7 +83,3 @@ def table_bytes(frame: pl.DataFrame, metadata: Mapping[str, str]) -> bytes:
     pq.write_table(table, sink, compression="zstd")
     content: bytes = sink.getvalue().to_pybytes()
     return content
-
-
-def json_bytes(value: Mapping[str, Any]) -> bytes:
-    return (json.dumps(strict(value), indent=2, sort_keys=True, allow_nan=False) + "\n").encode()

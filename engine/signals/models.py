@@ -28,41 +28,53 @@ from engine.errors import GateError, IntegrityError, UsageError
 from engine.files import (
     building,
     digest,
-    read_json,
     read_manifest,
     sha256,
     write_bytes,
     write_json,
     write_manifest,
 )
+from engine.records import record
+from engine.records.champion import (
+    Action,
+    ChampionEntry,
+    ChampionHistory,
+    GateCondition,
+    ModelFacts,
+)
 from engine.signals.drift import Reference
 
 FACTS, CONFIG, REFERENCE = "model.json", "config.toml", "reference.npz"
+CHAMPION = "champion.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
+    """One package of networks."""
+
     directory: Path
 
     @property
     def id(self) -> str:
+        """Digest of what is in it."""
         return self.directory.name
 
     @property
-    def facts(self) -> dict[str, Any]:
-        """Features, horizons, blocks of each network, days it was trained on, figures it is known by."""
-        return read_json(self.directory / FACTS)
+    def facts(self) -> ModelFacts:
+        """What it was trained on, and the figures it is known by."""
+        return record.read(self.directory / FACTS, ModelFacts)
 
     def config(self) -> Config:
         """Everything that decides its inputs and its shape; tables of trading have their defaults."""
         return read_resolved(self.directory / CONFIG)
 
     def reference(self) -> Reference:
+        """What drift is measured against."""
         return Reference.from_bytes((self.directory / REFERENCE).read_bytes())
 
     def weights(self) -> list[Path]:
-        """One file of tensors for each network, in the order of ``facts["blocks"]``."""
-        return [self.directory / _seed(n) for n in range(len(self.facts["blocks"]))]
+        """One file of tensors for each network, in the order of ``facts.blocks``."""
+        return [self.directory / _seed(n) for n in range(len(self.facts.blocks))]
 
     def verify(self) -> None:
         """IntegrityError unless every file is as it was packed."""
@@ -71,6 +83,8 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class ModelStore:
+    """Every package of a workspace, and who is champion."""
+
     root: Path
     """``WORKSPACE/models``."""
 
@@ -113,17 +127,18 @@ class ModelStore:
 
     # ---- who is champion -----------------------------------------------------------------------
 
-    def history(self) -> list[dict[str, Any]]:
-        """Promotions, rollbacks and challengers that were refused, oldest first."""
-        path = self.root / "champion.json"
-        return list(read_json(path)["history"]) if path.is_file() else []
+    def history(self) -> ChampionHistory:
+        """Promotions, rollbacks and challengers that were refused; empty before the first."""
+        found = record.read_if_there(self.root / CHAMPION, ChampionHistory)
+        return found or ChampionHistory()
 
     def champion(self) -> Model | None:
-        """The package that trades now."""
-        reigns = self._reigns()
-        return self.open(reigns[-1]["model"]) if reigns else None
+        """The package that trades now, after its hashes were checked."""
+        name = self.history().champion
+        return self.open(name) if name else None
 
     def require_champion(self) -> Model:
+        """The package that trades now. UsageError while there is none."""
         model = self.champion()
         if model is None:
             raise UsageError(
@@ -134,42 +149,34 @@ class ModelStore:
 
     def record(
         self,
-        action: str,
+        action: Action,
         model: str,
         *,
         at: dt.datetime,
         run: str = "",
         reason: str = "",
-        gate: Sequence[Mapping[str, Any]] = (),
-    ) -> dict[str, Any]:
+        gate: Sequence[GateCondition] = (),
+    ) -> ChampionEntry:
         """Add one entry. ``promoted`` and ``rolled back`` make the model champion; ``refused`` does not."""
-        history = self.history()
-        entry = {
-            "n": len(history) + 1,
-            "action": action,
-            "model": model,
-            "run": run,
-            "reason": reason,
-            "gate": [dict(row) for row in gate],
-            "at": at.isoformat(timespec="seconds"),
-        }
-        write_json(self.root / "champion.json", {"history": [*history, entry]})
+        history = self.history().history
+        entry = ChampionEntry(
+            n=len(history) + 1,
+            action=action,
+            model=model,
+            run=run,
+            reason=reason,
+            gate=tuple(gate),
+            at=at.isoformat(timespec="seconds"),
+        )
+        record.write(self.root / CHAMPION, ChampionHistory(history=(*history, entry)))
         return entry
 
     def predecessor(self) -> str:
         """The champion before the present one: what a rollback goes to. GateError without one."""
-        stack: list[str] = []
-        for entry in self._reigns():
-            if entry["action"] == "rolled back":
-                stack.pop()
-            elif not stack or stack[-1] != entry["model"]:
-                stack.append(entry["model"])
-        if len(stack) < 2:
+        before = self.history().before
+        if not before:
             raise GateError("there is no earlier champion to go back to")
-        return stack[-2]
-
-    def _reigns(self) -> list[dict[str, Any]]:
-        return [entry for entry in self.history() if entry["action"] in ("promoted", "rolled back")]
+        return before
 
 
 def _model_config(config: Config) -> Config:

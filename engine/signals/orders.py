@@ -7,19 +7,19 @@ stands against it; the others go on.
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config import ConstraintConfig, CostConfig, Market, PortfolioConfig, SignalConfig
+from engine.config import ConstraintConfig, CostConfig, Market
 from engine.errors import UsageError
-from engine.portfolio.market_rules import limit_price, lot_size
-from engine.signals.costs import trading_cost
-from engine.signals.positions import Positions
+from engine.portfolio.market_rules import limit_price, lot_size, tick
+from engine.records.card import TradeFigures
+from engine.records.orders import Order, Positions, Refused, Side
+from engine.signals.inputs import TradingRules
 
 _SLACK = 1e-9
-_Side = Literal["buy", "sell"]
 _Vector = NDArray[np.float64]
 
 
@@ -41,63 +41,24 @@ class Quotes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    portfolio: PortfolioConfig
-    limits: ConstraintConfig
-    costs: CostConfig
-    signals: SignalConfig
+class OrderList:
+    """What is sent to the exchange, what is not, and what it comes to."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    symbol: str
-    side: _Side
-    shares: int
-    lots: int
-    limit: float
-    close: float
-    notional: float
-    """Shares x close."""
-    held: float
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    symbol: str
-    side: _Side
-    shares: float
-    notional: float
-    """NaN where there is no price."""
-    rule: str
-    """unknown, odd_lot, no_bar, not_shortable, adv, name_cap, sector_cap, gross, cash."""
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
     orders: tuple[Order, ...]
     """In the order in which they were admitted: what closes first."""
     refused: tuple[Refused, ...]
-    equity: float
-    """Cash and positions at the session's close; positions without a price count nothing."""
-    turnover: float
-    """Bought plus sold, fraction of equity."""
-    cost: float
-    """Estimated commission and slippage, fraction of equity."""
-    refused_share: float
-    """Of the value of everything asked for."""
-    gross: float
-    net: float
-    """Exposure after all orders, fractions of equity."""
-    cash: float
-    """After all orders at their limits and commission: the least it can be. Quote currency."""
+    """By code, then rule."""
+    figures: TradeFigures
 
 
 def plan_orders(
-    target_N: _Vector, quotes: Quotes, positions: Positions, rules: Rules, notes: Mapping[str, str]
-) -> Plan:
-    """Orders that move ``positions`` toward ``target_N`` (fractions of equity).
+    target_N: _Vector,
+    quotes: Quotes,
+    positions: Positions,
+    rules: TradingRules,
+    notes: Mapping[str, str],
+) -> OrderList:
+    """Orders that move ``positions`` toward ``target_N`` (``[N]``, fractions of equity, never NaN).
 
     ``notes``: what the score says of a stock, for the order's reason. UsageError without any equity.
     """
@@ -133,7 +94,7 @@ class _Part:
 @dataclass(slots=True, kw_only=True)
 class _Desk:
     quotes: Quotes
-    rules: Rules
+    rules: TradingRules
     lot: int
     equity: float
     cash: float
@@ -145,7 +106,7 @@ class _Desk:
     refused: list[Refused]
 
     @classmethod
-    def open(cls, quotes: Quotes, positions: Positions, rules: Rules) -> Self:
+    def open(cls, quotes: Quotes, positions: Positions, rules: TradingRules) -> Self:
         held_N = np.array([positions.shares.get(s, 0.0) for s in quotes.symbols])
         return cls(
             quotes=quotes,
@@ -166,7 +127,7 @@ class _Desk:
             held, price = float(self.held_N[n]), float(self.quotes.close_N[n])
             odd = math.fmod(held, self.lot)
             if odd:
-                side: _Side = "sell" if odd > 0 else "buy"
+                side: Side = "sell" if odd > 0 else "buy"
                 text = f"{held:g} held is no multiple of a lot of {self.lot}"
                 self._refuse(n, side, abs(odd), "odd_lot", text)
             if not price > 0:
@@ -197,7 +158,7 @@ class _Desk:
         for rule, room, text in self._rooms(part):
             allowed = max(0, _whole(min(room, shares), self.lot))
             if allowed < shares:
-                side: _Side = "buy" if part.sign > 0 else "sell"
+                side: Side = "buy" if part.sign > 0 else "sell"
                 self._refuse(part.n, side, shares - allowed, rule, text)
                 shares = allowed
         if not shares:
@@ -248,7 +209,7 @@ class _Desk:
         costs = self.rules.costs
         return max([rate for _, rate in costs.commission_tiers] or [costs.commission_bps]) * 1e-4
 
-    def _refuse(self, n: int, side: _Side, shares: float, rule: str, text: str) -> None:
+    def _refuse(self, n: int, side: Side, shares: float, rule: str, text: str) -> None:
         self.refused.append(
             Refused(
                 symbol=self.quotes.symbols[n],
@@ -260,16 +221,17 @@ class _Desk:
             )
         )
 
-    def plan(self, notes: Mapping[str, str]) -> Plan:
+    def plan(self, notes: Mapping[str, str]) -> OrderList:
         close_N = np.nan_to_num(self.quotes.close_N)
         orders = tuple(self._order(n, change, notes) for n, change in self.admitted.items())
         traded = sum(order.notional for order in orders)
         asked = traded + float(np.nansum([line.notional for line in self.refused]))
         value_N = self.held_N * close_N
         cost = float(_estimated_costs(orders, self.quotes, self.rules.costs).sum())
-        return Plan(
-            orders=orders,
-            refused=tuple(sorted(self.refused, key=lambda line: (line.symbol, line.rule))),
+        refused = tuple(sorted(self.refused, key=lambda line: (line.symbol, line.rule)))
+        figures = TradeFigures(
+            lines=len(orders),
+            refused=len(refused),
             equity=self.equity,
             turnover=traded / self.equity,
             cost=cost / self.equity,
@@ -278,6 +240,7 @@ class _Desk:
             net=float(value_N.sum()) / self.equity,
             cash=self.cash,
         )
+        return OrderList(orders=orders, refused=refused, figures=figures)
 
     def _order(self, n: int, change: int, notes: Mapping[str, str]) -> Order:
         symbol, held = self.quotes.symbols[n], float(self.start_N[n])
@@ -314,10 +277,32 @@ def _estimated_costs(orders: tuple[Order, ...], quotes: Quotes, costs: CostConfi
     return trading_cost(value, quotes.close_N[at], quotes.adv_N[at], quotes.market, costs)
 
 
+def trading_cost(
+    value_N: _Vector, price_N: _Vector, adv_N: _Vector, market: Market, costs: CostConfig
+) -> _Vector:
+    """Commission and slippage ``[N]`` of trading ``value_N`` at ``price_N``, all in quote currency.
+
+    Half-spread plus impact per share of the mean turnover, capped, at least half a tick; the commission of
+    the order's size, as in `engine.backtest.frictions`.
+    """
+    share_N = np.divide(value_N, adv_N, out=np.zeros_like(value_N), where=adv_N > 0)
+    slip_N = costs.slippage_bps * 1e-4 + costs.impact_bps * 1e-2 * share_N
+    slip_N = np.minimum(slip_N, max(costs.max_slippage_bps, costs.slippage_bps) * 1e-4)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        half_N = np.nan_to_num(tick(price_N, market) / 2.0 / price_N)
+    slip_N = np.maximum(slip_N, half_N)
+    rate_N = np.full(value_N.size, costs.commission_bps)
+    if costs.commission_tiers:
+        tops = np.array([top for top, _ in costs.commission_tiers])
+        rates = np.array([rate for _, rate in costs.commission_tiers])
+        rate_N = rates[np.minimum(np.searchsorted(tops, value_N), tops.size - 1)]
+    return np.asarray(value_N * (slip_N + rate_N * 1e-4))
+
+
 def whole_lots(
     value_N: _Vector, close_N: _Vector, market: Market, limits: ConstraintConfig
 ) -> NDArray[np.int64]:
-    """Shares worth ``value_N``, in whole lots toward zero; 0 without a price."""
+    """Shares ``[N]`` worth ``value_N`` (quote currency), in whole lots toward zero; 0 without a price."""
     lot = lot_size(market, limits.lot) or 1
     pairs = zip(value_N.tolist(), close_N.tolist(), strict=True)
     return np.array([_whole(v / c, lot) if c > 0 else 0 for v, c in pairs], dtype=np.int64)

@@ -18,10 +18,15 @@ from engine.data.reading.numbers import (
     to_numbers,
 )
 from engine.errors import UsageError
-from engine.signals.position_columns import SYNONYMS, without_unit
+from engine.records.orders import CASH
 from engine.signals.position_kinds import CURRENCY, SIDES, kind_of, with_sides
-from engine.signals.position_rows import Row, Rows, read_rows
-from engine.signals.positions import CASH
+from engine.signals.position_rows import (
+    SYNONYMS,
+    PositionRow,
+    PositionTable,
+    read_rows,
+    without_unit,
+)
 
 MOST = {"shares": 1e12, "cash": 1e15}
 """What no account holds: more shares than any company has, more money than there is."""
@@ -33,7 +38,7 @@ _NEGATIVE = re.compile(r"[^\d]*[-\u2212(][^\d]*\d.*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class HeldLine:
     """One line of one stock."""
 
     code: str
@@ -48,7 +53,7 @@ class Line:
 @dataclass(slots=True, kw_only=True)
 class PositionFile:
     name: str
-    lines: list[Line] = field(default_factory=list)
+    lines: list[HeldLine] = field(default_factory=list)
     cash: float | None = None
     """Quote currency; None = the file does not say."""
     notes: list[str] = field(default_factory=list)
@@ -76,14 +81,14 @@ def read_position_file(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Reading:
     path: Path
-    rows: Rows
+    rows: PositionTable
     currency: str
     known: Container[str]
 
     def read(self) -> PositionFile:
         found = PositionFile(name=str(self.path))
         said: Counter[str] = Counter()
-        cash: list[tuple[Row, float]] = []
+        cash: list[tuple[PositionRow, float]] = []
         rows = with_sides(self._without_lots(said))
         explicit = any(row.cells["code"] == CASH for row in rows)
         style = self._style(found)
@@ -101,7 +106,7 @@ class _Reading:
             found.notes.append(f"passed over: {listed(self.rows.left, 5)}")
         return found
 
-    def _without_lots(self, said: Counter[str]) -> list[Row]:
+    def _without_lots(self, said: Counter[str]) -> list[PositionRow]:
         """Where a broker gives a summary of each stock and its lots, the summaries."""
         details = [normal(row.cells.get("detail", "")) for row in self.rows.rows]
         if "summary" not in details:
@@ -129,7 +134,7 @@ class _Reading:
             return NumberStyle(decimal=",", thousands=".")
         return style
 
-    def _line(self, row: Row, style: NumberStyle) -> Line:
+    def _line(self, row: PositionRow, style: NumberStyle) -> HeldLine:
         shares = self._number(row, "shares", style)
         side = row.cells.get("side", "")
         if side:
@@ -146,7 +151,7 @@ class _Reading:
         if not name:
             raise self._wrong(row, "code", "", "is empty")
         code = _JAPANESE_NAME.match(name)
-        return Line(
+        return HeldLine(
             code=code[1] if code else name,
             shares=shares,
             line=row.line,
@@ -154,7 +159,7 @@ class _Reading:
             currency=row.cells.get("currency", ""),
         )
 
-    def _number(self, row: Row, what: str, style: NumberStyle) -> float:
+    def _number(self, row: PositionRow, what: str, style: NumberStyle) -> float:
         """Shares of a line, or the money of a line of cash, which may stand as its value alone."""
         column = "shares"
         text = without_unit(row.cells["shares"])
@@ -177,7 +182,7 @@ class _Reading:
             raise self._wrong(row, column, row.cells[column], f"is more {what} than there is")
         return value
 
-    def _cash(self, rows: Sequence[tuple[Row, float]], notes: list[str]) -> float | None:
+    def _cash(self, rows: Sequence[tuple[PositionRow, float]], notes: list[str]) -> float | None:
         """The sum of the lines of cash that are in the store's currency."""
         money: dict[str, float] = {}
         for row, amount in rows:
@@ -206,7 +211,7 @@ class _Reading:
             notes.append(f"{len(rows) - len(others)} lines of cash summed")
         return math.fsum(money[name] for name in ours) if ours or base is not None else None
 
-    def _wrong(self, row: Row, ours: str, value: str, why: str) -> UsageError:
+    def _wrong(self, row: PositionRow, ours: str, value: str, why: str) -> UsageError:
         column = row.head.columns[ours].theirs
         return UsageError(
             f"{self.path}:{row.line}: {readable(row.cells['code'])}: {readable(column)} "

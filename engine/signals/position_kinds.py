@@ -7,9 +7,8 @@ from dataclasses import replace
 from engine.data.labels import readable
 from engine.data.reading.names import normal
 from engine.data.reading.numbers import CURRENCIES
-from engine.signals.position_columns import Head, is_total
-from engine.signals.position_rows import Row
-from engine.signals.positions import CASH
+from engine.records.orders import CASH
+from engine.signals.position_rows import PositionHead, PositionRow, is_total
 
 CURRENCY = re.compile(rf"(?:{CURRENCIES})")
 _CASH = re.compile(
@@ -37,7 +36,7 @@ _TRADED = _SURE | {"buy", "sell", "bought", "sold"}
 _TRADES = frozenset({"type", "action", "positiontype", "tradetype", "transactiontype"})
 
 
-def kind_of(row: Row, *, known: Container[str], currency: str, explicit: bool) -> str:
+def kind_of(row: PositionRow, *, known: Container[str], currency: str, explicit: bool) -> str:
     """stock, cash, or a clause on why the row is left out.
 
     ``known``: codes of stocks, so that CASH or USD can be one. ``currency``: of the store. ``explicit``: a
@@ -67,7 +66,7 @@ def _is_money(code: str, form: str, currency: str) -> bool:
     return code == currency or not currency or form in ("forex", "fx", "currency", "cash")
 
 
-def with_sides(rows: Sequence[Row]) -> list[Row]:
+def with_sides(rows: Sequence[PositionRow]) -> list[PositionRow]:
     """Where no column is named as the side, one that says long or short wherever it is filled is it.
 
     So is a column such as Type or Action that says buy or sell.
@@ -87,7 +86,7 @@ def with_sides(rows: Sequence[Row]) -> list[Row]:
     return out
 
 
-def _side_column(head: Head, rows: Sequence[Row]) -> int | None:
+def _side_column(head: PositionHead, rows: Sequence[PositionRow]) -> int | None:
     mapped = {column.theirs for column in head.columns.values()}
     for at, name in enumerate(head.names):
         said = {normal(row.every[at]) for row in rows if row.head is head and at < len(row.every)}

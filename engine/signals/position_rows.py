@@ -1,7 +1,11 @@
-"""The rows of positions in a broker's file: below which line of names they stand, section by section."""
+"""The rows of positions in a broker's file: its lines of names, section by section, in our columns.
+
+What a row is (a stock, cash, a sum, or something that is left out) is decided in `position_kinds`.
+"""
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,20 +13,99 @@ from pathlib import Path
 from engine.data.labels import readable
 from engine.data.reading.dialect import SEPARATORS
 from engine.data.reading.finding import decoded
-from engine.data.reading.names import listed, normal
+from engine.data.reading.names import BARS, listed, match, normal
 from engine.errors import EnvironmentProblem, UsageError
-from engine.signals.position_columns import Head, head_of, looks_like_names
+from engine.records.reading import Column
+
+SYNONYMS: Mapping[str, tuple[str, ...]] = {
+    ours: tuple(theirs.split())
+    for ours, theirs in {
+        "code": "symbol ticker code financialinstrument instrument symbolcusip symbolisin"
+        " 銘柄コードティッカー 銘柄コードファンド名",
+        "shares": "shares quantity qty qtyquantity position positions units noofshares numberofshares"
+        " sharesheld sharesowned netposition netquantity netqty openquantity totalquantity"
+        " currentquantity quantityavailable holding holdings"
+        " 保有株数 保有数量 保有数 株数 数量 残高数量 残高株数 残高 現在数量 建株数"
+        " 股票余额 证券余额 股份余额 持仓数量 持股数量 证券数量 当前持仓 持有数量",
+        "side": "side positionside longshort ls direction buysell bs 売買 売買区分 建区分 買売区分 方向",
+        "account": "account accountid accountnumber accountname clientaccountid acctid acct"
+        " 口座 口座区分 預り区分 預り 账户",
+        "kind": "assetcategory assetclass assettype securitytype sectype instrumenttype producttype"
+        " 種別 商品 商品種別 証券種別 资产类别",
+        "value": "marketvalue mktvalmarketvalue currentvalue positionvalue mktval mktvalue value"
+        " endingmarketvalue 評価額 時価評価額 市值",
+        "name": "description name securitydescription securityname companyname 銘柄 銘柄名 銘柄名称 名称"
+        " 证券名称 ファンド名",
+        "currency": "currency ccy currencyprimary 通貨 币种",
+        "detail": "datadiscriminator levelofdetail",
+    }.items()
+}
+"""Our column -> normal forms of its names elsewhere, the surest first."""
+_NEEDED = ("code", "shares")
+_WORDS = {**SYNONYMS, "symbol": (*SYNONYMS["code"], *BARS["symbol"])}
+del _WORDS["code"]  # a column Code beside Symbol holds the broker's remarks
+_TOTAL = re.compile(r"(grand|sub|net|accounts?|positions?|portfolio|section)?totals?")
+_WITH_UNIT = re.compile(r"^(.+?)\s*(?:株|股|口|shares)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionHead:
+    """A line of names."""
+
+    names: tuple[str, ...]
+    columns: Mapping[str, Column]
+    """Ours -> theirs; at least `_NEEDED`."""
+
+    def cells(self, row: Sequence[str]) -> dict[str, str]:
+        """Ours -> the row's cell; a row that is too short has empty ones."""
+        at = {ours: self.names.index(column.theirs) for ours, column in self.columns.items()}
+        return {ours: row[i] if i < len(row) else "" for ours, i in at.items()}
+
+
+def head_of(row: Sequence[str], said: Mapping[str, str]) -> PositionHead | None:
+    """The row as a line of names; None if code or shares is not among them.
+
+    ``said``: our column -> the file's, by the user; goes before what is guessed.
+    """
+    names = tuple(row)
+    theirs = {"symbol" if ours == "code" else ours: name for ours, name in said.items()}
+    found = match(names, _WORDS, theirs, "positions")
+    columns = {"code" if ours == "symbol" else ours: column for ours, column in found.items()}
+    if any(ours not in columns for ours in (*_NEEDED, *said)):
+        return None
+    return PositionHead(names=names, columns=columns)
+
+
+def looks_like_names(row: Sequence[str]) -> bool:
+    """Two names or more and no digit: a line of names, of whatever table."""
+    filled = [cell for cell in row if cell]
+    return len(filled) > 1 and not any(c.isdigit() for cell in filled for c in cell)
+
+
+def without_unit(number: str) -> str:
+    """``100株`` is 100."""
+    parts = _WITH_UNIT.match(number)
+    return parts[1] if parts else number
+
+
+def is_total(text: str) -> bool:
+    """Whether a line that begins so adds up others."""
+    form = normal(text)
+    return _TOTAL.fullmatch(form) is not None or form.endswith(
+        ("合計", "小計", "合计", "小计", "总计")
+    )
+
 
 _Record = tuple[int, list[str]]
 """Line, from 1, and its cells without space around them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class PositionRow:
     line: int
     cells: Mapping[str, str]
     """Ours -> text."""
-    head: Head
+    head: PositionHead
     every: tuple[str, ...]
     """Every cell, ours or not."""
 
@@ -32,16 +115,16 @@ class Row:
 
 
 @dataclass(slots=True, kw_only=True)
-class Rows:
+class PositionTable:
     """What was found in a file."""
 
     separator: str
-    rows: list[Row] = field(default_factory=list)
+    rows: list[PositionRow] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     """Sections, and lines outside of any table, that are not positions."""
 
 
-def read_rows(path: Path, said: Mapping[str, str]) -> Rows:
+def read_rows(path: Path, said: Mapping[str, str]) -> PositionTable:
     """Rows below lines of names that have a code and a number of shares; UsageError if there is none."""
     try:
         content = path.read_bytes()
@@ -70,8 +153,8 @@ def _heads(text: str, separator: str, said: Mapping[str, str]) -> bool:
     return any(head_of(cells, said) for _, cells in _records(text, separator))
 
 
-def _rows(records: Sequence[_Record], separator: str, said: Mapping[str, str]) -> Rows:
-    found = Rows(separator=separator)
+def _rows(records: Sequence[_Record], separator: str, said: Mapping[str, str]) -> PositionTable:
+    found = PositionTable(separator=separator)
     if any(len(cells) > 2 and normal(cells[1]) == "header" for _, cells in records):
         found.rows += _statement(records, said, found.left)
     else:
@@ -79,13 +162,15 @@ def _rows(records: Sequence[_Record], separator: str, said: Mapping[str, str]) -
     return found
 
 
-def _plain(records: Sequence[_Record], said: Mapping[str, str], left: list[str]) -> Iterator[Row]:
+def _plain(
+    records: Sequence[_Record], said: Mapping[str, str], left: list[str]
+) -> Iterator[PositionRow]:
     """Tables one below the other, each with its names, and titles between them.
 
     Below a title or an empty line, names of other things than positions end a table; nothing else does,
     so that no position is lost below a remark.
     """
-    head: Head | None = None
+    head: PositionHead | None = None
     blank = False
     for line, cells in records:
         if not any(cells):
@@ -100,19 +185,19 @@ def _plain(records: Sequence[_Record], said: Mapping[str, str], left: list[str])
         if head is None:
             left.append(f"line {line}")
         elif named is None and not title:
-            yield Row(line=line, cells=head.cells(cells), head=head, every=tuple(cells))
+            yield PositionRow(line=line, cells=head.cells(cells), head=head, every=tuple(cells))
         blank = title
 
 
 def _statement(
     records: Sequence[_Record], said: Mapping[str, str], left: list[str]
-) -> Iterator[Row]:
+) -> Iterator[PositionRow]:
     """A statement of activity: each line begins with its section and what it is of it.
 
     Positions are the section that knows shares and value and no time of a trade; cash is the row of the
     cash report that ends it.
     """
-    head: Head | None = None
+    head: PositionHead | None = None
     cash = False
     for line, cells in records:
         if len(cells) < 3:
@@ -128,10 +213,10 @@ def _statement(
                 left.append(section)
         elif kind == "data" and head is not None:
             if not cash:
-                yield Row(line=line, cells=head.cells(rest), head=head, every=tuple(rest))
+                yield PositionRow(line=line, cells=head.cells(rest), head=head, every=tuple(rest))
             elif normal(rest[0]) == "endingcash":
                 row = [rest[1], "cash", rest[2]]
-                yield Row(line=line, cells=head.cells(row), head=head, every=tuple(row))
+                yield PositionRow(line=line, cells=head.cells(row), head=head, every=tuple(row))
 
 
 def _no_columns(path: Path, text: str, said: Mapping[str, str]) -> UsageError:

@@ -6,10 +6,12 @@ of the equity at the close of t, at which the orders were sized.
 """
 
 # Shape suffixes: N stocks of the book.
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -18,21 +20,28 @@ from engine.config import Market
 from engine.evaluation.inference import newey_west_se
 from engine.portfolio.market_data import Matrix, forward_fill
 from engine.portfolio.market_rules import price_limits
+from engine.records import record
 from engine.records.flags import BREAK, PROCEEDS
-from engine.signals.costs import trading_cost
-from engine.signals.orders import Rules, whole_lots
+from engine.records.shadow import (
+    ENTRIES,
+    PARTS,
+    Entry,
+    GapPoint,
+    ShadowParts,
+    ShadowRow,
+    ShadowTotal,
+)
+from engine.signals.inputs import TradingRules
+from engine.signals.orders import trading_cost, whole_lots
 
-Entry = Literal["open", "close"]
-ENTRIES: tuple[Entry, ...] = ("open", "close")
 _Vector = NDArray[np.float64]
-PARTS = ("revision", "sizing", "rounding", "missed", "cost")
+_FIGURES = ("backtest", *PARTS, "realised")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SealedBook:
+class FilledBook:
     """What a sealed directory says, on one axis of stocks."""
 
-    name: str
     session: str
     verdict: str
     market: Market
@@ -130,36 +139,13 @@ class Prices:
         return np.where(self.paid_N, np.nan, price_2N[0]), worth_2N[0], worth_2N[1]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerRow:
-    """Returns of one book over one session, fractions of equity; the parts add up to the gap.
-
-    ``backtest``: the book that today's data give, filled whole and free of cost. ``revision``: because the
-    sealed book is another one. ``sizing``: shares are fixed at the close before the fill. ``rounding``:
-    whole lots. ``missed``: refused and unfilled orders. ``cost``: commission, slippage, borrow.
-    """
-
-    session: str
-    verdict: str
-    entry: Entry
-    filled: str
-    until: str
-    backtest: float
-    revision: float
-    sizing: float
-    rounding: float
-    missed: float
-    cost: float
-    realised: float
-    orders: int
-    unfilled: int
-    unfilled_names: str
-    """The first few."""
-
-
-def ledger_row(
-    book: SealedBook, prices: Prices, entry: Entry, rules: Rules, today_N: _Vector | None = None
-) -> LedgerRow:
+def shadow_row(
+    book: FilledBook,
+    prices: Prices,
+    entry: Entry,
+    rules: TradingRules,
+    today_N: _Vector | None = None,
+) -> ShadowRow:
     """``today_N``: weights that the book would have on today's data; None = the sealed ones."""
     fill_N, first_N, second_N = prices.at(entry)
     return_N = (second_N + prices.dividend_N) / first_N - 1.0
@@ -177,7 +163,7 @@ def ledger_row(
     cost = -float(spent_N.sum()) / book.equity - borrow
     open_N = (book.change_N != 0) & ~filled_N
     names = [book.symbols[n] for n in np.flatnonzero(open_N)]
-    return LedgerRow(
+    return ShadowRow(
         session=book.session,
         verdict=book.verdict,
         entry=entry,
@@ -196,7 +182,7 @@ def ledger_row(
     )
 
 
-def _fills(book: SealedBook, fill_N: _Vector) -> NDArray[np.bool_]:
+def _fills(book: FilledBook, fill_N: _Vector) -> NDArray[np.bool_]:
     """Orders whose limit the price meets, where there is a price and the exchange lets them through."""
     price_N = book.close_N * fill_N
     buys_N, sells_N = book.change_N > 0, book.change_N < 0
@@ -207,51 +193,47 @@ def _fills(book: SealedBook, fill_N: _Vector) -> NDArray[np.bool_]:
     return np.asarray(buy_N | sell_N)
 
 
-def summary(rows: Sequence[LedgerRow], lag: int) -> dict[str, Any]:
-    """Per entry: sessions, mean of each part a session, the sums, and the error of the mean gap."""
-    found: dict[str, Any] = {}
-    for entry in ENTRIES:
-        mine = [row for row in rows if row.entry == entry]
-        columns = ("backtest", *PARTS, "realised")
-        values = {c: np.array([getattr(row, c) for row in mine]) for c in columns}
-        gap = values["realised"] - values["backtest"]
-        found[entry] = {
-            "sessions": len(mine),
-            "mean": {c: float(v.mean()) if v.size else None for c, v in values.items()},
-            "total": {c: float(v.sum()) for c, v in values.items()},
-            "gap": float(gap.mean()) if gap.size else None,
-            "gap_se": newey_west_se(gap, lag=lag),
-            "unfilled": sum(row.unfilled for row in mine),
-            "orders": sum(row.orders for row in mine),
-        }
-    return found
+def totals(rows: Sequence[ShadowRow], lag: int) -> dict[Entry, ShadowTotal]:
+    """Per entry: means and sums of each part, and the error of the mean gap over ``lag`` sessions."""
+    return {entry: _total([row for row in rows if row.entry == entry], lag) for entry in ENTRIES}
 
 
-def running(rows: Sequence[LedgerRow], lag: int) -> dict[str, list[dict[str, Any]]]:
+def _total(rows: Sequence[ShadowRow], lag: int) -> ShadowTotal:
+    values = {name: np.array([getattr(row, name) for row in rows]) for name in _FIGURES}
+    gap_D = values["realised"] - values["backtest"]
+    mean = {name: float(v.mean()) if v.size else math.nan for name, v in values.items()}
+    return ShadowTotal(
+        sessions=len(rows),
+        mean=ShadowParts(**mean),
+        total=ShadowParts(**{name: float(v.sum()) for name, v in values.items()}),
+        gap=float(gap_D.mean()) if gap_D.size else math.nan,
+        gap_se=newey_west_se(gap_D, lag=lag),
+        unfilled=sum(row.unfilled for row in rows),
+        orders=sum(row.orders for row in rows),
+    )
+
+
+def running(rows: Sequence[ShadowRow], lag: int) -> dict[Entry, tuple[GapPoint, ...]]:
     """Per entry, session by session: the mean gap up to it and its standard error (NaN below 3)."""
-    found: dict[str, list[dict[str, Any]]] = {}
+    found: dict[Entry, tuple[GapPoint, ...]] = {}
     for entry in ENTRIES:
         mine = sorted((row for row in rows if row.entry == entry), key=lambda row: row.session)
-        gap_D = np.array([row.realised - row.backtest for row in mine])
-        found[entry] = [
-            {
-                "session": row.session,
-                "gap": float(gap_D[: d + 1].mean()),
-                "se": newey_west_se(gap_D[: d + 1], lag=lag),
-            }
+        gap_D = np.array([row.gap for row in mine])
+        found[entry] = tuple(
+            GapPoint(
+                session=row.session,
+                gap=float(gap_D[: d + 1].mean()),
+                se=newey_west_se(gap_D[: d + 1], lag=lag),
+            )
             for d, row in enumerate(mine)
-        ]
+        )
     return found
 
 
-def to_frame(rows: Sequence[LedgerRow]) -> pl.DataFrame:
-    numbers = ("backtest", *PARTS, "realised")
-    schema: Mapping[str, Any] = {
-        name: pl.Float64
-        if name in numbers
-        else pl.Int64
-        if name in ("orders", "unfilled")
-        else pl.String
-        for name in LedgerRow.__dataclass_fields__
+def to_frame(rows: Sequence[ShadowRow]) -> pl.DataFrame:
+    """``ledger.parquet``: a row a book and entry, fractions of equity."""
+    kinds: dict[type, Any] = {float: pl.Float64, int: pl.Int64}
+    schema = {
+        field.name: kinds.get(field.type, pl.String) for field in msgspec.structs.fields(ShadowRow)
     }
-    return pl.DataFrame([asdict(row) for row in rows], schema=dict(schema))
+    return pl.DataFrame([record.as_json(row) for row in rows], schema=schema)

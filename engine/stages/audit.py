@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from msgspec.structs import replace as replace_fields
 
 from engine.audit.audit import audit as run_audit
-from engine.audit.compare import Leak
 from engine.data.load import open_panel
 from engine.data.store import PanelStore
 from engine.data.universe import build_universe
@@ -15,12 +15,16 @@ from engine.dataset.split import single_split
 from engine.errors import GateError
 from engine.features.feature_set import FeatureSet
 from engine.features.targets import forward_returns
-from engine.files import digest, write_json
+from engine.files import digest
 from engine.graph.graph import GraphSeries
+from engine.records import record
+from engine.records.audit import AUDIT, AuditResult, Leak
 from engine.runs.events import StageStarted
 from engine.runs.sink import NullSink
 from engine.stages.context import Outcome, StageContext
-from engine.stages.pipeline import input_rules, kept_model, load_dataset, start_runtime
+from engine.stages.fit import start_runtime
+from engine.stages.identity import input_rules, kept_model
+from engine.stages.load import load_dataset
 from engine.stages.text import table
 from engine.training.scoring import score_days
 
@@ -34,63 +38,52 @@ def audit(context: StageContext, *, deep: bool, run: str | None) -> Outcome:
     context.sink.emit(StageStarted(stage="audit"))
     store = PanelStore(context.workspace / "data")
     snapshot = store.snapshot()
-    plans = snapshot.manifest.get("plans", [])
-    result = run_audit(
-        store.load_raw(),
-        context.config,
-        context.sink,
-        split_features=lambda: _labels_only(context),
-        scores=None if run is None else lambda: _score_leaks(context, run),
+    plans = snapshot.manifest.plans
+    found = replace_fields(
+        run_audit(
+            store.load_raw(),
+            context.config,
+            context.sink,
+            split_features=lambda: _labels_only(context),
+            scores=None if run is None else lambda: _score_leaks(context, run),
+            deep=deep,
+            adjusted=any(plan.price_scale == "adjusted" for plan in plans),
+        ),
+        snapshot=snapshot.id,
+        session=snapshot.days[-1],
+        chain=snapshot.chain[-1],
+        rules=digest(input_rules(context.config, snapshot.manifest.market)),
+        config=digest(context.config.model_dump(mode="json")),
         deep=deep,
-        adjusted=any(plan["price_scale"] == "adjusted" for plan in plans),
+        run=run,
+        when=context.now().isoformat(timespec="seconds"),
     )
-    summary = result.to_json() | {
-        "snapshot": snapshot.id,
-        "session": snapshot.days[-1],
-        "chain": snapshot.chain[-1],
-        "rules": digest(input_rules(context.config, snapshot.manifest["market"])),
-        "config": digest(context.config.model_dump(mode="json")),
-        "deep": deep,
-        "run": run,
-        "when": context.now().isoformat(timespec="seconds"),
-    }
-    path = context.workspace / "audit.json"
-    write_json(path, summary)
+    path = context.workspace / AUDIT
+    record.write(path, found)
     return Outcome(
-        json=summary,
-        text=_text(summary, path),
-        exit_code=0 if result.passed else GateError.exit_code,
+        json=record.as_json(found),
+        text=_text(found, path),
+        exit_code=0 if found.passed else GateError.exit_code,
     )
 
 
-def _text(summary: dict[str, object], path: Path) -> str:
-    checks, sample = summary["checks"], summary["sample"]
-    assert isinstance(checks, list)
-    assert isinstance(sample, dict)
-    rows = [[c["name"], _word(c), c["detail"]] for c in checks]
-    cuts = summary["cuts"]
-    assert isinstance(cuts, list)
-    leaks = summary["leaks"]
-    assert isinstance(leaks, list)
-    notes = summary["notes"]
-    assert isinstance(notes, list)
+def _text(found: AuditResult, path: Path) -> str:
+    words = {True: "ok", False: "LEAK", None: "-"}
+    rows = [[check.name, words[check.passed], check.detail] for check in found.checks]
+    part = found.sample
+    leaks = [f"{x.check}: {x.name}  {x.day} {x.symbol}  {x.detail}" for x in found.leaks]
     return "\n".join(
         [
-            f"verdict: {summary['verdict']}   {sample['columns']} columns of {sample['stocks']} stocks over "
-            f"{sample['sessions']} sessions; futures altered after {', '.join(cuts)}",
+            f"verdict: {found.verdict}   {part.columns} columns of {part.stocks} stocks over "
+            f"{part.sessions} sessions; futures altered after {', '.join(found.cuts)}",
             "",
             table(rows, header=["check", "result", "what"]),
-            *("" for _ in leaks[:1]),
-            *(f"{x['check']}: {x['name']}  {x['day']} {x['symbol']}  {x['detail']}" for x in leaks),
-            *(f"note: {note}" for note in notes),
+            *(["", *leaks] if leaks else []),
+            *(f"note: {note}" for note in found.notes),
             "",
             f"written to {path}",
         ]
     )
-
-
-def _word(check: dict[str, object]) -> str:
-    return {True: "ok", False: "LEAK", None: "-"}[check["passed"]]  # type: ignore[index]
 
 
 def _labels_only(context: StageContext) -> FeatureSet:
@@ -148,8 +141,7 @@ def _score_leaks(context: StageContext, run: str) -> Iterator[Leak]:
             yield Leak(
                 check="scores",
                 name=found.id,
-                day=features.dates_S[day].item(),
-                symbol="",
+                day=str(features.dates_S[day]),
                 detail=f"scores change with what happens after {features.dates_S[cut - 1]}",
             )
             return

@@ -1,39 +1,52 @@
 """`backtest`: what the out-of-sample scores of a run would have earned, after costs."""
 
-from collections.abc import Iterator
-from dataclasses import asdict, replace
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
+from msgspec import structs
 
-from engine.backtest.baselines import price_baselines, stored_baselines
-from engine.backtest.breaks import breaks
-from engine.backtest.compare import compare_baselines, random_band
+from engine.backtest.baselines import (
+    compare_baselines,
+    price_baselines,
+    random_band,
+    stored_baselines,
+)
 from engine.backtest.fast import run_orders
-from engine.backtest.forward import forward_returns
 from engine.backtest.frictions import Frictions
 from engine.backtest.holdings import (
     Trades,
-    dividend_parts,
+    annual_parts,
+    held_breaks,
     holdings,
     sector_exposures,
-    slippage_parts,
 )
+from engine.backtest.prices import forward_returns
 from engine.backtest.result import BacktestResult
 from engine.backtest.simulate import Simulation, simulate
 from engine.backtest.simulator import Simulator
 from engine.config import Config
 from engine.data.calendar import currency_of
-from engine.data.findings import QualityReport
 from engine.data.load import load_panel
 from engine.errors import GateError
 from engine.evaluation.factor import factor_figures
-from engine.files import write_json, write_parquet
-from engine.portfolio.book import Book, Step, measure
+from engine.files import write_parquet
+from engine.portfolio.book import Book, measure
 from engine.portfolio.market_data import Matrix
 from engine.portfolio.prediction import Prediction
 from engine.portfolio.strategy import load_strategy
+from engine.records import record
+from engine.records.backtest import (
+    BACKTEST,
+    BacktestSummary,
+    JudgedFigures,
+    RivalFigures,
+    SettingsTable,
+)
+from engine.records.book import AlphaToOrders, BookStep, ExtremeDay, HeldBreaks
+from engine.records.factor import FactorFigures
+from engine.records.quality import QualityReport
 from engine.runs.events import StageStarted
 from engine.runs.store import Run, require_file
 from engine.runs.trials import count_trials, record_trials
@@ -42,8 +55,6 @@ from engine.stages.text import table
 
 _TRADING = ("portfolio", "constraints", "costs", "backtest")
 """Tables of the command's own configuration; the rest is the run's."""
-
-
 _HOLDINGS_ROWS = 32_768
 _SUSPICIOUS = 0.04
 """Share of the equity that one stock made or lost in a day."""
@@ -85,29 +96,29 @@ def backtest(context: StageContext, *, run: str, strategy: str | None) -> Outcom
         baselines, daily = compare_baselines(simulator, result, _rivals(found, simulator))
         baselines["random"] = random_band(simulator)
         context.sink.emit(StageStarted(stage="factor"))
-        forward = forward_returns(panel, simulator.market, config)
         factor = factor_figures(
             simulator.score_DN,
-            forward,
+            forward_returns(panel, simulator.market, config),
             simulator.market.dates_D,
             horizon=config.portfolio.horizon,
         )
-        sharpe = result.figures()["sharpe"]
+        sharpe = result.figures().sharpe
         record_trials(found, {f"backtest {book.strategy}": (trial_settings(config), sharpe)})
-        trials = count_trials(context.store)
-        summary = {
-            **_summary(simulator, book, simulation, result, trials, quality),
-            "baselines": baselines,
-            "factor": factor,
-            "alpha_to_orders": _waterfall(simulator, book, simulation, factor),
-        }
-        weights = book.weights(found.id, config.portfolio)
-        weights.write(found.path("weights.parquet"))
+        judged = result.judged(
+            config.backtest, horizon=config.portfolio.horizon, trials=count_trials(context.store)
+        )
+        summary = structs.replace(
+            summarise(simulator, book, simulation, result, judged, quality),
+            baselines=baselines,
+            factor=factor,
+            alpha_to_orders=_alpha_to_orders(simulator, book, simulation, factor),
+        )
+        book.weights(found.id, config.portfolio).write(found.path("weights.parquet"))
         _write_holdings(found, simulator, simulation)
         result.write(found.path("backtest.parquet"))
         write_parquet(found.path("backtest_baselines.parquet"), daily)
-        write_json(found.path("backtest.json"), summary)
-    return Outcome(json=summary, text=_text(summary))
+        record.write(found.path(BACKTEST), summary)
+    return Outcome(json=record.as_json(summary), text=backtest_text(summary))
 
 
 def out_of_sample(run: Run) -> Prediction:
@@ -130,7 +141,7 @@ def trading_configuration(context: StageContext, run: Run, strategy: str | None)
     return Config.model_validate({**run.config().model_dump(), **updates})
 
 
-def trial_settings(config: Config) -> dict[str, Any]:
+def trial_settings(config: Config) -> SettingsTable:
     """What makes a simulation of the same scores another trial."""
     tables = ("portfolio", "constraints", "costs")
     found = {name: getattr(config, name).model_dump(mode="json") for name in tables}
@@ -147,7 +158,7 @@ def run_vectorbt(simulator: Simulator, book: Book) -> Simulation:
     )
 
 
-def traded(simulator: Simulator, simulation: Simulation) -> Trades:
+def _trades(simulator: Simulator, simulation: Simulation) -> Trades:
     return Trades(
         table=simulator.table, orders=simulation.orders, equity_D=simulation.ledger.equity_D
     )
@@ -155,7 +166,7 @@ def traded(simulator: Simulator, simulation: Simulation) -> Trades:
 
 def _write_holdings(run: Run, simulator: Simulator, simulation: Simulation) -> None:
     """What was held each day, the sectors it lay in, and the names and sectors of those stocks."""
-    trades, market = traded(simulator, simulation), simulator.market
+    trades, market = _trades(simulator, simulation), simulator.market
     held = holdings(trades, simulator.score_DN)
     names = simulator.panel.securities.select("symbol", "name", "sector").filter(
         pl.col("symbol").is_in(held["symbol"].unique().implode())
@@ -176,89 +187,83 @@ def _rivals(run: Run, simulator: Simulator) -> Iterator[tuple[str, Matrix]]:
     return price_baselines(simulator.panel, simulator.market, simulator.score_DN)
 
 
-def _summary(
+def summarise(
     simulator: Simulator,
     book: Book,
     simulation: Simulation,
     result: BacktestResult,
-    trials: int,
+    judged: JudgedFigures,
     quality: QualityReport,
-) -> dict[str, Any]:
-    config = simulator.config
+) -> BacktestSummary:
+    """What one simulation says, before it is held against others."""
+    config, panel = simulator.config, simulator.panel
     extremes = simulator.extremes(simulation.orders, result)
-    trades, spy = traded(simulator, simulation), result.sessions_per_year
-    broken = breaks(trades)
-    return {
-        "run_id": result.run_id,
-        "strategy": book.strategy,
-        **result.figures(),
-        **result.evidence(config.backtest, horizon=config.portfolio.horizon, trials=trials),
-        "waterfall": {
-            **result.waterfall(),
-            **slippage_parts(trades, simulator.frictions, spy),
-            **dividend_parts(trades, spy),
-        },
-        "breaks": broken,
-        "sessions_per_year": spy,
-        "entry": f"{result.entry} of the next session",
-        "horizon": config.portfolio.horizon,
-        "drawdowns": result.drawdown_table(),
-        "years": result.years(),
-        "exposures": simulator.exposures(book, result),
-        "capacity": simulator.capacity(simulation.orders),
-        "extremes": extremes,
-        "currency": currency_of(
-            simulator.panel.market, simulator.panel.currency, simulator.panel.calendar
+    trades, spy = _trades(simulator, simulation), result.sessions_per_year
+    broken = held_breaks(trades)
+    return BacktestSummary(
+        **structs.asdict(judged),
+        run_id=result.run_id,
+        strategy=book.strategy,
+        waterfall=structs.replace(
+            result.waterfall(), **annual_parts(trades, simulator.frictions, spy)
         ),
-        "simulations_gap": simulation.gap,
-        "costs": config.costs.model_dump(mode="json"),
-        "portfolio": config.portfolio.model_dump(mode="json"),
-        "constraints": config.constraints.model_dump(mode="json"),
-        "initial_cash": config.backtest.initial_cash,
-        "notes": [*quality.notes, *suspicions(extremes), *_broken(broken)],
-    }
+        breaks=broken,
+        sessions_per_year=spy,
+        entry=f"{result.entry} of the next session",
+        horizon=config.portfolio.horizon,
+        drawdowns=result.deepest_falls(),
+        years=result.years(),
+        exposures=simulator.exposures(book, result),
+        capacity=simulator.capacity(simulation.orders),
+        extremes=extremes,
+        currency=currency_of(panel.market, panel.currency, panel.calendar),
+        simulations_gap=simulation.gap,
+        costs=config.costs.model_dump(mode="json"),
+        portfolio=config.portfolio.model_dump(mode="json"),
+        constraints=config.constraints.model_dump(mode="json"),
+        initial_cash=config.backtest.initial_cash,
+        notes=(*quality.notes, *suspicions(extremes), *_broken(broken)),
+    )
 
 
-def suspicions(extremes: list[dict[str, Any]]) -> list[str]:
+def suspicions(extremes: Iterable[ExtremeDay]) -> list[str]:
     """Days on which one stock moved the whole book: often an unadjusted price, always worth a look."""
     return [
-        f"{day['symbol']} alone made {day['contribution']:+.1%} on {day['date']} (price x "
-        f"{day['price_ratio']:.2f}); without that day the Sharpe ratio is {day['sharpe_without']:+.2f}. "
+        f"{day.symbol} alone made {day.contribution:+.1%} on {day.date} (price x "
+        f"{day.price_ratio:.2f}); without that day the Sharpe ratio is {day.sharpe_without:+.2f}. "
         "Look for an unadjusted split"
         for day in extremes
-        if abs(day["contribution"]) > _SUSPICIOUS
+        if abs(day.contribution) > _SUSPICIOUS
     ]
 
 
-def _broken(found: dict[str, Any]) -> list[str]:
-    if not found["held"]:
+def _broken(found: HeldBreaks) -> list[str]:
+    if not found.held:
         return []
     return [
-        f"{found['held']} breaks in the book, none of them earned; had every one gone against it: "
-        f"{found['worst_case']:.1%} of the equity"
+        f"{found.held} breaks in the book, none of them earned; had every one gone against it: "
+        f"{found.worst_case:.1%} of the equity"
     ]
 
 
-def _waterfall(
-    simulator: Simulator, book: Book, simulation: Simulation, factor: dict[str, Any]
-) -> dict[str, Any]:
+def _alpha_to_orders(
+    simulator: Simulator, book: Book, simulation: Simulation, factor: FactorFigures
+) -> AlphaToOrders:
     """From the score to the orders: what each step left of the book and of its expected IC.
 
     Expected IC = RankIC of the scores x transfer coefficient of the step. Steps that depend on the path of
     the equity (fills, liquidity, lots, price limits, stop) are simulated one after the other.
     """
-    traded = next(row for row in factor["decay"] if row["horizon"] == factor["horizon"])
-    steps = [*book.steps, *_order_steps(simulator, book)]
-    return {
-        "rank_ic": traded["rank_ic"],
-        "steps": [
-            {**asdict(step), "expected_ic": traded["rank_ic"] * step.transfer} for step in steps
-        ],
-        "orders": asdict(simulation.shortfall),
-    }
+    rank_ic = factor.traded.rank_ic
+    steps = (*book.steps, *_order_steps(simulator, book))
+    return AlphaToOrders(
+        rank_ic=rank_ic,
+        steps=tuple(structs.replace(step, expected_ic=rank_ic * step.transfer) for step in steps),
+        orders=simulation.shortfall,
+    )
 
 
-def _order_steps(simulator: Simulator, book: Book) -> Iterator[Step]:
+def _order_steps(simulator: Simulator, book: Book) -> Iterator[BookStep]:
     """The book as held at the evening of the fill, with one rule of trading more each time."""
     limits, all_of_them = simulator.config.constraints, simulator.frictions
     rules = {
@@ -279,7 +284,7 @@ def _order_steps(simulator: Simulator, book: Book) -> Iterator[Step]:
         yield _held(name, simulator, book, frictions)
 
 
-def _held(name: str, simulator: Simulator, book: Book, frictions: Frictions) -> Step:
+def _held(name: str, simulator: Simulator, book: Book, frictions: Frictions) -> BookStep:
     table, decisions = simulator.table, book.decisions
     ledger, orders, _ = run_orders(
         table,
@@ -295,32 +300,33 @@ def _held(name: str, simulator: Simulator, book: Book, frictions: Frictions) -> 
     return measure(name, held_KN, decisions)
 
 
-def _text(summary: dict[str, Any]) -> str:
-    rows = [["these scores", *_cells(summary)]]
-    rows += [[name, *_cells(values)] for name, values in summary["baselines"].items()]
-    low, high = summary["sharpe_low"], summary["sharpe_high"]
+def backtest_text(summary: BacktestSummary) -> str:
+    """The verdict, the scores beside their rivals, and the notes."""
+    interval = f"[{summary.sharpe_low:+.2f}, {summary.sharpe_high:+.2f}]"
+    rows = [_cells("these scores", summary)]
+    rows += [_cells(name, values) for name, values in summary.baselines.items()]
     lines = [
-        f"net Sharpe {summary['sharpe']:+.2f}, {summary['confidence']:.0%} [{low:+.2f}, {high:+.2f}], "
-        f"target {summary['target']}: {summary['verdict']}",
-        f"{summary['sessions']} sessions, x sqrt({summary['sessions_per_year']}), entry at the "
-        f"{summary['entry']}, deflated {summary['sharpe_deflated']:.2f} ({summary['trials']} trials)",
-        f"vectorbt and the second simulation agree to {summary['simulations_gap']:.0e}",
+        f"net Sharpe {summary.sharpe:+.2f}, {summary.confidence:.0%} {interval}, "
+        f"target {summary.target}: {summary.verdict}",
+        f"{summary.sessions} sessions, x sqrt({summary.sessions_per_year}), entry at the "
+        f"{summary.entry}, deflated {summary.sharpe_deflated:.2f} ({summary.trials} trials)",
+        f"vectorbt and the second simulation agree to {summary.simulations_gap:.0e}",
         "",
         table(
             rows, header=["", "net Sharpe", "interval", "net return/y", "turnover/day", "costs/y"]
         ),
         "",
-        *(f"note: {note}" for note in summary["notes"]),
+        *(f"note: {note}" for note in summary.notes),
     ]
     return "\n".join(lines).rstrip()
 
 
-def _cells(values: dict[str, Any]) -> list[str]:
-    low, high = values["sharpe_low"], values["sharpe_high"]
+def _cells(name: str, side: JudgedFigures | RivalFigures) -> list[str]:
     return [
-        f"{values['sharpe']:+.2f}",
-        f"[{low:+.2f}, {high:+.2f}]",
-        f"{values['annual_return']:+.1%}",
-        f"{values['turnover']:.1%}",
-        f"{values['cost_drag']:.1%}",
+        name,
+        f"{side.sharpe:+.2f}",
+        f"[{side.sharpe_low:+.2f}, {side.sharpe_high:+.2f}]",
+        f"{side.annual_return:+.1%}",
+        f"{side.turnover:.1%}",
+        f"{side.cost_drag:.1%}",
     ]

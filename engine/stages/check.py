@@ -1,18 +1,18 @@
 """`check`: the quality verdict of the current snapshot, and a picture of its coverage."""
 
-from typing import Any
-
 import numpy as np
 import polars as pl
+from msgspec import structs
 
 from engine.data.calendar import sessions_between, sessions_per_year
-from engine.data.findings import QualityReport
-from engine.data.load import RefusedDataError, clean_panel
+from engine.data.load import RefusedDataError, StoredPanel, clean_panel
 from engine.data.sectors import sector_notes
 from engine.data.sessions import thin_sessions
-from engine.data.stocks import stock_table
-from engine.data.store import PanelStore
-from engine.files import write_json, write_parquet
+from engine.data.store import PanelStore, Snapshot
+from engine.data.tables import SECURITY_SCHEMA
+from engine.files import write_parquet
+from engine.records import record
+from engine.records.quality import QUALITY, CheckedQuality, QualityReport, SessionCoverage
 from engine.runs.events import StageStarted
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
@@ -20,6 +20,8 @@ from engine.stages.text import table
 _SHOWN = 3
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _PICTURE_WIDTH = 60
+_TURNOVER_SESSIONS = 20
+"""Sessions that the median turnover is taken over."""
 
 
 def check(context: StageContext) -> Outcome:
@@ -40,87 +42,66 @@ def check(context: StageContext) -> Outcome:
         report = refusal.report
     stocks = stock_table(snapshot, panel)
     write_parquet(context.workspace / "data" / "stocks.parquet", stocks)
-    summary = report.to_json()
-    min_coverage = context.config.quality.min_coverage
-    del summary["days"], summary["names"]
-    coverage = _coverage(report, snapshot.exchange, min_coverage)
-    coverage["tables"] = snapshot.optional_tables()
     traded = stocks.filter(pl.col("rows") > 0)
-    summary["notes"] = [*report.notes, *sector_notes(traded, traded["symbol"])]
-    summary |= {
-        "snapshot": snapshot.id,
-        "exchange": snapshot.exchange,
-        "sessions_per_year": sessions_per_year(snapshot.exchange),
-        "coverage": coverage,
-    }
-    write_json(context.workspace / "data" / "quality.json", summary)
-    return Outcome(json=summary, text=_text(report, summary))
+    checked = structs.replace(
+        report.checked(snapshot.id),
+        notes=(*report.notes, *sector_notes(traded, traded["symbol"])),
+        exchange=snapshot.exchange,
+        sessions_per_year=sessions_per_year(snapshot.exchange),
+        coverage=structs.replace(
+            _whole_coverage(report, snapshot.exchange, context.config.quality.min_coverage),
+            tables=snapshot.optional_tables(),
+        ),
+    )
+    record.write(context.workspace / QUALITY, checked)
+    return Outcome(json=record.as_json(checked), text=_text(checked))
 
 
-def _coverage(report: QualityReport, exchange: str, min_coverage: float) -> dict[str, Any]:
-    """Stocks per session, and all sessions without any bar, without a kept one, and with too few.
-
-    Unlike the examples of a finding these lists are complete; days that the exchange calendar does not
-    know are listed as far as the finding does.
-    """
-    days, names = list(report.days), list(report.names)
-    kept = [count for count in names if count] or [0]
-    expected = sessions_between(exchange, report.first, report.last)
-
-    def listed(rule: str) -> list[str]:
-        finding = report.finding(rule)
-        return [date for _, date, _ in finding.examples] if finding else []
-
-    return {
-        "names_min": min(kept),
-        "names_median": float(np.median(kept)),
-        "names_max": max(kept),
-        "missing_sessions": sorted({str(day) for day in expected} - set(days)),
-        "excluded_sessions": [day for day, count in zip(days, names, strict=True) if not count],
-        "unknown_sessions": listed("unknown_session"),
-        "thin_sessions": [days[t] for t in thin_sessions(names, min_coverage)],
-        "per_session": {"dates": days, "names": names},
-    }
+def _whole_coverage(report: QualityReport, exchange: str, min_coverage: float) -> SessionCoverage:
+    """The report's coverage with all missing and thin sessions, not just those that a finding lists."""
+    expected = {str(day) for day in sessions_between(exchange, report.first, report.last)}
+    return structs.replace(
+        report.coverage,
+        missing_sessions=tuple(sorted(expected - set(report.days))),
+        thin_sessions=tuple(report.days[t] for t in thin_sessions(report.names, min_coverage)),
+    )
 
 
-def _text(report: QualityReport, summary: dict[str, Any]) -> str:
-    coverage = summary["coverage"]
-    rows = [[f.rule, f.level, f"{f.count:,}", f.action, f.description] for f in report.findings]
+def _text(checked: CheckedQuality) -> str:
+    coverage, exchange = checked.coverage, checked.exchange
+    rows = [[f.rule, f.level, f"{f.count:,}", f.action, f.description] for f in checked.findings]
     lines = [
-        f"verdict: {report.verdict}   {report.rows_in:,} rows in, {report.rows_out:,} kept, "
-        f"{report.symbols:,} symbols, {report.sessions:,} sessions, {report.first} to {report.last}",
+        f"verdict: {checked.verdict}   {checked.rows_in:,} rows in, {checked.rows_out:,} kept, "
+        f"{checked.symbols:,} symbols, {checked.sessions:,} sessions, {checked.first} to {checked.last}",
         "",
         table(rows, header=["rule", "level", "count", "action", "what"]) if rows else "no findings",
         "",
     ]
-    for finding in report.findings:
+    for finding in checked.findings:
         lines += [f"{finding.rule}:"] if finding.examples else []
         lines += [f"  {s} {date}  {text}" for s, date, text in finding.examples[:_SHOWN]]
-    exchange = summary["exchange"]
-    low, middle, high = (coverage[f"names_{k}"] for k in ("min", "median", "max"))
-    last = report.incomplete or "complete"
+    last = checked.incomplete or "complete"
     lines += [
         "",
-        f"stocks per session: min {low:,}  median {middle:,.0f}  max {high:,}",
-        f"  {report.first} {_picture(report.names)} {report.last}",
-        f"last session: {last}{'' if report.allows_signals else '; no signal from it'}",
-        *_sessions(f"sessions of {exchange} without a bar", report, "missing_session"),
-        *_sessions(f"days with bars that are no sessions of {exchange}", report, "unknown_session"),
+        f"stocks per session: min {coverage.names_min:,}  median {coverage.names_median:,.0f}  "
+        f"max {coverage.names_max:,}",
+        f"  {checked.first} {_picture(coverage.per_session.names)} {checked.last}",
+        f"last session: {last}{'' if checked.allows_signals else '; no signal from it'}",
+        _sessions(f"sessions of {exchange} without a bar", checked, "missing_session"),
+        _sessions(f"days with bars that are no sessions of {exchange}", checked, "unknown_session"),
     ]
-    tables = coverage["tables"]
-    if tables:
-        rows = [[name, f"{t['rows']:,}", t["first"], t["last"]] for name, t in tables.items()]
+    if coverage.tables:
+        rows = [[name, f"{t.rows:,}", t.first, t.last] for name, t in coverage.tables.items()]
         lines += ["", table(rows, header=["table", "rows", "first available", "last"])]
-    lines += [f"note: {note}" for note in summary["notes"]]
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"note: {note}" for note in checked.notes)])
 
 
-def _sessions(what: str, report: QualityReport, rule: str) -> list[str]:
-    finding = report.finding(rule)
-    if finding is None:
-        return [f"{what}: 0"]
-    dates = ", ".join(date for _, date, _ in finding.examples[:_SHOWN])
-    return [f"{what}: {finding.count} ({dates}{', ...' if finding.count > _SHOWN else ''})"]
+def _sessions(what: str, checked: CheckedQuality, rule: str) -> str:
+    """How many sessions a rule hit, and the first of them."""
+    count, dates = checked.count(rule), checked.listed(rule)[:_SHOWN]
+    return f"{what}: {count}" + (
+        f" ({', '.join(dates)}{', ...' if count > _SHOWN else ''})" if count else ""
+    )
 
 
 def _picture(names: tuple[int, ...]) -> str:
@@ -129,3 +110,48 @@ def _picture(names: tuple[int, ...]) -> str:
     means = np.array([part.mean() for part in parts])
     level = np.round(means / max(means.max(), 1) * (len(_BLOCKS) - 1)).astype(int)
     return "".join(_BLOCKS[i] for i in level)
+
+
+def stock_table(snapshot: Snapshot, panel: StoredPanel | None) -> pl.DataFrame:
+    """Sorted by symbol: ``symbol, name, sector, industry, first, last, rows, kept, median_turnover``.
+
+    ``rows`` counts bars as they came, ``kept`` those that the quality gates left. ``median_turnover``: of
+    the kept bars of the last 20 sessions, in currency; null without one. ``panel`` is None for data that
+    the gates refuse: nothing is kept then.
+    """
+    raw = (
+        pl.scan_parquet([snapshot.directory / name for name in snapshot.months("bars")])
+        .group_by("symbol")
+        .agg(
+            first=pl.col("date").min(),
+            last=pl.col("date").max(),
+            rows=pl.len().cast(pl.Int64),
+        )
+        .collect()
+    )
+    securities = snapshot.table("securities")
+    if securities is None:
+        securities = pl.DataFrame(schema=SECURITY_SCHEMA)
+    known = securities.select("symbol", "name", "sector", "industry")
+    table = known.join(raw, on="symbol", how="full", coalesce=True)
+    return (
+        table.join(_kept(panel), on="symbol", how="left")
+        .with_columns(pl.col("rows", "kept").fill_null(0))
+        .sort("symbol")
+    )
+
+
+def _kept(panel: StoredPanel | None) -> pl.DataFrame:
+    if panel is None:
+        schema = {"symbol": pl.String, "kept": pl.Int64, "median_turnover": pl.Float64}
+        return pl.DataFrame(schema=schema)
+    start = panel.dates_S[-_TURNOVER_SESSIONS:][0].item()
+    recent = (
+        panel.bars(str(start))
+        .filter(pl.col("date") >= start)
+        .group_by("symbol")
+        .agg(median_turnover=pl.col("turnover").median())
+    )
+    kept = {"symbol": panel.symbols, "kept": panel.manifest.bars}
+    counts = pl.DataFrame(kept, schema={"symbol": pl.String, "kept": pl.Int64})
+    return counts.join(recent, on="symbol", how="left")

@@ -37,6 +37,7 @@ def data(context: StageContext, *, action: str, output: str) -> Outcome:
 
 
 def exported(panel: StoredPanel) -> pl.DataFrame:
+    """The rows that `data` writes."""
     frame = panel.bars()
     bits = frame["flags"].unique().sort()
     words = ["|".join(name for bit, name in FLAG_NAMES.items() if flags & bit) for flags in bits]

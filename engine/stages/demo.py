@@ -5,12 +5,16 @@ from dataclasses import replace
 from typing import Any
 
 import polars as pl
+from msgspec import Struct
 
 from engine.config import Config
 from engine.data.store import PanelStore
 from engine.errors import EnvironmentProblem, Interrupted, UsageError
-from engine.files import read_json
 from engine.portfolio.prediction import Prediction
+from engine.records import record
+from engine.records.figure import Figure
+from engine.records.rank_ic import PairedDifference, RankICSummary
+from engine.records.train import TrainResult, read_train
 from engine.runs import launch
 from engine.runs.events import Noted, RunFinished
 from engine.runs.sink import NullSink
@@ -19,7 +23,7 @@ from engine.stages.backtest import backtest
 from engine.stages.check import check
 from engine.stages.context import Outcome, StageContext
 from engine.stages.ingest import ingest
-from engine.stages.pipeline import load_dataset
+from engine.stages.load import load_dataset
 from engine.stages.report import report
 from engine.stages.text import rank_ic, table
 from engine.stages.train import run_training
@@ -44,29 +48,60 @@ def demo(context: StageContext, *, quick: bool = False) -> Outcome:
     ingest(context, source="synthetic", prices=None, securities=None, index=None, columns=None)
     verdict = check(context).json["verdict"]
     main, plain = _train_both(context)
-    tested = backtest(context, run=main["run_id"], strategy=None)
-    exported = report(context, run=main["run_id"], format="html,json,md")
-    answer = _compare(context, main, plain) | {
+    tested = backtest(context, run=main.run_id, strategy=None)
+    exported = report(context, run=main.run_id, format="html,json,md")
+    answer = _answer(context, main, plain)
+    seconds = time.perf_counter() - started
+    told = record.as_json(answer) | {
         "quality": verdict,
         "backtest": tested.json,
         "report": exported.json,
-        "seconds": time.perf_counter() - started,
+        "seconds": seconds,
     }
-    return Outcome(json=answer, text=_text(answer, exported.text))
+    text = f"{answer.text()}\n\n{exported.text}\ndone in {seconds:.0f} s"
+    return Outcome(json=told, text=text)
 
 
-def _train_both(context: StageContext) -> tuple[dict[str, Any], dict[str, Any]]:
+class DemoAnswer(Struct, frozen=True, kw_only=True):
+    """How much of what can be known was found, and what the graph is worth."""
+
+    run_id: str
+    run_without_graph: str
+    horizon: int
+    test: dict[str, RankICSummary]
+    """Oracle, network, network without the graph and the simple models on the test days."""
+    recovered: float
+    """RankIC of the network over that of the oracle."""
+    graph_gain: PairedDifference
+
+    def text(self) -> str:
+        """The table of test figures, and both answers in words."""
+        rows = [[name, rank_ic(figures)] for name, figures in self.test.items()]
+        gain = self.graph_gain
+        figure = Figure(gain.difference, gain.se, n=gain.n_dates)
+        return "\n".join(
+            [
+                table(rows, header=["", f"test RankIC, h={self.horizon} sessions"]),
+                "",
+                f"the network recovers {self.recovered:.0%} of the oracle's RankIC",
+                f"with the graph minus without it, same days: {figure.text()}",
+                "± Newey-West standard error · null = 95 % band of shuffled scores · ~ = inside it",
+            ]
+        )
+
+
+def _train_both(context: StageContext) -> tuple[TrainResult, TrainResult]:
     """The run with the graph here and, beside it in a process of its own, the one without."""
     store = context.store
     run = store.open(context.run_id) if context.run_id else store.create("train", context.config)
     load_dataset(context, NullSink())  # once, into the cache that both read
     other = launch.start(context.workspace, "train", _without_graph(context.config))
     try:
-        summary = run_training(context, run)
-        if summary["status"] != "done":
+        found = run_training(context, run)
+        if found.status != "done":
             raise Interrupted(f"{run.id}: stopped", hint="run the demo again")
         context.sink.emit(Noted(message=f"waiting for {other.id}, the run without the graph"))
-        return summary, _result_of(other, context)
+        return found, _result_of(other, context)
     finally:
         if other.is_alive():
             launch.request_stop(other)
@@ -82,7 +117,7 @@ def _without_graph(config: Config) -> Config:
     )
 
 
-def _result_of(run: Run, context: StageContext) -> dict[str, Any]:
+def _result_of(run: Run, context: StageContext) -> TrainResult:
     """Wait for the other process; what it did not finish is an error with its own words."""
     started = time.monotonic()
     while (status := run.status()) in ("created", "running", "paused"):
@@ -95,50 +130,34 @@ def _result_of(run: Run, context: StageContext) -> dict[str, Any]:
     if status != "done":
         words = last.error if isinstance(last, RunFinished) else "see its log.txt"
         raise EnvironmentProblem(f"{run.id}: {status}, {words}", hint="run the demo again")
-    return read_json(run.path("train.json"))
+    return read_train(run.directory)
 
 
-def _compare(context: StageContext, main: dict[str, Any], plain: dict[str, Any]) -> dict[str, Any]:
-    h = main["score_horizon"]
+def _answer(context: StageContext, main: TrainResult, plain: TrainResult) -> DemoAnswer:
+    h = main.score_horizon
     features = load_dataset(context, NullSink(), in_memory=False).features
-    ours, theirs = (_test_scores(context, summary["run_id"]) for summary in (main, plain))
-    oracle = main["baselines"]["oracle"]["test"]
-    return {
-        "run_id": main["run_id"],
-        "run_without_graph": plain["run_id"],
-        "horizon": h,
-        "test": {
+    ours, theirs = (_test_scores(context, found.run_id) for found in (main, plain))
+    oracle = main.baselines["oracle"].test
+    assert main.test is not None
+    assert plain.test is not None
+    return DemoAnswer(
+        run_id=main.run_id,
+        run_without_graph=plain.run_id,
+        horizon=h,
+        test={
             "oracle": oracle,
-            "network": main["test"],
-            "network_without_graph": plain["test"],
-            **{n: v["test"] for n, v in main["baselines"].items() if n != "oracle"},
+            "network": main.test,
+            "network_without_graph": plain.test,
+            **{name: rival.test for name, rival in main.baselines.items() if name != "oracle"},
         },
-        "recovered": main["test"]["rank_ic"] / oracle["rank_ic"],
-        "graph_gain": paired_rank_ic(ours, theirs, features, horizon=h),
-    }
+        recovered=main.test.rank_ic / oracle.rank_ic,
+        graph_gain=paired_rank_ic(ours, theirs, features, horizon=h),
+    )
 
 
 def _test_scores(context: StageContext, run_id: str) -> pl.DataFrame:
     path = context.store.open(run_id).path("predictions.parquet")
     return Prediction.read(path).only("test").frame
-
-
-def _text(answer: dict[str, Any], report_text: str) -> str:
-    rows = [[name, rank_ic(figures)] for name, figures in answer["test"].items()]
-    gain = answer["graph_gain"]
-    return "\n".join(
-        [
-            table(rows, header=["", f"test RankIC, h={answer['horizon']} sessions"]),
-            "",
-            f"the network recovers {answer['recovered']:.0%} of the oracle's RankIC",
-            f"with the graph minus without it, same days: "
-            f"{gain['difference']:+.4f} ± {gain['se']:.4f} (n={gain['n_dates']})",
-            "± Newey-West standard error · null = 95 % band of shuffled scores · ~ = inside it",
-            "",
-            report_text,
-            f"done in {answer['seconds']:.0f} s",
-        ]
-    )
 
 
 def _is_demo(context: StageContext) -> bool:

@@ -2,22 +2,37 @@
 
 import datetime as dt
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from engine.audit.step import audit_step, sessions_needed
 from engine.config import Config
 from engine.data.calendar import sessions_between
-from engine.data.findings import QualityReport
 from engine.data.sessions import usual_names
 from engine.data.store import Snapshot
+from engine.evaluation.rank_ic import rank_ic
+from engine.features.feature_set import FeatureSet
 from engine.files import digest, read_json
+from engine.portfolio.prediction import score_column
+from engine.records.quality import QualityReport
+from engine.records.seal import SealPlace, read_seal
+from engine.records.signal_evidence import (
+    AuditEvidence,
+    DataEvidence,
+    DayEvidence,
+    DriftFigures,
+    LiveRankIC,
+    ModelAge,
+    QualityEvidence,
+    StepEvidence,
+)
 from engine.signals.models import Model
-from engine.stages.networks import raw_days
-from engine.stages.pipeline import Dataset
+from engine.stages.load import Dataset
+from engine.stages.package import raw_days
 
 _BACK = 10
 """Exchange sessions before the signal's that should have data."""
@@ -25,7 +40,7 @@ _BACK = 10
 
 def data_evidence(
     report: QualityReport, snapshot: Snapshot, session: str, config: Config
-) -> dict[str, Any]:
+) -> DayEvidence:
     """Completeness and quality of a session; the report ends with it."""
     day = dt.date.fromisoformat(session)
     place = report.days.index(session) if session in report.days else len(report.days)
@@ -41,19 +56,19 @@ def data_evidence(
     missing = [str(d) for d in recent if str(d) not in known and d >= first]
     errors = [f for f in report.findings if f.level == "error"]
     worst = f"{errors[0].count} x {errors[0].rule}: {errors[0].action}" if errors else ""
-    return {
-        "data": {
-            "names": names,
-            "usual": usual_names(report.names[:place]),
-            "min_coverage": config.quality.min_coverage,
-            "repeated": again,
-            "missing_sessions": missing,
-        },
-        "quality": {"verdict": report.verdict, "worst": worst, "notes": list(report.notes)},
-    }
+    return DayEvidence(
+        data=DataEvidence(
+            names=names,
+            usual=usual_names(report.names[:place]),
+            min_coverage=config.quality.min_coverage,
+            repeated=again,
+            missing_sessions=tuple(missing),
+        ),
+        quality=QualityEvidence(verdict=report.verdict, worst=worst, notes=tuple(report.notes)),
+    )
 
 
-def audit_evidence(workspace: Path, snapshot: Snapshot, model: Model) -> dict[str, Any] | None:
+def audit_evidence(workspace: Path, snapshot: Snapshot, model: Model) -> AuditEvidence | None:
     """What the last full audit said, and how many sessions ago; age None: of other data or rules."""
     path = workspace / "audit.json"
     if not path.is_file():
@@ -61,19 +76,16 @@ def audit_evidence(workspace: Path, snapshot: Snapshot, model: Model) -> dict[st
     found = read_json(path)
     chain = snapshot.chain
     age = None
-    if found.get("rules") == digest(model.facts["rules"]):
+    if found.get("rules") == digest(model.facts.rules):
         if found.get("chain") in chain:
             age = len(chain) - 1 - chain.index(found["chain"])
         elif _grew(workspace, found, chain):
             age = 0
-    return {
-        "verdict": found["verdict"],
-        "age": age,
-        "leaks": [leak["name"] for leak in found["leaks"]][:5],
-    }
+    leaks = tuple(leak["name"] for leak in found["leaks"][:5])
+    return AuditEvidence(verdict=found["verdict"], age=age, leaks=leaks)
 
 
-def _grew(workspace: Path, found: Mapping[str, Any], chain: list[str]) -> bool:
+def _grew(workspace: Path, found: Mapping[str, Any], chain: tuple[str, ...]) -> bool:
     """Whether the audited snapshot is these sessions and later ones: a signal of a past day."""
     directory = workspace / "data" / "snapshots" / str(found["snapshot"])
     if not (directory / "manifest.json").is_file():
@@ -82,45 +94,81 @@ def _grew(workspace: Path, found: Mapping[str, Any], chain: list[str]) -> bool:
     return len(later) >= len(chain) and later[len(chain) - 1] == chain[-1]
 
 
-def step_evidence(snapshot: Snapshot, config: Config) -> dict[str, Any]:
+def step_evidence(snapshot: Snapshot, config: Config) -> StepEvidence:
     """Whether the newest session moves anything before it, on a sample of the market."""
     after = snapshot.days[max(0, len(snapshot.days) - sessions_needed(config) - 1)]
     done = audit_step(snapshot.raw(after=after), config)
-    return {"leaks": list(done.leaks), "columns": done.columns}
+    return StepEvidence(leaks=tuple(done.leaks), columns=done.columns)
 
 
-def model_evidence(model: Model, dataset: Dataset) -> dict[str, Any]:
-    dates_S = dataset.features.dates_S
-    last = np.datetime64(model.facts["last_session"], "D")
-    return {"age": int((dates_S > last).sum()), "last_session": model.facts["last_session"]}
+def model_evidence(model: Model, dataset: Dataset) -> ModelAge:
+    """Sessions of the data after the last one that the model was trained on."""
+    last = model.facts.last_session
+    later_S = dataset.features.dates_S > np.datetime64(last, "D")
+    return ModelAge(age=int(later_S.sum()), last_session=last)
 
 
-def drift_evidence(model: Model, dataset: Dataset, config: Config) -> dict[str, list[float]]:
+def drift_evidence(model: Model, dataset: Dataset, config: Config) -> dict[str, DriftFigures]:
     """PSI and KS of each raw feature over the session's stocks against the model's reference."""
     session = int(dataset.features.dates_S.size) - 1
     days = raw_days(dataset, config, [session])
     return model.reference().drift({name: values[0] for name, values in days.items()})
 
 
-def live_evidence(
-    daily: Mapping[str, float], model: Model, *, horizon: int, sessions: int, sigmas: float
-) -> dict[str, Any]:
+def live_rank_ics(
+    places: Sequence[SealPlace],
+    features: FeatureSet,
+    *,
+    horizon: int,
+    model: str = "",
+    newest: int | None = None,
+) -> dict[str, float]:
+    """Session -> Spearman correlation of its sealed scores and the returns that followed.
+
+    Returns are over ``horizon`` sessions from the entry at t+1, as in every label; sessions whose outcome
+    the data do not have yet are left out, and so are too small ones. ``places``: one a session, ascending.
+    ``model``: of this model only. ``newest``: of so many sessions only, and no other file is read.
+    """
+    session_of = {str(day): s for s, day in enumerate(features.dates_S)}
+    axis = {symbol: n for n, symbol in enumerate(features.symbols)}
+    column = features.horizons.index(horizon)
+    found: dict[str, float] = {}
+    for place in reversed(places):
+        session = session_of.get(place.session)
+        if session is None or session + 1 + horizon >= features.dates_S.size:
+            continue
+        if newest is not None and len(found) >= newest:
+            break
+        seal = read_seal(place.directory)
+        if model and seal.key.model != model:
+            continue
+        frame = pl.read_parquet(seal.read("scores.parquet"))
+        known = frame.filter(pl.col("symbol").is_in(list(axis)))
+        rows = np.array([axis[s] for s in known["symbol"]], dtype=np.int64)
+        value = rank_ic(
+            known[score_column(horizon)].to_numpy(),
+            features.forward_return_SNH[session][rows, column],
+        )
+        if np.isfinite(value):
+            found[place.session] = value
+    return found
+
+
+def live_evidence(daily: Mapping[str, float], model: Model, config: Config) -> LiveRankIC:
     """Live RankIC of the newest sealed signals whose outcome is known, and the least to expect.
 
-    The least is the out-of-sample mean less ``sigmas`` standard errors of a mean over so many sessions;
+    The least is the out-of-sample mean less ``live_sigmas`` standard errors of a mean over so many sessions;
     the Newey-West error of the test days is scaled by sqrt(test days / live days).
     """
-    recent = [daily[day] for day in sorted(daily)][-sessions:]
-    test = model.facts["test"]
-    low = None
-    if recent and test["rank_ic"] is not None and test["rank_ic_se"] is not None:
-        low = test["rank_ic"] - sigmas * test["rank_ic_se"] * math.sqrt(
-            test["n_dates"] / len(recent)
-        )
-    return {
-        "rank_ic": float(np.mean(recent)) if recent else None,
-        "sessions": len(recent),
-        "horizon": horizon,
-        "expected": test["rank_ic"],
-        "low": low,
-    }
+    recent = [daily[day] for day in sorted(daily)][-config.signals.live_sessions :]
+    test, low = model.facts.test, math.nan
+    if recent:
+        scale = math.sqrt(test.n_dates / len(recent))
+        low = test.rank_ic - config.signals.live_sigmas * test.rank_ic_se * scale
+    return LiveRankIC(
+        rank_ic=float(np.mean(recent)) if recent else math.nan,
+        sessions=len(recent),
+        horizon=config.portfolio.horizon,
+        expected=test.rank_ic,
+        low=low,
+    )

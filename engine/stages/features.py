@@ -1,17 +1,18 @@
 """`features`: what the network is fed, by name, and which of it the data of the workspace allow."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from difflib import get_close_matches
-from typing import Any
 
 from engine.data.sectors import SECTORS, has_sectors
 from engine.data.store import PanelStore
 from engine.errors import UsageError
 from engine.features.catalog import CATALOG, FAMILIES, find
 from engine.features.catalog_file import off, told, write_catalog
+from engine.records import record
+from engine.records.features import FeatureFigures, feature_source
+from engine.records.figure import Figure
 from engine.stages.context import Outcome, StageContext
-from engine.stages.feature_figures import UNKNOWN, feature_figures
 from engine.stages.text import table
 
 _HEADER = ["feature", "family", "unit", "look-back", "scope", "table", "", "cover", "RankIC alone"]
@@ -49,12 +50,12 @@ def _list(context: StageContext, family: str | None) -> Outcome:
     on = {feature.family for feature in chosen if why[feature.name] is None}
     reason = {f.family: why[f.name] for f in reversed(chosen) if f.family not in on}
     write_catalog(context.workspace / "features", context.config, present)
-    figures = feature_figures(context)
+    figures = _figures(context)
     rows = [
         [
             *(f.name, f.family, f.unit, f"{f.lookback}", f.scope, f.source),
             "core" if f.core else "",
-            *_written(figures.get(f.name, UNKNOWN)),
+            *_written(figures.get(f.name, FeatureFigures())),
         ]
         for f in chosen
     ]
@@ -67,7 +68,9 @@ def _list(context: StageContext, family: str | None) -> Outcome:
     if present is None:
         text += "\nno market data in the workspace yet, so no table is known to be missing"
     answer = {
-        "features": [told(f) | figures.get(f.name, UNKNOWN) for f in chosen],
+        "features": [
+            told(f) | record.as_json(figures.get(f.name, FeatureFigures())) for f in chosen
+        ],
         "families": {
             name: {"features": n, "core": core[name], "off": reason.get(name)}
             for name, n in count.items()
@@ -80,7 +83,7 @@ def _list(context: StageContext, family: str | None) -> Outcome:
 def _show(context: StageContext, name: str) -> Outcome:
     feature = find(name)
     why = off(feature, context.config, _present(context))
-    figures = feature_figures(context).get(name, UNKNOWN)
+    figures = _figures(context).get(name, FeatureFigures())
     coverage, worth = _written(figures)
     rows = [
         ["family", feature.family],
@@ -96,17 +99,24 @@ def _show(context: StageContext, name: str) -> Outcome:
         ["RankIC", f"{worth} alone, on training days of the newest run"],
     ]
     return Outcome(
-        json=told(feature) | {"off": why} | figures,
+        json=told(feature) | {"off": why} | record.as_json(figures),
         text=f"{name}\n" + "\n".join(f"  {key:<10} {value}" for key, value in rows),
     )
 
 
-def _written(figures: Mapping[str, Any]) -> list[str]:
+def _figures(context: StageContext) -> dict[str, FeatureFigures]:
+    """What files say of each feature; one without any figure is left out."""
+    store = PanelStore(context.workspace / "data")
+    chain = None if store.is_empty else store.snapshot().chain
+    return feature_source(context.workspace, chain).figures()
+
+
+def _written(figures: FeatureFigures) -> list[str]:
     """Coverage and RankIC with its standard error; a dash for what no file says."""
-    known, mean, error = (figures[name] for name in ("coverage", "rank_ic", "rank_ic_se"))
+    known, mean, error = figures.coverage, figures.rank_ic, figures.rank_ic_se
     return [
         "-" if known is None else f"{known:.1%}",
-        "-" if mean is None or error is None else f"{mean:+.4f} ± {error:.4f}",
+        "-" if mean is None or error is None else Figure(mean, error).text(),
     ]
 
 
@@ -116,5 +126,5 @@ def _present(context: StageContext) -> Collection[str] | None:
     if store.is_empty:
         return None
     tables = store.snapshot().optional_tables()
-    with_rows = {name for name, about in tables.items() if about["rows"]}
+    with_rows = {name for name, about in tables.items() if about.rows}
     return with_rows | ({SECTORS} if has_sectors(store.securities()) else set())

@@ -3,15 +3,16 @@
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from engine.config import Config
 from engine.data.load import clean_panel
 from engine.data.store import Snapshot
 from engine.errors import UsageError
+from engine.records.card import Card
+from engine.records.signal_evidence import DayEvidence, PositionEvidence
 from engine.runs.events import Noted
 from engine.signals.account import Account, account_of
-from engine.signals.card import Card, data_lights, position_lights
+from engine.signals.card import data_lights, position_lights
 from engine.signals.position_file import MOST, read_position_file
 from engine.stages.context import StageContext
 from engine.stages.signal_inputs import seal_exchange
@@ -45,24 +46,17 @@ def read_account(
     return account
 
 
-def position_evidence(account: Account, unpriced: Mapping[str, str]) -> dict[str, Any]:
+def position_evidence(account: Account, unpriced: Mapping[str, str]) -> PositionEvidence:
     """What the card looks at; no path is in it. ``unpriced``: `Gatherer.unpriced`."""
-    return {
-        "lines": account.lines,
-        "notes": list(account.notes),
-        "missing": {**account.missing, **unpriced},
-    }
+    return PositionEvidence(
+        lines=account.lines, notes=account.notes, missing={**account.missing, **unpriced}
+    )
 
 
-def stopped_by_positions(
-    evidence: Mapping[str, Any], snapshot: Snapshot, config: Config
-) -> Card | None:
+def stopped_by_positions(evidence: DayEvidence, snapshot: Snapshot, config: Config) -> Card | None:
     """The card of data and positions if a held line has no price; None if all have one."""
     lights = position_lights(evidence)
     if all(light.verdict == "TRADE" for light in lights):
         return None
-    return Card(
-        session=snapshot.days[-1],
-        exchange=seal_exchange(snapshot),
-        lights=(*data_lights(evidence, config.signals), *lights),
-    )
+    session, exchange = snapshot.days[-1], seal_exchange(snapshot)
+    return Card.of(session, exchange, [*data_lights(evidence, config.signals), *lights])

@@ -1,6 +1,5 @@
 """`ingest`: market data into the panel store, after what they say about themselves was heard."""
 
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -12,17 +11,19 @@ from engine.data.calendar import currency_of, exchange_of
 from engine.data.evidence import gather
 from engine.data.evidence_joins import stored
 from engine.data.growth import Draft, appended, incomplete, whole
-from engine.data.merge import Revision, one_bar_each, place_of
+from engine.data.merge import one_bar_each, place_of
 from engine.data.sectors import sector_notes
 from engine.data.store import PanelStore, Snapshot
 from engine.errors import DataError, UsageError
 from engine.files import sha256
 from engine.records.evidence import Evidence
+from engine.records.snapshot import Revision
 from engine.runs.events import Noted, StageStarted
 from engine.runs.lock import hold
 from engine.stages.context import Outcome, StageContext
 from engine.stages.ingest_sources import (
     Arrived,
+    PriceFiles,
     from_files,
     from_jquants,
     from_synthetic,
@@ -73,26 +74,36 @@ def ingest(
             return _undone(context)
     source = _checked(source, append=append, until=until)
     context.sink.emit(StageStarted(stage="ingest"))
-    tables = {
-        "securities": securities, "index": index, "actions": actions, "options": options,
-        "flow": flow, "margin": margin, "short": short, "statements": statements,
-        "earnings": earnings,
-    }  # fmt: skip
-    reading = {
-        "layout": layout, "encoding": encoding, "separator": separator, "decimal": decimal,
-        "date_format": date_format, "timezone": timezone, "price_scale": price_scale,
-        "factor": factor,
-    }  # fmt: skip
+    files = PriceFiles(
+        prices=prices,
+        columns=columns,
+        tables={
+            "securities": securities, "index": index, "actions": actions, "options": options,
+            "flow": flow, "margin": margin, "short": short, "statements": statements,
+            "earnings": earnings,
+        },
+        reading={
+            "layout": layout, "encoding": encoding, "separator": separator, "decimal": decimal,
+            "date_format": date_format, "timezone": timezone, "price_scale": price_scale,
+            "factor": factor,
+        },
+    )  # fmt: skip
     with nullcontext() if dry_run else _alone(context):
         store = PanelStore(context.workspace / "data")
         old = store.snapshot() if append else None
-        if source == "files":
-            arrived = from_files(context, prices, columns, tables, reading, old)
-        elif source == "jquants":
-            arrived = from_jquants(context)
-        else:
-            arrived = from_yahoo(context) if source == "yahoo" else from_synthetic(context, until)
+        arrived = _arrived(context, source, files, until, old)
         return _taken(context, store, arrived, old, prices, dry_run=dry_run)
+
+
+def _arrived(
+    context: StageContext, source: str, files: PriceFiles, until: str | None, old: Snapshot | None
+) -> Arrived:
+    """What the source delivers; ``old``: the snapshot that files are to be added to."""
+    if source == "files":
+        return from_files(context, files, old)
+    if source == "jquants":
+        return from_jquants(context)
+    return from_yahoo(context) if source == "yahoo" else from_synthetic(context, until)
 
 
 def _alone(context: StageContext) -> AbstractContextManager[None]:
@@ -161,7 +172,7 @@ def _taken(
     lines += [f"warning: {draft.days[-1]}, the newest session, has {thin}"] if thin else []
     summary, more = _summary(draft, replace(arrived, raw=raw), dry_run=dry_run)
     if not dry_run:
-        record = {**said, "revision": _counts(draft.revision)}
+        record = {**said, "revision": to_builtins(draft.revision)}
         if old is not None and prices is not None and Path(prices).is_file():
             record["read"] = {str(Path(prices).resolve()): sha256(Path(prices))}
         store.publish(draft, record)
@@ -231,7 +242,7 @@ def _summary(draft: Draft, arrived: Arrived, *, dry_run: bool) -> tuple[dict[str
         "first": str(dates.min()),
         "last": str(dates.max()),
         "optional": {name: len(table) for name, table in raw.optional.items()},
-        "revision": _counts(draft.revision),
+        "revision": to_builtins(draft.revision),
         "notes": notes,
         "unread": unread,
         "stored": not dry_run,
@@ -253,16 +264,6 @@ def _summary(draft: Draft, arrived: Arrived, *, dry_run: bool) -> tuple[dict[str
         else "next: `atft-tui check`",
     ]
     return summary, lines
-
-
-def _counts(revision: Revision) -> Mapping[str, Any]:
-    return {
-        "equal": revision.equal,
-        "changed": revision.changed,
-        "prices": revision.prices,
-        "added": revision.added,
-        "first": revision.first,
-    }
 
 
 def _revised(revision: Revision) -> list[str]:

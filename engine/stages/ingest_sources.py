@@ -9,7 +9,6 @@ from typing import Any
 
 import polars as pl
 
-from engine.config import ReadingConfig
 from engine.data.calendar import exchange_named
 from engine.data.files_source import read_files
 from engine.data.merge import BarOrigin
@@ -36,7 +35,21 @@ class Arrived:
         return [line for plan in self.plans for line in plan_lines(plan)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceFiles:
+    """The files of the command line, and how they are to be read; None = not given."""
+
+    prices: str | None
+    columns: str | None
+    """``OUR_NAME=COLUMN``, separated by commas."""
+    tables: Mapping[str, str | None]
+    """Files beside the prices, by name."""
+    reading: Mapping[str, str | None]
+    """Options that go before ``data.reading``."""
+
+
 def from_synthetic(context: StageContext, until: str | None) -> Arrived:
+    """The synthetic market, as it was known at the close of the day ``until``."""
     raw = generate(context.config.data.synthetic).raw
     if until is None:
         return Arrived(raw=raw)
@@ -53,18 +66,9 @@ def from_synthetic(context: StageContext, until: str | None) -> Arrived:
     return Arrived(raw=raw.as_of(day))
 
 
-def from_files(
-    context: StageContext,
-    prices: str | None,
-    columns: str | None,
-    tables: Mapping[str, str | None],
-    reading: Mapping[str, str | None],
-    old: Snapshot | None,
-) -> Arrived:
-    """``tables``: files beside the prices, by name. ``reading``: options of the command line that go before
-    ``data.reading``. None = not given. ``old``: what the bars are to be added to.
-    """
-    if prices is None:
+def from_files(context: StageContext, files: PriceFiles, old: Snapshot | None) -> Arrived:
+    """The tables of the files. ``old``: the snapshot that the bars are to be added to."""
+    if files.prices is None:
         raise UsageError("ingest --source files needs --prices FILE")
     market = context.config.data.market
     if market == "synthetic":
@@ -77,26 +81,24 @@ def from_files(
                 hint="leave data.calendar out, or ingest the whole history again",
             )
         calendar = old.exchange
-    given = {name: Path(path) for name, path in tables.items() if path}
+    given = {name: Path(path) for name, path in files.tables.items() if path}
     read = read_files(
-        Path(prices),
+        Path(files.prices),
         securities=given.pop("securities", None),
         index=given.pop("index", None),
         actions=given.pop("actions", None),
         optional=given,
-        columns=context.config.data.columns | parse_columns(columns),
+        columns=context.config.data.columns | parse_columns(files.columns),
         market=market,
         calendar=calendar,
         currency=context.config.data.currency,
-        settings=_overridden(context.config.data.reading, reading),
+        settings=context.config.data.reading.model_copy(
+            update={name: given for name, given in files.reading.items() if given is not None}
+        ),
         now=context.now(),
         after=None if old is None else dt.date.fromisoformat(old.days[-1]),
     )
     return Arrived(raw=read.raw, plans=read.plans, origin=read.origin)
-
-
-def _overridden(settings: ReadingConfig, given: Mapping[str, str | None]) -> ReadingConfig:
-    return settings.model_copy(update={k: v for k, v in given.items() if v is not None})
 
 
 def from_jquants(context: StageContext) -> Arrived:
@@ -141,6 +143,7 @@ def from_jquants(context: StageContext) -> Arrived:
 
 
 def from_yahoo(context: StageContext) -> Arrived:
+    """The codes of ``data.yahoo.codes``, read over the network."""
     from engine.data.yahoo import read_yahoo
 
     market = context.config.data.market

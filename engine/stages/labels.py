@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from engine.errors import UsageError
-from engine.runs.labels import Labels, add_tags, read_labels, remove_tags, set_note
+from engine.records.run import Labels
+from engine.runs.labels import add_tags, read_labels, remove_tags, set_note
 from engine.runs.store import Run
 from engine.stages.context import Outcome, StageContext
 

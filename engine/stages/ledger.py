@@ -1,13 +1,14 @@
 """`ledger`: the shadow ledger of the sealed signals, and how their scores turned out."""
 
-import csv
-import io
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -15,36 +16,33 @@ from numpy.typing import NDArray
 from engine.config import Config
 from engine.data.load import StoredPanel
 from engine.evaluation.inference import newey_west_se
-from engine.files import strict, write_json, write_parquet
+from engine.files import strict, write_parquet
 from engine.portfolio.strategy import load_strategy
+from engine.records import record
+from engine.records.figure import Figure
+from engine.records.orders import Order, Positions, rows_of
+from engine.records.seal import Seal, SignalInputs, read_seal
+from engine.records.shadow import ENTRIES, PARTS, LiveRecord, ShadowLedger, ShadowRow
 from engine.runs.events import Advanced, StageStarted
 from engine.signals.book import BARS
-from engine.signals.compose import books_of
-from engine.signals.inputs import SignalInputs
-from engine.signals.live import live_rank_ics
+from engine.signals.compose import book_of, unpack
+from engine.signals.inputs import TradingRules, rules_of, with_trading
 from engine.signals.models import Model, ModelStore
-from engine.signals.pins import text_of
-from engine.signals.positions import CASH
-from engine.signals.seal import Sealed, SealStore
-from engine.signals.shadow import (
-    ENTRIES,
-    PARTS,
-    LedgerRow,
-    Prices,
-    SealedBook,
-    ledger_row,
-    running,
-    summary,
-    to_frame,
-)
+from engine.signals.pins import PinStore, text_of
+from engine.signals.seal import SealStore
+from engine.signals.shadow import FilledBook, Prices, running, shadow_row, to_frame, totals
 from engine.stages.context import Outcome, StageContext
-from engine.stages.evidence import live_evidence
-from engine.stages.pipeline import Dataset, load_dataset
+from engine.stages.evidence import live_evidence, live_rank_ics
+from engine.stages.load import Dataset, load_dataset
 from engine.stages.signal_inputs import Gatherer
-from engine.stages.signals import open_ensemble, trading_config, waiting_lock
+from engine.stages.signals import open_ensemble, trading_config
 from engine.stages.text import table
+from engine.stages.waiting import waiting_lock
+from engine.training.ensemble import Ensemble
 
 _Vector = NDArray[np.float64]
+_ADV_SESSIONS = 20
+_SIGN = {"buy": 1.0, "sell": -1.0}
 
 
 def ledger(context: StageContext) -> Outcome:
@@ -55,167 +53,157 @@ def ledger(context: StageContext) -> Outcome:
     """
     seals = SealStore(context.workspace / "signals")
     models = ModelStore(context.workspace / "models")
-    rows: list[LedgerRow] = []
-    live: dict[str, Any] = {}
+    rows: list[ShadowRow] = []
+    live: dict[str, LiveRecord] = {}
     pending: list[str] = []
     with waiting_lock(context, seals.root):
-        newest = sorted(seals.newest(), key=lambda one: str(one.manifest["model"]))
-        for name, group in groupby(newest, key=lambda one: str(one.manifest["model"])):
-            desk = _Desk(context, seals, models.open(name))
-            found, waiting = desk.rows(list(group))
+        newest = [read_seal(place.directory) for place in seals.newest()]
+        newest.sort(key=lambda seal: seal.manifest.model)
+        for name, group in groupby(newest, key=lambda seal: seal.manifest.model):
+            reckoner = _Reckoner(context, seals, models.open(name))
+            mine = list(group)
+            found, waiting = reckoner.rows(mine)
             rows += found
             pending += waiting
-            live[name] = desk.live()
+            live[name] = reckoner.live(mine)
         rows.sort(key=lambda row: (row.session, row.entry))
         write_parquet(seals.root / "ledger.parquet", to_frame(rows))
-        told: dict[str, Any] = {
-            "signals": len(newest),
-            "pending": sorted(pending),
-            "all": summary(rows, lag=1),
-            "traded": summary([row for row in rows if row.verdict == "TRADE"], lag=1),
-            "running": running(rows, lag=1),
-            "live": live,
-        }
-        told = strict(told)
-        write_json(seals.root / "ledger.json", told)
-    return Outcome(json={**told, "rows": [asdict(row) for row in rows]}, text=_text(told, rows))
+        told = ShadowLedger(
+            signals=len(newest),
+            pending=tuple(sorted(pending)),
+            all=totals(rows, lag=1),
+            traded=totals([row for row in rows if row.verdict == "TRADE"], lag=1),
+            running=running(rows, lag=1),
+            live=live,
+        )
+        record.write(seals.root / "ledger.json", told)
+    shown = [record.as_json(row) for row in rows]
+    return Outcome(json={**strict(record.as_json(told)), "rows": shown}, text=_text(told))
 
 
-class _Desk:
-    """The sealed signals of one model, on the data of today."""
+class _Reckoner:
+    """Fills the sealed signals of one model on the data of today."""
 
     def __init__(self, context: StageContext, seals: SealStore, model: Model) -> None:
-        self.seals, self.model = seals, model
+        self.seals, self.model, self.pins = seals, model, seals.pins
+        self.packed = self.config = model.config()
+        self.trading: dict[str, Any] = {}
         self.context = replace(context, config=trading_config(model, context.config))
         context.sink.emit(StageStarted(stage="ledger"))
         self.dataset: Dataset = load_dataset(self.context, context.sink, in_memory=False)
 
-    def rows(self, signals: Sequence[Sealed]) -> tuple[list[LedgerRow], list[str]]:
+    @cached_property
+    def _bars(self) -> dict[str, pl.DataFrame]:
+        """Bars of the panel by session, read once: the files are of months, not of days."""
+        frame = self.dataset.panel.bars(str(self.dataset.features.dates_S[0]))
+        return {str(day): rows for (day,), rows in frame.group_by("date")}
+
+    @cached_property
+    def _ensemble(self) -> Ensemble:
+        return open_ensemble(self.model)
+
+    def rows(self, signals: Sequence[Seal]) -> tuple[list[ShadowRow], list[str]]:
         """Rows of the signals whose next two sessions are there, and the sessions that wait for theirs."""
         place = {str(day): s for s, day in enumerate(self.dataset.features.dates_S)}
-        out: list[LedgerRow] = []
+        out: list[ShadowRow] = []
         waiting = []
-        for done, sealed in enumerate(signals):
-            session = place.get(sealed.session)
+        for done, seal in enumerate(signals):
+            session = place.get(seal.session)
             if session is None or session + 2 >= len(place):
-                waiting.append(sealed.session)
+                waiting.append(seal.session)
             else:
-                out += self._filled(sealed, session)
+                out += self._filled(seal, session)
             self.context.sink.emit(Advanced(stage="ledger", done=done + 1, total=len(signals)))
         return out, waiting
 
-    def _filled(self, sealed: Sealed, session: int) -> Iterator[LedgerRow]:
-        inputs = sealed.inputs()
-        book = _sealed_book(sealed, inputs, self.seals, self.model.config(), self.dataset.panel)
-        prices = self._prices(book, session)
-        rules, _ = inputs.rules(self.model.config())
-        today_N = self._on_todays_data(sealed, inputs, book, session)
-        for entry in ENTRIES:
-            yield ledger_row(book, prices, entry, rules, today_N)
-
-    def _prices(self, book: SealedBook, session: int) -> Prices:
-        """Of the panel as it is now."""
+    def _filled(self, seal: Seal, session: int) -> Iterator[ShadowRow]:
+        inputs = seal.inputs()
+        if inputs.trading != self.trading:  # most days have the rules of the day before
+            self.trading, self.config = inputs.trading, with_trading(self.packed, inputs.trading)
+        config = self.config
+        rules = rules_of(config)
+        book = _filled_book(seal, inputs, self.pins, rules, self.dataset.panel)
         days = self.dataset.features.dates_S[session : session + 3]
-        return Prices.after(days, self.dataset.panel.bars(str(days[0])), book.symbols)
+        bars = pl.concat([self._bars[str(day)] for day in days if str(day) in self._bars])
+        prices = Prices.after(days, bars, book.symbols)
+        today_N = self._on_todays_data(inputs, config, book.symbols, session)
+        for entry in ENTRIES:
+            yield shadow_row(book, prices, entry, rules, today_N)
 
     def _on_todays_data(
-        self, sealed: Sealed, inputs: SignalInputs, book: SealedBook, session: int
+        self, inputs: SignalInputs, config: Config, symbols: Sequence[str], session: int
     ) -> _Vector | None:
         """Weights that the same model and rules give on the data of today; None = they are the same data."""
         gatherer = Gatherer(
             dataset=self.dataset,
             session=session,
             model=self.model,
-            config=_with_rules(self.model.config(), inputs),
+            config=config,
             seals=self.seals,
-            positions=inputs.held(),
+            pins=self.pins,
+            positions=inputs.positions,
         )
         if gatherer.key == inputs.key:
             return None
-        ranker = open_ensemble(self.model)
-        again = gatherer.gather({}, ranker)
-        strategy = load_strategy(inputs.trading["portfolio"]["strategy"])
-        _, _, books = books_of(
-            again,
-            self.seals.pins,
-            config=self.model.config(),
-            ranker=ranker,
-            strategy=strategy,
-        )
+        day = unpack(gatherer.gather(None, self._ensemble), self.pins, self.packed)
+        ranked = self._ensemble.rank(day.window, day.column)
+        _, books = book_of(day, ranked, load_strategy(config.portfolio.strategy))
         weight = dict(zip(books.symbols, books.today_N, strict=True))
-        return np.array([float(weight.get(symbol, 0.0)) for symbol in book.symbols])
+        return np.array([float(weight.get(symbol, 0.0)) for symbol in symbols])
 
-    def live(self) -> dict[str, Any]:
+    def live(self, signals: Sequence[Seal]) -> LiveRecord:
         """RankIC of the sealed scores, day by day, beside the band that was to be expected."""
-        config = self.context.config
+        config, features = self.context.config, self.dataset.features
         horizon = config.portfolio.horizon
-        daily = live_rank_ics(
-            self.seals.newest(), self.dataset.features, horizon=horizon, model=self.model.id
-        )
-        told = live_evidence(
-            daily,
-            self.model,
-            horizon=horizon,
-            sessions=config.signals.live_sessions,
-            sigmas=config.signals.live_sigmas,
-        )
+        daily = live_rank_ics(signals, features, horizon=horizon)
+        told = live_evidence(daily, self.model, config)
         values = np.array([daily[day] for day in sorted(daily)])
-        return {**told, "se": newey_west_se(values, lag=horizon), "daily": daily}
+        error = newey_west_se(values, lag=horizon)
+        return LiveRecord(**msgspec.structs.asdict(told), se=error, daily=daily)
 
 
-def _sealed_book(
-    sealed: Sealed, inputs: SignalInputs, seals: SealStore, config: Config, panel: StoredPanel
-) -> SealedBook:
+def _filled_book(
+    seal: Seal, inputs: SignalInputs, pins: PinStore, rules: TradingRules, panel: StoredPanel
+) -> FilledBook:
     """The sealed directory's weights, positions and orders on one axis of stocks.
 
     Lots, ticks and sessions a year are those of the data, whatever market the configuration names.
     """
-    weights = dict(
-        pl.read_parquet(sealed.read("weights.parquet")).select("symbol", "weight").iter_rows()
-    )
-    held = {
-        row["code"]: float(row["shares"])
-        for row in _rows(sealed.read("positions.csv"))
-        if row["code"] != CASH
-    }
-    orders = {_plain(row["code"]): row for row in _rows(sealed.read("orders.csv"))}
-    card = json.loads(sealed.read("card.json"))
+    frame = pl.read_parquet(seal.read("weights.parquet"))
+    weights = dict(frame.select("symbol", "weight").iter_rows())
+    held = Positions.from_csv(seal.read("positions.csv")).shares
+    orders = {row.symbol: row for row in rows_of(seal.read("orders.csv"), Order, "orders.csv")}
+    card = seal.card()
     symbols = tuple(sorted({*weights, *held, *orders}))
-    bars = seals.pins.get_arrays(dict(inputs.bars)[sealed.session])
+    bars = pins.get_arrays(dict(inputs.bars)[seal.session])
     quoted = dict(zip(text_of(bars["symbols"]), bars["bars"][BARS.index("close_raw")], strict=True))
-    sign = {"buy": 1.0, "sell": -1.0}
+    change = {s: _SIGN[order.side] * order.shares for s, order in orders.items()}
 
-    def ordered(symbol: str, name: str) -> float:
-        return float(orders[symbol][name]) if symbol in orders else float("nan")
+    def vector(values: Mapping[str, float], missing: float = 0.0) -> _Vector:
+        return np.array([float(values.get(symbol, missing)) for symbol in symbols])
 
-    return SealedBook(
-        name=sealed.name,
-        session=sealed.session,
-        verdict=card["verdict"],
+    return FilledBook(
+        session=seal.session,
+        verdict=card.verdict,
         market=panel.market,
         symbols=symbols,
-        equity=float(card["orders"]["equity"]),
-        weight_N=np.array([float(weights.get(s, 0.0)) for s in symbols]),
-        held_N=np.array([held.get(s, 0.0) for s in symbols]),
-        change_N=np.array(
-            [
-                sign[orders[s]["side"]] * ordered(s, "shares") if s in orders else 0.0
-                for s in symbols
-            ]
-        ),
-        limit_N=np.array([ordered(s, "limit") for s in symbols]),
-        close_N=np.array([float(quoted.get(s, float("nan"))) for s in symbols]),
-        adv_N=_adv(inputs, seals, symbols),
-        borrow_N=_borrow(inputs, seals, symbols, config) / panel.sessions_per_year,
+        equity=card.orders.equity if card.orders else math.nan,
+        weight_N=vector(weights),
+        held_N=vector(held),
+        change_N=vector(change),
+        limit_N=vector({s: order.limit for s, order in orders.items()}, math.nan),
+        close_N=vector(quoted, math.nan),
+        adv_N=_adv(inputs, pins, symbols),
+        borrow_N=_borrow(inputs, pins, symbols, rules) / panel.sessions_per_year,
     )
 
 
-def _adv(inputs: SignalInputs, seals: SealStore, symbols: Sequence[str]) -> _Vector:
+def _adv(inputs: SignalInputs, pins: PinStore, symbols: Sequence[str]) -> _Vector:
     """Mean turnover of the last 20 sealed sessions; a session without a bar counts 0."""
-    recent = inputs.bars[-20:]
+    recent = inputs.bars[-_ADV_SESSIONS:]
     total = dict.fromkeys(symbols, 0.0)
     for _, pin in recent:
-        bars = seals.pins.get_arrays(pin)
+        bars = pins.get_arrays(pin)
         turnover = bars["bars"][BARS.index("turnover")]
         for symbol, value in zip(text_of(bars["symbols"]), turnover.tolist(), strict=True):
             if symbol in total and value == value:
@@ -224,62 +212,37 @@ def _adv(inputs: SignalInputs, seals: SealStore, symbols: Sequence[str]) -> _Vec
 
 
 def _borrow(
-    inputs: SignalInputs, seals: SealStore, symbols: Sequence[str], config: Config
+    inputs: SignalInputs, pins: PinStore, symbols: Sequence[str], rules: TradingRules
 ) -> _Vector:
     """Borrow fee of each stock, fraction a year, by its class in the sealed master data."""
-    rules, _ = inputs.rules(config)
-    classes = {row[0]: row[5] for row in json.loads(seals.pins.get(inputs.securities))}
+    classes = {row[0]: row[5] for row in json.loads(pins.get(inputs.securities))}
     plain = rules.costs.borrow_bps_per_year
     rates = [rules.costs.borrow_classes.get(classes.get(s) or "", plain) for s in symbols]
     return np.array(rates) * 1e-4
 
 
-def _with_rules(config: Config, inputs: SignalInputs) -> Config:
-    """The model's configuration with the sealed trading rules."""
-    tables = {name: value for name, value in inputs.trading.items() if name != "initial_cash"}
-    cash = {
-        "backtest": config.backtest.model_dump() | {"initial_cash": inputs.trading["initial_cash"]}
-    }
-    return Config.model_validate({**config.model_dump(), **tables, **cash})
-
-
-def _rows(content: bytes) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(content.decode())))
-
-
-def _plain(code: str) -> str:
-    """A code as it was before it was made inert for spreadsheets."""
-    return code.removeprefix("'")
-
-
-def _text(told: dict[str, Any], rows: Sequence[LedgerRow]) -> str:
+def _text(told: ShadowLedger) -> str:
     columns = ("backtest", *PARTS, "realised")
     body = []
-    for entry in ENTRIES:
-        found = told["all"][entry]
+    for entry, found in told.all.items():
+        means = [getattr(found.mean, name) * 1e4 for name in columns]
         body.append(
-            [entry, str(found["sessions"])]
-            + [_bps(found["mean"][c]) for c in columns]
-            + [f"{found['unfilled']}/{found['orders']}"]
+            [entry, str(found.sessions)]
+            + ["-" if math.isnan(value) else f"{value:+.2f}" for value in means]
+            + [f"{found.unfilled}/{found.orders}"]
         )
     header = ["basis points a session", "n", *columns, "unfilled"]
     lines = [
-        f"{told['signals']} sealed signals, {len(told['pending'])} wait for their next two sessions",
+        f"{told.signals} sealed signals, {len(told.pending)} wait for their next two sessions",
         "",
         table(body, header=header),
         "",
     ]
-    for name, live in told["live"].items():
-        value, low = live["rank_ic"], live["low"]
-        error = "" if live["se"] is None else f" ± {live['se']:.4f}"
-        shown = "none yet" if value is None else f"{value:+.4f}{error}"
-        floor = "" if low is None else f", not below {low:+.4f}"
+    for name, live in told.live.items():
+        shown = "none yet" if math.isnan(live.rank_ic) else Figure(live.rank_ic, live.se).text()
+        floor = "" if math.isnan(live.low) else f", not below {live.low:+.4f}"
         lines.append(
-            f"live RankIC of {name}, h={live['horizon']}, {live['sessions']} sessions: {shown} "
-            f"(expected {live['expected']:+.4f}{floor})"
+            f"live RankIC of {name}, h={live.horizon}, {live.sessions} sessions: {shown} "
+            f"(expected {live.expected:+.4f}{floor})"
         )
     return "\n".join(lines)
-
-
-def _bps(value: float | None) -> str:
-    return "-" if value is None else f"{value * 1e4:+.2f}"

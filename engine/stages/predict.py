@@ -1,7 +1,5 @@
 """`predict`: scores of any days from the weights that a run kept."""
 
-import datetime as dt
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,16 +9,13 @@ from numpy.typing import NDArray
 
 from engine.dataset.split import valid_sessions
 from engine.errors import GateError, UsageError
-from engine.files import read_json
 from engine.portfolio.prediction import Prediction
-from engine.runs.store import require_file
+from engine.records.plans import iso_day
+from engine.records.train import Spans, read_train
 from engine.stages.context import Outcome, StageContext, require_model
-from engine.stages.pipeline import (
-    kept_model,
-    load_dataset,
-    start_runtime,
-    write_predictions,
-)
+from engine.stages.fit import start_runtime, write_predictions
+from engine.stages.identity import kept_model
+from engine.stages.load import load_dataset
 from engine.training.scoring import score_days
 
 
@@ -35,15 +30,14 @@ def predict(
     """
     found = context.store.open(run)
     require_model(found)
-    trained = read_json(require_file(found.path("train.json"), "train it to its end first"))
+    splits = read_train(found.directory).splits
     context = replace(context, config=found.config())
     config = context.config
     with found.lock():
         dataset = load_dataset(context, context.sink)
         features = dataset.features
-        splits = trained["splits"]
         usable = valid_sessions(features, config.split, config.universe.min_names)
-        chosen = _between(features.dates_S, usable, start, stop, _day(splits["test"]["first"]))
+        chosen = _between(features.dates_S, usable, start, stop, _day(splits.test.first))
         names = _names(features.dates_S[chosen], splits)
         inside = chosen[names == "train"]
         if inside.size and not in_sample:
@@ -99,20 +93,15 @@ def _between(
 
 
 def _day(text: str) -> np.datetime64:
-    try:
-        return np.datetime64(dt.date.fromisoformat(text), "D")
-    except ValueError as error:
-        raise UsageError(f"{text!r} is not a date", hint="write YYYY-MM-DD") from error
+    return np.datetime64(iso_day(text), "D")
 
 
-def _names(
-    dates_D: NDArray[np.datetime64], splits: Mapping[str, Mapping[str, str]]
-) -> NDArray[np.str_]:
+def _names(dates_D: NDArray[np.datetime64], splits: Spans) -> NDArray[np.str_]:
     """Split of each session, by the days the run was trained with: the data may have grown since.
 
     Embargoed days count with the part before them.
     """
     names = np.full(dates_D.size, "train", dtype="<U10")
-    names[dates_D >= _day(splits["validation"]["first"])] = "validation"
-    names[dates_D >= _day(splits["test"]["first"])] = "test"
+    names[dates_D >= _day(splits.validation.first)] = "validation"
+    names[dates_D >= _day(splits.test.first)] = "test"
     return names

@@ -1,8 +1,6 @@
 """`preflight`: everything a long run needs, in one table; a red row stops."""
 
 import shutil
-from dataclasses import asdict, dataclass
-from typing import Literal
 
 import psutil
 import torch
@@ -12,8 +10,10 @@ from engine.data.load import open_panel
 from engine.data.store import PanelStore
 from engine.errors import EngineError, GateError
 from engine.features.feature_set import chosen_features
-from engine.files import read_json
 from engine.model.build import build_model, parameter_table
+from engine.records import record
+from engine.records.audit import AUDIT, read_audit
+from engine.records.preflight import PreflightResult, PreflightRow
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
 from engine.training.device import choose_device, physical_cores
@@ -24,14 +24,6 @@ _CHECKPOINT_COPIES = 5
 """resume, healthy, best, kept, and the one being written."""
 _OPTIMIZER_FACTOR = 3
 """Weights and two moments."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    name: str
-    value: str
-    verdict: Literal["ok", "warn", "stop"]
-    hint: str = ""
 
 
 def preflight(context: StageContext) -> Outcome:
@@ -46,48 +38,49 @@ def preflight(context: StageContext) -> Outcome:
         _disk_is_writable(context),
     ]
     stops = [row for row in rows if row.verdict == "stop"]
-    text = table(
-        [[row.verdict, row.name, row.value, row.hint] for row in rows],
-        header=["", "what", "value", "hint"],
-    )
+    found = PreflightResult(rows=tuple(rows), verdict="stop" if stops else "ok")
     if stops:
         raise GateError(
             "preflight: " + "; ".join(f"{row.name}: {row.value}" for row in stops),
             hint=stops[0].hint,
-            details={"rows": [asdict(row) for row in rows], "verdict": "stop"},
+            details=record.as_json(found),
         )
-    return Outcome(json={"rows": [asdict(row) for row in rows], "verdict": "ok"}, text=text)
+    text = table(
+        [[row.verdict, row.name, row.value, row.hint] for row in rows],
+        header=["", "what", "value", "hint"],
+    )
+    return Outcome(json=record.as_json(found), text=text)
 
 
-def _torch() -> Row:
+def _torch() -> PreflightRow:
     threads = f"{torch.get_num_threads()} threads of {psutil.cpu_count()} processors"
-    return Row("torch", f"{torch.__version__}, {threads}", "ok")
+    return PreflightRow("torch", f"{torch.__version__}, {threads}", "ok")
 
 
-def mode_row(mode: str, device: str, cores: int) -> Row:
+def mode_row(mode: str, device: str, cores: int) -> PreflightRow:
     """The mode, and what the other one would save where a processor with several cores trains."""
     if mode != "safe" or device != "cpu" or cores < 2:
-        return Row("mode", mode, "ok")
+        return PreflightRow("mode", mode, "ok")
     hint = "`--mode optimized` takes all cores and a third of the time (docs/speed.md)"
-    return Row("mode", f"safe: one of {cores} cores", "ok", hint)
+    return PreflightRow("mode", f"safe: one of {cores} cores", "ok", hint)
 
 
-def _device(context: StageContext) -> Row:
+def _device(context: StageContext) -> PreflightRow:
     try:
         device = choose_device(context.config.training.device, context.sink)
     except EngineError as error:
-        return Row("device", error.message, "stop", error.hint)
-    return Row("device", str(device), "ok")
+        return PreflightRow("device", error.message, "stop", error.hint)
+    return PreflightRow("device", str(device), "ok")
 
 
-def _data(context: StageContext) -> list[Row]:
+def _data(context: StageContext) -> list[PreflightRow]:
     """Data verdict, and the memory and disk that a run on these data needs."""
     config = context.config
     try:
         panel = open_panel(context.workspace, config)
         quality = panel.report
     except EngineError as error:
-        return [Row("data", error.message, "stop", error.hint)]
+        return [PreflightRow("data", error.message, "stop", error.hint)]
     n_features = len(chosen_features(panel, config, with_graph=config.graph.kind != "none"))
     itemsize = 2 if config.features.dtype == "float16" else 4
     tensor = quality.sessions * quality.symbols * n_features * itemsize
@@ -98,20 +91,24 @@ def _data(context: StageContext) -> list[Row]:
     free_disk = shutil.disk_usage(_existing(context)).free
     days_left = (calendar_span(panel.snapshot.exchange)[1] - context.now().date()).days
     return [
-        Row(
+        PreflightRow(
             "data",
             f"{quality.verdict}: {quality.rows_out:,} bars, {quality.symbols:,} symbols to {quality.last}",
             "ok" if quality.verdict == "ok" else "warn",
             "" if quality.verdict == "ok" else "`atft-tui check` lists the findings",
         ),
         *(
-            [Row("session", quality.incomplete, "warn", "training may go on; no signal from it")]
+            [
+                PreflightRow(
+                    "session", quality.incomplete, "warn", "training may go on; no signal from it"
+                )
+            ]
             if quality.incomplete
             else []
         ),
         _room("memory", ram, free_ram, "lower universe size or features.dtype = 'float16'"),
         _room("disk", disk, free_disk, "free space or choose another --workspace"),
-        Row(
+        PreflightRow(
             "calendar",
             f"{panel.snapshot.exchange}, known for {min(days_left, 9999)} more days",
             "ok" if days_left > _CALENDAR_WARNING_DAYS else "warn",
@@ -120,31 +117,31 @@ def _data(context: StageContext) -> list[Row]:
     ]
 
 
-def _audit(context: StageContext) -> Row:
+def _audit(context: StageContext) -> PreflightRow:
     """What the look-ahead audit said of the data at hand."""
-    path = context.workspace / "audit.json"
-    if not path.exists():
-        return Row("audit", "not run", "warn", "`atft-tui audit` proves that nothing sees ahead")
-    found = read_json(path)
-    if found["verdict"] != "passed":
-        first = found["leaks"][0]
-        return Row("audit", f"{first['check']}: {first['name']} sees ahead", "stop", f"see {path}")
-    store = PanelStore(context.workspace / "data")
+    found = read_audit(context.workspace)
+    if found is None:
+        hint = "`atft-tui audit` proves that nothing sees ahead"
+        return PreflightRow("audit", "not run", "warn", hint)
+    if not found.passed:
+        first, path = found.leaks[0], context.workspace / AUDIT
+        told = f"{first.check}: {first.name} sees ahead"
+        return PreflightRow("audit", told, "stop", f"see {path}")
     try:
-        same = found["snapshot"] == store.current()
+        same = found.snapshot == PanelStore(context.workspace / "data").current()
     except EngineError:
         same = False
-    when = f"passed {found['when'][:10]}"
+    when = f"passed {found.when[:10]}"
     if same:
-        return Row("audit", when, "ok")
-    return Row("audit", f"{when}, on other data", "warn", "run `atft-tui audit` again")
+        return PreflightRow("audit", when, "ok")
+    return PreflightRow("audit", f"{when}, on other data", "warn", "run `atft-tui audit` again")
 
 
-def _room(name: str, needed: float, free: float, hint: str) -> Row:
+def _room(name: str, needed: float, free: float, hint: str) -> PreflightRow:
     text = f"needs about {needed / _GIB:.1f} GiB, {free / _GIB:.1f} GiB free"
     if needed > free:
-        return Row(name, text, "stop", hint)
-    return Row(name, text, "warn" if needed > 0.7 * free else "ok")
+        return PreflightRow(name, text, "stop", hint)
+    return PreflightRow(name, text, "warn" if needed > 0.7 * free else "ok")
 
 
 def _existing(context: StageContext) -> str:
@@ -155,12 +152,14 @@ def _existing(context: StageContext) -> str:
     return str(path)
 
 
-def _disk_is_writable(context: StageContext) -> Row:
+def _disk_is_writable(context: StageContext) -> PreflightRow:
     probe = context.workspace / ".preflight.tmp"
     try:
         context.workspace.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"x" * 4096)
         probe.unlink()
     except OSError as error:
-        return Row("workspace", f"{context.workspace}: {error.strerror}", "stop", "choose another")
-    return Row("workspace", f"{context.workspace}, writable", "ok")
+        return PreflightRow(
+            "workspace", f"{context.workspace}: {error.strerror}", "stop", "choose another"
+        )
+    return PreflightRow("workspace", f"{context.workspace}, writable", "ok")

@@ -1,13 +1,13 @@
 """`report`: export what is known of a run, of two runs side by side, or of all runs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from engine.errors import EngineError, UsageError
 from engine.files import write_json, write_text
+from engine.records.train import TRAIN
 from engine.report import render
-from engine.report.comparison import Comparison
+from engine.report.comparison import SideBySide
 from engine.report.facts import Facts, gather
 from engine.report.pdf import write_pdf
 from engine.report.tables import write_tables
@@ -54,9 +54,9 @@ def _formats(given: str) -> list[str]:
 
 
 def _facts(context: StageContext, run: Run) -> Facts:
-    require_file(run.path("train.json"), "train it to its end first")
+    require_file(run.path(TRAIN), "train it to its end first")
     facts = gather(context.workspace, run)
-    if "test" not in facts.train:
+    if facts.train.test is None:
         raise UsageError(f"{run.id}: not trained to its end", hint="`atft-tui train --resume`")
     return facts
 
@@ -66,23 +66,29 @@ def _export(
 ) -> dict[str, str]:
     """Format -> path of its (first) file."""
     with run.lock():
-        facts = _facts(context, run)
-        created = context.now()
-        paths: dict[str, str] = {}
-        for name in wanted:
-            path = directory / f"report.{name}"
-            if name == "html":
-                write_text(path, render.html(facts, created=created))
-            elif name == "md":
-                write_text(path, render.markdown(facts, created=created))
-            elif name == "json":
-                write_json(path, render.as_json(facts, created=created))
-            elif name == "pdf":
-                write_pdf(render.html(facts, created=created), path)
-            else:
+        facts, created = _facts(context, run), context.now()
+        made = render.document(facts, created=created)
+        paths = {name: directory / f"report.{name}" for name in wanted}
+        for name, path in paths.items():
+            if name in ("csv", "parquet"):
                 write_tables(directory, "report", facts, name)
-            paths[name] = str(path)
-    return paths
+            else:
+                _write(path, name, made, lambda: render.as_json(facts, created=created))
+    return {name: str(path) for name, path in paths.items()}
+
+
+def _write(
+    path: Path, name: str, made: render.Document, figures: Callable[[], Mapping[str, object]]
+) -> None:
+    """A document as html, md or pdf, its figures as json."""
+    if name == "html":
+        write_text(path, made.html())
+    elif name == "md":
+        write_text(path, made.markdown())
+    elif name == "json":
+        write_json(path, figures())
+    else:
+        write_pdf(made.html(), path)
 
 
 def _compare(
@@ -90,38 +96,30 @@ def _compare(
 ) -> Outcome:
     for run in (first, second):
         require_model(run)
-    made = Comparison.of(_facts(context, first), _facts(context, second))
-    body = (
-        f"{made.a.model} against {made.b.model}",
-        f"runs {first.id} and {second.id} · made {context.now():%Y-%m-%d %H:%M} UTC",
-        made.answers(),
-        made.sections(),
-    )
-    summary: dict[str, Any] = made.json()
-    paths = {}
     for name in wanted:
-        path = directory / f"compare-{second.id}.{name}"
-        if name == "html":
-            write_text(path, render.page(*body))
-        elif name == "md":
-            write_text(path, render.text(*body))
-        elif name == "json":
-            write_json(path, summary)
-        elif name == "pdf":
-            write_pdf(render.page(*body), path)
-        else:
+        if name in ("csv", "parquet"):
             raise UsageError(f"--compare has no {name}", hint="html, md, json and pdf are possible")
-        paths[name] = str(path)
-    lines = [answer.answer + ". " + answer.detail for answer in made.answers()]
+    sides = SideBySide.of(_facts(context, first), _facts(context, second))
+    made = render.Document(
+        title=f"{sides.a.model} against {sides.b.model}",
+        subtitle=f"runs {first.id} and {second.id} · made {context.now():%Y-%m-%d %H:%M} UTC",
+        answers=sides.answers(),
+        sections=sides.sections(),
+    )
+    paths = {name: directory / f"compare-{second.id}.{name}" for name in wanted}
+    for name, path in paths.items():
+        _write(path, name, made, sides.json)
+    lines = [f"{answer.answer}. {answer.detail}" for answer in made.answers]
     lines += [f"report: {path}" for path in paths.values()]
-    return Outcome(json={**summary, "paths": paths}, text="\n".join(lines))
+    told = {name: str(path) for name, path in paths.items()}
+    return Outcome(json={**sides.json(), "paths": told}, text="\n".join(lines))
 
 
 def _batch(context: StageContext, wanted: Sequence[str], output: str | None) -> Outcome:
     done: dict[str, dict[str, str]] = {}
     failed: dict[str, str] = {}
     for run in context.store:
-        if not run.path("train.json").is_file() or run.status() != "done":
+        if not run.path(TRAIN).is_file() or run.status() != "done":
             continue
         directory = Path(output) / run.id if output else run.directory
         try:

@@ -7,15 +7,17 @@ from textwrap import shorten
 from typing import Any
 
 from engine.errors import UsageError
-from engine.files import read_json
+from engine.records import record
+from engine.records.figure import Interval
+from engine.records.rank_ic import RankICSummary
+from engine.records.run import RunSummary
 from engine.runs.events import EpochEvaluated, RunFinished
 from engine.runs.follow import read_new
 from engine.runs.labels import printable
 from engine.runs.launch import request_stop
-from engine.runs.store import Run
-from engine.runs.summary import Figure, RunSummary, summarise
+from engine.runs.summary import summarise
 from engine.stages.context import Outcome, StageContext
-from engine.stages.text import rank_ic, table
+from engine.stages.text import table
 
 _POLL_S = 0.1
 _DASH = "—"
@@ -33,7 +35,7 @@ def runs(
     """Runs that fit, newest first."""
     if limit is not None and limit < 1:
         raise UsageError("--limit must be at least 1")
-    found: list[tuple[Run, RunSummary]] = []
+    found: list[RunSummary] = []
     for run in context.store:
         if limit is not None and len(found) == limit:
             break
@@ -41,16 +43,15 @@ def runs(
             continue
         about = summarise(run)
         if set(tag) <= set(about.labels.tags) and status in (None, about.status):
-            found.append((run, about))
+            found.append(about)
     if not found:
         none = "no runs yet; start one with `atft-tui train`"
         asked = tag or command or status
         return Outcome(json={"runs": []}, text="no run fits" if asked else none)
-    rows = [_row(run, about) for run, about in found]
     header = ["run", "status", "validation RankIC", "test RankIC", "net Sharpe", "deflated", "took",
               "settings", "tags", "note"]  # fmt: skip
-    text = table([_cells(about) for _, about in found], header=header)
-    return Outcome(json={"runs": rows}, text=text)
+    text = table([_cells(about) for about in found], header=header)
+    return Outcome(json={"runs": [_row(about) for about in found]}, text=text)
 
 
 def _cells(about: RunSummary) -> list[str]:
@@ -71,25 +72,25 @@ def _cells(about: RunSummary) -> list[str]:
     ]
 
 
-def _figure(figure: Figure | None) -> str:
-    if figure is None:
+def _figure(found: RankICSummary | None) -> str:
+    if found is None:
         return _DASH
-    noise = "~" if figure.noise else " "
-    return f"{noise}{figure.rank_ic:+.4f} ± {figure.rank_ic_se:.4f}"
+    return f"{'~' if found.is_noise else ' '}{found.rank_ic:+.4f} ± {found.rank_ic_se:.4f}"
 
 
 def _sharpe(about: RunSummary) -> str:
     found = about.sharpe
     if found is None:
         return ""
-    return f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}] {printable(found.verdict)}"
+    return f"{Interval(found.value, found.low, found.high).text()} {printable(found.verdict)}"
 
 
 def show(context: StageContext, *, run: str) -> Outcome:
     """Manifest, status and figures of one run."""
     found = context.store.open(run)
-    answer = _row(found, summarise(found)) | {
-        "manifest": found.manifest,
+    about = summarise(found)
+    answer = _row(about) | {
+        "manifest": record.as_json(found.manifest),
         "directory": str(found.directory),
     }
     last = found.last_event()
@@ -102,10 +103,13 @@ def show(context: StageContext, *, run: str) -> Outcome:
         lines.append(f"tags: {' '.join(answer['tags'])}")
     if answer["note"]:
         lines.append(f"note: {answer['note']}")
-    lines += [f"  {name}: {value}" for name, value in found.manifest["packages"].items()]
-    for name, values in answer["figures"].items():
-        lines.append(f"{name}  validation {rank_ic(values.get('validation'))}")
-        lines.append(f"{' ' * len(name)}  test       {rank_ic(values.get('test'))}")
+    lines += [f"  {name}: {value}" for name, value in found.manifest.packages.items()]
+    for name, values in about.models.items():
+        for split, figures in (("validation", values.validation), ("test", values.test)):
+            line = _DASH if figures is None else figures.line
+            lines.append(
+                f"{name if split == 'validation' else ' ' * len(name)}  {split:<10} {line}"
+            )
     return Outcome(json=answer, text="\n".join(lines))
 
 
@@ -135,27 +139,22 @@ def stop(context: StageContext, *, run: str) -> Outcome:
     return Outcome(json={"run_id": found.id, "asked": True}, text=text)
 
 
-def _row(run: Run, about: RunSummary) -> dict[str, Any]:
-    trained = run.path("train.json")
-    summary = {} if about.trouble or not trained.is_file() else read_json(trained)
-    figures = {}
-    if summary.get("best"):
-        figures["network"] = {"validation": summary["best"], "test": summary["test"]}
-        figures |= summary["baselines"]
+def _row(about: RunSummary) -> dict[str, Any]:
+    network = about.network
     return {
-        "id": run.id,
-        "command": run.command,
+        "id": about.id,
+        "command": about.command,
         "status": about.status,
         "created": about.created,
-        "validation": summary.get("best"),
-        "test": summary.get("test"),
+        "validation": record.as_json(network.validation) if network.validation else None,
+        "test": record.as_json(network.test) if network.test else None,
         "sharpe": _sharpe(about),
         "sharpe_deflated": about.sharpe.deflated if about.sharpe else None,
         "seconds": about.seconds,
-        "preset": about.settings.preset or None,
-        "changes": dict(about.settings.changes),
+        "preset": about.settings.preset,
+        "changes": dict(about.settings.written),
         "tags": list(about.labels.tags),
         "note": about.labels.note,
         "trouble": about.trouble,
-        "figures": figures,
+        "figures": {name: record.as_json(values) for name, values in about.models.items()},
     }

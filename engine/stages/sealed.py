@@ -4,12 +4,12 @@ from typing import Any
 
 from engine.errors import IntegrityError
 from engine.files import MANIFEST
+from engine.records.seal import SealPlace, read_seal, seal_places
 from engine.runs.events import StageStarted
-from engine.signals.difference import difference
 from engine.signals.models import ModelStore
-from engine.signals.seal import Sealed, SealStore, manifest_bytes
+from engine.signals.pins import PinStore
+from engine.signals.seal import SealStore, manifest_bytes, verify_seal
 from engine.stages.context import Outcome, StageContext
-from engine.stages.signals import code_digest, make_files, open_ensemble, provenance
 from engine.stages.text import table
 
 
@@ -18,41 +18,45 @@ def replay(context: StageContext, *, session: str) -> Outcome:
 
     The store may hold other data by now; it is not looked at. Exit code 4 when a file differs.
     """
+    from engine.stages.signals import code_digest, make_files, open_ensemble, provenance
+
     seals = SealStore(context.workspace / "signals")
-    sealed = seals.open(session)
-    sealed.verify(seals.pins)
-    inputs, manifest = sealed.inputs(), sealed.manifest
+    seal = seals.open(session)
+    verify_seal(seal, seals.pins)
+    inputs, manifest = seal.inputs(), seal.manifest
     model = ModelStore(context.workspace / "models").open(inputs.key.model)
     context.sink.emit(StageStarted(stage="score"))
     files = make_files(inputs, seals, model, open_ensemble(model))
-    fields = provenance(inputs, manifest["revision"], manifest["reason"], manifest["code"])
+    fields = provenance(inputs, manifest.revision, manifest.reason, manifest.code)
     made = {**files, MANIFEST: manifest_bytes(files, fields)}
     equal = {
-        name: content == (sealed.directory / name).read_bytes() for name, content in made.items()
+        name: content == (seal.directory / name).read_bytes() for name, content in made.items()
     }
     summary = {
-        "session": sealed.session,
-        "name": sealed.name,
-        "seal": sealed.seal,
+        "session": seal.session,
+        "name": seal.name,
+        "seal": seal.digest,
         "identical": all(equal.values()),
         "files": equal,
-        "same_code": manifest["code"] == code_digest(),
+        "same_code": manifest.code == code_digest(),
     }
     rows = [["same" if same else "DIFFERS", name] for name, same in equal.items()]
     code = 0 if summary["identical"] else IntegrityError.exit_code
     note = "" if summary["same_code"] else "\nsealed by another version of the program"
-    return Outcome(json=summary, text=f"{sealed.name}\n{table(rows)}{note}", exit_code=code)
+    return Outcome(json=summary, text=f"{seal.name}\n{table(rows)}{note}", exit_code=code)
 
 
 def verify(context: StageContext, *, session: str | None) -> Outcome:
     """Check seal, files, pins and model of one session's revisions, or of everything sealed.
 
-    Exit code 4 when anything is damaged; the first fault of each directory is named.
+    Each pin and each model is read once, however many signals rest on it. Exit code 4 when anything is
+    damaged; the first fault of each directory is named.
     """
     seals = SealStore(context.workspace / "signals")
-    chosen = list(seals) if session is None else [seals.open(session)]
-    models = ModelStore(context.workspace / "models")
-    rows = [_checked(sealed, seals, models) for sealed in chosen]
+    chosen = seal_places(seals.root) if session is None else [seals.open(session)]
+    pins, models = seals.pins, ModelStore(context.workspace / "models")
+    opened: dict[str, str] = {}
+    rows = [_checked(place, pins, models, opened) for place in chosen]
     bad = [row for row in rows if row["error"]]
     lines = [
         [row["name"], "DAMAGED" if row["error"] else "ok", row["seal"][:16], row["error"]]
@@ -65,23 +69,39 @@ def verify(context: StageContext, *, session: str | None) -> Outcome:
     )
 
 
-def _checked(sealed: Sealed, seals: SealStore, models: ModelStore) -> dict[str, Any]:
-    row: dict[str, Any] = {"name": sealed.name, "seal": "", "checked": 0, "error": ""}
+def _checked(
+    place: SealPlace, pins: PinStore, models: ModelStore, opened: dict[str, str]
+) -> dict[str, Any]:
+    """``opened``: model -> its fault, of the models that were checked already."""
+    row: dict[str, Any] = {"name": place.name, "seal": "", "checked": 0, "error": ""}
     try:
-        row["seal"] = sealed.seal
-        row["checked"] = sealed.verify(seals.pins)
-        models.open(sealed.manifest["model"])
+        row["checked"] = verify_seal(place, pins)
+        model = read_seal(place.directory).manifest.model
+        if model not in opened:
+            opened[model] = _fault(models, model)
+        row["error"] = opened[model]
     except IntegrityError as error:
         row["error"] = error.message
+    row["seal"] = read_seal(place.directory).digest
     return row
+
+
+def _fault(models: ModelStore, name: str) -> str:
+    try:
+        models.open(name)
+    except IntegrityError as error:
+        return error.message
+    return ""
 
 
 def diff(context: StageContext, *, before: str, after: str) -> Outcome:
     """Inputs that differ, bars that changed, and the stocks whose rank moved most, with their causes."""
+    from engine.signals.difference import difference
+
     seals = SealStore(context.workspace / "signals")
     a, b = seals.open(before), seals.open(after)
-    model = ModelStore(context.workspace / "models").open(a.manifest["model"])
-    summary = difference(a, b, seals.pins, model.facts["features"])
+    model = ModelStore(context.workspace / "models").open(a.manifest.model)
+    summary = difference(a, b, seals.pins, model.facts.features)
     return Outcome(json=summary, text=_diff_text(summary))
 
 

@@ -1,10 +1,9 @@
 """Gathers what a signal is made from: pins the windows, the edges, the bars, the scores of past decisions."""
 
 import datetime as dt
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -18,21 +17,24 @@ from engine.errors import GateError
 from engine.features.feature_set import FeatureSet
 from engine.files import digest
 from engine.portfolio.market_data import LOOK_BACK
+from engine.records import record
+from engine.records.orders import Positions
+from engine.records.seal import ScoredDay, Seal, SealKey, SignalInputs, read_seal
+from engine.records.signal_evidence import SignalEvidence
 from engine.signals.book import LOOK, Scores, bar_slice, decision_sessions
-from engine.signals.compose import Ranker, pack_scores, securities_bytes
-from engine.signals.inputs import Key, ScoredDay, SignalInputs, trading_tables
+from engine.signals.compose import Scorer, pack_scores, securities_bytes
+from engine.signals.inputs import same_inputs, trading_tables
 from engine.signals.models import Model
 from engine.signals.pins import PinStore
-from engine.signals.positions import Positions
-from engine.signals.seal import Sealed, SealStore
+from engine.signals.seal import SealStore
 from engine.signals.window import day_slice, edge_slice
-from engine.stages.networks import session_window
-from engine.stages.pipeline import Dataset
+from engine.stages.load import Dataset
+from engine.stages.package import session_window
 
 
 def seal_exchange(snapshot: Snapshot) -> str:
     """What the key of a seal calls the exchange: its calendar's code, or the name of a market without one."""
-    market = snapshot.manifest["market"]
+    market = snapshot.manifest.market
     return snapshot.calendar or EXCHANGES.get(market, market)
 
 
@@ -47,15 +49,13 @@ class Gatherer:
     config: Config
     """The model's, with the caller's tables of trading."""
     seals: SealStore
+    pins: PinStore
     positions: Positions | None
 
     @property
     def features(self) -> FeatureSet:
+        """Of all sessions, in memory order."""
         return self.dataset.features
-
-    @property
-    def pins(self) -> PinStore:
-        return self.seals.pins
 
     @property
     def _today(self) -> dt.date:
@@ -63,8 +63,9 @@ class Gatherer:
         return day
 
     @cached_property
-    def key(self) -> Key:
-        return Key(
+    def key(self) -> SealKey:
+        """What the signal is of."""
+        return SealKey(
             exchange=seal_exchange(self.dataset.panel.snapshot),
             session=str(self.features.dates_S[self.session]),
             model=self.model.id,
@@ -73,8 +74,8 @@ class Gatherer:
 
     @cached_property
     def same(self) -> str:
-        """See `SignalInputs.same`, before anything is gathered."""
-        return self._inputs((), None, (), (), None, "", {}).same
+        """What a seal of the same key, rules and positions has in its manifest."""
+        return same_inputs(self.key, trading_tables(self.config), self.positions)
 
     def data_hash(self, session: int) -> str:
         """Digest of everything known at the close of a session: the raw rows, and the stocks' master data.
@@ -91,8 +92,11 @@ class Gatherer:
     def _securities(self) -> list[tuple[Any, ...]]:
         return self.dataset.panel.securities.select(list(SECURITY_SCHEMA)).sort("symbol").rows()
 
-    def gather(self, evidence: Mapping[str, Any], ranker: Ranker) -> SignalInputs:
-        """Pin everything and write down where it is. GateError for a session that cannot be scored."""
+    def gather(self, evidence: SignalEvidence | None, scorer: Scorer) -> SignalInputs:
+        """Pin everything and write down where it is. GateError for a session that cannot be scored.
+
+        Without ``evidence`` the inputs give a book and its orders, but no card.
+        """
         if self.session not in self._usable:
             members = int(self.features.member_SN[self.session].sum())
             raise GateError(
@@ -100,66 +104,41 @@ class Gatherer:
                 f"{self.config.universe.min_names} and a window of {self.config.split.window} sessions "
                 "are needed"
             )
-        history = tuple(self._scored(session, ranker) for session in self._earlier_decisions)
+        history = tuple(self._scored(session, scorer) for session in self._earlier_decisions)
         first = min([self.session, *(self._number(day.date) for day in history)])
         bars = self.dataset.panel.bars(str(self.features.dates_S[max(0, first - LOOK)]))
         edges = edge_slice(self.dataset.graphs, self.session)
-        return self._inputs(
-            self._window(),
-            self.pins.put_arrays(edges) if edges else None,
-            history,
-            self._bars(bars, max(0, first - LOOK)),
-            self._index(bars),
-            self._master_data(),
-            evidence,
-        )
-
-    def _inputs(
-        self,
-        window: tuple[tuple[str, str], ...],
-        edges: str | None,
-        history: tuple[ScoredDay, ...],
-        bars: tuple[tuple[str, str], ...],
-        index: str | None,
-        securities: str,
-        evidence: Mapping[str, Any],
-    ) -> SignalInputs:
-        held = self.positions
         return SignalInputs(
             key=self.key,
             decided=self.session % self.config.portfolio.rebalance_sessions == 0,
             trading=trading_tables(self.config),
-            positions=None if held is None else {"shares": dict(held.shares), "cash": held.cash},
-            window=window,
-            edges=edges,
+            positions=self.positions,
+            window=self._window(),
+            edges=self.pins.put_arrays(edges) if edges else None,
             history=history,
-            bars=bars,
-            index=index,
-            securities=securities,
-            evidence=evidence,
+            bars=self._bars(bars, max(0, first - LOOK)),
+            index=self._index(bars),
+            securities=self._master_data(),
+            evidence={} if evidence is None else record.as_json(evidence),
         )
 
     # ---- what earlier signals have pinned already ------------------------------------------------
 
     @cached_property
-    def _earlier(self) -> list[SignalInputs]:
-        """Inputs of this model's sealed signals on the same past, newest first: their pins still hold."""
-        found: list[SignalInputs] = []
-        days = {str(day): s for s, day in enumerate(self.features.dates_S)}
-        for sealed in reversed(self.seals.newest()):
-            session = days.get(sealed.session)
-            if session is None or session >= self.session or len(found) >= 1:
+    def _earlier(self) -> SignalInputs | None:
+        """Inputs of this model's newest sealed signal on the same past: their pins still hold."""
+        days = {str(day): s for s, day in enumerate(self.features.dates_S[: self.session])}
+        for place in reversed(self.seals.newest()):
+            session = days.get(place.session)
+            if session is None:
                 continue
-            key = Key(**sealed.manifest["key"])
-            if key.model == self.model.id and key.data == self.data_hash(session):
-                found.append(sealed.inputs())
-        return found
+            seal = read_seal(place.directory)
+            if seal.key.model == self.model.id and seal.key.data == self.data_hash(session):
+                return seal.inputs()
+        return None
 
-    def _known(self, name: str) -> dict[str, str]:
-        known: dict[str, str] = {}
-        for inputs in self._earlier:
-            known |= dict(getattr(inputs, name))
-        return known
+    def _known(self, name: Literal["window", "bars"]) -> dict[str, str]:
+        return {} if self._earlier is None else dict(getattr(self._earlier, name))
 
     def _number(self, date: str) -> int:
         return int(np.searchsorted(self.features.dates_S, np.datetime64(date)))
@@ -231,32 +210,32 @@ class Gatherer:
         gone = sorted(set(held) - set(closes["symbol"]))
         return dict.fromkeys(gone, f"no close from {begin} to {self._today}")
 
-    def _scored(self, session: int, ranker: Ranker) -> ScoredDay:
+    def _scored(self, session: int, scorer: Scorer) -> ScoredDay:
         """From a sealed signal of this model on the same data, else by the networks: the same bits."""
         date, data = str(self.features.dates_S[session]), self.data_hash(session)
-        for inputs in self._earlier:
-            for day in inputs.history:
-                if (day.date, day.data) == (date, data):
-                    return day
-        for sealed in reversed(self.seals.of(date)):
-            key = sealed.manifest["key"]
-            if (key["model"], key["data"]) == (self.model.id, data):
-                scores = self._sealed_scores(sealed)
-                return ScoredDay(date=date, data=data, pin=self.pins.put(pack_scores(scores)))
-        window = session_window(self.dataset, session, self.config.split.window)
-        column = self.config.labels.horizons.index(self.config.portfolio.horizon)
-        ranked = ranker.rank(window, column)
-        scores = Scores(date=date, symbols=window.symbols, score_MH=ranked.score_MH)
+        for day in self._earlier.history if self._earlier else ():
+            if (day.date, day.data) == (date, data):
+                return day
+        scores = None
+        for seal in reversed(self.seals.of(date)):
+            if (seal.key.model, seal.key.data) == (self.model.id, data):
+                scores = self._sealed_scores(seal)
+                break
+        if scores is None:
+            window = session_window(self.dataset, session, self.config.split.window)
+            column = self.config.labels.horizons.index(self.config.portfolio.horizon)
+            score_MH = scorer.rank(window, column).score_MH
+            scores = Scores(date=date, symbols=window.symbols, score_MH=score_MH)
         return ScoredDay(date=date, data=data, pin=self.pins.put(pack_scores(scores)))
 
-    def _sealed_scores(self, sealed: Sealed) -> Scores:
+    def _sealed_scores(self, seal: Seal) -> Scores:
         """In the order that the networks give them: that of the symbol axis."""
-        frame = pl.read_parquet(sealed.read("scores.parquet"))
+        frame = pl.read_parquet(seal.read("scores.parquet"))
         order = {symbol: n for n, symbol in enumerate(self.features.symbols)}
         place = np.argsort([order[s] for s in frame["symbol"]])
         columns = [f"score_{h}" for h in self.config.labels.horizons]
         return Scores(
-            date=sealed.session,
+            date=seal.session,
             symbols=tuple(frame["symbol"][place]),
             score_MH=np.ascontiguousarray(frame.select(columns).to_numpy()[place]),
         )

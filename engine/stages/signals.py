@@ -2,56 +2,54 @@
 
 import datetime as dt
 import hashlib
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 import engine
 from engine.config import Config
 from engine.data.calendar import exchange_of
 from engine.data.load import RefusedDataError, clean_panel
 from engine.data.store import PanelStore, Snapshot
-from engine.errors import ConfigError, GateError, Interrupted, LockedError, UsageError
-from engine.files import digest, write_json
+from engine.errors import ConfigError, GateError, UsageError
+from engine.files import digest
 from engine.portfolio.strategy import load_strategy
-from engine.runs import lock
+from engine.records import record
+from engine.records.card import Card
+from engine.records.orders import Order, Refused, rows_of
+from engine.records.seal import ATTEMPT, Seal, SealManifest, SignalInputs
+from engine.records.signal_evidence import DayEvidence, SignalEvidence
 from engine.runs.events import Noted, StageStarted
 from engine.signals.account import Account
-from engine.signals.card import Card, data_lights
-from engine.signals.compose import compose
-from engine.signals.inputs import TRADING, SignalInputs
-from engine.signals.live import live_rank_ics
+from engine.signals.card import data_lights
+from engine.signals.compose import compose, unpack
+from engine.signals.inputs import TRADING, same_inputs
 from engine.signals.models import Model, ModelStore
-from engine.signals.seal import Sealed, SealStore
+from engine.signals.seal import SealStore
 from engine.stages.context import Outcome, StageContext
 from engine.stages.evidence import (
     audit_evidence,
     data_evidence,
     drift_evidence,
     live_evidence,
+    live_rank_ics,
     model_evidence,
     step_evidence,
 )
 from engine.stages.holdings import position_evidence, read_account, stopped_by_positions
 from engine.stages.ingest_sources import parse_columns
-from engine.stages.networks import package
-from engine.stages.pipeline import Dataset, load_dataset
-from engine.stages.signal_answer import answer
+from engine.stages.load import Dataset, load_dataset
+from engine.stages.package import package
 from engine.stages.signal_inputs import Gatherer, seal_exchange
+from engine.stages.waiting import stop_here, waiting_lock
 from engine.training.ensemble import Ensemble
 
-ATTEMPT = Path("signals") / "attempt.json"
-"""In the workspace: the card of the last attempt that sealed nothing."""
 _INCOMPLETE = "nothing is sealed: try again when the data are complete"
 _UNPRICED = (
     "nothing is sealed: correct the code, ingest its bars, or count the line's worth as cash"
 )
-_PATIENCE_S = 900.0
-"""A second attempt waits so long for the first; then it gives up."""
 
 
 def signals(
@@ -126,7 +124,7 @@ def _require_its_market(model: Model, snapshot: Snapshot) -> None:
     """Orders take lots, ticks and sessions a year from the model's package: they must be the data's."""
     data = model.config().data
     theirs = f"{data.market} ({exchange_of(data.market, data.calendar)})"
-    ours = f"{snapshot.manifest['market']} ({snapshot.exchange})"
+    ours = f"{snapshot.manifest.market} ({snapshot.exchange})"
     if theirs != ours:
         raise ConfigError(
             f"model {model.id} is packaged for the market {theirs}, the stored data are of {ours}",
@@ -137,7 +135,7 @@ def _require_its_market(model: Model, snapshot: Snapshot) -> None:
 
 def _look_at_data(
     context: StageContext, snapshot: Snapshot, day: dt.date | None
-) -> tuple[Card | None, dict[str, Any]]:
+) -> tuple[Card | None, DayEvidence]:
     """A card that ends it here when the session is not complete; and what is known of the data."""
     context.sink.emit(StageStarted(stage="quality"))
     session = snapshot.days[-1] if day is None else str(day)
@@ -147,7 +145,7 @@ def _look_at_data(
         report = refusal.report
     evidence = data_evidence(report, snapshot, session, context.config)
     lights = data_lights(evidence, context.config.signals)
-    card = Card(session=session, exchange=seal_exchange(snapshot), lights=tuple(lights))
+    card = Card.of(session, seal_exchange(snapshot), lights)
     stop = any(light.verdict != "TRADE" for light in lights if light.name in ("data", "quality"))
     return card if stop else None, evidence
 
@@ -158,9 +156,9 @@ def _sealed(
     model: Model,
     snapshot: Snapshot,
     account: Account | None,
-    evidence: dict[str, Any],
+    evidence: DayEvidence,
     reason: str | None,
-) -> Sealed | Card:
+) -> Seal | Card:
     """The session's sealed directory, the one that is there or a new one; a card if the positions stop it."""
     config, sink = context.config, context.sink
     dataset = load_dataset(context, sink, in_memory=False, snapshot=snapshot.id)
@@ -170,77 +168,83 @@ def _sealed(
         model=model,
         config=config,
         seals=seals,
+        pins=seals.pins,
         positions=None if account is None else account.positions,
     )
     session = gatherer.key.session
     _refuse_in_sample(model, session)
     if account is not None:
-        evidence["positions"] = position_evidence(account, gatherer.unpriced())
+        told = position_evidence(account, gatherer.unpriced())
+        evidence = msgspec.structs.replace(evidence, positions=told)
         card = stopped_by_positions(evidence, snapshot, config)
         if card is not None:
             return card
     there = seals.of(session)
     if there:
-        if there[-1].manifest["same"] == gatherer.same:
+        if there[-1].manifest.same == gatherer.same:
             sink.emit(Noted(message=f"{there[-1].name}: sealed before, from the same inputs"))
             return there[-1]
         if reason is None:
             raise _differs(there[-1], gatherer)
-    evidence = evidence | _evidence(context, seals, model, snapshot, dataset)
+    whole = _evidence(context, seals, model, snapshot, dataset, evidence)
     sink.emit(StageStarted(stage="inputs"))
-    ranker = open_ensemble(model)
-    inputs = gatherer.gather(evidence, ranker)
-    _stop_here(context)
+    ensemble = open_ensemble(model)
+    inputs = gatherer.gather(whole, ensemble)
+    stop_here(context)
     sink.emit(StageStarted(stage="score"))
-    files = make_files(inputs, seals, model, ranker)
-    _stop_here(context)
+    files = make_files(inputs, seals, model, ensemble)
+    stop_here(context)
     sink.emit(StageStarted(stage="seal"))
     revision = there[-1].revision + 1 if there else 0
-    return seals.publish(
-        session, revision, files, provenance(inputs, revision, reason or "", code_digest())
-    )
+    manifest = provenance(inputs, revision, reason or "", code_digest())
+    return seals.publish(session, revision, files, manifest)
 
 
 def _evidence(
-    context: StageContext, seals: SealStore, model: Model, snapshot: Snapshot, dataset: Dataset
-) -> dict[str, Any]:
-    """What the card looks at besides data, scores and orders."""
+    context: StageContext,
+    seals: SealStore,
+    model: Model,
+    snapshot: Snapshot,
+    dataset: Dataset,
+    day: DayEvidence,
+) -> SignalEvidence:
+    """What the card looks at besides the scores and the orders."""
     config, sink = context.config, context.sink
     sink.emit(StageStarted(stage="evidence"))
-    horizon = config.portfolio.horizon
-    daily = live_rank_ics(seals.newest(), dataset.features, horizon=horizon, model=model.id)
-    found = {
-        "audit": audit_evidence(context.workspace, snapshot, model),
-        "audit_session": step_evidence(snapshot, config),
-        "model": model_evidence(model, dataset),
-        "live": live_evidence(
-            daily,
-            model,
-            horizon=horizon,
-            sessions=config.signals.live_sessions,
-            sigmas=config.signals.live_sigmas,
-        ),
-    }
+    horizon, newest = config.portfolio.horizon, config.signals.live_sessions
+    daily = live_rank_ics(
+        seals.newest(), dataset.features, horizon=horizon, model=model.id, newest=newest
+    )
+    audit = audit_evidence(context.workspace, snapshot, model)
+    step = step_evidence(snapshot, config)
     sink.emit(StageStarted(stage="drift"))
-    return found | {"drift": drift_evidence(model, dataset, config)}
+    return SignalEvidence(
+        data=day.data,
+        quality=day.quality,
+        positions=day.positions,
+        audit=audit,
+        audit_session=step,
+        model=model_evidence(model, dataset),
+        live=live_evidence(daily, model, config),
+        drift=drift_evidence(model, dataset, config),
+    )
 
 
 def open_ensemble(model: Model) -> Ensemble:
+    """The networks of a package."""
     facts = model.facts
-    return Ensemble.load(model.weights(), facts["blocks"], model.config(), len(facts["features"]))
+    return Ensemble.load(model.weights(), facts.blocks, model.config(), len(facts.features))
 
 
 def make_files(
-    inputs: SignalInputs, seals: SealStore, model: Model, ranker: Ensemble
+    inputs: SignalInputs, seals: SealStore, model: Model, ensemble: Ensemble
 ) -> dict[str, bytes]:
     """The one way from inputs to files, for a signal and for its replay."""
     made = compose(
-        inputs,
-        seals.pins,
-        config=model.config(),
-        features=model.facts["features"],
+        unpack(inputs, seals.pins, model.config()),
+        features=model.facts.features,
         reference=model.reference(),
-        ranker=ranker,
+        scorer=ensemble,
         strategy=load_strategy(inputs.trading["portfolio"]["strategy"]),
     )
     return made.files
@@ -248,22 +252,46 @@ def make_files(
 
 def provenance(
     inputs: SignalInputs, revision: int, reason: str, code: dict[str, str]
-) -> dict[str, Any]:
-    """Fields of the manifest: what the files come from."""
-    key = asdict(inputs.key)
-    return {
-        "key": key,
-        "key_text": str(inputs.key),
-        "same": inputs.same,
-        "revision": revision,
-        "reason": reason,
-        "model": key["model"],
-        "data": key["data"],
-        "config": digest(inputs.trading),
-        "positions": digest(inputs.positions) if inputs.positions else "",
-        "inputs": digest(inputs.pins()),
-        "code": code,
+) -> SealManifest:
+    """What the files come from; the files themselves are added where they are sealed."""
+    key = inputs.key
+    held = inputs.positions
+    return SealManifest(
+        key=key,
+        key_text=str(key),
+        same=same_inputs(key, inputs.trading, held),
+        revision=revision,
+        reason=reason,
+        model=key.model,
+        data=key.data,
+        config=digest(inputs.trading),
+        positions="" if held is None else digest(record.as_json(held)),
+        inputs=digest(inputs.pins()),
+        code=code,
+        files={},
+    )
+
+
+def answer(seal: Seal) -> Outcome:
+    """What `signals` says of a sealed directory: read from it, so that it is the same every time."""
+    card = seal.card()
+    rows = {
+        name: [record.as_json(row) for row in rows_of(seal.read(f"{name}.csv"), kind, name)]
+        for name, kind in (("orders", Order), ("refused", Refused))
     }
+    summary = {
+        "session": seal.session,
+        "key": seal.manifest.key_text,
+        "revision": seal.revision,
+        "verdict": card.verdict,
+        "lights": [record.as_json(light) for light in card.lights],
+        "directory": str(seal.directory),
+        "seal": seal.digest,
+        **rows,
+        "figures": None if card.orders is None else record.as_json(card.orders),
+    }
+    text = seal.read("card.md").decode() + f"\nsealed in {seal.directory}\nseal {seal.digest}"
+    return Outcome(json=summary, text=text, exit_code=card.exit_code)
 
 
 def code_digest() -> dict[str, str]:
@@ -281,23 +309,14 @@ def _unsealed(context: StageContext, card: Card, why: str) -> Outcome:
 
     The card is kept in `ATTEMPT` for those who look later; the next such attempt writes over it.
     """
-    write_json(context.workspace / ATTEMPT, card.to_json())
-    summary = {
-        **card.to_json(),
-        "key": None,
-        "revision": None,
-        "directory": None,
-        "seal": None,
-        "orders": [],
-        "refused": [],
-        "figures": None,
-    }
-    text = card.to_markdown([why])
-    return Outcome(json=summary, text=text, exit_code=card.exit_code)
+    record.write(context.workspace / ATTEMPT, card)
+    empty = dict.fromkeys(("key", "revision", "directory", "seal", "figures"))
+    summary = {**record.as_json(card), **empty, "orders": [], "refused": []}
+    return Outcome(json=summary, text=card.markdown([why]), exit_code=card.exit_code)
 
 
 def _refuse_in_sample(model: Model, session: str) -> None:
-    last = model.facts["splits"]["validation"]["last"]
+    last = model.facts.chosen_to
     if session <= last:
         raise GateError(
             f"{session} is inside the span that the model was trained and chosen on (to {last})",
@@ -305,47 +324,16 @@ def _refuse_in_sample(model: Model, session: str) -> None:
         )
 
 
-def _differs(sealed: Sealed, gatherer: Gatherer) -> GateError:
+def _differs(seal: Seal, gatherer: Gatherer) -> GateError:
     """Names what differs from the sealed inputs."""
-    then, now = sealed.manifest, gatherer.key
-    parts = []
-    if then["key"]["model"] != now.model:
-        parts.append(f"model {then['key']['model']} then, {now.model} now")
-    if then["key"]["data"] != now.data:
-        parts.append(f"data {then['key']['data']} then, {now.data} now")
+    then, now = seal.key, gatherer.key
+    parts = [
+        f"{name} {getattr(then, name)} then, {getattr(now, name)} now"
+        for name in ("model", "data")
+        if getattr(then, name) != getattr(now, name)
+    ]
     return GateError(
-        f"{sealed.name} is sealed from other inputs: "
+        f"{seal.name} is sealed from other inputs: "
         + ("; ".join(parts) or "the trading rules or the positions differ"),
         hint="`--revise --reason TEXT` seals a revision beside it; the first one stays",
     )
-
-
-def _stop_here(context: StageContext) -> None:
-    if context.stop.requested:
-        raise Interrupted("signals: stopped, nothing was sealed")
-
-
-@contextmanager
-def waiting_lock(
-    context: StageContext, root: Path, sleep: Callable[[float], None] = time.sleep
-) -> Iterator[None]:
-    """Hold the signals' lock; another attempt is waited for, LockedError when it takes too long."""
-    end = time.monotonic() + _PATIENCE_S
-    told = False
-    while True:
-        try:
-            held = lock.hold(root / ".lock")
-            held.__enter__()
-            break
-        except LockedError as error:
-            _stop_here(context)
-            if time.monotonic() > end:
-                raise
-            if not told:
-                context.sink.emit(Noted(message=f"waiting: {error.message}"))
-                told = True
-            sleep(0.1)
-    try:
-        yield
-    finally:
-        held.__exit__(None, None, None)

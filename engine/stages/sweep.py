@@ -2,15 +2,19 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from engine.backtest import inference
-from engine.backtest.selection import overfitting_probability
-from engine.backtest.sweep import Cell, book_of, parse_grid, pivot, returns_of, sweep
+from engine.backtest.simulator import Simulator
+from engine.backtest.sweep import GridPoint, book_of, parse_grid, returns_of, sweep
 from engine.errors import DataError
-from engine.files import write_json, write_parquet
+from engine.files import write_parquet
+from engine.portfolio.prediction import Prediction
+from engine.records import record
+from engine.records.sweep import SWEEP, BestCell, SweepCell, SweepSummary
 from engine.runs.events import Advanced, StageStarted
 from engine.runs.trials import count_trials, record_trials
 from engine.stages.backtest import (
@@ -42,7 +46,7 @@ def run_sweep(
     with found.lock():
         prediction, simulator, quality = open_simulator(context, found, config)
         context.sink.emit(StageStarted(stage="sweep"))
-        cells = sweep(
+        points = sweep(
             simulator,
             prediction,
             wanted,
@@ -50,48 +54,57 @@ def run_sweep(
                 Advanced(stage="sweep", done=done, total=total, note="")
             ),
         )
-        record_trials(
-            found, {_name(cell): (trial_settings(cell.config), _sharpe(cell)) for cell in cells}
+        tried = {_name(point): (trial_settings(point.config), point.sharpe) for point in points}
+        record_trials(found, tried)
+        summary = SweepSummary(
+            run_id=found.id,
+            grid={key: tuple(map(_value, values)) for key, values in wanted.items()},
+            cells=tuple(map(_cell, points)),
+            best=_best(found.id, simulator, prediction, points, count_trials(context.store)),
+            overfitting_probability=inference.overfitting_probability(returns_of(points)),
+            trials=count_trials(context.store),
+            sessions_per_year=simulator.panel.sessions_per_year,
+            notes=tuple(quality.notes),
         )
-        trials = count_trials(context.store)
-        done = [cell for cell in cells if math.isfinite(_sharpe(cell))]
-        if not done:
-            raise DataError(
-                f"{found.id}: no cell has a Sharpe ratio ({cells[0].error or 'nothing was held'})"
-            )
-        best = max(done, key=_sharpe)
-        changed, book = book_of(simulator, best, prediction)
-        gap = run_vectorbt(changed, book).gap
-        spy = simulator.panel.sessions_per_year
-        summary: dict[str, Any] = {
-            "run_id": found.id,
-            "grid": {key: [_cell_value(v) for v in values] for key, values in wanted.items()},
-            "cells": [
-                {
-                    "settings": cell.settings,
-                    **{name: cell.figures.get(name) for name in _SHOWN},
-                    "error": cell.error or None,
-                }
-                for cell in cells
-            ],
-            "best": {
-                "settings": best.settings,
-                **{name: best.figures[name] for name in _SHOWN},
-                "sharpe_deflated": inference.deflated_sharpe(best.net_D, spy, trials=trials),
-                "simulations_gap": gap,
-            },
-            "overfitting_probability": overfitting_probability(returns_of(cells)),
-            "trials": trials,
-            "sessions_per_year": spy,
-            "notes": list(quality.notes),
-        }
-        dates = simulator.table.dates_D[1:]
-        write_parquet(found.path("sweep_returns.parquet"), _returns(cells, dates))
-        write_json(found.path("sweep.json"), summary)
-    return Outcome(json=summary, text=_text(summary))
+        dates_D = simulator.table.dates_D[1:]
+        write_parquet(found.path("sweep_returns.parquet"), _returns(points, dates_D))
+        record.write(found.path(SWEEP), summary)
+    return Outcome(json=record.as_json(summary), text=sweep_text(summary))
 
 
-def _cell_value(text: str) -> float | str:
+def _best(
+    run_id: str,
+    simulator: Simulator,
+    prediction: Prediction,
+    points: Sequence[GridPoint],
+    trials: int,
+) -> BestCell:
+    """The point with the best Sharpe ratio, once more by vectorbt; DataError where none has one."""
+    done = [point for point in points if math.isfinite(point.sharpe)]
+    if not done:
+        raise DataError(
+            f"{run_id}: no cell has a Sharpe ratio ({points[0].error or 'nothing was held'})"
+        )
+    best = max(done, key=lambda point: point.sharpe)
+    changed, book = book_of(simulator, best, prediction)
+    spy = simulator.panel.sessions_per_year
+    return BestCell(
+        settings=best.settings,
+        **_shown(best),
+        sharpe_deflated=inference.deflated_sharpe(best.net_D, spy, trials=trials),
+        simulations_gap=run_vectorbt(changed, book).gap,
+    )
+
+
+def _cell(point: GridPoint) -> SweepCell:
+    return SweepCell(settings=point.settings, **_shown(point), error=point.error or None)
+
+
+def _shown(point: GridPoint) -> dict[str, float]:
+    return {name: getattr(point.figures, name, math.nan) for name in _SHOWN}
+
+
+def _value(text: str) -> float | str:
     """A number of the grid as a number."""
     try:
         return float(text)
@@ -99,74 +112,62 @@ def _cell_value(text: str) -> float | str:
         return text
 
 
-def _name(cell: Cell) -> str:
-    return "sweep " + ", ".join(f"{k}={v}" for k, v in cell.settings.items())
+def _name(point: GridPoint) -> str:
+    return "sweep " + ", ".join(f"{k}={v}" for k, v in point.settings.items())
 
 
-def _sharpe(cell: Cell) -> float:
-    return float(cell.figures.get("sharpe", float("nan")))
-
-
-def _returns(cells: Sequence[Cell], dates: Any) -> pl.DataFrame:
-    """``cell, date, net_return`` of every cell that was simulated."""
+def _returns(points: Sequence[GridPoint], dates_D: NDArray[np.datetime64]) -> pl.DataFrame:
+    """``cell, date, net_return`` of every point that was simulated."""
     parts = [
         pl.DataFrame(
             {
-                "cell": pl.repeat(number, cell.net_D.size, dtype=pl.Int32, eager=True),
-                "date": pl.Series(dates[: cell.net_D.size]).cast(pl.Date),
-                "net_return": cell.net_D,
+                "cell": pl.repeat(number, point.net_D.size, dtype=pl.Int32, eager=True),
+                "date": pl.Series(dates_D[: point.net_D.size]).cast(pl.Date),
+                "net_return": point.net_D,
             }
         )
-        for number, cell in enumerate(cells)
-        if cell.figures
+        for number, point in enumerate(points)
+        if point.figures
     ]
     return pl.concat(parts)
 
 
-def _text(summary: dict[str, Any]) -> str:
-    keys = list(summary["grid"])
-    ranked = sorted(
-        summary["cells"], key=lambda cell: -_number(cell["sharpe"], worst=float("-inf"))
-    )
+def sweep_text(summary: SweepSummary) -> str:
+    """The best cells, a map of the first two keys, and what the best of many is worth."""
+    keys, ranked = list(summary.grid), summary.ranked
     rows = [
         [
-            *(str(cell["settings"][key]) for key in keys),
-            f"{_number(cell['sharpe']):+.2f}",
-            f"{_number(cell['annual_return']):+.1%}",
-            f"{_number(cell['turnover']):.1%}",
-            f"{_number(cell['cost_drag']):.1%}",
+            *(str(cell.settings[key]) for key in keys),
+            f"{cell.sharpe:+.2f}",
+            f"{cell.annual_return:+.1%}",
+            f"{cell.turnover:.1%}",
+            f"{cell.cost_drag:.1%}",
         ]
         for cell in ranked[:_ROWS]
     ]
     short = [key.partition(".")[2] for key in keys]
-    best, pbo = summary["best"], summary["overfitting_probability"]
+    more = f"the best {_ROWS} of {len(ranked)} cells; all in {SWEEP}" if ranked[_ROWS:] else ""
     lines = [
         table(rows, header=[*short, "net Sharpe", "return/y", "turnover/day", "costs/y"]),
-        ""
-        if len(ranked) <= _ROWS
-        else f"the best {_ROWS} of {len(ranked)} cells; all in sweep.json",
-        *_heat_map(summary, keys),
-        f"The best of many looks better than it is: after {summary['trials']} trials the probability "
-        f"that its true Sharpe beats luck is {best['sharpe_deflated']:.0%};",
-        f"probability of backtest overfitting {pbo:.0%} (50 % = the choice is worth nothing).",
+        more,
+        *_heat_map(summary),
+        f"The best of many looks better than it is: after {summary.trials} trials the probability "
+        f"that its true Sharpe beats luck is {summary.best.sharpe_deflated:.0%};",
+        f"probability of backtest overfitting {summary.overfitting_probability:.0%} "
+        "(50 % = the choice is worth nothing).",
     ]
     return "\n".join(lines)
 
 
-def _heat_map(summary: dict[str, Any], keys: Sequence[str]) -> list[str]:
-    """Net Sharpe by the first two keys with more than one value, mean over the others."""
-    wide = [key for key in keys if len(summary["grid"][key]) > 1][:2]
-    if len(wide) < 2:
+def _heat_map(summary: SweepSummary) -> list[str]:
+    found = summary.pivot
+    if found is None:
         return []
-    means, rows_of, columns_of = pivot(summary["cells"], *wide)
+    row_title, column_title = found.titles
     rows = [
-        [f"{wide[0].partition('.')[2]} {row}",
-         *(f"{means.get((row, column), float('nan')):+.2f}" for column in columns_of)]
-        for row in rows_of
+        [f"{row_title} {row}",
+         *(f"{found.means.get((row, column), math.nan):+.2f}" for column in found.columns)]
+        for row in found.rows
     ]  # fmt: skip
-    header = [f"net Sharpe, by {wide[1].partition('.')[2]}", *map(str, columns_of)]
+    header = [f"net Sharpe, by {column_title}", *map(str, found.columns)]
     return [table(rows, header=header), ""]
-
-
-def _number(value: float | None, worst: float = float("nan")) -> float:
-    return worst if value is None or math.isnan(value) else value

@@ -1,10 +1,9 @@
 """Plain-text tables for people; numbers always with their uncertainty."""
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from engine.records.judgement import is_noise
+from engine.records.rank_ic import RankICSummary
+from engine.records.train import TrainResult
 
 
 def table(rows: Sequence[Sequence[str]], *, header: Sequence[str] | None = None) -> str:
@@ -25,59 +24,48 @@ def table(rows: Sequence[Sequence[str]], *, header: Sequence[str] | None = None)
     return "\n".join(lines)
 
 
-def rank_ic(figures: Mapping[str, Any] | None) -> str:
-    """``+0.0205 ± 0.0042  null ±0.0098 (n=252)``; ``~`` marks a value inside the null band."""
-    if not figures or figures["rank_ic"] is None or math.isnan(figures["rank_ic"]):
-        return "—"
-    mean, se, band, n = (figures[k] for k in ("rank_ic", "rank_ic_se", "null_band", "n_dates"))
-    noise = "~" if is_noise(mean, band) else " "
-    return f"{noise}{mean:+.4f} ± {se:.4f}  null ±{band:.4f} (n={n})"
+def rank_ic(figures: RankICSummary | None) -> str:
+    """``+0.0205 ± 0.0042  null ±0.0098 (n=252)``; a dash where there are none."""
+    return "—" if figures is None else figures.line
 
 
-def training_text(summary: Mapping[str, Any]) -> str:
+def training_text(found: TrainResult) -> str:
     """What `train` prints at its end."""
-    head = f"run {summary['run_id']}: {summary['status']} in {summary['seconds']:.0f} s"
-    if summary["status"] != "done":
-        return f"{head}\ngo on with `atft-tui train --resume {summary['run_id']}`"
-    h = summary["score_horizon"]
-    rows = [["network", rank_ic(summary["best"]), rank_ic(summary["test"])]]
+    head = f"run {found.run_id}: {found.status} in {found.seconds:.0f} s"
+    if found.status != "done":
+        return f"{head}\ngo on with `atft-tui train --resume {found.run_id}`"
+    rows = [["network", rank_ic(found.best), rank_ic(found.test)]]
     rows += [
-        [name, rank_ic(values.get("validation")), rank_ic(values.get("test"))]
-        for name, values in summary["baselines"].items()
+        [name, rank_ic(rival.validation), rank_ic(rival.test)]
+        for name, rival in found.baselines.items()
     ]
     phases = [
         [
-            phase["name"],
-            str(phase["epochs"]),
-            f"{phase['rank_ic']:+.4f} ± {phase['rank_ic_se']:.4f}",
-            "kept" if phase["kept"] else "rolled back",
+            phase.name,
+            str(phase.epochs),
+            f"{phase.rank_ic:+.4f} ± {phase.rank_ic_se:.4f}",
+            "kept" if phase.kept else "rolled back",
         ]
-        for phase in summary["phases"]
+        for phase in found.phases
     ]
+    h = found.score_horizon
     parts = [
         head,
         table(phases, header=["phase", "epochs", "validation RankIC", ""]),
         table(rows, header=[f"RankIC, h={h}", "validation", "test (never used for choosing)"]),
         "± Newey-West standard error · null = 95 % band of shuffled scores · ~ = inside it",
+        table(
+            [[c.goal, c.value_text, c.verdict, c.evidence] for c in found.scoreboard],
+            header=["criterion", "value", "verdict", "evidence"],
+        ),
     ]
-    parts.append(_scoreboard_text(summary["scoreboard"]))
-    parts += [
-        f"doctor: {found['code']} at step {found['step']}, {found['action']}: {found['remedy']}"
-        for found in summary["monitors"]["diagnoses"]
-    ]
-    parts += [f"note: {note}" for note in summary["data"]["notes"]]
+    if found.monitors is not None:
+        parts += [
+            f"doctor: {told.code} at step {told.step}, {told.action}: {told.remedy}"
+            for told in found.monitors.diagnoses
+        ]
+    parts += [f"note: {note}" for note in found.data.notes]
     return "\n\n".join(parts)
-
-
-def _scoreboard_text(criteria: Sequence[Mapping[str, Any]]) -> str:
-    """The five criteria with value, verdict and evidence."""
-    rows = []
-    for criterion in criteria:
-        form = ".1e" if criterion["name"] == "gat_gradient" else ".4f"
-        value = "—" if math.isnan(criterion["value"]) else format(criterion["value"], form)
-        error = "" if math.isnan(criterion["se"]) else f" ± {criterion['se']:{form}}"
-        rows.append([criterion["goal"], value + error, criterion["verdict"], criterion["evidence"]])
-    return table(rows, header=["criterion", "value", "verdict", "evidence"])
 
 
 def _is_number(cell: str) -> bool:

@@ -2,31 +2,27 @@
 
 import shutil
 import time
-from typing import Any
 
-import numpy as np
+from msgspec.structs import asdict
 
 from engine.dataset.split import Fold, inner_folds
 from engine.errors import Interrupted
-from engine.evaluation.rank_ic import rank_ic_series
+from engine.evaluation.inference import Series
 from engine.features.feature_set import FeatureSet
-from engine.files import write_json
 from engine.model.build import build_model, count_parameters
+from engine.records import record
+from engine.records.study import PRUNED, TRIAL, Objective, TrialFold, TrialResult, TrialState
 from engine.runs.store import Run
 from engine.stages.context import StageContext, run_session
-from engine.stages.network import score_network
-from engine.stages.pipeline import Loader, load_dataset
-from engine.training.evaluate import scored_days
+from engine.stages.fit import score_network
+from engine.stages.load import Loader, load_dataset
+from engine.training.evaluate import daily_rank_ics
 from engine.tuning.objective import objective
-
-RESULT = "trial.json"
-PRUNED = "pruned.json"
-"""Written by the search when it has seen enough; the trial then ends instead of waiting to go on."""
 
 
 def run_trial(
     context: StageContext, run: Run, *, resume: bool = False, load: Loader = load_dataset
-) -> dict[str, Any]:
+) -> TrialResult:
     """Train through the inner folds and write ``trial.json``: state, objective, figures of each fold.
 
     The checkpoints go when it has ended: they are of networks that nobody uses.
@@ -34,9 +30,8 @@ def run_trial(
     with run_session(context, run, resumed=resume) as session:
         started, sink, config = time.perf_counter(), session.sink, context.config
         dataset = load(context, sink)
-        folds = folds_of(context, dataset.features)
-        frames = []
-        state = "complete"
+        folds, frames = folds_of(context, dataset.features), []
+        state: TrialState = "complete"
         try:
             for fold in folds:
                 frame = score_network(
@@ -48,27 +43,27 @@ def run_trial(
                 raise
             state = "pruned"
         h = config.training.score_horizon
-        daily = [rank_ic_series(*scored_days(f, dataset.features, h)[1]) for f in frames]
-        found = objective(daily, horizon=h) if daily else None
-        summary: dict[str, Any] = {
-            "run_id": run.id,
-            "state": state,
-            "study": run.manifest.get("study"),
-            "score_horizon": h,
-            **(found.to_json() if found else {}),
-            "folds": [
-                _fold(fold, dataset.features, series, h)
-                for fold, series in zip(folds, daily, strict=False)
-            ],
-            "parameters": count_parameters(build_model(config, len(dataset.features.features))),
-            "seconds": time.perf_counter() - started,
-        }
+        daily = [daily_rank_ics(frame, dataset.features, h)[1] for frame in frames]
+        found = asdict(objective(daily, horizon=h) if daily else Objective())
         if state == "pruned":
-            summary["value"] = None
-        write_json(run.path(RESULT), summary)
+            found["value"] = float("nan")
+        result = TrialResult(
+            run_id=run.id,
+            state=state,
+            study=run.manifest.study or "",
+            score_horizon=h,
+            folds=tuple(
+                _fold(fold, dataset.features, daily_D, h)
+                for fold, daily_D in zip(folds, daily, strict=False)
+            ),
+            parameters=count_parameters(build_model(config, len(dataset.features.features))),
+            seconds=time.perf_counter() - started,
+            **found,
+        )
+        record.write(run.path(TRIAL), result)
         shutil.rmtree(run.path("checkpoints"), ignore_errors=True)
-        session.summary = {key: summary.get(key) for key in ("state", "value", "seconds")}
-    return summary
+        session.summary = {"state": state, "value": result.value, "seconds": result.seconds}
+    return result
 
 
 def folds_of(context: StageContext, features: FeatureSet) -> list[Fold]:
@@ -83,15 +78,15 @@ def folds_of(context: StageContext, features: FeatureSet) -> list[Fold]:
     )
 
 
-def _fold(
-    fold: Fold, features: FeatureSet, daily_D: np.ndarray[Any, Any], horizon: int
-) -> dict[str, Any]:
+def _fold(fold: Fold, features: FeatureSet, daily_D: Series, horizon: int) -> TrialFold:
     days = features.dates_S[fold.split.validation]
-    figures = objective([daily_D], horizon=horizon).to_json()
-    return {
-        "fold": fold.index,
-        "first": str(days[0]),
-        "last": str(days[-1]),
-        "train_sessions": int(fold.split.train.size),
-        **{key: figures[key] for key in ("rank_ic", "rank_ic_se", "n_dates")},
-    }
+    found = objective([daily_D], horizon=horizon)
+    return TrialFold(
+        fold=fold.index,
+        first=str(days[0]),
+        last=str(days[-1]),
+        train_sessions=int(fold.split.train.size),
+        rank_ic=found.rank_ic,
+        rank_ic_se=found.rank_ic_se,
+        n_dates=found.n_dates,
+    )

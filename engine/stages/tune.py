@@ -6,7 +6,6 @@ A search that died or was stopped goes on where it was: the same command again f
 cut off, puts them back in the queue and lets their runs go on from the last checkpoint.
 """
 
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,23 +15,22 @@ import tomlkit
 from engine.config import Config
 from engine.config.keys import flatten
 from engine.errors import GateError, UsageError
-from engine.files import read_json, write_json, write_text
+from engine.files import write_text
+from engine.records import record
+from engine.records.plans import STUDY_PLAN, StudyPlan
+from engine.records.study import STUDY, StudyResult
 from engine.runs import lock
-from engine.runs.events import (
-    Noted,
-    Warned,
-)
+from engine.runs.events import Noted, Warned
 from engine.runs.sink import EventSink
 from engine.runs.store import Run
 from engine.stages.context import Outcome, StageContext, run_session
-from engine.stages.pipeline import Dataset, Shelf
+from engine.stages.load import Dataset, Shelf
 from engine.stages.search import Search, epochs_per_fold
 from engine.stages.text import table
 from engine.stages.trial import folds_of
 from engine.tuning.space import Space, usable
 from engine.tuning.study import open_study
 
-NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$")
 _JUDGED_BY = ("universe", "labels", "features", "graph", "split", "model", "loss", "training")
 """Tables of the configuration that a trial's outcome depends on, besides the space and the data."""
 _NO_MATTER = ("training.device", "training.log_every", "training.checkpoint_steps")
@@ -51,30 +49,27 @@ def tune(
 
     ``resume``: the run of a search; it goes on with its own configuration, to the number it was asked for.
     """
+    plan = StudyPlan(study=study, trials=trials, jobs=jobs)
     if resume is not None:
         asked = context.store.open(resume)
         if asked.command != "tune":
             raise UsageError(f"{asked.id} is no tune run")
-        plan = read_json(asked.path("tune.json"))
-        study, trials, jobs = plan["study"], plan["trials"], plan["jobs"]
+        plan = record.read(asked.path(STUDY_PLAN), StudyPlan)
         context = replace(context, config=asked.config())
-    if not NAME.match(study):
-        raise UsageError(f"--study {study!r}: letters, digits, '.', '_' and '-' only")
-    if trials < 1 or jobs < 1:
-        raise UsageError("--trials and --jobs must be at least 1")
-    directory = context.workspace / "tune" / study
+    plan.check()
+    directory = context.workspace / "tune" / plan.study
     with lock.hold(directory / "lock"):
-        run = _search_run(context, study)
+        run = _search_run(context, plan.study)
         resumed = run.last_event() is not None
-        write_json(run.path("tune.json"), {"study": study, "trials": trials, "jobs": jobs})
+        record.write(run.path(STUDY_PLAN), plan)
         with run_session(context, run, resumed=resumed) as session:
-            search = _open_search(
-                context, run, session.sink, study, directory, trials=trials, jobs=jobs
-            )
-            summary = search.run()
-            _keep(directory, summary)
-            session.summary = {"best": summary["best"], "trials": len(summary["trials"])}
-    return Outcome(json=summary, text=_text(summary))
+            found = _open_search(context, run, session.sink, plan, directory).run()
+            _keep(directory, found)
+            session.summary = {
+                "best": record.as_json(found.best) if found.best else None,
+                "trials": len(found.trials),
+            }
+    return Outcome(json=record.as_json(found), text=_text(found))
 
 
 def _search_run(context: StageContext, study: str) -> Run:
@@ -84,14 +79,7 @@ def _search_run(context: StageContext, study: str) -> Run:
 
 
 def _open_search(
-    context: StageContext,
-    run: Run,
-    sink: EventSink,
-    name: str,
-    directory: Path,
-    *,
-    trials: int,
-    jobs: int,
+    context: StageContext, run: Run, sink: EventSink, plan: StudyPlan, directory: Path
 ) -> Search:
     """Data, space and study, with what a dead process left behind put back in the queue."""
     shelf = Shelf()
@@ -102,16 +90,16 @@ def _open_search(
         sink.emit(Warned(code="config", message=f"left out of the search: {words}"))
     study = open_study(
         directory / "journal.jsonl",
-        name=name,
-        identity=identity(context.config, space, dataset),
+        name=plan.study,
+        identity=study_identity(context.config, space, dataset),
         space=space,
         config=context.config.tune,
         epochs_per_fold=epochs_per_fold(context.config),
         seed=context.config.training.seed,
-        parallel=jobs > 1,
+        parallel=plan.jobs > 1,
     )
     for told in study.recover():
-        where = f"it goes on in {told.run}" if told.run else "it had not begun"
+        where = f"it goes on in {told.run_id}" if told.run_id else "it had not begun"
         sink.emit(Noted(message=f"trial {told.number} was cut off: {where}"))
     days = sum(fold.split.validation.size for fold in folds)
     sink.emit(Noted(message=f"{len(folds)} inner folds, {days} validation days, no test day"))
@@ -119,15 +107,15 @@ def _open_search(
         context=context,
         parent=run,
         sink=sink,
-        name=name,
+        name=plan.study,
         study=study,
         shelf=shelf,
-        trials=trials,
-        jobs=jobs,
+        trials=plan.trials,
+        jobs=plan.jobs,
     )
 
 
-def identity(config: Config, space: Space, dataset: Dataset) -> dict[str, Any]:
+def study_identity(config: Config, space: Space, dataset: Dataset) -> dict[str, Any]:
     """What the trials of a study have in common; with another one they could not be compared."""
     flat = flatten(config)
     tuned = {dimension.key for dimension in space.dimensions}
@@ -147,13 +135,13 @@ def identity(config: Config, space: Space, dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _keep(directory: Path, summary: dict[str, Any]) -> None:
+def _keep(directory: Path, found: StudyResult) -> None:
     """Write ``study.json`` and ``best.toml``. No trial that came to its end is a GateError."""
-    write_json(directory / "study.json", summary)
-    if summary["best"] is None:
-        why = next((row["error"] for row in reversed(summary["trials"]) if row["error"]), "")
-        raise GateError(f"study {summary['study']}: no trial came to its end; {why}")
-    write_text(directory / "best.toml", _fragment(summary["best"]["parameters"]))
+    record.write(directory / STUDY, found)
+    if found.best is None:
+        why = next((row.error for row in reversed(found.trials) if row.error), "")
+        raise GateError(f"study {found.study}: no trial came to its end; {why}")
+    write_text(directory / "best.toml", _fragment(found.best.parameters))
 
 
 def _fragment(parameters: dict[str, Any]) -> str:
@@ -173,35 +161,36 @@ def _fragment(parameters: dict[str, Any]) -> str:
     return tomlkit.dumps(document)
 
 
-def _text(summary: dict[str, Any]) -> str:
-    complete = [row for row in summary["trials"] if row["state"] == "complete"]
-    ranked = sorted(complete, key=lambda row: -row["value"])
+def _text(found: StudyResult) -> str:
+    """The best trials, and what their order does not say."""
+    complete = [row for row in found.trials if row.state == "complete"]
     rows = [
         [
-            str(row["number"]),
-            f"{row['value']:+.4f}",
-            f"{row['rank_ic']:+.4f} ± {row['rank_ic_se']:.4f} (n={row['n_dates']})",
-            f"{row['size']:,}",
-            f"{row['seconds']:.0f}",
-            row["run_id"],
+            str(row.number),
+            f"{row.value:+.4f}",
+            row.figure.text(),
+            f"{row.size:,}",
+            f"{row.seconds:.0f}",
+            row.run_id or "",
         ]
-        for row in ranked[:_ROWS]
+        for row in sorted(complete, key=lambda row: -row.value)[:_ROWS]
     ]
-    counts = ", ".join(f"{count} {state}" for state, count in summary["counts"].items())
-    best = summary["best"]
-    header = ["trial", "objective", f"validation RankIC, h={summary['score_horizon']}", "size",
+    counts = ", ".join(f"{count} {state}" for state, count in found.counts.items())
+    best = found.best
+    assert best is not None
+    header = ["trial", "objective", f"validation RankIC, h={found.score_horizon}", "size",
               "seconds", "run"]  # fmt: skip
     return "\n".join(
         [
-            f"study {summary['study']} ({summary['run_id']}): {counts}",
+            f"study {found.study} ({found.run_id}): {counts}",
             "",
             table(rows, header=header),
             "",
             "objective = mean RankIC of the inner folds' validation days less one Newey-West error; "
             "no test day was scored",
             "",
-            f"best: trial {best['number']}",
-            *(f"  {key} = {value}" for key, value in best["parameters"].items()),
+            f"best: trial {best.number}",
+            *(f"  {key} = {value}" for key, value in best.parameters.items()),
             "The best of many looks better than it is: every trial counts in the deflated Sharpe ratio.",
         ]
     )

@@ -1,31 +1,29 @@
 """`walkforward`: consecutive test blocks, each scored by networks that saw only what came before it."""
 
-import datetime as dt
-import re
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import polars as pl
+from msgspec.structs import asdict
+from msgspec.structs import replace as changed
 
 from engine.dataset.split import Fold, walk_forward
 from engine.errors import UsageError
-from engine.files import read_json, write_json, write_parquet
+from engine.files import write_parquet
+from engine.records import record
+from engine.records.plans import WALKFORWARD_PLAN, WalkforwardPlan
+from engine.records.train import NETWORK, TRAIN, FoldResult, Headline, TrainResult
 from engine.runs.events import StageStarted
 from engine.runs.sink import EventSink
 from engine.runs.store import Run
 from engine.stages.context import Outcome, StageContext, open_or_create, run_session
-from engine.stages.network import mean_scores, score_network
-from engine.stages.pipeline import Dataset, Loader, as_taught, load_dataset, write_predictions
+from engine.stages.fit import mean_scores, score_network, write_predictions
+from engine.stages.load import Dataset, Loader, as_taught, load_dataset
 from engine.stages.text import rank_ic, table
 from engine.stages.train import provenance
-from engine.training.anatomy import anatomy
 from engine.training.baselines import compute_baselines
-from engine.training.evaluate import against_baselines, by_horizon, evaluate
-
-_SESSIONS = {"y": 252, "m": 21, "": 1}
-_NETWORK = "network"
+from engine.training.evaluate import against_baselines, anatomy, evaluate
 
 
 def walkforward(
@@ -36,7 +34,7 @@ def walkforward(
     step: str,
     seeds: int,
     with_baselines: bool,
-    model: str = _NETWORK,
+    model: str = NETWORK,
     resume: str | None = None,
 ) -> Outcome:
     """Train per fold, average ``seeds`` networks, and keep the scores of all test days.
@@ -44,7 +42,7 @@ def walkforward(
     A network that is done leaves its scores in ``folds/``; a resumed walk-forward takes them from there
     and goes on inside the one that was cut off. It uses the options it was started with.
     """
-    plan = Plan(
+    plan = WalkforwardPlan(
         first_test=first_test,
         last_test=last_test,
         step=step,
@@ -53,29 +51,29 @@ def walkforward(
         model=model,
     )
     run, context = open_or_create(context, "walkforward", resume=resume)
-    saved = run.path("walkforward.json")
-    if resume is not None and saved.is_file():
-        plan = Plan(**read_json(saved))
-    summary = run_walkforward(context, run, plan, resume=resume is not None)
-    return Outcome(json=summary, text=_text(summary))
+    if resume is not None:
+        plan = record.read_if_there(run.path(WALKFORWARD_PLAN), WalkforwardPlan) or plan
+    found = run_walkforward(context, run, plan, resume=resume is not None)
+    return Outcome(json=record.as_json(found), text=_text(found))
 
 
 def run_walkforward(
     context: StageContext,
     run: Run,
-    plan: "Plan",
+    plan: WalkforwardPlan,
     *,
     resume: bool = False,
     load: Loader = load_dataset,
-) -> dict[str, Any]:
-    """The work of `walkforward` in a session of its own; returns what `walkforward --json` prints."""
+) -> TrainResult:
+    """The work of `walkforward` in a session of its own."""
     first, last, length = plan.check()
     with run_session(context, run, resumed=resume) as session:
-        write_json(run.path("walkforward.json"), asdict(plan))
-        sink, started = session.sink, time.perf_counter()
-        is_network = plan.model == _NETWORK
-        dataset = load(context, sink) if is_network else _without_graph(context, sink)
-        config = context.config
+        record.write(run.path(WALKFORWARD_PLAN), plan)
+        sink, config, started = session.sink, context.config, time.perf_counter()
+        is_network = plan.model == NETWORK
+        dataset = (
+            load(context, sink) if is_network else load_dataset(context, sink, with_graph=False)
+        )
         folds = walk_forward(
             dataset.features,
             config.split,
@@ -93,53 +91,14 @@ def run_walkforward(
         if not is_network:
             scores, baselines = _take(baselines, plan.model)
             write_parquet(run.path("baselines.parquet"), baselines)
-        summary = _summarise(context, run, dataset, folds, scores, baselines)
-        summary["model"] = plan.model
-        summary["seconds"] = time.perf_counter() - started
-        write_json(run.path("train.json"), summary)
-        session.summary = {"test": summary["test"], "seconds": summary["seconds"]}
-    return summary
-
-
-def _without_graph(context: StageContext, sink: EventSink) -> Dataset:
-    """The dataset of simple models, which use no edges."""
-    return load_dataset(context, sink, with_graph=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """The options of a walk-forward, kept in its directory."""
-
-    first_test: str | None
-    last_test: str | None
-    step: str
-    seeds: int
-    with_baselines: bool
-    model: str = _NETWORK
-    """Whose scores the run keeps: the network's, or those of a baseline by name."""
-
-    def check(self) -> tuple[dt.date | None, dt.date | None, int]:
-        """First and last test day and the length of a block in sessions; UsageError if senseless."""
-        if self.seeds < 1:
-            raise UsageError(f"--seeds {self.seeds}: at least one network is needed")
-        return _date(self.first_test), _date(self.last_test), step_sessions(self.step)
-
-
-def step_sessions(text: str) -> int:
-    """``1y``, ``6m`` or a number of sessions."""
-    match = re.fullmatch(r"(\d+)([ym]?)", text)
-    if not match or int(match[1]) == 0:
-        raise UsageError(f"--step {text!r}: write 1y, 6m or a number of sessions")
-    return int(match[1]) * _SESSIONS[match[2]]
-
-
-def _date(text: str | None) -> dt.date | None:
-    if text is None:
-        return None
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f"{text!r} is not a date", hint="write YYYY-MM-DD") from error
+        found = changed(
+            _judged(context, run, dataset, folds, scores.sort("date", "symbol"), baselines),
+            model=plan.model,
+            seconds=time.perf_counter() - started,
+        )
+        record.write(run.path(TRAIN), found)
+        session.summary = record.as_json(Headline(test=found.test, seconds=found.seconds))
+    return found
 
 
 def _score_fold(
@@ -148,7 +107,7 @@ def _score_fold(
     dataset: Dataset,
     folds: Sequence[Fold],
     fold: Fold,
-    plan: Plan,
+    plan: WalkforwardPlan,
     sink: EventSink,
 ) -> pl.DataFrame:
     """Test scores of one fold: the mean over seeds of each network's scores, standardised by day."""
@@ -187,7 +146,7 @@ def _take(baselines: pl.DataFrame, model: str) -> tuple[pl.DataFrame, pl.DataFra
     """The scores of one baseline, with the horizons it was fitted for, and the others."""
     scores = baselines.filter(pl.col("name") == model).drop("name")
     if scores.is_empty():
-        known = ", ".join([_NETWORK, *baselines["name"].unique().sort()])
+        known = ", ".join([NETWORK, *baselines["name"].unique().sort()])
         raise UsageError(f"--model {model!r}: there is no such model", hint=f"known: {known}")
     known_columns = [
         column
@@ -197,16 +156,16 @@ def _take(baselines: pl.DataFrame, model: str) -> tuple[pl.DataFrame, pl.DataFra
     return scores.select(known_columns), baselines.filter(pl.col("name") != model)
 
 
-def _summarise(
+def _judged(
     context: StageContext,
     run: Run,
     dataset: Dataset,
     folds: list[Fold],
     scores: pl.DataFrame,
     baselines: pl.DataFrame,
-) -> dict[str, Any]:
+) -> TrainResult:
+    """Figures over all test days, of each fold, and against the simple models; writes the predictions."""
     config, features = context.config, dataset.features
-    scores = scores.sort("date", "symbol")
     write_predictions(run, scores, features, config)
     h, seed, draws = config.training.score_horizon, config.training.seed, config.training.null_draws
     horizons = [n for n in features.horizons if f"score_{n}" in scores.columns]
@@ -215,25 +174,21 @@ def _summarise(
     for fold in folds:
         rows = scores.filter(pl.col("fold") == fold.index)
         figures = evaluate(rows, features, null_draws=draws, seed=seed, horizons=[h])["test"]
-        per_fold.append({"fold": fold.index, **by_horizon({h: figures[h]})[str(h)]})
-    table = against_baselines(scores, baselines, features, config)
-    return {
-        "run_id": run.id,
-        "status": "done",
-        "score_horizon": h,
-        "test": by_horizon({h: ours[h]})[str(h)],
-        "horizons": {"test": by_horizon(ours)},
-        "folds": per_fold,
-        "permuted_labels": config.training.permute_labels,
-        "anatomy": anatomy(scores, features, h),
-        "baselines": table,
-        **provenance(context, dataset, folds[-1].split),
-    }
+        per_fold.append(FoldResult(fold=fold.index, **asdict(figures[str(h)])))
+    return changed(
+        provenance(context, run, dataset, folds[-1].split),
+        status="done",
+        test=ours[str(h)],
+        horizons={"test": ours},
+        folds=tuple(per_fold),
+        anatomy=anatomy(scores, features, h),
+        baselines=against_baselines(scores, baselines, features, config),
+    )
 
 
-def _text(summary: dict[str, Any]) -> str:
-    rows = [[f"fold {row['fold']}", rank_ic(row)] for row in summary["folds"]]
-    rows += [["all", rank_ic(summary["test"])]]
-    rows += [[name, rank_ic(values["test"])] for name, values in summary["baselines"].items()]
-    header = ["", f"test RankIC, h={summary['score_horizon']}"]
-    return f"run {summary['run_id']}: done\n\n{table(rows, header=header)}"
+def _text(found: TrainResult) -> str:
+    rows = [[f"fold {row.fold}", rank_ic(row)] for row in found.folds]
+    rows += [["all", rank_ic(found.test)]]
+    rows += [[name, rank_ic(rival.test)] for name, rival in found.baselines.items()]
+    header = ["", f"test RankIC, h={found.score_horizon}"]
+    return f"run {found.run_id}: done\n\n{table(rows, header=header)}"

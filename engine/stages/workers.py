@@ -16,16 +16,18 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from engine.errors import ConfigError, EnvironmentProblem, GateError, Interrupted
+from engine.records import record
+from engine.records.plans import WalkforwardPlan
 from engine.runs.events import RunEvent, RunFinished
 from engine.runs.follow import read_new
 from engine.runs.launch import argv
 from engine.runs.store import Run
 from engine.runs.threads import LIMITS
 from engine.stages.context import AnyStop, Outcome, StageContext, StopFlag
-from engine.stages.pipeline import Loader, Shelf, load_dataset
+from engine.stages.load import Loader, Shelf, load_dataset
 from engine.stages.train import run_training
 from engine.stages.trial import run_trial
-from engine.stages.walkforward import Plan, run_walkforward
+from engine.stages.walkforward import run_walkforward
 from engine.training.device import is_out_of_memory
 
 _Watch = Callable[[Run, RunEvent], bool]
@@ -38,6 +40,8 @@ _REFUSED = (GateError.exit_code, ConfigError.exit_code)
 
 
 class Workers(Protocol):
+    """Somewhere to do runs."""
+
     def each(self, runs: Iterator[Run], watch: _Watch) -> Iterator[Run]:
         """Do the runs; each comes back done, failed, or stopped by `watch`. Interrupted if stopped."""
         ...
@@ -56,7 +60,7 @@ def _execute(context: StageContext, run: Run, load: Loader) -> None:
         if run.command == "trial":
             run_trial(context, run, resume=resume, load=load)
         elif run.command == "walkforward":
-            plan = Plan(**run.manifest["plan"])
+            plan = record.convert(run.manifest.plan, WalkforwardPlan, f"{run.id}: plan")
             run_walkforward(context, run, plan, resume=resume, load=load)
         else:
             run_training(context, run, resume=resume, load=load, with_baselines=False)
@@ -71,20 +75,19 @@ def _execute(context: StageContext, run: Run, load: Loader) -> None:
 
 @dataclass(frozen=True, slots=True)
 class InProcess:
+    """One run at a time in this process."""
+
     context: StageContext
     shelf: Shelf
 
     def each(self, runs: Iterator[Run], watch: _Watch) -> Iterator[Run]:
+        """One after another; each comes back when it has ended."""
         for run in runs:
             _wait_until_free(run)
             enough = StopFlag()
-            sink = Watched(run, watch, enough)
-            offset, before = 0, -1
-            while offset != before:
-                before = offset
-                events, offset = read_new(run.events_path, before)
-                for event in events:
-                    sink.emit(event)
+            sink = WatchingSink(run, watch, enough)
+            for event in run.events():
+                sink.emit(event)
             if run.status() != "done":
                 stop = AnyStop((self.context.stop, enough))
                 with suppress(GateError, ConfigError):  # the run has it in its last event
@@ -95,7 +98,7 @@ class InProcess:
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class WatchingSink:
     """A sink that shows events to the watcher and passes its wish to stop on."""
 
     run: Run
@@ -103,12 +106,15 @@ class Watched:
     enough: StopFlag
 
     def emit(self, event: RunEvent) -> None:
+        """Show the event, and remember that the run has done enough."""
         if not self.watch(self.run, event):
             self.enough.requested = True
 
 
 @dataclass(slots=True)
 class Worker:
+    """A child process at work on a run."""
+
     run: Run
     process: "subprocess.Popen[bytes]"
     offset: int = 0
@@ -123,11 +129,14 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class Processes:
+    """Several runs at a time, each in a child process."""
+
     context: StageContext
     jobs: int
     _busy: list[Worker] = field(default_factory=list)
 
     def each(self, runs: Iterator[Run], watch: _Watch) -> Iterator[Run]:
+        """Up to ``jobs`` at a time; each comes back when its process has ended."""
         more = True
         try:
             while more or self._busy:

@@ -44,7 +44,7 @@ def compute_baselines(
     Columns ``name, date, symbol, fold, split, score_<h>`` (NaN: no score). A rule whose feature is
     not in the set is left out, with a note.
     """
-    parts = [_rule(name, features, split, fold, sink) for name in RULES]
+    parts = [part for name in RULES for part in _rule(name, features, split, fold, sink)]
     wanted = [features.horizons.index(horizon) for horizon in config.baseline_horizons]
     seed = config.training.seed
     fitted: dict[str, _Fit] = {"ridge": _fit_ridge, "lightgbm": _lightgbm(seed)}
@@ -55,7 +55,7 @@ def compute_baselines(
         parts += _scored(name, scorer, features, split, fold)
     mlp = fit_mlp(features, split.train, seed=seed, done=lambda n: progress(f"mlp seed {n}"))
     parts += _scored("mlp", mlp, features, split, fold)
-    return pl.concat([part for part in parts if not part.is_empty()])
+    return pl.concat(parts)
 
 
 @dataclass(slots=True)
@@ -98,7 +98,7 @@ def _scored(
     name: str, scorer: Scorer, features: FeatureSet, split: Split, fold: int
 ) -> list[pl.DataFrame]:
     frames = []
-    for part, sessions in _parts(split):
+    for part, sessions in (("validation", split.validation), ("test", split.test)):
         score_MH = np.concatenate([scorer(x_NF) for _, x_NF in _days(features, sessions)])
         frames.append(_frame(name, features, sessions, part, fold, score_MH))
     return frames
@@ -106,22 +106,18 @@ def _scored(
 
 def _rule(
     name: str, features: FeatureSet, split: Split, fold: int, sink: EventSink
-) -> pl.DataFrame:
+) -> list[pl.DataFrame]:
+    """Scores of a feature with a sign; none, with a note, where the feature is not in the set."""
     feature, sign = RULES[name]
     if feature not in features.features:
         sink.emit(Noted(message=f"baseline {name} left out: no feature {feature}"))
-        return pl.DataFrame()
-    f = features.features.index(feature)
-    frames = []
-    for part, sessions in _parts(split):
-        score_M = np.concatenate([sign * x_NF[:, f] for _, x_NF in _days(features, sessions)])
-        score_MH = np.repeat(score_M[:, None], len(features.horizons), axis=1)
-        frames.append(_frame(name, features, sessions, part, fold, score_MH))
-    return pl.concat(frames)
+        return []
+    f, H = features.features.index(feature), len(features.horizons)
 
+    def score(x_NF: _Matrix) -> NDArray[np.float64]:
+        return np.repeat(sign * x_NF[:, f, None], H, axis=1).astype(np.float64)
 
-def _parts(split: Split) -> tuple[tuple[str, NDArray[np.int64]], ...]:
-    return (("validation", split.validation), ("test", split.test))
+    return _scored(name, score, features, split, fold)
 
 
 def _days(

@@ -29,6 +29,8 @@ _VERSION = re.compile(r"^(?P<name>[a-z]+)-(?P<number>\d{6})$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
+    """Tensors and state as they were saved."""
+
     tensors: dict[str, Tensor]
     state: dict[str, Any]
 
@@ -36,7 +38,10 @@ class Checkpoint:
 def save_checkpoint(
     root: Path, name: str, tensors: Mapping[str, Tensor], state: Mapping[str, Any]
 ) -> None:
-    """Write a new version and make it the current one; older versions are removed afterwards."""
+    """Write a new version and make it the current one; older versions are removed afterwards.
+
+    Tensors may have any shape; they are written in their own type, NaN included.
+    """
     root.mkdir(parents=True, exist_ok=True)
     versions = _versions(root, name)
     number = max(versions, default=0) + 1
@@ -56,6 +61,7 @@ def save_checkpoint(
 
 
 def has_checkpoint(root: Path, name: str) -> bool:
+    """Whether a checkpoint of this name is complete."""
     return (root / name).is_file()
 
 
@@ -90,7 +96,7 @@ def sweep(root: Path) -> None:
 
 
 def pack_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Moments as flat tensors ``<parameter>.<moment>``, hyper-parameters as JSON."""
+    """Moments as tensors ``<parameter>.<moment>`` in the parameter's shape, hyper-parameters as JSON."""
     saved = optimizer.state_dict()
     tensors = {
         f"{index}.{key}": torch.as_tensor(value)
@@ -107,7 +113,7 @@ def pack_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor],
 def unpack_optimizer(
     optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], state: Mapping[str, Any]
 ) -> None:
-    """Put the moments back; the optimiser must have the same parameters in the same order."""
+    """Put the moments back; the optimiser must have the same parameters, in shape and order."""
     moments: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         index, _, moment = key.partition(".")
@@ -120,7 +126,7 @@ def unpack_optimizer(
 
 
 def pack_rng() -> dict[str, Tensor]:
-    """Random states of torch on CPU and, where present, on every CUDA device."""
+    """Random states of torch on CPU and, where present, every CUDA device: byte tensors of shape ``[B]``."""
     states = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         states |= {f"cuda{i}": s for i, s in enumerate(torch.cuda.get_rng_state_all())}
@@ -128,6 +134,7 @@ def pack_rng() -> dict[str, Tensor]:
 
 
 def restore_rng(states: Mapping[str, Tensor]) -> None:
+    """Put random states back: byte tensors of any shape, as `pack_rng` gave them."""
     torch.set_rng_state(states["cpu"])
     if torch.cuda.is_available():
         for i in range(torch.cuda.device_count()):

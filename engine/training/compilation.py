@@ -26,6 +26,7 @@ CompileError = TorchDynamoException
 
 
 def worth_compiling(runtime: Runtime, planned_steps: int) -> bool:
+    """Whether so many optimiser steps win back the minutes of compilation."""
     return runtime.fast and runtime.device.type == "cuda" and planned_steps >= MIN_STEPS
 
 
@@ -58,6 +59,7 @@ class CompiledBlocks:
 
     @contextmanager
     def active(self) -> Iterator[None]:
+        """Inside, the blocks run in their compiled form."""
         try:
             for module, form in self._forms:
                 module._compiled_call_impl = form

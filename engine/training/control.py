@@ -13,13 +13,26 @@ from engine.runs.events import Continued, ControlAnswered, Paused
 from engine.runs.sink import EventSink
 from engine.training.doctor.doctor import RollBack
 from engine.training.snapshots import Snapshots
-from engine.training.stopping import StopSignal
 
 _POLL_S = 0.2
 """How often a paused training looks whether it may go on."""
 
 
+class StopSignal(Protocol):
+    """How a run is asked to end at its next step."""
+
+    @property
+    def requested(self) -> bool:
+        """True once it is asked to."""
+
+
+class TrainingStopped(Exception):  # noqa: N818 - a way out of the loop, not a fault
+    """The stop flag was seen at the end of a step; a resumable checkpoint has been written."""
+
+
 class StepControl(Protocol):
+    """What a person may ask of a training between two steps."""
+
     def asked(self) -> frozenset[Wish]:
         """Open wishes."""
 
@@ -31,9 +44,11 @@ class NoControl:
     """For trainings without a run directory."""
 
     def asked(self) -> frozenset[Wish]:
+        """Nothing is ever asked."""
         return frozenset()
 
     def obey(self, asked: frozenset[Wish], step: int, snapshots: Snapshots) -> float:
+        """Nothing is done."""
         return 0.0
 
 
@@ -46,9 +61,11 @@ class RunControl:
     stop: StopSignal
 
     def asked(self) -> frozenset[Wish]:
+        """Open wishes, by their files."""
         return self.files.asked()
 
     def obey(self, asked: frozenset[Wish], step: int, snapshots: Snapshots) -> float:
+        """Carry the wishes out and answer each; a pause waits here."""
         waited = 0.0
         if "checkpoint" in asked:
             self._answer("checkpoint", step, f"saved at step {step}")

@@ -59,7 +59,7 @@ class WeightAverage:
             _copy(own, model)
 
     def restore(self, count: int, mean: Mapping[str, Tensor], model: nn.Module) -> None:
-        """Put back what was saved, on the devices of the model's weights."""
+        """Put back the means that were saved, each of its weight's shape, on the devices of the weights."""
         self.count = count
         weights = dict(model.named_parameters())
         self.mean = {name: value.to(weights[name].device) for name, value in mean.items()}

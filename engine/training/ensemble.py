@@ -113,7 +113,7 @@ def _one_thread() -> None:
 
 
 def standardised(score_MH: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean 0 and deviation 1 within the day, at each horizon."""
+    """Scores ``[M, H]`` with mean 0 and deviation 1 within the day, at each horizon."""
     deviation_H = score_MH.std(axis=0, ddof=1) if len(score_MH) > 1 else 1.0
     return np.asarray((score_MH - score_MH.mean(axis=0)) / (deviation_H + _TINY))
 

@@ -4,26 +4,24 @@ Validation and test days are left out on purpose: a feature that is chosen by th
 """
 
 # Shape suffixes: D sampled days, N stocks, F features.
-import math
-from typing import Any
-
 import numpy as np
 
 from engine.dataset.split import Split
-from engine.evaluation.inference import newey_west_se
+from engine.evaluation.inference import mean_figure
 from engine.evaluation.rank_ic import MIN_NAMES
 from engine.evaluation.ranks import rank_correlation_columns
 from engine.features.feature_set import FeatureSet
+from engine.records.train import FeatureIC, FeatureICs
 
 DAYS = 500
 """Training days looked at, evenly spaced; more of them cost more than they tell."""
 
 
-def feature_rank_ics(features: FeatureSet, split: Split, horizon: int) -> dict[str, Any]:
+def feature_rank_ics(features: FeatureSet, split: Split, horizon: int) -> FeatureICs:
     """RankIC of every column with its Newey-West standard error, and the days that it rests on.
 
     The column is taken as the network gets it, so a missing value counts as the day's middle. A column
-    that is the same for all stocks of a day has no RankIC: null, with 0 days.
+    that is the same for all stocks of a day has no RankIC: NaN, with 0 days.
     """
     stride = -(-split.train.size // DAYS)
     days_D = split.train[::stride]
@@ -36,20 +34,15 @@ def feature_rank_ics(features: FeatureSet, split: Split, horizon: int) -> dict[s
             x_FN = np.ascontiguousarray(features.x_SNF[day][known_N].T, dtype=np.float32)
             daily_DF[d] = rank_correlation_columns(x_FN, label_N[known_N])
     lag = -(-horizon // stride)
-    columns = {}
-    for f, name in enumerate(features.features):
-        known_D = daily_DF[np.isfinite(daily_DF[:, f]), f]
-        error = newey_west_se(known_D, lag=lag)
-        columns[name] = {
-            "rank_ic": float(known_D.mean()) if known_D.size else None,
-            "rank_ic_se": error if math.isfinite(error) else None,
-            "n_dates": int(known_D.size),
-        }
-    return {
-        "horizon": horizon,
-        "first": str(features.dates_S[days_D[0]]),
-        "last": str(features.dates_S[days_D[-1]]),
-        "stride": stride,
-        "fingerprint": features.fingerprint,
-        "features": columns,
-    }
+    alone = {name: mean_figure(daily_DF[:, f], lag=lag) for f, name in enumerate(features.features)}
+    return FeatureICs(
+        horizon=horizon,
+        first=str(features.dates_S[days_D[0]]),
+        last=str(features.dates_S[days_D[-1]]),
+        stride=stride,
+        fingerprint=features.fingerprint,
+        features={
+            name: FeatureIC(rank_ic=mean.value, rank_ic_se=mean.se, n_dates=mean.n_dates)
+            for name, mean in alone.items()
+        },
+    )

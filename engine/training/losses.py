@@ -61,9 +61,9 @@ def student_nll(score_NH: Tensor, shape_NH2: Tensor, target_NH: Tensor) -> Tenso
 
 
 def listnet(score_NH: Tensor, target_NH: Tensor) -> Tensor:
-    """Cross-entropy per horizon ``(H,)`` between the top-one probabilities of labels and scores, less its
-    smallest value, the labels' own entropy; 0 when the two agree.
+    """Cross-entropy ``[H]`` between the top-one probabilities of labels and scores ``[N, H]``.
 
+    Less its smallest value, the labels' own entropy: 0 when the two agree. NaN labels are left out.
     Cao et al., "Learning to Rank: From Pairwise Approach to Listwise Approach", ICML 2007: the chance to be
     first is softmax over the day. Scores are standardised within the day, as the labels are.
     """
@@ -78,13 +78,13 @@ def listnet(score_NH: Tensor, target_NH: Tensor) -> Tensor:
 
 
 def pearson(score_NH: Tensor, target_NH: Tensor) -> Tensor:
-    """Pearson correlation of score and standardised label per horizon ``(H,)``, in [-1, 1]."""
+    """Pearson correlation ``[H]`` of score and standardised label ``[N, H]``, in [-1, 1]; NaN left out."""
     valid_NH, target_NH = _split_nan(target_NH)
     return _correlation(score_NH, target_NH, valid_NH)
 
 
 def soft_spearman(score_NH: Tensor, target_NH: Tensor) -> Tensor:
-    """Spearman correlation per horizon ``(H,)`` with ranks that have a gradient.
+    """Spearman correlation ``[H]`` of scores and labels ``[N, H]`` with ranks that have a gradient.
 
     Soft rank of stock i: sum over j of sigmoid((s_i - s_j) / tau), ascending like the label's ranks
     (Qin, Liu & Li, Information Retrieval 13, 2010), tau tied to the day's score deviation, so that the
@@ -98,7 +98,7 @@ def soft_spearman(score_NH: Tensor, target_NH: Tensor) -> Tensor:
 
 
 def portfolio_return(score_NH: Tensor, return_NH: Tensor) -> Tensor:
-    """Return of the day's soft long-short portfolio per horizon ``(H,)``.
+    """Return ``[H]``, a fraction, of the day's soft long-short portfolio of scores ``[N, H]``.
 
     Weights are the standardised scores over the sum of their absolute values: gross 1, net 0.
     """
@@ -110,7 +110,7 @@ def portfolio_return(score_NH: Tensor, return_NH: Tensor) -> Tensor:
 
 
 def sharpe(return_DH: Tensor) -> Tensor:
-    """Mean over deviation of the days' portfolio returns per horizon ``(H,)``; 0 for one day.
+    """Mean over deviation ``[H]`` of the days' portfolio returns ``[D, H]``; 0 for one day.
 
     Not annualised. The deviation has a floor of 1e-3 so that few equal days do not explode it.
     """
@@ -122,7 +122,7 @@ def sharpe(return_DH: Tensor) -> Tensor:
 def combined_loss(
     output: RankerOutput, batch: Batch, config: LossConfig, levels: Sequence[float]
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Weighted sum of the terms over the days of a batch, and each term's unweighted value.
+    """Weighted sum of the terms over the days of a batch, and each term's unweighted value: scalars.
 
     ``base`` pinball or Huber, ``rank_ic`` 1 - soft Spearman, ``cs_ic`` 1 - Pearson, ``sharpe`` minus the
     Sharpe ratio, ``listnet``, ``student_t``; and, where the graph is on, ``attention_entropy``,

@@ -25,6 +25,7 @@ class MachineProbe:
         self._gpu = _first_gpu()
 
     def read(self) -> MachineLogged:
+        """The figures of this moment."""
         percent, used, total = _gpu_figures(self._gpu)
         return MachineLogged(
             cpu_percent=self._process.cpu_percent(),

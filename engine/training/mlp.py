@@ -102,7 +102,7 @@ def fit_mlp(
     seed: int,
     done: Callable[[int], None] = lambda _: None,
 ) -> Scorer:
-    """Fit `SEEDS` networks on whole training days and average their scores, standardised by day.
+    """Fit `SEEDS` networks on whole training days and average their scores ``[N, H]``, standardised by day.
 
     ``done`` is told how many networks are fitted, from the calling thread. Each network has a thread of
     its own: the result does not depend on how many run at once.

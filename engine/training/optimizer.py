@@ -31,7 +31,8 @@ def _cosine(start: float, stop: float, share: float) -> float:
 class Blocks(Protocol):
     """What the optimiser needs of a network: its modules by block name."""
 
-    def module_groups(self) -> dict[str, nn.Module]: ...
+    def module_groups(self) -> dict[str, nn.Module]:
+        """Name of each block, and its modules."""
 
 
 def set_trainable(

@@ -26,6 +26,8 @@ _MIN_ROWS = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassResult:
+    """Loss and output of whole days, cut off from their graph where the loss is."""
+
     loss: Tensor
     terms: dict[str, Tensor]
     """Unweighted values of the loss terms."""

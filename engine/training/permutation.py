@@ -34,7 +34,7 @@ def permuted_labels(features: FeatureSet, sessions: NDArray[np.int64], seed: int
 def dealt(
     donor_N: NDArray[np.int64], is_member_N: NDArray[np.bool_], rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Donors of a day, a permutation of its members, from those of the day before; -1 outside.
+    """Donors ``[N]`` of a day, a permutation of its members, from those of the day before; -1 outside.
 
     Whoever listened to a stock that left gets that one's donor; whoever comes takes the donor of a member
     drawn at random, itself included, and becomes that one's donor. So one stock changes its donor for each

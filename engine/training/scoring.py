@@ -9,10 +9,11 @@ import torch
 from numpy.typing import NDArray
 
 from engine.dataset.batch import Batch, make_batch
-from engine.evaluation.rank_ic import RankICSummary, summarise
+from engine.evaluation.rank_ic import summarise
 from engine.features.feature_set import FeatureSet
 from engine.graph.graph import GraphSeries
 from engine.model.atft_gat_fan import ATFTGATFAN, RankerOutput
+from engine.records.rank_ic import RankICSummary
 from engine.training.device import Runtime
 
 _DAYS_PER_BATCH = 4
@@ -76,7 +77,10 @@ def score_days(
     window: int,
     runtime: Runtime,
 ) -> ScoredDays:
-    """Score every session in eval mode, float32, without gradient. The model's mode is put back."""
+    """Score every session (positions on the axis S) in eval mode, float32, without gradient.
+
+    ``window`` is in sessions. The model's mode is put back.
+    """
     days: list[tuple[NDArray[np.float32], ...]] = []
     symbols: list[NDArray[np.int64]] = []
     selections, entropies = [], []

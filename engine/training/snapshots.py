@@ -26,11 +26,14 @@ MODEL, AVERAGE, OPTIMIZER, RNG = "model.", "average.", "optimizer.", "rng."
 
 @dataclass(slots=True, kw_only=True)
 class Snapshots:
+    """The checkpoints of one training."""
+
     directory: Path
     identity: Mapping[str, Any]
     """What the weights belong to: config, feature names, fingerprints. Compared when loading."""
 
     def can_resume(self) -> bool:
+        """Whether there is a `resume` checkpoint."""
         return checkpoint.has_checkpoint(self.directory, "resume")
 
     def healthy_step(self) -> int:
@@ -38,6 +41,7 @@ class Snapshots:
         return Progress.from_state(self._load("healthy").state["progress"]).step
 
     def save_weights(self, name: _Name, model: nn.Module, state: Mapping[str, Any]) -> None:
+        """Save the weights, and ``state`` with them."""
         tensors = {MODEL + key: value for key, value in model.state_dict().items()}
         self._save(name, tensors, state)
 
@@ -65,6 +69,7 @@ class Snapshots:
         average: WeightAverage | None,
         progress: Progress,
     ) -> None:
+        """Save everything that the next step depends on; without an optimiser: between two phases."""
         tensors = {MODEL + key: value for key, value in model.state_dict().items()}
         state: dict[str, Any] = {"progress": progress.to_state(), "optimizer": None, "averaged": 0}
         if optimizer is not None:
@@ -110,6 +115,8 @@ class Snapshots:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saved:
+    """What a checkpoint holds beside the weights."""
+
     progress: Progress
     optimizer_state: Any
     optimizer_tensors: Mapping[str, Tensor]

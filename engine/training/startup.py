@@ -31,25 +31,32 @@ _TOLERANCE = 1e-4
 sums in another order differ in the last bits of float32."""
 
 
-class Ranker(Protocol):
+class AssertedNetwork(Protocol):
     """What the assertions need of a network; also met by the test doubles."""
 
     blocks: frozenset[str]
 
     def __call__(self, batch: Batch) -> RankerOutput: ...
-    def module_groups(self) -> dict[str, nn.Module]: ...
-    def eval(self) -> nn.Module: ...
-    def train(self, mode: bool = True) -> nn.Module: ...
-    def zero_grad(self, set_to_none: bool = True) -> None: ...
+    def module_groups(self) -> dict[str, nn.Module]:
+        """Name of each block, and its modules."""
+
+    def eval(self) -> nn.Module:
+        """As torch's."""
+
+    def train(self, mode: bool = True) -> nn.Module:
+        """As torch's."""
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """As torch's."""
 
     training: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class OneDay:
     """One real day and a network in eval mode."""
 
-    model: Ranker
+    model: AssertedNetwork
     features: FeatureSet
     graphs: GraphSeries | None
     session: int
@@ -57,16 +64,18 @@ class Trial:
     device: torch.device
 
     def batch(self, sessions: Sequence[int] = ()) -> Batch:
+        """A batch of these sessions; of the day itself unless some are named."""
         chosen = sessions or (self.session,)
         return make_batch(self.features, self.graphs, chosen, self.window).to(self.device)
 
     @torch.no_grad()
     def scores(self, batch: Batch) -> Tensor:
+        """Scores ``[M, H]`` in float32, without gradient."""
         return self.model(batch).score_MH.float()
 
 
 def check_startup(
-    model: Ranker,
+    model: AssertedNetwork,
     features: FeatureSet,
     graphs: GraphSeries | None,
     *,
@@ -79,60 +88,60 @@ def check_startup(
 
     The network's mode and gradients and the random state are as before afterwards.
     """
-    trial = Trial(
+    day = OneDay(
         model=model, features=features, graphs=graphs, session=session, window=window, device=device
     )
     failed: list[str] = []
     with _untouched(model):
         for name, assertion in ASSERTIONS.items():
-            problem = assertion(trial)
+            problem = assertion(day)
             sink.emit(AssertionChecked(name=name, passed=not problem, detail=problem or "ok"))
             if problem:
                 failed.append(f"{name}: {problem}")
     if failed:
         raise GateError(
-            "start-up assertions failed on " + f"{trial.batch().dates[0]}; " + "; ".join(failed),
+            "start-up assertions failed on " + f"{day.batch().dates[0]}; " + "; ".join(failed),
             hint="the network would not learn from its input; see docs/startup.md for each assertion",
         )
 
 
-def _output_varies(trial: Trial) -> str:
+def _output_varies(day: OneDay) -> str:
     """(a) Eval-mode scores differ between the stocks of a day, for every horizon."""
-    std_H = trial.scores(trial.batch()).std(dim=0)
+    std_H = day.scores(day.batch()).std(dim=0)
     return (
         f"score deviation over stocks is {float(std_H.min()):.1e}" if std_H.min() < _MIN_STD else ""
     )
 
 
-def _input_sensitivity(trial: Trial) -> str:
+def _input_sensitivity(day: OneDay) -> str:
     """(b) Another stock's features give a stock another score."""
-    batch = trial.batch()
+    batch = day.batch()
     rolled = replace(batch, x_MTF=batch.x_MTF.roll(1, dims=0))
-    change = (trial.scores(rolled) - trial.scores(batch)).abs().max()
+    change = (day.scores(rolled) - day.scores(batch)).abs().max()
     return (
         f"scores move by {float(change):.1e} when inputs are exchanged" if change < _MIN_STD else ""
     )
 
 
-def _gradient_reaches_every_block(trial: Trial) -> str:
+def _gradient_reaches_every_block(day: OneDay) -> str:
     """(c) The rank loss gives every block that is on a gradient above 1e-8."""
-    batch = trial.batch()
-    trial.model.zero_grad(set_to_none=True)
-    output = trial.model(batch)
+    batch = day.batch()
+    day.model.zero_grad(set_to_none=True)
+    output = day.model(batch)
     loss = 1.0 - soft_spearman(output.score_MH.float(), batch.target_MH).mean()
     if loss.requires_grad:
         loss.backward()  # type: ignore[no-untyped-call]
-    norms = gradient_norms(trial.model.module_groups())
-    expected = [n for n in trial.model.module_groups() if n == "heads" or n in trial.model.blocks]
+    norms = gradient_norms(day.model.module_groups())
+    expected = [n for n in day.model.module_groups() if n == "heads" or n in day.model.blocks]
     dead = [name for name in expected if not norms.get(name, 0.0) > _MIN_GRADIENT]
     return f"no gradient from the rank loss in {', '.join(dead)}" if dead else ""
 
 
-def _permutation_equivariance(trial: Trial) -> str:
+def _permutation_equivariance(day: OneDay) -> str:
     """(d) Reordering the stocks of a day reorders the scores and changes none."""
-    batch = trial.batch()
+    batch = day.batch()
     order = torch.randperm(batch.symbol_M.numel(), generator=torch.Generator().manual_seed(0)).to(
-        trial.device
+        day.device
     )
     place = torch.argsort(order)
     shuffled = replace(
@@ -144,31 +153,29 @@ def _permutation_equivariance(trial: Trial) -> str:
         target_MH=batch.target_MH[order],
         edge_index_2E=place[batch.edge_index_2E],
     )
-    return _differ(
-        trial.scores(shuffled), trial.scores(batch)[order], "the order of stocks matters"
-    )
+    return _differ(day.scores(shuffled), day.scores(batch)[order], "the order of stocks matters")
 
 
-def _unrelated_stocks(trial: Trial) -> str:
+def _unrelated_stocks(day: OneDay) -> str:
     """(e) Rows of another day, to which no edge leads, change no score."""
-    alone = trial.scores(trial.batch())
-    other = _neighbour_session(trial)
+    alone = day.scores(day.batch())
+    other = _neighbour_session(day)
     if other is None:
         return ""
-    together = trial.scores(trial.batch(sessions=(trial.session, other)))[: alone.shape[0]]
+    together = day.scores(day.batch(sessions=(day.session, other)))[: alone.shape[0]]
     return _differ(together, alone, "stocks without an edge change the score")
 
 
-def _determinism(trial: Trial) -> str:
+def _determinism(day: OneDay) -> str:
     """(f) The same day gives the same scores, bit for bit."""
-    first, second = trial.scores(trial.batch()), trial.scores(trial.batch())
+    first, second = day.scores(day.batch()), day.scores(day.batch())
     return "" if torch.equal(first, second) else "two evaluations of one day differ"
 
 
-def _truncation(trial: Trial) -> str:
+def _truncation(day: OneDay) -> str:
     """(g) Without anything that comes after the day, its scores are the same, bit for bit."""
-    stop = trial.session + 1
-    features, graphs = trial.features, trial.graphs
+    stop = day.session + 1
+    features, graphs = day.features, day.graphs
     past = features.until(stop)
     if graphs is not None:
         kept = graphs.sessions_R < stop
@@ -177,12 +184,12 @@ def _truncation(trial: Trial) -> str:
             graphs=graphs.graphs[: int(kept.sum())],
             fingerprint=graphs.fingerprint,
         )
-    cut = make_batch(past, graphs, (trial.session,), trial.window).to(trial.device)
-    same = torch.equal(trial.scores(cut), trial.scores(trial.batch()))
+    cut = make_batch(past, graphs, (day.session,), day.window).to(day.device)
+    same = torch.equal(day.scores(cut), day.scores(day.batch()))
     return "" if same else "data after the day change its scores"
 
 
-ASSERTIONS: dict[str, Callable[[Trial], str]] = {
+ASSERTIONS: dict[str, Callable[[OneDay], str]] = {
     assertion.__name__: assertion
     for assertion in (
         _output_varies,
@@ -203,15 +210,15 @@ def _differ(ours: Tensor, expected: Tensor, text: str) -> str:
     return f"{text} (by {worst:.1e} deviations)" if not worst <= _TOLERANCE else ""
 
 
-def _neighbour_session(trial: Trial) -> int | None:
+def _neighbour_session(day: OneDay) -> int | None:
     """The session before, if it has a full window and members."""
-    before = trial.session - 1
-    enough = before >= trial.window - 1 and trial.features.member_SN[before].any()
+    before = day.session - 1
+    enough = before >= day.window - 1 and day.features.member_SN[before].any()
     return before if enough else None
 
 
 @contextmanager
-def _untouched(model: Ranker) -> Iterator[None]:
+def _untouched(model: AssertedNetwork) -> Iterator[None]:
     """Eval mode inside; training mode, gradients and random state are put back."""
     was_training, state = model.training, torch.get_rng_state()
     model.eval()

@@ -18,13 +18,14 @@ from engine.runs.sink import EventSink, NullSink
 from engine.training import probes
 from engine.training.compilation import CompiledBlocks, CompileError
 from engine.training.device import Runtime, is_out_of_memory
-from engine.training.ic import rank_ic
 from engine.training.optimizer import set_learning_rate
 from engine.training.passes import Pass
 
 
 @dataclass(slots=True, kw_only=True)
 class StepResult:
+    """What one optimiser step showed."""
+
     loss: float = 0.0
     terms: dict[str, float] = field(default_factory=dict)
     """Unweighted values of the loss terms."""
@@ -122,4 +123,4 @@ class Stepper:
         h = self.config.labels.horizons.index(self.config.training.score_horizon)
         stop = batch.day_ptr[1]
         score_N = score_MH[:stop, h].detach().float().cpu()
-        return float(rank_ic(score_N, batch.y_MH[:stop, h].cpu()))
+        return float(probes.rank_ic(score_N, batch.y_MH[:stop, h].cpu()))

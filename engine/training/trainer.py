@@ -5,9 +5,10 @@ so a run that is killed and resumed passes through the same states bit by bit (C
 """
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from engine.config import Config, PhaseConfig
@@ -18,6 +19,7 @@ from engine.errors import GateError
 from engine.features.feature_set import FeatureSet
 from engine.graph.graph import GraphSeries
 from engine.model.atft_gat_fan import ATFTGATFAN
+from engine.records.train import PhaseResult
 from engine.runs.events import (
     AttentionLogged,
     CheckpointSaved,
@@ -27,27 +29,34 @@ from engine.runs.events import (
 from engine.runs.sink import EventSink
 from engine.training import probes
 from engine.training.compilation import compiled_blocks
-from engine.training.control import NoControl, StepControl
+from engine.training.control import NoControl, StepControl, StopSignal, TrainingStopped
 from engine.training.device import Runtime
 from engine.training.doctor.doctor import Doctor, RollBack
-from engine.training.doctor.findings import Reading
+from engine.training.doctor.findings import StepReading
 from engine.training.ema import WeightAverage
 from engine.training.machine import MachineProbe
-from engine.training.monitor import OUT_OF_DEVICE_MEMORY, phase_finished, phase_started, step_events
+from engine.training.monitor import (
+    OUT_OF_DEVICE_MEMORY,
+    phase_finished,
+    phase_result,
+    phase_started,
+    step_events,
+    validation,
+)
 from engine.training.optimizer import build_optimizer, one_cycle, set_trainable
 from engine.training.passes import Pass, open_pass
-from engine.training.progress import PhaseResult, Progress
+from engine.training.progress import Progress
 from engine.training.scoring import ScoredDays, score_days
 from engine.training.snapshots import Snapshots, State
 from engine.training.step import Stepper, StepResult
-from engine.training.stopping import StopSignal, TrainingStopped
-from engine.training.validation import evaluated
 
 _MACHINE_EVERY_S = 5.0
 
 
 @dataclass(slots=True, kw_only=True)
 class Trainer:
+    """The loop over phases, epochs and steps of one network; `run` goes through all that is left."""
+
     config: Config
     features: FeatureSet
     graphs: GraphSeries | None
@@ -60,6 +69,7 @@ class Trainer:
     machine: MachineProbe
     progress: Progress
     control: StepControl = field(default_factory=NoControl)
+    """What a person may ask for while it trains."""
     _machine_due: float = 0.0
     _doctor: Doctor = field(init=False)
     _average: WeightAverage = field(init=False)
@@ -175,15 +185,15 @@ class Trainer:
         best, history = self.progress.best, self.progress.history
         if best is None or not history:
             return False
-        return bool(history[-1]["epoch"] - best["epoch"] >= phase.patience)
+        return history[-1].epoch - best.epoch >= phase.patience
 
     def _finish_phase(self, phase: PhaseConfig) -> None:
         """Keep the phase's best epoch if it beats the best phase so far, else roll back to that."""
         state, best, before = self.progress, self.progress.best, self.progress.best_kept
         blocks = self._blocks_of(phase)
         if best is not None:
-            kept = before is None or best["smoothed"] > before.smoothed
-            result = PhaseResult.of(phase.name, state.epoch_in_phase, best, kept=kept)
+            kept = before is None or best.smoothed > before.smoothed
+            result = phase_result(phase.name, state.epoch_in_phase, best, kept=kept)
             state.results.append(result)
             self.sink.emit(phase_finished(result, state.phase))
             if kept:
@@ -297,13 +307,13 @@ class Trainer:
             result, state, rate=rate, done=done, memory_mib=machine.memory_mib
         ):
             self.sink.emit(event)
-        reading = Reading(step=state.step, norm=result.norm, alpha=result.alpha, rate=rate)
+        reading = StepReading(step=state.step, norm=result.norm, alpha=result.alpha, rate=rate)
         self._doctor.look_at_step(reading, state.chart, epoch=state.epoch)
 
     # ---- validation ----------------------------------------------------------------------------
 
     def score(self, sessions: NDArray[np.int64]) -> ScoredDays:
-        """Eval-mode scores of whole days with the weights and blocks of this moment."""
+        """Eval-mode scores of whole days (positions on the axis S) with the weights of this moment."""
         return score_days(
             self.model,
             self.features,
@@ -319,7 +329,7 @@ class Trainer:
         self.sink.emit(StageStarted(stage="evaluate"))
         with self._average.applied(self.model):
             scored = self.score(self.split.validation)
-            event, entry = evaluated(scored, state, self.config)
+            event, entry = validation(scored, state, self.config)
             self.sink.emit(event)
             state.history.append(entry)
             self.sink.emit(
@@ -329,9 +339,7 @@ class Trainer:
                     gat_entropy=scored.gat_entropy,
                 )
             )
-            healthy = self._doctor.look_at_validation(
-                state.validations(), state.chart, step=state.step
-            )
+            healthy = self._doctor.look_at_validation(state.history, state.chart, step=state.step)
             if event.is_best:
                 state.best = entry
                 self.snapshots.save_weights("best", self.model, {"epoch": state.epoch})

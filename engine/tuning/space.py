@@ -13,11 +13,14 @@ _ORIGIN = "tune.space"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Space:
+    """The search space that a configuration takes."""
+
     dimensions: tuple[Dimension, ...]
     left_out: tuple[str, ...]
     """Values of the configured space that the configuration does not take, with its reason."""
 
     def to_json(self) -> list[dict[str, Any]]:
+        """The dimensions as they stand in config.toml."""
         return [dimension.model_dump(mode="json") for dimension in self.dimensions]
 
 

@@ -8,32 +8,37 @@ and perhaps half a line; `open_study` ends the line, and `recover` puts such tri
 import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import optuna
+from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
+from optuna.trial import TrialState as _Outcome
 
 from engine.config import Dimension, Range, TuneConfig
 from engine.errors import IntegrityError, UsageError
-from engine.tuning.importance import importances
+from engine.records.study import TrialRow, TrialState, best_of
+from engine.runs.events import EpochEvaluated, FoldStarted, RunEvent
 from engine.tuning.space import Space
 
-State = Literal["complete", "pruned", "failed"]
+MIN_TRIALS = 5
+"""Complete trials below which nothing can be said of the keys."""
 IDENTITY, RUN, CUT_OFF = "identity", "run", "cut_off"
 """Attributes: of the study, of a trial, and (numbers of trials that died with their process) of the study."""
-_STATES: dict[State, TrialState] = {
-    "complete": TrialState.COMPLETE,
-    "pruned": TrialState.PRUNED,
-    "failed": TrialState.FAIL,
+_STATES: dict[TrialState, _Outcome] = {
+    "complete": _Outcome.COMPLETE,
+    "pruned": _Outcome.PRUNED,
+    "failed": _Outcome.FAIL,
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class AskedTrial:
     """A trial that is to be run."""
 
     number: int
@@ -43,19 +48,41 @@ class Asked:
     """The run that this trial was cut off in; it goes on there."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """A trial that has ended."""
+@dataclass(frozen=True, slots=True)
+class TrialReport:
+    """What a running trial reports for pruning."""
 
-    number: int
-    state: State
+    step: int
+    """fold x epochs of a fold + epoch: the same moment in every trial of a study."""
     value: float
-    """NaN unless complete."""
-    parameters: dict[str, Any]
-    run: str | None
+    """Mean over the folds so far of the best validation RankIC in each."""
 
 
-class HeldByCaller(JournalFileOpenLock):
+@dataclass(slots=True, kw_only=True)
+class TrialProgress:
+    """A fold of a trial's own events: the same live and after a kill."""
+
+    epochs_per_fold: int
+    """Largest number of epochs over all phases; a fold that ends early leaves steps out."""
+    fold: int = 0
+    best: dict[int, float] = field(default_factory=dict)
+    seen: set[int] = field(default_factory=set)
+
+    def advance(self, event: RunEvent) -> TrialReport | None:
+        """The report that this event gives rise to; an epoch that was repeated after a kill gives none."""
+        if isinstance(event, FoldStarted):
+            self.fold = event.fold
+        if not isinstance(event, EpochEvaluated):
+            return None
+        step = self.fold * self.epochs_per_fold + event.epoch
+        if step in self.seen or event.rank_ic != event.rank_ic:
+            return None
+        self.seen.add(step)
+        self.best[self.fold] = max(event.rank_ic, self.best.get(self.fold, event.rank_ic))
+        return TrialReport(step, sum(self.best.values()) / len(self.best))
+
+
+class _HeldByCaller(JournalFileOpenLock):
     """The study's own lock is held already; a second one could be left behind by a kill."""
 
     def acquire(self) -> bool:
@@ -76,7 +103,7 @@ class Study:
     parallel: bool
     _open: dict[int, optuna.Trial] = field(default_factory=dict)
 
-    def ask(self) -> Asked:
+    def ask(self) -> AskedTrial:
         """The next trial: one from the queue, else one proposed by the sampler.
 
         Each proposal gets a sampler of its own, seeded by how many trials were begun. So it depends on the
@@ -87,7 +114,7 @@ class Study:
         trial = self.study.ask()
         self._open[trial.number] = trial
         parameters = {d.key: _suggest(trial, d) for d in self.space.dimensions}
-        return Asked(number=trial.number, parameters=parameters, run=trial.user_attrs.get(RUN))
+        return AskedTrial(number=trial.number, parameters=parameters, run=trial.user_attrs.get(RUN))
 
     def set_run(self, number: int, run: str) -> None:
         """Remember where an asked trial runs, so that it can go on there."""
@@ -99,28 +126,28 @@ class Study:
         trial.report(value, step)
         return trial.should_prune()
 
-    def tell(self, number: int, state: State, value: float | None = None) -> None:
+    def tell(self, number: int, state: TrialState, value: float | None = None) -> None:
         """End an asked trial; ``value`` counts if it is complete."""
         self.study.tell(number, value if state == "complete" else None, state=_STATES[state])
         del self._open[number]
 
-    def recover(self) -> list[Told]:
+    def recover(self) -> list[TrialRow]:
         """End the trials that a dead process left running, and queue those that have a run again.
 
         A trial without one had not begun: the sampler proposes the same values anew.
         """
-        left = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        left = self.study.get_trials(deepcopy=False, states=(_Outcome.RUNNING,))
         if left:
             numbers = [trial.number for trial in left]
             self.study.set_user_attr(CUT_OFF, [*self._cut_off(), *numbers])
         for trial in left:
-            self.study.tell(trial.number, state=TrialState.FAIL)
+            self.study.tell(trial.number, state=_Outcome.FAIL)
             run = trial.user_attrs.get(RUN)
             if run is not None:
                 self.study.enqueue_trial(dict(trial.params), user_attrs={RUN: run})
         return [self._told(trial, "failed") for trial in left]
 
-    def ended(self) -> Iterator[Told]:
+    def ended(self) -> Iterator[TrialRow]:
         """Trials that came to an end of their own, in the order they were begun."""
         names = {value: name for name, value in _STATES.items()}
         cut_off = self._cut_off()
@@ -128,32 +155,40 @@ class Study:
             if trial.state in names and trial.number not in cut_off:
                 yield self._told(trial, names[trial.state])
 
-    def best(self) -> Told | None:
-        complete = [told for told in self.ended() if told.state == "complete"]
-        return max(complete, key=lambda told: told.value, default=None)
+    def best(self) -> TrialRow | None:
+        """The complete trial with the largest value."""
+        return best_of(tuple(self.ended()))
 
     def importances(self) -> dict[str, float]:
-        """Searched key -> share of the outcome that it explains; see `engine.tuning.importance`."""
-        return importances(self.study)
+        """Searched key -> share of the outcome that it explains, the largest first, by PED-ANOVA.
+
+        Watanabe, Bansal, Hutter, IJCAI 2023, arXiv:2304.10255: how far the distribution of a key among the
+        best tenth of the trials lies from its distribution among all. Shares sum to 1; with few trials they
+        are a rough hint, no finding, with fewer than ``MIN_TRIALS`` or equal outcomes there are none.
+        """
+        complete = self.study.get_trials(deepcopy=False, states=(_Outcome.COMPLETE,))
+        if len(complete) < MIN_TRIALS or len({trial.value for trial in complete}) < 2:
+            return {}
+        with _experimental():
+            found = get_param_importances(self.study, evaluator=PedAnovaImportanceEvaluator())
+        return {key: float(share) for key, share in found.items()}
 
     def _cut_off(self) -> list[int]:
         return list(self.study.user_attrs.get(CUT_OFF, []))
 
-    def _told(self, trial: FrozenTrial, state: State) -> Told:
+    def _told(self, trial: FrozenTrial, state: TrialState) -> TrialRow:
         value = trial.value if state == "complete" and trial.value is not None else float("nan")
         known = [d for d in self.space.dimensions if d.key in trial.params]
-        return Told(
+        return TrialRow(
             number=trial.number,
             state=state,
             value=value,
             parameters={d.key: _value(d, trial.params[d.key]) for d in known},
-            run=trial.user_attrs.get(RUN),
+            run_id=trial.user_attrs.get(RUN),
         )
 
     def _sampler(self, seed: int) -> optuna.samplers.BaseSampler:
-        with warnings.catch_warnings():
-            # Optuna says on every construction that these options are experimental.
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        with _experimental():
             return optuna.samplers.TPESampler(
                 seed=seed % 2**32,
                 n_startup_trials=self.config.startup_trials,
@@ -201,9 +236,17 @@ def open_study(
     return Study(study=study, space=space, config=config, seed=seed, parallel=parallel)
 
 
+@contextmanager
+def _experimental() -> Iterator[None]:
+    """Optuna says on every construction that these options are experimental; here it is not said."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        yield
+
+
 def _storage(path: Path) -> JournalStorage:
     try:
-        return JournalStorage(JournalFileBackend(str(path), lock_obj=HeldByCaller(str(path))))
+        return JournalStorage(JournalFileBackend(str(path), lock_obj=_HeldByCaller(str(path))))
     except (ValueError, KeyError) as error:
         raise IntegrityError(
             f"{path}: not readable as the journal of a search ({error})",

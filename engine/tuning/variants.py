@@ -15,9 +15,15 @@ _REFERENCE = "full"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
+    """One change of a configuration, by name."""
+
     name: str
     changes: dict[str, Any] = field(default_factory=dict)
     """Dotted key -> value."""
+
+
+PERMUTED = Variant(name="permuted", changes={"training.permute_labels": True})
+"""The label permutation test; the seed of a run is that of its permutation too."""
 
 
 def ablations(config: Config) -> list[Variant]:

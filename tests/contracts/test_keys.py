@@ -1,4 +1,4 @@
-"""The key table: one source, no key twice, and the README says the same."""
+"""The key table: one source, no key twice, and the page of keys says the same."""
 
 from pathlib import Path
 
@@ -10,8 +10,18 @@ from atft_tui.navigation import PLACES
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_readme_holds_the_key_table() -> None:
-    assert markdown() in (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_page_of_keys_is_made_from_the_table() -> None:
+    assert (ROOT / "docs" / "keys.md").read_text(encoding="utf-8") == markdown()
+
+
+def test_a_letter_that_starts_something_starts_the_same_everywhere() -> None:
+    """Backtest, diff, new, stop, doctor, resume and roll back have a letter that means nothing else."""
+    meant = {"b": "backtest", "n": "new", "z": "rollback", "h": "doctor"}
+    for letter, word in meant.items():
+        actions = [k.action + k.label for keys in SCREENS.values() for k in keys if k.key == letter]
+        assert actions
+        other = {"doctor": "finding", "new": "train"}.get(word, word)
+        assert all(word in action or other in action for action in actions), actions
 
 
 @pytest.mark.parametrize("place", [place.name for place in PLACES])

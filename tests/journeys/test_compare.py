@@ -16,7 +16,7 @@ from engine.runs.sink import ListSink
 from engine.runs.store import Run, RunStore
 from engine.stages.compare import compare
 from engine.stages.context import StopFlag
-from engine.stages.pipeline import load_dataset
+from engine.stages.load import load_dataset
 from tests.journeys.command import SETTINGS, atft
 from tests.journeys.here import Here
 
@@ -73,7 +73,7 @@ def test_what_was_done_before_the_stop_is_not_done_again(
     assert trained
     assert set(trained) <= set(runs)
     tagged = Counter(
-        (run.manifest["variant"], run.manifest["seed"])
+        (run.manifest.variant, run.manifest.seed)
         for run in store.tagged("train", comparison=summary["id"])
     )
     assert set(tagged.values()) == {1}

@@ -8,6 +8,8 @@ import pytest
 
 from engine.data.calendar import sessions_between
 from engine.data.store import PanelStore
+from engine.records import record
+from engine.records.reading import ReadingPlan
 from tests.journeys.command import Done, atft_here
 
 HEAD = "date,symbol,open,high,low,close,volume\n"
@@ -81,9 +83,11 @@ def test_today_and_yesterday_in_one_file(market: Path) -> None:
     assert (revision["equal"], revision["changed"], revision["prices"]) == (9, 1, 0)
     assert revision["first"] == str(LAST)
     manifest = PanelStore(market / "data").snapshot().manifest
-    assert manifest["revision"] == revision
-    assert manifest["evidence"]["verdict"] == "ok"
-    assert manifest["plans"] == done.json["plans"]
+    assert record.as_json(manifest.revision) == revision
+    assert manifest.evidence is not None
+    assert manifest.evidence.verdict == "ok"
+    plans = record.convert(done.json["plans"], tuple[ReadingPlan, ...], "answer")
+    assert manifest.plans == plans
 
 
 def test_a_dry_run_shows_plan_and_evidence_and_stores_nothing(tmp_path: Path) -> None:
@@ -168,7 +172,7 @@ def test_a_feed_file_by_file_gives_the_bytes_of_its_folder_at_once(tmp_path: Pat
     assert revised == 1
     assert atft_here(whole, *words, str(tmp_path / "feed")).code == 0
     ours, theirs = (PanelStore(root / "data").snapshot() for root in (grown, whole))
-    assert ours.manifest["files"] == theirs.manifest["files"]
+    assert ours.manifest.files == theirs.manifest.files
     assert ours.chain == theirs.chain
     bars = ours.raw().bars
     acted = bars.filter((pl.col("adjustment_factor") != 1) | (pl.col("dividend") != 0))

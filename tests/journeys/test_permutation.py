@@ -14,7 +14,7 @@ from engine.files import read_json
 from engine.runs.sink import NullSink
 from engine.runs.store import Run, RunStore
 from engine.stages.compare import compare
-from engine.stages.pipeline import as_taught, load_dataset
+from engine.stages.load import as_taught, load_dataset
 from tests.journeys.command import SETTINGS, atft
 from tests.journeys.here import Here
 

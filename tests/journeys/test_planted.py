@@ -11,7 +11,7 @@ from engine.runs.sink import NullSink
 from engine.runs.store import RunStore
 from engine.stages.compare import compare
 from engine.stages.ingest import ingest
-from engine.stages.pipeline import load_dataset, oracle_frame
+from engine.stages.load import load_dataset, oracle_frame
 from engine.training.evaluate import evaluate
 from tests.journeys.here import Here
 
@@ -31,7 +31,7 @@ def test_the_network_finds_most_of_the_oracle_and_its_graph_is_why(tmp_path: Pat
     oracle = evaluate(
         oracle_frame(expected, features, split).filter(pl.col("split") == "test"),
         features, null_draws=20, seed=0, horizons=[5],
-    )["test"][5]  # fmt: skip
+    )["test"]["5"]  # fmt: skip
     assert oracle.n_dates == full["test"]["n_dates"]
     assert full["test"]["rank_ic"] >= SHARE * oracle.rank_ic
     assert [row["name"] for row in others] == ["graph none", "graph random"]

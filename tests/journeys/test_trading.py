@@ -210,7 +210,7 @@ def test_the_screen_shows_what_the_backtest_wrote_and_the_report_says(
     assert curves is not None
     assert not found.older
     for name in ("sharpe", "sharpe_low", "sharpe_high", "annual_return", "max_drawdown"):
-        assert found[name] == tested[name]
+        assert getattr(found, name) == tested[name]
     line = headline(value, 160).plain
     for name in ("sharpe", "sharpe_low", "sharpe_high"):
         shown = f"{tested[name]:+.2f}"
@@ -222,7 +222,7 @@ def test_the_screen_shows_what_the_backtest_wrote_and_the_report_says(
     assert list(curves.equity) == pytest.approx(facts.daily["equity"].to_list(), rel=1e-12)
     months = {f"{year}-{month:02d}": v for (year, month), v in curves.months.items()}
     assert months == pytest.approx(facts.months, abs=1e-12)
-    parts = dict(found.waterfall)
+    parts = dict(found.waterfall.bars())
     assert parts["spread"] + parts["impact"] == pytest.approx(-tested["waterfall"]["slippage"])
     assert "spread" in page
     # The book of a day: what the stocks added is what the day earned, names and sectors are there.

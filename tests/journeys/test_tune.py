@@ -63,7 +63,7 @@ def test_the_answer_is_complete_and_each_trial_is_a_run(
         run = store.open(row["run_id"])
         assert run.status() == "done"
         assert run.config().model.hidden == row["parameters"]["model.hidden"]
-        assert run.manifest["parameters"] == row["parameters"]
+        assert run.manifest.parameters == row["parameters"]
     events, _ = read_new(store.open(unbroken["run_id"]).events_path, 0)
     finished = [event for event in events if isinstance(event, TrialFinished)]
     assert [event.trial_run for event in finished] == [row["run_id"] for row in unbroken["trials"]]
@@ -93,9 +93,7 @@ def kill_in_second_trial(market: Path, study: str, trials: int) -> tuple[Run, Ru
     process, run = start_run(market, *command(study, trials), "--quiet")
     wait_for_event(run.events_path, lambda event: isinstance(event, TrialFinished))
     store = RunStore(market / "runs")
-    while not (
-        found := [r for r in store.tagged("trial", study=study) if r.manifest["trial"] == 1]
-    ):
+    while not (found := [r for r in store.tagged("trial", study=study) if r.manifest.trial == 1]):
         assert process.poll() is None, process.communicate()
     events = found[0].events_path
     wait_for_event(events, lambda event: isinstance(event, EpochEvaluated))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from engine.audit.audit import Audit
+from engine.audit.audit import _CHECKS, _check
 from engine.config import Config
 from engine.config.file import resolve
 from engine.data.load import open_panel
@@ -17,8 +17,9 @@ from engine.data.tables import RawTables
 from engine.data.universe import build_universe
 from engine.dataset.split import Split
 from engine.features.feature_set import build_features
-from engine.files import write_json
 from engine.graph.build import build_graphs
+from engine.records import record
+from engine.records.audit import AuditResult, AuditSample
 from engine.runs.sink import NullSink
 from engine.stages.check import check
 from engine.stages.context import StageContext, StopFlag
@@ -98,10 +99,13 @@ def build(workspace: Path) -> Path:
     split = Split(train=usable[:80], validation=usable[100:110], test=usable[120:])
     run = workspace / "runs" / RUN
     run.mkdir(parents=True)
-    write_json(run / "feature_ic.json", feature_rank_ics(features, split, horizon=5))
-    audit = Audit(
-        leaks=(), skipped={"scores": "no run"}, cuts=(), stocks=40, sessions=400, columns=45
+    record.write(run / "feature_ic.json", feature_rank_ics(features, split, horizon=5))
+    audit = AuditResult(
+        verdict="passed",
+        checks=tuple(_check(name, [], {"scores": "no run"}) for name in _CHECKS),
+        sample=AuditSample(stocks=40, sessions=400, columns=45),
+        snapshot=new,
+        when="2026-01-05T15:00:00+00:00",
     )
-    told = {"snapshot": new, "when": "2026-01-05T15:00:00+00:00", "deep": False}
-    write_json(workspace / "audit.json", audit.to_json() | told)
+    record.write(workspace / "audit.json", audit)
     return workspace

@@ -1,18 +1,19 @@
 """A workspace with everything that Home shows, written by the engine's own writers."""
 
 import datetime as dt
-import json
 from pathlib import Path
 
 from engine.alerts.alert import Alert
 from engine.config import AlertConfig, ScheduleConfig
 from engine.files import write_json, write_manifest, write_text
+from engine.records import record
+from engine.records.card import Card, Light, TradeFigures, Verdict
+from engine.records.seal import Seal, SealManifest
 from engine.schedule.agenda import write_outlook
 from engine.schedule.ledger import ScheduleLedger
 from engine.schedule.timetable import Timetable
-from engine.signals.card import Card, Light, Verdict
 from engine.signals.models import ModelStore
-from engine.signals.seal import Sealed, SealStore
+from engine.signals.seal import SealStore
 
 NOW = dt.datetime(2026, 11, 25, 12, 0, 40, tzinfo=dt.UTC)
 TIMETABLE = Timetable(ScheduleConfig(), "XTKS")
@@ -34,12 +35,11 @@ LIGHTS = (
 
 def seal(
     workspace: Path, session: str, lights: tuple[Light, ...] = LIGHTS, *, revision: int = 0
-) -> Sealed:
-    card = Card(session=session, exchange="XTKS", lights=lights).to_json()
-    card["orders"] = {"lines": 350, "turnover": 0.59, "cost": 6e-4}
-    files = {"card.json": json.dumps(card).encode()}
+) -> Seal:
+    figures = TradeFigures(lines=350, turnover=0.59, cost=6e-4)
+    files = {"card.json": record.to_bytes(Card.of(session, "XTKS", lights, figures))}
     store = SealStore(workspace / "signals")
-    return store.publish(session, revision, files, {"key": {"model": MODEL}})
+    return store.publish(session, revision, files, SealManifest(model=MODEL, files={}))
 
 
 def champion(workspace: Path, *, reason: str = "") -> None:

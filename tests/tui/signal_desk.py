@@ -4,26 +4,28 @@ import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from engine.config import AlertConfig
-from engine.files import write_json, write_parquet
+from engine.files import write_parquet
+from engine.records import record
 from engine.records.agenda import Outlook
+from engine.records.card import Card, Light, TradeFigures, Verdict
+from engine.records.champion import Action, GateCondition
+from engine.records.orders import Order, Refused, rows_csv
+from engine.records.seal import Seal, SealKey, SealManifest, SignalInputs
+from engine.records.shadow import ENTRIES, LiveRecord, ShadowLedger, ShadowRow
 from engine.schedule.agenda import write_outlook
 from engine.schedule.ledger import ScheduleLedger
 from engine.schedule.log import LogSink
 from engine.schedule.timetable import Session
-from engine.signals.card import Card, Light, Verdict
 from engine.signals.compose import securities_bytes
 from engine.signals.explain import SCHEMA
-from engine.signals.files import json_bytes, table_bytes, table_csv
-from engine.signals.inputs import Key, SignalInputs
+from engine.signals.files import table_bytes
 from engine.signals.models import ModelStore
-from engine.signals.orders import Order, Refused
-from engine.signals.seal import Sealed, SealStore
-from engine.signals.shadow import ENTRIES, LedgerRow, running, summary, to_frame
+from engine.signals.seal import SealStore
+from engine.signals.shadow import running, to_frame, totals
 
 DAYS = ("2026-11-20", "2026-11-24", "2026-11-25")
 NOW = dt.datetime(2026, 11, 25, 12, 0, tzinfo=dt.UTC)
@@ -47,7 +49,18 @@ WEIGHTS: Mapping[str, Mapping[str, float]] = {
 }
 
 
-def card(session: str, verdict: Verdict = "TRADE", names: Sequence[str] = ("data",)) -> Card:
+FIGURES = TradeFigures(
+    lines=4, refused=1, equity=1e7, turnover=0.18, cost=2.1e-4,
+    refused_share=0.01, gross=0.6, net=0.0, cash=9e6,
+)  # fmt: skip
+
+
+def card(
+    session: str,
+    verdict: Verdict = "TRADE",
+    names: Sequence[str] = ("data",),
+    figures: TradeFigures | None = None,
+) -> Card:
     """All lights TRADE but the named ones."""
     plain = {
         "data": (3950.0, 2765.0, "3,950 stocks, usually 3,950"),
@@ -76,7 +89,7 @@ def card(session: str, verdict: Verdict = "TRADE", names: Sequence[str] = ("data
         )
         for name, (value, limit, reason) in plain.items()
     ]
-    return Card(session=session, exchange="XTKS", lights=tuple(lights))
+    return Card.of(session, "XTKS", lights, figures)
 
 
 def seal(
@@ -87,12 +100,12 @@ def seal(
     reason: str = "",
     verdict: Verdict = "TRADE",
     names: Mapping[str, tuple[str, str]] = NAMES,
-) -> Sealed:
+) -> Seal:
     """The first three sessions differ in ranks and weights; 0050 turns from short to long."""
     store = SealStore(workspace / "signals")
     ranked, weights = RANKS[session], WEIGHTS[session]
     files = {
-        "inputs.json": _inputs(store, session, names).to_bytes(),
+        "inputs.json": record.to_bytes(_inputs(store, session, names), indent=1),
         "scores.parquet": table_bytes(
             pl.DataFrame(
                 {
@@ -114,18 +127,22 @@ def seal(
             ),
             {},
         ),
-        "orders.csv": table_csv(Order, _orders(weights)),
-        "refused.csv": table_csv(Refused, [_refusal()] if session == DAYS[2] else []),
+        "orders.csv": rows_csv(Order, _orders(weights)),
+        "refused.csv": rows_csv(Refused, [_refusal()] if session == DAYS[2] else []),
         "positions.csv": b"code,shares\n$cash,10000000\n",
-        "card.json": json_bytes({**card(session, verdict).to_json(), "orders": _figures()}),
+        "card.json": record.to_bytes(card(session, verdict, figures=FIGURES)),
         "card.md": b"# card\n",
         "explain.parquet": table_bytes(_explain(ranked), {}),
     }
-    fields = {
-        "model": MODEL, "revision": revision, "reason": reason,
-        "key_text": f"XTKS:{session}:{MODEL}:d6094b6aa17e3b46",
-    }  # fmt: skip
-    return store.publish(session, revision, files, fields)
+    key = _key(session)
+    manifest = SealManifest(
+        key=key, key_text=str(key), model=MODEL, revision=revision, reason=reason, files={}
+    )
+    return store.publish(session, revision, files, manifest)
+
+
+def _key(session: str) -> SealKey:
+    return SealKey(exchange="XTKS", session=session, model=MODEL, data="d6094b6aa17e3b46")
 
 
 def _inputs(store: SealStore, session: str, names: Mapping[str, tuple[str, str]]) -> SignalInputs:
@@ -134,9 +151,8 @@ def _inputs(store: SealStore, session: str, names: Mapping[str, tuple[str, str]]
          "borrow_class": None}
         for code, (name, sector) in names.items()
     ]  # fmt: skip
-    key = Key(exchange="XTKS", session=session, model=MODEL, data="d6094b6aa17e3b46")
     return SignalInputs(
-        key=key,
+        key=_key(session),
         decided=True,
         trading={"portfolio": {"horizon": 5}, "initial_cash": 1e7},
         positions=None,
@@ -174,13 +190,6 @@ def _refusal() -> Refused:
     )  # fmt: skip
 
 
-def _figures() -> dict[str, Any]:
-    return {
-        "lines": 4, "refused": 1, "equity": 1e7, "turnover": 0.18, "cost": 2.1e-4,
-        "refused_share": 0.01, "gross": 0.6, "net": 0.0, "cash": 9e6,
-    }  # fmt: skip
-
-
 def _explain(ranked: Sequence[str]) -> pl.DataFrame:
     """The best stock is explained; the second has neighbours and past ranks only; others nothing."""
     first, second = ranked[:2]
@@ -201,7 +210,7 @@ def _explain(ranked: Sequence[str]) -> pl.DataFrame:
 def shadow(workspace: Path, n: int = 12) -> None:
     """`ledger.json` and `ledger.parquet` as the stage writes them: gaps of -1, -2, ... basis points."""
     rows = [
-        LedgerRow(
+        ShadowRow(
             session=f"2026-10-{d + 1:02}", verdict="TRADE", entry=entry,
             filled=f"2026-10-{d + 2:02}", until=f"2026-10-{d + 3:02}", backtest=1e-3, revision=0.0,
             sizing=0.0, rounding=0.0, missed=0.0, cost=-1e-4 * (d + 1),
@@ -210,15 +219,14 @@ def shadow(workspace: Path, n: int = 12) -> None:
         for d in range(n)
         for entry in ENTRIES
     ]  # fmt: skip
-    live = {
-        "rank_ic": 0.021, "low": -0.01, "sessions": n, "expected": 0.02, "horizon": 5,
-        "se": 0.004, "daily": {},
-    }  # fmt: skip
-    told = {
-        "signals": n + 2, "pending": ["2026-11-24", "2026-11-25"], "all": summary(rows, lag=1),
-        "traded": summary(rows, lag=1), "running": running(rows, lag=1), "live": {MODEL: live},
-    }  # fmt: skip
-    write_json(workspace / "signals" / "ledger.json", told)
+    live = LiveRecord(
+        rank_ic=0.021, low=-0.01, sessions=n, expected=0.02, horizon=5, se=0.004
+    )  # fmt: skip
+    told = ShadowLedger(
+        signals=n + 2, pending=("2026-11-24", "2026-11-25"), all=totals(rows, lag=1),
+        traded=totals(rows, lag=1), running=running(rows, lag=1), live={MODEL: live},
+    )  # fmt: skip
+    record.write(workspace / "signals" / "ledger.json", told)
     write_parquet(workspace / "signals" / "ledger.parquet", to_frame(rows))
 
 
@@ -265,17 +273,19 @@ def champion(workspace: Path) -> None:
     """Two were promoted, a third refused."""
     store = ModelStore(workspace / "models")
     facts = {
-        "blocks": [{}, {}, {}], "last_session": "2026-11-06", "score_horizon": 5,
+        "blocks": [[], [], []], "last_session": "2026-11-06", "score_horizon": 5,
         "test": {"rank_ic": 0.0205, "rank_ic_se": 0.0042, "null_band": 0.0098, "n_dates": 252},
     }  # fmt: skip
     (store.root / MODEL).mkdir(parents=True)
     (store.root / MODEL / "model.json").write_text(json.dumps(facts))
-    gate = [{"name": "noise", "passed": True, "detail": "test RankIC +0.0205, null band ±0.0098"}]
-    for action, model, reason in (
+    detail = "test RankIC +0.0205, null band ±0.0098"
+    gate = [GateCondition(name="noise", passed=True, detail=detail)]
+    entries: tuple[tuple[Action, str, str], ...] = (
         ("promoted", "aaaa000011112222", "the first one"),
         ("promoted", MODEL, ""),
         ("refused", "cccc000011112222", ""),
-    ):
+    )
+    for action, model, reason in entries:
         store.record(
             action, model, at=NOW, run="20261109-090000-train-7c1e", reason=reason, gate=gate
         )

@@ -19,7 +19,7 @@ from atft_tui.screens.dialogs import ConfirmDialog, HelpDialog, WorkspaceDialog
 from atft_tui.screens.jobs import JobsDialog
 from atft_tui.screens.runs import RunsScreen
 from atft_tui.screens.train import TrainScreen
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.table import BrowseTable
 from engine.commands import COMMANDS
 from engine.config import Config
 from engine.runs import launch
@@ -78,7 +78,7 @@ async def test_a_run_that_cannot_be_read_is_one_bad_row(tmp_path: Path, make_run
         text = shown(pilot.app.screen)
         assert "unreadable" in text
         assert good.id in text
-        assert len(pilot.app.screen.query_one(Table).rows) == 2
+        assert len(pilot.app.screen.query_one(BrowseTable).rows) == 2
 
 
 async def form(pilot: Pilot[None], command: str, **given: str) -> CommandForm:

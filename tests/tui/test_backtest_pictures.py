@@ -3,6 +3,7 @@
 import datetime as dt
 import math
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -11,9 +12,9 @@ from rich.text import Text
 
 from atft_tui.glyphs import ASCII, UNICODE
 from atft_tui.readings.backtest import Curves, falls, growth
-from atft_tui.readings.backtest_figures import Figures, figures
 from atft_tui.styles import BAD, PLAIN
 from atft_tui.themes import THEMES
+from atft_tui.widgets import chart
 from atft_tui.widgets.backtest.costs import costs_picture
 from atft_tui.widgets.backtest.equity import EquityValue, equity_picture
 from atft_tui.widgets.backtest.exposures import ExposuresValue, exposures_picture
@@ -22,9 +23,11 @@ from atft_tui.widgets.backtest.rules import rules_picture
 from atft_tui.widgets.backtest.scores import decay_picture, quantiles_picture
 from atft_tui.widgets.backtest.sharpe import sharpe_picture, verdict_words
 from atft_tui.widgets.backtest.summary import SummaryValue, summary_picture
-from atft_tui.widgets.canvas import Canvas, column_of, spans, ticks
+from atft_tui.widgets.canvas import Canvas, CellScale, column_of, last_of_parts, ticks
 from atft_tui.widgets.ink import INK, ink_of
-from atft_tui.widgets.intervals import Reading, Scale, axis_row, reading_row
+from atft_tui.widgets.intervals import Estimate, axis_row, estimate_row
+from engine.records import record
+from engine.records.backtest import BacktestSummary
 from tests.engine.report.samples import NASTY
 from tests.tui.backtest_files import figures as sample
 from tests.tui.backtest_files import sessions
@@ -35,6 +38,10 @@ ANY = st.one_of(
     st.sampled_from([0.0, math.nan, math.inf, -math.inf]),
 )
 WIDTHS, HEIGHTS = st.integers(1, 170), st.integers(1, 40)
+
+
+def figures(found: dict[str, Any]) -> BacktestSummary:
+    return record.convert(found, BacktestSummary, "backtest.json")
 
 
 def in_box(text: Text, width: int, height: int) -> None:
@@ -55,7 +62,7 @@ def curves(count: int, values: list[float] | None = None) -> Curves:
     )  # fmt: skip
 
 
-def scrambled(values: list[float]) -> Figures:
+def scrambled(values: list[float]) -> BacktestSummary:
     """The sample with every number replaced by one of these."""
     at = iter(range(10**6))
 
@@ -108,7 +115,7 @@ def test_no_session_and_no_figures_have_words() -> None:
     value = EquityValue(curves=empty, cursor=0, log=False)
     assert "no session" in equity_picture(value, 80, 20).plain
     assert "no session" in exposures_picture(ExposuresValue(empty, 0, math.nan), 40, 9).plain
-    older = figures({})
+    older = figures({"sharpe": None})
     for picture in (quantiles_picture, decay_picture, rules_picture):
         assert "older version" in picture(older, 80, 20).plain
     in_box(sharpe_picture(older, 50, 10), 50, 10)
@@ -120,15 +127,15 @@ def test_no_session_and_no_figures_have_words() -> None:
 
 def test_the_meter_puts_point_interval_and_target_where_they_are() -> None:
     """41 columns for -1 .. 3: a tenth each. Sharpe 0.4 at 14, interval -0.9 .. 1.7 at 1 and 27."""
-    scale = Scale(low=-1.0, high=3.0, columns=41)
-    row = reading_row(
-        scale, Reading(value=0.4, low=-0.9, high=1.7, mark="o"), over={0.849: ("T", PLAIN)}
+    scale = CellScale(low=-1.0, high=3.0, columns=41)
+    row = estimate_row(
+        scale, Estimate(value=0.4, low=-0.9, high=1.7, mark="o"), over={0.849: ("T", PLAIN)}
     ).plain
     assert [row.index(UNICODE.cap_left), row.index("o"), row.index("T")] == [1, 14, 18]
     assert row.index(UNICODE.cap_right) == 27
     assert row[:1] == " "
-    assert reading_row(scale, Reading(value=7.0, mark="o")).plain[-1] == UNICODE.beyond_right
-    assert reading_row(scale, Reading(value=-4.0, mark="o")).plain[0] == UNICODE.beyond_left
+    assert estimate_row(scale, Estimate(value=7.0, mark="o")).plain[-1] == UNICODE.beyond_right
+    assert estimate_row(scale, Estimate(value=-4.0, mark="o")).plain[0] == UNICODE.beyond_left
     assert (
         axis_row(scale, {-1.0: "-1", 0.0: "0", 3.0: "3"}, PLAIN).plain
         == "-1        0" + " " * 29 + "3"
@@ -229,43 +236,55 @@ def test_rules_say_what_was_left_and_mute_what_took_nothing() -> None:
 # ---- canvas ----------------------------------------------------------------------------------------
 
 
-@given(values=st.lists(ANY, max_size=60), columns=st.integers(1, 40), rows=st.integers(1, 12))
-@settings(max_examples=80, deadline=None)
+@given(values=st.lists(ANY, max_size=60), columns=st.integers(2, 40), rows=st.integers(1, 12))
+@settings(max_examples=60, deadline=None)
 def test_a_canvas_keeps_its_size_whatever_is_drawn(
     values: list[float], columns: int, rows: int
 ) -> None:
     for glyphs in (UNICODE, ASCII):
-        canvas = Canvas(columns, rows, glyphs)
-        canvas.curve(values, lambda v: v, BAD, strong=True)
-        canvas.curve(values, lambda v: v, PLAIN)
-        canvas.area(values, lambda v: v, PLAIN)
-        canvas.mark(columns + 3, -1, "x", PLAIN)
-        lines = list(canvas.lines())
-        assert [line.cell_len for line in lines] == [columns] * rows
+        with patch.object(chart, "GLYPHS", glyphs):
+            lines = drawn(columns, rows, values, hanging=True)
+        assert [len(line) for line in lines] == [columns] * rows
         if glyphs is ASCII:
-            assert all(line.plain.isascii() for line in lines)
+            assert all(line.isascii() for line in lines)
 
 
-def test_a_curve_goes_through_its_values() -> None:
-    canvas = Canvas(2, 1, ASCII)
-    canvas.curve([1.0, 0.0], lambda v: v, PLAIN)
-    assert next(canvas.lines()).plain == "**"
-    tall = Canvas(3, 3, ASCII)
-    tall.curve([0.0, 0.5, 1.0], lambda v: v, PLAIN)
-    assert [line.plain for line in tall.lines()] == ["  *", " * ", "*  "]
-    gap = Canvas(3, 1, ASCII)
-    gap.curve([0.0, math.nan, 0.0], lambda v: v, PLAIN)
-    assert next(gap.lines()).plain == "* *"
+def drawn(columns: int, rows: int, values: list[float], *, hanging: bool = False) -> list[str]:
+    """A line of values from 0 to 1 in a canvas of its own."""
+    canvas = Canvas(columns, rows)
+    x = CellScale(low=0.0, high=float(max(1, len(values) - 1)), columns=columns)
+    y = CellScale(low=0.0, high=1.0, columns=rows)
+    chart.plot(canvas, [chart.Trace(range(len(values)), values, BAD, hanging=hanging)], x, y)
+    canvas.put(columns + 3, -1, "x", PLAIN)
+    return [line.plain for line in canvas.lines()]
+
+
+def test_a_curve_goes_through_its_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chart, "GLYPHS", ASCII)
+    assert drawn(3, 3, [0.0, 0.5, 1.0]) == ["  *", " * ", "*  "]
+    assert drawn(3, 1, [0.0, math.nan, 0.0]) == ["* *"]
+
+
+def test_a_thinned_line_keeps_its_ends_and_a_fine_one_every_fall() -> None:
+    values = [1.0] * 200
+    values[90] = 0.0
+    for fine in (False, True):
+        canvas = Canvas(20, 2)
+        x = CellScale(low=0.0, high=199.0, columns=20)
+        y = CellScale(low=0.0, high=1.0, columns=2)
+        chart.plot(canvas, [chart.Trace(range(200), values, PLAIN, fine=fine)], x, y)
+        top, bottom = (line.plain for line in canvas.lines())
+        assert " " not in top.strip()
+        assert bool(bottom.strip()) is fine
 
 
 @given(st.lists(ANY, min_size=1, max_size=200), st.integers(1, 50))
-def test_spans_are_the_values_of_each_part(values: list[float], width: int) -> None:
-    found = list(spans(values, width))
+def test_each_part_is_known_by_its_last_value(values: list[float], width: int) -> None:
+    found = last_of_parts(values, width)
     assert len(found) == width
-    if len(values) > width:
-        known = [v for v in values if math.isfinite(v)]
-        lows = [span[0] for span in found if span]
-        assert min(lows, default=0.0) == min(known, default=0.0)
+    known = {v for v in values if math.isfinite(v)}
+    assert {v for v in found if not math.isnan(v)} <= known
+    assert last_of_parts([1.0, 2.0, math.nan, math.inf], 2)[0] == 2.0
 
 
 @given(st.floats(-1e3, 1e3), st.floats(1e-3, 1e3), st.integers(1, 10))

@@ -12,8 +12,8 @@ from atft_tui.screens.backtest import BacktestScreen
 from atft_tui.screens.command_form import CommandForm
 from atft_tui.themes import THEMES
 from atft_tui.widgets.backtest.equity import EquityPanel
-from atft_tui.widgets.backtest.layout import ORDER, SIDE, TABS
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.backtest.panels import ORDER, SIDE, TABS
+from atft_tui.widgets.table import BrowseTable
 from engine.files import read_json, write_json
 from engine.runs.store import Run
 from tests.tui.backtest_files import sessions, without, write_backtest, write_holdings, write_sweep
@@ -76,7 +76,7 @@ async def test_from_nothing_to_a_second_backtest(tmp_path: Path, make_run: MakeR
         await pilot.press("left", "shift+left")
         assert screen.cursor == 299 - 22
         await wait_until(pilot, lambda: screen.book is not None and screen.book.date == days[277])
-        table = screen.query_one("#backtest-holdings", Table)
+        table = screen.query_one("#backtest-holdings", BrowseTable)
         assert str(days[277]) in str(table.border_title)
         assert table.rows[0].symbol == "1312"
         await pilot.press("ctrl+left", "ctrl+left", "right", "full_stop")
@@ -89,7 +89,7 @@ async def test_from_nothing_to_a_second_backtest(tmp_path: Path, make_run: MakeR
             await pilot.press("tab")
             assert screen.focused_name is not None
             assert screen.part(screen.focused_name).display
-        await pilot.press("d")
+        await pilot.press("i")
         assert [name for name in SIDE if screen.part(name).display] == [screen.side]
         await pilot.press("l")
         value = screen.panel("equity").value
@@ -173,7 +173,7 @@ async def test_eight_thousand_holdings_with_hostile_names(
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot)
         await pilot.press(*["tab"] * list(TABS).index("holdings"))
-        table = screen.query_one("#backtest-holdings", Table)
+        table = screen.query_one("#backtest-holdings", BrowseTable)
         assert len(table.rows) == 8000
         await pilot.press("G")
         assert table.grid.cursor == 7999

@@ -11,7 +11,7 @@ from atft_tui.app import CockpitApp
 from atft_tui.readings.config import ConfigReader
 from atft_tui.screens.config import ConfigScreen, EditDialog, PresetDialog
 from atft_tui.screens.dialogs import ConfirmDialog
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.table import BrowseTable
 from engine.commands.presets import PRESETS
 from engine.config import Config
 from engine.config.file import resolve
@@ -78,7 +78,7 @@ async def test_find_edit_and_take_back(workspace: Path) -> None:
         await visit(pilot, "config")
         screen = pilot.app.screen
         assert isinstance(screen, ConfigScreen)
-        table = screen.query_one(Table)
+        table = screen.query_one(BrowseTable)
         await pilot.press("slash", *"training.seed", "enter")
         await pilot.pause()
         assert table.current_key == "training.seed"

@@ -7,19 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.text import Text
 
-from atft_tui.readings.data_values import (
-    Coverage,
-    Example,
-    GraphSeriesRow,
-    Mark,
-    StockBars,
-    StockRow,
-)
+from atft_tui.readings.data import Coverage, GraphSeriesRow, Mark, StockRow
+from atft_tui.readings.stock import StockBars
 from atft_tui.styles import BAD, PLAIN, WARN
+from atft_tui.widgets.chart import price_chart
 from atft_tui.widgets.coverage import AXIS_WIDTH, MARKS, CoverageView, coverage_picture
 from atft_tui.widgets.graph_panel import graph_picture
-from atft_tui.widgets.price_chart import price_chart
 from atft_tui.widgets.stock_panel import StockView, stock_picture
+from engine.records.quality import Hit, Level
 
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True)
 WIDTH, HEIGHT = st.integers(4, 180), st.integers(1, 40)
@@ -129,7 +124,7 @@ def test_graph_statistics_stay_in_their_box(
     series: dict[str, tuple[float, ...]], fit: bool, width: int, height: int
 ) -> None:
     graph = GraphSeriesRow(
-        fingerprint="f", fits=fit, kind="correlation \x1b[2J", rules="k 10",
+        fits=fit, kind="correlation \x1b[2J", rules="k 10",
         dates=("2020-01-01",), series=tuple(series.items()),
     )  # fmt: skip
     text = graph_picture(graph, width, height)
@@ -155,7 +150,7 @@ def test_a_stock_stays_in_its_box(
     dates = tuple(f"2030-{1 + i // 28:02d}-{1 + i % 28:02d}" for i in range(len(close)))
     bars = StockBars(symbol="130A", dates=dates, close=tuple(close), cleaned=True)
     examples = tuple(
-        Example(rule="jump", level="warning", symbol="130A", date=day, text=name) for day in hits
+        Hit(rule="jump", level="warning", symbol="130A", date=day, text=name) for day in hits
     )
     view = StockView(stock, bars, examples, "2030-01-05")
     assert fits(stock_picture(view, width, height), width, height)
@@ -169,7 +164,7 @@ def test_what_happened_to_the_shares_is_marked_and_counted_and_findings_go_befor
     dates = tuple(f"2030-{1 + i // 28:02d}-{1 + i % 28:02d}" for i in range(50))
     events = ((5, "dividend"), (20, "vendor_split"), (30, "break"), (40, "dividend"))
     bars = StockBars(symbol="A", dates=dates, close=(10.0,) * 50, cleaned=True, events=events)
-    wrong = Example(rule="jump", level="warning", symbol="A", date=dates[40], text="x")
+    wrong = Hit(rule="jump", level="warning", symbol="A", date=dates[40], text="x")
     lines = stock_picture(StockView(stock, bars, (wrong,)), 59, 14).plain.split("\n")
     marks = next(line for line in lines if "s" in line and set(line) <= set(" dsBv"))
     assert [(i - 9, sign) for i, sign in enumerate(marks) if sign != " "] == [
@@ -186,13 +181,14 @@ def test_a_finding_that_says_what_happened_has_its_sign_and_a_note_hides_no_spli
     dates = tuple(f"2030-{1 + i // 28:02d}-{1 + i % 28:02d}" for i in range(50))
     events = ((5, "dividend"), (20, "vendor_split"), (30, "break"))
     bars = StockBars(symbol="A", dates=dates, close=(10.0,) * 50, cleaned=True, events=events)
+    said: tuple[tuple[int, str, Level], ...] = (
+        (5, "dividend", "info"),
+        (20, "vendor_split", "info"),
+        (30, "break", "error"),
+    )
     found = tuple(
-        Example(rule=rule, level=level, symbol="A", date=dates[at], text="x")
-        for at, rule, level in (
-            (5, "dividend", "info"),
-            (20, "vendor_split", "info"),
-            (30, "break", "error"),
-        )
+        Hit(rule=rule, level=level, symbol="A", date=dates[at], text="x")
+        for at, rule, level in said
     )
     picture = stock_picture(StockView(stock, bars, found), 59, 16).plain
     marks = next(line for line in picture.split("\n") if "s" in line and set(line) <= set(" dsB"))

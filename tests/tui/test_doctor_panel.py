@@ -1,11 +1,11 @@
 """The doctor's panel: five criteria, the newest finding with its remedy, cut to the room there is."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from atft_tui.widgets.doctor_panel import LINE_WIDTH, DoctorPanel, criteria_line
-from engine.runs.state import RunState, fold
+from engine.runs.fold import fold
+from engine.runs.state import RunState
 from tests.engine.runs.samples import diagnosed, training
 
 

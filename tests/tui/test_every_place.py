@@ -1,10 +1,10 @@
 """What every screen must bear: any size, no data, any text, files that are torn, going back and forth."""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from atft_tui.app import CockpitApp
 from atft_tui.navigation import PLACES

@@ -11,21 +11,21 @@ from rich.text import Text
 
 from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.card import Light
 from atft_tui.readings.home import HomeNews, HomeReader
 from atft_tui.readings.machine import GpuNews, MachineNews
 from atft_tui.widgets import home_panels
 from atft_tui.widgets.fact_lines import Lines
 from atft_tui.widgets.home_panels import countdown, freshness
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
+from engine.records.card import Light
 from tests.tui import home_workspace as made
 from tests.tui.home_workspace import NOW
 
-PANELS: tuple[type[Panel[HomeNews]], ...] = (
-    home_panels.CardPanel,
-    home_panels.ChampionPanel,
+PANELS: tuple[type[PlacePanel[HomeNews]], ...] = (
+    home_panels.TodayPanel,
+    home_panels.ReignPanel,
     home_panels.DataPanel,
-    home_panels.SchedulePanel,
+    home_panels.AgendaPanel,
     home_panels.AlertsPanel,
 )
 MACHINE = MachineNews(
@@ -43,7 +43,9 @@ def news(tmp_path_factory: pytest.TempPathFactory) -> HomeNews:
     return HomeReader(workspace).read(NOW)
 
 
-def drawn(kind: type[Panel[HomeNews]], value: HomeNews, width: int = 60, height: int = 13) -> str:
+def drawn(
+    kind: type[PlacePanel[HomeNews]], value: HomeNews, width: int = 60, height: int = 13
+) -> str:
     return kind(id="x").picture(value, width, height).plain
 
 
@@ -55,7 +57,7 @@ def fits(text: Text, width: int, height: int) -> bool:
 @pytest.mark.parametrize("kind", PANELS)
 @pytest.mark.parametrize("size", [(20, 3), (24, 5), (30, 6), (89, 13), (200, 40)])
 def test_every_picture_stays_in_its_box(
-    kind: type[Panel[HomeNews]], size: tuple[int, int], news: HomeNews
+    kind: type[PlacePanel[HomeNews]], size: tuple[int, int], news: HomeNews
 ) -> None:
     for value in (news, HomeNews(now=NOW)):
         picture = kind(id="x").picture(value, *size)
@@ -65,7 +67,7 @@ def test_every_picture_stays_in_its_box(
 
 
 def test_the_card_says_what_is_wrong_worst_first(news: HomeNews) -> None:
-    text = drawn(home_panels.CardPanel, news, 70)
+    text = drawn(home_panels.TodayPanel, news, 70)
     assert "STOP   2026-11-24 XTKS" in text.splitlines()[0]
     assert text.index("audit") < text.index("turnover")
     assert "2 of 4 lights green" in text
@@ -76,16 +78,16 @@ def test_the_card_says_what_is_wrong_worst_first(news: HomeNews) -> None:
 def test_a_card_that_is_older_than_the_data_says_so(news: HomeNews) -> None:
     assert news.data is not None
     newer = replace(news, data=replace(news.data, last="2026-11-25"))
-    assert "older than the data" in drawn(home_panels.CardPanel, newer)
-    assert "older than the data" not in drawn(home_panels.CardPanel, news)
+    assert "older than the data" in drawn(home_panels.TodayPanel, newer)
+    assert "older than the data" not in drawn(home_panels.TodayPanel, news)
 
 
 def test_the_champion_s_figures_carry_error_sample_and_band(news: HomeNews) -> None:
-    text = drawn(home_panels.ChampionPanel, news, 65)
+    text = drawn(home_panels.ReignPanel, news, 65)
     assert " +0.0283 ± 0.0049  n=252, null ±0.0098" in text
     assert "~+0.0102 ± 0.0185  n=14, floor -0.0812" in text
     assert "to 2026-11-18, 3 sessions ago" in text
-    narrow = drawn(home_panels.ChampionPanel, news, 30, 6)
+    narrow = drawn(home_panels.ReignPanel, news, 30, 6)
     assert "n=252, null ±0.0098" in narrow
 
 
@@ -93,14 +95,14 @@ def test_both_figures_stand_on_one_scale_and_what_is_not_known_leaves_its_line_e
     news: HomeNews,
 ) -> None:
     """By hand: 61 columns for ±1.1 x 0.0363, the live null band; test +0.0283 is 21 right of zero."""
-    panel = drawn(home_panels.ChampionPanel, news, 65).splitlines()
+    panel = drawn(home_panels.ReignPanel, news, 65).splitlines()
     test, live = (line for line in panel if GLYPHS.band in line)
     zero = 2 + 30
     assert (test.index(GLYPHS.bar), test.index(GLYPHS.point)) == (zero, zero + 21)
     assert live.index("~") == zero + 8
     assert news.champion is not None
     unknown = replace(news.champion, rank_ic=None, se=None, null_band=None, live=None)
-    text = drawn(home_panels.ChampionPanel, replace(news, champion=unknown), 65)
+    text = drawn(home_panels.ReignPanel, replace(news, champion=unknown), 65)
     assert not {GLYPHS.band, GLYPHS.point, "~"} & set(text)
 
 
@@ -134,12 +136,12 @@ def test_the_countdown_by_hand() -> None:
 
 
 def test_the_machine_names_its_gpus() -> None:
-    text = home_panels.MachinePanel(id="x").picture(MACHINE, 60, 9).plain
+    text = home_panels.HostPanel(id="x").picture(MACHINE, 60, 9).plain
     assert "97 %, 2 cores" in text
     assert "3.1 of 23.5 GiB" in text
     assert "41 %, 10.0 of 79.6 GiB  NVIDIA H100" in text
     assert "MIG" in text
-    none = home_panels.MachinePanel(id="x").picture(replace(MACHINE, gpus=()), 60, 9).plain
+    none = home_panels.HostPanel(id="x").picture(replace(MACHINE, gpus=()), 60, 9).plain
     assert "none (NVIDIA)" in none
 
 
@@ -165,6 +167,6 @@ def test_hostile_words_reach_the_screen_as_words(news: HomeNews) -> None:
         reason="a\u202eb [bold]x[/] \x1b]0;t\x07",
     )
     hostile = replace(news, card=replace(news.card, not_green=(bad,), name="\x1b[2J"))
-    text = drawn(home_panels.CardPanel, hostile)
+    text = drawn(home_panels.TodayPanel, hostile)
     assert not {"\x1b", "\x07", "\u202e"} & set(text)
     assert "[bold]x[/]" in text

@@ -192,9 +192,11 @@ async def test_from_a_refusal_to_the_stored_snapshot_with_the_real_command(
         await wait_until(pilot, (tmp_path / "ws" / "data" / "CURRENT").exists)
         await pilot.press("2")
         panel = pilot.app.screen.query_one(ReadingPanel)
-        await wait_until(pilot, lambda: panel.value is not None and bool(panel.value.verdict))
+        await wait_until(
+            pilot, lambda: panel.value is not None and bool(panel.value.reading_verdict)
+        )
         assert panel.value is not None
-        said = dict(panel.value.lines)
+        said = dict(panel.value.reading_lines())
         assert "volume <- vol x 100 (option)" in said["columns"]
         assert "100.0% of rows on sessions" in said["evidence"]
         shows = "columns   date <- trade_date"

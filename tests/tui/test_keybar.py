@@ -48,12 +48,12 @@ def news(status: str, command: str = "train") -> RunNews:
 @pytest.mark.parametrize(
     ("told", "expected"),
     [
-        (news("running"), "n new  c checkpoint  p pause  s stop  d doctor"),
-        (news("paused"), "n new  c checkpoint  p go on  s stop  d doctor"),
-        (news("crashed"), "r resume  n new  d doctor"),
-        (news("stopped", "walkforward"), "r resume  n new  d doctor"),
-        (news("crashed", "backtest"), "n new  d doctor"),
-        (news("done"), "n new  d doctor"),
+        (news("running"), "n new  c checkpoint  p pause  s stop  h doctor"),
+        (news("paused"), "n new  c checkpoint  p go on  s stop  h doctor"),
+        (news("crashed"), "r resume  n new  h doctor"),
+        (news("stopped", "walkforward"), "r resume  n new  h doctor"),
+        (news("crashed", "backtest"), "n new  h doctor"),
+        (news("done"), "n new  h doctor"),
     ],
 )
 async def test_only_what_can_be_done_about_a_run_is_offered(

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from rich.text import Text
 
 from atft_tui.styles import BAD, DIM, GOOD, PLAIN, STRONG
-from atft_tui.widgets.intervals import Reading, Scale, judged, reading_row, span_of
+from atft_tui.widgets.canvas import CellScale
+from atft_tui.widgets.intervals import Estimate, estimate_row, judged, span_of
 from atft_tui.widgets.lines import cut, page, painted, start
 
 NUMBERS = st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True))
@@ -64,17 +65,17 @@ def test_an_interval_is_one_line_of_its_width(
 ) -> None:
     reading = judged(value, error, band)
     span = span_of([reading])
-    row = reading_row(Scale(low=-span, high=span, columns=columns), reading)
+    row = estimate_row(CellScale(low=-span, high=span, columns=columns), reading)
     assert row.cell_len == columns
     assert "\n" not in row.plain
 
 
 def test_a_judged_figure_by_hand() -> None:
     """One standard error, over the null band; inside it the figure is marked and dim."""
-    scale, zero = Scale(low=-1.0, high=1.0, columns=9), {0.0: ("|", DIM)}
+    scale, zero = CellScale(low=-1.0, high=1.0, columns=9), {0.0: ("|", DIM)}
 
     def drawn(value: float | None, error: float | None, band: float | None) -> str:
-        return reading_row(scale, judged(value, error, band), lines=zero).plain
+        return estimate_row(scale, judged(value, error, band), lines=zero).plain
 
     assert drawn(0.5, 0.25, 0.25) == "   ░|├●┤ "
     assert drawn(0.1, 0.1, 0.5) == "  ░░~┤░  "
@@ -88,4 +89,4 @@ def test_a_span_holds_every_end() -> None:
     assert span_of([judged(0.2, 0.1, 0.1), judged(-0.3, 0.2, None)]) == pytest.approx(0.55)
     assert span_of([judged(0.1, None, 0.4)]) == pytest.approx(0.44)
     assert span_of([judged(None, 0.1, None)]) == span_of([]) == 0.0
-    assert span_of([Reading(value=float("inf"))]) == 0.0
+    assert span_of([Estimate(value=float("inf"))]) == 0.0

@@ -11,7 +11,7 @@ from atft_tui.readings.timeline import Mark
 from atft_tui.screens.replay import ReplayScreen
 from atft_tui.widgets.panel import StatePanel
 from atft_tui.widgets.scrubber import Scrub, scrub_lines
-from engine.runs.state import fold
+from engine.runs.fold import fold
 from tests.engine.runs.samples import training
 from tests.tui.conftest import MakeRun, append
 from tests.tui.steps import shown, visit, wait_until
@@ -60,7 +60,7 @@ async def test_every_moment_of_a_dead_run(tmp_path: Path, make_run: MakeRun) -> 
         assert f"event {epochs[-2]:,} of 120" in shown(screen)
         await at("home", 1)
         await at("right_square_bracket", epochs[0])
-        await at("d", 120)
+        await at("h", 120)
 
 
 async def test_it_plays_to_the_end_and_follows_what_grows(

@@ -1,30 +1,35 @@
 """Pictures of runs: whatever the numbers and names, inside their box; what they say."""
 
 import math
-from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
+from msgspec.structs import replace
 from rich.cells import cell_len
 from rich.text import Text
 
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.comparisons import Comparison, ComparisonView, Gap, Pair, Variant
-from atft_tui.readings.overlay import Overlay, OverlayRun
-from atft_tui.readings.run_details import FileEntry, GateVerdict, RunDetails
-from atft_tui.readings.run_diff import Difference
-from atft_tui.readings.run_events import Course, LossPoint
-from atft_tui.readings.studies import Study, Trial
+from atft_tui.readings.run_details import Course, FileEntry, GateVerdict, LossPoint, RunDetails
+from atft_tui.readings.runs_screen import Overlay, OverlayRun, SettingRow
+from atft_tui.readings.searches import ComparisonView, PairView, StudyView
+from atft_tui.widgets.chart import Curve, CurvePoint, curves, legend
 from atft_tui.widgets.comparison_panels import ForestPanel
-from atft_tui.widgets.curves import Curve, CurvePoint, curves, legend
 from atft_tui.widgets.difference_panel import DifferencePanel
 from atft_tui.widgets.forest import ForestRow, forest
 from atft_tui.widgets.overlay_panels import OverlayLoss, OverlayRankIC, PairsPanel
 from atft_tui.widgets.run_details_panel import RunDetailsPanel
 from atft_tui.widgets.study_panels import BestPanel, ImportancePanel
-from engine.runs.labels import Labels
-from engine.runs.settings import Settings
-from engine.runs.summary import Figure, RunSummary, Sharpe
+from engine.records.comparison import (
+    RankICGap,
+    RankICLevel,
+    RunPair,
+    VariantComparison,
+    VariantResult,
+)
+from engine.records.rank_ic import RankICSummary
+from engine.records.run import Labels, RunManifest, RunSettings, RunSummary, Sharpe
+from engine.records.study import StudyResult, TrialRow
 from tests.engine.runs.samples import diagnosed, evaluated, started
 
 ANY = st.floats(allow_nan=True, allow_infinity=True)
@@ -113,10 +118,10 @@ def summary(name: str, note: str, value: float) -> RunSummary:
         command="train",
         status="failed",
         created="2026-01-05T09:00:00+00:00",
-        validation=Figure(rank_ic=value, rank_ic_se=value, null_band=value, n_dates=3),
+        validation=RankICSummary(rank_ic=value, rank_ic_se=value, null_band=value, n_dates=3),
         sharpe=Sharpe(value=value, low=value, high=value, deflated=value, trials=3, verdict=name),
         seconds=12.0,
-        settings=Settings("demo", ((name, note),)),
+        settings=RunSettings("demo", {name: note}),
         labels=Labels(("tag",), note),
         progress=note,
     )
@@ -131,8 +136,11 @@ def details(name: str, note: str, value: float) -> RunDetails:
     )
     gate = GateVerdict("2026-01-05T09:00", "refused", note, ((False, name, note),), reigns=False)
     files = tuple(FileEntry(f"{name}{n}", 10**n) for n in range(14))
-    return RunDetails(summary(name, note, value), ((name, note),), "abc", "3.11", note,
-                      ((name, note),), course, files, note, gate)  # fmt: skip
+    manifest = RunManifest(
+        id="x", command="train", packages={name: note}, git_commit="abc", python="3.11",
+        platform=note, study=note,
+    )  # fmt: skip
+    return RunDetails(summary(name, note, value), manifest, course, files, note, gate)
 
 
 @given(HOSTILE, HOSTILE, ANY, st.tuples(st.integers(20, 200), st.integers(3, 60)))
@@ -144,12 +152,14 @@ def test_panels_of_runs_stay_in_their_box(
     found = details(name, note, value)
     fits(RunDetailsPanel(id="a").picture(found, width, height), width, height)
     run = OverlayRun(found.about, found.course)
-    gap = Gap(value, value, value, value, 9, name)
-    pair = Pair(run.about.id, run.about.id, gap, 0.9, 5)
+    gap = RunPair(
+        first=run.about.id, second=run.about.id, difference=value, se=value, low=value, high=value
+    )
+    pair = PairView(gap, 0.9, 5)
     overlay = Overlay((run,), (pair,) * 9)
     for panel in (OverlayRankIC(id="b"), OverlayLoss(id="c"), PairsPanel(id="d")):
         fits(panel.picture(overlay, width, height), width, height)
-    difference = Difference(name, (note, name, ""))
+    difference = SettingRow(name, (note, name, ""))
     fits(DifferencePanel(id="e").picture(difference, width, height), width, height)
 
 
@@ -159,17 +169,46 @@ def test_panels_of_comparisons_and_searches_stay_in_their_box(
     name: str, note: str, value: float, size: tuple[int, int]
 ) -> None:
     width, height = size
-    figure = Figure(rank_ic=value, rank_ic_se=value, null_band=value, n_dates=3)
-    full = Variant("full", "", 1, figure, figure, value, None, "reference", 9, value, ())
-    other = Variant(name, note, 2, None, figure, value, Gap(value, value, value, value, 9, note),
-                    note, None, value, (note,))  # fmt: skip
-    for status in ("done", "running"):
-        one = Comparison(name, "sizes", status, "full", 5, 0.9, note, 2, (full, other, other))
-        view = ComparisonView(one, None)
-        fits(ForestPanel(id="a").picture(view, width, height), width, height)
-    trial = Trial(
-        3, name, "complete", value, value, value, 9, value, 9, ((name, note),), note, True
+    level = RankICLevel(rank_ic=value, rank_ic_se=value, n_dates=3, seed_deviation=value)
+    gap = RankICGap(difference=value, se=value, low=value, high=value, n_dates=9)
+    full = VariantResult(name="full", runs={"1": "a"}, validation=level, test=level, seconds=value)
+    other = VariantResult(
+        name=name,
+        changes={note: name},
+        test=level,
+        difference={"test": gap},
+        verdict=note,
+        errors=(note,),
     )
-    study = Study(name, "done", note, (trial, replace(trial, number=4)), 9, ((name, 0.5),), 5)
+    for status in ("done", "running"):
+        found = VariantComparison(
+            id=name,
+            kind="sizes",
+            reference="full",
+            score_horizon=5,
+            confidence=0.9,
+            source=note,
+            seeds=2,
+            variants=(full, other, other),
+        )
+        view = ComparisonView(found, status)
+        fits(ForestPanel(id="a").picture(view, width, height), width, height)
+    trial = TrialRow(
+        number=3,
+        run_id=name,
+        state="complete",
+        value=value,
+        rank_ic=value,
+        rank_ic_se=value,
+        n_dates=9,
+        seconds=value,
+        parameters={name: note},
+        error=note,
+    )
+    trials = (trial, structs.replace(trial, number=4))
+    importances = {name: 0.5}
+    study = StudyView(
+        StudyResult(study=name, run_id=note, trials=trials, importances=importances), "done", 9
+    )
     fits(BestPanel(id="b").picture(study, width, height), width, height)
     fits(ImportancePanel(id="c").picture(study, width, height), width, height)

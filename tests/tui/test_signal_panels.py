@@ -8,30 +8,43 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from rich.text import Text
 
 from atft_tui.jobs import Job
-from atft_tui.readings.card import Card, Light
-from atft_tui.readings.champion import Champion, Event, GateRow
+from atft_tui.readings.desk import Champion, Shadow
 from atft_tui.readings.explain import Neighbour, Why
 from atft_tui.readings.schedule import Schedule, ScheduleLine
-from atft_tui.readings.shadow import ENTRIES, PARTS, Live, Point, Shadow, Total
-from atft_tui.readings.signal import Change, Line, Refusal
+from atft_tui.readings.seals import ShownCard
+from atft_tui.readings.signal import BookChange, StockLine
 from atft_tui.screens.signal_columns import VIEWS, line_columns
 from atft_tui.widgets.card_line import card_line
 from atft_tui.widgets.card_panel import CardPanel, Sealing, figure
 from atft_tui.widgets.champion_panel import ChampionPanel
 from atft_tui.widgets.change_panel import ChangePanel
-from atft_tui.widgets.chart import meter
 from atft_tui.widgets.diff_panel import Compared, DiffPanel
-from atft_tui.widgets.gap_chart import gap_chart
 from atft_tui.widgets.ledger_panel import LedgerPanel
 from atft_tui.widgets.lines import beside, cell, wrapped
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
+from atft_tui.widgets.point_chart import gap_chart
 from atft_tui.widgets.schedule_panel import SchedulePanel, both_times
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.strips import meter
+from atft_tui.widgets.table import BrowseTable
 from atft_tui.widgets.why_panel import Question, WhyPanel, move_text
 from engine.records.agenda import Agenda, BookedErrand, BookedSession, Outlook
+from engine.records.card import Card, Light
+from engine.records.champion import ChampionEntry, ChampionHistory, GateCondition, ModelFacts
+from engine.records.orders import Order, Refused
+from engine.records.rank_ic import RankICSummary
+from engine.records.shadow import (
+    ENTRIES,
+    PARTS,
+    GapPoint,
+    LiveRecord,
+    ShadowLedger,
+    ShadowParts,
+    ShadowTotal,
+)
 from tests.tui.signal_desk import NOW
 
 HOSTILE = "\x1b]0;pwned\x07[red]日本\u202eabc\u200b" + "あ" * 40
@@ -49,14 +62,16 @@ def check(text: Text, width: int, height: int) -> None:
     assert "\u202e" not in text.plain
 
 
+SIDES = st.sampled_from(["buy", "sell"])
 LINES = st.builds(
-    Line,
+    StockLine,
     code=WORDS, name=WORDS, sector=WORDS, rank=st.none() | COUNTS, before=st.none() | COUNTS,
-    score=NUMBERS, weight=NUMBERS, weight_before=NUMBERS, side=st.sampled_from(["", "buy", "sell"]),
-    shares=COUNTS, lots=COUNTS, limit=NUMBERS, close=NUMBERS, notional=NUMBERS, held=NUMBERS,
-    reason=WORDS,
-    refused=st.lists(st.builds(Refusal, side=WORDS, shares=NUMBERS, notional=NUMBERS, rule=WORDS,
-                               reason=WORDS), max_size=2).map(tuple),
+    score=NUMBERS, weight=NUMBERS, weight_before=NUMBERS,
+    order=st.none() | st.builds(
+        Order, symbol=WORDS, side=SIDES, shares=COUNTS, lots=COUNTS, limit=NUMBERS, close=NUMBERS,
+        notional=NUMBERS, held=NUMBERS, reason=WORDS),
+    refused=st.lists(st.builds(Refused, symbol=WORDS, side=SIDES, shares=NUMBERS, notional=NUMBERS,
+                               rule=WORDS, reason=WORDS), max_size=2).map(tuple),
 )  # fmt: skip
 QUESTIONS = st.builds(
     Question,
@@ -75,34 +90,36 @@ QUESTIONS = st.builds(
 )  # fmt: skip
 VERDICTS = st.sampled_from(["TRADE", "HOLD", "STOP"])
 CARDS = st.builds(
-    Card,
-    name=WORDS, session=st.just("2026-11-25"), exchange=WORDS, revision=COUNTS, reason=WORDS,
+    ShownCard,
+    name=WORDS, session=st.just("2026-11-25"), revision=COUNTS, reason=WORDS,
     standing=st.sampled_from(["sealed", "unsealed", "torn", "broken"]), trouble=WORDS, digest=WORDS,
-    verdict=st.none() | VERDICTS,
-    lights=st.lists(
-        st.builds(Light, name=WORDS, verdict=VERDICTS, value=NUMBERS | WORDS | st.none(),
-                  limit=NUMBERS | WORDS | st.none(), reason=WORDS), max_size=20).map(tuple),
+    card=st.none() | st.builds(
+        Card, session=st.just("2026-11-25"), exchange=WORDS, verdict=VERDICTS,
+        lights=st.lists(
+            st.builds(Light, name=WORDS, verdict=VERDICTS, value=NUMBERS | WORDS | st.none(),
+                      limit=NUMBERS | WORDS | st.none(), reason=WORDS), max_size=20).map(tuple)),
 )  # fmt: skip
 CHANGES = st.builds(
-    Change,
+    BookChange,
     since=WORDS, same_model=st.booleans(),
     **{name: st.lists(LINES, max_size=4).map(tuple) for name in ("entered", "left", "flipped", "moves")},
 )  # fmt: skip
-FIVE = st.tuples(*[NUMBERS] * len(PARTS))
+PARTS_MADE = st.builds(
+    ShadowParts, **dict.fromkeys(("backtest", *PARTS, "realised"), NUMBERS)
+)  # fmt: skip
+POINTS = st.lists(st.builds(GapPoint, session=WORDS, gap=NUMBERS, se=NUMBERS), max_size=60)
+TOTALS = st.builds(ShadowTotal, sessions=COUNTS, mean=PARTS_MADE, total=PARTS_MADE, gap=NUMBERS,
+                   gap_se=NUMBERS, orders=COUNTS, unfilled=COUNTS)  # fmt: skip
 SHADOWS = st.builds(
     Shadow,
-    signals=COUNTS, pending=st.just(()), rows=st.just(()),
-    totals=st.tuples(
-        *(
-            st.builds(Total, entry=st.just(entry), sessions=COUNTS, backtest=NUMBERS, parts=FIVE,
-                      realised=NUMBERS, gap=NUMBERS, gap_se=NUMBERS, orders=COUNTS, unfilled=COUNTS,
-                      running=st.lists(st.builds(Point, session=WORDS, gap=NUMBERS, se=NUMBERS),
-                                       max_size=60).map(tuple))
-            for entry in ENTRIES
-        )
-    ),
-    live=st.lists(st.builds(Live, model=WORDS, rank_ic=NUMBERS, se=NUMBERS, sessions=COUNTS,
-                            horizon=COUNTS, expected=NUMBERS, low=NUMBERS), max_size=2).map(tuple),
+    rows=st.just(()),
+    told=st.builds(
+        ShadowLedger, signals=COUNTS, pending=st.just(()), traded=st.just({}),
+        all=st.fixed_dictionaries(dict.fromkeys(ENTRIES, TOTALS)),
+        running=st.fixed_dictionaries(dict.fromkeys(ENTRIES, POINTS.map(tuple))),
+        live=st.dictionaries(WORDS, st.builds(
+            LiveRecord, rank_ic=NUMBERS, se=NUMBERS, sessions=COUNTS, horizon=COUNTS,
+            expected=NUMBERS, low=NUMBERS, daily=st.just({})), max_size=2)),
 )  # fmt: skip
 MOMENTS = st.datetimes(dt.datetime(1990, 1, 2), dt.datetime(2099, 1, 1), timezones=st.just(dt.UTC))
 OUTLOOKS = st.builds(
@@ -135,12 +152,17 @@ SCHEDULES = st.builds(
 )  # fmt: skip
 CHAMPIONS = st.builds(
     Champion,
-    model=WORDS, before=WORDS, since=WORDS, networks=COUNTS, last_session=WORDS, score_horizon=COUNTS,
-    rank_ic=NUMBERS, rank_ic_se=NUMBERS, null_band=NUMBERS, test_days=COUNTS,
-    history=st.lists(
-        st.builds(Event, number=COUNTS, at=WORDS, action=WORDS, model=WORDS, run=WORDS, reason=WORDS,
-                  gate=st.lists(st.builds(GateRow, name=WORDS, passed=st.booleans(), detail=WORDS),
-                                max_size=4).map(tuple)), max_size=5).map(tuple),
+    facts=st.none() | st.builds(
+        ModelFacts, features=st.just(()), blocks=st.just(((), ())), rules=st.just({}),
+        splits=st.just({}), last_session=WORDS, score_horizon=COUNTS,
+        test=st.builds(RankICSummary, rank_ic=NUMBERS, rank_ic_se=NUMBERS, null_band=NUMBERS,
+                       n_dates=COUNTS)),
+    history=st.builds(ChampionHistory, history=st.lists(
+        st.builds(ChampionEntry, n=COUNTS, at=WORDS, model=WORDS, run=WORDS, reason=WORDS,
+                  action=st.sampled_from(["promoted", "rolled back", "refused"]),
+                  gate=st.lists(st.builds(GateCondition, name=WORDS, passed=st.booleans(),
+                                          detail=WORDS), max_size=4).map(tuple)),
+        max_size=5).map(tuple)),
 )  # fmt: skip
 JSON = st.recursive(
     st.none() | st.booleans() | COUNTS | NUMBERS | WORDS,
@@ -175,7 +197,9 @@ COMPARED = st.builds(Compared, before=WORDS, after=WORDS, job=st.none() | JOBS)
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_no_picture_leaves_its_box(panel: Panel[object], values: st.SearchStrategy[object]) -> None:
+def test_no_picture_leaves_its_box(
+    panel: PlacePanel[object], values: st.SearchStrategy[object]
+) -> None:
     @settings(max_examples=20)
     @given(values, WIDTHS, HEIGHTS)
     def try_it(value: object, width: int, height: int) -> None:
@@ -194,7 +218,7 @@ def test_the_gap_chart_stays_in_its_box(
 
 @given(CARDS)
 @settings(max_examples=60)
-def test_the_card_line_is_one_line_that_says_the_verdict(card: Card) -> None:
+def test_the_card_line_is_one_line_that_says_the_verdict(card: ShownCard) -> None:
     line = card_line(card).plain
     assert "\n" not in line
     assert "\x1b" not in line
@@ -203,7 +227,7 @@ def test_the_card_line_is_one_line_that_says_the_verdict(card: Card) -> None:
 
 @given(st.lists(LINES, max_size=6))
 @settings(max_examples=40)
-def test_every_cell_of_every_view_is_clean_and_sortable(lines: list[Line]) -> None:
+def test_every_cell_of_every_view_is_clean_and_sortable(lines: list[StockLine]) -> None:
     for view, keep in VIEWS.items():
         for column in line_columns(view, wide=True):
             for line in filter(keep, lines):
@@ -219,8 +243,8 @@ def test_every_view_exports_the_same_columns() -> None:
         for w in (True, False)
     }
     assert len(names) == 1
-    table = Table(line_columns("orders", wide=False), key=lambda line: line.code, id="t")
-    table.set_rows([Line(code="130A", name="ベリタス", rank=1, side="buy", shares=1000, lots=10)])
+    table = BrowseTable(line_columns("orders", wide=False), key=lambda line: line.code, id="t")
+    table.set_rows([StockLine(code="130A", name="ベリタス", rank=1)])
     assert "130A,ベリタス" in table.csv()
 
 
@@ -249,9 +273,9 @@ def test_a_times_zone_and_utc_are_named() -> None:
 def test_figures_have_their_units() -> None:
     light = Light(name="cost", verdict="TRADE", value=2.1, limit=20.0, reason="")
     assert figure(light, 2.1) == "2.10 bp"
-    assert figure(replace(light, name="turnover"), 0.18) == "18.00 %"
-    assert figure(replace(light, name="model_age"), 12.0) == "12 d"
-    assert figure(replace(light, name="gate"), 0.498) == "0.498"
+    assert figure(structs.replace(light, name="turnover"), 0.18) == "18.00 %"
+    assert figure(structs.replace(light, name="model_age"), 12.0) == "12 d"
+    assert figure(structs.replace(light, name="gate"), 0.498) == "0.498"
     assert figure(light, None) == figure(light, math.inf) == "—"
 
 
@@ -268,7 +292,7 @@ def test_cells_have_the_width_of_wide_letters() -> None:
 
 def test_only_the_largest_positions_are_explained_and_the_others_are_told_so() -> None:
     plain = Question(
-        session="2026-11-25", since="", scored=5, horizon=5, line=Line(code="A", rank=1),
+        session="2026-11-25", since="", scored=5, horizon=5, line=StockLine(code="A", rank=1),
         why=Why(code="A", neighbours=(Neighbour(code="B", attention=0.5, rank_without=None),)),
         names={},
     )  # fmt: skip
@@ -282,7 +306,13 @@ def test_only_the_largest_positions_are_explained_and_the_others_are_told_so() -
 
 
 def test_a_broken_card_shows_no_light(tmp_path: Path) -> None:
-    card = Card(name="2026-11-25", session="2026-11-25", standing="broken", trouble="SEAL differs")
+    card = ShownCard(
+        name="2026-11-25",
+        session="2026-11-25",
+        standing="broken",
+        card=None,
+        trouble="SEAL differs",
+    )
     text = CardPanel(id="k").picture(Sealing(card=card, key=""), 80, 20).plain
     assert "NOT VALID" in text
     assert "SEAL differs" in text

@@ -10,15 +10,15 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from atft_tui.app import CockpitApp
-from atft_tui.readings.card import ATTEMPT
 from atft_tui.screens.command_form import CommandForm
 from atft_tui.screens.dialogs import ConfirmDialog
 from atft_tui.screens.sessions_dialog import SessionsDialog
 from atft_tui.screens.signals import PAGES, SignalsScreen
 from atft_tui.widgets.diff_panel import DiffPanel
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.why_panel import WhyPanel
-from engine.files import write_json
+from engine.records import record
+from engine.records.seal import ATTEMPT
 from tests.tui import signal_desk
 from tests.tui.readings.test_desk import write_job
 from tests.tui.signal_desk import DAYS, MODEL, NOW
@@ -57,7 +57,7 @@ def said(screen: SignalsScreen, name: str) -> str:
     return str(screen.query_one(f"#{name}", Static).render())
 
 
-def drawn(screen: SignalsScreen, panel: type[Panel[Any]]) -> str:
+def drawn(screen: SignalsScreen, panel: type[PlacePanel[Any]]) -> str:
     one = screen.query_one(panel)
     return one.drawing(one.size.width, one.size.height).plain
 
@@ -123,7 +123,7 @@ async def test_what_the_keys_start(workspace: Path, monkeypatch: pytest.MonkeyPa
             assert values.items() <= form.values().items()
             await pilot.press("escape")
             await wait(pilot, lambda: app.screen is screen)
-        await pilot.press("b")
+        await pilot.press("z")
         await wait(pilot, lambda: isinstance(app.screen, ConfirmDialog))
         question = app.screen
         assert isinstance(question, ConfirmDialog)
@@ -162,7 +162,7 @@ async def test_a_seal_that_breaks_before_the_eyes_is_not_shown_as_valid(workspac
         await wait(pilot, lambda: "NOT VALID" in said(screen, "headline"))
         assert screen.table.rows == []
         assert "orders.csv" in said(screen, "signals-bar")
-        write_json(workspace / ATTEMPT, signal_desk.card("2026-11-26", "HOLD").to_json())
+        record.write(workspace / ATTEMPT, signal_desk.card("2026-11-26", "HOLD"))
         await wait(pilot, lambda: "HOLD" in said(screen, "headline"))
         assert "data incomplete 2,812/3,950" in said(screen, "headline")
         assert "not sealed" in said(screen, "signals-bar")

@@ -15,7 +15,7 @@ from textual.widgets import Static
 from atft_tui import styles
 from atft_tui.app import CockpitApp
 from atft_tui.themes import BY_NAME, SAFE, THEMES, palette
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 
 Vector = NDArray[np.float64]
 # Machado, Oliveira and Fernandes (2009), severity 1.0; on linear RGB.
@@ -117,7 +117,7 @@ async def test_a_role_has_the_themes_colour_in_a_whole_text_and_in_a_part(theme:
         assert first.style.color.get_truecolor().hex == theme.success
 
 
-class _Word(Panel[str]):
+class _Word(PlacePanel[str]):
     def picture(self, value: str, width: int, height: int) -> Text:
         return Text(value, styles.GOOD)
 

@@ -13,8 +13,8 @@ from rich.text import Text
 from textual.app import App, ComposeResult
 
 from atft_tui.export import export_focused, focused_text
-from atft_tui.widgets.column import GAP, Column, line_of
-from atft_tui.widgets.table import Grid, Table
+from atft_tui.widgets.column import GAP, TableColumn, line_of
+from atft_tui.widgets.table import BrowseTable, Grid
 from tests.tui.steps import shown
 
 
@@ -25,17 +25,17 @@ class Stock:
     weight: float | None
 
 
-COLUMNS: tuple[Column[Stock], ...] = (
-    Column(name="code", cell=lambda s: s.code, width=8),
-    Column(name="name", cell=lambda s: s.name),
-    Column(
+COLUMNS: tuple[TableColumn[Stock], ...] = (
+    TableColumn(name="code", cell=lambda s: s.code, width=8),
+    TableColumn(name="name", cell=lambda s: s.name),
+    TableColumn(
         name="weight",
         cell=lambda s: "-" if s.weight is None else f"{s.weight:.2f}",
         value=lambda s: s.weight,
         width=8,
         right=True,
     ),
-    Column(name="more", cell=lambda s: Text("x", style="red"), width=30, wide_only=True),
+    TableColumn(name="more", cell=lambda s: Text("x", style="red"), width=30, wide_only=True),
 )
 STOCKS = (
     Stock("7203", "トヨタ自動車", 0.5),
@@ -52,21 +52,21 @@ class Host(App[None]):
         self.rows, self.opened = rows, list[str]()
 
     def compose(self) -> ComposeResult:
-        yield Table(COLUMNS, key=lambda s: s.code, id="stocks")
+        yield BrowseTable(COLUMNS, key=lambda s: s.code, id="stocks")
 
     def on_mount(self) -> None:
-        table = self.query_one(Table)
+        table = self.query_one(BrowseTable)
         table.set_rows(self.rows)
         table.focus()
 
-    def on_table_selected(self, message: Table.Selected) -> None:
+    def on_browse_table_selected(self, message: BrowseTable.Selected) -> None:
         self.opened.append(message.key)
 
 
 async def test_keys_move_order_filter_open_and_export(tmp_path: Path) -> None:
     app = Host()
     async with app.run_test(size=(60, 10)) as pilot:
-        table = app.query_one(Table)
+        table = app.query_one(BrowseTable)
         await pilot.press("end", "enter", "up", "enter", "home", "k")
         assert app.opened == ["6758", "=cmd()"]
         assert table.current_key == "7203"
@@ -104,18 +104,18 @@ async def test_thousands_of_rows_are_formatted_only_where_they_are_seen(
 ) -> None:
     formatted = 0
 
-    def counted(column: Column[Stock], row: Stock) -> Text:
+    def counted(column: TableColumn[Stock], row: Stock) -> Text:
         nonlocal formatted
         formatted += 1
         return Text(str(column.cell(row)))
 
-    monkeypatch.setattr(Column, "text", counted)
+    monkeypatch.setattr(TableColumn, "text", counted)
     rows = tuple(Stock(f"{i:05d}", f"name {i}", i / 7) for i in range(8000))
     app = Host(rows)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("end", "pageup", "home", *["down"] * 10)
         await pilot.pause()
-        assert app.query_one(Table).current_key == "00010"
+        assert app.query_one(BrowseTable).current_key == "00010"
     assert formatted < 24 * 4 * 20
 
 

@@ -14,9 +14,9 @@ from textual.pilot import Pilot
 from atft_tui.app import CockpitApp
 from atft_tui.glyphs import GLYPHS
 from atft_tui.screens.signals import SignalsScreen
-from atft_tui.widgets.column import GAP, NARROWEST, Column, line_of
+from atft_tui.widgets.column import GAP, NARROWEST, TableColumn, line_of
 from atft_tui.widgets.layout import MOVING, WAITING, Layout, layout_of
-from atft_tui.widgets.table import Grid, Table
+from atft_tui.widgets.table import BrowseTable, Grid
 from tests.tui import signal_desk
 from tests.tui.steps import wait_until
 
@@ -26,8 +26,8 @@ Row = tuple[str, ...]
 
 def column(
     number: int, width: int | None = 10, *, leaves: int = 0, right: bool = False
-) -> Column[Row]:
-    return Column(
+) -> TableColumn[Row]:
+    return TableColumn(
         name=f"c{number}",
         cell=lambda row: row[number],
         width=width,
@@ -114,8 +114,8 @@ COLUMN = st.builds(
 def test_every_column_is_reached_and_no_line_is_wider_than_the_room(
     kinds: list[tuple[int | None, int, bool]], room: int, fixed: int, text: str
 ) -> None:
-    columns: list[Column[Row]] = [
-        Column(name=str(n), cell=lambda row: row[0], width=w, leaves=leaves, wide_only=wide)
+    columns: list[TableColumn[Row]] = [
+        TableColumn(name=str(n), cell=lambda row: row[0], width=w, leaves=leaves, wide_only=wide)
         for n, (w, leaves, wide) in enumerate(kinds)
     ]
     layout = layout_of(columns, room, fixed)
@@ -151,10 +151,10 @@ class Host(App[None]):
 
     def compose(self) -> ComposeResult:
         columns = [column(0, 6), column(1, 9), *(column(n, 12, right=True) for n in range(2, 8))]
-        yield Table(columns, key=lambda row: row[0], id="wide")
+        yield BrowseTable(columns, key=lambda row: row[0], id="wide")
 
     def on_mount(self) -> None:
-        table: Table[Row] = self.query_one(Table)
+        table: BrowseTable[Row] = self.query_one(BrowseTable)
         table.set_rows(self.ROWS)
         table.focus()
 
@@ -187,10 +187,10 @@ async def test_what_is_painted_by_hand() -> None:
         await pilot.press("left_parenthesis", "left", "left", "left")
         assert grid.first == 0
         await pilot.click(Grid, offset=(40, 0))
-        assert app.query_one(Table).order == 3
+        assert app.query_one(BrowseTable).order == 3
         await pilot.press("right_parenthesis", "right_parenthesis")
         await pilot.click(Grid, offset=(40, 0))
-        assert app.query_one(Table).order == 5, "the column that is seen there now"
+        assert app.query_one(BrowseTable).order == 5, "the column that is seen there now"
         await pilot.press("o", "o")
         assert painted(grid)[0] == f"c0                c5            c6          c7 ^{LEFT}"
         await pilot.press("o")

@@ -7,13 +7,15 @@ import pytest
 from textual.widgets import Static
 
 from atft_tui.app import CockpitApp
-from atft_tui.readings.preflight import Check, changes, checks
+from atft_tui.readings.preflight import changes
 from atft_tui.screens import train_form
 from atft_tui.screens.dialogs import ConfirmDialog
 from atft_tui.screens.doctor import DoctorDialog
 from atft_tui.screens.train_form import TrainForm, checks_text
-from atft_tui.widgets.table import Table
+from atft_tui.widgets.table import BrowseTable
 from engine.errors import ConfigError
+from engine.records import record
+from engine.records.preflight import PreflightResult, PreflightRow
 from engine.runs import launch
 from engine.runs.control import ControlFiles
 from engine.runs.events import Continued, ControlAnswered, FoldStarted, Paused, StageStarted
@@ -23,6 +25,12 @@ from tests.tui.conftest import MakeRun, append
 from tests.tui.steps import open_run, settle, shown, told, visit, wait_until
 
 EVENTS = training()
+
+
+def checks(answer: dict[str, object]) -> tuple[PreflightRow, ...]:
+    return record.convert(answer, PreflightResult, "preflight").told()
+
+
 ROWS = [
     {"name": "device", "value": "cpu", "verdict": "ok", "hint": ""},
     {"name": "data", "value": "no market data yet", "verdict": "stop", "hint": "run `ingest`"},
@@ -55,13 +63,13 @@ async def test_every_control_by_its_key(tmp_path: Path, make_run: MakeRun) -> No
             append(run, [Continued(step=9, seconds=3.0)])
             await wait_until(pilot, lambda: screen.news.status == "running")
 
-            await pilot.press("b")
+            await pilot.press("z")
             await pilot.pause()
             assert isinstance(pilot.app.screen, ConfirmDialog)
             await pilot.press("n")
             await pilot.pause()
             assert files.asked() == frozenset()
-            await pilot.press("b", "y")
+            await pilot.press("z", "y")
             await pilot.pause()
             assert files.asked() == {"rollback"}
             files.withdraw("rollback")
@@ -69,7 +77,7 @@ async def test_every_control_by_its_key(tmp_path: Path, make_run: MakeRun) -> No
             append(run, [refused])
             await wait_until(pilot, lambda: "nothing there" in told(pilot))
 
-            await pilot.press("d")
+            await pilot.press("h")
             await pilot.pause()
             assert isinstance(pilot.app.screen, DoctorDialog)
             assert "Five criteria" in shown(pilot.app.screen)
@@ -85,7 +93,7 @@ async def test_a_run_that_nobody_works_on_refuses_every_control(
     run = make_run(EVENTS)
     async with CockpitApp(tmp_path).run_test(size=(100, 30)) as pilot:
         await open_run(pilot, run)
-        for key in "cpb":
+        for key in "cpz":
             await pilot.press(key)
             await pilot.pause()
         assert told(pilot).count("nobody is working on it") == 3
@@ -112,7 +120,7 @@ async def test_a_walk_forward_shows_its_networks_and_a_search_its_trials(
 
             await open_run(pilot, search)
             assert not screen.query_one("#grid").display
-            table = screen.query_one("#tried", Table)
+            table = screen.query_one("#tried", BrowseTable)
             await wait_until(pilot, lambda: table.current_key is not None)
             text = shown(screen)
             assert "trial 2" in text
@@ -136,14 +144,14 @@ async def test_the_start_form_shows_what_changes_and_refuses_on_red(
     tmp_path: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[list[str]] = []
-    answers: list[tuple[Check, ...]] = [checks({"rows": ROWS}), checks({"rows": ROWS[:1]})]
+    answers: list[tuple[PreflightRow, ...]] = [checks({"rows": ROWS}), checks({"rows": ROWS[:1]})]
     begun: list[Any] = []
 
     def start(*given: Any) -> Run:
         begun.append(given)
         return make_run([started()])
 
-    async def preflight(form: TrainForm, words: list[str]) -> tuple[Check, ...]:
+    async def preflight(form: TrainForm, words: list[str]) -> tuple[PreflightRow, ...]:
         asked.append(words)
         return answers[min(len(asked), 2) - 1]
 

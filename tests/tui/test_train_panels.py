@@ -1,18 +1,18 @@
 """The pictures of Train alone: any numbers, any box; and what their words say."""
 
 import math
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.feed import RunNews
 from atft_tui.styles import BAD, PLAIN, WARN
-from atft_tui.widgets import chart, heat
-from atft_tui.widgets.doctor_details import details
-from atft_tui.widgets.doctor_panel import DoctorPanel
+from atft_tui.widgets import point_chart, strips
+from atft_tui.widgets.chart import line_chart
+from atft_tui.widgets.doctor_panel import DoctorPanel, details
 from atft_tui.widgets.network_panels import (
     GatePanel,
     NetworksPanel,
@@ -23,7 +23,6 @@ from atft_tui.widgets.panel import StatePanel
 from atft_tui.widgets.panels import LogPanel, RankICPanel, VerdictPanel
 from atft_tui.widgets.run_lines import headline, timeline, way_on
 from atft_tui.widgets.search_table import tried
-from atft_tui.widgets.series_plot import line_chart
 from atft_tui.widgets.step_panels import GradientPanel, LossPanel, MachinePanel
 from engine.runs.events import (
     AttentionLogged,
@@ -38,7 +37,8 @@ from engine.runs.events import (
     RunFinished,
     StepLogged,
 )
-from engine.runs.state import RunState, fold
+from engine.runs.fold import fold
+from engine.runs.state import RunState
 from tests.engine.runs.samples import asked, evaluated, searching, started, training
 
 EVENTS = training()
@@ -52,7 +52,9 @@ RUN = "20260105-090000-train-abcd"
 
 
 def drawn(kind: type[StatePanel], state: RunState, width: int, height: int) -> list[str]:
-    return kind(id="x").picture(state, width, height).plain.rstrip("\n").split("\n")
+    panel = kind(id="x")
+    panel.value = state
+    return panel.drawing(width, height).plain.rstrip("\n").split("\n")
 
 
 @pytest.mark.parametrize("kind", PANELS)
@@ -108,21 +110,21 @@ def test_any_figures_can_be_drawn(state: RunState, width: int, height: int) -> N
 
 @given(st.lists(ANY, max_size=300), st.integers(1, 150))
 def test_a_heat_strip_fits_its_width(values: list[float], width: int) -> None:
-    assert heat.log_heat(values, width).cell_len == min(len(values), width)
+    assert strips.log_heat(values, width).cell_len == min(len(values), width)
 
 
 def test_the_heat_scale_by_hand() -> None:
-    assert heat.cell(0.0)[0] == heat.DEAD
-    assert heat.cell(9e-9) == (heat.DEAD, BAD)
-    assert heat.cell(1.1e-8)[1] == WARN
-    assert heat.cell(9e-7)[1] == WARN
-    decades = [heat.cell(3.0 * 10.0**power) for power in range(-6, 1)]
-    assert decades == [heat.shade(level) for level in range(len(heat.RAMP))]
+    assert strips.heat_cell(0.0)[0] == strips.DEAD
+    assert strips.heat_cell(9e-9) == (strips.DEAD, BAD)
+    assert strips.heat_cell(1.1e-8)[1] == WARN
+    assert strips.heat_cell(9e-7)[1] == WARN
+    decades = [strips.heat_cell(3.0 * 10.0**power) for power in range(-6, 1)]
+    assert decades == [strips.shade(level) for level in range(len(strips.RAMP))]
     assert len(set(decades)) == 7
-    assert heat.cell(math.inf) == heat.cell(1e9) == heat.shade(6)
-    assert heat.cell(math.nan) == (" ", PLAIN)
-    strip = heat.log_heat([1.0] * 50 + [1e-9] + [1.0] * 49, 10).plain
-    assert strip.count(heat.DEAD) == 1, "one starved moment is seen among many"
+    assert strips.heat_cell(math.inf) == strips.heat_cell(1e9) == strips.shade(6)
+    assert strips.heat_cell(math.nan) == (" ", PLAIN)
+    strip = strips.log_heat([1.0] * 50 + [1e-9] + [1.0] * 49, 10).plain
+    assert strip.count(strips.DEAD) == 1, "one starved moment is seen among many"
 
 
 def test_a_block_without_gradient_is_named_dead_and_an_absent_one_off() -> None:
@@ -175,7 +177,7 @@ def test_a_fold_that_is_taken_up_again_keeps_what_is_known() -> None:
 def test_paired_difference_is_told_with_its_interval_once_it_is_known() -> None:
     test = {"rank_ic": 0.02, "rank_ic_se": 0.01, "n_dates": 250}
     against = {"name": "ridge", "difference": 0.0032, "low": -0.0009, "high": 0.0071,
-               "confidence": 0.9, "verdict": "undecided"}  # fmt: skip
+               "confidence": 0.9, "rank_ic": 0.02, "verdict": "undecided"}  # fmt: skip
     done = RunFinished(status="done", summary={"test": test, "against": against})
     text = "\n".join(drawn(VerdictPanel, fold([*EVENTS[:-1], done]), 70, 12))
     assert "+0.0032 to ridge  90% [-0.0009, +0.0071] paired  undecided" in text
@@ -244,16 +246,18 @@ def test_a_phase_without_epochs_is_told_as_skipped() -> None:
 
 def test_the_epoch_chart_leaves_room_for_the_epochs_to_come() -> None:
     """Of nine planned epochs in 90 columns each has ten: the first three stand in the first thirty."""
-    point = chart.EpochPoint(value=0.02, error=0.0, band=0.001, is_best=False)
-    text = chart.epoch_chart([point] * 3, width=chart.AXIS_WIDTH + 90, height=12, planned=9)
+    point = point_chart.EpochPoint(value=0.02, error=0.0, band=0.001, is_best=False)
+    text = point_chart.epoch_chart(
+        [point] * 3, width=point_chart.AXIS_WIDTH + 90, height=12, planned=9
+    )
     marks = {
-        line.index(GLYPHS.point) - chart.AXIS_WIDTH
+        line.index(GLYPHS.point) - point_chart.AXIS_WIDTH
         for line in text.plain.split("\n")
         if GLYPHS.point in line
     }
     assert marks == {5}
     last = max(line.rfind(GLYPHS.point) for line in text.plain.split("\n"))
-    assert last - chart.AXIS_WIDTH == 25
+    assert last - point_chart.AXIS_WIDTH == 25
 
 
 def test_inputs_that_all_weigh_one_are_no_ranking() -> None:

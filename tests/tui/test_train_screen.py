@@ -1,10 +1,10 @@
 """The live training screen: what it shows at every moment of a run's life, at any size."""
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from rich.text import Text
 from textual.widgets import Static
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from atft_tui import format as fmt
 from atft_tui.glyphs import ASCII, UNICODE
-from atft_tui.widgets import chart
-from atft_tui.widgets.series_plot import line_chart
+from atft_tui.widgets import point_chart, strips
+from atft_tui.widgets.chart import line_chart
 
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True)
 CORRELATION = st.floats(-1.0, 1.0)
@@ -54,8 +54,7 @@ def test_clean_text_has_no_control_characters(text: str) -> None:
 @given(st.lists(NUMBERS, max_size=300), st.integers(1, 200))
 @settings(max_examples=100)
 def test_strips_fit_their_width_for_any_numbers(values: list[float], width: int) -> None:
-    assert len(chart.strip(values, width, low=0.0, high=1.0)) <= width
-    assert len(chart.heat(values, width, low=-5.0, high=1.0)) <= width
+    assert len(strips.strip(values, width, low=0.0, high=1.0)) <= width
 
 
 @given(
@@ -69,16 +68,16 @@ def test_strips_fit_their_width_for_any_numbers(values: list[float], width: int)
 def test_the_epoch_chart_stays_in_its_box(
     rows: list[tuple[float, float, float]], width: int, height: int
 ) -> None:
-    points = [chart.EpochPoint(value=v, error=e, band=b, is_best=False) for v, e, b in rows]
-    text = chart.epoch_chart(points, width=width, height=height, reference=("ridge", 0.01))
+    points = [point_chart.EpochPoint(value=v, error=e, band=b, is_best=False) for v, e, b in rows]
+    text = point_chart.epoch_chart(points, width=width, height=height, reference=("ridge", 0.01))
     lines = text.plain.split("\n")
     assert len(lines) <= max(height, 4) + 1
-    assert max(map(len, lines)) <= max(width, chart.AXIS_WIDTH + 8)
+    assert max(map(len, lines)) <= max(width, point_chart.AXIS_WIDTH + 8)
 
 
 @given(st.floats(0, 1), st.integers(1, 80))
 def test_a_meter_is_exactly_as_wide_as_asked(share: float, width: int) -> None:
-    assert len(chart.meter(share, width)) == width
+    assert len(strips.meter(share, width)) == width
 
 
 def test_line_charts_of_strange_series() -> None:

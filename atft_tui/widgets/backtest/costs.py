@@ -1,54 +1,45 @@
 """From gross to net: what each kind of cost takes, a year and a session."""
 
 import math
-from typing import ClassVar
 
 from rich.text import Text
 
+from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.backtest_figures import Figures
 from atft_tui.styles import PLAIN, STRONG
 from atft_tui.widgets.backtest.names import percent
-from atft_tui.widgets.ink import INK, Ink, ink_of
-from atft_tui.widgets.intervals import Scale
+from atft_tui.widgets.canvas import CellScale
+from atft_tui.widgets.ink import INK, Ink
 from atft_tui.widgets.lines import cut, painted
-from atft_tui.widgets.panel import Panel
+from engine.records.backtest import BacktestSummary
 
 NAME, YEAR, SESSION = 11, 10, 11
 
 
-class CostsPanel(Panel[Figures]):
-    title: ClassVar[str] = "from gross to net"
-    empty: ClassVar[str] = "What trading costs, after a backtest (b)."
-
-    def depends(self, value: Figures) -> tuple[object, ...]:
-        return (value, self.app.theme)
-
-    def picture(self, value: Figures, width: int, height: int) -> Text:
-        return costs_picture(value, width, height, ink=ink_of(self.app.current_theme))
-
-
-def costs_picture(found: Figures, width: int, height: int, *, ink: Ink = INK) -> Text:
+def costs_picture(found: BacktestSummary, width: int, height: int, *, ink: Ink = INK) -> Text:
     """One floating bar a step, from what was left before it to what is left after."""
     ends: list[tuple[float, float]] = []
     left = 0.0
-    for name, value in found.waterfall:
+    bars = found.waterfall.bars()
+    for name, value in bars:
         size = value if math.isfinite(value) else 0.0
         start = 0.0 if name in ("gross", "net") else left
         left = start + size
         ends.append((start, left))
     points = [0.0, *(point for pair in ends for point in pair)]
-    scale = Scale(low=min(points), high=max(points), columns=max(1, width - NAME - YEAR - SESSION))
+    scale = CellScale(
+        low=min(points), high=max(points), columns=max(1, width - NAME - YEAR - SESSION)
+    )
     rows = [
-        _row(name, value, pair, scale, found["sessions_per_year"], ink)
-        for (name, value), pair in zip(found.waterfall, ends, strict=True)
+        _row(name, value, pair, scale, found.sessions_per_year, ink)
+        for (name, value), pair in zip(bars, ends, strict=True)
     ]
     rows += [Text(), *_cost_words(found, ink)] if height > len(rows) + 1 else []
     return cut(rows, width, height)
 
 
 def _row(
-    name: str, value: float, ends: tuple[float, float], scale: Scale, spy: float, ink: Ink
+    name: str, value: float, ends: tuple[float, float], scale: CellScale, spy: float, ink: Ink
 ) -> Text:
     total = name in ("gross", "net")
     colour = ink.main if total else ink.bad if value < 0 else ink.good
@@ -68,7 +59,7 @@ def _row(
     return row
 
 
-def _cost_words(found: Figures, ink: Ink) -> list[Text]:
+def _cost_words(found: BacktestSummary, ink: Ink) -> list[Text]:
     """The price list behind the bars."""
     paid = found.settings
 
@@ -83,7 +74,7 @@ def _cost_words(found: Figures, ink: Ink) -> list[Text]:
         f"{commission}, half-spread {rate('slippage_bps')} bp one way",
         f"impact {rate('impact_bps')} bp per 1 % of a day's turnover taken",
         f"borrow {rate('borrow_bps_per_year')} bp a year on shorts",
-        f"turnover {percent(found['turnover'], sign=False)} of equity a day "
-        f"(bought + sold), entry {found.text('entry')}",
+        f"turnover {percent(found.turnover, sign=False)} of equity a day "
+        f"(bought + sold), entry {fmt.clean(found.entry)}",
     )
     return [Text(line, style=ink.quiet, no_wrap=True) for line in words]

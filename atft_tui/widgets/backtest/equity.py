@@ -15,10 +15,11 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.backtest import Curves, Series
 from atft_tui.styles import DIM, STRONG
 from atft_tui.widgets.backtest.names import kept, percent, shown
-from atft_tui.widgets.canvas import Canvas, column_of, ticks
+from atft_tui.widgets.canvas import Canvas, CellScale, column_of, ticks
+from atft_tui.widgets.chart import Trace, plot
 from atft_tui.widgets.ink import INK, Ink, ink_of
 from atft_tui.widgets.lines import cut
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.panel import PlacePanel
 
 _LEFT = 8
 """Columns of the y labels."""
@@ -31,6 +32,8 @@ _MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EquityValue:
+    """The curves of a backtest and what the reader points at."""
+
     curves: Curves
     cursor: int
     """Number of the session under the cursor."""
@@ -40,7 +43,7 @@ class EquityValue:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class _Drawn:
     name: str
     values: Series
     style: Style
@@ -48,7 +51,9 @@ class Line:
     """What the line consists of where there is no braille."""
 
 
-class EquityPanel(Panel[EquityValue]):
+class EquityPanel(PlacePanel[EquityValue]):
+    """The panel of the curves; a click puts the cursor on a day."""
+
     title: ClassVar[str] = "equity after costs"
     empty: ClassVar[str] = "No backtest yet: b makes one."
 
@@ -68,9 +73,11 @@ class EquityPanel(Panel[EquityValue]):
         self.post_message(self.Picked(max(0, min(last, round(share * last)))))
 
     def depends(self, value: EquityValue) -> tuple[object, ...]:
+        """The curves, the cursor and the theme."""
         return (value.curves, value.cursor, value.log, value.before, self.app.theme)
 
     def picture(self, value: EquityValue, width: int, height: int) -> Text:
+        """The curves in the colours of the theme."""
         return equity_picture(value, width, height, ink=ink_of(self.app.current_theme))
 
 
@@ -99,17 +106,17 @@ def _plot_columns(width: int) -> int:
     return width - _LEFT - (_LABELS if width >= _ROOMY else 0)
 
 
-def _lines(value: EquityValue, ink: Ink, count: int) -> list[Line]:
+def _lines(value: EquityValue, ink: Ink, count: int) -> list[_Drawn]:
     """Baselines first, the scores' own curve last and so on top."""
     rivals = dict(value.curves.rivals)
     names = kept(sorted(rivals, key=lambda name: -_last(rivals[name])), count)
     out = [
-        Line(shown(name), rivals[name], ink.others[i % len(ink.others)], str(i + 1))
+        _Drawn(shown(name), rivals[name], ink.others[i % len(ink.others)], str(i + 1))
         for i, name in enumerate(names)
     ]
     if value.before is not None and len(value.before) == len(value.curves.equity):
-        out.append(Line("before", value.before, ink.accent, "b"))
-    return [*out, Line("these scores", value.curves.equity, ink.main + STRONG)]
+        out.append(_Drawn("before", value.before, ink.accent, "b"))
+    return [*out, _Drawn("these scores", value.curves.equity, ink.main + STRONG)]
 
 
 def _last(values: Series) -> float:
@@ -117,7 +124,7 @@ def _last(values: Series) -> float:
     return values[-1] if values and math.isfinite(values[-1]) else -math.inf
 
 
-def _readout(value: EquityValue, lines: Sequence[Line], ink: Ink) -> Text:
+def _readout(value: EquityValue, lines: Sequence[_Drawn], ink: Ink) -> Text:
     curves, at = value.curves, value.cursor
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(f"{curves.dates[at]:%Y-%m-%d} ", style=ink.accent + STRONG)
@@ -132,66 +139,61 @@ def _readout(value: EquityValue, lines: Sequence[Line], ink: Ink) -> Text:
 
 
 def _curves(
-    value: EquityValue, lines: Sequence[Line], columns: int, rows: int, labels: int, ink: Ink
+    value: EquityValue, lines: Sequence[_Drawn], columns: int, rows: int, labels: int, ink: Ink
 ) -> list[Text]:
-    mapped = _Height.of([line.values for line in lines], log=value.log)
-    canvas = Canvas(columns, max(1, rows))
-    for line in lines:
-        canvas.curve(
-            line.values, mapped, line.style, strong=line is lines[-1] and rows > 7, mark=line.mark
-        )
-    start = canvas.row_of(mapped(1.0))
-    for x in range(0, canvas.columns, 2):
-        canvas.mark(x, start, GLYPHS.dotted, ink.quiet)
+    canvas = Canvas(columns, rows)
+    height = _Height.of([line.values for line in lines], canvas.rows, log=value.log)
+    days = range(len(value.curves.dates))
+    traces = [Trace(days, height.heights(line.values), line.style, line.mark) for line in lines]
+    plot(canvas, traces, _days(value, columns), height.scale)
+    canvas.rule(height.row(1.0), GLYPHS.dotted, ink.quiet, every=2)
     _cursor(canvas, value, ink)
-    marks = mapped.ticks(max(2, rows // 3))
-    names = {canvas.row_of(mapped(1.0 + tick)): f"{tick * 100:+.0f} %" for tick in marks}
-    ends = _ends(lines, canvas, mapped) if labels else {}
-    out = []
-    for y, cells in enumerate(canvas.lines()):
-        row = Text(f"{names.get(y, ''):>{_LEFT - 1}} ", style=ink.quiet, no_wrap=True)
-        row.append_text(cells)
-        if y in ends:
-            mark = "" if GLYPHS.braille else ends[y].mark
-            word = Text(
-                f"{mark or ' '}{ends[y].name} {percent(ends[y].values[-1] - 1.0)}", ends[y].style
-            )
-            word.truncate(labels)
-            row.append_text(word)
-        out.append(row)
-    return out
+    names = {
+        height.row(1.0 + tick): f"{tick * 100:+.0f} %" for tick in height.ticks(max(2, rows // 3))
+    }
+    shown = canvas.framed(names, _LEFT, style=ink.quiet).split("\n", allow_blank=True)
+    for y, line in (_ends(lines, canvas, height) if labels else {}).items():
+        mark = "" if GLYPHS.braille else line.mark
+        word = Text(f"{mark or ' '}{line.name} {percent(line.values[-1] - 1.0)}", line.style)
+        word.truncate(labels)
+        shown[y].append_text(word)
+    return list(shown)
 
 
 def _drawdown(value: EquityValue, columns: int, rows: int, ink: Ink) -> list[Text]:
     """Filled down from the high; the deepest fall sets the scale."""
     if rows < 1:
         return []
-    deepest = min((v for v in value.curves.drawdown if math.isfinite(v)), default=0.0)
+    falls = value.curves.drawdown
+    deepest = min((v for v in falls if math.isfinite(v)), default=0.0)
     canvas = Canvas(columns, rows)
     if deepest < 0:
-        canvas.area(value.curves.drawdown, lambda v: 1.0 - v / deepest, ink.bad)
+        y = CellScale(low=deepest, high=0.0, columns=rows)
+        trace = Trace(range(len(falls)), falls, ink.bad, hanging=True)
+        plot(canvas, [trace], _days(value, columns), y)
     _cursor(canvas, value, ink)
     names = {0: "0 %", rows - 1: f"{deepest * 100:.0f} %" if rows > 1 else "fall"}
-    return [
-        Text(f"{names.get(y, ''):>{_LEFT - 1}} ", style=ink.quiet, no_wrap=True).append_text(cells)
-        for y, cells in enumerate(canvas.lines())
-    ]
+    return list(canvas.framed(names, _LEFT, style=ink.quiet).split("\n", allow_blank=True))
+
+
+def _days(value: EquityValue, columns: int) -> CellScale:
+    return CellScale(low=0.0, high=float(len(value.curves.dates) - 1), columns=columns)
 
 
 def _cursor(canvas: Canvas, value: EquityValue, ink: Ink) -> None:
     x = column_of(value.cursor, len(value.curves.dates), canvas.columns)
     for y in range(canvas.rows):
-        canvas.mark(x, y, GLYPHS.bar, ink.accent)
+        canvas.put_behind(x, y, GLYPHS.bar, ink.accent)
 
 
-def _ends(lines: Sequence[Line], canvas: Canvas, mapped: "_Height") -> dict[int, Line]:
+def _ends(lines: Sequence[_Drawn], canvas: Canvas, height: "_Height") -> dict[int, _Drawn]:
     """Row -> line whose name stands there: each as near to its end as the others leave it."""
-    taken: dict[int, Line] = {}
+    taken: dict[int, _Drawn] = {}
     for line in reversed(lines):
         last = line.values[-1]
         if not math.isfinite(last):
             continue
-        wanted = canvas.row_of(mapped(last))
+        wanted = height.row(last)
         free = [y for y in range(canvas.rows) if y not in taken]
         if free:
             taken[min(free, key=lambda y: (abs(y - wanted), y))] = line
@@ -200,27 +202,33 @@ def _ends(lines: Sequence[Line], canvas: Canvas, mapped: "_Height") -> dict[int,
 
 @dataclass(frozen=True, slots=True)
 class _Height:
-    """Share of the height for a growth of 1; logarithmic if asked for and possible."""
+    """The place of a growth of 1 on the scale: itself, or its logarithm if asked for and possible."""
 
+    scale: CellScale
     low: float
     high: float
     log: bool
 
     @classmethod
-    def of(cls, series: Sequence[Series], *, log: bool) -> "_Height":
-        values = [v for line in series for v in line if math.isfinite(v)] or [1.0]
+    def of(cls, series: Sequence[Series], rows: int, *, log: bool) -> "_Height":
+        values = [v for line in series for v in line if math.isfinite(v)]
         low, high = min([*values, 1.0]), max([*values, 1.0])
         log = log and low > 0
         if high - low < 1e-6:
             low, high = low - 0.01, high + 0.01
-        return cls(low, high, log)
+        ends = (math.log(low), math.log(high)) if log else (low, high)
+        return cls(CellScale(low=ends[0], high=ends[1], columns=rows), low, high, log)
 
     def __call__(self, value: float) -> float:
         if not math.isfinite(value) or (self.log and value <= 0):
             return math.nan
-        if self.log:
-            return math.log(value / self.low) / math.log(self.high / self.low)
-        return (value - self.low) / (self.high - self.low)
+        return math.log(value) if self.log else value
+
+    def heights(self, values: Series) -> Sequence[float]:
+        return list(map(self, values)) if self.log else values
+
+    def row(self, value: float) -> int:
+        return self.scale.row(self(value))
 
     def ticks(self, count: int) -> list[float]:
         """Returns since the start, round ones."""

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from rich.style import Style
 from rich.text import Text
@@ -12,11 +11,11 @@ from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.backtest import Curves
 from atft_tui.styles import CURSOR, DIM, PLAIN, STRONG
-from atft_tui.widgets.backtest.scores import OLDER
-from atft_tui.widgets.canvas import column_of, spans
-from atft_tui.widgets.ink import INK, Ink, ink_of
+from atft_tui.widgets.backtest.names import OLDER
+from atft_tui.widgets.canvas import column_of, last_of_parts
+from atft_tui.widgets.ink import INK, Ink
 from atft_tui.widgets.lines import cut, painted
-from atft_tui.widgets.panel import Panel
+from atft_tui.widgets.strips import BlockScale
 
 NAME, LONG_NAME, VALUE = 12, 22, 8
 _ROOMY = 60
@@ -25,20 +24,11 @@ _ROOMY = 60
 
 @dataclass(frozen=True, slots=True)
 class ExposuresValue:
+    """The daily figures, the session under the cursor, and the beta of the whole."""
+
     curves: Curves
     cursor: int
     beta: float
-
-
-class ExposuresPanel(Panel[ExposuresValue]):
-    title: ClassVar[str] = "exposures"
-    empty: ClassVar[str] = "Gross, net, sectors over time, after a backtest (b)."
-
-    def depends(self, value: ExposuresValue) -> tuple[object, ...]:
-        return (value, self.app.theme)
-
-    def picture(self, value: ExposuresValue, width: int, height: int) -> Text:
-        return exposures_picture(value, width, height, ink=ink_of(self.app.current_theme))
 
 
 def exposures_picture(value: ExposuresValue, width: int, height: int, *, ink: Ink = INK) -> Text:
@@ -80,32 +70,24 @@ def exposures_picture(value: ExposuresValue, width: int, height: int, *, ink: In
 def _level_strip(series: Sequence[float], columns: int, ink: Ink) -> Text:
     """Blocks between zero (or the lowest value, if negative) and the highest."""
     known = [v for v in series if math.isfinite(v)]
-    low, high = min([*known, 0.0]), max([*known, 0.0])
-    top = len(GLYPHS.blocks) - 1
-
-    def block(span: tuple[float, float, float] | None) -> str:
-        if span is None:
-            return " "
-        share = (span[2] - low) / (high - low) if high > low else 0.0
-        return GLYPHS.blocks[round(min(1.0, max(0.0, share)) * top)]
-
-    return painted((block(span), ink.quiet) for span in spans(series, columns))
+    block = BlockScale(min([*known, 0.0]), max([*known, 0.0]))
+    return painted((block(value), ink.quiet) for value in last_of_parts(series, columns))
 
 
 def _net_strip(series: Sequence[float], columns: int, top: float, ink: Ink) -> Text:
     """Long and short by sign and shade: darker is more."""
     levels = len(GLYPHS.heat) - 1
 
-    def cell(span: tuple[float, float, float] | None) -> tuple[str, Style]:
-        if span is None:
+    def cell(value: float) -> tuple[str, Style]:
+        if math.isnan(value):
             return " ", PLAIN
-        share = span[2] / top if top > 0 else 0.0
+        share = value / top if top > 0 else 0.0
         level = math.ceil(min(1.0, abs(share)) * levels - 0.25)
         if share >= 0 or level == 0:
             return GLYPHS.heat[level], ink.good
         return GLYPHS.less[min(2, level - 1)], ink.bad
 
-    return painted(cell(span) for span in spans(series, columns))
+    return painted(map(cell, last_of_parts(series, columns)))
 
 
 def _sector_heading(value: ExposuresValue, ink: Ink) -> Text:

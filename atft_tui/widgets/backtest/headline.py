@@ -1,18 +1,23 @@
 """The answer in one line, the conditions in another, and what a new backtest changed in a third."""
 
+from collections.abc import Iterable
+
 from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.backtest import BacktestValue
-from atft_tui.readings.backtest_changes import Change, changes
-from atft_tui.readings.backtest_figures import Figures
 from atft_tui.styles import STRONG
-from atft_tui.widgets.backtest.names import ratio
-from atft_tui.widgets.backtest.scores import OLDER
+from atft_tui.widgets.backtest.names import OLDER, ratio
 from atft_tui.widgets.backtest.sharpe import interval_name
 from atft_tui.widgets.ink import INK, Ink
 from atft_tui.widgets.lines import start
+from engine.records.backtest import (
+    BacktestSummary,
+    ComparedValue,
+    compare_figures,
+    compare_settings,
+)
 
 
 def headline(value: BacktestValue, width: int, ink: Ink = INK) -> Text:
@@ -24,22 +29,21 @@ def headline(value: BacktestValue, width: int, ink: Ink = INK) -> Text:
         else:
             words = " Backtest: no run has one yet"
         return Text(words, style=STRONG)
-    colour = {"above": ink.good, "below": ink.bad}.get(found.text("verdict"), ink.accent)
+    colour = {"above": ink.good, "below": ink.bad, "undecided": ink.accent}[found.verdict]
     text = Text(" net Sharpe ", no_wrap=True)
-    text.append(ratio(found["sharpe"]), style=STRONG)
-    span = f"[{ratio(found['sharpe_low'])}, {ratio(found['sharpe_high'])}]"
+    text.append(ratio(found.sharpe), style=STRONG)
+    span = f"[{ratio(found.sharpe_low)}, {ratio(found.sharpe_high)}]"
     text.append(f"  {interval_name(found)} {span}")
-    text.append(f"  target {found['target']:.3f}: ")
-    text.append(fmt.clean(found.text("verdict")), style=colour + STRONG)
+    text.append(f"  target {found.target:.3f}: ")
+    text.append(found.verdict, style=colour + STRONG)
     if width >= 110:
         trials = "1 trial" if found.trials == 1 else f"{found.trials} trials"
-        text.append(f"   deflated {fmt.share(found['sharpe_deflated'])} ({trials})")
+        text.append(f"   deflated {fmt.share(found.sharpe_deflated)} ({trials})")
         for name, word in (("lightgbm", "LightGBM"), ("equal_weight", "equal weight")):
-            rival = found.rival(name)
-            if rival is not None:
-                text.append(f"   {word} {ratio(rival.sharpe)}")
+            if name in found.baselines:
+                text.append(f"   {word} {ratio(found.baselines[name].sharpe)}")
     else:
-        text.append(f"  deflated {fmt.share(found['sharpe_deflated'])}")
+        text.append(f"  deflated {fmt.share(found.sharpe_deflated)}")
     return text
 
 
@@ -54,10 +58,10 @@ def conditions(value: BacktestValue, ink: Ink = INK) -> Text:
     text.append(value.run_id, style=STRONG)
     styles = ", ".join(map(str, found.settings.get("portfolio.neutral_to") or ()))
     text.append(
-        f"  {fmt.clean(found.text('strategy'))}, {found.text('horizon')} sessions, "
+        f"  {fmt.clean(found.strategy)}, {found.horizon} sessions, "
         f"{f'neutral to {fmt.clean(styles)}, ' * bool(styles)}"
-        f"{found.text('first_session')} to {found.text('last_session')} "
-        f"({found['sessions']:,.0f} sessions)",
+        f"{fmt.clean(found.first_session)} to {fmt.clean(found.last_session)} "
+        f"({found.sessions:,.0f} sessions)",
         style=ink.quiet,
     )
     if found.notes:
@@ -66,7 +70,7 @@ def conditions(value: BacktestValue, ink: Ink = INK) -> Text:
     return text
 
 
-def changed(before: Figures, after: Figures, ink: Ink = INK) -> Text:
+def changed(before: BacktestSummary, after: BacktestSummary, ink: Ink = INK) -> Text:
     """``against the one before  Sharpe +0.71 > +0.80  strategy a > b  turnover a day 30.1% > 18.2%``"""
     settings, figures = changes(before, after)
     text = start(" against the one before  ", ink.accent + STRONG)
@@ -74,16 +78,26 @@ def changed(before: Figures, after: Figures, ink: Ink = INK) -> Text:
     if not settings and not figures:
         return text.append("the same figures")
     # What was asked, then the answer: the rest of the figures may be cut off, and stand in "all figures".
-    for change in figures[:1]:
-        text.append(f"{change_words(change)}  ", style=STRONG)
-    for change in settings:
-        text.append(f"{change_words(change)}  ", style=ink.accent)
-    for change in figures[1:]:
-        text.append(f"{change_words(change)}  ")
+    for words in figures[:1]:
+        text.append(f"{words}  ", style=STRONG)
+    for words in settings:
+        text.append(f"{words}  ", style=ink.accent)
+    for words in figures[1:]:
+        text.append(f"{words}  ")
     return text
 
 
-def change_words(change: Change) -> str:
-    """``slippage_bps 5 > 2``"""
-    name = change.name.rpartition(".")[2]
-    return f"{name} {change.before} {GLYPHS.running} {change.after}"
+def changes(before: BacktestSummary, after: BacktestSummary) -> tuple[list[str], list[str]]:
+    """Settings and figures that differ as they are written, ``slippage_bps 5 > 2`` each."""
+
+    def words(rows: Iterable[ComparedValue]) -> list[str]:
+        return [
+            fmt.clean(f"{row.name.rpartition('.')[2]} {row.before} {GLYPHS.running} {row.after}")
+            for row in rows
+            if row.differs
+        ]
+
+    return (
+        words(compare_settings(before.settings, after.settings)),
+        words(compare_figures(before, after)),
+    )

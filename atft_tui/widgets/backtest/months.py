@@ -3,16 +3,14 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from rich.text import Text
 
 from atft_tui.glyphs import GLYPHS
 from atft_tui.styles import CURSOR, PLAIN, STRONG
 from atft_tui.widgets.backtest.names import percent
-from atft_tui.widgets.ink import INK, Ink, ink_of
+from atft_tui.widgets.ink import INK, Ink
 from atft_tui.widgets.lines import cut
-from atft_tui.widgets.panel import Panel
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 YEAR, TOTAL = 5, 9
@@ -22,20 +20,11 @@ _NUMBERS = 4
 
 @dataclass(frozen=True, slots=True)
 class MonthsValue:
+    """Returns by month, and the month of the cursor."""
+
     months: tuple[tuple[tuple[int, int], float], ...]
     """(year, month) -> net return, in order."""
     cursor: tuple[int, int]
-
-
-class MonthsPanel(Panel[MonthsValue]):
-    title: ClassVar[str] = "net return by month, %"
-    empty: ClassVar[str] = "Returns by month, after a backtest (b)."
-
-    def depends(self, value: MonthsValue) -> tuple[object, ...]:
-        return (value, self.app.theme)
-
-    def picture(self, value: MonthsValue, width: int, height: int) -> Text:
-        return months_picture(value, width, height, ink=ink_of(self.app.current_theme))
 
 
 def months_picture(value: MonthsValue, width: int, height: int, *, ink: Ink = INK) -> Text:

@@ -17,6 +17,7 @@ _SHOWN = {
     "random": "random scores",
     "oracle": "oracle",
 }
+OLDER = "Made by an older version: run the backtest again (b)."
 _FIRST = ("lightgbm", "equal_weight", "index")
 """Kept before any other."""
 _LAST = ("oracle", "random")
@@ -24,6 +25,7 @@ _LAST = ("oracle", "random")
 
 
 def shown(name: str) -> str:
+    """The name of a baseline as a reader knows it."""
     return _SHOWN.get(name, fmt.clean(name))
 
 
@@ -43,4 +45,5 @@ def percent(value: float, digits: int = 1, *, sign: bool = True) -> str:
 
 
 def ratio(value: float) -> str:
+    """``+0.71``; a dash for what is not known."""
     return f"{value:+.2f}" if math.isfinite(value) else fmt.DASH

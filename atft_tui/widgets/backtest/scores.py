@@ -1,96 +1,76 @@
 """What the scores are worth before any book: returns by quantile, and how their RankIC fades."""
 
 import math
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Iterable
 
 from rich.text import Text
 
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.backtest_figures import Figures, Point
 from atft_tui.styles import DIM
-from atft_tui.widgets.ink import INK, Ink, ink_of
-from atft_tui.widgets.intervals import Reading, Scale, reading_row
+from atft_tui.widgets.backtest.names import OLDER
+from atft_tui.widgets.canvas import CellScale
+from atft_tui.widgets.ink import INK, Ink
+from atft_tui.widgets.intervals import Estimate, estimate_row
 from atft_tui.widgets.lines import cut
-from atft_tui.widgets.panel import Panel
+from engine.records.backtest import BacktestSummary
+from engine.records.factor import DecayRow, LagRow
+from engine.records.figure import DASH, Figure
 from engine.records.judgement import SURE, is_noise
 
-OLDER = "Made by an older version: run the backtest again (b)."
 NUMBERS, SHORT = 15, 10
 """Columns of value and error: of a RankIC, and in basis points."""
+_Row = tuple[int, Figure]
+"""A quantile, a holding period or a lag, and the figure there."""
 
 
-class QuantilesPanel(Panel[Figures]):
-    title: ClassVar[str] = "score deciles"
-    empty: ClassVar[str] = "Returns of the best and the worst scores, after a backtest (b)."
-
-    def depends(self, value: Figures) -> tuple[object, ...]:
-        return (value.quantiles, self.app.theme)
-
-    def picture(self, value: Figures, width: int, height: int) -> Text:
-        return quantiles_picture(value, width, height, ink=ink_of(self.app.current_theme))
-
-
-class DecayPanel(Panel[Figures]):
-    title: ClassVar[str] = "RankIC, held and later"
-    empty: ClassVar[str] = "How long the scores stay right, after a backtest (b)."
-
-    def depends(self, value: Figures) -> tuple[object, ...]:
-        return (value.decay, value.lags, self.app.theme)
-
-    def picture(self, value: Figures, width: int, height: int) -> Text:
-        return decay_picture(value, width, height, ink=ink_of(self.app.current_theme))
-
-
-def quantiles_picture(found: Figures, width: int, height: int, *, ink: Ink = INK) -> Text:
+def quantiles_picture(found: BacktestSummary, width: int, height: int, *, ink: Ink = INK) -> Text:
     """Best on top: mean return less the day's mean over the traded holding, with its error in bp."""
-    if not found.quantiles:
+    points = _quantiles(found)
+    if not points:
         return Text(OLDER, style=DIM)
-    known = [p for p in found.quantiles if math.isfinite(p.value)]
-    reach = [abs(p.value) + (p.se if math.isfinite(p.se) else 0.0) for p in known]
+    reach = [abs(p.value) + _or_zero(p.error) for _, p in points if math.isfinite(p.value)]
     top = max(reach, default=0.0) or 1e-4
-    scale = Scale(low=-top, high=top, columns=max(3, width - 3 - SHORT))
+    scale = CellScale(low=-top, high=top, columns=max(3, width - 3 - SHORT))
     zero = {0.0: (GLYPHS.bar, ink.quiet)}
     rows = []
-    for point in sorted(found.quantiles, key=lambda p: -p.at):
-        noise = not abs(point.value) > SURE * point.se
+    for at, point in reversed(points):
+        noise = not abs(point.value) > SURE * point.error
         colour = ink.quiet if noise else ink.good if point.value > 0 else ink.bad
-        reading = Reading(
-            value=point.value, low=point.value - point.se, high=point.value + point.se,
+        estimate = Estimate(
+            value=point.value, low=point.value - point.error, high=point.value + point.error,
             bar=True, style=colour,
         )  # fmt: skip
-        row = Text(f"{point.at:>2} ", no_wrap=True)
-        row.append_text(reading_row(scale, reading, lines=zero, quiet=ink.quiet))
+        row = Text(f"{at:>2} ", no_wrap=True)
+        row.append_text(estimate_row(scale, estimate, lines=zero, quiet=ink.quiet))
         row.append(_basis_points(point, noise), style=colour)
         rows.append(row)
-    spread = _spread(found.quantiles)
-    horizon = found.text("horizon")
-    rows.append(Text(f"bp ± SE over h {horizon}", style=ink.quiet))
+    spread = points[-1][1].value - points[0][1].value if len(points) > 1 else math.nan
+    rows.append(Text(f"bp ± SE over h {found.horizon}", style=ink.quiet))
     rows.append(Text(f"10-1: {spread * 1e4:+.0f} bp gross", style=ink.quiet)
                 if math.isfinite(spread) else Text())  # fmt: skip
     return cut(rows, width, height)
 
 
-def decay_picture(found: Figures, width: int, height: int, *, ink: Ink = INK) -> Text:
+def decay_picture(found: BacktestSummary, width: int, height: int, *, ink: Ink = INK) -> Text:
     """Points with two errors over the shaded null band; a value inside it is dim and marked ``~``."""
-    if not found.decay:
+    if found.factor is None or not found.factor.decay:
         return Text(OLDER, style=DIM)
-    lag_rows = found.lags if height >= len(found.decay) + 4 else ()
-    points = [*found.decay, *lag_rows]
+    decay, lags = _rows(found.factor.decay), _rows(found.factor.lags)
+    lag_rows = lags if height >= len(decay) + 4 else []
     ends = [
         edge
-        for point in points
-        for edge in (point.value - _two(point), point.value + _two(point), point.band, -point.band)
+        for _, p in (*decay, *lag_rows)
+        for edge in (p.value - _two(p), p.value + _two(p), p.band, -p.band)
         if math.isfinite(edge)
     ]
     low, high = min([*ends, 0.0]), max([*ends, 0.005])
-    scale = Scale(low=low, high=high, columns=max(3, width - 4 - NUMBERS))
+    scale = CellScale(low=low, high=high, columns=max(3, width - 4 - NUMBERS))
     rows = [Text("held for h sessions", style=ink.quiet)]
-    rows += [_decay_row(point, scale, ink) for point in found.decay]
+    rows += [_decay_row(at, point, scale, ink) for at, point in decay]
     if lag_rows:
         rows.append(Text("the one session h after entry", style=ink.quiet))
-        rows += [_decay_row(point, scale, ink) for point in lag_rows]
-    elif not found.lags:
+        rows += [_decay_row(at, point, scale, ink) for at, point in lag_rows]
+    elif not lags:
         rows.append(Text(OLDER, style=DIM))
     if height > len(rows):
         rows.append(Text(f"{GLYPHS.band} null band  {GLYPHS.cap_left}{GLYPHS.cap_right} 2 SE",
@@ -98,32 +78,56 @@ def decay_picture(found: Figures, width: int, height: int, *, ink: Ink = INK) ->
     return cut(rows, width, height)
 
 
-def _decay_row(point: Point, scale: Scale, ink: Ink) -> Text:
+def _decay_row(at: int, point: Figure, scale: CellScale, ink: Ink) -> Text:
     noise = is_noise(point.value, point.band) if math.isfinite(point.band) else False
     colour = ink.quiet if noise or not math.isfinite(point.value) else ink.main
-    reading = Reading(
+    estimate = Estimate(
         value=point.value, low=point.value - _two(point), high=point.value + _two(point),
         band=point.band, mark="~" if noise else GLYPHS.point, style=colour,
     )  # fmt: skip
-    row = Text(f"{point.at:>3} ", no_wrap=True)
+    row = Text(f"{at:>3} ", no_wrap=True)
     row.append_text(
-        reading_row(scale, reading, lines={0.0: (GLYPHS.bar, ink.quiet)}, quiet=ink.quiet)
+        estimate_row(scale, estimate, lines={0.0: (GLYPHS.bar, ink.quiet)}, quiet=ink.quiet)
     )
-    value = f"{point.value:+.3f}" if math.isfinite(point.value) else "—"
-    error = f"±{point.se:.3f}" if math.isfinite(point.se) else ""
+    value = f"{point.value:+.3f}" if math.isfinite(point.value) else DASH
+    error = f"±{point.error:.3f}" if math.isfinite(point.error) else ""
     return row.append(f" {'~' if noise else ' '}{value}{error}", style=colour)
 
 
-def _basis_points(point: Point, noise: bool) -> str:
+def _basis_points(point: Figure, noise: bool) -> str:
     if not math.isfinite(point.value):
-        return " —"
-    error = f"±{point.se * 1e4:.0f}" if math.isfinite(point.se) else ""
+        return f" {DASH}"
+    error = f"±{point.error * 1e4:.0f}" if math.isfinite(point.error) else ""
     return f" {'~' if noise else ' '}{point.value * 1e4:+.0f}{error}"
 
 
-def _spread(points: Sequence[Point]) -> float:
-    return points[-1].value - points[0].value if len(points) > 1 else math.nan
+def _quantiles(found: BacktestSummary) -> list[_Row]:
+    """Worst first."""
+    if found.factor is None:
+        return []
+    errors = found.factor.quantile_errors
+    return sorted(
+        (
+            (int(q), Figure(v, errors.get(q, math.nan)))
+            for q, v in found.factor.quantile_returns.items()
+        ),
+        key=lambda row: row[0],
+    )
 
 
-def _two(point: Point) -> float:
-    return 2.0 * point.se if math.isfinite(point.se) else 0.0
+def _rows(found: Iterable[DecayRow | LagRow]) -> list[_Row]:
+    return [
+        (
+            row.horizon if isinstance(row, DecayRow) else row.lag,
+            Figure(row.rank_ic, row.rank_ic_se, row.null_band, row.n_dates),
+        )
+        for row in found
+    ]
+
+
+def _or_zero(value: float) -> float:
+    return value if math.isfinite(value) else 0.0
+
+
+def _two(point: Figure) -> float:
+    return 2.0 * _or_zero(point.error)

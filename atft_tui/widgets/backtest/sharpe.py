@@ -1,51 +1,41 @@
 """The Sharpe meter: interval, point, target and baselines on one scale, and the verdict in words."""
 
 import math
-from typing import ClassVar
 
 from rich.style import Style
 from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.backtest_figures import Figures, Rival
 from atft_tui.styles import STRONG
 from atft_tui.widgets.backtest.names import kept, ratio, shown
-from atft_tui.widgets.ink import INK, Ink, ink_of
-from atft_tui.widgets.intervals import Reading, Scale, axis_row, reading_row
+from atft_tui.widgets.canvas import CellScale
+from atft_tui.widgets.ink import INK, Ink
+from atft_tui.widgets.intervals import (
+    Estimate,
+    axis_row,
+    estimate_row,
+)
 from atft_tui.widgets.lines import cut
-from atft_tui.widgets.panel import Panel
+from engine.records.backtest import BacktestSummary, RivalFigures
 
 LOW, HIGH = -1.0, 3.0
 NAME, VALUE = 15, 7
 
 
-class SharpePanel(Panel[Figures]):
-    title: ClassVar[str] = "net Sharpe ratio"
-    empty: ClassVar[str] = "The interval of the Sharpe ratio, after a backtest (b)."
-
-    def depends(self, value: Figures) -> tuple[object, ...]:
-        return (value, self.app.theme)
-
-    def picture(self, value: Figures, width: int, height: int) -> Text:
-        return sharpe_picture(value, width, height, ink=ink_of(self.app.current_theme))
-
-
-def sharpe_picture(found: Figures, width: int, height: int, *, ink: Ink = INK) -> Text:
+def sharpe_picture(found: BacktestSummary, width: int, height: int, *, ink: Ink = INK) -> Text:
     """Verdict, the scores' interval, baselines as marks with theirs, scale, what else is known."""
-    scale = Scale(low=LOW, high=HIGH, columns=max(4, width - NAME - VALUE - 1))
-    target = found["target"]
+    scale = CellScale(low=LOW, high=HIGH, columns=max(4, width - NAME - VALUE - 1))
+    target = found.target
     zero, over = {0.0: (GLYPHS.bar, ink.quiet)}, {target: (GLYPHS.rule, ink.accent)}
     rows = [verdict_words(found, ink)]
-    own = Reading(
-        value=found["sharpe"], low=found["sharpe_low"], high=found["sharpe_high"], style=ink.main
-    )
-    bar = reading_row(scale, own, lines=zero, over=over, quiet=ink.quiet)
-    rows.append(_row("these scores", bar, found["sharpe"], ink.main + STRONG))
+    own = Estimate(value=found.sharpe, low=found.sharpe_low, high=found.sharpe_high, style=ink.main)
+    bar = estimate_row(scale, own, lines=zero, over=over, quiet=ink.quiet)
+    rows.append(_row("these scores", bar, found.sharpe, ink.main + STRONG))
     room = max(0, height - 5)
-    names = kept([rival.name for rival in found.rivals], room)
-    shown_here = (rival for rival in found.rivals if rival.name in names)
-    rows += [_rival_row(rival, scale, over, ink) for rival in shown_here]
+    names = kept([name for name, _ in found.rivals], room)
+    shown_here = (item for item in found.rivals if item[0] in names)
+    rows += [_rival_row(name, rival, scale, over, ink) for name, rival in shown_here]
     labels = {float(v): f"{v}" for v in range(int(LOW), int(HIGH) + 1)}
     axis = Text(" " * NAME).append_text(axis_row(scale, labels, ink.quiet))
     axis.append(" Sharpe", style=ink.quiet)
@@ -54,48 +44,49 @@ def sharpe_picture(found: Figures, width: int, height: int, *, ink: Ink = INK) -
     return cut(rows, width, height)
 
 
-def verdict_words(found: Figures, ink: Ink = INK) -> Text:
+def verdict_words(found: BacktestSummary, ink: Ink = INK) -> Text:
     """``undecided: 0.849 lies inside 90 % [-0.12, +1.49]``."""
-    low, high, target = (found[name] for name in ("sharpe_low", "sharpe_high", "target"))
-    verdict = found.text("verdict")
+    low, high, target = found.sharpe_low, found.sharpe_high, found.target
     span = f"{interval_name(found)} [{ratio(low)}, {ratio(high)}]"
     words, style = {
         "above": (f"above: all of {span} is over {target:.3f}", ink.good),
         "below": (f"below: all of {span} is under {target:.3f}", ink.bad),
-    }.get(verdict, (f"undecided: {target:.3f} lies inside {span}", ink.accent))
+        "undecided": (f"undecided: {target:.3f} lies inside {span}", ink.accent),
+    }[found.verdict]
     if not (math.isfinite(low) and math.isfinite(high)):
         words = "undecided: no interval (too few sessions, or nothing was traded)"
     return Text(words, style=style + STRONG, no_wrap=True)
 
 
-def interval_name(found: Figures) -> str:
+def interval_name(found: BacktestSummary) -> str:
     """``90 %``."""
-    share = found["confidence"]
+    share = found.confidence
     return f"{share:.0%}".replace("%", " %") if math.isfinite(share) else "interval"
 
 
-def _evidence_words(found: Figures, ink: Ink) -> list[Text]:
-    deflated, luck = found["sharpe_deflated"], found["sharpe_expected_best"]
+def _evidence_words(found: BacktestSummary, ink: Ink) -> list[Text]:
+    deflated, luck = found.sharpe_deflated, found.sharpe_expected_best
     trials = "1 trial" if found.trials == 1 else f"{found.trials} trials"
     first = Text(no_wrap=True)
     first.append(f"deflated {fmt.share(deflated)}", style=STRONG)
     first.append(f" after {trials}; luck alone {ratio(luck)}", style=ink.quiet)
     second = Text(no_wrap=True, style=ink.quiet)
-    second.append(
-        f"SE {fmt.share(found['sharpe_se'])} (Lo)  gross {ratio(found['sharpe_gross'])}  "
-    )
-    second.append(f"{GLYPHS.rule} target {found['target']:.3f}", style=ink.accent)
+    second.append(f"SE {fmt.share(found.sharpe_se)} (Lo)  gross {ratio(found.sharpe_gross)}  ")
+    second.append(f"{GLYPHS.rule} target {found.target:.3f}", style=ink.accent)
     return [first, second]
 
 
-def _rival_row(rival: Rival, scale: Scale, over: dict[float, tuple[str, Style]], ink: Ink) -> Text:
-    style = ink.quiet if rival.name == "random" else ink.others[0]
-    reading = Reading(
-        value=rival.sharpe, low=rival.low, high=rival.high, mark=GLYPHS.rival, style=style
-    )
+def _rival_row(
+    name: str, rival: RivalFigures, scale: CellScale, over: dict[float, tuple[str, Style]], ink: Ink
+) -> Text:
+    style = ink.quiet if name == "random" else ink.others[0]
+    estimate = Estimate(
+        value=rival.sharpe, low=rival.sharpe_low, high=rival.sharpe_high, mark=GLYPHS.rival,
+        style=style,
+    )  # fmt: skip
     zero = {0.0: (GLYPHS.bar, ink.quiet)}
-    bar = reading_row(scale, reading, lines=zero, over=over, quiet=ink.quiet)
-    return _row(shown(rival.name), bar, rival.sharpe, style)
+    bar = estimate_row(scale, estimate, lines=zero, over=over, quiet=ink.quiet)
+    return _row(shown(name), bar, rival.sharpe, style)
 
 
 def _row(name: str, bar: Text, value: float, style: Style) -> Text:

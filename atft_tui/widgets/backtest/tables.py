@@ -1,149 +1,96 @@
 """Columns of the tables: holdings of a day, years, cells of a sweep."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 from rich.text import Text
 
 from atft_tui import format as fmt
-from atft_tui.readings.backtest_figures import SweepCell, Year
 from atft_tui.readings.holdings import DayBook, Holding
 from atft_tui.styles import DIM, PLAIN
 from atft_tui.widgets.backtest.names import percent, ratio
-from atft_tui.widgets.column import Column
+from atft_tui.widgets.column import TableColumn
+from engine.records.backtest import RankedYear
+from engine.records.sweep import SweepCell
 
 
-def _number(value: float) -> float | None:
-    """For sorting and export: None where unknown."""
-    return value if math.isfinite(value) else None
-
-
-HOLDINGS: tuple[Column[Holding], ...] = (
-    Column(name="code", cell=lambda row: row.symbol, width=6),
-    Column(name="name", cell=lambda row: row.name),
-    Column(name="side", cell=lambda row: row.side, width=5),
-    Column(
-        name="weight %",
-        cell=lambda row: fmt.number(row.weight * 100.0, 2),
-        value=lambda row: _number(row.weight),
-        width=8,
+def _figure(
+    name: str,
+    width: int,
+    value: Callable[[Any], float],
+    text: Callable[[float], str],
+    *,
+    wide_only: bool = True,
+) -> TableColumn[Any]:
+    """A number: sorted and exported as it is, shown as it is written."""
+    return TableColumn(
+        name=name,
+        cell=lambda row: text(value(row)),
+        value=lambda row: number if math.isfinite(number := value(row)) else None,
+        width=width,
         right=True,
+        wide_only=wide_only,
+    )  # fmt: skip
+
+
+def _unsigned(value: float) -> str:
+    return percent(value, sign=False)
+
+
+HOLDINGS: tuple[TableColumn[Holding], ...] = (
+    TableColumn(name="code", cell=lambda row: row.symbol, width=6),
+    TableColumn(name="name", cell=lambda row: row.name),
+    TableColumn(name="side", cell=lambda row: row.side, width=5),
+    _figure(
+        "weight %", 8, lambda row: row.weight, lambda v: fmt.number(v * 100, 2), wide_only=False
     ),
-    Column(
+    TableColumn(
         name="rank",
         cell=lambda row: fmt.DASH if row.rank is None else f"{row.rank:,}",
         value=lambda row: row.rank,
         width=5,
         right=True,
     ),
-    Column(
-        name="bp",
-        cell=lambda row: fmt.number(row.contribution * 1e4, 1),
-        value=lambda row: _number(row.contribution),
-        width=6,
-        right=True,
+    _figure(
+        "bp", 6, lambda row: row.contribution, lambda v: fmt.number(v * 1e4, 1), wide_only=False
     ),
-    Column(
+    TableColumn(
         name="dividend",
         cell=lambda row: _dividend(row),
-        value=lambda row: _number(row.dividend),
+        value=lambda row: row.dividend if math.isfinite(row.dividend) else None,
         width=15,
         right=True,
         wide_only=True,
     ),
-    Column(name="sector", cell=lambda row: row.sector, width=18, wide_only=True),
+    TableColumn(name="sector", cell=lambda row: row.sector, width=18, wide_only=True),
 )
 """``bp``: contribution to the session's gross return, basis points of equity. ``dividend``: cash a share on
 an ex-date, and what it brought or took, basis points of equity."""
 
-YEARS: tuple[Column[Year], ...] = (
-    Column(name="year", cell=lambda row: str(row.year), value=lambda row: row.year, width=4),
-    Column(
-        name="Sharpe",
-        cell=lambda row: ratio(row.sharpe),
-        value=lambda row: _number(row.sharpe),
-        width=6,
-        right=True,
-    ),
-    Column(
-        name="return",
-        cell=lambda row: percent(row.net_return),
-        value=lambda row: _number(row.net_return),
-        width=8,
-        right=True,
-    ),
-    Column(
-        name="fall",
-        cell=lambda row: percent(row.max_drawdown),
-        value=lambda row: _number(row.max_drawdown),
-        width=8,
-        right=True,
-    ),
-    Column(
+YEARS: tuple[TableColumn[RankedYear], ...] = (
+    TableColumn(name="year", cell=lambda row: str(row.year), value=lambda row: row.year, width=4),
+    _figure("Sharpe", 6, lambda row: row.sharpe, ratio, wide_only=False),
+    _figure("return", 8, lambda row: row.net_return, percent, wide_only=False),
+    _figure("fall", 8, lambda row: row.max_drawdown, percent, wide_only=False),
+    TableColumn(
         name="RankIC",
         cell=lambda row: _rank_ic(row),
-        value=lambda row: _number(row.rank_ic),
+        value=lambda row: row.rank_ic if math.isfinite(row.rank_ic) else None,
         width=17,
         wide_only=True,
     ),
-    Column(
-        name="turnover",
-        cell=lambda row: percent(row.turnover, sign=False),
-        value=lambda row: _number(row.turnover),
-        width=8,
-        right=True,
-        wide_only=True,
-    ),
-    Column(
-        name="costs",
-        cell=lambda row: percent(row.cost, sign=False),
-        value=lambda row: _number(row.cost),
-        width=7,
-        right=True,
-        wide_only=True,
-    ),
-    Column(
-        name="days",
-        cell=lambda row: str(row.sessions),
-        value=lambda row: row.sessions,
-        width=4,
-        right=True,
-        wide_only=True,
-    ),
+    _figure("turnover", 8, lambda row: row.turnover, _unsigned),
+    _figure("costs", 7, lambda row: row.cost, _unsigned),
+    _figure("days", 4, lambda row: row.sessions, str),
 )
 
-CELLS: tuple[Column[SweepCell], ...] = (
-    Column(
-        name="Sharpe",
-        cell=lambda row: ratio(row.sharpe),
-        value=lambda row: _number(row.sharpe),
-        width=6,
-        right=True,
-    ),
-    Column(name="settings", cell=lambda row: row.error or row.words),
-    Column(
-        name="return",
-        cell=lambda row: percent(row.annual_return),
-        value=lambda row: _number(row.annual_return),
-        width=8,
-        right=True,
-        wide_only=True,
-    ),
-    Column(
-        name="turnover",
-        cell=lambda row: percent(row.turnover, sign=False),
-        value=lambda row: _number(row.turnover),
-        width=8,
-        right=True,
-        wide_only=True,
-    ),
-    Column(
-        name="costs",
-        cell=lambda row: percent(row.cost_drag, sign=False),
-        value=lambda row: _number(row.cost_drag),
-        width=7,
-        right=True,
-        wide_only=True,
-    ),
+CELLS: tuple[TableColumn[SweepCell], ...] = (
+    _figure("Sharpe", 6, lambda row: row.sharpe, ratio, wide_only=False),
+    TableColumn(name="settings", cell=lambda row: row.error or row.words),
+    _figure("return", 8, lambda row: row.annual_return, percent),
+    _figure("turnover", 8, lambda row: row.turnover, _unsigned),
+    _figure("costs", 7, lambda row: row.cost_drag, _unsigned),
 )
 
 
@@ -166,7 +113,7 @@ def holdings_titles(book: DayBook) -> tuple[str, str]:
     )
 
 
-def _rank_ic(row: Year) -> Text:
+def _rank_ic(row: RankedYear) -> Text:
     """Dim and marked where the year's error does not leave it above zero."""
     if not (math.isfinite(row.rank_ic) and math.isfinite(row.rank_ic_se)):
         return Text(fmt.DASH)

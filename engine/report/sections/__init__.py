@@ -1,7 +1,7 @@
 """The body of the report as data, in order."""
 
 from engine.report.facts import Facts
-from engine.report.sections import actions, comparisons, evidence, money, scores, verdicts
+from engine.report.sections import actions, evidence, money, scores
 from engine.report.sections.section import Section
 
 __all__ = ["Section", "sections"]
@@ -18,17 +18,21 @@ _TRADED = (
     money.risk,
     money.falls,
     money.sweep,
+    scores.rank_ic_table,
+    scores.entry,
+    scores.decay,
+    scores.quantiles,
+    money.holdings,
 )
-_SCORED = (scores.entry, scores.decay, scores.quantiles)
-ALWAYS = (
-    verdicts.differences,
-    verdicts.scoreboard,
-    verdicts.monitors,
+_ALWAYS = (
+    evidence.differences,
+    evidence.scoreboard,
+    evidence.monitors,
     scores.heads,
     scores.epochs,
+    scores.single_runs,
     scores.ablations,
-    comparisons.ablations,
-    comparisons.sizes,
+    scores.sizes,
     evidence.split,
     evidence.audit,
     evidence.health,
@@ -45,7 +49,4 @@ def sections(facts: Facts) -> list[Section]:
         made = [Section(title="Backtest", text=(text,)), scores.rank_ic_table(facts)]
     else:
         made = [make(facts) for make in _TRADED]
-        made.append(scores.rank_ic_table(facts))
-        made += [make(facts) for make in _SCORED]
-        made.append(money.holdings(facts))
-    return [section for section in [*made, *(make(facts) for make in ALWAYS)] if section.title]
+    return [section for section in [*made, *(make(facts) for make in _ALWAYS)] if section.title]

@@ -1,18 +1,128 @@
-"""Why the figures can be believed: split, audit, liveness of the network, data, trials, settings."""
+"""Why the figures can be believed: criteria, monitors, differences, split, audit, data, trials, settings."""
 
+import math
+
+from engine.records.figure import Figure
+from engine.records.rank_ic import PairedDifference
+from engine.records.train import Criterion, SeriesRange
 from engine.report import charts
 from engine.report.facts import Facts
-from engine.report.sections.section import Section, flat, shown
+from engine.report.sections.section import EMPTY, Column, Section, cells, flat, shown, titles
+
+_CRITERIA: tuple[Column, ...] = (
+    ("criterion", "goal", ""),
+    ("value", lambda row: _criterion(row), ""),
+    ("null band ±", "null_band", ".4f"),
+    ("verdict", "verdict", ""),
+    ("evidence", "evidence", ""),
+)
+_CHECKS: tuple[Column, ...] = (
+    ("check", "name", ""),
+    ("", lambda row: {True: "passed", False: "FAILED", None: "-"}[row.passed], ""),
+    ("detail", "detail", ""),
+)
+_FINDINGS: tuple[Column, ...] = (
+    ("rule", "rule", ""),
+    ("level", "level", ""),
+    ("count", "count", ","),
+    ("action", "action", ""),
+    ("what", "description", ""),
+)
+_TRIALS: tuple[Column, ...] = (
+    ("variant simulated on these scores", "what", ""),
+    ("net Sharpe", "sharpe", "+.2f"),
+)
+
+
+def scoreboard(facts: Facts) -> Section:
+    """The founding document's criteria; runs of older versions and walk-forwards have none."""
+    if not facts.train.scoreboard:
+        return EMPTY
+    return Section(
+        title="Scoreboard: five criteria",
+        header=titles(_CRITERIA),
+        rows=cells(facts.train.scoreboard, _CRITERIA),
+        caption="Judged on validation days, where epochs were chosen: necessary, not sufficient; the test "
+        "figures decide. A value inside its null band is not met; what has no evidence is not shown.",
+    )
+
+
+def _criterion(found: Criterion) -> str:
+    if math.isnan(found.se):
+        return shown(found.value, ".1e" if found.name == "gat_gradient" else ".4f")
+    return Figure(found.value, found.se).text(sign=False)
+
+
+def monitors(facts: Facts) -> Section:
+    """Gradients and gates through the training, and what the doctor found."""
+    told = facts.train.monitors
+    if told is None:
+        return EMPTY
+    rows = [(f"gradient, {name}", *_range(found, ".1e")) for name, found in told.gradient.items()]
+    rows += [(f"gate, {name}", *_range(found, ".3f")) for name, found in told.alpha.items()]
+    rows.append(("score deviation / label's, eval mode", *_range(told.score_std_ratio, ".3f")))
+    text = tuple(
+        f"{found.code} at step {found.step} ({found.action}): {found.message}. {found.remedy}."
+        for found in told.diagnoses
+    )
+    return Section(
+        title="Monitors and doctor",
+        text=text or ("The doctor found nothing.",),
+        header=("monitor", "first", "smallest", "median", "largest", "last"),
+        rows=tuple(rows),
+        caption="From the run's events; gradient norms per block before clipping.",
+    )
+
+
+def _range(found: SeriesRange, form: str) -> tuple[str, ...]:
+    return tuple(
+        shown(value, form)
+        for value in (found.first, found.min, found.median, found.max, found.last)
+    )
+
+
+def differences(facts: Facts) -> Section:
+    """The run's RankIC minus each simple model's, same days, at every horizon that both have."""
+    found = [
+        (name, horizon, both.test_difference)
+        for name, rival in facts.train.baselines.items()
+        for horizon, both in rival.horizons.items()
+    ]
+    if not found:
+        return EMPTY
+    columns: tuple[Column, ...] = (
+        ("simple model", lambda row: row[0], ""),
+        ("sessions", lambda row: row[1], ""),
+        ("difference", lambda row: row[2].difference, "+.4f"),
+        ("± se", lambda row: row[2].se, ".4f"),
+        (f"{found[0][2].confidence:.0%}", lambda row: _interval(row[2]), ""),
+        ("days", lambda row: row[2].n_dates, ""),
+    )
+    return Section(
+        title=f"{facts.model} minus simple models, test RankIC on the same days",
+        header=titles(columns),
+        rows=cells(found, columns),
+        caption="Standard error: Newey-West. Interval: stationary block bootstrap of the daily "
+        "differences. An interval that contains 0 decides nothing.",
+    )
+
+
+def _interval(gap: PairedDifference) -> str:
+    return f"[{shown(gap.low, '+.4f')}, {shown(gap.high, '+.4f')}]"
 
 
 def split(facts: Facts) -> Section:
-    splits = facts.train["splits"]
+    """The three parts of the days and the embargo between them, to scale."""
+    splits = facts.train.splits
     spans = [
-        (name, splits[name]["first"], splits[name]["last"], splits[name]["sessions"])
-        for name in ("train", "validation", "test")
+        (name, part.first, part.last, part.sessions)
+        for name, part in (
+            ("train", splits.train),
+            ("validation", splits.validation),
+            ("test", splits.test),
+        )
     ]
-    gap = splits["embargo_sessions"]
-    folds = len(facts.train.get("folds", []))
+    gap, folds = splits.embargo_sessions, len(facts.train.folds)
     last = f"The last of {folds} folds; " if folds > 1 else ""
     return Section(
         title="Split, purge and embargo",
@@ -24,107 +134,95 @@ def split(facts: Facts) -> Section:
 
 def audit(facts: Facts) -> Section:
     """The proof that nothing saw the future, where it was made."""
-    if facts.audit is None:
+    found = facts.audit
+    if found is None:
         checked = [a for a in facts.assertions if a.name == "truncation"]
-        start = (
-            "The start-up assertion 'truncation' "
-            + ("passed" if checked[0].passed else "FAILED")
-            + f": {checked[0].detail}."
-            if checked
-            else "No network was trained, so there were no start-up assertions."
-        )
+        start = "No network was trained, so there were no start-up assertions."
+        if checked:
+            word = "passed" if checked[0].passed else "FAILED"
+            start = f"The start-up assertion 'truncation' {word}: {checked[0].detail}."
         return Section(
             title="Look-ahead audit", text=("There is no audit.json in the workspace.", start)
         )
-    words = {True: "passed", False: "FAILED", None: "-"}
-    rows = [
-        (str(check["name"]), words[check["passed"]], str(check["detail"]))
-        for check in facts.audit["checks"]
-    ]
-    run = facts.audit.get("run")
-    made = f"made {facts.audit['when'][:10]} on snapshot {facts.audit['snapshot']}"
+    scores = f", scores of {found.run}" if found.run else ""
+    made = f"made {found.when[:10]} on snapshot {found.snapshot}"
     return Section(
         title="Look-ahead audit",
-        text=(
-            f"Verdict: {facts.audit['verdict']}; {made}" + (f", scores of {run}." if run else "."),
-        ),
-        header=("check", "", "detail"),
-        rows=tuple(rows),
+        text=(f"Verdict: {found.verdict}; {made}{scores}.",),
+        header=titles(_CHECKS),
+        rows=cells(found.checks, _CHECKS),
     )
 
 
 def health(facts: Facts) -> Section:
+    """The start-up assertions, and whether scores, gradients and gates stayed alive."""
+    if not facts.assertions:
+        return EMPTY
     train = facts.train
-    rows = [(a.name, "passed" if a.passed else "FAILED", a.detail) for a in facts.assertions]
-    if not rows:
-        return Section(title="")
-    gradient = ", ".join(f"{name} {norm:.1e}" for name, norm in train.get("gradient", {}).items())
-    alpha = train.get("alpha", {}).get("bypass")
-    text = [
-        f"Score deviation / label deviation in eval mode: {train['score_std_ratio']:.2f}."
-        if train.get("score_std_ratio") is not None
-        else "",
-        f"Gradient norm per block at the end: {gradient}." if gradient else "",
-        f"Gate alpha: projected {alpha:.2f}, graph {1 - alpha:.2f}." if alpha is not None else "",
-    ]
+    gradient = ", ".join(f"{name} {norm:.1e}" for name, norm in train.gradient.items())
+    text = []
+    if not math.isnan(train.score_std_ratio):
+        text.append(f"Score deviation / label deviation in eval mode: {train.score_std_ratio:.2f}.")
+    if gradient:
+        text.append(f"Gradient norm per block at the end: {gradient}.")
+    if "bypass" in train.alpha:
+        alpha = train.alpha["bypass"]
+        text.append(f"Gate alpha: projected {alpha:.2f}, graph {1 - alpha:.2f}.")
     return Section(
         title="Is the network alive?",
-        text=tuple(line for line in text if line),
-        header=("start-up assertion", "", "detail"),
-        rows=tuple(rows),
+        text=tuple(text),
+        header=("start-up assertion", *titles(_CHECKS)[1:]),
+        rows=cells(facts.assertions, _CHECKS),
     )
 
 
 def data(facts: Facts) -> Section:
-    quality = facts.quality
-    if quality is None:
+    """What the quality check found in the bars."""
+    found = facts.quality
+    if found is None:
         return Section(title="Data", text=("Run `atft-tui check`, then the report again.",))
-    rows = [
-        (f["rule"], f["level"], f"{f['count']:,}", f["action"], f["description"])
-        for f in quality["findings"]
-    ]
     return Section(
         title="Data",
         text=(
-            f"Verdict {quality['verdict']}: {quality['rows_in']:,} rows read, {quality['rows_out']:,} kept, "
-            f"{quality['symbols']:,} symbols, {quality['first']} to {quality['last']}, snapshot "
-            f"{quality['snapshot']}.",
-            *(f"Note: {note}." for note in quality["notes"]),
+            f"Verdict {found.verdict}: {found.rows_in:,} rows read, {found.rows_out:,} kept, "
+            f"{found.symbols:,} symbols, {found.first} to {found.last}, snapshot "
+            f"{found.snapshot}.",
+            *(f"Note: {note}." for note in found.notes),
         ),
-        header=("rule", "level", "count", "action", "what"),
-        rows=tuple(rows),
+        header=titles(_FINDINGS),
+        rows=cells(found.findings, _FINDINGS),
     )
 
 
 def trials(facts: Facts) -> Section:
-    if facts.backtest is None:
-        return Section(title="")
+    """How many variants were simulated, and what the best of so many is worth."""
     test = facts.backtest
-    tried = sorted(facts.trials.values(), key=lambda t: -(t["sharpe"] or float("-inf")))
-    rows = [(t["what"], shown(t["sharpe"])) for t in tried[:10]]
+    if test is None:
+        return EMPTY
+    tried = sorted(
+        facts.trials.values(), key=lambda t: math.inf if math.isnan(t.sharpe) else -t.sharpe
+    )
+    rows = cells(tried[:10], _TRIALS)
     return Section(
         title="Trials",
         text=(
-            f"{test['trials']} in this run store, {len(tried)} on these scores. The best of so many "
+            f"{test.trials} in this run store, {len(tried)} on these scores. The best of so many "
             f"worthless ones is expected to show a Sharpe ratio of "
-            f"{shown(test['sharpe_expected_best'])}; against that, the probability that this one is more "
-            f"than luck is {shown(test['sharpe_deflated'], '.0%')} (Bailey & Lopez de Prado 2014).",
+            f"{shown(test.sharpe_expected_best)}; against that, the probability that this one is more "
+            f"than luck is {shown(test.sharpe_deflated, '.0%')} (Bailey & Lopez de Prado 2014).",
         ),
-        header=("variant simulated on these scores", "net Sharpe") if rows else (),
-        rows=tuple(rows),
+        header=titles(_TRIALS) if rows else (),
+        rows=rows,
         caption="the ten best" if len(tried) > len(rows) else "",
     )
 
 
 def settings(facts: Facts) -> Section:
+    """Program, packages and every setting that the run and its backtest used."""
     rows: list[tuple[str, ...]] = [
         (name, str(facts.manifest.get(name) or "—"))
         for name in ("created", "git_commit", "python", "platform", "config_digest")
     ]
     rows += [(name, version) for name, version in facts.manifest["packages"].items()]
-    config = dict(facts.config)
-    for name in ("portfolio", "constraints", "costs"):
-        if facts.backtest is not None and name in facts.backtest:
-            config[name] = facts.backtest[name]
-    rows += [(key, str(value)) for key, value in flat(config)]
+    rows += [(key, str(value)) for key, value in flat(facts.settings)]
     return Section(title="How to repeat it", header=("key", "value"), rows=tuple(rows))

@@ -1,17 +1,61 @@
 """What the book earned: equity, Sharpe ratios, costs, years, drawdowns, exposures, holdings, sweep."""
 
-from engine.backtest.sweep import pivot
+import math
+
+from engine.records.backtest import JudgedFigures, RivalFigures
+from engine.records.figure import Figure
 from engine.report import charts
 from engine.report.facts import Facts, equity_curves
-from engine.report.sections.section import Section, money, number, shown, with_error
+from engine.report.sections.section import EMPTY, Column, Section, cells, money, shown, titles
 
 _CURVES = ("lightgbm", "ridge", "reversal_5", "index", "equal_weight")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _HELD = 10
 """Largest positions shown on each side."""
+_SHARPES: tuple[Column, ...] = (
+    ("scores", lambda side: side[0], ""),
+    ("net Sharpe", lambda side: side[1].sharpe, "+.2f"),
+    ("interval", lambda side: f"[{shown(side[1].sharpe_low)}, {shown(side[1].sharpe_high)}]", ""),
+    ("difference", lambda side: _difference(side[1]), ""),
+    ("return a year", lambda side: side[1].annual_return, "+.1%"),
+    ("turnover a day", lambda side: side[1].turnover, ".1%"),
+    ("costs a year", lambda side: side[1].cost_drag, ".1%"),
+)
+_STEPS: tuple[Column, ...] = (
+    ("step", "name", ""),
+    ("gross", "gross", ".2f"),
+    ("names", "names", ".0f"),
+    ("transfer", "transfer", ".3f"),
+    ("expected IC", "expected_ic", "+.4f"),
+)
+_YEARS: tuple[Column, ...] = (
+    ("year", "year", ""),
+    ("sessions", "sessions", ""),
+    ("RankIC", lambda row: Figure(row.rank_ic, row.rank_ic_se).text(), ""),
+    ("net Sharpe", "sharpe", "+.2f"),
+    ("net return", "net_return", "+.1%"),
+    ("drawdown", "max_drawdown", ".1%"),
+    ("turnover a day", "turnover", ".1%"),
+    ("costs", "cost", ".1%"),
+)
+_FALLS: tuple[Column, ...] = (
+    ("depth", "depth", ".1%"),
+    ("high", "peak", ""),
+    ("low", "trough", ""),
+    ("high regained", lambda fall: fall.recovery or "not yet", ""),
+    ("sessions down", "sessions_down", ""),
+    ("sessions up", "sessions_up", ""),
+)
+_POSITIONS: tuple[Column, ...] = (
+    ("code", lambda row: row["symbol"], ""),
+    ("name", lambda row: row["name"] or "", ""),
+    ("sector", lambda row: row["sector"] or "", ""),
+    ("weight", lambda row: row["weight"], "+.2%"),
+)
 
 
 def equity(facts: Facts) -> Section:
+    """The growth of the book beside a few baselines, with its drawdown."""
     if facts.daily is None:
         return Section(title="Equity after costs")
     labels = facts.daily["date"].cast(str).to_list()
@@ -35,256 +79,194 @@ def equity(facts: Facts) -> Section:
 
 
 def sharpe(facts: Facts) -> Section:
-    test = facts.backtest or {}
-    points = {}
-    rows = []
-    rivals = sorted(test["baselines"].items(), key=lambda item: -_low_if_nan(item[1]["sharpe"]))
-    for name, values in [(facts.model, test), *rivals]:
-        low, value, high = (number(values[k]) for k in ("sharpe_low", "sharpe", "sharpe_high"))
-        points[name] = (low, value, high)
-        gap = ""
-        if values.get("sharpe_difference") is not None:
-            gap = with_error(values["sharpe_difference"], values["sharpe_difference_se"], "+.2f")
-        rows.append(
-            (
-                name,
-                shown(value),
-                f"[{shown(low)}, {shown(high)}]",
-                gap,
-                shown(values["annual_return"], "+.1%"),
-                shown(values["turnover"], ".1%"),
-                shown(values["cost_drag"], ".1%"),
-            )
-        )
+    """The Sharpe ratio and those of its rivals with their intervals, against the target."""
+    test = facts.traded
+    rivals = sorted(test.baselines.items(), key=lambda item: -_low_if_nan(item[1].sharpe))
+    sides: list[tuple[str, JudgedFigures | RivalFigures]] = [(facts.model, test), *rivals]
+    points = {name: (side.sharpe_low, side.sharpe, side.sharpe_high) for name, side in sides}
     return Section(
         title="Net Sharpe ratio against the target",
         chart=charts.meter(
             points,
-            target=test["target"],
+            target=test.target,
             title="Sharpe ratios with intervals",
             unit="annualised net Sharpe ratio",
         ),
-        header=(
-            "scores", "net Sharpe", "interval", "difference", "return a year", "turnover a day",
-            "costs a year",
-        ),
-        rows=tuple(rows),
-        caption=f"Mean / deviation of daily net returns x sqrt({test['sessions_per_year']}), zero rate; "
-        f"{test['confidence']:.0%} stationary block bootstrap. difference: these scores less that row, "
+        header=titles(_SHARPES),
+        rows=cells(sides, _SHARPES),
+        caption=f"Mean / deviation of daily net returns x sqrt({test.sessions_per_year}), zero rate; "
+        f"{test.confidence:.0%} stationary block bootstrap. difference: these scores less that row, "
         "± its standard error (Ledoit & Wolf 2008). random: 5 % to 95 % of "
-        f"{test['baselines']['random']['draws']} sets of random scores.",
-    )  # fmt: skip
+        f"{test.baselines['random'].draws} sets of random scores.",
+    )
 
 
 def costs(facts: Facts) -> Section:
-    test = facts.backtest or {}
-    parts, paid = test["waterfall"], test["costs"]
-    dividend = parts.get("dividend", 0.0)
-    steps = {"gross": parts["gross_return"]}
-    if dividend:
-        steps = {"prices": parts["gross_return"] - dividend, "dividends": dividend}
-    steps |= {
-        "commission": -parts["commission"],
-        **_slippage(parts),
-        "borrow": -parts["borrow"],
-        "net": parts["net_return"],
-    }
-    tiers = paid.get("commission_tiers")
-    commission = "by order size" if tiers else f"{paid['commission_bps']:g} bp"
+    """What dividends and each kind of cost took from gross to net."""
+    test = facts.traded
+    bars, paid = dict(test.waterfall.bars()), test.costs
+    if "dividends" in bars:
+        bars.pop("gross")  # the two parts of it stand there
+    commission = f"{paid['commission_bps']:g} bp"
+    if paid.get("commission_tiers"):
+        commission = "by order size"
     return Section(
         title="From gross to net",
         chart=charts.waterfall(
-            steps, title="Annual return, gross to net", unit="mean return a year, % of equity"
+            bars, title="Annual return, gross to net", unit="mean return a year, % of equity"
         ),
         caption=f"Commission {commission} and half-spread {paid['slippage_bps']:g} bp one way, impact "
         f"{paid.get('impact_bps', 0.0):g} bp per 1 % of daily turnover taken, borrow "
-        f"{paid['borrow_bps_per_year']:g} bp a year; entry at the {test['entry']}; turnover "
-        f"{test['turnover']:.1%} of equity a day; forced exits of delisted stocks, proceeds of mergers "
-        f"among them, {parts['delisting']:+.2%} a year (inside gross).",
+        f"{paid['borrow_bps_per_year']:g} bp a year; entry at the {test.entry}; turnover "
+        f"{test.turnover:.1%} of equity a day; forced exits of delisted stocks, proceeds of mergers "
+        f"among them, {test.waterfall.delisting:+.2%} a year (inside gross).",
     )
 
 
 def orders(facts: Facts) -> Section:
-    """The alpha-to-order waterfall."""
-    test = facts.backtest or {}
-    found = test["alpha_to_orders"]
-    rows = [
-        (
-            step["name"],
-            shown(step["gross"], ".2f"),
-            shown(step["names"], ".0f"),
-            shown(step["transfer"], ".3f"),
-            shown(step["expected_ic"], "+.4f"),
-        )
-        for step in found["steps"]
-    ]
-    lost, wanted = found["orders"], found["orders"]["wanted"] or float("nan")
+    """The alpha-to-order waterfall: what each step left, and which orders were not done."""
+    found, test = facts.traded.alpha_to_orders, facts.traded
+    lost = found.orders
+    part = {
+        name: shown(lost.share(name), ".2%")
+        for name in ("beyond_adv", "in_lots", "at_limit", "without_cash")
+    }
     return Section(
         title="From scores to orders",
         text=(
-            f"Of {money(found['orders']['wanted'], test['currency'])} of wanted trading, "
-            f"{shown(lost['beyond_adv'] / wanted, '.2%')} was beyond the share of daily turnover, "
-            f"{shown(lost['in_lots'] / wanted, '.2%')} was rounded to lots, "
-            f"{shown(lost['at_limit'] / wanted, '.2%')} stood at a daily price limit, "
-            f"{shown(lost['without_cash'] / wanted, '.2%')} lacked cash; "
-            f"{lost['stopped_sessions']} sessions rested after a drawdown stop.",
+            f"Of {money(lost.wanted, test.currency)} of wanted trading, "
+            f"{part['beyond_adv']} was beyond the share of daily turnover, "
+            f"{part['in_lots']} was rounded to lots, "
+            f"{part['at_limit']} stood at a daily price limit, "
+            f"{part['without_cash']} lacked cash; "
+            f"{lost.stopped_sessions} sessions rested after a drawdown stop.",
         ),
-        header=("step", "gross", "names", "transfer", "expected IC"),
-        rows=tuple(rows),
+        header=titles(_STEPS),
+        rows=cells(found.steps, _STEPS),
         caption="transfer: mean correlation of weights and normal scores (Clarke, de Silva & Thorley "
         "2002); expected IC = RankIC of the scores x transfer. Each row is what the step left.",
     )
 
 
 def months(facts: Facts) -> Section:
-    cells = {(key[:4], _MONTHS[int(key[5:]) - 1]): value for key, value in facts.months.items()}
+    """Net return by calendar month."""
+    found = {(key[:4], _MONTHS[int(key[5:]) - 1]): value for key, value in facts.months.items()}
     years = sorted({key[:4] for key in facts.months})
     return Section(
         title="Net return by month",
         chart=charts.heat_map(
-            cells, years, _MONTHS, title="Monthly returns", unit="net return of the month, %"
+            found, years, _MONTHS, title="Monthly returns", unit="net return of the month, %"
         ),
     )
 
 
 def years(facts: Facts) -> Section:
-    test = facts.backtest or {}
-    ranked = {row["year"]: row for row in test["factor"]["years"]}
-    rows = []
-    for row in test["years"]:
-        ic = ranked.get(row["year"], {})
-        rows.append(
-            (
-                str(row["year"]),
-                str(row["sessions"]),
-                with_error(ic.get("rank_ic"), ic.get("rank_ic_se")),
-                shown(row["sharpe"]),
-                shown(row["net_return"], "+.1%"),
-                shown(row["max_drawdown"], ".1%"),
-                shown(row["turnover"], ".1%"),
-                shown(row["cost"], ".1%"),
-            )
-        )
+    """Figures of each calendar year."""
     return Section(
         title="Year by year",
-        header=(
-            "year", "sessions", "RankIC", "net Sharpe", "net return", "drawdown",
-            "turnover a day", "costs",
-        ),
-        rows=tuple(rows),
+        header=titles(_YEARS),
+        rows=cells(facts.traded.ranked_years, _YEARS),
         caption="A year is an interval of its own: its Sharpe ratio has a standard error of about 1.",
-    )  # fmt: skip
+    )
 
 
 def risk(facts: Facts) -> Section:
-    test = facts.backtest or {}
-    exposure = test["exposures"]
-    sectors = sorted(exposure["sectors"].items(), key=lambda item: -abs(item[1]))[:5]
+    """Tails, extreme days, exposures and capacity."""
+    test = facts.traded
+    exposure = test.exposures
+    sectors = sorted(exposure.sectors.items(), key=lambda item: -abs(item[1]))[:5]
     rows = [
-        ("Sortino ratio", shown(test["sortino"])),
-        ("Calmar ratio", shown(test["calmar"])),
-        ("annual volatility", shown(test["annual_volatility"], ".1%")),
-        ("days with a gain", shown(test["hit_rate"], ".1%")),
-        ("5 % worst day, mean beyond it", f"{shown(test['value_at_risk'], '.2%')}, "
-         f"{shown(test['expected_shortfall'], '.2%')}"),
-        ("worst and best day", f"{shown(test['worst'], '+.2%')}, {shown(test['best'], '+.2%')}"),
+        ("Sortino ratio", shown(test.sortino)),
+        ("Calmar ratio", shown(test.calmar)),
+        ("annual volatility", shown(test.annual_volatility, ".1%")),
+        ("days with a gain", shown(test.hit_rate, ".1%")),
+        ("5 % worst day, mean beyond it", f"{shown(test.value_at_risk, '.2%')}, "
+         f"{shown(test.expected_shortfall, '.2%')}"),
+        ("worst and best day", f"{shown(test.worst, '+.2%')}, {shown(test.best, '+.2%')}"),
         *(
-            (f"without {day['date']}", f"Sharpe {shown(day['sharpe_without'])}; the day: "
-             f"{shown(day['net_return'], '+.1%')}, {day['symbol']} alone "
-             f"{shown(day['contribution'], '+.1%')} (price x {shown(day['price_ratio'], '.2f')})")
-            for day in test["extremes"]
+            (f"without {day.date}", f"Sharpe {shown(day.sharpe_without)}; the day: "
+             f"{shown(day.net_return, '+.1%')}, {day.symbol} alone "
+             f"{shown(day.contribution, '+.1%')} (price x {shown(day.price_ratio, '.2f')})")
+            for day in test.extremes
         ),
-        ("skewness, excess kurtosis", f"{shown(test['skewness'])}, {shown(test['excess_kurtosis'])}"),
-        ("long and short exposure", f"{shown(test['mean_long_exposure'], '.0%')}, "
-         f"{shown(test['mean_short_exposure'], '.0%')}, {shown(test['mean_names'], '.0f')} names"),
-        ("beta to the index", shown(exposure["beta"])),
-        ("largest sector, mean", shown(exposure["sector_largest"], ".1%")),
+        ("skewness, excess kurtosis", f"{shown(test.skewness)}, {shown(test.excess_kurtosis)}"),
+        ("long and short exposure", f"{shown(test.mean_long_exposure, '.0%')}, "
+         f"{shown(test.mean_short_exposure, '.0%')}, {shown(test.mean_names, '.0f')} names"),
+        ("beta to the index", shown(exposure.beta)),
+        ("largest sector, mean", shown(exposure.sector_largest, ".1%")),
         ("net sector weights", ", ".join(f"{name} {weight:+.1%}" for name, weight in sectors)),
-        ("capacity", money(test["capacity"], test["currency"])),
+        ("capacity", money(test.capacity, test.currency)),
     ]  # fmt: skip
     return Section(
         title="Risk, exposure, capacity",
         rows=tuple(rows),
         caption="capacity: capital at which 95 % of the orders stay below the share of daily turnover in "
-        f"the constraints; simulated with {money(test['initial_cash'], test['currency'])}.",
+        f"the constraints; simulated with {money(test.initial_cash, test.currency)}.",
     )
 
 
 def falls(facts: Facts) -> Section:
-    test = facts.backtest or {}
-    rows = [
-        (
-            shown(fall["depth"], ".1%"),
-            fall["peak"],
-            fall["trough"],
-            fall["recovery"] or "not yet",
-            str(fall["sessions_down"]),
-            "—" if fall["sessions_up"] is None else str(fall["sessions_up"]),
-        )
-        for fall in test["drawdowns"]
-    ]
+    """The deepest falls from a high."""
     return Section(
-        title="Deepest falls",
-        header=("depth", "high", "low", "high regained", "sessions down", "sessions up"),
-        rows=tuple(rows),
+        title="Deepest falls", header=titles(_FALLS), rows=cells(facts.traded.drawdowns, _FALLS)
     )
 
 
 def holdings(facts: Facts) -> Section:
+    """The largest positions of the last decision."""
     frame = facts.holdings
     if frame is None or frame.is_empty():
         return Section(title="Last book", text=("Nothing is held on the last day.",))
     longs, shorts = frame.filter(frame["weight"] > 0), frame.filter(frame["weight"] < 0)
-    rows = [
-        (row["symbol"], row["name"] or "", row["sector"] or "", f"{row['weight']:+.2%}")
-        for side in (longs.head(_HELD), shorts.head(_HELD))
-        for row in side.iter_rows(named=True)
-    ]
+    rows = [row for side in (longs, shorts) for row in side.head(_HELD).iter_rows(named=True)]
     return Section(
         title=f"Last book, decided at the close of {frame['date'][0]}",
         text=(f"{len(longs)} long, {len(shorts)} short; the largest of each side:",),
-        header=("code", "name", "sector", "weight"),
-        rows=tuple(rows),
+        header=titles(_POSITIONS),
+        rows=cells(rows, _POSITIONS),
     )
 
 
 def sweep(facts: Facts) -> Section:
+    """A map of the sweep's Sharpe ratios, and what its best cell is worth; left out without a sweep."""
     found = facts.sweep
     if found is None:
-        return Section(title="")
-    wide = [key for key, values in found["grid"].items() if len(values) > 1][:2]
-    chart = ""
-    if len(wide) == 2:
-        means, row_values, column_values = pivot(found["cells"], *wide)
-        row, column = (key.partition(".")[2] for key in wide)
-        cells = {(f"{row} {a}", f"{column} {b}"): value for (a, b), value in means.items()}
-        rows = [f"{row} {value}" for value in row_values]
-        columns = [f"{column} {value}" for value in column_values]
+        return EMPTY
+    chart, pivot = "", found.pivot
+    if pivot is not None:
+        row, column = pivot.titles
         chart = charts.heat_map(
-            cells, rows, columns, percent=False, left=170, title="Sharpe ratios of the sweep",
+            {(f"{row} {a}", f"{column} {b}"): value for (a, b), value in pivot.means.items()},
+            [f"{row} {value}" for value in pivot.rows],
+            [f"{column} {value}" for value in pivot.columns],
+            percent=False, left=170, title="Sharpe ratios of the sweep",
             unit="net Sharpe ratio, mean over the other settings",
         )  # fmt: skip
-    best = found["best"]
-    setting = ", ".join(f"{key} = {value}" for key, value in best["settings"].items())
+    best = found.best
+    setting = ", ".join(f"{key} = {value}" for key, value in best.settings.items())
+    wide = [key for key, values in found.grid.items() if len(values) > 1][:2]
     return Section(
-        title=f"Sweep of {len(found['cells'])} settings",
+        title=f"Sweep of {len(found.cells)} settings",
         chart=chart,
         text=(
-            f"Best: {setting}: net Sharpe {shown(best['sharpe'])}. The best of many looks better than "
-            f"it is: after {found['trials']} trials the probability that it beats luck is "
-            f"{shown(best['sharpe_deflated'], '.0%')}; probability of backtest overfitting "
-            f"{shown(found['overfitting_probability'], '.0%')} (Bailey et al. 2017; 50 %: the choice is "
+            f"Best: {setting}: net Sharpe {shown(best.sharpe)}. The best of many looks better than "
+            f"it is: after {found.trials} trials the probability that it beats luck is "
+            f"{shown(best.sharpe_deflated, '.0%')}; probability of backtest overfitting "
+            f"{shown(found.overfitting_probability, '.0%')} (Bailey et al. 2017; 50 %: the choice is "
             "worth nothing).",
         ),
         caption="rows and columns: " + ", ".join(wide) + ".",
     )
 
 
-def _slippage(parts: dict[str, float]) -> dict[str, float]:
-    """Its parts where the backtest knows them."""
-    names = ("spread", "impact") if "spread" in parts else ("slippage",)
-    return {name: -parts[name] for name in names}
+def _difference(side: object) -> str:
+    """Sharpe ratio of the run less that of a rival; nothing for the run itself and random scores."""
+    found = Figure(
+        getattr(side, "sharpe_difference", math.nan),
+        getattr(side, "sharpe_difference_se", math.nan),
+    )
+    return "" if math.isnan(found.value) else found.text(2)
 
 
-def _low_if_nan(value: float | None) -> float:
-    return float("-inf") if value is None or value != value else value
+def _low_if_nan(value: float) -> float:
+    return -math.inf if math.isnan(value) else value

@@ -1,27 +1,56 @@
-"""What the scores are worth before any book: RankIC, decay, entry delay, quantiles, epochs, folds."""
+"""What the scores are worth before any book: RankIC, decay, entry delay, quantiles, epochs, comparisons."""
 
+import math
+from collections.abc import Mapping
+
+from engine.records.comparison import VariantResult
+from engine.records.factor import FactorFigures
+from engine.records.figure import DASH, Figure
+from engine.records.train import Rival
 from engine.report import charts
-from engine.report.answers import rank_ic, signed
 from engine.report.facts import Facts
-from engine.report.sections.section import Section, number, shown, with_error
+from engine.report.sections.section import EMPTY, Column, Section, cells, rank_ic, shown, titles
+
+_ENTRIES = {
+    "same_close": "at the signal's own close (cannot be traded)",
+    "traded": "one session later (what is traded)",
+    "skipped": "two sessions later",
+}
+_ENTRY: tuple[Column, ...] = (
+    ("entry", lambda item: item[0], ""),
+    ("RankIC", lambda item: Figure(item[1].value, item[1].se).text(), ""),
+    ("days", lambda item: item[1].n_dates, ""),
+)
+_PHASES: tuple[Column, ...] = (
+    ("phase", "name", ""),
+    ("epochs", "epochs", ""),
+    ("best validation RankIC", lambda row: Figure(row.rank_ic, row.rank_ic_se).text(), ""),
+    ("outcome", lambda row: "kept" if row.kept else _ROLLED_BACK, ""),
+)
+_ROLLED_BACK = "did not beat the one before: rolled back"
+_RUNS: tuple[Column, ...] = (
+    ("this run, but", "change", ""),
+    ("test RankIC", lambda row: rank_ic(row.test), ""),
+    ("net Sharpe", "sharpe", "+.2f"),
+    ("run", "run_id", ""),
+)
 
 
 def rank_ic_table(facts: Facts) -> Section:
+    """RankIC of the run, of the simple models on the same days, and of the folds."""
     train = facts.train
-    rows = [(facts.model, rank_ic(train.get("best")), rank_ic(train["test"]), "")]
-    strongest = sorted(
-        train["baselines"].items(), key=lambda item: -number(item[1]["test"]["rank_ic"])
-    )
-    for name, values in strongest:
-        gap = values.get("test_difference")
-        difference = f"{signed(gap['difference'])} ± {gap['se']:.4f}" if gap else ""
-        rows.append((name, rank_ic(values.get("validation")), rank_ic(values["test"]), difference))
-    rows += [
-        (f"fold {row['fold']} of {facts.model}", "", rank_ic(row), "")
-        for row in train.get("folds", [])
-    ]
+
+    def place(item: tuple[str, Rival]) -> float:
+        return -item[1].test.rank_ic
+
+    rows = [(facts.model, rank_ic(train.best), rank_ic(train.test), "")]
+    for name, rival in sorted(train.baselines.items(), key=place):
+        gap = rival.test_difference
+        difference = Figure(gap.difference, gap.se).text() if gap else ""
+        rows.append((name, rank_ic(rival.validation), rank_ic(rival.test), difference))
+    rows += [(f"fold {fold.fold} of {facts.model}", "", rank_ic(fold), "") for fold in train.folds]
     return Section(
-        title=f"RankIC over {train['score_horizon']} sessions, same days",
+        title=f"RankIC over {train.score_horizon} sessions, same days",
         header=("scores", "validation", "test", f"{facts.model} minus this, test"),
         rows=tuple(rows),
         caption="Mean daily Spearman correlation of score and forward return ± Newey-West standard error; "
@@ -31,17 +60,18 @@ def rank_ic_table(facts: Facts) -> Section:
 
 
 def heads(facts: Facts) -> Section:
-    by_horizon = facts.train["horizons"]["test"]
+    """RankIC by horizon where there are several; of one, the table above has it."""
+    by_horizon = facts.train.horizons.get("test", {})
     if len(by_horizon) < 2:
-        return Section(title="")  # the table above has it
+        return EMPTY
     test = {h: by_horizon[h] for h in sorted(by_horizon, key=int)}
-    values = {h: figures["rank_ic"] or 0.0 for h, figures in test.items()}
-    errors = {h: figures["rank_ic_se"] or 0.0 for h, figures in test.items()}
-    band = max((figures["null_band"] or 0.0 for figures in test.values()), default=0.0)
     return Section(
         title="RankIC of each horizon's own score, test",
         chart=charts.bars(
-            values, errors=errors, band=band, title="RankIC by horizon", unit="mean daily RankIC",
+            {h: _or_zero(found.rank_ic) for h, found in test.items()},
+            errors={h: _or_zero(found.rank_ic_se) for h, found in test.items()},
+            band=max(_or_zero(found.null_band) for found in test.values()),
+            title="RankIC by horizon", unit="mean daily RankIC",
             x_label="horizon of score and return, sessions",
         ),
         caption="Each horizon has its own score. Whiskers: one standard error; shaded: widest null band.",
@@ -49,81 +79,63 @@ def heads(facts: Facts) -> Section:
 
 
 def decay(facts: Facts) -> Section:
-    factor = (facts.backtest or {})["factor"]
-    values = {str(row["horizon"]): row["rank_ic"] or 0.0 for row in factor["decay"]}
-    errors = {str(row["horizon"]): row["rank_ic_se"] or 0.0 for row in factor["decay"]}
-    stay = factor["rank_autocorrelation"]
+    """RankIC of the traded score over longer and longer holdings."""
+    factor = _factor(facts)
     return Section(
-        title=f"Decay of the traded score ({factor['horizon']} sessions)",
+        title=f"Decay of the traded score ({factor.horizon} sessions)",
         chart=charts.bars(
-            values, errors=errors, title="IC decay", unit="mean daily RankIC",
-            x_label="sessions that the return runs over",
+            {str(row.horizon): _or_zero(row.rank_ic) for row in factor.decay},
+            errors={str(row.horizon): _or_zero(row.rank_ic_se) for row in factor.decay},
+            title="IC decay", unit="mean daily RankIC", x_label="sessions that the return runs over",
         ),
         caption="One score against returns over longer and longer holdings, from the traded entry. Rank "
-        f"autocorrelation from day to day {shown(stay['value'], '.3f')}.",
+        f"autocorrelation from day to day {shown(factor.rank_autocorrelation.value, '.3f')}.",
     )  # fmt: skip
 
 
 def entry(facts: Facts) -> Section:
     """The skip-day figure: how much lives off the first session."""
-    found = (facts.backtest or {})["factor"]["entry"]
-    names = {
-        "same_close": "at the signal's own close (cannot be traded)",
-        "traded": "one session later (what is traded)",
-        "skipped": "two sessions later",
-    }
-    rows = [
-        (names[key], with_error(found[key]["value"], found[key]["se"]), str(found[key]["n_dates"]))
-        for key in names
-    ]
+    found = _factor(facts).entry
+    rows = [(words, getattr(found, key)) for key, words in _ENTRIES.items()]
     return Section(
         title="Entry: bid-ask bounce and the first session",
         text=(
-            f"Microstructure share {shown(found['microstructure_share'], '.0%')}: part of the same-close "
+            f"Microstructure share {shown(found.microstructure_share, '.0%')}: part of the same-close "
             "RankIC that is gone by the traded entry. Skip-day ratio "
-            f"{shown(found['skip_ratio'], '.2f')}: RankIC after skipping one more session over the "
+            f"{shown(found.skip_ratio, '.2f')}: RankIC after skipping one more session over the "
             "traded one; far below 1 means that what is traded still lives off its first session. A "
             "dash: the divisor is not two standard errors above zero.",
         ),
-        header=("entry", "RankIC", "days"),
-        rows=tuple(rows),
+        header=titles(_ENTRY),
+        rows=cells(rows, _ENTRY),
     )
 
 
 def quantiles(facts: Facts) -> Section:
-    factor = (facts.backtest or {})["factor"]
-    moved = {q: number(value) for q, value in factor["quantile_turnover"].items()}
-    in_order = sorted(factor["quantile_returns"].items(), key=lambda item: int(item[0]))
-    known = {q: number(value) for q, value in in_order}
-    values = {q: value for q, value in known.items() if value == value}
-    errors = {q: number(factor["quantile_errors"][q]) for q in values}
-    errors = {q: value for q, value in errors.items() if value == value}
+    """Mean return of each decile of the score, before costs."""
+    factor = _factor(facts)
+    in_order = sorted(factor.quantile_returns.items(), key=lambda item: int(item[0]))
+    values = _known(dict(in_order))
     chart = charts.bars(
-        values, errors=errors, percent=True, title="Decile returns",
-        unit=f"{factor['horizon']}-session return less the day's mean, %",
+        values,
+        errors=_known({q: factor.quantile_errors[q] for q in values}),
+        percent=True, title="Decile returns",
+        unit=f"{factor.horizon}-session return less the day's mean, %",
         x_label="decile of the score (10 = best)",
     )  # fmt: skip
-    edge = [moved[q] for q in ("1", "10") if q in moved]
+    worst, best = (shown(factor.quantile_turnover.get(q), ".0%") for q in ("1", "10"))
     return Section(
         title="Return by score decile, test",
         chart=chart,
         caption="Before costs; whiskers: one standard error. Share of names that are new from one day to "
-        f"the next: worst decile {shown(edge[0] if edge else None, '.0%')}, best decile "
-        f"{shown(edge[1] if len(edge) > 1 else None, '.0%')}.",
+        f"the next: worst decile {worst}, best decile {best}.",
     )
 
 
 def epochs(facts: Facts) -> Section:
-    phases = tuple(
-        (
-            phase["name"],
-            str(phase["epochs"]),
-            f"{signed(phase['rank_ic'])} ± {phase['rank_ic_se']:.4f}",
-            "kept" if phase["kept"] else "did not beat the one before: rolled back",
-        )
-        for phase in facts.train.get("phases", [])
-    )
-    if len(facts.epochs) < 2 or "folds" in facts.train:
+    """The course of the training, epoch by epoch, and the outcome of its phases."""
+    phases = cells(facts.train.phases, _PHASES)
+    if len(facts.epochs) < 2 or facts.train.folds:
         return Section(title="Training" if phases else "", rows=phases)
     chart = charts.lines(
         {
@@ -138,24 +150,91 @@ def epochs(facts: Facts) -> Section:
     return Section(
         title="Training",
         chart=chart,
-        header=("phase", "epochs", "best validation RankIC", "outcome"),
+        header=titles(_PHASES),
         rows=phases,
         caption="RankIC per epoch, validation in eval mode on whole days.",
     )
 
 
-def ablations(facts: Facts) -> Section:
+# ---- what each part is worth -----------------------------------------------------------------------
+
+
+def single_runs(facts: Facts) -> Section:
     """Single runs that differ in a part; left out where a comparison says it with intervals."""
-    if not facts.ablations and any(made["kind"] == "ablations" for made in facts.comparisons):
-        return Section(title="")
-    rows = [
-        (row["change"], rank_ic(row["test"]), shown(row["sharpe"]), row["run_id"])
-        for row in facts.ablations
-    ]
-    text = "No other run on the same features and days differs in its network or graph."
-    return Section(
-        title="Ablations",
-        text=() if rows else (text,),
-        header=("this run, but", "test RankIC", "net Sharpe", "run") if rows else (),
-        rows=tuple(rows),
+    if not facts.ablations and any(made.kind == "ablations" for made in facts.comparisons):
+        return EMPTY
+    if not facts.ablations:
+        text = "No other run on the same features and days differs in its network or graph."
+        return Section(title="Ablations", text=(text,))
+    return Section(title="Ablations", header=titles(_RUNS), rows=cells(facts.ablations, _RUNS))
+
+
+def ablations(facts: Facts) -> Section:
+    """The network without one part each."""
+    return _comparison(
+        facts,
+        "ablations",
+        title="What each part is worth",
+        text="Each row is the network without one part, trained anew with the same seeds on the same days. "
+        "Negative: the part helps. `earns its place` or `costs` only if the whole interval and every seed "
+        "lie on one side of zero.",
     )
+
+
+def sizes(facts: Facts) -> Section:
+    """The network in several widths."""
+    return _comparison(
+        facts,
+        "sizes",
+        title="Size of the network",
+        text="Each width trained with the same seeds on the same days, against the first.",
+    )
+
+
+def _comparison(facts: Facts, kind: str, *, title: str, text: str) -> Section:
+    """The newest comparison of the kind; without one the section is left out."""
+    found = next((made for made in facts.comparisons if made.kind == kind), None)
+    if found is None:
+        return EMPTY
+    columns: tuple[Column, ...] = (
+        ("", "name", ""),
+        ("parameters", "parameters", ","),
+        ("test RankIC", _level, ""),
+        ("between seeds", lambda row: row.test.seed_deviation if row.test else None, ".4f"),
+        (f"less {found.reference}, {found.confidence:.0%}", _gap, ""),
+        ("verdict", "verdict", ""),
+    )
+    others = len(found.variants) - 1
+    chance = (1.0 - found.confidence) * others
+    failed = (f"{row.name}: {words}" for row in found.variants for words in row.errors)
+    return Section(
+        title=title,
+        text=(text, *failed),
+        header=titles(columns),
+        rows=cells(found.variants, columns),
+        caption=f"Comparison {found.id}: {found.seeds} seeds, h={found.score_horizon} sessions; "
+        f"scores averaged over seeds, interval by stationary block bootstrap over days. Of {others} "
+        f"such intervals {chance:.1f} miss zero by chance alone.",
+    )
+
+
+def _level(row: VariantResult) -> str:
+    return Figure(row.test.rank_ic, row.test.rank_ic_se).text() if row.test else DASH
+
+
+def _gap(row: VariantResult) -> str:
+    return row.gap.line if row.gap else DASH
+
+
+def _factor(facts: Facts) -> FactorFigures:
+    """Of the backtest; `gather` refuses one without."""
+    assert facts.traded.factor is not None
+    return facts.traded.factor
+
+
+def _or_zero(value: float) -> float:
+    return 0.0 if math.isnan(value) else value
+
+
+def _known(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if not math.isnan(value)}

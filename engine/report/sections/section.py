@@ -1,13 +1,25 @@
 """One part of the report as data: HTML and Markdown are both made from it."""
 
 import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+from engine.records.figure import DASH, Figure
+from engine.records.judgement import is_noise
+from engine.records.rank_ic import RankICSummary
+
+R = TypeVar("R")
+Column = tuple[str, str | Callable[[Any], object], str]
+"""Title, what is taken from a row (a field's name or a function), and its format; "" = as text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    title: str
+    """A heading with text, a chart, a table and a caption, each of which may be empty."""
+
+    title: str = ""
+    """Without one the section is left out."""
     text: tuple[str, ...] = ()
     header: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
@@ -16,32 +28,47 @@ class Section:
     caption: str = ""
 
 
-def number(value: float | None) -> float:
-    """NaN for what JSON calls null."""
-    return float("nan") if value is None else float(value)
+EMPTY = Section()
 
 
-def shown(value: float | None, form: str = "+.2f") -> str:
-    """The value in a format, or a dash where it is undefined."""
-    return "—" if value is None or math.isnan(value) else format(value, form)
+def shown(value: object, form: str = "+.2f") -> str:
+    """The value in a format, or a dash where it is None or NaN."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return DASH
+    return format(value, form) if form else str(value)
 
 
-def with_error(value: float | None, error: float | None, form: str = "+.4f") -> str:
-    """``+0.0123 ± 0.0045``"""
-    if value is None or math.isnan(value):
-        return "—"
-    return f"{format(value, form)} ± {format(number(error), form.lstrip('+'))}"
+def cells(rows: Iterable[R], columns: Sequence[Column]) -> tuple[tuple[str, ...], ...]:
+    """The rows of a table, a dash for what is not known."""
+
+    def value(row: R, get: str | Callable[[Any], object]) -> object:
+        return getattr(row, get) if isinstance(get, str) else get(row)
+
+    return tuple(tuple(shown(value(row, get), form) for _, get, form in columns) for row in rows)
 
 
-def money(value: float | None, currency: str) -> str:
+def titles(columns: Sequence[Column]) -> tuple[str, ...]:
+    """The header of a table."""
+    return tuple(title for title, _, _ in columns)
+
+
+def rank_ic(found: RankICSummary | None) -> str:
+    """``+0.0205 ± 0.0042``, with ``~`` when inside the null band."""
+    if found is None or math.isnan(found.rank_ic):
+        return DASH
+    noise = "~" if is_noise(found.rank_ic, found.null_band) else ""
+    return noise + Figure(found.rank_ic, found.rank_ic_se).text()
+
+
+def money(value: float, currency: str) -> str:
     """Three significant digits with thousands separated."""
-    if value is None or not math.isfinite(value):
-        return "—"
+    if not math.isfinite(value):
+        return DASH
     digits = max(0, math.floor(math.log10(abs(value))) - 2) if value else 0
     return f"{round(value, -digits):,.0f} {currency}".strip()
 
 
-def flat(table: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+def flat(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     """Dotted key and value of nested tables, in order."""
     out: list[tuple[str, Any]] = []
     for key, value in table.items():

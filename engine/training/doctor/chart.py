@@ -1,12 +1,15 @@
 """What the doctor remembers between two looks. Part of the progress: a resumed run is judged alike."""
 
 import math
-from dataclasses import dataclass, field, replace
 from typing import Self
 
+from msgspec import Struct, field
+from msgspec.structs import replace
 
-@dataclass(slots=True, kw_only=True)
-class Chart:
+
+class Chart(Struct, kw_only=True):
+    """Signs of the current phase, and what rollbacks have changed for the rest of the run."""
+
     streaks: dict[str, int] = field(default_factory=dict)
     """Diagnosis -> monitored steps in a row with its sign."""
     told: list[str] = field(default_factory=list)
@@ -24,11 +27,11 @@ class Chart:
     """Factor that rollbacks have put on the learning rate."""
 
     def of_new_phase(self) -> Self:
-        """Blocks and schedule change, so signs count anew."""
+        """A chart without signs: blocks and schedule change, so they count anew."""
         return type(self)(rollbacks=self.rollbacks, rate_scale=self.rate_scale)
 
     def after_rollback(self, factor: float, *, by_hand: bool = False) -> Self:
-        """Without a lower rate the same steps would lead to the same place."""
+        """A chart with a lower learning rate: without it the same steps would lead to the same place."""
         fresh = self.of_new_phase()
         rollbacks = self.rollbacks + (not by_hand)
         return replace(fresh, rollbacks=rollbacks, rate_scale=self.rate_scale * factor)

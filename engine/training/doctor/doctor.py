@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from engine.config import Config, Policy
 from engine.errors import GateError
-from engine.runs.events import Diagnosed, DoctorAction, EpochEvaluated
+from engine.runs.events import Diagnosed, DoctorAction
 from engine.runs.sink import EventSink
 from engine.training.doctor.chart import Chart
-from engine.training.doctor.findings import Finding, Reading, of_epoch, of_failure, of_step
+from engine.training.doctor.findings import StepReading, Symptom, of_epoch, of_failure, of_step
 from engine.training.doctor.remedies import remedy
+from engine.training.progress import Validation
 
 _ACTIONS: dict[Policy, DoctorAction] = {
     "warn": "warned",
@@ -34,14 +35,12 @@ class Doctor:
     config: Config
     sink: EventSink
 
-    def look_at_step(self, reading: Reading, chart: Chart, *, epoch: int) -> None:
+    def look_at_step(self, reading: StepReading, chart: Chart, *, epoch: int) -> None:
         """Raises RollBack or GateError where a finding's policy says so."""
         found = of_step(reading, chart, self.config.doctor)
         self._tell(found, chart, step=reading.step, epoch=epoch)
 
-    def look_at_validation(
-        self, history: Sequence[EpochEvaluated], chart: Chart, *, step: int
-    ) -> bool:
+    def look_at_validation(self, history: Sequence[Validation], chart: Chart, *, step: int) -> bool:
         """Whether the epoch was healthy: no finding since the validation before. Raises as above."""
         found = of_epoch(history, self.config.doctor)
         self._tell(found, chart, step=step, epoch=history[-1].epoch)
@@ -54,7 +53,7 @@ class Doctor:
         self._tell([of_failure(error.message)], chart, step=step, epoch=epoch)
         raise error
 
-    def _tell(self, found: Sequence[Finding], chart: Chart, *, step: int, epoch: int) -> None:
+    def _tell(self, found: Sequence[Symptom], chart: Chart, *, step: int, epoch: int) -> None:
         """Emit what is new, then act on the gravest."""
         new = [finding for finding in found if finding.code not in chart.told]
         actions = {finding.code: self._action(finding, chart) for finding in new}
@@ -84,7 +83,7 @@ class Doctor:
         if "rolled back" in actions.values():
             raise RollBack
 
-    def _action(self, finding: Finding, chart: Chart) -> DoctorAction:
+    def _action(self, finding: Symptom, chart: Chart) -> DoctorAction:
         policy: Policy = getattr(self.config.doctor, finding.code)
         if policy == "warn" and finding.code == "non_finite":
             return "stopped"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine.config import DoctorConfig
-from engine.runs.events import EpochEvaluated
 from engine.training.doctor.chart import Chart
+from engine.training.progress import Validation
 
 Code = Literal[
     "graph_starved", "gate_stuck", "scores_collapsed", "exploding", "non_finite", "overfitting"
@@ -19,8 +19,10 @@ _MIN_ALLOWED = 1e-4
 schedule the rate is so small that float32 rounds the gate's steps away."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+@dataclass(frozen=True, slots=True)
+class Symptom:
+    """One diagnosis with the figure that it was made by."""
+
     code: Code
     message: str
     evidence: float
@@ -30,7 +32,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class StepReading:
     """One monitored step."""
 
     step: int
@@ -42,13 +44,13 @@ class Reading:
     """Learning rate."""
 
 
-def of_step(reading: Reading, chart: Chart, config: DoctorConfig) -> list[Finding]:
+def of_step(reading: StepReading, chart: Chart, config: DoctorConfig) -> list[Symptom]:
     """Findings of one monitored step; the chart takes note of it."""
     signs = {
         "graph_starved": _starved(reading, config),
         "exploding": _exploding(reading, config),
     }
-    found: list[Finding] = []
+    found: list[Symptom] = []
     for code, finding in signs.items():
         chart.streaks[code] = chart.streaks.get(code, 0) + 1 if finding else 0
         if finding and chart.streaks[code] >= config.consecutive_checks:
@@ -57,42 +59,34 @@ def of_step(reading: Reading, chart: Chart, config: DoctorConfig) -> list[Findin
     return [*found, stuck] if stuck else found
 
 
-def of_epoch(history: Sequence[EpochEvaluated], config: DoctorConfig) -> list[Finding]:
+def of_epoch(history: Sequence[Validation], config: DoctorConfig) -> list[Symptom]:
     """Findings of the newest validation, given all validations of the phase so far."""
     candidates = (_collapsed(history[-1], config), _overfitting(history, config))
     return [finding for finding in candidates if finding is not None]
 
 
-def of_failure(message: str) -> Finding:
+def of_failure(message: str) -> Symptom:
     """The step that could not be taken because loss or gradient was not finite."""
-    return Finding(code="non_finite", message=message, evidence=math.nan, threshold=math.inf)
+    return Symptom("non_finite", message, math.nan, math.inf)
 
 
-def _starved(reading: Reading, config: DoctorConfig) -> Finding | None:
-    norm = reading.norm.get("gat")
-    if norm is None or norm >= config.gradient_low:
+def _starved(reading: StepReading, config: DoctorConfig) -> Symptom | None:
+    norm, low = reading.norm.get("gat"), config.gradient_low
+    if norm is None or norm >= low:
         return None
-    return Finding(
-        code="graph_starved",
-        message=f"gradient of the graph block is {norm:.1e}, below {config.gradient_low:.0e}",
-        evidence=norm,
-        threshold=config.gradient_low,
-    )
+    message = f"gradient of the graph block is {norm:.1e}, below {low:.0e}"
+    return Symptom("graph_starved", message, norm, low)
 
 
-def _exploding(reading: Reading, config: DoctorConfig) -> Finding | None:
-    total = math.hypot(*reading.norm.values())
-    if total <= config.gradient_high:
+def _exploding(reading: StepReading, config: DoctorConfig) -> Symptom | None:
+    total, high = math.hypot(*reading.norm.values()), config.gradient_high
+    if total <= high:
         return None
-    return Finding(
-        code="exploding",
-        message=f"gradient norm {total:.1e} before clipping, above {config.gradient_high:.0e}",
-        evidence=total,
-        threshold=config.gradient_high,
-    )
+    message = f"gradient norm {total:.1e} before clipping, above {high:.0e}"
+    return Symptom("exploding", message, total, high)
 
 
-def _gate_stuck(reading: Reading, chart: Chart, config: DoctorConfig) -> Finding | None:
+def _gate_stuck(reading: StepReading, chart: Chart, config: DoctorConfig) -> Symptom | None:
     """Saturated, or without movement while its block gets gradient and the rate would allow some.
 
     AdamW moves the logit by about the learning rate a step, whatever the gradient's size, so alpha's
@@ -103,13 +97,11 @@ def _gate_stuck(reading: Reading, chart: Chart, config: DoctorConfig) -> Finding
     if alpha is None:
         return None
     if not config.gate_margin < alpha < 1.0 - config.gate_margin:
-        side = "projected stream" if alpha > 0.5 else "graph"
-        return Finding(
-            code="gate_stuck",
-            message=f"bypass gate alpha is {alpha:.3f}: only the {side} is heard",
-            evidence=alpha,
-            threshold=1.0 - config.gate_margin if alpha > 0.5 else config.gate_margin,
-        )
+        side, limit = "graph", config.gate_margin
+        if alpha > 0.5:
+            side, limit = "projected stream", 1.0 - config.gate_margin
+        message = f"bypass gate alpha is {alpha:.3f}: only the {side} is heard"
+        return Symptom("gate_stuck", message, alpha, limit)
     before, steps = chart.alpha, reading.step - chart.alpha_step
     chart.alpha, chart.alpha_step = alpha, reading.step
     if math.isnan(before) or reading.norm.get(_GATE, 0.0) < config.gradient_low:
@@ -123,27 +115,22 @@ def _gate_stuck(reading: Reading, chart: Chart, config: DoctorConfig) -> Finding
     chart.gate_checks, chart.gate_moved, chart.gate_allowed = 0, 0.0, 0.0
     if share >= config.gate_movement:
         return None
-    return Finding(
-        code="gate_stuck",
-        message=f"bypass gate alpha stays at {alpha:.3f} although its block gets gradient: it made "
-        f"{share:.1%} of the way that the learning rate allows",
-        evidence=share,
-        threshold=config.gate_movement,
+    message = (
+        f"bypass gate alpha stays at {alpha:.3f} although its block gets gradient: it made {share:.1%} of "
+        "the way that the learning rate allows"
     )
+    return Symptom("gate_stuck", message, share, config.gate_movement)
 
 
-def _collapsed(last: EpochEvaluated, config: DoctorConfig) -> Finding | None:
-    if last.score_std_ratio >= config.min_score_std_ratio:
+def _collapsed(last: Validation, config: DoctorConfig) -> Symptom | None:
+    ratio, least = last.score_std_ratio, config.min_score_std_ratio
+    if ratio >= least:
         return None
-    return Finding(
-        code="scores_collapsed",
-        message=f"eval-mode score deviation is {last.score_std_ratio:.4f} of the label's",
-        evidence=last.score_std_ratio,
-        threshold=config.min_score_std_ratio,
-    )
+    message = f"eval-mode score deviation is {ratio:.4f} of the label's"
+    return Symptom("scores_collapsed", message, ratio, least)
 
 
-def _overfitting(history: Sequence[EpochEvaluated], config: DoctorConfig) -> Finding | None:
+def _overfitting(history: Sequence[Validation], config: DoctorConfig) -> Symptom | None:
     recent = history[-config.gap_epochs - 1 :]
     gaps = [event.train_rank_ic - event.rank_ic for event in recent]
     grew = len(gaps) > config.gap_epochs and all(b > a for a, b in itertools.pairwise(gaps))
@@ -151,10 +138,8 @@ def _overfitting(history: Sequence[EpochEvaluated], config: DoctorConfig) -> Fin
     limit = config.gap_errors * recent[-1].rank_ic_se
     if not (grew and fall > limit):
         return None
-    return Finding(
-        code="overfitting",
-        message=f"the gap to training RankIC grew for {config.gap_epochs} epochs, validation RankIC "
-        f"fell by {fall:.4f}",
-        evidence=fall,
-        threshold=limit,
+    message = (
+        f"the gap to training RankIC grew for {config.gap_epochs} epochs, validation RankIC fell by "
+        f"{fall:.4f}"
     )
+    return Symptom("overfitting", message, fall, limit)

@@ -13,6 +13,8 @@ MAX_DROPOUT, MAX_DECAY = 0.6, 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remedy:
+    """What to try against a diagnosis."""
+
     text: str
     patch: _Patch
     """Dotted key of config.toml -> value to try."""

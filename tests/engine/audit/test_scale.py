@@ -56,7 +56,7 @@ def test_honest_prices_with_dividends_pass() -> None:
 @pytest.mark.parametrize("name", ["open", "close"])
 def test_the_adjusted_column_is_named_with_its_size_and_the_way_out(name: str) -> None:
     (leak,) = scale_leaks(adjusted(market(), name))
-    assert (leak.check, leak.name, leak.day) == ("prices", name, dt.date(2020, 1, 1))
+    assert (leak.check, leak.name, leak.day) == ("prices", name, "2020-01-01")
     # Sessions 0..99 have 6 or 5 dividends before them, 300..399 have 1 or 0: at the medians 6 and 0 or 1,
     # so the column rises by five to six hundredths against its own range.
     assert "another scale: against the middle of low and high of its own bar it" in leak.detail

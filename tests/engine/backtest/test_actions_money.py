@@ -10,13 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engine.backtest.breaks import breaks
 from engine.backtest.fast import run_orders
-from engine.backtest.forward import forward_returns
 from engine.backtest.frictions import Frictions
-from engine.backtest.holdings import Trades, dividend_parts, holdings
+from engine.backtest.holdings import Trades, annual_parts, held_breaks, holdings
 from engine.backtest.ledger import Ledger
-from engine.backtest.prices import PriceTable
+from engine.backtest.prices import PriceTable, forward_returns
 from engine.backtest.result import BacktestResult
 from engine.backtest.simulate import simulate
 from engine.config import Config, ConstraintConfig, CostConfig, QualityConfig
@@ -138,18 +136,18 @@ def test_a_break_is_counted_at_its_quoted_move(side: float) -> None:
     ledger, orders, _ = run_orders(
         table, target_DN, frictions=Frictions.from_costs(FREE, 252), initial_cash=CASH
     )
-    found = breaks(Trades(table=table, orders=orders, equity_D=ledger.equity_D))
-    assert (found["held"], found["stocks"], found["in_universe"]) == (1, 1, 1)
-    assert found["worst_case"] == pytest.approx(-0.045)
-    assert found["as_quoted"] == pytest.approx(side * -0.045)
-    row = found["largest"][0]
-    assert (row["date"], row["symbol"]) == (str(day(3)), "SPIN")
-    assert row["weight"] == pytest.approx(side * 0.25)
-    assert row["quoted_move"] == pytest.approx(-0.18)
+    found = held_breaks(Trades(table=table, orders=orders, equity_D=ledger.equity_D))
+    assert (found.held, found.stocks, found.in_universe) == (1, 1, 1)
+    assert found.worst_case == pytest.approx(-0.045)
+    assert found.as_quoted == pytest.approx(side * -0.045)
+    row = found.largest[0]
+    assert (row.date, row.symbol) == (str(day(3)), "SPIN")
+    assert row.weight == pytest.approx(side * 0.25)
+    assert row.quoted_move == pytest.approx(-0.18)
     # Known, it is none.
     known = table_of(four(KNOWN), last=4)
-    again = breaks(Trades(table=known, orders=orders, equity_D=ledger.equity_D))
-    assert (again["held"], again["worst_case"], again["largest"]) == (0, 0.0, [])
+    again = held_breaks(Trades(table=known, orders=orders, equity_D=ledger.equity_D))
+    assert (again.held, again.worst_case, again.largest) == (0, 0.0, ())
 
 
 def test_the_holdings_of_an_ex_date_show_the_dividend_and_add_up() -> None:
@@ -183,7 +181,7 @@ def test_the_holdings_of_an_ex_date_show_the_dividend_and_add_up() -> None:
         rows["contribution"].to_numpy().sum(), row["gross_return"], atol=1e-8
     )
     np.testing.assert_allclose(row["dividend"], 0.01 - 0.0125 + 0.00175, rtol=1e-9)
-    parts = dividend_parts(trades, 252)
+    parts = annual_parts(trades, Frictions.from_costs(FREE, 252), 252)
     year = 252 / len(daily)
     assert parts["dividend_received"] == pytest.approx((0.01 + 0.00175) * year)
     assert parts["dividend_paid"] == pytest.approx(0.0125 * year)

@@ -28,10 +28,7 @@ def built(
         panel, first=FIRST, last=day(2), symbols=NAMES, constraints=limits
     )
     table = table_of(panel, last=2)
-    made = Frictions.of(
-        table, market, panel, costs=costs or CostConfig(), limits=limits, sessions_per_year=250
-    )
-    return made, table
+    return Frictions.of(table, market, panel, costs or CostConfig(), limits), table
 
 
 def test_american_books_trade_fractions_at_any_price() -> None:
@@ -40,7 +37,7 @@ def test_american_books_trade_fractions_at_any_price() -> None:
     assert made.no_buy_DN.size == made.half_tick_DN.size == 1
     np.testing.assert_allclose(made.adv_DN, 1e6)
     assert made.max_share == 0.05
-    np.testing.assert_allclose(made.borrow_N, 50e-4 / 250)
+    np.testing.assert_allclose(made.borrow_N, 50e-4 / 252)
     assert made.impact == pytest.approx(0.01)  # 1 bp per 1 %: taking all of the ADV costs 100 bp
 
 
@@ -86,10 +83,10 @@ def test_after_a_split_lots_and_limits_follow_the_quoted_price() -> None:
 def test_borrow_fees_by_class() -> None:
     listed = pl.DataFrame({"symbol": ["A", "B"], "borrow_class": ["hard", None]})
     made, _ = built(panel_of(CLOSES, securities=listed))
-    np.testing.assert_allclose(made.borrow_N, np.array([500e-4, 50e-4]) / 250)
+    np.testing.assert_allclose(made.borrow_N, np.array([500e-4, 50e-4]) / 252)
     dear = CostConfig(borrow_classes={"hard": 2000.0})
-    again = made.with_costs(dear, panel_of(CLOSES, securities=listed), NAMES, 250)
-    np.testing.assert_allclose(again.borrow_N, np.array([2000e-4, 50e-4]) / 250)
+    again = made.with_costs(dear, panel_of(CLOSES, securities=listed), NAMES)
+    np.testing.assert_allclose(again.borrow_N, np.array([2000e-4, 50e-4]) / 252)
 
 
 def test_tiers_and_their_mistakes() -> None:
@@ -106,6 +103,6 @@ def test_tiers_and_their_mistakes() -> None:
 def test_new_costs_on_old_frictions_equal_new_frictions() -> None:
     panel, dear = panel_of(CLOSES, turnover=2e6), CostConfig(slippage_bps=30.0, impact_bps=0.0)
     fresh, _ = built(panel, costs=dear)
-    changed = built(panel)[0].with_costs(dear, panel, NAMES, 250)
+    changed = built(panel)[0].with_costs(dear, panel, NAMES)
     for name in Frictions.__slots__:
         np.testing.assert_array_equal(getattr(fresh, name), getattr(changed, name), err_msg=name)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from engine.backtest.fast import run_orders
 from engine.backtest.frictions import Frictions
-from engine.backtest.holdings import Trades, holdings, sector_exposures, slippage_parts
+from engine.backtest.holdings import Trades, annual_parts, holdings, sector_exposures
 from engine.backtest.prices import PriceTable
 from engine.backtest.result import BacktestResult
 from engine.config import CostConfig
@@ -134,7 +134,7 @@ def test_slippage_is_half_spread_plus_impact_by_hand() -> None:
         adv_DN=np.full(table.mark_DN.shape, 5e6),
     )
     trades, daily = traded(table, target, frictions)
-    found = slippage_parts(trades, frictions, 252)
+    found = annual_parts(trades, frictions, 252)
     sessions = len(daily)
     assert found["spread"] == pytest.approx(10e-4 / sessions * 252)
     assert found["impact"] == pytest.approx(0.1 * 0.1 / sessions * 252)
@@ -156,7 +156,7 @@ def test_spread_and_impact_add_up_to_the_slippage(cap: float) -> None:
         half_tick_DN=rng.uniform(2e-4, 9e-4, table.mark_DN.shape),
     )
     trades, daily = traded(table, targets(table, book), frictions)
-    found = slippage_parts(trades, frictions, 252)
+    found = annual_parts(trades, frictions, 252)
     slippage = float(daily["slippage"].to_numpy().mean()) * 252
     assert found["spread"] + found["impact"] == pytest.approx(slippage, rel=1e-12)
     assert found["spread"] > 0
@@ -176,4 +176,4 @@ def test_a_book_without_a_trade_has_no_holdings_and_no_slippage() -> None:
     found = sector_exposures(trades, np.zeros(4, dtype=np.int64), ("all",))
     assert len(found) == len(daily)
     assert (found["gross"] == 0).all()
-    assert slippage_parts(trades, frictions, 252) == {"spread": 0.0, "impact": 0.0}
+    assert set(annual_parts(trades, frictions, 252).values()) == {0.0}

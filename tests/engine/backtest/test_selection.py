@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.backtest.selection import overfitting_probability, sharpe_difference
+from engine.backtest.inference import overfitting_probability, sharpe_difference
 
 Array = NDArray[np.float64]
 

@@ -146,7 +146,7 @@ def test_zero_weights_earn_and_cost_exactly_nothing() -> None:
         daily = result(ledger, COSTS).daily
         assert (daily["net_return"] == 0).all()
         assert (daily["cost"] == 0).all()
-        assert np.isnan(result(ledger, COSTS).figures()["sharpe"])
+        assert np.isnan(result(ledger, COSTS).figures().sharpe)
 
 
 def test_doubled_costs_double_the_cost_and_lower_the_return_by_it() -> None:
@@ -156,7 +156,7 @@ def test_doubled_costs_double_the_cost_and_lower_the_return_by_it() -> None:
     twice = CostConfig(commission_bps=14.0, slippage_bps=22.0, borrow_bps_per_year=180.0)
     once, double = (result(fast(table, target, c), c) for c in (COSTS, twice))
     np.testing.assert_allclose(double.daily["cost"], 2 * once.daily["cost"], rtol=2e-2)
-    assert double.figures()["annual_return"] < once.figures()["annual_return"]
+    assert double.figures().annual_return < once.figures().annual_return
     np.testing.assert_allclose(
         double.daily["gross_return"], once.daily["gross_return"], rtol=0.02, atol=1e-4
     )
@@ -172,7 +172,7 @@ def test_the_sharpe_ratio_is_the_textbook_formula_of_the_saved_returns(tmp_path:
     mean, deviation = saved.mean(), saved.std(ddof=1)
     assert isinstance(mean, float)
     assert isinstance(deviation, float)
-    assert made.figures()["sharpe"] == pytest.approx(mean / deviation * 252**0.5, abs=1e-9)
+    assert made.figures().sharpe == pytest.approx(mean / deviation * 252**0.5, abs=1e-9)
     assert BacktestResult.read(tmp_path / "backtest.parquet").figures() == made.figures()
 
 

@@ -6,8 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from engine.backtest.baselines import random_scores
-from engine.backtest.compare import random_band
+from engine.backtest.baselines import random_band, random_scores
 from engine.backtest.simulator import Simulator
 from engine.config import CostConfig
 from engine.errors import DataError
@@ -55,10 +54,10 @@ def test_two_hundred_random_books_earn_zero_before_costs(
         update={"backtest": world.config.backtest.model_copy(update={"random_draws": 200})}
     )
     band = random_band(replace(simulator(world, prediction, "long_short_quantile"), config=config))
-    assert band["draws"] == 200
-    assert abs(band["sharpe_gross"]) < 3 * band["sharpe_gross_se"]
-    assert band["sharpe_gross_se"] < 0.15
-    assert band["sharpe"] < band["sharpe_gross"] - 1.0  # and lose their costs
+    assert band.draws == 200
+    assert abs(band.sharpe_gross) < 3 * band.sharpe_gross_se
+    assert band.sharpe_gross_se < 0.15
+    assert band.sharpe < band.sharpe_gross - 1.0  # and lose their costs
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -74,7 +73,7 @@ def test_doubled_costs_never_raise_a_return(
     for seed in range(5):
         score_DN = random_scores(once.score_DN, seed=seed)
         cheap, dear = (one.quick(one.book(score_DN).targets()) for one in (once, twice))
-        assert dear.figures()["annual_return"] < cheap.figures()["annual_return"]
+        assert dear.figures().annual_return < cheap.figures().annual_return
         assert (dear.daily["cost"] >= cheap.daily["cost"] * 1.5).all()
 
 
@@ -87,7 +86,7 @@ def test_scores_without_differences_hold_and_earn_nothing(
     result = one.quick(one.book(flat_DN).targets())
     assert (result.daily["net_return"] == 0).all()
     assert (result.daily["n_names"] == 0).all()
-    assert np.isnan(result.figures()["sharpe"])
+    assert np.isnan(result.figures().sharpe)
 
 
 def test_shuffled_days_are_refused(prediction: Prediction) -> None:
@@ -114,9 +113,9 @@ def test_a_stock_that_moves_the_whole_book_is_named(world: World, prediction: Pr
     one = replace(one, table=replace(one.table, **jumped))
     done = run_vectorbt(one, book)
     worst, _ = one.extremes(done.orders, one.result(done.ledger))
-    assert worst["symbol"] == one.table.symbols[n]
-    assert worst["date"] == str(one.table.dates_D[d])
-    assert worst["price_ratio"] == pytest.approx(10.0, rel=0.2)
-    assert worst["contribution"] == pytest.approx(worst["net_return"], abs=0.05)
+    assert worst.symbol == one.table.symbols[n]
+    assert worst.date == str(one.table.dates_D[d])
+    assert worst.price_ratio == pytest.approx(10.0, rel=0.2)
+    assert worst.contribution == pytest.approx(worst.net_return, abs=0.05)
     (note,) = suspicions([worst])
     assert f"{one.table.symbols[n]} alone made -" in note

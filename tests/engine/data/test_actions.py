@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 
 from engine.config import QualityConfig
-from engine.data.findings import QualityReport
 from engine.data.memory import Memory
 from engine.data.quality import examine, examine_more
 from engine.data.tables import ACTION_SCHEMA, BAR_SCHEMA, SECURITY_SCHEMA, RawTables, complete
 from engine.records.flags import ACTION, BREAK, DIVIDEND, PROCEEDS, SPLIT, VENDOR_SPLIT
+from engine.records.quality import QualityReport
 
 START = dt.date(2020, 1, 1)
 CONFIG = QualityConfig(max_bad_share=0.9)

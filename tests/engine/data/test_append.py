@@ -135,7 +135,7 @@ def test_appended_days_give_the_bytes_of_a_rebuild(
         for name in TOLD.get(kind, ()):
             assert told[0][name] == told[1][name], name
     snapshots = [root / "data" / "snapshots" / store.current() for root in (grown, fresh)]
-    rows = [Snapshot(directory).rows for directory in snapshots]
+    rows = [Snapshot(directory).manifest.rows for directory in snapshots]
     assert rows[0] == rows[1]
     assert sum(n for file, n in rows[0].items() if file.startswith("bars-")) == len(market.bars)
     assert contents(snapshots[0]) == contents(snapshots[1])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engine.data.publication import align, ordinals, values_at_close
+from engine.data.publication import align, ordinals
 
 FIRST = dt.date(2024, 1, 1)  # a Monday
 SYMBOLS = ("A", "B", "C")
@@ -39,6 +39,21 @@ def table_of(rows: list[tuple[int, int, str | None, float | None]]) -> pl.DataFr
 
 def weekdays(count: int) -> NDArray[np.datetime64]:
     return np.busday_offset(np.datetime64(FIRST, "D"), np.arange(count))
+
+
+def values_at_close(
+    table: pl.DataFrame,
+    column: str,
+    dates_S: NDArray[np.datetime64],
+    *,
+    keys: tuple[str, ...] = (),
+    by: str | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Newest known value of a column and its age in weekdays: ``[K, S]``, or ``[S]`` without ``by``."""
+    aligned = align(table, dates_S, keys=keys, by=by)
+    value_R = table[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    values_KS, age_KS = aligned.values(value_R), aligned.age()
+    return (values_KS, age_KS) if by else (values_KS[0], age_KS[0])
 
 
 def twin(table: pl.DataFrame, dates_S: NDArray[np.datetime64], symbol: str) -> pl.DataFrame:

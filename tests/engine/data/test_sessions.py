@@ -8,11 +8,12 @@ import polars as pl
 import pytest
 
 from engine.config import QualityConfig
-from engine.data.findings import QualityReport
 from engine.data.memory import Memory
 from engine.data.quality import examine, examine_more
 from engine.data.tables import RawTables
 from engine.errors import DataError
+from engine.records import record
+from engine.records.quality import QualityReport
 
 CONFIG = QualityConfig(max_bad_share=0.9)
 PRICES = ("open", "high", "low", "close")
@@ -87,7 +88,7 @@ def test_a_thin_session_is_listed_and_stops_signals_only_if_it_is_the_last(raw: 
     assert report.verdict == "ok"
     assert not report.allows_signals
     assert report.incomplete == f"data incomplete {report.names[-1]}/{report.usual_names}"
-    again = QualityReport.from_json(report.to_json())
+    again = record.convert(record.as_json(report), QualityReport, "report.json")
     assert again == report
 
 

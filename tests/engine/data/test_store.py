@@ -113,8 +113,8 @@ def test_actions_that_are_told_late_give_the_snapshot_of_one_ingest(
     whole.save(replace(raw, actions=actions))
     assert grown.current() == whole.current()
     ours, theirs = grown.snapshot().manifest, whole.snapshot().manifest
-    assert ours["files"] == theirs["files"]
-    assert ours["names"] == theirs["names"]
+    assert ours.files == theirs.files
+    assert ours.names == theirs.names
     known = grown.load_raw(as_of=day[-2])
     assert known.actions is not None
     assert known.actions["kind"].to_list() == ["split"]

@@ -3,8 +3,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.config import UniverseConfig
-from engine.data.membership import membership_NS
 from engine.data.panel import DensePanel
+from engine.data.universe import membership_NS
 
 
 def dense(close: np.ndarray, turnover: np.ndarray) -> DensePanel:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from engine.backtest.forward import forward_returns
+from engine.backtest.prices import forward_returns
 from engine.config import ConstraintConfig
 from engine.evaluation import factor
 from engine.evaluation.rank_ic import shuffled
@@ -50,29 +50,29 @@ def forward_of(close_DN: Array) -> factor.Forward:
 def test_a_bounce_is_seen_as_microstructure_and_a_slow_signal_is_not() -> None:
     close, score = planted(0)
     dates = np.datetime64("2020-01-01") + np.arange(len(close))
-    found = factor.factor_figures(score, forward_of(close), dates, horizon=1)["entry"]
-    assert found["same_close"]["value"] > 3 * found["traded"]["value"]
-    assert found["microstructure_share"] > 0.6
-    assert found["skip_ratio"] == pytest.approx(0.9, abs=0.25)
+    found = factor.factor_figures(score, forward_of(close), dates, horizon=1).entry
+    assert found.same_close.value > 3 * found.traded.value
+    assert found.microstructure_share > 0.6
+    assert found.skip_ratio == pytest.approx(0.9, abs=0.25)
     shuffled = np.random.default_rng(1).permuted(score, axis=1)
-    nothing = factor.factor_figures(shuffled, forward_of(close), dates, horizon=1)["entry"]
-    assert np.isnan(nothing["skip_ratio"])
+    nothing = factor.factor_figures(shuffled, forward_of(close), dates, horizon=1).entry
+    assert np.isnan(nothing.skip_ratio)
 
 
 def test_decay_years_and_quantiles_of_a_planted_signal() -> None:
     close, score = planted(2)
     dates = np.datetime64("2020-06-01") + np.arange(len(close))
     found = factor.factor_figures(score, forward_of(close), dates, horizon=5)
-    by_horizon = {row["horizon"]: row for row in found["decay"]}
+    by_horizon = {row.horizon: row for row in found.decay}
     assert set(by_horizon) == {1, 2, 3, 5, 10, 20}
-    assert all(row["rank_ic"] > 3 * row["rank_ic_se"] for row in by_horizon.values())
-    assert [row["year"] for row in found["years"]] == [2020, 2021]
-    days = sum(row["n_dates"] for row in found["years"])
-    assert days == by_horizon[5]["n_dates"] == len(close) - 6
-    means = list(found["quantile_returns"].values())
+    assert all(row.rank_ic > 3 * row.rank_ic_se for row in by_horizon.values())
+    assert [row.year for row in found.years] == [2020, 2021]
+    days = sum(row.n_dates for row in found.years)
+    assert days == by_horizon[5].n_dates == len(close) - 6
+    means = list(found.quantile_returns.values())
     assert means[-1] > 0 > means[0]
     assert sum(means) == pytest.approx(0.0, abs=1e-12)
-    assert 0 < found["rank_autocorrelation"]["value"] < 1
+    assert 0 < found.rank_autocorrelation.value < 1
 
 
 def test_turnover_and_quantiles_by_hand() -> None:
@@ -185,8 +185,8 @@ def test_the_rank_ic_by_lag_fades_as_planted() -> None:
     close, score = planted(7, days=500, stocks=200)
     dates = np.datetime64("2020-01-01") + np.arange(len(close))
     found = factor.factor_figures(score, forward_of(close), dates, horizon=5)
-    by_lag = {row["lag"]: row for row in found["lags"]}
-    assert by_lag[1]["rank_ic"] == pytest.approx(found["decay"][0]["rank_ic"])
-    assert by_lag[10]["rank_ic"] / by_lag[1]["rank_ic"] == pytest.approx(0.9**9, abs=0.25)
-    assert by_lag[1]["rank_ic"] > by_lag[1]["null_band"]
-    assert by_lag[20]["n_dates"] == len(close) - 21
+    by_lag = {row.lag: row for row in found.lags}
+    assert by_lag[1].rank_ic == pytest.approx(found.decay[0].rank_ic)
+    assert by_lag[10].rank_ic / by_lag[1].rank_ic == pytest.approx(0.9**9, abs=0.25)
+    assert by_lag[1].rank_ic > by_lag[1].null_band
+    assert by_lag[20].n_dates == len(close) - 21

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from engine.config import LabelConfig, UniverseConfig
-from engine.data.membership import membership_NS
 from engine.data.panel import Panel
+from engine.data.universe import membership_NS
 from engine.features.targets import forward_returns
 from engine.records.flags import BREAK, PROCEEDS
 from tests.engine.backtest.markets import panel_of, with_actions

@@ -18,7 +18,7 @@ from engine.model.heads import QuantileHeads
 from engine.model.layers import GatedResidual
 from engine.model.normalization import FrequencyAdaptiveNorm, SliceAdaptiveNorm
 from engine.model.temporal import LastStepAttention
-from engine.training.ic import rank_ic
+from engine.training.probes import rank_ic
 from tests.conftest import World
 
 

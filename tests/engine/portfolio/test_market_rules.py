@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.portfolio.market_rules import lot_size, price_limits, round_to_tick, tick
+from engine.portfolio.market_rules import lot_size, price_limits, tick
 
 
 def test_lots() -> None:
@@ -34,17 +34,6 @@ def test_daily_limits(base: float, move: float) -> None:
     assert low[0] == max(base - move, 1.0)
     low, high = price_limits(np.array([float(base)]), "us")
     assert (low[0], high[0]) == (-np.inf, np.inf)
-
-
-def test_rounding_to_a_price_that_can_be_quoted() -> None:
-    prices = np.array([3001.0, 2999.4, 12_345.0, np.nan])
-    np.testing.assert_array_equal(
-        round_to_tick(prices, "jp", up=True), [3005.0, 3000.0, 12_350.0, np.nan]
-    )
-    np.testing.assert_array_equal(
-        round_to_tick(prices, "jp", up=False), [3000.0, 2999.0, 12_340.0, np.nan]
-    )
-    np.testing.assert_array_equal(round_to_tick(prices, "us", up=True), prices)
 
 
 def test_an_unknown_price_has_no_limits() -> None:

@@ -1,11 +1,17 @@
 """Facts made by hand, with hostile text wherever text may come from outside."""
 
 import datetime as dt
+import math
 from typing import Any
 
 import polars as pl
 
-from engine.report.facts import Facts
+from engine.records import record
+from engine.records.backtest import BacktestSummary
+from engine.records.rank_ic import RankICSummary
+from engine.records.run import TriedVariant
+from engine.records.train import TrainResult
+from engine.report.facts import AblationRun, Facts
 from engine.runs.events import AssertionChecked
 from tests.engine.runs.samples import evaluated
 
@@ -23,6 +29,11 @@ def figures(value: float, se: float = 0.008, null: float = 0.01) -> dict[str, An
         "hit_share": 0.6,
         "n_dates": 248,
     }
+
+
+def summary(value: float, se: float = 0.008, null: float = 0.01) -> RankICSummary:
+    """The record of them."""
+    return record.convert(figures(value, se, null), RankICSummary, "figures")
 
 
 def backtest() -> dict[str, Any]:
@@ -88,7 +99,13 @@ def backtest() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def facts(**changes: Any) -> Facts:
+def tested(**changes: Any) -> BacktestSummary:
+    """The record of it."""
+    return record.convert(backtest() | changes, BacktestSummary, "backtest.json")
+
+
+def trained(**changes: Any) -> TrainResult:
+    """``train.json`` as a record, with other values in place of some of its own."""
     difference = {
         "difference": 0.01, "se": 0.006, "low": 0.001, "high": 0.019, "confidence": 0.9,
         "n_dates": 248,
@@ -141,6 +158,11 @@ def facts(**changes: Any) -> Facts:
             )
         } | {"embargo_sessions": 21},
     }  # fmt: skip
+    return record.convert(train | changes, TrainResult, "train.json")
+
+
+def facts(**changes: Any) -> Facts:
+    """Everything that a report can say; ``changes`` are fields of `Facts`."""
     daily = pl.DataFrame(
         {
             "date": [dt.date(2015, 3, 2), dt.date(2015, 3, 3), dt.date(2015, 4, 1)],
@@ -155,8 +177,8 @@ def facts(**changes: Any) -> Facts:
         "run_id": "20260105-090000-train-abcd",
         "manifest": {"packages": {"torch": "2"}, "git_commit": None, "created": "2026-01-05",
                      "config_digest": "d", "python": "3.11", "platform": "Linux"},
-        "train": train,
-        "backtest": backtest(),
+        "train": trained(),
+        "backtest": tested(),
         "quality": None,
         "epochs": (evaluated(0, 0), evaluated(1, 0)),
         "assertions": (AssertionChecked(name="output_varies", passed=True, detail=NASTY),),
@@ -180,8 +202,8 @@ def facts(**changes: Any) -> Facts:
                 "weight": [0.5, -0.25, -0.25],
             }
         ),
-        "trials": {"d": {"what": NASTY, "sharpe": None}},
-        "ablations": ({"run_id": "r", "change": NASTY, "test": figures(0.01), "sharpe": None},),
+        "trials": {"d": TriedVariant(what=NASTY, sharpe=math.nan)},
+        "ablations": (AblationRun(run_id="r", change=NASTY, test=summary(0.01), sharpe=math.nan),),
         "config": {"training": {"seed": 1}, "note": NASTY},
     }  # fmt: skip
     return Facts(**{**values, **changes})

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from engine.errors import EnvironmentProblem, UsageError
 from engine.report import render
-from engine.report.comparison import Comparison
+from engine.report.comparison import SideBySide
 from engine.report.facts import Facts
 from engine.report.pdf import find_browser, write_pdf
 from engine.report.tables import inert, tables, write_tables
-from tests.engine.report.samples import CREATED, NASTY, backtest, facts
+from tests.engine.report.samples import CREATED, NASTY, facts, tested
 
 
 def test_cells_of_a_spreadsheet_are_no_formulas_and_parquet_is_untouched(tmp_path: Path) -> None:
@@ -67,24 +67,26 @@ def test_two_runs_side_by_side() -> None:
         daily = pl.DataFrame(
             {"date": days, "net_return": net, "equity": np.cumprod(1 + net), "drawdown": 0 * net}
         )
-        tested = backtest() | {"portfolio": {"strategy": name, "fraction": 0.1}}
-        return facts(daily=daily, backtest=tested, run_id=name)
+        test = tested(portfolio={"strategy": name, "fraction": 0.1})
+        return facts(daily=daily, backtest=test, run_id=name)
 
-    same = Comparison.of(run(0.0, "a"), run(0.0, "b"))
+    same = SideBySide.of(run(0.0, "a"), run(0.0, "b"))
     assert same.answers()[0].answer == "undecided"
-    better = Comparison.of(run(0.001, "a"), run(0.0, "b"))
+    better = SideBySide.of(run(0.001, "a"), run(0.0, "b"))
     assert better.answers()[0].answer.endswith("of a")
     found = better.json()
     assert found["sharpe_difference"] > 3 * found["sharpe_difference_se"]
     assert found["return_correlation"] > 0.9
     assert found["settings"] == {"portfolio.strategy": ["a", "b"]}
-    page = render.page("t", "s", better.answers(), better.sections())
+    page = render.Document(
+        title="t", subtitle="s", answers=better.answers(), sections=better.sections()
+    ).html()
     assert "<script" not in page
     assert "portfolio.strategy" in page
     with pytest.raises(UsageError, match="3 sessions in common"):
-        Comparison.of(facts(), facts())
+        SideBySide.of(facts(), facts())
     with pytest.raises(UsageError, match="not simulated yet"):
-        Comparison.of(facts(), facts(daily=None))
+        SideBySide.of(facts(), facts(daily=None))
 
 
 def test_a_pdf_without_a_browser_says_what_to_install(
@@ -104,5 +106,5 @@ def test_a_pdf_without_a_browser_says_what_to_install(
 
 @pytest.mark.skipif(find_browser() is None, reason="no Chromium installed")
 def test_a_pdf_is_printed_where_a_browser_is(tmp_path: Path) -> None:
-    write_pdf(render.html(facts(), created=CREATED), tmp_path / "r.pdf")
+    write_pdf(render.document(facts(), created=CREATED).html(), tmp_path / "r.pdf")
     assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF")

@@ -2,33 +2,48 @@
 
 import datetime as dt
 import re
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
+from msgspec import structs
 
 from engine.config import Config
+from engine.records import record
+from engine.records.audit import AuditResult
+from engine.records.comparison import VariantComparison
+from engine.records.sweep import SweepSummary
 from engine.report import charts, render
-from engine.report.answers import answers, rank_ic
+from engine.report.answers import answers
 from engine.report.facts import Facts, paid_dividends
+from engine.report.sections.section import rank_ic
 from engine.runs.events import EpochEvaluated
 from engine.runs.store import RunStore
-from tests.engine.report.samples import CREATED, NASTY, facts, figures, swept
+from tests.engine.report.samples import (
+    CREATED,
+    NASTY,
+    backtest,
+    facts,
+    figures,
+    summary,
+    swept,
+    tested,
+    trained,
+)
 from tests.engine.runs.samples import evaluated
+
+SWEPT = record.convert(swept(), SweepSummary, "sweep.json")
 
 
 def with_test(value: float, se: float, null: float) -> Facts:
-    found = facts()
-    return replace(found, train=found.train | {"test": figures(value, se, null)})
+    return facts(train=trained(test=figures(value, se, null)))
 
 
 def test_text_from_data_never_becomes_markup() -> None:
-    page = render.html(facts(), created=CREATED)
+    page = render.document(facts(), created=CREATED).html()
     assert "<script" not in page
     assert "&lt;script&gt;" in page
-    text = render.markdown(facts(), created=CREATED)
+    text = render.document(facts(), created=CREATED).markdown()
     assert "<script" not in text
     rows = [line for line in text.splitlines() if line.startswith("|") and "pipe" in line]
     assert rows
@@ -54,32 +69,32 @@ def test_a_value_is_called_real_only_beyond_band_and_error(
 
 def test_without_a_backtest_the_report_says_what_to_run() -> None:
     found = facts(backtest=None, daily=None, months={}, holdings=None, trials={})
-    page = render.html(found, created=CREATED)
+    page = render.document(found, created=CREATED).html()
     assert "atft-tui backtest 20260105-090000-train-abcd" in page
     assert "None" not in re.sub(r"<td>.*?</td>", "", page)
 
 
 def test_the_scoreboard_the_monitors_and_the_intervals_are_shown() -> None:
-    text = render.markdown(facts(), created=CREATED)
+    text = render.document(facts(), created=CREATED).markdown()
     assert "| validation RankIC > 0.020 | 0.0400 ± 0.0080 | 0.0100 | met |" in text
     assert "| 1.0e-03 | — | not shown |" in text
     assert "| 5 | +0.0100 | 0.0060 | [+0.0010, +0.0190] | 248 |" in text
     assert "[—, +0.0190]" in text
     assert "overfitting at step 9 (warned)" in text
-    older = {k: v for k, v in facts().train.items() if k not in ("scoreboard", "monitors")}
-    assert "Scoreboard" not in render.markdown(facts(train=older), created=CREATED)
+    older = trained(scoreboard=[], monitors=None)
+    assert "Scoreboard" not in render.document(facts(train=older), created=CREATED).markdown()
 
 
 def test_missing_figures_are_dashes() -> None:
     found = facts(
         epochs=(),
         assertions=(),
-        train=facts().train | {"best": None, "phases": [], "gradient": {}},
+        train=trained(best=None, phases=[], gradient={}),
     )
-    page = render.html(found, created=CREATED)
+    page = render.document(found, created=CREATED).html()
     assert "nan" not in page.lower().replace("&#", "")
     assert rank_ic(None) == "—"
-    assert rank_ic(figures(0.005)) == "~+0.0050 ± 0.0080"
+    assert rank_ic(summary(0.005)) == "~+0.0050 ± 0.0080"
 
 
 def test_every_figure_is_in_the_json() -> None:
@@ -101,9 +116,11 @@ def test_charts_survive_strange_series() -> None:
 
 
 def test_epochs_with_unknown_errors_are_drawn() -> None:
-    broken = replace(evaluated(0, 0), rank_ic_se=float("nan"), null_band=float("nan"))
+    broken = structs.replace(evaluated(0, 0), rank_ic_se=float("nan"), null_band=float("nan"))
     assert isinstance(broken, EpochEvaluated)
-    assert "<svg" in render.html(facts(epochs=(broken, evaluated(1, 0))), created=CREATED)
+    assert (
+        "<svg" in render.document(facts(epochs=(broken, evaluated(1, 0))), created=CREATED).html()
+    )
 
 
 def test_long_series_are_thinned_and_keep_their_ends() -> None:
@@ -116,7 +133,7 @@ def test_long_series_are_thinned_and_keep_their_ends() -> None:
 
 
 def test_every_chart_names_its_unit() -> None:
-    page = render.html(facts(sweep=swept()), created=CREATED)
+    page = render.document(facts(sweep=SWEPT), created=CREATED).html()
     charts_of = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
     assert len(charts_of) > 8
     without = [c for c in charts_of if 'class="unit"' not in c and "in sessions" not in c]
@@ -124,7 +141,7 @@ def test_every_chart_names_its_unit() -> None:
 
 
 def test_a_sweep_is_shown_as_a_map_with_its_trials() -> None:
-    page = render.html(facts(sweep=swept()), created=CREATED)
+    page = render.document(facts(sweep=SWEPT), created=CREATED).html()
     assert "Sweep of 5 settings" in page
     assert "after 5 trials" in page
     assert "+2.05" in page
@@ -142,13 +159,15 @@ def test_the_audit_says_what_was_not_checked() -> None:
             {"name": "scores", "passed": None, "detail": "not checked: no run was named"},
         ],
     }
-    text = render.markdown(facts(audit=audit), created=CREATED)
+    text = render.document(
+        facts(audit=record.convert(audit, AuditResult, "audit.json")), created=CREATED
+    ).markdown()
     assert "Verdict: failed; made 2026-01-05 on snapshot 24158fa351460987." in text
     for row in ("| features | FAILED |", "| graph | passed |", "| scores | - |"):
         assert row in text, row
 
 
-def compared(kind: str = "ablations") -> dict[str, Any]:
+def compared(kind: str = "ablations") -> VariantComparison:
     gap = {"difference": -0.0123, "low": -0.0200, "high": -0.0010, "se": 0.005, "n_dates": 252,
            "by_seed": [-0.01, -0.02], "seed_deviation": 0.007, "direction": "worse"}  # fmt: skip
     level = {
@@ -165,28 +184,29 @@ def compared(kind: str = "ablations") -> dict[str, Any]:
         {"name": "broken", "parameters": None, "test": None, "difference": {"test": None},
          "errors": ["start-up assertions failed"], "verdict": "not trained"},
     ]  # fmt: skip
-    return {"id": f"{kind}-0", "kind": kind, "reference": "full", "confidence": 0.9, "seeds": 2,
-            "score_horizon": 5, "variants": rows}  # fmt: skip
+    found = {"id": f"{kind}-0", "kind": kind, "reference": "full", "confidence": 0.9, "seeds": 2,
+             "score_horizon": 5, "variants": rows}  # fmt: skip
+    return record.convert(found, VariantComparison, "compare")
 
 
 @pytest.mark.parametrize(
     ("kind", "title"), [("ablations", "What each part is worth"), ("sizes", "Size of the network")]
 )
 def test_a_comparison_is_told_with_intervals_and_what_failed(kind: str, title: str) -> None:
-    text = render.markdown(facts(comparisons=(compared(kind),)), created=CREATED)
+    text = render.document(facts(comparisons=(compared(kind),)), created=CREATED).markdown()
     _, _, section = text.partition(title)
     section = section.partition("\n## ")[0]
     assert "-0.0123 [-0.0200, -0.0010]" in section
     assert "earns its place" in section
     assert "broken: start-up assertions failed" in section
     assert "0.2 miss zero by chance" in section
-    assert title not in render.markdown(facts(), created=CREATED)
-    page = render.html(facts(comparisons=(compared(kind),)), created=CREATED)
+    assert title not in render.document(facts(), created=CREATED).markdown()
+    page = render.document(facts(comparisons=(compared(kind),)), created=CREATED).html()
     assert "<script" not in page
 
 
 def test_breaks_and_dividends_are_told_only_where_the_book_met_them() -> None:
-    assert "Breaks in the book" not in render.markdown(facts(), created=CREATED)
+    assert "Breaks in the book" not in render.document(facts(), created=CREATED).markdown()
     row = {
         "date": "2015-03-03",
         "symbol": NASTY,
@@ -194,13 +214,12 @@ def test_breaks_and_dividends_are_told_only_where_the_book_met_them() -> None:
         "quoted_move": 0.9,
         "effect": -0.018,
     }
-    found = facts()
-    test = dict(found.backtest or {})
-    test["breaks"] = {
+    held = {
         "held": 1, "stocks": 1, "in_universe": 4, "as_quoted": -0.018, "worst_case": -0.018,
         "largest": [row],
     }  # fmt: skip
-    test["waterfall"] |= {"dividend": 0.01, "dividend_received": 0.03, "dividend_paid": 0.02}
+    paid_out = {"dividend": 0.01, "dividend_received": 0.03, "dividend_paid": 0.02}
+    test = tested(breaks=held, waterfall=backtest()["waterfall"] | paid_out)
     paid = pl.DataFrame(
         {
             "date": [dt.date(2015, 3, 3)],
@@ -210,13 +229,13 @@ def test_breaks_and_dividends_are_told_only_where_the_book_met_them() -> None:
             "received": [-0.0001],
         }
     )
-    text = render.markdown(replace(found, backtest=test, ex_dates=paid), created=CREATED)
+    text = render.document(facts(backtest=test, ex_dates=paid), created=CREATED).markdown()
     assert "1 time the price of a held stock jumped (1 stock)" in text
     assert "every one against the book, -1.80%" in text
     assert "| -2.00% | +90.0% | -1.80% |" in text
     assert "Longs received 3.00% of the equity a year and shorts paid 2.00%" in text
     assert "| 2015-03-03 | A | 0.25 | -2.00% | -0.010% |" in text
-    page = render.html(replace(found, backtest=test, ex_dates=paid), created=CREATED)
+    page = render.document(facts(backtest=test, ex_dates=paid), created=CREATED).html()
     assert ">prices<" in page
     assert ">dividends<" in page
 

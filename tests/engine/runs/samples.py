@@ -227,7 +227,7 @@ def trial(
 
 
 def _stamped(event: RunEvent, number: int) -> RunEvent:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     at = f"2026-01-05T09:{number // 60:02d}:{number % 60:02d}.000+00:00"
     return replace(event, seq=number, at=at)

@@ -11,10 +11,11 @@ import pytest
 
 from engine.config import Config
 from engine.errors import EnvironmentProblem, GateError, IntegrityError, LockedError
+from engine.records.run import TRIALS
 from engine.runs import deletion
-from engine.runs.mentions import mentions
+from engine.runs.deletion import mentions
 from engine.runs.store import Run, RunStore
-from engine.runs.trials import FILE, count_trials
+from engine.runs.trials import count_trials
 
 CUT = """
 import os, sys
@@ -97,7 +98,7 @@ def test_files_that_cannot_be_removed_are_named(
 
 def test_what_was_tried_stays_counted(store: RunStore) -> None:
     train, swept, report = made(store), made(store, "demo"), made(store, "report")
-    swept.path(FILE).write_text(json.dumps({"a": {}, "b": {}, "c": {}}))
+    swept.path(TRIALS).write_text(json.dumps({"a": {}, "b": {}, "c": {}}))
     assert count_trials(store) == 4
     for run in (train, swept, report):
         deletion.delete(run)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from engine.config import Config
 from engine.errors import IntegrityError, UsageError
+from engine.records.run import Labels
 from engine.runs.labels import (
     MAX_NOTE,
     MAX_TAGS,
-    Labels,
     add_tags,
     printable,
     read_labels,

@@ -1,13 +1,14 @@
 """The five criteria on figures made by hand, and what is kept of a stream that was replayed."""
 
 import math
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
+from engine.records.train import Criterion, SeriesRange
 from engine.runs.events import GatesLogged, GradientsLogged, RunEvent
 from engine.runs.monitors import Monitors
-from engine.runs.scoreboard import Criterion, scoreboard
+from engine.runs.scoreboard import scoreboard
 from tests.engine.runs.samples import diagnosed, evaluated, training
 
 BEST = replace(
@@ -19,7 +20,7 @@ EPOCHS = [replace(BEST, epoch=1, rank_ic=-0.01), BEST, *LATER]
 
 
 def judged(**changes: float) -> dict[str, Criterion]:
-    best = replace(BEST, **changes)  # type: ignore[arg-type]
+    best = replace(BEST, **changes)
     epochs = [best if event is BEST else event for event in EPOCHS]
     return {c.name: c for c in scoreboard(best, epochs, [1e-3, 2e-5, 4e-3])}
 
@@ -89,20 +90,20 @@ def test_replayed_steps_and_epochs_count_once() -> None:
         replace(evaluated(0, 0), score_std_ratio=0.4),
         replace(evaluated(1, 0), score_std_ratio=0.3),
     ]
-    told = Monitors.of(events).to_json()
-    assert told["gradient"]["gat"] == {
-        "first": 1e-3, "last": 3e-3, "min": 1e-3, "median": 2e-3, "max": 3e-3, "steps": 2,
-    }  # fmt: skip
-    assert told["gradient"]["heads"]["median"] == 2.0
-    assert (told["alpha"]["bypass"]["first"], told["alpha"]["bypass"]["last"]) == (0.5, 0.55)
-    assert (told["score_std_ratio"]["first"], told["score_std_ratio"]["min"]) == (0.4, 0.3)
-    assert [finding["step"] for finding in told["diagnoses"]] == [5]
+    told = Monitors.of(events).figures()
+    assert told.gradient["gat"] == SeriesRange(
+        first=1e-3, last=3e-3, min=1e-3, median=2e-3, max=3e-3, steps=2
+    )  # fmt: skip
+    assert told.gradient["heads"].median == 2.0
+    assert (told.alpha["bypass"].first, told.alpha["bypass"].last) == (0.5, 0.55)
+    assert (told.score_std_ratio.first, told.score_std_ratio.min) == (0.4, 0.3)
+    assert [finding.step for finding in told.diagnoses] == [5]
 
 
 def test_an_empty_stream_has_empty_monitors() -> None:
-    told = Monitors.of([]).to_json()
-    assert told["gradient"] == {}
-    assert told["score_std_ratio"] == {"steps": 0}
+    told = Monitors.of([]).figures()
+    assert told.gradient == {}
+    assert told.score_std_ratio.steps == 0
     whole = Monitors.of(training())
     assert len(whole.epochs) == 8
     assert whole.gradient("gat")

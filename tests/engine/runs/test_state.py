@@ -1,10 +1,9 @@
 """The screen's state is a fold: same stream, same state, however it is cut or replayed."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from engine.runs.events import (
     EpochEvaluated,
@@ -14,7 +13,8 @@ from engine.runs.events import (
     RunEvent,
     StepLogged,
 )
-from engine.runs.state import MAX_EPOCHS, MAX_LOG, MAX_POINTS, RunState, fold
+from engine.runs.fold import MAX_EPOCHS, MAX_LOG, MAX_POINTS, fold
+from engine.runs.state import RunState
 from tests.engine.runs.samples import (
     EPOCHS,
     PHASES,
@@ -151,7 +151,7 @@ def test_events_in_any_order_never_break_the_fold(events: list[RunEvent]) -> Non
 
 @pytest.mark.parametrize("name", ["rank_ic", "rank_ic_se", "null_band"])
 def test_missing_figures_do_not_break_it(name: str) -> None:
-    broken = replace(evaluated(0, 0), **{name: float("nan")})  # type: ignore[arg-type]
+    broken = replace(evaluated(0, 0), **{name: float("nan")})
     state = fold([broken])
     assert isinstance(state.best, EpochEvaluated)
 

@@ -57,7 +57,7 @@ def test_a_run_knows_itself(tmp_path: Path) -> None:
     assert run.created == at(7)
     assert run.command == "train"
     assert run.config() == Config()
-    assert run.manifest["packages"]["polars"]
+    assert run.manifest.packages["polars"]
     assert run.status() == "created"
 
 

@@ -1,7 +1,8 @@
 """Progress on stderr: lines in a pipe, one bar on a terminal, and never a reason to stop working."""
 
 import io
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from engine.runs.events import Advanced, EpochEvaluated, Noted
 from engine.runs.terminal import TerminalSink

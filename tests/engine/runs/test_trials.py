@@ -21,7 +21,7 @@ def test_variants_count_once_per_set_of_scores(tmp_path: Path) -> None:
     run.path("predictions.parquet").write_bytes(b"other scores")
     record_trials(run, {"backtest": ({"fraction": 0.1}, 0.4)})
     assert count_trials(store) == 6
-    assert {trial["sharpe"] for trial in read_trials(run).values()} >= {0.4, 0.5}
+    assert {trial.sharpe for trial in read_trials(run).values()} >= {0.4, 0.5}
     store.create("walkforward", Config())
     assert count_trials(store) == 7
 

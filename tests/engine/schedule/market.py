@@ -26,8 +26,8 @@ from engine.data.tables import RawTables
 from engine.runs.sink import NullSink
 from engine.schedule.jobs import ChildJob, Ended
 from engine.stages.audit import audit
-from engine.stages.champion import promote
 from engine.stages.context import StageContext, StopFlag
+from engine.stages.promote import promote
 from engine.stages.train import train
 from tests.conftest import TINY
 

@@ -19,7 +19,7 @@ from engine.config.file import write_resolved
 from engine.runs.sink import ListSink
 from engine.schedule.ledger import ScheduleLedger
 from engine.schedule.service import Service
-from engine.signals.seal import SealStore
+from engine.signals.seal import SealStore, verify_seal
 from tests.engine.schedule.desk import FakeClock, live_to, states
 from tests.engine.schedule.market import InProcess, Market, open_market
 from tests.engine.schedule.test_kill import kill, nursery
@@ -85,9 +85,10 @@ def live_through(
 def seals_are_sound(market: Market, expected: list[str]) -> None:
     """One seal a session, whole, its inputs there; nothing half-made beside."""
     seals = SealStore(market.workspace / "signals")
+    pins = seals.pins
     assert [one.name for one in seals] == expected
     for one in seals:
-        one.verify(seals.pins)
+        verify_seal(one, pins)
     assert not list((market.workspace / "signals").glob(".staging*"))
 
 
@@ -174,10 +175,11 @@ def kill_real_signals(market: Market, *, deaths: int) -> None:
 def seals_of(market: Market) -> dict[str, str]:
     """Name -> seal of each directory, after every file of it was found whole."""
     seals = SealStore(market.workspace / "signals")
+    pins = seals.pins
     found = {}
     for one in seals:
-        one.verify(seals.pins)
-        found[one.name] = one.seal
+        verify_seal(one, pins)
+        found[one.name] = one.digest
     return found
 
 

@@ -18,8 +18,8 @@ from engine.runs.sink import ListSink
 from engine.signals.models import ModelStore
 from engine.signals.seal import SealStore
 from engine.stages.audit import audit
-from engine.stages.champion import promote
 from engine.stages.context import Outcome, StageContext, StopFlag
+from engine.stages.promote import promote
 from engine.stages.signals import signals
 from engine.stages.train import train
 

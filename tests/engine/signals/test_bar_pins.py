@@ -1,8 +1,8 @@
 """Pinned bars: what an older pin leaves out is what it is where nothing is known."""
 
-from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import polars as pl
 from polars.testing import assert_frame_equal
 
@@ -10,9 +10,9 @@ from engine.config import ConstraintConfig
 from engine.data.panel import Panel
 from engine.portfolio.market_data import MarketData
 from engine.records.flags import PROCEEDS
+from engine.records.seal import SignalInputs
 from engine.signals.book import BARS, PINNED, bar_slice, panel_of
 from engine.signals.difference import changed_bars
-from engine.signals.inputs import SignalInputs
 from engine.signals.pins import PinStore
 from tests.engine.backtest import markets
 from tests.engine.signals.test_seal import inputs
@@ -62,7 +62,7 @@ def test_a_longer_pin_differs_from_a_shorter_one_in_what_it_adds(tmp_path: Path)
     def sealed(panel: Panel) -> SignalInputs:
         rows = panel.frame.filter(pl.col("date") == markets.day(1))
         pin = store.put_arrays(bar_slice(rows))
-        return replace(inputs(pin), bars=((date, pin),))
+        return msgspec.structs.replace(inputs(pin), bars=((date, pin),))
 
     found = changed_bars(sealed(plain), sealed(paid), store)
     extra = [

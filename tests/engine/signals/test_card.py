@@ -10,9 +10,12 @@ import pytest
 
 from engine.config import SignalConfig
 from engine.files import read_json, write_json
-from engine.signals.card import Card, Light, above, audit_lights, data_lights, model_lights
+from engine.records import record
+from engine.records.card import Card, Light
+from engine.records.seal import ATTEMPT
+from engine.records.signal_evidence import Health, SignalEvidence
+from engine.signals.card import above, evidence_lights
 from engine.stages.context import Outcome
-from engine.stages.signals import ATTEMPT
 from tests.engine.signals.desk import Desk
 
 HEALTHY: dict[str, Any] = {
@@ -24,9 +27,15 @@ HEALTHY: dict[str, Any] = {
     "audit_session": {"leaks": [], "columns": 45},
     "model": {"age": 10, "last_session": "2016-12-01"},
     "drift": {"beta": [0.1, 0.1, 0.2, 0.1, 500.0]},
-    "live": {"rank_ic": 0.02, "low": -0.01, "sessions": 40, "expected": 0.02},
+    "live": {"rank_ic": 0.02, "low": -0.01, "sessions": 40, "expected": 0.02, "horizon": 5},
 }  # fmt: skip
+"""As it stands in the inputs of a signal that an earlier version sealed."""
 HEALTH = {"score_drift": [0.1, 0.1, 0.2, 0.1, 500.0], "dispersion": 1.1, "alpha": [0.5, None]}
+
+
+def lights_of(evidence: dict[str, Any], health: dict[str, Any] = HEALTH) -> list[Light]:
+    told = record.convert(evidence, SignalEvidence, "")
+    return evidence_lights(told, record.convert(health, Health, ""), SignalConfig())
 
 
 def light(lights: list[Light], name: str) -> str:
@@ -43,11 +52,11 @@ def test_beyond_a_limit_is_hold_and_beyond_twice_of_it_stop(value: float, verdic
 
 def test_the_worst_light_is_the_verdict() -> None:
     lights = tuple(above("x", value, 1.0, "why") for value in (0.5, 1.5))
-    card = Card(session="2016-12-30", exchange="XNYS", lights=lights)
+    card = Card.of("2016-12-30", "XNYS", lights)
     assert (card.verdict, card.exit_code) == ("HOLD", 6)
-    assert card.line() == "2016-12-30 XNYS  HOLD  x: why"
-    assert Card(session="", exchange="", lights=()).verdict == "STOP"
-    assert Card(session="", exchange="", lights=lights[:1]).exit_code == 0
+    assert card.line == "2016-12-30 XNYS  HOLD  x: why"
+    assert Card.of("", "", ()).verdict == "STOP"
+    assert Card.of("", "", lights[:1]).exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -71,17 +80,9 @@ def test_the_worst_light_is_the_verdict() -> None:
     ],
 )  # fmt: skip
 def test_each_light_by_hand(where: str, change: Any, name: str, verdict: str) -> None:
-    def lights(evidence: dict[str, Any]) -> list[Light]:
-        signals = SignalConfig()
-        return [
-            *data_lights(evidence, signals),
-            *audit_lights(evidence, signals),
-            *model_lights(evidence, HEALTH, signals),
-        ]
-
-    assert {light.verdict for light in lights(HEALTHY)} == {"TRADE"}
+    assert {light.verdict for light in lights_of(HEALTHY)} == {"TRADE"}
     found = None if change is None else {**HEALTHY[where], **change}
-    assert light(lights({**HEALTHY, where: found}), name) == verdict
+    assert light(lights_of({**HEALTHY, where: found}), name) == verdict
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,7 @@ def test_each_light_by_hand(where: str, change: Any, name: str, verdict: str) ->
     ],
 )
 def test_the_networks_own_lights_by_hand(change: dict[str, Any], name: str, verdict: str) -> None:
-    assert light(model_lights(HEALTHY, {**HEALTH, **change}, SignalConfig()), name) == verdict
+    assert light(lights_of(HEALTHY, {**HEALTH, **change}), name) == verdict
 
 
 # ---- planted troubles, on the whole way ----------------------------------------------------------
@@ -123,7 +124,7 @@ def test_an_incomplete_or_repeated_day_is_held_and_not_sealed_then_it_comes(desk
         assert done.json["seal"] is None
         assert list(desk.seals) == []
         kept = read_json(desk.workspace / ATTEMPT)
-        assert kept["lights"] == done.json["lights"]
+        assert kept["lights"] == list(done.json["lights"])
         assert (kept["session"], kept["verdict"]) == (str(day), "HOLD")
         (desk.store.root / "CURRENT").write_text(stored + "\n")
     desk.next_day()

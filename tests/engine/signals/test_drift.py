@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
-from engine.signals.drift import Distribution, Reference, figures, has_drifted
+from engine.config import SignalConfig
+from engine.signals.drift import Distribution, Reference, has_drifted
 
-LIMITS = {"psi_limit": 0.25, "ks_limit": 0.2}
+LIMITS = SignalConfig(psi_limit=0.25, ks_limit=0.2)
 
 
 def normal(seed: int, n: int = 2000, shift: float = 0.0, scale: float = 1.0) -> np.ndarray:
@@ -66,15 +67,15 @@ def test_a_variable_without_any_value_is_equal_to_itself_only() -> None:
 
 def test_what_is_usual_is_no_drift_and_what_is_not_is() -> None:
     known = reference()
-    assert not has_drifted(figures(known, normal(77)), **LIMITS)
-    assert has_drifted(figures(known, normal(77, shift=1.5)), **LIMITS)
-    assert has_drifted(figures(known, normal(77, scale=4.0)), **LIMITS)
+    assert not has_drifted(known.drift(normal(77)), LIMITS)
+    assert has_drifted(known.drift(normal(77, shift=1.5)), LIMITS)
+    assert has_drifted(known.drift(normal(77, scale=4.0)), LIMITS)
     restless = Distribution.of([normal(d, shift=2.0 * (-1) ** d) for d in range(16)])
-    assert not has_drifted(figures(restless, normal(77, shift=2.0)), **LIMITS)
+    assert not has_drifted(restless.drift(normal(77, shift=2.0)), LIMITS)
 
 
 def test_few_stocks_are_given_their_chance() -> None:
-    hits = [has_drifted(figures(reference(), normal(200 + d, 30)), **LIMITS) for d in range(40)]
+    hits = [has_drifted(reference().drift(normal(200 + d, 30)), LIMITS) for d in range(40)]
     assert sum(hits) <= 2
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from engine.errors import UsageError
 from engine.files import read_json
+from engine.records.seal import ATTEMPT
+from engine.records.signal_evidence import DataEvidence, DayEvidence, QualityEvidence
 from engine.signals.card import position_lights
 from engine.stages.sealed import replay
-from engine.stages.signals import ATTEMPT
 from tests.engine.signals.desk import Desk
 
 
@@ -103,6 +104,8 @@ def test_cash_and_columns_come_from_the_command_or_the_configuration(
 
 def test_without_a_file_the_card_says_nothing_of_positions(sealed_desk: Desk) -> None:
     """So that signals sealed before the light was there come again byte for byte."""
-    assert position_lights({}) == []
+    data = DataEvidence(names=1, usual=1, min_coverage=0.5, repeated=False, missing_sessions=())
+    day = DayEvidence(data=data, quality=QualityEvidence(verdict="ok", worst=""))
+    assert position_lights(day) == []
     for sealed in sealed_desk.seals:
         assert light(read_json(sealed.directory / "card.json")["lights"]) is None

@@ -7,10 +7,12 @@ import pytest
 
 from engine.config import DataConfig
 from engine.errors import ConfigError, GateError, IntegrityError, UsageError
-from engine.signals.gate import Row, passed
+from engine.records.champion import Action
+from engine.records.record import as_json
 from engine.signals.models import ModelStore
-from engine.stages.champion import champion, promote
-from engine.stages.networks import package
+from engine.stages.champion import champion
+from engine.stages.package import package
+from engine.stages.promote import against_noise, against_other, promote
 from tests.engine.signals.desk import Desk
 
 NOON = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
@@ -22,9 +24,10 @@ def test_a_rollback_goes_back_one_reign_at_a_time(tmp_path: Path) -> None:
         store.predecessor()
     with pytest.raises(UsageError, match="no champion yet"):
         store.require_champion()
-    for action, model in (
+    entries: tuple[tuple[Action, str], ...] = (
         ("promoted", "a"), ("refused", "x"), ("promoted", "b"), ("promoted", "b"), ("promoted", "c"),
-    ):  # fmt: skip
+    )  # fmt: skip
+    for action, model in entries:
         store.record(action, model, at=NOON)
     assert store.predecessor() == "b"
     store.record("rolled back", "b", at=NOON)
@@ -34,23 +37,21 @@ def test_a_rollback_goes_back_one_reign_at_a_time(tmp_path: Path) -> None:
         store.predecessor()
     store.record("promoted", "d", at=NOON)
     assert store.predecessor() == "a"
-    assert [entry["n"] for entry in store.history()] == list(range(1, 9))
+    assert [entry.n for entry in store.history().history] == list(range(1, 9))
 
 
 def test_the_gate_by_hand() -> None:
-    good = {"rank_ic": 0.03, "null_band": 0.01}
-    assert Row.against_noise(good).passed
-    assert not Row.against_noise({"rank_ic": 0.009, "null_band": 0.01}).passed
-    assert not Row.against_noise({"rank_ic": -0.03, "null_band": 0.01}).passed
-    assert not Row.against_noise({"rank_ic": None, "null_band": None}).passed
-    better = {"test_difference": {"difference": 0.001, "se": 0.01, "n_dates": 50}}
-    worse = {"test_difference": {"difference": -0.001, "se": 0.01, "n_dates": 50}}
-    assert Row.against_baseline("lightgbm", better).passed
-    assert not Row.against_baseline("lightgbm", worse).passed
-    assert not Row.against_baseline("lightgbm", None).passed
-    assert not Row.difference("champion", float("nan"), 0.1, 0).passed
-    assert passed([Row.against_noise(good)])
-    assert not passed([Row.against_noise(good), Row.against_baseline("lightgbm", worse)])
+    nan = float("nan")
+    assert against_noise(0.03, 0.01).passed
+    assert not against_noise(0.009, 0.01).passed
+    assert not against_noise(-0.03, 0.01).passed
+    assert not against_noise(nan, nan).passed
+    better = against_other("lightgbm", 0.001, 0.01, 50)
+    assert (better.passed, better.detail) == (
+        True, "RankIC +0.0010 ± 0.0100 better on 50 common days",
+    )  # fmt: skip
+    assert not against_other("lightgbm", -0.001, 0.01, 50).passed
+    assert not against_other("champion", nan, 0.1, 0).passed
 
 
 def test_a_run_gives_one_package_and_a_damaged_one_is_refused(desk: Desk) -> None:
@@ -64,7 +65,7 @@ def test_a_run_gives_one_package_and_a_damaged_one_is_refused(desk: Desk) -> Non
     assert {row["name"] for row in again.json["gate"]} == {"noise", "lightgbm", "audit", "champion"}
     fine = all(row["passed"] for row in again.json["gate"])
     assert again.exit_code == (0 if fine else 6)
-    actions = [entry["action"] for entry in desk.models.history()]
+    actions = [entry.action for entry in desk.models.history().history]
     assert actions == ["promoted", "promoted" if fine else "refused"]
     assert desk.models.require_champion().id == first.id
     weights = first.weights()[0]
@@ -85,7 +86,7 @@ def test_a_package_names_the_market_of_the_data_and_another_one_is_refused(desk:
     assert package(desk.context(), run).config().data.market == "synthetic"
 
     as_before = right.config().model_copy(update={"data": DataConfig(market="us")})
-    wrong = desk.models.pack(right.weights(), as_before, right.facts, right.reference())
+    wrong = desk.models.pack(right.weights(), as_before, as_json(right.facts), right.reference())
     desk.models.record("promoted", wrong.id, at=NOON, run=run.id)
     desk.next_day()
     with pytest.raises(
@@ -108,8 +109,8 @@ def test_a_challenger_is_trained_by_the_champions_rules_and_tries_the_gate(desk:
     now = desk.models.require_champion()
     assert now.id == (done.json["model"] if fine else before.id)
     challenger = desk.models.open(done.json["model"])
-    assert challenger.facts["rules"] == before.facts["rules"]
-    assert challenger.facts["last_session"] > before.facts["last_session"]
+    assert challenger.facts.rules == before.facts.rules
+    assert challenger.facts.last_session > before.facts.last_session
     promote(desk.context(), run=done.json["run_id"], force_reason="a try")
     assert desk.models.require_champion().id == challenger.id
     champion(desk.context(), action="rollback")

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from engine.config import ConstraintConfig, CostConfig, Market, PortfolioConfig, SignalConfig
 from engine.errors import UsageError
-from engine.signals.costs import trading_cost
-from engine.signals.orders import Plan, Quotes, Rules, plan_orders
-from engine.signals.positions import Positions
+from engine.records.orders import Positions
+from engine.signals.inputs import TradingRules
+from engine.signals.orders import OrderList, Quotes, plan_orders, trading_cost
 
 
 def quotes(close: list[float], market: Market = "us", **columns: list[Any]) -> Quotes:
@@ -27,29 +27,30 @@ def quotes(close: list[float], market: Market = "us", **columns: list[Any]) -> Q
     )
 
 
-def rules(**changes: Any) -> Rules:
+def rules(**changes: Any) -> TradingRules:
     limits = {k: v for k, v in changes.items() if k in ConstraintConfig.model_fields}
     portfolio = {k: v for k, v in changes.items() if k in PortfolioConfig.model_fields}
     signals = {k: v for k, v in changes.items() if k in SignalConfig.model_fields}
-    return Rules(
+    return TradingRules(
         portfolio=PortfolioConfig(max_weight=1.0).model_copy(update=portfolio),
         limits=ConstraintConfig(max_adv_share=0.05).model_copy(update=limits),
         costs=CostConfig(),
         signals=SignalConfig().model_copy(update=signals),
+        initial_cash=0.0,
     )
 
 
 def plan(
-    target: list[float], table: Quotes, held: dict[str, float], cash: float, given: Rules
-) -> Plan:
+    target: list[float], table: Quotes, held: dict[str, float], cash: float, given: TradingRules
+) -> OrderList:
     return plan_orders(np.array(target), table, Positions(shares=held, cash=cash), given, {})
 
 
-def lines(done: Plan) -> list[tuple[str, str, int]]:
+def lines(done: OrderList) -> list[tuple[str, str, int]]:
     return [(order.symbol, order.side, order.shares) for order in done.orders]
 
 
-def refusals(done: Plan) -> list[tuple[str, float, str]]:
+def refusals(done: OrderList) -> list[tuple[str, float, str]]:
     return [(line.symbol, line.shares, line.rule) for line in done.refused]
 
 
@@ -58,8 +59,8 @@ def test_a_book_from_cash_by_hand() -> None:
     done = plan([0.3, -0.2], quotes([7.0, 50.0]), {}, 10_000.0, rules())
     assert lines(done) == [("B", "sell", 40), ("A", "buy", 428)]
     assert [order.limit for order in done.orders] == [49.5, 7.07]
-    assert done.turnover == pytest.approx((428 * 7 + 40 * 50) / 10_000)
-    assert done.net == pytest.approx((428 * 7 - 40 * 50) / 10_000)
+    assert done.figures.turnover == pytest.approx((428 * 7 + 40 * 50) / 10_000)
+    assert done.figures.net == pytest.approx((428 * 7 - 40 * 50) / 10_000)
     assert done.refused == ()
 
 
@@ -102,7 +103,7 @@ def test_buys_stop_where_the_cash_ends() -> None:
     done = plan([0.0, 0.5], quotes([50.0, 10.0]), {"A": -100.0}, 5_060.0, rules(max_weight=1.0))
     assert lines(done) == [("A", "buy", 100)]
     assert ("B", 3, "cash") in refusals(done)
-    assert done.cash == pytest.approx(5_060.0 - 5_050.0 * 1.0005)
+    assert done.figures.cash == pytest.approx(5_060.0 - 5_050.0 * 1.0005)
 
 
 def test_odd_lots_stay_and_are_told() -> None:
@@ -135,7 +136,7 @@ def test_costs_by_hand() -> None:
 
 
 @st.composite
-def desks(draw: st.DrawFn) -> tuple[list[float], Quotes, dict[str, float], float, Rules]:
+def desks(draw: st.DrawFn) -> tuple[list[float], Quotes, dict[str, float], float, TradingRules]:
     n = draw(st.integers(1, 8))
 
     def several(each: st.SearchStrategy[Any]) -> list[Any]:
@@ -166,7 +167,7 @@ def desks(draw: st.DrawFn) -> tuple[list[float], Quotes, dict[str, float], float
 
 @given(desks())
 def test_orders_and_positions_never_break_a_rule(
-    desk: tuple[list[float], Quotes, dict[str, float], float, Rules],
+    desk: tuple[list[float], Quotes, dict[str, float], float, TradingRules],
 ) -> None:
     """After all orders, even at their limits: each limit holds, or is no more broken than it was before."""
     target, table, held, cash, given = desk
@@ -177,7 +178,7 @@ def test_orders_and_positions_never_break_a_rule(
             plan(target, table, held, cash, given)
         return
     done = plan(target, table, held, cash, given)
-    equity = done.equity
+    equity = done.figures.equity
     place = {s: n for n, s in enumerate(table.symbols)}
     lot = 100 if table.market == "jp" else 1
     end_N, spent = start_N.copy(), 0.0

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import EngineError, EnvironmentProblem, UsageError
+from engine.records.orders import Positions
 from engine.signals.account import Account, account_of
 from engine.signals.position_file import PositionFile, read_position_file
-from engine.signals.positions import Positions
 
 KNOWN = ("1001", "1002", "BRK.B", "AAPL", "7203", "0050", "TRUE")
 
@@ -310,7 +310,7 @@ def test_sealed_positions_read_back_the_same(
 ) -> None:
     path = tmp_path_factory.mktemp("p") / "positions.csv"
     held = Positions(shares=dict(sorted(shares.items())), cash=cash)
-    assert account(read(path, held.to_csv())).positions == held
+    assert account(read(path, held.csv().decode())).positions == held
 
 
 @given(st.text(max_size=300))

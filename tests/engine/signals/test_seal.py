@@ -1,4 +1,4 @@
-"""Sealed directories are whole or absent, and every changed byte is found."""
+"""Seal directories are whole or absent, and every changed byte is found."""
 
 import errno
 from collections.abc import Callable
@@ -11,12 +11,14 @@ from engine.config import Market
 from engine.data.store import PanelStore
 from engine.data.tables import BAR_SCHEMA, SECURITY_SCHEMA, RawTables, complete
 from engine.errors import EnvironmentProblem, IntegrityError, UsageError
-from engine.signals.inputs import Key, SignalInputs
+from engine.records import record
+from engine.records.seal import Seal, SealKey, SealManifest, SignalInputs
+from engine.signals.inputs import same_inputs
 from engine.signals.pins import PinStore, pack, text_array, text_of, unpack
-from engine.signals.seal import Sealed, SealStore
+from engine.signals.seal import SealStore, verify_seal
 from engine.stages.signal_inputs import seal_exchange
 
-KEY = Key(exchange="XNYS", session="2016-12-30", model="m" * 16, data="d" * 16)
+KEY = SealKey(exchange="XNYS", session="2016-12-30", model="m" * 16, data="d" * 16)
 
 
 class Killed(BaseException):
@@ -39,10 +41,12 @@ def inputs(pin: str) -> SignalInputs:
     )
 
 
-def seal(store: SealStore, revision: int = 0, card: bytes = b"{}") -> Sealed:
+def seal(store: SealStore, revision: int = 0, card: bytes = b"{}") -> Seal:
     made = inputs(store.pins.put(b"slice"))
-    files = {"inputs.json": made.to_bytes(), "card.json": card}
-    return store.publish("2016-12-30", revision, files, {"same": made.same, "revision": revision})
+    files = {"inputs.json": record.to_bytes(made, indent=1), "card.json": card}
+    same = same_inputs(made.key, made.trading, made.positions)
+    manifest = SealManifest(same=same, revision=revision, files={})
+    return store.publish("2016-12-30", revision, files, manifest)
 
 
 @pytest.mark.parametrize(
@@ -69,14 +73,14 @@ def test_the_exchange_in_a_key(
 
 def test_inputs_survive_their_bytes() -> None:
     made = inputs("abc")
-    assert SignalInputs.from_bytes(made.to_bytes()) == made
+    assert record.parse(record.to_bytes(made, indent=1), SignalInputs, "") == made
     assert made.pins() == ["abc"]
 
 
 def test_the_same_files_give_the_same_seal(tmp_path: Path) -> None:
     a, b = (seal(SealStore(tmp_path / name)) for name in "ab")
-    assert a.seal == b.seal
-    assert a.seal != seal(SealStore(tmp_path / "c"), card=b"{ }").seal
+    assert a.digest == b.digest
+    assert a.digest != seal(SealStore(tmp_path / "c"), card=b"{ }").digest
 
 
 def test_what_is_there_stays(tmp_path: Path) -> None:
@@ -90,7 +94,7 @@ def test_what_is_there_stays(tmp_path: Path) -> None:
     assert (revised.name, revised.revision) == ("2016-12-30-r1", 1)
     assert store.open("2016-12-30") == revised
     assert store.open("2016-12-30-r0") == first
-    assert store.newest() == [revised]
+    assert [place.name for place in store.newest()] == [revised.name]
     with pytest.raises(UsageError, match="no sealed signal '2016-12-29'"):
         store.open("2016-12-29")
 
@@ -112,7 +116,7 @@ def test_a_kill_at_any_step_leaves_nothing_or_all(
     assert list(store) == []
     assert store.sweep()
     assert not list(tmp_path.glob(".staging*"))
-    seal(store).verify(store.pins)
+    verify_seal(seal(store), store.pins)
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(
@@ -130,7 +134,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(
 def test_every_flipped_byte_is_found(tmp_path: Path) -> None:
     store = SealStore(tmp_path)
     sealed = seal(store)
-    assert sealed.verify(store.pins) == 3
+    assert verify_seal(sealed, store.pins) == 3
     pin = next((tmp_path / "pins").iterdir())
     for path in [*sealed.directory.iterdir(), pin]:
         good = path.read_bytes()
@@ -139,12 +143,12 @@ def test_every_flipped_byte_is_found(tmp_path: Path) -> None:
             bad[position] ^= 0x10
             path.write_bytes(bytes(bad))
             with pytest.raises(IntegrityError):
-                sealed.verify(store.pins)
+                verify_seal(sealed, store.pins)
         path.write_bytes(good)
-        sealed.verify(store.pins)
+        verify_seal(sealed, store.pins)
     (sealed.directory / "extra.csv").write_text("late")
     with pytest.raises(IntegrityError, match=r"extra\.csv was not sealed"):
-        sealed.verify(store.pins)
+        verify_seal(sealed, store.pins)
 
 
 def test_missing_parts_are_named(tmp_path: Path) -> None:
@@ -152,10 +156,10 @@ def test_missing_parts_are_named(tmp_path: Path) -> None:
     sealed = seal(store)
     (sealed.directory / "card.json").unlink()
     with pytest.raises(IntegrityError, match=r"card\.json.*missing"):
-        sealed.verify(store.pins)
+        verify_seal(sealed, store.pins)
     (sealed.directory / "SEAL").unlink()
     with pytest.raises(IntegrityError, match="has no SEAL"):
-        sealed.verify(store.pins)
+        verify_seal(sealed, store.pins)
 
 
 def test_pins_are_named_by_what_they_hold(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -13,15 +14,13 @@ from engine.backtest.frictions import Frictions
 from engine.backtest.prices import PriceTable
 from engine.config import Market
 from engine.records.flags import BREAK, PROCEEDS
+from engine.records.shadow import PARTS, Entry, ShadowRow
 from engine.signals.shadow import (
-    PARTS,
-    Entry,
-    LedgerRow,
+    FilledBook,
     Prices,
-    SealedBook,
-    ledger_row,
     running,
-    summary,
+    shadow_row,
+    totals,
 )
 from engine.stages.ledger import ledger
 from tests.engine.backtest import markets
@@ -29,10 +28,9 @@ from tests.engine.signals.desk import Desk
 from tests.engine.signals.test_orders import rules
 
 
-def book(**changes: Any) -> SealedBook:
+def book(**changes: Any) -> FilledBook:
     """Two stocks at 10 and 20, equity 10,000: long half in A (500 shares), short 0.3 in B (150)."""
-    plain = SealedBook(
-        name="2016-12-28",
+    plain = FilledBook(
         session="2016-12-28",
         verdict="TRADE",
         market="us",
@@ -63,14 +61,14 @@ def prices(**changes: Any) -> Prices:
     return replace(plain, **changes)
 
 
-def parts(row: LedgerRow) -> float:
+def parts(row: ShadowRow) -> float:
     total: float = row.backtest + sum(getattr(row, part) for part in PARTS)
     return total
 
 
 def test_a_filled_book_by_hand() -> None:
     """At the open: A 10.10 -> 10.30, B 20.00 -> 19.40."""
-    row = ledger_row(book(), prices(), "open", rules())
+    row = shadow_row(book(), prices(), "open", rules())
     a, b = 1.03 / 1.01 - 1, -0.03
     assert row.backtest == pytest.approx(0.5 * a - 0.3 * b)
     assert row.revision == 0.0
@@ -87,8 +85,8 @@ def test_dividends_are_cash_for_the_shares_held_into_the_ex_date() -> None:
     """0.20 a share on A (2 % of 10) and 0.10 on B: 500 x 0.20 received, 150 x 0.10 paid, of 10,000."""
     paid = prices(dividend_N=np.array([0.02, 0.005]))
     for entry in ("open", "close"):
-        without = ledger_row(book(limit_N=np.array([10.5, 19.0])), prices(), entry, rules())
-        row = ledger_row(book(limit_N=np.array([10.5, 19.0])), paid, entry, rules())
+        without = shadow_row(book(limit_N=np.array([10.5, 19.0])), prices(), entry, rules())
+        row = shadow_row(book(limit_N=np.array([10.5, 19.0])), paid, entry, rules())
         extra = (500 * 0.20 - 150 * 0.10) / 10_000
         assert row.realised - without.realised == pytest.approx(extra)
         assert row.cost == without.cost
@@ -104,7 +102,7 @@ def test_where_holders_were_paid_out_nothing_is_filled() -> None:
         paid_N=np.array([True, False]),
     )
     for entry in ("open", "close"):
-        row = ledger_row(book(limit_N=np.array([10.5, 19.0])), gone, entry, rules())
+        row = shadow_row(book(limit_N=np.array([10.5, 19.0])), gone, entry, rules())
         assert row.unfilled_names == "A"
         b = {"open": -0.03, "close": 0.96 / 0.98 - 1}[entry]
         b_value = {"open": 20.0, "close": 19.6}[entry]
@@ -144,7 +142,7 @@ def test_prices_after_a_session_by_hand() -> None:
 
 def test_a_limit_that_is_not_met_is_a_missed_name() -> None:
     """At the close B trades at 19.60, below the limit of 19.80: only the 50 held short stay."""
-    row = ledger_row(book(), prices(), "close", rules())
+    row = shadow_row(book(), prices(), "close", rules())
     b = 0.96 / 0.98 - 1
     assert row.missed == pytest.approx((-50 * 19.6 + 150 * 19.6) / 10_000 * b)
     assert (row.unfilled, row.unfilled_names) == (1, "B")
@@ -157,7 +155,7 @@ def test_a_stock_without_a_bar_is_not_filled_and_carried() -> None:
         close_2N=np.array([[nan, 0.98], [nan, 0.96]]),
         mark_3N=np.array([[1.0, 1.0], [1.0, 0.98], [1.0, 0.96]]),
     )
-    row = ledger_row(book(limit_N=np.array([10.2, 19.0])), halted, "close", rules())
+    row = shadow_row(book(limit_N=np.array([10.2, 19.0])), halted, "close", rules())
     assert row.unfilled_names == "A"
     assert row.missed == pytest.approx(0.0)
     assert row.realised == pytest.approx(parts(row))
@@ -167,7 +165,7 @@ def test_rounding_and_a_revision_are_told_apart() -> None:
     """Lots of 300: 500 wanted are 300 held, 150 short are none; today's data want 0.4 of A."""
     coarse = rules(lot=300)
     lots = book(change_N=np.array([300.0, 50.0]), limit_N=np.array([10.2, 21.0]))
-    row = ledger_row(lots, prices(), "open", coarse, np.array([0.4, -0.3]))
+    row = shadow_row(lots, prices(), "open", coarse, np.array([0.4, -0.3]))
     a, b = 1.03 / 1.01 - 1, -0.03
     assert row.revision == pytest.approx(0.1 * a)
     assert row.rounding == pytest.approx(-200 * 10.1 / 10_000 * a + 150 * 20 / 10_000 * b)
@@ -183,7 +181,7 @@ def test_in_japan_nothing_is_bought_at_the_upper_limit() -> None:
         held_N=np.zeros(2), change_N=np.array([100.0, -100.0]), equity=1e6,
     )  # fmt: skip
     wild = prices(open_2N=np.array([[1.2, 0.8], [1.0, 1.0]]))
-    assert ledger_row(one, wild, "open", rules()).unfilled == 2
+    assert shadow_row(one, wild, "open", rules()).unfilled == 2
 
 
 @given(
@@ -203,30 +201,30 @@ def test_the_parts_always_add_up(
     table = prices(
         open_2N=np.array([moves[:2], moves[2:4]]), close_2N=np.array([moves[2:4], moves[4:]])
     )
-    row = ledger_row(one, table, entry, rules(), np.array(weight[::-1]))
+    row = shadow_row(one, table, entry, rules(), np.array(weight[::-1]))
     assert row.realised == pytest.approx(parts(row), abs=1e-12)
-    told = summary([row], lag=1)[entry]
-    assert told["gap"] == pytest.approx(sum(told["mean"][part] for part in PARTS), abs=1e-12)
+    told = totals([row], lag=1)[entry]
+    assert told.gap == pytest.approx(sum(getattr(told.mean, part) for part in PARTS), abs=1e-12)
 
 
-def test_the_running_gap_by_hand_and_its_end_is_the_summary() -> None:
-    plain = ledger_row(book(), prices(), "open", rules())
+def test_the_running_gap_by_hand_and_its_end_is_the_totals() -> None:
+    plain = shadow_row(book(), prices(), "open", rules())
     gaps = {"2016-12-30": 0.0, "2016-12-28": -0.003, "2016-12-29": 0.0, "2017-01-03": 0.001}
     rows = [
-        replace(plain, session=session, backtest=0.01, realised=0.01 + gap)
+        msgspec.structs.replace(plain, session=session, backtest=0.01, realised=0.01 + gap)
         for session, gap in gaps.items()
     ]
     told = running(rows, lag=1)
-    assert [point["session"] for point in told["open"]] == sorted(gaps)
-    means = [point["gap"] for point in told["open"]]
+    assert [point.session for point in told["open"]] == sorted(gaps)
+    means = [point.gap for point in told["open"]]
     assert means == pytest.approx([-0.003, -0.0015, -0.001, -0.0005])
-    assert np.isnan([point["se"] for point in told["open"][:2]]).all()
+    assert np.isnan([point.se for point in told["open"][:2]]).all()
     # Deviations -2, 1, 1 from the mean -1 (times 1e-3): variance 2, first covariance (-2 + 1) / 3.
-    assert told["open"][2]["se"] == pytest.approx(1e-3 * np.sqrt((2 - 1 / 3) / 3))
-    assert told["close"] == []
+    assert told["open"][2].se == pytest.approx(1e-3 * np.sqrt((2 - 1 / 3) / 3))
+    assert told["close"] == ()
     in_order = sorted(rows, key=lambda row: row.session)
-    end = summary(in_order, lag=1)["open"]
-    assert (told["open"][-1]["gap"], told["open"][-1]["se"]) == (end["gap"], end["gap_se"])
+    end = totals(in_order, lag=1)["open"]
+    assert (told["open"][-1].gap, told["open"][-1].se) == (end.gap, end.gap_se)
 
 
 def test_the_backtest_column_is_the_backtest_engines_gross_return(sealed_desk: Desk) -> None:
@@ -294,4 +292,4 @@ def test_a_revision_of_the_data_is_a_part_of_its_own(sealed_desk: Desk, tmp_path
     desk.store.save(replace(desk.raw, bars=changed).as_of(desk.last))
     rows = [row for row in ledger(desk.context()).json["rows"] if row["entry"] == "close"]
     assert any(row["revision"] != 0.0 for row in rows)
-    assert all(row["realised"] == pytest.approx(parts(LedgerRow(**row))) for row in rows)
+    assert all(row["realised"] == pytest.approx(parts(ShadowRow(**row))) for row in rows)

@@ -81,7 +81,7 @@ def test_other_inputs_are_refused_or_a_numbered_revision(desk: Desk, tmp_path: P
     assert again.json == revised.json
     with pytest.raises(GateError, match="other inputs"):
         desk.signals(day)
-    assert desk.seals.open(f"{day}-r1").manifest["reason"] == "the real account"
+    assert desk.seals.open(f"{day}-r1").manifest.reason == "the real account"
 
 
 def test_a_replay_after_the_data_were_revised_gives_every_byte(desk: Desk) -> None:
@@ -163,7 +163,7 @@ def test_a_session_without_data_is_a_data_error_and_nothing_is_sealed(desk: Desk
 def test_days_of_the_training_span_are_refused(desk: Desk) -> None:
     model = desk.models.require_champion()
     with pytest.raises(GateError, match="inside the span"):
-        desk.signals(model.facts["splits"]["validation"]["last"])
+        desk.signals(model.facts.chosen_to)
     assert list(desk.seals) == []
 
 
@@ -175,7 +175,7 @@ def test_without_a_champion_a_run_can_be_named(desk: Desk) -> None:
     run = next(iter(desk.context().store)).id
     done = desk.signals(day, run=run)
     assert done.json["seal"]
-    assert desk.models.history() == []
+    assert desk.models.history().history == ()
 
 
 @pytest.mark.slow

@@ -1,8 +1,26 @@
-"""What is said before a run starts."""
+"""What is said before a run starts, and what the last audit means for it."""
+
+from pathlib import Path
 
 import pytest
 
-from engine.stages.preflight import mode_row
+from engine.config import Config
+from engine.records import record
+from engine.records.audit import AUDIT, AuditCheck, AuditResult, AuditSample, Leak, read_audit
+from engine.records.preflight import PreflightResult, PreflightRow
+from engine.records.record import RecordError
+from engine.runs.sink import NullSink
+from engine.stages.audit import _text
+from engine.stages.context import StageContext, StopFlag
+from engine.stages.preflight import _audit, _existing, _room, mode_row
+
+LEAK = Leak(check="features", name="tomorrow", day="2026-01-05", symbol="A", detail="changes")
+FAILED = AuditResult(
+    verdict="failed", checks=(AuditCheck(name="features", passed=False, detail="tomorrow: changes"),
+                              AuditCheck(name="scores", passed=None, detail="not checked")),
+    leaks=(LEAK,), notes=("adjusted",), cuts=("2026-01-05",),
+    sample=AuditSample(stocks=40, sessions=400, columns=45), when="2026-01-06T10:00:00+00:00",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -10,14 +28,70 @@ from engine.stages.preflight import mode_row
     [
         ("safe", "cpu", 2, True),
         ("safe", "cpu", 1, False),
-        ("safe", "cuda:0", 16, False),
-        ("optimized", "cpu", 16, False),
+        ("safe", "cuda", 8, False),
+        ("optimized", "cpu", 8, False),
     ],
 )
-def test_safe_mode_on_several_cores_is_told_of_the_other(
+def test_the_mode_that_leaves_cores_idle_is_named(
     mode: str, device: str, cores: int, hinted: bool
 ) -> None:
     row = mode_row(mode, device, cores)
     assert row.verdict == "ok"
-    assert mode in row.value
-    assert ("--mode optimized" in row.hint) is hinted
+    assert ("optimized" in row.hint) == hinted
+
+
+@pytest.mark.parametrize(("needed", "verdict"), [(0.5, "ok"), (0.8, "warn"), (1.1, "stop")])
+def test_memory_and_disk_are_judged_by_their_share(needed: float, verdict: str) -> None:
+    row = _room("memory", needed * 2**30, 2**30, "take less")
+    assert row.verdict == verdict
+    assert row.value == f"needs about {needed:.1f} GiB, 1.0 GiB free"
+    assert (row.hint == "take less") == (verdict == "stop")
+
+
+def where(workspace: Path) -> StageContext:
+    return StageContext(workspace=workspace, config=Config(), sink=NullSink(), stop=StopFlag())
+
+
+def test_the_audit_stops_warns_or_is_well(tmp_path: Path) -> None:
+    assert _audit(where(tmp_path)).verdict == "warn"
+    record.write(tmp_path / AUDIT, FAILED)
+    row = _audit(where(tmp_path))
+    assert (row.verdict, row.value) == ("stop", "features: tomorrow sees ahead")
+    record.write(
+        tmp_path / AUDIT, AuditResult(verdict="passed", when="2026-01-06T10", snapshot="s")
+    )
+    row = _audit(where(tmp_path))
+    assert (row.verdict, row.value) == ("warn", "passed 2026-01-06, on other data")
+
+
+def test_an_audit_comes_back_as_it_was_and_a_damaged_one_names_the_field(tmp_path: Path) -> None:
+    assert read_audit(tmp_path) is None
+    record.write(tmp_path / AUDIT, FAILED)
+    assert read_audit(tmp_path) == FAILED
+    (tmp_path / AUDIT).write_text('{"verdict": "maybe"}')
+    with pytest.raises(RecordError, match=r"verdict"):
+        read_audit(tmp_path)
+
+
+def test_the_text_of_an_audit_names_every_leak() -> None:
+    lines = _text(FAILED, Path("w/audit.json")).splitlines()
+    assert lines[0].startswith("verdict: failed   45 columns of 40 stocks over 400 sessions")
+    assert [line.split()[1] for line in lines[4:6]] == ["LEAK", "-"]
+    assert "features: tomorrow  2026-01-05 A  changes" in lines
+    assert lines[-3:] == ["note: adjusted", "", "written to w/audit.json"]
+
+
+def test_a_workspace_that_is_not_there_yet_is_judged_by_its_parent(tmp_path: Path) -> None:
+    assert _existing(where(tmp_path / "a" / "b")) == str(tmp_path)
+
+
+def test_an_answer_without_rows_is_one_red_row() -> None:
+    row = PreflightRow("device", "cpu", "ok")
+    assert PreflightResult(verdict="ok", rows=(row,)).told() == (row,)
+    (red,) = PreflightResult(error="no data", hint="run `ingest`").told()
+    assert (red.name, red.verdict, red.value, red.hint) == (
+        "preflight",
+        "stop",
+        "no data",
+        "run `ingest`",
+    )

@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from engine.errors import EngineError, GateError, IntegrityError
+from engine.records.train import PhaseResult
 from engine.training import checkpoint
 from engine.training.checkpoint import load_checkpoint, save_checkpoint
-from engine.training.progress import PhaseResult, Progress
+from engine.training.progress import Progress
 from engine.training.snapshots import Snapshots
 
 

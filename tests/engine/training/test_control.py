@@ -22,8 +22,7 @@ from engine.runs.events import (
 )
 from engine.runs.sink import ListSink
 from engine.training import control
-from engine.training.control import RunControl
-from engine.training.stopping import TrainingStopped
+from engine.training.control import RunControl, TrainingStopped
 from engine.training.trainer import Trainer
 from tests.conftest import World
 from tests.engine.training.test_planted import PHASE, Bench

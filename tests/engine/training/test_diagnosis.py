@@ -8,44 +8,41 @@ from torch import nn
 from engine.config import Config, DoctorConfig
 from engine.config.file import override
 from engine.errors import GateError
-from engine.runs.events import Diagnosed, EpochEvaluated
+from engine.runs.events import Diagnosed
 from engine.runs.sink import ListSink
 from engine.training import probes
 from engine.training.doctor.chart import Chart
 from engine.training.doctor.doctor import Doctor, RollBack
-from engine.training.doctor.findings import Finding, Reading, of_epoch, of_step
+from engine.training.doctor.findings import StepReading, Symptom, of_epoch, of_step
 from engine.training.doctor.remedies import _REMEDIES, remedy
-from engine.training.progress import Progress
+from engine.training.progress import Progress, Validation
 
 CONFIG = DoctorConfig()
 
 
-def epoch(rank_ic: float, train: float, ratio: float = 0.3) -> EpochEvaluated:
-    return EpochEvaluated(
+def epoch(rank_ic: float, train: float, ratio: float = 0.3) -> Validation:
+    return Validation(
         epoch=0,
-        phase=0,
-        split="validation",
-        horizon=5,
         rank_ic=rank_ic,
         rank_ic_se=0.01,
         null_band=0.02,
         ic=rank_ic,
-        n_dates=100,
+        icir=0.1,
+        smoothed=rank_ic,
         score_std_ratio=ratio,
-        is_best=False,
         train_rank_ic=train,
     )
 
 
-def reading(step: int = 0, alpha: float = 0.5, rate: float = 1e-3, **norm: float) -> Reading:
-    return Reading(step=step, norm=norm, alpha={"bypass": alpha}, rate=rate)
+def reading(step: int = 0, alpha: float = 0.5, rate: float = 1e-3, **norm: float) -> StepReading:
+    return StepReading(step=step, norm=norm, alpha={"bypass": alpha}, rate=rate)
 
 
-def codes(found: list[Finding]) -> list[str]:
+def codes(found: list[Symptom]) -> list[str]:
     return [finding.code for finding in found]
 
 
-def after(readings: list[Reading]) -> list[list[str]]:
+def after(readings: list[StepReading]) -> list[list[str]]:
     chart = Chart()
     return [codes(of_step(one, chart, CONFIG)) for one in readings]
 
@@ -61,7 +58,7 @@ def test_healthy_steps_have_no_finding() -> None:
      ({"heads": 2e3}, "exploding"), ({"heads": 8e2, "gat": 8e2}, "exploding")],
 )  # fmt: skip
 def test_a_sign_counts_from_the_third_step_in_a_row(norm: dict[str, float], code: str) -> None:
-    bad, good = (Reading(step=0, norm=n, alpha={}, rate=1e-3) for n in (norm, {"gat": 1.0}))
+    bad, good = (StepReading(step=0, norm=n, alpha={}, rate=1e-3) for n in (norm, {"gat": 1.0}))
     assert after([bad, bad, good, bad, bad, bad]) == [[], [], [], [], [], [code]]
 
 
@@ -71,7 +68,7 @@ def test_a_saturated_gate_is_stuck(alpha: float) -> None:
 
 
 def test_a_gate_that_gets_gradient_and_does_not_move_is_stuck() -> None:
-    def steps(move: float, **norm: float) -> list[Reading]:
+    def steps(move: float, **norm: float) -> list[StepReading]:
         return [reading(i, 0.5 + move * i, bypass=norm.get("bypass", 0.1)) for i in range(8)]
 
     # Five intervals of one step at rate 1e-3: 5 x 1e-3 x 0.25 = 1.25e-3 is the way allowed.

@@ -4,11 +4,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from engine.evaluation.inference import compare_paired
+from engine.evaluation.inference import paired_interval
 from engine.evaluation.rank_ic import rank_ic_series
 from engine.features.feature_set import FeatureSet
-from engine.training.anatomy import anatomy
-from engine.training.evaluate import against_baselines, paired_rank_ic, scored_days
+from engine.training.evaluate import against_baselines, anatomy, paired_rank_ic, scored_days
 from tests.conftest import World
 
 
@@ -38,8 +37,8 @@ def test_the_interval_of_a_difference_covers_it_nine_times_of_ten() -> None:
     hits = 0
     for seed in range(200):
         noise = np.convolve(rng.standard_normal(254), np.ones(5) / 5, "valid")
-        found = compare_paired(
-            0.1 + noise, np.zeros(250), lag=5, draws=300, confidence=0.9, seed=seed
+        found = paired_interval(
+            0.1 + noise, np.zeros(250), lag=5, draws=300, confidence=0.9, seed=seed, mean_block=10.0
         )
         assert found.low < found.difference < found.high
         hits += found.low < 0.1 < found.high
@@ -50,10 +49,10 @@ def test_paired_days_only_and_undefined_without_one() -> None:
     a = np.arange(40.0)
     b = a - 0.5
     b[7] = np.nan
-    found = compare_paired(a, b, lag=1, draws=200, confidence=0.9, seed=0)
+    found = paired_interval(a, b, lag=1, draws=200, confidence=0.9, seed=0)
     assert (found.difference, found.n_dates) == (0.5, 39)
     assert found.low == found.high == 0.5
-    none = compare_paired(a, np.full(40, np.nan), lag=1, draws=200, confidence=0.9, seed=0)
+    none = paired_interval(a, np.full(40, np.nan), lag=1, draws=200, confidence=0.9, seed=0)
     assert np.isnan([none.difference, none.se, none.low, none.high]).all()
 
 
@@ -65,16 +64,17 @@ def test_differences_stand_at_every_horizon_that_both_have(world: World) -> None
         pl.lit("rival").alias("name"),
     )  # fmt: skip
     table = against_baselines(ours, theirs, features, world.config)["rival"]
-    assert set(table["horizons"]) == {"5", "20"}
-    gap = table["horizons"]["20"]["test_difference"]
-    assert gap["low"] <= gap["difference"] <= gap["high"]
-    assert gap["confidence"] == world.config.backtest.confidence
-    assert table["test_difference"] == table["horizons"]["5"]["test_difference"]
-    assert table["test_difference"] == paired_rank_ic(
+    assert table.test_difference is not None
+    assert set(table.horizons) == {"5", "20"}
+    gap = table.horizons["20"].test_difference
+    assert gap.low <= gap.difference <= gap.high
+    assert gap.confidence == world.config.backtest.confidence
+    assert table.test_difference == table.horizons["5"].test_difference
+    assert table.test_difference == paired_rank_ic(
         ours, theirs, features, horizon=5, bootstrap=world.config.backtest,
         seed=world.config.training.seed,
     )  # fmt: skip
-    assert table["test_difference"]["low"] > 0, "less noise ranks better"
+    assert table.test_difference.low > 0, "less noise ranks better"
     assert against_baselines(ours, pl.DataFrame(), features, world.config) == {}
 
 
@@ -82,10 +82,10 @@ def test_anatomy_of_a_score_that_knows_the_next_five_sessions(world: World) -> N
     frame = scores(world.features, world.split.validation, 0.01)
     found = anatomy(frame, world.features, 5)
     daily = rank_ic_series(*scored_days(frame, world.features, 5)[1])
-    assert found["decay"]["5"]["value"] == pytest.approx(np.nanmean(daily), abs=1e-6)
-    assert found["lags"]["0"] == found["decay"]["5"]
-    lags = [found["lags"][str(lag)]["value"] for lag in (0, 1, 2, 5)]
+    assert found.decay["5"].value == pytest.approx(np.nanmean(daily), abs=1e-6)
+    assert found.lags["0"] == found.decay["5"]
+    lags = [found.lags[str(lag)].value for lag in (0, 1, 2, 5)]
     assert lags == sorted(lags, reverse=True)
     assert abs(lags[3]) < 0.2, "five sessions later nothing overlaps"
-    assert found["skip_ratio"] == pytest.approx(lags[1] / lags[0])
-    assert sum(year["n_dates"] for year in found["years"]) == np.isfinite(daily).sum()
+    assert found.skip_ratio == pytest.approx(lags[1] / lags[0])
+    assert sum(year.n_dates for year in found.years) == np.isfinite(daily).sum()

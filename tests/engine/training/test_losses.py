@@ -9,7 +9,7 @@ from engine.config import LossConfig
 from engine.dataset.batch import make_batch
 from engine.model.build import build_model
 from engine.training import losses
-from engine.training.ic import rank_ic
+from engine.training.probes import rank_ic
 from tests.conftest import World
 
 

@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from engine.model.build import build_model
+from engine.records.train import PhaseResult
 from engine.runs.sink import NullSink
 from engine.training import passes
 from engine.training.device import apply_mode
 from engine.training.machine import MachineProbe
-from engine.training.progress import PhaseResult, Progress
+from engine.training.progress import Progress
 from engine.training.scoring import ScoredDays
 from engine.training.snapshots import Snapshots
 from engine.training.trainer import Trainer

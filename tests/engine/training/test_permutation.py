@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from engine.dataset.split import Split
-from engine.evaluation.permutation_test import PermutationTest, permutation_test
+from engine.evaluation.judging import permutation_test
 from engine.evaluation.rank_ic import rank_ic_series
 from engine.features.feature_set import FeatureSet
+from engine.records.comparison import PermutationTest
 from engine.training.permutation import dealt, permuted_labels
 from tests.conftest import World
 

@@ -20,11 +20,11 @@ from engine.model.atft_gat_fan import ATFTGATFAN, RankerOutput
 from engine.model.build import build_model
 from engine.runs.events import CheckpointSaved, Diagnosed, EpochEvaluated, Noted, Warned
 from engine.runs.sink import ListSink
+from engine.training.control import TrainingStopped
 from engine.training.device import Runtime
 from engine.training.machine import MachineProbe
 from engine.training.progress import Progress
 from engine.training.snapshots import Snapshots
-from engine.training.stopping import TrainingStopped
 from engine.training.trainer import Trainer
 from tests.conftest import World
 

@@ -3,9 +3,18 @@
 import optuna
 import pytest
 
-from engine.tuning.importance import MIN_TRIALS, importances
+from engine.config import TuneConfig
+from engine.tuning.space import Space
+from engine.tuning.study import MIN_TRIALS, Study
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def importances(study: optuna.Study) -> dict[str, float]:
+    space = Space(dimensions=(), left_out=())
+    return Study(
+        study=study, space=space, config=TuneConfig(), seed=1, parallel=False
+    ).importances()
 
 
 def searched(trials: int, *, flat: bool = False) -> optuna.Study:

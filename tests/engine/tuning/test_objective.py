@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from engine.runs.events import EpochEvaluated, FoldStarted, Noted
 from engine.tuning.objective import objective
-from engine.tuning.progress import Report, TrialProgress
+from engine.tuning.study import TrialProgress, TrialReport
 from tests.engine.runs.samples import evaluated
 
 
@@ -48,7 +48,7 @@ def test_no_defined_day_has_no_value() -> None:
 
 
 def epoch(number: int, rank_ic: float) -> EpochEvaluated:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     return replace(evaluated(number, 0), rank_ic=rank_ic)
 
@@ -78,4 +78,4 @@ def test_an_epoch_repeated_after_a_kill_is_reported_once() -> None:
         epoch(0, 0.01),
         epoch(1, math.nan),
     ]
-    assert [progress.advance(event) for event in events] == [None, Report(0, 0.01), None, None]
+    assert [progress.advance(event) for event in events] == [None, TrialReport(0, 0.01), None, None]

@@ -102,7 +102,7 @@ def test_a_search_killed_in_a_trial_goes_on_as_if_nothing_had_happened(
             assert study.recover() == []
         asked = study.ask()
         if number == at and death is killed_in_mid_training:
-            assert asked.run == cut[0].run
+            assert asked.run == cut[0].run_id
             assert asked.parameters == cut[0].parameters
         seen.append((asked.parameters, finish(study, asked.number, asked.parameters)))
     assert seen == plain

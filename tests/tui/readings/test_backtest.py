@@ -11,18 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atft_tui.readings.backtest import BacktestReader, falls, growth, run_to_show
-from atft_tui.readings.backtest_changes import changes
-from atft_tui.readings.backtest_figures import figures, known, sweep
-from atft_tui.readings.backtest_settings import overrides
+from atft_tui.glyphs import GLYPHS
+from atft_tui.readings.backtest import BacktestReader, falls, growth, overrides, run_to_show
 from atft_tui.readings.holdings import read_day
-from atft_tui.screens.base import READING_ERRORS
+from atft_tui.widgets.backtest.headline import changes
 from atft_tui.widgets.backtest.tables import HOLDINGS
 from engine.backtest.performance import drawdowns, equity, monthly_returns
 from engine.errors import IntegrityError
 from engine.files import read_json, write_json
+from engine.records import record
+from engine.records.backtest import BacktestSummary
+from engine.records.record import RecordError
+from engine.records.sweep import SweepSummary
 from engine.runs.store import Run
-from tests.tui.backtest_files import figures as sample
 from tests.tui.backtest_files import sessions, without, write_backtest, write_sweep
 from tests.tui.conftest import MakeRun
 
@@ -43,13 +44,13 @@ def test_headline_figures_equal_the_file(tmp_path: Path, run: Run) -> None:
     found = BacktestReader().value(tmp_path, None).figures
     assert found is not None
     names = ("sharpe", "sharpe_low", "sharpe_high", "target", "sharpe_deflated", "turnover")
-    assert [found[name] for name in names] == [saved[name] for name in names]
-    assert found.text("verdict") == saved["verdict"]
-    for rival in found.rivals:
-        values = saved["baselines"][rival.name]
-        assert (rival.sharpe, rival.low) == (values["sharpe"], values["sharpe_low"])
-    assert found.rivals[-1].name == "random"
-    parts = dict(found.waterfall)
+    assert [getattr(found, name) for name in names] == [saved[name] for name in names]
+    assert found.verdict == saved["verdict"]
+    for name, rival in found.rivals:
+        values = saved["baselines"][name]
+        assert (rival.sharpe, rival.sharpe_low) == (values["sharpe"], values["sharpe_low"])
+    assert found.rivals[-1][0] == "random"
+    parts = dict(found.waterfall.bars())
     assert parts["gross"] == saved["waterfall"]["gross_return"]
     assert sum(v for k, v in parts.items() if k != "net") == pytest.approx(parts["net"])
     assert not found.older
@@ -106,9 +107,8 @@ def test_a_new_backtest_of_the_same_run_remembers_the_one_before(tmp_path: Path,
     assert after.earlier.figures == before.figures
     assert after.figures is not None
     settings, shown = changes(after.earlier.figures, after.figures)
-    assert [(c.name, c.before, c.after) for c in settings] == [("costs.commission_bps", "5", "2")]
-    words = {c.name: (c.before, c.after) for c in shown}
-    assert words == {"Sharpe": ("+0.40", "+0.80"), "trials": ("3", "4")}
+    assert settings == [f"commission_bps 5 {GLYPHS.running} 2"]
+    assert shown == [f"Sharpe +0.40 {GLYPHS.running} +0.80", f"trials 3 {GLYPHS.running} 4"]
     write_sweep(run)
     assert reader.value(tmp_path, None).earlier == after.earlier
 
@@ -121,10 +121,11 @@ def test_older_files_say_so_and_lack_only_what_they_lacked(tmp_path: Path, run: 
     assert value.figures is not None
     assert value.figures.older
     assert not value.has_holdings
-    assert [name for name, _ in value.figures.waterfall] == [
+    assert [name for name, _ in value.figures.waterfall.bars()] == [
         "gross", "commission", "slippage", "borrow", "net",
     ]  # fmt: skip
-    assert value.figures.decay
+    assert value.figures.factor is not None
+    assert value.figures.factor.decay
     assert value.curves is not None
     assert value.curves.sectors == ()
 
@@ -137,15 +138,14 @@ def test_null_unknown_and_torn(tmp_path: Path, run: Run) -> None:
     )
     found = BacktestReader().value(tmp_path, None).figures
     assert found is not None
-    assert math.isnan(found["sharpe"])
-    assert math.isnan(found["a figure of tomorrow"])
+    assert math.isnan(found.sharpe)
     assert found.rivals == ()
     run.path("backtest.json").write_text('{"sharpe": 0.')
-    with pytest.raises(IntegrityError, match="not readable"):
+    with pytest.raises(RecordError, match=r"backtest\.json"):
         BacktestReader().value(tmp_path, None)
-    assert figures({}).older
-    assert math.isnan(known("0.4"))
-    assert math.isnan(known(True))
+    write_json(run.path("backtest.json"), saved | {"sharpe": "0.4"})
+    with pytest.raises(RecordError, match=r"backtest\.json: .*\$\.sharpe"):
+        BacktestReader().value(tmp_path, None)
 
 
 @pytest.mark.parametrize(
@@ -178,11 +178,10 @@ def test_damaged_holdings_are_told(run: Run) -> None:
 )
 @settings(max_examples=60)
 def test_json_of_any_shape_is_read_or_refused(found: Any) -> None:
-    """Anything else would end the program: `CockpitScreen` tells only these errors."""
-    if isinstance(found, dict):
-        with contextlib.suppress(*READING_ERRORS):
-            figures(found)
-            sweep(found)
+    """Anything else than the one error of a record would end the program."""
+    for kind in (BacktestSummary, SweepSummary):
+        with contextlib.suppress(RecordError):
+            record.convert(found, kind, "file")
 
 
 def test_holdings_of_a_day(run: Run) -> None:
@@ -219,29 +218,11 @@ def test_the_ex_dates_of_a_day_are_read_and_an_older_file_has_none(run: Run) -> 
     assert column.cell(rows["1302"]) == ""
 
 
-def test_dividends_stand_between_prices_and_gross() -> None:
-    parts = {"gross_return": 0.15, "dividend": 0.02, "commission": 0.1, "spread": 0.0, "impact": 0.0,
-             "borrow": 0.0, "net_return": 0.05}  # fmt: skip
-    found = dict(figures(sample(60) | {"waterfall": parts}).waterfall)
-    assert list(found)[:3] == ["prices", "dividends", "gross"]
-    assert found["prices"] + found["dividends"] == pytest.approx(found["gross"])
-
-
-def test_a_sweep_is_ordered_and_an_unknown_cell_is_last(run: Run) -> None:
-    write_sweep(run)
-    found = sweep(read_json(run.path("sweep.json")))
-    assert [cell.sharpe for cell in found.cells[:2]] == [5.1, 5.05]
-    assert math.isnan(found.cells[-1].sharpe)
-    assert found.cells[0].words == "slippage_bps 5.0, fraction 0.1"
-    assert found.trials == 5
-    assert math.isnan(found.overfitting)
-
-
 def test_overrides_name_what_differs_from_the_workspace(tmp_path: Path, run: Run) -> None:
     """The file's own settings, told against the defaults: 0.2 where the default has another value."""
     saved = read_json(run.path("backtest.json"))
     saved["portfolio"] = {"fraction": 0.25, "long_only": True, "strategy": "anything"}
-    found = figures(saved)
+    found = record.convert(saved, BacktestSummary, "backtest.json")
     assert sorted(overrides(found, tmp_path)) == [
         "portfolio.fraction=0.25", "portfolio.long_only=true",
     ]  # fmt: skip

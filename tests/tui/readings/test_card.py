@@ -7,19 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from atft_tui.readings.card import ATTEMPT, newest_card, read_card
-from atft_tui.readings.seals import Seal, newest, read_seal, seals
+from atft_tui.readings.seals import ShownCard, read_attempt, read_card, seals
 from atft_tui.widgets.card_line import card_line
 from engine.errors import IntegrityError
 from engine.files import write_json
-from engine.seal_names import SEAL
-from engine.stages import signals as stage
+from engine.records import record
+from engine.records.record import RecordError
+from engine.records.seal import ATTEMPT, SEAL, read_seal
 from tests.tui import signal_desk
 from tests.tui.signal_desk import DAYS
 
 
 def sealed(workspace: Path) -> Path:
     return signal_desk.seal(workspace, DAYS[2]).directory
+
+
+def newest_card(workspace: Path) -> ShownCard | None:
+    found = seals(workspace, 1)
+    return read_card(found[0]) if found else None
 
 
 def changed(path: Path) -> None:
@@ -33,10 +38,9 @@ def test_the_card_is_what_the_engine_sealed(tmp_path: Path) -> None:
     card = newest_card(tmp_path)
     assert card is not None
     made = signal_desk.card(DAYS[2])
-    assert (card.session, card.exchange, card.verdict) == (DAYS[2], "XTKS", made.verdict)
-    assert [light.name for light in card.lights] == [light.name for light in made.lights]
-    assert [light.value for light in card.lights] == [light.value for light in made.lights]
-    assert card.may_trade
+    assert card.card is not None
+    assert (card.session, card.card.exchange, card.word) == (DAYS[2], "XTKS", made.verdict)
+    assert card.card.lights == made.lights
     assert card.digest == (tmp_path / "signals" / DAYS[2] / SEAL).read_text().strip()
     assert card_line(card).plain.split()[:4] == [DAYS[2], "XTKS", "✓", "TRADE"]
     assert "model ok (age 12 d)" in card_line(card).plain
@@ -75,7 +79,7 @@ def test_damage_is_named_and_has_no_verdict(
     damage(directory)
     card = newest_card(tmp_path)
     assert card is not None
-    assert (card.standing, card.verdict, card.may_trade) == (standing, None, False)
+    assert (card.standing, card.card, card.word) == (standing, None, "NOT VALID")
     assert word in card.trouble
     line = card_line(card).plain
     assert "NOT VALID" in line
@@ -88,9 +92,9 @@ def test_a_byte_changed_in_place_is_found_when_the_file_is_read(tmp_path: Path) 
     path = directory / "card.json"
     changed(path)
     with pytest.raises(IntegrityError, match=r"card\.json: is not what was sealed"):
-        read_seal(directory).content("card.json")
+        read_seal(directory).read("card.json")
     card = read_card(read_seal(directory))
-    assert (card.standing, card.verdict) == ("broken", None)
+    assert (card.standing, card.card) == ("broken", None)
 
 
 def test_a_whole_seal_under_another_name_is_not_valid(tmp_path: Path) -> None:
@@ -108,41 +112,34 @@ def test_sessions_and_revisions_are_in_order_and_staging_is_none_of_them(tmp_pat
     names = [one.name for one in seals(tmp_path, 100)]
     assert names == [DAYS[0], DAYS[1], DAYS[2], f"{DAYS[2]}-r2", f"{DAYS[2]}-r10"]
     assert [one.name for one in seals(tmp_path, 2)] == names[-2:]
-    last = newest(tmp_path)
-    assert last is not None
-    assert (last.word, last.revision, last.reason) == (f"{DAYS[2]}-r10", 10, "late prices")
-    assert Seal(directory=Path("2026-11-25"), standing="sealed").word == "2026-11-25-r0"
+    last = seals(tmp_path, 1)[0]
+    assert (last.word, last.revision) == (f"{DAYS[2]}-r10", 10)
+    assert last.manifest.reason == "late prices"
 
 
-def test_an_attempt_that_sealed_nothing_is_shown_until_its_session_is_sealed(
-    tmp_path: Path,
-) -> None:
-    assert ATTEMPT == stage.ATTEMPT
-    assert newest_card(tmp_path) is None
-    signal_desk.seal(tmp_path, DAYS[1])
-    write_json(tmp_path / ATTEMPT, signal_desk.card(DAYS[2], "HOLD").to_json())
-    card = newest_card(tmp_path)
-    assert card is not None
-    assert (card.standing, card.verdict, card.may_trade) == ("unsealed", "HOLD", False)
-    line = card_line(card).plain
+def test_an_attempt_that_sealed_nothing(tmp_path: Path) -> None:
+    assert read_attempt(tmp_path) is None
+    (tmp_path / "signals").mkdir()
+    record.write(tmp_path / ATTEMPT, signal_desk.card(DAYS[2], "HOLD"))
+    shown = read_attempt(tmp_path)
+    assert shown is not None
+    assert (shown.standing, shown.word) == ("unsealed", "HOLD")
+    line = card_line(shown).plain
     assert "■ HOLD   data incomplete 2,812/3,950  nothing is sealed yet" in line
-    signal_desk.seal(tmp_path, DAYS[2])
-    card = newest_card(tmp_path)
-    assert card is not None
-    assert card.standing == "sealed"
 
 
 def test_what_an_older_or_newer_version_wrote(tmp_path: Path) -> None:
     """Unknown fields are left out; an unknown verdict is not taken for any other."""
-    value = {**signal_desk.card(DAYS[2]).to_json(), "mood": "fine"}
+    value = {**record.as_json(signal_desk.card(DAYS[2])), "mood": "fine"}
     value["lights"][0]["colour"] = "green"
     write_json(tmp_path / ATTEMPT, value)
-    card = newest_card(tmp_path)
-    assert card is not None
-    assert card.figures is None
+    shown = read_attempt(tmp_path)
+    assert shown is not None
+    assert shown.card is not None
+    assert shown.card.orders is None
     write_json(tmp_path / ATTEMPT, {**value, "verdict": "MAYBE"})
-    with pytest.raises(ValueError, match="unknown verdict 'MAYBE'"):
-        newest_card(tmp_path)
+    with pytest.raises(RecordError, match=r"'MAYBE' - at `\$\.verdict`"):
+        read_attempt(tmp_path)
     (tmp_path / ATTEMPT).write_text(json.dumps(value)[:40])
-    with pytest.raises(ValueError, match=r"."):
-        newest_card(tmp_path)
+    with pytest.raises(RecordError, match=r"attempt\.json"):
+        read_attempt(tmp_path)

@@ -1,7 +1,6 @@
 """Comparisons and pairs, from files made by the engine's own judgement of differences."""
 
 import datetime as dt
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from atft_tui.readings.comparisons import daily_gap, read_comparisons, read_pairs
 from atft_tui.readings.runs import RunTable
+from atft_tui.readings.searches import ComparisonView, daily_gap, read_comparisons, read_pairs
 from engine.files import write_json
+from engine.records.comparison import VariantComparison
+from engine.records.record import RecordError, convert
 from engine.runs.events import RunFinished, VariantFinished
 from tests.engine.runs.samples import searching, started
 from tests.tui.conftest import MakeRun
@@ -53,16 +54,22 @@ def summary(**more: Any) -> dict[str, Any]:
 def test_variants_with_their_differences(tmp_path: Path) -> None:
     write_json(tmp_path / "compare" / "ablations-1.json", summary())
     (one,) = read_comparisons(tmp_path, ())
-    assert (one.id, one.kind, one.status, one.seeds) == ("ablations-1", "ablations", "done", 2)
-    full, none, failed = one.variants
+    found = one.found
+    assert (found.id, found.kind, one.status, found.seeds) == (
+        "ablations-1",
+        "ablations",
+        "done",
+        2,
+    )
+    full, none, failed = found.variants
     assert full.gap is None
     assert full.verdict == "reference"
     assert none.gap is not None
     assert (none.gap.low, none.gap.high, none.gap.n_dates) == (-0.018, -0.002, 3)
-    assert (none.verdict, none.seeds) == ("earns its place", 2)
+    assert (none.verdict, len(none.runs)) == ("earns its place", 2)
     assert (failed.gap, failed.test) == (None, None)
     assert failed.errors == ("seed 1: no memory",)
-    assert read_comparisons(tmp_path, ())[0] is one
+    assert read_comparisons(tmp_path, ())[0].found is found
 
 
 def test_a_comparison_at_work_is_told_by_its_events(tmp_path: Path, make_run: MakeRun) -> None:
@@ -72,18 +79,19 @@ def test_a_comparison_at_work_is_told_by_its_events(tmp_path: Path, make_run: Ma
     run = make_run([started(), *searching(), lost], command="compare")
     write_json(run.path("request.json"), {"kind": "ablations", "seeds": 3})
     (one,) = read_comparisons(tmp_path, RunTable(tmp_path).read().runs)
-    assert (one.id, one.status, one.kind, one.seeds) == (run.id, "crashed", "ablations", 3)
-    assert [v.name for v in one.variants] == ["without fan", "graph none"]
-    assert one.variants[0].test is not None
-    assert one.variants[0].test.rank_ic == 0.02
-    assert one.variants[1].errors == ("no memory",)
+    found = one.found
+    assert (found.id, one.status, found.kind, found.seeds) == (run.id, "crashed", "ablations", 3)
+    assert [v.name for v in found.variants] == ["without fan", "graph none"]
+    assert found.variants[0].test is not None
+    assert found.variants[0].test.rank_ic == 0.02
+    assert found.variants[1].errors == ("no memory",)
 
 
 def test_when_it_has_ended_the_file_takes_its_place(tmp_path: Path, make_run: MakeRun) -> None:
     run = make_run([started(), RunFinished(status="done")], command="compare")
     write_json(tmp_path / "compare" / "sizes-1.json", summary(id="sizes-1", run_id=run.id))
     found = read_comparisons(tmp_path, RunTable(tmp_path).read().runs)
-    assert [one.id for one in found] == ["sizes-1"]
+    assert [one.found.id for one in found] == ["sizes-1"]
 
 
 def pairs(tmp_path: Path, name: str, *rows: dict[str, Any]) -> Path:
@@ -98,8 +106,8 @@ def test_only_pairs_of_marked_runs_and_the_newest_file_of_each(tmp_path: Path) -
     os.utime(old, ns=(0, 0))
     pairs(tmp_path, "2", {"first": "b", "second": "a", **GAP}, {"first": "b", "second": "c", **GAP})
     (pair,) = read_pairs(tmp_path, ["a", "b"])
-    assert (pair.first, pair.second, pair.gap.difference) == ("b", "a", -0.01)
-    assert [(p.first, p.second) for p in read_pairs(tmp_path, ["c", "b", "a"])] == [
+    assert (pair.gap.first, pair.gap.second, pair.gap.difference) == ("b", "a", -0.01)
+    assert [(p.gap.first, p.gap.second) for p in read_pairs(tmp_path, ["c", "b", "a"])] == [
         ("b", "c"), ("b", "a"),
     ]  # fmt: skip
     assert read_pairs(tmp_path, ["a", "c"]) == ()
@@ -117,21 +125,22 @@ def test_the_daily_gap_is_the_sum_over_common_days(tmp_path: Path) -> None:
             "rank_ic": [0.1, 0.2, None, 0.2, 0.1, 0.3, 9.0],
         }
     )
-    path = tmp_path / "c.parquet"
-    frame.write_parquet(path)
-    gap = daily_gap(path, 1, "v", "full")
+    one = summary(variants=[variant("full"), variant("v", difference={"test": GAP})])
+    view = ComparisonView(convert(one, VariantComparison, "summary"))
+    assert daily_gap(tmp_path, view) is None
+    (tmp_path / "compare").mkdir()
+    frame.write_parquet(tmp_path / "compare" / "ablations-1.parquet")
+    gap = daily_gap(tmp_path, view)
     assert gap is not None
-    assert gap.days == ("2026-01-05", "2026-01-06")
+    assert (gap.variant, gap.days) == ("v", ("2026-01-05", "2026-01-06"))
     assert gap.total == pytest.approx((0.1, 0.0))
-    assert daily_gap(path, 1, "unknown", "full") is None
+    assert daily_gap(tmp_path, ComparisonView(view.found, "running")) is None
 
 
-def test_a_damaged_file_is_an_error_that_names_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", ['{"id": "x"}', "{"])
+def test_a_damaged_file_is_an_error_that_names_it(tmp_path: Path, content: str) -> None:
     path = tmp_path / "compare" / "ablations-1.json"
     path.parent.mkdir()
-    path.write_text(json.dumps({"id": "x"}))
-    with pytest.raises(KeyError):
-        read_comparisons(tmp_path, ())
-    path.write_text("{")
-    with pytest.raises(Exception, match=r"ablations-1\.json"):
+    path.write_text(content)
+    with pytest.raises(RecordError, match=r"ablations-1\.json"):
         read_comparisons(tmp_path, ())

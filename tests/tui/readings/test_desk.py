@@ -9,13 +9,12 @@ import pytest
 
 from atft_tui.jobs import Job
 from atft_tui.readings.answers import outcome, read_answers
-from atft_tui.readings.desk import read_desk
+from atft_tui.readings.desk import read_desk, read_shadow
 from atft_tui.readings.schedule import read_schedule
-from atft_tui.readings.shadow import PARTS, read_shadow
+from engine.records.shadow import PARTS
 from engine.runs import lock
 from engine.schedule.agenda import LOCK, write_heartbeat, write_outlook
 from engine.schedule.timetable import Timetable
-from engine.signals import shadow as engine_shadow
 from tests.engine.schedule.desk import configuration
 from tests.tui import signal_desk
 from tests.tui.signal_desk import DAYS, NOW
@@ -24,23 +23,21 @@ LATER = NOW + dt.timedelta(minutes=3)
 
 
 def test_the_shadow_ledger_by_hand(tmp_path: Path) -> None:
-    assert PARTS == engine_shadow.PARTS
     assert read_shadow(tmp_path) is None
     signal_desk.shadow(tmp_path, n=4)
     shadow = read_shadow(tmp_path)
     assert shadow is not None
     assert read_shadow(tmp_path) is shadow
-    total = shadow.total("open")
-    assert total is not None
+    total, running = shadow.told.all["open"], shadow.told.running["open"]
     assert (total.sessions, total.orders, total.unfilled) == (4, 16, 4)
     assert total.gap == pytest.approx(-2.5e-4)
-    assert [point.gap for point in total.running] == pytest.approx([-1e-4, -1.5e-4, -2e-4, -2.5e-4])
-    assert total.running[-1].se == pytest.approx(total.gap_se)
+    assert [point.gap for point in running] == pytest.approx([-1e-4, -1.5e-4, -2e-4, -2.5e-4])
+    assert running[-1].se == pytest.approx(total.gap_se)
     newest = shadow.rows[0]
     assert (newest.session, newest.entry) == ("2026-10-04", "close")
     assert newest.gap == pytest.approx(-4e-4)
-    assert sum(newest.parts) == pytest.approx(newest.gap)
-    assert shadow.pending == ("2026-11-24", "2026-11-25")
+    assert sum(getattr(newest, part) for part in PARTS) == pytest.approx(newest.gap)
+    assert shadow.told.pending == ("2026-11-24", "2026-11-25")
 
 
 def test_a_ledger_of_an_older_version_has_no_running_gap(tmp_path: Path) -> None:
@@ -51,8 +48,8 @@ def test_a_ledger_of_an_older_version_has_no_running_gap(tmp_path: Path) -> None
     path.write_text(json.dumps(told))
     shadow = read_shadow(tmp_path)
     assert shadow is not None
-    assert shadow.totals[0].running == ()
-    assert shadow.totals[0].sessions == 12
+    assert shadow.told.running == {}
+    assert shadow.told.all["open"].sessions == 12
 
 
 def test_the_schedules_book_by_hand(tmp_path: Path) -> None:
@@ -140,7 +137,7 @@ def test_one_torn_file_hides_no_other_part(tmp_path: Path) -> None:
         assert part.value is None
         assert part.trouble
     assert desk.card is not None
-    assert desk.card.verdict == "TRADE"
+    assert desk.card.word == "TRADE"
     assert len(desk.cards) == 3
 
 
@@ -150,7 +147,7 @@ def test_the_first_picture_needs_no_table(tmp_path: Path) -> None:
     assert desk.signal is not None
     assert (desk.signal.seal.name, desk.signal.lines) == (DAYS[1], ())
     assert desk.card is not None
-    assert desk.card.verdict == "TRADE"
+    assert desk.card.word == "TRADE"
     gone = read_desk(tmp_path, "2020-01-01", NOW, rows=False)
     assert gone.signal is not None
     assert gone.signal.seal.name == DAYS[2]
@@ -185,7 +182,7 @@ def test_the_newest_answer_of_each_command_line(tmp_path: Path) -> None:
     write_job(tmp_path, 6, ("diff", "a", "b"), None)
     write_job(tmp_path, 7, ("diff", "a", "c"), {"error": "no sealed signal 'a'", "exit_code": 2})
     answers = read_answers(tmp_path)
-    assert answers is read_answers(tmp_path)
+    assert answers == read_answers(tmp_path)
     assert outcome(answers.of("verify", f"{DAYS[2]}-r0")) == (
         "312 files, inputs and model verified", True,
     )  # fmt: skip

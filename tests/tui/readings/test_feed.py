@@ -2,17 +2,18 @@
 
 import os
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from atft_tui.readings import feed
 from atft_tui.readings.feed import RunFeed, RunNews, chosen_or_newest
 from engine.runs import follow
 from engine.runs.control import ControlFiles
 from engine.runs.events import Noted, StepLogged, encode
-from engine.runs.state import RunState, fold
+from engine.runs.fold import fold
+from engine.runs.state import RunState
 from tests.engine.runs.samples import started, step_events, training
 from tests.tui.conftest import MakeRun, append
 

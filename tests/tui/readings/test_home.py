@@ -5,12 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
-from atft_tui import format as fmt
 from atft_tui.readings.home import HomeNews, HomeReader
 from atft_tui.readings.machine import MachineReader
-from atft_tui.readings.rows import RunRow
 from atft_tui.readings.steps import parts, upcoming
+from engine.records.run import RunSummary
 from engine.runs import lock
 from engine.schedule.agenda import HEARTBEAT, LOCK, write_heartbeat
 from tests.tui import home_workspace as made
@@ -153,10 +153,9 @@ def test_a_demo_from_the_command_line_counts_as_one(tmp_path: Path) -> None:
     made.full(tmp_path)
     news = read(tmp_path)
     assert news.data is not None
-    trained = RunRow(
-        id="20261119-083000-train-00aa", command="train", status="done", progress="",
-        validation="", test="", verdict=fmt.DASH,
-    )  # fmt: skip
+    trained = RunSummary(
+        id="20261119-083000-train-00aa", command="train", status="done", created="2026-11-19"
+    )
     for market, status, expected in (
         ("synthetic", "done", True),
         ("synthetic", "died", False),
@@ -165,7 +164,7 @@ def test_a_demo_from_the_command_line_counts_as_one(tmp_path: Path) -> None:
         seen = replace(
             news,
             data=replace(news.data, market=market),
-            runs=(replace(trained, status=status),),
+            runs=(structs.replace(trained, status=status),),
         )
         done = {step.name: step.done for part in parts(seen) for step in part.steps}
         assert (done["demo"], done["watch"]) == (expected, expected)

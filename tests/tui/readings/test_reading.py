@@ -5,10 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atft_tui.readings.reading import NO_FILE, OLD, Read, read_of
 from atft_tui.widgets.reading_panel import reading_lines
+from engine.records import record
 from engine.records.evidence import Evidence, Problem
 from engine.records.reading import Column, ReadingPlan, Unread
+from engine.records.record import RecordError
+from engine.records.snapshot import NO_FILE, OLD, SourceReading
 
 PLAN = ReadingPlan(
     table="bars",
@@ -27,16 +29,20 @@ def manifest(**more: object) -> dict[str, object]:
     return value
 
 
+def read_of(told: dict[str, object]) -> SourceReading:
+    return record.convert(told, SourceReading, "manifest.json")
+
+
 def test_plan_evidence_and_revision_are_lines_with_a_word() -> None:
     read = read_of(manifest(revision={"equal": 3, "changed": 2, "prices": 1}))
-    said = dict(read.lines)
+    said = dict(read.reading_lines())
     assert said["bars"].startswith("prices.csv")
     assert said["columns"] == "close <- Close"
     assert "b.pdf (not a table)" in said["NOT READ, 1 file"]
     assert "90.0%" in said["evidence"]
     assert said["rows"] == "10 of 1 codes, 2024-01-02 to 2024-01-16"
     assert said["revision"] == "3 bars as they were, 2 changed (1 in a price)"
-    assert (read.verdict, read.error) == ("ok", "")
+    assert (read.reading_verdict, read.error) == ("ok", "")
 
 
 def test_problems_decide_the_verdict_and_a_refusal_is_told_once() -> None:
@@ -44,38 +50,42 @@ def test_problems_decide_the_verdict_and_a_refusal_is_told_once() -> None:
         EVIDENCE, problems=(Problem(what="few sectors", refused=False),)
     )
     read = read_of(manifest(evidence=warned))
-    assert (read.verdict, dict(read.lines)["warning"]) == ("warned", "few sectors")
+    assert (read.reading_verdict, dict(read.reading_lines())["warning"]) == (
+        "warned",
+        "few sectors",
+    )
     refused = msgspec.structs.replace(EVIDENCE, problems=(WRONG,))
     read = read_of(manifest(evidence=refused, error=f"refused: {WRONG.what}", hint=WRONG.mend))
-    assert (read.verdict, read.hint) == ("refused", "--date-format")
-    assert "refused" not in dict(read.lines)
+    assert (read.reading_verdict, read.hint) == ("refused", "--date-format")
+    assert "refused" not in dict(read.reading_lines())
 
 
 def test_what_was_not_recorded_is_said() -> None:
-    assert read_of({"source": "files(a.csv)"}).lines == (("source", OLD),)
-    assert read_of({"source": "synthetic(seed=7)", "plans": []}).lines == (
-        ("source", f"synthetic(seed=7): {NO_FILE}"),
-    )
+    assert read_of({"source": "files(a.csv)"}).reading_lines() == [("source", OLD)]
+    assert read_of({"source": "synthetic(seed=7)", "plans": []}).reading_lines() == [
+        ("source", f"synthetic(seed=7): {NO_FILE}")
+    ]
 
 
 @pytest.mark.parametrize("bad", [{"plans": [{"table": 3}]}, {"evidence": []}, {"plans": "x"}])
-def test_a_record_that_does_not_fit_is_a_value_error(bad: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="Expected"):
+def test_a_record_that_does_not_fit_names_the_file(bad: dict[str, object]) -> None:
+    with pytest.raises(RecordError, match=r"^manifest\.json: Expected"):
         read_of(bad)
 
 
 @given(
-    st.lists(st.tuples(st.text(max_size=20), st.text(max_size=300)), max_size=6),
+    st.lists(st.text(max_size=300), max_size=6),
     st.text(max_size=200),
     st.integers(4, 120),
 )
 @settings(max_examples=60)
-def test_no_text_leaves_its_width(lines: list[tuple[str, str]], error: str, width: int) -> None:
-    drawn = reading_lines(Read(lines=tuple(lines), error=error), max(width, 14))
+def test_no_text_leaves_its_width(notes: list[str], error: str, width: int) -> None:
+    said = SourceReading(source=error, plans=(PLAN,), notes=tuple(notes), error=error)
+    drawn = reading_lines(said, max(width, 14))
     assert all(line.cell_len <= max(width, 14) for line in drawn)
 
 
 def test_nothing_of_a_refusal_is_cut_off() -> None:
     path = "/very/long/" + "folder/" * 30 + "prices.csv: 01/02/2024"
-    text = "".join(line.plain.strip() for line in reading_lines(Read(error=path), 40))
+    text = "".join(line.plain.strip() for line in reading_lines(SourceReading(error=path), 40))
     assert path.replace(" ", "") in text.replace(" ", "")

@@ -8,9 +8,11 @@ import pytest
 
 from atft_tui.readings import runs as reading
 from atft_tui.readings.runs import RunTable, figure_words, list_runs, sharpe_words
+from engine.records.rank_ic import RankICSummary
+from engine.records.run import RunSummary
 from engine.runs.labels import add_tags, set_note
 from engine.runs.store import Run
-from engine.runs.summary import Figure, RunSummary, summarise
+from engine.runs.summary import figure, summarise
 from tests.engine.runs.samples import training
 from tests.tui.conftest import MakeRun, append
 
@@ -47,7 +49,9 @@ def test_figures_of_a_finished_run(make_run: MakeRun, tmp_path: Path) -> None:
     set_note(run, "the one to beat")
     (about,) = RunTable(tmp_path).read().runs
     assert (about.id, about.status, about.command) == (run.id, "done", "train")
-    assert about.validation == Figure(rank_ic=0.021, rank_ic_se=0.009, null_band=0.012, n_dates=252)
+    assert about.validation == RankICSummary(
+        rank_ic=0.021, rank_ic_se=0.009, null_band=0.012, n_dates=252
+    )
     assert about.sharpe is not None
     assert (about.sharpe.deflated, about.sharpe.trials) == (0.38, 41)
     assert about.labels.tags == ("keep",)
@@ -139,15 +143,17 @@ def test_what_cannot_be_read_is_said_in_its_line(
     assert first.trouble.startswith("unreadable")
     assert (second.id, second.trouble) == (good.id, "")
     if name not in ("manifest.json", "config.toml"):  # a short list needs neither
-        assert "unreadable" in list_runs(tmp_path)[0].progress
+        assert "unreadable" in list_runs(tmp_path)[0].trouble
 
 
 def test_noise_is_marked_also_where_the_band_is_not_known() -> None:
-    nan = float("nan")
-    inside = Figure(rank_ic=0.01, rank_ic_se=0.002, null_band=0.012, n_dates=9)
-    outside = Figure(rank_ic=-0.02, rank_ic_se=0.1, null_band=0.012, n_dates=9)
+    inside = RankICSummary(rank_ic=0.01, rank_ic_se=0.002, null_band=0.012, n_dates=9)
+    outside = RankICSummary(rank_ic=-0.02, rank_ic_se=0.1, null_band=0.012, n_dates=9)
     assert figure_words(inside) == "~+0.0100 ± 0.0020"
     assert figure_words(outside) == " -0.0200 ± 0.1000"
-    assert Figure(rank_ic=0.0195, rank_ic_se=0.01, null_band=nan, n_dates=9).noise
-    assert not Figure(rank_ic=0.0197, rank_ic_se=0.01, null_band=nan, n_dates=9).noise
+    unknown = {"rank_ic_se": 0.01, "null_band": None, "n_dates": 9}
+    one, other = (figure({"rank_ic": value, **unknown}) for value in (0.0195, 0.0197))
+    assert one is not None
+    assert other is not None
+    assert (one.is_noise, other.is_noise) == (True, False), "1.96 standard errors stand for it"
     assert figure_words(None).strip() == "—"

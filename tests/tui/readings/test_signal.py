@@ -7,7 +7,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atft_tui.readings.champion import read_champion, succession
+from atft_tui.readings.desk import read_champion
 from atft_tui.readings.explain import COLUMNS, Explanations, Neighbour
 from atft_tui.readings.seals import seals
 from atft_tui.readings.signal import Signal, earlier, read_signal
@@ -33,10 +33,17 @@ def test_rows_by_hand(tmp_path: Path) -> None:
     assert (signal.scored, signal.horizon) == (5, 5)
     first, _, refused, flipped, short = signal.lines
     assert (first.name, first.sector) == ("ベリタス・イン・シリコ", "医薬品")
-    assert (first.side, first.shares, first.lots, first.limit) == ("buy", 1000, 10, 2850.5)
+    assert first.order is not None
+    assert (first.order.side, first.order.shares, first.order.lots, first.order.limit) == (
+        "buy",
+        1000,
+        10,
+        2850.5,
+    )
     assert (first.weight, first.weight_before, first.book) == (0.2, 0.0, "long")
     assert (flipped.weight, flipped.weight_before) == (0.1, -0.15)
-    assert (short.book, short.side) == ("short", "sell")
+    assert short.order is not None
+    assert (short.book, short.order.side) == ("short", "sell")
     assert [one.rule for one in refused.refused] == ["adv"]
     assert math.isnan(refused.refused[0].notional)
     assert refused.is_in_book
@@ -80,7 +87,7 @@ def test_a_file_that_was_changed_in_place_gives_no_rows_and_no_verdict(tmp_path:
     path.write_bytes(path.read_bytes().replace(b"buy", b"bUy"))
     signal = read(tmp_path, DAYS[2])
     assert signal.lines == ()
-    assert (signal.card.standing, signal.card.verdict) == ("broken", None)
+    assert (signal.card.standing, signal.card.card) == ("broken", None)
     assert "orders.csv: is not what was sealed" in signal.card.trouble
 
 
@@ -94,7 +101,7 @@ def test_a_broken_session_before_is_not_compared_with(tmp_path: Path) -> None:
     assert signal.change is not None
     assert signal.change.since == ""
     assert [line.move for line in signal.lines] == [None] * 5
-    assert signal.card.verdict == "TRADE"
+    assert signal.card.word == "TRADE"
 
 
 def test_lost_names_leave_the_rest(tmp_path: Path) -> None:
@@ -103,7 +110,7 @@ def test_lost_names_leave_the_rest(tmp_path: Path) -> None:
         pin.write_bytes(b"[]")
     signal = read(tmp_path, DAYS[2])
     assert [line.name for line in signal.lines] == [""] * 5
-    assert signal.card.verdict == "TRADE"
+    assert signal.card.word == "TRADE"
 
 
 def test_a_code_that_a_spreadsheet_would_run_keeps_its_name(tmp_path: Path) -> None:
@@ -143,18 +150,23 @@ def test_each_stock_gets_its_own_rows(rows: list[tuple[str, int]]) -> None:
 
 
 def test_the_champion_and_where_a_rollback_goes_are_the_engines(tmp_path: Path) -> None:
+    assert read_champion(tmp_path) is None
     signal_desk.champion(tmp_path)
     store = ModelStore(tmp_path / "models")
     found = read_champion(tmp_path)
     assert found is not None
-    assert (found.model, found.before) == (MODEL, store.predecessor())
-    assert (found.networks, found.rank_ic, found.test_days) == (3, 0.0205, 252)
-    assert [event.action for event in found.history] == ["refused", "promoted", "promoted"]
-    assert found.history[0].gate[0].passed
+    assert read_champion(tmp_path) is found
+    assert (found.history.champion, found.history.before) == (MODEL, store.predecessor())
+    assert found.facts is not None
+    assert (len(found.facts.blocks), found.facts.test.rank_ic) == (3, 0.0205)
+    assert found.facts.test.n_dates == 252
+    assert [entry.action for entry in found.history.history] == ["promoted", "promoted", "refused"]
+    assert found.history.history[0].gate[0].passed
     for model in ("dddd", "eeee"):
         store.record("promoted", model, at=NOW)
     store.record("rolled back", "dddd", at=NOW)
     found = read_champion(tmp_path)
     assert found is not None
-    assert (found.model, found.before) == ("dddd", store.predecessor())
-    assert succession(list(reversed(found.history))) == ["aaaa000011112222", MODEL, "dddd"]
+    assert (found.history.champion, found.history.before) == ("dddd", store.predecessor())
+    assert found.history.succession == ["aaaa000011112222", MODEL, "dddd"]
+    assert found.facts is None

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from atft_tui.readings.run_diff import ABSENT, config_diff
 from atft_tui.readings.runs import RunTable
-from atft_tui.readings.studies import read_studies
+from atft_tui.readings.runs_screen import ABSENT, config_diff
+from atft_tui.readings.searches import read_studies
 from engine.config.file import resolve
 from engine.files import write_json
+from engine.records.study import counted
 from engine.runs.events import RunFinished
 from engine.runs.store import RunStore
 from tests.engine.runs.samples import searching, started
@@ -42,16 +43,16 @@ def test_a_search_that_has_ended(tmp_path: Path, make_run: MakeRun) -> None:
     run = make_run([started(), RunFinished(status="done")], command="tune")
     write_json(tmp_path / "tune" / "lr" / "study.json", study(run.id))
     (found,) = read_studies(tmp_path, RunTable(tmp_path).read().runs)
-    assert (found.name, found.status, found.wanted) == ("lr", "done", 5)
-    assert [found.count(state) for state in ("complete", "pruned", "failed")] == [3, 1, 1]
+    assert (found.found.study, found.status, found.wanted) == ("lr", "done", 5)
+    assert list(counted(found.found.trials).values()) == [3, 1, 1]
     assert found.best is not None
     assert found.best.number == 2
-    assert [trial.noise for trial in found.trials] == [True, True, False, False, True]
-    assert [trial.best_so_far for trial in found.trials] == [True, False, True, False, False]
-    assert found.course == ((0, -0.01), (1, -0.01), (2, 0.02), (3, 0.02), (4, 0.02))
-    assert math.isnan(found.trials[1].value)
-    assert found.trials[0].settings == "learning_rate=0.00123"
-    assert found.importances == (("training.learning_rate", 0.8), ("model.hidden", 0.2))
+    assert [trial.is_noise for trial in found.found.trials] == [True, True, False, False, True]
+    assert [row.best_so_far for row in found.rows()] == [True, False, True, False, False]
+    assert found.found.course() == [(0, -0.01), (1, -0.01), (2, 0.02), (3, 0.02), (4, 0.02)]
+    assert math.isnan(found.found.trials[1].value)
+    assert found.found.trials[0].settings == "learning_rate=0.00123"
+    assert found.found.importances == {"training.learning_rate": 0.8, "model.hidden": 0.2}
 
 
 def test_a_search_at_work_is_told_by_its_events_also_when_it_was_continued(
@@ -62,9 +63,9 @@ def test_a_search_at_work_is_told_by_its_events_also_when_it_was_continued(
     write_json(tmp_path / "tune" / "lr" / "study.json", study(run.id))
     with run.lock():
         (found,) = read_studies(tmp_path, RunTable(tmp_path).read().runs)
-    assert (found.name, found.status, found.wanted) == ("lr", "running", 12)
-    assert [trial.number for trial in found.trials] == [0, 1, 2, 3]
-    assert [found.count(state) for state in ("complete", "pruned", "failed")] == [2, 1, 1]
+    assert (found.found.study, found.status, found.wanted) == ("lr", "running", 12)
+    assert [trial.number for trial in found.found.trials] == [0, 1, 2, 3]
+    assert list(counted(found.found.trials).values()) == [2, 1, 1]
     assert found.best is not None
     assert found.best.number == 2
 
@@ -73,7 +74,7 @@ def test_no_search_no_trial(tmp_path: Path, make_run: MakeRun) -> None:
     assert read_studies(tmp_path, ()) == ()
     make_run([started()], command="tune")
     (found,) = read_studies(tmp_path, RunTable(tmp_path).read().runs)
-    assert (found.best, found.course, found.trials) == (None, (), ())
+    assert (found.best, found.found.course(), found.found.trials) == (None, [], ())
 
 
 def test_only_keys_that_differ_with_the_value_of_each(tmp_path: Path) -> None:

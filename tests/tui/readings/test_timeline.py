@@ -10,7 +10,8 @@ from atft_tui.readings import timeline as module
 from atft_tui.readings.timeline import Timeline
 from engine.runs import follow
 from engine.runs.events import RunEvent, encode
-from engine.runs.state import RunState, fold
+from engine.runs.fold import fold
+from engine.runs.state import RunState
 from tests.engine.runs.samples import step_events, training
 
 EVENTS = training()
@@ -112,6 +113,6 @@ def test_a_position_that_stands_still_is_folded_once(
 ) -> None:
     line = read_all(Timeline(write(tmp_path / "e", EVENTS)))
     first = line.at(40)
-    monkeypatch.setattr(module, "fold_lines", lambda *_: pytest.fail("folded again"))
+    monkeypatch.setattr(module, "fold", lambda *_: pytest.fail("folded again"))
     line.read_on()
     assert line.at(40) is first

@@ -1,0 +1,90 @@
+"""Which model trades, since when, and who was it before: ``models/champion.json`` and ``model.json``."""
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from engine.records.rank_ic import RankICSummary
+
+Action = Literal["promoted", "rolled back", "refused"]
+
+
+class GateCondition(Struct, frozen=True, kw_only=True):
+    """One condition that a challenger has to meet, and how it did."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+class ChampionEntry(Struct, frozen=True, kw_only=True):
+    """One promotion, rollback or refusal."""
+
+    n: int
+    """Number in the history, from 1."""
+    action: Action
+    model: str
+    """Id of the package."""
+    run: str = ""
+    """The run it was made of; empty for a rollback."""
+    reason: str = ""
+    """Why it was promoted against the gate; empty if the gate let it through."""
+    gate: tuple[GateCondition, ...] = ()
+    at: str
+    """UTC, ISO 8601."""
+
+
+class ChampionHistory(Struct, frozen=True, kw_only=True):
+    """Promotions, rollbacks and challengers that were refused, oldest first."""
+
+    history: tuple[ChampionEntry, ...] = ()
+
+    @property
+    def reigns(self) -> tuple[ChampionEntry, ...]:
+        """The entries that made a model champion, oldest first."""
+        return tuple(entry for entry in self.history if entry.action != "refused")
+
+    @property
+    def champion(self) -> str:
+        """Id of the model that trades now; empty before the first promotion."""
+        return self.reigns[-1].model if self.reigns else ""
+
+    @property
+    def succession(self) -> list[str]:
+        """Models that rollbacks would go back through, the champion last; empty before the first one."""
+        line: list[str] = []
+        for entry in self.reigns:
+            if entry.action == "promoted" and (not line or line[-1] != entry.model):
+                line.append(entry.model)
+            elif entry.action == "rolled back" and len(line) > 1:
+                line.pop()
+        return line
+
+    @property
+    def before(self) -> str:
+        """Id of the model that a rollback goes to; empty if there is none."""
+        return "".join(self.succession[-2:-1])
+
+
+class ModelFacts(Struct, frozen=True, kw_only=True):
+    """What a package of networks says of itself."""
+
+    features: tuple[str, ...] = ()
+    """Names of the inputs, in their order on the tensor."""
+    blocks: tuple[tuple[str, ...], ...] = ()
+    """Blocks that are switched on in each network."""
+    rules: dict[str, Any] = {}
+    """Everything of the configuration that decides the inputs."""
+    splits: dict[str, Any] = {}
+    """``train``, ``validation`` and ``test`` -> ISO dates ``first`` and ``last``, and the gaps between."""
+    last_session: str = ""
+    """Last session of the data that it was trained on."""
+    score_horizon: int = 0
+    """Sessions that the traded score looks ahead."""
+    test: RankICSummary
+    """Out of sample, on the days of the test span."""
+
+    @property
+    def chosen_to(self) -> str:
+        """Last session that the training or the choice of its epochs has seen, ISO date."""
+        return str(self.splits["validation"]["last"])

@@ -1,0 +1,116 @@
+"""The features: what is said of each, how much of it is known, and what it is worth alone in training."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec import Struct, structs
+
+from engine.records import record
+from engine.records.built import FeatureSetManifest, Get, newest
+
+CATALOG = Path("features") / "catalog.json"
+"""Below the workspace: written with every feature set and by `features list`."""
+WORTH = "feature_ic.json"
+"""In the directory of a training run."""
+_RUNS = 20
+"""Newest runs that are asked for the worth of the features."""
+
+
+class FeatureFigures(Struct, frozen=True, kw_only=True):
+    """What files say of a feature beside its definition; None where no file says it."""
+
+    coverage: float | None = None
+    """Share of the universe's stock-days with a value."""
+    rank_ic: float | None = None
+    """Mean RankIC alone, on training days."""
+    rank_ic_se: float | None = None
+    """Its Newey-West standard error."""
+    n_dates: int = 0
+
+
+class FeatureRow(FeatureFigures, frozen=True, kw_only=True):
+    """A feature as the catalog defines it, with its figures."""
+
+    name: str
+    family: str
+    formula: str
+    unit: str
+    lookback: int
+    """Sessions that it looks back."""
+    scope: str
+    """stock: ranked within the day; else one value a day."""
+    source: str
+    published: str
+    core: bool
+    off: str | None = None
+    """Why it is not computed; None or empty if it is."""
+
+
+class FeatureCatalog(Struct, frozen=True, kw_only=True):
+    """``features/catalog.json``."""
+
+    features: tuple[FeatureRow, ...]
+
+
+class FeatureWorth(Struct, frozen=True, kw_only=True):
+    """``feature_ic.json`` of a run: RankIC of each feature alone on its training days."""
+
+    fingerprint: str
+    """Of the feature set."""
+    horizon: int = 0
+    """Sessions."""
+    first: str = ""
+    last: str = ""
+    stride: int = 1
+    """Every how manieth training day was looked at."""
+    features: dict[str, FeatureFigures]
+
+
+class FeatureSource(Struct, frozen=True, kw_only=True):
+    """Where the figures of the features come from."""
+
+    built: FeatureSetManifest = FeatureSetManifest()
+    fits: bool = False
+    """Whether the feature set was built from the current snapshot."""
+    run: str = ""
+    """The run that measured the RankIC; empty without one."""
+    worth: FeatureWorth | None = None
+
+    def figures(self) -> dict[str, FeatureFigures]:
+        """Figures by feature; one without any is left out."""
+        built, alone = self.built, self.worth.features if self.worth else {}
+        share = (
+            {name: n / built.cells for name, n in zip(built.features, built.known, strict=True)}
+            if built.cells and built.known is not None
+            else {}
+        )
+        return {
+            name: structs.replace(alone.get(name, FeatureFigures()), coverage=share.get(name))
+            for name in {**share, **alone}
+        }
+
+    def rows(self, catalog: FeatureCatalog) -> tuple[FeatureRow, ...]:
+        """The catalog with its figures; what the feature set left out is off."""
+        figures, columns = self.figures(), self.built.features
+        rows = []
+        for row in catalog.features:
+            absent = columns and row.name not in columns
+            off = row.off or ("not in the feature set" if absent else None)
+            found = structs.asdict(figures.get(row.name, FeatureFigures()))
+            rows.append(structs.replace(row, off=off, **found))
+        return tuple(rows)
+
+
+def feature_source(
+    workspace: Path, chain: Sequence[str] | None, get: Get = record.read
+) -> FeatureSource:
+    """The feature set of the snapshot with ``chain``, else the newest; and the newest run that was trained
+    on that very set and measured its features, else the newest that measured any.
+    """
+    found = newest(workspace / "features", FeatureSetManifest, chain, get)
+    _, built, fits = found or (None, FeatureSetManifest(), False)
+    paths = sorted((workspace / "runs").glob(f"*/{WORTH}"), reverse=True)[:_RUNS]
+    told: list[tuple[str, FeatureWorth]] = [(p.parent.name, get(p, FeatureWorth)) for p in paths]
+    same = [one for one in told if one[1].fingerprint == built.fingerprint]
+    run, worth = next(iter([*same, *told]), ("", None))
+    return FeatureSource(built=built, fits=fits, run=run, worth=worth)

@@ -1,0 +1,100 @@
+"""How well scores rank the stocks of a day: the figures of one set of scores on one set of days.
+
+Correlations lie in [-1, 1]; every error is a Newey-West standard error; NaN stands for what could not be
+measured, for example because no day had enough stocks.
+"""
+
+import math
+
+from msgspec import Struct
+
+from engine.records.figure import Figure
+from engine.records.judgement import is_noise
+
+
+class RankICSummary(Struct, frozen=True, kw_only=True):
+    """Means over days. Every field but ``n_dates`` is NaN when no day is defined."""
+
+    rank_ic: float
+    """Mean daily Spearman correlation of score and forward return."""
+    rank_ic_se: float = math.nan
+    """Standard error of that mean, with the horizon as lag: labels of neighbouring days overlap."""
+    rank_ic_t: float = math.nan
+    """The mean over its error."""
+    icir: float = math.nan
+    """Mean over standard deviation of the daily RankIC, not annualised."""
+    ic: float = math.nan
+    """Mean daily Pearson correlation."""
+    ic_se: float = math.nan
+    hit_share: float = math.nan
+    """Share of days with RankIC > 0, a fraction."""
+    hit_se: float = math.nan
+    hit_base: float = math.nan
+    """The same share for shuffled scores: about one half."""
+    hit_band: float = math.nan
+    """Half-width of the 95 % band around it."""
+    decile_spread: float = math.nan
+    """Mean return of the best decile less that of the worst over the horizon, a fraction."""
+    decile_spread_se: float = math.nan
+    n_dates: int = 0
+    null_band: float = math.nan
+    """Half-width of the 95 % band of the mean RankIC when scores are shuffled within each day."""
+    ic_null_band: float = math.nan
+    """The same band of the mean IC."""
+
+    @property
+    def is_noise(self) -> bool:
+        """True unless |RankIC| lies outside the null band."""
+        return is_noise(self.rank_ic, self.null_band)
+
+    @property
+    def figure(self) -> Figure:
+        """RankIC with its error, its null band and its days."""
+        return Figure(self.rank_ic, self.rank_ic_se, self.null_band, self.n_dates)
+
+    @property
+    def line(self) -> str:
+        """``+0.0205 ± 0.0042  null ±0.0098 (n=252)``; ``~`` marks a value inside the null band."""
+        if math.isnan(self.rank_ic):
+            return "—"
+        return (
+            f"{'~' if self.is_noise else ' '}{self.rank_ic:+.4f} ± {self.rank_ic_se:.4f}  "
+            f"null ±{self.null_band:.4f} (n={self.n_dates})"
+        )
+
+
+class MeanFigure(Struct, frozen=True, kw_only=True):
+    """A mean over days and how sure it is."""
+
+    value: float
+    se: float
+    """Newey-West standard error."""
+    n_dates: int
+
+    def ratio_to(self, bottom: "MeanFigure") -> float:
+        """The mean over another one; NaN where the other is not above two of its standard errors."""
+        return self.value / bottom.value if bottom.value > 2.0 * bottom.se else math.nan
+
+
+class YearFigure(Struct, frozen=True, kw_only=True):
+    """RankIC of one calendar year."""
+
+    year: int
+    rank_ic: float
+    rank_ic_se: float
+    n_dates: int
+
+
+class PairedDifference(Struct, frozen=True, kw_only=True):
+    """Mean of a daily figure of one less that of another on the days that both have."""
+
+    difference: float
+    """NaN without a common day."""
+    se: float = math.nan
+    """Newey-West standard error."""
+    low: float = math.nan
+    high: float = math.nan
+    """Percentile interval of the stationary block bootstrap over days; NaN below 20 days."""
+    confidence: float = math.nan
+    """Share of that interval, a fraction."""
+    n_dates: int = 0

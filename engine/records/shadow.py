@@ -1,0 +1,101 @@
+"""The shadow ledger: sealed signals filled at real prices, and what the gap to the backtest is made of."""
+
+import math
+from typing import Literal
+
+from msgspec import Struct, field
+
+from engine.records.signal_evidence import LiveRankIC
+
+Entry = Literal["open", "close"]
+ENTRIES: tuple[Entry, ...] = ("open", "close")
+PARTS = ("revision", "sizing", "rounding", "missed", "cost")
+"""What the gap between backtest and fill is made of."""
+
+
+class ShadowParts(Struct, frozen=True, kw_only=True):
+    """Returns and what they are made of, fractions of equity; NaN where there is no session."""
+
+    backtest: float
+    """Return of the book that today's data give, filled whole and free of cost."""
+    revision: float
+    """Because the sealed book is another one."""
+    sizing: float
+    """Because shares are fixed at the close before the fill."""
+    rounding: float
+    """Because of whole lots."""
+    missed: float
+    """Because of refused and unfilled orders."""
+    cost: float
+    """Commission, slippage and borrow."""
+    realised: float
+    """Backtest and all parts."""
+
+    @property
+    def gap(self) -> float:
+        """Realised less backtest."""
+        return self.realised - self.backtest
+
+
+class ShadowRow(ShadowParts, frozen=True, kw_only=True):
+    """One sealed book over one session; the parts add up to the gap."""
+
+    session: str
+    verdict: str
+    """Of its card."""
+    entry: Entry
+    """Whether it is filled at the open or at the close of the next session."""
+    filled: str
+    until: str
+    """ISO dates of its fill and of the next book's."""
+    orders: int
+    unfilled: int
+    unfilled_names: str
+    """The first few codes."""
+
+
+class ShadowTotal(Struct, frozen=True, kw_only=True):
+    """All sessions of one entry."""
+
+    sessions: int
+    mean: ShadowParts
+    """A session, on average."""
+    total: ShadowParts
+    gap: float
+    """Mean of realised less backtest a session, fraction of equity."""
+    gap_se: float
+    """Newey-West standard error of that mean; NaN below three sessions."""
+    unfilled: int
+    orders: int
+
+
+class GapPoint(Struct, frozen=True, kw_only=True):
+    """The mean gap of the sessions up to one, and its Newey-West standard error; fractions of equity."""
+
+    session: str
+    gap: float
+    se: float
+    """NaN below three sessions."""
+
+
+class LiveRecord(LiveRankIC, frozen=True, kw_only=True):
+    """The live RankIC with its error and its days."""
+
+    se: float = math.nan
+    daily: dict[str, float] = field(default_factory=dict)
+    """Session -> RankIC of its sealed scores."""
+
+
+class ShadowLedger(Struct, frozen=True, kw_only=True):
+    """``signals/ledger.json``."""
+
+    signals: int
+    pending: tuple[str, ...]
+    """Sessions whose next two are not there yet."""
+    all: dict[Entry, ShadowTotal]
+    traded: dict[Entry, ShadowTotal] = {}
+    """Only of signals whose card said TRADE."""
+    running: dict[Entry, tuple[GapPoint, ...]] = {}
+    """Empty in a ledger of an earlier version."""
+    live: dict[str, LiveRecord]
+    """Model -> how its scores turned out."""

@@ -1,0 +1,228 @@
+"""The networks of a dataset: a trainer that may begin, a fold's network with its scores, their mean."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from engine.config import Config
+from engine.dataset.loader import epoch_steps
+from engine.dataset.split import Fold, Split
+from engine.errors import ConfigError, GateError, Interrupted
+from engine.features.feature_set import FeatureSet
+from engine.files import digest, write_parquet
+from engine.graph.graph import GraphSeries
+from engine.model.atft_gat_fan import ATFTGATFAN
+from engine.model.build import build_model, parameter_table
+from engine.portfolio.prediction import Prediction
+from engine.runs.control import ControlFiles
+from engine.runs.events import FoldStarted, ModelBuilt, Noted, PlanMade, StageStarted
+from engine.runs.launch import RESUMABLE
+from engine.runs.sink import EventSink
+from engine.runs.store import Run
+from engine.stages.context import StageContext
+from engine.stages.identity import identity
+from engine.stages.load import Dataset, as_taught, uses_graph
+from engine.training.control import RunControl, TrainingStopped
+from engine.training.device import Runtime, apply_mode, choose_device
+from engine.training.machine import MachineProbe
+from engine.training.progress import Progress
+from engine.training.snapshots import Snapshots
+from engine.training.startup import check_startup
+from engine.training.trainer import Trainer
+
+
+def start_runtime(config: Config, sink: EventSink) -> Runtime:
+    """Choose the configured device, seed torch and set its threads and precision."""
+    device = choose_device(config.training.device, sink)
+    return apply_mode(config.training.mode, device, config.training.seed)
+
+
+def build_trainer(
+    context: StageContext,
+    dataset: Dataset,
+    split: Split,
+    *,
+    run: Run,
+    directory: Path,
+    runtime: Runtime,
+    sink: EventSink,
+) -> Trainer:
+    """A trainer with freshly initialised weights, its plan told and its start-up assertions passed.
+
+    ``directory``: of its checkpoints.
+    """
+    config, features = context.config, dataset.features
+    _require_known(features)
+    if uses_graph(config) and dataset.graphs is not None:
+        _require_edges(dataset.graphs, split)
+    model = build_model(config, len(features.features)).to(runtime.device)
+    _announce(config, features, split, model, sink)
+    sink.emit(StageStarted(stage="startup"))
+    check_startup(
+        model,
+        features,
+        dataset.graphs,
+        session=int(split.train[-1]),
+        window=config.split.window,
+        device=runtime.device,
+        sink=sink,
+    )
+    return Trainer(
+        config=config,
+        features=features,
+        graphs=dataset.graphs,
+        split=split,
+        model=model,
+        runtime=runtime,
+        sink=sink,
+        stop=context.stop,
+        snapshots=Snapshots(directory=directory, identity=identity(config, dataset)),
+        machine=MachineProbe(context.workspace),
+        progress=Progress(),
+        control=RunControl(files=ControlFiles.of(run), sink=sink, stop=context.stop),
+    )
+
+
+def _announce(
+    config: Config, features: FeatureSet, split: Split, model: ATFTGATFAN, sink: EventSink
+) -> None:
+    steps = epoch_steps(
+        split.train,
+        stride=config.training.day_stride,
+        days_per_step=config.training.days_per_step,
+        seed=config.training.seed,
+        epoch=0,
+    )
+    sink.emit(
+        PlanMade(
+            phases=[phase.name for phase in config.training.phases],
+            epochs=[phase.epochs for phase in config.training.phases],
+            steps_per_epoch=len(steps),
+            train_sessions=split.train.size,
+            validation_sessions=split.validation.size,
+            test_sessions=split.test.size,
+        )
+    )
+    sink.emit(
+        ModelBuilt(
+            parameters=parameter_table(model),
+            n_features=len(features.features),
+            n_symbols=len(features.symbols),
+            n_sessions=features.dates_S.size,
+        )
+    )
+
+
+def _require_known(features: FeatureSet) -> None:
+    """Only a network learns neutral labels; simple models do without the features they need."""
+    unknown = [name for name in features.neutral if name not in features.features]
+    if unknown:
+        raise ConfigError(
+            f"loss.neutral_to: {', '.join(unknown)} is not among the {len(features.features)} features",
+            hint="take it out, e.g. --set loss.neutral_to=[], or add its family to features.families",
+        )
+
+
+def _require_edges(graphs: GraphSeries, split: Split) -> None:
+    """The original's graph never reached its network; here a GAT without edges does not start."""
+    if graphs.at(int(split.train[-1])).edge_index_2E.shape[1] == 0:
+        raise GateError(
+            "the graph has no edge on the last training day, but the GAT block is on",
+            hint="lower graph.threshold, or set graph.kind = 'none'",
+        )
+
+
+def score_network(
+    context: StageContext,
+    run: Run,
+    dataset: Dataset,
+    fold: Fold,
+    *,
+    of: int,
+    seeds: int = 1,
+    part: Literal["validation", "test"],
+    sink: EventSink,
+) -> pl.DataFrame:
+    """Scores of one part of one of ``of`` folds, by a network with the configured seed (one of ``seeds``).
+
+    They lie in ``folds/`` of the run: a network that was done before the run was cut off is not trained
+    again, one that was cut off goes on from its last checkpoint. With ``training.warm_start`` a network
+    begins with the weights of the fold before, which knew nothing of this fold's days either.
+    """
+    training = context.config.training
+    seed = training.seed
+    name = _name(fold.index, seed)
+    path = run.path(f"folds/{name}.parquet")
+    if path.is_file():
+        sink.emit(Noted(message=f"{name}: done before"))
+        return pl.read_parquet(path)
+    sink.emit(FoldStarted(fold=fold.index, folds=of, seed=seed, seeds=seeds))
+    trainer = build_trainer(
+        context,
+        as_taught(dataset, fold.split, context.config),
+        fold.split,
+        run=run,
+        directory=fold_checkpoints(run, fold.index, seed),
+        runtime=start_runtime(context.config, sink),
+        sink=sink,
+    )
+    if training.warm_start and fold.index:
+        before = replace(trainer.snapshots, directory=fold_checkpoints(run, fold.index - 1, seed))
+        before.load_weights("kept", trainer.model)
+        sink.emit(Noted(message=f"begins with the weights of {_name(fold.index - 1, seed)}"))
+    try:
+        trainer.run(resume=True)
+    except TrainingStopped as error:
+        hint = f"`atft-tui {run.command} --resume {run.id}`" if run.command in RESUMABLE else ""
+        raise Interrupted(f"{run.id}: stopped in {name}", hint=hint) from error
+    scored = trainer.score(getattr(fold.split, part))
+    frame = scored.to_frame(dataset.features, split=part, fold=fold.index)
+    write_parquet(path, frame)
+    return frame
+
+
+def _name(fold: int, seed: int) -> str:
+    return f"fold-{fold}-seed-{seed}"
+
+
+def fold_checkpoints(run: Run, fold: int, seed: int) -> Path:
+    """Where the network of a fold and a seed keeps its weights."""
+    return run.path(f"checkpoints/{_name(fold, seed)}")
+
+
+def mean_scores(frames: Sequence[pl.DataFrame], horizons: Sequence[int]) -> pl.DataFrame:
+    """The mean over networks of their scores, each standardised within the day.
+
+    ``frames`` have the same rows ``date, symbol`` in the same order.
+    """
+    columns = [f"score_{h}" for h in horizons]
+    standard = [
+        frame.with_columns(
+            ((pl.col(c) - pl.col(c).mean()) / (pl.col(c).std() + 1e-12)).over("date")
+            for c in columns
+        )
+        for frame in frames
+    ]
+    mean = np.mean([frame.select(columns).to_numpy() for frame in standard], axis=0)
+    return frames[0].with_columns(
+        pl.Series(column, mean[:, i], dtype=pl.Float32) for i, column in enumerate(columns)
+    )
+
+
+def write_predictions(run: Run, frame: pl.DataFrame, features: FeatureSet, config: Config) -> None:
+    """``predictions.parquet`` of the run, with what its scores rest on in the metadata.
+
+    The horizons are those of the frame's columns.
+    """
+    Prediction(
+        frame=frame,
+        run_id=run.id,
+        horizons=tuple(h for h in features.horizons if f"score_{h}" in frame.columns),
+        market=features.market,
+        config_digest=digest(config.model_dump(mode="json")),
+        data_fingerprint=features.fingerprint,
+    ).write(run.path("predictions.parquet"))

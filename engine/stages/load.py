@@ -1,0 +1,152 @@
+"""From the store to what a network learns from: panel, universe, graphs and features of one command."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from engine.config import Config
+from engine.data.load import StoredPanel, open_panel
+from engine.data.universe import Universe, build_universe
+from engine.dataset.split import Split
+from engine.features.catalog import wants_graph
+from engine.features.feature_set import FeatureSet, build_features
+from engine.files import digest
+from engine.graph.build import build_graphs
+from engine.graph.graph import GraphSeries
+from engine.records.quality import QualityReport
+from engine.runs.events import StageStarted
+from engine.runs.sink import EventSink
+from engine.stages.context import StageContext
+from engine.training.permutation import permuted_labels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """Everything before the model, read or built once per command."""
+
+    panel: StoredPanel
+    universe: Universe
+    features: FeatureSet
+    graphs: GraphSeries | None
+    """What the network listens to; None if it does not."""
+    all_graphs: GraphSeries | None
+    """Those that features are made from too."""
+
+    @property
+    def quality(self) -> QualityReport:
+        """What the quality check said of the panel."""
+        return self.panel.report
+
+
+def load_dataset(
+    context: StageContext,
+    sink: EventSink,
+    *,
+    with_graph: bool = True,
+    in_memory: bool = True,
+    snapshot: str | None = None,
+) -> Dataset:
+    """Panel -> universe -> graphs -> features; what is there is read, what is new is added to it.
+
+    ``in_memory``: read the tensor at once if it is small enough; else days come from disk.
+    ``snapshot``: of the store, by its id; the current one if not named.
+    """
+    config, workspace = context.config, context.workspace
+    sink.emit(StageStarted(stage="load"))
+    panel = open_panel(workspace, config, snapshot)
+    universe = build_universe(panel, config.universe, workspace / "universe")
+    graphs = None
+    if config.graph.kind != "none" and (
+        (with_graph and uses_graph(config)) or wants_graph(config.features)
+    ):
+        sink.emit(StageStarted(stage="graph"))
+        graphs = build_graphs(panel, universe, config.graph, workspace / "graphs", sink)
+    sink.emit(StageStarted(stage="features"))
+    features = build_features(panel, universe, graphs, config, workspace / "features", sink)
+    return Dataset(
+        panel=panel,
+        universe=universe,
+        features=features.loaded() if in_memory else features,
+        graphs=graphs if with_graph and uses_graph(config) else None,
+        all_graphs=graphs,
+    )
+
+
+Loader = Callable[[StageContext, EventSink], Dataset]
+
+
+@dataclass(slots=True)
+class Shelf:
+    """The dataset of one run after another: what the next one needs too is not read again.
+
+    One feature tensor is held at a time, so runs with the same inputs should follow each other.
+    """
+
+    _key: str = ""
+    _held: Dataset | None = None
+
+    def open(self, context: StageContext, sink: EventSink) -> Dataset:
+        """The dataset of a run's configuration, as `load_dataset` gives it."""
+        config = context.config
+        tables = ("data", "quality", "universe", "labels", "features", "graph")
+        used = {name: getattr(config, name).model_dump(mode="json") for name in tables}
+        key = digest({**used, "uses_graph": uses_graph(config)})
+        if self._held is None or key != self._key:
+            found = load_dataset(context, sink, in_memory=False)
+            held = self._held
+            same = held is not None and held.features.fingerprint == found.features.fingerprint
+            features = held.features if held is not None and same else None
+            self._held = None  # frees the old tensor before the new one is read
+            self._held = replace(found, features=features or found.features.loaded())
+            self._key = key
+        return self._held
+
+
+def as_taught(dataset: Dataset, split: Split, config: Config) -> Dataset:
+    """The data set as training and selection see it: neutral labels, and for a permutation test no signal.
+
+    What only judges, the test days, keeps its own returns.
+    """
+    features = replace(dataset.features, neutral=config.loss.neutral_to)
+    if config.training.permute_labels:
+        deciding = np.concatenate([split.train, split.validation])
+        features = permuted_labels(features, deciding, config.training.seed)
+    return replace(dataset, features=features)
+
+
+def uses_graph(config: Config) -> bool:
+    """Whether the network listens to a graph."""
+    return config.graph.kind != "none" and "gat" in config.model.blocks
+
+
+def oracle_frame(
+    panel_oracle: pl.DataFrame | None, features: FeatureSet, split: Split
+) -> pl.DataFrame:
+    """The synthetic market's expected returns as a baseline named ``oracle``; empty for real data."""
+    columns = [f"score_{horizon}" for horizon in features.horizons]
+    if panel_oracle is None:
+        return pl.DataFrame()
+    wide = panel_oracle.pivot(on="horizon", index=["date", "symbol"], values="expected")
+    known = {str(h): f"score_{h}" for h in features.horizons if str(h) in wide.columns}
+    wide = wide.rename(known).with_columns(pl.col(name).cast(pl.Float32) for name in known.values())
+    missing = [pl.lit(None, pl.Float32).alias(name) for name in columns if name not in wide.columns]
+    parts = []
+    for name, sessions in (("validation", split.validation), ("test", split.test)):
+        member = np.argwhere(features.member_SN[sessions])
+        rows = pl.DataFrame(
+            {
+                "date": features.dates_S[sessions[member[:, 0]]],
+                "symbol": pl.Series("symbol", features.symbols).gather(member[:, 1]),
+            }
+        ).with_columns(pl.col("date").cast(pl.Date), pl.lit(name).alias("split"))
+        parts.append(rows.join(wide.with_columns(missing), on=["date", "symbol"], how="inner"))
+    return pl.concat(parts).select(
+        pl.lit("oracle").alias("name"),
+        "date",
+        "symbol",
+        pl.lit(0, pl.Int16).alias("fold"),
+        "split",
+        *columns,
+    )

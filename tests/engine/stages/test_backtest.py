@@ -1,0 +1,194 @@
+"""`backtest` and `sweep` on a market whose returns can be worked out by hand."""
+
+import math
+from pathlib import Path
+from types import SimpleNamespace
+
+import polars as pl
+import pytest
+
+from engine.config import Config
+from engine.config.file import override
+from engine.errors import DataError, EnvironmentProblem, GateError, UsageError
+from engine.records import record
+from engine.records.backtest import BacktestSummary
+from engine.records.book import ExtremeDay, HeldBreaks
+from engine.records.sweep import BestCell, SweepCell, SweepSummary
+from engine.runs.sink import ListSink
+from engine.runs.store import Run
+from engine.runs.trials import read_trials
+from engine.stages import backtest as stage
+from engine.stages import sweep as sweep_stage
+from engine.stages.context import StageContext, StopFlag
+from tests.engine.backtest.markets import panel_of, prediction_of
+from tests.engine.report.samples import tested
+
+RISE, FALL, DAYS = 1.01, 0.99, 40
+FREE = (
+    "portfolio.horizon=1", "portfolio.fraction=0.25", "portfolio.gross=1", "portfolio.max_weight=0.5",
+    "costs.commission_bps=0", "costs.slippage_bps=0", "costs.impact_bps=0",
+    "costs.borrow_bps_per_year=0", "constraints.max_adv_share=0", "backtest.random_draws=2",
+    "backtest.bootstrap_draws=200",
+)  # fmt: skip
+SHARES: dict[str, float] = {"A": RISE, "B": 1.0, "C": 1.0, "D": FALL}
+"""A gains 1 % a day, D loses 1 %, the others stand still."""
+
+
+@pytest.fixture
+def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StageContext:
+    # Every third day moves the other way, so that the returns vary.
+    closes: dict[str, list[float | None]] = {}
+    for name, step in SHARES.items():
+        price, row = 100.0, []
+        for d in range(DAYS):
+            price *= step if d % 3 else 1.0 / step
+            row.append(price)
+        closes[name] = list(row)
+    panel = panel_of(closes)
+    monkeypatch.setattr(stage, "load_panel", lambda *_: (panel, SimpleNamespace(notes=("toy",))))
+    config = override(Config(), dict(word.split("=") for word in FREE), origin="test")
+    return StageContext(workspace=tmp_path, config=config, sink=ListSink(), stop=StopFlag())
+
+
+@pytest.fixture
+def run(context: StageContext) -> Run:
+    """Scored for twenty days: A best, D worst."""
+    made = context.store.create("train", context.config)
+    scores: dict[str, list[float | None]] = {
+        name: [score] * 20 for name, score in (("A", 2.0), ("B", 1.0), ("C", 0.0), ("D", -1.0))
+    }
+    prediction_of(scores).write(made.path("predictions.parquet"))
+    return made
+
+
+def test_half_long_half_short_earns_half_of_both_moves(context: StageContext, run: Run) -> None:
+    """Decided on day 0, filled on day 1: from day 2 on the day's return is half of A's less half of D's."""
+    answer = stage.backtest(context, run=run.id, strategy=None)
+    saved = record.read(run.path("backtest.json"), BacktestSummary)
+    daily = pl.read_parquet(run.path("backtest.parquet"))
+    up = 0.5 * (RISE - 1.0) - 0.5 * (FALL - 1.0)
+    down = 0.5 * (1.0 / RISE - 1.0) - 0.5 * (1.0 / FALL - 1.0)
+    wanted = [0.0, *(down if d % 3 == 0 else up for d in range(2, 21))]
+    assert daily["net_return"].to_list() == pytest.approx(wanted, abs=1e-9)
+    assert saved.sessions == 20
+    assert saved.waterfall.net_return == pytest.approx(252 * sum(wanted) / 20, abs=1e-7)
+    assert saved.waterfall.commission == saved.waterfall.spread == 0.0
+    assert saved.annual_return == pytest.approx(math.prod(1 + r for r in wanted) ** (252 / 20) - 1)
+    assert saved.simulations_gap < 1e-12
+    assert answer.json["sharpe"] == saved.sharpe
+    assert "note: toy" in answer.text
+    assert answer.text.startswith(f"net Sharpe {saved.sharpe:+.2f}, 90%")
+
+
+def test_everything_of_a_backtest_is_left_in_the_run(context: StageContext, run: Run) -> None:
+    stage.backtest(context, run=run.id, strategy="score_weighted")
+    saved = record.read(run.path("backtest.json"), BacktestSummary)
+    assert saved.strategy == "score_weighted"
+    assert saved.portfolio["strategy"] == "score_weighted"
+    assert not saved.older
+    assert {"equal_weight", "random"} <= set(saved.baselines)
+    assert saved.baselines["random"].draws == 2
+    (trial,) = read_trials(run).values()
+    assert trial.what == "backtest score_weighted"
+    held = pl.read_parquet(run.path("holdings.parquet"))
+    last = held.filter(pl.col("date") == held["date"].max()).sort("symbol")
+    assert last["symbol"].to_list() == ["A", "B", "C", "D"]
+    assert last["rank"].to_list() == [1, 2, 3, 4]
+    names = [step.name for step in saved.alpha_to_orders.steps]
+    assert names[0] == "score_weighted, tranches: 1"
+    assert names[-1] == "filled one session later", "rules that are off are no steps"
+
+
+def test_only_out_of_sample_scores_are_traded(context: StageContext) -> None:
+    empty = context.store.create("train", context.config)
+    with pytest.raises(EnvironmentProblem):
+        stage.out_of_sample(empty)
+    prediction_of({"A": [1.0]}, split="validation").write(empty.path("predictions.parquet"))
+    with pytest.raises(GateError, match="no out-of-sample scores"):
+        stage.out_of_sample(empty)
+
+
+def test_trading_is_configured_by_the_command_and_the_rest_by_the_run(
+    context: StageContext, run: Run
+) -> None:
+    other = override(Config(), {"costs.commission_bps": "7", "training.seed": "99"}, origin="test")
+    mixed = stage.trading_configuration(
+        StageContext(workspace=context.workspace, config=other, sink=ListSink(), stop=StopFlag()),
+        run,
+        "score_weighted",
+    )
+    assert (mixed.costs.commission_bps, mixed.portfolio.strategy) == (7.0, "score_weighted")
+    assert mixed.training.seed == Config().training.seed
+    assert stage.trial_settings(mixed)["costs"]["commission_bps"] == 7.0
+
+
+def test_a_day_that_hangs_on_one_stock_is_told() -> None:
+    day = ExtremeDay(
+        date="2015-03-03", symbol="X", contribution=-0.05, price_ratio=0.1, sharpe_without=1.234
+    )
+    (note,) = stage.suspicions([day, ExtremeDay(date="2015-03-04", contribution=0.01)])
+    assert note.startswith("X alone made -5.0% on 2015-03-03 (price x 0.10)")
+    assert "+1.23" in note
+    assert stage._broken(HeldBreaks()) == []
+    assert "1.8% of the equity" in stage._broken(HeldBreaks(held=2, worst_case=-0.018))[0]
+
+
+def test_the_text_puts_the_rivals_below_the_scores() -> None:
+    lines = stage.backtest_text(tested(simulations_gap=1e-12)).splitlines()
+    assert lines[0] == "net Sharpe +0.40, 90% [-0.90, +1.70], target 0.849: undecided"
+    assert "agree to 1e-12" in lines[2]
+    rows = [line.split()[0] for line in lines if "[-0.90, +1.70]" in line][1:]
+    assert rows[0] == "these"
+    assert {"lightgbm", "random"} <= set(rows)
+
+
+# ---- sweep -----------------------------------------------------------------------------------------
+
+
+def test_a_sweep_counts_every_cell_and_simulates_the_best_again(
+    context: StageContext, run: Run
+) -> None:
+    grid = ("costs.commission_bps=0,10", "portfolio.gross=0.5,1")
+    answer = sweep_stage.run_sweep(context, run=run.id, grid=grid, strategy=None)
+    saved = record.read(run.path("sweep.json"), SweepSummary)
+    assert [cell.settings["costs.commission_bps"] for cell in saved.cells] == [0.0, 0.0, 10.0, 10.0]
+    assert saved.best.settings["costs.commission_bps"] == 0.0, "what costs nothing earns most"
+    assert saved.best.simulations_gap < 1e-12
+    assert saved.trials == len(read_trials(run)) == 4
+    returns = pl.read_parquet(run.path("sweep_returns.parquet"))
+    assert returns.group_by("cell").len()["len"].to_list() == [20] * 4
+    assert "probability of backtest overfitting" in answer.text
+    with pytest.raises(UsageError, match="cannot be swept"):
+        sweep_stage.run_sweep(context, run=run.id, grid=("training.seed=1,2",), strategy=None)
+
+
+def test_a_sweep_without_a_single_ratio_is_refused(context: StageContext, run: Run) -> None:
+    grid = ("constraints.min_price=100000",)
+    with pytest.raises(DataError, match="no cell has a Sharpe ratio"):
+        sweep_stage.run_sweep(context, run=run.id, grid=grid, strategy=None)
+    assert not run.path("sweep.json").exists()
+
+
+def test_the_map_of_a_sweep_is_the_mean_over_the_other_keys() -> None:
+    """Sharpe 1 and 3 at the first pair; the cell that failed says nothing and stands last."""
+    cells = [
+        SweepCell(settings={"a.x": 1.0, "b.y": 2.0, "c.z": z}, sharpe=sharpe, turnover=0.5)
+        for z, sharpe in ((0, 1.0), (1, 3.0))
+    ]
+    cells.append(SweepCell(settings={"a.x": 2.0, "b.y": 2.0, "c.z": 0}, error="lost everything"))
+    found = SweepSummary(
+        grid={"a.x": (1.0, 2.0), "b.y": (2.0, 3.0), "c.z": (0.0, 1.0)},
+        cells=tuple(cells),
+        best=BestCell(settings=cells[1].settings, sharpe=3.0, sharpe_deflated=0.25),
+        overfitting_probability=0.5,
+        trials=3,
+    )
+    assert found.pivot is not None
+    assert found.pivot.means == {(1.0, 2.0): 2.0}
+    assert [cell.sharpe for cell in found.ranked[:2]] == [3.0, 1.0]
+    assert math.isnan(found.ranked[2].sharpe)
+    text = sweep_stage.sweep_text(found)
+    assert "+2.00" in text
+    assert "after 3 trials" in text
+    assert "luck is 25%" in text
+    assert [sweep_stage._value(word) for word in ("0.5", "jp")] == [0.5, "jp"]

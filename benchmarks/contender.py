@@ -51,12 +51,14 @@ def serve(works: Mapping[str, Work], answers: Mapping[str, Work] | None = None) 
         sys.stdout.flush()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Contender:
     """A started child that waits for its turn."""
 
     name: str
     process: subprocess.Popen[str]
+    starting: bool = True
+    """It has not yet been asked anything, so its word that it is ready is still to be read."""
 
     def do(self, word: str) -> Seconds:
         """Let it do one work, and wait."""
@@ -66,6 +68,8 @@ class Contender:
     def ask(self, word: str) -> str:
         """The answer line to one word. The child's end is a RuntimeError."""
         assert self.process.stdin is not None
+        while self.starting:
+            self.starting = self._line() != "ready"  # libraries greet while they start
         self.process.stdin.write(word + "\n")
         self.process.stdin.flush()
         return self._line()
@@ -93,7 +97,7 @@ def contender(
     python: str = sys.executable,
     folder: Path | None = None,
 ) -> Iterator[Contender]:
-    """A started child that is ready; ended with the block.
+    """A child that starts, beside others that do; the first word to it waits. Ended with the block.
 
     ``program`` are the arguments of ``python``, ``folder`` is where it runs if not here.
     """
@@ -105,10 +109,7 @@ def contender(
         [python, *program],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=folder,
     ) as process:  # fmt: skip
-        child = Contender(name, process)
-        while child._line() != "ready":
-            pass  # libraries greet while they start
-        yield child
+        yield Contender(name, process)
         assert process.stdin is not None
         process.stdin.close()
 

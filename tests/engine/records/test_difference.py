@@ -40,7 +40,7 @@ def test_the_answer_has_its_keys_in_the_order_that_scripts_know() -> None:
     assert list(told["ranks"][0]) == [
         "code", "before", "after", "move", "own_rows", "neighbour_rows", "inputs",
     ]  # fmt: skip
-    assert told["rows"] == [
+    assert list(told["rows"]) == [
         {"date": "2016-12-28", "code": "A", "column": "close", "before": None, "after": 2.5}
     ]
 

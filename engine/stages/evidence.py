@@ -31,8 +31,7 @@ from engine.records.signal_evidence import (
     StepEvidence,
 )
 from engine.signals.models import Model
-from engine.stages.load import Dataset
-from engine.stages.package import raw_days
+from engine.stages.load import Dataset, raw_days
 
 _BACK = 10
 """Exchange sessions before the signal's that should have data."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -26,7 +26,7 @@ from engine.records.shadow import ENTRIES, PARTS, LiveRecord, ShadowLedger, Shad
 from engine.runs.events import Advanced, StageStarted
 from engine.signals.book import BARS
 from engine.signals.compose import book_of, unpack
-from engine.signals.inputs import TradingRules, rules_of, with_trading
+from engine.signals.inputs import TradingRules, rules_of, trading_config, with_trading
 from engine.signals.models import Model, ModelStore
 from engine.signals.pins import PinStore, text_of
 from engine.signals.seal import SealStore
@@ -35,10 +35,11 @@ from engine.stages.context import Outcome, StageContext
 from engine.stages.evidence import live_evidence, live_rank_ics
 from engine.stages.load import Dataset, load_dataset
 from engine.stages.signal_inputs import Gatherer
-from engine.stages.signals import open_ensemble, trading_config
 from engine.stages.text import table
 from engine.stages.waiting import waiting_lock
-from engine.training.ensemble import Ensemble
+
+if TYPE_CHECKING:
+    from engine.training.ensemble import Ensemble
 
 _Vector = NDArray[np.float64]
 _ADV_SESSIONS = 20
@@ -88,7 +89,7 @@ class _Reckoner:
         self.seals, self.model, self.pins = seals, model, seals.pins
         self.packed = self.config = model.config()
         self.trading: dict[str, Any] = {}
-        self.context = replace(context, config=trading_config(model, context.config))
+        self.context = replace(context, config=trading_config(self.packed, context.config))
         context.sink.emit(StageStarted(stage="ledger"))
         self.dataset: Dataset = load_dataset(self.context, context.sink, in_memory=False)
 
@@ -99,7 +100,9 @@ class _Reckoner:
         return {str(day): rows for (day,), rows in frame.group_by("date")}
 
     @cached_property
-    def _ensemble(self) -> Ensemble:
+    def _ensemble(self) -> "Ensemble":
+        from engine.stages.signals import open_ensemble  # torch: only where the data have changed
+
         return open_ensemble(self.model)
 
     def rows(self, signals: Sequence[Seal]) -> tuple[list[ShadowRow], list[str]]:

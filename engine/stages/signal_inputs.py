@@ -28,8 +28,7 @@ from engine.signals.models import Model
 from engine.signals.pins import PinStore
 from engine.signals.seal import SealStore
 from engine.signals.window import day_slice, edge_slice
-from engine.stages.load import Dataset
-from engine.stages.package import session_window
+from engine.stages.load import Dataset, session_window
 
 
 def seal_exchange(snapshot: Snapshot) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 
 import engine
-from engine.config import Config
 from engine.data.calendar import exchange_of
 from engine.data.load import RefusedDataError, clean_panel
 from engine.data.store import PanelStore, Snapshot
@@ -25,7 +24,7 @@ from engine.runs.events import Noted, StageStarted
 from engine.signals.account import Account
 from engine.signals.card import data_lights
 from engine.signals.compose import compose, unpack
-from engine.signals.inputs import TRADING, same_inputs
+from engine.signals.inputs import same_inputs, trading_config
 from engine.signals.models import Model, ModelStore
 from engine.signals.seal import SealStore
 from engine.stages.context import Outcome, StageContext
@@ -77,7 +76,7 @@ def signals(
         for name in seals.sweep():
             context.sink.emit(Noted(message=f"removed {name}, left by a killed process"))
         model = _chosen_model(context, run)
-        within = replace(context, config=trading_config(model, context.config))
+        within = replace(context, config=trading_config(model.config(), context.config))
         snapshot = _snapshot(context, day)
         _require_its_market(model, snapshot)
         early, evidence = _look_at_data(within, snapshot, day)
@@ -99,12 +98,6 @@ def _chosen_model(context: StageContext, run: str | None) -> Model:
     if run is not None:
         return package(context, context.store.open(run))
     return ModelStore(context.workspace / "models").require_champion()
-
-
-def trading_config(model: Model, config: Config) -> Config:
-    """Everything up to the scores from the model, everything after them from the command."""
-    tables = {name: getattr(config, name).model_dump() for name in (*TRADING, "backtest")}
-    return Config.model_validate({**model.config().model_dump(), **tables})
 
 
 def _day(text: str) -> dt.date:

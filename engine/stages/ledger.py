@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
-from itertools import groupby
+from itertools import groupby, repeat
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -190,10 +190,11 @@ class _PinnedMarket:
         self.classes = lru_cache(_KEPT)(self._classes)
 
     def _quoted(self, pin: str) -> tuple[dict[str, float], dict[str, float]]:
-        """Close as quoted and turnover of each stock of a session, quote currency; NaN = none."""
+        """Close as quoted (NaN = none) and turnover (0 = none) of each stock of a session, quote currency."""
         bars = self._pins.get_arrays(pin)
         symbols, values = text_of(bars["symbols"]), bars["bars"]
-        close, turnover = (values[BARS.index(name)].tolist() for name in ("close_raw", "turnover"))
+        close = values[BARS.index("close_raw")].tolist()
+        turnover = np.nan_to_num(values[BARS.index("turnover")]).tolist()
         return dict(zip(symbols, close, strict=True)), dict(zip(symbols, turnover, strict=True))
 
     def _classes(self, pin: str) -> dict[str, str | None]:
@@ -213,7 +214,7 @@ def _filled_book(
     Lots, ticks and sessions a year are those of the data, whatever market the configuration names.
     """
     frame = pl.read_parquet(seal.read("weights.parquet"), columns=["symbol", "weight"])
-    weights = dict(zip(*(frame[name].to_list() for name in ("symbol", "weight")), strict=True))
+    weights = dict(zip(frame["symbol"].to_list(), frame["weight"].to_list(), strict=True))
     held = Positions.from_csv(seal.read("positions.csv")).shares
     orders = {row.symbol: row for row in rows_of(seal.read("orders.csv"), Order, "orders.csv")}
     card = seal.card()
@@ -247,7 +248,7 @@ def _adv(inputs: SignalInputs, pinned: _PinnedMarket, symbols: Sequence[str]) ->
     total_N = np.zeros(len(symbols))
     for _, pin in recent:
         _, turnover = pinned.quoted(pin)
-        total_N += np.nan_to_num([turnover.get(symbol, 0.0) for symbol in symbols])
+        total_N += np.fromiter(map(turnover.get, symbols, repeat(0.0)), np.float64, len(symbols))
     return total_N / len(recent)
 
 

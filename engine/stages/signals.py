@@ -5,6 +5,7 @@ import hashlib
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -269,7 +270,7 @@ def answer(seal: Seal) -> Outcome:
     """What `signals` says of a sealed directory: read from it, so that it is the same every time."""
     card = seal.card()
     rows = {
-        name: [record.as_json(row) for row in rows_of(seal.read(f"{name}.csv"), kind, name)]
+        name: [_as_sealed(row) for row in rows_of(seal.read(f"{name}.csv"), kind, name)]
         for name, kind in (("orders", Order), ("refused", Refused))
     }
     summary = {
@@ -277,14 +278,27 @@ def answer(seal: Seal) -> Outcome:
         "key": seal.manifest.key_text,
         "revision": seal.revision,
         "verdict": card.verdict,
-        "lights": [record.as_json(light) for light in card.lights],
+        "lights": [_sorted(light) for light in card.lights],
         "directory": str(seal.directory),
         "seal": seal.digest,
         **rows,
-        "figures": None if card.orders is None else record.as_json(card.orders),
+        "figures": None if card.orders is None else _sorted(card.orders),
     }
     text = seal.read("card.md").decode() + f"\nsealed in {seal.directory}\nseal {seal.digest}"
     return Outcome(json=summary, text=text, exit_code=card.exit_code)
+
+
+def _sorted(part: msgspec.Struct) -> dict[str, Any]:
+    """A part of the card in the order that it has in ``card.json``."""
+    return dict(sorted(record.as_json(part).items()))
+
+
+def _as_sealed(row: Order | Refused) -> dict[str, Any]:
+    """The row with its numbers as the CSV has them: whole ones below 1e10 stand there without a point."""
+    values = record.as_json(row)
+    numbers = {name: value for name, value in values.items() if isinstance(value, float)}
+    whole = {name: int(x) for name, x in numbers.items() if x.is_integer() and abs(x) < 1e10}
+    return values | whole
 
 
 def code_digest() -> dict[str, str]:

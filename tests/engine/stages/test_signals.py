@@ -25,6 +25,7 @@ def test_the_answer_is_read_from_the_seal(tmp_path: Path) -> None:
     assert done.json["key"] == f"XTKS:{DAY}:{'m' * 16}:{'d' * 16}"
     assert done.json["orders"] == [record.as_json(ORDER)]
     assert done.json["orders"][0]["code"] == "-AB"  # a spreadsheet sees '-AB
+    assert repr(done.json["orders"][0]["held"]) == "1200"  # as in the CSV, not 1200.0
     assert b"'-AB," in seal.read("orders.csv")
     assert np.isnan(done.json["refused"][0]["notional"])
     assert {**done.json["refused"][0], "notional": 0.0} == {

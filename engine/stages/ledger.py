@@ -223,7 +223,7 @@ def _filled_book(
     change = {s: _SIGN[order.side] * order.shares for s, order in orders.items()}
 
     def vector(values: Mapping[str, float], missing: float = 0.0) -> _Vector:
-        return np.array([float(values.get(symbol, missing)) for symbol in symbols])
+        return np.fromiter(map(values.get, symbols, repeat(missing)), np.float64, len(symbols))
 
     return FilledBook(
         session=seal.session,

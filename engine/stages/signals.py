@@ -293,7 +293,7 @@ def _sorted(part: msgspec.Struct) -> dict[str, Any]:
     return dict(sorted(record.as_json(part).items()))
 
 
-def _as_sealed(row: Order | Refused) -> dict[str, Any]:
+def _as_sealed(row: msgspec.Struct) -> dict[str, Any]:
     """The row with its numbers as the CSV has them: whole ones below 1e10 stand there without a point."""
     values = record.as_json(row)
     numbers = {name: value for name, value in values.items() if isinstance(value, float)}

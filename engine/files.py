@@ -159,7 +159,16 @@ def sha256(path: Path) -> str:
 
 def digest(value: object) -> str:
     """First 16 hex digits of the SHA-256 of a JSON-able value: the key of a cache entry."""
-    text = json.dumps(value, sort_keys=True, default=str)
+    return text_digest(json_text(value))
+
+
+def json_text(value: object) -> str:
+    """The text of a value that its digest is of."""
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def text_digest(text: str) -> str:
+    """First 16 hex digits of the SHA-256 of a text."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
 
 

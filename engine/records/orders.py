@@ -86,13 +86,20 @@ def rows_of(content: bytes, kind: type[_T], name: str) -> list[_T]:
     RecordError, which begins with ``name``, where a cell is missing or not of its kind.
     """
     try:
+        reader = csv.reader(io.StringIO(content.decode("utf-8")))
+        header = next(reader, [])
         found = [
-            {key: "nan" if cell == "" and key != "reason" else cell for key, cell in row.items()}
-            | {"code": row["code"].removeprefix("'")}
-            for row in csv.DictReader(io.StringIO(content.decode("utf-8")))
+            {
+                key: cell if cell or key == "reason" else "nan"
+                for key, cell in zip(header, row, strict=True)
+            }
+            for row in reader
+            if row
         ]
+        for row in found:
+            row["code"] = row["code"].removeprefix("'")
         return msgspec.convert(found, list[kind], strict=False)  # type: ignore[valid-type]
-    except (msgspec.ValidationError, UnicodeDecodeError, KeyError, csv.Error) as error:
+    except (msgspec.ValidationError, ValueError, KeyError, csv.Error) as error:
         raise RecordError(f"{name}: {error}") from error
 
 

@@ -33,6 +33,12 @@ def trading_tables(config: Config) -> dict[str, object]:
     return {**tables, _CASH: config.backtest.initial_cash}
 
 
+def trading_config(packed: Config, config: Config) -> Config:
+    """Everything up to the scores from the model's package, everything after them from the command."""
+    tables = {name: getattr(config, name).model_dump() for name in (*TRADING, "backtest")}
+    return Config.model_validate({**packed.model_dump(), **tables})
+
+
 def with_trading(config: Config, trading: Mapping[str, Any]) -> Config:
     """The model's configuration with the trading rules of a signal."""
     tables = {name: trading[name] for name in TRADING}

@@ -31,8 +31,7 @@ from engine.records.signal_evidence import (
     StepEvidence,
 )
 from engine.signals.models import Model
-from engine.stages.load import Dataset
-from engine.stages.package import raw_days
+from engine.stages.load import Dataset, raw_days
 
 _BACK = 10
 """Exchange sessions before the signal's that should have data."""
@@ -130,7 +129,7 @@ def live_rank_ics(
     """
     session_of = {str(day): s for s, day in enumerate(features.dates_S)}
     axis = {symbol: n for n, symbol in enumerate(features.symbols)}
-    column = features.horizons.index(horizon)
+    column, score = features.horizons.index(horizon), score_column(horizon)
     found: dict[str, float] = {}
     for place in reversed(places):
         session = session_of.get(place.session)
@@ -141,12 +140,12 @@ def live_rank_ics(
         seal = read_seal(place.directory)
         if model and seal.key.model != model:
             continue
-        frame = pl.read_parquet(seal.read("scores.parquet"))
-        known = frame.filter(pl.col("symbol").is_in(list(axis)))
-        rows = np.array([axis[s] for s in known["symbol"]], dtype=np.int64)
+        frame = pl.read_parquet(seal.read("scores.parquet"), columns=["symbol", score])
+        at_N = np.array([axis.get(s, -1) for s in frame["symbol"].to_list()], dtype=np.int64)
+        known_N = at_N >= 0
         value = rank_ic(
-            known[score_column(horizon)].to_numpy(),
-            features.forward_return_SNH[session][rows, column],
+            frame[score].to_numpy()[known_N],
+            features.forward_return_SNH[session][at_N[known_N], column],
         )
         if np.isfinite(value):
             found[place.session] = value

@@ -24,8 +24,8 @@ from engine.runs.store import Run
 from engine.signals.models import Model, ModelStore
 from engine.stages.backtest import out_of_sample
 from engine.stages.context import Outcome, StageContext
-from engine.stages.load import load_dataset
-from engine.stages.package import package, session_window
+from engine.stages.load import load_dataset, session_window
+from engine.stages.package import package
 from engine.stages.signals import open_ensemble
 from engine.stages.text import table
 from engine.stages.train import train

@@ -52,7 +52,7 @@ class ComparisonView:
     status: str = _DONE
     """done, or that of the run that trains it."""
     daily: DailyGap | None = None
-    """Of the variant that is furthest from the reference; read for the one that is looked at."""
+    """The days of the variant furthest from the reference; read for the comparison that is looked at."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ _SECTORS = (
 )  # fmt: skip
 _DAILY_SD = 0.018
 SHARE_CLUSTER, SHARE_SECTOR = 0.60, 0.10
-"""Of the variance of a stock's return that is not the market's."""
+"""Shares of the variance of a stock's return that is not the market's."""
 REVERSAL, REVERSAL_DECAY = 0.06, 0.80
 VOLUME_PREMIUM, VOLUME_DECAY = 1e-3, 0.90
 DIFFUSION, DIFFUSION_DECAY = 0.6, 0.87

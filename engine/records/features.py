@@ -11,7 +11,7 @@ from engine.records.built import FeatureSetManifest, Get, newest
 CATALOG = Path("features") / "catalog.json"
 """Below the workspace: written with every feature set and by `features list`."""
 WORTH = "feature_ic.json"
-"""In the directory of a training run."""
+"""The file's name in the directory of a training run."""
 _RUNS = 20
 """Newest runs that are asked for the worth of the features."""
 
@@ -56,7 +56,7 @@ class FeatureWorth(Struct, frozen=True, kw_only=True):
     """``feature_ic.json`` of a run: RankIC of each feature alone on its training days."""
 
     fingerprint: str
-    """Of the feature set."""
+    """Fingerprint of the feature set."""
     horizon: int = 0
     """Sessions."""
     first: str = ""

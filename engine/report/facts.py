@@ -45,7 +45,7 @@ class Facts:
 
     run_id: str
     manifest: SettingsTable
-    """Of the run: when, with which program and packages it was made."""
+    """When, and with which program and packages, the run was made."""
     train: TrainResult
     backtest: BacktestSummary | None = None
     quality: CheckedQuality | None = None
@@ -62,7 +62,7 @@ class Facts:
     holdings: pl.DataFrame | None = None
     """Book of the last decision: ``date, symbol, name, sector, weight``, largest first."""
     trials: dict[str, TriedVariant] = field(default_factory=dict)
-    """By the digest of their settings."""
+    """Tried variants by the digest of their settings."""
     ablations: tuple[AblationRun, ...] = ()
     config: SettingsTable = field(default_factory=dict)
     comparisons: tuple[VariantComparison, ...] = ()

@@ -69,7 +69,7 @@ class Progress(Struct, kw_only=True):
         return kept[-1] if kept else None
 
     def to_state(self) -> dict[str, Any]:
-        """As builtin values, for a checkpoint's ``state.json``."""
+        """The progress as builtin values, for a checkpoint's ``state.json``."""
         return record.as_json(self)
 
     @classmethod

@@ -41,13 +41,13 @@ class AssertedNetwork(Protocol):
         """Name of each block, and its modules."""
 
     def eval(self) -> nn.Module:
-        """As torch's."""
+        """Does what torch's method does."""
 
     def train(self, mode: bool = True) -> nn.Module:
-        """As torch's."""
+        """Does what torch's method does."""
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """As torch's."""
+        """Does what torch's method does."""
 
     training: bool
 

@@ -35,7 +35,7 @@ _BAD_KEY = ("invalid or expired", "api key is required", "no active subscription
 """The service answers 403, not 401, to a wrong key and tells the reasons apart by text."""
 _KEY_VARIABLE = "JQUANTS_API_KEY"
 ATTEMPTS = 6
-"""Of one request, the first included."""
+"""Attempts of one request, the first included."""
 BACKOFF_S, BACKOFF_LIMIT_S = 1.0, 60.0
 """First and longest pause after a failure; doubled each time."""
 _THROTTLED_S = 60.0

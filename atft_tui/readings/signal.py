@@ -157,7 +157,7 @@ class _Then:
     """Weights of its sealed book; empty without an earlier seal."""
 
     def weight(self, code: str, now: Mapping[str, tuple[float, float]]) -> float:
-        """Of the earlier sealed book; without one, of the decision before, which every seal records."""
+        """Weight in the earlier sealed book; without one, in that of the decision before, as each seal has it."""
         return self.weights.get(code, 0.0) if self.name else now.get(code, (0.0, 0.0))[1]
 
 

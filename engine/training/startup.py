@@ -27,7 +27,7 @@ from engine.training.probes import gradient_norms
 _MIN_STD = 1e-6
 _MIN_GRADIENT = 1e-8
 _TOLERANCE = 1e-4
-"""Of scores that must not change while rows are added or reordered, in their own deviations: the same
+"""Change allowed in scores while rows are added or reordered, in their own deviations: the same
 sums in another order differ in the last bits of float32."""
 
 

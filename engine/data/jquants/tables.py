@@ -210,7 +210,7 @@ def _master(typed: pl.DataFrame, rules: VendorRules) -> pl.DataFrame:
 
 
 def _flow(typed: pl.DataFrame, rules: VendorRules) -> pl.DataFrame:
-    """Of all markets together; the vendor counts in thousand yen.
+    """Flows of all markets together; the vendor counts in thousand yen.
 
     A correction is a second row for the same week with a later ``available``.
     """

@@ -157,7 +157,7 @@ class _Then:
     """Weights of its sealed book; empty without an earlier seal."""
 
     def weight(self, code: str, now: Mapping[str, tuple[float, float]]) -> float:
-        """Weight in the earlier sealed book; without one, in that of the decision before, as each seal has it."""
+        """Weight in the earlier sealed book; without one, in that of the decision before."""
         return self.weights.get(code, 0.0) if self.name else now.get(code, (0.0, 0.0))[1]
 
 

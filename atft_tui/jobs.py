@@ -28,7 +28,7 @@ class Job:
 
     id: str
     words: tuple[str, ...]
-    """As on the command line, after ``atft-tui``."""
+    """The words of the command line after ``atft-tui``."""
     started: str
     """UTC, ISO 8601."""
     status: _JobStatus

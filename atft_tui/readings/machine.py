@@ -21,7 +21,7 @@ class GpuNews:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineNews:
     cpu_percent: float
-    """Of all cores together, 0 to 100, since the reading before."""
+    """Use of all cores together, 0 to 100, since the reading before."""
     cores: int
     load: float
     """Processes that ran or waited, mean of the last minute."""
@@ -29,7 +29,7 @@ class MachineNews:
     memory_total_mib: float
     disk_free_gib: float
     disk_total_gib: float
-    """Of the file system that the workspace is on."""
+    """Size of the file system that the workspace is on."""
     gpus: tuple[GpuNews, ...]
 
 

@@ -14,7 +14,7 @@ from engine.runs.store import Run, RunStore
 from engine.runs.summary import summarise
 
 _MAX_RUNS = 500
-"""Of a short list."""
+"""Length of a short list."""
 _BUDGET_S = 0.25
 """CPU time: reading runs that are new stops after it, and the next call goes on. What is known already
 costs 50 ms for 2,000 runs and is not counted, or it would leave no time for the others."""

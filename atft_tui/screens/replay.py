@@ -64,7 +64,7 @@ class ReplayScreen(CockpitScreen[_Moment]):
         self.position: int | None = None
         """None follows the newest event."""
         self.speed = 0
-        """Of the player; 0 stands still."""
+        """Speed of the player; 0 stands still."""
         self.tab = TABS[0]
 
     def body(self) -> Iterable[Widget]:
@@ -200,7 +200,7 @@ class ReplayScreen(CockpitScreen[_Moment]):
         self.lay_out()
 
     def lay_out(self) -> None:
-        """As the training screen: all panels where there is room, else the chosen one."""
+        """Show all panels where there is room, else the chosen one, as the training screen does."""
         there = self.run_value is not None
         wide = self.wide
         super().lay_out()

@@ -14,7 +14,7 @@ _R = TypeVar("_R")
 GAP = 2
 """Columns between two columns."""
 NARROWEST = 8
-"""Of a column that takes what is left."""
+"""Least width of a column that takes what is left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class TableColumn(Generic[_R]):
     value: Callable[[_R], Any] | None = None
     """What is sorted by and exported; the shown text if left out. None sorts last."""
     width: int | None = None
-    """In terminal columns; without it the column takes what is left, `NARROWEST` at least."""
+    """Width in terminal columns; None takes what is left, `NARROWEST` at least."""
     right: bool = False
     wide_only: bool = False
     """Gives way, out of sight to the right, where not all columns have room."""

@@ -17,7 +17,7 @@ from engine.runs.state import RunState
 _VERDICT_STYLES = {"met": GOOD, "not met": WARN, "not shown": DIM}
 _SEVERITY_STYLES = {"warning": WARN, "critical": BAD}
 LINE_WIDTH = 60
-"""Of the five criteria in one line, all met."""
+"""Columns that the five criteria take in one line, all met."""
 _SHORT = {
     "rank_ic": "RankIC",
     "ic": "IC",

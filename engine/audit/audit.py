@@ -23,7 +23,7 @@ from engine.runs.events import Advanced
 from engine.runs.sink import EventSink
 
 _STOCKS, _SESSIONS = 160, 320
-"""Of the sample, beside the history that the universe asks for."""
+"""Stocks and sessions of the sample, beside the history that the universe asks for."""
 _POISON = 0.80
 """Share of the sample's sessions before the first altered future."""
 _CHECKS = {

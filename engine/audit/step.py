@@ -10,7 +10,7 @@ from engine.data.tables import RawTables
 from engine.errors import DataError
 
 _STOCKS, _SESSIONS = 48, 160
-"""Of the sample, beside the history that the universe asks for."""
+"""Stocks and sessions of the sample, beside the history that the universe asks for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ class Simulation:
     """What vectorbt made of the targets, and where wanted trading went."""
 
     ledger: Ledger
-    """By vectorbt."""
+    """The account as vectorbt keeps it."""
     orders: Orders
     shortfall: OrderShortfall
     gap: float

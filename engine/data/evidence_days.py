@@ -39,9 +39,9 @@ class _Days:
     """Increasing; those that the exchange's calendar reaches."""
     rows_D: NDArray[np.int64]
     sessions: NDArray[np.datetime64]
-    """Of the years of these days."""
+    """Sessions of the exchange in the years of these days."""
     share: float | None
-    """Of the rows on sessions."""
+    """Share of the rows that lie on sessions."""
     shifted: int = 0
     swapped: bool = False
 

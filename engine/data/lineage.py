@@ -14,7 +14,7 @@ _KEPT = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lineage:
-    """By what, and from which sessions, a result is made."""
+    """By which settings, and from which sessions, a result is made."""
 
     settings: str
     """Digest of everything but the data that decides the values."""

@@ -53,7 +53,7 @@ _WORTHLESS = 1e-6
 _ABSURD_FACTOR = 0.4
 """Log jump that a factor must leave to be doubted: half as much again."""
 _DECAY = 0.94
-"""Of the exponential variance, a day (RiskMetrics 1996)."""
+"""Decay of the exponential variance, a day (RiskMetrics 1996)."""
 
 
 class Bars(NamedTuple):

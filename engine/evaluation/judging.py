@@ -95,7 +95,7 @@ def direction(found: PairedDifference, by_seed: Sequence[float]) -> Direction:
 
 
 def variant_verdict(found: RankICGap | None, kind: Literal["sizes", "ablations"] | str) -> str:
-    """In the words of the comparison; fewer than two seeds decide nothing."""
+    """The verdict in the words of the comparison; fewer than two seeds decide nothing."""
     if found is None:
         return "not trained"
     return _VERDICTS[kind][found.direction if len(found.by_seed) >= _MIN_SEEDS else "undecided"]

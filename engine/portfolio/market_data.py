@@ -52,7 +52,7 @@ class MarketData:
     sectors: tuple[str, ...]
     shortable_N: NDArray[np.bool_]
     sessions_per_year: int = 252
-    """Of the exchange; what annual limits of risk are counted in."""
+    """Sessions a year of the exchange; annual limits of risk are counted in them."""
 
     @classmethod
     def from_panel(

@@ -67,7 +67,7 @@ class Decisions:
 
     @cached_property
     def neutral(self) -> dict[tuple[str, ...], Self]:
-        """By styles, what `neutralised` has made of these decisions: the cells of a sweep share it."""
+        """What `neutralised` has made of these decisions, by styles: the cells of a sweep share it."""
         return {}
 
     def top(self, fraction: float) -> NDArray[np.bool_]:
@@ -94,7 +94,7 @@ class Strategy(Protocol):
 
     @property
     def name(self) -> str:
-        """As it is written in the configuration."""
+        """The name as it is written in the configuration."""
         ...
 
     def weights(self, decisions: Decisions, config: PortfolioConfig) -> Matrix:

@@ -97,7 +97,7 @@ class VariantComparison(Struct, frozen=True, kw_only=True):
     """Share of each interval, a fraction."""
     bootstrap_draws: int = 0
     data_fingerprint: str = ""
-    """Of the feature set; the report tells comparisons of its own run's."""
+    """Fingerprint of the feature set; the report tells comparisons of its own run's."""
     source: str = ""
     seeds: int = 0
     """Most runs of a variant that came to their end."""

@@ -56,7 +56,7 @@ class _FeatureWorth(Struct, frozen=True, kw_only=True):
     """``feature_ic.json`` of a run: RankIC of each feature alone on its training days."""
 
     fingerprint: str
-    """Of the feature set."""
+    """Fingerprint of the feature set."""
     horizon: int = 0
     """Sessions."""
     first: str = ""

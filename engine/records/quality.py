@@ -10,7 +10,7 @@ from msgspec import Struct, structs
 QUALITY = Path("data") / "quality.json"
 """Below the workspace: the newest answer of `check`."""
 REPORT = "report.json"
-"""In the directory of a clean panel."""
+"""The file's name in the directory of a clean panel."""
 Verdict = Literal["ok", "degraded", "refused"]
 Level = Literal["error", "warning", "info"]
 LISTED: Mapping[Level, int] = {"error": 500, "warning": 20, "info": 20}
@@ -99,7 +99,7 @@ class _QualityFigures(Struct, frozen=True, kw_only=True):
     rows_out: int
     symbols: int
     sessions: int
-    """With at least one bar that was kept."""
+    """Sessions with at least one bar that was kept."""
     first: dt.date
     last: dt.date
     usual_names: int

@@ -21,7 +21,7 @@ class Column(Struct, frozen=True, kw_only=True):
 
     ours: str
     theirs: str
-    """As the file spells it; ``(file name)`` where a symbol or a date comes from there."""
+    """The column as the file spells it; ``(file name)`` where a symbol or a date comes from there."""
     times: float = 1.0
     """Factor that the file's numbers are multiplied by."""
     decided_by: DecidedBy = "name"
@@ -84,7 +84,7 @@ class ReadingPlan(Struct, frozen=True, kw_only=True):
     """Columns of the file that were not taken."""
     dates: Dates | None = None
     price_scale: PriceScale | None = None
-    """Of bars only."""
+    """What the prices of a row are; for bars only."""
     factor: Factor | None = None
     first: str = ""
     """The first row as read, for the eye: ``2015-01-12 AAPL o 112.6 h 112.63 l 108.8 c 109.25 v 4965``."""

@@ -70,7 +70,7 @@ class SweepSummary(Struct, frozen=True, kw_only=True):
     grid: dict[str, tuple[float | str, ...]]
     """Dotted key -> values as given."""
     cells: tuple[SweepCell, ...]
-    """In the order of the grid."""
+    """The cells in the order of the grid."""
     best: BestCell
     overfitting_probability: float = math.nan
     """0.5 = the choice is worth nothing (Bailey et al. 2017)."""

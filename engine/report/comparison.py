@@ -142,7 +142,7 @@ class SideBySide:
 
     @cached_property
     def correlation(self) -> float:
-        """Of the daily net returns; NaN where one of them does not vary."""
+        """Correlation of the daily net returns; NaN where one of them does not vary."""
         value = self.days.select(pl.corr("a", "b")).item()
         return math.nan if value is None else float(value)
 

@@ -63,7 +63,7 @@ class Facts:
     holdings: pl.DataFrame | None = None
     """Book of the last decision: ``date, symbol, name, sector, weight``, largest first."""
     trials: dict[str, TriedVariant] = field(default_factory=dict)
-    """By the digest of their settings."""
+    """Tried variants by the digest of their settings."""
     ablations: tuple[AblationRun, ...] = ()
     config: SettingsTable = field(default_factory=dict)
     comparisons: tuple[VariantComparison, ...] = ()

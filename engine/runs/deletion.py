@@ -110,7 +110,7 @@ def delete(run: Run) -> int:
 
 
 def used_bytes(run: Run) -> int:
-    """Of all its files."""
+    """Bytes of all the run's files."""
     total = 0
     for folder, _, names in os.walk(run.directory):
         for name in names:

@@ -168,7 +168,7 @@ class MachineLogged(RunEvent, frozen=True, kw_only=True):
     """Load of the machine, every few seconds."""
 
     cpu_percent: float
-    """Of this process; 200 = two cores."""
+    """Share of one core that this process takes; 200 is two cores."""
     memory_mib: float
     memory_total_mib: float
     disk_free_gib: float
@@ -284,7 +284,7 @@ class TrialFinished(RunEvent, frozen=True, kw_only=True):
     """One trial of a hyper-parameter search, told by the search."""
 
     number: int
-    """In the study's storage, from 0; a trial that was cut off comes back under another number."""
+    """Number in the study's storage, from 0; a trial that was cut off comes back under another one."""
     trial_run: str
     state: str
     """complete, pruned, failed."""

@@ -55,7 +55,7 @@ class Run:
 
     @property
     def created(self) -> dt.datetime:
-        """From the id: UTC, to the second."""
+        """When the run was made, from its id: UTC, to the second."""
         return dt.datetime.strptime(self.id[:15], "%Y%m%d-%H%M%S").replace(tzinfo=dt.UTC)
 
     @property

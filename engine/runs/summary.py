@@ -80,7 +80,7 @@ def _judged(found: RankICSummary | None) -> RankICSummary | None:
 
 
 def figure(values: Mapping[str, Any] | None) -> RankICSummary | None:
-    """From the figures that `train --json` prints; None where there are none."""
+    """The figures that `train --json` prints; None where there are none."""
     return _judged(record.convert(values, RankICSummary, "figures")) if values else None
 
 

@@ -16,7 +16,7 @@ from engine.runs import lock
 from engine.runs.store import Run, RunStore
 
 _DELETED = "deleted.json"
-"""Of the store: the trials of runs that were deleted. They were looked at, so they count for ever."""
+"""The store's file of the trials of deleted runs. They were looked at, so they count for ever."""
 _TRAINING = ("train", "walkforward", "demo", "trial")
 """Commands that made scores: each run of them is a trial even if nothing was simulated on it.
 

@@ -83,7 +83,7 @@ class Gatherer:
 
     @property
     def features(self) -> FeatureSet:
-        """Of all sessions, in memory order."""
+        """Features of all sessions, in memory order."""
         return self.dataset.features
 
     @property
@@ -248,7 +248,7 @@ class Gatherer:
         return ScoredDay(date=date, data=data, pin=self.pins.put(pack_scores(scores)))
 
     def _sealed_scores(self, seal: Seal) -> Scores:
-        """In the order that the networks give them: that of the symbol axis."""
+        """The sealed scores in the order that the networks give them: that of the symbol axis."""
         frame = pl.read_parquet(seal.read("scores.parquet"))
         order = {symbol: n for n, symbol in enumerate(self.features.symbols)}
         place = np.argsort([order[s] for s in frame["symbol"]])

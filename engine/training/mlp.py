@@ -81,7 +81,7 @@ class _Days:
     """The training days, stock after stock, day after day."""
 
     x_MF: Tensor
-    """As stored: half floats stay half floats until their step."""
+    """Features as they are stored: half floats stay half floats until their step."""
     target_MH: Tensor
     """Normal scores of the forward return within the day; NaN where unknown."""
     spans: tuple[tuple[int, int], ...]

@@ -27,7 +27,7 @@ from engine.training.probes import gradient_norms
 _MIN_STD = 1e-6
 _MIN_GRADIENT = 1e-8
 _TOLERANCE = 1e-4
-"""Of scores that must not change while rows are added or reordered, in their own deviations: the same
+"""Change allowed in scores while rows are added or reordered, in their own deviations: the same
 sums in another order differ in the last bits of float32."""
 
 
@@ -41,13 +41,13 @@ class _AssertedNetwork(Protocol):
         """Name of each block, and its modules."""
 
     def eval(self) -> nn.Module:
-        """As torch's."""
+        """Does what torch's method does."""
 
     def train(self, mode: bool = True) -> nn.Module:
-        """As torch's."""
+        """Does what torch's method does."""
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """As torch's."""
+        """Does what torch's method does."""
 
     training: bool
 

@@ -23,7 +23,7 @@ class SummaryValue:
     report: str
     report_is_older: bool
     earlier: BacktestSummary | None = None
-    """Of the backtest that this one replaced."""
+    """The backtest that this one replaced."""
 
 
 def summary_picture(value: SummaryValue, width: int, height: int, *, ink: Ink = INK) -> Text:

@@ -41,7 +41,7 @@ from engine.runs.sink import EventSink
 
 TOKYO = ZoneInfo("Asia/Tokyo")
 PUBLISHED = dt.time(16, 30)
-"""In Tokyo: from then on the day's bars are there."""
+"""Time of day in Tokyo from which on the day's bars are there."""
 _FREE_DELAY = dt.timedelta(weeks=12)
 _NAP_S = 0.5
 """Between looks at the stop flag while waiting."""
@@ -76,7 +76,7 @@ class Pull:
     api: Api
     sink: EventSink
     now: dt.datetime
-    """With its time zone."""
+    """The time now, with its time zone."""
     stopped: Callable[[], bool] = lambda: False
     report: PullReport = field(init=False, default_factory=PullReport)
     _parts: Parts = field(init=False)

@@ -34,7 +34,7 @@ class Exchange:
 
 _EARLIEST = dt.date(1900, 1, 1)
 _COMPUTERS = dt.date(1970, 1, 1)
-"""Of several readings those that begin earlier give way: two digits taken for a year that are a day."""
+"""Readings that begin earlier give way to others: two digits were taken for a year that are a day."""
 _ASK = "say the order with --date-format, e.g. MM/DD/YYYY or DD/MM/YYYY"
 _CLEAR = 3
 """Sessions by which a reading must be the better one: a holiday or two may be wrong in a calendar."""

@@ -37,7 +37,7 @@ class Candidate:
     zone: str = ""
     """Zone whose local day was taken; empty for days as they are written."""
     natural: bool = False
-    """To be taken unless the calendar objects; otherwise the calendar must speak for it."""
+    """Whether it is taken unless the calendar objects; otherwise the calendar must speak for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ def _of_epoch(digits: pl.Series, wanted: str, zone: str, local: str) -> Iterator
 
 
 def _of_pattern(text: pl.Series, wanted: str, zone: str, local: str) -> list[Candidate]:
-    """By a pattern of strptime."""
+    """Readings of the text by a pattern of strptime."""
     timed = re.search(r"%[HIMSTRkls]", wanted) is not None
     if not timed:
         return [Candidate(format=wanted, days=text.str.to_date(wanted, strict=False))]

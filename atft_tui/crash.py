@@ -17,7 +17,7 @@ KEPT = 20
 """Reports in ``logs``; older ones are removed when a new one is written."""
 MASK = "[redacted]"
 _SHORTEST = 6
-"""Of a value of the environment that is masked; shorter ones stand in ordinary words."""
+"""Least length of a value of the environment that is masked; shorter ones stand in ordinary words."""
 _VARIABLE = r".*(?:key|token|secret|passw(?:or)?d|credential|auth|webhook).*"
 """Names of environment variables whose values are secrets."""
 _NAME = (

@@ -50,7 +50,7 @@ class Glyphs:
     lines: str
     """One for each of the curves of an overlay."""
     mark: str
-    """Of a marked row."""
+    """The sign of a marked row."""
 
 
 UNICODE = Glyphs(

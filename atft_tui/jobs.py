@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from atft_tui import format as fmt
 from atft_tui.readings.tail import last_lines
-from engine.files import from_json, read_json, write_json
+from engine.files import Json, from_json, read_json, write_json
 from engine.runs import launch
 
 _JobStatus = Literal["running", "done", "failed", "died"]
@@ -28,11 +28,11 @@ class Job:
 
     id: str
     words: tuple[str, ...]
-    """As on the command line, after ``atft-tui``."""
+    """The words of the command line after ``atft-tui``."""
     started: str
     """UTC, ISO 8601."""
     status: _JobStatus
-    answer: dict[str, Any]
+    answer: Json
     """What it printed; with ``error``, ``hint`` and ``exit_code`` if it failed."""
     last: str
     """Newest line it told."""
@@ -140,7 +140,7 @@ class JobBook:
                 (self.root / f"{old}{suffix}").unlink(missing_ok=True)
 
 
-def _answer(path: Path) -> dict[str, Any]:
+def _answer(path: Path) -> Json:
     """The JSON object that a command printed; empty while it runs or if it died before printing."""
     try:
         found = from_json(path.read_bytes())

@@ -17,7 +17,7 @@ class Key:
     action: str
     label: str
     footer: bool = False
-    """In the line at the bottom of the screen too."""
+    """Whether the key stands in the line at the bottom of the screen too."""
     display: str = ""
     """How the key is written; textual's own way if empty."""
     priority: bool = False

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class _Place:
     """One of the eight screens."""
 
     key: str
@@ -26,9 +26,9 @@ class Place:
         return made
 
 
-def _place(key: str, name: str, about: str) -> Place:
+def _place(key: str, name: str, about: str) -> _Place:
     title = name.capitalize()
-    return Place(key, name, title, about, f"atft_tui.screens.{name}:{title}Screen")
+    return _Place(key, name, title, about, f"atft_tui.screens.{name}:{title}Screen")
 
 
 PLACES = (

@@ -47,7 +47,7 @@ REFERENCE = Style(color="cyan")
 CURVES = tuple(
     Style(color=colour) for colour in ("cyan", "yellow", "magenta", "green", "blue", "red")
 )
-"""Of several curves, by their order."""
+"""Styles of several curves, by their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,5 +79,5 @@ def status(word: str) -> Status:
 
 
 def figure(*, noise: bool) -> Style:
-    """Of a figure: dim inside its null band."""
+    """The style of a figure: dim inside its null band."""
     return DIM if noise else PLAIN

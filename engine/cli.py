@@ -219,7 +219,7 @@ def _fail(error: EngineError, *, as_json: bool) -> int:
 
 
 def _print(text: str) -> None:
-    """To stdout; when its reader has gone (`| head`), the rest is dropped without a word."""
+    """Print to stdout; when its reader has gone (`| head`), the rest is dropped without a word."""
     try:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()

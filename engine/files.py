@@ -10,14 +10,18 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from engine.errors import ConfigError, EnvironmentProblem, IntegrityError
 
 if TYPE_CHECKING:
     import polars
 
+Json = Mapping[str, Any]
+"""A JSON object that is only read or printed: the answer of a command, on either side of the process."""
 MANIFEST = "manifest.json"
+_Entry = TypeVar("_Entry")
+"""What a manifest says of one file: its hash and its size."""
 _MAX_TOML_BYTES = 1_000_000
 
 
@@ -155,7 +159,16 @@ def sha256(path: Path) -> str:
 
 def digest(value: object) -> str:
     """First 16 hex digits of the SHA-256 of a JSON-able value: the key of a cache entry."""
-    text = json.dumps(value, sort_keys=True, default=str)
+    return text_digest(json_text(value))
+
+
+def json_text(value: object) -> str:
+    """The text of a value that its digest is of."""
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def text_digest(text: str) -> str:
+    """First 16 hex digits of the SHA-256 of a text."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
 
 
@@ -197,8 +210,8 @@ def building(target: Path) -> Iterator[Path]:
 
 
 def adopt(
-    source: Path, target: Path, names: Iterable[str], files: Mapping[str, Any]
-) -> dict[str, Any]:
+    source: Path, target: Path, names: Iterable[str], files: Mapping[str, _Entry]
+) -> dict[str, _Entry]:
     """Take over finished files of another directory without copying them: they are never changed.
 
     ``files`` are the entries of the source's manifest; those of the adopted files are returned.

@@ -58,7 +58,7 @@ class Curves:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Earlier:
+class _Earlier:
     """The backtest of the same run that the newest one replaced while this program was looking."""
 
     figures: BacktestSummary
@@ -74,7 +74,7 @@ class BacktestValue:
     figures: BacktestSummary | None = None
     curves: Curves | None = None
     sweep: SweepSummary | None = None
-    earlier: Earlier | None = None
+    earlier: _Earlier | None = None
     has_holdings: bool = False
     report: str = ""
     """Path of the newest report; empty if there is none."""
@@ -88,7 +88,7 @@ class BacktestReader:
     def __init__(self) -> None:
         self._stamp: tuple[Path, tuple[Stamp, ...]] | None = None
         self._value = BacktestValue()
-        self._earlier: dict[Path, Earlier] = {}
+        self._earlier: dict[Path, _Earlier] = {}
 
     def value(self, workspace: Path, chosen: str | None) -> BacktestValue:
         """The chosen run's backtest, else that of the newest run with one."""
@@ -102,7 +102,7 @@ class BacktestReader:
             old = self._value
             same_run = self._stamp is not None and self._stamp[0] == run.directory
             if same_run and old.figures and found.figures and old.figures != found.figures:
-                self._earlier[run.directory] = Earlier(figures=old.figures, curves=old.curves)
+                self._earlier[run.directory] = _Earlier(figures=old.figures, curves=old.curves)
             self._value = replace(found, earlier=self._earlier.get(run.directory))
             self._stamp = stamp
         return self._value

@@ -16,7 +16,7 @@ class KeyRow:
 
     key: str
     value: str
-    """As TOML."""
+    """The value as TOML."""
     default: str
     origin: str
     """default, config.toml:12 (of the current directory) or workspace:12."""

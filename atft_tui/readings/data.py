@@ -79,7 +79,7 @@ class StockRow:
     turnover: float | None
     """Median of the last 20 sessions, in currency."""
     member: bool | None
-    """In the universe at the last session; None while there is no universe."""
+    """Whether it is in the universe at the last session; None while there is no universe."""
     findings: int
     """Listed examples; the files do not keep all."""
 

@@ -58,11 +58,11 @@ class Desk:
     seals: tuple[Seal, ...]
     """Oldest session first, then by revision."""
     attempt: ShownCard | None
-    """Of a session that nothing is sealed of; later than every seal."""
+    """The card of a session that nothing is sealed of; later than every seal."""
     signal: Signal | None
     """The one that is shown; None while an attempt is, or before the first."""
     cards: tuple[ShownCard, ...]
-    """Of every seal, in their order; empty until the stocks are read too."""
+    """The card of every seal, in their order; empty until the stocks are read too."""
     before: Seal | None
     """What it is compared with."""
     busy: bool
@@ -72,7 +72,7 @@ class Desk:
     champion: Readable[Champion]
     answers: Readable[Answers]
     trouble: str = ""
-    """Of the attempt's file."""
+    """Why the attempt's file cannot be read."""
 
     @property
     def card(self) -> ShownCard | None:

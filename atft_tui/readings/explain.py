@@ -27,7 +27,7 @@ class Why:
     variables: tuple[tuple[str, float], ...] = ()
     """Feature and its contribution to the standardised score; of the largest positions only."""
     neighbours: tuple[Neighbour, ...] = ()
-    """By attention, most first."""
+    """The neighbours by attention, most first."""
     own: float | None = None
     """Attention of the stock on itself."""
     past: tuple[tuple[str, int], ...] = ()

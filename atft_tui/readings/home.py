@@ -43,7 +43,7 @@ class CardNews:
     turnover: float | None
     """Share of the equity."""
     cost: float | None
-    """Of trading the list, share of the equity."""
+    """Cost of trading the list, share of the equity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,7 @@ class DataNews:
     market: str
     calendar: str
     currency: str
-    """As named at ingest; empty = the market's own."""
+    """The label named at ingest; empty means the market's own."""
     source: str
     first: str
     last: str
@@ -254,7 +254,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _snapshot(path: Path) -> dict[str, Any]:
-    """Of a snapshot's manifest what is shown: it also holds a hash for each session and file."""
+    """What is shown of a snapshot's manifest: it also holds a hash for each session and file."""
     found = read_json(path)
     shown = ("days", "market", "calendar", "currency", "source")
     return {name: found[name] for name in shown if name in found}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-MIB, GIB = 2**20, 2**30
+_MIB, _GIB = 2**20, 2**30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class GpuNews:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineNews:
     cpu_percent: float
-    """Of all cores together, 0 to 100, since the reading before."""
+    """Use of all cores together, 0 to 100, since the reading before."""
     cores: int
     load: float
     """Processes that ran or waited, mean of the last minute."""
@@ -29,7 +29,7 @@ class MachineNews:
     memory_total_mib: float
     disk_free_gib: float
     disk_total_gib: float
-    """Of the file system that the workspace is on."""
+    """Size of the file system that the workspace is on."""
     gpus: tuple[GpuNews, ...]
 
 
@@ -49,10 +49,10 @@ class MachineReader:
             cpu_percent=float(self._psutil.cpu_percent()),
             cores=os.cpu_count() or 1,
             load=round(os.getloadavg()[0], 1),
-            memory_used_mib=round((memory.total - memory.available) / MIB),
-            memory_total_mib=round(memory.total / MIB),
-            disk_free_gib=round(disk.free / GIB, 1),
-            disk_total_gib=round(disk.total / GIB, 1),
+            memory_used_mib=round((memory.total - memory.available) / _MIB),
+            memory_total_mib=round(memory.total / _MIB),
+            disk_free_gib=round(disk.free / _GIB, 1),
+            disk_total_gib=round(disk.total / _GIB, 1),
             gpus=tuple(_figures(handle) for handle in self._gpus),
         )
 
@@ -84,5 +84,5 @@ def _figures(handle: Any) -> GpuNews:
         percent = float(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu)
     with contextlib.suppress(pynvml.NVMLError):
         memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-        used, total = round(memory.used / MIB), round(memory.total / MIB)
+        used, total = round(memory.used / _MIB), round(memory.total / _MIB)
     return GpuNews(name=name, percent=percent, used_mib=used, total_mib=total)

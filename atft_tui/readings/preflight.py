@@ -43,7 +43,7 @@ def changes(
 
 
 def _origin(key: str, origins: Mapping[str, str]) -> str:
-    """Of a key that a shorter one sets (`training.epochs` sets those of the phases)."""
+    """Where a key was set, also by a shorter one (`training.epochs` sets those of the phases)."""
     table = key.split(".")[0]
     return next((origin for name, origin in origins.items() if name.split(".")[0] == table), "")
 

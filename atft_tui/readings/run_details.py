@@ -3,12 +3,10 @@
 import math
 import os
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
-from atft_tui.readings.cached import FILES
-from engine.records import record
-from engine.records.champion import ChampionHistory
+from engine.records.champion import CHAMPION, ChampionHistory
+from engine.records.record import RecordError, read_if_there
 from engine.records.run import RunManifest, RunSummary
 from engine.runs.events import (
     CheckpointSaved,
@@ -145,7 +143,7 @@ _MAX_FILES = 200
 
 
 @dataclass(frozen=True, slots=True)
-class FileEntry:
+class RunFile:
     """A file or folder of a run."""
 
     name: str
@@ -174,7 +172,7 @@ class RunDetails:
     about: RunSummary
     manifest: RunManifest
     course: Course
-    files: tuple[FileEntry, ...]
+    files: tuple[RunFile, ...]
     last_words: str
     gate: GateVerdict | None
 
@@ -187,14 +185,14 @@ def read_details(
     return RunDetails(about, run.manifest, course, files_of(run.directory), words, gate)
 
 
-def files_of(directory: Path) -> tuple[FileEntry, ...]:
+def files_of(directory: Path) -> tuple[RunFile, ...]:
     """Files and folders of a run with their sizes, the largest first."""
     found = []
     for entry in os.scandir(directory):
         if entry.is_dir(follow_symlinks=False):
-            found.append(FileEntry(f"{entry.name}/", _size(entry.path)))
+            found.append(RunFile(f"{entry.name}/", _size(entry.path)))
         else:
-            found.append(FileEntry(entry.name, entry.stat(follow_symlinks=False).st_size))
+            found.append(RunFile(entry.name, entry.stat(follow_symlinks=False).st_size))
     return tuple(sorted(found, key=lambda file: (-file.size, file.name))[:_MAX_FILES])
 
 
@@ -211,15 +209,12 @@ def _size(directory: str) -> int:
 
 def _gate(workspace: Path, run_id: str) -> GateVerdict | None:
     """What the gate said last of this run."""
-    path = workspace / "models" / "champion.json"
-    if not path.is_file():
-        return None
     try:
-        found = FILES.get(path, partial(record.read, kind=ChampionHistory))
-    except record.RecordError as error:  # the rest of the run is told all the same
+        found = read_if_there(workspace / "models" / CHAMPION, ChampionHistory)
+    except RecordError as error:  # the rest of the run is told all the same
         return GateVerdict(at="", action=str(error), reason="", rows=(), reigns=False)
-    own = [entry for entry in found.history if entry.run == run_id]
-    if not own:
+    own = [entry for entry in found.history if entry.run == run_id] if found else []
+    if found is None or not own:
         return None
     last = own[-1]
     return GateVerdict(

@@ -14,7 +14,7 @@ from engine.runs.store import Run, RunStore
 from engine.runs.summary import summarise
 
 _MAX_RUNS = 500
-"""Of a short list."""
+"""Length of a short list."""
 _BUDGET_S = 0.25
 """CPU time: reading runs that are new stops after it, and the next call goes on. What is known already
 costs 50 ms for 2,000 runs and is not counted, or it would leave no time for the others."""
@@ -31,6 +31,13 @@ class RunList:
     """Newest first. A run that was not read yet has no status."""
     pending: int
     """How many of them were not read yet."""
+
+    @property
+    def best(self) -> tuple[RunSummary, RankICSummary] | None:
+        """The run that ranks best on its validation days, and how well; None where all is noise."""
+        ranked = ((run, run.validation) for run in self.runs if run.validation is not None)
+        sure = ((run, figures) for run, figures in ranked if not figures.is_noise)
+        return max(sure, key=lambda pair: pair[1].rank_ic, default=None)
 
 
 class RunTable:

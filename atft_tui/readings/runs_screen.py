@@ -64,7 +64,7 @@ class Overlay:
     pairs: tuple[PairView, ...]
 
 
-class Courses:
+class _Courses:
     """Readers of event files, the last used ones kept."""
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ class Courses:
         return reader.read()
 
 
-def read_overlay(workspace: Path, runs: Sequence[RunSummary], courses: Courses) -> Overlay:
+def _read_overlay(workspace: Path, runs: Sequence[RunSummary], courses: _Courses) -> Overlay:
     """The runs side by side, in their order."""
     root = workspace / "runs"
     return Overlay(
@@ -159,7 +159,7 @@ class RunsReading:
     def __init__(self, workspace: Path) -> None:
         self.workspace = workspace
         self.table = RunTable(workspace)
-        self.courses = Courses()
+        self.courses = _Courses()
 
     def read(self, wanted: RunsChoice) -> RunsValue:
         """What the chosen view shows, as the files are now."""
@@ -168,7 +168,7 @@ class RunsReading:
         marked = [known[run_id] for run_id in wanted.marked if run_id in known]
         match wanted.view:
             case "overlay" if marked:
-                return RunsValue(found, overlay=read_overlay(self.workspace, marked, self.courses))
+                return RunsValue(found, overlay=_read_overlay(self.workspace, marked, self.courses))
             case "diff" if len(marked) > 1:
                 ids = [about.id for about in marked]
                 return RunsValue(found, diff=config_diff(self.workspace, ids))

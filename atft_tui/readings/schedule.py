@@ -9,7 +9,7 @@ from engine.records.agenda import Agenda
 from engine.schedule.agenda import LEDGER, read_agenda
 
 _LOG = Path("logs") / "schedule.log"
-ROWS, LINES = 30, 40
+_ROWS, _LINES = 30, 40
 """Newest ones read: rows of each kind, lines of the log."""
 _SECONDS_BELOW = 3600.0
 """A countdown shorter than this shows seconds, a longer one minutes."""
@@ -56,7 +56,7 @@ def read_schedule(workspace: Path, now: dt.datetime) -> Schedule | None:
     """None before a scheduler has run in the workspace; EngineError where its files cannot be read."""
     if not (workspace / LEDGER).is_file():
         return None
-    agenda = read_agenda(workspace, now, limit=ROWS)
+    agenda = read_agenda(workspace, now, limit=_ROWS)
     beat = moment(agenda.beat_at)
     age = None if beat is None else 10.0 * ((now - beat).total_seconds() // 10.0)
     due = moment(agenda.outlook.next_at) if agenda.outlook else None
@@ -64,7 +64,7 @@ def read_schedule(workspace: Path, now: dt.datetime) -> Schedule | None:
     if left is not None:
         step = 1.0 if abs(left) < _SECONDS_BELOW else 60.0
         left = step * (left // step)
-    log = tuple(map(_log_line, last_lines(workspace / _LOG, LINES)))
+    log = tuple(map(_log_line, last_lines(workspace / _LOG, _LINES)))
     return Schedule(agenda=agenda, beat_s=age, seconds=left, log=log)
 
 

@@ -19,7 +19,7 @@ class ShownCard:
     """A card and its standing. A card whose seal does not hold is not there: ``trouble`` says why."""
 
     name: str
-    """Of the sealed directory: ``2016-12-30`` or ``2016-12-30-r1``."""
+    """Name of the sealed directory: ``2016-12-30`` or ``2016-12-30-r1``."""
     session: str
     standing: _CardStanding
     card: Card | None

@@ -29,14 +29,14 @@ from engine.runs.store import Run
 
 _CURVE_POINTS = 400
 _DONE = "done"
-P = TypeVar("P", ComparisonPlan, StudyPlan)
+_P = TypeVar("_P", ComparisonPlan, StudyPlan)
 _comparison = partial(record.read, kind=VariantComparison)
 _pairs = partial(record.read, kind=RunComparison)
 _study = partial(record.read, kind=StudyResult)
 
 
 @dataclass(frozen=True, slots=True)
-class DailyGap:
+class _DailyGap:
     """Sum over the test days of the variant's RankIC less the reference's."""
 
     variant: str
@@ -51,7 +51,7 @@ class ComparisonView:
     found: VariantComparison
     status: str = _DONE
     """done, or that of the run that trains it."""
-    daily: DailyGap | None = None
+    daily: _DailyGap | None = None
     """Of the variant that is furthest from the reference; read for the one that is looked at."""
 
 
@@ -136,7 +136,7 @@ def read_studies(workspace: Path, runs: Sequence[RunSummary]) -> tuple[StudyView
     return tuple(found[run_id] for run_id in sorted(found, reverse=True))
 
 
-def daily_gap(workspace: Path, one: ComparisonView) -> DailyGap | None:
+def daily_gap(workspace: Path, one: ComparisonView) -> _DailyGap | None:
     """The largest difference day by day, from the parquet file beside a comparison; None without one."""
     gaps = {row.name: abs(row.gap.difference) for row in one.found.variants if row.gap is not None}
     path = workspace / FOLDER / f"{one.found.id}.parquet"
@@ -147,7 +147,7 @@ def daily_gap(workspace: Path, one: ComparisonView) -> DailyGap | None:
     return FILES.get(path, sum_of, key=variant)
 
 
-def _summed(path: Path, variant: str, reference: str) -> DailyGap | None:
+def _summed(path: Path, variant: str, reference: str) -> _DailyGap | None:
     import polars as pl  # 0.2 s; only when a comparison is looked at
 
     frame = pl.read_parquet(path).filter((pl.col("split") == "test") & pl.col("seed").is_null())
@@ -158,10 +158,10 @@ def _summed(path: Path, variant: str, reference: str) -> DailyGap | None:
         return None
     total = both.select("date", total=(pl.col("rank_ic") - pl.col("other")).cum_sum())
     kept = total.gather_every(max(1, total.height // _CURVE_POINTS))
-    return DailyGap(variant, tuple(map(str, kept["date"])), tuple(kept["total"].to_list()))
+    return _DailyGap(variant, tuple(map(str, kept["date"])), tuple(kept["total"].to_list()))
 
 
-def _plan(run: Run, name: str, kind: type[P]) -> P:
+def _plan(run: Run, name: str, kind: type[_P]) -> _P:
     """The options of work that has not ended; those of one that cannot be read are left out."""
     try:
         return record.read_if_there(run.path(name), kind) or kind()

@@ -34,9 +34,9 @@ class StockLine:
     score: float = float("nan")
     """Standardised within the day."""
     weight: float = 0.0
-    """Of the book, fraction of equity."""
+    """Weight in the book, fraction of equity."""
     weight_before: float = 0.0
-    """Of the book compared with."""
+    """Weight in the book compared with, fraction of equity."""
     order: Order | None = None
     refused: tuple[Refused, ...] = ()
 
@@ -75,7 +75,7 @@ class Signal:
     seal: Seal
     card: ShownCard
     lines: tuple[StockLine, ...] = ()
-    """By rank; without one last."""
+    """The stocks by rank; one without a rank stands last."""
     horizon: int = 0
     """Sessions that the traded score looks ahead."""
     explain: Explanations = EMPTY
@@ -154,10 +154,10 @@ class _Then:
     same_model: bool
     ranks: Mapping[str, int]
     weights: Mapping[str, float]
-    """Of its sealed book; empty without an earlier seal."""
+    """Weights of its sealed book; empty without an earlier seal."""
 
     def weight(self, code: str, now: Mapping[str, tuple[float, float]]) -> float:
-        """Of the earlier sealed book; without one, of the decision before, which every seal records."""
+        """Weight in the earlier sealed book; without one, in that of the decision before."""
         return self.weights.get(code, 0.0) if self.name else now.get(code, (0.0, 0.0))[1]
 
 
@@ -204,7 +204,7 @@ def _scores(seal: Seal, horizon: int) -> tuple[dict[str, int], dict[str, float]]
 
 
 def _weights(seal: Seal) -> dict[str, tuple[float, float]]:
-    """Of the book now, and of the decision before."""
+    """Weights in the book now, and in that of the decision before."""
     columns = ("symbol", "weight", "weight_before")
     rows = read_table(seal.read("weights.parquet"), columns, name="weights.parquet").rows()
     return {code: (now, then) for code, now, then in rows}

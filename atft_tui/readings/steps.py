@@ -22,14 +22,14 @@ class FirstStep:
 
 
 @dataclass(frozen=True, slots=True)
-class StepGroup:
+class _StepGroup:
     """Steps that belong together, in order."""
 
     title: str
     steps: tuple[FirstStep, ...]
 
 
-def parts(news: HomeNews) -> tuple[StepGroup, StepGroup, StepGroup]:
+def parts(news: HomeNews) -> tuple[_StepGroup, _StepGroup, _StepGroup]:
     """The demo, one's own data, and every day."""
     run = {"run": news.runs[0].id} if news.runs else {}
     made_up = news.data is not None and news.data.market == "synthetic"
@@ -38,7 +38,7 @@ def parts(news: HomeNews) -> tuple[StepGroup, StepGroup, StepGroup]:
     trained = any(row.command == "train" and row.status == "done" for row in news.runs)
     demo = any(row.command == "demo" for row in news.runs) or (made_up and trained)
     return (
-        StepGroup(
+        _StepGroup(
             "See it work, in minutes: a made-up market with a known answer",
             (
                 FirstStep(name="demo", what="make the market, train, backtest, report", key="d",
@@ -50,7 +50,7 @@ def parts(news: HomeNews) -> tuple[StepGroup, StepGroup, StepGroup]:
                      done=news.reports > 0, command="report", given=run),
             ),
         ),
-        StepGroup(
+        _StepGroup(
             "Your own data",
             (
                 FirstStep(name="ingest", what="CSV, Parquet, J-Quants or Yahoo", key="i", done=own,
@@ -61,7 +61,7 @@ def parts(news: HomeNews) -> tuple[StepGroup, StepGroup, StepGroup]:
                      done=news.champion is not None, place="runs"),
             ),
         ),
-        StepGroup(
+        _StepGroup(
             "Every day",
             (
                 FirstStep(name="signals", what="a sealed list of what to trade, and whether to", key="s",

@@ -98,7 +98,7 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         self.lay_out()
 
     def repaint(self, theme: Theme) -> None:
-        """In the colours of another theme."""
+        """Draw everything in the colours of another theme."""
         self.redraw()
         self.draw_headline()
 

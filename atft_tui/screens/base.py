@@ -21,12 +21,12 @@ from atft_tui.widgets.keybar import KeyBar
 from atft_tui.widgets.topbar import TopBar
 from engine.errors import EngineError
 
-V = TypeVar("V")
-READING_ERRORS = (EngineError, OSError, ValueError, KeyError, TypeError)
+_V = TypeVar("_V")
+_READING_ERRORS = (EngineError, OSError, ValueError, KeyError, TypeError)
 """What a file that is missing, torn or of another version can raise; anything else is a bug."""
 
 
-class CockpitScreen(Screen[None], Generic[V]):
+class CockpitScreen(Screen[None], Generic[_V]):
     """A place: `read` gathers an immutable value off the main thread, `show` draws it.
 
     `read` is called again every `poll_s` while the screen is in front, and at once after `reread`;
@@ -41,7 +41,7 @@ class CockpitScreen(Screen[None], Generic[V]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.value: V | None = None
+        self.value: _V | None = None
         self.trouble = ""
         self._wake = asyncio.Event()
         self._in_front = True
@@ -52,11 +52,11 @@ class CockpitScreen(Screen[None], Generic[V]):
         """Widgets between headline and footer."""
         raise NotImplementedError
 
-    def read(self) -> V:
+    def read(self) -> _V:
         """Everything that the screen shows. Runs in a thread: no widgets, no app state but `workspace`."""
         raise NotImplementedError
 
-    def show(self, value: V) -> None:
+    def show(self, value: _V) -> None:
         """Hand the value to the widgets."""
         raise NotImplementedError
 
@@ -104,7 +104,7 @@ class CockpitScreen(Screen[None], Generic[V]):
             if self._in_front:
                 try:
                     value = await asyncio.to_thread(self.read)
-                except READING_ERRORS as error:
+                except _READING_ERRORS as error:
                     if self.app.is_running:
                         self._say(f"cannot read: {error}")
                 else:

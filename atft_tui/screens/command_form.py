@@ -59,7 +59,7 @@ class CommandForm(ModalScreen[CommandRequest | None]):
         self._hint, self._line = Static(id="hint"), Static(id="line")
         self._scroll = VerticalScroll(classes="fields", can_focus=False)
         self.fields: dict[str, Widget] = {}
-        """By name of the parameter."""
+        """The fields by the name of their parameter."""
         preset = self.given.get("preset", self.command.preset or "")
         self._preset = Select(
             [(name, name) for name in PRESETS],

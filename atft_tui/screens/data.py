@@ -32,7 +32,7 @@ _PICTURES = ("coverage", "reading", "graph", "stock")
 _SEEN = (
     "coverage", "reading", "snapshots", "findings", "stocks", "stock", "features", "graph",
 )  # fmt: skip
-"""In the order of the places, where there is room for all."""
+"""Boxes in the order of their places, where there is room for all."""
 BOXES = (*TABS, "stock")
 """The chosen stock has a box of its own; with tabs it stands under the stocks."""
 _SETTLE_S = 0.15

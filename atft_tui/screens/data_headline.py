@@ -85,7 +85,7 @@ def _age_words(hours: int | None) -> str:
 
 
 def titles(value: DataReading) -> dict[str, str]:
-    """Of each box: what it holds and how much of it."""
+    """What each box holds and how much of it, by box."""
     members = sum(row.member is True for row in value.stocks)
     universe = f", {members:,} in the universe" if members else ""
     measured = [row for row in value.features if row.rank_ic is not None]

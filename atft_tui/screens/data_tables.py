@@ -15,7 +15,7 @@ from engine.records.figure import Figure
 from engine.records.judgement import SURE
 from engine.records.quality import MARKET, DataFinding, Hit
 
-R = TypeVar("R")
+_R = TypeVar("_R")
 _LEVELS = {"error": BAD, "warning": WARN, "info": DIM}
 
 
@@ -65,8 +65,8 @@ def _feature_state(row: FeatureRow) -> Text:
 
 
 def _count(
-    name: str, count: Callable[[R], int], width: int, *, wide_only: bool = False
-) -> TableColumn[R]:
+    name: str, count: Callable[[_R], int], width: int, *, wide_only: bool = False
+) -> TableColumn[_R]:
     """A column of whole numbers, on the right."""
     return TableColumn(
         name=name,

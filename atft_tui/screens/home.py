@@ -72,7 +72,7 @@ _COLUMNS: tuple[TableColumn[RunSummary], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Now:
+class _Now:
     """Everything that Home shows."""
 
     news: HomeNews
@@ -80,7 +80,7 @@ class Now:
     """None in the first reading, which it would slow down."""
 
 
-class HomeScreen(CockpitScreen[Now]):
+class HomeScreen(CockpitScreen[_Now]):
     """The first place: panels that lead to the others, or the first steps where there is nothing yet."""
 
     place: ClassVar[str] = "home"
@@ -113,7 +113,7 @@ class HomeScreen(CockpitScreen[Now]):
 
     # ---- reading and showing ---------------------------------------------------------------------
 
-    def read(self) -> Now:
+    def read(self) -> _Now:
         """Read the workspace; the machine is left out the first time, for it takes longer."""
         workspace, now = self.cockpit.workspace, utc_now()
         first = self.reader is None or self.reader.workspace != workspace
@@ -121,12 +121,12 @@ class HomeScreen(CockpitScreen[Now]):
             self.reader = HomeReader(workspace)
         news = self.reader.read(now)
         if first:
-            return Now(news, None)
+            return _Now(news, None)
         if self.machine is None:
             self.machine = MachineReader(workspace)
-        return Now(news, self.machine.read())
+        return _Now(news, self.machine.read())
 
-    def show(self, value: Now) -> None:
+    def show(self, value: _Now) -> None:
         """Hand the value to the panels."""
         news = value.news
         for name in _PANELS:

@@ -37,7 +37,7 @@ _JUMPS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class _Moment:
     """A run at a position of its stream."""
 
     run_id: str = ""
@@ -50,7 +50,7 @@ class Moment:
     marks: tuple[Mark, ...] = ()
 
 
-class ReplayScreen(CockpitScreen[Moment]):
+class ReplayScreen(CockpitScreen[_Moment]):
     """The chosen run, else the newest."""
 
     place: ClassVar[str] = "replay"
@@ -64,7 +64,7 @@ class ReplayScreen(CockpitScreen[Moment]):
         self.position: int | None = None
         """None follows the newest event."""
         self.speed = 0
-        """Of the player; 0 stands still."""
+        """Speed of the player; 0 stands still."""
         self.tab = TABS[0]
 
     def body(self) -> Iterable[Widget]:
@@ -78,11 +78,11 @@ class ReplayScreen(CockpitScreen[Moment]):
         self.lay_out()
         self.set_interval(_TICK_S, self.play_on)
 
-    def read(self) -> Moment:
+    def read(self) -> _Moment:
         run = chosen_or_newest(self.cockpit.workspace, self.cockpit.chosen_run)
         if run is None:
             self.run_value = self.line = None
-            return Moment()
+            return _Moment()
         if self.line is None or run != self.run_value:
             self.run_value, self.line, self.position = run, Timeline(run.events_path), None
         line = self.line
@@ -90,7 +90,7 @@ class ReplayScreen(CockpitScreen[Moment]):
         if not line.complete:
             self.app.call_from_thread(self.reread)
         position = line.position if self.position is None else min(self.position, line.position)
-        return Moment(
+        return _Moment(
             run_id=run.id,
             status=run.status(),
             length=line.position,
@@ -100,7 +100,7 @@ class ReplayScreen(CockpitScreen[Moment]):
             marks=tuple(line.marks),
         )
 
-    def show(self, value: Moment) -> None:
+    def show(self, value: _Moment) -> None:
         self.query_one(RunPanels).show_state(value.state)
         scrub = Scrub(value.length, value.position, value.marks, self.note(value))
         self.query_one(Scrubber).show_value(scrub if value.run_id else None)
@@ -108,14 +108,14 @@ class ReplayScreen(CockpitScreen[Moment]):
         self.query_one("#timeline", Static).update(past)
         self.lay_out()
 
-    def note(self, value: Moment) -> str:
+    def note(self, value: _Moment) -> str:
         last = [mark for mark in value.marks if mark.position <= value.position]
         at = value.state.updated[:19].replace("T", " ")
         words = f"{at} UTC, event {value.position:,} of {value.length:,}"
         return f"{words}; {fmt.clean(last[-1].label)}" if last else words
 
     def headline(self, width: int) -> Text:
-        value = self.value or Moment()
+        value = self.value or _Moment()
         if not value.run_id:
             return Text(" Replay: no run yet", style=STRONG)
         stands = status(value.status)
@@ -200,7 +200,7 @@ class ReplayScreen(CockpitScreen[Moment]):
         self.lay_out()
 
     def lay_out(self) -> None:
-        """As the training screen: all panels where there is room, else the chosen one."""
+        """Show all panels where there is room, else the chosen one, as the training screen does."""
         there = self.run_value is not None
         wide = self.wide
         super().lay_out()

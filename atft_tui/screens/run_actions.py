@@ -18,7 +18,7 @@ class RunActions(CockpitScreen[RunsValue]):
     """The keys that start commands; which run they are about is for the screen to say."""
 
     marked: tuple[str, ...] = ()
-    """In the order they were marked; the first has the letter A."""
+    """Runs in the order they were marked; the first has the letter A."""
 
     @property
     def selected(self) -> str | None:

@@ -25,7 +25,7 @@ _LetterOf = Callable[[str], str]
 
 
 def _status_text(status: str) -> Text:
-    """Of a run, a comparison, a search or a trial."""
+    """The status of a run, a comparison, a search or a trial in its colour."""
     found = _TRIALS.get(status) or styles.status(status)
     return Text(f"{found.mark} {fmt.clean(status)}".rstrip(), style=found.style)
 
@@ -70,7 +70,7 @@ def _words(about: RunSummary) -> Text:
 
 
 def run_columns(letter_of: _LetterOf) -> tuple[TableColumn[RunSummary], ...]:
-    """Of the list of runs; what has no room goes in the order of `leaves`, and is still searched."""
+    """Columns of the list of runs; those without room go in the order of `leaves`, and are still searched."""
     return (
         TableColumn(name=" ", cell=lambda r: _letter_text(letter_of(r.id)), width=1),
         TableColumn(name="run", cell=lambda r: r.id, width=28),
@@ -93,7 +93,7 @@ def run_columns(letter_of: _LetterOf) -> tuple[TableColumn[RunSummary], ...]:
 
 
 def figure_columns(letter_of: _LetterOf) -> tuple[TableColumn[OverlayRun], ...]:
-    """Of the marked runs side by side."""
+    """Columns of the marked runs side by side."""
     return (
         TableColumn(name=" ", cell=lambda r: _letter_text(letter_of(r.about.id)), width=1),
         TableColumn(name="run", cell=lambda r: r.about.id, width=28),

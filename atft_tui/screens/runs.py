@@ -248,15 +248,11 @@ class RunsScreen(RunActions):
         if self.quick.kind:
             shown = sum(self.quick.fits(run) for run in runs)
             text.append(f"  only {self.quick.words}: {shown:,}", style=styles.KEY)
-        best = max(
-            (run for run in runs if run.validation is not None and not run.validation.is_noise),
-            key=lambda run: run.validation.rank_ic if run.validation else 0.0,
-            default=None,
-        )
-        if best is not None and best.validation is not None:
-            figure = fmt.rank_ic(best.validation.rank_ic, best.validation.rank_ic_se)
+        best = self.value.list.best if self.value else None
+        if best is not None:
+            run, figures = best
             text.append("  best validation ", style=styles.DIM)
-            text.append(f"{figure} {best.id[-4:]}")
+            text.append(f"{fmt.rank_ic(figures.rank_ic, figures.rank_ic_se)} {run.id[-4:]}")
             if width >= WIDE:
                 text.append("  the best of many looks better than it is", style=styles.DIM)
         return text

@@ -69,13 +69,13 @@ def _signed(line: StockLine) -> int:
     return line.order.shares if line.order.side == "buy" else -line.order.shares
 
 
-NAME: TableColumn[StockLine] = TableColumn(name="name", cell=lambda line: line.name)
+_NAME: TableColumn[StockLine] = TableColumn(name="name", cell=lambda line: line.name)
 _FIRST: tuple[TableColumn[StockLine], ...] = (
     TableColumn(name="rank", cell=_rank, value=lambda line: line.rank, width=4, right=True),
     TableColumn(name="move", cell=lambda line: move_text(line.move), value=lambda line: line.move,
            width=5),
     TableColumn(name="code", cell=lambda line: Text(fmt.clean(line.code), style=STRONG), width=6),
-    NAME,
+    _NAME,
     TableColumn(name="book", cell=lambda line: line.book, width=5),
     TableColumn(name="weight", cell=lambda line: f"{100 * line.weight:+.3f} %" if line.weight else "",
            value=lambda line: line.weight, width=9, right=True),

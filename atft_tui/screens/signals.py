@@ -35,7 +35,7 @@ from engine.records.seal import Seal
 from engine.records.shadow import ShadowRow
 
 PAGES = ("list", "why", "card", "changed", "ledger", "fills", "diff", "schedule", "champion")
-"""In the order in which the key goes through them; one at a time where there is little room."""
+"""Panels in the order in which the key goes through them; one at a time where there is little room."""
 _ALWAYS = ("list", "why")
 _BELOW = ("card", "changed", "ledger")
 """Under the list where there is room, until another page takes their place."""

@@ -30,7 +30,7 @@ _VERDICTS = {
     "warn": (WARN, "!"),
     "stop": (BAD, GLYPHS.failed),
 }
-KEY_WIDTH, DEFAULT_WIDTH = 32, 22
+_KEY_WIDTH, _DEFAULT_WIDTH = 32, 22
 
 
 class TrainForm(CommandForm):
@@ -138,8 +138,8 @@ def _changes_text(found: tuple[ChangedSetting, ...]) -> Text:
     if not found:
         text.append("none: preset, files and --set change nothing\n", style=DIM)
     for change in found:
-        text.append(f"{fmt.clean(change.key):<{KEY_WIDTH}} ", style=STRONG)
-        text.append(f"{fmt.clean(change.default):>{DEFAULT_WIDTH}} ", style=DIM)
+        text.append(f"{fmt.clean(change.key):<{_KEY_WIDTH}} ", style=STRONG)
+        text.append(f"{fmt.clean(change.default):>{_DEFAULT_WIDTH}} ", style=DIM)
         text.append(f"{GLYPHS.empty}> {fmt.clean(change.value)}", style=CHANGED)
         text.append(f"  {fmt.clean(change.origin)}\n", style=DIM)
     return text

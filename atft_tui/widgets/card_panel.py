@@ -51,7 +51,7 @@ def _light(light: Light, width: int) -> Text:
 
 
 def figure(light: Light, value: float | str | None) -> str:
-    """With its unit; numbers of a light that is not known here stand as they are."""
+    """The value with its unit; numbers of a light that is not known here stand as they are."""
     if value is None:
         return fmt.DASH
     if isinstance(value, str):

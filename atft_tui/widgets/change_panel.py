@@ -13,7 +13,7 @@ from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.why_panel import move_text
 
 _TWO_COLUMNS = 72
-CODE, WEIGHT, RANK = 6, 8, 5
+_CODE, _WEIGHT, _RANK = 6, 8, 5
 
 
 class ChangePanel(PlacePanel[BookChange]):
@@ -55,15 +55,15 @@ def _book(word: str, mark: str, lines: Sequence[StockLine], width: int, limit: i
     head = start(f"{word} {len(lines)}", STRONG)
     if len(lines) > limit:
         head.append(f"  the largest {limit}", style=DIM)
-    name = width - 2 - CODE - WEIGHT - RANK - 4
+    name = width - 2 - _CODE - _WEIGHT - _RANK - 4
     style = WARN if word == "flipped" else PLAIN
     return [head] + [
         row(
             (mark, 1, style),
-            (line.code, CODE, STRONG),
+            (line.code, _CODE, STRONG),
             (line.name, name, DIM),
-            (_percent(line.weight if word != "left" else line.weight_before), -WEIGHT),
-            (f"{line.rank}" if line.rank is not None else fmt.DASH, -RANK),
+            (_percent(line.weight if word != "left" else line.weight_before), -_WEIGHT),
+            (f"{line.rank}" if line.rank is not None else fmt.DASH, -_RANK),
         )
         for line in lines[:limit]
     ]
@@ -73,14 +73,14 @@ def _moves(value: BookChange, width: int, limit: int) -> list[Text]:
     head = Text("biggest moves of a rank", style=STRONG)
     if not value.moves:
         return [head, Text("none: there is nothing to compare with", style=DIM)]
-    name = width - CODE - 2 * RANK - 6 - 6
+    name = width - _CODE - 2 * _RANK - 6 - 6
     return [head] + [
         row(
-            (line.code, CODE, STRONG),
+            (line.code, _CODE, STRONG),
             (line.name, name, DIM),
-            (f"{line.before}", -RANK),
+            (f"{line.before}", -_RANK),
             (">", 1, DIM),
-            (f"{line.rank}", -RANK),
+            (f"{line.rank}", -_RANK),
             (move_text(line.move), -6),
         )
         for line in value.moves[: max(0, limit)]

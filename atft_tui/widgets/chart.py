@@ -26,7 +26,7 @@ LETTER_STYLES = tuple(style + styles.STRONG for style in styles.CURVES)
 """Styles of the letters, in their order."""
 PRICE_AXIS, _AXIS = 9, 8
 """Columns of the labels on the left."""
-MIN_WIDTH, MIN_HEIGHT = 20, 4
+_MIN_WIDTH, _MIN_HEIGHT = 20, 4
 """Cells that a picture of curves needs."""
 _HUGE = 1e100
 """A value beyond it is not drawn: the span of two such would not be a number."""
@@ -183,7 +183,7 @@ def curves(
         sorted((p for p in curve.points if _drawable(p)), key=lambda p: p.x)
         for curve in given[: len(LETTERS)]
     ]
-    if width < MIN_WIDTH or height < MIN_HEIGHT or not any(kept):
+    if width < _MIN_WIDTH or height < _MIN_HEIGHT or not any(kept):
         return Text()
     canvas = Canvas(width - _AXIS, height - 1)
     xs = [p.x for points in kept for p in points]

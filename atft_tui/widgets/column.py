@@ -10,36 +10,36 @@ from atft_tui import format as fmt
 from atft_tui.widgets.lines import cell
 from engine.files import inert
 
-R = TypeVar("R")
+_R = TypeVar("_R")
 GAP = 2
 """Columns between two columns."""
 NARROWEST = 8
-"""Of a column that takes what is left."""
+"""Least width of a column that takes what is left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TableColumn(Generic[R]):
+class TableColumn(Generic[_R]):
     """One column of a `BrowseTable`: how a row's cell is shown, ordered and exported."""
 
     name: str
-    cell: Callable[[R], str | Text]
+    cell: Callable[[_R], str | Text]
     """What is shown. Plain strings are cleaned; a `Text` must hold clean text."""
-    value: Callable[[R], Any] | None = None
+    value: Callable[[_R], Any] | None = None
     """What is sorted by and exported; the shown text if left out. None sorts last."""
     width: int | None = None
-    """In terminal columns; without it the column takes what is left, `NARROWEST` at least."""
+    """Width in terminal columns; None takes what is left, `NARROWEST` at least."""
     right: bool = False
     wide_only: bool = False
     """Gives way, out of sight to the right, where not all columns have room."""
     leaves: int = 0
     """Above 0: gives way while there is no room, the column with the highest number first."""
 
-    def text(self, row: R) -> Text:
+    def text(self, row: _R) -> Text:
         """What is shown of a row, without control characters."""
         shown = self.cell(row)
         return Text(fmt.clean(shown)) if isinstance(shown, str) else shown
 
-    def raw(self, row: R) -> Any:
+    def raw(self, row: _R) -> Any:
         """What a row is ordered by and exported with; None where unknown."""
         return self.value(row) if self.value is not None else self.text(row).plain
 

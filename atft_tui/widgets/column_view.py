@@ -36,7 +36,7 @@ class ColumnView(ScrollView):
 
     @property
     def arrangement(self) -> Layout:
-        """In the room beside the vertical scrollbar; made anew when that or the columns change."""
+        """Places of the columns beside the vertical scrollbar; made anew when room or columns change."""
         scrolls = len(self._shown.rows) + 1 > self.size.height
         room = max(1, self.size.width - scrolls * self.styles.scrollbar_size_vertical)
         known, columns = self._laid, self._shown.columns

@@ -14,10 +14,10 @@ from engine.runs.events import Diagnosed
 from engine.runs.scoreboard import scoreboard
 from engine.runs.state import RunState
 
-VERDICT_STYLES = {"met": GOOD, "not met": WARN, "not shown": DIM}
-SEVERITY_STYLES = {"warning": WARN, "critical": BAD}
+_VERDICT_STYLES = {"met": GOOD, "not met": WARN, "not shown": DIM}
+_SEVERITY_STYLES = {"warning": WARN, "critical": BAD}
 LINE_WIDTH = 60
-"""Of the five criteria in one line, all met."""
+"""Columns that the five criteria take in one line, all met."""
 _SHORT = {
     "rank_ic": "RankIC",
     "ic": "IC",
@@ -45,7 +45,7 @@ def criteria_line(state: RunState, width: int) -> Text:
         for criterion in judged:
             word = {"met": "yes", "not met": "no", "not shown": "?"}[criterion.verdict]
             text.append(f" {_SHORT[criterion.name]} ", style=DIM)
-            text.append(word, style=VERDICT_STYLES[criterion.verdict])
+            text.append(word, style=_VERDICT_STYLES[criterion.verdict])
     return text
 
 
@@ -71,7 +71,7 @@ def _findings(found: Sequence[Diagnosed]) -> list[Text]:
     last = found[-1]
     head = Text()
     head.append(f"doctor: {len(found)} finding{'s' if len(found) > 1 else ''}, last ", style=DIM)
-    style = SEVERITY_STYLES[last.severity]
+    style = _SEVERITY_STYLES[last.severity]
     head.append(f"{fmt.clean(last.code)} ({last.action})", style=style)
     head.append(f" at step {last.step}")
     return [
@@ -84,7 +84,7 @@ def _findings(found: Sequence[Diagnosed]) -> list[Text]:
 
 def _row(criterion: Criterion) -> Text:
     text = Text()
-    text.append(f"{criterion.verdict:<10}", style=VERDICT_STYLES[criterion.verdict])
+    text.append(f"{criterion.verdict:<10}", style=_VERDICT_STYLES[criterion.verdict])
     text.append(f"{_SHORT[criterion.name]:<7}", style=STRONG)
     if not math.isnan(criterion.value):
         value, plus, error = criterion.value_text.partition(" ± ")
@@ -103,7 +103,7 @@ def details(state: RunState) -> Text:
     text = Text()
     _title(text, "Five criteria")
     for criterion in criteria(state):
-        text.append(f"  {criterion.verdict:<10}", style=VERDICT_STYLES[criterion.verdict])
+        text.append(f"  {criterion.verdict:<10}", style=_VERDICT_STYLES[criterion.verdict])
         text.append(f"{criterion.goal}\n")
         text.append(f"            {criterion.evidence}\n", style=DIM)
     _title(text, f"\nThe doctor's findings, newest first ({len(state.diagnoses)})")
@@ -135,7 +135,7 @@ def _title(text: Text, words: str) -> None:
 
 def _finding(text: Text, finding: Diagnosed) -> None:
     place = f"step {finding.step:,}, epoch {finding.epoch}, {fmt.clock(finding.at)} UTC"
-    text.append(f"  {fmt.clean(finding.code)} ", style=SEVERITY_STYLES[finding.severity])
+    text.append(f"  {fmt.clean(finding.code)} ", style=_SEVERITY_STYLES[finding.severity])
     text.append(f"({finding.action}) {place}\n")
     text.append(f"            {fmt.clean(finding.message)}\n")
     text.append(

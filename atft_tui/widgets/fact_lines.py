@@ -10,9 +10,9 @@ from atft_tui import format as fmt
 from atft_tui import styles
 from atft_tui.widgets.lines import cut
 
-LABEL, SHORT_LABEL = 10, 9
-"""Columns of the names on the left, in a panel of `ROOMY` columns and in a narrower one."""
-ROOMY, TALL = 46, 9
+_LABEL, _SHORT_LABEL = 10, 9
+"""Columns of the names on the left, in a panel of `_ROOMY` columns and in a narrower one."""
+_ROOMY, TALL = 46, 9
 
 
 class Lines:
@@ -20,8 +20,8 @@ class Lines:
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
-        self.roomy = width >= ROOMY
-        self.label = LABEL if self.roomy else SHORT_LABEL
+        self.roomy = width >= _ROOMY
+        self.label = _LABEL if self.roomy else _SHORT_LABEL
         self.lines: list[Text] = []
 
     def say(self, *parts: str | tuple[str, Style] | Text) -> None:

@@ -27,7 +27,7 @@ _LABELS = {
     "unheard_share": ("heard by nobody", "share"),
 }
 """Words for a statistic and how it is written; one that is not here is left out."""
-LABEL_WIDTH, VALUE_WIDTH = 18, 8
+_LABEL_WIDTH, _VALUE_WIDTH = 18, 8
 
 
 class GraphPanel(PlacePanel[GraphSeriesRow]):
@@ -61,11 +61,11 @@ def graph_picture(graph: GraphSeriesRow, width: int, height: int) -> Text:
 
 def _line(label: str, form: str, values: Sequence[float], width: int) -> Text:
     line = Text(no_wrap=True)
-    line.append(f"{label:<{LABEL_WIDTH}}")
+    line.append(f"{label:<{_LABEL_WIDTH}}")
     last = values[-1] if values else math.nan
-    line.append(f"{_written(last, form):>{VALUE_WIDTH}} ", style=STRONG)
+    line.append(f"{_written(last, form):>{_VALUE_WIDTH}} ", style=STRONG)
     known = [value for value in values if math.isfinite(value)]
-    room = width - LABEL_WIDTH - VALUE_WIDTH - 2
+    room = width - _LABEL_WIDTH - _VALUE_WIDTH - 2
     if known and room >= 8:
         low, high = min(known), max(known)
         if low == high:

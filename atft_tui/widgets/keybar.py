@@ -28,7 +28,7 @@ class KeyBar(Static):
         self.spans: list[tuple[int, int, str]] = []
 
     def offer(self, actions: Mapping[str, str]) -> None:
-        """Of the place's keys only those of these actions, in this order and with these words."""
+        """Offer only the place's keys of these actions, in this order and with these words."""
         by_action = {key.action: key for key in SCREENS.get(self.place, ())}
         mine = tuple(replace(by_action[action], label=label) for action, label in actions.items())
         keys = (*mine, *(key for key in EVERYWHERE if key.footer))
@@ -53,7 +53,7 @@ class KeyBar(Static):
 
 
 def key_line(keys: tuple[Key, ...], width: int) -> tuple[Text, list[tuple[int, int, str]]]:
-    """As many keys as there is room for, the palette at the right end; where each stands."""
+    """The line with as many keys as there is room for, the palette at the right end; where each stands."""
     text = Text(no_wrap=True, end="")
     spans: list[tuple[int, int, str]] = []
     room = width - len(_PALETTE) - 2

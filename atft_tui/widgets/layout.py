@@ -37,7 +37,7 @@ class Layout:
 
     @property
     def width(self) -> int:
-        """Of what can be scrolled over, in cells."""
+        """Cells of what can be scrolled over."""
         return self.room + (self.starts[self.furthest] if self.furthest else 0)
 
     def first_at(self, x: int) -> int:

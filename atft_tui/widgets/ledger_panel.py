@@ -16,7 +16,7 @@ from engine.records.judgement import SURE
 from engine.records.shadow import ENTRIES, PARTS, Entry, LiveRecord, ShadowLedger, ShadowTotal
 
 _BPS = 1e4
-LEAST_CHART, HIGHEST_CHART, NARROWEST_CHART = 5, 16, 20
+_LEAST_CHART, _HIGHEST_CHART, _NARROWEST_CHART = 5, 16, 20
 """Lines and columns that a chart needs, and lines that are enough."""
 _SPLIT = 24
 """Columns of the table of parts."""
@@ -37,7 +37,7 @@ class LedgerPanel(PartPanel[Shadow]):
         lines += [Text()]
         split, room = _split(totals), height - len(lines)
         chart: list[Text] = []
-        if room >= LEAST_CHART:
+        if room >= _LEAST_CHART:
             chart = _chart(told, width - _SPLIT - 2, room)
         if not chart:
             lines += split
@@ -49,13 +49,13 @@ class LedgerPanel(PartPanel[Shadow]):
 def _chart(told: ShadowLedger, width: int, height: int) -> list[Text]:
     """Empty where there are no two points, or it would be too narrow to see anything."""
     points = told.running.get("open", ())
-    if len(points) < 2 or width < NARROWEST_CHART:
+    if len(points) < 2 or width < _NARROWEST_CHART:
         return []
     chart = gap_chart(
         [_BPS * point.gap for point in points],
         [_BPS * point.se for point in points],
         width=width,
-        height=min(height, HIGHEST_CHART) - 1,
+        height=min(height, _HIGHEST_CHART) - 1,
     )
     return [Text("mean gap at the open", style=DIM), *chart.split("\n")]
 

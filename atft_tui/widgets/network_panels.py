@@ -110,7 +110,7 @@ def _variable(name: str, weight: float, before: dict[str, float], top: float, wi
 
 
 def _entropy(values: list[float], width: int) -> Text:
-    """Of the graph's attention: 1 is a plain mean of the neighbours, 0 a single one."""
+    """Entropy of the graph's attention: 1 is a plain mean of the neighbours, 0 a single one."""
     text = Text("graph attention entropy ", style=DIM, no_wrap=True)
     if math.isnan(values[-1]):
         return text.append("off", style=DIM)

@@ -10,11 +10,11 @@ from textual.widgets import Static
 from atft_tui.styles import DIM
 from engine.runs.state import RunState
 
-V = TypeVar("V")
+_V = TypeVar("_V")
 _EMPTY = RunState()
 
 
-class PlacePanel(Static, Generic[V], can_focus=True):
+class PlacePanel(Static, Generic[_V], can_focus=True):
     """A bordered picture of a value; subclasses give title, picture and the words when empty."""
 
     title: ClassVar[str] = ""
@@ -24,10 +24,10 @@ class PlacePanel(Static, Generic[V], can_focus=True):
     def __init__(self, *, id: str) -> None:  # noqa: A002 - textual's name
         super().__init__(id=id, classes="panel")
         self.border_title = self.title
-        self.value: V | None = None
+        self.value: _V | None = None
         self._drawn: tuple[object, ...] | None = None
 
-    def show_value(self, value: V | None) -> None:
+    def show_value(self, value: _V | None) -> None:
         """Take a value; the panel repaints if what it depends on has changed."""
         self.value = value
         self.draw()
@@ -63,11 +63,11 @@ class PlacePanel(Static, Generic[V], can_focus=True):
         title = str(self.border_title or self.title)
         return console.export_svg(title=title, theme=self.app.ansi_theme)
 
-    def depends(self, value: V) -> tuple[object, ...]:
+    def depends(self, value: _V) -> tuple[object, ...]:
         """Parts of the value that the picture shows; compared by identity or value."""
         return (value,)
 
-    def picture(self, value: V, width: int, height: int) -> Text:
+    def picture(self, value: _V, width: int, height: int) -> Text:
         """The value drawn in at most so many columns and lines."""
         raise NotImplementedError
 

@@ -9,15 +9,15 @@ from atft_tui.readings.desk import Readable
 from atft_tui.styles import BAD
 from atft_tui.widgets.panel import PlacePanel
 
-V = TypeVar("V")
+_V = TypeVar("_V")
 
 
-class PartPanel(PlacePanel[V]):
+class PartPanel(PlacePanel[_V]):
     """A panel that says why its value cannot be read."""
 
     trouble = ""
 
-    def show_part(self, part: Readable[V]) -> None:
+    def show_part(self, part: Readable[_V]) -> None:
         """Take a value, or the trouble with it."""
         changed, self.trouble = part.trouble != self.trouble, part.trouble
         self.show_value(part.value)

@@ -19,7 +19,7 @@ _VERDICTS = {
     "refused": (GLYPHS.failed, BAD),
 }
 _STYLES = {"left": DIM, "note": WARN, "warning": WARN, "refused": BAD}
-"""Of lines by the word they start with; others are plain."""
+"""Styles of lines by the word they start with; others are plain."""
 
 
 class ReadingPanel(PlacePanel[SourceReading]):

@@ -65,7 +65,7 @@ def possible(news: RunNews) -> dict[str, str]:
 
 
 def way_on(news: RunNews) -> Text:
-    """Of a run that died: where it can go on from, the key for it, and its last words."""
+    """Where a run that died can go on from, the key for it, and its last words."""
     text = Text(" ", no_wrap=True, overflow="ellipsis")
     if news.command in RESUMABLE:
         text.append(f"{_saved(news.state) or 'no checkpoint yet, '}press r to resume", STRONG)

@@ -13,7 +13,7 @@ from atft_tui.styles import DIM, HERE, STRONG, WARN
 from atft_tui.widgets.panel import PlacePanel
 
 _WEIGHTS = ("checkpoint", "epoch", "start", "phase", "end", "finding")
-"""Of several marks in one cell the last of these is shown."""
+"""Kinds of marks; where several fall into one cell the last of these is shown."""
 _STYLES = {"finding": WARN, "phase": STRONG, "end": STRONG, "start": STRONG}
 
 

@@ -12,7 +12,7 @@ from atft_tui.widgets.lines import start
 from atft_tui.widgets.schedule_panel import PROCESS, upcoming_text
 
 _DIGITS = 12
-"""Of the seal that are shown; the card has all of them."""
+"""Digits of the seal that are shown; the card has all of them."""
 
 
 def session_bar(desk: Desk) -> Text:

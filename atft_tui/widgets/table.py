@@ -28,10 +28,10 @@ from atft_tui.widgets.field import Field
 from atft_tui.widgets.layout import Sized
 from atft_tui.widgets.table_rows import arranged, as_csv
 
-R = TypeVar("R")
+_R = TypeVar("_R")
 
 
-class BrowseTable(Vertical, Generic[R]):
+class BrowseTable(Vertical, Generic[_R]):
     """Rows of any kind with cursor, order, filter and CSV; rows keep their key when they change.
 
     Keys: `atft_tui.keys.TABLE`. Clicking a column's name orders by it, clicking a row twice opens it.
@@ -69,9 +69,9 @@ class BrowseTable(Vertical, Generic[R]):
 
     def __init__(
         self,
-        columns: Sequence[TableColumn[R]],
+        columns: Sequence[TableColumn[_R]],
         *,
-        key: Callable[[R], str],
+        key: Callable[[_R], str],
         id: str,  # noqa: A002
         fixed: int = 1,
     ) -> None:
@@ -79,8 +79,8 @@ class BrowseTable(Vertical, Generic[R]):
         self.columns = tuple(columns)
         self.fixed = fixed
         self.key = key
-        self.all_rows: Sequence[R] = ()
-        self.rows: list[R] = []
+        self.all_rows: Sequence[_R] = ()
+        self.rows: list[_R] = []
         """Those that pass the filter, in order."""
         self.filter_text = ""
         self.order: int | None = None
@@ -94,19 +94,19 @@ class BrowseTable(Vertical, Generic[R]):
             self, placeholder="filter: words that a row must hold; esc clears", compact=True
         )
 
-    def set_columns(self, columns: Sequence[TableColumn[R]]) -> None:
+    def set_columns(self, columns: Sequence[TableColumn[_R]]) -> None:
         """Show other columns; the order goes back to that of the rows."""
         self.columns, self.order = tuple(columns), None
         self.set_rows(self.all_rows)
 
-    def set_rows(self, rows: Sequence[R]) -> None:
+    def set_rows(self, rows: Sequence[_R]) -> None:
         """Show these rows; the cursor stays on the row it is on, by key."""
         current = self.current_key
         self.all_rows = rows
         self._arrange(current)
 
     @property
-    def current(self) -> R | None:
+    def current(self) -> _R | None:
         """The row under the cursor; None in an empty table."""
         return self.rows[self.grid.cursor] if self.rows else None
 
@@ -126,7 +126,7 @@ class BrowseTable(Vertical, Generic[R]):
         """All shown rows, all columns, raw values."""
         return as_csv(self.columns, self.rows)
 
-    def focus(self, scroll_visible: bool = True) -> "BrowseTable[R]":
+    def focus(self, scroll_visible: bool = True) -> "BrowseTable[_R]":
         """Give the keyboard to the rows."""
         self.grid.focus(scroll_visible)
         return self

@@ -7,17 +7,17 @@ from typing import Any, TypeVar
 
 from atft_tui.widgets.column import TableColumn, exported
 
-R = TypeVar("R")
+_R = TypeVar("_R")
 
 
 def arranged(
-    rows: Sequence[R],
-    columns: Sequence[TableColumn[R]],
+    rows: Sequence[_R],
+    columns: Sequence[TableColumn[_R]],
     words: str,
-    by: TableColumn[R] | None,
+    by: TableColumn[_R] | None,
     *,
     reverse: bool,
-) -> list[R]:
+) -> list[_R]:
     """Rows that hold all ``words`` in any column, ordered ``by`` one; what is unknown comes last."""
     kept = list(rows)
     wanted = words.casefold().split()
@@ -31,7 +31,7 @@ def arranged(
     return kept[::-1] if reverse else kept
 
 
-def as_csv(columns: Sequence[TableColumn[R]], rows: Sequence[R]) -> str:
+def as_csv(columns: Sequence[TableColumn[_R]], rows: Sequence[_R]) -> str:
     """Raw values; a text that a spreadsheet would take for a formula is made harmless."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -40,6 +40,6 @@ def as_csv(columns: Sequence[TableColumn[R]], rows: Sequence[R]) -> str:
     return out.getvalue()
 
 
-def _holds(row: R, columns: Sequence[TableColumn[Any]], words: Sequence[str]) -> bool:
+def _holds(row: _R, columns: Sequence[TableColumn[Any]], words: Sequence[str]) -> bool:
     text = " ".join(column.text(row).plain for column in columns).casefold()
     return all(word in text for word in words)

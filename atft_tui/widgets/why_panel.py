@@ -37,7 +37,7 @@ class Question:
     line: StockLine
     why: Why
     names: Mapping[str, StockLine]
-    """Of the neighbours, by code."""
+    """The neighbours' lines, by code."""
 
 
 class WhyPanel(PlacePanel[Question]):

@@ -28,7 +28,7 @@ _AGAIN = (408, 425, 429)
 """Client errors that pass; every 5xx does too."""
 _SLACK_S = 1.0
 """A socket waits so much longer than its delivery may take: who ends it first is never a matter of luck."""
-TITLE_LIMIT, TEXT_LIMIT = 200, 3000
+_TITLE_LIMIT, _TEXT_LIMIT = 200, 3000
 """Characters; Slack cuts a message at 4,000."""
 
 
@@ -139,7 +139,7 @@ class Mail:
             reply = self._secrets.redact(_plain(error.smtp_error))
             final = 500 <= error.smtp_code < 600
             raise DeliveryError(
-                f"mail: the server answers {error.smtp_code} {reply}"[:TITLE_LIMIT], final=final
+                f"mail: the server answers {error.smtp_code} {reply}"[:_TITLE_LIMIT], final=final
             ) from None
         except smtplib.SMTPRecipientsRefused as error:
             codes = sorted({code for code, _ in error.recipients.values()})
@@ -200,7 +200,7 @@ class Bell:
         program = shutil.which("notify-send")
         if program is None:
             return
-        words = [program, "--", "atft-tui", f"{alert.title}\n{alert.text}"[:TEXT_LIMIT]]
+        words = [program, "--", "atft-tui", f"{alert.title}\n{alert.text}"[:_TEXT_LIMIT]]
         try:
             subprocess.run(words, check=True, capture_output=True, timeout=5)
         except (OSError, subprocess.SubprocessError) as error:
@@ -268,11 +268,11 @@ def _is_loopback(host: str) -> bool:
 
 def _text(alert: Alert, secrets: Secrets) -> str:
     text = f"{_line(alert.title, secrets)}\n{secrets.redact(alert.text)}".strip()
-    return text[:TEXT_LIMIT]
+    return text[:_TEXT_LIMIT]
 
 
 def _line(text: str, secrets: Secrets) -> str:
-    return _plain(secrets.redact(text))[:TITLE_LIMIT]
+    return _plain(secrets.redact(text))[:_TITLE_LIMIT]
 
 
 def _plain(text: str | bytes) -> str:

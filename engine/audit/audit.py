@@ -23,7 +23,7 @@ from engine.runs.events import Advanced
 from engine.runs.sink import EventSink
 
 _STOCKS, _SESSIONS = 160, 320
-"""Of the sample, beside the history that the universe asks for."""
+"""Stocks and sessions of the sample, beside the history that the universe asks for."""
 _POISON = 0.80
 """Share of the sample's sessions before the first altered future."""
 _CHECKS = {
@@ -50,7 +50,7 @@ _Change = Callable[[RawTables, dt.date], RawTables]
 
 
 @dataclass(slots=True, kw_only=True)
-class AuditedMarket:
+class _AuditedMarket:
     """A sample of the market, and what was found on it so far."""
 
     config: Config
@@ -97,7 +97,7 @@ def audit(
         sessions=config.universe.min_history + _SESSIONS,
         keep=config.data.index_symbol,
     )
-    market = AuditedMarket(config=config, part=part, ours=build_world(part, config))
+    market = _AuditedMarket(config=config, part=part, ours=build_world(part, config))
     futures = _futures(market, deep=deep)
     leaks = _blamed(_future_leaks(market, futures, sink), market)
     if deep:
@@ -138,7 +138,7 @@ def _check(name: str, leaks: list[Leak], skipped: dict[str, str]) -> AuditCheck:
 
 
 def _or_skipped(
-    market: AuditedMarket, check: str, look: Callable[[], Iterator[Leak]]
+    market: _AuditedMarket, check: str, look: Callable[[], Iterator[Leak]]
 ) -> list[Leak]:
     """The leaks of a check; data that do not allow it leave it out."""
     try:
@@ -148,7 +148,7 @@ def _or_skipped(
         return []
 
 
-def _futures(market: AuditedMarket, *, deep: bool) -> list[tuple[str, int, _Change]]:
+def _futures(market: _AuditedMarket, *, deep: bool) -> list[tuple[str, int, _Change]]:
     """Kind, session and change of each altered future."""
     size, part = market.size, market.part
     plan: list[tuple[str, int, _Change]] = [
@@ -168,7 +168,7 @@ def _futures(market: AuditedMarket, *, deep: bool) -> list[tuple[str, int, _Chan
 
 
 def _future_leaks(
-    market: AuditedMarket, futures: list[tuple[str, int, _Change]], sink: EventSink
+    market: _AuditedMarket, futures: list[tuple[str, int, _Change]], sink: EventSink
 ) -> list[Leak]:
     """What the altered futures change; the first leak of each check and name."""
     told: dict[tuple[str, str], Leak] = {}
@@ -181,7 +181,7 @@ def _future_leaks(
     return list(told.values())
 
 
-def _blamed(leaks: list[Leak], market: AuditedMarket) -> list[Leak]:
+def _blamed(leaks: list[Leak], market: _AuditedMarket) -> list[Leak]:
     """A column of an optional table that noise in the bars alone leaves as it is reads the table early."""
     table = {feature.name: feature.source for feature in market.ours.chosen}
     suspects = {leak.name for leak in leaks if table.get(leak.name) in OPTIONAL}
@@ -198,7 +198,7 @@ def _blamed(leaks: list[Leak], market: AuditedMarket) -> list[Leak]:
     return list(told.values())
 
 
-def _measured(leak: Leak, market: AuditedMarket) -> Leak:
+def _measured(leak: Leak, market: _AuditedMarket) -> Leak:
     """How many sessions ahead it looks: the fewest after which noise no longer reaches it."""
     if leak.check not in _MEASURED:
         return leak

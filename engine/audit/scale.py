@@ -13,7 +13,7 @@ from engine.errors import DataError
 from engine.records.audit import Leak
 
 _PARTS = 4
-"""Of each stock's bars: the oldest part is held against the newest."""
+"""Parts that each stock's bars are cut into: the oldest is held against the newest."""
 _LEAST = 20
 """Bars in a part."""
 _DRIFT, _ERRORS = 0.01, 6.0

@@ -10,11 +10,11 @@ from engine.data.tables import RawTables
 from engine.errors import DataError
 
 _STOCKS, _SESSIONS = 48, 160
-"""Of the sample, beside the history that the universe asks for."""
+"""Stocks and sessions of the sample, beside the history that the universe asks for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepAudit:
+class _StepAudit:
     """What the newest session changed before it."""
 
     leaks: tuple[str, ...]
@@ -28,7 +28,7 @@ def sessions_needed(config: Config) -> int:
     return config.universe.min_history + _SESSIONS
 
 
-def audit_step(raw: RawTables, config: Config) -> StepAudit:
+def audit_step(raw: RawTables, config: Config) -> _StepAudit:
     """Replace the newest session of ``raw`` by noise and compare all that came before, bit by bit."""
     part = sample(
         raw, stocks=_STOCKS, sessions=sessions_needed(config), keep=config.data.index_symbol
@@ -39,8 +39,8 @@ def audit_step(raw: RawTables, config: Config) -> StepAudit:
         day = ours.universe.dates_S[cut].item()
         other = build_world(poisoned(part, day), config)
     except DataError:  # no stock of the sample is ever in the universe
-        return StepAudit(leaks=(), columns=0)
+        return _StepAudit(leaks=(), columns=0)
     leaks = WorldPair(ours=ours, other=other, cut=cut).leaks()
-    return StepAudit(
+    return _StepAudit(
         leaks=tuple(f"{leak.check}: {leak.name}" for leak in leaks), columns=len(ours.chosen)
     )

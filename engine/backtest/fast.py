@@ -22,7 +22,7 @@ _LOT_SLACK = 1e-9
 """Share of a lot that rounding may be off before a lot is lost."""
 
 
-class AccountColumn(IntEnum):
+class _AccountColumn(IntEnum):
     """Columns of the daily account that the compiled pass fills."""
 
     EQUITY = 0
@@ -66,32 +66,32 @@ def run_orders(
     account_DC, orders = _run(table, target_DN, frictions, initial_cash, record=True)
     total_C = account_DC.sum(axis=0)
     shortfall = OrderShortfall(
-        wanted=float(total_C[AccountColumn.WANTED]),
-        at_limit=float(total_C[AccountColumn.AT_LIMIT]),
-        beyond_adv=float(total_C[AccountColumn.BEYOND_ADV]),
-        in_lots=float(total_C[AccountColumn.IN_LOTS]),
-        without_cash=float(total_C[AccountColumn.WITHOUT_CASH]),
-        stopped_sessions=int(total_C[AccountColumn.STOPPED]),
+        wanted=float(total_C[_AccountColumn.WANTED]),
+        at_limit=float(total_C[_AccountColumn.AT_LIMIT]),
+        beyond_adv=float(total_C[_AccountColumn.BEYOND_ADV]),
+        in_lots=float(total_C[_AccountColumn.IN_LOTS]),
+        without_cash=float(total_C[_AccountColumn.WITHOUT_CASH]),
+        stopped_sessions=int(total_C[_AccountColumn.STOPPED]),
     )
     return _ledger(table, account_DC), orders, shortfall
 
 
 def _ledger(table: PriceTable, account_DC: Matrix) -> Ledger:
-    def column(which: AccountColumn) -> Series:
+    def column(which: _AccountColumn) -> Series:
         return np.ascontiguousarray(account_DC[:, which])
 
     return Ledger(
         dates_D=table.dates_D,
-        equity_D=column(AccountColumn.EQUITY),
-        commission_D=column(AccountColumn.COMMISSION),
-        slippage_D=column(AccountColumn.SLIPPAGE),
-        traded_D=column(AccountColumn.TRADED),
-        delisting_D=column(AccountColumn.DELISTING),
-        long_D=column(AccountColumn.LONG),
-        short_D=column(AccountColumn.SHORT),
-        borrow_D=column(AccountColumn.BORROW),
-        dividend_D=column(AccountColumn.DIVIDEND),
-        names_D=column(AccountColumn.NAMES).astype(np.int64),
+        equity_D=column(_AccountColumn.EQUITY),
+        commission_D=column(_AccountColumn.COMMISSION),
+        slippage_D=column(_AccountColumn.SLIPPAGE),
+        traded_D=column(_AccountColumn.TRADED),
+        delisting_D=column(_AccountColumn.DELISTING),
+        long_D=column(_AccountColumn.LONG),
+        short_D=column(_AccountColumn.SHORT),
+        borrow_D=column(_AccountColumn.BORROW),
+        dividend_D=column(_AccountColumn.DIVIDEND),
+        names_D=column(_AccountColumn.NAMES).astype(np.int64),
     )
 
 
@@ -100,14 +100,14 @@ def _run(
 ) -> tuple[Matrix, Orders]:
     D, N = target_DN.shape
     shape = (D, N) if record else (1, 1)
-    account_DC = np.zeros((D, len(AccountColumn)))
+    account_DC = np.zeros((D, len(_AccountColumn)))
     orders = Orders(
         target_DN=np.full(shape, np.nan),
         change_DN=np.zeros(shape),
         slippage_DN=np.zeros(shape),
         commission_DN=np.zeros(shape),
         shares_DN=np.zeros(shape),
-        unpaid_D=account_DC[:, AccountColumn.WITHOUT_CASH],
+        unpaid_D=account_DC[:, _AccountColumn.WITHOUT_CASH],
     )
     _simulate(
         table.fill_DN,
@@ -183,14 +183,14 @@ def _simulate(
     buy_N = np.zeros(N + 1, dtype=np.int64)
     size_N, before_N = np.zeros(N + 1), np.zeros(N + 1)
     cash, high, pause = initial_cash, initial_cash, 0
-    account_DC[0, AccountColumn.EQUITY] = initial_cash
+    account_DC[0, _AccountColumn.EQUITY] = initial_cash
     for d in range(1, D):
         if has_dividend:
             dividends = 0.0
             for n in range(N):
                 dividends += shares_N[n] * dividend_DN[d, n]
             cash += dividends
-            account_DC[d, AccountColumn.DIVIDEND] = dividends
+            account_DC[d, _AccountColumn.DIVIDEND] = dividends
         worth = cash
         for n in range(N):
             worth += shares_N[n] * value_DN[d, n]
@@ -300,25 +300,25 @@ def _simulate(
         if pause > 0:
             pause -= 1
             high = equity
-            account_DC[d, AccountColumn.STOPPED] = 1.0
+            account_DC[d, _AccountColumn.STOPPED] = 1.0
         high = max(high, equity)
         if drawdown_stop > 0.0 and pause == 0 and equity < high * (1.0 - drawdown_stop):
             pause = drawdown_pause
-        account_DC[d, AccountColumn.EQUITY] = equity
-        account_DC[d, AccountColumn.COMMISSION] = commission_sum
-        account_DC[d, AccountColumn.SLIPPAGE] = slippage_sum
-        account_DC[d, AccountColumn.TRADED] = traded_sum
-        account_DC[d, AccountColumn.DELISTING] = delisting_sum
-        account_DC[d, AccountColumn.LONG] = long
-        account_DC[d, AccountColumn.SHORT] = short
+        account_DC[d, _AccountColumn.EQUITY] = equity
+        account_DC[d, _AccountColumn.COMMISSION] = commission_sum
+        account_DC[d, _AccountColumn.SLIPPAGE] = slippage_sum
+        account_DC[d, _AccountColumn.TRADED] = traded_sum
+        account_DC[d, _AccountColumn.DELISTING] = delisting_sum
+        account_DC[d, _AccountColumn.LONG] = long
+        account_DC[d, _AccountColumn.SHORT] = short
         if d + 1 < D:
-            account_DC[d + 1, AccountColumn.BORROW] = borrow
-        account_DC[d, AccountColumn.NAMES] = names
-        account_DC[d, AccountColumn.WANTED] = wanted_sum
-        account_DC[d, AccountColumn.AT_LIMIT] = limit_sum
-        account_DC[d, AccountColumn.BEYOND_ADV] = adv_sum
-        account_DC[d, AccountColumn.IN_LOTS] = lot_sum
-        account_DC[d, AccountColumn.WITHOUT_CASH] = cash_sum
+            account_DC[d + 1, _AccountColumn.BORROW] = borrow
+        account_DC[d, _AccountColumn.NAMES] = names
+        account_DC[d, _AccountColumn.WANTED] = wanted_sum
+        account_DC[d, _AccountColumn.AT_LIMIT] = limit_sum
+        account_DC[d, _AccountColumn.BEYOND_ADV] = adv_sum
+        account_DC[d, _AccountColumn.IN_LOTS] = lot_sum
+        account_DC[d, _AccountColumn.WITHOUT_CASH] = cash_sum
 
 
 @njit(cache=True, nogil=True)

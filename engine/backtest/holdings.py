@@ -14,7 +14,7 @@ from engine.evaluation.ranks import counts_from_ends
 from engine.portfolio.market_data import Matrix
 from engine.records.book import HeldBreak, HeldBreaks
 
-BLOCK = 64
+_BLOCK = 64
 """Sessions whose tables are in memory at a time."""
 _LISTED = 10
 """Largest breaks that are told one by one."""
@@ -42,8 +42,8 @@ def holdings(trades: Trades, score_DN: Matrix) -> pl.DataFrame:
     table = trades.table
     symbols, dates = pl.Series("symbol", table.symbols), pl.Series("date", table.dates_D)
     parts = []
-    for start in range(1, len(table.dates_D), BLOCK):
-        row_B = np.arange(start, min(start + BLOCK, len(table.dates_D)))
+    for start in range(1, len(table.dates_D), _BLOCK):
+        row_B = np.arange(start, min(start + _BLOCK, len(table.dates_D)))
         weight_BN, part_BN, kept_BN = _positions(trades, row_B)
         paid_BN = _dividends(table, row_B)
         cash_BN = trades.orders.shares_DN[row_B - 1] * paid_BN / trades.equity_D[row_B - 1, None]
@@ -77,8 +77,8 @@ def sector_exposures(
     """
     member_NG = sector_N[:, None] == np.arange(len(sectors))
     parts = []
-    for start in range(1, len(trades.table.dates_D), BLOCK):
-        row_B = np.arange(start, min(start + BLOCK, len(trades.table.dates_D)))
+    for start in range(1, len(trades.table.dates_D), _BLOCK):
+        row_B = np.arange(start, min(start + _BLOCK, len(trades.table.dates_D)))
         weight_BN, _, _ = _positions(trades, row_B)
         dates = pl.Series("date", trades.table.dates_D[row_B]).cast(pl.Date)
         parts.append(
@@ -94,7 +94,7 @@ def sector_exposures(
     return pl.concat(parts)
 
 
-def slippage_parts(trades: Trades, frictions: Frictions) -> tuple[Series, Series]:
+def _slippage_parts(trades: Trades, frictions: Frictions) -> tuple[Series, Series]:
     """Slippage ``[D]`` split in spread (half-spread, at least half a tick) and impact.
 
     Fractions of the equity before; they add up to the slippage of the daily returns.
@@ -111,7 +111,7 @@ def slippage_parts(trades: Trades, frictions: Frictions) -> tuple[Series, Series
     return spread_D, impact_D
 
 
-def dividend_parts(trades: Trades) -> tuple[Series, Series]:
+def _dividend_parts(trades: Trades) -> tuple[Series, Series]:
     """Dividends ``[D]`` received by longs and paid by shorts, both positive.
 
     Fractions of the equity before; their difference is the dividend of the daily returns.
@@ -131,7 +131,7 @@ def annual_parts(trades: Trades, frictions: Frictions, sessions_per_year: int) -
     Means over the sessions x sessions per year, as in `BacktestResult.waterfall`.
     """
     names = ("spread", "impact", "dividend_received", "dividend_paid")
-    parts = (*slippage_parts(trades, frictions), *dividend_parts(trades))
+    parts = (*_slippage_parts(trades, frictions), *_dividend_parts(trades))
     return {
         name: float(part_D[1:].mean()) * sessions_per_year
         for name, part_D in zip(names, parts, strict=True)

@@ -17,7 +17,7 @@ from engine.evaluation.inference import stationary_bootstrap
 from engine.records.backtest import Verdict
 from engine.records.figure import Figure
 
-Matrix = NDArray[np.float64]
+_Matrix = NDArray[np.float64]
 _BLOCKS = 10
 """Blocks of the combinatorial split: 252 ways to take half of them."""
 _EULER_GAMMA = 0.5772156649015329
@@ -115,7 +115,7 @@ class SharpeGap:
         return Figure(self.difference, self.standard_error)
 
 
-def overfitting_probability(returns_DM: Matrix, *, blocks: int = _BLOCKS) -> float:
+def overfitting_probability(returns_DM: _Matrix, *, blocks: int = _BLOCKS) -> float:
     """PBO: how often the best of many in one half of the days is below the median in the other half.
 
     Combinatorially symmetric cross-validation (Bailey, Borwein, Lopez de Prado & Zhu, Journal of
@@ -142,7 +142,9 @@ def overfitting_probability(returns_DM: Matrix, *, blocks: int = _BLOCKS) -> flo
     return float(below) / len(halves)
 
 
-def _ratio(sum_BM: Matrix, square_BM: Matrix, count_B: Series, used_B: NDArray[np.bool_]) -> Series:
+def _ratio(
+    sum_BM: _Matrix, square_BM: _Matrix, count_B: Series, used_B: NDArray[np.bool_]
+) -> Series:
     """Daily Sharpe ratios from block sums; a strategy that does not vary counts as 0."""
     n = float(count_B[used_B].sum())
     mean_M = sum_BM[used_B].sum(axis=0) / n

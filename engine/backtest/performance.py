@@ -16,7 +16,7 @@ NAN = float("nan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drawdown:
+class _Drawdown:
     """The deepest fall from a high of the equity."""
 
     depth: float
@@ -78,13 +78,13 @@ def drawdowns(returns_D: Series) -> Series:
     return np.asarray(curve / np.maximum.accumulate(curve) - 1.0)
 
 
-def max_drawdown(returns_D: Series) -> Drawdown:
+def max_drawdown(returns_D: Series) -> _Drawdown:
     """The deepest fall of the equity over these ``[D]`` returns."""
     curve, fall = equity(returns_D), drawdowns(returns_D)
     trough = int(np.argmin(fall))
     peak = int(np.argmax(curve[: trough + 1]))
     back = np.flatnonzero(curve[trough:] >= curve[peak])
-    return Drawdown(
+    return _Drawdown(
         depth=float(fall[trough]),
         peak=peak,
         trough=trough,
@@ -92,7 +92,7 @@ def max_drawdown(returns_D: Series) -> Drawdown:
     )
 
 
-def worst_drawdowns(returns_D: Series, count: int) -> list[Drawdown]:
+def worst_drawdowns(returns_D: Series, count: int) -> list[_Drawdown]:
     """The deepest falls that do not overlap, deepest first; each ends when the old high is regained."""
     curve = equity(returns_D)
     at_high = np.flatnonzero(curve >= np.maximum.accumulate(curve))
@@ -105,7 +105,7 @@ def worst_drawdowns(returns_D: Series, count: int) -> list[Drawdown]:
         trough = int(peak) + int(np.argmin(inside))
         depth = float(curve[trough] / curve[peak] - 1.0)
         falls.append(
-            Drawdown(
+            _Drawdown(
                 depth=depth,
                 peak=int(peak),
                 trough=trough,

@@ -25,7 +25,7 @@ class Simulation:
     """What vectorbt made of the targets, and where wanted trading went."""
 
     ledger: Ledger
-    """By vectorbt."""
+    """The account as vectorbt keeps it."""
     orders: Orders
     shortfall: OrderShortfall
     gap: float
@@ -143,7 +143,10 @@ def _from_orders(
     if loan is not None:
         sold_D[0], price_D = -loan.size, loan.price_D
     share_D = sold_D / initial_cash
-    sizes: dict[str, Any] = {"size": used(orders.target_DN, share_D), "size_type": "targetpercent"}
+    sizes: dict[str, object] = {
+        "size": used(orders.target_DN, share_D),
+        "size_type": "targetpercent",
+    }
     if frictions.has_lots:
         change_DN = np.where(orders.change_DN != 0, orders.change_DN, np.nan)
         sizes = {"size": used(change_DN, sold_D), "size_type": "amount"}

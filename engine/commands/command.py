@@ -11,7 +11,7 @@ class Parameter:
     """One word that a command takes, or one option."""
 
     name: str
-    """As the handler's keyword; ``first_test`` is ``--first-test`` on the command line."""
+    """The handler's keyword; ``first_test`` is ``--first-test`` on the command line."""
     help: str
     kind: _Kind = "option"
     type: type = str

@@ -1,8 +1,6 @@
 """Named sets of overrides (`--preset NAME`): dotted key -> value, on top of the defaults."""
 
-from typing import Any
-
-PRESETS: dict[str, dict[str, Any]] = {
+PRESETS: dict[str, dict[str, object]] = {
     "cpu-small": {
         "features.breadth": "core",
         "model.hidden": 64,

@@ -5,7 +5,7 @@ Comments, order and everything else in the file stay as they are (tomlkit); the 
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -173,12 +173,12 @@ class _Draft:
         else:
             _append(table, name, item)
 
-    def put_phases(self, phases: list[dict[str, Any]]) -> None:
+    def put_phases(self, phases: Sequence[Mapping[str, Any]]) -> None:
         """The list of phases; where it stands in the file already, only what differs is touched."""
         known = self.wanted.get("training", {}).get("phases")
         if known and [p.get("name") for p in known] == [p["name"] for p in phases]:
             there: Any = self.document["training"]["phases"]
-            defaults: dict[str, Any] = {"frozen": []}
+            defaults: dict[str, object] = {"frozen": []}
             for number, phase in enumerate(phases):
                 for name, value in phase.items():
                     if known[number].get(name, defaults.get(name)) != value:

@@ -18,6 +18,8 @@ from engine.errors import ConfigError
 from engine.files import parse_toml, read_toml_text, write_text
 
 Origins = dict[str, str]
+_Tables = dict[str, Any]
+"""Tables of TOML within each other, as a file or an option gives them: of no known type until validated."""
 _RETIRED = ("max_price", "split_tolerance")
 """Keys of ``[quality]`` in older versions; they stand in the configurations of their runs and models."""
 
@@ -42,7 +44,7 @@ def resolve(
 
     ``drafts``: texts that would stand in some of the files, taken in place of what does.
     """
-    values: dict[str, Any] = {}
+    values: _Tables = {}
     origins: Origins = {}
     drafts = drafts or {}
     for path in files:
@@ -108,7 +110,7 @@ def _lines(text: str) -> dict[str, int]:
     return found
 
 
-def _merge(into: dict[str, Any], table: Mapping[str, Any]) -> None:
+def _merge(into: _Tables, table: Mapping[str, Any]) -> None:
     for key, value in table.items():
         if isinstance(value, Mapping) and isinstance(into.get(key), dict):
             _merge(into[key], value)
@@ -116,7 +118,7 @@ def _merge(into: dict[str, Any], table: Mapping[str, Any]) -> None:
             into[key] = dict(value) if isinstance(value, Mapping) else value
 
 
-def _assign(values: dict[str, Any], key: str, value: Any, origin: str) -> None:
+def _assign(values: _Tables, key: str, value: Any, origin: str) -> None:
     if key == EPOCHS:
         _assign_epochs(values, value, origin)
         return
@@ -132,7 +134,7 @@ def _assign(values: dict[str, Any], key: str, value: Any, origin: str) -> None:
     place[name] = value
 
 
-def _assign_epochs(values: dict[str, Any], value: Any, origin: str) -> None:
+def _assign_epochs(values: _Tables, value: Any, origin: str) -> None:
     """``training.epochs = [3, 2, 5, 2]``: the epochs of the phases in order; one number counts for all."""
     phases = _phases(values)
     counts = list(value) if isinstance(value, list | tuple) else [value] * len(phases)
@@ -143,7 +145,7 @@ def _assign_epochs(values: dict[str, Any], value: Any, origin: str) -> None:
     ]
 
 
-def _assign_phase(values: dict[str, Any], key: str, value: Any, origin: str) -> None:
+def _assign_phase(values: _Tables, key: str, value: Any, origin: str) -> None:
     """``training.phases.NAME.KEY = value``: one key of the phase of that name."""
     name, _, field = key.removeprefix(f"{PHASES}.").rpartition(".")
     phases = _phases(values)
@@ -155,7 +157,7 @@ def _assign_phase(values: dict[str, Any], key: str, value: Any, origin: str) -> 
     ]
 
 
-def _phases(values: dict[str, Any]) -> list[dict[str, Any]]:
+def _phases(values: _Tables) -> list[_Tables]:
     """The phases so far, or the default ones."""
     phases = values.setdefault("training", {}).get("phases")
     return phases or [phase.model_dump(mode="json") for phase in Config().training.phases]

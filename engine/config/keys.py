@@ -20,7 +20,7 @@ _UNIT = re.compile(
 """The last words of a key's documentation where they are its unit."""
 
 
-class KeyHelp(NamedTuple):
+class _KeyHelp(NamedTuple):
     """What the documentation says of a key."""
 
     about: str
@@ -54,13 +54,13 @@ def is_of_phases(key: str) -> bool:
     return key == EPOCHS or key.startswith(f"{PHASES}.")
 
 
-def describe(key: str) -> KeyHelp:
+def describe(key: str) -> _KeyHelp:
     """Documentation, range and unit of a dotted key."""
     field = field_of(key)
     assert field is not None, key
     about = (field.description or "").replace("\n", " ")
     unit = _UNIT.search(about)
-    return KeyHelp(about, _range(field), _uncapitalised(unit[1]) if unit else "")
+    return _KeyHelp(about, _range(field), _uncapitalised(unit[1]) if unit else "")
 
 
 def texts(config: Config) -> dict[str, str]:
@@ -73,9 +73,9 @@ def texts(config: Config) -> dict[str, str]:
     return found
 
 
-def flatten(config: BaseModel, prefix: str = "") -> dict[str, Any]:
+def flatten(config: BaseModel, prefix: str = "") -> dict[str, object]:
     """Dotted key -> value, tables opened, everything else as it is."""
-    flat: dict[str, Any] = {}
+    flat: dict[str, object] = {}
     for name in type(config).model_fields:
         value = getattr(config, name)
         if isinstance(value, BaseModel):

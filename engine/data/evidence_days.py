@@ -32,28 +32,28 @@ _WEEKEND = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Days:
+class _Days:
     """The days with bars."""
 
     day_D: NDArray[np.datetime64]
     """Increasing; those that the exchange's calendar reaches."""
     rows_D: NDArray[np.int64]
     sessions: NDArray[np.datetime64]
-    """Of the years of these days."""
+    """Sessions of the exchange in the years of these days."""
     share: float | None
-    """Of the rows on sessions."""
+    """Share of the rows that lie on sessions."""
     shifted: int = 0
     swapped: bool = False
 
 
-def days_of(bars: pl.DataFrame, exchange: str) -> Days:
+def days_of(bars: pl.DataFrame, exchange: str) -> _Days:
     """The days of the bars held against the exchange's sessions."""
     begin, end = calendar_span(exchange)
     count = bars.group_by("date").len().sort("date").filter(pl.col("date").is_between(begin, end))
     day_D = count["date"].to_numpy().astype("datetime64[D]")
     rows_D = count["len"].to_numpy().astype(np.int64)
     if not day_D.size:
-        return Days(day_D=day_D, rows_D=rows_D, sessions=day_D, share=None)
+        return _Days(day_D=day_D, rows_D=rows_D, sessions=day_D, share=None)
     first, last = day_D[0].item(), day_D[-1].item()
     last_day = min(end, dt.date(last.year + 1, 1, 31))
     sessions = sessions_between(exchange, dt.date(first.year, 1, 1), last_day)
@@ -64,13 +64,13 @@ def days_of(bars: pl.DataFrame, exchange: str) -> Days:
         best = max(moved, key=lambda k: moved[k])
         shifted = best if moved[best] >= _EXPLAINED else 0
         swapped = not shifted and _share(_swapped(day_D), rows_D, sessions) >= _EXPLAINED
-    return Days(
+    return _Days(
         day_D=day_D, rows_D=rows_D, sessions=sessions, share=share, shifted=shifted, swapped=swapped
     )
 
 
 def day_problems(
-    raw: RawTables, days: Days, *, today: dt.date, exchange: str, after: str
+    raw: RawTables, days: _Days, *, today: dt.date, exchange: str, after: str
 ) -> list[Problem]:
     """Bars later than now, impossible years, days that are no sessions, a gap that a swap would close."""
     problems = _later(raw.bars, today) or _impossible(raw, today)
@@ -113,7 +113,7 @@ def _later(bars: pl.DataFrame, today: dt.date) -> list[Problem]:
     return [Problem(what=what, mend=f"remove them, or {_FORMAT}")]
 
 
-def _no_sessions(days: Days, exchange: str) -> Problem:
+def _no_sessions(days: _Days, exchange: str) -> Problem:
     off = [str(day) for day in days.day_D[~np.isin(days.day_D, days.sessions)][:3]]
     what = (
         f"{1 - (days.share or 0.0):.0%} of the rows are on days that are no sessions of {exchange} "
@@ -144,7 +144,7 @@ def _setting(code: str) -> str:
     return "data.market=jp" if code == EXCHANGES["jp"] else f"data.calendar={code}"
 
 
-def _fitting(days: Days, exchange: str) -> list[str]:
+def _fitting(days: _Days, exchange: str) -> list[str]:
     """Large exchanges of whose sessions all days are, those that miss the fewest first; three at most."""
     first, last = days.day_D[0].item(), days.day_D[-1].item()
     found = []
@@ -158,7 +158,7 @@ def _fitting(days: Days, exchange: str) -> list[str]:
     return [code for missing, code in sorted(found) if missing == min(found)[0]][:3]
 
 
-def _gap(days: Days, after: str, exchange: str) -> list[Problem]:
+def _gap(days: _Days, after: str, exchange: str) -> list[Problem]:
     """On append: sessions left out before the first new day; refused where swapping leaves none out."""
     start = np.datetime64(after, "D")
     new_D = days.day_D[days.day_D > start]

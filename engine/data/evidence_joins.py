@@ -55,7 +55,7 @@ class StoredMarket:
 
 
 def joins_of(raw: RawTables, stored: pl.Series | None = None) -> tuple[Join, ...]:
-    """Of every table with a key that the bars, or the stocks, have too.
+    """How every table matches whose key the bars, or the stocks, have too.
 
     ``stored``: codes of the store that the bars are added to; actions may be of any of them.
     """

@@ -5,7 +5,7 @@ over. So a store that grew, with sessions given twice and corrected, holds the b
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +53,7 @@ class Draft:
         """The snapshot's name, which follows from its content."""
         return snapshot_id(self.fields(), self.raw.securities)
 
-    def fields(self) -> dict[str, Any]:
+    def fields(self) -> dict[str, object]:
         """What the manifest says of the tables."""
         labels = {name: value for name in LABELS if (value := getattr(self.raw, name))}
         labels |= {_AHEAD: self.ahead} if self.ahead else {}
@@ -68,7 +68,7 @@ class Draft:
         }
 
 
-def snapshot_id(fields: dict[str, Any], securities: pl.DataFrame) -> str:
+def snapshot_id(fields: Mapping[str, Any], securities: pl.DataFrame) -> str:
     """Digest of everything that decides a value."""
     rows = digest([list(row) for row in securities.iter_rows()])
     labels = [f"{name}={fields[name]}" for name in (*LABELS, _AHEAD) if name in fields]

@@ -14,7 +14,7 @@ _KEPT = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lineage:
-    """By what, and from which sessions, a result is made."""
+    """By which settings, and from which sessions, a result is made."""
 
     settings: str
     """Digest of everything but the data that decides the values."""
@@ -28,7 +28,7 @@ class Lineage:
         """Name of the result's directory."""
         return digest([self.settings, self.panel])
 
-    def fields(self) -> dict[str, Any]:
+    def fields(self) -> dict[str, object]:
         """What the result's manifest has to say to be found again."""
         return {
             "fingerprint": self.fingerprint,

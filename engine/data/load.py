@@ -69,7 +69,7 @@ class StoredPanel:
 
     @property
     def sessions_per_year(self) -> int:
-        """Of the exchange where these stocks trade."""
+        """Sessions a year of the exchange where these stocks trade."""
         return sessions_per_year(self.snapshot.exchange)
 
     @property

@@ -61,7 +61,7 @@ class Memory:
     base: NDArray[np.float64]
     """Price at which that row's jump ended; 0 where its trading explains it."""
     day: NDArray[np.int64]
-    """Of the newest believed bar, since 1970."""
+    """Day of the newest believed bar, counted from 1970."""
     ended: NDArray[np.bool_]
     """Paid out: what comes under the code is another company."""
     settled: NDArray[np.int64]
@@ -85,7 +85,7 @@ class Memory:
 
     @classmethod
     def empty(cls) -> "Memory":
-        """Of no stock yet."""
+        """A memory that holds no stock yet."""
         kinds = {"told": np.int64, "run": np.int64, "day": np.int64, "settled": np.int64, "unit": np.int64,
                  "seen": np.int64, "rows": np.int64, "end": np.int64, "ended": np.bool_,
                  "excluded": np.bool_}  # fmt: skip

@@ -13,7 +13,7 @@ from engine.data.tables import BAR_SCHEMA, DEFAULTS
 from engine.errors import DataError
 from engine.records.snapshot import Revision
 
-KEY = ["date", "symbol"]
+_KEY = ["date", "symbol"]
 _PRICES = ("open", "high", "low", "close")
 _VALUES = (*_PRICES, "volume", "turnover")
 _MOSTLY = 0.5
@@ -58,7 +58,7 @@ def one_bar_each(
     on most of the bars that both have, are a DataError that names the places and the values.
     """
     bars = _without_nan(bars)
-    same = pl.all_horizontal(pl.col(name) == pl.col(name).shift(-1) for name in KEY)
+    same = pl.all_horizontal(pl.col(name) == pl.col(name).shift(-1) for name in _KEY)
     twice = bars.select(same.alias("twice"))["twice"].fill_null(value=False)
     if not twice.any():
         return bars, Revision()
@@ -76,7 +76,7 @@ def one_bar_each(
         )
 
     kept, changed, prices = _folded(rows, clash)
-    whole = pl.concat([bars.filter(~inside), kept]).sort(KEY)
+    whole = pl.concat([bars.filter(~inside), kept]).sort(_KEY)
     equal = len(bars) - len(whole) - changed
     return whole, Revision(equal=equal, changed=changed, prices=prices)
 
@@ -98,9 +98,9 @@ def laid_over(old: pl.DataFrame, new: pl.DataFrame, place: Place) -> tuple[pl.Da
     bars that both have is a DataError.
     """
     old, new = _without_nan(old), _without_nan(new)
-    shared = new.join(old.select(KEY), on=KEY, how="semi")
-    fresh = new.join(old.select(KEY), on=KEY, how="anti")
-    before = old.join(shared.select(KEY), on=KEY, how="semi")
+    shared = new.join(old.select(_KEY), on=_KEY, how="semi")
+    fresh = new.join(old.select(_KEY), on=_KEY, how="anti")
+    before = old.join(shared.select(_KEY), on=_KEY, how="semi")
     parts = enumerate((before, shared))
     rows = pl.concat([part.with_columns(age=pl.lit(age, pl.Int64)) for age, part in parts])
 
@@ -115,7 +115,7 @@ def laid_over(old: pl.DataFrame, new: pl.DataFrame, place: Place) -> tuple[pl.Da
     changed = kept.join(before, on=list(BAR_SCHEMA), how="anti", nulls_equal=True)
     later = pl.concat([changed, fresh])
     first = later.select(pl.col("date").min()).item()
-    whole = pl.concat([old.join(changed, on=KEY, how="anti"), later]).sort(KEY)
+    whole = pl.concat([old.join(changed, on=_KEY, how="anti"), later]).sort(_KEY)
     return whole, Revision(
         equal=len(shared) - len(changed),
         changed=len(changed),
@@ -150,15 +150,15 @@ def _folded(
 
     ``clash`` makes the error of two bars that contradict each other, and of how many do.
     """
-    named = [name for name in BAR_SCHEMA if name not in KEY]
+    named = [name for name in BAR_SCHEMA if name not in _KEY]
     there = (pl.col("close") > 0).fill_null(value=False)
-    rows = rows.filter(there | ~there.any().over(KEY)).sort(*KEY, "age", "row")
+    rows = rows.filter(there | ~there.any().over(_KEY)).sort(*_KEY, "age", "row")
     pairs = rows.with_columns(
         *(
-            pl.col(name).shift(1).over(KEY).alias(f"{name}_before")
+            pl.col(name).shift(1).over(_KEY).alias(f"{name}_before")
             for name in (*_VALUES, "row", "age")
         ),
-        repeated=pl.int_range(pl.len()).over(KEY) > 0,
+        repeated=pl.int_range(pl.len()).over(_KEY) > 0,
     ).filter("repeated")
     pairs = pairs.with_columns(moved=_differ(_PRICES), other=_differ(_VALUES))
     units = (pl.col("volume") / pl.col("volume_before")).log().abs() > _UNITS
@@ -178,7 +178,7 @@ def _folded(
             count, moved = worst.select("count", "moved").row(0)
             which = f" of {first['date']}" if "date" in by else ""
             raise clash(first, f"{moved:,} of {count:,} bars{which} that both have differ")
-    kept = rows.group_by(KEY, maintain_order=True).agg(_newest(name) for name in named)
+    kept = rows.group_by(_KEY, maintain_order=True).agg(_newest(name) for name in named)
     return kept.select(list(BAR_SCHEMA)), int(pairs["other"].sum()), int(pairs["moved"].sum())
 
 

@@ -33,7 +33,7 @@ class DensePanel:
     low_NS: NDArray[np.float64]
     close_NS: NDArray[np.float64]
     close_raw_NS: NDArray[np.float64]
-    """As quoted on the day: what price floors look at."""
+    """The close as quoted on the day: what price floors look at."""
     volume_NS: NDArray[np.float64]
     turnover_NS: NDArray[np.float64]
     sector_N: NDArray[np.int16]
@@ -128,12 +128,12 @@ class Panel:
 
     @property
     def sessions_per_year(self) -> int:
-        """Of the exchange where these stocks trade."""
+        """Sessions a year of the exchange where these stocks trade."""
         return sessions_per_year(exchange_of(self.market, self.calendar))
 
     @property
     def settings(self) -> str:
-        """Of a panel in memory nothing is known; its results are told apart by the fingerprint."""
+        """Nothing is known of a panel in memory; its results are told apart by the fingerprint."""
         return ""
 
     @property

@@ -3,7 +3,6 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -22,6 +21,7 @@ from engine.errors import DataError
 from engine.records import flags
 from engine.records.quality import LISTED, DataFinding, Level, QualityReport, Verdict
 
+_Vector = NDArray[np.float64]
 _YEAR = 252
 _NEAR_END = 30
 """A stock whose last row is older than this is gone. Days."""
@@ -62,12 +62,12 @@ def examine_more(
     mismatch_M = unit_mismatch(prices_M4[:, 3], volume_M, turnover_M) & ~seen.held_T[seen.t_M]
     found = [duplicates, mismatch_finding(bars, day_M, mismatch_M), folded.finding]
     rows = repair.Bars(
-        stock_M=stock_M,
-        day_M=day_M,
-        prices_M4=prices_M4,
-        turnover_M=turnover_M,
+        stock_M,
+        day_M,
+        prices_M4,
+        turnover_M,
+        *_events(bars, folded, seen.repeated_T[seen.t_M], paid),
         out_M=mismatch_M | seen.held_T[seen.t_M],
-        **_events(bars, folded, seen.repeated_T[seen.t_M], paid),
     )
     clean, walked, confirmed = _walk(bars, rows, volume_M, config, memory)
     kept_T = np.searchsorted(seen.day_T, clean["date"].to_physical().to_numpy())
@@ -83,10 +83,10 @@ def examine_more(
 
 def _events(
     bars: pl.DataFrame, folded: Folded, repeated_M: NDArray[np.bool_], paid: pl.DataFrame
-) -> dict[str, Any]:
-    """What happened to the shares before each row: the user's table goes before the source.
+) -> tuple[_Vector, _Vector, _Vector, NDArray[np.int32]]:
+    """What happened to the shares before each row: ``adjustment_M`` to ``told_M`` of `repair.Bars`.
 
-    A session given twice says nothing new.
+    The user's table goes before the source. A session given twice says nothing new.
     """
     adjustment_M = bars["adjustment_factor"].fill_null(1.0).to_numpy()
     dividend_M = bars["dividend"].fill_null(0.0).fill_nan(0.0).to_numpy()
@@ -102,12 +102,7 @@ def _events(
     if len(paid):
         keys = bars.select("date", "symbol").with_row_index("m")
         told_M[keys.join(paid, on=["date", "symbol"])["m"].to_numpy()] |= flags.PROCEEDS
-    return {
-        "adjustment_M": adjustment_M,
-        "dividend_M": dividend_M,
-        "worth_M": folded.worth_M,
-        "told_M": told_M,
-    }
+    return adjustment_M, dividend_M, folded.worth_M, told_M
 
 
 def _walk(

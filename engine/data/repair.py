@@ -35,7 +35,7 @@ RULES = 7
 """Raised when a cleaning rule changes, those of `engine.data.splits` included: numba's cache of `walk` sees a
 change of this file only.
 """
-KEEP, BAD_CLOSE, ABSURD, BAD_PRINT, JUMP, SPLIT_EXCLUDED, UNIT, OUT = 0, 1, 2, 3, 4, 5, 6, 7
+KEEP, BAD_CLOSE, ABSURD, BAD_PRINT, JUMP, _SPLIT_EXCLUDED, UNIT, OUT = 0, 1, 2, 3, 4, 5, 6, 7
 """What happened to a row. JUMP: held out as a possible bad print, then confirmed by the next row. UNIT:
 price in other units; the next row does not confirm it, the stock waits for its old units."""
 UNITS = np.array([100.0, 1000.0, 1 / 100, 1 / 1000])
@@ -53,7 +53,7 @@ _WORTHLESS = 1e-6
 _ABSURD_FACTOR = 0.4
 """Log jump that a factor must leave to be doubted: half as much again."""
 _DECAY = 0.94
-"""Of the exponential variance, a day (RiskMetrics 1996)."""
+"""Decay of the exponential variance, a day (RiskMetrics 1996)."""
 
 
 class Bars(NamedTuple):
@@ -141,7 +141,7 @@ def walk(bars: Bars, state: State, rules: CleaningRules) -> Cleaned:
             fate_M[m] = BAD_CLOSE
             continue
         if state.excluded[n]:
-            fate_M[m] = SPLIT_EXCLUDED
+            fate_M[m] = _SPLIT_EXCLUDED
             continue
         flag_M[m] |= _mend(out_M4[m])
         last, believed, turnover = state.last[n], True, bars.turnover_M[m]
@@ -186,7 +186,7 @@ def walk(bars: Bars, state: State, rules: CleaningRules) -> Cleaned:
                     flag_M[m] |= kind
                     if rules.policy == 2:
                         state.excluded[n] = True
-                        fate_M[m] = SPLIT_EXCLUDED
+                        fate_M[m] = _SPLIT_EXCLUDED
                         continue
                     if rules.policy == 1:
                         state.factor[n] *= by

@@ -50,7 +50,7 @@ class Sessions:
     scaled_T: NDArray[np.bool_]
     """Sessions whose volumes are in other units than the history before."""
     volume_shift: float
-    """At the end; see `QualityReport`."""
+    """The shift of volumes at the end; see `QualityReport`."""
 
     def dates(self) -> list[str]:
         """ISO dates of the sessions."""
@@ -156,7 +156,7 @@ def findings(
     before: QualityReport | None,
     config: QualityConfig,
 ) -> list[DataFinding]:
-    """Of the new sessions. ``names_T``: stocks with a kept bar. ``exchange``: code of its calendar."""
+    """Findings about new sessions. ``names_T``: stocks with a kept bar. ``exchange``: its calendar's code."""
     dates = sessions.dates()
     past = list(before.names) if before else []
     every = [*past, *names_T]

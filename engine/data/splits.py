@@ -31,7 +31,7 @@ def _ratios() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return logs, np.array(list(found.values()))
 
 
-RATIO_K, WEIGHT_K = _ratios()
+_RATIO_K, _WEIGHT_K = _ratios()
 _NO_RATIO = 0.01
 """Weight of "none of them"; that of 2:1 is 0.5."""
 _SURE = 0.5
@@ -54,7 +54,7 @@ _QUIET = 0.01
 """Deviations are taken as no smaller: funds and bonds may not move for weeks."""
 _CROWD = 3.0
 """Multiple of the median traded value of 20 sessions up to which a day is ordinary."""
-SHARES, PER_DEVIATION = 1.65, 0.85
+_SHARES, _PER_DEVIATION = 1.65, 0.85
 """Log multiple of the shares usually traded that a fall of `_FARTHER` deviations by news exceeds, and what is
 added for each doubling of the deviations (times ln 2). Between spin-offs and crashes of a year."""
 _MOST = 2.14
@@ -62,7 +62,7 @@ _MOST = 2.14
 however calm the stock was before. Deeper spin-offs were traded up to 16 times as much."""
 _DEEP = 0.6
 """Log size of a fall by 45 %."""
-RISE, PER_RISE = 0.35, 3.0
+_RISE, _PER_RISE = 0.35, 3.0
 """Log size of the smallest rise that is a break (2:3 is 0.41), and how the value that is still ordinary grows
 beyond a doubling: by news a price hardly quadruples, so a day of eight times 3 the usual value is none."""
 _CALM = 0.15
@@ -78,19 +78,19 @@ _GAP = 30
 
 
 @njit(cache=True)
-def ratio_of(last: float, first: float, deviation: float) -> tuple[float, float]:
+def _ratio_of(last: float, first: float, deviation: float) -> tuple[float, float]:
     """Old price over new price of the likeliest split, and how sure it is (share of all weight).
 
     ``first``: the first price at the new level; what the stock itself moved is normal with its deviation.
     """
     spread = max(_QUIET, deviation)
     total, best, ratio = _NO_RATIO, 0.0, 1.0
-    for k in range(RATIO_K.size):
-        off = (np.log(last / first) - RATIO_K[k]) / spread
-        weight = WEIGHT_K[k] * np.exp(-0.5 * off * off)
+    for k in range(_RATIO_K.size):
+        off = (np.log(last / first) - _RATIO_K[k]) / spread
+        weight = _WEIGHT_K[k] * np.exp(-0.5 * off * off)
         total += weight
         if weight > best:
-            best, ratio = weight, np.exp(RATIO_K[k])
+            best, ratio = weight, np.exp(_RATIO_K[k])
     return ratio, best / total
 
 
@@ -106,9 +106,9 @@ def crowding(turnover: float, recent: NDArray[np.float64]) -> float:
 
 
 @njit(cache=True)
-def ordinary(value: float, jump: float) -> bool:
+def _ordinary(value: float, jump: float) -> bool:
     """Whether a day on which the price changed by ``jump`` (log) was no busier than without news."""
-    return not value > np.log(_CROWD) + PER_RISE * max(0.0, jump - np.log(2.0))
+    return not value > np.log(_CROWD) + _PER_RISE * max(0.0, jump - np.log(2.0))
 
 
 @njit(cache=True)
@@ -120,7 +120,7 @@ def crowded(value: float, move: float) -> bool:
 
 
 @njit(cache=True)
-def unexplained(
+def _unexplained(
     last: float, prices_4: NDArray[np.float64], value: float, deviation: float, gap: int
 ) -> bool:
     """Whether no trading accounts for the jump from the close ``last`` to a bar.
@@ -139,27 +139,27 @@ def unexplained(
     if size < LEAST or far < _FAR:
         return False
     if jump > 0.0:
-        return bool(size >= RISE and later < 0.5 * size and ordinary(value, jump))
+        return bool(size >= _RISE and later < 0.5 * size and _ordinary(value, jump))
     calm = later < _STEADY * size and spread < max(LEAST, _PART * size)
     if not calm:
         return False
-    if size >= _LARGE and far >= 0.5 * _FARTHER and ordinary(value, jump):
+    if size >= _LARGE and far >= 0.5 * _FARTHER and _ordinary(value, jump):
         return True
-    news = SHARES + PER_DEVIATION * np.log(far / _FARTHER)
+    news = _SHARES + _PER_DEVIATION * np.log(far / _FARTHER)
     if size < _DEEP:
         news = min(news, _MOST)
     return bool(far >= _FARTHER and value + size < news)
 
 
 @njit(cache=True)
-def is_split(
+def _is_split(
     last: float, prices_4: NDArray[np.float64], value: float, deviation: float, ratio: float
 ) -> bool:
     """Whether a ratio of 2:1 and more stands by itself: far beyond the stock's own moves, on an ordinary day.
 
     With the whole day so close to a ratio less is asked of the day than of a break; nearer to 1 real moves
     come too near. Of open and close one is very near, the other nearly so.
-    The unit of prices is as in `unexplained`.
+    The unit of prices is as in `_unexplained`.
     """
     open_, high, low, close = prices_4
     first = close if np.isnan(open_) else open_
@@ -172,7 +172,7 @@ def is_split(
         whole
         and min(a, b) <= max(2.0 * _QUIET, 2.5 * deviation)
         and max(a, b) <= max(4.0 * _QUIET, min(4.0 * deviation, _CALM))
-        and ordinary(value, -np.log(ratio))
+        and _ordinary(value, -np.log(ratio))
     )
 
 
@@ -191,7 +191,7 @@ def judge(
 
     A large jump that is no split on an ordinary day may be a bad print: it waits for the next row;
     ``state.base`` keeps where it ended (0 = the trading of that row explains it). A jump from a price at
-    which nothing was traded tells nothing. The unit of prices is as in `unexplained`.
+    which nothing was traded tells nothing. The unit of prices is as in `_unexplained`.
     """
     open_, close = prices_4[0], prices_4[3]
     first = close if np.isnan(open_) else open_
@@ -200,20 +200,20 @@ def judge(
         if state.base[n] <= 0.0:
             return 0, 1.0
         first = state.base[n]
-        ratio, sure = ratio_of(last, first, deviation)
+        ratio, sure = _ratio_of(last, first, deviation)
         sure = sure if gap < _GAP else 0.0
     else:
         state.base[n] = 0.0
-        ratio, sure = ratio_of(last, first, deviation)
+        ratio, sure = _ratio_of(last, first, deviation)
         stale = state.turnover[n, (state.seen[n] - 1) % state.turnover.shape[1]] == 0.0
         if stale and gap < _GAP and not np.isnan(value):
             return 0, 1.0
-        if not unexplained(last, prices_4, value, deviation, gap):
+        if not _unexplained(last, prices_4, value, deviation, gap):
             if not sure > _SURE:
-                ratio, sure = ratio_of(last, close, deviation)
-            if not (sure > _SURE and is_split(last, prices_4, value, deviation, ratio)):
+                ratio, sure = _ratio_of(last, close, deviation)
+            if not (sure > _SURE and _is_split(last, prices_4, value, deviation, ratio)):
                 return 0, 1.0
-        sure = sure if gap < _GAP and ordinary(value, np.log(first / last)) else 0.0
+        sure = sure if gap < _GAP and _ordinary(value, np.log(first / last)) else 0.0
         if beyond and not (sure > _SURE and value > -np.log(_THIN)):
             state.base[n] = first
             return 0, 1.0

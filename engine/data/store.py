@@ -39,7 +39,7 @@ from engine.files import (
 )
 from engine.records import record
 from engine.records.quality import TableSpan
-from engine.records.snapshot import CURRENT, HISTORY, SNAPSHOTS, SnapshotManifest
+from engine.records.snapshot import CURRENT, HISTORY, SNAPSHOTS, FileEntry, SnapshotManifest
 
 
 @dataclass(frozen=True)
@@ -247,7 +247,7 @@ class PanelStore:
 
     def _publish(
         self,
-        fields: dict[str, Any],
+        fields: Mapping[str, Any],
         securities: pl.DataFrame,
         files: Iterable[tuple[str, pl.DataFrame]],
         base: Snapshot | None,
@@ -260,7 +260,7 @@ class PanelStore:
             for file, part in files:
                 months.write_month(staging, file, part)
                 counts[file] = len(part)
-            known: dict[str, Any] = {}
+            known: dict[str, FileEntry] = {}
             if base is not None:
                 known = adopt(base.directory, staging, taken - set(counts), base.manifest.files)
                 counts = {f: n for f, n in base.manifest.rows.items() if f in known} | counts

@@ -40,13 +40,13 @@ _SECTORS = (
     "Health", "Financials", "Technology", "Telecom", "Utilities",
 )  # fmt: skip
 _DAILY_SD = 0.018
-SHARE_CLUSTER, SHARE_SECTOR = 0.60, 0.10
+_SHARE_CLUSTER, _SHARE_SECTOR = 0.60, 0.10
 """Of the variance of a stock's return that is not the market's."""
-REVERSAL, REVERSAL_DECAY = 0.06, 0.80
-VOLUME_PREMIUM, VOLUME_DECAY = 1e-3, 0.90
-DIFFUSION, DIFFUSION_DECAY = 0.6, 0.87
+_REVERSAL, _REVERSAL_DECAY = 0.06, 0.80
+_VOLUME_PREMIUM, _VOLUME_DECAY = 1e-3, 0.90
+_DIFFUSION, _DIFFUSION_DECAY = 0.6, 0.87
 _LEADER_SHARE = 0.25
-LISTING_RATE, DELISTING_RATE = 0.04, 0.04
+_LISTING_RATE, _DELISTING_RATE = 0.04, 0.04
 """New and vanishing stocks a year, as a share of the stocks alive at the start."""
 _CRASH_ON_DELISTING = -0.3
 """Log return of the last session of every second stock that vanishes."""
@@ -123,9 +123,9 @@ def generate(config: SyntheticConfig) -> SyntheticMarket:
 
 def _draw_stocks(rng: np.random.Generator, config: SyntheticConfig) -> _Stocks:
     years = config.n_sessions / 252
-    n_new = round(config.n_symbols * LISTING_RATE * years)
+    n_new = round(config.n_symbols * _LISTING_RATE * years)
     n = config.n_symbols + n_new
-    n_gone = round(config.n_symbols * DELISTING_RATE * years)
+    n_gone = round(config.n_symbols * _DELISTING_RATE * years)
     clusters = max(1, n // CLUSTER_SIZE)
     is_leader = rng.random(n) < _LEADER_SHARE
     spread = rng.uniform(0.5, 1.5, n)
@@ -140,7 +140,7 @@ def _draw_stocks(rng: np.random.Generator, config: SyntheticConfig) -> _Stocks:
         cluster=rng.permutation(np.arange(n) % clusters),
         beta=rng.uniform(0.6, 1.4, n),
         load=np.where(is_leader, 1.0, 1.0 - 0.4 * min(1.0, config.network_signal)),
-        kappa=np.where(is_leader, 0.0, DIFFUSION * config.network_signal * spread),
+        kappa=np.where(is_leader, 0.0, _DIFFUSION * config.network_signal * spread),
         log_shares=13.5 + size,
         first=first,
         last=last,
@@ -153,17 +153,17 @@ def _simulate(
     """Log returns and volume states ``[S, N]``, market ``[S]``, oracle ``[H, S, N]``."""
     S, N = config.n_sessions, stocks.beta.size
     own = config.signal
-    share_own = 1.0 - SHARE_CLUSTER - SHARE_SECTOR
-    sd_cluster, sd_sector, sd_own = _DAILY_SD * np.sqrt([SHARE_CLUSTER, SHARE_SECTOR, share_own])
+    share_own = 1.0 - _SHARE_CLUSTER - _SHARE_SECTOR
+    sd_cluster, sd_sector, sd_own = _DAILY_SD * np.sqrt([_SHARE_CLUSTER, _SHARE_SECTOR, share_own])
     n_clusters = int(stocks.cluster.max()) + 1
     news_C, fade_N, volume_N = np.zeros(n_clusters), np.zeros(N), rng.normal(size=N)
     returns_SN, volume_SN, market_S = np.empty((S, N)), np.empty((S, N)), np.empty(S)
     expected_HSN = np.empty((len(_ORACLE_HORIZONS), S, N))
     market_variance = 0.009**2
     for t in range(S):
-        pull_N = -REVERSAL * own * fade_N
-        premium_N = VOLUME_PREMIUM * own * volume_N
-        diffusion_N = stocks.kappa * (1 - DIFFUSION_DECAY) * news_C[stocks.cluster]
+        pull_N = -_REVERSAL * own * fade_N
+        premium_N = _VOLUME_PREMIUM * own * volume_N
+        diffusion_N = stocks.kappa * (1 - _DIFFUSION_DECAY) * news_C[stocks.cluster]
         market = np.sqrt(market_variance) * _student_t(rng, 1)[0] + 2e-4
         market_variance = 8e-6 + 0.08 * market**2 + 0.82 * market_variance
         cluster_C = sd_cluster * _student_t(rng, n_clusters)
@@ -179,18 +179,18 @@ def _simulate(
             + premium_N
             + diffusion_N
         )
-        news_C = DIFFUSION_DECAY * news_C + cluster_C
-        fade_N = REVERSAL_DECAY * fade_N + shock_N
-        volume_N = VOLUME_DECAY * volume_N + np.sqrt(1 - VOLUME_DECAY**2) * rng.normal(size=N)
+        news_C = _DIFFUSION_DECAY * news_C + cluster_C
+        fade_N = _REVERSAL_DECAY * fade_N + shock_N
+        volume_N = _VOLUME_DECAY * volume_N + np.sqrt(1 - _VOLUME_DECAY**2) * rng.normal(size=N)
         volume_SN[t] = volume_N
         for i, horizon in enumerate(_ORACLE_HORIZONS):
             expected_HSN[i, t] = (
-                -REVERSAL * own * fade_N * _decay_sum(REVERSAL_DECAY, horizon)
-                + VOLUME_PREMIUM * own * volume_N * _decay_sum(VOLUME_DECAY, horizon)
+                -_REVERSAL * own * fade_N * _decay_sum(_REVERSAL_DECAY, horizon)
+                + _VOLUME_PREMIUM * own * volume_N * _decay_sum(_VOLUME_DECAY, horizon)
                 + stocks.kappa
-                * (1 - DIFFUSION_DECAY)
+                * (1 - _DIFFUSION_DECAY)
                 * news_C[stocks.cluster]
-                * _decay_sum(DIFFUSION_DECAY, horizon)
+                * _decay_sum(_DIFFUSION_DECAY, horizon)
             )
     return returns_SN, volume_SN, market_S, expected_HSN
 

@@ -89,7 +89,7 @@ class RawTables:
     oracle: pl.DataFrame | None = None
     """Synthetic markets only: the expected return that can be known at the close of `date`."""
     optional: Mapping[str, pl.DataFrame] = field(default_factory=dict)
-    """By name, see `OPTIONAL`; a table the source does not have is absent."""
+    """Optional tables by name, see `OPTIONAL`; one that the source does not have is absent."""
     actions: pl.DataFrame | None = None
     """Corporate actions of the user's own table."""
     calendar: str = ""

@@ -93,7 +93,7 @@ class Universe:
     """Digest of the rules of membership and of everything before them."""
     fingerprint: str
 
-    def fields(self) -> dict[str, Any]:
+    def fields(self) -> dict[str, object]:
         """What the manifest of a result on this axis says of it."""
         return {
             "sessions": int(self.dates_S.size),
@@ -179,7 +179,7 @@ _Parts = tuple[list[str], NDArray[np.bool_], NDArray[np.float64]]
 """Symbols, membership ``[S, N]`` and market series ``[K, S]``."""
 
 
-def _summary(dates_S: NDArray[np.datetime64], parts: _Parts) -> dict[str, Any]:
+def _summary(dates_S: NDArray[np.datetime64], parts: _Parts) -> dict[str, object]:
     """What a screen shows without the arrays: members per session, and who they are at the last one."""
     symbols, member_SN, _ = parts
     return {

@@ -26,7 +26,7 @@ from engine.data.untraded import drop_untraded
 from engine.errors import DataError, EnvironmentProblem
 
 _COLUMNS = {"Open": "open", "High": "high", "Low": "low", "Close": "close", "Volume": "volume"}
-SPLITS, DIVIDENDS = "Stock Splits", "Dividends"
+_SPLITS, _DIVIDENDS = "Stock Splits", "Dividends"
 _BIASED = "Yahoo has no delisted stocks: figures made from it are survivor-biased"
 
 Download = Callable[[Sequence[str], dt.date], Any]
@@ -69,7 +69,7 @@ def _bars(frame: Any, code: str) -> pl.DataFrame:
     columns: dict[str, pl.Series] = {
         "date": pl.Series([day.date() for day in frame.index], dtype=pl.Date)
     }
-    for theirs, ours in {**_COLUMNS, SPLITS: "split", DIVIDENDS: "dividend"}.items():
+    for theirs, ours in {**_COLUMNS, _SPLITS: "split", _DIVIDENDS: "dividend"}.items():
         values = frame[theirs].astype(float).tolist() if theirs in frame.columns else [None] * rows
         columns[ours] = pl.Series(values, dtype=pl.Float64).fill_nan(None)
     typed = pl.DataFrame(columns).unique("date", keep="last").sort("date")

@@ -29,7 +29,7 @@ Forward = Callable[[int, int], _Matrix]
 """``(horizon, lag)`` -> return from the fill ``lag`` sessions after each session to ``horizon`` later."""
 _DECAY = (1, 2, 3, 5, 10, 20)
 _LAGS = (1, 2, 3, 5, 10, 20)
-BLOCK = 512
+_BLOCK = 512
 """Days whose likeness to all others is in memory at a time."""
 
 
@@ -96,8 +96,8 @@ def null_band(score_DN: _Matrix, return_DN: _Matrix) -> float:
     return_dN = _unit_ranks(np.where(both_dN, return_DN[rows], np.nan))
     spread_d = 1.0 / np.sqrt(both_dN.sum(axis=1) - 1.0)
     variance = 0.0
-    for start in range(0, rows.size, BLOCK):
-        block = slice(start, start + BLOCK)
+    for start in range(0, rows.size, _BLOCK):
+        block = slice(start, start + _BLOCK)
         alike_bd = (score_dN[block] @ score_dN.T) * (return_dN[block] @ return_dN.T)
         variance += float(spread_d[block] @ (alike_bd @ spread_d))
     return SURE * float(np.sqrt(max(variance, 0.0))) / rows.size

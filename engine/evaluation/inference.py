@@ -12,7 +12,7 @@ from engine.records.rank_ic import MeanFigure, PairedDifference
 
 Series = NDArray[np.float64]
 """A daily series of shape ``[D]``."""
-MIN_DAYS = 20
+_MIN_DAYS = 20
 """Fewer days give no bootstrap interval."""
 
 
@@ -116,7 +116,7 @@ def stationary_bootstrap(
     ``statistic`` maps resampled rows ``[draws, D]`` to values ``[draws]``, of which NaN are left out. NaN,
     NaN below 20 days.
     """
-    if series_D.size < MIN_DAYS:
+    if series_D.size < _MIN_DAYS:
         return float("nan"), float("nan")
     rng = np.random.default_rng(seed)
     rows = bootstrap_indices(series_D.size, draws=draws, mean_block=mean_block, rng=rng)

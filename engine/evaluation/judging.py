@@ -12,7 +12,7 @@ from engine.evaluation.inference import Series, mean_figure, newey_west_se, pair
 from engine.records.comparison import Direction, PermutationTest, RankICGap, RankICLevel
 from engine.records.rank_ic import PairedDifference
 
-MIN_SEEDS = 2
+_MIN_SEEDS = 2
 """Fewer trainings decide nothing: nobody knows how another one would differ."""
 _VERDICTS: dict[str, dict[Direction, str]] = {
     "ablations": {"worse": "earns its place", "better": "costs", "undecided": "undecided"},
@@ -95,10 +95,10 @@ def direction(found: PairedDifference, by_seed: Sequence[float]) -> Direction:
 
 
 def variant_verdict(found: RankICGap | None, kind: Literal["sizes", "ablations"] | str) -> str:
-    """In the words of the comparison; fewer than two seeds decide nothing."""
+    """The verdict in the words of the comparison; fewer than two seeds decide nothing."""
     if found is None:
         return "not trained"
-    return _VERDICTS[kind][found.direction if len(found.by_seed) >= MIN_SEEDS else "undecided"]
+    return _VERDICTS[kind][found.direction if len(found.by_seed) >= _MIN_SEEDS else "undecided"]
 
 
 def permutation_test(series: Sequence[Series], *, lag: int) -> PermutationTest:

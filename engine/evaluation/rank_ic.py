@@ -119,7 +119,7 @@ def decile_spreads(scores: Sequence[_Array], returns: Sequence[_Array]) -> Serie
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NullBands:
+class _NullBands:
     """What the same days show when scores are shuffled within each of them. NaN without a day."""
 
     rank_ic: float
@@ -134,7 +134,7 @@ class NullBands:
 
 def shuffled(
     scores: Sequence[_Array], returns: Sequence[_Array], *, draws: int, seed: int
-) -> NullBands:
+) -> _NullBands:
     """Bands of RankIC, IC and hit share over ``draws`` sets of scores ``[N]`` shuffled within each day.
 
     The shuffle keeps each day's set of scores and of returns and breaks only their pairing. A draw uses
@@ -150,7 +150,7 @@ def shuffled(
             ranks = [_unit(average_ranks(values_N)) for values_N in known]
             days.append((*ranks, *(_unit(values_N) for values_N in known)))
     if not days:
-        return NullBands(rank_ic=math.nan, ic=math.nan, hit_base=math.nan, hit_band=math.nan)
+        return _NullBands(rank_ic=math.nan, ic=math.nan, hit_base=math.nan, hit_band=math.nan)
     rng = np.random.default_rng(seed)
     largest = max(day[0].size for day in days)
     order_KN = np.stack([rng.permutation(largest) for _ in range(draws)])
@@ -163,7 +163,7 @@ def shuffled(
         hit_K += (daily_K > 0) / len(days)
         ic_K += score_N[inside_Kn] @ return_N / len(days)
     base = float(hit_K.mean())
-    return NullBands(
+    return _NullBands(
         rank_ic=float(np.quantile(np.abs(rank_K), 0.95)),
         ic=float(np.quantile(np.abs(ic_K), 0.95)),
         hit_base=base,

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from engine.model.dropout import Dropout
 
-MIN_SCALE, MIN_FREEDOM = 1e-2, 2.0
+_MIN_SCALE, _MIN_FREEDOM = 1e-2, 2.0
 
 
 class QuantileHeads(nn.Module):
@@ -41,7 +41,7 @@ class QuantileHeads(nn.Module):
     def _shape(self, t_MK: Tensor) -> Tensor:
         assert self.student is not None
         raw_MH2 = torch.nn.functional.softplus(self.student(t_MK)).view(-1, self.n_horizons, 2)
-        return raw_MH2 + raw_MH2.new_tensor([MIN_SCALE, MIN_FREEDOM])
+        return raw_MH2 + raw_MH2.new_tensor([_MIN_SCALE, _MIN_FREEDOM])
 
     def _quantiles(self, t_MK: Tensor) -> Tensor:
         raw_MHQ = self.out(t_MK).view(-1, self.n_horizons, self.n_levels)

@@ -24,7 +24,7 @@ _UNKNOWN = "unknown"
 """Sector of the stocks whose sector is not known."""
 LOOK_BACK = 252
 """Sessions before the first decision that risk figures may use."""
-ADV_SESSIONS, VOLATILITY_SESSIONS, SKIPPED = 20, 60, 21
+ADV_SESSIONS, _VOLATILITY_SESSIONS, _SKIPPED = 20, 60, 21
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class MarketData:
     sectors: tuple[str, ...]
     shortable_N: NDArray[np.bool_]
     sessions_per_year: int = 252
-    """Of the exchange; what annual limits of risk are counted in."""
+    """Sessions a year of the exchange; annual limits of risk are counted in them."""
 
     @classmethod
     def from_panel(
@@ -126,14 +126,14 @@ class MarketData:
     @cached_property
     def volatility_DN(self) -> Matrix:
         """Deviation of the last 60 one-session returns (0 without a bar); NaN before there are 60."""
-        moved = rolling.std(np.ascontiguousarray(self.returns_LDN.T), VOLATILITY_SESSIONS)
+        moved = rolling.std(np.ascontiguousarray(self.returns_LDN.T), _VOLATILITY_SESSIONS)
         return np.ascontiguousarray(moved.T[-self.dates_D.size :])
 
     @cached_property
     def momentum_DN(self) -> Matrix:
         """Log return of the last 252 sessions but the last 21; NaN before there are 252."""
         log_NS = np.ascontiguousarray(np.log1p(np.maximum(self.returns_LDN, -0.999)).T)
-        gained = rolling.shift(rolling.sum_(log_NS, LOOK_BACK - SKIPPED), SKIPPED)
+        gained = rolling.shift(rolling.sum_(log_NS, LOOK_BACK - _SKIPPED), _SKIPPED)
         return np.ascontiguousarray(gained.T[-self.dates_D.size :])
 
     def book_volatility(self, weight_DN: Matrix, rows: NDArray[np.int64], window: int) -> Matrix:

@@ -58,7 +58,7 @@ class Prediction:
         return replace(self, frame=self.frame.filter(pl.col("split") == split))
 
     def write(self, path: Path) -> None:
-        """As Parquet, with everything but the rows in its metadata."""
+        """Write Parquet, with everything but the rows in its metadata."""
         metadata = {
             "run_id": self.run_id,
             "market": self.market,

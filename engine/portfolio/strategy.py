@@ -67,7 +67,7 @@ class Decisions:
 
     @cached_property
     def neutral(self) -> dict[tuple[str, ...], Self]:
-        """By styles, what `neutralised` has made of these decisions: the cells of a sweep share it."""
+        """What `neutralised` has made of these decisions, by styles: the cells of a sweep share it."""
         return {}
 
     def top(self, fraction: float) -> NDArray[np.bool_]:
@@ -94,7 +94,7 @@ class Strategy(Protocol):
 
     @property
     def name(self) -> str:
-        """As it is written in the configuration."""
+        """The name as it is written in the configuration."""
         ...
 
     def weights(self, decisions: Decisions, config: PortfolioConfig) -> Matrix:
@@ -134,7 +134,7 @@ def choose(strategy: Strategy, decisions: Decisions, config: PortfolioConfig) ->
             f"strategy {strategy.name}: weights have shape {weight_KN.shape}, "
             f"not {decisions.score_KN.shape} (decisions, stocks)"
         )
-    k, n = first_stray(weight_KN, decisions.score_KN)
+    k, n = _first_stray(weight_KN, decisions.score_KN)
     if k >= 0:
         date = decisions.market.dates_D[decisions.row_K[k]]
         raise GateError(
@@ -146,7 +146,7 @@ def choose(strategy: Strategy, decisions: Decisions, config: PortfolioConfig) ->
 
 
 @njit(cache=True)
-def first_stray(weight_KN: Matrix, score_KN: Matrix) -> tuple[int, int]:
+def _first_stray(weight_KN: Matrix, score_KN: Matrix) -> tuple[int, int]:
     """Place in ``[K, N]`` of the first weight that is not finite or has no score; (-1, -1) = none."""
     K, N = weight_KN.shape
     for k in range(K):

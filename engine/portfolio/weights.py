@@ -57,7 +57,7 @@ class Weights:
             )
 
     def write(self, path: Path) -> None:
-        """As Parquet, with the limits in its metadata."""
+        """Write Parquet, with the limits in its metadata."""
         limits = {
             name: repr(getattr(self, name)) for name in ("max_gross", "max_net", "max_weight")
         }

@@ -29,7 +29,7 @@ class ReturnFigures(Struct, frozen=True, kw_only=True):
     """Point estimates of a series of daily returns and of the book behind it."""
 
     sharpe: float
-    """Of net returns, annualised, zero risk-free rate."""
+    """Sharpe ratio of net returns, annualised, zero risk-free rate."""
     sharpe_gross: float = math.nan
     sortino: float = math.nan
     calmar: float = math.nan
@@ -95,9 +95,9 @@ class RivalFigures(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The bootstrap interval; of random scores the 5 % and 95 % quantiles over the draws."""
     sharpe_gross: float = math.nan
     sharpe_gross_se: float = math.nan
-    """Of random scores only: standard error of the mean over the draws."""
+    """Standard error of the mean over the draws; for random scores only."""
     draws: int = 0
-    """Of random scores only."""
+    """How many random books were drawn; for random scores only."""
     annual_return: float = math.nan
     annual_volatility: float = math.nan
     max_drawdown: float = math.nan
@@ -121,7 +121,7 @@ class GrossToNet(Struct, frozen=True, kw_only=True):
     """Received less paid; inside gross."""
     dividend_received: float = math.nan
     dividend_paid: float = math.nan
-    """By longs and to the lenders of shorts; both positive."""
+    """Dividends that longs received and that shorts paid to their lenders; both are positive."""
     delisting: float = math.nan
     """Profit of forced exits; inside gross."""
     commission: float = math.nan

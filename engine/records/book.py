@@ -47,7 +47,7 @@ class AlphaToOrders(Struct, frozen=True, kw_only=True):
     """From the score to the orders: what each step left of the book and of its expected IC."""
 
     rank_ic: float = math.nan
-    """Of the scores, at the traded horizon."""
+    """Mean RankIC of the scores, at the traded horizon."""
     steps: tuple[BookStep, ...] = ()
     orders: OrderShortfall = OrderShortfall()
 
@@ -58,7 +58,7 @@ class HeldBreak(Struct, frozen=True, kw_only=True):
     date: str
     symbol: str
     weight: float
-    """Of the night before, fraction of equity."""
+    """Weight held the night before, fraction of equity; negative is short."""
     quoted_move: float
     effect: float
     """Weight x quoted move, had it been real."""

@@ -9,7 +9,7 @@ from msgspec import Struct
 from engine.errors import GateError
 
 Verdict = Literal["TRADE", "HOLD", "STOP"]
-VERDICTS: tuple[Verdict, ...] = ("TRADE", "HOLD", "STOP")
+_VERDICTS: tuple[Verdict, ...] = ("TRADE", "HOLD", "STOP")
 """From the best to the worst."""
 
 
@@ -67,7 +67,7 @@ class Card(Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The card of these lights. Without any light the verdict is STOP."""
         worst: Verdict = "STOP"
         if lights:
-            worst = max((light.verdict for light in lights), key=VERDICTS.index)
+            worst = max((light.verdict for light in lights), key=_VERDICTS.index)
         return cls(
             session=session, exchange=exchange, verdict=worst, lights=tuple(lights), orders=orders
         )
@@ -81,7 +81,7 @@ class Card(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def troubles(self) -> tuple[Light, ...]:
         """The lights that are not TRADE, STOP first."""
         bad = (light for light in self.lights if light.verdict != "TRADE")
-        return tuple(sorted(bad, key=lambda light: -VERDICTS.index(light.verdict)))
+        return tuple(sorted(bad, key=lambda light: -_VERDICTS.index(light.verdict)))
 
     def light(self, name: str) -> Light | None:
         """The light of this name, or None where the card has none."""

@@ -1,11 +1,14 @@
 """Which model trades, since when, and who was it before: ``models/champion.json`` and ``model.json``."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import Struct
 
+from engine.records import record
 from engine.records.rank_ic import RankICSummary
+from engine.records.train import Spans
 
+CHAMPION = "champion.json"
 Action = Literal["promoted", "rolled back", "refused"]
 
 
@@ -73,9 +76,9 @@ class ModelFacts(Struct, frozen=True, kw_only=True):
     """Names of the inputs, in their order on the tensor."""
     blocks: tuple[tuple[str, ...], ...] = ()
     """Blocks that are switched on in each network."""
-    rules: dict[str, Any] = {}
+    rules: dict[str, object] = {}
     """Everything of the configuration that decides the inputs."""
-    splits: dict[str, Any] = {}
+    splits: dict[str, object] = {}
     """``train``, ``validation`` and ``test`` -> ISO dates ``first`` and ``last``, and the gaps between."""
     last_session: str = ""
     """Last session of the data that it was trained on."""
@@ -87,4 +90,4 @@ class ModelFacts(Struct, frozen=True, kw_only=True):
     @property
     def chosen_to(self) -> str:
         """Last session that the training or the choice of its epochs has seen, ISO date."""
-        return str(self.splits["validation"]["last"])
+        return record.convert(self.splits, Spans, "splits of a model").validation.last

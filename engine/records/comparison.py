@@ -7,7 +7,7 @@ permutations are trainings on permuted labels. The name of a file begins with it
 import math
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import Struct
 
@@ -19,7 +19,7 @@ FOLDER = "compare"
 VARIANTS: tuple[str, ...] = ("sizes", "ablations")
 """Kinds of a `VariantComparison`."""
 PERMUTATIONS, RUNS = "permutations", "runs"
-LIMIT = 2.0
+_LIMIT = 2.0
 """Standard errors within which the mean RankIC of permuted trainings has to lie."""
 
 
@@ -65,7 +65,7 @@ class VariantResult(Struct, frozen=True, kw_only=True):
     """One variant of a comparison."""
 
     name: str
-    changes: dict[str, Any] = {}
+    changes: dict[str, object] = {}
     """Dotted key of the configuration -> value."""
     runs: dict[str, str] = {}
     """Seed -> id of its run."""
@@ -97,7 +97,7 @@ class VariantComparison(Struct, frozen=True, kw_only=True):
     """Share of each interval, a fraction."""
     bootstrap_draws: int = 0
     data_fingerprint: str = ""
-    """Of the feature set; the report tells comparisons of its own run's."""
+    """Fingerprint of the feature set; the report tells comparisons of its own run's."""
     source: str = ""
     seeds: int = 0
     """Most runs of a variant that came to their end."""
@@ -166,7 +166,7 @@ class PermutationTest(Struct, frozen=True, kw_only=True):
         """``within`` = no better and no worse than chance; ``undecided`` where the ratio is NaN."""
         if not math.isfinite(self.ratio):
             return "undecided"
-        return "within" if abs(self.ratio) <= LIMIT else "outside"
+        return "within" if abs(self.ratio) <= _LIMIT else "outside"
 
 
 class PermutationComparison(Struct, frozen=True, kw_only=True):
@@ -180,7 +180,7 @@ class PermutationComparison(Struct, frozen=True, kw_only=True):
     permutations: tuple[PermutedRun, ...]
     errors: tuple[str, ...] = ()
     test: PermutationTest
-    limit: float = LIMIT
+    limit: float = _LIMIT
     verdict: str
     """That of the test."""
     run_id: str = ""

@@ -13,7 +13,7 @@ import msgspec
 from engine.errors import EnvironmentProblem, IntegrityError
 from engine.records.record import RecordError
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 _BUSY_S = 30.0
 """How long a writer waits for another process's transaction, which takes milliseconds."""
 _WATCH_S = 0.5
@@ -68,7 +68,7 @@ class Database:
         with self._reading():
             return self._connection.execute(query, values).fetchall()
 
-    def records(self, kind: type[T], query: str, values: Sequence[object] = ()) -> tuple[T, ...]:
+    def records(self, kind: type[_T], query: str, values: Sequence[object] = ()) -> tuple[_T, ...]:
         """Rows of a query as records, see `read_records`."""
         return _records(self.path, kind, self.rows(query, values))
 
@@ -118,8 +118,8 @@ def read_rows(path: Path, query: str, values: Sequence[object] = ()) -> list[sql
 
 
 def read_records(
-    path: Path, kind: type[T], query: str, values: Sequence[object] = ()
-) -> tuple[T, ...]:
+    path: Path, kind: type[_T], query: str, values: Sequence[object] = ()
+) -> tuple[_T, ...]:
     """Rows of a file as records whose fields bear the names of the columns; other columns are passed over.
 
     SQLite has no truth values and no dates: 0 and 1 become bool, text becomes a date or a moment. RecordError
@@ -128,7 +128,7 @@ def read_records(
     return _records(path, kind, read_rows(path, query, values))
 
 
-def _records(path: Path, kind: type[T], rows: list[sqlite3.Row]) -> tuple[T, ...]:
+def _records(path: Path, kind: type[_T], rows: list[sqlite3.Row]) -> tuple[_T, ...]:
     try:
         return tuple(msgspec.convert(dict(row), kind, strict=False) for row in rows)
     except msgspec.ValidationError as error:

@@ -34,7 +34,7 @@ class EntryDelay(Struct, frozen=True, kw_only=True):
     """RankIC by the session of entry."""
 
     same_close: MeanFigure
-    """At the signal's own close, at which nobody can trade."""
+    """RankIC entered at the signal's own close, at which nobody can trade."""
     skipped: MeanFigure
     """Two sessions later."""
     traded: MeanFigure

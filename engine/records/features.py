@@ -10,7 +10,7 @@ from engine.records.built import FeatureSetManifest, Get, newest
 
 CATALOG = Path("features") / "catalog.json"
 """Below the workspace: written with every feature set and by `features list`."""
-WORTH = "feature_ic.json"
+_WORTH = "feature_ic.json"
 """In the directory of a training run."""
 _RUNS = 20
 """Newest runs that are asked for the worth of the features."""
@@ -52,11 +52,11 @@ class FeatureCatalog(Struct, frozen=True, kw_only=True):
     features: tuple[FeatureRow, ...]
 
 
-class FeatureWorth(Struct, frozen=True, kw_only=True):
+class _FeatureWorth(Struct, frozen=True, kw_only=True):
     """``feature_ic.json`` of a run: RankIC of each feature alone on its training days."""
 
     fingerprint: str
-    """Of the feature set."""
+    """Fingerprint of the feature set."""
     horizon: int = 0
     """Sessions."""
     first: str = ""
@@ -74,7 +74,7 @@ class FeatureSource(Struct, frozen=True, kw_only=True):
     """Whether the feature set was built from the current snapshot."""
     run: str = ""
     """The run that measured the RankIC; empty without one."""
-    worth: FeatureWorth | None = None
+    worth: _FeatureWorth | None = None
 
     def figures(self) -> dict[str, FeatureFigures]:
         """Figures by feature; one without any is left out."""
@@ -109,8 +109,8 @@ def feature_source(
     """
     found = newest(workspace / "features", FeatureSetManifest, chain, get)
     _, built, fits = found or (None, FeatureSetManifest(), False)
-    paths = sorted((workspace / "runs").glob(f"*/{WORTH}"), reverse=True)[:_RUNS]
-    told: list[tuple[str, FeatureWorth]] = [(p.parent.name, get(p, FeatureWorth)) for p in paths]
+    paths = sorted((workspace / "runs").glob(f"*/{_WORTH}"), reverse=True)[:_RUNS]
+    told: list[tuple[str, _FeatureWorth]] = [(p.parent.name, get(p, _FeatureWorth)) for p in paths]
     same = [one for one in told if one[1].fingerprint == built.fingerprint]
     run, worth = next(iter([*same, *told]), ("", None))
     return FeatureSource(built=built, fits=fits, run=run, worth=worth)

@@ -5,10 +5,10 @@ from typing import Literal
 
 from msgspec import Struct
 
-Unit = Literal["", "%", "bps"]
+_Unit = Literal["", "%", "bps"]
 """How a fraction is shown: as it is, in percent, or in basis points."""
 Role = Literal["good", "bad", "plain", "unknown"]
-SCALE: dict[Unit, float] = {"": 1.0, "%": 100.0, "bps": 1e4}
+_SCALE: dict[_Unit, float] = {"": 1.0, "%": 100.0, "bps": 1e4}
 DASH = "—"
 
 
@@ -22,13 +22,13 @@ class Figure(Struct, frozen=True):
     """Half-width of the null band: chance alone stays within plus or minus this in 95 of 100 cases."""
     n: int = 0
     """Sessions (or other independent units) it was measured on; 0 = not told."""
-    unit: Unit = ""
+    unit: _Unit = ""
 
     def text(self, digits: int = 4, *, sign: bool = True) -> str:
         """``+0.0205 ± 0.0042 (n=252)``; the parts that are not known are left out."""
         if math.isnan(self.value):
             return DASH
-        scale = SCALE[self.unit]
+        scale = _SCALE[self.unit]
         out = f"{self.value * scale:{'+' if sign else ''}.{digits}f}"
         if not math.isnan(self.error):
             out += f" ± {self.error * scale:.{digits}f}"

@@ -15,7 +15,7 @@ from engine.records.record import RecordError
 Side = Literal["buy", "sell"]
 CASH = "$cash"
 """Stands for the cash among the codes of a positions file: no exchange has such a code."""
-T = TypeVar("T", bound=Struct)
+_T = TypeVar("_T", bound=Struct)
 
 
 class Order(Struct, frozen=True, kw_only=True, rename={"symbol": "code"}):
@@ -74,25 +74,32 @@ class _Held(Struct, frozen=True):
     shares: float
 
 
-def rows_csv(kind: type[T], rows: Sequence[T]) -> bytes:
+def rows_csv(kind: type[_T], rows: Sequence[_T]) -> bytes:
     """Records as CSV; NaN is an empty cell, and text that a spreadsheet would run is made inert."""
     names = [field.encode_name for field in msgspec.structs.fields(kind)]
     return _table(names, [[_cell(value) for value in msgspec.structs.astuple(x)] for x in rows])
 
 
-def rows_of(content: bytes, kind: type[T], name: str) -> list[T]:
+def rows_of(content: bytes, kind: type[_T], name: str) -> list[_T]:
     """The rows that `rows_csv` wrote, codes as they were before they were made inert.
 
     RecordError, which begins with ``name``, where a cell is missing or not of its kind.
     """
     try:
+        reader = csv.reader(io.StringIO(content.decode("utf-8")))
+        header = next(reader, [])
         found = [
-            {key: "nan" if cell == "" and key != "reason" else cell for key, cell in row.items()}
-            | {"code": row["code"].removeprefix("'")}
-            for row in csv.DictReader(io.StringIO(content.decode("utf-8")))
+            {
+                key: cell if cell or key == "reason" else "nan"
+                for key, cell in zip(header, row, strict=True)
+            }
+            for row in reader
+            if row
         ]
+        for row in found:
+            row["code"] = row["code"].removeprefix("'")
         return msgspec.convert(found, list[kind], strict=False)  # type: ignore[valid-type]
-    except (msgspec.ValidationError, UnicodeDecodeError, KeyError, csv.Error) as error:
+    except (msgspec.ValidationError, ValueError, KeyError, csv.Error) as error:
         raise RecordError(f"{name}: {error}") from error
 
 

@@ -11,7 +11,7 @@ from engine.records.train import NETWORK
 WALKFORWARD_PLAN, COMPARISON_PLAN, STUDY_PLAN = "walkforward.json", "request.json", "tune.json"
 _SESSIONS = {"y": 252, "m": 21, "": 1}
 DEFAULT_SIZES = "64,128,256"
-STUDY_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$")
+_STUDY_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$")
 
 
 class WalkforwardPlan(Struct, frozen=True, kw_only=True):
@@ -77,7 +77,7 @@ class StudyPlan(Struct, frozen=True, kw_only=True):
 
     def check(self) -> None:
         """UsageError where name or numbers make no sense."""
-        if not STUDY_NAME.match(self.study):
+        if not _STUDY_NAME.match(self.study):
             raise UsageError(f"--study {self.study!r}: letters, digits, '.', '_' and '-' only")
         if self.trials < 1 or self.jobs < 1:
             raise UsageError("--trials and --jobs must be at least 1")

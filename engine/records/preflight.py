@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-PreflightVerdict = Literal["ok", "warn", "stop"]
+_PreflightVerdict = Literal["ok", "warn", "stop"]
 
 
 class PreflightRow(Struct, frozen=True):
@@ -12,7 +12,7 @@ class PreflightRow(Struct, frozen=True):
 
     name: str
     value: str
-    verdict: PreflightVerdict
+    verdict: _PreflightVerdict
     hint: str = ""
 
 

@@ -10,7 +10,7 @@ from msgspec import Struct, structs
 QUALITY = Path("data") / "quality.json"
 """Below the workspace: the newest answer of `check`."""
 REPORT = "report.json"
-"""In the directory of a clean panel."""
+"""The file's name in the directory of a clean panel."""
 Verdict = Literal["ok", "degraded", "refused"]
 Level = Literal["error", "warning", "info"]
 LISTED: Mapping[Level, int] = {"error": 500, "warning": 20, "info": 20}
@@ -64,7 +64,7 @@ class TableSpan(Struct, frozen=True, kw_only=True):
     last: str
 
 
-class NamesPerSession(Struct, frozen=True, kw_only=True):
+class _NamesPerSession(Struct, frozen=True, kw_only=True):
     """Stocks with a kept bar on each session that has bars, in order of time."""
 
     dates: tuple[str, ...] = ()
@@ -74,7 +74,7 @@ class NamesPerSession(Struct, frozen=True, kw_only=True):
 class SessionCoverage(Struct, frozen=True, kw_only=True):
     """Which sessions have how many stocks, and which are missing, dropped, thin or unknown (ISO dates)."""
 
-    per_session: NamesPerSession
+    per_session: _NamesPerSession
     names_min: int = 0
     names_median: float = 0.0
     names_max: int = 0
@@ -87,7 +87,7 @@ class SessionCoverage(Struct, frozen=True, kw_only=True):
     tables: dict[str, TableSpan] = {}
 
 
-class QualityFigures(Struct, frozen=True, kw_only=True):
+class _QualityFigures(Struct, frozen=True, kw_only=True):
     """The verdict on a snapshot's bars with all counts."""
 
     verdict: Verdict
@@ -99,7 +99,7 @@ class QualityFigures(Struct, frozen=True, kw_only=True):
     rows_out: int
     symbols: int
     sessions: int
-    """With at least one bar that was kept."""
+    """Sessions with at least one bar that was kept."""
     first: dt.date
     last: dt.date
     usual_names: int
@@ -139,7 +139,7 @@ class QualityFigures(Struct, frozen=True, kw_only=True):
         return tuple(date for _, date, _ in finding.examples) if finding else ()
 
 
-class QualityReport(QualityFigures, frozen=True, kw_only=True):
+class QualityReport(_QualityFigures, frozen=True, kw_only=True):
     """``report.json`` of a clean panel: the figures, and the sessions that they are of."""
 
     days: tuple[str, ...]
@@ -153,7 +153,7 @@ class QualityReport(QualityFigures, frozen=True, kw_only=True):
         kept = sorted(count for count in self.names if count) or [0]
         half = len(kept) // 2
         return SessionCoverage(
-            per_session=NamesPerSession(dates=self.days, names=self.names),
+            per_session=_NamesPerSession(dates=self.days, names=self.names),
             names_min=kept[0],
             names_median=(kept[half] + kept[-half - 1]) / 2,
             names_max=kept[-1],
@@ -167,11 +167,11 @@ class QualityReport(QualityFigures, frozen=True, kw_only=True):
 
     def checked(self, snapshot: str) -> "CheckedQuality":
         """What can be said of a snapshot by this report alone, without its calendar."""
-        figures = {name: getattr(self, name) for name in QualityFigures.__struct_fields__}
+        figures = {name: getattr(self, name) for name in _QualityFigures.__struct_fields__}
         return CheckedQuality(**figures, snapshot=snapshot, coverage=self.coverage)
 
 
-class CheckedQuality(QualityFigures, frozen=True, kw_only=True):
+class CheckedQuality(_QualityFigures, frozen=True, kw_only=True):
     """``data/quality.json``: the figures of one snapshot, and its coverage session by session."""
 
     snapshot: str

@@ -21,7 +21,7 @@ class Column(Struct, frozen=True, kw_only=True):
 
     ours: str
     theirs: str
-    """As the file spells it; ``(file name)`` where a symbol or a date comes from there."""
+    """The column as the file spells it; ``(file name)`` where a symbol or a date comes from there."""
     times: float = 1.0
     """Factor that the file's numbers are multiplied by."""
     decided_by: DecidedBy = "name"
@@ -84,7 +84,7 @@ class ReadingPlan(Struct, frozen=True, kw_only=True):
     """Columns of the file that were not taken."""
     dates: Dates | None = None
     price_scale: PriceScale | None = None
-    """Of bars only."""
+    """What the prices of a row are; for bars only."""
     factor: Factor | None = None
     first: str = ""
     """The first row as read, for the eye: ``2015-01-12 AAPL o 112.6 h 112.63 l 108.8 c 109.25 v 4965``."""
@@ -93,27 +93,27 @@ class ReadingPlan(Struct, frozen=True, kw_only=True):
     """Whole sentences on what a reader should know, e.g. that the symbol is the file's name."""
 
 
-LAYOUTS: dict[Layout, str] = {
+_LAYOUTS: dict[Layout, str] = {
     "long": "a row a bar",
     "file_per_symbol": "a file a code",
     "file_per_day": "a file a session",
     "wide": "a column a code",
     "stacked": "field and code in lines above each other",
 }
-SCALES: dict[PriceScale, str] = {
+_SCALES: dict[PriceScale, str] = {
     "raw": "as quoted",
     "raw_and_factor": "as quoted, beside a factor",
     "raw_and_adjusted_close": "as quoted",
     "adjusted": "adjusted by the vendor throughout",
 }
-MANY = 8
+_MANY = 8
 """Names or files in a line before the rest is counted."""
 
 
 def plan_lines(plan: ReadingPlan) -> list[str]:
     """The plan in a few lines without control characters, for the command line and the screen."""
     taken = [_column(column) for column in plan.columns]
-    layout = f", {LAYOUTS[plan.layout]}" if plan.price_scale is not None else ""
+    layout = f", {_LAYOUTS[plan.layout]}" if plan.price_scale is not None else ""
     lines = [
         f"{plan.table}: {_files(plan)}{layout}{_writing(plan)}",
         f"  columns: {', '.join(taken)}",
@@ -126,7 +126,7 @@ def plan_lines(plan: ReadingPlan) -> list[str]:
         lines.append(f"  dates: {plan.dates.format}{zone} (by {plan.dates.decided_by}{why})")
     if plan.price_scale is not None:
         factor = f"; {_factor(plan.factor)}" if plan.factor is not None else ""
-        lines.append(f"  prices: {SCALES[plan.price_scale]}{factor}")
+        lines.append(f"  prices: {_SCALES[plan.price_scale]}{factor}")
     if plan.first:
         lines.append(f"  first row: {plan.first}")
     if plan.unread:
@@ -145,8 +145,8 @@ def _column(column: Column) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MANY} more" if len(names) > MANY else ""
-    return ", ".join(name or "(no name)" for name in names[:MANY]) + more
+    more = f" and {len(names) - _MANY} more" if len(names) > _MANY else ""
+    return ", ".join(name or "(no name)" for name in names[:_MANY]) + more
 
 
 def _files(plan: ReadingPlan) -> str:

@@ -17,9 +17,9 @@ from msgspec import inspect as shape
 from engine.errors import IntegrityError
 from engine.files import strict, write_json
 
-T = TypeVar("T")
-Fill = Callable[[Any], Any]
-MAX_BYTES = 256 * 2**20
+_T = TypeVar("_T")
+_Fill = Callable[[Any], Any]
+_MAX_BYTES = 256 * 2**20
 """A larger file is no record of ours: reading it would fill the memory of the screen."""
 
 
@@ -27,23 +27,23 @@ class RecordError(IntegrityError):
     """A file does not hold the record it should; the message names the file and the field."""
 
 
-def read(path: Path, kind: type[T]) -> T:
+def read(path: Path, kind: type[_T]) -> _T:
     """The record of a file. RecordError if it is missing, damaged or of another shape."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise RecordError(f"{path}: larger than any file of this kind ({MAX_BYTES:,} bytes)")
+        if path.stat().st_size > _MAX_BYTES:
+            raise RecordError(f"{path}: larger than any file of this kind ({_MAX_BYTES:,} bytes)")
         content = path.read_bytes()
     except OSError as error:
         raise RecordError(f"{path}: cannot be read ({error.strerror})") from error
     return parse(content, kind, str(path))
 
 
-def read_if_there(path: Path, kind: type[T]) -> T | None:
+def read_if_there(path: Path, kind: type[_T]) -> _T | None:
     """The record of a file, or None where there is no such file."""
     return read(path, kind) if path.exists() else None
 
 
-def parse(content: bytes, kind: type[T], name: str) -> T:
+def parse(content: bytes, kind: type[_T], name: str) -> _T:
     """The record that the JSON text holds. RecordError, which begins with ``name``, if it holds none."""
     try:
         if b"null" not in content:
@@ -55,7 +55,7 @@ def parse(content: bytes, kind: type[T], name: str) -> T:
         raise RecordError(f"{name}: not readable as JSON ({error})") from error
 
 
-def convert(value: Any, kind: type[T], name: str) -> T:
+def convert(value: Any, kind: type[_T], name: str) -> _T:
     """The record that parsed JSON holds: null becomes NaN wherever the record has a number."""
     try:
         return msgspec.convert(_filler(cast(Any, kind))(value), kind)
@@ -81,11 +81,11 @@ def as_json(record: msgspec.Struct) -> dict[str, Any]:
 
 
 @cache
-def _filler(kind: Any) -> Fill:
+def _filler(kind: Any) -> _Fill:
     return _fill(shape.type_info(kind))
 
 
-def _fill(info: shape.Type) -> Fill:
+def _fill(info: shape.Type) -> _Fill:
     """What puts NaN in the place of null where ``info`` has a float, at any depth."""
     match info:
         case shape.FloatType():
@@ -116,9 +116,9 @@ def _fill(info: shape.Type) -> Fill:
     return _as_it_is
 
 
-def _struct_filler(kind: Any) -> Fill:
+def _struct_filler(kind: Any) -> _Fill:
     """Looked up at the first value, because a record may hold records of its own kind."""
-    fields: dict[str, Fill] = {}
+    fields: dict[str, _Fill] = {}
 
     def fill(value: Any) -> Any:
         if not fields:
@@ -132,7 +132,7 @@ def _struct_filler(kind: Any) -> Fill:
     return fill
 
 
-def _union_filler(types: tuple[shape.Type, ...]) -> Fill:
+def _union_filler(types: tuple[shape.Type, ...]) -> _Fill:
     """Null stays None where the record allows None."""
     inner = [info for info in types if not isinstance(info, shape.NoneType)]
     tagged = {

@@ -22,7 +22,7 @@ class RunSettings(Struct, frozen=True):
 
     preset: str | None = None
     """None: nearest to the defaults."""
-    changes: dict[str, Any] = {}
+    changes: dict[str, object] = {}
     """Dotted key -> value; the configuration is preset + changes."""
 
     @property
@@ -49,7 +49,7 @@ class RunManifest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     packages: dict[str, str] = {}
     """Name -> version."""
     git_commit: str | None = None
-    """Of the checkout that the code ran from; None for an installed package."""
+    """Commit of the checkout that the code ran from; None for an installed package."""
     config_digest: str = ""
     settings: RunSettings | None = None
     """None in runs of versions that did not keep them: `engine.runs.settings` works them out."""
@@ -57,14 +57,14 @@ class RunManifest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The search that a trial belongs to, or that the run is."""
     trial: int | None = None
     """Its number in the search."""
-    parameters: dict[str, Any] | None = None
+    parameters: dict[str, object] | None = None
     """Dotted key -> value that the search tries."""
     comparison: str | None = None
     """The comparison that a variant belongs to, or that the run is."""
     variant: str = ""
     seed: int = 0
     """Of a variant."""
-    plan: dict[str, Any] | None = None
+    plan: dict[str, object] | None = None
     """How a variant is walked forward."""
 
     @property
@@ -117,10 +117,10 @@ class RunFigures(Struct, frozen=True, kw_only=True):
     """The few figures that ``train.json``, ``trial.json`` and a run's last event have in common."""
 
     best: RankICSummary | None = None
-    """Of the validation days."""
+    """Figures of the validation days."""
     test: RankICSummary | None = None
     rank_ic: float = math.nan
-    """Of a trial, on the validation days of its folds."""
+    """RankIC of a trial, on the validation days of its folds."""
     rank_ic_se: float = math.nan
     n_dates: int = 0
     seconds: float = math.nan
@@ -148,7 +148,7 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     settings: RunSettings = RunSettings()
     labels: Labels = Labels()
     progress: str = ""
-    """Of a run at work: where it is; of one that failed: why. As the run told it, not cleaned."""
+    """Where a run at work is, or why one failed, as the run told it and not cleaned."""
     trouble: str = ""
     """What could not be read."""
 

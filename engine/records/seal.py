@@ -27,7 +27,7 @@ from engine.records.signal_evidence import SignalEvidence
 SEAL = "SEAL"
 """File with the SHA-256 of the manifest."""
 ATTEMPT = Path("signals") / "attempt.json"
-"""In the workspace: the card of the last attempt that sealed nothing."""
+"""The file, in the workspace, with the card of the last attempt that sealed nothing."""
 Standing = Literal["sealed", "torn", "broken"]
 """``torn``: a part is missing; ``broken``: a part is not what was sealed. Neither may be traded on."""
 _NAME = re.compile(r"\d{4}-\d{2}-\d{2}(?:-r[1-9]\d*)?")
@@ -102,7 +102,7 @@ class SignalInputs(Struct, frozen=True, kw_only=True):
     trading: dict[str, Any]
     """Tables of the configuration after the scores, and the cash that an account without positions has."""
     positions: Positions | None
-    """As given; None = those of an account that followed the book."""
+    """Positions as given; None means those of an account that followed the book."""
     window: tuple[tuple[str, str], ...]
     """Date and pin of each session that the networks see, oldest first."""
     edges: str | None
@@ -112,7 +112,7 @@ class SignalInputs(Struct, frozen=True, kw_only=True):
     """Date and pin of each session whose prices the book may look at, oldest first."""
     index: str | None
     securities: str
-    evidence: dict[str, Any]
+    evidence: dict[str, object]
     """As it was sealed, by whatever version: a replay has to write the very same bytes."""
 
     @property
@@ -140,7 +140,7 @@ class SealPlace:
 
     @property
     def name(self) -> str:
-        """As the directory is called: ``2016-12-30`` or ``2016-12-30-r1``."""
+        """The name of the directory: ``2016-12-30`` or ``2016-12-30-r1``."""
         return self.directory.name
 
     @property
@@ -155,7 +155,7 @@ class SealPlace:
 
     @property
     def word(self) -> str:
-        """As ``verify``, ``replay`` and ``diff`` take it: always this revision, not the newest."""
+        """The word that ``verify``, ``replay`` and ``diff`` take: always this revision, not the newest."""
         return f"{self.session}-r{self.revision}"
 
 

@@ -42,7 +42,7 @@ class ShadowRow(ShadowParts, frozen=True, kw_only=True):
 
     session: str
     verdict: str
-    """Of its card."""
+    """The verdict of the signal's card."""
     entry: Entry
     """Whether it is filled at the open or at the close of the next session."""
     filled: str

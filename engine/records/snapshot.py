@@ -115,7 +115,7 @@ class SnapshotManifest(SourceReading, frozen=True, kw_only=True):
         return sum(entry["bytes"] for entry in self.files.values())
 
     def change(self, before: "SnapshotManifest | None") -> str:
-        """In words: sessions added, history revised from a day, tables and securities that differ."""
+        """What changed, in words: sessions added, history revised from a day, tables that differ."""
         if before is None:
             return "the first"
         words = ["another source"] if self.source != before.source else []

@@ -1,7 +1,7 @@
 """A search for settings: ``tune/<study>/study.json``, and ``trial.json`` in the run of each trial."""
 
 import math
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -10,7 +10,7 @@ from engine.records.figure import Figure
 from engine.records.judgement import SURE
 
 TrialState = Literal["complete", "pruned", "failed"]
-STATES: tuple[TrialState, ...] = ("complete", "pruned", "failed")
+_STATES: tuple[TrialState, ...] = ("complete", "pruned", "failed")
 TRIAL, PRUNED, STUDY = "trial.json", "pruned.json", "study.json"
 """``pruned.json`` is written by the search when it has seen enough of a trial, which then ends."""
 
@@ -59,7 +59,7 @@ class TrialRow(Struct, frozen=True, kw_only=True):
     number: int
     run_id: str | None = None
     state: TrialState
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, object] = {}
     """Searched key -> value."""
     value: float = math.nan
     rank_ic: float = math.nan
@@ -135,7 +135,7 @@ class StudyResult(Struct, frozen=True, kw_only=True):
 
 def counted(trials: tuple[TrialRow, ...]) -> dict[str, int]:
     """State -> how many of the trials ended so."""
-    return {state: sum(trial.state == state for trial in trials) for state in STATES}
+    return {state: sum(trial.state == state for trial in trials) for state in _STATES}
 
 
 def best_of(trials: tuple[TrialRow, ...]) -> TrialRow | None:

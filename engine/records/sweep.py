@@ -9,7 +9,7 @@ from engine.records.backtest import SettingsTable
 SWEEP = "sweep.json"
 
 
-class SettingResult(Struct, frozen=True, kw_only=True):
+class _SettingResult(Struct, frozen=True, kw_only=True):
     """One combination of settings and what it earned. NaN where it could not be simulated."""
 
     settings: SettingsTable
@@ -29,14 +29,14 @@ class SettingResult(Struct, frozen=True, kw_only=True):
         return ", ".join(f"{key.rpartition('.')[2]} {v}" for key, v in self.settings.items())
 
 
-class SweepCell(SettingResult, frozen=True, kw_only=True):
+class SweepCell(_SettingResult, frozen=True, kw_only=True):
     """One cell of the grid."""
 
     error: str | None = None
     """Why it could not be simulated."""
 
 
-class BestCell(SettingResult, frozen=True, kw_only=True):
+class BestCell(_SettingResult, frozen=True, kw_only=True):
     """The cell with the best Sharpe ratio, simulated again in full."""
 
     sharpe_deflated: float = math.nan
@@ -45,7 +45,7 @@ class BestCell(SettingResult, frozen=True, kw_only=True):
     """Largest relative difference between the equities of the two simulations."""
 
 
-class Pivot(Struct, frozen=True, kw_only=True):
+class _Pivot(Struct, frozen=True, kw_only=True):
     """Mean net Sharpe ratio by the values of two keys, over those of the others."""
 
     keys: tuple[str, str]
@@ -70,7 +70,7 @@ class SweepSummary(Struct, frozen=True, kw_only=True):
     grid: dict[str, tuple[float | str, ...]]
     """Dotted key -> values as given."""
     cells: tuple[SweepCell, ...]
-    """In the order of the grid."""
+    """The cells in the order of the grid."""
     best: BestCell
     overfitting_probability: float = math.nan
     """0.5 = the choice is worth nothing (Bailey et al. 2017)."""
@@ -88,7 +88,7 @@ class SweepSummary(Struct, frozen=True, kw_only=True):
         return tuple(sorted(self.cells, key=place))
 
     @property
-    def pivot(self) -> Pivot | None:
+    def pivot(self) -> _Pivot | None:
         """By the first two keys with more than one value; None without two."""
         wide = [key for key, values in self.grid.items() if len(values) > 1][:2]
         if len(wide) < 2:
@@ -100,4 +100,4 @@ class SweepSummary(Struct, frozen=True, kw_only=True):
                 groups.setdefault(place, []).append(cell.sharpe)
         rows, columns = (tuple(dict.fromkeys(c.settings[key] for c in self.cells)) for key in wide)
         means = {place: sum(values) / len(values) for place, values in groups.items()}
-        return Pivot(keys=(wide[0], wide[1]), rows=rows, columns=columns, means=means)
+        return _Pivot(keys=(wide[0], wide[1]), rows=rows, columns=columns, means=means)

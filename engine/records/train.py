@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import Struct
 
@@ -38,7 +38,7 @@ class DataFacts(Struct, frozen=True, kw_only=True):
     source: str = ""
     market: str = ""
     fingerprint: str = ""
-    """Of the cleaned panel."""
+    """Fingerprint of the cleaned panel."""
     last_session: str = ""
     """ISO date of the newest session; empty in files of early versions."""
     quality: str = ""
@@ -68,7 +68,7 @@ class Criterion(Struct, frozen=True, kw_only=True):
 
     name: str
     goal: str
-    """In words, with the threshold."""
+    """What has to be met, in words, with the threshold."""
     value: float = math.nan
     se: float = math.nan
     """Standard error of the value; NaN where it has none."""
@@ -108,7 +108,7 @@ class Diagnosis(Struct, frozen=True, kw_only=True):
     threshold: float = math.nan
     """What the figure was held against."""
     remedy: str = ""
-    patch: dict[str, Any] = {}
+    patch: dict[str, object] = {}
     """Dotted key of config.toml -> value to try."""
     action: str = ""
     """warned, rolled back or stopped."""
@@ -183,7 +183,7 @@ class TrainResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Weights of each block of the network."""
     phases: tuple[PhaseResult, ...] = ()
     folds: tuple[FoldResult, ...] = ()
-    """Of a walk-forward only."""
+    """The folds of a walk-forward; a training has none."""
     seconds: float = math.nan
     peak_memory_mib: float = math.nan
     data: DataFacts = DataFacts()
@@ -194,9 +194,9 @@ class TrainResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     scoreboard: tuple[Criterion, ...] = ()
     monitors: MonitorFigures | None = None
     best: RankICSummary | None = None
-    """Of the validation days, with the weights that were kept."""
+    """Figures of the validation days, with the weights that were kept."""
     test: RankICSummary | None = None
-    """Of the test days, which chose nothing."""
+    """Figures of the test days, which chose nothing."""
     horizons: dict[str, dict[str, RankICSummary]] = {}
     """Split -> horizon in sessions -> figures."""
     anatomy: Anatomy | None = None
@@ -235,7 +235,7 @@ class Strongest(PairedDifference, frozen=True, kw_only=True):
 
     name: str
     rank_ic: float
-    """Of the simple model."""
+    """RankIC of the simple model."""
     verdict: Literal["above", "below", "undecided"]
     """Where the interval lies as a whole against 0."""
 
@@ -270,7 +270,7 @@ class FeatureICs(Struct, frozen=True, kw_only=True):
     stride: int = 1
     """Training days from one that was looked at to the next."""
     fingerprint: str
-    """Of the feature set."""
+    """Fingerprint of the feature set."""
     features: dict[str, FeatureIC]
 
 

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, HEIGHT = 760, 260
-LEFT, RIGHT, TOP, BOTTOM = 56, 16, 26, 30
+_WIDTH, _HEIGHT = 760, 260
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 26, 30
 _MAX_BAR = 90
 MAX_POINTS = 800
 """Points of a line; longer series are thinned evenly, the last point stays."""
 
 
 @dataclass(frozen=True, slots=True)
-class PixelScale:
+class _PixelScale:
     """Linear map of values to pixels."""
 
     low: float
@@ -27,7 +27,7 @@ class PixelScale:
         return self.start + (value - self.low) / span * (self.stop - self.start)
 
 
-def svg(body: str, *, title: str, width: int = WIDTH, height: int = HEIGHT) -> str:
+def svg(body: str, *, title: str, width: int = _WIDTH, height: int = _HEIGHT) -> str:
     """A drawing with its title for readers that do not see it."""
     return (
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}" '
@@ -42,7 +42,7 @@ def lines(
     title: str,
     unit: str,
     percent: bool = False,
-    height: int = HEIGHT,
+    height: int = _HEIGHT,
 ) -> str:
     """Lines over common x labels; the first series is drawn strongest. NaN breaks a line.
 
@@ -54,8 +54,8 @@ def lines(
     values = [v for line in series.values() for v in line if math.isfinite(v)]
     if not values or len(labels) < 2:
         return ""
-    y = PixelScale(*_room(min([*values, 0.0]), max([*values, 0.0])), height - BOTTOM, TOP)
-    x = PixelScale(0, len(labels) - 1, LEFT, WIDTH - RIGHT)
+    y = _PixelScale(*_room(min([*values, 0.0]), max([*values, 0.0])), height - _BOTTOM, _TOP)
+    x = _PixelScale(0, len(labels) - 1, _LEFT, _WIDTH - _RIGHT)
     parts = [_grid(y, percent=percent), _dates(x, labels, height), _unit(unit)]
     for i, (_, line) in reversed(list(enumerate(series.items()))):
         parts.append(f'<path class="s{i}" d="{_path(line, x, y)}"/>')
@@ -69,10 +69,10 @@ def area(values: Sequence[float], labels: Sequence[str], *, title: str, unit: st
     height = 140
     keep = _thinned(len(labels))
     values, labels = [values[i] for i in keep], [labels[i] for i in keep]
-    y = PixelScale(min([*values, -0.01]), 0.0, height - BOTTOM, TOP)
-    x = PixelScale(0, len(labels) - 1, LEFT, WIDTH - RIGHT)
+    y = _PixelScale(min([*values, -0.01]), 0.0, height - _BOTTOM, _TOP)
+    x = _PixelScale(0, len(labels) - 1, _LEFT, _WIDTH - _RIGHT)
     path = _path(values, x, y)
-    shape = f"M{LEFT},{y(0.0):.1f}L{path[1:]}L{WIDTH - RIGHT},{y(0.0):.1f}Z"
+    shape = f"M{_LEFT},{y(0.0):.1f}L{path[1:]}L{_WIDTH - _RIGHT},{y(0.0):.1f}Z"
     body = _unit(unit) + _grid(y, percent=True, count=2) + f'<path class="fill" d="{shape}"/>'
     return svg(body + _dates(x, labels, height), title=title, height=height)
 
@@ -94,23 +94,23 @@ def bars(
     tops = [v + errors.get(k, 0.0) for k, v in values.items()]
     bottoms = [v - errors.get(k, 0.0) for k, v in values.items()]
     extra = [band or 0.0, -(band or 0.0), 0.0]
-    y = PixelScale(*_room(min([*bottoms, *extra]), max([*tops, *extra])), HEIGHT - BOTTOM, TOP)
-    step = (WIDTH - LEFT - RIGHT) / len(values)
+    y = _PixelScale(*_room(min([*bottoms, *extra]), max([*tops, *extra])), _HEIGHT - _BOTTOM, _TOP)
+    step = (_WIDTH - _LEFT - _RIGHT) / len(values)
     parts = [_grid(y, percent=percent), _unit(unit)]
     if x_label:
-        parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT + 8, x_label, "middle"))
+        parts.append(_text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT + 8, x_label, "middle"))
     if band:
-        parts.append(_rect(LEFT, y(band), WIDTH - LEFT - RIGHT, y(-band) - y(band), "band"))
+        parts.append(_rect(_LEFT, y(band), _WIDTH - _LEFT - _RIGHT, y(-band) - y(band), "band"))
     for i, (name, value) in enumerate(values.items()):
-        middle, width = LEFT + (i + 0.5) * step, min(step * 0.6, _MAX_BAR)
+        middle, width = _LEFT + (i + 0.5) * step, min(step * 0.6, _MAX_BAR)
         top, base = min(y(value), y(0.0)), max(y(value), y(0.0))
         kind = "good" if value >= 0 else "bad"
         parts.append(_rect(middle - width / 2, top, width, max(base - top, 0.5), kind))
         if name in errors:
             low, high = y(value - errors[name]), y(value + errors[name])
             parts.append(f'<path class="whisker" d="M{middle:.1f},{low:.1f}V{high:.1f}"/>')
-        parts.append(_text(middle, HEIGHT - 10, name, "middle"))
-    return svg("".join(parts), title=title, height=HEIGHT + (14 if x_label else 0))
+        parts.append(_text(middle, _HEIGHT - 10, name, "middle"))
+    return svg("".join(parts), title=title, height=_HEIGHT + (14 if x_label else 0))
 
 
 def waterfall(steps: Mapping[str, float], *, title: str, unit: str) -> str:
@@ -122,17 +122,17 @@ def waterfall(steps: Mapping[str, float], *, title: str, unit: str) -> str:
         running = steps[name] if i in (0, len(names) - 1) else running + steps[name]
         totals.append((start, running))
     flat = [value for pair in totals for value in pair]
-    y = PixelScale(*_room(min([*flat, 0.0]), max([*flat, 0.0])), HEIGHT - BOTTOM, TOP + 8)
-    step = (WIDTH - LEFT - RIGHT) / len(names)
+    y = _PixelScale(*_room(min([*flat, 0.0]), max([*flat, 0.0])), _HEIGHT - _BOTTOM, _TOP + 8)
+    step = (_WIDTH - _LEFT - _RIGHT) / len(names)
     parts = [_grid(y, percent=True), _unit(unit)]
     for i, (start, stop) in enumerate(totals):
-        left = LEFT + i * step + step * 0.18
+        left = _LEFT + i * step + step * 0.18
         top, bottom = min(y(start), y(stop)), max(y(start), y(stop))
         kind = "total" if i in (0, len(names) - 1) else "good" if stop >= start else "bad"
         parts.append(_rect(left, top, step * 0.64, max(bottom - top, 0.8), kind))
         middle = left + step * 0.32
         parts.append(_text(middle, top - 4, f"{steps[names[i]]:+.1%}", "middle", "value"))
-        parts.append(_text(middle, HEIGHT - 10, names[i], "middle"))
+        parts.append(_text(middle, _HEIGHT - 10, names[i], "middle"))
     return svg("".join(parts), title=title)
 
 
@@ -144,17 +144,17 @@ def meter(
     if not finite:
         return ""
     row, left = 26, 150
-    height = TOP + row * len(points) + BOTTOM
-    x = PixelScale(*_room(min([*finite, -1.0]), max([*finite, 2.0])), left, WIDTH - RIGHT)
+    height = _TOP + row * len(points) + _BOTTOM
+    x = _PixelScale(*_room(min([*finite, -1.0]), max([*finite, 2.0])), left, _WIDTH - _RIGHT)
     parts = []
     for value in _ticks(x.low, x.high, 6):
-        parts.append(f'<path class="grid" d="M{x(value):.1f},{TOP}V{height - BOTTOM}"/>')
+        parts.append(f'<path class="grid" d="M{x(value):.1f},{_TOP}V{height - _BOTTOM}"/>')
         parts.append(_text(x(value), height - 10, f"{value:g}", "middle"))
     parts.append(_text(left, 12, unit, "start", "unit"))
-    parts.append(f'<path class="target" d="M{x(target):.1f},{TOP - 6}V{height - BOTTOM}"/>')
-    parts.append(_text(x(target) + 4, TOP - 2, f"target {target:g}", "start", "value"))
+    parts.append(f'<path class="target" d="M{x(target):.1f},{_TOP - 6}V{height - _BOTTOM}"/>')
+    parts.append(_text(x(target) + 4, _TOP - 2, f"target {target:g}", "start", "value"))
     for i, (name, (low, value, high)) in enumerate(points.items()):
-        y = TOP + row * (i + 0.6)
+        y = _TOP + row * (i + 0.6)
         kind = "first" if i == 0 else "other"
         parts.append(_text(left - 10, y + 4, name, "end"))
         if math.isfinite(low) and math.isfinite(high):
@@ -167,7 +167,7 @@ def meter(
 def timeline(spans: Sequence[tuple[str, str, str, int]], *, gap: int, title: str) -> str:
     """Consecutive parts (name, first, last, sessions) with the embargo between them, to scale."""
     total = sum(n for *_, n in spans) + gap * (len(spans) - 1)
-    x, height = PixelScale(0, total, LEFT, WIDTH - RIGHT), 78
+    x, height = _PixelScale(0, total, _LEFT, _WIDTH - _RIGHT), 78
     parts, position = [], 0
     for i, (name, first, last, n) in enumerate(spans):
         left, right = x(position), x(position + n)
@@ -187,12 +187,12 @@ def heat_map(
     title: str,
     unit: str,
     percent: bool = True,
-    left: int = LEFT,
+    left: int = _LEFT,
 ) -> str:
     """A table (row, column) -> value, coloured by sign and size, the value in each cell."""
     known = [abs(v) for v in cells.values() if math.isfinite(v)]
     size = max(known, default=0.0) or 1.0
-    cell, row, top = (WIDTH - left - RIGHT) / max(len(columns), 1), 30, 38
+    cell, row, top = (_WIDTH - left - _RIGHT) / max(len(columns), 1), 30, 38
     parts = [_text(left, 12, unit, "start", "unit")]
     parts += [
         _text(left + (c + 0.5) * cell, top - 8, name, "middle") for c, name in enumerate(columns)
@@ -231,10 +231,10 @@ def _thinned(n: int) -> list[int]:
 
 
 def _unit(text: str) -> str:
-    return _text(LEFT, 12, text, "start", "unit")
+    return _text(_LEFT, 12, text, "start", "unit")
 
 
-def _path(values: Sequence[float], x: PixelScale, y: PixelScale) -> str:
+def _path(values: Sequence[float], x: _PixelScale, y: _PixelScale) -> str:
     out, pen = [], "M"
     for i, value in enumerate(values):
         if not math.isfinite(value):
@@ -245,7 +245,7 @@ def _path(values: Sequence[float], x: PixelScale, y: PixelScale) -> str:
     return "".join(out)
 
 
-def _grid(y: PixelScale, *, percent: bool, count: int = 5) -> str:
+def _grid(y: _PixelScale, *, percent: bool, count: int = 5) -> str:
     parts = []
     ticks = _ticks(y.low, y.high, count)
     step = min((b - a for a, b in itertools.pairwise(ticks)), default=1.0)
@@ -253,12 +253,12 @@ def _grid(y: PixelScale, *, percent: bool, count: int = 5) -> str:
     for value in ticks:
         kind = "axis" if abs(value) < 1e-12 else "grid"
         text = f"{value:.{digits}%}" if percent else f"{value:g}"
-        parts.append(f'<path class="{kind}" d="M{LEFT},{y(value):.1f}H{WIDTH - RIGHT}"/>')
-        parts.append(_text(LEFT - 8, y(value) + 4, text, "end"))
+        parts.append(f'<path class="{kind}" d="M{_LEFT},{y(value):.1f}H{_WIDTH - _RIGHT}"/>')
+        parts.append(_text(_LEFT - 8, y(value) + 4, text, "end"))
     return "".join(parts)
 
 
-def _dates(x: PixelScale, labels: Sequence[str], height: int) -> str:
+def _dates(x: _PixelScale, labels: Sequence[str], height: int) -> str:
     last = len(labels) - 1
     places = sorted({round(last * i / 5) for i in range(6)})
     anchors = {0: "start", last: "end"}

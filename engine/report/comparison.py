@@ -3,13 +3,13 @@
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import polars as pl
 from msgspec import to_builtins
 
 from engine.backtest.inference import SharpeGap, sharpe_difference
 from engine.errors import UsageError
+from engine.files import Json
 from engine.records.backtest import (
     COMPARED,
     ComparedValue,
@@ -55,7 +55,7 @@ class SideBySide:
             )
         return cls(a=a, b=b, days=days.sort("date"))
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> Json:
         """Figures of both, the Sharpe difference on common days, and the keys that differ."""
         both = (self.a, self.b)
         return {
@@ -142,7 +142,7 @@ class SideBySide:
 
     @cached_property
     def correlation(self) -> float:
-        """Of the daily net returns; NaN where one of them does not vary."""
+        """Correlation of the daily net returns; NaN where one of them does not vary."""
         value = self.days.select(pl.corr("a", "b")).item()
         return math.nan if value is None else float(value)
 

@@ -11,6 +11,7 @@ from engine.backtest.result import BacktestResult
 from engine.config import Config
 from engine.data.store import PanelStore
 from engine.errors import EngineError, IntegrityError
+from engine.files import Json
 from engine.portfolio.weights import Weights
 from engine.records import record
 from engine.records.audit import AuditResult, read_audit
@@ -25,7 +26,7 @@ from engine.runs.events import AssertionChecked, EpochEvaluated, decode
 from engine.runs.store import Run, RunStore
 from engine.runs.trials import read_trials
 
-MAX_ABLATIONS, EX_DATES = 12, 10
+_MAX_ABLATIONS, _EX_DATES = 12, 10
 
 
 class AblationRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +45,7 @@ class Facts:
     """What is known of a run; parts that have not been made yet are None or empty."""
 
     run_id: str
-    manifest: SettingsTable
+    manifest: Json
     """Of the run: when, with which program and packages it was made."""
     train: TrainResult
     backtest: BacktestSummary | None = None
@@ -62,7 +63,7 @@ class Facts:
     holdings: pl.DataFrame | None = None
     """Book of the last decision: ``date, symbol, name, sector, weight``, largest first."""
     trials: dict[str, TriedVariant] = field(default_factory=dict)
-    """By the digest of their settings."""
+    """Tried variants by the digest of their settings."""
     ablations: tuple[AblationRun, ...] = ()
     config: SettingsTable = field(default_factory=dict)
     comparisons: tuple[VariantComparison, ...] = ()
@@ -193,7 +194,7 @@ def paid_dividends(run: Run) -> pl.DataFrame | None:
         .filter(pl.col("received") != 0)
         .select("date", "symbol", "dividend", "weight", "received")
         .sort(pl.col("received").abs(), "date", "symbol", descending=[True, False, False])
-        .head(EX_DATES)
+        .head(_EX_DATES)
         .collect()
     )
 
@@ -206,7 +207,7 @@ def _ablations(workspace: Path, run: Run, train: TrainResult) -> tuple[AblationR
     mine = run.config()
     rows: list[AblationRun] = []
     for other in RunStore(workspace / "runs"):
-        if other.id == run.id or other.command != run.command or len(rows) == MAX_ABLATIONS:
+        if other.id == run.id or other.command != run.command or len(rows) == _MAX_ABLATIONS:
             continue
         try:
             rows += _ablation(other, mine, train)

@@ -3,11 +3,11 @@
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import jinja2
 import msgspec
 
+from engine.files import Json
 from engine.report.answers import Answer, answers
 from engine.report.facts import Facts
 from engine.report.sections import Section, sections
@@ -67,7 +67,7 @@ def document(facts: Facts, *, created: dt.datetime) -> Document:
     )
 
 
-def as_json(facts: Facts, *, created: dt.datetime) -> dict[str, Any]:
+def as_json(facts: Facts, *, created: dt.datetime) -> Json:
     """Every figure of the report, for programs."""
     found = {
         name: msgspec.to_builtins(getattr(facts, name))

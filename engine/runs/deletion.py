@@ -28,7 +28,7 @@ _SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Mentions:
+class _Mentions:
     """Who else names a run: asked before it is deleted."""
 
     champion: bool = False
@@ -60,7 +60,7 @@ class DeletionPlan:
     """What would be deleted, and what else names it."""
 
     runs: tuple[Run, ...]
-    named: Mapping[str, Mentions]
+    named: Mapping[str, _Mentions]
 
     @property
     def question(self) -> str:
@@ -110,7 +110,7 @@ def delete(run: Run) -> int:
 
 
 def used_bytes(run: Run) -> int:
-    """Of all its files."""
+    """Bytes of all the run's files."""
     total = 0
     for folder, _, names in os.walk(run.directory):
         for name in names:
@@ -118,7 +118,7 @@ def used_bytes(run: Run) -> int:
     return total
 
 
-def mentions(workspace: Path, run_ids: Iterable[str]) -> dict[str, Mentions]:
+def mentions(workspace: Path, run_ids: Iterable[str]) -> dict[str, _Mentions]:
     """Mentions of each run. A file that cannot be read is an EngineError: nothing is deleted on a guess."""
     champions = record.read_if_there(workspace / "models" / "champion.json", _Champions)
     history = champions.history if champions is not None else ()
@@ -133,7 +133,7 @@ def mentions(workspace: Path, run_ids: Iterable[str]) -> dict[str, Mentions]:
         own = {model for model, run in made if run == run_id}
         named = tuple(name for name, model in seals if model in own)
         others = tuple(name for name, parts in wholes if run_id in parts)
-        found[run_id] = Mentions(reign == run_id, named, others)
+        found[run_id] = _Mentions(reign == run_id, named, others)
     return found
 
 

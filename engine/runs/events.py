@@ -168,7 +168,7 @@ class MachineLogged(RunEvent, frozen=True, kw_only=True):
     """Load of the machine, every few seconds."""
 
     cpu_percent: float
-    """Of this process; 200 = two cores."""
+    """Share of one core that this process takes; 200 is two cores."""
     memory_mib: float
     memory_total_mib: float
     disk_free_gib: float
@@ -234,7 +234,7 @@ class Diagnosed(RunEvent, frozen=True, kw_only=True):
     """The figure that the diagnosis was made by; NaN where it is the fault itself."""
     threshold: float
     remedy: str
-    patch: dict[str, Any]
+    patch: dict[str, object]
     """Dotted key of the configuration -> value to try."""
     action: DoctorAction
     step: int
@@ -284,7 +284,7 @@ class TrialFinished(RunEvent, frozen=True, kw_only=True):
     """One trial of a hyper-parameter search, told by the search."""
 
     number: int
-    """In the study's storage, from 0; a trial that was cut off comes back under another number."""
+    """Number in the study's storage, from 0; a trial that was cut off comes back under another one."""
     trial_run: str
     state: str
     """complete, pruned, failed."""
@@ -293,7 +293,7 @@ class TrialFinished(RunEvent, frozen=True, kw_only=True):
     rank_ic: float
     rank_ic_se: float
     n_dates: int
-    parameters: dict[str, Any]
+    parameters: dict[str, object]
     """Dotted key -> value."""
     seconds: float
     best: bool
@@ -321,7 +321,7 @@ class RunFinished(RunEvent, frozen=True, kw_only=True):
     status: Status
     error: str = ""
     hint: str = ""
-    summary: dict[str, Any] = {}
+    summary: dict[str, object] = {}
     """What the command prints with ``--json``."""
 
 

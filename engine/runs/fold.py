@@ -54,7 +54,7 @@ class _Stepped(Protocol):
     def step(self) -> int: ...
 
 
-P = TypeVar("P", bound=_Stepped)
+_P = TypeVar("_P", bound=_Stepped)
 _Changes = dict[str, object]
 """Field of the state -> its new value."""
 
@@ -81,7 +81,7 @@ def decoded(lines: Iterable[bytes]) -> Iterator[RunEvent]:
     return (event for line in lines if (event := decode(line)) is not None)
 
 
-def put(points: list[P], point: P) -> None:
+def put(points: list[_P], point: _P) -> None:
     """Append the point. Those at its step and later are of a training that was cut off: they go."""
     while points and points[-1].step >= point.step:
         points.pop()
@@ -142,7 +142,7 @@ def _monitored(state: RunState, events: Sequence[RunEvent]) -> RunState:
     )
 
 
-def _thinned(points: Sequence[P], rank: Callable[[P], float] | None = None) -> list[P]:
+def _thinned(points: Sequence[_P], rank: Callable[[_P], float] | None = None) -> list[_P]:
     """The newer half, and of each two neighbours in the older half the first, or the lower by ``rank``."""
     half = len(points) // 2 // 2 * 2
     kept = [

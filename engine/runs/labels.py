@@ -47,7 +47,7 @@ def read_labels(run: Run) -> Labels:
 
 
 def add_tags(run: Run, tags: Sequence[str]) -> Labels:
-    """With these tags too. UsageError for what is no tag or one too many, and nothing changes."""
+    """Add these tags. UsageError for what is no tag or one too many, and nothing changes."""
     wanted = [_tag(tag) for tag in tags]
     with _writing(run):
         known = read_labels(run)

@@ -112,7 +112,7 @@ def _no_degeneracy(best: EpochEvaluated | None, epochs: Sequence[EpochEvaluated]
 
 
 def _gat_gradient(norms: Sequence[float]) -> Criterion:
-    """By the smallest norm: a graph that is heard now and then is not heard."""
+    """The smallest norm decides: a graph that is heard now and then is not heard."""
     value = min(norms, default=math.nan)
     verdict: CriterionVerdict = "met" if value > GRADIENT_HEALTHY else "not met"
     evidence = "the graph block has had no step"

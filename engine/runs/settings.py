@@ -39,9 +39,9 @@ def nearest(values: Mapping[str, Any]) -> RunSettings:
     return best
 
 
-def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
     """Dotted key -> value; the phases of training by their names, other lists as they are."""
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for key, value in table.items():
         if isinstance(value, Mapping):
             found |= flat(value, f"{prefix}{key}.")
@@ -56,7 +56,7 @@ def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 @lru_cache(maxsize=32)
-def _defaults(preset: str) -> dict[str, Any]:
+def _defaults(preset: str) -> dict[str, object]:
     from engine.commands.presets import PRESETS
     from engine.config import Config
     from engine.config.file import override
@@ -71,7 +71,7 @@ def _presets() -> tuple[str, ...]:
     return tuple(PRESETS)
 
 
-def _differences(values: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[str, Any]:
+def _differences(values: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[str, object]:
     """Keys with another value; one that the values lack is of a later version, and no difference.
 
     Phases that differ in nothing but their epochs are one key, as on the command line.

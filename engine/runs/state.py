@@ -87,7 +87,7 @@ class RunState(Struct, frozen=True, kw_only=True):
     diagnoses: tuple[Diagnosed, ...] = ()
     """What the doctor found, in order."""
     trials: tuple[TrialFinished, ...] = ()
-    """Of a search, in order of their end."""
+    """Trials of a search, in order of their end."""
     variants: tuple[VariantFinished, ...] = ()
     """Runs of a comparison that have ended."""
     log: tuple[LogLine, ...] = ()
@@ -102,12 +102,12 @@ class RunState(Struct, frozen=True, kw_only=True):
     paused_at: str = ""
     """Since when the run waits; empty while it does not."""
     networks: tuple[NetworkState, ...] = ()
-    """Of a walk-forward or a trial, the current one last; empty where there is only one network."""
+    """Networks of a walk-forward or a trial, the current one last; empty where there is only one."""
     finished: RunFinished | None = None
 
     @property
     def attention(self) -> AttentionLogged | None:
-        """Of the newest epoch."""
+        """How the graph shared its attention in the newest epoch."""
         return self.attentions[-1] if self.attentions else None
 
     @property
@@ -159,7 +159,7 @@ class RunState(Struct, frozen=True, kw_only=True):
 
     @property
     def eta_seconds(self) -> float | None:
-        """At the pace since this process began to train; None before there is one."""
+        """Seconds to go at the pace since this process began to train; None before there is one."""
         gained = self.done_share - self.first_step_done
         if self.first_step_done < 0.0 or gained <= 0.0 or self.finished is not None:
             return None

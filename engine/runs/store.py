@@ -55,7 +55,7 @@ class Run:
 
     @property
     def created(self) -> dt.datetime:
-        """From the id: UTC, to the second."""
+        """When the run was made, from its id: UTC, to the second."""
         return dt.datetime.strptime(self.id[:15], "%Y%m%d-%H%M%S").replace(tzinfo=dt.UTC)
 
     @property
@@ -114,13 +114,18 @@ class Run:
 
         Also one whose process ended before it had written anything.
         """
-        if self.is_alive():
-            return "paused" if self.path("control/paused").exists() else "running"
+        return self.standing()[0]
+
+    def standing(self) -> tuple[_Status, RunEvent | None]:
+        """The status, and the newest whole event, which is read once for both."""
+        alive = self.is_alive()  # first: a run that ends meanwhile has written its end by then
         last = self.last_event()
+        if alive:
+            return "paused" if self.path("control/paused").exists() else "running", last
         if isinstance(last, RunFinished):
-            return last.status
+            return last.status, last
         began = last is not None or self.exit_path.exists()
-        return "crashed" if began else "created"
+        return "crashed" if began else "created", last
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def summarise(run: Run, *, with_settings: bool = True) -> RunSummary:
 
 
 def _summarise(run: Run, *, with_settings: bool) -> RunSummary:
-    status, last = run.status(), run.last_event()
+    status, last = run.standing()
     read = record.read_if_there
     trained = read(run.path("train.json"), RunFigures)
     told = trained or read(run.path("trial.json"), RunFigures)
@@ -80,7 +80,7 @@ def _judged(found: RankICSummary | None) -> RankICSummary | None:
 
 
 def figure(values: Mapping[str, Any] | None) -> RankICSummary | None:
-    """From the figures that `train --json` prints; None where there are none."""
+    """The figures that `train --json` prints; None where there are none."""
     return _judged(record.convert(values, RankICSummary, "figures")) if values else None
 
 

@@ -8,7 +8,6 @@ of a sweep writes itself down here; the same settings on the same scores count o
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from engine.files import digest, sha256, write_json
 from engine.records import record
@@ -17,7 +16,7 @@ from engine.runs import lock
 from engine.runs.store import Run, RunStore
 
 _DELETED = "deleted.json"
-"""Of the store: the trials of runs that were deleted. They were looked at, so they count for ever."""
+"""The store's file of the trials of deleted runs. They were looked at, so they count for ever."""
 _TRAINING = ("train", "walkforward", "demo", "trial")
 """Commands that made scores: each run of them is a trial even if nothing was simulated on it.
 
@@ -26,7 +25,7 @@ their own.
 """
 
 
-def record_trials(run: Run, tried: Mapping[str, tuple[dict[str, Any], float]]) -> None:
+def record_trials(run: Run, tried: Mapping[str, tuple[dict[str, object], float]]) -> None:
     """Add variants (a name -> settings, net Sharpe ratio) to the run's list. The caller holds its lock."""
     known = read_trials(run)
     scores = run.path("predictions.parquet")

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 from msgspec import structs
 
@@ -66,7 +65,7 @@ def _once(context: StageContext) -> Outcome:
         service.errands()
         courier.deliver()
         session, entry = service.latest()
-    answer: dict[str, Any] = {
+    answer: dict[str, object] = {
         "session": str(session.date) if session else None,
         "made": _is_done(entry) and not _is_done(before),
         "entry": _entry_json(entry) if entry else None,
@@ -151,7 +150,7 @@ def _status(context: StageContext) -> Outcome:
     process = "stopped" if agenda.process == "never" else agenda.process
     there = (context.workspace / LEDGER).exists()
     counts = dict.fromkeys(("queued", "delivered", "failed"), 0) if there else {}
-    answer: dict[str, Any] = {
+    answer: dict[str, object] = {
         "process": process,
         "pid": agenda.pid,
         "heartbeat_age_seconds": age,
@@ -199,7 +198,7 @@ def _book_lines(agenda: Agenda, sessions: list[BookedSession]) -> list[str]:
     return lines + [f"note: {at[:19]} {text}" for at, text in agenda.notes[:_NOTES_SHOWN]]
 
 
-def _entry_json(entry: BookedSession) -> dict[str, Any]:
+def _entry_json(entry: BookedSession) -> dict[str, object]:
     """Dates and moments as Python writes them in ISO 8601, with their offset."""
     fields = structs.asdict(entry).items()
     return {k: v.isoformat() if isinstance(v, dt.date) else v for k, v in fields}

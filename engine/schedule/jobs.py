@@ -11,17 +11,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Protocol
 
 import psutil
 
 from engine.alerts.alert import without_secrets
 from engine.errors import EnvironmentProblem
-from engine.files import from_json
+from engine.files import Json, from_json
 from engine.runs import lock
 from engine.schedule.log import rotate
 
@@ -51,7 +51,7 @@ class Ended:
     """How a job ended, and what it answered."""
 
     exit_code: int
-    answer: Mapping[str, Any] = field(default_factory=dict)
+    answer: Json = field(default_factory=dict)
     """Its JSON object; empty if it gave none."""
 
     @property
@@ -184,7 +184,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-def _answer(file: IO[bytes]) -> dict[str, Any]:
+def _answer(file: IO[bytes]) -> Json:
     file.seek(0)
     text = file.read(_ANSWER_BYTES)
     try:

@@ -8,14 +8,14 @@ from engine.records.card import Light, why_not
 from engine.records.seal import read_seal, seal_places
 from engine.schedule.jobs import Ended
 
-TRADE, GATE = 0, 6
+_TRADE, GATE = 0, 6
 _SIGNALS = "signals"
 """Directory of sealed signals in the workspace."""
 
 
 def is_sealed(ended: Ended) -> bool:
     """Sealed with a card, whatever it says. A card without a seal is of data that are not complete."""
-    return ended.exit_code in (TRADE, GATE) and bool(ended.answer.get("seal"))
+    return ended.exit_code in (_TRADE, GATE) and bool(ended.answer.get("seal"))
 
 
 def why(ended: Ended) -> str:

@@ -24,7 +24,7 @@ from engine.schedule.plan import SessionPlan, decide, is_caught_up
 from engine.schedule.timetable import Session, Timetable, timetable_of
 from engine.schedule.update import update_jobs
 
-NO_DATA, LOCKED = 3, 5
+NO_DATA, _LOCKED = 3, 5
 """Exit codes of a job that has to wait."""
 
 
@@ -196,7 +196,7 @@ class Service:
         """Data that are not there yet and a store in use are no failures; anything else is told."""
         now = self.clock.now()
         text = f"{stage}: {reason}"
-        waiting = ended.exit_code in (NO_DATA, LOCKED, STOPPED) or "verdict" in ended.answer
+        waiting = ended.exit_code in (NO_DATA, _LOCKED, STOPPED) or "verdict" in ended.answer
         self.ledger.retry(
             session,
             now,

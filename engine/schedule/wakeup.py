@@ -43,7 +43,7 @@ class SessionTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler ships no
         return f"session[{self._timetable.exchange}]"
 
 
-class Lane:
+class _Lane:
     """One kind of work, done when it is rung for and by one thread at a time."""
 
     def __init__(self, work: Callable[[], None], pool: ThreadPoolExecutor) -> None:
@@ -76,7 +76,7 @@ def serve(service: Service, courier: Courier, stop: Stop, ended: StopFlag) -> No
     ``ended`` is raised on the way out, so that jobs under way end too.
     """
     with ThreadPoolExecutor(2) as pool:
-        sessions, errands = Lane(service.sessions, pool), Lane(service.errands, pool)
+        sessions, errands = _Lane(service.sessions, pool), _Lane(service.errands, pool)
 
         def beat() -> None:
             """Show that the process lives, look at the clock, and see whether anything is due."""

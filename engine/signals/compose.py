@@ -59,7 +59,7 @@ class Scorer(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unpacked:
+class _Unpacked:
     """The inputs of a signal, every pin opened."""
 
     inputs: SignalInputs
@@ -75,14 +75,14 @@ class Unpacked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class _Made:
     """The files of a signal, and the card among them."""
 
     files: dict[str, bytes]
     card: Card
 
 
-def unpack(inputs: SignalInputs, pins: PinStore, config: Config) -> Unpacked:
+def unpack(inputs: SignalInputs, pins: PinStore, config: Config) -> _Unpacked:
     """Open what the inputs name; ``config``: the model's. IntegrityError where a pin is lost or damaged."""
     whole = with_trading(config, inputs.trading)
     rules = rules_of(whole)
@@ -91,7 +91,7 @@ def unpack(inputs: SignalInputs, pins: PinStore, config: Config) -> Unpacked:
         [pins.get_arrays(pin) for _, pin in inputs.window],
         pins.get_arrays(inputs.edges) if inputs.edges else None,
     )
-    return Unpacked(
+    return _Unpacked(
         inputs=inputs,
         config=whole,
         rules=rules,
@@ -102,7 +102,7 @@ def unpack(inputs: SignalInputs, pins: PinStore, config: Config) -> Unpacked:
     )
 
 
-def book_of(day: Unpacked, ranked: Ranked, strategy: Strategy) -> tuple[Scores, Books]:
+def book_of(day: _Unpacked, ranked: Ranked, strategy: Strategy) -> tuple[Scores, Books]:
     """Today's scores, and the book that they and those of the earlier decisions make."""
     window, inputs = day.window, day.inputs
     today = Scores(date=window.date, symbols=window.symbols, score_MH=ranked.score_MH)
@@ -119,13 +119,13 @@ def book_of(day: Unpacked, ranked: Ranked, strategy: Strategy) -> tuple[Scores, 
 
 
 def compose(
-    day: Unpacked,
+    day: _Unpacked,
     *,
     features: Sequence[str],
     reference: Reference,
     scorer: Scorer,
     strategy: Strategy,
-) -> Made:
+) -> _Made:
     """The files of a signal; ``features`` and ``reference``: the model's. Same inputs, same bytes."""
     inputs, rules, key = day.inputs, day.rules, day.inputs.key
     ranked = scorer.rank(day.window, day.column)
@@ -158,11 +158,11 @@ def compose(
         "card.md": card.markdown(_head(inputs, plan, today)).encode(),
         "explain.parquet": table_bytes(explained, metadata),
     }
-    return Made(files=files, card=card)
+    return _Made(files=files, card=card)
 
 
 def _explained(
-    day: Unpacked,
+    day: _Unpacked,
     books: Books,
     scorer: Scorer,
     features: Sequence[str],

@@ -1,6 +1,7 @@
 """Two sealed signals side by side: whose rank moved, and which rows of the inputs differ."""
 
 # Shape suffixes: M stocks, F features.
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from engine.data.panel import MONEY
+from engine.records.difference import BarChange, InputChange, RankChange, SignalDifference
 from engine.records.seal import Seal, SignalInputs
 from engine.signals.book import PINNED
 from engine.signals.pins import PinStore, text_of
@@ -21,36 +23,43 @@ _ROWS = 200
 """Changed bars that are listed."""
 
 
-def difference(a: Seal, b: Seal, pins: PinStore, features: Sequence[str]) -> dict[str, Any]:
+def difference(a: Seal, b: Seal, pins: PinStore, features: Sequence[str]) -> SignalDifference:
     """What of the inputs differs, the bars that changed, and the ranks that moved with their causes.
 
     ``features``: of the first one's model; inputs are compared only if both have the same model.
     """
     ours, theirs = a.inputs(), b.inputs()
     bars = changed_bars(ours, theirs, pins)
-    ranks = _moved_ranks(a, b)
+    moves = _rank_moves(a, b)
     same_model = ours.key.model == theirs.key.model
-    touched = {row["code"] for row in bars}
+    touched = Counter(bar.code for bar in bars)
     listeners = _listeners(b)
     inputs = _changed_inputs(ours, theirs, pins, features) if same_model else {}
-    for row in ranks[:_MOVED]:
-        code = row["code"]
-        row["own_rows"] = sum(1 for bar in bars if bar["code"] == code)
-        row["neighbour_rows"] = sorted(touched & listeners.get(code, set()))
-        row["inputs"] = inputs.get(code, [])
-    return {
-        "before": a.name,
-        "after": b.name,
-        "changed": _changed(ours, theirs),
-        "stocks": len(ranks),
-        "moved": sum(1 for row in ranks if row["move"]),
-        "entered": sorted(_codes(b) - _codes(a)),
-        "left": sorted(_codes(a) - _codes(b)),
-        "ranks": ranks[:_MOVED],
-        "rows": bars[:_ROWS],
-        "n_rows": len(bars),
-        "verdicts": [a.manifest.key_text, b.manifest.key_text],
-    }
+    ranks = tuple(
+        RankChange(
+            code=code,
+            before=before,
+            after=after,
+            move=move,
+            own_rows=touched[code],
+            neighbour_rows=tuple(sorted(touched.keys() & listeners.get(code, set()))),
+            inputs=inputs.get(code, ()),
+        )
+        for code, before, after, move in moves[:_MOVED]
+    )
+    return SignalDifference(
+        before=a.name,
+        after=b.name,
+        changed=tuple(_changed(ours, theirs)),
+        stocks=len(moves),
+        moved=sum(move != 0 for *_, move in moves),
+        entered=tuple(sorted(_codes(b) - _codes(a))),
+        left=tuple(sorted(_codes(a) - _codes(b))),
+        ranks=ranks,
+        rows=tuple(bars[:_ROWS]),
+        n_rows=len(bars),
+        verdicts=(a.manifest.key_text, b.manifest.key_text),
+    )
 
 
 def _changed(a: SignalInputs, b: SignalInputs) -> list[str]:
@@ -67,9 +76,9 @@ def _changed(a: SignalInputs, b: SignalInputs) -> list[str]:
     return [name for name, (x, y) in pairs.items() if x != y]
 
 
-def changed_bars(a: SignalInputs, b: SignalInputs, pins: PinStore) -> list[dict[str, Any]]:
-    """Cells of bars of common sessions that differ: date, code, column, before, after (None = no bar)."""
-    rows: list[dict[str, Any]] = []
+def changed_bars(a: SignalInputs, b: SignalInputs, pins: PinStore) -> list[BarChange]:
+    """Cells of bars of common sessions that differ, in order of time and code."""
+    rows: list[BarChange] = []
     theirs = dict(b.bars)
     for date, pin in a.bars:
         if date in theirs and theirs[date] != pin:
@@ -77,7 +86,7 @@ def changed_bars(a: SignalInputs, b: SignalInputs, pins: PinStore) -> list[dict[
     return rows
 
 
-def _changed_cells(date: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _changed_cells(date: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> list[BarChange]:
     tables = [dict(zip(text_of(x["symbols"]), x["bars"].T, strict=True)) for x in (a, b)]
     rows = []
     for code in sorted(tables[0].keys() | tables[1].keys()):
@@ -85,7 +94,7 @@ def _changed_cells(date: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> lis
         for i, column in enumerate(PINNED):
             x, y = _cell(ours, i), _cell(theirs, i)
             if x != y and not (x is not None and y is not None and np.isnan(x) and np.isnan(y)):
-                rows.append({"date": date, "code": code, "column": column, "before": x, "after": y})
+                rows.append(BarChange(date=date, code=code, column=column, before=x, after=y))
     return rows
 
 
@@ -96,37 +105,34 @@ def _cell(bar: Any, row: int) -> float | None:
     return float(bar[row] if row < len(bar) else MONEY[PINNED[row]])
 
 
-def _moved_ranks(a: Seal, b: Seal) -> list[dict[str, Any]]:
-    """Stocks scored in both, those that moved most first."""
+def _rank_moves(a: Seal, b: Seal) -> list[tuple[str, int, int, int]]:
+    """Code, rank before, rank after and move of the stocks scored in both, those that moved most first."""
     frames = [_scores(sealed).select("symbol", "rank") for sealed in (a, b)]
     both = frames[0].join(frames[1], on="symbol", suffix="_after")
     both = both.with_columns((pl.col("rank") - pl.col("rank_after")).alias("move"))
     both = both.sort(pl.col("move").abs(), "symbol", descending=[True, False])
-    return [
-        {"code": code, "before": before, "after": after, "move": move}
-        for code, before, after, move in both.iter_rows()
-    ]
+    return list(both.iter_rows())
 
 
 def _changed_inputs(
     a: SignalInputs, b: SignalInputs, pins: PinStore, features: Sequence[str]
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, tuple[InputChange, ...]]:
     """The features of each stock that differ most on the last session of the window."""
     windows = [
         assemble(x.key.session, [pins.get_arrays(pin) for _, pin in x.window], None) for x in (a, b)
     ]
     place = {symbol: m for m, symbol in enumerate(windows[1].symbols)}
-    found: dict[str, list[dict[str, Any]]] = {}
+    found: dict[str, tuple[InputChange, ...]] = {}
     for m, symbol in enumerate(windows[0].symbols):
         if symbol not in place:
             continue
         before_F, after_F = windows[0].x_MTF[m, -1], windows[1].x_MTF[place[symbol], -1]
         change_F = np.abs(after_F - before_F)
         top = [f for f in np.argsort(-change_F, kind="stable")[:_TOP].tolist() if change_F[f] > 0]
-        found[symbol] = [
-            {"feature": features[f], "before": float(before_F[f]), "after": float(after_F[f])}
+        found[symbol] = tuple(
+            InputChange(feature=features[f], before=float(before_F[f]), after=float(after_F[f]))
             for f in top
-        ]
+        )
     return found
 
 

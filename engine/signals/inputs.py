@@ -27,10 +27,16 @@ class TradingRules:
     """Cash that an account without a file of positions starts from, quote currency."""
 
 
-def trading_tables(config: Config) -> dict[str, Any]:
+def trading_tables(config: Config) -> dict[str, object]:
     """The trading rules of a configuration as they stand in the inputs of a signal."""
     tables = {name: getattr(config, name).model_dump(mode="json") for name in TRADING}
     return {**tables, _CASH: config.backtest.initial_cash}
+
+
+def trading_config(packed: Config, config: Config) -> Config:
+    """Everything up to the scores from the model's package, everything after them from the command."""
+    tables = {name: getattr(config, name).model_dump() for name in (*TRADING, "backtest")}
+    return Config.model_validate({**packed.model_dump(), **tables})
 
 
 def with_trading(config: Config, trading: Mapping[str, Any]) -> Config:

@@ -36,6 +36,7 @@ from engine.files import (
 )
 from engine.records import record
 from engine.records.champion import (
+    CHAMPION,
     Action,
     ChampionEntry,
     ChampionHistory,
@@ -44,8 +45,7 @@ from engine.records.champion import (
 )
 from engine.signals.drift import Reference
 
-FACTS, CONFIG, REFERENCE = "model.json", "config.toml", "reference.npz"
-CHAMPION = "champion.json"
+_FACTS, _CONFIG, _REFERENCE = "model.json", "config.toml", "reference.npz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +62,15 @@ class Model:
     @property
     def facts(self) -> ModelFacts:
         """What it was trained on, and the figures it is known by."""
-        return record.read(self.directory / FACTS, ModelFacts)
+        return record.read(self.directory / _FACTS, ModelFacts)
 
     def config(self) -> Config:
         """Everything that decides its inputs and its shape; tables of trading have their defaults."""
-        return read_resolved(self.directory / CONFIG)
+        return read_resolved(self.directory / _CONFIG)
 
     def reference(self) -> Reference:
         """What drift is measured against."""
-        return Reference.from_bytes((self.directory / REFERENCE).read_bytes())
+        return Reference.from_bytes((self.directory / _REFERENCE).read_bytes())
 
     def weights(self) -> list[Path]:
         """One file of tensors for each network, in the order of ``facts.blocks``."""
@@ -111,9 +111,9 @@ class ModelStore:
             with building(target) as staging:
                 for n, path in enumerate(weights):
                     shutil.copyfile(path, staging / _seed(n))
-                write_resolved(staging / CONFIG, kept)
-                write_bytes(staging / REFERENCE, content)
-                write_json(staging / FACTS, facts)
+                write_resolved(staging / _CONFIG, kept)
+                write_bytes(staging / _REFERENCE, content)
+                write_json(staging / _FACTS, facts)
                 write_manifest(staging, {})
         return Model(target)
 

@@ -304,8 +304,9 @@ def whole_lots(
 ) -> NDArray[np.int64]:
     """Shares ``[N]`` worth ``value_N`` (quote currency), in whole lots toward zero; 0 without a price."""
     lot = lot_size(market, limits.lot) or 1
-    pairs = zip(value_N.tolist(), close_N.tolist(), strict=True)
-    return np.array([_whole(v / c, lot) if c > 0 else 0 for v, c in pairs], dtype=np.int64)
+    share_N = np.divide(value_N, close_N, out=np.zeros(value_N.size), where=close_N > 0)
+    lots_N = np.floor(np.abs(share_N) / lot + _SLACK).astype(np.int64)
+    return np.where(share_N > 0, lots_N, -lots_N) * lot
 
 
 def _whole(shares: float, lot: int) -> int:

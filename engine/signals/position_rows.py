@@ -62,7 +62,7 @@ class PositionHead:
         return {ours: row[i] if i < len(row) else "" for ours, i in at.items()}
 
 
-def head_of(row: Sequence[str], said: Mapping[str, str]) -> PositionHead | None:
+def _head_of(row: Sequence[str], said: Mapping[str, str]) -> PositionHead | None:
     """The row as a line of names; None if code or shares is not among them.
 
     ``said``: our column -> the file's, by the user; goes before what is guessed.
@@ -76,7 +76,7 @@ def head_of(row: Sequence[str], said: Mapping[str, str]) -> PositionHead | None:
     return PositionHead(names=names, columns=columns)
 
 
-def looks_like_names(row: Sequence[str]) -> bool:
+def _looks_like_names(row: Sequence[str]) -> bool:
     """Two names or more and no digit: a line of names, of whatever table."""
     filled = [cell for cell in row if cell]
     return len(filled) > 1 and not any(c.isdigit() for cell in filled for c in cell)
@@ -150,7 +150,7 @@ def _records(text: str, separator: str) -> list[_Record]:
 
 
 def _heads(text: str, separator: str, said: Mapping[str, str]) -> bool:
-    return any(head_of(cells, said) for _, cells in _records(text, separator))
+    return any(_head_of(cells, said) for _, cells in _records(text, separator))
 
 
 def _rows(records: Sequence[_Record], separator: str, said: Mapping[str, str]) -> PositionTable:
@@ -176,11 +176,11 @@ def _plain(
         if not any(cells):
             blank = True
             continue
-        named = head_of(cells, said)
+        named = _head_of(cells, said)
         title = len(cells) == 1 and head is not None and len(head.names) > 2
         if named is not None:
             head = named
-        elif blank and looks_like_names(cells):
+        elif blank and _looks_like_names(cells):
             head = None
         if head is None:
             left.append(f"line {line}")
@@ -204,11 +204,11 @@ def _statement(
             continue
         section, kind, rest = cells[0], normal(cells[1]), cells[2:]
         if kind == "header":
-            head, cash = head_of(rest, said), normal(rest[0]) == "currencysummary"
+            head, cash = _head_of(rest, said), normal(rest[0]) == "currencysummary"
             if head and ("value" not in head.columns or any("date" in normal(n) for n in rest)):
                 head = None
             if cash:
-                head = head_of(("code", "kind", "shares"), {})
+                head = _head_of(("code", "kind", "shares"), {})
             if head is None and section not in left:
                 left.append(section)
         elif kind == "data" and head is not None:
@@ -222,7 +222,7 @@ def _statement(
 def _no_columns(path: Path, text: str, said: Mapping[str, str]) -> UsageError:
     """Names what the file has where names are looked for: its widest line without numbers."""
     rows = [cells for separator in SEPARATORS for _, cells in _records(text, separator)]
-    named = [row for row in rows if looks_like_names(row)] or [row for row in rows if any(row)]
+    named = [row for row in rows if _looks_like_names(row)] or [row for row in rows if any(row)]
     widest: list[str] = max(named, key=len, default=[])
     shown = listed(filter(None, widest))
     there = {normal(name) for name in widest}

@@ -7,7 +7,7 @@ of the equity at the close of t, at which the orders were sized.
 
 # Shape suffixes: N stocks of the book.
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +63,53 @@ class FilledBook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RealPrices:
+    """The real prices of a stretch of sessions ``[S, N]``, quote currency; NaN = no bar.
+
+    Of the price alone: splits are out of them, dividends are cash beside them.
+    """
+
+    days_S: NDArray[np.datetime64]
+    column: Mapping[str, int]
+    """Stock -> its column."""
+    open_SN: Matrix
+    close_SN: Matrix
+    dividend_SN: Matrix
+    """Cash of the ex-date."""
+    flags_SN: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, days_S: NDArray[np.datetime64], bars: pl.DataFrame) -> "RealPrices":
+        """The bars of the panel on these sessions; those of other days are passed over."""
+        alone = pl.col("close") / pl.col("reinvested")
+        bars = bars.filter(pl.col("date").is_in(pl.Series(days_S))).with_columns(
+            pl.col("open") / pl.col("reinvested"),
+            alone,
+            pl.col("dividend") * alone / pl.col("close_raw"),
+        )
+        symbols = bars["symbol"].unique().sort()
+        row = np.searchsorted(days_S, bars["date"].to_numpy().astype("datetime64[D]"))
+        column = bars["symbol"].cast(pl.Enum(symbols)).to_physical().to_numpy()
+        shape = (days_S.size, len(symbols))
+
+        def table(name: str) -> Matrix:
+            out_SN = np.full(shape, np.nan)
+            out_SN[row, column] = bars[name].fill_null(float("nan")).to_numpy()
+            return out_SN
+
+        flags_SN = np.zeros(shape, dtype=np.int64)
+        flags_SN[row, column] = bars["flags"].to_numpy()
+        return cls(
+            days_S=days_S,
+            column={symbol: n for n, symbol in enumerate(symbols)},
+            open_SN=table("open"),
+            close_SN=table("close"),
+            dividend_SN=table("dividend"),
+            flags_SN=flags_SN,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prices:
     """Real prices after a session as multiples of its close; NaN = no bar, mark = last close so far.
 
@@ -84,45 +131,30 @@ class Prices:
     """At t+1 holders were paid out: nothing can be filled."""
 
     @classmethod
-    def after(
-        cls, days: NDArray[np.datetime64], bars: pl.DataFrame, symbols: Sequence[str]
-    ) -> "Prices":
-        """From bars of the panel; ``days``: t, t+1 and t+2.
+    def after(cls, real: RealPrices, day: np.datetime64, symbols: Sequence[str]) -> "Prices":
+        """Of the session ``day`` and the two after it; all three are among the ``real`` ones.
 
         Where holders were paid out, what they got is the price of the whole day. The open of a break is left
         out: which side of the jump it is on is not known.
         """
-        alone = pl.col("close") / pl.col("reinvested")
-        bars = bars.filter(
-            pl.col("date").is_between(days[0].item(), days[-1].item()),
-            pl.col("symbol").is_in(list(symbols)),
-        ).with_columns(
-            pl.col("open") / pl.col("reinvested"),
-            alone,
-            pl.col("dividend") * alone / pl.col("close_raw"),
+        first = int(np.searchsorted(real.days_S, day))
+        at_N = np.array([real.column.get(symbol, -1) for symbol in symbols], dtype=np.int64)
+        open_3N, close_3N, dividend_3N = (
+            np.where(at_N >= 0, table_SN[first : first + 3, at_N], np.nan)
+            for table_SN in (real.open_SN, real.close_SN, real.dividend_SN)
         )
-        axis = {symbol: n for n, symbol in enumerate(symbols)}
-        row = np.searchsorted(days, bars["date"].to_numpy().astype("datetime64[D]"))
-        column = np.array([axis[s] for s in bars["symbol"]], dtype=np.int64)
-
-        def table(name: str) -> Matrix:
-            out_3N = np.full((3, len(symbols)), np.nan)
-            out_3N[row, column] = bars[name].fill_null(float("nan")).to_numpy()
-            return out_3N
-
-        base_N = table("close")[0]
+        flags_3N = np.where(at_N >= 0, real.flags_SN[first : first + 3, at_N], 0)
+        base_N = close_3N[0]
         with np.errstate(invalid="ignore"):
             open_3N, close_3N, dividend_3N = (
-                table(name) / base_N for name in ("open", "close", "dividend")
+                table_3N / base_N for table_3N in (open_3N, close_3N, dividend_3N)
             )
-        flags_3N = np.zeros(open_3N.shape, dtype=np.int64)
-        flags_3N[row, column] = bars["flags"].to_numpy()
         paid_3N = (flags_3N & PROCEEDS) != 0
         open_3N = np.where(paid_3N, close_3N, open_3N)
         open_3N[(flags_3N & BREAK) != 0] = np.nan
         return cls(
-            fill=str(days[1]),
-            next=str(days[2]),
+            fill=str(real.days_S[first + 1]),
+            next=str(real.days_S[first + 2]),
             open_2N=open_3N[1:],
             close_2N=close_3N[1:],
             mark_3N=np.nan_to_num(forward_fill(close_3N), nan=1.0),

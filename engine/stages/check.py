@@ -40,7 +40,7 @@ def check(context: StageContext) -> Outcome:
         report = panel.report
     except RefusedDataError as refusal:
         report = refusal.report
-    stocks = stock_table(snapshot, panel)
+    stocks = _stock_table(snapshot, panel)
     write_parquet(context.workspace / "data" / "stocks.parquet", stocks)
     traded = stocks.filter(pl.col("rows") > 0)
     checked = structs.replace(
@@ -112,7 +112,7 @@ def _picture(names: tuple[int, ...]) -> str:
     return "".join(_BLOCKS[i] for i in level)
 
 
-def stock_table(snapshot: Snapshot, panel: StoredPanel | None) -> pl.DataFrame:
+def _stock_table(snapshot: Snapshot, panel: StoredPanel | None) -> pl.DataFrame:
     """Sorted by symbol: ``symbol, name, sector, industry, first, last, rows, kept, median_turnover``.
 
     ``rows`` counts bars as they came, ``kept`` those that the quality gates left. ``median_turnover``: of

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from engine.config.edit import KeyChange, require_known, set_key, unset_key
-from engine.config.keys import describe, flatten, render_template
+from engine.config.keys import PHASES, describe, flatten, render_template
 from engine.errors import UsageError
 from engine.files import write_text
 from engine.stages.context import Outcome, StageContext
@@ -59,11 +59,12 @@ def _show(context: StageContext, prefix: str | None) -> Outcome:
         if not chosen:
             require_known(prefix)
         values = chosen
+    phases = context.config.training.phases
     rows, answer = [], {}
     for key, value in values.items():
         origin = _relative(context.origins.get(key, "default"))
         help_of = describe(key)
-        plain = [item.name for item in value] if key.endswith("phases") else value
+        plain = [phase.name for phase in phases] if key == PHASES else value
         rows.append([key, str(plain), origin, help_of.limits])
         told = {"unit": help_of.unit, "range": help_of.limits, "help": help_of.about}
         answer[key] = {"value": plain, "origin": origin, **told}

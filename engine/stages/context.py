@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from engine.config import Config
 from engine.config.file import Origins
 from engine.errors import EngineError, GateError, Interrupted, UsageError
-from engine.files import digest
+from engine.files import Json, digest
 from engine.runs.control import ControlFiles
 from engine.runs.events import RunFinished, RunStarted, Status
 from engine.runs.sink import EventSink, JsonlSink, TeeSink
@@ -62,7 +62,7 @@ class StageContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    json: dict[str, Any]
+    json: Json
     """Printed with ``--json``."""
     text: str
     """What a person reads on stdout."""
@@ -71,10 +71,10 @@ class Outcome:
 
 
 @dataclass(slots=True, kw_only=True)
-class RunSession:
+class _RunSession:
     sink: EventSink
     status: Status = "done"
-    summary: dict[str, Any] = field(default_factory=dict)
+    summary: dict[str, object] = field(default_factory=dict)
 
 
 def open_or_create(
@@ -110,7 +110,7 @@ def require_model(run: Run) -> None:
 @contextmanager
 def run_session(
     context: StageContext, run: Run, *, device: str = "", resumed: bool = False
-) -> Iterator[RunSession]:
+) -> Iterator[_RunSession]:
     """Hold the run's lock, write its events, and end it with exactly one `RunFinished`.
 
     An EngineError becomes status failed with its message and hint; any other exception is recorded by
@@ -121,7 +121,7 @@ def run_session(
         ControlFiles.of(run).clear()
         run.exit_path.unlink(missing_ok=True)
         log = JsonlSink(run.events_path, now=context.now)
-        session = RunSession(sink=TeeSink([log, context.sink]))
+        session = _RunSession(sink=TeeSink([log, context.sink]))
         try:
             session.sink.emit(
                 RunStarted(

@@ -76,7 +76,7 @@ def _answer(
 
 
 def _size(run: Run) -> int:
-    """Of the stream now: only what comes later can be the answer."""
+    """Bytes of the stream now: only what comes later can be the answer."""
     try:
         return run.events_path.stat().st_size
     except FileNotFoundError:

@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import replace
-from typing import Any
 
 import polars as pl
 from msgspec import Struct
@@ -29,7 +28,7 @@ from engine.stages.text import rank_ic, table
 from engine.stages.train import run_training
 from engine.training.evaluate import paired_rank_ic
 
-_QUICK: dict[str, Any] = {"n_symbols": 80, "n_sessions": 700}
+_QUICK: dict[str, object] = {"n_symbols": 80, "n_sessions": 700}
 _QUICK_EPOCHS = 1
 _POLL_S = 0.2
 _START_PATIENCE_S = 120.0

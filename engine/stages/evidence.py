@@ -4,7 +4,6 @@ import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,8 +15,9 @@ from engine.data.sessions import usual_names
 from engine.data.store import Snapshot
 from engine.evaluation.rank_ic import rank_ic
 from engine.features.feature_set import FeatureSet
-from engine.files import digest, read_json
+from engine.files import digest
 from engine.portfolio.prediction import score_column
+from engine.records.audit import AuditResult, read_audit
 from engine.records.quality import QualityReport
 from engine.records.seal import SealPlace, read_seal
 from engine.records.signal_evidence import (
@@ -31,8 +31,7 @@ from engine.records.signal_evidence import (
     StepEvidence,
 )
 from engine.signals.models import Model
-from engine.stages.load import Dataset
-from engine.stages.package import raw_days
+from engine.stages.load import Dataset, raw_days
 
 _BACK = 10
 """Exchange sessions before the signal's that should have data."""
@@ -70,24 +69,23 @@ def data_evidence(
 
 def audit_evidence(workspace: Path, snapshot: Snapshot, model: Model) -> AuditEvidence | None:
     """What the last full audit said, and how many sessions ago; age None: of other data or rules."""
-    path = workspace / "audit.json"
-    if not path.is_file():
+    found = read_audit(workspace)
+    if found is None:
         return None
-    found = read_json(path)
     chain = snapshot.chain
     age = None
-    if found.get("rules") == digest(model.facts.rules):
-        if found.get("chain") in chain:
-            age = len(chain) - 1 - chain.index(found["chain"])
+    if found.rules == digest(model.facts.rules):
+        if found.chain in chain:
+            age = len(chain) - 1 - chain.index(found.chain)
         elif _grew(workspace, found, chain):
             age = 0
-    leaks = tuple(leak["name"] for leak in found["leaks"][:5])
-    return AuditEvidence(verdict=found["verdict"], age=age, leaks=leaks)
+    leaks = tuple(leak.name for leak in found.leaks[:5])
+    return AuditEvidence(verdict=found.verdict, age=age, leaks=leaks)
 
 
-def _grew(workspace: Path, found: Mapping[str, Any], chain: tuple[str, ...]) -> bool:
+def _grew(workspace: Path, found: AuditResult, chain: tuple[str, ...]) -> bool:
     """Whether the audited snapshot is these sessions and later ones: a signal of a past day."""
-    directory = workspace / "data" / "snapshots" / str(found["snapshot"])
+    directory = workspace / "data" / "snapshots" / found.snapshot
     if not (directory / "manifest.json").is_file():
         return False
     later = Snapshot(directory).chain
@@ -131,7 +129,7 @@ def live_rank_ics(
     """
     session_of = {str(day): s for s, day in enumerate(features.dates_S)}
     axis = {symbol: n for n, symbol in enumerate(features.symbols)}
-    column = features.horizons.index(horizon)
+    column, score = features.horizons.index(horizon), score_column(horizon)
     found: dict[str, float] = {}
     for place in reversed(places):
         session = session_of.get(place.session)
@@ -142,12 +140,12 @@ def live_rank_ics(
         seal = read_seal(place.directory)
         if model and seal.key.model != model:
             continue
-        frame = pl.read_parquet(seal.read("scores.parquet"))
-        known = frame.filter(pl.col("symbol").is_in(list(axis)))
-        rows = np.array([axis[s] for s in known["symbol"]], dtype=np.int64)
+        frame = pl.read_parquet(seal.read("scores.parquet"), columns=["symbol", score])
+        at_N = np.array([axis.get(s, -1) for s in frame["symbol"].to_list()], dtype=np.int64)
+        known_N = at_N >= 0
         value = rank_ic(
-            known[score_column(horizon)].to_numpy(),
-            features.forward_return_SNH[session][rows, column],
+            frame[score].to_numpy()[known_N],
+            features.forward_return_SNH[session][at_N[known_N], column],
         )
         if np.isfinite(value):
             found[place.session] = value

@@ -1,7 +1,5 @@
 """What trained weights belong to: the rules and data between a source and a network's output."""
 
-from typing import Any
-
 from engine.config import Config
 from engine.data.repair import RULES
 from engine.data.universe import VERSION
@@ -20,7 +18,7 @@ DATA = ("data", "graph")
 with finished weights does not."""
 
 
-def identity(config: Config, dataset: Dataset) -> dict[str, Any]:
+def identity(config: Config, dataset: Dataset) -> dict[str, object]:
     """What trained weights belong to. A checkpoint of another identity is refused."""
     return {
         "model": config.model.model_dump(mode="json"),
@@ -40,7 +38,7 @@ def identity(config: Config, dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def input_rules(config: Config, market: str) -> dict[str, Any]:
+def input_rules(config: Config, market: str) -> dict[str, object]:
     """Every rule between the source and the network's input, the data apart: one entry a layer.
 
     Equal rules give a day the same inputs, whatever was appended after it.

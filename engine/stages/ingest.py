@@ -3,7 +3,6 @@
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from msgspec import structs, to_builtins
 
@@ -146,7 +145,7 @@ def _taken(
 ) -> Outcome:
     """Evidence, one bar a key, gates, summary; then, and only then, the store."""
     evidence = _heard(context, arrived, old)
-    said: dict[str, Any] = {"plans": [to_builtins(plan) for plan in arrived.plans]}
+    said: dict[str, object] = {"plans": [to_builtins(plan) for plan in arrived.plans]}
     bars, repeated = one_bar_each(arrived.raw.bars, arrived.origin, arrived.raw.source)
     if evidence is not None:
         evidence = structs.replace(evidence, duplicates=repeated.equal)
@@ -206,8 +205,8 @@ def _heard(context: StageContext, arrived: Arrived, old: Snapshot | None) -> Evi
     )
 
 
-def _told(evidence: Evidence) -> dict[str, Any]:
-    value: dict[str, Any] = to_builtins(evidence)
+def _told(evidence: Evidence) -> dict[str, object]:
+    value: dict[str, object] = to_builtins(evidence)
     return {"verdict": evidence.verdict, **value}
 
 
@@ -224,7 +223,9 @@ def _gate(draft: Draft, source: str, min_coverage: float) -> None:
         )
 
 
-def _summary(draft: Draft, arrived: Arrived, *, dry_run: bool) -> tuple[dict[str, Any], list[str]]:
+def _summary(
+    draft: Draft, arrived: Arrived, *, dry_run: bool
+) -> tuple[dict[str, object], list[str]]:
     """The answer and its last lines, made before anything is written."""
     raw, dates = arrived.raw, arrived.raw.bars["date"]
     market, exchange = draft.raw.market, exchange_of(draft.raw.market, draft.raw.calendar)

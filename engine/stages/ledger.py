@@ -4,9 +4,9 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
-from itertools import groupby
-from typing import Any
+from functools import cached_property, lru_cache
+from itertools import groupby, repeat
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -21,27 +21,38 @@ from engine.portfolio.strategy import load_strategy
 from engine.records import record
 from engine.records.figure import Figure
 from engine.records.orders import Order, Positions, rows_of
-from engine.records.seal import Seal, SignalInputs, read_seal
+from engine.records.seal import Seal, SealKey, SignalInputs, read_seal
 from engine.records.shadow import ENTRIES, PARTS, LiveRecord, ShadowLedger, ShadowRow
 from engine.runs.events import Advanced, StageStarted
 from engine.signals.book import BARS
 from engine.signals.compose import book_of, unpack
-from engine.signals.inputs import TradingRules, rules_of, with_trading
+from engine.signals.inputs import TradingRules, rules_of, trading_config, with_trading
 from engine.signals.models import Model, ModelStore
 from engine.signals.pins import PinStore, text_of
 from engine.signals.seal import SealStore
-from engine.signals.shadow import FilledBook, Prices, running, shadow_row, to_frame, totals
+from engine.signals.shadow import (
+    FilledBook,
+    Prices,
+    RealPrices,
+    running,
+    shadow_row,
+    to_frame,
+    totals,
+)
 from engine.stages.context import Outcome, StageContext
 from engine.stages.evidence import live_evidence, live_rank_ics
 from engine.stages.load import Dataset, load_dataset
-from engine.stages.signal_inputs import Gatherer
-from engine.stages.signals import open_ensemble, trading_config
+from engine.stages.signal_inputs import Gatherer, KnownData, seal_exchange
 from engine.stages.text import table
 from engine.stages.waiting import waiting_lock
-from engine.training.ensemble import Ensemble
+
+if TYPE_CHECKING:
+    from engine.training.ensemble import Ensemble
 
 _Vector = NDArray[np.float64]
 _ADV_SESSIONS = 20
+_KEPT = 32
+"""Pins whose quotes stay in memory: more than the sessions of a mean turnover."""
 _SIGN = {"buy": 1.0, "sell": -1.0}
 
 
@@ -87,19 +98,18 @@ class _Reckoner:
     def __init__(self, context: StageContext, seals: SealStore, model: Model) -> None:
         self.seals, self.model, self.pins = seals, model, seals.pins
         self.packed = self.config = model.config()
-        self.trading: dict[str, Any] = {}
-        self.context = replace(context, config=trading_config(model, context.config))
+        self.pinned = _PinnedMarket(self.pins)
+        self.trading: dict[str, object] = {}
+        self.context = replace(context, config=trading_config(self.packed, context.config))
         context.sink.emit(StageStarted(stage="ledger"))
         self.dataset: Dataset = load_dataset(self.context, context.sink, in_memory=False)
+        self._known = KnownData(self.dataset)
+        self._exchange = seal_exchange(self.dataset.panel.snapshot)
 
     @cached_property
-    def _bars(self) -> dict[str, pl.DataFrame]:
-        """Bars of the panel by session, read once: the files are of months, not of days."""
-        frame = self.dataset.panel.bars(str(self.dataset.features.dates_S[0]))
-        return {str(day): rows for (day,), rows in frame.group_by("date")}
+    def _ensemble(self) -> "Ensemble":
+        from engine.stages.signals import open_ensemble  # torch: only where the data have changed
 
-    @cached_property
-    def _ensemble(self) -> Ensemble:
         return open_ensemble(self.model)
 
     def rows(self, signals: Sequence[Seal]) -> tuple[list[ShadowRow], list[str]]:
@@ -107,25 +117,27 @@ class _Reckoner:
         place = {str(day): s for s, day in enumerate(self.dataset.features.dates_S)}
         out: list[ShadowRow] = []
         waiting = []
+        first = min((place.get(seal.session, len(place)) for seal in signals), default=len(place))
+        days_S = self.dataset.features.dates_S[first:]
+        if days_S.size > 2:
+            real = RealPrices.of(days_S, self.dataset.panel.bars(str(days_S[0])))
         for done, seal in enumerate(signals):
             session = place.get(seal.session)
             if session is None or session + 2 >= len(place):
                 waiting.append(seal.session)
             else:
-                out += self._filled(seal, session)
+                out += self._filled(seal, session, real)
             self.context.sink.emit(Advanced(stage="ledger", done=done + 1, total=len(signals)))
         return out, waiting
 
-    def _filled(self, seal: Seal, session: int) -> Iterator[ShadowRow]:
+    def _filled(self, seal: Seal, session: int, real: RealPrices) -> Iterator[ShadowRow]:
         inputs = seal.inputs()
         if inputs.trading != self.trading:  # most days have the rules of the day before
             self.trading, self.config = inputs.trading, with_trading(self.packed, inputs.trading)
         config = self.config
         rules = rules_of(config)
-        book = _filled_book(seal, inputs, self.pins, rules, self.dataset.panel)
-        days = self.dataset.features.dates_S[session : session + 3]
-        bars = pl.concat([self._bars[str(day)] for day in days if str(day) in self._bars])
-        prices = Prices.after(days, bars, book.symbols)
+        book = _filled_book(seal, inputs, self.pinned, rules, self.dataset.panel)
+        prices = Prices.after(real, self.dataset.features.dates_S[session], book.symbols)
         today_N = self._on_todays_data(inputs, config, book.symbols, session)
         for entry in ENTRIES:
             yield shadow_row(book, prices, entry, rules, today_N)
@@ -134,8 +146,17 @@ class _Reckoner:
         self, inputs: SignalInputs, config: Config, symbols: Sequence[str], session: int
     ) -> _Vector | None:
         """Weights that the same model and rules give on the data of today; None = they are the same data."""
+        dataset = self.dataset
+        key = SealKey(
+            exchange=self._exchange,
+            session=str(dataset.features.dates_S[session]),
+            model=self.model.id,
+            data=self._known.digest(session),
+        )
+        if key == inputs.key:
+            return None
         gatherer = Gatherer(
-            dataset=self.dataset,
+            dataset=dataset,
             session=session,
             model=self.model,
             config=config,
@@ -143,8 +164,6 @@ class _Reckoner:
             pins=self.pins,
             positions=inputs.positions,
         )
-        if gatherer.key == inputs.key:
-            return None
         day = unpack(gatherer.gather(None, self._ensemble), self.pins, self.packed)
         ranked = self._ensemble.rank(day.window, day.column)
         _, books = book_of(day, ranked, load_strategy(config.portfolio.strategy))
@@ -162,25 +181,49 @@ class _Reckoner:
         return LiveRecord(**msgspec.structs.asdict(told), se=error, daily=daily)
 
 
+class _PinnedMarket:
+    """Quotes and master data that the seals rest on. Sessions side by side share most: each is read once."""
+
+    def __init__(self, pins: PinStore) -> None:
+        self._pins = pins
+        self.quoted = lru_cache(_KEPT)(self._quoted)
+        self.classes = lru_cache(_KEPT)(self._classes)
+
+    def _quoted(self, pin: str) -> tuple[dict[str, float], dict[str, float]]:
+        """Close as quoted (NaN = none) and turnover (0 = none) of each stock of a session, quote currency."""
+        bars = self._pins.get_arrays(pin)
+        symbols, values = text_of(bars["symbols"]), bars["bars"]
+        close = values[BARS.index("close_raw")].tolist()
+        turnover = np.nan_to_num(values[BARS.index("turnover")]).tolist()
+        return dict(zip(symbols, close, strict=True)), dict(zip(symbols, turnover, strict=True))
+
+    def _classes(self, pin: str) -> dict[str, str | None]:
+        """Borrow class of each stock, None = not known."""
+        return {row[0]: row[5] for row in json.loads(self._pins.get(pin))}
+
+
 def _filled_book(
-    seal: Seal, inputs: SignalInputs, pins: PinStore, rules: TradingRules, panel: StoredPanel
+    seal: Seal,
+    inputs: SignalInputs,
+    pinned: _PinnedMarket,
+    rules: TradingRules,
+    panel: StoredPanel,
 ) -> FilledBook:
     """The sealed directory's weights, positions and orders on one axis of stocks.
 
     Lots, ticks and sessions a year are those of the data, whatever market the configuration names.
     """
-    frame = pl.read_parquet(seal.read("weights.parquet"))
-    weights = dict(frame.select("symbol", "weight").iter_rows())
+    frame = pl.read_parquet(seal.read("weights.parquet"), columns=["symbol", "weight"])
+    weights = dict(zip(frame["symbol"].to_list(), frame["weight"].to_list(), strict=True))
     held = Positions.from_csv(seal.read("positions.csv")).shares
     orders = {row.symbol: row for row in rows_of(seal.read("orders.csv"), Order, "orders.csv")}
     card = seal.card()
     symbols = tuple(sorted({*weights, *held, *orders}))
-    bars = pins.get_arrays(dict(inputs.bars)[seal.session])
-    quoted = dict(zip(text_of(bars["symbols"]), bars["bars"][BARS.index("close_raw")], strict=True))
+    close, _ = pinned.quoted(dict(inputs.bars)[seal.session])
     change = {s: _SIGN[order.side] * order.shares for s, order in orders.items()}
 
     def vector(values: Mapping[str, float], missing: float = 0.0) -> _Vector:
-        return np.array([float(values.get(symbol, missing)) for symbol in symbols])
+        return np.fromiter(map(values.get, symbols, repeat(missing)), np.float64, len(symbols))
 
     return FilledBook(
         session=seal.session,
@@ -192,30 +235,27 @@ def _filled_book(
         held_N=vector(held),
         change_N=vector(change),
         limit_N=vector({s: order.limit for s, order in orders.items()}, math.nan),
-        close_N=vector(quoted, math.nan),
-        adv_N=_adv(inputs, pins, symbols),
-        borrow_N=_borrow(inputs, pins, symbols, rules) / panel.sessions_per_year,
+        close_N=vector(close, math.nan),
+        adv_N=_adv(inputs, pinned, symbols),
+        borrow_N=_borrow(pinned.classes(inputs.securities), symbols, rules)
+        / panel.sessions_per_year,
     )
 
 
-def _adv(inputs: SignalInputs, pins: PinStore, symbols: Sequence[str]) -> _Vector:
+def _adv(inputs: SignalInputs, pinned: _PinnedMarket, symbols: Sequence[str]) -> _Vector:
     """Mean turnover of the last 20 sealed sessions; a session without a bar counts 0."""
     recent = inputs.bars[-_ADV_SESSIONS:]
-    total = dict.fromkeys(symbols, 0.0)
+    total_N = np.zeros(len(symbols))
     for _, pin in recent:
-        bars = pins.get_arrays(pin)
-        turnover = bars["bars"][BARS.index("turnover")]
-        for symbol, value in zip(text_of(bars["symbols"]), turnover.tolist(), strict=True):
-            if symbol in total and value == value:
-                total[symbol] += value
-    return np.array([total[s] / len(recent) for s in symbols])
+        _, turnover = pinned.quoted(pin)
+        total_N += np.fromiter(map(turnover.get, symbols, repeat(0.0)), np.float64, len(symbols))
+    return total_N / len(recent)
 
 
 def _borrow(
-    inputs: SignalInputs, pins: PinStore, symbols: Sequence[str], rules: TradingRules
+    classes: Mapping[str, str | None], symbols: Sequence[str], rules: TradingRules
 ) -> _Vector:
     """Borrow fee of each stock, fraction a year, by its class in the sealed master data."""
-    classes = {row[0]: row[5] for row in json.loads(pins.get(inputs.securities))}
     plain = rules.costs.borrow_bps_per_year
     rates = [rules.costs.borrow_classes.get(classes.get(s) or "", plain) for s in symbols]
     return np.array(rates) * 1e-4

@@ -1,23 +1,28 @@
 """From the store to what a network learns from: panel, universe, graphs and features of one command."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from engine.config import Config
 from engine.data.load import StoredPanel, open_panel
 from engine.data.universe import Universe, build_universe
 from engine.dataset.split import Split
 from engine.features.catalog import wants_graph
-from engine.features.feature_set import FeatureSet, build_features
+from engine.features.compute import Inputs, longest_reach, raw_values
+from engine.features.feature import Feature
+from engine.features.feature_set import FeatureSet, build_features, chosen_features
+from engine.features.rolling import BLOCK
 from engine.files import digest
 from engine.graph.build import build_graphs
 from engine.graph.graph import GraphSeries
 from engine.records.quality import QualityReport
 from engine.runs.events import StageStarted
 from engine.runs.sink import EventSink
+from engine.signals.window import DayWindow, assemble, day_slice, edge_slice
 from engine.stages.context import StageContext
 from engine.training.permutation import permuted_labels
 
@@ -150,3 +155,36 @@ def oracle_frame(
         "split",
         *columns,
     )
+
+
+def session_window(dataset: Dataset, session: int, window: int) -> DayWindow:
+    """What the networks see of a session, straight from the tensor."""
+    features = dataset.features
+    return assemble(
+        str(features.dates_S[session]),
+        [day_slice(features, s) for s in range(session - window + 1, session + 1)],
+        edge_slice(dataset.graphs, session),
+    )
+
+
+def raw_days(
+    dataset: Dataset, config: Config, sessions: Sequence[int]
+) -> dict[str, list[NDArray[np.float32]]]:
+    """Stock-scope features of the members of each session, before any scaling; NaN = unknown."""
+    universe = dataset.universe
+    chosen: tuple[Feature, ...] = chosen_features(
+        dataset.panel, config, with_graph=dataset.all_graphs is not None
+    )
+    first, stop = sessions[0], sessions[-1] + 1
+    start = max(0, (first - longest_reach(chosen)) // BLOCK * BLOCK)
+    dense = dataset.panel.dense(start)
+    inputs = Inputs(
+        universe=universe, dense=dense.take(universe.rows_in(dense)), graphs=dataset.all_graphs
+    )
+    found: dict[str, list[NDArray[np.float32]]] = {}
+    for batch, values_FNT in raw_values(inputs, chosen, first, stop):
+        for feature, values_NT in zip(batch, values_FNT, strict=True):
+            found[feature.name] = [
+                values_NT[universe.member_SN[s], s - first].copy() for s in sessions
+            ]
+    return {f.name: found[f.name] for f in chosen if f.name in found}

@@ -1,20 +1,13 @@
 """From a finished run to a model package: its networks, and the distributions that drift is measured by."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.config import Config
 from engine.dataset.split import valid_sessions
 from engine.errors import UsageError
-from engine.features.compute import Inputs, longest_reach, raw_values
-from engine.features.feature import Feature
-from engine.features.feature_set import chosen_features
-from engine.features.rolling import BLOCK
 from engine.records import record
 from engine.records.plans import WALKFORWARD_PLAN, WalkforwardPlan
 from engine.records.train import NETWORK, TrainResult, read_train
@@ -23,11 +16,10 @@ from engine.runs.sink import EventSink
 from engine.runs.store import Run
 from engine.signals.drift import Distribution, Reference
 from engine.signals.models import Model, ModelStore
-from engine.signals.window import DayWindow, assemble, day_slice, edge_slice
 from engine.stages.context import StageContext
 from engine.stages.fit import fold_checkpoints
 from engine.stages.identity import DATA, identity, input_rules
-from engine.stages.load import Dataset, load_dataset
+from engine.stages.load import Dataset, load_dataset, raw_days, session_window
 from engine.training.ensemble import Ensemble
 from engine.training.snapshots import Snapshots
 
@@ -110,7 +102,7 @@ def _newest_fold(run: Run, config: Config, trained: TrainResult) -> list[tuple[P
     return folders
 
 
-def _facts(networks: Networks, dataset: Dataset) -> dict[str, Any]:
+def _facts(networks: Networks, dataset: Dataset) -> dict[str, object]:
     trained, config = networks.trained, networks.config
     return {
         "features": list(dataset.features.features),
@@ -151,36 +143,3 @@ def make_reference(
         deviation=float(np.mean([day.deviation for day in ranked])),
         sessions=int(chosen.size),
     )
-
-
-def session_window(dataset: Dataset, session: int, window: int) -> DayWindow:
-    """What the networks see of a session, straight from the tensor."""
-    features = dataset.features
-    return assemble(
-        str(features.dates_S[session]),
-        [day_slice(features, s) for s in range(session - window + 1, session + 1)],
-        edge_slice(dataset.graphs, session),
-    )
-
-
-def raw_days(
-    dataset: Dataset, config: Config, sessions: Sequence[int]
-) -> dict[str, list[NDArray[np.float32]]]:
-    """Stock-scope features of the members of each session, before any scaling; NaN = unknown."""
-    universe = dataset.universe
-    chosen: tuple[Feature, ...] = chosen_features(
-        dataset.panel, config, with_graph=dataset.all_graphs is not None
-    )
-    first, stop = sessions[0], sessions[-1] + 1
-    start = max(0, (first - longest_reach(chosen)) // BLOCK * BLOCK)
-    dense = dataset.panel.dense(start)
-    inputs = Inputs(
-        universe=universe, dense=dense.take(universe.rows_in(dense)), graphs=dataset.all_graphs
-    )
-    found: dict[str, list[NDArray[np.float32]]] = {}
-    for batch, values_FNT in raw_values(inputs, chosen, first, stop):
-        for feature, values_NT in zip(batch, values_FNT, strict=True):
-            found[feature.name] = [
-                values_NT[universe.member_SN[s], s - first].copy() for s in sessions
-            ]
-    return {f.name: found[f.name] for f in chosen if f.name in found}

@@ -1,9 +1,7 @@
 """`promote`: a run's networks become champion if the gate lets them; `challenge` trains a run that tries."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,19 +11,21 @@ from engine.dataset.split import valid_sessions
 from engine.errors import GateError, UsageError
 from engine.evaluation.inference import paired_difference
 from engine.evaluation.rank_ic import rank_ic_series
-from engine.files import digest, read_json
+from engine.files import digest
 from engine.portfolio.prediction import score_column
 from engine.records import record
+from engine.records.audit import read_audit
 from engine.records.champion import ChampionEntry, GateCondition
 from engine.records.figure import Figure
 from engine.records.judgement import is_noise
+from engine.records.train import Rival, read_train
 from engine.runs.events import StageStarted
 from engine.runs.store import Run
 from engine.signals.models import Model, ModelStore
 from engine.stages.backtest import out_of_sample
 from engine.stages.context import Outcome, StageContext
-from engine.stages.load import load_dataset
-from engine.stages.package import package, session_window
+from engine.stages.load import load_dataset, session_window
+from engine.stages.package import package
 from engine.stages.signals import open_ensemble
 from engine.stages.text import table
 from engine.stages.train import train
@@ -87,7 +87,7 @@ def gate(
 ) -> list[GateCondition]:
     """What the run's model is held against, and how it did."""
     test = model.facts.test
-    rival = read_json(run.path("train.json")).get("baselines", {}).get("lightgbm")
+    rival = read_train(run.directory).baselines.get("lightgbm")
     conditions = [
         against_noise(test.rank_ic, test.null_band),
         _baseline(rival),
@@ -122,25 +122,23 @@ def against_other(name: str, mean: float, error: float, days: int) -> GateCondit
     return _condition(name, mean > 0, detail)
 
 
-def _baseline(figures: Mapping[str, Any] | None) -> GateCondition:
+def _baseline(rival: Rival | None) -> GateCondition:
     """Better than LightGBM on the same test days."""
-    if figures is None:
+    found = None if rival is None else rival.test_difference
+    if found is None:
         return _condition("lightgbm", False, "was not fitted on the same days")
-    found = figures["test_difference"]
-    mean, error = (float("nan" if found[k] is None else found[k]) for k in ("difference", "se"))
-    return against_other("lightgbm", mean, error, found["n_dates"])
+    return against_other("lightgbm", found.difference, found.se, found.n_dates)
 
 
 def _audit(context: StageContext, model: Model) -> GateCondition:
-    path = context.workspace / "audit.json"
-    if not path.is_file():
+    found = read_audit(context.workspace)
+    if found is None:
         return _condition("audit", False, "never run: `atft-tui audit RUN`")
-    found = read_json(path)
-    if found["verdict"] != "passed":
-        return _condition("audit", False, f"{found['leaks'][0]['name']} sees ahead")
-    if found.get("rules") != digest(model.facts.rules):
+    if not found.passed:
+        return _condition("audit", False, f"{found.leaks[0].name} sees ahead")
+    if found.rules != digest(model.facts.rules):
         return _condition("audit", False, "passed under other rules than the run's")
-    return _condition("audit", True, f"passed on data to {found['session']}")
+    return _condition("audit", True, f"passed on data to {found.session}")
 
 
 def _against_champion(

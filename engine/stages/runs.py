@@ -4,13 +4,15 @@ import math
 import time
 from collections.abc import Sequence
 from textwrap import shorten
-from typing import Any
+
+from msgspec import Struct
 
 from engine.errors import UsageError
 from engine.records import record
 from engine.records.figure import Interval
 from engine.records.rank_ic import RankICSummary
-from engine.records.run import RunSummary
+from engine.records.run import RunSummary, SplitFigures
+from engine.records.train import Rival
 from engine.runs.events import EpochEvaluated, RunFinished
 from engine.runs.follow import read_new
 from engine.runs.labels import printable
@@ -21,7 +23,7 @@ from engine.stages.text import table
 
 _POLL_S = 0.1
 _DASH = "—"
-SETTINGS_WIDTH, NOTE_WIDTH = 40, 40
+_SETTINGS_WIDTH, _NOTE_WIDTH = 40, 40
 
 
 def runs(
@@ -51,7 +53,7 @@ def runs(
     header = ["run", "status", "validation RankIC", "test RankIC", "net Sharpe", "deflated", "took",
               "settings", "tags", "note"]  # fmt: skip
     text = table([_cells(about) for about in found], header=header)
-    return Outcome(json={"runs": [_row(about) for about in found]}, text=text)
+    return Outcome(json={"runs": [record.as_json(_row(about)) for about in found]}, text=text)
 
 
 def _cells(about: RunSummary) -> list[str]:
@@ -66,9 +68,9 @@ def _cells(about: RunSummary) -> list[str]:
         _sharpe(about) or _DASH,
         _DASH if math.isnan(deflated) else f"{deflated:.2f}",
         _DASH if math.isnan(about.seconds) else f"{about.seconds:.0f} s",
-        shorten(printable(about.settings.short), width=SETTINGS_WIDTH, placeholder=" ..."),
+        shorten(printable(about.settings.short), width=_SETTINGS_WIDTH, placeholder=" ..."),
         " ".join(about.labels.tags),
-        note if len(note) <= NOTE_WIDTH else f"{note[: NOTE_WIDTH - 3]}...",
+        note if len(note) <= _NOTE_WIDTH else f"{note[: _NOTE_WIDTH - 3]}...",
     ]
 
 
@@ -89,20 +91,20 @@ def show(context: StageContext, *, run: str) -> Outcome:
     """Manifest, status and figures of one run."""
     found = context.store.open(run)
     about = summarise(found)
-    answer = _row(about) | {
+    row = _row(about)
+    answer = record.as_json(row) | {
         "manifest": record.as_json(found.manifest),
         "directory": str(found.directory),
     }
     last = found.last_event()
+    lines = [f"{found.id}  {row.status}  {found.directory}"]
     if isinstance(last, RunFinished) and last.error:
         answer |= {"error": last.error, "hint": last.hint}
-    lines = [f"{found.id}  {answer['status']}  {found.directory}"]
-    if "error" in answer:
-        lines += [f"error: {answer['error']}", f"hint: {answer['hint']}"]
-    if answer["tags"]:
-        lines.append(f"tags: {' '.join(answer['tags'])}")
-    if answer["note"]:
-        lines.append(f"note: {answer['note']}")
+        lines += [f"error: {last.error}", f"hint: {last.hint}"]
+    if row.tags:
+        lines.append(f"tags: {' '.join(row.tags)}")
+    if row.note:
+        lines.append(f"note: {row.note}")
     lines += [f"  {name}: {value}" for name, value in found.manifest.packages.items()]
     for name, values in about.models.items():
         for split, figures in (("validation", values.validation), ("test", values.test)):
@@ -139,22 +141,47 @@ def stop(context: StageContext, *, run: str) -> Outcome:
     return Outcome(json={"run_id": found.id, "asked": True}, text=text)
 
 
-def _row(about: RunSummary) -> dict[str, Any]:
+class _RunRow(Struct, frozen=True, kw_only=True):
+    """A run as ``runs --json`` and ``show --json`` tell it; null where a figure is not known."""
+
+    id: str
+    command: str
+    status: str
+    created: str
+    """UTC, ISO 8601."""
+    validation: RankICSummary | None
+    test: RankICSummary | None
+    sharpe: str
+    """With its interval and verdict, in words; empty without a backtest."""
+    sharpe_deflated: float
+    seconds: float
+    preset: str | None
+    changes: dict[str, str]
+    """Dotted key -> value, as after ``--set``."""
+    tags: tuple[str, ...]
+    note: str
+    trouble: str
+    """What could not be read."""
+    figures: dict[str, SplitFigures | Rival]
+    """Name of the model -> its figures."""
+
+
+def _row(about: RunSummary) -> _RunRow:
     network = about.network
-    return {
-        "id": about.id,
-        "command": about.command,
-        "status": about.status,
-        "created": about.created,
-        "validation": record.as_json(network.validation) if network.validation else None,
-        "test": record.as_json(network.test) if network.test else None,
-        "sharpe": _sharpe(about),
-        "sharpe_deflated": about.sharpe.deflated if about.sharpe else None,
-        "seconds": about.seconds,
-        "preset": about.settings.preset,
-        "changes": dict(about.settings.written),
-        "tags": list(about.labels.tags),
-        "note": about.labels.note,
-        "trouble": about.trouble,
-        "figures": {name: record.as_json(values) for name, values in about.models.items()},
-    }
+    return _RunRow(
+        id=about.id,
+        command=about.command,
+        status=about.status,
+        created=about.created,
+        validation=network.validation,
+        test=network.test,
+        sharpe=_sharpe(about),
+        sharpe_deflated=about.sharpe.deflated if about.sharpe else math.nan,
+        seconds=about.seconds,
+        preset=about.settings.preset,
+        changes=dict(about.settings.written),
+        tags=about.labels.tags,
+        note=about.labels.note,
+        trouble=about.trouble,
+        figures=about.models,
+    )

@@ -1,9 +1,11 @@
 """`replay`, `diff` and `verify`: what was sealed, held against itself."""
 
-from typing import Any
+from msgspec import Struct
 
 from engine.errors import IntegrityError
 from engine.files import MANIFEST
+from engine.records import record
+from engine.records.difference import SignalDifference
 from engine.records.seal import SealPlace, read_seal, seal_places
 from engine.runs.events import StageStarted
 from engine.signals.models import ModelStore
@@ -11,6 +13,18 @@ from engine.signals.pins import PinStore
 from engine.signals.seal import SealStore, manifest_bytes, verify_seal
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
+
+
+class _SealCheck(Struct, frozen=True, kw_only=True):
+    """What `verify` found in one sealed directory."""
+
+    name: str
+    seal: str
+    """Digest of the manifest."""
+    checked: int
+    """Files, pins and models that were read; 0 if the seal itself is broken."""
+    error: str
+    """The first fault; empty without one."""
 
 
 def replay(context: StageContext, *, session: str) -> Outcome:
@@ -32,17 +46,18 @@ def replay(context: StageContext, *, session: str) -> Outcome:
     equal = {
         name: content == (seal.directory / name).read_bytes() for name, content in made.items()
     }
+    identical, same_code = all(equal.values()), manifest.code == code_digest()
     summary = {
         "session": seal.session,
         "name": seal.name,
         "seal": seal.digest,
-        "identical": all(equal.values()),
+        "identical": identical,
         "files": equal,
-        "same_code": manifest.code == code_digest(),
+        "same_code": same_code,
     }
     rows = [["same" if same else "DIFFERS", name] for name, same in equal.items()]
-    code = 0 if summary["identical"] else IntegrityError.exit_code
-    note = "" if summary["same_code"] else "\nsealed by another version of the program"
+    code = 0 if identical else IntegrityError.exit_code
+    note = "" if same_code else "\nsealed by another version of the program"
     return Outcome(json=summary, text=f"{seal.name}\n{table(rows)}{note}", exit_code=code)
 
 
@@ -57,13 +72,10 @@ def verify(context: StageContext, *, session: str | None) -> Outcome:
     pins, models = seals.pins, ModelStore(context.workspace / "models")
     opened: dict[str, str] = {}
     rows = [_checked(place, pins, models, opened) for place in chosen]
-    bad = [row for row in rows if row["error"]]
-    lines = [
-        [row["name"], "DAMAGED" if row["error"] else "ok", row["seal"][:16], row["error"]]
-        for row in rows
-    ]
+    bad = [row for row in rows if row.error]
+    lines = [[row.name, "DAMAGED" if row.error else "ok", row.seal[:16], row.error] for row in rows]
     return Outcome(
-        json={"signals": rows, "damaged": len(bad)},
+        json={"signals": [record.as_json(row) for row in rows], "damaged": len(bad)},
         text=table(lines, header=["signal", "", "seal", ""]) if lines else "nothing is sealed yet",
         exit_code=IntegrityError.exit_code if bad else 0,
     )
@@ -71,19 +83,19 @@ def verify(context: StageContext, *, session: str | None) -> Outcome:
 
 def _checked(
     place: SealPlace, pins: PinStore, models: ModelStore, opened: dict[str, str]
-) -> dict[str, Any]:
+) -> _SealCheck:
     """``opened``: model -> its fault, of the models that were checked already."""
-    row: dict[str, Any] = {"name": place.name, "seal": "", "checked": 0, "error": ""}
+    checked = 0
     try:
-        row["checked"] = verify_seal(place, pins)
+        checked = verify_seal(place, pins)
         model = read_seal(place.directory).manifest.model
         if model not in opened:
             opened[model] = _fault(models, model)
-        row["error"] = opened[model]
+        fault = opened[model]
     except IntegrityError as error:
-        row["error"] = error.message
-    row["seal"] = read_seal(place.directory).digest
-    return row
+        fault = error.message
+    seal = read_seal(place.directory).digest
+    return _SealCheck(name=place.name, seal=seal, checked=checked, error=fault)
 
 
 def _fault(models: ModelStore, name: str) -> str:
@@ -102,21 +114,21 @@ def diff(context: StageContext, *, before: str, after: str) -> Outcome:
     a, b = seals.open(before), seals.open(after)
     model = ModelStore(context.workspace / "models").open(a.manifest.model)
     summary = difference(a, b, seals.pins, model.facts.features)
-    return Outcome(json=summary, text=_diff_text(summary))
+    return Outcome(json=record.as_json(summary), text=_diff_text(summary))
 
 
-def _diff_text(summary: dict[str, Any]) -> str:
+def _diff_text(found: SignalDifference) -> str:
     ranks = [
         [
-            row["code"],
-            str(row["before"]),
-            str(row["after"]),
-            f"{row['move']:+d}",
-            str(row["own_rows"]),
-            ", ".join(row["neighbour_rows"][:3]),
-            ", ".join(x["feature"] for x in row["inputs"][:3]),
+            row.code,
+            str(row.before),
+            str(row.after),
+            f"{row.move:+d}",
+            str(row.own_rows),
+            ", ".join(row.neighbour_rows[:3]),
+            ", ".join(change.feature for change in row.inputs[:3]),
         ]
-        for row in summary["ranks"]
+        for row in found.ranks
     ]
     header = [
         "code",
@@ -128,15 +140,13 @@ def _diff_text(summary: dict[str, Any]) -> str:
         "inputs that moved most",
     ]
     bars = [
-        [r["date"], r["code"], r["column"], str(r["before"]), str(r["after"])]
-        for r in summary["rows"][:20]
+        [bar.date, bar.code, bar.column, str(bar.before), str(bar.after)] for bar in found.rows[:20]
     ]
     return "\n".join(
         [
-            f"{summary['before']} and {summary['after']} differ in: "
-            f"{', '.join(summary['changed']) or 'nothing'}",
-            f"{summary['moved']} of {summary['stocks']} ranks moved; {summary['n_rows']} cells of bars "
-            f"changed; {len(summary['entered'])} stocks entered, {len(summary['left'])} left",
+            f"{found.before} and {found.after} differ in: {', '.join(found.changed) or 'nothing'}",
+            f"{found.moved} of {found.stocks} ranks moved; {found.n_rows} cells of bars "
+            f"changed; {len(found.entered)} stocks entered, {len(found.left)} left",
             "",
             table(ranks, header=header) if ranks else "",
             "",

@@ -15,7 +15,7 @@ from engine.data.tables import SECURITY_SCHEMA
 from engine.dataset.split import valid_sessions
 from engine.errors import GateError
 from engine.features.feature_set import FeatureSet
-from engine.files import digest
+from engine.files import json_text, text_digest
 from engine.portfolio.market_data import LOOK_BACK
 from engine.records import record
 from engine.records.orders import Positions
@@ -28,14 +28,43 @@ from engine.signals.models import Model
 from engine.signals.pins import PinStore
 from engine.signals.seal import SealStore
 from engine.signals.window import day_slice, edge_slice
-from engine.stages.load import Dataset
-from engine.stages.package import session_window
+from engine.stages.load import Dataset, session_window
 
 
 def seal_exchange(snapshot: Snapshot) -> str:
     """What the key of a seal calls the exchange: its calendar's code, or the name of a market without one."""
     market = snapshot.manifest.market
     return snapshot.calendar or EXCHANGES.get(market, market)
+
+
+class KnownData:
+    """Digests of everything that was known at the close of each session of a dataset.
+
+    Of the stocks' master data those count that had been in the universe by then; they change on few days, so
+    their text is kept from one session to the next.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._panel, self._entry_N = dataset.panel, dataset.universe.entry_N
+        self._days = {day: place for place, day in enumerate(dataset.panel.snapshot.days)}
+        self._dates_S, self._symbols = dataset.features.dates_S, dataset.universe.symbols
+        self._known, self._text = -1, ""
+
+    @cached_property
+    def _rows(self) -> list[tuple[Any, ...]]:
+        return self._panel.securities.select(list(SECURITY_SCHEMA)).sort("symbol").rows()
+
+    def digest(self, session: int) -> str:
+        """The digest of the raw rows up to the session, and of the master data, as in the key of a signal."""
+        inside_N = self._entry_N <= session
+        if int(inside_N.sum()) != self._known:  # who is inside stays inside: as many are the same
+            self._known = int(inside_N.sum())
+            known = {self._symbols[n] for n in np.flatnonzero(inside_N)}
+            self._text = json_text([row for row in self._rows if row[0] in known])
+        place = self._days[str(self._dates_S[session])]
+        panel = self._panel
+        head = json_text([panel.market, panel.chain[place]]).removesuffix("]")
+        return text_digest(f"{head}, {self._text}]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +83,7 @@ class Gatherer:
 
     @property
     def features(self) -> FeatureSet:
-        """Of all sessions, in memory order."""
+        """Features of all sessions, in memory order."""
         return self.dataset.features
 
     @property
@@ -69,7 +98,7 @@ class Gatherer:
             exchange=seal_exchange(self.dataset.panel.snapshot),
             session=str(self.features.dates_S[self.session]),
             model=self.model.id,
-            data=self.data_hash(self.session),
+            data=self.known.digest(self.session),
         )
 
     @cached_property
@@ -77,20 +106,10 @@ class Gatherer:
         """What a seal of the same key, rules and positions has in its manifest."""
         return same_inputs(self.key, trading_tables(self.config), self.positions)
 
-    def data_hash(self, session: int) -> str:
-        """Digest of everything known at the close of a session: the raw rows, and the stocks' master data.
-
-        Of the master data those stocks count that had been in the universe by then.
-        """
-        panel, universe = self.dataset.panel, self.dataset.universe
-        place = panel.snapshot.days.index(str(self.features.dates_S[session]))
-        known = {s for s, e in zip(universe.symbols, universe.entry_N, strict=True) if e <= session}
-        rows = [row for row in self._securities if row[0] in known]
-        return digest([panel.market, panel.chain[place], rows])
-
     @cached_property
-    def _securities(self) -> list[tuple[Any, ...]]:
-        return self.dataset.panel.securities.select(list(SECURITY_SCHEMA)).sort("symbol").rows()
+    def known(self) -> KnownData:
+        """What was known at the close of each session."""
+        return KnownData(self.dataset)
 
     def gather(self, evidence: SignalEvidence | None, scorer: Scorer) -> SignalInputs:
         """Pin everything and write down where it is. GateError for a session that cannot be scored.
@@ -133,7 +152,7 @@ class Gatherer:
             if session is None:
                 continue
             seal = read_seal(place.directory)
-            if seal.key.model == self.model.id and seal.key.data == self.data_hash(session):
+            if seal.key.model == self.model.id and seal.key.data == self.known.digest(session):
                 return seal.inputs()
         return None
 
@@ -212,7 +231,7 @@ class Gatherer:
 
     def _scored(self, session: int, scorer: Scorer) -> ScoredDay:
         """From a sealed signal of this model on the same data, else by the networks: the same bits."""
-        date, data = str(self.features.dates_S[session]), self.data_hash(session)
+        date, data = str(self.features.dates_S[session]), self.known.digest(session)
         for day in self._earlier.history if self._earlier else ():
             if (day.date, day.data) == (date, data):
                 return day
@@ -229,7 +248,7 @@ class Gatherer:
         return ScoredDay(date=date, data=data, pin=self.pins.put(pack_scores(scores)))
 
     def _sealed_scores(self, seal: Seal) -> Scores:
-        """In the order that the networks give them: that of the symbol axis."""
+        """The sealed scores in the order that the networks give them: that of the symbol axis."""
         frame = pl.read_parquet(seal.read("scores.parquet"))
         order = {symbol: n for n, symbol in enumerate(self.features.symbols)}
         place = np.argsort([order[s] for s in frame["symbol"]])

@@ -5,11 +5,11 @@ import hashlib
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 import engine
-from engine.config import Config
 from engine.data.calendar import exchange_of
 from engine.data.load import RefusedDataError, clean_panel
 from engine.data.store import PanelStore, Snapshot
@@ -25,7 +25,7 @@ from engine.runs.events import Noted, StageStarted
 from engine.signals.account import Account
 from engine.signals.card import data_lights
 from engine.signals.compose import compose, unpack
-from engine.signals.inputs import TRADING, same_inputs
+from engine.signals.inputs import same_inputs, trading_config
 from engine.signals.models import Model, ModelStore
 from engine.signals.seal import SealStore
 from engine.stages.context import Outcome, StageContext
@@ -77,7 +77,7 @@ def signals(
         for name in seals.sweep():
             context.sink.emit(Noted(message=f"removed {name}, left by a killed process"))
         model = _chosen_model(context, run)
-        within = replace(context, config=trading_config(model, context.config))
+        within = replace(context, config=trading_config(model.config(), context.config))
         snapshot = _snapshot(context, day)
         _require_its_market(model, snapshot)
         early, evidence = _look_at_data(within, snapshot, day)
@@ -99,12 +99,6 @@ def _chosen_model(context: StageContext, run: str | None) -> Model:
     if run is not None:
         return package(context, context.store.open(run))
     return ModelStore(context.workspace / "models").require_champion()
-
-
-def trading_config(model: Model, config: Config) -> Config:
-    """Everything up to the scores from the model, everything after them from the command."""
-    tables = {name: getattr(config, name).model_dump() for name in (*TRADING, "backtest")}
-    return Config.model_validate({**model.config().model_dump(), **tables})
 
 
 def _day(text: str) -> dt.date:
@@ -276,7 +270,7 @@ def answer(seal: Seal) -> Outcome:
     """What `signals` says of a sealed directory: read from it, so that it is the same every time."""
     card = seal.card()
     rows = {
-        name: [record.as_json(row) for row in rows_of(seal.read(f"{name}.csv"), kind, name)]
+        name: [_as_sealed(row) for row in rows_of(seal.read(f"{name}.csv"), kind, name)]
         for name, kind in (("orders", Order), ("refused", Refused))
     }
     summary = {
@@ -284,14 +278,27 @@ def answer(seal: Seal) -> Outcome:
         "key": seal.manifest.key_text,
         "revision": seal.revision,
         "verdict": card.verdict,
-        "lights": [record.as_json(light) for light in card.lights],
+        "lights": [_sorted(light) for light in card.lights],
         "directory": str(seal.directory),
         "seal": seal.digest,
         **rows,
-        "figures": None if card.orders is None else record.as_json(card.orders),
+        "figures": None if card.orders is None else _sorted(card.orders),
     }
     text = seal.read("card.md").decode() + f"\nsealed in {seal.directory}\nseal {seal.digest}"
     return Outcome(json=summary, text=text, exit_code=card.exit_code)
+
+
+def _sorted(part: msgspec.Struct) -> dict[str, Any]:
+    """A part of the card in the order that it has in ``card.json``."""
+    return dict(sorted(record.as_json(part).items()))
+
+
+def _as_sealed(row: msgspec.Struct) -> dict[str, Any]:
+    """The row with its numbers as the CSV has them: whole ones below 1e10 stand there without a point."""
+    values = record.as_json(row)
+    numbers = {name: value for name, value in values.items() if isinstance(value, float)}
+    whole = {name: int(x) for name, x in numbers.items() if x.is_integer() and abs(x) < 1e10}
+    return values | whole
 
 
 def code_digest() -> dict[str, str]:

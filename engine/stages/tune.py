@@ -8,7 +8,6 @@ cut off, puts them back in the queue and lets their runs go on from the last che
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import tomlkit
 
@@ -115,7 +114,7 @@ def _open_search(
     )
 
 
-def study_identity(config: Config, space: Space, dataset: Dataset) -> dict[str, Any]:
+def study_identity(config: Config, space: Space, dataset: Dataset) -> dict[str, object]:
     """What the trials of a study have in common; with another one they could not be compared."""
     flat = flatten(config)
     tuned = {dimension.key for dimension in space.dimensions}
@@ -144,14 +143,14 @@ def _keep(directory: Path, found: StudyResult) -> None:
     write_text(directory / "best.toml", _fragment(found.best.parameters))
 
 
-def _fragment(parameters: dict[str, Any]) -> str:
+def _fragment(parameters: dict[str, object]) -> str:
     """The best values as the words of a command line, and as TOML where the key has a place of its own."""
     words = " ".join(
         f"--set '{key}={tomlkit.item(value).as_string()}'" for key, value in parameters.items()
     )
     document = tomlkit.document()
     document.add(tomlkit.comment(f"atft-tui train {words}"))
-    tables: dict[str, dict[str, Any]] = {}
+    tables: dict[str, dict[str, object]] = {}
     for key, value in parameters.items():
         name, _, rest = key.partition(".")
         if "." not in rest:

@@ -39,7 +39,7 @@ _REFUSED = (GateError.exit_code, ConfigError.exit_code)
 """Ends of a worker that say something about its settings, not about the machine or the data."""
 
 
-class Workers(Protocol):
+class _Workers(Protocol):
     """Somewhere to do runs."""
 
     def each(self, runs: Iterator[Run], watch: _Watch) -> Iterator[Run]:
@@ -47,9 +47,9 @@ class Workers(Protocol):
         ...
 
 
-def workers(context: StageContext, jobs: int, shelf: Shelf) -> Workers:
+def workers(context: StageContext, jobs: int, shelf: Shelf) -> _Workers:
     """One run at a time in this process, on the dataset of the shelf; or ``jobs`` child processes."""
-    return Processes(context, jobs) if jobs > 1 else InProcess(context, shelf)
+    return Processes(context, jobs) if jobs > 1 else _InProcess(context, shelf)
 
 
 def _execute(context: StageContext, run: Run, load: Loader) -> None:
@@ -74,7 +74,7 @@ def _execute(context: StageContext, run: Run, load: Loader) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class InProcess:
+class _InProcess:
     """One run at a time in this process."""
 
     context: StageContext

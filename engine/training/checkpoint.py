@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from engine.errors import GateError, IntegrityError
-from engine.files import read_json, read_manifest, write_json, write_manifest, write_text
+from engine.files import Json, read_json, read_manifest, write_json, write_manifest, write_text
 
 TENSORS, STATE = "tensors.safetensors", "state.json"
 _VERSION = re.compile(r"^(?P<name>[a-z]+)-(?P<number>\d{6})$")
@@ -32,7 +32,7 @@ class Checkpoint:
     """Tensors and state as they were saved."""
 
     tensors: dict[str, Tensor]
-    state: dict[str, Any]
+    state: Json
 
 
 def save_checkpoint(
@@ -95,7 +95,7 @@ def sweep(root: Path) -> None:
                 shutil.rmtree(path)
 
 
-def pack_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def pack_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, object]]:
     """Moments as tensors ``<parameter>.<moment>`` in the parameter's shape, hyper-parameters as JSON."""
     saved = optimizer.state_dict()
     tensors = {

@@ -12,7 +12,7 @@ from engine.errors import EnvironmentProblem
 from engine.runs.events import Noted
 from engine.runs.sink import EventSink
 
-TRIM_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -4, -8
+_TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
 """Names of `mallopt`, from glibc's malloc.h."""
 
 
@@ -112,8 +112,8 @@ def keep_freed_memory() -> bool:
     """
     try:
         libc = ctypes.CDLL("libc.so.6")
-        kept: int = libc.mallopt(MMAP_MAX, 0) & libc.mallopt(TRIM_THRESHOLD, 2**31 - 1)
-        kept &= libc.mallopt(ARENA_MAX, 1)
+        kept: int = libc.mallopt(_MMAP_MAX, 0) & libc.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+        kept &= libc.mallopt(_ARENA_MAX, 1)
     except (OSError, AttributeError):
         return False
     return kept == 1

@@ -17,7 +17,7 @@ from engine.model.atft_gat_fan import RankerOutput
 SOFT_RANK_NAMES = 400
 """Stocks of a day that enter the soft ranks, which cost N^2; evenly spaced with a moving offset."""
 _TEMPERATURE = 0.5
-"""Of the soft ranks, in standard deviations of the day's scores."""
+"""Temperature of the soft ranks, in standard deviations of the day's scores."""
 _MAX_RETURN = 0.5
 """Forward returns are clipped here in the Sharpe term."""
 _EPSILON = 1e-8

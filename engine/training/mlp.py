@@ -36,7 +36,7 @@ Scorer = Callable[[NDArray[np.float32]], NDArray[np.float64]]
 """Features ``(N, F)`` of one day -> scores ``(N, H)``."""
 
 
-class Perceptron(nn.Module):
+class _Perceptron(nn.Module):
     """Linear, layer norm, GELU, dropout, twice; then one output per horizon.
 
     Shapes: ``x_NF`` -> ``(N, H)``. With a generator activations are dropped by its draws.
@@ -81,7 +81,7 @@ class _Days:
     """The training days, stock after stock, day after day."""
 
     x_MF: Tensor
-    """As stored: half floats stay half floats until their step."""
+    """Features as they are stored: half floats stay half floats until their step."""
     target_MH: Tensor
     """Normal scores of the forward return within the day; NaN where unknown."""
     spans: tuple[tuple[int, int], ...]
@@ -108,7 +108,7 @@ def fit_mlp(
     its own: the result does not depend on how many run at once.
     """
     days = _gather(features, train)
-    networks: list[Perceptron] = []
+    networks: list[_Perceptron] = []
     with ThreadPoolExecutor(max_workers=SEEDS) as pool:
         for network in pool.map(lambda number: _fit_one(days, seed + number), range(SEEDS)):
             networks.append(network)
@@ -145,9 +145,9 @@ def _gather(features: FeatureSet, train: NDArray[np.int64]) -> _Days:
     )
 
 
-def _fit_one(days: _Days, seed: int) -> Perceptron:
+def _fit_one(days: _Days, seed: int) -> _Perceptron:
     start = torch.Generator().manual_seed(seed)
-    network = Perceptron(days.x_MF.shape[1], days.target_MH.shape[1], start)
+    network = _Perceptron(days.x_MF.shape[1], days.target_MH.shape[1], start)
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY
     )

@@ -10,14 +10,14 @@ from torch import nn
 _WARM_UP_SHARE = 0.3
 _SCALE = "scale"
 """Key of a parameter group: its factor on the step's learning rate."""
-START_DIVISOR, END_DIVISOR = 25.0, 1e4
+START_DIVISOR, _END_DIVISOR = 25.0, 1e4
 """Peak over first, and first over last learning rate, as in Smith & Topin (arXiv:1708.07120)."""
 
 
 def one_cycle(step: int, total: int, peak: float) -> float:
     """Learning rate of ``step`` (0-based) out of ``total``: cosine up to ``peak``, cosine down."""
     first = peak / START_DIVISOR
-    last = first / END_DIVISOR
+    last = first / _END_DIVISOR
     top = max(1.0, _WARM_UP_SHARE * total) - 1.0
     if step <= top:
         return _cosine(first, peak, step / top if top > 0 else 1.0)
@@ -28,7 +28,7 @@ def _cosine(start: float, stop: float, share: float) -> float:
     return stop + (start - stop) * (1.0 + math.cos(math.pi * share)) / 2.0
 
 
-class Blocks(Protocol):
+class _Blocks(Protocol):
     """What the optimiser needs of a network: its modules by block name."""
 
     def module_groups(self) -> dict[str, nn.Module]:
@@ -36,7 +36,7 @@ class Blocks(Protocol):
 
 
 def set_trainable(
-    model: Blocks, blocks: Collection[str], frozen: Collection[str]
+    model: _Blocks, blocks: Collection[str], frozen: Collection[str]
 ) -> dict[str, int]:
     """Give gradient to the blocks that are on and not frozen (heads always); parameters per block."""
     trainable: dict[str, int] = {}
@@ -50,7 +50,7 @@ def set_trainable(
 
 
 def build_optimizer(
-    model: Blocks,
+    model: _Blocks,
     *,
     learning_rate: float,
     weight_decay: float,
@@ -77,7 +77,7 @@ def build_optimizer(
 
 
 def _by_age(
-    model: Blocks, trained: Collection[str]
+    model: _Blocks, trained: Collection[str]
 ) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """Trainable parameters of the blocks in ``trained``, and those of the others."""
     old: list[nn.Parameter] = []

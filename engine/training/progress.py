@@ -1,6 +1,6 @@
 """Where a training run stands: everything besides tensors that an exact resume needs."""
 
-from typing import Any, Self
+from typing import Self
 
 from msgspec import Struct, field
 
@@ -68,7 +68,7 @@ class Progress(Struct, kw_only=True):
         kept = [result for result in self.results if result.kept]
         return kept[-1] if kept else None
 
-    def to_state(self) -> dict[str, Any]:
+    def to_state(self) -> dict[str, object]:
         """As builtin values, for a checkpoint's ``state.json``."""
         return record.as_json(self)
 

@@ -15,13 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from engine.errors import IntegrityError
+from engine.files import Json
 from engine.training import checkpoint
 from engine.training.ema import WeightAverage
 from engine.training.progress import Progress
 
 State = Literal["resume", "healthy"]
 _Name = Literal["resume", "healthy", "best", "kept"]
-MODEL, AVERAGE, OPTIMIZER, RNG = "model.", "average.", "optimizer.", "rng."
+MODEL, _AVERAGE, _OPTIMIZER, _RNG = "model.", "average.", "optimizer.", "rng."
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,9 +46,7 @@ class Snapshots:
         tensors = {MODEL + key: value for key, value in model.state_dict().items()}
         self._save(name, tensors, state)
 
-    def load_weights(
-        self, name: _Name, model: nn.Module, *, ignore: Collection[str] = ()
-    ) -> dict[str, Any]:
+    def load_weights(self, name: _Name, model: nn.Module, *, ignore: Collection[str] = ()) -> Json:
         """Put the weights into the model; returns the state saved with them.
 
         ``ignore``: entries of the identity that may differ.
@@ -56,7 +55,7 @@ class Snapshots:
         model.load_state_dict(_with_prefix(saved.tensors, MODEL))
         return saved.state
 
-    def files(self, name: _Name, *, ignore: Collection[str] = ()) -> tuple[Path, dict[str, Any]]:
+    def files(self, name: _Name, *, ignore: Collection[str] = ()) -> tuple[Path, Json]:
         """The tensors' file, whose hash was checked, and the state saved with it."""
         saved = self._load(name, ignore)
         return checkpoint.tensors_path(self.directory, name), saved.state
@@ -71,27 +70,31 @@ class Snapshots:
     ) -> None:
         """Save everything that the next step depends on; without an optimiser: between two phases."""
         tensors = {MODEL + key: value for key, value in model.state_dict().items()}
-        state: dict[str, Any] = {"progress": progress.to_state(), "optimizer": None, "averaged": 0}
+        state: dict[str, object] = {
+            "progress": progress.to_state(),
+            "optimizer": None,
+            "averaged": 0,
+        }
         if optimizer is not None:
             packed, state["optimizer"] = checkpoint.pack_optimizer(optimizer)
-            tensors |= {OPTIMIZER + key: value for key, value in packed.items()}
+            tensors |= {_OPTIMIZER + key: value for key, value in packed.items()}
         if average is not None:
             state["averaged"] = average.count
-            tensors |= {AVERAGE + key: value for key, value in average.mean.items()}
-        tensors |= {RNG + key: value for key, value in checkpoint.pack_rng().items()}
+            tensors |= {_AVERAGE + key: value for key, value in average.mean.items()}
+        tensors |= {_RNG + key: value for key, value in checkpoint.pack_rng().items()}
         self._save(name, tensors, state)
 
-    def load_state(self, name: State, model: nn.Module) -> "Saved":
+    def load_state(self, name: State, model: nn.Module) -> "_Saved":
         """Weights go into the model now; the rest when the caller is ready."""
         saved = self._load(name)
         model.load_state_dict(_with_prefix(saved.tensors, MODEL))
-        return Saved(
+        return _Saved(
             progress=Progress.from_state(saved.state["progress"]),
             optimizer_state=saved.state["optimizer"],
-            optimizer_tensors=_with_prefix(saved.tensors, OPTIMIZER),
+            optimizer_tensors=_with_prefix(saved.tensors, _OPTIMIZER),
             averaged=saved.state["averaged"],
-            average=_with_prefix(saved.tensors, AVERAGE),
-            rng=_with_prefix(saved.tensors, RNG),
+            average=_with_prefix(saved.tensors, _AVERAGE),
+            rng=_with_prefix(saved.tensors, _RNG),
         )
 
     def _save(self, name: str, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
@@ -114,7 +117,7 @@ class Snapshots:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Saved:
+class _Saved:
     """What a checkpoint holds beside the weights."""
 
     progress: Progress

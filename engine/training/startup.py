@@ -27,11 +27,11 @@ from engine.training.probes import gradient_norms
 _MIN_STD = 1e-6
 _MIN_GRADIENT = 1e-8
 _TOLERANCE = 1e-4
-"""Of scores that must not change while rows are added or reordered, in their own deviations: the same
+"""Change allowed in scores while rows are added or reordered, in their own deviations: the same
 sums in another order differ in the last bits of float32."""
 
 
-class AssertedNetwork(Protocol):
+class _AssertedNetwork(Protocol):
     """What the assertions need of a network; also met by the test doubles."""
 
     blocks: frozenset[str]
@@ -41,22 +41,22 @@ class AssertedNetwork(Protocol):
         """Name of each block, and its modules."""
 
     def eval(self) -> nn.Module:
-        """As torch's."""
+        """Does what torch's method does."""
 
     def train(self, mode: bool = True) -> nn.Module:
-        """As torch's."""
+        """Does what torch's method does."""
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """As torch's."""
+        """Does what torch's method does."""
 
     training: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OneDay:
+class _OneDay:
     """One real day and a network in eval mode."""
 
-    model: AssertedNetwork
+    model: _AssertedNetwork
     features: FeatureSet
     graphs: GraphSeries | None
     session: int
@@ -75,7 +75,7 @@ class OneDay:
 
 
 def check_startup(
-    model: AssertedNetwork,
+    model: _AssertedNetwork,
     features: FeatureSet,
     graphs: GraphSeries | None,
     *,
@@ -88,7 +88,7 @@ def check_startup(
 
     The network's mode and gradients and the random state are as before afterwards.
     """
-    day = OneDay(
+    day = _OneDay(
         model=model, features=features, graphs=graphs, session=session, window=window, device=device
     )
     failed: list[str] = []
@@ -105,7 +105,7 @@ def check_startup(
         )
 
 
-def _output_varies(day: OneDay) -> str:
+def _output_varies(day: _OneDay) -> str:
     """(a) Eval-mode scores differ between the stocks of a day, for every horizon."""
     std_H = day.scores(day.batch()).std(dim=0)
     return (
@@ -113,7 +113,7 @@ def _output_varies(day: OneDay) -> str:
     )
 
 
-def _input_sensitivity(day: OneDay) -> str:
+def _input_sensitivity(day: _OneDay) -> str:
     """(b) Another stock's features give a stock another score."""
     batch = day.batch()
     rolled = replace(batch, x_MTF=batch.x_MTF.roll(1, dims=0))
@@ -123,7 +123,7 @@ def _input_sensitivity(day: OneDay) -> str:
     )
 
 
-def _gradient_reaches_every_block(day: OneDay) -> str:
+def _gradient_reaches_every_block(day: _OneDay) -> str:
     """(c) The rank loss gives every block that is on a gradient above 1e-8."""
     batch = day.batch()
     day.model.zero_grad(set_to_none=True)
@@ -137,7 +137,7 @@ def _gradient_reaches_every_block(day: OneDay) -> str:
     return f"no gradient from the rank loss in {', '.join(dead)}" if dead else ""
 
 
-def _permutation_equivariance(day: OneDay) -> str:
+def _permutation_equivariance(day: _OneDay) -> str:
     """(d) Reordering the stocks of a day reorders the scores and changes none."""
     batch = day.batch()
     order = torch.randperm(batch.symbol_M.numel(), generator=torch.Generator().manual_seed(0)).to(
@@ -156,7 +156,7 @@ def _permutation_equivariance(day: OneDay) -> str:
     return _differ(day.scores(shuffled), day.scores(batch)[order], "the order of stocks matters")
 
 
-def _unrelated_stocks(day: OneDay) -> str:
+def _unrelated_stocks(day: _OneDay) -> str:
     """(e) Rows of another day, to which no edge leads, change no score."""
     alone = day.scores(day.batch())
     other = _neighbour_session(day)
@@ -166,13 +166,13 @@ def _unrelated_stocks(day: OneDay) -> str:
     return _differ(together, alone, "stocks without an edge change the score")
 
 
-def _determinism(day: OneDay) -> str:
+def _determinism(day: _OneDay) -> str:
     """(f) The same day gives the same scores, bit for bit."""
     first, second = day.scores(day.batch()), day.scores(day.batch())
     return "" if torch.equal(first, second) else "two evaluations of one day differ"
 
 
-def _truncation(day: OneDay) -> str:
+def _truncation(day: _OneDay) -> str:
     """(g) Without anything that comes after the day, its scores are the same, bit for bit."""
     stop = day.session + 1
     features, graphs = day.features, day.graphs
@@ -189,7 +189,7 @@ def _truncation(day: OneDay) -> str:
     return "" if same else "data after the day change its scores"
 
 
-ASSERTIONS: dict[str, Callable[[OneDay], str]] = {
+ASSERTIONS: dict[str, Callable[[_OneDay], str]] = {
     assertion.__name__: assertion
     for assertion in (
         _output_varies,
@@ -210,7 +210,7 @@ def _differ(ours: Tensor, expected: Tensor, text: str) -> str:
     return f"{text} (by {worst:.1e} deviations)" if not worst <= _TOLERANCE else ""
 
 
-def _neighbour_session(day: OneDay) -> int | None:
+def _neighbour_session(day: _OneDay) -> int | None:
     """The session before, if it has a full window and members."""
     before = day.session - 1
     enough = before >= day.window - 1 and day.features.member_SN[before].any()
@@ -218,7 +218,7 @@ def _neighbour_session(day: OneDay) -> int | None:
 
 
 @contextmanager
-def _untouched(model: AssertedNetwork) -> Iterator[None]:
+def _untouched(model: _AssertedNetwork) -> Iterator[None]:
     """Eval mode inside; training mode, gradients and random state are put back."""
     was_training, state = model.training, torch.get_rng_state()
     model.eval()

@@ -30,7 +30,7 @@ class StepResult:
     terms: dict[str, float] = field(default_factory=dict)
     """Unweighted values of the loss terms."""
     rank_ic: float = float("nan")
-    """Of the step's first day, dropout on: enough for the gap between training and validation."""
+    """RankIC of the step's first day, dropout on: enough for the gap between training and validation."""
     norm: dict[str, float] = field(default_factory=dict)
     """Gradient norm per block before clipping; empty unless monitored."""
     alpha: dict[str, float] = field(default_factory=dict)

@@ -19,7 +19,7 @@ class Space:
     left_out: tuple[str, ...]
     """Values of the configured space that the configuration does not take, with its reason."""
 
-    def to_json(self) -> list[dict[str, Any]]:
+    def to_json(self) -> list[dict[str, object]]:
         """The dimensions as they stand in config.toml."""
         return [dimension.model_dump(mode="json") for dimension in self.dimensions]
 

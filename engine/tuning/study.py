@@ -28,7 +28,7 @@ from engine.tuning.space import Space
 
 MIN_TRIALS = 5
 """Complete trials below which nothing can be said of the keys."""
-IDENTITY, RUN, CUT_OFF = "identity", "run", "cut_off"
+_IDENTITY, RUN, _CUT_OFF = "identity", "run", "cut_off"
 """Attributes: of the study, of a trial, and (numbers of trials that died with their process) of the study."""
 _STATES: dict[TrialState, _Outcome] = {
     "complete": _Outcome.COMPLETE,
@@ -42,7 +42,7 @@ class AskedTrial:
     """A trial that is to be run."""
 
     number: int
-    parameters: dict[str, Any]
+    parameters: dict[str, object]
     """Dotted key -> value."""
     run: str | None
     """The run that this trial was cut off in; it goes on there."""
@@ -139,7 +139,7 @@ class Study:
         left = self.study.get_trials(deepcopy=False, states=(_Outcome.RUNNING,))
         if left:
             numbers = [trial.number for trial in left]
-            self.study.set_user_attr(CUT_OFF, [*self._cut_off(), *numbers])
+            self.study.set_user_attr(_CUT_OFF, [*self._cut_off(), *numbers])
         for trial in left:
             self.study.tell(trial.number, state=_Outcome.FAIL)
             run = trial.user_attrs.get(RUN)
@@ -174,7 +174,7 @@ class Study:
         return {key: float(share) for key, share in found.items()}
 
     def _cut_off(self) -> list[int]:
-        return list(self.study.user_attrs.get(CUT_OFF, []))
+        return list(self.study.user_attrs.get(_CUT_OFF, []))
 
     def _told(self, trial: FrozenTrial, state: TrialState) -> TrialRow:
         value = trial.value if state == "complete" and trial.value is not None else float("nan")
@@ -223,10 +223,10 @@ def open_study(
         load_if_exists=True,
         pruner=_pruner(config, epochs_per_fold),
     )
-    known = study.user_attrs.get(IDENTITY)
+    known = study.user_attrs.get(_IDENTITY)
     wanted = json.loads(json.dumps(identity))
     if known is None:
-        study.set_user_attr(IDENTITY, wanted)
+        study.set_user_attr(_IDENTITY, wanted)
     elif known != wanted:
         raise UsageError(
             f"study {name!r} was begun with other settings: "

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import get_args
 
 from engine.config import Block, Config, GraphConfig
 from engine.errors import UsageError
@@ -18,7 +18,7 @@ class Variant:
     """One change of a configuration, by name."""
 
     name: str
-    changes: dict[str, Any] = field(default_factory=dict)
+    changes: dict[str, object] = field(default_factory=dict)
     """Dotted key -> value."""
 
 

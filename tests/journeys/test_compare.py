@@ -41,7 +41,7 @@ class StopAfterTheFirst(ListSink):
 def ablate(here: Here) -> dict[str, Any]:
     made = compare(here.context(), what=("ablations",), seeds=2, variants="graph none")
     assert "graph none" in made.text
-    return made.json
+    return dict(made.json)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """The loop of a search around trials that fail, are not a number, or do not fit; nothing is trained here."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ def outcomes(monkeypatch: pytest.MonkeyPatch) -> Outcomes:
     return plant
 
 
-def search(market: Path, study: str, trials: int, *more: str) -> dict[str, Any]:
+def search(market: Path, study: str, trials: int, *more: str) -> Mapping[str, Any]:
     return tune(Here(market, SHORT).context(*more), trials=trials, study=study).json
 
 

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.run_details import Course, FileEntry, GateVerdict, LossPoint, RunDetails
+from atft_tui.readings.run_details import Course, GateVerdict, LossPoint, RunDetails, RunFile
 from atft_tui.readings.runs_screen import Overlay, OverlayRun, SettingRow
 from atft_tui.readings.searches import ComparisonView, PairView, StudyView
 from atft_tui.widgets.chart import Curve, CurvePoint, curves, legend
@@ -135,7 +135,7 @@ def details(name: str, note: str, value: float) -> RunDetails:
         started=started(),
     )
     gate = GateVerdict("2026-01-05T09:00", "refused", note, ((False, name, note),), reigns=False)
-    files = tuple(FileEntry(f"{name}{n}", 10**n) for n in range(14))
+    files = tuple(RunFile(f"{name}{n}", 10**n) for n in range(14))
     manifest = RunManifest(
         id="x", command="train", packages={name: note}, git_commit="abc", python="3.11",
         platform=note, study=note,

@@ -12,7 +12,7 @@ from textual.widgets import Input, OptionList
 
 from atft_tui.app import CockpitApp
 from atft_tui.jobs import Job
-from atft_tui.readings.run_details import FileEntry
+from atft_tui.readings.run_details import RunFile
 from atft_tui.screens.command_form import CommandForm
 from atft_tui.screens.dialogs import ConfirmDialog
 from atft_tui.screens.quick_filter import QuickFilterDialog
@@ -303,7 +303,7 @@ def frozen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("engine.runs.store._commit", lambda: "0" * 40)
     monkeypatch.setattr("platform.platform", lambda: "Linux")
     monkeypatch.setattr("platform.python_version", lambda: "3.11.7")
-    files = (FileEntry("checkpoints/", 3_000_000), FileEntry("train.json", 12_000))
+    files = (RunFile("checkpoints/", 3_000_000), RunFile("train.json", 12_000))
     monkeypatch.setattr("atft_tui.readings.run_details.files_of", lambda directory: files)
 
 

@@ -13,7 +13,7 @@ from atft_tui.widgets.ink import INK, Ink
 from atft_tui.widgets.lines import cut, painted
 from engine.records.backtest import BacktestSummary
 
-NAME, YEAR, SESSION = 11, 10, 11
+_NAME, _YEAR, _SESSION = 11, 10, 11
 
 
 def costs_picture(found: BacktestSummary, width: int, height: int, *, ink: Ink = INK) -> Text:
@@ -28,7 +28,7 @@ def costs_picture(found: BacktestSummary, width: int, height: int, *, ink: Ink =
         ends.append((start, left))
     points = [0.0, *(point for pair in ends for point in pair)]
     scale = CellScale(
-        low=min(points), high=max(points), columns=max(1, width - NAME - YEAR - SESSION)
+        low=min(points), high=max(points), columns=max(1, width - _NAME - _YEAR - _SESSION)
     )
     rows = [
         _row(name, value, pair, scale, found.sessions_per_year, ink)
@@ -50,12 +50,12 @@ def _row(
     full = GLYPHS.heat[-1] if total else GLYPHS.heat[-2]
     if ends[0] != ends[1]:
         cells[first : last + 1] = full * (last - first + 1)
-    row = Text(f"{name:<{NAME}}", style=STRONG if total else PLAIN, no_wrap=True)
+    row = Text(f"{name:<{_NAME}}", style=STRONG if total else PLAIN, no_wrap=True)
     row.append_text(painted((cell, colour if cell == full else ink.quiet) for cell in cells))
-    row.append(f"{percent(value):>{YEAR}}", style=colour + STRONG if total else colour)
+    row.append(f"{percent(value):>{_YEAR}}", style=colour + STRONG if total else colour)
     daily = value / spy * 1e4 if spy > 0 else math.nan
     shown = f"{daily:+.1f} bp" if math.isfinite(daily) else "—"
-    row.append(f"{shown:>{SESSION}}", style=ink.quiet)
+    row.append(f"{shown:>{_SESSION}}", style=ink.quiet)
     return row
 
 

@@ -17,7 +17,7 @@ from atft_tui.widgets.ink import INK, Ink
 from atft_tui.widgets.lines import cut, painted
 from atft_tui.widgets.strips import BlockScale
 
-NAME, LONG_NAME, VALUE = 12, 22, 8
+_NAME, _LONG_NAME, _VALUE = 12, 22, 8
 _ROOMY = 60
 """Columns from which on sectors have the long name."""
 
@@ -36,8 +36,8 @@ def exposures_picture(value: ExposuresValue, width: int, height: int, *, ink: In
     curves, at = value.curves, value.cursor
     if not curves.dates:
         return cut([Text("the backtest has no session", style=DIM)], width, height)
-    label = NAME if width < _ROOMY else LONG_NAME
-    columns = max(1, width - label - VALUE)
+    label = _NAME if width < _ROOMY else _LONG_NAME
+    columns = max(1, width - label - _VALUE)
     x = column_of(at, len(curves.dates), columns)
 
     def row(name: str, series: Sequence[float], form: Callable[[float], str]) -> Text:
@@ -101,7 +101,7 @@ def _row(name: str, columns: int, strip: Text, value: str) -> Text:
     label = Text(fmt.clean(name), no_wrap=True)
     label.truncate(columns - 1, overflow="ellipsis")
     label.pad_right(columns - label.cell_len)
-    return label.append_text(strip).append(f"{value:>{VALUE}}")
+    return label.append_text(strip).append(f"{value:>{_VALUE}}")
 
 
 def _share(value: float) -> str:

@@ -13,7 +13,7 @@ from atft_tui.widgets.ink import INK, Ink
 from atft_tui.widgets.lines import cut
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-YEAR, TOTAL = 5, 9
+_YEAR, _TOTAL = 5, 9
 _NUMBERS = 4
 """Columns of a cell from which on it holds a number."""
 
@@ -32,19 +32,19 @@ def months_picture(value: MonthsValue, width: int, height: int, *, ink: Ink = IN
     months = dict(value.months)
     years = sorted({year for year, _ in months})
     room = max(1, height - 2)
-    cell = max(1, min(7, (width - YEAR - TOTAL) // 12))
+    cell = max(1, min(7, (width - _YEAR - _TOTAL) // 12))
     top = _strongest(months)
-    header = Text(" " * YEAR, style=ink.quiet, no_wrap=True)
+    header = Text(" " * _YEAR, style=ink.quiet, no_wrap=True)
     for name in _MONTHS:
         header.append(f"{name[: max(1, cell - 1)]:>{cell}}")
-    header.append(f"{'year':>{TOTAL}}")
+    header.append(f"{'year':>{_TOTAL}}")
     rows = [header]
     for year in years[-room:]:
-        row = Text(f"{year:<{YEAR}}", no_wrap=True)
+        row = Text(f"{year:<{_YEAR}}", no_wrap=True)
         for month in range(1, 13):
             here = (year, month) == value.cursor
             row.append_text(month_cell(months.get((year, month)), cell, top, ink, here=here))
-        row.append(f"{percent(_year_return(months, year)):>{TOTAL}}", style=STRONG)
+        row.append(f"{percent(_year_return(months, year)):>{_TOTAL}}", style=STRONG)
         rows.append(row)
     hidden = len(years) - min(room, len(years))
     note = f"shade full at ±{top:.1%}".replace("%", " %")

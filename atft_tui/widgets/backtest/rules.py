@@ -20,7 +20,7 @@ _ORDERS = (
 )
 _TAIL = 21
 """Columns of gross, names and transfer."""
-ROOMY, MORE = 60, 17
+_ROOMY, _MORE = 60, 17
 """Columns from which on there is room for what a step took of the gross and for the expected IC."""
 
 
@@ -29,8 +29,8 @@ def rules_picture(found: BacktestSummary, width: int, height: int, *, ink: Ink =
     steps = found.alpha_to_orders.steps
     if not steps:
         return Text(OLDER, style=DIM)
-    roomy = width >= ROOMY
-    room = max(6, width - _TAIL - (MORE if roomy else 0))
+    roomy = width >= _ROOMY
+    room = max(6, width - _TAIL - (_MORE if roomy else 0))
     heading = f"{'step':<{room}}{'gross':>7}{'names':>7}{'transf':>7}"
     if roomy:
         heading += f"{'took':>8}{'exp. IC':>9}"

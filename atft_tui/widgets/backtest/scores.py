@@ -17,7 +17,7 @@ from engine.records.factor import DecayRow, LagRow
 from engine.records.figure import DASH, Figure
 from engine.records.judgement import SURE, is_noise
 
-NUMBERS, SHORT = 15, 10
+_NUMBERS, _SHORT = 15, 10
 """Columns of value and error: of a RankIC, and in basis points."""
 _Row = tuple[int, Figure]
 """A quantile, a holding period or a lag, and the figure there."""
@@ -30,7 +30,7 @@ def quantiles_picture(found: BacktestSummary, width: int, height: int, *, ink: I
         return Text(OLDER, style=DIM)
     reach = [abs(p.value) + _or_zero(p.error) for _, p in points if math.isfinite(p.value)]
     top = max(reach, default=0.0) or 1e-4
-    scale = CellScale(low=-top, high=top, columns=max(3, width - 3 - SHORT))
+    scale = CellScale(low=-top, high=top, columns=max(3, width - 3 - _SHORT))
     zero = {0.0: (GLYPHS.bar, ink.quiet)}
     rows = []
     for at, point in reversed(points):
@@ -64,7 +64,7 @@ def decay_picture(found: BacktestSummary, width: int, height: int, *, ink: Ink =
         if math.isfinite(edge)
     ]
     low, high = min([*ends, 0.0]), max([*ends, 0.005])
-    scale = CellScale(low=low, high=high, columns=max(3, width - 4 - NUMBERS))
+    scale = CellScale(low=low, high=high, columns=max(3, width - 4 - _NUMBERS))
     rows = [Text("held for h sessions", style=ink.quiet)]
     rows += [_decay_row(at, point, scale, ink) for at, point in decay]
     if lag_rows:

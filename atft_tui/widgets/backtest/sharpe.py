@@ -19,13 +19,13 @@ from atft_tui.widgets.intervals import (
 from atft_tui.widgets.lines import cut
 from engine.records.backtest import BacktestSummary, RivalFigures
 
-LOW, HIGH = -1.0, 3.0
-NAME, VALUE = 15, 7
+_LOW, _HIGH = -1.0, 3.0
+_NAME, _VALUE = 15, 7
 
 
 def sharpe_picture(found: BacktestSummary, width: int, height: int, *, ink: Ink = INK) -> Text:
     """Verdict, the scores' interval, baselines as marks with theirs, scale, what else is known."""
-    scale = CellScale(low=LOW, high=HIGH, columns=max(4, width - NAME - VALUE - 1))
+    scale = CellScale(low=_LOW, high=_HIGH, columns=max(4, width - _NAME - _VALUE - 1))
     target = found.target
     zero, over = {0.0: (GLYPHS.bar, ink.quiet)}, {target: (GLYPHS.rule, ink.accent)}
     rows = [verdict_words(found, ink)]
@@ -36,8 +36,8 @@ def sharpe_picture(found: BacktestSummary, width: int, height: int, *, ink: Ink 
     names = kept([name for name, _ in found.rivals], room)
     shown_here = (item for item in found.rivals if item[0] in names)
     rows += [_rival_row(name, rival, scale, over, ink) for name, rival in shown_here]
-    labels = {float(v): f"{v}" for v in range(int(LOW), int(HIGH) + 1)}
-    axis = Text(" " * NAME).append_text(axis_row(scale, labels, ink.quiet))
+    labels = {float(v): f"{v}" for v in range(int(_LOW), int(_HIGH) + 1)}
+    axis = Text(" " * _NAME).append_text(axis_row(scale, labels, ink.quiet))
     axis.append(" Sharpe", style=ink.quiet)
     rows.append(axis)
     rows += _evidence_words(found, ink)
@@ -91,6 +91,6 @@ def _rival_row(
 
 def _row(name: str, bar: Text, value: float, style: Style) -> Text:
     label = Text(name, style=style, no_wrap=True)
-    label.truncate(NAME - 1)
-    label.pad_right(NAME - label.cell_len)
-    return label.append_text(bar).append(f" {ratio(value):>{VALUE - 1}}", style=style)
+    label.truncate(_NAME - 1)
+    label.pad_right(_NAME - label.cell_len)
+    return label.append_text(bar).append(f" {ratio(value):>{_VALUE - 1}}", style=style)

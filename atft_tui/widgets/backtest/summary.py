@@ -12,7 +12,7 @@ from atft_tui.widgets.ink import INK, Ink
 from atft_tui.widgets.lines import cut
 from engine.records.backtest import BacktestSummary
 
-NAME = 17
+_NAME = 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class SummaryValue:
     report: str
     report_is_older: bool
     earlier: BacktestSummary | None = None
-    """Of the backtest that this one replaced."""
+    """The backtest that this one replaced."""
 
 
 def summary_picture(value: SummaryValue, width: int, height: int, *, ink: Ink = INK) -> Text:
@@ -41,7 +41,7 @@ def summary_picture(value: SummaryValue, width: int, height: int, *, ink: Ink = 
         rows.append(Text(f"against the one before: {words}"))
     lines = [line for row in rows for line in _wrapped(row, width)]
     for name, shown in _rows(found):
-        lines.append(Text(no_wrap=True).append(f"{name:<{NAME}}", ink.quiet).append(shown))
+        lines.append(Text(no_wrap=True).append(f"{name:<{_NAME}}", ink.quiet).append(shown))
     return cut(lines, width, height)
 
 

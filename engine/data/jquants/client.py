@@ -36,7 +36,7 @@ _BAD_KEY = ("invalid or expired", "api key is required", "no active subscription
 _KEY_VARIABLE = "JQUANTS_API_KEY"
 ATTEMPTS = 6
 """Of one request, the first included."""
-BACKOFF_S, BACKOFF_LIMIT_S = 1.0, 60.0
+_BACKOFF_S, _BACKOFF_LIMIT_S = 1.0, 60.0
 """First and longest pause after a failure; doubled each time."""
 _THROTTLED_S = 60.0
 """Pause after a 429 without Retry-After, times the number of the attempt: the service clears its
@@ -60,7 +60,7 @@ class OutsideCoverage(EnvironmentProblem):
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class _Trouble:
     """An answer that may be better the next time."""
 
     what: str
@@ -86,18 +86,18 @@ def key_from(environment: Mapping[str, str]) -> str:
     return key
 
 
-def judge_status(response: Any, path: str, key: str) -> Trouble | None:
+def _judge_status(response: Any, path: str, key: str) -> _Trouble | None:
     """None for a success; raises for refusals that asking again does not change."""
     status = int(response.status_code)
     if status == 200:
         return None
     if status == 429:
-        return Trouble("429, too many requests", throttled=True, after=_retry_after(response))
+        return _Trouble("429, too many requests", throttled=True, after=_retry_after(response))
     if status >= 500:
-        return Trouble(f"the server failed with {status}")
+        return _Trouble(f"the server failed with {status}")
     message = _message(response, key)
     if status == 403 and not message:  # the guard in front of the service, not the service
-        return Trouble("403 without a reason", throttled=True)
+        return _Trouble("403 without a reason", throttled=True)
     said = f": {message}" if message else ""
     if status == 401 or (status == 403 and any(text in message.lower() for text in _BAD_KEY)):
         raise EnvironmentProblem(
@@ -120,20 +120,20 @@ def judge_status(response: Any, path: str, key: str) -> Trouble | None:
     )
 
 
-def payload_trouble(response: Any, params: Mapping[str, Any]) -> Trouble | None:
+def _payload_trouble(response: Any, params: Mapping[str, Any]) -> _Trouble | None:
     """None if the body is a page: a JSON object whose ``data`` is a list of rows."""
     try:
         payload = response.json()
     except ValueError:
         kind = str(response.headers.get("Content-Type", "")).partition(";")[0]
         page = "a web page" if "html" in kind else "something that is not JSON"
-        return Trouble(f"the answer is {page}, not data", content=True)
+        return _Trouble(f"the answer is {page}, not data", content=True)
     rows = payload.get("data") if isinstance(payload, dict) else None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        return Trouble("the answer is JSON without rows", content=True)
+        return _Trouble("the answer is JSON without rows", content=True)
     following = payload.get("pagination_key")
     if following and following == params.get("pagination_key"):
-        return Trouble("the answer names itself as its next page", content=True)
+        return _Trouble("the answer names itself as its next page", content=True)
     return None
 
 
@@ -259,7 +259,7 @@ class Api:
             self.pace.wait(path)
             self.requests += 1
             answer = self._once(url, path, asked)
-            if not isinstance(answer, Trouble):
+            if not isinstance(answer, _Trouble):
                 return answer
             if attempt == ATTEMPTS:
                 break
@@ -282,25 +282,25 @@ class Api:
                 allow_redirects=False,
             )
         except requests.Timeout:
-            return Trouble(f"no answer for {self.timeout:g} s")
+            return _Trouble(f"no answer for {self.timeout:g} s")
         except (
             requests.exceptions.ChunkedEncodingError,
             requests.exceptions.ContentDecodingError,
         ):
-            return Trouble("the answer was cut off", content=True)
+            return _Trouble("the answer was cut off", content=True)
         except requests.ConnectionError:
-            return Trouble("no connection")
+            return _Trouble("no connection")
         except requests.RequestException as error:
             problem = type(error).__name__
         if problem:
             raise EnvironmentProblem(
                 f"J-Quants {path}: {problem}", hint="check data.jquants.base_url"
             )
-        trouble = judge_status(response, path, self.key)
-        return trouble or payload_trouble(response, params) or response
+        trouble = _judge_status(response, path, self.key)
+        return trouble or _payload_trouble(response, params) or response
 
-    def _pause(self, trouble: Trouble, attempt: int, name: str) -> None:
-        seconds = min(BACKOFF_LIMIT_S, BACKOFF_S * 2 ** (attempt - 1))
+    def _pause(self, trouble: _Trouble, attempt: int, name: str) -> None:
+        seconds = min(_BACKOFF_LIMIT_S, _BACKOFF_S * 2 ** (attempt - 1))
         if trouble.throttled:
             seconds = _THROTTLED_S * attempt if trouble.after is None else trouble.after
         if seconds > _PATIENCE_S:

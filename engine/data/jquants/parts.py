@@ -34,7 +34,7 @@ from engine.records import record
 _LEDGER = "pull.json"
 
 
-class PullLedger(Struct, frozen=True, kw_only=True):
+class _PullLedger(Struct, frozen=True, kw_only=True):
     """How far the last update came: ``pull.json``."""
 
     complete: bool = False
@@ -85,7 +85,7 @@ class Parts:
 
         True if it follows a pull that was complete.
         """
-        ledger = record.read_if_there(self.folder / _LEDGER, PullLedger) or PullLedger()
+        ledger = record.read_if_there(self.folder / _LEDGER, _PullLedger) or _PullLedger()
         renew = ledger.renew
         if ledger.complete:
             renew = {
@@ -121,7 +121,7 @@ class Parts:
         self._save(complete=True)
 
     def _save(self, *, complete: bool) -> None:
-        record.write(self.folder / _LEDGER, PullLedger(complete=complete, renew=self._open))
+        record.write(self.folder / _LEDGER, _PullLedger(complete=complete, renew=self._open))
 
     def _path(self, table: str, day: dt.date) -> Path:
         return self.folder / table / f"{day.isoformat()}.parquet"

@@ -41,7 +41,7 @@ from engine.runs.sink import EventSink
 
 TOKYO = ZoneInfo("Asia/Tokyo")
 PUBLISHED = dt.time(16, 30)
-"""In Tokyo: from then on the day's bars are there."""
+"""Time of day in Tokyo from which on the day's bars are there."""
 _FREE_DELAY = dt.timedelta(weeks=12)
 _NAP_S = 0.5
 """Between looks at the stop flag while waiting."""
@@ -49,7 +49,7 @@ _MANY_REQUESTS = 100
 """From so many on, the duration is told beforehand."""
 _ROUNDING = 0.06
 """The vendor rounds adjusted prices to 0.1; beyond this distance they differ. Quote currency."""
-MOST_STOCKS = 10
+_MOST_STOCKS = 10
 """Stocks looked into per update."""
 
 
@@ -76,7 +76,7 @@ class Pull:
     api: Api
     sink: EventSink
     now: dt.datetime
-    """With its time zone."""
+    """The time now, with its time zone."""
     stopped: Callable[[], bool] = lambda: False
     report: PullReport = field(init=False, default_factory=PullReport)
     _parts: Parts = field(init=False)
@@ -197,10 +197,10 @@ class Pull:
             return
         later = self._parts.all("bars", PART_SCHEMA, after=day)
         days: set[dt.date] = set()
-        for code in suspects(rows, later)[:MOST_STOCKS]:
+        for code in _suspects(rows, later)[:_MOST_STOCKS]:
             span = {"code": code, "from_yyyymmdd": str(day), "to_yyyymmdd": str(self._last)}
             found = self.api.fetch(methodcaller("get_eq_bars_daily", **span))
-            days |= {*corrected_days(bars.normalise(found, self._rules), later)}
+            days |= {*_corrected_days(bars.normalise(found, self._rules), later)}
         if days:
             self._parts.renew("bars", sorted(days))
             self._table(bars)
@@ -285,7 +285,7 @@ def day_to_audit(stored: Sequence[dt.date], recent: int, today: dt.date) -> dt.d
     return old[len(old) * (today.toordinal() % 4) // 4] if old else None
 
 
-def suspects(rows: pl.DataFrame, later: pl.DataFrame) -> list[str]:
+def _suspects(rows: pl.DataFrame, later: pl.DataFrame) -> list[str]:
     """Codes whose adjusted close contradicts the stored factors.
 
     ``rows``: the vendor's text columns Code, C, AdjC of one day; ``later``: stored bars after that day.
@@ -301,7 +301,7 @@ def suspects(rows: pl.DataFrame, later: pl.DataFrame) -> list[str]:
     return sorted(found)
 
 
-def corrected_days(history: pl.DataFrame, stored: pl.DataFrame) -> list[dt.date]:
+def _corrected_days(history: pl.DataFrame, stored: pl.DataFrame) -> list[dt.date]:
     """Days on which a stock's factor differs between the vendor's history and the stored bars."""
     both = history.join(stored, on=("date", "symbol"), suffix="_old")
     changed = both.filter(pl.col("adjustment_factor") != pl.col("adjustment_factor_old"))

@@ -55,7 +55,7 @@ class VendorRules:
     """What the tables need besides the rows of an answer."""
 
     sessions: NDArray[np.datetime64]
-    """Of XTKS, sorted, well beyond the last row on both sides."""
+    """Sessions of XTKS, sorted, well beyond the last row on both sides."""
     sectors: Mapping[str, str]
     """33-industry code -> English name."""
     industries: Mapping[str, str]
@@ -107,7 +107,7 @@ class Endpoint:
 
     table: str
     method: str
-    """Of the official client; it returns a pandas frame, or a tuple that begins with it."""
+    """The official client's method; it returns a pandas frame, or a tuple that begins with it."""
     asked: tuple[str, ...] = ("date_yyyymmdd",)
     """Names of the method's arguments: for a day, or for the first and the last day."""
     columns: str
@@ -210,7 +210,7 @@ def _master(typed: pl.DataFrame, rules: VendorRules) -> pl.DataFrame:
 
 
 def _flow(typed: pl.DataFrame, rules: VendorRules) -> pl.DataFrame:
-    """Of all markets together; the vendor counts in thousand yen.
+    """Flows of all markets together; the vendor counts in thousand yen.
 
     A correction is a second row for the same week with a later ``available``.
     """

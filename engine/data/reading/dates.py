@@ -19,7 +19,7 @@ from engine.data.reading.numbers import MISSING, BadValue
 from engine.data.reading.stamps import Candidate
 from engine.records.reading import Dates, DecidedBy
 
-Sessions = Callable[[dt.date, dt.date], NDArray[np.datetime64]]
+_Sessions = Callable[[dt.date, dt.date], NDArray[np.datetime64]]
 """(first, last) -> session days of the exchange between them, both included."""
 
 
@@ -28,13 +28,13 @@ class Exchange:
     """What dates are held against."""
 
     zone: str
-    sessions: Sessions
+    sessions: _Sessions
     now: dt.datetime
 
 
 _EARLIEST = dt.date(1900, 1, 1)
 _COMPUTERS = dt.date(1970, 1, 1)
-"""Of several readings those that begin earlier give way: two digits taken for a year that are a day."""
+"""Readings that begin earlier give way to others: two digits were taken for a year that are a day."""
 _ASK = "say the order with --date-format, e.g. MM/DD/YYYY or DD/MM/YYYY"
 _CLEAR = 3
 """Sessions by which a reading must be the better one: a holiday or two may be wrong in a calendar."""
@@ -46,7 +46,7 @@ def read_dates(
     format: str,  # noqa: A002 - the user's word for it, as in --date-format
     zone: str,
     exchange_zone: str,
-    sessions: Sessions | None,
+    sessions: _Sessions | None,
     after: dt.date | None,
     now: dt.datetime,
 ) -> tuple[pl.Series, Dates]:
@@ -145,7 +145,7 @@ def _refusal(
 
 
 def _choose(
-    candidates: Sequence[Candidate], sessions: Sessions | None, after: dt.date | None
+    candidates: Sequence[Candidate], sessions: _Sessions | None, after: dt.date | None
 ) -> tuple[Candidate, DecidedBy, str]:
     """One of the readings that fit; the first is the natural one, and stays unless the calendar objects."""
     different = [candidates[0]]
@@ -173,7 +173,7 @@ def _choose(
     return different[best], "calendar", why
 
 
-def _faults(days: pl.Series, sessions: Sessions, after: dt.date | None) -> int:
+def _faults(days: pl.Series, sessions: _Sessions, after: dt.date | None) -> int:
     """Days that are no session, and sessions left out between them, and between them and ``after``."""
     dates = np.unique(days.to_numpy().astype("datetime64[D]"))
     first, last = dates[0].item(), dates[-1].item()

@@ -38,7 +38,7 @@ class Dialect:
     skip: int
     """Lines before the first row."""
     preamble: int = 0
-    """Of these, lines before the names."""
+    """How many of the skipped lines stand before the names."""
     named: bool = True
     """Whether there is a line of names."""
     levels: int = 1

@@ -49,7 +49,7 @@ class Member:
     """One file, or one file within an archive."""
 
     name: str
-    """As messages call it: ``prices.zip/AAPL.csv`` for a file within an archive."""
+    """The name in messages: ``prices.zip/AAPL.csv`` for a file within an archive."""
     within: PurePosixPath
     """Its place below what the user named, without endings: tells a symbol, a day or a field."""
     kind: _Kind

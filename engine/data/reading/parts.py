@@ -29,9 +29,9 @@ class LongSheet:
     columns: Mapping[str, Column]
     left: tuple[str, ...] = ()
     field: str = ""
-    """Of a wide sheet that holds one field: which."""
+    """The field that a wide sheet holds, if it holds one."""
     code: str = ""
-    """Of a file that holds one code: which."""
+    """The code that a file holds, if it holds one."""
     notes: tuple[str, ...] = ()
 
 

@@ -114,7 +114,7 @@ _ALIKE = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Actions:
+class _Actions:
     """What happened, one element a row in the order of an `RowOrder`."""
 
     factor: _Floats
@@ -127,7 +127,7 @@ class Actions:
 
 def actions_of(
     adjusted: _Floats, close: _Floats, order: RowOrder, known: _Floats | None = None
-) -> Actions:
+) -> _Actions:
     """Splits, spin-offs and dividends from the changes of ``adjusted / close`` (NaN or 0 = missing).
 
     ``known`` are split factors of another column that the ratio has as well; what is left of a change
@@ -161,12 +161,12 @@ def actions_of(
     factor[at[is_factor]] *= ratio[is_factor]
     cash = close[before] * split * (1 - ratio)
     dividend[at[is_dividend]] = cash[is_dividend]
-    return Actions(
+    return _Actions(
         factor=factor, dividend=dividend, unexplained=int((~is_factor & ~is_dividend).sum())
     )
 
 
-def money_of(factor: _Floats, close: _Floats, order: RowOrder, paid: _Floats | None) -> Actions:
+def money_of(factor: _Floats, close: _Floats, order: RowOrder, paid: _Floats | None) -> _Actions:
     """Takes dividends out of factors that hold them as well, since they are cash and no change of shares.
 
     A small factor whose inverse has two decimals (1.05 new shares an old one) is a split. Any other is a
@@ -184,7 +184,7 @@ def money_of(factor: _Floats, close: _Floats, order: RowOrder, paid: _Floats | N
         at = at[np.abs(cash - paid[at]) < _ALIKE * cash]
     shares = factor.copy()
     shares[at] = 1.0
-    return Actions(factor=shares, dividend=dividend, unexplained=0)
+    return _Actions(factor=shares, dividend=dividend, unexplained=0)
 
 
 def _rounding(prices: _Floats, at: NDArray[np.int64], before: NDArray[np.int64]) -> _Floats:

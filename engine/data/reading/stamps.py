@@ -9,7 +9,7 @@ import polars as pl
 from engine.data.reading.numbers import DASHES, BadValue
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-NAME = rf"((?:{'|'.join(_MONTHS)})[a-z]*)\.?"
+_NAME = rf"((?:{'|'.join(_MONTHS)})[a-z]*)\.?"
 _NTH = r"(\d{1,2})(?:st|nd|rd|th)?"
 _WEEKDAY = r"^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+|\([\u65e5\u6708\u706b\u6c34\u6728\u91d1\u571f]\)"
 _TIME = r"(\d{1,2}):?(\d{2})?(?::?\d{2}(?:[.,]\d+)?)?\s*([ap]m)?"
@@ -24,7 +24,7 @@ _REPUBLIC = 1911
 """Added to the years of Taiwan, which have three digits: 113 is 2024."""
 _EXCEL = (20_000, 60_000)
 """Days since 1899-12-30 that are taken for dates: 1954 to 2064."""
-UTC = ("UTC", "GMT", "Etc/UTC", "Etc/GMT", "Zulu", "+00:00", "Z", "UCT", "Universal")
+_UTC = ("UTC", "GMT", "Etc/UTC", "Etc/GMT", "Zulu", "+00:00", "Z", "UCT", "Universal")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +37,11 @@ class Candidate:
     zone: str = ""
     """Zone whose local day was taken; empty for days as they are written."""
     natural: bool = False
-    """To be taken unless the calendar objects; otherwise the calendar must speak for it."""
+    """Whether it is taken unless the calendar objects; otherwise the calendar must speak for it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class _Shape:
     """A spelling with three parts, whose order may be open."""
 
     pattern: str
@@ -52,23 +52,23 @@ class Shape:
 
 
 _SHAPES = (
-    Shape(r"^(\d{4})(\d{2})(\d{2})", ("YMD",), "YYYYMMDD", _DIGITS),
-    Shape(r"^(\d{2})(\d{2})(\d{4})", ("DMY", "MDY")),
-    Shape(r"^(\d{2})(\d{2})(\d{2})", ("YMD", "DMY", "MDY")),
-    Shape(r"^(\d{4})[-/. ](\d{1,2})[-/. ](\d{1,2})", ("YMD",)),
-    Shape(r"^(\d{3})[-/.](\d{1,2})[-/.](\d{1,2})", ("YMD",), "year of the Republic/MM/DD"),
-    Shape(
+    _Shape(r"^(\d{4})(\d{2})(\d{2})", ("YMD",), "YYYYMMDD", _DIGITS),
+    _Shape(r"^(\d{2})(\d{2})(\d{4})", ("DMY", "MDY")),
+    _Shape(r"^(\d{2})(\d{2})(\d{2})", ("YMD", "DMY", "MDY")),
+    _Shape(r"^(\d{4})[-/. ](\d{1,2})[-/. ](\d{1,2})", ("YMD",)),
+    _Shape(r"^(\d{3})[-/.](\d{1,2})[-/.](\d{1,2})", ("YMD",), "year of the Republic/MM/DD"),
+    _Shape(
         r"^(\d{4})\s*[\u5e74\ub144]\s*(\d{1,2})\s*[\u6708\uc6d4]\s*(\d{1,2})\s*[\u65e5\uc77c]?",
         ("YMD",),
         "YYYY\u5e74MM\u6708DD\u65e5",
     ),
-    Shape(r"^(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{4})", ("DMY", "MDY")),
-    Shape(r"^(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{2})", ("DMY", "MDY", "YMD")),
-    Shape(rf"^{_NTH}[-/., ]*{NAME}[-/., ]*(\d{{4}})", ("DMY",)),
-    Shape(rf"^{_NTH}[-/., ]*{NAME}[-/., ]*(\d{{2}})", ("DMY",)),
-    Shape(rf"^{NAME}[-/. ]*{_NTH}[-/., ]+(\d{{4}})", ("MDY",), "Mon DD, YYYY"),
-    Shape(rf"^{NAME}[-/. ]*{_NTH}[-/., ]+(\d{{2}})", ("MDY",), "Mon DD, YY"),
-    Shape(rf"^(\d{{4}})[-/., ]*{NAME}[-/., ]*{_NTH}", ("YMD",)),
+    _Shape(r"^(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{4})", ("DMY", "MDY")),
+    _Shape(r"^(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{2})", ("DMY", "MDY", "YMD")),
+    _Shape(rf"^{_NTH}[-/., ]*{_NAME}[-/., ]*(\d{{4}})", ("DMY",)),
+    _Shape(rf"^{_NTH}[-/., ]*{_NAME}[-/., ]*(\d{{2}})", ("DMY",)),
+    _Shape(rf"^{_NAME}[-/. ]*{_NTH}[-/., ]+(\d{{4}})", ("MDY",), "Mon DD, YYYY"),
+    _Shape(rf"^{_NAME}[-/. ]*{_NTH}[-/., ]+(\d{{2}})", ("MDY",), "Mon DD, YY"),
+    _Shape(rf"^(\d{{4}})[-/., ]*{_NAME}[-/., ]*{_NTH}", ("YMD",)),
 )
 
 
@@ -160,7 +160,7 @@ def _of_epoch(digits: pl.Series, wanted: str, zone: str, local: str) -> Iterator
 
 
 def _of_pattern(text: pl.Series, wanted: str, zone: str, local: str) -> list[Candidate]:
-    """By a pattern of strptime."""
+    """Readings of the text by a pattern of strptime."""
     timed = re.search(r"%[HIMSTRkls]", wanted) is not None
     if not timed:
         return [Candidate(format=wanted, days=text.str.to_date(wanted, strict=False))]
@@ -254,7 +254,7 @@ def _of_written(
 def _of_moments(moments: pl.Series, label: str, zone: str, local: str) -> list[Candidate]:
     """Days of moments: of a column's own zone, of the exchange for UTC, as written where there is none."""
     own = str(moments.dtype.time_zone or "")  # type: ignore[attr-defined]
-    plain = Candidate(format=label, days=moments.dt.date(), zone="" if own in UTC else own)
+    plain = Candidate(format=label, days=moments.dt.date(), zone="" if own in _UTC else own)
     utc = moments if own else moments.dt.replace_time_zone("UTC")
     moved = Candidate(format=label, days=_local(utc, local), zone=local)
     if zone and own:
@@ -262,7 +262,7 @@ def _of_moments(moments: pl.Series, label: str, zone: str, local: str) -> list[C
     midnight = bool((moments.dt.truncate("1d") == moments).all())
     if not own and midnight:
         return [plain]
-    order = [moved, plain] if own in UTC and not midnight else [plain, moved]
+    order = [moved, plain] if own in _UTC and not midnight else [plain, moved]
     return [replace(order[0], natural=True), order[1]]
 
 

@@ -130,7 +130,7 @@ def of_levels(sheet: Sheet, pairs: _Pairs, columns: Mapping[str, str]) -> LongSh
 def _mapped(
     found: Mapping[str, Column], columns: Mapping[str, str], sheet: Sheet
 ) -> dict[str, Column]:
-    """With the factors of the user; another field for one of ours cannot be said of a wide table."""
+    """The columns with the user's factors; another field for one of ours cannot be said of a wide table."""
     out = dict(found)
     for ours, column in found.items():
         said = said_of(columns, ours)

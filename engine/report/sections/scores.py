@@ -227,7 +227,7 @@ def _gap(row: VariantResult) -> str:
 
 
 def _factor(facts: Facts) -> FactorFigures:
-    """Of the backtest; `gather` refuses one without."""
+    """The factor figures of the backtest; `gather` refuses one without."""
     assert facts.traded.factor is not None
     return facts.traded.factor
 

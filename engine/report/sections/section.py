@@ -9,7 +9,7 @@ from engine.records.figure import DASH, Figure
 from engine.records.judgement import is_noise
 from engine.records.rank_ic import RankICSummary
 
-R = TypeVar("R")
+_R = TypeVar("_R")
 Column = tuple[str, str | Callable[[Any], object], str]
 """Title, what is taken from a row (a field's name or a function), and its format; "" = as text."""
 
@@ -38,10 +38,10 @@ def shown(value: object, form: str = "+.2f") -> str:
     return format(value, form) if form else str(value)
 
 
-def cells(rows: Iterable[R], columns: Sequence[Column]) -> tuple[tuple[str, ...], ...]:
+def cells(rows: Iterable[_R], columns: Sequence[Column]) -> tuple[tuple[str, ...], ...]:
     """The rows of a table, a dash for what is not known."""
 
-    def value(row: R, get: str | Callable[[Any], object]) -> object:
+    def value(row: _R, get: str | Callable[[Any], object]) -> object:
         return getattr(row, get) if isinstance(get, str) else get(row)
 
     return tuple(tuple(shown(value(row, get), form) for _, get, form in columns) for row in rows)

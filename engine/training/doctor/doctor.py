@@ -68,7 +68,7 @@ class Doctor:
                     evidence=finding.evidence,
                     threshold=finding.threshold,
                     remedy=advice.text,
-                    patch=advice.patch,
+                    patch={**advice.patch},
                     action=actions[finding.code],
                     step=step,
                     epoch=epoch,

@@ -2,17 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from engine.config import Config
 from engine.training.doctor.findings import Code
 
-_Patch = dict[str, Any]
-MAX_DROPOUT, MAX_DECAY = 0.6, 0.5
+_Patch = dict[str, float | str]
+_MAX_DROPOUT, _MAX_DECAY = 0.6, 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remedy:
+class _Remedy:
     """What to try against a diagnosis."""
 
     text: str
@@ -26,10 +25,10 @@ class Remedy:
         return f"{self.text}; try {words}"
 
 
-def remedy(code: Code, config: Config) -> Remedy:
+def remedy(code: Code, config: Config) -> _Remedy:
     """The remedy for a run of this configuration."""
     text, patch = _REMEDIES[code]
-    return Remedy(text=text, patch=patch(config))
+    return _Remedy(text=text, patch=patch(config))
 
 
 def _scaled(value: float, factor: float) -> float:
@@ -74,8 +73,8 @@ def _non_finite(config: Config) -> _Patch:
 def _overfitting(config: Config) -> _Patch:
     dropout, decay = config.model.dropout, config.training.weight_decay
     return {
-        "model.dropout": max(dropout, min(MAX_DROPOUT, _scaled(dropout + 0.1, 1.0))),
-        "training.weight_decay": max(decay, min(MAX_DECAY, _scaled(decay, 3.0))),
+        "model.dropout": max(dropout, min(_MAX_DROPOUT, _scaled(dropout + 0.1, 1.0))),
+        "training.weight_decay": max(decay, min(_MAX_DECAY, _scaled(decay, 3.0))),
     }
 
 

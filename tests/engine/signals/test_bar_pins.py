@@ -65,7 +65,5 @@ def test_a_longer_pin_differs_from_a_shorter_one_in_what_it_adds(tmp_path: Path)
         return msgspec.structs.replace(inputs(pin), bars=((date, pin),))
 
     found = changed_bars(sealed(plain), sealed(paid), store)
-    extra = [
-        (row["code"], row["column"], row["before"]) for row in found if row["column"] not in BARS
-    ]
+    extra = [(bar.code, bar.column, bar.before) for bar in found if bar.column not in BARS]
     assert extra == [("A", "dividend", 0.0), ("A", "reinvested", 1.0)]

@@ -18,6 +18,7 @@ from engine.records.shadow import PARTS, Entry, ShadowRow
 from engine.signals.shadow import (
     FilledBook,
     Prices,
+    RealPrices,
     running,
     shadow_row,
     totals,
@@ -127,7 +128,9 @@ def test_prices_after_a_session_by_hand() -> None:
         dividends={"DIV": {2: 2.0}, "NEW": {2: 0.5}},
         flags={"OUT": {1: PROCEEDS}, "ODD": {2: BREAK}},
     )
-    found = Prices.after(panel.dates_S, panel.frame, sorted(closes))
+    found = Prices.after(
+        RealPrices.of(panel.dates_S, panel.frame), panel.dates_S[0], sorted(closes)
+    )
     np.testing.assert_allclose(found.dividend_N, [0.02, 0.5 * 2 / 50, 0.0, 0.0])
     np.testing.assert_allclose(
         found.mark_3N, [[1.0] * 4, [1.0, 1.04, 1.0, 1.1], [0.98, 1.0, 1.0, 1.1]]

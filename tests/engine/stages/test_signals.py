@@ -11,7 +11,7 @@ from engine.files import digest
 from engine.records import record
 from engine.signals.inputs import TradingRules
 from engine.signals.seal import SealStore
-from engine.stages.ledger import _filled_book
+from engine.stages.ledger import _filled_book, _PinnedMarket
 from engine.stages.signals import _differs, _refuse_in_sample, answer, provenance
 from tests.engine.stages.seals import ORDER, REFUSED, model_of, seal_of
 
@@ -25,6 +25,7 @@ def test_the_answer_is_read_from_the_seal(tmp_path: Path) -> None:
     assert done.json["key"] == f"XTKS:{DAY}:{'m' * 16}:{'d' * 16}"
     assert done.json["orders"] == [record.as_json(ORDER)]
     assert done.json["orders"][0]["code"] == "-AB"  # a spreadsheet sees '-AB
+    assert repr(done.json["orders"][0]["held"]) == "1200"  # as in the CSV, not 1200.0
     assert b"'-AB," in seal.read("orders.csv")
     assert np.isnan(done.json["refused"][0]["notional"])
     assert {**done.json["refused"][0], "notional": 0.0} == {
@@ -101,7 +102,7 @@ def test_the_ledger_reads_a_book_off_a_seal(tmp_path: Path) -> None:
         initial_cash=0.0,
     )  # fmt: skip
     pins = SealStore(tmp_path / "signals").pins
-    book = _filled_book(Read(), seal.inputs(), pins, rules, Panel())  # type: ignore[arg-type]
+    book = _filled_book(Read(), seal.inputs(), _PinnedMarket(pins), rules, Panel())  # type: ignore[arg-type]
     assert (book.symbols, book.equity, book.verdict) == (("-AB", "6758"), 1e7, "TRADE")
     assert book.weight_N.tolist() == [0.0, 0.25]
     assert book.held_N.tolist() == [1200.0, 0.0]

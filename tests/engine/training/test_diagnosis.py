@@ -1,5 +1,7 @@
 """The diagnoses one by one, on figures made by hand."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -160,7 +162,7 @@ def test_every_patch_is_a_configuration_and_changes_something(
 
 def test_the_chart_survives_the_way_through_json() -> None:
     chart = Chart(streaks={"exploding": 2}, told=["gate_stuck"], gate_moved=0.1, rollbacks=1)
-    state = Progress(chart=chart).to_state()
+    state: Any = Progress(chart=chart).to_state()
     state["chart"]["alpha"] = None  # what strict JSON makes of NaN
     again = Progress.from_state(state).chart
     assert np.isnan(again.alpha)

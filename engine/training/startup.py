@@ -190,7 +190,7 @@ def _truncation(day: _OneDay) -> str:
 
 
 ASSERTIONS: dict[str, Callable[[_OneDay], str]] = {
-    assertion.__name__: assertion
+    assertion.__name__.removeprefix("_"): assertion
     for assertion in (
         _output_varies,
         _input_sensitivity,

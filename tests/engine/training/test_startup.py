@@ -42,6 +42,15 @@ def test_the_real_network_passes_all_seven_and_is_left_as_it_was(world: World) -
     before = {name: value.clone() for name, value in model.state_dict().items()}
     events = check(world, model)
     assert [event.name for event in events] == list(ASSERTIONS)
+    assert list(ASSERTIONS) == [
+        "output_varies",
+        "input_sensitivity",
+        "gradient_reaches_every_block",
+        "permutation_equivariance",
+        "unrelated_stocks",
+        "determinism",
+        "truncation",
+    ], "the report, stored runs and docs/startup.md call them so"
     assert all(event.passed for event in events)
     assert model.training
     assert torch.equal(state, torch.get_rng_state())

@@ -196,9 +196,9 @@ class PanelStore:
         return snapshot.id
 
     def _history(self) -> list[str]:
-        """Ids of the snapshots that were current, oldest first."""
+        """Ids of the snapshots that were current, oldest first. What is no text names no snapshot."""
         path = self.root / HISTORY
-        return path.read_text(encoding="utf-8").split() if path.exists() else []
+        return path.read_text(encoding="utf-8", errors="replace").split() if path.exists() else []
 
     def _move(self, snapshot: str) -> None:
         """Make a snapshot current, and write down which one was before it."""
@@ -280,7 +280,7 @@ class PanelStore:
                 f"{self.root}: no market data yet",
                 hint="run `atft-tui ingest --source files --prices FILE` or `--source synthetic`",
             )
-        return path.read_text(encoding="utf-8").strip()
+        return path.read_text(encoding="utf-8", errors="replace").strip()
 
     def snapshot(self, name: str | None = None) -> Snapshot:
         """A snapshot by its id, the current one if not named."""

@@ -88,6 +88,16 @@ def test_undo_refuses_a_snapshot_that_is_gone(raw: RawTables, tmp_path: Path) ->
     assert store.current() == second
 
 
+@pytest.mark.parametrize("name", ["CURRENT", "HISTORY"])
+def test_an_id_that_is_no_text_names_no_snapshot(raw: RawTables, tmp_path: Path, name: str) -> None:
+    store = PanelStore(tmp_path)
+    store.save(raw.as_of(raw.bars["date"].unique().sort()[-2]))
+    store.save(raw)
+    (tmp_path / name).write_bytes(bytes(range(1, 256)))
+    with pytest.raises(IntegrityError, match="incomplete snapshot"):
+        store.snapshot() if name == "CURRENT" else store.undo()
+
+
 def test_actions_that_are_told_late_give_the_snapshot_of_one_ingest(
     raw: RawTables, tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ from atft_tui.readings.seals import ShownCard, read_attempt, read_card, seals
 from atft_tui.readings.signal import Signal, earlier, read_signal
 from engine.errors import EngineError
 from engine.records import record
-from engine.records.champion import ChampionHistory, ModelFacts
+from engine.records.champion import CHAMPION_FILE, ChampionHistory, ModelFacts
 from engine.records.seal import Seal
 from engine.records.shadow import ShadowLedger, ShadowRow
 from engine.runs import lock
@@ -125,12 +125,12 @@ def attempted(read: Callable[[], T | None]) -> Readable[T]:
 
 def read_champion(workspace: Path) -> Champion | None:
     """None before the first promotion. RecordError for a file that cannot be read."""
-    path = workspace / "models" / "champion.json"
-    history = FILES.get(path, partial(record.read_if_there, kind=ChampionHistory))
+    path = workspace / CHAMPION_FILE
+    history = FILES.record_if_there(path, ChampionHistory)
     if history is None:
         return None
     path = path.parent / (history.champion or "none") / "model.json"
-    facts = FILES.get(path, partial(record.read_if_there, kind=ModelFacts))
+    facts = FILES.record_if_there(path, ModelFacts)
     champion = partial(Champion, history=history, facts=facts)
     return FILES.derive(f"champion {workspace}", (history, facts), champion)
 
@@ -138,7 +138,7 @@ def read_champion(workspace: Path) -> Champion | None:
 def read_shadow(workspace: Path) -> Shadow | None:
     """None before the first `ledger`. RecordError or IntegrityError for a file that cannot be read."""
     path = workspace / "signals" / "ledger.json"
-    told = FILES.get(path, partial(record.read_if_there, kind=ShadowLedger))
+    told = FILES.record_if_there(path, ShadowLedger)
     if told is None:
         return None
     rows = FILES.get(path.with_suffix(".parquet"), _shadow_rows)

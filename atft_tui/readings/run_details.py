@@ -4,9 +4,9 @@ import math
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from engine.files import read_json
+from atft_tui.readings.cached import FILES
+from engine.records.champion import CHAMPION_FILE, ChampionEntry, ChampionHistory
 from engine.records.run import RunManifest, RunSummary
 from engine.runs.events import (
     CheckpointSaved,
@@ -152,20 +152,6 @@ class FileEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class GateVerdict:
-    """What the gate said last of a run."""
-
-    at: str
-    action: str
-    """promoted or refused."""
-    reason: str
-    rows: tuple[tuple[bool, str, str], ...]
-    """Passed, condition, evidence."""
-    reigns: bool
-    """The champion was packed from this run."""
-
-
-@dataclass(frozen=True, slots=True)
 class RunDetails:
     """All that is known of one run."""
 
@@ -174,15 +160,27 @@ class RunDetails:
     course: Course
     files: tuple[FileEntry, ...]
     last_words: str
-    gate: GateVerdict | None
+    gate: ChampionEntry | None
+    """What the gate said last of this run."""
+    is_champion: bool = False
+    """The champion was packed from this run."""
 
 
 def read_details(
     workspace: Path, run: Run, about: RunSummary, course: Course, words: str
 ) -> RunDetails:
     """What the details panel shows of a run, beside its line and how it went."""
-    gate = _gate(workspace, run.id)
-    return RunDetails(about, run.manifest, course, files_of(run.directory), words, gate)
+    history = FILES.record_if_there(workspace / CHAMPION_FILE, ChampionHistory) or ChampionHistory()
+    own = [entry for entry in history.history if entry.run == run.id]
+    return RunDetails(
+        about=about,
+        manifest=run.manifest,
+        course=course,
+        files=files_of(run.directory),
+        last_words=words,
+        gate=own[-1] if own else None,
+        is_champion=history.champion in {entry.model for entry in own},
+    )
 
 
 def files_of(directory: Path) -> tuple[FileEntry, ...]:
@@ -205,27 +203,3 @@ def _size(directory: str) -> int:
             except FileNotFoundError:
                 continue  # a checkpoint that was replaced meanwhile
     return total
-
-
-def _gate(workspace: Path, run_id: str) -> GateVerdict | None:
-    """What the gate said last of this run."""
-    path = workspace / "models" / "champion.json"
-    if not path.is_file():
-        return None
-    history: list[dict[str, Any]] = read_json(path)["history"]
-    own = [entry for entry in history if entry.get("run") == run_id]
-    if not own:
-        return None
-    reigns = [e for e in history if e["action"] in ("promoted", "rolled back")]
-    models = {entry["model"] for entry in own}
-    rows = tuple(
-        (bool(row.get("passed")), str(row.get("name", "")), str(row.get("detail", "")))
-        for row in own[-1].get("gate", ())
-    )
-    return GateVerdict(
-        at=str(own[-1].get("at", "")),
-        action=str(own[-1]["action"]),
-        reason=str(own[-1].get("reason", "")),
-        rows=rows,
-        reigns=bool(reigns) and reigns[-1]["model"] in models,
-    )

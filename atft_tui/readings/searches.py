@@ -30,9 +30,6 @@ from engine.runs.store import Run
 _CURVE_POINTS = 400
 _DONE = "done"
 P = TypeVar("P", ComparisonPlan, StudyPlan)
-_comparison = partial(record.read, kind=VariantComparison)
-_pairs = partial(record.read, kind=RunComparison)
-_study = partial(record.read, kind=StudyResult)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +95,7 @@ class StudyView:
 
 def read_comparisons(workspace: Path, runs: Sequence[RunSummary]) -> tuple[ComparisonView, ...]:
     """Those that have ended, newest first, after those at work, told by their runs' events."""
-    made = [FILES.get(path, _comparison) for path in comparison_files(workspace, *VARIANTS)]
+    made = [FILES.record(path, VariantComparison) for path in comparison_files(workspace, *VARIANTS)]
     known = {one.run_id for one in made}
     going = [
         _comparison_at_work(workspace, about)
@@ -113,7 +110,7 @@ def read_pairs(workspace: Path, run_ids: Sequence[str]) -> tuple[PairView, ...]:
     order = {run_id: number for number, run_id in enumerate(run_ids)}
     found: dict[tuple[int, ...], PairView] = {}
     for path in comparison_files(workspace, RUNS):
-        made = FILES.get(path, _pairs)
+        made = FILES.record(path, RunComparison)
         for pair in made.pairs:
             if pair.first in order and pair.second in order:
                 places = tuple(sorted((order[pair.first], order[pair.second])))
@@ -126,7 +123,7 @@ def read_studies(workspace: Path, runs: Sequence[RunSummary]) -> tuple[StudyView
     tells = {about.id: about for about in runs if about.command == "tune" and about.status}
     found: dict[str, StudyView] = {}
     for path in sorted((workspace / "tune").glob(f"*/{STUDY}")):
-        study = FILES.get(path, _study)
+        study = FILES.record(path, StudyResult)
         about = tells.get(study.run_id)
         if about is None or about.status == _DONE:
             found[study.run_id] = StudyView(study, wanted=len(study.trials))

@@ -66,7 +66,6 @@ class DataScreen(CockpitScreen[DataReading]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.reader: DataReader | None = None
         self.tab = TABS[0]
         self.drilled: tuple[str, str] | None = None
         """What the examples are of: ("rule", name) or ("day", date)."""
@@ -75,10 +74,7 @@ class DataScreen(CockpitScreen[DataReading]):
     # ---- reading ---------------------------------------------------------------------------------
 
     def read(self) -> DataReading:
-        workspace = self.cockpit.workspace
-        if self.reader is None or self.reader.workspace != workspace:
-            self.reader = DataReader(workspace)
-        return self.reader.read(now())
+        return DataReader(self.cockpit.workspace).read(now())
 
     def body(self) -> Iterable[Widget]:
         yield Static(Text(_EMPTY), id="empty")

@@ -1,11 +1,14 @@
 """Which model trades, since when, and who was it before: ``models/champion.json`` and ``model.json``."""
 
+from pathlib import Path
 from typing import Any, Literal
 
 from msgspec import Struct
 
 from engine.records.rank_ic import RankICSummary
 
+CHAMPION_FILE = Path("models") / "champion.json"
+"""Below the workspace."""
 Action = Literal["promoted", "rolled back", "refused"]
 
 
@@ -48,6 +51,12 @@ class ChampionHistory(Struct, frozen=True, kw_only=True):
     def champion(self) -> str:
         """Id of the model that trades now; empty before the first promotion."""
         return self.reigns[-1].model if self.reigns else ""
+
+    @property
+    def promotion(self) -> ChampionEntry | None:
+        """The entry that names the run of the champion's package; None where none does, as a rollback."""
+        own = (entry for entry in reversed(self.reigns) if entry.model == self.champion)
+        return next((entry for entry in own if entry.run), None)
 
     @property
     def succession(self) -> list[str]:

@@ -4,10 +4,11 @@ import datetime as dt
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from atft_tui.readings.cached import Stamp, stamp_of
+from atft_tui.readings.cached import FILES
 from atft_tui.readings.parquet import read_table
 from engine.records import record
 from engine.records.backtest import BACKTEST, SETTINGS, BacktestSummary
@@ -86,25 +87,23 @@ class BacktestReader:
     """Reads a run's backtest again when a file of it changed; remembers what a new one replaced."""
 
     def __init__(self) -> None:
-        self._stamp: tuple[Path, tuple[Stamp, ...]] | None = None
-        self._value = BacktestValue()
+        self._newest = self._value = BacktestValue()
         self._earlier: dict[Path, Earlier] = {}
 
     def value(self, workspace: Path, chosen: str | None) -> BacktestValue:
         """The chosen run's backtest, else that of the newest run with one."""
         run = run_to_show(workspace, chosen)
         if run is None:
-            self._stamp, self._value = None, BacktestValue()
+            self._newest = self._value = BacktestValue()
             return self._value
-        stamp = (run.directory, tuple(stamp_of(run.path(name)) for name in _FILES))
-        if stamp != self._stamp:
-            found = _read_backtest(run)
-            old = self._value
-            same_run = self._stamp is not None and self._stamp[0] == run.directory
+        files = [run.path(name) for name in _FILES]
+        found = FILES.together("backtest", files, partial(_read_backtest, run))
+        if found is not self._newest:
+            old, self._newest = self._newest, found
+            same_run = old.run_id == run.id
             if same_run and old.figures and found.figures and old.figures != found.figures:
                 self._earlier[run.directory] = Earlier(figures=old.figures, curves=old.curves)
             self._value = replace(found, earlier=self._earlier.get(run.directory))
-            self._stamp = stamp
         return self._value
 
 

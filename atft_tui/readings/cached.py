@@ -9,7 +9,7 @@ from engine.records import record
 
 V = TypeVar("V")
 Stamp = tuple[int, int, int] | None
-"""Inode, modification time (ns) and size; None = no such file."""
+"""Inode, modification time (ns) and size; None = there is none, or none that may be looked at."""
 
 
 class FileCache:
@@ -69,7 +69,7 @@ def stamp_of(path: Path) -> Stamp:
     """What tells whether a file has changed."""
     try:
         found = path.stat()
-    except FileNotFoundError:
+    except OSError:
         return None
     return (found.st_ino, found.st_mtime_ns, found.st_size)
 

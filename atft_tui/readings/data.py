@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from atft_tui.readings.cached import FILES
+from atft_tui.readings.parquet import readable
 from engine.errors import DataError, EngineError
 from engine.files import MANIFEST
 from engine.records.audit import AUDIT, AuditResult
@@ -298,13 +299,11 @@ def _graph(manifest: GraphManifest, *, fits: bool) -> GraphSeriesRow:
 
 
 def _table_rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of a small Parquet file; RecordError for a torn one."""
+    """Rows of a small Parquet file; IntegrityError for a torn one."""
     import polars as pl
 
-    try:
+    with readable(str(path)):
         return pl.read_parquet(path).rows(named=True)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise RecordError(f"{path}: not readable ({str(error).splitlines()[0]})") from error
 
 
 def _stocks(

@@ -19,7 +19,7 @@ def readable(name: str) -> Iterator[None]:
 
     try:
         yield
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise IntegrityError(f"{name}: cannot be read ({str(error).splitlines()[0]})") from error
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from atft_tui.readings.cached import FILES
+from atft_tui.readings.parquet import read_table
 from engine.records import record
 from engine.records.comparison import (
     FOLDER,
@@ -95,7 +96,9 @@ class StudyView:
 
 def read_comparisons(workspace: Path, runs: Sequence[RunSummary]) -> tuple[ComparisonView, ...]:
     """Those that have ended, newest first, after those at work, told by their runs' events."""
-    made = [FILES.record(path, VariantComparison) for path in comparison_files(workspace, *VARIANTS)]
+    made = [
+        FILES.record(path, VariantComparison) for path in comparison_files(workspace, *VARIANTS)
+    ]
     known = {one.run_id for one in made}
     going = [
         _comparison_at_work(workspace, about)
@@ -147,7 +150,10 @@ def daily_gap(workspace: Path, one: ComparisonView) -> DailyGap | None:
 def _summed(path: Path, variant: str, reference: str) -> DailyGap | None:
     import polars as pl  # 0.2 s; only when a comparison is looked at
 
-    frame = pl.read_parquet(path).filter((pl.col("split") == "test") & pl.col("seed").is_null())
+    columns = ("date", "split", "seed", "variant", "rank_ic")
+    frame = read_table(path, columns, name=path.name).filter(
+        (pl.col("split") == "test") & pl.col("seed").is_null()
+    )
     mine = frame.filter(pl.col("variant") == variant).select("date", "rank_ic")
     other = frame.filter(pl.col("variant") == reference).select("date", other="rank_ic")
     both = mine.join(other, on="date").drop_nulls().sort("date")

@@ -18,7 +18,7 @@ from atft_tui.keys import SCREENS, bindings
 from atft_tui.readings.backtest import BacktestReader, BacktestValue, overrides
 from atft_tui.readings.holdings import DayBook, read_day
 from atft_tui.screens.base import CockpitScreen
-from atft_tui.styles import DIM, STRONG
+from atft_tui.styles import DIM
 from atft_tui.widgets.backtest import headline as words
 from atft_tui.widgets.backtest import tables
 from atft_tui.widgets.backtest.equity import EquityPanel, EquityValue
@@ -28,6 +28,7 @@ from atft_tui.widgets.backtest.names import OLDER
 from atft_tui.widgets.backtest.panels import EMPTY, NOT_YET, ORDER, SIDE, TABS, PicturePanel
 from atft_tui.widgets.backtest.summary import SummaryValue
 from atft_tui.widgets.ink import Ink, ink_of
+from atft_tui.widgets.lines import tab_line
 from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.table import BrowseTable
 from engine.errors import EngineError
@@ -73,13 +74,11 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         yield Static(id="backtest-tabs")
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.query_one("#backtest-years").border_title = "years"
         self.query_one("#backtest-sweep").border_title = "sweep"
         for name in SIDE:
             self.part(name).border_subtitle = f"{SIDE.index(name) + 1} of {len(SIDE)}: d next"
         self.app.theme_changed_signal.subscribe(self, self.repaint)
-        self.lay_out()
 
     # ---- the value -------------------------------------------------------------------------------
 
@@ -222,11 +221,7 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
             grid.set_class(not wide and name == self.tab, f"tab-{name}")
         tabs = self.query_one("#backtest-tabs", Static)
         tabs.display = there and not wide
-        line = Text(no_wrap=True, overflow="ellipsis")
-        for name in TABS:
-            here = name == self.tab
-            line.append(f"[{name}]" if here else f" {name} ", STRONG if here else DIM)
-        tabs.update(line)
+        tabs.update(tab_line(TABS, self.tab, lead=""))
         self.draw_headline()
 
     def headline(self, width: int) -> Text:

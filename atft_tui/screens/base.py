@@ -22,8 +22,6 @@ from atft_tui.widgets.topbar import TopBar
 from engine.errors import EngineError
 
 V = TypeVar("V")
-READING_ERRORS = (EngineError, OSError, ValueError, KeyError, TypeError)
-"""What a file that is missing, torn or of another version can raise; anything else is a bug."""
 
 
 class CockpitScreen(Screen[None], Generic[V]):
@@ -83,6 +81,7 @@ class CockpitScreen(Screen[None], Generic[V]):
         yield Static(id="notice")
 
     def on_mount(self) -> None:
+        self.lay_out()
         self.draw_headline()
         self.follow()
 
@@ -104,7 +103,7 @@ class CockpitScreen(Screen[None], Generic[V]):
             if self._in_front:
                 try:
                     value = await asyncio.to_thread(self.read)
-                except READING_ERRORS as error:
+                except (EngineError, OSError) as error:  # anything else is a bug
                     if self.app.is_running:
                         self._say(f"cannot read: {error}")
                 else:

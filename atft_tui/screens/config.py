@@ -71,9 +71,7 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
         return read_config(self.cockpit.workspace)
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.query_one("#config-table", BrowseTable).grid.focus()
-        self.lay_out()
 
     @property
     def wide(self) -> bool:

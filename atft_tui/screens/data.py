@@ -17,9 +17,9 @@ from atft_tui.readings.data import DataReader, DataReading, StockRow
 from atft_tui.readings.stock import read_stock
 from atft_tui.screens import data_headline, data_tables
 from atft_tui.screens.base import CockpitScreen
-from atft_tui.styles import DIM, STRONG
 from atft_tui.widgets.coverage import CoveragePanel
 from atft_tui.widgets.graph_panel import GraphPanel
+from atft_tui.widgets.lines import tab_line
 from atft_tui.widgets.reading_panel import ReadingPanel
 from atft_tui.widgets.stock_panel import StockPanel, StockView
 from atft_tui.widgets.table import BrowseTable
@@ -108,10 +108,6 @@ class DataScreen(CockpitScreen[DataReading]):
             yield GraphPanel(id="data-graph")
         yield Static(id="tabs")
 
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.lay_out()
-
     @property
     def reading(self) -> DataReading:
         """What was read last; nothing before the first reading."""
@@ -164,10 +160,7 @@ class DataScreen(CockpitScreen[DataReading]):
             self.query_one(f"#data-{name}").display = shown
         tabs = self.query_one("#tabs", Static)
         tabs.display = there and not wide
-        text = Text(" ", no_wrap=True, overflow="ellipsis")
-        for name in TABS:
-            text.append(*((f"[{name}]", STRONG) if name == self.tab else (f" {name} ", DIM)))
-        tabs.update(text)
+        tabs.update(tab_line(TABS, self.tab))
         self.draw_headline()
 
     def headline(self, width: int) -> Text:

@@ -17,8 +17,9 @@ from atft_tui.readings.feed import chosen_or_newest
 from atft_tui.readings.timeline import Mark, Timeline
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.styles import DIM, RUNNING, STRONG, status
+from atft_tui.widgets.lines import tab_line
 from atft_tui.widgets.run_lines import timeline
-from atft_tui.widgets.run_panels import TABS, RunPanels, tab_line
+from atft_tui.widgets.run_panels import TABS, RunPanels
 from atft_tui.widgets.scrubber import Scrub, Scrubber
 from engine.runs.state import RunState
 from engine.runs.store import Run
@@ -74,8 +75,6 @@ class ReplayScreen(CockpitScreen[Moment]):
         yield Static(id="tabs")
 
     def on_mount(self) -> None:
-        super().on_mount()
-        self.lay_out()
         self.set_interval(_TICK_S, self.play_on)
 
     def read(self) -> Moment:
@@ -210,4 +209,4 @@ class ReplayScreen(CockpitScreen[Moment]):
         self.query_one(RunPanels).lay_out(self.tab, wide=wide, networks=networks)
         tabs = self.query_one("#tabs", Static)
         tabs.display = there and not wide
-        tabs.update(tab_line(self.tab))
+        tabs.update(tab_line(TABS, self.tab))

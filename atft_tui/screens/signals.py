@@ -19,13 +19,14 @@ from atft_tui.readings.signal import Signal, StockLine
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.screens.signal_columns import FILLS, VIEWS, line_columns
 from atft_tui.sizes import WIDE
-from atft_tui.styles import BAD, DIM, STRONG
+from atft_tui.styles import BAD, STRONG
 from atft_tui.widgets.card_line import card_line
 from atft_tui.widgets.card_panel import CardPanel, Sealing
 from atft_tui.widgets.champion_panel import ChampionPanel
 from atft_tui.widgets.change_panel import ChangePanel
 from atft_tui.widgets.diff_panel import Compared, DiffPanel
 from atft_tui.widgets.ledger_panel import LedgerPanel
+from atft_tui.widgets.lines import tab_line
 from atft_tui.widgets.schedule_panel import SchedulePanel
 from atft_tui.widgets.signal_bars import position, session_bar, status_strip, step_names
 from atft_tui.widgets.table import BrowseTable
@@ -89,10 +90,8 @@ class SignalsScreen(CockpitScreen[Desk]):
         yield Static(id="signals-strip")
 
     def on_mount(self) -> None:
-        super().on_mount()
         fills = self.query_one("#signals-fills", BrowseTable)
         fills.border_title = "shadow ledger, session by session, basis points of equity"
-        self.lay_out()
 
     def on_resize(self) -> None:
         self.set_columns()
@@ -185,11 +184,7 @@ class SignalsScreen(CockpitScreen[Desk]):
         for page in PAGES:
             shown = page in (*_ALWAYS, *below) if wide else page == self.page
             self.query_one(f"#signals-{page}").display = shown
-        tabs = Text(" ", no_wrap=True, overflow="ellipsis")
-        for page in PAGES:
-            here = page == self.page
-            tabs.append(f"[{page}]" if here else f" {page} ", style=STRONG if here else DIM)
-        self.query_one("#signals-tabs", Static).update(tabs)
+        self.query_one("#signals-tabs", Static).update(tab_line(PAGES, self.page))
         self.draw_headline()
 
     def draw_headline(self) -> None:

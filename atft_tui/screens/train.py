@@ -17,8 +17,9 @@ from atft_tui.screens.base import CockpitScreen
 from atft_tui.styles import STRONG
 from atft_tui.widgets import panels
 from atft_tui.widgets.keybar import KeyBar
+from atft_tui.widgets.lines import tab_line
 from atft_tui.widgets.run_lines import headline, possible, timeline, way_on
-from atft_tui.widgets.run_panels import TABS, RunPanels, tab_line
+from atft_tui.widgets.run_panels import TABS, RunPanels
 from atft_tui.widgets.search_table import SEARCH_COLUMNS, Tried, tried
 from atft_tui.widgets.table import BrowseTable
 from engine.errors import EngineError, UsageError
@@ -130,10 +131,6 @@ class TrainScreen(CockpitScreen[RunNews]):
 
     # ---- layout ----------------------------------------------------------------------------------
 
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.lay_out()
-
     def lay_out(self) -> None:
         """All panels at once where there is room, else the chosen one under RankIC and verdict."""
         there = self.run_value is not None
@@ -148,7 +145,7 @@ class TrainScreen(CockpitScreen[RunNews]):
         self._panels.lay_out(self.tab, wide=wide, networks=networks)
         tabs = self.query_one("#tabs", Static)
         tabs.display = there and not wide and not self._is_search
-        tabs.update(tab_line(self.tab))
+        tabs.update(tab_line(TABS, self.tab))
         self.draw_headline()
 
     def draw_headline(self) -> None:

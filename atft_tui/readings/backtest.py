@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atft_tui.readings.cached import FILES
+from atft_tui.readings.feed import chosen_or_newest
 from atft_tui.readings.parquet import read_table
 from engine.records import record
 from engine.records.backtest import BACKTEST, SETTINGS, BacktestSummary
 from engine.records.sweep import SWEEP, SweepSummary
-from engine.runs.store import Run, RunStore
+from engine.runs.store import Run
 
 if TYPE_CHECKING:
     import polars as pl
@@ -109,10 +110,7 @@ class BacktestReader:
 
 def run_to_show(workspace: Path, chosen: str | None) -> Run | None:
     """The chosen run, backtested or not; without one the newest that has a backtest."""
-    store = RunStore(workspace / "runs")
-    if chosen is not None and (store.root / chosen / "manifest.json").is_file():
-        return Run(store.root / chosen)
-    return next((run for run in store if run.path(BACKTEST).is_file()), None)
+    return chosen_or_newest(workspace, chosen, lambda run: run.path(BACKTEST).is_file())
 
 
 def overrides(found: BacktestSummary, workspace: Path) -> list[str]:

@@ -1,10 +1,12 @@
 """Files that are read again only when they have changed, and what is made from what they held."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
+from engine.errors import EngineError
 from engine.records import record
 
 V = TypeVar("V")
@@ -76,3 +78,19 @@ def stamp_of(path: Path) -> Stamp:
 
 FILES = FileCache()
 """The one cache of the screens' files; a reading asks it with the path and what it makes of the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readable(Generic[V]):
+    """A value, or None: because there is none yet, or because of the trouble."""
+
+    value: V | None
+    trouble: str = ""
+
+
+def attempted(read: Callable[[], V | None]) -> Readable[V]:
+    """The value, or the trouble of a file that is missing, torn or of another shape."""
+    try:
+        return Readable(read())
+    except (EngineError, OSError) as error:
+        return Readable(None, str(error) or type(error).__name__)

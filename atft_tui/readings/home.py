@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from atft_tui.readings.cached import FILES
-from atft_tui.readings.desk import Champion, Readable, attempted, read_champion
+from atft_tui.readings.cached import FILES, Readable, attempted
+from atft_tui.readings.champion import Champion, read_champion
 from atft_tui.readings.runs import list_runs
 from atft_tui.readings.seals import ShownCard, read_card, seals
 from engine.errors import IntegrityError

@@ -23,7 +23,7 @@ from atft_tui.readings.machine import MachineNews, MachineReader
 from atft_tui.readings.runs import figure_words, sharpe_words
 from atft_tui.readings.steps import FirstStep, parts, upcoming
 from atft_tui.screens.base import CockpitScreen
-from atft_tui.styles import status
+from atft_tui.styles import figure_text, status, status_text
 from atft_tui.widgets.column import TableColumn
 from atft_tui.widgets.home_panels import HomePanel, countdown, freshness
 from atft_tui.widgets.table import BrowseTable
@@ -45,24 +45,17 @@ def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def _status(row: RunSummary) -> Text:
-    found = status(row.status)
-    return Text(f"{found.mark} {row.status}", found.style)
-
-
-def _figure(shown: str) -> Text:
-    return Text(shown, styles.figure(noise=shown.startswith("~")))
-
-
 _COLUMNS: tuple[TableColumn[RunSummary], ...] = (
     TableColumn(name="last runs", cell=lambda row: row.id, width=28),
-    TableColumn(name="status", cell=_status, width=10),
+    TableColumn(name="status", cell=lambda row: status_text(row.status), width=10),
     TableColumn(
-        name="validation RankIC", cell=lambda row: _figure(figure_words(row.validation)), width=18
+        name="validation RankIC",
+        cell=lambda row: figure_text(figure_words(row.validation)),
+        width=18,
     ),
     TableColumn(
         name="test RankIC",
-        cell=lambda row: _figure(figure_words(row.test)),
+        cell=lambda row: figure_text(figure_words(row.test)),
         width=18,
         wide_only=True,
     ),

@@ -89,7 +89,9 @@ class TrainScreen(CockpitScreen[RunNews]):
         yield Static(id="tabs")
 
     def read(self) -> RunNews:
-        run = chosen_or_newest(self.cockpit.workspace, self.cockpit.chosen_run, _SHOWN)
+        run = chosen_or_newest(
+            self.cockpit.workspace, self.cockpit.chosen_run, lambda run: run.command in _SHOWN
+        )
         if run is None:
             self.feed = None
             return RunNews()

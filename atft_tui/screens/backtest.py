@@ -28,7 +28,6 @@ from atft_tui.widgets.backtest.names import OLDER
 from atft_tui.widgets.backtest.panels import EMPTY, NOT_YET, ORDER, SIDE, TABS, PicturePanel
 from atft_tui.widgets.backtest.summary import SummaryValue
 from atft_tui.widgets.ink import Ink, ink_of
-from atft_tui.widgets.lines import tab_line
 from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.table import BrowseTable
 from engine.errors import EngineError
@@ -71,7 +70,7 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
             yield PicturePanel("summary")
             yield PicturePanel("quantiles")
             yield PicturePanel("decay")
-        yield Static(id="backtest-tabs")
+        yield Static(id="tabs")
 
     def on_mount(self) -> None:
         self.query_one("#backtest-years").border_title = "years"
@@ -219,9 +218,7 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         grid = self.query_one("#backtest-grid")
         for name in TABS:
             grid.set_class(not wide and name == self.tab, f"tab-{name}")
-        tabs = self.query_one("#backtest-tabs", Static)
-        tabs.display = there and not wide
-        tabs.update(tab_line(TABS, self.tab, lead=""))
+        self.show_tabs(TABS, self.tab, seen=there and not wide, lead="")
         self.draw_headline()
 
     def headline(self, width: int) -> Text:

@@ -18,6 +18,7 @@ from atft_tui.protocol import Cockpit
 from atft_tui.sizes import TALL, WIDE, too_small
 from atft_tui.styles import BAD
 from atft_tui.widgets.keybar import KeyBar
+from atft_tui.widgets.lines import tab_line
 from atft_tui.widgets.topbar import TopBar
 from engine.errors import EngineError
 
@@ -70,6 +71,12 @@ class CockpitScreen(Screen[None], Generic[V]):
     def lay_out(self) -> None:
         """Arrange the widgets for the size there is; called whenever that changes."""
         self.set_class(not self.wide, "narrow")
+
+    def show_tabs(self, titles: Iterable[str], chosen: str, *, seen: bool, lead: str = " ") -> None:
+        """Name in the line ``#tabs`` what is shown one at a time; it is there only where ``seen``."""
+        tabs = self.query_one("#tabs", Static)
+        tabs.display = seen
+        tabs.update(tab_line(titles, chosen, lead))
 
     # ---- shared ----------------------------------------------------------------------------------
 

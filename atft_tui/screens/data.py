@@ -19,7 +19,6 @@ from atft_tui.screens import data_headline, data_tables
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.widgets.coverage import CoveragePanel
 from atft_tui.widgets.graph_panel import GraphPanel
-from atft_tui.widgets.lines import tab_line
 from atft_tui.widgets.reading_panel import ReadingPanel
 from atft_tui.widgets.stock_panel import StockPanel, StockView
 from atft_tui.widgets.table import BrowseTable
@@ -158,9 +157,7 @@ class DataScreen(CockpitScreen[DataReading]):
         for name in BOXES:
             shown = wide or name == self.tab or (name == "stock" and self.tab == "stocks")
             self.query_one(f"#data-{name}").display = shown
-        tabs = self.query_one("#tabs", Static)
-        tabs.display = there and not wide
-        tabs.update(tab_line(TABS, self.tab))
+        self.show_tabs(TABS, self.tab, seen=there and not wide)
         self.draw_headline()
 
     def headline(self, width: int) -> Text:

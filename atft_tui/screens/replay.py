@@ -17,7 +17,6 @@ from atft_tui.readings.feed import chosen_or_newest
 from atft_tui.readings.timeline import Mark, Timeline
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.styles import DIM, RUNNING, STRONG, status
-from atft_tui.widgets.lines import tab_line
 from atft_tui.widgets.run_lines import timeline
 from atft_tui.widgets.run_panels import TABS, RunPanels
 from atft_tui.widgets.scrubber import Scrub, Scrubber
@@ -207,6 +206,4 @@ class ReplayScreen(CockpitScreen[Moment]):
         self.query_one("#timeline").display = there
         networks = self.value is not None and bool(self.value.state.networks)
         self.query_one(RunPanels).lay_out(self.tab, wide=wide, networks=networks)
-        tabs = self.query_one("#tabs", Static)
-        tabs.display = there and not wide
-        tabs.update(tab_line(TABS, self.tab))
+        self.show_tabs(TABS, self.tab, seen=there and not wide)

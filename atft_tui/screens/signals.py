@@ -26,7 +26,6 @@ from atft_tui.widgets.champion_panel import ChampionPanel
 from atft_tui.widgets.change_panel import ChangePanel
 from atft_tui.widgets.diff_panel import Compared, DiffPanel
 from atft_tui.widgets.ledger_panel import LedgerPanel
-from atft_tui.widgets.lines import tab_line
 from atft_tui.widgets.schedule_panel import SchedulePanel
 from atft_tui.widgets.signal_bars import position, session_bar, status_strip, step_names
 from atft_tui.widgets.table import BrowseTable
@@ -68,7 +67,7 @@ class SignalsScreen(CockpitScreen[Desk]):
 
     def body(self) -> Iterable[Widget]:
         yield Static(id="signals-bar")
-        yield Static(id="signals-tabs")
+        yield Static(id="tabs")
         yield Static(Text(_EMPTY), id="empty")
         with Container(id="signals-grid"):
             yield BrowseTable(
@@ -178,13 +177,12 @@ class SignalsScreen(CockpitScreen[Desk]):
         self.query_one("#empty").display = self.value is not None and not there
         self.query_one("#signals-grid").display = there and self.rows
         self.query_one("#signals-bar").display = there
-        self.query_one("#signals-tabs").display = there and not wide
         self.query_one("#signals-strip").display = self.value is not None and wide
         below = (self.page,) if self.page not in (*_ALWAYS, *_BELOW) else _BELOW
         for page in PAGES:
             shown = page in (*_ALWAYS, *below) if wide else page == self.page
             self.query_one(f"#signals-{page}").display = shown
-        self.query_one("#signals-tabs", Static).update(tab_line(PAGES, self.page))
+        self.show_tabs(PAGES, self.page, seen=there and not wide)
         self.draw_headline()
 
     def draw_headline(self) -> None:

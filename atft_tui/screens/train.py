@@ -17,7 +17,6 @@ from atft_tui.screens.base import CockpitScreen
 from atft_tui.styles import STRONG
 from atft_tui.widgets import panels
 from atft_tui.widgets.keybar import KeyBar
-from atft_tui.widgets.lines import tab_line
 from atft_tui.widgets.run_lines import headline, possible, timeline, way_on
 from atft_tui.widgets.run_panels import TABS, RunPanels
 from atft_tui.widgets.search_table import SEARCH_COLUMNS, Tried, tried
@@ -145,9 +144,7 @@ class TrainScreen(CockpitScreen[RunNews]):
         self.query_one("#empty").display = not there
         networks = bool(self.state.networks) if self.networks is None else self.networks
         self._panels.lay_out(self.tab, wide=wide, networks=networks)
-        tabs = self.query_one("#tabs", Static)
-        tabs.display = there and not wide and not self._is_search
-        tabs.update(tab_line(TABS, self.tab))
+        self.show_tabs(TABS, self.tab, seen=there and not wide and not self._is_search)
         self.draw_headline()
 
     def draw_headline(self) -> None:

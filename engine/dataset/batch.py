@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -15,14 +15,9 @@ from engine.features.normalise import gauss_rank, residual
 from engine.graph.graph import Graph, GraphSeries
 
 TENSORS = (
-    "symbol_M",
-    "x_MTF",
-    "mask_MT",
-    "y_MH",
-    "target_MH",
-    "edge_index_2E",
-    "edge_attr_EK",
-)
+    "symbol_M", "x_MTF", "mask_MT", "y_MH", "target_MH", "edge_index_2E", "edge_attr_EK",
+)  # fmt: skip
+"""Fields of a `Batch` that live on its device."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +47,7 @@ class Batch:
     edge_attr_EK: Tensor
 
     def to(self, device: torch.device | str) -> Self:
+        """Copy the batch to another device; from page-locked memory the copy overlaps with other work."""
         moved = {name: getattr(self, name).to(device, non_blocking=True) for name in TENSORS}
         return replace(self, **moved)
 
@@ -60,29 +56,36 @@ class Batch:
         return replace(self, **{name: getattr(self, name).pin_memory() for name in TENSORS})
 
 
+class _Day(NamedTuple):
+    """One day's rows (N members); edges in rows of the day."""
+
+    member_N: NDArray[np.int64]
+    x_NTF: NDArray[np.float32]
+    mask_NT: NDArray[np.float32]
+    y_NH: NDArray[np.float32]
+    target_NH: NDArray[np.float32]
+    edge_index_2E: NDArray[np.int64]
+    edge_attr_EK: NDArray[np.float32]
+
+
 def make_batch(
     features: FeatureSet, graphs: GraphSeries | None, sessions: Sequence[int], window: int
 ) -> Batch:
     """Gather the days; each sees ``window`` sessions up to itself and the newest graph up to itself."""
     days = [_day(features, graphs, session, window) for session in sessions]
-    sizes = [day[0].size for day in days]
-    day_ptr = np.concatenate([[0], np.cumsum(sizes)])
-    edges = [day[3] + start for day, start in zip(days, day_ptr, strict=False)]
-    returns = [
-        features.forward_return_SNH[session][day[0]]
-        for session, day in zip(sessions, days, strict=True)
-    ]
+    day_ptr = np.concatenate([[0], np.cumsum([day.member_N.size for day in days])])
+    edges = [day.edge_index_2E + start for day, start in zip(days, day_ptr, strict=False)]
     return Batch(
         dates=tuple(features.dates_S[session].item() for session in sessions),
         sessions=tuple(int(session) for session in sessions),
         day_ptr=tuple(int(p) for p in day_ptr),
-        symbol_M=_joined([day[0] for day in days]),
-        x_MTF=_joined([day[1] for day in days]),
-        mask_MT=_joined([day[2] for day in days]),
-        y_MH=_joined(returns),
-        target_MH=_joined([day[5] for day in days]),
+        symbol_M=_joined([day.member_N for day in days]),
+        x_MTF=_joined([day.x_NTF for day in days]),
+        mask_MT=_joined([day.mask_NT for day in days]),
+        y_MH=_joined([day.y_NH for day in days]),
+        target_MH=_joined([day.target_NH for day in days]),
         edge_index_2E=_joined(edges, dim=1),
-        edge_attr_EK=_joined([day[4] for day in days]),
+        edge_attr_EK=_joined([day.edge_attr_EK for day in days]),
     )
 
 
@@ -95,10 +98,7 @@ def _joined(parts: Sequence[NDArray[Any]], dim: int = 0) -> Tensor:
     return torch.cat([torch.from_numpy(part) for part in parts], dim=dim)
 
 
-def _day(
-    features: FeatureSet, graphs: GraphSeries | None, session: int, window: int
-) -> tuple[NDArray[np.int64], ...]:
-    """Members, window, mask, edges in rows of the day, their attributes, normal scores of labels."""
+def _day(features: FeatureSet, graphs: GraphSeries | None, session: int, window: int) -> _Day:
     first = session - window + 1
     if first < 0:
         raise IndexError(f"session {session} has no window of {window} sessions")
@@ -107,10 +107,8 @@ def _day(
     x_TNF = torch.from_numpy(features.x_SNF[first : session + 1]).float()
     x_NTF = x_TNF.transpose(0, 1)[torch.from_numpy(member_N)].contiguous().numpy()
     mask_NT = features.member_SN[first : session + 1][:, member_N].T.astype(np.float32)
-    edge_index, edge_attr = (
-        np.empty((2, 0), np.int64),
-        np.empty((0, len(Graph.edge_names)), np.float32),
-    )
+    edge_index = np.empty((2, 0), np.int64)
+    edge_attr = np.empty((0, len(Graph.edge_names)), np.float32)
     if graphs is not None:
         graph = graphs.at(session)
         row = np.full(len(features.symbols), -1, dtype=np.int64)
@@ -118,10 +116,10 @@ def _day(
         mapped = row[graph.edge_index_2E]
         inside = (mapped >= 0).all(axis=0)
         edge_index, edge_attr = mapped[:, inside], graph.edge_attr_EK[inside]
-    y_NH = features.forward_return_SNH[session][member_N].astype(np.float64)
+    y_NH = features.forward_return_SNH[session][member_N]
     exposure_NK = x_NTF[:, -1, [features.features.index(name) for name in features.neutral]]
-    target_NH = targets(y_NH, exposure_NK.astype(np.float64))
-    return member_N, x_NTF, mask_NT, edge_index, edge_attr, target_NH  # type: ignore[return-value]
+    target_NH = targets(y_NH.astype(np.float64), exposure_NK.astype(np.float64))
+    return _Day(member_N, x_NTF, mask_NT, y_NH, target_NH, edge_index, edge_attr)
 
 
 def targets(

@@ -21,7 +21,7 @@ _POLL_S = 0.002
 def epoch_steps(
     train: NDArray[np.int64], *, stride: int, days_per_step: int, seed: int, epoch: int
 ) -> list[tuple[int, ...]]:
-    """Days of each step of one epoch: every ``stride``-th training day from a random offset, shuffled.
+    """Sessions of each step of one epoch: every ``stride``-th training day from a random offset, shuffled.
 
     A pure function of its arguments, so a resumed run goes on with the same days. A short last step
     is kept unless it has a single day and others are longer.

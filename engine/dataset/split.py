@@ -31,6 +31,8 @@ class Split:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fold:
+    """One step of the walk forward: its number, from 0, and its sessions."""
+
     index: int
     split: Split
 

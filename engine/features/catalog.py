@@ -31,23 +31,9 @@ from engine.features.families import (
 from engine.features.feature import Feature
 
 _MODULES: tuple[ModuleType, ...] = (
-    price,
-    volatility,
-    volume,
-    technical,
-    cross_section,
-    sector,
-    market,
-    options,
-    flow,
-    margin,
-    short,
-    statements,
-    earnings,
-    graph,
-    interaction,
-    validity,
-)
+    price, volatility, volume, technical, cross_section, sector, market, options,
+    flow, margin, short, statements, earnings, graph, interaction, validity,
+)  # fmt: skip
 CATALOG: tuple[Feature, ...] = tuple(feature for module in _MODULES for feature in module.FEATURES)
 FAMILIES = tuple(dict.fromkeys(feature.family for feature in CATALOG))
 ALWAYS = ("bars",)
@@ -99,7 +85,7 @@ def _way_out(table: str) -> str:
 
 
 def _asked(families: Iterable[str], breadth: str, columns: Collection[str]) -> list[Feature]:
-    """Whatever tables are at hand, in catalog order."""
+    """Features in catalog order, whatever tables are at hand."""
     named, wanted = {find(name).name for name in columns}, set(families)
 
     def is_asked(feature: Feature) -> bool:

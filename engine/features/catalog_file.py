@@ -20,6 +20,7 @@ _TOLD = tuple(f.name for f in fields(Feature) if f.name not in ("compute", "dept
 
 
 def told(feature: Feature) -> dict[str, Any]:
+    """What a row of the file says of a feature, by the names of its fields."""
     return {name: getattr(feature, name) for name in _TOLD}
 
 
@@ -37,6 +38,6 @@ def off(feature: Feature, config: Config, present: Collection[str] | None) -> st
 
 
 def write_catalog(directory: Path, config: Config, present: Collection[str] | None) -> None:
-    """``directory`` is ``WORKSPACE/features``."""
+    """Write the file; ``directory`` is ``WORKSPACE/features``."""
     rows = [told(feature) | {"off": off(feature, config, present)} for feature in CATALOG]
     write_json(directory / _FILE, {"features": rows})

@@ -5,7 +5,7 @@ whole history: a build goes through it piece by piece, and a new day is a piece 
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -19,23 +19,17 @@ from engine.data.panel import DensePanel
 from engine.data.universe import Universe
 from engine.features.context import Context
 from engine.features.feature import Feature
-from engine.features.normalise import scale_by_past
+from engine.features.normalise import scale_by_past, write_scores
 from engine.features.rolling import BLOCK
-from engine.features.scores import write_scores
 from engine.graph.graph import GraphSeries
 
 _Array = NDArray[np.float64]
 _REACHES = (128, 192, 320, 448, 640, 1024)
 """Sessions before a piece that are looked at: features with like look-backs share their intermediates."""
 _NODE_FIGURES = (
-    "listeners",
-    "neighbours",
-    "mean_abs_rho",
-    "same_sector_share",
-    "clustering",
-    "kept_share",
-)
-"""Columns of `engine.graph.statistics.NodeStatistics` that are features."""
+    "listeners", "neighbours", "mean_abs_rho", "same_sector_share", "clustering", "kept_share",
+)  # fmt: skip
+"""Columns of `engine.graph.graph.NodeStatistics` that are features."""
 _WORKING_BYTES = 600_000_000
 """For the values of a batch of features in a piece."""
 _BATCH = 48
@@ -61,6 +55,7 @@ def reach(feature: Feature) -> int:
 
 
 def longest_reach(features: Sequence[Feature]) -> int:
+    """Sessions before a new one that have to be at hand to compute these features for it."""
     return max((reach(f) for f in features if f.scope == "stock"), default=BLOCK)
 
 
@@ -75,9 +70,24 @@ def pieces(stocks: int, sessions: int) -> Iterator[tuple[int, int]]:
 def market_context(inputs: Inputs) -> Context:
     """What market-scope features look at: all sessions and no stock."""
     universe = inputs.universe
-    nobody = _without_stocks(inputs.dense, universe.dates_S)
-    member_NS = np.zeros((0, universe.dates_S.size), dtype=np.bool_)
-    return Context(nobody, member_NS, universe.market_KS)
+    nothing_NS = np.empty((0, universe.dates_S.size))
+    nobody = DensePanel(
+        dates_S=universe.dates_S,
+        symbols=(),
+        open_NS=nothing_NS,
+        high_NS=nothing_NS,
+        low_NS=nothing_NS,
+        close_NS=nothing_NS,
+        close_raw_NS=nothing_NS,
+        volume_NS=nothing_NS,
+        turnover_NS=nothing_NS,
+        sector_N=np.empty(0, dtype=np.int16),
+        sectors=inputs.dense.sectors,
+        index_close_S=None,
+        bars_before_N=np.empty(0, dtype=np.int64),
+        tables=inputs.dense.tables,
+    )
+    return Context(nobody, nothing_NS.astype(np.bool_), universe.market_KS)
 
 
 def market_columns(inputs: Inputs, features: Sequence[Feature]) -> dict[str, NDArray[np.float32]]:
@@ -159,7 +169,7 @@ def compute_sessions(
     stop: int,
     *,
     config: FeatureConfig,
-    market: dict[str, NDArray[np.float32]],
+    market: Mapping[str, NDArray[np.float32]],
     done: Callable[[Sequence[Feature]], None] = lambda _: None,
     known_F: NDArray[np.int64] | None = None,
 ) -> NDArray[np.floating]:
@@ -244,23 +254,3 @@ def _mean_of_sources(
     for i in range(total.size):
         if count[i] > 0.0:
             out_NS[i, t] = total[i] / count[i]
-
-
-def _without_stocks(dense: DensePanel, dates_S: NDArray[np.datetime64]) -> DensePanel:
-    empty = np.empty((0, dates_S.size))
-    return DensePanel(
-        dates_S=dates_S,
-        symbols=(),
-        open_NS=empty,
-        high_NS=empty,
-        low_NS=empty,
-        close_NS=empty,
-        close_raw_NS=empty,
-        volume_NS=empty,
-        turnover_NS=empty,
-        sector_N=np.empty(0, dtype=np.int16),
-        sectors=dense.sectors,
-        index_close_S=None,
-        bars_before_N=np.empty(0, dtype=np.int64),
-        tables=dense.tables,
-    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar, cast
 
 import numpy as np
 import polars as pl
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 from engine.data.panel import DensePanel
 from engine.data.universe import MARKET_SERIES
 from engine.features import rolling
+from engine.features.feature import log
 
 Array = NDArray[np.float64]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -32,60 +35,63 @@ class Context:
     """Figures of each stock's place in the newest graph, ``[N, S]`` by name; empty without a graph."""
     neighbours: Callable[[Array], Array] | None = None
     """Mean of ``[N, S]`` values over the stocks that each one listens to."""
-    shared: dict[str, object] = field(default_factory=dict)
-    """What several features of a family prepare from a table, by name."""
-    _memory: dict[tuple[object, ...], Array] = field(default_factory=dict)
+    _memory: dict[object, object] = field(default_factory=dict)
 
     @property
     def tables(self) -> Mapping[str, pl.DataFrame]:
         """Optional tables of the source, whole."""
         return self.dense.tables
 
-    def once(self, key: tuple[object, ...], compute: Callable[[], Array]) -> Array:
-        """The array under ``key``, computed at the first call."""
+    def once(self, key: object, compute: Callable[[], T]) -> T:
+        """What ``compute`` gives, such as an array ``[N, S]``; computed at the first call with ``key``."""
         if key not in self._memory:
             self._memory[key] = compute()
-        return self._memory[key]
+        return cast(T, self._memory[key])
 
     @property
     def close(self) -> Array:
+        """``[N, S]``: adjusted close, NaN without a bar."""
         return self.dense.close_NS
 
     @property
     def open(self) -> Array:
+        """``[N, S]``: adjusted open, NaN without one."""
         return self.dense.open_NS
 
     @property
     def high(self) -> Array:
+        """``[N, S]``: adjusted high, NaN without a bar."""
         return self.dense.high_NS
 
     @property
     def low(self) -> Array:
+        """``[N, S]``: adjusted low, NaN without a bar."""
         return self.dense.low_NS
 
     @property
     def volume(self) -> Array:
+        """``[N, S]``: adjusted shares traded, NaN without a bar."""
         return self.dense.volume_NS
 
     @property
     def turnover(self) -> Array:
+        """``[N, S]``: value traded in the quote currency, NaN without a bar."""
         return self.dense.turnover_NS
 
     @property
     def return_NS(self) -> Array:
-        """close[t] / close[t-1] - 1; NaN unless both sessions have a bar."""
-        return self.once(("return",), lambda: self.total_return(1))
+        """``[N, S]``: close[t] / close[t-1] - 1; NaN unless both sessions have a bar."""
+        return self.once("return", lambda: self.total_return(1))
 
     @property
     def log_close(self) -> Array:
-        return self.once(("log close",), lambda: np.log(self.close))
+        """``[N, S]``: natural logarithm of the close; NaN without a bar."""
+        return self.once("log close", lambda: np.log(self.close))
 
     @property
     def log_volume(self) -> Array:
-        """NaN without volume."""
-        return self.once(
-            ("log volume",), lambda: np.log(np.where(self.volume > 0, self.volume, np.nan))
-        )
+        """``[N, S]``: natural logarithm of the volume; NaN without volume."""
+        return self.once("log volume", lambda: log(self.volume))
 
     def market(self, name: str) -> Array:
         """``[S]``: one of `engine.data.universe.MARKET_SERIES`."""
@@ -93,48 +99,43 @@ class Context:
 
     @property
     def market_S(self) -> Array:
-        """Daily market return: the index, or the mean over the members of the session before."""
+        """``[S]``: daily market return as a fraction: the index, or the mean over the members of the
+        session before.
+        """
         return self.market("return")
 
     @property
     def market_level_S(self) -> Array:
-        """Market index rebuilt from its returns, 1 at the start."""
+        """``[S]``: market index rebuilt from its returns, 1 at the start; a NaN return leaves it."""
         return np.asarray(np.cumprod(1.0 + np.nan_to_num(self.market_S)))
 
     @property
     def overnight_NS(self) -> Array:
-        """open[t] / close[t-1] - 1."""
-        return self.once(("overnight",), lambda: self.open / rolling.shift(self.close, 1) - 1.0)
+        """``[N, S]``: open[t] / close[t-1] - 1; NaN where either is missing."""
+        return self.once("overnight", lambda: self.open / rolling.shift(self.close, 1) - 1.0)
 
     @property
     def intraday_NS(self) -> Array:
-        """close[t] / open[t] - 1."""
-        return self.once(("intraday",), lambda: self.close / self.open - 1.0)
-
-    @property
-    def held_NS(self) -> NDArray[np.bool_]:
-        """Members of the session before."""
-        out_NS = np.zeros_like(self.member_NS)
-        out_NS[:, 1:] = self.member_NS[:, :-1]
-        return out_NS
+        """``[N, S]``: close[t] / open[t] - 1; NaN where either is missing."""
+        return self.once("intraday", lambda: self.close / self.open - 1.0)
 
     @property
     def sector_return_NS(self) -> Array:
-        """Mean return of the stock's sector among members of the session before, without the stock."""
-        return self.once(("sector return",), lambda: self.sector_mean(self.return_NS))
+        """``[N, S]``: `sector_mean` of the daily returns."""
+        return self.once("sector return", lambda: self.sector_mean(self.return_NS))
 
     @property
     def residual_NS(self) -> Array:
-        """Return minus beta60 (of the session before) times the market return."""
+        """``[N, S]``: return less beta60 (of the session before; 1 where unknown) times the market's."""
 
         def compute() -> Array:
             beta_NS = rolling.shift(self.beta(60), 1)
             return self.return_NS - np.where(np.isfinite(beta_NS), beta_NS, 1.0) * self.market_S
 
-        return self.once(("residual",), compute)
+        return self.once("residual", compute)
 
     def total_return(self, sessions: int) -> Array:
-        """close[t] / close[t - sessions] - 1."""
+        """``[N, S]``: close[t] / close[t - sessions] - 1; NaN unless both have a bar."""
         if sessions == 1:
             return self.close / rolling.shift(self.close, 1) - 1.0
         return self.once(
@@ -143,45 +144,50 @@ class Context:
         )
 
     def sum_of(self, x_NS: Array, sessions: int) -> Array:
-        """Window mean times its length: a sum that counts missing sessions as average ones."""
+        """``[N, S]``: window mean times its length, a sum that counts missing sessions as average."""
         return rolling.mean(x_NS, sessions) * sessions
 
     def mean_close(self, window: int) -> Array:
+        """``[N, S]``: mean close of the last ``window`` sessions; NaN as in `rolling`."""
         return self.once(("mean close", window), lambda: rolling.mean(self.close, window))
 
     def mean_volume(self, window: int) -> Array:
+        """``[N, S]``: mean volume of the last ``window`` sessions; NaN as in `rolling`."""
         return self.once(("mean volume", window), lambda: rolling.mean(self.volume, window))
 
     def volatility(self, window: int) -> Array:
-        """Standard deviation of daily returns."""
+        """``[N, S]``: standard deviation of the last ``window`` daily returns; NaN as in `rolling`."""
         return self.once(("volatility", window), lambda: rolling.std(self.return_NS, window))
 
     def highest(self, window: int) -> Array:
+        """``[N, S]``: highest high of the last ``window`` sessions; NaN as in `rolling`."""
         return self.once(("highest", window), lambda: rolling.maximum(self.high, window))
 
     def lowest(self, window: int) -> Array:
+        """``[N, S]``: lowest low of the last ``window`` sessions; NaN as in `rolling`."""
         return self.once(("lowest", window), lambda: rolling.minimum(self.low, window))
 
     def beta(self, window: int) -> Array:
-        """Slope of the return on the market's."""
-        self._regress(window)
-        return self._memory["beta", window]
+        """``[N, S]``: slope of the daily return on the market's; NaN as in `rolling`."""
+        return self._on_market(window)[0]
 
     def market_correlation(self, window: int) -> Array:
-        self._regress(window)
-        return self._memory["market correlation", window]
+        """``[N, S]``: correlation of the daily return and the market's; NaN as in `rolling`."""
+        return self._on_market(window)[1]
 
-    def _regress(self, window: int) -> None:
-        if ("beta", window) not in self._memory:
-            slope, rho = rolling.regression(self.return_NS, self.market_S, window)
-            self._memory["beta", window] = slope
-            self._memory["market correlation", window] = rho
+    def _on_market(self, window: int) -> tuple[Array, Array]:
+        return self.once(
+            ("on market", window), lambda: rolling.regression(self.return_NS, self.market_S, window)
+        )
 
     def sector_mean(self, x_NS: Array) -> Array:
-        """Mean of the sector's other stocks that were members of the session before; NaN without one."""
-        return _mean_of_others(
-            x_NS, self.held_NS, self.dense.sector_N.astype(np.int64), len(self.dense.sectors)
-        )
+        """``[N, S]``: mean over the other stocks of the stock's sector that were members of the session
+        before; NaN where the sector is unknown or has no other.
+        """
+        held_NS = np.zeros_like(self.member_NS)
+        held_NS[:, 1:] = self.member_NS[:, :-1]
+        sector_N = self.dense.sector_N.astype(np.int64)
+        return _mean_of_others(x_NS, held_NS, sector_N, len(self.dense.sectors))
 
 
 @njit(parallel=True, cache=True)

@@ -1,6 +1,6 @@
 """One named input of the network: what it is, what it needs, and the function that computes it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -11,11 +11,14 @@ if TYPE_CHECKING:
     from engine.features.context import Context
 
 _Array = NDArray[np.float64]
+_Scope = Literal["stock", "market"]
 _AT_CLOSE = "known at the close of the session"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feature:
+    """One column of the network's input, before it is scaled."""
+
     name: str
     family: str
     formula: str
@@ -25,13 +28,13 @@ class Feature:
     """Sessions before t that the value can depend on."""
     compute: Callable[["Context"], _Array]
     """``[N, S]`` for stock scope, ``[S]`` for market scope; NaN = unknown."""
-    scope: Literal["stock", "market"] = "stock"
+    scope: _Scope = "stock"
     """Stock: ranked within the day afterwards, so only its order matters. Market: the same for all stocks
     of a day and scaled by its own past."""
     source: str = "bars"
     """Table that must be there."""
     published: str = _AT_CLOSE
-    """From when on a row of that table may be used."""
+    """When a row of that table is known, and may be used from then on."""
     core: bool = False
     """One of the columns of ``features.breadth = core``."""
     depth: int = 1
@@ -40,16 +43,20 @@ class Feature:
     """A stock's value depends on its own row and the market only, so stocks can be taken in portions."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """Makes the features of one family, so that a definition is one call."""
+    """What the features of one family have in common; calling it makes a feature, so each is one row."""
 
     name: str
+    prefix: str = ""
+    """Stands before every name."""
     source: str = "bars"
     published: str = _AT_CLOSE
+    scope: _Scope = "stock"
     own: bool = True
+    """As `Feature.own`; never true of market scope."""
 
-    def stock(
+    def __call__(
         self,
         name: str,
         formula: str,
@@ -59,51 +66,61 @@ class Family:
         *,
         core: bool = False,
         depth: int = 1,
-        own: bool | None = None,
+        scope: _Scope | None = None,
     ) -> Feature:
+        """The feature of that name; ``lookback`` in sessions."""
+        scope = scope or self.scope
         return Feature(
-            name=name,
+            name=self.prefix + name,
             family=self.name,
             formula=formula,
             unit=unit,
             lookback=lookback,
             compute=compute,
+            scope=scope,
             source=self.source,
             published=self.published,
             core=core,
             depth=depth,
-            own=self.own if own is None else own,
+            own=self.own and scope == "stock",
         )
 
-    def market(
+    def over(
         self,
+        windows: Iterable[int],
         name: str,
         formula: str,
-        lookback: int,
-        compute: Callable[["Context"], _Array],
+        unit: str,
+        compute: Callable[["Context", int], _Array],
         *,
-        unit: str = "z against its last 252 sessions",
-        core: bool = False,
-    ) -> Feature:
-        return Feature(
-            name=name,
-            family=self.name,
-            formula=formula,
-            unit=unit,
-            lookback=lookback + 252,
-            compute=compute,
-            scope="market",
-            source=self.source,
-            published=self.published,
-            core=core,
-        )
+        before: int = 0,
+        core: Collection[int] = (),
+        depth: int = 1,
+    ) -> tuple[Feature, ...]:
+        """One feature for each window, in sessions; ``{w}`` in name and formula is the window.
+
+        The look-back is the window and ``before`` sessions more. ``core`` names the windows that are core.
+        """
+
+        def make(w: int) -> Feature:
+            return self(
+                name.format(w=w),
+                formula.format(w=w),
+                unit,
+                w + before,
+                lambda x: compute(x, w),
+                core=w in core,
+                depth=depth,
+            )
+
+        return tuple(make(w) for w in windows)
 
 
 def log(x: _Array) -> _Array:
-    """Natural logarithm; NaN where not positive."""
-    return np.log(np.where(x > 0, x, np.nan))
+    """Natural logarithm of an array of any shape; NaN where it is not positive."""
+    return np.asarray(np.log(np.where(x > 0, x, np.nan)))
 
 
 def ratio(a: _Array, b: _Array) -> _Array:
-    """a / b; NaN where b is 0."""
-    return a / np.where(b != 0, b, np.nan)
+    """a / b of arrays of any shape; NaN where b is 0."""
+    return np.asarray(a / np.where(b != 0, b, np.nan))

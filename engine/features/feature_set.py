@@ -3,7 +3,7 @@
 features/<fingerprint>/{x-0000,...}.npy {y-0000,...}.npy manifest.json     (blocks of 64 sessions)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,22 +19,11 @@ from engine.data.universe import PanelSource, Universe
 from engine.errors import IntegrityError
 from engine.features.catalog import select
 from engine.features.catalog_file import write_catalog
-from engine.features.compute import (
-    Inputs,
-    compute_sessions,
-    longest_reach,
-    market_columns,
-    pieces,
-)
+from engine.features.compute import Inputs, compute_sessions, longest_reach, market_columns, pieces
 from engine.features.feature import Feature
 from engine.features.rolling import BLOCK
 from engine.features.targets import forward_returns
-from engine.features.tensor import (
-    BlockTensor,
-    block_file,
-    open_blocks,
-    write_blocks,
-)
+from engine.features.tensor import BlockTensor, block_file, open_blocks, write_blocks
 from engine.files import adopt, building, digest, read_manifest, write_manifest
 from engine.graph.graph import GraphSeries
 from engine.runs.events import Advanced
@@ -78,18 +67,18 @@ class FeatureSet:
             raise IntegrityError(f"labels {self.forward_return_SNH.shape} do not fit {(S, N)}")
 
     def loaded(self) -> "FeatureSet":
-        """The same with the tensor in memory, if it is small enough; for work that reads all of it."""
+        """Return the set with the tensor in memory, if it is small enough; for work that reads all of it."""
         size = float(np.prod(self.x_SNF.shape)) * self.x_SNF.dtype.itemsize
         if size > _RAM_SHARE * psutil.virtual_memory().available:
             return self
         return self.in_memory()
 
     def in_memory(self) -> "FeatureSet":
-        """The same with the tensor in memory, whatever its size."""
+        """Return the set with the tensor in memory, whatever its size."""
         return replace(self, x_SNF=self.x_SNF[:])
 
     def until(self, stop: int) -> "FeatureSet":
-        """The first ``stop`` sessions."""
+        """Return the set cut to its first ``stop`` sessions."""
         x = self.x_SNF
         return replace(
             self,
@@ -142,8 +131,8 @@ def build_features(
                 known_F=np.zeros(len(chosen), dtype=np.int64),
             )
             known = work.extend(*base) if base else work.everything()
-            fields = lineage.fields() | work.fields(base[1] if base else None)
-            write_manifest(staging, fields, known)
+            fields = work.fields(base[1] if base else None)
+            write_manifest(staging, {**lineage.fields(), **fields}, known)
         lineage.prune(directory)
     return open_features(target, universe)
 
@@ -191,7 +180,7 @@ def open_features(directory: Path, universe: Universe) -> FeatureSet:
 
 def _extendable(
     lineage: Lineage, universe: Universe, config: Config, directory: Path
-) -> tuple[Path, dict[str, Any]] | None:
+) -> tuple[Path, Mapping[str, Any]] | None:
     """A feature set of the first sessions whose values are still true.
 
     Sectors count for the whole history, and with a delisting haircut a stock that comes back changes
@@ -216,7 +205,7 @@ class _Build:
     known_F: NDArray[np.int64]
     """Known values of members in the sessions that were computed."""
 
-    def fields(self, base: Mapping[str, Any] | None) -> dict[str, Any]:
+    def fields(self, base: Mapping[str, Any] | None) -> Mapping[str, Any]:
         """What the manifest says; ``base`` is that of the set that was extended.
 
         ``known`` of the ``cells`` of members hold a value, feature by feature; null if ``base`` does not
@@ -234,7 +223,7 @@ class _Build:
             "known": None if known is None else known.tolist(),
         }
 
-    def everything(self) -> dict[str, Any]:
+    def everything(self) -> Mapping[str, Any]:
         sessions, stocks = self.universe.member_SN.shape
         inputs = self._inputs(0)
         market = market_columns(inputs, self.chosen)
@@ -248,22 +237,11 @@ class _Build:
             self.sink.emit(Advanced(stage="features", done=count, total=total, note=note))
 
         for first, stop in ranges:
-            x_TNF = compute_sessions(
-                inputs,
-                self.chosen,
-                first,
-                stop,
-                config=self.config.features,
-                market=market,
-                done=done,
-                known_F=self.known_F,
-            )
-            write_blocks(self.directory, "x", first, x_TNF, self._stocks(first, stop))
-        y_SNH = forward_returns(inputs.dense, self.config.labels)
-        write_blocks(self.directory, "y", 0, y_SNH, self._stocks(0, sessions))
+            self._write("x", first, self._computed(inputs, first, stop, market, done))
+        self._write("y", 0, forward_returns(inputs.dense, self.config.labels))
         return {}
 
-    def extend(self, base: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+    def extend(self, base: Path, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
         """Blocks before the first new session are taken over; later ones keep their old sessions."""
         old, sessions = manifest["sessions"], self.universe.dates_S.size
         opened = max(0, old - 1 - max(self.config.labels.horizons)) // BLOCK * BLOCK
@@ -273,23 +251,15 @@ class _Build:
         start = max(0, (old - longest_reach(self.chosen)) // BLOCK * BLOCK)
         inputs = self._inputs(min(start, opened))
         market = market_columns(inputs, self.chosen)
-        new_TNF = compute_sessions(
-            inputs,
-            self.chosen,
-            old,
-            sessions,
-            config=self.config.features,
-            market=market,
-            known_F=self.known_F,
-        )
+        new_TNF = self._computed(inputs, old, sessions, market)
         first = old // BLOCK * BLOCK
         x_old = open_blocks(base, manifest, "x", old, stocks, 0.0)[first:old]
         x_TNF = np.zeros((sessions - first, *new_TNF.shape[1:]), dtype=new_TNF.dtype)
         x_TNF[: old - first, :stocks] = x_old
         x_TNF[old - first :] = new_TNF
-        write_blocks(self.directory, "x", first, x_TNF, self._stocks(first, sessions))
+        self._write("x", first, x_TNF)
         y_TNH = forward_returns(inputs.dense, self.config.labels)[opened - inputs.dense.first :]
-        write_blocks(self.directory, "y", opened, y_TNH, self._stocks(opened, sessions))
+        self._write("y", opened, y_TNH)
         self.sink.emit(Advanced(stage="features", done=1, total=1, note=f"{sessions - old} new"))
         return adopt(base, self.directory, kept, manifest["files"])
 
@@ -301,7 +271,29 @@ class _Build:
             graphs=self.graphs,
         )
 
-    def _stocks(self, first: int, stop: int) -> NDArray[np.int64]:
-        """How many stocks of the axis had entered by the end of each block of the range."""
+    def _computed(
+        self,
+        inputs: Inputs,
+        first: int,
+        stop: int,
+        market: Mapping[str, NDArray[np.float32]],
+        done: Callable[[Sequence[Feature]], None] = lambda _: None,
+    ) -> NDArray[np.floating]:
+        """Network inputs ``[T, N, F]`` of a range of sessions; their known values are counted."""
+        return compute_sessions(
+            inputs,
+            self.chosen,
+            first,
+            stop,
+            config=self.config.features,
+            market=market,
+            done=done,
+            known_F=self.known_F,
+        )
+
+    def _write(self, kind: str, first: int, rows_TN: NDArray[Any]) -> None:
+        """Blocks from session ``first`` on; each knows the stocks that had entered by its end."""
+        stop = first + len(rows_TN)
         ends = np.array([min(stop, b + BLOCK) for b in range(first, stop, BLOCK)])
-        return np.searchsorted(self.universe.entry_N, ends - 1, side="right")
+        stocks_B = np.searchsorted(self.universe.entry_N, ends - 1, side="right")
+        write_blocks(self.directory, kind, first, rows_TN, stocks_B)

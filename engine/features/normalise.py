@@ -1,4 +1,9 @@
-"""From raw values to network inputs, day by day. Nothing is fitted, so nothing can leak."""
+"""From raw values to network inputs, day by day. Nothing is fitted, so nothing can leak.
+
+Scores of many features at once go straight into the day-major tensor; one of half floats is written through
+its bits, because compiled code on a CPU has no such type. Shape suffixes: N stocks, T sessions, F features,
+G columns of the tensor.
+"""
 
 import math
 
@@ -14,6 +19,8 @@ _MARKET_WINDOW = 252
 _MARKET_CLIP = 5.0
 _QUANTILE = 0.01
 """Winsorised z-scores clip what lies beyond this share on either side."""
+_DAYS = 8
+"""Sessions taken together: the lines of the tensor that they touch stay in the cache for all features."""
 
 
 @njit(cache=True)
@@ -49,7 +56,7 @@ def _inverse_normal_low(p: float, c: tuple[float, ...], d: tuple[float, ...]) ->
 
 @njit(cache=True)
 def gauss_rank(values_N: _Array) -> _Array:
-    """Normal scores of one day: inverse normal of (rank - 0.5) / n; ties share their mean rank.
+    """Normal scores ``[N]`` of one day: inverse normal of (rank - 0.5) / n; ties share their mean rank.
 
     NaN stays NaN and does not count. Mean 0, deviation close to 1, whatever the input's scale.
     """
@@ -71,7 +78,7 @@ def gauss_rank(values_N: _Array) -> _Array:
 
 @njit(parallel=True, cache=True)
 def normal_scores(values_DN: _Array) -> _Array:
-    """`gauss_rank` of each row."""
+    """`gauss_rank` of each row ``[D, N]``."""
     out_DN = np.empty_like(values_DN)
     for d in prange(len(values_DN)):
         out_DN[d] = gauss_rank(values_DN[d])
@@ -79,7 +86,7 @@ def normal_scores(values_DN: _Array) -> _Array:
 
 
 def residual(values_N: _Array, design_NK: _Array) -> _Array:
-    """What a least-squares fit on the columns of the design leaves of the values.
+    """What a least-squares fit on the columns of the design leaves of the values, ``[N]``.
 
     NaN stays NaN and does not count. A constant, if it is wanted, is a column of the design.
     """
@@ -89,13 +96,15 @@ def residual(values_N: _Array, design_NK: _Array) -> _Array:
 
 
 @njit(cache=True)
-def day_scores(
+def _day_scores(
     values_N: NDArray[np.float32],
     member_N: NDArray[np.bool_],
     winsor: bool,
     out_N: NDArray[np.float32],
 ) -> int:
-    """Normal scores of one day among its members, 0 for others and for missing values; how many are known.
+    """Write the normal scores of one day among its members, 0 for others and for missing values.
+
+    Returns how many values are known.
 
     With ``winsor``: z-scores after clipping at the 1 % and 99 % quantiles instead (0 where all are equal).
     """
@@ -152,26 +161,87 @@ def _winsor_z(
             out_N[known_n[order_n[k]]] = (v - mean) / deviation
 
 
-@njit(parallel=True, cache=True)
-def rank_within_day(
-    values_NS: NDArray[np.floating], member_NS: NDArray[np.bool_]
-) -> NDArray[np.float32]:
-    """Normal scores of each column among its members; 0 for non-members and missing values.
+def write_scores(
+    values_FNT: NDArray[np.float32],
+    member_TN: NDArray[np.bool_],
+    place_F: NDArray[np.int64],
+    out_TNG: NDArray[np.floating],
+    *,
+    winsor: bool = False,
+) -> NDArray[np.int64]:
+    """Column ``place_F[f]`` of the tensor becomes the normal scores of feature f within each day.
 
-    Result is day-major ``[S, N]``. Values are ranked as float32: what differs by less is a tie.
+    Returns how many values of each feature are known, ``[F]``: members with a finite value.
+
+    ``values_FNT``: NaN = unknown. Scores are 0 where unknown or not a member; with ``winsor`` they are
+    z-scores clipped at the 1 % and 99 % quantiles. ``out_TNG`` is float16 or float32, C-contiguous.
     """
-    N, S = values_NS.shape
-    out_SN = np.zeros((S, N), dtype=np.float32)
-    for t in prange(S):
-        day_N = np.empty(N, dtype=np.float32)
-        for i in range(N):
-            day_N[i] = values_NS[i, t]
-        day_scores(day_N, member_NS[:, t], False, out_SN[t])
-    return out_SN
+    half = out_TNG.dtype == np.float16
+    nothing = (0, 0, 0)
+    bits_TNG = out_TNG.view(np.uint16) if half else np.empty(nothing, dtype=np.uint16)
+    whole_TNG = np.empty(nothing, dtype=np.float32) if half else out_TNG
+    known_BF = _write(values_FNT, member_TN, place_F, winsor, half, bits_TNG, whole_TNG)
+    return np.asarray(known_BF.sum(axis=0))
+
+
+@njit(parallel=True, cache=True)
+def _write(
+    values_FNT: NDArray[np.float32],
+    member_TN: NDArray[np.bool_],
+    place_F: NDArray[np.int64],
+    winsor: bool,
+    half: bool,
+    bits_TNG: NDArray[np.uint16],
+    whole_TNG: NDArray[np.float32],
+) -> NDArray[np.int64]:
+    F, N, T = values_FNT.shape
+    blocks = (T + _DAYS - 1) // _DAYS
+    known_BF = np.zeros((blocks, F), dtype=np.int64)
+    for block in prange(blocks):
+        first, stop = block * _DAYS, min(T, block * _DAYS + _DAYS)
+        days_DN = np.empty((_DAYS, N), dtype=np.float32)
+        score_N = np.empty(N, dtype=np.float32)
+        score_bits = score_N.view(np.uint32)
+        for f in range(F):
+            for i in range(N):
+                for t in range(first, stop):
+                    days_DN[t - first, i] = values_FNT[f, i, t]
+            for t in range(first, stop):
+                known_BF[block, f] += _day_scores(days_DN[t - first], member_TN[t], winsor, score_N)
+                if half:
+                    for i in range(N):
+                        bits_TNG[t, i, place_F[f]] = half_bits(score_bits[i])
+                else:
+                    for i in range(N):
+                        whole_TNG[t, i, place_F[f]] = score_N[i]
+    return known_BF
+
+
+@njit(cache=True)
+def half_bits(bits: np.uint32) -> np.uint16:
+    """Bits of the nearest half float (IEEE 754 binary16, ties to even) of a finite float32's bits."""
+    b = np.int64(bits)
+    sign, exponent, fraction = (b >> 16) & 0x8000, (b >> 23) & 0xFF, b & 0x7FFFFF
+    middle = np.int64(0x1000)
+    if exponent > 142:
+        return np.uint16(sign | 0x7C00)
+    if exponent >= 113:
+        out = ((exponent - 112) << 10) | (fraction >> 13)
+        rest = fraction & 0x1FFF
+    elif exponent >= 102:
+        fraction |= 0x800000
+        shift = 126 - exponent
+        out = fraction >> shift
+        rest, middle = fraction & ((1 << shift) - 1), np.int64(1) << (shift - 1)
+    else:
+        return np.uint16(sign)
+    if rest > middle or (rest == middle and out & 1):
+        out += 1
+    return np.uint16(sign | out)
 
 
 def scale_by_past(series_S: _Array) -> NDArray[np.float32]:
-    """z of each session against its last 252 sessions, itself included, clipped at 5; NaN -> 0."""
+    """``[S]``: z of each session against its last 252 sessions, itself included, clipped at 5; NaN -> 0."""
     row = series_S[None, :]
     mean = rolling.mean(row, _MARKET_WINDOW)[0]
     deviation = rolling.std(row, _MARKET_WINDOW)[0]

@@ -9,110 +9,75 @@ from column c + look-back + BLOCK on, the look-back being the window rounded up 
 recomputing it.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
-from engine.features.kernels import lines, moments, order, recursive, shape
-from engine.features.kernels.anchor import BLOCK, MIN_VALID, Array, Windows, needed
-
-__all__ = [
-    "BLOCK",
-    "MIN_VALID",
-    "correlation",
-    "ewm",
-    "kurtosis",
-    "lookback_ewm",
-    "maximum",
-    "mean",
-    "minimum",
-    "needed",
-    "quantile",
-    "rank",
-    "regression",
-    "shift",
-    "since_maximum",
-    "since_minimum",
-    "skewness",
-    "std",
-    "sum_",
-    "trend",
-]
+from engine.features.kernels import lines, moments, order
+from engine.features.kernels.anchor import BLOCK as BLOCK
+from engine.features.kernels.anchor import MIN_VALID as MIN_VALID
+from engine.features.kernels.anchor import Array, Windows
+from engine.features.kernels.anchor import needed as needed
 
 
 def mean(x_NS: Array, window: int) -> Array:
-    """Arithmetic mean of the window."""
-    out_NWS = _empty(x_NS)
-    moments.mean_rows(_rows(x_NS), *_windows(window), True, out_NWS)
-    return out_NWS[:, 0]
+    """``[N, S]``: arithmetic mean of the window."""
+    return _one(moments.mean_rows, x_NS, window, 1, True)
 
 
 def sum_(x_NS: Array, window: int) -> Array:
-    """Sum of the valid entries of the window; a missing entry counts 0."""
-    out_NWS = _empty(x_NS)
-    moments.mean_rows(_rows(x_NS), *_windows(window), False, out_NWS)
-    return out_NWS[:, 0]
+    """``[N, S]``: sum of the valid entries of the window; a missing entry counts 0."""
+    return _one(moments.mean_rows, x_NS, window, 1, False)
 
 
 def std(x_NS: Array, window: int) -> Array:
-    """Standard deviation of the window, divisor n - 1; NaN below two valid entries, 0 if constant."""
-    out_NWS = _empty(x_NS)
-    moments.deviation_rows(_rows(x_NS), *_windows(window, 2), out_NWS)
-    return out_NWS[:, 0]
+    """``[N, S]``: standard deviation, divisor n - 1; NaN below two valid entries, 0 if constant."""
+    return _one(moments.deviation_rows, x_NS, window, 2)
 
 
 def skewness(x_NS: Array, window: int) -> Array:
-    """Third standardised moment (divisor n); NaN for a constant window or below three valid entries."""
-    out_NWS = _empty(x_NS)
-    shape.shape_rows(_rows(x_NS), *_windows(window, 3), False, out_NWS)
-    return out_NWS[:, 0]
+    """``[N, S]``: third standardised moment (divisor n); NaN if constant or below three valid entries."""
+    return _one(moments.shape_rows, x_NS, window, 3, False)
 
 
 def kurtosis(x_NS: Array, window: int) -> Array:
-    """Fourth standardised moment (divisor n) less 3; NaN for a constant window or below four entries."""
-    out_NWS = _empty(x_NS)
-    shape.shape_rows(_rows(x_NS), *_windows(window, 4), True, out_NWS)
-    return out_NWS[:, 0]
+    """``[N, S]``: fourth standardised moment (divisor n) less 3; NaN if constant or below four entries."""
+    return _one(moments.shape_rows, x_NS, window, 4, True)
 
 
 def maximum(x_NS: Array, window: int) -> Array:
-    """Largest valid entry of the window."""
-    out_NWS = _empty(x_NS)
-    order.extreme_rows(_rows(x_NS), *_windows(window), 1.0, out_NWS)
-    return out_NWS[:, 0]
+    """``[N, S]``: largest valid entry of the window."""
+    return _one(order.extreme_rows, x_NS, window, 1, 1.0)
 
 
 def minimum(x_NS: Array, window: int) -> Array:
-    """Smallest valid entry of the window."""
-    out_NWS = _empty(x_NS)
-    order.extreme_rows(_rows(x_NS), *_windows(window), -1.0, out_NWS)
-    return out_NWS[:, 0]
+    """``[N, S]``: smallest valid entry of the window."""
+    return _one(order.extreme_rows, x_NS, window, 1, -1.0)
 
 
 def since_maximum(x_NS: Array, window: int) -> Array:
-    """Sessions since the largest valid entry, 0 = today; the latest of equal ones."""
-    out_NWS = _empty(x_NS)
-    order.since_rows(_rows(x_NS), *_windows(window), 1.0, out_NWS)
-    return out_NWS[:, 0]
+    """``[N, S]``: sessions since the largest valid entry, 0 = today; the latest of equal ones."""
+    return _one(order.since_rows, x_NS, window, 1, 1.0)
 
 
 def since_minimum(x_NS: Array, window: int) -> Array:
-    """Sessions since the smallest valid entry, 0 = today; the latest of equal ones."""
-    out_NWS = _empty(x_NS)
-    order.since_rows(_rows(x_NS), *_windows(window), -1.0, out_NWS)
-    return out_NWS[:, 0]
+    """``[N, S]``: sessions since the smallest valid entry, 0 = today; the latest of equal ones."""
+    return _one(order.since_rows, x_NS, window, 1, -1.0)
 
 
 def rank(x_NS: Array, window: int) -> Array:
-    """Rank of the last entry among the window's valid ones / their number, in (0, 1].
+    """``[N, S]``: rank of the last entry among the window's valid ones / their number, in (0, 1].
 
     Ties share their mean rank. NaN where the last entry is missing. Qlib's RANK.
     """
-    out_NWS = _empty(x_NS)
-    order.rank_rows(_rows(x_NS), *_windows(window), out_NWS)
-    return out_NWS[:, 0]
+    return _one(order.rank_rows, x_NS, window)
 
 
 def quantile(x_NS: Array, window: int, q: float) -> Array:
-    """Quantile 0 <= q <= 1 of the valid entries, linear between the two nearest. Qlib's QTLU, QTLD."""
+    """``[N, S]``: quantile 0 <= q <= 1 of the valid entries, linear between the two nearest.
+
+    Qlib's QTLU, QTLD.
+    """
     if not 0.0 <= q <= 1.0:
         raise ValueError(f"quantile {q} is not between 0 and 1")
     _windows(window)
@@ -122,26 +87,24 @@ def quantile(x_NS: Array, window: int, q: float) -> Array:
 
 
 def regression(y_NS: Array, x_S: Array, window: int) -> tuple[Array, Array]:
-    """Slope and correlation of each row on one common series over the window (pairs both valid).
+    """Slope and correlation ``[N, S]`` of each row on one common series (pairs both valid).
 
     A constant series gives NaN for both; a constant row gives slope 0 and correlation NaN.
     """
-    slope_NWS, rho_NWS = _empty(y_NS), _empty(y_NS)
-    lines.pair_rows(_rows(y_NS), _rows(x_S[None, :]), *_windows(window, 3), slope_NWS, rho_NWS)
-    return slope_NWS[:, 0], rho_NWS[:, 0]
+    return _pairs(y_NS, x_S[None, :], window)
 
 
 def correlation(x_NS: Array, y_NS: Array, window: int) -> Array:
-    """Pearson correlation of two arrays, row by row (pairs both valid); NaN if either is constant."""
+    """``[N, S]``: Pearson correlation of two arrays, row by row (pairs both valid); NaN if either is
+    constant.
+    """
     if x_NS.shape != y_NS.shape:
         raise ValueError(f"correlation of shapes {x_NS.shape} and {y_NS.shape}")
-    slope_NWS, rho_NWS = _empty(x_NS), _empty(x_NS)
-    lines.pair_rows(_rows(x_NS), _rows(y_NS), *_windows(window, 3), slope_NWS, rho_NWS)
-    return rho_NWS[:, 0]
+    return _pairs(x_NS, y_NS, window)[1]
 
 
 def trend(x_NS: Array, window: int) -> tuple[Array, Array, Array]:
-    """Least squares on the session number: slope a session, R^2, residual of the last entry.
+    """Least squares on the session number, ``[N, S]`` each: slope a session, R^2, residual of the last.
 
     Qlib's BETA, RSQR and RESI. A constant window gives slope 0, R^2 NaN, residual 0; the residual is NaN
     where the last entry is missing.
@@ -152,29 +115,44 @@ def trend(x_NS: Array, window: int) -> tuple[Array, Array, Array]:
 
 
 def ewm(x_NS: Array, span: float) -> Array:
-    """Exponential mean with alpha = 2 / (span + 1), started at the first valid entry.
+    """``[N, S]``: exponential mean with alpha = 2 / (span + 1), started at the first valid entry.
 
     A NaN leaves the mean where it was and gives NaN for that column. The memory is finite: at every
     column that is a multiple of ``BLOCK`` the mean starts again ceil(6 * span) columns back, so what is
     forgotten weighs less than e^-12.
     """
     out_NS = np.empty(x_NS.shape)
-    recursive.ewm_rows(_rows(x_NS), float(span), out_NS)
+    moments.ewm_rows(_rows(x_NS), float(span), out_NS)
     return out_NS
 
 
 def lookback_ewm(span: float) -> int:
     """Sessions before t that `ewm` can depend on."""
-    return int(np.ceil(recursive.MEMORY_SPANS * span)) + BLOCK
+    return int(np.ceil(moments.MEMORY_SPANS * span)) + BLOCK
 
 
 def shift(x_NS: Array, sessions: int) -> Array:
-    """The value ``sessions`` columns earlier; NaN for the first ones. Never looks ahead."""
+    """``[N, S]``: the value ``sessions`` columns earlier; NaN for the first ones. Never looks ahead."""
     if sessions < 0:
         raise ValueError("a feature may not look ahead")
     out_NS = np.full_like(x_NS, np.nan)
     out_NS[:, sessions:] = x_NS[:, : max(0, x_NS.shape[1] - sessions)]
     return out_NS
+
+
+def _one(
+    kernel: Callable[..., None], x_NS: Array, window: int, fewest: int = 1, *what: float
+) -> Array:
+    """A kernel's result for one window; ``what`` are its arguments of its own."""
+    out_NWS = _empty(x_NS)
+    kernel(_rows(x_NS), *_windows(window, fewest), *what, out_NWS)
+    return out_NWS[:, 0]
+
+
+def _pairs(y_NS: Array, x_MS: Array, window: int) -> tuple[Array, Array]:
+    slope_NWS, rho_NWS = _empty(y_NS), _empty(y_NS)
+    lines.pair_rows(_rows(y_NS), _rows(x_MS), *_windows(window, 3), slope_NWS, rho_NWS)
+    return slope_NWS[:, 0], rho_NWS[:, 0]
 
 
 def _windows(window: int, fewest: int = 1) -> tuple[Windows, Windows]:

@@ -17,6 +17,7 @@ from engine.files import verify_files
 
 
 def block_file(kind: str, block: int) -> str:
+    """Name of the file of a block; the kind is ``x`` (inputs) or ``y`` (labels)."""
     return f"{kind}-{block:04d}.npy"
 
 
@@ -70,7 +71,7 @@ class BlockTensor:
 def open_blocks(
     directory: Path, manifest: Mapping[str, Any], kind: str, sessions: int, stocks: int, fill: float
 ) -> BlockTensor:
-    """The array of one kind, mapped."""
+    """The array ``[S, N, ...]`` of one kind, mapped; ``fill`` where a block does not know a stock."""
     first = np.load(directory / block_file(kind, 0), mmap_mode="r")
     return BlockTensor(
         directory=directory,
@@ -89,7 +90,7 @@ def write_blocks(
     rows_TN: NDArray[Any],
     stocks_B: Sequence[int] | NDArray[np.int64],
 ) -> None:
-    """Write the blocks that start at session ``first``, a multiple of 64, from consecutive sessions.
+    """Write consecutive sessions ``[T, N, ...]`` as the blocks from session ``first`` on, a multiple of 64.
 
     ``stocks_B``: how many stocks each of these blocks knows.
     """

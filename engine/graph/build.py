@@ -6,7 +6,7 @@ graphs/<fingerprint>/{g-0000,...}.npz manifest.json     (blocks of 64 sessions)
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, NamedTuple, overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,27 +17,20 @@ from engine.data.sectors import WAY_OUT
 from engine.data.universe import PanelSource, Universe
 from engine.errors import ConfigError, IntegrityError
 from engine.files import adopt, building, digest, read_manifest, verify_files, write_manifest
-from engine.graph.edges import graphs_of_sessions
-from engine.graph.graph import Graph, GraphSeries
-from engine.graph.statistics import GraphStatistics, graph_statistics
+from engine.graph.edges import Edges, graphs_of_sessions
+from engine.graph.graph import Graph, GraphSeries, GraphStatistics, graph_statistics
 from engine.runs.events import Advanced
 from engine.runs.sink import EventSink
 
 CODE_VERSION = 2
 """Raised when edges change, so that old graphs are not taken for new ones."""
-BLOCK = 64
+_BLOCK = 64
 """Sessions whose graphs share a file."""
 _EVENTS = 40
 _Columns = dict[str, list[Any]]
-"""Name -> one value per rebuild date."""
-
-
-class _Edges(NamedTuple):
-    """What is stored of a graph: its nodes are the members of the session."""
-
-    session: int
-    edge_index_2E: NDArray[np.int64]
-    edge_attr_EK: NDArray[np.float32]
+"""Name of a statistic -> its value at each rebuild date."""
+_Base = tuple[Path, Mapping[str, Any]] | None
+"""Directory and manifest of the series that is extended, if there is one."""
 
 
 def build_graphs(
@@ -70,7 +63,19 @@ def build_graphs(
             about = {"graph": config.model_dump(mode="json"), "statistics": statistics}
             write_manifest(staging, lineage.fields() | universe.fields() | about, known)
         lineage.prune(directory)
-    return _open(target, universe, config, lineage.fingerprint)
+    manifest = read_manifest(target, verify=False)
+    sessions_R = _rebuilds(universe, config)
+    return GraphSeries(
+        sessions_R=sessions_R,
+        graphs=_StoredGraphs(target, manifest, universe, sessions_R),
+        fingerprint=lineage.fingerprint,
+    )
+
+
+def _rebuilds(universe: Universe, config: GraphConfig) -> NDArray[np.int64]:
+    """Sessions ``[R]`` at which a graph is built."""
+    sessions = universe.dates_S.size
+    return np.arange(config.window, sessions, config.rebuild_sessions, dtype=np.int64)
 
 
 def _extend(
@@ -79,20 +84,20 @@ def _extend(
     config: GraphConfig,
     directory: Path,
     sink: EventSink,
-    base: tuple[Path, dict[str, Any]] | None,
-) -> tuple[dict[str, Any], _Columns | None]:
+    base: _Base,
+) -> tuple[Mapping[str, Any], _Columns | None]:
     """Write the blocks with new graphs, take over the others; returns the entries taken over, and the
     statistics of all graphs.
     """
-    sessions_R = np.arange(config.window, universe.dates_S.size, config.rebuild_sessions)
+    sessions_R = _rebuilds(universe, config)
     done = 0
-    known: dict[str, Any] = {}
-    found: list[_Edges] = []
+    known: Mapping[str, Any] = {}
+    found: list[Edges] = []
     if base is not None:
         path, manifest = base
         done = manifest["sessions"]
-        old_B = set(sessions_R[sessions_R < done] // BLOCK)
-        new_B = set(sessions_R[sessions_R >= done] // BLOCK)
+        old_B = set(sessions_R[sessions_R < done] // _BLOCK)
+        new_B = set(sessions_R[sessions_R >= done] // _BLOCK)
         whole = [_file(int(b)) for b in sorted(old_B - new_B)]
         partial = [_file(int(b)) for b in sorted(old_B & new_B)]
         known = adopt(path, directory, whole, manifest["files"])
@@ -105,28 +110,21 @@ def _extend(
         close_NS = dense.close_NS[universe.rows_in(dense)]
         return_NS = np.full_like(close_NS, np.nan)
         return_NS[:, 1:] = close_NS[:, 1:] / close_NS[:, :-1] - 1.0
+        member_SN = universe.member_SN[start:]
         graphs = graphs_of_sessions(
-            return_NS,
-            universe.member_SN[start:],
-            universe.sector_N,
-            new_R - start,
-            config,
-            origin=start,
+            return_NS, member_SN, universe.sector_N, new_R - start, config, origin=start
         )
         for r, graph in enumerate(graphs):
-            found.append(_Edges(graph.session + start, graph.edge_index_2E, graph.edge_attr_EK))
+            found.append(graph._replace(session=graph.session + start))
             if r % max(1, new_R.size // _EVENTS) == 0 or r + 1 == new_R.size:
                 sink.emit(Advanced(stage="graph", done=r + 1, total=int(new_R.size)))
-    for block in sorted({graph.session // BLOCK for graph in found}):
-        _write(directory / _file(block), [g for g in found if g.session // BLOCK == block])
+    for block in sorted({graph.session // _BLOCK for graph in found}):
+        _write(directory / _file(block), [g for g in found if g.session // _BLOCK == block])
     return known, _statistics(found, done, universe, base)
 
 
 def _statistics(
-    found: Sequence[_Edges],
-    done: int,
-    universe: Universe,
-    base: tuple[Path, dict[str, Any]] | None,
+    found: Sequence[Edges], done: int, universe: Universe, base: _Base
 ) -> _Columns | None:
     """Columns of `GraphStatistics` for all graphs; those before session ``done`` are known to ``base``.
 
@@ -150,7 +148,7 @@ def _statistics(
     return columns
 
 
-def _graph(edges: _Edges, universe: Universe) -> Graph:
+def _graph(edges: Edges, universe: Universe) -> Graph:
     return Graph(
         date=universe.dates_S[edges.session].item(),
         nodes_N=np.flatnonzero(universe.member_SN[edges.session]),
@@ -163,7 +161,7 @@ def _file(block: int) -> str:
     return f"g-{block:04d}.npz"
 
 
-def _write(path: Path, graphs: list[_Edges]) -> None:
+def _write(path: Path, graphs: list[Edges]) -> None:
     np.savez(
         path,
         sessions=np.array([graph.session for graph in graphs], dtype=np.int64),
@@ -173,32 +171,17 @@ def _write(path: Path, graphs: list[_Edges]) -> None:
     )
 
 
-def _read(path: Path) -> list[_Edges]:
+def _read(path: Path) -> list[Edges]:
     with np.load(path) as data:
         stops = np.cumsum(data["counts"])[:-1]
         edges = np.split(data["edges"].astype(np.int64), stops, axis=1)
         attributes = np.split(data["attributes"], stops)
         return [
-            _Edges(int(s), e, a)
-            for s, e, a in zip(data["sessions"], edges, attributes, strict=True)
+            Edges(int(s), e, a) for s, e, a in zip(data["sessions"], edges, attributes, strict=True)
         ]
 
 
-def _open(
-    directory: Path, universe: Universe, config: GraphConfig, fingerprint: str
-) -> GraphSeries:
-    manifest = read_manifest(directory, verify=False)
-    sessions_R: NDArray[np.int64] = np.arange(
-        config.window, universe.dates_S.size, config.rebuild_sessions, dtype=np.int64
-    )
-    return GraphSeries(
-        sessions_R=sessions_R,
-        graphs=StoredGraphs(directory, manifest, universe, sessions_R),
-        fingerprint=fingerprint,
-    )
-
-
-class StoredGraphs(Sequence[Graph]):
+class _StoredGraphs(Sequence[Graph]):
     """The graphs of a series on disk; a block's hash is checked when it is first read, and it is kept."""
 
     def __init__(
@@ -224,7 +207,7 @@ class StoredGraphs(Sequence[Graph]):
             return tuple(self[r] for r in range(*key.indices(len(self))))
         session = int(self._sessions_R[key])
         if session not in self._known:
-            self._load(session // BLOCK)
+            self._load(session // _BLOCK)
         if session not in self._known:
             raise IntegrityError(
                 f"{self._directory}: no graph of session {session}", hint="delete the folder"

@@ -1,7 +1,7 @@
 """Edges of each rebuild date: the one place that turns returns into a graph. No files, no feature set."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -12,19 +12,16 @@ from engine.errors import DataError
 from engine.graph.correlation import LANES, market_free_returns, pair_correlations, unit_tiles
 from engine.graph.neighbours import strongest_neighbours
 
-_Edges = tuple[NDArray[np.int64], NDArray[np.float32]]
 _SMALLEST = 1e-7
 """With threshold 0 a correlation of exactly 0 (too little history) still makes no edge."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GraphOfDate:
-    """One rebuild session; ``nodes_N`` and ``edge_index_2E`` are rows of the return matrix."""
+class Edges(NamedTuple):
+    """Edges of one rebuild session; its nodes are the members of that session."""
 
     session: int
-    nodes_N: NDArray[np.int64]
     edge_index_2E: NDArray[np.int64]
-    """Source -> target, target by target, the strongest source first."""
+    """Source -> target as rows of the return matrix, target by target, the strongest source first."""
     edge_attr_EK: NDArray[np.float32]
     """rho, |rho|, 1 if both stocks are of one known sector."""
 
@@ -37,7 +34,7 @@ def graphs_of_sessions(
     config: GraphConfig,
     *,
     origin: int = 0,
-) -> Iterator[GraphOfDate]:
+) -> Iterator[Edges]:
     """The graph of each session, among its members, from the ``config.window`` returns up to it.
 
     ``origin``: what number the first column has among all sessions; sessions given and returned count
@@ -58,47 +55,23 @@ def graphs_of_sessions(
     free_NS = market_free_returns(return_NS[:, first:stop], member_SN[first:stop].T)
     for session in sessions.tolist():
         node_n = np.flatnonzero(member_SN[session])
-        edge_index, edge_attr = _edges(
-            unit_tiles(
-                free_NS,
-                node_n,
-                session - first + 1,
-                window=config.window,
-                half_life=config.half_life,
-            ),
-            sector_N[node_n],
-            config,
-            seed=config.seed + origin + session,
+        tile_TWL = unit_tiles(
+            free_NS, node_n, session - first + 1, window=config.window, half_life=config.half_life
         )
-        yield GraphOfDate(
-            session=session,
-            nodes_N=node_n,
-            edge_index_2E=node_n[edge_index],
-            edge_attr_EK=edge_attr,
-        )
+        seed = config.seed + origin + session
+        edge_index, edge_attr = edges_among(tile_TWL, sector_N[node_n], config, seed=seed)
+        yield Edges(session, node_n[edge_index], edge_attr)
 
 
-def graph_of_date(
-    return_NW: NDArray[np.float64], sector_N: NDArray[np.int16], config: GraphConfig, *, seed: int
-) -> _Edges:
+def edges_among(
+    tile_TWL: NDArray[np.float32], sector_N: NDArray[np.int16], config: GraphConfig, *, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Edges ``[2, E]`` and attributes ``[E, K]`` among the N stocks of one date.
 
-    ``return_NW``: their market-free returns over the window, oldest first, NaN where unknown.
-    Kinds: ``correlation`` = the k strongest |rho| above the threshold; ``sector`` = the k strongest of
-    the same sector, no threshold; ``random`` = k arbitrary stocks (an ablation: the attributes are true);
-    ``none`` = no edges.
+    ``tile_TWL``: their returns as `correlation.unit_tiles`. Kinds: ``correlation`` = the k strongest |rho|
+    above the threshold; ``sector`` = the k strongest of the same sector, no threshold; ``random`` = k
+    arbitrary stocks (an ablation: the attributes are true); ``none`` = no edges.
     """
-    return_NW = np.ascontiguousarray(return_NW, dtype=np.float64)
-    n, window = return_NW.shape
-    tile_TWL = unit_tiles(
-        return_NW, np.arange(n), window, window=window, half_life=config.half_life
-    )
-    return _edges(tile_TWL, sector_N, config, seed=seed)
-
-
-def _edges(
-    tile_TWL: NDArray[np.float32], sector_N: NDArray[np.int16], config: GraphConfig, *, seed: int
-) -> _Edges:
     n = sector_N.size
     keep = np.float32(1.0 - config.shrinkage)
     if config.kind == "correlation":

@@ -26,13 +26,12 @@ from torch import Tensor, nn
 from engine.config import ModelConfig
 from engine.errors import ConfigError
 from engine.model.dropout import Dropout
-from engine.model.encoder import SessionEncoder
+from engine.model.encoder import SessionEncoder, VariableSelection
 from engine.model.graph_attention import AttentionUse, GraphAttention, ResidualBypass
 from engine.model.heads import QuantileHeads
 from engine.model.layers import entry
 from engine.model.normalization import FrequencyAdaptiveNorm, SliceAdaptiveNorm
 from engine.model.temporal import LastStepAttention, TemporalEncoder
-from engine.model.variable_selection import VariableSelection
 
 if TYPE_CHECKING:
     from engine.dataset.batch import Batch
@@ -43,6 +42,8 @@ _WINDOW_BLOCKS = frozenset({"temporal", "attention"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankerOutput:
+    """What the network says of the rows of a batch."""
+
     score_MH: Tensor
     """Median quantile: higher = expected to return more. Unit: deviations of the day's label."""
     quantile_MHQ: Tensor
@@ -140,7 +141,9 @@ class ATFTGATFAN(nn.Module):
         return self.rank(self.read(batch.x_MTF, batch.mask_MT), batch)
 
     def read(self, x_MTF: Tensor, mask_MT: Tensor, *, half: bool = False) -> RowState:
-        """Everything in front of the graph: row by row, so that any cut of the rows gives the same.
+        """Everything in front of the graph, row by row, so that any cut of the rows gives the same.
+
+        ``x_MTF``: 0 where missing; ``mask_MT``: 1 where the stock was in the universe.
 
         ``half``: what costs most, the way of the window to its state, in bfloat16; CPU only.
         """

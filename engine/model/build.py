@@ -25,4 +25,5 @@ def parameter_table(model: ATFTGATFAN) -> dict[str, int]:
 
 
 def count_parameters(module: nn.Module) -> int:
+    """How many numbers the module learns."""
     return sum(parameter.numel() for parameter in module.parameters())

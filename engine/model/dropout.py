@@ -29,9 +29,10 @@ class MaskStream:
     seed: int
     calls: int = 0
     first_row: int = 0
-    """Of the rows that are passed, among all."""
+    """Number, among all rows, of the first row that is passed."""
 
     def next_key(self) -> int:
+        """Key of the next mask, 64 bits."""
         self.calls += 1
         return _mixed(self.seed + self.calls * STEP)
 
@@ -45,7 +46,10 @@ _current = _Current()
 
 @contextmanager
 def masks_from(stream: MaskStream) -> Iterator[MaskStream]:
-    """The masks that this thread makes inside the block. Outside, torch's generator seeds every mask."""
+    """Let ``stream`` make the masks of this thread inside the block.
+
+    Outside of one, torch's generator seeds every mask.
+    """
     before, _current.stream = _current.stream, stream
     try:
         yield stream
@@ -54,7 +58,7 @@ def masks_from(stream: MaskStream) -> Iterator[MaskStream]:
 
 
 def new_seed() -> int:
-    """From torch's default generator."""
+    """A seed from torch's default generator."""
     return int(torch.randint(2**63 - 1, ()))
 
 
@@ -82,6 +86,7 @@ class Dropout(nn.Module):
         return out
 
     def extra_repr(self) -> str:
+        """What torch prints of the module."""
         return f"p={self.p}"
 
 
@@ -115,7 +120,7 @@ def _dropped(x: Tensor, lanes: NDArray[np.int16], p: float) -> Tensor:
 
 
 def keep_mask(x: Tensor, p: float) -> Tensor:
-    """0 with probability ``p``, else 1 / (1 - p), in the shape and type of ``x``; CPU only."""
+    """The mask of `Dropout`: 0 with probability ``p``, else 1 / (1 - p), shaped like ``x``; CPU only."""
     n_drop, scale = _rounded(p)
     lanes = torch.from_numpy(_lanes(x)).view(x.shape)
     return (lanes >= n_drop - _RESOLUTION // 2).to(x.dtype) * scale

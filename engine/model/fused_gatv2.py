@@ -37,6 +37,7 @@ class SortedEdges:
 
     @classmethod
     def of(cls, index_2E: Tensor, attr_EK: Tensor, n_rows: int) -> Self:
+        """Sort edges ``[2, E]`` and their attributes ``[E, K]`` of a graph of ``n_rows`` rows by target."""
         order_E = torch.argsort(index_2E[1], stable=True)
         degree_M = torch.bincount(index_2E[1], minlength=n_rows)
         return cls(
@@ -47,7 +48,7 @@ class SortedEdges:
         )
 
     def as_given(self, values_EA: Tensor) -> Tensor:
-        """Values of these edges in the order in which the edges were given."""
+        """Values ``[E, A]`` of these edges in the order in which the edges were given."""
         return torch.empty_like(values_EA).index_copy_(0, self.order_E, values_EA)
 
 

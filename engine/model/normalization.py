@@ -50,12 +50,12 @@ class FrequencyAdaptiveNorm(nn.Module):
         )
 
     def split(self, x_MTF: Tensor) -> tuple[Tensor, Tensor]:
-        """Residual and dominant part; their sum is the input."""
+        """Residual and dominant part, ``[M, T, F]`` each; their sum is the input."""
         dominant_MTF = self.dominant(x_MTF)
         return x_MTF - dominant_MTF, dominant_MTF
 
     def dominant(self, x_MTF: Tensor) -> Tensor:
-        """The window's ``k`` strongest frequencies, back in time."""
+        """``[M, T, F]``: the window's ``k`` strongest frequencies, back in time."""
         spectrum_M2LF = torch.unflatten(self.forward_2LT @ x_MTF, 1, (2, -1))
         with torch.no_grad():  # which frequencies are kept is a step function
             keep_MLF = _keep_strongest(spectrum_M2LF, self.k)

@@ -53,7 +53,7 @@ def slice_norm(
     scale_MGF: _Floats,
     out_MTF: _Floats,
 ) -> None:
-    """``x + share (n - x)`` with ``n = (x - mean) / scale`` per slice; the last four are written."""
+    """``x + share (n - x)``, ``n = (x - mean) / scale`` per slice; the last four arguments are written."""
     M, _, F = x_MTF.shape
     one = np.float32(1.0)
     for m in range(M):

@@ -10,6 +10,7 @@ import pytest
 
 from engine.data.store import PanelStore
 from engine.errors import Interrupted, UsageError
+from engine.files import strict
 from engine.runs.events import EpochEvaluated, FoldStarted, StepLogged, TrialFinished
 from engine.runs.follow import read_new
 from engine.runs.store import Run, RunStore
@@ -114,7 +115,7 @@ def test_killed_in_a_trial_it_goes_on_in_that_trial_to_the_same_bits(
     assert done.code == 0, done.err
     assert f"it goes on in {cut.id}" in done.err
     assert done.json["run_id"] == run.id
-    assert told(done.json) == told(unbroken)
+    assert told(done.json) == told(strict(unbroken))
     assert done.json["trials"][1]["run_id"] == cut.id
     assert cut.status() == run.status() == "done"
     assert count_trials(RunStore(market / "runs")) == before + 1, "only the third trial is new"

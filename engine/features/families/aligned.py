@@ -11,17 +11,15 @@ from numpy.typing import NDArray
 from engine.data.publication import Alignment, Days, align_rows, codes, day_column
 from engine.data.tables import OPTIONAL, complete
 from engine.features.context import Array, Context
-from engine.features.families import history
+from engine.features.families.history import History
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows(History):
     """Rows of known keys, sorted by key, ``available``, then ``date`` (or ``period_end``)."""
 
     frame: pl.DataFrame
-    key_R: NDArray[np.int32]
     available_R: Days
-    date_R: Days
     keys: tuple[str, ...]
     dates_S: NDArray[np.datetime64]
     _alignments: dict[str, Alignment] = field(default_factory=dict)
@@ -51,31 +49,6 @@ class Rows:
         """``[K, S]``: weekdays since the newest row became available."""
         return self.alignment().age()
 
-    def mean(self, value_R: Array, window: int) -> Array:
-        return history.mean(self.key_R, self.date_R, value_R, window)
-
-    def std(self, value_R: Array, window: int) -> Array:
-        return history.std(self.key_R, self.date_R, value_R, window)
-
-    def z(self, value_R: Array, window: int) -> Array:
-        return history.z(self.key_R, self.date_R, value_R, window)
-
-    def z_weeks(self, value_R: Array, weeks: int) -> Array:
-        return history.z_weeks(self.key_R, self.date_R, value_R, weeks)
-
-    def weeks_before(self, value_R: Array, weeks: int) -> Array:
-        return history.weeks_before(self.key_R, self.date_R, value_R, weeks)
-
-    def percentile(self, value_R: Array, window: int) -> Array:
-        return history.percentile(self.key_R, self.date_R, value_R, window)
-
-    def lag(self, value_R: Array, steps: int) -> Array:
-        return history.lag(self.key_R, self.date_R, value_R, steps)
-
-    def change(self, value_R: Array, steps: int) -> Array:
-        """Own value less that of ``steps`` dates before."""
-        return value_R - self.lag(value_R, steps)
-
 
 def table(x: Context, name: str) -> pl.DataFrame:
     """An optional table with all its columns; without rows where the context has none."""
@@ -87,7 +60,10 @@ def table(x: Context, name: str) -> pl.DataFrame:
 def arrange(
     frame: pl.DataFrame, by: str | None, keys: Sequence[str], dates_S: NDArray[np.datetime64]
 ) -> Rows:
-    """Rows of a frame whose column ``by`` is one of ``keys``; all of them, under one key, without."""
+    """Rows ``[R]`` of a frame whose column ``by`` is one of ``keys``; all of them, under one key, without.
+
+    Rows without an ``available`` day are left out.
+    """
     date = "period_end" if "period_end" in frame.columns else "date"
     code = pl.Series("__key", codes(frame[by], keys) if by else np.zeros(len(frame), np.int32))
     ordered = (
@@ -107,21 +83,26 @@ def arrange(
 
 def per_stock(x: Context, name: str) -> Rows:
     """A table with a column ``symbol``: K = the context's stocks."""
-    return _cached(x, name, "symbol", x.dense.symbols)
+    return _kept(x, name, "symbol", x.dense.symbols)
 
 
 def per_sector(x: Context, name: str) -> Rows:
     """A table with a column ``sector``: K = all sectors of the table, sorted."""
-    return _cached(x, name, "sector", _distinct(table(x, name), "sector"))
+    return _kept(x, name, "sector")
 
 
 def per_investor(x: Context, name: str) -> Rows:
     """A table with a column ``investor``: K = all types of the table, sorted."""
-    return _cached(x, name, "investor", _distinct(table(x, name), "investor"))
+    return _kept(x, name, "investor")
 
 
-def _distinct(frame: pl.DataFrame, column: str) -> tuple[str, ...]:
-    return tuple(frame[column].drop_nulls().unique().sort())
+def _kept(x: Context, name: str, by: str, keys: Sequence[str] | None = None) -> Rows:
+    def make() -> Rows:
+        frame = table(x, name)
+        distinct = frame[by].drop_nulls().unique().sort() if keys is None else keys
+        return arrange(frame, by, tuple(distinct), x.dense.dates_S)
+
+    return x.once(("rows", name), make)
 
 
 def to_stocks(x: Context, value_KS: Array, keys: Sequence[str]) -> Array:
@@ -135,28 +116,9 @@ def to_stocks(x: Context, value_KS: Array, keys: Sequence[str]) -> Array:
     return np.asarray(padded_KS[row_N])
 
 
-def _cached(x: Context, name: str, by: str, keys: Sequence[str]) -> Rows:
-    store = x.shared
-    if name not in store:
-        store[name] = arrange(table(x, name), by, keys, x.dense.dates_S)
-    rows = store[name]
-    assert isinstance(rows, Rows)
-    return rows
-
-
 def summed(value_KS: Array) -> Array:
     """``[S]``: sum over the keys, one after the other, NaN as 0: the same bits for any number of sessions."""
     total_S = np.zeros(value_KS.shape[1])
     for value_S in value_KS:
         total_S += np.nan_to_num(value_S)
     return total_S
-
-
-def ratio(a: Array, b: Array) -> Array:
-    """a / b; NaN where b is 0."""
-    return np.asarray(a / np.where(b != 0, b, np.nan))
-
-
-def log(x: Array) -> Array:
-    """Natural logarithm; NaN where not positive."""
-    return np.asarray(np.log(np.where(x > 0, x, np.nan)))

@@ -6,7 +6,7 @@ from engine.features import rolling
 from engine.features.context import Array, Context
 from engine.features.feature import Family, Feature, ratio
 
-_cross = Family("cross_section").stock
+_cross = Family(name="cross_section")
 _CHAIN = 61
 """Look-back of a residual: beta of 60 returns up to the session before."""
 
@@ -43,14 +43,8 @@ def _coskewness(x: Context, window: int) -> Array:
 FEATURES: tuple[Feature, ...] = (
     _cross("residual_1", "r - beta60[-1] m", "fraction", _CHAIN + 1, lambda x: x.residual_NS,
            core=True),
-    _cross("residual_5", "sum(residual, 5)", "fraction", _CHAIN + 6,
-           lambda x: x.sum_of(x.residual_NS, 5), core=True, depth=2),
-    _cross("residual_20", "sum(residual, 20)", "fraction", _CHAIN + 21,
-           lambda x: x.sum_of(x.residual_NS, 20), core=True, depth=2),
-    _cross("residual_60", "sum(residual, 60)", "fraction", _CHAIN + 61,
-           lambda x: x.sum_of(x.residual_NS, 60), depth=2),
-    _cross("residual_120", "sum(residual, 120)", "fraction", _CHAIN + 121,
-           lambda x: x.sum_of(x.residual_NS, 120), depth=2),
+    *_cross.over((5, 20, 60, 120), "residual_{w}", "sum(residual, {w})", "fraction",
+                 lambda x, w: x.sum_of(x.residual_NS, w), before=_CHAIN + 1, core=(5, 20), depth=2),
     _cross("residual_momentum_12_1", "mean / sd of residuals 252 to 21 sessions ago, Blitz 2011",
            "1", _CHAIN + 253, _residual_momentum, depth=2),
     _cross("idio_volatility_60", "sd(residual, 60), Ang, Hodrick, Xing & Zhang 2006",
@@ -64,17 +58,15 @@ FEATURES: tuple[Feature, ...] = (
     _cross("idio_max_20", "max(residual, 20)", "fraction", _CHAIN + 21,
            lambda x: rolling.maximum(x.residual_NS, 20), depth=2),
     _cross("beta_60", "slope of r on m, 60 sessions", "1", 61, lambda x: x.beta(60), core=True),
-    _cross("beta_20", "slope of r on m, 20 sessions", "1", 21, lambda x: x.beta(20)),
-    _cross("beta_120", "slope of r on m, 120 sessions", "1", 121, lambda x: x.beta(120)),
+    *_cross.over((20, 120), "beta_{w}", "slope of r on m, {w} sessions", "1", lambda x, w: x.beta(w),
+                 before=1),
     _cross("beta_change_60", "beta_60 - beta_60[-20]", "1", 81,
            lambda x: x.beta(60) - rolling.shift(x.beta(60), 20)),
     _cross("beta_stability_60", "sd(beta_20, 60)", "1", 81, lambda x: rolling.std(x.beta(20), 60), depth=2),
     _cross("down_beta_120", "slope of r on m where m < 0, 120 sessions, Ang 2006", "1", 121,
            lambda x: _down_beta(x, 120)),
-    _cross("market_correlation_60", "correlation of r and m, 60 sessions", "-1..1", 61,
-           lambda x: x.market_correlation(60), core=True),
-    _cross("market_correlation_20", "correlation of r and m, 20 sessions", "-1..1", 21,
-           lambda x: x.market_correlation(20)),
+    *_cross.over((60, 20), "market_correlation_{w}", "correlation of r and m, {w} sessions", "-1..1",
+                 lambda x, w: x.market_correlation(w), before=1, core=(60,)),
     _cross("coskewness_60", "mean(residual (m - mean m)^2) / (sd residual var m), Harvey 2000", "1",
            _CHAIN + 121, lambda x: _coskewness(x, 60), depth=2),
     _cross("price_delay_20", "correlation of r and m[-1], 20 sessions, Hou & Moskowitz 2005",

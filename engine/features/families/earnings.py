@@ -13,9 +13,15 @@ from numpy.typing import NDArray
 from engine.data.publication import Days, days, ordinals
 from engine.features.context import Array, Context
 from engine.features.families.aligned import per_stock
-from engine.features.feature import Feature
+from engine.features.feature import Family, Feature
 
-_PUBLISHED = "the day the schedule was published, or the next session if after the close"
+_earnings = Family(
+    name="earnings",
+    prefix="earnings_",
+    source="earnings",
+    published="the day the schedule was published, or the next session if after the close",
+    own=False,
+)
 _SAME = 45
 """Calendar days within which two dates mean the same announcement."""
 _PENDING = 16
@@ -24,20 +30,19 @@ _PENDING = 16
 
 def _calendar(x: Context) -> tuple[Array, Array]:
     """``[N, S]`` each: weekdays to the next announcement, and since the last; NaN = none known."""
-    store = x.shared
-    if "calendar" not in store:
+
+    def make() -> tuple[Array, Array]:
         rows = per_stock(x, "earnings")
         start_K = np.searchsorted(rows.key_R, np.arange(len(rows.keys) + 1)).astype(np.int64)
         dated_R = np.where(rows.frame["date"].is_null().to_numpy(), -1, rows.date_R)
         next_KS, last_KS = _dates(start_K, rows.available_R, dated_R, days(x.dense.dates_S))
         now_S = ordinals(days(x.dense.dates_S))
-        store["calendar"] = (
+        return (
             np.where(next_KS >= 0, ordinals(next_KS) - now_S, np.nan),
             np.where(last_KS >= 0, now_S - ordinals(last_KS), np.nan),
         )
-    found = store["calendar"]
-    assert isinstance(found, tuple)
-    return found
+
+    return x.once("calendar", make)
 
 
 def _within(to_NS: Array, since_NS: Array, before: int, after: int) -> Array:
@@ -51,16 +56,7 @@ def _within(to_NS: Array, since_NS: Array, before: int, after: int) -> Array:
 def _feature(
     name: str, formula: str, unit: str, compute: Callable[[Array, Array], Array]
 ) -> Feature:
-    return Feature(
-        name=f"earnings_{name}",
-        family="earnings",
-        formula=formula,
-        unit=unit,
-        lookback=0,
-        compute=lambda x: compute(*_calendar(x)),
-        source="earnings",
-        published=_PUBLISHED,
-    )
+    return _earnings(name, formula, unit, 0, lambda x: compute(*_calendar(x)))
 
 
 @njit(parallel=True, cache=True)

@@ -9,11 +9,17 @@ from collections.abc import Callable
 import numpy as np
 
 from engine.features.context import Array
-from engine.features.families.aligned import Rows, per_investor, ratio, summed
-from engine.features.feature import Feature
+from engine.features.families.aligned import Rows, per_investor, summed
+from engine.features.feature import Family, Feature, ratio
 
+_flow = Family(
+    name="flow",
+    prefix="flow_",
+    source="flow",
+    published="about a week after the period; J-Quants: Thursday 18:00, so Friday's close",
+    scope="market",
+)
 _TYPES = ("foreign", "individual", "trust", "proprietary")
-_PUBLISHED = "about a week after the period; J-Quants: Thursday 18:00, so Friday's close"
 _YEAR = 52
 """Periods."""
 _Figure = Callable[[Rows], Array]
@@ -42,40 +48,22 @@ def _of(r: Rows, value_KS: Array, investor: str) -> Array:
     return np.asarray(value_KS[r.keys.index(investor)])
 
 
-def _market(name: str, formula: str, unit: str, compute: Callable[[Rows], Array]) -> Feature:
-    return Feature(
-        name=f"flow_{name}",
-        family="flow",
-        formula=formula,
-        unit=unit,
-        lookback=0,
-        compute=lambda x: compute(per_investor(x, "flow")),
-        scope="market",
-        source="flow",
-        published=_PUBLISHED,
-    )
+def _market(name: str, formula: str, unit: str, compute: _Figure) -> Feature:
+    return _flow(name, formula, unit, 0, lambda x: compute(per_investor(x, "flow")))
 
 
 def _each(name: str, formula: str, unit: str, figure: _Figure) -> tuple[Feature, ...]:
     def make(investor: str) -> Feature:
-        return _market(
-            f"{investor}_{name}",
-            formula,
-            unit,
-            lambda r: _of(r, r.at_close(figure(r)), investor),
-        )
+        of_type: _Figure = lambda r: _of(r, r.at_close(figure(r)), investor)  # noqa: E731
+        return _market(f"{investor}_{name}", formula, unit, of_type)
 
     return tuple(make(investor) for investor in _TYPES)
 
 
-def _smart(r: Rows) -> Array:
-    z_KS = r.at_close(_balance_z(r))
-    return _of(r, z_KS, "foreign") - _of(r, z_KS, "individual")
-
-
-def _smart_change(r: Rows) -> Array:
-    change_KS = r.at_close(r.change(_balance_z(r), 4))
-    return _of(r, change_KS, "foreign") - _of(r, change_KS, "individual")
+def _smart(r: Rows, figure_R: Array) -> Array:
+    """``[S]``: foreigners' figure less individuals'."""
+    figure_KS = r.at_close(figure_R)
+    return _of(r, figure_KS, "foreign") - _of(r, figure_KS, "individual")
 
 
 def _breadth(r: Rows) -> Array:
@@ -95,7 +83,7 @@ def _impulse(r: Rows) -> Array:
 
 
 def _age(r: Rows) -> Array:
-    """Of the type that reported last."""
+    """``[S]``: weekdays since the type that reported last did so; NaN before any has."""
     age_KS = r.age()
     youngest_S = np.where(np.isnan(age_KS), np.inf, age_KS).min(axis=0, initial=np.inf)
     return np.asarray(np.where(np.isfinite(youngest_S), youngest_S, np.nan))
@@ -106,10 +94,12 @@ FEATURES: tuple[Feature, ...] = (
     *_each("momentum_4w", "mean balance of 4 periods", "-1..1", lambda r: r.mean(_balance(r), 4)),
     *_each("z_52w", "z of the balance against its last 52 periods", "sd", _balance_z),
     *_each("activity", "(buy + sell) / its mean of 52 periods - 1", "1", _activity),
-    _market("smart_index", "z_52w of foreigners less z_52w of individuals", "sd", _smart),
-    _market("smart_change_4w", "smart index less that of 4 periods before", "sd", _smart_change),
+    _market("smart_index", "z_52w of foreigners less z_52w of individuals", "sd",
+            lambda r: _smart(r, _balance_z(r))),
+    _market("smart_change_4w", "smart index less that of 4 periods before", "sd",
+            lambda r: _smart(r, r.change(_balance_z(r), 4))),
     _market("foreign_impulse", "foreign balance less its mean of 4 periods", "-1..1", _impulse),
     _market("foreign_share", "foreign turnover / turnover of all types", "0..1", _foreign_share),
     _market("breadth", "share of investor types that bought more than they sold", "0..1", _breadth),
     _market("age", "weekdays since the newest figures became available", "weekdays", _age),
-)
+)  # fmt: skip

@@ -3,7 +3,7 @@
 from engine.features.context import Array, Context
 from engine.features.feature import Family, Feature
 
-_graph = Family("graph", source="graph", own=False).stock
+_graph = Family(name="graph", source="graph", own=False)
 _REBUILD = 64
 """A graph is at most this old; its correlations reach back `graph.window` sessions further."""
 _REACH = 252 + _REBUILD
@@ -18,6 +18,13 @@ def _near(x: Context, values: Array) -> Array:
     return x.neighbours(values)
 
 
+def _neighbour_return(n: int) -> Feature:
+    def compute(x: Context) -> Array:
+        return _near(x, x.total_return(n))
+
+    return _graph(f"neighbour_return_{n}", f"their mean return_{n}", "fraction", _REACH, compute)
+
+
 FEATURES: tuple[Feature, ...] = (
     _figure("listeners", "stocks that listen to this one", "stocks"),
     _figure("neighbours", "stocks it listens to", "stocks"),
@@ -27,10 +34,7 @@ FEATURES: tuple[Feature, ...] = (
     _figure("kept_share", "share of them that the graph before had too", "0..1"),
     _graph("neighbour_return_1", "mean r of the stocks it listens to", "fraction", _REACH,
            lambda x: _near(x, x.return_NS)),
-    _graph("neighbour_return_5", "their mean return_5", "fraction", _REACH,
-           lambda x: _near(x, x.total_return(5))),
-    _graph("neighbour_return_20", "their mean return_20", "fraction", _REACH,
-           lambda x: _near(x, x.total_return(20))),
+    _neighbour_return(5), _neighbour_return(20),
     _graph("neighbour_relative_5", "their mean return_5 less its own", "fraction", _REACH,
            lambda x: _near(x, x.total_return(5)) - x.total_return(5)),
 )  # fmt: skip

@@ -5,18 +5,11 @@ import numpy as np
 from engine.data.sectors import SECTORS
 from engine.features import rolling
 from engine.features.context import Array, Context
+from engine.features.families.volume import volume_shock
 from engine.features.feature import Family, Feature, log, ratio
 
-_both = Family("interaction").stock
-_by_sector = Family("interaction", source=SECTORS, own=False).stock
-
-
-def _sharpe(x: Context, window: int) -> Array:
-    return ratio(x.total_return(window), x.volatility(window))
-
-
-def _shock(x: Context) -> Array:
-    return x.log_volume - rolling.mean(x.log_volume, 20)
+_both = Family(name="interaction")
+_by_sector = Family(name="interaction", source=SECTORS, own=False)
 
 
 def _illiquid(x: Context) -> Array:
@@ -24,13 +17,13 @@ def _illiquid(x: Context) -> Array:
 
 
 FEATURES: tuple[Feature, ...] = (
-    _both("return_to_volatility_20", "return_20 / sd(r, 20)", "1", 21, lambda x: _sharpe(x, 20)),
-    _both("return_to_volatility_60", "return_60 / sd(r, 60)", "1", 61, lambda x: _sharpe(x, 60)),
-    _both("return_1_volume", "r volume_shock", "ln", 20, lambda x: x.return_NS * _shock(x)),
+    *_both.over((20, 60), "return_to_volatility_{w}", "return_{w} / sd(r, {w})", "1",
+                lambda x, w: ratio(x.total_return(w), x.volatility(w)), before=1),
+    _both("return_1_volume", "r volume_shock", "ln", 20, lambda x: x.return_NS * volume_shock(x)),
     _both("return_5_volume", "return_5 volume_shock", "ln", 20,
-          lambda x: x.total_return(5) * _shock(x)),
+          lambda x: x.total_return(5) * volume_shock(x)),
     _both("gap_volume", "overnight_gap volume_shock", "ln", 20,
-          lambda x: x.overnight_NS * _shock(x)),
+          lambda x: x.overnight_NS * volume_shock(x)),
     _both("reversal_illiquid", "residual_5 x -ln mean(a, 20)", "ln", 67,
           lambda x: x.sum_of(x.residual_NS, 5) * _illiquid(x), depth=2),
     _both("beta_market_20", "beta_60 x market_return_20", "fraction", 61,

@@ -16,17 +16,21 @@ from engine.data.panel import DensePanel
 from engine.data.publication import days
 from engine.features import rolling
 from engine.features.context import Array, Context
-from engine.features.families.aligned import Rows, log, per_stock, ratio
-from engine.features.feature import Feature
+from engine.features.families.aligned import Rows, per_stock
+from engine.features.feature import Family, Feature, log, ratio
 
-_PUBLISHED = (
-    "J-Quants: Tuesday 16:30 after the week, so Wednesday's close; else a week after the date"
+_margin = Family(
+    name="margin",
+    prefix="margin_",
+    source="margin",
+    published="J-Quants: Tuesday 16:30 after the week, so Wednesday's close; else a week after the date",
+    own=False,
 )
 _REACH = 60
 """Sessions back in which a position's date must lie to be set against today's volume."""
 _GAP = 20
 """Sessions without a bar over which the share count of the last bar is kept."""
-WEEK, MONTH, YEAR = 1, 4, 52
+_WEEK, _MONTH, _YEAR = 1, 4, 52
 """Weeks."""
 
 
@@ -45,15 +49,13 @@ def _imbalance(r: Rows) -> Array:
 
 def _bars(x: Context) -> tuple[Array, Array]:
     """``[N, S]`` each: ADV20 in shares of the first bar, and today's shares per share of the first bar."""
-    store = x.shared
-    if "margin bars" not in store:
-        store["margin bars"] = (
+    return x.once(
+        "margin bars",
+        lambda: (
             rolling.mean(x.dense.volume_NS, 20),
             _carried(_alone(x.dense) / x.dense.close_raw_NS, _GAP),
-        )
-    found = store["margin bars"]
-    assert isinstance(found, tuple)
-    return found
+        ),
+    )
 
 
 def _alone(dense: DensePanel) -> Array:
@@ -106,15 +108,12 @@ def _carried(x_NS: Array, gap: int) -> Array:
     return out_NS
 
 
-def _per_volume(columns: dict[str, float]) -> Callable[[Context], Array]:
-    """A sum of positions over ADV20."""
+def _per_volume(position: Callable[[Rows], Array]) -> Callable[[Context], Array]:
+    """Positions over ADV20."""
 
     def compute(x: Context) -> Array:
         r = _rows(x)
-        total_R = np.zeros(r.key_R.size)
-        for name, sign in columns.items():
-            total_R = total_R + sign * r.column(name)
-        return _over_volume(x, total_R, r.date_R.astype(np.float64))
+        return _over_volume(x, position(r), r.date_R.astype(np.float64))
 
     return compute
 
@@ -150,45 +149,25 @@ def _since(figure: Callable[[Rows], Array], weeks: int) -> Callable[[Context], A
     return _own(change)
 
 
-def _feature(
-    name: str, formula: str, unit: str, lookback: int, compute: Callable[[Context], Array]
-) -> Feature:
-    return Feature(
-        name=f"margin_{name}",
-        family="margin",
-        formula=formula,
-        unit=unit,
-        lookback=lookback,
-        compute=compute,
-        source="margin",
-        published=_PUBLISHED,
-    )
-
-
 _BACK = _REACH + _GAP
 FEATURES: tuple[Feature, ...] = (
-    _feature("long", "long / ADV20", "days of volume", _BACK, _per_volume({"long": 1.0})),
-    _feature("short", "short / ADV20", "days of volume", _BACK, _per_volume({"short": 1.0})),
-    _feature("net", "(long - short) / ADV20", "days of volume", _BACK,
-             _per_volume({"long": 1.0, "short": -1.0})),
-    _feature("long_change_1w", "(long - long a week before) / ADV20", "days of volume", _BACK,
-             _change_per_volume("long", WEEK)),
-    _feature("short_change_1w", "(short - short a week before) / ADV20", "days of volume", _BACK,
-             _change_per_volume("short", WEEK)),
-    _feature("long_change_4w", "(long - long 4 weeks before) / ADV20", "days of volume", _BACK,
-             _change_per_volume("long", MONTH)),
-    _feature("short_change_4w", "(short - short 4 weeks before) / ADV20", "days of volume", _BACK,
-             _change_per_volume("short", MONTH)),
-    _feature("credit_ratio", "ln(long / short)", "ln", 0, _own(_credit)),
-    _feature("credit_change_1w", "credit_ratio less that of a week before", "ln", 0,
-             _since(_credit, WEEK)),
-    _feature("credit_change_4w", "credit_ratio less that of 4 weeks before", "ln", 0,
-             _since(_credit, MONTH)),
-    _feature("credit_z_52w", "z of credit_ratio against its last 52 weeks", "sd", 0,
-             _own(lambda r: r.z_weeks(_credit(r), YEAR))),
-    _feature("imbalance", "(long - short) / (long + short)", "-1..1", 0, _own(_imbalance)),
-    _feature("imbalance_z_52w", "z of imbalance against its last 52 weeks", "sd", 0,
-             _own(lambda r: r.z_weeks(_imbalance(r), YEAR))),
-    _feature("age", "weekdays since the newest figures became available", "weekdays", 0,
-             lambda x: _rows(x).age()),
+    _margin("long", "long / ADV20", "days of volume", _BACK, _per_volume(lambda r: r.column("long"))),
+    _margin("short", "short / ADV20", "days of volume", _BACK, _per_volume(lambda r: r.column("short"))),
+    _margin("net", "(long - short) / ADV20", "days of volume", _BACK,
+            _per_volume(lambda r: r.column("long") - r.column("short"))),
+    *(_margin(f"{side}_change_{weeks}w", f"({side} - {side} {text} before) / ADV20", "days of volume",
+              _BACK, _change_per_volume(side, weeks))
+      for weeks, text in ((_WEEK, "a week"), (_MONTH, "4 weeks")) for side in ("long", "short")),
+    _margin("credit_ratio", "ln(long / short)", "ln", 0, _own(_credit)),
+    _margin("credit_change_1w", "credit_ratio less that of a week before", "ln", 0,
+            _since(_credit, _WEEK)),
+    _margin("credit_change_4w", "credit_ratio less that of 4 weeks before", "ln", 0,
+            _since(_credit, _MONTH)),
+    _margin("credit_z_52w", "z of credit_ratio against its last 52 weeks", "sd", 0,
+            _own(lambda r: r.z_weeks(_credit(r), _YEAR))),
+    _margin("imbalance", "(long - short) / (long + short)", "-1..1", 0, _own(_imbalance)),
+    _margin("imbalance_z_52w", "z of imbalance against its last 52 weeks", "sd", 0,
+            _own(lambda r: r.z_weeks(_imbalance(r), _YEAR))),
+    _margin("age", "weekdays since the newest figures became available", "weekdays", 0,
+            lambda x: _rows(x).age()),
 )  # fmt: skip

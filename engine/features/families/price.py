@@ -6,19 +6,7 @@ from engine.features import rolling
 from engine.features.context import Array, Context
 from engine.features.feature import Family, Feature, ratio
 
-_price = Family("price").stock
-_CORE_RETURNS = (1, 2, 5, 10, 20, 60, 120)
-
-
-def _return(sessions: int) -> Feature:
-    return _price(
-        f"return_{sessions}",
-        f"c / c[-{sessions}] - 1",
-        "fraction",
-        sessions,
-        lambda x: x.total_return(sessions),
-        core=sessions in _CORE_RETURNS,
-    )
+_price = Family(name="price")
 
 
 def _momentum(first: int, last: int, name: str, *, core: bool = False) -> Feature:
@@ -30,34 +18,19 @@ def _momentum(first: int, last: int, name: str, *, core: bool = False) -> Featur
     return _price(name, f"c[-{last}] / c[-{first}] - 1", "fraction", first, compute, core=core)
 
 
-def _up_share(window: int) -> Feature:
-    def compute(x: Context) -> Array:
-        up_NS = np.where(np.isfinite(x.return_NS), (x.return_NS > 0).astype(float), np.nan)
-        return rolling.mean(up_NS, window)
-
-    return _price(f"up_share_{window}", f"mean(r > 0, {window})", "0..1", window + 1, compute)
+def _up_share(x: Context, window: int) -> Array:
+    up_NS = np.where(np.isfinite(x.return_NS), (x.return_NS > 0).astype(float), np.nan)
+    return rolling.mean(up_NS, window)
 
 
 def _trend(x: Context, window: int, part: int) -> Array:
-    fits = rolling.trend(x.log_close, window)
-    for name, value in zip(("slope", "r2", "residual"), fits, strict=True):
-        x.once(("trend", window, name), lambda value=value: value)  # type: ignore[misc]
-    return fits[part]
-
-
-def _trend_part(name: str, formula: str, window: int, part: int) -> Feature:
-    key = ("slope", "r2", "residual")[part]
-    return _price(
-        f"{name}_{window}",
-        f"{formula}, {window} sessions",
-        ("ln a session", "0..1", "ln")[part],
-        window,
-        lambda x: x.once(("trend", window, key), lambda: _trend(x, window, part)),
-    )
+    """Slope (part 0), r2 (1) or residual (2) of the line through ln c."""
+    return x.once(("trend", window), lambda: rolling.trend(x.log_close, window))[part]
 
 
 FEATURES: tuple[Feature, ...] = (
-    *(_return(sessions) for sessions in (1, 2, 3, 5, 10, 20, 40, 60, 120, 240)),
+    *_price.over((1, 2, 3, 5, 10, 20, 40, 60, 120, 240), "return_{w}", "c / c[-{w}] - 1", "fraction",
+                 lambda x, w: x.total_return(w), core=(1, 2, 5, 10, 20, 60, 120)),
     _momentum(252, 21, "momentum_12_1", core=True),
     _momentum(126, 21, "momentum_6_1"),
     _momentum(252, 126, "momentum_12_7"),
@@ -79,8 +52,11 @@ FEATURES: tuple[Feature, ...] = (
            lambda x: ratio(x.close - x.low, x.high - x.low)),
     _price("body_1", "(c - o) / (h - l)", "-1..1", 1,
            lambda x: ratio(x.close - x.open, x.high - x.low)),
-    *(_up_share(window) for window in (10, 20, 60)),
-    *(_trend_part("trend", "slope of ln c on time", window, 0) for window in (20, 60)),
-    *(_trend_part("trend_r2", "r2 of ln c on time", window, 1) for window in (20, 60)),
-    _trend_part("trend_residual", "ln c less its line on time", 20, 2),
+    *_price.over((10, 20, 60), "up_share_{w}", "mean(r > 0, {w})", "0..1", _up_share, before=1),
+    *_price.over((20, 60), "trend_{w}", "slope of ln c on time, {w} sessions", "ln a session",
+                 lambda x, w: _trend(x, w, 0)),
+    *_price.over((20, 60), "trend_r2_{w}", "r2 of ln c on time, {w} sessions", "0..1",
+                 lambda x, w: _trend(x, w, 1)),
+    _price("trend_residual_20", "ln c less its line on time, 20 sessions", "ln", 20,
+           lambda x: _trend(x, 20, 2)),
 )  # fmt: skip

@@ -9,15 +9,25 @@ import numpy as np
 
 from engine.features import rolling
 from engine.features.context import Array, Context
-from engine.features.families.aligned import Rows, log, per_sector, ratio, summed, to_stocks
-from engine.features.feature import Feature
+from engine.features.families.aligned import Rows, per_sector, summed, to_stocks
+from engine.features.feature import Family, Feature, log, ratio
 
-_PUBLISHED = "after the close of the session, so the session after"
+_short = Family(
+    name="short",
+    prefix="short_",
+    source="short",
+    published="after the close of the session, so the session after",
+    own=False,
+)
 _Figure = Callable[[Rows], Array]
 
 
 def _ratio(r: Rows) -> Array:
     return ratio(r.column("short_turnover"), r.column("turnover"))
+
+
+def _change(sessions: int) -> _Figure:
+    return lambda r: r.change(_ratio(r), sessions)
 
 
 def _market_ratio(r: Rows) -> Array:
@@ -28,41 +38,25 @@ def _market_ratio(r: Rows) -> Array:
     return ratio(summed(short_KS), summed(all_KS))
 
 
-def _feature(name: str, formula: str, unit: str, at_close: Callable[[Rows], Array]) -> Feature:
-    """Of stock scope: ``at_close`` gives ``[K, S]`` per sector."""
+def _feature(name: str, formula: str, unit: str, at_close: _Figure) -> Feature:
+    """A feature of stock scope; ``at_close`` gives ``[K, S]``, a row for each sector."""
 
     def compute(x: Context) -> Array:
         rows = per_sector(x, "short")
         return to_stocks(x, at_close(rows), rows.keys)
 
-    return Feature(
-        name=f"short_{name}",
-        family="short",
-        formula=formula,
-        unit=unit,
-        lookback=0,
-        compute=compute,
-        source="short",
-        published=_PUBLISHED,
-    )
+    return _short(name, formula, unit, 0, compute)
 
 
 def _sector(name: str, formula: str, unit: str, figure: _Figure) -> Feature:
     return _feature(name, formula, unit, lambda r: r.at_close(figure(r)))
 
 
-def _market(name: str, formula: str, lookback: int, at_close: Callable[[Rows], Array]) -> Feature:
-    return Feature(
-        name=f"short_{name}",
-        family="short",
-        formula=formula,
-        unit="0..1",
-        lookback=lookback,
-        compute=lambda x: at_close(per_sector(x, "short")),
-        scope="market",
-        source="short",
-        published=_PUBLISHED,
-    )
+def _market(name: str, formula: str, lookback: int, at_close: _Figure) -> Feature:
+    def compute(x: Context) -> Array:
+        return at_close(per_sector(x, "short"))
+
+    return _short(name, formula, "0..1", lookback, compute, scope="market")
 
 
 def _market_change(r: Rows) -> Array:
@@ -73,10 +67,8 @@ def _market_change(r: Rows) -> Array:
 FEATURES: tuple[Feature, ...] = (
     _sector("ratio", "the sector's short turnover / turnover", "0..1", _ratio),
     _sector("ratio_20", "mean of that over 20 sessions", "0..1", lambda r: r.mean(_ratio(r), 20)),
-    _sector("change_1", "ratio less that of the session before", "-1..1",
-            lambda r: r.change(_ratio(r), 1)),
-    _sector("change_5", "ratio less that of 5 sessions before", "-1..1",
-            lambda r: r.change(_ratio(r), 5)),
+    _sector("change_1", "ratio less that of the session before", "-1..1", _change(1)),
+    _sector("change_5", "ratio less that of 5 sessions before", "-1..1", _change(5)),
     _sector("momentum_5_20", "mean ratio of 5 sessions less that of 20", "-1..1",
             lambda r: r.mean(_ratio(r), 5) - r.mean(_ratio(r), 20)),
     _sector("z_60", "z of the ratio against its last 60 sessions", "sd", lambda r: r.z(_ratio(r), 60)),

@@ -8,7 +8,7 @@ from engine.features.families.volatility import true_range
 from engine.features.feature import Family, Feature, ratio
 from engine.features.rolling import lookback_ewm
 
-_tech = Family("technical").stock
+_tech = Family(name="technical")
 
 
 def _rsi(x: Context, window: int) -> Array:
@@ -81,16 +81,6 @@ def _average_gap(short: int, long: int, *, core: bool = False) -> Feature:
     )
 
 
-def _price_gap(window: int) -> Feature:
-    return _tech(
-        f"price_gap_{window}",
-        f"c / mean(c, {window}) - 1",
-        "fraction",
-        window,
-        lambda x: x.close / x.mean_close(window) - 1.0,
-    )
-
-
 FEATURES: tuple[Feature, ...] = (
     _tech("rsi_14", "up / (up + down), mean moves of 14 sessions, Wilder 1978", "0..1", 15,
           lambda x: _rsi(x, 14), core=True),
@@ -128,10 +118,8 @@ FEATURES: tuple[Feature, ...] = (
           lambda x: _aroon(x, 25)),
     _tech("since_high_252", "sessions since max(h, 252)", "sessions", 252,
           lambda x: rolling.since_maximum(x.high, 252)),
-    _tech("close_rank_60", "share of the last 60 closes below c", "0..1", 60,
-          lambda x: rolling.rank(x.close, 60)),
-    _tech("close_rank_252", "share of the last 252 closes below c", "0..1", 252,
-          lambda x: rolling.rank(x.close, 252)),
+    *_tech.over((60, 252), "close_rank_{w}", "share of the last {w} closes below c", "0..1",
+                lambda x, w: rolling.rank(x.close, w)),
     _tech("upper_quantile_gap_60", "80 % quantile(c, 60) / c - 1", "fraction", 60,
           lambda x: rolling.quantile(x.close, 60, 0.8) / x.close - 1.0),
     _tech("lower_quantile_gap_60", "20 % quantile(c, 60) / c - 1", "fraction", 60,
@@ -139,5 +127,6 @@ FEATURES: tuple[Feature, ...] = (
     _average_gap(5, 20),
     _average_gap(20, 60, core=True),
     _average_gap(60, 240),
-    *(_price_gap(window) for window in (5, 20, 60, 120, 200)),
+    *_tech.over((5, 20, 60, 120, 200), "price_gap_{w}", "c / mean(c, {w}) - 1", "fraction",
+                lambda x, w: x.close / x.mean_close(w) - 1.0),
 )  # fmt: skip

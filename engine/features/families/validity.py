@@ -6,7 +6,7 @@ from engine.features import rolling
 from engine.features.context import Array, Context
 from engine.features.feature import Family, Feature
 
-_valid = Family("validity").stock
+_valid = Family(name="validity")
 
 
 def _share(x_NS: Array, window: int) -> Array:
@@ -18,18 +18,9 @@ def _age(x: Context) -> Array:
     return np.log(np.maximum(bars_NS, 1))
 
 
-def _bars(window: int) -> Feature:
-    return _valid(
-        f"bar_share_{window}",
-        f"share of the last {window} sessions with a bar",
-        "0..1",
-        window,
-        lambda x: _share(x.close, window),
-    )
-
-
 FEATURES: tuple[Feature, ...] = (
-    *(_bars(window) for window in (20, 60, 252)),
+    *_valid.over((20, 60, 252), "bar_share_{w}", "share of the last {w} sessions with a bar", "0..1",
+                 lambda x, w: _share(x.close, w)),
     _valid("open_share_20", "share of the last 20 sessions with an opening price", "0..1", 20,
            lambda x: _share(x.open, 20)),
     _valid("traded_share_20", "share of the last 20 sessions with volume", "0..1", 20,

@@ -6,22 +6,11 @@ from engine.features import rolling
 from engine.features.context import Array, Context
 from engine.features.feature import Family, Feature, log, ratio
 
-_vol = Family("volatility").stock
-
-
-def _volatility(window: int) -> Feature:
-    return _vol(
-        f"volatility_{window}",
-        f"sd(r, {window})",
-        "fraction a day",
-        window + 1,
-        lambda x: x.volatility(window),
-        core=window in (5, 20, 60),
-    )
+_vol = Family(name="volatility")
 
 
 def _range_square(x: Context) -> Array:
-    return x.once(("range square",), lambda: log(x.high / x.low) ** 2)
+    return x.once("range square", lambda: log(x.high / x.low) ** 2)
 
 
 def _garman_klass(x: Context) -> Array:
@@ -48,12 +37,14 @@ def _downside(x: Context, window: int) -> Array:
     return np.sqrt(rolling.mean(np.minimum(x.return_NS, 0.0) ** 2, window))
 
 
-def _true_range(x: Context) -> Array:
+def true_range(x: Context) -> Array:
+    """``[N, S]``: (max(h, c[-1]) - min(l, c[-1])) / c, a fraction; NaN without a bar."""
+
     def compute() -> Array:
         before_NS = rolling.shift(x.close, 1)
         return (np.fmax(x.high, before_NS) - np.fmin(x.low, before_NS)) / x.close
 
-    return x.once(("true range",), compute)
+    return x.once("true range", compute)
 
 
 def _autocorrelation(x: Context, window: int) -> Array:
@@ -61,7 +52,8 @@ def _autocorrelation(x: Context, window: int) -> Array:
 
 
 FEATURES: tuple[Feature, ...] = (
-    *(_volatility(window) for window in (5, 10, 20, 60, 120)),
+    *_vol.over((5, 10, 20, 60, 120), "volatility_{w}", "sd(r, {w})", "fraction a day",
+               lambda x, w: x.volatility(w), before=1, core=(5, 20, 60)),
     _vol("parkinson_20", "mean(ln(h / l)^2, 20), Parkinson 1980", "fraction^2 a day", 20,
          lambda x: rolling.mean(_range_square(x), 20), core=True),
     _vol("parkinson_60", "mean(ln(h / l)^2, 60)", "fraction^2 a day", 60,
@@ -72,31 +64,25 @@ FEATURES: tuple[Feature, ...] = (
          "fraction^2 a day", 20, lambda x: rolling.mean(_rogers_satchell(x), 20)),
     _vol("yang_zhang_20", "overnight + weighted day and Rogers-Satchell variance, Yang & Zhang 2000",
          "fraction^2 a day", 21, lambda x: _yang_zhang(x, 20)),
-    _vol("downside_20", "sqrt mean(min(r, 0)^2, 20)", "fraction a day", 21,
-         lambda x: _downside(x, 20)),
-    _vol("downside_60", "sqrt mean(min(r, 0)^2, 60)", "fraction a day", 61,
-         lambda x: _downside(x, 60)),
+    *_vol.over((20, 60), "downside_{w}", "sqrt mean(min(r, 0)^2, {w})", "fraction a day", _downside,
+               before=1),
     _vol("max_return_20", "max(r, 20), Bali, Cakici & Whitelaw 2011", "fraction", 21,
          lambda x: rolling.maximum(x.return_NS, 20), core=True),
     _vol("min_return_20", "min(r, 20)", "fraction", 21,
          lambda x: rolling.minimum(x.return_NS, 20)),
-    _vol("skew_20", "skewness(r, 20)", "1", 21, lambda x: rolling.skewness(x.return_NS, 20)),
-    _vol("skew_60", "skewness(r, 60)", "1", 61, lambda x: rolling.skewness(x.return_NS, 60),
-         core=True),
+    *_vol.over((20, 60), "skew_{w}", "skewness(r, {w})", "1",
+               lambda x, w: rolling.skewness(x.return_NS, w), before=1, core=(60,)),
     _vol("kurtosis_60", "excess kurtosis(r, 60)", "1", 61,
          lambda x: rolling.kurtosis(x.return_NS, 60)),
     _vol("range_5", "mean(ln(h / l)^2, 5)", "fraction^2 a day", 5,
          lambda x: rolling.mean(_range_square(x), 5)),
-    _vol("true_range_1", "(max(h, c[-1]) - min(l, c[-1])) / c", "fraction", 1, _true_range),
+    _vol("true_range_1", "(max(h, c[-1]) - min(l, c[-1])) / c", "fraction", 1, true_range),
     _vol("volatility_ratio_5_60", "sd(r, 5) / sd(r, 60)", "1", 61,
          lambda x: ratio(x.volatility(5), x.volatility(60))),
     _vol("volatility_ratio_20_120", "sd(r, 20) / sd(r, 120)", "1", 121,
          lambda x: ratio(x.volatility(20), x.volatility(120))),
     _vol("volatility_of_volatility_60", "sd(sd(r, 20), 60) / mean(sd(r, 20), 60)", "1", 81,
          lambda x: ratio(rolling.std(x.volatility(20), 60), rolling.mean(x.volatility(20), 60)), depth=2),
-    _vol("autocorrelation_20", "correlation(r, r[-1], 20)", "-1..1", 22,
-         lambda x: _autocorrelation(x, 20)),
-    _vol("autocorrelation_60", "correlation(r, r[-1], 60)", "-1..1", 62,
-         lambda x: _autocorrelation(x, 60)),
+    *_vol.over((20, 60), "autocorrelation_{w}", "correlation(r, r[-1], {w})", "-1..1", _autocorrelation,
+               before=2),
 )  # fmt: skip
-true_range = _true_range

@@ -6,15 +6,20 @@ from engine.features import rolling
 from engine.features.context import Array, Context
 from engine.features.feature import Family, Feature, log, ratio
 
-_volume = Family("volume").stock
+_volume = Family(name="volume")
 
 
 def _illiquidity(x: Context) -> Array:
-    return x.once(("illiquidity",), lambda: ratio(np.abs(x.return_NS), x.turnover))
+    return x.once("illiquidity", lambda: ratio(np.abs(x.return_NS), x.turnover))
+
+
+def volume_shock(x: Context) -> Array:
+    """``[N, S]``: ln volume less its mean of 20 sessions; NaN without volume."""
+    return x.log_volume - rolling.mean(x.log_volume, 20)
 
 
 def _signed_volume(x: Context) -> Array:
-    return x.once(("signed volume",), lambda: np.sign(x.return_NS) * x.volume)
+    return x.once("signed volume", lambda: np.sign(x.return_NS) * x.volume)
 
 
 def _zero_share(x: Context, window: int) -> Array:
@@ -41,40 +46,9 @@ def _money_flow(x: Context, window: int) -> Array:
     return ratio(up_NS, up_NS + down_NS)
 
 
-def _amihud(window: int) -> Feature:
-    return _volume(
-        f"amihud_{window}",
-        f"mean(|r| / a, {window}), Amihud 2002",
-        "1 / currency",
-        window + 1,
-        lambda x: rolling.mean(_illiquidity(x), window),
-        core=window == 20,
-    )
-
-
-def _price_volume(window: int) -> Feature:
-    return _volume(
-        f"price_volume_correlation_{window}",
-        f"correlation(ln c, ln v, {window})",
-        "-1..1",
-        window,
-        lambda x: rolling.correlation(x.log_close, x.log_volume, window),
-    )
-
-
-def _log_turnover(window: int) -> Feature:
-    return _volume(
-        f"log_turnover_{window}",
-        f"ln mean(a, {window})",
-        "ln currency",
-        window,
-        lambda x: log(rolling.mean(x.turnover, window)),
-        core=window == 20,
-    )
-
-
 FEATURES: tuple[Feature, ...] = (
-    *(_log_turnover(window) for window in (5, 20, 60)),
+    *_volume.over((5, 20, 60), "log_turnover_{w}", "ln mean(a, {w})", "ln currency",
+                  lambda x, w: log(rolling.mean(x.turnover, w)), core=(20,)),
     _volume("volume_ratio_5_60", "mean(v, 5) / mean(v, 60)", "1", 60,
             lambda x: ratio(x.mean_volume(5), x.mean_volume(60)), core=True),
     _volume("volume_ratio_1_20", "v / mean(v, 20)", "1", 20,
@@ -82,32 +56,29 @@ FEATURES: tuple[Feature, ...] = (
     _volume("volume_ratio_20_120", "mean(v, 20) / mean(v, 120)", "1", 120,
             lambda x: ratio(x.mean_volume(20), x.mean_volume(120))),
     _volume("volume_shock", "ln v - mean(ln v, 20)", "ln", 20,
-            lambda x: x.log_volume - rolling.mean(x.log_volume, 20), core=True),
+            volume_shock, core=True),
     _volume("volume_level_10_120", "mean(ln v, 10) - mean(ln v, 120)", "ln", 120,
             lambda x: rolling.mean(x.log_volume, 10) - rolling.mean(x.log_volume, 120), core=True),
     _volume("volume_level_10_250", "mean(ln v, 10) - mean(ln v, 250)", "ln", 250,
             lambda x: rolling.mean(x.log_volume, 10) - rolling.mean(x.log_volume, 250)),
-    *(_amihud(window) for window in (5, 20, 60)),
-    _volume("signed_volume_20", "mean(sign(r) v, 20) / mean(v, 20)", "1", 21,
-            lambda x: ratio(rolling.mean(_signed_volume(x), 20), x.mean_volume(20)), core=True),
-    _volume("signed_volume_60", "mean(sign(r) v, 60) / mean(v, 60)", "1", 61,
-            lambda x: ratio(rolling.mean(_signed_volume(x), 60), x.mean_volume(60))),
-    _volume("volume_volatility_20", "sd(ln v, 20)", "ln", 20,
-            lambda x: rolling.std(x.log_volume, 20)),
-    _volume("volume_volatility_60", "sd(ln v, 60)", "ln", 60,
-            lambda x: rolling.std(x.log_volume, 60)),
+    *_volume.over((5, 20, 60), "amihud_{w}", "mean(|r| / a, {w}), Amihud 2002", "1 / currency",
+                  lambda x, w: rolling.mean(_illiquidity(x), w), before=1, core=(20,)),
+    *_volume.over((20, 60), "signed_volume_{w}", "mean(sign(r) v, {w}) / mean(v, {w})", "1",
+                  lambda x, w: ratio(rolling.mean(_signed_volume(x), w), x.mean_volume(w)),
+                  before=1, core=(20,)),
+    *_volume.over((20, 60), "volume_volatility_{w}", "sd(ln v, {w})", "ln",
+                  lambda x, w: rolling.std(x.log_volume, w)),
     _volume("volume_trend_20", "slope of ln v on time, 20 sessions", "ln a session", 20,
             lambda x: rolling.trend(x.log_volume, 20)[0]),
     _volume("zero_return_share_60", "mean(r = 0, 60), Lesmond, Ogden & Trzcinka 1999", "0..1", 61,
             lambda x: _zero_share(x, 60)),
-    *(_price_volume(window) for window in (10, 20, 60)),
+    *_volume.over((10, 20, 60), "price_volume_correlation_{w}", "correlation(ln c, ln v, {w})", "-1..1",
+                  lambda x, w: rolling.correlation(x.log_close, x.log_volume, w)),
     _volume("return_volume_correlation_20", "correlation(r, ln v - ln v[-1], 20)", "-1..1", 21,
             lambda x: rolling.correlation(
                 x.return_NS, x.log_volume - rolling.shift(x.log_volume, 1), 20)),
-    _volume("average_price_gap_5", "c / (mean(c v, 5) / mean(v, 5)) - 1", "fraction", 5,
-            lambda x: _average_price_gap(x, 5)),
-    _volume("average_price_gap_20", "c / (mean(c v, 20) / mean(v, 20)) - 1", "fraction", 20,
-            lambda x: _average_price_gap(x, 20)),
+    *_volume.over((5, 20), "average_price_gap_{w}", "c / (mean(c v, {w}) / mean(v, {w})) - 1", "fraction",
+                  _average_price_gap),
     _volume("money_flow_14", "up / (up + down) of typical price times volume, 14 sessions", "0..1",
             15, lambda x: _money_flow(x, 14)),
 )  # fmt: skip

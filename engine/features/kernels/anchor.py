@@ -39,7 +39,7 @@ def needed(window: int) -> int:
 
 @njit(cache=True, error_model="numpy")
 def pad(x_S: Array, reach: int) -> tuple[Array, Array]:
-    """The row between missing columns (infinite counts as missing), and its running count of valid ones."""
+    """The row between missing columns, ``[P]`` (infinite counts as missing), and its `running_count`."""
     S = x_S.size
     x_P = np.full(reach + (S + BLOCK - 1) // BLOCK * BLOCK, np.nan)
     row = x_P[reach:]
@@ -51,7 +51,7 @@ def pad(x_S: Array, reach: int) -> tuple[Array, Array]:
 
 @njit(cache=True, error_model="numpy")
 def running_count(x_P: Array) -> Array:
-    """How many entries are valid up to and including each column."""
+    """``[P]``: how many entries are valid (not NaN) up to and including each column."""
     count_P = np.empty(x_P.size)
     count = 0
     for k in range(x_P.size):
@@ -62,7 +62,7 @@ def running_count(x_P: Array) -> Array:
 
 @njit(cache=True, error_model="numpy")
 def centre(seen_K: Array, reach: int, out_K: Array) -> float:
-    """Write the distance of every entry from the block's level, 0 where missing; return the level.
+    """Write the distance ``[K]`` of every entry from the block's level, 0 where NaN; return the level.
 
     The level is the last valid value at or before the anchor, else the first one after it: known to
     every column that uses it.
@@ -83,7 +83,7 @@ def centre(seen_K: Array, reach: int, out_K: Array) -> float:
 
 @njit(cache=True, error_model="numpy")
 def cumulate(d_K: Array, reach: int, out_K: Array) -> None:
-    """Cumulative sum of the entries, zero at the anchor and summed outwards from it.
+    """Write the cumulative sum ``[K]`` of the entries, zero at the anchor and summed outwards from it.
 
     ``out[k] - out[k - w]`` is the sum of the w entries ending at k. Entry 0 belongs to no window.
     """
@@ -92,7 +92,7 @@ def cumulate(d_K: Array, reach: int, out_K: Array) -> None:
 
 @njit(cache=True, error_model="numpy")
 def cumulate_two(d_K: Array, e_K: Array, reach: int, d_out_K: Array, e_out_K: Array) -> None:
-    """`cumulate` of two rows, both ways at once: four sums that do not wait for one another."""
+    """`cumulate` of two rows ``[K]``, both ways at once: four sums that do not wait for one another."""
     after = d_K.size - reach - 1
     both = min(after, reach)
     d_up, e_up, d_down, e_down = 0.0, 0.0, 0.0, 0.0
@@ -117,12 +117,13 @@ def cumulate_two(d_K: Array, e_K: Array, reach: int, d_out_K: Array, e_out_K: Ar
 
 @njit(cache=True, error_model="numpy")
 def multiply(a_K: Array, b_K: Array, out_K: Array) -> None:
+    """Write the products ``[K]`` of two rows, entry by entry."""
     for k in range(a_K.size):
         out_K[k] = a_K[k] * b_K[k]
 
 
 @njit(cache=True, error_model="numpy")
 def blank_start(out_WS: Array, windows_W: Windows) -> None:
-    """NaN before each window is full."""
+    """Set ``[W, S]`` to NaN before each window is full."""
     for w in range(windows_W.size):
         out_WS[w, : windows_W[w] - 1] = np.nan

@@ -22,7 +22,7 @@ from engine.features.kernels.anchor import (
 def pair_row(
     y_S: Array, x_S: Array, windows_W: Windows, need_W: Windows, slope_WS: Array, rho_WS: Array
 ) -> None:
-    """Slope of y on x and their correlation, entries where both are valid.
+    """Slope of y on x and their correlation ``[W, S]`` each, entries where both are valid.
 
     A constant x gives NaN for both, a constant y gives slope 0 and correlation NaN.
     """
@@ -123,13 +123,13 @@ def _pair_again(
         low_x = xx < LOSS * (abs(sums_QK[2, hi]) + abs(sums_QK[2, lo]))
         low_y = yy < LOSS * (abs(sums_QK[3, hi]) + abs(sums_QK[3, lo]))
         if low_x or low_y:
-            xx, yy, xy, _, _ = direct_line(x_seen_K[lo + 1 : hi + 1], y_seen_K[lo + 1 : hi + 1])
+            xx, yy, xy, _, _ = _direct_line(x_seen_K[lo + 1 : hi + 1], y_seen_K[lo + 1 : hi + 1])
             slope[j] = xy / xx
             rho[j] = xy / np.sqrt(xx * yy)
 
 
 @njit(cache=True, error_model="numpy")
-def direct_line(x: Array, y: Array) -> tuple[float, float, float, float, float]:
+def _direct_line(x: Array, y: Array) -> tuple[float, float, float, float, float]:
     """Centred sums xx, yy, xy and the two means, in two passes; a constant has exactly 0."""
     n, x_mean, y_mean = 0, 0.0, 0.0
     x_least, x_most, y_least, y_most = np.inf, -np.inf, np.inf, -np.inf
@@ -161,7 +161,9 @@ def trend_row(
     r2_WS: Array,
     residual_WS: Array,
 ) -> None:
-    """Least squares of the valid entries on the session number: slope a session, R^2, last residual.
+    """Least squares of the valid entries on the session number, ``[W, S]`` each.
+
+    Slope in units of y a session, R^2 in 0..1, residual of the newest entry in units of y.
 
     A constant window gives slope 0, R^2 NaN and residual 0; the residual of a missing entry is NaN.
     """
@@ -257,7 +259,7 @@ def _trend_again(
         yy = sums_QK[3, hi] - sums_QK[3, lo] - y * y * n
         if n >= need and yy < LOSS * (abs(sums_QK[3, hi]) + abs(sums_QK[3, lo])):
             part = slice(lo + 1, hi + 1)
-            xx, yy, xy, x_mean, y_mean = direct_line(position_K[part], seen_K[part])
+            xx, yy, xy, x_mean, y_mean = _direct_line(position_K[part], seen_K[part])
             slope[j] = xy / xx
             r2[j] = xy * xy / (xx * yy)
             residual[j] = seen_K[hi] - y_mean - slope[j] * (j - x_mean)
@@ -272,7 +274,7 @@ def pair_rows(
     slope_NWS: Array,
     rho_NWS: Array,
 ) -> None:
-    """`pair_row` of each row with its partner; M = N, or 1 for one partner of all."""
+    """`pair_row` of each row with its partner, into ``[N, W, S]``; M = N, or 1 for one partner of all."""
     for i in prange(len(y_NS)):
         x_S = x_MS[np.int64(i) % len(x_MS)]
         pair_row(y_NS[i], x_S, windows_W, need_W, slope_NWS[i], rho_NWS[i])
@@ -287,5 +289,6 @@ def trend_rows(
     r2_NWS: Array,
     residual_NWS: Array,
 ) -> None:
+    """`trend_row` of each row, into ``[N, W, S]``."""
     for i in prange(len(y_NS)):
         trend_row(y_NS[i], windows_W, need_W, slope_NWS[i], r2_NWS[i], residual_NWS[i])

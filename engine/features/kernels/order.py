@@ -10,7 +10,7 @@ from engine.features.kernels.anchor import Array, Windows, blank_start, pad
 def extreme_row(
     x_S: Array, windows_W: Windows, need_W: Windows, sign: float, out_WS: Array
 ) -> None:
-    """Largest (sign 1) or smallest (sign -1) valid entry.
+    """Largest (sign 1) or smallest (sign -1) valid entry ``[W, S]``; NaN below ``need_W`` valid ones.
 
     Doubling: the extreme of 2p entries is that of two neighbouring runs of p, and any window is covered
     by two overlapping runs of the largest power of two in it. No branch, whatever the data.
@@ -41,7 +41,7 @@ def extreme_row(
 
 
 @njit(cache=True, error_model="numpy")
-def since_row(x_S: Array, windows_W: Windows, need_W: Windows, sign: float, out_WS: Array) -> None:
+def _since_row(x_S: Array, windows_W: Windows, need_W: Windows, sign: float, out_WS: Array) -> None:
     """Sessions since the extreme of `extreme_row`; the latest of equal ones."""
     S, reach = x_S.size, windows_W.max()
     x_P, count_P = pad(x_S, reach)
@@ -74,7 +74,7 @@ def since_row(x_S: Array, windows_W: Windows, need_W: Windows, sign: float, out_
 
 
 @njit(cache=True, error_model="numpy")
-def rank_row(x_S: Array, windows_W: Windows, need_W: Windows, out_WS: Array) -> None:
+def _rank_row(x_S: Array, windows_W: Windows, need_W: Windows, out_WS: Array) -> None:
     """Rank of the last entry among the window's valid ones, divided by their number, ties averaged."""
     S, reach = x_S.size, windows_W.max()
     x_P, count_P = pad(x_S, reach)
@@ -98,7 +98,7 @@ def rank_row(x_S: Array, windows_W: Windows, need_W: Windows, out_WS: Array) -> 
 
 
 @njit(cache=True, error_model="numpy")
-def quantile_row(x_S: Array, window: int, need: int, q: float, out_S: Array) -> None:
+def _quantile_row(x_S: Array, window: int, need: int, q: float, out_S: Array) -> None:
     """Quantile between the two nearest valid entries, linearly; the window is kept sorted."""
     S = x_S.size
     x_P, _ = pad(x_S, window)
@@ -131,6 +131,7 @@ def quantile_row(x_S: Array, window: int, need: int, q: float, out_S: Array) -> 
 def extreme_rows(
     x_NS: Array, windows_W: Windows, need_W: Windows, sign: float, out_NWS: Array
 ) -> None:
+    """`extreme_row` of each row, into ``[N, W, S]``."""
     for i in prange(len(x_NS)):
         extreme_row(x_NS[i], windows_W, need_W, sign, out_NWS[i])
 
@@ -139,17 +140,20 @@ def extreme_rows(
 def since_rows(
     x_NS: Array, windows_W: Windows, need_W: Windows, sign: float, out_NWS: Array
 ) -> None:
+    """`_since_row` of each row, into ``[N, W, S]``."""
     for i in prange(len(x_NS)):
-        since_row(x_NS[i], windows_W, need_W, sign, out_NWS[i])
+        _since_row(x_NS[i], windows_W, need_W, sign, out_NWS[i])
 
 
 @njit(parallel=True, nogil=True, cache=True, error_model="numpy")
 def rank_rows(x_NS: Array, windows_W: Windows, need_W: Windows, out_NWS: Array) -> None:
+    """`_rank_row` of each row, into ``[N, W, S]``."""
     for i in prange(len(x_NS)):
-        rank_row(x_NS[i], windows_W, need_W, out_NWS[i])
+        _rank_row(x_NS[i], windows_W, need_W, out_NWS[i])
 
 
 @njit(parallel=True, nogil=True, cache=True, error_model="numpy")
 def quantile_rows(x_NS: Array, window: int, need: int, q: float, out_NS: Array) -> None:
+    """`_quantile_row` of each row, into ``[N, S]``."""
     for i in prange(len(x_NS)):
-        quantile_row(x_NS[i], window, need, q, out_NS[i])
+        _quantile_row(x_NS[i], window, need, q, out_NS[i])

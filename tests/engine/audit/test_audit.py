@@ -103,7 +103,7 @@ def leaking_feature(patch: pytest.MonkeyPatch) -> None:
         out[:, :-1] = x.close[:, 1:] / x.close[:, :-1] - 1.0
         return out
 
-    planted = Family("price").stock("tomorrow", "c[+1] / c - 1", "fraction", 1, tomorrow)
+    planted = Family(name="price")("tomorrow", "c[+1] / c - 1", "fraction", 1, tomorrow)
     patch.setattr(catalog, "CATALOG", (*catalog.CATALOG, planted))
 
 

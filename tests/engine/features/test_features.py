@@ -19,9 +19,8 @@ from engine.features.catalog import CATALOG, FAMILIES, find, select, wants_graph
 from engine.features.compute import Inputs, compute_sessions, market_columns, raw_values
 from engine.features.feature import Feature
 from engine.features.feature_set import build_features, open_features
-from engine.features.normalise import gauss_rank, rank_within_day
+from engine.features.normalise import gauss_rank, half_bits, write_scores
 from engine.features.rolling import BLOCK
-from engine.features.scores import half_bits, write_scores
 from engine.features.targets import forward_returns
 from engine.runs.sink import ListSink
 from tests.conftest import World
@@ -52,6 +51,14 @@ def each(
 
 def values(inputs: Inputs, features: tuple[Feature, ...], stop: int) -> dict[str, np.ndarray]:
     return {f.name: v for f, v in each(inputs, features, 0, stop)}
+
+
+def scores(value_NT: np.ndarray, member_NT: np.ndarray) -> np.ndarray:
+    """Normal scores ``[T, N]`` of one feature."""
+    out_TN1 = np.empty((*value_NT.T.shape, 1), dtype=np.float32)
+    member_TN = np.ascontiguousarray(member_NT.T)
+    write_scores(value_NT[None].astype(np.float32), member_TN, np.array([0]), out_TN1)
+    return out_TN1[:, :, 0]
 
 
 def changed(inputs: Inputs, columns: slice) -> Inputs:
@@ -205,9 +212,9 @@ def test_every_feature_survives_holes(world: World) -> None:
         assert value.shape == (n, s), f.name
         if f.family != "validity":
             assert np.isnan(value[1]).all(), f"{f.name} has a value for a stock without a bar"
-        scores = rank_within_day(np.ascontiguousarray(value), member)
-        assert np.isfinite(scores).all(), f.name
-        assert (scores[:, 1] == 0).all(), f.name
+        ranked = scores(value, member)
+        assert np.isfinite(ranked).all(), f.name
+        assert (ranked[:, 1] == 0).all(), f.name
 
 
 @settings(max_examples=50)
@@ -216,7 +223,7 @@ def test_gauss_rank_equals_scipy(numbers: list[int]) -> None:
     x = np.array(numbers, dtype=float)
     expected = stats.norm.ppf((stats.rankdata(x) - 0.5) / x.size)
     np.testing.assert_allclose(gauss_rank(x), expected, atol=1e-8)
-    both = rank_within_day(x[:, None], np.ones((x.size, 1), dtype=bool))
+    both = scores(x[:, None], np.ones((x.size, 1), dtype=bool))
     np.testing.assert_allclose(both[0], expected, atol=1e-6)
 
 
@@ -247,8 +254,9 @@ def test_scores_in_the_tensor_are_those_of_each_feature(dtype: type) -> None:
     known_F = write_scores(values_FNT, member_TN, np.array([4, 0, 2]), out_TNG)
     assert known_F.tolist() == (np.isfinite(values_FNT) & member_TN.T).sum(axis=(1, 2)).tolist()
     for f, g in enumerate((4, 0, 2)):
-        expected = rank_within_day(values_FNT[f], np.ascontiguousarray(member_TN.T))
-        assert np.array_equal(out_TNG[:, :, g], expected.astype(dtype))
+        known_NT = np.where(member_TN.T, values_FNT[f], np.nan).astype(np.float64)
+        expected = np.nan_to_num([gauss_rank(known_N) for known_N in known_NT.T])
+        assert np.array_equal(out_TNG[:, :, g], expected.astype(np.float32).astype(dtype))
     assert not out_TNG[:, :, [1, 3]].any()
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from engine.config import GraphConfig
 from engine.errors import DataError
-from engine.graph.edges import GraphOfDate, graph_of_date, graphs_of_sessions, random_neighbours
-from tests.engine.graph.twin import naive_correlation, naive_edges
+from engine.graph.edges import Edges, graphs_of_sessions, random_neighbours
+from tests.engine.graph.twin import edges_of, naive_correlation, naive_edges
 
 KINDS = ("correlation", "sector", "random", "none")
 
@@ -25,11 +25,9 @@ def market(n: int = 130, sessions: int = 120) -> dict[str, Any]:
     }
 
 
-def same(a: GraphOfDate, b: GraphOfDate) -> bool:
-    return (
-        np.array_equal(a.nodes_N, b.nodes_N)
-        and np.array_equal(a.edge_index_2E, b.edge_index_2E)
-        and np.array_equal(a.edge_attr_EK, b.edge_attr_EK)
+def same(a: Edges, b: Edges) -> bool:
+    return np.array_equal(a.edge_index_2E, b.edge_index_2E) and np.array_equal(
+        a.edge_attr_EK, b.edge_attr_EK
     )
 
 
@@ -104,7 +102,7 @@ def test_sector_edges_are_the_strongest_of_the_sector() -> None:
     x = np.random.default_rng(2).normal(size=(140, 60))
     sector = (np.arange(140) % 3 - 1).astype(np.int16)
     config = GraphConfig(kind="sector", k=4, shrinkage=0.0)
-    edges, attributes = graph_of_date(x, sector, config, seed=0)
+    edges, attributes = edges_of(x, sector, config, seed=0)
     rho = naive_correlation(x, config.half_life)
     rho[sector[:, None] != sector[None, :]] = 0.0
     rho[sector < 0] = 0.0
@@ -117,7 +115,7 @@ def test_sector_edges_are_the_strongest_of_the_sector() -> None:
 def test_random_edges_are_distinct_others_all_alike_and_true() -> None:
     x = np.random.default_rng(2).normal(size=(30, 60))
     config = GraphConfig(kind="random", k=6, shrinkage=0.0)
-    edges, attributes = graph_of_date(x, np.zeros(30, np.int16), config, seed=1)
+    edges, attributes = edges_of(x, np.zeros(30, np.int16), config, seed=1)
     rho = naive_correlation(x, config.half_life)
     np.testing.assert_allclose(attributes[:, 0], rho[edges[0], edges[1]], atol=1e-6)
     counts = np.zeros((8, 8))

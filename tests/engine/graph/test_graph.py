@@ -5,9 +5,9 @@ import pytest
 
 from engine.config import GraphConfig
 from engine.errors import IntegrityError
-from engine.graph.edges import graph_of_date
 from engine.graph.graph import Graph
 from tests.conftest import World
+from tests.engine.graph.twin import edges_of
 
 
 def test_edges_point_from_neighbour_to_listener_and_attributes_are_true() -> None:
@@ -23,7 +23,7 @@ def test_edges_point_from_neighbour_to_listener_and_attributes_are_true() -> Non
     )
     sector = np.array([0, 0, 1, -1], dtype=np.int16)
     config = GraphConfig(k=1, threshold=0.5, shrinkage=0.0)
-    edges, attributes = graph_of_date(x, sector, config, seed=0)
+    edges, attributes = edges_of(x, sector, config, seed=0)
     pairs = {(int(s), int(t)): a for s, t, a in zip(*edges, attributes, strict=True)}
     assert (1, 0) in pairs
     assert 3 not in edges[1]
@@ -42,7 +42,7 @@ def test_other_kinds_have_k_neighbours(kind: str) -> None:
     x = np.random.default_rng(2).normal(size=(12, 60))
     sector = np.array([0] * 6 + [1] * 6, dtype=np.int16)
     config = GraphConfig.model_validate({"kind": kind, "k": 3})
-    edges, attributes = graph_of_date(x, sector, config, seed=1)
+    edges, attributes = edges_of(x, sector, config, seed=1)
     assert np.bincount(edges[1], minlength=12).tolist() == [3] * 12
     if kind == "sector":
         assert (attributes[:, 2] == 1.0).all()

@@ -41,7 +41,10 @@ def test_statistics_of_a_date() -> None:
 
 
 def test_statistics_of_a_stock() -> None:
-    first, second = SERIES.node_statistics()
+    first, second = SERIES.nodes_at(10), SERIES.nodes_at(19)
+    assert first is not None
+    assert second is not None
+    assert SERIES.nodes_at(9) is None
     np.testing.assert_array_equal(first.listeners_N, [1, 2, 1, 0])
     np.testing.assert_array_equal(first.neighbours_N, [2, 1, 1, 0])
     np.testing.assert_allclose(first.mean_abs_rho_N, [0.4, 0.5, 0.4, np.nan], rtol=1e-6)
@@ -66,7 +69,8 @@ def test_a_graph_without_edges_has_no_shares() -> None:
     _, row = series.statistics()
     assert (row.edges, row.mean_degree, row.isolated_share, row.unheard_share) == (0, 0.0, 1.0, 1.0)
     assert np.isnan([row.turnover, row.same_sector_share, row.mean_abs_rho]).all()
-    _, columns = series.node_statistics()
+    columns = series.nodes_at(2)
+    assert columns is not None
     assert columns.listeners_N.tolist() == [0, 0]
     assert np.isnan(columns.mean_abs_rho_N).all()
     assert np.isnan(columns.kept_share_N).all()

@@ -4,6 +4,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from engine.config import GraphConfig
+from engine.graph.correlation import unit_tiles
+from engine.graph.edges import edges_among
+
 
 def naive_correlation(return_NW: NDArray[np.float64], half_life: float) -> NDArray[np.float64]:
     """Weighted correlation ``[N, N]``: each stock over its own observations, a gap adds nothing."""
@@ -32,3 +36,14 @@ def naive_edges(
         order = np.argsort(-row, kind="stable")[:k]
         rows.append([int(j) for j in order if row[j] >= threshold and np.isfinite(row[j])])
     return rows
+
+
+def edges_of(
+    return_NW: NDArray[np.float64], sector_N: NDArray[np.int16], config: GraphConfig, *, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The engine's own edges among stocks whose market-free returns are given."""
+    n, window = return_NW.shape
+    tile_TWL = unit_tiles(
+        return_NW, np.arange(n), window, window=window, half_life=config.half_life
+    )
+    return edges_among(tile_TWL, sector_N, config, seed=seed)

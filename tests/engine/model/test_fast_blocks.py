@@ -23,8 +23,7 @@ from engine.model.normalization import (
     _keep_strongest,
     _kth_largest,
 )
-from engine.model.recurrent import BLOCK_ROWS, WindowLSTM
-from engine.model.temporal import LastStepAttention
+from engine.model.temporal import _BLOCK_ROWS, LastStepAttention, WindowLSTM
 
 
 def gradients(outputs: list[Tensor], inputs: list[Tensor]) -> list[Tensor]:
@@ -102,7 +101,7 @@ def test_fan_passes_gradient_to_share_and_input() -> None:
     assert_same(gradients([out], inputs), gradients([expected], inputs))
 
 
-@pytest.mark.parametrize("rows", [3, BLOCK_ROWS, 2 * BLOCK_ROWS + 5])
+@pytest.mark.parametrize("rows", [3, _BLOCK_ROWS, 2 * _BLOCK_ROWS + 5])
 def test_lstm_in_blocks_is_the_lstm(rows: int) -> None:
     torch.manual_seed(0)
     ours, plain = WindowLSTM(4, 6), nn.LSTM(4, 6, batch_first=True)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engine.features.families import history
+from engine.features.families.history import History
 from engine.features.rolling import needed
 
 Series = NDArray[np.float64]
@@ -44,12 +44,13 @@ def known(
 @given(rows_of, st.integers(2, 6))
 def test_equals_a_plain_loop(rows: list[tuple[int, int, int | None]], window: int) -> None:
     key, date, value = arrays(rows)
+    past_of = History(key, date)
     got = {
-        "mean": history.mean(key, date, value, window),
-        "std": history.std(key, date, value, window),
-        "z": history.z(key, date, value, window),
-        "share": history.percentile(key, date, value, window),
-        "lag": history.lag(key, date, value, window - 1),
+        "mean": past_of.mean(value, window),
+        "std": past_of.std(value, window),
+        "z": past_of.z(value, window),
+        "share": past_of.percentile(value, window),
+        "change": past_of.change(value, window - 1),
     }
     for r in range(value.size):
         past = known(key, date, value, r, window)
@@ -65,7 +66,7 @@ def test_equals_a_plain_loop(rows: list[tuple[int, int, int | None]], window: in
             if want["std"] > 0:
                 want["z"] = (past[-1] - float(np.mean(valid))) / want["std"]
         if past and len(past) == window:
-            want["lag"] = past[0]
+            want["change"] = past[-1] - past[0]
         for name, expected in want.items():
             assert got[name][r] == pytest.approx(expected, nan_ok=True, abs=1e-12), (name, r)
 
@@ -74,9 +75,9 @@ def test_weeks_of_weekly_and_of_daily_rows() -> None:
     key = np.zeros(40, dtype=np.int32)
     weekly, daily = np.arange(40) * 7, np.arange(40) + np.arange(40) // 5 * 2
     value = np.arange(40, dtype=float)
-    assert history.weeks_before(key, weekly, value, 4)[10] == 6.0
-    assert np.isnan(history.weeks_before(key, weekly, value, 4)[3])
-    assert history.weeks_before(key, daily, value, 4)[25] == 5.0
-    z_weekly, z_daily = (history.z_weeks(key, date, value, 4)[39] for date in (weekly, daily))
+    assert History(key, weekly).weeks_before(value, 4)[10] == 6.0
+    assert np.isnan(History(key, weekly).weeks_before(value, 4)[3])
+    assert History(key, daily).weeks_before(value, 4)[25] == 5.0
+    z_weekly, z_daily = (History(key, date).z_weeks(value, 4)[39] for date in (weekly, daily))
     assert z_weekly == pytest.approx(1.5 / np.std([0, 1, 2, 3], ddof=1))
     assert z_daily == pytest.approx(9.5 / np.std(np.arange(20), ddof=1))

@@ -299,7 +299,7 @@ def _graph(manifest: GraphManifest, *, fits: bool) -> GraphSeriesRow:
 
 
 def _table_rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of a small Parquet file; IntegrityError for a torn one."""
+    """Rows of a small Parquet file; RecordError for a torn one."""
     import polars as pl
 
     with readable(str(path)):

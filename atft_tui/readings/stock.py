@@ -24,7 +24,7 @@ class StockBars:
 
 
 def read_stock(workspace: Path, snapshot: str, panel: str, symbol: str) -> StockBars:
-    """Cleaned closes where the code has any, else raw ones. IntegrityError for a torn file."""
+    """Cleaned closes where the code has any, else raw ones. RecordError for a torn file."""
     import polars as pl
 
     for directory, cleaned in (

@@ -1,6 +1,6 @@
 """One more day for a large store: ingest, clean, universe, graph and all features, against a full build.
 
-python -m benchmarks.bench_append [stocks] [sessions]
+The first of the added days compiles.
 """
 
 import sys
@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.large_market import large_market
+from benchmarks.options import read_options, say
 from engine.config import Config
 from engine.data.load import open_panel
 from engine.data.store import PanelStore
@@ -21,10 +22,6 @@ from engine.data.universe import build_universe
 from engine.features.feature_set import build_features
 from engine.graph.build import build_graphs
 from engine.runs.sink import NullSink
-
-STOCKS, SESSIONS = 4000, 2520
-DAYS = 4
-"""Days that are added one by one; the first compiles."""
 
 
 def one_day(raw: RawTables, day: object) -> RawTables:
@@ -56,32 +53,32 @@ def differing(ours: dict[str, Path], theirs: dict[str, Path]) -> list[str]:
     ]
 
 
-def main() -> None:
-    stocks, sessions = (
-        (int(sys.argv[1]), int(sys.argv[2])) if len(sys.argv) > 2 else (STOCKS, SESSIONS)
-    )
+def main(arguments: list[str] | None = None) -> int:
+    options = read_options(__doc__, arguments, stocks=(4000, 40), sessions=(2520, 400), days=(4, 1))
+    stocks, sessions, added = options.stocks, options.sessions, options.days
     raw = large_market(stocks, sessions)
     config = Config()
     days = raw.bars["date"].unique().sort().to_list()
-    print(f"{stocks} stocks x {sessions} sessions, {len(raw.bars) / 1e6:.1f} M rows")  # noqa: T201
+    say(f"{stocks} stocks x {sessions} sessions, {len(raw.bars) / 1e6:.1f} M rows")
     with tempfile.TemporaryDirectory() as folder:
         grown, fresh = Path(folder) / "grown", Path(folder) / "fresh"
         store, seconds = PanelStore(grown / "data"), dict[str, float]()
         start = time.perf_counter()
-        store.save(replace(raw, bars=raw.bars.filter(pl.col("date") < days[-DAYS])))
+        store.save(replace(raw, bars=raw.bars.filter(pl.col("date") < days[-added])))
         seconds["ingest"] = time.perf_counter() - start
         build(grown, config, seconds)
-        print("full build", _text(seconds))  # noqa: T201
-        for day in days[-DAYS:]:
+        say(f"full build {_text(seconds)}")
+        for day in days[-added:]:
             more = one_day(raw, day)
             start = time.perf_counter()
             store.append(more)
             seconds["ingest"] = time.perf_counter() - start
             ours = build(grown, config, seconds)
-            print(f"+ {day}  ", _text(seconds))  # noqa: T201
+            say(f"+ {day}   {_text(seconds)}")
         PanelStore(fresh / "data").save(raw)
         theirs = build(fresh, config, seconds)
-        print("files that differ from a rebuild:", differing(ours, theirs) or "none")  # noqa: T201
+        say(f"files that differ from a rebuild: {differing(ours, theirs) or 'none'}")
+    return 0
 
 
 def _text(seconds: dict[str, float]) -> str:
@@ -90,4 +87,4 @@ def _text(seconds: dict[str, float]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,8 +1,9 @@
 """Backtests: the fast path against vectorbt, a sweep against vectorbt per cell, and a whole backtest.
 
-2,800 stocks x 1,250 sessions, five overlapping decile tranches, all frictions on.
+Five overlapping decile tranches, all frictions on.
 """
 
+import statistics
 import sys
 from functools import partial
 from itertools import islice
@@ -10,6 +11,8 @@ from itertools import islice
 import numpy as np
 import polars as pl
 
+from benchmarks.contender import Ratio
+from benchmarks.options import read_options, say
 from benchmarks.pairs import compare, seconds
 from engine.backtest.baselines import compare_baselines, random_band
 from engine.backtest.fast import run_fast
@@ -24,7 +27,6 @@ from engine.evaluation.factor import factor_figures
 from engine.portfolio.prediction import Prediction
 from engine.portfolio.strategy import load_strategy
 
-SESSIONS, STOCKS = 1250, 2800
 GRID = (
     "portfolio.rebalance_sessions=1,2,5,10",
     "portfolio.fraction=0.02,0.05,0.1,0.15,0.2",
@@ -32,10 +34,10 @@ GRID = (
 )
 
 
-def market() -> tuple[Panel, Prediction]:
+def market(sessions: int, stocks: int) -> tuple[Panel, Prediction]:
     """Random walks with turnover, and scores that know nothing."""
     rng = np.random.default_rng(0)
-    S, N = SESSIONS + 2, STOCKS
+    S, N = sessions + 2, stocks
     close = 20.0 * np.exp(rng.normal(0.0, 0.02, (S, N)).cumsum(axis=0))
     days = np.datetime64("2015-01-01") + np.arange(S)
     keys = {
@@ -57,11 +59,11 @@ def market() -> tuple[Panel, Prediction]:
     )
     scores = (
         pl.DataFrame(keys)
-        .head(SESSIONS * N)
+        .head(sessions * N)
         .with_columns(
             pl.lit(0, pl.Int16).alias("fold"),
             pl.lit("test").alias("split"),
-            pl.Series("score_5", rng.normal(size=SESSIONS * N).astype(np.float32)),
+            pl.Series("score_5", rng.normal(size=sessions * N).astype(np.float32)),
         )
     )
     return panel, Prediction(frame=scores, run_id="benchmark", horizons=(5,), market="us")
@@ -92,8 +94,16 @@ def whole_backtest(panel: Panel, prediction: Prediction, config: Config, rivals:
         random_band(simulator)
 
 
-def main() -> None:
-    panel, prediction = market()
+def main(arguments: list[str] | None = None) -> int:
+    options = read_options(
+        __doc__,
+        arguments,
+        stocks=(2800, 40),
+        sessions=(1250, 150),
+        pairs=(5, 1),
+        rounds=(3, 1),
+    )
+    panel, prediction = market(options.sessions, options.stocks)
     config = Config()
     simulator = Simulator.for_prediction(
         prediction, panel=panel, strategy=load_strategy(config.portfolio.strategy), config=config
@@ -116,10 +126,10 @@ def main() -> None:
         f"one simulation, equity within {gap:.0e}",
         fast,
         {"vectorbt from_orders (rust)": vectorbt},
-        pairs=5,
+        pairs=options.pairs,
     )
 
-    grid = parse_grid(GRID, config)
+    grid = parse_grid(GRID[:1] if options.smoke else GRID, config)
     cells = sweep(simulator, prediction, grid)
     gaps = []
     for cell in islice(cells, 0, None, 33):
@@ -138,17 +148,19 @@ def main() -> None:
         for _ in range(2):  # the book is given to vectorbt; a cell of it is the simulation alone
             vectorbt()
 
-    rounds = [(seconds(ours) / count, seconds(theirs) / 2) for _ in range(3)]
-    ratio = sorted(b / a for a, b in rounds)
-    sys.stdout.write(
-        f"{count}-cell sweep, returns within {max(gaps):.0e}: ours {rounds[1][0] * 1e3:.0f} ms a cell, "
-        f"vectorbt {rounds[1][1] * 1e3:.0f} ms, x{ratio[1]:.1f}  [{ratio[0]:.1f}, {ratio[2]:.1f}]\n"
+    pairs = [(seconds(ours) / count, seconds(theirs) / 2) for _ in range(options.rounds)]
+    mine, peer = zip(*pairs, strict=True)
+    say(
+        f"{count}-cell sweep, returns within {max(gaps):.0e}: "
+        f"ours {statistics.median(mine) * 1e3:.0f} ms a cell, "
+        f"vectorbt {statistics.median(peer) * 1e3:.0f} ms, {Ratio.of(peer, mine).text(1)}"
     )
     for rivals, what in ((0, "all figures"), (5, "all figures, 6 baselines, 20 random books")):
         work = partial(whole_backtest, panel, prediction, config, rivals)
-        times = sorted(seconds(work) for _ in range(3))
-        sys.stdout.write(f"whole backtest with {what}: {times[1]:.1f} s (warm, median of 3)\n")
+        spent = statistics.median(seconds(work) for _ in range(options.rounds))
+        say(f"whole backtest with {what}: {spent:.1f} s (warm, median of {options.rounds})")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -2,30 +2,33 @@
 
 Prints and judges: start to the first answered key, key to paint, redraws a second of one panel under
 1,000 events a second, memory while that goes on over a 72-hour event file, the time to say that a
-killed trainer died, scrolling in a table of 8,000 rows. ``python -m benchmarks.bench_cockpit [SECONDS]``
-(of the event flood, 120 by default).
+killed trainer died.
 """
 
+import argparse
 import os
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from atft_tui.widgets.run_panels import TABS
+from benchmarks.options import read_options, say
 from benchmarks.terminal import Terminal
 from engine.config import Config
+from engine.config.file import resolve
 from engine.runs import launch
 from engine.runs.events import EpochEvaluated, encode
 from engine.runs.store import Run, RunStore
 from tests.engine.runs.samples import evaluated, step_events, training
 
-KEYS = 60
 EVENTS_A_SECOND = 1000
-LONG_HOURS = 72
 STEP_S = 2.0
 """Seconds between two logged steps of the long run, three events each."""
 PLACES = (
@@ -33,17 +36,19 @@ PLACES = (
     ("7", b"verify"), ("8", b"presets"), ("1", b"scheduler"),
 )  # fmt: skip
 """Key, and a word of the footer that is painted last."""
-TABS = (b"[gate]", b"[loss]", b"[spread]", b"[variables]")
+TRAINING = ("training.mode=optimized", "training.epochs=[60,1,1,1]")
+SMALL_TRAINING = (
+    "data.synthetic.n_symbols=48", "data.synthetic.n_sessions=520", "split.validation_sessions=60",
+    "split.test_sessions=60", "universe.min_history=60", "universe.min_names=10", "model.hidden=8",
+    "training.epochs=[200,1,1,1]", "training.log_every=2",
+)  # fmt: skip
+PANELS = tuple(f"[{name}]".encode() for name in TABS)
+"""Every panel of a training run by its mark in the row of their names, in the order of the tab key."""
 
 
 def cockpit(workspace: Path, columns: int = 80, lines: int = 24) -> Terminal:
     command = [sys.executable, "-m", "atft_tui", "--workspace", str(workspace)]
     return Terminal(command, columns=columns, lines=lines)
-
-
-def say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 def judge(name: str, value: float, limit: float, unit: str, more: str = "") -> bool:
@@ -57,10 +62,10 @@ def percentile(values: Sequence[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
-def start_to_key(workspace: Path) -> bool:
+def start_to_key(workspace: Path, starts: int) -> bool:
     """From the shell until a key has been answered, as a person feels it."""
     times = []
-    for _ in range(9):
+    for _ in range(starts):
         with cockpit(workspace) as terminal:
             terminal.wait(b"\x1b[?1049h")
             since = terminal.press("4")
@@ -68,7 +73,7 @@ def start_to_key(workspace: Path) -> bool:
     return judge("start to the first answered key, median", statistics.median(times), 0.6, "s")
 
 
-def key_to_paint(workspace: Path, name: str) -> bool:
+def key_to_paint(workspace: Path, name: str, visits: int, keys: int) -> bool:
     """Panels by tab and places by number, while the run trains; a first visit also imports the screen."""
     with cockpit(workspace) as terminal:
         terminal.wait(b"\x1b[?1049h")
@@ -78,28 +83,22 @@ def key_to_paint(workspace: Path, name: str) -> bool:
             f"first visit of a place: median {statistics.median(first):.3f} s, longest {max(first):.3f} s"
         )
         times = []
-        for _ in range(4):
+        for _ in range(visits):
             for key, word in PLACES:
                 times.append(terminal.reaction(key, word))
                 time.sleep(0.2)
-        terminal.reaction("3", b"[gradient]")
-        for i in range(KEYS):
-            wanted = TABS[i % len(TABS)]
-            if i % len(TABS) == 0:  # back to the first panel, unmeasured
-                since = len(terminal.painted)
-                while b"[gradient]" not in terminal.painted[since:]:
-                    since = terminal.press("\t")
-                    time.sleep(0.2)
-            times.append(terminal.reaction("\t", wanted))
+        terminal.reaction("3", PANELS[0])
+        for i in range(keys):
+            times.append(terminal.reaction("\t", PANELS[(i + 1) % len(PANELS)]))
             time.sleep(0.2)
     more = f"median {statistics.median(times):.3f}, {len(times)} keys"
     return judge(f"key to paint, p95, {name}", percentile(times, 0.95), 0.1, "s", more)
 
 
-def long_run(store: RunStore) -> Run:
-    """A run that has been training for three days."""
+def long_run(store: RunStore, hours: float) -> Run:
+    """A run that has been training for so many hours."""
     run = store.create("train", Config())
-    steps = int(LONG_HOURS * 3600 / STEP_S)
+    steps = int(hours * 3600 / STEP_S)
     with run.events_path.open("w", encoding="utf-8") as file:
         file.writelines(encode(event) + "\n" for event in training()[:14])
         for step in range(steps):
@@ -124,7 +123,9 @@ def flood(run: Run, first: int, stop: threading.Event) -> None:
             time.sleep(max(0.0, due - time.perf_counter()))
 
 
-def under_flood(workspace: Path, run: Run, seconds: float) -> list[bool]:
+def under_flood(workspace: Path, run: Run, options: argparse.Namespace) -> list[bool]:
+    """Redraws, memory and changes of place while events arrive at the pace."""
+    seconds = options.seconds
     size = run.events_path.stat().st_size / 2**20
     stop = threading.Event()
     with run.lock(), cockpit(workspace) as terminal:
@@ -137,23 +138,22 @@ def under_flood(workspace: Path, run: Run, seconds: float) -> list[bool]:
         terminal.press("\t")
         terminal.wait(b"total", since)
         first = time.perf_counter() - opened
-        say(f"{size:.0f} MiB of events, {LONG_HOURS} h: first figures after {first:.2f} s")
-        time.sleep(20.0)  # the whole file is folded
+        say(f"{size:.0f} MiB of events, {options.hours:g} h: first figures after {first:.2f} s")
+        time.sleep(seconds / 6)  # the whole file is folded
         writer = threading.Thread(target=flood, args=(run, 10_000_000, stop), daemon=True)
         writer.start()
-        time.sleep(5.0)
-        redraws = terminal.count(b"total", 10.0) / 10.0
+        time.sleep(seconds / 24)
+        redraws = terminal.count(b"total", seconds / 12) / (seconds / 12)
         memory = []
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:
             memory.append(terminal.memory_mib())
-            time.sleep(1.0)
+            time.sleep(min(1.0, seconds / 4))
         times = []
-        for i in range(20):
-            times.append(
-                terminal.reaction("4" if i % 2 == 0 else "3", b"Runs " if i % 2 == 0 else b"[loss]")
-            )
-            time.sleep(0.3)
+        for _ in range(options.moves):
+            for key, word in (("4", b"Runs "), ("3", b"[loss]")):
+                times.append(terminal.reaction(key, word))
+                time.sleep(0.3)
         stop.set()
         writer.join()
     middle, last = memory[len(memory) // 2], memory[-1]
@@ -165,18 +165,19 @@ def under_flood(workspace: Path, run: Run, seconds: float) -> list[bool]:
     ]
 
 
-def trainer(workspace: Path) -> Run:
-    """A real training run in optimized mode on the demo's market, as the screen starts one."""
-    from engine.config.file import resolve
-
+@contextmanager
+def trainer(workspace: Path, overrides: Sequence[str]) -> Iterator[Run]:
+    """A real training run on the demo's market, as the screen starts one; killed with the block."""
     words = ["ingest", "--source", "synthetic", "--preset", "demo", "--quiet"]
+    words += [word for setting in overrides for word in ("--set", setting)]
     subprocess.run(launch.argv(workspace, words), check=True, stdout=subprocess.DEVNULL)
-    overrides = [
-        "training.mode=optimized",
-        "training.epochs=[60,1,1,1]",
-    ]
-    config = resolve((), preset="demo", overrides=overrides).config
-    return launch.start(workspace, "train", config)
+    config = resolve((), preset="demo", overrides=list(overrides)).config
+    run = launch.start(workspace, "train", config)
+    try:
+        yield run
+    finally:
+        if (pid := run.holder()) is not None:
+            os.kill(pid, signal.SIGKILL)
 
 
 def wait_for(what: Callable[[], bool], patience: float) -> None:
@@ -197,24 +198,36 @@ def killed_trainer(workspace: Path, run: Run) -> bool:
         pid = run.holder()
         assert pid is not None, "the run has ended before it could be killed"
         since, at = terminal.press("\t"), time.perf_counter()
-        os.kill(pid, 9)
+        os.kill(pid, signal.SIGKILL)
         seconds = terminal.wait(b"died", since) - at
     return judge("a killed trainer is said to have died after", seconds, 3.0, "s")
 
 
-def main() -> None:
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 120.0
+def main(arguments: list[str] | None = None) -> int:
+    options = read_options(
+        __doc__,
+        arguments,
+        seconds=(120.0, 1.5),  # of the flood of events
+        hours=(72.0, 0.5),
+        starts=(9, 1),
+        visits=(4, 1),
+        keys=(60, 4),
+        moves=(10, 1),
+    )
     met = []
     with tempfile.TemporaryDirectory() as folder:
         quiet, busy, long = (Path(folder) / name for name in ("quiet", "busy", "long"))
         quiet.mkdir()
-        met.append(start_to_key(quiet))
-        met += under_flood(long, long_run(RunStore(long / "runs")), seconds)
-        run = trainer(busy)
-        wait_for(lambda: b"StepLogged" in _events(run), 600.0)
-        met.append(key_to_paint(busy, "a run trains on both cores"))
-        met.append(killed_trainer(busy, run))
-    raise SystemExit(0 if all(met) else 1)
+        met.append(start_to_key(quiet, options.starts))
+        run = long_run(RunStore(long / "runs"), options.hours)
+        met += under_flood(long, run, options)
+        with trainer(busy, SMALL_TRAINING if options.smoke else TRAINING) as run:
+            wait_for(lambda: b"StepLogged" in _events(run), 600.0)
+            met.append(
+                key_to_paint(busy, "a run trains on both cores", options.visits, options.keys)
+            )
+            met.append(killed_trainer(busy, run))
+    return 0 if options.smoke or all(met) else 1  # the limits are those of the full size
 
 
 def _events(run: Run) -> bytes:
@@ -222,4 +235,4 @@ def _events(run: Run) -> bytes:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,13 +1,11 @@
 """79 Alpha158 columns on 1.28 M rows: our kernels against pandas, polars and Qlib's expression engine.
 
 Each round runs ours next to every peer. CPU seconds of all threads are what counts: a second thread is
-not a better algorithm. Set QLIB_PYTHON to an interpreter that has Qlib; ROUNDS to the number of rounds.
+not a better algorithm. Set QLIB_PYTHON to an interpreter that has Qlib.
 """
 
-import os
 import statistics
 import sys
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -20,18 +18,22 @@ from benchmarks.alpha158 import CANDLE, NAMES, WINDOWS, alpha158
 from benchmarks.alpha158_pandas import alpha158_pandas
 from benchmarks.alpha158_polars import alpha158_flat, alpha158_over
 from benchmarks.alpha158_rows import load_bars
-from benchmarks.memory import keep_memory
+from benchmarks.contender import Ratio, Seconds, timed
+from benchmarks.options import read_options, say
 from benchmarks.qlib_peer import qlib_peer
+from engine.training.device import keep_freed_memory
 
 Array = NDArray[np.float64]
-Seconds = tuple[float, float]
-"""CPU, wall."""
 
 
-def main() -> None:
-    keep_memory()
-    rounds = int(os.environ.get("ROUNDS", "3"))
-    bars = load_bars()
+def main(arguments: list[str] | None = None) -> int:
+    options = read_options(
+        __doc__, arguments, stocks=(1000, 20), sessions=(1280, 130), rounds=(3, 1)
+    )
+    # Fresh pages for a result of 0.8 GB may take a virtual machine seconds, at random: that would time the
+    # machine, not the work. Every side keeps what it freed.
+    keep_freed_memory()
+    bars = load_bars(options.stocks, options.sessions, made_up=options.smoke)
     N, S = bars["close"].shape
     columns = {name: x_NS.ravel() for name, x_NS in bars.items()}
     columns["symbol"] = np.repeat(np.arange(N), S)
@@ -50,36 +52,28 @@ def main() -> None:
     with qlib_peer(bars) as qlib:
         if qlib is not None:
             peers["Qlib expressions"] = qlib.evaluate
-            qlib.evaluate()
+            qlib.evaluate()  # leaves the values
             report_agreement("Qlib", ours_FNS, qlib.values())
         del ours_FNS
         pairs = [
             {name: (timed(lambda: alpha158(bars)), work()) for name, work in peers.items()}
-            for _ in range(rounds)
+            for _ in range(options.rounds)
         ]
     for name in peers:
         report_seconds(name, [pair[name] for pair in pairs])
-
-
-def timed(work: Callable[[], object]) -> Seconds:
-    """CPU (all threads) and wall seconds."""
-    cpu, wall = time.process_time(), time.perf_counter()
-    work()
-    return time.process_time() - cpu, time.perf_counter() - wall
+    return 0
 
 
 def report_seconds(name: str, pairs: list[tuple[Seconds, Seconds]]) -> None:
     """Medians of both, and of the ratios peer / ours within a pair: above 1 ours is faster."""
     text = f"{name:<24}"
-    for label, k in (("CPU", 0), ("wall", 1)):
-        mine = statistics.median(ours[k] for ours, _ in pairs)
-        theirs = statistics.median(peer[k] for _, peer in pairs)
-        ratios = sorted(peer[k] / ours[k] for ours, peer in pairs)
+    for label, kind in (("CPU", "cpu"), ("wall", "wall")):
+        mine, theirs = zip(*([getattr(s, kind) for s in pair] for pair in pairs), strict=True)
         text += (
-            f"  {label} s: ours {mine:6.3f}, peer {theirs:7.2f}, "
-            f"x{statistics.median(ratios):6.1f} [{ratios[0]:.1f}, {ratios[-1]:.1f}]"
+            f"  {label} s: ours {statistics.median(mine):6.3f}, "
+            f"peer {statistics.median(theirs):7.2f}, {Ratio.of(theirs, mine).text(1)}"
         )
-    sys.stdout.write(f"{text}  of {len(pairs)} pairs\n")
+    say(f"{text}  of {len(pairs)} pairs")
 
 
 def report_agreement(name: str, ours_FNS: NDArray[np.float32], peer_RF: Array) -> None:
@@ -100,11 +94,11 @@ def report_agreement(name: str, ours_FNS: NDArray[np.float32], peer_RF: Array) -
         error = float(np.quantile(np.abs(a[both] - b[both]) / size, 0.999))
         if error > worst:
             worst, worst_name = error, column
-    sys.stdout.write(
+    say(
         f"equal to {name:<12} worst column {worst_name}: {worst:.1e} relative at the 99.9 % quantile; "
-        f"{missing} of {F * N * S} values missing on one side only\n"
+        f"{missing} of {F * N * S} values missing on one side only"
     )
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

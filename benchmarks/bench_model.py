@@ -4,35 +4,18 @@ The rewrite does what most ports of the Temporal Fusion Transformer do: a gated 
 feature and session for the variable selection, and attention for every session where one is used.
 """
 
+import sys
+
 import torch
 from torch import Tensor, nn
 
+from benchmarks.options import read_options
 from benchmarks.pairs import compare
+from benchmarks.speed_case import Case, random_batch
 from engine.config import Config
 from engine.dataset.batch import Batch
 from engine.model.build import build_model
 from engine.training.losses import combined_loss
-
-STOCKS, DAYS, FEATURES, DEGREE = 300, 2, 45, 10
-
-
-def make_batch(config: Config) -> Batch:
-    torch.manual_seed(0)
-    rows, T, H = STOCKS * DAYS, config.split.window, len(config.labels.horizons)
-    target = torch.arange(rows).repeat_interleave(DEGREE)
-    first = target // STOCKS * STOCKS
-    return Batch(
-        dates=(),
-        sessions=tuple(range(DAYS)),
-        day_ptr=tuple(STOCKS * d for d in range(DAYS + 1)),
-        symbol_M=torch.arange(rows) % STOCKS,
-        x_MTF=torch.randn(rows, T, FEATURES),
-        mask_MT=torch.ones(rows, T),
-        y_MH=torch.randn(rows, H) * 0.02,
-        target_MH=torch.randn(rows, H),
-        edge_index_2E=torch.stack([first + torch.randint(0, STOCKS, target.shape), target]),
-        edge_attr_EK=torch.rand(target.numel(), 3),
-    )
 
 
 class PerFeatureSelection(nn.Module):
@@ -57,10 +40,12 @@ class PerFeatureSelection(nn.Module):
 
 
 class UsualRewrite(nn.Module):
-    def __init__(self, config: Config) -> None:
+    """Selection, LSTM over the sessions, attention of every session, and a score per horizon."""
+
+    def __init__(self, config: Config, n_features: int) -> None:
         super().__init__()
         C = config.model.hidden
-        self.selection = PerFeatureSelection(FEATURES, C)
+        self.selection = PerFeatureSelection(n_features, C)
         self.lstm = nn.LSTM(C, C, batch_first=True)
         self.attention = nn.MultiheadAttention(C, config.model.attention_heads, batch_first=True)
         self.head = nn.Linear(C, len(config.labels.horizons))
@@ -72,12 +57,21 @@ class UsualRewrite(nn.Module):
         return out
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> int:
+    options = read_options(
+        __doc__, arguments, stocks=(300, 12), days=(2, 1), features=(45, 4), pairs=(7, 1)
+    )
     torch.set_num_threads(1)
     config = Config()
-    batch = make_batch(config)
-    model = build_model(config, FEATURES).train()
-    usual = UsualRewrite(config).train()
+    case = Case(
+        stocks=options.stocks,
+        days=options.days,
+        window=config.split.window,
+        features=options.features,
+    )
+    batch = random_batch(case, config)
+    model = build_model(config, case.features).train()
+    usual = UsualRewrite(config, case.features).train()
 
     def ours() -> None:
         model.zero_grad()
@@ -87,9 +81,11 @@ def main() -> None:
         usual.zero_grad()
         (usual(batch) - batch.target_MH).square().mean().backward()
 
-    size = f"{DAYS} days x {STOCKS} stocks x {config.split.window} x {FEATURES}"
-    compare(f"training step, {size}", ours, {"per-feature TFT without graph": theirs})
+    size = f"{case.days} days x {case.stocks} stocks x {case.window} x {case.features}"
+    peers = {"per-feature TFT without graph": theirs}
+    compare(f"training step, {size}", ours, peers, pairs=options.pairs)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

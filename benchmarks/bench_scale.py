@@ -1,10 +1,8 @@
 """All catalog columns on 1.3 and on 20 million rows: time per row, peak memory, written tensor.
 
-python -m benchmarks.bench_scale                 both sizes, each in a process of its own
-python -m benchmarks.bench_scale STOCKS SESSIONS  one size
+Both sizes run, each in a process of its own; with `--stocks` and `--sessions` that one size runs here.
 """
 
-import os
 import resource
 import subprocess
 import sys
@@ -18,6 +16,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from benchmarks.options import read_options, say
 from engine.config import Config
 from engine.data.panel import DensePanel
 from engine.data.universe import build_universe
@@ -26,6 +25,9 @@ from engine.graph.build import build_graphs
 from engine.runs.sink import NullSink
 
 SIZES = ((1000, 1300), (8000, 2520))
+"""Stocks and sessions."""
+SMALL = (40, 520)
+"""A market on which everything is compiled first; all that a smoke run has."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def one(stocks: int, sessions: int) -> None:
     rows = stocks * sessions
     seconds = np.diff(marks)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(  # noqa: T201
+    say(
         f"{rows / 1e6:5.1f} M rows  {len(features.features)} columns  "
         f"universe {seconds[0]:.1f} s  graph {seconds[1]:.1f} s  features {seconds[2]:.1f} s "
         f"(CPU {cpu:.1f} s)  {1e6 * seconds[2] / rows:.2f} us a row (CPU {1e6 * cpu / rows:.2f})  "
@@ -132,20 +134,25 @@ def one(stocks: int, sessions: int) -> None:
 
 def _warm(config: Config, root: Path) -> None:
     """Compile everything on a small market."""
-    small, sink = Generated(40, 520), NullSink()
+    small, sink = Generated(*SMALL), NullSink()
     universe = build_universe(small, config.universe, root / "warm")
     graphs = build_graphs(small, universe, config.graph, root / "warm graphs", sink)
     build_features(small, universe, graphs, config, root / "warm features", sink)
 
 
-def main() -> None:
-    if len(sys.argv) > 2:
-        one(int(sys.argv[1]), int(sys.argv[2]))
-        return
-    for stocks, sessions in SIZES:
-        command = [sys.executable, "-m", "benchmarks.bench_scale", str(stocks), str(sessions)]
-        subprocess.run(command, check=True, env=os.environ)
+def main(arguments: list[str] | None = None) -> int:
+    options = read_options(__doc__, arguments, stocks=(0, 0), sessions=(0, 0))
+    if options.stocks and options.sessions:
+        one(options.stocks, options.sessions)
+        return 0
+    for stocks, sessions in (SMALL,) if options.smoke else SIZES:
+        command = [sys.executable, "-m", "benchmarks.bench_scale"]
+        command += ["--stocks", str(stocks), "--sessions", str(sessions)]
+        # What it says goes through `say`, for whoever listens to this process.
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        say(done.stdout.rstrip())
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

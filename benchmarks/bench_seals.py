@@ -1,7 +1,5 @@
 """`champion show`, `verify` and `ledger` on many sealed signals: seconds of each, start included.
 
-python -m benchmarks.bench_seals [seals] [stocks]
-
 The seals are copies of one small signal, each of its own session and key and with its own pins of bars, so
 that the way of the reading is the real one. Nothing is scored and no network is trained.
 """
@@ -11,13 +9,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from benchmarks.large_market import large_market
+from benchmarks.options import read_options, say
 from engine.config import Config, SplitConfig, UniverseConfig
 from engine.config.file import write_resolved
 from engine.data.store import PanelStore
@@ -42,7 +40,6 @@ from engine.stages.identity import input_rules
 from engine.stages.load import Dataset, load_dataset
 from engine.stages.signal_inputs import Gatherer
 
-SEALS, STOCKS = 2000, 100
 BEFORE, AFTER = 320, 5
 """Sessions before the first seal, and after the last."""
 COMMANDS = (("champion", "show"), ("verify",), ("ledger",))
@@ -150,10 +147,10 @@ def _files(dataset: Dataset, config: Config) -> dict[str, bytes]:
     }
 
 
-def main(words: Sequence[str] | None = None) -> dict[str, float]:
-    """Seconds of the processor that each command takes on so many seals of so many stocks."""
-    numbers = [int(word) for word in (sys.argv[1:] if words is None else words)]
-    seals, stocks = numbers + [SEALS, STOCKS][len(numbers) :]
+def main(arguments: list[str] | None = None) -> int:
+    """Tell the seconds that each command takes on so many seals of so many stocks."""
+    options = read_options(__doc__, arguments, seals=(2000, 8), stocks=(100, 12))
+    seals, stocks = options.seals, options.stocks
     with tempfile.TemporaryDirectory() as folder:
         workspace = Path(folder)
         config = Config(
@@ -165,23 +162,21 @@ def main(words: Sequence[str] | None = None) -> dict[str, float]:
         context = StageContext(workspace=workspace, config=config, sink=NullSink(), stop=StopFlag())
         dataset = load_dataset(context, NullSink(), in_memory=False)
         seal_all(context, dataset, model_of(context, dataset), seals)
-        return {" ".join(command): _seconds(workspace, command, seals) for command in COMMANDS}
+        for command in COMMANDS:
+            _tell(workspace, command, seals)
+    return 0
 
 
-def _seconds(workspace: Path, command: tuple[str, ...], seals: int) -> float:
-    """Of the processor: on a machine with other work the clock says more about that."""
+def _tell(workspace: Path, command: tuple[str, ...], seals: int) -> None:
+    """Seconds of the processor too: on a machine with other work the clock says more about that."""
     began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     line = [sys.executable, "-m", "engine", *command, "--workspace", str(workspace), "--json"]
     subprocess.run(line, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     clock = time.perf_counter() - began
-    sys.stdout.write(
-        f"{' '.join(command):14} {seals:6,} seals  {spent:6.1f} s of the processor, {clock:6.1f} s\n"
-    )
-    sys.stdout.flush()
-    return spent
+    say(f"{' '.join(command):14} {seals:6,} seals  {spent:6.1f} s of the processor, {clock:6.1f} s")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

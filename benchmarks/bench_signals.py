@@ -1,7 +1,5 @@
 """`signals` on a large store that is up to date: seconds of each stage, start and model load included.
 
-python -m benchmarks.bench_signals [stocks] [sessions] [networks]
-
 The networks have fresh weights: what they say is nonsense, what they cost is not. The first signal pins a
 year of bars and scores the past decisions; the days after it are the daily case.
 """
@@ -19,6 +17,7 @@ import torch
 from safetensors.torch import save_file
 
 from benchmarks.large_market import large_market
+from benchmarks.options import read_options, say
 from engine.config import Config, SplitConfig
 from engine.config.file import write_resolved
 from engine.data.store import PanelStore
@@ -34,9 +33,6 @@ from engine.stages.load import load_dataset
 from engine.stages.package import Networks, make_reference
 from engine.training.ensemble import Ensemble
 from engine.training.snapshots import MODEL
-
-STOCKS, SESSIONS, NETWORKS = 4000, 2520, 3
-DAYS = 3
 
 
 def champion(context: StageContext, networks: int) -> None:
@@ -100,9 +96,16 @@ def signal(workspace: Path) -> dict[str, float]:
     return spent | {"total": marks[-1][1] - began}
 
 
-def main() -> None:
-    numbers = [int(word) for word in sys.argv[1:]]
-    stocks, sessions, networks = numbers + [STOCKS, SESSIONS, NETWORKS][len(numbers) :]
+def main(arguments: list[str] | None = None) -> int:
+    options = read_options(
+        __doc__,
+        arguments,
+        stocks=(4000, 40),
+        sessions=(2520, 520),
+        networks=(3, 1),
+        days=(3, 1),
+    )
+    stocks, sessions, networks = options.stocks, options.sessions, options.networks
     raw = large_market(stocks, sessions)
     days = raw.bars["date"].unique().sort()
     # Nothing is trained: small splits let a short history do.
@@ -111,7 +114,7 @@ def main() -> None:
         workspace = Path(folder)
         store = PanelStore(workspace / "data")
         write_resolved(workspace / "config.toml", config)
-        store.save(replace(raw, bars=raw.bars.filter(pl.col("date") < days[-DAYS])))
+        store.save(replace(raw, bars=raw.bars.filter(pl.col("date") < days[-options.days])))
         context = StageContext(workspace=workspace, config=config, sink=NullSink(), stop=StopFlag())
         started = time.perf_counter()
         champion(context, networks)
@@ -119,17 +122,13 @@ def main() -> None:
             f"{stocks} stocks x {sessions} sessions, {networks} networks; whole build and reference "
             f"{time.perf_counter() - started:.0f} s"
         )
-        for day in days[-DAYS:]:
+        for day in days[-options.days :]:
             store.append(replace(raw, bars=raw.bars.filter(pl.col("date") == day)))
             spent = signal(workspace)
             parts = "  ".join(f"{k} {v:.1f}" for k, v in spent.items() if k != "total")
             say(f"{day}  {spent['total']:6.1f} s   {parts}")
-
-
-def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,38 +1,33 @@
 """Training step and inference per day against Qlib's GATs and pytorch-forecasting's TFT, turn by turn.
 
-python -m benchmarks.bench_step [--rounds 5] [--stocks 1000 --window 20 --features 110 --hidden 64 ...]
-
 Peers run where QLIB_PYTHON and TFT_PYTHON name an interpreter that has them (or this one has); else they
 are left out, and that is printed. Ours runs in safe mode (one thread) and in optimized mode, the peers
 with both numbers of threads. Then: safe against optimized, and the share of the machine's peak.
 """
 
+import argparse
 import contextlib
-import importlib.util
-import os
 import statistics
 import sys
 from collections.abc import Iterator, Sequence
 
-from benchmarks.contender import FOLDER, Contender, Seconds, contender, ratio, rounds
-from benchmarks.speed_case import Case, case_of, case_parser, step_gflop
+from benchmarks.contender import (
+    FOLDER,
+    Contender,
+    Ratio,
+    Seconds,
+    contender,
+    python_with,
+    rounds,
+)
+from benchmarks.options import read_options, say
+from benchmarks.speed_case import SIZES, Case, case_of, step_gflop
 from engine.training.device import physical_cores
 
 PEERS = {
     "GATs": ("qlib", "QLIB_PYTHON", "contender_gats.py"),
     "TFT": ("pytorch_forecasting", "TFT_PYTHON", "contender_tft.py"),
 }
-
-
-def write(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
-def python_with(package: str, variable: str) -> str | None:
-    """The interpreter that the variable names, else this one if it has the package, else None."""
-    named = os.environ.get(variable)
-    return named or (sys.executable if importlib.util.find_spec(package) else None)
 
 
 @contextlib.contextmanager
@@ -47,7 +42,7 @@ def field(case: Case, wanted: Sequence[str], threads: int) -> Iterator[list[Cont
             package, variable, script = PEERS[name]
             python = python_with(package, variable)
             if python is None:
-                write(f"{name} left out: {package} is not importable and {variable} is not set")
+                say(f"{name} left out: {package} is not importable and {variable} is not set")
                 continue
             for count in sorted({1, threads}):
                 sizes = (count, case.stocks, case.window, case.features, case.hidden)
@@ -73,26 +68,29 @@ def line(name: str, taken: Sequence[Seconds], samples: int) -> str:
 
 
 def report(case: Case, word: str, taken: dict[str, list[Seconds]]) -> None:
-    write(f"{word}: {case}, medians of {len(taken['safe'])} rounds")
+    say(f"{word}: {case}, medians of {len(taken['safe'])} rounds")
     for name, spent in taken.items():
         own = name in ("safe", "optimized")
-        write(line(name, spent, case.samples if own else case.stocks))
+        say(line(name, spent, case.samples if own else case.stocks))
     peers = [name for name in taken if name not in ("safe", "optimized")]
     pairs = [("safe" if peer.endswith(" 1") else "optimized", peer) for peer in peers]
     pairs.insert(0, ("optimized", "safe"))
     for mine, other in pairs:
         scale = case.days if other not in ("safe", "optimized") else 1
-        median, low, high, cpu = ratio(taken[other], taken[mine])
-        write(
-            f"  {mine} against {other}: x{median * scale:.2f} "
-            f"[{low * scale:.2f}, {high * scale:.2f}] wall, x{cpu * scale:.2f} CPU"
+        wall, cpu = (
+            Ratio.of(
+                [getattr(s, kind) * scale for s in taken[other]],
+                [getattr(s, kind) for s in taken[mine]],
+            )
+            for kind in ("wall", "cpu")
         )
+        say(f"  {mine} against {other}: {wall.text()} wall, x{cpu.median:.2f} CPU")
 
 
 def share_of_peak(case: Case, started: Sequence[Contender], count: int) -> None:
     """Useful GFLOP/s of a step over the GEMM peak, measured around each step in the same process."""
     gflop = step_gflop(case)
-    write(f"matrix products of a step: {gflop:.2f} GFLOP (torch counts no other work)")
+    say(f"matrix products of a step: {gflop:.2f} GFLOP (torch counts no other work)")
     for child in started[:2]:
         shares = []
         for _ in range(count):
@@ -101,24 +99,24 @@ def share_of_peak(case: Case, started: Sequence[Contender], count: int) -> None:
             peak = max(before, float(child.ask("gemm")))
             shares.append((gflop / spent.wall / peak, peak))
         share, peak = statistics.median(s for s, _ in shares), max(p for _, p in shares)
-        write(
+        say(
             f"  {child.name}: {share:.0%} of the float32 GEMM peak ({peak:.0f} GFLOP/s, "
             f"{child.ask('threads')} threads; best step {max(s for s, _ in shares):.0%})"
         )
 
 
-def main() -> None:
-    parser = case_parser(__doc__ or "")
-    parser.add_argument("--rounds", type=int, default=5)
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser()
     parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=list(PEERS))
-    arguments = parser.parse_args()
-    case, threads = case_of(arguments), physical_cores()
-    with field(case, arguments.peers, threads) as started:
+    options = read_options(__doc__, arguments, parser=parser, rounds=(5, 1), **SIZES)
+    case, threads = case_of(options), physical_cores()
+    with field(case, options.peers, threads) as started:
         for word in ("step", "score"):
-            taken = rounds(started, word, count=arguments.rounds)
+            taken = rounds(started, word, count=options.rounds)
             report(case, word, taken)
-        share_of_peak(case, started, arguments.rounds)
+        share_of_peak(case, started, options.rounds)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

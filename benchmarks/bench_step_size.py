@@ -1,7 +1,5 @@
 """What a training step costs as stocks, features and channels grow, and the memory of the largest.
 
-python -m benchmarks.bench_step_size [--rounds 5] [--mode safe] [--days 4]
-
 Each size is a process of its own; the sizes of a row take turns, and in a turn each takes as many steps as
 make the samples of the largest: what the others leave in the caches costs all alike. Linear in the stocks
 means the same time per sample: the row ends with the greatest over the least.
@@ -11,25 +9,27 @@ import argparse
 import contextlib
 import statistics
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 
-from benchmarks.bench_step import line, ours, write
+from benchmarks.bench_step import line, ours
 from benchmarks.contender import rounds
-from benchmarks.speed_case import Case
+from benchmarks.options import read_options, say
+from benchmarks.speed_case import SIZES, Case, case_of
 from engine.training.device import physical_cores
 
-BASE = Case()
 ROWS = {
     "stocks": (500, 1000, 2000, 4000),
     "features": (45, 110, 200),
     "hidden": (32, 64, 128),
     "days": (1, 2, 4),
 }
-LARGEST = Case(stocks=4000, features=200)
+LARGEST = {"stocks": 4000, "features": 200}
 
 
-def row(name: str, base: Case, mode: str, threads: int, count: int) -> None:
-    cases = {str(value): replace(base, **{name: value}) for value in ROWS[name]}
+def row(name: str, values: Sequence[int], base: Case, mode: str, threads: int, count: int) -> None:
+    """Time per sample of every value in the row, and how far apart they are."""
+    cases = {str(value): replace(base, **{name: value}) for value in values}
     with contextlib.ExitStack() as stack:
         started = [
             replace(stack.enter_context(ours(case, mode, threads)), name=value)
@@ -38,42 +38,44 @@ def row(name: str, base: Case, mode: str, threads: int, count: int) -> None:
         most = max(case.samples for case in cases.values())
         repeats = {value: most // case.samples for value, case in cases.items()}
         taken = rounds(started, "step", count=count, repeats=repeats)
-    write(f"{name} ({mode}, {threads} threads; else {base})")
+    say(f"{name} ({mode}, {threads} threads; else {base})")
     for value, spent in taken.items():
-        write(line(value, spent, cases[value].samples))
+        say(line(value, spent, cases[value].samples))
     for kind in ("wall", "cpu"):
         least = [
             statistics.median(getattr(s, kind) for s in spent) / cases[value].samples
             for value, spent in taken.items()
         ]
-        write(f"  {kind} per sample, greatest over least: {max(least) / min(least):.2f}")
+        say(f"  {kind} per sample, greatest over least: {max(least) / min(least):.2f}")
 
 
-def memory(mode: str, threads: int) -> None:
-    with ours(LARGEST, mode, threads) as child:
+def memory(largest: Case, mode: str, threads: int) -> None:
+    """Resident memory of three steps of the largest case."""
+    with ours(largest, mode, threads) as child:
         before = float(child.ask("peak"))
         for _ in range(3):
             child.do("step")
         peak = float(child.ask("peak"))
-    write(
-        f"largest resident memory of a step, {LARGEST}, {mode}: {peak / 1024:.2f} GiB "
+    say(
+        f"largest resident memory of a step, {largest}, {mode}: {peak / 1024:.2f} GiB "
         f"({before / 1024:.2f} GiB before the first step)"
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser()
     parser.add_argument("--mode", choices=("safe", "optimized"), default="safe")
-    parser.add_argument("--days", type=int, default=BASE.days, help="of a step; presets take 4")
-    parser.add_argument("--only", nargs="*", default=[*ROWS, "memory"])
-    arguments = parser.parse_args()
-    threads = 1 if arguments.mode == "safe" else physical_cores()
-    for name in arguments.only:
+    parser.add_argument("--only", nargs="*", choices=(*ROWS, "memory"))
+    options = read_options(__doc__, arguments, parser=parser, rounds=(5, 1), **SIZES)
+    base, mode = case_of(options), options.mode
+    threads = 1 if mode == "safe" else physical_cores()
+    for name in options.only or (("days", "memory") if options.smoke else (*ROWS, "memory")):
         if name == "memory":
-            memory(arguments.mode, threads)
+            memory(base if options.smoke else replace(base, **LARGEST), mode, threads)
         else:
-            row(name, replace(BASE, days=arguments.days), arguments.mode, threads, arguments.rounds)
+            values = ROWS[name][:2] if options.smoke else ROWS[name]
+            row(name, values, base, mode, threads, options.rounds)
+    return 0
 
 
 if __name__ == "__main__":

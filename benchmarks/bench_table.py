@@ -6,11 +6,10 @@ From the shell to the first painted row, and from a key to the other end of the 
 import statistics
 import sys
 
+from benchmarks.options import read_options, say
 from benchmarks.pairs import compare
 from benchmarks.terminal import Terminal
 
-ROWS = 8000
-JUMPS = 10
 OURS = """
 from textual.app import App
 from atft_tui.widgets.column import TableColumn
@@ -44,42 +43,46 @@ Host().run()
 """
 
 
-def host(code: str) -> Terminal:
-    command = [sys.executable, "-c", f"ROWS = {ROWS}\n{code}"]
+def host(code: str, rows: int) -> Terminal:
+    command = [sys.executable, "-c", f"ROWS = {rows}\n{code}"]
     return Terminal(command, columns=120, lines=40)
 
 
-def first_row(code: str) -> None:
-    with host(code) as terminal:
+def first_row(code: str, rows: int) -> None:
+    with host(code, rows) as terminal:
         terminal.wait(b"row0-0")
 
 
-def jumps(terminal: Terminal, end: bytes, home: bytes) -> list[float]:
+def jumps(terminal: Terminal, count: int, keys: tuple[bytes, bytes], last: bytes) -> list[float]:
+    end, home = keys
     times = []
-    for _ in range(JUMPS):
-        times.append(terminal.reaction(end, f"row{ROWS - 1}-0".encode()))
+    for _ in range(count):
+        times.append(terminal.reaction(end, last))
         times.append(terminal.reaction(home, b"row0-0"))
     return times
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> int:
+    options = read_options(__doc__, arguments, rows=(8000, 60), pairs=(7, 1), jumps=(10, 1))
+    rows, last = options.rows, f"row{options.rows - 1}-0".encode()
     compare(
-        "8,000 rows: start to first row",
-        lambda: first_row(OURS),
-        {"DataTable": lambda: first_row(PEER)},
-        pairs=7,
+        f"{rows:,} rows: start to first row",
+        lambda: first_row(OURS, rows),
+        {"DataTable": lambda: first_row(PEER, rows)},
+        pairs=options.pairs,
     )
     keys = {"ours": (OURS, b"\x1b[F", b"\x1b[H"), "DataTable": (PEER, b"\x1b[1;5F", b"\x1b[1;5H")}
     for name, (code, end, home) in keys.items():
-        with host(code) as terminal:
+        with host(code, rows) as terminal:
             terminal.wait(b"row0-0")
-            times = jumps(terminal, end, home)
+            times = jumps(terminal, options.jumps, (end, home), last)
         worst = sorted(times)[int(0.95 * len(times))]
-        sys.stdout.write(
+        say(
             f"{name:<10} key to the other end: median {statistics.median(times) * 1e3:.0f} ms, "
-            f"p95 {worst * 1e3:.0f} ms\n"
+            f"p95 {worst * 1e3:.0f} ms"
         )
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,31 +1,35 @@
 """Windows of whole days from the panel tensor, against a torch DataLoader over the same samples."""
 
+import sys
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from benchmarks.options import read_options
 from benchmarks.pairs import compare
 from engine.dataset.batch import make_batch
 from engine.features.feature_set import FeatureSet
 
-SESSIONS, STOCKS, FEATURES, WINDOW, DAYS = 200, 1000, 112, 20, 8
+SESSIONS, WINDOW, FIRST = 200, 20, 60
+"""Sessions of the market, length of a window, and the session of the first day that is asked for."""
 
 
-def feature_set() -> FeatureSet:
+def feature_set(stocks: int = 1000, features: int = 112) -> FeatureSet:
+    """A random market ``[S, N, F]`` with an own member mask and one label."""
     rng = np.random.default_rng(0)
-    shape = (SESSIONS, STOCKS)
+    shape = (SESSIONS, stocks)
     return FeatureSet(
         directory=None,
         dates_S=np.busday_offset("2020-01-01", np.arange(SESSIONS), roll="forward"),
-        symbols=tuple(f"{n:04d}" for n in range(STOCKS)),
-        features=tuple(f"f{i}" for i in range(FEATURES)),
+        symbols=tuple(f"{n:04d}" for n in range(stocks)),
+        features=tuple(f"f{i}" for i in range(features)),
         horizons=(5,),
-        x_SNF=rng.normal(size=(*shape, FEATURES)).astype(np.float16),
+        x_SNF=rng.normal(size=(*shape, features)).astype(np.float16),
         member_SN=rng.random(shape) < 0.95,
         forward_return_SNH=rng.normal(0, 0.02, (*shape, 1)).astype(np.float32),
-        sector_N=np.zeros(STOCKS, dtype=np.int16),
+        sector_N=np.zeros(stocks, dtype=np.int16),
         sectors=("all",),
         fingerprint="",
         market="us",
@@ -53,9 +57,12 @@ class Samples(Dataset[tuple[torch.Tensor, torch.Tensor, float]]):
         return x, mask, float(self.y[day, stock, 0])
 
 
-def main() -> None:
-    features = feature_set()
-    days = list(range(60, 60 + DAYS))
+def main(arguments: list[str] | None = None) -> int:
+    options = read_options(
+        __doc__, arguments, stocks=(1000, 30), features=(112, 4), days=(8, 2), pairs=(5, 1)
+    )
+    features = feature_set(options.stocks, options.features)
+    days = list(range(FIRST, FIRST + options.days))
     samples = Samples(features, days)
 
     def ours() -> int:
@@ -67,15 +74,16 @@ def main() -> None:
 
     assert ours() == loader(0) == len(samples)
     compare(
-        f"{len(samples):,} windows of {WINDOW} x {FEATURES}",
+        f"{len(samples):,} windows of {WINDOW} x {options.features}",
         ours,
         {
             "DataLoader, 0 workers": lambda: loader(0),
             "DataLoader, 2 workers": lambda: loader(2),
         },
-        pairs=5,
+        pairs=options.pairs,
     )
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

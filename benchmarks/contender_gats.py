@@ -6,9 +6,9 @@ Qlib's published workflow: two LSTM layers under the attention of every stock to
 """
 
 import sys
-import time
 
 import torch
+from contender import serve
 from qlib.contrib.model.pytorch_gats import GATModel
 
 
@@ -35,14 +35,7 @@ def main() -> None:
         with torch.no_grad():
             model(x)
 
-    works = {"step": step, "score": score}
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    for line in sys.stdin:
-        wall, cpu = time.perf_counter(), time.process_time()
-        works[line.strip()]()
-        sys.stdout.write(f"{time.perf_counter() - wall} {time.process_time() - cpu}\n")
-        sys.stdout.flush()
+    serve({"step": step, "score": score})
 
 
 if __name__ == "__main__":

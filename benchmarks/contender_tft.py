@@ -7,10 +7,10 @@ add up, because all 1,000 at once need some 10 GiB; one update at the end.
 """
 
 import sys
-import time
 from typing import Any
 
 import torch
+from contender import serve
 from pytorch_forecasting import TemporalFusionTransformer
 from pytorch_forecasting.data.encoders import TorchNormalizer
 from pytorch_forecasting.metrics import QuantileLoss
@@ -43,14 +43,7 @@ def main() -> None:
             for part in parts:
                 model(part)
 
-    works = {"step": step, "score": score}
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    for line in sys.stdin:
-        wall, cpu = time.perf_counter(), time.process_time()
-        works[line.strip()]()
-        sys.stdout.write(f"{time.perf_counter() - wall} {time.process_time() - cpu}\n")
-        sys.stdout.flush()
+    serve({"step": step, "score": score})
 
 
 def build(window: int, features: int, hidden: int) -> Any:

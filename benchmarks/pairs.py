@@ -5,21 +5,17 @@ the seconds are not.
 """
 
 import statistics
-import sys
-import time
-from collections.abc import Callable
 
+from benchmarks.contender import Ratio, Work, timed
+from benchmarks.options import say
 from engine.runs.threads import limit_threads
 
 limit_threads(safe=True)
 
-Work = Callable[[], object]
-
 
 def seconds(work: Work) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+    """Wall seconds of doing the work once."""
+    return timed(work).wall
 
 
 def compare(name: str, ours: Work, peers: dict[str, Work], *, pairs: int = 7) -> None:
@@ -27,10 +23,9 @@ def compare(name: str, ours: Work, peers: dict[str, Work], *, pairs: int = 7) ->
     ours()
     for peer, work in peers.items():
         work()
-        rounds = [(seconds(ours), seconds(work)) for _ in range(pairs)]
-        mine, theirs = (statistics.median(side) for side in zip(*rounds, strict=True))
-        ratios = sorted(b / a for a, b in rounds)
-        sys.stdout.write(
-            f"{name:<44} ours {mine * 1e3:9.1f} ms   {peer:<28} {theirs * 1e3:9.1f} ms   "
-            f"x{statistics.median(ratios):.2f}  [{ratios[0]:.2f}, {ratios[-1]:.2f}] of {pairs} pairs\n"
+        mine, theirs = zip(*((seconds(ours), seconds(work)) for _ in range(pairs)), strict=True)
+        say(
+            f"{name:<44} ours {statistics.median(mine) * 1e3:9.1f} ms   {peer:<28} "
+            f"{statistics.median(theirs) * 1e3:9.1f} ms   "
+            f"{Ratio.of(theirs, mine).text()} of {pairs} pairs"
         )

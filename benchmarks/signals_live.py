@@ -16,6 +16,7 @@ from typing import Any
 
 import polars as pl
 
+from benchmarks.options import say
 from engine.cli import main as atft
 
 SESSIONS = 20
@@ -55,7 +56,7 @@ def main() -> None:
     tell("verify", command("verify", *place))
     code, told = command("ledger", *place, *settings)
     del told["rows"]
-    write(json.dumps(told, indent=1) + f"\nexit {code}")
+    say(json.dumps(told, indent=1) + f"\nexit {code}")
     tell("report", command("report", trained["run_id"], *place))
 
 
@@ -68,13 +69,8 @@ def tell(what: str, done: tuple[int, dict[str, Any]]) -> tuple[int, dict[str, An
     detail = answer.get("error") or answer.get("verdict") or ""
     lights = [x for x in answer.get("lights", ()) if x["verdict"] != "TRADE"]
     why = "; ".join(f"{x['name']}: {x['reason']}" for x in lights)
-    write(f"{seconds:8.1f} s  {what:<12} exit {code}  {detail}  {why}")
+    say(f"{seconds:8.1f} s  {what:<12} exit {code}  {detail}  {why}")
     return code, answer
-
-
-def write(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -54,6 +54,9 @@ class Case:
         return resolve([], preset="base", overrides=overrides).config
 
 
+SMOKE = Case(stocks=8, window=5, features=3, hidden=8, degree=2)
+
+
 def random_batch(case: Case, config: Config) -> Batch:
     """Normal features and labels; each stock listens to ``degree`` others of its day."""
     torch.manual_seed(0)
@@ -156,12 +159,10 @@ def _lstm_flop(
     return 2 * T * M * w_GC[0] * (C + u_GH[1])
 
 
-def case_parser(description: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=description)
-    for field in fields(Case):
-        parser.add_argument(f"--{field.name}", type=int, default=field.default)
-    return parser
+SIZES = {field.name: (field.default, getattr(SMOKE, field.name)) for field in fields(Case)}
+"""The case as options: its size, and that of a smoke run."""
 
 
-def case_of(arguments: argparse.Namespace) -> Case:
-    return Case(**{field.name: getattr(arguments, field.name) for field in fields(Case)})
+def case_of(options: argparse.Namespace) -> Case:
+    """The case of options that were read with `SIZES`."""
+    return Case(**{name: getattr(options, name) for name in SIZES})

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from benchmarks.options import say
 from engine.config import QualityConfig
 from engine.data.files_source import read_files
 from engine.data.quality import examine
@@ -92,10 +93,6 @@ def recall(events: list[Event], found: set[tuple[str, str]], ratio: float) -> tu
     """Hits and number of the planted events of one ratio (0: crashes and spikes)."""
     of = [event for event in events if abs(event.ratio - ratio) < 1e-9]
     return sum((event.symbol, event.date) in found for event in of), len(of)
-
-
-def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
 
 
 def main() -> None:

@@ -1,0 +1,70 @@
+"""Every benchmark runs to its end at its smallest size and prints what it is there for."""
+
+import importlib
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NAMES = sorted(path.stem for path in (ROOT / "benchmarks").glob("bench_*.py"))
+RATIO = r"x\d+\.\d+ \[\d+\.\d+, \d+\.\d+\]"
+FIGURE = rf"{RATIO}|\d+(\.\d+)? ?(s|ms|us|MiB|GiB|%)\b"
+LAST = {
+    "bench_actions": r"with the factors\n\d+ of \d+",
+    "bench_append": "files that differ from a rebuild: none",
+    "bench_backtest": r"20 random books: \d+\.\d s",
+    "bench_cockpit": r"a killed trainer is said to have died after +\d",
+    "bench_features": rf"pandas, windows shared .*{RATIO}",
+    "bench_graph": r"weekly graphs of \d+ stocks, random .* edges",
+    "bench_model": rf"per-feature TFT .*{RATIO}",
+    "bench_runs": r"fold of \d+ MiB of events: \d+\.\d\d s",
+    "bench_scale": r"us a row .* peak RSS \d",
+    "bench_seals": r"ledger +8 seals +\d+\.\d s of the processor",
+    "bench_signals": r"\d s   start \d.* \d",
+    "bench_start": rf"empty Textual app .*{RATIO}",
+    "bench_step": r"optimized: \d+% of the float32 GEMM peak",
+    "bench_step_size": r"largest resident memory of a step, .* \d GiB before",
+    "bench_table": r"DataTable +key to the other end: median \d",
+    "bench_windows": rf"DataLoader, 2 workers .*{RATIO}",
+}
+"""What the last part of a benchmark prints; any figure with its unit will do for one not named here."""
+ALONE: dict[str, dict[str, str]] = {
+    "bench_windows": {},  # its DataLoader forks, which a process with threads should not do
+    "bench_features": {"NUMBA_DISABLE_JIT": "1"},  # its kernels would take 20 s to compile
+}
+"""Benchmarks that get a process of their own, and what is set in its environment."""
+
+
+@pytest.fixture(autouse=True)
+def environment_kept() -> Iterator[None]:
+    """The thread limits that a benchmark sets end with it."""
+    with patch.dict(os.environ):
+        yield
+
+
+def test_there_are_benchmarks() -> None:
+    assert set(LAST) <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_runs_to_its_end_and_prints_its_figures(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if name in ALONE:
+        command = [sys.executable, "-m", f"benchmarks.{name}", "--smoke"]
+        environment = os.environ | ALONE[name]
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        printed = done.stdout
+    else:
+        assert importlib.import_module(f"benchmarks.{name}").main(["--smoke"]) == 0
+        printed = capsys.readouterr().out
+    assert re.search(LAST.get(name, FIGURE), printed), printed

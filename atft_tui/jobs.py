@@ -12,9 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from msgspec import Struct
+
 from atft_tui import format as fmt
 from atft_tui.readings.tail import last_lines
-from engine.files import Json, from_json, read_json, write_json
+from engine.files import Json, from_json
+from engine.records import record
 from engine.runs import launch
 
 _JobStatus = Literal["running", "done", "failed", "died"]
@@ -53,6 +56,14 @@ class Job:
         return "\n".join(["the gate refuses:", *lines])
 
 
+class _JobFile(Struct):
+    """The words of a job, when it began (UTC, ISO 8601) and its process."""
+
+    words: tuple[str, ...]
+    started: str
+    pid: int
+
+
 class JobBook:
     """The jobs of a workspace."""
 
@@ -78,10 +89,8 @@ class JobBook:
                 start_new_session=True,
                 close_fds=True,
             )
-        write_json(
-            self.root / f"{name}.json",
-            {"words": list(words), "started": now.isoformat(), "pid": child.pid},
-        )
+        job = _JobFile(words=tuple(words), started=now.isoformat(), pid=child.pid)
+        record.write(self.root / f"{name}.json", job)
         self._children[name] = child
         self._sweep()
         return name
@@ -93,10 +102,10 @@ class JobBook:
         return sorted((path.stem for path in self.root.glob("*.json")), reverse=True)
 
     def read(self, job_id: str) -> Job:
-        """How a job stands now; IntegrityError or OSError for one whose file cannot be read."""
-        about = read_json(self.root / f"{job_id}.json")
+        """How a job stands now; RecordError for one whose file cannot be read."""
+        about = record.read(self.root / f"{job_id}.json", _JobFile)
         answer = _answer(self.root / f"{job_id}.out")
-        running = self._is_running(job_id, int(about["pid"]))
+        running = self._is_running(job_id, about.pid)
         status: _JobStatus
         if running:
             status = "running"
@@ -106,8 +115,8 @@ class JobBook:
             status = "failed" if "error" in answer and "exit_code" in answer else "done"
         return Job(
             id=job_id,
-            words=tuple(str(word) for word in about["words"]),
-            started=str(about["started"]),
+            words=about.words,
+            started=about.started,
             status=status,
             answer=answer,
             last=next(iter(self.tail(job_id, 1)), ""),
@@ -119,7 +128,7 @@ class JobBook:
 
     def stop(self, job_id: str) -> None:
         """SIGTERM to a running job's process."""
-        pid = int(read_json(self.root / f"{job_id}.json")["pid"])
+        pid = record.read(self.root / f"{job_id}.json", _JobFile).pid
         if self._is_running(job_id, pid):
             os.kill(pid, 15)
 

@@ -10,8 +10,10 @@ is the style of a whole text, and as the theme's where it is that of a part). A 
 from dataclasses import dataclass
 
 from rich.style import Style
+from rich.text import Text
 
 from atft_tui.glyphs import GLYPHS
+from engine.plain_text import clean
 
 GOOD = Style(color="green")
 WARN = Style(color="yellow")
@@ -69,8 +71,10 @@ STATUSES = {
     "failed": Status(GLYPHS.failed, BAD),
     "crashed": Status(GLYPHS.failed, BAD),
     "created": Status(GLYPHS.waiting, DIM),
+    "complete": Status(GLYPHS.done, PLAIN),
+    "pruned": Status(GLYPHS.stopped, DIM),
 }
-"""Words of cards, runs, sessions, audits and alerts."""
+"""Words of cards, runs, sessions, audits, alerts and trials."""
 
 
 def status(word: str) -> Status:
@@ -81,3 +85,14 @@ def status(word: str) -> Status:
 def figure(*, noise: bool) -> Style:
     """The style of a figure: dim inside its null band."""
     return DIM if noise else PLAIN
+
+
+def status_text(word: str) -> Text:
+    """The word after its mark, in its style."""
+    found = status(word)
+    return Text(f"{found.mark} {clean(word)}".rstrip(), found.style)
+
+
+def figure_text(words: str) -> Text:
+    """A figure in words; one inside its null band starts with ``~`` and is dim."""
+    return Text(words, figure(noise=words.startswith("~")))

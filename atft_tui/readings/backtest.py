@@ -4,15 +4,17 @@ import datetime as dt
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from atft_tui.readings.cached import Stamp, stamp_of
+from atft_tui.readings.cached import FILES
+from atft_tui.readings.feed import chosen_or_newest
 from atft_tui.readings.parquet import read_table
 from engine.records import record
 from engine.records.backtest import BACKTEST, SETTINGS, BacktestSummary
 from engine.records.sweep import SWEEP, SweepSummary
-from engine.runs.store import Run, RunStore
+from engine.runs.store import Run
 
 if TYPE_CHECKING:
     import polars as pl
@@ -86,34 +88,29 @@ class BacktestReader:
     """Reads a run's backtest again when a file of it changed; remembers what a new one replaced."""
 
     def __init__(self) -> None:
-        self._stamp: tuple[Path, tuple[Stamp, ...]] | None = None
-        self._value = BacktestValue()
+        self._newest = self._value = BacktestValue()
         self._earlier: dict[Path, _Earlier] = {}
 
     def value(self, workspace: Path, chosen: str | None) -> BacktestValue:
         """The chosen run's backtest, else that of the newest run with one."""
         run = run_to_show(workspace, chosen)
         if run is None:
-            self._stamp, self._value = None, BacktestValue()
+            self._newest = self._value = BacktestValue()
             return self._value
-        stamp = (run.directory, tuple(stamp_of(run.path(name)) for name in _FILES))
-        if stamp != self._stamp:
-            found = _read_backtest(run)
-            old = self._value
-            same_run = self._stamp is not None and self._stamp[0] == run.directory
+        files = [run.path(name) for name in _FILES]
+        found = FILES.together("backtest", files, partial(_read_backtest, run))
+        if found is not self._newest:
+            old, self._newest = self._newest, found
+            same_run = old.run_id == run.id
             if same_run and old.figures and found.figures and old.figures != found.figures:
                 self._earlier[run.directory] = _Earlier(figures=old.figures, curves=old.curves)
             self._value = replace(found, earlier=self._earlier.get(run.directory))
-            self._stamp = stamp
         return self._value
 
 
 def run_to_show(workspace: Path, chosen: str | None) -> Run | None:
     """The chosen run, backtested or not; without one the newest that has a backtest."""
-    store = RunStore(workspace / "runs")
-    if chosen is not None and (store.root / chosen / "manifest.json").is_file():
-        return Run(store.root / chosen)
-    return next((run for run in store if run.path(BACKTEST).is_file()), None)
+    return chosen_or_newest(workspace, chosen, lambda run: run.path(BACKTEST).is_file())
 
 
 def overrides(found: BacktestSummary, workspace: Path) -> list[str]:

@@ -1,9 +1,10 @@
 """Every key of the configuration as a row: value, where it comes from, what it means, what it may be."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from atft_tui.readings.cached import Stamp, stamp_of
+from atft_tui.readings.cached import FILES
 from engine.workspace import CONFIG, config_files
 
 _DATA_TABLES = ("data", "quality", "universe", "labels", "features", "graph", "split")
@@ -56,21 +57,10 @@ class ConfigNews:
     """The workspace's file, which edits go to."""
 
 
-class ConfigReader:
-    """Resolves the configuration anew when one of its files changed."""
-
-    def __init__(self, workspace: Path) -> None:
-        self.workspace = workspace
-        self._stamps: tuple[Stamp, ...] | None = None
-        self._news: ConfigNews | None = None
-
-    def read(self) -> ConfigNews:
-        """Every key and preset; ConfigError while a file is wrong."""
-        stamps = tuple(stamp_of(path) for path in config_files(self.workspace))
-        if self._news is None or stamps != self._stamps:
-            self._news = _read(self.workspace)
-            self._stamps = stamps
-        return self._news
+def read_config(workspace: Path) -> ConfigNews:
+    """Every key and preset, resolved anew when a file changed; ConfigError while a file is wrong."""
+    files = config_files(workspace)
+    return FILES.together(f"config {workspace}", files, partial(_read, workspace))
 
 
 def _read(workspace: Path) -> ConfigNews:

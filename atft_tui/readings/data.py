@@ -12,10 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from atft_tui.readings.cached import FileCache
+from atft_tui.readings.cached import FILES
+from atft_tui.readings.parquet import readable
 from engine.errors import DataError, EngineError
 from engine.files import MANIFEST
-from engine.records import record
 from engine.records.audit import AUDIT, AuditResult
 from engine.records.built import B, Built, GraphManifest, UniverseManifest, newest
 from engine.records.features import (
@@ -127,10 +127,9 @@ class DataReading:
 
 @dataclass(slots=True)
 class DataReader:
-    """Reads a workspace again and again; what has not changed stays the very same object."""
+    """Reads a workspace once; a part whose files did not change is the very same object as before."""
 
     workspace: Path
-    cache: FileCache = field(default_factory=FileCache)
     trouble: list[str] = field(default_factory=list)
 
     def read(self, now: datetime) -> DataReading:
@@ -143,8 +142,8 @@ class DataReader:
         universe = self._part(lambda: self._fitting("universe", UniverseManifest, current), None)
         members = universe[1] if universe else None
         quality = self._part(lambda: self._quality(current, panel and panel[0]), None)
-        hits = self.cache.derive("hits", (quality,), lambda: quality.hits if quality else ())
-        audit = self._part(lambda: self._there(self.workspace / AUDIT, AuditResult), None)
+        hits = FILES.derive("hits", (quality,), lambda: quality.hits if quality else ())
+        audit = self._part(lambda: FILES.record_if_there(self.workspace / AUDIT, AuditResult), None)
         unknown: tuple[tuple[FeatureRow, ...], FeatureSource] = ((), FeatureSource())
         features, source = self._part(lambda: self._features(current), unknown)
         return DataReading(
@@ -154,7 +153,7 @@ class DataReader:
             hits=hits,
             audit=audit,
             audit_hours=self._part(lambda: hours_since(audit, now), None),
-            coverage=self.cache.derive(
+            coverage=FILES.derive(
                 "coverage", (quality, members), lambda: _coverage(quality, members)
             ),
             stocks=self._part(lambda: self._stocks(hits, members), ()),
@@ -176,12 +175,6 @@ class DataReader:
                 self.trouble.append(said)
             return otherwise
 
-    def _get(self, path: Path, kind: type[V]) -> V:
-        return self.cache.get(path, partial(record.read, kind=kind), kind.__name__)
-
-    def _there(self, path: Path, kind: type[V]) -> V | None:
-        return self.cache.get(path, partial(record.read_if_there, kind=kind), kind.__name__)
-
     def _snapshots(self) -> tuple[tuple[SnapshotRow, ...], int]:
         """The newest `_MOST` snapshots, newest first, and how many there are; a torn one is left out."""
         current = current_id(self.workspace)
@@ -197,7 +190,7 @@ class DataReader:
         read = [
             (at, path.parent.name, manifest)
             for at, path in kept
-            if (manifest := self._part(partial(self._get, path, SnapshotManifest), None))
+            if (manifest := self._part(partial(FILES.record, path, SnapshotManifest), None))
         ]
         return tuple(
             SnapshotRow(
@@ -216,34 +209,34 @@ class DataReader:
         """Directory and manifest of the newest result that was made from the current snapshot."""
         if current is None:
             return None
-        found = newest(self.workspace / place, kind, current.manifest.chain, self._get)
+        found = newest(self.workspace / place, kind, current.manifest.chain, FILES.record)
         return found[:2] if found and found[2] else None
 
     def _quality(self, current: SnapshotRow | None, panel: Path | None) -> CheckedQuality | None:
         """What the gates said: of the current snapshot if anything did, else what `check` wrote last."""
-        checked = self._there(self.workspace / QUALITY, CheckedQuality)
+        checked = FILES.record_if_there(self.workspace / QUALITY, CheckedQuality)
         if current is None or panel is None or (checked and checked.snapshot == current.id):
             return checked
-        report, name = self._get(panel / REPORT, QualityReport), current.id
-        return self.cache.derive("checked", (report,), lambda: report.checked(name))
+        report, name = FILES.record(panel / REPORT, QualityReport), current.id
+        return FILES.derive("checked", (report,), lambda: report.checked(name))
 
     def _features(
         self, current: SnapshotRow | None
     ) -> tuple[tuple[FeatureRow, ...], FeatureSource]:
-        catalog = self._there(self.workspace / CATALOG, FeatureCatalog)
+        catalog = FILES.record_if_there(self.workspace / CATALOG, FeatureCatalog)
         if catalog is None:
             return (), FeatureSource()
         chain = current.manifest.chain if current else None
-        source = feature_source(self.workspace, chain, self._get)
+        source = feature_source(self.workspace, chain, FILES.record)
         inputs = (catalog, source.built, source.worth, source.fits)
-        return self.cache.derive("features", inputs, lambda: (source.rows(catalog), source))
+        return FILES.derive("features", inputs, lambda: (source.rows(catalog), source))
 
     def _graph(self, current: SnapshotRow | None) -> GraphSeriesRow | None:
         chain = current.manifest.chain if current else None
-        found = newest(self.workspace / "graphs", GraphManifest, chain, self._get)
+        found = newest(self.workspace / "graphs", GraphManifest, chain, FILES.record)
         if found is None:
             return None
-        return self.cache.derive("graph", found[1:], lambda: _graph(found[1], fits=found[2]))
+        return FILES.derive("graph", found[1:], lambda: _graph(found[1], fits=found[2]))
 
     def _stocks(
         self, hits: Sequence[Hit], universe: UniverseManifest | None
@@ -251,10 +244,8 @@ class DataReader:
         path = self.workspace / "data" / "stocks.parquet"
         if not path.is_file():
             return ()
-        rows = self.cache.get(path, _table_rows)
-        return self.cache.derive(
-            "stocks", (rows, hits, universe), lambda: _stocks(rows, hits, universe)
-        )
+        rows = FILES.get(path, _table_rows)
+        return FILES.derive("stocks", (rows, hits, universe), lambda: _stocks(rows, hits, universe))
 
 
 def hours_since(audit: AuditResult | None, now: datetime) -> int | None:
@@ -311,10 +302,8 @@ def _table_rows(path: Path) -> list[dict[str, Any]]:
     """Rows of a small Parquet file; RecordError for a torn one."""
     import polars as pl
 
-    try:
+    with readable(str(path)):
         return pl.read_parquet(path).rows(named=True)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise RecordError(f"{path}: not readable ({str(error).splitlines()[0]})") from error
 
 
 def _stocks(

@@ -1,45 +1,24 @@
 """Everything that the signals screen shows, read part by part: one that cannot be read hides no other."""
 
 import datetime as dt
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Generic, TypeVar
 
 from atft_tui.readings.answers import Answers, read_answers
-from atft_tui.readings.cached import FILES
+from atft_tui.readings.cached import FILES, Readable, attempted
+from atft_tui.readings.champion import Champion, read_champion
 from atft_tui.readings.parquet import read_table
 from atft_tui.readings.schedule import Schedule, read_schedule
 from atft_tui.readings.seals import ShownCard, read_attempt, read_card, seals
 from atft_tui.readings.signal import Signal, earlier, read_signal
-from engine.errors import EngineError
 from engine.records import record
-from engine.records.champion import ChampionHistory, ModelFacts
 from engine.records.seal import Seal
 from engine.records.shadow import ShadowLedger, ShadowRow
 from engine.runs import lock
 
 _SHOWN = 500
 """Newest sealed directories that can be gone through."""
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Readable(Generic[T]):
-    """A value, or None: because there is none yet, or because of the trouble."""
-
-    value: T | None
-    trouble: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Champion:
-    """Who trades, who did before, and what is known of the model."""
-
-    history: ChampionHistory
-    facts: ModelFacts | None
-    """None where the package is gone, which ``verify`` tells of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,30 +94,10 @@ def read_desk(workspace: Path, chosen: str | None, now: dt.datetime, *, rows: bo
     )
 
 
-def attempted(read: Callable[[], T | None]) -> Readable[T]:
-    """The value, or the trouble of a file that is missing, torn or of another shape."""
-    try:
-        return Readable(read())
-    except (EngineError, OSError) as error:
-        return Readable(None, str(error) or type(error).__name__)
-
-
-def read_champion(workspace: Path) -> Champion | None:
-    """None before the first promotion. RecordError for a file that cannot be read."""
-    path = workspace / "models" / "champion.json"
-    history = FILES.get(path, partial(record.read_if_there, kind=ChampionHistory))
-    if history is None:
-        return None
-    path = path.parent / (history.champion or "none") / "model.json"
-    facts = FILES.get(path, partial(record.read_if_there, kind=ModelFacts))
-    champion = partial(Champion, history=history, facts=facts)
-    return FILES.derive(f"champion {workspace}", (history, facts), champion)
-
-
 def read_shadow(workspace: Path) -> Shadow | None:
     """None before the first `ledger`. RecordError or IntegrityError for a file that cannot be read."""
     path = workspace / "signals" / "ledger.json"
-    told = FILES.get(path, partial(record.read_if_there, kind=ShadowLedger))
+    told = FILES.record_if_there(path, ShadowLedger)
     if told is None:
         return None
     rows = FILES.get(path.with_suffix(".parquet"), _shadow_rows)

@@ -1,7 +1,7 @@
 """Following one run off the main thread: lines -> state; the same value while nothing changed."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -45,13 +45,13 @@ class RunNews:
 
 
 def chosen_or_newest(
-    workspace: Path, chosen: str | None, commands: Collection[str] = ()
+    workspace: Path, chosen: str | None, fits: Callable[[Run], bool] = lambda _: True
 ) -> Run | None:
-    """The chosen run; the newest of these commands (of any) if none is chosen or the chosen one is gone."""
+    """The chosen run; the newest that fits if none is chosen or the chosen one is gone."""
     store = RunStore(workspace / "runs")
     if chosen is not None and (store.root / chosen / "manifest.json").is_file():
         return Run(store.root / chosen)
-    return next((run for run in store if not commands or run.command in commands), None)
+    return next(filter(fits, store), None)
 
 
 class RunFeed:

@@ -34,17 +34,17 @@ class MachineNews:
 
 
 class MachineReader:
-    def __init__(self, workspace: Path) -> None:
+    def __init__(self) -> None:
         import psutil
 
         self._psutil = psutil
-        self._workspace = workspace
         self._gpus = _gpus()
         psutil.cpu_percent()
 
-    def read(self) -> MachineNews:
+    def read(self, workspace: Path) -> MachineNews:
+        """What the machine does now; the disk is the one that holds the workspace."""
         memory = self._psutil.virtual_memory()
-        disk = self._psutil.disk_usage(str(_existing(self._workspace)))
+        disk = self._psutil.disk_usage(str(_existing(workspace)))
         return MachineNews(
             cpu_percent=float(self._psutil.cpu_percent()),
             cores=os.cpu_count() or 1,

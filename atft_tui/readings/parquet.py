@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.errors import IntegrityError
+from engine.records.record import RecordError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 @contextmanager
 def readable(name: str) -> Iterator[None]:
-    """An IntegrityError in place of what polars raises for a table it cannot read or that lacks a column."""
+    """A RecordError in place of what polars raises for a table it cannot read or that lacks a column."""
     import polars as pl
 
     try:
         yield
-    except pl.exceptions.PolarsError as error:
-        raise IntegrityError(f"{name}: cannot be read ({str(error).splitlines()[0]})") from error
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise RecordError(f"{name}: cannot be read ({str(error).splitlines()[0]})") from error
 
 
 def read_table(source: Path | bytes, columns: Sequence[str], *, name: str) -> "pl.DataFrame":
-    """These columns; IntegrityError for a torn file or one that lacks a column."""
+    """These columns; RecordError for a torn file or one that lacks a column."""
     import polars as pl
 
     with readable(name):

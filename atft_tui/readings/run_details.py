@@ -5,8 +5,8 @@ import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from engine.records.champion import CHAMPION, ChampionHistory
-from engine.records.record import RecordError, read_if_there
+from atft_tui.readings.cached import FILES, attempted
+from engine.records.champion import CHAMPION_FILE, ChampionEntry, ChampionHistory
 from engine.records.run import RunManifest, RunSummary
 from engine.runs.events import (
     CheckpointSaved,
@@ -152,20 +152,6 @@ class RunFile:
 
 
 @dataclass(frozen=True, slots=True)
-class GateVerdict:
-    """What the gate said last of a run."""
-
-    at: str
-    action: str
-    """promoted or refused; where the history cannot be read, why."""
-    reason: str
-    rows: tuple[tuple[bool, str, str], ...]
-    """Passed, condition, evidence."""
-    reigns: bool
-    """The champion was packed from this run."""
-
-
-@dataclass(frozen=True, slots=True)
 class RunDetails:
     """All that is known of one run."""
 
@@ -174,15 +160,32 @@ class RunDetails:
     course: Course
     files: tuple[RunFile, ...]
     last_words: str
-    gate: GateVerdict | None
+    gate: ChampionEntry | None
+    """What the gate said last of this run."""
+    is_champion: bool = False
+    """The champion was packed from this run."""
+    gate_trouble: str = ""
+    """Why nothing is known of the gate; the rest of the run is told all the same."""
 
 
 def read_details(
     workspace: Path, run: Run, about: RunSummary, course: Course, words: str
 ) -> RunDetails:
     """What the details panel shows of a run, beside its line and how it went."""
-    gate = _gate(workspace, run.id)
-    return RunDetails(about, run.manifest, course, files_of(run.directory), words, gate)
+    path = workspace / CHAMPION_FILE
+    told = attempted(lambda: FILES.record_if_there(path, ChampionHistory))
+    history = told.value or ChampionHistory()
+    own = [entry for entry in history.history if entry.run == run.id]
+    return RunDetails(
+        about=about,
+        manifest=run.manifest,
+        course=course,
+        files=files_of(run.directory),
+        last_words=words,
+        gate=own[-1] if own else None,
+        is_champion=history.champion in {entry.model for entry in own},
+        gate_trouble=told.trouble,
+    )
 
 
 def files_of(directory: Path) -> tuple[RunFile, ...]:
@@ -205,22 +208,3 @@ def _size(directory: str) -> int:
             except FileNotFoundError:
                 continue  # a checkpoint that was replaced meanwhile
     return total
-
-
-def _gate(workspace: Path, run_id: str) -> GateVerdict | None:
-    """What the gate said last of this run."""
-    try:
-        found = read_if_there(workspace / "models" / CHAMPION, ChampionHistory)
-    except RecordError as error:  # the rest of the run is told all the same
-        return GateVerdict(at="", action=str(error), reason="", rows=(), reigns=False)
-    own = [entry for entry in found.history if entry.run == run_id] if found else []
-    if found is None or not own:
-        return None
-    last = own[-1]
-    return GateVerdict(
-        at=last.at,
-        action=last.action,
-        reason=last.reason,
-        rows=tuple((row.passed, row.name, row.detail) for row in last.gate),
-        reigns=found.champion in {entry.model for entry in own},
-    )

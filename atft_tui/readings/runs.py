@@ -1,12 +1,12 @@
 """The runs of a workspace: read once each, and again when their files change; thousands of them in pieces."""
 
-import os
 import time
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from atft_tui import format as fmt
+from atft_tui.readings.cached import Stamp, stamp_of
 from engine.records.figure import Interval
 from engine.records.rank_ic import RankICSummary
 from engine.records.run import RunSummary, Sharpe
@@ -20,7 +20,7 @@ _BUDGET_S = 0.25
 costs 50 ms for 2,000 runs and is not counted, or it would leave no time for the others."""
 _AT_WORK = ("running", "paused", "created")
 
-_Signature = tuple[int, ...]
+_Signature = tuple[Stamp, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +121,4 @@ def _unread(run: Run) -> RunSummary:
 
 def _signature(run: Run) -> _Signature:
     """Changes whenever a file is put into the directory, an event is written, or the lock is taken."""
-    parts: list[int] = []
-    for path in (run.directory, run.events_path, run.directory / "lock"):
-        try:
-            found = os.stat(path)
-        except OSError:
-            parts.append(-1)
-        else:
-            parts += (found.st_mtime_ns, found.st_size, found.st_ino)
-    return tuple(parts)
+    return tuple(map(stamp_of, (run.directory, run.events_path, run.directory / "lock")))

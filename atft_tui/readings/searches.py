@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from atft_tui.readings.cached import FILES
+from atft_tui.readings.parquet import read_table
 from engine.records import record
 from engine.records.comparison import (
     FOLDER,
@@ -30,9 +31,6 @@ from engine.runs.store import Run
 _CURVE_POINTS = 400
 _DONE = "done"
 _P = TypeVar("_P", ComparisonPlan, StudyPlan)
-_comparison = partial(record.read, kind=VariantComparison)
-_pairs = partial(record.read, kind=RunComparison)
-_study = partial(record.read, kind=StudyResult)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,9 @@ class StudyView:
 
 def read_comparisons(workspace: Path, runs: Sequence[RunSummary]) -> tuple[ComparisonView, ...]:
     """Those that have ended, newest first, after those at work, told by their runs' events."""
-    made = [FILES.get(path, _comparison) for path in comparison_files(workspace, *VARIANTS)]
+    made = [
+        FILES.record(path, VariantComparison) for path in comparison_files(workspace, *VARIANTS)
+    ]
     known = {one.run_id for one in made}
     going = [
         _comparison_at_work(workspace, about)
@@ -113,7 +113,7 @@ def read_pairs(workspace: Path, run_ids: Sequence[str]) -> tuple[PairView, ...]:
     order = {run_id: number for number, run_id in enumerate(run_ids)}
     found: dict[tuple[int, ...], PairView] = {}
     for path in comparison_files(workspace, RUNS):
-        made = FILES.get(path, _pairs)
+        made = FILES.record(path, RunComparison)
         for pair in made.pairs:
             if pair.first in order and pair.second in order:
                 places = tuple(sorted((order[pair.first], order[pair.second])))
@@ -126,7 +126,7 @@ def read_studies(workspace: Path, runs: Sequence[RunSummary]) -> tuple[StudyView
     tells = {about.id: about for about in runs if about.command == "tune" and about.status}
     found: dict[str, StudyView] = {}
     for path in sorted((workspace / "tune").glob(f"*/{STUDY}")):
-        study = FILES.get(path, _study)
+        study = FILES.record(path, StudyResult)
         about = tells.get(study.run_id)
         if about is None or about.status == _DONE:
             found[study.run_id] = StudyView(study, wanted=len(study.trials))
@@ -150,7 +150,10 @@ def daily_gap(workspace: Path, one: ComparisonView) -> _DailyGap | None:
 def _summed(path: Path, variant: str, reference: str) -> _DailyGap | None:
     import polars as pl  # 0.2 s; only when a comparison is looked at
 
-    frame = pl.read_parquet(path).filter((pl.col("split") == "test") & pl.col("seed").is_null())
+    columns = ("date", "split", "seed", "variant", "rank_ic")
+    frame = read_table(path, columns, name=path.name).filter(
+        (pl.col("split") == "test") & pl.col("seed").is_null()
+    )
     mine = frame.filter(pl.col("variant") == variant).select("date", "rank_ic")
     other = frame.filter(pl.col("variant") == reference).select("date", other="rank_ic")
     both = mine.join(other, on="date").drop_nulls().sort("date")

@@ -32,7 +32,7 @@ class _StepGroup:
 def parts(news: HomeNews) -> tuple[_StepGroup, _StepGroup, _StepGroup]:
     """The demo, one's own data, and every day."""
     run = {"run": news.runs[0].id} if news.runs else {}
-    made_up = news.data is not None and news.data.market == "synthetic"
+    made_up = news.data is not None and news.data.manifest.market == "synthetic"
     own = news.data is not None and not made_up
     # From a command line the demo's run is named for its training.
     trained = any(row.command == "train" and row.status == "done" for row in news.runs)

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from atft_tui.readings.parquet import readable
 from engine.records.flags import EVENTS, FLAG_NAMES
-from engine.records.record import RecordError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ def read_stock(workspace: Path, snapshot: str, panel: str, symbol: str) -> Stock
         files = sorted(directory.glob("bars-*.parquet")) if directory is not None else []
         if not files:
             continue
-        try:
+        with readable(str(directory)):
             table = pl.scan_parquet(files)
             told = ["flags"] if "flags" in table.collect_schema() else []
             bars = (
@@ -43,8 +43,6 @@ def read_stock(workspace: Path, snapshot: str, panel: str, symbol: str) -> Stock
                 .sort("date")
                 .collect()
             )
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-            raise RecordError(f"{directory}: bars cannot be read ({error})") from error
         if not bars.is_empty():
             return StockBars(
                 symbol=symbol,

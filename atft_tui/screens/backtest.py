@@ -18,7 +18,7 @@ from atft_tui.keys import SCREENS, bindings
 from atft_tui.readings.backtest import BacktestReader, BacktestValue, overrides
 from atft_tui.readings.holdings import DayBook, read_day
 from atft_tui.screens.base import CockpitScreen
-from atft_tui.styles import DIM, STRONG
+from atft_tui.styles import DIM
 from atft_tui.widgets.backtest import headline as words
 from atft_tui.widgets.backtest import tables
 from atft_tui.widgets.backtest.equity import EquityPanel, EquityValue
@@ -70,16 +70,14 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
             yield PicturePanel("summary")
             yield PicturePanel("quantiles")
             yield PicturePanel("decay")
-        yield Static(id="backtest-tabs")
+        yield Static(id="tabs")
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.query_one("#backtest-years").border_title = "years"
         self.query_one("#backtest-sweep").border_title = "sweep"
         for name in SIDE:
             self.part(name).border_subtitle = f"{SIDE.index(name) + 1} of {len(SIDE)}: d next"
         self.app.theme_changed_signal.subscribe(self, self.repaint)
-        self.lay_out()
 
     # ---- the value -------------------------------------------------------------------------------
 
@@ -220,13 +218,7 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         grid = self.query_one("#backtest-grid")
         for name in TABS:
             grid.set_class(not wide and name == self.tab, f"tab-{name}")
-        tabs = self.query_one("#backtest-tabs", Static)
-        tabs.display = there and not wide
-        line = Text(no_wrap=True, overflow="ellipsis")
-        for name in TABS:
-            here = name == self.tab
-            line.append(f"[{name}]" if here else f" {name} ", STRONG if here else DIM)
-        tabs.update(line)
+        self.show_tabs(TABS, self.tab, seen=there and not wide, lead="")
         self.draw_headline()
 
     def headline(self, width: int) -> Text:

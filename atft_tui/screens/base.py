@@ -18,12 +18,11 @@ from atft_tui.protocol import Cockpit
 from atft_tui.sizes import TALL, WIDE, too_small
 from atft_tui.styles import BAD
 from atft_tui.widgets.keybar import KeyBar
+from atft_tui.widgets.lines import tab_line
 from atft_tui.widgets.topbar import TopBar
 from engine.errors import EngineError
 
 _V = TypeVar("_V")
-_READING_ERRORS = (EngineError, OSError, ValueError, KeyError, TypeError)
-"""What a file that is missing, torn or of another version can raise; anything else is a bug."""
 
 
 class CockpitScreen(Screen[None], Generic[_V]):
@@ -73,6 +72,12 @@ class CockpitScreen(Screen[None], Generic[_V]):
         """Arrange the widgets for the size there is; called whenever that changes."""
         self.set_class(not self.wide, "narrow")
 
+    def show_tabs(self, titles: Iterable[str], chosen: str, *, seen: bool, lead: str = " ") -> None:
+        """Name in the line ``#tabs`` what is shown one at a time; it is there only where ``seen``."""
+        tabs = self.query_one("#tabs", Static)
+        tabs.display = seen
+        tabs.update(tab_line(titles, chosen, lead))
+
     # ---- shared ----------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
@@ -83,6 +88,7 @@ class CockpitScreen(Screen[None], Generic[_V]):
         yield Static(id="notice")
 
     def on_mount(self) -> None:
+        self.lay_out()
         self.draw_headline()
         self.follow()
 
@@ -104,7 +110,7 @@ class CockpitScreen(Screen[None], Generic[_V]):
             if self._in_front:
                 try:
                     value = await asyncio.to_thread(self.read)
-                except _READING_ERRORS as error:
+                except (EngineError, OSError) as error:  # anything else is a bug
                     if self.app.is_running:
                         self._say(f"cannot read: {error}")
                 else:

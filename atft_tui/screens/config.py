@@ -18,7 +18,7 @@ from textual.widgets import Button, Input, Label, Static
 from atft_tui import format as fmt
 from atft_tui import styles
 from atft_tui.keys import SCREENS, bindings
-from atft_tui.readings.config import ConfigNews, ConfigReader, KeyRow, PresetRow
+from atft_tui.readings.config import ConfigNews, KeyRow, PresetRow, read_config
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.sizes import WIDE
 from atft_tui.widgets.column import TableColumn
@@ -60,7 +60,6 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.reader: ConfigReader | None = None
         self.changed_only = False
 
     def body(self) -> Iterable[Widget]:
@@ -69,15 +68,10 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
             yield KeyPanel(id="config-key")
 
     def read(self) -> ConfigNews:
-        workspace = self.cockpit.workspace
-        if self.reader is None or self.reader.workspace != workspace:
-            self.reader = ConfigReader(workspace)
-        return self.reader.read()
+        return read_config(self.cockpit.workspace)
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.query_one("#config-table", BrowseTable).grid.focus()
-        self.lay_out()
 
     @property
     def wide(self) -> bool:

@@ -17,7 +17,6 @@ from atft_tui.readings.data import DataReader, DataReading, StockRow
 from atft_tui.readings.stock import read_stock
 from atft_tui.screens import data_headline, data_tables
 from atft_tui.screens.base import CockpitScreen
-from atft_tui.styles import DIM, STRONG
 from atft_tui.widgets.coverage import CoveragePanel
 from atft_tui.widgets.graph_panel import GraphPanel
 from atft_tui.widgets.reading_panel import ReadingPanel
@@ -66,7 +65,6 @@ class DataScreen(CockpitScreen[DataReading]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.reader: DataReader | None = None
         self.tab = TABS[0]
         self.drilled: tuple[str, str] | None = None
         """What the examples are of: ("rule", name) or ("day", date)."""
@@ -75,10 +73,7 @@ class DataScreen(CockpitScreen[DataReading]):
     # ---- reading ---------------------------------------------------------------------------------
 
     def read(self) -> DataReading:
-        workspace = self.cockpit.workspace
-        if self.reader is None or self.reader.workspace != workspace:
-            self.reader = DataReader(workspace)
-        return self.reader.read(now())
+        return DataReader(self.cockpit.workspace).read(now())
 
     def body(self) -> Iterable[Widget]:
         yield Static(Text(_EMPTY), id="empty")
@@ -111,10 +106,6 @@ class DataScreen(CockpitScreen[DataReading]):
             )
             yield GraphPanel(id="data-graph")
         yield Static(id="tabs")
-
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.lay_out()
 
     @property
     def reading(self) -> DataReading:
@@ -166,12 +157,7 @@ class DataScreen(CockpitScreen[DataReading]):
         for name in BOXES:
             shown = wide or name == self.tab or (name == "stock" and self.tab == "stocks")
             self.query_one(f"#data-{name}").display = shown
-        tabs = self.query_one("#tabs", Static)
-        tabs.display = there and not wide
-        text = Text(" ", no_wrap=True, overflow="ellipsis")
-        for name in TABS:
-            text.append(*((f"[{name}]", STRONG) if name == self.tab else (f" {name} ", DIM)))
-        tabs.update(text)
+        self.show_tabs(TABS, self.tab, seen=there and not wide)
         self.draw_headline()
 
     def headline(self, width: int) -> Text:

@@ -18,16 +18,16 @@ from atft_tui import format as fmt
 from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
 from atft_tui.keys import SCREENS, bindings
-from atft_tui.readings.home import HomeNews, HomeReader
+from atft_tui.readings.home import HomeNews, read_home
 from atft_tui.readings.machine import MachineNews, MachineReader
 from atft_tui.readings.runs import figure_words, sharpe_words
 from atft_tui.readings.steps import FirstStep, parts, upcoming
 from atft_tui.screens.base import CockpitScreen
-from atft_tui.styles import status
-from atft_tui.widgets import home_panels
+from atft_tui.styles import figure_text, status, status_text
 from atft_tui.widgets.column import TableColumn
-from atft_tui.widgets.panel import PlacePanel
+from atft_tui.widgets.home_panels import HomePanel, countdown, freshness
 from atft_tui.widgets.table import BrowseTable
+from engine.records.figure import Figure
 from engine.records.run import RunSummary
 
 DOORS = {
@@ -37,8 +37,7 @@ DOORS = {
     "home-alerts": "signals",
     "home-machine": "train",
 }
-"""PlacePanel -> the place that knows more."""
-_PANELS = ("home-card", "home-champion", "home-data", "home-schedule", "home-alerts")
+"""A panel and the place that knows more."""
 
 
 def utc_now() -> dt.datetime:
@@ -46,24 +45,17 @@ def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def _status(row: RunSummary) -> Text:
-    found = status(row.status)
-    return Text(f"{found.mark} {row.status}", found.style)
-
-
-def _figure(shown: str) -> Text:
-    return Text(shown, styles.figure(noise=shown.startswith("~")))
-
-
 _COLUMNS: tuple[TableColumn[RunSummary], ...] = (
     TableColumn(name="last runs", cell=lambda row: row.id, width=28),
-    TableColumn(name="status", cell=_status, width=10),
+    TableColumn(name="status", cell=lambda row: status_text(row.status), width=10),
     TableColumn(
-        name="validation RankIC", cell=lambda row: _figure(figure_words(row.validation)), width=18
+        name="validation RankIC",
+        cell=lambda row: figure_text(figure_words(row.validation)),
+        width=18,
     ),
     TableColumn(
         name="test RankIC",
-        cell=lambda row: _figure(figure_words(row.test)),
+        cell=lambda row: figure_text(figure_words(row.test)),
         width=18,
         wide_only=True,
     ),
@@ -89,7 +81,6 @@ class HomeScreen(CockpitScreen[_Now]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.reader: HomeReader | None = None
         self.machine: MachineReader | None = None
         self.guiding = False
         """The first steps are shown although the workspace is not empty."""
@@ -98,40 +89,31 @@ class HomeScreen(CockpitScreen[_Now]):
         """The first steps, and the grid of panels."""
         yield OptionList(id="home-steps")
         with Container(id="home-grid"):
-            yield home_panels.TodayPanel(id="home-card")
-            yield home_panels.ReignPanel(id="home-champion")
-            yield home_panels.DataPanel(id="home-data")
-            yield home_panels.AgendaPanel(id="home-schedule")
-            yield home_panels.HostPanel(id="home-machine")
+            for name in ("card", "champion", "data", "schedule", "machine"):
+                yield HomePanel(name)
             yield BrowseTable(_COLUMNS, key=lambda row: row.id, id="home-runs")
-            yield home_panels.AlertsPanel(id="home-alerts")
+            yield HomePanel("alerts")
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.query_one("#home-steps").display = False
-        self.lay_out()
 
     # ---- reading and showing ---------------------------------------------------------------------
 
     def read(self) -> _Now:
         """Read the workspace; the machine is left out the first time, for it takes longer."""
-        workspace, now = self.cockpit.workspace, utc_now()
-        first = self.reader is None or self.reader.workspace != workspace
-        if self.reader is None or first:
-            self.reader = HomeReader(workspace)
-        news = self.reader.read(now)
+        workspace, first = self.cockpit.workspace, self.value is None
+        news = read_home(workspace, utc_now())
         if first:
             return _Now(news, None)
         if self.machine is None:
-            self.machine = MachineReader(workspace)
-        return _Now(news, self.machine.read())
+            self.machine = MachineReader()
+        return _Now(news, self.machine.read(workspace))
 
     def show(self, value: _Now) -> None:
         """Hand the value to the panels."""
         news = value.news
-        for name in _PANELS:
-            self.query_one(f"#{name}", PlacePanel).show_value(news)
-        self.query_one("#home-machine", PlacePanel).show_value(value.machine)
+        for panel in self.query(HomePanel):
+            panel.show_value(value.machine if panel.id == "home-machine" else news)
         self.query_one("#home-runs", BrowseTable).set_rows(news.runs)
         self.show_steps(news)
         if value.machine is None:
@@ -220,36 +202,35 @@ class HomeScreen(CockpitScreen[_Now]):
 
     def open_panel(self, widget: Widget | None) -> None:
         """Go where the panel's subject is at home."""
-        if not isinstance(widget, PlacePanel) or self.maximized is not None:
+        if not isinstance(widget, HomePanel) or self.maximized is not None:
             return
         champion = self.value.news.champion if self.value else None
-        if widget.id == "home-champion" and champion is not None and champion.run:
-            self.cockpit.open_run(champion.run)
+        made = champion.history.promotion if champion else None
+        if widget.id == "home-champion" and made is not None:
+            self.cockpit.open_run(made.run)
         else:
             self.cockpit.go(DOORS.get(str(widget.id), "runs"))
 
 
 def _summary(text: Text, news: HomeNews) -> Text:
-    card = news.card
+    card = news.card.card if news.card else None
     if card is not None:
         found = status(card.verdict)
-        text.append(f" {found.mark} {fmt.clean(card.verdict)} ", found.style + styles.REVERSE)
+        text.append(f" {found.mark} {card.verdict} ", found.style + styles.REVERSE)
         text.append(f" {fmt.clean(f'{card.session} {card.exchange}')}", styles.STRONG)
-        if card.not_green:
-            worst = card.not_green[0]
+        for worst in card.troubles[:1]:
             text.append(f"  {fmt.clean(f'{worst.name}: {worst.reason}')}")
-    live = news.champion.live if news.champion else None
+    live = news.live
     if live is not None:
-        mark = "~" if live.noise else ""
+        figure = Figure(live.rank_ic, live.se, n=live.sessions).text()
         text.append("  live RankIC ")
-        figure = f"{mark}{fmt.rank_ic(live.rank_ic, live.se or float('nan'), live.sessions)}"
-        text.append(figure, styles.figure(noise=live.noise))
+        text.append(f"{'~' * live.is_noise}{figure}", styles.figure(noise=live.is_noise))
     if news.data is not None:
         text.append("  data behind: ")
-        text.append_text(home_panels.freshness(news))
+        text.append_text(freshness(news))
     outlook = news.agenda.outlook
     if outlook is not None and outlook.next_at and news.agenda.process == "running":
-        text.append(f"  next {home_panels.countdown(outlook.next_at, news.now)}")
+        text.append(f"  next {countdown(outlook.next_at, news.now)}")
     elif news.card is not None and news.agenda.process != "running":
         text.append("  no scheduler", styles.WARN)
     return text

@@ -50,7 +50,6 @@ class IngestForm(CommandForm):
             yield self._box
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.draw_button()
         if self.values()["source"] == "files":
             self.fields["prices"].focus()

@@ -18,7 +18,7 @@ from atft_tui.readings.timeline import Mark, Timeline
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.styles import DIM, RUNNING, STRONG, status
 from atft_tui.widgets.run_lines import timeline
-from atft_tui.widgets.run_panels import TABS, RunPanels, tab_line
+from atft_tui.widgets.run_panels import TABS, RunPanels
 from atft_tui.widgets.scrubber import Scrub, Scrubber
 from engine.runs.state import RunState
 from engine.runs.store import Run
@@ -74,8 +74,6 @@ class ReplayScreen(CockpitScreen[_Moment]):
         yield Static(id="tabs")
 
     def on_mount(self) -> None:
-        super().on_mount()
-        self.lay_out()
         self.set_interval(_TICK_S, self.play_on)
 
     def read(self) -> _Moment:
@@ -208,6 +206,4 @@ class ReplayScreen(CockpitScreen[_Moment]):
         self.query_one("#timeline").display = there
         networks = self.value is not None and bool(self.value.state.networks)
         self.query_one(RunPanels).lay_out(self.tab, wide=wide, networks=networks)
-        tabs = self.query_one("#tabs", Static)
-        tabs.display = there and not wide
-        tabs.update(tab_line(self.tab))
+        self.show_tabs(TABS, self.tab, seen=there and not wide)

@@ -7,44 +7,20 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui import styles
-from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.runs import figure_words, progress_text, sharpe_words
 from atft_tui.readings.runs_screen import ConfigDiff, OverlayRun, SettingRow
 from atft_tui.readings.searches import ComparisonView, StudyView, TrialView
+from atft_tui.styles import figure_text, status_text
 from atft_tui.widgets.chart import LETTER_STYLES, LETTERS
 from atft_tui.widgets.column import TableColumn
 from atft_tui.widgets.lines import start
-from engine.records.rank_ic import RankICSummary
 from engine.records.run import RunSummary, Sharpe
 
-_TRIALS = {
-    "complete": styles.status("done"),
-    "pruned": styles.Status(GLYPHS.stopped, styles.DIM),
-}
 _LetterOf = Callable[[str], str]
-
-
-def _status_text(status: str) -> Text:
-    """The status of a run, a comparison, a search or a trial in its colour."""
-    found = _TRIALS.get(status) or styles.status(status)
-    return Text(f"{found.mark} {fmt.clean(status)}".rstrip(), style=found.style)
-
-
-def _figure_text(figure: str) -> Text:
-    """A figure inside its null band starts with ``~`` and is dim."""
-    return Text(figure, style=styles.DIM if figure.startswith("~") else styles.PLAIN)
 
 
 def _letter_text(letter: str) -> Text:
     return Text(letter, style=LETTER_STYLES[LETTERS.index(letter)] if letter else styles.PLAIN)
-
-
-def _level(figure: RankICSummary | None) -> float | None:
-    return None if figure is None or math.isnan(figure.rank_ic) else figure.rank_ic
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 def _sharpe(sharpe: Sharpe | None) -> Text:
@@ -74,18 +50,18 @@ def run_columns(letter_of: _LetterOf) -> tuple[TableColumn[RunSummary], ...]:
     return (
         TableColumn(name=" ", cell=lambda r: _letter_text(letter_of(r.id)), width=1),
         TableColumn(name="run", cell=lambda r: r.id, width=28),
-        TableColumn(name="status", cell=lambda r: _status_text(r.status), value=lambda r: r.status,
+        TableColumn(name="status", cell=lambda r: status_text(r.status), value=lambda r: r.status,
                width=9),
-        TableColumn(name="validation RankIC", cell=lambda r: _figure_text(figure_words(r.validation)),
-               value=lambda r: _level(r.validation), width=17),
-        TableColumn(name="test RankIC", cell=lambda r: _figure_text(figure_words(r.test)),
-               value=lambda r: _level(r.test), width=17, leaves=3),
+        TableColumn(name="validation RankIC", cell=lambda r: figure_text(figure_words(r.validation)),
+               value=lambda r: r.validation and r.validation.rank_ic, width=17),
+        TableColumn(name="test RankIC", cell=lambda r: figure_text(figure_words(r.test)),
+               value=lambda r: r.test and r.test.rank_ic, width=17, leaves=3),
         TableColumn(name="net Sharpe", cell=lambda r: _sharpe(r.sharpe), width=21, leaves=4,
-               value=lambda r: None if r.sharpe is None else _known(r.sharpe.value)),
+               value=lambda r: r.sharpe and r.sharpe.value),
         TableColumn(name="deflated", cell=lambda r: _deflated(r.sharpe), width=8, right=True, leaves=7,
-               value=lambda r: None if r.sharpe is None else _known(r.sharpe.deflated)),
+               value=lambda r: r.sharpe and r.sharpe.deflated),
         TableColumn(name="took", cell=lambda r: fmt.duration(r.seconds), width=7, right=True, leaves=5,
-               value=lambda r: _known(r.seconds)),
+               value=lambda r: r.seconds),
         TableColumn(name="settings", cell=lambda r: r.settings.short, leaves=8),
         TableColumn(name="tags, note", cell=_words, leaves=2,
                value=lambda r: " ".join((*r.labels.tags, r.labels.note)) or None),
@@ -98,14 +74,14 @@ def figure_columns(letter_of: _LetterOf) -> tuple[TableColumn[OverlayRun], ...]:
         TableColumn(name=" ", cell=lambda r: _letter_text(letter_of(r.about.id)), width=1),
         TableColumn(name="run", cell=lambda r: r.about.id, width=28),
         TableColumn(name="validation RankIC",
-               cell=lambda r: _figure_text(figure_words(r.about.validation)),
-               value=lambda r: _level(r.about.validation), width=17),
-        TableColumn(name="test RankIC", cell=lambda r: _figure_text(figure_words(r.about.test)),
-               value=lambda r: _level(r.about.test), width=17),
+               cell=lambda r: figure_text(figure_words(r.about.validation)),
+               value=lambda r: r.about.validation and r.about.validation.rank_ic, width=17),
+        TableColumn(name="test RankIC", cell=lambda r: figure_text(figure_words(r.about.test)),
+               value=lambda r: r.about.test and r.about.test.rank_ic, width=17),
         TableColumn(name="days", cell=lambda r: f"{r.about.test.n_dates}" if r.about.test else fmt.DASH,
                width=5, right=True, leaves=2),
         TableColumn(name="net Sharpe", cell=lambda r: _sharpe(r.about.sharpe), width=21, leaves=3,
-               value=lambda r: None if r.about.sharpe is None else r.about.sharpe.value),
+               value=lambda r: r.about.sharpe and r.about.sharpe.value),
         TableColumn(name="deflated", cell=lambda r: _deflated(r.about.sharpe), width=8, right=True,
                leaves=5),
         TableColumn(name="epochs", cell=lambda r: str(len(r.course.epochs)), width=6, right=True,
@@ -134,7 +110,7 @@ def diff_columns(diff: ConfigDiff) -> tuple[TableColumn[SettingRow], ...]:
 
 COMPARISON_COLUMNS: tuple[TableColumn[ComparisonView], ...] = (
     TableColumn(name="comparison", cell=lambda c: c.found.id, width=30),
-    TableColumn(name="state", cell=lambda c: _status_text(c.status), width=9),
+    TableColumn(name="state", cell=lambda c: status_text(c.status), width=9),
     TableColumn(name="of", cell=lambda c: c.found.kind, width=9),
     TableColumn(name="variants", cell=lambda c: str(len(c.found.variants)), width=8, right=True),
     TableColumn(name="seeds", cell=lambda c: str(c.found.seeds), width=5, right=True),
@@ -142,7 +118,7 @@ COMPARISON_COLUMNS: tuple[TableColumn[ComparisonView], ...] = (
 )
 STUDY_COLUMNS: tuple[TableColumn[StudyView], ...] = (
     TableColumn(name="search", cell=lambda s: s.found.study, width=20),
-    TableColumn(name="state", cell=lambda s: _status_text(s.status), width=9),
+    TableColumn(name="state", cell=lambda s: status_text(s.status), width=9),
     TableColumn(name="trials", cell=lambda s: str(len(s.found.trials)), width=6, right=True),
     TableColumn(name="best", cell=lambda s: fmt.number(s.best.value) if s.best else fmt.DASH, width=8,
            right=True),
@@ -155,23 +131,23 @@ def _trial_figure(view: TrialView) -> Text:
     if math.isnan(trial.rank_ic):
         return Text(f" {fmt.DASH}")
     figure = fmt.rank_ic(trial.rank_ic, trial.rank_ic_se, trial.n_dates)
-    return _figure_text(f"{'~' if trial.is_noise else ' '}{figure}")
+    return figure_text(f"{'~' if trial.is_noise else ' '}{figure}")
 
 
 TRIAL_COLUMNS: tuple[TableColumn[TrialView], ...] = (
     TableColumn(name="trial", cell=lambda t: str(t.trial.number), value=lambda t: t.trial.number, width=5,
            right=True),
-    TableColumn(name="state", cell=lambda t: _status_text(t.trial.state), value=lambda t: t.trial.state,
+    TableColumn(name="state", cell=lambda t: status_text(t.trial.state), value=lambda t: t.trial.state,
            width=10),
     TableColumn(name="objective", cell=lambda t: fmt.number(t.trial.value),
-           value=lambda t: _known(t.trial.value), width=9, right=True),
+           value=lambda t: t.trial.value, width=9, right=True),
     TableColumn(name="", cell=lambda t: Text("best" if t.best_so_far else "", style=styles.STRONG), width=4),
-    TableColumn(name="validation RankIC", cell=_trial_figure, value=lambda t: _known(t.trial.rank_ic),
+    TableColumn(name="validation RankIC", cell=_trial_figure, value=lambda t: t.trial.rank_ic,
            width=28, leaves=2),
     TableColumn(name="size", cell=lambda t: fmt.DASH if t.trial.size is None else fmt.count(t.trial.size),
            value=lambda t: t.trial.size, width=7, right=True, leaves=4),
     TableColumn(name="took", cell=lambda t: fmt.duration(t.trial.seconds),
-           value=lambda t: _known(t.trial.seconds), width=7, right=True, leaves=3),
+           value=lambda t: t.trial.seconds, width=7, right=True, leaves=3),
     TableColumn(name="settings", cell=lambda t: t.trial.error or t.trial.settings),
     TableColumn(name="run", cell=lambda t: t.trial.run_id or "", width=28, leaves=5),
 )  # fmt: skip

@@ -28,6 +28,7 @@ from atft_tui.sizes import WIDE
 from atft_tui.widgets.chart import LETTER_STYLES, LETTERS
 from atft_tui.widgets.comparison_panels import DailyGapPanel, ForestPanel
 from atft_tui.widgets.difference_panel import DifferencePanel
+from atft_tui.widgets.lines import tab_line
 from atft_tui.widgets.overlay_panels import OverlayLoss, OverlayRankIC, PairsPanel
 from atft_tui.widgets.run_details_panel import RunDetailsPanel
 from atft_tui.widgets.study_panels import BestPanel, ImportancePanel
@@ -193,10 +194,6 @@ class RunsScreen(RunActions):
 
     # ---- layout --------------------------------------------------------------------------------
 
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.lay_out()
-
     @property
     def _wide(self) -> bool:
         return self.size.width >= WIDE
@@ -226,12 +223,7 @@ class RunsScreen(RunActions):
     def _draw_tabs(self, there: bool) -> None:
         tabs = self.query_one("#tabs", Static)
         tabs.display = there
-        text = Text(" ", no_wrap=True, overflow="ellipsis")
-        for view, title in _TITLES.items():
-            here = view == self.view
-            text.append(
-                f"[{title}]" if here else f" {title} ", styles.STRONG if here else styles.DIM
-            )
+        text = tab_line(_TITLES.values(), _TITLES[self.view])
         if self.marked:
             text.append("  marked ", styles.DIM)
         for letter, style, run_id in zip(LETTERS, LETTER_STYLES, self.marked, strict=False):

@@ -50,13 +50,11 @@ def _reason(line: StockLine) -> Text:
 def _number(name: str, form: str, width: int, wide_only: bool = False) -> TableColumn[StockLine]:
     """A number of the order; empty without one, and where it is not known."""
 
-    def value(line: StockLine) -> float | None:
-        found = getattr(line.order, name) if line.order else math.nan
-        return None if math.isnan(found) else found
+    def value(line: StockLine) -> float:
+        return getattr(line.order, name) if line.order else math.nan
 
     def cell(line: StockLine) -> str:
-        found = value(line)
-        return "" if found is None else format(found, form)
+        return "" if math.isnan(value(line)) else format(value(line), form)
 
     return TableColumn(
         name=name, cell=cell, value=value, width=width, right=True, wide_only=wide_only

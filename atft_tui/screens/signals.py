@@ -19,7 +19,7 @@ from atft_tui.readings.signal import Signal, StockLine
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.screens.signal_columns import FILLS, VIEWS, line_columns
 from atft_tui.sizes import WIDE
-from atft_tui.styles import BAD, DIM, STRONG
+from atft_tui.styles import BAD, STRONG
 from atft_tui.widgets.card_line import card_line
 from atft_tui.widgets.card_panel import CardPanel, Sealing
 from atft_tui.widgets.champion_panel import ChampionPanel
@@ -67,7 +67,7 @@ class SignalsScreen(CockpitScreen[Desk]):
 
     def body(self) -> Iterable[Widget]:
         yield Static(id="signals-bar")
-        yield Static(id="signals-tabs")
+        yield Static(id="tabs")
         yield Static(Text(_EMPTY), id="empty")
         with Container(id="signals-grid"):
             yield BrowseTable(
@@ -89,10 +89,8 @@ class SignalsScreen(CockpitScreen[Desk]):
         yield Static(id="signals-strip")
 
     def on_mount(self) -> None:
-        super().on_mount()
         fills = self.query_one("#signals-fills", BrowseTable)
         fills.border_title = "shadow ledger, session by session, basis points of equity"
-        self.lay_out()
 
     def on_resize(self) -> None:
         self.set_columns()
@@ -179,17 +177,12 @@ class SignalsScreen(CockpitScreen[Desk]):
         self.query_one("#empty").display = self.value is not None and not there
         self.query_one("#signals-grid").display = there and self.rows
         self.query_one("#signals-bar").display = there
-        self.query_one("#signals-tabs").display = there and not wide
         self.query_one("#signals-strip").display = self.value is not None and wide
         below = (self.page,) if self.page not in (*_ALWAYS, *_BELOW) else _BELOW
         for page in PAGES:
             shown = page in (*_ALWAYS, *below) if wide else page == self.page
             self.query_one(f"#signals-{page}").display = shown
-        tabs = Text(" ", no_wrap=True, overflow="ellipsis")
-        for page in PAGES:
-            here = page == self.page
-            tabs.append(f"[{page}]" if here else f" {page} ", style=STRONG if here else DIM)
-        self.query_one("#signals-tabs", Static).update(tabs)
+        self.show_tabs(PAGES, self.page, seen=there and not wide)
         self.draw_headline()
 
     def draw_headline(self) -> None:

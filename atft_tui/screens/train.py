@@ -18,7 +18,7 @@ from atft_tui.styles import STRONG
 from atft_tui.widgets import panels
 from atft_tui.widgets.keybar import KeyBar
 from atft_tui.widgets.run_lines import headline, possible, timeline, way_on
-from atft_tui.widgets.run_panels import TABS, RunPanels, tab_line
+from atft_tui.widgets.run_panels import TABS, RunPanels
 from atft_tui.widgets.search_table import SEARCH_COLUMNS, Tried, tried
 from atft_tui.widgets.table import BrowseTable
 from engine.errors import EngineError, UsageError
@@ -88,7 +88,9 @@ class TrainScreen(CockpitScreen[RunNews]):
         yield Static(id="tabs")
 
     def read(self) -> RunNews:
-        run = chosen_or_newest(self.cockpit.workspace, self.cockpit.chosen_run, _SHOWN)
+        run = chosen_or_newest(
+            self.cockpit.workspace, self.cockpit.chosen_run, lambda run: run.command in _SHOWN
+        )
         if run is None:
             self.feed = None
             return RunNews()
@@ -130,10 +132,6 @@ class TrainScreen(CockpitScreen[RunNews]):
 
     # ---- layout ----------------------------------------------------------------------------------
 
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.lay_out()
-
     def lay_out(self) -> None:
         """All panels at once where there is room, else the chosen one under RankIC and verdict."""
         there = self.run_value is not None
@@ -146,9 +144,7 @@ class TrainScreen(CockpitScreen[RunNews]):
         self.query_one("#empty").display = not there
         networks = bool(self.state.networks) if self.networks is None else self.networks
         self._panels.lay_out(self.tab, wide=wide, networks=networks)
-        tabs = self.query_one("#tabs", Static)
-        tabs.display = there and not wide and not self._is_search
-        tabs.update(tab_line(self.tab))
+        self.show_tabs(TABS, self.tab, seen=there and not wide and not self._is_search)
         self.draw_headline()
 
     def draw_headline(self) -> None:

@@ -60,7 +60,6 @@ class TrainForm(CommandForm):
                 yield self._changes
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.action_look()
 
     def fit(self) -> None:

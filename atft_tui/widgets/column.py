@@ -1,5 +1,6 @@
 """Columns of a table: what they show, and the cells of a row as one line."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -25,7 +26,7 @@ class TableColumn(Generic[_R]):
     cell: Callable[[_R], str | Text]
     """What is shown. Plain strings are cleaned; a `Text` must hold clean text."""
     value: Callable[[_R], Any] | None = None
-    """What is sorted by and exported; the shown text if left out. None sorts last."""
+    """What is sorted by and exported; the shown text if left out. None and NaN sort last."""
     width: int | None = None
     """Width in terminal columns; None takes what is left, `NARROWEST` at least."""
     right: bool = False
@@ -40,8 +41,9 @@ class TableColumn(Generic[_R]):
         return Text(fmt.clean(shown)) if isinstance(shown, str) else shown
 
     def raw(self, row: _R) -> Any:
-        """What a row is ordered by and exported with; None where unknown."""
-        return self.value(row) if self.value is not None else self.text(row).plain
+        """What a row is ordered by and exported with; None where unknown, also for a NaN."""
+        found = self.value(row) if self.value is not None else self.text(row).plain
+        return None if isinstance(found, float) and math.isnan(found) else found
 
 
 def line_of(texts: Sequence[Text], layout: Sequence[tuple[TableColumn[Any], int]]) -> Text:

@@ -30,9 +30,6 @@ class ForestPanel(PlacePanel[ComparisonView]):
     title: ClassVar[str] = "variant less reference, test RankIC"
     empty: ClassVar[str] = _EMPTY
 
-    def depends(self, value: ComparisonView) -> tuple[object, ...]:
-        return (value.found, value.status)
-
     def picture(self, value: ComparisonView, width: int, height: int) -> Text:
         one, done = value.found, value.status == "done"
         text = Text(no_wrap=True)
@@ -58,9 +55,6 @@ class DailyGapPanel(PlacePanel[ComparisonView]):
 
     title: ClassVar[str] = "the largest difference, summed over the test days"
     empty: ClassVar[str] = "Drawn from the parquet file of a comparison that has ended."
-
-    def depends(self, value: ComparisonView) -> tuple[object, ...]:
-        return (value.daily,)
 
     def picture(self, value: ComparisonView, width: int, height: int) -> Text:
         daily = value.daily

@@ -53,9 +53,7 @@ class DoctorPanel(StatePanel):
     """The criteria and the newest finding."""
 
     title = "five criteria, and the doctor's findings"
-
-    def depends(self, state: RunState) -> tuple[object, ...]:
-        return (state.epochs, state.phases, state.gradients, state.diagnoses)
+    parts = ("epochs", "phases", "gradients", "diagnoses")
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
         lines = [_row(criterion) for criterion in criteria(state)]

@@ -29,25 +29,19 @@ class Estimate:
     """Filled from zero to the value."""
 
 
-def judged(value: float | None, error: float | None, band: float | None) -> Estimate:
-    """A figure with one standard error, None where unknown: ``~`` and dim inside its null band, else
+def judged(value: float, error: float, band: float) -> Estimate:
+    """A figure with one standard error, NaN where unknown: ``~`` and dim inside its null band, else
     good or bad by its sign.
     """
-    at = _known(value)
-    half, width = abs(_known(error)), abs(_known(band))
-    noise = math.isfinite(width) and is_noise(at, width)
+    noise = math.isfinite(band) and is_noise(value, band)
     return Estimate(
-        value=at,
-        low=at - half,
-        high=at + half,
-        band=width,
+        value=value,
+        low=value - abs(error),
+        high=value + abs(error),
+        band=abs(band),
         mark="~" if noise else GLYPHS.point,
-        style=DIM if noise else GOOD if at > 0 else BAD,
+        style=DIM if noise else GOOD if value > 0 else BAD,
     )
-
-
-def _known(value: float | None) -> float:
-    return math.nan if value is None else value
 
 
 def span_of(estimates: Sequence[Estimate]) -> float:

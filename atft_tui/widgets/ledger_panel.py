@@ -77,7 +77,7 @@ def _live(live: LiveRecord) -> Text:
     if not math.isfinite(live.rank_ic):
         text.append(f"none yet (h={live.horizon})", style=DIM)
         return text
-    noise = not abs(live.rank_ic) > SURE * live.se
+    noise = live.is_noise
     text.append(f"{'~' if noise else ''}{live.rank_ic:+.4f}", style=DIM if noise else STRONG)
     if math.isfinite(live.se):
         text.append(f" ± {live.se:.4f}", style=DIM if noise else PLAIN)

@@ -8,7 +8,7 @@ from rich.style import Style
 from rich.text import Text
 
 from atft_tui import format as fmt
-from atft_tui.styles import DIM, PLAIN
+from atft_tui.styles import DIM, PLAIN, STRONG
 
 _Cell = str | Text
 
@@ -70,6 +70,15 @@ def painted(cells: Iterable[tuple[str, Style]]) -> Text:
     line = Text(no_wrap=True, end="")
     for style, run in groupby(cells, key=lambda cell: cell[1]):
         line.append("".join(character for character, _ in run), style)
+    return line
+
+
+def tab_line(titles: Iterable[str], chosen: str, lead: str = " ") -> Text:
+    """The names of what is shown one at a time, the chosen one marked."""
+    line = Text(lead, no_wrap=True, overflow="ellipsis")
+    for title in titles:
+        here = title == chosen
+        line.append(f"[{title}]" if here else f" {title} ", STRONG if here else DIM)
     return line
 
 

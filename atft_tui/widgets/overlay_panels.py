@@ -22,9 +22,6 @@ class OverlayRankIC(PlacePanel[Overlay]):
     title: ClassVar[str] = "validation RankIC per epoch (small letter: inside the null band)"
     empty: ClassVar[str] = _MARK_FIRST
 
-    def depends(self, value: Overlay) -> tuple[object, ...]:
-        return tuple((run.about.id, run.course.epochs) for run in value.runs)
-
     def picture(self, value: Overlay, width: int, height: int) -> Text:
         none = "None of the marked runs has a validation yet."
         return _picture([run.rank_ic for run in value.runs], width, height, none, zero=True)
@@ -34,9 +31,6 @@ class OverlayLoss(PlacePanel[Overlay]):
     title: ClassVar[str] = "loss per epoch, training days"
     empty: ClassVar[str] = _MARK_FIRST
 
-    def depends(self, value: Overlay) -> tuple[object, ...]:
-        return tuple((run.about.id, run.course.losses) for run in value.runs)
-
     def picture(self, value: Overlay, width: int, height: int) -> Text:
         none = "None of the marked runs has logged a step yet."
         return _picture([run.loss for run in value.runs], width, height, none, zero=False)
@@ -45,9 +39,6 @@ class OverlayLoss(PlacePanel[Overlay]):
 class PairsPanel(PlacePanel[Overlay]):
     title: ClassVar[str] = "paired differences of test RankIC, common days"
     empty: ClassVar[str] = _MARK_FIRST
-
-    def depends(self, value: Overlay) -> tuple[object, ...]:
-        return (value.pairs, tuple(run.about.id for run in value.runs))
 
     def picture(self, value: Overlay, width: int, height: int) -> Text:
         letters = {run.about.id: LETTERS[n] for n, run in enumerate(value.runs)}

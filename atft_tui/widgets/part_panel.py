@@ -5,7 +5,7 @@ from typing import TypeVar
 from rich.text import Text
 
 from atft_tui import format as fmt
-from atft_tui.readings.desk import Readable
+from atft_tui.readings.cached import Readable
 from atft_tui.styles import BAD
 from atft_tui.widgets.panel import PlacePanel
 

@@ -107,17 +107,17 @@ def _main(value: RunDetails, width: int) -> list[Text]:
 
 def _gate(value: RunDetails, width: int) -> list[Text]:
     gate = value.gate
+    if value.gate_trouble:
+        return [_row("gate", value.gate_trouble, width, styles.BAD)]
     if gate is None:
         return []
-    words = f"{gate.action} {gate.at[:16]}{', champion now' if gate.reigns else ''}"
-    lines = [_row("gate", words, width, styles.STRONG if gate.reigns else styles.PLAIN)]
+    words = f"{gate.action} {gate.at[:16]}{', champion now' if value.is_champion else ''}"
+    lines = [_row("gate", words, width, styles.STRONG if value.is_champion else styles.PLAIN)]
     if gate.reason:
         lines += _folded("", f"forced: {gate.reason}", width)
-    for passed, name, detail in gate.rows:
-        mark = "ok" if passed else "NO"
-        lines.append(
-            _row("", f"{mark} {name}: {detail}", width, styles.PLAIN if passed else styles.BAD)
-        )
+    for one in gate.gate:
+        mark, style = ("ok", styles.PLAIN) if one.passed else ("NO", styles.BAD)
+        lines.append(_row("", f"{mark} {one.name}: {one.detail}", width, style))
     return lines
 
 

@@ -2,11 +2,9 @@
 
 from typing import ClassVar
 
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Container
 
-from atft_tui.styles import DIM, STRONG
 from atft_tui.widgets import network_panels, panels, step_panels
 from atft_tui.widgets.doctor_panel import DoctorPanel
 from atft_tui.widgets.panel import StatePanel
@@ -46,12 +44,3 @@ class RunPanels(Container):
         hidden = "log" if networks else "networks"
         for name in TABS:
             self.query_one(f"#{name}").display = name != hidden if wide else name == tab
-
-
-def tab_line(tab: str) -> Text:
-    """The names of the panels, the chosen one marked."""
-    text = Text(" ", no_wrap=True, overflow="ellipsis")
-    for name in TABS:
-        chosen = name == tab
-        text.append(f"[{name}]" if chosen else f" {name} ", STRONG if chosen else DIM)
-    return text

@@ -23,9 +23,6 @@ class BestPanel(PlacePanel[StudyView]):
     title: ClassVar[str] = "objective by trial: A best so far, B each"
     empty: ClassVar[str] = _EMPTY
 
-    def depends(self, value: StudyView) -> tuple[object, ...]:
-        return (value.found.trials, value.status)
-
     def picture(self, value: StudyView, width: int, height: int) -> Text:
         text = _study_line(value, width)
         best = value.best
@@ -60,9 +57,6 @@ class ImportancePanel(PlacePanel[StudyView]):
 
     title: ClassVar[str] = "what the searched keys explain (PED-ANOVA)"
     empty: ClassVar[str] = _EMPTY
-
-    def depends(self, value: StudyView) -> tuple[object, ...]:
-        return (value.found.importances, value.status)
 
     def picture(self, value: StudyView, width: int, height: int) -> Text:
         shares = sorted(value.found.importances.items(), key=lambda pair: -pair[1])

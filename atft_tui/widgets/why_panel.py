@@ -44,9 +44,6 @@ class WhyPanel(PlacePanel[Question]):
     title = "why this stock"
     empty = "The stock under the cursor is explained here: choose one with the arrows."
 
-    def depends(self, value: Question) -> tuple[object, ...]:
-        return (value.line, value.why, value.session)
-
     def picture(self, value: Question, width: int, height: int) -> Text:
         lines = [*_head(value, width), *_ranks(value, width), Text()]
         if width >= _SIDE_BY_SIDE:

@@ -1,5 +1,6 @@
 """Which model trades, since when, and who was it before: ``models/champion.json`` and ``model.json``."""
 
+from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
@@ -8,7 +9,8 @@ from engine.records import record
 from engine.records.rank_ic import RankICSummary
 from engine.records.train import Spans
 
-CHAMPION = "champion.json"
+CHAMPION_FILE = Path("models") / "champion.json"
+"""Below the workspace."""
 Action = Literal["promoted", "rolled back", "refused"]
 
 
@@ -51,6 +53,12 @@ class ChampionHistory(Struct, frozen=True, kw_only=True):
     def champion(self) -> str:
         """Id of the model that trades now; empty before the first promotion."""
         return self.reigns[-1].model if self.reigns else ""
+
+    @property
+    def promotion(self) -> ChampionEntry | None:
+        """The entry that names the run of the champion's package; None where none does, as a rollback."""
+        own = (entry for entry in reversed(self.reigns) if entry.model == self.champion)
+        return next((entry for entry in own if entry.run), None)
 
     @property
     def succession(self) -> list[str]:

@@ -64,7 +64,7 @@ class TableSpan(Struct, frozen=True, kw_only=True):
     last: str
 
 
-class _NamesPerSession(Struct, frozen=True, kw_only=True):
+class NamesPerSession(Struct, frozen=True, kw_only=True):
     """Stocks with a kept bar on each session that has bars, in order of time."""
 
     dates: tuple[str, ...] = ()
@@ -74,7 +74,7 @@ class _NamesPerSession(Struct, frozen=True, kw_only=True):
 class SessionCoverage(Struct, frozen=True, kw_only=True):
     """Which sessions have how many stocks, and which are missing, dropped, thin or unknown (ISO dates)."""
 
-    per_session: _NamesPerSession
+    per_session: NamesPerSession
     names_min: int = 0
     names_median: float = 0.0
     names_max: int = 0
@@ -153,7 +153,7 @@ class QualityReport(_QualityFigures, frozen=True, kw_only=True):
         kept = sorted(count for count in self.names if count) or [0]
         half = len(kept) // 2
         return SessionCoverage(
-            per_session=_NamesPerSession(dates=self.days, names=self.names),
+            per_session=NamesPerSession(dates=self.days, names=self.names),
             names_min=kept[0],
             names_median=(kept[half] + kept[-half - 1]) / 2,
             names_max=kept[-1],

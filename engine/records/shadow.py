@@ -5,6 +5,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from engine.records.judgement import SURE, is_noise
 from engine.records.signal_evidence import LiveRankIC
 
 Entry = Literal["open", "close"]
@@ -84,6 +85,11 @@ class LiveRecord(LiveRankIC, frozen=True, kw_only=True):
     se: float = math.nan
     daily: dict[str, float] = field(default_factory=dict)
     """Session -> RankIC of its sealed scores."""
+
+    @property
+    def is_noise(self) -> bool:
+        """True unless the RankIC is told from zero, which takes 1.96 of its standard errors."""
+        return is_noise(self.rank_ic, SURE * self.se)
 
 
 class ShadowLedger(Struct, frozen=True, kw_only=True):

@@ -36,7 +36,7 @@ from engine.files import (
 )
 from engine.records import record
 from engine.records.champion import (
-    CHAMPION,
+    CHAMPION_FILE,
     Action,
     ChampionEntry,
     ChampionHistory,
@@ -129,7 +129,7 @@ class ModelStore:
 
     def history(self) -> ChampionHistory:
         """Promotions, rollbacks and challengers that were refused; empty before the first."""
-        found = record.read_if_there(self.root / CHAMPION, ChampionHistory)
+        found = record.read_if_there(self.root / CHAMPION_FILE.name, ChampionHistory)
         return found or ChampionHistory()
 
     def champion(self) -> Model | None:
@@ -168,7 +168,7 @@ class ModelStore:
             gate=tuple(gate),
             at=at.isoformat(timespec="seconds"),
         )
-        record.write(self.root / CHAMPION, ChampionHistory(history=(*history, entry)))
+        record.write(self.root / CHAMPION_FILE.name, ChampionHistory(history=(*history, entry)))
         return entry
 
     def predecessor(self) -> str:

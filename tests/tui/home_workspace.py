@@ -7,8 +7,11 @@ from engine.alerts.alert import Alert
 from engine.config import AlertConfig, ScheduleConfig
 from engine.files import write_json, write_manifest, write_text
 from engine.records import record
+from engine.records.audit import AUDIT, AuditResult
 from engine.records.card import Card, Light, TradeFigures, Verdict
+from engine.records.quality import QUALITY, CheckedQuality, NamesPerSession, SessionCoverage
 from engine.records.seal import Seal, SealManifest
+from engine.records.shadow import LiveRecord, ShadowLedger
 from engine.schedule.agenda import write_outlook
 from engine.schedule.ledger import ScheduleLedger
 from engine.schedule.timetable import Timetable
@@ -53,10 +56,10 @@ def champion(workspace: Path, *, reason: str = "") -> None:
     write_json(store.root / MODEL / "model.json", facts)
 
 
-def live(workspace: Path, *, rank_ic: float = 0.0102, se: float | None = 0.0185) -> None:
-    told: dict[str, object] = {"rank_ic": rank_ic, "se": se, "sessions": 14, "horizon": 5, "expected": 0.0283,
-            "low": -0.0812, "daily": {}}  # fmt: skip
-    write_json(workspace / "signals" / "ledger.json", {"live": {MODEL: told}})
+def live(workspace: Path, *, rank_ic: float = 0.0102, se: float = 0.0185) -> None:
+    told = LiveRecord(rank_ic=rank_ic, se=se, sessions=14, horizon=5, expected=0.0283, low=-0.0812)
+    ledger = ShadowLedger(signals=1, pending=(), all={}, live={MODEL: told})
+    record.write(workspace / "signals" / "ledger.json", ledger)
 
 
 def data(workspace: Path, days: tuple[str, ...] = DAYS, *, market: str = "jp") -> None:
@@ -66,9 +69,14 @@ def data(workspace: Path, days: tuple[str, ...] = DAYS, *, market: str = "jp") -
         snapshot, {"days": list(days), "market": market, "source": "jquants", "chain": []}
     )
     write_text(workspace / "data" / "CURRENT", snapshot.name + "\n")
-    quality = {"verdict": "degraded", "snapshot": snapshot.name}
-    write_json(workspace / "data" / "quality.json", quality)
-    write_json(workspace / "audit.json", {"verdict": "passed"})
+    quality = CheckedQuality(
+        verdict="degraded", snapshot=snapshot.name, findings=(), rows_in=8, rows_out=8, symbols=2,
+        sessions=len(days), first=dt.date.fromisoformat(days[0]),
+        last=dt.date.fromisoformat(days[-1]), usual_names=2, last_session_complete=True,
+        coverage=SessionCoverage(per_session=NamesPerSession()),
+    )  # fmt: skip
+    record.write(workspace / QUALITY, quality)
+    record.write(workspace / AUDIT, AuditResult(verdict="passed"))
 
 
 def schedule(workspace: Path) -> None:

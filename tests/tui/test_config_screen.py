@@ -8,7 +8,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from atft_tui.app import CockpitApp
-from atft_tui.readings.config import ConfigReader
+from atft_tui.readings.config import read_config
 from atft_tui.screens.config import ConfigScreen, EditDialog, PresetDialog
 from atft_tui.screens.dialogs import ConfirmDialog
 from atft_tui.widgets.table import BrowseTable
@@ -32,7 +32,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_key_is_a_row_and_the_phases_are_opened(workspace: Path) -> None:
     (workspace / "config.toml").write_text(WRITTEN)
     Path("config.toml").write_text("[graph]\nk = 7\n")
-    news = ConfigReader(workspace).read()
+    news = read_config(workspace)
     rows = {row.key: row for row in news.rows}
     keys = set(flatten(Config())) - {"training.phases"}
     assert keys < set(rows)
@@ -52,7 +52,7 @@ def test_every_key_is_a_row_and_the_phases_are_opened(workspace: Path) -> None:
 
 def test_presets_tell_what_they_would_change_here(workspace: Path) -> None:
     (workspace / "config.toml").write_text("[model]\nhidden = 64\n")
-    found = {preset.name: preset.changes for preset in ConfigReader(workspace).read().presets}
+    found = {preset.name: preset.changes for preset in read_config(workspace).presets}
     assert set(found) == set(PRESETS)
     assert "model.hidden" not in [key for key, _, _ in found["base"]]
     assert ("model.hidden", "64", "256") in found["large"]
@@ -64,11 +64,10 @@ def test_a_wrong_file_is_an_error_and_the_next_reading_takes_the_mended_one(
 ) -> None:
     path = workspace / "config.toml"
     path.write_text("[training]\nsed = 3\n")
-    reader = ConfigReader(workspace)
     with pytest.raises(ConfigError, match="did you mean seed"):
-        reader.read()
+        read_config(workspace)
     path.write_text("[training]\nseed = 3\n")
-    assert reader.read() is reader.read()
+    assert read_config(workspace) is read_config(workspace)
 
 
 async def test_find_edit_and_take_back(workspace: Path) -> None:

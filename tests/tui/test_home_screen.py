@@ -23,10 +23,7 @@ from tests.tui.test_home_widgets import MACHINE
 class Still:
     """A machine that always does the same."""
 
-    def __init__(self, workspace: Path) -> None:
-        self.workspace = workspace
-
-    def read(self) -> object:
+    def read(self, workspace: Path) -> object:
         return MACHINE
 
 

@@ -1,6 +1,7 @@
 """Pictures of Home: right figures, in their box, for anything that files may hold."""
 
 import datetime as dt
+import math
 from dataclasses import replace
 
 import pytest
@@ -11,23 +12,16 @@ from rich.text import Text
 
 from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.home import HomeNews, HomeReader
+from atft_tui.readings.home import HomeNews, read_home
 from atft_tui.readings.machine import GpuNews, MachineNews
-from atft_tui.widgets import home_panels
 from atft_tui.widgets.fact_lines import Lines
-from atft_tui.widgets.home_panels import countdown, freshness
-from atft_tui.widgets.panel import PlacePanel
-from engine.records.card import Light
+from atft_tui.widgets.home_panels import PANELS, HomePanel, countdown, freshness
+from engine.records.card import Card, Light
+from engine.records.rank_ic import RankICSummary
 from tests.tui import home_workspace as made
 from tests.tui.home_workspace import NOW
 
-PANELS: tuple[type[PlacePanel[HomeNews]], ...] = (
-    home_panels.TodayPanel,
-    home_panels.ReignPanel,
-    home_panels.DataPanel,
-    home_panels.AgendaPanel,
-    home_panels.AlertsPanel,
-)
+NEWS = tuple(name for name in PANELS if name != "machine")
 MACHINE = MachineNews(
     cpu_percent=97.0, cores=2, load=3.1, memory_used_mib=3174, memory_total_mib=24106,
     disk_free_gib=61.0, disk_total_gib=252.0,
@@ -36,17 +30,23 @@ MACHINE = MachineNews(
 )  # fmt: skip
 
 
+def until(news: HomeNews, last: str) -> HomeNews:
+    """The same with data that end at another session."""
+    assert news.data is not None
+    days = (*news.data.manifest.days[:-1], last)
+    manifest = structs.replace(news.data.manifest, days=days)
+    return replace(news, data=replace(news.data, manifest=manifest))
+
+
 @pytest.fixture(scope="module")
 def news(tmp_path_factory: pytest.TempPathFactory) -> HomeNews:
     workspace = tmp_path_factory.mktemp("full")
     made.full(workspace)
-    return HomeReader(workspace).read(NOW)
+    return read_home(workspace, NOW)
 
 
-def drawn(
-    kind: type[PlacePanel[HomeNews]], value: HomeNews, width: int = 60, height: int = 13
-) -> str:
-    return kind(id="x").picture(value, width, height).plain
+def drawn(name: str, value: object, width: int = 60, height: int = 13) -> str:
+    return HomePanel(name).picture(value, width, height).plain
 
 
 def fits(text: Text, width: int, height: int) -> bool:
@@ -54,20 +54,18 @@ def fits(text: Text, width: int, height: int) -> bool:
     return len(lines) <= height and all(line.cell_len <= width for line in lines)
 
 
-@pytest.mark.parametrize("kind", PANELS)
+@pytest.mark.parametrize("name", NEWS)
 @pytest.mark.parametrize("size", [(20, 3), (24, 5), (30, 6), (89, 13), (200, 40)])
-def test_every_picture_stays_in_its_box(
-    kind: type[PlacePanel[HomeNews]], size: tuple[int, int], news: HomeNews
-) -> None:
+def test_every_picture_stays_in_its_box(name: str, size: tuple[int, int], news: HomeNews) -> None:
     for value in (news, HomeNews(now=NOW)):
-        picture = kind(id="x").picture(value, *size)
+        picture = HomePanel(name).picture(value, *size)
         assert fits(picture, *size)
         assert picture.plain.strip()
         assert "\x1b" not in picture.plain
 
 
 def test_the_card_says_what_is_wrong_worst_first(news: HomeNews) -> None:
-    text = drawn(home_panels.TodayPanel, news, 70)
+    text = drawn("card", news, 70)
     assert "STOP   2026-11-24 XTKS" in text.splitlines()[0]
     assert text.index("audit") < text.index("turnover")
     assert "2 of 4 lights green" in text
@@ -76,18 +74,20 @@ def test_the_card_says_what_is_wrong_worst_first(news: HomeNews) -> None:
 
 
 def test_a_card_that_is_older_than_the_data_says_so(news: HomeNews) -> None:
-    assert news.data is not None
-    newer = replace(news, data=replace(news.data, last="2026-11-25"))
-    assert "older than the data" in drawn(home_panels.TodayPanel, newer)
-    assert "older than the data" not in drawn(home_panels.TodayPanel, news)
+    newer = until(news, "2026-11-25")
+    assert "older than the data" in drawn("card", newer)
+    assert "older than the data" not in drawn("card", news)
 
 
 def test_the_champion_s_figures_carry_error_sample_and_band(news: HomeNews) -> None:
-    text = drawn(home_panels.ReignPanel, news, 65)
+    text = drawn("champion", news, 65)
     assert " +0.0283 ± 0.0049  n=252, null ±0.0098" in text
     assert "~+0.0102 ± 0.0185  n=14, floor -0.0812" in text
     assert "to 2026-11-18, 3 sessions ago" in text
-    narrow = drawn(home_panels.ReignPanel, news, 30, 6)
+    assert news.champion is not None
+    lost = replace(news, champion=replace(news.champion, facts=None))
+    assert "its package is gone" in drawn("champion", lost, 65)
+    narrow = drawn("champion", news, 30, 6)
     assert "n=252, null ±0.0098" in narrow
 
 
@@ -95,29 +95,30 @@ def test_both_figures_stand_on_one_scale_and_what_is_not_known_leaves_its_line_e
     news: HomeNews,
 ) -> None:
     """By hand: 61 columns for ±1.1 x 0.0363, the live null band; test +0.0283 is 21 right of zero."""
-    panel = drawn(home_panels.ReignPanel, news, 65).splitlines()
+    panel = drawn("champion", news, 65).splitlines()
     test, live = (line for line in panel if GLYPHS.band in line)
     zero = 2 + 30
     assert (test.index(GLYPHS.bar), test.index(GLYPHS.point)) == (zero, zero + 21)
     assert live.index("~") == zero + 8
     assert news.champion is not None
-    unknown = replace(news.champion, rank_ic=None, se=None, null_band=None, live=None)
-    text = drawn(home_panels.ReignPanel, replace(news, champion=unknown), 65)
+    assert news.champion.facts is not None
+    facts = structs.replace(news.champion.facts, test=RankICSummary(rank_ic=math.nan))
+    unknown = replace(news, champion=replace(news.champion, facts=facts), live=None)
+    text = drawn("champion", unknown, 65)
     assert not {GLYPHS.band, GLYPHS.point, "~"} & set(text)
 
 
 def test_freshness_counts_sessions_of_the_exchange_and_says_what_it_cannot_know(
     news: HomeNews,
 ) -> None:
-    assert news.data is not None
     assert freshness(news).plain == "! 1 session"
-    current = replace(news, data=replace(news.data, last="2026-11-25"))
+    current = until(news, "2026-11-25")
     assert freshness(current).plain.endswith("nothing, XTKS")
     later = replace(current, now=NOW + dt.timedelta(days=2))
     assert freshness(later).plain == "nothing known since 2026-11-25"
     later = replace(news, now=NOW + dt.timedelta(days=2))
     assert freshness(later).plain == "! at least 1 session"
-    old = replace(news, data=replace(news.data, last="2020-01-06"))
+    old = until(news, "2020-01-06")
     assert freshness(old).plain.startswith("! over ")
     assert news.agenda.outlook is not None
     timeless = structs.replace(news.agenda.outlook, next_at="soon")
@@ -125,6 +126,7 @@ def test_freshness_counts_sessions_of_the_exchange_and_says_what_it_cannot_know(
     assert freshness(timeless_news).plain == "nothing known since 2026-11-25"
     unknown = replace(news, agenda=structs.replace(news.agenda, outlook=None))
     assert freshness(unknown).plain == "1 day"
+    assert freshness(until(unknown, "soon")).plain == "—"
 
 
 def test_the_countdown_by_hand() -> None:
@@ -141,12 +143,12 @@ def test_the_countdown_by_hand() -> None:
 
 
 def test_the_machine_names_its_gpus() -> None:
-    text = home_panels.HostPanel(id="x").picture(MACHINE, 60, 9).plain
+    text = drawn("machine", MACHINE, 60, 9)
     assert "97 %, 2 cores" in text
     assert "3.1 of 23.5 GiB" in text
     assert "41 %, 10.0 of 79.6 GiB  NVIDIA H100" in text
     assert "MIG" in text
-    none = home_panels.HostPanel(id="x").picture(replace(MACHINE, gpus=()), 60, 9).plain
+    none = drawn("machine", replace(MACHINE, gpus=()), 60, 9)
     assert "none (NVIDIA)" in none
 
 
@@ -171,7 +173,8 @@ def test_hostile_words_reach_the_screen_as_words(news: HomeNews) -> None:
         limit=None,
         reason="a\u202eb [bold]x[/] \x1b]0;t\x07",
     )
-    hostile = replace(news, card=replace(news.card, not_green=(bad,), name="\x1b[2J"))
-    text = drawn(home_panels.TodayPanel, hostile)
+    card = Card.of("2026-11-24", "XTKS", (bad,))
+    hostile = replace(news, card=replace(news.card, card=card, name="\x1b[2J"))
+    text = drawn("card", hostile)
     assert not {"\x1b", "\x07", "\u202e"} & set(text)
     assert "[bold]x[/]" in text

@@ -1,5 +1,7 @@
 """Lines in their box, and figures with their intervals on a scale."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from atft_tui.widgets.canvas import CellScale
 from atft_tui.widgets.intervals import Estimate, estimate_row, judged, span_of
 from atft_tui.widgets.lines import cut, page, painted, start
 
-NUMBERS = st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True))
+NUMBERS = st.floats(allow_nan=True, allow_infinity=True)
 WORDS = st.text(st.sampled_from("ab 日本"), max_size=12)
 
 
@@ -61,7 +63,7 @@ def test_what_is_appended_to_a_start_does_not_inherit_its_style() -> None:
 
 @given(NUMBERS, NUMBERS, NUMBERS, st.integers(1, 90))
 def test_an_interval_is_one_line_of_its_width(
-    value: float | None, error: float | None, band: float | None, columns: int
+    value: float, error: float, band: float, columns: int
 ) -> None:
     reading = judged(value, error, band)
     span = span_of([reading])
@@ -74,19 +76,19 @@ def test_a_judged_figure_by_hand() -> None:
     """One standard error, over the null band; inside it the figure is marked and dim."""
     scale, zero = CellScale(low=-1.0, high=1.0, columns=9), {0.0: ("|", DIM)}
 
-    def drawn(value: float | None, error: float | None, band: float | None) -> str:
+    def drawn(value: float, error: float, band: float) -> str:
         return estimate_row(scale, judged(value, error, band), lines=zero).plain
 
     assert drawn(0.5, 0.25, 0.25) == "   ░|├●┤ "
     assert drawn(0.1, 0.1, 0.5) == "  ░░~┤░  "
-    assert drawn(0.1, None, 0.5) == "  ░░~░░  "
-    assert drawn(None, 0.1, None) == "    |    "
+    assert drawn(0.1, math.nan, 0.5) == "  ░░~░░  "
+    assert drawn(math.nan, 0.1, math.nan) == "    |    "
     styles = [judged(value, 0.1, 0.2).style for value in (0.3, -0.3, 0.1)]
     assert styles == [GOOD, BAD, DIM]
 
 
 def test_a_span_holds_every_end() -> None:
-    assert span_of([judged(0.2, 0.1, 0.1), judged(-0.3, 0.2, None)]) == pytest.approx(0.55)
-    assert span_of([judged(0.1, None, 0.4)]) == pytest.approx(0.44)
-    assert span_of([judged(None, 0.1, None)]) == span_of([]) == 0.0
+    assert span_of([judged(0.2, 0.1, 0.1), judged(-0.3, 0.2, math.nan)]) == pytest.approx(0.55)
+    assert span_of([judged(0.1, math.nan, 0.4)]) == pytest.approx(0.44)
+    assert span_of([judged(math.nan, 0.1, math.nan)]) == span_of([]) == 0.0
     assert span_of([Estimate(value=float("inf"))]) == 0.0

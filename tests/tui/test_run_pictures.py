@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.run_details import Course, GateVerdict, LossPoint, RunDetails, RunFile
+from atft_tui.readings.run_details import Course, LossPoint, RunDetails, RunFile
 from atft_tui.readings.runs_screen import Overlay, OverlayRun, SettingRow
 from atft_tui.readings.searches import ComparisonView, PairView, StudyView
 from atft_tui.widgets.chart import Curve, CurvePoint, curves, legend
@@ -20,6 +20,7 @@ from atft_tui.widgets.forest import ForestRow, forest
 from atft_tui.widgets.overlay_panels import OverlayLoss, OverlayRankIC, PairsPanel
 from atft_tui.widgets.run_details_panel import RunDetailsPanel
 from atft_tui.widgets.study_panels import BestPanel, ImportancePanel
+from engine.records.champion import ChampionEntry, GateCondition
 from engine.records.comparison import (
     RankICGap,
     RankICLevel,
@@ -134,7 +135,10 @@ def details(name: str, note: str, value: float) -> RunDetails:
         findings=(replace(diagnosed(), message=note),),
         started=started(),
     )
-    gate = GateVerdict("2026-01-05T09:00", "refused", note, ((False, name, note),), reigns=False)
+    gate = ChampionEntry(
+        n=1, action="refused", model="m", reason=note, at="2026-01-05T09:00",
+        gate=(GateCondition(name=name, passed=False, detail=note),),
+    )  # fmt: skip
     files = tuple(RunFile(f"{name}{n}", 10**n) for n in range(14))
     manifest = RunManifest(
         id="x", command="train", packages={name: note}, git_commit="abc", python="3.11",

@@ -12,7 +12,8 @@ from msgspec import structs
 from rich.text import Text
 
 from atft_tui.jobs import Job
-from atft_tui.readings.desk import Champion, Shadow
+from atft_tui.readings.champion import Champion
+from atft_tui.readings.desk import Shadow
 from atft_tui.readings.explain import Neighbour, Why
 from atft_tui.readings.schedule import Schedule, ScheduleLine
 from atft_tui.readings.seals import ShownCard

@@ -141,7 +141,7 @@ async def test_one_page_at_a_time_where_there_is_little_room(workspace: Path) ->
             await pilot.press("tab")
             shown = [name for name in PAGES if screen.query_one(f"#signals-{name}").display]
             assert shown == [page]
-            assert f"[{page}]" in said(screen, "signals-tabs")
+            assert f"[{page}]" in said(screen, "tabs")
         await pilot.press("enter")
         assert screen.page == "why"
         await pilot.press("down")

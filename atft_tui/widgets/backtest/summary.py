@@ -9,7 +9,7 @@ from atft_tui import format as fmt
 from atft_tui.widgets.backtest.headline import changes
 from atft_tui.widgets.backtest.names import percent, ratio
 from atft_tui.widgets.ink import INK, Ink
-from atft_tui.widgets.lines import cut
+from atft_tui.widgets.lines import broken, cut
 from engine.records.backtest import BacktestSummary
 
 _NAME = 17
@@ -67,17 +67,6 @@ def _rows(found: BacktestSummary) -> list[tuple[str, str]]:
 
 def _wrapped(text: Text, width: int) -> list[Text]:
     """Lines of whole words; a word longer than the line is cut into lines."""
-    lines, current = [], ""
-    for word in text.plain.split(" "):
-        while len(word) > width:
-            if current:
-                lines.append(current)
-                current = ""
-            lines.append(word[:width])
-            word = word[width:]
-        joined = f"{current} {word}".strip()
-        if len(joined) > width:
-            lines.append(current)
-            joined = word
-        current = joined
-    return [Text(line, style=text.style, no_wrap=True) for line in (*lines, current) if line]
+    lines = broken(text.plain, width)
+    pieces = (line[at : at + width] for line in lines for at in range(0, len(line), width))
+    return [Text(piece, style=text.style, no_wrap=True) for piece in pieces]

@@ -7,7 +7,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atft_tui.readings.desk import read_champion
+from atft_tui.readings.champion import read_champion
 from atft_tui.readings.explain import COLUMNS, Explanations, Neighbour
 from atft_tui.readings.seals import seals
 from atft_tui.readings.signal import Signal, earlier, read_signal

@@ -29,7 +29,7 @@ LAST = {
     "bench_signals": r"\d s   start \d.* \d",
     "bench_start": rf"empty Textual app .*{RATIO}",
     "bench_step": r"optimized: \d+% of the float32 GEMM peak",
-    "bench_step_size": r"largest resident memory of a step, .* \d GiB before",
+    "bench_step_size": r"largest resident memory of a step, .*\d GiB before",
     "bench_table": r"DataTable +key to the other end: median \d",
     "bench_windows": rf"DataLoader, 2 workers .*{RATIO}",
 }

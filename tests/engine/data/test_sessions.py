@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import polars as pl
 import pytest
+from msgspec import structs
 
 from engine.config import QualityConfig
 from engine.data.memory import Memory
@@ -188,7 +189,7 @@ def test_portions_give_the_rows_and_the_report_of_the_whole(raw: RawTables) -> N
     assert pl.concat(parts).equals(whole)
     assert before is not None
     assert {f.rule: f.count for f in before.findings} == {f.rule: f.count for f in report.findings}
-    assert replace(before, findings=()) == replace(report, findings=())
+    assert structs.replace(before, findings=()) == structs.replace(report, findings=())
     for rule in (
         "repeated_session",
         "thin_session",

@@ -12,7 +12,8 @@ def seal(workspace: Path, session: str, verdict: str, pause_s: float = 0.0) -> s
     """What `signals` writes, small: a directory that is there whole or not at all."""
     directory = workspace / "signals" / session
     lights = [{"name": "data", "verdict": verdict, "reason": "as planned"}]
-    card = json.dumps({"verdict": verdict, "session": session, "lights": lights}).encode()
+    found = {"verdict": verdict, "session": session, "exchange": "XNYS", "lights": lights}
+    card = json.dumps(found).encode()
     entry = {"sha256": hashlib.sha256(card).hexdigest(), "bytes": len(card)}
     manifest = json.dumps({"files": {"card.json": entry}}).encode()
     stamp = hashlib.sha256(manifest).hexdigest()

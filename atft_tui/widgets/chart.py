@@ -129,6 +129,8 @@ def _drawn(
 
     plotext.clear_figure()
     plotext.theme("clear")
+    # Else no picture is larger than what plotext takes for the terminal: 80 x 24 where it cannot ask.
+    plotext.limit_size(False, False)
     plotext.plotsize(columns, rows)
     plotext.frame(False)
     plotext.xfrequency(0)

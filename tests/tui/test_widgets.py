@@ -93,6 +93,14 @@ def test_line_charts_of_strange_series() -> None:
     assert len(many.plain.splitlines()) <= 10
 
 
+def test_a_picture_larger_than_a_small_terminal_is_filled() -> None:
+    """plotext draws by itself no more than the 80 x 24 that it takes for the terminal."""
+    steps = [float(i) for i in range(200)]
+    lines = line_chart({"a": (steps, steps)}, width=200, height=60).plain.splitlines()
+    assert len(lines[1].rstrip()) == 200
+    assert all(line[8:].strip() for line in lines[1:-1])
+
+
 def test_both_sets_of_glyphs_have_single_characters() -> None:
     for glyphs in (UNICODE, ASCII):
         for name in ("band", "dotted", "point", "bar", "best", "running", "done", "failed"):

@@ -55,7 +55,7 @@ def test_the_age_of_an_audit_is_counted_along_the_chain_of_sessions(tmp_path: Pa
         return audit_evidence(tmp_path, snapshot, model)  # type: ignore[arg-type]
 
     assert told() is None
-    leaks = [{"name": f"leak {n}"} for n in range(7)]
+    leaks = [{"check": "features", "name": f"leak {n}", "day": "2016-01-04"} for n in range(7)]
     audit = {"verdict": "passed", "leaks": [], "rules": digest({"lookback": 60}), "chain": "b",
              "snapshot": "gone"}  # fmt: skip
     write_json(tmp_path / "audit.json", audit)

@@ -4,8 +4,8 @@ import math
 
 from engine.plain_text import clean as clean
 from engine.plain_text import clean_lines as clean_lines
-
-DASH = "—"
+from engine.records.figure import DASH as DASH
+from engine.records.figure import Figure
 
 
 def number(value: float | None, digits: int = 4, *, sign: bool = True) -> str:
@@ -17,10 +17,7 @@ def number(value: float | None, digits: int = 4, *, sign: bool = True) -> str:
 
 def rank_ic(mean: float, se: float, n_dates: int | None = None) -> str:
     """``+0.0205 ± 0.0042 (n=252)``: a mean over dates, always with its standard error."""
-    if math.isnan(mean):
-        return DASH
-    days = f" (n={n_dates:,})" if n_dates is not None else ""
-    return f"{mean:+.4f} ± {se:.4f}{days}"
+    return Figure(mean, se, n=n_dates or 0).text()
 
 
 def gradient(norm: float) -> str:

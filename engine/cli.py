@@ -2,7 +2,6 @@
 
 import importlib
 import io
-import json
 import os
 import signal
 import sys
@@ -17,7 +16,7 @@ import click
 from engine.commands import COMMANDS, Command, Parameter
 from engine.config.file import Resolved, resolve
 from engine.errors import EngineError, EnvironmentProblem
-from engine.files import strict
+from engine.files import strict_text
 from engine.plain_text import clean_lines
 from engine.runs.sink import EventSink, NullSink
 from engine.runs.store import RunStore
@@ -229,5 +228,4 @@ def _print(text: str) -> None:
 
 def _strict_json(value: Mapping[str, Any]) -> str:
     """ASCII without controls: what JSON itself leaves is the one that deletes."""
-    text = json.dumps(strict(value), indent=2, allow_nan=False, default=str)
-    return text.replace("\x7f", "\\u007f")
+    return strict_text(value, sort_keys=False).replace("\x7f", "\\u007f")

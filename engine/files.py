@@ -86,10 +86,16 @@ def inert(cell: str) -> str:
     return cell
 
 
+def strict_text(value: object, *, indent: int = 2, sort_keys: bool = True) -> str:
+    """The value as strict JSON: NaN and infinity are null, and what JSON does not know is its ``str``."""
+    return json.dumps(
+        strict(value), indent=indent, sort_keys=sort_keys, allow_nan=False, default=str
+    )
+
+
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Strict JSON with sorted keys; NaN and infinity become null."""
-    text = json.dumps(strict(value), indent=2, sort_keys=True, allow_nan=False, default=str)
-    write_text(path, text + "\n")
+    write_text(path, strict_text(value) + "\n")
 
 
 def write_parquet(

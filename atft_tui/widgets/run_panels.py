@@ -12,8 +12,6 @@ from engine.runs.state import RunState
 
 TABS = ("gradient", "gate", "loss", "spread", "variables", "doctor", "machine", "log", "networks")
 """Panels of which a small screen shows one at a time, under RankIC and verdict."""
-_SHARED = ("log", "networks")
-"""On a large screen these two have one place."""
 
 
 class RunPanels(Container):

@@ -8,7 +8,7 @@ import math
 
 from msgspec import Struct
 
-from engine.records.figure import Figure
+from engine.records.figure import DASH, Figure
 from engine.records.judgement import is_noise
 
 
@@ -56,11 +56,15 @@ class RankICSummary(Struct, frozen=True, kw_only=True):
     def line(self) -> str:
         """``+0.0205 ± 0.0042  null ±0.0098 (n=252)``; ``~`` marks a value inside the null band."""
         if math.isnan(self.rank_ic):
-            return "—"
-        return (
-            f"{'~' if self.is_noise else ' '}{self.rank_ic:+.4f} ± {self.rank_ic_se:.4f}  "
-            f"null ±{self.null_band:.4f} (n={self.n_dates})"
-        )
+            return DASH
+        return f"{self.marked}  null ±{self.null_band:.4f} (n={self.n_dates})"
+
+    @property
+    def marked(self) -> str:
+        """``+0.0205 ± 0.0042`` behind ``~`` if the value lies inside the null band, else behind a space."""
+        if math.isnan(self.rank_ic):
+            return DASH
+        return ("~" if self.is_noise else " ") + Figure(self.rank_ic, self.rank_ic_se).text()
 
 
 class MeanFigure(Struct, frozen=True, kw_only=True):

@@ -4,7 +4,6 @@ A number that is not known is NaN in memory and ``null`` in the file, because st
 that a version does not know are passed over, so that an older program can read a newer file.
 """
 
-import json
 import math
 from collections.abc import Callable
 from functools import cache
@@ -15,7 +14,7 @@ import msgspec
 from msgspec import inspect as shape
 
 from engine.errors import IntegrityError
-from engine.files import strict, write_json
+from engine.files import strict_text, write_json
 
 _T = TypeVar("_T")
 _Fill = Callable[[Any], Any]
@@ -70,8 +69,7 @@ def write(path: Path, record: msgspec.Struct) -> None:
 
 def to_bytes(record: msgspec.Struct, indent: int = 2) -> bytes:
     """The bytes that `write` puts into the file: equal records give equal bytes."""
-    value = strict(msgspec.to_builtins(record))
-    return (json.dumps(value, indent=indent, sort_keys=True, allow_nan=False) + "\n").encode()
+    return (strict_text(msgspec.to_builtins(record), indent=indent) + "\n").encode()
 
 
 def as_json(record: msgspec.Struct) -> dict[str, Any]:

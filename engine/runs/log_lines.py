@@ -4,6 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from engine.records.figure import Figure
 from engine.runs.events import (
     AssertionChecked,
     Continued,
@@ -93,7 +94,7 @@ def ending(event: TrialFinished | VariantFinished) -> tuple[_Level, str]:
     if event.error:
         name = f"trial {event.number}" if isinstance(event, TrialFinished) else event.variant
         return "warning", f"{name}: {event.error}"
-    figure = f"RankIC {event.rank_ic:+.4f} ± {event.rank_ic_se:.4f} (n={event.n_dates})"
+    figure = f"RankIC {Figure(event.rank_ic, event.rank_ic_se, n=event.n_dates).text()}"
     if isinstance(event, VariantFinished):
         return "info", f"{event.variant}, seed {event.seed}: test {figure}"
     if event.state != "complete":

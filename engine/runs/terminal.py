@@ -6,6 +6,7 @@ from typing import TextIO
 from tqdm import tqdm
 
 from engine.plain_text import clean, clean_lines
+from engine.records.figure import Figure
 from engine.records.judgement import is_noise
 from engine.runs.events import (
     Advanced,
@@ -119,7 +120,7 @@ def _text(event: RunEvent) -> str:
             mark = " best" if event.is_best else ""
             noise = " ~ inside the null band" if is_noise(event.rank_ic, event.null_band) else ""
             return (
-                f"epoch {event.epoch} validation RankIC {event.rank_ic:+.4f} ± {event.rank_ic_se:.4f}"
+                f"epoch {event.epoch} validation RankIC {Figure(event.rank_ic, event.rank_ic_se).text()}"
                 f" (null ±{event.null_band:.4f}, n={event.n_dates}){noise}{mark}"
             )
         case PhaseFinished():

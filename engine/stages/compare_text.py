@@ -7,6 +7,7 @@ from engine.records.comparison import (
     RunComparison,
     VariantComparison,
 )
+from engine.records.figure import Figure
 from engine.stages.text import table
 
 ComparisonRecord = VariantComparison | RunComparison | PermutationComparison
@@ -65,10 +66,10 @@ def _runs(found: RunComparison) -> list[str]:
 def _permutations(found: PermutationComparison) -> list[str]:
     test = found.test
     rows = [
-        [f"permutation {row.seed}", f"{row.rank_ic:+.4f} ± {row.rank_ic_se:.4f}"]
+        [f"permutation {row.seed}", Figure(row.rank_ic, row.rank_ic_se).text()]
         for row in found.permutations
     ]
-    rows.append(["mean", f"{test.rank_ic:+.4f} ± {test.se:.4f}"])
+    rows.append(["mean", Figure(test.rank_ic, test.se).text()])
     return [
         f"comparison {found.id}: trained on permuted labels, judged on true ones",
         table(rows, header=["", f"test RankIC, h={found.score_horizon}"]),

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from engine.errors import UsageError
 from engine.records import record
-from engine.records.figure import Interval
+from engine.records.figure import DASH, Interval
 from engine.records.rank_ic import RankICSummary
 from engine.records.run import RunSummary, SplitFigures
 from engine.records.train import Rival
@@ -22,7 +22,6 @@ from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
 
 _POLL_S = 0.1
-_DASH = "—"
 _SETTINGS_WIDTH, _NOTE_WIDTH = 40, 40
 
 
@@ -65,9 +64,9 @@ def _cells(about: RunSummary) -> list[str]:
         about.status,
         _figure(about.validation),
         _figure(about.test),
-        _sharpe(about) or _DASH,
-        _DASH if math.isnan(deflated) else f"{deflated:.2f}",
-        _DASH if math.isnan(about.seconds) else f"{about.seconds:.0f} s",
+        _sharpe(about) or DASH,
+        DASH if math.isnan(deflated) else f"{deflated:.2f}",
+        DASH if math.isnan(about.seconds) else f"{about.seconds:.0f} s",
         shorten(printable(about.settings.short), width=_SETTINGS_WIDTH, placeholder=" ..."),
         " ".join(about.labels.tags),
         note if len(note) <= _NOTE_WIDTH else f"{note[: _NOTE_WIDTH - 3]}...",
@@ -75,9 +74,7 @@ def _cells(about: RunSummary) -> list[str]:
 
 
 def _figure(found: RankICSummary | None) -> str:
-    if found is None:
-        return _DASH
-    return f"{'~' if found.is_noise else ' '}{found.rank_ic:+.4f} ± {found.rank_ic_se:.4f}"
+    return DASH if found is None else found.marked
 
 
 def _sharpe(about: RunSummary) -> str:
@@ -108,7 +105,7 @@ def show(context: StageContext, *, run: str) -> Outcome:
     lines += [f"  {name}: {value}" for name, value in found.manifest.packages.items()]
     for name, values in about.models.items():
         for split, figures in (("validation", values.validation), ("test", values.test)):
-            line = _DASH if figures is None else figures.line
+            line = DASH if figures is None else figures.line
             lines.append(
                 f"{name if split == 'validation' else ' ' * len(name)}  {split:<10} {line}"
             )

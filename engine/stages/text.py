@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from engine.records.figure import Figure
 from engine.records.rank_ic import RankICSummary
 from engine.records.train import TrainResult
 
@@ -43,7 +44,7 @@ def training_text(found: TrainResult) -> str:
         [
             phase.name,
             str(phase.epochs),
-            f"{phase.rank_ic:+.4f} ± {phase.rank_ic_se:.4f}",
+            Figure(phase.rank_ic, phase.rank_ic_se).text(),
             "kept" if phase.kept else "rolled back",
         ]
         for phase in found.phases

@@ -40,7 +40,7 @@ TRAINING = ("training.mode=optimized", "training.epochs=[60,1,1,1]")
 SMALL_TRAINING = (
     "data.synthetic.n_symbols=48", "data.synthetic.n_sessions=520", "split.validation_sessions=60",
     "split.test_sessions=60", "universe.min_history=60", "universe.min_names=10", "model.hidden=8",
-    "training.epochs=[200,1,1,1]", "training.log_every=2",
+    "training.epochs=[200,1,1,1]", "training.phases.baseline.patience=200", "training.log_every=2",
 )  # fmt: skip
 PANELS = tuple(f"[{name}]".encode() for name in TABS)
 """Every panel of a training run by its mark in the row of their names, in the order of the tab key."""

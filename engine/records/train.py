@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from engine.errors import IntegrityError
 from engine.records import record
@@ -188,7 +188,8 @@ class TrainResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     peak_memory_mib: float = math.nan
     data: DataFacts = DataFacts()
     features_fingerprint: str = ""
-    graph_fingerprint: str | None = None
+    graph_fingerprint: str | None | UnsetType = UNSET
+    """None: the network was given no graph."""
     n_features: int = 0
     splits: Spans = Spans()
     scoreboard: tuple[Criterion, ...] = ()
@@ -202,11 +203,12 @@ class TrainResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     anatomy: Anatomy | None = None
     baselines: dict[str, Rival] = {}
     score_std_ratio: float = math.nan
-    kept_blocks: tuple[str, ...] = ()
+    kept_blocks: tuple[str, ...] | None = None
+    """Blocks of the network that validation kept, maybe none; None before a training has ended."""
     steps: int = 0
-    gradient: dict[str, float] = {}
+    gradient: dict[str, float] | None = None
     """Newest monitored gradient norm of each block."""
-    alpha: dict[str, float] = {}
+    alpha: dict[str, float] | None = None
     """Newest monitored share of each gate, 0..1."""
     sessions_per_second: float = math.nan
 

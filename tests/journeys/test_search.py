@@ -38,6 +38,7 @@ def outcomes(monkeypatch: pytest.MonkeyPatch) -> Outcomes:
                     raise end
                 figures = {"rank_ic": end + 0.01, "rank_ic_se": 0.01, "n_dates": 80, "seconds": 1.0}
                 result = {
+                    "run_id": run.id,
                     "state": "complete",
                     "value": end,
                     "folds": [],

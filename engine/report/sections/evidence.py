@@ -159,13 +159,13 @@ def health(facts: Facts) -> Section:
     if not facts.assertions:
         return EMPTY
     train = facts.train
-    gradient = ", ".join(f"{name} {norm:.1e}" for name, norm in train.gradient.items())
+    gradient = ", ".join(f"{name} {norm:.1e}" for name, norm in (train.gradient or {}).items())
     text = []
     if not math.isnan(train.score_std_ratio):
         text.append(f"Score deviation / label deviation in eval mode: {train.score_std_ratio:.2f}.")
     if gradient:
         text.append(f"Gradient norm per block at the end: {gradient}.")
-    if "bypass" in train.alpha:
+    if train.alpha and "bypass" in train.alpha:
         alpha = train.alpha["bypass"]
         text.append(f"Gate alpha: projected {alpha:.2f}, graph {1 - alpha:.2f}.")
     return Section(

@@ -188,7 +188,7 @@ class TrainResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     peak_memory_mib: float = math.nan
     data: DataFacts = DataFacts()
     features_fingerprint: str = ""
-    graph_fingerprint: str | None | UnsetType = UNSET
+    graph_fingerprint: str | UnsetType | None = UNSET
     """None: the network was given no graph."""
     n_features: int = 0
     splits: Spans = Spans()

@@ -123,6 +123,8 @@ class TrainingConfig(ConfigTable):
     """safe: one thread, deterministic, float32; optimized: all threads, prefetch, bf16 in training steps."""
     learning_rate: float = Field(2e-3, gt=0, lt=1)
     """Peak of the one-cycle schedule of each phase."""
+    gate_scale: float = Field(10.0, gt=0, le=100)
+    """Gates learn at so many times the rate: one number has a long way to go, by its rate at most a step."""
     weight_decay: float = Field(1e-2, ge=0, lt=1)
     """Share by which AdamW shrinks weights, times the learning rate; biases and norms are left alone."""
     days_per_step: int = Field(4, ge=1, le=64)

@@ -28,7 +28,11 @@ class PhaseResult(Struct, frozen=True, kw_only=True):
     ic: float = math.nan
     icir: float = math.nan
     smoothed: float = math.nan
-    """Mean RankIC of the last `training.smoothing_epochs` validations; what phases are compared by."""
+    """Mean RankIC of the last `training.smoothing_epochs` validations; what epochs are compared by."""
+    gain: float = math.nan
+    """Mean difference of the daily RankIC to the phase kept before, on the same validation days."""
+    gain_se: float = math.nan
+    """Its paired standard error, Newey-West; a phase is kept if it gains more. NaN for the first phase."""
     kept: bool = False
 
 

@@ -1,21 +1,23 @@
 """Losses over whole days. Each is smallest when scores and labels have the same order.
 
-All take one day's scores and labels with NaN labels masked out; a batch's loss is the mean over its days
-and the weighted mean over horizons. Nothing indexes by a mask, so no step waits for the device.
+All take scores and labels of one day ``[N, H]`` or of several at once ``[D, N, H]``, with NaN labels masked
+out; a batch's loss is the mean over its days and the weighted mean over horizons. Nothing indexes by a mask,
+so no step waits for the device.
 """
 
-# Shape suffixes: D days, N stocks of a day, R sampled stocks, H horizons, Q quantiles, M rows.
+# Shape suffixes: D days, N stocks of a day, R sampled stocks, H horizons, Q quantiles, M rows. Functions of
+# ``_NH`` take any number of days in front.
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding, smooth_l1_loss
 
 from engine.config import LossConfig
 from engine.dataset.batch import Batch
 from engine.model.atft_gat_fan import RankerOutput
 
-SOFT_RANK_NAMES = 400
-"""Stocks of a day that enter the soft ranks, which cost N^2; evenly spaced with a moving offset."""
 _TEMPERATURE = 0.5
 """Temperature of the soft ranks, in standard deviations of the day's scores."""
 _MAX_RETURN = 0.5
@@ -29,10 +31,10 @@ def pinball(quantile_NHQ: Tensor, target_NH: Tensor, levels: Sequence[float]) ->
     Koenker & Bassett, Econometrica 46, 1978. NaN targets are left out.
     """
     valid_NH, target_NH = _split_nan(target_NH)
-    level_Q = torch.tensor(levels, dtype=quantile_NHQ.dtype).to(quantile_NHQ.device)
+    level_Q = _constant(tuple(levels), quantile_NHQ.device)
     gap_NHQ = target_NH[..., None] - quantile_NHQ
     loss_NH = torch.maximum(level_Q * gap_NHQ, (level_Q - 1.0) * gap_NHQ).mean(dim=-1)
-    return (loss_NH * valid_NH).sum(0) / valid_NH.sum(0).clamp_min(1.0)
+    return _mean(loss_NH, valid_NH).squeeze(-2)
 
 
 def huber(score_NH: Tensor, target_NH: Tensor) -> Tensor:
@@ -41,8 +43,8 @@ def huber(score_NH: Tensor, target_NH: Tensor) -> Tensor:
     Huber, Annals of Mathematical Statistics 35, 1964. NaN targets are left out.
     """
     valid_NH, target_NH = _split_nan(target_NH)
-    loss_NH = torch.nn.functional.smooth_l1_loss(score_NH, target_NH, reduction="none")
-    return (loss_NH * valid_NH).sum(0) / valid_NH.sum(0).clamp_min(1.0)
+    loss_NH = smooth_l1_loss(score_NH, target_NH, reduction="none")
+    return _mean(loss_NH, valid_NH).squeeze(-2)
 
 
 def student_nll(score_NH: Tensor, shape_NH2: Tensor, target_NH: Tensor) -> Tensor:
@@ -57,7 +59,7 @@ def student_nll(score_NH: Tensor, shape_NH2: Tensor, target_NH: Tensor) -> Tenso
     tail_NH = 0.5 * (v_NH + 1.0) * torch.log1p(z_NH.square() / v_NH)
     constant_NH = torch.lgamma(0.5 * (v_NH + 1.0)) - torch.lgamma(0.5 * v_NH)
     nll_NH = tail_NH - constant_NH + 0.5 * torch.log(torch.pi * v_NH) + torch.log(scale_NH)
-    return (nll_NH * valid_NH).sum(0) / valid_NH.sum(0).clamp_min(1.0)
+    return _mean(nll_NH, valid_NH).squeeze(-2)
 
 
 def listnet(score_NH: Tensor, target_NH: Tensor) -> Tensor:
@@ -68,13 +70,12 @@ def listnet(score_NH: Tensor, target_NH: Tensor) -> Tensor:
     first is softmax over the day. Scores are standardised within the day, as the labels are.
     """
     valid_NH, target_NH = _split_nan(target_NH)
-    count_H = valid_NH.sum(0).clamp_min(1.0)
-    centred_NH = score_NH - (score_NH * valid_NH).sum(0) / count_H
+    centred_NH = (score_NH - _mean(score_NH, valid_NH)) * valid_NH
     score_NH = centred_NH / (_deviation(score_NH, valid_NH) + _EPSILON)
     absent_NH = (valid_NH - 1.0) * 1e4
-    log_p_NH = torch.log_softmax(target_NH + absent_NH, dim=0)
-    log_q_NH = torch.log_softmax(score_NH + absent_NH, dim=0)
-    return (log_p_NH.exp() * valid_NH * (log_p_NH - log_q_NH)).sum(0)
+    log_p_NH = torch.log_softmax(target_NH + absent_NH, dim=-2)
+    log_q_NH = torch.log_softmax(score_NH + absent_NH, dim=-2)
+    return (log_p_NH.exp() * valid_NH * (log_p_NH - log_q_NH)).sum(-2)
 
 
 def pearson(score_NH: Tensor, target_NH: Tensor) -> Tensor:
@@ -91,10 +92,11 @@ def soft_spearman(score_NH: Tensor, target_NH: Tensor) -> Tensor:
     scale of the scores does not matter. The label's ranks are exact, ties share their mean.
     """
     valid_NH, target_NH = _split_nan(target_NH)
-    tau_H = _TEMPERATURE * _deviation(score_NH, valid_NH).detach() + _EPSILON
-    soft_NNH = torch.sigmoid((score_NH[:, None] - score_NH[None, :]) / tau_H)
-    rank_NH = (soft_NNH * valid_NH[None]).sum(dim=1)
-    return _correlation(rank_NH, _ranks(target_NH, valid_NH), valid_NH)
+    tau_1H = _TEMPERATURE * _deviation(score_NH, valid_NH).detach() + _EPSILON
+    scaled_NH = score_NH / tau_1H
+    soft_NNH = torch.sigmoid(scaled_NH.unsqueeze(-2) - scaled_NH.unsqueeze(-3))
+    rank_NH = (soft_NNH * valid_NH.unsqueeze(-3)).sum(dim=-2)
+    return _correlation(rank_NH, ranks(target_NH, valid_NH), valid_NH)
 
 
 def portfolio_return(score_NH: Tensor, return_NH: Tensor) -> Tensor:
@@ -103,10 +105,9 @@ def portfolio_return(score_NH: Tensor, return_NH: Tensor) -> Tensor:
     Weights are the standardised scores over the sum of their absolute values: gross 1, net 0.
     """
     valid_NH, return_NH = _split_nan(return_NH)
-    count_H = valid_NH.sum(0).clamp_min(1.0)
-    centred_NH = (score_NH - (score_NH * valid_NH).sum(0) / count_H) * valid_NH
-    weight_NH = centred_NH / (centred_NH.abs().sum(0) + _EPSILON)
-    return (weight_NH * return_NH.clamp(-_MAX_RETURN, _MAX_RETURN)).sum(0)
+    centred_NH = (score_NH - _mean(score_NH, valid_NH)) * valid_NH
+    weight_NH = centred_NH / (centred_NH.abs().sum(-2, keepdim=True) + _EPSILON)
+    return (weight_NH * return_NH.clamp(-_MAX_RETURN, _MAX_RETURN)).sum(-2)
 
 
 def sharpe(return_DH: Tensor) -> Tensor:
@@ -127,41 +128,49 @@ def combined_loss(
     ``base`` pinball or Huber, ``rank_ic`` 1 - soft Spearman, ``cs_ic`` 1 - Pearson, ``sharpe`` minus the
     Sharpe ratio, ``listnet``, ``student_t``; and, where the graph is on, ``attention_entropy``,
     ``edge_penalty`` and ``gate_penalty``. Terms of weight 0 beyond the first four are not computed.
-    ``levels`` are the quantile levels of the heads.
+    ``levels`` are the quantile levels of the heads. Float32 whatever the network computed in.
     """
-    score_MH, target_MH = output.score_MH.float(), batch.target_MH
-    quantile_MHQ = output.quantile_MHQ.float()
-    rows: dict[str, list[Tensor]] = {}
-
-    def add(name: str, value_H: Tensor) -> None:
-        rows.setdefault(name, []).append(value_H)
-
-    daily = []
-    for start, stop, session in zip(batch.day_ptr, batch.day_ptr[1:], batch.sessions, strict=False):
-        day = slice(start, stop)
-        score_NH, target_NH = score_MH[day], target_MH[day]
-        if config.base_kind == "huber":
-            add("base", huber(score_NH, target_NH))
-        else:
-            add("base", pinball(quantile_MHQ[day], target_NH, levels))
-        sample = sample_rows(start, stop, session)
-        add("rank_ic", 1.0 - soft_spearman(score_MH[sample], target_MH[sample]))
-        add("cs_ic", 1.0 - pearson(score_NH, target_NH))
-        daily.append(portfolio_return(score_NH, batch.y_MH[day]))
-        if config.listnet:
-            add("listnet", listnet(score_NH, target_NH))
-        if config.student_t and output.student_MH2 is not None:
-            shape_NH2 = output.student_MH2[day].float()
-            add("student_t", student_nll(score_NH, shape_NH2, target_NH))
-    weight_H = torch.tensor(config.horizon_weights, dtype=score_MH.dtype).to(score_MH.device)
+    score_MH, row_DN, row_DR = output.score_MH.float(), batch.row_DN, batch.sample_DR
+    score_DNH = by_day(score_MH, row_DN)
+    target_DNH = by_day(batch.target_MH, row_DN, absent=torch.nan)
+    sampled_DRH = by_day(score_MH, row_DR)
+    daily_DH: dict[str, Tensor] = {}
+    if config.base_kind == "huber":
+        daily_DH["base"] = huber(score_DNH, target_DNH)
+    else:
+        quantile_DNHQ = by_day(output.quantile_MHQ.float(), row_DN)
+        daily_DH["base"] = pinball(quantile_DNHQ, target_DNH, levels)
+    sampled_target_DRH = by_day(batch.target_MH, row_DR, absent=torch.nan)
+    daily_DH["rank_ic"] = 1.0 - soft_spearman(sampled_DRH, sampled_target_DRH)
+    daily_DH["cs_ic"] = 1.0 - pearson(score_DNH, target_DNH)
+    if config.listnet:
+        daily_DH["listnet"] = listnet(score_DNH, target_DNH)
+    if config.student_t and output.student_MH2 is not None:
+        shape_DNH2 = by_day(output.student_MH2.float(), row_DN)
+        daily_DH["student_t"] = student_nll(score_DNH, shape_DNH2, target_DNH)
+    weight_H = _constant(config.horizon_weights, score_MH.device)
     weight_H = weight_H / weight_H.sum()
-    terms = {name: (torch.stack(values).mean(0) * weight_H).sum() for name, values in rows.items()}
-    terms["sharpe"] = -(sharpe(torch.stack(daily)) * weight_H).sum()
+    terms = {name: (value_DH.mean(0) * weight_H).sum() for name, value_DH in daily_DH.items()}
+    return_DNH = by_day(batch.y_MH, row_DN, absent=torch.nan)
+    terms["sharpe"] = -(sharpe(portfolio_return(score_DNH, return_DNH)) * weight_H).sum()
     terms |= _penalties(output, config)
     total = sum(
         (getattr(config, name) * value for name, value in terms.items()), score_MH.new_zeros(())
     )
     return total, {name: value.detach() for name, value in terms.items()}
+
+
+def by_day(values_MX: Tensor, row_DN: Tensor, *, absent: float | None = None) -> Tensor:
+    """Values of the rows ``[M, ...]`` as ``[D, N, ...]``; a place without a row has ``absent`` or row 0's.
+
+    Where labels are NaN, what stands in the other tables does not count, and row 0 is a number like others.
+    """
+    flat_DNX = embedding(row_DN.clamp_min(0), values_MX.flatten(1))
+    table_DNX = flat_DNX.view(*row_DN.shape, *values_MX.shape[1:])
+    if absent is None:
+        return table_DNX
+    is_row_DN = (row_DN >= 0).view(*row_DN.shape, *[1] * (values_MX.ndim - 1))
+    return torch.where(is_row_DN, table_DNX, absent)
 
 
 def _penalties(output: RankerOutput, config: LossConfig) -> dict[str, Tensor]:
@@ -180,40 +189,53 @@ def _penalties(output: RankerOutput, config: LossConfig) -> dict[str, Tensor]:
     return {name: value for name, value in found.items() if getattr(config, name)}
 
 
-def sample_rows(start: int, stop: int, session: int) -> slice:
-    """At most `SOFT_RANK_NAMES` evenly spaced rows of a day; the offset moves with the session."""
-    stride = max(1, -(-(stop - start) // SOFT_RANK_NAMES))
-    return slice(start + session % stride, stop, stride)
-
-
 def _split_nan(values_NH: Tensor) -> tuple[Tensor, Tensor]:
     """1 / 0 mask of finite entries, and the values with 0 for the others."""
     finite_NH = torch.isfinite(values_NH)
     return finite_NH.to(values_NH.dtype), torch.where(finite_NH, values_NH, 0.0)
 
 
-def _ranks(values_NH: Tensor, valid_NH: Tensor) -> Tensor:
-    """Number of valid entries below each valid one, and half of those equal to it; no gradient.
+def _constant(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """A float32 tensor of the values; outside compiled code the same one each time."""
+    return _new(values, device) if torch.compiler.is_compiling() else _kept(values, device)
 
-    Invalid entries sort behind all others, where no valid one counts them.
+
+def _new(values: tuple[float, ...], device: torch.device) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32, device=device)
+
+
+_kept = lru_cache(_new)
+"""On its device once and for all: each copy would wait for it."""
+
+
+def ranks(values_NH: Tensor, valid_NH: Tensor) -> Tensor:
+    """Ranks ``[N, H]`` within the day, from 1/2, of values ``[N, H]`` where ``valid_NH`` is 1; no gradient.
+
+    The number of valid entries below each valid one, and half of those equal to it. Invalid entries sort
+    behind all others, where no valid one counts them.
     """
-    key_HN = torch.where(valid_NH > 0, values_NH, torch.inf).T.contiguous()
-    sorted_HN = key_HN.sort(dim=1).values
+    key_HN = torch.where(valid_NH > 0, values_NH, torch.inf).transpose(-1, -2).contiguous()
+    sorted_HN = key_HN.sort(dim=-1).values
     below_HN = torch.searchsorted(sorted_HN, key_HN)
     up_to_HN = torch.searchsorted(sorted_HN, key_HN, right=True)
-    return 0.5 * (below_HN + up_to_HN).T.to(values_NH.dtype)
+    return 0.5 * (below_HN + up_to_HN).transpose(-1, -2).to(values_NH.dtype)
+
+
+def _mean(values_NH: Tensor, valid_NH: Tensor) -> Tensor:
+    """Mean over the valid stocks, ``[1, H]``; 0 where none is."""
+    count_1H = valid_NH.sum(-2, keepdim=True).clamp_min(1.0)
+    return (values_NH * valid_NH).sum(-2, keepdim=True) / count_1H
 
 
 def _deviation(values_NH: Tensor, valid_NH: Tensor) -> Tensor:
-    count_H = valid_NH.sum(0).clamp_min(1.0)
-    mean_H = (values_NH * valid_NH).sum(0) / count_H
-    return (((values_NH - mean_H).square() * valid_NH).sum(0) / count_H + _EPSILON**2).sqrt()
+    """Over the valid stocks, ``[1, H]``."""
+    gap_NH = values_NH - _mean(values_NH, valid_NH)
+    return (_mean(gap_NH.square(), valid_NH) + _EPSILON**2).sqrt()
 
 
 def _correlation(a_NH: Tensor, b_NH: Tensor, valid_NH: Tensor) -> Tensor:
     """Pearson correlation over valid entries; 0 where a side is constant or nothing is valid."""
-    count_H = valid_NH.sum(0).clamp_min(1.0)
-    a_NH = (a_NH - (a_NH * valid_NH).sum(0) / count_H) * valid_NH
-    b_NH = (b_NH - (b_NH * valid_NH).sum(0) / count_H) * valid_NH
-    scale_H = ((a_NH.square()).sum(0) * (b_NH.square()).sum(0) + _EPSILON**2).sqrt()
-    return (a_NH * b_NH).sum(0) / scale_H
+    a_NH = (a_NH - _mean(a_NH, valid_NH)) * valid_NH
+    b_NH = (b_NH - _mean(b_NH, valid_NH)) * valid_NH
+    scale_H = (a_NH.square().sum(-2) * b_NH.square().sum(-2) + _EPSILON**2).sqrt()
+    return (a_NH * b_NH).sum(-2) / scale_H

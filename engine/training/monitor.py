@@ -1,10 +1,12 @@
 """What a monitored step, a phase and a validation tell."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from engine.config import Config, PhaseConfig
+from engine.evaluation.inference import paired_difference
 from engine.records.train import PhaseResult
 from engine.runs.events import (
     EpochEvaluated,
@@ -18,17 +20,20 @@ from engine.runs.events import (
 )
 from engine.training.progress import Progress, Validation
 from engine.training.scoring import ScoredDays
-from engine.training.step import StepResult
+from engine.training.step import StepFigures
 
-OUT_OF_DEVICE_MEMORY = Warned(
-    code="device",
-    message="out of device memory: from here every step goes through in two halves",
-    hint="lower training.days_per_step or model.hidden",
-)
+
+def out_of_memory(parts: int) -> Warned:
+    """The warning that from here the rows of every step go through the network in ``parts`` parts."""
+    return Warned(
+        code="device",
+        message=f"out of memory: from here the rows of every step go through in {parts} parts",
+        hint="the gradient is the same, a step takes a third longer; lower training.days_per_step",
+    )
 
 
 def step_events(
-    result: StepResult, progress: Progress, *, rate: float, done: float, memory_mib: float
+    result: StepFigures, progress: Progress, *, rate: float, done: float, memory_mib: float
 ) -> Sequence[RunEvent]:
     """The events of a monitored step; ``done`` is the share of the epoch that lies behind."""
     step = progress.step
@@ -58,11 +63,20 @@ def phase_started(
     )
 
 
-def phase_result(name: str, epochs: int, best: Validation, *, kept: bool) -> PhaseResult:
-    """The outcome of a phase by its best validation epoch."""
+def phase_result(name: str, progress: Progress, best: Validation, horizon: int) -> PhaseResult:
+    """The outcome of a phase by its best validation epoch, against the phase kept before it.
+
+    It is kept if its daily RankIC is better by more than one standard error of the paired difference: of
+    two equal ones the better on a few hundred days is a coin's choice. The first phase is kept.
+    """
+    first = progress.best_kept is None
+    gain, se = math.nan, math.nan
+    if not first:
+        days = np.array(progress.best_daily), np.array(progress.kept_daily)
+        gain, se = paired_difference(*days, lag=horizon)
     return PhaseResult(
         name=name,
-        epochs=epochs,
+        epochs=progress.epoch_in_phase,
         best_epoch=best.epoch,
         rank_ic=best.rank_ic,
         rank_ic_se=best.rank_ic_se,
@@ -70,7 +84,9 @@ def phase_result(name: str, epochs: int, best: Validation, *, kept: bool) -> Pha
         ic=best.ic,
         icir=best.icir,
         smoothed=best.smoothed,
-        kept=kept,
+        gain=gain,
+        gain_se=se,
+        kept=first or gain > se,
     )
 
 

@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from engine.dataset.batch import Batch, make_batch
-from engine.evaluation.rank_ic import summarise
+from engine.evaluation.inference import Series
+from engine.evaluation.rank_ic import rank_ic_series, summarise
 from engine.features.feature_set import FeatureSet
 from engine.graph.graph import GraphSeries
 from engine.model.atft_gat_fan import ATFTGATFAN, RankerOutput
@@ -34,6 +35,13 @@ class ScoredDays:
     """Mean variable-selection weight of each feature."""
     gat_entropy: float
     """Mean relative entropy of the graph's attention, 0..1; NaN while the graph is off."""
+
+    def daily_rank_ic(self, h: int) -> Series:
+        """RankIC ``[D]`` of each day at horizon column ``h``; NaN where it is undefined."""
+        return rank_ic_series(
+            [score_NH[:, h] for score_NH in self.score_DNH],
+            [return_NH[:, h] for return_NH in self.return_DNH],
+        )
 
     def summary(self, h: int, *, horizon: int, null_draws: int, seed: int) -> RankICSummary:
         """Evaluation of horizon column ``h``, whose length is ``horizon`` sessions."""

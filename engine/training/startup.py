@@ -151,7 +151,9 @@ def _permutation_equivariance(day: _OneDay) -> str:
         mask_MT=batch.mask_MT[order],
         y_MH=batch.y_MH[order],
         target_MH=batch.target_MH[order],
-        edge_index_2E=place[batch.edge_index_2E],
+        neighbour_MK=place[batch.neighbour_MK][order],
+        edge_attr_MKP=batch.edge_attr_MKP[order],
+        heard_MK=batch.heard_MK[order],
     )
     return _differ(day.scores(shuffled), day.scores(batch)[order], "the order of stocks matters")
 

@@ -40,8 +40,8 @@ class StepReading:
     """Gradient norm per block before clipping."""
     alpha: Mapping[str, float]
     """Gate shares."""
-    rate: float
-    """Learning rate."""
+    gate_rate: float
+    """Learning rate of the gates."""
 
 
 def of_step(reading: StepReading, chart: Chart, config: DoctorConfig) -> list[Symptom]:
@@ -108,7 +108,7 @@ def _gate_stuck(reading: StepReading, chart: Chart, config: DoctorConfig) -> Sym
         return None
     chart.gate_checks += 1
     chart.gate_moved += abs(alpha - before)
-    chart.gate_allowed += reading.rate * steps * alpha * (1.0 - alpha)
+    chart.gate_allowed += reading.gate_rate * steps * alpha * (1.0 - alpha)
     if chart.gate_checks < config.gate_checks or chart.gate_allowed < _MIN_ALLOWED:
         return None
     share = chart.gate_moved / chart.gate_allowed

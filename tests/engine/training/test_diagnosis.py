@@ -37,7 +37,7 @@ def epoch(rank_ic: float, train: float, ratio: float = 0.3) -> Validation:
 
 
 def reading(step: int = 0, alpha: float = 0.5, rate: float = 1e-3, **norm: float) -> StepReading:
-    return StepReading(step=step, norm=norm, alpha={"bypass": alpha}, rate=rate)
+    return StepReading(step=step, norm=norm, alpha={"bypass": alpha}, gate_rate=rate)
 
 
 def codes(found: list[Symptom]) -> list[str]:
@@ -60,7 +60,9 @@ def test_healthy_steps_have_no_finding() -> None:
      ({"heads": 2e3}, "exploding"), ({"heads": 8e2, "gat": 8e2}, "exploding")],
 )  # fmt: skip
 def test_a_sign_counts_from_the_third_step_in_a_row(norm: dict[str, float], code: str) -> None:
-    bad, good = (StepReading(step=0, norm=n, alpha={}, rate=1e-3) for n in (norm, {"gat": 1.0}))
+    bad, good = (
+        StepReading(step=0, norm=n, alpha={}, gate_rate=1e-3) for n in (norm, {"gat": 1.0})
+    )
     assert after([bad, bad, good, bad, bad, bad]) == [[], [], [], [], [], [code]]
 
 

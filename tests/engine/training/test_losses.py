@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from scipy import stats
 
 from engine.config import LossConfig
 from engine.dataset.batch import make_batch
+from engine.dataset.neighbours import rows_of_days
 from engine.model.build import build_model
 from engine.training import losses
 from engine.training.probes import rank_ic
@@ -130,12 +133,21 @@ def test_portfolio_and_sharpe_by_hand() -> None:
 
 
 @settings(max_examples=25)
-@given(st.integers(1, 3000), st.integers(0, 5000))
-def test_sampled_rows_are_at_most_400_and_inside_the_day(n: int, session: int) -> None:
-    rows = range(10_000)[losses.sample_rows(7, 7 + n, session)]
-    assert 0 < len(rows) <= losses.SOFT_RANK_NAMES
-    assert rows[0] >= 7
-    assert rows[-1] < 7 + n
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=4), st.integers(0, 99))
+def test_days_of_any_size_at_once_are_each_day_alone(sizes: list[int], seed: int) -> None:
+    torch.manual_seed(seed)
+    edges = [0, *np.cumsum(sizes).tolist()]
+    score, target = torch.randn(edges[-1], 2), torch.randn(edges[-1], 2)
+    target[torch.rand(target.shape) < 0.2] = torch.nan
+    table = rows_of_days(edges)
+    at_once = losses.by_day(score, table), losses.by_day(target, table, absent=torch.nan)
+    for term in (
+        losses.huber, losses.listnet, losses.pearson, losses.soft_spearman, losses.portfolio_return,
+    ):  # fmt: skip
+        together = term(*at_once)
+        for d, day in enumerate(itertools.starmap(slice, itertools.pairwise(edges))):
+            alone = term(score[day], target[day])
+            torch.testing.assert_close(together[d], alone, atol=1e-5, rtol=1e-5)
 
 
 def test_combined_loss_is_the_weighted_sum_and_the_order_of_days_does_not_matter(

@@ -239,7 +239,7 @@ def test_a_fault_that_stays_ends_the_run_after_the_allowed_rollbacks(bench: Benc
     assert "--set training.learning_rate" in caught.value.hint
 
 
-def test_out_of_memory_once_goes_on_in_halves(bench: Bench) -> None:
+def test_out_of_memory_once_goes_on_in_parts(bench: Bench) -> None:
     failures: list[int] = []
 
     def run_out(module: nn.Module, given: Any) -> None:
@@ -253,7 +253,7 @@ def test_out_of_memory_once_goes_on_in_halves(bench: Bench) -> None:
     trainer = bench.trainer(plant)
     (result,) = trainer.run()
     assert failures
-    assert trainer.progress.halves
+    assert trainer.progress.parts == 2
     warned = [event for event in events(trainer) if isinstance(event, Warned)]
     assert [event.code for event in warned] == ["device"]
     assert np.isfinite(result.rank_ic)

@@ -201,7 +201,7 @@ def _constant(values: tuple[float, ...], device: torch.device) -> Tensor:
 
 
 def _new(values: tuple[float, ...], device: torch.device) -> Tensor:
-    return torch.tensor(values, dtype=torch.float32, device=device)
+    return torch.tensor(values, dtype=torch.float32).to(device)
 
 
 _kept = lru_cache(_new)

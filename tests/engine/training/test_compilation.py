@@ -1,4 +1,4 @@
-"""Compiled steps: the same numbers, one graph without a break, and no run that ends for want of a compiler."""
+"""Compiled steps: the same numbers, one graph without a break; no run ends for want of a compiler."""
 
 import shutil
 from dataclasses import replace

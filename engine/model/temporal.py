@@ -26,16 +26,19 @@ class WindowLSTM(nn.LSTM):
     def forward(self, x_MTC: Tensor) -> Tensor:  # type: ignore[override]
         if x_MTC.device.type != "cpu" or x_MTC.shape[0] <= _BLOCK_ROWS:
             return super().forward(x_MTC)[0]
-        return torch.cat([super(WindowLSTM, self).forward(b)[0] for b in x_MTC.split(_BLOCK_ROWS)])
+        return torch.cat(
+            [super(WindowLSTM, self).forward(b)[0] for b in torch.split(x_MTC, _BLOCK_ROWS)]
+        )
 
 
 def lstm_by_formula(layer: nn.LSTM, x_MTC: Tensor) -> Tensor:
     """What the layer gives, session by session: torch.compile cannot look into torch's own layer."""
-    input_MTG = nn.functional.linear(x_MTC, layer.weight_ih_l0, layer.bias_ih_l0)
+    input_GC, state_GH, input_G, state_G = layer.parameters()
+    input_MTG = nn.functional.linear(x_MTC, input_GC, input_G)
     state_MH = cell_MH = x_MTC.new_zeros(x_MTC.shape[0], layer.hidden_size)
     states = []
     for input_MG in input_MTG.unbind(dim=1):
-        gate_MG = input_MG + nn.functional.linear(state_MH, layer.weight_hh_l0, layer.bias_hh_l0)
+        gate_MG = input_MG + nn.functional.linear(state_MH, state_GH, state_G)
         enter, forget, new, leave = gate_MG.chunk(4, dim=1)
         cell_MH = torch.sigmoid(forget) * cell_MH + torch.sigmoid(enter) * torch.tanh(new)
         state_MH = torch.sigmoid(leave) * torch.tanh(cell_MH)

@@ -1,7 +1,8 @@
-"""What a monitored step, a phase and a validation tell."""
+"""What a monitored step, a phase and a validation tell, and to whom: events, the doctor."""
 
 import math
-from collections.abc import Sequence
+import time
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -9,18 +10,94 @@ from engine.config import Config, PhaseConfig
 from engine.evaluation.inference import paired_difference
 from engine.records.train import PhaseResult
 from engine.runs.events import (
+    AttentionLogged,
     EpochEvaluated,
     GatesLogged,
     GradientsLogged,
     PhaseFinished,
     PhaseStarted,
-    RunEvent,
     StepLogged,
     Warned,
 )
+from engine.runs.sink import EventSink
+from engine.training import probes
+from engine.training.doctor.doctor import Doctor
+from engine.training.doctor.findings import StepReading
+from engine.training.machine import MachineProbe
 from engine.training.progress import Progress, Validation
 from engine.training.scoring import ScoredDays
 from engine.training.step import StepFigures
+
+_MACHINE_EVERY_S = 5.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Monitor:
+    """Turns figures into events, and shows them to the doctor."""
+
+    config: Config
+    features: tuple[str, ...]
+    """Names, in the order of the network's inputs."""
+    sink: EventSink
+    machine: MachineProbe
+    doctor: Doctor = field(init=False)
+    _machine_due: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.doctor = Doctor(config=self.config, sink=self.sink)
+
+    def step(self, figures: StepFigures, progress: Progress, *, rate: float, done: float) -> None:
+        """Tell of a monitored step; ``done`` is the share of the epoch that lies behind.
+
+        Raises what the doctor's policy asks for.
+        """
+        machine = self.machine.read()
+        if time.monotonic() >= self._machine_due:
+            self._machine_due = time.monotonic() + _MACHINE_EVERY_S
+            self.sink.emit(machine)
+        progress.gradient, progress.alpha = figures.norm, figures.alpha
+        step = progress.step
+        self.sink.emit(GradientsLogged(step=step, norm=figures.norm, clipped=figures.clipped))
+        self.sink.emit(GatesLogged(step=step, alpha=figures.alpha))
+        self.sink.emit(
+            StepLogged(
+                step=step,
+                epoch=progress.epoch,
+                phase=progress.phase,
+                epoch_fraction=done,
+                loss=figures.loss,
+                terms=figures.terms,
+                learning_rate=rate,
+                sessions_per_second=progress.sessions_per_second,
+                memory_mib=machine.memory_mib,
+            )
+        )
+        gate_rate = rate * self.config.training.gate_scale
+        reading = StepReading(
+            step=step, norm=figures.norm, alpha=figures.alpha, gate_rate=gate_rate
+        )
+        self.doctor.look_at_step(reading, progress.chart, epoch=progress.epoch)
+
+    def validation(self, scored: ScoredDays, progress: Progress) -> tuple[bool, bool]:
+        """Judge an epoch by its scores of the validation days: whether it is the best, and healthy."""
+        event, entry = _judged(scored, progress, self.config)
+        self.sink.emit(event)
+        progress.history.append(entry)
+        self.sink.emit(
+            AttentionLogged(
+                step=progress.step,
+                selection=probes.top_features(scored.selection_F, self.features),
+                gat_entropy=scored.gat_entropy,
+            )
+        )
+        healthy = self.doctor.look_at_validation(
+            progress.history, progress.chart, step=progress.step
+        )
+        if event.is_best:
+            progress.best = entry
+            h = self.config.labels.horizons.index(event.horizon)
+            progress.best_daily = scored.daily_rank_ic(h).tolist()
+        return event.is_best, healthy
 
 
 def out_of_memory(parts: int) -> Warned:
@@ -29,28 +106,6 @@ def out_of_memory(parts: int) -> Warned:
         code="device",
         message=f"out of memory: from here the rows of every step go through in {parts} parts",
         hint="the gradient is the same, a step takes a third longer; lower training.days_per_step",
-    )
-
-
-def step_events(
-    result: StepFigures, progress: Progress, *, rate: float, done: float, memory_mib: float
-) -> Sequence[RunEvent]:
-    """The events of a monitored step; ``done`` is the share of the epoch that lies behind."""
-    step = progress.step
-    return (
-        GradientsLogged(step=step, norm=result.norm, clipped=result.clipped),
-        GatesLogged(step=step, alpha=result.alpha),
-        StepLogged(
-            step=step,
-            epoch=progress.epoch,
-            phase=progress.phase,
-            epoch_fraction=done,
-            loss=result.loss,
-            terms=result.terms,
-            learning_rate=rate,
-            sessions_per_second=progress.sessions_per_second,
-            memory_mib=memory_mib,
-        ),
     )
 
 
@@ -102,7 +157,7 @@ def phase_finished(result: PhaseResult, phase: int) -> PhaseFinished:
     )
 
 
-def validation(
+def _judged(
     scored: ScoredDays, progress: Progress, config: Config
 ) -> tuple[EpochEvaluated, Validation]:
     """Judge the scores of the validation days against the epochs of the phase so far."""

@@ -1,5 +1,15 @@
 """The training loop: phases of epochs of steps of whole days. Knows no screen; writes checkpoints only.
 
+    for each phase:                      blocks on or frozen, a new optimiser
+        for each epoch:                  every day_stride-th day, shuffled
+            for each step:               days_per_step whole days, made one step ahead
+                forward, loss, backward  passes.py: in one piece, in chunks, in parts
+                clip, update             step.py: skipped where not finite
+                average the weights      ema.py
+                now and then:            figures and doctor (monitor.py), checkpoint, a person's wishes
+            validate                     RankIC of each day; the best epoch's weights are kept
+        keep the phase                   if it gained more than its error, else back to the one before
+
 What decides the next step is in `Progress`, in the tensors of the `resume` checkpoint and in the seeds,
 so a run that is killed and resumed passes through the same states bit by bit (CPU, safe mode).
 """
@@ -21,36 +31,30 @@ from engine.graph.graph import GraphSeries
 from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.records.train import PhaseResult
 from engine.runs.events import (
-    AttentionLogged,
     CheckpointSaved,
     Noted,
     StageStarted,
 )
 from engine.runs.sink import EventSink
-from engine.training import probes
 from engine.training.compilation import compiled_where_it_pays
 from engine.training.control import NoControl, StepControl, StopSignal, TrainingStopped
 from engine.training.device import Runtime
-from engine.training.doctor.doctor import Doctor, RollBack
-from engine.training.doctor.findings import StepReading
+from engine.training.doctor.doctor import RollBack
 from engine.training.ema import WeightAverage
 from engine.training.machine import MachineProbe
 from engine.training.monitor import (
+    Monitor,
     out_of_memory,
     phase_finished,
     phase_result,
     phase_started,
-    step_events,
-    validation,
 )
 from engine.training.optimizer import build_optimizer, one_cycle, set_trainable
 from engine.training.passes import StepPass, open_pass
 from engine.training.progress import Progress
 from engine.training.scoring import ScoredDays, score_days
 from engine.training.snapshots import Snapshots, State
-from engine.training.step import StepFigures, Stepper, StepResult
-
-_MACHINE_EVERY_S = 5.0
+from engine.training.step import Stepper, StepResult
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,13 +74,17 @@ class Trainer:
     progress: Progress
     control: StepControl = field(default_factory=NoControl)
     """What a person may ask for while it trains."""
-    _machine_due: float = 0.0
-    _doctor: Doctor = field(init=False)
+    _monitor: Monitor = field(init=False)
     _average: WeightAverage = field(init=False)
     _pass: StepPass = field(init=False)
 
     def __post_init__(self) -> None:
-        self._doctor = Doctor(config=self.config, sink=self.sink)
+        self._monitor = Monitor(
+            config=self.config,
+            features=self.features.features,
+            sink=self.sink,
+            machine=self.machine,
+        )
         self._average = WeightAverage.of(self.config.training)
 
     def run(self, *, resume: bool = False) -> list[PhaseResult]:
@@ -248,7 +256,8 @@ class Trainer:
                 state.seconds += time.perf_counter() - started
                 started = time.perf_counter()
                 if monitor:
-                    self._log(result.read(), rate, state.step_in_epoch / len(steps))
+                    done = state.step_in_epoch / len(steps)
+                    self._monitor.step(result.read(), state, rate=rate, done=done)
                 if state.step_in_epoch < len(steps):
                     started += self._end_step(stepper)
         self._settle(stepper)
@@ -282,7 +291,9 @@ class Trainer:
         try:
             state.train_ics += stepper.settle()
         except GateError as error:
-            self._doctor.look_at_failure(error, state.chart, step=state.step, epoch=state.epoch)
+            self._monitor.doctor.look_at_failure(
+                error, state.chart, step=state.step, epoch=state.epoch
+            )
             raise
 
     def _end_step(self, stepper: Stepper, *, save: bool = False) -> float:
@@ -304,25 +315,6 @@ class Trainer:
             CheckpointSaved(name=name, step=state.step, epoch=state.epoch, is_best=False)
         )
 
-    def _log(self, result: StepFigures, rate: float, done: float) -> None:
-        machine = self.machine.read()
-        if time.monotonic() >= self._machine_due:
-            self._machine_due = time.monotonic() + _MACHINE_EVERY_S
-            self.sink.emit(machine)
-        state = self.progress
-        state.gradient, state.alpha = result.norm, result.alpha
-        for event in step_events(
-            result, state, rate=rate, done=done, memory_mib=machine.memory_mib
-        ):
-            self.sink.emit(event)
-        reading = StepReading(
-            step=state.step,
-            norm=result.norm,
-            alpha=result.alpha,
-            gate_rate=rate * self.config.training.gate_scale,
-        )
-        self._doctor.look_at_step(reading, state.chart, epoch=state.epoch)
-
     # ---- validation ----------------------------------------------------------------------------
 
     def score(self, sessions: NDArray[np.int64]) -> ScoredDays:
@@ -342,21 +334,8 @@ class Trainer:
         self.sink.emit(StageStarted(stage="evaluate"))
         with self._average.applied(self.model):
             scored = self.score(self.split.validation)
-            event, entry = validation(scored, state, self.config)
-            self.sink.emit(event)
-            state.history.append(entry)
-            self.sink.emit(
-                AttentionLogged(
-                    step=state.step,
-                    selection=probes.top_features(scored.selection_F, self.features.features),
-                    gat_entropy=scored.gat_entropy,
-                )
-            )
-            healthy = self._doctor.look_at_validation(state.history, state.chart, step=state.step)
-            if event.is_best:
-                state.best = entry
-                h = self.config.labels.horizons.index(event.horizon)
-                state.best_daily = scored.daily_rank_ic(h).tolist()
+            is_best, healthy = self._monitor.validation(scored, state)
+            if is_best:
                 self.snapshots.save_weights("best", self.model, {"epoch": state.epoch})
                 self.sink.emit(
                     CheckpointSaved(name="best", step=state.step, epoch=state.epoch, is_best=True)

@@ -64,7 +64,8 @@ def register() -> None:
     for name, value in values.items():
         setattr(module, name, value)
     _setup_privateuseone_for_python_backend(DEVICE, module)
-    everything, products = torch.library.Library("_", "IMPL"), torch.library.Library("aten", "IMPL")
+    library: Any = torch.library.Library
+    everything, products = library("_", "IMPL"), library("aten", "IMPL")
     everything.fallback(torch.library.fallthrough_kernel, _AUTOCAST)
     for name in ("linear", "matmul", "mm", "bmm", "addmm"):
         products.impl(name, _lower(getattr(torch.ops.aten, name)), _AUTOCAST)
@@ -75,7 +76,7 @@ def _lower(product: Any) -> Callable[..., Tensor]:
     """Autocast of a product as CUDA has it: the factors in bfloat16."""
 
     def run(*args: Any) -> Tensor:
-        keys = torch._C.DispatchKeySet(torch._C.DispatchKey.AutocastPrivateUse1)
+        keys = torch._C.DispatchKeySet(getattr(torch._C.DispatchKey, _AUTOCAST))
         with torch._C._ExcludeDispatchKeyGuard(keys):
             out: Tensor = product(*(a.bfloat16() if isinstance(a, Tensor) else a for a in args))
             return out
@@ -87,7 +88,7 @@ class Counted(TorchDispatchMode):
     """Counts what is sent to the device."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.kernels: Counter[str] = Counter()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -122,7 +123,7 @@ def move(model: nn.Module, mode: FakeTensorMode) -> None:
             if buffer is not None:
                 module._buffers[name] = mode.from_tensor(buffer).to(DEVICE)
         if isinstance(module, nn.LSTM):
-            module.forward = _lstm_of(module)  # type: ignore[method-assign]
+            module.forward = _lstm_of(module)  # type: ignore[assignment,method-assign]
 
 
 def _lstm_of(layer: nn.LSTM) -> Callable[[Tensor], Tensor]:
@@ -148,13 +149,13 @@ class NoSeed(dropout.StepMasks):
 @contextmanager
 def on_device(config: Config) -> Iterator[tuple[ATFTGATFAN, Batch]]:
     """A network that lives on the device and a batch that does not yet."""
-    torch.utils._foreach_utils._foreach_supported_types.append(FakeTensor)  # type: ignore[arg-type]
-    passes.StepMasks = NoSeed  # type: ignore[misc]
-    steps.new_seed = lambda: 1  # drawn on the host, where it is a number at once
+    torch.utils._foreach_utils._foreach_supported_types.append(FakeTensor)
+    passes.StepMasks = NoSeed  # type: ignore[attr-defined]
+    steps.new_seed = lambda: 1  # type: ignore[attr-defined] # drawn on the host, where it is a number at once
     model, batch = build_model(config, CASE.features), random_batch(CASE, config)
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
         move(model, mode)
-        fields = {name: mode.from_tensor(getattr(batch, name)) for name in TENSORS}
+        fields: dict[str, Any] = {name: mode.from_tensor(getattr(batch, name)) for name in TENSORS}
         yield model, replace(batch, **fields)
 
 

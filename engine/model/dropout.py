@@ -60,8 +60,9 @@ class MaskStream:
         self.calls += 1
         lanes_MC = self.masks.lanes_MC(self.calls, x)[self.rows]
         n_drop = min(round(p * _RESOLUTION), _RESOLUTION - 1)
-        keep_MC = lanes_MC >= n_drop - _RESOLUTION // 2
-        return _per_row(keep_MC.to(x.dtype) * (_RESOLUTION / (_RESOLUTION - n_drop)), x)
+        scale = _RESOLUTION / (_RESOLUTION - n_drop)
+        mask_MC = (lanes_MC >= n_drop - _RESOLUTION // 2) * scale
+        return _per_row(mask_MC.to(x.dtype), x)
 
 
 class _Current(threading.local):

@@ -36,15 +36,10 @@ def rank_ic(score_N: Tensor, return_N: Tensor) -> Tensor:
     Ties share their mean rank. Stocks with a NaN return are left out; fewer than 10 left give NaN. Nothing
     waits for the device.
     """
-    valid_N = torch.isfinite(score_N) & torch.isfinite(return_N)
-    a_N, b_N = (_centred_ranks(values_N, valid_N) for values_N in (score_N.detach(), return_N))
-    value = (a_N @ b_N) / (a_N.square().sum() * b_N.square().sum()).sqrt()
-    return torch.where(valid_N.sum() >= _MIN_NAMES, value, torch.nan)
-
-
-def _centred_ranks(values_N: Tensor, valid_N: Tensor) -> Tensor:
-    """Mean ranks of the valid values less their mean, float64; 0 for the others."""
-    valid_N1 = valid_N[:, None].double()
-    rank_N = ranks(values_N[:, None], valid_N1)[:, 0].double()
-    weight_N = valid_N1[:, 0]
-    return (rank_N - (rank_N * weight_N).sum() / weight_N.sum().clamp_min(1.0)) * weight_N
+    pair_N2 = torch.stack([score_N.detach(), return_N], dim=1).double()
+    is_known_N1 = (~pair_N2.isnan().any(dim=1, keepdim=True)).double()
+    rank_N2, count = ranks(pair_N2, is_known_N1), is_known_N1.sum()
+    centred_N2 = (rank_N2 - (rank_N2 * is_known_N1).sum(dim=0) / count) * is_known_N1
+    square_22 = centred_N2.T @ centred_N2
+    value = square_22[0, 1] / (square_22[0, 0] * square_22[1, 1]).sqrt()
+    return torch.where(count >= _MIN_NAMES, value, torch.nan)

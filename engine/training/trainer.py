@@ -79,17 +79,17 @@ class Trainer:
     _pass: StepPass = field(init=False)
 
     def __post_init__(self) -> None:
+        self._average = WeightAverage.of(self.config.training)
+
+    def run(self, *, resume: bool = False) -> list[PhaseResult]:
+        """Train through all phases; the model ends with the weights and blocks of the best one kept."""
+        phases = self.config.training.phases
         self._monitor = Monitor(
             config=self.config,
             features=self.features.features,
             sink=self.sink,
             machine=self.machine,
         )
-        self._average = WeightAverage.of(self.config.training)
-
-    def run(self, *, resume: bool = False) -> list[PhaseResult]:
-        """Train through all phases; the model ends with the weights and blocks of the best one kept."""
-        phases = self.config.training.phases
         with open_pass(self.runtime) as self._pass:
             resumed = resume and self.snapshots.can_resume()
             stepper = self._restore() if resumed else None

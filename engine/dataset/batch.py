@@ -55,6 +55,37 @@ class Batch:
         """Copy into page-locked memory, so that the way to a GPU overlaps with its work."""
         return replace(self, **{name: getattr(self, name).pin_memory() for name in TENSORS})
 
+    @property
+    def n_edges(self) -> int:
+        """How many edges lead to the stocks of all days; self-loops are not among them."""
+        return self.edge_index_2E.shape[1]
+
+    def without_edges(self) -> Self:
+        """The same days, on which no stock has a neighbour."""
+        return replace(
+            self, edge_index_2E=self.edge_index_2E[:, :0], edge_attr_EK=self.edge_attr_EK[:0]
+        )
+
+    def with_random_neighbours(self, seed: int) -> Self:
+        """The same days; each stock hears as many others of its day, all different, drawn at random.
+
+        The edges keep target and attributes. The draw of a day depends on seed and session alone: the
+        day's stocks stand in a random ring, and neighbour j of each is the stock ``step_j`` places on.
+        """
+        source_E, target_E = self.edge_index_2E.cpu().numpy()
+        source_E = source_E.copy()
+        for session, start, stop in zip(
+            self.sessions, self.day_ptr, self.day_ptr[1:], strict=False
+        ):
+            edge = np.flatnonzero((target_E >= start) & (target_E < stop))
+            rng = np.random.default_rng((seed, session))
+            ring = rng.permutation(stop - start)
+            step = rng.permutation(np.arange(1, stop - start))[_number_within(target_E[edge])]
+            place = np.argsort(ring)[target_E[edge] - start]
+            source_E[edge] = start + ring[(place + step) % ring.size]
+        index_2E = torch.from_numpy(np.stack([source_E, target_E]))
+        return replace(self, edge_index_2E=index_2E.to(self.edge_index_2E.device))
+
 
 class _Day(NamedTuple):
     """One day's rows (N members); edges in rows of the day."""
@@ -66,6 +97,15 @@ class _Day(NamedTuple):
     target_NH: NDArray[np.float32]
     edge_index_2E: NDArray[np.int64]
     edge_attr_EK: NDArray[np.float32]
+
+
+def _number_within(group_E: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Place of each entry among those of its group, from 0, in the order given."""
+    order = np.argsort(group_E, kind="stable")
+    first = np.searchsorted(group_E[order], group_E[order])
+    place_E = np.empty(group_E.size, dtype=np.int64)
+    place_E[order] = np.arange(group_E.size) - first
+    return place_E
 
 
 def make_batch(

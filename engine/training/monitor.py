@@ -7,18 +7,22 @@ import numpy as np
 from engine.config import Config, PhaseConfig
 from engine.records.train import PhaseResult
 from engine.runs.events import (
+    AttentionLogged,
     EpochEvaluated,
     GatesLogged,
     GradientsLogged,
+    GraphWorthLogged,
     PhaseFinished,
     PhaseStarted,
     RunEvent,
     StepLogged,
     Warned,
 )
+from engine.training import probes
 from engine.training.progress import Progress, Validation
 from engine.training.scoring import ScoredDays
 from engine.training.step import StepResult
+from engine.training.worth import graph_worth
 
 OUT_OF_DEVICE_MEMORY = Warned(
     code="device",
@@ -106,6 +110,7 @@ def validation(
         smoothed=float(np.mean([*before, summary.rank_ic][-training.smoothing_epochs :])),
         train_rank_ic=_mean(progress.train_ics),
         score_std_ratio=scored.std_ratio(h),
+        graph=graph_worth(scored, config),
     )
     event = EpochEvaluated(
         epoch=entry.epoch,
@@ -124,6 +129,20 @@ def validation(
         ic_null_band=summary.ic_null_band,
     )
     return event, entry
+
+
+def network_events(
+    scored: ScoredDays, entry: Validation, step: int, features: tuple[str, ...]
+) -> Sequence[RunEvent]:
+    """What a validation tells of the network: its weights of the inputs, and what its graph is worth."""
+    attention = AttentionLogged(
+        step=step,
+        selection=probes.top_features(scored.selection_F, features),
+        gat_entropy=scored.gat_entropy,
+    )
+    if entry.graph is None:
+        return (attention,)
+    return attention, GraphWorthLogged(step=step, epoch=entry.epoch, worth=entry.graph)
 
 
 def _mean(values: list[float]) -> float:

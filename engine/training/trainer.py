@@ -5,6 +5,7 @@ so a run that is killed and resumed passes through the same states bit by bit (C
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,13 +22,11 @@ from engine.graph.graph import GraphSeries
 from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.records.train import PhaseResult
 from engine.runs.events import (
-    AttentionLogged,
     CheckpointSaved,
     Noted,
     StageStarted,
 )
 from engine.runs.sink import EventSink
-from engine.training import probes
 from engine.training.compilation import compiled_blocks
 from engine.training.control import NoControl, StepControl, StopSignal, TrainingStopped
 from engine.training.device import Runtime
@@ -37,6 +36,7 @@ from engine.training.ema import WeightAverage
 from engine.training.machine import MachineProbe
 from engine.training.monitor import (
     OUT_OF_DEVICE_MEMORY,
+    network_events,
     phase_finished,
     phase_result,
     phase_started,
@@ -46,9 +46,10 @@ from engine.training.monitor import (
 from engine.training.optimizer import build_optimizer, one_cycle, set_trainable
 from engine.training.passes import Pass, open_pass
 from engine.training.progress import Progress
-from engine.training.scoring import ScoredDays, score_days
+from engine.training.scoring import OtherGraph, ScoredDays, score_days
 from engine.training.snapshots import Snapshots, State
 from engine.training.step import Stepper, StepResult
+from engine.training.worth import other_graphs
 
 _MACHINE_EVERY_S = 5.0
 
@@ -312,7 +313,9 @@ class Trainer:
 
     # ---- validation ----------------------------------------------------------------------------
 
-    def score(self, sessions: NDArray[np.int64]) -> ScoredDays:
+    def score(
+        self, sessions: NDArray[np.int64], other_graphs: Sequence[OtherGraph] = ()
+    ) -> ScoredDays:
         """Eval-mode scores of whole days (positions on the axis S) with the weights of this moment."""
         return score_days(
             self.model,
@@ -321,6 +324,7 @@ class Trainer:
             sessions,
             window=self.config.split.window,
             runtime=self.runtime,
+            other_graphs=other_graphs,
         )
 
     def _validate(self) -> bool:
@@ -328,17 +332,13 @@ class Trainer:
         state = self.progress
         self.sink.emit(StageStarted(stage="evaluate"))
         with self._average.applied(self.model):
-            scored = self.score(self.split.validation)
+            others = other_graphs(self.model, self.config.training.seed)
+            scored = self.score(self.split.validation, others)
             event, entry = validation(scored, state, self.config)
             self.sink.emit(event)
             state.history.append(entry)
-            self.sink.emit(
-                AttentionLogged(
-                    step=state.step,
-                    selection=probes.top_features(scored.selection_F, self.features.features),
-                    gat_entropy=scored.gat_entropy,
-                )
-            )
+            for told in network_events(scored, entry, state.step, self.features.features):
+                self.sink.emit(told)
             healthy = self._doctor.look_at_validation(state.history, state.chart, step=state.step)
             if event.is_best:
                 state.best = entry

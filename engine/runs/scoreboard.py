@@ -124,15 +124,15 @@ def _graph_worth(
         kept = [told for told in graph_worths if best is not None and told.epoch == best.epoch]
         told = (kept or graph_worths)[-1].worth
         evidence = (
-            f"lost without edges: {told.without_edges.text}; with random neighbours: "
-            f"{told.random_neighbours.text}; {told.neighbours:.1f} neighbours a stock"
+            f"{told.without_edges.share_text} of the score variance, n={told.without_edges.n_dates} days, "
+            f"{told.neighbours:.1f} neighbours a stock; with random ones {told.random_neighbours.text}"
         )
         if kept:
             value, threshold = told.without_edges.rank_ic, told.without_edges.rank_ic_se
             verdict = "met" if told.pays else "not met"
         else:
             verdict = "not met"
-            evidence = f"the network that is kept has no graph; the newest with it: {evidence}"
+            evidence = f"the network that is kept has no graph; newest with it: {evidence}"
     return Criterion(
         name="graph_worth",
         goal=f"RankIC lost without edges > one error, score variance > {GRAPH_SHARE:.1%}",

@@ -47,9 +47,9 @@ class GraphWorth(Struct, frozen=True, kw_only=True):
     """What passes through the graph's edges: the scores against those with other edges."""
 
     without_edges: Worth
-    """Every stock listens to itself alone."""
+    """No stock hears another."""
     random_neighbours: Worth
-    """Every stock listens to as many others, drawn at random, as if they were its neighbours."""
+    """Each stock hears as many others as before, drawn at random from its day."""
     neighbours: float = math.nan
     """Mean number of neighbours of a stock on these days; 0 in a graph without an edge."""
 

@@ -1,7 +1,7 @@
 """What graph and blocks are worth on validation days: the network as it is, scored without them.
 
-Neither gradient nor gate tells it. The gradient of the graph block is as high without a single edge,
-since a stock hears itself too, and the two streams that the gate mixes both hold the stock's own state.
+Neither gradient nor gate tells it: the one says that a block can still learn, the other in which shares
+two streams are mixed, whatever these hold.
 """
 
 from collections.abc import Callable

@@ -84,7 +84,7 @@ class VerdictPanel(StatePanel):
         "assertions",
         "warnings",
         "diagnoses",
-        "gradients",
+        "graph_worths",
         "finished",
     )
 

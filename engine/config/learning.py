@@ -5,7 +5,12 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from engine.config.base import Block, ConfigTable
-from engine.records.judgement import COLLAPSED_RATIO, GRADIENT_HEALTHY, GRADIENT_LOW
+from engine.records.judgement import (
+    COLLAPSED_RATIO,
+    GRADIENT_HEALTHY,
+    GRADIENT_LOW,
+    GRAPH_SHARE,
+)
 
 
 class ModelConfig(ConfigTable):
@@ -177,7 +182,7 @@ class DoctorConfig(ConfigTable):
     """What a training does when something is wrong with it, and when that is so."""
 
     graph_starved: Policy = "warn"
-    """The GAT gets no gradient: what happens."""
+    """The GAT gets no gradient, or scores do not change without edges: what happens."""
     gate_stuck: Policy = "warn"
     """The bypass gate is saturated, or does not move although it gets gradient: what happens."""
     scores_collapsed: Policy = "rollback"
@@ -194,6 +199,9 @@ class DoctorConfig(ConfigTable):
     """GAT gradient norm from which it is healthy. L2 norm before clipping."""
     gradient_high: float = Field(1e3, gt=0)
     """Norm of all gradients above which they explode. L2 norm before clipping."""
+    graph_share: float = Field(GRAPH_SHARE, gt=0, lt=1)
+    """Share of the score variance that goes without the graph's edges below which the graph is starved,
+    unless RankIC goes with them too."""
     consecutive_checks: int = Field(3, ge=1)
     """Monitored steps in a row before graph_starved or exploding is said."""
     gate_margin: float = Field(0.02, gt=0, lt=0.5)

@@ -14,6 +14,7 @@ from engine.runs.events import (
     EpochEvaluated,
     GatesLogged,
     GradientsLogged,
+    GraphWorthLogged,
     PhaseFinished,
     PhaseStarted,
     StepLogged,
@@ -27,6 +28,7 @@ from engine.training.machine import MachineProbe
 from engine.training.progress import Progress, Validation
 from engine.training.scoring import ScoredDays
 from engine.training.step import StepFigures
+from engine.training.worth import graph_worth
 
 _MACHINE_EVERY_S = 5.0
 
@@ -90,6 +92,9 @@ class Monitor:
                 gat_entropy=scored.gat_entropy,
             )
         )
+        if entry.graph is not None:
+            told = GraphWorthLogged(step=progress.step, epoch=entry.epoch, worth=entry.graph)
+            self.sink.emit(told)
         healthy = self.doctor.look_at_validation(
             progress.history, progress.chart, step=progress.step
         )
@@ -177,6 +182,7 @@ def _judged(
         smoothed=float(np.mean([*before, summary.rank_ic][-training.smoothing_epochs :])),
         train_rank_ic=_mean(progress.train_ics),
         score_std_ratio=scored.std_ratio(h),
+        graph=graph_worth(scored, config),
     )
     event = EpochEvaluated(
         epoch=entry.epoch,

@@ -6,6 +6,7 @@ from msgspec import Struct, field
 
 from engine.records import record
 from engine.records.train import PhaseResult
+from engine.records.worth import GraphWorth
 from engine.training.doctor.chart import Chart
 
 
@@ -24,6 +25,8 @@ class Validation(Struct, frozen=True, kw_only=True):
     """Mean over the steps of the epoch."""
     score_std_ratio: float
     """Deviation of the scores over that of the label."""
+    graph: GraphWorth | None = None
+    """What passed through the graph's edges; None while the graph was off."""
 
 
 class Progress(Struct, kw_only=True):

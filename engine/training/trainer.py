@@ -15,6 +15,7 @@ so a run that is killed and resumed passes through the same states bit by bit (C
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -52,9 +53,10 @@ from engine.training.monitor import (
 from engine.training.optimizer import build_optimizer, one_cycle, set_trainable
 from engine.training.passes import StepPass, open_pass
 from engine.training.progress import Progress
-from engine.training.scoring import ScoredDays, score_days
+from engine.training.scoring import OtherGraph, ScoredDays, score_days
 from engine.training.snapshots import Snapshots, State
 from engine.training.step import Stepper, StepResult
+from engine.training.worth import other_graphs
 
 
 @dataclass(slots=True, kw_only=True)
@@ -317,7 +319,9 @@ class Trainer:
 
     # ---- validation ----------------------------------------------------------------------------
 
-    def score(self, sessions: NDArray[np.int64]) -> ScoredDays:
+    def score(
+        self, sessions: NDArray[np.int64], other_graphs: Sequence[OtherGraph] = ()
+    ) -> ScoredDays:
         """Eval-mode scores of whole days (positions on the axis S) with the weights of this moment."""
         return score_days(
             self.model,
@@ -326,6 +330,7 @@ class Trainer:
             sessions,
             window=self.config.split.window,
             runtime=self.runtime,
+            other_graphs=other_graphs,
         )
 
     def _validate(self) -> bool:
@@ -333,7 +338,8 @@ class Trainer:
         state = self.progress
         self.sink.emit(StageStarted(stage="evaluate"))
         with self._average.applied(self.model):
-            scored = self.score(self.split.validation)
+            others = other_graphs(self.model, self.config.training.seed)
+            scored = self.score(self.split.validation, others)
             is_best, healthy = self._monitor.validation(scored, state)
             if is_best:
                 self.snapshots.save_weights("best", self.model, {"epoch": state.epoch})

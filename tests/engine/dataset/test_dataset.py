@@ -131,35 +131,6 @@ def test_neighbour_table_by_hand() -> None:
     assert table.place_E.tolist() == [0, 4, 1]
 
 
-def test_without_edges_nobody_is_heard(world: World) -> None:
-    batch = make_batch(world.features, world.graphs, (int(world.split.train[40]),), 8)
-    assert batch.without_edges().n_edges == 0
-    assert torch.equal(batch.without_edges().x_MTF, batch.x_MTF)
-
-
-def test_random_neighbours_are_others_of_the_day_as_many_as_before(world: World) -> None:
-    """The draw of a day depends on the seed and the session alone."""
-    sessions = int(world.split.train[5]), int(world.split.train[40])
-    both = make_batch(world.features, world.graphs, sessions, 8)
-    drawn = both.with_random_neighbours(3)
-    assert torch.equal(drawn.heard_MK, both.heard_MK)
-    assert torch.equal(drawn.edge_attr_MKP, both.edge_attr_MKP)
-    assert not torch.equal(drawn.neighbour_MK, both.neighbour_MK)
-    assert not torch.equal(drawn.neighbour_MK, both.with_random_neighbours(4).neighbour_MK)
-    day_M = torch.searchsorted(
-        torch.tensor(both.day_ptr[1:]), torch.arange(both.day_ptr[-1]), right=True
-    )
-    for m in range(both.day_ptr[-1]):
-        heard = drawn.neighbour_MK[m][drawn.heard_MK[m]]
-        assert len(set(heard.tolist())) == len(heard)
-        assert m not in heard.tolist()
-        assert bool((day_M[heard] == day_M[m]).all())
-    alone = make_batch(world.features, world.graphs, sessions[1:], 8).with_random_neighbours(3)
-    start, heard = both.day_ptr[1], alone.heard_MK
-    width = heard.shape[1]
-    assert torch.equal(drawn.neighbour_MK[start:, :width][heard] - start, alone.neighbour_MK[heard])
-
-
 @settings(max_examples=25)
 @given(st.integers(1, 3000), st.integers(0, 5000))
 def test_sampled_rows_are_at_most_400_and_inside_the_day(n: int, session: int) -> None:

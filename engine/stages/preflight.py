@@ -17,6 +17,7 @@ from engine.records.preflight import PreflightResult, PreflightRow
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
 from engine.training.device import choose_device, physical_cores
+from engine.training.memory import step_bytes
 
 _GIB = 2**30
 _CALENDAR_WARNING_DAYS = 60
@@ -85,7 +86,8 @@ def _data(context: StageContext) -> list[PreflightRow]:
     itemsize = 2 if config.features.dtype == "float16" else 4
     tensor = quality.sessions * quality.symbols * n_features * itemsize
     parameters = sum(parameter_table(build_model(config, n_features)).values()) * 4
-    ram = 2 * tensor + 1.5 * _GIB
+    stocks_a_day = -(-quality.rows_out // max(quality.sessions, 1))
+    ram = 2 * tensor + step_bytes(config, n_features, stocks_a_day) + 0.6 * _GIB
     disk = 1.2 * tensor + _CHECKPOINT_COPIES * _OPTIMIZER_FACTOR * parameters + 0.2 * _GIB
     free_ram = psutil.virtual_memory().available
     free_disk = shutil.disk_usage(_existing(context)).free
@@ -106,7 +108,7 @@ def _data(context: StageContext) -> list[PreflightRow]:
             if quality.incomplete
             else []
         ),
-        _room("memory", ram, free_ram, "lower universe size or features.dtype = 'float16'"),
+        _room("memory", ram, free_ram, "lower training.days_per_step or the size of the universe"),
         _room("disk", disk, free_disk, "free space or choose another --workspace"),
         PreflightRow(
             "calendar",

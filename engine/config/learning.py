@@ -161,7 +161,7 @@ class TrainingConfig(ConfigTable):
     null_draws: int = Field(200, ge=20)
     """How often scores are shuffled to see which RankIC chance alone gives (the null band)."""
     phases: tuple[PhaseConfig, ...] = DEFAULT_PHASES
-    """In order; each switches blocks on and is kept only if it beats the one before."""
+    """In order; each switches blocks on and is kept if it gains more than its error on the one before."""
 
     @model_validator(mode="after")
     def _check(self) -> "TrainingConfig":

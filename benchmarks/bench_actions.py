@@ -19,7 +19,7 @@ from engine.config import Config, QualityConfig
 from engine.data.load import clean_panel
 from engine.data.store import PanelStore
 from engine.data.tables import BAR_SCHEMA, SECURITY_SCHEMA, RawTables, complete
-from engine.stages.data_export import exported
+from engine.stages.check import exported
 
 COUNTING_JUDGE = """
 import sys

@@ -11,7 +11,7 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from engine.config import Market, UniverseConfig
-from engine.data.lineage import Lineage
+from engine.data.months import Lineage
 from engine.data.panel import DensePanel
 from engine.errors import DataError, IntegrityError
 from engine.files import building, digest, read_manifest, verify_files, write_manifest

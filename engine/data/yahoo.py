@@ -21,8 +21,7 @@ from typing import Any
 import polars as pl
 
 from engine.config import Market
-from engine.data.tables import BAR_SCHEMA, SECURITY_SCHEMA, RawTables, complete
-from engine.data.untraded import drop_untraded
+from engine.data.tables import BAR_SCHEMA, SECURITY_SCHEMA, RawTables, complete, drop_untraded
 from engine.errors import DataError, EnvironmentProblem
 
 _COLUMNS = {"Open": "open", "High": "high", "Low": "low", "Close": "close", "Volume": "volume"}

@@ -20,9 +20,15 @@ from engine.evaluation.ranks import (
     quantiles,
     rank_correlation_rows,
 )
-from engine.records.factor import DecayRow, EntryDelay, FactorFigures, LagRow, RankICRow
-from engine.records.judgement import SURE
-from engine.records.rank_ic import YearFigure
+from engine.records.figure import SURE
+from engine.records.rank_ic import (
+    DecayRow,
+    EntryDelay,
+    FactorFigures,
+    LagRow,
+    RankICRow,
+    YearFigure,
+)
 
 _Matrix = NDArray[np.float64]
 Forward = Callable[[int, int], _Matrix]

@@ -5,9 +5,12 @@ daily return, m for the market's, and name[-k] for k sessions earlier.
 """
 
 from collections.abc import Collection, Iterable
+from dataclasses import fields
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from engine.config import FeatureConfig
+from engine.config import Config, FeatureConfig
 from engine.data.sectors import SECTORS, WAY_OUT
 from engine.errors import ConfigError, DataError
 from engine.features.families import (
@@ -29,6 +32,7 @@ from engine.features.families import (
     volume,
 )
 from engine.features.feature import Feature
+from engine.files import write_json
 
 _MODULES: tuple[ModuleType, ...] = (
     price, volatility, volume, technical, cross_section, sector, market, options,
@@ -38,6 +42,9 @@ CATALOG: tuple[Feature, ...] = tuple(feature for module in _MODULES for feature 
 FAMILIES = tuple(dict.fromkeys(feature.family for feature in CATALOG))
 ALWAYS = ("bars",)
 """Tables that every source has."""
+_FILE = "catalog.json"
+_TOLD = tuple(f.name for f in fields(Feature) if f.name not in ("compute", "depth", "own"))
+"""What is said of a feature; the rest is how it is computed."""
 
 
 def select(
@@ -113,3 +120,27 @@ def find(name: str) -> Feature:
         f"no feature is named {name!r}",
         hint=f"did you mean {', '.join(near)}?" if near else "`atft-tui features list` shows all",
     )
+
+
+def told(feature: Feature) -> dict[str, Any]:
+    """What a row of the file says of a feature, by the names of its fields."""
+    return {name: getattr(feature, name) for name in _TOLD}
+
+
+def off(feature: Feature, config: Config, present: Collection[str] | None) -> str | None:
+    """Why a feature would not be computed; ``present``: optional tables with rows, None before any data."""
+    if "all" not in config.features.families and feature.family not in config.features.families:
+        return "not in features.families"
+    if config.features.breadth == "core" and not feature.core:
+        return "features.breadth is core"
+    if feature.source == "graph":
+        return "graph.kind is none" if config.graph.kind == "none" else None
+    if present is None or feature.source in ALWAYS or feature.source in present:
+        return None
+    return f"needs the table `{feature.source}`"
+
+
+def write_catalog(directory: Path, config: Config, present: Collection[str] | None) -> None:
+    """Write the file; ``directory`` is ``WORKSPACE/features``."""
+    rows = [told(feature) | {"off": off(feature, config, present)} for feature in CATALOG]
+    write_json(directory / _FILE, {"features": rows})

@@ -13,12 +13,11 @@ import psutil
 from numpy.typing import NDArray
 
 from engine.config import Config, Market
-from engine.data.lineage import Lineage
+from engine.data.months import Lineage
 from engine.data.sectors import SECTORS, has_sectors
 from engine.data.universe import PanelSource, Universe
 from engine.errors import IntegrityError
-from engine.features.catalog import select
-from engine.features.catalog_file import write_catalog
+from engine.features.catalog import select, write_catalog
 from engine.features.compute import Inputs, compute_sessions, longest_reach, market_columns, pieces
 from engine.features.feature import Feature
 from engine.features.rolling import BLOCK

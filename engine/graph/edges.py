@@ -9,8 +9,13 @@ from numpy.typing import NDArray
 
 from engine.config import GraphConfig
 from engine.errors import DataError
-from engine.graph.correlation import LANES, market_free_returns, pair_correlations, unit_tiles
-from engine.graph.neighbours import strongest_neighbours
+from engine.graph.correlation import (
+    LANES,
+    market_free_returns,
+    pair_correlations,
+    strongest_neighbours,
+    unit_tiles,
+)
 
 _SMALLEST = 1e-7
 """With threshold 0 a correlation of exactly 0 (too little history) still makes no edge."""

@@ -20,9 +20,8 @@ from msgspec import Struct
 from engine.errors import IntegrityError
 from engine.files import MANIFEST
 from engine.records import record
-from engine.records.card import Card
+from engine.records.card import Card, SignalEvidence
 from engine.records.orders import Positions
-from engine.records.signal_evidence import SignalEvidence
 
 SEAL = "SEAL"
 """File with the SHA-256 of the manifest."""

@@ -12,7 +12,7 @@ from engine.config import Config
 from engine.data.store import PanelStore
 from engine.errors import EngineError, IntegrityError
 from engine.files import Json
-from engine.portfolio.weights import Weights
+from engine.portfolio.prediction import Weights
 from engine.records import record
 from engine.records.audit import AuditResult, read_audit
 from engine.records.backtest import BACKTEST, BacktestSummary, SettingsTable

@@ -57,16 +57,15 @@ def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
 
 @lru_cache(maxsize=32)
 def _defaults(preset: str) -> dict[str, object]:
-    from engine.commands.presets import PRESETS
     from engine.config import Config
-    from engine.config.file import override
+    from engine.config.file import PRESETS, override
 
     config = override(Config(), PRESETS[preset], origin=preset) if preset else Config()
     return flat(config.model_dump(mode="json", exclude_none=True))
 
 
 def _presets() -> tuple[str, ...]:
-    from engine.commands.presets import PRESETS
+    from engine.config.file import PRESETS
 
     return tuple(PRESETS)
 

@@ -8,7 +8,7 @@ from msgspec import structs
 
 from engine.errors import EngineError
 from engine.records import record
-from engine.records.judgement import SURE
+from engine.records.figure import SURE
 from engine.records.rank_ic import RankICSummary
 from engine.records.run import RunFigures, RunSettings, RunSummary, Sharpe, SplitFigures
 from engine.runs.events import Advanced, RunFinished, StepLogged

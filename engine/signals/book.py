@@ -18,7 +18,7 @@ from engine.portfolio.strategy import Decisions, Strategy
 from engine.records.orders import Positions
 from engine.signals.inputs import TradingRules
 from engine.signals.orders import Quotes, whole_lots
-from engine.signals.pins import text_array, text_of
+from engine.signals.seal import text_array, text_of
 
 _Vector = NDArray[np.float64]
 BARS = ("open", "high", "low", "close", "close_raw", "volume", "turnover")

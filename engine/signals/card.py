@@ -4,17 +4,19 @@ import math
 from collections.abc import Iterator, Mapping
 
 from engine.config import SignalConfig
-from engine.records.card import Light, TradeFigures, Verdict
-from engine.records.orders import Refused
-from engine.records.signal_evidence import (
+from engine.records.card import (
     AuditEvidence,
     DayEvidence,
     DriftFigures,
     Health,
+    Light,
     LiveRankIC,
     SignalEvidence,
     StepEvidence,
+    TradeFigures,
+    Verdict,
 )
+from engine.records.orders import Refused
 from engine.signals.drift import has_drifted
 
 _SHOWN = 20

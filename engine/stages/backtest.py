@@ -45,8 +45,8 @@ from engine.records.backtest import (
     SettingsTable,
 )
 from engine.records.book import AlphaToOrders, BookStep, ExtremeDay, HeldBreaks
-from engine.records.factor import FactorFigures
 from engine.records.quality import QualityReport
+from engine.records.rank_ic import FactorFigures
 from engine.runs.events import StageStarted
 from engine.runs.store import Run, require_file
 from engine.runs.trials import count_trials, record_trials

@@ -2,9 +2,8 @@
 
 from engine.records import record
 from engine.signals.models import ModelStore
-from engine.stages.context import Outcome, StageContext
+from engine.stages.context import Outcome, StageContext, waiting_lock
 from engine.stages.text import table
-from engine.stages.waiting import waiting_lock
 
 
 def champion(context: StageContext, *, action: str) -> Outcome:

@@ -7,8 +7,7 @@ from difflib import get_close_matches
 from engine.data.sectors import SECTORS, has_sectors
 from engine.data.store import PanelStore
 from engine.errors import UsageError
-from engine.features.catalog import CATALOG, FAMILIES, find
-from engine.features.catalog_file import off, told, write_catalog
+from engine.features.catalog import CATALOG, FAMILIES, find, off, told, write_catalog
 from engine.records import record
 from engine.records.features import FeatureFigures, feature_source
 from engine.records.figure import Figure

@@ -18,14 +18,12 @@ from engine.graph.graph import GraphSeries
 from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.model.build import build_model, parameter_table
 from engine.portfolio.prediction import Prediction
-from engine.runs.control import ControlFiles
 from engine.runs.events import FoldStarted, ModelBuilt, Noted, PlanMade, StageStarted
-from engine.runs.launch import RESUMABLE
+from engine.runs.launch import RESUMABLE, ControlFiles
 from engine.runs.sink import EventSink
 from engine.runs.store import Run
 from engine.stages.context import StageContext
-from engine.stages.identity import identity
-from engine.stages.load import Dataset, as_taught, uses_graph
+from engine.stages.load import Dataset, as_taught, identity, uses_graph
 from engine.training.control import RunControl, TrainingStopped
 from engine.training.device import Runtime, apply_mode, choose_device
 from engine.training.machine import MachineProbe

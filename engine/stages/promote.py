@@ -16,20 +16,18 @@ from engine.portfolio.prediction import score_column
 from engine.records import record
 from engine.records.audit import read_audit
 from engine.records.champion import ChampionEntry, GateCondition
-from engine.records.figure import Figure
-from engine.records.judgement import is_noise
+from engine.records.figure import Figure, is_noise
 from engine.records.train import Rival, read_train
 from engine.runs.events import StageStarted
 from engine.runs.store import Run
 from engine.signals.models import Model, ModelStore
 from engine.stages.backtest import out_of_sample
-from engine.stages.context import Outcome, StageContext
+from engine.stages.context import Outcome, StageContext, waiting_lock
 from engine.stages.load import load_dataset, session_window
 from engine.stages.package import package
 from engine.stages.signals import open_ensemble
 from engine.stages.text import table
 from engine.stages.train import train
-from engine.stages.waiting import waiting_lock
 
 _MIN_COMMON_DAYS = 20
 """Fewer days that neither model was trained on tell nothing about which is better."""

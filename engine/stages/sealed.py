@@ -5,12 +5,11 @@ from msgspec import Struct
 from engine.errors import IntegrityError
 from engine.files import MANIFEST
 from engine.records import record
-from engine.records.difference import SignalDifference
 from engine.records.seal import SealPlace, read_seal, seal_places
 from engine.runs.events import StageStarted
+from engine.signals.difference import SignalDifference
 from engine.signals.models import ModelStore
-from engine.signals.pins import PinStore
-from engine.signals.seal import SealStore, manifest_bytes, verify_seal
+from engine.signals.seal import PinStore, SealStore, manifest_bytes, verify_seal
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
 

@@ -17,10 +17,9 @@ from engine.errors import ConfigError, GateError, UsageError
 from engine.files import digest
 from engine.portfolio.strategy import load_strategy
 from engine.records import record
-from engine.records.card import Card
+from engine.records.card import Card, DayEvidence, SignalEvidence
 from engine.records.orders import Order, Refused, rows_of
 from engine.records.seal import ATTEMPT, Seal, SealManifest, SignalInputs
-from engine.records.signal_evidence import DayEvidence, SignalEvidence
 from engine.runs.events import Noted, StageStarted
 from engine.signals.account import Account
 from engine.signals.card import data_lights
@@ -28,7 +27,7 @@ from engine.signals.compose import compose, unpack
 from engine.signals.inputs import same_inputs, trading_config
 from engine.signals.models import Model, ModelStore
 from engine.signals.seal import SealStore
-from engine.stages.context import Outcome, StageContext
+from engine.stages.context import Outcome, StageContext, stop_here, waiting_lock
 from engine.stages.evidence import (
     audit_evidence,
     data_evidence,
@@ -38,12 +37,16 @@ from engine.stages.evidence import (
     model_evidence,
     step_evidence,
 )
-from engine.stages.holdings import position_evidence, read_account, stopped_by_positions
 from engine.stages.ingest_sources import parse_columns
 from engine.stages.load import Dataset, load_dataset
 from engine.stages.package import package
-from engine.stages.signal_inputs import Gatherer, seal_exchange
-from engine.stages.waiting import stop_here, waiting_lock
+from engine.stages.signal_inputs import (
+    Gatherer,
+    position_evidence,
+    read_account,
+    seal_exchange,
+    stopped_by_positions,
+)
 from engine.training.ensemble import Ensemble
 
 _INCOMPLETE = "nothing is sealed: try again when the data are complete"

@@ -17,8 +17,7 @@ from engine.records.rank_ic import RankICSummary
 from engine.records.train import TRAIN, DataFacts, Headline, Span, Spans, TrainResult
 from engine.runs.events import BaselineEvaluated, StageStarted
 from engine.runs.fold import fold
-from engine.runs.monitors import Monitors
-from engine.runs.scoreboard import scoreboard
+from engine.runs.scoreboard import Monitors, scoreboard
 from engine.runs.sink import EventSink
 from engine.runs.store import Run
 from engine.stages.context import Outcome, StageContext, open_or_create, run_session

@@ -20,9 +20,8 @@ from engine.records import record
 from engine.records.plans import WalkforwardPlan
 from engine.runs.events import RunEvent, RunFinished
 from engine.runs.follow import read_new
-from engine.runs.launch import argv
+from engine.runs.launch import LIMITS, argv
 from engine.runs.store import Run
-from engine.runs.threads import LIMITS
 from engine.stages.context import AnyStop, Outcome, StageContext, StopFlag
 from engine.stages.load import Loader, Shelf, load_dataset
 from engine.stages.train import run_training

@@ -2,13 +2,13 @@
 
 import polars as pl
 
-from engine.data.labels import readable
 from engine.data.reading.columns import Cells
 from engine.data.reading.names import BARS, normal
 from engine.data.reading.numbers import BadValue, number_style, to_ratios
 from engine.data.reading.tables import WantedTable
 from engine.data.tables import ACTION_SCHEMA, KINDS_OF_ACTION
 from engine.errors import DataError
+from engine.plain_text import readable
 
 _WORDS = {
     "split": "split stocksplit splits forwardsplit reversesplit consolidation sharesplit shareconsolidation"

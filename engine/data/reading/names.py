@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
 
-from engine.data.labels import readable
+from engine.plain_text import readable
 from engine.records.reading import Column
 
 BARS: Mapping[str, tuple[str, ...]] = {

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping
 
 from engine.records.comparison import VariantResult
-from engine.records.factor import FactorFigures
 from engine.records.figure import DASH, Figure
+from engine.records.rank_ic import FactorFigures
 from engine.records.train import Rival
 from engine.report import charts
 from engine.report.facts import Facts

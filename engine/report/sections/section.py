@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from engine.records.figure import DASH, Figure
-from engine.records.judgement import is_noise
+from engine.records.figure import DASH, Figure, is_noise
 from engine.records.rank_ic import RankICSummary
 
 _R = TypeVar("_R")

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.data.jquants.client import Api, Pace
-from engine.data.tables import RawTables
-from engine.data.untraded import drop_untraded
+from engine.data.tables import RawTables, drop_untraded
 from engine.data.yahoo import Download, read_yahoo
 from engine.errors import DataError, EnvironmentProblem
 from engine.runs.sink import NullSink

@@ -7,8 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engine.graph.correlation import market_free_returns, pair_correlations, unit_tiles
-from engine.graph.neighbours import strongest_neighbours
+from engine.graph.correlation import (
+    market_free_returns,
+    pair_correlations,
+    strongest_neighbours,
+    unit_tiles,
+)
 from tests.engine.graph.twin import naive_correlation, naive_edges
 
 Window = NDArray[np.float64]

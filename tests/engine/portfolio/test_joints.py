@@ -7,8 +7,7 @@ import polars as pl
 import pytest
 
 from engine.errors import DataError, EnvironmentProblem, GateError, IntegrityError
-from engine.portfolio.prediction import Prediction
-from engine.portfolio.weights import Weights
+from engine.portfolio.prediction import Prediction, Weights
 from tests.engine.backtest.markets import day, prediction_of
 
 

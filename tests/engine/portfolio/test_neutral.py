@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from engine.config import ConstraintConfig, PortfolioConfig, Style
 from engine.features.normalise import normal_scores
-from engine.portfolio.book import build_book
+from engine.portfolio.book import NAMES_PER_STYLE, STYLES, _neutralised, build_book
 from engine.portfolio.market_data import LOOK_BACK, MarketData
-from engine.portfolio.neutral import NAMES_PER_STYLE, STYLES, neutralised
 from engine.portfolio.strategy import Decisions, load_strategy
 
 QUANTILE = load_strategy("long_short_quantile")
@@ -53,7 +52,7 @@ def test_figures_of_the_styles_by_hand() -> None:
 
 def test_neutral_to_sectors_is_the_distance_from_the_sectors_mean() -> None:
     decisions = world(40, sectors=2)
-    found_KN = neutralised(decisions, ("sector",)).score_KN
+    found_KN = _neutralised(decisions, ("sector",)).score_KN
     for k, n in np.argwhere(np.isfinite(decisions.score_KN)):
         same = decisions.market.sector_N == decisions.market.sector_N[n]
         mean = np.nanmean(decisions.normal_KN[k, same])
@@ -70,7 +69,7 @@ def test_it_is_the_residual_of_one_regression_with_all_columns(
     styles: list[Style], seed: int, n: int
 ) -> None:
     decisions = world(n, seed=seed)
-    found_KN = neutralised(decisions, styles).score_KN
+    found_KN = _neutralised(decisions, styles).score_KN
     for k, scored_N in enumerate(np.isfinite(decisions.score_KN)):
         columns = [np.ones(n)]
         for name in styles:
@@ -89,7 +88,7 @@ def test_it_is_the_residual_of_one_regression_with_all_columns(
 
 def test_without_styles_nothing_is_touched() -> None:
     decisions = world()
-    assert neutralised(decisions, ()) is decisions
+    assert _neutralised(decisions, ()) is decisions
 
 
 def test_what_comes_later_changes_nothing_before() -> None:
@@ -102,14 +101,14 @@ def test_what_comes_later_changes_nothing_before() -> None:
     changed = replace(
         decisions, market=replace(decisions.market, returns_LDN=returns_LDN, adv_DN=adv_DN)
     )
-    ours, theirs = (neutralised(one, ALL).score_KN for one in (decisions, changed))
+    ours, theirs = (_neutralised(one, ALL).score_KN for one in (decisions, changed))
     assert np.array_equal(ours[:3], theirs[:3], equal_nan=True)
     assert not np.array_equal(ours[3:], theirs[3:], equal_nan=True)
 
 
 def test_too_few_names_and_equal_scores_decide_nothing() -> None:
     few = world(2 * NAMES_PER_STYLE - 1)
-    assert not np.nan_to_num(neutralised(few, ("beta",)).score_KN).any()
+    assert not np.nan_to_num(_neutralised(few, ("beta",)).score_KN).any()
     flat = world()
     flat = flat.with_scores(np.where(np.isfinite(flat.score_KN), 3.0, np.nan))
     config = PortfolioConfig(horizon=1, neutral_to=ALL)

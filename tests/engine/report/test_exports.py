@@ -13,8 +13,7 @@ from engine.errors import EnvironmentProblem, UsageError
 from engine.report import render
 from engine.report.comparison import SideBySide
 from engine.report.facts import Facts
-from engine.report.pdf import find_browser, write_pdf
-from engine.report.tables import inert, tables, write_tables
+from engine.report.render import find_browser, inert, tables, write_pdf, write_tables
 from tests.engine.report.samples import CREATED, NASTY, facts, tested
 
 
@@ -92,13 +91,13 @@ def test_two_runs_side_by_side() -> None:
 def test_a_pdf_without_a_browser_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("engine.report.pdf.find_browser", lambda: None)
+    monkeypatch.setattr("engine.report.render.find_browser", lambda: None)
     with pytest.raises(EnvironmentProblem, match="none is installed"):
         write_pdf("<p>x</p>", tmp_path / "r.pdf")
     broken = tmp_path / "browser"
     broken.write_text("#!/bin/sh\necho boom >&2\nexit 3\n")
     broken.chmod(0o755)
-    monkeypatch.setattr("engine.report.pdf.find_browser", lambda: str(broken))
+    monkeypatch.setattr("engine.report.render.find_browser", lambda: str(broken))
     with pytest.raises(EnvironmentProblem, match="printed no pdf: boom"):
         write_pdf("<p>x</p>", tmp_path / "r.pdf")
     assert not (tmp_path / "r.pdf").exists()

@@ -11,8 +11,8 @@ import pytest
 
 from engine.config import Config
 from engine.errors import UsageError
-from engine.runs import control, launch
-from engine.runs.control import ControlFiles
+from engine.runs import launch
+from engine.runs.launch import ControlFiles
 from engine.runs.store import Run, RunStore
 
 PATIENCE_S = 30.0
@@ -40,10 +40,10 @@ def test_a_wish_lasts_until_it_is_withdrawn(tmp_path: Path) -> None:
 def test_only_a_run_at_work_that_takes_steps_is_asked(tmp_path: Path) -> None:
     run = make(tmp_path)
     with pytest.raises(UsageError, match="nobody is working on it"):
-        control.request(run, "checkpoint")
+        launch.request(run, "checkpoint")
     search = make(tmp_path, "tune")
     with search.lock(), pytest.raises(UsageError, match="no steps of its own"):
-        control.request(search, "pause")
+        launch.request(search, "pause")
     assert not run.path("control").exists()
     assert not search.path("control").exists()
 
@@ -52,14 +52,14 @@ def test_pause_and_go_on(tmp_path: Path) -> None:
     run = make(tmp_path)
     with run.lock():
         with pytest.raises(UsageError, match="is not paused"):
-            control.go_on(run)
-        control.request(run, "pause")
+            launch.go_on(run)
+        launch.request(run, "pause")
         assert run.status() == "running", "asked, but the step is not over"
         with pytest.raises(UsageError, match="paused already"):
-            control.request(run, "pause")
+            launch.request(run, "pause")
         ControlFiles.of(run).mark_paused()
         assert run.status() == "paused"
-        control.go_on(run)
+        launch.go_on(run)
         assert ControlFiles.of(run).asked() == frozenset()
     assert run.status() == "created", "the mark of a process that died says nothing"
 

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.commands.presets import PRESETS
 from engine.config import Config
-from engine.config.file import override, resolve
+from engine.config.file import PRESETS, override, resolve
 from engine.records.run import RunManifest, RunSettings
 from engine.runs.settings import flat, nearest, settings_of
 from engine.runs.store import RunStore

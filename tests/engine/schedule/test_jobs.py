@@ -15,8 +15,7 @@ import pytest
 from engine.errors import EnvironmentProblem
 from engine.runs import lock
 from engine.schedule import jobs
-from engine.schedule.jobs import STOPPED, TIMED_OUT, ChildJob, ChildRunner
-from engine.schedule.log import KEPT, LogSink, rotate
+from engine.schedule.jobs import KEPT, STOPPED, TIMED_OUT, ChildJob, ChildRunner, LogSink, rotate
 from tests.engine.schedule.desk import FakeClock
 from tests.engine.schedule.test_plan import at
 

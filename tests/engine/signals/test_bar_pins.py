@@ -13,7 +13,7 @@ from engine.records.flags import PROCEEDS
 from engine.records.seal import SignalInputs
 from engine.signals.book import BARS, PINNED, bar_slice, panel_of
 from engine.signals.difference import changed_bars
-from engine.signals.pins import PinStore
+from engine.signals.seal import PinStore
 from tests.engine.backtest import markets
 from tests.engine.signals.test_seal import inputs
 

@@ -11,9 +11,8 @@ import pytest
 from engine.config import SignalConfig
 from engine.files import read_json, write_json
 from engine.records import record
-from engine.records.card import Card, Light
+from engine.records.card import Card, Health, Light, SignalEvidence
 from engine.records.seal import ATTEMPT
-from engine.records.signal_evidence import Health, SignalEvidence
 from engine.signals.card import above, evidence_lights
 from engine.stages.context import Outcome
 from tests.engine.signals.desk import Desk

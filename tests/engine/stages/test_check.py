@@ -8,8 +8,7 @@ import pytest
 from engine.errors import UsageError
 from engine.records import record
 from engine.records.quality import QUALITY, CheckedQuality
-from engine.stages.check import check
-from engine.stages.data_export import data
+from engine.stages.check import check, data
 from tests.engine.stages.market_files import DAYS, bars, context, taken
 
 LENIENT = {"max_bad_share": 0.9}

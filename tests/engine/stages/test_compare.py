@@ -30,12 +30,11 @@ from engine.records.train import TRAIN, TrainResult
 from engine.runs.events import RunFinished, VariantFinished
 from engine.runs.sink import JsonlSink, ListSink
 from engine.runs.store import Run
-from engine.stages.compare import _variants_of
-from engine.stages.compare_text import comparison_text
+from engine.stages.compare import _comparison_text, _variants_of
 from engine.stages.context import StageContext, StopFlag
 from engine.stages.judge import daily_frame
 from engine.stages.variants import TrainedVariant, VariantRuns
-from engine.tuning.variants import PERMUTED, Variant
+from engine.tuning.space import PERMUTED, Variant
 
 DAYS = [dt.date(2026, 1, day) for day in (5, 6)]
 LEVEL = RankICLevel(
@@ -79,7 +78,7 @@ def variants() -> VariantComparison:
 
 
 def test_the_table_of_variants_says_every_figure_with_its_error() -> None:
-    text = comparison_text(variants())
+    text = _comparison_text(variants())
     assert "comparison ablations-1: 2 seeds" in text
     assert "+0.0300 ± 0.0100 (n=40) seeds ±0.0141" in text
     assert "-0.0100 [-0.0180, -0.0020]" in text
@@ -95,7 +94,7 @@ def test_the_tables_of_pairs_and_of_permutations() -> None:
         score_horizon=5, confidence=0.9, pairs=(pair,),
         runs=(ComparedRun(run_id="a", test=LEVEL), ComparedRun(run_id="b")),
     )  # fmt: skip
-    text = comparison_text(runs)
+    text = _comparison_text(runs)
     assert "a - b" in text
     assert "+0.0200 [+0.0100, +0.0300]" in text
     test = PermutationTest(
@@ -106,7 +105,7 @@ def test_the_tables_of_pairs_and_of_permutations() -> None:
         id="permutations-1", score_horizon=5, test=test, verdict=test.verdict,
         permutations=(PermutedRun(seed=1, run_id="r", rank_ic=0.01, rank_ic_se=0.02),),
     )  # fmt: skip
-    text = comparison_text(permuted)
+    text = _comparison_text(permuted)
     assert "permutation 1" in text
     assert "within 2 standard errors of 0 (+1.0): over 4 permutations ±0.0100" in text
 

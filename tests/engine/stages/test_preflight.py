@@ -7,7 +7,7 @@ import pytest
 from engine.config import Config
 from engine.records import record
 from engine.records.audit import AUDIT, AuditCheck, AuditResult, AuditSample, Leak, read_audit
-from engine.records.preflight import PreflightResult, PreflightRow
+from engine.records.plans import PreflightResult, PreflightRow
 from engine.records.record import RecordError
 from engine.runs.sink import NullSink
 from engine.stages.audit import _text

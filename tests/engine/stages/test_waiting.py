@@ -8,9 +8,8 @@ import pytest
 from engine.errors import Interrupted, LockedError
 from engine.runs import lock
 from engine.runs.sink import ListSink
-from engine.stages import waiting
-from engine.stages.context import StopFlag
-from engine.stages.waiting import waiting_lock
+from engine.stages import context as stage_frame
+from engine.stages.context import StopFlag, waiting_lock
 from tests.engine.stages.seals import context_of
 
 
@@ -43,6 +42,6 @@ def test_a_stop_or_the_end_of_patience_ends_the_wait(
             waiting_lock(stopped, tmp_path, lambda _: setattr(flag, "requested", True)),
         ):
             pass
-        monkeypatch.setattr(waiting, "_PATIENCE_S", -1.0)
+        monkeypatch.setattr(stage_frame, "_PATIENCE_S", -1.0)
         with pytest.raises(LockedError), waiting_lock(context, tmp_path, lambda _: None):
             pass

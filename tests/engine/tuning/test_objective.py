@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.runs.events import EpochEvaluated, FoldStarted, Noted
-from engine.tuning.objective import objective
+from engine.tuning.space import objective
 from engine.tuning.study import TrialProgress, TrialReport
 from tests.engine.runs.samples import evaluated
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engine.features.families.history import History
+from engine.features.families.aligned import _History
 from engine.features.rolling import needed
 
 Series = NDArray[np.float64]
@@ -44,7 +44,7 @@ def known(
 @given(rows_of, st.integers(2, 6))
 def test_equals_a_plain_loop(rows: list[tuple[int, int, int | None]], window: int) -> None:
     key, date, value = arrays(rows)
-    past_of = History(key, date)
+    past_of = _History(key, date)
     got = {
         "mean": past_of.mean(value, window),
         "std": past_of.std(value, window),
@@ -75,9 +75,9 @@ def test_weeks_of_weekly_and_of_daily_rows() -> None:
     key = np.zeros(40, dtype=np.int32)
     weekly, daily = np.arange(40) * 7, np.arange(40) + np.arange(40) // 5 * 2
     value = np.arange(40, dtype=float)
-    assert History(key, weekly).weeks_before(value, 4)[10] == 6.0
-    assert np.isnan(History(key, weekly).weeks_before(value, 4)[3])
-    assert History(key, daily).weeks_before(value, 4)[25] == 5.0
-    z_weekly, z_daily = (History(key, date).z_weeks(value, 4)[39] for date in (weekly, daily))
+    assert _History(key, weekly).weeks_before(value, 4)[10] == 6.0
+    assert np.isnan(_History(key, weekly).weeks_before(value, 4)[3])
+    assert _History(key, daily).weeks_before(value, 4)[25] == 5.0
+    z_weekly, z_daily = (_History(key, date).z_weeks(value, 4)[39] for date in (weekly, daily))
     assert z_weekly == pytest.approx(1.5 / np.std([0, 1, 2, 3], ddof=1))
     assert z_daily == pytest.approx(9.5 / np.std(np.arange(20), ddof=1))

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.data.files_source import read_files
-from engine.data.labels import readable
 from engine.data.tables import RawTables
+from engine.plain_text import readable
 
 NOW = dt.datetime(2026, 11, 28, tzinfo=dt.UTC)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.data.aliases import match_codes, nearest
+from engine.signals.account import match_codes, nearest
 
 TOKYO = ("7203", "130A", "25935", "0050")
 YORK = ("AAPL", "BRK.A", "BRK.B", "T", "DE", "HEI")

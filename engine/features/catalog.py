@@ -14,29 +14,24 @@ from engine.config import Config, FeatureConfig
 from engine.data.sectors import SECTORS, WAY_OUT
 from engine.errors import ConfigError, DataError
 from engine.features.families import (
-    cross_section,
+    bars,
     earnings,
     flow,
     graph,
     interaction,
     margin,
-    market,
     options,
-    price,
-    sector,
+    peers,
     short,
     statements,
     technical,
     validity,
-    volatility,
-    volume,
 )
 from engine.features.feature import Feature
 from engine.files import write_json
 
 _MODULES: tuple[ModuleType, ...] = (
-    price, volatility, volume, technical, cross_section, sector, market, options,
-    flow, margin, short, statements, earnings, graph, interaction, validity,
+    bars, technical, peers, options, flow, margin, short, statements, earnings, graph, interaction, validity,
 )  # fmt: skip
 CATALOG: tuple[Feature, ...] = tuple(feature for module in _MODULES for feature in module.FEATURES)
 FAMILIES = tuple(dict.fromkeys(feature.family for feature in CATALOG))

@@ -5,7 +5,7 @@ import numpy as np
 from engine.data.sectors import SECTORS
 from engine.features import rolling
 from engine.features.context import Array, Context
-from engine.features.families.volume import volume_shock
+from engine.features.families.bars import volume_shock
 from engine.features.feature import Family, Feature, log, ratio
 
 _both = Family(name="interaction")

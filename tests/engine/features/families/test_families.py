@@ -10,7 +10,7 @@ from engine.data.tables import OPTIONAL
 from engine.features.catalog import CATALOG
 from engine.features.compute import reach
 from engine.features.rolling import BLOCK
-from tests.engine.features.families.market import (
+from tests.engine.features.families.peers import (
     FEATURES,
     MODULES,
     SESSIONS,

@@ -47,7 +47,7 @@ class Alignment:
         return now_S - _gather(self.row_KS, first_R)
 
 
-def align(
+def _align(
     table: pl.DataFrame,
     dates_S: NDArray[np.datetime64],
     *,

@@ -28,12 +28,12 @@ _COLUMNS = {"Open": "open", "High": "high", "Low": "low", "Close": "close", "Vol
 _SPLITS, _DIVIDENDS = "Stock Splits", "Dividends"
 _BIASED = "Yahoo has no delisted stocks: figures made from it are survivor-biased"
 
-Download = Callable[[Sequence[str], dt.date], Any]
+_Download = Callable[[Sequence[str], dt.date], Any]
 """(codes, first day) -> pandas frame as `yfinance.download` makes it: columns (code, field), index days."""
 
 
 def read_yahoo(
-    codes: Sequence[str], *, first: dt.date, market: Market, download: Download | None = None
+    codes: Sequence[str], *, first: dt.date, market: Market, download: _Download | None = None
 ) -> RawTables:
     """Bars of all codes that Yahoo knows; the others are named in the notes. DataError if it knows none."""
     frame = (download or _download)(codes, first)

@@ -35,7 +35,7 @@ _MODULES: tuple[ModuleType, ...] = (
 )  # fmt: skip
 CATALOG: tuple[Feature, ...] = tuple(feature for module in _MODULES for feature in module.FEATURES)
 FAMILIES = tuple(dict.fromkeys(feature.family for feature in CATALOG))
-ALWAYS = ("bars",)
+_ALWAYS = ("bars",)
 """Tables that every source has."""
 _FILE = "catalog.json"
 _TOLD = tuple(f.name for f in fields(Feature) if f.name not in ("compute", "depth", "own"))
@@ -69,9 +69,9 @@ def select(
         raise ConfigError(
             "features: no column", hint="name a family, or with breadth = named columns"
         )
-    chosen = tuple(f for f in asked if f.source in ALWAYS or f.source in present)
+    chosen = tuple(f for f in asked if f.source in _ALWAYS or f.source in present)
     lacking = {f.family: f.source for f in asked if f.name in columns or not every}
-    missing = {k: v for k, v in lacking.items() if v not in ALWAYS and v not in present}
+    missing = {k: v for k, v in lacking.items() if v not in _ALWAYS and v not in present}
     if missing:
         family, table = next(iter(missing.items()))
         raise DataError(
@@ -130,7 +130,7 @@ def off(feature: Feature, config: Config, present: Collection[str] | None) -> st
         return "features.breadth is core"
     if feature.source == "graph":
         return "graph.kind is none" if config.graph.kind == "none" else None
-    if present is None or feature.source in ALWAYS or feature.source in present:
+    if present is None or feature.source in _ALWAYS or feature.source in present:
         return None
     return f"needs the table `{feature.source}`"
 

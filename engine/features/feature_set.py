@@ -133,7 +133,7 @@ def build_features(
             fields = work.fields(base[1] if base else None)
             write_manifest(staging, {**lineage.fields(), **fields}, known)
         lineage.prune(directory)
-    return open_features(target, universe)
+    return _open_features(target, universe)
 
 
 def chosen_features(panel: PanelSource, config: Config, *, with_graph: bool) -> tuple[Feature, ...]:
@@ -153,7 +153,7 @@ def _present_tables(panel: PanelSource) -> set[str]:
     return tables | ({SECTORS} if has_sectors(panel.securities) else set())
 
 
-def open_features(directory: Path, universe: Universe) -> FeatureSet:
+def _open_features(directory: Path, universe: Universe) -> FeatureSet:
     """Read a feature set back; a block's hash is checked when it is first read."""
     manifest = read_manifest(directory, verify=False)
     sessions, stocks = universe.dates_S.size, len(universe.symbols)

@@ -20,14 +20,14 @@ from engine.portfolio.prediction import Weights
 from engine.portfolio.strategy import Decisions, Strategy, choose
 from engine.records.book import BookStep
 
-STYLES: dict[str, Callable[[MarketData], Matrix]] = {
+_STYLES: dict[str, Callable[[MarketData], Matrix]] = {
     "beta": lambda market: market.beta_DN,
     "volatility": lambda market: market.volatility_DN,
     "size": lambda market: market.adv_DN,
     "momentum": lambda market: market.momentum_DN,
 }
 """Known at the close of each session; only their order within the day counts."""
-NAMES_PER_STYLE = 10
+_NAMES_PER_STYLE = 10
 """Fewer scored names of a day for each coefficient say nothing about it."""
 _MIN_NAMES = 3
 
@@ -56,7 +56,7 @@ def _residuals(decisions: Decisions, styles: Sequence[Style]) -> Matrix:
     scored_KN = np.isfinite(decisions.score_KN)
     exposure_XKN = np.empty((sum(name != "sector" for name in styles), *scored_KN.shape))
     for x, name in enumerate(name for name in styles if name != "sector"):
-        known_KN = np.where(scored_KN, STYLES[name](market)[row_K], np.nan)
+        known_KN = np.where(scored_KN, _STYLES[name](market)[row_K], np.nan)
         exposure_XKN[x] = np.nan_to_num(normal_scores(known_KN))
     group_N = market.sector_N if "sector" in styles else np.zeros_like(market.sector_N)
     out_KN = np.full_like(decisions.score_KN, np.nan)
@@ -74,7 +74,7 @@ def _residual(
     """On a constant for each group and the exposures; 0 with too few names for so many coefficients."""
     constant_MG = group_M[:, None] == np.unique(group_M)
     design_MK = np.column_stack([constant_MG, exposure_MX])
-    if score_M.size < NAMES_PER_STYLE * design_MK.shape[1]:
+    if score_M.size < _NAMES_PER_STYLE * design_MK.shape[1]:
         return np.zeros_like(score_M)
     return residual(score_M, design_MK)
 

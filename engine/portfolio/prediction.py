@@ -34,10 +34,10 @@ class Prediction:
     data_fingerprint: str = ""
 
     def __post_init__(self) -> None:
-        check_schema(
+        _check_schema(
             self.frame, {**_KEYS, **dict.fromkeys(map(score_column, self.horizons), pl.Float32)}
         )
-        check_keys(self.frame, "predictions")
+        _check_keys(self.frame, "predictions")
         for column in map(score_column, self.horizons):
             bad = self.frame.filter(~pl.col(column).is_finite().fill_null(value=False))
             if not bad.is_empty():
@@ -97,7 +97,7 @@ def score_column(horizon: int) -> str:
     return f"score_{horizon}"
 
 
-def check_schema(frame: pl.DataFrame, wanted: dict[str, pl.DataType | type[pl.DataType]]) -> None:
+def _check_schema(frame: pl.DataFrame, wanted: dict[str, pl.DataType | type[pl.DataType]]) -> None:
     """Every wanted column exists with its type; further columns (quantiles) are allowed."""
     for name, dtype in wanted.items():
         if name not in frame.columns:
@@ -106,7 +106,7 @@ def check_schema(frame: pl.DataFrame, wanted: dict[str, pl.DataType | type[pl.Da
             raise DataError(f"column {name} is {frame.schema[name]}, not {dtype}")
 
 
-def check_keys(frame: pl.DataFrame, what: str) -> None:
+def _check_keys(frame: pl.DataFrame, what: str) -> None:
     """(date, symbol) is sorted and unique: a shuffled day would silently give another result."""
     keys = frame.select("date", "symbol")
     if keys.null_count().sum_horizontal().item():
@@ -159,8 +159,8 @@ class Weights:
     """Limit of one absolute weight."""
 
     def __post_init__(self) -> None:
-        check_schema(self.frame, {"date": pl.Date, "symbol": pl.String, "weight": pl.Float64})
-        check_keys(self.frame, f"weights of {self.strategy}")
+        _check_schema(self.frame, {"date": pl.Date, "symbol": pl.String, "weight": pl.Float64})
+        _check_keys(self.frame, f"weights of {self.strategy}")
         weight = pl.col("weight")
         if not self.frame.select(weight.is_finite().fill_null(value=False).all()).item():
             raise DataError(f"weights of {self.strategy}: a weight is not finite")

@@ -55,7 +55,7 @@ class UniverseManifest(Built, frozen=True, kw_only=True):
     last_members: tuple[str, ...] | None = None
 
 
-class FeatureSetManifest(Built, frozen=True, kw_only=True):
+class _FeatureSetManifest(Built, frozen=True, kw_only=True):
     """A feature set without its arrays."""
 
     features: tuple[str, ...] = ()
@@ -147,7 +147,7 @@ class _FeatureWorth(Struct, frozen=True, kw_only=True):
 class FeatureSource(Struct, frozen=True, kw_only=True):
     """Where the figures of the features come from."""
 
-    built: FeatureSetManifest = FeatureSetManifest()
+    built: _FeatureSetManifest = _FeatureSetManifest()
     fits: bool = False
     """Whether the feature set was built from the current snapshot."""
     run: str = ""
@@ -185,8 +185,8 @@ def feature_source(
     """The feature set of the snapshot with ``chain``, else the newest; and the newest run that was trained
     on that very set and measured its features, else the newest that measured any.
     """
-    found = newest(workspace / "features", FeatureSetManifest, chain, get)
-    _, built, fits = found or (None, FeatureSetManifest(), False)
+    found = newest(workspace / "features", _FeatureSetManifest, chain, get)
+    _, built, fits = found or (None, _FeatureSetManifest(), False)
     paths = sorted((workspace / "runs").glob(f"*/{_WORTH}"), reverse=True)[:_RUNS]
     told: list[tuple[str, _FeatureWorth]] = [(p.parent.name, get(p, _FeatureWorth)) for p in paths]
     same = [one for one in told if one[1].fingerprint == built.fingerprint]

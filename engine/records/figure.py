@@ -9,7 +9,7 @@ from msgspec import Struct
 
 _Unit = Literal["", "%", "bps"]
 """How a fraction is shown: as it is, in percent, or in basis points."""
-Role = Literal["good", "bad", "plain", "unknown"]
+_Role = Literal["good", "bad", "plain", "unknown"]
 _SCALE: dict[_Unit, float] = {"": 1.0, "%": 100.0, "bps": 1e4}
 DASH = "—"
 SURE = 1.96
@@ -46,7 +46,7 @@ class Figure(Struct, frozen=True):
         return out + (f" (n={self.n:,})" if self.n else "")
 
     @property
-    def role(self) -> Role:
+    def role(self) -> _Role:
         """Good or bad beyond the null band (or two standard errors where no band is known), else plain."""
         if math.isnan(self.value):
             return "unknown"

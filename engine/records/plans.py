@@ -34,7 +34,7 @@ class WalkforwardPlan(Struct, frozen=True, kw_only=True):
         """First and last test day and the length of a block in sessions; UsageError if senseless."""
         if self.seeds < 1:
             raise UsageError(f"--seeds {self.seeds}: at least one network is needed")
-        return iso_day(self.first_test), iso_day(self.last_test), step_sessions(self.step)
+        return iso_day(self.first_test), iso_day(self.last_test), _step_sessions(self.step)
 
 
 class ComparisonPlan(Struct, frozen=True, kw_only=True):
@@ -87,7 +87,7 @@ class StudyPlan(Struct, frozen=True, kw_only=True):
             raise UsageError("--trials and --jobs must be at least 1")
 
 
-def step_sessions(text: str) -> int:
+def _step_sessions(text: str) -> int:
     """Sessions of ``1y``, ``6m`` or a number of sessions; UsageError for anything else."""
     match = re.fullmatch(r"(\d+)([ym]?)", text)
     if not match or int(match[1]) == 0:

@@ -120,7 +120,7 @@ def gather(workspace: Path, run: Run) -> Facts:
         baseline_returns=pl.read_parquet(returns) if returns.is_file() else None,
         months=months,
         holdings=_holdings(workspace, run),
-        ex_dates=paid_dividends(run),
+        ex_dates=_paid_dividends(run),
         trials=dict(read_trials(run)),
         ablations=_ablations(workspace, run, train),
         config=run.config().model_dump(mode="json"),
@@ -181,7 +181,7 @@ def _holdings(workspace: Path, run: Run) -> pl.DataFrame | None:
     )
 
 
-def paid_dividends(run: Run) -> pl.DataFrame | None:
+def _paid_dividends(run: Run) -> pl.DataFrame | None:
     """`Facts.ex_dates`: a stock bought on its ex-date got nothing.
 
     None without a backtest, or with one from before dividends were money.

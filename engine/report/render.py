@@ -100,7 +100,7 @@ def _cell(words: str) -> str:
     return words.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
-def tables(facts: Facts) -> dict[str, pl.DataFrame]:
+def _tables(facts: Facts) -> dict[str, pl.DataFrame]:
     """``""``: one row a session, also of the baselines' net returns; ``-holdings``; ``-figures``."""
     if facts.backtest is None or facts.daily is None:
         raise UsageError(
@@ -130,17 +130,17 @@ def tables(facts: Facts) -> dict[str, pl.DataFrame]:
 def write_tables(directory: Path, stem: str, facts: Facts, kind: str) -> list[Path]:
     """``<stem><name>.<kind>`` of each table; CSV text cells cannot be formulas, Parquet is untouched."""
     paths = []
-    for name, frame in tables(facts).items():
+    for name, frame in _tables(facts).items():
         path = directory / f"{stem}{name}.{kind}"
         if kind == "csv":
-            write_text(path, inert(frame).write_csv())
+            write_text(path, _inert(frame).write_csv())
         else:
             write_parquet(path, frame)
         paths.append(path)
     return paths
 
 
-def inert(frame: pl.DataFrame) -> pl.DataFrame:
+def _inert(frame: pl.DataFrame) -> pl.DataFrame:
     """Text cells that a spreadsheet would run get a leading apostrophe; numbers stay numbers.
 
     A figure written as text (``-0.5``) is no formula and is left alone.
@@ -157,7 +157,7 @@ def _runs(cell: pl.Expr) -> pl.Expr:
     return risky & cell.cast(pl.Float64, strict=False).is_null()
 
 
-def find_browser() -> str | None:
+def _find_browser() -> str | None:
     """``ATFT_CHROMIUM`` if set, else the first known browser on the path."""
     given = os.environ.get("ATFT_CHROMIUM")
     if given:
@@ -168,7 +168,7 @@ def find_browser() -> str | None:
 
 def write_pdf(page: str, path: Path) -> None:
     """Print an HTML page. An EnvironmentProblem says what is missing or what the browser said."""
-    browser = find_browser()
+    browser = _find_browser()
     if browser is None:
         raise EnvironmentProblem(
             "pdf needs Chromium or Chrome, and none is installed",

@@ -26,7 +26,7 @@ from engine.files import write_bytes
 
 RESUMABLE = ("train", "walkforward", "tune", "compare")
 """Commands with --resume."""
-SUPERVISOR = '"$@"; echo $? > "$0"'
+_SUPERVISOR = '"$@"; echo $? > "$0"'
 """A shell of about 1 MiB that waits for the process and notes how it ended, though the starter be gone."""
 LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 Wish = Literal["checkpoint", "rollback", "pause"]
@@ -85,7 +85,7 @@ def argv(workspace: Path, words: Sequence[str]) -> list[str]:
 
 def _spawn(workspace: Path, run: Run, words: Sequence[str]) -> None:
     run.exit_path.unlink(missing_ok=True)
-    supervised = ["/bin/sh", "-c", SUPERVISOR, str(run.exit_path), *argv(workspace, words)]
+    supervised = ["/bin/sh", "-c", _SUPERVISOR, str(run.exit_path), *argv(workspace, words)]
     with run.log_path.open("ab") as log:
         subprocess.Popen(
             supervised,

@@ -18,7 +18,7 @@ from engine.records.database import Database, timestamp
 from engine.schedule.jobs import STOPPED, ChildJob, Ended, Runner
 from engine.schedule.timetable import Clock, Session
 
-ATTEMPTS = 3
+_ATTEMPTS = 3
 _PAUSE = dt.timedelta(minutes=15)
 ERRANDS_SCHEMA = (
     """CREATE TABLE IF NOT EXISTS errands (
@@ -56,7 +56,7 @@ class Errands:
 
     def again(self, errand: BookedErrand, now: dt.datetime, reason: str) -> bool:
         """Another attempt later; False if it was the last."""
-        if errand.attempts + 1 >= ATTEMPTS:
+        if errand.attempts + 1 >= _ATTEMPTS:
             self._update(
                 errand, "state = 'failed', reason = ?, ended_at = ?", reason, timestamp(now)
             )

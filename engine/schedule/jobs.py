@@ -27,24 +27,24 @@ from engine.runs import lock
 from engine.runs.events import Noted, RunEvent, Warned
 
 _MAX_BYTES = 5 * 1024 * 1024
-KEPT = 4
+_KEPT = 4
 """Older files beside the current one: NAME.1 is the newest."""
 _POLL_S = 0.1
 _PATIENCE_S = 15.0
 """Between asking a job to end and ending it."""
 _ANSWER_BYTES = 16 * 1024 * 1024
-NICE = 10
+_NICE = 10
 """Added to the priority of work that must not slow a signal down."""
 TIMED_OUT, STOPPED = 124, 130
 """Exit codes as a shell reports them."""
 
 
-def rotate(path: Path, *, limit: int = _MAX_BYTES) -> None:
+def _rotate(path: Path, *, limit: int = _MAX_BYTES) -> None:
     """Move a file over the limit aside, and the older ones with it; the oldest goes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists() or path.stat().st_size < limit:
         return
-    for number in range(KEPT, 0, -1):
+    for number in range(_KEPT, 0, -1):
         source = path if number == 1 else _numbered(path, number - 1)
         if source.exists():
             source.replace(_numbered(path, number))
@@ -71,7 +71,7 @@ class LogSink:
                 return
 
     def _write(self, text: str) -> None:
-        rotate(self._path)
+        _rotate(self._path)
         line = " ".join(text.splitlines())
         with self._path.open("a", encoding="utf-8") as file:
             file.write(f"{self._now().isoformat(timespec='seconds')} {line}\n")
@@ -151,7 +151,7 @@ class ChildRunner:
                 pass_fds=(lane.fileno(),),
             )
             if job.in_background:
-                os.setpriority(os.PRIO_PROCESS, process.pid, NICE)
+                os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
             code = self._wait(process, job.limit_s)
             return Ended(exit_code=code, answer=_answer(answer))
 
@@ -195,7 +195,7 @@ class ChildRunner:
     @contextmanager
     def _log(self, job: ChildJob) -> Iterator[IO[bytes]]:
         path = self.workspace / "logs" / f"{job.name}.log"
-        rotate(path)
+        _rotate(path)
         with path.open("ab") as file:
             yield file
 

@@ -73,7 +73,7 @@ class _Matches:
         return {code: known for code, known in self.found.items() if code != known}
 
 
-def match_codes(codes: Iterable[str], known: Iterable[str], *, market: str = "") -> _Matches:
+def _match_codes(codes: Iterable[str], known: Iterable[str], *, market: str = "") -> _Matches:
     """Each code as it is known, where that is beyond doubt.
 
     ``market``: country or exchange of the known codes ("us", "jp", "XLON"): 7203.HK is then no stock of
@@ -97,7 +97,7 @@ def match_codes(codes: Iterable[str], known: Iterable[str], *, market: str = "")
     return _Matches(found=found, unsure=unsure, unknown=tuple(unknown))
 
 
-def nearest(code: str, known: Iterable[str], count: int = 3) -> list[str]:
+def _nearest(code: str, known: Iterable[str], count: int = 3) -> list[str]:
     """The known codes that look most like it, best first."""
     plain = {_normal(name): name for name in sorted(known, reverse=True)}
     wanted = _normal(code)
@@ -225,7 +225,7 @@ def account_of(
         )
     held = [line for line in file.lines if line.shares]
     foreign = {line.code: line.currency for line in held if _foreign(line.currency, currency)}
-    matches = match_codes(
+    matches = _match_codes(
         dict.fromkeys(line.code for line in file.lines if line.code not in foreign),
         known,
         market=market,
@@ -264,7 +264,7 @@ def _missing(matches: _Matches, held: Sequence[str], known: Collection[str]) -> 
     }
     unknown = [code for code in matches.unknown if code in wanted]
     for code in unknown:
-        close = nearest(code, known) if len(found) < _NEAREST else []
+        close = _nearest(code, known) if len(found) < _NEAREST else []
         found[code] = f"{' or '.join(close)}?" if close else "nothing like it is known"
     return found
 

@@ -90,7 +90,7 @@ def difference(a: Seal, b: Seal, pins: PinStore, features: Sequence[str]) -> Sig
     ``features``: of the first one's model; inputs are compared only if both have the same model.
     """
     ours, theirs = a.inputs(), b.inputs()
-    bars = changed_bars(ours, theirs, pins)
+    bars = _changed_bars(ours, theirs, pins)
     moves = _rank_moves(a, b)
     same_model = ours.key.model == theirs.key.model
     touched = Counter(bar.code for bar in bars)
@@ -137,7 +137,7 @@ def _changed(a: SignalInputs, b: SignalInputs) -> list[str]:
     return [name for name, (x, y) in pairs.items() if x != y]
 
 
-def changed_bars(a: SignalInputs, b: SignalInputs, pins: PinStore) -> list[_BarChange]:
+def _changed_bars(a: SignalInputs, b: SignalInputs, pins: PinStore) -> list[_BarChange]:
     """Cells of bars of common sessions that differ, in order of time and code."""
     rows: list[_BarChange] = []
     theirs = dict(b.bars)

@@ -10,7 +10,7 @@ from engine.records import record
 from engine.records.orders import Positions
 from engine.records.seal import SealKey
 
-TRADING = ("portfolio", "constraints", "costs", "signals")
+_TRADING = ("portfolio", "constraints", "costs", "signals")
 """Tables of the configuration that decide a signal besides those packed with the model."""
 _CASH = "initial_cash"
 
@@ -29,19 +29,19 @@ class TradingRules:
 
 def trading_tables(config: Config) -> dict[str, object]:
     """The trading rules of a configuration as they stand in the inputs of a signal."""
-    tables = {name: getattr(config, name).model_dump(mode="json") for name in TRADING}
+    tables = {name: getattr(config, name).model_dump(mode="json") for name in _TRADING}
     return {**tables, _CASH: config.backtest.initial_cash}
 
 
 def trading_config(packed: Config, config: Config) -> Config:
     """Everything up to the scores from the model's package, everything after them from the command."""
-    tables = {name: getattr(config, name).model_dump() for name in (*TRADING, "backtest")}
+    tables = {name: getattr(config, name).model_dump() for name in (*_TRADING, "backtest")}
     return Config.model_validate({**packed.model_dump(), **tables})
 
 
 def with_trading(config: Config, trading: Mapping[str, Any]) -> Config:
     """The model's configuration with the trading rules of a signal."""
-    tables = {name: trading[name] for name in TRADING}
+    tables = {name: trading[name] for name in _TRADING}
     backtest = config.backtest.model_dump() | {_CASH: trading[_CASH]}
     return Config.model_validate({**config.model_dump(), **tables, "backtest": backtest})
 

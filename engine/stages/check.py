@@ -174,7 +174,7 @@ def data(context: StageContext, *, action: str, output: str) -> Outcome:
     if path.suffix.lower() not in _ENDINGS:
         raise UsageError(f"--output {output}: the name must end in {' or '.join(_ENDINGS)}")
     context.sink.emit(StageStarted(stage="export"))
-    frame = exported(clean_panel(context.workspace, context.config))
+    frame = _exported(clean_panel(context.workspace, context.config))
     with atomic_path(path) as temporary:
         if path.suffix.lower() == ".csv":
             frame.write_csv(temporary)
@@ -184,7 +184,7 @@ def data(context: StageContext, *, action: str, output: str) -> Outcome:
     return Outcome(json=told, text=f"{path}: {len(frame):,} bars of {told['symbols']:,} symbols")
 
 
-def exported(panel: StoredPanel) -> pl.DataFrame:
+def _exported(panel: StoredPanel) -> pl.DataFrame:
     """The rows that `data` writes."""
     frame = panel.bars()
     bits = frame["flags"].unique().sort()

@@ -32,7 +32,7 @@ def preflight(context: StageContext) -> Outcome:
     rows = [
         _torch(),
         device,
-        mode_row(context.config.training.mode, device.value, physical_cores()),
+        _mode_row(context.config.training.mode, device.value, physical_cores()),
         *_data(context),
         _audit(context),
         _disk_is_writable(context),
@@ -57,7 +57,7 @@ def _torch() -> PreflightRow:
     return PreflightRow("torch", f"{torch.__version__}, {threads}", "ok")
 
 
-def mode_row(mode: str, device: str, cores: int) -> PreflightRow:
+def _mode_row(mode: str, device: str, cores: int) -> PreflightRow:
     """The mode, and what the other one would save where a processor with several cores trains."""
     if mode != "safe" or device != "cpu" or cores < 2:
         return PreflightRow("mode", mode, "ok")

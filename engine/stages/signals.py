@@ -94,7 +94,7 @@ def signals(
         )
     if isinstance(made, Card):
         return _unsealed(context, made, _UNPRICED)
-    return answer(made)
+    return _answer(made)
 
 
 def _chosen_model(context: StageContext, run: str | None) -> Model:
@@ -269,7 +269,7 @@ def provenance(
     )
 
 
-def answer(seal: Seal) -> Outcome:
+def _answer(seal: Seal) -> Outcome:
     """What `signals` says of a sealed directory: read from it, so that it is the same every time."""
     card = seal.card()
     rows = {

@@ -57,11 +57,11 @@ def run_training(
         )
         record.write(run.path(TRAIN), found)
         session.status = "done" if found.status == "done" else "stopped"
-        session.summary = record.as_json(headline(found))
+        session.summary = record.as_json(_headline(found))
     return found
 
 
-def headline(found: TrainResult) -> Headline:
+def _headline(found: TrainResult) -> Headline:
     """What the list of runs shows of a training."""
     return Headline(
         best=found.best,

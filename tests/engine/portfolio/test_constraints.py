@@ -13,7 +13,7 @@ from engine.config import Config, ConstraintConfig, PortfolioConfig
 from engine.errors import ConfigError
 from engine.portfolio.book import build_book, exposures
 from engine.portfolio.construction import balanced, fill, neutral, overlap
-from engine.portfolio.contract import example
+from engine.portfolio.contract import _example
 from engine.portfolio.market_data import MarketData
 from engine.portfolio.strategy import Strategy, load_strategy
 from tests.engine.backtest.markets import decisions_of, panel_of, prediction_of, random_walks
@@ -170,7 +170,7 @@ def test_any_rules_leave_a_neutral_book_inside_every_limit(
         not_shortable=("S001", "S002"),
         min_price=5.0,
     )
-    decisions = example(portfolio, seed)
+    decisions = _example(portfolio, seed)
     weight_KN = build_book(load_strategy(name), decisions, portfolio, limits).weight_KN
     gross_K, net_K, largest_K = exposures(weight_KN)
     assert gross_K.max() <= portfolio.gross + 1e-9
@@ -222,7 +222,7 @@ def test_tools_by_hand() -> None:
 
 def test_each_step_says_what_it_left() -> None:
     portfolio = PortfolioConfig(horizon=1, fraction=0.2)
-    decisions = example(portfolio)
+    decisions = _example(portfolio)
     limits = ConstraintConfig(max_sector=0.2)
     steps = build_book(QUANTILE, decisions, portfolio, limits, trace=True).steps
     names = [step.name for step in steps]

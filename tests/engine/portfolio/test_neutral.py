@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.config import ConstraintConfig, PortfolioConfig, Style
 from engine.features.normalise import normal_scores
-from engine.portfolio.book import NAMES_PER_STYLE, STYLES, _neutralised, build_book
+from engine.portfolio.book import _NAMES_PER_STYLE, _STYLES, _neutralised, build_book
 from engine.portfolio.market_data import LOOK_BACK, MarketData
 from engine.portfolio.strategy import Decisions, load_strategy
 
@@ -76,7 +76,7 @@ def test_it_is_the_residual_of_one_regression_with_all_columns(
             if name == "sector":
                 columns += [(decisions.market.sector_N == g) * 1.0 for g in range(4)]
             else:
-                day_N = np.where(scored_N, STYLES[name](decisions.market)[k], np.nan)
+                day_N = np.where(scored_N, _STYLES[name](decisions.market)[k], np.nan)
                 columns.append(normal_scores(day_N[None])[0])
         x = np.array(columns).T[scored_N]
         y = decisions.normal_KN[k, scored_N]
@@ -107,7 +107,7 @@ def test_what_comes_later_changes_nothing_before() -> None:
 
 
 def test_too_few_names_and_equal_scores_decide_nothing() -> None:
-    few = world(2 * NAMES_PER_STYLE - 1)
+    few = world(2 * _NAMES_PER_STYLE - 1)
     assert not np.nan_to_num(_neutralised(few, ("beta",)).score_KN).any()
     flat = world()
     flat = flat.with_scores(np.where(np.isfinite(flat.score_KN), 3.0, np.nan))

@@ -15,7 +15,7 @@ from engine.records.comparison import VariantComparison
 from engine.records.sweep import SweepSummary
 from engine.report import charts, render
 from engine.report.answers import answers
-from engine.report.facts import Facts, paid_dividends
+from engine.report.facts import Facts, _paid_dividends
 from engine.report.sections.section import rank_ic
 from engine.runs.events import EpochEvaluated
 from engine.runs.store import RunStore
@@ -127,7 +127,7 @@ def test_long_series_are_thinned_and_keep_their_ends() -> None:
     svg = charts.lines(
         {"a": [float(i) for i in range(5000)]}, [str(i) for i in range(5000)], title="t", unit="u"
     )
-    assert svg.count("L") <= charts.MAX_POINTS
+    assert svg.count("L") <= charts._MAX_POINTS
     assert ">4999<" in svg
     assert ">0<" in svg
 
@@ -243,7 +243,7 @@ def test_breaks_and_dividends_are_told_only_where_the_book_met_them() -> None:
 def test_dividends_of_stocks_that_were_held_overnight_largest_first(tmp_path: Path) -> None:
     """B was bought on its ex-date and got nothing, C was short and paid; an older backtest knows none."""
     run = RunStore(tmp_path).create("train", Config())
-    assert paid_dividends(run) is None
+    assert _paid_dividends(run) is None
     rows = pl.DataFrame(
         {
             "date": [dt.date(2015, 3, 3)] * 4,
@@ -254,8 +254,8 @@ def test_dividends_of_stocks_that_were_held_overnight_largest_first(tmp_path: Pa
         }
     )
     rows.write_parquet(run.path("holdings.parquet"))
-    found = paid_dividends(run)
+    found = _paid_dividends(run)
     assert found is not None
     assert found["symbol"].to_list() == ["C", "A"]
     rows.drop("dividend", "received").write_parquet(run.path("holdings.parquet"))
-    assert paid_dividends(run) is None
+    assert _paid_dividends(run) is None

@@ -75,7 +75,7 @@ def test_pause_and_go_on(tmp_path: Path) -> None:
 )
 def test_the_supervisor_notes_how_the_process_ended(tmp_path: Path, code: str, name: str) -> None:
     run = make(tmp_path)
-    words = ["/bin/sh", "-c", launch.SUPERVISOR, str(run.exit_path), sys.executable, "-c", code]
+    words = ["/bin/sh", "-c", launch._SUPERVISOR, str(run.exit_path), sys.executable, "-c", code]
     subprocess.run(words, check=True, timeout=PATIENCE_S)
     assert launch.fatal_signal(run) == name
 

@@ -32,7 +32,7 @@ from engine.runs.sink import JsonlSink, ListSink
 from engine.runs.store import Run
 from engine.stages.compare import _comparison_text, _variants_of
 from engine.stages.context import StageContext, StopFlag
-from engine.stages.judge import daily_frame
+from engine.stages.judge import _daily_frame
 from engine.stages.variants import TrainedVariant, VariantRuns
 from engine.tuning.space import PERMUTED, Variant
 
@@ -52,7 +52,7 @@ def context(workspace: Path) -> StageContext:
 
 def test_the_daily_table_has_a_row_for_the_mean_and_for_each_seed() -> None:
     daily = DailyRankIC(dates=DAYS, mean_D=np.array([0.1, np.nan]), seeds={7: np.array([0.2, 0.3])})
-    table = daily_frame({("full", "test"): daily})
+    table = _daily_frame({("full", "test"): daily})
     assert table.rows() == [
         (DAYS[0], "test", "full", None, 0.1),
         (DAYS[1], "test", "full", None, None),

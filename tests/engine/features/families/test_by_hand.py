@@ -12,7 +12,7 @@ from engine.data.panel import DensePanel
 from engine.data.tables import OPTIONAL, complete
 from engine.features.context import Array
 from tests.engine.data.test_universe import dense
-from tests.engine.features.families.peers import FEATURES, context
+from tests.engine.features.families.market import FEATURES, context
 
 FIRST = dt.date(2024, 1, 1)  # a Monday
 BY_NAME = {feature.name: feature for feature in FEATURES}

@@ -17,7 +17,13 @@ from engine.config import Config, Market
 from engine.data.actions import renamed, renames
 from engine.data.calendar import currency_of, sessions_per_year
 from engine.data.memory import MEMORY, Memory
-from engine.data.months import Lineage, month_files, months_between, write_month
+from engine.data.months import (
+    Lineage,
+    month_files,
+    months_between,
+    require_months,
+    write_month,
+)
 from engine.data.panel import DensePanel, Panel, check_bars, scatter
 from engine.data.quality import examine_more
 from engine.data.repair import RULES
@@ -43,8 +49,10 @@ class StoredPanel:
 
     @cached_property
     def manifest(self) -> PanelManifest:
-        """Sessions, stocks and files of the panel."""
-        return record.read(self.directory / MANIFEST, PanelManifest)
+        """Sessions, stocks and files of the panel; IntegrityError if a month is not among them."""
+        found = record.read(self.directory / MANIFEST, PanelManifest)
+        require_months(self.directory, found.files, found.days)
+        return found
 
     @property
     def fingerprint(self) -> str:

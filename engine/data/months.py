@@ -8,7 +8,7 @@ finished result can be extended if it was made by the same settings from a begin
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from engine.data.tables import TABLES
+from engine.errors import IntegrityError
 from engine.files import MANIFEST, digest, read_manifest
 
 WHOLE = ("securities", "index")
@@ -55,6 +56,16 @@ def months_between(name: str, files: Mapping[str, object], after: str, until: st
         for f in inside
         if after[:7] <= f.removeprefix(prefix).removesuffix(".parquet") <= until[:7]
     )
+
+
+def require_months(directory: Path, files: Iterable[str], days: Iterable[str]) -> None:
+    """IntegrityError unless the manifest of a directory names the bars of each month of ``days`` (ISO)."""
+    missing = sorted({f"bars-{day[:7]}.parquet" for day in days} - set(files))
+    if missing:
+        raise IntegrityError(
+            f"{directory / MANIFEST}: has sessions of {missing[0]}, but not the file",
+            hint="the file is damaged; delete its folder and build it again",
+        )
 
 
 def write_month(directory: Path, file: str, rows: pl.DataFrame) -> None:

@@ -9,6 +9,8 @@ from html import escape
 _WIDTH, _HEIGHT = 760, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 26, 30
 _MAX_BAR = 90
+_EDGE = 1e12
+"""A value beyond this is no figure of a market; it is drawn here, so that a scale has room for it."""
 _MAX_POINTS = 800
 """Points of a line; longer series are thinned evenly, the last point stays."""
 
@@ -24,7 +26,7 @@ class _PixelScale:
 
     def __call__(self, value: float) -> float:
         span = (self.high - self.low) or 1.0
-        return self.start + (value - self.low) / span * (self.stop - self.start)
+        return self.start + (_within(value) - self.low) / span * (self.stop - self.start)
 
 
 def _svg(body: str, *, title: str, width: int = _WIDTH, height: int = _HEIGHT) -> str:
@@ -275,8 +277,13 @@ def _ticks(low: float, high: float, count: int) -> list[float]:
 
 
 def _room(low: float, high: float) -> tuple[float, float]:
+    low, high = _within(low), _within(high)
     margin = 0.06 * ((high - low) or 1.0)
     return low - (margin if low < 0 else 0.0), high + margin
+
+
+def _within(value: float) -> float:
+    return math.copysign(_EDGE, value) if abs(value) > _EDGE else value
 
 
 def _rect(x: float, y: float, width: float, height: float, kind: str) -> str:

@@ -14,12 +14,13 @@ from dataclasses import replace
 import msgspec
 import polars as pl
 
-from engine.errors import UsageError
+from engine.errors import IntegrityError, UsageError
 from engine.files import digest, write_parquet
 from engine.records import record
 from engine.records.comparison import (
     FOLDER,
     PERMUTATIONS,
+    VARIANTS,
     PermutationComparison,
     RankICGap,
     RankICLevel,
@@ -40,7 +41,7 @@ from engine.tuning.space import sizes as sizes_of
 
 _ComparisonRecord = VariantComparison | RunComparison | PermutationComparison
 _FOOT = "± Newey-West standard error of the seeds' mean score · [ ] stationary block bootstrap over days"
-_KINDS = ("sizes", "ablations", PERMUTATIONS)
+_KINDS = (*VARIANTS, PERMUTATIONS)
 _JUDGED_BY = ("universe", "labels", "features", "graph", "split", "model", "loss", "training")
 """Tables of the configuration that the figures depend on, besides the data."""
 
@@ -143,6 +144,11 @@ def compare(
         if run.command != "compare":
             raise UsageError(f"{run.id} is no compare run")
         plan = record.read(run.path(COMPARISON_PLAN), ComparisonPlan)
+        if plan.kind not in _KINDS:
+            raise IntegrityError(
+                f"{run.path(COMPARISON_PLAN)}: kind {plan.kind!r} is no comparison",
+                hint=f"it is {', '.join(_KINDS[:-1])} or {_KINDS[-1]}; begin a new comparison",
+            )
         return _train_and_judge(replace(context, config=run.config()), plan)
     if len(what) == 1 and what[0] in _KINDS:
         plan = ComparisonPlan(

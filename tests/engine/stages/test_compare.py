@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from engine.config import Config
-from engine.errors import Interrupted, UsageError
+from engine.errors import IntegrityError, Interrupted, UsageError
 from engine.evaluation.judging import DailyRankIC
 from engine.records import record
 from engine.records.comparison import (
@@ -24,13 +24,13 @@ from engine.records.comparison import (
     VariantResult,
     comparison_files,
 )
-from engine.records.plans import ComparisonPlan
+from engine.records.plans import COMPARISON_PLAN, ComparisonPlan
 from engine.records.rank_ic import RankICSummary
 from engine.records.train import TRAIN, TrainResult
 from engine.runs.events import RunFinished, VariantFinished
 from engine.runs.sink import JsonlSink, ListSink
 from engine.runs.store import Run
-from engine.stages.compare import _comparison_text, _variants_of
+from engine.stages.compare import _comparison_text, _variants_of, compare
 from engine.stages.context import StageContext, StopFlag
 from engine.stages.judge import _daily_frame
 from engine.stages.variants import TrainedVariant, VariantRuns
@@ -60,6 +60,19 @@ def test_the_daily_table_has_a_row_for_the_mean_and_for_each_seed() -> None:
         (DAYS[1], "test", "full", 7, 0.3),
     ]
     assert table.schema["date"] == pl.Date
+
+
+@pytest.mark.parametrize("kind", ["", "runs"])
+def test_a_stored_comparison_of_no_known_kind_is_not_gone_on_with(
+    tmp_path: Path, kind: str
+) -> None:
+    """Not taken for ablations; the error names the file, and nothing is trained or written."""
+    asked = context(tmp_path)
+    run = asked.store.create("compare", asked.config)
+    record.write(run.path(COMPARISON_PLAN), ComparisonPlan(kind=kind, seeds=2))
+    with pytest.raises(IntegrityError, match=rf"request\.json: kind '{kind}' is no comparison"):
+        compare(asked, what=(), resume=run.id)
+    assert not (tmp_path / "compare").exists()
 
 
 def variants() -> VariantComparison:

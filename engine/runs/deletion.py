@@ -16,6 +16,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from engine.errors import EnvironmentProblem, GateError, LockedError
+from engine.files import sync_directory
 from engine.records import record
 from engine.runs import trials
 from engine.runs.labels import held
@@ -104,7 +105,7 @@ def delete(run: Run) -> int:
             run.directory.rename(trash)
     except LockedError as error:
         raise _at_work(run) from error
-    _sync(root)
+    sync_directory(root)
     _remove(trash)
     return size
 
@@ -205,11 +206,3 @@ def _at_work(run: Run) -> LockedError:
     return LockedError(
         f"{run.id}: {who} works on it", hint=f"`atft-tui stop {run.id}`, then delete it"
     )
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

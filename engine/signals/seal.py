@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import EnvironmentProblem, IntegrityError, UsageError
-from engine.files import MANIFEST, write_bytes
+from engine.files import MANIFEST, sync_directory, write_bytes
 from engine.records import record
 from engine.records.seal import (
     SEAL,
@@ -190,9 +190,9 @@ class SealStore:
             seal = hashlib.sha256(told).hexdigest() + "\n"
             for file, content in {**files, MANIFEST: told, SEAL: seal.encode()}.items():
                 _write(staging / file, content)
-            _sync(staging)
+            sync_directory(staging)
             staging.rename(target)
-            _sync(self.root)
+            sync_directory(self.root)
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise EnvironmentProblem(
@@ -217,11 +217,3 @@ def _write(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -22,8 +22,6 @@ from engine.records.comparison import (
     PERMUTATIONS,
     VARIANTS,
     PermutationComparison,
-    RankICGap,
-    RankICLevel,
     RunComparison,
     VariantComparison,
 )
@@ -34,7 +32,7 @@ from engine.runs.events import StageStarted
 from engine.stages.context import Outcome, StageContext, run_session
 from engine.stages.judge import judge_permutations, judge_runs, judge_variants
 from engine.stages.load import Shelf
-from engine.stages.text import table
+from engine.stages.text import line, table
 from engine.stages.variants import VariantRuns
 from engine.tuning.space import PERMUTED, Variant, ablations, chosen
 from engine.tuning.space import sizes as sizes_of
@@ -63,9 +61,9 @@ def _variants(found: VariantComparison) -> list[str]:
         [
             row.name,
             "—" if row.parameters is None else f"{row.parameters:,}",
-            _level(row.validation),
-            _level(row.test),
-            _gap(row.gap),
+            line(row.validation),
+            line(row.test),
+            line(row.gap),
             "—" if row.seconds != row.seconds else f"{row.seconds:.0f}",
             row.verdict,
         ]
@@ -85,7 +83,7 @@ def _variants(found: VariantComparison) -> list[str]:
 
 
 def _runs(found: RunComparison) -> list[str]:
-    rows = [[row.run_id, _level(row.test)] for row in found.runs]
+    rows = [[row.run_id, line(row.test)] for row in found.runs]
     pairs = [[f"{pair.first} - {pair.second}", pair.line, pair.direction] for pair in found.pairs]
     share = f"{found.confidence:.0%}"
     return [
@@ -110,14 +108,6 @@ def _permutations(found: PermutationComparison) -> list[str]:
         f"{test.n_permutations} permutations ±{test.se_permutations:.4f} (spread "
         f"{test.spread:.4f}), over {test.n_dates} days ±{test.se_days:.4f}",
     ]
-
-
-def _level(level: RankICLevel | None) -> str:
-    return "—" if level is None else level.line
-
-
-def _gap(gap: RankICGap | None) -> str:
-    return "—" if gap is None else gap.line
 
 
 def compare(

@@ -247,7 +247,7 @@ _DAILY: tuple[Command, ...] = (
     )),
     Command("champion",
             "Show the champion, its history, go back to the one before, or train a challenger.",
-            "engine.stages.champion:champion", parameters=(
+            "engine.stages.sealed:champion", parameters=(
         _argument("action", "show, history, rollback or challenge.", default="show",
                  choices=("show", "history", "rollback", "challenge")),
     )),

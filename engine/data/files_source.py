@@ -12,11 +12,10 @@ from engine.config import Market, ReadingConfig
 from engine.data.calendar import exchange_of, exchange_zone, sessions_between
 from engine.data.merge import BarOrigin
 from engine.data.optional_files import LAYOUTS, read_optional
-from engine.data.reading.actions import ACTIONS
 from engine.data.reading.bars import read_bars
 from engine.data.reading.dates import Exchange
 from engine.data.reading.names import ADJUSTED, ALL_BARS, BARS
-from engine.data.reading.tables import WantedTable, read_table
+from engine.data.reading.tables import ACTIONS, WantedTable, read_table
 from engine.data.tables import (
     ACTION_SCHEMA,
     BAR_SCHEMA,

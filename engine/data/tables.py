@@ -2,11 +2,12 @@
 
 Prices and volumes are as quoted on the day; ``adjustment_factor`` says what the vendor's split did to
 them. Tables other than bars carry ``available``: the first day at whose close a row may be used. Each
-source computes it from its publication rule, and nothing downstream looks at period ends.
+source computes it from its publication rule, and nothing downstream looks at period ends. Where no sector is
+known, what needs one is off or refused.
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import polars as pl
@@ -24,6 +25,11 @@ _TYPES: Schema = (
 """A column has one type in all tables; those that are not named here are numbers."""
 _FACTOR = pl.col("adjustment_factor")
 _DIVIDEND = pl.col("dividend")
+SECTORS = "sectors"
+"""Name under which a securities table with at least one sector counts as a table of its own."""
+WAY_OUT = (
+    "ingest a table with the columns symbol and sector: `atft-tui ingest ... --securities FILE`"
+)
 
 
 def _schema(names: str) -> Schema:
@@ -166,3 +172,29 @@ def drop_untraded(bars: pl.DataFrame) -> pl.DataFrame:
     )
     kept = pl.concat([bars.filter(~carrying), carried]).filter(traded)
     return kept.sort("date", "symbol")
+
+
+def with_sector(securities: pl.DataFrame) -> pl.DataFrame:
+    """Rows whose sector is known: neither null nor empty."""
+    return securities.filter(pl.col("sector").fill_null("") != "")
+
+
+def has_sectors(securities: pl.DataFrame) -> bool:
+    """Whether the sector of at least one stock is known."""
+    return not with_sector(securities).is_empty()
+
+
+def sector_notes(securities: pl.DataFrame, symbols: Collection[str]) -> tuple[str, ...]:
+    """One sentence where sectors of ``symbols`` (those with bars) are missing; none where all are known."""
+    known = len(set(with_sector(securities)["symbol"]) & set(symbols))
+    if known == len(symbols):
+        return ()
+    if known:
+        return (
+            f"sectors are known for {known:,} of {len(symbols):,} stocks ({known / len(symbols):.0%}); the "
+            "others have no sector features and count as one sector of their own",
+        )
+    return (
+        "no stock has a sector: sector features are off, and what needs sectors is refused "
+        "(`--securities FILE` with symbol and sector; docs/markets.md)",
+    )

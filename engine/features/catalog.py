@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from engine.config import Config, FeatureConfig
-from engine.data.sectors import SECTORS, WAY_OUT
+from engine.data.tables import SECTORS, WAY_OUT
 from engine.errors import ConfigError, DataError
 from engine.features.families import (
     bars,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from engine.config import Config, Market
 from engine.data.months import Lineage
-from engine.data.sectors import SECTORS, has_sectors
+from engine.data.tables import SECTORS, has_sectors
 from engine.data.universe import PanelSource, Universe
 from engine.errors import IntegrityError
 from engine.features.catalog import select, write_catalog

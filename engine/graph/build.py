@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from engine.config import GraphConfig
 from engine.data.months import Lineage
-from engine.data.sectors import WAY_OUT
+from engine.data.tables import WAY_OUT
 from engine.data.universe import PanelSource, Universe
 from engine.errors import ConfigError, IntegrityError
 from engine.files import adopt, building, digest, read_manifest, verify_files, write_manifest

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from engine.config import Market
 from engine.evaluation.inference import newey_west_se
-from engine.portfolio.market_data import Matrix, forward_fill
-from engine.portfolio.market_rules import price_limits
+from engine.portfolio.market_data import Matrix, forward_fill, price_limits
 from engine.records import record
 from engine.records.flags import BREAK, PROCEEDS
 from engine.records.shadow import (

@@ -8,10 +8,9 @@ from msgspec import structs
 
 from engine.data.calendar import sessions_between, sessions_per_year
 from engine.data.load import RefusedDataError, StoredPanel, clean_panel
-from engine.data.sectors import sector_notes
 from engine.data.sessions import thin_sessions
 from engine.data.store import PanelStore, Snapshot
-from engine.data.tables import SECURITY_SCHEMA
+from engine.data.tables import SECURITY_SCHEMA, sector_notes
 from engine.errors import UsageError
 from engine.files import atomic_path, write_parquet
 from engine.records import record

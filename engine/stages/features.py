@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Collection
 from difflib import get_close_matches
 
-from engine.data.sectors import SECTORS, has_sectors
 from engine.data.store import PanelStore
+from engine.data.tables import SECTORS, has_sectors
 from engine.errors import UsageError
 from engine.features.catalog import CATALOG, FAMILIES, find, off, told, write_catalog
 from engine.records import record

@@ -11,8 +11,8 @@ from engine.data.evidence import gather
 from engine.data.evidence_joins import stored
 from engine.data.growth import Draft, appended, incomplete, whole
 from engine.data.merge import one_bar_each, place_of
-from engine.data.sectors import sector_notes
 from engine.data.store import PanelStore, Snapshot
+from engine.data.tables import sector_notes
 from engine.errors import DataError, UsageError
 from engine.files import sha256
 from engine.records.evidence import Evidence

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine.data.sectors import SECTORS
+from engine.data.tables import SECTORS
 from engine.features import rolling
 from engine.features.context import Array, Context
 from engine.features.families.bars import volume_shock

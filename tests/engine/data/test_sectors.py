@@ -2,8 +2,7 @@
 
 import polars as pl
 
-from engine.data.sectors import has_sectors, sector_notes
-from engine.data.tables import SECURITY_SCHEMA
+from engine.data.tables import SECURITY_SCHEMA, has_sectors, sector_notes
 
 
 def securities(**sectors: str | None) -> pl.DataFrame:

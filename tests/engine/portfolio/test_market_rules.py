@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.portfolio.market_rules import lot_size, price_limits, tick
+from engine.portfolio.market_data import lot_size, price_limits, tick
 
 
 def test_lots() -> None:

@@ -10,9 +10,9 @@ from engine.errors import ConfigError, GateError, IntegrityError, UsageError
 from engine.records.champion import Action
 from engine.records.record import as_json
 from engine.signals.models import ModelStore
-from engine.stages.champion import champion
 from engine.stages.package import package
 from engine.stages.promote import _against_noise, _against_other, promote
+from engine.stages.sealed import champion
 from tests.engine.signals.desk import Desk
 
 NOON = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)

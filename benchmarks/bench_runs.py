@@ -19,7 +19,7 @@ from engine.files import write_json
 from engine.runs import launch
 from engine.runs.events import decode, encode
 from engine.runs.fold import decoded, fold
-from engine.runs.follow import Follower
+from engine.runs.sink import Follower
 from engine.runs.state import RunState
 from engine.runs.store import RunStore
 from tests.engine.runs.samples import step_events, training

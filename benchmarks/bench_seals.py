@@ -30,9 +30,8 @@ from engine.runs.sink import NullSink
 from engine.signals.book import bar_slice
 from engine.signals.compose import _table_bytes, securities_bytes
 from engine.signals.drift import Distribution, Reference
-from engine.signals.inputs import trading_tables
 from engine.signals.models import Model, ModelStore
-from engine.signals.seal import SealStore
+from engine.signals.seal import SealStore, trading_tables
 from engine.signals.window import day_slice
 from engine.stages.context import StageContext, StopFlag
 from engine.stages.load import Dataset, input_rules, load_dataset

@@ -87,7 +87,7 @@ def _rank_ic_row(score_DN: _Matrix, return_DN: _Matrix, *, lag: int) -> RankICRo
 def _null_band(score_DN: _Matrix, return_DN: _Matrix) -> float:
     """Half-width of the 95 % band of the mean RankIC of ``[D, N]`` when scores are shuffled within each day.
 
-    As in `engine.evaluation.rank_ic.shuffled`, one permutation serves all days, so that a persistent score
+    As in `engine.evaluation.rank_ic._shuffled`, one permutation serves all days, so that a persistent score
     keeps the serial correlation that overlapping returns turn into a wider band. Without drawing any: with
     ranks s, r of a day centred and of length one, the covariance of s_d P r_d and s_e P r_e over all
     permutations P of n names is (s_d s_e)(r_d r_e) / (n - 1); days of different size share the geometric

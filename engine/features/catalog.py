@@ -7,7 +7,6 @@ daily return, m for the market's, and name[-k] for k sessions earlier.
 from collections.abc import Collection, Iterable
 from dataclasses import fields
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from engine.config import Config, FeatureConfig
@@ -18,22 +17,21 @@ from engine.features.families import (
     earnings,
     flow,
     graph,
-    interaction,
     margin,
     options,
     peers,
     short,
     statements,
     technical,
-    validity,
 )
 from engine.features.feature import Feature
 from engine.files import write_json
 
-_MODULES: tuple[ModuleType, ...] = (
-    bars, technical, peers, options, flow, margin, short, statements, earnings, graph, interaction, validity,
+CATALOG: tuple[Feature, ...] = (
+    *bars.FEATURES, *technical.FEATURES, *peers.FEATURES, *options.FEATURES, *flow.FEATURES,
+    *margin.FEATURES, *short.FEATURES, *statements.FEATURES, *earnings.FEATURES, *graph.FEATURES,
+    *bars.INTERACTION, *bars.VALIDITY,
 )  # fmt: skip
-CATALOG: tuple[Feature, ...] = tuple(feature for module in _MODULES for feature in module.FEATURES)
 FAMILIES = tuple(dict.fromkeys(feature.family for feature in CATALOG))
 _ALWAYS = ("bars",)
 """Tables that every source has."""

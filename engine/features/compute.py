@@ -29,7 +29,7 @@ _REACHES = (128, 192, 320, 448, 640, 1024)
 _NODE_FIGURES = (
     "listeners", "neighbours", "mean_abs_rho", "same_sector_share", "clustering", "kept_share",
 )  # fmt: skip
-"""Columns of `engine.graph.graph.NodeStatistics` that are features."""
+"""Columns of `engine.graph.graph._NodeStatistics` that are features."""
 _WORKING_BYTES = 600_000_000
 """For the values of a batch of features in a piece."""
 _BATCH = 48

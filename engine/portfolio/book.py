@@ -13,8 +13,7 @@ from engine.config import ConstraintConfig, PortfolioConfig, Style
 from engine.errors import GateError
 from engine.evaluation.ranks import correlation_rows
 from engine.features.normalise import normal_scores, residual
-from engine.portfolio.constraints import rules
-from engine.portfolio.construction import overlap
+from engine.portfolio.construction import overlap, rules
 from engine.portfolio.market_data import MarketData, Matrix
 from engine.portfolio.prediction import Weights
 from engine.portfolio.strategy import Decisions, Strategy, choose

@@ -214,7 +214,7 @@ def account_of(
 ) -> Account:
     """The file's lines matched to ``known`` codes and summed.
 
-    ``market``: exchange or country of the store (`match_codes`). ``cash`` goes before the file's.
+    ``market``: exchange or country of the store (`_match_codes`). ``cash`` goes before the file's.
     UsageError without any cash, and where two spellings in one account are one stock.
     """
     money = file.cash if cash is None else cash

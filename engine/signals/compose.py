@@ -32,9 +32,16 @@ from engine.records.seal import SealKey, SignalInputs
 from engine.signals.book import Books, Scores, build_books, model_positions, panel_of
 from engine.signals.card import evidence_lights, order_lights
 from engine.signals.drift import Reference
-from engine.signals.inputs import TradingRules, rules_of, with_trading
 from engine.signals.orders import OrderList, plan_orders
-from engine.signals.seal import PinStore, pack, text_array, text_of
+from engine.signals.seal import (
+    PinStore,
+    TradingRules,
+    pack,
+    rules_of,
+    text_array,
+    text_of,
+    with_trading,
+)
 from engine.signals.window import DayWindow, Explained, assemble, explain_frame
 
 

@@ -30,8 +30,8 @@ from engine.records.shadow import (
     ShadowRow,
     ShadowTotal,
 )
-from engine.signals.inputs import TradingRules
 from engine.signals.orders import trading_cost, whole_lots
+from engine.signals.seal import TradingRules
 
 _Vector = NDArray[np.float64]
 _FIGURES = ("backtest", *PARTS, "realised")

@@ -26,9 +26,16 @@ from engine.records.shadow import ENTRIES, PARTS, LiveRecord, ShadowLedger, Shad
 from engine.runs.events import Advanced, StageStarted
 from engine.signals.book import BARS
 from engine.signals.compose import book_of, unpack
-from engine.signals.inputs import TradingRules, rules_of, trading_config, with_trading
 from engine.signals.models import Model, ModelStore
-from engine.signals.seal import PinStore, SealStore, text_of
+from engine.signals.seal import (
+    PinStore,
+    SealStore,
+    TradingRules,
+    rules_of,
+    text_of,
+    trading_config,
+    with_trading,
+)
 from engine.signals.shadow import (
     FilledBook,
     Prices,

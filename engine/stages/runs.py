@@ -18,9 +18,9 @@ from engine.records.run import Labels, RunSummary, SplitFigures
 from engine.records.train import Rival
 from engine.runs import deletion
 from engine.runs.events import ControlAnswered, EpochEvaluated, Noted, Paused, RunFinished
-from engine.runs.follow import read_new
 from engine.runs.labels import add_tags, printable, read_labels, remove_tags, set_note
 from engine.runs.launch import Wish, go_on, request, request_stop
+from engine.runs.sink import read_new
 from engine.runs.store import Run
 from engine.runs.summary import summarise
 from engine.stages.context import Outcome, StageContext

@@ -32,10 +32,9 @@ from engine.signals.account import Account, account_of
 from engine.signals.book import LOOK, Scores, bar_slice, decision_sessions
 from engine.signals.card import data_lights, position_lights
 from engine.signals.compose import Scorer, pack_scores, securities_bytes
-from engine.signals.inputs import same_inputs, trading_tables
 from engine.signals.models import Model
 from engine.signals.position_file import MOST, read_position_file
-from engine.signals.seal import PinStore, SealStore
+from engine.signals.seal import PinStore, SealStore, same_inputs, trading_tables
 from engine.signals.window import day_slice, edge_slice
 from engine.stages.context import StageContext
 from engine.stages.load import Dataset, session_window

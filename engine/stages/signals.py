@@ -24,9 +24,8 @@ from engine.runs.events import Noted, StageStarted
 from engine.signals.account import Account
 from engine.signals.card import data_lights
 from engine.signals.compose import compose, unpack
-from engine.signals.inputs import same_inputs, trading_config
 from engine.signals.models import Model, ModelStore
-from engine.signals.seal import SealStore
+from engine.signals.seal import SealStore, same_inputs, trading_config
 from engine.stages.context import Outcome, StageContext, stop_here, waiting_lock
 from engine.stages.evidence import (
     audit_evidence,

@@ -19,8 +19,8 @@ from engine.errors import ConfigError, EnvironmentProblem, GateError, Interrupte
 from engine.records import record
 from engine.records.plans import WalkforwardPlan
 from engine.runs.events import RunEvent, RunFinished
-from engine.runs.follow import read_new
 from engine.runs.launch import LIMITS, argv
+from engine.runs.sink import read_new
 from engine.runs.store import Run
 from engine.stages.context import AnyStop, Outcome, StageContext, StopFlag
 from engine.stages.load import Loader, Shelf, load_dataset

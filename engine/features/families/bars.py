@@ -1,9 +1,10 @@
 """What the stock's own bars say: returns, momentum and trend; how much and how unevenly the price moves;
-trading activity and liquidity.
+trading activity and liquidity; products of two of these; and how much is known of a stock.
 """
 
 import numpy as np
 
+from engine.data.tables import SECTORS
 from engine.features import rolling
 from engine.features.context import Array, Context
 from engine.features.feature import Family, Feature, log, ratio
@@ -11,6 +12,9 @@ from engine.features.feature import Family, Feature, log, ratio
 _price = Family(name="price")
 _vol = Family(name="volatility")
 _volume = Family(name="volume")
+_both = Family(name="interaction")
+_by_sector = Family(name="interaction", source=SECTORS, own=False)
+_valid = Family(name="validity")
 
 
 def _momentum(first: int, last: int, name: str, *, core: bool = False) -> Feature:
@@ -220,3 +224,54 @@ _VOLUME: tuple[Feature, ...] = (
 )  # fmt: skip
 
 FEATURES = (*_PRICE, *_VOLATILITY, *_VOLUME)
+
+
+def _illiquid(x: Context) -> Array:
+    return -log(rolling.mean(x.turnover, 20))
+
+
+INTERACTION: tuple[Feature, ...] = (
+    *_both.over((20, 60), "return_to_volatility_{w}", "return_{w} / sd(r, {w})", "1",
+                lambda x, w: ratio(x.total_return(w), x.volatility(w)), before=1),
+    _both("return_1_volume", "r volume_shock", "ln", 20, lambda x: x.return_NS * volume_shock(x)),
+    _both("return_5_volume", "return_5 volume_shock", "ln", 20,
+          lambda x: x.total_return(5) * volume_shock(x)),
+    _both("gap_volume", "overnight_gap volume_shock", "ln", 20,
+          lambda x: x.overnight_NS * volume_shock(x)),
+    _both("reversal_illiquid", "residual_5 x -ln mean(a, 20)", "ln", 67,
+          lambda x: x.sum_of(x.residual_NS, 5) * _illiquid(x), depth=2),
+    _both("beta_market_20", "beta_60 x market_return_20", "fraction", 61,
+          lambda x: x.beta(60) * x.sum_of(x.market_S[None, :], 20)),
+    _both("momentum_market_20", "return_120 x sign(market_return_20)", "fraction", 120,
+          lambda x: x.total_return(120) * np.sign(x.sum_of(x.market_S[None, :], 20))),
+    _by_sector("relative_sector_20", "sector_relative_20 x sector_return_20", "fraction^2", 21,
+               lambda x: x.sum_of(x.return_NS - x.sector_return_NS, 20)
+               * x.sum_of(x.sector_return_NS, 20)),
+    _both("volatility_direction_20", "sd(r, 20) x sign(return_20)", "fraction a day", 21,
+          lambda x: x.volatility(20) * np.sign(x.total_return(20))),
+    _both("high_momentum", "c / max(h, 252) x return_120", "fraction", 252,
+          lambda x: x.close / x.highest(252) * x.total_return(120)),
+)  # fmt: skip
+
+
+def _share(x_NS: Array, window: int) -> Array:
+    return rolling.mean(np.isfinite(x_NS).astype(float), window)
+
+
+def _age(x: Context) -> Array:
+    bars_NS = np.cumsum(np.isfinite(x.close), axis=1) + x.dense.bars_before_N[:, None]
+    return np.log(np.maximum(bars_NS, 1))
+
+
+VALIDITY: tuple[Feature, ...] = (
+    *_valid.over((20, 60, 252), "bar_share_{w}", "share of the last {w} sessions with a bar", "0..1",
+                 lambda x, w: _share(x.close, w)),
+    _valid("open_share_20", "share of the last 20 sessions with an opening price", "0..1", 20,
+           lambda x: _share(x.open, 20)),
+    _valid("traded_share_20", "share of the last 20 sessions with volume", "0..1", 20,
+           lambda x: rolling.mean((np.nan_to_num(x.volume) > 0).astype(float), 20)),
+    _valid("age", "ln of the number of bars so far", "ln sessions", 1, _age),
+    _valid("sector_known", "1 where the sector is known", "0 or 1", 1,
+           lambda x: np.repeat((x.dense.sector_N >= 0).astype(float)[:, None],
+                               x.dense.dates_S.size, axis=1)),
+)  # fmt: skip

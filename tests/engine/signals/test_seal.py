@@ -13,8 +13,16 @@ from engine.data.tables import BAR_SCHEMA, SECURITY_SCHEMA, RawTables, complete
 from engine.errors import EnvironmentProblem, IntegrityError, UsageError
 from engine.records import record
 from engine.records.seal import Seal, SealKey, SealManifest, SignalInputs
-from engine.signals.inputs import same_inputs
-from engine.signals.seal import PinStore, SealStore, pack, text_array, text_of, unpack, verify_seal
+from engine.signals.seal import (
+    PinStore,
+    SealStore,
+    pack,
+    same_inputs,
+    text_array,
+    text_of,
+    unpack,
+    verify_seal,
+)
 from engine.stages.signal_inputs import seal_exchange
 
 KEY = SealKey(exchange="XNYS", session="2016-12-30", model="m" * 16, data="d" * 16)

@@ -9,8 +9,7 @@ from engine.config import ConstraintConfig, CostConfig, PortfolioConfig, SignalC
 from engine.errors import GateError, IntegrityError
 from engine.files import digest
 from engine.records import record
-from engine.signals.inputs import TradingRules
-from engine.signals.seal import SealStore
+from engine.signals.seal import SealStore, TradingRules
 from engine.stages.ledger import _filled_book, _PinnedMarket
 from engine.stages.signals import _answer, _differs, _refuse_in_sample, provenance
 from tests.engine.stages.seals import ORDER, REFUSED, model_of, seal_of

@@ -1,6 +1,7 @@
 """Scores of whole days, which the model hands to a strategy, and the target weights that come back."""
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -14,6 +15,7 @@ from engine.files import atomic_path
 
 _KEYS = {"date": pl.Date, "symbol": pl.String, "fold": pl.Int16, "split": pl.String}
 _SPLITS = ("train", "validation", "test")
+_LIMITS = ("max_gross", "max_net", "max_weight")
 _TOLERANCE = 1e-9
 """Rounding that a sum of weights may show."""
 
@@ -72,7 +74,8 @@ class Prediction:
     @classmethod
     def read(cls, path: Path) -> Self:
         """IntegrityError for a file that is damaged or holds other columns."""
-        frame, metadata = read_table(path, hint="run `atft-tui train` or `atft-tui predict` first")
+        hint = "run `atft-tui train` or `atft-tui predict` first"
+        frame, metadata = read_table(path, ("run_id", "market"), hint=hint)
         try:
             return cls(
                 frame=frame,
@@ -86,8 +89,6 @@ class Prediction:
                 config_digest=metadata.get("config_digest", ""),
                 data_fingerprint=metadata.get("data_fingerprint", ""),
             )
-        except KeyError as error:
-            raise IntegrityError(f"{path}: has no {error.args[0]} in its metadata") from error
         except EngineError as error:
             raise IntegrityError(f"{path}: {error.message}") from error
 
@@ -126,18 +127,27 @@ def write_table(path: Path, frame: pl.DataFrame, metadata: dict[str, str]) -> No
         pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
 
 
-def read_table(path: Path, *, hint: str) -> tuple[pl.DataFrame, dict[str, str]]:
-    """Rows and metadata. ``hint`` says how to make the file when it is not there."""
+def read_table(
+    path: Path, names: Collection[str], *, hint: str
+) -> tuple[pl.DataFrame, dict[str, str]]:
+    """Rows, and metadata with these names among others; IntegrityError if one is missing.
+
+    ``hint`` says how to make the file when it is not there.
+    """
     if not path.is_file():
         raise EnvironmentProblem(f"{path}: no such file", hint=hint)
     try:
         table = pq.read_table(path)
     except (OSError, ValueError) as error:
         raise IntegrityError(f"{path}: not readable as Parquet ({error})") from error
-    metadata = table.schema.metadata or {}
+    stored = table.schema.metadata or {}
+    metadata = {key.decode(): value.decode() for key, value in stored.items()}
+    for name in names:
+        if name not in metadata:
+            raise IntegrityError(f"{path}: has no {name} in its metadata")
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)
-    return frame, {key.decode(): value.decode() for key, value in metadata.items()}
+    return frame, metadata
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,20 +190,17 @@ class Weights:
 
     def write(self, path: Path) -> None:
         """Write Parquet, with the limits in its metadata."""
-        limits = {
-            name: repr(getattr(self, name)) for name in ("max_gross", "max_net", "max_weight")
-        }
+        limits = {name: repr(getattr(self, name)) for name in _LIMITS}
         write_table(path, self.frame, {"run_id": self.run_id, "strategy": self.strategy, **limits})
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """The weights that a backtest wrote."""
-        frame, metadata = read_table(path, hint="run `atft-tui backtest` first")
+        names, hint = ("strategy", "run_id", *_LIMITS), "run `atft-tui backtest` first"
+        frame, metadata = read_table(path, names, hint=hint)
         return cls(
             frame=frame,
             strategy=metadata["strategy"],
             run_id=metadata["run_id"],
-            max_gross=float(metadata["max_gross"]),
-            max_net=float(metadata["max_net"]),
-            max_weight=float(metadata["max_weight"]),
+            **{name: float(metadata[name]) for name in _LIMITS},
         )

@@ -19,6 +19,7 @@ from engine.portfolio.strategy import load_strategy
 from engine.records import record
 from engine.records.card import Card, DayEvidence, SignalEvidence
 from engine.records.orders import Order, Refused, rows_of
+from engine.records.plans import iso_day
 from engine.records.seal import ATTEMPT, Seal, SealManifest, SignalInputs
 from engine.runs.events import Noted, StageStarted
 from engine.signals.account import Account
@@ -73,7 +74,7 @@ def signals(
     """
     if revise and not (reason or "").strip():
         raise UsageError("--revise needs a --reason", hint="say what changed")
-    day = None if date is None else _day(date)
+    day = iso_day(date)
     seals = SealStore(context.workspace / "signals")
     with waiting_lock(context, seals.root):
         for name in seals.sweep():
@@ -101,13 +102,6 @@ def _chosen_model(context: StageContext, run: str | None) -> Model:
     if run is not None:
         return package(context, context.store.open(run))
     return ModelStore(context.workspace / "models").require_champion()
-
-
-def _day(text: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f"{text!r} is not a date", hint="write YYYY-MM-DD") from error
 
 
 def _snapshot(context: StageContext, day: dt.date | None) -> Snapshot:

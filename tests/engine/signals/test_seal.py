@@ -106,7 +106,7 @@ def test_what_is_there_stays(tmp_path: Path) -> None:
         store.open("2016-12-29")
 
 
-@pytest.mark.parametrize("step", ["_write", "_sync", "Path.rename"])
+@pytest.mark.parametrize("step", ["_write", "sync_directory", "Path.rename"])
 def test_a_kill_at_any_step_leaves_nothing_or_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

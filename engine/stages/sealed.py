@@ -2,6 +2,8 @@
 it before, and the way back.
 """
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
 
 from engine.errors import IntegrityError
@@ -9,11 +11,13 @@ from engine.files import MANIFEST
 from engine.records import record
 from engine.records.seal import SealPlace, read_seal, seal_places
 from engine.runs.events import StageStarted
-from engine.signals.difference import SignalDifference
 from engine.signals.models import ModelStore
 from engine.signals.seal import PinStore, SealStore, manifest_bytes, verify_seal
 from engine.stages.context import Outcome, StageContext, waiting_lock
 from engine.stages.text import table
+
+if TYPE_CHECKING:
+    from engine.signals.difference import SignalDifference
 
 
 class _SealCheck(Struct, frozen=True, kw_only=True):
@@ -118,7 +122,7 @@ def diff(context: StageContext, *, before: str, after: str) -> Outcome:
     return Outcome(json=record.as_json(summary), text=_diff_text(summary))
 
 
-def _diff_text(found: SignalDifference) -> str:
+def _diff_text(found: "SignalDifference") -> str:
     ranks = [
         [
             row.code,

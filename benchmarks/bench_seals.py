@@ -34,7 +34,8 @@ from engine.signals.models import Model, ModelStore
 from engine.signals.seal import SealStore, trading_tables
 from engine.signals.window import day_slice
 from engine.stages.context import StageContext, StopFlag
-from engine.stages.load import Dataset, input_rules, load_dataset
+from engine.stages.identity import input_rules
+from engine.stages.load import Dataset, load_dataset
 from engine.stages.signal_inputs import Gatherer
 
 BEFORE, AFTER = 320, 5

@@ -28,7 +28,8 @@ from engine.records.train import Span, Spans, TrainResult
 from engine.runs.sink import NullSink
 from engine.signals.models import ModelStore
 from engine.stages.context import StageContext, StopFlag
-from engine.stages.load import input_rules, load_dataset
+from engine.stages.identity import input_rules
+from engine.stages.load import load_dataset
 from engine.stages.package import Networks, _make_reference
 from engine.training.ensemble import Ensemble
 from engine.training.snapshots import MODEL

@@ -23,7 +23,8 @@ from engine.runs.events import StageStarted
 from engine.runs.sink import NullSink
 from engine.stages.context import Outcome, StageContext
 from engine.stages.fit import start_runtime
-from engine.stages.load import input_rules, kept_model, load_dataset
+from engine.stages.identity import input_rules, kept_model
+from engine.stages.load import load_dataset
 from engine.stages.text import table
 from engine.training.scoring import score_days
 

@@ -23,7 +23,8 @@ from engine.runs.launch import RESUMABLE, ControlFiles
 from engine.runs.sink import EventSink
 from engine.runs.store import Run
 from engine.stages.context import StageContext
-from engine.stages.load import Dataset, as_taught, identity, uses_graph
+from engine.stages.identity import identity
+from engine.stages.load import Dataset, as_taught, uses_graph
 from engine.training.control import RunControl, TrainingStopped
 from engine.training.device import Runtime, apply_mode, choose_device
 from engine.training.machine import MachineProbe

@@ -18,15 +18,8 @@ from engine.signals.drift import Distribution, Reference
 from engine.signals.models import Model, ModelStore
 from engine.stages.context import StageContext
 from engine.stages.fit import fold_checkpoints
-from engine.stages.load import (
-    DATA,
-    Dataset,
-    identity,
-    input_rules,
-    load_dataset,
-    raw_days,
-    session_window,
-)
+from engine.stages.identity import DATA, identity, input_rules
+from engine.stages.load import Dataset, load_dataset, raw_days, session_window
 from engine.training.ensemble import Ensemble
 from engine.training.snapshots import Snapshots
 

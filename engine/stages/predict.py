@@ -14,7 +14,8 @@ from engine.records.plans import iso_day
 from engine.records.train import Spans, read_train
 from engine.stages.context import Outcome, StageContext, require_model
 from engine.stages.fit import start_runtime, write_predictions
-from engine.stages.load import kept_model, load_dataset
+from engine.stages.identity import kept_model
+from engine.stages.load import load_dataset
 from engine.training.scoring import score_days
 
 

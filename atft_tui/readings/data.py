@@ -17,13 +17,17 @@ from atft_tui.readings.parquet import readable
 from engine.errors import DataError, EngineError
 from engine.files import MANIFEST
 from engine.records.audit import AUDIT, AuditResult
-from engine.records.built import B, Built, GraphManifest, UniverseManifest, newest
 from engine.records.features import (
     CATALOG,
+    B,
+    Built,
     FeatureCatalog,
     FeatureRow,
     FeatureSource,
+    GraphManifest,
+    UniverseManifest,
     feature_source,
+    newest,
 )
 from engine.records.quality import QUALITY, REPORT, CheckedQuality, Hit, QualityReport
 from engine.records.record import RecordError

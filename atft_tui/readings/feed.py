@@ -7,9 +7,9 @@ from pathlib import Path
 
 from atft_tui.readings.tail import last_lines
 from engine.runs import launch
-from engine.runs.control import ControlFiles, Wish
 from engine.runs.fold import decoded, fold
-from engine.runs.follow import Follower
+from engine.runs.launch import ControlFiles, Wish
+from engine.runs.sink import Follower
 from engine.runs.state import RunState
 from engine.runs.store import Run, RunStore
 

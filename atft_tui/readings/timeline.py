@@ -22,7 +22,7 @@ from engine.runs.events import (
     RunStarted,
 )
 from engine.runs.fold import decoded, fold
-from engine.runs.follow import Follower
+from engine.runs.sink import Follower
 from engine.runs.state import RunState
 
 _FIRST_STRIDE = 2048

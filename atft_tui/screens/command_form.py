@@ -19,8 +19,8 @@ from atft_tui.styles import BAD, DIM, STRONG
 from atft_tui.widgets.field import Field
 from atft_tui.words import command_words, missing, own_words, split
 from engine.commands import BY_NAME, Command, Parameter
-from engine.commands.presets import PRESETS
 from engine.commands.strategies import strategy_summaries
+from engine.config.file import PRESETS
 from engine.errors import EngineError
 from engine.workspace import config_files
 

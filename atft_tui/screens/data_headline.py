@@ -9,7 +9,7 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.data import DataReading, SnapshotRow
 from atft_tui.sizes import WIDE
 from atft_tui.styles import BAD, DIM, GOOD, STRONG, WARN
-from engine.records.judgement import SURE
+from engine.records.figure import SURE
 from engine.records.quality import MARKET, CheckedQuality, DataFinding, Hit
 
 _VERDICTS = {

@@ -11,8 +11,7 @@ from atft_tui.readings.data import SnapshotRow, StockRow
 from atft_tui.styles import BAD, DIM, GOOD, PLAIN, STRONG, WARN
 from atft_tui.widgets.column import TableColumn
 from engine.records.features import FeatureRow, FeatureSource
-from engine.records.figure import Figure
-from engine.records.judgement import SURE
+from engine.records.figure import SURE, Figure
 from engine.records.quality import MARKET, DataFinding, Hit
 
 _R = TypeVar("_R")

@@ -22,7 +22,7 @@ from atft_tui.widgets.run_panels import TABS, RunPanels
 from atft_tui.widgets.search_table import SEARCH_COLUMNS, Tried, tried
 from atft_tui.widgets.table import BrowseTable
 from engine.errors import EngineError, UsageError
-from engine.runs import control
+from engine.runs import launch
 from engine.runs.state import RunState
 from engine.runs.store import Run
 
@@ -207,21 +207,21 @@ class TrainScreen(CockpitScreen[RunNews]):
             self.cockpit.resume_run(self.run_value.id)
 
     def action_checkpoint(self) -> None:
-        self._control(lambda run: control.request(run, "checkpoint"))
+        self._control(lambda run: launch.request(run, "checkpoint"))
 
     def action_pause(self) -> None:
         """Pause, or go on; a wish to pause that is not answered yet is taken back."""
         if "pause" in self.news.asked:
-            self._control(control.go_on)
+            self._control(launch.go_on)
         else:
-            self._control(lambda run: control.request(run, "pause"))
+            self._control(lambda run: launch.request(run, "pause"))
 
     def action_rollback(self) -> None:
         def roll_back() -> None:
-            self._control(lambda run: control.request(run, "rollback"))
+            self._control(lambda run: launch.request(run, "rollback"))
 
         if not self.news.is_live:
-            self._control(lambda run: control.request(run, "rollback"))
+            self._control(lambda run: launch.request(run, "rollback"))
             return
         self.cockpit.confirm(
             f"Roll {self.news.run_id} back to its last healthy checkpoint?\n"

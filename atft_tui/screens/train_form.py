@@ -21,7 +21,7 @@ from atft_tui.sizes import WIDE
 from atft_tui.styles import BAD, CHANGED, DIM, GOOD, PLAIN, STRONG, WARN
 from engine.errors import EngineError
 from engine.records import record
-from engine.records.preflight import PreflightResult, PreflightRow
+from engine.records.plans import PreflightResult, PreflightRow
 
 _QUIET_S = 0.8
 """After the last key the settings are looked at; a preflight takes seconds."""

@@ -21,8 +21,7 @@ from atft_tui.widgets.intervals import Estimate, estimate_row, judged, span_of
 from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.strips import meter
 from engine.records.card import Card
-from engine.records.figure import Figure
-from engine.records.judgement import SURE
+from engine.records.figure import SURE, Figure
 
 
 class HomePanel(PlacePanel[Any]):

@@ -11,8 +11,7 @@ from atft_tui.styles import BAD, BETTER, DIM, PLAIN, STRONG
 from atft_tui.widgets.lines import beside, page, row, start
 from atft_tui.widgets.part_panel import PartPanel
 from atft_tui.widgets.point_chart import gap_chart
-from engine.records.figure import Figure
-from engine.records.judgement import SURE
+from engine.records.figure import SURE, Figure
 from engine.records.shadow import ENTRIES, PARTS, Entry, LiveRecord, ShadowLedger, ShadowTotal
 
 _BPS = 1e4

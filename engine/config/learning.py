@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from engine.config.base import Block, ConfigTable
-from engine.records.judgement import (
+from engine.records.figure import (
     COLLAPSED_RATIO,
     GRADIENT_HEALTHY,
     GRADIENT_LOW,

@@ -13,12 +13,11 @@ import psutil
 from numpy.typing import NDArray
 
 from engine.config import Config, Market
-from engine.data.lineage import Lineage
-from engine.data.sectors import SECTORS, has_sectors
+from engine.data.months import Lineage
+from engine.data.tables import SECTORS, has_sectors
 from engine.data.universe import PanelSource, Universe
 from engine.errors import IntegrityError
-from engine.features.catalog import select
-from engine.features.catalog_file import write_catalog
+from engine.features.catalog import select, write_catalog
 from engine.features.compute import Inputs, compute_sessions, longest_reach, market_columns, pieces
 from engine.features.feature import Feature
 from engine.features.rolling import BLOCK
@@ -134,7 +133,7 @@ def build_features(
             fields = work.fields(base[1] if base else None)
             write_manifest(staging, {**lineage.fields(), **fields}, known)
         lineage.prune(directory)
-    return open_features(target, universe)
+    return _open_features(target, universe)
 
 
 def chosen_features(panel: PanelSource, config: Config, *, with_graph: bool) -> tuple[Feature, ...]:
@@ -154,7 +153,7 @@ def _present_tables(panel: PanelSource) -> set[str]:
     return tables | ({SECTORS} if has_sectors(panel.securities) else set())
 
 
-def open_features(directory: Path, universe: Universe) -> FeatureSet:
+def _open_features(directory: Path, universe: Universe) -> FeatureSet:
     """Read a feature set back; a block's hash is checked when it is first read."""
     manifest = read_manifest(directory, verify=False)
     sessions, stocks = universe.dates_S.size, len(universe.symbols)

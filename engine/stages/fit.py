@@ -18,9 +18,8 @@ from engine.graph.graph import GraphSeries
 from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.model.build import build_model, parameter_table
 from engine.portfolio.prediction import Prediction
-from engine.runs.control import ControlFiles
 from engine.runs.events import FoldStarted, ModelBuilt, Noted, PlanMade, StageStarted
-from engine.runs.launch import RESUMABLE
+from engine.runs.launch import RESUMABLE, ControlFiles
 from engine.runs.sink import EventSink
 from engine.runs.store import Run
 from engine.stages.context import StageContext

@@ -13,7 +13,7 @@ from engine.features.feature_set import chosen_features
 from engine.model.build import build_model, parameter_table
 from engine.records import record
 from engine.records.audit import AUDIT, read_audit
-from engine.records.preflight import PreflightResult, PreflightRow
+from engine.records.plans import PreflightResult, PreflightRow
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
 from engine.training.device import choose_device, physical_cores
@@ -33,7 +33,7 @@ def preflight(context: StageContext) -> Outcome:
     rows = [
         _torch(),
         device,
-        mode_row(context.config.training.mode, device.value, physical_cores()),
+        _mode_row(context.config.training.mode, device.value, physical_cores()),
         *_data(context),
         _audit(context),
         _disk_is_writable(context),
@@ -58,7 +58,7 @@ def _torch() -> PreflightRow:
     return PreflightRow("torch", f"{torch.__version__}, {threads}", "ok")
 
 
-def mode_row(mode: str, device: str, cores: int) -> PreflightRow:
+def _mode_row(mode: str, device: str, cores: int) -> PreflightRow:
     """The mode, and what the other one would save where a processor with several cores trains."""
     if mode != "safe" or device != "cpu" or cores < 2:
         return PreflightRow("mode", mode, "ok")

@@ -18,8 +18,7 @@ from engine.records.train import TRAIN, DataFacts, Headline, Span, Spans, TrainR
 from engine.records.worth import Worth
 from engine.runs.events import BaselineEvaluated, BlocksWorthLogged, StageStarted
 from engine.runs.fold import fold
-from engine.runs.monitors import Monitors
-from engine.runs.scoreboard import scoreboard
+from engine.runs.scoreboard import Monitors, scoreboard
 from engine.runs.sink import EventSink
 from engine.runs.store import Run
 from engine.stages.context import Outcome, StageContext, open_or_create, run_session
@@ -61,11 +60,11 @@ def run_training(
         )
         record.write(run.path(TRAIN), found)
         session.status = "done" if found.status == "done" else "stopped"
-        session.summary = record.as_json(headline(found))
+        session.summary = record.as_json(_headline(found))
     return found
 
 
-def headline(found: TrainResult) -> Headline:
+def _headline(found: TrainResult) -> Headline:
     """What the list of runs shows of a training."""
     return Headline(
         best=found.best,

@@ -17,7 +17,7 @@ from engine.stages.context import StageContext, run_session
 from engine.stages.fit import score_network
 from engine.stages.load import Loader, load_dataset
 from engine.training.evaluate import daily_rank_ics
-from engine.tuning.objective import objective
+from engine.tuning.space import objective
 
 
 def run_trial(

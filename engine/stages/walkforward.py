@@ -20,7 +20,7 @@ from engine.runs.store import Run
 from engine.stages.context import Outcome, StageContext, open_or_create, run_session
 from engine.stages.fit import mean_scores, score_network, write_predictions
 from engine.stages.load import Dataset, Loader, as_taught, load_dataset
-from engine.stages.text import rank_ic, table
+from engine.stages.text import line, table
 from engine.stages.train import provenance
 from engine.training.baselines import compute_baselines
 from engine.training.evaluate import against_baselines, anatomy, evaluate
@@ -187,8 +187,8 @@ def _judged(
 
 
 def _text(found: TrainResult) -> str:
-    rows = [[f"fold {row.fold}", rank_ic(row)] for row in found.folds]
-    rows += [["all", rank_ic(found.test)]]
-    rows += [[name, rank_ic(rival.test)] for name, rival in found.baselines.items()]
+    rows = [[f"fold {row.fold}", line(row)] for row in found.folds]
+    rows += [["all", line(found.test)]]
+    rows += [[name, line(rival.test)] for name, rival in found.baselines.items()]
     header = ["", f"test RankIC, h={found.score_horizon}"]
     return f"run {found.run_id}: done\n\n{table(rows, header=header)}"

@@ -13,9 +13,8 @@ from atft_tui.widgets.ink import INK, Ink
 from atft_tui.widgets.intervals import Estimate, estimate_row
 from atft_tui.widgets.lines import cut
 from engine.records.backtest import BacktestSummary
-from engine.records.factor import DecayRow, LagRow
-from engine.records.figure import DASH, Figure
-from engine.records.judgement import SURE, is_noise
+from engine.records.figure import DASH, SURE, Figure, is_noise
+from engine.records.rank_ic import DecayRow, LagRow
 
 _NUMBERS, _SHORT = 15, 10
 """Columns of value and error: of a RankIC, and in basis points."""

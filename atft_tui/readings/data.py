@@ -3,7 +3,6 @@
 Each part is read by itself: one torn file is told in `DataReading.trouble` and hides only its own panel.
 """
 
-import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,8 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from atft_tui.readings.cached import FILES
-from atft_tui.readings.parquet import readable
+from atft_tui.readings.files import FILES, readable
 from engine.errors import DataError, EngineError
 from engine.files import MANIFEST
 from engine.records.audit import AUDIT, AuditResult
@@ -33,8 +31,6 @@ V = TypeVar("V")
 Mark = Literal["", "missing", "excluded", "thin", "unknown"]
 _MOST = 60
 """Snapshots that are read; a store that grows every day keeps many."""
-_RULES = ("window", "half_life", "shrinkage", "threshold", "k", "rebuild_sessions")
-"""Rules of a graph that are shown beside its kind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,19 +81,6 @@ class StockRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GraphSeriesRow:
-    """Graphs of one set of rules; one value per rebuild date in each series."""
-
-    fits: bool
-    """Whether they were built from the current snapshot."""
-    kind: str
-    rules: str
-    dates: tuple[str, ...]
-    series: tuple[tuple[str, tuple[float, ...]], ...]
-    """Name of a statistic and its values; NaN where undefined. Empty where they were not recorded."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DataReading:
     """Everything on the Data screen."""
 
@@ -115,7 +98,8 @@ class DataReading:
     stocks: tuple[StockRow, ...] = ()
     features: tuple[FeatureRow, ...] = ()
     feature_source: FeatureSource = field(default_factory=FeatureSource)
-    graph: GraphSeriesRow | None = None
+    graph: tuple[GraphManifest, bool] | None = None
+    """The newest graphs, of the current snapshot if there are any; whether they are of it."""
     panel: str = ""
     """Directory of the cleaned bars of the current snapshot."""
 
@@ -231,12 +215,10 @@ class DataReader:
         inputs = (catalog, source.built, source.worth, source.fits)
         return FILES.derive("features", inputs, lambda: (source.rows(catalog), source))
 
-    def _graph(self, current: SnapshotRow | None) -> GraphSeriesRow | None:
+    def _graph(self, current: SnapshotRow | None) -> tuple[GraphManifest, bool] | None:
         chain = current.manifest.chain if current else None
         found = newest(self.workspace / "graphs", GraphManifest, chain, FILES.record)
-        if found is None:
-            return None
-        return FILES.derive("graph", found[1:], lambda: _graph(found[1], fits=found[2]))
+        return found[1:] if found else None
 
     def _stocks(
         self, hits: Sequence[Hit], universe: UniverseManifest | None
@@ -279,22 +261,6 @@ def _coverage(quality: CheckedQuality | None, universe: UniverseManifest | None)
         members=tuple(members.get(day) for day in dates),
         marks=tuple(marks.get(day, "") for day in dates),
         unlisted=max(0, quality.count("missing_session") - len(found.missing_sessions)),
-    )
-
-
-def _graph(manifest: GraphManifest, *, fits: bool) -> GraphSeriesRow:
-    columns = {
-        name: tuple(math.nan if v is None else float(v) for v in values)
-        for name, values in manifest.statistics.items()
-        if name != "date"
-    }
-    rules = manifest.graph
-    return GraphSeriesRow(
-        fits=fits,
-        kind=str(rules.get("kind", "not recorded")),
-        rules="  ".join(f"{name} {rules[name]}" for name in _RULES if name in rules),
-        dates=tuple(map(str, manifest.statistics.get("date", ()))),
-        series=tuple(columns.items()),
     )
 
 

@@ -5,12 +5,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from atft_tui.readings.answers import Answers, read_answers
-from atft_tui.readings.cached import FILES, Readable, attempted
-from atft_tui.readings.champion import Champion, read_champion
-from atft_tui.readings.parquet import read_table
+from atft_tui.jobs import Answers, read_answers
+from atft_tui.readings.files import FILES, Readable, attempted, read_table
 from atft_tui.readings.schedule import Schedule, read_schedule
-from atft_tui.readings.seals import ShownCard, read_attempt, read_card, seals
+from atft_tui.readings.seals import (
+    Champion,
+    ShownCard,
+    read_attempt,
+    read_card,
+    read_champion,
+    seals,
+)
 from atft_tui.readings.signal import Signal, earlier, read_signal
 from engine.records import record
 from engine.records.seal import Seal
@@ -77,8 +82,7 @@ def read_desk(workspace: Path, chosen: str | None, now: dt.datetime, *, rows: bo
     before = earlier(sealed, seal) if seal is not None else None
     signal = None
     if seal is not None:
-        plain = Signal(seal=seal, card=read_card(seal))
-        signal = read_signal(seal, before) if rows else plain
+        signal = read_signal(seal, before) if rows else Signal(seal=seal, card=read_card(seal))
     return Desk(
         seals=sealed,
         attempt=tried,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from atft_tui.readings.tail import last_lines
+from atft_tui.readings.files import last_lines
 from engine.runs import launch
 from engine.runs.control import ControlFiles, Wish
 from engine.runs.fold import decoded, fold

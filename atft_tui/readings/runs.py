@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 from atft_tui import format as fmt
-from atft_tui.readings.cached import Stamp, stamp_of
+from atft_tui.readings.files import Stamp, stamp_of
 from engine.records.figure import Interval
 from engine.records.rank_ic import RankICSummary
 from engine.records.run import RunSummary, Sharpe

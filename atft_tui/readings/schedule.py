@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
 
-from atft_tui.readings.tail import last_lines
+from atft_tui.readings.files import last_lines
 from engine.records.agenda import Agenda
 from engine.schedule.agenda import LEDGER, read_agenda
 
@@ -45,11 +45,6 @@ class Schedule:
     def failed_alerts(self) -> int:
         """Number of alerts that were given up."""
         return self.agenda.alert_counts.get("failed", 0)
-
-
-def utc_now() -> dt.datetime:
-    """The moment it is, UTC."""
-    return dt.datetime.now(dt.UTC)
 
 
 def read_schedule(workspace: Path, now: dt.datetime) -> Schedule | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from atft_tui.readings.parquet import readable
+from atft_tui.readings.files import readable
 from engine.records.flags import EVENTS, FLAG_NAMES
 
 

@@ -8,23 +8,50 @@ from typing import ClassVar
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Container, Horizontal, Vertical, VerticalScroll
-from textual.screen import ModalScreen
+from textual.containers import Container, Vertical
 from textual.suggester import SuggestFromList
 from textual.widget import Widget
 from textual.widgets import Button, Input, Label, Static
 
 from atft_tui import format as fmt
 from atft_tui import styles
-from atft_tui.keys import SCREENS, bindings
 from atft_tui.readings.config import ConfigNews, KeyRow, PresetRow, read_config
 from atft_tui.screens.base import CockpitScreen
-from atft_tui.sizes import WIDE
+from atft_tui.screens.dialogs import Dialog, TextDialog
+from atft_tui.styles import WIDE
 from atft_tui.widgets.column import TableColumn
-from atft_tui.widgets.key_panel import KeyPanel
+from atft_tui.widgets.fact_lines import Lines
+from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.table import BrowseTable
 from engine.errors import EngineError
+
+
+class KeyPanel(PlacePanel[KeyRow]):
+    """One setting: what it means, its value and where that comes from."""
+
+    title = "key"
+    empty = "No key fits the filter: esc clears it."
+
+    def picture(self, value: KeyRow, width: int, height: int) -> Text:
+        """The setting in sentences and facts."""
+        out = Lines(width, height)
+        out.say((value.key, styles.STRONG))
+        out.prose(value.about)
+        out.space()
+        changed = styles.CHANGED if value.is_changed else styles.PLAIN
+        out.wrap(out.label_of("value"), value.value, changed)
+        if value.is_changed:
+            out.wrap(out.label_of("default"), value.default)
+        if value.limits:
+            out.wrap(out.label_of("range"), value.limits)
+        if value.unit:
+            out.fact("unit", value.unit)
+        out.fact("from", fmt.clean(value.origin))
+        if value.is_of_data:
+            out.space()
+            words = "What was built from the data under another value stays; it is built anew when needed."
+            out.prose((words, styles.DIM))
+        return out.text()
 
 
 def _value(row: KeyRow) -> Text:
@@ -45,10 +72,10 @@ def _key(row: KeyRow) -> Text:
 
 
 _COLUMNS: tuple[TableColumn[KeyRow], ...] = (
-    TableColumn(name=" key", cell=_key, value=lambda row: row.key, width=37),
-    TableColumn(name="value", cell=_value, value=lambda row: row.value),
-    TableColumn(name="from", cell=_origin, value=lambda row: row.origin, width=16),
-    TableColumn(name="range, unit", cell=_range, width=26, wide_only=True),
+    TableColumn(" key", _key, 37, value=lambda row: row.key),
+    TableColumn("value", _value, value=lambda row: row.value),
+    TableColumn("from", _origin, 16, value=lambda row: row.origin),
+    TableColumn("range, unit", _range, 26, wide_only=True),
 )
 
 
@@ -56,7 +83,6 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
     """The place of the settings: a table of all keys beside the words on one."""
 
     place: ClassVar[str] = "config"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(SCREENS["config"])]
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,7 +97,7 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
         return read_config(self.cockpit.workspace)
 
     def on_mount(self) -> None:
-        self.query_one("#config-table", BrowseTable).grid.focus()
+        self.table.focus()
 
     @property
     def wide(self) -> bool:
@@ -79,9 +105,9 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
         return self.size.width >= WIDE
 
     def show(self, value: ConfigNews) -> None:
-        table = self.query_one("#config-table", BrowseTable)
-        table.set_rows([row for row in value.rows if row.is_changed or not self.changed_only])
-        self.query_one(KeyPanel).show_value(table.current)
+        rows = [row for row in value.rows if row.is_changed or not self.changed_only]
+        self.table.set_rows(rows)
+        self.query_one(KeyPanel).show_value(self.selected)
 
     def headline(self, width: int) -> Text:
         if self.value is None:
@@ -97,10 +123,14 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
         return text
 
     @property
+    def table(self) -> BrowseTable[KeyRow]:
+        """All keys, or those that are not at their default."""
+        return self.query_one("#config-table", BrowseTable)
+
+    @property
     def selected(self) -> KeyRow | None:
         """The row under the cursor."""
-        row: KeyRow | None = self.query_one("#config-table", BrowseTable).current
-        return row
+        return self.table.current
 
     @on(BrowseTable.Highlighted)
     def describe(self, event: BrowseTable.Highlighted) -> None:
@@ -111,7 +141,7 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
     def action_edit(self) -> None:
         if self.selected is not None:
             dialog = EditDialog(self.cockpit.workspace, self.selected)
-            self.app.push_screen(dialog, lambda told: self.tell(told))
+            self.app.push_screen(dialog, self.tell)
 
     def action_unset(self) -> None:
         """Back to the layer below; asked first, because a comment may go with it."""
@@ -155,7 +185,7 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
 
     def action_presets(self) -> None:
         if self.value is not None:
-            self.app.push_screen(PresetDialog(self.value.presets))
+            self.app.push_screen(TextDialog(_preset_text(self.value.presets), opened_by="p"))
 
 
 def _as_set(key: str) -> str:
@@ -165,16 +195,24 @@ def _as_set(key: str) -> str:
     return PHASES if key.startswith(f"{PHASES}.") else key
 
 
-# ---- small windows -------------------------------------------------------------------------------
+def _preset_text(presets: tuple[PresetRow, ...]) -> Text:
+    """Each preset with the keys that it would change, from what they are now."""
+    text = Text("Presets: atft-tui COMMAND --preset NAME, or in the form of a command.\n")
+    for preset in presets:
+        text.append(f"\n{preset.name}", styles.STRONG)
+        text.append(f"  {len(preset.changes)} keys\n", styles.DIM)
+        for key, now, then in preset.changes:
+            text.append(f"  {key:<42}")
+            text.append(f"{fmt.clean(now)} -> ", styles.DIM)
+            text.append(f"{fmt.clean(then)}\n", styles.CHANGED)
+    return text
 
 
-class EditDialog(ModalScreen[str | None]):
+class EditDialog(Dialog[str | None]):
     """A new value, judged by the resolver before anything is written; what was typed stays until it fits.
 
     Answers with what was changed, in words.
     """
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "cancel")]
 
     def __init__(self, workspace: Path, row: KeyRow) -> None:
         super().__init__()
@@ -187,15 +225,10 @@ class EditDialog(ModalScreen[str | None]):
             yield Static(Text(fmt.clean(row.about)))
             yield Static(_facts(row), classes="field")
             choices = _choices(row)
-            yield Input(
-                row.value,
-                id="value",
-                suggester=SuggestFromList(choices) if choices else None,
-            )
+            suggester = SuggestFromList(choices) if choices else None
+            yield Input(row.value, id="value", suggester=suggester)
             yield Static(id="problem")
-            with Horizontal(classes="buttons"):
-                yield Button("Set (enter)", variant="primary", id="set")
-                yield Button("Cancel (esc)", id="cancel")
+            yield self.buttons("set", "Set (enter)")
 
     def on_mount(self) -> None:
         self.query_one("#value", Input).focus()
@@ -214,15 +247,9 @@ class EditDialog(ModalScreen[str | None]):
         try:
             change = await asyncio.to_thread(set_key, self.workspace, self.row.key, text)
         except EngineError as error:
-            told = f"{error.message}\n{error.hint}".strip()
-            self.query_one("#problem", Static).update(Text(fmt.clean_lines(told), styles.BAD))
+            self.complain(f"{error.message}\n{error.hint}".strip())
             return
         self.dismiss(f"{change.key} = {change.after} (was {change.before})")
-
-    @on(Button.Pressed, "#cancel")
-    def cancel(self) -> None:
-        """Close without a change."""
-        self.dismiss(None)
 
 
 def _facts(row: KeyRow) -> Text:
@@ -234,26 +261,3 @@ def _choices(row: KeyRow) -> list[str]:
     if row.default in ("true", "false"):
         return ["true", "false"]
     return [f'"{word}"' for word in row.limits.split(" | ")] if " | " in row.limits else []
-
-
-class PresetDialog(ModalScreen[None]):
-    """Each preset with the keys that it would change, from what they are now."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,p,q", "dismiss(None)", "close")]
-
-    def __init__(self, presets: tuple[PresetRow, ...]) -> None:
-        super().__init__()
-        self.presets = presets
-
-    def compose(self) -> ComposeResult:
-        text = Text()
-        text.append("Presets: atft-tui COMMAND --preset NAME, or in the form of a command.\n")
-        for preset in self.presets:
-            text.append(f"\n{preset.name}", styles.STRONG)
-            text.append(f"  {len(preset.changes)} keys\n", styles.DIM)
-            for key, now, then in preset.changes:
-                text.append(f"  {key:<42}")
-                text.append(f"{fmt.clean(now)} -> ", styles.DIM)
-                text.append(f"{fmt.clean(then)}\n", styles.CHANGED)
-        with VerticalScroll(classes="dialog wide"):
-            yield Static(text)

@@ -2,20 +2,19 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rich.text import Text
 from textual import on, work
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container, Vertical, VerticalScroll
+from textual.containers import VerticalScroll
+from textual.widget import Widget
 from textual.widgets import Button, Checkbox, Input, Select, Static
 
-from atft_tui.child import answer_of
-from atft_tui.screens.command_form import CommandForm
-from atft_tui.sizes import WIDE
+from atft_tui.jobs import answer_of
+from atft_tui.screens.command_form import BesideForm
 from atft_tui.styles import DIM, GOOD, STRONG
-from atft_tui.widgets.reading_panel import reading_lines, verdict_words
+from atft_tui.widgets.data_panels import reading_lines, verdict_words
 from engine.records import record
 from engine.records.record import RecordError
 from engine.records.snapshot import SourceReading
@@ -26,7 +25,7 @@ _FIRST = (
 )
 
 
-class IngestForm(CommandForm):
+class IngestForm(BesideForm):
     """Files are read with ``--dry-run`` first; what was shown may be stored, what was refused may not."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "start", "look, then store")]
@@ -43,11 +42,9 @@ class IngestForm(CommandForm):
         self.read: SourceReading | None = None
         """What was found; None while the files are being read."""
 
-    def compose(self) -> ComposeResult:
-        with Container(classes="dialog start"):
-            with Vertical(classes="train-form"):
-                yield from self.form()
-            yield self._box
+    def beside(self) -> Widget:
+        """How the files would be read."""
+        return self._box
 
     def on_mount(self) -> None:
         self.draw_button()
@@ -55,15 +52,10 @@ class IngestForm(CommandForm):
             self.fields["prices"].focus()
 
     def fit(self) -> None:
-        """Give the fields and what was read the room that there is."""
+        """Seen, the plan needs the room; the fields can still be reached, two at a time."""
+        self.least = 2 if self.read else 5
         super().fit()
-        narrow = self.app.size.width < WIDE
-        frame = self.query_one(".start")
-        frame.set_class(narrow, "stacked")
-        frame.set_class(self.read is not None, "looked")
-        if narrow:
-            # Seen, the plan needs the room; the fields can still be reached, two at a time.
-            self._scroll.styles.max_height = 2 if self.read else 5
+        self.query_one(".start").set_class(self.read is not None, "looked")
         self.call_after_refresh(self.draw_read)
 
     # ---- looking before storing --------------------------------------------------------------------
@@ -94,7 +86,10 @@ class IngestForm(CommandForm):
         self.show_read(None)
         self._told.update(Text("reading the files …", style=DIM))
         answer = await answer_of(self.workspace, [*words, "--dry-run"])
-        self.show_read(_found(answer))
+        try:
+            self.show_read(record.convert(answer, SourceReading, "the answer cannot be read"))
+        except RecordError as error:  # told like a refusal
+            self.show_read(SourceReading(error=error.message))
 
     def show_read(self, read: SourceReading | None) -> None:
         """Show what was found; None while the files are being read."""
@@ -125,11 +120,3 @@ class IngestForm(CommandForm):
         """What enter does now stands on the button."""
         label = "Start" if not self._to_be_seen() else "Store" if self._storable() else "Look"
         self.query_one("#start", Button).label = f"{label} (ctrl+s)"
-
-
-def _found(answer: Mapping[str, Any]) -> SourceReading:
-    """What the child answered; a record that does not fit is told like a refusal."""
-    try:
-        return record.convert(answer, SourceReading, "the answer cannot be read")
-    except RecordError as error:
-        return SourceReading(error=error.message)

@@ -6,20 +6,19 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual import on
-from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Static
 
-from atft_tui.keys import SCREENS, bindings
+from atft_tui.keys import following
 from atft_tui.readings.feed import RunFeed, RunNews, chosen_or_newest
 from atft_tui.screens.base import CockpitScreen
+from atft_tui.screens.run_columns import SEARCH_COLUMNS, Tried, tried
 from atft_tui.styles import STRONG
 from atft_tui.widgets import panels
-from atft_tui.widgets.keybar import KeyBar
+from atft_tui.widgets.bars import KeyBar
 from atft_tui.widgets.run_lines import headline, possible, timeline, way_on
 from atft_tui.widgets.run_panels import TABS, RunPanels
-from atft_tui.widgets.search_table import SEARCH_COLUMNS, Tried, tried
 from atft_tui.widgets.table import BrowseTable
 from engine.errors import EngineError, UsageError
 from engine.runs import control
@@ -48,7 +47,6 @@ class TrainScreen(CockpitScreen[RunNews]):
 
     place: ClassVar[str] = "train"
     poll_s: ClassVar[float] = _TICK_S
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(SCREENS["train"])]
 
     def __init__(self) -> None:
         super().__init__()
@@ -167,7 +165,7 @@ class TrainScreen(CockpitScreen[RunNews]):
         if not self.query_one("#tabs").display:
             (self.focus_next if step > 0 else self.focus_previous)()
             return
-        self.tab = TABS[(TABS.index(self.tab) + step) % len(TABS)]
+        self.tab = following(TABS, self.tab, step)
         self.lay_out()
 
     def action_networks(self) -> None:
@@ -180,9 +178,11 @@ class TrainScreen(CockpitScreen[RunNews]):
         self.lay_out()
 
     def action_doctor(self) -> None:
-        from atft_tui.screens.doctor import DoctorDialog
+        from atft_tui.screens.dialogs import TextDialog
+        from atft_tui.widgets.doctor_panel import details
 
-        self.app.push_screen(DoctorDialog(self.news.run_id, self.state))
+        title = f"Doctor  {self.news.run_id}  (esc closes)"
+        self.app.push_screen(TextDialog(details(self.state), opened_by="h", title=title))
 
     def action_detach(self) -> None:
         if self.news.is_live:

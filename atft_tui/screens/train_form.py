@@ -7,33 +7,27 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual import on, work
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container, Vertical, VerticalScroll
+from textual.containers import VerticalScroll
+from textual.widget import Widget
 from textual.widgets import Input, Select, Static
 
 from atft_tui import format as fmt
-from atft_tui.child import answer_of
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.preflight import ChangedSetting, changes
-from atft_tui.screens.command_form import CommandForm
-from atft_tui.sizes import WIDE
-from atft_tui.styles import BAD, CHANGED, DIM, GOOD, PLAIN, STRONG, WARN
+from atft_tui.jobs import answer_of
+from atft_tui.readings.config import ChangedSetting, changes
+from atft_tui.screens.command_form import BesideForm
+from atft_tui.styles import BAD, CHANGED, DIM, GOOD, STRONG, status
 from engine.errors import EngineError
 from engine.records import record
 from engine.records.preflight import PreflightResult, PreflightRow
 
 _QUIET_S = 0.8
 """After the last key the settings are looked at; a preflight takes seconds."""
-_VERDICTS = {
-    "ok": (GOOD, GLYPHS.done),
-    "warn": (WARN, "!"),
-    "stop": (BAD, GLYPHS.failed),
-}
 _KEY_WIDTH, _DEFAULT_WIDTH = 32, 22
 
 
-class TrainForm(CommandForm):
+class TrainForm(BesideForm):
     """Starts nothing while a row of the preflight is red."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -51,23 +45,12 @@ class TrainForm(CommandForm):
         # Held, not looked up: the answer of the preflight may come when the form is gone.
         self._checks, self._changes = Static(id="preflight"), Static(id="changes")
 
-    def compose(self) -> ComposeResult:
-        with Container(classes="dialog start"):
-            with Vertical(classes="train-form"):
-                yield from self.form()
-            with VerticalScroll(id="train-checks", can_focus=True):
-                yield self._checks
-                yield self._changes
+    def beside(self) -> Widget:
+        """The preflight over what the settings change."""
+        return VerticalScroll(self._checks, self._changes, id="train-checks", can_focus=True)
 
     def on_mount(self) -> None:
         self.action_look()
-
-    def fit(self) -> None:
-        super().fit()
-        narrow = self.app.size.width < WIDE
-        self.query_one(".start").set_class(narrow, "stacked")
-        if narrow:
-            self._scroll.styles.max_height = 3
 
     @on(Input.Changed, "#overrides")
     @on(Select.Changed, "#preset")
@@ -91,13 +74,10 @@ class TrainForm(CommandForm):
         self._changes.update(_changes_text(found))
         words = ["preflight", *(["--preset", preset] if preset else [])]
         words += [word for override in overrides for word in ("--set", override)]
-        self.found = await self._preflight(words)
-        self._checks.update(checks_text(self.found))
-
-    async def _preflight(self, words: list[str]) -> tuple[PreflightRow, ...]:
-        """Its rows, from a process of its own that ends with this form."""
+        # A process of its own, which ends with this form.
         answer = await answer_of(self.workspace, words)
-        return record.convert(answer, PreflightResult, "preflight").told()
+        self.found = record.convert(answer, PreflightResult, "preflight").told()
+        self._checks.update(checks_text(self.found))
 
     def problem(self) -> str:
         """Also what the preflight refuses; one that still runs may be passed over by asking twice."""
@@ -116,13 +96,11 @@ class TrainForm(CommandForm):
 def checks_text(rows: tuple[PreflightRow, ...]) -> Text:
     """``✓ ok    data    ok: 1,234 bars …`` with its hint under a row that has one."""
     red = sum(row.verdict == "stop" for row in rows)
-    text = Text()
-    verdict = f"a run could not start: {red} red" if red else "a run can start"
-    text.append("Preflight  ", style=STRONG)
-    text.append(f"{verdict}\n", style=BAD if red else GOOD)
+    verdict = f"a run could not start: {red} red\n" if red else "a run can start\n"
+    text = Text.assemble(("Preflight  ", STRONG), (verdict, BAD if red else GOOD))
     for row in rows:
-        style, mark = _VERDICTS.get(row.verdict, (PLAIN, " "))
-        text.append(f"{mark} {row.verdict:<5}", style=style)
+        found = status(row.verdict)
+        text.append(f"{found.mark} {row.verdict:<5}", style=found.style)
         text.append(f"{fmt.clean(row.name):<10} ", style=STRONG)
         text.append(f"{fmt.clean(row.value)}\n")
         if row.hint:
@@ -132,8 +110,7 @@ def checks_text(rows: tuple[PreflightRow, ...]) -> Text:
 
 def _changes_text(found: tuple[ChangedSetting, ...]) -> Text:
     """Key, default and value of what is not at its default, with where it comes from."""
-    text = Text()
-    text.append("Settings that are not at their default\n", style=STRONG)
+    text = Text.assemble(("Settings that are not at their default\n", STRONG))
     if not found:
         text.append("none: preset, files and --set change nothing\n", style=DIM)
     for change in found:

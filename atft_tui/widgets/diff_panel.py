@@ -7,12 +7,13 @@ from typing import Any
 from rich.text import Text
 
 from atft_tui import format as fmt
-from atft_tui.jobs import Job
-from atft_tui.readings.answers import RUNNING, outcome
+from atft_tui.jobs import RUNNING, Job, outcome
 from atft_tui.styles import BAD, DIM, STRONG
 from atft_tui.widgets.lines import page, row, start, wrapped
 from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.why_panel import move_text
+from engine.records.difference import RankChange, SignalDifference
+from engine.records.record import RecordError, convert
 
 _CAUSES = 3
 """Inputs and neighbours named of each stock."""
@@ -54,30 +55,30 @@ class DiffPanel(PlacePanel[Compared]):
 
 
 def _answer_lines(answer: Mapping[str, Any], width: int) -> list[Text]:
-    """The answer of `diff` as lines; what it lacks is left out."""
-    changed = ", ".join(str(part) for part in _list(answer.get("changed"))) or "nothing"
+    """The answer of `diff` as lines; one of another shape is told as such."""
+    try:
+        found = convert(answer, SignalDifference, "diff")
+    except RecordError as error:
+        return wrapped(error.message, width, BAD)
     figures = (
-        f"{answer.get('moved', 0)} of {answer.get('stocks', 0)} ranks moved, "
-        f"{answer.get('n_rows', 0)} cells of bars differ, "
-        f"{len(_list(answer.get('entered')))} stocks entered, {len(_list(answer.get('left')))} left"
+        f"{found.moved} of {found.stocks} ranks moved, {found.n_rows} cells of bars differ, "
+        f"{len(found.entered)} stocks entered, {len(found.left)} left"
     )
-    lines = [*wrapped(f"differ in: {changed}", width), Text(figures, style=DIM), Text()]
-    lines += _ranks(_objects(answer.get("ranks")), width)
-    bars = _objects(answer.get("rows"))
-    if bars:
+    lines = wrapped(f"differ in: {', '.join(found.changed) or 'nothing'}", width)
+    lines += [Text(figures, style=DIM), Text(), *_ranks(found.ranks, width)]
+    if found.rows:
         lines += [Text(), Text("bars that differ", style=STRONG)]
-        lines += [
-            row(
-                (str(bar.get("date")), 10, DIM), (str(bar.get("code")), 8, STRONG),
-                (str(bar.get("column")), 10), (f"{bar.get('before')}", -12),
-                (">", 1, DIM), (f"{bar.get('after')}", -12),
-            )
-            for bar in bars
-        ]  # fmt: skip
+    lines += [
+        row(
+            (bar.date, 10, DIM), (bar.code, 8, STRONG), (bar.column, 10), (f"{bar.before}", -12),
+            (">", 1, DIM), (f"{bar.after}", -12),
+        )
+        for bar in found.rows
+    ]  # fmt: skip
     return lines
 
 
-def _ranks(ranks: Sequence[Mapping[str, Any]], width: int) -> list[Text]:
+def _ranks(ranks: Sequence[RankChange], width: int) -> list[Text]:
     if not ranks:
         return []
     rest = max(0, width - 35)
@@ -85,31 +86,16 @@ def _ranks(ranks: Sequence[Mapping[str, Any]], width: int) -> list[Text]:
     lines = [row(*head, ("own bars, neighbours' bars, inputs that moved most", rest), gap=2)]
     lines[0].stylize(STRONG)
     for found in ranks:
-        causes = []
-        if found.get("own_rows"):
-            causes.append(f"{found['own_rows']} own bars")
-        heard = [str(code) for code in _list(found.get("neighbour_rows"))[:_CAUSES]]
-        if heard:
+        causes = [f"{found.own_rows} own bars"] if found.own_rows else []
+        if heard := found.neighbour_rows[:_CAUSES]:
             causes.append(f"bars of {', '.join(heard)}")
         causes += [
-            f"{one.get('feature')} {one.get('before', 0.0):+.2f} > {one.get('after', 0.0):+.2f}"
-            for one in _objects(found.get("inputs"))[:_CAUSES]
+            f"{one.feature} {one.before:+.2f} > {one.after:+.2f}" for one in found.inputs[:_CAUSES]
         ]
-        move = found.get("move")
         lines.append(
             row(
-                (str(found.get("code")), 8, STRONG), (f"{found.get('before')}", -6),
-                (f"{found.get('after')}", -5), (move_text(move if isinstance(move, int) else None), 6),
-                (", ".join(causes), rest, DIM), gap=2,
+                (found.code, 8, STRONG), (f"{found.before}", -6), (f"{found.after}", -5),
+                (move_text(found.move), 6), (", ".join(causes), rest, DIM), gap=2,
             )
         )  # fmt: skip
     return lines
-
-
-def _objects(value: Any) -> list[Mapping[str, Any]]:
-    """Those entries of a list that are objects."""
-    return [one for one in _list(value) if isinstance(one, Mapping)]
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

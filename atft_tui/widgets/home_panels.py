@@ -20,8 +20,7 @@ from atft_tui.widgets.fact_lines import TALL, Lines
 from atft_tui.widgets.intervals import Estimate, estimate_row, judged, span_of
 from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.strips import meter
-from engine.records.card import Card
-from engine.records.figure import Figure
+from engine.records.card import Card, TradeFigures
 from engine.records.judgement import SURE
 
 
@@ -73,22 +72,19 @@ def _today(out: Lines, news: HomeNews) -> None:
 def _no_card(out: Lines, news: HomeNews) -> None:
     out.say(("No signal yet.", styles.STRONG))
     out.space()
-    if news.champion is None:
+    first = news.champion is None
+    if first:
         key = ("4", styles.KEY)
         out.say("A signal needs a champion: choose a run with ", key, " and promote it,")
-    start = "then " if news.champion is None else ""
-    out.say(start, ("s", styles.KEY), " seals what to trade after the newest session.")
+    out.say("then " * first, ("s", styles.KEY), " seals what to trade after the newest session.")
 
 
 def _orders(card: Card) -> list[str | tuple[str, Style]]:
-    figures = card.orders
-    parts: list[str | tuple[str, Style]] = [
-        (f"{figures.lines if figures else 0:,}", styles.STRONG),
-        " orders",
-    ]
-    if figures and not math.isnan(figures.turnover):
+    figures = card.orders or TradeFigures()
+    parts: list[str | tuple[str, Style]] = [(f"{figures.lines:,}", styles.STRONG), " orders"]
+    if not math.isnan(figures.turnover):
         parts += [", turnover ", (f"{figures.turnover:.1%}", styles.STRONG), " of equity"]
-    if figures and not math.isnan(figures.cost):
+    if not math.isnan(figures.cost):
         parts += [", cost ", (f"{figures.cost * 1e4:.1f}", styles.STRONG), " bp"]
     return parts
 
@@ -125,40 +121,37 @@ def _champion(out: Lines, news: HomeNews) -> None:
     span = span_of(estimates)
     band = "" if math.isnan(test.null_band) else f"null ±{test.null_band:.4f}"
     figure = _rank_ic(test.rank_ic, test.rank_ic_se, noise=test.is_noise)
-    _figure(out, f"test h={facts.score_horizon}", figure, f"n={test.n_dates:,}, {band}")
-    _scale(out, estimates[0], span)
+    sample = (f"n={test.n_dates:,}, {band}", styles.DIM)
+    _figure(out, f"test h={facts.score_horizon}", figure, sample, estimates[0], span)
     if live is None:
         out.fact("live", ("none yet: see ledger", styles.DIM))
         return
     floor = "" if math.isnan(live.low) else f", floor {live.low:+.4f}"
     figure = _rank_ic(live.rank_ic, live.se, noise=live.is_noise)
     style = styles.BAD if live.rank_ic < live.low else styles.DIM
-    _figure(out, f"live h={live.horizon}", figure, f"n={live.sessions:,}{floor}", style)
-    _scale(out, estimates[1], span)
+    sample = (f"n={live.sessions:,}{floor}", style)
+    _figure(out, f"live h={live.horizon}", figure, sample, estimates[1], span)
 
 
-def _figure(out: Lines, name: str, figure: Text, sample: str, style: Style = styles.DIM) -> None:
-    """A figure and its sample: beside it, or below where the panel is narrow."""
-    if out.roomy:
-        out.fact(name, figure, (f"  {sample}", style))
-    else:
-        out.fact(name, figure)
-        out.fact("", (f" {sample}", style))
-
-
-def _scale(out: Lines, estimate: Estimate, span: float) -> None:
-    """The figure as a picture, zero in the middle; an empty line where nothing is known."""
-    if out.height < TALL:
-        return
-    scale = CellScale(low=-span, high=span, columns=max(3, out.width - 4))
-    zero = {0.0: (GLYPHS.bar, styles.DIM)}
-    out.say("  ", estimate_row(scale, estimate, lines=zero) if span else "")
+def _figure(
+    out: Lines, name: str, figure: Text, sample: tuple[str, Style], estimate: Estimate, span: float
+) -> None:
+    """A figure and its sample, beside it or below where the panel is narrow; then as a picture."""
+    words, style = sample
+    out.fact(name, figure, (f"  {words}" * out.roomy, style))
+    if not out.roomy:
+        out.fact("", (f" {words}", style))
+    if out.height >= TALL:
+        # Zero is in the middle; an empty line where nothing is known.
+        scale = CellScale(low=-span, high=span, columns=max(3, out.width - 4))
+        zero = {0.0: (GLYPHS.bar, styles.DIM)}
+        out.say("  ", estimate_row(scale, estimate, lines=zero) if span else "")
 
 
 def _rank_ic(value: float, se: float, *, noise: bool) -> Text:
     if math.isnan(value):
         return Text(fmt.DASH, styles.DIM)
-    return Text(f"{'~' if noise else ' '}{Figure(value, se).text()}", styles.figure(noise=noise))
+    return Text(*styles.noted(fmt.rank_ic(value, se), noise=noise, sure=styles.PLAIN, lead=" "))
 
 
 # ---- data ----------------------------------------------------------------------------------------
@@ -176,13 +169,9 @@ def _data(out: Lines, news: HomeNews) -> None:
     audit = data.audit.verdict if data.audit else ""
     out.fact("newest", (data.last, styles.STRONG))
     out.fact("behind", freshness(news))
-    for name, word, missing in (
-        ("quality", quality, "not checked"),
-        ("audit", audit, "never run"),
-    ):
+    for name, word, missing in (("quality", quality, "not checked"), ("audit", audit, "never run")):
         found = status(word)
-        told = (f"{found.mark} {word}", found.style) if word else (missing, styles.DIM)
-        out.fact(name, told)
+        out.fact(name, (f"{found.mark} {word}", found.style) if word else (missing, styles.DIM))
     made = data.manifest
     since = f" from {made.days[0]}" if out.roomy else ""
     out.fact("sessions", f"{len(made.days):,}{since}")

@@ -7,9 +7,9 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.readings.desk import Shadow
-from atft_tui.styles import BAD, BETTER, DIM, PLAIN, STRONG
-from atft_tui.widgets.lines import beside, page, row, start
-from atft_tui.widgets.part_panel import PartPanel
+from atft_tui.styles import BAD, BETTER, DIM, PLAIN, STRONG, noted
+from atft_tui.widgets.lines import beside, line, page, row
+from atft_tui.widgets.panel import PartPanel
 from atft_tui.widgets.point_chart import gap_chart
 from engine.records.figure import Figure
 from engine.records.judgement import SURE
@@ -34,16 +34,10 @@ class LedgerPanel(PartPanel[Shadow]):
         if not lines:
             lines = [Text(f"{told.signals} sealed signals, none with two later sessions yet")]
         lines += [_live(live) for live in told.live.values()]
-        lines += [Text()]
+        lines.append(Text())
         split, room = _split(totals), height - len(lines)
-        chart: list[Text] = []
-        if room >= _LEAST_CHART:
-            chart = _chart(told, width - _SPLIT - 2, room)
-        if not chart:
-            lines += split
-        else:
-            lines += beside(split, chart, _SPLIT)
-        return page(lines, width, height)
+        chart = _chart(told, width - _SPLIT - 2, room) if room >= _LEAST_CHART else []
+        return page(lines + (beside(split, chart, _SPLIT) if chart else split), width, height)
 
 
 def _chart(told: ShadowLedger, width: int, height: int) -> list[Text]:
@@ -63,27 +57,20 @@ def _chart(told: ShadowLedger, width: int, height: int) -> list[Text]:
 def _gap(entry: Entry, total: ShadowTotal) -> Text:
     """``open   gap -7.1 ± 1.0 (n=18)``: dim and marked while it is within its error of nothing."""
     noise = not abs(total.gap) > SURE * total.gap_se
-    text = start(f"{entry:<6}", STRONG)
     gap = Figure(_BPS * total.gap, _BPS * total.gap_se).text(1)
-    style = DIM if noise else BAD if total.gap < 0 else BETTER
-    text.append(f"gap {'~' if noise else ''}{gap}", style=style)
-    text.append(f" (n={total.sessions:,})", style=DIM)
-    text.append(f"  unfilled {total.unfilled:,}/{total.orders:,}", style=DIM)
-    return text
+    mark, style = "~" * noise, DIM if noise else BAD if total.gap < 0 else BETTER
+    sample, unfilled = f" (n={total.sessions:,})", f"  unfilled {total.unfilled:,}/{total.orders:,}"
+    told = (f"gap {mark}{gap}", style)
+    return line((f"{entry:<6}", STRONG), told, (sample, DIM), (unfilled, DIM))
 
 
 def _live(live: LiveRecord) -> Text:
-    text = start("live RankIC ", DIM)
     if not math.isfinite(live.rank_ic):
-        text.append(f"none yet (h={live.horizon})", style=DIM)
-        return text
-    noise = live.is_noise
-    text.append(f"{'~' if noise else ''}{live.rank_ic:+.4f}", style=DIM if noise else STRONG)
-    if math.isfinite(live.se):
-        text.append(f" ± {live.se:.4f}", style=DIM if noise else PLAIN)
-    text.append(f" (n={live.sessions})", style=DIM)
-    text.append(f", test {fmt.number(live.expected)}", style=DIM)
-    return text
+        return line((f"live RankIC none yet (h={live.horizon})", DIM))
+    noise, error = live.is_noise, f" ± {live.se:.4f}" if math.isfinite(live.se) else ""
+    figure = noted(f"{live.rank_ic:+.4f}", noise=noise)
+    sample, test = (f" (n={live.sessions})", DIM), (f", test {fmt.number(live.expected)}", DIM)
+    return line(("live RankIC ", DIM), figure, (error, DIM if noise else PLAIN), sample, test)
 
 
 def _split(totals: Mapping[Entry, ShadowTotal]) -> list[Text]:
@@ -93,8 +80,6 @@ def _split(totals: Mapping[Entry, ShadowTotal]) -> list[Text]:
     lines = [row(("a session", 10, DIM), *((entry, -6, DIM) for entry in totals))]
     for name in ("backtest", *PARTS, "realised"):
         style = PLAIN if name in PARTS else STRONG
-        figures = [getattr(total.mean, name) for total in totals.values()]
-        lines.append(
-            row((name, 10, style), *((fmt.number(_BPS * x, 1), -6, style) for x in figures))
-        )
+        means = (_BPS * getattr(total.mean, name) for total in totals.values())
+        lines.append(row((name, 10, style), *((fmt.number(x, 1), -6, style) for x in means)))
     return lines

@@ -18,6 +18,11 @@ def start(words: str, style: Style) -> Text:
     return Text(no_wrap=True, end="").append(words, style)
 
 
+def line(*parts: str | tuple[str, Style] | Text) -> Text:
+    """Words in their styles as one line, which is cut and never wrapped."""
+    return Text.assemble(*parts, no_wrap=True, overflow="ellipsis", end="")
+
+
 def cell(content: _Cell, width: int, style: Style = PLAIN, *, right: bool = False) -> Text:
     """The content cut or padded to exactly so many columns; strings are cleaned."""
     text = Text(fmt.clean(content), style=style) if isinstance(content, str) else content.copy()

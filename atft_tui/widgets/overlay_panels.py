@@ -1,16 +1,16 @@
-"""The marked runs in one picture: RankIC and loss per epoch, and paired differences."""
+"""The marked runs against each other: RankIC and loss per epoch, paired differences, settings."""
 
 from collections.abc import Sequence
 from typing import ClassVar
 
-from rich.cells import set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.text import Text
 
 from atft_tui import format as fmt
-from atft_tui.readings.runs_screen import Overlay
+from atft_tui.readings.runs_screen import Overlay, SettingRow
 from atft_tui.styles import DIM, STRONG
 from atft_tui.widgets.chart import LETTER_STYLES, LETTERS, Curve, curves, legend
-from atft_tui.widgets.lines import cut
+from atft_tui.widgets.lines import cut, line
 from atft_tui.widgets.panel import PlacePanel
 
 _MARK_FIRST = "Nothing is marked: go back to the list (esc) and mark up to six runs with space."
@@ -41,43 +41,51 @@ class PairsPanel(PlacePanel[Overlay]):
     empty: ClassVar[str] = _MARK_FIRST
 
     def picture(self, value: Overlay, width: int, height: int) -> Text:
-        letters = {run.about.id: LETTERS[n] for n, run in enumerate(value.runs)}
-        text = Text(no_wrap=True)
         if not value.pairs:
             more = "" if len(value.runs) > 1 else " (mark two at least)"
             return Text(f"None on file: c compares the marked runs{more}.", style=DIM)
-        for number, pair in enumerate(value.pairs):
-            if number == height - 1 and len(value.pairs) > height:
-                text.append(f"and {len(value.pairs) - number} more", style=DIM)
-                break
+        letters = {run.about.id: LETTERS[n] for n, run in enumerate(value.runs)}
+        lines = []
+        for pair in value.pairs:
             gap = pair.gap
-            undecided = gap.low <= 0.0 <= gap.high
-            line = (
-                f"{letters[gap.first]} - {letters[gap.second]}  {'~' if undecided else ' '}"
+            noise = gap.low <= 0.0 <= gap.high
+            told = (
+                f"{letters[gap.first]} - {letters[gap.second]}  {'~' if noise else ' '}"
                 f"{fmt.rank_ic(gap.difference, gap.se)}  {pair.confidence:.0%} "
                 f"[{fmt.number(gap.low)}, {fmt.number(gap.high)}]  {fmt.clean(gap.direction)} "
                 f"(n={gap.n_dates}, h={pair.horizon})"
             )
-            text.append(set_cell_size(line, width), style=DIM if undecided else STRONG)
-            text.append("\n")
-        return cut(text, width, height)
+            lines.append(line((set_cell_size(told, width), DIM if noise else STRONG)))
+        if len(lines) > height:
+            lines[height - 1 :] = [line((f"and {len(lines) - height + 1} more", DIM))]
+        return cut(lines, width, height)
 
 
 def _picture(found: Sequence[Curve], width: int, height: int, none: str, *, zero: bool) -> Text:
-    text = Text(no_wrap=True)
     if not any(curve.points for curve in found):
         return Text(none, style=DIM)
     if height >= _LEGEND_ROOM:
         names = legend(found, width)
-        text.append_text(names)
-        text.append("\n")
-        height -= names.plain.count("\n") + 1
     else:
-        for number, curve in enumerate(found):
-            text.append(f"{LETTERS[number]} ", style=LETTER_STYLES[number])
-            text.append(fmt.clean(curve.name)[-4:] + "  ", style=DIM)
-        text.truncate(width)
-        text.append("\n")
-        height -= 1
-    text.append_text(curves(found, width=width, height=height, zero=zero))
-    return cut(text, width, height)
+        names = Text(no_wrap=True)
+        for letter, style, curve in zip(LETTERS, LETTER_STYLES, found, strict=False):
+            names.append(f"{letter} ", style=style)
+            names.append(fmt.clean(curve.name)[-4:] + "  ", style=DIM)
+        names.truncate(width)
+    room = height - names.plain.count("\n") - 1
+    picture = curves(found, width=width, height=room, zero=zero)
+    return cut(Text.assemble(names, "\n", picture), width, height)
+
+
+class DifferencePanel(PlacePanel[SettingRow]):
+    title: ClassVar[str] = "whole values"
+    empty: ClassVar[str] = "The key under the cursor."
+
+    def picture(self, value: SettingRow, width: int, height: int) -> Text:
+        lines = [line((fmt.clean(value.key), STRONG))]
+        for letter, style, words in zip(LETTERS, LETTER_STYLES, value.values, strict=False):
+            told = fmt.clean(words)
+            fits = cell_len(told) <= width - 2
+            for number, part in enumerate([told] if fits else chop_cells(told, max(2, width - 2))):
+                lines.append(line((f"{letter} " if number == 0 else "  ", style), part))
+        return cut(lines, width, height)

@@ -5,8 +5,7 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.feed import RunNews
-from atft_tui.sizes import WIDE
-from atft_tui.styles import BAD, DIM, GOOD, KEY, REVERSE, STRONG, WARN, status
+from atft_tui.styles import BAD, DIM, GOOD, KEY, REVERSE, STRONG, WARN, WIDE, status
 from atft_tui.widgets.strips import meter
 from engine.runs.fold import seconds_between
 from engine.runs.launch import RESUMABLE

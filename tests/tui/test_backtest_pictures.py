@@ -12,19 +12,25 @@ from rich.text import Text
 
 from atft_tui.glyphs import ASCII, UNICODE
 from atft_tui.readings.backtest import Curves, falls, growth
-from atft_tui.styles import BAD, PLAIN
-from atft_tui.themes import THEMES
+from atft_tui.styles import BAD, INK, PLAIN, THEMES, ink_of
 from atft_tui.widgets import chart
-from atft_tui.widgets.backtest.costs import costs_picture
+from atft_tui.widgets.backtest.book import costs_picture, rules_picture
+from atft_tui.widgets.backtest.days import (
+    ExposuresValue,
+    MonthsValue,
+    exposures_picture,
+    month_cell,
+    months_picture,
+)
 from atft_tui.widgets.backtest.equity import EquityValue, equity_picture
-from atft_tui.widgets.backtest.exposures import ExposuresValue, exposures_picture
-from atft_tui.widgets.backtest.months import MonthsValue, month_cell, months_picture
-from atft_tui.widgets.backtest.rules import rules_picture
 from atft_tui.widgets.backtest.scores import decay_picture, quantiles_picture
-from atft_tui.widgets.backtest.sharpe import sharpe_picture, verdict_words
-from atft_tui.widgets.backtest.summary import SummaryValue, summary_picture
+from atft_tui.widgets.backtest.words import (
+    SummaryValue,
+    sharpe_picture,
+    summary_picture,
+    verdict_words,
+)
 from atft_tui.widgets.canvas import Canvas, CellScale, column_of, last_of_parts, ticks
-from atft_tui.widgets.ink import INK, ink_of
 from atft_tui.widgets.intervals import Estimate, axis_row, estimate_row
 from engine.records import record
 from engine.records.backtest import BacktestSummary

@@ -7,10 +7,9 @@ import pytest
 from textual.widgets import Static
 
 from atft_tui.app import CockpitApp
-from atft_tui.readings.preflight import changes
+from atft_tui.readings.config import changes
 from atft_tui.screens import train_form
-from atft_tui.screens.dialogs import ConfirmDialog
-from atft_tui.screens.doctor import DoctorDialog
+from atft_tui.screens.dialogs import ConfirmDialog, TextDialog
 from atft_tui.screens.train_form import TrainForm, checks_text
 from atft_tui.widgets.table import BrowseTable
 from engine.errors import ConfigError
@@ -79,7 +78,7 @@ async def test_every_control_by_its_key(tmp_path: Path, make_run: MakeRun) -> No
 
             await pilot.press("h")
             await pilot.pause()
-            assert isinstance(pilot.app.screen, DoctorDialog)
+            assert isinstance(pilot.app.screen, TextDialog)
             assert "Five criteria" in shown(pilot.app.screen)
             await pilot.press("escape", "x")
             await pilot.pause()

@@ -5,15 +5,11 @@ from typing import Any
 
 from rich.text import Text
 
-from atft_tui.styles import DIM
-from atft_tui.widgets.backtest.costs import costs_picture
-from atft_tui.widgets.backtest.exposures import exposures_picture
-from atft_tui.widgets.backtest.months import months_picture
-from atft_tui.widgets.backtest.rules import rules_picture
+from atft_tui.styles import DIM, ink_of
+from atft_tui.widgets.backtest.book import costs_picture, rules_picture
+from atft_tui.widgets.backtest.days import exposures_picture, months_picture
 from atft_tui.widgets.backtest.scores import decay_picture, quantiles_picture
-from atft_tui.widgets.backtest.sharpe import sharpe_picture
-from atft_tui.widgets.backtest.summary import summary_picture
-from atft_tui.widgets.ink import ink_of
+from atft_tui.widgets.backtest.words import sharpe_picture, summary_picture
 from atft_tui.widgets.panel import PlacePanel
 
 TABS: dict[str, tuple[str, ...]] = {

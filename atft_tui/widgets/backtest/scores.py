@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from rich.text import Text
 
 from atft_tui.glyphs import GLYPHS
-from atft_tui.styles import DIM
-from atft_tui.widgets.backtest.names import OLDER
+from atft_tui.styles import DIM, INK, Ink
+from atft_tui.widgets.backtest.words import OLDER
 from atft_tui.widgets.canvas import CellScale
-from atft_tui.widgets.ink import INK, Ink
 from atft_tui.widgets.intervals import Estimate, estimate_row
-from atft_tui.widgets.lines import cut
+from atft_tui.widgets.lines import cut, line
 from engine.records.backtest import BacktestSummary
 from engine.records.factor import DecayRow, LagRow
 from engine.records.figure import DASH, Figure
@@ -36,18 +35,14 @@ def quantiles_picture(found: BacktestSummary, width: int, height: int, *, ink: I
     for at, point in reversed(points):
         noise = not abs(point.value) > SURE * point.error
         colour = ink.quiet if noise else ink.good if point.value > 0 else ink.bad
-        estimate = Estimate(
-            value=point.value, low=point.value - point.error, high=point.value + point.error,
-            bar=True, style=colour,
-        )  # fmt: skip
-        row = Text(f"{at:>2} ", no_wrap=True)
-        row.append_text(estimate_row(scale, estimate, lines=zero, quiet=ink.quiet))
-        row.append(_basis_points(point, noise), style=colour)
-        rows.append(row)
+        low, high = point.value - point.error, point.value + point.error
+        estimate = Estimate(value=point.value, low=low, high=high, bar=True, style=colour)
+        bar = estimate_row(scale, estimate, lines=zero, quiet=ink.quiet)
+        told = _told(point, noise, 1e4, 0) if math.isfinite(point.value) else f" {DASH}"
+        rows.append(line(f"{at:>2} ", bar, (told, colour)))
     spread = points[-1][1].value - points[0][1].value if len(points) > 1 else math.nan
-    rows.append(Text(f"bp ± SE over h {found.horizon}", style=ink.quiet))
-    rows.append(Text(f"10-1: {spread * 1e4:+.0f} bp gross", style=ink.quiet)
-                if math.isfinite(spread) else Text())  # fmt: skip
+    last = f"10-1: {spread * 1e4:+.0f} bp gross" if math.isfinite(spread) else ""
+    rows += [line((f"bp ± SE over h {found.horizon}", ink.quiet)), line((last, ink.quiet))]
     return cut(rows, width, height)
 
 
@@ -57,13 +52,13 @@ def decay_picture(found: BacktestSummary, width: int, height: int, *, ink: Ink =
         return Text(OLDER, style=DIM)
     decay, lags = _rows(found.factor.decay), _rows(found.factor.lags)
     lag_rows = lags if height >= len(decay) + 4 else []
-    ends = [
+    edges = [
         edge
         for _, p in (*decay, *lag_rows)
         for edge in (p.value - _two(p), p.value + _two(p), p.band, -p.band)
         if math.isfinite(edge)
     ]
-    low, high = min([*ends, 0.0]), max([*ends, 0.005])
+    low, high = min([*edges, 0.0]), max([*edges, 0.005])
     scale = CellScale(low=low, high=high, columns=max(3, width - 4 - _NUMBERS))
     rows = [Text("held for h sessions", style=ink.quiet)]
     rows += [_decay_row(at, point, scale, ink) for at, point in decay]
@@ -73,8 +68,8 @@ def decay_picture(found: BacktestSummary, width: int, height: int, *, ink: Ink =
     elif not lags:
         rows.append(Text(OLDER, style=DIM))
     if height > len(rows):
-        rows.append(Text(f"{GLYPHS.band} null band  {GLYPHS.cap_left}{GLYPHS.cap_right} 2 SE",
-                         style=ink.quiet))  # fmt: skip
+        ends = f"{GLYPHS.cap_left}{GLYPHS.cap_right} 2 SE"
+        rows.append(Text(f"{GLYPHS.band} null band  {ends}", style=ink.quiet))
     return cut(rows, width, height)
 
 
@@ -85,44 +80,34 @@ def _decay_row(at: int, point: Figure, scale: CellScale, ink: Ink) -> Text:
         value=point.value, low=point.value - _two(point), high=point.value + _two(point),
         band=point.band, mark="~" if noise else GLYPHS.point, style=colour,
     )  # fmt: skip
-    row = Text(f"{at:>3} ", no_wrap=True)
-    row.append_text(
-        estimate_row(scale, estimate, lines={0.0: (GLYPHS.bar, ink.quiet)}, quiet=ink.quiet)
-    )
-    value = f"{point.value:+.3f}" if math.isfinite(point.value) else DASH
-    error = f"±{point.error:.3f}" if math.isfinite(point.error) else ""
-    return row.append(f" {'~' if noise else ' '}{value}{error}", style=colour)
+    zero = {0.0: (GLYPHS.bar, ink.quiet)}
+    bar = estimate_row(scale, estimate, lines=zero, quiet=ink.quiet)
+    return line(f"{at:>3} ", bar, (_told(point, noise, 1.0, 3), colour))
 
 
-def _basis_points(point: Figure, noise: bool) -> str:
-    if not math.isfinite(point.value):
-        return f" {DASH}"
-    error = f"±{point.error * 1e4:.0f}" if math.isfinite(point.error) else ""
-    return f" {'~' if noise else ' '}{point.value * 1e4:+.0f}{error}"
+def _told(point: Figure, noise: bool, scale: float, digits: int) -> str:
+    """Value and error so many times as large; a dash and nothing where they are not known."""
+    value = f"{point.value * scale:+.{digits}f}" if math.isfinite(point.value) else DASH
+    error = f"±{point.error * scale:.{digits}f}" if math.isfinite(point.error) else ""
+    return f" {'~' if noise else ' '}{value}{error}"
 
 
 def _quantiles(found: BacktestSummary) -> list[_Row]:
     """Worst first."""
     if found.factor is None:
         return []
-    errors = found.factor.quantile_errors
-    return sorted(
-        (
-            (int(q), Figure(v, errors.get(q, math.nan)))
-            for q, v in found.factor.quantile_returns.items()
-        ),
-        key=lambda row: row[0],
-    )
+    errors, means = found.factor.quantile_errors, found.factor.quantile_returns
+    rows = [(int(q), Figure(v, errors.get(q, math.nan))) for q, v in means.items()]
+    return sorted(rows, key=lambda row: row[0])
 
 
 def _rows(found: Iterable[DecayRow | LagRow]) -> list[_Row]:
+    """Each figure after the horizon that it was held for, or its lag."""
     return [
-        (
-            row.horizon if isinstance(row, DecayRow) else row.lag,
-            Figure(row.rank_ic, row.rank_ic_se, row.null_band, row.n_dates),
-        )
+        (row.horizon if isinstance(row, DecayRow) else row.lag,
+         Figure(row.rank_ic, row.rank_ic_se, row.null_band, row.n_dates))
         for row in found
-    ]
+    ]  # fmt: skip
 
 
 def _or_zero(value: float) -> float:

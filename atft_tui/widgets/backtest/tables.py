@@ -2,95 +2,65 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 from rich.text import Text
 
 from atft_tui import format as fmt
-from atft_tui.readings.holdings import DayBook, Holding
+from atft_tui.readings.backtest import DayBook, Holding
 from atft_tui.styles import DIM, PLAIN
-from atft_tui.widgets.backtest.names import percent, ratio
-from atft_tui.widgets.column import TableColumn
+from atft_tui.widgets.backtest.words import percent, ratio
+from atft_tui.widgets.column import TableColumn, numbers
 from engine.records.backtest import RankedYear
 from engine.records.sweep import SweepCell
-
-
-def _figure(
-    name: str,
-    width: int,
-    value: Callable[[Any], float],
-    text: Callable[[float], str],
-    *,
-    wide_only: bool = True,
-) -> TableColumn[Any]:
-    """A number: sorted and exported as it is, shown as it is written."""
-    return TableColumn(
-        name=name,
-        cell=lambda row: text(value(row)),
-        value=lambda row: number if math.isfinite(number := value(row)) else None,
-        width=width,
-        right=True,
-        wide_only=wide_only,
-    )  # fmt: skip
 
 
 def _unsigned(value: float) -> str:
     return percent(value, sign=False)
 
 
+def _scaled(scale: float, digits: int) -> Callable[[float], str]:
+    return lambda value: fmt.number(value * scale, digits)
+
+
 HOLDINGS: tuple[TableColumn[Holding], ...] = (
-    TableColumn(name="code", cell=lambda row: row.symbol, width=6),
-    TableColumn(name="name", cell=lambda row: row.name),
-    TableColumn(name="side", cell=lambda row: row.side, width=5),
-    _figure(
-        "weight %", 8, lambda row: row.weight, lambda v: fmt.number(v * 100, 2), wide_only=False
-    ),
+    TableColumn("code", lambda row: row.symbol, 6),
+    TableColumn("name", lambda row: row.name),
+    TableColumn("side", lambda row: row.side, 5),
+    numbers("weight %", lambda row: row.weight, 8, _scaled(100, 2)),
+    numbers("rank", lambda row: row.rank, 5),
+    numbers("bp", lambda row: row.contribution, 6, _scaled(1e4, 1)),
     TableColumn(
-        name="rank",
-        cell=lambda row: fmt.DASH if row.rank is None else f"{row.rank:,}",
-        value=lambda row: row.rank,
-        width=5,
-        right=True,
-    ),
-    _figure(
-        "bp", 6, lambda row: row.contribution, lambda v: fmt.number(v * 1e4, 1), wide_only=False
-    ),
-    TableColumn(
-        name="dividend",
-        cell=lambda row: _dividend(row),
+        "dividend",
+        lambda row: _dividend(row),
+        15,
         value=lambda row: row.dividend if math.isfinite(row.dividend) else None,
-        width=15,
         right=True,
         wide_only=True,
     ),
-    TableColumn(name="sector", cell=lambda row: row.sector, width=18, wide_only=True),
+    TableColumn("sector", lambda row: row.sector, 18, wide_only=True),
 )
 """``bp``: contribution to the session's gross return, basis points of equity. ``dividend``: cash a share on
 an ex-date, and what it brought or took, basis points of equity."""
 
 YEARS: tuple[TableColumn[RankedYear], ...] = (
-    TableColumn(name="year", cell=lambda row: str(row.year), value=lambda row: row.year, width=4),
-    _figure("Sharpe", 6, lambda row: row.sharpe, ratio, wide_only=False),
-    _figure("return", 8, lambda row: row.net_return, percent, wide_only=False),
-    _figure("fall", 8, lambda row: row.max_drawdown, percent, wide_only=False),
+    TableColumn("year", lambda row: str(row.year), 4, value=lambda row: row.year),
+    numbers("Sharpe", lambda row: row.sharpe, 6, ratio),
+    numbers("return", lambda row: row.net_return, 8, percent),
+    numbers("fall", lambda row: row.max_drawdown, 8, percent),
     TableColumn(
-        name="RankIC",
-        cell=lambda row: _rank_ic(row),
-        value=lambda row: row.rank_ic if math.isfinite(row.rank_ic) else None,
-        width=17,
-        wide_only=True,
+        "RankIC", lambda row: _rank_ic(row), 17, value=lambda row: row.rank_ic, wide_only=True
     ),
-    _figure("turnover", 8, lambda row: row.turnover, _unsigned),
-    _figure("costs", 7, lambda row: row.cost, _unsigned),
-    _figure("days", 4, lambda row: row.sessions, str),
+    numbers("turnover", lambda row: row.turnover, 8, _unsigned, wide_only=True),
+    numbers("costs", lambda row: row.cost, 7, _unsigned, wide_only=True),
+    numbers("days", lambda row: row.sessions, 4, str, wide_only=True),
 )
 
 CELLS: tuple[TableColumn[SweepCell], ...] = (
-    _figure("Sharpe", 6, lambda row: row.sharpe, ratio, wide_only=False),
-    TableColumn(name="settings", cell=lambda row: row.error or row.words),
-    _figure("return", 8, lambda row: row.annual_return, percent),
-    _figure("turnover", 8, lambda row: row.turnover, _unsigned),
-    _figure("costs", 7, lambda row: row.cost_drag, _unsigned),
+    numbers("Sharpe", lambda row: row.sharpe, 6, ratio),
+    TableColumn("settings", lambda row: row.error or row.words),
+    numbers("return", lambda row: row.annual_return, 8, percent, wide_only=True),
+    numbers("turnover", lambda row: row.turnover, 8, _unsigned, wide_only=True),
+    numbers("costs", lambda row: row.cost_drag, 7, _unsigned, wide_only=True),
 )
 
 

@@ -1,5 +1,6 @@
-"""The card in one line: the verdict in a word, then why, then what trading it would mean."""
+"""The card of a signal: in one line, and in full with every light and what it is sealed by."""
 
+import math
 from collections.abc import Iterator
 
 from rich.text import Text
@@ -8,6 +9,8 @@ from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.seals import ShownCard
 from atft_tui.styles import BAD, DIM, GOOD, PLAIN, REVERSE, STRONG, WARN
+from atft_tui.widgets.lines import page, row, wrapped
+from atft_tui.widgets.panel import PlacePanel
 from engine.records.card import Card, Light
 
 MARKS = {
@@ -84,3 +87,74 @@ def _age(card: Card) -> str:
     if light is None or not isinstance(light.value, float):
         return ""
     return f" (age {light.value:.0f} d)"
+
+
+_FULL = 76
+"""Columns from which value and limit have columns of their own; the reason names most values anyway."""
+_PERCENT = ("turnover", "refused", "net", "drift_features")
+_UNITS = {"cost": "bp", "model_age": "d", "audit": "d", "fresh": "d"}
+"""d = sessions."""
+
+
+class CardPanel(PlacePanel[ShownCard]):
+    title = "card"
+    empty = "No card yet: n makes a signal of the newest session."
+
+    def picture(self, value: ShownCard, width: int, height: int) -> Text:
+        if value.card is None:
+            return page(_broken(value, width), width, height)
+        lines = [_light(light, width) for light in value.card.lights]
+        foot = _seal(value, width)[: max(0, height - len(lines))]
+        return page(lines + foot, width, height)
+
+
+def _light(light: Light, width: int) -> Text:
+    style = PLAIN if light.verdict == "TRADE" else STRONG
+    name = light.name.replace("_", " ")
+    if width < _FULL:
+        return row((light_text(light), 7), (name, 14, style), (light.reason, width - 23, style))
+    figures = ((figure(light, light.value), -10), (figure(light, light.limit), -12, DIM))
+    return row((light_text(light), 7), (name, 14), *figures, (light.reason, width - 47, style))
+
+
+def figure(light: Light, value: float | str | None) -> str:
+    """The value with its unit; numbers of a light that is not known here stand as they are."""
+    if isinstance(value, str):
+        return value
+    if value is None or not math.isfinite(value):
+        return fmt.DASH
+    if light.name in _PERCENT:
+        return f"{100 * value:.2f} %"
+    if light.name == "data":
+        return f"{value:,.0f}"
+    unit = _UNITS.get(light.name)
+    if unit is None:
+        return f"{value:.3g}"
+    return f"{value:,.2f} {unit}" if unit == "bp" else f"{value:,.0f} {unit}"
+
+
+def _broken(card: ShownCard, width: int) -> list[Text]:
+    lines = [Text("NOT VALID: do not trade on it", style=BAD), Text()]
+    lines += wrapped(f"{card.name}: {card.trouble}.", width, STRONG)
+    lines += [Text()]
+    lines += wrapped(
+        "Nothing of this signal is shown, for it is not what was sealed. v checks every file and says "
+        "all that is wrong; u seals a revision beside it, with a reason.",
+        width,
+    )
+    return lines
+
+
+def _seal(card: ShownCard, width: int) -> list[Text]:
+    if card.standing == "unsealed":
+        words = (
+            "Nothing is sealed: the data are not complete. A later attempt can be; n tries again."
+        )
+        return [Text(), *wrapped(words, width, WARN)]
+    lines = [Text()]
+    lines += [
+        row((k, 7, DIM), (v, width - 8)) for k, v in (("seal", card.digest), ("key", card.key))
+    ]
+    if card.revision:
+        lines += wrapped(f"revision {card.revision}: {card.reason}", width, WARN)
+    return lines

@@ -89,7 +89,7 @@ def write_report(
     return path
 
 
-def last_line(error: BaseException) -> str:
+def _last_line(error: BaseException) -> str:
     """What is said on stderr: kind and message, one line, redacted."""
     told = f"{type(error).__name__}: {error}"
     return fmt.clean(redact(told.splitlines()[0]))[:200]
@@ -136,7 +136,7 @@ class ReportingApp(App[None]):
         stack = self._screen_stacks.get(self.current_mode, [])
         screen = type(stack[-1]).__name__ if stack else "none"
         size, now = (self.size.width, self.size.height), dt.datetime.now(dt.UTC)
-        told = f"atft-tui stopped because of a bug: {last_line(error)}"
+        told = f"atft-tui stopped because of a bug: {_last_line(error)}"
         try:
             path = write_report(self.workspace, error, screen=screen, size=size, now=now)
         except (EngineError, OSError) as problem:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Glyphs:
+class _Glyphs:
     """The characters that pictures are drawn with, by what they mean."""
 
     blocks: str = "▁▂▃▄▅▆▇█"
@@ -51,8 +51,8 @@ class Glyphs:
     """One for each of the curves of an overlay."""
 
 
-UNICODE = Glyphs()
-ASCII = Glyphs(
+UNICODE = _Glyphs()
+ASCII = _Glyphs(
     blocks="_.-=+*%#", heat=" .:+#", band=".", dotted="-", point="o", bar="|", best="*",
     full="=", empty="-", running=">", done="v", failed="x", stopped="#", waiting=".", paused="=",
     up="^", down="v", turned="%", left="<", right=">",
@@ -62,7 +62,7 @@ ASCII = Glyphs(
 )  # fmt: skip
 
 
-def _choose() -> Glyphs:
+def _choose() -> _Glyphs:
     """ASCII for ``TERM=linux`` or ``dumb`` and for locales without UTF-8."""
     plain = os.environ.get("TERM", "") in ("linux", "dumb")
     utf8 = "utf" in locale.getpreferredencoding(False).lower()

@@ -3,7 +3,8 @@
 import importlib
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.binding import Binding
@@ -48,19 +49,15 @@ PLACES = (
 
 
 def _key(
-    key: str, action: str, label: str, display: str | None = None, *, priority: bool = False
-) -> Binding:
+    key: str, action: str, label: str, display: str | None = None, *, show: bool = False,
+    priority: bool = False,
+) -> Binding:  # fmt: skip
     """A key; several, comma-separated, do the same. ``priority``: also where an input has the focus."""
-    return Binding(key, action, label, show=False, key_display=display, priority=priority)
+    return Binding(key, action, label, show, display, priority)
 
 
-def _bar(
-    key: str, action: str, label: str, display: str | None = None, *, priority: bool = False
-) -> Binding:
-    """A key that the line at the bottom tells too."""
-    return replace(_key(key, action, label, display, priority=priority), show=True)
-
-
+_bar = partial(_key, show=True)
+"""A key that the line at the bottom tells too."""
 EVERYWHERE: tuple[Binding, ...] = (
     *(_key(place.key, f"go('{place.name}')", f"{place.title}: {place.about}") for place in PLACES),
     _key("ctrl+p", "command_palette", "every command"),
@@ -82,17 +79,9 @@ TABLE: tuple[Binding, ...] = (
     _key("pagedown", "page(1)", "page down"),
     _key("home,g", "first", "first row"),
     _key("end,G", "last", "last row"),
+    _key("left_parenthesis,left,shift+left", "column(-1)", "columns to the left (←, shift+←)", "("),
     _key(
-        "left_parenthesis,left,shift+left",
-        "column(-1)",
-        "columns to the left (←, shift+←)",
-        "(",
-    ),
-    _key(
-        "right_parenthesis,right,shift+right",
-        "column(1)",
-        "columns to the right (→, shift+→)",
-        ")",
+        "right_parenthesis,right,shift+right", "column(1)", "columns to the right (→, shift+→)", ")"
     ),
     _key("enter", "select", "open the row"),
     _bar("slash", "filter", "filter", "/"),

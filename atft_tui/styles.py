@@ -59,7 +59,7 @@ CURVES = tuple(
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class _Status:
     """The mark and the style of a word that says how something stands."""
 
     mark: str
@@ -68,30 +68,30 @@ class Status:
 
 STATUSES = {
     **dict.fromkeys(
-        ["TRADE", "ok", "passed", "promoted", "fresh", "delivered"], Status(GLYPHS.done, GOOD)
+        ["TRADE", "ok", "passed", "promoted", "fresh", "delivered"], _Status(GLYPHS.done, GOOD)
     ),
     **dict.fromkeys(
-        ["HOLD", "degraded", "warned", "warn", "late", "stuck", "queued"], Status("!", WARN)
+        ["HOLD", "degraded", "warned", "warn", "late", "stuck", "queued"], _Status("!", WARN)
     ),
     **dict.fromkeys(
         ["STOP", "stop", "refused", "missed", "failed", "crashed", "died"],
-        Status(GLYPHS.failed, BAD),
+        _Status(GLYPHS.failed, BAD),
     ),
-    "rolled back": Status(GLYPHS.turned, WARN),
-    "running": Status(GLYPHS.running, RUNNING),
-    "paused": Status(GLYPHS.paused, WARN),
-    "done": Status(GLYPHS.done, PLAIN),
-    "stopped": Status(GLYPHS.stopped, WARN),
-    "created": Status(GLYPHS.waiting, DIM),
-    "complete": Status(GLYPHS.done, PLAIN),
-    "pruned": Status(GLYPHS.stopped, DIM),
+    "rolled back": _Status(GLYPHS.turned, WARN),
+    "running": _Status(GLYPHS.running, RUNNING),
+    "paused": _Status(GLYPHS.paused, WARN),
+    "done": _Status(GLYPHS.done, PLAIN),
+    "stopped": _Status(GLYPHS.stopped, WARN),
+    "created": _Status(GLYPHS.waiting, DIM),
+    "complete": _Status(GLYPHS.done, PLAIN),
+    "pruned": _Status(GLYPHS.stopped, DIM),
 }
 """Words of cards, runs, jobs, sessions, readings, audits, alerts, promotions and trials."""
 
 
-def status(word: str) -> Status:
+def status(word: str) -> _Status:
     """Mark and style of a word that says how something stands; a word without a meaning is dim."""
-    return STATUSES.get(word, Status(GLYPHS.waiting, DIM))
+    return STATUSES.get(word, _Status(GLYPHS.waiting, DIM))
 
 
 def figure(*, noise: bool) -> Style:
@@ -115,7 +115,7 @@ def figure_text(words: str) -> Text:
     return Text(words, figure(noise=words.startswith("~")))
 
 
-DARK = Theme(
+_DARK = Theme(
     name="atft-dark",
     primary="#7aa2c8",
     secondary="#b48ead",
@@ -163,12 +163,12 @@ SAFE = Theme(
 """Good is blue, a warning yellow, bad vermilion (Okabe and Ito, https://jfly.uni-koeln.de/color/).
 
 Their orange is no warning here: a deuteranope sees it too close to vermilion (Lab difference 18)."""
-THEMES = (DARK, _LIGHT, SAFE)
+THEMES = (_DARK, _LIGHT, SAFE)
 
 
 def _colour(theme: Theme, role: str) -> Color:
     """A colour of a theme; of the default one where it leaves that out."""
-    return Color.parse(getattr(theme, role) or getattr(DARK, role))
+    return Color.parse(getattr(theme, role) or getattr(_DARK, role))
 
 
 def palette(theme: Theme) -> TerminalTheme:
@@ -229,4 +229,4 @@ def ink_of(theme: Theme) -> Ink:
     )
 
 
-INK = ink_of(DARK)
+INK = ink_of(_DARK)

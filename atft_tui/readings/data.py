@@ -119,31 +119,31 @@ class DataReader:
     def read(self, now: datetime) -> DataReading:
         """Every part that can be read, and what cannot."""
         self.trouble = []
+        part = self._part
         none: tuple[tuple[SnapshotRow, ...], int] = ((), 0)
-        snapshots, count = self._part(self._snapshots, none)
+        snapshots, count = part(self._snapshots, none)
         current = next((row for row in snapshots if row.current), None)
-        panel = self._part(lambda: self._fitting("panels", Built, current), None)
-        universe = self._part(lambda: self._fitting("universe", UniverseManifest, current), None)
+        panel = part(lambda: self._fitting("panels", Built, current), None)
+        universe = part(lambda: self._fitting("universe", UniverseManifest, current), None)
         members = universe[1] if universe else None
-        quality = self._part(lambda: self._quality(current, panel and panel[0]), None)
+        quality = part(lambda: self._quality(current, panel and panel[0]), None)
         hits = FILES.derive("hits", (quality,), lambda: quality.hits if quality else ())
-        audit = self._part(lambda: FILES.record_if_there(self.workspace / AUDIT, AuditResult), None)
+        audit = part(lambda: FILES.record_if_there(self.workspace / AUDIT, AuditResult), None)
         unknown: tuple[tuple[FeatureRow, ...], FeatureSource] = ((), FeatureSource())
-        features, source = self._part(lambda: self._features(current), unknown)
+        features, source = part(lambda: self._features(current), unknown)
+        covered = partial(_coverage, quality, members)
         return DataReading(
             snapshots=snapshots,
             n_snapshots=count,
             quality=quality,
             hits=hits,
             audit=audit,
-            audit_hours=self._part(lambda: hours_since(audit, now), None),
-            coverage=FILES.derive(
-                "coverage", (quality, members), lambda: _coverage(quality, members)
-            ),
-            stocks=self._part(lambda: self._stocks(hits, members), ()),
+            audit_hours=part(lambda: hours_since(audit, now), None),
+            coverage=FILES.derive("coverage", (quality, members), covered),
+            stocks=part(lambda: self._stocks(hits, members), ()),
             features=features,
             feature_source=source,
-            graph=self._part(lambda: self._graph(current), None),
+            graph=part(lambda: self._graph(current), None),
             panel=str(panel[0]) if panel else "",
             trouble=tuple(self.trouble),
         )
@@ -218,7 +218,7 @@ class DataReader:
     def _graph(self, current: SnapshotRow | None) -> tuple[GraphManifest, bool] | None:
         chain = current.manifest.chain if current else None
         found = newest(self.workspace / "graphs", GraphManifest, chain, FILES.record)
-        return found[1:] if found else None
+        return FILES.derive("graph", found[1:], lambda: found[1:]) if found else None
 
     def _stocks(
         self, hits: Sequence[Hit], universe: UniverseManifest | None

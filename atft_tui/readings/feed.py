@@ -17,6 +17,9 @@ _SLICE_S = 0.15
 """A backlog is folded for so long before the picture is shown and the next slice begins."""
 
 
+_LIVE = ("running", "paused")
+
+
 @dataclass(frozen=True, slots=True)
 class RunNews:
     """What is known of a run."""
@@ -41,7 +44,7 @@ class RunNews:
 
     @property
     def is_live(self) -> bool:
-        return self.status in ("running", "paused")
+        return self.status in _LIVE
 
 
 def chosen_or_newest(
@@ -73,9 +76,7 @@ class RunFeed:
             status=status,
             last_words=last_words(self.run) if died else "",
             signal=launch.fatal_signal(self.run) if status == "crashed" else "",
-            asked=ControlFiles.of(self.run).asked()
-            if status in ("running", "paused")
-            else frozenset(),
+            asked=ControlFiles.of(self.run).asked() if status in _LIVE else frozenset(),
             behind=behind,
         )
         if news != self._news:

@@ -19,11 +19,11 @@ from engine.records.shadow import LiveRecord, ShadowLedger
 from engine.records.snapshot import SNAPSHOTS, SnapshotManifest, current_id
 from engine.schedule.agenda import read_agenda
 
-RUNS, ALERTS = 12, 10
+RUNS, _ALERTS = 12, 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DataNews:
+class _DataNews:
     """The snapshot in use and what the last checks said of it."""
 
     manifest: SnapshotManifest
@@ -49,7 +49,7 @@ class HomeNews:
     """None too while no challenger passed the gate."""
     live: LiveRecord | None = None
     """RankIC of the champion's sealed scores; None until the ledger knows one."""
-    data: DataNews | None = None
+    data: _DataNews | None = None
     agenda: Agenda = field(default_factory=Agenda)
     runs: tuple[RunSummary, ...] = ()
     reports: int = 0
@@ -77,11 +77,10 @@ def read_home(workspace: Path, now: dt.datetime) -> HomeNews:
     champion = attempted(lambda: _champion(workspace))
     live = attempted(lambda: _live(workspace, champion.value))
     card = attempted(lambda: _card(workspace))
-    agenda = attempted(lambda: read_agenda(workspace, now, limit=ALERTS))
+    agenda = attempted(lambda: read_agenda(workspace, now, limit=_ALERTS))
     runs = attempted(lambda: list_runs(workspace, RUNS))
     parts: dict[str, Readable[Any]] = {
-        "data": data, "champion": champion, "ledger": live, "card": card, "agenda": agenda,
-        "runs": runs,
+        "data": data, "champion": champion, "ledger": live, "card": card, "agenda": agenda, "runs": runs,
     }  # fmt: skip
     rows = runs.value or ()
     return HomeNews(
@@ -97,13 +96,13 @@ def read_home(workspace: Path, now: dt.datetime) -> HomeNews:
     )
 
 
-def _data(workspace: Path) -> DataNews | None:
+def _data(workspace: Path) -> _DataNews | None:
     name = current_id(workspace)
     if name is None:
         return None
     manifest = FILES.record(workspace / "data" / SNAPSHOTS / name / MANIFEST, SnapshotManifest)
     quality = FILES.record_if_there(workspace / QUALITY, CheckedQuality)
-    return DataNews(
+    return _DataNews(
         manifest=manifest,
         quality=quality if quality and quality.snapshot == name else None,
         audit=FILES.record_if_there(workspace / AUDIT, AuditResult),
@@ -130,7 +129,7 @@ def _card(workspace: Path) -> ShownCard | None:
     return shown
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class FirstStep:
     """One step on the way, and the key or place that takes it."""
 
@@ -162,39 +161,27 @@ def parts(news: HomeNews) -> tuple[_StepGroup, _StepGroup, _StepGroup]:
     # From a command line the demo's run is named for its training.
     trained = any(row.command == "train" and row.status == "done" for row in news.runs)
     demo = any(row.command == "demo" for row in news.runs) or (made_up and trained)
+    backtested = any(row.sharpe is not None for row in news.runs)
+    running = news.agenda.process == "running"
     return (
-        _StepGroup(
-            "See it work, in minutes: a made-up market with a known answer",
-            (
-                FirstStep(name="demo", what="make the market, train, backtest, report", key="d",
-                     done=demo, command="demo"),
-                FirstStep(name="watch", what="see it learn, live", key="3", done=demo, place="train"),
-                FirstStep(name="backtest", what="net of costs, with its interval", key="6",
-                     done=any(row.sharpe is not None for row in news.runs), place="backtest"),
-                FirstStep(name="report", what="one HTML file to keep", key="r",
-                     done=news.reports > 0, command="report", given=run),
-            ),
-        ),
-        _StepGroup(
-            "Your own data",
-            (
-                FirstStep(name="ingest", what="CSV, Parquet, J-Quants or Yahoo", key="i", done=own,
-                     command="ingest"),
-                FirstStep(name="train", what="networks and baselines on it", key="n",
-                     done=own and trained, command="train"),
-                FirstStep(name="promote", what="the gate decides on a champion", key="4",
-                     done=news.champion is not None, place="runs"),
-            ),
-        ),
-        _StepGroup(
-            "Every day",
-            (
-                FirstStep(name="signals", what="a sealed list of what to trade, and whether to", key="s",
-                     done=news.card is not None, command="signals"),
-                FirstStep(name="schedule", what="after each session, by itself", key="p",
-                     done=news.agenda.process == "running", command="schedule", given={"action": "run"}),
-            ),
-        ),
+        _StepGroup("See it work, in minutes: a made-up market with a known answer", (
+            FirstStep("demo", "make the market, train, backtest, report", "d", demo, command="demo"),
+            FirstStep("watch", "see it learn, live", "3", demo, place="train"),
+            FirstStep("backtest", "net of costs, with its interval", "6", backtested, place="backtest"),
+            FirstStep("report", "one HTML file to keep", "r", news.reports > 0, command="report", given=run),
+        )),
+        _StepGroup("Your own data", (
+            FirstStep("ingest", "CSV, Parquet, J-Quants or Yahoo", "i", own, command="ingest"),
+            FirstStep("train", "networks and baselines on it", "n", own and trained, command="train"),
+            FirstStep("promote", "the gate decides on a champion", "4", news.champion is not None,
+                      place="runs"),
+        )),
+        _StepGroup("Every day", (
+            FirstStep("signals", "a sealed list of what to trade, and whether to", "s",
+                      news.card is not None, command="signals"),
+            FirstStep("schedule", "after each session, by itself", "p", running, command="schedule",
+                      given={"action": "run"}),
+        )),
     )  # fmt: skip
 
 

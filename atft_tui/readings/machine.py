@@ -44,7 +44,9 @@ class MachineReader:
     def read(self, workspace: Path) -> MachineNews:
         """What the machine does now; the disk is the one that holds the workspace."""
         memory = self._psutil.virtual_memory()
-        disk = self._psutil.disk_usage(str(_existing(workspace)))
+        # A workspace may still be to be made: the nearest directory above it that is there.
+        there = next(folder for folder in (workspace, *workspace.parents) if folder.is_dir())
+        disk = self._psutil.disk_usage(str(there))
         return MachineNews(
             cpu_percent=float(self._psutil.cpu_percent()),
             cores=os.cpu_count() or 1,
@@ -55,11 +57,6 @@ class MachineReader:
             disk_total_gib=round(disk.total / _GIB, 1),
             gpus=tuple(_figures(handle) for handle in self._gpus),
         )
-
-
-def _existing(path: Path) -> Path:
-    """The path, or the nearest directory above it that is there: a workspace may still be to be made."""
-    return next(folder for folder in (path, *path.parents) if folder.is_dir())
 
 
 def _gpus() -> list[Any]:

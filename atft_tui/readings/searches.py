@@ -215,15 +215,10 @@ def _study_at_work(workspace: Path, about: RunSummary) -> StudyView:
 
 
 def _trial_so_far(event: TrialFinished) -> TrialRow:
+    same = "number", "rank_ic", "rank_ic_se", "n_dates", "seconds", "parameters", "error"
     return TrialRow(
-        number=event.number,
         run_id=event.trial_run,
         state=cast(TrialState, event.state),
         value=event.value if event.state == "complete" else math.nan,
-        rank_ic=event.rank_ic,
-        rank_ic_se=event.rank_ic_se,
-        n_dates=event.n_dates,
-        seconds=event.seconds,
-        parameters=event.parameters,
-        error=event.error,
+        **{name: getattr(event, name) for name in same},
     )

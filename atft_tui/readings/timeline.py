@@ -42,18 +42,8 @@ class Mark:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    offset: int
-    state: RunState
-
-    @property
-    def position(self) -> int:
-        return self.state.n_events
-
-
-def _position(kept: _Kept) -> int:
-    return kept.position
+_Kept = tuple[int, RunState]
+"""Where in the file the lines go on, and the state up to there."""
 
 
 @dataclass(slots=True)
@@ -68,7 +58,7 @@ class Timeline:
     marks: list[Mark] = field(default_factory=list)
     complete: bool = False
     """No whole line was left at the last reading."""
-    _kept: list[_Kept] = field(default_factory=lambda: [_Kept(0, RunState())])
+    _kept: list[_Kept] = field(default_factory=lambda: [(0, RunState())])
     _shown: RunState = field(default_factory=RunState)
     """What `at` gave last: a position that stands still is not folded again."""
     _follower: Follower = field(init=False)
@@ -87,7 +77,7 @@ class Timeline:
         lines, again, more = self._follower.read()
         if again:
             self.state, self._shown, self.marks = RunState(), RunState(), []
-            self._kept, before = [_Kept(0, RunState())], 0
+            self._kept, before = [(0, RunState())], 0
         self.complete = not more
         while lines:
             chunk, lines = lines[: self.stride], lines[self.stride :]
@@ -95,8 +85,11 @@ class Timeline:
             self._mark(events)
             self.state = fold(events, self.state)
             before += sum(len(line) + 1 for line in chunk)
-            if self.position - self._kept[-1].position >= self.stride:
-                self._keep(before)
+            if self.position - self._kept[-1][1].n_events >= self.stride:
+                self._kept.append((before, self.state))
+                if len(self._kept) > _MAX_KEPT:
+                    self._kept = self._kept[::2]
+                    self.stride *= 2
 
     def at(self, position: int) -> RunState:
         """The state after the first ``position`` events; beyond the ends, the nearer end."""
@@ -108,10 +101,10 @@ class Timeline:
         return self._shown
 
     def _folded(self, position: int) -> RunState:
-        nearest = self._kept[bisect_right(self._kept, position, key=_position) - 1]
-        state = nearest.state
+        nearest = bisect_right(self._kept, position, key=lambda kept: kept[1].n_events) - 1
+        offset, state = self._kept[nearest]
         with self.path.open("rb") as file:
-            file.seek(nearest.offset)
+            file.seek(offset)
             # A damaged line is no event: as many lines more are taken as events are missing.
             while state.n_events < position:
                 lines = [line.rstrip(b"\n") for line in islice(file, position - state.n_events)]
@@ -126,12 +119,6 @@ class Timeline:
         if step > 0:
             return min((p for p in places if p > position), default=self.position)
         return max((p for p in places if p < position), default=0)
-
-    def _keep(self, offset: int) -> None:
-        self._kept.append(_Kept(offset, self.state))
-        if len(self._kept) > _MAX_KEPT:
-            self._kept = self._kept[::2]
-            self.stride *= 2
 
     def _mark(self, events: Sequence[RunEvent]) -> None:
         marks = (_mark(event, n) for n, event in enumerate(events, self.position + 1))
@@ -155,5 +142,4 @@ def _mark(event: RunEvent, position: int) -> Mark | None:
             return Mark(position, "finding", event.code)
         case RunFinished():
             return Mark(position, "end", event.status)
-        case _:
-            return None
+    return None

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
+from rich.style import Style
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
@@ -26,7 +27,7 @@ from atft_tui.widgets.table import BrowseTable
 from engine.errors import EngineError
 
 
-class KeyPanel(PlacePanel[KeyRow]):
+class _KeyPanel(PlacePanel[KeyRow]):
     """One setting: what it means, its value and where that comes from."""
 
     title = "key"
@@ -54,8 +55,9 @@ class KeyPanel(PlacePanel[KeyRow]):
         return out.text()
 
 
-def _value(row: KeyRow) -> Text:
-    return Text(fmt.clean(row.value), styles.CHANGED if row.is_changed else styles.PLAIN)
+def _marked(row: KeyRow, words: str, style: Style) -> Text:
+    """Words of a row, in a style if its value is not the default."""
+    return Text(fmt.clean(words), style if row.is_changed else styles.PLAIN)
 
 
 def _origin(row: KeyRow) -> Text:
@@ -66,17 +68,14 @@ def _range(row: KeyRow) -> Text:
     return Text.assemble(fmt.clean(row.limits), (f" {fmt.clean(row.unit)}", styles.DIM))
 
 
-def _key(row: KeyRow) -> Text:
-    mark = "*" if row.is_changed else " "
-    return Text(f"{mark}{fmt.clean(row.key)}", styles.STRONG if row.is_changed else styles.PLAIN)
-
-
 _COLUMNS: tuple[TableColumn[KeyRow], ...] = (
-    TableColumn(" key", _key, 37, value=lambda row: row.key),
-    TableColumn("value", _value, value=lambda row: row.value),
+    TableColumn(" key", lambda row: _marked(row, " *"[row.is_changed] + row.key, styles.STRONG), 37,
+                value=lambda row: row.key),
+    TableColumn("value", lambda row: _marked(row, row.value, styles.CHANGED),
+                value=lambda row: row.value),
     TableColumn("from", _origin, 16, value=lambda row: row.origin),
     TableColumn("range, unit", _range, 26, wide_only=True),
-)
+)  # fmt: skip
 
 
 class ConfigScreen(CockpitScreen[ConfigNews]):
@@ -91,7 +90,7 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
     def body(self) -> Iterable[Widget]:
         with Container(id="config-body"):
             yield BrowseTable(_COLUMNS, key=lambda row: row.key, id="config-table")
-            yield KeyPanel(id="config-key")
+            yield _KeyPanel(id="config-key")
 
     def read(self) -> ConfigNews:
         return read_config(self.cockpit.workspace)
@@ -107,7 +106,7 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
     def show(self, value: ConfigNews) -> None:
         rows = [row for row in value.rows if row.is_changed or not self.changed_only]
         self.table.set_rows(rows)
-        self.query_one(KeyPanel).show_value(self.selected)
+        self.query_one(_KeyPanel).show_value(self.selected)
 
     def headline(self, width: int) -> Text:
         if self.value is None:
@@ -135,16 +134,17 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
     @on(BrowseTable.Highlighted)
     def describe(self, event: BrowseTable.Highlighted) -> None:
         """Show the words on the key under the cursor."""
-        self.query_one(KeyPanel).show_value(event.row)
+        self.query_one(_KeyPanel).show_value(event.row)
 
     @on(BrowseTable.Selected)
     def action_edit(self) -> None:
         if self.selected is not None:
-            dialog = EditDialog(self.cockpit.workspace, self.selected)
-            self.app.push_screen(dialog, self.tell)
+            self.app.push_screen(EditDialog(self.cockpit.workspace, self.selected), self.tell)
 
     def action_unset(self) -> None:
         """Back to the layer below; asked first, because a comment may go with it."""
+        from engine.config.keys import PHASES
+
         row = self.selected
         if row is None:
             return
@@ -152,13 +152,12 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
             told = f"{row.key} is not set in the workspace's file: {row.origin}"
             self.app.notify(fmt.clean(told), severity="warning", markup=False)
             return
-        key = _as_set(row.key)
-        below = "the list of phases" if key != row.key else row.key
-        self.cockpit.confirm(
-            f"Take {below} out of {self.value.path.name if self.value else 'the file'}? "
-            f"It is {row.value} now; the default is {row.default}.",
-            lambda: self.unset(key),
-        )
+        # In a file the phases are one list.
+        phases = row.key.startswith(f"{PHASES}.")
+        key, below = (PHASES, "the list of phases") if phases else (row.key, row.key)
+        file = self.value.path.name if self.value else "the file"
+        now = f"It is {row.value} now; the default is {row.default}."
+        self.cockpit.confirm(f"Take {below} out of {file}? {now}", lambda: self.unset(key))
 
     def unset(self, key: str) -> None:
         """Take the key out of the file and say what it is now."""
@@ -186,13 +185,6 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
     def action_presets(self) -> None:
         if self.value is not None:
             self.app.push_screen(TextDialog(_preset_text(self.value.presets), opened_by="p"))
-
-
-def _as_set(key: str) -> str:
-    """The key that stands in a file: phases are one list."""
-    from engine.config.keys import PHASES
-
-    return PHASES if key.startswith(f"{PHASES}.") else key
 
 
 def _preset_text(presets: tuple[PresetRow, ...]) -> Text:
@@ -223,7 +215,8 @@ class EditDialog(Dialog[str | None]):
         with Vertical(classes="dialog form"):
             yield Label(fmt.clean(row.key), classes="title", markup=False)
             yield Static(Text(fmt.clean(row.about)))
-            yield Static(_facts(row), classes="field")
+            facts = f"default {row.default}", row.limits, row.unit, f"now from {row.origin}"
+            yield Static(Text(fmt.clean("  ·  ".join(filter(None, facts)))), classes="field")
             choices = _choices(row)
             suggester = SuggestFromList(choices) if choices else None
             yield Input(row.value, id="value", suggester=suggester)
@@ -250,11 +243,6 @@ class EditDialog(Dialog[str | None]):
             self.complain(f"{error.message}\n{error.hint}".strip())
             return
         self.dismiss(f"{change.key} = {change.after} (was {change.before})")
-
-
-def _facts(row: KeyRow) -> Text:
-    parts = [f"default {row.default}", row.limits, row.unit, f"now from {row.origin}"]
-    return Text(fmt.clean("  ·  ".join(part for part in parts if part)))
 
 
 def _choices(row: KeyRow) -> list[str]:

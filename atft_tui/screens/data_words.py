@@ -162,10 +162,6 @@ def ingest_like(value: DataReading) -> dict[str, str]:
 _LEVELS = {"error": BAD, "warning": WARN, "info": DIM}
 
 
-def _level_text(row: DataFinding) -> Text:
-    return Text(fmt.clean(row.level), style=_LEVELS.get(row.level, PLAIN))
-
-
 def _money(value: float) -> str:
     """``3.2M``: a median turnover to two figures."""
     for unit, size in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
@@ -209,7 +205,9 @@ def _feature_state(row: FeatureRow) -> Text:
 
 FINDINGS: tuple[TableColumn[DataFinding], ...] = (
     TableColumn("rule", lambda row: row.rule, 17),
-    TableColumn("severity", _level_text, 8),
+    TableColumn(
+        "severity", lambda row: Text(fmt.clean(row.level), _LEVELS.get(row.level, PLAIN)), 8
+    ),
     numbers("count", lambda row: row.count, 7),
     TableColumn("what was done", lambda row: row.action),
 )

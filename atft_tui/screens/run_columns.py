@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from rich.text import Text
 
@@ -15,60 +14,20 @@ from atft_tui.styles import BAD, BETTER, DIM, GOOD, PLAIN, STRONG, figure_text, 
 from atft_tui.widgets.chart import LETTER_STYLES, LETTERS
 from atft_tui.widgets.column import TableColumn, numbers
 from atft_tui.widgets.lines import start
-from engine.records.rank_ic import RankICSummary
-from engine.records.run import RunSummary, Sharpe
+from engine.records.run import RunSummary
 from engine.runs.events import TrialFinished, VariantFinished
 from engine.runs.state import RunState
 
-_R = TypeVar("_R")
 _LetterOf = Callable[[str], str]
 
 
-def _letter(name: Callable[[_R], str], letter_of: _LetterOf) -> TableColumn[_R]:
-    """The letter of a marked run, in its colour."""
-
-    def cell(row: _R) -> Text:
-        letter = letter_of(name(row))
-        return Text(letter, LETTER_STYLES[LETTERS.index(letter)] if letter else PLAIN)
-
-    return TableColumn(" ", cell, 1)
-
-
-def _rank_ic(
-    name: str, figures: Callable[[_R], RankICSummary | None], leaves: int = 0
-) -> TableColumn[_R]:
-    def value(row: _R) -> float | None:
-        found = figures(row)
-        return found.rank_ic if found else None
-
-    return TableColumn(
-        name, lambda row: figure_text(figure_words(figures(row))), 17, value=value, leaves=leaves
-    )
-
-
-def _sharpe(sharpe: Callable[[_R], Sharpe | None], leaves: int) -> TableColumn[_R]:
+def _sharpe(run: RunSummary) -> Text:
     """Point and interval; dim while the interval holds 0."""
-
-    def cell(row: _R) -> Text:
-        found = sharpe(row)
-        if found is None:
-            return Text(fmt.DASH)
-        words = sharpe_words(found).rpartition("]")[0] + "]"
-        return Text(words, style=DIM if found.low <= 0.0 <= found.high else PLAIN)
-
-    def value(row: _R) -> float | None:
-        found = sharpe(row)
-        return found.value if found else None
-
-    return TableColumn("net Sharpe", cell, 21, value=value, leaves=leaves)
-
-
-def _deflated(sharpe: Callable[[_R], Sharpe | None], leaves: int) -> TableColumn[_R]:
-    def value(row: _R) -> float | None:
-        found = sharpe(row)
-        return found.deflated if found else None
-
-    return numbers("deflated", value, 8, fmt.share, leaves=leaves)
+    found = run.sharpe
+    if found is None:
+        return Text(fmt.DASH)
+    words = sharpe_words(found).rpartition("]")[0] + "]"
+    return Text(words, style=DIM if found.low <= 0.0 <= found.high else PLAIN)
 
 
 def _words(about: RunSummary) -> Text:
@@ -83,35 +42,46 @@ def _words(about: RunSummary) -> Text:
 
 def run_columns(letter_of: _LetterOf) -> tuple[TableColumn[RunSummary], ...]:
     """Columns of the list of runs; those without room go in the order of `leaves`, and are still searched."""
+
+    def letter(run: RunSummary) -> Text:
+        found = letter_of(run.id)
+        return Text(found, LETTER_STYLES[LETTERS.index(found)] if found else PLAIN)
+
     return (
-        _letter(lambda r: r.id, letter_of),
+        TableColumn(" ", letter, 1),
         TableColumn("run", lambda r: r.id, 28),
         TableColumn("status", lambda r: status_text(r.status), 9, value=lambda r: r.status),
-        _rank_ic("validation RankIC", lambda r: r.validation),
-        _rank_ic("test RankIC", lambda r: r.test, leaves=3),
-        _sharpe(lambda r: r.sharpe, leaves=4),
-        _deflated(lambda r: r.sharpe, leaves=7),
+        TableColumn("validation RankIC", lambda r: figure_text(figure_words(r.validation)), 17,
+                    value=lambda r: r.validation and r.validation.rank_ic),
+        TableColumn("test RankIC", lambda r: figure_text(figure_words(r.test)), 17, leaves=3,
+                    value=lambda r: r.test and r.test.rank_ic),
+        TableColumn("net Sharpe", _sharpe, 21, leaves=4, value=lambda r: r.sharpe and r.sharpe.value),
+        numbers("deflated", lambda r: r.sharpe.deflated if r.sharpe else None, 8, fmt.share, leaves=7),
         numbers("took", lambda r: r.seconds, 7, fmt.duration, leaves=5),
         TableColumn("settings", lambda r: r.settings.short, leaves=8),
-        TableColumn("tags, note", _words, value=lambda r: " ".join((*r.labels.tags, r.labels.note)) or None,
-                    leaves=2),
+        TableColumn("tags, note", _words, leaves=2,
+                    value=lambda r: " ".join((*r.labels.tags, r.labels.note)) or None),
     )  # fmt: skip
 
 
 def figure_columns(letter_of: _LetterOf) -> tuple[TableColumn[OverlayRun], ...]:
-    """Columns of the marked runs side by side."""
+    """Columns of the marked runs side by side: those of the list, and what only an overlay knows."""
+    listed = {column.name: column for column in run_columns(letter_of)}
+
+    def of(name: str, leaves: int = 0) -> TableColumn[OverlayRun]:
+        column = listed[name]
+        return TableColumn(
+            name, lambda r: column.cell(r.about), column.width, leaves=leaves, right=column.right,
+            value=lambda r: column.raw(r.about),
+        )  # fmt: skip
+
     return (
-        _letter(lambda r: r.about.id, letter_of),
-        TableColumn("run", lambda r: r.about.id, 28),
-        _rank_ic("validation RankIC", lambda r: r.about.validation),
-        _rank_ic("test RankIC", lambda r: r.about.test),
+        of(" "), of("run"), of("validation RankIC"), of("test RankIC"),
         numbers("days", lambda r: r.about.test.n_dates if r.about.test else None, 5, str, leaves=2),
-        _sharpe(lambda r: r.about.sharpe, leaves=3),
-        _deflated(lambda r: r.about.sharpe, leaves=5),
+        of("net Sharpe", 3), of("deflated", 5),
         numbers("epochs", lambda r: len(r.course.epochs), 6, str, leaves=6),
-        numbers("took", lambda r: r.about.seconds, 7, fmt.duration, leaves=4),
-        TableColumn("settings", lambda r: r.about.settings.short, leaves=7),
-    )
+        of("took", 4), of("settings", 7),
+    )  # fmt: skip
 
 
 def diff_columns(diff: ConfigDiff) -> tuple[TableColumn[SettingRow], ...]:
@@ -183,22 +153,18 @@ class Tried:
 
 def tried(state: RunState) -> tuple[Tried, ...]:
     """Trials or variants, the newest first."""
-    rows = [_trial(event) for event in state.trials] + [_variant(event) for event in state.variants]
+    rows = []
+    for trial in state.trials:
+        about = trial.error or "  ".join(
+            f"{key}={value}" for key, value in trial.parameters.items()
+        )
+        name = f"trial {trial.number}"
+        rows.append(Tried(trial, trial.trial_run, name, trial.state, about, trial.value))
+    for one in state.variants:
+        name, about = f"{one.variant}, seed {one.seed}", one.error or one.variant_run
+        rows.append(Tried(one, one.variant_run, name, one.status, about))
     best = max((row.value for row in rows if not math.isnan(row.value)), default=None)
     return tuple(replace(row, best=row.value == best) for row in reversed(rows))
-
-
-def _trial(event: TrialFinished) -> Tried:
-    settings = "  ".join(f"{key}={value}" for key, value in event.parameters.items())
-    about = event.error or settings
-    name = f"trial {event.number}"
-    return Tried(event, event.trial_run, name, event.state, about, event.value)
-
-
-def _variant(event: VariantFinished) -> Tried:
-    name = f"{event.variant}, seed {event.seed}"
-    about = event.error or event.variant_run
-    return Tried(event, event.variant_run, name, event.status, about)
 
 
 def _state(row: Tried) -> Text:

@@ -303,12 +303,9 @@ def _pair(desk: Desk) -> tuple[str, str] | None:
 
 
 def _compared(desk: Desk) -> Compared:
-    """The answer for the pair if there is one, else the newest answer that ends at the shown revision."""
-    pair = _pair(desk)
-    answers = desk.answers.value
+    """The two signals, and the newest answer that ends at the shown revision."""
+    pair, answers = _pair(desk), desk.answers.value
     if pair is None or answers is None:
         return Compared(before="", after="", job=None)
-    found = answers.of("diff", *pair)
-    others = [job for job in answers.diffs() if job.words[-1] == pair[1]]
-    newest = max([*others, *([found] if found else [])], key=lambda job: job.id, default=None)
+    newest = next((job for job in answers.diffs() if job.words[-1] == pair[1]), None)
     return Compared(before=pair[0], after=pair[1], job=newest)

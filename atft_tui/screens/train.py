@@ -75,6 +75,10 @@ class TrainScreen(CockpitScreen[RunNews]):
         return self.feed.run if self.feed else None
 
     @property
+    def _shows_networks(self) -> bool:
+        return bool(self.state.networks) if self.networks is None else self.networks
+
+    @property
     def _is_search(self) -> bool:
         return self.news.command in _SEARCHES
 
@@ -140,8 +144,7 @@ class TrainScreen(CockpitScreen[RunNews]):
         told = not self._is_search or self.news.status == "crashed"
         self.query_one("#timeline").display = there and told
         self.query_one("#empty").display = not there
-        networks = bool(self.state.networks) if self.networks is None else self.networks
-        self._panels.lay_out(self.tab, wide=wide, networks=networks)
+        self._panels.lay_out(self.tab, wide=wide, networks=self._shows_networks)
         self.show_tabs(TABS, self.tab, seen=there and not wide and not self._is_search)
         self.draw_headline()
 
@@ -172,8 +175,7 @@ class TrainScreen(CockpitScreen[RunNews]):
         if not self.state.networks:
             self.notify("one network: `walkforward` trains one per fold and seed", markup=False)
             return
-        shown = bool(self.state.networks) if self.networks is None else self.networks
-        self.networks = not shown
+        self.networks = not self._shows_networks
         self.tab = "networks" if self.networks else "log"
         self.lay_out()
 
@@ -207,27 +209,27 @@ class TrainScreen(CockpitScreen[RunNews]):
             self.cockpit.resume_run(self.run_value.id)
 
     def action_checkpoint(self) -> None:
-        self._control(lambda run: control.request(run, "checkpoint"))
+        self._ask_for("checkpoint")
 
     def action_pause(self) -> None:
         """Pause, or go on; a wish to pause that is not answered yet is taken back."""
         if "pause" in self.news.asked:
             self._control(control.go_on)
         else:
-            self._control(lambda run: control.request(run, "pause"))
+            self._ask_for("pause")
 
     def action_rollback(self) -> None:
-        def roll_back() -> None:
-            self._control(lambda run: control.request(run, "rollback"))
-
         if not self.news.is_live:
-            self._control(lambda run: control.request(run, "rollback"))
+            self._ask_for("rollback")
             return
         self.cockpit.confirm(
             f"Roll {self.news.run_id} back to its last healthy checkpoint?\n"
             "It goes on from there with a lower learning rate; the best epoch so far is kept.",
-            roll_back,
+            lambda: self._ask_for("rollback"),
         )
+
+    def _ask_for(self, wish: control.Wish) -> None:
+        self._control(lambda run: control.request(run, wish))
 
     def _control(self, ask: Callable[[Run], None]) -> None:
         """Leave a wish with the run; the screen tells what becomes of it."""

@@ -9,7 +9,7 @@ from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.seals import ShownCard
 from atft_tui.styles import BAD, DIM, GOOD, PLAIN, REVERSE, STRONG, WARN
-from atft_tui.widgets.lines import page, row, wrapped
+from atft_tui.widgets.lines import line, page, row, wrapped
 from atft_tui.widgets.panel import PlacePanel
 from engine.records.card import Card, Light
 
@@ -30,17 +30,14 @@ _GROUPS = (
 
 def card_line(shown: ShownCard) -> Text:
     """``2016-12-30 XNYS  ✓ TRADE  data ok  model ok (age 12 d)``; the row cuts what is too much."""
-    text = Text(no_wrap=True, overflow="ellipsis")
-    card = shown.card
-    mark, style = MARKS[shown.word]
+    card, (mark, style) = shown.card, MARKS[shown.word]
     revision = f" r{shown.revision}" if shown.revision else ""
     exchange = fmt.clean(card.exchange) if card else ""
-    text.append(f" {fmt.clean(shown.session)}{revision} {exchange} ", STRONG)
-    text.append(f" {mark} {shown.word} ", style + REVERSE)
+    head = f" {fmt.clean(shown.session)}{revision} {exchange} "
+    text = line((head, STRONG), (f" {mark} {shown.word} ", style + REVERSE))
     if card is None:
         trouble = fmt.clean(shown.trouble)
-        text.append(f"  seal {shown.standing}: {trouble}. Do not trade on it.", style)
-        return text
+        return text.append(f"  seal {shown.standing}: {trouble}. Do not trade on it.", style)
     for light in card.troubles:
         text.append(f"  {_told(light)}", MARKS[light.verdict][1])
     if shown.standing == "unsealed":
@@ -57,7 +54,7 @@ def verdict_text(shown: ShownCard) -> Text:
     return Text(f"{mark} {shown.word}", style=style)
 
 
-def light_text(light: Light) -> Text:
+def _light_text(light: Light) -> Text:
     mark, style = MARKS[light.verdict]
     return Text(f"{mark} {light.verdict:<5}", style=style)
 
@@ -73,20 +70,15 @@ def _fine(card: Card) -> Iterator[tuple[str, str]]:
     there = {light.name for light in card.lights}
     for word, names, value in _GROUPS:
         if there & set(names) and not bad & set(names):
-            yield word, f"{value}{_age(card)}" if word == "model" else value
+            light = card.light("model_age") if word == "model" else None
+            known = light is not None and isinstance(light.value, float)
+            yield word, f"{value} (age {light.value:.0f} d)" if light and known else value
     if card.orders is None:
         return
     if "turnover" not in bad:
         yield "turnover", fmt.percent(card.orders.turnover).replace("%", " %")
     if "cost" not in bad:
         yield "cost", f"{fmt.number(1e4 * card.orders.cost, 1, sign=False)} bp"
-
-
-def _age(card: Card) -> str:
-    light = card.light("model_age")
-    if light is None or not isinstance(light.value, float):
-        return ""
-    return f" (age {light.value:.0f} d)"
 
 
 _FULL = 76
@@ -112,9 +104,9 @@ def _light(light: Light, width: int) -> Text:
     style = PLAIN if light.verdict == "TRADE" else STRONG
     name = light.name.replace("_", " ")
     if width < _FULL:
-        return row((light_text(light), 7), (name, 14, style), (light.reason, width - 23, style))
+        return row((_light_text(light), 7), (name, 14, style), (light.reason, width - 23, style))
     figures = ((figure(light, light.value), -10), (figure(light, light.limit), -12, DIM))
-    return row((light_text(light), 7), (name, 14), *figures, (light.reason, width - 47, style))
+    return row((_light_text(light), 7), (name, 14), *figures, (light.reason, width - 47, style))
 
 
 def figure(light: Light, value: float | str | None) -> str:

@@ -18,7 +18,7 @@ from atft_tui.widgets.panel import PartPanel
 from engine.records.agenda import BookedSession
 from engine.records.champion import ChampionEntry
 
-PROCESS = {
+_PROCESS = {
     "running": (GLYPHS.running, RUNNING),
     "stuck": (GLYPHS.stopped, WARN),
     "stopped": (GLYPHS.waiting, WARN),
@@ -46,7 +46,7 @@ class ChampionPanel(PartPanel[Champion]):
     )
 
     def picture(self, value: Champion, width: int, height: int) -> Text:
-        lines = [_champion_text(value), test_text(value)]
+        lines = [_champion_text(value), _test_text(value)]
         if before := value.history.before:
             lines.append(Text(f"z rolls back to {fmt.clean(before)}", style=DIM))
         lines += [Text(), Text("history, newest first, times UTC", style=STRONG)]
@@ -70,7 +70,7 @@ def since(value: Champion) -> str:
     return fmt.clean(value.history.reigns[-1].at[:10])
 
 
-def test_text(value: Champion) -> Text:
+def _test_text(value: Champion) -> Text:
     """``test RankIC h=5 +0.0205 ± 0.0042 (n=252)``; dim and marked inside the null band."""
     facts = value.facts
     if facts is None or facts.test.figure.role == "unknown":
@@ -108,7 +108,7 @@ class SchedulePanel(PartPanel[Schedule]):
     )
 
     def picture(self, value: Schedule, width: int, height: int) -> Text:
-        lines = [_process_text(value), upcoming_text(value), *_warnings(value, width), Text()]
+        lines = [_process_text(value), _upcoming_text(value), *_warnings(value, width), Text()]
         log = [
             line(
                 (f"{told.at:%m-%d %H:%M:%S} " if told.at else " " * 15, DIM),
@@ -128,7 +128,7 @@ class SchedulePanel(PartPanel[Schedule]):
 
 
 def _process_text(value: Schedule) -> Text:
-    mark, style = PROCESS[value.process]
+    mark, style = _PROCESS[value.process]
     text = start(f"{mark} {value.process}", style)
     if value.agenda.pid:
         text.append(f" (process {value.agenda.pid})")
@@ -139,7 +139,7 @@ def _process_text(value: Schedule) -> Text:
     return text
 
 
-def upcoming_text(value: Schedule) -> Text:
+def _upcoming_text(value: Schedule) -> Text:
     """``next XNYS 2026-11-25 in 1h 12m, 18:00 New York = 23:00 UTC``."""
     outlook, sessions, left = value.agenda.outlook, value.agenda.sessions, value.seconds
     known = outlook.exchange if outlook else sessions[0].exchange if sessions else ""
@@ -254,9 +254,9 @@ def status_strip(desk: Desk) -> Text:
     if schedule is None:
         text.append("schedule: none has run here (c = one pass now)", style=DIM)
     else:
-        mark, style = PROCESS[schedule.process]
+        mark, style = _PROCESS[schedule.process]
         text.append(f"schedule {mark} {schedule.process}", style=style).append("  ")
-        text.append_text(upcoming_text(schedule))
+        text.append_text(_upcoming_text(schedule))
         if schedule.failed_alerts:
             text.append(f"  {GLYPHS.failed} {schedule.failed_alerts} alerts failed", BAD)
     text.append("   champion ", style=DIM)
@@ -264,4 +264,4 @@ def status_strip(desk: Desk) -> Text:
         return text.append("none: promote a run", style=WARN)
     text.append(fmt.clean(champion.history.champion[:_DIGITS]), style=STRONG)
     text.append(f" since {since(champion)}  ", style=DIM)
-    return text.append_text(test_text(champion))
+    return text.append_text(_test_text(champion))

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 from textual.actions import SkipAction
@@ -12,6 +12,9 @@ from textual.scroll_view import ScrollView
 
 from atft_tui.glyphs import GLYPHS
 from atft_tui.widgets.column import GAP, NARROWEST, TableColumn
+
+if TYPE_CHECKING:
+    from atft_tui.widgets.table import BrowseTable
 
 Sized = tuple[TableColumn[Any], int]
 """A column and its width."""
@@ -111,15 +114,6 @@ def _needed(columns: Sequence[TableColumn[Any]]) -> int:
     return sum((column.width or NARROWEST) + GAP for column in columns)
 
 
-class Tabular(Protocol):
-    """What a `ColumnView` shows."""
-
-    columns: tuple[TableColumn[Any], ...]
-    rows: list[Any]
-    fixed: int
-    """Number of first columns that stay in sight while the others scroll: they say what a row is."""
-
-
 class ColumnView(ScrollView):
     """Textual scrolls it by cells, by the wheel too; what is painted begins with a whole column.
 
@@ -129,19 +123,19 @@ class ColumnView(ScrollView):
 
     DEFAULT_CSS = "ColumnView { scrollbar-size-vertical: 1; scrollbar-size-horizontal: 0; }"
 
-    def __init__(self, shown: Tabular) -> None:
+    def __init__(self, table: "BrowseTable[Any]") -> None:
         super().__init__()
-        self._shown = shown
+        self.table = table
         self._laid: Layout | None = None
 
     @property
     def arrangement(self) -> Layout:
         """Places of the columns beside the vertical scrollbar; made anew when room or columns change."""
-        scrolls = len(self._shown.rows) + 1 > self.size.height
+        scrolls = len(self.table.rows) + 1 > self.size.height
         room = max(1, self.size.width - scrolls * self.styles.scrollbar_size_vertical)
-        known, columns = self._laid, self._shown.columns
+        known, columns = self._laid, self.table.columns
         if known is None or known.columns is not columns or known.room != room:
-            known = self._laid = layout_of(columns, room, self._shown.fixed)
+            known = self._laid = layout_of(columns, room, self.table.fixed)
         return known
 
     @property

@@ -58,6 +58,7 @@ class BrowseTable(Vertical, Generic[_R]):
     Keys: `atft_tui.keys.TABLE`. Clicking a column's name orders by it, clicking a row twice opens it.
     """
 
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "no filter", show=False)]
     DEFAULT_CSS = """
     BrowseTable { height: 1fr; }
     BrowseTable > Input { display: none; height: 1; border: none; padding: 0 1; background: $panel; }
@@ -93,9 +94,8 @@ class BrowseTable(Vertical, Generic[_R]):
 
     def compose(self) -> ComposeResult:
         yield self.grid
-        yield Filter(
-            self, placeholder="filter: words that a row must hold; esc clears", compact=True
-        )
+        hint = "filter: words that a row must hold; esc clears"
+        yield Field(placeholder=hint, compact=True)
 
     def set_columns(self, columns: Sequence[TableColumn[_R]]) -> None:
         """Show other columns; the order goes back to that of the rows."""
@@ -165,7 +165,7 @@ class BrowseTable(Vertical, Generic[_R]):
         event.stop()
         self.grid.focus()
 
-    def leave(self) -> None:
+    def action_leave(self) -> None:
         """Take the filter away; where there is none the key means what it means on the screen."""
         if not self.has_class("filtering"):
             raise SkipAction
@@ -189,31 +189,14 @@ class BrowseTable(Vertical, Generic[_R]):
         self.grid.rows_changed(self.grid.cursor if at is None else at)
 
 
-class Filter(Field):
-    """Where a `BrowseTable` is told what its rows must hold."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "no filter", show=False)]
-
-    def __init__(self, table: BrowseTable[Any], **more: Any) -> None:
-        super().__init__(**more)
-        self.table = table
-
-    def action_leave(self) -> None:
-        self.table.leave()
-
-
 class Grid(ColumnView, can_focus=True):
     """The painted part of a `BrowseTable`: one line of names, then the rows."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *TABLE,
-        Binding("escape", "leave", "no filter", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*TABLE]
     DEFAULT_CSS = "Grid { height: 1fr; }"
 
     def __init__(self, table: BrowseTable[Any]) -> None:
         super().__init__(table)
-        self.table = table
         self.cursor = 0
 
     def rows_changed(self, cursor: int) -> None:
@@ -296,9 +279,6 @@ class Grid(ColumnView, can_focus=True):
 
     def action_filter(self) -> None:
         self.table.action_filter()
-
-    def action_leave(self) -> None:
-        self.table.leave()
 
     def action_order(self, step: int) -> None:
         before = -1 if self.table.order is None else self.table.order

@@ -113,7 +113,7 @@ def _trials(found: BacktestSummary) -> str:
 def verdict_words(found: BacktestSummary, ink: Ink = INK) -> Text:
     """``undecided: 0.849 lies inside 90 % [-0.12, +1.49]``."""
     low, high, target = found.sharpe_low, found.sharpe_high, found.target
-    span = f"{interval_name(found)} [{ratio(low)}, {ratio(high)}]"
+    span = f"{_interval_name(found)} [{ratio(low)}, {ratio(high)}]"
     words, style = {
         "above": (f"above: all of {span} is over {target:.3f}", ink.good),
         "below": (f"below: all of {span} is under {target:.3f}", ink.bad),
@@ -124,7 +124,7 @@ def verdict_words(found: BacktestSummary, ink: Ink = INK) -> Text:
     return Text(words, style=style + STRONG, no_wrap=True)
 
 
-def interval_name(found: BacktestSummary) -> str:
+def _interval_name(found: BacktestSummary) -> str:
     """``90 %``."""
     share = found.confidence
     return f"{share:.0%}".replace("%", " %") if math.isfinite(share) else "interval"
@@ -139,7 +139,7 @@ def headline(value: BacktestValue, width: int, ink: Ink = INK) -> Text:
     colour = {"above": ink.good, "below": ink.bad, "undecided": ink.accent}[found.verdict]
     span = f"[{ratio(found.sharpe_low)}, {ratio(found.sharpe_high)}]"
     text = line(
-        " net Sharpe ", (ratio(found.sharpe), STRONG), f"  {interval_name(found)} {span}",
+        " net Sharpe ", (ratio(found.sharpe), STRONG), f"  {_interval_name(found)} {span}",
         f"  target {found.target:.3f}: ", (found.verdict, colour + STRONG),
     )  # fmt: skip
     deflated = f"  deflated {fmt.share(found.sharpe_deflated)}"

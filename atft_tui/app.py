@@ -100,8 +100,7 @@ class CockpitApp(ReportingApp):
     def ask(self, command: str, given: Mapping[str, str] | None = None) -> None:
         """Open the form of a command, some of its parameters filled in."""
         from atft_tui.screens.command_form import CommandForm
-        from atft_tui.screens.ingest_form import IngestForm
-        from atft_tui.screens.train_form import TrainForm
+        from atft_tui.screens.forms import IngestForm, TrainForm
 
         forms = {"train": TrainForm, "ingest": IngestForm}
         form = forms.get(command, CommandForm)

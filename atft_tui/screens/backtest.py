@@ -16,7 +16,7 @@ from atft_tui.keys import following
 from atft_tui.readings.backtest import BacktestReader, BacktestValue, DayBook, overrides, read_day
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.styles import DIM, Ink, ink_of
-from atft_tui.widgets.backtest import tables
+from atft_tui.widgets.backtest import panels as tables
 from atft_tui.widgets.backtest import words as told
 from atft_tui.widgets.backtest.days import ExposuresValue, MonthsValue
 from atft_tui.widgets.backtest.equity import EquityPanel, EquityValue

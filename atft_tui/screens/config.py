@@ -21,7 +21,7 @@ from atft_tui.screens.base import CockpitScreen
 from atft_tui.screens.dialogs import Dialog, TextDialog
 from atft_tui.styles import WIDE
 from atft_tui.widgets.column import TableColumn
-from atft_tui.widgets.fact_lines import Lines
+from atft_tui.widgets.lines import Lines
 from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.table import BrowseTable
 from engine.errors import EngineError

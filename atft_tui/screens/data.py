@@ -11,8 +11,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from atft_tui.keys import following
-from atft_tui.readings.data import DataReader, DataReading, StockRow
-from atft_tui.readings.stock import read_stock
+from atft_tui.readings.data import DataReader, DataReading, StockRow, read_stock
 from atft_tui.screens import data_words
 from atft_tui.screens.base import CockpitScreen, utc_now
 from atft_tui.widgets.column import TableColumn

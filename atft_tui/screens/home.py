@@ -15,8 +15,15 @@ from textual.widgets.option_list import Option
 from atft_tui import format as fmt
 from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.home import FirstStep, HomeNews, parts, read_home, upcoming
-from atft_tui.readings.machine import MachineNews, MachineReader
+from atft_tui.readings.home import (
+    FirstStep,
+    HomeNews,
+    MachineNews,
+    MachineReader,
+    parts,
+    read_home,
+    upcoming,
+)
 from atft_tui.readings.runs import figure_words, sharpe_words
 from atft_tui.screens.base import CockpitScreen, utc_now
 from atft_tui.styles import figure_text, status, status_text

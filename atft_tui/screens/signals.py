@@ -17,7 +17,7 @@ from atft_tui.readings.signal import Signal, StockLine
 from atft_tui.screens.base import CockpitScreen, utc_now
 from atft_tui.screens.signal_columns import FILLS, SESSIONS, VIEWS, line_columns
 from atft_tui.styles import BAD, STRONG, WIDE
-from atft_tui.widgets.card import CardPanel, card_line
+from atft_tui.widgets.card import CardPanel, Compared, DiffPanel, LedgerPanel, card_line
 from atft_tui.widgets.desk_panels import (
     ChampionPanel,
     SchedulePanel,
@@ -26,8 +26,6 @@ from atft_tui.widgets.desk_panels import (
     status_strip,
     step_names,
 )
-from atft_tui.widgets.diff_panel import Compared, DiffPanel
-from atft_tui.widgets.ledger_panel import LedgerPanel
 from atft_tui.widgets.table import BrowseTable
 from atft_tui.widgets.why_panel import ChangePanel, Question, WhyPanel
 from engine.errors import UsageError

@@ -12,8 +12,7 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.data import StockRow
-from atft_tui.readings.stock import StockBars
+from atft_tui.readings.data import StockBars, StockRow
 from atft_tui.styles import BAD, BAR, DIM, GOOD, HERE, PLAIN, STRONG, WARN, status
 from atft_tui.widgets.chart import PRICE_AXIS, price_chart
 from atft_tui.widgets.lines import beside, cell, cut, line, page, start, wrapped

@@ -11,13 +11,12 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.home import HomeNews
-from atft_tui.readings.machine import MachineNews
+from atft_tui.readings.home import HomeNews, MachineNews
 from atft_tui.readings.schedule import moment
 from atft_tui.styles import status
 from atft_tui.widgets.canvas import CellScale
-from atft_tui.widgets.fact_lines import TALL, Lines
 from atft_tui.widgets.intervals import Estimate, estimate_row, judged, span_of
+from atft_tui.widgets.lines import TALL, Lines
 from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.strips import meter
 from engine.records.card import Card, TradeFigures

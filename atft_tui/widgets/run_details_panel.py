@@ -11,8 +11,7 @@ from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.run_details import RunDetails
 from atft_tui.readings.runs import figure_words, sharpe_words
-from atft_tui.widgets.fact_lines import Lines
-from atft_tui.widgets.lines import beside, cell, page
+from atft_tui.widgets.lines import Lines, beside, cell, page
 from atft_tui.widgets.panel import PlacePanel
 from engine.runs.events import Diagnosed
 

@@ -14,7 +14,12 @@ from atft_tui.glyphs import ASCII, UNICODE
 from atft_tui.readings.backtest import Curves, falls, growth
 from atft_tui.styles import BAD, INK, PLAIN, THEMES, ink_of
 from atft_tui.widgets import chart
-from atft_tui.widgets.backtest.book import costs_picture, rules_picture
+from atft_tui.widgets.backtest.book import (
+    costs_picture,
+    decay_picture,
+    quantiles_picture,
+    rules_picture,
+)
 from atft_tui.widgets.backtest.days import (
     ExposuresValue,
     MonthsValue,
@@ -23,7 +28,6 @@ from atft_tui.widgets.backtest.days import (
     months_picture,
 )
 from atft_tui.widgets.backtest.equity import EquityValue, equity_picture
-from atft_tui.widgets.backtest.scores import decay_picture, quantiles_picture
 from atft_tui.widgets.backtest.words import (
     SummaryValue,
     sharpe_picture,

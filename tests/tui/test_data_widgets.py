@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.text import Text
 
-from atft_tui.readings.data import Coverage, Mark, StockRow
-from atft_tui.readings.stock import StockBars
+from atft_tui.readings.data import Coverage, Mark, StockBars, StockRow
 from atft_tui.styles import BAD, PLAIN, WARN
 from atft_tui.widgets.chart import price_chart
 from atft_tui.widgets.coverage import AXIS_WIDTH, MARKS, CoveragePanel, CoverageView

@@ -14,7 +14,7 @@ from textual.widgets import Input, Select
 
 from atft_tui.app import CockpitApp
 from atft_tui.jobs import JobBook
-from atft_tui.screens.ingest_form import IngestForm
+from atft_tui.screens.forms import IngestForm
 from atft_tui.widgets.data_panels import ReadingPanel
 from engine.records.evidence import Evidence, Problem
 from engine.records.reading import Column, Dates, ReadingPlan, Unread

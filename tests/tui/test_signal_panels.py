@@ -17,10 +17,8 @@ from atft_tui.readings.schedule import Schedule, ScheduleLine
 from atft_tui.readings.seals import Champion, ShownCard
 from atft_tui.readings.signal import BookChange, Neighbour, StockLine, Why
 from atft_tui.screens.signal_columns import VIEWS, line_columns
-from atft_tui.widgets.card import CardPanel, card_line, figure
+from atft_tui.widgets.card import CardPanel, Compared, DiffPanel, LedgerPanel, card_line, figure
 from atft_tui.widgets.desk_panels import ChampionPanel, SchedulePanel, both_times
-from atft_tui.widgets.diff_panel import Compared, DiffPanel
-from atft_tui.widgets.ledger_panel import LedgerPanel
 from atft_tui.widgets.lines import beside, cell, wrapped
 from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.point_chart import gap_chart

@@ -13,7 +13,7 @@ from atft_tui.app import CockpitApp
 from atft_tui.screens.command_form import CommandForm
 from atft_tui.screens.dialogs import ConfirmDialog, RowDialog
 from atft_tui.screens.signals import PAGES, SignalsScreen
-from atft_tui.widgets.diff_panel import DiffPanel
+from atft_tui.widgets.card import DiffPanel
 from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.why_panel import WhyPanel
 from engine.records import record

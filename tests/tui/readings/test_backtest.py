@@ -20,7 +20,7 @@ from atft_tui.readings.backtest import (
     read_day,
     run_to_show,
 )
-from atft_tui.widgets.backtest.tables import HOLDINGS
+from atft_tui.widgets.backtest.panels import HOLDINGS
 from atft_tui.widgets.backtest.words import changes
 from engine.backtest.performance import drawdowns, equity, monthly_returns
 from engine.errors import IntegrityError

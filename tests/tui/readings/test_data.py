@@ -9,8 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from atft_tui.readings.data import DataReader, DataReading, hours_since
-from atft_tui.readings.stock import read_stock
+from atft_tui.readings.data import DataReader, DataReading, hours_since, read_stock
 from engine.data.load import clean_panel
 from engine.data.store import PanelStore
 from engine.features.catalog import CATALOG

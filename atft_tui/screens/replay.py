@@ -13,8 +13,7 @@ from textual.widgets import Static
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.keys import following
-from atft_tui.readings.feed import chosen_or_newest
-from atft_tui.readings.timeline import Mark, Timeline
+from atft_tui.readings.feed import Mark, Timeline, chosen_or_newest
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.styles import DIM, HERE, RUNNING, STRONG, WARN, status
 from atft_tui.widgets.lines import cut, line, painted

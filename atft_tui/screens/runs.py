@@ -26,9 +26,17 @@ from atft_tui.screens.run_columns import (
 from atft_tui.styles import WIDE
 from atft_tui.widgets.chart import LETTER_STYLES, LETTERS
 from atft_tui.widgets.lines import line, tab_line
-from atft_tui.widgets.overlay_panels import DifferencePanel, OverlayLoss, OverlayRankIC, PairsPanel
 from atft_tui.widgets.run_details_panel import RunDetailsPanel
-from atft_tui.widgets.search_panels import BestPanel, DailyGapPanel, ForestPanel, ImportancePanel
+from atft_tui.widgets.search_panels import (
+    BestPanel,
+    DailyGapPanel,
+    DifferencePanel,
+    ForestPanel,
+    ImportancePanel,
+    OverlayLoss,
+    OverlayRankIC,
+    PairsPanel,
+)
 from atft_tui.widgets.table import BrowseTable
 from engine.errors import UsageError
 

@@ -8,8 +8,7 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.jobs import outcome
-from atft_tui.readings.desk import Desk
-from atft_tui.readings.schedule import Schedule, moment
+from atft_tui.readings.desk import Desk, Schedule
 from atft_tui.readings.seals import Champion
 from atft_tui.styles import BAD, DIM, GOOD, HERE, PLAIN, RUNNING, STRONG, WARN, noted, status
 from atft_tui.widgets.card import MARKS as CARDS
@@ -143,7 +142,7 @@ def _upcoming_text(value: Schedule) -> Text:
     """``next XNYS 2026-11-25 in 1h 12m, 18:00 New York = 23:00 UTC``."""
     outlook, sessions, left = value.agenda.outlook, value.agenda.sessions, value.seconds
     known = outlook.exchange if outlook else sessions[0].exchange if sessions else ""
-    due = moment(outlook.next_at) if outlook else None
+    due = fmt.moment(outlook.next_at) if outlook else None
     if outlook is None or due is None or left is None:
         return Text(f"next {fmt.clean(known)}: not known before the scheduler has run", style=DIM)
     told = (f"in {fmt.duration(left)}", STRONG)

@@ -12,7 +12,6 @@ from atft_tui import format as fmt
 from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.home import HomeNews, MachineNews
-from atft_tui.readings.schedule import moment
 from atft_tui.styles import status
 from atft_tui.widgets.canvas import CellScale
 from atft_tui.widgets.intervals import Estimate, estimate_row, judged, span_of
@@ -185,7 +184,7 @@ def freshness(news: HomeNews) -> Text:
     if data.manifest.market == "synthetic":
         return Text("no exchange", styles.DIM)
     if outlook is None:
-        last = moment(f"{data.last}T00:00+00:00")
+        last = fmt.moment(f"{data.last}T00:00+00:00")
         if last is None:
             return Text(fmt.DASH, styles.DIM)
         days = (news.now.date() - last.date()).days
@@ -194,7 +193,7 @@ def freshness(news: HomeNews) -> Text:
         return Text(f"! over {len(outlook.due)} sessions", styles.WARN)
     behind = outlook.behind(data.last)
     # A session came due after the calendar was read.
-    due = moment(outlook.next_at)
+    due = fmt.moment(outlook.next_at)
     old = due is None or due <= news.now
     if behind:
         least = "at least " if old else ""
@@ -232,7 +231,7 @@ def _schedule(out: Lines, news: HomeNews) -> None:
 
 def countdown(at: str, now: dt.datetime) -> str:
     """``in 21h 30m (09:30 UTC)``, to the minute; what has passed is overdue. Empty for what is no time."""
-    due = moment(at)
+    due = fmt.moment(at)
     if due is None:
         return ""
     minutes = int((due - now).total_seconds() // 60)

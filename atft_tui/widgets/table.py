@@ -24,8 +24,7 @@ from textual.widgets import Input
 from atft_tui import format as fmt
 from atft_tui.keys import TABLE
 from atft_tui.styles import CURSOR, PLAIN, REVERSE, STRONG
-from atft_tui.widgets.column import TableColumn, arranged, as_csv, line_of
-from atft_tui.widgets.layout import ColumnView, Sized
+from atft_tui.widgets.column import ColumnView, Sized, TableColumn, arranged, as_csv, line_of
 
 _R = TypeVar("_R")
 _LONGEST = 4000

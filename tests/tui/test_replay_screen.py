@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atft_tui.app import CockpitApp
-from atft_tui.readings.timeline import Mark
+from atft_tui.readings.feed import Mark
 from atft_tui.screens.replay import Moment, ReplayScreen, Scrubber
 from atft_tui.widgets.panel import StatePanel
 from engine.runs.fold import fold

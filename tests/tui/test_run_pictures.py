@@ -14,13 +14,16 @@ from atft_tui.readings.run_details import Course, RunDetails, RunFile
 from atft_tui.readings.runs_screen import Overlay, OverlayRun, SettingRow
 from atft_tui.readings.searches import ComparisonView, PairView, StudyView
 from atft_tui.widgets.chart import Curve, CurvePoint, curves, legend
-from atft_tui.widgets.overlay_panels import DifferencePanel, OverlayLoss, OverlayRankIC, PairsPanel
 from atft_tui.widgets.run_details_panel import RunDetailsPanel
 from atft_tui.widgets.search_panels import (
     BestPanel,
+    DifferencePanel,
     ForestPanel,
     ForestRow,
     ImportancePanel,
+    OverlayLoss,
+    OverlayRankIC,
+    PairsPanel,
     forest,
 )
 from engine.records.champion import ChampionEntry, GateCondition

@@ -12,8 +12,7 @@ from msgspec import structs
 from rich.text import Text
 
 from atft_tui.jobs import Job
-from atft_tui.readings.desk import Shadow
-from atft_tui.readings.schedule import Schedule, ScheduleLine
+from atft_tui.readings.desk import Schedule, ScheduleLine, Shadow
 from atft_tui.readings.seals import Champion, ShownCard
 from atft_tui.readings.signal import BookChange, Neighbour, StockLine, Why
 from atft_tui.screens.signal_columns import VIEWS, line_columns

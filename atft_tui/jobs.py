@@ -164,7 +164,7 @@ RUNNING = "running"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """The newest job of each command line."""
+    """The newest job of each command line, newest first."""
 
     jobs: Mapping[tuple[str, ...], Job] = field(default_factory=dict)
 
@@ -174,8 +174,7 @@ class Answers:
 
     def diffs(self) -> list[Job]:
         """Newest first."""
-        found = [job for words, job in self.jobs.items() if words[0] == "diff"]
-        return sorted(found, key=lambda job: job.id, reverse=True)
+        return [job for words, job in self.jobs.items() if words[0] == "diff"]
 
 
 _ended: dict[Path, dict[str, Job]] = {}
@@ -184,8 +183,7 @@ _ended: dict[Path, dict[str, Job]] = {}
 
 def read_answers(workspace: Path) -> Answers:
     """The jobs of the screen that look at signals."""
-    book = JobBook(workspace)
-    known = _ended.setdefault(workspace, {})
+    book, known = JobBook(workspace), _ended.setdefault(workspace, {})
     newest: dict[tuple[str, ...], Job] = {}
     for job_id in book.ids():
         if job_id.rsplit("-", 1)[-1] in _COMMANDS:

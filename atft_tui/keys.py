@@ -102,8 +102,8 @@ SCREENS: dict[str, tuple[Binding, ...]] = {
     ),
     "data": (
         _bar("i", "ingest", "ingest"),
-        _bar("c", "check", "check"),
-        _bar("a", "audit", "audit"),
+        _bar("c", "ask('check')", "check"),
+        _bar("a", "ask('audit')", "audit"),
         _bar("tab", "next_tab(1)", "next panel", priority=True),
         _key("shift+tab", "next_tab(-1)", "previous panel", priority=True),
         _key("escape", "back", "from the examples back to the kinds of findings"),

@@ -316,22 +316,16 @@ def read_stock(workspace: Path, snapshot: str, panel: str, symbol: str) -> Stock
     """Cleaned closes where the code has any, else raw ones. RecordError for a torn file."""
     import polars as pl
 
-    for directory, cleaned in (
-        (Path(panel) if panel else None, True),
-        (workspace / "data" / "snapshots" / snapshot, False),
-    ):
+    raw = workspace / "data" / SNAPSHOTS / snapshot
+    for directory, cleaned in ((Path(panel) if panel else None, True), (raw, False)):
         files = sorted(directory.glob("bars-*.parquet")) if directory is not None else []
         if not files:
             continue
         with readable(str(directory)):
             table = pl.scan_parquet(files)
             told = ["flags"] if "flags" in table.collect_schema() else []
-            bars = (
-                table.filter(pl.col("symbol") == symbol)
-                .select("date", "close", *told)
-                .sort("date")
-                .collect()
-            )
+            mine = table.filter(pl.col("symbol") == symbol)
+            bars = mine.select("date", "close", *told).sort("date").collect()
         if not bars.is_empty():
             return StockBars(
                 symbol=symbol,

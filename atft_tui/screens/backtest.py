@@ -18,7 +18,7 @@ from atft_tui.screens.base import CockpitScreen
 from atft_tui.styles import DIM, Ink, ink_of
 from atft_tui.widgets.backtest import panels as tables
 from atft_tui.widgets.backtest import words as told
-from atft_tui.widgets.backtest.days import ExposuresValue, MonthsValue
+from atft_tui.widgets.backtest.days import MonthsValue
 from atft_tui.widgets.backtest.equity import EquityPanel, EquityValue
 from atft_tui.widgets.backtest.panels import EMPTY, NOT_YET, ORDER, SIDE, TABS, PicturePanel
 from atft_tui.widgets.backtest.words import OLDER, SummaryValue
@@ -113,12 +113,14 @@ class BacktestScreen(CockpitScreen[BacktestValue]):
         day = curves.dates[self.cursor]
         earlier = value.earlier.curves if value.earlier else None
         before = earlier.equity if earlier and earlier.dates == curves.dates else None
-        equity = EquityValue(curves=curves, cursor=self.cursor, log=self.log_scale, before=before)
-        self.panel("equity").show_value(equity)
+        beta = value.figures.exposures.beta if value.figures else float("nan")
+        view = EquityValue(
+            curves=curves, cursor=self.cursor, log=self.log_scale, before=before, beta=beta
+        )
+        self.panel("equity").show_value(view)
+        self.panel("exposures").show_value(view)
         months = MonthsValue(tuple(curves.months.items()), (day.year, day.month))
         self.panel("months").show_value(months)
-        beta = value.figures.exposures.beta if value.figures else float("nan")
-        self.panel("exposures").show_value(ExposuresValue(curves, self.cursor, beta))
 
     @work(exclusive=True, group="day")
     async def load_day(self) -> None:

@@ -127,6 +127,10 @@ class CockpitScreen(Screen[None], Generic[_V]):
         """The application, which goes from place to place and starts commands."""
         return cast("CockpitApp", self.app)
 
+    def action_ask(self, command: str) -> None:
+        """The form of a command."""
+        self.cockpit.ask(command)
+
     def reread(self) -> None:
         """Read now instead of at the next turn."""
         self._wake.set()

@@ -286,11 +286,5 @@ class DataScreen(CockpitScreen[DataReading]):
     def action_ingest(self) -> None:
         self.cockpit.ask("ingest", data_words.ingest_like(self.reading))
 
-    def action_check(self) -> None:
-        self.cockpit.ask("check")
-
-    def action_audit(self) -> None:
-        self.cockpit.ask("audit")
-
     def action_list_features(self) -> None:
         self.cockpit.ask("features", {"action": "list"})

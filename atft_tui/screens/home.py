@@ -16,7 +16,6 @@ from atft_tui import format as fmt
 from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.home import (
-    FirstStep,
     HomeNews,
     MachineNews,
     MachineReader,
@@ -146,21 +145,15 @@ class HomeScreen(CockpitScreen[_Now]):
 
     @on(OptionList.OptionSelected, "#home-steps")
     def take_step(self, event: OptionList.OptionSelected) -> None:
-        """Do the chosen step."""
+        """Go to the chosen step's place, or open the form of its command."""
         event.stop()
         assert self.value is not None
         found = (s for part in parts(self.value.news) for s in part.steps)
-        self.do(next(step for step in found if step.name == event.option.id))
-
-    def do(self, step: FirstStep) -> None:
-        """Go to the step's place, or open the form of its command."""
+        step = next(step for step in found if step.name == event.option.id)
         if step.place:
             self.cockpit.go(step.place)
         else:
             self.cockpit.ask(step.command, step.given)
-
-    def action_ask(self, command: str) -> None:
-        self.cockpit.ask(command)
 
     def action_report(self) -> None:
         runs = self.value.news.runs if self.value else ()

@@ -63,7 +63,6 @@ class SignalsScreen(CockpitScreen[Desk]):
         """Whether the stocks are read too: not for the first picture."""
         self.page = PAGES[0]
         self.view = next(iter(VIEWS))
-        self._listed: tuple[Signal | None, str] = (None, "")
         self._columns = (False, False)
 
     def body(self) -> Iterable[Widget]:
@@ -84,8 +83,8 @@ class SignalsScreen(CockpitScreen[Desk]):
         yield Static(id="signals-strip")
 
     def on_mount(self) -> None:
-        title = "shadow ledger, session by session, basis points of equity"
-        self.part("fills").border_title = title
+        words = "shadow ledger, session by session, basis points of equity"
+        self.part("fills").border_title = words
 
     def on_resize(self) -> None:
         self.set_columns()
@@ -126,12 +125,8 @@ class SignalsScreen(CockpitScreen[Desk]):
         return self.query_one("#signals-list", BrowseTable)
 
     def list_lines(self) -> None:
-        """The stocks of the chosen view; nothing is touched while signal and view are the same."""
-        signal = self.signal
-        if self._listed == (signal, self.view):
-            return
-        self._listed = (signal, self.view)
-        lines = signal.lines if signal else ()
+        """The stocks of the chosen view."""
+        lines = self.signal.lines if self.signal else ()
         kept = tuple(filter(VIEWS[self.view], lines))
         self.set_columns()
         self.table.set_rows(kept)

@@ -48,11 +48,8 @@ def _today(out: Lines, news: HomeNews) -> None:
         _no_card(out, news)
         return
     found = status(card.verdict)
-    out.say(
-        (f" {found.mark} {card.verdict} ", found.style + styles.REVERSE),
-        (f"  {news.card.name}", styles.STRONG),
-        f" {card.exchange}",
-    )
+    verdict = (f" {found.mark} {card.verdict} ", found.style + styles.REVERSE)
+    out.say(verdict, (f"  {news.card.name}", styles.STRONG), f" {card.exchange}")
     if news.data is not None and news.data.last > card.session:
         words = f"older than the data, which go to {news.data.last}: s makes its signal"
         out.wrap(Text("! ", styles.WARN), words, styles.WARN)
@@ -248,13 +245,9 @@ def _alerts(out: Lines, news: HomeNews) -> None:
         out.prose((f"{words} mail; set up in", styles.DIM), ("8", styles.KEY), (".", styles.DIM))
     for alert in news.agenda.alerts:
         found = status(alert.state)
-        out.say(
-            (f"{found.mark} ", found.style),
-            (f"{alert.created_at[5:16].replace('T', ' ')} ", styles.DIM),
-            alert.title,
-            (f"  {alert.channel} {alert.state}", styles.DIM),
-            (f" {alert.problem}", styles.BAD),
-        )
+        at, how = alert.created_at[5:16].replace("T", " "), f"  {alert.channel} {alert.state}"
+        mark, problem = (f"{found.mark} ", found.style), (f" {alert.problem}", styles.BAD)
+        out.say(mark, (f"{at} ", styles.DIM), alert.title, (how, styles.DIM), problem)
     for at, note in news.agenda.notes:
         out.say((f"  {at[5:16].replace('T', ' ')} {note}", styles.DIM))
 

@@ -21,7 +21,6 @@ from atft_tui.widgets.backtest.book import (
     rules_picture,
 )
 from atft_tui.widgets.backtest.days import (
-    ExposuresValue,
     MonthsValue,
     exposures_picture,
     month_cell,
@@ -115,7 +114,7 @@ def test_pictures_of_any_days_stay_in_their_box(
     for at in {0, count // 2, count - 1}:
         value = EquityValue(curves=found, cursor=at, log=log, before=found.equity)
         in_box(equity_picture(value, width, height), width, height)
-        in_box(exposures_picture(ExposuresValue(found, at, math.nan), width, height), width, height)
+        in_box(exposures_picture(value, width, height), width, height)
         months = MonthsValue(tuple(found.months.items()), (2015, 1))
         in_box(months_picture(months, width, height), width, height)
 
@@ -124,7 +123,7 @@ def test_no_session_and_no_figures_have_words() -> None:
     empty = curves(0)
     value = EquityValue(curves=empty, cursor=0, log=False)
     assert "no session" in equity_picture(value, 80, 20).plain
-    assert "no session" in exposures_picture(ExposuresValue(empty, 0, math.nan), 40, 9).plain
+    assert "no session" in exposures_picture(value, 40, 9).plain
     older = figures({"sharpe": None})
     for picture in (quantiles_picture, decay_picture, rules_picture):
         assert "older version" in picture(older, 80, 20).plain

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.backtest import Curves
 from atft_tui.styles import CURSOR, DIM, INK, PLAIN, STRONG, Ink
+from atft_tui.widgets.backtest.equity import EquityValue
 from atft_tui.widgets.backtest.words import OLDER, percent
 from atft_tui.widgets.canvas import column_of, last_of_parts
 from atft_tui.widgets.lines import cell, cut, line, painted
@@ -99,16 +99,7 @@ _ROOMY = 60
 """Columns from which on sectors have the long name."""
 
 
-@dataclass(frozen=True, slots=True)
-class ExposuresValue:
-    """The daily figures, the session under the cursor, and the beta of the whole."""
-
-    curves: Curves
-    cursor: int
-    beta: float
-
-
-def exposures_picture(value: ExposuresValue, width: int, height: int, *, ink: Ink = INK) -> Text:
+def exposures_picture(value: EquityValue, width: int, height: int, *, ink: Ink = INK) -> Text:
     """A strip each, scaled to itself, the cursor's column marked, its value at the right."""
     curves, at = value.curves, value.cursor
     if not curves.dates:

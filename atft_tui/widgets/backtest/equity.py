@@ -39,6 +39,8 @@ class EquityValue:
     log: bool
     before: Series | None = None
     """Equity of the backtest that this one replaced, on its own days."""
+    beta: float = math.nan
+    """Of the whole book to the market."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +142,12 @@ def _curves(
     value: EquityValue, lines: Sequence[_Drawn], columns: int, rows: int, labels: int, ink: Ink
 ) -> list[Text]:
     canvas = Canvas(columns, rows)
-    height = _Height.of([line.values for line in lines], canvas.rows, log=value.log)
+    height = _Height([line.values for line in lines], canvas.rows, log=value.log)
     days = range(len(value.curves.dates))
-    traces = [Trace(days, height.heights(line.values), line.style, line.mark) for line in lines]
+    placed_at = (list(map(height, line.values)) if height.log else line.values for line in lines)
+    traces = [
+        Trace(days, up, line.style, line.mark) for line, up in zip(lines, placed_at, strict=True)
+    ]
     plot(canvas, traces, _days(value, columns), height.scale)
     canvas.rule(height.row(1.0), GLYPHS.dotted, ink.quiet, every=2)
     _cursor(canvas, value, ink)
@@ -195,41 +200,29 @@ def _ends(lines: Sequence[_Drawn], canvas: Canvas, height: "_Height") -> dict[in
     return taken
 
 
-@dataclass(frozen=True, slots=True)
 class _Height:
     """The place of a growth of 1 on the scale: itself, or its logarithm if asked for and possible."""
 
-    scale: CellScale
-    low: float
-    high: float
-    log: bool
-
-    @classmethod
-    def of(cls, series: Sequence[Series], rows: int, *, log: bool) -> "_Height":
-        values = [v for line in series for v in line if math.isfinite(v)]
-        low, high = min([*values, 1.0]), max([*values, 1.0])
-        log = log and low > 0
-        if high - low < 1e-6:
-            low, high = low - 0.01, high + 0.01
-        ends = (math.log(low), math.log(high)) if log else (low, high)
-        return cls(CellScale(low=ends[0], high=ends[1], columns=rows), low, high, log)
+    def __init__(self, series: Sequence[Series], rows: int, *, log: bool) -> None:
+        values = [1.0, *(v for line in series for v in line if math.isfinite(v))]
+        self.low, self.high = min(values), max(values)
+        self.log = log and self.low > 0
+        if self.high - self.low < 1e-6:
+            self.low, self.high = self.low - 0.01, self.high + 0.01
+        self.scale = CellScale(low=self(self.low), high=self(self.high), columns=rows)
 
     def __call__(self, value: float) -> float:
         if not math.isfinite(value) or (self.log and value <= 0):
             return math.nan
         return math.log(value) if self.log else value
 
-    def heights(self, values: Series) -> Sequence[float]:
-        return list(map(self, values)) if self.log else values
-
     def row(self, value: float) -> int:
         return self.scale.row(self(value))
 
     def ticks(self, count: int) -> list[float]:
         """Returns since the start, round ones."""
-        found = ticks(self.low - 1.0, self.high - 1.0, count)
         if not self.log or self.high / self.low < 4:
-            return found
+            return ticks(self.low - 1.0, self.high - 1.0, count)
         return [p * m - 1.0 for p in (0.01, 0.1, 1, 10, 100, 1000) for m in (1, 2, 5)
                 if self.low <= p * m <= self.high]  # fmt: skip
 

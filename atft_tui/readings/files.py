@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from operator import is_
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -59,7 +60,7 @@ class FileCache:
     def derive(self, name: str, inputs: tuple[object, ...], make: Callable[[], V]) -> V:
         """``make()``, or what it gave before from the very same inputs (by identity)."""
         kept = self._derived.get(name)
-        if kept is None or not _same(kept[0], inputs):
+        if kept is None or not all(map(is_, kept[0], inputs)):
             kept = self._derived[name] = (inputs, make())
         return kept[1]  # type: ignore[return-value]
 
@@ -69,10 +70,6 @@ def _maker(make: Callable[..., object]) -> object:
     if isinstance(make, partial):
         return _maker(make.func), make.args, tuple(sorted(make.keywords.items()))
     return make.__module__, make.__qualname__
-
-
-def _same(before: tuple[object, ...], now: tuple[object, ...]) -> bool:
-    return len(before) == len(now) and all(a is b for a, b in zip(before, now, strict=True))
 
 
 def stamp_of(path: Path) -> Stamp:

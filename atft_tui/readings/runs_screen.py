@@ -103,18 +103,6 @@ def _settings(path: Path) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class RunsChoice:
-    """What the person has chosen on the screen."""
-
-    view: View = "runs"
-    details: bool = True
-    run: str | None = None
-    """Under the cursor."""
-    marked: tuple[str, ...] = ()
-    comparison: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class RunsValue:
     """The list, and the parts of the view that is open."""
 
@@ -136,28 +124,35 @@ class RunsReading:
         self._readers: OrderedDict[Path, CourseReader] = OrderedDict()
         """Of event files, the last used ones kept."""
 
-    def read(self, wanted: RunsChoice) -> RunsValue:
-        """What the chosen view shows, as the files are now."""
+    def read(
+        self,
+        view: View,
+        *,
+        run: str | None,
+        details: bool,
+        marked: Sequence[str],
+        comparison: str | None,
+    ) -> RunsValue:
+        """What a view shows of the run under the cursor and the chosen ones, as the files are now."""
         found, workspace = self.table.read(), self.workspace
         known = {about.id: about for about in found.runs}
-        marked = [known[run_id] for run_id in wanted.marked if run_id in known]
-        ids = [about.id for about in marked]
-        match wanted.view:
-            case "overlay" if marked:
-                runs = tuple(OverlayRun(about, self._course(about.id)) for about in marked)
+        ids = [run_id for run_id in marked if run_id in known]
+        match view:
+            case "overlay" if ids:
+                runs = tuple(OverlayRun(known[run_id], self._course(run_id)) for run_id in ids)
                 return RunsValue(found, overlay=Overlay(runs, read_pairs(workspace, ids)))
-            case "diff" if len(marked) > 1:
+            case "diff" if len(ids) > 1:
                 return RunsValue(found, diff=config_diff(workspace, ids))
             case "ablations":
                 every = read_comparisons(workspace, found.runs)
-                one = next((c for c in every if c.found.id == wanted.comparison), None)
+                one = next((c for c in every if c.found.id == comparison), None)
                 if one := one or next(iter(every), None):
                     one = replace(one, daily=daily_gap(workspace, one))
                 return RunsValue(found, comparisons=every, comparison=one)
             case "tune":
                 return RunsValue(found, studies=read_studies(workspace, found.runs))
-            case "runs" if wanted.details:
-                return RunsValue(found, details=self._details(known.get(wanted.run or "")))
+            case "runs" if details:
+                return RunsValue(found, details=self._details(known.get(run or "")))
             case _:
                 return RunsValue(found)
 

@@ -12,7 +12,7 @@ from textual.widgets import Static
 from atft_tui import format as fmt
 from atft_tui import styles
 from atft_tui.readings.runs import RunList
-from atft_tui.readings.runs_screen import VIEWS, RunsChoice, RunsReading, RunsValue, View
+from atft_tui.readings.runs_screen import VIEWS, RunsReading, RunsValue, View
 from atft_tui.screens.dialogs import QuickFilter, QuickFilterDialog
 from atft_tui.screens.run_actions import RunActions
 from atft_tui.screens.run_columns import (
@@ -115,8 +115,9 @@ class RunsScreen(RunActions):
         if self._reading is None or self._reading.workspace != workspace:
             self._reading = RunsReading(workspace)
         return self._reading.read(
-            RunsChoice(self.view, self._shows_details, self._cursor, self.marked, self.comparison)
-        )
+            self.view, run=self._cursor, details=self._shows_details, marked=self.marked,
+            comparison=self.comparison,
+        )  # fmt: skip
 
     def show(self, value: RunsValue) -> None:
         known = {run.id for run in value.list.runs}

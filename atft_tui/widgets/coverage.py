@@ -91,7 +91,8 @@ class CoveragePanel(PlacePanel[CoverageView]):
         groups = _groups(value, columns)
         marks = Text(" " * AXIS_WIDTH, no_wrap=True)
         for group in groups:
-            mark = _gravest(value.coverage.marks[group.start : group.stop])
+            marks_here = value.coverage.marks[group.start : group.stop]
+            mark: Mark = next((mark for mark in _GRAVEST if mark in marks_here), "")
             sign, style, _ = MARKS[mark] if mark else (" ", PLAIN, "")
             if value.cursor in group:
                 sign, style = sign.replace(" ", "^"), style + REVERSE
@@ -153,10 +154,6 @@ def _groups(view: CoverageView, columns: int) -> list[range]:
     starts = [view.first + x * span // columns for x in range(columns)]
     ends = [view.first + (x + 1) * span // columns for x in range(columns)]
     return [range(a, max(b, a + 1)) for a, b in zip(starts, ends, strict=True)]
-
-
-def _gravest(marks: Sequence[Mark]) -> Mark:
-    return next((mark for mark in _GRAVEST if mark in marks), "")
 
 
 def _bars(view: CoverageView, groups: Sequence[range], rows: int) -> list[Text]:

@@ -216,7 +216,7 @@ class CockpitApp(ReportingApp):
         from atft_tui.screens.dialogs import TextDialog, help_text
 
         place = self.screen.place if isinstance(self.screen, CockpitScreen) else ""
-        self._open(TextDialog(help_text(help_rows(place)), opened_by="question_mark"))
+        self._open(TextDialog(help_text(help_rows(place))))
 
     def action_jobs(self) -> None:
         from atft_tui.screens.dialogs import JobsDialog

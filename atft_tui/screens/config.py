@@ -184,7 +184,7 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
 
     def action_presets(self) -> None:
         if self.value is not None:
-            self.app.push_screen(TextDialog(_preset_text(self.value.presets), opened_by="p"))
+            self.app.push_screen(TextDialog(_preset_text(self.value.presets)))
 
 
 def _preset_text(presets: tuple[PresetRow, ...]) -> Text:

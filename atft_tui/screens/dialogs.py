@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from rich.text import Text
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -84,13 +84,15 @@ class ConfirmDialog(ModalScreen[bool]):
 
 
 class TextDialog(Dialog[None]):
-    """A text to scroll through, under a title that stays."""
+    """A text to scroll through, under a title that stays; the keys that open one close it too."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("q", "dismiss(None)", "close")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q,question_mark,h,p", "dismiss(None)", "close")
+    ]
 
-    def __init__(self, text: Text, *, opened_by: str, title: str = "") -> None:
+    def __init__(self, text: Text, title: str = "") -> None:
         super().__init__()
-        self.text, self.opened_by, self.head = text, opened_by, title
+        self.text, self.head = text, title
 
     def compose(self) -> ComposeResult:
         if not self.head:
@@ -98,11 +100,6 @@ class TextDialog(Dialog[None]):
             return
         title = Label(self.head, classes="title", markup=False)
         yield Vertical(title, VerticalScroll(Static(self.text)), classes="dialog wide")
-
-    def on_key(self, event: events.Key) -> None:
-        """The key that opened the window closes it too."""
-        if event.key == self.opened_by:
-            self.dismiss()
 
 
 def help_text(keys: Sequence[tuple[str, str]]) -> Text:

@@ -184,7 +184,7 @@ class TrainScreen(CockpitScreen[RunNews]):
         from atft_tui.widgets.doctor_panel import details
 
         title = f"Doctor  {self.news.run_id}  (esc closes)"
-        self.app.push_screen(TextDialog(details(self.state), opened_by="h", title=title))
+        self.app.push_screen(TextDialog(details(self.state), title))
 
     def action_detach(self) -> None:
         if self.news.is_live:

@@ -171,13 +171,14 @@ async def test_only_a_dead_run_is_resumed(
 async def test_help_lists_the_keys_and_commands(tmp_path: Path, size: tuple[int, int]) -> None:
     async with CockpitApp(tmp_path).run_test(size=size) as pilot:
         await visit(pilot, "runs")
-        await pilot.press("question_mark")
-        await pilot.pause()
-        assert isinstance(pilot.app.screen, TextDialog)
-        assert "new run" in shown(pilot.app.screen)
-        await pilot.press("escape")
-        await pilot.pause()
-        assert isinstance(pilot.app.screen, RunsScreen)
+        for closes in ("escape", "question_mark", "q"):
+            await pilot.press("question_mark")
+            await pilot.pause()
+            assert isinstance(pilot.app.screen, TextDialog)
+            assert "new run" in shown(pilot.app.screen)
+            await pilot.press(closes)
+            await pilot.pause()
+            assert isinstance(pilot.app.screen, RunsScreen)
 
 
 async def test_the_palette_holds_every_command_of_the_command_line_and_the_other_way_round(

@@ -17,9 +17,9 @@ from benchmarks.options import read_options, say
 from engine.config import Config
 from engine.files import write_json
 from engine.runs import launch
-from engine.runs.events import decode, encode
 from engine.runs.fold import decoded, fold
 from engine.runs.follow import Follower
+from engine.runs.lines import decode, encode
 from engine.runs.state import RunState
 from engine.runs.store import RunStore
 from tests.engine.runs.samples import step_events, training

@@ -40,7 +40,7 @@ from engine.features.feature_set import FeatureSet  # noqa: E402
 from engine.model.build import build_model  # noqa: E402
 from engine.training.device import apply_mode  # noqa: E402
 from engine.training.optimizer import build_optimizer  # noqa: E402
-from engine.training.passes import WholePass, open_pass  # noqa: E402
+from engine.training.passes import StepPass, open_pass  # noqa: E402
 from engine.training.step import Stepper  # noqa: E402
 
 WINDOW, STEPS, TRAIN_EVERY = 10, 6, 25
@@ -80,9 +80,12 @@ def stepper_on(features: FeatureSet) -> Stepper:
     model = build_model(config, len(features.features))
     optimizer = build_optimizer(model, learning_rate=RATE, weight_decay=1e-2)
     return Stepper(
-        config=config, features=features, graphs=None, model=model, runtime=runtime,
-        forward_backward=WholePass(runtime), optimizer=optimizer,
-    )  # fmt: skip
+        config=config,
+        model=model,
+        runtime=runtime,
+        forward_backward=StepPass(runtime),
+        optimizer=optimizer,
+    )
 
 
 def cycle(features: FeatureSet, stepper: Stepper, draw: random.Random, *, train: bool) -> str:
@@ -101,7 +104,8 @@ def cycle(features: FeatureSet, stepper: Stepper, draw: random.Random, *, train:
                 seen.append(batch.sessions)
                 if train:
                     with open_pass(stepper.runtime) as stepper.forward_backward:
-                        stepper(batch, RATE, halves=False, monitor=False)
+                        stepper(batch, RATE, monitor=False)
+                        stepper.settle()
                 if kind == "early" and len(seen) == 2:
                     return kind
                 if kind == "raise":

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields, replace
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from engine.config import Config
 from engine.config.file import resolve
 from engine.dataset.batch import Batch
-from engine.features.feature_set import FeatureSet
+from engine.dataset.neighbours import neighbour_table
 from engine.model.build import build_model
 from engine.training.device import apply_mode
 from engine.training.optimizer import build_optimizer
@@ -64,17 +64,17 @@ def random_batch(case: Case, config: Config) -> Batch:
     target_E = torch.arange(rows).repeat_interleave(case.degree)
     step_E = torch.arange(1, case.degree + 1).repeat(rows) * 7 % max(case.stocks - 1, 1) + 1
     source_E = target_E // case.stocks * case.stocks + (target_E + step_E) % case.stocks
-    return Batch(
+    edges_2E = torch.stack([source_E, target_E]).numpy()
+    return Batch.of_rows(
         dates=(),
         sessions=tuple(range(case.days)),
         day_ptr=tuple(case.stocks * d for d in range(case.days + 1)),
+        neighbours=neighbour_table(edges_2E, torch.rand(target_E.numel(), 3).numpy(), rows),
         symbol_M=torch.arange(rows) % case.stocks,
         x_MTF=torch.randn(rows, case.window, case.features),
         mask_MT=torch.ones(rows, case.window),
         y_MH=torch.randn(rows, H) * 0.02,
         target_MH=torch.randn(rows, H),
-        edge_index_2E=torch.stack([source_E, target_E]),
-        edge_attr_EK=torch.rand(target_E.numel(), 3),
     )
 
 
@@ -86,7 +86,8 @@ class TimedNetwork:
     batch: Batch
 
     def step(self) -> None:
-        self.stepper(self.batch, RATE, halves=False, monitor=False)
+        self.stepper(self.batch, RATE, monitor=False)
+        self.stepper.settle()
 
     def score(self) -> None:
         """Inference of the batch, as validation and `predict` do it."""
@@ -110,14 +111,10 @@ def timed_network(
     with open_pass(runtime) as forward_backward:
         stepper = Stepper(
             config=config,
-            features=cast(FeatureSet, None),  # only read when a step is halved, which no case does
-            graphs=None,
             model=model,
             runtime=runtime,
             forward_backward=forward_backward,
-            optimizer=build_optimizer(
-                model, learning_rate=RATE, weight_decay=1e-2, fused=runtime.fast
-            ),
+            optimizer=build_optimizer(model, learning_rate=RATE, weight_decay=1e-2),
         )
         yield TimedNetwork(stepper, random_batch(case, config))
 

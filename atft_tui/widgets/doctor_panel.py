@@ -16,21 +16,20 @@ from engine.runs.state import RunState
 
 _VERDICT_STYLES = {"met": GOOD, "not met": WARN, "not shown": DIM}
 _SEVERITY_STYLES = {"warning": WARN, "critical": BAD}
-LINE_WIDTH = 60
+LINE_WIDTH = 62
 """Columns that the five criteria take in one line, all met."""
 _SHORT = {
     "rank_ic": "RankIC",
     "ic": "IC",
     "stability": "stable",
     "no_degeneracy": "spread",
-    "gat_gradient": "GAT",
+    "graph_worth": "graph",
 }
 
 
 def criteria(state: RunState) -> tuple[Criterion, ...]:
     """The scoreboard of what is known so far."""
-    norms = [event.norm["gat"] for event in state.gradients if "gat" in event.norm]
-    return scoreboard(state.best, state.epochs, norms)
+    return scoreboard(state.best, state.epochs, state.graph_worths)
 
 
 def criteria_line(state: RunState, width: int) -> Text:
@@ -51,7 +50,7 @@ class DoctorPanel(StatePanel):
     """The criteria and the newest finding."""
 
     title = "five criteria, and the doctor's findings"
-    parts = ("epochs", "phases", "gradients", "diagnoses")
+    parts = ("epochs", "phases", "graph_worths", "diagnoses")
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
         lines = [_row(criterion) for criterion in criteria(state)]
@@ -98,6 +97,11 @@ def details(state: RunState) -> Text:
         text.append(f"  {criterion.verdict:<10}", style=_VERDICT_STYLES[criterion.verdict])
         text.append(f"{criterion.goal}\n")
         text.append(f"            {criterion.evidence}\n", style=DIM)
+    if state.blocks_worth is not None:
+        text.append("\nLost without a block, on validation days\n", style=STRONG)
+        for name, worth in state.blocks_worth.worth.items():
+            text.append(f"  {fmt.clean(name):<10}", style=STRONG)
+            text.append(f"{worth.text}\n")
     count = len(state.diagnoses)
     text.append(f"\nThe doctor's findings, newest first ({count})\n", style=STRONG)
     if not count:

@@ -2,6 +2,7 @@
 
 import math
 
+from msgspec.structs import replace
 from rich.cells import set_cell_size
 from rich.text import Text
 
@@ -9,12 +10,19 @@ from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.styles import BAD, BAR, DIM, GOOD, OTHER_BAR, STRONG, WARN
 from atft_tui.widgets import strips
-from atft_tui.widgets.lines import cut
+from atft_tui.widgets.lines import beside, cell, cut, page
 from atft_tui.widgets.panel import StatePanel
 from engine.records.judgement import COLLAPSED_RATIO, is_noise
+from engine.records.worth import Worth
 from engine.runs.state import NetworkState, RunState
 
 _NAME_WIDTH = 22
+_ROOM_FOR_BOTH = 26
+"""Columns in which the gate's two streams stand in one line."""
+_ROOM_FOR_DIGITS, _ROOM_FOR_DAYS = 30, 38
+"""Columns in which a worth has a fourth digit, and its number of days too."""
+_ROOM_FOR_BLOCKS = 64
+"""Columns in which worths stand side by side if they are too many."""
 _HEALTHY_ENTROPY = 0.995
 """Above it the graph weighs all neighbours alike: it is a plain mean."""
 
@@ -30,13 +38,11 @@ class GatePanel(StatePanel):
         lines: list[Text] = []
         if values:
             alpha = values[-1]
-            head = Text(no_wrap=True)
-            head.append("projected ", style=DIM)
-            head.append(fmt.share(alpha), style=OTHER_BAR + STRONG)
-            head.append("  graph ", style=DIM)
-            head.append(fmt.share(1.0 - alpha), style=BAR + STRONG)
-            strip = Text(strips.strip(values, width, low=0.0, high=1.0), style=OTHER_BAR)
-            lines += [head, strip, Text(f"start {fmt.share(values[0])}, strip 0 to 1", style=DIM)]
+            own = Text("projected ", DIM).append(fmt.share(alpha), OTHER_BAR + STRONG)
+            graph = Text("graph ", DIM).append(fmt.share(1.0 - alpha), BAR + STRONG)
+            lines += [Text("  ").join([own, graph])] if width >= _ROOM_FOR_BOTH else [own, graph]
+            lines.append(Text(strips.strip(values, width, low=0.0, high=1.0), style=OTHER_BAR))
+            lines.append(Text(f"start {fmt.share(values[0])}, strip 0 to 1", style=DIM))
         else:
             lines.append(Text("The bypass opens in the graph phase.", style=DIM))
         last = state.gates[-1].alpha if state.gates else {}
@@ -44,6 +50,44 @@ class GatePanel(StatePanel):
         if others:
             lines.append(Text(f"normalised share: {', '.join(others)}", style=DIM))
         return cut(lines, width, height)
+
+
+class WorthPanel(StatePanel):
+    """What is lost without the graph's edges and with random ones; at the end, without each block."""
+
+    title = "graph's worth: loss"
+    parts = ("graph_worths", "blocks_worth")
+
+    def picture(self, state: RunState, width: int, height: int) -> Text:
+        rows: list[tuple[str, Worth]] = []
+        if state.graph_worths:
+            told = state.graph_worths[-1].worth
+            rows = [("no edge", told.without_edges), ("random", told.random_neighbours)]
+        if state.blocks_worth is not None:
+            rows += state.blocks_worth.worth.items()
+        if not rows:
+            return Text("After a validation with the graph.", style=DIM)
+        columns = 2 if width >= _ROOM_FOR_BLOCKS and len(rows) > height else 1
+        room = width // columns - (columns - 1)
+        lines = [_worth(name, worth, room) for name, worth in rows]
+        if columns > 1:
+            half = -(-len(lines) // 2)
+            lines = beside(lines[:half], lines[half:], room)
+        if state.graph_worths and len(lines) < height:
+            shares = [event.worth.without_edges.share for event in state.graph_worths]
+            strip = Text(f"{'share, 0 to 1':<14}", style=DIM, no_wrap=True)
+            lines.append(strip.append(strips.strip(shares, width - 14, low=0.0, high=1.0), BAR))
+        return page(lines, width, height, "train --json")
+
+
+def _worth(name: str, worth: Worth, width: int) -> Text:
+    """``no edge   31% +0.042 ± 0.005``: share of the score variance, then RankIC."""
+    role, room = worth.figure.role, min(9, max(3, width - 19))
+    text = Text(no_wrap=True)
+    text.append_text(cell(name, room)).append(f"{fmt.percent(worth.share):>4} ", style=STRONG)
+    figure = replace(worth.figure, n=worth.n_dates if width >= _ROOM_FOR_DAYS else 0)
+    style = {"good": GOOD, "bad": BAD}.get(role, DIM)
+    return text.append(figure.text(4 if width >= _ROOM_FOR_DIGITS else 3), style=style)
 
 
 class SpreadPanel(StatePanel):

@@ -68,8 +68,15 @@ class VerdictPanel(StatePanel):
 
     title = "verdict so far"
     parts = (
-        "epochs", "phases", "baselines", "assertions", "warnings", "diagnoses", "gradients", "finished",
-    )  # fmt: skip
+        "epochs",
+        "phases",
+        "baselines",
+        "assertions",
+        "warnings",
+        "diagnoses",
+        "graph_worths",
+        "finished",
+    )
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
         """Validation, rivals, test days, criteria and trouble, a line each."""

@@ -10,7 +10,18 @@ from atft_tui.widgets.doctor_panel import DoctorPanel
 from atft_tui.widgets.panel import StatePanel
 from engine.runs.state import RunState
 
-TABS = ("gradient", "gate", "loss", "spread", "variables", "doctor", "machine", "log", "networks")
+TABS = (
+    "gradient",
+    "gate",
+    "worth",
+    "loss",
+    "spread",
+    "variables",
+    "doctor",
+    "machine",
+    "log",
+    "networks",
+)
 """Panels of which a small screen shows one at a time, under RankIC and verdict."""
 
 
@@ -24,11 +35,12 @@ class RunPanels(Container):
         yield panels.RankICPanel(id="rank-ic")
         yield panels.VerdictPanel(id="verdict")
         yield network_panels.GatePanel(id="gate")
-        yield network_panels.SpreadPanel(id="spread")
+        yield network_panels.WorthPanel(id="worth")
         yield step_panels.GradientPanel(id="gradient")
         yield step_panels.LossPanel(id="loss")
         yield step_panels.MachinePanel(id="machine")
         yield network_panels.VariablesPanel(id="variables")
+        yield network_panels.SpreadPanel(id="spread")
         yield panels.LogPanel(id="log")
         yield network_panels.NetworksPanel(id="networks")
         yield DoctorPanel(id="doctor")

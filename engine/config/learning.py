@@ -5,7 +5,12 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from engine.config.base import Block, ConfigTable
-from engine.records.judgement import COLLAPSED_RATIO, GRADIENT_HEALTHY, GRADIENT_LOW
+from engine.records.judgement import (
+    COLLAPSED_RATIO,
+    GRADIENT_HEALTHY,
+    GRADIENT_LOW,
+    GRAPH_SHARE,
+)
 
 
 class ModelConfig(ConfigTable):
@@ -123,6 +128,8 @@ class TrainingConfig(ConfigTable):
     """safe: one thread, deterministic, float32; optimized: all threads, prefetch, bf16 in training steps."""
     learning_rate: float = Field(2e-3, gt=0, lt=1)
     """Peak of the one-cycle schedule of each phase."""
+    gate_scale: float = Field(10.0, gt=0, le=100)
+    """Gates learn at so many times the rate: one number has a long way to go, by its rate at most a step."""
     weight_decay: float = Field(1e-2, ge=0, lt=1)
     """Share by which AdamW shrinks weights, times the learning rate; biases and norms are left alone."""
     days_per_step: int = Field(4, ge=1, le=64)
@@ -175,7 +182,7 @@ class DoctorConfig(ConfigTable):
     """What a training does when something is wrong with it, and when that is so."""
 
     graph_starved: Policy = "warn"
-    """The GAT gets no gradient: what happens."""
+    """The GAT gets no gradient, or scores do not change without edges: what happens."""
     gate_stuck: Policy = "warn"
     """The bypass gate is saturated, or does not move although it gets gradient: what happens."""
     scores_collapsed: Policy = "rollback"
@@ -192,6 +199,9 @@ class DoctorConfig(ConfigTable):
     """GAT gradient norm from which it is healthy. L2 norm before clipping."""
     gradient_high: float = Field(1e3, gt=0)
     """Norm of all gradients above which they explode. L2 norm before clipping."""
+    graph_share: float = Field(GRAPH_SHARE, gt=0, lt=1)
+    """Share of the score variance that goes without the graph's edges below which the graph is starved,
+    unless RankIC goes with them too."""
     consecutive_checks: int = Field(3, ge=1)
     """Monitored steps in a row before graph_starved or exploding is said."""
     gate_margin: float = Field(0.02, gt=0, lt=0.5)

@@ -10,12 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engine.dataset.neighbours import Neighbours, neighbour_table, rows_of_days, sampled_rows
 from engine.features.feature_set import FeatureSet
 from engine.features.normalise import gauss_rank, residual
 from engine.graph.graph import Graph, GraphSeries
 
 TENSORS = (
-    "symbol_M", "x_MTF", "mask_MT", "y_MH", "target_MH", "edge_index_2E", "edge_attr_EK",
+    "symbol_M", "x_MTF", "mask_MT", "y_MH", "target_MH", "neighbour_MK", "edge_attr_MKP", "heard_MK",
+    "row_DN", "sample_DR",
 )  # fmt: skip
 """Fields of a `Batch` that live on its device."""
 
@@ -24,7 +26,9 @@ TENSORS = (
 class Batch:
     """Rows (M) are the universe members of each day, day after day, in the order of symbols.
 
-    A ranking loss needs the whole cross-section, so a day is never cut.
+    A ranking loss needs the whole cross-section, so a day is never cut. Rows are packed, as nine tenths of
+    the network treat each stock by itself; where the stocks of a day meet, in the losses, ``row_DN`` spreads
+    them over days.
     """
 
     dates: tuple[dt.date, ...]
@@ -42,9 +46,39 @@ class Batch:
     target_MH: Tensor
     """float32, what is learned: normal scores of ``y_MH`` within the day, made neutral to the features
     that ``FeatureSet.neutral`` names; NaN where unknown."""
-    edge_index_2E: Tensor
-    """int64 rows of this batch, source -> target; never across days."""
-    edge_attr_EK: Tensor
+    neighbour_MK: Tensor
+    """int64 row of this batch that each row listens to, never of another day; itself where it has fewer."""
+    edge_attr_MKP: Tensor
+    """float32 attributes of the edge (`Graph.edge_names`); 0 where there is none."""
+    heard_MK: Tensor
+    """bool, True where there is a neighbour."""
+    row_DN: Tensor
+    """int64 rows of each day; -1 fills the shorter days."""
+    sample_DR: Tensor
+    """int64, the rows of each day that enter the soft ranks; -1 fills the shorter days."""
+
+    @classmethod
+    def of_rows(
+        cls,
+        *,
+        dates: tuple[dt.date, ...],
+        sessions: tuple[int, ...],
+        day_ptr: tuple[int, ...],
+        neighbours: Neighbours,
+        **rows: Tensor,
+    ) -> Self:
+        """A batch whose tables of days follow from ``day_ptr``; ``rows`` are fields with a row a stock."""
+        return cls(
+            dates=dates,
+            sessions=sessions,
+            day_ptr=day_ptr,
+            neighbour_MK=_own(neighbours.row_MK),
+            edge_attr_MKP=_own(neighbours.attr_MKP),
+            heard_MK=_own(neighbours.heard_MK),
+            row_DN=rows_of_days(day_ptr),
+            sample_DR=sampled_rows(day_ptr, sessions),
+            **rows,
+        )
 
     def to(self, device: torch.device | str) -> Self:
         """Copy the batch to another device; from page-locked memory the copy overlaps with other work."""
@@ -54,6 +88,34 @@ class Batch:
     def pin(self) -> Self:
         """Copy into page-locked memory, so that the way to a GPU overlaps with its work."""
         return replace(self, **{name: getattr(self, name).pin_memory() for name in TENSORS})
+
+    def without_edges(self) -> Self:
+        """The same days in which no stock hears another."""
+        return replace(self, heard_MK=torch.zeros_like(self.heard_MK))
+
+    def with_random_neighbours(self, seed: int) -> Self:
+        """The same days in which each stock hears as many others as before, drawn at random from its day.
+
+        The draw depends on the seed and the session alone. No stock hears itself or another one twice;
+        the attributes of its edges stay. A stock that is alone in its day keeps what it has.
+        """
+        row_MK = self.neighbour_MK.cpu().numpy().copy()
+        for session, start, stop in zip(
+            self.sessions, self.day_ptr, self.day_ptr[1:], strict=False
+        ):
+            n, width = stop - start, min(row_MK.shape[1], stop - start - 1)
+            rng = np.random.default_rng([seed, session])
+            # One set of distinct distances for all, then each turned by its own: distinct for each stock.
+            step_K = 1 + rng.permutation(n - 1)[:width] if width else np.empty(0, np.int64)
+            turn_N1 = rng.integers(max(n - 1, 1), size=(n, 1))
+            step_NK = 1 + (step_K - 1 + turn_N1) % max(n - 1, 1)
+            row_MK[start:stop, :width] = start + (np.arange(n)[:, None] + step_NK) % n
+        return replace(self, neighbour_MK=torch.from_numpy(row_MK).to(self.neighbour_MK.device))
+
+    @property
+    def n_edges(self) -> int:
+        """Pairs of a stock and one that it hears."""
+        return int(self.heard_MK.sum())
 
 
 class _Day(NamedTuple):
@@ -65,7 +127,7 @@ class _Day(NamedTuple):
     y_NH: NDArray[np.float32]
     target_NH: NDArray[np.float32]
     edge_index_2E: NDArray[np.int64]
-    edge_attr_EK: NDArray[np.float32]
+    edge_attr_EP: NDArray[np.float32]
 
 
 def make_batch(
@@ -75,27 +137,35 @@ def make_batch(
     days = [_day(features, graphs, session, window) for session in sessions]
     day_ptr = np.concatenate([[0], np.cumsum([day.member_N.size for day in days])])
     edges = [day.edge_index_2E + start for day, start in zip(days, day_ptr, strict=False)]
-    return Batch(
+    return Batch.of_rows(
         dates=tuple(features.dates_S[session].item() for session in sessions),
         sessions=tuple(int(session) for session in sessions),
         day_ptr=tuple(int(p) for p in day_ptr),
+        neighbours=neighbour_table(
+            np.concatenate(edges, axis=1),
+            np.concatenate([day.edge_attr_EP for day in days]),
+            int(day_ptr[-1]),
+        ),
         symbol_M=_joined([day.member_N for day in days]),
         x_MTF=_joined([day.x_NTF for day in days]),
         mask_MT=_joined([day.mask_NT for day in days]),
         y_MH=_joined([day.y_NH for day in days]),
         target_MH=_joined([day.target_NH for day in days]),
-        edge_index_2E=_joined(edges, dim=1),
-        edge_attr_EK=_joined([day.edge_attr_EK for day in days]),
     )
 
 
-def _joined(parts: Sequence[NDArray[Any]], dim: int = 0) -> Tensor:
+def _joined(parts: Sequence[NDArray[Any]]) -> Tensor:
     """The days one after another, in torch's own memory, which starts at a multiple of 64 bytes.
 
     In numpy's, the last bits of a matrix product depend on where the array happens to lie, so a resumed
     run would not be equal to an unbroken one.
     """
-    return torch.cat([torch.from_numpy(part) for part in parts], dim=dim)
+    return torch.cat([torch.from_numpy(part) for part in parts])
+
+
+def _own(array: NDArray[Any]) -> Tensor:
+    """A copy in torch's own memory, for the same reason."""
+    return torch.from_numpy(array).clone()
 
 
 def _day(features: FeatureSet, graphs: GraphSeries | None, session: int, window: int) -> _Day:

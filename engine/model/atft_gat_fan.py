@@ -1,12 +1,14 @@
 """ATFT-GAT-FAN, read top to bottom.
 
-    x -> FAN -> SAN -> selection -+-> encoder of the last session -------(+)-> GAT -> bypass -> heads
-                                  +-> embedding -> temporal -> attention -^
+    x -> FAN -> SAN -> selection -+-> encoder of the last session -------(+)-> h -> bypass -> heads
+                                  +-> embedding -> temporal -> attention -^   |       ^
+                                                                             GAT -> g-'
 
 Every block between input and heads can be switched off and is then the identity (`selection`: all
 weights 1; `temporal` and `attention` off: the last session alone; `gat` off: the state goes straight to
-the heads; `bypass` off: the graph stream alone). With all of them off the network is a multilayer perceptron
-on the last session's features, the strongest simple model there is on daily bars.
+the heads; `bypass` off: what the neighbours say, `g`, is added to the state). With all of them off
+the network is a multilayer perceptron on the last session's features, the strongest simple model there
+is on daily bars.
 
 So that a block has to earn its place and cannot spoil what is learned already, its output enters through a
 map that starts near zero (`entry`): at the first step of its phase the scores are those of the phase
@@ -14,7 +16,7 @@ before, and the block has gradient in every layer.
 """
 
 # Shape suffixes: M rows (stocks of the batch's days), T sessions, F features, C channels, H horizons,
-# Q quantiles, E edges, K edge attributes.
+# Q quantiles.
 from collections.abc import Collection
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -27,7 +29,7 @@ from engine.config import ModelConfig
 from engine.errors import ConfigError
 from engine.model.dropout import Dropout
 from engine.model.encoder import SessionEncoder, VariableSelection
-from engine.model.graph_attention import AttentionUse, GraphAttention, ResidualBypass
+from engine.model.graph_attention import AttentionUse, Edges, GraphAttention, ResidualBypass
 from engine.model.heads import QuantileHeads
 from engine.model.layers import entry
 from engine.model.normalization import FrequencyAdaptiveNorm, SliceAdaptiveNorm
@@ -36,6 +38,9 @@ from engine.model.temporal import LastStepAttention, TemporalEncoder
 if TYPE_CHECKING:
     from engine.dataset.batch import Batch
 
+NETWORK = 2
+"""Version of what the weights mean. 1: a stock heard itself among its neighbours, and the bypass blended the
+state with itself; weights of version 1 do not name theirs."""
 _WINDOW_BLOCKS = frozenset({"temporal", "attention"})
 """Blocks that look at more than the last session."""
 
@@ -89,6 +94,7 @@ class ATFTGATFAN(nn.Module):
     ) -> None:
         super().__init__()
         C, dropout = config.hidden, config.dropout
+        self.register_buffer("network", torch.tensor(NETWORK))
         self.n_features, self.window = n_features, window
         self.available = frozenset(config.blocks)
         self.blocks: frozenset[str] = self.available
@@ -137,15 +143,16 @@ class ATFTGATFAN(nn.Module):
             heads += [self.embedding, self.window_entry]
         return groups | {"heads": nn.ModuleList(heads)}
 
-    def forward(self, batch: "Batch") -> RankerOutput:
-        return self.rank(self.read(batch.x_MTF, batch.mask_MT), batch)
+    def forward(self, batch: "Batch", *, half: bool = False) -> RankerOutput:
+        return self.rank(self.read(batch.x_MTF, batch.mask_MT, half=half), batch)
 
     def read(self, x_MTF: Tensor, mask_MT: Tensor, *, half: bool = False) -> RowState:
         """Everything in front of the graph, row by row, so that any cut of the rows gives the same.
 
         ``x_MTF``: 0 where missing; ``mask_MT``: 1 where the stock was in the universe.
 
-        ``half``: what costs most, the way of the window to its state, in bfloat16; CPU only.
+        ``half``: what costs most, the way of the window to its state, in bfloat16. All else, heads, ranks
+        and losses above all, is float32 always.
         """
         if x_MTF.shape[1:] != (self.window, self.n_features):
             raise ConfigError(
@@ -167,7 +174,7 @@ class ATFTGATFAN(nn.Module):
             selection_F = weight_MF.detach().mean(dim=0)
         h_MC = self.encoder(x_MTF[:, -1]) + message_MC
         if self.blocks & _WINDOW_BLOCKS:
-            with torch.autocast("cpu", torch.bfloat16) if half else nullcontext():
+            with torch.autocast(x_MTF.device.type, torch.bfloat16) if half else nullcontext():
                 window_MC = self._read_window(x_MTF, mask_MT)
             h_MC = h_MC + self.window_entry(window_MC.float() if half else window_MC)
         heard_MC = h_MC + self.messages(x_MTF[:, -1]) if "gat" in self.blocks else h_MC
@@ -177,12 +184,18 @@ class ATFTGATFAN(nn.Module):
         """Graph and heads: where the stocks of a day meet. Of the batch only the edges are used."""
         h_MC, gates, attention = state.h_MC, dict(state.gates), None
         if "gat" in self.blocks:
-            news_MC, attention = self.gat(state.heard_MC, batch.edge_index_2E, batch.edge_attr_EK)
-            g_MC = h_MC + self.graph_entry(news_MC)
+            edges = Edges(
+                neighbour_MK=batch.neighbour_MK,
+                attr_MKP=batch.edge_attr_MKP,
+                heard_MK=batch.heard_MK,
+            )
+            news_MC, attention = self.gat(state.heard_MC, edges)
+            # Who hears nobody is told nothing, not even the entry's bias.
+            g_MC = torch.where(edges.hears_M1(), self.graph_entry(news_MC), 0.0)
             if "bypass" in self.blocks:
                 h_MC, gates["bypass"] = self.bypass(h_MC, g_MC)
             else:
-                h_MC = g_MC
+                h_MC = h_MC + g_MC
         quantile_MHQ, student_MH2 = self.head(h_MC)
         return RankerOutput(
             score_MH=quantile_MHQ[..., self.head.median],

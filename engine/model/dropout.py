@@ -1,40 +1,68 @@
-"""Dropout whose mask costs little on the CPU and does not depend on how the rows are cut."""
+"""Dropout with one mask a stock, whatever the session, that does not depend on how the rows are cut."""
 
+# Shape suffixes: M rows, C channels.
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
-import numpy as np
 import torch
-from numba import njit
-from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 _RESOLUTION = 2**16
 _DRAWS = 4
-"""16-bit lanes of one 64-bit random number."""
-STEP, _BITS = 0x9E3779B97F4A7C15, 2**64 - 1
+"""16-bit numbers of one 64-bit random number."""
+
+
+@dataclass(slots=True)
+class StepMasks:
+    """The masks of one step: nothing but the seed, the number of the call and the row decides them.
+
+    So a part of the rows, in a thread of its own or read a second time, has the masks it has among all rows.
+    """
+
+    seed: int
+    n_rows: int
+    """Rows of the whole step."""
+    _drawn: dict[tuple[int, int], Tensor] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def lanes_MC(self, call: int, like: Tensor) -> Tensor:
+        """int16 random numbers of all rows and the channels of ``like``, drawn once for each call."""
+        key = call, like.shape[-1]
+        with self._lock:
+            if key not in self._drawn:
+                self._drawn[key] = self._draw(call, like)
+            return self._drawn[key]
+
+    def _draw(self, call: int, like: Tensor) -> Tensor:
+        # torch's generator of the CPU looks at 32 bits of its seed: neighbours must differ in those.
+        generator = torch.Generator(like.device).manual_seed(
+            (self.seed + call * 0x9E3779B9) % 2**32
+        )
+        count = self.n_rows * like.shape[-1]
+        words = torch.empty(-(-count // _DRAWS), dtype=torch.int64, device=like.device)
+        words.random_(-(2**63), None, generator=generator)
+        return words.view(torch.int16)[:count].view(self.n_rows, -1)
 
 
 @dataclass(slots=True)
 class MaskStream:
-    """Where the masks of one pass come from: nothing but a seed, the number of the call and the row.
+    """Hands out a step's masks of some of its rows, call after call."""
 
-    So a part of the rows, in a thread of its own, gets the masks it would get among all rows.
-    """
-
-    seed: int
+    masks: StepMasks
+    rows: slice = field(default_factory=lambda: slice(None))
     calls: int = 0
-    first_row: int = 0
-    """Number, among all rows, of the first row that is passed."""
+    """Masks handed out so far."""
 
-    def next_key(self) -> int:
-        """Key of the next mask, 64 bits."""
+    def next_mask(self, x: Tensor, p: float) -> Tensor:
+        """0 with probability ``p``, else 1 / (1 - p); one row of channels for each row of ``x``."""
         self.calls += 1
-        return _mixed(self.seed + self.calls * STEP)
+        lanes_MC = self.masks.lanes_MC(self.calls, x)[self.rows]
+        n_drop = min(round(p * _RESOLUTION), _RESOLUTION - 1)
+        scale = _RESOLUTION / (_RESOLUTION - n_drop)
+        mask_MC = (lanes_MC >= n_drop - _RESOLUTION // 2) * scale
+        return _per_row(mask_MC.to(x.dtype), x)
 
 
 class _Current(threading.local):
@@ -48,7 +76,7 @@ _current = _Current()
 def masks_from(stream: MaskStream) -> Iterator[MaskStream]:
     """Let ``stream`` make the masks of this thread inside the block.
 
-    Outside of one, torch's generator seeds every mask.
+    Outside of one, and in compiled code, they come from torch's generator of the device.
     """
     before, _current.stream = _current.stream, stream
     try:
@@ -63,12 +91,11 @@ def new_seed() -> int:
 
 
 class Dropout(nn.Module):
-    """Sets a share ``p`` of the values to zero in training and scales the others by 1 / (1 - p).
+    """Sets a share ``p`` of a stock's channels to zero in training and scales the others by 1 / (1 - p).
 
-    Srivastava et al., JMLR 15, 2014. On the CPU torch draws one Bernoulli number per value (9 ns each:
-    more than the matrix product that follows); here the hash of a value's position decides, four values to
-    a hash, so ``p`` is rounded to 1 / 65536, and the scale belongs to the rounded one. Elsewhere it is
-    `torch.nn.functional.dropout`. Rows first; the share must lie in [0, 1).
+    Srivastava et al., JMLR 15, 2014. A channel is dropped for the whole window of a stock or not at all
+    (Gal & Ghahramani, NeurIPS 2016), so what is drawn does not grow with the window. ``p`` is rounded to
+    1 / 65536. Shapes: ``(M, C)`` or ``(M, T, C)``; the share must lie in [0, 1).
     """
 
     def __init__(self, p: float) -> None:
@@ -80,94 +107,16 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0.0:
             return x
-        if x.device.type != "cpu":
-            return torch.nn.functional.dropout(x, self.p, training=True)
-        out: Tensor = _Dropped.apply(x, self.p)  # type: ignore[no-untyped-call]
-        return out
+        if torch.compiler.is_compiling() or _current.stream is None:
+            ones_MC = x.new_ones(x.shape[0], x.shape[-1])
+            return x * _per_row(torch.nn.functional.dropout(ones_MC, self.p), x)
+        return x * _current.stream.next_mask(x, self.p)
 
     def extra_repr(self) -> str:
         """What torch prints of the module."""
         return f"p={self.p}"
 
 
-class _Dropped(torch.autograd.Function):
-    """``x * mask``; what is kept of the mask are its random bits, a quarter of its size."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, p: float) -> Tensor:
-        ctx.lanes, ctx.p = _lanes(x), p
-        return _dropped(x, ctx.lanes, p)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        return _dropped(grad, ctx.lanes, ctx.p), None
-
-
-def _dropped(x: Tensor, lanes: NDArray[np.int16], p: float) -> Tensor:
-    n_drop, scale = _rounded(p)
-    least, x = n_drop - _RESOLUTION // 2, x.detach().contiguous()
-    out = torch.empty_like(x)
-    if x.dtype == torch.float32:
-        _select(x.view(-1).numpy(), lanes, out.view(-1).numpy(), least, np.float32(scale))
-        return out
-    if x.dtype != torch.bfloat16:
-        raise TypeError(f"dropout of {x.dtype}: float32 or bfloat16 only")
-    # numpy has no bfloat16: the bits of what is dropped become those of 0.
-    bits = x.view(torch.int16).view(-1).numpy(), out.view(torch.int16).view(-1).numpy()
-    _select(bits[0], lanes, bits[1], least, np.int16(1))
-    return out.mul_(scale)
-
-
-def keep_mask(x: Tensor, p: float) -> Tensor:
-    """The mask of `Dropout`: 0 with probability ``p``, else 1 / (1 - p), shaped like ``x``; CPU only."""
-    n_drop, scale = _rounded(p)
-    lanes = torch.from_numpy(_lanes(x)).view(x.shape)
-    return (lanes >= n_drop - _RESOLUTION // 2).to(x.dtype) * scale
-
-
-def _rounded(p: float) -> tuple[int, float]:
-    """How many of the `_RESOLUTION` values of a lane drop, and the scale of what is kept."""
-    n_drop = min(round(p * _RESOLUTION), _RESOLUTION - 1)
-    return n_drop, _RESOLUTION / (_RESOLUTION - n_drop)
-
-
-def _lanes(x: Tensor) -> NDArray[np.int16]:
-    """16 random bits for each value of ``x``, flat."""
-    stream = _current.stream or MaskStream(new_seed())
-    first = stream.first_row * (x[:1].numel())
-    words = np.empty(-(-(first % _DRAWS + x.numel()) // _DRAWS), np.uint64)
-    _hash(words, np.uint64(stream.next_key()), np.uint64(first // _DRAWS))
-    return words.view(np.int16)[first % _DRAWS :][: x.numel()]
-
-
-def _mixed(state: int) -> int:
-    """SplitMix64's output function (Steele, Lea & Flood, OOPSLA 2014): 64 bits that look random."""
-    state &= _BITS
-    state = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9 & _BITS
-    state = (state ^ (state >> 27)) * 0x94D049BB133111EB & _BITS
-    return state ^ (state >> 31)
-
-
-@njit(cache=True, nogil=True)
-def _hash(words: NDArray[np.uint64], key: np.uint64, first: np.uint64) -> None:
-    """SplitMix64 of consecutive positions: `_mixed(key + (first + i) * STEP)`."""
-    for i in range(words.size):
-        state = key + (first + np.uint64(i)) * np.uint64(STEP)
-        state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        words[i] = state ^ (state >> np.uint64(31))
-
-
-@njit(cache=True, nogil=True)
-def _select(
-    x: NDArray[Any],
-    lanes: NDArray[np.int16],
-    out: NDArray[Any],
-    least: int,
-    scale: np.float32 | np.int16,
-) -> None:
-    """``scale * x`` where the lane is at least ``least``, else 0; ``x`` and ``scale`` of one type."""
-    bound, zero = np.int16(least), scale - scale
-    for i in range(x.size):
-        out[i] = scale * x[i] if lanes[i] >= bound else zero
+def _per_row(mask_MC: Tensor, x: Tensor) -> Tensor:
+    """The mask in a shape that fits ``x``."""
+    return mask_MC[:, None] if x.ndim == 3 else mask_MC

@@ -1,25 +1,41 @@
 """What a stock hears from its neighbours, and how it is blended with what it knows itself."""
 
-# Shape suffixes: M rows, C channels, E edges, K edge attributes, A heads.
+# Shape suffixes: M rows, C channels, K neighbours of a row, P attributes of an edge, A heads, D = A x
+# channels of a head.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import elu, embedding, leaky_relu
 from torch_geometric.nn import GATv2Conv
-from torch_geometric.utils import scatter
 
 from engine.model.dropout import Dropout
-from engine.model.fused_gatv2 import SortedEdges, fused_gatv2
 from engine.model.layers import MixingGate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edges:
+    """Whom each row listens to, in a table of fixed width: places without a neighbour are not heard."""
+
+    neighbour_MK: Tensor
+    """int64 row."""
+    attr_MKP: Tensor
+    """Signed and absolute correlation first."""
+    heard_MK: Tensor
+    """bool, True where there is a neighbour."""
+
+    def hears_M1(self) -> Tensor:
+        """True where the row listens to anybody."""
+        return self.heard_MK.any(dim=1, keepdim=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttentionUse:
     """How a layer shares its attention among a stock's neighbours."""
 
-    weight_EA: Tensor
-    """Share of each edge and head in what its target hears: the edges as given, then each row's own."""
+    weight_MKA: Tensor
+    """Share of each neighbour and head in what the row hears; 0 where there is none."""
     entropy: Tensor
     """Scalar, mean over stocks of -sum w ln w / ln(degree): 0 = one neighbour is heard, 1 = all alike."""
     weak_share: Tensor
@@ -27,16 +43,17 @@ class AttentionUse:
 
 
 class GraphAttention(nn.Module):
-    """One to three layers of GATv2 with edge attributes, self-loops and a residual.
+    """One to three layers of GATv2 with edge attributes over a table of neighbours.
 
-    Brody, Alon & Yahav, "How Attentive are Graph Attention Networks?", ICLR 2022, arXiv:2105.14491;
-    torch-geometric's `GATv2Conv`. A self-loop has the attributes of a perfect neighbour (rho 1, same
-    sector), so an isolated stock hears itself. Inner layers join their heads' channels, the last one
-    averages its heads.
+    Brody, Alon & Yahav, "How Attentive are Graph Attention Networks?", ICLR 2022, arXiv:2105.14491. The
+    parameters are those of torch-geometric's `GATv2Conv`, which sums over a list of edges; with a bounded
+    number of neighbours the same sum is a gather, whose bits do not depend on the device's scheduling.
+    Inner layers join their heads' channels and keep what a stock knew; the last one averages its heads and
+    keeps nothing, so that what comes out was said by neighbours. There is no self-loop: a stock that
+    listens to nobody hears exactly 0.
 
-    Shapes: ``h_MC``, ``edge_index_2E`` (source -> target rows), ``edge_attr_EK`` (signed and absolute
-    correlation first) -> ``(M, C)`` and the first layer's `AttentionUse`: always in eval mode, in train
-    mode only with ``watch``, since the penalties that need it are rare.
+    Shapes: ``h_MC`` and `Edges` -> ``(M, C)`` and the first layer's `AttentionUse`: always in eval mode,
+    in train mode only with ``watch``, since the penalties that need it are rare.
     """
 
     def __init__(
@@ -55,47 +72,45 @@ class GraphAttention(nn.Module):
         self.norm = nn.LayerNorm(channels)
         self.layers = nn.ModuleList([*inner, last])
         self.dropout = Dropout(dropout)
-        self.out_norm = nn.LayerNorm(channels)
         self.watch = watch
 
-    def forward(
-        self, h_MC: Tensor, edge_index_2E: Tensor, edge_attr_EK: Tensor
-    ) -> tuple[Tensor, AttentionUse | None]:
-        M = h_MC.shape[0]
-        loop_M = torch.arange(M, device=h_MC.device)
-        edge_index_2E = torch.cat([edge_index_2E, loop_M.expand(2, M)], dim=1)
-        edge_attr_EK = torch.cat([edge_attr_EK, edge_attr_EK.new_ones(M, edge_attr_EK.shape[1])])
-        fused = self._is_fused(h_MC)
-        edges = SortedEdges.of(edge_index_2E, edge_attr_EK, M) if fused else None
+    def forward(self, h_MC: Tensor, edges: Edges) -> tuple[Tensor, AttentionUse | None]:
         a_MC, use = self.norm(h_MC), None
         for depth, layer in enumerate(self.layers):
-            if edges is not None:
-                b_MC, weight_EA = fused_gatv2(layer, a_MC, edges)
-            else:
-                b_MC, (_, weight_EA) = layer(
-                    a_MC, edge_index_2E, edge_attr_EK, return_attention_weights=True
-                )
+            b_MC, weight_MKA = gatv2(layer, a_MC, edges)
             if depth == 0 and (self.watch or not self.training):
-                weight_EA = weight_EA if edges is None else edges.as_given(weight_EA)
-                use = _attention_use(weight_EA, edge_index_2E[1], edge_attr_EK[:, 1], M)
-            if depth < len(self.layers) - 1:
-                b_MC = self.dropout(torch.nn.functional.elu(b_MC))
-            a_MC = b_MC + a_MC
-        return self.out_norm(a_MC), use
+                use = _attention_use(weight_MKA, edges)
+            a_MC = b_MC if depth == len(self.layers) - 1 else a_MC + self.dropout(elu(b_MC))
+        return torch.where(edges.hears_M1(), a_MC, 0.0), use
 
-    def _is_fused(self, h_MC: Tensor) -> bool:
-        """Float32 on the CPU, unless a loss differentiates the attention weights."""
-        if h_MC.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
-            return False
-        return not (self.watch and self.training)
+
+def gatv2(layer: GATv2Conv, a_MC: Tensor, edges: Edges) -> tuple[Tensor, Tensor]:
+    """What ``layer`` gives for these edges ``(M, C)``, and each neighbour's share ``(M, K, A)``.
+
+    ``w_i. = softmax_j(att . leaky(l_j + r_i + W e_ij))``, ``out_i = sum_j w_ij l_j + bias``, head by head.
+    Rows without a neighbour get the bias.
+    """
+    A, M, K = layer.heads, *edges.heard_MK.shape
+    left_MD = layer.lin_l(a_MC)
+    left_MKD = embedding(edges.neighbour_MK, left_MD)
+    sum_MKD = left_MKD + layer.lin_r(a_MC)[:, None] + layer.lin_edge(edges.attr_MKP)
+    z_MKAd = leaky_relu(sum_MKD, layer.negative_slope).view(M, K, A, -1)
+    logit_MKA = (z_MKAd * layer.att).sum(dim=-1)
+    logit_MKA = logit_MKA.masked_fill(~edges.heard_MK[..., None], -1e4)
+    weight_MKA = torch.softmax(logit_MKA.float(), dim=1) * edges.heard_MK[..., None]
+    weight_MKA = weight_MKA.to(left_MKD.dtype)
+    out_MAd = (weight_MKA[..., None] * left_MKD.view(M, K, A, -1)).sum(dim=1)
+    out_MC = out_MAd.flatten(1) if layer.concat else out_MAd.mean(dim=1)
+    return out_MC + layer.bias, weight_MKA
 
 
 class ResidualBypass(nn.Module):
-    """``z = alpha * projected + (1 - alpha) * graph``, ``projected = W [temporal ; graph]``.
+    """``z = alpha * P [h ; g] + (1 - alpha) * g``; ``g`` is what the neighbours say and holds no ``h``.
 
-    ``alpha = sigmoid(logit)`` is the share of the *projected* stream. The projection starts as the
-    identity on the temporal half and as a random map, times ``graph_scale``, on the graph half:
-    concatenated without it, the graph's columns of the original got 1e-10 of the gradient.
+    ``alpha = sigmoid(logit)`` is the share of the stream that knows the stock itself, so at 0 the neighbours
+    alone are heard. ``P`` starts as the identity over ``alpha_init`` on ``h``, so that a stock is what it was
+    before, and as a random map times ``graph_scale`` on ``g``: concatenated without it, the graph's columns
+    of the original got 1e-10 of the gradient.
 
     Shapes: ``h_MC``, ``g_MC`` -> ``(M, C)`` and alpha (scalar).
     """
@@ -106,7 +121,7 @@ class ResidualBypass(nn.Module):
         self.project = nn.Linear(2 * channels, channels)
         with torch.no_grad():
             nn.init.xavier_uniform_(self.project.weight, gain=0.1)
-            self.project.weight[:, :channels] = torch.eye(channels)
+            self.project.weight[:, :channels] = torch.eye(channels) / alpha_init
             self.project.weight[:, channels:] *= graph_scale
             self.project.bias.zero_()
 
@@ -116,18 +131,15 @@ class ResidualBypass(nn.Module):
         return alpha * projected_MC + (1.0 - alpha) * g_MC, alpha
 
 
-def _attention_use(
-    weight_EA: Tensor, target_E: Tensor, strength_E: Tensor, n_rows: int
-) -> AttentionUse:
-    degree_M = scatter(torch.ones_like(target_E, dtype=weight_EA.dtype), target_E, dim_size=n_rows)
-    own_EA = -weight_EA * weight_EA.clamp_min(1e-12).log()
-    entropy_MA = scatter(own_EA, target_E, dim_size=n_rows)
-    relative_M = entropy_MA.mean(dim=1) / degree_M.clamp_min(2.0).log()
-    weak_M = scatter(weight_EA.mean(dim=1) * (1.0 - strength_E), target_E, dim_size=n_rows)
-    several_M = (degree_M > 1).to(relative_M.dtype)
-    count = several_M.sum().clamp_min(1.0)
+def _attention_use(weight_MKA: Tensor, edges: Edges) -> AttentionUse:
+    degree_M = edges.heard_MK.sum(dim=1)
+    entropy_MA = -(weight_MKA * weight_MKA.clamp_min(1e-12).log()).sum(dim=1)
+    relative_M = entropy_MA.mean(dim=1) / degree_M.clamp_min(2).log()
+    weak_M = (weight_MKA.mean(dim=2) * (1.0 - edges.attr_MKP[..., 1])).sum(dim=1)
+    several_M = degree_M > 1
+    count = several_M.sum().clamp_min(1)
     return AttentionUse(
-        weight_EA=weight_EA,
+        weight_MKA=weight_MKA,
         entropy=(relative_M * several_M).sum() / count,
         weak_share=(weak_M * several_M).sum() / count,
     )

@@ -4,6 +4,8 @@ SURE = 1.96
 """Standard errors between a value and zero at 95 %."""
 GRADIENT_LOW, GRADIENT_HEALTHY = 1e-8, 1e-6
 """L2 norm of the GAT block's gradient: below the first it is starved, above the second healthy."""
+GRAPH_SHARE = 1e-3
+"""Share of the score variance that goes with the graph's edges below which the graph is not heard."""
 COLLAPSED_RATIO = 0.02
 """Eval-mode score deviation over label deviation below which scores count as collapsed."""
 RANK_IC_GOAL, IC_GOAL = 0.020, 0.015

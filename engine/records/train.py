@@ -9,6 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 from engine.errors import IntegrityError
 from engine.records import record
 from engine.records.rank_ic import MeanFigure, PairedDifference, RankICSummary, YearFigure
+from engine.records.worth import GraphWorth, Worth
 
 TRAIN = "train.json"
 NETWORK = "network"
@@ -28,7 +29,11 @@ class PhaseResult(Struct, frozen=True, kw_only=True):
     ic: float = math.nan
     icir: float = math.nan
     smoothed: float = math.nan
-    """Mean RankIC of the last `training.smoothing_epochs` validations; what phases are compared by."""
+    """Mean RankIC of the last `training.smoothing_epochs` validations; what epochs are compared by."""
+    gain: float = math.nan
+    """Mean difference of the daily RankIC to the phase kept before, on the same validation days."""
+    gain_se: float = math.nan
+    """Its paired standard error, Newey-West; a phase is kept if it gains more. NaN for the first phase."""
     kept: bool = False
 
 
@@ -80,7 +85,7 @@ class Criterion(Struct, frozen=True, kw_only=True):
 
     @property
     def value_text(self) -> str:
-        """``0.0205 ± 0.0042``; a gradient as ``1.2e-05``."""
+        """``0.0205 ± 0.0042``; a gradient, which runs of before were judged by, as ``1.2e-05``."""
         form = ".1e" if self.name == "gat_gradient" else ".4f"
         value = "—" if math.isnan(self.value) else format(self.value, form)
         return value if math.isnan(self.se) else f"{value} ± {self.se:{form}}"
@@ -211,6 +216,11 @@ class TrainResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     alpha: dict[str, float] | None = None
     """Newest monitored share of each gate, 0..1."""
     sessions_per_second: float = math.nan
+    graph_worth: GraphWorth | None = None
+    """What passes through the graph's edges on validation days; None for a network without a graph."""
+    blocks_worth: dict[str, Worth] | None = None
+    """Block that was kept -> what goes with it there; ``window`` is all in front of the graph together.
+    None before a training has ended."""
 
     def strongest(self) -> "Strongest | None":
         """The simple model that ranks best on the test days; None without one. The oracle is none."""

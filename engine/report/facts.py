@@ -22,7 +22,8 @@ from engine.records.rank_ic import RankICSummary
 from engine.records.run import TriedVariant
 from engine.records.sweep import SWEEP, SweepSummary
 from engine.records.train import NETWORK, TRAIN, TrainResult, read_train
-from engine.runs.events import AssertionChecked, EpochEvaluated, decode
+from engine.runs.events import AssertionChecked, EpochEvaluated
+from engine.runs.lines import decode
 from engine.runs.store import Run, RunStore
 from engine.runs.trials import read_trials
 

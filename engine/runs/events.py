@@ -1,17 +1,15 @@
 """What a run tells: typed values, one line of JSON each. The screen is a fold of this stream.
 
-A reader skips kinds and fields that it does not know, so an old screen can watch a new run.
-Non-finite numbers are written as null and read back as NaN. `RunStarted.schema` rises when the meaning of
+`engine.runs.lines` writes and reads them. `RunStarted.schema` rises when the meaning of
 a field changes, not with new kinds or fields.
 """
 
 import math
-from typing import Any, Literal, Union
+from typing import Literal
 
-import msgspec
 from msgspec import Struct
 
-from engine.records import record
+from engine.records.worth import GraphWorth, Worth
 
 Status = Literal["done", "stopped", "failed"]
 DoctorAction = Literal["warned", "rolled back", "stopped"]
@@ -162,6 +160,21 @@ class AttentionLogged(RunEvent, frozen=True, kw_only=True):
     """Feature name -> mean variable-selection weight, the largest dozen."""
     gat_entropy: float
     """Mean entropy of the neighbours' weights over log(degree), 0..1; NaN while the graph is off."""
+
+
+class GraphWorthLogged(RunEvent, frozen=True, kw_only=True):
+    """What passes through the graph's edges, at each validation while the graph is on."""
+
+    step: int
+    epoch: int
+    worth: GraphWorth
+
+
+class BlocksWorthLogged(RunEvent, frozen=True, kw_only=True):
+    """What goes with each block, on validation days, with the weights that were kept."""
+
+    worth: dict[str, Worth]
+    """Block -> its worth; ``window`` is all blocks in front of the graph together."""
 
 
 class MachineLogged(RunEvent, frozen=True, kw_only=True):
@@ -323,28 +336,3 @@ class RunFinished(RunEvent, frozen=True, kw_only=True):
     hint: str = ""
     summary: dict[str, object] = {}
     """What the command prints with ``--json``."""
-
-
-KINDS: tuple[type[RunEvent], ...] = tuple(RunEvent.__subclasses__())
-_ANY: Any = Union[KINDS]  # noqa: UP007 - made of a tuple
-_DECODER: "msgspec.json.Decoder[RunEvent]" = msgspec.json.Decoder(_ANY)
-_ENCODER = msgspec.json.Encoder(enc_hook=float)  # numpy's numbers are floats
-
-
-def encode(event: RunEvent) -> str:
-    """One line of strict JSON, without the newline."""
-    return _ENCODER.encode(event).decode()
-
-
-def decode(line: str | bytes) -> RunEvent | None:
-    """The event of one line; None for a kind this version does not know or a damaged line."""
-    content = line.encode() if isinstance(line, str) else line
-    try:
-        return _DECODER.decode(content)
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
-        pass  # perhaps a null, which stands for a number that is not known
-    try:
-        found: RunEvent = record.parse(content, _ANY, "event")
-    except record.RecordError:
-        return None
-    return found

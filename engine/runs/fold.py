@@ -12,6 +12,7 @@ from engine.runs.events import (
     AssertionChecked,
     AttentionLogged,
     BaselineEvaluated,
+    BlocksWorthLogged,
     CheckpointSaved,
     Continued,
     ControlAnswered,
@@ -20,6 +21,7 @@ from engine.runs.events import (
     FoldStarted,
     GatesLogged,
     GradientsLogged,
+    GraphWorthLogged,
     MachineLogged,
     ModelBuilt,
     Paused,
@@ -34,8 +36,8 @@ from engine.runs.events import (
     TrialFinished,
     VariantFinished,
     Warned,
-    decode,
 )
+from engine.runs.lines import decode
 from engine.runs.log_lines import log_line
 from engine.runs.state import NetworkState, PhaseState, RunState
 
@@ -240,6 +242,12 @@ def _attention(state: RunState, event: AttentionLogged) -> _Changes:
     return {"attentions": tuple(points if len(points) <= MAX_POINTS else _thinned(points))}
 
 
+def _graph_worth(state: RunState, event: GraphWorthLogged) -> _Changes:
+    points = list(state.graph_worths)
+    put(points, event)
+    return {"graph_worths": tuple(points[-MAX_EPOCHS:]), "blocks_worth": None}
+
+
 def _epoch(state: RunState, event: EpochEvaluated) -> _Changes:
     """An epoch that is evaluated again replaces the one before, and all that followed it."""
     epochs = (*(e for e in state.epochs if e.epoch < event.epoch), event)[-MAX_EPOCHS:]
@@ -256,11 +264,12 @@ def _fold_started(state: RunState, event: FoldStarted) -> _Changes:
     if last is not None and (last.fold, last.seed) == (event.fold, event.seed):
         return {}
     network = NetworkState(fold=event.fold, seed=event.seed, folds=event.folds, seeds=event.seeds)
-    nothing = ("phases", "epochs", "steps", "gradients", "gates", "attentions")
+    nothing = ("phases", "epochs", "steps", "gradients", "gates", "attentions", "graph_worths")
     return {
         **dict.fromkeys(nothing, ()),
         "networks": (*state.networks, network)[-_MAX_TRIALS:],
         "checkpoint": None,
+        "blocks_worth": None,
         "last_step_at": "",
     }
 
@@ -285,6 +294,8 @@ _CHANGES: dict[type, Callable[[RunState, Any], _Changes]] = {
     PhaseStarted: _phase_started,
     PhaseFinished: _phase_finished,
     AttentionLogged: _attention,
+    GraphWorthLogged: _graph_worth,
+    BlocksWorthLogged: lambda s, e: {"blocks_worth": e},
     EpochEvaluated: _epoch,
     FoldStarted: _fold_started,
     CheckpointSaved: lambda s, e: {"checkpoint": e} if e.name == "resume" else {},

@@ -4,7 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.runs.events import RunEvent, decode
+from engine.runs.events import RunEvent
+from engine.runs.lines import decode
 
 _MAX_BYTES = 4 * 2**20
 """Read at most this much at once, so that a huge backlog comes in pieces."""

@@ -12,6 +12,7 @@ from engine.runs.events import (
     Diagnosed,
     EpochEvaluated,
     FoldStarted,
+    GraphWorthLogged,
     Noted,
     Paused,
     PhaseFinished,
@@ -55,6 +56,8 @@ def log_line(event: RunEvent) -> LogLine | None:
             text = f"phase {event.name}: {event.rank_ic:+.4f}, {outcome}"
         case EpochEvaluated():
             text = f"epoch {event.epoch}: RankIC {event.rank_ic:+.4f}{' best' if event.is_best else ''}"
+        case GraphWorthLogged(worth=worth):
+            text = f"lost without edges: {worth.without_edges.text}"
         case AssertionChecked(passed=False):
             level, text = "error", f"start-up assertion {event.name}: {event.detail}"
         case FoldStarted():

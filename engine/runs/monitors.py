@@ -6,7 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from engine.records.train import Diagnosis, MonitorFigures, SeriesRange
-from engine.runs.events import Diagnosed, EpochEvaluated, GatesLogged, GradientsLogged, RunEvent
+from engine.runs.events import (
+    Diagnosed,
+    EpochEvaluated,
+    GatesLogged,
+    GradientsLogged,
+    GraphWorthLogged,
+    RunEvent,
+)
 from engine.runs.fold import put
 
 
@@ -17,6 +24,7 @@ class Monitors:
     gradients: list[GradientsLogged] = field(default_factory=list)
     gates: list[GatesLogged] = field(default_factory=list)
     epochs: list[EpochEvaluated] = field(default_factory=list)
+    graph_worths: list[GraphWorthLogged] = field(default_factory=list)
     diagnoses: list[Diagnosed] = field(default_factory=list)
 
     @classmethod
@@ -28,6 +36,8 @@ class Monitors:
                     put(found.gradients, event)
                 case GatesLogged():
                     put(found.gates, event)
+                case GraphWorthLogged():
+                    put(found.graph_worths, event)
                 case EpochEvaluated():
                     found.epochs = [e for e in found.epochs if e.epoch < event.epoch]
                     found.epochs.append(event)

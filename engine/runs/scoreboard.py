@@ -10,31 +10,33 @@ from collections.abc import Sequence
 
 from engine.records.judgement import (
     COLLAPSED_RATIO,
-    GRADIENT_HEALTHY,
+    GRAPH_SHARE,
     IC_GOAL,
     RANK_IC_GOAL,
     SURE,
     is_noise,
 )
 from engine.records.train import Criterion, CriterionVerdict
-from engine.runs.events import EpochEvaluated
+from engine.runs.events import EpochEvaluated, GraphWorthLogged
 
 _MIN_LATER = 2
 """Epochs after the best one that a spread needs."""
 
 
 def scoreboard(
-    best: EpochEvaluated | None, epochs: Sequence[EpochEvaluated], gat_norms: Sequence[float]
+    best: EpochEvaluated | None,
+    epochs: Sequence[EpochEvaluated],
+    graph_worths: Sequence[GraphWorthLogged],
 ) -> tuple[Criterion, ...]:
     """``best``: the validation whose weights are kept; ``epochs``: all of the run, in order;
-    ``gat_norms``: the GAT's gradient at every monitored step at which it was on.
+    ``graph_worths``: what passed through the graph's edges at the validations with the graph on.
     """
     return (
         _mean("rank_ic", "validation RankIC", RANK_IC_GOAL, best, len(epochs)),
         _mean("ic", "validation IC", IC_GOAL, best, len(epochs)),
         _stability(best, epochs),
         _no_degeneracy(best, epochs),
-        _gat_gradient(gat_norms),
+        _graph_worth(best, graph_worths),
     )
 
 
@@ -111,21 +113,32 @@ def _no_degeneracy(best: EpochEvaluated | None, epochs: Sequence[EpochEvaluated]
     )
 
 
-def _gat_gradient(norms: Sequence[float]) -> Criterion:
-    """The smallest norm decides: a graph that is heard now and then is not heard."""
-    value = min(norms, default=math.nan)
-    verdict: CriterionVerdict = "met" if value > GRADIENT_HEALTHY else "not met"
-    evidence = "the graph block has had no step"
-    if norms:
+def _graph_worth(
+    best: EpochEvaluated | None, graph_worths: Sequence[GraphWorthLogged]
+) -> Criterion:
+    """Of the network that is kept: one that is kept without a graph does not meet it."""
+    value = threshold = math.nan
+    verdict: CriterionVerdict = "not shown"
+    evidence = "no validation with the graph on yet"
+    if graph_worths:
+        kept = [told for told in graph_worths if best is not None and told.epoch == best.epoch]
+        told = (kept or graph_worths)[-1].worth
         evidence = (
-            f"smallest of {len(norms)} monitored steps; median {statistics.median(norms):.1e}, "
-            f"last {norms[-1]:.1e}"
+            f"{told.without_edges.share_text} of the score variance, n={told.without_edges.n_dates} days, "
+            f"{told.neighbours:.1f} neighbours a stock; with random ones {told.random_neighbours.text}"
         )
+        if kept:
+            value, threshold = told.without_edges.rank_ic, told.without_edges.rank_ic_se
+            verdict = "met" if told.pays else "not met"
+        else:
+            verdict = "not met"
+            evidence = f"the network that is kept has no graph; newest with it: {evidence}"
     return Criterion(
-        name="gat_gradient",
-        goal=f"gradient of the graph block > {GRADIENT_HEALTHY:.0e}",
+        name="graph_worth",
+        goal=f"RankIC lost without edges > one error, score variance > {GRAPH_SHARE:.1%}",
         value=value,
-        threshold=GRADIENT_HEALTHY,
-        verdict=verdict if norms else "not shown",
+        se=threshold,
+        threshold=threshold,
+        verdict=verdict,
         evidence=evidence,
     )

@@ -9,7 +9,8 @@ from typing import Protocol
 
 from msgspec import structs
 
-from engine.runs.events import RunEvent, encode
+from engine.runs.events import RunEvent
+from engine.runs.lines import encode
 
 
 class EventSink(Protocol):

@@ -10,12 +10,14 @@ from engine.runs.events import (
     AssertionChecked,
     AttentionLogged,
     BaselineEvaluated,
+    BlocksWorthLogged,
     CheckpointSaved,
     ControlAnswered,
     Diagnosed,
     EpochEvaluated,
     GatesLogged,
     GradientsLogged,
+    GraphWorthLogged,
     MachineLogged,
     ModelBuilt,
     PlanMade,
@@ -84,6 +86,10 @@ class RunState(Struct, frozen=True, kw_only=True):
     checkpoint: CheckpointSaved | None = None
     """The newest that a resume goes on from."""
     warnings: tuple[Warned, ...] = ()
+    graph_worths: tuple[GraphWorthLogged, ...] = ()
+    """What passed through the graph's edges, at each validation with the graph on."""
+    blocks_worth: BlocksWorthLogged | None = None
+    """What goes with each block of the network that was kept."""
     diagnoses: tuple[Diagnosed, ...] = ()
     """What the doctor found, in order."""
     trials: tuple[TrialFinished, ...] = ()

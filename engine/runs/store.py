@@ -22,7 +22,8 @@ from engine.files import digest
 from engine.records import record
 from engine.records.run import MANIFEST, RunManifest
 from engine.runs import lock, settings
-from engine.runs.events import RunEvent, RunFinished, decode
+from engine.runs.events import RunEvent, RunFinished
+from engine.runs.lines import decode
 
 if TYPE_CHECKING:
     from engine.config import Config

@@ -146,7 +146,7 @@ def compose(
     ]
     card = Card.of(key.session, key.exchange, lights, plan.figures)
     metadata = {"run_id": key.model, "market": day.config.data.market}
-    explained = _explained(day, books, scorer, features, rank_M, score_M)
+    explained = _explained(day, books, scorer, features, score_M)
     files = {
         "inputs.json": record.to_bytes(inputs, indent=1),
         "scores.parquet": scores_file(key, today, rank_M, day.config.labels.horizons, metadata),
@@ -166,7 +166,6 @@ def _explained(
     books: Books,
     scorer: Scorer,
     features: Sequence[str],
-    rank_M: NDArray[np.int64],
     score_M: NDArray[np.float32],
 ) -> pl.DataFrame:
     """Why the stocks rank as they do: the largest positions of the book in full, by size, then code."""
@@ -181,7 +180,7 @@ def _explained(
         (then.date, dict(zip(then.symbols, _ranks(then.score_MH[:, day.column]), strict=True)))
         for then in day.history
     ]
-    return explain_frame(day.window, told, rows_R, rank_M, score_M, features, past)
+    return explain_frame(day.window, told, rows_R, score_M, features, past)
 
 
 def _ranks(score_M: NDArray[np.floating]) -> NDArray[np.int64]:

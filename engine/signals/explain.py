@@ -23,7 +23,7 @@ SCHEMA = {
 """One row a fact, ``kind`` and what ``name`` and ``value`` are then:
 variable: feature; its contribution to the score (gradient x input over the window, own inputs).
 neighbour: stock listened to; its attention weight (mean of heads and networks; null if not reported), and
-the rank without that neighbour. self: attention on itself. past: session; rank then."""
+the rank without that neighbour. past: session; rank then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +34,6 @@ class Explained:
     """Of each feature to the standardised score: sum over the window of gradient x input."""
     attention_E: NDArray[np.float64]
     """Weight of each edge among what its target hears; NaN = the network does not tell."""
-    own_M: NDArray[np.float64]
-    """Weight of each stock on itself."""
     edge_X: NDArray[np.int64]
     """Edges that were left out one at a time: all those into explained stocks."""
     score_X: NDArray[np.float64]
@@ -46,7 +44,6 @@ def explain_frame(
     window: DayWindow,
     told: Explained,
     rows_R: NDArray[np.int64],
-    rank_M: NDArray[np.int64],
     score_M: NDArray[np.float32],
     features: Sequence[str],
     past: Sequence[tuple[str, Mapping[str, Any]]],
@@ -69,9 +66,7 @@ def explain_frame(
         weight = _known(told.attention_E[e])
         pair = window.symbols[target], window.symbols[source]
         rows.append((pair[0], "neighbour", pair[1], weight, without.get(e)))
-    for m, symbol in enumerate(window.symbols):
-        if np.isfinite(told.own_M[m]):
-            rows.append((symbol, "self", symbol, float(told.own_M[m]), int(rank_M[m])))
+    for symbol in window.symbols:
         for date, then in past:
             if symbol in then:
                 rows.append((symbol, "past", date, float(then[symbol]), None))

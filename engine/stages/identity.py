@@ -6,7 +6,7 @@ from engine.data.universe import VERSION
 from engine.features import feature_set
 from engine.files import digest
 from engine.graph import build as graph_build
-from engine.model.atft_gat_fan import ATFTGATFAN
+from engine.model.atft_gat_fan import ATFTGATFAN, NETWORK
 from engine.model.build import build_model
 from engine.runs.store import Run
 from engine.stages.load import Dataset
@@ -21,6 +21,7 @@ with finished weights does not."""
 def identity(config: Config, dataset: Dataset) -> dict[str, object]:
     """What trained weights belong to. A checkpoint of another identity is refused."""
     return {
+        "network": NETWORK,
         "model": config.model.model_dump(mode="json"),
         "window": config.split.window,
         "horizons": list(config.labels.horizons),

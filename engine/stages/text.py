@@ -60,6 +60,8 @@ def training_text(found: TrainResult) -> str:
             header=["criterion", "value", "verdict", "evidence"],
         ),
     ]
+    if found.graph_worth or found.blocks_worth:
+        parts.append(_worths(found))
     if found.monitors is not None:
         parts += [
             f"doctor: {told.code} at step {told.step}, {told.action}: {told.remedy}"
@@ -67,6 +69,16 @@ def training_text(found: TrainResult) -> str:
         ]
     parts += [f"note: {note}" for note in found.data.notes]
     return "\n\n".join(parts)
+
+
+def _worths(found: TrainResult) -> str:
+    """What goes with the graph's edges and with each block, on validation days."""
+    told = {f"block {name}": worth for name, worth in (found.blocks_worth or {}).items()}
+    if found.graph_worth is not None:
+        graph = found.graph_worth
+        told = {"edges": graph.without_edges, "random edges": graph.random_neighbours} | told
+    rows = [[name, worth.share_text, worth.figure.text()] for name, worth in told.items()]
+    return table(rows, header=["lost without", "score variance", "validation RankIC"])
 
 
 def _is_number(cell: str) -> bool:

@@ -15,7 +15,8 @@ from engine.model.build import parameter_table
 from engine.records import record
 from engine.records.rank_ic import RankICSummary
 from engine.records.train import TRAIN, DataFacts, Headline, Span, Spans, TrainResult
-from engine.runs.events import BaselineEvaluated, StageStarted
+from engine.records.worth import Worth
+from engine.runs.events import BaselineEvaluated, BlocksWorthLogged, StageStarted
 from engine.runs.fold import fold
 from engine.runs.monitors import Monitors
 from engine.runs.scoreboard import scoreboard
@@ -30,7 +31,9 @@ from engine.training.control import TrainingStopped
 from engine.training.evaluate import against_baselines, anatomy, evaluate
 from engine.training.feature_ic import feature_rank_ics
 from engine.training.machine import peak_memory_mib
+from engine.training.scoring import ScoredDays
 from engine.training.trainer import Trainer
+from engine.training.worth import blocks_worth, graph_worth, other_graphs
 
 _Judged = dict[str, dict[str, RankICSummary]]
 """Baseline -> split -> figures at the horizon that the run is judged by."""
@@ -110,7 +113,7 @@ def _train_run(
         phases=tuple(trainer.progress.results),
         seconds=time.perf_counter() - started,
         peak_memory_mib=peak_memory_mib(),
-        scoreboard=scoreboard(fold(run.events()).best, monitors.epochs, monitors.gradient("gat")),
+        scoreboard=scoreboard(fold(run.events()).best, monitors.epochs, monitors.graph_worths),
         monitors=monitors.figures(),
     )
     if status != "done":
@@ -218,13 +221,11 @@ def _with_scores(
     differences.
     """
     training, progress = context.config.training, trainer.progress
-    h = training.score_horizon
+    h, split = training.score_horizon, trainer.split
+    others = other_graphs(trainer.model, training.seed)
     scored = {
-        name: trainer.score(sessions)
-        for name, sessions in (
-            ("validation", trainer.split.validation),
-            ("test", trainer.split.test),
-        )
+        "validation": trainer.score(split.validation, others),
+        "test": trainer.score(split.test),
     }
     frames = [days.to_frame(features, split=name, fold=0) for name, days in scored.items()]
     scores = pl.concat(frames).sort("date", "symbol")
@@ -247,4 +248,15 @@ def _with_scores(
         gradient=progress.gradient,
         alpha=progress.alpha,
         sessions_per_second=progress.sessions_per_second,
+        graph_worth=graph_worth(scored["validation"], context.config),
+        blocks_worth=_blocks_worth(trainer, scored["validation"]),
     )
+
+
+def _blocks_worth(trainer: Trainer, scored: ScoredDays) -> dict[str, Worth]:
+    """What goes with each block that was kept, told as an event too."""
+    found = blocks_worth(
+        trainer.model, scored, lambda: trainer.score(trainer.split.validation), trainer.config
+    )
+    trainer.sink.emit(BlocksWorthLogged(worth=found))
+    return found

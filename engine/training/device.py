@@ -1,7 +1,6 @@
 """Where and how the network runs. The only place that seeds torch globally or sets its threads."""
 
 import ctypes
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,8 +22,8 @@ class Runtime:
     device: torch.device
     mode: Literal["safe", "optimized"]
     autocast: bool
-    """bfloat16 in training steps of optimized mode: on CUDA the forward pass, on a CPU that multiplies
-    bfloat16 itself the way of the window. Scores are float32 always."""
+    """The way of the window in bfloat16 in training steps of optimized mode, on CUDA and on a CPU that
+    multiplies bfloat16 itself. Heads, ranks, losses and every score are float32 always."""
     threads: int
 
     @property
@@ -44,11 +43,10 @@ class Runtime:
         """
         torch.set_num_threads(self.threads)
 
-    def autocast_context(self) -> AbstractContextManager[object]:
-        """Inside, training steps run in bfloat16 where it is on."""
-        if not self.autocast:
-            return nullcontext()
-        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+    def release(self) -> None:
+        """Give memory that no tensor uses back to the device."""
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
 
 
 def choose_device(requested: Literal["auto", "cuda", "cpu"], sink: EventSink) -> torch.device:
@@ -74,8 +72,9 @@ def physical_cores() -> int:
 def apply_mode(mode: Literal["safe", "optimized"], device: torch.device, seed: int) -> Runtime:
     """Seed torch and set its threads and precision.
 
-    safe: one thread, deterministic algorithms, float32. optimized: all physical cores; on the CPU freed
-    memory is kept, on CUDA TF32, bf16 and pinned batches.
+    safe: one thread, deterministic algorithms, float32. optimized: all physical cores; on CUDA also TF32,
+    which rounds the factors of float32 products to 10 bits, bf16 and pinned batches. On the CPU freed memory
+    is kept in both.
     """
     fast = mode == "optimized"
     threads = physical_cores() if fast else 1
@@ -85,7 +84,7 @@ def apply_mode(mode: Literal["safe", "optimized"], device: torch.device, seed: i
     torch.backends.cudnn.allow_tf32 = fast
     torch.backends.cudnn.benchmark = False
     torch.manual_seed(seed)
-    if fast and device.type == "cpu":
+    if device.type == "cpu":
         keep_freed_memory()
     autocast = fast and (device.type == "cuda" or cpu_multiplies_bfloat16())
     return Runtime(device=device, mode=mode, autocast=autocast, threads=threads)
@@ -98,7 +97,9 @@ def cpu_multiplies_bfloat16() -> bool:
 
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Whether the device ran out of memory (torch raises several kinds for it)."""
-    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error).lower()
+    text = str(error).lower()
+    known = "out of memory" in text or "can't allocate memory" in text
+    return isinstance(error, torch.OutOfMemoryError) or known
 
 
 def keep_freed_memory() -> bool:

@@ -4,9 +4,9 @@ Always on the CPU, one thread, float32, one session at a time: the same window g
 """
 
 # Shape suffixes: M stocks, T sessions, F features, H horizons, E edges, R explained stocks, X left-out edges,
-# L rows of a network's batch.
+# L rows of a network's batch, K neighbours of a row, A heads.
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -16,11 +16,13 @@ import safetensors
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
+from torch import Tensor
 
 from engine.config import Config
 from engine.dataset.batch import Batch
-from engine.errors import IntegrityError
-from engine.model.atft_gat_fan import ATFTGATFAN
+from engine.dataset.neighbours import neighbour_table
+from engine.errors import GateError, IntegrityError
+from engine.model.atft_gat_fan import ATFTGATFAN, NETWORK
 from engine.model.build import build_model
 from engine.runs.sink import NullSink
 from engine.signals.compose import Ranked
@@ -53,8 +55,9 @@ class Ensemble:
         for path, on in zip(weights, blocks, strict=True):
             network = build_model(config, n_features)
             try:
-                tensors = load_file(path)
-                network.load_state_dict({k.removeprefix(MODEL): v for k, v in tensors.items()})
+                tensors = {k.removeprefix(MODEL): v for k, v in load_file(path).items()}
+                _require_network(tensors, path)
+                network.load_state_dict(tensors)
             except (safetensors.SafetensorError, OSError, RuntimeError) as error:
                 raise IntegrityError(f"{path}: does not hold this network ({error})") from error
             network.set_blocks(on)
@@ -90,17 +93,26 @@ class Ensemble:
         _one_thread()
         _, target_E = window.edge_index_2E
         edge_X = np.flatnonzero(np.isin(target_E, rows_R))
-        batch, base = _with_copies(window, rows_R, edge_X), len(window.symbols)
-        told = [_explain(network, batch, base, rows_R.size, horizon) for network in self.networks]
-        edges = target_E.size
+        wide = _with_copies(window, rows_R, edge_X)
+        base, edges = len(window.symbols), target_E.size
+        told = [_explain(network, wide, base, rows_R.size, horizon) for network in self.networks]
         with np.errstate(invalid="ignore"):
-            weights = np.mean([weight for _, weight, _ in told], axis=0)
+            attention_E = np.mean([weight for _, weight, _ in told], axis=0)[:edges]
         return Explained(
             contribution_RF=np.mean([c for c, _, _ in told], axis=0),
-            attention_E=weights[:edges],
-            own_M=weights[edges:],
+            attention_E=attention_E,
             edge_X=edge_X,
             score_X=np.mean([score for _, _, score in told], axis=0),
+        )
+
+
+def _require_network(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Weights of another network have other names or, worse, the same ones."""
+    theirs = int(tensors.get("network", torch.tensor(1)))
+    if theirs != NETWORK:
+        raise GateError(
+            f"{path}: weights of network {theirs}, this version runs network {NETWORK}",
+            hint="train and promote again; what network 1 signed is replayed by the version that made it",
         )
 
 
@@ -126,24 +138,21 @@ def batch_of(window: DayWindow) -> Batch:
     """
     M = len(window.symbols)
     unknown_M1 = torch.full((M, 1), torch.nan)
-    arrays = {
-        "symbol_M": window.axis_M,
-        "x_MTF": window.x_MTF,
-        "mask_MT": window.mask_MT,
-        "edge_index_2E": window.edge_index_2E,
-        "edge_attr_EK": window.edge_attr_EK,
-    }
-    return Batch(
+    arrays = {"symbol_M": window.axis_M, "x_MTF": window.x_MTF, "mask_MT": window.mask_MT}
+    return Batch.of_rows(
         dates=(dt.date.fromisoformat(window.date),),
         sessions=(0,),
         day_ptr=(0, M),
+        neighbours=neighbour_table(window.edge_index_2E, window.edge_attr_EK, M),
         y_MH=unknown_M1,
         target_MH=unknown_M1,
         **{name: torch.from_numpy(array).clone() for name, array in arrays.items()},
     )
 
 
-def _with_copies(window: DayWindow, rows_R: NDArray[np.int64], edge_X: NDArray[np.int64]) -> Batch:
+def _with_copies(
+    window: DayWindow, rows_R: NDArray[np.int64], edge_X: NDArray[np.int64]
+) -> DayWindow:
     """The day, then each explained stock once with all its edges, then once without each of them."""
     source_E, target_E = window.edge_index_2E
     copied_L = np.concatenate([rows_R, target_E[edge_X]])
@@ -159,7 +168,7 @@ def _with_copies(window: DayWindow, rows_R: NDArray[np.int64], edge_X: NDArray[n
         kept.append(edges)
     rows_L = np.concatenate([np.arange(M), copied_L])
     edge_L = np.concatenate(kept)
-    wide = DayWindow(
+    return DayWindow(
         date=window.date,
         symbols=tuple(window.symbols[m] for m in rows_L),
         axis_M=window.axis_M[rows_L],
@@ -168,17 +177,15 @@ def _with_copies(window: DayWindow, rows_R: NDArray[np.int64], edge_X: NDArray[n
         edge_index_2E=np.stack([np.concatenate(sources), np.concatenate(targets)]),
         edge_attr_EK=window.edge_attr_EK[edge_L],
     )
-    return batch_of(wide)
 
 
 _Told = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
-def _explain(network: ATFTGATFAN, batch: Batch, base: int, explained: int, h: int) -> _Told:
-    """Contributions ``[R, F]``, attention of every edge and row ``[E + M]``, scores without an edge."""
+def _explain(network: ATFTGATFAN, wide: DayWindow, base: int, explained: int, h: int) -> _Told:
+    """Contributions ``[R, F]``, attention of every edge ``[E]``, scores ``[X]`` without an edge."""
+    batch = batch_of(wide)
     batch.x_MTF.requires_grad_()
-    batch.x_MTF.grad = None
-    edges = int((batch.edge_index_2E[1] < base).sum())
     output = network(batch)
     score_L = output.score_MH[:, h]
     day_M = score_L[:base].detach().double()
@@ -190,10 +197,10 @@ def _explain(network: ATFTGATFAN, batch: Batch, base: int, explained: int, h: in
         assert batch.x_MTF.grad is not None
         product = (batch.x_MTF.grad[own] * batch.x_MTF.detach()[own]).double()
         contribution_RF = product.sum(dim=1).numpy()
-    weight = np.full(edges + base, np.nan)
+    weight_E = np.full(wide.edge_index_2E.shape[1], np.nan)
     if output.attention is not None:
-        mean_E = output.attention.weight_EA.detach().double().mean(dim=1).numpy()
-        given = batch.edge_index_2E.shape[1]  # the copies' edges and rows stand after the day's own
-        weight = np.concatenate([mean_E[:edges], mean_E[given : given + base]])
-    without = (score_L[base + explained :].detach().double() - mean) / deviation
-    return contribution_RF, weight, without.numpy()
+        mean_LK = output.attention.weight_MKA.detach().double().mean(dim=2).numpy()
+        place_E = neighbour_table(wide.edge_index_2E, wide.edge_attr_EK, len(wide.symbols)).place_E
+        weight_E = mean_LK.reshape(-1)[place_E]
+    without_X = (score_L[base + explained :].detach().double() - mean) / deviation
+    return contribution_RF, weight_E, without_X.numpy()

@@ -1,51 +1,116 @@
-"""What a monitored step, a phase and a validation tell."""
+"""What a monitored step, a phase and a validation tell, and to whom: events, the doctor."""
 
-from collections.abc import Sequence
+import math
+import time
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from engine.config import Config, PhaseConfig
+from engine.evaluation.inference import paired_difference
 from engine.records.train import PhaseResult
 from engine.runs.events import (
+    AttentionLogged,
     EpochEvaluated,
     GatesLogged,
     GradientsLogged,
+    GraphWorthLogged,
     PhaseFinished,
     PhaseStarted,
-    RunEvent,
     StepLogged,
     Warned,
 )
+from engine.runs.sink import EventSink
+from engine.training import probes
+from engine.training.doctor.doctor import Doctor
+from engine.training.doctor.findings import StepReading
+from engine.training.machine import MachineProbe
 from engine.training.progress import Progress, Validation
 from engine.training.scoring import ScoredDays
-from engine.training.step import StepResult
+from engine.training.step import StepFigures
+from engine.training.worth import graph_worth
 
-OUT_OF_DEVICE_MEMORY = Warned(
-    code="device",
-    message="out of device memory: from here every step goes through in two halves",
-    hint="lower training.days_per_step or model.hidden",
-)
+_MACHINE_EVERY_S = 5.0
 
 
-def step_events(
-    result: StepResult, progress: Progress, *, rate: float, done: float, memory_mib: float
-) -> Sequence[RunEvent]:
-    """The events of a monitored step; ``done`` is the share of the epoch that lies behind."""
-    step = progress.step
-    return (
-        GradientsLogged(step=step, norm=result.norm, clipped=result.clipped),
-        GatesLogged(step=step, alpha=result.alpha),
-        StepLogged(
-            step=step,
-            epoch=progress.epoch,
-            phase=progress.phase,
-            epoch_fraction=done,
-            loss=result.loss,
-            terms=result.terms,
-            learning_rate=rate,
-            sessions_per_second=progress.sessions_per_second,
-            memory_mib=memory_mib,
-        ),
+@dataclass(slots=True, kw_only=True)
+class Monitor:
+    """Turns figures into events, and shows them to the doctor."""
+
+    config: Config
+    features: tuple[str, ...]
+    """Names, in the order of the network's inputs."""
+    sink: EventSink
+    machine: MachineProbe
+    doctor: Doctor = field(init=False)
+    _machine_due: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.doctor = Doctor(config=self.config, sink=self.sink)
+
+    def step(self, figures: StepFigures, progress: Progress, *, rate: float, done: float) -> None:
+        """Tell of a monitored step; ``done`` is the share of the epoch that lies behind.
+
+        Raises what the doctor's policy asks for.
+        """
+        machine = self.machine.read()
+        if time.monotonic() >= self._machine_due:
+            self._machine_due = time.monotonic() + _MACHINE_EVERY_S
+            self.sink.emit(machine)
+        progress.gradient, progress.alpha = figures.norm, figures.alpha
+        step = progress.step
+        self.sink.emit(GradientsLogged(step=step, norm=figures.norm, clipped=figures.clipped))
+        self.sink.emit(GatesLogged(step=step, alpha=figures.alpha))
+        self.sink.emit(
+            StepLogged(
+                step=step,
+                epoch=progress.epoch,
+                phase=progress.phase,
+                epoch_fraction=done,
+                loss=figures.loss,
+                terms=figures.terms,
+                learning_rate=rate,
+                sessions_per_second=progress.sessions_per_second,
+                memory_mib=machine.memory_mib,
+            )
+        )
+        gate_rate = rate * self.config.training.gate_scale
+        reading = StepReading(
+            step=step, norm=figures.norm, alpha=figures.alpha, gate_rate=gate_rate
+        )
+        self.doctor.look_at_step(reading, progress.chart, epoch=progress.epoch)
+
+    def validation(self, scored: ScoredDays, progress: Progress) -> tuple[bool, bool]:
+        """Judge an epoch by its scores of the validation days: whether it is the best, and healthy."""
+        event, entry = _judged(scored, progress, self.config)
+        self.sink.emit(event)
+        progress.history.append(entry)
+        self.sink.emit(
+            AttentionLogged(
+                step=progress.step,
+                selection=probes.top_features(scored.selection_F, self.features),
+                gat_entropy=scored.gat_entropy,
+            )
+        )
+        if entry.graph is not None:
+            told = GraphWorthLogged(step=progress.step, epoch=entry.epoch, worth=entry.graph)
+            self.sink.emit(told)
+        healthy = self.doctor.look_at_validation(
+            progress.history, progress.chart, step=progress.step
+        )
+        if event.is_best:
+            progress.best = entry
+            h = self.config.labels.horizons.index(event.horizon)
+            progress.best_daily = scored.daily_rank_ic(h).tolist()
+        return event.is_best, healthy
+
+
+def out_of_memory(parts: int) -> Warned:
+    """The warning that from here the rows of every step go through the network in ``parts`` parts."""
+    return Warned(
+        code="device",
+        message=f"out of memory: from here the rows of every step go through in {parts} parts",
+        hint="the gradient is the same, a step takes a third longer; lower training.days_per_step",
     )
 
 
@@ -58,11 +123,20 @@ def phase_started(
     )
 
 
-def phase_result(name: str, epochs: int, best: Validation, *, kept: bool) -> PhaseResult:
-    """The outcome of a phase by its best validation epoch."""
+def phase_result(name: str, progress: Progress, best: Validation, horizon: int) -> PhaseResult:
+    """The outcome of a phase by its best validation epoch, against the phase kept before it.
+
+    It is kept if its daily RankIC is better by more than one standard error of the paired difference: of
+    two equal ones the better on a few hundred days is a coin's choice. The first phase is kept.
+    """
+    first = progress.best_kept is None
+    gain, se = math.nan, math.nan
+    if not first:
+        days = np.array(progress.best_daily), np.array(progress.kept_daily)
+        gain, se = paired_difference(*days, lag=horizon)
     return PhaseResult(
         name=name,
-        epochs=epochs,
+        epochs=progress.epoch_in_phase,
         best_epoch=best.epoch,
         rank_ic=best.rank_ic,
         rank_ic_se=best.rank_ic_se,
@@ -70,7 +144,9 @@ def phase_result(name: str, epochs: int, best: Validation, *, kept: bool) -> Pha
         ic=best.ic,
         icir=best.icir,
         smoothed=best.smoothed,
-        kept=kept,
+        gain=gain,
+        gain_se=se,
+        kept=first or gain > se,
     )
 
 
@@ -86,7 +162,7 @@ def phase_finished(result: PhaseResult, phase: int) -> PhaseFinished:
     )
 
 
-def validation(
+def _judged(
     scored: ScoredDays, progress: Progress, config: Config
 ) -> tuple[EpochEvaluated, Validation]:
     """Judge the scores of the validation days against the epochs of the phase so far."""
@@ -106,6 +182,7 @@ def validation(
         smoothed=float(np.mean([*before, summary.rank_ic][-training.smoothing_epochs :])),
         train_rank_ic=_mean(progress.train_ics),
         score_std_ratio=scored.std_ratio(h),
+        graph=graph_worth(scored, config),
     )
     event = EpochEvaluated(
         epoch=entry.epoch,

@@ -54,26 +54,29 @@ def build_optimizer(
     *,
     learning_rate: float,
     weight_decay: float,
+    gate_scale: float = 1.0,
     trained: Collection[str] = (),
     trained_scale: float = 1.0,
-    fused: bool = False,
 ) -> torch.optim.AdamW:
     """AdamW over the trainable parameters; vectors and scalars (biases, norms, gates) do not decay.
 
     Blocks named in ``trained`` (weights that an earlier phase found) move at ``trained_scale`` times the
-    learning rate, so that a new block settles in before it disturbs them.
-    ``fused``: one kernel for all of an update (always on CUDA); its sums round in another order.
+    learning rate, so that a new block settles in before it disturbs them. Gates, which are the scalars,
+    move at ``gate_scale`` times the rate: Adam moves a number by its rate at most, whatever its gradient, and
+    the logit of a gate has to go a long way. One kernel makes the whole update.
     """
     groups = []
     old, new = _by_age(model, trained)
     for parameters, scale in ((new, 1.0), (old, trained_scale)):
-        for decays in (True, False):
-            chosen = [p for p in parameters if (p.ndim >= 2) == decays]
+        for ndims, decay, rate in (
+            ((2, 3), weight_decay, scale),
+            ((1,), 0.0, scale),
+            ((0,), 0.0, scale * gate_scale),
+        ):
+            chosen = [p for p in parameters if p.ndim in ndims]
             if chosen:
-                decay = weight_decay if decays else 0.0
-                groups.append({"params": chosen, "weight_decay": decay, _SCALE: scale})
-    on_cuda = groups[0]["params"][0].device.type == "cuda"  # type: ignore[index]
-    return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.99), fused=fused or on_cuda)
+                groups.append({"params": chosen, "weight_decay": decay, _SCALE: rate})
+    return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.99), fused=True)
 
 
 def _by_age(

@@ -1,6 +1,6 @@
 """What the monitors read off a model and its scores: no side effects, no hooks."""
 
-# Shape suffixes: N stocks of one date, F features, U different values.
+# Shape suffixes: N stocks of one date, F features.
 from collections.abc import Mapping
 
 import numpy as np
@@ -8,22 +8,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from engine.training.losses import ranks
+
 _MIN_NAMES = 10
 
 
-def gradient_norms(groups: Mapping[str, nn.Module]) -> dict[str, float]:
+def gradient_norms(groups: Mapping[str, nn.Module]) -> dict[str, Tensor]:
     """L2 norm of each block's gradient, before clipping. Blocks without any gradient are left out."""
-    norms: dict[str, float] = {}
+    norms: dict[str, Tensor] = {}
     for name, module in groups.items():
         parts = [p.grad.detach() for p in module.parameters() if p.grad is not None]
         if parts:
-            norms[name] = float(torch.linalg.vector_norm(torch.stack([g.norm() for g in parts])))
+            norms[name] = torch.nn.utils.get_total_norm(parts)
     return norms
-
-
-def gate_shares(gates: Mapping[str, Tensor]) -> dict[str, float]:
-    """Mean of each gate, 0..1. ``bypass`` is the share of the projected stream."""
-    return {name: float(value.detach().mean()) for name, value in gates.items()}
 
 
 def top_features(
@@ -36,21 +33,13 @@ def top_features(
 def rank_ic(score_N: Tensor, return_N: Tensor) -> Tensor:
     """Spearman correlation of score ``[N]`` and forward return ``[N]`` of one date, in [-1, 1]; no gradient.
 
-    Ties share their mean rank. Stocks with a NaN return are left out; fewer than 10 left give NaN.
+    Ties share their mean rank. Stocks with a NaN return are left out; fewer than 10 left give NaN. Nothing
+    waits for the device.
     """
-    valid_N = torch.isfinite(score_N) & torch.isfinite(return_N)
-    score_N, return_N = score_N[valid_N], return_N[valid_N]
-    if score_N.numel() < _MIN_NAMES:
-        return score_N.new_full((), torch.nan)
-    a_N, b_N = _mean_ranks(score_N), _mean_ranks(return_N)
-    a_N, b_N = a_N - a_N.mean(), b_N - b_N.mean()
-    value: Tensor = (a_N @ b_N) / (a_N.norm() * b_N.norm())
-    return value
-
-
-def _mean_ranks(values_N: Tensor) -> Tensor:
-    """Ranks from 1 in float64; equal values share their mean rank."""
-    _, inverse_N, count_U = torch.unique(values_N, return_inverse=True, return_counts=True)
-    last_U = count_U.cumsum(0).double()
-    ranks_N: Tensor = (last_U - (count_U - 1) / 2.0)[inverse_N]
-    return ranks_N
+    pair_N2 = torch.stack([score_N.detach(), return_N], dim=1).double()
+    is_known_N1 = (~pair_N2.isnan().any(dim=1, keepdim=True)).double()
+    rank_N2, count = ranks(pair_N2, is_known_N1), is_known_N1.sum()
+    centred_N2 = (rank_N2 - (rank_N2 * is_known_N1).sum(dim=0) / count) * is_known_N1
+    square_22 = centred_N2.T @ centred_N2
+    value = square_22[0, 1] / (square_22[0, 0] * square_22[1, 1]).sqrt()
+    return torch.where(count >= _MIN_NAMES, value, torch.nan)

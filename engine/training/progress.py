@@ -6,6 +6,7 @@ from msgspec import Struct, field
 
 from engine.records import record
 from engine.records.train import PhaseResult
+from engine.records.worth import GraphWorth
 from engine.training.doctor.chart import Chart
 
 
@@ -24,6 +25,8 @@ class Validation(Struct, frozen=True, kw_only=True):
     """Mean over the steps of the epoch."""
     score_std_ratio: float
     """Deviation of the scores over that of the label."""
+    graph: GraphWorth | None = None
+    """What passed through the graph's edges; None while the graph was off."""
 
 
 class Progress(Struct, kw_only=True):
@@ -35,8 +38,8 @@ class Progress(Struct, kw_only=True):
     step: int = 0
     step_in_phase: int = 0
     step_in_epoch: int = 0
-    halves: bool = False
-    """True after the device ran out of memory: the days of a step go through in two halves."""
+    parts: int = 1
+    """Into how many parts the rows of a step are cut; more than 1 after memory ran out."""
     kept_blocks: list[str] = field(default_factory=list)
     rejected_blocks: list[str] = field(default_factory=list)
     """Blocks that only rolled-back phases brought in; later phases go without them."""
@@ -53,6 +56,10 @@ class Progress(Struct, kw_only=True):
     """Validations of the current phase."""
     best: Validation | None = None
     """Entry of ``history`` whose weights are stored as the current phase's best."""
+    best_daily: list[float] = field(default_factory=list)
+    """RankIC of each validation day in ``best``."""
+    kept_daily: list[float] = field(default_factory=list)
+    """The same of the newest phase that was kept."""
     results: list[PhaseResult] = field(default_factory=list)
     chart: Chart = field(default_factory=Chart)
     """What the doctor remembers."""

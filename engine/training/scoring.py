@@ -1,6 +1,6 @@
 """Scores of whole days, in eval mode; and how good they are."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from engine.dataset.batch import Batch, make_batch
-from engine.evaluation.rank_ic import summarise
+from engine.evaluation.inference import Series
+from engine.evaluation.rank_ic import rank_ic_series, summarise
 from engine.features.feature_set import FeatureSet
 from engine.graph.graph import GraphSeries
 from engine.model.atft_gat_fan import ATFTGATFAN, RankerOutput
@@ -17,6 +18,8 @@ from engine.records.rank_ic import RankICSummary
 from engine.training.device import Runtime
 
 _DAYS_PER_BATCH = 4
+OtherGraph = Callable[[Batch], Batch]
+"""The same days with other edges."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,17 @@ class ScoredDays:
     """Mean variable-selection weight of each feature."""
     gat_entropy: float
     """Mean relative entropy of the graph's attention, 0..1; NaN while the graph is off."""
+    neighbours: float
+    """Mean number of neighbours of a stock in the graph given, whether or not the network hears it."""
+    other_DNH: tuple[tuple[NDArray[np.float32], ...], ...] = ()
+    """For each other graph that was asked for: the scores of the same days with it."""
+
+    def daily_rank_ic(self, h: int) -> Series:
+        """RankIC ``[D]`` of each day at horizon column ``h``; NaN where it is undefined."""
+        return rank_ic_series(
+            [score_NH[:, h] for score_NH in self.score_DNH],
+            [return_NH[:, h] for return_NH in self.return_DNH],
+        )
 
     def summary(self, h: int, *, horizon: int, null_draws: int, seed: int) -> RankICSummary:
         """Evaluation of horizon column ``h``, whose length is ``horizon`` sessions."""
@@ -76,27 +90,35 @@ def score_days(
     *,
     window: int,
     runtime: Runtime,
+    other_graphs: Sequence[OtherGraph] = (),
 ) -> ScoredDays:
     """Score every session (positions on the axis S) in eval mode, float32, without gradient.
 
-    ``window`` is in sessions. The model's mode is put back.
+    ``window``: sessions. The rows are read once, and ranked anew for each of ``other_graphs``. The
+    model's mode is put back.
     """
     days: list[tuple[NDArray[np.float32], ...]] = []
+    others: list[list[NDArray[np.float32]]] = [[] for _ in other_graphs]
     symbols: list[NDArray[np.int64]] = []
-    selections, entropies = [], []
-    was_training = model.training
+    selections, entropies, edges, was_training = [], [], 0, model.training
     model.eval()
     try:
         with torch.inference_mode():
             for chunk in _chunks([int(s) for s in sessions], _DAYS_PER_BATCH):
                 batch = make_batch(features, graphs, chunk, window)
                 runtime.hold_threads()
-                output = model(batch.to(runtime.device))
+                moved = batch.to(runtime.device)
+                state = model.read(moved.x_MTF, moved.mask_MT)
+                output = model.rank(state, moved)
                 selections.append(output.selection_F.float().cpu().numpy())
                 if output.attention is not None:
                     entropies.append(float(output.attention.entropy))
                 days.extend(_split_days(batch, output))
                 symbols.extend(np.split(batch.symbol_M.numpy(), batch.day_ptr[1:-1]))
+                edges += batch.n_edges
+                for other, scores in zip(other_graphs, others, strict=True):
+                    ranked = _split_days(batch, model.rank(state, other(moved)))
+                    scores.extend(day[0] for day in ranked)
     finally:
         model.train(was_training)
     return ScoredDays(
@@ -107,6 +129,8 @@ def score_days(
         target_DNH=tuple(day[2] for day in days),
         selection_F=np.mean(selections, axis=0),
         gat_entropy=float(np.mean(entropies)) if entropies else float("nan"),
+        neighbours=edges / max(1, sum(symbol_N.size for symbol_N in symbols)),
+        other_DNH=tuple(tuple(scores) for scores in others),
     )
 
 

@@ -21,7 +21,7 @@ from engine.graph.graph import GraphSeries
 from engine.model.atft_gat_fan import RankerOutput
 from engine.runs.events import AssertionChecked
 from engine.runs.sink import EventSink
-from engine.training.losses import soft_spearman
+from engine.training.losses import known, soft_spearman
 from engine.training.probes import gradient_norms
 
 _MIN_STD = 1e-6
@@ -128,7 +128,7 @@ def _gradient_reaches_every_block(day: _OneDay) -> str:
     batch = day.batch()
     day.model.zero_grad(set_to_none=True)
     output = day.model(batch)
-    loss = 1.0 - soft_spearman(output.score_MH.float(), batch.target_MH).mean()
+    loss = 1.0 - soft_spearman(output.score_MH.float(), known(batch.target_MH)).mean()
     if loss.requires_grad:
         loss.backward()  # type: ignore[no-untyped-call]
     norms = gradient_norms(day.model.module_groups())
@@ -151,7 +151,9 @@ def _permutation_equivariance(day: _OneDay) -> str:
         mask_MT=batch.mask_MT[order],
         y_MH=batch.y_MH[order],
         target_MH=batch.target_MH[order],
-        edge_index_2E=place[batch.edge_index_2E],
+        neighbour_MK=place[batch.neighbour_MK][order],
+        edge_attr_MKP=batch.edge_attr_MKP[order],
+        heard_MK=batch.heard_MK[order],
     )
     return _differ(day.scores(shuffled), day.scores(batch)[order], "the order of stocks matters")
 

@@ -1,126 +1,153 @@
-"""One optimiser step on whole days: forward, loss, backward, clip, update."""
+"""One optimiser step on whole days: forward, loss, backward, clip, update. It never waits for the device."""
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+import datetime as dt
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from engine.config import Config
-from engine.dataset.batch import Batch, make_batch
-from engine.errors import GateError
-from engine.features.feature_set import FeatureSet
-from engine.graph.graph import GraphSeries
+from engine.dataset.batch import Batch
+from engine.errors import EnvironmentProblem, GateError
 from engine.model.atft_gat_fan import ATFTGATFAN
+from engine.model.dropout import new_seed
 from engine.runs.events import Noted
 from engine.runs.sink import EventSink, NullSink
 from engine.training import probes
-from engine.training.compilation import CompiledBlocks, CompileError
+from engine.training.compilation import CompileError
 from engine.training.device import Runtime, is_out_of_memory
 from engine.training.optimizer import set_learning_rate
-from engine.training.passes import Pass
+from engine.training.passes import PassResult, StepPass
+
+_MOST_PARTS = 64
 
 
-@dataclass(slots=True, kw_only=True)
-class StepResult:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFigures:
     """What one optimiser step showed."""
 
-    loss: float = 0.0
-    terms: dict[str, float] = field(default_factory=dict)
+    loss: float
+    terms: dict[str, float]
     """Unweighted values of the loss terms."""
-    rank_ic: float = float("nan")
-    """RankIC of the step's first day, dropout on: enough for the gap between training and validation."""
-    norm: dict[str, float] = field(default_factory=dict)
+    norm: dict[str, float]
     """Gradient norm per block before clipping; empty unless monitored."""
-    alpha: dict[str, float] = field(default_factory=dict)
-    clipped: bool = False
-    halved: bool = False
-    """The device ran out of memory and the days went through in two halves."""
+    alpha: dict[str, float]
+    """Gates, 0..1. ``bypass`` is the share of the projected stream."""
+    clipped: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepResult:
+    """The same and more as scalars on the device; to read one is to wait for it."""
+
+    loss: Tensor
+    terms: dict[str, Tensor]
+    norm: dict[str, Tensor]
+    alpha: dict[str, Tensor]
+    clipped: Tensor
+    finite: Tensor
+    """Whether loss and gradient were; the weights stayed as they were if not."""
+    rank_ic: Tensor
+    """RankIC of the step's first day, dropout on: enough for the gap between training and validation."""
+
+    def read(self) -> StepFigures:
+        """All at once, so that the host waits once."""
+        tables = (self.terms, self.norm, self.alpha)
+        scalars = [
+            self.loss,
+            self.clipped,
+            *(value for table in tables for value in table.values()),
+        ]
+        loss, clipped, *values = torch.stack([s.detach().float() for s in scalars]).tolist()
+        left = iter(values)
+        terms, norm, alpha = ({name: next(left) for name in table} for table in tables)
+        return StepFigures(loss=loss, terms=terms, norm=norm, alpha=alpha, clipped=bool(clipped))
 
 
 @dataclass(slots=True, kw_only=True)
 class Stepper:
-    """Holds what every step needs; the learning rate and the micro-batches come with each call."""
+    """Holds what every step needs; the learning rate comes with each call."""
 
     config: Config
-    features: FeatureSet
-    graphs: GraphSeries | None
     model: ATFTGATFAN
     runtime: Runtime
     optimizer: torch.optim.AdamW
-    forward_backward: Pass
-    compiled: CompiledBlocks | None = None
-    """Used by the pass; given up, with a note, where it does not compile."""
+    forward_backward: StepPass
     sink: EventSink = field(default_factory=NullSink)
+    parts: int = 1
+    """Into how many parts the rows of a step are cut; doubled when the device runs out of memory."""
+    _unsettled: list[tuple[tuple[dt.date, ...], StepResult]] = field(default_factory=list)
 
-    def __call__(self, batch: Batch, rate: float, *, halves: bool, monitor: bool) -> StepResult:
-        """Update the weights by one step. ``halves``: the days go through the network in two parts.
-
-        Raises GateError, before the update, when loss or gradient is not finite.
-        """
+    def __call__(self, batch: Batch, rate: float, *, monitor: bool) -> StepResult:
+        """Update the weights by one step, unless loss or gradient is not finite: `settle` tells."""
         self.runtime.hold_threads()
         self.model.train()
         set_learning_rate(self.optimizer, rate)
-        result = self._attempt(batch, halves=halves)
-        if monitor:
-            result.norm = probes.gradient_norms(self.model.module_groups())
+        moved = batch.to(self.runtime.device)
+        done = self._gradients(moved, new_seed())
+        norms = probes.gradient_norms(self.model.module_groups()) if monitor else {}
         clip = self.config.training.gradient_clip
-        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), clip))
-        result.clipped = norm > clip
-        if not (torch.isfinite(torch.tensor([norm, result.loss]))).all():
-            days = ", ".join(str(date) for date in batch.dates)
-            raise GateError(
-                f"loss {result.loss} or gradient norm {norm} is not finite (days {days})",
-                hint="lower training.learning_rate; `train --resume` goes on from the last checkpoint",
-            )
+        parameters = [p for p in self.model.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        torch.nn.utils.clip_grads_with_norm_(parameters, clip, norm)
+        finite = torch.isfinite(norm) & torch.isfinite(done.loss)
+        # The fused update looks at this, as it does for a gradient scaler, and leaves everything as it is.
+        self.optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
         self.optimizer.step()
-        return result
-
-    def _attempt(self, batch: Batch, *, halves: bool) -> StepResult:
-        """Eagerly if it does not compile, in halves if the device's memory does not hold the whole."""
-        try:
-            return self._gradients(batch, halves=halves)
-        except CompileError as error:
-            self.compiled = None
-            reason = str(error).strip().partition("\n")[0]
-            self.sink.emit(Noted(message=f"torch.compile failed, going on without it: {reason}"))
-            return self._attempt(batch, halves=halves)
-        except RuntimeError as error:
-            if halves or len(batch.sessions) < 2 or not is_out_of_memory(error):
-                raise
-            result = self._gradients(batch, halves=True)
-            result.halved = True
-            return result
-
-    def _compiled(self) -> AbstractContextManager[None]:
-        return self.compiled.active() if self.compiled else nullcontext()
-
-    def _gradients(self, batch: Batch, *, halves: bool) -> StepResult:
-        self.optimizer.zero_grad(set_to_none=True)
-        result = StepResult()
-        for part in self._parts(batch, halves=halves):
-            share = len(part.sessions) / len(batch.sessions)
-            moved = part.to(self.runtime.device)
-            with self._compiled():
-                done = self.forward_backward(self.model, moved, self.config, share)
-            result.loss += float(done.loss) * share
-            for name, value in done.terms.items():
-                result.terms[name] = result.terms.get(name, 0.0) + float(value) * share
-        result.alpha = probes.gate_shares(done.output.gates)
-        result.rank_ic = self._rank_ic(part, done.output.score_MH)
-        return result
-
-    def _parts(self, batch: Batch, *, halves: bool) -> Iterator[Batch]:
-        if not halves or len(batch.sessions) < 2:
-            yield batch
-            return
-        middle = len(batch.sessions) // 2
-        for sessions in (batch.sessions[:middle], batch.sessions[middle:]):
-            yield make_batch(self.features, self.graphs, sessions, self.config.split.window)
-
-    def _rank_ic(self, batch: Batch, score_MH: Tensor) -> float:
         h = self.config.labels.horizons.index(self.config.training.score_horizon)
-        stop = batch.day_ptr[1]
-        score_N = score_MH[:stop, h].detach().float().cpu()
-        return float(probes.rank_ic(score_N, batch.y_MH[:stop, h].cpu()))
+        first = slice(0, batch.day_ptr[1])
+        result = StepResult(
+            loss=done.loss,
+            terms=done.terms,
+            norm=norms,
+            alpha={name: gate.detach() for name, gate in done.output.gates.items()},
+            clipped=norm > clip,
+            finite=finite,
+            rank_ic=probes.rank_ic(done.output.score_MH[first, h], moved.y_MH[first, h]),
+        )
+        self._unsettled.append((batch.dates, result))
+        return result
+
+    def settle(self) -> list[float]:
+        """Wait for the steps since the last call; the RankIC of each.
+
+        Raises GateError, with the days, for the first of them whose loss or gradient was not finite.
+        """
+        steps, self._unsettled = self._unsettled, []
+        if not steps:
+            return []
+        pairs = torch.stack([torch.stack([r.finite.double(), r.rank_ic]) for _, r in steps])
+        for (dates, result), (finite, _) in zip(steps, pairs.tolist(), strict=True):
+            if not finite:
+                days = ", ".join(map(str, dates))
+                raise GateError(
+                    f"loss {float(result.loss)} or its gradient is not finite (days {days})",
+                    hint="lower training.learning_rate; `train --resume` goes on from the last checkpoint",
+                )
+        return [rank_ic for _, rank_ic in pairs.tolist()]
+
+    def _gradients(self, batch: Batch, seed: int) -> PassResult:
+        """Eagerly if it does not compile, in parts if the device's memory does not hold the whole."""
+        while True:
+            self.optimizer.zero_grad(set_to_none=True)
+            try:
+                return self.forward_backward(
+                    self.model, batch, self.config, seed=seed, parts=self.parts
+                )
+            except CompileError as error:
+                reason = str(error).strip().partition("\n")[0]
+                self.sink.emit(
+                    Noted(message=f"torch.compile failed, going on without it: {reason}")
+                )
+                self.forward_backward = self.forward_backward.eager()
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                if self.parts >= _MOST_PARTS:
+                    raise EnvironmentProblem(
+                        f"out of memory, even with the rows of a step in {self.parts} parts",
+                        hint="lower training.days_per_step, model.hidden or the number of stocks",
+                    ) from error
+                self.parts *= 2
+            # Here the failed attempt is gone, and with its error every tensor that it had made.
+            self.runtime.release()

@@ -1,10 +1,21 @@
 """The training loop: phases of epochs of steps of whole days. Knows no screen; writes checkpoints only.
 
+    for each phase:                      blocks on or frozen, a new optimiser
+        for each epoch:                  every day_stride-th day, shuffled
+            for each step:               days_per_step whole days, made one step ahead
+                forward, loss, backward  passes.py: in one piece, in chunks, in parts
+                clip, update             step.py: skipped where not finite
+                average the weights      ema.py
+                now and then:            figures and doctor (monitor.py), checkpoint, a person's wishes
+            validate                     RankIC of each day; the best epoch's weights are kept
+        keep the phase                   if it gained more than its error, else back to the one before
+
 What decides the next step is in `Progress`, in the tensors of the `resume` checkpoint and in the seeds,
 so a run that is killed and resumed passes through the same states bit by bit (CPU, safe mode).
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,36 +32,31 @@ from engine.graph.graph import GraphSeries
 from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.records.train import PhaseResult
 from engine.runs.events import (
-    AttentionLogged,
     CheckpointSaved,
     Noted,
     StageStarted,
 )
 from engine.runs.sink import EventSink
-from engine.training import probes
-from engine.training.compilation import compiled_blocks
+from engine.training.compilation import compiled_where_it_pays
 from engine.training.control import NoControl, StepControl, StopSignal, TrainingStopped
 from engine.training.device import Runtime
-from engine.training.doctor.doctor import Doctor, RollBack
-from engine.training.doctor.findings import StepReading
+from engine.training.doctor.doctor import RollBack
 from engine.training.ema import WeightAverage
 from engine.training.machine import MachineProbe
 from engine.training.monitor import (
-    OUT_OF_DEVICE_MEMORY,
+    Monitor,
+    out_of_memory,
     phase_finished,
     phase_result,
     phase_started,
-    step_events,
-    validation,
 )
 from engine.training.optimizer import build_optimizer, one_cycle, set_trainable
-from engine.training.passes import Pass, open_pass
+from engine.training.passes import StepPass, open_pass
 from engine.training.progress import Progress
-from engine.training.scoring import ScoredDays, score_days
+from engine.training.scoring import OtherGraph, ScoredDays, score_days
 from engine.training.snapshots import Snapshots, State
 from engine.training.step import Stepper, StepResult
-
-_MACHINE_EVERY_S = 5.0
+from engine.training.worth import other_graphs
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,18 +76,22 @@ class Trainer:
     progress: Progress
     control: StepControl = field(default_factory=NoControl)
     """What a person may ask for while it trains."""
-    _machine_due: float = 0.0
-    _doctor: Doctor = field(init=False)
+    _monitor: Monitor = field(init=False)
     _average: WeightAverage = field(init=False)
-    _pass: Pass = field(init=False)
+    _pass: StepPass = field(init=False)
 
     def __post_init__(self) -> None:
-        self._doctor = Doctor(config=self.config, sink=self.sink)
         self._average = WeightAverage.of(self.config.training)
 
     def run(self, *, resume: bool = False) -> list[PhaseResult]:
         """Train through all phases; the model ends with the weights and blocks of the best one kept."""
         phases = self.config.training.phases
+        self._monitor = Monitor(
+            config=self.config,
+            features=self.features.features,
+            sink=self.sink,
+            machine=self.machine,
+        )
         with open_pass(self.runtime) as self._pass:
             resumed = resume and self.snapshots.can_resume()
             stepper = self._restore() if resumed else None
@@ -112,8 +122,8 @@ class Trainer:
         before = self.progress
         saved = self.snapshots.load_state("healthy", self.model)
         self.progress = saved.progress
-        self.progress.best = before.best
-        self.progress.halves = before.halves
+        self.progress.best, self.progress.best_daily = before.best, before.best_daily
+        self.progress.parts = before.parts
         rate = self.config.doctor.rollback_rate
         self.progress.chart = before.chart.after_rollback(rate, by_hand=by_hand)
         stepper = self._begin(phase)
@@ -142,21 +152,19 @@ class Trainer:
         self.sink.emit(phase_started(phase, self.progress.phase, blocks, trainable))
         steps = phase.epochs * self._steps_per_epoch()
         return Stepper(
-            forward_backward=self._pass,
-            compiled=compiled_blocks(self.model, self.runtime, steps, self.sink),
+            forward_backward=compiled_where_it_pays(self._pass, steps, self.sink),
             sink=self.sink,
             config=self.config,
-            features=self.features,
-            graphs=self.graphs,
             model=self.model,
             runtime=self.runtime,
+            parts=self.progress.parts,
             optimizer=build_optimizer(
                 self.model,
                 learning_rate=training.learning_rate,
                 weight_decay=training.weight_decay,
+                gate_scale=training.gate_scale,
                 trained=[*self.progress.kept_blocks, "heads"] if self.progress.best_kept else [],
                 trained_scale=phase.trained_scale,
-                fused=self.runtime.fast,
             ),
         )
 
@@ -188,15 +196,15 @@ class Trainer:
         return history[-1].epoch - best.epoch >= phase.patience
 
     def _finish_phase(self, phase: PhaseConfig) -> None:
-        """Keep the phase's best epoch if it beats the best phase so far, else roll back to that."""
-        state, best, before = self.progress, self.progress.best, self.progress.best_kept
+        """Keep the phase's best epoch if it beats the phase kept before, else roll back to that."""
+        state, best = self.progress, self.progress.best
         blocks = self._blocks_of(phase)
         if best is not None:
-            kept = before is None or best.smoothed > before.smoothed
-            result = phase_result(phase.name, state.epoch_in_phase, best, kept=kept)
+            result = phase_result(phase.name, state, best, self.config.training.score_horizon)
             state.results.append(result)
             self.sink.emit(phase_finished(result, state.phase))
-            if kept:
+            if result.kept:
+                state.kept_daily = state.best_daily
                 self.snapshots.load_weights("best", self.model)
                 state.kept_blocks = blocks
                 self.snapshots.save_weights("kept", self.model, {"blocks": blocks})
@@ -207,7 +215,8 @@ class Trainer:
                 text = f", without {', '.join(new)}" if new else ""
                 self.sink.emit(
                     Noted(
-                        message=f"phase {phase.name} did not beat the one before: rolled back{text}"
+                        message=f"phase {phase.name} gained {result.gain:+.4f} ± {result.gain_se:.4f}, "
+                        f"not more than its error: rolled back{text}"
                     )
                 )
         self.progress = replace(
@@ -217,6 +226,7 @@ class Trainer:
             step_in_phase=0,
             history=[],
             best=None,
+            best_daily=[],
             chart=state.chart.of_new_phase(),
         )
         self.snapshots.save_state("resume", self.model, None, None, self.progress)
@@ -248,9 +258,11 @@ class Trainer:
                 state.seconds += time.perf_counter() - started
                 started = time.perf_counter()
                 if monitor:
-                    self._log(result, rate, state.step_in_epoch / len(steps))
+                    done = state.step_in_epoch / len(steps)
+                    self._monitor.step(result.read(), state, rate=rate, done=done)
                 if state.step_in_epoch < len(steps):
                     started += self._end_step(stepper)
+        self._settle(stepper)
         healthy = self._validate()
         state.epoch += 1
         state.epoch_in_phase += 1
@@ -264,19 +276,27 @@ class Trainer:
         self, stepper: Stepper, batch: Batch, rate: float, *, monitor: bool
     ) -> StepResult:
         state = self.progress
-        try:
-            result = stepper(batch, rate, halves=state.halves, monitor=monitor)
-        except GateError as error:
-            self._doctor.look_at_failure(error, state.chart, step=state.step, epoch=state.epoch)
-            raise
-        if result.halved and not state.halves:
-            state.halves = True
-            self.sink.emit(OUT_OF_DEVICE_MEMORY)
-        state.train_ics.append(result.rank_ic)
+        result = stepper(batch, rate, monitor=monitor)
+        if monitor or self.runtime.device.type == "cpu":
+            self._settle(stepper)
+        if stepper.parts > state.parts:
+            state.parts = stepper.parts
+            self.sink.emit(out_of_memory(state.parts))
         state.step += 1
         state.step_in_phase += 1
         state.step_in_epoch += 1
         return result
+
+    def _settle(self, stepper: Stepper) -> None:
+        """Wait for the device: what it did has to be known before a checkpoint, a figure or an end."""
+        state = self.progress
+        try:
+            state.train_ics += stepper.settle()
+        except GateError as error:
+            self._monitor.doctor.look_at_failure(
+                error, state.chart, step=state.step, epoch=state.epoch
+            )
+            raise
 
     def _end_step(self, stepper: Stepper, *, save: bool = False) -> float:
         """Save where it is due or asked for, do what was asked; returns the seconds spent paused."""
@@ -290,29 +310,18 @@ class Trainer:
         return paused
 
     def _save(self, name: State, stepper: Stepper) -> None:
+        self._settle(stepper)
         state = self.progress
         self.snapshots.save_state(name, self.model, stepper.optimizer, self._average, state)
         self.sink.emit(
             CheckpointSaved(name=name, step=state.step, epoch=state.epoch, is_best=False)
         )
 
-    def _log(self, result: StepResult, rate: float, done: float) -> None:
-        machine = self.machine.read()
-        if time.monotonic() >= self._machine_due:
-            self._machine_due = time.monotonic() + _MACHINE_EVERY_S
-            self.sink.emit(machine)
-        state = self.progress
-        state.gradient, state.alpha = result.norm, result.alpha
-        for event in step_events(
-            result, state, rate=rate, done=done, memory_mib=machine.memory_mib
-        ):
-            self.sink.emit(event)
-        reading = StepReading(step=state.step, norm=result.norm, alpha=result.alpha, rate=rate)
-        self._doctor.look_at_step(reading, state.chart, epoch=state.epoch)
-
     # ---- validation ----------------------------------------------------------------------------
 
-    def score(self, sessions: NDArray[np.int64]) -> ScoredDays:
+    def score(
+        self, sessions: NDArray[np.int64], other_graphs: Sequence[OtherGraph] = ()
+    ) -> ScoredDays:
         """Eval-mode scores of whole days (positions on the axis S) with the weights of this moment."""
         return score_days(
             self.model,
@@ -321,6 +330,7 @@ class Trainer:
             sessions,
             window=self.config.split.window,
             runtime=self.runtime,
+            other_graphs=other_graphs,
         )
 
     def _validate(self) -> bool:
@@ -328,20 +338,10 @@ class Trainer:
         state = self.progress
         self.sink.emit(StageStarted(stage="evaluate"))
         with self._average.applied(self.model):
-            scored = self.score(self.split.validation)
-            event, entry = validation(scored, state, self.config)
-            self.sink.emit(event)
-            state.history.append(entry)
-            self.sink.emit(
-                AttentionLogged(
-                    step=state.step,
-                    selection=probes.top_features(scored.selection_F, self.features.features),
-                    gat_entropy=scored.gat_entropy,
-                )
-            )
-            healthy = self._doctor.look_at_validation(state.history, state.chart, step=state.step)
-            if event.is_best:
-                state.best = entry
+            others = other_graphs(self.model, self.config.training.seed)
+            scored = self.score(self.split.validation, others)
+            is_best, healthy = self._monitor.validation(scored, state)
+            if is_best:
                 self.snapshots.save_weights("best", self.model, {"epoch": state.epoch})
                 self.sink.emit(
                     CheckpointSaved(name="best", step=state.step, epoch=state.epoch, is_best=True)

@@ -74,8 +74,11 @@ def test_the_monitors_of_a_healthy_run_say_that_it_was_healthy(run: Run) -> None
     assert alpha["max"] - alpha["min"] > 1e-4, "the gate moves"
     assert monitors["score_std_ratio"]["min"] > 0.02
     judged = {criterion["name"]: criterion for criterion in train["scoreboard"]}
-    assert list(judged) == ["rank_ic", "ic", "stability", "no_degeneracy", "gat_gradient"]
-    assert judged["gat_gradient"]["verdict"] == judged["no_degeneracy"]["verdict"] == "met"
+    assert list(judged) == ["rank_ic", "ic", "stability", "no_degeneracy", "graph_worth"]
+    assert judged["graph_worth"]["verdict"] == judged["no_degeneracy"]["verdict"] == "met"
+    lost = train["graph_worth"]["without_edges"]
+    assert judged["graph_worth"]["value"] == pytest.approx(lost["rank_ic"], abs=1e-6)
+    assert set(train["blocks_worth"]) >= set(train["kept_blocks"])
     assert judged["rank_ic"]["value"] == pytest.approx(train["best"]["rank_ic"])
     assert judged["ic"]["se"] == pytest.approx(train["best"]["ic_se"])
 

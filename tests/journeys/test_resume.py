@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 import torch
 
-from engine.runs.events import Noted, RunEvent, RunFinished, StepLogged, decode
+from engine.runs.events import Noted, RunEvent, RunFinished, StepLogged
+from engine.runs.lines import decode
 from engine.runs.store import Run, RunStore
 from engine.training.checkpoint import load_checkpoint
 from tests.journeys.command import SETTINGS, atft, start, start_run, wait_for_event
@@ -28,7 +29,7 @@ CHANGES = (
 TRAIN = ("train", "--mode", "safe", *SETTINGS, *(w for c in CHANGES for w in ("--set", c)))
 LAST_WORDS = (
     "best", "test", "phases", "horizons", "kept_blocks", "score_std_ratio", "steps", "monitors",
-    "scoreboard",
+    "scoreboard", "graph_worth", "blocks_worth",
 )  # fmt: skip
 
 
@@ -38,12 +39,14 @@ def unbroken(market: Path) -> Run:
     assert done.code == 0, done.err
     found = {finding["code"] for finding in done.json["monitors"]["diagnoses"]}
     assert found == {"gate_stuck"}, "planted by alpha_init"
+    assert set(done.json["blocks_worth"]) >= set(done.json["kept_blocks"])
+    assert ("graph_worth" in done.json) == ("gat" in done.json["kept_blocks"])
     return RunStore(market / "runs").open(done.json["run_id"])
 
 
 def summary(run: Run) -> dict[str, Any]:
     whole = json.loads(run.path("train.json").read_text())
-    return {key: whole[key] for key in LAST_WORDS}
+    return {key: whole.get(key) for key in LAST_WORDS}
 
 
 def reached(step: int) -> Callable[[RunEvent], bool]:

@@ -19,6 +19,7 @@ from atft_tui.widgets.network_panels import (
     NetworksPanel,
     SpreadPanel,
     VariablesPanel,
+    WorthPanel,
 )
 from atft_tui.widgets.panel import StatePanel
 from atft_tui.widgets.panels import LogPanel, RankICPanel, VerdictPanel
@@ -27,6 +28,7 @@ from atft_tui.widgets.step_panels import GradientPanel, LossPanel, MachinePanel
 from engine.runs.events import (
     AttentionLogged,
     BaselineEvaluated,
+    BlocksWorthLogged,
     CheckpointSaved,
     EpochEvaluated,
     FoldStarted,
@@ -39,13 +41,21 @@ from engine.runs.events import (
 )
 from engine.runs.fold import fold
 from engine.runs.state import RunState
-from tests.engine.runs.samples import asked, evaluated, searching, started, training
+from tests.engine.runs.samples import (
+    asked,
+    evaluated,
+    graph_worth,
+    searching,
+    started,
+    training,
+    worth,
+)
 
 EVENTS = training()
 FULL = fold([searching()[0], *EVENTS, *searching()[1:], *asked()])
 PANELS: tuple[type[StatePanel], ...] = (
     RankICPanel, VerdictPanel, GatePanel, SpreadPanel, GradientPanel, LossPanel, MachinePanel,
-    VariablesPanel, LogPanel, NetworksPanel, DoctorPanel,
+    VariablesPanel, WorthPanel, LogPanel, NetworksPanel, DoctorPanel,
 )  # fmt: skip
 ANY = st.floats(allow_nan=True, allow_infinity=True)
 RUN = "20260105-090000-train-abcd"
@@ -93,6 +103,8 @@ def strange(draw: st.DrawFn) -> RunState:
             MachineLogged(cpu_percent=1, memory_mib=2, memory_total_mib=3, disk_free_gib=4,
                           gpu_percent=draw(st.floats(0, 100) | st.just(math.nan))),
             FoldStarted(fold=step % 2, folds=2, seed=1),
+            graph_worth(step, step, draw(ANY), draw(ANY), draw(ANY)),
+            BlocksWorthLogged(worth={"新" * 9: worth(draw(ANY), draw(ANY))}),
         ]  # fmt: skip
     return fold(draw(st.permutations(events)))
 
@@ -135,6 +147,32 @@ def test_a_block_without_gradient_is_named_dead_and_an_absent_one_off() -> None:
     gat, heads, *_ = drawn(GradientPanel, fold(steps), 60, 8)
     assert gat.split()[:2] == ["gat", "dead"]
     assert heads.split()[:2] == ["heads", "off"]
+
+
+def test_the_graphs_worth_has_its_figures_and_the_blocks_follow_at_the_end() -> None:
+    lines = drawn(WorthPanel, FULL, 40, 8)
+    assert [line.rstrip() for line in lines[:5]] == [
+        "no edge   31% +0.0420 ± 0.0040 (n=252)",
+        "random    16% +0.0210 ± 0.0040 (n=252)",
+        "fan        0% -0.0001 ± 0.0040 (n=252)",
+        "gat       40% +0.0500 ± 0.0040 (n=252)",
+        "window    10% +0.0010 ± 0.0040 (n=252)",
+    ]
+    assert lines[5].startswith("share, 0 to 1")
+    assert drawn(WorthPanel, FULL, 76, 4)[:2] == [
+        "no edge   31% +0.0420 ± 0.0040         gat       40% +0.0500 ± 0.0040",
+        "random    16% +0.0210 ± 0.0040         window    10% +0.0010 ± 0.0040",
+    ]
+    small = drawn(WorthPanel, FULL, 26, 4)
+    assert small[0] == "no edge 31% +0.042 ± 0.004"
+    assert small[3] == "2 more lines: train --json"
+    before = drawn(WorthPanel, fold(EVENTS[:40]), 60, 4)
+    assert before == ["After a validation with the graph."]
+
+
+def test_a_narrow_gate_has_a_line_for_each_stream() -> None:
+    assert drawn(GatePanel, FULL, 40, 4)[0] == "projected 0.60  graph 0.40"
+    assert drawn(GatePanel, FULL, 16, 4)[:2] == ["projected 0.60", "graph 0.40"]
 
 
 def test_the_loss_terms_each_have_a_strip_and_the_rate_comes_last() -> None:
@@ -230,7 +268,8 @@ def test_trials_and_variants_newest_first_with_the_best_marked() -> None:
 
 def test_the_doctor_says_everything() -> None:
     text = details(FULL).plain
-    for words in ("overfitting", "(warned)", "more dropout", "--set model.dropout=0.4",
+    for words in ("gat       40.0% of the score variance, RankIC +0.0500 ± 0.0040 (n=252)",
+                  "overfitting", "(warned)", "more dropout", "--set model.dropout=0.4",
                   "output_varies", "validation RankIC > 0.020", "out of device memory"):  # fmt: skip
         assert words in text
 

@@ -13,6 +13,7 @@ from atft_tui.widgets.panel import StatePanel
 from atft_tui.widgets.run_panels import TABS
 from engine.runs.events import (
     Advanced,
+    GraphWorthLogged,
     Noted,
     PhaseStarted,
     RunEvent,
@@ -100,6 +101,26 @@ async def test_a_running_run_moves(workspace: Path, make_run: MakeRun) -> None:
             await wait_until(pilot, lambda: screen.state.n_events == len(EVENTS))
             assert len(EVENTS) > before
             assert screen.state.epochs[-1].epoch == 7
+
+
+async def test_the_graphs_worth_stands_beside_the_gate_from_its_first_validation_on(
+    workspace: Path, make_run: MakeRun
+) -> None:
+    cut = until(GraphWorthLogged)
+    run = make_run(EVENTS[: cut - 1])
+    with run.lock():
+        async with CockpitApp(workspace).run_test(size=(160, 48)) as pilot:
+            screen = await open_run(pilot, run)
+            gate, worth = (screen.query_one(f"#{name}", StatePanel) for name in ("gate", "worth"))
+            assert worth.region.y == gate.region.y
+            assert worth.region.x == gate.region.right
+            assert "After a validation with the graph." in shown(screen)
+            append(run, EVENTS[cut - 1 : cut])
+            await wait_until(pilot, lambda: "no edge   31% +0.0420 ± 0.0040" in shown(screen))
+            assert "random    16% +0.0210 ± 0.0040" in shown(screen)
+            assert "window" not in shown(screen)
+            append(run, EVENTS[cut:])
+            await wait_until(pilot, lambda: "window    10% +0.0010 ± 0.0040" in shown(screen))
 
 
 async def test_a_killed_run_says_so_with_its_last_words_and_the_way_on(

@@ -27,6 +27,7 @@ _TRADED = (
 _ALWAYS = (
     evidence.differences,
     evidence.scoreboard,
+    evidence.worth,
     evidence.monitors,
     scores.heads,
     scores.epochs,

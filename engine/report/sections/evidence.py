@@ -4,17 +4,24 @@ import math
 
 from engine.records.figure import Figure
 from engine.records.rank_ic import PairedDifference
-from engine.records.train import Criterion, SeriesRange
+from engine.records.train import SeriesRange
+from engine.records.worth import Worth
 from engine.report import charts
 from engine.report.facts import Facts
 from engine.report.sections.section import EMPTY, Column, Section, cells, flat, shown, titles
 
 _CRITERIA: tuple[Column, ...] = (
     ("criterion", "goal", ""),
-    ("value", lambda row: _criterion(row), ""),
+    ("value", "value_text", ""),
     ("null band ±", "null_band", ".4f"),
     ("verdict", "verdict", ""),
     ("evidence", "evidence", ""),
+)
+_WORTHS: tuple[Column, ...] = (
+    ("lost without", lambda row: row[0], ""),
+    ("score variance", lambda row: row[1].share_text, ""),
+    ("RankIC", lambda row: Figure(row[1].rank_ic, row[1].rank_ic_se).text(), ""),
+    ("days", lambda row: row[1].n_dates, ","),
 )
 _CHECKS: tuple[Column, ...] = (
     ("check", "name", ""),
@@ -47,12 +54,6 @@ def scoreboard(facts: Facts) -> Section:
     )
 
 
-def _criterion(found: Criterion) -> str:
-    if math.isnan(found.se):
-        return shown(found.value, ".1e" if found.name == "gat_gradient" else ".4f")
-    return Figure(found.value, found.se).text(sign=False)
-
-
 def monitors(facts: Facts) -> Section:
     """Gradients and gates through the training, and what the doctor found."""
     told = facts.train.monitors
@@ -71,6 +72,25 @@ def monitors(facts: Facts) -> Section:
         header=("monitor", "first", "smallest", "median", "largest", "last"),
         rows=tuple(rows),
         caption="From the run's events; gradient norms per block before clipping.",
+    )
+
+
+def worth(facts: Facts) -> Section:
+    """What goes with the graph's edges and with each block, on validation days."""
+    train, rows = facts.train, dict[str, Worth]()
+    if train.graph_worth is not None:
+        rows["the graph's edges"] = train.graph_worth.without_edges
+        rows["the graph's choice: random neighbours"] = train.graph_worth.random_neighbours
+    rows |= {f"block {name}": found for name, found in (train.blocks_worth or {}).items()}
+    if not rows:
+        return EMPTY
+    return Section(
+        title="What graph and blocks are worth",
+        header=titles(_WORTHS),
+        rows=cells(rows.items(), _WORTHS),
+        caption="The trained network, scored on validation days without the part; paired over days. "
+        "Score variance: 1 - r^2 of the two scores within a day. A negative RankIC means that it ranks "
+        "better without. Block window is all blocks in front of the graph together.",
     )
 
 

@@ -40,8 +40,8 @@ class StepReading:
     """Gradient norm per block before clipping."""
     alpha: Mapping[str, float]
     """Gate shares."""
-    rate: float
-    """Learning rate."""
+    gate_rate: float
+    """Learning rate of the gates."""
 
 
 def of_step(reading: StepReading, chart: Chart, config: DoctorConfig) -> list[Symptom]:
@@ -61,7 +61,8 @@ def of_step(reading: StepReading, chart: Chart, config: DoctorConfig) -> list[Sy
 
 def of_epoch(history: Sequence[Validation], config: DoctorConfig) -> list[Symptom]:
     """Findings of the newest validation, given all validations of the phase so far."""
-    candidates = (_collapsed(history[-1], config), _overfitting(history, config))
+    last = history[-1]
+    candidates = (_unheard(last, config), _collapsed(last, config), _overfitting(history, config))
     return [finding for finding in candidates if finding is not None]
 
 
@@ -76,6 +77,18 @@ def _starved(reading: StepReading, config: DoctorConfig) -> Symptom | None:
         return None
     message = f"gradient of the graph block is {norm:.1e}, below {low:.0e}"
     return Symptom("graph_starved", message, norm, low)
+
+
+def _unheard(last: Validation, config: DoctorConfig) -> Symptom | None:
+    """Nothing passes through the graph's edges: without them the scores are the same, or as good."""
+    if last.graph is None or last.graph.is_heard(config.graph_share):
+        return None
+    told = last.graph.without_edges
+    if math.isnan(told.share):
+        return None
+    neighbours = f"{last.graph.neighbours:.1f} neighbours a stock"
+    message = f"without the graph's edges nothing is lost: {told.text}; {neighbours}"
+    return Symptom("graph_starved", message, told.share, config.graph_share)
 
 
 def _exploding(reading: StepReading, config: DoctorConfig) -> Symptom | None:
@@ -108,7 +121,7 @@ def _gate_stuck(reading: StepReading, chart: Chart, config: DoctorConfig) -> Sym
         return None
     chart.gate_checks += 1
     chart.gate_moved += abs(alpha - before)
-    chart.gate_allowed += reading.rate * steps * alpha * (1.0 - alpha)
+    chart.gate_allowed += reading.gate_rate * steps * alpha * (1.0 - alpha)
     if chart.gate_checks < config.gate_checks or chart.gate_allowed < _MIN_ALLOWED:
         return None
     share = chart.gate_moved / chart.gate_allowed

@@ -80,7 +80,7 @@ def _overfitting(config: Config) -> _Patch:
 
 _REMEDIES: dict[Code, tuple[str, Callable[[Config], _Patch]]] = {
     "graph_starved": (
-        "check that the graph has edges; give the graph stream more weight at the start",
+        "check that the graph has edges; give the graph stream more weight at the start, or go without it",
         _starved,
     ),
     "gate_stuck": (

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.config import SplitConfig
-from engine.dataset.batch import make_batch, targets
+from engine.dataset.batch import Batch, make_batch, targets
 from engine.dataset.loader import epoch_steps, prefetch
+from engine.dataset.neighbours import SOFT_RANK_NAMES, neighbour_table, sampled_rows
 from engine.dataset.split import inner_folds, single_split, walk_forward
 from engine.errors import DataError
 from tests.conftest import World
@@ -94,19 +95,49 @@ def test_batch_rows_are_the_days_members_with_their_windows(world: World) -> Non
         assert np.array_equal(
             batch.x_MTF[rows].numpy(), expected.transpose(1, 0, 2).astype(np.float32)
         )
-        inside = (batch.edge_index_2E >= rows.start) & (batch.edge_index_2E < rows.stop)
-        assert torch.equal(inside[0], inside[1]), "an edge crosses days"
+        heard = batch.neighbour_MK[rows][batch.heard_MK[rows]]
+        assert bool(((heard >= rows.start) & (heard < rows.stop)).all()), "an edge crosses days"
+        assert batch.row_DN[d, : rows.stop - rows.start].tolist() == list(range(10**6)[rows])
+        assert bool((batch.row_DN[d, rows.stop - rows.start :] == -1).all())
 
 
 def test_batch_edges_are_those_of_the_graph_between_members(world: World) -> None:
     session = int(world.split.train[40])
     batch = make_batch(world.features, world.graphs, (session,), 8)
-    named = {tuple(batch.symbol_M[edge].tolist()) for edge in batch.edge_index_2E.T}
     member = world.features.member_SN[session]
     graph = world.graphs.at(session)
-    expected = {tuple(e) for e in graph.edge_index_2E.T.tolist() if member[e].all()}
-    assert named == expected
-    assert named
+    pairs = zip(graph.edge_index_2E.T.tolist(), graph.edge_attr_EK.tolist(), strict=True)
+    expected = {(*pair, *attributes) for pair, attributes in pairs if member[pair].all()}
+    assert heard_pairs(batch) == expected
+    assert len(expected) == batch.n_edges > 0
+
+
+def heard_pairs(batch: Batch) -> set[tuple[float, ...]]:
+    """Source and target on the symbol axis and the attributes of each edge."""
+    symbols = batch.symbol_M.tolist()
+    return {
+        (symbols[int(batch.neighbour_MK[m, k])], symbols[m], *batch.edge_attr_MKP[m, k].tolist())
+        for m, k in batch.heard_MK.nonzero().tolist()
+    }
+
+
+def test_neighbour_table_by_hand() -> None:
+    """0 hears 2 and 1 in the order given, 2 hears 0, 1 nobody."""
+    edges = np.array([[2, 0, 1], [0, 2, 0]])
+    table = neighbour_table(edges, np.array([[0.5], [0.25], [-0.5]], dtype=np.float32), 3)
+    assert table.row_MK.tolist() == [[2, 1], [1, 1], [0, 2]]
+    assert table.heard_MK.tolist() == [[True, True], [False, False], [True, False]]
+    assert table.attr_MKP[..., 0].tolist() == [[0.5, -0.5], [0.0, 0.0], [0.25, 0.0]]
+    assert table.place_E.tolist() == [0, 4, 1]
+
+
+@settings(max_examples=25)
+@given(st.integers(1, 3000), st.integers(0, 5000))
+def test_sampled_rows_are_at_most_400_and_inside_the_day(n: int, session: int) -> None:
+    ((rows),) = sampled_rows((0, n), (session,)).tolist()
+    assert 0 < len(rows) <= SOFT_RANK_NAMES
+    assert rows[0] >= 0
+    assert rows[-1] < n
 
 
 def test_target_is_the_rank_of_the_label_and_unknown_stays_unknown(world: World) -> None:
@@ -117,7 +148,7 @@ def test_target_is_the_rank_of_the_label_and_unknown_stays_unknown(world: World)
     known = torch.isfinite(batch.y_MH[:, 0])
     a, b = batch.y_MH[known, 0], batch.target_MH[known, 0]
     assert torch.equal(a.argsort(), b.argsort())
-    assert batch.edge_index_2E.shape == (2, 0)
+    assert batch.n_edges == 0
 
 
 def test_steps_visit_each_day_at_most_once_and_depend_on_the_epoch_only() -> None:

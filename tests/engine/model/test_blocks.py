@@ -7,18 +7,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch_geometric.nn import GATv2Conv
 
 from engine.config import Config, ModelConfig
 from engine.dataset.batch import Batch, make_batch
+from engine.dataset.neighbours import neighbour_table
 from engine.errors import ConfigError
 from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.model.build import build_model, parameter_table
-from engine.model.graph_attention import GraphAttention, ResidualBypass
+from engine.model.graph_attention import Edges, GraphAttention, ResidualBypass, gatv2
 from engine.model.heads import QuantileHeads
 from engine.model.layers import GatedResidual
 from engine.model.normalization import FrequencyAdaptiveNorm, SliceAdaptiveNorm
 from engine.model.temporal import LastStepAttention
-from engine.training.probes import rank_ic
+from engine.training.probes import gradient_norms, rank_ic
 from tests.conftest import World
 
 
@@ -31,6 +33,17 @@ def batch(world: World) -> Batch:
 def model(world: World) -> ATFTGATFAN:
     torch.manual_seed(0)
     return build_model(world.config, len(world.features.features)).eval()
+
+
+def edges_of(pairs: list[tuple[int, int]], rows: int, attributes: torch.Tensor) -> Edges:
+    """Pairs (source, target) and a line of attributes for each."""
+    index = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    table = neighbour_table(index, attributes.numpy(), rows)
+    return Edges(
+        neighbour_MK=torch.from_numpy(table.row_MK),
+        attr_MKP=torch.from_numpy(table.attr_MKP),
+        heard_MK=torch.from_numpy(table.heard_MK),
+    )
 
 
 @pytest.mark.parametrize("window", [5, 8, 20])
@@ -86,6 +99,7 @@ def test_gate_starts_where_it_is_told_and_alpha_weights_the_projected_stream() -
     projected = bypass.project(torch.cat([h, g], dim=-1))
     assert float(alpha) == pytest.approx(0.25)
     torch.testing.assert_close(out, 0.25 * projected + 0.75 * g)
+    torch.testing.assert_close(bypass(h, torch.zeros(3, 4))[0], h)
 
 
 def test_graph_columns_are_scaled_once() -> None:
@@ -94,7 +108,7 @@ def test_graph_columns_are_scaled_once() -> None:
     torch.manual_seed(0)
     scaled = ResidualBypass(16, 0.5, 3.0).project.weight
     torch.testing.assert_close(scaled[:, 16:], 3.0 * plain[:, 16:])
-    torch.testing.assert_close(scaled[:, :16], torch.eye(16))
+    torch.testing.assert_close(scaled[:, :16], 2.0 * torch.eye(16))
 
 
 def test_quantiles_never_cross_and_the_median_is_in_its_place() -> None:
@@ -127,33 +141,56 @@ def test_attention_ignores_masked_sessions() -> None:
     torch.testing.assert_close(attention(h, mask), attention(other, mask))
 
 
-def test_gat_without_edges_hears_itself_only_and_tells_how_attention_is_shared() -> None:
+@pytest.mark.parametrize(("heads", "concat"), [(4, True), (2, False)])
+def test_gat_equals_the_layer_of_torch_geometric(heads: int, concat: bool) -> None:
+    """Values, attention and every gradient, from the same parameters; stocks with 0 to 3 neighbours."""
+    torch.manual_seed(0)
+    layer = GATv2Conv(8, 4, heads=heads, concat=concat, edge_dim=3, add_self_loops=False)
+    pairs = [(1, 0), (2, 0), (3, 0), (0, 2), (4, 2), (0, 3)]
+    h, attributes = torch.randn(5, 8, requires_grad=True), torch.rand(6, 3)
+    theirs, (_, weight_EA) = layer(
+        h, torch.tensor(pairs).T, attributes, return_attention_weights=True
+    )
+    ours, weight_MKA = gatv2(layer, h, edges_of(pairs, 5, attributes))
+    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+    heard = [weight_MKA[0, 0], weight_MKA[0, 1], weight_MKA[0, 2], *weight_MKA[2, :2]]
+    torch.testing.assert_close(torch.stack([*heard, weight_MKA[3, 0]]), weight_EA)
+    assert float(weight_MKA.detach()[[1, 4]].abs().max()) == 0.0
+    weighting = torch.randn(theirs.shape)
+    inputs = [h, *layer.parameters()]
+    for a, b in zip(
+        torch.autograd.grad((ours * weighting).sum(), inputs),
+        torch.autograd.grad((theirs * weighting).sum(), inputs),
+        strict=True,
+    ):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
+
+
+def test_gat_without_edges_says_nothing_and_tells_how_attention_is_shared() -> None:
     torch.manual_seed(0)
     gat = GraphAttention(8, (2, 2), 3, 0.0).eval()
     h = torch.randn(5, 8)
-    empty = torch.empty(2, 0, dtype=torch.int64), torch.empty(0, 3)
-    alone, use = gat(h, *empty)
+    alone, use = gat(h, edges_of([], 5, torch.empty(0, 3)))
     assert use is not None
-    torch.testing.assert_close(gat(h[:1], *empty)[0], alone[:1])
+    assert torch.equal(alone, torch.zeros(5, 8))
     assert float(use.entropy) == 0.0
-    edges = torch.tensor([[1, 2], [0, 0]])
-    heard, use = gat(h, edges, torch.rand(2, 3))
+    heard, use = gat(h, edges_of([(1, 0), (2, 0)], 5, torch.rand(2, 3)))
     assert use is not None
-    assert not torch.allclose(heard[0], alone[0])
-    torch.testing.assert_close(heard[1:], alone[1:])
+    assert float(heard[0].abs().max()) > 0.01
+    assert torch.equal(heard[1:], alone[1:])
     assert 0.0 < float(use.entropy) <= 1.0
 
 
 def test_attention_use_by_hand() -> None:
-    """Attention vectors of zero weigh all alike: 1/3 each on two neighbours and the stock itself."""
+    """Attention vectors of zero weigh all alike: 1/2 each on two neighbours."""
     gat = GraphAttention(4, (1,), 3, 0.0).eval()
     with torch.no_grad():
         gat.layers[0].att.zero_()  # type: ignore[operator]
     rho = torch.tensor([[0.2, 0.2, 0.0], [-0.5, 0.5, 1.0]])
-    _, use = gat(torch.randn(3, 4), torch.tensor([[1, 2], [0, 0]]), rho)
+    _, use = gat(torch.randn(3, 4), edges_of([(1, 0), (2, 0)], 3, rho))
     assert use is not None
     assert float(use.entropy) == pytest.approx(1.0, abs=1e-5)
-    assert float(use.weak_share) == pytest.approx((0.8 + 0.5) / 3, abs=1e-5)
+    assert float(use.weak_share) == pytest.approx((0.8 + 0.5) / 2, abs=1e-5)
 
 
 @pytest.mark.parametrize("heads", [(2,), (4, 2), (4, 4, 2)])
@@ -161,21 +198,42 @@ def test_gat_depth_is_how_far_news_travels(heads: tuple[int, ...]) -> None:
     """A chain 3 -> 2 -> 1 -> 0: after L layers stock 0 hears stocks up to L edges away, no further."""
     torch.manual_seed(0)
     gat = GraphAttention(8, heads, 3, 0.0).eval()
-    h, edges, attributes = torch.randn(5, 8), torch.tensor([[1, 2, 3], [0, 1, 2]]), torch.rand(3, 3)
-    before = gat(h, edges, attributes)[0][0]
+    h, edges = torch.randn(5, 8), edges_of([(1, 0), (2, 1), (3, 2)], 5, torch.rand(3, 3))
+    before = gat(h, edges)[0][0]
     for hops in (1, 2, 3):
         other = h.clone()
         other[hops] = torch.randn(8)
-        moved = not torch.equal(gat(other, edges, attributes)[0][0], before)
+        moved = not torch.equal(gat(other, edges)[0][0], before)
         assert moved == (hops <= len(heads))
 
 
 def test_attention_is_watched_in_training_only_on_request() -> None:
-    h, edges, attributes = torch.randn(3, 8), torch.tensor([[1], [0]]), torch.rand(1, 3)
-    assert GraphAttention(8, (2, 2), 3, 0.0)(h, edges, attributes)[1] is None
-    _, use = GraphAttention(8, (2, 2), 3, 0.0, watch=True)(h, edges, attributes)
+    h, edges = torch.randn(3, 8), edges_of([(1, 0)], 3, torch.rand(1, 3))
+    assert GraphAttention(8, (2, 2), 3, 0.0)(h, edges)[1] is None
+    _, use = GraphAttention(8, (2, 2), 3, 0.0, watch=True)(h, edges)
     assert use is not None
     assert use.entropy.requires_grad
+
+
+def test_gradient_of_the_graph_passes_through_edges_only(model: ATFTGATFAN, batch: Batch) -> None:
+    def norm(chosen: Batch) -> float:
+        model.zero_grad()
+        model(chosen).score_MH.square().sum().backward()
+        return float(gradient_norms(model.module_groups())["gat"])
+
+    assert norm(batch) > 1e-3
+    assert norm(batch.without_edges()) == 0.0
+
+
+def test_alpha_is_not_its_complement(model: ATFTGATFAN, batch: Batch) -> None:
+    """At alpha 1 the stock's own state speaks, at alpha 0 the neighbours alone."""
+    scores = {}
+    for alpha in (0.001, 0.5, 0.999):
+        with torch.no_grad():
+            model.bypass.alpha.logit.copy_(torch.logit(torch.tensor(alpha)))
+            scores[alpha] = model(batch).score_MH[:, 1]
+    assert float(rank_ic(scores[0.5], scores[0.999])) > 0.9
+    assert abs(float(rank_ic(scores[0.5], scores[0.001]))) < 0.5
 
 
 def test_gated_residual_closes() -> None:
@@ -196,11 +254,7 @@ def test_with_every_block_off_only_the_last_session_counts(model: ATFTGATFAN, ba
 
 
 def test_without_gat_edges_do_not_matter(model: ATFTGATFAN, batch: Batch) -> None:
-    no_edges = replace(
-        batch,
-        edge_index_2E=batch.edge_index_2E[:, :0],
-        edge_attr_EK=batch.edge_attr_EK[:0],
-    )
+    no_edges = batch.without_edges()
     with_graph = model(batch).score_MH
     assert not torch.allclose(with_graph, model(no_edges).score_MH)
     model.set_blocks(["selection", "temporal"])
@@ -258,9 +312,10 @@ def test_parameter_table_adds_up_and_selection_does_not_explode() -> None:
     assert large < 3 * small
 
 
-def test_bf16_autocast_keeps_the_order_of_scores(model: ATFTGATFAN, batch: Batch) -> None:
+def test_bf16_keeps_the_order_of_scores_which_stay_float32(model: ATFTGATFAN, batch: Batch) -> None:
     with torch.no_grad():
         exact = model(batch).score_MH[:, 0]
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            rough = model(batch).score_MH[:, 0].float()
-    assert np.corrcoef(exact, rough)[0, 1] > 0.95
+        rough_MH = model(batch, half=True).score_MH
+    assert rough_MH.dtype == torch.float32
+    assert not torch.equal(exact, rough_MH[:, 0])
+    assert np.corrcoef(exact, rough_MH[:, 0])[0, 1] > 0.95

@@ -1,28 +1,16 @@
 """Blocks written for speed against the plain form of the same formula: values and gradients."""
 
-import numpy as np
+from contextlib import nullcontext
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from engine.model.dropout import (
-    STEP,
-    Dropout,
-    MaskStream,
-    _hash,
-    _mixed,
-    keep_mask,
-    masks_from,
-)
+from engine.model.dropout import Dropout, MaskStream, StepMasks, masks_from
 from engine.model.layers import GatedResidual
-from engine.model.normalization import (
-    FrequencyAdaptiveNorm,
-    SliceAdaptiveNorm,
-    _keep_strongest,
-    _kth_largest,
-)
+from engine.model.normalization import FrequencyAdaptiveNorm, SliceAdaptiveNorm, _keep_strongest
 from engine.model.temporal import _BLOCK_ROWS, LastStepAttention, WindowLSTM
 
 
@@ -80,15 +68,6 @@ def test_san_needs_no_gradient_of_its_input() -> None:
     torch.testing.assert_close(both[0][0], both[1][0])
 
 
-@settings(max_examples=25)
-@given(st.integers(1, 6), st.integers(0, 99))
-def test_kth_largest_equals_topk(k: int, seed: int) -> None:
-    """Rounded values: ties are common."""
-    torch.manual_seed(seed)
-    values = torch.randn(4, 6, 5).mul(2).round()
-    assert torch.equal(_kth_largest(values, k), values.topk(k, dim=1).values[:, -1:])
-
-
 def test_fan_passes_gradient_to_share_and_input() -> None:
     torch.manual_seed(0)
     fan = FrequencyAdaptiveNorm(10, 2, 3, k=2)
@@ -140,16 +119,51 @@ def test_gated_residual_by_hand() -> None:
     torch.testing.assert_close(out, expected)
 
 
+def mask(rows: int, channels: int, p: float, seed: int = 0) -> Tensor:
+    return MaskStream(StepMasks(seed, rows)).next_mask(torch.empty(rows, channels), p)
+
+
 @pytest.mark.parametrize("p", [0.1, 0.3, 0.5, 0.9])
 def test_dropout_keeps_the_right_share_and_the_mean(p: float) -> None:
-    torch.manual_seed(0)
-    mask = keep_mask(torch.empty(401, 501), p)
-    n, kept = mask.numel(), float((mask > 0).float().mean())
+    drawn = mask(401, 501, p)
+    n, kept = drawn.numel(), float((drawn > 0).float().mean())
     assert abs(kept - (1 - p)) < 4.5 * (p * (1 - p) / n) ** 0.5
-    assert torch.unique(mask).numel() == 2
-    assert float(mask.max()) == pytest.approx(1 / (1 - p), rel=1e-3)
-    lanes = mask.flatten()[: n // 4 * 4].view(-1, 4).sign()
+    assert torch.unique(drawn).numel() == 2
+    assert float(drawn.max()) == pytest.approx(1 / (1 - p), rel=1e-3)
+    lanes = drawn.flatten()[: n // 4 * 4].view(-1, 4).sign()
     assert (torch.corrcoef(lanes.T) - torch.eye(4)).abs().max() < 0.02
+
+
+def test_calls_and_seeds_have_masks_of_their_own() -> None:
+    stream = MaskStream(StepMasks(7, 50))
+    x = torch.empty(50, 400)
+    drawn = torch.stack([*(stream.next_mask(x, 0.5) for _ in range(3)), mask(50, 400, 0.5, 8)])
+    correlation = torch.corrcoef(drawn.flatten(1))
+    assert (correlation - torch.eye(4)).abs().max() < 0.03
+
+
+@given(st.integers(1, 9), st.integers(1, 5), st.integers(0, 9), st.integers(0, 2**63 - 1))
+def test_a_part_of_the_rows_has_its_part_of_the_mask(
+    rows: int, channels: int, first: int, seed: int
+) -> None:
+    part, masks = slice(first, first + 3), StepMasks(seed, rows)
+    x = torch.randn(rows, channels)
+    with masks_from(MaskStream(masks)):
+        whole = Dropout(0.3)(x), Dropout(0.5)(x)
+    with masks_from(MaskStream(masks, part)):
+        cut = Dropout(0.3)(x[part]), Dropout(0.5)(x[part])
+    for a, b in zip(cut, whole, strict=True):
+        assert torch.equal(a, b[part])
+
+
+@pytest.mark.parametrize("given_masks", [True, False])
+def test_a_channel_is_dropped_for_all_sessions_of_a_stock(*, given_masks: bool) -> None:
+    x = torch.ones(40, 6, 30)
+    with masks_from(MaskStream(StepMasks(3, 40))) if given_masks else nullcontext():
+        out = Dropout(0.4)(x)
+    assert torch.equal(out, out[:, :1].expand_as(out))
+    assert torch.unique(out).numel() == 2
+    assert not torch.equal(out[0], out[1])
 
 
 def test_dropout_is_off_in_eval_mode_repeats_by_seed_and_gradient_has_the_same_mask() -> None:
@@ -168,52 +182,35 @@ def test_dropout_is_off_in_eval_mode_repeats_by_seed_and_gradient_has_the_same_m
     assert not torch.equal(dropout(x), outs[0])
 
 
+def test_dropout_of_bfloat16_has_the_same_mask() -> None:
+    x = torch.randn(9, 50)
+    outs = []
+    for kind in (torch.float32, torch.bfloat16):
+        with masks_from(MaskStream(StepMasks(1, 9))):
+            outs.append(Dropout(0.3).train()(x.to(kind)))
+    assert outs[1].dtype == torch.bfloat16
+    torch.testing.assert_close(outs[1].float(), outs[0], atol=0.0, rtol=2.0**-6)
+
+
 @given(
     st.integers(1, 4), st.integers(1, 7), st.integers(1, 5), st.integers(1, 7), st.integers(0, 99)
 )
 def test_the_strongest_frequencies_are_those_of_topk(
     rows: int, L: int, F: int, k: int, seed: int
 ) -> None:
-    """Few whole powers, so that many are equal: all that equal the k-th largest are kept."""
     generator = torch.Generator().manual_seed(seed)
-    spectrum = torch.randint(-2, 3, (rows, 2, L, F), generator=generator).float()
+    spectrum = torch.randn(rows, 2, L, F, generator=generator)
     power, k = spectrum.square().sum(dim=1), min(k, L)
     floor = power.topk(k, dim=1).values[:, -1:]
-    assert torch.equal(_keep_strongest(spectrum, k), (power >= floor).float())
+    assert torch.equal(_keep_strongest(spectrum, k), power >= floor)
 
 
-@given(st.integers(1, 9), st.integers(1, 5), st.integers(0, 6), st.integers(0, 99))
-def test_dropout_in_one_loop_is_the_product_with_the_mask(
-    rows: int, width: int, first: int, seed: int
-) -> None:
-    x = torch.randn(rows, width, 3).transpose(1, 2).requires_grad_()
-    with masks_from(MaskStream(seed, first_row=first)):
-        ours: Tensor = Dropout(0.3).train()(x)
-    with masks_from(MaskStream(seed, first_row=first)):
-        plain = x * keep_mask(x, 0.3)
-    assert_same([ours], [plain])
-    assert_same(gradients([ours], [x]), gradients([plain], [x]))
-
-
-def test_dropout_of_bfloat16_has_the_same_mask() -> None:
-    x = torch.randn(9, 50)
-    outs = []
-    for kind in (torch.float32, torch.bfloat16):
-        with masks_from(MaskStream(1)):
-            outs.append(Dropout(0.3).train()(x.to(kind)))
-    assert outs[1].dtype == torch.bfloat16
-    torch.testing.assert_close(outs[1].float(), outs[0], atol=0.0, rtol=2.0**-7)
-    with pytest.raises(TypeError, match="float64"):
-        Dropout(0.3).train()(x.double())
-
-
-def test_hash_by_the_published_values_of_split_mix_64() -> None:
-    """First outputs for the seed 1234567, as published with the reference implementation."""
-    words = np.empty(3, np.uint64)
-    _hash(words, np.uint64(1234567), np.uint64(1))
-    expected = [6457827717110365317, 3203168211198807973, 9817491932198370423]
-    assert words.tolist() == expected
-    assert [_mixed(1234567 + i * STEP) for i in (1, 2, 3)] == expected
+def test_equal_powers_are_kept_together_and_a_window_with_nan_keeps_nothing() -> None:
+    """Powers 9, 4, 4, 1: the two strongest different ones are 9 and 4. With fewer than k, all are kept."""
+    power = torch.tensor([[9.0, 4.0, 4.0, 1.0], [0.0, 0.0, 0.0, 0.0], [torch.nan, 1.0, 1.0, 1.0]])
+    spectrum = torch.stack([power.sqrt(), torch.zeros(3, 4)], dim=1)[..., None]
+    kept = _keep_strongest(spectrum, 2)[..., 0]
+    assert kept.tolist() == [[True, True, True, False], [True] * 4, [False] * 4]
 
 
 def test_a_share_that_leaves_nothing_is_refused() -> None:

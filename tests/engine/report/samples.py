@@ -136,6 +136,14 @@ def trained(**changes: Any) -> TrainResult:
         "gradient": {"gat": 1e-3, "heads": 0.4},
         "alpha": {"bypass": 0.5},
         "score_std_ratio": 0.3,
+        "graph_worth": {
+            "without_edges": {"share": 0.31, "rank_ic": 0.04, "rank_ic_se": 0.005, "n_dates": 252},
+            "random_neighbours": {"share": None, "rank_ic": None, "rank_ic_se": None, "n_dates": 0},
+            "neighbours": 9.5,
+        },
+        "blocks_worth": {
+            NASTY: {"share": 0.125, "rank_ic": -0.02, "rank_ic_se": 0.01, "n_dates": 252},
+        },
         "scoreboard": [
             {"name": "rank_ic", "goal": "validation RankIC > 0.020", "value": 0.04, "se": 0.008,
              "null_band": 0.01, "threshold": 0.02, "verdict": "met", "evidence": NASTY},

@@ -81,8 +81,13 @@ def test_the_scoreboard_the_monitors_and_the_intervals_are_shown() -> None:
     assert "| 5 | +0.0100 | 0.0060 | [+0.0010, +0.0190] | 248 |" in text
     assert "[—, +0.0190]" in text
     assert "overfitting at step 9 (warned)" in text
-    older = trained(scoreboard=[], monitors=None)
-    assert "Scoreboard" not in render.document(facts(train=older), created=CREATED).markdown()
+    assert "| the graph's edges | 31.0% | +0.0400 ± 0.0050 | 252 |" in text
+    assert "| the graph's choice: random neighbours | — | — | 0 |" in text
+    assert "| 12.5% | -0.0200 ± 0.0100 | 252 |" in text
+    older = trained(scoreboard=[], monitors=None, graph_worth=None, blocks_worth={})
+    text = render.document(facts(train=older), created=CREATED).markdown()
+    assert "Scoreboard" not in text
+    assert "are worth" not in text
 
 
 def test_missing_figures_are_dashes() -> None:

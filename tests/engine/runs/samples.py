@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 
+from engine.records.worth import GraphWorth, Worth
 from engine.runs.events import (
     Advanced,
     AssertionChecked,
     AttentionLogged,
     BaselineEvaluated,
+    BlocksWorthLogged,
     CheckpointSaved,
     Continued,
     ControlAnswered,
@@ -15,6 +17,7 @@ from engine.runs.events import (
     FoldStarted,
     GatesLogged,
     GradientsLogged,
+    GraphWorthLogged,
     MachineLogged,
     ModelBuilt,
     Noted,
@@ -95,6 +98,21 @@ def evaluated(epoch: int, phase: int, *, best: bool = True) -> EpochEvaluated:
     )
 
 
+def worth(share: float, rank_ic: float) -> Worth:
+    return Worth(share=share, rank_ic=rank_ic, rank_ic_se=0.004, n_dates=252)
+
+
+def graph_worth(
+    step: int, epoch: int, share: float = 0.31, rank_ic: float = 0.042, neighbours: float = 9.5
+) -> GraphWorthLogged:
+    told = GraphWorth(
+        without_edges=worth(share, rank_ic),
+        random_neighbours=worth(share / 2, rank_ic / 2),
+        neighbours=neighbours,
+    )
+    return GraphWorthLogged(step=step, epoch=epoch, worth=told)
+
+
 def diagnosed(code: str = "overfitting", step: int = 48) -> Diagnosed:
     return Diagnosed(
         code=code,
@@ -156,6 +174,8 @@ def training() -> list[RunEvent]:
                     step=step, selection={"return_1": 2.4, "momentum_12_1": 1.7}, gat_entropy=0.8
                 )
             )
+            if "gat" in BLOCKS[name]:
+                events.append(graph_worth(step, epoch))
             events.append(CheckpointSaved(name="best", step=step, epoch=epoch, is_best=True))
             epoch += 1
         best = 0.01 + 0.004 * (epoch - 1)
@@ -169,6 +189,8 @@ def training() -> list[RunEvent]:
                 kept=name != "gat",
             )
         )
+    kept = {"fan": worth(0.002, -0.0001), "gat": worth(0.4, 0.05), "window": worth(0.1, 0.001)}
+    events.append(BlocksWorthLogged(worth=kept))
     events.append(Warned(code="device", message="out of device memory", hint="smaller steps"))
     events.append(diagnosed())
     figures = {"rank_ic": 0.021, "rank_ic_se": 0.009, "null_band": 0.012, "n_dates": 252}

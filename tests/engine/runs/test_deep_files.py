@@ -10,7 +10,7 @@ from engine.errors import IntegrityError
 from engine.files import from_json, read_json, write_json
 from engine.records.train import read_train
 from engine.report.facts import _ablations
-from engine.runs.events import decode
+from engine.runs.lines import decode
 from engine.runs.lock import hold, holder
 from engine.runs.sink import NullSink
 from engine.runs.store import RunStore

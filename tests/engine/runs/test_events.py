@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.runs import follow
-from engine.runs.events import KINDS, GatesLogged, Noted, StepLogged, decode, encode
+from engine.runs.events import GatesLogged, Noted, StepLogged
+from engine.runs.lines import KINDS, decode, encode
 from engine.runs.sink import JsonlSink, ListSink, TeeSink
 from tests.engine.runs.samples import asked, searching, training
 

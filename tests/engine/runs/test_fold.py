@@ -13,10 +13,9 @@ from engine.runs.events import (
     Paused,
     RunEvent,
     StepLogged,
-    decode,
-    encode,
 )
 from engine.runs.fold import MAX_POINTS, decoded, fold
+from engine.runs.lines import decode, encode
 from engine.runs.state import RunState
 from tests.engine.runs.samples import asked, evaluated, searching, started, step_events, training
 

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from engine.runs.events import (
     EpochEvaluated,
+    FoldStarted,
     PhaseFinished,
     PhaseStarted,
     PlanMade,
@@ -14,11 +15,13 @@ from engine.runs.events import (
     StepLogged,
 )
 from engine.runs.fold import MAX_EPOCHS, MAX_LOG, MAX_POINTS, fold
+from engine.runs.monitors import Monitors
 from engine.runs.state import RunState
 from tests.engine.runs.samples import (
     EPOCHS,
     PHASES,
     evaluated,
+    graph_worth,
     searching,
     started,
     step_events,
@@ -173,3 +176,27 @@ def test_phases_of_no_such_number_are_passed_over() -> None:
     for number in (-1, -(10**6)):
         after = fold([replace(starts, phase=number), replace(ends, phase=number)], before)
         assert after.phases == before.phases
+
+
+def test_a_worth_that_is_measured_again_replaces_what_a_rollback_undid() -> None:
+    """Steps 6 and 12 were validated, then the training went back to step 6 and on to 10."""
+    first = [graph_worth(6, 0, share=0.1), graph_worth(12, 1, share=0.2)]
+    again = graph_worth(10, 1, share=0.3)
+    state = fold([*first, again])
+    assert state.graph_worths == (first[0], again)
+    assert Monitors.of([*first, again]).graph_worths == [first[0], again]
+
+
+def test_another_network_begins_without_worth() -> None:
+    state = fold(EVENTS)
+    assert state.graph_worths
+    assert state.blocks_worth is not None
+    state = fold([FoldStarted(fold=1, folds=2, seed=1)], state)
+    assert state.graph_worths == ()
+    assert state.blocks_worth is None
+
+
+def test_a_training_that_goes_on_has_no_blocks_worth_any_more() -> None:
+    """It was measured with other weights."""
+    state = fold([graph_worth(999, 9)], fold(EVENTS))
+    assert state.blocks_worth is None

@@ -11,7 +11,8 @@ import pytest
 from engine.config import Config
 from engine.errors import EnvironmentProblem, GateError, Interrupted, LockedError, UsageError
 from engine.runs.control import ControlFiles
-from engine.runs.events import ControlAnswered, Noted, Paused, RunEvent, RunFinished, encode
+from engine.runs.events import ControlAnswered, Noted, Paused, RunEvent, RunFinished
+from engine.runs.lines import encode
 from engine.runs.sink import ListSink
 from engine.runs.store import Run
 from engine.stages import control as controls

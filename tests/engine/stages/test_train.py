@@ -29,6 +29,7 @@ from engine.records.train import (
     TrainResult,
     read_train,
 )
+from engine.records.worth import GraphWorth, Worth
 from engine.stages.demo import DemoAnswer, _quick, _without_graph
 from engine.stages.fit import mean_scores
 from engine.stages.load import uses_graph
@@ -46,6 +47,14 @@ PHASE = PhaseResult(
 )  # fmt: skip
 
 
+WORTH = Worth(share=0.125, rank_ic=-0.02, rank_ic_se=0.01, n_dates=120)
+GRAPH = GraphWorth(
+    without_edges=Worth(share=0.31, rank_ic=0.04, rank_ic_se=0.005, n_dates=120),
+    random_neighbours=Worth(share=math.nan),
+    neighbours=9.5,
+)
+
+
 def rival(rank_ic: float, low: float, high: float) -> Rival:
     gap = PairedDifference(difference=(low + high) / 2, low=low, high=high, n_dates=120)
     return Rival(test=RankICSummary(rank_ic=rank_ic), test_difference=gap)
@@ -60,6 +69,8 @@ def result(**more: object) -> TrainResult:
             Criterion(name="gat_gradient", goal="heard", value=2e-5, verdict="met", evidence="3 steps"),
             Criterion(name="rank_ic", goal="ranks", value=0.01, se=0.01, verdict="not met"),
         ),
+        "graph_worth": GRAPH,
+        "blocks_worth": {"fan": WORTH},
         "monitors": MonitorFigures(
             diagnoses=(Diagnosis(code="exploding", action="warned", step=7, remedy="clip earlier"),)
         ),
@@ -74,7 +85,13 @@ def test_the_text_of_a_training_has_figures_criteria_findings_and_notes() -> Non
     assert " +0.0500 ± 0.0100  null ±0.0200 (n=120)" in text
     assert "~+0.0100 ± 0.0100" in text, "a value inside its null band is marked"
     assert "+0.0100 ± 0.0100  kept" in text
-    assert "2.0e-05" in text
+    assert "2.0e-05" in text, "a criterion of before"
+    _, _, *lost = text[text.index("lost without") :].splitlines()[:5]
+    assert [" ".join(line.split()) for line in lost] == [
+        "edges 31.0% +0.0400 ± 0.0050 (n=120)",
+        "random edges — —",
+        "block fan 12.5% -0.0200 ± 0.0100 (n=120)",
+    ]
     assert "doctor: exploding at step 7, warned: clip earlier" in text
     assert text.endswith("note: synthetic")
 
@@ -107,6 +124,10 @@ def test_what_a_training_leaves_comes_back_and_what_it_has_not_is_not_written(
 ) -> None:
     record.write(tmp_path / TRAIN, result(best=None, sessions_per_second=math.nan))
     found = read_train(tmp_path)
+    assert found.blocks_worth == {"fan": WORTH}
+    assert found.graph_worth is not None
+    assert found.graph_worth.without_edges == GRAPH.without_edges
+    assert math.isnan(found.graph_worth.random_neighbours.share)
     assert found.best is None
     assert math.isnan(found.sessions_per_second)
     assert found.test == TEST

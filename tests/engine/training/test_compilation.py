@@ -1,7 +1,7 @@
-"""Compiled blocks: the same numbers, only inside a step, and no run that ends for want of a compiler."""
+"""Compiled steps: the same numbers, one graph without a break; no run ends for want of a compiler."""
 
 import shutil
-from typing import Any
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,13 +11,19 @@ from engine.dataset.batch import Batch, make_batch
 from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.model.build import build_model
 from engine.model.dropout import Dropout
+from engine.model.temporal import WindowLSTM, lstm_by_formula
 from engine.runs.events import Noted
 from engine.runs.sink import ListSink
-from engine.training.compilation import BLOCKS, MIN_STEPS, CompiledBlocks, worth_compiling
+from engine.training.compilation import (
+    MIN_STEPS,
+    CompileError,
+    compiled,
+    compiled_where_it_pays,
+    worth_compiling,
+)
 from engine.training.device import Runtime
-from engine.training.losses import combined_loss
 from engine.training.optimizer import build_optimizer
-from engine.training.passes import WholePass
+from engine.training.passes import StepPass
 from engine.training.step import Stepper
 from tests.conftest import World
 
@@ -35,16 +41,13 @@ def day(world: World, position: int) -> Batch:
     return make_batch(world.features, world.graphs, sessions, world.config.split.window)
 
 
-def stepper(world: World, model: ATFTGATFAN, sink: ListSink, backend: Any) -> Stepper:
+def stepper(world: World, model: ATFTGATFAN, forward_backward: StepPass, sink: ListSink) -> Stepper:
     return Stepper(
         config=world.config,
-        features=world.features,
-        graphs=world.graphs,
         model=model,
-        runtime=CPU,
+        runtime=forward_backward.runtime,
         optimizer=build_optimizer(model, learning_rate=1e-3, weight_decay=0.0),
-        forward_backward=WholePass(CPU),
-        compiled=CompiledBlocks(model, backend=backend) if backend else None,
+        forward_backward=forward_backward,
         sink=sink,
     )
 
@@ -58,62 +61,83 @@ def test_only_long_runs_on_cuda_compile() -> None:
     assert not worth_compiling(CPU, 10**9)
 
 
-def test_what_does_not_compile_runs_eagerly_and_says_so(world: World, model: ATFTGATFAN) -> None:
-    def broken(graph: Any, inputs: Any) -> Any:
-        raise OSError("no C++ compiler")
+def test_what_does_not_compile_runs_eagerly_and_says_so(world: World) -> None:
+    def broken(*_: object) -> None:
+        raise CompileError("no C++ compiler")
 
     results = {}
-    for name, backend in (("eager", None), ("broken", broken)):
+    for name in ("eager", "broken"):
         torch.manual_seed(0)
-        twin = build_model(world.config, len(world.features.features))
-        sink = ListSink()
-        step = stepper(world, twin, sink, backend)
-        results[name] = [step(day(world, 3), 1e-3, halves=False, monitor=False).loss]
+        twin, sink, one = (
+            build_model(world.config, len(world.features.features)),
+            ListSink(),
+            StepPass(CPU),
+        )
+        pass_ = one if name == "eager" else replace(one, forward_and_loss=broken)  # type: ignore[arg-type]
+        step = stepper(world, twin, pass_, sink)
+        results[name] = [float(step(day(world, 3), 1e-3, monitor=False).loss)]
         results[name] += [float(p.detach().sum()) for p in twin.parameters()]
         notes = [event.message for event in sink.events if isinstance(event, Noted)]
         assert len(notes) == (name == "broken")
         assert all("torch.compile failed" in note for note in notes)
-        assert step.compiled is None
-    # The failed attempt may have drawn dropout masks: finite and close, not equal.
-    assert results["broken"] == pytest.approx(results["eager"], rel=0.2, abs=0.2)
+        assert step.forward_backward == one
+    assert results["broken"] == results["eager"]
 
 
-def test_blocks_are_compiled_inside_a_step_only(model: ATFTGATFAN) -> None:
-    names = list(model.state_dict())
-    compiled = CompiledBlocks(model, backend="eager")
-    with compiled.active():
-        assert all(model.get_submodule(name)._compiled_call_impl is not None for name in BLOCKS)
-    assert all(model.get_submodule(name)._compiled_call_impl is None for name in BLOCKS)
-    assert list(model.state_dict()) == names
+def test_a_long_run_on_cuda_says_that_it_compiles() -> None:
+    gpu = StepPass(replace(CPU, device=torch.device("cuda")))
+    sink = ListSink()
+    assert compiled_where_it_pays(gpu, MIN_STEPS - 1, sink) is gpu
+    assert sink.events == []
+    assert compiled_where_it_pays(gpu, MIN_STEPS, sink).forward_and_loss != gpu.forward_and_loss
+    assert len(sink.events) == 1
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("block", BLOCKS)
-@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
-def test_compiled_equals_eager_for_days_of_any_size(
-    world: World, model: ATFTGATFAN, block: str
-) -> None:
+def test_the_lstm_by_its_formula_is_the_lstm() -> None:
+    torch.manual_seed(0)
+    layer, x = WindowLSTM(4, 6), torch.randn(7, 5, 4, requires_grad=True)
+    ours, theirs = lstm_by_formula(layer, x), layer(x)
+    torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-5)
+    inputs = [x, *layer.parameters()]
+    for a, b in zip(
+        torch.autograd.grad(ours.sin().sum(), inputs),
+        torch.autograd.grad(theirs.sin().sum(), inputs),
+        strict=True,
+    ):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
+
+
+def gradients(world: World, model: ATFTGATFAN, one: StepPass, batch: Batch) -> list[Tensor]:
+    model.zero_grad()
+    done = one(model, batch, world.config, seed=1)
+    found = [p.grad.clone() for p in model.parameters() if p.grad is not None]
+    return [done.loss, done.output.score_MH.detach(), *found]
+
+
+def same_compiled(world: World, model: ATFTGATFAN, backend: str) -> None:
+    """Forward and loss in one graph (or it would be an error), for days of any size."""
     for module in model.modules():
         if isinstance(module, (nn.Dropout, Dropout)):
             module.p = 0.0
-    model.train()
-    compiled = CompiledBlocks(model, (block,))
-
-    def evaluate(batch: Batch) -> list[Tensor]:
-        model.zero_grad()
-        output = model(batch)
-        loss, _ = combined_loss(output, batch, world.config.loss, world.config.model.quantiles)
-        loss.backward()  # type: ignore[no-untyped-call]
-        grads = [p.grad.clone() for p in model.parameters() if p.grad is not None]
-        return [output.score_MH.detach(), *grads]
-
-    for position in (3, 40, 90):
-        eager = evaluate(day(world, position))
-        with compiled.active():
-            fast = evaluate(day(world, position))
-        assert len(eager) == len(fast)
-        for a, b in zip(fast, eager, strict=True):
+    whole = StepPass(CPU)
+    fast = compiled(whole, backend=backend)
+    for position in (3, 90):
+        eager = gradients(world, model, whole, day(world, position))
+        mine = gradients(world, model, fast, day(world, position))
+        for a, b in zip(mine, eager, strict=True):
             torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
+
+
+def test_forward_and_loss_are_one_graph_with_the_same_numbers(
+    world: World, model: ATFTGATFAN
+) -> None:
+    same_compiled(world, model, "eager")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_generated_code_gives_the_same_numbers(world: World, model: ATFTGATFAN) -> None:
+    same_compiled(world, model, "inductor")
 
 
 @pytest.mark.gpu
@@ -124,12 +148,8 @@ def test_a_compiled_bf16_step_on_cuda_is_near_the_eager_one(world: World) -> Non
         torch.manual_seed(0)
         model = build_model(world.config, len(world.features.features)).to("cuda")
         runtime = Runtime(device=torch.device("cuda"), mode="optimized", autocast=fast, threads=1)
-        step = Stepper(
-            config=world.config, features=world.features, graphs=world.graphs, model=model,
-            runtime=runtime, forward_backward=WholePass(runtime),
-            optimizer=build_optimizer(model, learning_rate=1e-3, weight_decay=0.0),
-            compiled=CompiledBlocks(model) if fast else None,
-        )  # fmt: skip
+        one = compiled(StepPass(runtime)) if fast else StepPass(runtime)
         batch = day(world, 3).pin() if fast else day(world, 3)
-        losses.append(step(batch, 1e-3, halves=False, monitor=False).loss)
+        step = stepper(world, model, one, ListSink())
+        losses.append(float(step(batch, 1e-3, monitor=False).loss))
     assert losses[1] == pytest.approx(losses[0], rel=0.1)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 from torch import nn
 
 from engine.config import Config, DoctorConfig
@@ -18,6 +19,7 @@ from engine.training.doctor.doctor import Doctor, RollBack
 from engine.training.doctor.findings import StepReading, Symptom, of_epoch, of_step
 from engine.training.doctor.remedies import _REMEDIES, remedy
 from engine.training.progress import Progress, Validation
+from tests.engine.runs.samples import graph_worth
 
 CONFIG = DoctorConfig()
 
@@ -37,7 +39,7 @@ def epoch(rank_ic: float, train: float, ratio: float = 0.3) -> Validation:
 
 
 def reading(step: int = 0, alpha: float = 0.5, rate: float = 1e-3, **norm: float) -> StepReading:
-    return StepReading(step=step, norm=norm, alpha={"bypass": alpha}, rate=rate)
+    return StepReading(step=step, norm=norm, alpha={"bypass": alpha}, gate_rate=rate)
 
 
 def codes(found: list[Symptom]) -> list[str]:
@@ -60,7 +62,9 @@ def test_healthy_steps_have_no_finding() -> None:
      ({"heads": 2e3}, "exploding"), ({"heads": 8e2, "gat": 8e2}, "exploding")],
 )  # fmt: skip
 def test_a_sign_counts_from_the_third_step_in_a_row(norm: dict[str, float], code: str) -> None:
-    bad, good = (StepReading(step=0, norm=n, alpha={}, rate=1e-3) for n in (norm, {"gat": 1.0}))
+    bad, good = (
+        StepReading(step=0, norm=n, alpha={}, gate_rate=1e-3) for n in (norm, {"gat": 1.0})
+    )
     assert after([bad, bad, good, bad, bad, bad]) == [[], [], [], [], [], [code]]
 
 
@@ -88,6 +92,36 @@ def test_collapsed_scores_also_when_undefined() -> None:
     assert codes(of_epoch([epoch(0.0, 0.0, 0.001)], CONFIG)) == ["scores_collapsed"]
     assert codes(of_epoch([epoch(0.0, 0.0, np.nan)], CONFIG)) == ["scores_collapsed"]
     assert of_epoch([epoch(0.0, 0.0, 0.02)], CONFIG) == []
+
+
+@pytest.mark.parametrize(
+    ("share", "rank_ic", "found"),
+    [
+        (0.0, 0.0, ["graph_starved"]),
+        (0.0009, 0.004, ["graph_starved"]),
+        (0.0009, -0.004, ["graph_starved"]),
+        (0.0009, 0.0041, []),
+        (0.0009, -0.0041, []),
+        (0.0011, 0.0, []),
+        (0.0009, np.nan, ["graph_starved"]),
+        (np.nan, np.nan, []),
+    ],
+)
+def test_a_graph_without_worth_is_starved(share: float, rank_ic: float, found: list[str]) -> None:
+    """Below 0.1 % of the variance, and RankIC within one error (0.004 in the sample) of zero."""
+    told = replace(epoch(0.02, 0.03), graph=graph_worth(1, 0, share, rank_ic).worth)
+    symptoms = of_epoch([told], CONFIG)
+    assert codes(symptoms) == found
+    if found:
+        assert (symptoms[0].evidence, symptoms[0].threshold) == (share, 1e-3)
+        assert "9.5 neighbours a stock" in symptoms[0].message
+    assert of_epoch([replace(told, graph=None)], CONFIG) == [], "the graph is off"
+
+
+def test_a_validation_with_its_graph_survives_the_way_through_json() -> None:
+    told = replace(epoch(0.02, 0.03), graph=graph_worth(1, 0).worth)
+    again = Progress.from_state(Progress(history=[told]).to_state())
+    assert again.history == [told]
 
 
 def test_overfitting_needs_three_growing_gaps_and_a_fall_beyond_the_error() -> None:

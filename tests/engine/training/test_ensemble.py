@@ -1,14 +1,19 @@
 """The ensemble: its mean by hand, and explanations against taking each thing away one at a time."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
+from safetensors.torch import save_file
 
-from engine.dataset.batch import make_batch
+from engine.dataset.batch import TENSORS, make_batch
+from engine.errors import GateError
 from engine.model.build import build_model
 from engine.signals.window import DayWindow, assemble, day_slice, edge_slice
 from engine.training.ensemble import Ensemble, batch_of, standardised
+from engine.training.snapshots import MODEL
 from tests.conftest import World
 
 H = 1
@@ -36,9 +41,9 @@ def test_slices_give_the_batch_that_training_sees(world: World) -> None:
         theirs = make_batch(world.features, world.graphs, [session], world.config.split.window)
         assert ours.dates == theirs.dates
         assert [world.features.symbols[n] for n in theirs.symbol_M] == list(window.symbols)
-        for name in ("symbol_M", "x_MTF", "mask_MT", "edge_index_2E", "edge_attr_EK"):
+        for name in set(TENSORS) - {"y_MH", "target_MH", "sample_DR"}:
             assert torch.equal(getattr(ours, name), getattr(theirs, name)), name
-        assert theirs.edge_index_2E.shape[1] > 0
+        assert theirs.n_edges > 0
 
 
 def test_the_score_is_the_mean_of_standardised_scores(world: World) -> None:
@@ -90,9 +95,29 @@ def test_a_score_without_a_neighbour_is_that_of_a_graph_without_the_edge(world: 
 def test_attention_is_a_share_of_what_each_stock_hears(world: World) -> None:
     window = window_of(world, int(world.split.test[5]))
     told = ensemble(world).explain(window, H, np.array([2]))
-    total_M = told.own_M.copy()
-    np.add.at(total_M, window.edge_index_2E[1], told.attention_E)
-    np.testing.assert_allclose(total_M, 1.0, atol=1e-5)
+    total_M = np.zeros(len(window.symbols))
+    target_E = window.edge_index_2E[1]
+    np.add.at(total_M, target_E, told.attention_E)
+    np.testing.assert_allclose(total_M[np.unique(target_E)], 1.0, atol=1e-5)
+
+
+def test_weights_of_another_network_are_refused_in_clear_words(
+    world: World, tmp_path: Path
+) -> None:
+    """Those of version 1 had other parts and no number."""
+    network = ensemble(world, 1).networks[0]
+    tensors = {MODEL + name: value for name, value in network.state_dict().items()}
+    path, n_features = tmp_path / "seed-1.safetensors", len(world.features.features)
+    save_file(tensors, path)
+    loaded = Ensemble.load([path], [sorted(network.blocks)], world.config, n_features)
+    window = window_of(world, int(world.split.test[3]))
+    assert np.array_equal(
+        loaded.rank(window, H).score_MH, Ensemble((network,)).rank(window, H).score_MH
+    )
+    del tensors[MODEL + "network"]
+    save_file(tensors | {MODEL + "gat.out_norm.weight": torch.ones(8)}, path)
+    with pytest.raises(GateError, match="weights of network 1, this version runs network 2"):
+        Ensemble.load([path], [[]], world.config, n_features)
 
 
 def test_contributions_are_the_slope_times_the_input(world: World) -> None:

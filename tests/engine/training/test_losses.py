@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +9,10 @@ from scipy import stats
 
 from engine.config import LossConfig
 from engine.dataset.batch import make_batch
+from engine.dataset.neighbours import rows_of_days
 from engine.model.build import build_model
 from engine.training import losses
+from engine.training.losses import known
 from engine.training.probes import rank_ic
 from tests.conftest import World
 
@@ -22,12 +26,12 @@ def test_pinball_by_hand() -> None:
     target = column(1.0, 1.0)
     # d: (1, 0) and (-1, -2); levels .1, .9: .1 and 0; .9 and .2
     expected = np.mean([0.1, 0.0, 0.9, 0.2])
-    assert float(losses.pinball(quantiles, target, (0.1, 0.9))) == pytest.approx(expected)
+    assert float(losses.pinball(quantiles, known(target), (0.1, 0.9))) == pytest.approx(expected)
 
 
 def test_huber_by_hand() -> None:
     # |d| = 1/2 and 3: 1/8 and 3 - 1/2; the NaN counts as absent
-    value = losses.huber(column(0.5, 0.0, 9.0), column(1.0, 3.0, torch.nan))
+    value = losses.huber(column(0.5, 0.0, 9.0), known(column(1.0, 3.0, torch.nan)))
     assert float(value) == pytest.approx((0.125 + 2.5) / 2)
 
 
@@ -35,7 +39,9 @@ def test_student_likelihood_equals_scipy() -> None:
     score, target = column(0.2, -1.0), column(1.5, -1.2)
     shape = torch.tensor([[[0.8, 3.0]], [[2.0, 12.0]]])
     expected = -np.mean([stats.t.logpdf(1.5, 3.0, 0.2, 0.8), stats.t.logpdf(-1.2, 12.0, -1.0, 2.0)])
-    assert float(losses.student_nll(score, shape, target)) == pytest.approx(expected, rel=1e-5)
+    assert float(losses.student_nll(score, shape, known(target))) == pytest.approx(
+        expected, rel=1e-5
+    )
 
 
 def test_listnet_by_hand_and_its_floor() -> None:
@@ -43,14 +49,16 @@ def test_listnet_by_hand_and_its_floor() -> None:
     p = np.exp([1.0, -1.0]) / np.exp([1.0, -1.0]).sum()
     # scores are standardised: (0, 2) -> (-1, 1), so the softmax is the labels' turned round
     expected = float((p * np.log(p / p[::-1])).sum())
-    assert float(losses.listnet(column(0.0, 2.0), target)) == pytest.approx(expected, rel=1e-3)
-    assert float(losses.listnet(column(5.0, 3.0), target)) == pytest.approx(0.0, abs=1e-3)
+    assert float(losses.listnet(column(0.0, 2.0), known(target))) == pytest.approx(
+        expected, rel=1e-3
+    )
+    assert float(losses.listnet(column(5.0, 3.0), known(target))) == pytest.approx(0.0, abs=1e-3)
 
 
 @pytest.mark.parametrize("term", [losses.huber, losses.listnet])
 def test_errors_fall_when_scores_turn_the_right_way(term: object) -> None:
     target = torch.linspace(-2, 2, 40).view(-1, 1)
-    right, wrong = term(target, target), term(-target, target)  # type: ignore[operator]
+    right, wrong = term(target, known(target)), term(-target, known(target))  # type: ignore[operator]
     assert float(right) < 0.02 < float(wrong)
 
 
@@ -80,17 +88,17 @@ def test_penalties_are_those_of_the_graph_and_the_gate(world: World) -> None:
 def test_soft_spearman_and_pearson_signs() -> None:
     target = torch.linspace(-2, 2, 40).view(-1, 1)
     for term in (losses.soft_spearman, losses.pearson):
-        assert float(term(target, target)) > 0.97
-        assert float(term(-target, target)) < -0.97
-        assert abs(float(term(torch.zeros(40, 1), target))) < 1e-3
+        assert float(term(target, known(target))) > 0.97
+        assert float(term(-target, known(target))) < -0.97
+        assert abs(float(term(torch.zeros(40, 1), known(target)))) < 1e-3
 
 
 def test_soft_spearman_does_not_depend_on_the_scale_of_scores() -> None:
     torch.manual_seed(0)
     score, target = torch.randn(50, 2), torch.randn(50, 2)
     torch.testing.assert_close(
-        losses.soft_spearman(score, target),
-        losses.soft_spearman(1000 * score + 5, target),
+        losses.soft_spearman(score, known(target)),
+        losses.soft_spearman(1000 * score + 5, known(target)),
         atol=1e-4,
         rtol=0,
     )
@@ -102,7 +110,7 @@ def test_soft_spearman_tends_to_spearman_for_small_temperature(
     monkeypatch.setattr(losses, "_TEMPERATURE", 1e-4)
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=60), rng.integers(0, 9, 60).astype(float)
-    value = losses.soft_spearman(column(*a), column(*b))
+    value = losses.soft_spearman(column(*a), known(column(*b)))
     assert float(value) == pytest.approx(stats.spearmanr(a, b).statistic, abs=1e-3)
 
 
@@ -111,7 +119,7 @@ def test_nan_labels_count_as_absent(term: object) -> None:
     torch.manual_seed(0)
     score, target = torch.randn(30, 2), torch.randn(30, 2)
     target[20:] = torch.nan
-    full, reduced = term(score, target), term(score[:20], target[:20])  # type: ignore[operator]
+    full, reduced = term(score, known(target)), term(score[:20], known(target[:20]))  # type: ignore[operator]
     if term is losses.soft_spearman:
         # tau and ranks are those of the valid stocks only
         torch.testing.assert_close(full, reduced, atol=1e-5, rtol=0)
@@ -121,7 +129,7 @@ def test_nan_labels_count_as_absent(term: object) -> None:
 def test_portfolio_and_sharpe_by_hand() -> None:
     score, returns = column(1.0, 2.0, 3.0), column(0.01, 0.02, 0.06)
     # centred -1 0 1, gross 1: -1/2 and 1/2
-    assert float(losses.portfolio_return(score, returns)) == pytest.approx(0.025)
+    assert float(losses.portfolio_return(score, known(returns))) == pytest.approx(0.025)
     daily = column(0.01, 0.03)
     assert float(losses.sharpe(daily)) == pytest.approx(
         0.02 / (np.std([0.01, 0.03], ddof=1) + 1e-3)
@@ -130,12 +138,21 @@ def test_portfolio_and_sharpe_by_hand() -> None:
 
 
 @settings(max_examples=25)
-@given(st.integers(1, 3000), st.integers(0, 5000))
-def test_sampled_rows_are_at_most_400_and_inside_the_day(n: int, session: int) -> None:
-    rows = range(10_000)[losses.sample_rows(7, 7 + n, session)]
-    assert 0 < len(rows) <= losses.SOFT_RANK_NAMES
-    assert rows[0] >= 7
-    assert rows[-1] < 7 + n
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=4), st.integers(0, 99))
+def test_days_of_any_size_at_once_are_each_day_alone(sizes: list[int], seed: int) -> None:
+    torch.manual_seed(seed)
+    edges = [0, *np.cumsum(sizes).tolist()]
+    score, target = torch.randn(edges[-1], 2), torch.randn(edges[-1], 2)
+    target[torch.rand(target.shape) < 0.2] = torch.nan
+    table = rows_of_days(edges)
+    at_once = losses.by_day(score, table), known(losses.by_day(target, table, absent=torch.nan))
+    for term in (
+        losses.huber, losses.listnet, losses.pearson, losses.soft_spearman, losses.portfolio_return,
+    ):  # fmt: skip
+        together = term(*at_once)
+        for d, day in enumerate(itertools.starmap(slice, itertools.pairwise(edges))):
+            alone = term(score[day], known(target[day]))
+            torch.testing.assert_close(together[d], alone, atol=1e-5, rtol=1e-5)
 
 
 def test_combined_loss_is_the_weighted_sum_and_the_order_of_days_does_not_matter(

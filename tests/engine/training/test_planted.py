@@ -16,9 +16,16 @@ from engine.dataset.loader import epoch_steps
 from engine.dataset.split import Split
 from engine.errors import GateError
 from engine.features.feature_set import FeatureSet
-from engine.model.atft_gat_fan import ATFTGATFAN, RankerOutput
+from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.model.build import build_model
-from engine.runs.events import CheckpointSaved, Diagnosed, EpochEvaluated, Noted, Warned
+from engine.runs.events import (
+    CheckpointSaved,
+    Diagnosed,
+    EpochEvaluated,
+    GraphWorthLogged,
+    Noted,
+    Warned,
+)
 from engine.runs.sink import ListSink
 from engine.training.control import TrainingStopped
 from engine.training.device import Runtime
@@ -129,10 +136,11 @@ def explode(model: ATFTGATFAN) -> None:
 def collapse(model: ATFTGATFAN) -> None:
     """All scores of a day are nearly one number, in train and in eval mode."""
 
-    def flatten(module: nn.Module, given: Any, output: RankerOutput) -> RankerOutput:
-        return replace(output, score_MH=output.score_MH * 1e-4)
+    def flatten(module: nn.Module, given: Any, output: tuple[Tensor, Any]) -> tuple[Tensor, Any]:
+        quantile_MHQ, student_MH2 = output
+        return quantile_MHQ * 1e-4, student_MH2
 
-    model.register_forward_hook(flatten)
+    model.head.register_forward_hook(flatten)
 
 
 @dataclass
@@ -176,10 +184,25 @@ def test_a_planted_fault_is_named_within_one_validation(
     assert len(healthy) == 1, "only the phase's start: its validation was not clean"
 
 
+def test_a_training_without_edges_is_named_at_its_first_validation(bench: Bench) -> None:
+    """By its worth: the other sign, the gradient, would need more steps than there are."""
+    trainer = bench.trainer(settings={"doctor.consecutive_checks": 999})
+    trainer.graphs = None
+    trainer.run()
+    (found,) = diagnoses(trainer)
+    assert (found.code, found.evidence, found.threshold) == ("graph_starved", 0.0, 1e-3)
+    assert "0.0 neighbours a stock" in found.message
+    (told,) = [event for event in events(trainer) if isinstance(event, GraphWorthLogged)]
+    assert told.worth.without_edges.share == 0.0
+
+
 def test_without_a_fault_nothing_is_found(bench: Bench) -> None:
     trainer = bench.trainer(settings={"training.phases": [{**PHASE, "epochs": 3}]})
     trainer.run()
     assert diagnoses(trainer) == []
+    worths = [event for event in events(trainer) if isinstance(event, GraphWorthLogged)]
+    assert [event.epoch for event in worths] == [0, 1, 2]
+    assert all(event.worth.without_edges.share > 1e-3 for event in worths)
     healthy = [e for e in events(trainer) if isinstance(e, CheckpointSaved) and e.name == "healthy"]
     assert len(healthy) == 4, "start and three validations"
 
@@ -239,7 +262,7 @@ def test_a_fault_that_stays_ends_the_run_after_the_allowed_rollbacks(bench: Benc
     assert "--set training.learning_rate" in caught.value.hint
 
 
-def test_out_of_memory_once_goes_on_in_halves(bench: Bench) -> None:
+def test_out_of_memory_once_goes_on_in_parts(bench: Bench) -> None:
     failures: list[int] = []
 
     def run_out(module: nn.Module, given: Any) -> None:
@@ -253,7 +276,7 @@ def test_out_of_memory_once_goes_on_in_halves(bench: Bench) -> None:
     trainer = bench.trainer(plant)
     (result,) = trainer.run()
     assert failures
-    assert trainer.progress.halves
+    assert trainer.progress.parts == 2
     warned = [event for event in events(trainer) if isinstance(event, Warned)]
     assert [event.code for event in warned] == ["device"]
     assert np.isfinite(result.rank_ic)

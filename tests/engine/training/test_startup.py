@@ -75,7 +75,7 @@ class ZeroPadded(nn.Module):
 class ReadsLastStep(ATFTGATFAN):
     """The head reads the last step of the padded sequence and of nothing else."""
 
-    def forward(self, batch: Batch) -> RankerOutput:
+    def forward(self, batch: Batch, *, half: bool = False) -> RankerOutput:
         x_MTF, _, share = self.fan(batch.x_MTF)
         h_MC = self.embedding(torch.cat([x_MTF, torch.zeros_like(x_MTF[..., :1])], dim=-1))[:, -1]
         quantile_MHQ, _ = self.head(h_MC)
@@ -108,7 +108,7 @@ class Broken(ATFTGATFAN):
 
     fault: Callable[[RankerOutput, Batch], Tensor]
 
-    def forward(self, batch: Batch) -> RankerOutput:
+    def forward(self, batch: Batch, *, half: bool = False) -> RankerOutput:
         output = super().forward(batch)
         return replace(output, score_MH=self.fault(output, batch))
 

@@ -11,8 +11,9 @@ from atft_tui.readings import feed
 from atft_tui.readings.feed import RunFeed, RunNews, chosen_or_newest
 from engine.runs import follow
 from engine.runs.control import ControlFiles
-from engine.runs.events import Noted, StepLogged, encode
+from engine.runs.events import Noted, StepLogged
 from engine.runs.fold import fold
+from engine.runs.lines import encode
 from engine.runs.state import RunState
 from tests.engine.runs.samples import started, step_events, training
 from tests.tui.conftest import MakeRun, append

@@ -9,13 +9,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from atft_tui.readings.run_details import Course, CourseReader
-from engine.runs.events import (
-    EpochEvaluated,
-    FoldStarted,
-    RunEvent,
-    StepLogged,
-    encode,
-)
+from engine.runs.events import EpochEvaluated, FoldStarted, RunEvent, StepLogged
+from engine.runs.lines import encode
 from tests.engine.runs.samples import evaluated, started, step_events, training
 
 EVENTS = training()

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from atft_tui.readings import feed as module
 from atft_tui.readings.feed import Timeline
 from engine.runs import follow
-from engine.runs.events import RunEvent, encode
+from engine.runs.events import RunEvent
 from engine.runs.fold import fold
+from engine.runs.lines import encode
 from engine.runs.state import RunState
 from tests.engine.runs.samples import step_events, training
 

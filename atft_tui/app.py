@@ -4,9 +4,10 @@ Only the first place is imported at the start; what comes up later is loaded whe
 """
 
 import signal
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual import work
 from textual.app import SystemCommand
@@ -14,13 +15,12 @@ from textual.binding import BindingType
 from textual.screen import ModalScreen, Screen
 
 from atft_tui import format as fmt
+from atft_tui.crash import ReportingApp
 from atft_tui.jobs import Job, JobBook
-from atft_tui.keys import EVERYWHERE, bindings, help_rows
-from atft_tui.navigation import PLACES
-from atft_tui.reporting import ReportingApp
-from atft_tui.screens.base import CockpitScreen
-from atft_tui.themes import BY_NAME as THEME_OF
-from atft_tui.themes import THEMES, palette
+from atft_tui.keys import EVERYWHERE, PLACES, following, help_rows, written
+from atft_tui.screens.base import CockpitScreen, export_focused, focused_text
+from atft_tui.styles import THEMES, palette
+from atft_tui.widgets.bars import TopBar
 from engine.commands import BY_NAME, COMMANDS
 from engine.errors import EngineError
 from engine.runs import launch
@@ -30,7 +30,9 @@ from engine.workspace import config_files
 if TYPE_CHECKING:
     from atft_tui.screens.command_form import CommandRequest
 
+_T = TypeVar("_T")
 _JOB_POLL_S = 0.5
+_UNFOCUSED = "focus a table or a panel first (tab)"
 
 
 class CockpitApp(ReportingApp):
@@ -39,7 +41,7 @@ class CockpitApp(ReportingApp):
     TITLE = "atft-tui"
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = True
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(EVERYWHERE)]
+    BINDINGS: ClassVar[list[BindingType]] = [*EVERYWHERE]
     MODES = {place.name: place.make for place in PLACES}  # noqa: RUF012 - textual's own type
     DEFAULT_MODE = "home"
 
@@ -47,6 +49,7 @@ class CockpitApp(ReportingApp):
         super().__init__()
         self.workspace = workspace
         self.chosen_run: str | None = None
+        """The run that Train, Replay and Backtest show; None means the newest that fits."""
         self.jobs = JobBook(workspace)
         # Before anything is mounted: a theme set later would style every widget twice.
         for theme in THEMES:
@@ -62,29 +65,21 @@ class CockpitApp(ReportingApp):
         """Every command of the command line, then what only a screen has: places, themes, keys."""
         for command in COMMANDS:
             if not command.hidden:
-                yield SystemCommand(
-                    command.name, command.help, lambda name=command.name: self.ask(name)
-                )
+                ask = partial(self.ask, command.name)
+                yield SystemCommand(command.name, command.help, ask)
         for place in PLACES:
-            yield SystemCommand(
-                f"go to {place.title}", place.about, lambda name=place.name: self.go(name)
-            )
+            go = partial(self.go, place.name)
+            yield SystemCommand(f"go to {place.title}", place.about, go)
         for theme in THEMES:
-            yield SystemCommand(
-                f"theme {theme.name}",
-                "Colours of the screen.",
-                lambda name=theme.name: self.use_theme(name),
-            )
+            use = partial(self.use_theme, theme.name)
+            yield SystemCommand(f"theme {theme.name}", "Colours of the screen.", use)
         for key in EVERYWHERE:
             if key.action in ("help", "jobs", "switch_workspace", "copy", "export", "maximize"):
-                yield SystemCommand(
-                    f"screen: {key.label}",
-                    f"Key {key.written}.",
-                    lambda action=key.action: self.call_later(self.run_action, action),
-                )
+                run = partial(self.call_later, self.run_action, key.action)
+                yield SystemCommand(f"screen: {key.description}", f"Key {written(key)}.", run)
         yield SystemCommand("quit", "Close the screen; runs go on.", self.exit)
 
-    # ---- what the screens ask for (atft_tui.protocol) --------------------------------------------
+    # ---- what the screens ask for ----------------------------------------------------------------
 
     def go(self, place: str) -> None:
         """Show a place; nothing happens while a dialog is open."""
@@ -105,8 +100,7 @@ class CockpitApp(ReportingApp):
     def ask(self, command: str, given: Mapping[str, str] | None = None) -> None:
         """Open the form of a command, some of its parameters filled in."""
         from atft_tui.screens.command_form import CommandForm
-        from atft_tui.screens.ingest_form import IngestForm
-        from atft_tui.screens.train_form import TrainForm
+        from atft_tui.screens.forms import IngestForm, TrainForm
 
         forms = {"train": TrainForm, "ingest": IngestForm}
         form = forms.get(command, CommandForm)
@@ -158,9 +152,8 @@ class CockpitApp(ReportingApp):
             self.refuse(EngineError(f"{job.words[0]}: {job.refusal}", hint=hint))
             return
         if job.status == "done":
-            files = [
-                str(v) for v in job.answer.values() if isinstance(v, str) and v.startswith("/")
-            ]
+            words = (word for word in job.answer.values() if isinstance(word, str))
+            files = [word for word in words if word.startswith("/")]
             told = "\n".join([job.line, job.last, *files]).strip()
             self.notify(fmt.clean_lines(told), title="done", markup=False, timeout=8)
             return
@@ -179,9 +172,8 @@ class CockpitApp(ReportingApp):
 
     def refuse(self, error: EngineError) -> None:
         """Say what was not done, and the way out."""
-        text = f"{error.message}\n{error.hint}" if error.hint else error.message
-        self.notify(fmt.clean_lines(text), title="not done", severity="error", markup=False,
-                    timeout=10)  # fmt: skip
+        text = fmt.clean_lines(f"{error.message}\n{error.hint}".rstrip())
+        self.notify(text, title="not done", severity="error", markup=False, timeout=10)
 
     def stop_run(self, run_id: str) -> None:
         """Ask a run to stop at the end of its step, after a confirmation."""
@@ -221,67 +213,52 @@ class CockpitApp(ReportingApp):
         self.go(place)
 
     def action_help(self) -> None:
-        from atft_tui.screens.dialogs import HelpDialog
+        from atft_tui.screens.dialogs import TextDialog, help_text
 
-        if not isinstance(self.screen, ModalScreen):
-            place = self.screen.place if isinstance(self.screen, CockpitScreen) else ""
-            self.push_screen(HelpDialog(help_rows(place)))
+        place = self.screen.place if isinstance(self.screen, CockpitScreen) else ""
+        self._open(TextDialog(help_text(help_rows(place))))
 
     def action_jobs(self) -> None:
-        from atft_tui.screens.jobs import JobsDialog
+        from atft_tui.screens.dialogs import JobsDialog
 
-        if not isinstance(self.screen, ModalScreen):
-            self.push_screen(JobsDialog(self.jobs))
+        self._open(JobsDialog(self.jobs))
 
     def action_switch_workspace(self) -> None:
         from atft_tui.screens.dialogs import WorkspaceDialog
 
+        self._open(WorkspaceDialog(self.workspace), self.use_workspace)
+
+    def _open(self, dialog: Screen[_T], then: Callable[[_T | None], None] | None = None) -> None:
+        """One dialog at a time."""
         if not isinstance(self.screen, ModalScreen):
-            self.push_screen(WorkspaceDialog(self.workspace), self.use_workspace)
+            self.push_screen(dialog, then)
 
     def use_workspace(self, workspace: Path | None) -> None:
         """Every place shows the other workspace from now on; what runs in this one goes on."""
         if workspace is None:
             return
-        from atft_tui.widgets.topbar import TopBar
-
         self.workspace, self.chosen_run = workspace, None
         self.jobs = JobBook(workspace)
-        for stack in self._screen_stacks.values():
-            for screen in stack:
-                if isinstance(screen, CockpitScreen):
-                    screen.reread()
-                    screen.query_one(TopBar).draw()
+        for screen in self._visited():
+            screen.reread()
+            screen.query_one(TopBar).draw()
 
     def action_next_theme(self) -> None:
-        names = [theme.name for theme in THEMES]
-        self.use_theme(names[(names.index(self.theme) + 1) % len(names)])
+        self.use_theme(following([theme.name for theme in THEMES], self.theme))
 
     def use_theme(self, name: str) -> None:
         """Colours of the widgets, and what the ANSI colours in their texts look like."""
-        theme = THEME_OF[name]
-        colours = palette(theme)
-        if theme.dark:
-            self.ansi_theme_dark = colours
-        else:
-            self.ansi_theme_light = colours
+        theme = self.available_themes[name]
+        setattr(self, "ansi_theme_dark" if theme.dark else "ansi_theme_light", palette(theme))
         self.theme = name
         if self.is_running:
-            self._repaint()
+            for screen in self._visited():
+                screen.repaint()
 
-    def _repaint(self) -> None:
-        """Pictures of an `Ink` keep the colours they were made with: make them again."""
-        from atft_tui.widgets.panel import PlacePanel
-        from atft_tui.widgets.topbar import TopBar
-
+    def _visited(self) -> Iterator[CockpitScreen[Any]]:
+        """The places that have been made, also those that are not in front."""
         for stack in self._screen_stacks.values():
-            for screen in stack:
-                for bar in screen.query(TopBar):
-                    bar.draw()
-                for panel in screen.query(PlacePanel):
-                    panel.draw(force=True)
-                if isinstance(screen, CockpitScreen):
-                    screen.draw_headline()
+            yield from (screen for screen in stack if isinstance(screen, CockpitScreen))
 
     def action_maximize(self) -> None:
         screen = self.screen
@@ -291,25 +268,21 @@ class CockpitApp(ReportingApp):
             screen.maximize(screen.focused)
 
     def action_copy(self) -> None:
-        from atft_tui.export import focused_text
-
         text = focused_text(self.screen)
         if text is None:
-            self.notify("focus a table or a panel first (tab)", severity="warning")
+            self.notify(_UNFOCUSED, severity="warning")
             return
         self.copy_to_clipboard(text)
         self.notify("copied")
 
     def action_export(self) -> None:
-        from atft_tui.export import export_focused
-
         try:
             path = export_focused(self.screen, self.workspace / "exports")
         except OSError as error:
             self.refuse(EngineError(f"cannot export: {error}"))
             return
         if path is None:
-            self.notify("focus a table or a panel first (tab)", severity="warning")
+            self.notify(_UNFOCUSED, severity="warning")
         else:
             self.notify(str(path), title="exported", markup=False)
 

@@ -6,10 +6,15 @@ import platform
 import re
 import traceback
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 
+from rich.segment import Segments
+from rich.text import Text
+from textual.app import App
+from textual.worker import WorkerFailed
+
 from atft_tui import format as fmt
+from engine.errors import EngineError
 from engine.files import write_text
 
 _PACKAGES = ("atft-tui", "textual", "rich", "polars", "plotext", "pydantic")
@@ -56,9 +61,8 @@ def redact(text: str, environment: Mapping[str, str] | None = None) -> str:
 
 def report(error: BaseException, *, screen: str, size: tuple[int, int], now: dt.datetime) -> str:
     """The report's text: versions, screen, traceback with lines of code, no variables."""
-    trace = "".join(
-        traceback.TracebackException.from_exception(error, capture_locals=False).format()
-    )
+    found = traceback.TracebackException.from_exception(error, capture_locals=False)
+    trace = "".join(found.format())
     lines = [
         f"atft-tui stopped because of a bug, {now:%Y-%m-%d %H:%M:%S} UTC",
         "",
@@ -85,14 +89,56 @@ def write_report(
     return path
 
 
-def last_line(error: BaseException) -> str:
+def _last_line(error: BaseException) -> str:
     """What is said on stderr: kind and message, one line, redacted."""
     told = f"{type(error).__name__}: {error}"
     return fmt.clean(redact(told.splitlines()[0]))[:200]
 
 
 def _version(package: str) -> str:
+    from importlib import metadata
+
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return "not installed"
+
+
+class ReportingApp(App[None]):
+    """An application that turns an uncaught exception into a report file and a line on stderr."""
+
+    workspace: Path
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.crash: BaseException | None = None
+        """The first exception that nobody caught."""
+        self.crash_told = ""
+        """What is said of it on stderr."""
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Textual's: an exception that nobody caught ends the app. The first one is written down."""
+        if self.crash is None:
+            # A worker's failure holds the exception with the traceback, and has none itself.
+            self.crash = error.error if isinstance(error, WorkerFailed) else error
+            self.crash_told = self._report(self.crash)
+        super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        """Textual's: says what happened. Its own traceback shows the value of every variable."""
+        self.bell()
+        if not self._exit_renderables:
+            told = Text(self.crash_told, overflow="fold")
+            self._exit_renderables.append(Segments(self.console.render(told)))
+        self._close_messages_no_wait()
+
+    def _report(self, error: BaseException) -> str:
+        stack = self._screen_stacks.get(self.current_mode, [])
+        screen = type(stack[-1]).__name__ if stack else "none"
+        size, now = (self.size.width, self.size.height), dt.datetime.now(dt.UTC)
+        told = f"atft-tui stopped because of a bug: {_last_line(error)}"
+        try:
+            path = write_report(self.workspace, error, screen=screen, size=size, now=now)
+        except (EngineError, OSError) as problem:
+            return f"{told}\nno report could be written: {problem}"
+        return f"{told}\nreport: {path}"

@@ -1,5 +1,6 @@
 """Every number and every outside string reaches the screen through here."""
 
+import datetime as dt
 import math
 
 from engine.plain_text import clean as clean
@@ -66,3 +67,12 @@ def count(value: int) -> str:
 def clock(at: str) -> str:
     """Hour, minute and second (UTC) of an ISO time."""
     return at[11:19] or "        "
+
+
+def moment(text: str) -> dt.datetime | None:
+    """The moment an ISO 8601 text names, UTC; None for what is no time or has no zone."""
+    try:
+        found = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found.astimezone(dt.UTC) if found.tzinfo else None

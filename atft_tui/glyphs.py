@@ -6,72 +6,63 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Glyphs:
+class _Glyphs:
     """The characters that pictures are drawn with, by what they mean."""
 
-    blocks: str
-    heat: str
+    blocks: str = "▁▂▃▄▅▆▇█"
+    heat: str = " ░▒▓█"
     """From nothing to much."""
-    band: str
-    dotted: str
-    point: str
-    bar: str
-    best: str
-    full: str
-    empty: str
-    running: str
-    done: str
-    failed: str
-    stopped: str
-    waiting: str
-    paused: str
-    up: str
-    down: str
-    turned: str
-    left: str
-    right: str
-    braille: str
+    band: str = "░"
+    dotted: str = "┄"
+    point: str = "●"
+    bar: str = "│"
+    best: str = "◆"
+    full: str = "━"
+    empty: str = "─"
+    running: str = "▶"
+    done: str = "✓"
+    failed: str = "✗"
+    stopped: str = "■"
+    waiting: str = "·"
+    paused: str = "‖"
+    up: str = "▲"
+    down: str = "▼"
+    turned: str = "⇄"
+    left: str = "◀"
+    right: str = "▶"
+    braille: str = "\u2800"
     """The empty cell of eight dots; without one a curve is one mark a cell."""
-    dots: str
+    dots: str = "⣿"
     """A cell that is filled."""
-    curve: str
+    curve: str = "•"
     """A point of a curve without braille."""
-    cap_left: str
-    cap_right: str
+    cap_left: str = "├"
+    cap_right: str = "┤"
     """Ends of an interval."""
-    less: str
+    less: str = "-=≡"
     """From little to much, of what is negative."""
-    rule: str
+    rule: str = "┃"
     """A vertical line through several rows."""
-    rival: str
-    beyond_left: str
-    beyond_right: str
+    rival: str = "◇"
+    beyond_left: str = "◂"
+    beyond_right: str = "▸"
     """The value lies outside the scale."""
-    lines: str
+    lines: str = "·┄═∘▪╌"
     """One for each of the curves of an overlay."""
-    mark: str
-    """The sign of a marked row."""
 
 
-UNICODE = Glyphs(
-    blocks="▁▂▃▄▅▆▇█", heat=" ░▒▓█", band="░", dotted="┄", point="●", bar="│", best="◆",
-    full="━", empty="─", running="▶", done="✓", failed="✗", stopped="■", waiting="·", paused="‖",
-    up="▲", down="▼", turned="⇄", left="◀", right="▶",
-    braille="\u2800", dots="⣿", curve="•", cap_left="├", cap_right="┤", less="-=≡", rule="┃", rival="◇",
-    beyond_left="◂", beyond_right="▸",
-    lines="·┄═∘▪╌", mark="◉",
-)  # fmt: skip
-ASCII = Glyphs(
+UNICODE = _Glyphs()
+ASCII = _Glyphs(
     blocks="_.-=+*%#", heat=" .:+#", band=".", dotted="-", point="o", bar="|", best="*",
     full="=", empty="-", running=">", done="v", failed="x", stopped="#", waiting=".", paused="=",
     up="^", down="v", turned="%", left="<", right=">",
     braille="", dots="#", curve="*", cap_left="[", cap_right="]", less="-=@", rule="!", rival="+",
     beyond_left="<", beyond_right=">",
-    lines=".:=,';", mark="*",
+    lines=".:=,';",
 )  # fmt: skip
 
 
-def _choose() -> Glyphs:
+def _choose() -> _Glyphs:
     """ASCII for ``TERM=linux`` or ``dumb`` and for locales without UTF-8."""
     plain = os.environ.get("TERM", "") in ("linux", "dumb")
     utf8 = "utf" in locale.getpreferredencoding(False).lower()

@@ -4,18 +4,20 @@
 JSON object it answers with. A reopened screen finds all of it again.
 """
 
+import asyncio
 import os
 import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
 from atft_tui import format as fmt
-from atft_tui.readings.tail import last_lines
+from atft_tui.readings.files import last_lines
 from engine.files import Json, from_json
 from engine.records import record
 from engine.runs import launch
@@ -92,7 +94,9 @@ class JobBook:
         job = _JobFile(words=tuple(words), started=now.isoformat(), pid=child.pid)
         record.write(self.root / f"{name}.json", job)
         self._children[name] = child
-        self._sweep()
+        for old in self.ids()[_KEPT:]:
+            for suffix in (".json", ".log", ".out"):
+                (self.root / f"{old}{suffix}").unlink(missing_ok=True)
         return name
 
     def ids(self) -> list[str]:
@@ -105,19 +109,13 @@ class JobBook:
         """How a job stands now; RecordError for one whose file cannot be read."""
         about = record.read(self.root / f"{job_id}.json", _JobFile)
         answer = _answer(self.root / f"{job_id}.out")
-        running = self._is_running(job_id, about.pid)
-        status: _JobStatus
-        if running:
-            status = "running"
-        elif not answer:
-            status = "died"
-        else:
-            status = "failed" if "error" in answer and "exit_code" in answer else "done"
+        failed = "error" in answer and "exit_code" in answer
+        status: _JobStatus = "failed" if failed else "done" if answer else "died"
         return Job(
             id=job_id,
             words=about.words,
             started=about.started,
-            status=status,
+            status="running" if self._is_running(job_id, about.pid) else status,
             answer=answer,
             last=next(iter(self.tail(job_id, 1)), ""),
         )
@@ -143,16 +141,95 @@ class JobBook:
         except psutil.Error:
             return False
 
-    def _sweep(self) -> None:
-        for old in self.ids()[_KEPT:]:
-            for suffix in (".json", ".log", ".out"):
-                (self.root / f"{old}{suffix}").unlink(missing_ok=True)
-
 
 def _answer(path: Path) -> Json:
     """The JSON object that a command printed; empty while it runs or if it died before printing."""
     try:
-        found = from_json(path.read_bytes())
-    except (OSError, ValueError):
+        return _object(path.read_bytes())
+    except OSError:
+        return {}
+
+
+def _object(text: bytes) -> Json:
+    try:
+        found = from_json(text)
+    except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+_COMMANDS = ("diff", "verify", "replay")
+RUNNING = "running"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """The newest job of each command line, newest first."""
+
+    jobs: Mapping[tuple[str, ...], Job] = field(default_factory=dict)
+
+    def of(self, *words: str) -> Job | None:
+        """The newest job of a command line; None if it was never started."""
+        return self.jobs.get(words)
+
+    def diffs(self) -> list[Job]:
+        """Newest first."""
+        return [job for words, job in self.jobs.items() if words[0] == "diff"]
+
+
+_ended: dict[Path, dict[str, Job]] = {}
+"""Jobs that will not change any more, by workspace and id."""
+
+
+def read_answers(workspace: Path) -> Answers:
+    """The jobs of the screen that look at signals."""
+    book, known = JobBook(workspace), _ended.setdefault(workspace, {})
+    newest: dict[tuple[str, ...], Job] = {}
+    for job_id in book.ids():
+        if job_id.rsplit("-", 1)[-1] in _COMMANDS:
+            job = known.get(job_id) or book.read(job_id)
+            if job.status != RUNNING:
+                known[job_id] = job
+            newest.setdefault(job.words, job)
+    return Answers(jobs=newest)
+
+
+def outcome(job: Job | None) -> tuple[str, bool | None]:
+    """What a job says in a few words, and whether that is well; None while that is not known."""
+    if job is None:
+        return "", None
+    if job.status == RUNNING:
+        return f"{job.words[0]} is running", None
+    if job.status != "done":
+        return f"{job.words[0]}: {job.answer.get('error', 'it died without an answer')}", False
+    if job.words[0] == "replay":
+        same = job.answer.get("identical") is True
+        files = job.answer.get("files", {})
+        differing = ", ".join(str(name) for name, equal in files.items() if not equal)
+        told = "replayed, every byte the same" if same else f"replay differs in {differing}"
+        return told, same
+    if job.words[0] == "verify":
+        rows = job.answer.get("signals") or [{}]
+        error = str(rows[0].get("error", "it names no signal"))
+        return error or f"{rows[0].get('checked', 0)} files, inputs and model verified", not error
+    return "answered", True
+
+
+async def answer_of(workspace: Path, words: Sequence[str]) -> Mapping[str, Any]:
+    """The JSON object that ``atft-tui WORDS --json`` prints; of one without an answer, an ``error``.
+
+    The process ends with its caller.
+    """
+    child = await asyncio.create_subprocess_exec(
+        *launch.argv(workspace, list(words)),
+        "--quiet",
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        out, _ = await child.communicate()
+    finally:
+        with suppress(ProcessLookupError):
+            child.kill()
+    return _object(out) or {"error": "it ended without an answer"}

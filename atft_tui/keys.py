@@ -1,44 +1,64 @@
-"""The one key table: bindings, footer, help and docs/keys.md are made from it."""
+"""The eight places and the one key table: bars, bindings, help, palette and docs/keys.md are made from it."""
 
+import importlib
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 from textual.binding import Binding
 
-from atft_tui.navigation import PLACES
+if TYPE_CHECKING:
+    from textual.screen import Screen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
-    """One key of a place: what it is called, what it does and how it is told."""
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """One of the eight screens."""
 
     key: str
-    """Textual's name; several, comma-separated, do the same."""
-    action: str
-    label: str
-    footer: bool = False
-    """Whether the key stands in the line at the bottom of the screen too."""
-    display: str = ""
-    """How the key is written; textual's own way if empty."""
-    priority: bool = False
-    """Also where an input or a table has the focus."""
+    name: str
+    title: str
+    about: str
+    screen: str
+    """``module:Class``, imported when the place is visited first."""
 
-    @property
-    def written(self) -> str:
-        """The key as a person reads it."""
-        return self.display or self.key.split(",")[0]
+    def make(self) -> "Screen[None]":
+        """Import the screen and make it."""
+        module, _, name = self.screen.partition(":")
+        made: Screen[None] = getattr(importlib.import_module(module), name)()
+        return made
 
 
-def _key(key: str, action: str, label: str, display: str = "", *, priority: bool = False) -> Key:
-    return Key(key=key, action=action, label=label, display=display, priority=priority)
+def _place(key: str, name: str, about: str) -> _Place:
+    title = name.capitalize()
+    return _Place(key, name, title, about, f"atft_tui.screens.{name}:{title}Screen")
 
 
-def _bar(key: str, action: str, label: str, display: str = "", *, priority: bool = False) -> Key:
-    """A key that the line at the bottom tells too."""
-    return replace(_key(key, action, label, display, priority=priority), footer=True)
+PLACES = (
+    _place("1", "home", "Today: card, champion, last runs, data, next job, machine."),
+    _place("2", "data", "What is stored, how good it is, what the features and the graph are."),
+    _place("3", "train", "Start a run and watch it learn."),
+    _place("4", "runs", "Compare, tag, promote and delete runs."),
+    _place("5", "replay", "Any run as it was at any moment."),
+    _place("6", "backtest", "Equity, costs and the interval of the Sharpe ratio."),
+    _place("7", "signals", "What to trade tomorrow, and why."),
+    _place("8", "config", "Every setting with value, origin, unit and range."),
+)
 
 
-EVERYWHERE: tuple[Key, ...] = (
+def _key(
+    key: str, action: str, label: str, display: str | None = None, *, show: bool = False,
+    priority: bool = False,
+) -> Binding:  # fmt: skip
+    """A key; several, comma-separated, do the same. ``priority``: also where an input has the focus."""
+    return Binding(key, action, label, show, display, priority)
+
+
+_bar = partial(_key, show=True)
+"""A key that the line at the bottom tells too."""
+EVERYWHERE: tuple[Binding, ...] = (
     *(_key(place.key, f"go('{place.name}')", f"{place.title}: {place.about}") for place in PLACES),
     _key("ctrl+p", "command_palette", "every command"),
     _bar("question_mark", "help", "help", "?"),
@@ -52,24 +72,16 @@ EVERYWHERE: tuple[Key, ...] = (
     _key("ctrl+c", "quit", "quit; runs go on"),
     _key("ctrl+z", "suspend_process", "to the shell; fg comes back", priority=True),
 )
-TABLE: tuple[Key, ...] = (
+TABLE: tuple[Binding, ...] = (
     _key("up,k", "cursor(-1)", "row up"),
     _key("down", "cursor(1)", "row down"),
     _key("pageup", "page(-1)", "page up"),
     _key("pagedown", "page(1)", "page down"),
     _key("home,g", "first", "first row"),
     _key("end,G", "last", "last row"),
+    _key("left_parenthesis,left,shift+left", "column(-1)", "columns to the left (←, shift+←)", "("),
     _key(
-        "left_parenthesis,left,shift+left",
-        "column(-1)",
-        "columns to the left (←, shift+←)",
-        "(",
-    ),
-    _key(
-        "right_parenthesis,right,shift+right",
-        "column(1)",
-        "columns to the right (→, shift+→)",
-        ")",
+        "right_parenthesis,right,shift+right", "column(1)", "columns to the right (→, shift+→)", ")"
     ),
     _key("enter", "select", "open the row"),
     _bar("slash", "filter", "filter", "/"),
@@ -77,7 +89,7 @@ TABLE: tuple[Key, ...] = (
     _key("O", "reverse", "order the other way round"),
 )
 """Where a table has the focus."""
-SCREENS: dict[str, tuple[Key, ...]] = {
+SCREENS: dict[str, tuple[Binding, ...]] = {
     "home": (
         _bar("enter", "open", "open"),
         _bar("d", "ask('demo')", "demo"),
@@ -90,18 +102,18 @@ SCREENS: dict[str, tuple[Key, ...]] = {
     ),
     "data": (
         _bar("i", "ingest", "ingest"),
-        _bar("c", "check", "check"),
-        _bar("a", "audit", "audit"),
+        _bar("c", "ask('check')", "check"),
+        _bar("a", "ask('audit')", "audit"),
         _bar("tab", "next_tab(1)", "next panel", priority=True),
         _key("shift+tab", "next_tab(-1)", "previous panel", priority=True),
         _key("escape", "back", "from the examples back to the kinds of findings"),
         _key("f", "list_features", "list the features again"),
-        _key("left", "day(-1)", "coverage: a column back"),
-        _key("right", "day(1)", "coverage: a column on"),
-        _key("left_square_bracket", "mark(-1)", "coverage: last day with a mark", "["),
-        _key("right_square_bracket", "mark(1)", "coverage: next day with a mark", "]"),
-        _key("plus,equals_sign", "zoom(2.0)", "coverage: closer", "+"),
-        _key("minus", "zoom(0.5)", "coverage: farther", "-"),
+        _key("left", "move('day', -1)", "coverage: a column back"),
+        _key("right", "move('day', 1)", "coverage: a column on"),
+        _key("left_square_bracket", "move('mark', -1)", "coverage: last day with a mark", "["),
+        _key("right_square_bracket", "move('mark', 1)", "coverage: next day with a mark", "]"),
+        _key("plus,equals_sign", "move('zoom', 2.0)", "coverage: closer", "+"),
+        _key("minus", "move('zoom', 0.5)", "coverage: farther", "-"),
         _key("enter", "open_day", "coverage: findings of the day"),
     ),
     "train": (
@@ -201,24 +213,20 @@ SCREENS: dict[str, tuple[Key, ...]] = {
 }
 
 
-def bindings(keys: tuple[Key, ...]) -> list[Binding]:
-    """The keys as textual takes them."""
-    return [
-        Binding(
-            key.key,
-            key.action,
-            key.label,
-            show=key.footer,
-            key_display=key.display or None,
-            priority=key.priority,
-        )
-        for key in keys
-    ]
+def written(key: Binding) -> str:
+    """The key as a person reads it."""
+    return key.key_display or key.key.split(",")[0]
 
 
 def help_rows(screen: str) -> list[tuple[str, str]]:
     """Key and meaning, the screen's own first."""
-    return [(key.written, key.label) for key in (*SCREENS.get(screen, ()), *EVERYWHERE, *TABLE)]
+    keys = (*SCREENS.get(screen, ()), *EVERYWHERE, *TABLE)
+    return [(written(key), key.description) for key in keys]
+
+
+def following(names: Sequence[str], here: str, step: int = 1) -> str:
+    """The name so many steps on, round the ends."""
+    return names[(names.index(here) + step) % len(names)]
 
 
 def markdown() -> str:
@@ -230,7 +238,7 @@ def markdown() -> str:
     )
     lines = ["# Keys", "", made]
     for where, keys in groups:
-        rows = (f"| `{key.written}` | {key.label} |" for key in keys)
+        rows = (f"| `{written(key)}` | {key.description} |" for key in keys)
         lines += ["", f"## {where}", "", "| key | what it does |", "|---|---|", *rows]
     return "\n".join(lines) + "\n"
 

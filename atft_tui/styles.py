@@ -1,16 +1,19 @@
-"""What a colour means, by role; which colour that is, the theme decides.
+"""What a colour means, by role; which colour that is, the theme decides. And how much room the screens need.
 
-Roles are rich styles in ANSI colours, and each theme says what those look like (`themes.palette`): so they
-work in a `Text`, a `Table` and an exported SVG alike, and with the theme that colour-blind people use
-"good" is blue. Use these objects, not names like "green" (textual reads a name as the web's colour where it
-is the style of a whole text, and as the theme's where it is that of a part). A colour never stands alone:
-`status` gives the mark that goes with it.
+Roles are rich styles in ANSI colours, and each theme says what those look like (`palette`): so they work
+in a `Text`, a `Table` and an exported SVG alike, and with the theme that colour-blind people use "good" is
+blue. Use these objects, not names like "green" (textual reads a name as the web's colour where it is the
+style of a whole text, and as the theme's where it is that of a part). A colour never stands alone: `status`
+gives the mark that goes with it.
 """
 
 from dataclasses import dataclass
 
 from rich.style import Style
+from rich.terminal_theme import TerminalTheme
 from rich.text import Text
+from textual.color import Color
+from textual.theme import Theme
 
 from atft_tui.glyphs import GLYPHS
 from engine.plain_text import clean
@@ -40,6 +43,9 @@ CURSOR = Style(bold=True, underline=True)
 """What the cursor is on where the ground has a meaning of its own, or the keyboard is elsewhere."""
 PLAIN = Style()
 
+WIDE, TALL = 120, 32
+"""From this many columns and lines every panel has a place of its own."""
+
 BAR = Style(color="blue")
 """A bar, strip or curve without a verdict."""
 OTHER_BAR = Style(color="magenta")
@@ -53,7 +59,7 @@ CURVES = tuple(
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class _Status:
     """The mark and the style of a word that says how something stands."""
 
     mark: str
@@ -61,25 +67,31 @@ class Status:
 
 
 STATUSES = {
-    **dict.fromkeys(("TRADE", "ok", "passed", "fresh", "delivered"), Status(GLYPHS.done, GOOD)),
-    **dict.fromkeys(("HOLD", "degraded", "late", "stuck", "queued"), Status("!", WARN)),
-    **dict.fromkeys(("STOP", "refused", "missed"), Status(GLYPHS.failed, BAD)),
-    "running": Status(GLYPHS.running, RUNNING),
-    "paused": Status(GLYPHS.paused, WARN),
-    "done": Status(GLYPHS.done, PLAIN),
-    "stopped": Status(GLYPHS.stopped, WARN),
-    "failed": Status(GLYPHS.failed, BAD),
-    "crashed": Status(GLYPHS.failed, BAD),
-    "created": Status(GLYPHS.waiting, DIM),
-    "complete": Status(GLYPHS.done, PLAIN),
-    "pruned": Status(GLYPHS.stopped, DIM),
+    **dict.fromkeys(
+        ["TRADE", "ok", "passed", "promoted", "fresh", "delivered"], _Status(GLYPHS.done, GOOD)
+    ),
+    **dict.fromkeys(
+        ["HOLD", "degraded", "warned", "warn", "late", "stuck", "queued"], _Status("!", WARN)
+    ),
+    **dict.fromkeys(
+        ["STOP", "stop", "refused", "missed", "failed", "crashed", "died"],
+        _Status(GLYPHS.failed, BAD),
+    ),
+    "rolled back": _Status(GLYPHS.turned, WARN),
+    "running": _Status(GLYPHS.running, RUNNING),
+    "paused": _Status(GLYPHS.paused, WARN),
+    "done": _Status(GLYPHS.done, PLAIN),
+    "stopped": _Status(GLYPHS.stopped, WARN),
+    "created": _Status(GLYPHS.waiting, DIM),
+    "complete": _Status(GLYPHS.done, PLAIN),
+    "pruned": _Status(GLYPHS.stopped, DIM),
 }
-"""Words of cards, runs, sessions, audits, alerts and trials."""
+"""Words of cards, runs, jobs, sessions, readings, audits, alerts, promotions and trials."""
 
 
-def status(word: str) -> Status:
+def status(word: str) -> _Status:
     """Mark and style of a word that says how something stands; a word without a meaning is dim."""
-    return STATUSES.get(word, Status(GLYPHS.waiting, DIM))
+    return STATUSES.get(word, _Status(GLYPHS.waiting, DIM))
 
 
 def figure(*, noise: bool) -> Style:
@@ -93,6 +105,128 @@ def status_text(word: str) -> Text:
     return Text(f"{found.mark} {clean(word)}".rstrip(), found.style)
 
 
+def noted(words: str, *, noise: bool, sure: Style = STRONG, lead: str = "") -> tuple[str, Style]:
+    """A figure as a part of a line: dim and after ``~`` where it is noise, else after ``lead``."""
+    return (f"~{words}", DIM) if noise else (f"{lead}{words}", sure)
+
+
 def figure_text(words: str) -> Text:
     """A figure in words; one inside its null band starts with ``~`` and is dim."""
     return Text(words, figure(noise=words.startswith("~")))
+
+
+_DARK = Theme(
+    name="atft-dark",
+    primary="#7aa2c8",
+    secondary="#b48ead",
+    accent="#d8a657",
+    foreground="#d4d8dd",
+    background="#12161c",
+    surface="#181d25",
+    panel="#222933",
+    success="#8fb573",
+    warning="#d8a657",
+    error="#e06c75",
+    dark=True,
+    variables={"border": "#3a4452", "footer-key-foreground": "#d8a657"},
+)
+_LIGHT = Theme(
+    name="atft-light",
+    primary="#33658a",
+    secondary="#86518f",
+    accent="#a86400",
+    foreground="#23282e",
+    background="#f6f5f1",
+    surface="#ffffff",
+    panel="#e9e7e0",
+    success="#3f7d20",
+    warning="#a86400",
+    error="#b3261e",
+    dark=False,
+    variables={"border": "#b9b5aa", "footer-key-foreground": "#a86400"},
+)
+SAFE = Theme(
+    name="atft-safe",
+    primary="#56b4e9",
+    secondary="#cc79a7",
+    accent="#e69f00",
+    foreground="#e6e6e6",
+    background="#101418",
+    surface="#171c22",
+    panel="#20272f",
+    success="#56b4e9",
+    warning="#f0e442",
+    error="#d55e00",
+    dark=True,
+    variables={"border": "#46525f", "footer-key-foreground": "#e69f00"},
+)
+"""Good is blue, a warning yellow, bad vermilion (Okabe and Ito, https://jfly.uni-koeln.de/color/).
+
+Their orange is no warning here: a deuteranope sees it too close to vermilion (Lab difference 18)."""
+THEMES = (_DARK, _LIGHT, SAFE)
+
+
+def _colour(theme: Theme, role: str) -> Color:
+    """A colour of a theme; of the default one where it leaves that out."""
+    return Color.parse(getattr(theme, role) or getattr(_DARK, role))
+
+
+def palette(theme: Theme) -> TerminalTheme:
+    """What the ANSI colours of the roles look like in a theme."""
+    roles = ["panel", "error", "success", "warning", "primary", "secondary", "accent", "foreground"]
+    colours = [_colour(theme, role).rgb for role in roles]
+    return TerminalTheme(
+        _colour(theme, "background").rgb, _colour(theme, "foreground").rgb, colours, list(colours)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Ink:
+    """The colours of a theme by what they mean in a picture."""
+
+    main: Style
+    """What the picture is about."""
+    good: Style
+    bad: Style
+    accent: Style
+    """What the reader points at: cursor, target."""
+    others: tuple[Style, ...]
+    """What it is compared with, in order."""
+    quiet: Style
+    """Axes and labels."""
+    ground: Color
+
+    def shade(self, share: float) -> Style:
+        """Background for -1 (bad) .. 0 (nothing) .. +1 (good)."""
+        share = max(-1.0, min(1.0, share))
+        towards = (self.good if share > 0 else self.bad).color
+        assert towards is not None
+        mixed = self.ground.blend(Color.from_rich_color(towards), 0.1 + 0.6 * abs(share))
+        return Style(bgcolor=mixed.rich_color)
+
+
+def ink_of(theme: Theme) -> Ink:
+    """The colours of a theme; one that leaves some out gets those of the default."""
+    ground = _colour(theme, "background")
+
+    def style(role: str, share: float = 1.0) -> Style:
+        return Style(color=ground.blend(_colour(theme, role), share).rich_color)
+
+    others = (
+        style("secondary"),
+        style("success", 0.75),
+        style("foreground", 0.6),
+        style("warning", 0.6),
+    )
+    return Ink(
+        main=style("primary"),
+        good=style("success"),
+        bad=style("error"),
+        accent=style("accent"),
+        others=others,
+        quiet=style("foreground", 0.5),
+        ground=ground,
+    )
+
+
+INK = ink_of(_DARK)

@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from atft_tui.readings.cached import FILES
+from msgspec import Struct
+
 from atft_tui.readings.feed import chosen_or_newest
-from atft_tui.readings.parquet import read_table
+from atft_tui.readings.files import FILES, read_table, readable
 from engine.records import record
 from engine.records.backtest import BACKTEST, SETTINGS, BacktestSummary
 from engine.records.sweep import SWEEP, SweepSummary
@@ -20,11 +21,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 _REPORTS = ("report.html", "report.pdf", "report.md", "report.json")
-_DAILY, _RIVALS, _SECTORS = (
-    "backtest.parquet",
-    "backtest_baselines.parquet",
-    "backtest_sectors.parquet",
-)
+_DAILY, _RIVALS = "backtest.parquet", "backtest_baselines.parquet"
+_SECTORS = "backtest_sectors.parquet"
 _HOLDINGS = "holdings.parquet"
 _FILES = (BACKTEST, _DAILY, _RIVALS, _SECTORS, _HOLDINGS, SWEEP, *_REPORTS)
 Series = tuple[float, ...]
@@ -127,12 +125,12 @@ def overrides(found: BacktestSummary, workspace: Path) -> list[str]:
         for table in SETTINGS
         for key, value in getattr(config, table).model_dump(mode="json").items()
     }
-    out = []
-    for key, value in found.settings.items():
-        if key in now and isinstance(value, bool | int | float | str) and value != now[key]:
-            word = str(value).lower() if isinstance(value, bool) else str(value)
-            out.append(f"{key}={word}")
-    return out
+    changed = {
+        key: str(value).lower() if isinstance(value, bool) else str(value)
+        for key, value in found.settings.items()
+        if key in now and isinstance(value, bool | int | float | str) and value != now[key]
+    }
+    return [f"{key}={word}" for key, word in changed.items()]
 
 
 def _read_backtest(run: Run) -> BacktestValue:
@@ -196,16 +194,24 @@ def _column(frame: "pl.DataFrame", name: str) -> Series:
     return tuple(float(value) for value in frame[name].to_list())
 
 
+def _on(dates: tuple[dt.date, ...], days: Iterable[dt.date], values: Iterable[float]) -> Series:
+    """The values on these dates, NaN where there is none."""
+    known = dict(zip(days, values, strict=True))
+    return tuple(float(known.get(date, math.nan)) for date in dates)
+
+
 def _rival_curves(path: Path, dates: tuple[dt.date, ...]) -> tuple[tuple[str, Series], ...]:
     if not path.is_file():
         return ()
-    out = []
     table = read_table(path, ("name", "date", "net_return"), name=path.name)
-    for (name,), rows in table.group_by("name", maintain_order=True):
-        rows = rows.sort("date")
-        values = dict(zip(rows["date"].to_list(), growth(_column(rows, "net_return")), strict=True))
-        out.append((str(name), tuple(values.get(date, math.nan) for date in dates)))
-    return tuple(out)
+    groups = (
+        (str(name), rows.sort("date"))
+        for (name,), rows in table.group_by("name", maintain_order=True)
+    )
+    return tuple(
+        (name, _on(dates, rows["date"], growth(_column(rows, "net_return"))))
+        for name, rows in groups
+    )
 
 
 def _sector_curves(path: Path, dates: tuple[dt.date, ...]) -> tuple[tuple[str, Series], ...]:
@@ -213,10 +219,60 @@ def _sector_curves(path: Path, dates: tuple[dt.date, ...]) -> tuple[tuple[str, S
         return ()
     table = read_table(path, ("date", "sector", "net", "gross"), name=path.name)
     wide = table.group_by("sector", maintain_order=True).agg("date", "net", "gross")
-    rows = []
-    for sector, days, net, gross in wide.iter_rows():
-        values = dict(zip(days, net, strict=True))
-        curve = tuple(float(values.get(date, math.nan)) for date in dates)
-        rows.append((sum(gross) / max(1, len(gross)), str(sector), curve))
+    rows = [
+        (sum(gross) / max(1, len(gross)), str(sector), _on(dates, days, net))
+        for sector, days, net, gross in wide.iter_rows()
+    ]
     rows.sort(key=lambda row: (-row[0], row[1]))
     return tuple((name, curve) for _, name, curve in rows)
+
+
+class Holding(Struct, frozen=True, kw_only=True):
+    """One position at the close of a session; fractions of equity."""
+
+    symbol: str
+    name: str
+    sector: str
+    weight: float
+    """Value at the close / equity; negative = short, 0 = closed that session."""
+    rank: int | None
+    """Place of its score the evening before; 1 = best."""
+    scored: int
+    contribution: float
+    """What it added to the gross return of the session."""
+    dividend: float
+    """Cash a share on its ex-date, quote currency; 0 = no ex-date."""
+    received: float
+    """The same over the equity of the evening before; negative = paid by a short. In the contribution."""
+
+    @property
+    def side(self) -> str:
+        return "long" if self.weight > 0 else "short" if self.weight < 0 else "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayBook:
+    """Largest positions first."""
+
+    date: dt.date
+    rows: tuple[Holding, ...]
+
+
+def read_day(directory: Path, date: dt.date) -> DayBook:
+    """Holdings of a session from ``holdings.parquet`` of a run's directory."""
+    import polars as pl
+
+    path, names = directory / "holdings.parquet", directory / "holdings_names.parquet"
+    found = pl.scan_parquet(path).filter(pl.col("date") == date)
+    if names.is_file():
+        found = found.join(pl.scan_parquet(names), on="symbol", how="left")
+    else:
+        found = found.with_columns(name=pl.lit(""), sector=pl.lit(""))
+    with readable(path.name):
+        if "dividend" not in pl.read_parquet_schema(path):  # made before dividends were money
+            found = found.with_columns(dividend=pl.lit(0.0), received=pl.lit(0.0))
+        ordered = found.sort(pl.col("weight").abs(), "symbol", descending=[True, False])
+        known = pl.col("name", "sector").fill_null(""), pl.col("scored").fill_null(0)
+        rows = ordered.with_columns(*known).select(Holding.__struct_fields__).collect()
+    held = list(rows.iter_rows(named=True))
+    return DayBook(date=date, rows=record.convert(held, tuple[Holding, ...], path.name))

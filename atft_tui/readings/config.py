@@ -1,10 +1,12 @@
-"""Every key of the configuration as a row: value, where it comes from, what it means, what it may be."""
+"""Every key of the configuration as a row, and what a set of settings changes."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from atft_tui.readings.cached import FILES
+from atft_tui.readings.files import FILES
 from engine.workspace import CONFIG, config_files
 
 _DATA_TABLES = ("data", "quality", "universe", "labels", "features", "graph", "split")
@@ -71,30 +73,23 @@ def _read(workspace: Path) -> ConfigNews:
     files, path = config_files(workspace), workspace / CONFIG
     found = resolve(files)
     values, defaults = texts(found.config), texts(Config())
-    rows = []
-    for key, value in values.items():
+
+    def row(key: str, value: str) -> KeyRow:
         source = PHASES if key.startswith(f"{PHASES}.") else key
         origin, here = _origin(found.origins.get(source, "default"), path)
-        help_of = describe(key)
-        rows.append(
-            KeyRow(
-                key=key,
-                value=value,
-                default=defaults.get(key, value),
-                origin=origin,
-                limits=help_of.limits,
-                unit=help_of.unit,
-                about=help_of.about,
-                in_workspace=here,
-            )
-        )
-    presets = []
-    for name in PRESETS:
+        told = describe(key)
+        return KeyRow(
+            key=key, value=value, default=defaults.get(key, value), origin=origin,
+            limits=told.limits, unit=told.unit, about=told.about, in_workspace=here,
+        )  # fmt: skip
+
+    def preset(name: str) -> PresetRow:
         then = texts(resolve(files, preset=name).config)
         changed = (key for key in then if then[key] != values.get(key))
-        changes = tuple((key, values.get(key, ""), then[key]) for key in changed)
-        presets.append(PresetRow(name, changes))
-    return ConfigNews(tuple(rows), tuple(presets), path)
+        return PresetRow(name, tuple((key, values.get(key, ""), then[key]) for key in changed))
+
+    rows = tuple(row(key, value) for key, value in values.items())
+    return ConfigNews(rows, tuple(map(preset, PRESETS)), path)
 
 
 def _origin(origin: str, workspace_file: Path) -> tuple[str, bool]:
@@ -103,3 +98,48 @@ def _origin(origin: str, workspace_file: Path) -> tuple[str, bool]:
     if colon and Path(path) == workspace_file:
         return f"workspace:{line}", True
     return origin, False
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedSetting:
+    """A key whose value is not its default."""
+
+    key: str
+    default: str
+    value: str
+    origin: str
+    about: str
+
+
+def changes(
+    workspace: Path, preset: str | None, overrides: Sequence[str]
+) -> tuple[ChangedSetting, ...]:
+    """Keys with another value than the default, in the order of config.toml. ConfigError if senseless."""
+    from engine.config import Config
+    from engine.config.file import resolve
+    from engine.config.keys import describe, flatten
+
+    resolved = resolve(config_files(workspace), preset=preset, overrides=overrides)
+    before, after = flatten(Config()), flatten(resolved.config)
+    return tuple(
+        ChangedSetting(
+            key=key,
+            default=_short(before.get(key)),
+            value=_short(value),
+            origin=resolved.origins.get(key, _set_by(key, resolved.origins)),
+            about=describe(key).about,
+        )
+        for key, value in after.items()
+        if value != before.get(key)
+    )
+
+
+def _set_by(key: str, origins: Mapping[str, str]) -> str:
+    """Where a key was set, also by a shorter one (`training.epochs` sets those of the phases)."""
+    table = key.split(".")[0]
+    return next((origin for name, origin in origins.items() if name.split(".")[0] == table), "")
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else text[:39] + "…"

@@ -5,15 +5,14 @@ Each part is read by itself: one torn file is told in `DataReading.trouble` and 
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from atft_tui.readings.cached import FILES
-from atft_tui.readings.parquet import readable
+from atft_tui.readings.files import FILES, readable
 from engine.errors import DataError, EngineError
 from engine.files import MANIFEST
 from engine.records.audit import AUDIT, AuditResult
@@ -29,6 +28,7 @@ from engine.records.features import (
     feature_source,
     newest,
 )
+from engine.records.flags import EVENTS, FLAG_NAMES
 from engine.records.quality import QUALITY, REPORT, CheckedQuality, Hit, QualityReport
 from engine.records.record import RecordError
 from engine.records.snapshot import SNAPSHOTS, SnapshotManifest, current_id
@@ -37,8 +37,6 @@ V = TypeVar("V")
 Mark = Literal["", "missing", "excluded", "thin", "unknown"]
 _MOST = 60
 """Snapshots that are read; a store that grows every day keeps many."""
-_RULES = ("window", "half_life", "shrinkage", "threshold", "k", "rebuild_sessions")
-"""Rules of a graph that are shown beside its kind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,19 +87,6 @@ class StockRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GraphSeriesRow:
-    """Graphs of one set of rules; one value per rebuild date in each series."""
-
-    fits: bool
-    """Whether they were built from the current snapshot."""
-    kind: str
-    rules: str
-    dates: tuple[str, ...]
-    series: tuple[tuple[str, tuple[float, ...]], ...]
-    """Name of a statistic and its values; NaN where undefined. Empty where they were not recorded."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DataReading:
     """Everything on the Data screen."""
 
@@ -119,7 +104,8 @@ class DataReading:
     stocks: tuple[StockRow, ...] = ()
     features: tuple[FeatureRow, ...] = ()
     feature_source: FeatureSource = field(default_factory=FeatureSource)
-    graph: GraphSeriesRow | None = None
+    graph: tuple[GraphManifest, bool] | None = None
+    """The newest graphs, of the current snapshot if there are any; whether they are of it."""
     panel: str = ""
     """Directory of the cleaned bars of the current snapshot."""
 
@@ -139,31 +125,31 @@ class DataReader:
     def read(self, now: datetime) -> DataReading:
         """Every part that can be read, and what cannot."""
         self.trouble = []
+        part = self._part
         none: tuple[tuple[SnapshotRow, ...], int] = ((), 0)
-        snapshots, count = self._part(self._snapshots, none)
+        snapshots, count = part(self._snapshots, none)
         current = next((row for row in snapshots if row.current), None)
-        panel = self._part(lambda: self._fitting("panels", Built, current), None)
-        universe = self._part(lambda: self._fitting("universe", UniverseManifest, current), None)
+        panel = part(lambda: self._fitting("panels", Built, current), None)
+        universe = part(lambda: self._fitting("universe", UniverseManifest, current), None)
         members = universe[1] if universe else None
-        quality = self._part(lambda: self._quality(current, panel and panel[0]), None)
+        quality = part(lambda: self._quality(current, panel and panel[0]), None)
         hits = FILES.derive("hits", (quality,), lambda: quality.hits if quality else ())
-        audit = self._part(lambda: FILES.record_if_there(self.workspace / AUDIT, AuditResult), None)
+        audit = part(lambda: FILES.record_if_there(self.workspace / AUDIT, AuditResult), None)
         unknown: tuple[tuple[FeatureRow, ...], FeatureSource] = ((), FeatureSource())
-        features, source = self._part(lambda: self._features(current), unknown)
+        features, source = part(lambda: self._features(current), unknown)
+        covered = partial(_coverage, quality, members)
         return DataReading(
             snapshots=snapshots,
             n_snapshots=count,
             quality=quality,
             hits=hits,
             audit=audit,
-            audit_hours=self._part(lambda: hours_since(audit, now), None),
-            coverage=FILES.derive(
-                "coverage", (quality, members), lambda: _coverage(quality, members)
-            ),
-            stocks=self._part(lambda: self._stocks(hits, members), ()),
+            audit_hours=part(lambda: hours_since(audit, now), None),
+            coverage=FILES.derive("coverage", (quality, members), covered),
+            stocks=part(lambda: self._stocks(hits, members), ()),
             features=features,
             feature_source=source,
-            graph=self._part(lambda: self._graph(current), None),
+            graph=part(lambda: self._graph(current), None),
             panel=str(panel[0]) if panel else "",
             trouble=tuple(self.trouble),
         )
@@ -235,12 +221,10 @@ class DataReader:
         inputs = (catalog, source.built, source.worth, source.fits)
         return FILES.derive("features", inputs, lambda: (source.rows(catalog), source))
 
-    def _graph(self, current: SnapshotRow | None) -> GraphSeriesRow | None:
+    def _graph(self, current: SnapshotRow | None) -> tuple[GraphManifest, bool] | None:
         chain = current.manifest.chain if current else None
         found = newest(self.workspace / "graphs", GraphManifest, chain, FILES.record)
-        if found is None:
-            return None
-        return FILES.derive("graph", found[1:], lambda: _graph(found[1], fits=found[2]))
+        return FILES.derive("graph", found[1:], lambda: found[1:]) if found else None
 
     def _stocks(
         self, hits: Sequence[Hit], universe: UniverseManifest | None
@@ -286,22 +270,6 @@ def _coverage(quality: CheckedQuality | None, universe: UniverseManifest | None)
     )
 
 
-def _graph(manifest: GraphManifest, *, fits: bool) -> GraphSeriesRow:
-    columns = {
-        name: tuple(math.nan if v is None else float(v) for v in values)
-        for name, values in manifest.statistics.items()
-        if name != "date"
-    }
-    rules = manifest.graph
-    return GraphSeriesRow(
-        fits=fits,
-        kind=str(rules.get("kind", "not recorded")),
-        rules="  ".join(f"{name} {rules[name]}" for name in _RULES if name in rules),
-        dates=tuple(map(str, manifest.statistics.get("date", ()))),
-        series=tuple(columns.items()),
-    )
-
-
 def _table_rows(path: Path) -> list[dict[str, Any]]:
     """Rows of a small Parquet file; RecordError for a torn one."""
     import polars as pl
@@ -332,3 +300,49 @@ def _stocks(
         )
         for row in rows
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockBars:
+    """One code's closes, in order of time."""
+
+    symbol: str
+    dates: tuple[str, ...]
+    close: tuple[float, ...]
+    """NaN where missing."""
+    cleaned: bool
+    """After the quality gates, adjusted for splits; else as it came."""
+    events: tuple[tuple[int, str], ...] = ()
+    """Position among the dates, and what happened to the shares: split, break, dividend, action, proceeds."""
+
+
+def read_stock(workspace: Path, snapshot: str, panel: str, symbol: str) -> StockBars:
+    """Cleaned closes where the code has any, else raw ones. RecordError for a torn file."""
+    import polars as pl
+
+    raw = workspace / "data" / SNAPSHOTS / snapshot
+    for directory, cleaned in ((Path(panel) if panel else None, True), (raw, False)):
+        files = sorted(directory.glob("bars-*.parquet")) if directory is not None else []
+        if not files:
+            continue
+        with readable(str(directory)):
+            table = pl.scan_parquet(files)
+            told = ["flags"] if "flags" in table.collect_schema() else []
+            mine = table.filter(pl.col("symbol") == symbol)
+            bars = mine.select("date", "close", *told).sort("date").collect()
+        if not bars.is_empty():
+            return StockBars(
+                symbol=symbol,
+                dates=tuple(str(day) for day in bars["date"]),
+                close=tuple(math.nan if value is None else value for value in bars["close"]),
+                cleaned=cleaned,
+                events=tuple(_events(bars["flags"])) if told else (),
+            )
+    return StockBars(symbol=symbol, dates=(), close=(), cleaned=False)
+
+
+def _events(flags: Iterable[int]) -> Iterator[tuple[int, str]]:
+    for position, bits in enumerate(flags):
+        for bit, name in FLAG_NAMES.items():
+            if bits & bit & EVENTS:
+                yield position, name

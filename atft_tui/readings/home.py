@@ -1,15 +1,16 @@
-"""What Home shows: small files, the schedule's book and the last runs. No tables, no configuration."""
+"""What Home shows: small files, the schedule's book and the last runs; and the first steps to all of it."""
 
+import contextlib
 import datetime as dt
 import math
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from atft_tui.readings.cached import FILES, Readable, attempted
-from atft_tui.readings.champion import Champion, read_champion
+from atft_tui.readings.files import FILES, Readable, attempted
 from atft_tui.readings.runs import list_runs
-from atft_tui.readings.seals import ShownCard, read_card, seals
+from atft_tui.readings.seals import Champion, ShownCard, read_card, read_champion, seals
 from engine.errors import IntegrityError
 from engine.files import MANIFEST
 from engine.records.agenda import Agenda
@@ -20,11 +21,11 @@ from engine.records.shadow import LiveRecord, ShadowLedger
 from engine.records.snapshot import SNAPSHOTS, SnapshotManifest, current_id
 from engine.schedule.agenda import read_agenda
 
-RUNS, ALERTS = 12, 10
+RUNS, _ALERTS = 12, 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DataNews:
+class _DataNews:
     """The snapshot in use and what the last checks said of it."""
 
     manifest: SnapshotManifest
@@ -50,7 +51,7 @@ class HomeNews:
     """None too while no challenger passed the gate."""
     live: LiveRecord | None = None
     """RankIC of the champion's sealed scores; None until the ledger knows one."""
-    data: DataNews | None = None
+    data: _DataNews | None = None
     agenda: Agenda = field(default_factory=Agenda)
     runs: tuple[RunSummary, ...] = ()
     reports: int = 0
@@ -78,11 +79,10 @@ def read_home(workspace: Path, now: dt.datetime) -> HomeNews:
     champion = attempted(lambda: _champion(workspace))
     live = attempted(lambda: _live(workspace, champion.value))
     card = attempted(lambda: _card(workspace))
-    agenda = attempted(lambda: read_agenda(workspace, now, limit=ALERTS))
+    agenda = attempted(lambda: read_agenda(workspace, now, limit=_ALERTS))
     runs = attempted(lambda: list_runs(workspace, RUNS))
     parts: dict[str, Readable[Any]] = {
-        "data": data, "champion": champion, "ledger": live, "card": card, "agenda": agenda,
-        "runs": runs,
+        "data": data, "champion": champion, "ledger": live, "card": card, "agenda": agenda, "runs": runs,
     }  # fmt: skip
     rows = runs.value or ()
     return HomeNews(
@@ -98,13 +98,13 @@ def read_home(workspace: Path, now: dt.datetime) -> HomeNews:
     )
 
 
-def _data(workspace: Path) -> DataNews | None:
+def _data(workspace: Path) -> _DataNews | None:
     name = current_id(workspace)
     if name is None:
         return None
     manifest = FILES.record(workspace / "data" / SNAPSHOTS / name / MANIFEST, SnapshotManifest)
     quality = FILES.record_if_there(workspace / QUALITY, CheckedQuality)
-    return DataNews(
+    return _DataNews(
         manifest=manifest,
         quality=quality if quality and quality.snapshot == name else None,
         audit=FILES.record_if_there(workspace / AUDIT, AuditResult),
@@ -129,3 +129,145 @@ def _card(workspace: Path) -> ShownCard | None:
         said = "changed after it was sealed: " * (shown.standing == "broken")
         raise IntegrityError(f"{shown.name}: {said}{shown.trouble}")
     return shown
+
+
+@dataclass(frozen=True, slots=True)
+class FirstStep:
+    """One step on the way, and the key or place that takes it."""
+
+    name: str
+    what: str
+    key: str
+    """That does it from Home."""
+    done: bool
+    place: str = ""
+    """Where to go; empty for a step that is a command."""
+    command: str = ""
+    given: dict[str, str] = field(default_factory=dict)
+    """Parameters of the command that are filled in."""
+
+
+@dataclass(frozen=True, slots=True)
+class _StepGroup:
+    """Steps that belong together, in order."""
+
+    title: str
+    steps: tuple[FirstStep, ...]
+
+
+def parts(news: HomeNews) -> tuple[_StepGroup, _StepGroup, _StepGroup]:
+    """The demo, one's own data, and every day."""
+    run = {"run": news.runs[0].id} if news.runs else {}
+    made_up = news.data is not None and news.data.manifest.market == "synthetic"
+    own = news.data is not None and not made_up
+    # From a command line the demo's run is named for its training.
+    trained = any(row.command == "train" and row.status == "done" for row in news.runs)
+    demo = any(row.command == "demo" for row in news.runs) or (made_up and trained)
+    backtested = any(row.sharpe is not None for row in news.runs)
+    running = news.agenda.process == "running"
+    return (
+        _StepGroup("See it work, in minutes: a made-up market with a known answer", (
+            FirstStep("demo", "make the market, train, backtest, report", "d", demo, command="demo"),
+            FirstStep("watch", "see it learn, live", "3", demo, place="train"),
+            FirstStep("backtest", "net of costs, with its interval", "6", backtested, place="backtest"),
+            FirstStep("report", "one HTML file to keep", "r", news.reports > 0, command="report", given=run),
+        )),
+        _StepGroup("Your own data", (
+            FirstStep("ingest", "CSV, Parquet, J-Quants or Yahoo", "i", own, command="ingest"),
+            FirstStep("train", "networks and baselines on it", "n", own and trained, command="train"),
+            FirstStep("promote", "the gate decides on a champion", "4", news.champion is not None,
+                      place="runs"),
+        )),
+        _StepGroup("Every day", (
+            FirstStep("signals", "a sealed list of what to trade, and whether to", "s",
+                      news.card is not None, command="signals"),
+            FirstStep("schedule", "after each session, by itself", "p", running, command="schedule",
+                      given={"action": "run"}),
+        )),
+    )  # fmt: skip
+
+
+def upcoming(news: HomeNews) -> FirstStep | None:
+    """The first step that is not done; None when all are."""
+    return next((step for part in parts(news) for step in part.steps if not step.done), None)
+
+
+_MIB, _GIB = 2**20, 2**30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuNews:
+    name: str
+    percent: float | None
+    """Load; None where the GPU does not tell (MIG, vGPU)."""
+    used_mib: float | None
+    total_mib: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineNews:
+    cpu_percent: float
+    """Use of all cores together, 0 to 100, since the reading before."""
+    cores: int
+    load: float
+    """Processes that ran or waited, mean of the last minute."""
+    memory_used_mib: float
+    memory_total_mib: float
+    disk_free_gib: float
+    disk_total_gib: float
+    """Size of the file system that the workspace is on."""
+    gpus: tuple[GpuNews, ...]
+
+
+class MachineReader:
+    """What the machine is doing; psutil and NVML are loaded with the first reading, in its thread."""
+
+    def __init__(self) -> None:
+        import psutil
+
+        self._psutil = psutil
+        self._gpus = _gpus()
+        psutil.cpu_percent()
+
+    def read(self, workspace: Path) -> MachineNews:
+        """What the machine does now; the disk is the one that holds the workspace."""
+        memory = self._psutil.virtual_memory()
+        # A workspace may still be to be made: the nearest directory above it that is there.
+        there = next(folder for folder in (workspace, *workspace.parents) if folder.is_dir())
+        disk = self._psutil.disk_usage(str(there))
+        return MachineNews(
+            cpu_percent=float(self._psutil.cpu_percent()),
+            cores=os.cpu_count() or 1,
+            load=round(os.getloadavg()[0], 1),
+            memory_used_mib=round((memory.total - memory.available) / _MIB),
+            memory_total_mib=round(memory.total / _MIB),
+            disk_free_gib=round(disk.free / _GIB, 1),
+            disk_total_gib=round(disk.total / _GIB, 1),
+            gpus=tuple(_figures(handle) for handle in self._gpus),
+        )
+
+
+def _gpus() -> list[Any]:
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        return [pynvml.nvmlDeviceGetHandleByIndex(n) for n in range(pynvml.nvmlDeviceGetCount())]
+    except pynvml.NVMLError:
+        return []
+
+
+def _figures(handle: Any) -> GpuNews:
+    """A driver can fail, and some GPUs tell only a part: what is not told is None."""
+    import pynvml
+
+    name, percent, used, total = "GPU", None, None, None
+    with contextlib.suppress(pynvml.NVMLError):
+        told = pynvml.nvmlDeviceGetName(handle)
+        name = told.decode() if isinstance(told, bytes) else str(told)
+    with contextlib.suppress(pynvml.NVMLError):
+        percent = float(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu)
+    with contextlib.suppress(pynvml.NVMLError):
+        memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+        used, total = round(memory.used / _MIB), round(memory.total / _MIB)
+    return GpuNews(name=name, percent=percent, used_mib=used, total_mib=total)

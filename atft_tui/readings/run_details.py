@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from atft_tui.readings.cached import FILES, attempted
+from atft_tui.readings.files import FILES, attempted
 from engine.records.champion import CHAMPION_FILE, ChampionEntry, ChampionHistory
 from engine.records.run import RunManifest, RunSummary
 from engine.runs.events import (
@@ -24,18 +24,9 @@ from engine.runs.fold import decoded
 from engine.runs.sink import Follower
 from engine.runs.store import Run
 
-_MAX_FINDINGS = 50
+_MAX_FINDINGS, _MAX_FILES = 50, 200
 _KEPT_EPOCHS = 2
 """A resume goes back by less."""
-
-
-@dataclass(frozen=True, slots=True)
-class LossPoint:
-    """Training loss of one epoch."""
-
-    x: float
-    loss: float
-    """Mean of the logged steps of an epoch, on training days with dropout on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +35,8 @@ class Course:
 
     epochs: tuple[tuple[int, EpochEvaluated], ...] = ()
     """Position in the run, counted over its folds, and the validation there."""
-    losses: tuple[LossPoint, ...] = ()
+    losses: tuple[tuple[int, float], ...] = ()
+    """Position, and the mean loss of the epoch's logged steps, on training days with dropout on."""
     phases: tuple[PhaseFinished, ...] = ()
     findings: tuple[Warned | Diagnosed, ...] = ()
     started: RunStarted | None = None
@@ -123,7 +115,7 @@ class CourseReader:
         return replace(
             self._course,
             epochs=tuple(sorted(self._epochs.items())),
-            losses=tuple(LossPoint(x, loss) for x, loss in sorted(losses.items())),
+            losses=tuple(sorted(losses.items())),
             phases=tuple(self._phases.values()),
             findings=tuple(self._findings),
         )
@@ -137,9 +129,6 @@ class CourseReader:
 
 def _mean(steps: dict[int, float]) -> float:
     return sum(steps.values()) / len(steps)
-
-
-_MAX_FILES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,10 +181,9 @@ def files_of(directory: Path) -> tuple[RunFile, ...]:
     """Files and folders of a run with their sizes, the largest first."""
     found = []
     for entry in os.scandir(directory):
-        if entry.is_dir(follow_symlinks=False):
-            found.append(RunFile(f"{entry.name}/", _size(entry.path)))
-        else:
-            found.append(RunFile(entry.name, entry.stat(follow_symlinks=False).st_size))
+        folder = entry.is_dir(follow_symlinks=False)
+        size = _size(entry.path) if folder else entry.stat(follow_symlinks=False).st_size
+        found.append(RunFile(f"{entry.name}{'/' * folder}", size))
     return tuple(sorted(found, key=lambda file: (-file.size, file.name))[:_MAX_FILES])
 
 

@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 from atft_tui import format as fmt
-from atft_tui.readings.cached import Stamp, stamp_of
+from atft_tui.readings.files import Stamp, stamp_of
 from engine.records.figure import Interval
 from engine.records.rank_ic import RankICSummary
 from engine.records.run import RunSummary, Sharpe
@@ -55,10 +55,9 @@ class RunTable:
 
     def read(self, budget_s: float = _BUDGET_S) -> RunList:
         """The runs as they are now; reading new ones stops after ``budget_s`` seconds of CPU time."""
-        spent = 0.0
+        spent, pending = 0.0, 0
         found: list[RunSummary] = []
         known: dict[str, tuple[_Signature, RunSummary]] = {}
-        pending = 0
         for run in RunStore(self.workspace / "runs"):
             before = self._known.get(run.id)
             finished = before is not None and before[1].status not in _AT_WORK
@@ -67,7 +66,10 @@ class RunTable:
                 known[run.id] = before
             elif spent < budget_s:
                 begun = time.thread_time()
-                known[run.id] = (signature, _same(summarise(run), before))
+                new = summarise(run)
+                # The value known already if nothing changed, so that comparing two lists is quick.
+                same = before is not None and before[1] == new
+                known[run.id] = (signature, before[1] if before and same else new)
                 time.sleep(0)  # lets the screen draw between two runs
                 spent += time.thread_time() - begun
             else:
@@ -75,7 +77,7 @@ class RunTable:
                 if before is None:
                     found.append(_unread(run))
                     continue
-                known[run.id] = (before[0], before[1])
+                known[run.id] = before
             found.append(known[run.id][1])
         self._known, self._behind = known, pending > 0
         return RunList(tuple(found), pending)
@@ -106,11 +108,6 @@ def sharpe_words(sharpe: Sharpe | None) -> str:
         return fmt.DASH
     interval = Interval(sharpe.value, sharpe.low, sharpe.high).text()
     return f"{interval} {fmt.clean(sharpe.verdict)}".rstrip()
-
-
-def _same(new: RunSummary, before: tuple[_Signature, RunSummary] | None) -> RunSummary:
-    """The value known already if nothing changed, so that comparing two lists is quick."""
-    return before[1] if before is not None and before[1] == new else new
 
 
 def _unread(run: Run) -> RunSummary:

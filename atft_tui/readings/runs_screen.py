@@ -51,9 +51,7 @@ class OverlayRun:
     @property
     def loss(self) -> Curve:
         """Training loss over epochs."""
-        return Curve(
-            self.about.id, tuple(CurvePoint(point.x, point.loss) for point in self.course.losses)
-        )
+        return Curve(self.about.id, tuple(CurvePoint(x, loss) for x, loss in self.course.losses))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,30 +60,6 @@ class Overlay:
 
     runs: tuple[OverlayRun, ...]
     pairs: tuple[PairView, ...]
-
-
-class _Courses:
-    """Readers of event files, the last used ones kept."""
-
-    def __init__(self) -> None:
-        self._readers: OrderedDict[Path, CourseReader] = OrderedDict()
-
-    def read(self, events: Path) -> Course:
-        """How the run of this event file went so far."""
-        reader = self._readers.pop(events, None) or CourseReader(events)
-        self._readers[events] = reader
-        while len(self._readers) > _KEPT:
-            self._readers.popitem(last=False)
-        return reader.read()
-
-
-def _read_overlay(workspace: Path, runs: Sequence[RunSummary], courses: _Courses) -> Overlay:
-    """The runs side by side, in their order."""
-    root = workspace / "runs"
-    return Overlay(
-        tuple(OverlayRun(run, courses.read(root / run.id / "events.jsonl")) for run in runs),
-        read_pairs(workspace, [run.id for run in runs]),
-    )
 
 
 ABSENT = "(absent)"
@@ -129,18 +103,6 @@ def _settings(path: Path) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class RunsChoice:
-    """What the person has chosen on the screen."""
-
-    view: View = "runs"
-    details: bool = True
-    run: str | None = None
-    """Under the cursor."""
-    marked: tuple[str, ...] = ()
-    comparison: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class RunsValue:
     """The list, and the parts of the view that is open."""
 
@@ -159,25 +121,38 @@ class RunsReading:
     def __init__(self, workspace: Path) -> None:
         self.workspace = workspace
         self.table = RunTable(workspace)
-        self.courses = _Courses()
+        self._readers: OrderedDict[Path, CourseReader] = OrderedDict()
+        """Of event files, the last used ones kept."""
 
-    def read(self, wanted: RunsChoice) -> RunsValue:
-        """What the chosen view shows, as the files are now."""
-        found = self.table.read()
+    def read(
+        self,
+        view: View,
+        *,
+        run: str | None,
+        details: bool,
+        marked: Sequence[str],
+        comparison: str | None,
+    ) -> RunsValue:
+        """What a view shows of the run under the cursor and the chosen ones, as the files are now."""
+        found, workspace = self.table.read(), self.workspace
         known = {about.id: about for about in found.runs}
-        marked = [known[run_id] for run_id in wanted.marked if run_id in known]
-        match wanted.view:
-            case "overlay" if marked:
-                return RunsValue(found, overlay=_read_overlay(self.workspace, marked, self.courses))
-            case "diff" if len(marked) > 1:
-                ids = [about.id for about in marked]
-                return RunsValue(found, diff=config_diff(self.workspace, ids))
+        ids = [run_id for run_id in marked if run_id in known]
+        match view:
+            case "overlay" if ids:
+                runs = tuple(OverlayRun(known[run_id], self._course(run_id)) for run_id in ids)
+                return RunsValue(found, overlay=Overlay(runs, read_pairs(workspace, ids)))
+            case "diff" if len(ids) > 1:
+                return RunsValue(found, diff=config_diff(workspace, ids))
             case "ablations":
-                return self._comparisons(found, wanted)
+                every = read_comparisons(workspace, found.runs)
+                one = next((c for c in every if c.found.id == comparison), None)
+                if one := one or next(iter(every), None):
+                    one = replace(one, daily=daily_gap(workspace, one))
+                return RunsValue(found, comparisons=every, comparison=one)
             case "tune":
-                return RunsValue(found, studies=read_studies(self.workspace, found.runs))
-            case "runs" if wanted.details:
-                return RunsValue(found, details=self._details(known.get(wanted.run or "")))
+                return RunsValue(found, studies=read_studies(workspace, found.runs))
+            case "runs" if details:
+                return RunsValue(found, details=self._details(known.get(run or "")))
             case _:
                 return RunsValue(found)
 
@@ -186,13 +161,14 @@ class RunsReading:
             return None
         run = Run(self.workspace / "runs" / about.id)
         words = last_words(run) if about.status in ("crashed", "failed") else ""
-        course = self.courses.read(run.events_path)
-        return read_details(self.workspace, run, about, course, words)
+        return read_details(self.workspace, run, about, self._course(about.id), words)
 
-    def _comparisons(self, found: RunList, wanted: RunsChoice) -> RunsValue:
-        every = read_comparisons(self.workspace, found.runs)
-        chosen = next((one for one in every if one.found.id == wanted.comparison), None)
-        chosen = chosen or next(iter(every), None)
-        if chosen is not None:
-            chosen = replace(chosen, daily=daily_gap(self.workspace, chosen))
-        return RunsValue(found, comparisons=every, comparison=chosen)
+    def _course(self, run_id: str) -> Course:
+        """How a run went so far."""
+        events = self.workspace / "runs" / run_id / "events.jsonl"
+        known = events in self._readers
+        reader = self._readers.pop(events) if known else CourseReader(events)
+        self._readers[events] = reader
+        while len(self._readers) > _KEPT:
+            self._readers.popitem(last=False)
+        return reader.read()

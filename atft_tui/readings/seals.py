@@ -1,13 +1,15 @@
-"""Sealed signals as the screens show them: the card of each, and whether its seal holds."""
+"""Sealed signals and the champion, as the screens show them."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal
 
+from atft_tui.readings.files import FILES
 from engine.errors import IntegrityError
 from engine.records import record
 from engine.records.card import Card
+from engine.records.champion import CHAMPION_FILE, ChampionHistory, ModelFacts
 from engine.records.seal import ATTEMPT, Seal, read_seal, seal_places
 
 _CardStanding = Literal["sealed", "unsealed", "torn", "broken"]
@@ -29,6 +31,8 @@ class ShownCard:
     """Why it was revised."""
     digest: str = ""
     """SHA-256 of the manifest, as sealed."""
+    key: str = ""
+    """What it is of: session, data, model and settings in one text."""
 
     @property
     def word(self) -> str:
@@ -60,6 +64,7 @@ def read_card(seal: Seal) -> ShownCard:
         revision=seal.revision,
         reason=seal.trusted.reason if seal.trusted else "",
         digest=seal.digest,
+        key=seal.trusted.key_text if seal.trusted else "",
     )
 
 
@@ -69,3 +74,24 @@ def read_attempt(workspace: Path) -> ShownCard | None:
     if card is None:
         return None
     return ShownCard(name=card.session, session=card.session, standing="unsealed", card=card)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Champion:
+    """Who trades, who did before, and what is known of the model."""
+
+    history: ChampionHistory
+    facts: ModelFacts | None
+    """None where the package is gone, which ``verify`` tells of."""
+
+
+def read_champion(workspace: Path) -> Champion | None:
+    """None before the first promotion. RecordError for a file that cannot be read."""
+    path = workspace / CHAMPION_FILE
+    history = FILES.record_if_there(path, ChampionHistory)
+    if history is None:
+        return None
+    path = path.parent / (history.champion or "none") / "model.json"
+    facts = FILES.record_if_there(path, ModelFacts)
+    champion = partial(Champion, history=history, facts=facts)
+    return FILES.derive(f"champion {workspace}", (history, facts), champion)

@@ -8,8 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar, cast
 
-from atft_tui.readings.cached import FILES
-from atft_tui.readings.parquet import read_table
+from atft_tui.readings.files import FILES, read_table
 from engine.records import record
 from engine.records.comparison import (
     FOLDER,
@@ -86,26 +85,21 @@ class StudyView:
 
     def rows(self) -> tuple[TrialView, ...]:
         """Each trial with its mark."""
-        course = self.found.course()
-        better = [
-            new for (_, old), new in itertools.pairwise([(-1, -math.inf), *course]) if new[1] > old
-        ]
-        marked = {number for number, _ in better}
-        return tuple(TrialView(trial, trial.number in marked) for trial in self.found.trials)
+        steps = itertools.pairwise([(-1, -math.inf), *self.found.course()])
+        better = {number for (_, old), (number, new) in steps if new > old}
+        return tuple(TrialView(trial, trial.number in better) for trial in self.found.trials)
 
 
 def read_comparisons(workspace: Path, runs: Sequence[RunSummary]) -> tuple[ComparisonView, ...]:
     """Those that have ended, newest first, after those at work, told by their runs' events."""
-    made = [
-        FILES.record(path, VariantComparison) for path in comparison_files(workspace, *VARIANTS)
-    ]
+    made = [FILES.record(p, VariantComparison) for p in comparison_files(workspace, *VARIANTS)]
     known = {one.run_id for one in made}
     going = [
         _comparison_at_work(workspace, about)
         for about in runs
         if about.command == "compare" and about.status and about.id not in known
     ]
-    return (*going, *(ComparisonView(one) for one in made))
+    return (*going, *map(ComparisonView, made))
 
 
 def read_pairs(workspace: Path, run_ids: Sequence[str]) -> tuple[PairView, ...]:
@@ -151,9 +145,8 @@ def _summed(path: Path, variant: str, reference: str) -> _DailyGap | None:
     import polars as pl  # 0.2 s; only when a comparison is looked at
 
     columns = ("date", "split", "seed", "variant", "rank_ic")
-    frame = read_table(path, columns, name=path.name).filter(
-        (pl.col("split") == "test") & pl.col("seed").is_null()
-    )
+    frame = read_table(path, columns, name=path.name)
+    frame = frame.filter((pl.col("split") == "test") & pl.col("seed").is_null())
     mine = frame.filter(pl.col("variant") == variant).select("date", "rank_ic")
     other = frame.filter(pl.col("variant") == reference).select("date", other="rank_ic")
     both = mine.join(other, on="date").drop_nulls().sort("date")
@@ -196,17 +189,16 @@ def _comparison_at_work(workspace: Path, about: RunSummary) -> ComparisonView:
 def _variant_so_far(name: str, events: Sequence[VariantFinished]) -> VariantResult:
     """The first seed's figure stands for the variant until its seeds' scores are averaged."""
     done = [event for event in events if math.isfinite(event.rank_ic)]
+    first = next(iter(done), None)
     test = None
-    if done:
-        first = done[0]
-        test = RankICLevel(
-            rank_ic=first.rank_ic, rank_ic_se=first.rank_ic_se, n_dates=first.n_dates
-        )
+    if first is not None:
+        error, days = first.rank_ic_se, first.n_dates
+        test = RankICLevel(rank_ic=first.rank_ic, rank_ic_se=error, n_dates=days)
     return VariantResult(
         name=name,
         runs={str(event.seed): event.variant_run for event in done},
         test=test,
-        verdict=f"seed {done[0].seed}" if done else "failed",
+        verdict=f"seed {first.seed}" if first else "failed",
         errors=tuple(event.error for event in events if event.error),
     )
 
@@ -215,28 +207,18 @@ def _study_at_work(workspace: Path, about: RunSummary) -> StudyView:
     """What the events tell of the trials so far; one that was cut off counts by its last end."""
     run = Run(workspace / "runs" / about.id)
     plan = _plan(run, STUDY_PLAN, StudyPlan)
-    trials = {
-        event.number: _trial_so_far(event)
-        for event in run.events()
-        if isinstance(event, TrialFinished)
-    }
+    told = {event.number: event for event in run.events() if isinstance(event, TrialFinished)}
+    rows = tuple(_trial_so_far(told[number]) for number in sorted(told))
     name = plan.study or str(run.manifest.study or about.id)
-    rows = tuple(trials[number] for number in sorted(trials))
-    return StudyView(
-        StudyResult(study=name, run_id=about.id, trials=rows), about.status, plan.trials
-    )
+    found = StudyResult(study=name, run_id=about.id, trials=rows)
+    return StudyView(found, about.status, plan.trials)
 
 
 def _trial_so_far(event: TrialFinished) -> TrialRow:
+    same = "number", "rank_ic", "rank_ic_se", "n_dates", "seconds", "parameters", "error"
     return TrialRow(
-        number=event.number,
         run_id=event.trial_run,
         state=cast(TrialState, event.state),
         value=event.value if event.state == "complete" else math.nan,
-        rank_ic=event.rank_ic,
-        rank_ic_se=event.rank_ic_se,
-        n_dates=event.n_dates,
-        seconds=event.seconds,
-        parameters=event.parameters,
-        error=event.error,
+        **{name: getattr(event, name) for name in same},
     )

@@ -1,4 +1,4 @@
-"""One sealed signal as rows: every stock with rank, weight, order and refusal, and what changed since.
+"""One sealed signal as rows: every stock with rank, weight, order, refusal and reasons, and what changed.
 
 Every byte comes through `Seal.read`, so nothing that was changed after it was sealed becomes a row.
 """
@@ -7,14 +7,87 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from atft_tui.readings.explain import EMPTY, Explanations
-from atft_tui.readings.parquet import read_table
+from atft_tui.readings.files import read_table
 from atft_tui.readings.seals import ShownCard, read_card
 from engine.errors import IntegrityError
 from engine.files import from_json, sha256
 from engine.records.orders import Order, Refused, rows_of
 from engine.records.seal import Seal
+
+if TYPE_CHECKING:
+    import polars as pl
+
+COLUMNS = ("symbol", "kind", "name", "value", "rank_without")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbour:
+    code: str
+    attention: float | None
+    """Weight among what the stock listens to; None = the network does not tell."""
+    rank_without: int | None
+    """The stock's rank had it not heard this neighbour; None = not worked out for this stock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Why:
+    code: str
+    variables: tuple[tuple[str, float], ...] = ()
+    """Feature and its contribution to the standardised score; of the largest positions only."""
+    neighbours: tuple[Neighbour, ...] = ()
+    """The neighbours by attention, most first."""
+    own: float | None = None
+    """Attention of the stock on itself."""
+    past: tuple[tuple[str, int], ...] = ()
+    """Session and rank, oldest first."""
+
+    @property
+    def is_explained(self) -> bool:
+        return bool(self.variables)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explanations:
+    """All rows of the file as a frame; a stock's are taken out when they are asked for."""
+
+    frame: "pl.DataFrame | None" = None
+    place: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Code -> first row and number of rows: the file is sorted by code."""
+
+    @classmethod
+    def read(cls, content: bytes) -> "Explanations":
+        frame = read_table(content, COLUMNS, name="explain.parquet")
+        place: dict[str, tuple[int, int]] = {}
+        for row, code in enumerate(frame["symbol"]):
+            start, count = place.get(code, (row, 0))
+            place[code] = start, count + 1
+        return cls(frame, place)
+
+    def of(self, code: str) -> Why:
+        """About 0.1 ms. A stock that the file does not name has no reasons."""
+        if self.frame is None or code not in self.place:
+            return Why(code=code)
+        start, count = self.place[code]
+        rows = [row[1:] for row in self.frame.slice(start, count).iter_rows()]
+        neighbours = [
+            Neighbour(code=str(name), attention=value, rank_without=without)
+            for kind, name, value, without in rows
+            if kind == "neighbour"
+        ]
+        neighbours.sort(key=lambda one: (one.attention is None, -(one.attention or 0.0), one.code))
+        return Why(
+            code=code,
+            variables=tuple((str(n), float(v)) for kind, n, v, _ in rows if kind == "variable"),
+            neighbours=tuple(neighbours),
+            own=next((value for kind, _, value, _ in rows if kind == "self"), None),
+            past=tuple((str(n), int(v)) for kind, n, v, _ in rows if kind == "past"),
+        )
+
+
+_UNEXPLAINED = Explanations()
+
 
 _KEPT = 6
 """Signals kept in memory: the one shown, its neighbours, and those just visited."""
@@ -78,7 +151,7 @@ class Signal:
     """The stocks by rank; one without a rank stands last."""
     horizon: int = 0
     """Sessions that the traded score looks ahead."""
-    explain: Explanations = EMPTY
+    explain: Explanations = _UNEXPLAINED
     change: BookChange | None = None
     by_code: Mapping[str, StockLine] = field(default_factory=dict)
 
@@ -110,8 +183,7 @@ def _with_rows(signal: Signal, before: Seal | None) -> Signal:
     seal = signal.seal
     inputs = seal.inputs()
     ranks, scores = _scores(seal, inputs.horizon)
-    then = _then(before, inputs.key.model)
-    weights = _weights(seal)
+    then, weights = _then(before, inputs.key.model), _weights(seal)
     names = _names(seal.directory.parent / "pins" / f"{inputs.securities}.bin")
     orders = {row.symbol: row for row in rows_of(seal.read("orders.csv"), Order, "orders.csv")}
     refused: dict[str, list[Refused]] = {}
@@ -197,16 +269,19 @@ def _sized(lines: Iterable[StockLine]) -> tuple[StockLine, ...]:
 # ---- the files -----------------------------------------------------------------------------------
 
 
+def _rows(seal: Seal, name: str, *columns: str) -> list[tuple[str, Any, Any]]:
+    """Symbol and two columns of a sealed table."""
+    return read_table(seal.read(name), ("symbol", *columns), name=name).rows()
+
+
 def _scores(seal: Seal, horizon: int) -> tuple[dict[str, int], dict[str, float]]:
-    columns = ("symbol", "rank", f"score_{horizon}")
-    rows = read_table(seal.read("scores.parquet"), columns, name="scores.parquet").rows()
+    rows = _rows(seal, "scores.parquet", "rank", f"score_{horizon}")
     return {code: rank for code, rank, _ in rows}, {code: score for code, _, score in rows}
 
 
 def _weights(seal: Seal) -> dict[str, tuple[float, float]]:
     """Weights in the book now, and in that of the decision before."""
-    columns = ("symbol", "weight", "weight_before")
-    rows = read_table(seal.read("weights.parquet"), columns, name="weights.parquet").rows()
+    rows = _rows(seal, "weights.parquet", "weight", "weight_before")
     return {code: (now, then) for code, now, then in rows}
 
 

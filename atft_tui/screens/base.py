@@ -1,28 +1,40 @@
-"""What all eight screens share: top bar, headline, footer, and reading files off the main thread."""
+"""What all eight screens share: top bar, headline, footer, export, and reading files off the main thread."""
 
 import asyncio
-from collections.abc import Iterable
-from typing import ClassVar, Generic, TypeVar
+from collections.abc import Container, Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.events import Resize, ScreenResume, ScreenSuspend
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
 from atft_tui import format as fmt
-from atft_tui.protocol import Cockpit
-from atft_tui.sizes import TALL, WIDE, too_small
-from atft_tui.styles import BAD
-from atft_tui.widgets.keybar import KeyBar
+from atft_tui.keys import SCREENS
+from atft_tui.styles import BAD, DIM, TALL, WARN, WIDE
+from atft_tui.widgets.bars import KeyBar, TopBar
 from atft_tui.widgets.lines import tab_line
-from atft_tui.widgets.topbar import TopBar
+from atft_tui.widgets.panel import PlacePanel
+from atft_tui.widgets.table import Grid
 from engine.errors import EngineError
+from engine.files import write_text
+
+if TYPE_CHECKING:
+    from atft_tui.app import CockpitApp
 
 _V = TypeVar("_V")
+_MIN_WIDTH, _MIN_HEIGHT = 60, 20
+"""Below this the panels cannot be read."""
+
+
+def utc_now() -> datetime:
+    """The moment it is, UTC."""
+    return datetime.now(UTC)
 
 
 class CockpitScreen(Screen[None], Generic[_V]):
@@ -34,9 +46,12 @@ class CockpitScreen(Screen[None], Generic[_V]):
     """
 
     place: ClassVar[str] = ""
+    """Its name in `atft_tui.keys.PLACES`; its keys are those of `SCREENS`."""
     poll_s: ClassVar[float] = 1.0
-    BINDINGS: ClassVar[list[BindingType]] = []
-    # Textual focuses the first focusable widget; screens choose their own where it matters.
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        cls.BINDINGS = [*SCREENS.get(cls.place, ())]
+        super().__init_subclass__(**more)
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,6 +93,21 @@ class CockpitScreen(Screen[None], Generic[_V]):
         tabs.display = seen
         tabs.update(tab_line(titles, chosen, lead))
 
+    def part(self, name: str) -> Widget:
+        """A panel or table of the place by its short name: ``sharpe`` is ``#backtest-sharpe``."""
+        return self.query_one(f"#{self.place}-{name}")
+
+    def show_parts(self, names: Iterable[str], seen: Container[str]) -> None:
+        """Show those of the parts that are to be ``seen``, and hide the others."""
+        for name in names:
+            self.part(name).display = name in seen
+
+    def focused_part(self, names: Sequence[str]) -> str | None:
+        """Which of these parts has the focus."""
+        inside = self.focused.ancestors_with_self if self.focused is not None else ()
+        ids = {str(node.id or "").removeprefix(f"{self.place}-") for node in inside}
+        return next((name for name in names if name in ids), None)
+
     # ---- shared ----------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
@@ -93,10 +123,13 @@ class CockpitScreen(Screen[None], Generic[_V]):
         self.follow()
 
     @property
-    def cockpit(self) -> Cockpit:
-        """The application, as screens know it."""
-        assert isinstance(self.app, Cockpit)
-        return self.app
+    def cockpit(self) -> "CockpitApp":
+        """The application, which goes from place to place and starts commands."""
+        return cast("CockpitApp", self.app)
+
+    def action_ask(self, command: str) -> None:
+        """The form of a command."""
+        self.cockpit.ask(command)
 
     def reread(self) -> None:
         """Read now instead of at the next turn."""
@@ -126,6 +159,13 @@ class CockpitScreen(Screen[None], Generic[_V]):
             except TimeoutError:
                 continue
 
+    def repaint(self) -> None:
+        """Pictures of an `Ink` keep the colours they were made with: make them again."""
+        self.query_one(TopBar).draw()
+        for panel in self.query(PlacePanel):
+            panel.draw(force=True)
+        self.draw_headline()
+
     def on_resize(self) -> None:
         self.lay_out()
 
@@ -138,7 +178,7 @@ class CockpitScreen(Screen[None], Generic[_V]):
     def draw_headline(self) -> None:
         """One line: what cannot be read, or the screen's own. A notice over all where it is too small."""
         width, height = self.size
-        notice = too_small(width, height)
+        notice = _too_small(width, height)
         self.set_class(notice is not None, "tiny")
         self.query_one("#notice", Static).update(notice or "")
         trouble = Text(f" {fmt.clean(self.trouble)}", style=BAD)
@@ -156,3 +196,37 @@ class CockpitScreen(Screen[None], Generic[_V]):
         """Read at once: the place is in front again."""
         self._in_front = True
         self._wake.set()
+
+
+def _too_small(width: int, height: int) -> Text | None:
+    """What stands on the screen instead while the terminal is too small; None when it is not."""
+    if width >= _MIN_WIDTH and height >= _MIN_HEIGHT:
+        return None
+    needs = f"needs {_MIN_WIDTH}x{_MIN_HEIGHT}, has {width}x{height}\n"
+    return Text.assemble((needs, WARN), ("1-8 ? q work", DIM))
+
+
+def focused_text(screen: Screen[object]) -> str | None:
+    """CSV of the focused table or the focused panel's text; None if neither has the focus."""
+    widget = screen.focused
+    if isinstance(widget, Grid):
+        return widget.table.csv()
+    if isinstance(widget, PlacePanel):
+        return widget.drawing(widget.size.width, widget.size.height).plain
+    return None
+
+
+def export_focused(screen: Screen[object], folder: Path) -> Path | None:
+    """Write it under ``folder``; the path, or None if nothing that can be exported has the focus."""
+    focused = screen.focused
+    if isinstance(focused, Grid):
+        name, suffix, text = focused.table.id, "csv", focused.table.csv()
+    elif isinstance(focused, PlacePanel):
+        name, suffix, text = focused.id, "svg", focused.svg()
+    else:
+        return None
+    place = screen.id or getattr(screen, "place", "screen")
+    path = folder / f"{place}-{name}-{utc_now():%Y%m%d-%H%M%S}.{suffix}"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(path, text)
+    return path

@@ -1,6 +1,7 @@
 """A form for any command, made from its description: one field per parameter, the command line below."""
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -9,15 +10,14 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.screen import ModalScreen
+from textual.containers import Container, Horizontal, Vertical, VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Button, Checkbox, Input, Label, Select, Static
 
 from atft_tui import format as fmt
-from atft_tui.styles import BAD, DIM, STRONG
-from atft_tui.widgets.field import Field
-from atft_tui.words import command_words, missing, own_words, split
+from atft_tui.screens.dialogs import Dialog
+from atft_tui.styles import DIM, STRONG, WIDE
+from atft_tui.widgets.table import Field
 from engine.commands import BY_NAME, Command, Parameter
 from engine.commands.strategies import strategy_summaries
 from engine.config.file import PRESETS
@@ -26,6 +26,57 @@ from engine.workspace import config_files
 
 _OTHER_LINES = 12
 """Title, hint, command line, problem, buttons and frame."""
+
+
+def command_words(
+    command: Command,
+    values: Mapping[str, str | bool],
+    *,
+    preset: str | None = None,
+    overrides: Sequence[str] = (),
+) -> list[str]:
+    """``atft-tui`` + these words do what the form says. Empty values are left out."""
+    arguments: list[str] = []
+    options: list[str] = []
+    for parameter in command.parameters:
+        value, option = values.get(parameter.name, ""), f"--{parameter.name.replace('_', '-')}"
+        if parameter.kind == "argument":
+            arguments += _several(parameter, value)
+        elif parameter.kind == "flag":
+            options += [option] if value is True else []
+        else:
+            options += [part for word in _several(parameter, value) for part in (option, word)]
+    if command.configurable:
+        options += ["--preset", preset] if preset else []
+        options += [part for override in overrides for part in ("--set", override)]
+    # Arguments first, as a person would type them; one that looks like an option stands after ``--``.
+    if any(word.startswith("-") for word in arguments):
+        return [command.name, *options, "--", *arguments]
+    return [command.name, *arguments, *options]
+
+
+def missing(command: Command, values: Mapping[str, str | bool]) -> list[str]:
+    """Names of required parameters without a value."""
+    return [
+        parameter.name
+        for parameter in command.parameters
+        if parameter.required and not values.get(parameter.name)
+    ]
+
+
+def split(text: str) -> list[str]:
+    """Words of a line as a shell would take them; an open quote takes the line as it stands."""
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return text.split()
+
+
+def _several(parameter: Parameter, value: str | bool) -> list[str]:
+    text = str(value).strip() if value is not False else ""
+    if not text or (text == str(parameter.default or "") and parameter.kind == "option"):
+        return []
+    return split(text) if parameter.multiple else [text]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +92,10 @@ class CommandRequest:
     overrides: tuple[str, ...]
 
 
-class CommandForm(ModalScreen[CommandRequest | None]):
+class CommandForm(Dialog[CommandRequest | None]):
     """Fields, the command line they make, and what is wrong with them before anything starts."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", "cancel"),
-        Binding("ctrl+s", "start", "start", priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+s", "start", "start", priority=True)]
 
     def __init__(
         self, command: str, workspace: Path, given: Mapping[str, str] | None = None
@@ -61,18 +109,10 @@ class CommandForm(ModalScreen[CommandRequest | None]):
         self.fields: dict[str, Widget] = {}
         """The fields by the name of their parameter."""
         preset = self.given.get("preset", self.command.preset or "")
-        self._preset = Select(
-            [(name, name) for name in PRESETS],
-            value=preset if preset in PRESETS else Select.NULL,
-            prompt="(none)",
-            compact=True,
-            id="preset",
-        )
+        self._preset = _select("preset", PRESETS, preset)
+        hint = "training.seed=2 model.hidden=64"
         self._overrides = Field(
-            self.given.get("set", ""),
-            placeholder="training.seed=2 model.hidden=64",
-            compact=True,
-            id="overrides",
+            self.given.get("set", ""), placeholder=hint, compact=True, id="overrides"
         )
 
     def compose(self) -> ComposeResult:
@@ -84,41 +124,30 @@ class CommandForm(ModalScreen[CommandRequest | None]):
         yield Label(f"{self.command.name}: {self.command.help}", classes="title", markup=False)
         with self._scroll:
             for parameter in self.command.parameters:
-                yield from self._field(parameter)
+                widget = self.fields[parameter.name] = self._field(parameter)
+                yield _row(parameter.name + (" *" if parameter.required else ""), widget)
             if self.command.configurable:
-                yield from self._configuration()
+                yield _row("preset", self._preset)
+                yield _row("set", self._overrides)
         yield self._hint
         yield self._line
         yield Static(id="problem")
-        with Horizontal(classes="buttons"):
-            yield Button("Start (ctrl+s)", variant="primary", id="start", compact=True)
-            yield Button("Cancel (esc)", id="cancel", compact=True)
+        yield self.buttons("start", "Start (ctrl+s)", compact=True)
 
     def on_mount(self) -> None:
         self.draw_line()
         if not self.command.parameters:  # Nothing has to be said: enter starts it.
             self.query_one("#start", Button).focus()
 
-    def _field(self, parameter: Parameter) -> ComposeResult:
+    def _field(self, parameter: Parameter) -> Widget:
         name, given = f"p-{parameter.name}", self.given.get(parameter.name, "")
         default = "" if parameter.default is None else str(parameter.default)
         choices = tuple(strategy_summaries()) if parameter.name == "strategy" else parameter.choices
-        widget: Widget
         if parameter.kind == "flag":
-            widget = Checkbox("yes", value=given == "true", id=name, compact=True)
-        elif choices:
-            chosen = given or default
-            start = chosen if chosen in choices else Select.NULL
-            widget = Select([(Text(fmt.clean(c)), c) for c in choices], value=start, id=name,
-                            prompt="(none)", compact=True)  # fmt: skip
-        else:
-            widget = Field(given, placeholder=default, id=name, compact=True)
-        self.fields[parameter.name] = widget
-        yield from _row(parameter.name + (" *" if parameter.required else ""), widget)
-
-    def _configuration(self) -> ComposeResult:
-        yield from _row("preset", self._preset)
-        yield from _row("set", self._overrides)
+            return Checkbox("yes", value=given == "true", id=name, compact=True)
+        if choices:
+            return _select(name, choices, given or default)
+        return Field(given, placeholder=default, id=name, compact=True)
 
     def on_resize(self) -> None:
         self.fit()
@@ -130,14 +159,11 @@ class CommandForm(ModalScreen[CommandRequest | None]):
 
     def on_descendant_focus(self) -> None:
         """Say what the field with the focus means."""
-        name = self.focused.id if self.focused is not None else None
         about = {f"p-{parameter.name}": parameter.help for parameter in self.command.parameters}
-        about |= {
-            "preset": "A named set of overrides.",
-            "overrides": "KEY=VALUE, several with spaces.",
-        }
-        hint = Text(about.get(name or "", ""), style=DIM)
-        self._hint.update(hint)
+        about["preset"] = "A named set of overrides."
+        about["overrides"] = "KEY=VALUE, several with spaces."
+        name = str(self.focused.id) if self.focused is not None else ""
+        self._hint.update(Text(about.get(name, ""), style=DIM))
 
     # ---- values --------------------------------------------------------------------------------
 
@@ -147,9 +173,9 @@ class CommandForm(ModalScreen[CommandRequest | None]):
 
     def words(self) -> list[str]:
         """The whole command line after ``atft-tui``."""
-        return command_words(
-            self.command, self.values(), preset=self._new_preset(), overrides=self.overrides
-        )
+        # The command's own preset needs no word.
+        preset = self.preset if self.preset != self.command.preset else None
+        return command_words(self.command, self.values(), preset=preset, overrides=self.overrides)
 
     @property
     def preset(self) -> str | None:
@@ -166,12 +192,8 @@ class CommandForm(ModalScreen[CommandRequest | None]):
     @on(Checkbox.Changed)
     def draw_line(self) -> None:
         """Show the command line that the fields make."""
-        line = Text("$ atft-tui " + fmt.clean(" ".join(self.words())), style=STRONG)
-        self._line.update(line)
-
-    def _new_preset(self) -> str | None:
-        """The preset if it is not the command's own, which needs no word."""
-        return self.preset if self.preset != self.command.preset else None
+        words = fmt.clean(" ".join(self.words()))
+        self._line.update(Text(f"$ atft-tui {words}", style=STRONG))
 
     def problem(self) -> str:
         """What keeps the command from starting; empty if nothing does."""
@@ -197,28 +219,50 @@ class CommandForm(ModalScreen[CommandRequest | None]):
     @on(Button.Pressed, "#start")
     def action_start(self) -> None:
         problem = self.problem()
-        self.query_one("#problem", Static).update(Text(fmt.clean(problem), style=BAD))
+        self.complain(fmt.clean(problem))
         if problem or self.look_first():
             return
-        values = self.values()
-        self.dismiss(
-            CommandRequest(
-                self.command.name,
-                tuple(self.words()),
-                tuple(own_words(self.command, values)),
-                self.preset or self.command.preset,
-                self.overrides,
-            )
-        )
-
-    @on(Button.Pressed, "#cancel")
-    def cancel(self) -> None:
-        """Close without starting anything."""
-        self.dismiss(None)
+        own = command_words(self.command, self.values())[1:]
+        preset = self.preset or self.command.preset
+        words = tuple(self.words())
+        self.dismiss(CommandRequest(self.command.name, words, tuple(own), preset, self.overrides))
 
 
-def _row(label: str, widget: Widget) -> ComposeResult:
-    yield Horizontal(Label(label, classes="field", markup=False), widget, classes="row")
+class BesideForm(CommandForm):
+    """A form beside what it looks at before the command may start; above it where there is little room."""
+
+    least = 3
+    """Lines of the fields where the form stands above."""
+
+    def beside(self) -> Widget:
+        """What stands beside the form."""
+        raise NotImplementedError
+
+    def compose(self) -> ComposeResult:
+        with Container(classes="dialog start"):
+            with Vertical(classes="train-form"):
+                yield from self.form()
+            yield self.beside()
+
+    def fit(self) -> None:
+        """Give the fields and what is beside them the room that there is."""
+        super().fit()
+        narrow = self.app.size.width < WIDE
+        self.query_one(".start").set_class(narrow, "stacked")
+        if narrow:
+            self._scroll.styles.max_height = self.least
+
+
+def _row(label: str, widget: Widget) -> Horizontal:
+    return Horizontal(Label(label, classes="field", markup=False), widget, classes="row")
+
+
+def _select(name: str, choices: Iterable[str], chosen: str) -> Select[str]:
+    options = [(Text(fmt.clean(choice)), choice) for choice in choices]
+    known = any(chosen == choice for _, choice in options)
+    return Select(
+        options, value=chosen if known else Select.NULL, id=name, prompt="(none)", compact=True
+    )
 
 
 def _value(widget: Widget) -> str | bool:

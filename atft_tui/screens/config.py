@@ -5,30 +5,59 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
+from rich.style import Style
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Container, Horizontal, Vertical, VerticalScroll
-from textual.screen import ModalScreen
+from textual.containers import Container, Vertical
 from textual.suggester import SuggestFromList
 from textual.widget import Widget
 from textual.widgets import Button, Input, Label, Static
 
 from atft_tui import format as fmt
 from atft_tui import styles
-from atft_tui.keys import SCREENS, bindings
 from atft_tui.readings.config import ConfigNews, KeyRow, PresetRow, read_config
 from atft_tui.screens.base import CockpitScreen
-from atft_tui.sizes import WIDE
+from atft_tui.screens.dialogs import Dialog, TextDialog
+from atft_tui.styles import WIDE
 from atft_tui.widgets.column import TableColumn
-from atft_tui.widgets.key_panel import KeyPanel
+from atft_tui.widgets.lines import Lines
+from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.table import BrowseTable
 from engine.errors import EngineError
 
 
-def _value(row: KeyRow) -> Text:
-    return Text(fmt.clean(row.value), styles.CHANGED if row.is_changed else styles.PLAIN)
+class _KeyPanel(PlacePanel[KeyRow]):
+    """One setting: what it means, its value and where that comes from."""
+
+    title = "key"
+    empty = "No key fits the filter: esc clears it."
+
+    def picture(self, value: KeyRow, width: int, height: int) -> Text:
+        """The setting in sentences and facts."""
+        out = Lines(width, height)
+        out.say((value.key, styles.STRONG))
+        out.prose(value.about)
+        out.space()
+        changed = styles.CHANGED if value.is_changed else styles.PLAIN
+        out.wrap(out.label_of("value"), value.value, changed)
+        if value.is_changed:
+            out.wrap(out.label_of("default"), value.default)
+        if value.limits:
+            out.wrap(out.label_of("range"), value.limits)
+        if value.unit:
+            out.fact("unit", value.unit)
+        out.fact("from", fmt.clean(value.origin))
+        if value.is_of_data:
+            out.space()
+            words = "What was built from the data under another value stays; it is built anew when needed."
+            out.prose((words, styles.DIM))
+        return out.text()
+
+
+def _marked(row: KeyRow, words: str, style: Style) -> Text:
+    """Words of a row, in a style if its value is not the default."""
+    return Text(fmt.clean(words), style if row.is_changed else styles.PLAIN)
 
 
 def _origin(row: KeyRow) -> Text:
@@ -39,24 +68,20 @@ def _range(row: KeyRow) -> Text:
     return Text.assemble(fmt.clean(row.limits), (f" {fmt.clean(row.unit)}", styles.DIM))
 
 
-def _key(row: KeyRow) -> Text:
-    mark = "*" if row.is_changed else " "
-    return Text(f"{mark}{fmt.clean(row.key)}", styles.STRONG if row.is_changed else styles.PLAIN)
-
-
 _COLUMNS: tuple[TableColumn[KeyRow], ...] = (
-    TableColumn(name=" key", cell=_key, value=lambda row: row.key, width=37),
-    TableColumn(name="value", cell=_value, value=lambda row: row.value),
-    TableColumn(name="from", cell=_origin, value=lambda row: row.origin, width=16),
-    TableColumn(name="range, unit", cell=_range, width=26, wide_only=True),
-)
+    TableColumn(" key", lambda row: _marked(row, " *"[row.is_changed] + row.key, styles.STRONG), 37,
+                value=lambda row: row.key),
+    TableColumn("value", lambda row: _marked(row, row.value, styles.CHANGED),
+                value=lambda row: row.value),
+    TableColumn("from", _origin, 16, value=lambda row: row.origin),
+    TableColumn("range, unit", _range, 26, wide_only=True),
+)  # fmt: skip
 
 
 class ConfigScreen(CockpitScreen[ConfigNews]):
     """The place of the settings: a table of all keys beside the words on one."""
 
     place: ClassVar[str] = "config"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(SCREENS["config"])]
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,13 +90,13 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
     def body(self) -> Iterable[Widget]:
         with Container(id="config-body"):
             yield BrowseTable(_COLUMNS, key=lambda row: row.key, id="config-table")
-            yield KeyPanel(id="config-key")
+            yield _KeyPanel(id="config-key")
 
     def read(self) -> ConfigNews:
         return read_config(self.cockpit.workspace)
 
     def on_mount(self) -> None:
-        self.query_one("#config-table", BrowseTable).grid.focus()
+        self.table.focus()
 
     @property
     def wide(self) -> bool:
@@ -79,9 +104,9 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
         return self.size.width >= WIDE
 
     def show(self, value: ConfigNews) -> None:
-        table = self.query_one("#config-table", BrowseTable)
-        table.set_rows([row for row in value.rows if row.is_changed or not self.changed_only])
-        self.query_one(KeyPanel).show_value(table.current)
+        rows = [row for row in value.rows if row.is_changed or not self.changed_only]
+        self.table.set_rows(rows)
+        self.query_one(_KeyPanel).show_value(self.selected)
 
     def headline(self, width: int) -> Text:
         if self.value is None:
@@ -97,24 +122,29 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
         return text
 
     @property
+    def table(self) -> BrowseTable[KeyRow]:
+        """All keys, or those that are not at their default."""
+        return self.query_one("#config-table", BrowseTable)
+
+    @property
     def selected(self) -> KeyRow | None:
         """The row under the cursor."""
-        row: KeyRow | None = self.query_one("#config-table", BrowseTable).current
-        return row
+        return self.table.current
 
     @on(BrowseTable.Highlighted)
     def describe(self, event: BrowseTable.Highlighted) -> None:
         """Show the words on the key under the cursor."""
-        self.query_one(KeyPanel).show_value(event.row)
+        self.query_one(_KeyPanel).show_value(event.row)
 
     @on(BrowseTable.Selected)
     def action_edit(self) -> None:
         if self.selected is not None:
-            dialog = EditDialog(self.cockpit.workspace, self.selected)
-            self.app.push_screen(dialog, lambda told: self.tell(told))
+            self.app.push_screen(EditDialog(self.cockpit.workspace, self.selected), self.tell)
 
     def action_unset(self) -> None:
         """Back to the layer below; asked first, because a comment may go with it."""
+        from engine.config.keys import PHASES
+
         row = self.selected
         if row is None:
             return
@@ -122,13 +152,12 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
             told = f"{row.key} is not set in the workspace's file: {row.origin}"
             self.app.notify(fmt.clean(told), severity="warning", markup=False)
             return
-        key = _as_set(row.key)
-        below = "the list of phases" if key != row.key else row.key
-        self.cockpit.confirm(
-            f"Take {below} out of {self.value.path.name if self.value else 'the file'}? "
-            f"It is {row.value} now; the default is {row.default}.",
-            lambda: self.unset(key),
-        )
+        # In a file the phases are one list.
+        phases = row.key.startswith(f"{PHASES}.")
+        key, below = (PHASES, "the list of phases") if phases else (row.key, row.key)
+        file = self.value.path.name if self.value else "the file"
+        now = f"It is {row.value} now; the default is {row.default}."
+        self.cockpit.confirm(f"Take {below} out of {file}? {now}", lambda: self.unset(key))
 
     def unset(self, key: str) -> None:
         """Take the key out of the file and say what it is now."""
@@ -155,26 +184,27 @@ class ConfigScreen(CockpitScreen[ConfigNews]):
 
     def action_presets(self) -> None:
         if self.value is not None:
-            self.app.push_screen(PresetDialog(self.value.presets))
+            self.app.push_screen(TextDialog(_preset_text(self.value.presets)))
 
 
-def _as_set(key: str) -> str:
-    """The key that stands in a file: phases are one list."""
-    from engine.config.keys import PHASES
+def _preset_text(presets: tuple[PresetRow, ...]) -> Text:
+    """Each preset with the keys that it would change, from what they are now."""
+    text = Text("Presets: atft-tui COMMAND --preset NAME, or in the form of a command.\n")
+    for preset in presets:
+        text.append(f"\n{preset.name}", styles.STRONG)
+        text.append(f"  {len(preset.changes)} keys\n", styles.DIM)
+        for key, now, then in preset.changes:
+            text.append(f"  {key:<42}")
+            text.append(f"{fmt.clean(now)} -> ", styles.DIM)
+            text.append(f"{fmt.clean(then)}\n", styles.CHANGED)
+    return text
 
-    return PHASES if key.startswith(f"{PHASES}.") else key
 
-
-# ---- small windows -------------------------------------------------------------------------------
-
-
-class EditDialog(ModalScreen[str | None]):
+class EditDialog(Dialog[str | None]):
     """A new value, judged by the resolver before anything is written; what was typed stays until it fits.
 
     Answers with what was changed, in words.
     """
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "cancel")]
 
     def __init__(self, workspace: Path, row: KeyRow) -> None:
         super().__init__()
@@ -185,17 +215,13 @@ class EditDialog(ModalScreen[str | None]):
         with Vertical(classes="dialog form"):
             yield Label(fmt.clean(row.key), classes="title", markup=False)
             yield Static(Text(fmt.clean(row.about)))
-            yield Static(_facts(row), classes="field")
+            facts = f"default {row.default}", row.limits, row.unit, f"now from {row.origin}"
+            yield Static(Text(fmt.clean("  ·  ".join(filter(None, facts)))), classes="field")
             choices = _choices(row)
-            yield Input(
-                row.value,
-                id="value",
-                suggester=SuggestFromList(choices) if choices else None,
-            )
+            suggester = SuggestFromList(choices) if choices else None
+            yield Input(row.value, id="value", suggester=suggester)
             yield Static(id="problem")
-            with Horizontal(classes="buttons"):
-                yield Button("Set (enter)", variant="primary", id="set")
-                yield Button("Cancel (esc)", id="cancel")
+            yield self.buttons("set", "Set (enter)")
 
     def on_mount(self) -> None:
         self.query_one("#value", Input).focus()
@@ -214,46 +240,12 @@ class EditDialog(ModalScreen[str | None]):
         try:
             change = await asyncio.to_thread(set_key, self.workspace, self.row.key, text)
         except EngineError as error:
-            told = f"{error.message}\n{error.hint}".strip()
-            self.query_one("#problem", Static).update(Text(fmt.clean_lines(told), styles.BAD))
+            self.complain(f"{error.message}\n{error.hint}".strip())
             return
         self.dismiss(f"{change.key} = {change.after} (was {change.before})")
-
-    @on(Button.Pressed, "#cancel")
-    def cancel(self) -> None:
-        """Close without a change."""
-        self.dismiss(None)
-
-
-def _facts(row: KeyRow) -> Text:
-    parts = [f"default {row.default}", row.limits, row.unit, f"now from {row.origin}"]
-    return Text(fmt.clean("  ·  ".join(part for part in parts if part)))
 
 
 def _choices(row: KeyRow) -> list[str]:
     if row.default in ("true", "false"):
         return ["true", "false"]
     return [f'"{word}"' for word in row.limits.split(" | ")] if " | " in row.limits else []
-
-
-class PresetDialog(ModalScreen[None]):
-    """Each preset with the keys that it would change, from what they are now."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,p,q", "dismiss(None)", "close")]
-
-    def __init__(self, presets: tuple[PresetRow, ...]) -> None:
-        super().__init__()
-        self.presets = presets
-
-    def compose(self) -> ComposeResult:
-        text = Text()
-        text.append("Presets: atft-tui COMMAND --preset NAME, or in the form of a command.\n")
-        for preset in self.presets:
-            text.append(f"\n{preset.name}", styles.STRONG)
-            text.append(f"  {len(preset.changes)} keys\n", styles.DIM)
-            for key, now, then in preset.changes:
-                text.append(f"  {key:<42}")
-                text.append(f"{fmt.clean(now)} -> ", styles.DIM)
-                text.append(f"{fmt.clean(then)}\n", styles.CHANGED)
-        with VerticalScroll(classes="dialog wide"):
-            yield Static(text)

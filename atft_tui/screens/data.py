@@ -1,36 +1,30 @@
 """What is stored, how it was read, and whether it can be trusted: a box for each question."""
 
 import asyncio
-from collections.abc import Iterable
-from datetime import UTC, datetime
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar, Literal
 
 from rich.text import Text
 from textual import on, work
-from textual.binding import BindingType
 from textual.containers import Container, Vertical
 from textual.widget import Widget
 from textual.widgets import Static
 
-from atft_tui.keys import SCREENS, bindings
-from atft_tui.readings.data import DataReader, DataReading, StockRow
-from atft_tui.readings.stock import read_stock
-from atft_tui.screens import data_headline, data_tables
-from atft_tui.screens.base import CockpitScreen
+from atft_tui.keys import following
+from atft_tui.readings.data import DataReader, DataReading, StockRow, read_stock
+from atft_tui.screens import data_words
+from atft_tui.screens.base import CockpitScreen, utc_now
+from atft_tui.widgets.column import TableColumn
 from atft_tui.widgets.coverage import CoveragePanel
-from atft_tui.widgets.graph_panel import GraphPanel
-from atft_tui.widgets.reading_panel import ReadingPanel
-from atft_tui.widgets.stock_panel import StockPanel, StockView
+from atft_tui.widgets.data_panels import GraphPanel, ReadingPanel, StockPanel, StockView
 from atft_tui.widgets.table import BrowseTable
 from engine.errors import EngineError
-from engine.records.quality import MARKET, DataFinding, Hit
+from engine.records.quality import MARKET, Hit
 
 TABS = ("coverage", "reading", "findings", "stocks", "features", "snapshots", "graph")
-_PICTURES = ("coverage", "reading", "graph", "stock")
-"""Boxes without a table."""
-_SEEN = (
-    "coverage", "reading", "snapshots", "findings", "stocks", "stock", "features", "graph",
-)  # fmt: skip
+_TABLES = ("findings", "stocks", "features", "snapshots")
+"""Boxes with a table."""
+_SEEN = "coverage", "reading", "snapshots", "findings", "stocks", "stock", "features", "graph"
 """Boxes in the order of their places, where there is room for all."""
 BOXES = (*TABS, "stock")
 """The chosen stock has a box of its own; with tabs it stands under the stocks."""
@@ -47,13 +41,21 @@ After that: c checks what was ingested,
 """
 
 
-def now() -> datetime:
-    """The time that the age of the audit is told by."""
-    return datetime.now(UTC)
-
-
 def _box(name: str, *inside: Widget) -> Vertical:
     return Vertical(*inside, id=f"data-{name}", classes="panel box")
+
+
+def _table(
+    name: str, columns: Sequence[TableColumn[Any]], key: Callable[[Any], str], fixed: int = 1
+) -> BrowseTable[Any]:
+    return BrowseTable(columns, key=key, id=f"{name}-table", fixed=fixed)
+
+
+def _examples() -> BrowseTable[Any]:
+    def key(row: Hit) -> str:
+        return f"{row.rule} {row.symbol} {row.date}"
+
+    return _table("examples", data_words.EXAMPLES, key, fixed=2)
 
 
 class DataScreen(CockpitScreen[DataReading]):
@@ -61,7 +63,6 @@ class DataScreen(CockpitScreen[DataReading]):
 
     place: ClassVar[str] = "data"
     poll_s: ClassVar[float] = 1.0
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(SCREENS["data"])]
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,37 +74,21 @@ class DataScreen(CockpitScreen[DataReading]):
     # ---- reading ---------------------------------------------------------------------------------
 
     def read(self) -> DataReading:
-        return DataReader(self.cockpit.workspace).read(now())
+        return DataReader(self.cockpit.workspace).read(utc_now())
 
     def body(self) -> Iterable[Widget]:
         yield Static(Text(_EMPTY), id="empty")
         with Container(id="data-grid"):
             yield CoveragePanel(id="data-coverage")
             yield ReadingPanel(id="data-reading")
-            yield _box(
-                "snapshots",
-                BrowseTable(data_tables.SNAPSHOTS, key=lambda row: row.id, id="snapshots-table"),
-                Static(id="snapshot-detail"),
-            )
-            kinds: BrowseTable[DataFinding] = BrowseTable(
-                data_tables.FINDINGS, key=lambda row: row.rule, id="findings-table"
-            )
-            examples: BrowseTable[Hit] = BrowseTable(
-                data_tables.EXAMPLES,
-                key=lambda row: f"{row.rule} {row.symbol} {row.date}",
-                id="examples-table",
-                fixed=2,
-            )
-            yield _box("findings", kinds, examples, Static(id="finding-detail"))
-            yield _box(
-                "stocks", BrowseTable(data_tables.STOCKS, key=lambda s: s.symbol, id="stocks-table")
-            )
+            snapshots = _table("snapshots", data_words.SNAPSHOTS, lambda row: row.id)
+            yield _box("snapshots", snapshots, Static(id="snapshot-detail"))
+            kinds = _table("findings", data_words.FINDINGS, lambda row: row.rule)
+            yield _box("findings", kinds, _examples(), Static(id="finding-detail"))
+            yield _box("stocks", _table("stocks", data_words.STOCKS, lambda row: row.symbol))
             yield StockPanel(id="data-stock")
-            yield _box(
-                "features",
-                BrowseTable(data_tables.FEATURES, key=lambda row: row.name, id="features-table"),
-                Static(id="feature-detail"),
-            )
+            features = _table("features", data_words.FEATURES, lambda row: row.name)
+            yield _box("features", features, Static(id="feature-detail"))
             yield GraphPanel(id="data-graph")
         yield Static(id="tabs")
 
@@ -122,8 +107,8 @@ class DataScreen(CockpitScreen[DataReading]):
         self.query_one(CoveragePanel).show_coverage(value.coverage)
         self.query_one(ReadingPanel).show_value(value.current.manifest if value.current else None)
         for name in ("stocks", "features", "snapshots"):
-            self.fill(name, getattr(value, name))
-        self.fill("findings", value.quality.findings if value.quality else ())
+            self.table(name).set_rows(getattr(value, name))
+        self.table("findings").set_rows(value.quality.findings if value.quality else ())
         self.query_one(GraphPanel).show_value(value.graph)
         self.draw_examples()
         self.draw_titles()
@@ -132,19 +117,13 @@ class DataScreen(CockpitScreen[DataReading]):
         self.draw_stock()
         self.lay_out()
 
-    def fill(self, name: str, rows: Any) -> None:
-        """Hand a table its rows, unless they are the very same ones."""
-        table = self.table(name)
-        if table.all_rows is not rows:
-            table.set_rows(rows)
-
     def draw_titles(self) -> None:
         """Say on each box what it holds."""
-        titles = data_headline.titles(self.reading)
+        titles = data_words.titles(self.reading)
         if self.drilled is not None:
-            titles["findings"] = data_headline.drilled_title(self.reading, self.drilled)
+            titles["findings"] = data_words.drilled_title(self.reading, self.drilled)
         for name, title in titles.items():
-            self.query_one(f"#data-{name}").border_title = Text(title)
+            self.part(name).border_title = Text(title)
 
     def lay_out(self) -> None:
         """All boxes at once where there is room, else the chosen one, with its tabs below."""
@@ -154,21 +133,20 @@ class DataScreen(CockpitScreen[DataReading]):
         self.query_one("#empty").display = self.value is not None and not there
         wide = self.wide
         super().lay_out()
-        for name in BOXES:
-            shown = wide or name == self.tab or (name == "stock" and self.tab == "stocks")
-            self.query_one(f"#data-{name}").display = shown
+        tab = (self.tab, "stock") if self.tab == "stocks" else (self.tab,)
+        self.show_parts(BOXES, BOXES if wide else tab)
         self.show_tabs(TABS, self.tab, seen=there and not wide)
         self.draw_headline()
 
     def headline(self, width: int) -> Text:
         value = self.value
-        return data_headline.headline(value, width) if value else Text(" Data  reading ...")
+        return data_words.headline(value, width) if value else Text(" Data  reading ...")
 
     def target(self, name: str) -> Widget:
         """What takes the focus in a box."""
-        if name == "findings":
-            return self.table("findings" if self.drilled is None else "examples").grid
-        return self.query_one(f"#data-{name}") if name in _PICTURES else self.table(name).grid
+        if name not in _TABLES:
+            return self.part(name)
+        return self.table("examples" if name == "findings" and self.drilled else name).grid
 
     # ---- drilling down ---------------------------------------------------------------------------
 
@@ -176,7 +154,7 @@ class DataScreen(CockpitScreen[DataReading]):
         """Show the kinds of findings, or the examples of what was chosen."""
         kinds, examples = self.table("findings"), self.table("examples")
         kinds.display, examples.display = self.drilled is None, self.drilled is not None
-        examples.set_rows(data_headline.examples_of(self.reading, self.drilled))
+        examples.set_rows(data_words.examples_of(self.reading, self.drilled))
         self.draw_finding()
 
     def drill(self, what: tuple[str, str] | None) -> None:
@@ -214,22 +192,22 @@ class DataScreen(CockpitScreen[DataReading]):
     @on(BrowseTable.Highlighted, "#examples-table")
     def draw_finding(self) -> None:
         """Say what the finding under the cursor means."""
-        row = self.table("findings" if self.drilled is None else "examples").current
+        row = self.table("examples" if self.drilled else "findings").current
         notes = self.reading.quality.notes if self.reading.quality else ()
-        detail = data_headline.finding_detail(row, notes)
+        detail = data_words.finding_detail(row, notes)
         self.query_one("#finding-detail", Static).update(detail)
 
     @on(BrowseTable.Highlighted, "#snapshots-table")
     def draw_snapshot(self) -> None:
         """Say what the snapshot under the cursor holds."""
-        detail = data_headline.snapshot_detail(self.table("snapshots").current)
+        detail = data_words.snapshot_detail(self.table("snapshots").current)
         self.query_one("#snapshot-detail", Static).update(detail)
 
     @on(BrowseTable.Highlighted, "#features-table")
     def draw_feature(self) -> None:
         """Say how the feature under the cursor is made."""
         row = self.table("features").current
-        detail = data_tables.feature_detail(row, self.reading.feature_source)
+        detail = data_words.feature_detail(row, self.reading.feature_source)
         self.query_one("#feature-detail", Static).update(detail)
 
     @on(BrowseTable.Highlighted, "#stocks-table")
@@ -291,15 +269,7 @@ class DataScreen(CockpitScreen[DataReading]):
         if not self.query_one("#data-grid").display:
             return
         order = TABS if self.has_class("narrow") else _SEEN
-        focused = self.focused
-        here = next(
-            (n for n in order if focused is not None and focused in self._inside(n)), self.tab
-        )
-        self.to_tab(order[(order.index(here) + step) % len(order)])
-
-    def _inside(self, name: str) -> set[Widget]:
-        found = self.query_one(f"#data-{name}")
-        return {found, *found.query("*")}
+        self.to_tab(following(order, self.focused_part(order) or self.tab, step))
 
     def action_back(self) -> None:
         if self.drilled is not None:
@@ -310,23 +280,11 @@ class DataScreen(CockpitScreen[DataReading]):
         if view is not None and self.focused is self.query_one(CoveragePanel):
             self.drill(("day", view.coverage.dates[view.cursor]))
 
-    def action_day(self, step: int) -> None:
-        self.query_one(CoveragePanel).change("day", step)
-
-    def action_mark(self, step: int) -> None:
-        self.query_one(CoveragePanel).change("mark", step)
-
-    def action_zoom(self, factor: float) -> None:
-        self.query_one(CoveragePanel).change("zoom", factor)
+    def action_move(self, what: Literal["day", "mark", "zoom"], by: float) -> None:
+        self.query_one(CoveragePanel).change(what, by)
 
     def action_ingest(self) -> None:
-        self.cockpit.ask("ingest", data_headline.ingest_like(self.reading))
-
-    def action_check(self) -> None:
-        self.cockpit.ask("check")
-
-    def action_audit(self) -> None:
-        self.cockpit.ask("audit")
+        self.cockpit.ask("ingest", data_words.ingest_like(self.reading))
 
     def action_list_features(self) -> None:
         self.cockpit.ask("features", {"action": "list"})

@@ -1,7 +1,11 @@
-"""Small windows over a screen: confirm, another workspace, help."""
+"""Small windows over a screen: a question, a text, one of several rows, another workspace, the jobs."""
 
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from rich.text import Text
 from textual import on
@@ -9,12 +13,49 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Button, Input, Label, Static
+from textual.widgets import Button, Input, Label, OptionList, Static
+from textual.widgets.option_list import Option
 
 from atft_tui import format as fmt
-from atft_tui.styles import BAD, STRONG
-from atft_tui.widgets.field import Field
+from atft_tui.glyphs import GLYPHS
+from atft_tui.jobs import Job, JobBook
+from atft_tui.styles import BAD, DIM, STRONG, status
+from atft_tui.widgets.column import TableColumn
+from atft_tui.widgets.table import BrowseTable, Field
 from engine.commands import COMMANDS
+from engine.records.run import RunSummary
+
+_T = TypeVar("_T")
+_REREAD_S = 1.0
+_SHOWN = 50
+_TAIL = 200
+_JOB_COLUMNS: tuple[TableColumn[Job], ...] = (
+    TableColumn("state", lambda job: Text(job.status, style=status(job.status).style), 8),
+    TableColumn("started UTC", lambda job: fmt.clock(job.started), 11),
+    TableColumn("command", lambda job: job.line),
+)
+
+
+class Dialog(ModalScreen[_T]):
+    """A small window that esc and its button ``#cancel`` leave without an answer."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "cancel")]
+
+    def buttons(self, name: str, words: str, *, compact: bool = False) -> Horizontal:
+        """The main button, and the one that cancels."""
+        main = Button(words, variant="primary", id=name, compact=compact)
+        return Horizontal(
+            main, Button("Cancel (esc)", id="cancel", compact=compact), classes="buttons"
+        )
+
+    def complain(self, problem: str) -> None:
+        """Say under the fields what is wrong with them."""
+        self.query_one("#problem", Static).update(Text(fmt.clean_lines(problem), BAD))
+
+    @on(Button.Pressed, "#cancel")
+    def cancel(self) -> None:
+        """Close without an answer."""
+        self.dismiss(None)
 
 
 class ConfirmDialog(ModalScreen[bool]):
@@ -42,10 +83,48 @@ class ConfirmDialog(ModalScreen[bool]):
         self.dismiss(event.button.id == "yes")
 
 
-class WorkspaceDialog(ModalScreen[Path | None]):
-    """Another directory of data, runs and signals; it is made when something is first written to it."""
+class TextDialog(Dialog[None]):
+    """A text to scroll through, under a title that stays; the keys that open one close it too."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q,question_mark,h,p", "dismiss(None)", "close")
+    ]
+
+    def __init__(self, text: Text, title: str = "") -> None:
+        super().__init__()
+        self.text, self.head = text, title
+
+    def compose(self) -> ComposeResult:
+        if not self.head:
+            yield VerticalScroll(Static(self.text), classes="dialog wide")
+            return
+        title = Label(self.head, classes="title", markup=False)
+        yield Vertical(title, VerticalScroll(Static(self.text)), classes="dialog wide")
+
+
+def help_text(keys: Sequence[tuple[str, str]]) -> Text:
+    """The keys of the screen behind, the commands, and how figures are read."""
+    text = Text()
+
+    def listed(title: str, rows: Sequence[tuple[str, str]]) -> None:
+        text.append(f"{title}\n", style=STRONG)
+        for name, what in rows:
+            text.append(f"  {name:<12}", style=STRONG)
+            text.append(f"{what}\n")
+
+    listed("Keys", keys)
+    commands = [(command.name, command.help) for command in COMMANDS if not command.hidden]
+    listed("\nCommands (palette: ctrl+p; the same on the command line)", commands)
+    listed("\nReading the figures", ())
+    return text.append(
+        "  RankIC: mean daily rank correlation of score and forward return, ± its standard error.\n"
+        "  A value inside the null band (95 % of shuffled scores) is dim and marked ~ : noise.\n"
+        "  alpha weights the projected stream, 1 - alpha the graph.\n"
+    )
+
+
+class WorkspaceDialog(Dialog[Path | None]):
+    """Another directory of data, runs and signals; it is made when something is first written to it."""
 
     def __init__(self, current: Path) -> None:
         super().__init__()
@@ -56,9 +135,7 @@ class WorkspaceDialog(ModalScreen[Path | None]):
             yield Label("Workspace", classes="title")
             yield Field(fmt.clean(str(self.current)), id="path")
             yield Static(id="problem")
-            with Horizontal(classes="buttons"):
-                yield Button("Open", variant="primary", id="open")
-                yield Button("Cancel (esc)", id="cancel")
+            yield self.buttons("open", "Open")
 
     @on(Input.Submitted)
     @on(Button.Pressed, "#open")
@@ -66,43 +143,140 @@ class WorkspaceDialog(ModalScreen[Path | None]):
         """Close with the directory, unless the path is that of a file."""
         path = Path(self.query_one("#path", Input).value.strip()).expanduser().absolute()
         if path.exists() and not path.is_dir():
-            problem = Text(f"{fmt.clean(str(path))} is not a directory", style=BAD)
-            self.query_one("#problem", Static).update(problem)
-            return
-        self.dismiss(path)
-
-    @on(Button.Pressed, "#cancel")
-    def cancel(self) -> None:
-        """Close without a directory."""
-        self.dismiss(None)
+            self.complain(f"{fmt.clean(str(path))} is not a directory")
+        else:
+            self.dismiss(path)
 
 
-class HelpDialog(ModalScreen[None]):
-    """The keys of the screen behind, from its own key table, and the commands."""
+class RowDialog(Dialog[str | None]):
+    """Rows to choose one of; answers with its key."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,question_mark,q", "dismiss(None)", "close")
-    ]
-
-    def __init__(self, keys: list[tuple[str, str]]) -> None:
+    def __init__(
+        self, title: str, table: BrowseTable[Any], rows: Sequence[Any], current: str
+    ) -> None:
         super().__init__()
-        self.keys = keys
+        self.head, self.table, self.rows, self.current = title, table, rows, current
 
     def compose(self) -> ComposeResult:
-        text = Text()
-        text.append("Keys\n", style=STRONG)
-        for key, what in self.keys:
-            text.append(f"  {key:<12}", style=STRONG)
-            text.append(f"{what}\n")
-        text.append("\nCommands (palette: ctrl+p; the same on the command line)\n", style=STRONG)
-        for command in (command for command in COMMANDS if not command.hidden):
-            text.append(f"  {command.name:<12}", style=STRONG)
-            text.append(f"{command.help}\n")
-        text.append("\nReading the figures\n", style=STRONG)
-        text.append(
-            "  RankIC: mean daily rank correlation of score and forward return, ± its standard error.\n"
-            "  A value inside the null band (95 % of shuffled scores) is dim and marked ~ : noise.\n"
-            "  alpha weights the projected stream, 1 - alpha the graph.\n"
-        )
-        with VerticalScroll(classes="dialog wide"):
-            yield Static(text)
+        with Vertical(classes="dialog wide"):
+            yield Label(self.head, classes="title")
+            yield self.table
+
+    def on_mount(self) -> None:
+        self.table.set_rows(self.rows)
+        self.table.move_to(self.current)
+        self.table.focus()
+
+    @on(BrowseTable.Selected)
+    def choose(self, event: BrowseTable.Selected) -> None:
+        """Close with the row that was opened."""
+        self.dismiss(event.key)
+
+
+@dataclass(frozen=True, slots=True)
+class QuickFilter:
+    """One choice that narrows the list of runs; ``kind`` is empty (all), status, command or tag."""
+
+    kind: str = ""
+    value: str = ""
+
+    def fits(self, about: RunSummary) -> bool:
+        """Whether a run stays in the list."""
+        return not self.kind or self.value in _KINDS[self.kind](about)
+
+    @property
+    def words(self) -> str:
+        """The choice as it is told."""
+        return f"{self.kind} {self.value}".strip()
+
+
+_KINDS: dict[str, Callable[[RunSummary], tuple[str, ...]]] = {
+    "status": lambda run: (run.status,),
+    "command": lambda run: (run.command,),
+    "tag": lambda run: run.labels.tags,
+}
+"""What a run has of each kind."""
+
+
+class QuickFilterDialog(Dialog[QuickFilter | None]):
+    """All, then states, commands and tags that occur, each with its count, the most frequent first."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("f", "dismiss(None)", "cancel")]
+
+    def __init__(self, runs: Sequence[RunSummary], current: QuickFilter) -> None:
+        super().__init__()
+        self.current = current
+        self.choices = [(QuickFilter(), len(runs))]
+        for kind, values_of in _KINDS.items():
+            found = Counter(value for run in runs for value in values_of(run) if value)
+            ranked = sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))
+            self.choices += [(QuickFilter(kind, value), count) for value, count in ranked]
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Label("Show only", classes="title")
+            yield OptionList(*map(self._option, self.choices), id="quick")
+
+    def on_mount(self) -> None:
+        options = self.query_one(OptionList)
+        chosen = [quick for quick, _ in self.choices]
+        options.highlighted = chosen.index(self.current) if self.current in chosen else 0
+        options.focus()
+
+    @on(OptionList.OptionSelected)
+    def _choose(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(self.choices[event.option_index][0])
+
+    @staticmethod
+    def _option(choice: tuple[QuickFilter, int]) -> Option:
+        quick, count = choice
+        kind = f"{quick.kind or 'all runs':<9}"
+        return Option(Text.assemble((kind, DIM), quick.value, (f"  {count:,}", DIM)))
+
+
+class JobsDialog(Dialog[None]):
+    """The jobs of the workspace, newest first, with what the chosen one told."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q,j", "dismiss(None)", "close"),
+        Binding("s", "stop", "stop"),
+    ]
+
+    def __init__(self, book: JobBook) -> None:
+        super().__init__()
+        self.book = book
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog wide"):
+            yield Label(f"Jobs, newest first {GLYPHS.empty} s stop, esc close", classes="title")
+            yield BrowseTable(_JOB_COLUMNS, key=lambda job: job.id, id="jobs")
+            with VerticalScroll(id="job-output"):
+                yield Static(id="told")
+
+    def on_mount(self) -> None:
+        self.reread()
+        self.set_interval(_REREAD_S, self.reread)
+        self.query_one(BrowseTable).focus()
+
+    def reread(self) -> None:
+        """Read the files of the newest jobs."""
+        jobs = [self.book.read(name) for name in self.book.ids()[:_SHOWN]]
+        self.query_one(BrowseTable).set_rows(jobs)
+        self.draw()
+
+    @on(BrowseTable.Highlighted)
+    def draw(self) -> None:
+        """Show what the chosen job told and answered."""
+        job = self.query_one(BrowseTable).current
+        if job is None:
+            told = Text("Nothing was started from here yet: ctrl+p lists every command.", DIM)
+        else:
+            told = Text("\n".join(self.book.tail(job.id, _TAIL)), style=DIM)
+            if job.answer:
+                told.append("\n" + fmt.clean_lines(json.dumps(job.answer, indent=1)), style=STRONG)
+        self.query_one("#told", Static).update(told)
+
+    def action_stop(self) -> None:
+        job = self.query_one(BrowseTable).current
+        if job is not None:
+            self.book.stop(job.id)

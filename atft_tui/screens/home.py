@@ -1,13 +1,11 @@
 """Home: what a person wants to know with the first coffee, and on an empty workspace how to begin."""
 
-import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.text import Text
 from textual import on
-from textual.binding import BindingType
 from textual.containers import Container
 from textual.events import Click
 from textual.widget import Widget
@@ -17,17 +15,21 @@ from textual.widgets.option_list import Option
 from atft_tui import format as fmt
 from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
-from atft_tui.keys import SCREENS, bindings
-from atft_tui.readings.home import HomeNews, read_home
-from atft_tui.readings.machine import MachineNews, MachineReader
+from atft_tui.readings.home import (
+    HomeNews,
+    MachineNews,
+    MachineReader,
+    parts,
+    read_home,
+    upcoming,
+)
 from atft_tui.readings.runs import figure_words, sharpe_words
-from atft_tui.readings.steps import FirstStep, parts, upcoming
-from atft_tui.screens.base import CockpitScreen
+from atft_tui.screens.base import CockpitScreen, utc_now
 from atft_tui.styles import figure_text, status, status_text
 from atft_tui.widgets.column import TableColumn
 from atft_tui.widgets.home_panels import HomePanel, countdown, freshness
+from atft_tui.widgets.lines import line
 from atft_tui.widgets.table import BrowseTable
-from engine.records.figure import Figure
 from engine.records.run import RunSummary
 
 DOORS = {
@@ -40,26 +42,12 @@ DOORS = {
 """A panel and the place that knows more."""
 
 
-def utc_now() -> dt.datetime:
-    """The moment; tests replace it."""
-    return dt.datetime.now(dt.UTC)
-
-
 _COLUMNS: tuple[TableColumn[RunSummary], ...] = (
-    TableColumn(name="last runs", cell=lambda row: row.id, width=28),
-    TableColumn(name="status", cell=lambda row: status_text(row.status), width=10),
-    TableColumn(
-        name="validation RankIC",
-        cell=lambda row: figure_text(figure_words(row.validation)),
-        width=18,
-    ),
-    TableColumn(
-        name="test RankIC",
-        cell=lambda row: figure_text(figure_words(row.test)),
-        width=18,
-        wide_only=True,
-    ),
-    TableColumn(name="net Sharpe", cell=lambda row: sharpe_words(row.sharpe)),
+    TableColumn("last runs", lambda row: row.id, 28),
+    TableColumn("status", lambda row: status_text(row.status), 10),
+    TableColumn("validation RankIC", lambda row: figure_text(figure_words(row.validation)), 18),
+    TableColumn("test RankIC", lambda row: figure_text(figure_words(row.test)), 18, wide_only=True),
+    TableColumn("net Sharpe", lambda row: sharpe_words(row.sharpe)),
 )
 
 
@@ -77,7 +65,6 @@ class HomeScreen(CockpitScreen[_Now]):
 
     place: ClassVar[str] = "home"
     poll_s: ClassVar[float] = 2.0
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(SCREENS["home"])]
 
     def __init__(self) -> None:
         super().__init__()
@@ -150,8 +137,7 @@ class HomeScreen(CockpitScreen[_Now]):
             where = "An empty workspace" if news.is_empty else "No signal yet"
             text.append(where, styles.STRONG)
             if coming is not None:
-                text.append(f"  next step: {coming.name} ")
-                text.append(f"{coming.key}", styles.KEY)
+                text.append(f"  next step: {coming.name} ").append(coming.key, styles.KEY)
             return text
         return _summary(text, news)
 
@@ -159,21 +145,15 @@ class HomeScreen(CockpitScreen[_Now]):
 
     @on(OptionList.OptionSelected, "#home-steps")
     def take_step(self, event: OptionList.OptionSelected) -> None:
-        """Do the chosen step."""
+        """Go to the chosen step's place, or open the form of its command."""
         event.stop()
         assert self.value is not None
         found = (s for part in parts(self.value.news) for s in part.steps)
-        self.do(next(step for step in found if step.name == event.option.id))
-
-    def do(self, step: FirstStep) -> None:
-        """Go to the step's place, or open the form of its command."""
+        step = next(step for step in found if step.name == event.option.id)
         if step.place:
             self.cockpit.go(step.place)
         else:
             self.cockpit.ask(step.command, step.given)
-
-    def action_ask(self, command: str) -> None:
-        self.cockpit.ask(command)
 
     def action_report(self) -> None:
         runs = self.value.news.runs if self.value else ()
@@ -213,25 +193,23 @@ class HomeScreen(CockpitScreen[_Now]):
 
 
 def _summary(text: Text, news: HomeNews) -> Text:
-    card = news.card.card if news.card else None
+    card, live, outlook = news.card.card if news.card else None, news.live, news.agenda.outlook
     if card is not None:
         found = status(card.verdict)
         text.append(f" {found.mark} {card.verdict} ", found.style + styles.REVERSE)
         text.append(f" {fmt.clean(f'{card.session} {card.exchange}')}", styles.STRONG)
         for worst in card.troubles[:1]:
             text.append(f"  {fmt.clean(f'{worst.name}: {worst.reason}')}")
-    live = news.live
     if live is not None:
-        figure = Figure(live.rank_ic, live.se, n=live.sessions).text()
+        figure = fmt.rank_ic(live.rank_ic, live.se, live.sessions)
         text.append("  live RankIC ")
-        text.append(f"{'~' * live.is_noise}{figure}", styles.figure(noise=live.is_noise))
+        text.append(*styles.noted(figure, noise=live.is_noise, sure=styles.PLAIN))
     if news.data is not None:
-        text.append("  data behind: ")
-        text.append_text(freshness(news))
-    outlook = news.agenda.outlook
-    if outlook is not None and outlook.next_at and news.agenda.process == "running":
+        text.append("  data behind: ").append_text(freshness(news))
+    running = news.agenda.process == "running"
+    if running and outlook is not None and outlook.next_at:
         text.append(f"  next {countdown(outlook.next_at, news.now)}")
-    elif news.card is not None and news.agenda.process != "running":
+    elif news.card is not None and not running:
         text.append("  no scheduler", styles.WARN)
     return text
 
@@ -248,10 +226,9 @@ def _options(news: HomeNews) -> list[Option | None]:
             mark, style = (GLYPHS.done, styles.GOOD) if step.done else (GLYPHS.waiting, styles.DIM)
             if step == coming:
                 mark, style = GLYPHS.running, styles.KEY
-            line = Text(no_wrap=True, overflow="ellipsis")
-            line.append(f"  {mark} ", style)
-            line.append(f"{step.key}  ", styles.KEY)
-            line.append(f"{step.name:<10}", styles.STRONG)
-            line.append(step.what)
-            options.append(Option(line, id=step.name))
+            told = line(
+                (f"  {mark} ", style), (f"{step.key}  ", styles.KEY),
+                (f"{step.name:<10}", styles.STRONG), step.what,
+            )  # fmt: skip
+            options.append(Option(told, id=step.name))
     return options

@@ -5,24 +5,33 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from rich.text import Text
-from textual import on
-from textual.binding import BindingType
+from textual import events, on
+from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
-from atft_tui.keys import SCREENS, bindings
-from atft_tui.readings.feed import chosen_or_newest
-from atft_tui.readings.timeline import Mark, Timeline
+from atft_tui.keys import following
+from atft_tui.readings.feed import Mark, Timeline, chosen_or_newest
 from atft_tui.screens.base import CockpitScreen
-from atft_tui.styles import DIM, RUNNING, STRONG, status
+from atft_tui.styles import DIM, HERE, RUNNING, STRONG, WARN, status
+from atft_tui.widgets.lines import cut, line, painted
+from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.run_lines import timeline
 from atft_tui.widgets.run_panels import TABS, RunPanels
-from atft_tui.widgets.scrubber import Scrub, Scrubber
 from engine.runs.state import RunState
 from engine.runs.store import Run
 
+_MARKS = {
+    "checkpoint": (".", DIM),
+    "epoch": (GLYPHS.bar, DIM),
+    "start": ("S", STRONG),
+    "phase": ("P", STRONG),
+    "end": ("E", STRONG),
+    "finding": ("!", WARN),
+}
+"""Sign and style of each kind of mark; where several fall into one cell the last of these is shown."""
 _TICK_S = 0.25
 _CELLS = 100
 """Steps of the arrow keys through the whole run."""
@@ -37,7 +46,7 @@ _JUMPS = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Moment:
+class Moment:
     """A run at a position of its stream."""
 
     run_id: str = ""
@@ -49,13 +58,60 @@ class _Moment:
     state: RunState = field(default_factory=RunState)
     marks: tuple[Mark, ...] = ()
 
+    @property
+    def note(self) -> str:
+        """Time, and what is at the position."""
+        last = [mark for mark in self.marks if mark.position <= self.position]
+        at = self.state.updated[:19].replace("T", " ")
+        words = f"{at} UTC, event {self.position:,} of {self.length:,}"
+        return f"{words}; {fmt.clean(last[-1].label)}" if last else words
 
-class ReplayScreen(CockpitScreen[_Moment]):
+
+class Scrubber(PlacePanel[Moment]):
+    """Where in a run one is: a line of time with marks, and a click that goes there."""
+
+    title = "time"
+    empty = "No run to replay yet: 4 Runs, enter on one; or n there to start one."
+
+    @dataclass
+    class Moved(Message):
+        """A moment was clicked."""
+
+        position: int
+
+    def depends(self, value: Moment) -> tuple[object, ...]:
+        """What the three lines show."""
+        return (value.length, value.position, value.marks, value.note)
+
+    def picture(self, value: Moment, width: int, height: int) -> Text:
+        """Marks, the line with the position, and the note: three lines of at most ``width`` cells."""
+        kinds, order = [""] * width, ["", *_MARKS]
+        for mark in value.marks:
+            x = self._cell(mark.position, value.length, width)
+            kinds[x] = max(kinds[x], mark.kind, key=order.index)
+        at = self._cell(value.position, value.length, width)
+        before, after = GLYPHS.full * at, GLYPHS.empty * (width - at - 1)
+        now = line((before, STRONG), (GLYPHS.point, HERE), (after, DIM))
+        return cut(
+            (painted(_MARKS.get(k, (" ", DIM)) for k in kinds), now, line(value.note)), width, 3
+        )
+
+    def on_click(self, event: events.Click) -> None:
+        if self.value is not None and self.value.length:
+            x = min(max(0, int(event.x) - self.gutter.left), self.size.width - 1)
+            share = x / max(1, self.size.width - 1)
+            self.post_message(self.Moved(max(1, round(share * self.value.length))))
+
+    @staticmethod
+    def _cell(position: int, length: int, width: int) -> int:
+        return min(width - 1, round((width - 1) * position / length)) if length else 0
+
+
+class ReplayScreen(CockpitScreen[Moment]):
     """The chosen run, else the newest."""
 
     place: ClassVar[str] = "replay"
     poll_s: ClassVar[float] = _TICK_S
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(SCREENS["replay"])]
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,11 +132,11 @@ class ReplayScreen(CockpitScreen[_Moment]):
     def on_mount(self) -> None:
         self.set_interval(_TICK_S, self.play_on)
 
-    def read(self) -> _Moment:
+    def read(self) -> Moment:
         run = chosen_or_newest(self.cockpit.workspace, self.cockpit.chosen_run)
         if run is None:
             self.run_value = self.line = None
-            return _Moment()
+            return Moment()
         if self.line is None or run != self.run_value:
             self.run_value, self.line, self.position = run, Timeline(run.events_path), None
         line = self.line
@@ -88,7 +144,7 @@ class ReplayScreen(CockpitScreen[_Moment]):
         if not line.complete:
             self.app.call_from_thread(self.reread)
         position = line.position if self.position is None else min(self.position, line.position)
-        return _Moment(
+        return Moment(
             run_id=run.id,
             status=run.status(),
             length=line.position,
@@ -98,36 +154,26 @@ class ReplayScreen(CockpitScreen[_Moment]):
             marks=tuple(line.marks),
         )
 
-    def show(self, value: _Moment) -> None:
+    def show(self, value: Moment) -> None:
         self.query_one(RunPanels).show_state(value.state)
-        scrub = Scrub(value.length, value.position, value.marks, self.note(value))
-        self.query_one(Scrubber).show_value(scrub if value.run_id else None)
+        self.query_one(Scrubber).show_value(value if value.run_id else None)
         past = timeline(value.state, self.size.width, live=value.position == value.length)
         self.query_one("#timeline", Static).update(past)
         self.lay_out()
 
-    def note(self, value: _Moment) -> str:
-        last = [mark for mark in value.marks if mark.position <= value.position]
-        at = value.state.updated[:19].replace("T", " ")
-        words = f"{at} UTC, event {value.position:,} of {value.length:,}"
-        return f"{words}; {fmt.clean(last[-1].label)}" if last else words
-
     def headline(self, width: int) -> Text:
-        value = self.value or _Moment()
+        value = self.value or Moment()
         if not value.run_id:
             return Text(" Replay: no run yet", style=STRONG)
         stands = status(value.status)
-        text = Text(f" {value.run_id} ", style=STRONG)
-        text.append(f"{stands.mark} {value.status} ", style=stands.style)
+        when = (" the newest moment", DIM)
         if not value.complete:
-            text.append(f" reading, {value.length:,} events so far …", style=DIM)
-        elif value.position == value.length:
-            text.append(" the newest moment", style=DIM)
-        else:
-            text.append(f" as it was at {fmt.percent(value.position / value.length)}", STRONG)
-        if self.speed:
-            text.append(f"   {GLYPHS.running} playing x{self.speed}", style=RUNNING)
-        return text
+            when = (f" reading, {value.length:,} events so far …", DIM)
+        elif value.position != value.length:
+            when = (f" as it was at {fmt.percent(value.position / value.length)}", STRONG)
+        playing = f"   {GLYPHS.running} playing x{self.speed}" if self.speed else ""
+        now = (f"{stands.mark} {value.status} ", stands.style)
+        return line((f" {value.run_id} ", STRONG), now, when, (playing, RUNNING))
 
     # ---- moving ----------------------------------------------------------------------------------
 
@@ -143,29 +189,30 @@ class ReplayScreen(CockpitScreen[_Moment]):
 
     @on(Scrubber.Moved)
     def scrubbed(self, message: Scrubber.Moved) -> None:
-        self.speed = 0
-        self.go_to(message.position)
+        """Go to the moment that was clicked."""
+        self.stop_at(message.position)
 
     @property
     def here(self) -> int:
         return self.length if self.position is None else self.position
 
-    def action_move(self, cells: int) -> None:
+    def stop_at(self, position: int) -> None:
+        """Go there and stand still."""
         self.speed = 0
-        self.go_to(self.here + cells * max(1, self.length // _CELLS))
+        self.go_to(position)
+
+    def action_move(self, cells: int) -> None:
+        self.stop_at(self.here + cells * max(1, self.length // _CELLS))
 
     def action_event(self, step: int) -> None:
-        self.speed = 0
-        self.go_to(self.here + step)
+        self.stop_at(self.here + step)
 
     def action_jump(self, kind: str, step: int) -> None:
-        self.speed = 0
         if self.line is not None:
-            self.go_to(self.line.next_mark(self.here, step, _JUMPS[kind]))
+            self.stop_at(self.line.next_mark(self.here, step, _JUMPS[kind]))
 
     def action_ends(self, step: int) -> None:
-        self.speed = 0
-        self.go_to(self.length if step > 0 else 1)
+        self.stop_at(self.length if step > 0 else 1)
 
     def action_play(self) -> None:
         """Start, or stand still; from the end it begins anew."""
@@ -194,7 +241,7 @@ class ReplayScreen(CockpitScreen[_Moment]):
     # ---- layout ----------------------------------------------------------------------------------
 
     def action_next_tab(self, step: int) -> None:
-        self.tab = TABS[(TABS.index(self.tab) + step) % len(TABS)]
+        self.tab = following(TABS, self.tab, step)
         self.lay_out()
 
     def lay_out(self) -> None:

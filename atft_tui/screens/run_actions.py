@@ -79,15 +79,12 @@ class RunActions(CockpitScreen[RunsValue]):
     @work(exclusive=True, group="delete")
     async def _ask_to_delete(self, workspace: Path, chosen: tuple[str, ...]) -> None:
         try:
-            plan = await asyncio.to_thread(_plan, workspace, chosen)
+            store = RunStore(workspace / "runs")
+            runs = await asyncio.to_thread(lambda: [store.open(run_id) for run_id in chosen])
+            plan = await asyncio.to_thread(deletion.plan, workspace, runs)
         except EngineError as error:
             self.cockpit.refuse(error)
             return
         question = f"Delete for good?\n\n{plan.question}\n\nTheir trials stay counted."
         words = ["delete", *chosen, "--yes"]
         self.cockpit.confirm(question, lambda: self.cockpit.start_job(words))
-
-
-def _plan(workspace: Path, chosen: tuple[str, ...]) -> deletion.DeletionPlan:
-    store = RunStore(workspace / "runs")
-    return deletion.plan(workspace, [store.open(run_id) for run_id in chosen])

@@ -5,16 +5,15 @@ from typing import Any, ClassVar
 
 from rich.text import Text
 from textual import on
-from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Static
 
 from atft_tui import format as fmt
 from atft_tui import styles
-from atft_tui.keys import SCREENS, bindings
-from atft_tui.readings.runs_screen import VIEWS, RunsChoice, RunsReading, RunsValue, View
-from atft_tui.screens.quick_filter import QuickFilter, QuickFilterDialog
+from atft_tui.readings.runs import RunList
+from atft_tui.readings.runs_screen import VIEWS, RunsReading, RunsValue, View
+from atft_tui.screens.dialogs import QuickFilter, QuickFilterDialog
 from atft_tui.screens.run_actions import RunActions
 from atft_tui.screens.run_columns import (
     COMPARISON_COLUMNS,
@@ -24,14 +23,20 @@ from atft_tui.screens.run_columns import (
     figure_columns,
     run_columns,
 )
-from atft_tui.sizes import WIDE
+from atft_tui.styles import WIDE
 from atft_tui.widgets.chart import LETTER_STYLES, LETTERS
-from atft_tui.widgets.comparison_panels import DailyGapPanel, ForestPanel
-from atft_tui.widgets.difference_panel import DifferencePanel
-from atft_tui.widgets.lines import tab_line
-from atft_tui.widgets.overlay_panels import OverlayLoss, OverlayRankIC, PairsPanel
+from atft_tui.widgets.lines import line, tab_line
 from atft_tui.widgets.run_details_panel import RunDetailsPanel
-from atft_tui.widgets.study_panels import BestPanel, ImportancePanel
+from atft_tui.widgets.search_panels import (
+    BestPanel,
+    DailyGapPanel,
+    DifferencePanel,
+    ForestPanel,
+    ImportancePanel,
+    OverlayLoss,
+    OverlayRankIC,
+    PairsPanel,
+)
 from atft_tui.widgets.table import BrowseTable
 from engine.errors import UsageError
 
@@ -53,18 +58,13 @@ _FIRST: dict[View, str] = {
     "ablations": "#runs-comparisons", "tune": "#runs-trials",
 }  # fmt: skip
 """The table that has the focus when a view opens."""
-_PICTURES = (
-    ("#runs-rank-ic", "#runs-loss"),
-    ("#runs-forest", "#runs-daily"),
-    ("#runs-best", "#runs-importance"),
-)
+_PICTURES = (("rank-ic", "loss"), ("forest", "daily"), ("best", "importance"))
 
 
 class RunsScreen(RunActions):
     """A list, and views of what is marked in it; each view has its key, esc goes back to the list."""
 
     place: ClassVar[str] = "runs"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(SCREENS["runs"])]
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,39 +81,30 @@ class RunsScreen(RunActions):
 
     def body(self) -> Iterable[Widget]:
         letters = self._letter_of
+        table, figures = run_columns(letters), figure_columns(letters)
         with Horizontal(id="runs-list", classes="runs-view"):
-            yield BrowseTable(
-                run_columns(letters), key=lambda run: run.id, id="runs-table", fixed=2
-            )
+            yield BrowseTable(table, key=lambda run: run.id, id="runs-table", fixed=2)
             yield RunDetailsPanel(id="runs-details")
         with Vertical(id="runs-overlay", classes="runs-view"):
-            with Horizontal(id="runs-curves"):
-                yield OverlayRankIC(id="runs-rank-ic")
-                yield OverlayLoss(id="runs-loss")
-            yield BrowseTable(
-                figure_columns(letters), key=lambda run: run.about.id, id="runs-figures", fixed=2
+            yield Horizontal(
+                OverlayRankIC(id="runs-rank-ic"), OverlayLoss(id="runs-loss"), id="runs-curves"
             )
+            yield BrowseTable(figures, key=lambda run: run.about.id, id="runs-figures", fixed=2)
             yield PairsPanel(id="runs-pairs")
         with Vertical(id="runs-diff", classes="runs-view"):
             yield Static(id="runs-diff-words")
             yield BrowseTable((), key=lambda row: row.key, id="runs-diff-table")
             yield DifferencePanel(id="runs-difference")
         with Vertical(id="runs-ablations", classes="runs-view"):
-            yield BrowseTable(
-                COMPARISON_COLUMNS, key=lambda one: one.found.id, id="runs-comparisons"
-            )
+            yield BrowseTable(COMPARISON_COLUMNS, key=lambda c: c.found.id, id="runs-comparisons")
             yield ForestPanel(id="runs-forest")
             yield DailyGapPanel(id="runs-daily")
         with Vertical(id="runs-tune", classes="runs-view"):
-            yield BrowseTable(
-                STUDY_COLUMNS, key=lambda study: study.found.run_id, id="runs-studies"
+            yield BrowseTable(STUDY_COLUMNS, key=lambda s: s.found.run_id, id="runs-studies")
+            yield Horizontal(
+                BestPanel(id="runs-best"), ImportancePanel(id="runs-importance"), id="runs-study"
             )
-            with Horizontal(id="runs-study"):
-                yield BestPanel(id="runs-best")
-                yield ImportancePanel(id="runs-importance")
-            yield BrowseTable(
-                TRIAL_COLUMNS, key=lambda row: str(row.trial.number), id="runs-trials"
-            )
+            yield BrowseTable(TRIAL_COLUMNS, key=lambda t: str(t.trial.number), id="runs-trials")
         yield Static(Text(_EMPTY), id="empty")
         yield Static(id="tabs")
 
@@ -124,8 +115,9 @@ class RunsScreen(RunActions):
         if self._reading is None or self._reading.workspace != workspace:
             self._reading = RunsReading(workspace)
         return self._reading.read(
-            RunsChoice(self.view, self._shows_details, self._cursor, self.marked, self.comparison)
-        )
+            self.view, run=self._cursor, details=self._shows_details, marked=self.marked,
+            comparison=self.comparison,
+        )  # fmt: skip
 
     def show(self, value: RunsValue) -> None:
         known = {run.id for run in value.list.runs}
@@ -146,11 +138,7 @@ class RunsScreen(RunActions):
 
     def _show_list(self, value: RunsValue) -> None:
         table = self.table("#runs-table")
-        rows = [run for run in value.list.runs if self.quick.fits(run)]
-        if len(rows) != len(table.all_rows) or any(
-            a is not b for a, b in zip(rows, table.all_rows, strict=True)
-        ):
-            table.set_rows(rows)
+        table.set_rows([run for run in value.list.runs if self.quick.fits(run)])
         if value.details is not None or self.view == "runs":
             self.query_one(RunDetailsPanel).show_value(value.details)
         if self._cursor is None and table.current_key is not None:
@@ -164,25 +152,24 @@ class RunsScreen(RunActions):
         diff = value.diff
         table.display = self.query_one(DifferencePanel).display = diff is not None
         if diff is None:
-            text = "Mark two runs with space in the list (esc): their settings are compared here."
-            words.update(Text(f" {text}", style=styles.DIM))
+            text = " Mark two runs with space in the list (esc): their settings are compared here."
+            words.update(Text(text, style=styles.DIM))
             return
         columns = diff_columns(diff)
         if [column.name for column in columns] != [column.name for column in table.columns]:
             table.set_columns(columns)
         table.set_rows(diff.rows)
         self._show_difference()
-        line = Text(" ", no_wrap=True)
-        for letter, style, run in zip(LETTERS, LETTER_STYLES, diff.runs, strict=False):
-            line.append(f"{letter} ", style=style)
-            line.append(f"{run}  ")
-        line.append(f"{len(diff.rows)} keys differ, {diff.same} are the same", style=styles.DIM)
-        words.update(line)
+        names = zip(LETTERS, LETTER_STYLES, diff.runs, strict=False)
+        parts = [
+            part for letter, style, run in names for part in ((f"{letter} ", style), f"{run}  ")
+        ]
+        told = f"{len(diff.rows)} keys differ, {diff.same} are the same"
+        words.update(line(" ", *parts, (told, styles.DIM)))
 
     @on(BrowseTable.Highlighted, "#runs-diff-table")
     def _show_difference(self) -> None:
-        row = self.query_one("#runs-diff-table", BrowseTable).current
-        self.query_one(DifferencePanel).show_value(row)
+        self.query_one(DifferencePanel).show_value(self.table("#runs-diff-table").current)
 
     def _show_studies(self, value: RunsValue) -> None:
         self.table("#runs-studies").set_rows(value.studies)
@@ -208,15 +195,13 @@ class RunsScreen(RunActions):
         super().lay_out()
         self.query_one("#empty").display = not there
         for view in VIEWS:
-            name = "list" if view == "runs" else view
-            self.query_one(f"#runs-{name}").display = there and view == self.view
-        beside = self._wide or not self._shows_details
-        self.query_one("#runs-table").display = beside
-        self.query_one("#runs-details").display = self._shows_details
+            self.part("list" if view == "runs" else view).display = there and view == self.view
+        self.part("table").display = self._wide or not self._shows_details
+        self.part("details").display = self._shows_details
         for first, second in _PICTURES:
-            self.query_one(first).display = self._wide or not self.other
-            self.query_one(second).display = self._wide or self.other
-        self.query_one("#runs-studies").display = value is not None and len(value.studies) > 1
+            self.part(first).display = self._wide or not self.other
+            self.part(second).display = self._wide or self.other
+        self.part("studies").display = value is not None and len(value.studies) > 1
         self._draw_tabs(there)
         self.draw_headline()
 
@@ -224,25 +209,23 @@ class RunsScreen(RunActions):
         tabs = self.query_one("#tabs", Static)
         tabs.display = there
         text = tab_line(_TITLES.values(), _TITLES[self.view])
-        if self.marked:
-            text.append("  marked ", styles.DIM)
+        text.append("  marked " if self.marked else "", styles.DIM)
         for letter, style, run_id in zip(LETTERS, LETTER_STYLES, self.marked, strict=False):
-            text.append(f"{letter}", style=style)
-            text.append(f" {run_id[-4:]} ")
+            text.append(letter, style=style).append(f" {run_id[-4:]} ")
         tabs.update(text)
 
     def headline(self, width: int) -> Text:
-        runs = self.value.list.runs if self.value else ()
+        found = self.value.list if self.value else RunList((), 0)
+        runs = found.runs
         running = sum(run.status == "running" for run in runs)
-        text = Text.assemble((" Runs ", styles.STRONG), f" {len(runs):,} runs, {running} running")
-        if self.value and self.value.list.pending:
-            text.append(f", {self.value.list.pending:,} still to be read", style=styles.DIM)
+        text = line((" Runs ", styles.STRONG), f" {len(runs):,} runs, {running} running")
+        if found.pending:
+            text.append(f", {found.pending:,} still to be read", style=styles.DIM)
         if self.quick.kind:
             shown = sum(self.quick.fits(run) for run in runs)
             text.append(f"  only {self.quick.words}: {shown:,}", style=styles.KEY)
-        best = self.value.list.best if self.value else None
-        if best is not None:
-            run, figures = best
+        if found.best is not None:
+            run, figures = found.best
             text.append("  best validation ", style=styles.DIM)
             text.append(f"{fmt.rank_ic(figures.rank_ic, figures.rank_ic_se)} {run.id[-4:]}")
             if width >= WIDE:
@@ -311,14 +294,12 @@ class RunsScreen(RunActions):
         if run_id in self.marked:
             self.marked = tuple(one for one in self.marked if one != run_id)
         elif len(self.marked) == _MAX_MARKED:
-            self.cockpit.refuse(
-                UsageError(f"{_MAX_MARKED} runs are marked", hint="space takes a mark away, M all")
-            )
+            hint = "space takes a mark away, M all"
+            self.cockpit.refuse(UsageError(f"{_MAX_MARKED} runs are marked", hint=hint))
             return
         else:
             self.marked = (*self.marked, run_id)
-        table = self.table("#runs-table")
-        table.grid.action_cursor(1)
+        self.table("#runs-table").grid.action_cursor(1)
         self._marks_changed()
 
     def action_unmark(self) -> None:

@@ -1,6 +1,5 @@
 """Columns of the signals screen's tables, and which lines of a session are listed."""
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,8 +10,8 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.seals import ShownCard
 from atft_tui.readings.signal import StockLine
 from atft_tui.styles import BAD, DIM, DOWN, GOOD, STRONG, UP, WARN
-from atft_tui.widgets.card_line import verdict_text
-from atft_tui.widgets.column import TableColumn
+from atft_tui.widgets.card import verdict_text
+from atft_tui.widgets.column import TableColumn, numbers
 from atft_tui.widgets.why_panel import move_text
 from engine.records.shadow import PARTS, ShadowRow
 
@@ -25,10 +24,6 @@ VIEWS: dict[str, Callable[[StockLine], bool]] = {
     "all ranked": lambda line: line.rank is not None,
 }
 """What the list can be narrowed to, in the order in which the key goes through it."""
-
-
-def _rank(line: StockLine) -> str:
-    return fmt.DASH if line.rank is None else str(line.rank)
 
 
 def _order(line: StockLine) -> Text:
@@ -47,18 +42,15 @@ def _reason(line: StockLine) -> Text:
     return Text(fmt.clean(line.order.reason) if line.order else "", style=DIM)
 
 
-def _number(name: str, form: str, width: int, wide_only: bool = False) -> TableColumn[StockLine]:
+def _number(
+    name: str, written: Callable[[float], str], width: int, *, wide_only: bool = False
+) -> TableColumn[StockLine]:
     """A number of the order; empty without one, and where it is not known."""
 
-    def value(line: StockLine) -> float:
-        return getattr(line.order, name) if line.order else math.nan
+    def value(line: StockLine) -> float | None:
+        return getattr(line.order, name) if line.order else None
 
-    def cell(line: StockLine) -> str:
-        return "" if math.isnan(value(line)) else format(value(line), form)
-
-    return TableColumn(
-        name=name, cell=cell, value=value, width=width, right=True, wide_only=wide_only
-    )  # fmt: skip
+    return numbers(name, value, width, written, unknown="", wide_only=wide_only)
 
 
 def _signed(line: StockLine) -> int:
@@ -67,21 +59,19 @@ def _signed(line: StockLine) -> int:
     return line.order.shares if line.order.side == "buy" else -line.order.shares
 
 
-_NAME: TableColumn[StockLine] = TableColumn(name="name", cell=lambda line: line.name)
 _FIRST: tuple[TableColumn[StockLine], ...] = (
-    TableColumn(name="rank", cell=_rank, value=lambda line: line.rank, width=4, right=True),
-    TableColumn(name="move", cell=lambda line: move_text(line.move), value=lambda line: line.move,
-           width=5),
-    TableColumn(name="code", cell=lambda line: Text(fmt.clean(line.code), style=STRONG), width=6),
-    _NAME,
-    TableColumn(name="book", cell=lambda line: line.book, width=5),
-    TableColumn(name="weight", cell=lambda line: f"{100 * line.weight:+.3f} %" if line.weight else "",
-           value=lambda line: line.weight, width=9, right=True),
-    TableColumn(name="order", cell=_order, value=_signed, width=13),
-)  # fmt: skip
-_LIMIT, _NOTIONAL = _number("limit", ",.6g", 8), _number("notional", ",.0f", 10)
-_LOTS = _number("lots", ",", 6, wide_only=True)
-_REASON: TableColumn[StockLine] = TableColumn(name="reason", cell=_reason)
+    numbers("rank", lambda line: line.rank, 4, str),
+    TableColumn("move", lambda line: move_text(line.move), 5, value=lambda line: line.move),
+    TableColumn("code", lambda line: Text(fmt.clean(line.code), style=STRONG), 6),
+    TableColumn("name", lambda line: line.name),
+    TableColumn("book", lambda line: line.book, 5),
+    numbers("weight", lambda line: line.weight, 9, lambda w: f"{100 * w:+.3f} %" if w else ""),
+    TableColumn("order", _order, 13, value=_signed),
+)
+_LIMIT = _number("limit", "{:,.6g}".format, 8)
+_NOTIONAL = _number("notional", "{:,.0f}".format, 10)
+_LOTS = _number("lots", "{:,}".format, 6, wide_only=True)
+_REASON: TableColumn[StockLine] = TableColumn("reason", _reason)
 
 
 def line_columns(view: str, *, wide: bool) -> tuple[TableColumn[StockLine], ...]:
@@ -100,32 +90,27 @@ def _gap(row: ShadowRow) -> Text:
     return Text(_bp(row.gap), style=DOWN if row.gap < 0 else UP)
 
 
-def _part(name: str) -> TableColumn[ShadowRow]:
-    return TableColumn(
-        name=name,
-        cell=lambda row: _bp(getattr(row, name)),
-        value=lambda row: getattr(row, name),
-        width=8,
-        right=True,
-        wide_only=name in ("revision", "sizing", "rounding"),
-    )
+def _part(name: str, title: str = "", width: int = 8) -> TableColumn[ShadowRow]:
+    wide_only = name in ("revision", "sizing", "rounding")
+    return numbers(title or name, lambda row: getattr(row, name), width, _bp, wide_only=wide_only)
+
+
+def _unfilled(row: ShadowRow) -> str:
+    return f"{row.unfilled}/{row.orders}"
 
 
 FILLS: tuple[TableColumn[ShadowRow], ...] = (
-    TableColumn(name="session", cell=lambda row: row.session, width=10),
-    TableColumn(name="entry", cell=lambda row: row.entry, width=5),
-    TableColumn(name="card", cell=lambda row: row.verdict, width=5, wide_only=True),
-    TableColumn(name="filled", cell=lambda row: row.filled, width=10, wide_only=True),
-    TableColumn(name="backtest bp", cell=lambda row: _bp(row.backtest), value=lambda row: row.backtest,
-           width=11, right=True),
+    TableColumn("session", lambda row: row.session, 10),
+    TableColumn("entry", lambda row: row.entry, 5),
+    TableColumn("card", lambda row: row.verdict, 5, wide_only=True),
+    TableColumn("filled", lambda row: row.filled, 10, wide_only=True),
+    _part("backtest", "backtest bp", 11),
     *map(_part, PARTS),
-    TableColumn(name="realised bp", cell=lambda row: _bp(row.realised), value=lambda row: row.realised,
-           width=11, right=True),
-    TableColumn(name="gap bp", cell=_gap, value=lambda row: row.gap, width=7, right=True),
-    TableColumn(name="unfilled", cell=lambda row: f"{row.unfilled}/{row.orders}",
-           value=lambda row: row.unfilled, width=9, right=True),
-    TableColumn(name="names", cell=lambda row: row.unfilled_names, wide_only=True),
-)  # fmt: skip
+    _part("realised", "realised bp", 11),
+    TableColumn("gap bp", _gap, 7, value=lambda row: row.gap, right=True),
+    TableColumn("unfilled", _unfilled, 9, value=lambda row: row.unfilled, right=True),
+    TableColumn("names", lambda row: row.unfilled_names, wide_only=True),
+)
 """Each sealed signal at the next real open and close; the parts add up to the gap."""
 
 
@@ -141,11 +126,9 @@ def _why(shown: ShownCard) -> str:
 
 
 SESSIONS: tuple[TableColumn[ShownCard], ...] = (
-    TableColumn(name="signal", cell=lambda card: card.name, width=14),
-    TableColumn(name="card", cell=verdict_text, value=lambda card: card.word, width=11),
-    TableColumn(name="seal", cell=_standing, value=lambda card: card.standing, width=9),
-    TableColumn(
-        name="digest", cell=lambda card: card.digest[:12], value=lambda card: card.digest, width=12
-    ),
-    TableColumn(name="why", cell=_why),
+    TableColumn("signal", lambda card: card.name, 14),
+    TableColumn("card", verdict_text, 11, value=lambda card: card.word),
+    TableColumn("seal", _standing, 9, value=lambda card: card.standing),
+    TableColumn("digest", lambda card: card.digest[:12], 12, value=lambda card: card.digest),
+    TableColumn("why", _why),
 )

@@ -6,30 +6,28 @@ from typing import ClassVar
 from rich.text import Text
 from textual import on
 from textual.actions import SkipAction
-from textual.binding import BindingType
 from textual.containers import Container
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from atft_tui import format as fmt
-from atft_tui.keys import SCREENS, bindings
+from atft_tui.keys import following
 from atft_tui.readings.desk import Desk, read_desk
-from atft_tui.readings.schedule import utc_now
 from atft_tui.readings.signal import Signal, StockLine
-from atft_tui.screens.base import CockpitScreen
-from atft_tui.screens.signal_columns import FILLS, VIEWS, line_columns
-from atft_tui.sizes import WIDE
-from atft_tui.styles import BAD, STRONG
-from atft_tui.widgets.card_line import card_line
-from atft_tui.widgets.card_panel import CardPanel, Sealing
-from atft_tui.widgets.champion_panel import ChampionPanel
-from atft_tui.widgets.change_panel import ChangePanel
-from atft_tui.widgets.diff_panel import Compared, DiffPanel
-from atft_tui.widgets.ledger_panel import LedgerPanel
-from atft_tui.widgets.schedule_panel import SchedulePanel
-from atft_tui.widgets.signal_bars import position, session_bar, status_strip, step_names
+from atft_tui.screens.base import CockpitScreen, utc_now
+from atft_tui.screens.signal_columns import FILLS, SESSIONS, VIEWS, line_columns
+from atft_tui.styles import BAD, STRONG, WIDE
+from atft_tui.widgets.card import CardPanel, Compared, DiffPanel, LedgerPanel, card_line
+from atft_tui.widgets.desk_panels import (
+    ChampionPanel,
+    SchedulePanel,
+    position,
+    session_bar,
+    status_strip,
+    step_names,
+)
 from atft_tui.widgets.table import BrowseTable
-from atft_tui.widgets.why_panel import Question, WhyPanel
+from atft_tui.widgets.why_panel import ChangePanel, Question, WhyPanel
 from engine.errors import UsageError
 from engine.records.seal import Seal
 from engine.records.shadow import ShadowRow
@@ -50,9 +48,12 @@ _EMPTY = """No signal is sealed in this workspace yet. The way to the first one:
 """
 
 
+def _fill_key(row: ShadowRow) -> str:
+    return f"{row.session} {row.entry}"
+
+
 class SignalsScreen(CockpitScreen[Desk]):
     place: ClassVar[str] = "signals"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(SCREENS["signals"])]
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,7 +63,6 @@ class SignalsScreen(CockpitScreen[Desk]):
         """Whether the stocks are read too: not for the first picture."""
         self.page = PAGES[0]
         self.view = next(iter(VIEWS))
-        self._listed: tuple[Signal | None, str] = (None, "")
         self._columns = (False, False)
 
     def body(self) -> Iterable[Widget]:
@@ -70,27 +70,21 @@ class SignalsScreen(CockpitScreen[Desk]):
         yield Static(id="tabs")
         yield Static(Text(_EMPTY), id="empty")
         with Container(id="signals-grid"):
-            yield BrowseTable(
-                line_columns(self.view, wide=False),
-                key=lambda line: line.code,
-                id="signals-list",
-                fixed=3,
-            )
+            columns = line_columns(self.view, wide=False)
+            yield BrowseTable(columns, key=lambda line: line.code, id="signals-list", fixed=3)
             yield WhyPanel(id="signals-why")
             yield CardPanel(id="signals-card")
             yield ChangePanel(id="signals-changed")
             yield LedgerPanel(id="signals-ledger")
-            yield BrowseTable(
-                FILLS, key=lambda row: f"{row.session} {row.entry}", id="signals-fills", fixed=2
-            )
+            yield BrowseTable(FILLS, key=_fill_key, id="signals-fills", fixed=2)
             yield DiffPanel(id="signals-diff")
             yield SchedulePanel(id="signals-schedule")
             yield ChampionPanel(id="signals-champion")
         yield Static(id="signals-strip")
 
     def on_mount(self) -> None:
-        fills = self.query_one("#signals-fills", BrowseTable)
-        fills.border_title = "shadow ledger, session by session, basis points of equity"
+        words = "shadow ledger, session by session, basis points of equity"
+        self.part("fills").border_title = words
 
     def on_resize(self) -> None:
         self.set_columns()
@@ -113,16 +107,14 @@ class SignalsScreen(CockpitScreen[Desk]):
     def fill(self, desk: Desk) -> None:
         """Every panel but the list and the reasons, which follow the cursor."""
         signal = desk.signal
-        self.query_one(CardPanel).show_value(_sealing(desk))
+        self.query_one(CardPanel).show_value(desk.card)
         self.query_one(ChangePanel).show_value(signal.change if signal else None)
         self.query_one(LedgerPanel).show_part(desk.shadow)
         self.query_one(SchedulePanel).show_part(desk.schedule)
         self.query_one(ChampionPanel).show_part(desk.champion)
         self.query_one(DiffPanel).show_value(_compared(desk))
-        fills: BrowseTable[ShadowRow] = self.query_one("#signals-fills", BrowseTable)
-        rows = desk.shadow.value.rows if desk.shadow.value else ()
-        if rows is not fills.all_rows:
-            fills.set_rows(rows)
+        shadow = desk.shadow.value
+        self.query_one("#signals-fills", BrowseTable).set_rows(shadow.rows if shadow else ())
 
     @property
     def signal(self) -> Signal | None:
@@ -133,12 +125,8 @@ class SignalsScreen(CockpitScreen[Desk]):
         return self.query_one("#signals-list", BrowseTable)
 
     def list_lines(self) -> None:
-        """The stocks of the chosen view; nothing is touched while signal and view are the same."""
-        signal = self.signal
-        if self._listed == (signal, self.view):
-            return
-        self._listed = (signal, self.view)
-        lines = signal.lines if signal else ()
+        """The stocks of the chosen view."""
+        lines = self.signal.lines if self.signal else ()
         kept = tuple(filter(VIEWS[self.view], lines))
         self.set_columns()
         self.table.set_rows(kept)
@@ -155,18 +143,14 @@ class SignalsScreen(CockpitScreen[Desk]):
 
     @on(BrowseTable.Highlighted, "#signals-list")
     def explain(self) -> None:
+        """Hand the reasons of the stock under the cursor to their panel."""
         signal, line = self.signal, self.table.current
         question = None
         if signal is not None and line is not None:
             question = Question(
-                session=signal.seal.session,
-                since=signal.change.since if signal.change else "",
-                scored=signal.scored,
-                horizon=signal.horizon,
-                line=line,
-                why=signal.explain.of(line.code),
-                names=signal.by_code,
-            )
+                session=signal.seal.session, scored=signal.scored, horizon=signal.horizon, line=line,
+                why=signal.explain.of(line.code), names=signal.by_code,
+            )  # fmt: skip
         self.query_one(WhyPanel).show_value(question)
 
     def lay_out(self) -> None:
@@ -175,13 +159,11 @@ class SignalsScreen(CockpitScreen[Desk]):
         wide = self.wide
         super().lay_out()
         self.query_one("#empty").display = self.value is not None and not there
-        self.query_one("#signals-grid").display = there and self.rows
-        self.query_one("#signals-bar").display = there
-        self.query_one("#signals-strip").display = self.value is not None and wide
-        below = (self.page,) if self.page not in (*_ALWAYS, *_BELOW) else _BELOW
-        for page in PAGES:
-            shown = page in (*_ALWAYS, *below) if wide else page == self.page
-            self.query_one(f"#signals-{page}").display = shown
+        self.part("grid").display = there and self.rows
+        self.part("bar").display = there
+        self.part("strip").display = self.value is not None and wide
+        below = _BELOW if self.page in (*_ALWAYS, *_BELOW) else (self.page,)
+        self.show_parts(PAGES, (*_ALWAYS, *below) if wide else (self.page,))
         self.show_tabs(PAGES, self.page, seen=there and not wide)
         self.draw_headline()
 
@@ -217,13 +199,15 @@ class SignalsScreen(CockpitScreen[Desk]):
         self.reread()
 
     def action_sessions(self) -> None:
-        from atft_tui.screens.sessions_dialog import SessionsDialog
+        from atft_tui.screens.dialogs import RowDialog
 
         if self.value is None or not self.value.cards:
             return
         cards = self.value.cards[::-1]
         current = self.signal.seal.name if self.signal else ""
-        self.app.push_screen(SessionsDialog(cards, current), self.take_session)
+        title = "Sealed signals, newest first: enter shows one, / filters"
+        table = BrowseTable(SESSIONS, key=lambda card: card.name, id="sessions")
+        self.app.push_screen(RowDialog(title, table, cards, current), self.take_session)
 
     def take_session(self, name: str | None) -> None:
         if name is not None:
@@ -231,16 +215,15 @@ class SignalsScreen(CockpitScreen[Desk]):
             self.choose(None if newest else name)
 
     def action_page(self, step: int) -> None:
-        self.turn_to(PAGES[(PAGES.index(self.page) + step) % len(PAGES)])
+        self.turn_to(following(PAGES, self.page, step))
 
     def turn_to(self, page: str) -> None:
         self.page = page
         self.lay_out()
-        self.query_one(f"#signals-{page}").focus()
+        self.part(page).focus()
 
     def action_view(self) -> None:
-        views = list(VIEWS)
-        self.view = views[(views.index(self.view) + 1) % len(views)]
+        self.view = following(tuple(VIEWS), self.view)
         self.list_lines()
         self.explain()
 
@@ -285,12 +268,12 @@ class SignalsScreen(CockpitScreen[Desk]):
 
     def action_rollback(self) -> None:
         champion = self.value.champion.value if self.value else None
-        history = champion.history if champion else None
-        if history is None or not history.before:
+        if champion is None or not champion.history.before:
             self.cockpit.refuse(UsageError("there is no earlier champion to go back to"))
             return
+        before, now = champion.history.before, champion.history.champion
         question = (
-            f"Make {history.before} champion again instead of {history.champion}?\n"
+            f"Make {before} champion again instead of {now}?\n"
             "Signals that are sealed already stay as they are."
         )
         self.cockpit.confirm(question, lambda: self.cockpit.start_job(["champion", "rollback"]))
@@ -300,18 +283,6 @@ class SignalsScreen(CockpitScreen[Desk]):
             self.cockpit.refuse(UsageError("nothing is sealed here yet", hint="n makes a signal"))
             return None
         return self.signal.seal
-
-
-def _sealing(desk: Desk) -> Sealing | None:
-    card = desk.card
-    if card is None:
-        return None
-    return Sealing(card=card, key=_key(desk))
-
-
-def _key(desk: Desk) -> str:
-    manifest = desk.signal.seal.trusted if desk.signal else None
-    return manifest.key_text if manifest else ""
 
 
 def _pair(desk: Desk) -> tuple[str, str] | None:
@@ -325,12 +296,9 @@ def _pair(desk: Desk) -> tuple[str, str] | None:
 
 
 def _compared(desk: Desk) -> Compared:
-    """The answer for the pair if there is one, else the newest answer that ends at the shown revision."""
-    pair = _pair(desk)
-    answers = desk.answers.value
+    """The two signals, and the newest answer that ends at the shown revision."""
+    pair, answers = _pair(desk), desk.answers.value
     if pair is None or answers is None:
         return Compared(before="", after="", job=None)
-    found = answers.of("diff", *pair)
-    others = [job for job in answers.diffs() if job.words[-1] == pair[1]]
-    newest = max([*others, *([found] if found else [])], key=lambda job: job.id, default=None)
+    newest = next((job for job in answers.diffs() if job.words[-1] == pair[1]), None)
     return Compared(before=pair[0], after=pair[1], job=newest)

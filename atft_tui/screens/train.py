@@ -6,20 +6,19 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual import on
-from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Static
 
-from atft_tui.keys import SCREENS, bindings
+from atft_tui.keys import following
 from atft_tui.readings.feed import RunFeed, RunNews, chosen_or_newest
 from atft_tui.screens.base import CockpitScreen
+from atft_tui.screens.run_columns import SEARCH_COLUMNS, Tried, tried
 from atft_tui.styles import STRONG
 from atft_tui.widgets import panels
-from atft_tui.widgets.keybar import KeyBar
+from atft_tui.widgets.bars import KeyBar
 from atft_tui.widgets.run_lines import headline, possible, timeline, way_on
 from atft_tui.widgets.run_panels import TABS, RunPanels
-from atft_tui.widgets.search_table import SEARCH_COLUMNS, Tried, tried
 from atft_tui.widgets.table import BrowseTable
 from engine.errors import EngineError, UsageError
 from engine.runs import launch
@@ -48,7 +47,6 @@ class TrainScreen(CockpitScreen[RunNews]):
 
     place: ClassVar[str] = "train"
     poll_s: ClassVar[float] = _TICK_S
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(SCREENS["train"])]
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,6 +73,10 @@ class TrainScreen(CockpitScreen[RunNews]):
     @property
     def run_value(self) -> Run | None:
         return self.feed.run if self.feed else None
+
+    @property
+    def _shows_networks(self) -> bool:
+        return bool(self.state.networks) if self.networks is None else self.networks
 
     @property
     def _is_search(self) -> bool:
@@ -142,8 +144,7 @@ class TrainScreen(CockpitScreen[RunNews]):
         told = not self._is_search or self.news.status == "crashed"
         self.query_one("#timeline").display = there and told
         self.query_one("#empty").display = not there
-        networks = bool(self.state.networks) if self.networks is None else self.networks
-        self._panels.lay_out(self.tab, wide=wide, networks=networks)
+        self._panels.lay_out(self.tab, wide=wide, networks=self._shows_networks)
         self.show_tabs(TABS, self.tab, seen=there and not wide and not self._is_search)
         self.draw_headline()
 
@@ -167,22 +168,23 @@ class TrainScreen(CockpitScreen[RunNews]):
         if not self.query_one("#tabs").display:
             (self.focus_next if step > 0 else self.focus_previous)()
             return
-        self.tab = TABS[(TABS.index(self.tab) + step) % len(TABS)]
+        self.tab = following(TABS, self.tab, step)
         self.lay_out()
 
     def action_networks(self) -> None:
         if not self.state.networks:
             self.notify("one network: `walkforward` trains one per fold and seed", markup=False)
             return
-        shown = bool(self.state.networks) if self.networks is None else self.networks
-        self.networks = not shown
+        self.networks = not self._shows_networks
         self.tab = "networks" if self.networks else "log"
         self.lay_out()
 
     def action_doctor(self) -> None:
-        from atft_tui.screens.doctor import DoctorDialog
+        from atft_tui.screens.dialogs import TextDialog
+        from atft_tui.widgets.doctor_panel import details
 
-        self.app.push_screen(DoctorDialog(self.news.run_id, self.state))
+        title = f"Doctor  {self.news.run_id}  (esc closes)"
+        self.app.push_screen(TextDialog(details(self.state), title))
 
     def action_detach(self) -> None:
         if self.news.is_live:
@@ -207,27 +209,27 @@ class TrainScreen(CockpitScreen[RunNews]):
             self.cockpit.resume_run(self.run_value.id)
 
     def action_checkpoint(self) -> None:
-        self._control(lambda run: launch.request(run, "checkpoint"))
+        self._ask_for("checkpoint")
 
     def action_pause(self) -> None:
         """Pause, or go on; a wish to pause that is not answered yet is taken back."""
         if "pause" in self.news.asked:
             self._control(launch.go_on)
         else:
-            self._control(lambda run: launch.request(run, "pause"))
+            self._ask_for("pause")
 
     def action_rollback(self) -> None:
-        def roll_back() -> None:
-            self._control(lambda run: launch.request(run, "rollback"))
-
         if not self.news.is_live:
-            self._control(lambda run: launch.request(run, "rollback"))
+            self._ask_for("rollback")
             return
         self.cockpit.confirm(
             f"Roll {self.news.run_id} back to its last healthy checkpoint?\n"
             "It goes on from there with a lower learning rate; the best epoch so far is kept.",
-            roll_back,
+            lambda: self._ask_for("rollback"),
         )
+
+    def _ask_for(self, wish: launch.Wish) -> None:
+        self._control(lambda run: launch.request(run, wish))
 
     def _control(self, ask: Callable[[Run], None]) -> None:
         """Leave a wish with the run; the screen tells what becomes of it."""

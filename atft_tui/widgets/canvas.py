@@ -1,7 +1,7 @@
 """The cells that every picture is put together from: a grid, a scale that values lie on, round ticks."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.style import Style
@@ -85,17 +85,22 @@ class Canvas:
         return text
 
 
-def spread(words: Sequence[str], columns: int) -> str:
-    """Words in one line, the first at its left end, the last at its right end, the others between."""
-    if len(words) == 1:
-        return words[0][:columns]
+def placed(words: Iterable[tuple[int, str]], columns: int) -> str:
+    """Words at their cells in one line; one that would touch the one before it, or the end, is left out."""
     cells, free = [" "] * columns, 0
-    for number, word in enumerate(words):
-        at = number * (columns - len(word)) // (len(words) - 1)
+    for at, word in words:
         if at >= free and at + len(word) <= columns:
             cells[at : at + len(word)] = word
             free = at + len(word) + 1
     return "".join(cells)
+
+
+def spread(words: Sequence[str], columns: int) -> str:
+    """Words in one line, the first at its left end, the last at its right end, the others between."""
+    if len(words) == 1:
+        return words[0][:columns]
+    gaps = len(words) - 1
+    return placed(((n * (columns - len(w)) // gaps, w) for n, w in enumerate(words)), columns)
 
 
 def last_of_parts(values: Sequence[float], width: int) -> list[float]:
@@ -113,9 +118,8 @@ def last_of_parts(values: Sequence[float], width: int) -> list[float]:
 
 def column_of(index: int, count: int, columns: int) -> int:
     """The cell column in which value ``index`` of ``count`` is drawn."""
-    return (
-        CellScale(low=0.0, high=float(count - 1), columns=columns).column(index) if count > 1 else 0
-    )
+    scale = CellScale(low=0.0, high=float(count - 1), columns=columns)
+    return scale.column(index) if count > 1 else 0
 
 
 def ticks(low: float, high: float, count: int) -> list[float]:

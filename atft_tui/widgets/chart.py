@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 
 from rich.cells import cell_len, set_cell_size
 from rich.style import Style
@@ -57,16 +58,14 @@ class Trace:
 
 def plot(canvas: Canvas, traces: Sequence[Trace], x: CellScale, y: CellScale) -> None:
     """Draw lines into a canvas, the last one on top; the scales' ends are the canvas' outermost dots."""
-    lines: list[_Line] = []
-    for number, trace in enumerate(traces):
-        mark = "braille" if GLYPHS.braille else trace.mark or GLYPHS.curve
-        lines += [
-            (number, mark, points)
-            for points in _unbroken(trace, _thinned(trace, canvas.columns), x, y)
-        ]
+    lines: tuple[_Line, ...] = tuple(
+        (number, "braille" if GLYPHS.braille else trace.mark or GLYPHS.curve, points)
+        for number, trace in enumerate(traces)
+        for points in _unbroken(trace, _thinned(trace, canvas.columns), x, y)
+    )
     if not lines:
         return
-    for column, row, character, number in _drawn(tuple(lines), canvas.columns, canvas.rows):
+    for column, row, character, number in _drawn(lines, canvas.columns, canvas.rows):
         hanging = traces[number].hanging
         canvas.put(column, row, _hung(character) if hanging else character, traces[number].style)
         if hanging:
@@ -91,15 +90,9 @@ def _unbroken(trace: Trace, kept: Sequence[int], x: CellScale, y: CellScale) -> 
     plotext would step through every cell on the way to a value beyond the scale, and overflow where
     values are huge.
     """
-    part: list[tuple[float, float]] = []
-    for i in kept:
-        if math.isfinite(trace.y[i]):
-            part.append((x.share(trace.x[i]), y.share(trace.y[i])))
-        elif part:
-            yield tuple(part)
-            part = []
-    if part:
-        yield tuple(part)
+    for known, part in groupby(kept, key=lambda i: math.isfinite(trace.y[i])):
+        if known:
+            yield tuple((x.share(trace.x[i]), y.share(trace.y[i])) for i in part)
 
 
 def _thinned(trace: Trace, columns: int) -> Sequence[int]:
@@ -120,9 +113,7 @@ def _thinned(trace: Trace, columns: int) -> Sequence[int]:
 
 @lru_cache(maxsize=16)
 def _drawn(
-    lines: tuple[_Line, ...],
-    columns: int,
-    rows: int,
+    lines: tuple[_Line, ...], columns: int, rows: int
 ) -> tuple[tuple[int, int, str, int], ...]:
     """The cells that plotext fills: column, row, character and number of the line."""
     import plotext  # 35 ms, not before there is something to draw
@@ -138,8 +129,8 @@ def _drawn(
     plotext.xlim(0.0, 1.0)
     plotext.ylim(0.0, 1.0)
     for number, mark, points in lines:
-        across, up = [point[0] for point in points], [point[1] for point in points]
-        plotext.plot(across, up, marker=mark, color=number + 1)
+        across, up = zip(*points, strict=True)
+        plotext.plot(list(across), list(up), marker=mark, color=number + 1)
     cells = []
     for row, line in enumerate(plotext.build().split("\n")[:rows]):
         column, number = 0, 0
@@ -172,6 +163,12 @@ class Curve:
     name: str
     points: tuple[CurvePoint, ...]
 
+    def drawable(self) -> Iterator[CurvePoint]:
+        """The points that are finite numbers and not too large to be drawn."""
+        for point in self.points:
+            if all(math.isfinite(v) and abs(v) < _HUGE for v in (point.x, point.y)):
+                yield point
+
 
 def curves(
     given: Sequence[Curve], *, width: int, height: int, zero: bool = True, digits: int = 3
@@ -181,10 +178,7 @@ def curves(
     Points that are no finite numbers are left out; with none at all the text is empty. ``zero``: the
     line of 0 is in the picture, unless all values lie on one side further from 0 than from each other.
     """
-    kept = [
-        sorted((p for p in curve.points if _drawable(p)), key=lambda p: p.x)
-        for curve in given[: len(LETTERS)]
-    ]
+    kept = [sorted(curve.drawable(), key=lambda p: p.x) for curve in given[: len(LETTERS)]]
     if width < _MIN_WIDTH or height < _MIN_HEIGHT or not any(kept):
         return Text()
     canvas = Canvas(width - _AXIS, height - 1)
@@ -212,9 +206,8 @@ def legend(given: Sequence[Curve], width: int) -> Text:
     """``A name`` of each curve, as many to a line as fit."""
     text, used = Text(no_wrap=True), 0
     room = max(8, min(40, max((cell_len(fmt.clean(c.name)) for c in given), default=0) + 5))
-    for letter, style, mark, curve in zip(
-        LETTERS, LETTER_STYLES, GLYPHS.lines, given, strict=False
-    ):
+    known = zip(LETTERS, LETTER_STYLES, GLYPHS.lines, given, strict=False)
+    for letter, style, mark, curve in known:
         if used and used + room > width:
             text.append("\n")
             used = 0
@@ -223,10 +216,6 @@ def legend(given: Sequence[Curve], width: int) -> Text:
         text.append(set_cell_size(fmt.clean(curve.name), min(room, width) - len(head)))
         used += room
     return text
-
-
-def _drawable(point: CurvePoint) -> bool:
-    return all(math.isfinite(value) and abs(value) < _HUGE for value in (point.x, point.y))
 
 
 def _put_letters(
@@ -269,13 +258,10 @@ def line_chart(
     ys = [v for _, found in series.values() for v in found if math.isfinite(v)] or [0.0]
     x = CellScale(low=min(xs), high=max(xs), columns=canvas.columns)
     y = CellScale(low=min(ys), high=max(ys), columns=canvas.rows)
-    names = Text(no_wrap=True, end="")
-    traces = []
-    for (name, (across, up)), style, mark in zip(
-        series.items(), (PLAIN, *styles.CURVES), GLYPHS.lines, strict=False
-    ):
-        traces.append(Trace(across, up, style, mark))
-        names.append(f"{GLYPHS.empty} {name}  ", style)
+    looks = list(zip(series.items(), (PLAIN, *styles.CURVES), GLYPHS.lines, strict=False))
+    traces = [Trace(*points, style, mark) for (_, points), style, mark in looks]
+    names = Text.assemble(*((f"{GLYPHS.empty} {name}  ", style) for (name, _), style, _ in looks),
+                          no_wrap=True, end="")  # fmt: skip
     names.truncate(width)
     plot(canvas, traces, x, y)
     labels = {y.row(tick): f"{tick:g}" for tick in ticks(y.low, y.high, 3)}
@@ -285,11 +271,7 @@ def line_chart(
 
 
 def price_chart(
-    values: Sequence[float],
-    *,
-    width: int,
-    height: int,
-    marks: Mapping[int, tuple[str, Style]],
+    values: Sequence[float], *, width: int, height: int, marks: Mapping[int, tuple[str, Style]]
 ) -> Text:
     """Draw ``height`` lines: a price by session, and under it the ``marks`` (position -> sign and style).
 
@@ -299,15 +281,14 @@ def price_chart(
     if not known:
         return Text(no_wrap=True, overflow="crop")
     canvas = Canvas(width - PRICE_AXIS, height - 1)
-    low, high = min(known), max(known)
-    n = max(1, len(values))
+    low, high, n = min(known), max(known), len(values)
     x = CellScale(low=0.0, high=float(n), columns=canvas.columns)
     y = CellScale(low=low, high=high, columns=canvas.rows)
     plot(canvas, [Trace(range(n), values, BAR, GLYPHS.point, fine=True)], x, y)
     labels = {canvas.rows - 1: f"{low:,.6g}", 0: f"{high:,.6g}"}
     signs = Canvas(canvas.columns, 1)
     for position, (sign, style) in marks.items():
-        if 0 <= position < len(values):
-            signs.put(position * canvas.columns // len(values), 0, sign, style)
+        if 0 <= position < n:
+            signs.put(position * canvas.columns // n, 0, sign, style)
     text = canvas.framed(labels, PRICE_AXIS).append("\n")
     return text.append_text(signs.framed({}, PRICE_AXIS))

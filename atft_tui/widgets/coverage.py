@@ -12,6 +12,8 @@ from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.data import Coverage, Mark
 from atft_tui.styles import BAD, BAR, DIM, PLAIN, REFERENCE, REVERSE, STRONG, WARN
+from atft_tui.widgets.canvas import Canvas
+from atft_tui.widgets.lines import cut, line
 from atft_tui.widgets.panel import PlacePanel
 
 AXIS_WIDTH = 7
@@ -84,7 +86,19 @@ class CoveragePanel(PlacePanel[CoverageView]):
     )
 
     def picture(self, value: CoverageView, width: int, height: int) -> Text:
-        return coverage_picture(value, width, height)
+        """Day told, bars with the universe's size as a line, marks, axis: ``height`` lines."""
+        columns, rows = max(1, width - AXIS_WIDTH), max(1, height - 3)
+        groups = _groups(value, columns)
+        marks = Text(" " * AXIS_WIDTH, no_wrap=True)
+        for group in groups:
+            marks_here = value.coverage.marks[group.start : group.stop]
+            mark: Mark = next((mark for mark in _GRAVEST if mark in marks_here), "")
+            sign, style, _ = MARKS[mark] if mark else (" ", PLAIN, "")
+            if value.cursor in group:
+                sign, style = sign.replace(" ", "^"), style + REVERSE
+            marks.append(sign, style=style)
+        bars = _bars(value, groups, rows) if groups else ()
+        return cut((_told_day(value), *bars, marks, _axis(value, width)), width, height)
 
     def show_coverage(self, coverage: Coverage) -> None:
         """The whole span; the cursor stays on its day unless it was on the last one."""
@@ -110,52 +124,26 @@ class CoveragePanel(PlacePanel[CoverageView]):
             self.show_value(view.moved(int(by) * max(1, (view.stop - view.first) // columns)))
 
 
-def coverage_picture(view: CoverageView, width: int, height: int) -> Text:
-    """Day told, bars with the universe's size as a line, marks, axis: ``height`` lines."""
-    columns, rows = max(1, width - AXIS_WIDTH), max(1, height - 3)
-    groups = _groups(view, columns)
-    text = Text(no_wrap=True, overflow="crop")
-    text.append_text(_told_day(view, width))
-    text.append("\n")
-    if groups:
-        text.append_text(_bars(view, groups, rows))
-    text.append(" " * AXIS_WIDTH)
-    for group in groups:
-        mark = _gravest(view.coverage.marks[group.start : group.stop])
-        sign, style, _ = MARKS[mark] if mark else (" ", PLAIN, "")
-        here = view.cursor in group
-        text.append("^" if here and sign == " " else sign, style=style + REVERSE if here else style)
-    text.append("\n")
-    text.append_text(_axis(view, width))
-    text.truncate(max(1, (width + 1) * height))
-    return text
-
-
-def _told_day(view: CoverageView, width: int) -> Text:
+def _told_day(view: CoverageView) -> Text:
     """``2016-03-04  2,812 stocks  universe 1,204  thin: ...`` for the session under the cursor."""
     if not view.size:
         return Text("no session", style=DIM)
     coverage, i = view.coverage, view.cursor
-    text = Text(no_wrap=True, overflow="ellipsis")
-    text.append(fmt.clean(coverage.dates[i]), style=STRONG)
-    text.append(f"  {coverage.names[i]:,} stocks", style=BAR)
-    members = coverage.members[i]
+    text = line((fmt.clean(coverage.dates[i]), STRONG), (f"  {coverage.names[i]:,} stocks", BAR))
+    members, mark = coverage.members[i], coverage.marks[i]
     if members is not None:
         text.append(f"  universe {members:,}", style=REFERENCE)
     elif all(count is None for count in coverage.members):
         text.append("  no universe built yet (audit or train)", style=DIM)
-    mark = coverage.marks[i]
     if mark:
         sign, style, meaning = MARKS[mark]
-        text.append(f"  {sign} {meaning}", style=style)
-    else:
-        found = Counter(coverage.marks)
-        counts = [f"{found[m]} {m} {MARKS[m][0]}" for m in _GRAVEST if found[m]]
-        if coverage.unlisted:
-            counts.append(f"{coverage.unlisted} missing not listed")
-        text.append("  whole span: " + (", ".join(counts) or "nothing is missing"), style=DIM)
-    text.truncate(max(1, width), overflow="ellipsis")
-    return text
+        return text.append(f"  {sign} {meaning}", style=style)
+    found = Counter(coverage.marks)
+    counts = [f"{found[m]} {m} {MARKS[m][0]}" for m in _GRAVEST if found[m]]
+    if coverage.unlisted:
+        counts.append(f"{coverage.unlisted} missing not listed")
+    told = ", ".join(counts) or "nothing is missing"
+    return text.append(f"  whole span: {told}", style=DIM)
 
 
 def _groups(view: CoverageView, columns: int) -> list[range]:
@@ -168,36 +156,23 @@ def _groups(view: CoverageView, columns: int) -> list[range]:
     return [range(a, max(b, a + 1)) for a, b in zip(starts, ends, strict=True)]
 
 
-def _gravest(marks: Sequence[Mark]) -> Mark:
-    return next((mark for mark in _GRAVEST if mark in marks), "")
-
-
-def _bars(view: CoverageView, groups: Sequence[range], rows: int) -> Text:
-    coverage = view.coverage
-    known = [count for count in coverage.members if count is not None]
-    top = max([*coverage.names, *known, 1])
-    steps = len(GLYPHS.blocks)
-    level = [
-        round(min(coverage.names[group.start : group.stop]) / top * rows * steps)
-        for group in groups
-    ]
-    line = []
-    for group in groups:
+def _bars(view: CoverageView, groups: Sequence[range], rows: int) -> list[Text]:
+    coverage, steps = view.coverage, len(GLYPHS.blocks)
+    top = max([*coverage.names, *(count for count in coverage.members if count is not None), 1])
+    canvas = Canvas(len(groups), rows)
+    for x, group in enumerate(groups):
+        here = REVERSE if view.cursor in group else PLAIN
+        level = round(min(coverage.names[group.start : group.stop]) / top * rows * steps)
+        for row in range(rows):
+            full = min(level - row * steps, steps)
+            character = GLYPHS.blocks[full - 1] if full > 0 else " "
+            canvas.put(x, rows - 1 - row, character, BAR + here)
         count = coverage.members[group[-1]]
-        line.append(None if count is None else min(rows - 1, int(count / top * rows)))
-    text = Text(no_wrap=True)
-    for row in reversed(range(rows)):
-        label = f"{top:,}" if row == rows - 1 else "0" if row == 0 else ""
-        text.append(f"{label[: AXIS_WIDTH - 1]:>{AXIS_WIDTH - 1}} ", style=DIM)
-        for x, group in enumerate(groups):
-            full = level[x] - row * steps
-            character = " " if full <= 0 else GLYPHS.blocks[min(full, steps) - 1]
-            style = BAR
-            if line[x] == row:
-                character, style = GLYPHS.full, REFERENCE
-            text.append(character, style=style + REVERSE if view.cursor in group else style)
-        text.append("\n")
-    return text
+        if count is not None:
+            row = min(rows - 1, int(count / top * rows))
+            canvas.put(x, rows - 1 - row, GLYPHS.full, REFERENCE + here)
+    labels = {rows - 1: "0", 0: f"{top:,}"}
+    return list(canvas.framed(labels, AXIS_WIDTH).split("\n", allow_blank=True))
 
 
 def _axis(view: CoverageView, width: int) -> Text:

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from atft_tui import format as fmt
 from atft_tui.styles import BAD, CHANGED, DIM, GOOD, PLAIN, STRONG, WARN
-from atft_tui.widgets.lines import cut
+from atft_tui.widgets.lines import cut, line
 from atft_tui.widgets.panel import StatePanel
 from engine.records.train import Criterion
 from engine.runs.events import Diagnosed
@@ -36,15 +36,13 @@ def criteria_line(state: RunState, width: int) -> Text:
     """``RankIC met  IC not met ...``, or how many of the five where there is no room."""
     judged = criteria(state)
     met = sum(criterion.verdict == "met" for criterion in judged)
-    text = Text(no_wrap=True, overflow="ellipsis")
-    text.append(f"criteria {met}/{len(judged)}", style=GOOD if met == len(judged) else PLAIN)
+    text = line((f"criteria {met}/{len(judged)}", GOOD if met == len(judged) else PLAIN))
     if width < LINE_WIDTH:
-        text.append(" met")
-    else:
-        for criterion in judged:
-            word = {"met": "yes", "not met": "no", "not shown": "?"}[criterion.verdict]
-            text.append(f" {_SHORT[criterion.name]} ", style=DIM)
-            text.append(word, style=_VERDICT_STYLES[criterion.verdict])
+        return text.append(" met")
+    for criterion in judged:
+        word = {"met": "yes", "not met": "no", "not shown": "?"}[criterion.verdict]
+        text.append(f" {_SHORT[criterion.name]} ", style=DIM)
+        text.append(word, style=_VERDICT_STYLES[criterion.verdict])
     return text
 
 
@@ -66,13 +64,10 @@ class DoctorPanel(StatePanel):
 def _findings(found: Sequence[Diagnosed]) -> list[Text]:
     """The newest finding: what, what was done, the words, the remedy and the patch to try."""
     last = found[-1]
-    head = Text()
-    head.append(f"doctor: {len(found)} finding{'s' if len(found) > 1 else ''}, last ", style=DIM)
-    style = _SEVERITY_STYLES[last.severity]
-    head.append(f"{fmt.clean(last.code)} ({last.action})", style=style)
-    head.append(f" at step {last.step}")
+    count = f"doctor: {len(found)} finding{'s' * (len(found) > 1)}, last "
+    what = f"{fmt.clean(last.code)} ({last.action})", _SEVERITY_STYLES[last.severity]
     return [
-        head,
+        Text.assemble((count, DIM), what, f" at step {last.step}"),
         Text(fmt.clean(last.message)),
         Text(fmt.clean(last.remedy), style=DIM),
         Text(_patch(last), style=CHANGED),
@@ -97,32 +92,32 @@ def _patch(found: Diagnosed) -> str:
 
 def details(state: RunState) -> Text:
     """Criteria with their evidence, findings with remedy and patch, start-up assertions, warnings."""
-    text = Text()
-    _title(text, "Five criteria")
+    text = Text.assemble(("Five criteria\n", STRONG))
     for criterion in criteria(state):
         text.append(f"  {criterion.verdict:<10}", style=_VERDICT_STYLES[criterion.verdict])
         text.append(f"{criterion.goal}\n")
         text.append(f"            {criterion.evidence}\n", style=DIM)
     if state.blocks_worth is not None:
-        _title(text, "\nLost without a block, on validation days")
+        text.append("\nLost without a block, on validation days\n", style=STRONG)
         for name, worth in state.blocks_worth.worth.items():
             text.append(f"  {fmt.clean(name):<10}", style=STRONG)
             text.append(f"{worth.text}\n")
-    _title(text, f"\nThe doctor's findings, newest first ({len(state.diagnoses)})")
-    if not state.diagnoses:
+    count = len(state.diagnoses)
+    text.append(f"\nThe doctor's findings, newest first ({count})\n", style=STRONG)
+    if not count:
         text.append("  None so far.\n", style=DIM)
     for finding in reversed(state.diagnoses):
         _finding(text, finding)
-    _title(text, "\nStart-up assertions")
+    text.append("\nStart-up assertions\n", style=STRONG)
     if not state.assertions:
         text.append("  Not run yet.\n", style=DIM)
     for check in state.assertions:
-        text.append(f"  {'passed' if check.passed else 'FAILED':<10}",
-                    style=GOOD if check.passed else BAD)  # fmt: skip
+        word, style = ("passed", GOOD) if check.passed else ("FAILED", BAD)
+        text.append(f"  {word:<10}", style=style)
         text.append(f"{fmt.clean(check.name)}")
         text.append(f"  {fmt.clean(check.detail)}\n", style=DIM)
     if state.warnings:
-        _title(text, "\nWarnings")
+        text.append("\nWarnings\n", style=STRONG)
     for warning in reversed(state.warnings):
         text.append(f"  {fmt.clean(warning.code)}  ", style=WARN)
         text.append(f"{fmt.clean(warning.message)}\n")
@@ -131,18 +126,13 @@ def details(state: RunState) -> Text:
     return text
 
 
-def _title(text: Text, words: str) -> None:
-    text.append(f"{words}\n", style=STRONG)
-
-
 def _finding(text: Text, finding: Diagnosed) -> None:
     place = f"step {finding.step:,}, epoch {finding.epoch}, {fmt.clock(finding.at)} UTC"
+    figure = f"figure {finding.evidence:.4g}, held against {finding.threshold:.4g}"
     text.append(f"  {fmt.clean(finding.code)} ", style=_SEVERITY_STYLES[finding.severity])
     text.append(f"({finding.action}) {place}\n")
     text.append(f"            {fmt.clean(finding.message)}\n")
-    text.append(
-        f"            figure {finding.evidence:.4g}, held against {finding.threshold:.4g}\n", DIM
-    )
+    text.append(f"            {figure}\n", DIM)
     text.append(f"            {fmt.clean(finding.remedy)}\n")
     if finding.patch:
         text.append(f"            try {_patch(finding)}\n", style=CHANGED)

@@ -11,17 +11,15 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.home import HomeNews
-from atft_tui.readings.machine import MachineNews
-from atft_tui.readings.schedule import moment
+from atft_tui.readings.home import HomeNews, MachineNews
 from atft_tui.styles import status
 from atft_tui.widgets.canvas import CellScale
-from atft_tui.widgets.fact_lines import TALL, Lines
 from atft_tui.widgets.intervals import Estimate, estimate_row, judged, span_of
+from atft_tui.widgets.lines import TALL, Lines
 from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.strips import meter
-from engine.records.card import Card
-from engine.records.figure import SURE, Figure
+from engine.records.card import Card, TradeFigures
+from engine.records.figure import SURE
 
 
 class HomePanel(PlacePanel[Any]):
@@ -50,11 +48,8 @@ def _today(out: Lines, news: HomeNews) -> None:
         _no_card(out, news)
         return
     found = status(card.verdict)
-    out.say(
-        (f" {found.mark} {card.verdict} ", found.style + styles.REVERSE),
-        (f"  {news.card.name}", styles.STRONG),
-        f" {card.exchange}",
-    )
+    verdict = (f" {found.mark} {card.verdict} ", found.style + styles.REVERSE)
+    out.say(verdict, (f"  {news.card.name}", styles.STRONG), f" {card.exchange}")
     if news.data is not None and news.data.last > card.session:
         words = f"older than the data, which go to {news.data.last}: s makes its signal"
         out.wrap(Text("! ", styles.WARN), words, styles.WARN)
@@ -72,22 +67,19 @@ def _today(out: Lines, news: HomeNews) -> None:
 def _no_card(out: Lines, news: HomeNews) -> None:
     out.say(("No signal yet.", styles.STRONG))
     out.space()
-    if news.champion is None:
+    first = news.champion is None
+    if first:
         key = ("4", styles.KEY)
         out.say("A signal needs a champion: choose a run with ", key, " and promote it,")
-    start = "then " if news.champion is None else ""
-    out.say(start, ("s", styles.KEY), " seals what to trade after the newest session.")
+    out.say("then " * first, ("s", styles.KEY), " seals what to trade after the newest session.")
 
 
 def _orders(card: Card) -> list[str | tuple[str, Style]]:
-    figures = card.orders
-    parts: list[str | tuple[str, Style]] = [
-        (f"{figures.lines if figures else 0:,}", styles.STRONG),
-        " orders",
-    ]
-    if figures and not math.isnan(figures.turnover):
+    figures = card.orders or TradeFigures()
+    parts: list[str | tuple[str, Style]] = [(f"{figures.lines:,}", styles.STRONG), " orders"]
+    if not math.isnan(figures.turnover):
         parts += [", turnover ", (f"{figures.turnover:.1%}", styles.STRONG), " of equity"]
-    if figures and not math.isnan(figures.cost):
+    if not math.isnan(figures.cost):
         parts += [", cost ", (f"{figures.cost * 1e4:.1f}", styles.STRONG), " bp"]
     return parts
 
@@ -124,40 +116,37 @@ def _champion(out: Lines, news: HomeNews) -> None:
     span = span_of(estimates)
     band = "" if math.isnan(test.null_band) else f"null ±{test.null_band:.4f}"
     figure = _rank_ic(test.rank_ic, test.rank_ic_se, noise=test.is_noise)
-    _figure(out, f"test h={facts.score_horizon}", figure, f"n={test.n_dates:,}, {band}")
-    _scale(out, estimates[0], span)
+    sample = (f"n={test.n_dates:,}, {band}", styles.DIM)
+    _figure(out, f"test h={facts.score_horizon}", figure, sample, estimates[0], span)
     if live is None:
         out.fact("live", ("none yet: see ledger", styles.DIM))
         return
     floor = "" if math.isnan(live.low) else f", floor {live.low:+.4f}"
     figure = _rank_ic(live.rank_ic, live.se, noise=live.is_noise)
     style = styles.BAD if live.rank_ic < live.low else styles.DIM
-    _figure(out, f"live h={live.horizon}", figure, f"n={live.sessions:,}{floor}", style)
-    _scale(out, estimates[1], span)
+    sample = (f"n={live.sessions:,}{floor}", style)
+    _figure(out, f"live h={live.horizon}", figure, sample, estimates[1], span)
 
 
-def _figure(out: Lines, name: str, figure: Text, sample: str, style: Style = styles.DIM) -> None:
-    """A figure and its sample: beside it, or below where the panel is narrow."""
-    if out.roomy:
-        out.fact(name, figure, (f"  {sample}", style))
-    else:
-        out.fact(name, figure)
-        out.fact("", (f" {sample}", style))
-
-
-def _scale(out: Lines, estimate: Estimate, span: float) -> None:
-    """The figure as a picture, zero in the middle; an empty line where nothing is known."""
-    if out.height < TALL:
-        return
-    scale = CellScale(low=-span, high=span, columns=max(3, out.width - 4))
-    zero = {0.0: (GLYPHS.bar, styles.DIM)}
-    out.say("  ", estimate_row(scale, estimate, lines=zero) if span else "")
+def _figure(
+    out: Lines, name: str, figure: Text, sample: tuple[str, Style], estimate: Estimate, span: float
+) -> None:
+    """A figure and its sample, beside it or below where the panel is narrow; then as a picture."""
+    words, style = sample
+    out.fact(name, figure, (f"  {words}" * out.roomy, style))
+    if not out.roomy:
+        out.fact("", (f" {words}", style))
+    if out.height >= TALL:
+        # Zero is in the middle; an empty line where nothing is known.
+        scale = CellScale(low=-span, high=span, columns=max(3, out.width - 4))
+        zero = {0.0: (GLYPHS.bar, styles.DIM)}
+        out.say("  ", estimate_row(scale, estimate, lines=zero) if span else "")
 
 
 def _rank_ic(value: float, se: float, *, noise: bool) -> Text:
     if math.isnan(value):
         return Text(fmt.DASH, styles.DIM)
-    return Text(f"{'~' if noise else ' '}{Figure(value, se).text()}", styles.figure(noise=noise))
+    return Text(*styles.noted(fmt.rank_ic(value, se), noise=noise, sure=styles.PLAIN, lead=" "))
 
 
 # ---- data ----------------------------------------------------------------------------------------
@@ -175,13 +164,9 @@ def _data(out: Lines, news: HomeNews) -> None:
     audit = data.audit.verdict if data.audit else ""
     out.fact("newest", (data.last, styles.STRONG))
     out.fact("behind", freshness(news))
-    for name, word, missing in (
-        ("quality", quality, "not checked"),
-        ("audit", audit, "never run"),
-    ):
+    for name, word, missing in (("quality", quality, "not checked"), ("audit", audit, "never run")):
         found = status(word)
-        told = (f"{found.mark} {word}", found.style) if word else (missing, styles.DIM)
-        out.fact(name, told)
+        out.fact(name, (f"{found.mark} {word}", found.style) if word else (missing, styles.DIM))
     made = data.manifest
     since = f" from {made.days[0]}" if out.roomy else ""
     out.fact("sessions", f"{len(made.days):,}{since}")
@@ -196,7 +181,7 @@ def freshness(news: HomeNews) -> Text:
     if data.manifest.market == "synthetic":
         return Text("no exchange", styles.DIM)
     if outlook is None:
-        last = moment(f"{data.last}T00:00+00:00")
+        last = fmt.moment(f"{data.last}T00:00+00:00")
         if last is None:
             return Text(fmt.DASH, styles.DIM)
         days = (news.now.date() - last.date()).days
@@ -205,7 +190,7 @@ def freshness(news: HomeNews) -> Text:
         return Text(f"! over {len(outlook.due)} sessions", styles.WARN)
     behind = outlook.behind(data.last)
     # A session came due after the calendar was read.
-    due = moment(outlook.next_at)
+    due = fmt.moment(outlook.next_at)
     old = due is None or due <= news.now
     if behind:
         least = "at least " if old else ""
@@ -243,7 +228,7 @@ def _schedule(out: Lines, news: HomeNews) -> None:
 
 def countdown(at: str, now: dt.datetime) -> str:
     """``in 21h 30m (09:30 UTC)``, to the minute; what has passed is overdue. Empty for what is no time."""
-    due = moment(at)
+    due = fmt.moment(at)
     if due is None:
         return ""
     minutes = int((due - now).total_seconds() // 60)
@@ -260,13 +245,9 @@ def _alerts(out: Lines, news: HomeNews) -> None:
         out.prose((f"{words} mail; set up in", styles.DIM), ("8", styles.KEY), (".", styles.DIM))
     for alert in news.agenda.alerts:
         found = status(alert.state)
-        out.say(
-            (f"{found.mark} ", found.style),
-            (f"{alert.created_at[5:16].replace('T', ' ')} ", styles.DIM),
-            alert.title,
-            (f"  {alert.channel} {alert.state}", styles.DIM),
-            (f" {alert.problem}", styles.BAD),
-        )
+        at, how = alert.created_at[5:16].replace("T", " "), f"  {alert.channel} {alert.state}"
+        mark, problem = (f"{found.mark} ", found.style), (f" {alert.problem}", styles.BAD)
+        out.say(mark, (f"{at} ", styles.DIM), alert.title, (how, styles.DIM), problem)
     for at, note in news.agenda.notes:
         out.say((f"  {at[5:16].replace('T', ' ')} {note}", styles.DIM))
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from rich.style import Style
 from rich.text import Text
 
-from atft_tui.glyphs import GLYPHS, Glyphs
+from atft_tui.glyphs import GLYPHS
 from atft_tui.styles import BAD, DIM, GOOD, PLAIN, STRONG
-from atft_tui.widgets.canvas import CellScale
+from atft_tui.widgets.canvas import CellScale, placed
 from atft_tui.widgets.lines import painted
 from engine.records.figure import is_noise
 
@@ -57,7 +57,6 @@ def estimate_row(
     lines: Mapping[float, tuple[str, Style]] | None = None,
     over: Mapping[float, tuple[str, Style]] | None = None,
     quiet: Style = DIM,
-    glyphs: Glyphs = GLYPHS,
 ) -> Text:
     """One row, from below: null band, vertical ``lines`` (value -> character, style), bar, interval, the
     lines ``over`` it, and the mark of the value.
@@ -67,56 +66,50 @@ def estimate_row(
     cells = [(" ", PLAIN)] * scale.columns
     if math.isfinite(estimate.band):
         for x in range(scale.column(-estimate.band), scale.column(estimate.band) + 1):
-            cells[x] = (glyphs.band, quiet)
-    _rule(cells, scale, lines or {})
-    known = math.isfinite(estimate.value)
-    if known:
-        _draw(cells, scale, estimate, glyphs)
-    mark = cells[scale.column(estimate.value)] if known else (" ", PLAIN)
-    _rule(cells, scale, over or {})
-    if known:
-        cells[scale.column(estimate.value)] = mark
+            cells[x] = (GLYPHS.band, quiet)
+
+    def rule(drawn: Mapping[float, tuple[str, Style]]) -> None:
+        for value, cell in drawn.items():
+            if math.isfinite(value) and not scale.beyond(value):
+                cells[scale.column(value)] = cell
+
+    rule(lines or {})
+    if not math.isfinite(estimate.value):
+        rule(over or {})
+        return painted(cells)
+    _draw(cells, scale, estimate)
+    at = scale.column(estimate.value)
+    mark = cells[at]
+    rule(over or {})
+    cells[at] = mark
     return painted(cells)
 
 
-def _rule(
-    cells: list[tuple[str, Style]], scale: CellScale, lines: Mapping[float, tuple[str, Style]]
-) -> None:
-    for value, cell in lines.items():
-        if math.isfinite(value) and not scale.beyond(value):
-            cells[scale.column(value)] = cell
-
-
-def _draw(
-    cells: list[tuple[str, Style]], scale: CellScale, estimate: Estimate, glyphs: Glyphs
-) -> None:
+def _draw(cells: list[tuple[str, Style]], scale: CellScale, estimate: Estimate) -> None:
     at = scale.column(estimate.value)
     if estimate.bar:
         zero = scale.column(0.0)
         for x in range(min(zero, at), max(zero, at) + 1):
-            cells[x] = (glyphs.heat[-1], estimate.style)
+            cells[x] = (GLYPHS.heat[-1], estimate.style)
     if math.isfinite(estimate.low) and math.isfinite(estimate.high):
         first, last = scale.column(estimate.low), scale.column(estimate.high)
         for x in range(first, last + 1):
-            cells[x] = (glyphs.full if not estimate.bar else glyphs.heat[2], estimate.style)
+            cells[x] = (GLYPHS.full if not estimate.bar else GLYPHS.heat[2], estimate.style)
         if not scale.beyond(estimate.low) and first < at:
-            cells[first] = (glyphs.cap_left, estimate.style)
+            cells[first] = (GLYPHS.cap_left, estimate.style)
         if not scale.beyond(estimate.high) and last > at:
-            cells[last] = (glyphs.cap_right, estimate.style)
+            cells[last] = (GLYPHS.cap_right, estimate.style)
     beyond = scale.beyond(estimate.value)
-    mark = (estimate.mark, glyphs.beyond_right, glyphs.beyond_left)[beyond]
+    mark = (estimate.mark, GLYPHS.beyond_right, GLYPHS.beyond_left)[beyond]
     if not estimate.bar or beyond:
         cells[at] = (mark, estimate.style + STRONG)
 
 
 def axis_row(scale: CellScale, values: Mapping[float, str], style: Style) -> Text:
     """Labels under their values; one that would touch the one before is left out."""
-    cells = [" "] * scale.columns
-    free = 0
-    for value, label in sorted(values.items()):
-        start = min(scale.column(value) - len(label) // 2, scale.columns - len(label))
-        start = max(0, start)
-        if start >= free and start + len(label) <= scale.columns:
-            cells[start : start + len(label)] = label
-            free = start + len(label) + 1
-    return Text("".join(cells), style=style, no_wrap=True, end="")
+    columns = scale.columns
+    starts = (
+        (max(0, min(scale.column(value) - len(label) // 2, columns - len(label))), label)
+        for value, label in sorted(values.items())
+    )
+    return Text(placed(starts, columns), style=style, no_wrap=True, end="")

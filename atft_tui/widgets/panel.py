@@ -7,7 +7,9 @@ from rich.console import Console
 from rich.text import Text
 from textual.widgets import Static
 
-from atft_tui.styles import DIM
+from atft_tui import format as fmt
+from atft_tui.readings.files import Readable
+from atft_tui.styles import BAD, DIM
 from engine.runs.state import RunState
 
 _V = TypeVar("_V")
@@ -100,3 +102,22 @@ class StatePanel(PlacePanel[RunState]):
         if self.unseen and not getattr(self.state, self.parts[0]):
             return Text(self.unseen, style=DIM)
         return self.picture(self.state, width, height)
+
+
+class PartPanel(PlacePanel[_V]):
+    """A panel that says why its value cannot be read."""
+
+    trouble = ""
+
+    def show_part(self, part: Readable[_V]) -> None:
+        """Take a value, or the trouble with it."""
+        changed, self.trouble = part.trouble != self.trouble, part.trouble
+        self.show_value(part.value)
+        if changed:
+            self.draw(force=True)
+
+    def drawing(self, width: int, height: int) -> Text:
+        """The trouble in words, or the picture."""
+        if self.value is None and self.trouble:
+            return Text(f"cannot be read: {fmt.clean(self.trouble)}", style=BAD)
+        return super().drawing(width, height)

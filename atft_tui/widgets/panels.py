@@ -7,7 +7,7 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.styles import BAD, BETTER, DIM, GOOD, PLAIN, REFERENCE, STRONG, WARN
 from atft_tui.widgets import point_chart
 from atft_tui.widgets.doctor_panel import criteria_line
-from atft_tui.widgets.lines import cut
+from atft_tui.widgets.lines import cut, line
 from atft_tui.widgets.panel import StatePanel
 from engine.records.figure import is_established, is_noise
 from engine.records.record import RecordError, convert
@@ -29,40 +29,30 @@ class RankICPanel(StatePanel):
         starts = {p.first_epoch: p.name for p in state.phases if p.first_epoch is not None}
         points = [
             point_chart.EpochPoint(
-                value=event.rank_ic,
-                error=event.rank_ic_se,
-                band=event.null_band,
-                is_best=event.is_best,
-                starts_phase=starts.get(event.epoch, ""),
+                value=event.rank_ic, error=event.rank_ic_se, band=event.null_band,
+                is_best=event.is_best, starts_phase=starts.get(event.epoch, ""),
             )
             for event in state.epochs
-        ]
-        rival = state.best_baseline
+        ]  # fmt: skip
+        rival, planned = state.best_baseline, sum(phase.epochs for phase in state.phases)
         reference = (rival.name, rival.rank_ic) if rival else None
         text = point_chart.epoch_chart(
-            points,
-            width=width,
-            height=height - 1,
-            planned=sum(phase.epochs for phase in state.phases),
-            reference=reference,
+            points, width=width, height=height - 1, planned=planned, reference=reference
         )
-        text.append("\n")
         legend = self.legend(state, width)
         legend.truncate(width, overflow="ellipsis")
-        return text.append_text(legend)
+        return text.append("\n").append_text(legend)
 
     @staticmethod
     def legend(state: RunState, width: int) -> Text:
         """What the marks mean, and the simple models, the strongest first: its line is dotted."""
-        text = Text(no_wrap=True)
         null, best = ("null band", "best so far") if width >= 60 else ("null", "best")
-        text.append(f"{GLYPHS.band} {null}  {GLYPHS.bar} ±1 se  {GLYPHS.best} {best}  ", DIM)
+        text = line((f"{GLYPHS.band} {null}  {GLYPHS.bar} ±1 se  {GLYPHS.best} {best}  ", DIM))
         rival = state.best_baseline
         if rival is None:
             return text
-        text.append(
-            f"{GLYPHS.dotted} {fmt.clean(rival.name)} {rival.rank_ic:+.4f}", style=REFERENCE
-        )
+        told = f"{fmt.clean(rival.name)} {rival.rank_ic:+.4f}"
+        text.append(f"{GLYPHS.dotted} {told}", style=REFERENCE)
         others = [
             event
             for event in state.baselines
@@ -92,20 +82,17 @@ class VerdictPanel(StatePanel):
         """Validation, rivals, test days, criteria and trouble, a line each."""
         best = state.best
         lines = _validated(best, width) if best else [Text("no validation yet", style=DIM)]
-        if best is not None:
-            lines += _against(state, best.rank_ic)
+        lines += _against(state, best.rank_ic) if best else []
         lines += _tested(state)
         if best is not None:
-            lines.append(criteria_line(state, width))
             spread = fmt.number(best.score_std_ratio, 2, sign=False)
-            lines.append(Text(f"IC {fmt.number(best.ic)}  spread {spread}"))
-        passed = sum(a.passed for a in state.assertions)
+            told = Text(f"IC {fmt.number(best.ic)}  spread {spread}")
+            lines += [criteria_line(state, width), told]
         if state.assertions:
-            good = passed == len(state.assertions)
-            word = f"start-up {passed}/{len(state.assertions)} passed"
-            lines.append(Text(word, style=GOOD if good else BAD))
-        lines += _trouble(state)
-        return cut(lines, width, height)
+            passed, of = sum(a.passed for a in state.assertions), len(state.assertions)
+            style = GOOD if passed == of else BAD
+            lines.append(Text(f"start-up {passed}/{of} passed", style=style))
+        return cut([*lines, *_trouble(state)], width, height)
 
 
 def _validated(best: EpochEvaluated, width: int) -> list[Text]:
@@ -175,8 +162,8 @@ class LogPanel(StatePanel):
     unseen = "Nothing said yet."
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
-        text = Text(no_wrap=True, overflow="ellipsis")
-        for line in list(reversed(state.log))[: max(1, height)]:
-            text.append(f"{fmt.clock(line.at)} ", style=DIM)
-            text.append(f"{fmt.clean(line.text)}\n", style=_LEVEL_STYLES[line.level] or None)
-        return text
+        lines = (
+            line((f"{fmt.clock(one.at)} ", DIM), (fmt.clean(one.text), _LEVEL_STYLES[one.level]))
+            for one in reversed(state.log)
+        )
+        return cut(lines, width, max(1, height))

@@ -14,6 +14,7 @@ from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.styles import BAD, BETTER, DIM, REFERENCE, WARN
 from atft_tui.widgets.canvas import Canvas, CellScale
+from atft_tui.widgets.lines import cut
 from engine.records.figure import SURE, is_noise
 
 AXIS_WIDTH = 7
@@ -92,11 +93,7 @@ def gap_chart(means: Sequence[float], errors: Sequence[float], *, width: int, he
     y = CellScale(low=low, high=high, columns=canvas.rows)
     _draw(canvas, marks, step, y, math.nan)
     labels = {0: f"{high:+.1f}", canvas.rows - 1: f"{low:+.1f}", y.row(0.0): "+0.0"}
-    text = canvas.framed(labels, min(width, _GAP_AXIS))
-    lines = text.split("\n", allow_blank=True)
-    for line in lines:
-        line.truncate(width)
-    return Text("\n", no_wrap=True, end="").join(lines)
+    return cut(canvas.framed(labels, min(width, _GAP_AXIS)), width, height)
 
 
 def _draw(

@@ -4,7 +4,6 @@ import math
 from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
-from rich.style import Style
 from rich.text import Text
 
 from atft_tui import format as fmt
@@ -12,7 +11,7 @@ from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.run_details import RunDetails
 from atft_tui.readings.runs import figure_words, sharpe_words
-from atft_tui.widgets.lines import beside, broken, page, start
+from atft_tui.widgets.lines import Lines, beside, cell, page
 from atft_tui.widgets.panel import PlacePanel
 from engine.runs.events import Diagnosed
 
@@ -26,8 +25,6 @@ _WIDE_FROM = 100
 """Columns from which files and versions stand beside the rest."""
 _MIB = 2**20
 _MAX_FILES = 10
-_MAX_FOLDS = 4
-"""Lines that one entry may take."""
 
 
 class RunDetailsPanel(PlacePanel[RunDetails]):
@@ -36,124 +33,88 @@ class RunDetailsPanel(PlacePanel[RunDetails]):
 
     def picture(self, value: RunDetails, width: int, height: int) -> Text:
         if width < _WIDE_FROM:
-            lines = [*_main(value, width), *_warnings(value, width), *_files(value, width)]
-            lines += _versions(value, width)
-            way_out = "tab, m" if width < _NARROW else _WHOLE
-            return page(lines, width, height, way_out)
+            out = Lines(width, height, _LABEL)
+            _main(out, value)
+            _rest(out, value)
+            return page(out.lines, width, height, "tab, m" if width < _NARROW else _WHOLE)
         left = width * 3 // 5
-        right = width - left - 2
-        first = [*_main(value, left), *_warnings(value, left)][:height]
-        second = [*_files(value, right), *_versions(value, right)][:height]
-        return page(beside(first, second, left), width, height, _WHOLE)
+        first, second = Lines(left, height, _LABEL), Lines(width - left - 2, height, _LABEL)
+        _main(first, value)
+        _rest(second, value)
+        lines = beside(first.lines[:height], second.lines[:height], left)
+        return page(lines, width, height, _WHOLE)
 
 
-def _row(name: str, words: str, width: int, style: Style = styles.PLAIN) -> Text:
-    text = start(set_cell_size(fmt.clean(name), _LABEL - 1) + " ", styles.DIM)
-    text.append(_cut(words, width - _LABEL), style=style)
-    return text
-
-
-def _cut(words: str, width: int) -> str:
-    shown = fmt.clean(words)
-    return shown if cell_len(shown) <= width else set_cell_size(shown, max(0, width - 1)) + "…"
-
-
-def _folded(name: str, words: str, width: int, style: Style = styles.PLAIN) -> list[Text]:
-    """Over several lines, broken between words."""
-    lines = broken(words, max(8, width - _LABEL)) or [""]
-    return [
-        _row(name if n == 0 else "", part, width, style)
-        for n, part in enumerate(lines[:_MAX_FOLDS])
-    ]
-
-
-def _main(value: RunDetails, width: int) -> list[Text]:
+def _main(out: Lines, value: RunDetails) -> None:
+    """What the run is, how it did, and what was warned of."""
     about, course = value.about, value.course
-    lines = [Text(_cut(about.id, width), style=styles.STRONG)]
+    out.say(cell(about.id, min(out.width, cell_len(about.id)), styles.STRONG))
     took = fmt.duration(about.seconds)
-    lines.append(_row("status", f"{about.status}, {took}, made {about.created[:16]} UTC", width))
+    out.fact("status", f"{about.status}, {took}, made {about.created[:16]} UTC")
     if about.progress or about.trouble:
-        words = about.trouble or about.progress
-        lines += _folded("", words, width)
+        out.fold("", about.trouble or about.progress)
     if value.last_words and about.status in ("crashed", "failed"):
-        lines += _folded("last words", value.last_words, width)
-    if about.labels.tags:
-        lines += _folded("tags", " ".join(about.labels.tags), width)
-    if about.labels.note:
-        lines += _folded("note", about.labels.note, width)
-    lines.append(_row("validation", figure_words(about.validation), width))
-    lines.append(_row("test", figure_words(about.test), width))
-    lines.append(_row("net Sharpe", sharpe_words(about.sharpe), width))
+        out.fold("last words", value.last_words)
+    for name, told in (("tags", " ".join(about.labels.tags)), ("note", about.labels.note)):
+        if told:
+            out.fold(name, told)
+    out.fact("validation", figure_words(about.validation))
+    out.fact("test", figure_words(about.test))
+    out.fact("net Sharpe", sharpe_words(about.sharpe))
     if about.sharpe is not None and not math.isnan(about.sharpe.deflated):
-        words = f"{about.sharpe.deflated:.2f} after {about.sharpe.trials:,} trials"
-        lines.append(_row("deflated", words, width))
-    if course.started is not None:
-        start = course.started
-        lines.append(_row("seed", f"{start.seed}, {start.device}, {start.mode} mode", width))
-    settings = about.settings
-    lines += _folded("settings", settings.preset or "defaults", width)
-    lines += [_row("", f"{key} = {text}", width) for key, text in settings.written]
-    lines += [_row(name, text, width) for name, text in value.manifest.part_of]
+        trials = f"{about.sharpe.trials:,} trials"
+        out.fact("deflated", f"{about.sharpe.deflated:.2f} after {trials}")
+    if (begun := course.started) is not None:
+        out.fact("seed", f"{begun.seed}, {begun.device}, {begun.mode} mode")
+    out.fold("settings", about.settings.preset or "defaults")
+    for key, text in about.settings.written:
+        out.fact("", f"{key} = {text}")
+    for name, text in value.manifest.part_of:
+        out.fact(name[: _LABEL - 1], text)
     for phase in course.phases:
-        mark = GLYPHS.done if phase.kept else GLYPHS.failed
-        outcome = "" if phase.kept else ", rolled back"
-        words = f"{mark} {phase.name} {fmt.rank_ic(phase.rank_ic, phase.rank_ic_se)}{outcome}"
-        lines += _folded(f"phase {phase.phase}", words, width)
+        mark, end = (GLYPHS.done, "") if phase.kept else (GLYPHS.failed, ", rolled back")
+        figure = fmt.rank_ic(phase.rank_ic, phase.rank_ic_se)
+        out.fold(f"phase {phase.phase}", f"{mark} {phase.name} {figure}{end}")
     if course.checkpoint is not None:
-        words = f"{course.checkpoint.name}, step {course.checkpoint.step:,}"
-        lines.append(_row("checkpoint", words, width))
-    return lines + _gate(value, width)
-
-
-def _gate(value: RunDetails, width: int) -> list[Text]:
-    gate = value.gate
-    if value.gate_trouble:
-        return [_row("gate", value.gate_trouble, width, styles.BAD)]
-    if gate is None:
-        return []
-    words = f"{gate.action} {gate.at[:16]}{', champion now' if value.is_champion else ''}"
-    lines = [_row("gate", words, width, styles.STRONG if value.is_champion else styles.PLAIN)]
-    if gate.reason:
-        lines += _folded("", f"forced: {gate.reason}", width)
-    for one in gate.gate:
-        mark, style = ("ok", styles.PLAIN) if one.passed else ("NO", styles.BAD)
-        lines.append(_row("", f"{mark} {one.name}: {one.detail}", width, style))
-    return lines
-
-
-def _warnings(value: RunDetails, width: int) -> list[Text]:
-    lines = []
-    for found in value.course.findings[-8:]:
-        words = f"{found.code}: {found.message}"
-        style = styles.WARN
+        out.fact("checkpoint", f"{course.checkpoint.name}, step {course.checkpoint.step:,}")
+    _gate(out, value)
+    for found in course.findings[-8:]:
+        words, style = f"{found.code}: {found.message}", styles.WARN
         if isinstance(found, Diagnosed):
             words, style = f"{words} ({found.action})", styles.WARN + styles.STRONG
-        lines += _folded("warning", words, width, style)
-    return lines
+        out.fold("warning", words, style)
 
 
-def _files(value: RunDetails, width: int) -> list[Text]:
-    total = sum(file.size for file in value.files)
-    lines = [_row("files", f"{_size(total)} in {len(value.files)}", width)]
-    room = max(8, width - _LABEL - 12)
-    for file in value.files[:_MAX_FILES]:
+def _gate(out: Lines, value: RunDetails) -> None:
+    gate, now = value.gate, value.is_champion
+    if value.gate_trouble:
+        out.fact("gate", (value.gate_trouble, styles.BAD))
+    if value.gate_trouble or gate is None:
+        return
+    words = f"{gate.action} {gate.at[:16]}{', champion now' * now}"
+    out.fact("gate", (words, styles.STRONG if now else styles.PLAIN))
+    if gate.reason:
+        out.fold("", f"forced: {gate.reason}")
+    for one in gate.gate:
+        mark, style = ("ok", styles.PLAIN) if one.passed else ("NO", styles.BAD)
+        out.fact("", (f"{mark} {one.name}: {one.detail}", style))
+
+
+def _rest(out: Lines, value: RunDetails) -> None:
+    """Its files, and what it was made with."""
+    files, manifest = value.files, value.manifest
+    out.fact("files", f"{_size(sum(file.size for file in files))} in {len(files)}")
+    room = max(8, out.width - _LABEL - 12)
+    for file in files[:_MAX_FILES]:
         name = set_cell_size(fmt.clean(file.name), room)
-        lines.append(_row("", f"{name}{_size(file.size):>10}", width))
-    if len(value.files) > _MAX_FILES:
-        rest = value.files[_MAX_FILES:]
-        size = sum(file.size for file in rest)
-        lines.append(_row("", f"and {len(rest)} smaller, {_size(size)}", width, styles.DIM))
-    return lines
-
-
-def _versions(value: RunDetails, width: int) -> list[Text]:
-    manifest = value.manifest
-    packages = ", ".join(f"{name} {version}" for name, version in manifest.packages.items())
-    return [
-        _row("commit", (manifest.git_commit or "")[:12] or "none: an installed package", width),
-        _row("python", f"{manifest.python}, {manifest.platform}", width),
-        *_folded("versions", packages, width),
-    ]
+        out.fact("", f"{name}{_size(file.size):>10}")
+    if rest := files[_MAX_FILES:]:
+        size = _size(sum(file.size for file in rest))
+        out.fact("", (f"and {len(rest)} smaller, {size}", styles.DIM))
+    out.fact("commit", (manifest.git_commit or "")[:12] or "none: an installed package")
+    out.fact("python", f"{manifest.python}, {manifest.platform}")
+    versions = (f"{name} {version}" for name, version in manifest.packages.items())
+    out.fold("versions", ", ".join(versions))
 
 
 def _size(size: int) -> str:

@@ -5,8 +5,8 @@ from rich.text import Text
 from atft_tui import format as fmt
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.feed import RunNews
-from atft_tui.sizes import WIDE
-from atft_tui.styles import BAD, DIM, GOOD, KEY, REVERSE, STRONG, WARN, status
+from atft_tui.styles import BAD, DIM, GOOD, KEY, REVERSE, STRONG, WARN, WIDE, status
+from atft_tui.widgets.lines import line
 from atft_tui.widgets.strips import meter
 from engine.runs.fold import seconds_between
 from engine.runs.launch import RESUMABLE
@@ -25,11 +25,10 @@ _UNKNOWN = "without an end (killed or crashed)"
 
 def headline(news: RunNews, width: int) -> Text:
     """Run, state, progress and time left; for a dead run how it died and the way on."""
-    stands = status(news.status)
-    text = Text(no_wrap=True, overflow="ellipsis")
-    text.append(f" {stands.mark} {news.status} ", style=stands.style + REVERSE)
-    text.append(f" {news.run_id} ", style=STRONG)
-    state = news.state
+    stands, state = status(news.status), news.state
+    text = line(
+        (f" {stands.mark} {news.status} ", stands.style + REVERSE), (f" {news.run_id} ", STRONG)
+    )
     if news.behind:
         return text.append(f" reading, {state.n_events:,} events so far …", style=DIM)
     if news.status == "crashed":
@@ -97,29 +96,28 @@ def _progress(news: RunNews, width: int) -> Text:
         text.append(f" {fmt.clean(state.stage)}{note} …")
     if news.status == "paused":
         text.append("  p goes on, s stops", style=KEY)
-    else:
-        open_wishes = sorted(news.asked)
-        if open_wishes:
-            words = ", ".join(open_wishes)
-            text.append(f"  {words} asked, at the end of the step", style=WARN)
+    elif news.asked:
+        words = ", ".join(sorted(news.asked))
+        text.append(f"  {words} asked, at the end of the step", style=WARN)
     return text
 
 
 def timeline(state: RunState, width: int, *, live: bool) -> Text:
     """The phases in order: what is done, what is running or was left off, what was rolled back."""
-    current = GLYPHS.running if live else GLYPHS.stopped
-    text = Text(" ", no_wrap=True, overflow="ellipsis")
+    marks = {
+        "pending": f"{GLYPHS.waiting} ",
+        "running": f"{GLYPHS.running if live else GLYPHS.stopped} ",
+        "kept": f"{GLYPHS.done} ",
+        "skipped": "",
+        "rolled back": f"{GLYPHS.failed} ",
+    }
+    text = line(" ")
     for number, phase in enumerate(state.phases):
         if number:
             text.append(f" {GLYPHS.empty} ", style=DIM)
-        mark = {
-            "pending": f"{GLYPHS.waiting} ", "running": f"{current} ", "kept": f"{GLYPHS.done} ",
-            "skipped": "",
-        }  # fmt: skip
         style = _PHASE_STYLES[phase.status]
-        text.append(mark.get(phase.status, f"{GLYPHS.failed} "), style=style)
-        text.append(f"{number} ", style=style)
-        text.append(fmt.clean(phase.name), style=style)
+        for words in (marks[phase.status], f"{number} ", fmt.clean(phase.name)):
+            text.append(words, style=style)
         text.append(_phase_detail(state, phase, width), style=DIM)
     return text
 
@@ -128,10 +126,8 @@ def _phase_detail(state: RunState, phase: PhaseState, width: int) -> str:
     if phase.status == "running" and phase.first_epoch is not None:
         done = sum(event.epoch >= phase.first_epoch for event in state.epochs)
         return f" epoch {min(done + 1, phase.epochs)}/{phase.epochs}"
-    if phase.status == "skipped":
-        return " skipped" if width >= WIDE else ""
-    if phase.status == "kept":
-        return f" {phase.rank_ic:+.4f}" if width >= WIDE else ""
-    if phase.status == "rolled back":
-        return f" {phase.rank_ic:+.4f} rolled back" if width >= WIDE else ""
-    return ""
+    if width < WIDE:
+        return ""
+    figure = f" {phase.rank_ic:+.4f}"
+    told = {"skipped": " skipped", "kept": figure, "rolled back": f"{figure} rolled back"}
+    return told.get(phase.status, "")

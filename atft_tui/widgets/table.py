@@ -6,6 +6,7 @@ the screen for 1.2 s); here filling costs nothing and a page is formatted when i
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import is_
 from typing import Any, ClassVar, Generic, TypeVar
 
 from rich.segment import Segment
@@ -20,15 +21,34 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widgets import Input
 
-from atft_tui.keys import TABLE, bindings
+from atft_tui import format as fmt
+from atft_tui.keys import TABLE
 from atft_tui.styles import CURSOR, PLAIN, REVERSE, STRONG
-from atft_tui.widgets.column import TableColumn, line_of
-from atft_tui.widgets.column_view import ColumnView
-from atft_tui.widgets.field import Field
-from atft_tui.widgets.layout import Sized
-from atft_tui.widgets.table_rows import arranged, as_csv
+from atft_tui.widgets.column import ColumnView, Sized, TableColumn, arranged, as_csv, line_of
 
 _R = TypeVar("_R")
+_LONGEST = 4000
+"""Characters a field keeps; a larger paste is cut."""
+
+
+class Field(Input):
+    """The input of every form: what is typed or pasted is cleaned and cut before it is kept or painted."""
+
+    def validate_value(self, value: str) -> str:
+        return fmt.clean(value[:_LONGEST])
+
+
+@dataclass
+class _OfRow(Message):
+    """Something that happened to a row."""
+
+    table: "BrowseTable[Any]"
+    key: str
+    row: Any
+
+    @property
+    def control(self) -> "BrowseTable[Any]":
+        return self.table
 
 
 class BrowseTable(Vertical, Generic[_R]):
@@ -37,35 +57,18 @@ class BrowseTable(Vertical, Generic[_R]):
     Keys: `atft_tui.keys.TABLE`. Clicking a column's name orders by it, clicking a row twice opens it.
     """
 
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "no filter", show=False)]
     DEFAULT_CSS = """
     BrowseTable { height: 1fr; }
     BrowseTable > Input { display: none; height: 1; border: none; padding: 0 1; background: $panel; }
     BrowseTable.filtering > Input { display: block; }
     """
 
-    @dataclass
-    class Selected(Message):
+    class Selected(_OfRow):
         """A row was opened with enter or a second click."""
 
-        table: "BrowseTable[Any]"
-        key: str
-        row: Any
-
-        @property
-        def control(self) -> "BrowseTable[Any]":
-            return self.table
-
-    @dataclass
-    class Highlighted(Message):
+    class Highlighted(_OfRow):
         """The cursor came to another row."""
-
-        table: "BrowseTable[Any]"
-        key: str
-        row: Any
-
-        @property
-        def control(self) -> "BrowseTable[Any]":
-            return self.table
 
     def __init__(
         self,
@@ -90,17 +93,18 @@ class BrowseTable(Vertical, Generic[_R]):
 
     def compose(self) -> ComposeResult:
         yield self.grid
-        yield Filter(
-            self, placeholder="filter: words that a row must hold; esc clears", compact=True
-        )
+        hint = "filter: words that a row must hold; esc clears"
+        yield Field(placeholder=hint, compact=True)
 
     def set_columns(self, columns: Sequence[TableColumn[_R]]) -> None:
         """Show other columns; the order goes back to that of the rows."""
         self.columns, self.order = tuple(columns), None
-        self.set_rows(self.all_rows)
+        self._arrange(self.current_key)
 
     def set_rows(self, rows: Sequence[_R]) -> None:
-        """Show these rows; the cursor stays on the row it is on, by key."""
+        """Show these rows, unless they are the very same; the cursor stays on the row it is on, by key."""
+        if len(rows) == len(self.all_rows) and all(map(is_, rows, self.all_rows)):
+            return
         current = self.current_key
         self.all_rows = rows
         self._arrange(current)
@@ -118,9 +122,12 @@ class BrowseTable(Vertical, Generic[_R]):
 
     def move_to(self, key: str) -> None:
         """Put the cursor on the row with this key, if it is shown."""
-        found = next((i for i, row in enumerate(self.rows) if self.key(row) == key), None)
+        found = self._place(key)
         if found is not None:
             self.grid.move(found)
+
+    def _place(self, key: str) -> int | None:
+        return next((i for i, row in enumerate(self.rows) if self.key(row) == key), None)
 
     def csv(self) -> str:
         """All shown rows, all columns, raw values."""
@@ -157,12 +164,17 @@ class BrowseTable(Vertical, Generic[_R]):
         event.stop()
         self.grid.focus()
 
-    def leave(self) -> None:
+    def action_leave(self) -> None:
         """Take the filter away; where there is none the key means what it means on the screen."""
         if not self.has_class("filtering"):
             raise SkipAction
         self.clear_filter()
         self.grid.focus()
+
+    @property
+    def ordered(self) -> TableColumn[_R] | None:
+        """The column that the rows are ordered by; None for the order given."""
+        return None if self.order is None else self.columns[self.order]
 
     def order_by(self, column: int | None, *, reverse: bool = False) -> None:
         """Order by a column's number; None keeps the order given."""
@@ -170,43 +182,20 @@ class BrowseTable(Vertical, Generic[_R]):
         self._arrange(self.current_key)
 
     def _arrange(self, keep: str | None) -> None:
-        column = None if self.order is None else self.columns[self.order]
-        rows = arranged(
-            self.all_rows, self.columns, self.filter_text, column, reverse=self.reversed
-        )
-        self.rows = rows
-        cursor = self.grid.cursor
-        if keep is not None:
-            at = (i for i, row in enumerate(rows) if self.key(row) == keep)
-            cursor = next(at, cursor)
-        self.grid.rows_changed(cursor)
-
-
-class Filter(Field):
-    """Where a `BrowseTable` is told what its rows must hold."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "no filter", show=False)]
-
-    def __init__(self, table: BrowseTable[Any], **more: Any) -> None:
-        super().__init__(**more)
-        self.table = table
-
-    def action_leave(self) -> None:
-        self.table.leave()
+        by, words = self.ordered, self.filter_text
+        self.rows = arranged(self.all_rows, self.columns, words, by, reverse=self.reversed)
+        at = None if keep is None else self._place(keep)
+        self.grid.rows_changed(self.grid.cursor if at is None else at)
 
 
 class Grid(ColumnView, can_focus=True):
     """The painted part of a `BrowseTable`: one line of names, then the rows."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(TABLE),
-        Binding("escape", "leave", "no filter", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*TABLE]
     DEFAULT_CSS = "Grid { height: 1fr; }"
 
     def __init__(self, table: BrowseTable[Any]) -> None:
         super().__init__(table)
-        self.table = table
         self.cursor = 0
 
     def rows_changed(self, cursor: int) -> None:
@@ -242,19 +231,13 @@ class Grid(ColumnView, can_focus=True):
             if number == self.cursor:
                 base += REVERSE if self.has_focus else CURSOR
         line.pad_right(max(0, self.size.width - line.cell_len))
-        segments = [
-            Segment(text, base + (style or PLAIN))
-            for text, style, _ in line.render(self.app.console, end="")
-        ]
+        parts = line.render(self.app.console, end="")
+        segments = [Segment(text, base + (style or PLAIN)) for text, style, _ in parts]
         return Strip(segments).crop_extend(0, self.size.width, base)
 
     def _names(self, layout: Sequence[Sized]) -> Text:
-        ordered = self.table.columns[self.table.order] if self.table.order is not None else None
-        mark = "v" if self.table.reversed else "^"
-        names = [
-            Text(f"{column.name} {mark}" if column is ordered else column.name)
-            for column, _ in layout
-        ]
+        mark = {id(self.table.ordered): " v" if self.table.reversed else " ^"}
+        names = [Text(column.name + mark.get(id(column), "")) for column, _ in layout]
         return self.with_arrows(line_of(names, layout))
 
     # ---- cursor --------------------------------------------------------------------------------
@@ -269,17 +252,14 @@ class Grid(ColumnView, can_focus=True):
         self.refresh()
 
     def _keep_in_sight(self) -> None:
-        visible = max(1, self.size.height - 1)
-        top = int(self.scroll_offset.y)
-        if self.cursor < top:
-            self.scroll_to(y=self.cursor, animate=False)
-        elif self.cursor >= top + visible:
-            self.scroll_to(y=self.cursor - visible + 1, animate=False)
+        top, last = int(self.scroll_offset.y), self.cursor - max(1, self.size.height - 1) + 1
+        if self.cursor < top or last > top:
+            self.scroll_to(y=min(self.cursor, max(top, last)), animate=False)
 
-    def _tell(self, kind: type[Message]) -> None:
+    def _tell(self, kind: type[_OfRow]) -> None:
         row = self.table.current
         if row is not None:
-            self.table.post_message(kind(self.table, self.table.key(row), row))  # type: ignore[call-arg]
+            self.table.post_message(kind(self.table, self.table.key(row), row))
 
     def action_cursor(self, step: int) -> None:
         self.move(self.cursor + step)
@@ -299,13 +279,9 @@ class Grid(ColumnView, can_focus=True):
     def action_filter(self) -> None:
         self.table.action_filter()
 
-    def action_leave(self) -> None:
-        self.table.leave()
-
     def action_order(self, step: int) -> None:
-        count = len(self.table.columns)
-        after = -1 if self.table.order is None else self.table.order
-        after = (after + step) % count
+        before = -1 if self.table.order is None else self.table.order
+        after = (before + step) % len(self.table.columns)
         self.table.order_by(after)
         self.bring_in_sight(self.table.columns[after])
 
@@ -313,19 +289,13 @@ class Grid(ColumnView, can_focus=True):
         self.table.order_by(self.table.order, reverse=not self.table.reversed)
 
     def on_click(self, event: events.Click) -> None:
-        y = int(event.y)
-        if y == 0:
-            self._order_at(int(event.x))
-            return
+        y, column = int(event.y), self.column_at(int(event.x))
         row = int(self.scroll_offset.y) + y - 1
-        if row < len(self.table.rows):
-            self.move(row)
-            if event.chain == 2:
-                self.action_select()
-
-    def _order_at(self, x: int) -> None:
-        column = self.column_at(x)
-        if column is not None:
+        if y == 0 and column is not None:
             number = self.table.columns.index(column)
             again = number == self.table.order
             self.table.order_by(number, reverse=again and not self.table.reversed)
+        elif y and row < len(self.table.rows):
+            self.move(row)
+            if event.chain == 2:
+                self.action_select()

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from msgspec import Struct
 
 from engine.data.panel import MONEY
+from engine.records.difference import BarChange, InputChange, RankChange, SignalDifference
 from engine.records.seal import Seal, SignalInputs
 from engine.signals.book import PINNED
 from engine.signals.seal import PinStore, text_of
@@ -21,67 +21,6 @@ _TOP = 5
 """Inputs named of each."""
 _ROWS = 200
 """Changed bars that are listed."""
-
-
-class _InputChange(Struct, frozen=True, kw_only=True):
-    """A feature of one stock on the last session of the window of both signals; normalised, no unit."""
-
-    feature: str
-    before: float
-    after: float
-
-
-class _RankChange(Struct, frozen=True, kw_only=True):
-    """A stock that both signals score, and what may have moved it."""
-
-    code: str
-    before: int
-    after: int
-    """Ranks; 1 is the best score."""
-    move: int
-    """Places gained, ``before`` less ``after``."""
-    own_rows: int = 0
-    """Cells of its own bars that differ."""
-    neighbour_rows: tuple[str, ...] = ()
-    """Stocks that it listens to and whose bars differ."""
-    inputs: tuple[_InputChange, ...] = ()
-    """Its features that differ most, the largest change first; empty between two models."""
-
-
-class _BarChange(Struct, frozen=True, kw_only=True):
-    """One cell of a bar that differs."""
-
-    date: str
-    code: str
-    column: str
-    before: float | None
-    after: float | None
-    """None: there is no such bar."""
-
-
-class SignalDifference(Struct, frozen=True, kw_only=True):
-    """What of the inputs differs, the bars that changed, and the ranks that moved with their causes."""
-
-    before: str
-    after: str
-    """Names of the two seals."""
-    changed: tuple[str, ...] = ()
-    """Inputs that are not the same."""
-    stocks: int = 0
-    """Scored in both."""
-    moved: int = 0
-    """Of them, those with another rank."""
-    entered: tuple[str, ...] = ()
-    left: tuple[str, ...] = ()
-    """Codes that only the later or only the earlier one scores."""
-    ranks: tuple[_RankChange, ...] = ()
-    """Those that moved most, the largest move first."""
-    rows: tuple[_BarChange, ...] = ()
-    """The first cells that differ."""
-    n_rows: int = 0
-    """How many cells differ."""
-    verdicts: tuple[str, str] = ("", "")
-    """Keys of the two signals."""
 
 
 def difference(a: Seal, b: Seal, pins: PinStore, features: Sequence[str]) -> SignalDifference:
@@ -97,7 +36,7 @@ def difference(a: Seal, b: Seal, pins: PinStore, features: Sequence[str]) -> Sig
     listeners = _listeners(b)
     inputs = _changed_inputs(ours, theirs, pins, features) if same_model else {}
     ranks = tuple(
-        _RankChange(
+        RankChange(
             code=code,
             before=before,
             after=after,
@@ -137,9 +76,9 @@ def _changed(a: SignalInputs, b: SignalInputs) -> list[str]:
     return [name for name, (x, y) in pairs.items() if x != y]
 
 
-def _changed_bars(a: SignalInputs, b: SignalInputs, pins: PinStore) -> list[_BarChange]:
+def _changed_bars(a: SignalInputs, b: SignalInputs, pins: PinStore) -> list[BarChange]:
     """Cells of bars of common sessions that differ, in order of time and code."""
-    rows: list[_BarChange] = []
+    rows: list[BarChange] = []
     theirs = dict(b.bars)
     for date, pin in a.bars:
         if date in theirs and theirs[date] != pin:
@@ -147,7 +86,7 @@ def _changed_bars(a: SignalInputs, b: SignalInputs, pins: PinStore) -> list[_Bar
     return rows
 
 
-def _changed_cells(date: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> list[_BarChange]:
+def _changed_cells(date: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> list[BarChange]:
     tables = [dict(zip(text_of(x["symbols"]), x["bars"].T, strict=True)) for x in (a, b)]
     rows = []
     for code in sorted(tables[0].keys() | tables[1].keys()):
@@ -155,7 +94,7 @@ def _changed_cells(date: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> lis
         for i, column in enumerate(PINNED):
             x, y = _cell(ours, i), _cell(theirs, i)
             if x != y and not (x is not None and y is not None and np.isnan(x) and np.isnan(y)):
-                rows.append(_BarChange(date=date, code=code, column=column, before=x, after=y))
+                rows.append(BarChange(date=date, code=code, column=column, before=x, after=y))
     return rows
 
 
@@ -177,13 +116,13 @@ def _rank_moves(a: Seal, b: Seal) -> list[tuple[str, int, int, int]]:
 
 def _changed_inputs(
     a: SignalInputs, b: SignalInputs, pins: PinStore, features: Sequence[str]
-) -> dict[str, tuple[_InputChange, ...]]:
+) -> dict[str, tuple[InputChange, ...]]:
     """The features of each stock that differ most on the last session of the window."""
     windows = [
         assemble(x.key.session, [pins.get_arrays(pin) for _, pin in x.window], None) for x in (a, b)
     ]
     place = {symbol: m for m, symbol in enumerate(windows[1].symbols)}
-    found: dict[str, tuple[_InputChange, ...]] = {}
+    found: dict[str, tuple[InputChange, ...]] = {}
     for m, symbol in enumerate(windows[0].symbols):
         if symbol not in place:
             continue
@@ -191,7 +130,7 @@ def _changed_inputs(
         change_F = np.abs(after_F - before_F)
         top = [f for f in np.argsort(-change_F, kind="stable")[:_TOP].tolist() if change_F[f] > 0]
         found[symbol] = tuple(
-            _InputChange(feature=features[f], before=float(before_F[f]), after=float(after_F[f]))
+            InputChange(feature=features[f], before=float(before_F[f]), after=float(after_F[f]))
             for f in top
         )
     return found

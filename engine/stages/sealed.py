@@ -17,7 +17,7 @@ from engine.stages.context import Outcome, StageContext, waiting_lock
 from engine.stages.text import table
 
 if TYPE_CHECKING:
-    from engine.signals.difference import SignalDifference
+    from engine.records.difference import SignalDifference
 
 
 class _SealCheck(Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from atft_tui.app import CockpitApp
-from atft_tui.navigation import PLACES
+from atft_tui.keys import PLACES
 from tests.journeys.command import atft_here
 from tests.tui.steps import shown, visit, wait_until
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+from textual.binding import Binding
 
-from atft_tui.keys import EVERYWHERE, SCREENS, TABLE, Key, help_rows, markdown
-from atft_tui.navigation import PLACES
+from atft_tui.keys import EVERYWHERE, PLACES, SCREENS, TABLE, help_rows, markdown
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,7 +18,9 @@ def test_a_letter_that_starts_something_starts_the_same_everywhere() -> None:
     """Backtest, diff, new, stop, doctor, resume and roll back have a letter that means nothing else."""
     meant = {"b": "backtest", "n": "new", "z": "rollback", "h": "doctor"}
     for letter, word in meant.items():
-        actions = [k.action + k.label for keys in SCREENS.values() for k in keys if k.key == letter]
+        actions = [
+            k.action + k.description for keys in SCREENS.values() for k in keys if k.key == letter
+        ]
         assert actions
         other = {"doctor": "finding", "new": "train"}.get(word, word)
         assert all(word in action or other in action for action in actions), actions
@@ -26,7 +28,7 @@ def test_a_letter_that_starts_something_starts_the_same_everywhere() -> None:
 
 @pytest.mark.parametrize("place", [place.name for place in PLACES])
 def test_no_place_takes_a_key_that_means_something_everywhere(place: str) -> None:
-    def names(keys: tuple[Key, ...]) -> list[str]:
+    def names(keys: tuple[Binding, ...]) -> list[str]:
         return [name for key in keys for name in key.key.split(",")]
 
     own = names(SCREENS[place])

@@ -12,9 +12,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from atft_tui.readings.backtest import BacktestReader
-from atft_tui.readings.holdings import read_day
-from atft_tui.widgets.backtest.headline import headline
+from atft_tui.readings.backtest import BacktestReader, read_day
+from atft_tui.widgets.backtest.words import headline
 from engine.report.facts import gather
 from engine.runs.store import Run, RunStore
 from tests.conftest import SMALL

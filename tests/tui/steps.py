@@ -9,7 +9,7 @@ from textual.screen import Screen
 
 from atft_tui.app import CockpitApp
 from atft_tui.screens.train import TrainScreen
-from atft_tui.widgets.topbar import TopBar
+from atft_tui.widgets.bars import TopBar
 from engine.runs.store import Run
 
 
@@ -51,10 +51,10 @@ def hide_workspace(pilot: Pilot[None]) -> None:
 
 async def visit(pilot: Pilot[None], place: str) -> None:
     """Go to a place by its key and wait until it has read its files once."""
-    from atft_tui.navigation import BY_NAME
+    from atft_tui.keys import PLACES
     from atft_tui.screens.base import CockpitScreen
 
-    await pilot.press(BY_NAME[place].key)
+    await pilot.press(next(one.key for one in PLACES if one.name == place))
     await pilot.pause()
     screen = pilot.app.screen
     assert isinstance(screen, CockpitScreen)

@@ -12,11 +12,10 @@ from textual.widgets import Input, OptionList, Select
 
 from atft_tui.app import CockpitApp
 from atft_tui.jobs import JobBook
-from atft_tui.navigation import PLACES
+from atft_tui.keys import PLACES
 from atft_tui.screens.base import CockpitScreen
 from atft_tui.screens.command_form import CommandForm
-from atft_tui.screens.dialogs import ConfirmDialog, HelpDialog, WorkspaceDialog
-from atft_tui.screens.jobs import JobsDialog
+from atft_tui.screens.dialogs import ConfirmDialog, JobsDialog, TextDialog, WorkspaceDialog
 from atft_tui.screens.runs import RunsScreen
 from atft_tui.screens.train import TrainScreen
 from atft_tui.widgets.table import BrowseTable
@@ -172,13 +171,14 @@ async def test_only_a_dead_run_is_resumed(
 async def test_help_lists_the_keys_and_commands(tmp_path: Path, size: tuple[int, int]) -> None:
     async with CockpitApp(tmp_path).run_test(size=size) as pilot:
         await visit(pilot, "runs")
-        await pilot.press("question_mark")
-        await pilot.pause()
-        assert isinstance(pilot.app.screen, HelpDialog)
-        assert "new run" in shown(pilot.app.screen)
-        await pilot.press("escape")
-        await pilot.pause()
-        assert isinstance(pilot.app.screen, RunsScreen)
+        for closes in ("escape", "question_mark", "q"):
+            await pilot.press("question_mark")
+            await pilot.pause()
+            assert isinstance(pilot.app.screen, TextDialog)
+            assert "new run" in shown(pilot.app.screen)
+            await pilot.press(closes)
+            await pilot.pause()
+            assert isinstance(pilot.app.screen, RunsScreen)
 
 
 async def test_the_palette_holds_every_command_of_the_command_line_and_the_other_way_round(

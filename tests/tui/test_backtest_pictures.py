@@ -12,19 +12,28 @@ from rich.text import Text
 
 from atft_tui.glyphs import ASCII, UNICODE
 from atft_tui.readings.backtest import Curves, falls, growth
-from atft_tui.styles import BAD, PLAIN
-from atft_tui.themes import THEMES
+from atft_tui.styles import BAD, INK, PLAIN, THEMES, ink_of
 from atft_tui.widgets import chart
-from atft_tui.widgets.backtest.costs import costs_picture
+from atft_tui.widgets.backtest.book import (
+    costs_picture,
+    decay_picture,
+    quantiles_picture,
+    rules_picture,
+)
+from atft_tui.widgets.backtest.days import (
+    MonthsValue,
+    exposures_picture,
+    month_cell,
+    months_picture,
+)
 from atft_tui.widgets.backtest.equity import EquityValue, equity_picture
-from atft_tui.widgets.backtest.exposures import ExposuresValue, exposures_picture
-from atft_tui.widgets.backtest.months import MonthsValue, month_cell, months_picture
-from atft_tui.widgets.backtest.rules import rules_picture
-from atft_tui.widgets.backtest.scores import decay_picture, quantiles_picture
-from atft_tui.widgets.backtest.sharpe import sharpe_picture, verdict_words
-from atft_tui.widgets.backtest.summary import SummaryValue, summary_picture
+from atft_tui.widgets.backtest.words import (
+    SummaryValue,
+    sharpe_picture,
+    summary_picture,
+    verdict_words,
+)
 from atft_tui.widgets.canvas import Canvas, CellScale, column_of, last_of_parts, ticks
-from atft_tui.widgets.ink import INK, ink_of
 from atft_tui.widgets.intervals import Estimate, axis_row, estimate_row
 from engine.records import record
 from engine.records.backtest import BacktestSummary
@@ -105,7 +114,7 @@ def test_pictures_of_any_days_stay_in_their_box(
     for at in {0, count // 2, count - 1}:
         value = EquityValue(curves=found, cursor=at, log=log, before=found.equity)
         in_box(equity_picture(value, width, height), width, height)
-        in_box(exposures_picture(ExposuresValue(found, at, math.nan), width, height), width, height)
+        in_box(exposures_picture(value, width, height), width, height)
         months = MonthsValue(tuple(found.months.items()), (2015, 1))
         in_box(months_picture(months, width, height), width, height)
 
@@ -114,7 +123,7 @@ def test_no_session_and_no_figures_have_words() -> None:
     empty = curves(0)
     value = EquityValue(curves=empty, cursor=0, log=False)
     assert "no session" in equity_picture(value, 80, 20).plain
-    assert "no session" in exposures_picture(ExposuresValue(empty, 0, math.nan), 40, 9).plain
+    assert "no session" in exposures_picture(value, 40, 9).plain
     older = figures({"sharpe": None})
     for picture in (quantiles_picture, decay_picture, rules_picture):
         assert "older version" in picture(older, 80, 20).plain

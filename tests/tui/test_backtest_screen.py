@@ -10,7 +10,7 @@ from textual.widgets import Input, Select, Static
 from atft_tui.app import CockpitApp
 from atft_tui.screens.backtest import BacktestScreen
 from atft_tui.screens.command_form import CommandForm
-from atft_tui.themes import THEMES
+from atft_tui.styles import THEMES
 from atft_tui.widgets.backtest.equity import EquityPanel
 from atft_tui.widgets.backtest.panels import ORDER, SIDE, TABS
 from atft_tui.widgets.table import BrowseTable
@@ -87,8 +87,9 @@ async def test_from_nothing_to_a_second_backtest(tmp_path: Path, make_run: MakeR
         # tab brings a side panel up when it comes to it; l is the scale.
         for _ in range(12):
             await pilot.press("tab")
-            assert screen.focused_name is not None
-            assert screen.part(screen.focused_name).display
+            focused = screen.focused_part(ORDER)
+            assert focused is not None
+            assert screen.part(focused).display
         await pilot.press("i")
         assert [name for name in SIDE if screen.part(name).display] == [screen.side]
         await pilot.press("l")

@@ -9,8 +9,8 @@ from textual.widgets import Input, Static
 
 from atft_tui.app import CockpitApp
 from atft_tui.readings.config import read_config
-from atft_tui.screens.config import ConfigScreen, EditDialog, PresetDialog
-from atft_tui.screens.dialogs import ConfirmDialog
+from atft_tui.screens.config import ConfigScreen, EditDialog
+from atft_tui.screens.dialogs import ConfirmDialog, TextDialog
 from atft_tui.widgets.table import BrowseTable
 from engine.config import Config
 from engine.config.file import PRESETS, resolve
@@ -112,7 +112,7 @@ async def test_find_edit_and_take_back(workspace: Path) -> None:
         assert [row.key for row in table.rows] == ["data.index_symbol"]
         assert "日経[/]225" in shown(screen)
         await pilot.press("p")
-        await wait_until(pilot, lambda: isinstance(pilot.app.screen, PresetDialog))
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, TextDialog))
         assert "cpu-small" in shown(pilot.app.screen)
     assert resolve([path]).config.training.seed == 1
 

@@ -11,7 +11,7 @@ from atft_tui.screens import data as data_screen
 from atft_tui.screens.command_form import CommandForm
 from atft_tui.screens.data import BOXES, TABS, DataScreen
 from atft_tui.widgets.coverage import CoveragePanel
-from atft_tui.widgets.stock_panel import StockPanel
+from atft_tui.widgets.data_panels import StockPanel
 from engine.data.store import PanelStore
 from tests.tui.data_market import NOW, REPEATED
 from tests.tui.steps import shown, wait_until
@@ -21,7 +21,7 @@ SIZES = [(80, 24), (160, 48)]
 
 @pytest.fixture(autouse=True)
 def frozen_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data_screen, "now", lambda: NOW)
+    monkeypatch.setattr(data_screen, "utc_now", lambda: NOW)
 
 
 async def open_data(pilot: Pilot[None]) -> DataScreen:
@@ -87,7 +87,7 @@ async def test_days_zoom_and_marks_at_80x24(data_market: Path) -> None:
         seen = []
         for _ in TABS:
             seen.append(screen.tab)
-            assert screen.focused in screen._inside(screen.tab)
+            assert screen.focused_part((screen.tab,)) == screen.tab
             await pilot.press("tab")
         assert seen == list(TABS)
         await pilot.press("c")

@@ -7,13 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.text import Text
 
-from atft_tui.readings.data import Coverage, GraphSeriesRow, Mark, StockRow
-from atft_tui.readings.stock import StockBars
+from atft_tui.readings.data import Coverage, Mark, StockBars, StockRow
 from atft_tui.styles import BAD, PLAIN, WARN
 from atft_tui.widgets.chart import price_chart
-from atft_tui.widgets.coverage import AXIS_WIDTH, MARKS, CoverageView, coverage_picture
-from atft_tui.widgets.graph_panel import graph_picture
-from atft_tui.widgets.stock_panel import StockView, stock_picture
+from atft_tui.widgets.coverage import AXIS_WIDTH, MARKS, CoveragePanel, CoverageView
+from atft_tui.widgets.data_panels import GraphPanel, StockPanel, StockView
+from engine.records.features import GraphManifest
 from engine.records.quality import Hit, Level
 
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True)
@@ -55,7 +54,11 @@ def test_coverage_stays_in_its_box(
         view = view.zoomed(factor)
         if rows:
             assert 0 <= view.first <= view.cursor < view.stop <= view.size
-    assert fits(coverage_picture(view, max(width, AXIS_WIDTH + 12), height), max(width, 19), height)
+    assert fits(
+        CoveragePanel(id="coverage").picture(view, max(width, AXIS_WIDTH + 12), height),
+        max(width, 19),
+        height,
+    )
 
 
 @pytest.mark.parametrize("mark", [m for m in SIGN if m])
@@ -65,7 +68,7 @@ def test_one_bad_day_of_a_thousand_is_seen(mark: Mark, at: int) -> None:
     marks: list[Mark] = [""] * 1000
     names[at], marks[at] = 0, mark
     view = CoverageView.whole(made(names, marks, [50] * 1000)).moved(-500)
-    lines = coverage_picture(view, 80, 12).plain.split("\n")
+    lines = CoveragePanel(id="coverage").picture(view, 80, 12).plain.split("\n")
     assert lines[-2].count(MARKS[mark][0]) == 1
     column = lines[-2].index(MARKS[mark][0])
     assert column - AXIS_WIDTH == at * (80 - AXIS_WIDTH) // 1000 or at * 73 % 1000 == 0
@@ -123,11 +126,11 @@ SERIES = st.lists(NUMBERS, max_size=60).map(tuple)
 def test_graph_statistics_stay_in_their_box(
     series: dict[str, tuple[float, ...]], fit: bool, width: int, height: int
 ) -> None:
-    graph = GraphSeriesRow(
-        fits=fit, kind="correlation \x1b[2J", rules="k 10",
-        dates=("2020-01-01",), series=tuple(series.items()),
-    )  # fmt: skip
-    text = graph_picture(graph, width, height)
+    graph = GraphManifest(
+        graph={"kind": "correlation \x1b[2J", "k": 10},
+        statistics={"date": ("2020-01-01",), **series},
+    )
+    text = GraphPanel(id="graph").picture((graph, fit), width, height)
     assert fits(text, width, height)
     assert "\x1b" not in text.plain
 
@@ -153,7 +156,7 @@ def test_a_stock_stays_in_its_box(
         Hit(rule="jump", level="warning", symbol="130A", date=day, text=name) for day in hits
     )
     view = StockView(stock, bars, examples, "2030-01-05")
-    assert fits(stock_picture(view, width, height), width, height)
+    assert fits(StockPanel(id="stock").picture(view, width, height), width, height)
 
 
 def test_what_happened_to_the_shares_is_marked_and_counted_and_findings_go_before() -> None:
@@ -165,7 +168,9 @@ def test_what_happened_to_the_shares_is_marked_and_counted_and_findings_go_befor
     events = ((5, "dividend"), (20, "vendor_split"), (30, "break"), (40, "dividend"))
     bars = StockBars(symbol="A", dates=dates, close=(10.0,) * 50, cleaned=True, events=events)
     wrong = Hit(rule="jump", level="warning", symbol="A", date=dates[40], text="x")
-    lines = stock_picture(StockView(stock, bars, (wrong,)), 59, 14).plain.split("\n")
+    lines = (
+        StockPanel(id="stock").picture(StockView(stock, bars, (wrong,)), 59, 14).plain.split("\n")
+    )
     marks = next(line for line in lines if "s" in line and set(line) <= set(" dsBv"))
     assert [(i - 9, sign) for i, sign in enumerate(marks) if sign != " "] == [
         (5, "d"), (20, "s"), (30, "B"), (40, "v"),
@@ -190,7 +195,7 @@ def test_a_finding_that_says_what_happened_has_its_sign_and_a_note_hides_no_spli
         Hit(rule=rule, level=level, symbol="A", date=dates[at], text="x")
         for at, rule, level in said
     )
-    picture = stock_picture(StockView(stock, bars, found), 59, 16).plain
+    picture = StockPanel(id="stock").picture(StockView(stock, bars, found), 59, 16).plain
     marks = next(line for line in picture.split("\n") if "s" in line and set(line) <= set(" dsB"))
     assert [(i - 9, sign) for i, sign in enumerate(marks) if sign != " "] == [
         (5, "d"), (20, "s"), (30, "B"),

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from atft_tui.app import CockpitApp
-from atft_tui.navigation import PLACES
+from atft_tui.keys import PLACES
 from atft_tui.screens.base import CockpitScreen
 from engine.runs.events import Noted, RunFinished, Warned
 from tests.engine.runs.samples import started, training

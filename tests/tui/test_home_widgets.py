@@ -12,10 +12,9 @@ from rich.text import Text
 
 from atft_tui import styles
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.home import HomeNews, read_home
-from atft_tui.readings.machine import GpuNews, MachineNews
-from atft_tui.widgets.fact_lines import Lines
+from atft_tui.readings.home import GpuNews, HomeNews, MachineNews, read_home
 from atft_tui.widgets.home_panels import PANELS, HomePanel, countdown, freshness
+from atft_tui.widgets.lines import Lines
 from engine.records.card import Card, Light
 from engine.records.rank_ic import RankICSummary
 from tests.tui import home_workspace as made

@@ -14,8 +14,8 @@ from textual.widgets import Input, Select
 
 from atft_tui.app import CockpitApp
 from atft_tui.jobs import JobBook
-from atft_tui.screens.ingest_form import IngestForm
-from atft_tui.widgets.reading_panel import ReadingPanel
+from atft_tui.screens.forms import IngestForm
+from atft_tui.widgets.data_panels import ReadingPanel
 from engine.records.reading import Column, Dates, Evidence, Problem, ReadingPlan, Unread
 from engine.runs import launch
 from tests.tui.steps import shown, told, wait_until

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atft_tui.app import CockpitApp
-from atft_tui.keys import EVERYWHERE, SCREENS
+from atft_tui.keys import EVERYWHERE, SCREENS, written
 from atft_tui.readings.feed import RunNews
-from atft_tui.screens.dialogs import HelpDialog
-from atft_tui.widgets.keybar import KeyBar, key_line
+from atft_tui.screens.dialogs import TextDialog
+from atft_tui.widgets.bars import KeyBar, key_line
 from atft_tui.widgets.run_lines import possible
 from tests.tui.steps import shown, visit
 
@@ -19,14 +19,14 @@ PLACES = st.sampled_from(sorted(SCREENS))
 
 @given(PLACES, st.integers(0, 320))
 def test_whole_keys_in_their_box(place: str, width: int) -> None:
-    keys = tuple(key for key in (*SCREENS[place], *EVERYWHERE) if key.footer)
+    keys = tuple(key for key in (*SCREENS[place], *EVERYWHERE) if key.show)
     text, spans = key_line(keys, width)
     assert text.cell_len <= width
     assert all(0 <= start < stop <= width for start, stop, _ in spans)
     drawn = text.plain
     for (start, stop, action), key in zip(spans, keys, strict=False):
         if action == key.action:
-            assert drawn[start:stop].strip() == f"{key.written} {key.label}"
+            assert drawn[start:stop].strip() == f"{written(key)} {key.description}"
 
 
 async def test_a_click_does_what_the_key_does(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ async def test_a_click_does_what_the_key_does(tmp_path: Path) -> None:
         await pilot.click(KeyBar, offset=(start + 1, 0))
         await pilot.pause()
         await pilot.pause()
-        assert isinstance(pilot.app.screen, HelpDialog)
+        assert isinstance(pilot.app.screen, TextDialog)
 
 
 def news(status: str, command: str = "train") -> RunNews:

@@ -1,5 +1,6 @@
 """The scrubber: positions, marks, playing, runs that died or still grow."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atft_tui.app import CockpitApp
-from atft_tui.readings.timeline import Mark
-from atft_tui.screens.replay import ReplayScreen
+from atft_tui.readings.feed import Mark
+from atft_tui.screens.replay import Moment, ReplayScreen, Scrubber
 from atft_tui.widgets.panel import StatePanel
-from atft_tui.widgets.scrubber import Scrub, scrub_lines
 from engine.runs.fold import fold
 from tests.engine.runs.samples import training
 from tests.tui.conftest import MakeRun, append
@@ -25,8 +25,9 @@ MARKS = st.lists(st.builds(Mark, st.integers(0, 10_000), KINDS, st.just("x")), m
 def test_the_scrubber_stays_in_its_box(
     length: int, position: int, marks: list[Mark], width: int
 ) -> None:
-    value = Scrub(length, min(position, length), tuple(marks), "note " * 20)
-    lines = scrub_lines(value, width).split()
+    noted = [replace(mark, label="note " * 20) for mark in marks]
+    value = Moment(length=length, position=min(position, length), marks=tuple(noted))
+    lines = Scrubber(id="time").picture(value, width, 3).split()
     assert len(lines) == 3
     assert all(line.cell_len <= width for line in lines)
 

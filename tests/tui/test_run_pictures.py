@@ -10,16 +10,22 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.run_details import Course, LossPoint, RunDetails, RunFile
+from atft_tui.readings.run_details import Course, RunDetails, RunFile
 from atft_tui.readings.runs_screen import Overlay, OverlayRun, SettingRow
 from atft_tui.readings.searches import ComparisonView, PairView, StudyView
 from atft_tui.widgets.chart import Curve, CurvePoint, curves, legend
-from atft_tui.widgets.comparison_panels import ForestPanel
-from atft_tui.widgets.difference_panel import DifferencePanel
-from atft_tui.widgets.forest import ForestRow, forest
-from atft_tui.widgets.overlay_panels import OverlayLoss, OverlayRankIC, PairsPanel
 from atft_tui.widgets.run_details_panel import RunDetailsPanel
-from atft_tui.widgets.study_panels import BestPanel, ImportancePanel
+from atft_tui.widgets.search_panels import (
+    BestPanel,
+    DifferencePanel,
+    ForestPanel,
+    ForestRow,
+    ImportancePanel,
+    OverlayLoss,
+    OverlayRankIC,
+    PairsPanel,
+    forest,
+)
 from engine.records.champion import ChampionEntry, GateCondition
 from engine.records.comparison import (
     RankICGap,
@@ -131,7 +137,7 @@ def summary(name: str, note: str, value: float) -> RunSummary:
 def details(name: str, note: str, value: float) -> RunDetails:
     course = Course(
         epochs=((0, replace(evaluated(0, 0), rank_ic=value)), (1, evaluated(1, 0))),
-        losses=(LossPoint(0, value), LossPoint(1, 0.5)),
+        losses=((0, value), (1, 0.5)),
         findings=(replace(diagnosed(), message=note),),
         started=started(),
     )

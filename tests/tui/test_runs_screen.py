@@ -14,8 +14,7 @@ from atft_tui.app import CockpitApp
 from atft_tui.jobs import Job
 from atft_tui.readings.run_details import RunFile
 from atft_tui.screens.command_form import CommandForm
-from atft_tui.screens.dialogs import ConfirmDialog
-from atft_tui.screens.quick_filter import QuickFilterDialog
+from atft_tui.screens.dialogs import ConfirmDialog, QuickFilterDialog
 from atft_tui.screens.runs import RunsScreen
 from engine.files import write_json
 from engine.runs.events import EpochEvaluated, RunEvent, RunFinished

@@ -12,26 +12,18 @@ from msgspec import structs
 from rich.text import Text
 
 from atft_tui.jobs import Job
-from atft_tui.readings.champion import Champion
-from atft_tui.readings.desk import Shadow
-from atft_tui.readings.explain import Neighbour, Why
-from atft_tui.readings.schedule import Schedule, ScheduleLine
-from atft_tui.readings.seals import ShownCard
-from atft_tui.readings.signal import BookChange, StockLine
+from atft_tui.readings.desk import Schedule, ScheduleLine, Shadow
+from atft_tui.readings.seals import Champion, ShownCard
+from atft_tui.readings.signal import BookChange, Neighbour, StockLine, Why
 from atft_tui.screens.signal_columns import VIEWS, line_columns
-from atft_tui.widgets.card_line import card_line
-from atft_tui.widgets.card_panel import CardPanel, Sealing, figure
-from atft_tui.widgets.champion_panel import ChampionPanel
-from atft_tui.widgets.change_panel import ChangePanel
-from atft_tui.widgets.diff_panel import Compared, DiffPanel
-from atft_tui.widgets.ledger_panel import LedgerPanel
+from atft_tui.widgets.card import CardPanel, Compared, DiffPanel, LedgerPanel, card_line, figure
+from atft_tui.widgets.desk_panels import ChampionPanel, SchedulePanel, both_times
 from atft_tui.widgets.lines import beside, cell, wrapped
 from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.point_chart import gap_chart
-from atft_tui.widgets.schedule_panel import SchedulePanel, both_times
 from atft_tui.widgets.strips import meter
 from atft_tui.widgets.table import BrowseTable
-from atft_tui.widgets.why_panel import Question, WhyPanel, move_text
+from atft_tui.widgets.why_panel import ChangePanel, Question, WhyPanel, move_text
 from engine.records.agenda import Agenda, BookedErrand, BookedSession, Outlook
 from engine.records.card import Card, Light
 from engine.records.champion import ChampionEntry, ChampionHistory, GateCondition, ModelFacts
@@ -76,7 +68,7 @@ LINES = st.builds(
 )  # fmt: skip
 QUESTIONS = st.builds(
     Question,
-    session=st.just("2026-11-25"), since=WORDS, scored=COUNTS, horizon=st.just(5), line=LINES,
+    session=st.just("2026-11-25"), scored=COUNTS, horizon=st.just(5), line=LINES,
     why=st.builds(
         Why,
         code=WORDS,
@@ -189,7 +181,7 @@ COMPARED = st.builds(Compared, before=WORDS, after=WORDS, job=st.none() | JOBS)
     ("panel", "values"),
     [
         (WhyPanel(id="a"), QUESTIONS),
-        (CardPanel(id="b"), st.builds(Sealing, card=CARDS, key=WORDS)),
+        (CardPanel(id="b"), CARDS),
         (ChangePanel(id="c"), CHANGES),
         (LedgerPanel(id="d"), SHADOWS),
         (SchedulePanel(id="e"), SCHEDULES),
@@ -293,7 +285,7 @@ def test_cells_have_the_width_of_wide_letters() -> None:
 
 def test_only_the_largest_positions_are_explained_and_the_others_are_told_so() -> None:
     plain = Question(
-        session="2026-11-25", since="", scored=5, horizon=5, line=StockLine(code="A", rank=1),
+        session="2026-11-25", scored=5, horizon=5, line=StockLine(code="A", rank=1),
         why=Why(code="A", neighbours=(Neighbour(code="B", attention=0.5, rank_without=None),)),
         names={},
     )  # fmt: skip
@@ -314,7 +306,7 @@ def test_a_broken_card_shows_no_light(tmp_path: Path) -> None:
         card=None,
         trouble="SEAL differs",
     )
-    text = CardPanel(id="k").picture(Sealing(card=card, key=""), 80, 20).plain
+    text = CardPanel(id="k").picture(card, 80, 20).plain
     assert "NOT VALID" in text
     assert "SEAL differs" in text
     assert "TRADE" not in text

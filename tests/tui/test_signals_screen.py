@@ -11,10 +11,9 @@ from textual.widgets import Static
 
 from atft_tui.app import CockpitApp
 from atft_tui.screens.command_form import CommandForm
-from atft_tui.screens.dialogs import ConfirmDialog
-from atft_tui.screens.sessions_dialog import SessionsDialog
+from atft_tui.screens.dialogs import ConfirmDialog, RowDialog
 from atft_tui.screens.signals import PAGES, SignalsScreen
-from atft_tui.widgets.diff_panel import DiffPanel
+from atft_tui.widgets.card import DiffPanel
 from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.why_panel import WhyPanel
 from engine.records import record
@@ -85,7 +84,7 @@ async def test_sessions_views_and_reasons_by_keys(workspace: Path) -> None:
         signal_desk.seal(workspace, DAYS[2], revision=1, reason="late prices")
         await wait(pilot, lambda: "revision 1: late prices" in said(screen, "signals-bar"))
         await pilot.press("s")
-        await wait(pilot, lambda: isinstance(app.screen, SessionsDialog))
+        await wait(pilot, lambda: isinstance(app.screen, RowDialog))
         await pilot.press("end", "enter")
         await wait(pilot, lambda: DAYS[0] in said(screen, "headline"))
 
@@ -108,7 +107,14 @@ async def test_what_the_keys_start(workspace: Path, monkeypatch: pytest.MonkeyPa
             ("diff", *pair),
         ]  # fmt: skip
         assert screen.page == "diff"
-        write_job(workspace, 1, ("diff", *pair), {"changed": ["session"], "stocks": 5, "moved": 4})
+        told = {
+            "before": pair[0],
+            "after": pair[1],
+            "changed": ["session"],
+            "stocks": 5,
+            "moved": 4,
+        }
+        write_job(workspace, 1, ("diff", *pair), told)
         screen.reread()
         await wait(pilot, lambda: "4 of 5 ranks moved" in drawn(screen, DiffPanel))
         for key, values in (

@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from atft_tui import styles
 from atft_tui.app import CockpitApp
-from atft_tui.themes import BY_NAME, SAFE, THEMES, palette
+from atft_tui.styles import SAFE, THEMES, palette
 from atft_tui.widgets.panel import PlacePanel
 
 Vector = NDArray[np.float64]
@@ -153,7 +153,7 @@ async def test_the_next_theme_repaints_what_is_on_the_screen(tmp_path: Path) -> 
         for expected in (*THEMES[1:], THEMES[0]):
             await pilot.press("t")
             await pilot.pause()
-            assert BY_NAME[app.theme] is expected
+            assert app.current_theme is expected
             assert app.ansi_theme.ansi_colors[2].hex == expected.success
             colour = painted(words).color
             assert colour is not None

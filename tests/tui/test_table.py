@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.text import Text
 from textual.app import App, ComposeResult
 
-from atft_tui.export import export_focused, focused_text
+from atft_tui.screens.base import export_focused, focused_text
 from atft_tui.widgets.column import GAP, TableColumn, line_of
 from atft_tui.widgets.table import BrowseTable, Grid
 from tests.tui.steps import shown

@@ -14,8 +14,16 @@ from textual.pilot import Pilot
 from atft_tui.app import CockpitApp
 from atft_tui.glyphs import GLYPHS
 from atft_tui.screens.signals import SignalsScreen
-from atft_tui.widgets.column import GAP, NARROWEST, TableColumn, line_of
-from atft_tui.widgets.layout import MOVING, WAITING, Layout, layout_of
+from atft_tui.widgets.column import (
+    GAP,
+    MOVING,
+    NARROWEST,
+    WAITING,
+    Layout,
+    TableColumn,
+    layout_of,
+    line_of,
+)
 from atft_tui.widgets.table import BrowseTable, Grid
 from tests.tui import signal_desk
 from tests.tui.steps import wait_until

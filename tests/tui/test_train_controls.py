@@ -7,11 +7,10 @@ import pytest
 from textual.widgets import Static
 
 from atft_tui.app import CockpitApp
-from atft_tui.readings.preflight import changes
-from atft_tui.screens import train_form
-from atft_tui.screens.dialogs import ConfirmDialog
-from atft_tui.screens.doctor import DoctorDialog
-from atft_tui.screens.train_form import TrainForm, checks_text
+from atft_tui.readings.config import changes
+from atft_tui.screens import forms
+from atft_tui.screens.dialogs import ConfirmDialog, TextDialog
+from atft_tui.screens.forms import TrainForm, checks_text
 from atft_tui.widgets.table import BrowseTable
 from engine.errors import ConfigError
 from engine.records import record
@@ -79,7 +78,7 @@ async def test_every_control_by_its_key(tmp_path: Path, make_run: MakeRun) -> No
 
             await pilot.press("h")
             await pilot.pause()
-            assert isinstance(pilot.app.screen, DoctorDialog)
+            assert isinstance(pilot.app.screen, TextDialog)
             assert "Five criteria" in shown(pilot.app.screen)
             await pilot.press("escape", "x")
             await pilot.pause()
@@ -144,19 +143,19 @@ async def test_the_start_form_shows_what_changes_and_refuses_on_red(
     tmp_path: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[list[str]] = []
-    answers: list[tuple[PreflightRow, ...]] = [checks({"rows": ROWS}), checks({"rows": ROWS[:1]})]
+    answers: list[dict[str, Any]] = [{"rows": ROWS}, {"rows": ROWS[:1]}]
     begun: list[Any] = []
 
     def start(*given: Any) -> Run:
         begun.append(given)
         return make_run([started()])
 
-    async def preflight(form: TrainForm, words: list[str]) -> tuple[PreflightRow, ...]:
+    async def preflight(workspace: Path, words: list[str]) -> dict[str, Any]:
         asked.append(words)
         return answers[min(len(asked), 2) - 1]
 
-    monkeypatch.setattr(train_form, "_QUIET_S", 0.05)
-    monkeypatch.setattr(TrainForm, "_preflight", preflight)
+    monkeypatch.setattr(forms, "_QUIET_S", 0.05)
+    monkeypatch.setattr(forms, "answer_of", preflight)
     monkeypatch.setattr(launch, "start", start)
     async with CockpitApp(tmp_path).run_test(size=(160, 48)) as pilot:
         await visit(pilot, "train")
@@ -185,7 +184,7 @@ async def test_the_start_form_shows_what_changes_and_refuses_on_red(
 async def test_a_preflight_that_still_looks_can_be_passed_over_by_asking_twice(
     tmp_path: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train_form, "_QUIET_S", 60.0)
+    monkeypatch.setattr(forms, "_QUIET_S", 60.0)
     begun: list[Any] = []
 
     def start(*given: Any) -> Run:

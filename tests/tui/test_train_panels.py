@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.feed import RunNews
+from atft_tui.screens.run_columns import tried
 from atft_tui.styles import BAD, PLAIN, WARN
 from atft_tui.widgets import point_chart, strips
 from atft_tui.widgets.chart import line_chart
@@ -23,7 +24,6 @@ from atft_tui.widgets.network_panels import (
 from atft_tui.widgets.panel import StatePanel
 from atft_tui.widgets.panels import LogPanel, RankICPanel, VerdictPanel
 from atft_tui.widgets.run_lines import headline, timeline, way_on
-from atft_tui.widgets.search_table import tried
 from atft_tui.widgets.step_panels import GradientPanel, LossPanel, MachinePanel
 from engine.runs.events import (
     AttentionLogged,

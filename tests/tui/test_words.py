@@ -5,7 +5,7 @@ from typing import Any
 import click
 import pytest
 
-from atft_tui.words import command_words, missing, split
+from atft_tui.screens.command_form import command_words, missing, split
 from engine.cli import _build
 from engine.commands import BY_NAME, COMMANDS, Command, Parameter
 

@@ -13,12 +13,11 @@ from textual.message import Message
 
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.backtest import Curves, Series
-from atft_tui.styles import DIM, STRONG
-from atft_tui.widgets.backtest.names import kept, percent, shown
-from atft_tui.widgets.canvas import Canvas, CellScale, column_of, ticks
+from atft_tui.styles import DIM, INK, STRONG, Ink, ink_of
+from atft_tui.widgets.backtest.words import kept, percent, shown
+from atft_tui.widgets.canvas import Canvas, CellScale, column_of, placed, ticks
 from atft_tui.widgets.chart import Trace, plot
-from atft_tui.widgets.ink import INK, Ink, ink_of
-from atft_tui.widgets.lines import cut
+from atft_tui.widgets.lines import cut, line
 from atft_tui.widgets.panel import PlacePanel
 
 _LEFT = 8
@@ -40,6 +39,8 @@ class EquityValue:
     log: bool
     before: Series | None = None
     """Equity of the backtest that this one replaced, on its own days."""
+    beta: float = math.nan
+    """Of the whole book to the market."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,12 @@ def _plot_columns(width: int) -> int:
 def _lines(value: EquityValue, ink: Ink, count: int) -> list[_Drawn]:
     """Baselines first, the scores' own curve last and so on top."""
     rivals = dict(value.curves.rivals)
-    names = kept(sorted(rivals, key=lambda name: -_last(rivals[name])), count)
+
+    def end(name: str) -> float:
+        last = rivals[name][-1] if rivals[name] else math.nan
+        return last if math.isfinite(last) else -math.inf
+
+    names = kept(sorted(rivals, key=end, reverse=True), count)
     out = [
         _Drawn(shown(name), rivals[name], ink.others[i % len(ink.others)], str(i + 1))
         for i, name in enumerate(names)
@@ -119,22 +125,16 @@ def _lines(value: EquityValue, ink: Ink, count: int) -> list[_Drawn]:
     return [*out, _Drawn("these scores", value.curves.equity, ink.main + STRONG)]
 
 
-def _last(values: Series) -> float:
-    """What a line came to; the lowest if that is not known."""
-    return values[-1] if values and math.isfinite(values[-1]) else -math.inf
-
-
 def _readout(value: EquityValue, lines: Sequence[_Drawn], ink: Ink) -> Text:
     curves, at = value.curves, value.cursor
-    text = Text(no_wrap=True, overflow="ellipsis")
-    text.append(f"{curves.dates[at]:%Y-%m-%d} ", style=ink.accent + STRONG)
-    text.append(f"{GLYPHS.best} ", style=ink.main + STRONG)
-    text.append(percent(curves.equity[at] - 1.0), style=STRONG)
-    text.append(f"  day {percent(curves.net[at], 2)}")
-    text.append(f"  drawdown {percent(curves.drawdown[at], sign=False)}", style=ink.bad)
-    for line in lines[:-1]:
-        text.append(f"  {line.name} ", style=line.style)
-        text.append(percent(line.values[at] - 1.0).removesuffix(" %"))
+    text = line(
+        (f"{curves.dates[at]:%Y-%m-%d} ", ink.accent + STRONG), (f"{GLYPHS.best} ", ink.main + STRONG),
+        (percent(curves.equity[at] - 1.0), STRONG), f"  day {percent(curves.net[at], 2)}",
+        (f"  drawdown {percent(curves.drawdown[at], sign=False)}", ink.bad),
+    )  # fmt: skip
+    for drawn in lines[:-1]:
+        text.append(f"  {drawn.name} ", style=drawn.style)
+        text.append(percent(drawn.values[at] - 1.0).removesuffix(" %"))
     return text
 
 
@@ -142,9 +142,12 @@ def _curves(
     value: EquityValue, lines: Sequence[_Drawn], columns: int, rows: int, labels: int, ink: Ink
 ) -> list[Text]:
     canvas = Canvas(columns, rows)
-    height = _Height.of([line.values for line in lines], canvas.rows, log=value.log)
+    height = _Height([line.values for line in lines], canvas.rows, log=value.log)
     days = range(len(value.curves.dates))
-    traces = [Trace(days, height.heights(line.values), line.style, line.mark) for line in lines]
+    placed_at = (list(map(height, line.values)) if height.log else line.values for line in lines)
+    traces = [
+        Trace(days, up, line.style, line.mark) for line, up in zip(lines, placed_at, strict=True)
+    ]
     plot(canvas, traces, _days(value, columns), height.scale)
     canvas.rule(height.row(1.0), GLYPHS.dotted, ink.quiet, every=2)
     _cursor(canvas, value, ink)
@@ -152,9 +155,9 @@ def _curves(
         height.row(1.0 + tick): f"{tick * 100:+.0f} %" for tick in height.ticks(max(2, rows // 3))
     }
     shown = canvas.framed(names, _LEFT, style=ink.quiet).split("\n", allow_blank=True)
-    for y, line in (_ends(lines, canvas, height) if labels else {}).items():
-        mark = "" if GLYPHS.braille else line.mark
-        word = Text(f"{mark or ' '}{line.name} {percent(line.values[-1] - 1.0)}", line.style)
+    for y, drawn in (_ends(lines, canvas, height) if labels else {}).items():
+        mark = "" if GLYPHS.braille else drawn.mark
+        word = Text(f"{mark or ' '}{drawn.name} {percent(drawn.values[-1] - 1.0)}", drawn.style)
         word.truncate(labels)
         shown[y].append_text(word)
     return list(shown)
@@ -189,75 +192,54 @@ def _cursor(canvas: Canvas, value: EquityValue, ink: Ink) -> None:
 def _ends(lines: Sequence[_Drawn], canvas: Canvas, height: "_Height") -> dict[int, _Drawn]:
     """Row -> line whose name stands there: each as near to its end as the others leave it."""
     taken: dict[int, _Drawn] = {}
-    for line in reversed(lines):
-        last = line.values[-1]
-        if not math.isfinite(last):
-            continue
-        wanted = height.row(last)
+    for drawn in reversed(lines):
         free = [y for y in range(canvas.rows) if y not in taken]
-        if free:
-            taken[min(free, key=lambda y: (abs(y - wanted), y))] = line
+        if free and math.isfinite(drawn.values[-1]):
+            wanted = height.row(drawn.values[-1])
+            taken[min(free, key=lambda y: (abs(y - wanted), y))] = drawn
     return taken
 
 
-@dataclass(frozen=True, slots=True)
 class _Height:
     """The place of a growth of 1 on the scale: itself, or its logarithm if asked for and possible."""
 
-    scale: CellScale
-    low: float
-    high: float
-    log: bool
-
-    @classmethod
-    def of(cls, series: Sequence[Series], rows: int, *, log: bool) -> "_Height":
-        values = [v for line in series for v in line if math.isfinite(v)]
-        low, high = min([*values, 1.0]), max([*values, 1.0])
-        log = log and low > 0
-        if high - low < 1e-6:
-            low, high = low - 0.01, high + 0.01
-        ends = (math.log(low), math.log(high)) if log else (low, high)
-        return cls(CellScale(low=ends[0], high=ends[1], columns=rows), low, high, log)
+    def __init__(self, series: Sequence[Series], rows: int, *, log: bool) -> None:
+        values = [1.0, *(v for line in series for v in line if math.isfinite(v))]
+        self.low, self.high = min(values), max(values)
+        self.log = log and self.low > 0
+        if self.high - self.low < 1e-6:
+            self.low, self.high = self.low - 0.01, self.high + 0.01
+        self.scale = CellScale(low=self(self.low), high=self(self.high), columns=rows)
 
     def __call__(self, value: float) -> float:
         if not math.isfinite(value) or (self.log and value <= 0):
             return math.nan
         return math.log(value) if self.log else value
 
-    def heights(self, values: Series) -> Sequence[float]:
-        return list(map(self, values)) if self.log else values
-
     def row(self, value: float) -> int:
         return self.scale.row(self(value))
 
     def ticks(self, count: int) -> list[float]:
         """Returns since the start, round ones."""
-        found = ticks(self.low - 1.0, self.high - 1.0, count)
         if not self.log or self.high / self.low < 4:
-            return found
+            return ticks(self.low - 1.0, self.high - 1.0, count)
         return [p * m - 1.0 for p in (0.01, 0.1, 1, 10, 100, 1000) for m in (1, 2, 5)
                 if self.low <= p * m <= self.high]  # fmt: skip
 
 
 def _dates(dates: Sequence[dt.date], columns: int, ink: Ink) -> Text:
     """Years, or months where there are few, each under its first session."""
-    first, last = dates[0], dates[-1]
-    months = (last.year - first.year) * 12 + last.month - first.month + 1
-    room = max(1, columns // 10)
+    numbers = [date.year * 12 + date.month - 1 for date in dates]
+    months, room = numbers[-1] - numbers[0] + 1, max(1, columns // 10)
     step = next((s for s in _MONTH_STEPS if months / s <= room), _MONTH_STEPS[-1])
-    cells, free, seen = [" "] * columns, 0, None
-    for i, date in enumerate(dates):
-        key = (date.year * 12 + date.month - 1) // step
-        if key == seen:
-            continue
-        new_start = seen is not None or (date.year * 12 + date.month - 1) % step == 0
-        seen = key
-        label = f"{date:%Y}" if step >= 12 else f"{date:%Y-%m}"
-        x = column_of(i, len(dates), columns)
-        if (new_start or len(dates) < 30) and x >= free and x + len(label) <= columns:
-            cells[x : x + len(label)] = label
-            free = x + len(label) + 1
-    if not "".join(cells).strip():
-        label = f"{first:%Y-%m-%d}"[:columns]
-        cells[: len(label)] = label
-    return Text(" " * _LEFT + "".join(cells), style=ink.quiet, no_wrap=True)
+    labels = []
+    for i, (date, number) in enumerate(zip(dates, numbers, strict=True)):
+        begins = i == 0 or number // step != numbers[i - 1] // step
+        # The first session begins a span only where it is the span's first month, or all are few.
+        if begins and (i > 0 or number % step == 0 or len(dates) < 30):
+            label = f"{date:%Y}" if step >= 12 else f"{date:%Y-%m}"
+            labels.append((column_of(i, len(dates), columns), label))
+    words = placed(labels, columns)
+    if not words.strip():
+        words = f"{dates[0]:%Y-%m-%d}"[:columns]
+    return line((" " * _LEFT + words, ink.quiet))

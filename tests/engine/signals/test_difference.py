@@ -5,8 +5,8 @@ import json
 import pytest
 
 from engine.records import record
+from engine.records.difference import BarChange, InputChange, RankChange, SignalDifference
 from engine.records.record import RecordError
-from engine.signals.difference import SignalDifference, _BarChange, _InputChange, _RankChange
 
 FOUND = SignalDifference(
     before="2016-12-29",
@@ -15,17 +15,17 @@ FOUND = SignalDifference(
     stocks=2,
     moved=1,
     ranks=(
-        _RankChange(
+        RankChange(
             code="A",
             before=2,
             after=1,
             move=1,
             own_rows=1,
             neighbour_rows=("B",),
-            inputs=(_InputChange(feature="momentum_20", before=0.5, after=1.0),),
+            inputs=(InputChange(feature="momentum_20", before=0.5, after=1.0),),
         ),
     ),
-    rows=(_BarChange(date="2016-12-28", code="A", column="close", before=None, after=2.5),),
+    rows=(BarChange(date="2016-12-28", code="A", column="close", before=None, after=2.5),),
     n_rows=1,
     verdicts=("a", "b"),
 )

@@ -12,10 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atft_tui.glyphs import GLYPHS
-from atft_tui.readings.backtest import BacktestReader, falls, growth, overrides, run_to_show
-from atft_tui.readings.holdings import read_day
-from atft_tui.widgets.backtest.headline import changes
-from atft_tui.widgets.backtest.tables import HOLDINGS
+from atft_tui.readings.backtest import (
+    BacktestReader,
+    falls,
+    growth,
+    overrides,
+    read_day,
+    run_to_show,
+)
+from atft_tui.widgets.backtest.panels import HOLDINGS
+from atft_tui.widgets.backtest.words import changes
 from engine.backtest.performance import drawdowns, equity, monthly_returns
 from engine.errors import IntegrityError
 from engine.files import read_json, write_json

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from msgspec import Struct
 
-from atft_tui.readings.cached import FileCache
+from atft_tui.readings.files import FileCache
 from engine.records.record import RecordError
 
 

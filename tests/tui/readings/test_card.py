@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from atft_tui.readings.seals import ShownCard, read_attempt, read_card, seals
-from atft_tui.widgets.card_line import card_line
+from atft_tui.widgets.card import card_line
 from engine.errors import IntegrityError
 from engine.files import write_json
 from engine.records import record

@@ -9,8 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from atft_tui.readings.data import DataReader, DataReading, hours_since
-from atft_tui.readings.stock import read_stock
+from atft_tui.readings.data import DataReader, DataReading, hours_since, read_stock
 from engine.data.load import clean_panel
 from engine.data.store import PanelStore
 from engine.features.catalog import CATALOG
@@ -108,11 +107,15 @@ def test_the_command_line_says_the_same_of_features(data_market: Path) -> None:
 def test_graph_statistics_are_read(data_market: Path) -> None:
     graph = read(data_market).graph
     assert graph is not None
-    assert (graph.kind, graph.fits) == ("correlation", True)
-    series = dict(graph.series)
-    assert len(series["nodes"]) == len(graph.dates) > 50
-    assert np.isnan(series["turnover"][0])
-    assert series["edges"][-1] / series["nodes"][-1] == pytest.approx(series["mean_degree"][-1])
+    manifest, fits = graph
+    assert (manifest.graph["kind"], fits) == ("correlation", True)
+    series = manifest.statistics
+    assert len(series["nodes"]) == len(series["date"]) > 50
+    assert series["turnover"][0] is None
+    edges, nodes, degree = (
+        float(series[name][-1] or 0) for name in ("edges", "nodes", "mean_degree")
+    )
+    assert edges / nodes == pytest.approx(degree)
 
 
 def test_audit_and_its_age(data_market: Path) -> None:
@@ -149,7 +152,7 @@ def test_a_new_snapshot_makes_the_rest_old(dirty_market: Path) -> None:
     assert value.quality.snapshot != new
     assert not value.feature_source.fits
     assert value.graph is not None
-    assert not value.graph.fits
+    assert value.graph[1] is False
     assert value.coverage.members[-1] is None
     clean_panel(dirty_market, settings())
     again = reader.read(NOW).quality

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from atft_tui.jobs import Job
-from atft_tui.readings.answers import outcome, read_answers
-from atft_tui.readings.desk import read_desk, read_shadow
-from atft_tui.readings.schedule import read_schedule
+from atft_tui.jobs import Job, outcome, read_answers
+from atft_tui.readings.desk import read_desk, read_schedule, read_shadow
 from engine.records.shadow import PARTS
 from engine.runs import lock
 from engine.schedule.agenda import LOCK, write_heartbeat, write_outlook

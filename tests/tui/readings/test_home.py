@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from atft_tui.readings.home import HomeNews, read_home
-from atft_tui.readings.machine import MachineReader
-from atft_tui.readings.steps import parts, upcoming
+from atft_tui.readings.home import HomeNews, MachineReader, parts, read_home, upcoming
 from engine.records.card import TradeFigures
 from engine.records.run import RunSummary
 from engine.runs import lock

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atft_tui.widgets.reading_panel import reading_lines
+from atft_tui.widgets.data_panels import reading_lines
 from engine.records import record
 from engine.records.reading import Column, Evidence, Problem, ReadingPlan, Unread
 from engine.records.record import RecordError

@@ -30,9 +30,9 @@ def test_epochs_losses_phases_and_findings_of_a_training(tmp_path: Path) -> None
         event.rank_ic for event in EVENTS if isinstance(event, EpochEvaluated)
     ]
     first = [e.loss for e in EVENTS if isinstance(e, StepLogged) and e.epoch == 0]
-    assert found.losses[0].x == 0
-    assert math.isclose(found.losses[0].loss, sum(first) / len(first))
-    assert [point.x for point in found.losses] == list(range(8))
+    assert found.losses[0][0] == 0
+    assert math.isclose(found.losses[0][1], sum(first) / len(first))
+    assert [x for x, _ in found.losses] == list(range(8))
     assert [phase.kept for phase in found.phases] == [True, True, False, True]
     assert [finding.code for finding in found.findings] == ["device", "overfitting"]
     assert found.started is not None

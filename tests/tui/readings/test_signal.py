@@ -7,10 +7,8 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atft_tui.readings.champion import read_champion
-from atft_tui.readings.explain import COLUMNS, Explanations, Neighbour
-from atft_tui.readings.seals import seals
-from atft_tui.readings.signal import Signal, earlier, read_signal
+from atft_tui.readings.seals import read_champion, seals
+from atft_tui.readings.signal import COLUMNS, Explanations, Neighbour, Signal, earlier, read_signal
 from engine.signals.compose import _table_bytes
 from engine.signals.models import ModelStore
 from engine.signals.window import SCHEMA

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from atft_tui.readings.tail import TAIL_BYTES, last_lines
+from atft_tui.readings.files import TAIL_BYTES, last_lines
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atft_tui.readings import timeline as module
-from atft_tui.readings.timeline import Timeline
+from atft_tui.readings import feed as module
+from atft_tui.readings.feed import Timeline
 from engine.runs import sink
 from engine.runs.events import RunEvent
 from engine.runs.fold import fold

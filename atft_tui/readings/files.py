@@ -1,13 +1,22 @@
-"""Files that are read again only when they have changed, and what is made from what they held."""
+"""Files as the screens read them: kept while they do not change, tables with polars, ends of logs."""
 
-from collections.abc import Callable, Iterable
+import io
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from operator import is_
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
+from atft_tui import format as fmt
 from engine.errors import EngineError
 from engine.records import record
+from engine.records.record import RecordError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 V = TypeVar("V")
 Stamp = tuple[int, int, int] | None
@@ -51,7 +60,7 @@ class FileCache:
     def derive(self, name: str, inputs: tuple[object, ...], make: Callable[[], V]) -> V:
         """``make()``, or what it gave before from the very same inputs (by identity)."""
         kept = self._derived.get(name)
-        if kept is None or not _same(kept[0], inputs):
+        if kept is None or not all(map(is_, kept[0], inputs)):
             kept = self._derived[name] = (inputs, make())
         return kept[1]  # type: ignore[return-value]
 
@@ -61,10 +70,6 @@ def _maker(make: Callable[..., object]) -> object:
     if isinstance(make, partial):
         return _maker(make.func), make.args, tuple(sorted(make.keywords.items()))
     return make.__module__, make.__qualname__
-
-
-def _same(before: tuple[object, ...], now: tuple[object, ...]) -> bool:
-    return len(before) == len(now) and all(a is b for a, b in zip(before, now, strict=True))
 
 
 def stamp_of(path: Path) -> Stamp:
@@ -94,3 +99,48 @@ def attempted(read: Callable[[], V | None]) -> Readable[V]:
         return Readable(read())
     except (EngineError, OSError) as error:
         return Readable(None, str(error) or type(error).__name__)
+
+
+@contextmanager
+def readable(name: str) -> Iterator[None]:
+    """A RecordError in place of what polars raises for a table it cannot read or that lacks a column."""
+    import polars as pl
+
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise RecordError(f"{name}: cannot be read ({str(error).splitlines()[0]})") from error
+
+
+def read_table(source: Path | bytes, columns: Sequence[str], *, name: str) -> "pl.DataFrame":
+    """These columns; RecordError for a torn file or one that lacks a column."""
+    import polars as pl
+
+    with readable(name):
+        frame = pl.read_parquet(io.BytesIO(source) if isinstance(source, bytes) else source)
+        return frame.select(columns)
+
+
+TAIL_BYTES = 16_384
+
+
+def last_lines(path: Path, lines: int) -> list[str]:
+    """The last non-empty lines, cleaned, oldest first; none without a file.
+
+    What keeps a file from being read is told in place of its lines. A line that begins before the part
+    that is read is left out, unless it is the only one.
+    """
+    try:
+        with path.open("rb") as file:
+            start = max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES)
+            file.seek(start)
+            text = file.read().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        return [f"{path.name}: cannot be read ({error.strerror})"]
+    whole = text.replace("\r", "\n").split("\n")
+    told = [line for line in whole if line.strip()]
+    if start and len(told) > 1 and told[0] is whole[0]:
+        told = told[1:]
+    return [fmt.clean(line) for line in told[-lines:]]

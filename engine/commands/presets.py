@@ -30,6 +30,7 @@ PRESETS: dict[str, dict[str, object]] = {
         "loss.cs_ic": 1.0,
         "training.learning_rate": 1e-3,
         "training.epochs": (3, 1, 6, 1),
+        "training.rivals_hear_neighbours": True,
     },
 }
 PRESETS["planted"] = PRESETS["demo"] | {

@@ -12,6 +12,7 @@ import torch
 from engine.config import Config
 from engine.dataset.neighbours import with_neighbours
 from engine.dataset.split import Fold, Part
+from engine.errors import Interrupted
 from engine.runs.events import (
     Advanced,
     Continued,
@@ -23,7 +24,7 @@ from engine.runs.events import (
 )
 from engine.runs.sink import EventSink
 from engine.runs.store import Run
-from engine.stages.context import StageContext
+from engine.stages.context import StageContext, Stop
 from engine.stages.fit import score_seeds
 from engine.stages.load import Dataset, as_taught
 from engine.training.baselines import compute_baselines, count_fits
@@ -56,10 +57,10 @@ def score_rivals(
     """Scores of every rival on the days of some parts of a fold, as `compute_baselines` gives.
 
     ``dataset`` as `hearing` gives it. Torch's random state is as before afterwards, so a run that has the
-    scores already goes on with the same numbers. Interrupted when the perceptron is asked to stop.
+    scores already goes on with the same numbers. Interrupted, after the fit or the step, when asked to stop.
     """
     config = context.config
-    progress = _Progress(sink, count_fits(config, seeds) + seeds)
+    progress = _Progress(sink, context.stop, count_fits(config, seeds) + seeds)
     frame = compute_baselines(
         as_taught(dataset, fold.split, config).features,
         fold.split,
@@ -108,12 +109,15 @@ class _Progress:
     """
 
     sink: EventSink
+    stop: Stop
     total: int
     done: int = 0
 
     def count(self, note: str) -> None:
         self.done += 1
         self._tell(note)
+        if self.stop.requested:
+            raise Interrupted(f"stopped among the simple models, after {note}")
 
     def emit(self, event: RunEvent) -> None:
         if isinstance(event, Paused | Continued | ControlAnswered):

@@ -27,6 +27,7 @@ from engine.stages.identity import identity
 from engine.stages.load import Dataset
 from engine.stages.rivals import PERCEPTRON, hearing, perceptron, score_rivals
 from engine.training import baselines
+from engine.training.baselines import count_fits
 from engine.training.device import Runtime
 from engine.training.scoring import score_days
 from tests.conftest import World
@@ -229,8 +230,12 @@ def test_stopped_in_its_training_it_goes_on_to_the_same_bits(
     bench: Bench, frame: pl.DataFrame
 ) -> None:
     run = bench.run()
+    fits = count_fits(bench.world.config, 1)
+    with pytest.raises(Interrupted, match="after lightgbm h=5 seed 1"):
+        bench.scores(run=run, stop=StopAfter(1))
+    assert not run.path("checkpoints").exists()
     with pytest.raises(Interrupted, match="mlp-fold-0-seed-1"):
-        bench.scores(run=run, stop=StopAfter(4))
+        bench.scores(run=run, stop=StopAfter(fits + 5))
     saved = {path.name for path in run.path("checkpoints/mlp-fold-0-seed-1").iterdir()}
     assert any(name.startswith("resume") for name in saved)
     assert not run.path("folds/mlp-fold-0-seed-1.parquet").exists()

@@ -10,7 +10,7 @@ import polars as pl
 import torch
 
 from engine.config import Config
-from engine.dataset.neighbours import with_neighbours
+from engine.dataset.heard import with_neighbours
 from engine.dataset.split import Fold, Part
 from engine.errors import Interrupted
 from engine.runs.events import (

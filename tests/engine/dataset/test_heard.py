@@ -5,7 +5,7 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from engine.dataset.neighbours import neighbour_means, with_neighbours
+from engine.dataset.heard import neighbour_means, with_neighbours
 from engine.features import feature_set
 from engine.graph.graph import Graph
 from tests.conftest import World

@@ -45,6 +45,7 @@ PRESETS: dict[str, dict[str, object]] = {
         "loss.base": 0.3,
         "loss.cs_ic": 1.0,
         "training.learning_rate": 1e-3,
+        "training.rivals_hear_neighbours": True,
         "training.epochs": (3, 1, 6, 1),
     },
 }

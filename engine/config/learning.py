@@ -154,6 +154,8 @@ class TrainingConfig(ConfigTable):
     """Horizon whose RankIC selects epochs and phases; one of `labels.horizons`. Sessions."""
     baseline_horizons: tuple[int, ...] = ()
     """Ridge and LightGBM are fitted for the score and the traded horizon and these; () = the longest."""
+    rivals_hear_neighbours: bool = False
+    """Ridge, LightGBM and the perceptron also see each column's mean over a stock's graph neighbours."""
     log_every: int = Field(5, ge=1)
     """How many optimiser steps lie between two lines of the monitor."""
     checkpoint_steps: int = Field(50, ge=1)

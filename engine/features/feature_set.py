@@ -22,7 +22,7 @@ from engine.features.compute import Inputs, compute_sessions, longest_reach, mar
 from engine.features.feature import Feature
 from engine.features.rolling import BLOCK
 from engine.features.targets import forward_returns
-from engine.features.tensor import BlockTensor, block_file, open_blocks, write_blocks
+from engine.features.tensor import DayTensor, block_file, open_blocks, write_blocks
 from engine.files import adopt, building, digest, read_manifest, write_manifest
 from engine.graph.graph import GraphSeries
 from engine.runs.events import Advanced
@@ -44,7 +44,7 @@ class FeatureSet:
     """Stocks that were ever a member, in order of their first day as one."""
     features: tuple[str, ...]
     horizons: tuple[int, ...]
-    x_SNF: NDArray[Any] | BlockTensor
+    x_SNF: NDArray[Any] | DayTensor
     """float16 or float32; 0 for missing values and for stocks outside the day's universe."""
     member_SN: NDArray[np.bool_]
     """In the universe of that day, decided with bars up to that day."""
@@ -82,7 +82,7 @@ class FeatureSet:
         return replace(
             self,
             dates_S=self.dates_S[:stop],
-            x_SNF=x.head(stop) if isinstance(x, BlockTensor) else x[:stop],
+            x_SNF=x[:stop] if isinstance(x, np.ndarray) else x.head(stop),
             member_SN=self.member_SN[:stop],
             forward_return_SNH=self.forward_return_SNH[:stop],
         )

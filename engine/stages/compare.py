@@ -192,7 +192,9 @@ def _train_and_judge(context: StageContext, plan: ComparisonPlan) -> Outcome:
         "plan": None if folds is None else record.as_json(folds),
         "data": features.fingerprint,
         **{
-            name: getattr(context.config, name).model_dump(mode="json", exclude={"device"})
+            name: getattr(context.config, name).model_dump(
+                mode="json", exclude={"device", "rivals_hear_neighbours"}
+            )
             for name in _JUDGED_BY
         },
     }

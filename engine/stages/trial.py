@@ -35,7 +35,7 @@ def run_trial(
         try:
             for fold in folds:
                 frame = score_network(
-                    context, run, dataset, fold, of=len(folds), part="validation", sink=sink
+                    context, run, dataset, fold, of=len(folds), parts=("validation",), sink=sink
                 )
                 frames.append(frame)
         except Interrupted:

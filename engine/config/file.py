@@ -46,7 +46,7 @@ PRESETS: dict[str, dict[str, object]] = {
         "loss.cs_ic": 1.0,
         "training.learning_rate": 1e-3,
         "training.rivals_hear_neighbours": True,
-        "training.epochs": (3, 1, 6, 1),
+        "training.epochs": (3, 1, 10, 1),
     },
 }
 PRESETS["planted"] = PRESETS["demo"] | {

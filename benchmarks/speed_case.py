@@ -18,6 +18,7 @@ from engine.config.file import resolve
 from engine.dataset.batch import Batch
 from engine.dataset.neighbours import neighbour_table
 from engine.model.build import build_model
+from engine.training.compilation import compiled
 from engine.training.device import apply_mode
 from engine.training.optimizer import build_optimizer
 from engine.training.passes import open_pass
@@ -99,16 +100,23 @@ class TimedNetwork:
 
 @contextmanager
 def timed_network(
-    case: Case, mode: Literal["safe", "optimized"], *, threads: int | None = None
+    case: Case,
+    mode: Literal["safe", "optimized"],
+    *,
+    threads: int | None = None,
+    device: str = "cpu",
+    through_compiler: bool = False,
 ) -> Iterator[TimedNetwork]:
     """``threads``: other than the mode's own number, for comparisons at equal threads."""
     config = case.config()
-    runtime = apply_mode(mode, torch.device("cpu"), 0)
+    runtime = apply_mode(mode, torch.device(device), 0)
     if threads is not None:
         runtime = replace(runtime, threads=threads)
         torch.set_num_threads(threads)
-    model = build_model(config, case.features)
+    model = build_model(config, case.features).to(device)
     with open_pass(runtime) as forward_backward:
+        if through_compiler:
+            forward_backward = compiled(forward_backward)
         stepper = Stepper(
             config=config,
             model=model,
@@ -116,18 +124,29 @@ def timed_network(
             forward_backward=forward_backward,
             optimizer=build_optimizer(model, learning_rate=RATE, weight_decay=1e-2),
         )
-        yield TimedNetwork(stepper, random_batch(case, config))
+        yield TimedNetwork(stepper, random_batch(case, config).to(device))
 
 
-def gemm_gflops(size: int = 2048, repeats: int = 5) -> float:
-    """Best float32 throughput of a square matrix product with the threads set now, GFLOP/s."""
-    a, b = torch.randn(size, size), torch.randn(size, size)
-    out = torch.empty(size, size)
+def wait(device: str) -> None:
+    """Until the device has done what was sent to it."""
+    if device == "cuda":
+        torch.cuda.synchronize()
 
+
+def gemm_gflops(
+    size: int = 2048,
+    repeats: int = 5,
+    *,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> float:
+    """Best throughput of a square matrix product with the threads and modes set now, GFLOP/s."""
+    a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     best = float("inf")
     for _ in range(repeats + 1):
         start = time.perf_counter()
-        torch.mm(a, b, out=out)
+        torch.mm(a, b)
+        wait(device)
         best = min(best, time.perf_counter() - start)
     return 2.0 * size**3 / best / 1e9
 

@@ -29,7 +29,7 @@ from engine.config import ModelConfig
 from engine.errors import ConfigError
 from engine.model.dropout import Dropout
 from engine.model.encoder import SessionEncoder, VariableSelection
-from engine.model.graph_attention import AttentionUse, Edges, GraphAttention, ResidualBypass
+from engine.model.graph_attention import AttentionUse, GraphAttention, Neighbourhood, ResidualBypass
 from engine.model.heads import QuantileHeads
 from engine.model.layers import entry
 from engine.model.normalization import FrequencyAdaptiveNorm, SliceAdaptiveNorm
@@ -184,7 +184,7 @@ class ATFTGATFAN(nn.Module):
         """Graph and heads: where the stocks of a day meet. Of the batch only the edges are used."""
         h_MC, gates, attention = state.h_MC, dict(state.gates), None
         if "gat" in self.blocks:
-            edges = Edges(
+            edges = Neighbourhood(
                 neighbour_MK=batch.neighbour_MK,
                 attr_MKP=batch.edge_attr_MKP,
                 heard_MK=batch.heard_MK,

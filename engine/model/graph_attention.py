@@ -15,7 +15,7 @@ from engine.model.layers import MixingGate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edges:
+class Neighbourhood:
     """Whom each row listens to, in a table of fixed width: places without a neighbour are not heard."""
 
     neighbour_MK: Tensor
@@ -52,7 +52,7 @@ class GraphAttention(nn.Module):
     keeps nothing, so that what comes out was said by neighbours. There is no self-loop: a stock that
     listens to nobody hears exactly 0.
 
-    Shapes: ``h_MC`` and `Edges` -> ``(M, C)`` and the first layer's `AttentionUse`: always in eval mode,
+    Shapes: ``h_MC`` and `Neighbourhood` -> ``(M, C)`` and the first layer's `AttentionUse`: always in eval mode,
     in train mode only with ``watch``, since the penalties that need it are rare.
     """
 
@@ -74,7 +74,7 @@ class GraphAttention(nn.Module):
         self.dropout = Dropout(dropout)
         self.watch = watch
 
-    def forward(self, h_MC: Tensor, edges: Edges) -> tuple[Tensor, AttentionUse | None]:
+    def forward(self, h_MC: Tensor, edges: Neighbourhood) -> tuple[Tensor, AttentionUse | None]:
         a_MC, use = self.norm(h_MC), None
         for depth, layer in enumerate(self.layers):
             b_MC, weight_MKA = gatv2(layer, a_MC, edges)
@@ -84,7 +84,7 @@ class GraphAttention(nn.Module):
         return torch.where(edges.hears_M1(), a_MC, 0.0), use
 
 
-def gatv2(layer: GATv2Conv, a_MC: Tensor, edges: Edges) -> tuple[Tensor, Tensor]:
+def gatv2(layer: GATv2Conv, a_MC: Tensor, edges: Neighbourhood) -> tuple[Tensor, Tensor]:
     """What ``layer`` gives for these edges ``(M, C)``, and each neighbour's share ``(M, K, A)``.
 
     ``w_i. = softmax_j(att . leaky(l_j + r_i + W e_ij))``, ``out_i = sum_j w_ij l_j + bias``, head by head.
@@ -131,7 +131,7 @@ class ResidualBypass(nn.Module):
         return alpha * projected_MC + (1.0 - alpha) * g_MC, alpha
 
 
-def _attention_use(weight_MKA: Tensor, edges: Edges) -> AttentionUse:
+def _attention_use(weight_MKA: Tensor, edges: Neighbourhood) -> AttentionUse:
     degree_M = edges.heard_MK.sum(dim=1)
     entropy_MA = -(weight_MKA * weight_MKA.clamp_min(1e-12).log()).sum(dim=1)
     relative_M = entropy_MA.mean(dim=1) / degree_M.clamp_min(2).log()

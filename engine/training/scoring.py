@@ -1,23 +1,26 @@
 """Scores of whole days, in eval mode; and how good they are."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from engine.dataset.batch import Batch, make_batch
+from engine.dataset.batch import Batch
+from engine.dataset.loader import prefetch
 from engine.evaluation.inference import Series
 from engine.evaluation.rank_ic import rank_ic_series, summarise
 from engine.features.feature_set import FeatureSet
 from engine.graph.graph import GraphSeries
-from engine.model.atft_gat_fan import ATFTGATFAN, RankerOutput
+from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.records.rank_ic import RankICSummary
 from engine.training.device import Runtime
 
 _DAYS_PER_BATCH = 4
+"""P parts of so many days are scored at a time."""
 OtherGraph = Callable[[Batch], Batch]
 """The same days with other edges."""
 
@@ -94,50 +97,50 @@ def score_days(
 ) -> ScoredDays:
     """Score every session (positions on the axis S) in eval mode, float32, without gradient.
 
-    ``window``: sessions. The rows are read once, and ranked anew for each of ``other_graphs``. The
-    model's mode is put back.
+    ``window``: sessions. The rows are read once, and ranked anew for each of ``other_graphs``. Batches are
+    made ahead, and scores stay on the device until the last day is done. The model's mode is put back.
     """
-    days: list[tuple[NDArray[np.float32], ...]] = []
-    others: list[list[NDArray[np.float32]]] = [[] for _ in other_graphs]
-    symbols: list[NDArray[np.int64]] = []
-    selections, entropies, edges, was_training = [], [], 0, model.training
+    days = [int(s) for s in sessions]
+    steps = [tuple(days[i : i + _DAYS_PER_BATCH]) for i in range(0, len(days), _DAYS_PER_BATCH)]
+    seen: list[Batch] = []
+    score_PMH, selection_PF, entropy_P = list[Tensor](), list[Tensor](), list[Tensor]()
+    others: list[list[Tensor]] = [[] for _ in other_graphs]
+    was_training = model.training
     model.eval()
     try:
-        with torch.inference_mode():
-            for chunk in _chunks([int(s) for s in sessions], _DAYS_PER_BATCH):
-                batch = make_batch(features, graphs, chunk, window)
+        with (
+            torch.inference_mode(),
+            prefetch(features, graphs, steps, window, pin=runtime.pin) as batches,
+        ):
+            for batch in batches:
                 runtime.hold_threads()
                 moved = batch.to(runtime.device)
                 state = model.read(moved.x_MTF, moved.mask_MT)
                 output = model.rank(state, moved)
-                selections.append(output.selection_F.float().cpu().numpy())
+                score_PMH.append(output.score_MH)
+                selection_PF.append(output.selection_F)
                 if output.attention is not None:
-                    entropies.append(float(output.attention.entropy))
-                days.extend(_split_days(batch, output))
-                symbols.extend(np.split(batch.symbol_M.numpy(), batch.day_ptr[1:-1]))
-                edges += batch.n_edges
+                    entropy_P.append(output.attention.entropy)
                 for other, scores in zip(other_graphs, others, strict=True):
-                    ranked = _split_days(batch, model.rank(state, other(moved)))
-                    scores.extend(day[0] for day in ranked)
+                    scores.append(model.rank(state, other(moved)).score_MH)
+                seen.append(replace(batch, x_MTF=batch.x_MTF[:0]))
     finally:
         model.train(was_training)
+    sizes = [np.diff(batch.day_ptr) for batch in seen]
+    cuts = np.cumsum(np.concatenate(sizes))[:-1] if sizes else np.empty(0, np.int64)
+
+    def by_day(parts: Sequence[Tensor]) -> tuple[NDArray[np.float32], ...]:
+        return tuple(np.split(torch.cat(list(parts)).float().cpu().numpy(), cuts))
+
+    symbol_M = torch.cat([batch.symbol_M for batch in seen]).numpy()
     return ScoredDays(
         sessions_D=np.asarray(sessions, dtype=np.int64),
-        symbol_DN=tuple(symbols),
-        score_DNH=tuple(day[0] for day in days),
-        return_DNH=tuple(day[1] for day in days),
-        target_DNH=tuple(day[2] for day in days),
-        selection_F=np.mean(selections, axis=0),
-        gat_entropy=float(np.mean(entropies)) if entropies else float("nan"),
-        neighbours=edges / max(1, sum(symbol_N.size for symbol_N in symbols)),
-        other_DNH=tuple(tuple(scores) for scores in others),
+        symbol_DN=tuple(np.split(symbol_M, cuts)),
+        score_DNH=by_day(score_PMH),
+        return_DNH=by_day([batch.y_MH for batch in seen]),
+        target_DNH=by_day([batch.target_MH for batch in seen]),
+        selection_F=torch.stack(selection_PF).mean(dim=0).cpu().numpy(),
+        gat_entropy=float(torch.stack(entropy_P).mean()) if entropy_P else float("nan"),
+        neighbours=sum(batch.n_edges for batch in seen) / max(1, symbol_M.size),
+        other_DNH=tuple(by_day(scores) for scores in others),
     )
-
-
-def _split_days(batch: Batch, output: RankerOutput) -> Iterable[tuple[NDArray[np.float32], ...]]:
-    arrays = (output.score_MH.float().cpu().numpy(), batch.y_MH.numpy(), batch.target_MH.numpy())
-    return zip(*(np.split(a, batch.day_ptr[1:-1]) for a in arrays), strict=True)
-
-
-def _chunks(items: list[int], size: int) -> Iterable[list[int]]:
-    return (items[i : i + size] for i in range(0, len(items), size))

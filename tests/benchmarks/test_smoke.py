@@ -21,6 +21,7 @@ LAST = {
     "bench_backtest": r"20 random books: \d+\.\d s",
     "bench_cockpit": r"a killed trainer is said to have died after +\d",
     "bench_features": rf"pandas, windows shared .*{RATIO}",
+    "bench_gpu": r"share of it: safe \d|no CUDA device",
     "bench_graph": r"weekly graphs of \d+ stocks, random .* edges",
     "bench_model": rf"per-feature TFT .*{RATIO}",
     "bench_runs": r"fold of \d+ MiB of events: \d+\.\d\d s",

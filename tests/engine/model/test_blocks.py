@@ -15,7 +15,7 @@ from engine.dataset.neighbours import neighbour_table
 from engine.errors import ConfigError
 from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.model.build import build_model, parameter_table
-from engine.model.graph_attention import Edges, GraphAttention, ResidualBypass, gatv2
+from engine.model.graph_attention import GraphAttention, Neighbourhood, ResidualBypass, gatv2
 from engine.model.heads import QuantileHeads
 from engine.model.layers import GatedResidual
 from engine.model.normalization import FrequencyAdaptiveNorm, SliceAdaptiveNorm
@@ -35,11 +35,11 @@ def model(world: World) -> ATFTGATFAN:
     return build_model(world.config, len(world.features.features)).eval()
 
 
-def edges_of(pairs: list[tuple[int, int]], rows: int, attributes: torch.Tensor) -> Edges:
+def edges_of(pairs: list[tuple[int, int]], rows: int, attributes: torch.Tensor) -> Neighbourhood:
     """Pairs (source, target) and a line of attributes for each."""
     index = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
     table = neighbour_table(index, attributes.numpy(), rows)
-    return Edges(
+    return Neighbourhood(
         neighbour_MK=torch.from_numpy(table.row_MK),
         attr_MKP=torch.from_numpy(table.attr_MKP),
         heard_MK=torch.from_numpy(table.heard_MK),

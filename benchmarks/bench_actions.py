@@ -19,7 +19,7 @@ from engine.config import Config, QualityConfig
 from engine.data.load import clean_panel
 from engine.data.store import PanelStore
 from engine.data.tables import BAR_SCHEMA, SECURITY_SCHEMA, RawTables, complete
-from engine.stages.data_export import exported
+from engine.stages.check import _exported
 
 COUNTING_JUDGE = """
 import sys
@@ -72,7 +72,7 @@ def judge_both(directory: Path, judge: Path) -> None:
             workspace = Path(scratch)
             PanelStore(workspace / "data").save(raw_tables(directory, factors=factors))
             output = workspace / "adjusted.parquet"
-            exported(clean_panel(workspace, config)).write_parquet(output)
+            _exported(clean_panel(workspace, config)).write_parquet(output)
             command = [sys.executable, str(judge), str(output), str(directory)]
             told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         say(f"{'with the factors' if factors else 'bars alone'}\n{told}")

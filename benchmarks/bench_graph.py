@@ -11,7 +11,7 @@ import statistics
 import sys
 from functools import partial
 
-from engine.runs.threads import limit_threads
+from engine.runs.launch import limit_threads
 
 limit_threads(safe=False)
 
@@ -24,10 +24,9 @@ from benchmarks.contender import timed  # noqa: E402
 from benchmarks.options import read_options, say  # noqa: E402
 from benchmarks.pairs import compare, seconds  # noqa: E402
 from engine.config import GraphConfig  # noqa: E402
-from engine.graph.correlation import unit_tiles  # noqa: E402
+from engine.graph.correlation import strongest_neighbours, unit_tiles  # noqa: E402
 from engine.graph.edges import graphs_of_sessions  # noqa: E402
 from engine.graph.graph import Graph  # noqa: E402
-from engine.graph.neighbours import strongest_neighbours  # noqa: E402
 
 WINDOW, K = 60, 10
 EQUAL = 1e9

@@ -28,12 +28,10 @@ from engine.records.rank_ic import RankICSummary
 from engine.records.seal import SealManifest, SignalInputs
 from engine.runs.sink import NullSink
 from engine.signals.book import bar_slice
-from engine.signals.compose import securities_bytes
+from engine.signals.compose import _table_bytes, securities_bytes
 from engine.signals.drift import Distribution, Reference
-from engine.signals.files import table_bytes
-from engine.signals.inputs import trading_tables
 from engine.signals.models import Model, ModelStore
-from engine.signals.seal import SealStore
+from engine.signals.seal import SealStore, trading_tables
 from engine.signals.window import day_slice
 from engine.stages.context import StageContext, StopFlag
 from engine.stages.identity import input_rules
@@ -138,12 +136,12 @@ def _files(dataset: Dataset, config: Config) -> dict[str, bytes]:
     ]  # fmt: skip
     heard = pl.DataFrame({"symbol": symbols * 20, "kind": "neighbour", "value": 0.05})
     return {
-        "scores.parquet": table_bytes(scores, {}),
-        "weights.parquet": table_bytes(weights, {}),
+        "scores.parquet": _table_bytes(scores, {}),
+        "weights.parquet": _table_bytes(weights, {}),
         "orders.csv": rows_csv(Order, orders),
         "refused.csv": rows_csv(Refused, []),
         "positions.csv": f"code,shares\n{CASH},1000000.0\n".encode(),
-        "explain.parquet": table_bytes(heard, {}),
+        "explain.parquet": _table_bytes(heard, {}),
     }
 
 

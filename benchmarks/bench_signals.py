@@ -30,7 +30,7 @@ from engine.signals.models import ModelStore
 from engine.stages.context import StageContext, StopFlag
 from engine.stages.identity import input_rules
 from engine.stages.load import load_dataset
-from engine.stages.package import Networks, make_reference
+from engine.stages.package import Networks, _make_reference
 from engine.training.ensemble import Ensemble
 from engine.training.snapshots import MODEL
 
@@ -69,7 +69,7 @@ def champion(context: StageContext, networks: int) -> None:
         "test": dict.fromkeys(("rank_ic", "rank_ic_se", "null_band"), 0.01) | {"n_dates": 252},
     }
     store = ModelStore(context.workspace / "models")
-    reference = make_reference(made, dataset, ensemble, NullSink())
+    reference = _make_reference(made, dataset, ensemble, NullSink())
     model = store.pack(paths, config, facts, reference)
     store.record("promoted", model.id, at=context.now())
 

@@ -7,7 +7,7 @@ number of threads, `peak` with the largest resident MiB so far.
 import sys
 from typing import Literal, cast
 
-from engine.runs.threads import limit_threads
+from engine.runs.launch import limit_threads
 
 limit_threads(safe=sys.argv[1] == "safe")
 

@@ -8,7 +8,7 @@ import statistics
 
 from benchmarks.contender import Ratio, Work, timed
 from benchmarks.options import say
-from engine.runs.threads import limit_threads
+from engine.runs.launch import limit_threads
 
 limit_threads(safe=True)
 

@@ -24,7 +24,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import cast
 
-from engine.runs.threads import limit_threads
+from engine.runs.launch import limit_threads
 
 limit_threads(safe=False)
 

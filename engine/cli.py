@@ -18,10 +18,10 @@ from engine.config.file import Resolved, resolve
 from engine.errors import EngineError, EnvironmentProblem
 from engine.files import strict_text
 from engine.plain_text import clean_lines
+from engine.runs.launch import limit_threads
 from engine.runs.sink import EventSink, NullSink
 from engine.runs.store import RunStore
 from engine.runs.terminal import TerminalSink
-from engine.runs.threads import limit_threads
 from engine.workspace import config_files, resolve_workspace
 
 if TYPE_CHECKING:

@@ -39,7 +39,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     except OSError as error:
         raise EnvironmentProblem(
             f"{path}: cannot write ({error.strerror or error})",
@@ -253,7 +253,8 @@ def verify_files(directory: Path, manifest: Mapping[str, Any], names: Iterable[s
             )
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Names that were made or moved in a directory are on the disk when this returns."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -22,8 +22,8 @@ from engine.dataset.split import Split, single_split
 from engine.features.feature_set import FeatureSet, build_features
 from engine.graph.build import build_graphs
 from engine.graph.graph import GraphSeries
+from engine.runs.launch import limit_threads
 from engine.runs.sink import NullSink
-from engine.runs.threads import limit_threads
 
 limit_threads(safe=True)
 # A busy machine is no failure.

@@ -66,9 +66,8 @@ def read_config(workspace: Path) -> ConfigNews:
 
 
 def _read(workspace: Path) -> ConfigNews:
-    from engine.commands.presets import PRESETS
     from engine.config import Config
-    from engine.config.file import resolve
+    from engine.config.file import PRESETS, resolve
     from engine.config.keys import PHASES, describe, texts
 
     files, path = config_files(workspace), workspace / CONFIG

@@ -16,13 +16,17 @@ from atft_tui.readings.files import FILES, readable
 from engine.errors import DataError, EngineError
 from engine.files import MANIFEST
 from engine.records.audit import AUDIT, AuditResult
-from engine.records.built import B, Built, GraphManifest, UniverseManifest, newest
 from engine.records.features import (
     CATALOG,
+    B,
+    Built,
     FeatureCatalog,
     FeatureRow,
     FeatureSource,
+    GraphManifest,
+    UniverseManifest,
     feature_source,
+    newest,
 )
 from engine.records.flags import EVENTS, FLAG_NAMES
 from engine.records.quality import QUALITY, REPORT, CheckedQuality, Hit, QualityReport

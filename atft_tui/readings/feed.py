@@ -15,7 +15,6 @@ from typing import Literal
 
 from atft_tui.readings.files import last_lines
 from engine.runs import launch
-from engine.runs.control import ControlFiles, Wish
 from engine.runs.events import (
     CheckpointSaved,
     Diagnosed,
@@ -26,7 +25,8 @@ from engine.runs.events import (
     RunStarted,
 )
 from engine.runs.fold import decoded, fold
-from engine.runs.follow import Follower
+from engine.runs.launch import ControlFiles, Wish
+from engine.runs.sink import Follower
 from engine.runs.state import RunState
 from engine.runs.store import Run, RunStore
 

@@ -21,7 +21,7 @@ from engine.runs.events import (
     Warned,
 )
 from engine.runs.fold import decoded
-from engine.runs.follow import Follower
+from engine.runs.sink import Follower
 from engine.runs.store import Run
 
 _MAX_FINDINGS, _MAX_FILES = 50, 200

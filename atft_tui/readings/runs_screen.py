@@ -21,7 +21,7 @@ from atft_tui.readings.searches import (
 )
 from atft_tui.widgets.chart import Curve, CurvePoint
 from engine.files import read_toml
-from engine.records.judgement import is_noise
+from engine.records.figure import is_noise
 from engine.records.run import RunSummary, written
 from engine.runs.settings import flat
 from engine.runs.store import Run

@@ -19,8 +19,8 @@ from atft_tui.screens.dialogs import Dialog
 from atft_tui.styles import DIM, STRONG, WIDE
 from atft_tui.widgets.table import Field
 from engine.commands import BY_NAME, Command, Parameter
-from engine.commands.presets import PRESETS
 from engine.commands.strategies import strategy_summaries
+from engine.config.file import PRESETS
 from engine.errors import EngineError
 from engine.workspace import config_files
 

@@ -10,7 +10,7 @@ from atft_tui.readings.data import DataReading, SnapshotRow, StockRow
 from atft_tui.styles import BAD, DIM, GOOD, PLAIN, STRONG, WARN, WIDE, noted, status
 from atft_tui.widgets.column import TableColumn, numbers
 from engine.records.features import FeatureRow, FeatureSource
-from engine.records.judgement import SURE
+from engine.records.figure import SURE
 from engine.records.quality import MARKET, DataFinding, Hit
 
 _SOURCES = ("files", "synthetic", "jquants", "yahoo")

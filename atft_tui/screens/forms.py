@@ -21,7 +21,7 @@ from atft_tui.styles import BAD, CHANGED, DIM, GOOD, STRONG, status
 from atft_tui.widgets.data_panels import reading_lines, verdict_words
 from engine.errors import EngineError
 from engine.records import record
-from engine.records.preflight import PreflightResult, PreflightRow
+from engine.records.plans import PreflightResult, PreflightRow
 from engine.records.record import RecordError
 from engine.records.snapshot import SourceReading
 

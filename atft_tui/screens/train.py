@@ -21,7 +21,7 @@ from atft_tui.widgets.run_lines import headline, possible, timeline, way_on
 from atft_tui.widgets.run_panels import TABS, RunPanels
 from atft_tui.widgets.table import BrowseTable
 from engine.errors import EngineError, UsageError
-from engine.runs import control
+from engine.runs import launch
 from engine.runs.state import RunState
 from engine.runs.store import Run
 
@@ -214,7 +214,7 @@ class TrainScreen(CockpitScreen[RunNews]):
     def action_pause(self) -> None:
         """Pause, or go on; a wish to pause that is not answered yet is taken back."""
         if "pause" in self.news.asked:
-            self._control(control.go_on)
+            self._control(launch.go_on)
         else:
             self._ask_for("pause")
 
@@ -228,8 +228,8 @@ class TrainScreen(CockpitScreen[RunNews]):
             lambda: self._ask_for("rollback"),
         )
 
-    def _ask_for(self, wish: control.Wish) -> None:
-        self._control(lambda run: control.request(run, wish))
+    def _ask_for(self, wish: launch.Wish) -> None:
+        self._control(lambda run: launch.request(run, wish))
 
     def _control(self, ask: Callable[[Run], None]) -> None:
         """Leave a wish with the run; the screen tells what becomes of it."""

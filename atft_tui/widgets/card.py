@@ -19,8 +19,7 @@ from atft_tui.widgets.point_chart import gap_chart
 from atft_tui.widgets.why_panel import move_text
 from engine.records.card import Card, Light
 from engine.records.difference import RankChange, SignalDifference
-from engine.records.figure import Figure
-from engine.records.judgement import SURE
+from engine.records.figure import SURE, Figure
 from engine.records.record import RecordError, convert
 from engine.records.shadow import ENTRIES, PARTS, Entry, LiveRecord, ShadowLedger, ShadowTotal
 

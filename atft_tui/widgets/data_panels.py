@@ -18,7 +18,7 @@ from atft_tui.widgets.chart import PRICE_AXIS, price_chart
 from atft_tui.widgets.lines import beside, cell, cut, line, page, start, wrapped
 from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.strips import strip
-from engine.records.built import GraphManifest
+from engine.records.features import GraphManifest
 from engine.records.quality import Hit
 from engine.records.snapshot import SourceReading
 

@@ -19,7 +19,7 @@ from atft_tui.widgets.lines import TALL, Lines
 from atft_tui.widgets.panel import PlacePanel
 from atft_tui.widgets.strips import meter
 from engine.records.card import Card, TradeFigures
-from engine.records.judgement import SURE
+from engine.records.figure import SURE
 
 
 class HomePanel(PlacePanel[Any]):

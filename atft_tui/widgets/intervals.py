@@ -11,7 +11,7 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.styles import BAD, DIM, GOOD, PLAIN, STRONG
 from atft_tui.widgets.canvas import CellScale, placed
 from atft_tui.widgets.lines import painted
-from engine.records.judgement import is_noise
+from engine.records.figure import is_noise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from atft_tui.styles import BAD, BAR, DIM, GOOD, OTHER_BAR, STRONG, WARN
 from atft_tui.widgets import strips
 from atft_tui.widgets.lines import beside, cell, cut, page
 from atft_tui.widgets.panel import StatePanel
-from engine.records.judgement import COLLAPSED_RATIO, is_noise
+from engine.records.figure import COLLAPSED_RATIO, is_noise
 from engine.records.worth import Worth
 from engine.runs.state import NetworkState, RunState
 

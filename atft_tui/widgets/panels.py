@@ -9,7 +9,7 @@ from atft_tui.widgets import point_chart
 from atft_tui.widgets.doctor_panel import criteria_line
 from atft_tui.widgets.lines import cut, line
 from atft_tui.widgets.panel import StatePanel
-from engine.records.judgement import is_established, is_noise
+from engine.records.figure import is_established, is_noise
 from engine.records.record import RecordError, convert
 from engine.records.run import RunFigures
 from engine.runs.events import EpochEvaluated

@@ -15,7 +15,7 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.styles import BAD, BETTER, DIM, REFERENCE, WARN
 from atft_tui.widgets.canvas import Canvas, CellScale
 from atft_tui.widgets.lines import cut
-from engine.records.judgement import SURE, is_noise
+from engine.records.figure import SURE, is_noise
 
 AXIS_WIDTH = 7
 """Columns of the labels of the epochs' chart."""

@@ -12,7 +12,7 @@ from atft_tui.widgets import strips
 from atft_tui.widgets.chart import line_chart
 from atft_tui.widgets.lines import cut
 from atft_tui.widgets.panel import StatePanel
-from engine.records.judgement import GRADIENT_HEALTHY, GRADIENT_LOW
+from engine.records.figure import GRADIENT_HEALTHY, GRADIENT_LOW
 from engine.runs.state import RunState
 
 _BLOCK_ORDER = ("gat", "bypass", "heads", "attention", "temporal", "selection", "fan", "san")

@@ -10,7 +10,7 @@ from atft_tui.glyphs import GLYPHS
 from atft_tui.styles import BAD, BAR, DIM, PLAIN, STRONG, WARN
 from atft_tui.widgets.canvas import CellScale
 from atft_tui.widgets.lines import painted
-from engine.records.judgement import GRADIENT_HEALTHY, GRADIENT_LOW
+from engine.records.figure import GRADIENT_HEALTHY, GRADIENT_LOW
 
 _LOWEST = -6
 """Order of magnitude of the first shade; one shade a decade from there."""

@@ -14,7 +14,7 @@ WEBHOOK, _PASSWORD = "ATFT_WEBHOOK_URL", "ATFT_SMTP_PASSWORD"
 _SECRET_VARIABLES = (WEBHOOK, _PASSWORD)
 """Taken out of the environment of every job."""
 _KEYRING_SERVICE = "atft-tui"
-MASK = "[redacted]"
+_MASK = "[redacted]"
 _SHORTEST = 4
 """Characters of the shortest piece that is masked by itself; shorter ones stand in ordinary words."""
 
@@ -50,7 +50,7 @@ class Secret:
         return self._value
 
     def __str__(self) -> str:
-        return MASK
+        return _MASK
 
     def __reduce__(self) -> str:
         raise TypeError("a secret is not pickled")
@@ -66,7 +66,7 @@ class Secrets:
     def redact(self, text: str) -> str:
         """The text without the secrets, in any form a server may send them back in."""
         for piece in sorted(set(self._pieces()), key=len, reverse=True):
-            text = text.replace(piece, MASK)
+            text = text.replace(piece, _MASK)
         return text
 
     def _pieces(self) -> Iterable[str]:

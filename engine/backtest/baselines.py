@@ -75,13 +75,13 @@ def price_baselines(
             yield name, score_DN
 
 
-def random_scores(scored_DN: Matrix, *, seed: int) -> Matrix:
+def _random_scores(scored_DN: Matrix, *, seed: int) -> Matrix:
     """``[D, N]`` scores that know nothing, on the same days and names; NaN = not scored."""
     draw_DN = np.random.default_rng(seed).random(scored_DN.shape, dtype=np.float32)
     return np.where(np.isfinite(scored_DN), draw_DN, np.nan)
 
 
-def equal_weight(scored_DN: Matrix, market: MarketData) -> Matrix:
+def _equal_weight(scored_DN: Matrix, market: MarketData) -> Matrix:
     """Decided weights ``[D, N]`` of the scored universe, long only, 1/n each; NaN = no decision."""
     held_DN = np.isfinite(scored_DN) & market.traded_DN
     n_D1 = held_DN.sum(axis=1, keepdims=True)
@@ -99,7 +99,7 @@ def compare_baselines(
         name: simulator.quick(simulator.book(score_DN).targets()).daily for name, score_DN in scores
     }
     results["equal_weight"] = simulator.quick(
-        equal_weight(simulator.score_DN, simulator.market)
+        _equal_weight(simulator.score_DN, simulator.market)
     ).daily
     if simulator.panel.index is not None:
         results["index"] = _index(simulator, simulator.panel.index)
@@ -116,7 +116,7 @@ def random_band(simulator: Simulator) -> RivalFigures:
     draws = simulator.config.backtest.random_draws
     points = []
     for seed in range(draws):
-        score_DN = random_scores(simulator.score_DN, seed=seed)
+        score_DN = _random_scores(simulator.score_DN, seed=seed)
         points.append(_point(simulator, simulator.quick(simulator.book(score_DN).targets()).daily))
     drawn = {name: np.array([getattr(point, name) for point in points]) for name in _POINT}
     net, gross = drawn["sharpe"], drawn["sharpe_gross"]

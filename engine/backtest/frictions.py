@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from engine.backtest.prices import PriceTable
 from engine.config import ConstraintConfig, CostConfig
 from engine.data.panel import Panel
-from engine.portfolio.market_data import MarketData, Matrix
-from engine.portfolio.market_rules import lot_size, price_limits, tick
+from engine.portfolio.market_data import MarketData, Matrix, lot_size, price_limits, tick
 
 _BASIS = 1e-4
 

@@ -13,7 +13,7 @@ from engine.backtest import inference, performance
 from engine.backtest.ledger import Ledger
 from engine.backtest.performance import Series
 from engine.config import BacktestConfig, CostConfig
-from engine.errors import DataError, IntegrityError
+from engine.errors import DataError
 from engine.portfolio.prediction import read_table, write_table
 from engine.records.backtest import (
     DeepFall,
@@ -233,20 +233,18 @@ class BacktestResult:
     @classmethod
     def read(cls, path: Path) -> Self:
         """A file from before dividends were money has none."""
-        daily, metadata = read_table(path, hint="run `atft-tui backtest` first")
+        names = ("sessions_per_year", "entry", "costs", "strategy", "run_id")
+        daily, metadata = read_table(path, names, hint="run `atft-tui backtest` first")
         if "dividend" not in daily.columns:
             daily = daily.with_columns(dividend=pl.lit(0.0))
-        try:
-            return cls(
-                daily=daily,
-                sessions_per_year=int(metadata["sessions_per_year"]),
-                entry=metadata["entry"],  # type: ignore[arg-type]
-                costs=CostConfig.model_validate_json(metadata["costs"]),
-                strategy=metadata["strategy"],
-                run_id=metadata["run_id"],
-            )
-        except KeyError as error:
-            raise IntegrityError(f"{path}: has no {error.args[0]} in its metadata") from error
+        return cls(
+            daily=daily,
+            sessions_per_year=int(metadata["sessions_per_year"]),
+            entry=metadata["entry"],  # type: ignore[arg-type]
+            costs=CostConfig.model_validate_json(metadata["costs"]),
+            strategy=metadata["strategy"],
+            run_id=metadata["run_id"],
+        )
 
 
 def _largest(values: pl.Series) -> float:

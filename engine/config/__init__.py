@@ -35,12 +35,14 @@ from engine.config.market import (
     WorkspaceConfig,
     YahooConfig,
 )
-from engine.config.operations import AlertConfig, AlertKind, ScheduleConfig
 from engine.config.trading import (
+    AlertConfig,
+    AlertKind,
     BacktestConfig,
     ConstraintConfig,
     CostConfig,
     PortfolioConfig,
+    ScheduleConfig,
     SignalConfig,
     Style,
 )

@@ -1,4 +1,4 @@
-"""Reading and writing configuration: layers, origins, and mistakes named by file:line: key."""
+"""Reading and writing configuration: presets, layers, origins, and mistakes named by file:line: key."""
 
 import difflib
 import re
@@ -11,12 +11,62 @@ from typing import Any
 import tomlkit
 from pydantic import ValidationError
 
-from engine.commands.presets import PRESETS
 from engine.config import Config
 from engine.config.keys import EPOCHS, PHASES, table_of
 from engine.errors import ConfigError
 from engine.files import parse_toml, read_toml_text, write_text
 
+PRESETS: dict[str, dict[str, object]] = {
+    "cpu-small": {
+        "features.breadth": "core",
+        "model.hidden": 64,
+        "split.window": 10,
+        "loss.base": 0.1,
+        "loss.rank_ic": 0.0,
+        "loss.cs_ic": 1.0,
+        "loss.sharpe": 0.0,
+        "training.epochs": (6, 1, 1, 1),
+    },
+    "base": {"model.hidden": 64, "model.gat_heads": (4, 2)},
+    "large": {"model.hidden": 256, "model.attention_heads": 8, "model.gat_heads": (8, 4)},
+    "demo": {
+        "data.market": "synthetic",
+        "features.breadth": "core",
+        "data.synthetic.n_sessions": 1400,
+        "universe.min_history": 130,
+        "universe.min_price": 0.0,
+        "universe.min_turnover": 0.0,
+        "graph.window": 120,
+        "graph.half_life": 60.0,
+        "split.window": 12,
+        "split.validation_sessions": 160,
+        "split.test_sessions": 252,
+        "model.dropout": 0.4,
+        "loss.base": 0.3,
+        "loss.cs_ic": 1.0,
+        "training.learning_rate": 1e-3,
+        "training.rivals_hear_neighbours": True,
+        "training.epochs": (3, 1, 10, 1),
+    },
+}
+PRESETS["planted"] = PRESETS["demo"] | {
+    "data.synthetic.n_symbols": 1000,
+    "data.synthetic.n_sessions": 2000,
+    "features.columns": ("volume_level_10_250",),
+    "universe.min_history": 252,
+    "graph.window": 250,
+    "graph.half_life": 250.0,
+    "model.hidden": 64,
+    "model.blocks": ("gat", "bypass"),
+    "model.gat_heads": (4,),
+    "model.dropout": 0.3,
+    "loss.sharpe": 0.0,
+    "training.learning_rate": 2e-3,
+    "training.averaging": "ema",
+    "training.epochs": (3, 0, 6, 0),
+    "training.phases.gat.trained_scale": 0.5,
+}
+"""``training.epochs`` is short for the epochs of the phases, in order."""
 Origins = dict[str, str]
 _Tables = dict[str, Any]
 """Tables of TOML within each other, as a file or an option gives them: of no known type until validated."""

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from engine.config.base import Block, ConfigTable
-from engine.records.judgement import (
+from engine.records.figure import (
     COLLAPSED_RATIO,
     GRADIENT_HEALTHY,
     GRADIENT_LOW,
@@ -154,6 +154,8 @@ class TrainingConfig(ConfigTable):
     """Horizon whose RankIC selects epochs and phases; one of `labels.horizons`. Sessions."""
     baseline_horizons: tuple[int, ...] = ()
     """Ridge and LightGBM are fitted for the score and the traded horizon and these; () = the longest."""
+    rivals_hear_neighbours: bool = False
+    """Ridge, LightGBM and the perceptron also see each column's mean over a stock's graph neighbours."""
     log_every: int = Field(5, ge=1)
     """How many optimiser steps lie between two lines of the monitor."""
     checkpoint_steps: int = Field(50, ge=1)
@@ -161,7 +163,7 @@ class TrainingConfig(ConfigTable):
     null_draws: int = Field(200, ge=20)
     """How often scores are shuffled to see which RankIC chance alone gives (the null band)."""
     phases: tuple[PhaseConfig, ...] = DEFAULT_PHASES
-    """In order; each switches blocks on and is kept only if it beats the one before."""
+    """In order; each switches blocks on and is kept if it gains more than its error on the one before."""
 
     @model_validator(mode="after")
     def _check(self) -> "TrainingConfig":

@@ -17,13 +17,13 @@ from engine.errors import ConfigError
 EXCHANGES: Mapping[Market, str] = {"us": "XNYS", "jp": "XTKS"}
 """Market -> ISO code of its own calendar; the synthetic market trades on all weekdays."""
 _CURRENCIES: Mapping[Market, str] = {"us": "USD", "jp": "JPY"}
-WEEKDAYS = "WEEKDAYS"
+_WEEKDAYS = "WEEKDAYS"
 """The synthetic market's calendar: Monday to Friday, 09:00 to 15:00 UTC."""
 _EVERY_DAY = "24/7"
 """Every day is a session, 00:00 to 24:00 UTC."""
-_PLAIN = (WEEKDAYS, _EVERY_DAY)
+_PLAIN = (_WEEKDAYS, _EVERY_DAY)
 """Calendars without holidays, for which no library is asked."""
-_FIXED = {"XNYS": 252, WEEKDAYS: 252, "XTKS": 245, _EVERY_DAY: 365}
+_FIXED = {"XNYS": 252, _WEEKDAYS: 252, "XTKS": 245, _EVERY_DAY: 365}
 """Sessions a year by convention; those of other exchanges are counted."""
 _COUNTED = range(2015, 2025)
 """Years that are counted: fixed, so that no figure changes on New Year's Day."""
@@ -37,7 +37,7 @@ _SUGGESTED = 3
 
 def exchange_of(market: Market, calendar: str) -> str:
     """Code of the calendar that decides: the one that was named, else the market's own."""
-    return calendar or EXCHANGES.get(market, WEEKDAYS)
+    return calendar or EXCHANGES.get(market, _WEEKDAYS)
 
 
 def currency_of(market: Market, currency: str, calendar: str = "") -> str:
@@ -135,7 +135,7 @@ def _kind(exchange: str, key: str = "data.calendar") -> Any:
     try:
         return type(exchange_calendars.get_calendar(exchange))
     except InvalidCalendarName:
-        codes = [WEEKDAYS, *exchange_calendars.get_calendar_names()]
+        codes = [_WEEKDAYS, *exchange_calendars.get_calendar_names()]
         near = get_close_matches(exchange.upper(), codes, n=_SUGGESTED)
         raise ConfigError(
             f"{key}: there is no exchange {exchange!r}",

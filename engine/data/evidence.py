@@ -16,7 +16,7 @@ from engine.data.calendar import exchange_of, exchange_zone
 from engine.data.evidence_days import day_problems, days_of
 from engine.data.evidence_joins import StoredMarket, join_problems, joins_of, store_problems
 from engine.data.tables import RawTables
-from engine.records.evidence import Evidence, Problem
+from engine.records.reading import Evidence, Problem
 
 _Stocks = tuple[tuple[str, ...], int]
 _OUTSIDE = 0.2

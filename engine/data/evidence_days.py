@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from engine.data.calendar import EXCHANGES, calendar_span, sessions_between
 from engine.data.months import key_of
 from engine.data.tables import RawTables
-from engine.records.evidence import Problem
+from engine.records.reading import Problem
 
 _SESSIONS = 0.95
 """Share of rows on sessions below which the dates were misread. Honest: at least 99.99 %; all dates a day

@@ -10,7 +10,7 @@ import polars as pl
 from msgspec.structs import replace
 
 from engine.data.tables import RawTables
-from engine.records.evidence import Join, Problem
+from engine.records.reading import Join, Problem
 
 if TYPE_CHECKING:
     from engine.data.store import Snapshot

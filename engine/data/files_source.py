@@ -10,14 +10,12 @@ import polars as pl
 
 from engine.config import Market, ReadingConfig
 from engine.data.calendar import exchange_of, exchange_zone, sessions_between
-from engine.data.labels import with_readable_labels
 from engine.data.merge import BarOrigin
 from engine.data.optional_files import LAYOUTS, read_optional
-from engine.data.reading.actions import ACTIONS
 from engine.data.reading.bars import read_bars
 from engine.data.reading.dates import Exchange
 from engine.data.reading.names import ADJUSTED, ALL_BARS, BARS
-from engine.data.reading.tables import WantedTable, read_table
+from engine.data.reading.tables import ACTIONS, WantedTable, read_table
 from engine.data.tables import (
     ACTION_SCHEMA,
     BAR_SCHEMA,
@@ -27,8 +25,10 @@ from engine.data.tables import (
     complete,
 )
 from engine.errors import DataError
+from engine.plain_text import readable
 from engine.records.reading import ReadingPlan
 
+_LABELS = ("name", "sector", "industry")
 _SECURITIES = WantedTable(
     table="securities",
     schema=SECURITY_SCHEMA,
@@ -45,7 +45,7 @@ _SECURITIES = WantedTable(
         "borrow_class": ("borrowclass",),
     },
     optional=frozenset(SECURITY_SCHEMA) - {"symbol"},
-    finish=lambda cells, frame: with_readable_labels(frame),
+    finish=lambda cells, frame: _with_readable_labels(frame),
 )  # fmt: skip
 _INDEX = WantedTable(
     table="index",
@@ -149,3 +149,11 @@ def _check_names(columns: Mapping[str, str]) -> None:
                 f"column mapping: there is no column {name!r} of ours",
                 hint=f"OURS=THEIRS; of bars there are {', '.join(ALL_BARS)}",
             )
+
+
+def _with_readable_labels(securities: pl.DataFrame) -> pl.DataFrame:
+    """Codes stay as they are; null stays null."""
+    there = [name for name in _LABELS if name in securities.columns]
+    return securities.with_columns(
+        pl.col(there).map_elements(readable, return_dtype=pl.String, skip_nulls=True)
+    )

@@ -16,9 +16,14 @@ from numpy.typing import NDArray
 from engine.config import Config, Market
 from engine.data.actions import renamed, renames
 from engine.data.calendar import currency_of, sessions_per_year
-from engine.data.lineage import Lineage
 from engine.data.memory import MEMORY, Memory
-from engine.data.months import month_files, months_between, write_month
+from engine.data.months import (
+    Lineage,
+    month_files,
+    months_between,
+    require_months,
+    write_month,
+)
 from engine.data.panel import DensePanel, Panel, check_bars, scatter
 from engine.data.quality import examine_more
 from engine.data.repair import RULES
@@ -27,7 +32,7 @@ from engine.data.tables import OPTIONAL, SECURITY_SCHEMA, RawTables
 from engine.errors import DataError
 from engine.files import MANIFEST, adopt, building, digest, verify_files, write_manifest
 from engine.records import record
-from engine.records.built import PanelManifest
+from engine.records.features import PanelManifest
 from engine.records.quality import REPORT, QualityReport
 
 _PORTION = 1_000_000
@@ -44,8 +49,10 @@ class StoredPanel:
 
     @cached_property
     def manifest(self) -> PanelManifest:
-        """Sessions, stocks and files of the panel."""
-        return record.read(self.directory / MANIFEST, PanelManifest)
+        """Sessions, stocks and files of the panel; IntegrityError if a month is not among them."""
+        found = record.read(self.directory / MANIFEST, PanelManifest)
+        require_months(self.directory, found.files, found.days)
+        return found
 
     @property
     def fingerprint(self) -> str:

@@ -4,9 +4,9 @@ Every decision about a bar uses that bar and this memory, so cleaning one more d
 cleaning the whole history again.
 """
 
+from collections import namedtuple
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -18,24 +18,11 @@ _RECENT = 20
 _START = {"factor": 1.0, "reinvested": 1.0, "settled": -(2**31)}
 
 
-class State(NamedTuple):
-    """The arrays of a `Memory` that `repair.walk` reads and writes: one value that numba knows."""
-
-    last: NDArray[np.float64]
-    factor: NDArray[np.float64]
-    reinvested: NDArray[np.float64]
-    owed: NDArray[np.float64]
-    told: NDArray[np.int64]
-    run: NDArray[np.int64]
-    held: NDArray[np.float64]
-    base: NDArray[np.float64]
-    day: NDArray[np.int64]
-    ended: NDArray[np.bool_]
-    unit: NDArray[np.int64]
-    excluded: NDArray[np.bool_]
-    variance: NDArray[np.float64]
-    seen: NDArray[np.int64]
-    turnover: NDArray[np.float64]
+State = namedtuple(
+    "State",
+    "last factor reinvested owed told run held base day ended unit excluded variance seen turnover",
+)
+"""The arrays of a `Memory` that `repair.walk` reads and writes: one value that numba knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

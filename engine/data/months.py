@@ -2,21 +2,29 @@
 
 Appending a session rewrites the files of its month only; all others are taken over as they are. The
 chain has one entry a session: the hash of the entry before and of everything that became known since.
-So two snapshots with the same entry at a session agree on everything up to it, to the last value.
+So two snapshots with the same entry at a session agree on everything up to it, to the last value; and a
+finished result can be extended if it was made by the same settings from a beginning of the same days.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from engine.data.tables import TABLES
+from engine.errors import IntegrityError
+from engine.files import MANIFEST, digest, read_manifest
 
 WHOLE = ("securities", "index")
 """Tables kept in one file."""
+_KEPT = 5
+"""Ancestors that stay on disk; they share all but their newest blocks with what extends them."""
 
 
 def key_of(table: str) -> str:
@@ -48,6 +56,16 @@ def months_between(name: str, files: Mapping[str, object], after: str, until: st
         for f in inside
         if after[:7] <= f.removeprefix(prefix).removesuffix(".parquet") <= until[:7]
     )
+
+
+def require_months(directory: Path, files: Iterable[str], days: Iterable[str]) -> None:
+    """IntegrityError unless the manifest of a directory names the bars of each month of ``days`` (ISO)."""
+    missing = sorted({f"bars-{day[:7]}.parquet" for day in days} - set(files))
+    if missing:
+        raise IntegrityError(
+            f"{directory / MANIFEST}: has sessions of {missing[0]}, but not the file",
+            hint="the file is damaged; delete its folder and build it again",
+        )
 
 
 def write_month(directory: Path, file: str, rows: pl.DataFrame) -> None:
@@ -122,3 +140,50 @@ def _bytes(rows: pl.DataFrame) -> Iterator[bytes]:
             yield column.to_physical().fill_null(-(2**31)).to_numpy().tobytes()
         else:
             yield column.cast(pl.Float64).fill_null(float("nan")).to_numpy().tobytes()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineage:
+    """By which settings, and from which sessions, a result is made."""
+
+    settings: str
+    """Digest of everything but the data that decides the values."""
+    chain: Sequence[str]
+    """One hash a raw session, see `engine.data.months`; empty for data that are not in a store."""
+    panel: str
+    """Fingerprint of the panel."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Name of the result's directory."""
+        return digest([self.settings, self.panel])
+
+    def fields(self) -> dict[str, object]:
+        """What the result's manifest has to say to be found again."""
+        return {
+            "fingerprint": self.fingerprint,
+            "settings": self.settings,
+            "raw_sessions": len(self.chain),
+            "chain_end": self.chain[-1] if self.chain else "",
+        }
+
+    def parents(self, root: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """Results under ``root`` that saw the beginning of these days and nothing else, longest first."""
+        found = []
+        for path in root.glob(f"*/{MANIFEST}"):
+            manifest = read_manifest(path.parent, verify=False)
+            seen = manifest.get("raw_sessions", 0)
+            if (
+                0 < seen < len(self.chain)
+                and manifest.get("settings") == self.settings
+                and manifest.get("chain_end") == self.chain[seen - 1]
+            ):
+                found.append((seen, path.parent, manifest))
+        found.sort(key=lambda item: (-item[0], item[1].name))
+        for _, directory, manifest in found:
+            yield directory, manifest
+
+    def prune(self, root: Path) -> None:
+        """Remove all but the newest ancestors: whatever they hold is in their successor too."""
+        for directory, _ in list(self.parents(root))[_KEPT:]:
+            shutil.rmtree(directory)

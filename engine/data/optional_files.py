@@ -12,11 +12,11 @@ from pathlib import Path
 import polars as pl
 
 from engine.data.jquants.tables import ALL_MARKETS
-from engine.data.labels import readable
 from engine.data.reading.columns import Cells
 from engine.data.reading.tables import WantedTable
 from engine.data.tables import OPTIONAL, Schema, complete
 from engine.errors import DataError
+from engine.plain_text import readable
 
 _CLOSE = "15:00"
 _PERCENT = 3.0

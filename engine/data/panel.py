@@ -15,7 +15,7 @@ from engine.errors import DataError
 from engine.records.flags import BREAK, PROCEEDS
 
 _PRICES = ("high", "low", "close", "close_raw")
-COLUMNS = ("open", *_PRICES, "volume", "turnover")
+_COLUMNS = ("open", *_PRICES, "volume", "turnover")
 MONEY = {"dividend": 0.0, "reinvested": 1.0, "flags": 0}
 """Columns of the frame that say what corporate actions did, and what they are where nothing is known."""
 
@@ -80,7 +80,7 @@ class DensePanel:
         )
 
     def _tables(self) -> list[str]:
-        names = (*(f"{name}_NS" for name in COLUMNS), "reinvested_NS", "proceeds_NS")
+        names = (*(f"{name}_NS" for name in _COLUMNS), "reinvested_NS", "proceeds_NS")
         return [name for name in names if getattr(self, name) is not None]
 
 
@@ -235,7 +235,7 @@ def scatter(
     return DensePanel(
         dates_S=dates_S,
         symbols=symbols,
-        **{f"{name}_NS": array(name) for name in COLUMNS},
+        **{f"{name}_NS": array(name) for name in _COLUMNS},
         sector_N=np.array([code.get(sector.get(s) or "", -1) for s in symbols], dtype=np.int16),
         sectors=sectors,
         index_close_S=_index(index, dates_S),

@@ -47,7 +47,7 @@ class Alignment:
         return now_S - _gather(self.row_KS, first_R)
 
 
-def align(
+def _align(
     table: pl.DataFrame,
     dates_S: NDArray[np.datetime64],
     *,
@@ -74,7 +74,7 @@ def align_rows(
     n_keys: int,
     dates_S: NDArray[np.datetime64],
 ) -> Alignment:
-    """`align` from arrays ``[R]``, into ``row_KS``; a negative key leaves the row out."""
+    """`_align` from arrays ``[R]``, into ``row_KS``; a negative key leaves the row out."""
     row_KS = _newest(key_R, available_R, order_R, days(dates_S), n_keys)
     return Alignment(row_KS=row_KS, available_R=available_R, dates_S=dates_S)
 

@@ -55,8 +55,10 @@ class Snapshot:
 
     @cached_property
     def manifest(self) -> SnapshotManifest:
-        """What it holds; RecordError if the file is damaged."""
-        return record.read(self.directory / MANIFEST, SnapshotManifest)
+        """What it holds; RecordError if the file is damaged, IntegrityError if it lacks a month."""
+        found = record.read(self.directory / MANIFEST, SnapshotManifest)
+        months.require_months(self.directory, found.files, found.days)
+        return found
 
     @property
     def days(self) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ from engine.data.tables import BAR_SCHEMA, SECURITY_SCHEMA, RawTables, complete
 
 _FIRST_DAY = "2018-01-02"
 _ORACLE_HORIZONS = (1, 5, 10, 20)
-CLUSTER_SIZE = 10
+_CLUSTER_SIZE = 10
 _SECTORS = (
     "Energy", "Materials", "Industrials", "Discretionary", "Staples",
     "Health", "Financials", "Technology", "Telecom", "Utilities",
@@ -126,7 +126,7 @@ def _draw_stocks(rng: np.random.Generator, config: SyntheticConfig) -> _Stocks:
     n_new = round(config.n_symbols * _LISTING_RATE * years)
     n = config.n_symbols + n_new
     n_gone = round(config.n_symbols * _DELISTING_RATE * years)
-    clusters = max(1, n // CLUSTER_SIZE)
+    clusters = max(1, n // _CLUSTER_SIZE)
     is_leader = rng.random(n) < _LEADER_SHARE
     spread = rng.uniform(0.5, 1.5, n)
     first = np.zeros(n, dtype=np.int64)

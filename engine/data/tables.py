@@ -2,11 +2,12 @@
 
 Prices and volumes are as quoted on the day; ``adjustment_factor`` says what the vendor's split did to
 them. Tables other than bars carry ``available``: the first day at whose close a row may be used. Each
-source computes it from its publication rule, and nothing downstream looks at period ends.
+source computes it from its publication rule, and nothing downstream looks at period ends. Where no sector is
+known, what needs one is off or refused.
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import polars as pl
@@ -22,6 +23,13 @@ _TYPES: Schema = (
     | {"shortable": pl.Boolean, "horizon": pl.Int64}
 )
 """A column has one type in all tables; those that are not named here are numbers."""
+_FACTOR = pl.col("adjustment_factor")
+_DIVIDEND = pl.col("dividend")
+SECTORS = "sectors"
+"""Name under which a securities table with at least one sector counts as a table of its own."""
+WAY_OUT = (
+    "ingest a table with the columns symbol and sector: `atft-tui ingest ... --securities FILE`"
+)
 
 
 def _schema(names: str) -> Schema:
@@ -135,3 +143,58 @@ def complete(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
         if name not in frame.columns
     ]
     return frame.with_columns(missing).select(list(schema))
+
+
+def drop_untraded(bars: pl.DataFrame) -> pl.DataFrame:
+    """Bars without a close dropped; their adjustment factor is multiplied into the stock's next bar, their
+    dividend added to its own, per share of that bar.
+
+    Sorted by (date, symbol). Each row depends on itself and earlier rows only.
+    """
+    bars = bars.with_columns(_FACTOR.fill_null(1.0))
+    traded = pl.col("close").is_not_null() & pl.col("close").is_not_nan()
+    # A factor or dividend on an untraded day is rare; only those stocks are worth walking through.
+    carrying = pl.col("symbol").is_in(
+        bars.filter(~traded & ((_FACTOR != 1.0) | (_DIVIDEND != 0.0)))["symbol"].unique().to_list()
+    )
+    carried = (
+        bars.filter(carrying)
+        .sort("symbol", "date")
+        .with_columns(traded.alias("_traded"))
+        .with_columns(
+            pl.col("_traded").shift(1, fill_value=False).cum_sum().over("symbol").alias("_bar")
+        )
+        .with_columns(
+            _FACTOR.product().over("symbol", "_bar"),
+            (_DIVIDEND * _FACTOR.product() / _FACTOR.cum_prod()).sum().over("symbol", "_bar"),
+        )
+        .drop("_traded", "_bar")
+    )
+    kept = pl.concat([bars.filter(~carrying), carried]).filter(traded)
+    return kept.sort("date", "symbol")
+
+
+def with_sector(securities: pl.DataFrame) -> pl.DataFrame:
+    """Rows whose sector is known: neither null nor empty."""
+    return securities.filter(pl.col("sector").fill_null("") != "")
+
+
+def has_sectors(securities: pl.DataFrame) -> bool:
+    """Whether the sector of at least one stock is known."""
+    return not with_sector(securities).is_empty()
+
+
+def sector_notes(securities: pl.DataFrame, symbols: Collection[str]) -> tuple[str, ...]:
+    """One sentence where sectors of ``symbols`` (those with bars) are missing; none where all are known."""
+    known = len(set(with_sector(securities)["symbol"]) & set(symbols))
+    if known == len(symbols):
+        return ()
+    if known:
+        return (
+            f"sectors are known for {known:,} of {len(symbols):,} stocks ({known / len(symbols):.0%}); the "
+            "others have no sector features and count as one sector of their own",
+        )
+    return (
+        "no stock has a sector: sector features are off, and what needs sectors is refused "
+        "(`--securities FILE` with symbol and sector; docs/markets.md)",
+    )

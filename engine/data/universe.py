@@ -11,7 +11,7 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from engine.config import Market, UniverseConfig
-from engine.data.lineage import Lineage
+from engine.data.months import Lineage
 from engine.data.panel import DensePanel
 from engine.errors import DataError, IntegrityError
 from engine.files import building, digest, read_manifest, verify_files, write_manifest
@@ -208,7 +208,7 @@ def _extend(panel: PanelSource, config: UniverseConfig, base: _Parts) -> _Parts:
         member_NS[:, : done - start] = False
         at_N = np.array([rows[symbol] for symbol in known], dtype=np.int64)
         member_NS[at_N, : done - start] = old_SN[start:].T
-    tail_KT = market_series(dense, member_NS)
+    tail_KT = _market_series(dense, member_NS)
     entry_N = np.where(member_NS.any(axis=1), member_NS.argmax(axis=1), dense.dates_S.size)
     taken = set(known)
     order = [
@@ -274,7 +274,7 @@ def _median_at_least(
     return out_NS
 
 
-def market_series(dense: DensePanel, member_NS: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _market_series(dense: DensePanel, member_NS: NDArray[np.bool_]) -> NDArray[np.float64]:
     """``[K, S]``, rows of `MARKET_SERIES`; NaN where there is nothing to average."""
     series_KS = _series(dense.close_NS, dense.turnover_NS, member_NS, _AVERAGE)
     if dense.index_close_S is not None:

@@ -21,20 +21,19 @@ from typing import Any
 import polars as pl
 
 from engine.config import Market
-from engine.data.tables import BAR_SCHEMA, SECURITY_SCHEMA, RawTables, complete
-from engine.data.untraded import drop_untraded
+from engine.data.tables import BAR_SCHEMA, SECURITY_SCHEMA, RawTables, complete, drop_untraded
 from engine.errors import DataError, EnvironmentProblem
 
 _COLUMNS = {"Open": "open", "High": "high", "Low": "low", "Close": "close", "Volume": "volume"}
 _SPLITS, _DIVIDENDS = "Stock Splits", "Dividends"
 _BIASED = "Yahoo has no delisted stocks: figures made from it are survivor-biased"
 
-Download = Callable[[Sequence[str], dt.date], Any]
+_Download = Callable[[Sequence[str], dt.date], Any]
 """(codes, first day) -> pandas frame as `yfinance.download` makes it: columns (code, field), index days."""
 
 
 def read_yahoo(
-    codes: Sequence[str], *, first: dt.date, market: Market, download: Download | None = None
+    codes: Sequence[str], *, first: dt.date, market: Market, download: _Download | None = None
 ) -> RawTables:
     """Bars of all codes that Yahoo knows; the others are named in the notes. DataError if it knows none."""
     frame = (download or _download)(codes, first)

@@ -7,6 +7,7 @@ the configuration) sessions are left out between two splits; look-back windows m
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from engine.features.feature_set import FeatureSet
 _MIN_TRAIN_SESSIONS = 60
 
 _Sessions = NDArray[np.int64]
+Part = Literal["validation", "test"]
+"""Of a split: days that are scored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,9 +20,15 @@ from engine.evaluation.ranks import (
     quantiles,
     rank_correlation_rows,
 )
-from engine.records.factor import DecayRow, EntryDelay, FactorFigures, LagRow, RankICRow
-from engine.records.judgement import SURE
-from engine.records.rank_ic import YearFigure
+from engine.records.figure import SURE
+from engine.records.rank_ic import (
+    DecayRow,
+    EntryDelay,
+    FactorFigures,
+    LagRow,
+    RankICRow,
+    YearFigure,
+)
 
 _Matrix = NDArray[np.float64]
 Forward = Callable[[int, int], _Matrix]
@@ -43,7 +49,7 @@ def factor_figures(
     traded_DN = forward(horizon, 1)
     daily_D = rank_correlation_rows(score_DN, traded_DN, MIN_NAMES)
     place_DN = quantiles(score_DN)
-    returns, errors = quantile_returns(place_DN, traded_DN, horizon=horizon)
+    returns, errors = _quantile_returns(place_DN, traded_DN, horizon=horizon)
     return FactorFigures(
         horizon=horizon,
         decay=tuple(_decay(score_DN, forward, h) for h in sorted({*_DECAY, horizon})),
@@ -54,8 +60,8 @@ def factor_figures(
         entry=_entry_delay(score_DN, forward, daily_D, horizon=horizon),
         quantile_returns=returns,
         quantile_errors=errors,
-        quantile_turnover=quantile_turnover(place_DN),
-        rank_autocorrelation=mean_figure(rank_autocorrelation(score_DN), lag=0),
+        quantile_turnover=_quantile_turnover(place_DN),
+        rank_autocorrelation=mean_figure(_rank_autocorrelation(score_DN), lag=0),
         years=by_year(daily_D, dates_D, horizon=horizon),
     )
 
@@ -73,15 +79,15 @@ def _rank_ic_row(score_DN: _Matrix, return_DN: _Matrix, *, lag: int) -> RankICRo
     return RankICRow(
         rank_ic=mean.value,
         rank_ic_se=mean.se,
-        null_band=null_band(score_DN, return_DN),
+        null_band=_null_band(score_DN, return_DN),
         n_dates=mean.n_dates,
     )
 
 
-def null_band(score_DN: _Matrix, return_DN: _Matrix) -> float:
+def _null_band(score_DN: _Matrix, return_DN: _Matrix) -> float:
     """Half-width of the 95 % band of the mean RankIC of ``[D, N]`` when scores are shuffled within each day.
 
-    As in `engine.evaluation.rank_ic.shuffled`, one permutation serves all days, so that a persistent score
+    As in `engine.evaluation.rank_ic._shuffled`, one permutation serves all days, so that a persistent score
     keeps the serial correlation that overlapping returns turn into a wider band. Without drawing any: with
     ranks s, r of a day centred and of length one, the covariance of s_d P r_d and s_e P r_e over all
     permutations P of n names is (s_d s_e)(r_d r_e) / (n - 1); days of different size share the geometric
@@ -131,7 +137,7 @@ def _entry_delay(
     )
 
 
-def quantile_returns(
+def _quantile_returns(
     place_DN: NDArray[np.int64], return_DN: _Matrix, *, horizon: int, count: int = QUANTILES
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Mean return of each quantile less the day's mean over scored names, and its standard error.
@@ -155,7 +161,7 @@ def quantile_returns(
     return means, errors
 
 
-def quantile_turnover(place_DN: NDArray[np.int64], count: int = QUANTILES) -> dict[str, float]:
+def _quantile_turnover(place_DN: NDArray[np.int64], count: int = QUANTILES) -> dict[str, float]:
     """Share of a quantile's names that were not in it on the scored day before, a fraction; mean over days.
 
     ``place_DN`` ``[D, N]`` holds quantiles 1..count, 0 = none.
@@ -171,7 +177,7 @@ def quantile_turnover(place_DN: NDArray[np.int64], count: int = QUANTILES) -> di
     return out
 
 
-def rank_autocorrelation(score_DN: _Matrix) -> Series:
+def _rank_autocorrelation(score_DN: _Matrix) -> Series:
     """Correlation ``[D - 1]`` of a day's ranks with those of the scored day before, of scores ``[D, N]``.
 
     Names scored on both days count; NaN with fewer than ``MIN_NAMES`` of them.

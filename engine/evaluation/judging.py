@@ -77,11 +77,11 @@ def gap(
         **{name: getattr(found, name) for name in PairedDifference.__struct_fields__},
         by_seed=by_seed,
         seed_deviation=_deviation(by_seed),
-        direction=direction(found, by_seed),
+        direction=_direction(found, by_seed),
     )
 
 
-def direction(found: PairedDifference, by_seed: Sequence[float]) -> Direction:
+def _direction(found: PairedDifference, by_seed: Sequence[float]) -> Direction:
     """Decided only if the whole interval lies on one side of 0 and every seed on the same side.
 
     The interval knows how days differ, the seeds how trainings differ; one without the other has called

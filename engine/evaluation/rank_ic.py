@@ -22,7 +22,7 @@ MIN_NAMES = 10
 """Fewer valid names than this give no daily correlation."""
 
 
-def average_ranks(values_N: _Array) -> NDArray[np.float64]:
+def _average_ranks(values_N: _Array) -> NDArray[np.float64]:
     """Ranks 1..N of values ``[N]``; equal values share their mean rank. NaN is not allowed."""
     _, inverse, counts = np.unique(values_N, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
@@ -49,7 +49,7 @@ def rank_ic(score_N: _Array, return_N: _Array) -> float:
     Stocks with a NaN are left out; NaN below ``MIN_NAMES`` stocks, or where a side is constant.
     """
     known = _pairs(score_N, return_N)
-    return float("nan") if known is None else _correlation(*map(average_ranks, known))
+    return float("nan") if known is None else _correlation(*map(_average_ranks, known))
 
 
 def rank_ic_series(scores: Sequence[_Array], returns: Sequence[_Array]) -> Series:
@@ -80,10 +80,10 @@ def summarise(
         return RankICSummary(rank_ic=math.nan)
     pearson_D = np.array([_pearson(s, r) for s, r in zip(scores, returns, strict=True)])
     pearson = mean_figure(pearson_D, lag=horizon)
-    spread = mean_figure(decile_spreads(scores, returns), lag=horizon)
+    spread = mean_figure(_decile_spreads(scores, returns), lag=horizon)
     deviation = float(valid_D.std(ddof=1)) if valid_D.size > 1 else float("nan")
     mean, se = float(valid_D.mean()), newey_west_se(valid_D, lag=horizon)
-    null = shuffled(scores, returns, draws=null_draws, seed=seed)
+    null = _shuffled(scores, returns, draws=null_draws, seed=seed)
     return RankICSummary(
         rank_ic=mean,
         rank_ic_se=se,
@@ -103,7 +103,7 @@ def summarise(
     )
 
 
-def decile_spreads(scores: Sequence[_Array], returns: Sequence[_Array]) -> Series:
+def _decile_spreads(scores: Sequence[_Array], returns: Sequence[_Array]) -> Series:
     """Mean return of the best tenth less that of the worst ``[D]``, a fraction; NaN below 20 names.
 
     The decile is that of all scored names; those whose return is unknown are then left out.
@@ -132,7 +132,7 @@ class _NullBands:
     """95 % quantile of that share's distance from its mean."""
 
 
-def shuffled(
+def _shuffled(
     scores: Sequence[_Array], returns: Sequence[_Array], *, draws: int, seed: int
 ) -> _NullBands:
     """Bands of RankIC, IC and hit share over ``draws`` sets of scores ``[N]`` shuffled within each day.
@@ -147,7 +147,7 @@ def shuffled(
         pairs = _pairs(score_N, return_N)
         if pairs is not None:
             known = [values_N.astype(np.float64) for values_N in pairs]
-            ranks = [_unit(average_ranks(values_N)) for values_N in known]
+            ranks = [_unit(_average_ranks(values_N)) for values_N in known]
             days.append((*ranks, *(_unit(values_N) for values_N in known)))
     if not days:
         return _NullBands(rank_ic=math.nan, ic=math.nan, hit_base=math.nan, hit_band=math.nan)

@@ -5,39 +5,39 @@ daily return, m for the market's, and name[-k] for k sessions earlier.
 """
 
 from collections.abc import Collection, Iterable
-from types import ModuleType
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
 
-from engine.config import FeatureConfig
-from engine.data.sectors import SECTORS, WAY_OUT
+from engine.config import Config, FeatureConfig
+from engine.data.tables import SECTORS, WAY_OUT
 from engine.errors import ConfigError, DataError
 from engine.features.families import (
-    cross_section,
+    bars,
     earnings,
     flow,
     graph,
-    interaction,
     margin,
-    market,
     options,
-    price,
-    sector,
+    peers,
     short,
     statements,
     technical,
-    validity,
-    volatility,
-    volume,
 )
 from engine.features.feature import Feature
+from engine.files import write_json
 
-_MODULES: tuple[ModuleType, ...] = (
-    price, volatility, volume, technical, cross_section, sector, market, options,
-    flow, margin, short, statements, earnings, graph, interaction, validity,
+CATALOG: tuple[Feature, ...] = (
+    *bars.FEATURES, *technical.FEATURES, *peers.FEATURES, *options.FEATURES, *flow.FEATURES,
+    *margin.FEATURES, *short.FEATURES, *statements.FEATURES, *earnings.FEATURES, *graph.FEATURES,
+    *bars.INTERACTION, *bars.VALIDITY,
 )  # fmt: skip
-CATALOG: tuple[Feature, ...] = tuple(feature for module in _MODULES for feature in module.FEATURES)
 FAMILIES = tuple(dict.fromkeys(feature.family for feature in CATALOG))
-ALWAYS = ("bars",)
+_ALWAYS = ("bars",)
 """Tables that every source has."""
+_FILE = "catalog.json"
+_TOLD = tuple(f.name for f in fields(Feature) if f.name not in ("compute", "depth", "own"))
+"""What is said of a feature; the rest is how it is computed."""
 
 
 def select(
@@ -67,9 +67,9 @@ def select(
         raise ConfigError(
             "features: no column", hint="name a family, or with breadth = named columns"
         )
-    chosen = tuple(f for f in asked if f.source in ALWAYS or f.source in present)
+    chosen = tuple(f for f in asked if f.source in _ALWAYS or f.source in present)
     lacking = {f.family: f.source for f in asked if f.name in columns or not every}
-    missing = {k: v for k, v in lacking.items() if v not in ALWAYS and v not in present}
+    missing = {k: v for k, v in lacking.items() if v not in _ALWAYS and v not in present}
     if missing:
         family, table = next(iter(missing.items()))
         raise DataError(
@@ -113,3 +113,27 @@ def find(name: str) -> Feature:
         f"no feature is named {name!r}",
         hint=f"did you mean {', '.join(near)}?" if near else "`atft-tui features list` shows all",
     )
+
+
+def told(feature: Feature) -> dict[str, Any]:
+    """What a row of the file says of a feature, by the names of its fields."""
+    return {name: getattr(feature, name) for name in _TOLD}
+
+
+def off(feature: Feature, config: Config, present: Collection[str] | None) -> str | None:
+    """Why a feature would not be computed; ``present``: optional tables with rows, None before any data."""
+    if "all" not in config.features.families and feature.family not in config.features.families:
+        return "not in features.families"
+    if config.features.breadth == "core" and not feature.core:
+        return "features.breadth is core"
+    if feature.source == "graph":
+        return "graph.kind is none" if config.graph.kind == "none" else None
+    if present is None or feature.source in _ALWAYS or feature.source in present:
+        return None
+    return f"needs the table `{feature.source}`"
+
+
+def write_catalog(directory: Path, config: Config, present: Collection[str] | None) -> None:
+    """Write the file; ``directory`` is ``WORKSPACE/features``."""
+    rows = [told(feature) | {"off": off(feature, config, present)} for feature in CATALOG]
+    write_json(directory / _FILE, {"features": rows})

@@ -29,7 +29,7 @@ _REACHES = (128, 192, 320, 448, 640, 1024)
 _NODE_FIGURES = (
     "listeners", "neighbours", "mean_abs_rho", "same_sector_share", "clustering", "kept_share",
 )  # fmt: skip
-"""Columns of `engine.graph.graph.NodeStatistics` that are features."""
+"""Columns of `engine.graph.graph._NodeStatistics` that are features."""
 _WORKING_BYTES = 600_000_000
 """For the values of a batch of features in a piece."""
 _BATCH = 48
@@ -48,7 +48,7 @@ class Inputs:
     graphs: GraphSeries | None
 
 
-def reach(feature: Feature) -> int:
+def _reach(feature: Feature) -> int:
     """Sessions before a piece that the feature has to be computed on to be exact in it."""
     need = feature.lookback + feature.depth * BLOCK
     return next((r for r in _REACHES if r >= need), -(-need // BLOCK) * BLOCK)
@@ -56,7 +56,7 @@ def reach(feature: Feature) -> int:
 
 def longest_reach(features: Sequence[Feature]) -> int:
     """Sessions before a new one that have to be at hand to compute these features for it."""
-    return max((reach(f) for f in features if f.scope == "stock"), default=BLOCK)
+    return max((_reach(f) for f in features if f.scope == "stock"), default=BLOCK)
 
 
 def pieces(stocks: int, sessions: int) -> Iterator[tuple[int, int]]:
@@ -106,8 +106,8 @@ def raw_values(
 ) -> Iterator[tuple[tuple[Feature, ...], NDArray[np.float32]]]:
     """Stock-scope features as they are, in batches ``[F, N, stop - first]``; NaN = unknown."""
     stock = [f for f in features if f.scope == "stock"]
-    order = sorted(stock, key=lambda f: (f.own, reach(f)))  # stable: families stay together
-    for (own, back), group in itertools.groupby(order, key=lambda f: (f.own, reach(f))):
+    order = sorted(stock, key=lambda f: (f.own, _reach(f)))  # stable: families stay together
+    for (own, back), group in itertools.groupby(order, key=lambda f: (f.own, _reach(f))):
         start = max(0, (first - back) // BLOCK * BLOCK)
         members = tuple(group)
         for batch in (members[i : i + _BATCH] for i in range(0, len(members), _BATCH)):

@@ -15,7 +15,7 @@ from engine.features import rolling
 from engine.features.feature import log
 
 Array = NDArray[np.float64]
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class Context:
         """Optional tables of the source, whole."""
         return self.dense.tables
 
-    def once(self, key: object, compute: Callable[[], T]) -> T:
+    def once(self, key: object, compute: Callable[[], _T]) -> _T:
         """What ``compute`` gives, such as an array ``[N, S]``; computed at the first call with ``key``."""
         if key not in self._memory:
             self._memory[key] = compute()
-        return cast(T, self._memory[key])
+        return cast(_T, self._memory[key])
 
     @property
     def close(self) -> Array:

@@ -13,17 +13,16 @@ import psutil
 from numpy.typing import NDArray
 
 from engine.config import Config, Market
-from engine.data.lineage import Lineage
-from engine.data.sectors import SECTORS, has_sectors
+from engine.data.months import Lineage
+from engine.data.tables import SECTORS, has_sectors
 from engine.data.universe import PanelSource, Universe
 from engine.errors import IntegrityError
-from engine.features.catalog import select
-from engine.features.catalog_file import write_catalog
+from engine.features.catalog import select, write_catalog
 from engine.features.compute import Inputs, compute_sessions, longest_reach, market_columns, pieces
 from engine.features.feature import Feature
 from engine.features.rolling import BLOCK
 from engine.features.targets import forward_returns
-from engine.features.tensor import BlockTensor, block_file, open_blocks, write_blocks
+from engine.features.tensor import DayTensor, block_file, open_blocks, write_blocks
 from engine.files import adopt, building, digest, read_manifest, write_manifest
 from engine.graph.graph import GraphSeries
 from engine.runs.events import Advanced
@@ -45,7 +44,7 @@ class FeatureSet:
     """Stocks that were ever a member, in order of their first day as one."""
     features: tuple[str, ...]
     horizons: tuple[int, ...]
-    x_SNF: NDArray[Any] | BlockTensor
+    x_SNF: NDArray[Any] | DayTensor
     """float16 or float32; 0 for missing values and for stocks outside the day's universe."""
     member_SN: NDArray[np.bool_]
     """In the universe of that day, decided with bars up to that day."""
@@ -83,7 +82,7 @@ class FeatureSet:
         return replace(
             self,
             dates_S=self.dates_S[:stop],
-            x_SNF=x.head(stop) if isinstance(x, BlockTensor) else x[:stop],
+            x_SNF=x[:stop] if isinstance(x, np.ndarray) else x.head(stop),
             member_SN=self.member_SN[:stop],
             forward_return_SNH=self.forward_return_SNH[:stop],
         )
@@ -134,7 +133,7 @@ def build_features(
             fields = work.fields(base[1] if base else None)
             write_manifest(staging, {**lineage.fields(), **fields}, known)
         lineage.prune(directory)
-    return open_features(target, universe)
+    return _open_features(target, universe)
 
 
 def chosen_features(panel: PanelSource, config: Config, *, with_graph: bool) -> tuple[Feature, ...]:
@@ -154,7 +153,7 @@ def _present_tables(panel: PanelSource) -> set[str]:
     return tables | ({SECTORS} if has_sectors(panel.securities) else set())
 
 
-def open_features(directory: Path, universe: Universe) -> FeatureSet:
+def _open_features(directory: Path, universe: Universe) -> FeatureSet:
     """Read a feature set back; a block's hash is checked when it is first read."""
     manifest = read_manifest(directory, verify=False)
     sessions, stocks = universe.dates_S.size, len(universe.symbols)

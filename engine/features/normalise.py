@@ -210,7 +210,7 @@ def _write(
                 known_BF[block, f] += _day_scores(days_DN[t - first], member_TN[t], winsor, score_N)
                 if half:
                     for i in range(N):
-                        bits_TNG[t, i, place_F[f]] = half_bits(score_bits[i])
+                        bits_TNG[t, i, place_F[f]] = _half_bits(score_bits[i])
                 else:
                     for i in range(N):
                         whole_TNG[t, i, place_F[f]] = score_N[i]
@@ -218,7 +218,7 @@ def _write(
 
 
 @njit(cache=True)
-def half_bits(bits: np.uint32) -> np.uint16:
+def _half_bits(bits: np.uint32) -> np.uint16:
     """Bits of the nearest half float (IEEE 754 binary16, ties to even) of a finite float32's bits."""
     b = np.int64(bits)
     sign, exponent, fraction = (b >> 16) & 0x8000, (b >> 23) & 0xFF, b & 0x7FFFFF

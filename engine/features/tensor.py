@@ -7,7 +7,7 @@ came later are filled in when it is read.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,20 @@ from engine.files import verify_files
 def block_file(kind: str, block: int) -> str:
     """Name of the file of a block; the kind is ``x`` (inputs) or ``y`` (labels)."""
     return f"{kind}-{block:04d}.npy"
+
+
+class DayTensor(Protocol):
+    """``[S, N, ...]`` whose days come when they are asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    def head(self, sessions: int) -> "DayTensor":
+        """The first sessions."""
+
+    def __getitem__(self, key: int | np.integer[Any] | slice) -> NDArray[Any]:
+        """One session ``[N, ...]``, or consecutive ones ``[T, N, ...]``."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import GraphConfig
-from engine.data.lineage import Lineage
-from engine.data.sectors import WAY_OUT
+from engine.data.months import Lineage
+from engine.data.tables import WAY_OUT
 from engine.data.universe import PanelSource, Universe
 from engine.errors import ConfigError, IntegrityError
 from engine.files import adopt, building, digest, read_manifest, verify_files, write_manifest

@@ -9,8 +9,13 @@ from numpy.typing import NDArray
 
 from engine.config import GraphConfig
 from engine.errors import DataError
-from engine.graph.correlation import LANES, market_free_returns, pair_correlations, unit_tiles
-from engine.graph.neighbours import strongest_neighbours
+from engine.graph.correlation import (
+    LANES,
+    market_free_returns,
+    pair_correlations,
+    strongest_neighbours,
+    unit_tiles,
+)
 
 _SMALLEST = 1e-7
 """With threshold 0 a correlation of exactly 0 (too little history) still makes no edge."""
@@ -59,11 +64,11 @@ def graphs_of_sessions(
             free_NS, node_n, session - first + 1, window=config.window, half_life=config.half_life
         )
         seed = config.seed + origin + session
-        edge_index, edge_attr = edges_among(tile_TWL, sector_N[node_n], config, seed=seed)
+        edge_index, edge_attr = _edges_among(tile_TWL, sector_N[node_n], config, seed=seed)
         yield Edges(session, node_n[edge_index], edge_attr)
 
 
-def edges_among(
+def _edges_among(
     tile_TWL: NDArray[np.float32], sector_N: NDArray[np.int16], config: GraphConfig, *, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Edges ``[2, E]`` and attributes ``[E, K]`` among the N stocks of one date.
@@ -84,7 +89,7 @@ def edges_among(
         neighbour_Nk, rho_Nk = _within_sectors(tile_TWL, sector_N, config.k)
         rho_Nk *= keep
     elif config.kind == "random":
-        neighbour_Nk = random_neighbours(n, config.k, seed)
+        neighbour_Nk = _random_neighbours(n, config.k, seed)
         rho_Nk = np.zeros(neighbour_Nk.shape, dtype=np.float32)
         target, slot = np.nonzero(neighbour_Nk >= 0)
         rho_E = pair_correlations(tile_TWL, neighbour_Nk[target, slot], target)
@@ -123,7 +128,7 @@ def _gather(tile_TWL: NDArray[np.float32], member_m: NDArray[np.int64]) -> NDArr
     return out_TWL
 
 
-def random_neighbours(n: int, k: int, seed: int) -> NDArray[np.int64]:
+def _random_neighbours(n: int, k: int, seed: int) -> NDArray[np.int64]:
     """k distinct others of each stock ``[N, k]``, all with equal chance; -1 where fewer exist."""
     out_Nk = np.full((n, k), -1, dtype=np.int64)
     draws = min(k, n - 1)

@@ -68,7 +68,7 @@ class GraphStatistics:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NodeStatistics:
+class _NodeStatistics:
     """Columns over ``nodes_N`` of one date. float32; NaN where undefined. Neighbours = heard sources."""
 
     date: dt.date
@@ -98,7 +98,7 @@ class GraphSeries:
     """Read from disk when they are asked for, where they are stored."""
     fingerprint: str
     _empty: Graph = field(init=False)
-    _nodes: dict[int, NodeStatistics] = field(init=False, default_factory=dict)
+    _nodes: dict[int, _NodeStatistics] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         empty = Graph(
@@ -118,7 +118,7 @@ class GraphSeries:
         r = int(np.searchsorted(self.sessions_R, session, side="right")) - 1
         return self.graphs[r] if r >= 0 else self._empty
 
-    def nodes_at(self, session: int) -> NodeStatistics | None:
+    def nodes_at(self, session: int) -> _NodeStatistics | None:
         """Per-stock columns of the newest graph, against the one before it; None before the first."""
         r = int(np.searchsorted(self.sessions_R, session, side="right")) - 1
         if r < 0:
@@ -163,7 +163,7 @@ def graph_statistics(
         known_E = keys
 
 
-def _node_statistics(graph: Graph, before: Graph | None) -> NodeStatistics:
+def _node_statistics(graph: Graph, before: Graph | None) -> _NodeStatistics:
     """Per-stock columns of a graph; ``before`` is the graph built before it, None for the first."""
     n = graph.nodes_N.size
     source_E, target_E = np.searchsorted(graph.nodes_N, graph.edge_index_2E)
@@ -173,7 +173,7 @@ def _node_statistics(graph: Graph, before: Graph | None) -> NodeStatistics:
         kept_E = np.isin(_edge_keys(graph), _edge_keys(before))
         known_N = np.isin(graph.nodes_N, before.nodes_N)
         kept_N = np.where(known_N, _mean_per(target_E, kept_E, heard_N), np.nan)
-    return NodeStatistics(
+    return _NodeStatistics(
         date=graph.date,
         nodes_N=graph.nodes_N,
         listeners_N=np.bincount(source_E, minlength=n).astype(np.float32),

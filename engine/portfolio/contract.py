@@ -54,7 +54,7 @@ def check_strategy(strategy: Strategy) -> list[_PromiseCheck]:
     return done
 
 
-def example(config: PortfolioConfig, seed: int = 0) -> Decisions:
+def _example(config: PortfolioConfig, seed: int = 0) -> Decisions:
     """A random market with scores: a third of the names unscored on a day, one day empty, one nearly."""
     rng = np.random.default_rng(seed)
     score_DN = rng.normal(size=(_D, _N)).astype(np.float32).astype(np.float64)
@@ -79,7 +79,7 @@ def example(config: PortfolioConfig, seed: int = 0) -> Decisions:
 
 
 def _promises() -> Iterator[tuple[str, Callable[[Strategy, PortfolioConfig], object]]]:
-    yield "finite weights of scored names only", lambda s, c: _chosen(s, example(c), c)
+    yield "finite weights of scored names only", lambda s, c: _chosen(s, _example(c), c)
     yield "inside gross, net and name limits", _limits
     yield "the same twice", _deterministic
     yield "its inputs stay as they were", _pure
@@ -95,8 +95,8 @@ def _chosen(strategy: Strategy, decisions: Decisions, config: PortfolioConfig) -
 
 
 def _limits(strategy: Strategy, config: PortfolioConfig) -> None:
-    build_book(strategy, example(config), config, ConstraintConfig())
-    gross_K, _, largest_K = exposures(_chosen(strategy, example(config), config))
+    build_book(strategy, _example(config), config, ConstraintConfig())
+    gross_K, _, largest_K = exposures(_chosen(strategy, _example(config), config))
     if gross_K.max() > config.investable + 1e-9 or largest_K.max() > config.max_weight + 1e-9:
         raise _BrokenPromiseError(
             f"gross {gross_K.max():.4g} or name {largest_K.max():.4g} too large"
@@ -104,13 +104,13 @@ def _limits(strategy: Strategy, config: PortfolioConfig) -> None:
 
 
 def _deterministic(strategy: Strategy, config: PortfolioConfig) -> None:
-    first, second = (_chosen(strategy, example(config), config) for _ in range(2))
+    first, second = (_chosen(strategy, _example(config), config) for _ in range(2))
     if not np.array_equal(first, second):
         raise _BrokenPromiseError("two calls with the same input differ")
 
 
 def _pure(strategy: Strategy, config: PortfolioConfig) -> None:
-    decisions = example(config)
+    decisions = _example(config)
     before = decisions.score_KN.copy()
     _chosen(strategy, decisions, config)
     if not np.array_equal(before, decisions.score_KN, equal_nan=True):
@@ -118,8 +118,8 @@ def _pure(strategy: Strategy, config: PortfolioConfig) -> None:
 
 
 def _causal(strategy: Strategy, config: PortfolioConfig) -> None:
-    decisions = example(config)
-    noise, market = example(config, seed=1), decisions.market
+    decisions = _example(config)
+    noise, market = _example(config, seed=1), decisions.market
     cut = int(np.searchsorted(decisions.row_K, _CUT))
     later = noise.market
     changed = replace(
@@ -152,7 +152,7 @@ def _spliced(before: NDArray[_Kind], after: NDArray[_Kind], row: int) -> NDArray
 
 
 def _equivariant(strategy: Strategy, config: PortfolioConfig) -> None:
-    decisions = example(config)
+    decisions = _example(config)
     order = np.random.default_rng(2).permutation(_N)
     market = decisions.market
     moved = replace(
@@ -174,14 +174,14 @@ def _equivariant(strategy: Strategy, config: PortfolioConfig) -> None:
 
 
 def _ties(strategy: Strategy, config: PortfolioConfig) -> None:
-    decisions = example(config)
+    decisions = _example(config)
     flat = decisions.with_scores(np.where(np.isfinite(decisions.score_KN), 1.0, np.nan))
     if _chosen(strategy, flat, config).any():
         raise _BrokenPromiseError("a day on which all scores are equal is traded")
 
 
 def _sign(strategy: Strategy, config: PortfolioConfig) -> None:
-    decisions = example(config)
+    decisions = _example(config)
     weight_KN = _chosen(strategy, decisions, config)
     lean = float((weight_KN * np.nan_to_num(decisions.normal_KN)).sum())
     if lean <= 0:
@@ -189,6 +189,6 @@ def _sign(strategy: Strategy, config: PortfolioConfig) -> None:
 
 
 def _invests(strategy: Strategy, config: PortfolioConfig) -> None:
-    gross_K, _, _ = exposures(_chosen(strategy, example(config), config))
+    gross_K, _, _ = exposures(_chosen(strategy, _example(config), config))
     if np.median(gross_K) <= 0.0:
         raise _BrokenPromiseError("more than half of the decisions hold nothing")

@@ -1,6 +1,7 @@
-"""Scores of whole days: what the model hands to a strategy."""
+"""Scores of whole days, which the model hands to a strategy, and the target weights that come back."""
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -9,11 +10,14 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from engine.config import Market
-from engine.errors import DataError, EngineError, EnvironmentProblem, IntegrityError
+from engine.errors import DataError, EngineError, EnvironmentProblem, GateError, IntegrityError
 from engine.files import atomic_path
 
 _KEYS = {"date": pl.Date, "symbol": pl.String, "fold": pl.Int16, "split": pl.String}
 _SPLITS = ("train", "validation", "test")
+_LIMITS = ("max_gross", "max_net", "max_weight")
+_TOLERANCE = 1e-9
+"""Rounding that a sum of weights may show."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +36,10 @@ class Prediction:
     data_fingerprint: str = ""
 
     def __post_init__(self) -> None:
-        check_schema(
+        _check_schema(
             self.frame, {**_KEYS, **dict.fromkeys(map(score_column, self.horizons), pl.Float32)}
         )
-        check_keys(self.frame, "predictions")
+        _check_keys(self.frame, "predictions")
         for column in map(score_column, self.horizons):
             bad = self.frame.filter(~pl.col(column).is_finite().fill_null(value=False))
             if not bad.is_empty():
@@ -70,7 +74,8 @@ class Prediction:
     @classmethod
     def read(cls, path: Path) -> Self:
         """IntegrityError for a file that is damaged or holds other columns."""
-        frame, metadata = read_table(path, hint="run `atft-tui train` or `atft-tui predict` first")
+        hint = "run `atft-tui train` or `atft-tui predict` first"
+        frame, metadata = read_table(path, ("run_id", "market"), hint=hint)
         try:
             return cls(
                 frame=frame,
@@ -84,8 +89,6 @@ class Prediction:
                 config_digest=metadata.get("config_digest", ""),
                 data_fingerprint=metadata.get("data_fingerprint", ""),
             )
-        except KeyError as error:
-            raise IntegrityError(f"{path}: has no {error.args[0]} in its metadata") from error
         except EngineError as error:
             raise IntegrityError(f"{path}: {error.message}") from error
 
@@ -95,7 +98,7 @@ def score_column(horizon: int) -> str:
     return f"score_{horizon}"
 
 
-def check_schema(frame: pl.DataFrame, wanted: dict[str, pl.DataType | type[pl.DataType]]) -> None:
+def _check_schema(frame: pl.DataFrame, wanted: dict[str, pl.DataType | type[pl.DataType]]) -> None:
     """Every wanted column exists with its type; further columns (quantiles) are allowed."""
     for name, dtype in wanted.items():
         if name not in frame.columns:
@@ -104,7 +107,7 @@ def check_schema(frame: pl.DataFrame, wanted: dict[str, pl.DataType | type[pl.Da
             raise DataError(f"column {name} is {frame.schema[name]}, not {dtype}")
 
 
-def check_keys(frame: pl.DataFrame, what: str) -> None:
+def _check_keys(frame: pl.DataFrame, what: str) -> None:
     """(date, symbol) is sorted and unique: a shuffled day would silently give another result."""
     keys = frame.select("date", "symbol")
     if keys.null_count().sum_horizontal().item():
@@ -124,15 +127,80 @@ def write_table(path: Path, frame: pl.DataFrame, metadata: dict[str, str]) -> No
         pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
 
 
-def read_table(path: Path, *, hint: str) -> tuple[pl.DataFrame, dict[str, str]]:
-    """Rows and metadata. ``hint`` says how to make the file when it is not there."""
+def read_table(
+    path: Path, names: Collection[str], *, hint: str
+) -> tuple[pl.DataFrame, dict[str, str]]:
+    """Rows, and metadata with these names among others; IntegrityError if one is missing.
+
+    ``hint`` says how to make the file when it is not there.
+    """
     if not path.is_file():
         raise EnvironmentProblem(f"{path}: no such file", hint=hint)
     try:
         table = pq.read_table(path)
     except (OSError, ValueError) as error:
         raise IntegrityError(f"{path}: not readable as Parquet ({error})") from error
-    metadata = table.schema.metadata or {}
+    stored = table.schema.metadata or {}
+    metadata = {key.decode(): value.decode() for key, value in stored.items()}
+    for name in names:
+        if name not in metadata:
+            raise IntegrityError(f"{path}: has no {name} in its metadata")
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)
-    return frame, {key.decode(): value.decode() for key, value in metadata.items()}
+    return frame, metadata
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """Fractions of equity decided at the close of ``date``; filled one session later.
+
+    ``date, symbol, weight: f64``, sorted, unique, finite. A date that is present was decided: names
+    missing from it are wanted at 0. A date without rows is no decision; the book is left alone.
+    """
+
+    frame: pl.DataFrame
+    strategy: str
+    run_id: str
+    max_gross: float
+    """Limit of the sum of absolute weights of a day."""
+    max_net: float
+    """Limit of the absolute sum of weights of a day; 0 = dollar neutral."""
+    max_weight: float
+    """Limit of one absolute weight."""
+
+    def __post_init__(self) -> None:
+        _check_schema(self.frame, {"date": pl.Date, "symbol": pl.String, "weight": pl.Float64})
+        _check_keys(self.frame, f"weights of {self.strategy}")
+        weight = pl.col("weight")
+        if not self.frame.select(weight.is_finite().fill_null(value=False).all()).item():
+            raise DataError(f"weights of {self.strategy}: a weight is not finite")
+        self._limit(weight.abs().sum(), self.max_gross, "gross exposure")
+        self._limit(weight.sum().abs(), self.max_net, "net exposure")
+        self._limit(weight.abs().max(), self.max_weight, "largest single weight")
+
+    def _limit(self, figure: pl.Expr, limit: float, what: str) -> None:
+        days = self.frame.group_by("date", maintain_order=True).agg(figure.alias("figure"))
+        worst = days.filter(pl.col("figure") > limit + _TOLERANCE)
+        if not worst.is_empty():
+            date, value = worst.row(0)
+            raise GateError(
+                f"weights of {self.strategy}: {what} {value:.4g} on {date} is above its limit {limit:.4g}",
+                hint="correct the strategy, or the limits in [portfolio]",
+            )
+
+    def write(self, path: Path) -> None:
+        """Write Parquet, with the limits in its metadata."""
+        limits = {name: repr(getattr(self, name)) for name in _LIMITS}
+        write_table(path, self.frame, {"run_id": self.run_id, "strategy": self.strategy, **limits})
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The weights that a backtest wrote."""
+        names, hint = ("strategy", "run_id", *_LIMITS), "run `atft-tui backtest` first"
+        frame, metadata = read_table(path, names, hint=hint)
+        return cls(
+            frame=frame,
+            strategy=metadata["strategy"],
+            run_id=metadata["run_id"],
+            **{name: float(metadata[name]) for name in _LIMITS},
+        )

@@ -67,7 +67,7 @@ class Decisions:
 
     @cached_property
     def neutral(self) -> dict[tuple[str, ...], Self]:
-        """What `neutralised` has made of these decisions, by styles: the cells of a sweep share it."""
+        """What `_neutralised` has made of these decisions, by styles: the cells of a sweep share it."""
         return {}
 
     def top(self, fraction: float) -> NDArray[np.bool_]:

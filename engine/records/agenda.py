@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 ProcessState = Literal["never", "stopped", "stuck", "running"]
 SessionState = Literal["due", "running", "done", "missed", "late"]
-Moment = Annotated[dt.datetime, Meta(tz=True)]
+_Moment = Annotated[dt.datetime, Meta(tz=True)]
 """A time without a zone is none: it cannot be compared with now."""
 ErrandKind = Literal["audit", "challenger", "report"]
 
@@ -36,7 +36,7 @@ class Outlook(Struct, frozen=True, kw_only=True):
 class Heartbeat(Struct, frozen=True, kw_only=True):
     """The scheduler wrote this when it last showed that it lives."""
 
-    at: Moment
+    at: _Moment
     pid: int = 0
     host: str = ""
 
@@ -47,9 +47,9 @@ class BookedSession(Struct, frozen=True, kw_only=True):
     exchange: str
     session: dt.date
     state: SessionState
-    due_at: Moment
-    give_up_at: Moment
-    next_at: Moment
+    due_at: _Moment
+    give_up_at: _Moment
+    next_at: _Moment
     """The next attempt is not made before this."""
     caught_up: bool
     """It was started later than the grace allows: the machine slept or was off."""
@@ -62,7 +62,7 @@ class BookedSession(Struct, frozen=True, kw_only=True):
     """TRADE, HOLD or STOP; None without a signal."""
     seal: str | None = None
     exit_code: int | None = None
-    decided_at: Moment | None = None
+    decided_at: _Moment | None = None
     """When it got its final state."""
 
 

@@ -12,9 +12,8 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from engine.records.book import AlphaToOrders, BookExposures, ExtremeDay, HeldBreaks
-from engine.records.factor import FactorFigures
 from engine.records.figure import DASH
-from engine.records.rank_ic import YearFigure
+from engine.records.rank_ic import FactorFigures, YearFigure
 
 BACKTEST = "backtest.json"
 SETTINGS = ("portfolio", "constraints", "costs")

@@ -1,4 +1,6 @@
-"""A figure with its error: the one place where a measured number becomes text."""
+"""A figure with its error: the one place where a measured number becomes text, and the one rule of when it
+counts: for the log, the tables, the report and the screen.
+"""
 
 import math
 from typing import Literal
@@ -7,9 +9,19 @@ from msgspec import Struct
 
 _Unit = Literal["", "%", "bps"]
 """How a fraction is shown: as it is, in percent, or in basis points."""
-Role = Literal["good", "bad", "plain", "unknown"]
+_Role = Literal["good", "bad", "plain", "unknown"]
 _SCALE: dict[_Unit, float] = {"": 1.0, "%": 100.0, "bps": 1e4}
 DASH = "—"
+SURE = 1.96
+"""Standard errors between a value and zero at 95 %."""
+GRADIENT_LOW, GRADIENT_HEALTHY = 1e-8, 1e-6
+"""L2 norm of the GAT block's gradient: below the first it is starved, above the second healthy."""
+GRAPH_SHARE = 1e-3
+"""Share of the score variance that goes with the graph's edges below which the graph is not heard."""
+COLLAPSED_RATIO = 0.02
+"""Eval-mode score deviation over label deviation below which scores count as collapsed."""
+RANK_IC_GOAL, IC_GOAL = 0.020, 0.015
+"""Validation RankIC and IC that the founding document asks for."""
 
 
 class Figure(Struct, frozen=True):
@@ -36,7 +48,7 @@ class Figure(Struct, frozen=True):
         return out + (f" (n={self.n:,})" if self.n else "")
 
     @property
-    def role(self) -> Role:
+    def role(self) -> _Role:
         """Good or bad beyond the null band (or two standard errors where no band is known), else plain."""
         if math.isnan(self.value):
             return "unknown"
@@ -62,3 +74,13 @@ class Interval(Struct, frozen=True):
         if math.isnan(self.low) or math.isnan(self.high):
             return out
         return f"{out} [{self.low:{plus}.{digits}f}, {self.high:{plus}.{digits}f}]"
+
+
+def is_noise(rank_ic: float, null_band: float) -> bool:
+    """True unless |RankIC| lies outside the band of shuffled scores; an undefined value is noise."""
+    return not abs(rank_ic) > null_band
+
+
+def is_established(rank_ic: float, standard_error: float, null_band: float) -> bool:
+    """Outside the null band, and `SURE` standard errors away from zero."""
+    return not is_noise(rank_ic, null_band) and abs(rank_ic) > SURE * standard_error

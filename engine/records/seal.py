@@ -20,15 +20,14 @@ from msgspec import Struct
 from engine.errors import IntegrityError
 from engine.files import MANIFEST
 from engine.records import record
-from engine.records.card import Card
+from engine.records.card import Card, SignalEvidence
 from engine.records.orders import Positions
-from engine.records.signal_evidence import SignalEvidence
 
 SEAL = "SEAL"
 """File with the SHA-256 of the manifest."""
 ATTEMPT = Path("signals") / "attempt.json"
 """The file, in the workspace, with the card of the last attempt that sealed nothing."""
-Standing = Literal["sealed", "torn", "broken"]
+_Standing = Literal["sealed", "torn", "broken"]
 """``torn``: a part is missing; ``broken``: a part is not what was sealed. Neither may be traded on."""
 _NAME = re.compile(r"\d{4}-\d{2}-\d{2}(?:-r[1-9]\d*)?")
 _SEAL_BYTES = 256
@@ -167,7 +166,7 @@ class Seal(SealPlace):
     """
 
     stamp: _Stamp = ()
-    standing: Standing = field(compare=False)
+    standing: _Standing = field(compare=False)
     trouble: str = field(default="", compare=False)
     """What is missing or differs; empty when sealed."""
     digest: str = field(default="", compare=False)
@@ -252,7 +251,7 @@ def examine(directory: Path) -> Seal:
         trouble = f"cannot be read: {error}"
         return Seal(directory, stamp=stamp, standing="torn", trouble=trouble)
     manifest: SealManifest | None = None
-    standing: Standing = "broken"
+    standing: _Standing = "broken"
     trouble = f"{MANIFEST} is not what {SEAL} stands for"
     if hashlib.sha256(content).hexdigest() == digest:
         try:
@@ -279,7 +278,7 @@ def _stamp(directory: Path) -> _Stamp:
     return tuple(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats))
 
 
-def _counted(manifest: SealManifest, sizes: dict[str, int]) -> tuple[Standing, str]:
+def _counted(manifest: SealManifest, sizes: dict[str, int]) -> tuple[_Standing, str]:
     """Every listed file there in its size, and no other. Their hashes are checked when they are read."""
     for name, file in manifest.files.items():
         if name not in sizes:

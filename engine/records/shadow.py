@@ -5,8 +5,8 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-from engine.records.judgement import SURE, is_noise
-from engine.records.signal_evidence import LiveRankIC
+from engine.records.card import LiveRankIC
+from engine.records.figure import SURE, is_noise
 
 Entry = Literal["open", "close"]
 ENTRIES: tuple[Entry, ...] = ("open", "close")

@@ -6,8 +6,7 @@ from typing import Annotated, Literal, TypedDict
 
 from msgspec import Meta, Struct
 
-from engine.records.evidence import Evidence
-from engine.records.reading import ReadingPlan, plan_lines
+from engine.records.reading import Evidence, ReadingPlan, plan_lines
 
 CURRENT = "CURRENT"
 """File below ``data`` with the id of the snapshot that is used."""

@@ -6,8 +6,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from engine.records.figure import Figure
-from engine.records.judgement import SURE
+from engine.records.figure import SURE, Figure
 
 TrialState = Literal["complete", "pruned", "failed"]
 _STATES: tuple[TrialState, ...] = ("complete", "pruned", "failed")

@@ -78,6 +78,13 @@ class SweepSummary(Struct, frozen=True, kw_only=True):
     sessions_per_year: int = 252
     notes: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        for key in self.grid:
+            if not all(
+                isinstance(cell.settings.get(key), int | float | str) for cell in self.cells
+            ):
+                raise ValueError(f"cells: one has no value of {key}")
+
     @property
     def ranked(self) -> tuple[SweepCell, ...]:
         """Best Sharpe ratio first, unknown ones last."""

@@ -8,8 +8,7 @@ import math
 
 from msgspec import Struct
 
-from engine.records.figure import DASH, Figure
-from engine.records.judgement import GRAPH_SHARE
+from engine.records.figure import DASH, GRAPH_SHARE, Figure
 
 
 class Worth(Struct, frozen=True, kw_only=True):

@@ -4,8 +4,7 @@ import math
 from dataclasses import dataclass, field
 
 from engine.records.backtest import BacktestSummary
-from engine.records.figure import Figure
-from engine.records.judgement import is_established
+from engine.records.figure import Figure, is_established
 from engine.records.rank_ic import RankICSummary
 from engine.records.train import TrainResult
 from engine.report.facts import Facts

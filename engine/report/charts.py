@@ -9,7 +9,9 @@ from html import escape
 _WIDTH, _HEIGHT = 760, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 26, 30
 _MAX_BAR = 90
-MAX_POINTS = 800
+_EDGE = 1e12
+"""A value beyond this is no figure of a market; it is drawn here, so that a scale has room for it."""
+_MAX_POINTS = 800
 """Points of a line; longer series are thinned evenly, the last point stays."""
 
 
@@ -24,10 +26,10 @@ class _PixelScale:
 
     def __call__(self, value: float) -> float:
         span = (self.high - self.low) or 1.0
-        return self.start + (value - self.low) / span * (self.stop - self.start)
+        return self.start + (_within(value) - self.low) / span * (self.stop - self.start)
 
 
-def svg(body: str, *, title: str, width: int = _WIDTH, height: int = _HEIGHT) -> str:
+def _svg(body: str, *, title: str, width: int = _WIDTH, height: int = _HEIGHT) -> str:
     """A drawing with its title for readers that do not see it."""
     return (
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}" '
@@ -59,7 +61,7 @@ def lines(
     parts = [_grid(y, percent=percent), _dates(x, labels, height), _unit(unit)]
     for i, (_, line) in reversed(list(enumerate(series.items()))):
         parts.append(f'<path class="s{i}" d="{_path(line, x, y)}"/>')
-    return svg("".join(parts), title=title, height=height) + _legend(list(series))
+    return _svg("".join(parts), title=title, height=height) + _legend(list(series))
 
 
 def area(values: Sequence[float], labels: Sequence[str], *, title: str, unit: str) -> str:
@@ -74,7 +76,7 @@ def area(values: Sequence[float], labels: Sequence[str], *, title: str, unit: st
     path = _path(values, x, y)
     shape = f"M{_LEFT},{y(0.0):.1f}L{path[1:]}L{_WIDTH - _RIGHT},{y(0.0):.1f}Z"
     body = _unit(unit) + _grid(y, percent=True, count=2) + f'<path class="fill" d="{shape}"/>'
-    return svg(body + _dates(x, labels, height), title=title, height=height)
+    return _svg(body + _dates(x, labels, height), title=title, height=height)
 
 
 def bars(
@@ -110,7 +112,7 @@ def bars(
             low, high = y(value - errors[name]), y(value + errors[name])
             parts.append(f'<path class="whisker" d="M{middle:.1f},{low:.1f}V{high:.1f}"/>')
         parts.append(_text(middle, _HEIGHT - 10, name, "middle"))
-    return svg("".join(parts), title=title, height=_HEIGHT + (14 if x_label else 0))
+    return _svg("".join(parts), title=title, height=_HEIGHT + (14 if x_label else 0))
 
 
 def waterfall(steps: Mapping[str, float], *, title: str, unit: str) -> str:
@@ -133,7 +135,7 @@ def waterfall(steps: Mapping[str, float], *, title: str, unit: str) -> str:
         middle = left + step * 0.32
         parts.append(_text(middle, top - 4, f"{steps[names[i]]:+.1%}", "middle", "value"))
         parts.append(_text(middle, _HEIGHT - 10, names[i], "middle"))
-    return svg("".join(parts), title=title)
+    return _svg("".join(parts), title=title)
 
 
 def meter(
@@ -161,7 +163,7 @@ def meter(
             parts.append(f'<path class="span {kind}" d="M{x(low):.1f},{y:.1f}H{x(high):.1f}"/>')
         if math.isfinite(value):
             parts.append(f'<circle class="{kind}" cx="{x(value):.1f}" cy="{y:.1f}" r="5"/>')
-    return svg("".join(parts), title=title, height=height)
+    return _svg("".join(parts), title=title, height=height)
 
 
 def timeline(spans: Sequence[tuple[str, str, str, int]], *, gap: int, title: str) -> str:
@@ -176,7 +178,7 @@ def timeline(spans: Sequence[tuple[str, str, str, int]], *, gap: int, title: str
         parts.append(_text(left, 58, first, "start"))
         parts.append(_text(right, 72, last, "end"))
         position += n + gap
-    return svg("".join(parts), title=title, height=height)
+    return _svg("".join(parts), title=title, height=height)
 
 
 def heat_map(
@@ -213,7 +215,7 @@ def heat_map(
             )
             text = f"{value:+.1%}" if percent else f"{value:+.2f}"
             parts.append(_text(x + cell / 2, y + 19, text, "middle", "value"))
-    return svg("".join(parts), title=title, height=top + 4 + row * len(rows))
+    return _svg("".join(parts), title=title, height=top + 4 + row * len(rows))
 
 
 def _legend(names: Sequence[str]) -> str:
@@ -224,10 +226,10 @@ def _legend(names: Sequence[str]) -> str:
 
 
 def _thinned(n: int) -> list[int]:
-    """At most ``MAX_POINTS`` places of n, first and last among them."""
-    if n <= MAX_POINTS:
+    """At most ``_MAX_POINTS`` places of n, first and last among them."""
+    if n <= _MAX_POINTS:
         return list(range(n))
-    return sorted({round(i * (n - 1) / (MAX_POINTS - 1)) for i in range(MAX_POINTS)})
+    return sorted({round(i * (n - 1) / (_MAX_POINTS - 1)) for i in range(_MAX_POINTS)})
 
 
 def _unit(text: str) -> str:
@@ -275,8 +277,13 @@ def _ticks(low: float, high: float, count: int) -> list[float]:
 
 
 def _room(low: float, high: float) -> tuple[float, float]:
+    low, high = _within(low), _within(high)
     margin = 0.06 * ((high - low) or 1.0)
     return low - (margin if low < 0 else 0.0), high + margin
+
+
+def _within(value: float) -> float:
+    return math.copysign(_EDGE, value) if abs(value) > _EDGE else value
 
 
 def _rect(x: float, y: float, width: float, height: float, kind: str) -> str:

@@ -12,7 +12,7 @@ from engine.config import Config
 from engine.data.store import PanelStore
 from engine.errors import EngineError, IntegrityError
 from engine.files import Json
-from engine.portfolio.weights import Weights
+from engine.portfolio.prediction import Weights
 from engine.records import record
 from engine.records.audit import AuditResult, read_audit
 from engine.records.backtest import BACKTEST, BacktestSummary, SettingsTable
@@ -121,7 +121,7 @@ def gather(workspace: Path, run: Run) -> Facts:
         baseline_returns=pl.read_parquet(returns) if returns.is_file() else None,
         months=months,
         holdings=_holdings(workspace, run),
-        ex_dates=paid_dividends(run),
+        ex_dates=_paid_dividends(run),
         trials=dict(read_trials(run)),
         ablations=_ablations(workspace, run, train),
         config=run.config().model_dump(mode="json"),
@@ -182,7 +182,7 @@ def _holdings(workspace: Path, run: Run) -> pl.DataFrame | None:
     )
 
 
-def paid_dividends(run: Run) -> pl.DataFrame | None:
+def _paid_dividends(run: Run) -> pl.DataFrame | None:
     """`Facts.ex_dates`: a stock bought on its ex-date got nothing.
 
     None without a backtest, or with one from before dividends were money.

@@ -1,21 +1,33 @@
-"""A report as one self-contained HTML file, as Markdown, and as JSON."""
+"""A report as one self-contained HTML file, as Markdown, JSON, tables and PDF."""
 
 import datetime as dt
+import os
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import jinja2
 import msgspec
+import polars as pl
 
-from engine.files import Json
+from engine.errors import EnvironmentProblem, UsageError
+from engine.files import FORMULA, Json, atomic_path, strict, write_parquet, write_text
+from engine.records import record
 from engine.report.answers import Answer, answers
 from engine.report.facts import Facts
 from engine.report.sections import Section, sections
+from engine.report.sections.section import flat
 
 _FOOTER = (
     "Research output, not advice. Every figure is out of sample and in eval mode unless it says "
     "otherwise."
 )
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+_MAC = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+_TIMEOUT_S = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,3 +98,101 @@ def _row(cells: Sequence[str]) -> str:
 def _cell(words: str) -> str:
     """Text that cannot break a table or become markup."""
     return words.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+def _tables(facts: Facts) -> dict[str, pl.DataFrame]:
+    """``""``: one row a session, also of the baselines' net returns; ``-holdings``; ``-figures``."""
+    if facts.backtest is None or facts.daily is None:
+        raise UsageError(
+            f"{facts.run_id}: csv and parquet hold the simulation, and there is none yet",
+            hint=f"run `atft-tui backtest {facts.run_id}` first",
+        )
+    daily = facts.daily
+    if facts.baseline_returns is not None:
+        wide = facts.baseline_returns.pivot(on="name", index="date", values="net_return")
+        names = [name for name in wide.columns if name != "date"]
+        wide = wide.rename({name: f"net_return_{name}" for name in names})
+        daily = daily.join(wide, on="date", how="left").sort("date")
+    told = record.as_json(facts.backtest)
+    figures = {key: value for key, value in told.items() if not isinstance(value, list)}
+    rows = [(key, None if value is None else str(value)) for key, value in flat(strict(figures))]
+    found = {
+        "": daily,
+        "-figures": pl.DataFrame(
+            rows, schema={"figure": pl.String, "value": pl.String}, orient="row"
+        ),
+    }
+    if facts.holdings is not None:
+        found["-holdings"] = facts.holdings
+    return found
+
+
+def write_tables(directory: Path, stem: str, facts: Facts, kind: str) -> list[Path]:
+    """``<stem><name>.<kind>`` of each table; CSV text cells cannot be formulas, Parquet is untouched."""
+    paths = []
+    for name, frame in _tables(facts).items():
+        path = directory / f"{stem}{name}.{kind}"
+        if kind == "csv":
+            write_text(path, _inert(frame).write_csv())
+        else:
+            write_parquet(path, frame)
+        paths.append(path)
+    return paths
+
+
+def _inert(frame: pl.DataFrame) -> pl.DataFrame:
+    """Text cells that a spreadsheet would run get a leading apostrophe; numbers stay numbers.
+
+    A figure written as text (``-0.5``) is no formula and is left alone.
+    """
+    return frame.with_columns(
+        pl.when(_runs(pl.col(name))).then("'" + pl.col(name)).otherwise(pl.col(name)).alias(name)
+        for name, dtype in frame.schema.items()
+        if dtype == pl.String
+    )
+
+
+def _runs(cell: pl.Expr) -> pl.Expr:
+    risky = pl.any_horizontal(cell.str.starts_with(mark) for mark in FORMULA)
+    return risky & cell.cast(pl.Float64, strict=False).is_null()
+
+
+def _find_browser() -> str | None:
+    """``ATFT_CHROMIUM`` if set, else the first known browser on the path."""
+    given = os.environ.get("ATFT_CHROMIUM")
+    if given:
+        return given
+    found = next((path for name in _BROWSERS if (path := shutil.which(name))), None)
+    return found or (str(_MAC) if _MAC.is_file() else None)
+
+
+def write_pdf(page: str, path: Path) -> None:
+    """Print an HTML page. An EnvironmentProblem says what is missing or what the browser said."""
+    browser = _find_browser()
+    if browser is None:
+        raise EnvironmentProblem(
+            "pdf needs Chromium or Chrome, and none is installed",
+            hint="install chromium, set ATFT_CHROMIUM, or print the html from any browser",
+        )
+    with tempfile.TemporaryDirectory() as directory, atomic_path(path) as temporary:
+        source = Path(directory) / "report.html"
+        source.write_text(page, encoding="utf-8")
+        words = [
+            browser, "--headless", "--disable-gpu", "--no-first-run", "--no-pdf-header-footer",
+            f"--user-data-dir={directory}/profile", f"--print-to-pdf={temporary.resolve()}",
+        ]  # fmt: skip
+        if hasattr(os, "geteuid") and os.geteuid() == 0:
+            words.append("--no-sandbox")  # Chromium refuses to sandbox root; the page is our own
+        try:
+            done = subprocess.run(
+                [*words, source.as_uri()],
+                capture_output=True,
+                text=True,
+                timeout=_TIMEOUT_S,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise EnvironmentProblem(f"{browser}: {error}", hint="set ATFT_CHROMIUM") from error
+        if done.returncode != 0 or not temporary.is_file():
+            words_of_it = (done.stderr.strip().splitlines() or ["no output"])[-1]
+            raise EnvironmentProblem(f"{browser} printed no pdf: {words_of_it}")

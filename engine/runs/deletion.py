@@ -16,6 +16,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from engine.errors import EnvironmentProblem, GateError, LockedError
+from engine.files import sync_directory
 from engine.records import record
 from engine.runs import trials
 from engine.runs.labels import held
@@ -67,7 +68,7 @@ class DeletionPlan:
         """One line for each run, and what deleting it does to others."""
         lines = []
         for run in self.runs:
-            lines.append(f"{run.id}  {used_bytes(run) / MIB:,.1f} MiB  {run.status()}")
+            lines.append(f"{run.id}  {_used_bytes(run) / MIB:,.1f} MiB  {run.status()}")
             lines += [f"  {sentence}" for sentence in self.named[run.id].sentences()]
         return "\n".join(lines)
 
@@ -75,7 +76,7 @@ class DeletionPlan:
 def plan(workspace: Path, runs: Sequence[Run]) -> DeletionPlan:
     """All of the runs or none: one at work is a LockedError, the source of the champion a GateError."""
     each = {run.id: run for run in runs}
-    named = mentions(workspace, each)
+    named = _mentions(workspace, each)
     for run in each.values():
         if run.is_alive():
             raise _at_work(run)
@@ -98,18 +99,18 @@ def delete(run: Run) -> int:
         raise _at_work(run)
     try:
         with run.lock(), held(run):
-            size = used_bytes(run)
+            size = _used_bytes(run)
             trials.remember_deleted(run)
             trash = root / f"{TRASH}{run.id}"
             run.directory.rename(trash)
     except LockedError as error:
         raise _at_work(run) from error
-    _sync(root)
+    sync_directory(root)
     _remove(trash)
     return size
 
 
-def used_bytes(run: Run) -> int:
+def _used_bytes(run: Run) -> int:
     """Bytes of all the run's files."""
     total = 0
     for folder, _, names in os.walk(run.directory):
@@ -118,7 +119,7 @@ def used_bytes(run: Run) -> int:
     return total
 
 
-def mentions(workspace: Path, run_ids: Iterable[str]) -> dict[str, _Mentions]:
+def _mentions(workspace: Path, run_ids: Iterable[str]) -> dict[str, _Mentions]:
     """Mentions of each run. A file that cannot be read is an EngineError: nothing is deleted on a guess."""
     champions = record.read_if_there(workspace / "models" / "champion.json", _Champions)
     history = champions.history if champions is not None else ()
@@ -205,11 +206,3 @@ def _at_work(run: Run) -> LockedError:
     return LockedError(
         f"{run.id}: {who} works on it", hint=f"`atft-tui stop {run.id}`, then delete it"
     )
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -41,10 +41,10 @@ from engine.runs.lines import decode
 from engine.runs.log_lines import log_line
 from engine.runs.state import NetworkState, PhaseState, RunState
 
-MAX_POINTS = 512
+_MAX_POINTS = 512
 """Kept of a series over steps; older ones thin out."""
-MAX_EPOCHS = 512
-MAX_LOG = 300
+_MAX_EPOCHS = 512
+_MAX_LOG = 300
 _MAX_FINDINGS = 50
 _MAX_TRIALS = 1000
 _MAX_STEP_S = 3600.0
@@ -122,7 +122,7 @@ def _monitored(state: RunState, events: Sequence[RunEvent]) -> RunState:
             continue
         kind = type(event)
         put(series[kind], event)
-        if len(series[kind]) > MAX_POINTS:
+        if len(series[kind]) > _MAX_POINTS:
             series[kind] = _thinned(series[kind], _gat_norm if kind is GradientsLogged else None)
         if isinstance(event, StepLogged):
             if first < 0.0:
@@ -168,7 +168,7 @@ def _advance(state: RunState, event: RunEvent) -> RunState:
         state,
         n_events=state.n_events + 1,
         updated=event.at or state.updated,
-        log=state.log if line is None else (*state.log, line)[-MAX_LOG:],
+        log=state.log if line is None else (*state.log, line)[-_MAX_LOG:],
         **(change(state, event) if change else {}),
     )
 
@@ -239,18 +239,18 @@ def _with(phases: tuple[PhaseState, ...], index: int, phase: PhaseState) -> tupl
 def _attention(state: RunState, event: AttentionLogged) -> _Changes:
     points = list(state.attentions)
     put(points, event)
-    return {"attentions": tuple(points if len(points) <= MAX_POINTS else _thinned(points))}
+    return {"attentions": tuple(points if len(points) <= _MAX_POINTS else _thinned(points))}
 
 
 def _graph_worth(state: RunState, event: GraphWorthLogged) -> _Changes:
     points = list(state.graph_worths)
     put(points, event)
-    return {"graph_worths": tuple(points[-MAX_EPOCHS:]), "blocks_worth": None}
+    return {"graph_worths": tuple(points[-_MAX_EPOCHS:]), "blocks_worth": None}
 
 
 def _epoch(state: RunState, event: EpochEvaluated) -> _Changes:
     """An epoch that is evaluated again replaces the one before, and all that followed it."""
-    epochs = (*(e for e in state.epochs if e.epoch < event.epoch), event)[-MAX_EPOCHS:]
+    epochs = (*(e for e in state.epochs if e.epoch < event.epoch), event)[-_MAX_EPOCHS:]
     if not state.networks:
         return {"epochs": epochs}
     best = structs.replace(state, epochs=epochs).best

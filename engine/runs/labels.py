@@ -24,8 +24,8 @@ _TAG = re.compile(r"[\w][\w.+:/-]{0,31}")
 _TAG_RULE = (
     "a tag is 1 to 32 letters, digits or one of . _ + : / -, and begins with a letter or digit"
 )
-MAX_TAGS = 20
-MAX_NOTE = 1000
+_MAX_TAGS = 20
+_MAX_NOTE = 1000
 """Characters of a note."""
 
 
@@ -41,9 +41,9 @@ def read_labels(run: Run) -> Labels:
     found = record.read_if_there(run.path(LABELS), _ByAnyHand) or _ByAnyHand()
     tags, note = found.tags, found.note
     fine = {tag for tag in tags if isinstance(tag, str)} if isinstance(tags, list) else set()
-    kept = sorted(tag for tag in fine if _TAG.fullmatch(tag))[:MAX_TAGS]
+    kept = sorted(tag for tag in fine if _TAG.fullmatch(tag))[:_MAX_TAGS]
     text = printable(" ".join(note.split())) if isinstance(note, str) else ""
-    return Labels(tuple(kept), text[:MAX_NOTE])
+    return Labels(tuple(kept), text[:_MAX_NOTE])
 
 
 def add_tags(run: Run, tags: Sequence[str]) -> Labels:
@@ -52,9 +52,9 @@ def add_tags(run: Run, tags: Sequence[str]) -> Labels:
     with _writing(run):
         known = read_labels(run)
         every = tuple(sorted({*known.tags, *wanted}))
-        if len(every) > MAX_TAGS:
+        if len(every) > _MAX_TAGS:
             raise UsageError(
-                f"{run.id}: {len(every)} tags, {MAX_TAGS} is the most",
+                f"{run.id}: {len(every)} tags, {_MAX_TAGS} is the most",
                 hint=f"`atft-tui tag {run.id} TAG --remove` takes one away",
             )
         return _write(run, Labels(every, known.note))
@@ -76,9 +76,9 @@ def remove_tags(run: Run, tags: Sequence[str]) -> Labels:
 def set_note(run: Run, text: str) -> Labels:
     """Replace the note; line breaks and tabs become spaces, an empty text takes the note away."""
     note = " ".join(text.split())
-    if len(note) > MAX_NOTE:
+    if len(note) > _MAX_NOTE:
         raise UsageError(
-            f"the note has {len(note):,} characters, {MAX_NOTE:,} is the most",
+            f"the note has {len(note):,} characters, {_MAX_NOTE:,} is the most",
             hint="put longer text into a file and name the file in the note",
         )
     strange = next((c for c in note if not _shown(c)), None)

@@ -21,15 +21,15 @@ def settings_of(directory: Path, manifest: RunManifest) -> RunSettings:
     if manifest.settings is not None:
         return manifest.settings
     path = directory / "config.toml"
-    return nearest(flat(read_toml(path))) if path.is_file() else RunSettings()
+    return _nearest(flat(read_toml(path))) if path.is_file() else RunSettings()
 
 
 def of_config(config: "Config") -> RunSettings:
     """What sets this configuration apart, for the manifest of a run that is made with it."""
-    return nearest(flat(config.model_dump(mode="json", exclude_none=True)))
+    return _nearest(flat(config.model_dump(mode="json", exclude_none=True)))
 
 
-def nearest(values: Mapping[str, Any]) -> RunSettings:
+def _nearest(values: Mapping[str, Any]) -> RunSettings:
     """The shortest way to say a flat configuration: defaults or a preset, then single keys."""
     best = RunSettings(None, _differences(values, _defaults("")))
     for preset in _presets():
@@ -57,16 +57,15 @@ def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
 
 @lru_cache(maxsize=32)
 def _defaults(preset: str) -> dict[str, object]:
-    from engine.commands.presets import PRESETS
     from engine.config import Config
-    from engine.config.file import override
+    from engine.config.file import PRESETS, override
 
     config = override(Config(), PRESETS[preset], origin=preset) if preset else Config()
     return flat(config.model_dump(mode="json", exclude_none=True))
 
 
 def _presets() -> tuple[str, ...]:
-    from engine.commands.presets import PRESETS
+    from engine.config.file import PRESETS
 
     return tuple(PRESETS)
 

@@ -1,4 +1,4 @@
-"""The only way out of a stage: an event goes into a sink."""
+"""The stream of a run: an event leaves a stage through a sink, and another process follows the file."""
 
 import datetime as dt
 import os
@@ -10,7 +10,12 @@ from typing import Protocol
 from msgspec import structs
 
 from engine.runs.events import RunEvent
-from engine.runs.lines import encode
+from engine.runs.lines import decode, encode
+
+_MAX_BYTES = 4 * 2**20
+"""Read at most this much at once, so that a huge backlog comes in pieces."""
+_MARK_BYTES = 128
+"""Compared at the start and before the offset to see that the file is still the one that was read."""
 
 
 class EventSink(Protocol):
@@ -66,3 +71,89 @@ class JsonlSink:
 
     def close(self) -> None:
         os.close(self._file)
+
+
+def read_new(path: Path, offset: int) -> tuple[list[RunEvent], int]:
+    """Events written since ``offset`` and the offset after the last whole line.
+
+    A half-written last line stays for the next call; lines this version does not understand are
+    skipped. A file that is missing has no events; one that became shorter is read from its start.
+    """
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            start = offset if offset <= size else 0
+            lines, end = _whole_lines(os.pread(file.fileno(), _MAX_BYTES, start), start)
+    except FileNotFoundError:
+        return [], 0
+    return [event for line in lines if line and (event := decode(line))], end
+
+
+@dataclass(slots=True)
+class Follower:
+    """Follows one file of lines; also notices when another file has taken its place."""
+
+    path: Path
+    offset: int = 0
+    """After the last whole line that was read."""
+    _file: tuple[int, int] = (0, 0)
+    """Device and inode."""
+    _seen: tuple[int, int] = (-1, -1)
+    """Size and time of change at the last look."""
+    _head: bytes = b""
+    _tail: bytes = b""
+    """The bytes before the offset."""
+
+    def read(self) -> tuple[list[bytes], bool, bool]:
+        """Whole lines that are new; whether they begin another stream; whether more are waiting.
+
+        A missing file has no lines. One of another inode, a shorter one, and one whose first or last
+        read bytes have changed is another stream, whatever its size.
+        """
+        try:
+            with self.path.open("rb") as file:
+                return self._read(file.fileno())
+        except FileNotFoundError:
+            again = self.offset > 0
+            self._restart((0, 0))
+            return [], again, False
+
+    def _read(self, file: int) -> tuple[list[bytes], bool, bool]:
+        status = os.fstat(file)
+        identity, seen = (status.st_dev, status.st_ino), (status.st_size, status.st_mtime_ns)
+        if identity == self._file and seen == self._seen and self.offset == status.st_size:
+            return [], False, False
+        again = self.offset > 0 and not self._is_same(file, identity, status.st_size)
+        if again or identity != self._file:
+            self._restart(identity)
+        self._seen = seen
+        lines, end = _whole_lines(os.pread(file, _MAX_BYTES, self.offset), self.offset)
+        moved = end != self.offset
+        if moved:
+            self.offset = end
+            self._head = self._head or os.pread(file, min(_MARK_BYTES, end), 0)
+            self._tail = os.pread(file, _MARK_BYTES, max(0, end - _MARK_BYTES))[
+                : min(end, _MARK_BYTES)
+            ]
+        return lines, again, moved and end < status.st_size
+
+    def _is_same(self, file: int, identity: tuple[int, int], size: int) -> bool:
+        if identity != self._file or size < self.offset:
+            return False
+        tail = os.pread(file, len(self._tail), self.offset - len(self._tail))
+        return tail == self._tail and os.pread(file, len(self._head), 0) == self._head
+
+    def _restart(self, identity: tuple[int, int]) -> None:
+        self.offset, self._file, self._seen = 0, identity, (-1, -1)
+        self._head = self._tail = b""
+
+
+def _whole_lines(block: bytes, start: int) -> tuple[list[bytes], int]:
+    """The lines of the block that are complete, and the offset after them.
+
+    A line longer than the whole block is no event: it is passed over in pieces.
+    """
+    whole, newline, _ = block.rpartition(b"\n")
+    if not newline and len(block) == _MAX_BYTES:
+        return [], start + len(block)
+    return whole.split(b"\n") if newline else [], start + len(whole) + len(newline)

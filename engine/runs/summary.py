@@ -8,7 +8,7 @@ from msgspec import structs
 
 from engine.errors import EngineError
 from engine.records import record
-from engine.records.judgement import SURE
+from engine.records.figure import SURE
 from engine.records.rank_ic import RankICSummary
 from engine.records.run import RunFigures, RunSettings, RunSummary, Sharpe, SplitFigures
 from engine.runs.events import Advanced, RunFinished, StepLogged
@@ -84,7 +84,7 @@ def figure(values: Mapping[str, Any] | None) -> RankICSummary | None:
     return _judged(record.convert(values, RankICSummary, "figures")) if values else None
 
 
-def number(value: Any) -> float:
+def _number(value: Any) -> float:
     """A number of a file; null, which stands for NaN, and what is missing are NaN."""
     return math.nan if value is None else float(value)
 

@@ -6,8 +6,7 @@ from typing import TextIO
 from tqdm import tqdm
 
 from engine.plain_text import clean, clean_lines
-from engine.records.figure import Figure
-from engine.records.judgement import is_noise
+from engine.records.figure import Figure, is_noise
 from engine.runs.events import (
     Advanced,
     Diagnosed,

@@ -17,13 +17,10 @@ from engine.records.record import as_json
 from engine.runs.events import Noted, Warned
 from engine.runs.sink import TeeSink
 from engine.schedule.agenda import LEDGER, exclusive, read_agenda, write_outlook
-from engine.schedule.clock import SystemClock
-from engine.schedule.jobs import ChildRunner
+from engine.schedule.jobs import ChildRunner, LogSink
 from engine.schedule.ledger import ScheduleLedger
-from engine.schedule.log import LogSink
-from engine.schedule.outcome import GATE
-from engine.schedule.service import NO_DATA, Service
-from engine.schedule.timetable import timetable_of
+from engine.schedule.service import GATE, NO_DATA, Service
+from engine.schedule.timetable import SystemClock, timetable_of
 from engine.stages.context import AnyStop, Outcome, StageContext, StopFlag
 from engine.stages.text import table
 

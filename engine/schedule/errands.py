@@ -1,22 +1,24 @@
-"""What is to be done because a session is done, and how: reports, the audit anew, a challenger.
+"""What is to be done because a session is done, and how: reports, the audit anew, a challenger; and what the
+alerts say.
 
 Attempts are bounded and made in the background, so that an errand never holds a session up.
 """
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from engine.alerts.alert import Alert
-from engine.config import Config, ScheduleConfig
+from engine.config import AlertKind, Config, ScheduleConfig
 from engine.files import write_json
-from engine.records.agenda import BookedErrand, ErrandKind
+from engine.records.agenda import BookedErrand, BookedSession, ErrandKind
 from engine.records.database import Database, timestamp
-from engine.schedule import messages
-from engine.schedule.clock import Clock
 from engine.schedule.jobs import STOPPED, ChildJob, Ended, Runner
+from engine.schedule.timetable import Clock, Session
 
-ATTEMPTS = 3
+_ATTEMPTS = 3
 _PAUSE = dt.timedelta(minutes=15)
 ERRANDS_SCHEMA = (
     """CREATE TABLE IF NOT EXISTS errands (
@@ -26,6 +28,7 @@ ERRANDS_SCHEMA = (
         reason TEXT NOT NULL DEFAULT '', ended_at TEXT,
         PRIMARY KEY (kind, key)) WITHOUT ROWID""",
 )
+_LIGHTS_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class Errands:
 
     def again(self, errand: BookedErrand, now: dt.datetime, reason: str) -> bool:
         """Another attempt later; False if it was the last."""
-        if errand.attempts + 1 >= ATTEMPTS:
+        if errand.attempts + 1 >= _ATTEMPTS:
             self._update(
                 errand, "state = 'failed', reason = ?, ended_at = ?", reason, timestamp(now)
             )
@@ -139,7 +142,7 @@ def carry_out(
             return []
         if errands.again(errand, clock.now(), str(problem)):
             return []
-        return [messages.errand_failed(errand.kind, errand.key, str(problem))]
+        return [_errand_failed(errand.kind, errand.key, str(problem))]
     errands.done(errand, clock.now(), outcome)
     return alerts
 
@@ -162,7 +165,7 @@ def _audit(errand: BookedErrand, runner: Runner) -> tuple[str, list[Alert]]:
     ended = _run(runner, "audit", run, good=(_DONE, _REFUSED))
     if ended.exit_code == _DONE:
         return f"{run} passed", []
-    return f"{run} failed", [messages.audit_failed(errand.key, run)]
+    return f"{run} failed", [_audit_failed(errand.key, run)]
 
 
 def _challenger(errand: BookedErrand, runner: Runner, config: Config) -> tuple[str, list[Alert]]:
@@ -173,10 +176,10 @@ def _challenger(errand: BookedErrand, runner: Runner, config: Config) -> tuple[s
         raise _Unfinished(ended, "challenger")
     run = str(ended.answer["run_id"])
     if ended.exit_code == _DONE:
-        return f"{run} promoted", [messages.new_champion(errand.key, run)]
+        return f"{run} promoted", [_new_champion(errand.key, run)]
     rows = [row for row in ended.answer.get("gate", ()) if not row.get("passed")]
     reasons = "; ".join(f"{row.get('name')}: {row.get('detail')}" for row in rows)
-    return f"{run} kept out", [messages.kept_out(errand.key, run, reasons)]
+    return f"{run} kept out", [_kept_out(errand.key, run, reasons)]
 
 
 def _champion(runner: Runner) -> str:
@@ -197,3 +200,84 @@ def _run(
     if ended.exit_code not in good:
         raise _Unfinished(ended, name)
     return ended
+
+
+def signal(
+    session: Session, entry: BookedSession, answer: Mapping[str, Any], now: dt.datetime
+) -> Alert:
+    """The card of a sealed signal: verdict, the lights that are not green, where it lies."""
+    lights = [light for light in answer.get("lights", ()) if light.get("verdict") != "TRADE"]
+    lines = [f"{light.get('name')}: {light.get('reason')}" for light in lights[:_LIGHTS_SHOWN]]
+    if "orders" in answer:
+        lines.append(f"orders: {len(answer['orders'])}, refused: {len(answer['refused'])}")
+    lines.append(f"{answer.get('directory', '')} seal {str(answer.get('seal', ''))[:16]}")
+    if entry.caught_up:
+        behind = dt.timedelta(minutes=round((now - session.due_at).total_seconds() / 60))
+        lines.append(f"caught up {behind} h after its time: check the market before trading")
+    return _of_session("signal", session, str(answer["verdict"]), "\n".join(lines))
+
+
+def failure(session: Session, reason: str) -> Alert:
+    """An attempt failed, and another one will be made."""
+    text = f"{reason}\nIt is tried again until the cut-off."
+    return _of_session("failure", session, "failure", text)
+
+
+def late(sessions: Sequence[Session]) -> Alert:
+    """Sessions passed while nobody was awake; the key is that of the newest."""
+    newest = sessions[-1]
+    days = ", ".join(str(session.date) for session in sessions)
+    return Alert(
+        key=f"late:{newest.exchange}:{newest.date}",
+        kind="late",
+        title=f"late {newest.exchange} {days}",
+        text="The scheduler was not awake in their time; only the latest session is caught up.",
+    )
+
+
+def missed(session: Session, reason: str) -> Alert:
+    """No attempt gave a signal in time."""
+    return _of_session("missed", session, "no signal by the cut-off", reason)
+
+
+def calendar_ends(exchange: str, today: dt.date, days: int) -> Alert:
+    """The exchange's calendar will run out; told once a week."""
+    year, week, _ = today.isocalendar()
+    return Alert(
+        key=f"calendar:{exchange}:{year}-W{week:02d}",
+        kind="calendar",
+        title=f"the calendar of {exchange} ends in {days} days",
+        text="Update the package exchange_calendars, or sessions after that are not known.",
+    )
+
+
+def _new_champion(key: str, run: str) -> Alert:
+    """A challenger became the champion."""
+    text = "It passed the gate. `atft-tui champion rollback` is the way back."
+    return Alert(key=f"challenger:{key}", kind="challenger", title=f"new champion {run}", text=text)
+
+
+def _kept_out(key: str, run: str, reasons: str) -> Alert:
+    """The gate did not let a challenger through."""
+    title = f"challenger {run} was kept out"
+    return Alert(key=f"challenger:{key}", kind="challenger", title=title, text=reasons)
+
+
+def _audit_failed(key: str, run: str) -> Alert:
+    """The audit found that something sees the future."""
+    text = "Something sees the future: `atft-tui audit` names it. The cards will say STOP."
+    title = f"the audit of {run} failed"
+    return Alert(key=f"failure:audit:{key}", kind="failure", title=title, text=text)
+
+
+def _errand_failed(kind: str, key: str, reason: str) -> Alert:
+    """The last attempt of an errand failed."""
+    title = f"failure {kind} {key}"
+    return Alert(key=f"failure:{kind}:{key}", kind="failure", title=title, text=reason)
+
+
+def _of_session(kind: AlertKind, session: Session, what: str, text: str) -> Alert:
+    """One session has one alert of a kind."""
+    place = f"{session.exchange} {session.date}"
+    key = f"{kind}:{session.exchange}:{session.date}"
+    return Alert(key=key, kind=kind, title=f"{what} {place}", text=text)

@@ -1,9 +1,10 @@
 """A job is a command in a process of its own: limited in time, ended with its whole group, logged.
 
 Its process inherits a locked file. Whoever starts next sees by that lock whether a job of a dead
-scheduler is still at work, and ends it first.
+scheduler is still at work, and ends it first. Its log has a bounded size.
 """
 
+import datetime as dt
 import fcntl
 import os
 import signal
@@ -23,16 +24,57 @@ from engine.alerts.alert import without_secrets
 from engine.errors import EnvironmentProblem
 from engine.files import Json, from_json
 from engine.runs import lock
-from engine.schedule.log import rotate
+from engine.runs.events import Noted, RunEvent, Warned
 
+_MAX_BYTES = 5 * 1024 * 1024
+_KEPT = 4
+"""Older files beside the current one: NAME.1 is the newest."""
 _POLL_S = 0.1
 _PATIENCE_S = 15.0
 """Between asking a job to end and ending it."""
 _ANSWER_BYTES = 16 * 1024 * 1024
-NICE = 10
+_NICE = 10
 """Added to the priority of work that must not slow a signal down."""
 TIMED_OUT, STOPPED = 124, 130
 """Exit codes as a shell reports them."""
+
+
+def _rotate(path: Path, *, limit: int = _MAX_BYTES) -> None:
+    """Move a file over the limit aside, and the older ones with it; the oldest goes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or path.stat().st_size < limit:
+        return
+    for number in range(_KEPT, 0, -1):
+        source = path if number == 1 else _numbered(path, number - 1)
+        if source.exists():
+            source.replace(_numbered(path, number))
+
+
+def _numbered(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.name}.{number}")
+
+
+class LogSink:
+    """Notes and warnings with their time, one line each."""
+
+    def __init__(self, path: Path, now: Callable[[], dt.datetime]) -> None:
+        self._path, self._now = path, now
+
+    def emit(self, event: RunEvent) -> None:
+        """Write a note or a warning; other events leave no line."""
+        match event:
+            case Noted(message=message):
+                self._write(message)
+            case Warned(code=code, message=message):
+                self._write(f"warning {code}: {message}")
+            case _:
+                return
+
+    def _write(self, text: str) -> None:
+        _rotate(self._path)
+        line = " ".join(text.splitlines())
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(f"{self._now().isoformat(timespec='seconds')} {line}\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +151,7 @@ class ChildRunner:
                 pass_fds=(lane.fileno(),),
             )
             if job.in_background:
-                os.setpriority(os.PRIO_PROCESS, process.pid, NICE)
+                os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
             code = self._wait(process, job.limit_s)
             return Ended(exit_code=code, answer=_answer(answer))
 
@@ -153,7 +195,7 @@ class ChildRunner:
     @contextmanager
     def _log(self, job: ChildJob) -> Iterator[IO[bytes]]:
         path = self.workspace / "logs" / f"{job.name}.log"
-        rotate(path)
+        _rotate(path)
         with path.open("ab") as file:
             yield file
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from engine.alerts.alert import Alert
-from engine.alerts.outbox import OUTBOX_SCHEMA, Outbox, enqueue, withdraw
+from engine.alerts.courier import OUTBOX_SCHEMA, Outbox, enqueue, withdraw
 from engine.config import AlertConfig
 from engine.errors import IntegrityError
 from engine.records.agenda import BookedSession, SessionState

@@ -11,21 +11,61 @@ from pathlib import Path
 
 from engine.config import Config
 from engine.errors import DataError, EngineError, IntegrityError
+from engine.records import record
 from engine.records.agenda import BookedSession
+from engine.records.card import Light, why_not
+from engine.records.seal import read_seal, seal_places
 from engine.runs.events import Noted, Warned
 from engine.runs.sink import EventSink
-from engine.schedule import messages
-from engine.schedule.clock import Clock, ClockReading, difference
+from engine.schedule import errands
 from engine.schedule.errands import REPORTS, Errands, carry_out, errands_after
 from engine.schedule.jobs import STOPPED, ChildJob, Ended, Runner
 from engine.schedule.ledger import ScheduleLedger
-from engine.schedule.outcome import find_sealed, is_sealed, why
-from engine.schedule.plan import SessionPlan, decide, is_caught_up
-from engine.schedule.timetable import Session, Timetable, timetable_of
-from engine.schedule.update import update_jobs
+from engine.schedule.plan import SessionPlan, decide, is_caught_up, update_jobs
+from engine.schedule.timetable import (
+    Clock,
+    ClockReading,
+    Session,
+    Timetable,
+    difference,
+    timetable_of,
+)
 
+_TRADE, GATE = 0, 6
+_SIGNALS = "signals"
+"""Directory of sealed signals in the workspace."""
 NO_DATA, _LOCKED = 3, 5
 """Exit codes of a job that has to wait."""
+
+
+def _is_sealed(ended: Ended) -> bool:
+    """Sealed with a card, whatever it says. A card without a seal is of data that are not complete."""
+    return ended.exit_code in (_TRADE, GATE) and bool(ended.answer.get("seal"))
+
+
+def _why(ended: Ended) -> str:
+    """One sentence on why there is no signal."""
+    if "verdict" not in ended.answer:
+        return ended.problem
+    return why_not([record.convert(light, Light, "lights") for light in ended.answer["lights"]])
+
+
+def _find_sealed(workspace: Path, session: dt.date) -> Ended | None:
+    """The newest sealed signal of a session as its job would answer; its card's hash is checked."""
+    day = session.isoformat()
+    places = [one for one in seal_places(workspace / _SIGNALS) if one.session == day]
+    if not places:
+        return None
+    seal = read_seal(places[-1].directory)
+    card = seal.card()
+    answer = {
+        "session": day,
+        "verdict": card.verdict,
+        "lights": [record.as_json(light) for light in card.lights],
+        "directory": str(seal.directory),
+        "seal": seal.digest,
+    }
+    return Ended(exit_code=card.exit_code, answer=answer)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,7 +117,7 @@ class Service:
             self.ledger.void(plan.void, now, note)
             self.sink.emit(Noted(message=note))
         if plan.late:
-            self.ledger.skip(plan.late, now, messages.late(plan.late))
+            self.ledger.skip(plan.late, now, errands.late(plan.late))
             self._note(f"late: {', '.join(str(session.date) for session in plan.late)}")
         for session in plan.missed:
             self._miss(session, now)
@@ -139,7 +179,7 @@ class Service:
             if entry is not None and entry.state != "due":
                 continue
             try:
-                sealed = find_sealed(self.workspace, session.date)
+                sealed = _find_sealed(self.workspace, session.date)
             except IntegrityError as problem:  # the job will fail on it too, and be told
                 self.sink.emit(Warned(code="schedule", message=problem.message))
                 continue
@@ -163,11 +203,11 @@ class Service:
             self.ledger.enter(session, job.name)
             self.sink.emit(Noted(message=f"{session}: {job.name}"))
             ended = self.runner.run(job)
-            if job.name == "signals" and is_sealed(ended):
+            if job.name == "signals" and _is_sealed(ended):
                 self._finish(session, ended)
                 return
             if job.name == "signals" or ended.exit_code != 0:
-                self._again(session, job.name, ended, reason=why(ended))
+                self._again(session, job.name, ended, reason=_why(ended))
                 return
 
     def _signals(self, session: Session) -> ChildJob:
@@ -187,7 +227,7 @@ class Service:
             verdict=str(ended.answer["verdict"]),
             seal=str(ended.answer.get("seal", "")),
             exit_code=ended.exit_code,
-            alerts=[messages.signal(session, entry, ended.answer, now)] if tell else [],
+            alerts=[errands.signal(session, entry, ended.answer, now)] if tell else [],
             errands=errands_after(session.date, previous, self.config.schedule),
         )
         self.sink.emit(Noted(message=f"{session}: {ended.answer['verdict']}"))
@@ -203,7 +243,7 @@ class Service:
             now + dt.timedelta(minutes=self.config.schedule.retry_minutes),
             reason=text,
             exit_code=ended.exit_code,
-            alerts=[] if waiting else [messages.failure(session, text)],
+            alerts=[] if waiting else [errands.failure(session, text)],
         )
         if waiting:
             self.sink.emit(Noted(message=f"{session}: {text}"))
@@ -213,13 +253,13 @@ class Service:
     def _miss(self, session: Session, now: dt.datetime) -> None:
         entry = self.ledger.entry(session)
         reason = entry.reason if entry is not None else ""
-        self.ledger.miss(session, now, reason=reason, alert=messages.missed(session, reason))
+        self.ledger.miss(session, now, reason=reason, alert=errands.missed(session, reason))
         self.sink.emit(Warned(code="schedule", message=f"{session}: no signal; {reason}"))
 
     def _watch_calendar(self, now: dt.datetime) -> None:
         days = self.timetable.days_left(now)
         if days < self.config.schedule.warn_days:
-            alert = messages.calendar_ends(self.timetable.exchange, now.date(), days)
+            alert = errands.calendar_ends(self.timetable.exchange, now.date(), days)
             self.ledger.tell([alert], now)
 
     def _note(self, text: str) -> None:

@@ -16,9 +16,8 @@ from engine.portfolio.book import build_book
 from engine.portfolio.market_data import ADV_SESSIONS, LOOK_BACK, MarketData
 from engine.portfolio.strategy import Decisions, Strategy
 from engine.records.orders import Positions
-from engine.signals.inputs import TradingRules
 from engine.signals.orders import Quotes, whole_lots
-from engine.signals.pins import text_array, text_of
+from engine.signals.seal import TradingRules, text_array, text_of
 
 _Vector = NDArray[np.float64]
 BARS = ("open", "high", "low", "close", "close_raw", "volume", "turnover")

@@ -4,17 +4,19 @@ import math
 from collections.abc import Iterator, Mapping
 
 from engine.config import SignalConfig
-from engine.records.card import Light, TradeFigures, Verdict
-from engine.records.orders import Refused
-from engine.records.signal_evidence import (
+from engine.records.card import (
     AuditEvidence,
     DayEvidence,
     DriftFigures,
     Health,
+    Light,
     LiveRankIC,
     SignalEvidence,
     StepEvidence,
+    TradeFigures,
+    Verdict,
 )
+from engine.records.orders import Refused
 from engine.signals.drift import has_drifted
 
 _SHOWN = 20
@@ -25,7 +27,7 @@ _DEAD = 1e-6
 """Scores that spread less than this share of the reference's are all the same."""
 
 
-def above(name: str, value: float, limit: float, text: str) -> Light:
+def _above(name: str, value: float, limit: float, text: str) -> Light:
     """TRADE up to the limit, HOLD up to twice of it, STOP beyond; STOP for what is not a number."""
     verdict: Verdict = "STOP"
     if value <= limit:
@@ -102,7 +104,7 @@ def evidence_lights(evidence: SignalEvidence, health: Health, signals: SignalCon
         *position_lights(evidence),
         _audit(evidence.audit, float(signals.max_audit_age)),
         _step(evidence.audit_session),
-        above("model_age", float(age), float(signals.max_model_age), f"{age} sessions old"),
+        _above("model_age", float(age), float(signals.max_model_age), f"{age} sessions old"),
         _feature_drift(evidence.drift, signals),
         _score_drift(health.score_drift, signals),
         _live(evidence.live, signals),
@@ -121,7 +123,7 @@ def _audit(audit: AuditEvidence | None, limit: float) -> Light:
     if audit.age is None:
         reason = "passed, but on other data or other rules: run `atft-tui audit` again"
         return _light("audit", "HOLD", None, limit, reason)
-    return above("audit", float(audit.age), limit, f"passed {audit.age} sessions ago")
+    return _above("audit", float(audit.age), limit, f"passed {audit.age} sessions ago")
 
 
 def _step(step: StepEvidence) -> Light:
@@ -144,7 +146,7 @@ def _feature_drift(drift: Mapping[str, DriftFigures], signals: SignalConfig) -> 
     share = len(gone) / len(drift) if drift else 0.0
     told = ", ".join(f"{name} (PSI {drift[name].psi:.2f})" for name in gone[:3])
     text = f"{len(gone)} of {len(drift)} features drifted{': ' + told if told else ''}"
-    return above("drift_features", share, signals.max_drifted_share, text)
+    return _above("drift_features", share, signals.max_drifted_share, text)
 
 
 def _score_drift(found: DriftFigures, signals: SignalConfig) -> Light:
@@ -198,10 +200,10 @@ def order_lights(
     turnover, bps = figures.turnover, figures.cost * 1e4
     net = f"net {figures.net:+.2%} after the orders, {wanted_net:+.2%} wanted"
     return [
-        above("turnover", turnover, signals.max_turnover, f"{turnover:.1%} of the equity"),
-        above("cost", bps, signals.max_cost_bps, f"{bps:.2f} basis points"),
-        above("refused", figures.refused_share, signals.max_refused_share, text),
-        above("net", abs(figures.net - wanted_net), signals.max_net, net),
+        _above("turnover", turnover, signals.max_turnover, f"{turnover:.1%} of the equity"),
+        _above("cost", bps, signals.max_cost_bps, f"{bps:.2f} basis points"),
+        _above("refused", figures.refused_share, signals.max_refused_share, text),
+        _above("net", abs(figures.net - wanted_net), signals.max_net, net),
     ]
 
 

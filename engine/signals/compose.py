@@ -13,27 +13,104 @@ from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
+
+# Shape suffixes: M stocks.
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engine.config import Config
 from engine.data.panel import Panel
 from engine.data.tables import SECURITY_SCHEMA
 from engine.files import digest
+from engine.portfolio.prediction import Prediction, Weights, score_column
 from engine.portfolio.strategy import Strategy
 from engine.records import record
-from engine.records.card import Card
+from engine.records.card import Card, Health
 from engine.records.orders import Order, Positions, Refused, rows_csv
-from engine.records.seal import SignalInputs
-from engine.records.signal_evidence import Health
+from engine.records.seal import SealKey, SignalInputs
 from engine.signals.book import Books, Scores, build_books, model_positions, panel_of
 from engine.signals.card import evidence_lights, order_lights
 from engine.signals.drift import Reference
-from engine.signals.explain import Explained, explain_frame
-from engine.signals.files import scores_file, table_bytes, weights_file
-from engine.signals.inputs import TradingRules, rules_of, with_trading
 from engine.signals.orders import OrderList, plan_orders
-from engine.signals.pins import PinStore, pack, text_array, text_of
-from engine.signals.window import DayWindow, assemble
+from engine.signals.seal import (
+    PinStore,
+    TradingRules,
+    pack,
+    rules_of,
+    text_array,
+    text_of,
+    with_trading,
+)
+from engine.signals.window import DayWindow, Explained, assemble, explain_frame
+
+
+def _scores_file(
+    key: SealKey,
+    today: Scores,
+    rank_M: NDArray[np.int64],
+    horizons: Sequence[int],
+    metadata: Mapping[str, str],
+) -> bytes:
+    """``scores.parquet``: a row a stock with its score at each horizon and its rank, 1 = best."""
+    frame = pl.DataFrame(
+        {
+            "symbol": pl.Series(today.symbols, dtype=pl.String),
+            **{score_column(h): today.score_MH[:, i] for i, h in enumerate(horizons)},
+            "rank": rank_M,
+        }
+    ).select(
+        pl.lit(key.session).str.to_date().alias("date"),
+        "symbol",
+        pl.lit(0, pl.Int16).alias("fold"),
+        pl.lit("test").alias("split"),
+        *(score_column(h) for h in horizons),
+        "rank",
+    )
+    frame = frame.sort("symbol")
+    checked = Prediction(
+        frame=frame,
+        run_id=metadata["run_id"],
+        horizons=tuple(horizons),
+        market=metadata["market"],  # type: ignore[arg-type]
+        data_fingerprint=key.data,
+    )
+    return _table_bytes(
+        checked.frame, {**metadata, "config_digest": "", "data_fingerprint": key.data}
+    )
+
+
+def _weights_file(key: SealKey, books: Books, rules: TradingRules, strategy: Strategy) -> bytes:
+    """``weights.parquet``: a row a stock of today's book or the one before it, fractions of equity."""
+    held_N = np.flatnonzero((books.today_N != 0) | (books.before_N != 0))
+    frame = pl.DataFrame(
+        {
+            "symbol": pl.Series([books.symbols[n] for n in held_N], dtype=pl.String),
+            "weight": books.today_N[held_N],
+            "weight_before": books.before_N[held_N],
+        }
+    ).select(pl.lit(key.session).str.to_date().alias("date"), pl.all())
+    checked = Weights(
+        frame=frame,
+        strategy=strategy.name,
+        run_id=key.model,
+        max_gross=rules.portfolio.investable,
+        max_net=rules.portfolio.max_net,
+        max_weight=rules.portfolio.max_weight,
+    )
+    limits = {name: repr(getattr(checked, name)) for name in ("max_gross", "max_net", "max_weight")}
+    return _table_bytes(
+        checked.frame, {"run_id": checked.run_id, "strategy": strategy.name, **limits}
+    )
+
+
+def _table_bytes(frame: pl.DataFrame, metadata: Mapping[str, str]) -> bytes:
+    """Parquet with text metadata; equal rows give equal bytes."""
+    table = frame.rechunk().to_arrow().replace_schema_metadata(dict(metadata))
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,14 +226,14 @@ def compose(
     explained = _explained(day, books, scorer, features, score_M)
     files = {
         "inputs.json": record.to_bytes(inputs, indent=1),
-        "scores.parquet": scores_file(key, today, rank_M, day.config.labels.horizons, metadata),
-        "weights.parquet": weights_file(key, books, rules, strategy),
+        "scores.parquet": _scores_file(key, today, rank_M, day.config.labels.horizons, metadata),
+        "weights.parquet": _weights_file(key, books, rules, strategy),
         "orders.csv": rows_csv(Order, plan.orders),
         "refused.csv": rows_csv(Refused, plan.refused),
         "positions.csv": held.csv(),
         "card.json": record.to_bytes(card),
         "card.md": card.markdown(_head(inputs, plan, today)).encode(),
-        "explain.parquet": table_bytes(explained, metadata),
+        "explain.parquet": _table_bytes(explained, metadata),
     }
     return _Made(files=files, card=card)
 

@@ -12,7 +12,7 @@ from engine.data.panel import MONEY
 from engine.records.difference import BarChange, InputChange, RankChange, SignalDifference
 from engine.records.seal import Seal, SignalInputs
 from engine.signals.book import PINNED
-from engine.signals.pins import PinStore, text_of
+from engine.signals.seal import PinStore, text_of
 from engine.signals.window import assemble
 
 _MOVED = 20
@@ -29,7 +29,7 @@ def difference(a: Seal, b: Seal, pins: PinStore, features: Sequence[str]) -> Sig
     ``features``: of the first one's model; inputs are compared only if both have the same model.
     """
     ours, theirs = a.inputs(), b.inputs()
-    bars = changed_bars(ours, theirs, pins)
+    bars = _changed_bars(ours, theirs, pins)
     moves = _rank_moves(a, b)
     same_model = ours.key.model == theirs.key.model
     touched = Counter(bar.code for bar in bars)
@@ -76,7 +76,7 @@ def _changed(a: SignalInputs, b: SignalInputs) -> list[str]:
     return [name for name, (x, y) in pairs.items() if x != y]
 
 
-def changed_bars(a: SignalInputs, b: SignalInputs, pins: PinStore) -> list[BarChange]:
+def _changed_bars(a: SignalInputs, b: SignalInputs, pins: PinStore) -> list[BarChange]:
     """Cells of bars of common sessions that differ, in order of time and code."""
     rows: list[BarChange] = []
     theirs = dict(b.bars)

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import SignalConfig
-from engine.records.signal_evidence import DriftFigures
-from engine.signals.pins import pack, text_array, text_of, unpack
+from engine.records.card import DriftFigures
+from engine.signals.seal import pack, text_array, text_of, unpack
 
 _QUANTILES = 101
 _BINS = 10

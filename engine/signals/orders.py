@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from engine.config import ConstraintConfig, CostConfig, Market
 from engine.errors import UsageError
-from engine.portfolio.market_rules import limit_price, lot_size, tick
+from engine.portfolio.market_data import limit_price, lot_size, tick
 from engine.records.card import TradeFigures
 from engine.records.orders import Order, Positions, Refused, Side
-from engine.signals.inputs import TradingRules
+from engine.signals.seal import TradingRules
 
 _SLACK = 1e-9
 _Vector = NDArray[np.float64]

@@ -4,30 +4,56 @@ import math
 import re
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
 
-from engine.data.labels import readable
 from engine.data.reading.names import listed, normal
 from engine.data.reading.numbers import (
+    CURRENCIES,
     BadValue,
     NumberStyle,
     number_style,
     to_numbers,
 )
 from engine.errors import UsageError
+from engine.plain_text import readable
 from engine.records.orders import CASH
-from engine.signals.position_kinds import CURRENCY, SIDES, kind_of, with_sides
 from engine.signals.position_rows import (
     SYNONYMS,
+    PositionHead,
     PositionRow,
     PositionTable,
+    is_total,
     read_rows,
     without_unit,
 )
 
+_CURRENCY = re.compile(rf"(?:{CURRENCIES})")
+_CASH = re.compile(
+    r"(settled|total|free|available)?cash(cash|and|balance|equivalents?|sweep|investments?|funds?"
+    r"|moneymarket)*|moneymarket\w*|pendingactivity|現金|现金|お?預り金"
+)
+_OTHERS = re.compile(
+    r"option|future|warrant|bond|fixedincome|fund|crypto|commodit|^(opt|fop|fut|war|cfd|fx|forex)$"
+    r"|オプション|先物|債|新株予約権|投資信託|投信|外貨|基金|债|期货|期权"
+)
+"""Classes of what is no stock; a class that is not known is taken for one of stocks."""
+_STOCKS = re.compile(r"stock|equit|stk|share|etf|adr|reit|株")
+_SIDES = {
+    **dict.fromkeys(
+        ("long", "l", "buy", "b", "bought", "買", "買建", "買い", "買い建て", "买", "多"), 1.0
+    ),
+    **dict.fromkeys(
+        ("short", "s", "sell", "sold", "売", "売建", "売り", "売り建て", "卖", "空"), -1.0
+    ),
+}
+_SURE = frozenset({"long", "short", "買建", "売建", "買い建て", "売り建て"})
+"""Words that say the side whatever their column is called; B and S may be grades."""
+_TRADED = _SURE | {"buy", "sell", "bought", "sold"}
+"""Words that say it in a column called after the trade that opened the position; elsewhere advice."""
+_TRADES = frozenset({"type", "action", "positiontype", "tradetype", "transactiontype"})
 MOST = {"shares": 1e12, "cash": 1e15}
 """What no account holds: more shares than any company has, more money than there is."""
 _NUMBER = re.compile(r"[^\w]*\d[\d.,'\u2019 \u00a0]*[^\w]*")
@@ -35,6 +61,66 @@ _DAY = re.compile(r"\d{1,4}[./]\d{1,2}[./]\d{1,4}")
 _GROUPS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+")
 _JAPANESE_NAME = re.compile(r"^([0-9][0-9A-Z]{3,4})\s+(?=.*[^\x00-\x7f])")
 _NEGATIVE = re.compile(r"[^\d]*[-\u2212(][^\d]*\d.*")
+
+
+def _kind_of(row: PositionRow, *, known: Container[str], currency: str, explicit: bool) -> str:
+    """stock, cash, or a clause on why the row is left out.
+
+    ``known``: codes of stocks, so that CASH or USD can be one. ``currency``: of the store. ``explicit``: a
+    row `CASH` stands for the cash, and counts alone.
+    """
+    code, kind, name = (row.cells.get(part, "") for part in ("code", "kind", "name"))
+    if code == CASH:
+        return "cash"
+    if is_total(row.first) or is_total(code):
+        return "totals left out"
+    form = normal(kind)
+    money = _CASH.fullmatch(form) is not None or "moneymarket" in form + normal(name)
+    if not money and code not in known and not _STOCKS.search(form):
+        named = _CASH.fullmatch(normal(code or name)) is not None
+        money = (named and not explicit) or _is_money(code, form, currency)
+    if money and not explicit:
+        return "cash"
+    if money or (_OTHERS.search(form) and "etf" not in form):
+        return f"left out: {readable(code or name or row.first)} ({readable(kind) or 'cash'})"
+    return "stock"
+
+
+def _is_money(code: str, form: str, currency: str) -> bool:
+    """A currency for a code; without a class it must be that of the store, where that is known."""
+    if not _CURRENCY.fullmatch(code):
+        return False
+    return code == currency or not currency or form in ("forex", "fx", "currency", "cash")
+
+
+def _with_sides(rows: Sequence[PositionRow]) -> list[PositionRow]:
+    """Where no column is named as the side, one that says long or short wherever it is filled is it.
+
+    So is a column such as Type or Action that says buy or sell.
+    """
+    columns: dict[int, int | None] = {}
+    out = []
+    for row in rows:
+        if "side" not in row.head.columns:
+            if id(row.head) not in columns:
+                columns[id(row.head)] = _side_column(row.head, rows)
+            at = columns[id(row.head)]
+            if at is not None:
+                side = row.every[at] if at < len(row.every) else ""
+                out.append(replace(row, cells={**row.cells, "side": side}))
+                continue
+        out.append(row)
+    return out
+
+
+def _side_column(head: PositionHead, rows: Sequence[PositionRow]) -> int | None:
+    mapped = {column.theirs for column in head.columns.values()}
+    for at, name in enumerate(head.names):
+        said = {normal(row.every[at]) for row in rows if row.head is head and at < len(row.every)}
+        words = _TRADED if normal(name) in _TRADES else _SURE
+        if name not in mapped and said - {""} and said - {""} <= words:
+            return at
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,11 +175,11 @@ class _Reading:
         found = PositionFile(name=str(self.path))
         said: Counter[str] = Counter()
         cash: list[tuple[PositionRow, float]] = []
-        rows = with_sides(self._without_lots(said))
+        rows = _with_sides(self._without_lots(said))
         explicit = any(row.cells["code"] == CASH for row in rows)
         style = self._style(found)
         for row in rows:
-            kind = kind_of(row, known=self.known, currency=self.currency, explicit=explicit)
+            kind = _kind_of(row, known=self.known, currency=self.currency, explicit=explicit)
             if kind == "cash":
                 cash.append((row, self._number(row, "cash", style)))
             elif kind == "stock":
@@ -138,7 +224,7 @@ class _Reading:
         shares = self._number(row, "shares", style)
         side = row.cells.get("side", "")
         if side:
-            sign = SIDES.get(normal(side))
+            sign = _SIDES.get(normal(side))
             if sign is None:
                 raise self._wrong(row, "side", side, "is neither long nor short")
             if sign > 0 > shares:
@@ -187,7 +273,7 @@ class _Reading:
         money: dict[str, float] = {}
         for row, amount in rows:
             form = row.cells["code"].upper()
-            name = form if CURRENCY.fullmatch(form) else row.cells.get("currency", "").upper()
+            name = form if _CURRENCY.fullmatch(form) else row.cells.get("currency", "").upper()
             if normal(form) == "basecurrencysummary":
                 name = "BASE"
             money[name] = money.get(name, 0.0) + amount

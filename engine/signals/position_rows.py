@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.data.labels import readable
 from engine.data.reading.dialect import SEPARATORS
 from engine.data.reading.finding import decoded
 from engine.data.reading.names import BARS, listed, match, normal
 from engine.errors import EnvironmentProblem, UsageError
+from engine.plain_text import readable
 from engine.records.reading import Column
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {

@@ -1,35 +1,126 @@
 """Writing sealed directories: built aside, renamed into place once, never changed.
 
-A directory is there whole or not at all: what a killed process left is swept at the next start.
+A directory is there whole or not at all: what a killed process left is swept at the next start. Arrays are
+kept once, by their content, as pins; the trading rules are a part of the inputs.
 """
 
 import errno
 import hashlib
+import io
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
+from engine.config import Config, ConstraintConfig, CostConfig, PortfolioConfig, SignalConfig
 from engine.errors import EnvironmentProblem, IntegrityError, UsageError
-from engine.files import MANIFEST
+from engine.files import MANIFEST, digest, sync_directory, write_bytes
 from engine.records import record
+from engine.records.orders import Positions
 from engine.records.seal import (
     SEAL,
     Seal,
     SealedFile,
+    SealKey,
     SealManifest,
     SealPlace,
     examine,
     read_seal,
     seal_places,
 )
-from engine.signals.pins import PinStore
 
+_DIGITS = 40
+_KEPT = 32
+"""Pins whose arrays stay in memory: bars of 4,000 stocks take 0.3 MB, so about 10 MB."""
+_Arrays = dict[str, NDArray[Any]]
 _STAGING = ".staging-"
+_TRADING = ("portfolio", "constraints", "costs", "signals")
+"""Tables of the configuration that decide a signal besides those packed with the model."""
+_CASH = "initial_cash"
+
+
+@dataclass(frozen=True, slots=True)
+class PinStore:
+    """Bytes by their hash. One store remembers which pins it has checked and the arrays it has read."""
+
+    root: Path
+    """``WORKSPACE/signals/pins``."""
+    _checked: set[str] = field(default_factory=set, compare=False)
+    _arrays: dict[str, _Arrays] = field(default_factory=dict, compare=False)
+
+    def put(self, content: bytes) -> str:
+        """Keep the bytes; returns their name. A damaged file of that name is replaced."""
+        name = _name_of(content)
+        path = self._path(name)
+        if not path.is_file() or path.stat().st_size != len(content):
+            write_bytes(path, content)
+        return name
+
+    def get(self, name: str) -> bytes:
+        """The bytes of that name; IntegrityError if they are gone or not the same any more."""
+        path = self._path(name)
+        if not path.is_file():
+            raise IntegrityError(f"{path}: an input of a sealed signal is missing")
+        content = path.read_bytes()
+        if _name_of(content) != name:
+            raise IntegrityError(f"{path}: contents differ from the hash in its name")
+        return content
+
+    def check(self, name: str) -> None:
+        """IntegrityError unless the pin is what its name says; each pin is read once."""
+        if name not in self._checked:
+            self.get(name)
+            self._checked.add(name)
+
+    def put_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> str:
+        """Keep arrays; returns the name of their pin."""
+        return self.put(pack(arrays))
+
+    def get_arrays(self, name: str) -> _Arrays:
+        """The arrays of a pin, read-only; the newest few are kept, for sessions side by side share most."""
+        if name not in self._arrays:
+            self._arrays[name] = unpack(self.get(name))
+            while len(self._arrays) > _KEPT:
+                del self._arrays[next(iter(self._arrays))]
+        return self._arrays[name]
+
+    def _path(self, name: str) -> Path:
+        return self.root / f"{name}.bin"
+
+
+def _name_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:_DIGITS]
+
+
+def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Arrays as a compressed ``.npz`` whose bytes depend on nothing but their values and order."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **dict(arrays))  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def unpack(content: bytes) -> _Arrays:
+    """The arrays that `pack` packed. No pickles are read: reading a pin cannot run code."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as data:
+        return {name: data[name] for name in data.files}
+
+
+def text_array(words: Sequence[str]) -> NDArray[np.uint8]:
+    """Text as bytes: numpy's own text arrays would be pickled or padded."""
+    return np.frombuffer("\n".join(words).encode("utf-8"), dtype=np.uint8)
+
+
+def text_of(array: NDArray[Any]) -> tuple[str, ...]:
+    """The words that `text_array` packed; none of an empty array."""
+    text = array.tobytes().decode("utf-8")
+    return tuple(text.split("\n")) if text else ()
 
 
 def verify_seal(place: SealPlace, pins: PinStore) -> int:
@@ -106,9 +197,9 @@ class SealStore:
             seal = hashlib.sha256(told).hexdigest() + "\n"
             for file, content in {**files, MANIFEST: told, SEAL: seal.encode()}.items():
                 _write(staging / file, content)
-            _sync(staging)
+            sync_directory(staging)
             staging.rename(target)
-            _sync(self.root)
+            sync_directory(self.root)
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise EnvironmentProblem(
@@ -135,9 +226,49 @@ def _write(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradingRules:
+    """Everything after the scores: how a book is made, what stands against an order, what it costs."""
+
+    portfolio: PortfolioConfig
+    limits: ConstraintConfig
+    costs: CostConfig
+    signals: SignalConfig
+    initial_cash: float
+    """Cash that an account without a file of positions starts from, quote currency."""
+
+
+def trading_tables(config: Config) -> dict[str, object]:
+    """The trading rules of a configuration as they stand in the inputs of a signal."""
+    tables = {name: getattr(config, name).model_dump(mode="json") for name in _TRADING}
+    return {**tables, _CASH: config.backtest.initial_cash}
+
+
+def trading_config(packed: Config, config: Config) -> Config:
+    """Everything up to the scores from the model's package, everything after them from the command."""
+    tables = {name: getattr(config, name).model_dump() for name in (*_TRADING, "backtest")}
+    return Config.model_validate({**packed.model_dump(), **tables})
+
+
+def with_trading(config: Config, trading: Mapping[str, Any]) -> Config:
+    """The model's configuration with the trading rules of a signal."""
+    tables = {name: trading[name] for name in _TRADING}
+    backtest = config.backtest.model_dump() | {_CASH: trading[_CASH]}
+    return Config.model_validate({**config.model_dump(), **tables, "backtest": backtest})
+
+
+def rules_of(config: Config) -> TradingRules:
+    """The trading rules among all settings."""
+    return TradingRules(
+        portfolio=config.portfolio,
+        limits=config.constraints,
+        costs=config.costs,
+        signals=config.signals,
+        initial_cash=config.backtest.initial_cash,
+    )
+
+
+def same_inputs(key: SealKey, trading: Mapping[str, Any], positions: Positions | None) -> str:
+    """Digest of what a caller decides: the key, the trading rules, the positions."""
+    held = None if positions is None else record.as_json(positions)
+    return digest([str(key), dict(trading), held])

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from engine.config import Market
 from engine.evaluation.inference import newey_west_se
-from engine.portfolio.market_data import Matrix, forward_fill
-from engine.portfolio.market_rules import price_limits
+from engine.portfolio.market_data import Matrix, forward_fill, price_limits
 from engine.records import record
 from engine.records.flags import BREAK, PROCEEDS
 from engine.records.shadow import (
@@ -31,8 +30,8 @@ from engine.records.shadow import (
     ShadowRow,
     ShadowTotal,
 )
-from engine.signals.inputs import TradingRules
 from engine.signals.orders import trading_cost, whole_lots
+from engine.signals.seal import TradingRules
 
 _Vector = NDArray[np.float64]
 _FIGURES = ("backtest", *PARTS, "realised")

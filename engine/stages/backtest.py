@@ -45,8 +45,8 @@ from engine.records.backtest import (
     SettingsTable,
 )
 from engine.records.book import AlphaToOrders, BookStep, ExtremeDay, HeldBreaks
-from engine.records.factor import FactorFigures
 from engine.records.quality import QualityReport
+from engine.records.rank_ic import FactorFigures
 from engine.runs.events import StageStarted
 from engine.runs.store import Run, require_file
 from engine.runs.trials import count_trials, record_trials
@@ -108,7 +108,7 @@ def backtest(context: StageContext, *, run: str, strategy: str | None) -> Outcom
             config.backtest, horizon=config.portfolio.horizon, trials=count_trials(context.store)
         )
         summary = structs.replace(
-            summarise(simulator, book, simulation, result, judged, quality),
+            _summarise(simulator, book, simulation, result, judged, quality),
             baselines=baselines,
             factor=factor,
             alpha_to_orders=_alpha_to_orders(simulator, book, simulation, factor),
@@ -118,7 +118,7 @@ def backtest(context: StageContext, *, run: str, strategy: str | None) -> Outcom
         result.write(found.path("backtest.parquet"))
         write_parquet(found.path("backtest_baselines.parquet"), daily)
         record.write(found.path(BACKTEST), summary)
-    return Outcome(json=record.as_json(summary), text=backtest_text(summary))
+    return Outcome(json=record.as_json(summary), text=_backtest_text(summary))
 
 
 def out_of_sample(run: Run) -> Prediction:
@@ -187,7 +187,7 @@ def _rivals(run: Run, simulator: Simulator) -> Iterator[tuple[str, Matrix]]:
     return price_baselines(simulator.panel, simulator.market, simulator.score_DN)
 
 
-def summarise(
+def _summarise(
     simulator: Simulator,
     book: Book,
     simulation: Simulation,
@@ -222,11 +222,11 @@ def summarise(
         portfolio=config.portfolio.model_dump(mode="json"),
         constraints=config.constraints.model_dump(mode="json"),
         initial_cash=config.backtest.initial_cash,
-        notes=(*quality.notes, *suspicions(extremes), *_broken(broken)),
+        notes=(*quality.notes, *_suspicions(extremes), *_broken(broken)),
     )
 
 
-def suspicions(extremes: Iterable[ExtremeDay]) -> list[str]:
+def _suspicions(extremes: Iterable[ExtremeDay]) -> list[str]:
     """Days on which one stock moved the whole book: often an unadjusted price, always worth a look."""
     return [
         f"{day.symbol} alone made {day.contribution:+.1%} on {day.date} (price x "
@@ -300,7 +300,7 @@ def _held(name: str, simulator: Simulator, book: Book, frictions: Frictions) -> 
     return measure(name, held_KN, decisions)
 
 
-def backtest_text(summary: BacktestSummary) -> str:
+def _backtest_text(summary: BacktestSummary) -> str:
     """The verdict, the scores beside their rivals, and the notes."""
     interval = f"[{summary.sharpe_low:+.2f}, {summary.sharpe_high:+.2f}]"
     rows = [_cells("these scores", summary)]

@@ -1,4 +1,6 @@
-"""`check`: the quality verdict of the current snapshot, and a picture of its coverage."""
+"""`check`: the verdict on the snapshot, and a picture of its coverage; `data export`: its adjusted bars."""
+
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -6,12 +8,13 @@ from msgspec import structs
 
 from engine.data.calendar import sessions_between, sessions_per_year
 from engine.data.load import RefusedDataError, StoredPanel, clean_panel
-from engine.data.sectors import sector_notes
 from engine.data.sessions import thin_sessions
 from engine.data.store import PanelStore, Snapshot
-from engine.data.tables import SECURITY_SCHEMA
-from engine.files import write_parquet
+from engine.data.tables import SECURITY_SCHEMA, sector_notes
+from engine.errors import UsageError
+from engine.files import atomic_path, write_parquet
 from engine.records import record
+from engine.records.flags import FLAG_NAMES
 from engine.records.quality import QUALITY, CheckedQuality, QualityReport, SessionCoverage
 from engine.runs.events import StageStarted
 from engine.stages.context import Outcome, StageContext
@@ -22,6 +25,8 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 _PICTURE_WIDTH = 60
 _TURNOVER_SESSIONS = 20
 """Sessions that the median turnover is taken over."""
+_PRICES = ("open", "high", "low", "close")
+_ENDINGS = (".parquet", ".csv")
 
 
 def check(context: StageContext) -> Outcome:
@@ -155,3 +160,41 @@ def _kept(panel: StoredPanel | None) -> pl.DataFrame:
     kept = {"symbol": panel.symbols, "kept": panel.manifest.bars}
     counts = pl.DataFrame(kept, schema={"symbol": pl.String, "kept": pl.Int64})
     return counts.join(recent, on="symbol", how="left")
+
+
+def data(context: StageContext, *, action: str, output: str) -> Outcome:
+    """Write one row a kept bar, sorted by date and symbol.
+
+    ``open, high, low, close`` on the continuous total-return scale; ``close_raw`` as quoted; ``volume`` in
+    shares of the stock's first bar; ``factor`` = close / close_raw; ``dividend`` a share, as quoted;
+    ``flags``: names of `engine.records.flags.FLAG_NAMES`, joined by ``|``.
+    """
+    path = Path(output)
+    if path.suffix.lower() not in _ENDINGS:
+        raise UsageError(f"--output {output}: the name must end in {' or '.join(_ENDINGS)}")
+    context.sink.emit(StageStarted(stage="export"))
+    frame = _exported(clean_panel(context.workspace, context.config))
+    with atomic_path(path) as temporary:
+        if path.suffix.lower() == ".csv":
+            frame.write_csv(temporary)
+        else:
+            frame.write_parquet(temporary)
+    told = {"file": str(path), "rows": len(frame), "symbols": frame["symbol"].n_unique()}
+    return Outcome(json=told, text=f"{path}: {len(frame):,} bars of {told['symbols']:,} symbols")
+
+
+def _exported(panel: StoredPanel) -> pl.DataFrame:
+    """The rows that `data` writes."""
+    frame = panel.bars()
+    bits = frame["flags"].unique().sort()
+    words = ["|".join(name for bit, name in FLAG_NAMES.items() if flags & bit) for flags in bits]
+    return frame.select(
+        "date",
+        "symbol",
+        *_PRICES,
+        "close_raw",
+        "volume",
+        (pl.col("close") / pl.col("close_raw")).alias("factor"),
+        "dividend",
+        pl.col("flags").replace_strict(bits, pl.Series(words, dtype=pl.String)),
+    )

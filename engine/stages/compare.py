@@ -14,24 +14,100 @@ from dataclasses import replace
 import msgspec
 import polars as pl
 
-from engine.errors import UsageError
+from engine.errors import IntegrityError, UsageError
 from engine.files import digest, write_parquet
 from engine.records import record
-from engine.records.comparison import FOLDER, PERMUTATIONS
+from engine.records.comparison import (
+    FOLDER,
+    PERMUTATIONS,
+    VARIANTS,
+    PermutationComparison,
+    RunComparison,
+    VariantComparison,
+)
+from engine.records.figure import Figure
 from engine.records.plans import COMPARISON_PLAN, DEFAULT_SIZES, ComparisonPlan
 from engine.runs import lock
 from engine.runs.events import StageStarted
-from engine.stages.compare_text import ComparisonRecord, comparison_text
 from engine.stages.context import Outcome, StageContext, run_session
 from engine.stages.judge import judge_permutations, judge_runs, judge_variants
 from engine.stages.load import Shelf
+from engine.stages.text import line, table
 from engine.stages.variants import VariantRuns
-from engine.tuning.variants import PERMUTED, Variant, ablations, chosen
-from engine.tuning.variants import sizes as sizes_of
+from engine.tuning.space import PERMUTED, Variant, ablations, chosen
+from engine.tuning.space import sizes as sizes_of
 
-_KINDS = ("sizes", "ablations", PERMUTATIONS)
+_ComparisonRecord = VariantComparison | RunComparison | PermutationComparison
+_FOOT = "± Newey-West standard error of the seeds' mean score · [ ] stationary block bootstrap over days"
+_KINDS = (*VARIANTS, PERMUTATIONS)
 _JUDGED_BY = ("universe", "labels", "features", "graph", "split", "model", "loss", "training")
 """Tables of the configuration that the figures depend on, besides the data."""
+
+
+def _comparison_text(found: _ComparisonRecord) -> str:
+    """The table of one comparison of any kind, with what it does not say."""
+    match found:
+        case VariantComparison():
+            return "\n\n".join(_variants(found))
+        case RunComparison():
+            return "\n\n".join(_runs(found))
+        case PermutationComparison():
+            return "\n\n".join(_permutations(found))
+
+
+def _variants(found: VariantComparison) -> list[str]:
+    h, share = found.score_horizon, f"{found.confidence:.0%}"
+    rows = [
+        [
+            row.name,
+            "—" if row.parameters is None else f"{row.parameters:,}",
+            line(row.validation),
+            line(row.test),
+            line(row.gap),
+            "—" if row.seconds != row.seconds else f"{row.seconds:.0f}",
+            row.verdict,
+        ]
+        for row in found.variants
+    ]
+    header = ["", "size", f"validation RankIC, h={h}", f"test RankIC, h={h}",
+              f"less {found.reference}, test ({share})", "s/run", ""]  # fmt: skip
+    decisions = len(found.variants) - 1
+    return [
+        f"comparison {found.id}: {found.seeds} seeds",
+        table(rows, header=header),
+        *(f"{row.name}: {words}" for row in found.variants for words in row.errors),
+        f"Of {decisions} intervals of {share}, {(1.0 - found.confidence) * decisions:.1f} miss 0 by "
+        "chance alone. A verdict also needs all seeds on the same side.",
+        _FOOT,
+    ]
+
+
+def _runs(found: RunComparison) -> list[str]:
+    rows = [[row.run_id, line(row.test)] for row in found.runs]
+    pairs = [[f"{pair.first} - {pair.second}", pair.line, pair.direction] for pair in found.pairs]
+    share = f"{found.confidence:.0%}"
+    return [
+        table(rows, header=["run", f"test RankIC, h={found.score_horizon}"]),
+        table(pairs, header=["difference on common days", f"{share} interval", ""]),
+        _FOOT,
+    ]
+
+
+def _permutations(found: PermutationComparison) -> list[str]:
+    test = found.test
+    rows = [
+        [f"permutation {row.seed}", Figure(row.rank_ic, row.rank_ic_se).text()]
+        for row in found.permutations
+    ]
+    rows.append(["mean", Figure(test.rank_ic, test.se).text()])
+    return [
+        f"comparison {found.id}: trained on permuted labels, judged on true ones",
+        table(rows, header=["", f"test RankIC, h={found.score_horizon}"]),
+        *found.errors,
+        f"{found.verdict} {found.limit:.0f} standard errors of 0 ({test.ratio:+.1f}): over "
+        f"{test.n_permutations} permutations ±{test.se_permutations:.4f} (spread "
+        f"{test.spread:.4f}), over {test.n_dates} days ±{test.se_days:.4f}",
+    ]
 
 
 def compare(
@@ -58,6 +134,11 @@ def compare(
         if run.command != "compare":
             raise UsageError(f"{run.id} is no compare run")
         plan = record.read(run.path(COMPARISON_PLAN), ComparisonPlan)
+        if plan.kind not in _KINDS:
+            raise IntegrityError(
+                f"{run.path(COMPARISON_PLAN)}: kind {plan.kind!r} is no comparison",
+                hint=f"it is {', '.join(_KINDS[:-1])} or {_KINDS[-1]}; begin a new comparison",
+            )
         return _train_and_judge(replace(context, config=run.config()), plan)
     if len(what) == 1 and what[0] in _KINDS:
         plan = ComparisonPlan(
@@ -79,12 +160,12 @@ def compare(
     return _kept(context, *judge_runs(context, [context.store.open(name) for name in what]))
 
 
-def _kept(context: StageContext, found: ComparisonRecord, daily: pl.DataFrame) -> Outcome:
+def _kept(context: StageContext, found: _ComparisonRecord, daily: pl.DataFrame) -> Outcome:
     """Write both files of a comparison and tell it."""
     folder = context.workspace / FOLDER
     write_parquet(folder / f"{found.id}.parquet", daily)
     record.write(folder / f"{found.id}.json", found)
-    return Outcome(json=record.as_json(found), text=comparison_text(found))
+    return Outcome(json=record.as_json(found), text=_comparison_text(found))
 
 
 def _variants_of(context: StageContext, plan: ComparisonPlan) -> list[Variant]:
@@ -111,7 +192,9 @@ def _train_and_judge(context: StageContext, plan: ComparisonPlan) -> Outcome:
         "plan": None if folds is None else record.as_json(folds),
         "data": features.fingerprint,
         **{
-            name: getattr(context.config, name).model_dump(mode="json", exclude={"device"})
+            name: getattr(context.config, name).model_dump(
+                mode="json", exclude={"device", "rivals_hear_neighbours"}
+            )
             for name in _JUDGED_BY
         },
     }

@@ -1,6 +1,7 @@
-"""What every command gets, and the frame around one that works on a run."""
+"""What every command gets, the frame around one that works on a run, and the lock of the sealed signals."""
 
 import datetime as dt
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -9,12 +10,16 @@ from typing import Protocol
 
 from engine.config import Config
 from engine.config.file import Origins
-from engine.errors import EngineError, GateError, Interrupted, UsageError
+from engine.errors import EngineError, GateError, Interrupted, LockedError, UsageError
 from engine.files import Json, digest
-from engine.runs.control import ControlFiles
-from engine.runs.events import RunFinished, RunStarted, Status
+from engine.runs import lock
+from engine.runs.events import Noted, RunFinished, RunStarted, Status
+from engine.runs.launch import ControlFiles
 from engine.runs.sink import EventSink, JsonlSink, TeeSink
 from engine.runs.store import Run, RunStore
+
+_PATIENCE_S = 900.0
+"""A second attempt waits so long for the first; then it gives up."""
 
 
 class Stop(Protocol):
@@ -148,3 +153,35 @@ def run_session(
             session.sink.emit(RunFinished(status=session.status, summary=session.summary))
         finally:
             log.close()
+
+
+def stop_here(context: StageContext) -> None:
+    """Interrupted if the user asked for a stop; nothing is sealed before the last of these places."""
+    if context.stop.requested:
+        raise Interrupted("signals: stopped, nothing was sealed")
+
+
+@contextmanager
+def waiting_lock(
+    context: StageContext, root: Path, sleep: Callable[[float], None] = time.sleep
+) -> Iterator[None]:
+    """Hold the signals' lock; another attempt is waited for, LockedError when it takes too long."""
+    end = time.monotonic() + _PATIENCE_S
+    told = False
+    while True:
+        try:
+            held = lock.hold(root / ".lock")
+            held.__enter__()
+            break
+        except LockedError as error:
+            stop_here(context)
+            if time.monotonic() > end:
+                raise
+            if not told:
+                context.sink.emit(Noted(message=f"waiting: {error.message}"))
+                told = True
+            sleep(0.1)
+    try:
+        yield
+    finally:
+        held.__exit__(None, None, None)

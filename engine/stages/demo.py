@@ -24,7 +24,7 @@ from engine.stages.context import Outcome, StageContext
 from engine.stages.ingest import ingest
 from engine.stages.load import load_dataset
 from engine.stages.report import report
-from engine.stages.text import rank_ic, table
+from engine.stages.text import line, table
 from engine.stages.train import run_training
 from engine.training.evaluate import paired_rank_ic
 
@@ -75,7 +75,7 @@ class DemoAnswer(Struct, frozen=True, kw_only=True):
 
     def text(self) -> str:
         """The table of test figures, and both answers in words."""
-        rows = [[name, rank_ic(figures)] for name, figures in self.test.items()]
+        rows = [[name, line(figures)] for name, figures in self.test.items()]
         gain = self.graph_gain
         figure = Figure(gain.difference, gain.se, n=gain.n_dates)
         return "\n".join(

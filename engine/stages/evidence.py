@@ -18,9 +18,7 @@ from engine.features.feature_set import FeatureSet
 from engine.files import digest
 from engine.portfolio.prediction import score_column
 from engine.records.audit import AuditResult, read_audit
-from engine.records.quality import QualityReport
-from engine.records.seal import SealPlace, read_seal
-from engine.records.signal_evidence import (
+from engine.records.card import (
     AuditEvidence,
     DataEvidence,
     DayEvidence,
@@ -30,6 +28,8 @@ from engine.records.signal_evidence import (
     QualityEvidence,
     StepEvidence,
 )
+from engine.records.quality import QualityReport
+from engine.records.seal import SealPlace, read_seal
 from engine.signals.models import Model
 from engine.stages.load import Dataset, raw_days
 

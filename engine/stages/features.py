@@ -4,11 +4,10 @@ from collections import Counter
 from collections.abc import Collection
 from difflib import get_close_matches
 
-from engine.data.sectors import SECTORS, has_sectors
 from engine.data.store import PanelStore
+from engine.data.tables import SECTORS, has_sectors
 from engine.errors import UsageError
-from engine.features.catalog import CATALOG, FAMILIES, find
-from engine.features.catalog_file import off, told, write_catalog
+from engine.features.catalog import CATALOG, FAMILIES, find, off, told, write_catalog
 from engine.records import record
 from engine.records.features import FeatureFigures, feature_source
 from engine.records.figure import Figure

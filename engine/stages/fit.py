@@ -3,24 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import polars as pl
 
 from engine.config import Config
 from engine.dataset.loader import epoch_steps
-from engine.dataset.split import Fold, Split
-from engine.errors import ConfigError, GateError, Interrupted
+from engine.dataset.split import Fold, Part, Split
+from engine.errors import GateError, Interrupted
 from engine.features.feature_set import FeatureSet
 from engine.files import digest, write_parquet
 from engine.graph.graph import GraphSeries
 from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.model.build import build_model, parameter_table
 from engine.portfolio.prediction import Prediction
-from engine.runs.control import ControlFiles
+from engine.records.train import NETWORK
 from engine.runs.events import FoldStarted, ModelBuilt, Noted, PlanMade, StageStarted
-from engine.runs.launch import RESUMABLE
+from engine.runs.launch import RESUMABLE, ControlFiles
 from engine.runs.sink import EventSink
 from engine.runs.store import Run
 from engine.stages.context import StageContext
@@ -56,7 +55,6 @@ def build_trainer(
     ``directory``: of its checkpoints.
     """
     config, features = context.config, dataset.features
-    _require_known(features)
     if uses_graph(config) and dataset.graphs is not None:
         _require_edges(dataset.graphs, split)
     model = build_model(config, len(features.features)).to(runtime.device)
@@ -117,16 +115,6 @@ def _announce(
     )
 
 
-def _require_known(features: FeatureSet) -> None:
-    """Only a network learns neutral labels; simple models do without the features they need."""
-    unknown = [name for name in features.neutral if name not in features.features]
-    if unknown:
-        raise ConfigError(
-            f"loss.neutral_to: {', '.join(unknown)} is not among the {len(features.features)} features",
-            hint="take it out, e.g. --set loss.neutral_to=[], or add its family to features.families",
-        )
-
-
 def _require_edges(graphs: GraphSeries, split: Split) -> None:
     """The original's graph never reached its network; here a GAT without edges does not start."""
     if graphs.at(int(split.train[-1])).edge_index_2E.shape[1] == 0:
@@ -134,6 +122,41 @@ def _require_edges(graphs: GraphSeries, split: Split) -> None:
             "the graph has no edge on the last training day, but the GAT block is on",
             hint="lower graph.threshold, or set graph.kind = 'none'",
         )
+
+
+def score_seeds(
+    context: StageContext,
+    run: Run,
+    dataset: Dataset,
+    folds: Sequence[Fold],
+    *,
+    seeds: int,
+    parts: Sequence[Part],
+    sink: EventSink,
+    model: str = NETWORK,
+) -> pl.DataFrame:
+    """Scores of each fold: the mean over seeds of each network's scores, standardised within the day."""
+    means = []
+    for fold in folds:
+        frames = []
+        for number in range(seeds):
+            training = context.config.training
+            seeded = training.model_copy(update={"seed": training.seed + number})
+            one = replace(context, config=context.config.model_copy(update={"training": seeded}))
+            frame = score_network(
+                one,
+                run,
+                dataset,
+                fold,
+                of=len(folds),
+                seeds=seeds,
+                parts=parts,
+                sink=sink,
+                model=model,
+            )
+            frames.append(frame)
+        means.append(mean_scores(frames, dataset.features.horizons))
+    return pl.concat(means)
 
 
 def score_network(
@@ -144,18 +167,19 @@ def score_network(
     *,
     of: int,
     seeds: int = 1,
-    part: Literal["validation", "test"],
+    parts: Sequence[Part],
     sink: EventSink,
+    model: str = NETWORK,
 ) -> pl.DataFrame:
-    """Scores of one part of one of ``of`` folds, by a network with the configured seed (one of ``seeds``).
+    """Scores of parts of one of ``of`` folds, by a network with the configured seed (one of ``seeds``).
 
     They lie in ``folds/`` of the run: a network that was done before the run was cut off is not trained
     again, one that was cut off goes on from its last checkpoint. With ``training.warm_start`` a network
-    begins with the weights of the fold before, which knew nothing of this fold's days either.
+    begins with the weights of the fold before, which knew nothing of this fold's days either. ``model``
+    is what the run calls the networks of this configuration.
     """
-    training = context.config.training
-    seed = training.seed
-    name = _name(fold.index, seed)
+    seed = context.config.training.seed
+    name = _name(fold.index, seed, model)
     path = run.path(f"folds/{name}.parquet")
     if path.is_file():
         sink.emit(Noted(message=f"{name}: done before"))
@@ -166,32 +190,33 @@ def score_network(
         as_taught(dataset, fold.split, context.config),
         fold.split,
         run=run,
-        directory=fold_checkpoints(run, fold.index, seed),
+        directory=fold_checkpoints(run, fold.index, seed, model),
         runtime=start_runtime(context.config, sink),
         sink=sink,
     )
-    if training.warm_start and fold.index:
-        before = replace(trainer.snapshots, directory=fold_checkpoints(run, fold.index - 1, seed))
-        before.load_weights("kept", trainer.model)
-        sink.emit(Noted(message=f"begins with the weights of {_name(fold.index - 1, seed)}"))
+    if context.config.training.warm_start and fold.index:
+        directory = fold_checkpoints(run, fold.index - 1, seed, model)
+        replace(trainer.snapshots, directory=directory).load_weights("kept", trainer.model)
+        sink.emit(Noted(message=f"begins with the weights of {directory.name}"))
     try:
         trainer.run(resume=True)
     except TrainingStopped as error:
         hint = f"`atft-tui {run.command} --resume {run.id}`" if run.command in RESUMABLE else ""
         raise Interrupted(f"{run.id}: stopped in {name}", hint=hint) from error
-    scored = trainer.score(getattr(fold.split, part))
-    frame = scored.to_frame(dataset.features, split=part, fold=fold.index)
+    days = {part: trainer.score(getattr(fold.split, part)) for part in parts}
+    features, index = dataset.features, fold.index
+    frame = pl.concat(d.to_frame(features, split=p, fold=index) for p, d in days.items())
     write_parquet(path, frame)
     return frame
 
 
-def _name(fold: int, seed: int) -> str:
-    return f"fold-{fold}-seed-{seed}"
+def _name(fold: int, seed: int, model: str) -> str:
+    return ("" if model == NETWORK else f"{model}-") + f"fold-{fold}-seed-{seed}"
 
 
-def fold_checkpoints(run: Run, fold: int, seed: int) -> Path:
+def fold_checkpoints(run: Run, fold: int, seed: int, model: str = NETWORK) -> Path:
     """Where the network of a fold and a seed keeps its weights."""
-    return run.path(f"checkpoints/{_name(fold, seed)}")
+    return run.path(f"checkpoints/{_name(fold, seed, model)}")
 
 
 def mean_scores(frames: Sequence[pl.DataFrame], horizons: Sequence[int]) -> pl.DataFrame:

@@ -29,7 +29,9 @@ def identity(config: Config, dataset: Dataset) -> dict[str, object]:
         **input_rules(config, dataset.features.market),
         "training": digest(
             {
-                "training": config.training.model_dump(mode="json", exclude={"device"}),
+                "training": config.training.model_dump(
+                    mode="json", exclude={"device", "rivals_hear_neighbours"}
+                ),
                 "loss": config.loss.model_dump(mode="json"),
                 "split": config.split.model_dump(mode="json"),
             }

@@ -11,11 +11,11 @@ from engine.data.evidence import gather
 from engine.data.evidence_joins import stored
 from engine.data.growth import Draft, appended, incomplete, whole
 from engine.data.merge import one_bar_each, place_of
-from engine.data.sectors import sector_notes
 from engine.data.store import PanelStore, Snapshot
+from engine.data.tables import sector_notes
 from engine.errors import DataError, UsageError
 from engine.files import sha256
-from engine.records.evidence import Evidence
+from engine.records.reading import Evidence
 from engine.records.snapshot import Revision
 from engine.runs.events import Noted, StageStarted
 from engine.runs.lock import hold

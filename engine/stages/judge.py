@@ -91,7 +91,7 @@ def judge_variants(
         variants=tuple(rows),
         run_id=run_id,
     )
-    return found, daily_frame(series)
+    return found, _daily_frame(series)
 
 
 def judge_runs(context: StageContext, runs: Sequence[Run]) -> tuple[RunComparison, pl.DataFrame]:
@@ -124,7 +124,7 @@ def judge_runs(context: StageContext, runs: Sequence[Run]) -> tuple[RunCompariso
         runs=tuple(ComparedRun(run_id=r.id, test=level(series[r.id, "test"], h)) for r in runs),
         pairs=tuple(pairs),
     )
-    return comparison, daily_frame(series)
+    return comparison, _daily_frame(series)
 
 
 def judge_permutations(
@@ -153,10 +153,10 @@ def judge_permutations(
         verdict=test.verdict,
         run_id=run_id,
     )
-    return comparison, daily_frame({(trained.variant.name, "test"): found["test"]})
+    return comparison, _daily_frame({(trained.variant.name, "test"): found["test"]})
 
 
-def daily_frame(series: Mapping[_Key, DailyRankIC]) -> pl.DataFrame:
+def _daily_frame(series: Mapping[_Key, DailyRankIC]) -> pl.DataFrame:
     """``date, split, variant, seed, rank_ic``; seed null: mean of the seeds' scores; null = undefined."""
     return pl.concat(
         pl.DataFrame(

@@ -26,10 +26,16 @@ from engine.records.shadow import ENTRIES, PARTS, LiveRecord, ShadowLedger, Shad
 from engine.runs.events import Advanced, StageStarted
 from engine.signals.book import BARS
 from engine.signals.compose import book_of, unpack
-from engine.signals.inputs import TradingRules, rules_of, trading_config, with_trading
 from engine.signals.models import Model, ModelStore
-from engine.signals.pins import PinStore, text_of
-from engine.signals.seal import SealStore
+from engine.signals.seal import (
+    PinStore,
+    SealStore,
+    TradingRules,
+    rules_of,
+    text_of,
+    trading_config,
+    with_trading,
+)
 from engine.signals.shadow import (
     FilledBook,
     Prices,
@@ -39,12 +45,11 @@ from engine.signals.shadow import (
     to_frame,
     totals,
 )
-from engine.stages.context import Outcome, StageContext
+from engine.stages.context import Outcome, StageContext, waiting_lock
 from engine.stages.evidence import live_evidence, live_rank_ics
 from engine.stages.load import Dataset, load_dataset
 from engine.stages.signal_inputs import Gatherer, KnownData, seal_exchange
 from engine.stages.text import table
-from engine.stages.waiting import waiting_lock
 
 if TYPE_CHECKING:
     from engine.training.ensemble import Ensemble

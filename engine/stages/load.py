@@ -11,6 +11,7 @@ from engine.config import Config
 from engine.data.load import StoredPanel, open_panel
 from engine.data.universe import Universe, build_universe
 from engine.dataset.split import Split
+from engine.errors import ConfigError
 from engine.features.catalog import wants_graph
 from engine.features.compute import Inputs, longest_reach, raw_values
 from engine.features.feature import Feature
@@ -112,8 +113,16 @@ class Shelf:
 def as_taught(dataset: Dataset, split: Split, config: Config) -> Dataset:
     """The data set as training and selection see it: neutral labels, and for a permutation test no signal.
 
-    What only judges, the test days, keeps its own returns.
+    What only judges, the test days, keeps its own returns. A feature of `loss.neutral_to` that is not among
+    the columns is a ConfigError.
     """
+    names = dataset.features.features
+    unknown = [name for name in config.loss.neutral_to if name not in names]
+    if unknown:
+        raise ConfigError(
+            f"loss.neutral_to: {', '.join(unknown)} is not among the {len(names)} features",
+            hint="take it out, e.g. --set loss.neutral_to=[], or add its family to features.families",
+        )
     features = replace(dataset.features, neutral=config.loss.neutral_to)
     if config.training.permute_labels:
         deciding = np.concatenate([split.train, split.validation])

@@ -50,7 +50,7 @@ def package(context: StageContext, run: Run) -> Model:
         networks.weights, networks.blocks, config, len(dataset.features.features)
     )
     context.sink.emit(StageStarted(stage="reference"))
-    reference = make_reference(networks, dataset, ensemble, context.sink)
+    reference = _make_reference(networks, dataset, ensemble, context.sink)
     return ModelStore(context.workspace / "models").pack(
         networks.weights, _of_the_data(config, dataset), _facts(networks, dataset), reference
     )
@@ -115,7 +115,7 @@ def _facts(networks: Networks, dataset: Dataset) -> dict[str, object]:
     }
 
 
-def make_reference(
+def _make_reference(
     networks: Networks, dataset: Dataset, ensemble: Ensemble, sink: EventSink
 ) -> Reference:
     """Raw features and scores on evenly spaced sessions of the span that chose the epochs."""

@@ -13,10 +13,11 @@ from engine.features.feature_set import chosen_features
 from engine.model.build import build_model, parameter_table
 from engine.records import record
 from engine.records.audit import AUDIT, read_audit
-from engine.records.preflight import PreflightResult, PreflightRow
+from engine.records.plans import PreflightResult, PreflightRow
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
 from engine.training.device import choose_device, physical_cores
+from engine.training.memory import step_bytes
 
 _GIB = 2**30
 _CALENDAR_WARNING_DAYS = 60
@@ -32,7 +33,7 @@ def preflight(context: StageContext) -> Outcome:
     rows = [
         _torch(),
         device,
-        mode_row(context.config.training.mode, device.value, physical_cores()),
+        _mode_row(context.config.training.mode, device.value, physical_cores()),
         *_data(context),
         _audit(context),
         _disk_is_writable(context),
@@ -57,7 +58,7 @@ def _torch() -> PreflightRow:
     return PreflightRow("torch", f"{torch.__version__}, {threads}", "ok")
 
 
-def mode_row(mode: str, device: str, cores: int) -> PreflightRow:
+def _mode_row(mode: str, device: str, cores: int) -> PreflightRow:
     """The mode, and what the other one would save where a processor with several cores trains."""
     if mode != "safe" or device != "cpu" or cores < 2:
         return PreflightRow("mode", mode, "ok")
@@ -85,7 +86,8 @@ def _data(context: StageContext) -> list[PreflightRow]:
     itemsize = 2 if config.features.dtype == "float16" else 4
     tensor = quality.sessions * quality.symbols * n_features * itemsize
     parameters = sum(parameter_table(build_model(config, n_features)).values()) * 4
-    ram = 2 * tensor + 1.5 * _GIB
+    stocks_a_day = -(-quality.rows_out // max(quality.sessions, 1))
+    ram = 2 * tensor + step_bytes(config, n_features, stocks_a_day) + 0.6 * _GIB
     disk = 1.2 * tensor + _CHECKPOINT_COPIES * _OPTIMIZER_FACTOR * parameters + 0.2 * _GIB
     free_ram = psutil.virtual_memory().available
     free_disk = shutil.disk_usage(_existing(context)).free
@@ -106,7 +108,7 @@ def _data(context: StageContext) -> list[PreflightRow]:
             if quality.incomplete
             else []
         ),
-        _room("memory", ram, free_ram, "lower universe size or features.dtype = 'float16'"),
+        _room("memory", ram, free_ram, "lower training.days_per_step or the size of the universe"),
         _room("disk", disk, free_disk, "free space or choose another --workspace"),
         PreflightRow(
             "calendar",

@@ -16,20 +16,18 @@ from engine.portfolio.prediction import score_column
 from engine.records import record
 from engine.records.audit import read_audit
 from engine.records.champion import ChampionEntry, GateCondition
-from engine.records.figure import Figure
-from engine.records.judgement import is_noise
+from engine.records.figure import Figure, is_noise
 from engine.records.train import Rival, read_train
 from engine.runs.events import StageStarted
 from engine.runs.store import Run
 from engine.signals.models import Model, ModelStore
 from engine.stages.backtest import out_of_sample
-from engine.stages.context import Outcome, StageContext
+from engine.stages.context import Outcome, StageContext, waiting_lock
 from engine.stages.load import load_dataset, session_window
 from engine.stages.package import package
 from engine.stages.signals import open_ensemble
 from engine.stages.text import table
 from engine.stages.train import train
-from engine.stages.waiting import waiting_lock
 
 _MIN_COMMON_DAYS = 20
 """Fewer days that neither model was trained on tell nothing about which is better."""
@@ -47,7 +45,7 @@ def promote(context: StageContext, *, run: str, force_reason: str | None) -> Out
     with waiting_lock(context, context.workspace / "signals"):
         model = package(context, found)
         context.sink.emit(StageStarted(stage="gate"))
-        conditions = gate(context, found, model, store.champion())
+        conditions = _gate(context, found, model, store.champion())
         fine = all(condition.passed for condition in conditions)
         entry = store.record(
             "promoted" if fine or reason else "refused",
@@ -82,14 +80,14 @@ def _retraining_config(context: StageContext, model: Model) -> Config:
     return model.config().model_copy(update=updates)
 
 
-def gate(
+def _gate(
     context: StageContext, run: Run, model: Model, champion: Model | None
 ) -> list[GateCondition]:
     """What the run's model is held against, and how it did."""
     test = model.facts.test
     rival = read_train(run.directory).baselines.get("lightgbm")
     conditions = [
-        against_noise(test.rank_ic, test.null_band),
+        _against_noise(test.rank_ic, test.null_band),
         _baseline(rival),
         _audit(context, model),
     ]
@@ -106,7 +104,7 @@ def _condition(name: str, passed: bool, detail: str) -> GateCondition:
     return GateCondition(name=name, passed=passed, detail=detail)
 
 
-def against_noise(value: float, band: float) -> GateCondition:
+def _against_noise(value: float, band: float) -> GateCondition:
     """A test RankIC has to be positive and outside the band of shuffled scores; NaN = no day is defined."""
     if math.isnan(value) or math.isnan(band):
         return _condition("noise", False, "no test day is defined")
@@ -114,7 +112,7 @@ def against_noise(value: float, band: float) -> GateCondition:
     return _condition("noise", value > 0 and not is_noise(value, band), detail)
 
 
-def against_other(name: str, mean: float, error: float, days: int) -> GateCondition:
+def _against_other(name: str, mean: float, error: float, days: int) -> GateCondition:
     """The mean difference of the RankIC to another model's has to be positive on ``days`` common days."""
     if math.isnan(mean) or math.isnan(error):
         return _condition(name, False, f"undefined on {days} common days")
@@ -127,7 +125,7 @@ def _baseline(rival: Rival | None) -> GateCondition:
     found = None if rival is None else rival.test_difference
     if found is None:
         return _condition("lightgbm", False, "was not fitted on the same days")
-    return against_other("lightgbm", found.difference, found.se, found.n_dates)
+    return _against_other("lightgbm", found.difference, found.se, found.n_dates)
 
 
 def _audit(context: StageContext, model: Model) -> GateCondition:
@@ -179,7 +177,7 @@ def _against_champion(
     difference, error = paired_difference(
         rank_ic_series(mine, returns), rank_ic_series(other, returns), lag=horizon
     )
-    return against_other("champion", difference, error, len(common))
+    return _against_other("champion", difference, error, len(common))
 
 
 def _gate_text(entry: ChampionEntry, forced: bool) -> str:

@@ -9,8 +9,7 @@ from engine.records.train import TRAIN
 from engine.report import render
 from engine.report.comparison import SideBySide
 from engine.report.facts import Facts, gather
-from engine.report.pdf import write_pdf
-from engine.report.tables import write_tables
+from engine.report.render import write_pdf, write_tables
 from engine.runs.events import Noted, StageStarted
 from engine.runs.store import Run, require_file
 from engine.stages.context import Outcome, StageContext, require_model

@@ -1,18 +1,23 @@
-"""`replay`, `diff` and `verify`: what was sealed, held against itself."""
+"""`replay`, `diff` and `verify`: what was sealed, held against itself; `champion`: which model seals, who was
+it before, and the way back.
+"""
+
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from engine.errors import IntegrityError
 from engine.files import MANIFEST
 from engine.records import record
-from engine.records.difference import SignalDifference
 from engine.records.seal import SealPlace, read_seal, seal_places
 from engine.runs.events import StageStarted
 from engine.signals.models import ModelStore
-from engine.signals.pins import PinStore
-from engine.signals.seal import SealStore, manifest_bytes, verify_seal
-from engine.stages.context import Outcome, StageContext
+from engine.signals.seal import PinStore, SealStore, manifest_bytes, verify_seal
+from engine.stages.context import Outcome, StageContext, waiting_lock
 from engine.stages.text import table
+
+if TYPE_CHECKING:
+    from engine.records.difference import SignalDifference
 
 
 class _SealCheck(Struct, frozen=True, kw_only=True):
@@ -117,7 +122,7 @@ def diff(context: StageContext, *, before: str, after: str) -> Outcome:
     return Outcome(json=record.as_json(summary), text=_diff_text(summary))
 
 
-def _diff_text(found: SignalDifference) -> str:
+def _diff_text(found: "SignalDifference") -> str:
     ranks = [
         [
             row.code,
@@ -153,3 +158,50 @@ def _diff_text(found: SignalDifference) -> str:
             table(bars, header=["date", "code", "column", "before", "after"]) if bars else "",
         ]
     ).rstrip()
+
+
+def champion(context: StageContext, *, action: str) -> Outcome:
+    """``show`` the champion, its ``history``, ``rollback`` to the one before, or train a ``challenge``r."""
+    if action == "challenge":
+        from engine.stages.promote import challenge  # the one action that needs the networks
+
+        return challenge(context)
+    return {"show": _show, "history": _history, "rollback": _rollback}[action](context)
+
+
+def _show(context: StageContext) -> Outcome:
+    store = ModelStore(context.workspace / "models")
+    model = store.require_champion()
+    reign, facts = store.history().reigns[-1], model.facts
+    told = record.as_json(facts)
+    summary = {
+        "model": model.id,
+        "since": reign.at,
+        "action": reign.action,
+        "run_id": reign.run,
+        "networks": len(facts.blocks),
+        **{name: told[name] for name in ("last_session", "splits", "score_horizon", "test")},
+    }
+    text = (
+        f"champion {model.id}, {len(facts.blocks)} networks, {reign.action} {reign.at}\n"
+        f"trained on data to {facts.last_session}, test RankIC h={facts.score_horizon} "
+        f"{facts.test.line}"
+    )
+    return Outcome(json=summary, text=text)
+
+
+def _history(context: StageContext) -> Outcome:
+    found = ModelStore(context.workspace / "models").history()
+    rows = [[str(e.n), e.at, e.action, e.model, e.run, e.reason] for e in found.history]
+    header = ["", "when", "what", "model", "run", "reason"]
+    text = table(rows, header=header) if rows else "no champion yet"
+    return Outcome(json=record.as_json(found), text=text)
+
+
+def _rollback(context: StageContext) -> Outcome:
+    store = ModelStore(context.workspace / "models")
+    with waiting_lock(context, context.workspace / "signals"):
+        before = store.predecessor()
+        store.open(before)
+        entry = store.record("rolled back", before, at=context.now())
+    return Outcome(json=record.as_json(entry), text=f"champion is {before} again")

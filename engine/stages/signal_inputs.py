@@ -1,8 +1,13 @@
-"""Gathers what a signal is made from: pins the windows, the edges, the bars, the scores of past decisions."""
+"""Gathers what a signal is made from: pins the windows, the edges, the bars, the scores of past decisions;
+reads the positions, and makes a card where a line of them has no price.
+"""
 
 import datetime as dt
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -10,24 +15,28 @@ import polars as pl
 
 from engine.config import Config
 from engine.data.calendar import EXCHANGES
+from engine.data.load import clean_panel
 from engine.data.store import Snapshot
 from engine.data.tables import SECURITY_SCHEMA
 from engine.dataset.split import valid_sessions
-from engine.errors import GateError
+from engine.errors import GateError, UsageError
 from engine.features.feature_set import FeatureSet
 from engine.files import json_text, text_digest
 from engine.portfolio.market_data import LOOK_BACK
 from engine.records import record
+from engine.records.card import Card, DayEvidence, PositionEvidence, SignalEvidence
 from engine.records.orders import Positions
 from engine.records.seal import ScoredDay, Seal, SealKey, SignalInputs, read_seal
-from engine.records.signal_evidence import SignalEvidence
+from engine.runs.events import Noted
+from engine.signals.account import Account, account_of
 from engine.signals.book import LOOK, Scores, bar_slice, decision_sessions
+from engine.signals.card import data_lights, position_lights
 from engine.signals.compose import Scorer, pack_scores, securities_bytes
-from engine.signals.inputs import same_inputs, trading_tables
 from engine.signals.models import Model
-from engine.signals.pins import PinStore
-from engine.signals.seal import SealStore
+from engine.signals.position_file import MOST, read_position_file
+from engine.signals.seal import PinStore, SealStore, same_inputs, trading_tables
 from engine.signals.window import day_slice, edge_slice
+from engine.stages.context import StageContext
 from engine.stages.load import Dataset, session_window
 
 
@@ -258,3 +267,47 @@ class Gatherer:
             symbols=tuple(frame["symbol"][place]),
             score_MH=np.ascontiguousarray(frame.select(columns).to_numpy()[place]),
         )
+
+
+def read_account(
+    context: StageContext,
+    snapshot: Snapshot,
+    positions: str | None,
+    columns: Mapping[str, str],
+    cash: float | None,
+) -> Account | None:
+    """The file's lines in the codes of the stocks that have a bar by the session; what was done is said."""
+    if positions is None and cash is not None:
+        raise UsageError("--cash needs --positions", hint="an account without a file holds nothing")
+    if positions is None:
+        return None
+    path = Path(positions)
+    if cash is not None and not (math.isfinite(cash) and abs(cash) <= MOST["cash"]):
+        raise UsageError(f"--cash {cash:g} is no amount of cash")
+    panel = clean_panel(context.workspace, context.config, snapshot.id)
+    known = panel.symbols
+    file = read_position_file(
+        path, columns=columns, currency=panel.currency, known=frozenset(known)
+    )
+    account = account_of(
+        file, known=known, market=snapshot.exchange, currency=panel.currency, cash=cash
+    )
+    for note in account.notes:
+        context.sink.emit(Noted(message=f"{path.name}: {note}"))
+    return account
+
+
+def position_evidence(account: Account, unpriced: Mapping[str, str]) -> PositionEvidence:
+    """What the card looks at; no path is in it. ``unpriced``: `Gatherer.unpriced`."""
+    return PositionEvidence(
+        lines=account.lines, notes=account.notes, missing={**account.missing, **unpriced}
+    )
+
+
+def stopped_by_positions(evidence: DayEvidence, snapshot: Snapshot, config: Config) -> Card | None:
+    """The card of data and positions if a held line has no price; None if all have one."""
+    lights = position_lights(evidence)
+    if all(light.verdict == "TRADE" for light in lights):
+        return None
+    session, exchange = snapshot.days[-1], seal_exchange(snapshot)
+    return Card.of(session, exchange, [*data_lights(evidence, config.signals), *lights])

@@ -17,18 +17,17 @@ from engine.errors import ConfigError, GateError, UsageError
 from engine.files import digest
 from engine.portfolio.strategy import load_strategy
 from engine.records import record
-from engine.records.card import Card
+from engine.records.card import Card, DayEvidence, SignalEvidence
 from engine.records.orders import Order, Refused, rows_of
+from engine.records.plans import iso_day
 from engine.records.seal import ATTEMPT, Seal, SealManifest, SignalInputs
-from engine.records.signal_evidence import DayEvidence, SignalEvidence
 from engine.runs.events import Noted, StageStarted
 from engine.signals.account import Account
 from engine.signals.card import data_lights
 from engine.signals.compose import compose, unpack
-from engine.signals.inputs import same_inputs, trading_config
 from engine.signals.models import Model, ModelStore
-from engine.signals.seal import SealStore
-from engine.stages.context import Outcome, StageContext
+from engine.signals.seal import SealStore, same_inputs, trading_config
+from engine.stages.context import Outcome, StageContext, stop_here, waiting_lock
 from engine.stages.evidence import (
     audit_evidence,
     data_evidence,
@@ -38,12 +37,16 @@ from engine.stages.evidence import (
     model_evidence,
     step_evidence,
 )
-from engine.stages.holdings import position_evidence, read_account, stopped_by_positions
 from engine.stages.ingest_sources import parse_columns
 from engine.stages.load import Dataset, load_dataset
 from engine.stages.package import package
-from engine.stages.signal_inputs import Gatherer, seal_exchange
-from engine.stages.waiting import stop_here, waiting_lock
+from engine.stages.signal_inputs import (
+    Gatherer,
+    position_evidence,
+    read_account,
+    seal_exchange,
+    stopped_by_positions,
+)
 from engine.training.ensemble import Ensemble
 
 _INCOMPLETE = "nothing is sealed: try again when the data are complete"
@@ -71,7 +74,7 @@ def signals(
     """
     if revise and not (reason or "").strip():
         raise UsageError("--revise needs a --reason", hint="say what changed")
-    day = None if date is None else _day(date)
+    day = iso_day(date)
     seals = SealStore(context.workspace / "signals")
     with waiting_lock(context, seals.root):
         for name in seals.sweep():
@@ -91,7 +94,7 @@ def signals(
         )
     if isinstance(made, Card):
         return _unsealed(context, made, _UNPRICED)
-    return answer(made)
+    return _answer(made)
 
 
 def _chosen_model(context: StageContext, run: str | None) -> Model:
@@ -99,13 +102,6 @@ def _chosen_model(context: StageContext, run: str | None) -> Model:
     if run is not None:
         return package(context, context.store.open(run))
     return ModelStore(context.workspace / "models").require_champion()
-
-
-def _day(text: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f"{text!r} is not a date", hint="write YYYY-MM-DD") from error
 
 
 def _snapshot(context: StageContext, day: dt.date | None) -> Snapshot:
@@ -266,7 +262,7 @@ def provenance(
     )
 
 
-def answer(seal: Seal) -> Outcome:
+def _answer(seal: Seal) -> Outcome:
     """What `signals` says of a sealed directory: read from it, so that it is the same every time."""
     card = seal.card()
     rows = {

@@ -69,7 +69,7 @@ def run_sweep(
         dates_D = simulator.table.dates_D[1:]
         write_parquet(found.path("sweep_returns.parquet"), _returns(points, dates_D))
         record.write(found.path(SWEEP), summary)
-    return Outcome(json=record.as_json(summary), text=sweep_text(summary))
+    return Outcome(json=record.as_json(summary), text=_sweep_text(summary))
 
 
 def _best(
@@ -132,7 +132,7 @@ def _returns(points: Sequence[GridPoint], dates_D: NDArray[np.datetime64]) -> pl
     return pl.concat(parts)
 
 
-def sweep_text(summary: SweepSummary) -> str:
+def _sweep_text(summary: SweepSummary) -> str:
     """The best cells, a map of the first two keys, and what the best of many is worth."""
     keys, ranked = list(summary.grid), summary.ranked
     rows = [

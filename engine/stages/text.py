@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from engine.records.figure import Figure
+from engine.records.comparison import RankICGap, RankICLevel
+from engine.records.figure import DASH, Figure
 from engine.records.rank_ic import RankICSummary
 from engine.records.train import TrainResult
 
@@ -25,9 +26,9 @@ def table(rows: Sequence[Sequence[str]], *, header: Sequence[str] | None = None)
     return "\n".join(lines)
 
 
-def rank_ic(figures: RankICSummary | None) -> str:
-    """``+0.0205 ± 0.0042  null ±0.0098 (n=252)``; a dash where there are none."""
-    return "—" if figures is None else figures.line
+def line(found: RankICSummary | RankICLevel | RankICGap | None) -> str:
+    """``+0.0205 ± 0.0042  null ±0.0098 (n=252)``, or as the figures say it; a dash where there are none."""
+    return DASH if found is None else found.line
 
 
 def training_text(found: TrainResult) -> str:
@@ -35,10 +36,9 @@ def training_text(found: TrainResult) -> str:
     head = f"run {found.run_id}: {found.status} in {found.seconds:.0f} s"
     if found.status != "done":
         return f"{head}\ngo on with `atft-tui train --resume {found.run_id}`"
-    rows = [["network", rank_ic(found.best), rank_ic(found.test)]]
+    rows = [["network", line(found.best), line(found.test)]]
     rows += [
-        [name, rank_ic(rival.validation), rank_ic(rival.test)]
-        for name, rival in found.baselines.items()
+        [name, line(rival.validation), line(rival.test)] for name, rival in found.baselines.items()
     ]
     phases = [
         [

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from engine.data.store import PanelStore
-from engine.dataset.split import Split, single_split
+from engine.dataset.split import Fold, Split, single_split
+from engine.errors import Interrupted
 from engine.features.feature_set import FeatureSet
 from engine.files import write_parquet
 from engine.model.build import parameter_table
@@ -18,15 +19,14 @@ from engine.records.train import TRAIN, DataFacts, Headline, Span, Spans, TrainR
 from engine.records.worth import Worth
 from engine.runs.events import BaselineEvaluated, BlocksWorthLogged, StageStarted
 from engine.runs.fold import fold
-from engine.runs.monitors import Monitors
-from engine.runs.scoreboard import scoreboard
+from engine.runs.scoreboard import Monitors, scoreboard
 from engine.runs.sink import EventSink
 from engine.runs.store import Run
 from engine.stages.context import Outcome, StageContext, open_or_create, run_session
 from engine.stages.fit import build_trainer, start_runtime, write_predictions
 from engine.stages.load import Dataset, Loader, as_taught, load_dataset, oracle_frame
+from engine.stages.rivals import hearing, score_rivals
 from engine.stages.text import training_text
-from engine.training.baselines import compute_baselines
 from engine.training.control import TrainingStopped
 from engine.training.evaluate import against_baselines, anatomy, evaluate
 from engine.training.feature_ic import feature_rank_ics
@@ -61,11 +61,11 @@ def run_training(
         )
         record.write(run.path(TRAIN), found)
         session.status = "done" if found.status == "done" else "stopped"
-        session.summary = record.as_json(headline(found))
+        session.summary = record.as_json(_headline(found))
     return found
 
 
-def headline(found: TrainResult) -> Headline:
+def _headline(found: TrainResult) -> Headline:
     """What the list of runs shows of a training."""
     return Headline(
         best=found.best,
@@ -96,12 +96,13 @@ def _train_run(
     trainer = build_trainer(
         context, taught, split, run=run, directory=folder, runtime=runtime, sink=sink
     )
-    baselines = _baselines(context, run, taught, split, sink) if with_baselines else pl.DataFrame()
-    judged = _judge_baselines(context, baselines, taught.features, sink)
-    status = "done"
+    baselines, judged, status = pl.DataFrame(), _Judged(), "done"
     try:
+        if with_baselines:
+            baselines = _baselines(context, run, dataset, taught.features, split, sink)
+            judged = _judge_baselines(context, baselines, taught.features, sink)
         trainer.run(resume=resume)
-    except TrainingStopped:
+    except (TrainingStopped, Interrupted):
         status = "stopped"
     monitors = Monitors.of(run.events())
     found = replace(
@@ -159,34 +160,38 @@ def provenance(context: StageContext, run: Run, dataset: Dataset, split: Split) 
 
 
 def _baselines(
-    context: StageContext, run: Run, dataset: Dataset, split: Split, sink: EventSink
+    context: StageContext,
+    run: Run,
+    dataset: Dataset,
+    taught: FeatureSet,
+    split: Split,
+    sink: EventSink,
 ) -> pl.DataFrame:
     """Scores of the simple models on the same days (``baselines.parquet``), and what each input is worth
     alone on training days (``feature_ic.json``); both are made once per run.
     """
     path, told = run.path("baselines.parquet"), run.path("feature_ic.json")
-    config, features = context.config, dataset.features
+    config = context.config
     if path.exists():
         frame = pl.read_parquet(path)
     else:
         sink.emit(StageStarted(stage="baselines"))
-        frame = compute_baselines(features, split, config=config, sink=sink)
-        oracle = oracle_frame(PanelStore(context.workspace / "data").oracle(), features, split)
+        whole = Fold(index=0, split=split)
+        frame = score_rivals(context, run, hearing(dataset, config), whole, sink=sink)
+        oracle = oracle_frame(PanelStore(context.workspace / "data").oracle(), taught, split)
         frame = pl.concat([frame, oracle]) if not oracle.is_empty() else frame
         write_parquet(path, frame)
     if not told.exists():
-        record.write(told, feature_rank_ics(features, split, config.training.score_horizon))
+        record.write(told, feature_rank_ics(taught, split, config.training.score_horizon))
     return frame
 
 
 def _judge_baselines(
     context: StageContext, baselines: pl.DataFrame, features: FeatureSet, sink: EventSink
 ) -> _Judged:
-    """Figures of each simple model by name and split, told as events too; none without baselines."""
+    """Figures of each simple model by name and split, told as events too."""
     training, h = context.config.training, context.config.training.score_horizon
     judged: _Judged = {}
-    if baselines.is_empty():
-        return judged
     for (name,), rows in baselines.group_by("name", maintain_order=True):
         figures = evaluate(
             rows, features, null_draws=training.null_draws, seed=training.seed, horizons=[h]

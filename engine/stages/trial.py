@@ -17,7 +17,7 @@ from engine.stages.context import StageContext, run_session
 from engine.stages.fit import score_network
 from engine.stages.load import Loader, load_dataset
 from engine.training.evaluate import daily_rank_ics
-from engine.tuning.objective import objective
+from engine.tuning.space import objective
 
 
 def run_trial(
@@ -35,7 +35,7 @@ def run_trial(
         try:
             for fold in folds:
                 frame = score_network(
-                    context, run, dataset, fold, of=len(folds), part="validation", sink=sink
+                    context, run, dataset, fold, of=len(folds), parts=("validation",), sink=sink
                 )
                 frames.append(frame)
         except Interrupted:

@@ -90,7 +90,7 @@ def _open_search(
     study = open_study(
         directory / "journal.jsonl",
         name=plan.study,
-        identity=study_identity(context.config, space, dataset),
+        identity=_study_identity(context.config, space, dataset),
         space=space,
         config=context.config.tune,
         epochs_per_fold=epochs_per_fold(context.config),
@@ -114,7 +114,7 @@ def _open_search(
     )
 
 
-def study_identity(config: Config, space: Space, dataset: Dataset) -> dict[str, object]:
+def _study_identity(config: Config, space: Space, dataset: Dataset) -> dict[str, object]:
     """What the trials of a study have in common; with another one they could not be compared."""
     flat = flatten(config)
     tuned = {dimension.key for dimension in space.dimensions}

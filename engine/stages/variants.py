@@ -25,7 +25,7 @@ from engine.stages.context import StageContext
 from engine.stages.load import Shelf
 from engine.stages.search import epoch_words
 from engine.stages.workers import failure, workers
-from engine.tuning.variants import Variant
+from engine.tuning.space import Variant
 
 
 @dataclass(slots=True, kw_only=True)

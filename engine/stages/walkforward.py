@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 
 import polars as pl
 from msgspec.structs import asdict
@@ -18,11 +17,11 @@ from engine.runs.events import StageStarted
 from engine.runs.sink import EventSink
 from engine.runs.store import Run
 from engine.stages.context import Outcome, StageContext, open_or_create, run_session
-from engine.stages.fit import mean_scores, score_network, write_predictions
-from engine.stages.load import Dataset, Loader, as_taught, load_dataset
-from engine.stages.text import rank_ic, table
+from engine.stages.fit import score_seeds, write_predictions
+from engine.stages.load import Dataset, Loader, load_dataset
+from engine.stages.rivals import hearing, score_rivals
+from engine.stages.text import line, table
 from engine.stages.train import provenance
-from engine.training.baselines import compute_baselines
 from engine.training.evaluate import against_baselines, anatomy, evaluate
 
 
@@ -72,7 +71,9 @@ def run_walkforward(
         sink, config, started = session.sink, context.config, time.perf_counter()
         is_network = plan.model == NETWORK
         dataset = (
-            load(context, sink) if is_network else load_dataset(context, sink, with_graph=False)
+            load(context, sink)
+            if is_network or config.training.rivals_hear_neighbours
+            else load_dataset(context, sink, with_graph=False)
         )
         folds = walk_forward(
             dataset.features,
@@ -84,10 +85,11 @@ def run_walkforward(
         )
         baselines = pl.DataFrame()
         if is_network:
-            parts = [_score_fold(context, run, dataset, folds, fold, plan, sink) for fold in folds]
-            scores = pl.concat(parts)
+            scores = score_seeds(
+                context, run, dataset, folds, seeds=plan.seeds, parts=("test",), sink=sink
+            )
         if plan.with_baselines or not is_network:
-            baselines = _baselines(context, run, dataset, folds, sink)
+            baselines = _rivals(context, run, dataset, folds, plan.seeds, sink)
         if not is_network:
             scores, baselines = _take(baselines, plan.model)
             write_parquet(run.path("baselines.parquet"), baselines)
@@ -101,43 +103,20 @@ def run_walkforward(
     return found
 
 
-def _score_fold(
+def _rivals(
     context: StageContext,
     run: Run,
     dataset: Dataset,
     folds: Sequence[Fold],
-    fold: Fold,
-    plan: WalkforwardPlan,
+    seeds: int,
     sink: EventSink,
 ) -> pl.DataFrame:
-    """Test scores of one fold: the mean over seeds of each network's scores, standardised by day."""
-    frames = []
-    for number in range(plan.seeds):
-        training = context.config.training
-        seeded = training.model_copy(update={"seed": training.seed + number})
-        one = replace(context, config=context.config.model_copy(update={"training": seeded}))
-        frame = score_network(
-            one, run, dataset, fold, of=len(folds), seeds=plan.seeds, part="test", sink=sink
-        )
-        frames.append(frame)
-    return mean_scores(frames, dataset.features.horizons)
-
-
-def _baselines(
-    context: StageContext, run: Run, dataset: Dataset, folds: list[Fold], sink: EventSink
-) -> pl.DataFrame:
     sink.emit(StageStarted(stage="baselines"))
-    parts = [
-        compute_baselines(
-            as_taught(dataset, fold.split, context.config).features,
-            fold.split,
-            config=context.config,
-            fold=fold.index,
-            sink=sink,
-        )
+    heard = hearing(dataset, context.config)
+    frame = pl.concat(
+        score_rivals(context, run, heard, fold, seeds=seeds, parts=("test",), sink=sink)
         for fold in folds
-    ]
-    frame = pl.concat(parts).filter(pl.col("split") == "test")
+    )
     write_parquet(run.path("baselines.parquet"), frame)
     return frame
 
@@ -187,8 +166,8 @@ def _judged(
 
 
 def _text(found: TrainResult) -> str:
-    rows = [[f"fold {row.fold}", rank_ic(row)] for row in found.folds]
-    rows += [["all", rank_ic(found.test)]]
-    rows += [[name, rank_ic(rival.test)] for name, rival in found.baselines.items()]
+    rows = [[f"fold {row.fold}", line(row)] for row in found.folds]
+    rows += [["all", line(found.test)]]
+    rows += [[name, line(rival.test)] for name, rival in found.baselines.items()]
     header = ["", f"test RankIC, h={found.score_horizon}"]
     return f"run {found.run_id}: done\n\n{table(rows, header=header)}"

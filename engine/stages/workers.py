@@ -19,10 +19,9 @@ from engine.errors import ConfigError, EnvironmentProblem, GateError, Interrupte
 from engine.records import record
 from engine.records.plans import WalkforwardPlan
 from engine.runs.events import RunEvent, RunFinished
-from engine.runs.follow import read_new
-from engine.runs.launch import argv
+from engine.runs.launch import LIMITS, argv
+from engine.runs.sink import read_new
 from engine.runs.store import Run
-from engine.runs.threads import LIMITS
 from engine.stages.context import AnyStop, Outcome, StageContext, StopFlag
 from engine.stages.load import Loader, Shelf, load_dataset
 from engine.stages.train import run_training
@@ -49,7 +48,7 @@ class _Workers(Protocol):
 
 def workers(context: StageContext, jobs: int, shelf: Shelf) -> _Workers:
     """One run at a time in this process, on the dataset of the shelf; or ``jobs`` child processes."""
-    return Processes(context, jobs) if jobs > 1 else _InProcess(context, shelf)
+    return _Processes(context, jobs) if jobs > 1 else _InProcess(context, shelf)
 
 
 def _execute(context: StageContext, run: Run, load: Loader) -> None:
@@ -85,7 +84,7 @@ class _InProcess:
         for run in runs:
             _wait_until_free(run)
             enough = StopFlag()
-            sink = WatchingSink(run, watch, enough)
+            sink = _WatchingSink(run, watch, enough)
             for event in run.events():
                 sink.emit(event)
             if run.status() != "done":
@@ -98,7 +97,7 @@ class _InProcess:
 
 
 @dataclass(frozen=True, slots=True)
-class WatchingSink:
+class _WatchingSink:
     """A sink that shows events to the watcher and passes its wish to stop on."""
 
     run: Run
@@ -112,7 +111,7 @@ class WatchingSink:
 
 
 @dataclass(slots=True)
-class Worker:
+class _Worker:
     """A child process at work on a run."""
 
     run: Run
@@ -128,12 +127,12 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
-class Processes:
+class _Processes:
     """Several runs at a time, each in a child process."""
 
     context: StageContext
     jobs: int
-    _busy: list[Worker] = field(default_factory=list)
+    _busy: list[_Worker] = field(default_factory=list)
 
     def each(self, runs: Iterator[Run], watch: _Watch) -> Iterator[Run]:
         """Up to ``jobs`` at a time; each comes back when its process has ended."""
@@ -173,7 +172,7 @@ class Processes:
                 self._judge(worker, code)
                 yield worker.run
 
-    def _judge(self, worker: Worker, code: int) -> None:
+    def _judge(self, worker: _Worker, code: int) -> None:
         """An end that says nothing about the settings ends the whole work."""
         if code in (0, *_REFUSED) or worker.asked:
             return
@@ -183,7 +182,7 @@ class Processes:
         words = last.error if isinstance(last, RunFinished) else f"see {worker.run.log_path}"
         raise EnvironmentProblem(f"{worker.run.id}: its process ended with {code}: {words}")
 
-    def _start(self, run: Run) -> Worker:
+    def _start(self, run: Run) -> _Worker:
         environment = dict(os.environ)
         if self.context.config.training.mode == "optimized":
             share = max(1, (os.cpu_count() or 1) // self.jobs)
@@ -197,7 +196,7 @@ class Processes:
                 env=environment,
                 start_new_session=True,
             )
-        return Worker(run, process)
+        return _Worker(run, process)
 
 
 def work(context: StageContext) -> Outcome:

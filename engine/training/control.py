@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from engine.errors import EngineError
-from engine.runs.control import ControlFiles, Wish
 from engine.runs.events import Continued, ControlAnswered, Paused
+from engine.runs.launch import ControlFiles, Wish
 from engine.runs.sink import EventSink
 from engine.training.doctor.doctor import RollBack
 from engine.training.snapshots import Snapshots

@@ -26,8 +26,7 @@ from engine.model.atft_gat_fan import ATFTGATFAN, NETWORK
 from engine.model.build import build_model
 from engine.runs.sink import NullSink
 from engine.signals.compose import Ranked
-from engine.signals.explain import Explained
-from engine.signals.window import DayWindow
+from engine.signals.window import DayWindow, Explained
 from engine.training.device import apply_mode, choose_device
 from engine.training.snapshots import MODEL
 

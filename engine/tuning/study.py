@@ -26,7 +26,7 @@ from engine.records.study import TrialRow, TrialState, best_of
 from engine.runs.events import EpochEvaluated, FoldStarted, RunEvent
 from engine.tuning.space import Space
 
-MIN_TRIALS = 5
+_MIN_TRIALS = 5
 """Complete trials below which nothing can be said of the keys."""
 _IDENTITY, RUN, _CUT_OFF = "identity", "run", "cut_off"
 """Attributes: of the study, of a trial, and (numbers of trials that died with their process) of the study."""
@@ -49,7 +49,7 @@ class AskedTrial:
 
 
 @dataclass(frozen=True, slots=True)
-class TrialReport:
+class _TrialReport:
     """What a running trial reports for pruning."""
 
     step: int
@@ -68,7 +68,7 @@ class TrialProgress:
     best: dict[int, float] = field(default_factory=dict)
     seen: set[int] = field(default_factory=set)
 
-    def advance(self, event: RunEvent) -> TrialReport | None:
+    def advance(self, event: RunEvent) -> _TrialReport | None:
         """The report that this event gives rise to; an epoch that was repeated after a kill gives none."""
         if isinstance(event, FoldStarted):
             self.fold = event.fold
@@ -79,7 +79,7 @@ class TrialProgress:
             return None
         self.seen.add(step)
         self.best[self.fold] = max(event.rank_ic, self.best.get(self.fold, event.rank_ic))
-        return TrialReport(step, sum(self.best.values()) / len(self.best))
+        return _TrialReport(step, sum(self.best.values()) / len(self.best))
 
 
 class _HeldByCaller(JournalFileOpenLock):
@@ -164,10 +164,10 @@ class Study:
 
         Watanabe, Bansal, Hutter, IJCAI 2023, arXiv:2304.10255: how far the distribution of a key among the
         best tenth of the trials lies from its distribution among all. Shares sum to 1; with few trials they
-        are a rough hint, no finding, with fewer than ``MIN_TRIALS`` or equal outcomes there are none.
+        are a rough hint, no finding, with fewer than ``_MIN_TRIALS`` or equal outcomes there are none.
         """
         complete = self.study.get_trials(deepcopy=False, states=(_Outcome.COMPLETE,))
-        if len(complete) < MIN_TRIALS or len({trial.value for trial in complete}) < 2:
+        if len(complete) < _MIN_TRIALS or len({trial.value for trial in complete}) < 2:
             return {}
         with _experimental():
             found = get_param_importances(self.study, evaluator=PedAnovaImportanceEvaluator())

@@ -28,6 +28,21 @@ def test_the_screen_and_the_parser_load_no_numerics(module: str) -> None:
     assert not loaded & set(HEAVY)
 
 
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("engine.stages.runs", {"numpy", "polars", "torch"}),
+        ("engine.stages.sealed", {"polars", "torch"}),
+        ("engine.stages.ledger", {"torch"}),
+    ],
+)
+def test_a_command_that_only_reads_starts_without_what_it_rarely_needs(
+    module: str, absent: set[str]
+) -> None:
+    """A module of `engine.stages` is one start: what joins it makes all of its commands wait."""
+    assert not loaded_by(module) & absent
+
+
 def test_help_does_not_load_the_numerics() -> None:
     code = (
         "import sys\nfrom engine.cli import main\n"

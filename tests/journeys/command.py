@@ -15,7 +15,7 @@ from typing import Any
 
 from engine.cli import main
 from engine.runs.events import RunEvent
-from engine.runs.follow import read_new
+from engine.runs.sink import read_new
 from engine.runs.store import Run, RunStore
 from tests.conftest import TINY
 

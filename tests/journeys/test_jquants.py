@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.data.jquants.pull import PUBLISHED, TOKYO
+from engine.data.jquants.pull import _PUBLISHED, _TOKYO
 from tests.engine.data.jquants.market import CODES, xtks
 from tests.engine.data.jquants.server import KEY, FakeJQuants
 from tests.journeys.command import Done, arguments, atft, environment
@@ -30,8 +30,8 @@ def settings(server: FakeJQuants) -> list[str]:
 
 def recent() -> FakeJQuants:
     """A server whose data are the three newest sessions that are out: a later one would be asked for anew."""
-    tokyo = dt.datetime.now(TOKYO)
-    out = tokyo.date() - dt.timedelta(days=tokyo.time() < PUBLISHED)
+    tokyo = dt.datetime.now(_TOKYO)
+    out = tokyo.date() - dt.timedelta(days=tokyo.time() < _PUBLISHED)
     days = [day for day in xtks() if day <= out][-3:]
     return FakeJQuants(days[0], days[-1], page=50)
 

@@ -10,7 +10,7 @@ import pytest
 from engine.errors import EnvironmentProblem, GateError
 from engine.files import read_json, write_json
 from engine.runs.events import TrialFinished, Warned
-from engine.runs.follow import read_new
+from engine.runs.sink import read_new
 from engine.runs.store import Run, RunStore
 from engine.stages import workers
 from engine.stages.context import StageContext, run_session

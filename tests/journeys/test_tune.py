@@ -13,7 +13,7 @@ from engine.data.store import PanelStore
 from engine.errors import Interrupted, UsageError
 from engine.files import strict
 from engine.runs.events import EpochEvaluated, FoldStarted, StepLogged, TrialFinished
-from engine.runs.follow import read_new
+from engine.runs.sink import read_new
 from engine.runs.store import Run, RunStore
 from engine.runs.trials import count_trials
 from engine.stages.tune import tune

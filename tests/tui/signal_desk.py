@@ -17,15 +17,14 @@ from engine.records.orders import Order, Refused, rows_csv
 from engine.records.seal import Seal, SealKey, SealManifest, SignalInputs
 from engine.records.shadow import ENTRIES, LiveRecord, ShadowLedger, ShadowRow
 from engine.schedule.agenda import write_outlook
+from engine.schedule.jobs import LogSink
 from engine.schedule.ledger import ScheduleLedger
-from engine.schedule.log import LogSink
 from engine.schedule.timetable import Session
-from engine.signals.compose import securities_bytes
-from engine.signals.explain import SCHEMA
-from engine.signals.files import table_bytes
+from engine.signals.compose import _table_bytes, securities_bytes
 from engine.signals.models import ModelStore
 from engine.signals.seal import SealStore
 from engine.signals.shadow import running, to_frame, totals
+from engine.signals.window import SCHEMA
 
 DAYS = ("2026-11-20", "2026-11-24", "2026-11-25")
 NOW = dt.datetime(2026, 11, 25, 12, 0, tzinfo=dt.UTC)
@@ -106,7 +105,7 @@ def seal(
     ranked, weights = RANKS[session], WEIGHTS[session]
     files = {
         "inputs.json": record.to_bytes(_inputs(store, session, names), indent=1),
-        "scores.parquet": table_bytes(
+        "scores.parquet": _table_bytes(
             pl.DataFrame(
                 {
                     "symbol": sorted(ranked),
@@ -117,7 +116,7 @@ def seal(
             ),
             {},
         ),
-        "weights.parquet": table_bytes(
+        "weights.parquet": _table_bytes(
             pl.DataFrame(
                 {
                     "symbol": sorted(weights),
@@ -132,7 +131,7 @@ def seal(
         "positions.csv": b"code,shares\n$cash,10000000\n",
         "card.json": record.to_bytes(card(session, verdict, figures=FIGURES)),
         "card.md": b"# card\n",
-        "explain.parquet": table_bytes(_explain(ranked), {}),
+        "explain.parquet": _table_bytes(_explain(ranked), {}),
     }
     key = _key(session)
     manifest = SealManifest(

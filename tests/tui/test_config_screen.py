@@ -12,9 +12,8 @@ from atft_tui.readings.config import read_config
 from atft_tui.screens.config import ConfigScreen, EditDialog
 from atft_tui.screens.dialogs import ConfirmDialog, TextDialog
 from atft_tui.widgets.table import BrowseTable
-from engine.commands.presets import PRESETS
 from engine.config import Config
-from engine.config.file import resolve
+from engine.config.file import PRESETS, resolve
 from engine.config.keys import flatten
 from engine.errors import ConfigError
 from tests.tui.steps import shown, told, visit, wait_until

@@ -12,7 +12,7 @@ from atft_tui.styles import BAD, PLAIN, WARN
 from atft_tui.widgets.chart import price_chart
 from atft_tui.widgets.coverage import AXIS_WIDTH, MARKS, CoveragePanel, CoverageView
 from atft_tui.widgets.data_panels import GraphPanel, StockPanel, StockView
-from engine.records.built import GraphManifest
+from engine.records.features import GraphManifest
 from engine.records.quality import Hit, Level
 
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True)

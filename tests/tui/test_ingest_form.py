@@ -16,8 +16,7 @@ from atft_tui.app import CockpitApp
 from atft_tui.jobs import JobBook
 from atft_tui.screens.forms import IngestForm
 from atft_tui.widgets.data_panels import ReadingPanel
-from engine.records.evidence import Evidence, Problem
-from engine.records.reading import Column, Dates, ReadingPlan, Unread
+from engine.records.reading import Column, Dates, Evidence, Problem, ReadingPlan, Unread
 from engine.runs import launch
 from tests.tui.steps import shown, told, wait_until
 

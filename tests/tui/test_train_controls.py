@@ -14,10 +14,10 @@ from atft_tui.screens.forms import TrainForm, checks_text
 from atft_tui.widgets.table import BrowseTable
 from engine.errors import ConfigError
 from engine.records import record
-from engine.records.preflight import PreflightResult, PreflightRow
+from engine.records.plans import PreflightResult, PreflightRow
 from engine.runs import launch
-from engine.runs.control import ControlFiles
 from engine.runs.events import Continued, ControlAnswered, FoldStarted, Paused, StageStarted
+from engine.runs.launch import ControlFiles
 from engine.runs.store import Run
 from tests.engine.runs.samples import searching, started, training
 from tests.tui.conftest import MakeRun, append

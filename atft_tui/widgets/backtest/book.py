@@ -14,9 +14,8 @@ from atft_tui.widgets.intervals import Estimate, estimate_row
 from atft_tui.widgets.lines import cell, cut, line, painted
 from engine.records.backtest import BacktestSummary
 from engine.records.book import BookStep
-from engine.records.factor import DecayRow, LagRow
-from engine.records.figure import DASH, Figure
-from engine.records.judgement import SURE, is_noise
+from engine.records.figure import DASH, SURE, Figure, is_noise
+from engine.records.rank_ic import DecayRow, LagRow
 
 _NUMBERS, _SHORT = 15, 10
 """Columns of value and error: of a RankIC, and in basis points."""

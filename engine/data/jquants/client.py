@@ -26,7 +26,7 @@ from engine.runs.sink import EventSink
 
 PER_MINUTE = {"free": 5.0, "light": 60.0, "standard": 120.0, "premium": 500.0}
 """Requests a minute that each plan allows."""
-OWN_PER_MINUTE = {"/fins/summary": 60.0}
+_OWN_PER_MINUTE = {"/fins/summary": 60.0}
 """Endpoints with a limit of their own, whatever the plan."""
 _SPACING = 1.05
 """Spacing over 60 s / limit: requests that arrive late do not crowd the next window."""
@@ -34,7 +34,7 @@ _COVERS = re.compile(r"covers the following dates:\s*([\d-]{10})\s*~\s*([\d-]{10
 _BAD_KEY = ("invalid or expired", "api key is required", "no active subscription")
 """The service answers 403, not 401, to a wrong key and tells the reasons apart by text."""
 _KEY_VARIABLE = "JQUANTS_API_KEY"
-ATTEMPTS = 6
+_ATTEMPTS = 6
 """Of one request, the first included."""
 _BACKOFF_S, _BACKOFF_LIMIT_S = 1.0, 60.0
 """First and longest pause after a failure; doubled each time."""
@@ -190,8 +190,8 @@ class Pace:
             self.sleep(left)
         sent = self.clock()
         self._due = sent + self.interval
-        if path in OWN_PER_MINUTE:
-            self._own_due[path] = sent + 60.0 * _SPACING / OWN_PER_MINUTE[path]
+        if path in _OWN_PER_MINUTE:
+            self._own_due[path] = sent + 60.0 * _SPACING / _OWN_PER_MINUTE[path]
 
     def hold(self, seconds: float) -> None:
         """No request at all before ``seconds`` from now."""
@@ -255,16 +255,16 @@ class Api:
         """The response, its JSON checked. Takes the place of `ClientV2._get`."""
         path = url.removeprefix(self.base_url)
         asked = dict(params or {})
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, _ATTEMPTS + 1):
             self.pace.wait(path)
             self.requests += 1
             answer = self._once(url, path, asked)
             if not isinstance(answer, _Trouble):
                 return answer
-            if attempt == ATTEMPTS:
+            if attempt == _ATTEMPTS:
                 break
             self._pause(answer, attempt, _name(path, asked))
-        what = f"J-Quants {_name(path, asked)}: {answer.what}, {ATTEMPTS} times"
+        what = f"J-Quants {_name(path, asked)}: {answer.what}, {_ATTEMPTS} times"
         hint = "nothing of it was kept; run the same command later, it goes on from here"
         raise (DataError if answer.content else EnvironmentProblem)(what, hint=hint)
 
@@ -313,7 +313,7 @@ class Api:
             Warned(
                 code="network",
                 message=f"J-Quants {name}: {trouble.what}; again in {seconds:.0f} s "
-                f"({attempt} of {ATTEMPTS - 1})",
+                f"({attempt} of {_ATTEMPTS - 1})",
             )
         )
         self.pace.hold(seconds)

@@ -25,8 +25,8 @@ from engine.data.tables import (
     RawTables,
     Schema,
     complete,
+    drop_untraded,
 )
-from engine.data.untraded import drop_untraded
 from engine.errors import DataError
 from engine.files import write_parquet
 from engine.records import record

@@ -39,8 +39,8 @@ from engine.runs.events import Advanced, Noted
 from engine.runs.lock import hold
 from engine.runs.sink import EventSink
 
-TOKYO = ZoneInfo("Asia/Tokyo")
-PUBLISHED = dt.time(16, 30)
+_TOKYO = ZoneInfo("Asia/Tokyo")
+_PUBLISHED = dt.time(16, 30)
 """Time of day in Tokyo from which on the day's bars are there."""
 _FREE_DELAY = dt.timedelta(weeks=12)
 _NAP_S = 0.5
@@ -91,8 +91,8 @@ class Pull:
     def __post_init__(self) -> None:
         self._parts = Parts(self.folder)
         self._first = dt.date.fromisoformat(self.settings.first)
-        tokyo = self.now.astimezone(TOKYO)
-        self._last = tokyo.date() - dt.timedelta(days=tokyo.time() < PUBLISHED)
+        tokyo = self.now.astimezone(_TOKYO)
+        self._last = tokyo.date() - dt.timedelta(days=tokyo.time() < _PUBLISHED)
         if self.settings.plan == "free":
             self._last = min(self._last, tokyo.date() - _FREE_DELAY)
             self.report.notes.append("J-Quants Free: the data end 12 weeks before today")
@@ -189,7 +189,7 @@ class Pull:
         """Look for factors corrected before the days that an update renews, and fetch those days again."""
         stored = self._parts.stored("bars")
         recent = self.settings.refetch_sessions
-        day = day_to_audit(stored, recent, self.now.astimezone(TOKYO).date())
+        day = _day_to_audit(stored, recent, self.now.astimezone(_TOKYO).date())
         if day is None or day < self._first:
             return
         rows = self.api.fetch(lambda client: bars.call(client, day, day))
@@ -275,7 +275,7 @@ def patient_sleep(stopped: Callable[[], bool]) -> Callable[[float], None]:
     return sleep
 
 
-def day_to_audit(stored: Sequence[dt.date], recent: int, today: dt.date) -> dt.date | None:
+def _day_to_audit(stored: Sequence[dt.date], recent: int, today: dt.date) -> dt.date | None:
     """The start of the history or a quarter, half or three quarters into it, by turns from day to day.
 
     A day sees the factors later than itself of the stocks listed then. None where the newest days, which

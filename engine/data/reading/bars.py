@@ -9,7 +9,6 @@ import polars as pl
 from msgspec.structs import replace as replace_fields
 
 from engine.config import ReadingConfig
-from engine.data.labels import readable
 from engine.data.merge import BarOrigin
 from engine.data.reading.columns import (
     FILE,
@@ -34,6 +33,7 @@ from engine.data.reading.tables import days_of
 from engine.data.reading.wide import joined
 from engine.data.tables import BAR_SCHEMA, complete
 from engine.errors import DataError
+from engine.plain_text import readable
 from engine.records.reading import Dates, Factor, ReadingPlan, Unread
 
 _MOSTLY = 0.2

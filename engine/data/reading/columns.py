@@ -6,11 +6,11 @@ from pathlib import Path
 
 import polars as pl
 
-from engine.data.labels import readable
 from engine.data.reading.finding import Member, NotATable, find
 from engine.data.reading.numbers import BadValue, NumberStyle, number_style, to_numbers, to_ratios
 from engine.data.reading.sheets import LINE, Look, Sheet, read_sheets
 from engine.errors import DataError
+from engine.plain_text import readable
 from engine.records.reading import Column, ReadingPlan, Unread
 
 FILE = "\0file"

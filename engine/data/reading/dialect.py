@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from engine.data.labels import readable
 from engine.data.reading.names import field_of, nameless, normal
+from engine.plain_text import readable
 
 SEPARATORS = (",", ";", "\t", "|")
 _HEADER_WITHIN = 40

@@ -16,8 +16,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from engine.data.labels import readable
 from engine.errors import DataError, EnvironmentProblem
+from engine.plain_text import readable
 from engine.records.reading import Unread
 
 _Kind = Literal["text", "parquet", "feather", "excel"]

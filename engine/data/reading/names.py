@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
 
-from engine.data.labels import readable
+from engine.plain_text import readable
 from engine.records.reading import Column
 
 BARS: Mapping[str, tuple[str, ...]] = {
@@ -86,7 +86,7 @@ def nameless(name: str) -> bool:
     return _NO_NAME.match(normal(name)) is not None
 
 
-def forms(name: str) -> list[tuple[str, float]]:
+def _forms(name: str) -> list[tuple[str, float]]:
     """The normal form, and that without a known unit behind it, each with the unit's size."""
     out = [(normal(name), 1.0)]
     plain = unicodedata.normalize("NFKC", name)
@@ -149,7 +149,7 @@ def match(
     taken = {column.theirs for column in found.values()}
     known: dict[str, tuple[str, float]] = {}
     for name in there:
-        for form, times in forms(name):
+        for form, times in _forms(name):
             known.setdefault(form, (name, times))
     for ours, names in synonyms.items():
         if ours in settled:
@@ -246,14 +246,14 @@ def symbol_of(within: PurePosixPath, names: Beside) -> str | None:
             return value or None
     own = _codes(within.name, names)
     if own or not within.name:
-        return symbol_in(within.name, names)
+        return _symbol_in(within.name, names)
     for place in reversed(within.parts[:-1]):
         if _codes(place, Beside()) and not _YEAR.match(place):
             return place if _FIRM.match(place) else None
     return None
 
 
-def symbol_in(stem: str, names: Beside = Beside()) -> str | None:
+def _symbol_in(stem: str, names: Beside = Beside()) -> str | None:
     """``AAPL_data`` -> AAPL, ``aapl.us`` -> AAPL.US, ``stock_7203_2020-01-01`` -> 7203; None if unclear."""
     codes = _codes(stem, names)
     if len(codes) != 1 or not re.search(r"[A-Za-z0-9]", codes[0]):

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from engine.data.labels import readable
 from engine.data.reading.names import ADJUSTED_FIELDS, Mapped, listed, mapped
 from engine.data.reading.sheets import Sheet
 from engine.errors import DataError
+from engine.plain_text import readable
 from engine.records.reading import Column, Layout
 
 FILE_NAME = "(file name)"

@@ -11,7 +11,6 @@ from pathlib import PurePosixPath
 import polars as pl
 
 from engine.config import ReadingConfig
-from engine.data.labels import readable
 from engine.data.reading.dates import Exchange
 from engine.data.reading.dialect import (
     LINES,
@@ -24,6 +23,7 @@ from engine.data.reading.dialect import (
 )
 from engine.data.reading.finding import Member, NotATable, decoded
 from engine.errors import DataError, UsageError
+from engine.plain_text import readable
 
 _SNIFFED = 200
 """Lines that separator and header are decided on."""

@@ -4,7 +4,7 @@ import numpy as np
 
 from engine.features import rolling
 from engine.features.context import Array, Context
-from engine.features.families.volatility import true_range
+from engine.features.families.bars import true_range
 from engine.features.feature import Family, Feature, ratio
 from engine.features.rolling import lookback_ewm
 

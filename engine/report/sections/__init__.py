@@ -1,7 +1,7 @@
 """The body of the report as data, in order."""
 
 from engine.report.facts import Facts
-from engine.report.sections import actions, evidence, money, scores
+from engine.report.sections import evidence, money, scores
 from engine.report.sections.section import Section
 
 __all__ = ["Section", "sections"]
@@ -11,8 +11,8 @@ _TRADED = (
     money.sharpe,
     money.years,
     money.costs,
-    actions.dividends,
-    actions.breaks,
+    money.dividends,
+    money.breaks,
     money.orders,
     money.months,
     money.risk,

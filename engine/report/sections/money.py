@@ -1,9 +1,11 @@
-"""What the book earned: equity, Sharpe ratios, costs, years, drawdowns, exposures, holdings, sweep."""
+"""What the book earned: equity, Sharpe ratios, costs, years, drawdowns, exposures, holdings, dividends,
+breaks, sweep.
+"""
 
 import math
 
-from engine.records.backtest import JudgedFigures, RivalFigures
-from engine.records.figure import Figure
+from engine.records.backtest import JudgedFigures, RivalFigures, SettingsTable
+from engine.records.figure import DASH, Figure
 from engine.report import charts
 from engine.report.facts import Facts, equity_curves
 from engine.report.sections.section import EMPTY, Column, Section, cells, money, shown, titles
@@ -52,6 +54,20 @@ _POSITIONS: tuple[Column, ...] = (
     ("sector", lambda row: row["sector"] or "", ""),
     ("weight", lambda row: row["weight"], "+.2%"),
 )
+_DIVIDENDS: tuple[Column, ...] = (
+    ("ex-date", lambda row: row["date"], ""),
+    ("code", lambda row: row["symbol"], ""),
+    ("a share", lambda row: row["dividend"], ",.4g"),
+    ("weight at the close", lambda row: row["weight"], "+.2%"),
+    ("of equity", lambda row: row["received"], "+.3%"),
+)
+_BREAKS: tuple[Column, ...] = (
+    ("date", "date", ""),
+    ("code", "symbol", ""),
+    ("weight before", "weight", "+.2%"),
+    ("quoted move", "quoted_move", "+.1%"),
+    ("effect on equity", "effect", "+.2%"),
+)
 
 
 def equity(facts: Facts) -> Section:
@@ -84,6 +100,9 @@ def sharpe(facts: Facts) -> Section:
     rivals = sorted(test.baselines.items(), key=lambda item: -_low_if_nan(item[1].sharpe))
     sides: list[tuple[str, JudgedFigures | RivalFigures]] = [(facts.model, test), *rivals]
     points = {name: (side.sharpe_low, side.sharpe, side.sharpe_high) for name, side in sides}
+    random, chance = test.baselines.get("random"), ""
+    if random is not None:
+        chance = f" random: 5 % to 95 % of {random.draws} sets of random scores."
     return Section(
         title="Net Sharpe ratio against the target",
         chart=charts.meter(
@@ -96,8 +115,7 @@ def sharpe(facts: Facts) -> Section:
         rows=cells(sides, _SHARPES),
         caption=f"Mean / deviation of daily net returns x sqrt({test.sessions_per_year}), zero rate; "
         f"{test.confidence:.0%} stationary block bootstrap. difference: these scores less that row, "
-        "± its standard error (Ledoit & Wolf 2008). random: 5 % to 95 % of "
-        f"{test.baselines['random'].draws} sets of random scores.",
+        f"± its standard error (Ledoit & Wolf 2008).{chance}",
     )
 
 
@@ -107,17 +125,16 @@ def costs(facts: Facts) -> Section:
     bars, paid = dict(test.waterfall.bars()), test.costs
     if "dividends" in bars:
         bars.pop("gross")  # the two parts of it stand there
-    commission = f"{paid['commission_bps']:g} bp"
-    if paid.get("commission_tiers"):
-        commission = "by order size"
+    tiers = paid.get("commission_tiers")
+    commission = "by order size" if tiers else _basis_points(paid, "commission_bps")
     return Section(
         title="From gross to net",
         chart=charts.waterfall(
             bars, title="Annual return, gross to net", unit="mean return a year, % of equity"
         ),
-        caption=f"Commission {commission} and half-spread {paid['slippage_bps']:g} bp one way, impact "
-        f"{paid.get('impact_bps', 0.0):g} bp per 1 % of daily turnover taken, borrow "
-        f"{paid['borrow_bps_per_year']:g} bp a year; entry at the {test.entry}; turnover "
+        caption=f"Commission {commission} and half-spread {_basis_points(paid, 'slippage_bps')} one way, "
+        f"impact {_basis_points({'impact_bps': 0.0} | paid, 'impact_bps')} per 1 % of daily turnover taken, "
+        f"borrow {_basis_points(paid, 'borrow_bps_per_year')} a year; entry at the {test.entry}; turnover "
         f"{test.turnover:.1%} of equity a day; forced exits of delisted stocks, proceeds of mergers "
         f"among them, {test.waterfall.delisting:+.2%} a year (inside gross).",
     )
@@ -268,5 +285,52 @@ def _difference(side: object) -> str:
     return "" if math.isnan(found.value) else found.text(2)
 
 
+def _basis_points(costs: SettingsTable, key: str) -> str:
+    """``5 bp``; a dash where the stored costs have no number under the key."""
+    value = costs.get(key)
+    return f"{value:g} bp" if isinstance(value, int | float) else DASH
+
+
 def _low_if_nan(value: float) -> float:
     return -math.inf if math.isnan(value) else value
+
+
+def dividends(facts: Facts) -> Section:
+    """Dividends that the book met; left out where it met no ex-date."""
+    frame = facts.ex_dates
+    if frame is None or frame.is_empty():
+        return EMPTY
+    parts = facts.traded.waterfall
+    return Section(
+        title="Dividends in the book",
+        text=(
+            f"Longs received {parts.dividend_received:.2%} of the equity a year and shorts paid "
+            f"{parts.dividend_paid:.2%}, in cash at the open of the ex-date. What was received less what "
+            "was paid is the bar of dividends from gross to net and belongs to gross.",
+        ),
+        header=titles(_DIVIDENDS),
+        rows=cells(frame.iter_rows(named=True), _DIVIDENDS),
+        caption="The largest ones; a negative share of the equity was paid by a short position.",
+    )
+
+
+def breaks(facts: Facts) -> Section:
+    """Unexplained jumps of held stocks; left out where none was held."""
+    found = facts.traded.breaks
+    if not found.held:
+        return EMPTY
+    times, stocks = found.held, found.stocks
+    return Section(
+        title="Breaks in the book",
+        text=(
+            f"{times} {'time' if times == 1 else 'times'} the price of a held stock jumped ({stocks} "
+            f"{'stock' if stocks == 1 else 'stocks'}) and nothing in the data explains it. None of these "
+            "moves is in the figures above. Had each been real, they would have made "
+            f"{shown(found.as_quoted, '+.2%')} of the equity together; in the worst case, every one "
+            f"against the book, {shown(found.worst_case, '+.2%')}.",
+        ),
+        header=titles(_BREAKS),
+        rows=cells(found.largest, _BREAKS),
+        caption="The largest ones. A table of corporate actions (`ingest --actions`) turns a break into "
+        "what it was.",
+    )

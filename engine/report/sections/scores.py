@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping
 
 from engine.records.comparison import VariantResult
-from engine.records.factor import FactorFigures
 from engine.records.figure import DASH, Figure
+from engine.records.rank_ic import FactorFigures
 from engine.records.train import Rival
 from engine.report import charts
 from engine.report.facts import Facts
@@ -118,7 +118,7 @@ def quantiles(facts: Facts) -> Section:
     values = _known(dict(in_order))
     chart = charts.bars(
         values,
-        errors=_known({q: factor.quantile_errors[q] for q in values}),
+        errors=_known({q: factor.quantile_errors.get(q, math.nan) for q in values}),
         percent=True, title="Decile returns",
         unit=f"{factor.horizon}-session return less the day's mean, %",
         x_label="decile of the score (10 = best)",

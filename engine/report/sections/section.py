@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from engine.records.figure import DASH, Figure
-from engine.records.judgement import is_noise
+from engine.records.figure import DASH, Figure, is_noise
 from engine.records.rank_ic import RankICSummary
 
 _R = TypeVar("_R")
@@ -61,9 +60,11 @@ def rank_ic(found: RankICSummary | None) -> str:
 
 
 def money(value: float, currency: str) -> str:
-    """Three significant digits with thousands separated."""
+    """Three significant digits with thousands separated; as a power of ten from 1e15 on."""
     if not math.isfinite(value):
         return DASH
+    if abs(value) >= 1e15:
+        return f"{value:.2e} {currency}".strip()
     digits = max(0, math.floor(math.log10(abs(value))) - 2) if value else 0
     return f"{round(value, -digits):,.0f} {currency}".strip()
 

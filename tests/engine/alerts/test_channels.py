@@ -16,7 +16,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from engine.alerts.alert import MASK, Alert, DeliveryError, Secret, Secrets, find_secrets
+from engine.alerts.alert import _MASK, Alert, DeliveryError, Secret, Secrets, find_secrets
 from engine.alerts.channels import Bell, Mail, Webhook, channels
 from engine.config import AlertConfig
 from engine.errors import ConfigError
@@ -311,7 +311,7 @@ def test_a_configuration_cannot_smuggle_headers(fields: dict[str, object]) -> No
 
 @given(st.from_regex(r"[A-Za-z0-9]{4,40}", fullmatch=True), st.text(max_size=60), st.text())
 def test_no_text_shows_a_secret(secret: str, before: str, after: str) -> None:
-    assume(secret not in MASK)
+    assume(secret not in _MASK)
     secrets = Secrets(webhook=Secret("https://example.com/hook/abcdefgh"), password=Secret(secret))
     shown = secrets.redact(f"{before}{secret}{after}https://example.com/hook/abcdefgh")
     assert "abcdefgh" not in shown

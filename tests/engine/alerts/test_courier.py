@@ -8,8 +8,7 @@ import pytest
 
 from engine.alerts.alert import Alert, DeliveryError, Secret, Secrets
 from engine.alerts.channels import Channel, Webhook
-from engine.alerts.courier import Courier
-from engine.alerts.outbox import OUTBOX_SCHEMA, Outbox, enqueue, withdraw
+from engine.alerts.courier import OUTBOX_SCHEMA, Courier, Outbox, enqueue, withdraw
 from engine.config import AlertConfig
 from engine.records.database import Database
 from tests.engine.alerts.servers import TOKEN, FakeWebhook, wait_until

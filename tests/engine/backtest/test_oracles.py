@@ -119,15 +119,15 @@ def test_factor_figures_equal_alphalens() -> None:
     np.testing.assert_allclose(ours_D[:n], ic, rtol=1e-9, atol=1e-12)
 
     place_DN = quantiles(score_DN[:n])
-    means, _ = factor.quantile_returns(place_DN, return_DN[:n], horizon=5)
+    means, _ = factor._quantile_returns(place_DN, return_DN[:n], horizon=5)
     table, _ = alphalens.performance.mean_return_by_quantile(clean, demeaned=True)
     np.testing.assert_allclose(list(means.values()), table["5D"], rtol=1e-9)
 
-    turnover = factor.quantile_turnover(place_DN)
+    turnover = factor._quantile_turnover(place_DN)
     for q in range(1, 11):
         theirs = alphalens.performance.quantile_turnover(clean["factor_quantile"], q, 1)
         assert turnover[str(q)] == pytest.approx(float(theirs.mean()), rel=1e-9)
 
-    stay_D = factor.rank_autocorrelation(score_DN[:n])
+    stay_D = factor._rank_autocorrelation(score_DN[:n])
     theirs_D = alphalens.performance.factor_rank_autocorrelation(clean, 1).dropna().to_numpy()
     np.testing.assert_allclose(stay_D, theirs_D, rtol=1e-9)

@@ -188,7 +188,7 @@ def test_a_file_from_before_dividends_were_money_is_read_with_none(tmp_path: Pat
 
 def without_dividends(path: Path, target: Path) -> Path:
     """The file without its dividends, metadata kept."""
-    daily, metadata = read_table(path, hint="")
+    daily, metadata = read_table(path, (), hint="")
     write_table(target, daily.drop("dividend"), metadata)
     return target
 

@@ -6,13 +6,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from engine.backtest.baselines import random_band, random_scores
+from engine.backtest.baselines import _random_scores, random_band
 from engine.backtest.simulator import Simulator
 from engine.config import CostConfig
 from engine.errors import DataError
 from engine.portfolio.prediction import Prediction
 from engine.portfolio.strategy import load_strategy
-from engine.stages.backtest import run_vectorbt, suspicions
+from engine.stages.backtest import _suspicions, run_vectorbt
 from tests.conftest import World
 
 NAMES = ("long_short_quantile", "score_weighted", "sector_neutral", "hysteresis_band",
@@ -71,7 +71,7 @@ def test_doubled_costs_never_raise_a_return(
     }  # fmt: skip
     twice = simulator(world, prediction, name, **{key: 2 * v for key, v in prices.items()})
     for seed in range(5):
-        score_DN = random_scores(once.score_DN, seed=seed)
+        score_DN = _random_scores(once.score_DN, seed=seed)
         cheap, dear = (one.quick(one.book(score_DN).targets()) for one in (once, twice))
         assert dear.figures().annual_return < cheap.figures().annual_return
         assert (dear.daily["cost"] >= cheap.daily["cost"] * 1.5).all()
@@ -117,5 +117,5 @@ def test_a_stock_that_moves_the_whole_book_is_named(world: World, prediction: Pr
     assert worst.date == str(one.table.dates_D[d])
     assert worst.price_ratio == pytest.approx(10.0, rel=0.2)
     assert worst.contribution == pytest.approx(worst.net_return, abs=0.05)
-    (note,) = suspicions([worst])
+    (note,) = _suspicions([worst])
     assert f"{one.table.symbols[n]} alone made -" in note

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.commands.presets import PRESETS
 from engine.config import Config
-from engine.config.file import read_resolved, resolve, write_resolved
+from engine.config.file import PRESETS, read_resolved, resolve, write_resolved
 from engine.config.keys import describe, flatten, render_template
 from engine.errors import ConfigError
 

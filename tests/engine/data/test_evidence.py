@@ -20,7 +20,7 @@ from engine.data.tables import (
     RawTables,
     complete,
 )
-from engine.records.evidence import Evidence
+from engine.records.reading import Evidence
 
 NOW = dt.datetime(2024, 6, 3, 21, tzinfo=dt.UTC)
 FIRST, LAST = dt.date(2024, 1, 2), dt.date(2024, 5, 31)

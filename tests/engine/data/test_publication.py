@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engine.data.publication import align, ordinals
+from engine.data.publication import _align, ordinals
 
 FIRST = dt.date(2024, 1, 1)  # a Monday
 SYMBOLS = ("A", "B", "C")
@@ -50,7 +50,7 @@ def values_at_close(
     by: str | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Newest known value of a column and its age in weekdays: ``[K, S]``, or ``[S]`` without ``by``."""
-    aligned = align(table, dates_S, keys=keys, by=by)
+    aligned = _align(table, dates_S, keys=keys, by=by)
     value_R = table[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
     values_KS, age_KS = aligned.values(value_R), aligned.age()
     return (values_KS, age_KS) if by else (values_KS[0], age_KS[0])
@@ -118,7 +118,7 @@ def test_age_counts_sessions_of_a_calendar_and_weekends_belong_to_monday() -> No
     assert np.flatnonzero(np.isfinite(values))[0] == 5
     assert age[5:].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
     open_S = np.delete(dates_S, 7)  # a holiday
-    assert align(table, open_S).age(open_S)[0, 5:].tolist() == [0.0, 1.0, 2.0, 3.0]
+    assert _align(table, open_S).age(open_S)[0, 5:].tolist() == [0.0, 1.0, 2.0, 3.0]
 
 
 def test_weekday_ordinals_equal_numpy() -> None:
@@ -133,4 +133,4 @@ def test_an_empty_table_and_no_sessions() -> None:
     assert np.isnan(values).all()
     assert np.isnan(age).all()
     nothing = weekdays(0)
-    assert align(table_of([(0, 0, "A", 1.0)]), nothing, keys=("A",), by="symbol").row_KS.size == 0
+    assert _align(table_of([(0, 0, "A", 1.0)]), nothing, keys=("A",), by="symbol").row_KS.size == 0

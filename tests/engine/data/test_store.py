@@ -8,6 +8,7 @@ import pytest
 
 from engine.config import Config
 from engine.data.load import load_panel
+from engine.data.months import require_months
 from engine.data.store import PanelStore
 from engine.data.tables import ACTION_SCHEMA, RawTables
 from engine.errors import DataError, IntegrityError
@@ -50,6 +51,16 @@ def test_every_flipped_bit_is_found(raw: RawTables, tmp_path: Path) -> None:
         path.write_bytes(bad)
         with pytest.raises(IntegrityError, match=r"bars-2018-03\.parquet"):
             store.load_raw()
+
+
+def test_a_manifest_must_name_the_bars_of_each_month_with_a_session(tmp_path: Path) -> None:
+    """Sessions in January and March: files of both are enough, more do no harm, one less is found."""
+    days = ("2024-01-30", "2024-01-31", "2024-03-01")
+    files = ["bars-2024-01.parquet", "bars-2024-03.parquet", "index.parquet"]
+    require_months(tmp_path, files, days)
+    for name in files[:2]:
+        with pytest.raises(IntegrityError, match=name):
+            require_months(tmp_path, [other for other in files if other != name], days)
 
 
 def test_without_data_the_error_says_what_to_run(tmp_path: Path) -> None:

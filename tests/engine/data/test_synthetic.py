@@ -4,7 +4,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.config import SyntheticConfig
-from engine.data.synthetic import CLUSTER_SIZE, SyntheticMarket, generate
+from engine.data.synthetic import _CLUSTER_SIZE, SyntheticMarket, generate
 from engine.evaluation.rank_ic import rank_ic_series
 
 SMALL = SyntheticConfig(n_symbols=160, n_sessions=500, seed=3)
@@ -72,7 +72,7 @@ def test_clusters_show_in_correlations_and_cross_sectors(market: SyntheticMarket
     sector = dict(market.raw.securities.select("symbol", "sector").iter_rows())
     cluster = {name: market.cluster_N[market.symbols.index(name)] for name in names}
     members = [sector[n] for n in names if cluster[n] == 0]
-    assert len(members) >= CLUSTER_SIZE - 1
+    assert len(members) >= _CLUSTER_SIZE - 1
     assert len(set(members)) > 2
 
 

@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.data.jquants.client import Api, Pace
-from engine.data.tables import RawTables
-from engine.data.untraded import drop_untraded
-from engine.data.yahoo import Download, read_yahoo
+from engine.data.tables import RawTables, drop_untraded
+from engine.data.yahoo import _Download, read_yahoo
 from engine.errors import DataError, EnvironmentProblem
 from engine.runs.sink import NullSink
 
@@ -45,7 +44,7 @@ def as_yahoo(
     return pd.DataFrame(rows, index=index, dtype=float)
 
 
-def download(**frames: "pd.DataFrame") -> Download:
+def download(**frames: "pd.DataFrame") -> _Download:
     """What `yfinance.download` gives for these codes."""
 
     def fake(codes: Sequence[str], first: dt.date) -> Any:
@@ -56,7 +55,7 @@ def download(**frames: "pd.DataFrame") -> Download:
     return fake
 
 
-def read(fake: Download, *codes: str) -> RawTables:
+def read(fake: _Download, *codes: str) -> RawTables:
     return read_yahoo(codes, first=FIRST, market="us", download=fake)
 
 

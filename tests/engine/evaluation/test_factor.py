@@ -10,7 +10,7 @@ from scipy import stats
 from engine.backtest.prices import forward_returns
 from engine.config import ConstraintConfig
 from engine.evaluation import factor
-from engine.evaluation.rank_ic import shuffled
+from engine.evaluation.rank_ic import _shuffled
 from engine.evaluation.ranks import (
     average_rank_rows,
     correlation_rows,
@@ -79,9 +79,9 @@ def test_turnover_and_quantiles_by_hand() -> None:
     up, down = np.arange(20.0), np.arange(20.0)[::-1]
     place = quantiles(np.stack([up, up, down]))
     assert place[0].tolist() == [q for q in range(1, 11) for _ in range(2)]
-    turnover = factor.quantile_turnover(place)
+    turnover = factor._quantile_turnover(place)
     assert turnover["1"] == pytest.approx(0.5)  # nothing new on day 1, all new on day 2
-    np.testing.assert_allclose(factor.rank_autocorrelation(np.stack([up, up, down])), [1.0, -1.0])
+    np.testing.assert_allclose(factor._rank_autocorrelation(np.stack([up, up, down])), [1.0, -1.0])
     tied = quantiles(np.array([[1.0] * 5 + [2.0] * 15 + [np.nan]]))
     assert set(tied[0][:5]) == {2}
     assert len(set(tied[0][5:20])) == 1
@@ -153,18 +153,18 @@ def test_the_null_band_is_that_of_thousands_of_shuffles(memory: float) -> None:
     for d in range(1, 60):
         score[d] = memory * score[d - 1] + np.sqrt(1 - memory**2) * score[d]
     table = forward_of(np.exp(0.01 * rng.normal(size=(71, 40)).cumsum(axis=0)))(10, 1)[:60]
-    slow = shuffled(list(score), list(table), draws=4000, seed=4)
-    assert factor.null_band(score, table) == pytest.approx(slow.rank_ic, rel=0.06)
+    slow = _shuffled(list(score), list(table), draws=4000, seed=4)
+    assert factor._null_band(score, table) == pytest.approx(slow.rank_ic, rel=0.06)
 
 
 def test_the_null_band_of_one_day_and_of_days_alike() -> None:
     """One day of n names: 1.96 / sqrt(n - 1). The same day again and again tells nothing new."""
     rng = np.random.default_rng(5)
     score, table = rng.normal(size=(1, 26)), rng.normal(size=(1, 26))
-    assert factor.null_band(score, table) == pytest.approx(1.96 / 5.0, rel=1e-6)
-    again = factor.null_band(np.repeat(score, 700, axis=0), np.repeat(table, 700, axis=0))
+    assert factor._null_band(score, table) == pytest.approx(1.96 / 5.0, rel=1e-6)
+    again = factor._null_band(np.repeat(score, 700, axis=0), np.repeat(table, 700, axis=0))
     assert again == pytest.approx(1.96 / 5.0, rel=1e-5)
-    apart = factor.null_band(rng.normal(size=(700, 26)), rng.normal(size=(700, 26)))
+    apart = factor._null_band(rng.normal(size=(700, 26)), rng.normal(size=(700, 26)))
     assert apart == pytest.approx(1.96 / 5.0 / np.sqrt(700), rel=0.1)
 
 
@@ -172,12 +172,12 @@ def test_no_day_no_band_and_only_pairs_count() -> None:
     rng = np.random.default_rng(6)
     score, table = rng.normal(size=(5, 30)), rng.normal(size=(5, 30))
     nothing = np.full((5, 30), np.nan)
-    assert np.isnan(factor.null_band(score, nothing))
-    assert np.isnan(factor.null_band(nothing, table))
+    assert np.isnan(factor._null_band(score, nothing))
+    assert np.isnan(factor._null_band(nothing, table))
     few = table.copy()
     few[1:] = np.nan
     few[0, 14:] = np.nan
-    assert factor.null_band(score, few) == pytest.approx(1.96 / np.sqrt(13), rel=1e-6)
+    assert factor._null_band(score, few) == pytest.approx(1.96 / np.sqrt(13), rel=1e-6)
 
 
 def test_the_rank_ic_by_lag_fades_as_planted() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.evaluation.inference import newey_west_se, paired_interval
-from engine.evaluation.judging import direction, permutation_test
+from engine.evaluation.judging import _direction, permutation_test
 from engine.records.rank_ic import PairedDifference
 
 HORIZON = 5
@@ -32,7 +32,7 @@ def test_days_that_one_side_lacks_are_left_out() -> None:
     short = interval(a[:12], b[:12])
     assert np.isnan(short.low)
     assert short.difference == pytest.approx(0.01)
-    assert direction(short, [0.01, 0.01]) == "undecided"
+    assert _direction(short, [0.01, 0.01]) == "undecided"
 
 
 def test_exchanging_the_sides_mirrors_the_interval() -> None:
@@ -81,14 +81,14 @@ def between(low: float, high: float) -> PairedDifference:
 def test_days_and_seeds_must_agree(
     found: PairedDifference, by_seed: list[float], expected: str
 ) -> None:
-    assert direction(found, by_seed) == expected
+    assert _direction(found, by_seed) == expected
 
 
 @given(st.floats(-1, 1), st.floats(0, 1), st.lists(st.floats(-1, 1), max_size=4))
 def test_never_better_and_worse_at_once(middle: float, width: float, seeds: list[float]) -> None:
     found = between(middle - width, middle + width)
     mirrored = between(-middle - width, -middle + width)
-    one, other = direction(found, seeds), direction(mirrored, [-s for s in seeds])
+    one, other = _direction(found, seeds), _direction(mirrored, [-s for s in seeds])
     assert {one, other} in ({"better", "worse"}, {"undecided"})
 
 

@@ -11,16 +11,16 @@ from engine.evaluation.inference import (
     stationary_bootstrap,
 )
 from engine.evaluation.rank_ic import (
-    average_ranks,
-    decile_spreads,
+    _average_ranks,
+    _decile_spreads,
+    _shuffled,
     rank_ic,
-    shuffled,
     summarise,
 )
 
 
 def test_ranks_share_ties_by_hand() -> None:
-    assert average_ranks(np.array([3.0, 1.0, 3.0, 2.0])).tolist() == [3.5, 1.0, 3.5, 2.0]
+    assert _average_ranks(np.array([3.0, 1.0, 3.0, 2.0])).tolist() == [3.5, 1.0, 3.5, 2.0]
 
 
 @given(st.lists(st.tuples(st.integers(-5, 5), st.integers(-5, 5)), min_size=10, max_size=60))
@@ -63,35 +63,35 @@ def random_days(seed: int, days: int, names: int) -> tuple[list[np.ndarray], lis
 def test_null_band_matches_theory_for_independent_days() -> None:
     """The mean of D independent daily Spearman correlations has deviation 1 / sqrt(D (N - 1))."""
     scores, returns = random_days(1, 60, 50)
-    band = shuffled(scores, returns, draws=2000, seed=0).rank_ic
+    band = _shuffled(scores, returns, draws=2000, seed=0).rank_ic
     assert band == pytest.approx(1.96 / np.sqrt(60 * 49), rel=0.08)
 
 
 def test_null_band_is_wider_for_persistent_scores() -> None:
     scores, returns = random_days(2, 60, 50)
-    independent = shuffled(scores, returns, draws=400, seed=0).rank_ic
-    frozen = shuffled([scores[0]] * 60, [returns[0]] * 60, draws=400, seed=0).rank_ic
+    independent = _shuffled(scores, returns, draws=400, seed=0).rank_ic
+    frozen = _shuffled([scores[0]] * 60, [returns[0]] * 60, draws=400, seed=0).rank_ic
     assert frozen > 4 * independent
 
 
 def test_shuffled_scores_hit_every_second_day_and_more_unevenly_when_persistent() -> None:
     scores, returns = random_days(1, 60, 50)
-    null = shuffled(scores, returns, draws=2000, seed=0)
+    null = _shuffled(scores, returns, draws=2000, seed=0)
     assert null.hit_base == pytest.approx(0.5, abs=0.01)
     assert null.hit_band == pytest.approx(1.96 * np.sqrt(0.25 / 60), rel=0.1)
     assert null.ic == pytest.approx(null.rank_ic, rel=0.1)
-    frozen = shuffled([scores[0]] * 60, [returns[0]] * 60, draws=400, seed=0)
+    frozen = _shuffled([scores[0]] * 60, [returns[0]] * 60, draws=400, seed=0)
     assert frozen.hit_band == pytest.approx(0.5, abs=0.1), "every day the same: all or none"
 
 
 def test_decile_spread_by_hand() -> None:
     score = np.arange(30.0)
     gains = np.where(score >= 27, 0.03, np.where(score < 3, -0.01, 0.0))
-    assert decile_spreads([score, score[:19]], [gains, gains[:19]])[0] == pytest.approx(0.04)
-    assert np.isnan(decile_spreads([score[:19]], [gains[:19]])[0]), "fewer than two a decile"
+    assert _decile_spreads([score, score[:19]], [gains, gains[:19]])[0] == pytest.approx(0.04)
+    assert np.isnan(_decile_spreads([score[:19]], [gains[:19]])[0]), "fewer than two a decile"
     gains[29], gains[0] = np.nan, np.nan
-    assert decile_spreads([score], [gains])[0] == pytest.approx(0.04), "unknown returns left out"
-    assert decile_spreads([-score], [gains])[0] == pytest.approx(-0.04)
+    assert _decile_spreads([score], [gains])[0] == pytest.approx(0.04), "unknown returns left out"
+    assert _decile_spreads([-score], [gains])[0] == pytest.approx(-0.04)
 
 
 def test_random_scores_fall_inside_the_band_19_times_of_20() -> None:

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from engine.config import FeatureConfig, LabelConfig
-from engine.data.panel import COLUMNS, DensePanel
-from engine.data.universe import market_series
+from engine.data.panel import _COLUMNS, DensePanel
+from engine.data.universe import _market_series
 from engine.errors import ConfigError, DataError, IntegrityError
 from engine.features.catalog import CATALOG, FAMILIES, find, select, wants_graph
 from engine.features.compute import Inputs, compute_sessions, market_columns, raw_values
 from engine.features.feature import Feature
-from engine.features.feature_set import build_features, open_features
-from engine.features.normalise import gauss_rank, half_bits, write_scores
+from engine.features.feature_set import _open_features, build_features
+from engine.features.normalise import _half_bits, gauss_rank, write_scores
 from engine.features.rolling import BLOCK
 from engine.features.targets import forward_returns
 from engine.runs.sink import ListSink
@@ -64,7 +64,7 @@ def scores(value_NT: np.ndarray, member_NT: np.ndarray) -> np.ndarray:
 def changed(inputs: Inputs, columns: slice) -> Inputs:
     """The same market with other bars in some sessions."""
     arrays = {}
-    for name in COLUMNS:
+    for name in _COLUMNS:
         x = getattr(inputs.dense, f"{name}_NS").copy()
         x[:, columns] = x[:, columns] * STRETCH.get(name, 1.7) + 3
         arrays[f"{name}_NS"] = x
@@ -73,7 +73,7 @@ def changed(inputs: Inputs, columns: slice) -> Inputs:
     return replace(
         inputs,
         dense=noisy,
-        universe=replace(inputs.universe, market_KS=market_series(noisy, member_NS)),
+        universe=replace(inputs.universe, market_KS=_market_series(noisy, member_NS)),
     )
 
 
@@ -205,7 +205,7 @@ def test_every_feature_survives_holes(world: World) -> None:
         entry_N=np.zeros(n, dtype=np.int64),
         sector_N=panel.sector_N,
         sectors=(),
-        market_KS=market_series(panel, member),
+        market_KS=_market_series(panel, member),
     )
     inputs = Inputs(universe=universe, dense=panel, graphs=None)
     for f, value in each(inputs, tuple(f for f in STOCK if f.source != "graph"), 0, s):
@@ -232,14 +232,14 @@ def test_half_floats_are_numpys(numbers: list[float]) -> None:
     x = np.array(numbers, dtype=np.float32)
     with np.errstate(over="ignore"):
         expected = x.astype(np.float16).view(np.uint16)
-    assert [half_bits(b) for b in x.view(np.uint32)] == expected.tolist()
+    assert [_half_bits(b) for b in x.view(np.uint32)] == expected.tolist()
 
 
 def test_all_half_floats_and_what_lies_between() -> None:
     halves = np.arange(0x7C00, dtype=np.uint16).view(np.float16).astype(np.float32)
     middles = (halves[1:] + halves[:-1]) / 2
     for x in (halves, middles, np.nextafter(middles, np.float32(0)), -middles):
-        got = np.array([half_bits(b) for b in x.view(np.uint32)], dtype=np.uint16)
+        got = np.array([_half_bits(b) for b in x.view(np.uint32)], dtype=np.uint16)
         assert np.array_equal(got, x.astype(np.float16).view(np.uint16))
 
 
@@ -333,7 +333,7 @@ def test_a_damaged_tensor_is_refused(world: World, tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[5000] ^= 1
     path.write_bytes(content)
-    features = open_features(copy, world.universe)
+    features = _open_features(copy, world.universe)
     assert features.x_SNF[10].shape == (len(world.universe.symbols), 45)
     with pytest.raises(IntegrityError, match=r"x-0003\.npy"):
         features.x_SNF[3 * BLOCK - 2 : 3 * BLOCK + 1]

@@ -7,7 +7,7 @@ import pytest
 
 from engine.config import GraphConfig
 from engine.errors import DataError
-from engine.graph.edges import Edges, graphs_of_sessions, random_neighbours
+from engine.graph.edges import Edges, _random_neighbours, graphs_of_sessions
 from tests.engine.graph.twin import edges_of, naive_correlation, naive_edges
 
 KINDS = ("correlation", "sector", "random", "none")
@@ -120,7 +120,7 @@ def test_random_edges_are_distinct_others_all_alike_and_true() -> None:
     np.testing.assert_allclose(attributes[:, 0], rho[edges[0], edges[1]], atol=1e-6)
     counts = np.zeros((8, 8))
     for seed in range(2000):
-        found = random_neighbours(8, 3, seed)
+        found = _random_neighbours(8, 3, seed)
         assert all(len(set(row)) == 3 and i not in row for i, row in enumerate(found.tolist()))
         counts[np.arange(8)[:, None], found] += 1
     share = counts[~np.eye(8, dtype=bool)] / 2000
@@ -129,7 +129,7 @@ def test_random_edges_are_distinct_others_all_alike_and_true() -> None:
 
 @pytest.mark.parametrize(("n", "k", "expected"), [(0, 3, 0), (1, 3, 0), (3, 5, 2), (4, 3, 3)])
 def test_random_takes_all_others_where_there_are_few(n: int, k: int, expected: int) -> None:
-    found = random_neighbours(n, k, 0)
+    found = _random_neighbours(n, k, 0)
     assert found.shape == (n, k)
     assert ((found >= 0).sum(axis=1) == expected).all()
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from engine.config import GraphConfig
 from engine.graph.correlation import unit_tiles
-from engine.graph.edges import edges_among
+from engine.graph.edges import _edges_among
 
 
 def naive_correlation(return_NW: NDArray[np.float64], half_life: float) -> NDArray[np.float64]:
@@ -46,4 +46,4 @@ def edges_of(
     tile_TWL = unit_tiles(
         return_NW, np.arange(n), window, window=window, half_life=config.half_life
     )
-    return edges_among(tile_TWL, sector_N, config, seed=seed)
+    return _edges_among(tile_TWL, sector_N, config, seed=seed)

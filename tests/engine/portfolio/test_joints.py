@@ -7,8 +7,7 @@ import polars as pl
 import pytest
 
 from engine.errors import DataError, EnvironmentProblem, GateError, IntegrityError
-from engine.portfolio.prediction import Prediction
-from engine.portfolio.weights import Weights
+from engine.portfolio.prediction import Prediction, Weights
 from tests.engine.backtest.markets import day, prediction_of
 
 
@@ -86,3 +85,11 @@ def test_weights_survive_the_disk(tmp_path: Path) -> None:
     read = Weights.read(tmp_path / "w.parquet")
     assert read.frame.equals(made.frame)
     assert (read.max_gross, read.max_net, read.max_weight) == (2.0, 0.0, 1.0)
+
+
+def test_weights_without_their_limits_are_damaged(tmp_path: Path) -> None:
+    """A table with the right columns, written by something else."""
+    path = tmp_path / "w.parquet"
+    weights([(day(0), "A", 0.1), (day(0), "B", -0.1)]).frame.write_parquet(path)
+    with pytest.raises(IntegrityError, match="has no strategy in its metadata"):
+        Weights.read(path)

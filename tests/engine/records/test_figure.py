@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from engine.records.figure import DASH, Figure, Interval, Role
+from engine.records.figure import DASH, Figure, Interval, _Role
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_text(figure: Figure, digits: int, text: str) -> None:
         (Figure(math.nan), "unknown"),
     ],
 )
-def test_role(figure: Figure, role: Role) -> None:
+def test_role(figure: Figure, role: _Role) -> None:
     assert figure.role == role
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from engine.files import write_json
 from engine.records import record
-from engine.records.built import Built, newest
+from engine.records.features import Built, newest
 from engine.records.record import RecordError
 from engine.records.snapshot import FileEntry, SnapshotManifest
 

@@ -13,8 +13,7 @@ from engine.errors import EnvironmentProblem, UsageError
 from engine.report import render
 from engine.report.comparison import SideBySide
 from engine.report.facts import Facts
-from engine.report.pdf import find_browser, write_pdf
-from engine.report.tables import inert, tables, write_tables
+from engine.report.render import _find_browser, _inert, _tables, write_pdf, write_tables
 from tests.engine.report.samples import CREATED, NASTY, facts, tested
 
 
@@ -38,7 +37,7 @@ def test_cells_of_a_spreadsheet_are_no_formulas_and_parquet_is_untouched(tmp_pat
 
 @given(st.text(alphabet="=+-@\t\r aB1.,'\"\n", max_size=6))
 def test_no_text_cell_starts_a_formula(text: str) -> None:
-    cell = inert(pl.DataFrame({"name": [text]}))["name"][0]
+    cell = _inert(pl.DataFrame({"name": [text]}))["name"][0]
     runs = cell[:1] in ("=", "+", "-", "@", "\t", "\r")
     assert not runs or _is_number(cell)
     assert cell.removeprefix("'") == text.removeprefix("'")
@@ -54,7 +53,7 @@ def _is_number(text: str) -> bool:
 
 def test_without_a_simulation_there_are_no_tables() -> None:
     with pytest.raises(UsageError, match="hold the simulation"):
-        tables(facts(backtest=None, daily=None))
+        _tables(facts(backtest=None, daily=None))
 
 
 def test_two_runs_side_by_side() -> None:
@@ -92,19 +91,19 @@ def test_two_runs_side_by_side() -> None:
 def test_a_pdf_without_a_browser_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("engine.report.pdf.find_browser", lambda: None)
+    monkeypatch.setattr("engine.report.render._find_browser", lambda: None)
     with pytest.raises(EnvironmentProblem, match="none is installed"):
         write_pdf("<p>x</p>", tmp_path / "r.pdf")
     broken = tmp_path / "browser"
     broken.write_text("#!/bin/sh\necho boom >&2\nexit 3\n")
     broken.chmod(0o755)
-    monkeypatch.setattr("engine.report.pdf.find_browser", lambda: str(broken))
+    monkeypatch.setattr("engine.report.render._find_browser", lambda: str(broken))
     with pytest.raises(EnvironmentProblem, match="printed no pdf: boom"):
         write_pdf("<p>x</p>", tmp_path / "r.pdf")
     assert not (tmp_path / "r.pdf").exists()
 
 
-@pytest.mark.skipif(find_browser() is None, reason="no Chromium installed")
+@pytest.mark.skipif(_find_browser() is None, reason="no Chromium installed")
 def test_a_pdf_is_printed_where_a_browser_is(tmp_path: Path) -> None:
     write_pdf(render.document(facts(), created=CREATED).html(), tmp_path / "r.pdf")
     assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF")

@@ -12,10 +12,11 @@ from engine.config import Config
 from engine.records import record
 from engine.records.audit import AuditResult
 from engine.records.comparison import VariantComparison
+from engine.records.record import RecordError
 from engine.records.sweep import SweepSummary
 from engine.report import charts, render
 from engine.report.answers import answers
-from engine.report.facts import Facts, paid_dividends
+from engine.report.facts import Facts, _paid_dividends
 from engine.report.sections.section import rank_ic
 from engine.runs.events import EpochEvaluated
 from engine.runs.store import RunStore
@@ -65,6 +66,53 @@ def test_a_value_is_called_real_only_beyond_band_and_error(
     answer = answers(with_test(value, se, null))[1]
     assert word in answer.detail
     assert answer.kind == kind
+
+
+COSTS = {"commission_bps": 5.0, "slippage_bps": 2.5, "borrow_bps_per_year": 50.0, "impact_bps": 1.0}
+
+
+@pytest.mark.parametrize("missing", [*COSTS, None])
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_cost_that_the_file_does_not_know_is_a_dash(missing: str | None, kept: bool) -> None:
+    """A stored null or no key at all; an impact that no early version knew was none."""
+    told = {key: value for key, value in COSTS.items() if kept or key != missing}
+    costs = told | ({missing: None} if missing and kept else {})
+    text = render.document(facts(backtest=tested(costs=costs)), created=CREATED).markdown()
+    shown = {key: "—" if key == missing else f"{COSTS[key]:g} bp" for key in COSTS}
+    if missing == "impact_bps" and not kept:
+        shown["impact_bps"] = "0 bp"
+    assert (
+        f"Commission {shown['commission_bps']} and half-spread {shown['slippage_bps']} one way, "
+        f"impact {shown['impact_bps']} per 1 % of daily turnover taken, "
+        f"borrow {shown['borrow_bps_per_year']} a year;"
+    ) in text
+
+
+@pytest.mark.parametrize("value", [1e308, -1e308, 1.7976931348623157e308])
+@pytest.mark.parametrize("field", ["sharpe", "capacity", "initial_cash", "waterfall"])
+def test_an_absurd_value_is_told_and_drawn_at_the_edge(field: str, value: float) -> None:
+    """A file may hold any number: no figure of it ends the report, and each chart stays in its frame."""
+    stored = backtest()
+    changed = stored["waterfall"] | {"commission": value} if field == "waterfall" else value
+    page = render.document(facts(backtest=tested(**{field: changed})), created=CREATED).html()
+    assert "nan" not in re.findall(r' (?:x|y|d|cx|cy|width|height)="([^"]*)"', page)
+    places = [float(x) for x in re.findall(r' (?:x|cx)="([^"]*)"', page)]
+    assert max(map(abs, places)) < 2000.0
+
+
+def test_a_backtest_without_random_scores_has_its_report() -> None:
+    found = facts(backtest=tested(baselines={}))
+    text = render.document(found, created=CREATED).markdown()
+    assert "sets of random scores" not in text
+    assert "20 sets of random scores" in render.document(facts(), created=CREATED).markdown()
+
+
+@pytest.mark.parametrize("settings", [{"portfolio.fraction": 0.05}, {"costs.slippage_bps": []}])
+def test_a_sweep_with_a_cell_outside_its_grid_is_damaged(settings: dict[str, object]) -> None:
+    stored = swept()
+    stored["cells"][0]["settings"] = settings
+    with pytest.raises(RecordError, match=r"cells: one has no value of (costs|portfolio)\."):
+        record.convert(stored, SweepSummary, "sweep.json")
 
 
 def test_without_a_backtest_the_report_says_what_to_run() -> None:
@@ -132,7 +180,7 @@ def test_long_series_are_thinned_and_keep_their_ends() -> None:
     svg = charts.lines(
         {"a": [float(i) for i in range(5000)]}, [str(i) for i in range(5000)], title="t", unit="u"
     )
-    assert svg.count("L") <= charts.MAX_POINTS
+    assert svg.count("L") <= charts._MAX_POINTS
     assert ">4999<" in svg
     assert ">0<" in svg
 
@@ -248,7 +296,7 @@ def test_breaks_and_dividends_are_told_only_where_the_book_met_them() -> None:
 def test_dividends_of_stocks_that_were_held_overnight_largest_first(tmp_path: Path) -> None:
     """B was bought on its ex-date and got nothing, C was short and paid; an older backtest knows none."""
     run = RunStore(tmp_path).create("train", Config())
-    assert paid_dividends(run) is None
+    assert _paid_dividends(run) is None
     rows = pl.DataFrame(
         {
             "date": [dt.date(2015, 3, 3)] * 4,
@@ -259,8 +307,8 @@ def test_dividends_of_stocks_that_were_held_overnight_largest_first(tmp_path: Pa
         }
     )
     rows.write_parquet(run.path("holdings.parquet"))
-    found = paid_dividends(run)
+    found = _paid_dividends(run)
     assert found is not None
     assert found["symbol"].to_list() == ["C", "A"]
     rows.drop("dividend", "received").write_parquet(run.path("holdings.parquet"))
-    assert paid_dividends(run) is None
+    assert _paid_dividends(run) is None

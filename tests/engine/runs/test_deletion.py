@@ -13,7 +13,7 @@ from engine.config import Config
 from engine.errors import EnvironmentProblem, GateError, IntegrityError, LockedError
 from engine.records.run import TRIALS
 from engine.runs import deletion
-from engine.runs.deletion import mentions
+from engine.runs.deletion import _mentions
 from engine.runs.store import Run, RunStore
 from engine.runs.trials import count_trials
 
@@ -43,7 +43,7 @@ def test_a_run_is_gone_with_all_its_files(store: RunStore) -> None:
     kept, gone = made(store), made(store)
     with gone.lock():
         pass  # whoever worked on it has left a lock file
-    size = deletion.used_bytes(gone)
+    size = deletion._used_bytes(gone)
     assert size > 1000
     assert deletion.delete(gone) == size
     assert list(store) == [kept]
@@ -158,7 +158,7 @@ def test_seals_comparisons_and_searches_that_name_a_run_are_said(
         {"run_id": "c", "variants": [{"runs": {"1": run.id}}, {"runs": {"1": other.id}}]},
     )
     write(tmp_path / "tune" / "lr" / "study.json", {"run_id": "t", "trials": [{"run_id": run.id}]})
-    named = mentions(tmp_path, [run.id])[run.id]
+    named = _mentions(tmp_path, [run.id])[run.id]
     assert named.seals == ("2026-01-05", "2026-01-06", "2026-01-07", "2026-01-08")
     assert named.others == ("comparison runs-1", "comparison sizes-2", "search lr")
     question = deletion.plan(tmp_path, [run]).question

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.runs import follow
+from engine.runs import sink
 from engine.runs.events import GatesLogged, Noted, StepLogged
 from engine.runs.lines import KINDS, decode, encode
-from engine.runs.sink import JsonlSink, ListSink, TeeSink
+from engine.runs.sink import JsonlSink, ListSink, TeeSink, read_new
 from tests.engine.runs.samples import asked, searching, training
 
 
@@ -63,7 +63,7 @@ def test_numbers_go_on_over_a_torn_line(tmp_path: Path) -> None:
     sink = JsonlSink(path)
     sink.emit(Noted(message="three"))
     sink.close()
-    events, _ = follow.read_new(path, 0)
+    events, _ = read_new(path, 0)
     assert [(e.seq, e.message) for e in events if isinstance(e, Noted)] == [
         (0, "one"),
         (1, "two"),
@@ -78,19 +78,19 @@ def test_a_reader_never_sees_half_a_line(tmp_path: Path) -> None:
     offset, seen = 0, 0
     for size in range(1, len(data) + 1, 7):
         path.write_bytes(data[:size])
-        events, offset = follow.read_new(path, offset)
+        events, offset = read_new(path, offset)
         seen += len(events)
     path.write_bytes(data)
-    events, offset = follow.read_new(path, offset)
+    events, offset = read_new(path, offset)
     assert seen + len(events) == 3
-    assert follow.read_new(path, offset) == ([], offset)
+    assert read_new(path, offset) == ([], offset)
     path.write_bytes(data[: len(whole)])
-    events, _ = follow.read_new(path, offset)
+    events, _ = read_new(path, offset)
     assert len(events) == 1, "a file that became shorter is read from its start"
 
 
 def test_a_huge_backlog_comes_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(follow, "_MAX_BYTES", 1000)
+    monkeypatch.setattr(sink, "_MAX_BYTES", 1000)
     path = tmp_path / "events.jsonl"
     path.write_text("".join(encode(Noted(message=str(i))) + "\n" for i in range(100)))
     seen: list[str] = []
@@ -98,13 +98,13 @@ def test_a_huge_backlog_comes_in_pieces(tmp_path: Path, monkeypatch: pytest.Monk
     new = 0
     while new != offset:
         offset = new
-        events, new = follow.read_new(path, offset)
+        events, new = read_new(path, offset)
         seen += [event.message for event in events if isinstance(event, Noted)]
     assert seen == [str(i) for i in range(100)]
 
 
 def test_a_missing_file_has_no_events(tmp_path: Path) -> None:
-    assert follow.read_new(tmp_path / "none", 99) == ([], 0)
+    assert read_new(tmp_path / "none", 99) == ([], 0)
 
 
 def test_a_tee_hands_on_in_order() -> None:

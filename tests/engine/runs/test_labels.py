@@ -12,8 +12,8 @@ from engine.config import Config
 from engine.errors import IntegrityError, UsageError
 from engine.records.run import Labels
 from engine.runs.labels import (
-    MAX_NOTE,
-    MAX_TAGS,
+    _MAX_NOTE,
+    _MAX_TAGS,
     add_tags,
     printable,
     read_labels,
@@ -59,17 +59,17 @@ def test_what_is_no_tag_is_refused_and_nothing_changes(run: Run, tag: str) -> No
 
 
 def test_limits_are_said(run: Run) -> None:
-    add_tags(run, [f"t{n}" for n in range(MAX_TAGS)])
-    with pytest.raises(UsageError, match=f"{MAX_TAGS + 1} tags"):
+    add_tags(run, [f"t{n}" for n in range(_MAX_TAGS)])
+    with pytest.raises(UsageError, match=f"{_MAX_TAGS + 1} tags"):
         add_tags(run, ["one-more"])
-    set_note(run, "x" * MAX_NOTE)
+    set_note(run, "x" * _MAX_NOTE)
     with pytest.raises(UsageError, match="1,001 characters"):
-        set_note(run, "x" * (MAX_NOTE + 1))
+        set_note(run, "x" * (_MAX_NOTE + 1))
     with pytest.raises(UsageError, match=r"U\+001B"):
         set_note(run, "red \x1b[31m")
     with pytest.raises(UsageError, match=r"U\+202E"):
         set_note(run, "abc\u202edef")
-    assert read_labels(run).note == "x" * MAX_NOTE
+    assert read_labels(run).note == "x" * _MAX_NOTE
 
 
 def test_a_tag_that_is_not_there_is_not_removed(run: Run) -> None:
@@ -88,8 +88,8 @@ def test_a_file_by_another_hand_gives_harmless_labels(
     values = {"note": note * 5, "tags": [*tags, 3, None, "fine"], "more": 1}
     run.path("labels.json").write_text(json.dumps(values), encoding="utf-8")
     labels = read_labels(run)
-    assert len(labels.tags) <= MAX_TAGS
-    assert len(labels.note) <= MAX_NOTE
+    assert len(labels.tags) <= _MAX_TAGS
+    assert len(labels.note) <= _MAX_NOTE
     for text in (*labels.tags, labels.note):
         assert printable(text) == text
         text.encode("utf-8")
@@ -103,12 +103,12 @@ def test_a_damaged_file_is_named(run: Run, content: str) -> None:
 
 
 def test_writers_at_the_same_moment_lose_nothing(run: Run) -> None:
-    threads = [threading.Thread(target=add_tags, args=(run, [f"t{n}"])) for n in range(MAX_TAGS)]
+    threads = [threading.Thread(target=add_tags, args=(run, [f"t{n}"])) for n in range(_MAX_TAGS)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(read_labels(run).tags) == MAX_TAGS
+    assert len(read_labels(run).tags) == _MAX_TAGS
 
 
 def test_a_run_that_was_deleted_meanwhile_gets_no_labels(run: Run) -> None:

@@ -7,8 +7,7 @@ from msgspec.structs import replace
 
 from engine.records.train import Criterion, SeriesRange
 from engine.runs.events import GatesLogged, GradientsLogged, RunEvent
-from engine.runs.monitors import Monitors
-from engine.runs.scoreboard import scoreboard
+from engine.runs.scoreboard import Monitors, scoreboard
 from tests.engine.runs.samples import diagnosed, evaluated, graph_worth, training
 
 BEST = replace(

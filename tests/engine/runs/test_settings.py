@@ -6,16 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.commands.presets import PRESETS
 from engine.config import Config
-from engine.config.file import override, resolve
+from engine.config.file import PRESETS, override, resolve
 from engine.records.run import RunManifest, RunSettings
-from engine.runs.settings import flat, nearest, settings_of
+from engine.runs.settings import _nearest, flat, settings_of
 from engine.runs.store import RunStore
 
 
 def of(config: Config) -> RunSettings:
-    return nearest(flat(config.model_dump(mode="json", exclude_none=True)))
+    return _nearest(flat(config.model_dump(mode="json", exclude_none=True)))
 
 
 def test_defaults_say_nothing() -> None:

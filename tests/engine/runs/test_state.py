@@ -14,8 +14,8 @@ from engine.runs.events import (
     RunEvent,
     StepLogged,
 )
-from engine.runs.fold import MAX_EPOCHS, MAX_LOG, MAX_POINTS, fold
-from engine.runs.monitors import Monitors
+from engine.runs.fold import _MAX_EPOCHS, _MAX_LOG, _MAX_POINTS, fold
+from engine.runs.scoreboard import Monitors
 from engine.runs.state import RunState
 from tests.engine.runs.samples import (
     EPOCHS,
@@ -135,10 +135,10 @@ def test_a_long_run_stays_bounded() -> None:
         state = fold(step_events(step, step // 10, 0, 0.5), state)
         if step % 5 == 0:
             state = fold([evaluated(step // 5, 0)], state)
-    assert len(state.steps) <= MAX_POINTS
-    assert len(state.gradients) <= MAX_POINTS
-    assert len(state.epochs) <= MAX_EPOCHS
-    assert len(state.log) <= MAX_LOG
+    assert len(state.steps) <= _MAX_POINTS
+    assert len(state.gradients) <= _MAX_POINTS
+    assert len(state.epochs) <= _MAX_EPOCHS
+    assert len(state.log) <= _MAX_LOG
     assert state.steps[-1].step == 4999
     steps = [event.step for event in state.steps]
     assert steps == sorted(set(steps))

@@ -10,10 +10,10 @@ from pathlib import Path
 from engine.config import Config
 from engine.config.file import resolve
 from engine.runs.sink import ListSink
-from engine.schedule.clock import ClockReading
 from engine.schedule.jobs import ChildJob, Ended, Runner
 from engine.schedule.ledger import ScheduleLedger
 from engine.schedule.service import Service
+from engine.schedule.timetable import ClockReading
 from engine.schedule.wakeup import SessionTrigger
 from tests.engine.schedule import book
 from tests.engine.schedule.sealing import seal

@@ -15,8 +15,7 @@ import pytest
 from engine.errors import EnvironmentProblem
 from engine.runs import lock
 from engine.schedule import jobs
-from engine.schedule.jobs import STOPPED, TIMED_OUT, ChildJob, ChildRunner
-from engine.schedule.log import KEPT, LogSink, rotate
+from engine.schedule.jobs import _KEPT, STOPPED, TIMED_OUT, ChildJob, ChildRunner, LogSink, _rotate
 from tests.engine.schedule.desk import FakeClock
 from tests.engine.schedule.test_plan import at
 
@@ -113,7 +112,7 @@ def test_a_job_in_the_background_gives_way(tmp_path: Path) -> None:
 
     nices: list[int] = []
     runner(tmp_path, stopped=nice).run(job("polite", in_background=True))
-    assert nices == [psutil.Process().nice() + jobs.NICE]
+    assert nices == [psutil.Process().nice() + jobs._NICE]
 
 
 def test_the_job_of_a_scheduler_that_was_killed_is_found_and_ended(tmp_path: Path) -> None:
@@ -139,12 +138,12 @@ def test_the_job_of_a_scheduler_that_was_killed_is_found_and_ended(tmp_path: Pat
 
 def test_logs_are_moved_aside_by_size_and_the_oldest_go(tmp_path: Path) -> None:
     path = tmp_path / "logs" / "x.log"
-    for number in range(KEPT + 3):
-        rotate(path, limit=10)
+    for number in range(_KEPT + 3):
+        _rotate(path, limit=10)
         path.write_text(f"{number:010d}")
     names = {p.name: p.read_text().lstrip("0") for p in path.parent.iterdir()}
     assert names == {"x.log": "6", "x.log.1": "5", "x.log.2": "4", "x.log.3": "3", "x.log.4": "2"}
-    rotate(path, limit=11)
+    _rotate(path, limit=11)
     assert path.exists()
 
 

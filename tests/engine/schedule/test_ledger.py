@@ -10,7 +10,7 @@ from engine.alerts.alert import Alert
 from engine.config import AlertConfig
 from engine.errors import EnvironmentProblem, IntegrityError
 from engine.schedule.agenda import LEDGER
-from engine.schedule.errands import ATTEMPTS, Errands, errands_after
+from engine.schedule.errands import _ATTEMPTS, Errands, errands_after
 from engine.schedule.ledger import ScheduleLedger
 from tests.engine.schedule import book
 from tests.engine.schedule.desk import configuration
@@ -182,4 +182,4 @@ def test_an_errand_is_tried_a_few_times(ledger: ScheduleLedger) -> None:
             elif not errands.again(errand, at(4, hour), "no"):
                 break
     assert {errand.state for errand in book.errands(ledger.database)} == {"failed", "done"}
-    assert tries == ATTEMPTS + 1
+    assert tries == _ATTEMPTS + 1

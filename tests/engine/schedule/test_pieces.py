@@ -10,7 +10,7 @@ from engine.data.calendar import sessions_between
 from engine.data.store import PanelStore
 from engine.errors import IntegrityError
 from engine.schedule.jobs import ChildJob, Ended
-from engine.schedule.update import update_jobs
+from engine.schedule.plan import update_jobs
 from tests.engine.schedule.desk import FakeClock, FakeRunner, service, states
 from tests.journeys.command import atft_here
 

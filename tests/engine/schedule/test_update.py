@@ -14,7 +14,7 @@ from engine.data.synthetic import generate
 from engine.data.tables import BAR_SCHEMA, SECURITY_SCHEMA, RawTables, complete
 from engine.errors import DataError, UsageError
 from engine.runs.sink import NullSink
-from engine.schedule.update import update_jobs
+from engine.schedule.plan import update_jobs
 from engine.stages.context import StageContext, StopFlag
 from engine.stages.ingest import ingest
 from tests.engine.schedule.desk import OVERRIDES

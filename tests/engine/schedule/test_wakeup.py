@@ -13,10 +13,9 @@ import pytest
 from engine.alerts.courier import Courier
 from engine.errors import EnvironmentProblem
 from engine.schedule.agenda import HEARTBEAT, exclusive, read_agenda
-from engine.schedule.clock import ClockReading, SystemClock, difference
 from engine.schedule.jobs import ChildJob, Ended
 from engine.schedule.service import Service
-from engine.schedule.timetable import Timetable
+from engine.schedule.timetable import ClockReading, SystemClock, Timetable, difference
 from engine.schedule.wakeup import SessionTrigger, serve
 from engine.stages.context import StopFlag
 from tests.engine.schedule.desk import FakeRunner, configuration, sealed, service, states

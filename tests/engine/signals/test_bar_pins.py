@@ -12,8 +12,8 @@ from engine.portfolio.market_data import MarketData
 from engine.records.flags import PROCEEDS
 from engine.records.seal import SignalInputs
 from engine.signals.book import BARS, PINNED, bar_slice, panel_of
-from engine.signals.difference import changed_bars
-from engine.signals.pins import PinStore
+from engine.signals.difference import _changed_bars
+from engine.signals.seal import PinStore
 from tests.engine.backtest import markets
 from tests.engine.signals.test_seal import inputs
 
@@ -64,6 +64,6 @@ def test_a_longer_pin_differs_from_a_shorter_one_in_what_it_adds(tmp_path: Path)
         pin = store.put_arrays(bar_slice(rows))
         return msgspec.structs.replace(inputs(pin), bars=((date, pin),))
 
-    found = changed_bars(sealed(plain), sealed(paid), store)
+    found = _changed_bars(sealed(plain), sealed(paid), store)
     extra = [(bar.code, bar.column, bar.before) for bar in found if bar.column not in BARS]
     assert extra == [("A", "dividend", 0.0), ("A", "reinvested", 1.0)]

@@ -11,10 +11,9 @@ import pytest
 from engine.config import SignalConfig
 from engine.files import read_json, write_json
 from engine.records import record
-from engine.records.card import Card, Light
+from engine.records.card import Card, Health, Light, SignalEvidence
 from engine.records.seal import ATTEMPT
-from engine.records.signal_evidence import Health, SignalEvidence
-from engine.signals.card import above, evidence_lights
+from engine.signals.card import _above, evidence_lights
 from engine.stages.context import Outcome
 from tests.engine.signals.desk import Desk
 
@@ -47,11 +46,11 @@ def light(lights: list[Light], name: str) -> str:
     [(1.0, "TRADE"), (1.01, "HOLD"), (2.0, "HOLD"), (2.01, "STOP"), (float("nan"), "STOP")],
 )
 def test_beyond_a_limit_is_hold_and_beyond_twice_of_it_stop(value: float, verdict: str) -> None:
-    assert above("age", value, 1.0, "").verdict == verdict
+    assert _above("age", value, 1.0, "").verdict == verdict
 
 
 def test_the_worst_light_is_the_verdict() -> None:
-    lights = tuple(above("x", value, 1.0, "why") for value in (0.5, 1.5))
+    lights = tuple(_above("x", value, 1.0, "why") for value in (0.5, 1.5))
     card = Card.of("2016-12-30", "XNYS", lights)
     assert (card.verdict, card.exit_code) == ("HOLD", 6)
     assert card.line == "2016-12-30 XNYS  HOLD  x: why"

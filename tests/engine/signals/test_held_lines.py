@@ -8,8 +8,8 @@ import pytest
 
 from engine.errors import UsageError
 from engine.files import read_json
+from engine.records.card import DataEvidence, DayEvidence, QualityEvidence
 from engine.records.seal import ATTEMPT
-from engine.records.signal_evidence import DataEvidence, DayEvidence, QualityEvidence
 from engine.signals.card import position_lights
 from engine.stages.sealed import replay
 from tests.engine.signals.desk import Desk

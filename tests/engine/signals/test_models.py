@@ -10,9 +10,9 @@ from engine.errors import ConfigError, GateError, IntegrityError, UsageError
 from engine.records.champion import Action
 from engine.records.record import as_json
 from engine.signals.models import ModelStore
-from engine.stages.champion import champion
 from engine.stages.package import package
-from engine.stages.promote import against_noise, against_other, promote
+from engine.stages.promote import _against_noise, _against_other, promote
+from engine.stages.sealed import champion
 from tests.engine.signals.desk import Desk
 
 NOON = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
@@ -42,16 +42,16 @@ def test_a_rollback_goes_back_one_reign_at_a_time(tmp_path: Path) -> None:
 
 def test_the_gate_by_hand() -> None:
     nan = float("nan")
-    assert against_noise(0.03, 0.01).passed
-    assert not against_noise(0.009, 0.01).passed
-    assert not against_noise(-0.03, 0.01).passed
-    assert not against_noise(nan, nan).passed
-    better = against_other("lightgbm", 0.001, 0.01, 50)
+    assert _against_noise(0.03, 0.01).passed
+    assert not _against_noise(0.009, 0.01).passed
+    assert not _against_noise(-0.03, 0.01).passed
+    assert not _against_noise(nan, nan).passed
+    better = _against_other("lightgbm", 0.001, 0.01, 50)
     assert (better.passed, better.detail) == (
         True, "RankIC +0.0010 ± 0.0100 better on 50 common days",
     )  # fmt: skip
-    assert not against_other("lightgbm", -0.001, 0.01, 50).passed
-    assert not against_other("champion", nan, 0.1, 0).passed
+    assert not _against_other("lightgbm", -0.001, 0.01, 50).passed
+    assert not _against_other("champion", nan, 0.1, 0).passed
 
 
 def test_a_run_gives_one_package_and_a_damaged_one_is_refused(desk: Desk) -> None:

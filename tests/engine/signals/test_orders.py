@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from engine.config import ConstraintConfig, CostConfig, Market, PortfolioConfig, SignalConfig
 from engine.errors import UsageError
 from engine.records.orders import Positions
-from engine.signals.inputs import TradingRules
 from engine.signals.orders import OrderList, Quotes, plan_orders, trading_cost
+from engine.signals.seal import TradingRules
 
 
 def quotes(close: list[float], market: Market = "us", **columns: list[Any]) -> Quotes:

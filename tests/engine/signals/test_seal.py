@@ -13,9 +13,16 @@ from engine.data.tables import BAR_SCHEMA, SECURITY_SCHEMA, RawTables, complete
 from engine.errors import EnvironmentProblem, IntegrityError, UsageError
 from engine.records import record
 from engine.records.seal import Seal, SealKey, SealManifest, SignalInputs
-from engine.signals.inputs import same_inputs
-from engine.signals.pins import PinStore, pack, text_array, text_of, unpack
-from engine.signals.seal import SealStore, verify_seal
+from engine.signals.seal import (
+    PinStore,
+    SealStore,
+    pack,
+    same_inputs,
+    text_array,
+    text_of,
+    unpack,
+    verify_seal,
+)
 from engine.stages.signal_inputs import seal_exchange
 
 KEY = SealKey(exchange="XNYS", session="2016-12-30", model="m" * 16, data="d" * 16)
@@ -99,7 +106,7 @@ def test_what_is_there_stays(tmp_path: Path) -> None:
         store.open("2016-12-29")
 
 
-@pytest.mark.parametrize("step", ["_write", "_sync", "Path.rename"])
+@pytest.mark.parametrize("step", ["_write", "sync_directory", "Path.rename"])
 def test_a_kill_at_any_step_leaves_nothing_or_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

@@ -10,8 +10,7 @@ import pytest
 
 from engine.errors import DataError, GateError, UsageError
 from engine.files import read_json
-from engine.portfolio.prediction import Prediction
-from engine.portfolio.weights import Weights
+from engine.portfolio.prediction import Prediction, Weights
 from engine.stages.context import Outcome
 from engine.stages.predict import predict
 from engine.stages.sealed import diff, replay, verify

@@ -14,8 +14,7 @@ from engine.records.seal import Seal, SealKey, SealManifest, SignalInputs
 from engine.runs.sink import ListSink
 from engine.signals.drift import Distribution, Reference
 from engine.signals.models import Model, ModelStore
-from engine.signals.pins import text_array
-from engine.signals.seal import SealStore
+from engine.signals.seal import SealStore, text_array
 from engine.stages.context import StageContext, StopFlag
 
 NOON = dt.datetime(2026, 11, 25, 12, tzinfo=dt.UTC)

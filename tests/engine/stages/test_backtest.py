@@ -126,7 +126,7 @@ def test_a_day_that_hangs_on_one_stock_is_told() -> None:
     day = ExtremeDay(
         date="2015-03-03", symbol="X", contribution=-0.05, price_ratio=0.1, sharpe_without=1.234
     )
-    (note,) = stage.suspicions([day, ExtremeDay(date="2015-03-04", contribution=0.01)])
+    (note,) = stage._suspicions([day, ExtremeDay(date="2015-03-04", contribution=0.01)])
     assert note.startswith("X alone made -5.0% on 2015-03-03 (price x 0.10)")
     assert "+1.23" in note
     assert stage._broken(HeldBreaks()) == []
@@ -134,7 +134,7 @@ def test_a_day_that_hangs_on_one_stock_is_told() -> None:
 
 
 def test_the_text_puts_the_rivals_below_the_scores() -> None:
-    lines = stage.backtest_text(tested(simulations_gap=1e-12)).splitlines()
+    lines = stage._backtest_text(tested(simulations_gap=1e-12)).splitlines()
     assert lines[0] == "net Sharpe +0.40, 90% [-0.90, +1.70], target 0.849: undecided"
     assert "agree to 1e-12" in lines[2]
     rows = [line.split()[0] for line in lines if "[-0.90, +1.70]" in line][1:]
@@ -187,7 +187,7 @@ def test_the_map_of_a_sweep_is_the_mean_over_the_other_keys() -> None:
     assert found.pivot.means == {(1.0, 2.0): 2.0}
     assert [cell.sharpe for cell in found.ranked[:2]] == [3.0, 1.0]
     assert math.isnan(found.ranked[2].sharpe)
-    text = sweep_stage.sweep_text(found)
+    text = sweep_stage._sweep_text(found)
     assert "+2.00" in text
     assert "after 3 trials" in text
     assert "luck is 25%" in text

@@ -6,7 +6,7 @@ import pytest
 
 from engine.errors import GateError, UsageError
 from engine.signals.models import ModelStore
-from engine.stages.champion import champion
+from engine.stages.sealed import champion
 from tests.engine.stages.seals import NOON, context_of, model_of
 
 

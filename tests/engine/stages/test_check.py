@@ -1,15 +1,15 @@
 """`check` and `data export`: the verdict, its files and its picture, on days that were spoiled by hand."""
 
+import json
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from engine.errors import UsageError
+from engine.errors import IntegrityError, UsageError
 from engine.records import record
 from engine.records.quality import QUALITY, CheckedQuality
-from engine.stages.check import check
-from engine.stages.data_export import data
+from engine.stages.check import check, data
 from tests.engine.stages.market_files import DAYS, bars, context, taken
 
 LENIENT = {"max_bad_share": 0.9}
@@ -63,6 +63,19 @@ def test_refused_data_are_shown_in_full(market: Path) -> None:
     stocks = pl.read_parquet(market / "data" / "stocks.parquet")
     assert stocks["rows"].to_list() == [9, 9, 8]
     assert stocks["kept"].to_list() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("folder", ["data/snapshots", "panels"])
+def test_a_manifest_that_lacks_a_month_is_damaged(market: Path, folder: str) -> None:
+    """The ten sessions lie in January; neither the raw nor the clean bars may be without it."""
+    asked = context(market, quality=LENIENT)
+    check(asked)
+    (path,) = (market / folder).glob("*/manifest.json")
+    manifest = json.loads(path.read_text())
+    del manifest["files"]["bars-2024-01.parquet"]
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(IntegrityError, match=r"sessions of bars-2024-01\.parquet"):
+        check(asked)
 
 
 def test_stocks_count_rows_and_kept_bars(market: Path) -> None:

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from engine.config import Config
-from engine.errors import Interrupted, UsageError
+from engine.errors import IntegrityError, Interrupted, UsageError
 from engine.evaluation.judging import DailyRankIC
 from engine.records import record
 from engine.records.comparison import (
@@ -24,18 +24,17 @@ from engine.records.comparison import (
     VariantResult,
     comparison_files,
 )
-from engine.records.plans import ComparisonPlan
+from engine.records.plans import COMPARISON_PLAN, ComparisonPlan
 from engine.records.rank_ic import RankICSummary
 from engine.records.train import TRAIN, TrainResult
 from engine.runs.events import RunFinished, VariantFinished
 from engine.runs.sink import JsonlSink, ListSink
 from engine.runs.store import Run
-from engine.stages.compare import _variants_of
-from engine.stages.compare_text import comparison_text
+from engine.stages.compare import _comparison_text, _variants_of, compare
 from engine.stages.context import StageContext, StopFlag
-from engine.stages.judge import daily_frame
+from engine.stages.judge import _daily_frame
 from engine.stages.variants import TrainedVariant, VariantRuns
-from engine.tuning.variants import PERMUTED, Variant
+from engine.tuning.space import PERMUTED, Variant
 
 DAYS = [dt.date(2026, 1, day) for day in (5, 6)]
 LEVEL = RankICLevel(
@@ -53,7 +52,7 @@ def context(workspace: Path) -> StageContext:
 
 def test_the_daily_table_has_a_row_for_the_mean_and_for_each_seed() -> None:
     daily = DailyRankIC(dates=DAYS, mean_D=np.array([0.1, np.nan]), seeds={7: np.array([0.2, 0.3])})
-    table = daily_frame({("full", "test"): daily})
+    table = _daily_frame({("full", "test"): daily})
     assert table.rows() == [
         (DAYS[0], "test", "full", None, 0.1),
         (DAYS[1], "test", "full", None, None),
@@ -61,6 +60,19 @@ def test_the_daily_table_has_a_row_for_the_mean_and_for_each_seed() -> None:
         (DAYS[1], "test", "full", 7, 0.3),
     ]
     assert table.schema["date"] == pl.Date
+
+
+@pytest.mark.parametrize("kind", ["", "runs"])
+def test_a_stored_comparison_of_no_known_kind_is_not_gone_on_with(
+    tmp_path: Path, kind: str
+) -> None:
+    """Not taken for ablations; the error names the file, and nothing is trained or written."""
+    asked = context(tmp_path)
+    run = asked.store.create("compare", asked.config)
+    record.write(run.path(COMPARISON_PLAN), ComparisonPlan(kind=kind, seeds=2))
+    with pytest.raises(IntegrityError, match=rf"request\.json: kind '{kind}' is no comparison"):
+        compare(asked, what=(), resume=run.id)
+    assert not (tmp_path / "compare").exists()
 
 
 def variants() -> VariantComparison:
@@ -79,7 +91,7 @@ def variants() -> VariantComparison:
 
 
 def test_the_table_of_variants_says_every_figure_with_its_error() -> None:
-    text = comparison_text(variants())
+    text = _comparison_text(variants())
     assert "comparison ablations-1: 2 seeds" in text
     assert "+0.0300 ± 0.0100 (n=40) seeds ±0.0141" in text
     assert "-0.0100 [-0.0180, -0.0020]" in text
@@ -95,7 +107,7 @@ def test_the_tables_of_pairs_and_of_permutations() -> None:
         score_horizon=5, confidence=0.9, pairs=(pair,),
         runs=(ComparedRun(run_id="a", test=LEVEL), ComparedRun(run_id="b")),
     )  # fmt: skip
-    text = comparison_text(runs)
+    text = _comparison_text(runs)
     assert "a - b" in text
     assert "+0.0200 [+0.0100, +0.0300]" in text
     test = PermutationTest(
@@ -106,7 +118,7 @@ def test_the_tables_of_pairs_and_of_permutations() -> None:
         id="permutations-1", score_horizon=5, test=test, verdict=test.verdict,
         permutations=(PermutedRun(seed=1, run_id="r", rank_ic=0.01, rank_ic_se=0.02),),
     )  # fmt: skip
-    text = comparison_text(permuted)
+    text = _comparison_text(permuted)
     assert "permutation 1" in text
     assert "within 2 standard errors of 0 (+1.0): over 4 permutations ±0.0100" in text
 

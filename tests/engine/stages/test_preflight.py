@@ -7,12 +7,12 @@ import pytest
 from engine.config import Config
 from engine.records import record
 from engine.records.audit import AUDIT, AuditCheck, AuditResult, AuditSample, Leak, read_audit
-from engine.records.preflight import PreflightResult, PreflightRow
+from engine.records.plans import PreflightResult, PreflightRow
 from engine.records.record import RecordError
 from engine.runs.sink import NullSink
 from engine.stages.audit import _text
 from engine.stages.context import StageContext, StopFlag
-from engine.stages.preflight import _audit, _existing, _room, mode_row
+from engine.stages.preflight import _audit, _existing, _mode_row, _room
 
 LEAK = Leak(check="features", name="tomorrow", day="2026-01-05", symbol="A", detail="changes")
 FAILED = AuditResult(
@@ -35,7 +35,7 @@ FAILED = AuditResult(
 def test_the_mode_that_leaves_cores_idle_is_named(
     mode: str, device: str, cores: int, hinted: bool
 ) -> None:
-    row = mode_row(mode, device, cores)
+    row = _mode_row(mode, device, cores)
     assert row.verdict == "ok"
     assert ("optimized" in row.hint) == hinted
 

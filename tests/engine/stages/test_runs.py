@@ -10,14 +10,11 @@ import pytest
 
 from engine.config import Config
 from engine.errors import EnvironmentProblem, GateError, Interrupted, LockedError, UsageError
-from engine.runs.control import ControlFiles
 from engine.runs.events import ControlAnswered, Noted, Paused, RunEvent, RunFinished
+from engine.runs.launch import ControlFiles
 from engine.runs.lines import encode
 from engine.runs.sink import ListSink
 from engine.runs.store import Run
-from engine.stages import control as controls
-from engine.stages import delete as deletions
-from engine.stages import labels
 from engine.stages import runs as listing
 from engine.stages.context import (
     AnyStop,
@@ -70,7 +67,7 @@ def test_a_run_is_one_row_with_its_figures(context: StageContext) -> None:
 
 def test_what_fits_is_listed_and_nothing_else(context: StageContext) -> None:
     kept, other = trained(context), context.store.create("backtest", context.config)
-    labels.tag(context, run=kept.id, tags=["keep"])
+    listing.tag(context, run=kept.id, tags=["keep"])
 
     def ids(**asked: Any) -> set[str]:
         return {row["id"] for row in listing.runs(context, **asked).json["runs"]}
@@ -98,23 +95,23 @@ def test_watching_ends_with_the_run(context: StageContext) -> None:
 
 def test_tags_and_note_are_told_back(context: StageContext) -> None:
     run = trained(context)
-    assert labels.tag(context, run=run.id, tags=["b", "a"]).json["tags"] == ["a", "b"]
-    assert labels.tag(context, run=run.id, tags=["a"], remove=True).text == f"{run.id}  tags: b"
-    assert labels.note(context, run=run.id, text="good").json["note"] == "good"
-    assert labels.note(context, run=run.id).text == f"{run.id}  note: good"
-    assert labels.note(context, run=run.id, clear=True).text == f"{run.id}  note: none"
+    assert listing.tag(context, run=run.id, tags=["b", "a"]).json["tags"] == ["a", "b"]
+    assert listing.tag(context, run=run.id, tags=["a"], remove=True).text == f"{run.id}  tags: b"
+    assert listing.note(context, run=run.id, text="good").json["note"] == "good"
+    assert listing.note(context, run=run.id).text == f"{run.id}  note: good"
+    assert listing.note(context, run=run.id, clear=True).text == f"{run.id}  note: none"
     with pytest.raises(UsageError, match="contradict"):
-        labels.note(context, run=run.id, text="x", clear=True)
+        listing.note(context, run=run.id, text="x", clear=True)
 
 
 def test_deleting_says_what_was_freed_and_asks_first(context: StageContext) -> None:
     run, other = trained(context), trained(context)
     with pytest.raises(UsageError, match="nobody was asked"):
-        deletions.delete(context, run=[run.id])
+        listing.delete(context, run=[run.id])
     with other.lock(), pytest.raises(LockedError, match="works on it"):
-        deletions.delete(context, run=[run.id, other.id], yes=True)
+        listing.delete(context, run=[run.id, other.id], yes=True)
     assert run.directory.exists(), "none of them, if one may not be deleted"
-    answer = deletions.delete(context, run=[run.id], yes=True)
+    answer = listing.delete(context, run=[run.id], yes=True)
     assert answer.json["deleted"][0]["run_id"] == run.id
     assert not run.directory.exists()
 
@@ -138,9 +135,9 @@ def test_a_wish_is_left_and_its_answer_told(
 
     monkeypatch.setattr(ControlFiles, "ask", answered)
     with run.lock():
-        answer = controls.pause(context, run=run.id, wait=1 if event else 0)
+        answer = listing.pause(context, run=run.id, wait=1 if event else 0)
         assert ControlFiles.of(run).asked() == {"pause"}
-        assert controls.continue_(context, run=run.id).json["asked"]
+        assert listing.continue_(context, run=run.id).json["asked"]
     assert ControlFiles.of(run).asked() == frozenset()
     assert detail in answer.text
     assert answer.json["answered"] is (event is not None)
@@ -153,11 +150,11 @@ def test_a_refusal_and_an_early_end_are_errors(
     refused = ControlAnswered(action="rollback", done=False, step=3, detail="no healthy checkpoint")
     monkeypatch.setattr(ControlFiles, "ask", lambda files, wish: tell(run, refused))
     with run.lock(), pytest.raises(GateError, match="no healthy checkpoint"):
-        controls.rollback(context, run=run.id, wait=5)
+        listing.rollback(context, run=run.id, wait=5)
     alive = iter([True, False, False])
     monkeypatch.setattr(Run, "is_alive", lambda self: next(alive))
     with pytest.raises(EnvironmentProblem, match="ended before it answered"):
-        controls.checkpoint(context, run=run.id, wait=5)
+        listing.checkpoint(context, run=run.id, wait=5)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from engine.records.seal import read_seal
 from engine.signals.models import ModelStore
-from engine.signals.pins import PinStore
+from engine.signals.seal import PinStore
 from engine.stages.sealed import verify
 from tests.engine.stages.seals import context_of, model_of, seal_of
 

@@ -20,8 +20,8 @@ from engine.runs.sink import JsonlSink, ListSink
 from engine.runs.store import Run
 from engine.stages.context import StageContext, StopFlag
 from engine.stages.search import Search, epoch_words, epochs_per_fold
-from engine.stages.tune import _fragment, _keep, _text, study_identity
-from engine.stages.workers import Processes, WatchingSink, Worker, failure
+from engine.stages.tune import _fragment, _keep, _study_identity, _text
+from engine.stages.workers import _Processes, _WatchingSink, _Worker, failure
 from engine.tuning.space import usable
 from engine.tuning.study import AskedTrial
 from tests.engine.runs.samples import evaluated
@@ -88,13 +88,13 @@ def test_the_identity_of_a_study_leaves_out_what_is_searched_and_what_does_not_m
     dataset = cast(Any, SimpleNamespace(features=SimpleNamespace(fingerprint="f")))
     config = Config()
     space = usable(config.tune.space, config)
-    mine = study_identity(config, space, dataset)
+    mine = _study_identity(config, space, dataset)
     assert mine["data"] == "f"
     assert not {dimension.key for dimension in space.dimensions} & set(mine)
     slower = override(config, {"training.log_every": 99}, origin="test")
-    assert study_identity(slower, space, dataset) == mine
+    assert _study_identity(slower, space, dataset) == mine
     other = override(config, {"split.window": config.split.window + 1}, origin="test")
-    assert study_identity(other, space, dataset) != mine
+    assert _study_identity(other, space, dataset) != mine
 
 
 class FakeStudy:
@@ -197,20 +197,20 @@ def test_a_run_says_why_it_failed_and_only_then(tmp_path: Path) -> None:
 
 def test_a_watcher_that_has_seen_enough_stops_the_run(tmp_path: Path) -> None:
     enough = StopFlag()
-    sink = WatchingSink(run_of(tmp_path), lambda run, event: event.step < 2, enough)  # type: ignore[attr-defined]
+    sink = _WatchingSink(run_of(tmp_path), lambda run, event: event.step < 2, enough)  # type: ignore[attr-defined]
     sink.emit(cast(Any, SimpleNamespace(step=1)))
     assert not enough.requested
     sink.emit(cast(Any, SimpleNamespace(step=2)))
     assert enough.requested
 
 
-def worker(run: Run) -> Worker:
-    return Worker(run, subprocess.Popen([sys.executable, "-c", "pass"], stdin=subprocess.PIPE))
+def worker(run: Run) -> _Worker:
+    return _Worker(run, subprocess.Popen([sys.executable, "-c", "pass"], stdin=subprocess.PIPE))
 
 
 def test_an_end_that_says_nothing_about_the_settings_ends_the_whole_work(tmp_path: Path) -> None:
     where = context(tmp_path)
-    processes = Processes(where, 2)
+    processes = _Processes(where, 2)
     one = worker(ended(run_of(tmp_path), status="failed", error="disk full"))
     one.process.wait()
     for code in (0, 2, 6):

@@ -9,10 +9,9 @@ from engine.config import ConstraintConfig, CostConfig, PortfolioConfig, SignalC
 from engine.errors import GateError, IntegrityError
 from engine.files import digest
 from engine.records import record
-from engine.signals.inputs import TradingRules
-from engine.signals.seal import SealStore
+from engine.signals.seal import SealStore, TradingRules
 from engine.stages.ledger import _filled_book, _PinnedMarket
-from engine.stages.signals import _differs, _refuse_in_sample, answer, provenance
+from engine.stages.signals import _answer, _differs, _refuse_in_sample, provenance
 from tests.engine.stages.seals import ORDER, REFUSED, model_of, seal_of
 
 DAY = "2026-11-25"
@@ -20,7 +19,7 @@ DAY = "2026-11-25"
 
 def test_the_answer_is_read_from_the_seal(tmp_path: Path) -> None:
     seal = seal_of(tmp_path, DAY, "m" * 16)
-    done = answer(seal)
+    done = _answer(seal)
     assert (done.exit_code, done.json["verdict"], done.json["revision"]) == (0, "TRADE", 0)
     assert done.json["key"] == f"XTKS:{DAY}:{'m' * 16}:{'d' * 16}"
     assert done.json["orders"] == [record.as_json(ORDER)]
@@ -33,7 +32,7 @@ def test_the_answer_is_read_from_the_seal(tmp_path: Path) -> None:
     }  # fmt: skip
     assert done.json["figures"]["equity"] == 1e7
     assert done.text.endswith(f"sealed in {seal.directory}\nseal {seal.digest}")
-    assert answer(seal_of(tmp_path, "2026-11-26", "m", "HOLD")).exit_code == 6
+    assert _answer(seal_of(tmp_path, "2026-11-26", "m", "HOLD")).exit_code == 6
 
 
 def test_a_changed_file_is_no_answer(tmp_path: Path) -> None:
@@ -41,7 +40,7 @@ def test_a_changed_file_is_no_answer(tmp_path: Path) -> None:
     path = seal.directory / "orders.csv"
     path.write_bytes(path.read_bytes().replace(b"1200", b"2100"))
     with pytest.raises(IntegrityError, match=r"orders\.csv: is not what was sealed"):
-        answer(seal)
+        _answer(seal)
 
 
 def test_a_manifest_says_what_the_files_come_from(tmp_path: Path) -> None:

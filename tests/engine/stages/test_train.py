@@ -12,7 +12,7 @@ from engine.config import Config
 from engine.config.file import override
 from engine.errors import IntegrityError, UsageError
 from engine.records import record
-from engine.records.plans import WalkforwardPlan, iso_day, step_sessions
+from engine.records.plans import WalkforwardPlan, _step_sessions, iso_day
 from engine.records.rank_ic import PairedDifference, RankICSummary
 from engine.records.record import RecordError
 from engine.records.train import (
@@ -35,7 +35,7 @@ from engine.stages.fit import mean_scores
 from engine.stages.load import uses_graph
 from engine.stages.predict import _between, _names
 from engine.stages.text import table, training_text
-from engine.stages.train import headline
+from engine.stages.train import _headline
 from engine.stages.walkforward import _take, _text
 
 TEST = RankICSummary(rank_ic=0.05, rank_ic_se=0.01, null_band=0.02, n_dates=120)
@@ -107,7 +107,7 @@ def test_the_headline_is_against_the_strongest_simple_model(
     low: float, high: float, verdict: str
 ) -> None:
     weak, none = rival(0.01, 0.2, 0.3), rival(math.nan, 0.2, 0.3)
-    found = headline(result(baselines={"a": weak, "b": rival(0.04, low, high), "c": none}))
+    found = _headline(result(baselines={"a": weak, "b": rival(0.04, low, high), "c": none}))
     assert found.against is not None
     assert (found.against.name, found.against.rank_ic, found.against.verdict) == (
         "b",
@@ -116,7 +116,7 @@ def test_the_headline_is_against_the_strongest_simple_model(
     )
     told = record.as_json(found)
     assert set(told) == {"best", "test", "seconds", "score_horizon", "against"}
-    assert headline(result(baselines={"oracle": rival(0.2, 0, 1)})).against is None
+    assert _headline(result(baselines={"oracle": rival(0.2, 0, 1)})).against is None
 
 
 def test_what_a_training_leaves_comes_back_and_what_it_has_not_is_not_written(
@@ -164,13 +164,13 @@ def test_the_text_of_a_walk_forward_has_a_row_a_fold() -> None:
 
 @pytest.mark.parametrize(("text", "sessions"), [("1y", 252), ("6m", 126), ("40", 40)])
 def test_the_length_of_a_block(text: str, sessions: int) -> None:
-    assert step_sessions(text) == sessions
+    assert _step_sessions(text) == sessions
 
 
 @pytest.mark.parametrize("text", ["0", "1w", "", "y"])
 def test_a_senseless_length_or_date_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
-        step_sessions(text)
+        _step_sessions(text)
     with pytest.raises(UsageError):
         iso_day(f"2026-13-{text}")
     with pytest.raises(UsageError, match="at least one network"):

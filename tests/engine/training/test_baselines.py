@@ -7,11 +7,19 @@ import numpy as np
 import polars as pl
 import pytest
 
+from engine.dataset.batch import make_batch
 from engine.evaluation.rank_ic import rank_ic_series
-from engine.runs.events import Advanced, Noted
+from engine.runs.events import Noted
 from engine.runs.sink import ListSink, NullSink
 from engine.training import baselines
-from engine.training.baselines import RULES, compute_baselines
+from engine.training.baselines import (
+    FITS,
+    RULES,
+    _fit_ridge,
+    _training_rows,
+    compute_baselines,
+    count_fits,
+)
 from engine.training.evaluate import evaluate, paired_rank_ic, scored_days
 from tests.conftest import World
 
@@ -30,10 +38,10 @@ def frame(world: World) -> pl.DataFrame:
 
 
 def test_every_member_of_every_day_has_one_score_of_each(world: World, frame: pl.DataFrame) -> None:
-    assert set(frame["name"].unique()) == {*RULES, "ridge", "lightgbm", "mlp"}
+    assert set(frame["name"].unique()) == {*RULES, *FITS}
     days = np.concatenate([world.split.validation, world.split.test])
     expected = int(world.features.member_SN[days].sum())
-    assert frame.group_by("name").len()["len"].to_list() == [expected] * (len(RULES) + 3)
+    assert frame.group_by("name").len()["len"].to_list() == [expected] * len({*RULES, *FITS})
     assert not frame.select(pl.struct("name", "date", "symbol").is_duplicated().any()).item()
 
 
@@ -58,12 +66,6 @@ def test_only_the_horizons_in_use_are_fitted(world: World, frame: pl.DataFrame) 
             assert (summary.n_dates > 0) == (int(length) in wanted)
 
 
-def test_the_perceptron_serves_every_horizon(world: World, frame: pl.DataFrame) -> None:
-    rows = frame.filter(pl.col("name") == "mlp")
-    for horizon in world.features.horizons:
-        assert rows[f"score_{horizon}"].is_finite().all()
-
-
 @pytest.mark.parametrize(
     ("listed", "wanted"), [((1,), (1, 5)), ((10, 1), (1, 5, 10)), ((5,), (5,)), ((), (5, 20))]
 )
@@ -73,6 +75,74 @@ def test_horizons_beside_those_in_use_can_be_named(
     training = world.config.training.model_copy(update={"baseline_horizons": listed})
     config = world.config.model_copy(update={"training": training})
     assert config.baseline_horizons == wanted
+
+
+def test_they_learn_the_target_of_the_network(world: World) -> None:
+    """Of the same day, bit for bit; what `FeatureSet.neutral` names is no part of it."""
+    taught = replace(world.features, neutral=("beta_60", "volatility_20"))
+    train = world.split.train[-1:]
+    x_MF, target_MH = _training_rows(taught, train, 1)
+    batch = make_batch(taught, None, train.tolist(), world.config.split.window)
+    np.testing.assert_array_equal(target_MH, batch.target_MH.numpy())
+    np.testing.assert_array_equal(x_MF, batch.x_MTF[:, -1].numpy())
+    plain = _training_rows(world.features, train, 1)[1]
+    assert not np.array_equal(plain, target_MH, equal_nan=True)
+
+
+def test_ridge_does_not_learn_what_its_label_is_neutral_to(world: World) -> None:
+    """Returns are 3 * beta + a column: with a label neutral to beta only the column is left."""
+    names = world.features.features
+    b, c = names.index("beta_60"), names.index("volume_ratio_5_60")
+    x_SNF = np.asarray(world.features.x_SNF[:], np.float32)
+    returns_SN = 3 * x_SNF[..., b] + x_SNF[..., c]
+    returns_SNH = np.where(
+        np.isfinite(world.features.forward_return_SNH), returns_SN[..., None], np.nan
+    ).astype(np.float32)
+    weights = {}
+    for neutral in ((), ("beta_60",)):
+        known = replace(world.features, forward_return_SNH=returns_SNH, neutral=neutral)
+        x_MF, target_MH = _training_rows(known, world.split.train, 1)
+        kept_M = np.isfinite(target_MH[:, 0])
+        predict = _fit_ridge(x_MF[kept_M][:, [b, c]], target_MH[kept_M, 0], 1)
+        zero, one_b, one_c = predict(np.array([[0, 0], [1, 0], [0, 1]], np.float32))
+        weights[neutral] = (one_b - zero, one_c - zero)
+    assert weights[()][0] > 2 * weights[()][1] > 0
+    assert abs(weights[("beta_60",)][0]) < 0.1 * weights[("beta_60",)][1]
+
+
+def test_more_seeds_are_more_models_whose_mean_is_the_score(
+    world: World, frame: pl.DataFrame
+) -> None:
+    def scores(seed: int, seeds: int) -> pl.Series:
+        training = world.config.training.model_copy(update={"seed": seed})
+        config = world.config.model_copy(update={"training": training})
+        made = compute_baselines(
+            world.features,
+            world.split,
+            config=config,
+            seeds=seeds,
+            parts=("test",),
+            sink=NullSink(),
+        )
+        assert made["split"].unique().to_list() == ["test"]
+        return made.filter(pl.col("name") == "lightgbm")["score_5"]
+
+    first, second, both = scores(1, 1), scores(2, 1), scores(1, 2)
+    assert not first.equals(second)
+    np.testing.assert_allclose(both, (first + second) / 2, atol=1e-6)
+    of_one = (pl.col("name") == "lightgbm") & (pl.col("split") == "test")
+    assert first.equals(frame.filter(of_one)["score_5"]), "the same seed gives the same bits"
+
+
+def test_of_too_many_days_each_seed_takes_its_own(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the rows: every second day, the odd ones for an odd seed."""
+    train, member_SN = world.split.train, world.features.member_SN
+    monkeypatch.setattr(baselines, "_MAX_ROWS", int(member_SN[train].sum()) // 2 + 1)
+    for seed in (1, 2):
+        rows = len(_training_rows(world.features, train, seed)[0])
+        assert rows == member_SN[train[seed % 2 :: 2]].sum()
 
 
 def test_what_happens_after_training_decides_nothing(world: World, frame: pl.DataFrame) -> None:
@@ -90,9 +160,8 @@ def test_what_happens_after_training_decides_nothing(world: World, frame: pl.Dat
         config=world.config,
         sink=NullSink(),
     )
-    for name in ("ridge", "mlp"):
-        rows = [table.filter(pl.col("name") == name) for table in (other, frame)]
-        assert not rows[0].equals(rows[1]), "the labels of training do decide"
+    rows = [table.filter(pl.col("name") == "ridge") for table in (other, frame)]
+    assert not rows[0].equals(rows[1]), "the labels of training do decide"
 
 
 def test_a_rule_without_its_feature_is_left_out_and_said(world: World) -> None:
@@ -100,13 +169,12 @@ def test_a_rule_without_its_feature_is_left_out_and_said(world: World) -> None:
     names = list(world.features.features)
     names[f] = "renamed"
     sink = ListSink()
-    made = compute_baselines(
-        replace(world.features, features=tuple(names)), world.split, config=world.config, sink=sink
-    )
+    told: list[str] = []
+    renamed = replace(world.features, features=tuple(names))
+    made = compute_baselines(renamed, world.split, config=world.config, sink=sink, done=told.append)
     assert "reversal_1" not in made["name"].unique().to_list()
     assert any(isinstance(e, Noted) and "reversal_1" in e.message for e in sink.events)
-    done = [e for e in sink.events if isinstance(e, Advanced)]
-    assert done[-1].done == done[-1].total
+    assert len(told) == count_fits(world.config, 1) == 4
 
 
 def test_a_paired_difference_is_the_mean_of_daily_differences(

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 
-from engine.runs.control import ControlFiles, Wish
 from engine.runs.events import (
     CheckpointSaved,
     Continued,
@@ -20,6 +19,7 @@ from engine.runs.events import (
     RunEvent,
     StepLogged,
 )
+from engine.runs.launch import ControlFiles, Wish
 from engine.runs.sink import ListSink
 from engine.training import control
 from engine.training.control import RunControl, TrainingStopped

@@ -5,7 +5,7 @@ import pytest
 
 from engine.config import TuneConfig
 from engine.tuning.space import Space
-from engine.tuning.study import MIN_TRIALS, Study
+from engine.tuning.study import _MIN_TRIALS, Study
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -40,7 +40,7 @@ def test_the_key_that_matters_is_first_and_shares_sum_to_one() -> None:
 
 
 def test_too_few_or_equal_outcomes_say_nothing() -> None:
-    assert importances(searched(MIN_TRIALS)) == {}  # one of them was pruned
-    assert importances(searched(MIN_TRIALS + 1))
+    assert importances(searched(_MIN_TRIALS)) == {}  # one of them was pruned
+    assert importances(searched(_MIN_TRIALS + 1))
     assert importances(searched(20, flat=True)) == {}
     assert importances(optuna.create_study()) == {}

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.runs.events import EpochEvaluated, FoldStarted, Noted
-from engine.tuning.objective import objective
-from engine.tuning.study import TrialProgress, TrialReport
+from engine.tuning.space import objective
+from engine.tuning.study import TrialProgress, _TrialReport
 from tests.engine.runs.samples import evaluated
 
 
@@ -78,4 +78,9 @@ def test_an_epoch_repeated_after_a_kill_is_reported_once() -> None:
         epoch(0, 0.01),
         epoch(1, math.nan),
     ]
-    assert [progress.advance(event) for event in events] == [None, TrialReport(0, 0.01), None, None]
+    assert [progress.advance(event) for event in events] == [
+        None,
+        _TrialReport(0, 0.01),
+        None,
+        None,
+    ]

@@ -2,11 +2,10 @@
 
 import pytest
 
-from engine.commands.presets import PRESETS
 from engine.config import Config
-from engine.config.file import override, resolve
+from engine.config.file import PRESETS, override, resolve
 from engine.errors import UsageError
-from engine.tuning.variants import ablations, chosen, sizes
+from engine.tuning.space import ablations, chosen, sizes
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))

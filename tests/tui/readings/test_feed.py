@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from atft_tui.readings import feed
 from atft_tui.readings.feed import RunFeed, RunNews, chosen_or_newest
-from engine.runs import follow
-from engine.runs.control import ControlFiles
+from engine.runs import sink
 from engine.runs.events import Noted, StepLogged
 from engine.runs.fold import fold
+from engine.runs.launch import ControlFiles
 from engine.runs.lines import encode
 from engine.runs.state import RunState
 from tests.engine.runs.samples import started, step_events, training
@@ -103,7 +103,7 @@ def test_a_torn_last_line_waits_and_unknown_kinds_are_passed_over(make_run: Make
 def test_a_backlog_comes_in_slices_and_grows(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow, "_MAX_BYTES", 20_000)
+    monkeypatch.setattr(sink, "_MAX_BYTES", 20_000)
     monkeypatch.setattr(feed, "_SLICE_S", 0.0)
     run = make_run(EVENTS[:10])
     append(run, (event for step in range(1, 401) for event in step_events(step, 0, 0, 0.5)))
@@ -118,7 +118,7 @@ def test_a_backlog_comes_in_slices_and_grows(
 def test_a_line_longer_than_a_whole_read_is_passed_over(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(follow, "_MAX_BYTES", 5_000)
+    monkeypatch.setattr(sink, "_MAX_BYTES", 5_000)
     run = make_run(EVENTS[:3])
     with run.events_path.open("ab") as file:
         file.write(b"y" * 17_000 + b"\n")

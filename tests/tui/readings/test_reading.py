@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from atft_tui.widgets.data_panels import reading_lines
 from engine.records import record
-from engine.records.evidence import Evidence, Problem
-from engine.records.reading import Column, ReadingPlan, Unread
+from engine.records.reading import Column, Evidence, Problem, ReadingPlan, Unread
 from engine.records.record import RecordError
 from engine.records.snapshot import NO_FILE, OLD, SourceReading
 

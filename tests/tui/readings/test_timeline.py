@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from atft_tui.readings import feed as module
 from atft_tui.readings.feed import Timeline
-from engine.runs import follow
+from engine.runs import sink
 from engine.runs.events import RunEvent
 from engine.runs.fold import fold
 from engine.runs.lines import encode
@@ -34,7 +34,7 @@ def read_all(line: Timeline) -> Timeline:
 @pytest.fixture
 def dense(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many pieces, many kept states and doublings in a short file."""
-    monkeypatch.setattr(follow, "_MAX_BYTES", 3000)
+    monkeypatch.setattr(sink, "_MAX_BYTES", 3000)
     monkeypatch.setattr(module, "_MAX_KEPT", 8)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from engine.data.jquants.client import ATTEMPTS, key_from
+from engine.data.jquants.client import _ATTEMPTS, key_from
 from engine.data.jquants.parts import Parts
 from engine.data.jquants.tables import ENDPOINTS, vendor_rules
 from engine.data.tables import RawTables
@@ -22,7 +22,7 @@ from tests.engine.data.jquants.desk import FIRST, LAST, PASSING, Desk
 from tests.engine.data.jquants.server import KEY, FakeJQuants, Fault
 
 
-@given(st.dictionaries(st.integers(0, 60), st.sampled_from(PASSING), max_size=ATTEMPTS - 1))
+@given(st.dictionaries(st.integers(0, 60), st.sampled_from(PASSING), max_size=_ATTEMPTS - 1))
 @example(dict(zip(range(0, 32, 4), PASSING, strict=True)))
 @example({2: "500", 3: "cut", 4: "429", 5: "html", 6: "503"})
 @settings(max_examples=2)
@@ -65,7 +65,7 @@ def test_a_lasting_fault_ends_after_bounded_attempts(
     desk.server.faults = dict.fromkeys(range(500), fault)
     with pytest.raises(error, match=text) as caught:
         desk.pull()
-    assert len(desk.server.seen) == ATTEMPTS
+    assert len(desk.server.seen) == _ATTEMPTS
     assert "run the same command" in caught.value.hint
     assert not list(desk.folder.glob("*/*.parquet"))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.config import JQuantsConfig
-from engine.data.jquants.client import OWN_PER_MINUTE, PER_MINUTE, Api, Pace
+from engine.data.jquants.client import _OWN_PER_MINUTE, PER_MINUTE, Api, Pace
 from engine.data.jquants.pull import Pull, patient_sleep
 from engine.data.tables import RawTables
 from engine.errors import EnvironmentProblem, Interrupted
@@ -95,7 +95,7 @@ def test_no_window_of_a_minute_holds_more_than_the_plan_allows(plan: str) -> Non
         pace.wait(path)
         sent.append((now.now, path))
         now.now += 0.01 * (number % 3)
-    for kind, limit in {"": PER_MINUTE[plan], **OWN_PER_MINUTE}.items():
+    for kind, limit in {"": PER_MINUTE[plan], **_OWN_PER_MINUTE}.items():
         at = [t for t, path in sent if path.startswith(kind)]
         most = int(limit)
         gaps = [b - a for a, b in zip(at, at[most:], strict=False)]

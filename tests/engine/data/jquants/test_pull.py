@@ -5,8 +5,8 @@ import datetime as dt
 import polars as pl
 import pytest
 
-from engine.data.jquants.client import ATTEMPTS
-from engine.data.jquants.pull import day_to_audit
+from engine.data.jquants.client import _ATTEMPTS
+from engine.data.jquants.pull import _day_to_audit
 from engine.data.tables import RawTables
 from engine.errors import EnvironmentProblem, Interrupted
 from tests.engine.data.jquants.desk import BARS, LAST, Desk, Killed, Time
@@ -46,7 +46,7 @@ def test_each_day_is_asked_for_once_and_a_second_pull_renews_the_newest(desk: De
     assert desk.server.asked(BARS) == days
     desk.server.seen.clear()
     report = desk.pull()
-    audited = day_to_audit(desk.server.days, 2, LAST)
+    audited = _day_to_audit(desk.server.days, 2, LAST)
     assert desk.server.asked(BARS) == [*days[-2:], str(audited)]
     assert desk.server.asked("/equities/master") == []
     assert report.revised == []
@@ -141,7 +141,7 @@ def test_killed_at_a_request_it_resumes(
 
 def test_a_page_that_fails_leaves_no_part_of_the_day(desk: Desk) -> None:
     second_page = 5
-    desk.server.faults = dict.fromkeys(range(second_page, second_page + ATTEMPTS), "500")
+    desk.server.faults = dict.fromkeys(range(second_page, second_page + _ATTEMPTS), "500")
     with pytest.raises(EnvironmentProblem, match="500, 6 times"):
         desk.pull()
     asked = desk.server.seen[second_page]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from engine.data.jquants.pull import day_to_audit
+from engine.data.jquants.pull import _day_to_audit
 from engine.data.store import PanelStore
 from engine.runs.events import Noted
 from tests.engine.data.jquants.desk import FIRST, LAST, SPLIT_DAY, Desk
@@ -61,7 +61,7 @@ def test_a_corrected_factor_is_a_new_snapshot_and_the_old_one_stays(desk: Desk) 
 
 def test_a_factor_corrected_long_ago_is_found_by_the_audit(desk: Desk) -> None:
     today = next(LAST + dt.timedelta(i) for i in range(3) if (LAST.toordinal() + i) % 4 < 3)
-    audited = day_to_audit(desk.server.days, 2, today)
+    audited = _day_to_audit(desk.server.days, 2, today)
     assert audited is not None
     corrected = next(day for day in desk.server.days if day > audited)
     code = next(code for code in CODES if desk.server.quoted(code, audited))

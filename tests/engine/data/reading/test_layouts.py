@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 import polars as pl
 import pytest
 
-from engine.data.reading.names import Beside, beside, day_in, symbol_in, symbol_of
+from engine.data.reading.names import Beside, _symbol_in, beside, day_in, symbol_of
 from engine.errors import DataError
 from tests.engine.data.reading.given import bars, reading
 
@@ -53,17 +53,17 @@ def test_a_file_a_ticker(tmp_path: Path, name: str) -> None:
 
 
 def test_codes_of_file_names() -> None:
-    assert symbol_in("000001.SZ") == "000001.SZ"
-    assert symbol_in("aapl.us") == "AAPL.US"
-    assert symbol_in("brk-b") == "BRK-B"
-    assert symbol_in("BRK.B_prices") == "BRK.B"
-    assert symbol_in("7203.T-daily") == "7203.T"
-    assert symbol_in("all_stocks_5yr") is None
-    assert symbol_in("prices") is None
-    assert (symbol_in("ALL"), symbol_in("D_data"), symbol_in("all")) == ("ALL", "D", None)
-    assert symbol_in("HistoricalData_1702500000000") is None
-    assert symbol_in("HistoricalPrices") is None
-    assert (symbol_in("AAPL_2024"), symbol_in("2001"), symbol_in("7203_T")) == (
+    assert _symbol_in("000001.SZ") == "000001.SZ"
+    assert _symbol_in("aapl.us") == "AAPL.US"
+    assert _symbol_in("brk-b") == "BRK-B"
+    assert _symbol_in("BRK.B_prices") == "BRK.B"
+    assert _symbol_in("7203.T-daily") == "7203.T"
+    assert _symbol_in("all_stocks_5yr") is None
+    assert _symbol_in("prices") is None
+    assert (_symbol_in("ALL"), _symbol_in("D_data"), _symbol_in("all")) == ("ALL", "D", None)
+    assert _symbol_in("HistoricalData_1702500000000") is None
+    assert _symbol_in("HistoricalPrices") is None
+    assert (_symbol_in("AAPL_2024"), _symbol_in("2001"), _symbol_in("7203_T")) == (
         "AAPL",
         "2001",
         None,

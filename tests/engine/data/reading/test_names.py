@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.data.reading.names import ALL_BARS, field_of, forms, match, normal
+from engine.data.reading.names import ALL_BARS, _forms, field_of, match, normal
 from engine.errors import DataError, UsageError
 from engine.stages.ingest_sources import parse_columns
 from tests.engine.data.reading.given import reading
@@ -81,7 +81,7 @@ def test_units_behind_a_name(theirs: str, ours: str, times: float) -> None:
 
 
 def test_an_unknown_unit_is_no_unit() -> None:
-    assert forms("Volume (bushels)") == [("volumebushels", 1.0)]
+    assert _forms("Volume (bushels)") == [("volumebushels", 1.0)]
     assert "volume" not in match(["Volume (bushels)"], ALL_BARS, {}, "bars")
 
 

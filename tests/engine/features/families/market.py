@@ -13,7 +13,7 @@ from engine.config import SyntheticConfig
 from engine.data.panel import DensePanel, Panel
 from engine.data.synthetic import generate
 from engine.data.tables import BAR_SCHEMA
-from engine.data.universe import market_series
+from engine.data.universe import _market_series
 from engine.features.context import Array, Context
 from engine.features.families import earnings, flow, margin, options, short, statements
 from engine.features.feature import Feature
@@ -54,7 +54,7 @@ def tail(dense: DensePanel, sessions: int) -> DensePanel:
 
 def context(dense: DensePanel, tables: Tables) -> Context:
     member_NS = np.isfinite(dense.close_NS)
-    return Context(replace(dense, tables=tables), member_NS, market_series(dense, member_NS))
+    return Context(replace(dense, tables=tables), member_NS, _market_series(dense, member_NS))
 
 
 def values(x: Context, chosen: tuple[Feature, ...] = FEATURES) -> dict[str, Array]:

@@ -8,7 +8,7 @@ import pytest
 
 from engine.data.tables import OPTIONAL
 from engine.features.catalog import CATALOG
-from engine.features.compute import reach
+from engine.features.compute import _reach
 from engine.features.rolling import BLOCK
 from tests.engine.features.families.market import (
     FEATURES,
@@ -162,7 +162,7 @@ def test_a_tail_of_the_sessions_gives_the_same_bits(sessions: int) -> None:
     sessions = SESSIONS - (SESSIONS - sessions) // BLOCK * BLOCK
     whole = values(context(dense, tables))
     for name, value in values(context(tail(dense, sessions), tables)).items():
-        back = next(reach(f) for f in FEATURES if f.name == name)
+        back = next(_reach(f) for f in FEATURES if f.name == name)
         new = sessions - back
         assert same(value[..., -new:], whole[name][..., -new:]), name
 

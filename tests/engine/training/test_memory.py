@@ -1,0 +1,53 @@
+"""The memory that a step is said to need, against what a process takes for one."""
+
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks.speed_case import Case
+from engine.config import Config
+from engine.config.file import override
+from engine.training import memory
+from engine.training.memory import step_bytes
+
+_MIB = 2**20
+_MEASURE = """
+import resource, sys
+import psutil
+from benchmarks.speed_case import Case, timed_network
+mode, stocks = sys.argv[1], int(sys.argv[2])
+with timed_network(Case(stocks=130), mode) as small:
+    small.step()
+before = psutil.Process().memory_info().rss
+with timed_network(Case(stocks=stocks, days=4), mode) as network:
+    network.step()
+    network.step()
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before) // 2**20)
+"""
+
+
+def config_of(days: int) -> Config:
+    values = {"training.days_per_step": days, "graph.k": 10}
+    return override(Case().config(), values, origin="test")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has another unit elsewhere")
+@pytest.mark.parametrize("mode", ["safe", "optimized"])
+def test_the_estimate_is_within_a_fifth_of_the_measured_peak(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One batch here, where a training has four; some 500 MiB."""
+    monkeypatch.setattr(memory, "_READY_BATCHES", 1)
+    estimate = step_bytes(config_of(4), 110, 500) / _MIB
+    words = [sys.executable, "-c", _MEASURE, mode, "500"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=300)
+    assert estimate == pytest.approx(float(done.stdout), rel=0.2)
+
+
+def test_the_estimate_grows_with_stocks_and_days_and_shrinks_with_the_network() -> None:
+    one, two = step_bytes(config_of(1), 50, 500), step_bytes(config_of(1), 50, 1000)
+    assert 1.8 < two / one < 2.1
+    assert 1.8 < step_bytes(config_of(2), 50, 500) / one < 2.1
+    bare = override(config_of(1), {"model.blocks": ["selection"]}, origin="test")
+    assert step_bytes(bare, 50, 500) < one / 2

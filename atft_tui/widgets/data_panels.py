@@ -121,9 +121,9 @@ class StockPanel(PlacePanel[StockView]):
 
 def _head(view: StockView) -> list[Text]:
     stock = view.stock
-    name = (f"  {fmt.clean(stock.name) or 'no name'}", PLAIN if stock.name else DIM)
-    sector = f"  {fmt.clean(stock.sector) or 'no sector'}"
-    who = line((fmt.clean(stock.symbol), STRONG), name, (sector, DIM))
+    name = (f"  {stock.name or 'no name'}", STRONG + (PLAIN if stock.name else DIM))
+    sector = f"  {stock.sector or 'no sector'}"
+    who = line((stock.symbol, STRONG), name, (sector, DIM + STRONG))
     if not stock.rows:
         return [who, line(("no bar", WARN))]
     when = line(f"{stock.first} to {stock.last}  {stock.kept:,} bars kept")
@@ -210,8 +210,8 @@ class GraphPanel(PlacePanel[tuple[GraphManifest, bool]]):
         kind = fmt.clean(str(rules.get("kind", "not recorded")))
         told = "  ".join(f"{name} {rules[name]}" for name in _RULES if name in rules)
         lines = [
-            line((kind, STRONG), f"  {len(dates):,} rebuilds", (span, DIM),
-                 ("" if fits else "  of older data", WARN)),
+            line((f"{kind}  {len(dates):,} rebuilds", STRONG), (span, DIM + STRONG),
+                 ("" if fits else "  of older data", WARN + STRONG)),
             line((fmt.clean(told), DIM)),
         ]  # fmt: skip
         lines += [

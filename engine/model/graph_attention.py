@@ -52,8 +52,8 @@ class GraphAttention(nn.Module):
     keeps nothing, so that what comes out was said by neighbours. There is no self-loop: a stock that
     listens to nobody hears exactly 0.
 
-    Shapes: ``h_MC`` and `Neighbourhood` -> ``(M, C)`` and the first layer's `AttentionUse`: always in eval mode,
-    in train mode only with ``watch``, since the penalties that need it are rare.
+    Shapes: ``h_MC`` and `Neighbourhood` -> ``(M, C)`` and the first layer's `AttentionUse`: always in eval
+    mode, in train mode only with ``watch``, since the penalties that need it are rare.
     """
 
     def __init__(

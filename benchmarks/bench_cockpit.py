@@ -135,7 +135,8 @@ def under_flood(workspace: Path, run: Run, options: argparse.Namespace) -> list[
         opened = time.perf_counter()
         since = terminal.press("3")
         terminal.wait(b"[gradient]", since)
-        terminal.reaction("\t", b"[gate]")
+        for panel in (b"[gate]", b"[worth]"):
+            terminal.reaction("\t", panel)
         terminal.press("\t")
         terminal.wait(b"total", since)
         first = time.perf_counter() - opened

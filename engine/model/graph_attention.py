@@ -94,8 +94,9 @@ def gatv2(layer: GATv2Conv, a_MC: Tensor, edges: Neighbourhood) -> tuple[Tensor,
     left_MD = layer.lin_l(a_MC)
     left_MKD = embedding(edges.neighbour_MK, left_MD)
     sum_MKD = left_MKD + layer.lin_r(a_MC)[:, None] + layer.lin_edge(edges.attr_MKP)
-    z_MKAd = leaky_relu(sum_MKD, layer.negative_slope).view(M, K, A, -1)
-    logit_MKA = (z_MKAd * layer.att).sum(dim=-1)
+    # Head by head the product with its attention vector, as one product with a matrix of blocks.
+    head_DA = torch.eye(A, device=a_MC.device).repeat_interleave(layer.out_channels, dim=0)
+    logit_MKA = leaky_relu(sum_MKD, layer.negative_slope) @ (layer.att.view(-1, 1) * head_DA)
     logit_MKA = logit_MKA.masked_fill(~edges.heard_MK[..., None], -1e4)
     weight_MKA = torch.softmax(logit_MKA.float(), dim=1) * edges.heard_MK[..., None]
     weight_MKA = weight_MKA.to(left_MKD.dtype)

@@ -50,11 +50,10 @@ class FrequencyAdaptiveNorm(nn.Module):
 
     def dominant(self, x_MTF: Tensor) -> Tensor:
         """``[M, T, F]``: the window's ``k`` strongest frequencies, back in time."""
-        spectrum_M2LF = torch.unflatten(self.forward_2LT @ x_MTF, 1, (2, -1))
+        spectrum_M2LF = _over_time(self.forward_2LT, x_MTF).unflatten(1, (2, -1))
         with torch.no_grad():  # which frequencies are kept is a step function
             keep_MLF = _keep_strongest(spectrum_M2LF, self.k)
-        dominant_MTF: Tensor = self.inverse_T2L @ (spectrum_M2LF * keep_MLF[:, None]).flatten(1, 2)
-        return dominant_MTF
+        return _over_time(self.inverse_T2L, (spectrum_M2LF * keep_MLF[:, None]).flatten(1, 2))
 
     def forward(self, x_MTF: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         dominant_MTF = self.dominant(x_MTF)
@@ -69,12 +68,12 @@ class SliceAdaptiveNorm(nn.Module):
 
     After Liu et al., "Adaptive Normalization for Non-stationary Time Series Forecasting: A Temporal
     Slice Perspective" (SAN), NeurIPS 2023. Slices are consecutive, cover the window and differ in length
-    by at most one. out = x + share * ((x - mean) / sqrt(variance + EPSILON) - x).
+    by at most one. out = x + share * ((x - mean) / sqrt(variance + EPSILON) - x). The statistics are
+    constants to the gradient, as in RevIN (Kim et al., ICLR 2022).
 
     Shapes: ``x_MTF`` -> ``(M, T, F)`` and ``(M, C)``, the message of the statistics.
     """
 
-    spread_TG: Tensor
     pool_GT: Tensor
     EPSILON = 0.05
     """Inputs are normal scores; a slice that hardly moves is not blown up to unit size."""
@@ -82,12 +81,9 @@ class SliceAdaptiveNorm(nn.Module):
     def __init__(self, window: int, n_features: int, channels: int, slices: int) -> None:
         super().__init__()
         parts = torch.tensor_split(torch.arange(window), min(slices, window))
-        slice_T = torch.cat([torch.full_like(part, g) for g, part in enumerate(parts)])
-        spread_TG = torch.nn.functional.one_hot(slice_T, len(parts)).float()
-        self.register_buffer("spread_TG", spread_TG, persistent=False)
-        self.register_buffer(
-            "pool_GT", (spread_TG / spread_TG.sum(dim=0)).T.contiguous(), persistent=False
-        )
+        self.lengths = [part.numel() for part in parts]
+        pool_GT = torch.block_diag(*(torch.full((1, n), 1.0 / n) for n in self.lengths))  # type: ignore[no-untyped-call]
+        self.register_buffer("pool_GT", pool_GT, persistent=False)
         self.share = MixingGate(_START_SHARE)
         self.message = nn.Sequential(
             nn.Linear(2 * n_features, channels), nn.ELU(), nn.Linear(channels, channels)
@@ -95,28 +91,49 @@ class SliceAdaptiveNorm(nn.Module):
 
     def forward(self, x_MTF: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         share = self.share()
-        mean_MGF = self.pool_GT @ x_MTF
-        variance_MGF = (self.pool_GT @ x_MTF.square() - mean_MGF.square()).clamp_min(0.0)
-        scale_MGF = (variance_MGF + self.EPSILON).sqrt()
+        with torch.no_grad():
+            mean_MGF = _over_time(self.pool_GT, x_MTF)
+            square_MGF = _over_time(self.pool_GT, x_MTF.square())
+            variance_MGF = (square_MGF - mean_MGF.square()).clamp_min(0.0)
+            scale_MGF = (variance_MGF + self.EPSILON).sqrt()
         # x + share ((x - mean) / scale - x) as one slope and one level for each slice
         slope_MGF = 1.0 - share + share / scale_MGF
-        level_MGF = share * mean_MGF / scale_MGF
-        out_MTF = x_MTF * (self.spread_TG @ slope_MGF) - self.spread_TG @ level_MGF
+        level_MGF = -share * (mean_MGF / scale_MGF)
+        slices = torch.split(x_MTF, self.lengths, dim=1)
+        out_MTF = torch.cat(
+            [
+                torch.addcmul(level_MGF[:, g, None], x_MtF, slope_MGF[:, g, None])
+                for g, x_MtF in enumerate(slices)
+            ],
+            dim=1,
+        )
         summary_M2F = torch.cat([mean_MGF[:, -1], scale_MGF[:, -1]], dim=-1)
         return out_MTF, share * self.message(summary_M2F), share
+
+
+def _over_time(map_ST: Tensor, x_MTF: Tensor) -> Tensor:
+    """``(M, S, F)``: the same map of the sessions for every row, a third of the time of `matmul`'s."""
+    return torch.bmm(map_ST.expand(x_MTF.shape[0], -1, -1), x_MTF)
 
 
 def _keep_strongest(spectrum_M2LF: Tensor, k: int) -> Tensor:
     """True where a frequency's power is at least the ``k``-th largest of the window: ``(M, L, F)``.
 
-    The largest is taken out ``k`` times, which is sixteen times faster than `topk` for a few of a few dozen.
+    ``best`` holds the k largest so far, in order, and each new power is passed down it: a fifth of the time
+    of `topk` for a few of a few dozen.
     """
-    power_MLF = spectrum_M2LF.square().sum(dim=1)
-    left_MLF = power_MLF
-    for _ in range(k - 1):
-        top_M1F = left_MLF.amax(dim=1, keepdim=True)
-        left_MLF = left_MLF.masked_fill(left_MLF == top_M1F, -1.0)
-    return power_MLF >= left_MLF.amax(dim=1, keepdim=True)
+    power_MLF = torch.addcmul(
+        spectrum_M2LF[:, 0].square(), spectrum_M2LF[:, 1], spectrum_M2LF[:, 1]
+    )
+    best: list[Tensor] = []
+    for passed_MF in power_MLF.unbind(dim=1):
+        for rank, held_MF in enumerate(best):
+            best[rank] = torch.maximum(held_MF, passed_MF)
+            if rank < k - 1:
+                passed_MF = torch.minimum(held_MF, passed_MF)
+        if len(best) < k:
+            best.append(passed_MF)
+    return power_MLF >= best[-1][:, None]
 
 
 def _fourier_basis(window: int) -> tuple[Tensor, Tensor]:

@@ -88,17 +88,17 @@ class StepPass:
         if len(cut) == 1:
             with masks_from(MaskStream(masks)):
                 return _backward(*self.forward_and_loss(model, batch, config, half))
-        if self.runtime.device.type == "cpu":
-            # MKL has one number for all threads: two chunks would use four. And what is left here and in
-            # the update is small: with two threads it took 26 ms instead of 20, for waking the second.
-            torch.set_num_threads(1)
+        # MKL has one number for all threads: two chunks would use four. The stage between has them all.
+        torch.set_num_threads(1)
         chunks = [_Chunk(rows, masks, half=half) for rows in cut]
         with torch.no_grad() if again else nullcontext():
             self._each(chunks, lambda chunk: chunk.forward(model, batch), alone=again)
         joined = _joined([chunk.state for chunk in chunks], has_graph=not again)
+        torch.set_num_threads(self.runtime.threads)
         with masks_from(MaskStream(masks, calls=chunks[0].calls)):
             output = model.rank(joined, batch)
         result = _backward(*_judged(output, batch, config))
+        torch.set_num_threads(1)
         parameters = [p for p in model.parameters() if p.requires_grad]
 
         def backward(chunk: _Chunk) -> None:

@@ -32,11 +32,12 @@ def assert_same(ours: list[Tensor], plain: list[Tensor]) -> None:
 
 
 def plain_san(x: Tensor, share: Tensor, slices: int) -> list[Tensor]:
-    """The same by autograd: slice by slice, from the definition."""
+    """The same slice by slice, from the definition; the statistics are constants."""
     parts = []
     for part in torch.tensor_split(x, slices, dim=1):
-        mean = part.mean(dim=1, keepdim=True)
-        scale = (part.var(dim=1, unbiased=False, keepdim=True) + SliceAdaptiveNorm.EPSILON).sqrt()
+        mean = part.detach().mean(dim=1, keepdim=True)
+        part_variance = part.detach().var(dim=1, unbiased=False, keepdim=True)
+        scale = (part_variance + SliceAdaptiveNorm.EPSILON).sqrt()
         parts.append((part - mean) / scale)
     normal = torch.cat(parts, dim=1)
     return [x + share * (normal - x), torch.cat([mean[:, 0], scale[:, 0]], dim=-1)]
@@ -206,7 +207,7 @@ def test_the_strongest_frequencies_are_those_of_topk(
 
 
 def test_equal_powers_are_kept_together_and_a_window_with_nan_keeps_nothing() -> None:
-    """Powers 9, 4, 4, 1: the two strongest different ones are 9 and 4. With fewer than k, all are kept."""
+    """Powers 9, 4, 4, 1: the second largest is 4, so both are kept; of equal ones all."""
     power = torch.tensor([[9.0, 4.0, 4.0, 1.0], [0.0, 0.0, 0.0, 0.0], [torch.nan, 1.0, 1.0, 1.0]])
     spectrum = torch.stack([power.sqrt(), torch.zeros(3, 4)], dim=1)[..., None]
     kept = _keep_strongest(spectrum, 2)[..., 0]

@@ -50,7 +50,7 @@ class FrequencyAdaptiveNorm(nn.Module):
 
     def dominant(self, x_MTF: Tensor) -> Tensor:
         """``[M, T, F]``: the window's ``k`` strongest frequencies, back in time."""
-        spectrum_M2LF = _over_time(self.forward_2LT, x_MTF).unflatten(1, (2, -1))
+        spectrum_M2LF = torch.unflatten(_over_time(self.forward_2LT, x_MTF), 1, (2, -1))
         with torch.no_grad():  # which frequencies are kept is a step function
             keep_MLF = _keep_strongest(spectrum_M2LF, self.k)
         return _over_time(self.inverse_T2L, (spectrum_M2LF * keep_MLF[:, None]).flatten(1, 2))

@@ -81,7 +81,7 @@ def apply_mode(mode: Literal["safe", "optimized"], device: torch.device, seed: i
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(mode=not fast, warn_only=device.type == "cuda")
     # It would also fill whatever is allocated, to show reads of memory that nobody wrote: a tenth of a step.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cuda.matmul.allow_tf32 = fast
     torch.backends.cudnn.allow_tf32 = fast
     torch.backends.cudnn.benchmark = False

@@ -121,9 +121,11 @@ class StockPanel(PlacePanel[StockView]):
 
 def _head(view: StockView) -> list[Text]:
     stock = view.stock
-    name = (f"  {stock.name or 'no name'}", STRONG + (PLAIN if stock.name else DIM))
-    sector = f"  {stock.sector or 'no sector'}"
-    who = line((stock.symbol, STRONG), name, (sector, DIM + STRONG))
+    called, sector = fmt.clean(stock.name), fmt.clean(stock.sector)
+    name = (f"  {called or 'no name'}", STRONG + (PLAIN if called else DIM))
+    who = line(
+        (fmt.clean(stock.symbol), STRONG), name, (f"  {sector or 'no sector'}", DIM + STRONG)
+    )
     if not stock.rows:
         return [who, line(("no bar", WARN))]
     when = line(f"{stock.first} to {stock.last}  {stock.kept:,} bars kept")

@@ -69,7 +69,7 @@ class SliceAdaptiveNorm(nn.Module):
     After Liu et al., "Adaptive Normalization for Non-stationary Time Series Forecasting: A Temporal
     Slice Perspective" (SAN), NeurIPS 2023. Slices are consecutive, cover the window and differ in length
     by at most one. out = x + share * ((x - mean) / sqrt(variance + EPSILON) - x). The statistics are
-    constants to the gradient, as in RevIN (Kim et al., ICLR 2022).
+    constants to the gradient of a training, as in RevIN (Kim et al., ICLR 2022).
 
     Shapes: ``x_MTF`` -> ``(M, T, F)`` and ``(M, C)``, the message of the statistics.
     """
@@ -91,7 +91,8 @@ class SliceAdaptiveNorm(nn.Module):
 
     def forward(self, x_MTF: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         share = self.share()
-        with torch.no_grad():
+        # In training alone: an explanation asks for the whole slope.
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.training):
             mean_MGF = _over_time(self.pool_GT, x_MTF)
             square_MGF = _over_time(self.pool_GT, x_MTF.square())
             variance_MGF = (square_MGF - mean_MGF.square()).clamp_min(0.0)

@@ -94,9 +94,11 @@ class Ensemble:
         edge_X = np.flatnonzero(np.isin(target_E, rows_R))
         wide = _with_copies(window, rows_R, edge_X)
         base, edges = len(window.symbols), target_E.size
-        told = [_explain(network, wide, base, rows_R.size, horizon) for network in self.networks]
+        batch = batch_of(wide)
+        told = [_explain(network, batch, base, rows_R.size, horizon) for network in self.networks]
+        place_E = neighbour_table(wide.edge_index_2E, wide.edge_attr_EK, len(wide.symbols)).place_E
         with np.errstate(invalid="ignore"):
-            attention_E = np.mean([weight for _, weight, _ in told], axis=0)[:edges]
+            attention_E = np.mean([weight for _, weight, _ in told], axis=0)[place_E[:edges]]
         return Explained(
             contribution_RF=np.mean([c for c, _, _ in told], axis=0),
             attention_E=attention_E,
@@ -181,10 +183,10 @@ def _with_copies(
 _Told = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
-def _explain(network: ATFTGATFAN, wide: DayWindow, base: int, explained: int, h: int) -> _Told:
-    """Contributions ``[R, F]``, attention of every edge ``[E]``, scores ``[X]`` without an edge."""
-    batch = batch_of(wide)
+def _explain(network: ATFTGATFAN, batch: Batch, base: int, explained: int, h: int) -> _Told:
+    """Contributions ``[R, F]``, attention of every place of the table, scores ``[X]`` without an edge."""
     batch.x_MTF.requires_grad_()
+    batch.x_MTF.grad = None
     output = network(batch)
     score_L = output.score_MH[:, h]
     day_M = score_L[:base].detach().double()
@@ -196,10 +198,8 @@ def _explain(network: ATFTGATFAN, wide: DayWindow, base: int, explained: int, h:
         assert batch.x_MTF.grad is not None
         product = (batch.x_MTF.grad[own] * batch.x_MTF.detach()[own]).double()
         contribution_RF = product.sum(dim=1).numpy()
-    weight_E = np.full(wide.edge_index_2E.shape[1], np.nan)
+    weight = np.full(batch.heard_MK.numel(), np.nan)
     if output.attention is not None:
-        mean_LK = output.attention.weight_MKA.detach().double().mean(dim=2).numpy()
-        place_E = neighbour_table(wide.edge_index_2E, wide.edge_attr_EK, len(wide.symbols)).place_E
-        weight_E = mean_LK.reshape(-1)[place_E]
+        weight = output.attention.weight_MKA.detach().double().mean(dim=2).flatten().numpy()
     without_X = (score_L[base + explained :].detach().double() - mean) / deviation
-    return contribution_RF, weight_E, without_X.numpy()
+    return contribution_RF, weight, without_X.numpy()

@@ -1,7 +1,7 @@
 """Scores of whole days, in eval mode; and how good they are."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -102,7 +102,8 @@ def score_days(
     """
     days = [int(s) for s in sessions]
     steps = [tuple(days[i : i + _DAYS_PER_BATCH]) for i in range(0, len(days), _DAYS_PER_BATCH)]
-    seen: list[Batch] = []
+    symbol_PM, return_PMH, target_PMH = list[Tensor](), list[Tensor](), list[Tensor]()
+    sizes, edges = list[int](), 0
     score_PMH, selection_PF, entropy_P = list[Tensor](), list[Tensor](), list[Tensor]()
     others: list[list[Tensor]] = [[] for _ in other_graphs]
     was_training = model.training
@@ -123,24 +124,27 @@ def score_days(
                     entropy_P.append(output.attention.entropy)
                 for other, scores in zip(other_graphs, others, strict=True):
                     scores.append(model.rank(state, other(moved)).score_MH)
-                seen.append(replace(batch, x_MTF=batch.x_MTF[:0]))
+                symbol_PM.append(batch.symbol_M)
+                return_PMH.append(batch.y_MH)
+                target_PMH.append(batch.target_MH)
+                sizes += np.diff(batch.day_ptr).tolist()
+                edges += batch.n_edges
     finally:
         model.train(was_training)
-    sizes = [np.diff(batch.day_ptr) for batch in seen]
-    cuts = np.cumsum(np.concatenate(sizes))[:-1] if sizes else np.empty(0, np.int64)
+    cuts = np.cumsum(sizes, dtype=np.int64)[:-1]
 
     def by_day(parts: Sequence[Tensor]) -> tuple[NDArray[np.float32], ...]:
         return tuple(np.split(torch.cat(list(parts)).float().cpu().numpy(), cuts))
 
-    symbol_M = torch.cat([batch.symbol_M for batch in seen]).numpy()
+    symbol_M = torch.cat(symbol_PM).numpy()
     return ScoredDays(
         sessions_D=np.asarray(sessions, dtype=np.int64),
         symbol_DN=tuple(np.split(symbol_M, cuts)),
         score_DNH=by_day(score_PMH),
-        return_DNH=by_day([batch.y_MH for batch in seen]),
-        target_DNH=by_day([batch.target_MH for batch in seen]),
+        return_DNH=by_day(return_PMH),
+        target_DNH=by_day(target_PMH),
         selection_F=torch.stack(selection_PF).mean(dim=0).cpu().numpy(),
         gat_entropy=float(torch.stack(entropy_P).mean()) if entropy_P else float("nan"),
-        neighbours=sum(batch.n_edges for batch in seen) / max(1, symbol_M.size),
+        neighbours=edges / max(1, symbol_M.size),
         other_DNH=tuple(by_day(scores) for scores in others),
     )

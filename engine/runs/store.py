@@ -12,7 +12,7 @@ import secrets
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -143,12 +143,10 @@ class RunStore:
         from engine.config.file import write_resolved
 
         created = self.now()
-        name = f"{created:%Y%m%d-%H%M%S}-{command}-{secrets.token_hex(2)}"
-        directory = self.root / name
-        directory.mkdir(parents=True)
+        directory = self._new_directory(f"{created:%Y%m%d-%H%M%S}-{command}")
         write_resolved(directory / "config.toml", config)
         manifest = RunManifest(
-            id=name,
+            id=directory.name,
             command=command,
             created=created.isoformat(),
             python=platform.python_version(),
@@ -161,6 +159,15 @@ class RunStore:
         )
         record.write(directory / MANIFEST, manifest)
         return Run(directory)
+
+    def _new_directory(self, stem: str) -> Path:
+        """An empty directory ``STEM-xxxx``; runs of one second that drew the same tail draw again."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        while True:
+            directory = self.root / f"{stem}-{secrets.token_hex(2)}"
+            with suppress(FileExistsError):
+                directory.mkdir()
+                return directory
 
     def open(self, run_id: str) -> Run:
         """A run by id, unique prefix, or ``last``. Anything else is a UsageError."""

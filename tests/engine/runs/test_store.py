@@ -61,6 +61,15 @@ def test_a_run_knows_itself(tmp_path: Path) -> None:
     assert run.status() == "created"
 
 
+def test_runs_of_one_second_that_draw_the_same_tail_are_still_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tails = iter(["1693", "1693", "1693", "07ab"])
+    monkeypatch.setattr("engine.runs.store.secrets.token_hex", lambda _bytes: next(tails))
+    assert make(tmp_path).id == "20260105-090000-train-1693"
+    assert make(tmp_path).id == "20260105-090000-train-07ab"
+
+
 def test_runs_are_found_by_id_prefix_end_and_last(tmp_path: Path) -> None:
     runs = [make(tmp_path, second) for second in range(3)]
     store = RunStore(tmp_path / "runs")

@@ -117,6 +117,19 @@ DEFAULT_PHASES = (
 )
 
 
+Member = Literal[
+    "network",
+    "mlp",
+    "lightgbm",
+    "ridge",
+    "network-plain",
+    "mlp-plain",
+    "lightgbm-plain",
+    "ridge-plain",
+]
+"""A model of the blend, by its name in files and tables; mlp: the network with every block off."""
+
+
 class TrainingConfig(ConfigTable):
     """How the network is trained."""
 
@@ -286,6 +299,19 @@ _DEFAULT_SPACE: tuple[Dimension, ...] = (
     Range(key="loss.cs_ic", low=0.0, high=1.0),
     Range(key="loss.sharpe", low=0.0, high=0.3),
 )
+
+
+class BlendConfig(ConfigTable):
+    """The model that is a blend of several: `walkforward --model blend`."""
+
+    members: tuple[Member, ...] = ("network", "mlp", "lightgbm", "ridge")
+    """Models whose ranks within the day are averaged, equal weights; -plain: learns the plain label."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "BlendConfig":
+        if len(set(self.members)) != len(self.members) or len(self.members) < 2:
+            raise ValueError("members needs at least two distinct models")
+        return self
 
 
 class TuneConfig(ConfigTable):

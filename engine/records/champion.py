@@ -77,13 +77,25 @@ class ChampionHistory(Struct, frozen=True, kw_only=True):
         return "".join(self.succession[-2:-1])
 
 
+class MemberFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One member of a packaged blend."""
+
+    name: str
+    files: tuple[str, ...]
+    """Within the package: one a network, one for all seeds of fitted models."""
+    blocks: tuple[tuple[str, ...], ...] = ()
+    """Blocks that are switched on in each network; fitted models have none."""
+
+
 class ModelFacts(Struct, frozen=True, kw_only=True):
     """What a package of networks says of itself."""
 
     features: tuple[str, ...] = ()
     """Names of the inputs, in their order on the tensor."""
     blocks: tuple[tuple[str, ...], ...] = ()
-    """Blocks that are switched on in each network."""
+    """Blocks that are switched on in each network of a model that is no blend."""
+    members: tuple[MemberFacts, ...] = ()
+    """What a blend is made of; empty for networks of one kind."""
     rules: dict[str, object] = {}
     """Everything of the configuration that decides the inputs."""
     splits: dict[str, object] = {}
@@ -94,6 +106,21 @@ class ModelFacts(Struct, frozen=True, kw_only=True):
     """Sessions that the traded score looks ahead."""
     test: RankICSummary
     """Out of sample, on the days of the test span."""
+
+    @property
+    def networks(self) -> int:
+        """How many networks are in the package, those of all members."""
+        return len(self.blocks) + sum(len(member.blocks) for member in self.members)
+
+    @property
+    def words(self) -> str:
+        """What the model is: ``3 networks``, or ``blend of network x3, mlp x3, lightgbm, ridge``."""
+        if not self.members:
+            return f"{self.networks} network" + ("" if self.networks == 1 else "s")
+        sizes = {member.name: len(member.blocks) for member in self.members}
+        return "blend of " + ", ".join(
+            f"{name} x{n}" if n > 1 else name for name, n in sizes.items()
+        )
 
     @property
     def chosen_to(self) -> str:

@@ -13,6 +13,7 @@ from engine.records.worth import GraphWorth, Worth
 
 TRAIN = "train.json"
 NETWORK = "network"
+BLEND = "blend"
 """Name of our own network where a run may also keep the scores of a simple model."""
 CriterionVerdict = Literal["met", "not met", "not shown"]
 
@@ -227,7 +228,9 @@ class TrainResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
         rivals = {
             name: rival
             for name, rival in self.baselines.items()
-            if name != "oracle" and rival.test_difference and math.isfinite(rival.test.rank_ic)
+            if name not in ("oracle", BLEND)
+            and rival.test_difference
+            and math.isfinite(rival.test.rank_ic)
         }
         if not rivals:
             return None

@@ -5,6 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from engine.records.train import BLEND
 from engine.runs.events import (
     Advanced,
     AssertionChecked,
@@ -133,7 +134,7 @@ class RunState(Struct, frozen=True, kw_only=True):
             event
             for event in self.baselines
             if event.split == "validation"
-            and event.name != "oracle"
+            and event.name not in ("oracle", BLEND)
             and not math.isnan(event.rank_ic)
         ]
         return max(rivals, key=lambda event: event.rank_ic, default=None)

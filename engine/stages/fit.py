@@ -24,7 +24,7 @@ from engine.runs.sink import EventSink
 from engine.runs.store import Run
 from engine.stages.context import StageContext
 from engine.stages.identity import identity
-from engine.stages.load import Dataset, as_taught, uses_graph
+from engine.stages.load import Dataset, as_taught
 from engine.training.control import RunControl, TrainingStopped
 from engine.training.device import Runtime, apply_mode, choose_device
 from engine.training.machine import MachineProbe
@@ -55,7 +55,7 @@ def build_trainer(
     ``directory``: of its checkpoints.
     """
     config, features = context.config, dataset.features
-    if uses_graph(config) and dataset.graphs is not None:
+    if config.uses_graph and dataset.graphs is not None:
         _require_edges(dataset.graphs, split)
     model = build_model(config, len(features.features)).to(runtime.device)
     _announce(config, features, split, model, sink)
@@ -140,9 +140,7 @@ def score_seeds(
     for fold in folds:
         frames = []
         for number in range(seeds):
-            training = context.config.training
-            seeded = training.model_copy(update={"seed": training.seed + number})
-            one = replace(context, config=context.config.model_copy(update={"training": seeded}))
+            one = replace(context, config=seeded_config(context.config, number))
             frame = score_network(
                 one,
                 run,
@@ -157,6 +155,13 @@ def score_seeds(
             frames.append(frame)
         means.append(mean_scores(frames, dataset.features.horizons))
     return pl.concat(means)
+
+
+def seeded_config(config: Config, number: int) -> Config:
+    """The configuration of the ``number``-th network of a fold, from 0: the next seed."""
+    training = config.training
+    seeded = training.model_copy(update={"seed": training.seed + number})
+    return config.model_copy(update={"training": seeded})
 
 
 def score_network(

@@ -65,7 +65,7 @@ def load_dataset(
     universe = build_universe(panel, config.universe, workspace / "universe")
     graphs = None
     if config.graph.kind != "none" and (
-        (with_graph and uses_graph(config)) or wants_graph(config.features)
+        (with_graph and config.uses_graph) or wants_graph(config.features)
     ):
         sink.emit(StageStarted(stage="graph"))
         graphs = build_graphs(panel, universe, config.graph, workspace / "graphs", sink)
@@ -75,7 +75,7 @@ def load_dataset(
         panel=panel,
         universe=universe,
         features=features.loaded() if in_memory else features,
-        graphs=graphs if with_graph and uses_graph(config) else None,
+        graphs=graphs if with_graph and config.uses_graph else None,
         all_graphs=graphs,
     )
 
@@ -98,7 +98,7 @@ class Shelf:
         config = context.config
         tables = ("data", "quality", "universe", "labels", "features", "graph")
         used = {name: getattr(config, name).model_dump(mode="json") for name in tables}
-        key = digest({**used, "uses_graph": uses_graph(config)})
+        key = digest({**used, "uses_graph": config.uses_graph})
         if self._held is None or key != self._key:
             found = load_dataset(context, sink, in_memory=False)
             held = self._held
@@ -128,11 +128,6 @@ def as_taught(dataset: Dataset, split: Split, config: Config) -> Dataset:
         deciding = np.concatenate([split.train, split.validation])
         features = permuted_labels(features, deciding, config.training.seed)
     return replace(dataset, features=features)
-
-
-def uses_graph(config: Config) -> bool:
-    """Whether the network listens to a graph."""
-    return config.graph.kind != "none" and "gat" in config.model.blocks
 
 
 def oracle_frame(

@@ -3,7 +3,7 @@
 The perceptron among them is the network itself with every block off, taught by the same trainer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -13,6 +13,7 @@ from engine.config import Config
 from engine.dataset.heard import with_neighbours
 from engine.dataset.split import Fold, Part
 from engine.errors import Interrupted
+from engine.records.train import NETWORK
 from engine.runs.events import (
     Advanced,
     Continued,
@@ -27,10 +28,11 @@ from engine.runs.store import Run
 from engine.stages.context import StageContext, Stop
 from engine.stages.fit import score_seeds
 from engine.stages.load import Dataset, as_taught
-from engine.training.baselines import compute_baselines, count_fits
+from engine.training.baselines import FITS, compute_baselines, count_fits, score_fitted
+from engine.training.members import PERCEPTRON, PLAIN, kind_of, member_config, perceptron
 
-PERCEPTRON = "mlp"
-"""Its name in files and tables."""
+FITTED = "fits"
+"""Directory of a run with its ridge and LightGBM models."""
 
 
 def hearing(dataset: Dataset, config: Config) -> Dataset:
@@ -69,6 +71,7 @@ def score_rivals(
         seeds=seeds,
         parts=parts,
         sink=sink,
+        keep=run.path(FITTED),
         done=progress.count,
     )
     with torch.random.fork_rng():
@@ -82,23 +85,69 @@ def score_rivals(
             sink=progress,
             model=PERCEPTRON,
         )
-    return pl.concat([frame, scores.select(pl.lit(PERCEPTRON).alias("name"), pl.all())])
+    return pl.concat([frame, named(scores, PERCEPTRON)])
 
 
-def perceptron(config: Config) -> Config:
-    """The configuration of the network with every block off, taught as in its first phase.
+def score_plain(
+    context: StageContext,
+    run: Run,
+    dataset: Dataset,
+    heard: Dataset,
+    fold: Fold,
+    *,
+    names: Collection[str],
+    seeds: int,
+    parts: Sequence[Part],
+    sink: EventSink,
+) -> list[pl.DataFrame]:
+    """Scores of the members that learn the label as it is, as `score_rivals` gives.
 
-    The last session is all that is read of a window, so the window is one session.
+    ``names``: those that are wanted, with their ending. ``heard``: the data set as `hearing` gives it.
     """
-    first = next((phase for phase in config.training.phases if phase.epochs), None)
-    phases = (first or config.training.phases[0]).model_copy(update={"blocks": (), "frozen": ()})
-    return config.model_copy(
-        update={
-            "model": config.model.model_copy(update={"blocks": ()}),
-            "split": config.split.model_copy(update={"window": 1}),
-            "training": config.training.model_copy(update={"phases": (phases,)}),
-        }
+    wanted = {kind_of(name) for name in names}
+    kinds = [kind for kind in FITS if kind in wanted]
+    networks = [name for name in (NETWORK, PERCEPTRON) if name in wanted]
+    config = context.config
+    progress = _Progress(
+        sink, context.stop, count_fits(config, seeds, kinds) + seeds * len(networks)
     )
+    frames = []
+    if kinds:
+        plain = member_config(config, PLAIN)
+        frames.append(
+            score_fitted(
+                as_taught(heard, fold.split, plain).features,
+                fold.split,
+                config=plain,
+                fold=fold.index,
+                seeds=seeds,
+                parts=parts,
+                keep=run.path(FITTED),
+                kinds=kinds,
+                suffix=PLAIN,
+                done=progress.count,
+            )
+        )
+    for name in networks:
+        member = name + PLAIN
+        with torch.random.fork_rng():
+            scores = score_seeds(
+                replace(context, config=member_config(config, member)),
+                run,
+                dataset if name == NETWORK else heard,
+                [fold],
+                seeds=seeds,
+                parts=parts,
+                sink=progress,
+                model=member,
+            )
+        frames.append(named(scores, member))
+    return frames
+
+
+def named(scores: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Scores as the table of baselines has them."""
+    return scores.select(pl.lit(name).alias("name"), pl.all())
 
 
 @dataclass(slots=True)

@@ -179,11 +179,11 @@ def _show(context: StageContext) -> Outcome:
         "since": reign.at,
         "action": reign.action,
         "run_id": reign.run,
-        "networks": len(facts.blocks),
+        "networks": facts.networks,
         **{name: told[name] for name in ("last_session", "splits", "score_horizon", "test")},
     }
     text = (
-        f"champion {model.id}, {len(facts.blocks)} networks, {reign.action} {reign.at}\n"
+        f"champion {model.id}, {facts.words}, {reign.action} {reign.at}\n"
         f"trained on data to {facts.last_session}, test RankIC h={facts.score_horizon} "
         f"{facts.test.line}"
     )

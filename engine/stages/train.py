@@ -15,17 +15,27 @@ from engine.files import write_parquet
 from engine.model.build import parameter_table
 from engine.records import record
 from engine.records.rank_ic import RankICSummary
-from engine.records.train import TRAIN, DataFacts, Headline, Span, Spans, TrainResult
+from engine.records.train import (
+    BLEND,
+    NETWORK,
+    TRAIN,
+    DataFacts,
+    Headline,
+    Span,
+    Spans,
+    TrainResult,
+)
 from engine.records.worth import Worth
 from engine.runs.events import BaselineEvaluated, BlocksWorthLogged, StageStarted
 from engine.runs.fold import fold
 from engine.runs.scoreboard import Monitors, scoreboard
 from engine.runs.sink import EventSink
 from engine.runs.store import Run
+from engine.stages.blend import blended
 from engine.stages.context import Outcome, StageContext, open_or_create, run_session
 from engine.stages.fit import build_trainer, start_runtime, write_predictions
 from engine.stages.load import Dataset, Loader, as_taught, load_dataset, oracle_frame
-from engine.stages.rivals import hearing, score_rivals
+from engine.stages.rivals import hearing, named, score_rivals
 from engine.stages.text import training_text
 from engine.training.control import TrainingStopped
 from engine.training.evaluate import against_baselines, anatomy, evaluate
@@ -236,6 +246,13 @@ def _with_scores(
     scores = pl.concat(frames).sort("date", "symbol")
     write_predictions(run, scores, features, context.config)
     ours = evaluate(scores, features, null_draws=training.null_draws, seed=training.seed)
+    if not baselines.is_empty():
+        table = pl.concat([named(scores, NETWORK), baselines], how="diagonal")
+        mixed = blended(table, context.config)
+        if mixed is not None:
+            mixed = named(mixed, BLEND)
+            judged |= _judge_baselines(context, mixed, features, trainer.sink)
+            baselines = pl.concat([baselines, mixed], how="diagonal")
     rivals = against_baselines(scores, baselines, features, context.config)
     return replace(
         found,

@@ -7,22 +7,25 @@ import polars as pl
 from msgspec.structs import asdict
 from msgspec.structs import replace as changed
 
+from engine.config import Config
 from engine.dataset.split import Fold, walk_forward
 from engine.errors import UsageError
 from engine.files import write_parquet
 from engine.records import record
 from engine.records.plans import WALKFORWARD_PLAN, WalkforwardPlan
-from engine.records.train import NETWORK, TRAIN, FoldResult, Headline, TrainResult
+from engine.records.train import BLEND, NETWORK, TRAIN, FoldResult, Headline, TrainResult
 from engine.runs.events import StageStarted
 from engine.runs.sink import EventSink
 from engine.runs.store import Run
+from engine.stages.blend import blended, known_horizons, plain_members
 from engine.stages.context import Outcome, StageContext, open_or_create, run_session
 from engine.stages.fit import score_seeds, write_predictions
 from engine.stages.load import Dataset, Loader, load_dataset
-from engine.stages.rivals import hearing, score_rivals
+from engine.stages.rivals import hearing, named, score_rivals
 from engine.stages.text import line, table
 from engine.stages.train import provenance
 from engine.training.evaluate import against_baselines, anatomy, evaluate
+from engine.training.members import kind_of
 
 
 def walkforward(
@@ -69,10 +72,12 @@ def run_walkforward(
     with run_session(context, run, resumed=resume) as session:
         record.write(run.path(WALKFORWARD_PLAN), plan)
         sink, config, started = session.sink, context.config, time.perf_counter()
-        is_network = plan.model == NETWORK
+        trains = plan.model == NETWORK or (
+            plan.model == BLEND and any(kind_of(name) == NETWORK for name in config.blend.members)
+        )
         dataset = (
             load(context, sink)
-            if is_network or config.training.rivals_hear_neighbours
+            if trains or config.training.rivals_hear_neighbours
             else load_dataset(context, sink, with_graph=False)
         )
         folds = walk_forward(
@@ -83,15 +88,9 @@ def run_walkforward(
             last_test=last,
             step_sessions=length,
         )
-        baselines = pl.DataFrame()
-        if is_network:
-            scores = score_seeds(
-                context, run, dataset, folds, seeds=plan.seeds, parts=("test",), sink=sink
-            )
-        if plan.with_baselines or not is_network:
-            baselines = _rivals(context, run, dataset, folds, plan.seeds, sink)
-        if not is_network:
-            scores, baselines = _take(baselines, plan.model)
+        tables = _scores(context, run, dataset, folds, plan, sink)
+        scores, baselines = _take(tables, plan.model, config)
+        if not baselines.is_empty():
             write_parquet(run.path("baselines.parquet"), baselines)
         found = changed(
             _judged(context, run, dataset, folds, scores.sort("date", "symbol"), baselines),
@@ -103,36 +102,48 @@ def run_walkforward(
     return found
 
 
-def _rivals(
+def _scores(
     context: StageContext,
     run: Run,
     dataset: Dataset,
     folds: Sequence[Fold],
-    seeds: int,
+    plan: WalkforwardPlan,
     sink: EventSink,
 ) -> pl.DataFrame:
-    sink.emit(StageStarted(stage="baselines"))
-    heard = hearing(dataset, context.config)
-    frame = pl.concat(
-        score_rivals(context, run, heard, fold, seeds=seeds, parts=("test",), sink=sink)
-        for fold in folds
-    )
-    write_parquet(run.path("baselines.parquet"), frame)
-    return frame
+    """Scores of every model that the plan asks for: ``name, date, symbol, fold, split, score_<h>``."""
+    seeds, members = plan.seeds, context.config.blend.members
+    frames = []
+    if plan.model == NETWORK or (plan.model == BLEND and NETWORK in members):
+        scores = score_seeds(context, run, dataset, folds, seeds=seeds, parts=("test",), sink=sink)
+        frames.append(named(scores, NETWORK))
+    if plan.with_baselines or plan.model != NETWORK:
+        sink.emit(StageStarted(stage="baselines"))
+        heard = hearing(dataset, context.config)
+        frames += [
+            score_rivals(context, run, heard, fold, seeds=seeds, parts=("test",), sink=sink)
+            for fold in folds
+        ]
+    if plan.model == BLEND:
+        frames += plain_members(
+            context, run, dataset, folds, seeds=seeds, parts=("test",), sink=sink
+        )
+    return pl.concat(frames)
 
 
-def _take(baselines: pl.DataFrame, model: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The scores of one baseline, with the horizons it was fitted for, and the others."""
-    scores = baselines.filter(pl.col("name") == model).drop("name")
+def _take(table: pl.DataFrame, model: str, config: Config) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The scores of one model, with the horizons that it knows, and those of the others.
+
+    The blend is made here, from its members; beside a network that has them all it is one of the others.
+    """
+    mixed = blended(table, config)
+    if mixed is not None:
+        table = pl.concat([table, named(mixed, BLEND)], how="diagonal")
+    chosen = pl.col("name") == model
+    scores = table.filter(chosen).drop("name")
     if scores.is_empty():
-        known = ", ".join([NETWORK, *baselines["name"].unique().sort()])
+        known = ", ".join(table["name"].unique().sort())
         raise UsageError(f"--model {model!r}: there is no such model", hint=f"known: {known}")
-    known_columns = [
-        column
-        for column in scores.columns
-        if not column.startswith("score_") or scores[column].is_finite().all()
-    ]
-    return scores.select(known_columns), baselines.filter(pl.col("name") != model)
+    return known_horizons(scores), table.filter(~chosen)
 
 
 def _judged(

@@ -5,7 +5,9 @@ only; nothing of validation or test decides anything about them. Ridge and Light
 of `Config.baseline_horizons`; their scores of other horizons are NaN.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -17,6 +19,7 @@ from engine.dataset.split import Part, Split
 from engine.features.feature_set import FeatureSet
 from engine.runs.events import Noted
 from engine.runs.sink import EventSink
+from engine.training.fitted import FittedModel, FittedModels, Line, Matrix, Trees
 
 RULES: dict[str, tuple[str, float]] = {
     "reversal_1": ("return_1", -1.0),
@@ -30,9 +33,8 @@ _RIDGE_PENALTY = 1e-3
 """Times the number of rows."""
 _LIGHTGBM_ROUNDS = 300
 
-_Matrix = NDArray[np.float32]
-_Scorer = Callable[[_Matrix], NDArray[np.float64]]
-"""Features ``(N, F)`` of one day -> scores ``(N, H)``, or ``(N,)`` of one horizon."""
+_Scorer = Callable[[Matrix], NDArray[np.float64]]
+"""Features ``(N, F)`` of one day -> scores ``(N, H)``."""
 
 
 def compute_baselines(
@@ -44,12 +46,14 @@ def compute_baselines(
     seeds: int = 1,
     parts: Sequence[Part] = ("validation", "test"),
     sink: EventSink,
+    keep: Path | None = None,
     done: Callable[[str], None] = lambda _: None,
 ) -> pl.DataFrame:
     """Scores of every baseline on the days of some parts of the split.
 
     ``features`` as they are taught, with ``neutral``. Of ridge and LightGBM there is one model for each of
-    ``seeds`` seeds from `training.seed` on, and the score is their mean; ``done`` is told of each fit.
+    ``seeds`` seeds from `training.seed` on, and the score is their mean; ``done`` is told of each fit. The
+    models are kept in the directory ``keep`` if one is named.
     Columns ``name, date, symbol, fold, split, score_<h>`` (NaN: no score). A rule whose feature is not in
     the set is left out, with a note.
     """
@@ -59,17 +63,63 @@ def compute_baselines(
             scorers[name] = _rule(features, feature, sign)
         else:
             sink.emit(Noted(message=f"baseline {name} left out: no feature {feature}"))
-    scorers |= _fitted(features, split.train, config, seeds, done)
-    return pl.concat(
+    frames = [
         _scored(name, scorer, features, getattr(split, part), part, fold)
         for name, scorer in scorers.items()
+        for part in parts
+    ]
+    fitted = score_fitted(
+        features, split, config=config, fold=fold, seeds=seeds, parts=parts, keep=keep, done=done
+    )
+    return pl.concat([*frames, fitted])
+
+
+def score_fitted(
+    features: FeatureSet,
+    split: Split,
+    *,
+    config: Config,
+    fold: int,
+    seeds: int,
+    parts: Sequence[Part],
+    keep: Path | None,
+    kinds: Collection[str] = ("ridge", "lightgbm"),
+    suffix: str = "",
+    done: Callable[[str], None],
+) -> pl.DataFrame:
+    """Scores of the models of `FITS` among ``kinds``, as `compute_baselines` gives.
+
+    The models are kept in the directory ``keep`` as ``NAME-fold-N.npz``. ``suffix``: ending of the names.
+    """
+    fitted = _fitted(features, split.train, config, seeds, kinds, done)
+    if keep is not None:
+        for kind, models in fitted.items():
+            models.write(keep / fitted_name(kind + suffix, fold))
+    scorers = {
+        kind: partial(models.score, horizons=features.horizons) for kind, models in fitted.items()
+    }
+    return pl.concat(
+        _scored(
+            kind + suffix,
+            scorer,
+            features,
+            getattr(split, part),
+            part,
+            fold,
+        )
+        for kind, scorer in scorers.items()
         for part in parts
     )
 
 
-def count_fits(config: Config, seeds: int) -> int:
-    """How many models `compute_baselines` fits."""
-    return len(FITS) * len(config.baseline_horizons) * seeds
+def fitted_name(name: str, fold: int) -> str:
+    """Name of the file of a fold's fitted models."""
+    return f"{name}-fold-{fold}.npz"
+
+
+def count_fits(config: Config, seeds: int, kinds: Collection[str] = ("ridge", "lightgbm")) -> int:
+    """How many models are fitted."""
+    return len(kinds) * len(config.baseline_horizons) * seeds
 
 
 def _rule(features: FeatureSet, feature: str, sign: float) -> _Scorer:
@@ -83,30 +133,21 @@ def _fitted(
     train: NDArray[np.int64],
     config: Config,
     seeds: int,
+    kinds: Collection[str],
     done: Callable[[str], None],
-) -> dict[str, _Scorer]:
-    """One model a horizon and seed of each kind; the mean over seeds is the score, NaN at other horizons."""
-    models: dict[str, dict[int, list[_Scorer]]] = {name: {} for name in FITS}
+) -> dict[str, FittedModels]:
+    """One model a horizon and seed of each kind."""
+    models: dict[str, dict[int, list[FittedModel]]] = {kind: {} for kind in kinds}
     for seed in range(config.training.seed, config.training.seed + seeds):
         x_MF, target_MH = _training_rows(features, train, seed)
         for horizon in config.baseline_horizons:
             h = features.horizons.index(horizon)
             known_M = np.isfinite(target_MH[:, h])
-            for name, fit in FITS.items():
-                model = fit(x_MF[known_M], target_MH[known_M, h], seed)
-                models[name].setdefault(h, []).append(model)
-                done(f"{name} h={horizon} seed {seed}")
-
-    def mean_of(by_horizon: dict[int, list[_Scorer]]) -> _Scorer:
-        def score(x_NF: _Matrix) -> NDArray[np.float64]:
-            score_NH = np.full((len(x_NF), len(features.horizons)), np.nan)
-            for h, found in by_horizon.items():
-                score_NH[:, h] = np.mean([model(x_NF) for model in found], axis=0)
-            return score_NH
-
-        return score
-
-    return {name: mean_of(by_horizon) for name, by_horizon in models.items()}
+            for kind in kinds:
+                model = FITS[kind](x_MF[known_M], target_MH[known_M, h], seed)
+                models[kind].setdefault(horizon, []).append(model)
+                done(f"{kind} h={horizon} seed {seed}")
+    return {kind: FittedModels(by_horizon) for kind, by_horizon in models.items()}
 
 
 def _scored(
@@ -138,7 +179,7 @@ def _scored(
 
 def _days(
     features: FeatureSet, sessions: NDArray[np.int64]
-) -> Iterator[tuple[NDArray[np.int64], _Matrix]]:
+) -> Iterator[tuple[NDArray[np.int64], Matrix]]:
     """Members (positions on the symbol axis) and their features of each session."""
     for session in sessions:
         member_N = np.flatnonzero(features.member_SN[session])
@@ -147,7 +188,7 @@ def _days(
 
 def _training_rows(
     features: FeatureSet, train: NDArray[np.int64], seed: int
-) -> tuple[_Matrix, _Matrix]:
+) -> tuple[Matrix, Matrix]:
     """Features ``[M, F]`` and the network's targets ``[M, H]`` (NaN: unknown) of the days of one seed."""
     stride = max(1, -(-int(features.member_SN[train].sum()) // _MAX_ROWS))
     sessions = train[seed % stride :: stride]
@@ -160,15 +201,15 @@ def _training_rows(
     return np.concatenate(x_parts), np.concatenate(target_parts)
 
 
-def _fit_ridge(x_MF: _Matrix, y_M: _Matrix, seed: int) -> _Scorer:
+def _fit_ridge(x_MF: Matrix, y_M: Matrix, seed: int) -> FittedModel:
     """A line; nothing of it is drawn."""
     from sklearn.linear_model import Ridge
 
     model = Ridge(alpha=_RIDGE_PENALTY * y_M.size).fit(x_MF, y_M)
-    return lambda x_NF: np.asarray(model.predict(x_NF), dtype=np.float64)
+    return Line(np.asarray(model.coef_, dtype=np.float64), float(model.intercept_))
 
 
-def _fit_lightgbm(x_MF: _Matrix, y_M: _Matrix, seed: int) -> _Scorer:
+def _fit_lightgbm(x_MF: Matrix, y_M: Matrix, seed: int) -> FittedModel:
     """Gradient-boosted trees (Ke et al., NeurIPS 2017), set for weak signals: slow and heavily bagged."""
     import lightgbm
 
@@ -187,11 +228,10 @@ def _fit_lightgbm(x_MF: _Matrix, y_M: _Matrix, seed: int) -> _Scorer:
         "num_threads": 2,
         "verbosity": -1,
     }
-    booster = lightgbm.train(parameters, lightgbm.Dataset(x_MF, y_M), _LIGHTGBM_ROUNDS)
-    return lambda x_NF: np.asarray(booster.predict(x_NF), dtype=np.float64)
+    return Trees(lightgbm.train(parameters, lightgbm.Dataset(x_MF, y_M), _LIGHTGBM_ROUNDS))
 
 
-FITS: dict[str, Callable[[_Matrix, _Matrix, int], _Scorer]] = {
+FITS: dict[str, Callable[[Matrix, Matrix, int], FittedModel]] = {
     "ridge": _fit_ridge,
     "lightgbm": _fit_lightgbm,
 }

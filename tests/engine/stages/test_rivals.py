@@ -25,10 +25,11 @@ from engine.stages.context import StageContext, Stop, StopFlag
 from engine.stages.fit import score_seeds
 from engine.stages.identity import identity
 from engine.stages.load import Dataset
-from engine.stages.rivals import PERCEPTRON, hearing, perceptron, score_rivals
+from engine.stages.rivals import hearing, score_rivals
 from engine.training import baselines
 from engine.training.baselines import count_fits
 from engine.training.device import Runtime
+from engine.training.members import PERCEPTRON, perceptron
 from engine.training.scoring import score_days
 from tests.conftest import World
 from tests.engine.training.test_planted import StopAfter

@@ -103,8 +103,8 @@ def test_ridge_does_not_learn_what_its_label_is_neutral_to(world: World) -> None
         known = replace(world.features, forward_return_SNH=returns_SNH, neutral=neutral)
         x_MF, target_MH = _training_rows(known, world.split.train, 1)
         kept_M = np.isfinite(target_MH[:, 0])
-        predict = _fit_ridge(x_MF[kept_M][:, [b, c]], target_MH[kept_M, 0], 1)
-        zero, one_b, one_c = predict(np.array([[0, 0], [1, 0], [0, 1]], np.float32))
+        line = _fit_ridge(x_MF[kept_M][:, [b, c]], target_MH[kept_M, 0], 1)
+        zero, one_b, one_c = line.score(np.array([[0, 0], [1, 0], [0, 1]], np.float32))
         weights[neutral] = (one_b - zero, one_c - zero)
     assert weights[()][0] > 2 * weights[()][1] > 0
     assert abs(weights[("beta_60",)][0]) < 0.1 * weights[("beta_60",)][1]

@@ -104,13 +104,11 @@ def score_plain(
 
     ``names``: those that are wanted, with their ending. ``heard``: the data set as `hearing` gives it.
     """
-    wanted = {kind_of(name) for name in names}
-    kinds = [kind for kind in FITS if kind in wanted]
-    networks = [name for name in (NETWORK, PERCEPTRON) if name in wanted]
     config = context.config
-    progress = _Progress(
-        sink, context.stop, count_fits(config, seeds, kinds) + seeds * len(networks)
-    )
+    kinds = [kind for kind in FITS if kind + PLAIN in names]
+    networks = [kind + PLAIN for kind in (NETWORK, PERCEPTRON) if kind + PLAIN in names]
+    fits = count_fits(config, seeds, kinds) + seeds * len(networks)
+    progress = _Progress(sink, context.stop, fits)
     frames = []
     if kinds:
         plain = member_config(config, PLAIN)
@@ -128,18 +126,12 @@ def score_plain(
                 done=progress.count,
             )
         )
-    for name in networks:
-        member = name + PLAIN
+    for member in networks:
+        own = replace(context, config=member_config(config, member))
+        seen = dataset if kind_of(member) == NETWORK else heard
         with torch.random.fork_rng():
             scores = score_seeds(
-                replace(context, config=member_config(config, member)),
-                run,
-                dataset if name == NETWORK else heard,
-                [fold],
-                seeds=seeds,
-                parts=parts,
-                sink=progress,
-                model=member,
+                own, run, seen, [fold], seeds=seeds, parts=parts, sink=progress, model=member
             )
         frames.append(named(scores, member))
     return frames

@@ -7,6 +7,7 @@ import polars as pl
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from engine.config import Config
 from engine.data.store import PanelStore
 from engine.dataset.split import Fold, Split, single_split
 from engine.errors import Interrupted
@@ -246,13 +247,10 @@ def _with_scores(
     scores = pl.concat(frames).sort("date", "symbol")
     write_predictions(run, scores, features, context.config)
     ours = evaluate(scores, features, null_draws=training.null_draws, seed=training.seed)
-    if not baselines.is_empty():
-        table = pl.concat([named(scores, NETWORK), baselines], how="diagonal")
-        mixed = blended(table, context.config)
-        if mixed is not None:
-            mixed = named(mixed, BLEND)
-            judged |= _judge_baselines(context, mixed, features, trainer.sink)
-            baselines = pl.concat([baselines, mixed], how="diagonal")
+    baselines = _with_blend(scores, baselines, context.config)
+    if BLEND in baselines.get_column("name", default=pl.Series()):
+        mixed = baselines.filter(pl.col("name") == BLEND)
+        judged |= _judge_baselines(context, mixed, features, trainer.sink)
     rivals = against_baselines(scores, baselines, features, context.config)
     return replace(
         found,
@@ -272,6 +270,16 @@ def _with_scores(
         sessions_per_second=progress.sessions_per_second,
         graph_worth=graph_worth(scored["validation"], context.config),
         blocks_worth=_blocks_worth(trainer, scored["validation"]),
+    )
+
+
+def _with_blend(scores: pl.DataFrame, baselines: pl.DataFrame, config: Config) -> pl.DataFrame:
+    """The baselines and, if they and the network are all its members, the blend beside them."""
+    if baselines.is_empty():
+        return baselines
+    mixed = blended(pl.concat([named(scores, NETWORK), baselines], how="diagonal"), config)
+    return (
+        baselines if mixed is None else pl.concat([baselines, named(mixed, BLEND)], how="diagonal")
     )
 
 

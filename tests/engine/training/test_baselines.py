@@ -81,7 +81,7 @@ def test_they_learn_the_target_of_the_network(world: World) -> None:
     """Of the same day, bit for bit; what `FeatureSet.neutral` names is no part of it."""
     taught = replace(world.features, neutral=("beta_60", "volatility_20"))
     train = world.split.train[-1:]
-    x_MF, target_MH = _training_rows(taught, train, 1)
+    x_MF, target_MH, _ = _training_rows(taught, train, 1)
     batch = make_batch(taught, None, train.tolist(), world.config.split.window)
     np.testing.assert_array_equal(target_MH, batch.target_MH.numpy())
     np.testing.assert_array_equal(x_MF, batch.x_MTF[:, -1].numpy())
@@ -101,9 +101,9 @@ def test_ridge_does_not_learn_what_its_label_is_neutral_to(world: World) -> None
     weights = {}
     for neutral in ((), ("beta_60",)):
         known = replace(world.features, forward_return_SNH=returns_SNH, neutral=neutral)
-        x_MF, target_MH = _training_rows(known, world.split.train, 1)
+        x_MF, target_MH, _ = _training_rows(known, world.split.train, 1)
         kept_M = np.isfinite(target_MH[:, 0])
-        predict = _fit_ridge(x_MF[kept_M][:, [b, c]], target_MH[kept_M, 0], 1)
+        predict = _fit_ridge(x_MF[kept_M][:, [b, c]], target_MH[kept_M, 0], None, 1)
         zero, one_b, one_c = predict(np.array([[0, 0], [1, 0], [0, 1]], np.float32))
         weights[neutral] = (one_b - zero, one_c - zero)
     assert weights[()][0] > 2 * weights[()][1] > 0

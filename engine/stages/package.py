@@ -21,10 +21,11 @@ from engine.stages.fit import fold_checkpoints
 from engine.stages.identity import DATA, identity, input_rules
 from engine.stages.load import Dataset, load_dataset, raw_days, session_window
 from engine.training.ensemble import Ensemble
+from engine.training.refit import final_folder
 from engine.training.snapshots import Snapshots
 
 _REFERENCE_DAYS = 16
-"""Sessions of the validation span, evenly spaced, that stand for it."""
+"""Sessions of the reference's span, evenly spaced, that stand for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ def _of_the_data(config: Config, dataset: Dataset) -> Config:
 
 
 def _networks_of(run: Run, config: Config, dataset: Dataset) -> Networks:
-    """The kept weights of a training, or of every seed of a walk-forward's newest fold.
+    """The weights that scored the test days: of a training, or of every seed of a walk-forward's newest fold.
 
     Weights that belong to other rules, features or sizes are a GateError; other data are welcome.
     """
@@ -74,7 +75,9 @@ def _networks_of(run: Run, config: Config, dataset: Dataset) -> Networks:
     if run.command == "walkforward":
         folders = _newest_fold(run, config, trained)
     found = [
-        Snapshots(directory=folder, identity=identity(own, dataset)).files("kept", ignore=DATA)
+        Snapshots(
+            directory=final_folder(folder, own.training), identity=identity(own, dataset)
+        ).files("kept", ignore=DATA)
         for folder, own in folders
     ]
     return Networks(
@@ -118,15 +121,18 @@ def _facts(networks: Networks, dataset: Dataset) -> dict[str, object]:
 def _make_reference(
     networks: Networks, dataset: Dataset, ensemble: Ensemble, sink: EventSink
 ) -> Reference:
-    """Raw features and scores on evenly spaced sessions of the span that chose the epochs."""
+    """Raw features and scores on evenly spaced sessions of a span that no weight was learned from: the one
+    that chose the epochs or, after a refit, the test's. No label of them is looked at.
+    """
     features, config = dataset.features, networks.config
     usable = valid_sessions(features, config.split, config.universe.min_names)
-    span = networks.trained.splits.validation
+    splits = networks.trained.splits
+    span = splits.test if splits.refitted else splits.validation
     dates_V = features.dates_S[usable]
     inside = usable[(dates_V >= np.datetime64(span.first)) & (dates_V <= np.datetime64(span.last))]
     if inside.size == 0:
         raise UsageError(
-            f"the data have none of the days {span.first} to {span.last} that it was chosen on",
+            f"the data have none of the days {span.first} to {span.last} that drift is measured against",
             hint="ingest that history too",
         )
     chosen = inside[np.unique(np.linspace(0, inside.size - 1, _REFERENCE_DAYS).astype(int))]

@@ -11,7 +11,7 @@ import torch
 
 from engine.config import Config
 from engine.dataset.heard import with_neighbours
-from engine.dataset.split import Fold, Part
+from engine.dataset.split import Fold, Part, Split, refit_split
 from engine.errors import Interrupted
 from engine.runs.events import (
     Advanced,
@@ -60,17 +60,21 @@ def score_rivals(
     scores already goes on with the same numbers. Interrupted, after the fit or the step, when asked to stop.
     """
     config = context.config
-    progress = _Progress(sink, context.stop, count_fits(config, seeds) + seeds)
-    frame = compute_baselines(
-        as_taught(dataset, fold.split, config).features,
-        fold.split,
-        config=config,
-        fold=fold.index,
-        seeds=seeds,
-        parts=parts,
-        sink=sink,
-        done=progress.count,
-    )
+    fits = _fits(dataset, fold.split, parts, config)
+    progress = _Progress(sink, context.stop, len(fits) * count_fits(config, seeds) + seeds)
+    frames = [
+        compute_baselines(
+            as_taught(dataset, split, config).features,
+            split,
+            config=config,
+            fold=fold.index,
+            seeds=seeds,
+            parts=scored,
+            sink=sink,
+            done=progress.count,
+        )
+        for split, scored in fits
+    ]
     with torch.random.fork_rng():
         scores = score_seeds(
             replace(context, config=perceptron(config)),
@@ -82,7 +86,21 @@ def score_rivals(
             sink=progress,
             model=PERCEPTRON,
         )
-    return pl.concat([frame, scores.select(pl.lit(PERCEPTRON).alias("name"), pl.all())])
+    return pl.concat([*frames, scores.select(pl.lit(PERCEPTRON).alias("name"), pl.all())])
+
+
+def _fits(
+    dataset: Dataset, split: Split, parts: Sequence[Part], config: Config
+) -> list[tuple[Split, Sequence[Part]]]:
+    """The days that ridge and LightGBM learn, and the parts that each of these fits scores.
+
+    They choose nothing on validation days, so with `training.refit` those of the test learn these at once.
+    """
+    if not config.training.refit or "test" not in parts:
+        return [(split, parts)]
+    longer = refit_split(dataset.features, split, config.split, config.universe.min_names)
+    rest = [part for part in parts if part != "test"]
+    return [*([(split, rest)] if rest else []), (longer, ("test",))]
 
 
 def perceptron(config: Config) -> Config:

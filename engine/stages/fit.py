@@ -220,9 +220,8 @@ def score_network(
 
     They lie in ``folds/`` of the run: a network that was done before the run was cut off is not trained
     again, one that was cut off goes on from its last checkpoint. With ``training.warm_start`` a network
-    begins with the weights of the fold before, which knew nothing of this fold's days either: those of its
-    first fit, since a refit has learned from days that validate here. ``model`` is what the run calls the
-    networks of this configuration.
+    begins with what the fold before chose, which knew nothing of this fold's days either (its refit did).
+    ``model`` is what the run calls the networks of this configuration.
     """
     seed = context.config.training.seed
     name = _name(fold.index, seed, model)
@@ -231,8 +230,7 @@ def score_network(
         sink.emit(Noted(message=f"{name}: done before"))
         return pl.read_parquet(path)
     sink.emit(FoldStarted(fold=fold.index, folds=of, seed=seed, seeds=seeds))
-    warm = context.config.training.warm_start and fold.index > 0
-    begin = fold_checkpoints(run, fold.index - 1, seed, model) if warm else None
+    begin = _warm_start(context, run, fold, model)
     trainer = build_trainer(
         context,
         as_taught(dataset, fold.split, context.config),
@@ -251,11 +249,19 @@ def score_network(
     except TrainingStopped as error:
         hint = f"`atft-tui {run.command} --resume {run.id}`" if run.command in RESUMABLE else ""
         raise Interrupted(f"{run.id}: stopped in {name}", hint=hint) from error
-    days = {part: scorers[part].score(getattr(fold.split, part)) for part in parts}
     features, index = dataset.features, fold.index
+    days = {part: scorers[part].score(getattr(fold.split, part)) for part in parts}
     frame = pl.concat(d.to_frame(features, split=p, fold=index) for p, d in days.items())
     write_parquet(path, frame)
     return frame
+
+
+def _warm_start(context: StageContext, run: Run, fold: Fold, model: str) -> Path | None:
+    """Where the weights lie that a fold's network begins with; None for fresh ones."""
+    training = context.config.training
+    if not training.warm_start or not fold.index:
+        return None
+    return fold_checkpoints(run, fold.index - 1, training.seed, model)
 
 
 def _name(fold: int, seed: int, model: str) -> str:

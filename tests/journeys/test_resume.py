@@ -115,6 +115,7 @@ def test_kill_9_in_the_refit_then_resume_equals_an_unbroken_run_bit_for_bit(mark
     )
 
 
+@pytest.mark.slow
 def test_kill_9_at_ten_random_moments_of_one_run(market: Path, unbroken: Run) -> None:
     """Killed ten times on its way, in steps, validations and while it writes; then left alone."""
     rng = random.Random(20261125)

@@ -234,6 +234,19 @@ def test_a_refit_after_it_changes_no_network_and_weights_of_days_do(
     assert of_config()["training"] == digest(rules), "weights of before these keys still fit"
 
 
+def test_a_refit_on_permuted_labels_learns_no_true_one(bench: Bench, world: World) -> None:
+    """Those of the embargo between training and validation days are learned too; the test keeps its own."""
+    changes = {"training.permute_labels": True, "training.refit": True}
+    config = override(world.config, changes, origin="test")
+    longer = refit_split(world.features, world.split, config.split, config.universe.min_names)
+    dealt = as_taught(bench.dataset(), longer, config).features.forward_return_SNH
+    for session in range(int(world.split.train[0]), int(world.features.dates_S.size)):
+        same = np.array_equal(
+            dealt[session], world.features.forward_return_SNH[session], equal_nan=True
+        )
+        assert same == (session > world.split.validation[-1])
+
+
 def test_its_training_tells_progress_and_answers_and_nothing_else(bench: Bench) -> None:
     """Its epochs, steps and checkpoints would be taken for the network's."""
     run = bench.run()

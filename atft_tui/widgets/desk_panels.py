@@ -58,9 +58,9 @@ def _champion_text(value: Champion) -> Text:
     model, facts = value.history.champion, value.facts
     if not model:
         return Text("none: no run was promoted yet", style=WARN)
-    last = fmt.clean(facts.last_session) if facts else ""
+    last = fmt.clean(facts.trained_to) if facts else ""
     made = f"{fmt.clean(facts.words)}, " if facts else ""
-    words = f"  since {since(value)}, {made}data to {last}"
+    words = f"  since {since(value)}, {made}trained to {last}"
     return line((fmt.clean(model), STRONG), words)
 
 

@@ -161,6 +161,10 @@ class TrainingConfig(ConfigTable):
     """swa: share of a phase's steps after which weights are averaged; before, the newest count."""
     warm_start: bool = False
     """Walk-forward: a fold's networks begin with the weights of the fold before, same seed."""
+    refit: bool = False
+    """Fit again on all labelled days before the test, as validation chose: test scores and models are its."""
+    recency_half_life: int = Field(0, ge=0, le=5040)
+    """Labels so many sessions older count half as much, for the network and its rivals; 0 = all alike."""
     permute_labels: bool = False
     """Label permutation test: training and validation days get other stocks' returns; never a model."""
     score_horizon: int = Field(5, ge=1)
@@ -247,6 +251,7 @@ _FIXED = (
     "training.mode",
     "training.score_horizon",
     "training.smoothing_epochs",
+    "training.refit",
     "training.null_draws",
     "training.log_every",
     "training.checkpoint_steps",

@@ -101,7 +101,7 @@ class ModelFacts(Struct, frozen=True, kw_only=True):
     splits: dict[str, object] = {}
     """``train``, ``validation`` and ``test`` -> ISO dates ``first`` and ``last``, and the gaps between."""
     last_session: str = ""
-    """Last session of the data that it was trained on."""
+    """Newest session of the data when it was trained; it has learned from none after `trained_to`."""
     score_horizon: int = 0
     """Sessions that the traded score looks ahead."""
     test: RankICSummary
@@ -123,6 +123,24 @@ class ModelFacts(Struct, frozen=True, kw_only=True):
         )
 
     @property
+    def trained_to(self) -> str:
+        """Last session whose label was learned from, ISO date; in older packages the last training day."""
+        spans = self._spans
+        return spans.trained_to or spans.train.last or self.last_session
+
+    @property
     def chosen_to(self) -> str:
         """Last session that the training or the choice of its epochs has seen, ISO date."""
-        return record.convert(self.splits, Spans, "splits of a model").validation.last
+        return self._spans.validation.last
+
+    def has_seen(self, session: str) -> bool:
+        """Whether training or the choice of epochs has seen the session (ISO date) or a return from it on.
+
+        A refit has learned from labels that end in the embargo before the test days.
+        """
+        spans = self._spans
+        return session < spans.test.first if spans.refitted else session <= spans.validation.last
+
+    @property
+    def _spans(self) -> Spans:
+        return record.convert(self.splits, Spans, "splits of a model")

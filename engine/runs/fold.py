@@ -127,8 +127,7 @@ def _monitored(state: RunState, events: Sequence[RunEvent]) -> RunState:
         if isinstance(event, StepLogged):
             if first < 0.0:
                 first = structs.replace(state, steps=(event,)).done_share
-            gap = seconds_between(last_at, event.at)
-            seconds += gap if 0.0 < gap <= _MAX_STEP_S else 0.0
+            seconds += _step_seconds(last_at, event.at)
             last_at = event.at
     return structs.replace(
         state,
@@ -142,6 +141,12 @@ def _monitored(state: RunState, events: Sequence[RunEvent]) -> RunState:
         last_step_at=last_at,
         training_seconds=seconds,
     )
+
+
+def _step_seconds(last: str, now: str) -> float:
+    """Time between two monitored steps; 0 where it was no training."""
+    gap = seconds_between(last, now)
+    return gap if 0.0 < gap <= _MAX_STEP_S else 0.0
 
 
 def _thinned(points: Sequence[_P], rank: Callable[[_P], float] | None = None) -> list[_P]:
@@ -188,6 +193,22 @@ def _run_started(state: RunState, event: RunStarted) -> _Changes:
         "warnings": state.warnings if event.resumed else (),
         "diagnoses": state.diagnoses if event.resumed else (),
         "assertions": (),
+    }
+
+
+def _advanced(state: RunState, event: Advanced) -> _Changes:
+    """The steps of a refit come as its progress; the time they take is training too."""
+    if event.stage != "refit":
+        return {"advanced": event}
+    again = structs.replace(state, refit_share=event.done / max(1, event.total))
+    first = state.first_step_done if state.first_step_done >= 0.0 else again.done_share
+    seconds = state.training_seconds + _step_seconds(state.last_step_at, event.at)
+    return {
+        "advanced": event,
+        "refit_share": again.refit_share,
+        "first_step_done": first,
+        "last_step_at": event.at,
+        "training_seconds": seconds,
     }
 
 
@@ -270,6 +291,7 @@ def _fold_started(state: RunState, event: FoldStarted) -> _Changes:
         "networks": (*state.networks, network)[-_MAX_TRIALS:],
         "checkpoint": None,
         "blocks_worth": None,
+        "refit_share": 0.0,
         "last_step_at": "",
     }
 
@@ -284,7 +306,7 @@ def _again(
 _CHANGES: dict[type, Callable[[RunState, Any], _Changes]] = {
     RunStarted: _run_started,
     StageStarted: lambda s, e: {"stage": e.stage, "advanced": None},
-    Advanced: lambda s, e: {"advanced": e},
+    Advanced: _advanced,
     PlanMade: _planned,
     ModelBuilt: lambda s, e: {"model": e},
     AssertionChecked: lambda s, e: {"assertions": (*s.assertions, e)},

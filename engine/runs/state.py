@@ -100,6 +100,8 @@ class RunState(Struct, frozen=True, kw_only=True):
     log: tuple[LogLine, ...] = ()
     last_step_at: str = ""
     """When the newest step was logged; empty where the next one begins the counting anew."""
+    refit_share: float = 0.0
+    """Share of the current network's refit that lies behind, 0..1."""
     training_seconds: float = 0.0
     """Spent by this process since its first step, without pauses and jumps of the clock."""
     first_step_done: float = -1.0
@@ -141,7 +143,10 @@ class RunState(Struct, frozen=True, kw_only=True):
 
     @property
     def network_share(self) -> float:
-        """Share of the network's planned epochs that lies behind, 0..1; finished phases count whole."""
+        """Share of the network's planned epochs that lies behind, 0..1; finished phases count whole.
+
+        A refit, whose length is known at its beginning only, counts as half.
+        """
         if self.plan is None or not sum(self.plan.epochs):
             return 0.0
         done = 0.0
@@ -153,7 +158,8 @@ class RunState(Struct, frozen=True, kw_only=True):
                 last = self.steps[-1] if self.steps else None
                 if last and (not self.epochs or last.epoch > self.epochs[-1].epoch):
                     done += last.epoch_fraction
-        return min(1.0, done / sum(self.plan.epochs))
+        share = min(1.0, done / sum(self.plan.epochs))
+        return (share + self.refit_share) / 2 if self.plan.refit else share
 
     @property
     def done_share(self) -> float:

@@ -1,15 +1,16 @@
 """The networks of a dataset: a trainer that may begin, a fold's network with its scores, their mean."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from engine.config import Config
-from engine.dataset.loader import epoch_steps
-from engine.dataset.split import Fold, Part, Split
+from engine.dataset.loader import steps_of_epoch
+from engine.dataset.split import Fold, Part, Split, refit_split
 from engine.errors import GateError, Interrupted
 from engine.features.feature_set import FeatureSet
 from engine.files import digest, write_parquet
@@ -29,6 +30,7 @@ from engine.training.control import RunControl, TrainingStopped
 from engine.training.device import Runtime, apply_mode, choose_device
 from engine.training.machine import MachineProbe
 from engine.training.progress import Progress
+from engine.training.refit import REFIT, Refit, RefitSink, repeats_of
 from engine.training.snapshots import Snapshots
 from engine.training.startup import check_startup
 from engine.training.trainer import Trainer
@@ -49,10 +51,13 @@ def build_trainer(
     directory: Path,
     runtime: Runtime,
     sink: EventSink,
+    begin: Path | None = None,
+    make: Callable[..., Trainer] = Trainer,
 ) -> Trainer:
     """A trainer with freshly initialised weights, its plan told and its start-up assertions passed.
 
-    ``directory``: of its checkpoints.
+    ``directory``: of its checkpoints. ``begin``: of another one, whose kept weights it begins with.
+    ``make``: the kind of trainer.
     """
     config, features = context.config, dataset.features
     if config.uses_graph and dataset.graphs is not None:
@@ -69,7 +74,7 @@ def build_trainer(
         device=runtime.device,
         sink=sink,
     )
-    return Trainer(
+    trainer = make(
         config=config,
         features=features,
         graphs=dataset.graphs,
@@ -83,18 +88,57 @@ def build_trainer(
         progress=Progress(),
         control=RunControl(files=ControlFiles.of(run), sink=sink, stop=context.stop),
     )
+    if begin is not None:
+        replace(trainer.snapshots, directory=begin).load_weights("kept", model)
+        sink.emit(Noted(message=f"begins with the weights of {begin.name}"))
+    return trainer
+
+
+def refitted(
+    first: Trainer,
+    context: StageContext,
+    dataset: Dataset,
+    *,
+    run: Run,
+    sink: EventSink,
+    begin: Path | None = None,
+) -> Trainer:
+    """The network that scores the test days: with `training.refit` one that a second fit has made, else
+    that of the first fit, which has ended.
+
+    ``begin`` as the first fit had it. The first fit's network is what it was. TrainingStopped when stopped.
+    """
+    config, repeats = context.config, repeats_of(first)
+    if not config.training.refit:
+        return first
+    split = refit_split(dataset.features, first.split, config.split, config.universe.min_names)
+    told = RefitSink(sink=sink, repeats=repeats, before=first.progress.step)
+    days = dataset.features.dates_S[split.train[[0, -1]]]
+    sink.emit(StageStarted(stage=REFIT))
+    names = ", ".join(repeat.phase.name for repeat in repeats)
+    message = f"refit of {names}: {told.total:,} steps on {split.train.size:,} days to {days[-1]}"
+    sink.emit(Noted(message=message))
+    second = build_trainer(
+        context,
+        as_taught(dataset, split, config),
+        split,
+        run=run,
+        directory=first.snapshots.directory / REFIT,
+        runtime=start_runtime(config, told),
+        sink=told,
+        begin=begin,
+        make=partial(Refit, repeats=repeats),
+    )
+    second.progress = Progress(step=first.progress.step, epoch=first.progress.epoch)
+    second.run(resume=True)
+    told.advanced(told.total, "done")
+    return second
 
 
 def _announce(
     config: Config, features: FeatureSet, split: Split, model: ATFTGATFAN, sink: EventSink
 ) -> None:
-    steps = epoch_steps(
-        split.train,
-        stride=config.training.day_stride,
-        days_per_step=config.training.days_per_step,
-        seed=config.training.seed,
-        epoch=0,
-    )
+    steps = steps_of_epoch(config.training, split.train, 0)
     sink.emit(
         PlanMade(
             phases=[phase.name for phase in config.training.phases],
@@ -103,6 +147,7 @@ def _announce(
             train_sessions=split.train.size,
             validation_sessions=split.validation.size,
             test_sessions=split.test.size,
+            refit=config.training.refit and split.test.size > 0,
         )
     )
     sink.emit(
@@ -180,8 +225,8 @@ def score_network(
 
     They lie in ``folds/`` of the run: a network that was done before the run was cut off is not trained
     again, one that was cut off goes on from its last checkpoint. With ``training.warm_start`` a network
-    begins with the weights of the fold before, which knew nothing of this fold's days either. ``model``
-    is what the run calls the networks of this configuration.
+    begins with what the fold before chose, which knew nothing of this fold's days either (its refit did).
+    ``model`` is what the run calls the networks of this configuration.
     """
     seed = context.config.training.seed
     name = _name(fold.index, seed, model)
@@ -190,6 +235,7 @@ def score_network(
         sink.emit(Noted(message=f"{name}: done before"))
         return pl.read_parquet(path)
     sink.emit(FoldStarted(fold=fold.index, folds=of, seed=seed, seeds=seeds))
+    begin = _warm_start(context, run, fold, model)
     trainer = build_trainer(
         context,
         as_taught(dataset, fold.split, context.config),
@@ -198,21 +244,29 @@ def score_network(
         directory=fold_checkpoints(run, fold.index, seed, model),
         runtime=start_runtime(context.config, sink),
         sink=sink,
+        begin=begin,
     )
-    if context.config.training.warm_start and fold.index:
-        directory = fold_checkpoints(run, fold.index - 1, seed, model)
-        replace(trainer.snapshots, directory=directory).load_weights("kept", trainer.model)
-        sink.emit(Noted(message=f"begins with the weights of {directory.name}"))
+    scorers: dict[Part, Trainer] = dict.fromkeys(parts, trainer)
     try:
         trainer.run(resume=True)
+        if "test" in scorers:
+            scorers["test"] = refitted(trainer, context, dataset, run=run, sink=sink, begin=begin)
     except TrainingStopped as error:
         hint = f"`atft-tui {run.command} --resume {run.id}`" if run.command in RESUMABLE else ""
         raise Interrupted(f"{run.id}: stopped in {name}", hint=hint) from error
-    days = {part: trainer.score(getattr(fold.split, part)) for part in parts}
     features, index = dataset.features, fold.index
+    days = {part: scorers[part].score(getattr(fold.split, part)) for part in parts}
     frame = pl.concat(d.to_frame(features, split=p, fold=index) for p, d in days.items())
     write_parquet(path, frame)
     return frame
+
+
+def _warm_start(context: StageContext, run: Run, fold: Fold, model: str) -> Path | None:
+    """Where the weights lie that a fold's network begins with; None for fresh ones."""
+    training = context.config.training
+    if not training.warm_start or not fold.index:
+        return None
+    return fold_checkpoints(run, fold.index - 1, training.seed, model)
 
 
 def _name(fold: int, seed: int, model: str) -> str:

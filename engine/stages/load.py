@@ -111,7 +111,8 @@ class Shelf:
 
 
 def as_taught(dataset: Dataset, split: Split, config: Config) -> Dataset:
-    """The data set as training and selection see it: neutral labels, and for a permutation test no signal.
+    """The data set as training and selection see it: neutral labels with the weights of their days, and for
+    a permutation test no signal.
 
     What only judges, the test days, keeps its own returns. A feature of `loss.neutral_to` that is not among
     the columns is a ConfigError.
@@ -123,11 +124,27 @@ def as_taught(dataset: Dataset, split: Split, config: Config) -> Dataset:
             f"loss.neutral_to: {', '.join(unknown)} is not among the {len(names)} features",
             hint="take it out, e.g. --set loss.neutral_to=[], or add its family to features.families",
         )
-    features = replace(dataset.features, neutral=config.loss.neutral_to)
+    weight_S = recency_weights(
+        dataset.features.dates_S.size, split.train, config.training.recency_half_life
+    )
+    features = replace(dataset.features, neutral=config.loss.neutral_to, weight_S=weight_S)
     if config.training.permute_labels:
         deciding = np.concatenate([split.train, split.validation])
         features = permuted_labels(features, deciding, config.training.seed)
     return replace(dataset, features=features)
+
+
+def recency_weights(
+    sessions: int, train: NDArray[np.int64], half_life: int
+) -> NDArray[np.float32] | None:
+    """Weight ``[S]`` of each session's label: halved with every ``half_life`` sessions of age, mean 1 over
+    ``train``. None for a half-life of 0: all alike.
+    """
+    if not half_life:
+        return None
+    weight_S = np.exp2((np.arange(sessions) - train[-1]) / half_life)
+    scaled_S: NDArray[np.float32] = (weight_S / weight_S[train].mean()).astype(np.float32)
+    return scaled_S
 
 
 def oracle_frame(

@@ -26,10 +26,11 @@ from engine.stages.rivals import FITTED, hearing
 from engine.training.baselines import fitted_name
 from engine.training.ensemble import Ensemble
 from engine.training.members import PERCEPTRON, kind_of, member_config
+from engine.training.refit import final_folder
 from engine.training.snapshots import Snapshots
 
 _REFERENCE_DAYS = 16
-"""Sessions of the validation span, evenly spaced, that stand for it."""
+"""Sessions of the reference's span, evenly spaced, that stand for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,8 @@ def _of_the_data(config: Config, dataset: Dataset) -> Config:
 
 
 def _trained_by(run: Run, config: Config, dataset: Dataset) -> Trained:
-    """The kept weights of a training, or every seed of every member of a walk-forward's newest fold.
+    """The weights that scored the test days: of a training, or of every seed of every member of a
+    walk-forward's newest fold.
 
     Weights that belong to other rules, features or sizes are a GateError; other data are welcome.
     """
@@ -81,8 +83,7 @@ def _trained_by(run: Run, config: Config, dataset: Dataset) -> Trained:
     if result.status != "done":
         raise UsageError(f"{run.id}: {result.status}", hint="finish it with --resume")
     if run.command != "walkforward":
-        own = Snapshots(directory=run.path("checkpoints"), identity=identity(config, dataset))
-        members = [_networks(NETWORK, [own])]
+        members = [_networks(NETWORK, [_kept(run.path("checkpoints"), config, dataset)])]
     elif result.model in (NETWORK, BLEND):
         names = config.blend.members if result.model == BLEND else (NETWORK,)
         fold = max(row.fold for row in result.folds)
@@ -93,6 +94,13 @@ def _trained_by(run: Run, config: Config, dataset: Dataset) -> Trained:
             hint="a champion is a network or a blend; `atft-tui walkforward --model blend`",
         )
     return Trained(members=tuple(members), config=config, result=result)
+
+
+def _kept(folder: Path, config: Config, dataset: Dataset) -> Snapshots:
+    """The checkpoints of what scored the test days: of the refit if there was one."""
+    return Snapshots(
+        directory=final_folder(folder, config.training), identity=identity(config, dataset)
+    )
 
 
 def _member(run: Run, config: Config, dataset: Dataset, fold: int, name: str) -> MemberFiles:
@@ -106,7 +114,7 @@ def _member(run: Run, config: Config, dataset: Dataset, fold: int, name: str) ->
     for number in range(plan.seeds):
         seeded = seeded_config(member_config(config, name), number)
         folder = fold_checkpoints(run, fold, seeded.training.seed, name)
-        snapshots.append(Snapshots(directory=folder, identity=identity(seeded, seen)))
+        snapshots.append(_kept(folder, seeded, seen))
     return _networks(name, snapshots)
 
 
@@ -148,15 +156,18 @@ def _facts(trained: Trained, dataset: Dataset) -> dict[str, object]:
 def _make_reference(
     trained: Trained, dataset: Dataset, ensemble: Ensemble, sink: EventSink
 ) -> Reference:
-    """Raw features and scores on evenly spaced sessions of the span that chose the epochs."""
+    """Raw features and scores on evenly spaced sessions of a span that no weight was learned from: the one
+    that chose the epochs or, after a refit, the test's. No label of them is looked at.
+    """
     features, config = dataset.features, trained.config
     usable = valid_sessions(features, config.split, config.universe.min_names)
-    span = trained.result.splits.validation
+    splits = trained.result.splits
+    span = splits.test if splits.refitted else splits.validation
     dates_V = features.dates_S[usable]
     inside = usable[(dates_V >= np.datetime64(span.first)) & (dates_V <= np.datetime64(span.last))]
     if inside.size == 0:
         raise UsageError(
-            f"the data have none of the days {span.first} to {span.last} that it was chosen on",
+            f"the data have none of the days {span.first} to {span.last} that drift is measured against",
             hint="ingest that history too",
         )
     chosen = inside[np.unique(np.linspace(0, inside.size - 1, _REFERENCE_DAYS).astype(int))]

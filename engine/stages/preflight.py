@@ -23,6 +23,8 @@ _GIB = 2**30
 _CALENDAR_WARNING_DAYS = 60
 _CHECKPOINT_COPIES = 5
 """resume, healthy, best, kept, and the one being written."""
+_REFIT_COPIES = 4
+"""Those of a refit, which has no best; in memory the first network stays beside it."""
 _OPTIMIZER_FACTOR = 3
 """Weights and two moments."""
 
@@ -87,8 +89,11 @@ def _data(context: StageContext) -> list[PreflightRow]:
     tensor = quality.sessions * quality.symbols * n_features * itemsize
     parameters = sum(parameter_table(build_model(config, n_features)).values()) * 4
     stocks_a_day = -(-quality.rows_out // max(quality.sessions, 1))
-    ram = 2 * tensor + step_bytes(config, n_features, stocks_a_day) + 0.6 * _GIB
-    disk = 1.2 * tensor + _CHECKPOINT_COPIES * _OPTIMIZER_FACTOR * parameters + 0.2 * _GIB
+    refit = config.training.refit
+    copies = _CHECKPOINT_COPIES + refit * _REFIT_COPIES
+    beside = refit * parameters
+    ram = 2 * tensor + step_bytes(config, n_features, stocks_a_day) + beside + 0.6 * _GIB
+    disk = 1.2 * tensor + copies * _OPTIMIZER_FACTOR * parameters + 0.2 * _GIB
     free_ram = psutil.virtual_memory().available
     free_disk = shutil.disk_usage(_existing(context)).free
     days_left = (calendar_span(panel.snapshot.exchange)[1] - context.now().date()).days

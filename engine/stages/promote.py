@@ -175,7 +175,7 @@ def _against_champion(
 ) -> GateCondition:
     """Both on the challenger's test days that neither has seen; the champion scores them now."""
     horizon = model.facts.score_horizon
-    config, seen = champion.config(), champion.facts.chosen_to
+    config, facts = champion.config(), champion.facts
     if horizon not in config.labels.horizons:
         return _condition("champion", False, f"has no score of {horizon} sessions")
     dataset = load_dataset(replace(context, config=config), context.sink, in_memory=False)
@@ -183,9 +183,8 @@ def _against_champion(
     ours = out_of_sample(run).frame
     usable = valid_sessions(features, config.split, config.universe.min_names)
     days = {str(features.dates_S[s]): int(s) for s in usable}
-    common = [
-        str(day) for day in ours["date"].unique().sort() if str(day) in days and str(day) > seen
-    ]
+    dates = [str(day) for day in ours["date"].unique().sort()]
+    common = [day for day in dates if day in days and not facts.has_seen(day)]
     if len(common) < _MIN_COMMON_DAYS:
         detail = f"only {len(common)} common days outside both spans, {_MIN_COMMON_DAYS} are needed"
         return _condition("champion", False, detail)

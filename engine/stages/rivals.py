@@ -11,7 +11,7 @@ import torch
 
 from engine.config import Config
 from engine.dataset.heard import with_neighbours
-from engine.dataset.split import Fold, Part
+from engine.dataset.split import Fold, Part, Split, refit_split
 from engine.errors import Interrupted
 from engine.records.train import NETWORK
 from engine.runs.events import (
@@ -62,18 +62,22 @@ def score_rivals(
     scores already goes on with the same numbers. Interrupted, after the fit or the step, when asked to stop.
     """
     config = context.config
-    progress = _Progress(sink, context.stop, count_fits(config, seeds) + seeds)
-    frame = compute_baselines(
-        as_taught(dataset, fold.split, config).features,
-        fold.split,
-        config=config,
-        fold=fold.index,
-        seeds=seeds,
-        parts=parts,
-        sink=sink,
-        keep=run.path(FITTED),
-        done=progress.count,
-    )
+    fits = _fits(dataset, fold.split, parts, config)
+    progress = _Progress(sink, context.stop, len(fits) * count_fits(config, seeds) + seeds)
+    frames = [
+        compute_baselines(
+            as_taught(dataset, split, config).features,
+            split,
+            config=config,
+            fold=fold.index,
+            seeds=seeds,
+            parts=scored,
+            sink=sink,
+            keep=run.path(FITTED),
+            done=progress.count,
+        )
+        for split, scored in fits
+    ]
     with torch.random.fork_rng():
         scores = score_seeds(
             replace(context, config=perceptron(config)),
@@ -85,7 +89,22 @@ def score_rivals(
             sink=progress,
             model=PERCEPTRON,
         )
-    return pl.concat([frame, named(scores, PERCEPTRON)])
+    return pl.concat([*frames, named(scores, PERCEPTRON)])
+
+
+def _fits(
+    dataset: Dataset, split: Split, parts: Sequence[Part], config: Config
+) -> list[tuple[Split, Sequence[Part]]]:
+    """The days that ridge and LightGBM learn, and the parts that each of these fits scores.
+
+    They choose nothing on validation days, so with `training.refit` those of the test learn these at once.
+    The fit that scores the test is the last, and is the one that stays in the run's files.
+    """
+    if not config.training.refit or "test" not in parts:
+        return [(split, parts)]
+    longer = refit_split(dataset.features, split, config.split, config.universe.min_names)
+    rest = [part for part in parts if part != "test"]
+    return [*([(split, rest)] if rest else []), (longer, ("test",))]
 
 
 def score_plain(
@@ -104,28 +123,27 @@ def score_plain(
 
     ``names``: those that are wanted, with their ending. ``heard``: the data set as `hearing` gives it.
     """
-    config = context.config
+    config, plain = context.config, member_config(context.config, PLAIN)
     kinds = [kind for kind in FITS if kind + PLAIN in names]
     networks = [kind + PLAIN for kind in (NETWORK, PERCEPTRON) if kind + PLAIN in names]
-    fits = count_fits(config, seeds, kinds) + seeds * len(networks)
-    progress = _Progress(sink, context.stop, fits)
-    frames = []
-    if kinds:
-        plain = member_config(config, PLAIN)
-        frames.append(
-            score_fitted(
-                as_taught(heard, fold.split, plain).features,
-                fold.split,
-                config=plain,
-                fold=fold.index,
-                seeds=seeds,
-                parts=parts,
-                keep=run.path(FITTED),
-                kinds=kinds,
-                suffix=PLAIN,
-                done=progress.count,
-            )
+    fits = _fits(heard, fold.split, parts, config) if kinds else []
+    total = len(fits) * count_fits(config, seeds, kinds) + seeds * len(networks)
+    progress = _Progress(sink, context.stop, total)
+    frames = [
+        score_fitted(
+            as_taught(heard, split, plain).features,
+            split,
+            config=plain,
+            fold=fold.index,
+            seeds=seeds,
+            parts=scored,
+            keep=run.path(FITTED),
+            kinds=kinds,
+            suffix=PLAIN,
+            done=progress.count,
         )
+        for split, scored in fits
+    ]
     for member in networks:
         own = replace(context, config=member_config(config, member))
         seen = dataset if kind_of(member) == NETWORK else heard

@@ -180,11 +180,12 @@ def _show(context: StageContext) -> Outcome:
         "action": reign.action,
         "run_id": reign.run,
         "networks": facts.networks,
+        "trained_to": facts.trained_to,
         **{name: told[name] for name in ("last_session", "splits", "score_horizon", "test")},
     }
     text = (
         f"champion {model.id}, {facts.words}, {reign.action} {reign.at}\n"
-        f"trained on data to {facts.last_session}, test RankIC h={facts.score_horizon} "
+        f"trained on data to {facts.trained_to}, test RankIC h={facts.score_horizon} "
         f"{facts.test.line}"
     )
     return Outcome(json=summary, text=text)

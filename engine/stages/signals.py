@@ -319,10 +319,10 @@ def _unsealed(context: StageContext, card: Card, why: str) -> Outcome:
 
 
 def _refuse_in_sample(model: Model, session: str) -> None:
-    last = model.facts.chosen_to
-    if session <= last:
+    if model.facts.has_seen(session):
         raise GateError(
-            f"{session} is inside the span that the model was trained and chosen on (to {last})",
+            f"{session} is inside the span that the model was trained and chosen on "
+            f"(to {model.facts.chosen_to})",
             hint="choose a later session, or a model of earlier data",
         )
 

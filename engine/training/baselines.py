@@ -1,8 +1,8 @@
 """Simple models on the same days: what the network has to beat.
 
-They see the last session's features (the same tensor) and learn the network's label, on training days
-only; nothing of validation or test decides anything about them. Ridge and LightGBM exist for the horizons
-of `Config.baseline_horizons`; their scores of other horizons are NaN.
+They see the last session's features (the same tensor) and learn the network's label, on the training days
+of the split given; nothing of its validation or test decides anything about them. Ridge and LightGBM exist
+for the horizons of `Config.baseline_horizons`; their scores of other horizons are NaN.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -139,12 +139,13 @@ def _fitted(
     """One model a horizon and seed of each kind."""
     models: dict[str, dict[int, list[FittedModel]]] = {kind: {} for kind in kinds}
     for seed in range(config.training.seed, config.training.seed + seeds):
-        x_MF, target_MH = _training_rows(features, train, seed)
+        x_MF, target_MH, weight_M = _training_rows(features, train, seed)
         for horizon in config.baseline_horizons:
             h = features.horizons.index(horizon)
             known_M = np.isfinite(target_MH[:, h])
+            weights = None if weight_M is None else weight_M[known_M]
             for kind in kinds:
-                model = FITS[kind](x_MF[known_M], target_MH[known_M, h], seed)
+                model = FITS[kind](x_MF[known_M], target_MH[known_M, h], weights, seed)
                 models[kind].setdefault(horizon, []).append(model)
                 done(f"{kind} h={horizon} seed {seed}")
     return {kind: FittedModels(by_horizon) for kind, by_horizon in models.items()}
@@ -188,8 +189,10 @@ def _days(
 
 def _training_rows(
     features: FeatureSet, train: NDArray[np.int64], seed: int
-) -> tuple[Matrix, Matrix]:
-    """Features ``[M, F]`` and the network's targets ``[M, H]`` (NaN: unknown) of the days of one seed."""
+) -> tuple[Matrix, Matrix, Matrix | None]:
+    """Features ``[M, F]``, the network's targets ``[M, H]`` (NaN: unknown) and the weights ``[M]`` of their
+    days (None: all alike), of the days of one seed.
+    """
     stride = max(1, -(-int(features.member_SN[train].sum()) // _MAX_ROWS))
     sessions = train[seed % stride :: stride]
     neutral = [features.features.index(name) for name in features.neutral]
@@ -198,18 +201,21 @@ def _training_rows(
         return_NH = features.forward_return_SNH[session, member_N].astype(np.float64)
         x_parts.append(x_NF)
         target_parts.append(targets(return_NH, x_NF[:, neutral].astype(np.float64)))
-    return np.concatenate(x_parts), np.concatenate(target_parts)
+    weight_M = None
+    if features.weight_S is not None:
+        weight_M = np.repeat(features.weight_S[sessions], [len(x_NF) for x_NF in x_parts])
+    return np.concatenate(x_parts), np.concatenate(target_parts), weight_M
 
 
-def _fit_ridge(x_MF: Matrix, y_M: Matrix, seed: int) -> FittedModel:
+def _fit_ridge(x_MF: Matrix, y_M: Matrix, weight_M: Matrix | None, seed: int) -> FittedModel:
     """A line; nothing of it is drawn."""
     from sklearn.linear_model import Ridge
 
-    model = Ridge(alpha=_RIDGE_PENALTY * y_M.size).fit(x_MF, y_M)
+    model = Ridge(alpha=_RIDGE_PENALTY * y_M.size).fit(x_MF, y_M, sample_weight=weight_M)
     return Line(np.asarray(model.coef_, dtype=np.float64), float(model.intercept_))
 
 
-def _fit_lightgbm(x_MF: Matrix, y_M: Matrix, seed: int) -> FittedModel:
+def _fit_lightgbm(x_MF: Matrix, y_M: Matrix, weight_M: Matrix | None, seed: int) -> FittedModel:
     """Gradient-boosted trees (Ke et al., NeurIPS 2017), set for weak signals: slow and heavily bagged."""
     import lightgbm
 
@@ -228,11 +234,12 @@ def _fit_lightgbm(x_MF: Matrix, y_M: Matrix, seed: int) -> FittedModel:
         "num_threads": 2,
         "verbosity": -1,
     }
-    return Trees(lightgbm.train(parameters, lightgbm.Dataset(x_MF, y_M), _LIGHTGBM_ROUNDS))
+    rows = lightgbm.Dataset(x_MF, y_M, weight=weight_M)
+    return Trees(lightgbm.train(parameters, rows, _LIGHTGBM_ROUNDS))
 
 
-FITS: dict[str, Callable[[Matrix, Matrix, int], FittedModel]] = {
+FITS: dict[str, Callable[[Matrix, Matrix, Matrix | None, int], FittedModel]] = {
     "ridge": _fit_ridge,
     "lightgbm": _fit_lightgbm,
 }
-"""Baseline -> fit of features ``[M, F]`` and targets ``[M]`` with a seed."""
+"""Baseline -> fit of features ``[M, F]`` to targets ``[M]`` with weights ``[M]`` (None: equal) and a seed."""

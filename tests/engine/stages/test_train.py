@@ -211,6 +211,17 @@ def test_embargoed_days_count_with_the_part_before_them() -> None:
     assert _names(DATES, spans).tolist() == ["train"] * 2 + ["validation"] * 2 + ["test"] * 2
 
 
+def test_all_days_before_the_test_are_training_days_of_a_refit() -> None:
+    spans = Spans(
+        train=Span(last="2026-01-05"),
+        validation=Span(first="2026-01-07"),
+        test=Span(first="2026-01-09"),
+        trained_to="2026-01-07",
+    )
+    assert spans.refitted
+    assert _names(DATES, spans).tolist() == ["train"] * 4 + ["test"] * 2
+
+
 def test_days_to_score_are_the_usable_ones_between_both_ends() -> None:
     usable, first = np.array([1, 2, 4, 5]), np.datetime64("2026-01-09")
     assert _between(DATES, usable, None, None, first).tolist() == [4, 5]

@@ -17,7 +17,9 @@ Y_M = (2 * X_MF[:, 0] - X_MF[:, 1] + 0.1 * RNG.standard_normal(600)).astype(np.f
 @pytest.fixture(scope="module")
 def models() -> dict[str, FittedModels]:
     return {
-        kind: FittedModels({5: [fit(X_MF, Y_M, 1), fit(X_MF, -Y_M, 2)], 20: [fit(X_MF, Y_M, 3)]})
+        kind: FittedModels(
+            {5: [fit(X_MF, Y_M, None, 1), fit(X_MF, -Y_M, None, 2)], 20: [fit(X_MF, Y_M, None, 3)]}
+        )
         for kind, fit in FITS.items()
     }
 

@@ -13,6 +13,7 @@ from msgspec.structs import asdict
 
 from engine.records.book import AlphaToOrders, BookExposures, ExtremeDay, HeldBreaks
 from engine.records.figure import DASH
+from engine.records.protocol import JudgedDays
 from engine.records.rank_ic import FactorFigures, YearFigure
 
 BACKTEST = "backtest.json"
@@ -179,6 +180,8 @@ class BacktestSummary(JudgedFigures, frozen=True, kw_only=True):
     """The whole file."""
 
     run_id: str = ""
+    judged_days: JudgedDays | None = None
+    """The days of the scores by the spans of the protocol; None without one."""
     strategy: str = ""
     entry: str = ""
     """``close of the next session``"""

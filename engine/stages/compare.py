@@ -12,9 +12,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import msgspec
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from engine.dataset.split import single_split, test_sessions, walk_forward
 from engine.errors import IntegrityError, UsageError
+from engine.features.feature_set import FeatureSet
 from engine.files import digest, write_parquet
 from engine.records import record
 from engine.records.comparison import (
@@ -26,9 +30,10 @@ from engine.records.comparison import (
     VariantComparison,
 )
 from engine.records.figure import Figure
-from engine.records.plans import COMPARISON_PLAN, DEFAULT_SIZES, ComparisonPlan
+from engine.records.plans import COMPARISON_PLAN, DEFAULT_SIZES, ComparisonPlan, WalkforwardPlan
 from engine.runs import lock
 from engine.runs.events import StageStarted
+from engine.stages import protocol
 from engine.stages.context import Outcome, StageContext, run_session
 from engine.stages.judge import judge_permutations, judge_runs, judge_variants
 from engine.stages.load import Shelf
@@ -122,6 +127,7 @@ def compare(
     last_test: str | None = None,
     step: str = "1y",
     jobs: int = 1,
+    confirm: bool = False,
     resume: str | None = None,
 ) -> Outcome:
     """Train what is compared where it is not there yet, and say how sure each difference is.
@@ -151,13 +157,15 @@ def compare(
             last_test=last_test,
             step=step,
             jobs=jobs,
+            confirm=confirm,
         )
         return _train_and_judge(context, plan)
     if len(what) < 2:
         raise UsageError(
             "compare what?", hint="sizes, ablations, permutations, or two and more run ids"
         )
-    return _kept(context, *judge_runs(context, [context.store.open(name) for name in what]))
+    named = [context.store.open(name) for name in what]
+    return _kept(context, *judge_runs(context, named, confirm=confirm))
 
 
 def _kept(context: StageContext, found: _ComparisonRecord, daily: pl.DataFrame) -> Outcome:
@@ -165,7 +173,7 @@ def _kept(context: StageContext, found: _ComparisonRecord, daily: pl.DataFrame) 
     folder = context.workspace / FOLDER
     write_parquet(folder / f"{found.id}.parquet", daily)
     record.write(folder / f"{found.id}.json", found)
-    return Outcome(json=record.as_json(found), text=_comparison_text(found))
+    return protocol.outcome(context, found, _comparison_text(found), found.judged_days)
 
 
 def _variants_of(context: StageContext, plan: ComparisonPlan) -> list[Variant]:
@@ -182,10 +190,26 @@ def _variants_of(context: StageContext, plan: ComparisonPlan) -> list[Variant]:
     return chosen(every, names) if names else every
 
 
+def _test_sessions(
+    context: StageContext, features: FeatureSet, folds: WalkforwardPlan | None
+) -> NDArray[np.int64]:
+    """The sessions that every variant is judged on."""
+    split, least = context.config.split, context.config.universe.min_names
+    if folds is None:
+        return single_split(features, split, least).test
+    first, last, length = folds.check()
+    return test_sessions(
+        walk_forward(features, split, least, first_test=first, last_test=last, step_sessions=length)
+    )
+
+
 def _train_and_judge(context: StageContext, plan: ComparisonPlan) -> Outcome:
     plan.check()
     folds, variants, shelf = plan.folds(), _variants_of(context, plan), Shelf()
     features = shelf.open(context, context.sink).features
+    days_D = features.dates_S[_test_sessions(context, features, folds)]
+    way = protocol.NEWEST_DAYS if folds is None else protocol.LAST_TEST
+    protocol.check(context, days_D, features.market, confirm=plan.confirm, way=way)
     wanted = {
         "variants": [msgspec.to_builtins(variant) for variant in variants],
         "seeds": plan.seeds,

@@ -1,6 +1,7 @@
 """`backtest` and `sweep` on a market whose returns can be worked out by hand."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -192,3 +193,26 @@ def test_the_map_of_a_sweep_is_the_mean_over_the_other_keys() -> None:
     assert "after 3 trials" in text
     assert "luck is 25%" in text
     assert [sweep_stage._value(word) for word in ("0.5", "jp")] == [0.5, "jp"]
+
+
+def test_confirmation_days_are_traded_on_demand_and_each_further_book_is_a_look(
+    context: StageContext, run: Run
+) -> None:
+    """Twenty days from 2020 on: the first book belongs to the look at its scores, the second is another."""
+    keys = {"protocol.development_to": "2001-01-01"}
+    context = replace(context, config=override(context.config, keys, origin="test"))
+    for refused in (
+        lambda: stage.backtest(context, run=run.id, strategy=None),
+        lambda: sweep_stage.run_sweep(context, run=run.id, grid=(), strategy=None),
+    ):
+        with pytest.raises(GateError, match="20 of 20 days to judge"):
+            refused()
+    assert not run.path("backtest.json").exists()
+    for _ in range(2):
+        told = stage.backtest(context, run=run.id, strategy=None, confirm=True)
+        assert told.text.endswith("protocol: confirmed once")
+    saved = record.read(run.path("backtest.json"), BacktestSummary)
+    assert saved.judged_days is not None
+    grid = ("portfolio.fraction=0.25,0.5", "costs.slippage_bps=0,1")
+    told = sweep_stage.run_sweep(context, run=run.id, grid=grid, strategy=None, confirm=True)
+    assert (told.json["looks"], told.json["days"]) == (4, "looked at 4 times")

@@ -47,6 +47,7 @@ def run_columns(
 
     ``protocol``: also what days the figures rest on, which leaves after them.
     """
+    days: TableColumn[RunSummary] = TableColumn("protocol", lambda r: r.days, 18, leaves=1)
 
     def letter(run: RunSummary) -> Text:
         found = letter_of(run.id)
@@ -60,7 +61,7 @@ def run_columns(
                     value=lambda r: r.validation and r.validation.rank_ic),
         TableColumn("test RankIC", lambda r: figure_text(figure_words(r.test)), 17, leaves=3,
                     value=lambda r: r.test and r.test.rank_ic),
-        *([TableColumn[RunSummary]("protocol", lambda r: r.days, 18, leaves=1)] * protocol),
+        *([days] * protocol),
         TableColumn("net Sharpe", _sharpe, 21, leaves=4, value=lambda r: r.sharpe and r.sharpe.value),
         numbers("deflated", lambda r: r.sharpe.deflated if r.sharpe else None, 8, fmt.share, leaves=7),
         numbers("took", lambda r: r.seconds, 7, fmt.duration, leaves=5),

@@ -1,7 +1,7 @@
 """The days of the protocol: settings are chosen on the first, confirmed on the second, the third stay sealed.
 
-``runs/looks.jsonl`` holds one `Look` a line. It is only ever added to: a run that is deleted was looked at
-all the same.
+``runs/looks.jsonl`` holds one `CountedLook` a line. It is only ever added to: a run that is deleted was
+looked at all the same.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ LOOKS = "looks.jsonl"
 SpanName = Literal["development", "confirmation", "sealed"]
 
 
-class Look(Struct, frozen=True, kw_only=True):
+class CountedLook(Struct, frozen=True, kw_only=True):
     """Somebody saw what a set of scores, or a book made of it, is worth on these days."""
 
     run: str
@@ -45,7 +45,7 @@ class JudgedDays(Struct, frozen=True, kw_only=True):
     market: str
     spans: tuple[DaySpan, ...]
 
-    def looks(self, known: Iterable[Look]) -> int:
+    def looks(self, known: Iterable[CountedLook]) -> int:
         """How often anybody looked at the days beyond development; 0 where there are none among these.
 
         Scores count once, with the first book that was made of them; each further book counts again. A look

@@ -17,7 +17,7 @@ from engine.records import record
 from engine.records.audit import AuditResult, read_audit
 from engine.records.backtest import BACKTEST, BacktestSummary, SettingsTable
 from engine.records.comparison import VARIANTS, VariantComparison, comparison_files
-from engine.records.protocol import JudgedDays, Look
+from engine.records.protocol import CountedLook, JudgedDays
 from engine.records.quality import QUALITY, CheckedQuality
 from engine.records.rank_ic import RankICSummary
 from engine.records.run import TriedVariant
@@ -74,7 +74,7 @@ class Facts:
     ex_dates: pl.DataFrame | None = None
     """Largest dividends that the book received or paid: ``date, symbol, dividend, weight, received``."""
 
-    looks: tuple[Look, ...] = ()
+    looks: tuple[CountedLook, ...] = ()
     """All looks of the workspace."""
 
     def words(self, days: JudgedDays | None) -> str:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import msgspec
 
-from engine.records.protocol import LOOKS, JudgedDays, Look
+from engine.records.protocol import LOOKS, CountedLook, JudgedDays
 from engine.runs import lock
 
 
-def add_looks(root: Path, looks: Sequence[Look]) -> None:
+def add_looks(root: Path, looks: Sequence[CountedLook]) -> None:
     """Append the looks to the store at ``root``; one at the same scores, book and days stands there once."""
     with lock.waiting(root / f".{LOOKS}.lock"):
         path = root / LOOKS
@@ -35,7 +35,7 @@ def add_looks(root: Path, looks: Sequence[Look]) -> None:
             os.close(file)
 
 
-def read_looks(root: Path) -> tuple[Look, ...]:
+def read_looks(root: Path) -> tuple[CountedLook, ...]:
     """All looks of the store, oldest first; none without a file."""
     try:
         found = (root / LOOKS).stat()
@@ -50,14 +50,14 @@ def day_words(root: Path, days: JudgedDays | None) -> str:
 
 
 @lru_cache(maxsize=4)
-def _read(path: Path, _changed: int, _size: int) -> tuple[Look, ...]:
+def _read(path: Path, _changed: int, _size: int) -> tuple[CountedLook, ...]:
     """The file as it is at this time and size: a list of runs asks for it once a run."""
     looks = []
     for line in path.read_bytes().splitlines():
         with suppress(msgspec.DecodeError):  # torn by a crash: nothing was shown after it
-            looks.append(msgspec.json.decode(line, type=Look))
+            looks.append(msgspec.json.decode(line, type=CountedLook))
     return tuple(looks)
 
 
-def _key(look: Look) -> tuple[str, ...]:
+def _key(look: CountedLook) -> tuple[str, ...]:
     return (look.run, look.book, look.market, look.first, look.last)

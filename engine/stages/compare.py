@@ -161,9 +161,8 @@ def compare(
         )
         return _train_and_judge(context, plan)
     if len(what) < 2:
-        raise UsageError(
-            "compare what?", hint="sizes, ablations, permutations, or two and more run ids"
-        )
+        hint = "sizes, ablations, permutations, or two and more run ids"
+        raise UsageError("compare what?", hint=hint)
     named = [context.store.open(name) for name in what]
     return _kept(context, *judge_runs(context, named, confirm=confirm))
 

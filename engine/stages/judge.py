@@ -47,9 +47,8 @@ def judge_variants(
     context: StageContext, kind: str, label: str, trained: Sequence[TrainedVariant], run_id: str
 ) -> tuple[VariantComparison, pl.DataFrame]:
     """Each variant against the first, on validation and on test days."""
-    config = context.config
+    config, h = context.config, context.config.training.score_horizon
     features = load_dataset(context, NullSink(), in_memory=False).features
-    h = config.training.score_horizon
     series = {
         (one.variant.name, split): daily
         for one in trained

@@ -16,7 +16,7 @@ from engine.features.feature_set import FeatureSet
 from engine.portfolio.prediction import Prediction
 from engine.records import record
 from engine.records.backtest import SettingsTable
-from engine.records.protocol import LOOKS, DaySpan, JudgedDays, Look, SpanName
+from engine.records.protocol import LOOKS, CountedLook, DaySpan, JudgedDays, SpanName
 from engine.records.train import SpanResult
 from engine.runs.looks import add_looks, day_words, read_looks
 from engine.runs.store import Run, RunStore
@@ -135,16 +135,20 @@ def count_looks(
     add_looks(root, looks)
 
 
-def _looks(run: Run, days_D: Days, market: str, books: Iterable[str], at: datetime) -> list[Look]:
+def _looks(
+    run: Run, days_D: Days, market: str, books: Iterable[str], at: datetime
+) -> list[CountedLook]:
     """The looks at a run's scores on these days; none without a day."""
     if days_D.size == 0:
         return []
     where = {"market": market, "first": str(days_D[0]), "last": str(days_D[-1])}
     told = at.isoformat(timespec="seconds")
-    return [Look(run=run.id, book=book, command=run.command, at=told, **where) for book in books]
+    return [
+        CountedLook(run=run.id, book=book, command=run.command, at=told, **where) for book in books
+    ]
 
 
-def _earlier(store: RunStore, at: datetime) -> Iterator[Look]:
+def _earlier(store: RunStore, at: datetime) -> Iterator[CountedLook]:
     """The looks of runs that an earlier version made, which wrote none down.
 
     One whose scores cannot be read is passed over: `runs` tells what is wrong with it.

@@ -105,15 +105,9 @@ def _train_run(
         context, run, dataset.features, split.test, confirm=confirm, way=protocol.NEWEST_DAYS
     )
     taught = as_taught(dataset, split, config)
-    runtime = start_runtime(config, sink)
+    runtime, folder = start_runtime(config, sink), run.path("checkpoints")
     trainer = build_trainer(
-        context,
-        taught,
-        split,
-        run=run,
-        directory=run.path("checkpoints"),
-        runtime=runtime,
-        sink=sink,
+        context, taught, split, run=run, directory=folder, runtime=runtime, sink=sink
     )
     baselines, judged, status = pl.DataFrame(), _Judged(), "done"
     try:

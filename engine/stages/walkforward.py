@@ -73,7 +73,7 @@ def run_walkforward(
     with run_session(context, run, resumed=resume) as session:
         record.write(run.path(WALKFORWARD_PLAN), plan)
         sink, config, started = session.sink, context.config, time.perf_counter()
-        is_network = plan.model == NETWORK
+        is_network, baselines = plan.model == NETWORK, pl.DataFrame()
         dataset = (
             load(context, sink)
             if is_network or config.training.rivals_hear_neighbours
@@ -90,7 +90,6 @@ def run_walkforward(
         days = protocol.admit(
             context, run, dataset.features, test_sessions(folds), confirm=confirm, way=LAST_TEST
         )
-        baselines = pl.DataFrame()
         if is_network:
             scores = score_seeds(
                 context, run, dataset, folds, seeds=plan.seeds, parts=("test",), sink=sink

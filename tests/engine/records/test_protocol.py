@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.records.protocol import DaySpan, JudgedDays, Look
+from engine.records.protocol import CountedLook, DaySpan, JudgedDays
 
 CHOSEN = DaySpan(name="development", first="2013-01-02", last="2014-12-31", sessions=498)
 KEPT = DaySpan(name="confirmation", first="2015-01-02", last="2016-12-30", sessions=504)
@@ -12,8 +12,8 @@ def days(*spans: DaySpan) -> JudgedDays:
     return JudgedDays(market="us", spans=spans)
 
 
-def look(run: str, first: str, last: str, *, book: str = "", market: str = "us") -> Look:
-    return Look(run=run, book=book, market=market, first=first, last=last)
+def look(run: str, first: str, last: str, *, book: str = "", market: str = "us") -> CountedLook:
+    return CountedLook(run=run, book=book, market=market, first=first, last=last)
 
 
 @pytest.mark.parametrize(

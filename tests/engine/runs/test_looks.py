@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from engine.config import Config
-from engine.records.protocol import LOOKS, DaySpan, JudgedDays, Look
+from engine.records.protocol import LOOKS, CountedLook, DaySpan, JudgedDays
 from engine.runs.deletion import delete
 from engine.runs.looks import add_looks, day_words, read_looks
 from engine.runs.store import RunStore
@@ -12,8 +12,8 @@ SPAN = DaySpan(name="confirmation", first="2015-01-02", last="2016-12-30", sessi
 DAYS = JudgedDays(market="us", spans=(SPAN,))
 
 
-def look(run: str, book: str = "") -> Look:
-    return Look(run=run, book=book, market="us", first="2015-01-02", last="2016-12-30")
+def look(run: str, book: str = "") -> CountedLook:
+    return CountedLook(run=run, book=book, market="us", first="2015-01-02", last="2016-12-30")
 
 
 def test_looks_are_added_in_order_and_the_same_one_once(tmp_path: Path) -> None:

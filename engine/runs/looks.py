@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from engine.files import sync_directory
 from engine.records.protocol import LOOKS, CountedLook, JudgedDays
 from engine.runs import lock
 
@@ -19,20 +20,18 @@ from engine.runs import lock
 def add_looks(root: Path, looks: Sequence[CountedLook]) -> None:
     """Append the looks to the store at ``root``; one at the same scores, book and days stands there once."""
     with lock.waiting(root / f".{LOOKS}.lock"):
-        path = root / LOOKS
         known = {_key(look) for look in read_looks(root)}
-        new = [look for look in looks if _key(look) not in known]
+        new = [msgspec.json.encode(look) + b"\n" for look in looks if _key(look) not in known]
         if not new:
             return
-        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            size = os.fstat(file).st_size
-            torn = size > 0 and os.pread(file, 1, size - 1) != b"\n"
-            lines = b"".join(msgspec.json.encode(look) + b"\n" for look in new)
-            os.write(file, b"\n" * torn + lines)
-            os.fsync(file)
-        finally:
-            os.close(file)
+        with (root / LOOKS).open("a+b") as file:
+            file.seek(0)
+            before = file.read()
+            torn = bool(before) and not before.endswith(b"\n")
+            file.write(b"\n" * torn + b"".join(new))
+            file.flush()
+            os.fsync(file.fileno())
+        sync_directory(root)
 
 
 def read_looks(root: Path) -> tuple[CountedLook, ...]:
@@ -54,7 +53,7 @@ def _read(path: Path, _changed: int, _size: int) -> tuple[CountedLook, ...]:
     """The file as it is at this time and size: a list of runs asks for it once a run."""
     looks = []
     for line in path.read_bytes().splitlines():
-        with suppress(msgspec.DecodeError):  # torn by a crash: nothing was shown after it
+        with suppress(ValueError):  # torn by a crash: nothing was shown after it
             looks.append(msgspec.json.decode(line, type=CountedLook))
     return tuple(looks)
 

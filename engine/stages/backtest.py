@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -109,12 +110,12 @@ def backtest(
         )
         sharpe = result.figures().sharpe
         record_trials(found, {f"backtest {book.strategy}": (trial_settings(config), sharpe)})
-        judged = result.judged(
-            config.backtest, horizon=config.portfolio.horizon, trials=count_trials(context.store)
-        )
+        h, trials = config.portfolio.horizon, count_trials(context.store)
+        judged = partial(BacktestResult.judged, config=config.backtest, horizon=h, trials=trials)
         summary = structs.replace(
-            _summarise(simulator, book, simulation, result, judged, quality),
+            _summarise(simulator, book, simulation, result, judged(result), quality),
             judged_days=days,
+            spans=protocol.span_figures(result, days, judged),
             baselines=baselines,
             factor=factor,
             alpha_to_orders=_alpha_to_orders(simulator, book, simulation, factor),
@@ -310,6 +311,7 @@ def _backtest_text(summary: BacktestSummary) -> str:
     """The verdict, the scores beside their rivals, and the notes."""
     interval = f"[{summary.sharpe_low:+.2f}, {summary.sharpe_high:+.2f}]"
     rows = [_cells("these scores", summary)]
+    rows += [_cells(f"{part.span} days", part) for part in summary.spans]
     rows += [_cells(name, values) for name, values in summary.baselines.items()]
     lines = [
         f"net Sharpe {summary.sharpe:+.2f}, {summary.confidence:.0%} {interval}, "

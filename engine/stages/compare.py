@@ -33,6 +33,7 @@ from engine.records.figure import Figure
 from engine.records.plans import COMPARISON_PLAN, DEFAULT_SIZES, ComparisonPlan, WalkforwardPlan
 from engine.runs import lock
 from engine.runs.events import StageStarted
+from engine.runs.store import Run
 from engine.stages import protocol
 from engine.stages.context import Outcome, StageContext, run_session
 from engine.stages.judge import judge_permutations, judge_runs, judge_variants
@@ -137,14 +138,8 @@ def compare(
     """
     if resume is not None:
         run = context.store.open(resume)
-        if run.command != "compare":
-            raise UsageError(f"{run.id} is no compare run")
-        plan = record.read(run.path(COMPARISON_PLAN), ComparisonPlan)
-        if plan.kind not in _KINDS:
-            raise IntegrityError(
-                f"{run.path(COMPARISON_PLAN)}: kind {plan.kind!r} is no comparison",
-                hint=f"it is {', '.join(_KINDS[:-1])} or {_KINDS[-1]}; begin a new comparison",
-            )
+        plan = _plan_of(run)
+        plan = msgspec.structs.replace(plan, confirm=plan.confirm or confirm)
         return _train_and_judge(replace(context, config=run.config()), plan)
     if len(what) == 1 and what[0] in _KINDS:
         plan = ComparisonPlan(
@@ -165,6 +160,19 @@ def compare(
         raise UsageError("compare what?", hint=hint)
     named = [context.store.open(name) for name in what]
     return _kept(context, *judge_runs(context, named, confirm=confirm))
+
+
+def _plan_of(run: Run) -> ComparisonPlan:
+    """The options that a comparison was begun with."""
+    if run.command != "compare":
+        raise UsageError(f"{run.id} is no compare run")
+    plan = record.read(run.path(COMPARISON_PLAN), ComparisonPlan)
+    if plan.kind not in _KINDS:
+        raise IntegrityError(
+            f"{run.path(COMPARISON_PLAN)}: kind {plan.kind!r} is no comparison",
+            hint=f"it is {', '.join(_KINDS[:-1])} or {_KINDS[-1]}; begin a new comparison",
+        )
+    return plan
 
 
 def _kept(context: StageContext, found: _ComparisonRecord, daily: pl.DataFrame) -> Outcome:

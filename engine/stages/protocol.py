@@ -1,7 +1,8 @@
 """The protocol at work: which days a command may judge, and the look that is counted before it judges."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date, datetime
 
 import msgspec
@@ -10,12 +11,13 @@ import polars as pl
 from msgspec.structs import asdict
 from numpy.typing import NDArray
 
+from engine.backtest.result import BacktestResult
 from engine.config import Config, ProtocolConfig
 from engine.errors import EngineError, GateError
 from engine.features.feature_set import FeatureSet
 from engine.portfolio.prediction import Prediction
 from engine.records import record
-from engine.records.backtest import SettingsTable
+from engine.records.backtest import JudgedFigures, SettingsTable, SpanFigures
 from engine.records.protocol import LOOKS, CountedLook, DaySpan, JudgedDays, SpanName
 from engine.records.train import SpanResult
 from engine.runs.looks import add_looks, day_words, read_looks
@@ -195,6 +197,29 @@ def span_results(
                 **asdict(ours[str(training.score_horizon)]),
             )
         )
+    return tuple(found)
+
+
+def span_figures(
+    result: BacktestResult,
+    days: JudgedDays | None,
+    judged: Callable[[BacktestResult], JudgedFigures],
+) -> tuple[SpanFigures, ...]:
+    """Figures of a book over each span alone; none where all days are of one span.
+
+    A session belongs to the span of the newest scores then; a span with a single day has no figures, because
+    it is filled in the next one.
+    """
+    if days is None or len(days.spans) < 2:
+        return ()
+    starts = [date.fromisoformat(span.first) for span in days.spans]
+    found = []
+    for span, start, end in zip(days.spans, starts, [*starts[1:], date.max], strict=True):
+        inside = pl.col("date").is_between(start, end, closed="left")
+        daily = result.daily.filter(inside)
+        if not daily.is_empty():
+            figures = judged(replace(result, daily=daily))
+            found.append(SpanFigures(span=span.name, **asdict(figures)))
     return tuple(found)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import tomlkit
+from msgspec import structs
 
 from engine.config import Config
 from engine.config.keys import flatten
@@ -59,6 +60,7 @@ def tune(
         if asked.command != "tune":
             raise UsageError(f"{asked.id} is no tune run")
         plan = record.read(asked.path(STUDY_PLAN), StudyPlan)
+        plan = structs.replace(plan, confirm=plan.confirm or confirm)
         context = replace(context, config=asked.config())
     plan.check()
     directory = context.workspace / "tune" / plan.study

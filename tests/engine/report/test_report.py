@@ -11,6 +11,7 @@ from msgspec import structs
 from engine.config import Config
 from engine.records import record
 from engine.records.audit import AuditResult
+from engine.records.backtest import SpanFigures
 from engine.records.comparison import VariantComparison
 from engine.records.protocol import CountedLook, DaySpan, JudgedDays
 from engine.records.record import RecordError
@@ -267,11 +268,18 @@ def test_every_figure_stands_beside_what_its_days_are() -> None:
     looks = [
         CountedLook(run=name, market="us", first="2015-03-02", last="2015-04-01") for name in "ab"
     ]
-    rank_ic = {"rank_ic": 0.0123, "rank_ic_se": 0.004, "null_band": 0.002}
-    part = SpanResult(span="confirmation", horizons={}, baselines={}, **rank_ic)
+    part = SpanResult(
+        span="confirmation",
+        horizons={},
+        baselines={},
+        rank_ic=0.0123,
+        rank_ic_se=0.004,
+        null_band=0.002,
+    )
+    traded = SpanFigures(span="confirmation", sharpe=0.37)
     told = facts(
         train=structs.replace(trained(), judged_days=days, spans=(part,)),
-        backtest=structs.replace(tested(), judged_days=days),
+        backtest=structs.replace(tested(), judged_days=days, spans=(traded,)),
         comparisons=(structs.replace(compared(), judged_days=days),),
         looks=tuple(looks),
     )
@@ -282,6 +290,7 @@ def test_every_figure_stands_beside_what_its_days_are() -> None:
         "Test days by the protocol: looked at 2 times.",
         "miss zero by chance alone. Test days: looked at 2 times.",
         "| confirmation days |  | +0.0123 ± 0.0040 |",
+        "| confirmation days | +0.37 |",
     ):
         assert words in text, words
     assert render.as_json(told, created=CREATED)["days"] == "looked at 2 times"

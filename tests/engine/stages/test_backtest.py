@@ -11,6 +11,7 @@ import pytest
 from engine.config import Config
 from engine.config.file import override
 from engine.errors import DataError, EnvironmentProblem, GateError, UsageError
+from engine.portfolio.prediction import Prediction
 from engine.records import record
 from engine.records.backtest import BacktestSummary
 from engine.records.book import ExtremeDay, HeldBreaks
@@ -214,3 +215,27 @@ def test_confirmation_days_are_traded_on_demand_and_each_further_book_is_a_look(
     grid = ("portfolio.fraction=0.25,0.5", "costs.slippage_bps=0,1")
     told = sweep_stage.run_sweep(context, run=run.id, grid=grid, strategy=None, confirm=True)
     assert (told.json["looks"], told.json["days"]) == (4, "looked at 4 times")
+
+
+def test_a_book_over_both_kinds_of_days_has_the_figures_of_each(
+    context: StageContext, run: Run
+) -> None:
+    """Scores from `FIRST` on for twenty days, cut after the tenth; the book begins one session later."""
+    dates = Prediction.read(run.path("predictions.parquet")).dates
+    keys = {"protocol.development_to": str(dates[9])}
+    context = replace(context, config=override(context.config, keys, origin="test"))
+    told = stage.backtest(context, run=run.id, strategy=None, confirm=True)
+    saved = record.read(run.path("backtest.json"), BacktestSummary)
+    daily = pl.read_parquet(run.path("backtest.parquet"))
+    parts = [
+        daily.filter(pl.col("date") < dates[10]),
+        daily.filter(pl.col("date") >= dates[10]),
+    ]
+    assert [found.span for found in saved.spans] == ["development", "confirmation"]
+    for part, found in zip(parts, saved.spans, strict=True):
+        net_D = part["net_return"].to_numpy()
+        assert found.sharpe == pytest.approx(net_D.mean() / net_D.std(ddof=1) * math.sqrt(252))
+        assert found.sessions == len(part)
+    assert sum(found.sessions for found in saved.spans) == saved.sessions
+    assert "development days" in told.text
+    assert told.text.endswith("protocol: confirmed once (10 of 20 days)")

@@ -165,9 +165,11 @@ def test_the_text_of_a_walk_forward_has_a_row_a_fold() -> None:
 
 
 def test_the_spans_of_a_walk_forward_stand_apart_between_its_folds_and_the_whole() -> None:
-    figures = {"rank_ic": 0.05, "rank_ic_se": 0.01, "null_band": 0.02, "n_dates": 60}
     names: tuple[SpanName, ...] = ("development", "confirmation")
-    spans = tuple(SpanResult(span=name, horizons={}, baselines={}, **figures) for name in names)
+    spans = tuple(
+        SpanResult(span=name, horizons={}, baselines={}, rank_ic=0.05, null_band=0.02)
+        for name in names
+    )
     lines = _text(result(folds=(), spans=spans, baselines={})).splitlines()
     assert [line.split()[0] for line in lines[4:]] == ["development", "confirmation", "all"]
 

@@ -44,10 +44,14 @@ def admit(
 ) -> JudgedDays | None:
     """Let a run judge the sessions, or refuse as `check` does, and count its look before it begins.
 
-    A run that goes on has the permission that it began with.
+    A run that goes on has the permission that it began with, but not for days that the data have gained.
     """
     days_D = features.dates_S[sessions]
-    begun = any(look.run == run.id for look in read_looks(context.store.root))
+    first, last = str(days_D[0]), str(days_D[-1])
+    begun = any(
+        look.run == run.id and look.first <= first and look.last >= last
+        for look in read_looks(context.store.root)
+    )
     days = check(context, days_D, features.market, confirm=confirm or begun, way=way)
     count_looks(context, run, days_D, features.market)
     return days

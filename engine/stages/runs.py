@@ -150,7 +150,7 @@ def stop(context: StageContext, *, run: str) -> Outcome:
     return Outcome(json={"run_id": found.id, "asked": True}, text=text)
 
 
-class _RunRow(Struct, frozen=True, kw_only=True):
+class _RunRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A run as ``runs --json`` and ``show --json`` tell it; null where a figure is not known."""
 
     id: str
@@ -160,9 +160,9 @@ class _RunRow(Struct, frozen=True, kw_only=True):
     """UTC, ISO 8601."""
     validation: RankICSummary | None
     test: RankICSummary | None
-    judged_days: JudgedDays | None
-    days: str
-    """What the figures rest on, in words; empty without a protocol."""
+    judged_days: JudgedDays | None = None
+    days: str = ""
+    """What the figures rest on, in words; this and the spans are left out without a protocol."""
     sharpe: str
     """With its interval and verdict, in words; empty without a backtest."""
     sharpe_deflated: float

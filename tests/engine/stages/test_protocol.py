@@ -107,9 +107,8 @@ def test_a_run_is_counted_before_it_begins_and_once_however_often_it_goes_on(
     features: Any = SimpleNamespace(dates_S=DAYS, market="us")
     run = asked.store.create("walkforward", asked.config)
 
-    def admit(*, confirm: bool) -> JudgedDays | None:
-        every = np.arange(DAYS.size)
-        return protocol.admit(asked, run, features, every, confirm=confirm, way="")
+    def admit(*, confirm: bool, days: int = 9) -> JudgedDays | None:
+        return protocol.admit(asked, run, features, np.arange(days), confirm=confirm, way="")
 
     with pytest.raises(GateError):
         admit(confirm=False)
@@ -117,7 +116,9 @@ def test_a_run_is_counted_before_it_begins_and_once_however_often_it_goes_on(
     days = admit(confirm=True)
     assert days == admit(confirm=False), "a run that goes on has the permission it began with"
     (look,) = read_looks(asked.store.root)
-    assert (look.run, look.first, look.last) == (run.id, "2014-12-29", "2015-01-07")
+    assert (look.run, look.first, look.last) == (run.id, "2014-12-29", "2015-01-06")
+    with pytest.raises(GateError):
+        admit(confirm=False, days=10)  # the data have gained a day since
 
 
 def test_looks_from_before_the_protocol_count(tmp_path: Path) -> None:

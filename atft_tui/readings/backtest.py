@@ -15,6 +15,7 @@ from atft_tui.readings.files import FILES, read_table, readable
 from engine.records import record
 from engine.records.backtest import BACKTEST, SETTINGS, BacktestSummary
 from engine.records.sweep import SWEEP, SweepSummary
+from engine.runs.looks import day_words
 from engine.runs.store import Run
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ class BacktestValue:
 
     run_id: str = ""
     """Empty: no run to show."""
+    days: str = ""
+    """What days it rests on and how often they were looked at; empty without a protocol."""
     figures: BacktestSummary | None = None
     curves: Curves | None = None
     sweep: SweepSummary | None = None
@@ -103,6 +106,9 @@ class BacktestReader:
             if same_run and old.figures and found.figures and old.figures != found.figures:
                 self._earlier[run.directory] = _Earlier(figures=old.figures, curves=old.curves)
             self._value = replace(found, earlier=self._earlier.get(run.directory))
+        days = day_words(workspace / "runs", found.figures.judged_days if found.figures else None)
+        if days != self._value.days:
+            self._value = replace(self._value, days=days)
         return self._value
 
 

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from msgspec import structs
+
 from atft_tui import format as fmt
 from atft_tui.readings.files import Stamp, stamp_of
 from engine.records.figure import Interval
 from engine.records.rank_ic import RankICSummary
 from engine.records.run import RunSummary, Sharpe
+from engine.runs.looks import day_words
 from engine.runs.store import Run, RunStore
 from engine.runs.summary import summarise
 
@@ -80,7 +83,13 @@ class RunTable:
                 known[run.id] = before
             found.append(known[run.id][1])
         self._known, self._behind = known, pending > 0
-        return RunList(tuple(found), pending)
+        return RunList(tuple(self._with_days(about) for about in found), pending)
+
+    def _with_days(self, about: RunSummary) -> RunSummary:
+        """The days of a run in words as they are now: another run may have looked at them since."""
+        if about.judged_days is None:
+            return about
+        return structs.replace(about, days=day_words(self.workspace / "runs", about.judged_days))
 
 
 def list_runs(workspace: Path, limit: int = _MAX_RUNS) -> tuple[RunSummary, ...]:

@@ -25,6 +25,7 @@ from engine.records.plans import COMPARISON_PLAN, STUDY_PLAN, ComparisonPlan, St
 from engine.records.run import RunSummary
 from engine.records.study import STUDY, StudyResult, TrialRow, TrialState, best_of
 from engine.runs.events import TrialFinished, VariantFinished
+from engine.runs.looks import day_words
 from engine.runs.store import Run
 
 _CURVE_POINTS = 400
@@ -48,6 +49,8 @@ class ComparisonView:
     found: VariantComparison
     status: str = _DONE
     """done, or that of the run that trains it."""
+    days: str = ""
+    """What its test days are by the protocol and how often they were looked at; empty without one."""
     daily: _DailyGap | None = None
     """Of the variant that is furthest from the reference; read for the one that is looked at."""
 
@@ -77,6 +80,8 @@ class StudyView:
     status: str = _DONE
     wanted: int = 0
     """How many trials were asked for; 0 if that is not known."""
+    days: str = ""
+    """What its validation days are by the protocol and how often they were looked at."""
 
     @property
     def best(self) -> TrialRow | None:
@@ -99,7 +104,9 @@ def read_comparisons(workspace: Path, runs: Sequence[RunSummary]) -> tuple[Compa
         for about in runs
         if about.command == "compare" and about.status and about.id not in known
     ]
-    return (*going, *map(ComparisonView, made))
+    root = workspace / "runs"
+    told = (ComparisonView(one, days=day_words(root, one.judged_days)) for one in made)
+    return (*going, *told)
 
 
 def read_pairs(workspace: Path, run_ids: Sequence[str]) -> tuple[PairView, ...]:
@@ -123,7 +130,8 @@ def read_studies(workspace: Path, runs: Sequence[RunSummary]) -> tuple[StudyView
         study = FILES.record(path, StudyResult)
         about = tells.get(study.run_id)
         if about is None or about.status == _DONE:
-            found[study.run_id] = StudyView(study, wanted=len(study.trials))
+            days = day_words(workspace / "runs", study.judged_days)
+            found[study.run_id] = StudyView(study, wanted=len(study.trials), days=days)
     for run_id, about in tells.items():
         if run_id not in found:
             found[run_id] = _study_at_work(workspace, about)

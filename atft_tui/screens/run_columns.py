@@ -40,8 +40,14 @@ def _words(about: RunSummary) -> Text:
     return text
 
 
-def run_columns(letter_of: _LetterOf) -> tuple[TableColumn[RunSummary], ...]:
-    """Columns of the list of runs; those without room go in the order of `leaves`, and are still searched."""
+def run_columns(
+    letter_of: _LetterOf, *, protocol: bool = False
+) -> tuple[TableColumn[RunSummary], ...]:
+    """Columns of the list of runs; those without room go in the order of `leaves`, and are still searched.
+
+    ``protocol``: also what days the figures rest on, which leaves after them.
+    """
+    days: TableColumn[RunSummary] = TableColumn("protocol", lambda r: r.days, 18, leaves=1)
 
     def letter(run: RunSummary) -> Text:
         found = letter_of(run.id)
@@ -55,6 +61,7 @@ def run_columns(letter_of: _LetterOf) -> tuple[TableColumn[RunSummary], ...]:
                     value=lambda r: r.validation and r.validation.rank_ic),
         TableColumn("test RankIC", lambda r: figure_text(figure_words(r.test)), 17, leaves=3,
                     value=lambda r: r.test and r.test.rank_ic),
+        *([days] * protocol),
         TableColumn("net Sharpe", _sharpe, 21, leaves=4, value=lambda r: r.sharpe and r.sharpe.value),
         numbers("deflated", lambda r: r.sharpe.deflated if r.sharpe else None, 8, fmt.share, leaves=7),
         numbers("took", lambda r: r.seconds, 7, fmt.duration, leaves=5),
@@ -64,9 +71,11 @@ def run_columns(letter_of: _LetterOf) -> tuple[TableColumn[RunSummary], ...]:
     )  # fmt: skip
 
 
-def figure_columns(letter_of: _LetterOf) -> tuple[TableColumn[OverlayRun], ...]:
+def figure_columns(
+    letter_of: _LetterOf, *, protocol: bool = False
+) -> tuple[TableColumn[OverlayRun], ...]:
     """Columns of the marked runs side by side: those of the list, and what only an overlay knows."""
-    listed = {column.name: column for column in run_columns(letter_of)}
+    listed = {column.name: column for column in run_columns(letter_of, protocol=protocol)}
 
     def of(name: str, leaves: int = 0) -> TableColumn[OverlayRun]:
         column = listed[name]
@@ -78,6 +87,7 @@ def figure_columns(letter_of: _LetterOf) -> tuple[TableColumn[OverlayRun], ...]:
     return (
         of(" "), of("run"), of("validation RankIC"), of("test RankIC"),
         numbers("days", lambda r: r.about.test.n_dates if r.about.test else None, 5, str, leaves=2),
+        *([of("protocol", 1)] if protocol else []),
         of("net Sharpe", 3), of("deflated", 5),
         numbers("epochs", lambda r: len(r.course.epochs), 6, str, leaves=6),
         of("took", 4), of("settings", 7),

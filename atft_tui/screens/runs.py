@@ -76,6 +76,8 @@ class RunsScreen(RunActions):
         """The second picture of a view instead of the first, where only one has room."""
         self.comparison: str | None = None
         self.study: str | None = None
+        self._protocol = False
+        """Whether the tables tell what days their figures rest on."""
         self._cursor: str | None = None
         self._reading: RunsReading | None = None
 
@@ -138,6 +140,10 @@ class RunsScreen(RunActions):
 
     def _show_list(self, value: RunsValue) -> None:
         table = self.table("#runs-table")
+        if not self._protocol and any(run.days for run in value.list.runs):
+            self._protocol = True
+            table.set_columns(run_columns(self._letter_of, protocol=True))
+            self.table("#runs-figures").set_columns(figure_columns(self._letter_of, protocol=True))
         table.set_rows([run for run in value.list.runs if self.quick.fits(run)])
         if value.details is not None or self.view == "runs":
             self.query_one(RunDetailsPanel).show_value(value.details)

@@ -60,6 +60,8 @@ def _main(out: Lines, value: RunDetails) -> None:
             out.fold(name, told)
     out.fact("validation", figure_words(about.validation))
     out.fact("test", figure_words(about.test))
+    if about.days:
+        out.fold("protocol", about.days)
     out.fact("net Sharpe", sharpe_words(about.sharpe))
     if about.sharpe is not None and not math.isnan(about.sharpe.deflated):
         trials = f"{about.sharpe.trials:,} trials"

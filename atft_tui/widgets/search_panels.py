@@ -231,7 +231,9 @@ class ForestPanel(PlacePanel[ComparisonView]):
             ends = f"{GLYPHS.cap_left}{GLYPHS.cap_right} {one.confidence:.0%}"
             told = f"{ends} block bootstrap over days; of {len(rows)} intervals {chance}"
         picture = forest(rows, width=width, height=max(3, height - 4))
-        text = Text.assemble(_head(one), picture, (f"\n{told}", styles.DIM), no_wrap=True)
+        text = Text.assemble(
+            _head(one, value.days), picture, (f"\n{told}", styles.DIM), no_wrap=True
+        )
         return cut(text, width, height)
 
 
@@ -252,15 +254,15 @@ class DailyGapPanel(PlacePanel[ComparisonView]):
         return cut(Text.assemble((head, styles.DIM), picture), width, height)
 
 
-def _head(one: VariantComparison) -> Text:
-    """What is compared on how many seeds, then the figure of the reference."""
+def _head(one: VariantComparison, days: str) -> Text:
+    """What is compared on how many seeds, then the figure of the reference and what its days are."""
     horizon = f", h={one.score_horizon}" if one.score_horizon else ""
     made = f"{len(one.variants)} variants, seeds: {one.seeds}{horizon}, {fmt.clean(one.source)}"
     reference = next((v for v in one.variants if v.name == one.reference), None)
     told = ""
     if reference is not None and (test := reference.test) is not None:
         figure = fmt.rank_ic(test.rank_ic, test.rank_ic_se, test.n_dates)
-        told = f"reference {fmt.clean(one.reference)}: test RankIC {figure}"
+        told = f"reference {fmt.clean(one.reference)}: test RankIC {figure}{days and f', {days}'}"
     return Text.assemble(f"{fmt.clean(one.id)}: {made}\n", (told, styles.DIM), "\n")
 
 
@@ -300,6 +302,7 @@ class BestPanel(PlacePanel[StudyView]):
             return cut(text, width, height)
         figure = fmt.rank_ic(best.rank_ic, best.rank_ic_se, best.n_dates or 0)
         told = f"{fmt.number(best.value)} = RankIC {'~' * best.is_noise}{figure} less one error"
+        told += value.days and f", {value.days}"
         text.append("\n" + f"trial {best.number}: {told}"[:width], style=styles.STRONG)
         settings = set_cell_size(fmt.clean(best.settings), width).rstrip()
         text.append(f"\n{settings}", style=styles.DIM).append("\n")

@@ -64,6 +64,7 @@ def _flag(name: str, text: str) -> Parameter:
 _RUN = _argument("run", "Run id, its start, or `last`.", required=True)
 _SESSION = _argument("session", "A session, or 2016-12-30-r1.", required=True)
 _WAIT = _option("wait", "Seconds to wait for its answer; 0 asks only.", type=int, default=60)
+_CONFIRM = _flag("confirm", "Judge confirmation days of [protocol]; every look is counted.")
 _STATUSES = ("created", "running", "paused", "done", "stopped", "failed", "crashed")
 _OPTIONAL_TABLES = {
     "options": "index options",
@@ -144,6 +145,7 @@ _RESEARCH: tuple[Command, ...] = (
             "engine.stages.preflight:preflight"),
     Command("train", "One training run through all phases.", "engine.stages.train:train",
             launchable=True, parameters=(
+        _CONFIRM,
         _option("resume", "Go on with a stopped or killed run."),
     )),
     Command("walkforward", "Purged, embargoed folds: out-of-sample scores for the whole span.",
@@ -155,6 +157,7 @@ _RESEARCH: tuple[Command, ...] = (
         _flag("with_baselines", "Also fit the simple models per fold."),
         _option("model", "Whose scores to keep: network, blend, or a baseline such as lightgbm.",
                default="network"),
+        _CONFIRM,
         _option("resume", "Go on with a stopped or killed walk-forward, with its own options."),
     )),
     Command("tune",
@@ -163,6 +166,7 @@ _RESEARCH: tuple[Command, ...] = (
         _option("trials", "Until so many have ended, earlier ones included.", type=int, default=20),
         _option("study", "Name of the search; it keeps its trials.", default="default"),
         _option("jobs", "Trials beside each other, each a process.", type=int, default=1),
+        _CONFIRM,
         _option("resume", "Go on with the search of this run, with its own settings."),
     )),
     Command("compare",
@@ -177,6 +181,7 @@ _RESEARCH: tuple[Command, ...] = (
         _option("last_test", "Last test day of the walk-forward, ISO date."),
         _option("step", "Length of its test blocks: 1y, 6m or sessions.", default="1y"),
         _option("jobs", "Runs beside each other, each a process.", type=int, default=1),
+        _CONFIRM,
         _option("resume", "Go on with the comparison of this run, with its own options."),
     )),
     Command("work", "Do the work of one trial or variant.", "engine.stages.workers:work",
@@ -192,6 +197,7 @@ _RESEARCH: tuple[Command, ...] = (
             "engine.stages.backtest:backtest", parameters=(
         _RUN,
         _option("strategy", "A module of strategies/."),
+        _CONFIRM,
     )),
     Command("sweep",
             "Strategy and cost settings over one set of scores; every cell is a counted trial.",
@@ -200,6 +206,7 @@ _RESEARCH: tuple[Command, ...] = (
         _option("grid", "KEY=VALUE,VALUE,... of portfolio, constraints or costs; may be repeated.",
                multiple=True),
         _option("strategy", "A module of strategies/."),
+        _CONFIRM,
     )),
     Command("strategies", "The strategies that a backtest can use; with NAME, check that one.",
             "engine.stages.strategies:strategies", configurable=False, parameters=(

@@ -28,6 +28,7 @@ from engine.config.market import (
     GraphConfig,
     JQuantsConfig,
     LabelConfig,
+    ProtocolConfig,
     QualityConfig,
     ReadingConfig,
     SplitConfig,
@@ -60,6 +61,7 @@ class Config(ConfigTable):
     features: FeatureConfig = FeatureConfig()
     graph: GraphConfig = GraphConfig()
     split: SplitConfig = SplitConfig()
+    protocol: ProtocolConfig = ProtocolConfig()
     model: ModelConfig = ModelConfig()
     loss: LossConfig = LossConfig()
     training: TrainingConfig = TrainingConfig()

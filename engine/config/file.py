@@ -41,6 +41,8 @@ PRESETS: dict[str, dict[str, object]] = {
         "split.window": 12,
         "split.validation_sessions": 160,
         "split.test_sessions": 252,
+        "protocol.development_to": "",
+        "protocol.confirmation_to": "",
         "model.dropout": 0.4,
         "loss.base": 0.3,
         "loss.cs_ic": 1.0,

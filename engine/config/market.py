@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from engine.config.base import ConfigTable, Horizon, Market
 from engine.workspace import DEFAULT
@@ -35,6 +35,7 @@ def _safe_url(text: str) -> str:
 
 
 IsoDate = Annotated[str, BeforeValidator(_iso_date)]
+_IsoDateOrNone = Annotated[str, BeforeValidator(lambda value: value and _iso_date(value))]
 _ApiUrl = Annotated[str, AfterValidator(_safe_url)]
 
 
@@ -222,3 +223,20 @@ class SplitConfig(ConfigTable):
     """The newest labelled days; they decide nothing. Sessions."""
     embargo_sessions: int = Field(21, ge=0)
     """Sessions dropped between two splits; at least the longest horizon + 1 (the entry lag)."""
+
+
+class ProtocolConfig(ConfigTable):
+    """Which days settings are chosen on, which confirm them, and which nobody looks at."""
+
+    development_to: _IsoDateOrNone = ""
+    """Last day that settings are chosen on, ISO date; judging later ones takes --confirm. "" = no protocol"""
+    confirmation_to: _IsoDateOrNone = ""
+    """Last day that --confirm opens, ISO date; later days are sealed. "" = none is"""
+
+    @model_validator(mode="after")
+    def _check(self) -> "ProtocolConfig":
+        if self.confirmation_to and not self.development_to:
+            raise ValueError("protocol.confirmation_to needs protocol.development_to")
+        if self.confirmation_to and self.confirmation_to <= self.development_to:
+            raise ValueError("protocol.confirmation_to must lie after protocol.development_to")
+        return self

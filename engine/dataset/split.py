@@ -6,6 +6,7 @@ the configuration) sessions are left out between two splits; look-back windows m
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -101,6 +102,11 @@ def walk_forward(
         split = _split_before(sessions, sessions[first], sessions[last - 1] + 1, config)
         folds.append(Fold(index=i, split=split))
     return folds
+
+
+def test_sessions(folds: Sequence[Fold]) -> _Sessions:
+    """The test sessions ``[D]`` of all folds, in order of time."""
+    return np.concatenate([fold.split.test for fold in folds])
 
 
 def inner_folds(

@@ -13,6 +13,7 @@ from msgspec.structs import asdict
 
 from engine.records.book import AlphaToOrders, BookExposures, ExtremeDay, HeldBreaks
 from engine.records.figure import DASH
+from engine.records.protocol import JudgedDays, SpanName
 from engine.records.rank_ic import FactorFigures, YearFigure
 
 BACKTEST = "backtest.json"
@@ -175,10 +176,20 @@ class RankedYear(YearReturns, frozen=True, kw_only=True):
     rank_ic_se: float = math.nan
 
 
+class SpanFigures(JudgedFigures, frozen=True, kw_only=True):
+    """Figures of the sessions of one span of the protocol."""
+
+    span: SpanName
+
+
 class BacktestSummary(JudgedFigures, frozen=True, kw_only=True):
     """The whole file."""
 
     run_id: str = ""
+    judged_days: JudgedDays | None = None
+    """The days of the scores by the spans of the protocol; None without one."""
+    spans: tuple[SpanFigures, ...] = ()
+    """Figures of each span alone, where the days are of more than one."""
     strategy: str = ""
     entry: str = ""
     """``close of the next session``"""

@@ -12,6 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 from engine.records.figure import Figure
+from engine.records.protocol import JudgedDays
 from engine.records.rank_ic import PairedDifference
 
 Direction = Literal["better", "worse", "undecided"]
@@ -92,6 +93,8 @@ class VariantComparison(Struct, frozen=True, kw_only=True):
     id: str
     kind: str
     reference: str
+    judged_days: JudgedDays | None = None
+    """The test days by the spans of the protocol; None without one."""
     score_horizon: int
     confidence: float
     """Share of each interval, a fraction."""
@@ -124,6 +127,8 @@ class RunComparison(Struct, frozen=True, kw_only=True):
 
     id: str = ""
     kind: str = RUNS
+    judged_days: JudgedDays | None = None
+    """The test days by the spans of the protocol; None without one."""
     score_horizon: int
     confidence: float
     bootstrap_draws: int = 0
@@ -174,6 +179,8 @@ class PermutationComparison(Struct, frozen=True, kw_only=True):
 
     id: str
     kind: str = PERMUTATIONS
+    judged_days: JudgedDays | None = None
+    """The test days by the spans of the protocol; None without one."""
     score_horizon: int
     data_fingerprint: str = ""
     source: str = ""

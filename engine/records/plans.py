@@ -49,6 +49,8 @@ class ComparisonPlan(Struct, frozen=True, kw_only=True):
     last_test: str | None = None
     step: str = "1y"
     jobs: int = 1
+    confirm: bool = False
+    """It may judge confirmation days."""
 
     def check(self) -> None:
         """UsageError where the numbers make no sense."""
@@ -78,6 +80,8 @@ class StudyPlan(Struct, frozen=True, kw_only=True):
     trials: int = 0
     """How many trials are to end, those of earlier calls included."""
     jobs: int = 1
+    confirm: bool = False
+    """It may judge confirmation days."""
 
     def check(self) -> None:
         """UsageError where name or numbers make no sense."""

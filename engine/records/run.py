@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from engine.records.protocol import JudgedDays
 from engine.records.rank_ic import RankICSummary
 from engine.records.train import Rival, Strongest
 
@@ -124,6 +125,7 @@ class RunFigures(Struct, frozen=True, kw_only=True):
     rank_ic_se: float = math.nan
     n_dates: int = 0
     seconds: float = math.nan
+    judged_days: JudgedDays | None = None
     baselines: dict[str, Rival] = {}
     against: Strongest | None = None
     """The paired difference to the simple model that ranks best on the test days."""
@@ -140,6 +142,10 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     """UTC, ISO 8601."""
     validation: RankICSummary | None = None
     test: RankICSummary | None = None
+    judged_days: JudgedDays | None = None
+    """Days that the figures rest on, by the spans of the protocol; None without one."""
+    days: str = ""
+    """These days in words, with how often they were looked at; empty without a protocol."""
     sharpe: Sharpe | None = None
     network: SplitFigures = SplitFigures()
     rivals: dict[str, Rival] = {}

@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from engine.records.figure import SURE, Figure
+from engine.records.protocol import JudgedDays
 
 TrialState = Literal["complete", "pruned", "failed"]
 _STATES: tuple[TrialState, ...] = ("complete", "pruned", "failed")
@@ -45,6 +46,8 @@ class TrialResult(Objective, frozen=True, kw_only=True):
     run_id: str
     state: TrialState
     study: str | None = None
+    judged_days: JudgedDays | None = None
+    """The validation days by the spans of the protocol; None without one."""
     score_horizon: int = 0
     folds: tuple[TrialFold, ...] = ()
     parameters: int = 0
@@ -113,6 +116,8 @@ class StudyResult(Struct, frozen=True, kw_only=True):
     objective: str = "mean inner-fold validation RankIC - 1 standard error"
     best: TrialRow | None = None
     """The complete trial with the largest value."""
+    judged_days: JudgedDays | None = None
+    """The validation days by the spans of the protocol; None without one."""
     counts: dict[str, int] = {}
     """State -> trials."""
     importances: dict[str, float] = {}

@@ -5,6 +5,7 @@ import math
 from msgspec import Struct
 
 from engine.records.backtest import SettingsTable
+from engine.records.protocol import JudgedDays
 
 SWEEP = "sweep.json"
 
@@ -67,6 +68,8 @@ class SweepSummary(Struct, frozen=True, kw_only=True):
     """All cells of a sweep, and what the choice of the best is worth."""
 
     run_id: str = ""
+    judged_days: JudgedDays | None = None
+    """The days of the scores by the spans of the protocol; None without one."""
     grid: dict[str, tuple[float | str, ...]]
     """Dotted key -> values as given."""
     cells: tuple[SweepCell, ...]

@@ -8,6 +8,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from engine.errors import IntegrityError
 from engine.records import record
+from engine.records.protocol import JudgedDays, SpanName
 from engine.records.rank_ic import MeanFigure, PairedDifference, RankICSummary, YearFigure
 from engine.records.worth import GraphWorth, Worth
 
@@ -183,6 +184,15 @@ class FoldResult(RankICSummary, frozen=True, kw_only=True):
     fold: int
 
 
+class SpanResult(RankICSummary, frozen=True, kw_only=True):
+    """Test figures of the days of one span of the protocol."""
+
+    span: SpanName
+    horizons: dict[str, RankICSummary]
+    """Horizon in sessions -> figures."""
+    baselines: dict[str, Rival]
+
+
 class TrainResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One training or walk-forward. What a run has not come to is None, empty or NaN."""
 
@@ -202,6 +212,10 @@ class TrainResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     phases: tuple[PhaseResult, ...] = ()
     folds: tuple[FoldResult, ...] = ()
     """The folds of a walk-forward; a training has none."""
+    judged_days: JudgedDays | None = None
+    """The test days by the spans of the protocol; None without one."""
+    spans: tuple[SpanResult, ...] = ()
+    """Figures of each span alone, where the test days are of more than one."""
     seconds: float = math.nan
     peak_memory_mib: float = math.nan
     data: DataFacts = DataFacts()

@@ -26,14 +26,14 @@ def answers(facts: Facts) -> list[Answer]:
     """What it is, whether it is real, what it would have earned, and how sure that is."""
     train, test = facts.train, facts.backtest
     judgement, kind = _judge(facts.test)
-    data, span = train.data, train.splits.test
+    data, span, judged = train.data, train.splits.test, facts.words(train.judged_days)
     first, last = (test.first_session, test.last_session) if test else (span.first, span.last)
     out = [
         Answer(
             question="What is it?",
             answer=f"{data.source}, {first} to {last}",
             detail=f"{facts.model} on {train.n_features} features, scored on {facts.test.n_dates} test "
-            f"days that decided nothing. Data quality: {data.quality}. "
+            f"days that decided nothing{judged and f' ({judged})'}. Data quality: {data.quality}. "
             + " ".join(f"Note: {note}." for note in data.notes),
         ),
         Answer(
@@ -50,13 +50,14 @@ def answers(facts: Facts) -> list[Answer]:
             Answer(question="What would it have earned?", answer="not tested yet", detail=missing)
         )
         return out
+    traded = facts.words(test.judged_days)
     trials = "one trial" if test.trials == 1 else f"{test.trials} trials"
     out += [
         Answer(
             question="What would it have earned?",
             answer=f"net Sharpe {test.sharpe:+.2f} against {test.target}: {test.verdict}",
             detail=f"{test.annual_return:+.1%} a year after costs of {test.cost_drag:.1%}, largest "
-            f"drawdown {test.max_drawdown:.1%}. {_against(test)}",
+            f"drawdown {test.max_drawdown:.1%}. {_against(test)}{traded and f' Its days: {traded}.'}",
             kind={"above": "good", "below": "bad"}.get(test.verdict, "plain"),
         ),
         Answer(

@@ -100,10 +100,12 @@ class SideBySide:
             (both[0], "before", ""),
             (both[1], "after", ""),
         )
+        days = [facts.words(facts.train.judged_days) for facts in (self.a, self.b)]
         growth = self.days.select((pl.col("a", "b") + 1.0).cum_prod() - 1.0)
         rows = [
             ComparedValue("run", self.a.run_id, self.b.run_id),
             ComparedValue("test RankIC", rank_ic(self.a.train.test), rank_ic(self.b.train.test)),
+            *([ComparedValue("protocol", *(told or DASH for told in days))] if any(days) else []),
             *compare_figures(self.a.traded, self.b.traded),
         ]
         chart = charts.lines(

@@ -17,6 +17,7 @@ from engine.records import record
 from engine.records.audit import AuditResult, read_audit
 from engine.records.backtest import BACKTEST, BacktestSummary, SettingsTable
 from engine.records.comparison import VARIANTS, VariantComparison, comparison_files
+from engine.records.protocol import CountedLook, JudgedDays
 from engine.records.quality import QUALITY, CheckedQuality
 from engine.records.rank_ic import RankICSummary
 from engine.records.run import TriedVariant
@@ -24,6 +25,7 @@ from engine.records.sweep import SWEEP, SweepSummary
 from engine.records.train import NETWORK, TRAIN, TrainResult, read_train
 from engine.runs.events import AssertionChecked, EpochEvaluated
 from engine.runs.lines import decode
+from engine.runs.looks import read_looks
 from engine.runs.store import Run, RunStore
 from engine.runs.trials import read_trials
 
@@ -71,6 +73,13 @@ class Facts:
     """Comparisons of sizes and of ablations on the same features, newest first."""
     ex_dates: pl.DataFrame | None = None
     """Largest dividends that the book received or paid: ``date, symbol, dividend, weight, received``."""
+
+    looks: tuple[CountedLook, ...] = ()
+    """All looks of the workspace."""
+
+    def words(self, days: JudgedDays | None) -> str:
+        """What days a figure rests on and how often they were looked at; empty without a protocol."""
+        return "" if days is None else days.words(days.looks(self.looks))
 
     @property
     def model(self) -> str:
@@ -126,6 +135,7 @@ def gather(workspace: Path, run: Run) -> Facts:
         ablations=_ablations(workspace, run, train),
         config=run.config().model_dump(mode="json"),
         comparisons=_comparisons(workspace, train),
+        looks=read_looks(run.directory.parent),
     )
 
 

@@ -86,6 +86,7 @@ def as_json(facts: Facts, *, created: dt.datetime) -> Json:
         for name in ("run_id", "train", "backtest", "quality", "audit", "sweep", "months", "trials",
                      "ablations", "comparisons", "manifest", "config")
     }  # fmt: skip
+    found["days"] = facts.words(facts.train.judged_days)
     found["created"] = created.isoformat()
     found["answers"] = [asdict(item) for item in answers(facts)]
     return found

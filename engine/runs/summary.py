@@ -14,6 +14,7 @@ from engine.records.run import RunFigures, RunSettings, RunSummary, Sharpe, Spli
 from engine.runs.events import Advanced, RunFinished, StepLogged
 from engine.runs.fold import seconds_between
 from engine.runs.labels import read_labels
+from engine.runs.looks import day_words
 from engine.runs.settings import settings_of
 from engine.runs.store import Run
 
@@ -60,6 +61,8 @@ def _summarise(run: Run, *, with_settings: bool) -> RunSummary:
         created=run.created.isoformat(),
         validation=_judged(trial) or _judged(told.best),
         test=_judged(told.test),
+        judged_days=told.judged_days,
+        days=day_words(run.directory.parent, told.judged_days),
         sharpe=read(run.path("backtest.json"), Sharpe),
         network=SplitFigures(validation=known.best, test=known.test),
         rivals=known.baselines,

@@ -6,7 +6,7 @@ The deflated Sharpe ratio is only honest if the number of trials is true, so eac
 of a sweep writes itself down here; the same settings on the same scores count once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from engine.files import digest, sha256, write_json
@@ -27,13 +27,17 @@ their own.
 
 def record_trials(run: Run, tried: Mapping[str, tuple[dict[str, object], float]]) -> None:
     """Add variants (a name -> settings, net Sharpe ratio) to the run's list. The caller holds its lock."""
-    known = read_trials(run)
-    scores = run.path("predictions.parquet")
-    made = sha256(scores) if scores.is_file() else ""
-    for what, (settings, sharpe) in tried.items():
-        key = digest({"settings": settings, "scores": made})
+    known, keys = read_trials(run), trial_keys(run, (settings for settings, _ in tried.values()))
+    for key, (what, (_, sharpe)) in zip(keys, tried.items(), strict=True):
         known[key] = TriedVariant(what=what, sharpe=sharpe)
     write_json(run.path(TRIALS), {key: record.as_json(tried) for key, tried in known.items()})
+
+
+def trial_keys(run: Run, tried: Iterable[dict[str, object]]) -> list[str]:
+    """The digest of each of these settings together with the run's scores as they are now."""
+    scores = run.path("predictions.parquet")
+    made = sha256(scores) if scores.is_file() else ""
+    return [digest({"settings": settings, "scores": made}) for settings in tried]
 
 
 def read_trials(run: Run) -> dict[str, TriedVariant]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -50,6 +51,7 @@ from engine.records.rank_ic import FactorFigures
 from engine.runs.events import StageStarted
 from engine.runs.store import Run, require_file
 from engine.runs.trials import count_trials, record_trials
+from engine.stages import protocol
 from engine.stages.context import Outcome, StageContext, require_model
 from engine.stages.text import table
 
@@ -76,7 +78,9 @@ def open_simulator(
     return prediction, simulator, quality
 
 
-def backtest(context: StageContext, *, run: str, strategy: str | None) -> Outcome:
+def backtest(
+    context: StageContext, *, run: str, strategy: str | None, confirm: bool = False
+) -> Outcome:
     """Weights, vectorbt simulation, baselines on the same days, factor figures, interval and verdict.
 
     Only rows of split ``test`` count. Portfolio, constraints, costs and backtest settings come from the
@@ -86,7 +90,9 @@ def backtest(context: StageContext, *, run: str, strategy: str | None) -> Outcom
     require_model(found)
     config = trading_configuration(context, found, strategy)
     with found.lock():
-        _, simulator, quality = open_simulator(context, found, config)
+        prediction, simulator, quality = open_simulator(context, found, config)
+        days = protocol.check_prediction(context, prediction, confirm=confirm)
+        protocol.count_books(context, found, prediction, [trial_settings(config)])
         panel = simulator.panel
         context.sink.emit(StageStarted(stage="simulate"))
         book = simulator.book(simulator.score_DN, trace=True)
@@ -104,11 +110,12 @@ def backtest(context: StageContext, *, run: str, strategy: str | None) -> Outcom
         )
         sharpe = result.figures().sharpe
         record_trials(found, {f"backtest {book.strategy}": (trial_settings(config), sharpe)})
-        judged = result.judged(
-            config.backtest, horizon=config.portfolio.horizon, trials=count_trials(context.store)
-        )
+        h, trials = config.portfolio.horizon, count_trials(context.store)
+        judged = partial(BacktestResult.judged, config=config.backtest, horizon=h, trials=trials)
         summary = structs.replace(
-            _summarise(simulator, book, simulation, result, judged, quality),
+            _summarise(simulator, book, simulation, result, judged(result), quality),
+            judged_days=days,
+            spans=protocol.span_figures(result, days, judged),
             baselines=baselines,
             factor=factor,
             alpha_to_orders=_alpha_to_orders(simulator, book, simulation, factor),
@@ -118,7 +125,7 @@ def backtest(context: StageContext, *, run: str, strategy: str | None) -> Outcom
         result.write(found.path("backtest.parquet"))
         write_parquet(found.path("backtest_baselines.parquet"), daily)
         record.write(found.path(BACKTEST), summary)
-    return Outcome(json=record.as_json(summary), text=_backtest_text(summary))
+    return protocol.outcome(context, summary, _backtest_text(summary), days)
 
 
 def out_of_sample(run: Run) -> Prediction:
@@ -142,7 +149,7 @@ def trading_configuration(context: StageContext, run: Run, strategy: str | None)
 
 
 def trial_settings(config: Config) -> SettingsTable:
-    """What makes a simulation of the same scores another trial."""
+    """What makes a simulation of the same scores another trial, and another look."""
     tables = ("portfolio", "constraints", "costs")
     found = {name: getattr(config, name).model_dump(mode="json") for name in tables}
     return found | {"initial_cash": config.backtest.initial_cash}
@@ -304,6 +311,7 @@ def _backtest_text(summary: BacktestSummary) -> str:
     """The verdict, the scores beside their rivals, and the notes."""
     interval = f"[{summary.sharpe_low:+.2f}, {summary.sharpe_high:+.2f}]"
     rows = [_cells("these scores", summary)]
+    rows += [_cells(f"{part.span} days", part) for part in summary.spans]
     rows += [_cells(name, values) for name, values in summary.baselines.items()]
     lines = [
         f"net Sharpe {summary.sharpe:+.2f}, {summary.confidence:.0%} {interval}, "

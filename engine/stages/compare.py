@@ -12,9 +12,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import msgspec
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from engine.dataset.split import single_split, test_sessions, walk_forward
 from engine.errors import IntegrityError, UsageError
+from engine.features.feature_set import FeatureSet
 from engine.files import digest, write_parquet
 from engine.records import record
 from engine.records.comparison import (
@@ -26,9 +30,11 @@ from engine.records.comparison import (
     VariantComparison,
 )
 from engine.records.figure import Figure
-from engine.records.plans import COMPARISON_PLAN, DEFAULT_SIZES, ComparisonPlan
+from engine.records.plans import COMPARISON_PLAN, DEFAULT_SIZES, ComparisonPlan, WalkforwardPlan
 from engine.runs import lock
 from engine.runs.events import StageStarted
+from engine.runs.store import Run
+from engine.stages import protocol
 from engine.stages.context import Outcome, StageContext, run_session
 from engine.stages.judge import judge_permutations, judge_runs, judge_variants
 from engine.stages.load import Shelf
@@ -122,6 +128,7 @@ def compare(
     last_test: str | None = None,
     step: str = "1y",
     jobs: int = 1,
+    confirm: bool = False,
     resume: str | None = None,
 ) -> Outcome:
     """Train what is compared where it is not there yet, and say how sure each difference is.
@@ -131,14 +138,8 @@ def compare(
     """
     if resume is not None:
         run = context.store.open(resume)
-        if run.command != "compare":
-            raise UsageError(f"{run.id} is no compare run")
-        plan = record.read(run.path(COMPARISON_PLAN), ComparisonPlan)
-        if plan.kind not in _KINDS:
-            raise IntegrityError(
-                f"{run.path(COMPARISON_PLAN)}: kind {plan.kind!r} is no comparison",
-                hint=f"it is {', '.join(_KINDS[:-1])} or {_KINDS[-1]}; begin a new comparison",
-            )
+        plan = _plan_of(run)
+        plan = msgspec.structs.replace(plan, confirm=plan.confirm or confirm)
         return _train_and_judge(replace(context, config=run.config()), plan)
     if len(what) == 1 and what[0] in _KINDS:
         plan = ComparisonPlan(
@@ -151,13 +152,27 @@ def compare(
             last_test=last_test,
             step=step,
             jobs=jobs,
+            confirm=confirm,
         )
         return _train_and_judge(context, plan)
     if len(what) < 2:
-        raise UsageError(
-            "compare what?", hint="sizes, ablations, permutations, or two and more run ids"
+        hint = "sizes, ablations, permutations, or two and more run ids"
+        raise UsageError("compare what?", hint=hint)
+    named = [context.store.open(name) for name in what]
+    return _kept(context, *judge_runs(context, named, confirm=confirm))
+
+
+def _plan_of(run: Run) -> ComparisonPlan:
+    """The options that a comparison was begun with."""
+    if run.command != "compare":
+        raise UsageError(f"{run.id} is no compare run")
+    plan = record.read(run.path(COMPARISON_PLAN), ComparisonPlan)
+    if plan.kind not in _KINDS:
+        raise IntegrityError(
+            f"{run.path(COMPARISON_PLAN)}: kind {plan.kind!r} is no comparison",
+            hint=f"it is {', '.join(_KINDS[:-1])} or {_KINDS[-1]}; begin a new comparison",
         )
-    return _kept(context, *judge_runs(context, [context.store.open(name) for name in what]))
+    return plan
 
 
 def _kept(context: StageContext, found: _ComparisonRecord, daily: pl.DataFrame) -> Outcome:
@@ -165,7 +180,7 @@ def _kept(context: StageContext, found: _ComparisonRecord, daily: pl.DataFrame) 
     folder = context.workspace / FOLDER
     write_parquet(folder / f"{found.id}.parquet", daily)
     record.write(folder / f"{found.id}.json", found)
-    return Outcome(json=record.as_json(found), text=_comparison_text(found))
+    return protocol.outcome(context, found, _comparison_text(found), found.judged_days)
 
 
 def _variants_of(context: StageContext, plan: ComparisonPlan) -> list[Variant]:
@@ -182,10 +197,26 @@ def _variants_of(context: StageContext, plan: ComparisonPlan) -> list[Variant]:
     return chosen(every, names) if names else every
 
 
+def _test_sessions(
+    context: StageContext, features: FeatureSet, folds: WalkforwardPlan | None
+) -> NDArray[np.int64]:
+    """The sessions that every variant is judged on."""
+    split, least = context.config.split, context.config.universe.min_names
+    if folds is None:
+        return single_split(features, split, least).test
+    first, last, length = folds.check()
+    return test_sessions(
+        walk_forward(features, split, least, first_test=first, last_test=last, step_sessions=length)
+    )
+
+
 def _train_and_judge(context: StageContext, plan: ComparisonPlan) -> Outcome:
     plan.check()
     folds, variants, shelf = plan.folds(), _variants_of(context, plan), Shelf()
     features = shelf.open(context, context.sink).features
+    days_D = features.dates_S[_test_sessions(context, features, folds)]
+    way = protocol.NEWEST_DAYS if folds is None else protocol.LAST_TEST
+    protocol.check(context, days_D, features.market, confirm=plan.confirm, way=way)
     wanted = {
         "variants": [msgspec.to_builtins(variant) for variant in variants],
         "seeds": plan.seeds,

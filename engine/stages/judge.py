@@ -27,9 +27,11 @@ from engine.records.comparison import (
     VariantComparison,
     VariantResult,
 )
+from engine.records.protocol import JudgedDays
 from engine.records.train import read_train
 from engine.runs.sink import NullSink
 from engine.runs.store import Run, require_file
+from engine.stages import protocol
 from engine.stages.context import StageContext
 from engine.stages.fit import mean_scores
 from engine.stages.load import load_dataset
@@ -45,9 +47,8 @@ def judge_variants(
     context: StageContext, kind: str, label: str, trained: Sequence[TrainedVariant], run_id: str
 ) -> tuple[VariantComparison, pl.DataFrame]:
     """Each variant against the first, on validation and on test days."""
-    config = context.config
+    config, h = context.config, context.config.training.score_horizon
     features = load_dataset(context, NullSink(), in_memory=False).features
-    h = config.training.score_horizon
     series = {
         (one.variant.name, split): daily
         for one in trained
@@ -82,6 +83,7 @@ def judge_variants(
         id=label,
         kind=kind,
         reference=first,
+        judged_days=_judged_days(context, series, features),
         score_horizon=h,
         confidence=config.backtest.confidence,
         bootstrap_draws=config.backtest.bootstrap_draws,
@@ -94,8 +96,13 @@ def judge_variants(
     return found, _daily_frame(series)
 
 
-def judge_runs(context: StageContext, runs: Sequence[Run]) -> tuple[RunComparison, pl.DataFrame]:
-    """Each pair of runs on the test days that both have scored, judged by the labels of the first."""
+def judge_runs(
+    context: StageContext, runs: Sequence[Run], *, confirm: bool = False
+) -> tuple[RunComparison, pl.DataFrame]:
+    """Each pair of runs on the test days that both have scored, judged by the labels of the first.
+
+    ``confirm``: confirmation days may be among them.
+    """
     if len({run.id for run in runs}) != len(runs):
         raise UsageError("compare: a run is named twice")
     config = runs[0].config()
@@ -106,7 +113,10 @@ def judge_runs(context: StageContext, runs: Sequence[Run]) -> tuple[RunCompariso
         require_file(run.path("predictions.parquet"), "train it to its end first")
         prediction = Prediction.read(run.path("predictions.parquet"))
         _require_fit(run, prediction, features, h)
-        dates, mean_D = _rank_ics(prediction.frame.filter(pl.col("split") == "test"), features, h)
+        tested = prediction.only("test")
+        protocol.check_prediction(context, tested, confirm=confirm)
+        protocol.count_looks(context, run, protocol.as_days(tested.dates), tested.market)
+        dates, mean_D = _rank_ics(tested.frame, features, h)
         series[run.id, "test"] = DailyRankIC(dates=dates, mean_D=mean_D, seeds={})
     pairs = []
     for a, b in itertools.combinations([run.id for run in runs], 2):
@@ -116,6 +126,7 @@ def judge_runs(context: StageContext, runs: Sequence[Run]) -> tuple[RunCompariso
         pairs.append(RunPair(first=a, second=b, **asdict(found)))
     comparison = RunComparison(
         id=f"runs-{digest([run.id for run in runs])[:8]}",
+        judged_days=_judged_days(context, series, features),
         score_horizon=h,
         confidence=config.backtest.confidence,
         bootstrap_draws=config.backtest.bootstrap_draws,
@@ -136,11 +147,13 @@ def judge_permutations(
     found = _daily_of(trained, features, h)
     if "test" not in found:
         raise GateError(f"comparison {name}: no permutation was trained", hint="see its runs")
-    series, runs = found["test"].seeds, {seed: run.id for seed, run in trained.runs}
-    test = permutation_test(list(series.values()), lag=h)
-    means = {seed: mean_figure(series_D, lag=h) for seed, series_D in series.items()}
+    series = {(trained.variant.name, "test"): found["test"]}
+    seeds, runs = found["test"].seeds, {seed: run.id for seed, run in trained.runs}
+    test = permutation_test(list(seeds.values()), lag=h)
+    means = {seed: mean_figure(series_D, lag=h) for seed, series_D in seeds.items()}
     comparison = PermutationComparison(
         id=name,
+        judged_days=_judged_days(context, series, features),
         score_horizon=h,
         data_fingerprint=features.fingerprint,
         source=features.source,
@@ -153,7 +166,17 @@ def judge_permutations(
         verdict=test.verdict,
         run_id=run_id,
     )
-    return comparison, _daily_frame({(trained.variant.name, "test"): found["test"]})
+    return comparison, _daily_frame(series)
+
+
+def _judged_days(
+    context: StageContext, series: Mapping[_Key, DailyRankIC], features: FeatureSet
+) -> JudgedDays | None:
+    """All test days of the series by the spans of the protocol."""
+    tested = {day for (_, split), d in series.items() if split == "test" for day in d.dates}
+    return protocol.judged_days(
+        context.config.protocol, protocol.as_days(sorted(tested)), features.market
+    )
 
 
 def _daily_frame(series: Mapping[_Key, DailyRankIC]) -> pl.DataFrame:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from engine.config import Config
+from engine.config import Config, ProtocolConfig
 from engine.dataset.split import single_split, valid_sessions
 from engine.errors import GateError, UsageError
 from engine.evaluation.inference import paired_difference
@@ -94,9 +94,10 @@ def _train_blend(context: StageContext, model: Model) -> Outcome:
 
 
 def _retraining_config(context: StageContext, model: Model) -> Config:
+    """The champion's rules on today's data. Without a protocol: the newest days judge, and nobody chooses."""
     tables = ("workspace", "data", "portfolio", "constraints", "costs", "backtest", "signals")
     updates = {name: getattr(context.config, name) for name in tables}
-    return model.config().model_copy(update=updates)
+    return model.config().model_copy(update=updates | {"protocol": ProtocolConfig()})
 
 
 def _gate(

@@ -13,6 +13,7 @@ from engine.errors import EnvironmentProblem, GateError, Interrupted, UsageError
 from engine.plain_text import clean_lines
 from engine.records import record
 from engine.records.figure import DASH, Interval
+from engine.records.protocol import JudgedDays
 from engine.records.rank_ic import RankICSummary
 from engine.records.run import Labels, RunSummary, SplitFigures
 from engine.records.train import Rival
@@ -54,9 +55,12 @@ def runs(
         none = "no runs yet; start one with `atft-tui train`"
         asked = tag or command or status
         return Outcome(json={"runs": []}, text="no run fits" if asked else none)
-    header = ["run", "status", "validation RankIC", "test RankIC", "net Sharpe", "deflated", "took",
-              "settings", "tags", "note"]  # fmt: skip
-    text = table([_cells(about) for about in found], header=header)
+    header = ["run", "status", "validation RankIC", "test RankIC", "protocol", "net Sharpe", "deflated",
+              "took", "settings", "tags", "note"]  # fmt: skip
+    rows = [header, *map(_cells, found)]
+    if not any(about.days for about in found):
+        rows = [row[:4] + row[5:] for row in rows]
+    text = table(rows[1:], header=rows[0])
     return Outcome(json={"runs": [record.as_json(_row(about)) for about in found]}, text=text)
 
 
@@ -69,6 +73,7 @@ def _cells(about: RunSummary) -> list[str]:
         about.status,
         _figure(about.validation),
         _figure(about.test),
+        about.days,
         _sharpe(about) or DASH,
         DASH if math.isnan(deflated) else f"{deflated:.2f}",
         DASH if math.isnan(about.seconds) else f"{about.seconds:.0f} s",
@@ -107,6 +112,8 @@ def show(context: StageContext, *, run: str) -> Outcome:
         lines.append(f"tags: {' '.join(row.tags)}")
     if row.note:
         lines.append(f"note: {row.note}")
+    if row.days:
+        lines.append(f"protocol: {row.days}")
     lines += [f"  {name}: {value}" for name, value in found.manifest.packages.items()]
     for name, values in about.models.items():
         for split, figures in (("validation", values.validation), ("test", values.test)):
@@ -143,7 +150,7 @@ def stop(context: StageContext, *, run: str) -> Outcome:
     return Outcome(json={"run_id": found.id, "asked": True}, text=text)
 
 
-class _RunRow(Struct, frozen=True, kw_only=True):
+class _RunRow(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A run as ``runs --json`` and ``show --json`` tell it; null where a figure is not known."""
 
     id: str
@@ -153,6 +160,9 @@ class _RunRow(Struct, frozen=True, kw_only=True):
     """UTC, ISO 8601."""
     validation: RankICSummary | None
     test: RankICSummary | None
+    judged_days: JudgedDays | None = None
+    days: str = ""
+    """What the figures rest on, in words; this and the spans are left out without a protocol."""
     sharpe: str
     """With its interval and verdict, in words; empty without a backtest."""
     sharpe_deflated: float
@@ -177,6 +187,8 @@ def _row(about: RunSummary) -> _RunRow:
         created=about.created,
         validation=network.validation,
         test=network.test,
+        judged_days=about.judged_days,
+        days=about.days,
         sharpe=_sharpe(about),
         sharpe_deflated=about.sharpe.deflated if about.sharpe else math.nan,
         seconds=about.seconds,

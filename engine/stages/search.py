@@ -10,6 +10,7 @@ from engine.errors import ConfigError, EnvironmentProblem, Interrupted
 from engine.files import write_json
 from engine.records import record
 from engine.records.figure import Figure
+from engine.records.protocol import JudgedDays
 from engine.records.study import (
     PRUNED,
     TRIAL,
@@ -53,6 +54,8 @@ class Search:
     shelf: Shelf
     trials: int
     jobs: int
+    days: JudgedDays | None = None
+    """The validation days by the spans of the protocol; None without one."""
     _asked: dict[str, AskedTrial] = field(default_factory=dict)
     _progress: dict[str, TrialProgress] = field(default_factory=dict)
     _ended: int = 0
@@ -77,6 +80,7 @@ class Search:
             run_id=self.parent.id,
             score_horizon=self.context.config.training.score_horizon,
             best=next((row for row in rows if best and row.number == best.number), None),
+            judged_days=self.days,
             counts=counted(rows),
             importances=self.study.importances(),
             trials=rows,

@@ -17,6 +17,7 @@ from engine.records import record
 from engine.records.sweep import SWEEP, BestCell, SweepCell, SweepSummary
 from engine.runs.events import Advanced, StageStarted
 from engine.runs.trials import count_trials, record_trials
+from engine.stages import protocol
 from engine.stages.backtest import (
     open_simulator,
     run_vectorbt,
@@ -36,7 +37,12 @@ _ROWS = 20
 
 
 def run_sweep(
-    context: StageContext, *, run: str, grid: Sequence[str], strategy: str | None
+    context: StageContext,
+    *,
+    run: str,
+    grid: Sequence[str],
+    strategy: str | None,
+    confirm: bool = False,
 ) -> Outcome:
     """Every combination by the fast path, the best one again by vectorbt; all counted as trials."""
     found = context.store.open(run)
@@ -45,6 +51,7 @@ def run_sweep(
     wanted = parse_grid(grid or _DEFAULT_GRID, config)
     with found.lock():
         prediction, simulator, quality = open_simulator(context, found, config)
+        days = protocol.check_prediction(context, prediction, confirm=confirm)
         context.sink.emit(StageStarted(stage="sweep"))
         points = sweep(
             simulator,
@@ -55,9 +62,11 @@ def run_sweep(
             ),
         )
         tried = {_name(point): (trial_settings(point.config), point.sharpe) for point in points}
+        protocol.count_books(context, found, prediction, [book for book, _ in tried.values()])
         record_trials(found, tried)
         summary = SweepSummary(
             run_id=found.id,
+            judged_days=days,
             grid={key: tuple(map(_value, values)) for key, values in wanted.items()},
             cells=tuple(map(_cell, points)),
             best=_best(found.id, simulator, prediction, points, count_trials(context.store)),
@@ -69,7 +78,7 @@ def run_sweep(
         dates_D = simulator.table.dates_D[1:]
         write_parquet(found.path("sweep_returns.parquet"), _returns(points, dates_D))
         record.write(found.path(SWEEP), summary)
-    return Outcome(json=record.as_json(summary), text=_sweep_text(summary))
+    return protocol.outcome(context, summary, _sweep_text(summary), days)
 
 
 def _best(

@@ -32,6 +32,7 @@ from engine.runs.fold import fold
 from engine.runs.scoreboard import Monitors, scoreboard
 from engine.runs.sink import EventSink
 from engine.runs.store import Run
+from engine.stages import protocol
 from engine.stages.blend import blended
 from engine.stages.context import Outcome, StageContext, open_or_create, run_session
 from engine.stages.fit import build_trainer, refitted, start_runtime, write_predictions
@@ -50,11 +51,11 @@ _Judged = dict[str, dict[str, RankICSummary]]
 """Baseline -> split -> figures at the horizon that the run is judged by."""
 
 
-def train(context: StageContext, *, resume: str | None = None) -> Outcome:
+def train(context: StageContext, *, confirm: bool = False, resume: str | None = None) -> Outcome:
     """Train, or go on with a stopped or killed run (its own config counts then)."""
     run, context = open_or_create(context, "train", resume=resume)
-    found = run_training(context, run, resume=resume is not None)
-    return Outcome(json=record.as_json(found), text=training_text(found))
+    found = run_training(context, run, resume=resume is not None, confirm=confirm)
+    return protocol.outcome(context, found, training_text(found), found.judged_days)
 
 
 def run_training(
@@ -64,11 +65,21 @@ def run_training(
     resume: bool = False,
     load: Loader = load_dataset,
     with_baselines: bool = True,
+    confirm: bool = False,
 ) -> TrainResult:
-    """Train in a session of its own, which ends with the run's status and headline."""
+    """Train in a session of its own, which ends with the run's status and headline.
+
+    ``confirm``: it may judge confirmation days.
+    """
     with run_session(context, run, resumed=resume) as session:
         found = _train_run(
-            context, run, session.sink, resume=resume, load=load, with_baselines=with_baselines
+            context,
+            run,
+            session.sink,
+            resume=resume,
+            load=load,
+            with_baselines=with_baselines,
+            confirm=confirm,
         )
         record.write(run.path(TRAIN), found)
         session.status = "done" if found.status == "done" else "stopped"
@@ -96,14 +107,16 @@ def _train_run(
     resume: bool,
     load: Loader,
     with_baselines: bool,
+    confirm: bool,
 ) -> TrainResult:
     """The work of `train` inside an open run."""
-    started, config = time.perf_counter(), context.config
-    dataset = load(context, sink)
+    started, config, dataset = time.perf_counter(), context.config, load(context, sink)
     split = single_split(dataset.features, config.split, config.universe.min_names)
+    days = protocol.admit(
+        context, run, dataset.features, split.test, confirm=confirm, way=protocol.NEWEST_DAYS
+    )
     taught = as_taught(dataset, split, config)
-    runtime = start_runtime(config, sink)
-    folder = run.path("checkpoints")
+    runtime, folder = start_runtime(config, sink), run.path("checkpoints")
     trainer = build_trainer(
         context, taught, split, run=run, directory=folder, runtime=runtime, sink=sink
     )
@@ -120,6 +133,7 @@ def _train_run(
     found = replace(
         provenance(context, run, dataset, split),
         status=status,
+        judged_days=days,
         device=str(runtime.device),
         mode=config.training.mode,
         parameters=parameter_table(trainer.model),
@@ -265,6 +279,7 @@ def _with_scores(
         best=ours["validation"][str(h)],
         test=ours["test"][str(h)],
         horizons=ours,
+        spans=protocol.span_results(scores, baselines, features, context.config, found.judged_days),
         anatomy=anatomy(scores.filter(pl.col("split") == "test"), features, h),
         baselines={
             name: replace(rival, validation=judged[name]["validation"])

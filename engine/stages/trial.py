@@ -3,6 +3,7 @@
 import shutil
 import time
 
+import numpy as np
 from msgspec.structs import asdict
 
 from engine.dataset.split import Fold, inner_folds
@@ -16,6 +17,7 @@ from engine.runs.store import Run
 from engine.stages.context import StageContext, run_session
 from engine.stages.fit import score_network
 from engine.stages.load import Loader, load_dataset
+from engine.stages.protocol import admit
 from engine.training.evaluate import daily_rank_ics
 from engine.tuning.space import objective
 
@@ -25,12 +27,15 @@ def run_trial(
 ) -> TrialResult:
     """Train through the inner folds and write ``trial.json``: state, objective, figures of each fold.
 
-    The checkpoints go when it has ended: they are of networks that nobody uses.
+    The checkpoints go when it has ended: they are of networks that nobody uses. Whether the days may be
+    judged was asked of the search.
     """
     with run_session(context, run, resumed=resume) as session:
         started, sink, config = time.perf_counter(), session.sink, context.config
         dataset = load(context, sink)
         folds, frames = folds_of(context, dataset.features), []
+        validation = np.concatenate([fold.split.validation for fold in folds])
+        days = admit(context, run, dataset.features, validation, confirm=True, way="")
         state: TrialState = "complete"
         try:
             for fold in folds:
@@ -51,6 +56,7 @@ def run_trial(
             run_id=run.id,
             state=state,
             study=run.manifest.study or "",
+            judged_days=days,
             score_horizon=h,
             folds=tuple(
                 _fold(fold, dataset.features, daily_D, h)

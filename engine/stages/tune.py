@@ -9,7 +9,9 @@ cut off, puts them back in the queue and lets their runs go on from the last che
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import tomlkit
+from msgspec import structs
 
 from engine.config import Config
 from engine.config.keys import flatten
@@ -22,6 +24,7 @@ from engine.runs import lock
 from engine.runs.events import Noted, Warned
 from engine.runs.sink import EventSink
 from engine.runs.store import Run
+from engine.stages import protocol
 from engine.stages.context import Outcome, StageContext, run_session
 from engine.stages.load import Dataset, Shelf
 from engine.stages.search import Search, epochs_per_fold
@@ -34,6 +37,8 @@ _JUDGED_BY = ("universe", "labels", "features", "graph", "split", "model", "loss
 """Tables of the configuration that a trial's outcome depends on, besides the space and the data."""
 _NO_MATTER = ("training.device", "training.log_every", "training.checkpoint_steps")
 _ROWS = 10
+_WAY = "with a larger split.test_sessions the days before the test days end by {day}"
+"""How a search stays before days that were refused."""
 
 
 def tune(
@@ -42,18 +47,20 @@ def tune(
     trials: int,
     study: str,
     jobs: int = 1,
+    confirm: bool = False,
     resume: str | None = None,
 ) -> Outcome:
     """Search until ``trials`` trials of the study have ended, those of earlier calls included.
 
     ``resume``: the run of a search; it goes on with its own configuration, to the number it was asked for.
     """
-    plan = StudyPlan(study=study, trials=trials, jobs=jobs)
+    plan = StudyPlan(study=study, trials=trials, jobs=jobs, confirm=confirm)
     if resume is not None:
         asked = context.store.open(resume)
         if asked.command != "tune":
             raise UsageError(f"{asked.id} is no tune run")
         plan = record.read(asked.path(STUDY_PLAN), StudyPlan)
+        plan = structs.replace(plan, confirm=plan.confirm or confirm)
         context = replace(context, config=asked.config())
     plan.check()
     directory = context.workspace / "tune" / plan.study
@@ -68,7 +75,7 @@ def tune(
                 "best": record.as_json(found.best) if found.best else None,
                 "trials": len(found.trials),
             }
-    return Outcome(json=record.as_json(found), text=_text(found))
+    return protocol.outcome(context, found, _text(found), found.judged_days)
 
 
 def _search_run(context: StageContext, study: str) -> Run:
@@ -83,7 +90,11 @@ def _open_search(
     """Data, space and study, with what a dead process left behind put back in the queue."""
     shelf = Shelf()
     dataset = shelf.open(context, sink)
-    folds = folds_of(context, dataset.features)
+    folds, features = folds_of(context, dataset.features), dataset.features
+    validation = np.concatenate([fold.split.validation for fold in folds])
+    judged = protocol.check(
+        context, features.dates_S[validation], features.market, confirm=plan.confirm, way=_WAY
+    )
     space = usable(context.config.tune.space, context.config)
     for words in space.left_out:
         sink.emit(Warned(code="config", message=f"left out of the search: {words}"))
@@ -100,8 +111,8 @@ def _open_search(
     for told in study.recover():
         where = f"it goes on in {told.run_id}" if told.run_id else "it had not begun"
         sink.emit(Noted(message=f"trial {told.number} was cut off: {where}"))
-    days = sum(fold.split.validation.size for fold in folds)
-    sink.emit(Noted(message=f"{len(folds)} inner folds, {days} validation days, no test day"))
+    words = f"{len(folds)} inner folds, {validation.size} validation days, no test day"
+    sink.emit(Noted(message=words))
     return Search(
         context=context,
         parent=run,
@@ -111,6 +122,7 @@ def _open_search(
         shelf=shelf,
         trials=plan.trials,
         jobs=plan.jobs,
+        days=judged,
     )
 
 

@@ -8,7 +8,7 @@ from msgspec.structs import asdict
 from msgspec.structs import replace as changed
 
 from engine.config import Config
-from engine.dataset.split import Fold, walk_forward
+from engine.dataset.split import Fold, test_sessions, walk_forward
 from engine.errors import UsageError
 from engine.files import write_parquet
 from engine.records import record
@@ -17,10 +17,12 @@ from engine.records.train import BLEND, NETWORK, TRAIN, FoldResult, Headline, Tr
 from engine.runs.events import StageStarted
 from engine.runs.sink import EventSink
 from engine.runs.store import Run
+from engine.stages import protocol
 from engine.stages.blend import blended, known_horizons, plain_members
 from engine.stages.context import Outcome, StageContext, open_or_create, run_session
 from engine.stages.fit import score_seeds, write_predictions
 from engine.stages.load import Dataset, Loader, load_dataset
+from engine.stages.protocol import LAST_TEST
 from engine.stages.rivals import hearing, named, score_rivals
 from engine.stages.text import line, table
 from engine.stages.train import provenance
@@ -37,6 +39,7 @@ def walkforward(
     seeds: int,
     with_baselines: bool,
     model: str = NETWORK,
+    confirm: bool = False,
     resume: str | None = None,
 ) -> Outcome:
     """Train per fold, average ``seeds`` networks, and keep the scores of all test days.
@@ -55,8 +58,8 @@ def walkforward(
     run, context = open_or_create(context, "walkforward", resume=resume)
     if resume is not None:
         plan = record.read_if_there(run.path(WALKFORWARD_PLAN), WalkforwardPlan) or plan
-    found = run_walkforward(context, run, plan, resume=resume is not None)
-    return Outcome(json=record.as_json(found), text=_text(found))
+    found = run_walkforward(context, run, plan, resume=resume is not None, confirm=confirm)
+    return protocol.outcome(context, found, _text(found), found.judged_days)
 
 
 def run_walkforward(
@@ -66,20 +69,14 @@ def run_walkforward(
     *,
     resume: bool = False,
     load: Loader = load_dataset,
+    confirm: bool = False,
 ) -> TrainResult:
-    """The work of `walkforward` in a session of its own."""
+    """The work of `walkforward` in a session of its own. ``confirm``: it may judge confirmation days."""
     first, last, length = plan.check()
     with run_session(context, run, resumed=resume) as session:
         record.write(run.path(WALKFORWARD_PLAN), plan)
         sink, config, started = session.sink, context.config, time.perf_counter()
-        trains = plan.model == NETWORK or (
-            plan.model == BLEND and any(kind_of(name) == NETWORK for name in config.blend.members)
-        )
-        dataset = (
-            load(context, sink)
-            if trains or config.training.rivals_hear_neighbours
-            else load_dataset(context, sink, with_graph=False)
-        )
+        dataset = _dataset(context, plan, load, sink)
         folds = walk_forward(
             dataset.features,
             config.split,
@@ -88,6 +85,9 @@ def run_walkforward(
             last_test=last,
             step_sessions=length,
         )
+        days = protocol.admit(
+            context, run, dataset.features, test_sessions(folds), confirm=confirm, way=LAST_TEST
+        )
         tables = _scores(context, run, dataset, folds, plan, sink)
         scores, baselines = _take(tables, plan.model, config)
         if not baselines.is_empty():
@@ -95,11 +95,24 @@ def run_walkforward(
         found = changed(
             _judged(context, run, dataset, folds, scores.sort("date", "symbol"), baselines),
             model=plan.model,
+            judged_days=days,
+            spans=protocol.span_results(scores, baselines, dataset.features, config, days),
             seconds=time.perf_counter() - started,
         )
         record.write(run.path(TRAIN), found)
         session.summary = record.as_json(Headline(test=found.test, seconds=found.seconds))
     return found
+
+
+def _dataset(
+    context: StageContext, plan: WalkforwardPlan, load: Loader, sink: EventSink
+) -> Dataset:
+    """With a graph only where somebody listens to it."""
+    members = context.config.blend.members if plan.model == BLEND else (plan.model,)
+    listens = any(kind_of(name) == NETWORK for name in members)
+    if listens or context.config.training.rivals_hear_neighbours:
+        return load(context, sink)
+    return load_dataset(context, sink, with_graph=False)
 
 
 def _scores(
@@ -178,6 +191,7 @@ def _judged(
 
 def _text(found: TrainResult) -> str:
     rows = [[f"fold {row.fold}", line(row)] for row in found.folds]
+    rows += [[row.span, line(row)] for row in found.spans]
     rows += [["all", line(found.test)]]
     rows += [[name, line(rival.test)] for name, rival in found.baselines.items()]
     header = ["", f"test RankIC, h={found.score_horizon}"]

@@ -52,7 +52,10 @@ def workers(context: StageContext, jobs: int, shelf: Shelf) -> _Workers:
 
 
 def _execute(context: StageContext, run: Run, load: Loader) -> None:
-    """Do the work of one run, or the rest of it. Out of device memory is a ConfigError: too large."""
+    """Do the work of one run, or the rest of it. Out of device memory is a ConfigError: too large.
+
+    Whether its days may be judged was asked of the search or the comparison, which has begun.
+    """
     context = replace(context, config=run.config())
     resume = run.last_event() is not None
     try:
@@ -60,9 +63,9 @@ def _execute(context: StageContext, run: Run, load: Loader) -> None:
             run_trial(context, run, resume=resume, load=load)
         elif run.command == "walkforward":
             plan = record.convert(run.manifest.plan, WalkforwardPlan, f"{run.id}: plan")
-            run_walkforward(context, run, plan, resume=resume, load=load)
+            run_walkforward(context, run, plan, resume=resume, load=load, confirm=True)
         else:
-            run_training(context, run, resume=resume, load=load, with_baselines=False)
+            run_training(context, run, resume=resume, load=load, with_baselines=False, confirm=True)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise

@@ -266,3 +266,48 @@ def test_all_runs_are_exported_at_once(
     assert failed.code == 2
     assert lightgbm.id in failed.err
     assert "1 failed" in failed.err
+
+
+def test_confirmation_days_are_asked_for_and_counted(workspace: Path, ridge: Run) -> None:
+    """The first 60 test days develop, the others confirm, the newest ten would be sealed."""
+    days = pl.read_parquet(ridge.path("predictions.parquet"))["date"].unique().sort()
+    bound, last = str(days[59]), str(days[-11])
+    short = ["--set", "training.epochs=[1,0,0,0]", "--set", "training.day_stride=16"]
+    folds = ["--set", "tune.folds=1", "--set", "tune.fold_sessions=20"]
+    keys = ["--set", f"protocol.development_to={bound}", *SETTINGS, *short, "--json", "--quiet"]
+    words = [
+        "walkforward",
+        "--first-test",
+        str(days[40]),
+        "--step",
+        "60",
+        "--model",
+        "ridge",
+        *keys,
+    ]
+    sealed = ["--set", f"protocol.confirmation_to={last}"]
+    runs = RunStore(workspace / "runs")
+    for command in (words, ["tune", "--trials", "1", *keys, *folds], ["compare", "sizes", *keys]):
+        refused = atft_here(workspace, *command)
+        assert refused.code == 6, refused.err
+        assert f"protocol.development_to is {bound}" in refused.json["error"]
+        assert "--confirm" in refused.json["hint"]
+    assert not [run for run in runs if run.command in ("trial", "train")], "nothing was trained"
+    late = atft_here(workspace, *words, *sealed, "--confirm")
+    assert (late.code, late.json["error"].split()[:3]) == (6, ["10", "of", f"{len(days) - 40}"])
+    told = atft_here(workspace, *words, *sealed, "--last-test", last, "--confirm")
+    assert told.code == 0, told.err
+    first, second = told.json["spans"]
+    assert (first["span"], second["span"]) == ("development", "confirmation")
+    n = [part["n_dates"] for part in (first, second)]
+    assert n[0] == 20
+    mean = sum(k * part["rank_ic"] for k, part in zip(n, (first, second), strict=True)) / sum(n)
+    assert mean == pytest.approx(told.json["test"]["rank_ic"])
+    assert {"lightgbm", "mlp"} <= set(second["baselines"])
+    looks, run = told.json["looks"], told.json["run_id"]
+    assert looks >= 2, "the first walk-forward looked at these days before there was a protocol"
+    assert atft_here(workspace, "backtest", run, *keys).code == 6
+    tested = atft_here(workspace, "backtest", run, *keys, "--confirm")
+    assert (tested.code, tested.json["looks"]) == (0, looks), "the book of the scores just seen"
+    shown = atft_here(workspace, "show", run, "--json").json
+    assert shown["days"].startswith(f"looked at {looks} times (")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from textual.command import CommandPalette
 from textual.pilot import Pilot
-from textual.widgets import Input, OptionList, Select
+from textual.widgets import Checkbox, Input, OptionList, Select
 
 from atft_tui.app import CockpitApp
 from atft_tui.jobs import JobBook
@@ -106,13 +106,16 @@ async def test_the_form_starts_a_detached_run_with_what_was_typed(
         dialog.query_one("#overrides", Input).value = "training.seed=9 graph.k=3"
         await pilot.pause()
         assert "$ atft-tui walkforward --seeds 3 --preset cpu-small" in shown(dialog)
+        dialog.query_one("#p-confirm", Checkbox).value = True
+        await pilot.pause()
+        assert "walkforward --seeds 3 --confirm --preset cpu-small" in shown(dialog)
         await pilot.press("ctrl+s")
         await settle(pilot)
         assert isinstance(pilot.app.screen, TrainScreen)
     workspace, command, config, words = asked[0]
     assert (workspace, command) == (tmp_path, "walkforward")
     assert (config.training.seed, config.graph.k, config.model.hidden) == (9, 3, 64)
-    assert words == ("--seeds", "3")
+    assert words == ("--seeds", "3", "--confirm")
 
 
 async def test_what_is_wrong_is_said_in_the_form_and_nothing_starts(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from atft_tui.screens.command_form import CommandForm
 from atft_tui.screens.dialogs import ConfirmDialog, QuickFilterDialog
 from atft_tui.screens.runs import RunsScreen
 from engine.files import write_json
+from engine.records.protocol import CountedLook
 from engine.runs.events import EpochEvaluated, RunEvent, RunFinished
 from engine.runs.labels import add_tags, set_note
+from engine.runs.looks import add_looks
 from engine.runs.store import Run
 from tests.engine.runs.samples import started, training
 from tests.tui.conftest import MakeRun
@@ -28,6 +31,12 @@ from tests.tui.readings.test_studies import study
 from tests.tui.steps import settle, shown, told, visit, wait_until
 
 EVENTS = training()
+KEPT = {
+    "market": "us",
+    "spans": [
+        {"name": "confirmation", "first": "2015-01-02", "last": "2015-12-31", "sessions": 252}
+    ],
+}
 
 
 def shifted(by: float) -> list[RunEvent]:
@@ -102,6 +111,35 @@ async def test_views_of_two_marked_runs(
         assert on_runs(pilot).marked == ()
         await pilot.press("v")
         await until_shown(pilot, "Nothing is marked")
+
+
+async def test_figures_on_confirmation_days_say_how_often_anybody_looked(
+    tmp_path: Path, runs: list[Run]
+) -> None:
+    """In the list, the details, the overlay, a comparison and a search; a later look counts at once."""
+    _, second, search, compared = runs
+    figures = {"rank_ic": 0.021, "rank_ic_se": 0.009, "n_dates": 252}
+    write_json(second.path("train.json"), {"best": figures, "test": figures, "judged_days": KEPT})
+    told = {"judged_days": KEPT}
+    write_json(tmp_path / "tune" / "lr" / "study.json", study(search.id, **told))
+    path = tmp_path / "compare" / "ablations-1.json"
+    write_json(path, summary(run_id=compared.id, **told))
+    look = partial(CountedLook, market="us", first="2015-01-02", last="2015-12-31")
+    add_looks(tmp_path / "runs", [look(run=second.id)])
+    async with CockpitApp(tmp_path).run_test(size=(160, 48)) as pilot:
+        await visit(pilot, "runs")
+        text = await until_shown(pilot, "confirmed once")
+        assert "protocol" in text
+        await pilot.press("down", "down")
+        await until_shown(pilot, "protocol   confirmed once")
+        add_looks(tmp_path / "runs", [look(run="20260101-000000-train-dead")])
+        await until_shown(pilot, "protocol   looked at 2 times")
+        await pilot.press("space", "space", "v")
+        await until_shown(pilot, "looked at 2 times")
+        await pilot.press("a")
+        await until_shown(pilot, "(n=3), looked at 2 times")
+        await pilot.press("u")
+        await until_shown(pilot, "less one error, looked at 2 times")
 
 
 async def test_six_runs_can_be_marked_and_the_seventh_is_refused(

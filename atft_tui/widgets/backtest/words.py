@@ -164,7 +164,7 @@ def conditions(value: BacktestValue, ink: Ink = INK) -> Text:
         f"  {fmt.clean(found.strategy)}, {found.horizon} sessions, "
         f"{f'neutral to {fmt.clean(neutral)}, ' * bool(neutral)}"
         f"{fmt.clean(found.first_session)} to {fmt.clean(found.last_session)} "
-        f"({found.sessions:,.0f} sessions)"
+        f"({found.sessions:,.0f} sessions{value.days and f', {value.days}'})"
     )
     older = (f"{OLDER} " * found.older, ink.accent + STRONG)
     text = line(" ", older, (value.run_id, STRONG), (told, ink.quiet))

@@ -98,7 +98,8 @@ def sharpe(facts: Facts) -> Section:
     """The Sharpe ratio and those of its rivals with their intervals, against the target."""
     test = facts.traded
     rivals = sorted(test.baselines.items(), key=lambda item: -_low_if_nan(item[1].sharpe))
-    sides: list[tuple[str, JudgedFigures | RivalFigures]] = [(facts.model, test), *rivals]
+    sides: list[tuple[str, JudgedFigures | RivalFigures]] = [(facts.model, test)]
+    sides += [*((f"{part.span} days", part) for part in test.spans), *rivals]
     points = {name: (side.sharpe_low, side.sharpe, side.sharpe_high) for name, side in sides}
     random, chance = test.baselines.get("random"), ""
     if random is not None:

@@ -48,9 +48,12 @@ def rank_ic_table(facts: Facts) -> Section:
         gap = rival.test_difference
         difference = Figure(gap.difference, gap.se).text() if gap else ""
         rows.append((name, rank_ic(rival.validation), rank_ic(rival.test), difference))
+    rows += [(f"{span.span} days", "", rank_ic(span), "") for span in train.spans]
     rows += [(f"fold {fold.fold} of {facts.model}", "", rank_ic(fold), "") for fold in train.folds]
+    days = facts.words(train.judged_days)
     return Section(
         title=f"RankIC over {train.score_horizon} sessions, same days",
+        text=(f"Test days by the protocol: {days}.",) if days else (),
         header=("scores", "validation", "test", f"{facts.model} minus this, test"),
         rows=tuple(rows),
         caption="Mean daily Spearman correlation of score and forward return ± Newey-West standard error; "
@@ -204,7 +207,7 @@ def _comparison(facts: Facts, kind: str, *, title: str, text: str) -> Section:
         (f"less {found.reference}, {found.confidence:.0%}", _gap, ""),
         ("verdict", "verdict", ""),
     )
-    others = len(found.variants) - 1
+    others, days = len(found.variants) - 1, facts.words(found.judged_days)
     chance = (1.0 - found.confidence) * others
     failed = (f"{row.name}: {words}" for row in found.variants for words in row.errors)
     return Section(
@@ -214,7 +217,7 @@ def _comparison(facts: Facts, kind: str, *, title: str, text: str) -> Section:
         rows=cells(found.variants, columns),
         caption=f"Comparison {found.id}: {found.seeds} seeds, h={found.score_horizon} sessions; "
         f"scores averaged over seeds, interval by stationary block bootstrap over days. Of {others} "
-        f"such intervals {chance:.1f} miss zero by chance alone.",
+        f"such intervals {chance:.1f} miss zero by chance alone.{days and f' Test days: {days}.'}",
     )
 
 

@@ -11,9 +11,12 @@ from msgspec import structs
 from engine.config import Config
 from engine.records import record
 from engine.records.audit import AuditResult
+from engine.records.backtest import SpanFigures
 from engine.records.comparison import VariantComparison
+from engine.records.protocol import CountedLook, DaySpan, JudgedDays
 from engine.records.record import RecordError
 from engine.records.sweep import SweepSummary
+from engine.records.train import SpanResult
 from engine.report import charts, render
 from engine.report.answers import answers
 from engine.report.facts import Facts, _paid_dividends
@@ -256,6 +259,43 @@ def test_a_comparison_is_told_with_intervals_and_what_failed(kind: str, title: s
     assert title not in render.document(facts(), created=CREATED).markdown()
     page = render.document(facts(comparisons=(compared(kind),)), created=CREATED).html()
     assert "<script" not in page
+
+
+def test_every_figure_stands_beside_what_its_days_are() -> None:
+    """Scores, book and comparison rest on confirmation days; two runs were judged on them."""
+    span = DaySpan(name="confirmation", first="2015-01-02", last="2015-12-31", sessions=248)
+    days = JudgedDays(market="us", spans=(span,))
+    looks = [
+        CountedLook(run=name, market="us", first="2015-03-02", last="2015-04-01") for name in "ab"
+    ]
+    part = SpanResult(
+        span="confirmation",
+        horizons={},
+        baselines={},
+        rank_ic=0.0123,
+        rank_ic_se=0.004,
+        null_band=0.002,
+    )
+    traded = SpanFigures(span="confirmation", sharpe=0.37)
+    told = facts(
+        train=structs.replace(trained(), judged_days=days, spans=(part,)),
+        backtest=structs.replace(tested(), judged_days=days, spans=(traded,)),
+        comparisons=(structs.replace(compared(), judged_days=days),),
+        looks=tuple(looks),
+    )
+    text = render.document(told, created=CREATED).markdown()
+    for words in (
+        "days that decided nothing (looked at 2 times).",
+        "Its days: looked at 2 times.",
+        "Test days by the protocol: looked at 2 times.",
+        "miss zero by chance alone. Test days: looked at 2 times.",
+        "| confirmation days |  | +0.0123 ± 0.0040 |",
+        "| confirmation days | +0.37 |",
+    ):
+        assert words in text, words
+    assert render.as_json(told, created=CREATED)["days"] == "looked at 2 times"
+    plain = render.document(facts(comparisons=(compared(),)), created=CREATED).markdown()
+    assert "protocol" not in plain
 
 
 def test_breaks_and_dividends_are_told_only_where_the_book_met_them() -> None:

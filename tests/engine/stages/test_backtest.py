@@ -1,6 +1,7 @@
 """`backtest` and `sweep` on a market whose returns can be worked out by hand."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ import pytest
 from engine.config import Config
 from engine.config.file import override
 from engine.errors import DataError, EnvironmentProblem, GateError, UsageError
+from engine.portfolio.prediction import Prediction
 from engine.records import record
 from engine.records.backtest import BacktestSummary
 from engine.records.book import ExtremeDay, HeldBreaks
@@ -192,3 +194,48 @@ def test_the_map_of_a_sweep_is_the_mean_over_the_other_keys() -> None:
     assert "after 3 trials" in text
     assert "luck is 25%" in text
     assert [sweep_stage._value(word) for word in ("0.5", "jp")] == [0.5, "jp"]
+
+
+def test_confirmation_days_are_traded_on_demand_and_each_further_book_is_a_look(
+    context: StageContext, run: Run
+) -> None:
+    """Twenty days from 2020 on: the first book belongs to the look at its scores, the second is another."""
+    keys = {"protocol.development_to": "2001-01-01"}
+    context = replace(context, config=override(context.config, keys, origin="test"))
+    with pytest.raises(GateError, match="20 of 20 days to judge"):
+        stage.backtest(context, run=run.id, strategy=None)
+    with pytest.raises(GateError, match="20 of 20 days to judge"):
+        sweep_stage.run_sweep(context, run=run.id, grid=(), strategy=None)
+    assert not run.path("backtest.json").exists()
+    for _ in range(2):
+        told = stage.backtest(context, run=run.id, strategy=None, confirm=True)
+        assert told.text.endswith("protocol: confirmed once")
+    saved = record.read(run.path("backtest.json"), BacktestSummary)
+    assert saved.judged_days is not None
+    grid = ("portfolio.fraction=0.25,0.5", "costs.slippage_bps=0,1")
+    told = sweep_stage.run_sweep(context, run=run.id, grid=grid, strategy=None, confirm=True)
+    assert (told.json["looks"], told.json["days"]) == (4, "looked at 4 times")
+
+
+def test_a_book_over_both_kinds_of_days_has_the_figures_of_each(
+    context: StageContext, run: Run
+) -> None:
+    """Scores from `FIRST` on for twenty days, cut after the tenth; the book begins one session later."""
+    dates = Prediction.read(run.path("predictions.parquet")).dates
+    keys = {"protocol.development_to": str(dates[9])}
+    context = replace(context, config=override(context.config, keys, origin="test"))
+    told = stage.backtest(context, run=run.id, strategy=None, confirm=True)
+    saved = record.read(run.path("backtest.json"), BacktestSummary)
+    daily = pl.read_parquet(run.path("backtest.parquet"))
+    parts = [
+        daily.filter(pl.col("date") < dates[10]),
+        daily.filter(pl.col("date") >= dates[10]),
+    ]
+    assert [found.span for found in saved.spans] == ["development", "confirmation"]
+    for part, found in zip(parts, saved.spans, strict=True):
+        net_D = part["net_return"].to_numpy()
+        assert found.sharpe == pytest.approx(net_D.mean() / net_D.std(ddof=1) * math.sqrt(252))
+        assert found.sessions == len(part)
+    assert sum(found.sessions for found in saved.spans) == saved.sessions
+    assert "development days" in told.text
+    assert told.text.endswith("protocol: confirmed once (10 of 20 days)")

@@ -10,9 +10,12 @@ import pytest
 
 from engine.config import Config
 from engine.errors import EnvironmentProblem, GateError, Interrupted, LockedError, UsageError
+from engine.records import record
+from engine.records.protocol import CountedLook, DaySpan, JudgedDays
 from engine.runs.events import ControlAnswered, Noted, Paused, RunEvent, RunFinished
 from engine.runs.launch import ControlFiles
 from engine.runs.lines import encode
+from engine.runs.looks import add_looks
 from engine.runs.sink import ListSink
 from engine.runs.store import Run
 from engine.stages import runs as listing
@@ -199,3 +202,30 @@ def test_a_table_puts_numbers_right_and_words_left() -> None:
     lines = table([["a", "+1.5"], ["bcd", "-20"]], header=["name", "value"]).split(os.linesep)
     assert lines == ["name  value", "────  ─────", "a      +1.5", "bcd     -20"]
     assert table([]) == ""
+
+
+def test_figures_on_days_of_a_protocol_say_which_and_other_workspaces_say_nothing(
+    context: StageContext,
+) -> None:
+    plain = trained(context)
+    assert "protocol" not in listing.runs(context).text
+    span = DaySpan(name="confirmation", first="2015-01-02", last="2015-12-31", sessions=252)
+    days = record.as_json(JudgedDays(market="us", spans=(span,)))
+    kept = trained(context, judged_days=days)
+    add_looks(context.store.root, [look(name) for name in ("gone", kept.id)])
+    answer = listing.runs(context)
+    header, _, *lines = answer.text.splitlines()
+    assert "protocol" in header
+    assert {line.split()[0]: "looked at 2 times" in line for line in lines} == {
+        kept.id: True, plain.id: False,
+    }  # fmt: skip
+    assert {row["id"]: row.get("days", "") for row in answer.json["runs"]} == {
+        kept.id: "looked at 2 times", plain.id: "",
+    }  # fmt: skip
+    shown = listing.show(context, run=kept.id)
+    assert "protocol: looked at 2 times" in shown.text.splitlines()
+    assert shown.json["judged_days"] == days
+
+
+def look(run: str) -> CountedLook:
+    return CountedLook(run=run, market="us", first="2015-06-01", last="2015-06-30")

@@ -13,6 +13,7 @@ from engine.config.file import override
 from engine.errors import IntegrityError, UsageError
 from engine.records import record
 from engine.records.plans import WalkforwardPlan, _step_sessions, iso_day
+from engine.records.protocol import SpanName
 from engine.records.rank_ic import PairedDifference, RankICSummary
 from engine.records.record import RecordError
 from engine.records.train import (
@@ -25,6 +26,7 @@ from engine.records.train import (
     PhaseResult,
     Rival,
     Span,
+    SpanResult,
     Spans,
     TrainResult,
     read_train,
@@ -159,6 +161,16 @@ def test_the_text_of_a_walk_forward_has_a_row_a_fold() -> None:
     fold = FoldResult(fold=3, rank_ic=0.05, rank_ic_se=0.01, null_band=0.02, n_dates=120)
     lines = _text(result(folds=(fold,))).splitlines()
     assert [line.split()[0] for line in lines[4:]] == ["fold", "all", "ridge", "oracle"]
+
+
+def test_the_spans_of_a_walk_forward_stand_apart_between_its_folds_and_the_whole() -> None:
+    names: tuple[SpanName, ...] = ("development", "confirmation")
+    spans = tuple(
+        SpanResult(span=name, horizons={}, baselines={}, rank_ic=0.05, null_band=0.02)
+        for name in names
+    )
+    lines = _text(result(folds=(), spans=spans, baselines={})).splitlines()
+    assert [line.split()[0] for line in lines[4:]] == ["development", "confirmation", "all"]
 
 
 @pytest.mark.parametrize(("text", "sessions"), [("1y", 252), ("6m", 126), ("40", 40)])

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from atft_tui.glyphs import GLYPHS
 from atft_tui.readings.backtest import (
@@ -21,14 +22,16 @@ from atft_tui.readings.backtest import (
     run_to_show,
 )
 from atft_tui.widgets.backtest.panels import HOLDINGS
-from atft_tui.widgets.backtest.words import changes
+from atft_tui.widgets.backtest.words import changes, conditions
 from engine.backtest.performance import drawdowns, equity, monthly_returns
 from engine.errors import IntegrityError
 from engine.files import read_json, write_json
 from engine.records import record
 from engine.records.backtest import BacktestSummary
+from engine.records.protocol import CountedLook
 from engine.records.record import RecordError
 from engine.records.sweep import SweepSummary
+from engine.runs.looks import add_looks
 from engine.runs.store import Run
 from tests.tui.backtest_files import sessions, without, write_backtest, write_sweep
 from tests.tui.conftest import MakeRun
@@ -117,6 +120,23 @@ def test_a_new_backtest_of_the_same_run_remembers_the_one_before(tmp_path: Path,
     assert shown == [f"Sharpe +0.40 {GLYPHS.running} +0.80", f"trials 3 {GLYPHS.running} 4"]
     write_sweep(run)
     assert reader.value(tmp_path, None).earlier == after.earlier
+
+
+def test_days_that_confirm_are_told_with_every_look_at_them(tmp_path: Path, run: Run) -> None:
+    reader = BacktestReader()
+    assert reader.value(tmp_path, None).days == ""
+    span = {"name": "confirmation", "first": "2015-01-02", "last": "2015-12-31", "sessions": 252}
+    saved = read_json(run.path("backtest.json"))
+    write_json(
+        run.path("backtest.json"), saved | {"judged_days": {"market": "us", "spans": [span]}}
+    )
+    look = CountedLook(run=run.id, market="us", first="2015-12-31", last="2015-12-31")
+    add_looks(tmp_path / "runs", [look])
+    first = reader.value(tmp_path, None)
+    assert first.days == "confirmed once"
+    assert reader.value(tmp_path, None) is first
+    add_looks(tmp_path / "runs", [structs.replace(look, run="another")])
+    assert "sessions, looked at 2 times)" in conditions(reader.value(tmp_path, None)).plain
 
 
 def test_older_files_say_so_and_lack_only_what_they_lacked(tmp_path: Path, run: Run) -> None:

@@ -13,6 +13,7 @@ from engine.config.learning import (
     Choice,
     Dimension,
     DoctorConfig,
+    ExecutorConfig,
     LossConfig,
     ModelConfig,
     PhaseConfig,
@@ -62,6 +63,7 @@ class Config(ConfigTable):
     model: ModelConfig = ModelConfig()
     loss: LossConfig = LossConfig()
     training: TrainingConfig = TrainingConfig()
+    executor: ExecutorConfig = ExecutorConfig()
     doctor: DoctorConfig = DoctorConfig()
     tune: TuneConfig = TuneConfig()
     portfolio: PortfolioConfig = PortfolioConfig()

@@ -2,8 +2,10 @@
 
 import datetime as dt
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol, Self, TypeVar
 
 from msgspec import structs
 
@@ -33,13 +35,14 @@ from engine.runs.events import (
     RunStarted,
     StageStarted,
     StepLogged,
+    TaskFinished,
     TrialFinished,
     VariantFinished,
     Warned,
 )
 from engine.runs.lines import decode
 from engine.runs.log_lines import log_line
-from engine.runs.state import NetworkState, PhaseState, RunState
+from engine.runs.state import NetworkState, PhaseState, RunState, TaskState
 
 _MAX_POINTS = 512
 """Kept of a series over steps; older ones thin out."""
@@ -68,14 +71,30 @@ def fold(events: Iterable[RunEvent], state: RunState | None = None) -> RunState:
     much as decoding it.
     """
     state = state or RunState()
-    block: list[RunEvent] = []
+    blocks: dict[str, list[RunEvent]] = {}
     for event in events:
         if type(event) in _MONITORED:
-            block.append(event)
+            blocks.setdefault(event.task, []).append(event)
         else:
-            state = _advance(_monitored(state, block), event)
-            block = []
-    return _monitored(state, block)
+            state = _taken(_all_taken(state, blocks), event.task, (event,))
+            blocks = {}
+    return _all_taken(state, blocks)
+
+
+def _all_taken(state: RunState, blocks: Mapping[str, Sequence[RunEvent]]) -> RunState:
+    """The state after blocks of monitored steps, one for each part of the run."""
+    for task, block in blocks.items():
+        state = _taken(state, task, block)
+    return state
+
+
+def _taken(state: RunState, task: str, events: Sequence[RunEvent]) -> RunState:
+    """The state after events of one part of the run: a block of monitored steps, or a single other one."""
+    if task:
+        return _taken_from_task(state, task, events)
+    if type(events[0]) in _MONITORED:
+        return _monitored(state, events)
+    return _advance(state, events[0])
 
 
 def decoded(lines: Iterable[bytes]) -> Iterator[RunEvent]:
@@ -113,8 +132,7 @@ def _monitored(state: RunState, events: Sequence[RunEvent]) -> RunState:
         GradientsLogged: list(state.gradients),
         GatesLogged: list(state.gates),
     }
-    machine, updated = state.machine, state.updated
-    first, last_at, seconds = state.first_step_done, state.last_step_at, state.training_seconds
+    machine, updated, clock = state.machine, state.updated, _Clock.of(state)
     for event in events:
         updated = event.at or updated
         if isinstance(event, MachineLogged):
@@ -125,11 +143,7 @@ def _monitored(state: RunState, events: Sequence[RunEvent]) -> RunState:
         if len(series[kind]) > _MAX_POINTS:
             series[kind] = _thinned(series[kind], _gat_norm if kind is GradientsLogged else None)
         if isinstance(event, StepLogged):
-            if first < 0.0:
-                first = structs.replace(state, steps=(event,)).done_share
-            gap = seconds_between(last_at, event.at)
-            seconds += gap if 0.0 < gap <= _MAX_STEP_S else 0.0
-            last_at = event.at
+            clock.tick(event.at, partial(_share_at, state, event))
     return structs.replace(
         state,
         n_events=state.n_events + len(events),
@@ -138,10 +152,42 @@ def _monitored(state: RunState, events: Sequence[RunEvent]) -> RunState:
         steps=tuple(series[StepLogged]),
         gradients=tuple(series[GradientsLogged]),
         gates=tuple(series[GatesLogged]),
-        first_step_done=first,
-        last_step_at=last_at,
-        training_seconds=seconds,
+        **clock.changes(),
     )
+
+
+def _share_at(state: RunState, step: StepLogged) -> float:
+    return structs.replace(state, steps=(step,)).done_share
+
+
+@dataclass(slots=True)
+class _Clock:
+    """Time spent in training, counted from step to step."""
+
+    first: float
+    last_at: str
+    seconds: float
+
+    @classmethod
+    def of(cls, state: RunState) -> Self:
+        """As far as the state has counted."""
+        return cls(state.first_step_done, state.last_step_at, state.training_seconds)
+
+    def tick(self, at: str, done: Callable[[], float]) -> None:
+        """A step was logged; ``done`` is asked for the share that lies behind at the first one."""
+        if self.first < 0.0:
+            self.first = done()
+        gap = seconds_between(self.last_at, at)
+        self.seconds += gap if 0.0 < gap <= _MAX_STEP_S else 0.0
+        self.last_at = at
+
+    def changes(self) -> _Changes:
+        """Its fields of the state."""
+        return {
+            "first_step_done": self.first,
+            "last_step_at": self.last_at,
+            "training_seconds": self.seconds,
+        }
 
 
 def _thinned(points: Sequence[_P], rank: Callable[[_P], float] | None = None) -> list[_P]:
@@ -159,11 +205,67 @@ def _gat_norm(event: GradientsLogged) -> float:
     return event.norm.get("gat", math.inf)
 
 
+# ---- parts of the run that other processes do ------------------------------------------------------------
+
+
+def _taken_from_task(state: RunState, name: str, events: Sequence[RunEvent]) -> RunState:
+    """The task has a state of its own; the run shows the network of the one that began first."""
+    first = events[0]
+    before = state.done_share
+    known = {task.name: task.state for task in state.tasks}
+    if isinstance(first, TaskFinished):
+        known.pop(name, None)
+    else:
+        plain = [structs.replace(event, task="") for event in events]
+        known[name] = _taken(known.get(name, RunState()), "", plain)
+    tasks = tuple(TaskState(name=name, state=own) for name, own in known.items())
+    state = structs.replace(state, tasks=tasks)
+    own, shown = known.get(name), next((t.name for t in tasks if t.state.networks), "")
+    if own is not None and own.networks:
+        state = structs.replace(state, networks=_with_network(state.networks, own.networks[-1]))
+    return _of_the_run(state.of_task(shown), events, before)
+
+
+def _with_network(
+    networks: tuple[NetworkState, ...], network: NetworkState
+) -> tuple[NetworkState, ...]:
+    """The networks with this one, in the place that it had."""
+    same = [
+        n for n, one in enumerate(networks) if (one.fold, one.seed) == (network.fold, network.seed)
+    ]
+    if same:
+        return (*networks[: same[0]], network, *networks[same[0] + 1 :])
+    return (*networks, network)[-_MAX_TRIALS:]
+
+
+def _of_the_run(state: RunState, events: Sequence[RunEvent], before: float) -> RunState:
+    """What events of a task mean for the run as a whole: its clock, its log, what a person has to know."""
+    if type(events[0]) not in _MONITORED:
+        kept = isinstance(events[0], _OF_THE_RUN)
+        change = _CHANGES.get(type(events[0])) if kept else None
+        return _noted(state, events[0], change)
+    clock = _Clock.of(state)
+    for event in events:
+        if isinstance(event, StepLogged):
+            clock.tick(event.at, lambda: before)
+    return structs.replace(
+        state,
+        n_events=state.n_events + len(events),
+        updated=events[-1].at or state.updated,
+        **clock.changes(),
+    )
+
+
 # ---- all other events: kind -> what it changes --------------------------------------------------------
 
 
 def _advance(state: RunState, event: RunEvent) -> RunState:
-    line, change = log_line(event), _CHANGES.get(type(event))
+    return _noted(state, event, _CHANGES.get(type(event)))
+
+
+def _noted(state: RunState, event: RunEvent, change: "_Change | None") -> RunState:
+    """The state with the event counted and in the log, and with what it changes."""
+    line = log_line(event)
     return structs.replace(
         state,
         n_events=state.n_events + 1,
@@ -185,6 +287,7 @@ def _run_started(state: RunState, event: RunStarted) -> _Changes:
         "training_seconds": 0.0,
         "first_step_done": -1.0,
         "paused_at": "",
+        "tasks": (),
         "warnings": state.warnings if event.resumed else (),
         "diagnoses": state.diagnoses if event.resumed else (),
         "assertions": (),
@@ -281,7 +384,10 @@ def _again(
     return (*(e for e in known if same(e) != same(event)), event)[-most:]
 
 
-_CHANGES: dict[type, Callable[[RunState, Any], _Changes]] = {
+_Change = Callable[[RunState, Any], _Changes]
+_OF_THE_RUN = (Advanced, Warned, Diagnosed, ControlAnswered, Paused, Continued)
+"""Events of a task that change the state of the run as they would without tasks."""
+_CHANGES: dict[type, _Change] = {
     RunStarted: _run_started,
     StageStarted: lambda s, e: {"stage": e.stage, "advanced": None},
     Advanced: lambda s, e: {"advanced": e},
@@ -308,5 +414,5 @@ _CHANGES: dict[type, Callable[[RunState, Any], _Changes]] = {
     Continued: lambda s, e: {"paused_at": "", "last_step_at": ""},
     TrialFinished: lambda s, e: {"trials": (*s.trials, e)[-_MAX_TRIALS:]},
     VariantFinished: lambda s, e: {"variants": _again(s.variants, e, lambda v: v.variant_run)},
-    RunFinished: lambda s, e: {"finished": e, "advanced": None, "paused_at": ""},
+    RunFinished: lambda s, e: {"finished": e, "advanced": None, "paused_at": "", "tasks": ()},
 }

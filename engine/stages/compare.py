@@ -29,7 +29,8 @@ from engine.records.figure import Figure
 from engine.records.plans import COMPARISON_PLAN, DEFAULT_SIZES, ComparisonPlan
 from engine.runs import lock
 from engine.runs.events import StageStarted
-from engine.stages.context import Outcome, StageContext, run_session
+from engine.stages.capacity import jobs_for
+from engine.stages.context import Outcome, StageContext, run_session, with_jobs
 from engine.stages.judge import judge_permutations, judge_runs, judge_variants
 from engine.stages.load import Shelf
 from engine.stages.text import line, table
@@ -121,7 +122,7 @@ def compare(
     first_test: str | None = None,
     last_test: str | None = None,
     step: str = "1y",
-    jobs: int = 1,
+    jobs: int | None = None,
     resume: str | None = None,
 ) -> Outcome:
     """Train what is compared where it is not there yet, and say how sure each difference is.
@@ -133,13 +134,14 @@ def compare(
         run = context.store.open(resume)
         if run.command != "compare":
             raise UsageError(f"{run.id} is no compare run")
+        context = with_jobs(replace(context, config=run.config()), jobs)
         plan = record.read(run.path(COMPARISON_PLAN), ComparisonPlan)
         if plan.kind not in _KINDS:
             raise IntegrityError(
                 f"{run.path(COMPARISON_PLAN)}: kind {plan.kind!r} is no comparison",
                 hint=f"it is {', '.join(_KINDS[:-1])} or {_KINDS[-1]}; begin a new comparison",
             )
-        return _train_and_judge(replace(context, config=run.config()), plan)
+        return _train_and_judge(context, plan)
     if len(what) == 1 and what[0] in _KINDS:
         plan = ComparisonPlan(
             kind=what[0],
@@ -150,9 +152,8 @@ def compare(
             first_test=first_test,
             last_test=last_test,
             step=step,
-            jobs=jobs,
         )
-        return _train_and_judge(context, plan)
+        return _train_and_judge(with_jobs(context, jobs), plan)
     if len(what) < 2:
         raise UsageError(
             "compare what?", hint="sizes, ablations, permutations, or two and more run ids"
@@ -211,7 +212,7 @@ def _train_and_judge(context: StageContext, plan: ComparisonPlan) -> Outcome:
                 variants=variants,
                 seeds=[context.config.training.seed + i for i in range(plan.seeds)],
                 folds=folds,
-            ).train(shelf, plan.jobs)
+            ).train(shelf, jobs_for(context, features, session.sink))
             session.sink.emit(StageStarted(stage="evaluate"))
             session.summary = {"comparison": name}
             if plan.kind == PERMUTATIONS:

@@ -81,7 +81,7 @@ def build_trainer(
         snapshots=Snapshots(directory=directory, identity=identity(config, dataset)),
         machine=MachineProbe(context.workspace),
         progress=Progress(),
-        control=RunControl(files=ControlFiles.of(run), sink=sink, stop=context.stop),
+        control=RunControl(files=ControlFiles.of(run, context.task), sink=sink, stop=context.stop),
     )
 
 
@@ -140,11 +140,8 @@ def score_seeds(
     for fold in folds:
         frames = []
         for number in range(seeds):
-            training = context.config.training
-            seeded = training.model_copy(update={"seed": training.seed + number})
-            one = replace(context, config=context.config.model_copy(update={"training": seeded}))
             frame = score_network(
-                one,
+                seeded(context, context.config.training.seed + number),
                 run,
                 dataset,
                 fold,
@@ -157,6 +154,12 @@ def score_seeds(
             frames.append(frame)
         means.append(mean_scores(frames, dataset.features.horizons))
     return pl.concat(means)
+
+
+def seeded(context: StageContext, seed: int) -> StageContext:
+    """The context with the configuration of one network among several."""
+    training = context.config.training.model_copy(update={"seed": seed})
+    return replace(context, config=context.config.model_copy(update={"training": training}))
 
 
 def score_network(
@@ -179,8 +182,7 @@ def score_network(
     is what the run calls the networks of this configuration.
     """
     seed = context.config.training.seed
-    name = _name(fold.index, seed, model)
-    path = run.path(f"folds/{name}.parquet")
+    name, path = network_name(fold.index, seed, model), network_file(run, fold.index, seed, model)
     if path.is_file():
         sink.emit(Noted(message=f"{name}: done before"))
         return pl.read_parquet(path)
@@ -210,13 +212,19 @@ def score_network(
     return frame
 
 
-def _name(fold: int, seed: int, model: str) -> str:
+def network_file(run: Run, fold: int, seed: int, model: str = NETWORK) -> Path:
+    """Where the scores of the network of a fold and a seed are: once they are there, it is done."""
+    return run.path(f"folds/{network_name(fold, seed, model)}.parquet")
+
+
+def network_name(fold: int, seed: int, model: str) -> str:
+    """Of the network of a fold and a seed, in files and messages."""
     return ("" if model == NETWORK else f"{model}-") + f"fold-{fold}-seed-{seed}"
 
 
 def fold_checkpoints(run: Run, fold: int, seed: int, model: str = NETWORK) -> Path:
     """Where the network of a fold and a seed keeps its weights."""
-    return run.path(f"checkpoints/{_name(fold, seed, model)}")
+    return run.path(f"checkpoints/{network_name(fold, seed, model)}")
 
 
 def mean_scores(frames: Sequence[pl.DataFrame], horizons: Sequence[int]) -> pl.DataFrame:

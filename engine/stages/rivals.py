@@ -5,6 +5,7 @@ The perceptron among them is the network itself with every block off, taught by 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import polars as pl
 import torch
@@ -13,6 +14,7 @@ from engine.config import Config
 from engine.dataset.heard import with_neighbours
 from engine.dataset.split import Fold, Part
 from engine.errors import Interrupted
+from engine.files import write_parquet
 from engine.runs.events import (
     Advanced,
     Continued,
@@ -31,6 +33,8 @@ from engine.training.baselines import compute_baselines, count_fits
 
 PERCEPTRON = "mlp"
 """Its name in files and tables."""
+SIMPLE = "baselines"
+"""The name in files of the rivals that are no networks: rules, ridge and LightGBM."""
 
 
 def hearing(dataset: Dataset, config: Config) -> Dataset:
@@ -59,21 +63,11 @@ def score_rivals(
     ``dataset`` as `hearing` gives it. Torch's random state is as before afterwards, so a run that has the
     scores already goes on with the same numbers. Interrupted, after the fit or the step, when asked to stop.
     """
-    config = context.config
-    progress = _Progress(sink, context.stop, count_fits(config, seeds) + seeds)
-    frame = compute_baselines(
-        as_taught(dataset, fold.split, config).features,
-        fold.split,
-        config=config,
-        fold=fold.index,
-        seeds=seeds,
-        parts=parts,
-        sink=sink,
-        done=progress.count,
-    )
+    progress = RivalProgress(sink, context.stop, count_fits(context.config, seeds) + seeds)
+    frame = score_simple(context, run, dataset, fold, seeds=seeds, parts=parts, progress=progress)
     with torch.random.fork_rng():
         scores = score_seeds(
-            replace(context, config=perceptron(config)),
+            replace(context, config=perceptron(context.config)),
             run,
             dataset,
             [fold],
@@ -83,6 +77,42 @@ def score_rivals(
             model=PERCEPTRON,
         )
     return pl.concat([frame, scores.select(pl.lit(PERCEPTRON).alias("name"), pl.all())])
+
+
+def score_simple(
+    context: StageContext,
+    run: Run,
+    dataset: Dataset,
+    fold: Fold,
+    *,
+    seeds: int,
+    parts: Sequence[Part],
+    progress: "RivalProgress",
+) -> pl.DataFrame:
+    """Scores of the rivals that are no networks. They lie in ``folds/`` of the run and are made once."""
+    path = simple_file(run, fold.index)
+    if path.is_file():
+        progress.done += count_fits(context.config, seeds)
+        return pl.read_parquet(path)
+    config = context.config
+    frame = compute_baselines(
+        as_taught(dataset, fold.split, config).features,
+        fold.split,
+        config=config,
+        fold=fold.index,
+        seeds=seeds,
+        parts=parts,
+        sink=progress.sink,
+        done=progress.count,
+        alive=progress.alive,
+    )
+    write_parquet(path, frame)
+    return frame
+
+
+def simple_file(run: Run, fold: int) -> Path:
+    """Where the scores of the rivals that are no networks are: once they are there, they are done."""
+    return run.path(f"folds/{SIMPLE}-fold-{fold}.parquet")
 
 
 def perceptron(config: Config) -> Config:
@@ -102,7 +132,7 @@ def perceptron(config: Config) -> Config:
 
 
 @dataclass(slots=True)
-class _Progress:
+class RivalProgress:
     """Counts the fits of a fold; as the sink of a perceptron's training it lets a person's wishes through.
 
     The rest of what that training tells would be taken for the network's.
@@ -113,13 +143,22 @@ class _Progress:
     total: int
     done: int = 0
 
+    _last: str = "none"
+
     def count(self, note: str) -> None:
+        """One more is fitted. Interrupted when asked to stop."""
         self.done += 1
+        self._last = note
         self._tell(note)
+        self.alive()
+
+    def alive(self) -> None:
+        """Interrupted when asked to stop; for fits to call between their rounds."""
         if self.stop.requested:
-            raise Interrupted(f"stopped among the simple models, after {note}")
+            raise Interrupted(f"stopped among the simple models, after {self._last}")
 
     def emit(self, event: RunEvent) -> None:
+        """Hand on what a person should see of a network's training."""
         if isinstance(event, Paused | Continued | ControlAnswered):
             self.sink.emit(event)
         elif isinstance(event, FoldStarted):

@@ -7,17 +7,19 @@ import polars as pl
 from msgspec.structs import asdict
 from msgspec.structs import replace as changed
 
-from engine.dataset.split import Fold, walk_forward
+from engine.dataset.split import Fold
 from engine.errors import UsageError
 from engine.files import write_parquet
 from engine.records import record
 from engine.records.plans import WALKFORWARD_PLAN, WalkforwardPlan
 from engine.records.train import NETWORK, TRAIN, FoldResult, Headline, TrainResult
 from engine.runs.events import StageStarted
-from engine.runs.sink import EventSink
+from engine.runs.sink import EventSink, NullSink
 from engine.runs.store import Run
-from engine.stages.context import Outcome, StageContext, open_or_create, run_session
+from engine.stages.capacity import jobs_for
+from engine.stages.context import Outcome, StageContext, open_or_create, run_session, with_jobs
 from engine.stages.fit import score_seeds, write_predictions
+from engine.stages.fold_tasks import do_beside, folds_of_plan, forget_tasks, open_dataset
 from engine.stages.load import Dataset, Loader, load_dataset
 from engine.stages.rivals import hearing, score_rivals
 from engine.stages.text import line, table
@@ -34,6 +36,7 @@ def walkforward(
     seeds: int,
     with_baselines: bool,
     model: str = NETWORK,
+    jobs: int | None = None,
     resume: str | None = None,
 ) -> Outcome:
     """Train per fold, average ``seeds`` networks, and keep the scores of all test days.
@@ -49,7 +52,8 @@ def walkforward(
         with_baselines=with_baselines,
         model=model,
     )
-    run, context = open_or_create(context, "walkforward", resume=resume)
+    run, context = open_or_create(with_jobs(context, jobs), "walkforward", resume=resume)
+    context = with_jobs(context, jobs)  # a run that was there has a configuration of its own
     if resume is not None:
         plan = record.read_if_there(run.path(WALKFORWARD_PLAN), WalkforwardPlan) or plan
     found = run_walkforward(context, run, plan, resume=resume is not None)
@@ -63,33 +67,29 @@ def run_walkforward(
     *,
     resume: bool = False,
     load: Loader = load_dataset,
+    jobs: int = 0,
 ) -> TrainResult:
-    """The work of `walkforward` in a session of its own."""
-    first, last, length = plan.check()
+    """The work of `walkforward` in a session of its own, in ``jobs`` processes; 0: as configured."""
+    plan.check()
     with run_session(context, run, resumed=resume) as session:
         record.write(run.path(WALKFORWARD_PLAN), plan)
+        forget_tasks(run)
         sink, config, started = session.sink, context.config, time.perf_counter()
         is_network = plan.model == NETWORK
-        dataset = (
-            load(context, sink)
-            if is_network or config.training.rivals_hear_neighbours
-            else load_dataset(context, sink, with_graph=False)
-        )
-        folds = walk_forward(
-            dataset.features,
-            config.split,
-            config.universe.min_names,
-            first_test=first,
-            last_test=last,
-            step_sessions=length,
-        )
+        dataset = open_dataset(context, plan, load, sink)
+        folds, told = folds_of_plan(context, plan, dataset.features), sink
+        jobs = jobs or jobs_for(context, dataset.features, sink)
+        if jobs > 1:
+            do_beside(context, run, plan, len(folds), jobs, sink)
+            told = NullSink()  # what is gathered now has been told
         baselines = pl.DataFrame()
         if is_network:
             scores = score_seeds(
-                context, run, dataset, folds, seeds=plan.seeds, parts=("test",), sink=sink
+                context, run, dataset, folds, seeds=plan.seeds, parts=("test",), sink=told
             )
         if plan.with_baselines or not is_network:
-            baselines = _rivals(context, run, dataset, folds, plan.seeds, sink)
+            seen = dataset if jobs > 1 else hearing(dataset, config)
+            baselines = _rivals(context, run, seen, folds, plan.seeds, told)
         if not is_network:
             scores, baselines = _take(baselines, plan.model)
             write_parquet(run.path("baselines.parquet"), baselines)
@@ -99,6 +99,7 @@ def run_walkforward(
             seconds=time.perf_counter() - started,
         )
         record.write(run.path(TRAIN), found)
+        forget_tasks(run)
         session.summary = record.as_json(Headline(test=found.test, seconds=found.seconds))
     return found
 
@@ -112,9 +113,8 @@ def _rivals(
     sink: EventSink,
 ) -> pl.DataFrame:
     sink.emit(StageStarted(stage="baselines"))
-    heard = hearing(dataset, context.config)
     frame = pl.concat(
-        score_rivals(context, run, heard, fold, seeds=seeds, parts=("test",), sink=sink)
+        score_rivals(context, run, dataset, fold, seeds=seeds, parts=("test",), sink=sink)
         for fold in folds
     )
     write_parquet(run.path("baselines.parquet"), frame)

@@ -35,6 +35,10 @@ _Scorer = Callable[[_Matrix], NDArray[np.float64]]
 """Features ``(N, F)`` of one day -> scores ``(N, H)``, or ``(N,)`` of one horizon."""
 
 
+def _idle() -> None:
+    """Nobody asks in between."""
+
+
 def compute_baselines(
     features: FeatureSet,
     split: Split,
@@ -45,11 +49,13 @@ def compute_baselines(
     parts: Sequence[Part] = ("validation", "test"),
     sink: EventSink,
     done: Callable[[str], None] = lambda _: None,
+    alive: Callable[[], None] = _idle,
 ) -> pl.DataFrame:
     """Scores of every baseline on the days of some parts of the split.
 
     ``features`` as they are taught, with ``neutral``. Of ridge and LightGBM there is one model for each of
-    ``seeds`` seeds from `training.seed` on, and the score is their mean; ``done`` is told of each fit.
+    ``seeds`` seeds from `training.seed` on, and the score is their mean; ``done`` is told of each fit, and
+    ``alive`` is called within long ones: an exception that it raises ends them.
     Columns ``name, date, symbol, fold, split, score_<h>`` (NaN: no score). A rule whose feature is not in
     the set is left out, with a note.
     """
@@ -59,7 +65,7 @@ def compute_baselines(
             scorers[name] = _rule(features, feature, sign)
         else:
             sink.emit(Noted(message=f"baseline {name} left out: no feature {feature}"))
-    scorers |= _fitted(features, split.train, config, seeds, done)
+    scorers |= _fitted(features, split.train, config, seeds, done, alive)
     return pl.concat(
         _scored(name, scorer, features, getattr(split, part), part, fold)
         for name, scorer in scorers.items()
@@ -84,6 +90,7 @@ def _fitted(
     config: Config,
     seeds: int,
     done: Callable[[str], None],
+    alive: Callable[[], None],
 ) -> dict[str, _Scorer]:
     """One model a horizon and seed of each kind; the mean over seeds is the score, NaN at other horizons."""
     models: dict[str, dict[int, list[_Scorer]]] = {name: {} for name in FITS}
@@ -93,7 +100,7 @@ def _fitted(
             h = features.horizons.index(horizon)
             known_M = np.isfinite(target_MH[:, h])
             for name, fit in FITS.items():
-                model = fit(x_MF[known_M], target_MH[known_M, h], seed)
+                model = fit(x_MF[known_M], target_MH[known_M, h], seed, alive)
                 models[name].setdefault(h, []).append(model)
                 done(f"{name} h={horizon} seed {seed}")
 
@@ -160,15 +167,19 @@ def _training_rows(
     return np.concatenate(x_parts), np.concatenate(target_parts)
 
 
-def _fit_ridge(x_MF: _Matrix, y_M: _Matrix, seed: int) -> _Scorer:
-    """A line; nothing of it is drawn."""
+def _fit_ridge(
+    x_MF: _Matrix, y_M: _Matrix, seed: int, alive: Callable[[], None] = _idle
+) -> _Scorer:
+    """A line, solved at once; nothing of it is drawn."""
     from sklearn.linear_model import Ridge
 
     model = Ridge(alpha=_RIDGE_PENALTY * y_M.size).fit(x_MF, y_M)
     return lambda x_NF: np.asarray(model.predict(x_NF), dtype=np.float64)
 
 
-def _fit_lightgbm(x_MF: _Matrix, y_M: _Matrix, seed: int) -> _Scorer:
+def _fit_lightgbm(
+    x_MF: _Matrix, y_M: _Matrix, seed: int, alive: Callable[[], None] = _idle
+) -> _Scorer:
     """Gradient-boosted trees (Ke et al., NeurIPS 2017), set for weak signals: slow and heavily bagged."""
     import lightgbm
 
@@ -187,12 +198,17 @@ def _fit_lightgbm(x_MF: _Matrix, y_M: _Matrix, seed: int) -> _Scorer:
         "num_threads": 2,
         "verbosity": -1,
     }
-    booster = lightgbm.train(parameters, lightgbm.Dataset(x_MF, y_M), _LIGHTGBM_ROUNDS)
+    booster = lightgbm.train(
+        parameters,
+        lightgbm.Dataset(x_MF, y_M),
+        _LIGHTGBM_ROUNDS,
+        callbacks=[lambda _round: alive()],
+    )
     return lambda x_NF: np.asarray(booster.predict(x_NF), dtype=np.float64)
 
 
-FITS: dict[str, Callable[[_Matrix, _Matrix, int], _Scorer]] = {
+FITS: dict[str, Callable[[_Matrix, _Matrix, int, Callable[[], None]], _Scorer]] = {
     "ridge": _fit_ridge,
     "lightgbm": _fit_lightgbm,
 }
-"""Baseline -> fit of features ``[M, F]`` and targets ``[M]`` with a seed."""
+"""Baseline -> fit of features ``[M, F]`` and targets ``[M]`` with a seed, and what to call in between."""

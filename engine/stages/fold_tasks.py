@@ -1,0 +1,215 @@
+"""What a walk-forward consists of that does not need each other, so that several processes can do it.
+
+    fold-0-seed-1       a network; with training.warm_start all networks of a seed are one task, seed-1
+    baselines-fold-0    rules, ridge and LightGBM of a fold
+    mlp-fold-0-seed-1   a perceptron of the rivals
+
+Whoever writes the scores into ``folds/`` has done the task; the run gathers them as if it had been cut off
+and resumed. So the bytes are the same however many processes there are.
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+from msgspec import structs
+
+from engine.config import Config
+from engine.dataset.split import Fold, walk_forward
+from engine.errors import Interrupted
+from engine.features.feature_set import FeatureSet
+from engine.records.plans import WalkforwardPlan
+from engine.records.train import NETWORK
+from engine.runs.events import (
+    Advanced,
+    Continued,
+    Noted,
+    Paused,
+    RunEvent,
+    StageStarted,
+    TaskFinished,
+)
+from engine.runs.launch import ControlFiles
+from engine.runs.sink import EventSink, NullSink
+from engine.runs.store import Run
+from engine.stages.context import StageContext
+from engine.stages.fit import network_file, network_name, score_network, seeded
+from engine.stages.load import Dataset, Loader, load_dataset
+from engine.stages.processes import Processes, Task
+from engine.stages.rivals import (
+    PERCEPTRON,
+    SIMPLE,
+    RivalProgress,
+    hearing,
+    perceptron,
+    score_simple,
+    simple_file,
+)
+from engine.training.baselines import count_fits
+
+
+@dataclass(frozen=True, slots=True)
+class FoldTask:
+    """Some scores of a walk-forward that one process makes."""
+
+    model: str
+    """``network``, ``mlp`` or ``baselines``."""
+    folds: tuple[int, ...]
+    """Several where each network begins with the weights of the one before."""
+    seed: int = 0
+    """0: of all seeds together."""
+
+    @property
+    def name(self) -> str:
+        """Of its files and in the events."""
+        if self.model == SIMPLE:
+            return f"{SIMPLE}-fold-{self.folds[0]}"
+        name = network_name(self.folds[0], self.seed, self.model)
+        return name if len(self.folds) == 1 else name.replace(f"fold-{self.folds[0]}-", "")
+
+    def files(self, run: Run) -> list[Path]:
+        """What it writes."""
+        if self.model == SIMPLE:
+            return [simple_file(run, fold) for fold in self.folds]
+        return [network_file(run, fold, self.seed, self.model) for fold in self.folds]
+
+
+def fold_tasks(config: Config, plan: WalkforwardPlan, folds: int) -> list[FoldTask]:
+    """The tasks of a walk-forward of so many folds, the long ones first."""
+    first = config.training.seed
+    seeds = range(first, first + plan.seeds)
+    alone, together = [(fold,) for fold in range(folds)], [tuple(range(folds))]
+    chains: Sequence[tuple[int, ...]] = together if config.training.warm_start else alone
+
+    def networks(model: str) -> list[FoldTask]:
+        return [FoldTask(model, chain, seed) for chain in chains for seed in seeds]
+
+    found = networks(NETWORK) if plan.model == NETWORK else []
+    if plan.with_baselines or plan.model != NETWORK:
+        found += [FoldTask(SIMPLE, (fold,)) for fold in range(folds)]
+        found += networks(PERCEPTRON)
+    return found
+
+
+def open_dataset(
+    context: StageContext, plan: WalkforwardPlan, load: Loader, sink: EventSink
+) -> Dataset:
+    """What a walk-forward learns from; without the graph where nobody listens to it."""
+    if plan.model == NETWORK or context.config.training.rivals_hear_neighbours:
+        return load(context, sink)
+    return load_dataset(context, sink, with_graph=False)
+
+
+def folds_of_plan(context: StageContext, plan: WalkforwardPlan, features: FeatureSet) -> list[Fold]:
+    """The folds of a walk-forward on these data."""
+    first, last, length = plan.check()
+    return walk_forward(
+        features,
+        context.config.split,
+        context.config.universe.min_names,
+        first_test=first,
+        last_test=last,
+        step_sessions=length,
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class FoldBench:
+    """A walk-forward opened by a worker, for one of its tasks after another."""
+
+    run: Run
+    plan: WalkforwardPlan
+    dataset: Dataset
+    folds: Sequence[Fold]
+    _heard: Dataset | None = None
+    """As the rivals see it, made for the first of them."""
+
+    @classmethod
+    def open(cls, context: StageContext, run: Run, plan: WalkforwardPlan) -> Self:
+        """Read the data; days come from disk, where all workers share the pages."""
+
+        def load(context: StageContext, sink: EventSink) -> Dataset:
+            return load_dataset(context, sink, in_memory=False)
+
+        dataset = open_dataset(context, plan, load, NullSink())
+        folds = folds_of_plan(context, plan, dataset.features)
+        return cls(run=run, plan=plan, dataset=dataset, folds=folds)
+
+    def do(self, context: StageContext, name: str, sink: EventSink) -> None:
+        """Do the task of this name, or the rest of it."""
+        config, seeds = context.config, self.plan.seeds
+        tasks = fold_tasks(config, self.plan, len(self.folds))
+        task = next(task for task in tasks if task.name == name)
+        rival = task.model != NETWORK
+        if rival and self._heard is None:
+            self._heard = hearing(self.dataset, config)
+        dataset = self._heard if rival and self._heard is not None else self.dataset
+        if task.model == SIMPLE:
+            progress = RivalProgress(sink, context.stop, count_fits(config, seeds))
+            fold = self.folds[task.folds[0]]
+            score_simple(
+                context, self.run, dataset, fold, seeds=seeds, parts=("test",), progress=progress
+            )
+            return
+        if task.model == PERCEPTRON:
+            sink = RivalProgress(sink, context.stop, len(task.folds))
+            context = replace(context, config=perceptron(config))
+        for index in task.folds:
+            score_network(
+                seeded(context, task.seed),
+                self.run,
+                dataset,
+                self.folds[index],
+                of=len(self.folds),
+                seeds=seeds,
+                parts=("test",),
+                sink=sink,
+                model=task.model,
+            )
+
+
+def do_beside(
+    context: StageContext,
+    run: Run,
+    plan: WalkforwardPlan,
+    folds: int,
+    jobs: int,
+    sink: EventSink,
+) -> None:
+    """Do all tasks of a walk-forward that are not done, in ``jobs`` processes.
+
+    What they tell becomes events of the run, under their names. Interrupted when stopped.
+    """
+    todo = []
+    for one in fold_tasks(context.config, plan, folds):
+        if all(path.is_file() for path in one.files(run)):
+            sink.emit(Noted(message=f"{one.name}: done before"))
+        else:
+            todo.append(Task(run, one.name))
+    sink.emit(StageStarted(stage="train"))
+    sink.emit(Noted(message=f"{len(todo)} tasks in {jobs} processes"))
+
+    def watch(task: Task, event: RunEvent) -> bool:
+        if isinstance(event, Paused):
+            ControlFiles.of(run).mark_paused()
+        elif isinstance(event, Continued):
+            ControlFiles.of(run).unmark_paused()
+        sink.emit(structs.replace(event, task=task.part))
+        return True
+
+    try:
+        for done, task in enumerate(Processes(context, jobs).each(iter(todo), watch), 1):
+            sink.emit(TaskFinished(task=task.part))
+            sink.emit(Advanced(stage="train", done=done, total=len(todo), note=task.part))
+    except Interrupted as error:
+        hint = f"`atft-tui {run.command} --resume {run.id}` goes on"
+        raise Interrupted(f"{run.id}: {error.message}", hint=hint) from error
+
+
+def forget_tasks(run: Run) -> None:
+    """Remove what the processes of an earlier start left behind, when they have ended."""
+    for folder in run.directory.glob("tasks/*"):
+        Task(run, folder.name).wait_until_free()
+    shutil.rmtree(run.path("tasks"), ignore_errors=True)

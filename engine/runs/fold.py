@@ -220,9 +220,10 @@ def _taken_from_task(state: RunState, name: str, events: Sequence[RunEvent]) -> 
         known[name] = _taken(known.get(name, RunState()), "", plain)
     tasks = tuple(TaskState(name=name, state=own) for name, own in known.items())
     state = structs.replace(state, tasks=tasks)
-    own, shown = known.get(name), next((t.name for t in tasks if t.state.networks), "")
+    own = known.get(name)
     if own is not None and own.networks:
         state = structs.replace(state, networks=_with_network(state.networks, own.networks[-1]))
+    shown = next((task.name for task in state.training), "")
     return _of_the_run(state.of_task(shown), events, before)
 
 
@@ -246,12 +247,12 @@ def _of_the_run(state: RunState, events: Sequence[RunEvent], before: float) -> R
         return _noted(state, events[0], change)
     clock = _Clock.of(state)
     for event in events:
-        if isinstance(event, StepLogged):
-            clock.tick(event.at, lambda: before)
+        if isinstance(event, StepLogged) and event.at > clock.last_at:
+            clock.tick(event.at, lambda: before)  # one that is not later was beside what is counted
     return structs.replace(
         state,
         n_events=state.n_events + len(events),
-        updated=events[-1].at or state.updated,
+        updated=max(state.updated, events[-1].at),
         **clock.changes(),
     )
 

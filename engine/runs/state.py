@@ -109,6 +109,8 @@ class RunState(Struct, frozen=True, kw_only=True):
     """Since when the run waits; empty while it does not."""
     tasks: tuple["TaskState", ...] = ()
     """Parts of the run that other processes are at, in the order in which they began."""
+    seen: str = ""
+    """The one of them whose network the fields of `OF_A_NETWORK` tell of."""
     networks: tuple[NetworkState, ...] = ()
     """Networks of a walk-forward or a trial, the current one last; empty where there is only one."""
     finished: RunFinished | None = None
@@ -163,8 +165,7 @@ class RunState(Struct, frozen=True, kw_only=True):
             return self.network_share
         now = self.networks[-1]
         total = max(now.folds * now.seeds, len(self.networks))
-        beside = [task.state.network_share for task in self.tasks if task.state.networks]
-        at_work = beside or [self.network_share]
+        at_work = [task.state.network_share for task in self.training] or [self.network_share]
         return min(1.0, (len(self.networks) - len(at_work) + sum(at_work)) / total)
 
     @property
@@ -177,12 +178,19 @@ class RunState(Struct, frozen=True, kw_only=True):
             return None
         return self.training_seconds / gained * (1.0 - self.done_share)
 
+    @property
+    def training(self) -> tuple["TaskState", ...]:
+        """Those of the tasks that train a network of the run."""
+        return tuple(task for task in self.tasks if task.state.networks)
+
     def of_task(self, name: str) -> "RunState":
         """The run as seen from the network of one of its tasks; as it is, if there is no such task."""
         seen = next((task.state for task in self.tasks if task.name == name), None)
         if seen is None:
             return self
-        return structs.replace(self, **{field: getattr(seen, field) for field in OF_A_NETWORK})
+        return structs.replace(
+            self, seen=name, **{field: getattr(seen, field) for field in OF_A_NETWORK}
+        )
 
 
 class TaskState(Struct, frozen=True, kw_only=True):
@@ -190,6 +198,11 @@ class TaskState(Struct, frozen=True, kw_only=True):
 
     name: str
     state: RunState
+
+    @property
+    def network(self) -> NetworkState:
+        """The network it trains, or trained last."""
+        return self.state.networks[-1]
 
 
 OF_A_NETWORK = (

@@ -43,6 +43,9 @@ _GRACE_S = 8.0
 """For a worker that is asked to stop; then it is killed, and loses what it did since its last checkpoint."""
 _REFUSED = (GateError.exit_code, ConfigError.exit_code)
 """Ends of a run that say something about its settings, not about the machine or the data."""
+_ONE_THREAD = {"OMP_THREAD_LIMIT": "1", "NUMBA_NUM_THREADS": "1"}
+"""Of a worker in safe mode: two beside each other that both want two cores wait for each other. The bits of
+LightGBM (deterministic) and of our kernels do not depend on it."""
 _KINDS = (UsageError, DataError, LockedError, GateError, Interrupted)
 
 
@@ -296,10 +299,10 @@ class Processes:
         self._workers.clear()
 
     def _start(self, task: Task) -> _Worker:
-        environment = dict(os.environ)
+        environment = dict(os.environ) | _ONE_THREAD
         if self.context.config.training.mode == "optimized":
             share = max(1, (os.cpu_count() or 1) // self.jobs)
-            environment |= dict.fromkeys(LIMITS, str(share))
+            environment = dict(os.environ) | dict.fromkeys(LIMITS, str(share))
         task.log_path.parent.mkdir(parents=True, exist_ok=True)
         with task.log_path.open("ab") as log:
             process = subprocess.Popen(

@@ -23,7 +23,7 @@ from engine.runs.events import RunEvent, RunFinished
 from engine.runs.sink import JsonlSink
 from engine.runs.store import Run
 from engine.stages.context import AnyStop, Outcome, StageContext, StopFlag
-from engine.stages.fold_tasks import FoldBench
+from engine.stages.fold_tasks import FoldBench, compile_once
 from engine.stages.load import Loader, Shelf
 from engine.stages.processes import Answer, Processes, Task, Watch
 from engine.stages.train import run_training
@@ -42,7 +42,10 @@ class _Workers(Protocol):
 
 def workers(context: StageContext, jobs: int, shelf: Shelf) -> _Workers:
     """One run at a time in this process, on the dataset of the shelf; or ``jobs`` child processes."""
-    return Processes(context, jobs) if jobs > 1 else _InProcess(context, shelf)
+    if jobs == 1:
+        return _InProcess(context, shelf)
+    compile_once()
+    return Processes(context, jobs)
 
 
 def _execute(context: StageContext, run: Run, load: Loader) -> None:

@@ -1,11 +1,7 @@
 """The one fold of a run's events into its state. The same stream always gives the same state."""
 
-import datetime as dt
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any
 
 from msgspec import structs
 
@@ -21,10 +17,7 @@ from engine.runs.events import (
     Diagnosed,
     EpochEvaluated,
     FoldStarted,
-    GatesLogged,
-    GradientsLogged,
     GraphWorthLogged,
-    MachineLogged,
     ModelBuilt,
     Paused,
     PhaseFinished,
@@ -43,23 +36,14 @@ from engine.runs.events import (
 from engine.runs.lines import decode
 from engine.runs.log_lines import log_line
 from engine.runs.state import NetworkState, PhaseState, RunState, TaskState
+from engine.runs.steps import MAX_POINTS, MONITORED, Clock, monitored, put, thinned
 
-_MAX_POINTS = 512
-"""Kept of a series over steps; older ones thin out."""
 _MAX_EPOCHS = 512
 _MAX_LOG = 300
 _MAX_FINDINGS = 50
 _MAX_TRIALS = 1000
-_MAX_STEP_S = 3600.0
-"""A longer gap between two monitored steps is the machine asleep or its clock set, not training."""
 
 
-class _Stepped(Protocol):
-    @property
-    def step(self) -> int: ...
-
-
-_P = TypeVar("_P", bound=_Stepped)
 _Changes = dict[str, object]
 """Field of the state -> its new value."""
 
@@ -73,7 +57,7 @@ def fold(events: Iterable[RunEvent], state: RunState | None = None) -> RunState:
     state = state or RunState()
     blocks: dict[str, list[RunEvent]] = {}
     for event in events:
-        if type(event) in _MONITORED:
+        if type(event) in MONITORED:
             blocks.setdefault(event.task, []).append(event)
         else:
             state = _taken(_all_taken(state, blocks), event.task, (event,))
@@ -92,117 +76,14 @@ def _taken(state: RunState, task: str, events: Sequence[RunEvent]) -> RunState:
     """The state after events of one part of the run: a block of monitored steps, or a single other one."""
     if task:
         return _taken_from_task(state, task, events)
-    if type(events[0]) in _MONITORED:
-        return _monitored(state, events)
+    if type(events[0]) in MONITORED:
+        return monitored(state, events)
     return _advance(state, events[0])
 
 
 def decoded(lines: Iterable[bytes]) -> Iterator[RunEvent]:
     """The events of these lines; those that hold none of this version are passed over."""
     return (event for line in lines if (event := decode(line)) is not None)
-
-
-def put(points: list[_P], point: _P) -> None:
-    """Append the point. Those at its step and later are of a training that was cut off: they go."""
-    while points and points[-1].step >= point.step:
-        points.pop()
-    points.append(point)
-
-
-def seconds_between(first: str, last: str) -> float:
-    """Seconds between two ISO times, negative if the clock went back; 0 if one is missing or no time."""
-    try:
-        return (dt.datetime.fromisoformat(last) - dt.datetime.fromisoformat(first)).total_seconds()
-    except (ValueError, TypeError):
-        return 0.0
-
-
-# ---- monitored steps ---------------------------------------------------------------------------------
-
-
-_MONITORED = frozenset((StepLogged, GradientsLogged, GatesLogged, MachineLogged))
-
-
-def _monitored(state: RunState, events: Sequence[RunEvent]) -> RunState:
-    """The state after events of the kinds in ``_MONITORED``."""
-    if not events:
-        return state
-    series: dict[type, list[Any]] = {
-        StepLogged: list(state.steps),
-        GradientsLogged: list(state.gradients),
-        GatesLogged: list(state.gates),
-    }
-    machine, updated, clock = state.machine, state.updated, _Clock.of(state)
-    for event in events:
-        updated = event.at or updated
-        if isinstance(event, MachineLogged):
-            machine = event
-            continue
-        kind = type(event)
-        put(series[kind], event)
-        if len(series[kind]) > _MAX_POINTS:
-            series[kind] = _thinned(series[kind], _gat_norm if kind is GradientsLogged else None)
-        if isinstance(event, StepLogged):
-            clock.tick(event.at, partial(_share_at, state, event))
-    return structs.replace(
-        state,
-        n_events=state.n_events + len(events),
-        updated=updated,
-        machine=machine,
-        steps=tuple(series[StepLogged]),
-        gradients=tuple(series[GradientsLogged]),
-        gates=tuple(series[GatesLogged]),
-        **clock.changes(),
-    )
-
-
-def _share_at(state: RunState, step: StepLogged) -> float:
-    return structs.replace(state, steps=(step,)).done_share
-
-
-@dataclass(slots=True)
-class _Clock:
-    """Time spent in training, counted from step to step."""
-
-    first: float
-    last_at: str
-    seconds: float
-
-    @classmethod
-    def of(cls, state: RunState) -> Self:
-        """As far as the state has counted."""
-        return cls(state.first_step_done, state.last_step_at, state.training_seconds)
-
-    def tick(self, at: str, done: Callable[[], float]) -> None:
-        """A step was logged; ``done`` is asked for the share that lies behind at the first one."""
-        if self.first < 0.0:
-            self.first = done()
-        gap = seconds_between(self.last_at, at)
-        self.seconds += gap if 0.0 < gap <= _MAX_STEP_S else 0.0
-        self.last_at = at
-
-    def changes(self) -> _Changes:
-        """Its fields of the state."""
-        return {
-            "first_step_done": self.first,
-            "last_step_at": self.last_at,
-            "training_seconds": self.seconds,
-        }
-
-
-def _thinned(points: Sequence[_P], rank: Callable[[_P], float] | None = None) -> list[_P]:
-    """The newer half, and of each two neighbours in the older half the first, or the lower by ``rank``."""
-    half = len(points) // 2 // 2 * 2
-    kept = [
-        pair[1] if rank is not None and rank(pair[1]) < rank(pair[0]) else pair[0]
-        for pair in zip(points[:half:2], points[1:half:2], strict=True)
-    ]
-    return [*kept, *points[half:]]
-
-
-def _gat_norm(event: GradientsLogged) -> float:
-    """The smaller one stays when points thin out: the lowest norm of a run is never lost."""
-    return event.norm.get("gat", math.inf)
 
 
 # ---- parts of the run that other processes do ------------------------------------------------------------
@@ -241,11 +122,11 @@ def _with_network(
 
 def _of_the_run(state: RunState, events: Sequence[RunEvent], before: float) -> RunState:
     """What events of a task mean for the run as a whole: its clock, its log, what a person has to know."""
-    if type(events[0]) not in _MONITORED:
+    if type(events[0]) not in MONITORED:
         kept = isinstance(events[0], _OF_THE_RUN)
         change = _CHANGES.get(type(events[0])) if kept else None
         return _noted(state, events[0], change)
-    clock = _Clock.of(state)
+    clock = Clock.of(state)
     for event in events:
         if isinstance(event, StepLogged) and event.at > clock.last_at:
             clock.tick(event.at, lambda: before)  # one that is not later was beside what is counted
@@ -343,7 +224,7 @@ def _with(phases: tuple[PhaseState, ...], index: int, phase: PhaseState) -> tupl
 def _attention(state: RunState, event: AttentionLogged) -> _Changes:
     points = list(state.attentions)
     put(points, event)
-    return {"attentions": tuple(points if len(points) <= _MAX_POINTS else _thinned(points))}
+    return {"attentions": tuple(points if len(points) <= MAX_POINTS else thinned(points))}
 
 
 def _graph_worth(state: RunState, event: GraphWorthLogged) -> _Changes:

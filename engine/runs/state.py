@@ -110,7 +110,7 @@ class RunState(Struct, frozen=True, kw_only=True):
     tasks: tuple["TaskState", ...] = ()
     """Parts of the run that other processes are at, in the order in which they began."""
     seen: str = ""
-    """The one of them whose network the fields of `OF_A_NETWORK` tell of."""
+    """The one of them whose network the fields of `_OF_A_NETWORK` tell of."""
     networks: tuple[NetworkState, ...] = ()
     """Networks of a walk-forward or a trial, the current one last; empty where there is only one."""
     finished: RunFinished | None = None
@@ -189,7 +189,7 @@ class RunState(Struct, frozen=True, kw_only=True):
         if seen is None:
             return self
         return structs.replace(
-            self, seen=name, **{field: getattr(seen, field) for field in OF_A_NETWORK}
+            self, seen=name, **{field: getattr(seen, field) for field in _OF_A_NETWORK}
         )
 
 
@@ -205,7 +205,7 @@ class TaskState(Struct, frozen=True, kw_only=True):
         return self.state.networks[-1]
 
 
-OF_A_NETWORK = (
+_OF_A_NETWORK = (
     "stage",
     "plan",
     "model",

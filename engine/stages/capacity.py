@@ -51,14 +51,14 @@ class Needs:
 
 
 @dataclass(frozen=True, slots=True)
-class Capacity:
+class _Capacity:
     """A number of processes, and what decided it."""
 
     jobs: int
     why: str
 
 
-def capacity(config: Config, needs: Needs, *, device: str, cores: int, free: float) -> Capacity:
+def capacity(config: Config, needs: Needs, *, device: str, cores: int, free: float) -> _Capacity:
     """As many processes as are configured; else as many as cores and free memory (bytes) allow.
 
     Models that hear their neighbours hold twice the tensor of their own, so that is counted for each process.
@@ -66,14 +66,14 @@ def capacity(config: Config, needs: Needs, *, device: str, cores: int, free: flo
     each = needs.each + (2 * needs.tensor if config.training.rivals_hear_neighbours else 0.0)
     told = f"about {each / GIB:.1f} GiB each"
     if config.executor.jobs:
-        return Capacity(config.executor.jobs, f"executor.jobs, {told}")
+        return _Capacity(config.executor.jobs, f"executor.jobs, {told}")
     if config.training.mode == "optimized":
-        return Capacity(1, "optimized mode gives all cores to one network")
+        return _Capacity(1, "optimized mode gives all cores to one network")
     if device != "cpu":
-        return Capacity(1, f"{device} is one device")
+        return _Capacity(1, f"{device} is one device")
     room = int((_RAM_SHARE * free - needs.alone) // each) + 1
     jobs = max(1, min(cores, room))
-    return Capacity(jobs, f"{cores} cores, {told} of {free / GIB:.1f} GiB free")
+    return _Capacity(jobs, f"{cores} cores, {told} of {free / GIB:.1f} GiB free")
 
 
 def jobs_for(context: StageContext, features: FeatureSet, sink: EventSink) -> int:

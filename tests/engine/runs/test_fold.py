@@ -18,9 +18,10 @@ from engine.runs.events import (
     StepLogged,
     TaskFinished,
 )
-from engine.runs.fold import _MAX_POINTS, decoded, fold
+from engine.runs.fold import decoded, fold
 from engine.runs.lines import decode, encode
 from engine.runs.state import RunState
+from engine.runs.steps import MAX_POINTS
 from tests.engine.runs.samples import asked, evaluated, searching, started, step_events, training
 
 LINES = [encode(event).encode() for event in [*training(), *searching(), *asked()]]
@@ -74,7 +75,7 @@ def long_run(steps: int) -> list[bytes]:
 
 
 def test_a_long_run_in_slices_of_any_size() -> None:
-    lines = long_run(2 * _MAX_POINTS)
+    lines = long_run(2 * MAX_POINTS)
     expected = slowly(lines)
     assert len(expected.steps) > 100
     assert expected.training_seconds > 0
@@ -117,7 +118,7 @@ def test_the_lowest_gradient_of_the_graph_survives_the_thinning() -> None:
         for step in range(4000)
     ]
     state = fold(events)
-    assert len(state.gradients) <= _MAX_POINTS
+    assert len(state.gradients) <= MAX_POINTS
     assert min(event.norm["gat"] for event in state.gradients) == 1e-9
     fast = folded([encode(event).encode() for event in events], RunState())
     assert fast.gradients == state.gradients

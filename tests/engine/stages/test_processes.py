@@ -178,7 +178,7 @@ def test_a_stop_waits_for_no_process_that_does_not_end(
 def test_what_is_asked_of_a_run_reaches_its_parts_and_a_pause_ends_with_it(run: Run) -> None:
     whole, part = ControlFiles.of(run), ControlFiles.of(run, "fold-0-seed-1")
     for wish in ("pause", "checkpoint"):
-        whole.ask(wish)  # type: ignore[arg-type]
+        whole.ask(wish)
     part.take_over(whole.asked())
     assert part.asked() == {"pause", "checkpoint"}
     part.withdraw("checkpoint")

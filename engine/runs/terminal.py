@@ -80,7 +80,7 @@ class TerminalSink:
         total = sum(plan.epochs) * steps
         done = min(total, event.epoch * steps + round(event.epoch_fraction * steps))
         note = f"epoch {event.epoch} loss {event.loss:.3f} {event.sessions_per_second:.1f} days/s"
-        self._advance(event.task or "train", done, total, note)
+        self._advance("train", done, total, f"{event.task} {note}" if event.task else note)
 
     def _advance(self, name: str, done: int, total: int, note: str) -> None:
         note = clean(note)
@@ -95,7 +95,7 @@ class TerminalSink:
             self.close()
             self._bar = tqdm(total=total, desc=name, file=self._stream, leave=False)
             self._bar_name = name
-        self._bar.n = done
+        self._bar.n, self._bar.total = done, total
         self._bar.set_postfix_str(note, refresh=True)
 
     def _write(self, text: str) -> None:

@@ -223,6 +223,8 @@ class Processes:
             if answer is None and code is None:
                 continue
             worker.task = None
+            if worker.asked:
+                worker.dismiss()
             if answer is None and not self._is_over(worker, task, code, watch):
                 continue
             if answer is not None:

@@ -22,7 +22,7 @@ from engine.errors import (
     Interrupted,
     UsageError,
 )
-from engine.runs.events import Noted, RunEvent
+from engine.runs.events import Noted, RunEvent, RunFinished
 from engine.runs.launch import ControlFiles
 from engine.runs.sink import JsonlSink, ListSink
 from engine.runs.store import Run
@@ -42,6 +42,8 @@ for line in open(0, "rb", buffering=0):
     times = len((folder / "log.txt").read_text().split())
     if part == "mortal" or part == "mortal-once" and times == 1:
         os.kill(os.getpid(), signal.SIGKILL)
+    if part == "enough":
+        time.sleep(60)
     if part == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         (folder / "at work").touch()
@@ -153,6 +155,41 @@ def test_a_whole_run_that_is_refused_is_told_by_its_own_events(
     runs = [context.store.create("train", Config()) for _ in range(2)]
     done = [task.run for task in Processes(context, 2).each(map(Task, runs), seen)]
     assert {run.id for run in done} == {run.id for run in runs}
+
+
+def test_a_whole_run_that_fails_for_another_reason_ends_the_work_in_its_own_words(
+    context: StageContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = WORKER.replace("get(part, 0)", 'get("no-data", 0)')
+    monkeypatch.setattr(
+        processes, "argv", lambda workspace, words: [sys.executable, "-c", script, str(workspace)]
+    )
+    whole = context.store.create("train", Config())
+    log = JsonlSink(whole.events_path)
+    log.emit(RunFinished(status="failed", error="disk full"))
+    log.close()
+    with pytest.raises(EnvironmentProblem, match="ended with 3: disk full"):
+        list(Processes(context, 1).each(iter([Task(whole)]), seen))
+
+
+def test_a_task_that_has_done_enough_is_asked_to_stop_and_its_worker_goes(
+    context: StageContext, run: Run
+) -> None:
+    """It sleeps until it is asked; that is no death, and the next task gets another process."""
+    for part in ("enough", "next"):
+        log = JsonlSink(run.path(f"tasks/{part}/events.jsonl"))
+        log.emit(Noted(message=part))
+        log.close()
+
+    def watch(task: Task, event: RunEvent) -> bool:
+        while not run.path(f"tasks/{task.part}/log.txt").exists():
+            time.sleep(0.01)
+        return task.part != "enough"
+
+    tasks = (Task(run, part) for part in ("enough", "next"))
+    done = [task.part for task in Processes(context, 1).each(tasks, watch)]
+    assert done == ["enough", "next"]
+    assert pids(run, "enough") != pids(run, "next")
 
 
 def test_a_stop_waits_for_no_process_that_does_not_end(

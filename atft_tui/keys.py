@@ -125,6 +125,7 @@ SCREENS: dict[str, tuple[Binding, ...]] = {
         _key("r", "resume", "resume a run that was stopped or died"),
         _bar("h", "doctor", "doctor"),
         _key("f", "networks", "networks of the folds, or the log"),
+        _key("v", "next_network", "the next of the networks at work beside each other"),
         _key("x", "detach", "leave it running and go to Runs"),
         _key("tab", "next_tab(1)", "next panel", priority=True),
         _key("shift+tab", "next_tab(-1)", "previous panel", priority=True),

@@ -52,6 +52,7 @@ TINY = (
     "training.log_every=2",
     "training.checkpoint_steps=3",
     "training.null_draws=50",
+    "executor.jobs=1",
 )
 NASDAQ = Path(__file__).parents[2] / "shared" / "data" / "nasdaq"
 

@@ -25,8 +25,10 @@ from engine.runs.sink import Follower
 from engine.runs.store import Run
 
 _MAX_FINDINGS, _MAX_FILES = 50, 200
-_KEPT_EPOCHS = 2
-"""A resume goes back by less."""
+_KEPT_EPOCHS = 32
+"""A resume goes back by less, and several networks may be at work."""
+_Place = tuple[int, int]
+"""Number of a network in its run, and epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +53,17 @@ class CourseReader:
     path: Path
     _follower: Follower = field(init=False)
     _course: Course = field(default_factory=Course)
-    _epochs: dict[int, EpochEvaluated] = field(default_factory=dict)
-    _steps: dict[int, dict[int, float]] = field(default_factory=dict)
-    """Position -> step -> loss, of the newest epochs: steps repeated after a resume replace the old ones."""
-    _losses: dict[int, float] = field(default_factory=dict)
-    """Position -> mean, of the epochs before."""
+    _epochs: dict[_Place, EpochEvaluated] = field(default_factory=dict)
+    _steps: dict[_Place, dict[int, float]] = field(default_factory=dict)
+    """Place -> step -> loss, of the newest epochs: steps repeated after a resume replace the old ones."""
+    _losses: dict[_Place, float] = field(default_factory=dict)
+    """Place -> mean, of the epochs before."""
     _phases: dict[int, PhaseFinished] = field(default_factory=dict)
     _findings: list[Warned | Diagnosed] = field(default_factory=list)
-    _base: int = 0
-    """Position of the first epoch of the present fold."""
+    _now: dict[str, int] = field(default_factory=dict)
+    """Part of the run -> number of the network that it trains."""
     _folds: dict[tuple[int, int], int] = field(default_factory=dict)
+    """Fold and seed -> number of the network."""
 
     def __post_init__(self) -> None:
         self._follower = Follower(self.path)
@@ -82,13 +85,13 @@ class CourseReader:
         """Whether the event is one of those that tell how the run went."""
         match event:
             case FoldStarted():
-                end = max((*self._epochs, *self._losses, *self._steps), default=-1) + 1
-                self._base = self._folds.setdefault((event.fold, event.seed), end)
+                known = self._folds
+                self._now[event.task] = known.setdefault((event.fold, event.seed), len(known))
                 self._phases = {}
             case EpochEvaluated():
-                self._epochs[self._base + event.epoch] = event
+                self._epochs[self._place(event)] = event
             case StepLogged() if math.isfinite(event.loss):
-                self._take_loss(self._base + event.epoch, event)
+                self._take_loss(self._place(event), event)
             case PhaseFinished():
                 self._phases[event.phase] = event
             case Warned() | Diagnosed():
@@ -103,26 +106,30 @@ class CourseReader:
                 return False
         return True
 
-    def _take_loss(self, x: int, event: StepLogged) -> None:
+    def _place(self, event: EpochEvaluated | StepLogged) -> _Place:
+        return self._now.get(event.task, 0), event.epoch
+
+    def _take_loss(self, x: _Place, event: StepLogged) -> None:
         self._losses.pop(x, None)
-        self._steps.setdefault(x, {})[event.step] = event.loss
+        steps = self._steps.pop(x, {})
+        self._steps[x] = steps | {event.step: event.loss}
         if len(self._steps) > _KEPT_EPOCHS:
-            oldest = min(self._steps)
+            oldest = next(iter(self._steps))
             self._losses[oldest] = _mean(self._steps.pop(oldest))
 
     def _made(self) -> Course:
         losses = self._losses | {x: _mean(steps) for x, steps in self._steps.items()}
+        position = {place: n for n, place in enumerate(sorted({*self._epochs, *losses}))}
         return replace(
             self._course,
-            epochs=tuple(sorted(self._epochs.items())),
-            losses=tuple(sorted(losses.items())),
+            epochs=tuple((position[place], self._epochs[place]) for place in sorted(self._epochs)),
+            losses=tuple((position[place], losses[place]) for place in sorted(losses)),
             phases=tuple(self._phases.values()),
             findings=tuple(self._findings),
         )
 
     def _forget(self) -> None:
-        self._base = 0
-        self._course = Course()
+        self._course, self._now = Course(), {}
         self._epochs, self._losses, self._steps, self._phases = {}, {}, {}, {}
         self._findings, self._folds = [], {}
 

@@ -54,6 +54,8 @@ class TrainScreen(CockpitScreen[RunNews]):
         self.tab = TABS[0]
         self.networks: bool | None = None
         """Whether the networks have the place of the log; None until a person chose."""
+        self.seen = ""
+        """The task whose network the panels show, if a person chose one of several at work."""
         self._drawn_at = 0.0
         self._panels = RunPanels(id="grid")
         self._table: BrowseTable[Tried] = BrowseTable(
@@ -114,7 +116,7 @@ class TrainScreen(CockpitScreen[RunNews]):
             self._untried.display = not rows
             self._search_log.state = value.state
         else:
-            self._panels.show_state(value.state)
+            self._panels.show_state(value.state.of_task(self.seen))
         self.lay_out()
 
     def _tell(self, value: RunNews) -> None:
@@ -178,6 +180,16 @@ class TrainScreen(CockpitScreen[RunNews]):
         self.networks = not self._shows_networks
         self.tab = "networks" if self.networks else "log"
         self.lay_out()
+
+    def action_next_network(self) -> None:
+        """Show the next one of the networks that are at work beside each other."""
+        names = tuple(task.name for task in self.state.training)
+        if len(names) < 2:
+            self.notify("no other network is at work", markup=False)
+            return
+        now = self.state.of_task(self.seen).seen
+        self.seen = following(names, now, 1)
+        self._panels.show_state(self.state.of_task(self.seen))
 
     def action_doctor(self) -> None:
         from atft_tui.screens.dialogs import TextDialog

@@ -170,23 +170,32 @@ class NetworksPanel(StatePanel):
     """The networks of a walk-forward, one for each fold and seed."""
 
     title = "networks of the folds, validation RankIC"
-    parts = ("networks",)
+    parts = ("networks", "seen")
     unseen = "One network. `atft-tui walkforward` trains one per fold."
 
     def picture(self, state: RunState, width: int, height: int) -> Text:
         last = state.networks[-1]
         total = max(last.folds * last.seeds, len(state.networks))
-        head = f"network {len(state.networks)} of {total}: fold {last.fold + 1} of {last.folds}"
-        lines = [Text(f"{head}, seed {last.seed}", style=STRONG)]
+        seen = next((task.network for task in state.training if task.name == state.seen), last)
+        at_work = [task.network for task in state.training] or [last]
+        head = f"network {len(state.networks)} of {total}: fold {seen.fold + 1} of {seen.folds}"
+        if len(at_work) > 1:
+            head = f"{len(at_work)} at work, {head}"
+        more = ", seen in the other panels; v: another" if len(at_work) > 1 else ""
+        lines = [Text(f"{head}, seed {seen.seed}{more}", style=STRONG)]
         shown = state.networks[-max(1, height - 1) :]
-        lines += [_network(network, network is last, width) for network in shown]
+        lines += [
+            _network(network, network in at_work, network == seen, width) for network in shown
+        ]
         return cut(lines, width, height)
 
 
-def _network(network: NetworkState, is_last: bool, width: int) -> Text:
-    mark = GLYPHS.running if is_last else GLYPHS.done
+def _network(network: NetworkState, at_work: bool, seen: bool, width: int) -> Text:
+    mark = GLYPHS.running if at_work else GLYPHS.done
     text = Text(no_wrap=True)
-    text.append(f"{mark} fold {network.fold + 1:>2} seed {network.seed:<3} ")
+    text.append(
+        f"{mark} fold {network.fold + 1:>2} seed {network.seed:<3} ", STRONG if seen else ""
+    )
     text.append(f"{network.epochs:>3} epochs  ", style=DIM)
     best = network.best
     if best is None:

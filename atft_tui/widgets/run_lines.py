@@ -8,9 +8,9 @@ from atft_tui.readings.feed import RunNews
 from atft_tui.styles import BAD, DIM, GOOD, KEY, REVERSE, STRONG, WARN, WIDE, status
 from atft_tui.widgets.lines import line
 from atft_tui.widgets.strips import meter
-from engine.runs.fold import seconds_between
 from engine.runs.launch import RESUMABLE
 from engine.runs.state import PhaseState, RunState
+from engine.runs.steps import seconds_between
 
 _PHASE_STYLES = {
     "pending": DIM, "running": STRONG, "kept": GOOD, "rolled back": WARN, "skipped": DIM,

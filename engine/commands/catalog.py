@@ -65,6 +65,7 @@ _RUN = _argument("run", "Run id, its start, or `last`.", required=True)
 _SESSION = _argument("session", "A session, or 2016-12-30-r1.", required=True)
 _WAIT = _option("wait", "Seconds to wait for its answer; 0 asks only.", type=int, default=60)
 _CONFIRM = _flag("confirm", "Judge confirmation days of [protocol]; every look is counted.")
+_JOBS = _option("jobs", "Processes beside each other; executor.jobs if left out.", type=int)
 _STATUSES = ("created", "running", "paused", "done", "stopped", "failed", "crashed")
 _OPTIONAL_TABLES = {
     "options": "index options",
@@ -158,6 +159,7 @@ _RESEARCH: tuple[Command, ...] = (
         _option("model", "Whose scores to keep: network, blend, or a baseline such as lightgbm.",
                default="network"),
         _CONFIRM,
+        _JOBS,
         _option("resume", "Go on with a stopped or killed walk-forward, with its own options."),
     )),
     Command("tune",
@@ -165,7 +167,7 @@ _RESEARCH: tuple[Command, ...] = (
             "goes on.", "engine.stages.tune:tune", parameters=(
         _option("trials", "Until so many have ended, earlier ones included.", type=int, default=20),
         _option("study", "Name of the search; it keeps its trials.", default="default"),
-        _option("jobs", "Trials beside each other, each a process.", type=int, default=1),
+        _JOBS,
         _CONFIRM,
         _option("resume", "Go on with the search of this run, with its own settings."),
     )),
@@ -180,11 +182,11 @@ _RESEARCH: tuple[Command, ...] = (
         _option("first_test", "First test day of the walk-forward, ISO date."),
         _option("last_test", "Last test day of the walk-forward, ISO date."),
         _option("step", "Length of its test blocks: 1y, 6m or sessions.", default="1y"),
-        _option("jobs", "Runs beside each other, each a process.", type=int, default=1),
+        _JOBS,
         _CONFIRM,
         _option("resume", "Go on with the comparison of this run, with its own options."),
     )),
-    Command("work", "Do the work of one trial or variant.", "engine.stages.workers:work",
+    Command("work", "Do tasks of a walk-forward, a comparison or a search.", "engine.stages.workers:work",
             hidden=True),
     Command("predict", "Scores of any days from a trained run.", "engine.stages.predict:predict",
             parameters=(

@@ -14,6 +14,7 @@ from engine.config.learning import (
     Choice,
     Dimension,
     DoctorConfig,
+    ExecutorConfig,
     LossConfig,
     ModelConfig,
     PhaseConfig,
@@ -65,6 +66,7 @@ class Config(ConfigTable):
     model: ModelConfig = ModelConfig()
     loss: LossConfig = LossConfig()
     training: TrainingConfig = TrainingConfig()
+    executor: ExecutorConfig = ExecutorConfig()
     doctor: DoctorConfig = DoctorConfig()
     blend: BlendConfig = BlendConfig()
     tune: TuneConfig = TuneConfig()

@@ -48,14 +48,13 @@ class ComparisonPlan(Struct, frozen=True, kw_only=True):
     first_test: str | None = None
     last_test: str | None = None
     step: str = "1y"
-    jobs: int = 1
     confirm: bool = False
     """It may judge confirmation days."""
 
     def check(self) -> None:
         """UsageError where the numbers make no sense."""
-        if self.seeds < 1 or self.jobs < 1:
-            raise UsageError("--seeds and --jobs must be at least 1")
+        if self.seeds < 1:
+            raise UsageError("--seeds must be at least 1")
         if self.kind == "permutations" and self.seeds < 2:
             raise UsageError("--seeds: one permutation has no spread", hint="at least 2, better 5")
 

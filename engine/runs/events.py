@@ -22,6 +22,8 @@ class RunEvent(Struct, frozen=True, kw_only=True, tag=True):
     """Position in the run's stream, set by the sink, from 0 without gaps (also across a resume)."""
     at: str = ""
     """UTC, ISO 8601, set by the sink."""
+    task: str = ""
+    """The part of the run that this is about, if a process of its own does it, e.g. fold-1-seed-2."""
 
 
 class RunStarted(RunEvent, frozen=True, kw_only=True):
@@ -293,6 +295,10 @@ class FoldStarted(RunEvent, frozen=True, kw_only=True):
     seed: int
     seeds: int = 1
     """Networks per fold."""
+
+
+class TaskFinished(RunEvent, frozen=True, kw_only=True):
+    """The part of the run that is named by ``task`` is done; more of it will not be told."""
 
 
 class TrialFinished(RunEvent, frozen=True, kw_only=True):

@@ -1,9 +1,7 @@
 """The one fold of a run's events into its state. The same stream always gives the same state."""
 
-import datetime as dt
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from msgspec import structs
 
@@ -19,10 +17,7 @@ from engine.runs.events import (
     Diagnosed,
     EpochEvaluated,
     FoldStarted,
-    GatesLogged,
-    GradientsLogged,
     GraphWorthLogged,
-    MachineLogged,
     ModelBuilt,
     Paused,
     PhaseFinished,
@@ -33,30 +28,22 @@ from engine.runs.events import (
     RunStarted,
     StageStarted,
     StepLogged,
+    TaskFinished,
     TrialFinished,
     VariantFinished,
     Warned,
 )
 from engine.runs.lines import decode
 from engine.runs.log_lines import log_line
-from engine.runs.state import NetworkState, PhaseState, RunState
+from engine.runs.state import NetworkState, PhaseState, RunState, TaskState
+from engine.runs.steps import MAX_POINTS, MONITORED, Clock, monitored, put, thinned
 
-_MAX_POINTS = 512
-"""Kept of a series over steps; older ones thin out."""
 _MAX_EPOCHS = 512
 _MAX_LOG = 300
 _MAX_FINDINGS = 50
 _MAX_TRIALS = 1000
-_MAX_STEP_S = 3600.0
-"""A longer gap between two monitored steps is the machine asleep or its clock set, not training."""
 
 
-class _Stepped(Protocol):
-    @property
-    def step(self) -> int: ...
-
-
-_P = TypeVar("_P", bound=_Stepped)
 _Changes = dict[str, object]
 """Field of the state -> its new value."""
 
@@ -68,14 +55,30 @@ def fold(events: Iterable[RunEvent], state: RunState | None = None) -> RunState:
     much as decoding it.
     """
     state = state or RunState()
-    block: list[RunEvent] = []
+    blocks: dict[str, list[RunEvent]] = {}
     for event in events:
-        if type(event) in _MONITORED:
-            block.append(event)
+        if type(event) in MONITORED:
+            blocks.setdefault(event.task, []).append(event)
         else:
-            state = _advance(_monitored(state, block), event)
-            block = []
-    return _monitored(state, block)
+            state = _taken(_all_taken(state, blocks), event.task, (event,))
+            blocks = {}
+    return _all_taken(state, blocks)
+
+
+def _all_taken(state: RunState, blocks: Mapping[str, Sequence[RunEvent]]) -> RunState:
+    """The state after blocks of monitored steps, one for each part of the run."""
+    for task, block in blocks.items():
+        state = _taken(state, task, block)
+    return state
+
+
+def _taken(state: RunState, task: str, events: Sequence[RunEvent]) -> RunState:
+    """The state after events of one part of the run: a block of monitored steps, or a single other one."""
+    if task:
+        return _taken_from_task(state, task, events)
+    if type(events[0]) in MONITORED:
+        return monitored(state, events)
+    return _advance(state, events[0])
 
 
 def decoded(lines: Iterable[bytes]) -> Iterator[RunEvent]:
@@ -83,92 +86,68 @@ def decoded(lines: Iterable[bytes]) -> Iterator[RunEvent]:
     return (event for line in lines if (event := decode(line)) is not None)
 
 
-def put(points: list[_P], point: _P) -> None:
-    """Append the point. Those at its step and later are of a training that was cut off: they go."""
-    while points and points[-1].step >= point.step:
-        points.pop()
-    points.append(point)
+# ---- parts of the run that other processes do ------------------------------------------------------------
 
 
-def seconds_between(first: str, last: str) -> float:
-    """Seconds between two ISO times, negative if the clock went back; 0 if one is missing or no time."""
-    try:
-        return (dt.datetime.fromisoformat(last) - dt.datetime.fromisoformat(first)).total_seconds()
-    except (ValueError, TypeError):
-        return 0.0
+def _taken_from_task(state: RunState, name: str, events: Sequence[RunEvent]) -> RunState:
+    """The task has a state of its own; the run shows the network of the one that began first."""
+    first = events[0]
+    before = state.done_share
+    known = {task.name: task.state for task in state.tasks}
+    if isinstance(first, TaskFinished):
+        known.pop(name, None)
+    else:
+        plain = [structs.replace(event, task="") for event in events]
+        known[name] = _taken(known.get(name, RunState()), "", plain)
+    tasks = tuple(TaskState(name=name, state=own) for name, own in known.items())
+    state = structs.replace(state, tasks=tasks)
+    own = known.get(name)
+    if own is not None and own.networks:
+        state = structs.replace(state, networks=_with_network(state.networks, own.networks[-1]))
+    shown = next((task.name for task in state.training), "")
+    return _of_the_run(state.of_task(shown), events, before)
 
 
-# ---- monitored steps ---------------------------------------------------------------------------------
+def _with_network(
+    networks: tuple[NetworkState, ...], network: NetworkState
+) -> tuple[NetworkState, ...]:
+    """The networks with this one, in the place that it had."""
+    same = [
+        n for n, one in enumerate(networks) if (one.fold, one.seed) == (network.fold, network.seed)
+    ]
+    if same:
+        return (*networks[: same[0]], network, *networks[same[0] + 1 :])
+    return (*networks, network)[-_MAX_TRIALS:]
 
 
-_MONITORED = frozenset((StepLogged, GradientsLogged, GatesLogged, MachineLogged))
-
-
-def _monitored(state: RunState, events: Sequence[RunEvent]) -> RunState:
-    """The state after events of the kinds in ``_MONITORED``."""
-    if not events:
-        return state
-    series: dict[type, list[Any]] = {
-        StepLogged: list(state.steps),
-        GradientsLogged: list(state.gradients),
-        GatesLogged: list(state.gates),
-    }
-    machine, updated = state.machine, state.updated
-    first, last_at, seconds = state.first_step_done, state.last_step_at, state.training_seconds
+def _of_the_run(state: RunState, events: Sequence[RunEvent], before: float) -> RunState:
+    """What events of a task mean for the run as a whole: its clock, its log, what a person has to know."""
+    if type(events[0]) not in MONITORED:
+        kept = isinstance(events[0], _OF_THE_RUN)
+        change = _CHANGES.get(type(events[0])) if kept else None
+        return _noted(state, events[0], change)
+    clock = Clock.of(state)
     for event in events:
-        updated = event.at or updated
-        if isinstance(event, MachineLogged):
-            machine = event
-            continue
-        kind = type(event)
-        put(series[kind], event)
-        if len(series[kind]) > _MAX_POINTS:
-            series[kind] = _thinned(series[kind], _gat_norm if kind is GradientsLogged else None)
-        if isinstance(event, StepLogged):
-            if first < 0.0:
-                first = structs.replace(state, steps=(event,)).done_share
-            seconds += _step_seconds(last_at, event.at)
-            last_at = event.at
+        if isinstance(event, StepLogged) and event.at > clock.last_at:
+            clock.tick(event.at, lambda: before)  # one that is not later was beside what is counted
     return structs.replace(
         state,
         n_events=state.n_events + len(events),
-        updated=updated,
-        machine=machine,
-        steps=tuple(series[StepLogged]),
-        gradients=tuple(series[GradientsLogged]),
-        gates=tuple(series[GatesLogged]),
-        first_step_done=first,
-        last_step_at=last_at,
-        training_seconds=seconds,
+        updated=max(state.updated, events[-1].at),
+        **clock.changes(),
     )
-
-
-def _step_seconds(last: str, now: str) -> float:
-    """Time between two monitored steps; 0 where it was no training."""
-    gap = seconds_between(last, now)
-    return gap if 0.0 < gap <= _MAX_STEP_S else 0.0
-
-
-def _thinned(points: Sequence[_P], rank: Callable[[_P], float] | None = None) -> list[_P]:
-    """The newer half, and of each two neighbours in the older half the first, or the lower by ``rank``."""
-    half = len(points) // 2 // 2 * 2
-    kept = [
-        pair[1] if rank is not None and rank(pair[1]) < rank(pair[0]) else pair[0]
-        for pair in zip(points[:half:2], points[1:half:2], strict=True)
-    ]
-    return [*kept, *points[half:]]
-
-
-def _gat_norm(event: GradientsLogged) -> float:
-    """The smaller one stays when points thin out: the lowest norm of a run is never lost."""
-    return event.norm.get("gat", math.inf)
 
 
 # ---- all other events: kind -> what it changes --------------------------------------------------------
 
 
 def _advance(state: RunState, event: RunEvent) -> RunState:
-    line, change = log_line(event), _CHANGES.get(type(event))
+    return _noted(state, event, _CHANGES.get(type(event)))
+
+
+def _noted(state: RunState, event: RunEvent, change: "_Change | None") -> RunState:
+    """The state with the event counted and in the log, and with what it changes."""
+    line = log_line(event)
     return structs.replace(
         state,
         n_events=state.n_events + 1,
@@ -190,6 +169,7 @@ def _run_started(state: RunState, event: RunStarted) -> _Changes:
         "training_seconds": 0.0,
         "first_step_done": -1.0,
         "paused_at": "",
+        "tasks": (),
         "warnings": state.warnings if event.resumed else (),
         "diagnoses": state.diagnoses if event.resumed else (),
         "assertions": (),
@@ -200,16 +180,9 @@ def _advanced(state: RunState, event: Advanced) -> _Changes:
     """The steps of a refit come as its progress; the time they take is training too."""
     if event.stage != "refit":
         return {"advanced": event}
-    again = structs.replace(state, refit_share=event.done / max(1, event.total))
-    first = state.first_step_done if state.first_step_done >= 0.0 else again.done_share
-    seconds = state.training_seconds + _step_seconds(state.last_step_at, event.at)
-    return {
-        "advanced": event,
-        "refit_share": again.refit_share,
-        "first_step_done": first,
-        "last_step_at": event.at,
-        "training_seconds": seconds,
-    }
+    share, clock = event.done / max(1, event.total), Clock.of(state)
+    clock.tick(event.at, lambda: structs.replace(state, refit_share=share).done_share)
+    return {"advanced": event, "refit_share": share, **clock.changes()}
 
 
 def _planned(state: RunState, event: PlanMade) -> _Changes:
@@ -260,7 +233,7 @@ def _with(phases: tuple[PhaseState, ...], index: int, phase: PhaseState) -> tupl
 def _attention(state: RunState, event: AttentionLogged) -> _Changes:
     points = list(state.attentions)
     put(points, event)
-    return {"attentions": tuple(points if len(points) <= _MAX_POINTS else _thinned(points))}
+    return {"attentions": tuple(points if len(points) <= MAX_POINTS else thinned(points))}
 
 
 def _graph_worth(state: RunState, event: GraphWorthLogged) -> _Changes:
@@ -303,7 +276,10 @@ def _again(
     return (*(e for e in known if same(e) != same(event)), event)[-most:]
 
 
-_CHANGES: dict[type, Callable[[RunState, Any], _Changes]] = {
+_Change = Callable[[RunState, Any], _Changes]
+_OF_THE_RUN = (Advanced, Warned, Diagnosed, ControlAnswered, Paused, Continued)
+"""Events of a task that change the state of the run as they would without tasks."""
+_CHANGES: dict[type, _Change] = {
     RunStarted: _run_started,
     StageStarted: lambda s, e: {"stage": e.stage, "advanced": None},
     Advanced: _advanced,
@@ -330,5 +306,5 @@ _CHANGES: dict[type, Callable[[RunState, Any], _Changes]] = {
     Continued: lambda s, e: {"paused_at": "", "last_step_at": ""},
     TrialFinished: lambda s, e: {"trials": (*s.trials, e)[-_MAX_TRIALS:]},
     VariantFinished: lambda s, e: {"variants": _again(s.variants, e, lambda v: v.variant_run)},
-    RunFinished: lambda s, e: {"finished": e, "advanced": None, "paused_at": ""},
+    RunFinished: lambda s, e: {"finished": e, "advanced": None, "paused_at": "", "tasks": ()},
 }

@@ -117,8 +117,9 @@ class ControlFiles:
     directory: Path
 
     @classmethod
-    def of(cls, run: Run) -> "ControlFiles":
-        return cls(run.path("control"))
+    def of(cls, run: Run, task: str = "") -> "ControlFiles":
+        """Of a run, or of the part of it that a process of its own does."""
+        return cls(run.path(f"tasks/{task}/control" if task else "control"))
 
     def asked(self) -> frozenset[Wish]:
         """The wishes that are open. A few microseconds: asked at the end of every step."""
@@ -133,6 +134,13 @@ class ControlFiles:
 
     def withdraw(self, wish: Wish) -> None:
         (self.directory / wish).unlink(missing_ok=True)
+
+    def take_over(self, asked: frozenset[Wish]) -> None:
+        """Open the wishes that were asked of the whole run; a pause that is over there is over here."""
+        for wish in asked - self.asked():
+            self.ask(wish)
+        if "pause" not in asked:
+            self.withdraw("pause")
 
     def mark_paused(self) -> None:
         write_bytes(self.directory / _PAUSED, b"")

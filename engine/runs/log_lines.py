@@ -21,6 +21,7 @@ from engine.runs.events import (
     RunFinished,
     RunStarted,
     StageStarted,
+    TaskFinished,
     TrialFinished,
     VariantFinished,
     Warned,
@@ -78,12 +79,15 @@ def log_line(event: RunEvent) -> LogLine | None:
             text = f"{event.code}, {event.action}: {event.message}"
         case Noted():
             text = event.message
+        case TaskFinished():
+            level, text = "good", "done"
         case RunFinished():
             level = "error" if event.status == "failed" else "good"
             text = f"{event.status}{': ' + event.error if event.error else ''}"
         case _:
             return None
-    return LogLine(at=event.at, level=level, text=text)
+    where = f"{event.task}: " if event.task else ""
+    return LogLine(at=event.at, level=level, text=where + text)
 
 
 def phase_line(event: PhaseStarted) -> str:

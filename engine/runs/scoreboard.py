@@ -27,7 +27,7 @@ from engine.runs.events import (
     GraphWorthLogged,
     RunEvent,
 )
-from engine.runs.fold import put
+from engine.runs.steps import put
 
 _MIN_LATER = 2
 """Epochs after the best one that a spread needs."""

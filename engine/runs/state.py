@@ -3,7 +3,7 @@
 import math
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from engine.records.train import BLEND
 from engine.runs.events import (
@@ -110,6 +110,10 @@ class RunState(Struct, frozen=True, kw_only=True):
     """Newest answer to what a person asked."""
     paused_at: str = ""
     """Since when the run waits; empty while it does not."""
+    tasks: tuple["TaskState", ...] = ()
+    """Parts of the run that other processes are at, in the order in which they began."""
+    seen: str = ""
+    """The one of them whose network the fields of `_OF_A_NETWORK` tell of."""
     networks: tuple[NetworkState, ...] = ()
     """Networks of a walk-forward or a trial, the current one last; empty where there is only one."""
     finished: RunFinished | None = None
@@ -168,7 +172,8 @@ class RunState(Struct, frozen=True, kw_only=True):
             return self.network_share
         now = self.networks[-1]
         total = max(now.folds * now.seeds, len(self.networks))
-        return min(1.0, (len(self.networks) - 1 + self.network_share) / total)
+        at_work = [task.state.network_share for task in self.training] or [self.network_share]
+        return min(1.0, (len(self.networks) - len(at_work) + sum(at_work)) / total)
 
     @property
     def eta_seconds(self) -> float | None:
@@ -179,3 +184,48 @@ class RunState(Struct, frozen=True, kw_only=True):
         if not self.training_seconds:
             return None
         return self.training_seconds / gained * (1.0 - self.done_share)
+
+    @property
+    def training(self) -> tuple["TaskState", ...]:
+        """Those of the tasks that train a network of the run."""
+        return tuple(task for task in self.tasks if task.state.networks)
+
+    def of_task(self, name: str) -> "RunState":
+        """The run as seen from the network of one of its tasks; as it is, if there is no such task."""
+        seen = next((task.state for task in self.tasks if task.name == name), None)
+        if seen is None:
+            return self
+        return structs.replace(
+            self, seen=name, **{field: getattr(seen, field) for field in _OF_A_NETWORK}
+        )
+
+
+class TaskState(Struct, frozen=True, kw_only=True):
+    """A part of the run that a process of its own does, as its own events tell it."""
+
+    name: str
+    state: RunState
+
+    @property
+    def network(self) -> NetworkState:
+        """The network it trains, or trained last."""
+        return self.state.networks[-1]
+
+
+_OF_A_NETWORK = (
+    "stage",
+    "plan",
+    "model",
+    "assertions",
+    "phases",
+    "epochs",
+    "steps",
+    "gradients",
+    "gates",
+    "attentions",
+    "machine",
+    "checkpoint",
+    "graph_worths",
+    "blocks_worth",
+)
+"""Fields that tell of one network. With several at work they are those of the one that began first."""

@@ -12,10 +12,10 @@ from engine.records.figure import SURE
 from engine.records.rank_ic import RankICSummary
 from engine.records.run import RunFigures, RunSettings, RunSummary, Sharpe, SplitFigures
 from engine.runs.events import Advanced, RunFinished, StepLogged
-from engine.runs.fold import seconds_between
 from engine.runs.labels import read_labels
 from engine.runs.looks import day_words
 from engine.runs.settings import settings_of
+from engine.runs.steps import seconds_between
 from engine.runs.store import Run
 
 

@@ -21,6 +21,7 @@ from engine.runs.events import (
     RunStarted,
     StageStarted,
     StepLogged,
+    TaskFinished,
     TrialFinished,
     VariantFinished,
     Warned,
@@ -39,7 +40,8 @@ class TerminalSink:
         self._bar: tqdm[None] | None = None
         self._bar_name = ""
         self._last_line = 0.0
-        self._plan: PlanMade | None = None
+        self._plans: dict[str, PlanMade] = {}
+        """By the part of the run."""
         self._gone = False
 
     def emit(self, event: RunEvent) -> None:
@@ -54,7 +56,7 @@ class TerminalSink:
             return
         match event:
             case PlanMade():
-                self._plan = event
+                self._plans[event.task] = event
             case Advanced():
                 self._advance(event.stage, event.done, event.total, event.note)
             case StepLogged():
@@ -62,7 +64,7 @@ class TerminalSink:
             case _:
                 text = _text(event)
                 if text:
-                    self._write(text)
+                    self._write(f"{event.task}: {text}" if event.task else text)
 
     def close(self) -> None:
         """Take the bar off the terminal."""
@@ -71,13 +73,14 @@ class TerminalSink:
             self._bar = None
 
     def _step(self, event: StepLogged) -> None:
-        if self._plan is None:
+        plan = self._plans.get(event.task)
+        if plan is None:
             return
-        steps = self._plan.steps_per_epoch
-        total = sum(self._plan.epochs) * steps
+        steps = plan.steps_per_epoch
+        total = sum(plan.epochs) * steps
         done = min(total, event.epoch * steps + round(event.epoch_fraction * steps))
         note = f"epoch {event.epoch} loss {event.loss:.3f} {event.sessions_per_second:.1f} days/s"
-        self._advance("train", done, total, note)
+        self._advance("train", done, total, f"{event.task} {note}" if event.task else note)
 
     def _advance(self, name: str, done: int, total: int, note: str) -> None:
         note = clean(note)
@@ -92,7 +95,7 @@ class TerminalSink:
             self.close()
             self._bar = tqdm(total=total, desc=name, file=self._stream, leave=False)
             self._bar_name = name
-        self._bar.n = done
+        self._bar.n, self._bar.total = done, total
         self._bar.set_postfix_str(note, refresh=True)
 
     def _write(self, text: str) -> None:
@@ -135,5 +138,7 @@ def _text(event: RunEvent) -> str:
             return f"warning {event.code}: {event.message}"
         case Noted():
             return event.message
+        case TaskFinished():
+            return "done"
         case _:
             return ""

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import polars as pl
 
 from engine.config import Config
-from engine.dataset.split import Fold, Part
+from engine.dataset.split import Fold
 from engine.evaluation.blend import blend_frames
 from engine.runs.sink import EventSink
 from engine.runs.store import Run
 from engine.stages.context import StageContext
 from engine.stages.load import Dataset
-from engine.stages.rivals import hearing, score_plain
+from engine.stages.rivals import score_plain
 from engine.training.members import PLAIN
 
 
@@ -41,21 +41,24 @@ def plain_members(
     context: StageContext,
     run: Run,
     dataset: Dataset,
+    heard: Dataset,
     folds: Sequence[Fold],
     *,
+    names: Sequence[str],
     seeds: int,
-    parts: Sequence[Part],
     sink: EventSink,
 ) -> list[pl.DataFrame]:
-    """Scores of the blend's members that learn the label as it is, over all folds; empty without any."""
-    names = [name for name in context.config.blend.members if name.endswith(PLAIN)]
-    if not names:
+    """Test scores of those of the ``names`` that learn the label as it is, over all folds; empty without any.
+
+    ``heard``: the data set as `hearing` gives it.
+    """
+    plain = [name for name in names if name.endswith(PLAIN)]
+    if not plain:
         return []
-    heard = hearing(dataset, context.config)
     return [
         frame
         for fold in folds
         for frame in score_plain(
-            context, run, dataset, heard, fold, names=names, seeds=seeds, parts=parts, sink=sink
+            context, run, dataset, heard, fold, names=plain, seeds=seeds, parts=("test",), sink=sink
         )
     ]

@@ -35,7 +35,8 @@ from engine.runs import lock
 from engine.runs.events import StageStarted
 from engine.runs.store import Run
 from engine.stages import protocol
-from engine.stages.context import Outcome, StageContext, run_session
+from engine.stages.capacity import jobs_for
+from engine.stages.context import Outcome, StageContext, run_session, with_jobs
 from engine.stages.judge import judge_permutations, judge_runs, judge_variants
 from engine.stages.load import Shelf
 from engine.stages.text import line, table
@@ -127,8 +128,8 @@ def compare(
     first_test: str | None = None,
     last_test: str | None = None,
     step: str = "1y",
-    jobs: int = 1,
     confirm: bool = False,
+    jobs: int | None = None,
     resume: str | None = None,
 ) -> Outcome:
     """Train what is compared where it is not there yet, and say how sure each difference is.
@@ -140,7 +141,7 @@ def compare(
         run = context.store.open(resume)
         plan = _plan_of(run)
         plan = msgspec.structs.replace(plan, confirm=plan.confirm or confirm)
-        return _train_and_judge(replace(context, config=run.config()), plan)
+        return _train_and_judge(with_jobs(replace(context, config=run.config()), jobs), plan)
     if len(what) == 1 and what[0] in _KINDS:
         plan = ComparisonPlan(
             kind=what[0],
@@ -151,10 +152,9 @@ def compare(
             first_test=first_test,
             last_test=last_test,
             step=step,
-            jobs=jobs,
             confirm=confirm,
         )
-        return _train_and_judge(context, plan)
+        return _train_and_judge(with_jobs(context, jobs), plan)
     if len(what) < 2:
         hint = "sizes, ablations, permutations, or two and more run ids"
         raise UsageError("compare what?", hint=hint)
@@ -242,7 +242,7 @@ def _train_and_judge(context: StageContext, plan: ComparisonPlan) -> Outcome:
                 variants=variants,
                 seeds=[context.config.training.seed + i for i in range(plan.seeds)],
                 folds=folds,
-            ).train(shelf, plan.jobs)
+            ).train(shelf, jobs_for(context, features, session.sink))
             session.sink.emit(StageStarted(stage="evaluate"))
             session.summary = {"comparison": name}
             if plan.kind == PERMUTATIONS:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from engine.config import Config
-from engine.config.file import Origins
+from engine.config.file import Origins, override
 from engine.errors import EngineError, GateError, Interrupted, LockedError, UsageError
 from engine.files import Json, digest
 from engine.runs import lock
@@ -55,6 +55,8 @@ class StageContext:
     stop: Stop
     run_id: str | None = None
     """A run that the starter has created already (the screen does)."""
+    task: str = ""
+    """The part of a run that this process does for another one; empty: whatever the command says."""
     origins: Origins = field(default_factory=dict)
     configured: tuple[str, ...] = ()
     """--preset, --set ... as they were given, for the commands that this one starts."""
@@ -101,6 +103,14 @@ def open_or_create(
     else:
         return context.store.create(command, context.config), context
     return run, replace(context, config=config)
+
+
+def with_jobs(context: StageContext, jobs: int | None) -> StageContext:
+    """The context with ``--jobs`` in its configuration; as it is where that was not given."""
+    if jobs is None:
+        return context
+    config = override(context.config, {"executor.jobs": jobs}, origin="--jobs")
+    return replace(context, config=config)
 
 
 def require_model(run: Run) -> None:

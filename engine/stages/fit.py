@@ -86,7 +86,7 @@ def build_trainer(
         snapshots=Snapshots(directory=directory, identity=identity(config, dataset)),
         machine=MachineProbe(context.workspace),
         progress=Progress(),
-        control=RunControl(files=ControlFiles.of(run), sink=sink, stop=context.stop),
+        control=RunControl(files=ControlFiles.of(run, context.task), sink=sink, stop=context.stop),
     )
     if begin is not None:
         replace(trainer.snapshots, directory=begin).load_weights("kept", model)
@@ -185,9 +185,8 @@ def score_seeds(
     for fold in folds:
         frames = []
         for number in range(seeds):
-            one = replace(context, config=seeded_config(context.config, number))
             frame = score_network(
-                one,
+                seeded(context, context.config.training.seed + number),
                 run,
                 dataset,
                 fold,
@@ -202,11 +201,15 @@ def score_seeds(
     return pl.concat(means)
 
 
-def seeded_config(config: Config, number: int) -> Config:
-    """The configuration of the ``number``-th network of a fold, from 0: the next seed."""
-    training = config.training
-    seeded = training.model_copy(update={"seed": training.seed + number})
-    return config.model_copy(update={"training": seeded})
+def seeded(context: StageContext, seed: int) -> StageContext:
+    """The context with the configuration of one network among several."""
+    return replace(context, config=seeded_config(context.config, seed))
+
+
+def seeded_config(config: Config, seed: int) -> Config:
+    """The configuration with another seed."""
+    training = config.training.model_copy(update={"seed": seed})
+    return config.model_copy(update={"training": training})
 
 
 def score_network(
@@ -229,8 +232,7 @@ def score_network(
     ``model`` is what the run calls the networks of this configuration.
     """
     seed = context.config.training.seed
-    name = _name(fold.index, seed, model)
-    path = run.path(f"folds/{name}.parquet")
+    name, path = network_name(fold.index, seed, model), network_file(run, fold.index, seed, model)
     if path.is_file():
         sink.emit(Noted(message=f"{name}: done before"))
         return pl.read_parquet(path)
@@ -269,13 +271,19 @@ def _warm_start(context: StageContext, run: Run, fold: Fold, model: str) -> Path
     return fold_checkpoints(run, fold.index - 1, training.seed, model)
 
 
-def _name(fold: int, seed: int, model: str) -> str:
+def network_file(run: Run, fold: int, seed: int, model: str = NETWORK) -> Path:
+    """Where the scores of the network of a fold and a seed are: once they are there, it is done."""
+    return run.path(f"folds/{network_name(fold, seed, model)}.parquet")
+
+
+def network_name(fold: int, seed: int, model: str) -> str:
+    """Of the network of a fold and a seed, in files and messages."""
     return ("" if model == NETWORK else f"{model}-") + f"fold-{fold}-seed-{seed}"
 
 
 def fold_checkpoints(run: Run, fold: int, seed: int, model: str = NETWORK) -> Path:
     """Where the network of a fold and a seed keeps its weights."""
-    return run.path(f"checkpoints/{_name(fold, seed, model)}")
+    return run.path(f"checkpoints/{network_name(fold, seed, model)}")
 
 
 def mean_scores(frames: Sequence[pl.DataFrame], horizons: Sequence[int]) -> pl.DataFrame:

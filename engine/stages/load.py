@@ -90,6 +90,8 @@ class Shelf:
     One feature tensor is held at a time, so runs with the same inputs should follow each other.
     """
 
+    in_memory: bool = True
+    """False: days come from disk, where processes beside each other share them."""
     _key: str = ""
     _held: Dataset | None = None
 
@@ -105,7 +107,9 @@ class Shelf:
             same = held is not None and held.features.fingerprint == found.features.fingerprint
             features = held.features if held is not None and same else None
             self._held = None  # frees the old tensor before the new one is read
-            self._held = replace(found, features=features or found.features.loaded())
+            if features is None:
+                features = found.features.loaded() if self.in_memory else found.features
+            self._held = replace(found, features=features)
             self._key = key
         return self._held
 

@@ -112,7 +112,7 @@ def _member(run: Run, config: Config, dataset: Dataset, fold: int, name: str) ->
     plan = record.read(run.path(WALKFORWARD_PLAN), WalkforwardPlan)
     snapshots = []
     for number in range(plan.seeds):
-        seeded = seeded_config(member_config(config, name), number)
+        seeded = seeded_config(member_config(config, name), config.training.seed + number)
         folder = fold_checkpoints(run, fold, seeded.training.seed, name)
         snapshots.append(_kept(folder, seeded, seen))
     return _networks(name, snapshots)

@@ -5,6 +5,7 @@ import shutil
 import psutil
 import torch
 
+from engine.config import Config
 from engine.data.calendar import calendar_span
 from engine.data.load import open_panel
 from engine.data.store import PanelStore
@@ -14,12 +15,11 @@ from engine.model.build import build_model, parameter_table
 from engine.records import record
 from engine.records.audit import AUDIT, read_audit
 from engine.records.plans import PreflightResult, PreflightRow
+from engine.stages.capacity import GIB, Needs, capacity, usable_cores
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
 from engine.training.device import choose_device, physical_cores
-from engine.training.memory import step_bytes
 
-_GIB = 2**30
 _CALENDAR_WARNING_DAYS = 60
 _CHECKPOINT_COPIES = 5
 """resume, healthy, best, kept, and the one being written."""
@@ -65,7 +65,15 @@ def _mode_row(mode: str, device: str, cores: int) -> PreflightRow:
     if mode != "safe" or device != "cpu" or cores < 2:
         return PreflightRow("mode", mode, "ok")
     hint = "`--mode optimized` takes all cores and a third of the time (docs/speed.md)"
-    return PreflightRow("mode", f"safe: one of {cores} cores", "ok", hint)
+    return PreflightRow("mode", f"safe: one of {cores} cores for each network", "ok", hint)
+
+
+def _jobs_row(config: Config, needs: Needs, free: float) -> PreflightRow:
+    """How many processes a walk-forward or a comparison would take."""
+    device = "cuda" if config.training.device != "cpu" and torch.cuda.is_available() else "cpu"
+    found = capacity(config, needs, device=device, cores=usable_cores(), free=free)
+    hint = "networks of a walk-forward, runs of a comparison" if found.jobs > 1 else ""
+    return PreflightRow("jobs", f"{found.jobs} at a time: {found.why}", "ok", hint)
 
 
 def _device(context: StageContext) -> PreflightRow:
@@ -89,11 +97,12 @@ def _data(context: StageContext) -> list[PreflightRow]:
     tensor = quality.sessions * quality.symbols * n_features * itemsize
     parameters = sum(parameter_table(build_model(config, n_features)).values()) * 4
     stocks_a_day = -(-quality.rows_out // max(quality.sessions, 1))
-    refit = config.training.refit
+    refit, needs = (
+        config.training.refit,
+        Needs.of(config, tensor=tensor, n_features=n_features, stocks=stocks_a_day),
+    )
     copies = _CHECKPOINT_COPIES + refit * _REFIT_COPIES
-    beside = refit * parameters
-    ram = 2 * tensor + step_bytes(config, n_features, stocks_a_day) + beside + 0.6 * _GIB
-    disk = 1.2 * tensor + copies * _OPTIMIZER_FACTOR * parameters + 0.2 * _GIB
+    disk = 1.2 * tensor + copies * _OPTIMIZER_FACTOR * parameters + 0.2 * GIB
     free_ram = psutil.virtual_memory().available
     free_disk = shutil.disk_usage(_existing(context)).free
     days_left = (calendar_span(panel.snapshot.exchange)[1] - context.now().date()).days
@@ -113,7 +122,13 @@ def _data(context: StageContext) -> list[PreflightRow]:
             if quality.incomplete
             else []
         ),
-        _room("memory", ram, free_ram, "lower training.days_per_step or the size of the universe"),
+        _jobs_row(config, needs, free_ram),
+        _room(
+            "memory",
+            needs.alone,
+            free_ram,
+            "lower training.days_per_step or the size of the universe",
+        ),
         _room("disk", disk, free_disk, "free space or choose another --workspace"),
         PreflightRow(
             "calendar",
@@ -145,7 +160,7 @@ def _audit(context: StageContext) -> PreflightRow:
 
 
 def _room(name: str, needed: float, free: float, hint: str) -> PreflightRow:
-    text = f"needs about {needed / _GIB:.1f} GiB, {free / _GIB:.1f} GiB free"
+    text = f"needs about {needed / GIB:.1f} GiB, {free / GIB:.1f} GiB free"
     if needed > free:
         return PreflightRow(name, text, "stop", hint)
     return PreflightRow(name, text, "warn" if needed > 0.7 * free else "ok")

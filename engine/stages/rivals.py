@@ -5,6 +5,7 @@ The perceptron among them is the network itself with every block off, taught by 
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import polars as pl
 import torch
@@ -13,6 +14,7 @@ from engine.config import Config
 from engine.dataset.heard import with_neighbours
 from engine.dataset.split import Fold, Part, Split, refit_split
 from engine.errors import Interrupted
+from engine.files import write_parquet
 from engine.records.train import NETWORK
 from engine.runs.events import (
     Advanced,
@@ -28,11 +30,13 @@ from engine.runs.store import Run
 from engine.stages.context import StageContext, Stop
 from engine.stages.fit import score_seeds
 from engine.stages.load import Dataset, as_taught
-from engine.training.baselines import FITS, compute_baselines, count_fits, score_fitted
+from engine.training.baselines import FITS, compute_baselines, count_fits
 from engine.training.members import PERCEPTRON, PLAIN, kind_of, member_config, perceptron
 
 FITTED = "fits"
 """Directory of a run with its ridge and LightGBM models."""
+SIMPLE = "baselines"
+"""The name in files of the rivals that are no networks: rules, ridge and LightGBM."""
 
 
 def hearing(dataset: Dataset, config: Config) -> Dataset:
@@ -62,22 +66,9 @@ def score_rivals(
     scores already goes on with the same numbers. Interrupted, after the fit or the step, when asked to stop.
     """
     config = context.config
-    fits = _fits(dataset, fold.split, parts, config)
-    progress = _Progress(sink, context.stop, len(fits) * count_fits(config, seeds) + seeds)
-    frames = [
-        compute_baselines(
-            as_taught(dataset, split, config).features,
-            split,
-            config=config,
-            fold=fold.index,
-            seeds=seeds,
-            parts=scored,
-            sink=sink,
-            keep=run.path(FITTED),
-            done=progress.count,
-        )
-        for split, scored in fits
-    ]
+    total = count_simple(dataset, fold, parts, config, seeds) + seeds
+    progress = RivalProgress(sink, context.stop, total)
+    simple = score_simple(context, run, dataset, fold, seeds=seeds, parts=parts, progress=progress)
     with torch.random.fork_rng():
         scores = score_seeds(
             replace(context, config=perceptron(config)),
@@ -89,7 +80,65 @@ def score_rivals(
             sink=progress,
             model=PERCEPTRON,
         )
-    return pl.concat([*frames, named(scores, PERCEPTRON)])
+    return pl.concat([simple, named(scores, PERCEPTRON)])
+
+
+def score_simple(
+    context: StageContext,
+    run: Run,
+    dataset: Dataset,
+    fold: Fold,
+    *,
+    seeds: int,
+    parts: Sequence[Part],
+    progress: "RivalProgress",
+    plain: Collection[str] | None = None,
+) -> pl.DataFrame:
+    """Scores of the rivals that are no networks. They lie in ``folds/`` of the run and are made once.
+
+    ``plain``: only these of ridge and LightGBM, on the label as it is. ``dataset`` as `hearing` gives it.
+    """
+    config, path = context.config, simple_file(run, fold.index, plain=plain is not None)
+    if path.is_file():
+        progress.done += count_simple(dataset, fold, parts, config, seeds, plain)
+        return pl.read_parquet(path)
+    taught = config if plain is None else member_config(config, PLAIN)
+    frame = pl.concat(
+        compute_baselines(
+            as_taught(dataset, split, taught).features,
+            split,
+            config=taught,
+            fold=fold.index,
+            seeds=seeds,
+            parts=scored,
+            sink=progress.sink,
+            keep=run.path(FITTED),
+            only=plain,
+            suffix="" if plain is None else PLAIN,
+            done=progress.count,
+            alive=progress.alive,
+        )
+        for split, scored in _fits(dataset, fold.split, parts, config)
+    )
+    write_parquet(path, frame)
+    return frame
+
+
+def count_simple(
+    dataset: Dataset,
+    fold: Fold,
+    parts: Sequence[Part],
+    config: Config,
+    seeds: int,
+    plain: Collection[str] | None = None,
+) -> int:
+    """How many models `score_simple` fits."""
+    return len(_fits(dataset, fold.split, parts, config)) * count_fits(config, seeds, plain)
+
+
+def simple_file(run: Run, fold: int, *, plain: bool = False) -> Path:
+    """Where the scores of the rivals that are no networks are: once they are there, they are done."""
+    return run.path(f"folds/{SIMPLE}{PLAIN if plain else ''}-fold-{fold}.parquet")
 
 
 def _fits(
@@ -123,27 +172,24 @@ def score_plain(
 
     ``names``: those that are wanted, with their ending. ``heard``: the data set as `hearing` gives it.
     """
-    config, plain = context.config, member_config(context.config, PLAIN)
-    kinds = [kind for kind in FITS if kind + PLAIN in names]
+    config, kinds = context.config, plain_fits(names)
     networks = [kind + PLAIN for kind in (NETWORK, PERCEPTRON) if kind + PLAIN in names]
-    fits = _fits(heard, fold.split, parts, config) if kinds else []
-    total = len(fits) * count_fits(config, seeds, kinds) + seeds * len(networks)
-    progress = _Progress(sink, context.stop, total)
-    frames = [
-        score_fitted(
-            as_taught(heard, split, plain).features,
-            split,
-            config=plain,
-            fold=fold.index,
-            seeds=seeds,
-            parts=scored,
-            keep=run.path(FITTED),
-            kinds=kinds,
-            suffix=PLAIN,
-            done=progress.count,
+    fits = count_simple(heard, fold, parts, config, seeds, kinds)
+    progress = RivalProgress(sink, context.stop, fits + seeds * len(networks))
+    frames = []
+    if kinds:
+        frames.append(
+            score_simple(
+                context,
+                run,
+                heard,
+                fold,
+                seeds=seeds,
+                parts=parts,
+                progress=progress,
+                plain=kinds,
+            )
         )
-        for split, scored in fits
-    ]
     for member in networks:
         own = replace(context, config=member_config(config, member))
         seen = dataset if kind_of(member) == NETWORK else heard
@@ -155,13 +201,18 @@ def score_plain(
     return frames
 
 
+def plain_fits(members: Collection[str]) -> list[str]:
+    """Kinds of `FITS` that are among the members with the label as it is."""
+    return [kind for kind in FITS if kind + PLAIN in members]
+
+
 def named(scores: pl.DataFrame, name: str) -> pl.DataFrame:
     """Scores as the table of baselines has them."""
     return scores.select(pl.lit(name).alias("name"), pl.all())
 
 
 @dataclass(slots=True)
-class _Progress:
+class RivalProgress:
     """Counts the fits of a fold; as the sink of a perceptron's training it lets a person's wishes through.
 
     The rest of what that training tells would be taken for the network's.
@@ -172,13 +223,22 @@ class _Progress:
     total: int
     done: int = 0
 
+    _last: str = "none"
+
     def count(self, note: str) -> None:
+        """One more is fitted. Interrupted when asked to stop."""
         self.done += 1
+        self._last = note
         self._tell(note)
+        self.alive()
+
+    def alive(self) -> None:
+        """Interrupted when asked to stop; for fits to call between their rounds."""
         if self.stop.requested:
-            raise Interrupted(f"stopped among the simple models, after {note}")
+            raise Interrupted(f"stopped among the simple models, after {self._last}")
 
     def emit(self, event: RunEvent) -> None:
+        """Hand on what a person should see of a network's training."""
         if isinstance(event, Paused | Continued | ControlAnswered):
             self.sink.emit(event)
         elif isinstance(event, FoldStarted):

@@ -32,6 +32,7 @@ from engine.runs.sink import EventSink
 from engine.runs.store import Run
 from engine.stages.context import StageContext
 from engine.stages.load import Shelf
+from engine.stages.processes import Task
 from engine.stages.workers import failure, workers
 from engine.tuning.space import applied
 from engine.tuning.study import AskedTrial, Study, TrialProgress
@@ -66,8 +67,9 @@ class Search:
         self.sink.emit(StageStarted(stage="tune"))
         self._advance("")
         try:
-            for run in workers(self.context, self.jobs, self.shelf).each(self._next(), self._watch):
-                self._end(run)
+            tasks = map(Task, self._next())
+            for task in workers(self.context, self.jobs, self.shelf).each(tasks, self._watch):
+                self._end(task.run)
         except Interrupted as error:
             again = f"atft-tui tune --study {self.name} --trials {self.trials}"
             raise Interrupted(
@@ -115,8 +117,9 @@ class Search:
         self.study.set_run(asked.number, run.id)
         return run
 
-    def _watch(self, run: Run, event: RunEvent) -> bool:
+    def _watch(self, task: Task, event: RunEvent) -> bool:
         """Report a trial's epochs to the study; False once the trial has been cut."""
+        run = task.run
         asked, progress = self._asked[run.id], self._progress[run.id]
         report = progress.advance(event)
         if isinstance(event, FoldStarted):

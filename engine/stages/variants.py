@@ -23,6 +23,7 @@ from engine.runs.sink import EventSink
 from engine.runs.store import Run
 from engine.stages.context import StageContext
 from engine.stages.load import Shelf
+from engine.stages.processes import Task
 from engine.stages.search import epoch_words
 from engine.stages.workers import failure, workers
 from engine.tuning.space import Variant
@@ -60,7 +61,8 @@ class VariantRuns:
         self.sink.emit(StageStarted(stage="compare"))
         trained = {variant.name: TrainedVariant(variant=variant) for variant in self.variants}
 
-        def watch(run: Run, event: RunEvent) -> bool:
+        def watch(task: Task, event: RunEvent) -> bool:
+            run = task.run
             if isinstance(event, FoldStarted):
                 place = f"fold {event.fold + 1} of {event.folds}, seed {event.seed}"
                 self._advance(trained, f"{run.manifest.variant} {place}")
@@ -69,8 +71,9 @@ class VariantRuns:
             return True
 
         try:
-            for run in workers(self.context, jobs, shelf).each(self._missing(trained), watch):
-                self._note(trained[run.manifest.variant], run)
+            tasks = map(Task, self._missing(trained))
+            for task in workers(self.context, jobs, shelf).each(tasks, watch):
+                self._note(trained[task.run.manifest.variant], task.run)
                 self._advance(trained, "")
         except Interrupted as error:
             raise Interrupted(

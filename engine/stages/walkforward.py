@@ -2,32 +2,40 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import polars as pl
 from msgspec.structs import asdict
 from msgspec.structs import replace as changed
 
 from engine.config import Config
-from engine.dataset.split import Fold, test_sessions, walk_forward
+from engine.dataset.split import Fold, test_sessions
 from engine.errors import UsageError
 from engine.files import write_parquet
 from engine.records import record
 from engine.records.plans import WALKFORWARD_PLAN, WalkforwardPlan
 from engine.records.train import BLEND, NETWORK, TRAIN, FoldResult, Headline, TrainResult
 from engine.runs.events import StageStarted
-from engine.runs.sink import EventSink
+from engine.runs.sink import EventSink, NullSink
 from engine.runs.store import Run
 from engine.stages import protocol
 from engine.stages.blend import blended, known_horizons, plain_members
-from engine.stages.context import Outcome, StageContext, open_or_create, run_session
+from engine.stages.capacity import jobs_for
+from engine.stages.context import Outcome, StageContext, open_or_create, run_session, with_jobs
 from engine.stages.fit import score_seeds, write_predictions
+from engine.stages.fold_tasks import (
+    blend_members,
+    do_beside,
+    folds_of_plan,
+    forget_tasks,
+    open_dataset,
+)
 from engine.stages.load import Dataset, Loader, load_dataset
 from engine.stages.protocol import LAST_TEST
 from engine.stages.rivals import hearing, named, score_rivals
 from engine.stages.text import line, table
 from engine.stages.train import provenance
 from engine.training.evaluate import against_baselines, anatomy, evaluate
-from engine.training.members import kind_of
 
 
 def walkforward(
@@ -40,6 +48,7 @@ def walkforward(
     with_baselines: bool,
     model: str = NETWORK,
     confirm: bool = False,
+    jobs: int | None = None,
     resume: str | None = None,
 ) -> Outcome:
     """Train per fold, average ``seeds`` networks, and keep the scores of all test days.
@@ -55,7 +64,8 @@ def walkforward(
         with_baselines=with_baselines,
         model=model,
     )
-    run, context = open_or_create(context, "walkforward", resume=resume)
+    run, context = open_or_create(with_jobs(context, jobs), "walkforward", resume=resume)
+    context = with_jobs(context, jobs)  # a run that was there has a configuration of its own
     if resume is not None:
         plan = record.read_if_there(run.path(WALKFORWARD_PLAN), WalkforwardPlan) or plan
     found = run_walkforward(context, run, plan, resume=resume is not None, confirm=confirm)
@@ -69,26 +79,25 @@ def run_walkforward(
     *,
     resume: bool = False,
     load: Loader = load_dataset,
+    jobs: int = 0,
     confirm: bool = False,
 ) -> TrainResult:
-    """The work of `walkforward` in a session of its own. ``confirm``: it may judge confirmation days."""
-    first, last, length = plan.check()
+    """The work of `walkforward` in a session of its own, in ``jobs`` processes (0: as configured).
+
+    ``confirm``: it may judge confirmation days.
+    """
+    plan.check()
     with run_session(context, run, resumed=resume) as session:
         record.write(run.path(WALKFORWARD_PLAN), plan)
+        forget_tasks(run)
         sink, config, started = session.sink, context.config, time.perf_counter()
-        dataset = _dataset(context, plan, load, sink)
-        folds = walk_forward(
-            dataset.features,
-            config.split,
-            config.universe.min_names,
-            first_test=first,
-            last_test=last,
-            step_sessions=length,
-        )
+        dataset = open_dataset(context, plan, load, sink)
+        folds = folds_of_plan(context, plan, dataset.features)
         days = protocol.admit(
             context, run, dataset.features, test_sessions(folds), confirm=confirm, way=LAST_TEST
         )
-        tables = _scores(context, run, dataset, folds, plan, sink)
+        jobs = jobs or jobs_for(context, dataset.features, sink)
+        tables = _scores(context, run, dataset, folds, plan, jobs, sink)
         scores, baselines = _take(tables, plan.model, config)
         if not baselines.is_empty():
             write_parquet(run.path("baselines.parquet"), baselines)
@@ -100,19 +109,9 @@ def run_walkforward(
             seconds=time.perf_counter() - started,
         )
         record.write(run.path(TRAIN), found)
+        forget_tasks(run)
         session.summary = record.as_json(Headline(test=found.test, seconds=found.seconds))
     return found
-
-
-def _dataset(
-    context: StageContext, plan: WalkforwardPlan, load: Loader, sink: EventSink
-) -> Dataset:
-    """With a graph only where somebody listens to it."""
-    members = context.config.blend.members if plan.model == BLEND else (plan.model,)
-    listens = any(kind_of(name) == NETWORK for name in members)
-    if listens or context.config.training.rivals_hear_neighbours:
-        return load(context, sink)
-    return load_dataset(context, sink, with_graph=False)
 
 
 def _scores(
@@ -121,24 +120,28 @@ def _scores(
     dataset: Dataset,
     folds: Sequence[Fold],
     plan: WalkforwardPlan,
+    jobs: int,
     sink: EventSink,
 ) -> pl.DataFrame:
-    """Scores of every model that the plan asks for: ``name, date, symbol, fold, split, score_<h>``."""
-    seeds, members = plan.seeds, context.config.blend.members
-    frames = []
-    if plan.model == NETWORK or (plan.model == BLEND and NETWORK in members):
-        scores = score_seeds(context, run, dataset, folds, seeds=seeds, parts=("test",), sink=sink)
-        frames.append(named(scores, NETWORK))
+    """Scores of every model that the plan asks for: ``name, date, symbol, fold, split, score_<h>``.
+
+    Several processes make them first; what is gathered then has been told.
+    """
+    seeds, members = plan.seeds, blend_members(context.config, plan)
+    if jobs > 1:
+        do_beside(context, run, plan, len(folds), jobs, sink)
+        sink = NullSink()
+    score = partial(score_seeds, context, run, dataset, folds, seeds=seeds, parts=("test",))
+    frames = [named(score(sink=sink), NETWORK)] if NETWORK in members else []
     if plan.with_baselines or plan.model != NETWORK:
         sink.emit(StageStarted(stage="baselines"))
-        heard = hearing(dataset, context.config)
+        heard = dataset if jobs > 1 else hearing(dataset, context.config)
         frames += [
             score_rivals(context, run, heard, fold, seeds=seeds, parts=("test",), sink=sink)
             for fold in folds
         ]
-    if plan.model == BLEND:
         frames += plain_members(
-            context, run, dataset, folds, seeds=seeds, parts=("test",), sink=sink
+            context, run, dataset, heard, folds, names=members, seeds=seeds, sink=sink
         )
     return pl.concat(frames)
 

@@ -37,6 +37,10 @@ _Scorer = Callable[[Matrix], NDArray[np.float64]]
 """Features ``(N, F)`` of one day -> scores ``(N, H)``."""
 
 
+def _idle() -> None:
+    """Nobody asks in between."""
+
+
 def compute_baselines(
     features: FeatureSet,
     split: Split,
@@ -47,67 +51,36 @@ def compute_baselines(
     parts: Sequence[Part] = ("validation", "test"),
     sink: EventSink,
     keep: Path | None = None,
+    only: Collection[str] | None = None,
+    suffix: str = "",
     done: Callable[[str], None] = lambda _: None,
+    alive: Callable[[], None] = _idle,
 ) -> pl.DataFrame:
     """Scores of every baseline on the days of some parts of the split.
 
     ``features`` as they are taught, with ``neutral``. Of ridge and LightGBM there is one model for each of
-    ``seeds`` seeds from `training.seed` on, and the score is their mean; ``done`` is told of each fit. The
-    models are kept in the directory ``keep`` if one is named.
+    ``seeds`` seeds from `training.seed` on, and the score is their mean; ``done`` is told of each fit, and
+    ``alive`` is called within long ones: an exception that it raises ends them. The models are kept in the
+    directory ``keep`` if one is named. ``only``: these kinds of `FITS` and no rule. ``suffix``: ending of the
+    names.
     Columns ``name, date, symbol, fold, split, score_<h>`` (NaN: no score). A rule whose feature is not in
     the set is left out, with a note.
     """
     scorers: dict[str, _Scorer] = {}
-    for name, (feature, sign) in RULES.items():
+    for name, (feature, sign) in RULES.items() if only is None else ():
         if feature in features.features:
             scorers[name] = _rule(features, feature, sign)
         else:
             sink.emit(Noted(message=f"baseline {name} left out: no feature {feature}"))
-    frames = [
-        _scored(name, scorer, features, getattr(split, part), part, fold)
-        for name, scorer in scorers.items()
-        for part in parts
-    ]
-    fitted = score_fitted(
-        features, split, config=config, fold=fold, seeds=seeds, parts=parts, keep=keep, done=done
-    )
-    return pl.concat([*frames, fitted])
-
-
-def score_fitted(
-    features: FeatureSet,
-    split: Split,
-    *,
-    config: Config,
-    fold: int,
-    seeds: int,
-    parts: Sequence[Part],
-    keep: Path | None,
-    kinds: Collection[str] = ("ridge", "lightgbm"),
-    suffix: str = "",
-    done: Callable[[str], None],
-) -> pl.DataFrame:
-    """Scores of the models of `FITS` among ``kinds``, as `compute_baselines` gives.
-
-    The models are kept in the directory ``keep`` as ``NAME-fold-N.npz``. ``suffix``: ending of the names.
-    """
-    fitted = _fitted(features, split.train, config, seeds, kinds, done)
-    if keep is not None:
-        for kind, models in fitted.items():
+    kinds = FITS if only is None else only
+    fitted = _fitted(features, split.train, config, seeds, kinds, done, alive)
+    for kind, models in fitted.items():
+        scorers[kind] = partial(models.score, horizons=features.horizons)
+        if keep is not None:
             models.write(keep / fitted_name(kind + suffix, fold))
-    scorers = {
-        kind: partial(models.score, horizons=features.horizons) for kind, models in fitted.items()
-    }
     return pl.concat(
-        _scored(
-            kind + suffix,
-            scorer,
-            features,
-            getattr(split, part),
-            part,
-            fold,
-        )
-        for kind, scorer in scorers.items()
+        _scored(name + suffix, scorer, features, getattr(split, part), part, fold)
+        for name, scorer in scorers.items()
         for part in parts
     )
 
@@ -117,9 +90,9 @@ def fitted_name(name: str, fold: int) -> str:
     return f"{name}-fold-{fold}.npz"
 
 
-def count_fits(config: Config, seeds: int, kinds: Collection[str] = ("ridge", "lightgbm")) -> int:
-    """How many models are fitted."""
-    return len(kinds) * len(config.baseline_horizons) * seeds
+def count_fits(config: Config, seeds: int, only: Collection[str] | None = None) -> int:
+    """How many models `compute_baselines` fits."""
+    return len(FITS if only is None else only) * len(config.baseline_horizons) * seeds
 
 
 def _rule(features: FeatureSet, feature: str, sign: float) -> _Scorer:
@@ -135,6 +108,7 @@ def _fitted(
     seeds: int,
     kinds: Collection[str],
     done: Callable[[str], None],
+    alive: Callable[[], None],
 ) -> dict[str, FittedModels]:
     """One model a horizon and seed of each kind."""
     models: dict[str, dict[int, list[FittedModel]]] = {kind: {} for kind in kinds}
@@ -145,7 +119,7 @@ def _fitted(
             known_M = np.isfinite(target_MH[:, h])
             weights = None if weight_M is None else weight_M[known_M]
             for kind in kinds:
-                model = FITS[kind](x_MF[known_M], target_MH[known_M, h], weights, seed)
+                model = FITS[kind](x_MF[known_M], target_MH[known_M, h], weights, seed, alive)
                 models[kind].setdefault(horizon, []).append(model)
                 done(f"{kind} h={horizon} seed {seed}")
     return {kind: FittedModels(by_horizon) for kind, by_horizon in models.items()}
@@ -207,15 +181,27 @@ def _training_rows(
     return np.concatenate(x_parts), np.concatenate(target_parts), weight_M
 
 
-def _fit_ridge(x_MF: Matrix, y_M: Matrix, weight_M: Matrix | None, seed: int) -> FittedModel:
-    """A line; nothing of it is drawn."""
+def _fit_ridge(
+    x_MF: Matrix,
+    y_M: Matrix,
+    weight_M: Matrix | None,
+    seed: int,
+    alive: Callable[[], None] = _idle,
+) -> FittedModel:
+    """A line, solved at once; nothing of it is drawn."""
     from sklearn.linear_model import Ridge
 
     model = Ridge(alpha=_RIDGE_PENALTY * y_M.size).fit(x_MF, y_M, sample_weight=weight_M)
     return Line(np.asarray(model.coef_, dtype=np.float64), float(model.intercept_))
 
 
-def _fit_lightgbm(x_MF: Matrix, y_M: Matrix, weight_M: Matrix | None, seed: int) -> FittedModel:
+def _fit_lightgbm(
+    x_MF: Matrix,
+    y_M: Matrix,
+    weight_M: Matrix | None,
+    seed: int,
+    alive: Callable[[], None] = _idle,
+) -> FittedModel:
     """Gradient-boosted trees (Ke et al., NeurIPS 2017), set for weak signals: slow and heavily bagged."""
     import lightgbm
 
@@ -235,11 +221,12 @@ def _fit_lightgbm(x_MF: Matrix, y_M: Matrix, weight_M: Matrix | None, seed: int)
         "verbosity": -1,
     }
     rows = lightgbm.Dataset(x_MF, y_M, weight=weight_M)
-    return Trees(lightgbm.train(parameters, rows, _LIGHTGBM_ROUNDS))
+    callbacks = [lambda _round: alive()]
+    return Trees(lightgbm.train(parameters, rows, _LIGHTGBM_ROUNDS, callbacks=callbacks))
 
 
-FITS: dict[str, Callable[[Matrix, Matrix, Matrix | None, int], FittedModel]] = {
-    "ridge": _fit_ridge,
-    "lightgbm": _fit_lightgbm,
-}
-"""Baseline -> fit of features ``[M, F]`` to targets ``[M]`` with weights ``[M]`` (None: equal) and a seed."""
+_Fit = Callable[[Matrix, Matrix, Matrix | None, int, Callable[[], None]], FittedModel]
+FITS: dict[str, _Fit] = {"ridge": _fit_ridge, "lightgbm": _fit_lightgbm}
+"""Baseline -> fit of features ``[M, F]`` to targets ``[M]`` with weights ``[M]`` (None: equal), a seed, and
+what to call in between.
+"""

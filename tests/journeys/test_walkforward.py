@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import psutil
 import pytest
 
-from engine.runs.events import FoldStarted, Noted, StepLogged
+from engine.runs import lock
+from engine.runs.events import Advanced, Continued, FoldStarted, Noted, StepLogged, TaskFinished
 from engine.runs.store import Run, RunStore
-from tests.journeys.command import SETTINGS, atft, start_run, wait_for_event
+from tests.journeys.command import PATIENCE_S, SETTINGS, atft, start_run, wait_for_event
 
 SHORT = [*SETTINGS, "--set", "training.epochs=[1,1,1,1]", "--set", "training.day_stride=16"]
 SPAN = ["--first-test", "2019-08-01", "--step", "40"]
@@ -67,19 +69,99 @@ def test_a_walk_forward_is_backtested_and_reported_like_any_run(market: Path, ru
     assert f"{summary(run)['test']['rank_ic']:+.4f}" in text
 
 
-def test_a_warm_start_goes_on_from_the_fold_before(market: Path, run: Run) -> None:
+@pytest.fixture(scope="module")
+def warm(market: Path) -> Run:
     words = [*WORDS[:5], "--seeds", "1", *SHORT, "--set", "training.warm_start=true"]
     done = atft(market, *words, "--json", "--quiet")
     assert done.code == 0, done.err
-    warm = RunStore(market / "runs").open(done.json["run_id"])
+    return RunStore(market / "runs").open(done.json["run_id"])
+
+
+def test_a_warm_start_goes_on_from_the_fold_before(warm: Run, run: Run) -> None:
     notes = [event.message for event in warm.events() if isinstance(event, Noted)]
     told = [note for note in notes if note.startswith("begins with the weights of")]
-    folds = len(done.json["folds"])
+    folds = len(summary(warm)["folds"])
     assert told == [f"begins with the weights of fold-{n}-seed-1" for n in range(folds - 1)]
     first, second = (pl.read_parquet(warm.path(f"folds/fold-{n}-seed-1.parquet")) for n in (0, 1))
     cold = [pl.read_parquet(run.path(f"folds/fold-{n}-seed-1.parquet")) for n in (0, 1)]
     assert first.equals(cold[0])
     assert not second.equals(cold[1])
+
+
+BESIDE = [*WORDS, "--jobs", "2", "--quiet"]
+
+
+def assert_same_scores(run: Run, other: Run) -> None:
+    for name in ("predictions.parquet", "baselines.parquet"):
+        frames = [pl.read_parquet(one.path(name)) for one in (run, other)]
+        assert frames[0].equals(frames[1], null_equal=True), name
+    figures = [summary(one) for one in (run, other)]
+    assert figures[0]["folds"] == figures[1]["folds"]
+    assert figures[0]["baselines"] == figures[1]["baselines"]
+
+
+def test_two_processes_a_killed_one_and_a_killed_starter_change_no_bit(
+    market: Path, run: Run
+) -> None:
+    process, again = start_run(market, *BESIDE)
+    first = wait_for_event(again.events_path, lambda e: isinstance(e, StepLogged) and e.step > 2)
+    worker = next(
+        child
+        for child in psutil.Process(process.pid).children()
+        if lock.holder(again.path(f"tasks/{first.task}/lock")) == child.pid
+    )
+    worker.kill()
+    wait_for_event(again.events_path, lambda e: isinstance(e, Noted) and "once more" in e.message)
+    wait_for_event(
+        again.events_path, lambda e: isinstance(e, TaskFinished) and e.task == first.task
+    )
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert again.status() == "crashed"
+    # The number of processes is kept with the run.
+    done = atft(market, "walkforward", "--resume", again.id, "--quiet")
+    assert done.code == 0, done.err
+    assert_same_scores(run, again)
+    assert not again.path("tasks").exists()
+    resumed = [event for event in again.events() if isinstance(event, Noted)]
+    assert any(event.message == f"{first.task}: done before" for event in resumed)
+    assert any("in 2 processes" in event.message for event in resumed)
+
+
+@pytest.mark.slow
+def test_two_processes_pause_and_stop_as_one_does_and_one_can_go_on(market: Path, run: Run) -> None:
+    process, again = start_run(market, *BESIDE)
+    wait_for_event(again.events_path, lambda e: isinstance(e, StepLogged))
+    assert atft(market, "pause", again.id).code == 0
+    assert again.status() == "paused"
+    assert atft(market, "continue", again.id).code == 0
+    wait_for_event(again.events_path, lambda e: isinstance(e, Continued))
+    saved = atft(market, "checkpoint", again.id, "--json")
+    assert saved.json["detail"].startswith("saved at step")
+    wait_for_event(
+        again.events_path, lambda e: isinstance(e, Advanced) and e.task.startswith("baselines")
+    )
+    assert atft(market, "stop", again.id).code == 0
+    process.communicate(timeout=PATIENCE_S)
+    assert again.status() == "stopped"
+    assert process.returncode == 130
+    assert not any(lock.is_held(path) for path in again.directory.glob("tasks/*/lock")), (
+        "no worker is left"
+    )
+    done = atft(market, "walkforward", "--resume", again.id, "--jobs", "1", "--quiet")
+    assert done.code == 0, done.err
+    assert_same_scores(run, again)
+
+
+def test_a_warm_start_goes_from_fold_to_fold_in_one_process(market: Path, warm: Run) -> None:
+    words = [*WORDS[:5], "--seeds", "1", *SHORT, "--set", "training.warm_start=true"]
+    done = atft(market, *words, "--jobs", "2", "--json", "--quiet")
+    assert done.code == 0, done.err
+    beside = RunStore(market / "runs").open(done.json["run_id"])
+    frames = [pl.read_parquet(one.path("predictions.parquet")) for one in (warm, beside)]
+    assert frames[0].equals(frames[1])
+    tasks = {event.task for event in beside.events()} - {""}
+    assert tasks == {"seed-1"}
 
 
 @pytest.mark.slow

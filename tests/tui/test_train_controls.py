@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from textual.widgets import Static
 
 from atft_tui.app import CockpitApp
@@ -16,7 +17,14 @@ from engine.errors import ConfigError
 from engine.records import record
 from engine.records.plans import PreflightResult, PreflightRow
 from engine.runs import launch
-from engine.runs.events import Continued, ControlAnswered, FoldStarted, Paused, StageStarted
+from engine.runs.events import (
+    Continued,
+    ControlAnswered,
+    FoldStarted,
+    Paused,
+    RunEvent,
+    StageStarted,
+)
 from engine.runs.launch import ControlFiles
 from engine.runs.store import Run
 from tests.engine.runs.samples import searching, started, training
@@ -97,6 +105,27 @@ async def test_a_run_that_nobody_works_on_refuses_every_control(
             await pilot.pause()
         assert told(pilot).count("nobody is working on it") == 3
     assert ControlFiles.of(run).asked() == frozenset()
+
+
+async def test_of_two_networks_at_work_either_can_be_seen(
+    tmp_path: Path, make_run: MakeRun
+) -> None:
+    events: list[RunEvent] = [started()]
+    for n, last in ((0, 60), (1, 30)):
+        own = [FoldStarted(fold=n, folds=2, seed=1), *EVENTS[5:last]]
+        events += [replace(event, task=f"fold-{n}-seed-1") for event in own]
+    run = make_run(events, command="walkforward")
+    with run.lock():
+        async with CockpitApp(tmp_path).run_test(size=(160, 48)) as pilot:
+            screen = await open_run(pilot, run)
+            first = shown(screen)
+            assert "2 at work, network 2 of 2: fold 1 of 2, seed 1" in first
+            await pilot.press("v")
+            await pilot.pause()
+            assert "2 at work, network 2 of 2: fold 2 of 2, seed 1" in shown(screen)
+            await pilot.press("v")
+            await pilot.pause()
+            assert shown(screen) == first
 
 
 async def test_a_walk_forward_shows_its_networks_and_a_search_its_trials(

@@ -30,6 +30,7 @@ from engine.runs.events import (
     RunStarted,
     StageStarted,
     StepLogged,
+    TaskFinished,
     TrialFinished,
     VariantFinished,
     Warned,
@@ -202,6 +203,7 @@ def searching() -> list[RunEvent]:
     """What a search and a comparison tell beyond a training."""
     return [
         FoldStarted(fold=0, folds=3, seed=1),
+        TaskFinished(task="fold-0-seed-1"),
         trial(0, "complete", 0.010),
         trial(1, "pruned", float("nan")),
         trial(2, "complete", 0.012, best=True),

@@ -32,7 +32,7 @@ def test_the_lines_are_strict_json_without_nan() -> None:
 def test_golden_line() -> None:
     event = GatesLogged(seq=4, at="2026-01-05T09:00:00.000+00:00", step=7, alpha={"bypass": 0.5})
     line = (
-        '{"type":"GatesLogged","seq":4,"at":"2026-01-05T09:00:00.000+00:00","step":7,'
+        '{"type":"GatesLogged","seq":4,"at":"2026-01-05T09:00:00.000+00:00","task":"","step":7,'
         '"alpha":{"bypass":0.5}}'
     )
     assert encode(event) == line

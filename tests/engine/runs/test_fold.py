@@ -1,9 +1,12 @@
 """Events folded by the block give the very state that one event after another gives."""
 
+import itertools
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from engine.runs.events import (
     Continued,
@@ -13,10 +16,12 @@ from engine.runs.events import (
     Paused,
     RunEvent,
     StepLogged,
+    TaskFinished,
 )
-from engine.runs.fold import _MAX_POINTS, decoded, fold
+from engine.runs.fold import decoded, fold
 from engine.runs.lines import decode, encode
 from engine.runs.state import RunState
+from engine.runs.steps import MAX_POINTS
 from tests.engine.runs.samples import asked, evaluated, searching, started, step_events, training
 
 LINES = [encode(event).encode() for event in [*training(), *searching(), *asked()]]
@@ -70,7 +75,7 @@ def long_run(steps: int) -> list[bytes]:
 
 
 def test_a_long_run_in_slices_of_any_size() -> None:
-    lines = long_run(2 * _MAX_POINTS)
+    lines = long_run(2 * MAX_POINTS)
     expected = slowly(lines)
     assert len(expected.steps) > 100
     assert expected.training_seconds > 0
@@ -113,7 +118,7 @@ def test_the_lowest_gradient_of_the_graph_survives_the_thinning() -> None:
         for step in range(4000)
     ]
     state = fold(events)
-    assert len(state.gradients) <= _MAX_POINTS
+    assert len(state.gradients) <= MAX_POINTS
     assert min(event.norm["gat"] for event in state.gradients) == 1e-9
     fast = folded([encode(event).encode() for event in events], RunState())
     assert fast.gradients == state.gradients
@@ -141,3 +146,79 @@ def test_a_value_of_another_type_is_a_damaged_line() -> None:
             if field == b"terms":
                 broken = good.replace(b'"terms":{', b'"terms":[1],"other":{')
             assert decode(broken) is None, (field, wrong, value)
+
+
+def beside() -> tuple[list[RunEvent], list[RunEvent]]:
+    """What two networks tell: six steps and an epoch of fold 0, four steps of fold 1."""
+    first: list[RunEvent] = [FoldStarted(fold=0, folds=2, seed=1), *training()[4:11]]
+    first += [event for step in range(1, 7) for event in step_events(step, 0, 0, step / 6)]
+    first.append(evaluated(0, 0))
+    second: list[RunEvent] = [FoldStarted(fold=1, folds=2, seed=1), *training()[4:11]]
+    second += [event for step in range(1, 5) for event in step_events(step, 0, 0, step / 6)]
+    return first, second
+
+
+def tagged(events: list[RunEvent], task: str) -> list[RunEvent]:
+    return [replace(event, task=task) for event in events]
+
+
+def mixed() -> list[RunEvent]:
+    """Both streams, an event of each in turn."""
+    one, other = (tagged(events, name) for events, name in zip(beside(), "ab", strict=True))
+    pairs = itertools.zip_longest(one, other)
+    return [started(), *(event for pair in pairs for event in pair if event is not None)]
+
+
+def test_each_of_two_networks_beside_each_other_looks_as_if_it_were_alone() -> None:
+    state = fold(mixed())
+    assert [task.name for task in state.tasks] == ["a", "b"]
+    for name, events in zip("ab", beside(), strict=True):
+        alone, seen = fold(events), state.of_task(name)
+        assert seen.seen == name
+        for field in ("plan", "phases", "epochs", "steps", "gradients", "gates", "model"):
+            assert getattr(seen, field) == getattr(alone, field), field
+    assert state.steps == state.of_task("a").steps, "the one that began first is shown"
+    assert [(n.fold, n.epochs) for n in state.networks] == [(0, 1), (1, 0)]
+    assert state.n_events == len(mixed())
+
+
+def test_slices_of_a_mixed_stream_give_the_same_state() -> None:
+    whole = fold(mixed())
+    state = RunState()
+    for event in mixed():
+        state = fold([event], state)
+    assert state == whole
+
+
+def test_time_that_two_networks_trained_beside_each_other_counts_once() -> None:
+    """Steps of one at 0, 10 and 20 seconds, of the other at 5, 15 and 25: 25 seconds, in any slices."""
+    events = [
+        replace(step, at=f"2026-01-05T09:00:{second:02d}+00:00", task=task)
+        for second, task in zip((0, 5, 10, 15, 20, 25), "ababab", strict=True)
+        for step in step_events(1 + second // 10, 0, 0, 0.1)
+        if isinstance(step, StepLogged)
+    ]
+    state = RunState()
+    for event in events:
+        state = fold([event], state)
+    assert fold(events).training_seconds == state.training_seconds == 25.0
+
+
+def test_a_network_that_is_done_leaves_its_place_to_the_next() -> None:
+    state = fold([*mixed(), TaskFinished(task="a")])
+    assert [task.name for task in state.tasks] == ["b"]
+    assert (state.seen, len(state.steps)) == ("b", 4)
+    assert state.networks[0].epochs == 1, "what it reached stays"
+    assert fold([*mixed(), started(resumed=True)]).tasks == ()
+
+
+def test_the_share_that_is_done_counts_every_network_at_work() -> None:
+    """Of two networks of 8 epochs each, one has done an epoch and the other four sixths of one."""
+    assert fold(mixed()).done_share == pytest.approx((1 + 4 / 6) / 8 / 2)
+
+
+def test_a_pause_of_a_task_is_one_of_the_run_and_its_lines_say_whose_they_are() -> None:
+    state = fold([*mixed(), Paused(step=6, task="a", at="2026-01-05T09:00:00+00:00")])
+    assert state.paused_at == "2026-01-05T09:00:00+00:00"
+    assert state.log[-1].text == "a: paused at step 6"
+    assert fold([Continued(step=6, seconds=1.0, task="b")], state).paused_at == ""

@@ -17,9 +17,10 @@ from engine.runs.events import (
     StageStarted,
     StepLogged,
 )
-from engine.runs.fold import _MAX_EPOCHS, _MAX_LOG, _MAX_POINTS, fold
+from engine.runs.fold import _MAX_EPOCHS, _MAX_LOG, fold
 from engine.runs.scoreboard import Monitors
 from engine.runs.state import RunState
+from engine.runs.steps import MAX_POINTS
 from tests.engine.runs.samples import (
     EPOCHS,
     PHASES,
@@ -164,8 +165,8 @@ def test_a_long_run_stays_bounded() -> None:
         state = fold(step_events(step, step // 10, 0, 0.5), state)
         if step % 5 == 0:
             state = fold([evaluated(step // 5, 0)], state)
-    assert len(state.steps) <= _MAX_POINTS
-    assert len(state.gradients) <= _MAX_POINTS
+    assert len(state.steps) <= MAX_POINTS
+    assert len(state.gradients) <= MAX_POINTS
     assert len(state.epochs) <= _MAX_EPOCHS
     assert len(state.log) <= _MAX_LOG
     assert state.steps[-1].step == 4999

@@ -4,7 +4,7 @@ import io
 
 from msgspec.structs import replace
 
-from engine.runs.events import Advanced, EpochEvaluated, Noted
+from engine.runs.events import Advanced, EpochEvaluated, Noted, TaskFinished
 from engine.runs.terminal import TerminalSink
 from tests.engine.runs.samples import evaluated, training
 
@@ -50,6 +50,16 @@ def test_a_value_inside_its_null_band_says_so() -> None:
     assert isinstance(event, EpochEvaluated)
     TerminalSink(stream).emit(event)
     assert "~ inside the null band" in stream.getvalue()
+
+
+def test_lines_of_a_part_of_the_run_begin_with_its_name() -> None:
+    stream = io.StringIO()
+    sink = TerminalSink(stream)
+    for event in (evaluated(0, 0), TaskFinished()):
+        sink.emit(replace(event, task="fold-1-seed-2"))
+    first, second = stream.getvalue().splitlines()
+    assert first.startswith("fold-1-seed-2: epoch 0 validation RankIC")
+    assert second == "fold-1-seed-2: done"
 
 
 def test_a_reader_that_has_gone_stops_nothing() -> None:

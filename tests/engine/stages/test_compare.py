@@ -151,7 +151,6 @@ def test_which_variants_a_request_means(tmp_path: Path) -> None:
     ("plan", "words"),
     [
         (ComparisonPlan(kind="sizes", seeds=0), "at least 1"),
-        (ComparisonPlan(kind="sizes", seeds=1, jobs=0), "at least 1"),
         (ComparisonPlan(kind="permutations", seeds=1), "no spread"),
     ],
 )

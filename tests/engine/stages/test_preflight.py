@@ -5,14 +5,16 @@ from pathlib import Path
 import pytest
 
 from engine.config import Config
+from engine.config.file import override
 from engine.records import record
 from engine.records.audit import AUDIT, AuditCheck, AuditResult, AuditSample, Leak, read_audit
 from engine.records.plans import PreflightResult, PreflightRow
 from engine.records.record import RecordError
 from engine.runs.sink import NullSink
 from engine.stages.audit import _text
+from engine.stages.capacity import GIB, Needs
 from engine.stages.context import StageContext, StopFlag
-from engine.stages.preflight import _audit, _existing, _mode_row, _room
+from engine.stages.preflight import _audit, _existing, _jobs_row, _mode_row, _room
 
 LEAK = Leak(check="features", name="tomorrow", day="2026-01-05", symbol="A", detail="changes")
 FAILED = AuditResult(
@@ -46,6 +48,17 @@ def test_memory_and_disk_are_judged_by_their_share(needed: float, verdict: str) 
     assert row.verdict == verdict
     assert row.value == f"needs about {needed:.1f} GiB, 1.0 GiB free"
     assert (row.hint == "take less") == (verdict == "stop")
+
+
+def test_the_number_of_processes_is_said_with_its_reason() -> None:
+    needs = Needs(tensor=0.0, each=2 * GIB)
+    asked = override(Config(), {"executor.jobs": 3, "training.device": "cpu"}, origin="test")
+    row = _jobs_row(asked, needs, 64 * GIB)
+    assert (row.name, row.verdict) == ("jobs", "ok")
+    assert row.value == "3 at a time: executor.jobs, about 2.0 GiB each"
+    alone = override(asked, {"executor.jobs": 0, "training.mode": "optimized"}, origin="test")
+    row = _jobs_row(alone, needs, 64 * GIB)
+    assert (row.value[:9], row.hint) == ("1 at a ti", "")
 
 
 def where(workspace: Path) -> StageContext:

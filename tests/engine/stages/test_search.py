@@ -1,8 +1,6 @@
 """A search: its options, its files and its text; who is told what when a worker ends."""
 
 import math
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,7 +9,7 @@ import pytest
 
 from engine.config import Config
 from engine.config.file import override
-from engine.errors import EnvironmentProblem, GateError, Interrupted, UsageError
+from engine.errors import EnvironmentProblem, GateError, UsageError
 from engine.records import record
 from engine.records.plans import StudyPlan
 from engine.records.study import PRUNED, TRIAL, StudyResult, TrialResult, TrialRow
@@ -19,9 +17,10 @@ from engine.runs.events import EpochEvaluated, FoldStarted, RunFinished, TrialFi
 from engine.runs.sink import JsonlSink, ListSink
 from engine.runs.store import Run
 from engine.stages.context import StageContext, StopFlag
+from engine.stages.processes import Task
 from engine.stages.search import Search, epoch_words, epochs_per_fold
 from engine.stages.tune import _fragment, _keep, _study_identity, _text
-from engine.stages.workers import _Processes, _WatchingSink, _Worker, failure
+from engine.stages.workers import _WatchingSink, failure
 from engine.tuning.space import usable
 from engine.tuning.study import AskedTrial
 from tests.engine.runs.samples import evaluated
@@ -135,11 +134,11 @@ def _progress() -> object:
 def test_a_trial_is_cut_when_its_study_says_so_and_stays_cut(tmp_path: Path) -> None:
     run = run_of(tmp_path)
     made, study, _ = search(tmp_path, run)
-    assert made._watch(run, FoldStarted(fold=0, folds=2, seed=1, seeds=1))
-    assert made._watch(run, evaluated(0, 0))
-    assert not made._watch(run, evaluated(1, 0))
+    assert made._watch(Task(run), FoldStarted(fold=0, folds=2, seed=1, seeds=1))
+    assert made._watch(Task(run), evaluated(0, 0))
+    assert not made._watch(Task(run), evaluated(1, 0))
     assert run.path(PRUNED).is_file()
-    assert not made._watch(run, FoldStarted(fold=1, folds=2, seed=1, seeds=1))
+    assert not made._watch(Task(run), FoldStarted(fold=1, folds=2, seed=1, seeds=1))
     assert len(study.reports) == 2
 
 
@@ -197,29 +196,8 @@ def test_a_run_says_why_it_failed_and_only_then(tmp_path: Path) -> None:
 
 def test_a_watcher_that_has_seen_enough_stops_the_run(tmp_path: Path) -> None:
     enough = StopFlag()
-    sink = _WatchingSink(run_of(tmp_path), lambda run, event: event.step < 2, enough)  # type: ignore[attr-defined]
+    sink = _WatchingSink(Task(run_of(tmp_path)), lambda task, event: event.step < 2, enough)  # type: ignore[attr-defined]
     sink.emit(cast(Any, SimpleNamespace(step=1)))
     assert not enough.requested
     sink.emit(cast(Any, SimpleNamespace(step=2)))
     assert enough.requested
-
-
-def worker(run: Run) -> _Worker:
-    return _Worker(run, subprocess.Popen([sys.executable, "-c", "pass"], stdin=subprocess.PIPE))
-
-
-def test_an_end_that_says_nothing_about_the_settings_ends_the_whole_work(tmp_path: Path) -> None:
-    where = context(tmp_path)
-    processes = _Processes(where, 2)
-    one = worker(ended(run_of(tmp_path), status="failed", error="disk full"))
-    one.process.wait()
-    for code in (0, 2, 6):
-        processes._judge(one, code)
-    with pytest.raises(EnvironmentProblem, match="disk full"):
-        processes._judge(one, 1)
-    assert isinstance(where.stop, StopFlag)
-    where.stop.requested = True
-    with pytest.raises(Interrupted):
-        processes._judge(one, 1)
-    one.asked = True
-    processes._judge(one, 1)

@@ -1,5 +1,6 @@
 """The simple models: what they are, that they see training days only, and which horizons they know."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import polars as pl
 import pytest
 
 from engine.dataset.batch import make_batch
+from engine.errors import Interrupted
 from engine.evaluation.rank_ic import rank_ic_series
 from engine.runs.events import Noted
 from engine.runs.sink import ListSink, NullSink
@@ -230,3 +232,25 @@ def test_a_paired_difference_is_the_mean_of_daily_differences(
     assert found.difference == pytest.approx(np.nanmean(gap))
     assert found.n_dates == np.isfinite(gap).sum()
     assert paired_rank_ic(a, a, world.features, horizon=h).difference == 0.0
+
+
+def test_a_long_fit_can_be_ended_between_its_rounds(world: World) -> None:
+    """LightGBM is left in its third round, although no fit but the ridge has come to its end."""
+    fitted: list[str] = []
+    rounds = itertools.count(1)
+
+    def alive() -> None:
+        if next(rounds) == 3:
+            raise Interrupted("asked to stop")
+
+    with pytest.raises(Interrupted):
+        compute_baselines(
+            world.features,
+            world.split,
+            config=world.config,
+            sink=NullSink(),
+            done=fitted.append,
+            alive=alive,
+        )
+    assert [name.split()[0] for name in fitted] == ["ridge"]
+    assert next(rounds) == 4

@@ -14,11 +14,18 @@ X_MF = RNG.standard_normal((600, 3)).astype(np.float32)
 Y_M = (2 * X_MF[:, 0] - X_MF[:, 1] + 0.1 * RNG.standard_normal(600)).astype(np.float32)
 
 
+def idle() -> None:
+    """Nobody asks in between."""
+
+
 @pytest.fixture(scope="module")
 def models() -> dict[str, FittedModels]:
     return {
         kind: FittedModels(
-            {5: [fit(X_MF, Y_M, None, 1), fit(X_MF, -Y_M, None, 2)], 20: [fit(X_MF, Y_M, None, 3)]}
+            {
+                5: [fit(X_MF, Y_M, None, 1, idle), fit(X_MF, -Y_M, None, 2, idle)],
+                20: [fit(X_MF, Y_M, None, 3, idle)],
+            }
         )
         for kind, fit in FITS.items()
     }

@@ -78,6 +78,16 @@ def test_folds_stand_behind_each_other_and_a_repeated_epoch_replaces(tmp_path: P
     assert found.epochs[1][1].rank_ic == 0.5
 
 
+def test_networks_beside_each_other_stand_behind_each_other_too(tmp_path: Path) -> None:
+    """Two networks tell an epoch each in turn: every point has a place of its own."""
+    both = [(FoldStarted(fold=n, folds=2, seed=1, task=f"{n}")) for n in range(2)]
+    epochs = [replace(evaluated(e, 0), task=f"{n}") for e in range(2) for n in range(2)]
+    found = course(tmp_path, [started(), *both, *epochs])
+    assert [(x, e.task, e.epoch) for x, e in found.epochs] == [
+        (0, "0", 0), (1, "0", 1), (2, "1", 0), (3, "1", 1),
+    ]  # fmt: skip
+
+
 def test_a_file_that_was_replaced_is_read_from_its_start(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     path.write_bytes(TEXT)

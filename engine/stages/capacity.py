@@ -1,0 +1,96 @@
+"""How many processes beside each other a machine has room for."""
+
+import os
+from dataclasses import dataclass
+from typing import Self
+
+import psutil
+
+from engine.config import Config
+from engine.features.feature_set import FeatureSet
+from engine.runs.events import Noted
+from engine.runs.sink import EventSink, NullSink
+from engine.stages.context import StageContext
+from engine.training.device import choose_device, physical_cores
+from engine.training.memory import step_bytes
+
+GIB = 2**30
+_PROCESS = 0.6 * GIB
+"""Interpreter and libraries of a process that trains."""
+_RAM_SHARE = 0.7
+"""Of the memory that is free; the rest is for what the estimate does not know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """Memory of a training, in bytes."""
+
+    tensor: float
+    """The inputs of all days; every process maps the same pages."""
+    each: float
+    """What each process has for itself."""
+
+    @property
+    def alone(self) -> float:
+        """Of one process that does everything itself."""
+        return 2 * self.tensor + self.each
+
+    @classmethod
+    def of(cls, config: Config, *, tensor: float, n_features: int, stocks: int) -> Self:
+        """``stocks``: members on a day."""
+        each = step_bytes(config, n_features, stocks) + _PROCESS
+        return cls(tensor=tensor, each=each)
+
+    @classmethod
+    def of_features(cls, config: Config, features: FeatureSet) -> Self:
+        """Of a training on these inputs."""
+        S, N, F = features.x_SNF.shape
+        stocks = -(-int(features.member_SN.sum()) // S)
+        tensor = float(S) * N * F * features.x_SNF.dtype.itemsize
+        return cls.of(config, tensor=tensor, n_features=F, stocks=stocks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Capacity:
+    """A number of processes, and what decided it."""
+
+    jobs: int
+    why: str
+
+
+def capacity(config: Config, needs: Needs, *, device: str, cores: int, free: float) -> _Capacity:
+    """As many processes as are configured; else as many as cores and free memory (bytes) allow.
+
+    Models that hear their neighbours hold twice the tensor of their own, so that is counted for each process.
+    """
+    each = needs.each + (2 * needs.tensor if config.training.rivals_hear_neighbours else 0.0)
+    told = f"about {each / GIB:.1f} GiB each"
+    if config.executor.jobs:
+        return _Capacity(config.executor.jobs, f"executor.jobs, {told}")
+    if config.training.mode == "optimized":
+        return _Capacity(1, "optimized mode gives all cores to one network")
+    if device != "cpu":
+        return _Capacity(1, f"{device} is one device")
+    room = int((_RAM_SHARE * free - needs.alone) // each) + 1
+    jobs = max(1, min(cores, room))
+    return _Capacity(jobs, f"{cores} cores, {told} of {free / GIB:.1f} GiB free")
+
+
+def jobs_for(context: StageContext, features: FeatureSet, sink: EventSink) -> int:
+    """How many processes this machine has room for now, told with what decided it."""
+    config = context.config
+    found = capacity(
+        config,
+        Needs.of_features(config, features),
+        device=choose_device(config.training.device, NullSink()).type,
+        cores=usable_cores(),
+        free=psutil.virtual_memory().available,
+    )
+    sink.emit(Noted(message=f"{found.jobs} at a time: {found.why}"))
+    return found.jobs
+
+
+def usable_cores() -> int:
+    """Physical cores that this process may run on."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else physical_cores()
+    return max(1, min(physical_cores(), allowed))

@@ -26,7 +26,7 @@ def test_the_champion_is_shown_with_its_figures(tmp_path: Path) -> None:
     store.record("refused", "another", at=NOON, run="run-2")
     done = champion(context, action="show")
     assert done.text == (
-        f"champion {model.id}, 1 networks, promoted 2026-11-25T12:00:00+00:00\n"
+        f"champion {model.id}, 1 network, promoted 2026-11-25T12:00:00+00:00\n"
         "trained on data to 2026-11-02, test RankIC h=5  +0.0200 ± 0.0040  null ±0.0100 (n=250)"
     )
     assert (done.json["model"], done.json["run_id"]) == (model.id, "run-1")

@@ -4,10 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from engine.config import Config, ProtocolConfig
+from engine.config.file import override
 from engine.errors import GateError, UsageError
 from engine.records.champion import ModelFacts
 from engine.records.rank_ic import RankICSummary
-from engine.signals.models import ModelStore
+from engine.signals.models import Model, ModelStore
+from engine.stages.promote import _retraining_config
 from engine.stages.sealed import champion
 from tests.engine.stages.seals import NOON, context_of, model_of
 
@@ -23,7 +26,7 @@ def test_the_champion_is_shown_with_its_figures(tmp_path: Path) -> None:
     store.record("refused", "another", at=NOON, run="run-2")
     done = champion(context, action="show")
     assert done.text == (
-        f"champion {model.id}, 1 networks, promoted 2026-11-25T12:00:00+00:00\n"
+        f"champion {model.id}, 1 network, promoted 2026-11-25T12:00:00+00:00\n"
         "trained on data to 2026-11-02, test RankIC h=5  +0.0200 ± 0.0040  null ±0.0100 (n=250)"
     )
     assert (done.json["model"], done.json["run_id"]) == (model.id, "run-1")
@@ -66,3 +69,15 @@ def test_a_rollback_goes_to_the_model_before_and_is_written_down(tmp_path: Path)
     rows = champion(context, action="history").json["history"]
     assert [row["run"] for row in rows] == ["run-1", "run-2", ""]
     assert champion(context, action="show").json["model"] == first.id
+
+
+def test_a_challenger_is_trained_without_a_protocol(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its test days are the newest, which are sealed; the scheduler starts it, so nobody chooses."""
+    keys = {"protocol.development_to": "2014-12-31", "protocol.confirmation_to": "2016-12-31"}
+    rules = override(Config(), keys, origin="test")
+    monkeypatch.setattr(Model, "config", lambda _: rules)
+    found = _retraining_config(context_of(tmp_path), model_of(tmp_path))
+    assert found.protocol == ProtocolConfig()
+    assert (found.training, found.split) == (rules.training, rules.split)

@@ -24,13 +24,13 @@ from engine.data.store import PanelStore
 from engine.dataset.split import single_split
 from engine.model.build import build_model
 from engine.records import record
-from engine.records.train import Span, Spans, TrainResult
+from engine.records.train import NETWORK, Span, Spans, TrainResult
 from engine.runs.sink import NullSink
-from engine.signals.models import ModelStore
+from engine.signals.models import MemberFiles, ModelStore
 from engine.stages.context import StageContext, StopFlag
 from engine.stages.identity import input_rules
 from engine.stages.load import load_dataset
-from engine.stages.package import Networks, _make_reference
+from engine.stages.package import Trained, _make_reference
 from engine.training.ensemble import Ensemble
 from engine.training.snapshots import MODEL
 
@@ -55,10 +55,9 @@ def champion(context: StageContext, networks: int) -> None:
     )
     spans = Spans(validation=validation, test=test)
     blocks = tuple(tuple(config.model.blocks) for _ in paths)
-    made = Networks(
-        weights=tuple(paths), blocks=blocks, config=config, trained=TrainResult(splits=spans)
-    )
-    ensemble = Ensemble.load(paths, blocks, config, len(features.features))
+    members = (MemberFiles(name=NETWORK, paths=tuple(paths), blocks=blocks),)
+    made = Trained(members=members, config=config, result=TrainResult(splits=spans))
+    ensemble = Ensemble.load(members, config, len(features.features))
     facts = {
         "features": list(features.features),
         "blocks": [list(b) for b in blocks],
@@ -70,7 +69,7 @@ def champion(context: StageContext, networks: int) -> None:
     }
     store = ModelStore(context.workspace / "models")
     reference = _make_reference(made, dataset, ensemble, NullSink())
-    model = store.pack(paths, config, facts, reference)
+    model = store.pack(made.packed(), config, facts, reference)
     store.record("promoted", model.id, at=context.now())
 
 

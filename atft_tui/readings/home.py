@@ -70,7 +70,7 @@ class HomeNews:
         facts = self.champion.facts if self.champion else None
         if facts is None or self.data is None:
             return None
-        return sum(day > facts.last_session for day in self.data.manifest.days)
+        return sum(day > facts.trained_to for day in self.data.manifest.days)
 
 
 def read_home(workspace: Path, now: dt.datetime) -> HomeNews:

@@ -36,6 +36,8 @@ class Why:
     code: str
     variables: tuple[tuple[str, float], ...] = ()
     """Feature and its contribution to the standardised score; of the largest positions only."""
+    members: tuple[tuple[str, float], ...] = ()
+    """Model of a blend and its centred rank of the stock, -0.5..0.5; the score is their mean."""
     neighbours: tuple[Neighbour, ...] = ()
     """The neighbours by attention, most first."""
     own: float | None = None
@@ -80,6 +82,9 @@ class Explanations:
         return Why(
             code=code,
             variables=tuple((str(n), float(v)) for kind, n, v, _ in rows if kind == "variable"),
+            members=tuple(
+                (str(n), float(v)) for kind, n, v, _ in rows if kind == "member" and v is not None
+            ),
             neighbours=tuple(neighbours),
             own=next((value for kind, _, value, _ in rows if kind == "self"), None),
             past=tuple((str(n), int(v)) for kind, n, v, _ in rows if kind == "past"),

@@ -58,9 +58,9 @@ def _champion_text(value: Champion) -> Text:
     model, facts = value.history.champion, value.facts
     if not model:
         return Text("none: no run was promoted yet", style=WARN)
-    count = len(facts.blocks) if facts else 0
-    last = fmt.clean(facts.last_session) if facts else ""
-    words = f"  since {since(value)}, {count} network{'s' * (count != 1)}, data to {last}"
+    last = fmt.clean(facts.trained_to) if facts else ""
+    made = f"{fmt.clean(facts.words)}, " if facts else ""
+    words = f"  since {since(value)}, {made}trained to {last}"
     return line((fmt.clean(model), STRONG), words)
 
 

@@ -101,7 +101,7 @@ def _champion(out: Lines, news: HomeNews) -> None:
         out.fact("learned", ("unknown: its package is gone", styles.BAD))
     else:
         age = "" if news.model_age is None else f", {news.model_age:,} sessions ago"
-        out.fact("learned", f"to {facts.last_session}{age if out.roomy else ''}")
+        out.fact("learned", f"to {facts.trained_to}{age if out.roomy else ''}")
     if out.height >= TALL:
         out.fact("since", f"{history.reigns[-1].at[:10]}, run {made.run}")
     if made.reason:

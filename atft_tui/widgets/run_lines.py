@@ -87,12 +87,14 @@ def _progress(news: RunNews, width: int) -> Text:
     if state.networks and width >= WIDE:
         last = state.networks[-1]
         text.append(f" fold {last.fold + 1}/{last.folds} seed {last.seed}", style=DIM)
+    note = f" {state.advanced.done}/{state.advanced.total}" if state.advanced else ""
     if share:
         text.append(f" {meter(share, max(6, width // 10))} {fmt.percent(share)}")
         if news.status == "running":
             text.append(f"  eta {fmt.duration(state.eta_seconds)}", style=STRONG)
+        if state.stage == "refit":
+            text.append(f"  refit{note}")
     else:
-        note = f" {state.advanced.done}/{state.advanced.total}" if state.advanced else ""
         text.append(f" {fmt.clean(state.stage)}{note} …")
     if news.status == "paused":
         text.append("  p goes on, s stops", style=KEY)

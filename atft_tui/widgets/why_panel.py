@@ -113,9 +113,15 @@ def _titles(*cells: tuple[str, int]) -> Text:
 
 
 def _variables(value: Question, width: int) -> list[Text]:
-    """Gradient x input over the window, summed: what each variable adds to the standardised score."""
+    """What each model of a blend says, then what each variable adds to the standardised score."""
     name, why = max(8, width - 14), value.why
-    lines = [_titles(("variables", name), ("", 5), ("score", -6))]
+    lines = []
+    if why.members:
+        lines.append(_titles(("models of the blend", name), ("", 5), ("rank", -6)))
+    for model, rank in why.members:
+        bar = meter(min(1.0, 2.0 * abs(rank)), 5), 5, UP if rank > 0 else DOWN
+        lines.append(row((fmt.clean(model), name), bar, (f"{rank:+.3f}", -6)))
+    lines += [_titles(("variables", name), ("", 5), ("score", -6))]
     if not why.is_explained:
         return lines + wrapped(_NOT_EXPLAINED, width, DIM)
     most = max(abs(share) for _, share in why.variables) or 1.0

@@ -154,7 +154,7 @@ _RESEARCH: tuple[Command, ...] = (
         _option("step", "Length of a test block: 1y, 6m or sessions.", default="1y"),
         _option("seeds", "Networks averaged per fold.", type=int, default=1),
         _flag("with_baselines", "Also fit the simple models per fold."),
-        _option("model", "Whose scores to keep: network, or a baseline such as lightgbm.",
+        _option("model", "Whose scores to keep: network, blend, or a baseline such as lightgbm.",
                default="network"),
         _JOBS,
         _option("resume", "Go on with a stopped or killed walk-forward, with its own options."),

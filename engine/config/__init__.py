@@ -10,6 +10,7 @@ from pydantic import model_validator
 from engine.config.base import Block, ConfigTable, Horizon, Market
 from engine.config.learning import (
     DEFAULT_PHASES,
+    BlendConfig,
     Choice,
     Dimension,
     DoctorConfig,
@@ -65,6 +66,7 @@ class Config(ConfigTable):
     training: TrainingConfig = TrainingConfig()
     executor: ExecutorConfig = ExecutorConfig()
     doctor: DoctorConfig = DoctorConfig()
+    blend: BlendConfig = BlendConfig()
     tune: TuneConfig = TuneConfig()
     portfolio: PortfolioConfig = PortfolioConfig()
     constraints: ConstraintConfig = ConstraintConfig()
@@ -95,6 +97,11 @@ class Config(ConfigTable):
                 "(longest horizon + entry lag), or labels cross the split"
             )
         return self
+
+    @property
+    def uses_graph(self) -> bool:
+        """Whether the network listens to a graph."""
+        return self.graph.kind != "none" and "gat" in self.model.blocks
 
     @property
     def baseline_horizons(self) -> tuple[int, ...]:

@@ -117,6 +117,19 @@ DEFAULT_PHASES = (
 )
 
 
+Member = Literal[
+    "network",
+    "mlp",
+    "lightgbm",
+    "ridge",
+    "network-plain",
+    "mlp-plain",
+    "lightgbm-plain",
+    "ridge-plain",
+]
+"""A model of the blend, by its name in files and tables; mlp: the network with every block off."""
+
+
 class TrainingConfig(ConfigTable):
     """How the network is trained."""
 
@@ -148,6 +161,10 @@ class TrainingConfig(ConfigTable):
     """swa: share of a phase's steps after which weights are averaged; before, the newest count."""
     warm_start: bool = False
     """Walk-forward: a fold's networks begin with the weights of the fold before, same seed."""
+    refit: bool = False
+    """Fit again on all labelled days before the test, as validation chose: test scores and models are its."""
+    recency_half_life: int = Field(0, ge=0, le=5040)
+    """Labels so many sessions older count half as much, for the network and its rivals; 0 = all alike."""
     permute_labels: bool = False
     """Label permutation test: training and validation days get other stocks' returns; never a model."""
     score_horizon: int = Field(5, ge=1)
@@ -243,6 +260,7 @@ _FIXED = (
     "training.mode",
     "training.score_horizon",
     "training.smoothing_epochs",
+    "training.refit",
     "training.null_draws",
     "training.log_every",
     "training.checkpoint_steps",
@@ -295,6 +313,19 @@ _DEFAULT_SPACE: tuple[Dimension, ...] = (
     Range(key="loss.cs_ic", low=0.0, high=1.0),
     Range(key="loss.sharpe", low=0.0, high=0.3),
 )
+
+
+class BlendConfig(ConfigTable):
+    """The model that is a blend of several: `walkforward --model blend`."""
+
+    members: tuple[Member, ...] = ("network", "mlp", "lightgbm", "ridge")
+    """Models whose ranks within the day are averaged, equal weights; -plain: learns the plain label."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "BlendConfig":
+        if len(set(self.members)) != len(self.members) or len(self.members) < 2:
+            raise ValueError("members needs at least two distinct models")
+        return self
 
 
 class TuneConfig(ConfigTable):

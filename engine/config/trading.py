@@ -149,8 +149,9 @@ class SignalConfig(ConfigTable):
     """How many of the 10 exchange sessions before the signal's may lack data. Sessions."""
     max_audit_age: int = Field(63, ge=0, le=2520)
     """How long ago the last session that `atft-tui audit` looked at may be. Sessions."""
-    max_model_age: int = Field(126, ge=1, le=2520)
-    """How long ago the last session that the champion was trained on may be. Sessions."""
+    max_model_age: int = Field(674, ge=1, le=2520)
+    """How long ago the last session that the champion has learned from may be: by the default split 548 when
+    it is new, 275 after a refit. Sessions."""
     psi_limit: float = Field(0.25, gt=0, le=10)
     """Population stability index above which a feature, or the scores, have drifted."""
     ks_limit: float = Field(0.2, gt=0, le=1)

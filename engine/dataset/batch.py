@@ -1,7 +1,7 @@
 """A batch: one or several whole days, ready for the network."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
@@ -19,7 +19,7 @@ TENSORS = (
     "symbol_M", "x_MTF", "mask_MT", "y_MH", "target_MH", "neighbour_MK", "edge_attr_MKP", "heard_MK",
     "row_DN", "sample_DR",
 )  # fmt: skip
-"""Fields of a `Batch` that live on its device."""
+"""Fields of a `Batch` that live on its device; ``weight_D`` too, where there is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +56,8 @@ class Batch:
     """int64 rows of each day; -1 fills the shorter days."""
     sample_DR: Tensor
     """int64, the rows of each day that enter the soft ranks; -1 fills the shorter days."""
+    weight_D: Tensor | None = None
+    """float32 weight of each day's loss (`FeatureSet.weight_S`); None: all alike."""
 
     @classmethod
     def of_rows(
@@ -65,6 +67,7 @@ class Batch:
         sessions: tuple[int, ...],
         day_ptr: tuple[int, ...],
         neighbours: Neighbours,
+        weight_D: Tensor | None = None,
         **rows: Tensor,
     ) -> Self:
         """A batch whose tables of days follow from ``day_ptr``; ``rows`` are fields with a row a stock."""
@@ -77,17 +80,23 @@ class Batch:
             heard_MK=_own(neighbours.heard_MK),
             row_DN=rows_of_days(day_ptr),
             sample_DR=sampled_rows(day_ptr, sessions),
+            weight_D=weight_D,
             **rows,
         )
 
     def to(self, device: torch.device | str) -> Self:
         """Copy the batch to another device; from page-locked memory the copy overlaps with other work."""
-        moved = {name: getattr(self, name).to(device, non_blocking=True) for name in TENSORS}
-        return replace(self, **moved)
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
 
     def pin(self) -> Self:
         """Copy into page-locked memory, so that the way to a GPU overlaps with its work."""
-        return replace(self, **{name: getattr(self, name).pin_memory() for name in TENSORS})
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Self:
+        changed: dict[str, Any] = {name: change(getattr(self, name)) for name in TENSORS}
+        if self.weight_D is not None:
+            changed["weight_D"] = change(self.weight_D)
+        return replace(self, **changed)
 
     def without_edges(self) -> Self:
         """The same days in which no stock hears another."""
@@ -137,6 +146,7 @@ def make_batch(
     days = [_day(features, graphs, session, window) for session in sessions]
     day_ptr = np.concatenate([[0], np.cumsum([day.member_N.size for day in days])])
     edges = [day.edge_index_2E + start for day, start in zip(days, day_ptr, strict=False)]
+    weights_S = features.weight_S
     return Batch.of_rows(
         dates=tuple(features.dates_S[session].item() for session in sessions),
         sessions=tuple(int(session) for session in sessions),
@@ -146,6 +156,7 @@ def make_batch(
             np.concatenate([day.edge_attr_EP for day in days]),
             int(day_ptr[-1]),
         ),
+        weight_D=None if weights_S is None else torch.tensor(weights_S[list(sessions)]),
         symbol_M=_joined([day.member_N for day in days]),
         x_MTF=_joined([day.x_NTF for day in days]),
         mask_MT=_joined([day.mask_NT for day in days]),

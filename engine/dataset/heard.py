@@ -1,6 +1,7 @@
 """What a stock's neighbours show, as columns of its own: for models that hear of no graph themselves."""
 
 # Shape suffixes: S sessions, N stocks, F columns, E edges.
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,25 +23,29 @@ def with_neighbours(features: FeatureSet, graphs: GraphSeries) -> FeatureSet:
     """
     return replace(
         features,
-        features=(*features.features, *(name + _SUFFIX for name in features.features)),
+        features=with_heard_names(features.features),
         x_SNF=_Heard(features.x_SNF, features.member_SN, graphs),
         fingerprint=f"{features.fingerprint}-{graphs.fingerprint}",
     ).loaded()
 
 
-def neighbour_means(
-    x_NF: NDArray[Any], member_N: NDArray[np.bool_], graph: Graph
-) -> NDArray[np.float32]:
-    """Mean of each column over the stocks that a stock listens to, ``[N, F]``; 0 where there are none.
+def with_heard_names(features: Sequence[str]) -> tuple[str, ...]:
+    """Names of the columns and, behind them, of their neighbours' means."""
+    return (*features, *(name + _SUFFIX for name in features))
 
-    Only stocks in the day's universe listen and are heard: a graph may be some days older than the day.
-    """
-    edge_index_2E = graph.edge_index_2E[:, member_N[graph.edge_index_2E].all(axis=0)]
+
+def neighbour_means(x_NF: NDArray[Any], edge_index_2E: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Mean of each column over the stocks that a stock listens to, ``[N, F]``; 0 where there are none."""
     source_E, target_E = torch.from_numpy(edge_index_2E)
     own_NF = torch.from_numpy(x_NF).float()
     sum_NF = torch.zeros_like(own_NF).index_add_(0, target_E, own_NF[source_E])
-    heard_N = torch.bincount(target_E, minlength=member_N.size).clamp_min(1)
+    heard_N = torch.bincount(target_E, minlength=len(x_NF)).clamp_min(1)
     return (sum_NF / heard_N[:, None]).numpy()
+
+
+def edges_among(graph: Graph, member_N: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Edges ``[2, E]`` between stocks of the day's universe: a graph may be some days older than the day."""
+    return graph.edge_index_2E[:, member_N[graph.edge_index_2E].all(axis=0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,5 +76,6 @@ class _Heard:
                 out_TNF[t] = self[session]
             return out_TNF
         own_NF = self.own_SNF[key]
-        means_NF = neighbour_means(own_NF, self.member_SN[key], self.graphs.at(int(key)))
+        edge_index_2E = edges_among(self.graphs.at(int(key)), self.member_SN[key])
+        means_NF = neighbour_means(own_NF, edge_index_2E)
         return np.concatenate([own_NF, means_NF.astype(self.dtype)], axis=1)

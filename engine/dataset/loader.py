@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.config import TrainingConfig
 from engine.dataset.batch import Batch, make_batch
 from engine.features.feature_set import FeatureSet
 from engine.graph.graph import GraphSeries
@@ -35,6 +36,19 @@ def epoch_steps(
     if len(steps) > 1 and len(steps[-1]) == 1 < days_per_step:
         steps.pop()
     return steps
+
+
+def steps_of_epoch(
+    training: TrainingConfig, train: NDArray[np.int64], epoch: int
+) -> list[tuple[int, ...]]:
+    """`epoch_steps` as configured."""
+    return epoch_steps(
+        train,
+        stride=training.day_stride,
+        days_per_step=training.days_per_step,
+        seed=training.seed,
+        epoch=epoch,
+    )
 
 
 @contextmanager

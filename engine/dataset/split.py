@@ -6,7 +6,7 @@ the configuration) sessions are left out between two splits; look-back windows m
 """
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -132,6 +132,19 @@ def inner_folds(
         split = Split(train=train, validation=validation, test=known[:0])
         made.append(Fold(index=i, split=split))
     return made
+
+
+def refit_split(features: FeatureSet, split: Split, config: SplitConfig, min_names: int) -> Split:
+    """The days of a second fit, which chooses nothing: it learns up to the embargo before the test.
+
+    Training days are all labelled ones from the first to the last validation day, those of the embargo
+    between them too; with ``config.train_sessions`` so many of the newest. The validation part is empty.
+    """
+    sessions = _labelled(features, valid_sessions(features, config, min_names))
+    train = sessions[(sessions >= split.train[0]) & (sessions <= split.validation[-1])]
+    if config.train_sessions:
+        train = train[-config.train_sessions :]
+    return replace(split, train=train, validation=train[:0])
 
 
 def _labelled(features: FeatureSet, sessions: _Sessions) -> _Sessions:

@@ -57,6 +57,8 @@ class FeatureSet:
     source: str
     neutral: tuple[str, ...] = ()
     """Features whose linear relation to a day's returns is taken out of the training target."""
+    weight_S: NDArray[np.float32] | None = None
+    """Weight of each session's label in the loss, mean 1 over the days that are learned; None: all alike."""
 
     def __post_init__(self) -> None:
         S, N, F = self.dates_S.size, len(self.symbols), len(self.features)

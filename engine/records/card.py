@@ -179,11 +179,12 @@ class StepEvidence(Struct, frozen=True, kw_only=True):
 
 
 class ModelAge(Struct, frozen=True, kw_only=True):
-    """How long ago the data ended that the champion was trained on."""
+    """How long ago the champion stopped learning."""
 
     age: int
     """Sessions."""
     last_session: str
+    """The last one whose label it has learned from, ISO date."""
 
 
 class DriftFigures(Struct, frozen=True, array_like=True):

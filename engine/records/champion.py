@@ -77,25 +77,70 @@ class ChampionHistory(Struct, frozen=True, kw_only=True):
         return "".join(self.succession[-2:-1])
 
 
+class MemberFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One member of a packaged blend."""
+
+    name: str
+    files: tuple[str, ...]
+    """Within the package: one a network, one for all seeds of fitted models."""
+    blocks: tuple[tuple[str, ...], ...] = ()
+    """Blocks that are switched on in each network; fitted models have none."""
+
+
 class ModelFacts(Struct, frozen=True, kw_only=True):
     """What a package of networks says of itself."""
 
     features: tuple[str, ...] = ()
     """Names of the inputs, in their order on the tensor."""
     blocks: tuple[tuple[str, ...], ...] = ()
-    """Blocks that are switched on in each network."""
+    """Blocks that are switched on in each network of a model that is no blend."""
+    members: tuple[MemberFacts, ...] = ()
+    """What a blend is made of; empty for networks of one kind."""
     rules: dict[str, object] = {}
     """Everything of the configuration that decides the inputs."""
     splits: dict[str, object] = {}
     """``train``, ``validation`` and ``test`` -> ISO dates ``first`` and ``last``, and the gaps between."""
     last_session: str = ""
-    """Last session of the data that it was trained on."""
+    """Newest session of the data when it was trained; it has learned from none after `trained_to`."""
     score_horizon: int = 0
     """Sessions that the traded score looks ahead."""
     test: RankICSummary
     """Out of sample, on the days of the test span."""
 
     @property
+    def networks(self) -> int:
+        """How many networks are in the package, those of all members."""
+        return len(self.blocks) + sum(len(member.blocks) for member in self.members)
+
+    @property
+    def words(self) -> str:
+        """What the model is: ``3 networks``, or ``blend of network x3, mlp x3, lightgbm, ridge``."""
+        if not self.members:
+            return f"{self.networks} network" + ("" if self.networks == 1 else "s")
+        sizes = {member.name: len(member.blocks) for member in self.members}
+        return "blend of " + ", ".join(
+            f"{name} x{n}" if n > 1 else name for name, n in sizes.items()
+        )
+
+    @property
+    def trained_to(self) -> str:
+        """Last session whose label was learned from, ISO date; in older packages the last training day."""
+        spans = self._spans
+        return spans.trained_to or spans.train.last or self.last_session
+
+    @property
     def chosen_to(self) -> str:
         """Last session that the training or the choice of its epochs has seen, ISO date."""
-        return record.convert(self.splits, Spans, "splits of a model").validation.last
+        return self._spans.validation.last
+
+    def has_seen(self, session: str) -> bool:
+        """Whether training or the choice of epochs has seen the session (ISO date) or a return from it on.
+
+        A refit has learned from labels that end in the embargo before the test days.
+        """
+        spans = self._spans
+        return session < spans.test.first if spans.refitted else session <= spans.validation.last
+
+    @property
+    def _spans(self) -> Spans:
+        return record.convert(self.splits, Spans, "splits of a model")

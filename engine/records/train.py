@@ -13,6 +13,7 @@ from engine.records.worth import GraphWorth, Worth
 
 TRAIN = "train.json"
 NETWORK = "network"
+BLEND = "blend"
 """Name of our own network where a run may also keep the scores of a simple model."""
 CriterionVerdict = Literal["met", "not met", "not shown"]
 
@@ -35,6 +36,10 @@ class PhaseResult(Struct, frozen=True, kw_only=True):
     gain_se: float = math.nan
     """Its paired standard error, Newey-West; a phase is kept if it gains more. NaN for the first phase."""
     kept: bool = False
+    blocks: tuple[str, ...] = ()
+    """Blocks that were on."""
+    rate_scale: float = 1.0
+    """Factor on the learning rate at the best epoch; below 1 after a rollback."""
 
 
 class DataFacts(Struct, frozen=True, kw_only=True):
@@ -66,6 +71,14 @@ class Spans(Struct, frozen=True, kw_only=True):
     validation: Span = Span()
     test: Span = Span()
     embargo_sessions: int = 0
+    trained_to: str = ""
+    """Last session whose label the models that score the test days learned from, ISO date: of
+    ``validation`` after a refit, else of ``train``. Empty in files of early versions."""
+
+    @property
+    def refitted(self) -> bool:
+        """Whether they learned from the validation days too, in a second fit that chose nothing."""
+        return self.trained_to > self.train.last
 
 
 class Criterion(Struct, frozen=True, kw_only=True):
@@ -227,7 +240,9 @@ class TrainResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
         rivals = {
             name: rival
             for name, rival in self.baselines.items()
-            if name != "oracle" and rival.test_difference and math.isfinite(rival.test.rank_ic)
+            if name not in ("oracle", BLEND)
+            and rival.test_difference
+            and math.isfinite(rival.test.rank_ic)
         }
         if not rivals:
             return None

@@ -64,6 +64,8 @@ class PlanMade(RunEvent, frozen=True, kw_only=True):
     train_sessions: int
     validation_sessions: int
     test_sessions: int
+    refit: bool = False
+    """A second fit follows, which takes at most as many steps."""
 
 
 class ModelBuilt(RunEvent, frozen=True, kw_only=True):

@@ -36,7 +36,7 @@ from engine.runs.events import (
 from engine.runs.lines import decode
 from engine.runs.log_lines import log_line
 from engine.runs.state import NetworkState, PhaseState, RunState, TaskState
-from engine.runs.steps import MAX_POINTS, MONITORED, Clock, monitored, put, thinned
+from engine.runs.steps import MAX_POINTS, MONITORED, Clock, monitored, put, step_seconds, thinned
 
 _MAX_EPOCHS = 512
 _MAX_LOG = 300
@@ -176,6 +176,22 @@ def _run_started(state: RunState, event: RunStarted) -> _Changes:
     }
 
 
+def _advanced(state: RunState, event: Advanced) -> _Changes:
+    """The steps of a refit come as its progress; the time they take is training too."""
+    if event.stage != "refit":
+        return {"advanced": event}
+    again = structs.replace(state, refit_share=event.done / max(1, event.total))
+    first = state.first_step_done if state.first_step_done >= 0.0 else again.done_share
+    seconds = state.training_seconds + step_seconds(state.last_step_at, event.at)
+    return {
+        "advanced": event,
+        "refit_share": again.refit_share,
+        "first_step_done": first,
+        "last_step_at": event.at,
+        "training_seconds": seconds,
+    }
+
+
 def _planned(state: RunState, event: PlanMade) -> _Changes:
     phases = tuple(map(_pending, event.phases, event.epochs))
     return {"plan": event, "phases": state.phases or phases}
@@ -255,6 +271,7 @@ def _fold_started(state: RunState, event: FoldStarted) -> _Changes:
         "networks": (*state.networks, network)[-_MAX_TRIALS:],
         "checkpoint": None,
         "blocks_worth": None,
+        "refit_share": 0.0,
         "last_step_at": "",
     }
 
@@ -272,7 +289,7 @@ _OF_THE_RUN = (Advanced, Warned, Diagnosed, ControlAnswered, Paused, Continued)
 _CHANGES: dict[type, _Change] = {
     RunStarted: _run_started,
     StageStarted: lambda s, e: {"stage": e.stage, "advanced": None},
-    Advanced: lambda s, e: {"advanced": e},
+    Advanced: _advanced,
     PlanMade: _planned,
     ModelBuilt: lambda s, e: {"model": e},
     AssertionChecked: lambda s, e: {"assertions": (*s.assertions, e)},

@@ -5,6 +5,7 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
+from engine.records.train import BLEND
 from engine.runs.events import (
     Advanced,
     AssertionChecked,
@@ -99,6 +100,8 @@ class RunState(Struct, frozen=True, kw_only=True):
     log: tuple[LogLine, ...] = ()
     last_step_at: str = ""
     """When the newest step was logged; empty where the next one begins the counting anew."""
+    refit_share: float = 0.0
+    """Share of the current network's refit that lies behind, 0..1."""
     training_seconds: float = 0.0
     """Spent by this process since its first step, without pauses and jumps of the clock."""
     first_step_done: float = -1.0
@@ -137,14 +140,17 @@ class RunState(Struct, frozen=True, kw_only=True):
             event
             for event in self.baselines
             if event.split == "validation"
-            and event.name != "oracle"
+            and event.name not in ("oracle", BLEND)
             and not math.isnan(event.rank_ic)
         ]
         return max(rivals, key=lambda event: event.rank_ic, default=None)
 
     @property
     def network_share(self) -> float:
-        """Share of the network's planned epochs that lies behind, 0..1; finished phases count whole."""
+        """Share of the network's planned epochs that lies behind, 0..1; finished phases count whole.
+
+        A refit, whose length is known at its beginning only, counts as half.
+        """
         if self.plan is None or not sum(self.plan.epochs):
             return 0.0
         done = 0.0
@@ -156,7 +162,8 @@ class RunState(Struct, frozen=True, kw_only=True):
                 last = self.steps[-1] if self.steps else None
                 if last and (not self.epochs or last.epoch > self.epochs[-1].epoch):
                     done += last.epoch_fraction
-        return min(1.0, done / sum(self.plan.epochs))
+        share = min(1.0, done / sum(self.plan.epochs))
+        return (share + self.refit_share) / 2 if self.plan.refit else share
 
     @property
     def done_share(self) -> float:
@@ -220,5 +227,6 @@ _OF_A_NETWORK = (
     "checkpoint",
     "graph_worths",
     "blocks_worth",
+    "refit_share",
 )
 """Fields that tell of one network. With several at work they are those of the one that began first."""

@@ -98,8 +98,7 @@ class Clock:
         """A step was logged; ``done`` is asked for the share that lies behind at the first one."""
         if self.first < 0.0:
             self.first = done()
-        gap = seconds_between(self.last_at, at)
-        self.seconds += gap if 0.0 < gap <= _MAX_STEP_S else 0.0
+        self.seconds += step_seconds(self.last_at, at)
         self.last_at = at
 
     def changes(self) -> dict[str, object]:
@@ -109,6 +108,12 @@ class Clock:
             "last_step_at": self.last_at,
             "training_seconds": self.seconds,
         }
+
+
+def step_seconds(last: str, now: str) -> float:
+    """Time between two monitored steps; 0 where it was no training."""
+    gap = seconds_between(last, now)
+    return gap if 0.0 < gap <= _MAX_STEP_S else 0.0
 
 
 def thinned(points: Sequence[_P], rank: Callable[[_P], float] | None = None) -> list[_P]:

@@ -118,15 +118,17 @@ class Ranked:
     """What an ensemble says of one session."""
 
     score_MH: NDArray[np.float32]
-    """Mean over networks of each one's scores, standardised within the day."""
+    """Of the networks the mean of their scores, each standardised within the day; of a blend the mean of its
+    members' centred ranks."""
     deviation: float
-    """Mean over networks of the raw scores' deviation, at the traded horizon."""
+    """Mean over networks of the raw scores' deviation, at the traded horizon; of a blend the geometric mean
+    of its members'."""
     alpha: tuple[float | None, ...]
     """Share of the projected stream of each network; None without a bypass."""
 
 
 class Scorer(Protocol):
-    """The champion's networks."""
+    """The champion's models."""
 
     def rank(self, window: DayWindow, horizon: int) -> Ranked:
         """The scores of the window's stocks; ``horizon``: column of the traded score."""
@@ -203,7 +205,10 @@ def compose(
     scorer: Scorer,
     strategy: Strategy,
 ) -> _Made:
-    """The files of a signal; ``features`` and ``reference``: the model's. Same inputs, same bytes."""
+    """The files of a signal; ``features`` (names of the columns) and ``reference``: the model's.
+
+    Same inputs, same bytes.
+    """
     inputs, rules, key = day.inputs, day.rules, day.inputs.key
     ranked = scorer.rank(day.window, day.column)
     today, books = book_of(day, ranked, strategy)

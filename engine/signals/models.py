@@ -1,7 +1,9 @@
-"""Networks that may trade: packages of weights by content, and the list of which one was champion when.
+"""Models that may trade: packages of weights by content, and the list of which one was champion when.
 
     models/<id>/{seed-1.safetensors, ..., config.toml, reference.npz, model.json, manifest.json}
     models/champion.json
+
+A blend has the files of each member, as ``mlp-seed-1.safetensors`` and ``ridge.npz``.
 
 A package is never changed; its id is the digest of what is in it, so it names neither a run nor a path.
 """
@@ -41,16 +43,29 @@ from engine.records.champion import (
     ChampionEntry,
     ChampionHistory,
     GateCondition,
+    MemberFacts,
     ModelFacts,
 )
+from engine.records.train import NETWORK
 from engine.signals.drift import Reference
 
 _FACTS, _CONFIG, _REFERENCE = "model.json", "config.toml", "reference.npz"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberFiles:
+    """Where the models of one member lie."""
+
+    name: str
+    paths: tuple[Path, ...]
+    """One a network, or one for all seeds of fitted models."""
+    blocks: tuple[tuple[str, ...], ...] = ()
+    """Blocks that are switched on in each network."""
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One package of networks."""
+    """One package of models."""
 
     directory: Path
 
@@ -72,9 +87,19 @@ class Model:
         """What drift is measured against."""
         return Reference.from_bytes((self.directory / _REFERENCE).read_bytes())
 
-    def weights(self) -> list[Path]:
-        """One file of tensors for each network, in the order of ``facts.blocks``."""
-        return [self.directory / _seed(n) for n in range(len(self.facts.blocks))]
+    def members(self) -> tuple[MemberFiles, ...]:
+        """The files of each member; a model that is no blend has its networks as the only one."""
+        facts = self.facts
+        names = tuple(member_file(NETWORK, n) for n in range(len(facts.blocks)))
+        alone = MemberFacts(name=NETWORK, files=names, blocks=facts.blocks)
+        return tuple(
+            MemberFiles(
+                name=member.name,
+                paths=tuple(self.directory / name for name in member.files),
+                blocks=member.blocks,
+            )
+            for member in facts.members or (alone,)
+        )
 
     def verify(self) -> None:
         """IntegrityError unless every file is as it was packed."""
@@ -90,17 +115,20 @@ class ModelStore:
 
     def pack(
         self,
-        weights: Sequence[Path],
+        files: Mapping[str, Path],
         config: Config,
         facts: Mapping[str, Any],
         reference: Reference,
     ) -> Model:
-        """Copy the networks of a run into a package; the same run gives the same one."""
+        """Copy the files of a run's members into a package; the same run gives the same one.
+
+        ``files``: name in the package -> file of the run, in the order of ``facts``.
+        """
         content = reference.to_bytes()
         kept = _model_config(config)
         name = digest(
             {
-                "weights": [sha256(path) for path in weights],
+                "weights": [sha256(path) for path in files.values()],
                 "config": kept.model_dump(mode="json"),
                 "facts": dict(facts),
                 "reference": content.hex(),
@@ -109,8 +137,8 @@ class ModelStore:
         target = self.root / name
         if not (target / "manifest.json").exists():
             with building(target) as staging:
-                for n, path in enumerate(weights):
-                    shutil.copyfile(path, staging / _seed(n))
+                for inside, path in files.items():
+                    shutil.copyfile(path, staging / inside)
                 write_resolved(staging / _CONFIG, kept)
                 write_bytes(staging / _REFERENCE, content)
                 write_json(staging / _FACTS, facts)
@@ -197,5 +225,9 @@ def _model_config(config: Config) -> Config:
     )
 
 
-def _seed(n: int) -> str:
-    return f"seed-{n + 1}.safetensors"
+def member_file(member: str, n: int | None = None) -> str:
+    """Name in a package of a member's ``n``-th network, or of its fitted models (None)."""
+    if n is None:
+        return f"{member}.npz"
+    prefix = "" if member == NETWORK else f"{member}-"
+    return f"{prefix}seed-{n + 1}.safetensors"

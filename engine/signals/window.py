@@ -2,7 +2,7 @@
 
 # Shape suffixes: M stocks of the session, T sessions of the window, F features, E edges, K attributes.
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,9 @@ SCHEMA = {
     "rank_without": pl.Int64,
 }
 """One row a fact, ``kind`` and what ``name`` and ``value`` are then:
-variable: feature; its contribution to the score (gradient x input over the window, own inputs).
+variable: column; its contribution to the score (gradient x input over the window, weight x input, SHAP
+values of trees; mean over members, each in deviations of its scores of the day).
+member: model of a blend; its centred rank of the stock, -0.5 .. 0.5. The score is the mean of all.
 neighbour: stock listened to; its attention weight (mean of heads and networks; null if not reported), and
 the rank without that neighbour. past: session; rank then."""
 
@@ -109,13 +111,16 @@ class Explained:
     """Why the explained stocks of a session have their scores."""
 
     contribution_RF: NDArray[np.float64]
-    """Of each feature to the standardised score: sum over the window of gradient x input."""
+    """Of each column to the standardised score, mean over members; a network's: sum over the window of
+    gradient x input. With more columns than features, the others are the neighbours' means."""
     attention_E: NDArray[np.float64]
     """Weight of each edge among what its target hears; NaN = the network does not tell."""
     edge_X: NDArray[np.int64]
     """Edges that were left out one at a time: all those into explained stocks."""
     score_X: NDArray[np.float64]
     """Score of the edge's target without it."""
+    member_R: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    """Centred rank that each member of a blend gives; empty for other models."""
 
 
 def explain_frame(
@@ -140,6 +145,8 @@ def explain_frame(
         for f in np.argsort(-np.abs(contribution_F), kind="stable")[:_TOP].tolist():
             value = float(contribution_F[f])
             rows.append((window.symbols[m], "variable", features[f], value, None))
+        for name, rank_R in told.member_R.items():
+            rows.append((window.symbols[m], "member", name, _known(rank_R[r]), None))
     for e, (source, target) in enumerate(zip(source_E.tolist(), target_E.tolist(), strict=True)):
         weight = _known(told.attention_E[e])
         pair = window.symbols[target], window.symbols[source]

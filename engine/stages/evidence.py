@@ -100,8 +100,8 @@ def step_evidence(snapshot: Snapshot, config: Config) -> StepEvidence:
 
 
 def model_evidence(model: Model, dataset: Dataset) -> ModelAge:
-    """Sessions of the data after the last one that the model was trained on."""
-    last = model.facts.last_session
+    """Sessions of the data after the last one whose label the model has learned from."""
+    last = model.facts.trained_to
     later_S = dataset.features.dates_S > np.datetime64(last, "D")
     return ModelAge(age=int(later_S.sum()), last_session=last)
 

@@ -1,15 +1,16 @@
 """The networks of a dataset: a trainer that may begin, a fold's network with its scores, their mean."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from engine.config import Config
-from engine.dataset.loader import epoch_steps
-from engine.dataset.split import Fold, Part, Split
+from engine.dataset.loader import steps_of_epoch
+from engine.dataset.split import Fold, Part, Split, refit_split
 from engine.errors import GateError, Interrupted
 from engine.features.feature_set import FeatureSet
 from engine.files import digest, write_parquet
@@ -24,11 +25,12 @@ from engine.runs.sink import EventSink
 from engine.runs.store import Run
 from engine.stages.context import StageContext
 from engine.stages.identity import identity
-from engine.stages.load import Dataset, as_taught, uses_graph
+from engine.stages.load import Dataset, as_taught
 from engine.training.control import RunControl, TrainingStopped
 from engine.training.device import Runtime, apply_mode, choose_device
 from engine.training.machine import MachineProbe
 from engine.training.progress import Progress
+from engine.training.refit import REFIT, Refit, RefitSink, repeats_of
 from engine.training.snapshots import Snapshots
 from engine.training.startup import check_startup
 from engine.training.trainer import Trainer
@@ -49,13 +51,16 @@ def build_trainer(
     directory: Path,
     runtime: Runtime,
     sink: EventSink,
+    begin: Path | None = None,
+    make: Callable[..., Trainer] = Trainer,
 ) -> Trainer:
     """A trainer with freshly initialised weights, its plan told and its start-up assertions passed.
 
-    ``directory``: of its checkpoints.
+    ``directory``: of its checkpoints. ``begin``: of another one, whose kept weights it begins with.
+    ``make``: the kind of trainer.
     """
     config, features = context.config, dataset.features
-    if uses_graph(config) and dataset.graphs is not None:
+    if config.uses_graph and dataset.graphs is not None:
         _require_edges(dataset.graphs, split)
     model = build_model(config, len(features.features)).to(runtime.device)
     _announce(config, features, split, model, sink)
@@ -69,7 +74,7 @@ def build_trainer(
         device=runtime.device,
         sink=sink,
     )
-    return Trainer(
+    trainer = make(
         config=config,
         features=features,
         graphs=dataset.graphs,
@@ -83,18 +88,57 @@ def build_trainer(
         progress=Progress(),
         control=RunControl(files=ControlFiles.of(run, context.task), sink=sink, stop=context.stop),
     )
+    if begin is not None:
+        replace(trainer.snapshots, directory=begin).load_weights("kept", model)
+        sink.emit(Noted(message=f"begins with the weights of {begin.name}"))
+    return trainer
+
+
+def refitted(
+    first: Trainer,
+    context: StageContext,
+    dataset: Dataset,
+    *,
+    run: Run,
+    sink: EventSink,
+    begin: Path | None = None,
+) -> Trainer:
+    """The network that scores the test days: with `training.refit` one that a second fit has made, else
+    that of the first fit, which has ended.
+
+    ``begin`` as the first fit had it. The first fit's network is what it was. TrainingStopped when stopped.
+    """
+    config, repeats = context.config, repeats_of(first)
+    if not config.training.refit:
+        return first
+    split = refit_split(dataset.features, first.split, config.split, config.universe.min_names)
+    told = RefitSink(sink=sink, repeats=repeats, before=first.progress.step)
+    days = dataset.features.dates_S[split.train[[0, -1]]]
+    sink.emit(StageStarted(stage=REFIT))
+    names = ", ".join(repeat.phase.name for repeat in repeats)
+    message = f"refit of {names}: {told.total:,} steps on {split.train.size:,} days to {days[-1]}"
+    sink.emit(Noted(message=message))
+    second = build_trainer(
+        context,
+        as_taught(dataset, split, config),
+        split,
+        run=run,
+        directory=first.snapshots.directory / REFIT,
+        runtime=start_runtime(config, told),
+        sink=told,
+        begin=begin,
+        make=partial(Refit, repeats=repeats),
+    )
+    second.progress = Progress(step=first.progress.step, epoch=first.progress.epoch)
+    second.run(resume=True)
+    told.advanced(told.total, "done")
+    return second
 
 
 def _announce(
     config: Config, features: FeatureSet, split: Split, model: ATFTGATFAN, sink: EventSink
 ) -> None:
-    steps = epoch_steps(
-        split.train,
-        stride=config.training.day_stride,
-        days_per_step=config.training.days_per_step,
-        seed=config.training.seed,
-        epoch=0,
-    )
+    steps = steps_of_epoch(config.training, split.train, 0)
     sink.emit(
         PlanMade(
             phases=[phase.name for phase in config.training.phases],
@@ -103,6 +147,7 @@ def _announce(
             train_sessions=split.train.size,
             validation_sessions=split.validation.size,
             test_sessions=split.test.size,
+            refit=config.training.refit and split.test.size > 0,
         )
     )
     sink.emit(
@@ -140,8 +185,9 @@ def score_seeds(
     for fold in folds:
         frames = []
         for number in range(seeds):
+            one = replace(context, config=seeded_config(context.config, number))
             frame = score_network(
-                seeded(context, context.config.training.seed + number),
+                one,
                 run,
                 dataset,
                 fold,
@@ -156,10 +202,11 @@ def score_seeds(
     return pl.concat(means)
 
 
-def seeded(context: StageContext, seed: int) -> StageContext:
-    """The context with the configuration of one network among several."""
-    training = context.config.training.model_copy(update={"seed": seed})
-    return replace(context, config=context.config.model_copy(update={"training": training}))
+def seeded_config(config: Config, number: int) -> Config:
+    """The configuration of the ``number``-th network of a fold, from 0: the next seed."""
+    training = config.training
+    seeded = training.model_copy(update={"seed": training.seed + number})
+    return config.model_copy(update={"training": seeded})
 
 
 def score_network(
@@ -178,8 +225,8 @@ def score_network(
 
     They lie in ``folds/`` of the run: a network that was done before the run was cut off is not trained
     again, one that was cut off goes on from its last checkpoint. With ``training.warm_start`` a network
-    begins with the weights of the fold before, which knew nothing of this fold's days either. ``model``
-    is what the run calls the networks of this configuration.
+    begins with what the fold before chose, which knew nothing of this fold's days either (its refit did).
+    ``model`` is what the run calls the networks of this configuration.
     """
     seed = context.config.training.seed
     name, path = network_name(fold.index, seed, model), network_file(run, fold.index, seed, model)
@@ -187,6 +234,7 @@ def score_network(
         sink.emit(Noted(message=f"{name}: done before"))
         return pl.read_parquet(path)
     sink.emit(FoldStarted(fold=fold.index, folds=of, seed=seed, seeds=seeds))
+    begin = _warm_start(context, run, fold, model)
     trainer = build_trainer(
         context,
         as_taught(dataset, fold.split, context.config),
@@ -195,21 +243,29 @@ def score_network(
         directory=fold_checkpoints(run, fold.index, seed, model),
         runtime=start_runtime(context.config, sink),
         sink=sink,
+        begin=begin,
     )
-    if context.config.training.warm_start and fold.index:
-        directory = fold_checkpoints(run, fold.index - 1, seed, model)
-        replace(trainer.snapshots, directory=directory).load_weights("kept", trainer.model)
-        sink.emit(Noted(message=f"begins with the weights of {directory.name}"))
+    scorers: dict[Part, Trainer] = dict.fromkeys(parts, trainer)
     try:
         trainer.run(resume=True)
+        if "test" in scorers:
+            scorers["test"] = refitted(trainer, context, dataset, run=run, sink=sink, begin=begin)
     except TrainingStopped as error:
         hint = f"`atft-tui {run.command} --resume {run.id}`" if run.command in RESUMABLE else ""
         raise Interrupted(f"{run.id}: stopped in {name}", hint=hint) from error
-    days = {part: trainer.score(getattr(fold.split, part)) for part in parts}
     features, index = dataset.features, fold.index
+    days = {part: scorers[part].score(getattr(fold.split, part)) for part in parts}
     frame = pl.concat(d.to_frame(features, split=p, fold=index) for p, d in days.items())
     write_parquet(path, frame)
     return frame
+
+
+def _warm_start(context: StageContext, run: Run, fold: Fold, model: str) -> Path | None:
+    """Where the weights lie that a fold's network begins with; None for fresh ones."""
+    training = context.config.training
+    if not training.warm_start or not fold.index:
+        return None
+    return fold_checkpoints(run, fold.index - 1, training.seed, model)
 
 
 def network_file(run: Run, fold: int, seed: int, model: str = NETWORK) -> Path:

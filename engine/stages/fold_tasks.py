@@ -24,7 +24,7 @@ from engine.errors import Interrupted
 from engine.evaluation.ranks import average_rank_rows
 from engine.features.feature_set import FeatureSet
 from engine.records.plans import WalkforwardPlan
-from engine.records.train import NETWORK
+from engine.records.train import BLEND, NETWORK
 from engine.runs.events import (
     Advanced,
     Continued,
@@ -38,19 +38,11 @@ from engine.runs.launch import ControlFiles
 from engine.runs.sink import EventSink, NullSink
 from engine.runs.store import Run
 from engine.stages.context import StageContext
-from engine.stages.fit import network_file, network_name, score_network, seeded
+from engine.stages.fit import network_file, network_name, score_network, seeded_config
 from engine.stages.load import Dataset, Loader, load_dataset
 from engine.stages.processes import Processes, Task
-from engine.stages.rivals import (
-    PERCEPTRON,
-    SIMPLE,
-    RivalProgress,
-    hearing,
-    perceptron,
-    score_simple,
-    simple_file,
-)
-from engine.training.baselines import count_fits
+from engine.stages.rivals import SIMPLE, RivalProgress, hearing, score_simple, simple_file
+from engine.training.members import PERCEPTRON, PLAIN, kind_of, member_config
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +50,7 @@ class FoldTask:
     """Some scores of a walk-forward that one process makes."""
 
     model: str
-    """``network``, ``mlp`` or ``baselines``."""
+    """``baselines``, or the member whose networks they are: ``network``, ``mlp``, ``mlp-plain`` ..."""
     folds: tuple[int, ...]
     """Several where each network begins with the weights of the one before."""
     seed: int = 0
@@ -89,18 +81,23 @@ def fold_tasks(config: Config, plan: WalkforwardPlan, folds: int) -> list[FoldTa
     def networks(model: str) -> list[FoldTask]:
         return [FoldTask(model, chain, seed) for chain in chains for seed in seeds]
 
-    found = networks(NETWORK) if plan.model == NETWORK else []
+    blend = config.blend.members if plan.model == BLEND else ()
+    found = networks(NETWORK) if plan.model == NETWORK or NETWORK in blend else []
     if plan.with_baselines or plan.model != NETWORK:
         found += [FoldTask(SIMPLE, (fold,)) for fold in range(folds)]
         found += networks(PERCEPTRON)
-    return found
+    plain = [NETWORK + PLAIN, PERCEPTRON + PLAIN]
+    return [*found, *(task for name in plain if name in blend for task in networks(name))]
 
 
 def open_dataset(
     context: StageContext, plan: WalkforwardPlan, load: Loader, sink: EventSink
 ) -> Dataset:
     """What a walk-forward learns from; without the graph where nobody listens to it."""
-    if plan.model == NETWORK or context.config.training.rivals_hear_neighbours:
+    config = context.config
+    blend = config.blend.members if plan.model == BLEND else ()
+    trains = plan.model == NETWORK or any(kind_of(name) == NETWORK for name in blend)
+    if trains or config.training.rivals_hear_neighbours:
         return load(context, sink)
     return load_dataset(context, sink, with_graph=False)
 
@@ -142,26 +139,26 @@ class FoldBench:
 
     def do(self, context: StageContext, name: str, sink: EventSink) -> None:
         """Do the task of this name, or the rest of it."""
-        config, seeds = context.config, self.plan.seeds
+        config, seeds, first = context.config, self.plan.seeds, context.config.training.seed
         tasks = fold_tasks(config, self.plan, len(self.folds))
         task = next(task for task in tasks if task.name == name)
-        rival = task.model != NETWORK
+        rival = kind_of(task.model) != NETWORK
         if rival and self._heard is None:
             self._heard = hearing(self.dataset, config)
         dataset = self._heard if rival and self._heard is not None else self.dataset
         if task.model == SIMPLE:
-            progress = RivalProgress(sink, context.stop, count_fits(config, seeds))
+            progress = RivalProgress(sink, context.stop, 0)
             fold = self.folds[task.folds[0]]
             score_simple(
                 context, self.run, dataset, fold, seeds=seeds, parts=("test",), progress=progress
             )
             return
-        if task.model == PERCEPTRON:
+        if task.model != NETWORK:
             sink = RivalProgress(sink, context.stop, len(task.folds))
-            context = replace(context, config=perceptron(config))
+            context = replace(context, config=member_config(config, task.model))
         for index in task.folds:
             score_network(
-                seeded(context, task.seed),
+                replace(context, config=seeded_config(context.config, task.seed - first)),
                 self.run,
                 dataset,
                 self.folds[index],

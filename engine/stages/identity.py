@@ -1,6 +1,6 @@
 """What trained weights belong to: the rules and data between a source and a network's output."""
 
-from engine.config import Config
+from engine.config import Config, TrainingConfig
 from engine.data.repair import RULES
 from engine.data.universe import VERSION
 from engine.features import feature_set
@@ -11,6 +11,7 @@ from engine.model.build import build_model
 from engine.runs.store import Run
 from engine.stages.load import Dataset
 from engine.training.device import Runtime
+from engine.training.refit import final_folder
 from engine.training.snapshots import Snapshots
 
 DATA = ("data", "graph")
@@ -29,9 +30,7 @@ def identity(config: Config, dataset: Dataset) -> dict[str, object]:
         **input_rules(config, dataset.features.market),
         "training": digest(
             {
-                "training": config.training.model_dump(
-                    mode="json", exclude={"device", "rivals_hear_neighbours"}
-                ),
+                "training": _training_rules(config.training),
                 "loss": config.loss.model_dump(mode="json"),
                 "split": config.split.model_dump(mode="json"),
             }
@@ -39,6 +38,14 @@ def identity(config: Config, dataset: Dataset) -> dict[str, object]:
         "data": dataset.features.fingerprint,
         "graph": dataset.graphs.fingerprint if dataset.graphs else "none",
     }
+
+
+def _training_rules(training: TrainingConfig) -> dict[str, object]:
+    """What decides the weights: not whether others follow, and what came later only where it is on."""
+    exclude = {"device", "rivals_hear_neighbours", "refit"}
+    if not training.recency_half_life:
+        exclude.add("recency_half_life")
+    return training.model_dump(mode="json", exclude=exclude)
 
 
 def input_rules(config: Config, market: str) -> dict[str, object]:
@@ -65,11 +72,12 @@ def input_rules(config: Config, market: str) -> dict[str, object]:
 
 
 def kept_model(run: Run, config: Config, dataset: Dataset, runtime: Runtime) -> ATFTGATFAN:
-    """The network of a finished run with the weights that it kept.
+    """The network of a finished run with the weights that score its test days.
 
     The data may have grown or been revised since; everything else must be as it was in training.
     """
     model = build_model(config, len(dataset.features.features)).to(runtime.device)
-    snapshots = Snapshots(directory=run.path("checkpoints"), identity=identity(config, dataset))
+    directory = final_folder(run.path("checkpoints"), config.training)
+    snapshots = Snapshots(directory=directory, identity=identity(config, dataset))
     model.set_blocks(snapshots.load_weights("kept", model, ignore=DATA)["blocks"])
     return model

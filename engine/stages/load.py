@@ -65,7 +65,7 @@ def load_dataset(
     universe = build_universe(panel, config.universe, workspace / "universe")
     graphs = None
     if config.graph.kind != "none" and (
-        (with_graph and uses_graph(config)) or wants_graph(config.features)
+        (with_graph and config.uses_graph) or wants_graph(config.features)
     ):
         sink.emit(StageStarted(stage="graph"))
         graphs = build_graphs(panel, universe, config.graph, workspace / "graphs", sink)
@@ -75,7 +75,7 @@ def load_dataset(
         panel=panel,
         universe=universe,
         features=features.loaded() if in_memory else features,
-        graphs=graphs if with_graph and uses_graph(config) else None,
+        graphs=graphs if with_graph and config.uses_graph else None,
         all_graphs=graphs,
     )
 
@@ -100,7 +100,7 @@ class Shelf:
         config = context.config
         tables = ("data", "quality", "universe", "labels", "features", "graph")
         used = {name: getattr(config, name).model_dump(mode="json") for name in tables}
-        key = digest({**used, "uses_graph": uses_graph(config)})
+        key = digest({**used, "uses_graph": config.uses_graph})
         if self._held is None or key != self._key:
             found = load_dataset(context, sink, in_memory=False)
             held = self._held
@@ -115,7 +115,8 @@ class Shelf:
 
 
 def as_taught(dataset: Dataset, split: Split, config: Config) -> Dataset:
-    """The data set as training and selection see it: neutral labels, and for a permutation test no signal.
+    """The data set as training and selection see it: neutral labels with the weights of their days, and for
+    a permutation test no signal.
 
     What only judges, the test days, keeps its own returns. A feature of `loss.neutral_to` that is not among
     the columns is a ConfigError.
@@ -127,16 +128,27 @@ def as_taught(dataset: Dataset, split: Split, config: Config) -> Dataset:
             f"loss.neutral_to: {', '.join(unknown)} is not among the {len(names)} features",
             hint="take it out, e.g. --set loss.neutral_to=[], or add its family to features.families",
         )
-    features = replace(dataset.features, neutral=config.loss.neutral_to)
+    weight_S = recency_weights(
+        dataset.features.dates_S.size, split.train, config.training.recency_half_life
+    )
+    features = replace(dataset.features, neutral=config.loss.neutral_to, weight_S=weight_S)
     if config.training.permute_labels:
         deciding = np.concatenate([split.train, split.validation])
         features = permuted_labels(features, deciding, config.training.seed)
     return replace(dataset, features=features)
 
 
-def uses_graph(config: Config) -> bool:
-    """Whether the network listens to a graph."""
-    return config.graph.kind != "none" and "gat" in config.model.blocks
+def recency_weights(
+    sessions: int, train: NDArray[np.int64], half_life: int
+) -> NDArray[np.float32] | None:
+    """Weight ``[S]`` of each session's label: halved with every ``half_life`` sessions of age, mean 1 over
+    ``train``. None for a half-life of 0: all alike.
+    """
+    if not half_life:
+        return None
+    weight_S = np.exp2((np.arange(sessions) - train[-1]) / half_life)
+    scaled_S: NDArray[np.float32] = (weight_S / weight_S[train].mean()).astype(np.float32)
+    return scaled_S
 
 
 def oracle_frame(

@@ -25,8 +25,8 @@ def predict(
     """Score the sessions from ``start`` to ``stop`` (default: the run's test days and newer).
 
     Days that the run was trained on are refused without ``in_sample``; with it they are marked as
-    split ``train``, which `backtest` does not take. Scores of other days that the run has already stay:
-    they come from the same weights.
+    split ``train``, which `backtest` does not take; of a refit these are all days before the test. Scores of
+    other days that the run has already stay.
     """
     found = context.store.open(run)
     require_model(found)
@@ -99,9 +99,10 @@ def _day(text: str) -> np.datetime64:
 def _names(dates_D: NDArray[np.datetime64], splits: Spans) -> NDArray[np.str_]:
     """Split of each session, by the days the run was trained with: the data may have grown since.
 
-    Embargoed days count with the part before them.
+    Embargoed days count with the part before them. A refit has learned from the validation days too.
     """
     names = np.full(dates_D.size, "train", dtype="<U10")
-    names[dates_D >= _day(splits.validation.first)] = "validation"
+    if not splits.refitted:
+        names[dates_D >= _day(splits.validation.first)] = "validation"
     names[dates_D >= _day(splits.test.first)] = "test"
     return names

@@ -23,6 +23,8 @@ from engine.training.device import choose_device, physical_cores
 _CALENDAR_WARNING_DAYS = 60
 _CHECKPOINT_COPIES = 5
 """resume, healthy, best, kept, and the one being written."""
+_REFIT_COPIES = 4
+"""Those of a refit, which has no best; in memory the first network stays beside it."""
 _OPTIMIZER_FACTOR = 3
 """Weights and two moments."""
 
@@ -96,7 +98,8 @@ def _data(context: StageContext) -> list[PreflightRow]:
     parameters = sum(parameter_table(build_model(config, n_features)).values()) * 4
     stocks_a_day = -(-quality.rows_out // max(quality.sessions, 1))
     needs = Needs.of(config, tensor=tensor, n_features=n_features, stocks=stocks_a_day)
-    disk = 1.2 * tensor + _CHECKPOINT_COPIES * _OPTIMIZER_FACTOR * parameters + 0.2 * GIB
+    copies = _CHECKPOINT_COPIES + config.training.refit * _REFIT_COPIES
+    disk = 1.2 * tensor + copies * _OPTIMIZER_FACTOR * parameters + 0.2 * GIB
     free_ram = psutil.virtual_memory().available
     free_disk = shutil.disk_usage(_existing(context)).free
     days_left = (calendar_span(panel.snapshot.exchange)[1] - context.now().date()).days

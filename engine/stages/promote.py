@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from engine.config import Config
-from engine.dataset.split import valid_sessions
+from engine.dataset.split import single_split, valid_sessions
 from engine.errors import GateError, UsageError
 from engine.evaluation.inference import paired_difference
 from engine.evaluation.rank_ic import rank_ic_series
@@ -17,7 +17,7 @@ from engine.records import record
 from engine.records.audit import read_audit
 from engine.records.champion import ChampionEntry, GateCondition
 from engine.records.figure import Figure, is_noise
-from engine.records.train import Rival, read_train
+from engine.records.train import BLEND, Rival, TrainResult, read_train
 from engine.runs.events import StageStarted
 from engine.runs.store import Run
 from engine.signals.models import Model, ModelStore
@@ -28,6 +28,7 @@ from engine.stages.package import package
 from engine.stages.signals import open_ensemble
 from engine.stages.text import table
 from engine.stages.train import train
+from engine.stages.walkforward import walkforward
 
 _MIN_COMMON_DAYS = 20
 """Fewer days that neither model was trained on tell nothing about which is better."""
@@ -37,7 +38,8 @@ def promote(context: StageContext, *, run: str, force_reason: str | None) -> Out
     """Make a run's networks the champion if the gate lets them, or for a reason that is written down.
 
     The gate: out of sample better than the champion and than LightGBM on the same days, RankIC not noise,
-    audit passed. A refusal is kept in the history and is exit code 6.
+    audit passed; a blend is also not below its best single model beyond the error. A refusal is kept in the
+    history and is exit code 6.
     """
     found = context.store.open(run)
     store = ModelStore(context.workspace / "models")
@@ -67,11 +69,28 @@ def challenge(context: StageContext) -> Outcome:
     What a scheduled retraining calls. The champion stays unless the gate lets the challenger through.
     """
     model = ModelStore(context.workspace / "models").require_champion()
-    trained = train(replace(context, config=_retraining_config(context, model), run_id=None))
+    own = replace(context, config=_retraining_config(context, model), run_id=None)
+    trained = _train_blend(own, model) if model.facts.members else train(own)
     if trained.json["status"] != "done":
         raise UsageError(f"{trained.json['run_id']}: {trained.json['status']}")
     judged = promote(context, run=trained.json["run_id"], force_reason=None)
     return replace(judged, json={**judged.json, "training": trained.json["test"]})
+
+
+def _train_blend(context: StageContext, model: Model) -> Outcome:
+    """A walk-forward of one fold, whose test days are those that a single training would have."""
+    config = context.config
+    features = load_dataset(context, context.sink, with_graph=False, in_memory=False).features
+    split = single_split(features, config.split, config.universe.min_names)
+    return walkforward(
+        context,
+        first_test=str(features.dates_S[split.test[0]]),
+        last_test=None,
+        step=str(config.split.test_sessions),
+        seeds=max(len(member.blocks) for member in model.facts.members) or 1,
+        with_baselines=True,
+        model=BLEND,
+    )
 
 
 def _retraining_config(context: StageContext, model: Model) -> Config:
@@ -85,12 +104,14 @@ def _gate(
 ) -> list[GateCondition]:
     """What the run's model is held against, and how it did."""
     test = model.facts.test
-    rival = read_train(run.directory).baselines.get("lightgbm")
+    trained = read_train(run.directory)
     conditions = [
         _against_noise(test.rank_ic, test.null_band),
-        _baseline(rival),
+        _baseline(trained.baselines.get("lightgbm")),
         _audit(context, model),
     ]
+    if trained.model == BLEND:
+        conditions.append(_best_member(trained))
     if champion is None:
         conditions.append(_condition("champion", True, "there is none yet"))
     elif champion.id == model.id:
@@ -128,6 +149,16 @@ def _baseline(rival: Rival | None) -> GateCondition:
     return _against_other("lightgbm", found.difference, found.se, found.n_dates)
 
 
+def _best_member(trained: TrainResult) -> GateCondition:
+    """A blend must not be below the best single model on the same test days beyond the error."""
+    best = trained.strongest()
+    if best is None:
+        return _condition("members", False, "were not judged on the same days")
+    difference = Figure(best.difference, best.se).text()
+    detail = f"RankIC {difference} better than {best.name} on {best.n_dates} common days"
+    return _condition("members", best.difference + best.se >= 0, detail)
+
+
 def _audit(context: StageContext, model: Model) -> GateCondition:
     found = read_audit(context.workspace)
     if found is None:
@@ -144,7 +175,7 @@ def _against_champion(
 ) -> GateCondition:
     """Both on the challenger's test days that neither has seen; the champion scores them now."""
     horizon = model.facts.score_horizon
-    config, seen = champion.config(), champion.facts.chosen_to
+    config, facts = champion.config(), champion.facts
     if horizon not in config.labels.horizons:
         return _condition("champion", False, f"has no score of {horizon} sessions")
     dataset = load_dataset(replace(context, config=config), context.sink, in_memory=False)
@@ -152,9 +183,8 @@ def _against_champion(
     ours = out_of_sample(run).frame
     usable = valid_sessions(features, config.split, config.universe.min_names)
     days = {str(features.dates_S[s]): int(s) for s in usable}
-    common = [
-        str(day) for day in ours["date"].unique().sort() if str(day) in days and str(day) > seen
-    ]
+    dates = [str(day) for day in ours["date"].unique().sort()]
+    common = [day for day in dates if day in days and not facts.has_seen(day)]
     if len(common) < _MIN_COMMON_DAYS:
         detail = f"only {len(common)} common days outside both spans, {_MIN_COMMON_DAYS} are needed"
         return _condition("champion", False, detail)

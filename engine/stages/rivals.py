@@ -3,7 +3,7 @@
 The perceptron among them is the network itself with every block off, taught by the same trainer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,9 +12,10 @@ import torch
 
 from engine.config import Config
 from engine.dataset.heard import with_neighbours
-from engine.dataset.split import Fold, Part
+from engine.dataset.split import Fold, Part, Split, refit_split
 from engine.errors import Interrupted
 from engine.files import write_parquet
+from engine.records.train import NETWORK
 from engine.runs.events import (
     Advanced,
     Continued,
@@ -29,10 +30,11 @@ from engine.runs.store import Run
 from engine.stages.context import StageContext, Stop
 from engine.stages.fit import score_seeds
 from engine.stages.load import Dataset, as_taught
-from engine.training.baselines import compute_baselines, count_fits
+from engine.training.baselines import FITS, compute_baselines, count_fits, score_fitted
+from engine.training.members import PERCEPTRON, PLAIN, kind_of, member_config, perceptron
 
-PERCEPTRON = "mlp"
-"""Its name in files and tables."""
+FITTED = "fits"
+"""Directory of a run with its ridge and LightGBM models."""
 SIMPLE = "baselines"
 """The name in files of the rivals that are no networks: rules, ridge and LightGBM."""
 
@@ -63,7 +65,7 @@ def score_rivals(
     ``dataset`` as `hearing` gives it. Torch's random state is as before afterwards, so a run that has the
     scores already goes on with the same numbers. Interrupted, after the fit or the step, when asked to stop.
     """
-    progress = RivalProgress(sink, context.stop, count_fits(context.config, seeds) + seeds)
+    progress = RivalProgress(sink, context.stop, seeds)
     frame = score_simple(context, run, dataset, fold, seeds=seeds, parts=parts, progress=progress)
     with torch.random.fork_rng():
         scores = score_seeds(
@@ -76,7 +78,7 @@ def score_rivals(
             sink=progress,
             model=PERCEPTRON,
         )
-    return pl.concat([frame, scores.select(pl.lit(PERCEPTRON).alias("name"), pl.all())])
+    return pl.concat([frame, named(scores, PERCEPTRON)])
 
 
 def score_simple(
@@ -90,24 +92,29 @@ def score_simple(
     progress: "RivalProgress",
 ) -> pl.DataFrame:
     """Scores of the rivals that are no networks. They lie in ``folds/`` of the run and are made once."""
-    path = simple_file(run, fold.index)
+    config, path = context.config, simple_file(run, fold.index)
+    fits = _fits(dataset, fold.split, parts, config)
+    progress.total += len(fits) * count_fits(config, seeds)
     if path.is_file():
-        progress.done += count_fits(context.config, seeds)
+        progress.done += len(fits) * count_fits(config, seeds)
         return pl.read_parquet(path)
-    config = context.config
-    frame = compute_baselines(
-        as_taught(dataset, fold.split, config).features,
-        fold.split,
-        config=config,
-        fold=fold.index,
-        seeds=seeds,
-        parts=parts,
-        sink=progress.sink,
-        done=progress.count,
-        alive=progress.alive,
-    )
-    write_parquet(path, frame)
-    return frame
+    frames = [
+        compute_baselines(
+            as_taught(dataset, split, config).features,
+            split,
+            config=config,
+            fold=fold.index,
+            seeds=seeds,
+            parts=scored,
+            sink=progress.sink,
+            keep=run.path(FITTED),
+            done=progress.count,
+            alive=progress.alive,
+        )
+        for split, scored in fits
+    ]
+    write_parquet(path, found := pl.concat(frames))
+    return found
 
 
 def simple_file(run: Run, fold: int) -> Path:
@@ -115,20 +122,73 @@ def simple_file(run: Run, fold: int) -> Path:
     return run.path(f"folds/{SIMPLE}-fold-{fold}.parquet")
 
 
-def perceptron(config: Config) -> Config:
-    """The configuration of the network with every block off, taught as in its first phase.
+def _fits(
+    dataset: Dataset, split: Split, parts: Sequence[Part], config: Config
+) -> list[tuple[Split, Sequence[Part]]]:
+    """The days that ridge and LightGBM learn, and the parts that each of these fits scores.
 
-    The last session is all that is read of a window, so the window is one session.
+    They choose nothing on validation days, so with `training.refit` those of the test learn these at once.
+    The fit that scores the test is the last, and is the one that stays in the run's files.
     """
-    first = next((phase for phase in config.training.phases if phase.epochs), None)
-    phases = (first or config.training.phases[0]).model_copy(update={"blocks": (), "frozen": ()})
-    return config.model_copy(
-        update={
-            "model": config.model.model_copy(update={"blocks": ()}),
-            "split": config.split.model_copy(update={"window": 1}),
-            "training": config.training.model_copy(update={"phases": (phases,)}),
-        }
-    )
+    if not config.training.refit or "test" not in parts:
+        return [(split, parts)]
+    longer = refit_split(dataset.features, split, config.split, config.universe.min_names)
+    rest = [part for part in parts if part != "test"]
+    return [*([(split, rest)] if rest else []), (longer, ("test",))]
+
+
+def score_plain(
+    context: StageContext,
+    run: Run,
+    dataset: Dataset,
+    heard: Dataset,
+    fold: Fold,
+    *,
+    names: Collection[str],
+    seeds: int,
+    parts: Sequence[Part],
+    sink: EventSink,
+) -> list[pl.DataFrame]:
+    """Scores of the members that learn the label as it is, as `score_rivals` gives.
+
+    ``names``: those that are wanted, with their ending. ``heard``: the data set as `hearing` gives it.
+    """
+    config, plain = context.config, member_config(context.config, PLAIN)
+    kinds = [kind for kind in FITS if kind + PLAIN in names]
+    networks = [kind + PLAIN for kind in (NETWORK, PERCEPTRON) if kind + PLAIN in names]
+    fits = _fits(heard, fold.split, parts, config) if kinds else []
+    total = len(fits) * count_fits(config, seeds, kinds) + seeds * len(networks)
+    progress = RivalProgress(sink, context.stop, total)
+    frames = [
+        score_fitted(
+            as_taught(heard, split, plain).features,
+            split,
+            config=plain,
+            fold=fold.index,
+            seeds=seeds,
+            parts=scored,
+            keep=run.path(FITTED),
+            kinds=kinds,
+            suffix=PLAIN,
+            done=progress.count,
+            alive=progress.alive,
+        )
+        for split, scored in fits
+    ]
+    for member in networks:
+        own = replace(context, config=member_config(config, member))
+        seen = dataset if kind_of(member) == NETWORK else heard
+        with torch.random.fork_rng():
+            scores = score_seeds(
+                own, run, seen, [fold], seeds=seeds, parts=parts, sink=progress, model=member
+            )
+        frames.append(named(scores, member))
+    return frames
+
+
+def named(scores: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Scores as the table of baselines has them."""
+    return scores.select(pl.lit(name).alias("name"), pl.all())
 
 
 @dataclass(slots=True)
@@ -142,7 +202,6 @@ class RivalProgress:
     stop: Stop
     total: int
     done: int = 0
-
     _last: str = "none"
 
     def count(self, note: str) -> None:

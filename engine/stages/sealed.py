@@ -179,12 +179,13 @@ def _show(context: StageContext) -> Outcome:
         "since": reign.at,
         "action": reign.action,
         "run_id": reign.run,
-        "networks": len(facts.blocks),
+        "networks": facts.networks,
+        "trained_to": facts.trained_to,
         **{name: told[name] for name in ("last_session", "splits", "score_horizon", "test")},
     }
     text = (
-        f"champion {model.id}, {len(facts.blocks)} networks, {reign.action} {reign.at}\n"
-        f"trained on data to {facts.last_session}, test RankIC h={facts.score_horizon} "
+        f"champion {model.id}, {facts.words}, {reign.action} {reign.at}\n"
+        f"trained on data to {facts.trained_to}, test RankIC h={facts.score_horizon} "
         f"{facts.test.line}"
     )
     return Outcome(json=summary, text=text)

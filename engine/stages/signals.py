@@ -13,6 +13,7 @@ import engine
 from engine.data.calendar import exchange_of
 from engine.data.load import RefusedDataError, clean_panel
 from engine.data.store import PanelStore, Snapshot
+from engine.dataset.heard import with_heard_names
 from engine.errors import ConfigError, GateError, UsageError
 from engine.files import digest
 from engine.portfolio.strategy import load_strategy
@@ -221,9 +222,8 @@ def _evidence(
 
 
 def open_ensemble(model: Model) -> Ensemble:
-    """The networks of a package."""
-    facts = model.facts
-    return Ensemble.load(model.weights(), facts.blocks, model.config(), len(facts.features))
+    """The members of a package."""
+    return Ensemble.load(model.members(), model.config(), len(model.facts.features))
 
 
 def make_files(
@@ -232,7 +232,7 @@ def make_files(
     """The one way from inputs to files, for a signal and for its replay."""
     made = compose(
         unpack(inputs, seals.pins, model.config()),
-        features=model.facts.features,
+        features=with_heard_names(model.facts.features),
         reference=model.reference(),
         scorer=ensemble,
         strategy=load_strategy(inputs.trading["portfolio"]["strategy"]),
@@ -319,10 +319,10 @@ def _unsealed(context: StageContext, card: Card, why: str) -> Outcome:
 
 
 def _refuse_in_sample(model: Model, session: str) -> None:
-    last = model.facts.chosen_to
-    if session <= last:
+    if model.facts.has_seen(session):
         raise GateError(
-            f"{session} is inside the span that the model was trained and chosen on (to {last})",
+            f"{session} is inside the span that the model was trained and chosen on "
+            f"(to {model.facts.chosen_to})",
             hint="choose a later session, or a model of earlier data",
         )
 

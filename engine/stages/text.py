@@ -60,6 +60,11 @@ def training_text(found: TrainResult) -> str:
             header=["criterion", "value", "verdict", "evidence"],
         ),
     ]
+    if found.splits.refitted:
+        parts.append(
+            f"trained on data to {found.splits.trained_to}: test scores are those of a refit, "
+            "validation scores those of the fit that chose"
+        )
     if found.graph_worth or found.blocks_worth:
         parts.append(_worths(found))
     if found.monitors is not None:

@@ -7,25 +7,36 @@ import polars as pl
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from engine.config import Config
 from engine.data.store import PanelStore
-from engine.dataset.split import Fold, Split, single_split
+from engine.dataset.split import Fold, Split, refit_split, single_split
 from engine.errors import Interrupted
 from engine.features.feature_set import FeatureSet
 from engine.files import write_parquet
 from engine.model.build import parameter_table
 from engine.records import record
 from engine.records.rank_ic import RankICSummary
-from engine.records.train import TRAIN, DataFacts, Headline, Span, Spans, TrainResult
+from engine.records.train import (
+    BLEND,
+    NETWORK,
+    TRAIN,
+    DataFacts,
+    Headline,
+    Span,
+    Spans,
+    TrainResult,
+)
 from engine.records.worth import Worth
 from engine.runs.events import BaselineEvaluated, BlocksWorthLogged, StageStarted
 from engine.runs.fold import fold
 from engine.runs.scoreboard import Monitors, scoreboard
 from engine.runs.sink import EventSink
 from engine.runs.store import Run
+from engine.stages.blend import blended
 from engine.stages.context import Outcome, StageContext, open_or_create, run_session
-from engine.stages.fit import build_trainer, start_runtime, write_predictions
+from engine.stages.fit import build_trainer, refitted, start_runtime, write_predictions
 from engine.stages.load import Dataset, Loader, as_taught, load_dataset, oracle_frame
-from engine.stages.rivals import hearing, score_rivals
+from engine.stages.rivals import hearing, named, score_rivals
 from engine.stages.text import training_text
 from engine.training.control import TrainingStopped
 from engine.training.evaluate import against_baselines, anatomy, evaluate
@@ -102,6 +113,7 @@ def _train_run(
             baselines = _baselines(context, run, dataset, taught.features, split, sink)
             judged = _judge_baselines(context, baselines, taught.features, sink)
         trainer.run(resume=resume)
+        newest = refitted(trainer, context, dataset, run=run, sink=sink)
     except (TrainingStopped, Interrupted):
         status = "stopped"
     monitors = Monitors.of(run.events())
@@ -120,7 +132,7 @@ def _train_run(
     if status != "done":
         return found
     sink.emit(StageStarted(stage="predict"))
-    return _with_scores(found, context, run, trainer, taught.features, baselines, judged)
+    return _with_scores(found, context, run, (trainer, newest), taught.features, baselines, judged)
 
 
 def provenance(context: StageContext, run: Run, dataset: Dataset, split: Split) -> TrainResult:
@@ -130,6 +142,10 @@ def provenance(context: StageContext, run: Run, dataset: Dataset, split: Split) 
         notes.append(
             "labels permuted among stocks on training and validation days: a test of the method"
         )
+
+    learned = split
+    if config.training.refit:
+        learned = refit_split(features, split, config.split, config.universe.min_names)
 
     def span(sessions: NDArray[np.int64]) -> Span:
         first, last = (str(features.dates_S[session]) for session in (sessions[0], sessions[-1]))
@@ -155,6 +171,7 @@ def provenance(context: StageContext, run: Run, dataset: Dataset, split: Split) 
             validation=span(split.validation),
             test=span(split.test),
             embargo_sessions=config.split.embargo_sessions,
+            trained_to=str(features.dates_S[learned.train[-1]]),
         ),
     )
 
@@ -215,27 +232,33 @@ def _with_scores(
     found: TrainResult,
     context: StageContext,
     run: Run,
-    trainer: Trainer,
+    trainers: tuple[Trainer, Trainer],
     features: FeatureSet,
     baselines: pl.DataFrame,
     judged: _Judged,
 ) -> TrainResult:
-    """Score validation and test with the weights that are kept, and write the predictions.
+    """Score the validation days with the first trainer's weights, the test days with the second's, which may
+    be a refit that has learned from validation days; and write the predictions.
 
     The result has the figures of the network and of the simple models on the same days, and their paired
     differences.
     """
-    training, progress = context.config.training, trainer.progress
+    (trainer, newest), training = trainers, context.config.training
+    progress = trainer.progress
     h, split = training.score_horizon, trainer.split
     others = other_graphs(trainer.model, training.seed)
     scored = {
         "validation": trainer.score(split.validation, others),
-        "test": trainer.score(split.test),
+        "test": newest.score(split.test),
     }
     frames = [days.to_frame(features, split=name, fold=0) for name, days in scored.items()]
     scores = pl.concat(frames).sort("date", "symbol")
     write_predictions(run, scores, features, context.config)
     ours = evaluate(scores, features, null_draws=training.null_draws, seed=training.seed)
+    baselines = _with_blend(scores, baselines, context.config)
+    if BLEND in baselines.get_column("name", default=pl.Series()):
+        mixed = baselines.filter(pl.col("name") == BLEND)
+        judged |= _judge_baselines(context, mixed, features, trainer.sink)
     rivals = against_baselines(scores, baselines, features, context.config)
     return replace(
         found,
@@ -255,6 +278,16 @@ def _with_scores(
         sessions_per_second=progress.sessions_per_second,
         graph_worth=graph_worth(scored["validation"], context.config),
         blocks_worth=_blocks_worth(trainer, scored["validation"]),
+    )
+
+
+def _with_blend(scores: pl.DataFrame, baselines: pl.DataFrame, config: Config) -> pl.DataFrame:
+    """The baselines and, if they and the network are all its members, the blend beside them."""
+    if baselines.is_empty():
+        return baselines
+    mixed = blended(pl.concat([named(scores, NETWORK), baselines], how="diagonal"), config)
+    return (
+        baselines if mixed is None else pl.concat([baselines, named(mixed, BLEND)], how="diagonal")
     )
 
 

@@ -7,21 +7,23 @@ import polars as pl
 from msgspec.structs import asdict
 from msgspec.structs import replace as changed
 
+from engine.config import Config
 from engine.dataset.split import Fold
 from engine.errors import UsageError
 from engine.files import write_parquet
 from engine.records import record
 from engine.records.plans import WALKFORWARD_PLAN, WalkforwardPlan
-from engine.records.train import NETWORK, TRAIN, FoldResult, Headline, TrainResult
+from engine.records.train import BLEND, NETWORK, TRAIN, FoldResult, Headline, TrainResult
 from engine.runs.events import StageStarted
 from engine.runs.sink import EventSink, NullSink
 from engine.runs.store import Run
+from engine.stages.blend import blended, known_horizons, plain_members
 from engine.stages.capacity import jobs_for
 from engine.stages.context import Outcome, StageContext, open_or_create, run_session, with_jobs
 from engine.stages.fit import score_seeds, write_predictions
 from engine.stages.fold_tasks import do_beside, folds_of_plan, forget_tasks, open_dataset
 from engine.stages.load import Dataset, Loader, load_dataset
-from engine.stages.rivals import hearing, score_rivals
+from engine.stages.rivals import hearing, named, score_rivals
 from engine.stages.text import line, table
 from engine.stages.train import provenance
 from engine.training.evaluate import against_baselines, anatomy, evaluate
@@ -75,23 +77,14 @@ def run_walkforward(
         record.write(run.path(WALKFORWARD_PLAN), plan)
         forget_tasks(run)
         sink, config, started = session.sink, context.config, time.perf_counter()
-        is_network = plan.model == NETWORK
         dataset = open_dataset(context, plan, load, sink)
-        folds, told = folds_of_plan(context, plan, dataset.features), sink
+        folds = folds_of_plan(context, plan, dataset.features)
         jobs = jobs or jobs_for(context, dataset.features, sink)
         if jobs > 1:
             do_beside(context, run, plan, len(folds), jobs, sink)
-            told = NullSink()  # what is gathered now has been told
-        baselines = pl.DataFrame()
-        if is_network:
-            scores = score_seeds(
-                context, run, dataset, folds, seeds=plan.seeds, parts=("test",), sink=told
-            )
-        if plan.with_baselines or not is_network:
-            seen = dataset if jobs > 1 else hearing(dataset, config)
-            baselines = _rivals(context, run, seen, folds, plan.seeds, told)
-        if not is_network:
-            scores, baselines = _take(baselines, plan.model)
+        tables = _scores(context, run, dataset, folds, plan, sink, done=jobs > 1)
+        scores, baselines = _take(tables, plan.model, config)
+        if not baselines.is_empty():
             write_parquet(run.path("baselines.parquet"), baselines)
         found = changed(
             _judged(context, run, dataset, folds, scores.sort("date", "symbol"), baselines),
@@ -104,35 +97,54 @@ def run_walkforward(
     return found
 
 
-def _rivals(
+def _scores(
     context: StageContext,
     run: Run,
     dataset: Dataset,
     folds: Sequence[Fold],
-    seeds: int,
+    plan: WalkforwardPlan,
     sink: EventSink,
+    *,
+    done: bool,
 ) -> pl.DataFrame:
-    sink.emit(StageStarted(stage="baselines"))
-    frame = pl.concat(
-        score_rivals(context, run, dataset, fold, seeds=seeds, parts=("test",), sink=sink)
-        for fold in folds
-    )
-    write_parquet(run.path("baselines.parquet"), frame)
-    return frame
+    """Scores of every model that the plan asks for: ``name, date, symbol, fold, split, score_<h>``.
+
+    ``done``: whether its tasks are, and have told what they did; their files are gathered then.
+    """
+    told = NullSink() if done else sink
+    seeds, members = plan.seeds, context.config.blend.members
+    frames = []
+    if plan.model == NETWORK or (plan.model == BLEND and NETWORK in members):
+        scores = score_seeds(context, run, dataset, folds, seeds=seeds, parts=("test",), sink=told)
+        frames.append(named(scores, NETWORK))
+    if plan.with_baselines or plan.model != NETWORK:
+        told.emit(StageStarted(stage="baselines"))
+        heard = dataset if done else hearing(dataset, context.config)
+        frames += [
+            score_rivals(context, run, heard, fold, seeds=seeds, parts=("test",), sink=told)
+            for fold in folds
+        ]
+    if plan.model == BLEND:
+        frames += plain_members(
+            context, run, dataset, folds, seeds=seeds, parts=("test",), sink=sink
+        )
+    return pl.concat(frames)
 
 
-def _take(baselines: pl.DataFrame, model: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The scores of one baseline, with the horizons it was fitted for, and the others."""
-    scores = baselines.filter(pl.col("name") == model).drop("name")
+def _take(table: pl.DataFrame, model: str, config: Config) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The scores of one model, with the horizons that it knows, and those of the others.
+
+    The blend is made here, from its members; beside a network that has them all it is one of the others.
+    """
+    mixed = blended(table, config)
+    if mixed is not None:
+        table = pl.concat([table, named(mixed, BLEND)], how="diagonal")
+    chosen = pl.col("name") == model
+    scores = table.filter(chosen).drop("name")
     if scores.is_empty():
-        known = ", ".join([NETWORK, *baselines["name"].unique().sort()])
+        known = ", ".join(table["name"].unique().sort())
         raise UsageError(f"--model {model!r}: there is no such model", hint=f"known: {known}")
-    known_columns = [
-        column
-        for column in scores.columns
-        if not column.startswith("score_") or scores[column].is_finite().all()
-    ]
-    return scores.select(known_columns), baselines.filter(pl.col("name") != model)
+    return known_horizons(scores), table.filter(~chosen)
 
 
 def _judged(

@@ -1,11 +1,13 @@
 """Simple models on the same days: what the network has to beat.
 
-They see the last session's features (the same tensor) and learn the network's label, on training days
-only; nothing of validation or test decides anything about them. Ridge and LightGBM exist for the horizons
-of `Config.baseline_horizons`; their scores of other horizons are NaN.
+They see the last session's features (the same tensor) and learn the network's label, on the training days
+of the split given; nothing of its validation or test decides anything about them. Ridge and LightGBM exist
+for the horizons of `Config.baseline_horizons`; their scores of other horizons are NaN.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -17,6 +19,7 @@ from engine.dataset.split import Part, Split
 from engine.features.feature_set import FeatureSet
 from engine.runs.events import Noted
 from engine.runs.sink import EventSink
+from engine.training.fitted import FittedModel, FittedModels, Line, Matrix, Trees
 
 RULES: dict[str, tuple[str, float]] = {
     "reversal_1": ("return_1", -1.0),
@@ -30,9 +33,8 @@ _RIDGE_PENALTY = 1e-3
 """Times the number of rows."""
 _LIGHTGBM_ROUNDS = 300
 
-_Matrix = NDArray[np.float32]
-_Scorer = Callable[[_Matrix], NDArray[np.float64]]
-"""Features ``(N, F)`` of one day -> scores ``(N, H)``, or ``(N,)`` of one horizon."""
+_Scorer = Callable[[Matrix], NDArray[np.float64]]
+"""Features ``(N, F)`` of one day -> scores ``(N, H)``."""
 
 
 def _idle() -> None:
@@ -48,6 +50,7 @@ def compute_baselines(
     seeds: int = 1,
     parts: Sequence[Part] = ("validation", "test"),
     sink: EventSink,
+    keep: Path | None = None,
     done: Callable[[str], None] = lambda _: None,
     alive: Callable[[], None] = _idle,
 ) -> pl.DataFrame:
@@ -55,7 +58,8 @@ def compute_baselines(
 
     ``features`` as they are taught, with ``neutral``. Of ridge and LightGBM there is one model for each of
     ``seeds`` seeds from `training.seed` on, and the score is their mean; ``done`` is told of each fit, and
-    ``alive`` is called within long ones: an exception that it raises ends them.
+    ``alive`` is called within long ones: an exception that it raises ends them. The models are kept in the
+    directory ``keep`` if one is named.
     Columns ``name, date, symbol, fold, split, score_<h>`` (NaN: no score). A rule whose feature is not in
     the set is left out, with a note.
     """
@@ -65,17 +69,72 @@ def compute_baselines(
             scorers[name] = _rule(features, feature, sign)
         else:
             sink.emit(Noted(message=f"baseline {name} left out: no feature {feature}"))
-    scorers |= _fitted(features, split.train, config, seeds, done, alive)
-    return pl.concat(
+    frames = [
         _scored(name, scorer, features, getattr(split, part), part, fold)
         for name, scorer in scorers.items()
+        for part in parts
+    ]
+    fitted = score_fitted(
+        features,
+        split,
+        config=config,
+        fold=fold,
+        seeds=seeds,
+        parts=parts,
+        keep=keep,
+        done=done,
+        alive=alive,
+    )
+    return pl.concat([*frames, fitted])
+
+
+def score_fitted(
+    features: FeatureSet,
+    split: Split,
+    *,
+    config: Config,
+    fold: int,
+    seeds: int,
+    parts: Sequence[Part],
+    keep: Path | None,
+    kinds: Collection[str] = ("ridge", "lightgbm"),
+    suffix: str = "",
+    done: Callable[[str], None],
+    alive: Callable[[], None] = _idle,
+) -> pl.DataFrame:
+    """Scores of the models of `FITS` among ``kinds``, as `compute_baselines` gives.
+
+    The models are kept in the directory ``keep`` as ``NAME-fold-N.npz``. ``suffix``: ending of the names.
+    """
+    fitted = _fitted(features, split.train, config, seeds, kinds, done, alive)
+    if keep is not None:
+        for kind, models in fitted.items():
+            models.write(keep / fitted_name(kind + suffix, fold))
+    scorers = {
+        kind: partial(models.score, horizons=features.horizons) for kind, models in fitted.items()
+    }
+    return pl.concat(
+        _scored(
+            kind + suffix,
+            scorer,
+            features,
+            getattr(split, part),
+            part,
+            fold,
+        )
+        for kind, scorer in scorers.items()
         for part in parts
     )
 
 
-def count_fits(config: Config, seeds: int) -> int:
-    """How many models `compute_baselines` fits."""
-    return len(FITS) * len(config.baseline_horizons) * seeds
+def fitted_name(name: str, fold: int) -> str:
+    """Name of the file of a fold's fitted models."""
+    return f"{name}-fold-{fold}.npz"
+
+
+def count_fits(config: Config, seeds: int, kinds: Collection[str] = ("ridge", "lightgbm")) -> int:
+    """How many models are fitted."""
+    return len(kinds) * len(config.baseline_horizons) * seeds
 
 
 def _rule(features: FeatureSet, feature: str, sign: float) -> _Scorer:
@@ -89,31 +148,23 @@ def _fitted(
     train: NDArray[np.int64],
     config: Config,
     seeds: int,
+    kinds: Collection[str],
     done: Callable[[str], None],
     alive: Callable[[], None],
-) -> dict[str, _Scorer]:
-    """One model a horizon and seed of each kind; the mean over seeds is the score, NaN at other horizons."""
-    models: dict[str, dict[int, list[_Scorer]]] = {name: {} for name in FITS}
+) -> dict[str, FittedModels]:
+    """One model a horizon and seed of each kind."""
+    models: dict[str, dict[int, list[FittedModel]]] = {kind: {} for kind in kinds}
     for seed in range(config.training.seed, config.training.seed + seeds):
-        x_MF, target_MH = _training_rows(features, train, seed)
+        x_MF, target_MH, weight_M = _training_rows(features, train, seed)
         for horizon in config.baseline_horizons:
             h = features.horizons.index(horizon)
             known_M = np.isfinite(target_MH[:, h])
-            for name, fit in FITS.items():
-                model = fit(x_MF[known_M], target_MH[known_M, h], seed, alive)
-                models[name].setdefault(h, []).append(model)
-                done(f"{name} h={horizon} seed {seed}")
-
-    def mean_of(by_horizon: dict[int, list[_Scorer]]) -> _Scorer:
-        def score(x_NF: _Matrix) -> NDArray[np.float64]:
-            score_NH = np.full((len(x_NF), len(features.horizons)), np.nan)
-            for h, found in by_horizon.items():
-                score_NH[:, h] = np.mean([model(x_NF) for model in found], axis=0)
-            return score_NH
-
-        return score
-
-    return {name: mean_of(by_horizon) for name, by_horizon in models.items()}
+            weights = None if weight_M is None else weight_M[known_M]
+            for kind in kinds:
+                model = FITS[kind](x_MF[known_M], target_MH[known_M, h], weights, seed, alive)
+                models[kind].setdefault(horizon, []).append(model)
+                done(f"{kind} h={horizon} seed {seed}")
+    return {kind: FittedModels(by_horizon) for kind, by_horizon in models.items()}
 
 
 def _scored(
@@ -145,7 +196,7 @@ def _scored(
 
 def _days(
     features: FeatureSet, sessions: NDArray[np.int64]
-) -> Iterator[tuple[NDArray[np.int64], _Matrix]]:
+) -> Iterator[tuple[NDArray[np.int64], Matrix]]:
     """Members (positions on the symbol axis) and their features of each session."""
     for session in sessions:
         member_N = np.flatnonzero(features.member_SN[session])
@@ -154,8 +205,10 @@ def _days(
 
 def _training_rows(
     features: FeatureSet, train: NDArray[np.int64], seed: int
-) -> tuple[_Matrix, _Matrix]:
-    """Features ``[M, F]`` and the network's targets ``[M, H]`` (NaN: unknown) of the days of one seed."""
+) -> tuple[Matrix, Matrix, Matrix | None]:
+    """Features ``[M, F]``, the network's targets ``[M, H]`` (NaN: unknown) and the weights ``[M]`` of their
+    days (None: all alike), of the days of one seed.
+    """
     stride = max(1, -(-int(features.member_SN[train].sum()) // _MAX_ROWS))
     sessions = train[seed % stride :: stride]
     neutral = [features.features.index(name) for name in features.neutral]
@@ -164,22 +217,33 @@ def _training_rows(
         return_NH = features.forward_return_SNH[session, member_N].astype(np.float64)
         x_parts.append(x_NF)
         target_parts.append(targets(return_NH, x_NF[:, neutral].astype(np.float64)))
-    return np.concatenate(x_parts), np.concatenate(target_parts)
+    weight_M = None
+    if features.weight_S is not None:
+        weight_M = np.repeat(features.weight_S[sessions], [len(x_NF) for x_NF in x_parts])
+    return np.concatenate(x_parts), np.concatenate(target_parts), weight_M
 
 
 def _fit_ridge(
-    x_MF: _Matrix, y_M: _Matrix, seed: int, alive: Callable[[], None] = _idle
-) -> _Scorer:
+    x_MF: Matrix,
+    y_M: Matrix,
+    weight_M: Matrix | None,
+    seed: int,
+    alive: Callable[[], None] = _idle,
+) -> FittedModel:
     """A line, solved at once; nothing of it is drawn."""
     from sklearn.linear_model import Ridge
 
-    model = Ridge(alpha=_RIDGE_PENALTY * y_M.size).fit(x_MF, y_M)
-    return lambda x_NF: np.asarray(model.predict(x_NF), dtype=np.float64)
+    model = Ridge(alpha=_RIDGE_PENALTY * y_M.size).fit(x_MF, y_M, sample_weight=weight_M)
+    return Line(np.asarray(model.coef_, dtype=np.float64), float(model.intercept_))
 
 
 def _fit_lightgbm(
-    x_MF: _Matrix, y_M: _Matrix, seed: int, alive: Callable[[], None] = _idle
-) -> _Scorer:
+    x_MF: Matrix,
+    y_M: Matrix,
+    weight_M: Matrix | None,
+    seed: int,
+    alive: Callable[[], None] = _idle,
+) -> FittedModel:
     """Gradient-boosted trees (Ke et al., NeurIPS 2017), set for weak signals: slow and heavily bagged."""
     import lightgbm
 
@@ -198,17 +262,14 @@ def _fit_lightgbm(
         "num_threads": 2,
         "verbosity": -1,
     }
-    booster = lightgbm.train(
-        parameters,
-        lightgbm.Dataset(x_MF, y_M),
-        _LIGHTGBM_ROUNDS,
-        callbacks=[lambda _round: alive()],
-    )
-    return lambda x_NF: np.asarray(booster.predict(x_NF), dtype=np.float64)
+    rows = lightgbm.Dataset(x_MF, y_M, weight=weight_M)
+    each_round = [lambda _round: alive()]
+    return Trees(lightgbm.train(parameters, rows, _LIGHTGBM_ROUNDS, callbacks=each_round))
 
 
-FITS: dict[str, Callable[[_Matrix, _Matrix, int, Callable[[], None]], _Scorer]] = {
+FITS: dict[str, Callable[[Matrix, Matrix, Matrix | None, int, Callable[[], None]], FittedModel]] = {
     "ridge": _fit_ridge,
     "lightgbm": _fit_lightgbm,
 }
-"""Baseline -> fit of features ``[M, F]`` and targets ``[M]`` with a seed, and what to call in between."""
+"""Baseline -> fit of features ``[M, F]`` to targets ``[M]`` with weights ``[M]`` (None: equal), a seed, and
+what to call in between."""

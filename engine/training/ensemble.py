@@ -1,13 +1,13 @@
-"""The networks of a model package: their mean score of one session, and why it is what it is.
+"""The members of a model package: their score of one session, and why it is what it is.
 
 Always on the CPU, one thread, float32, one session at a time: the same window gives the same bits.
 """
 
-# Shape suffixes: M stocks, T sessions, F features, H horizons, E edges, R explained stocks, X left-out edges,
-# L rows of a network's batch, K neighbours of a row, A heads.
-import datetime as dt
+# Shape suffixes: M stocks, T sessions, F columns, H horizons, E edges, R explained stocks, X left-out edges,
+# L rows of a member's batch.
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -19,72 +19,54 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from engine.config import Config
-from engine.dataset.batch import Batch
 from engine.dataset.neighbours import neighbour_table
 from engine.errors import GateError, IntegrityError
+from engine.evaluation.blend import blend, centred_ranks, ranks_among
 from engine.model.atft_gat_fan import ATFTGATFAN, NETWORK
 from engine.model.build import build_model
+from engine.records.train import NETWORK as NETWORK_NAME
 from engine.runs.sink import NullSink
 from engine.signals.compose import Ranked
+from engine.signals.models import MemberFiles
 from engine.signals.window import DayWindow, Explained
 from engine.training.device import apply_mode, choose_device
+from engine.training.fitted import FittedModels
+from engine.training.members import (
+    PERCEPTRON,
+    FittedMember,
+    Member,
+    MemberScore,
+    MemberTold,
+    NetworkMember,
+    View,
+    hears_neighbours,
+    kind_of,
+    member_config,
+)
 from engine.training.snapshots import MODEL
-
-_TINY = 1e-12
-"""Added to a day's deviation, as in a walk-forward's mean over seeds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ensemble:
-    """One network a seed, in eval mode."""
+    """One member, whose score counts as it is, or several, whose ranks are averaged."""
 
-    networks: tuple[ATFTGATFAN, ...]
+    members: tuple[Member, ...]
 
     @classmethod
-    def load(
-        cls,
-        weights: Sequence[Path],
-        blocks: Sequence[Sequence[str]],
-        config: Config,
-        n_features: int,
-    ) -> Self:
-        """Weights of a package whose hashes were checked; others than the configuration's do not fit."""
+    def load(cls, members: Sequence[MemberFiles], config: Config, n_features: int) -> Self:
+        """Files of a package whose hashes were checked; others than the configuration's do not fit.
+
+        ``n_features``: columns of a stock's own.
+        """
         apply_mode("safe", choose_device("cpu", NullSink()), config.training.seed)
-        networks = []
-        for path, on in zip(weights, blocks, strict=True):
-            network = build_model(config, n_features)
-            try:
-                tensors = {k.removeprefix(MODEL): v for k, v in load_file(path).items()}
-                _require_network(tensors, path)
-                network.load_state_dict(tensors)
-            except (safetensors.SafetensorError, OSError, RuntimeError) as error:
-                raise IntegrityError(f"{path}: does not hold this network ({error})") from error
-            network.set_blocks(on)
-            networks.append(network.eval())
-        return cls(tuple(networks))
+        return cls(tuple(_load(member, config, n_features) for member in members))
 
     def rank(self, window: DayWindow, horizon: int) -> Ranked:
-        """Mean over networks of the scores, each standardised over the day's stocks."""
-        scores, deviations, alphas = [], [], []
-        _one_thread()
-        with torch.inference_mode():
-            batch = batch_of(window)
-            for network in self.networks:
-                output = network(batch)
-                score_MH = output.score_MH.numpy().astype(np.float64)
-                deviations.append(float(score_MH[:, horizon].std()))
-                scores.append(standardised(score_MH))
-                gate = output.gates.get("bypass")
-                alphas.append(None if gate is None else float(gate))
-        mean_MH: NDArray[np.float64] = np.mean(scores, axis=0)
-        return Ranked(
-            score_MH=mean_MH.astype(np.float32),
-            deviation=float(np.mean(deviations)),
-            alpha=tuple(alphas),
-        )
+        """The score of each stock: of the only member, or the blend of all."""
+        return _ranked(self._scores(window, horizon))
 
     def explain(self, window: DayWindow, horizon: int, rows_R: NDArray[np.int64]) -> Explained:
-        """Gradients, attention, and the score without each neighbour of the stocks ``rows_R``.
+        """Contributions, attention, and the score without each neighbour of the stocks ``rows_R``.
 
         A stock without one neighbour is a row more in the batch: a copy of the stock with its other edges.
         Nobody listens to a copy, so all of them are exact at once and the rest of the day is untouched.
@@ -93,18 +75,103 @@ class Ensemble:
         _, target_E = window.edge_index_2E
         edge_X = np.flatnonzero(np.isin(target_E, rows_R))
         wide = _with_copies(window, rows_R, edge_X)
-        base, edges = len(window.symbols), target_E.size
-        batch = batch_of(wide)
-        told = [_explain(network, batch, base, rows_R.size, horizon) for network in self.networks]
+        base = len(window.symbols)
+        told = [member.explain(wide, base, rows_R.size, horizon) for member in self.members]
         place_E = neighbour_table(wide.edge_index_2E, wide.edge_attr_EK, len(wide.symbols)).place_E
-        with np.errstate(invalid="ignore"):
-            attention_E = np.mean([weight for _, weight, _ in told], axis=0)[place_E[:edges]]
-        return Explained(
-            contribution_RF=np.mean([c for c, _, _ in told], axis=0),
-            attention_E=attention_E,
+        weights = [
+            one.attention[place_E[: target_E.size]] for one in told if one.attention is not None
+        ]
+        found = Explained(
+            contribution_RF=_mean_contribution(told),
+            attention_E=np.mean(weights, axis=0) if weights else np.full(target_E.size, np.nan),
             edge_X=edge_X,
-            score_X=np.mean([score for _, _, score in told], axis=0),
+            score_X=told[0].score_X,
         )
+        if len(self.members) == 1:
+            return found
+        scored = [one.score_MH[:, horizon] for one in self._scores(window, horizon)]
+        return replace(
+            found,
+            score_X=_blended_without(told, scored, target_E[edge_X]),
+            member_R={
+                member.name: centred_ranks(score_M.astype(np.float32))[rows_R]
+                for member, score_M in zip(self.members, scored, strict=True)
+            },
+        )
+
+    def _scores(self, window: DayWindow, horizon: int) -> list[MemberScore]:
+        _one_thread()
+        return [member.score(window, horizon) for member in self.members]
+
+
+def _ranked(scores: Sequence[MemberScore]) -> Ranked:
+    """The blend of the members; one alone keeps its scores.
+
+    The deviation is the geometric mean of theirs, so that a member that collapses takes it along.
+    """
+    K = len(scores)
+    whole = [one.score_MH for one in scores]
+    return Ranked(
+        score_MH=whole[0].astype(np.float32) if K == 1 else blend(whole),
+        deviation=math.prod(one.deviation for one in scores) ** (1.0 / K),
+        alpha=tuple(alpha for one in scores for alpha in one.alpha),
+    )
+
+
+def _mean_contribution(told: Sequence[MemberTold]) -> NDArray[np.float64]:
+    """Mean over members; one that does not see a column has nothing from it."""
+    widest = max(one.contribution_RF.shape[1] for one in told)
+    total_RF = np.zeros((told[0].contribution_RF.shape[0], widest))
+    for one in told:
+        total_RF[:, : one.contribution_RF.shape[1]] += one.contribution_RF
+    return total_RF / len(told)
+
+
+def _blended_without(
+    told: Sequence[MemberTold],
+    scored: Sequence[NDArray[np.float64]],
+    target_X: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Blended score of each left-out edge's target without it, ``[X]``."""
+    ranks = []
+    for one, score_M in zip(told, scored, strict=True):
+        day_M = score_M.astype(np.float32)
+        value_X = one.score_X.astype(np.float32)
+        rank_X = np.empty(value_X.size)
+        for x, target in enumerate(target_X.tolist()):
+            rank_X[x] = ranks_among(value_X[x : x + 1], np.delete(day_M, target))[0]
+        ranks.append(rank_X)
+    return np.asarray(np.nanmean(ranks, axis=0))
+
+
+def _load(files: MemberFiles, config: Config, n_features: int) -> Member:
+    """The models of one member, as they see a window."""
+    kind, own = kind_of(files.name), member_config(config, files.name)
+    if kind == NETWORK_NAME:
+        return NetworkMember(name=files.name, networks=_networks(files, own, n_features))
+    heard = np.dtype(config.features.dtype) if hears_neighbours(config) else None
+    view = View(last=True, heard=heard)
+    if kind == PERCEPTRON:
+        width = n_features * (2 if heard is not None else 1)
+        networks = _networks(files, own, width)
+        return NetworkMember(name=files.name, networks=networks, view=view)
+    models = FittedModels.read(files.paths[0])
+    return FittedMember(name=files.name, models=models, horizons=config.labels.horizons, view=view)
+
+
+def _networks(files: MemberFiles, config: Config, n_features: int) -> tuple[ATFTGATFAN, ...]:
+    networks = []
+    for path, on in zip(files.paths, files.blocks, strict=True):
+        network = build_model(config, n_features)
+        try:
+            tensors = {k.removeprefix(MODEL): v for k, v in load_file(path).items()}
+            _require_network(tensors, path)
+            network.load_state_dict(tensors)
+        except (safetensors.SafetensorError, OSError, RuntimeError) as error:
+            raise IntegrityError(f"{path}: does not hold this network ({error})") from error
+        network.set_blocks(on)
+        networks.append(network.eval())
+    return tuple(networks)
 
 
 def _require_network(tensors: Mapping[str, Tensor], path: Path) -> None:
@@ -123,32 +190,6 @@ def _one_thread() -> None:
     With two threads a gradient had other last bits, in a process that had run no such kernel before.
     """
     torch.set_num_threads(1)
-
-
-def standardised(score_MH: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scores ``[M, H]`` with mean 0 and deviation 1 within the day, at each horizon."""
-    deviation_H = score_MH.std(axis=0, ddof=1) if len(score_MH) > 1 else 1.0
-    return np.asarray((score_MH - score_MH.mean(axis=0)) / (deviation_H + _TINY))
-
-
-def batch_of(window: DayWindow) -> Batch:
-    """A batch of one day whose future is unknown.
-
-    Copied into torch's own memory, which starts at a multiple of 64 bytes: on numpy's the last bits of a
-    product depend on where the array happens to lie.
-    """
-    M = len(window.symbols)
-    unknown_M1 = torch.full((M, 1), torch.nan)
-    arrays = {"symbol_M": window.axis_M, "x_MTF": window.x_MTF, "mask_MT": window.mask_MT}
-    return Batch.of_rows(
-        dates=(dt.date.fromisoformat(window.date),),
-        sessions=(0,),
-        day_ptr=(0, M),
-        neighbours=neighbour_table(window.edge_index_2E, window.edge_attr_EK, M),
-        y_MH=unknown_M1,
-        target_MH=unknown_M1,
-        **{name: torch.from_numpy(array).clone() for name, array in arrays.items()},
-    )
 
 
 def _with_copies(
@@ -178,28 +219,3 @@ def _with_copies(
         edge_index_2E=np.stack([np.concatenate(sources), np.concatenate(targets)]),
         edge_attr_EK=window.edge_attr_EK[edge_L],
     )
-
-
-_Told = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
-
-
-def _explain(network: ATFTGATFAN, batch: Batch, base: int, explained: int, h: int) -> _Told:
-    """Contributions ``[R, F]``, attention of every place of the table, scores ``[X]`` without an edge."""
-    batch.x_MTF.requires_grad_()
-    batch.x_MTF.grad = None
-    output = network(batch)
-    score_L = output.score_MH[:, h]
-    day_M = score_L[:base].detach().double()
-    mean, deviation = day_M.mean(), day_M.std() + _TINY
-    own = slice(base, base + explained)
-    contribution_RF = np.zeros((explained, batch.x_MTF.shape[2]))
-    if explained:
-        (score_L[own].sum() / deviation.float()).backward()
-        assert batch.x_MTF.grad is not None
-        product = (batch.x_MTF.grad[own] * batch.x_MTF.detach()[own]).double()
-        contribution_RF = product.sum(dim=1).numpy()
-    weight = np.full(batch.heard_MK.numel(), np.nan)
-    if output.attention is not None:
-        weight = output.attention.weight_MKA.detach().double().mean(dim=2).flatten().numpy()
-    without_X = (score_L[base + explained :].detach().double() - mean) / deviation
-    return contribution_RF, weight, without_X.numpy()

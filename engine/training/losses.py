@@ -142,6 +142,7 @@ def combined_loss(
     ``base`` pinball or Huber, ``rank_ic`` 1 - soft Spearman, ``cs_ic`` 1 - Pearson, ``sharpe`` minus the
     Sharpe ratio, ``listnet``, ``student_t``; and, where the graph is on, ``attention_entropy``,
     ``edge_penalty`` and ``gate_penalty``. Terms of weight 0 beyond the first four are not computed.
+    Where days have weights, each day's terms are multiplied by its own and the Sharpe ratio by their mean.
     ``levels`` are the quantile levels of the heads. Float32 whatever the network computed in.
     """
     quantile_DNHQ = by_day(output.quantile_MHQ.float(), batch.row_DN)
@@ -165,6 +166,9 @@ def combined_loss(
         daily_DH["student_t"] = student_nll(score_DNH, shape_DNH2, target)
     daily_KDH = torch.stack(list(daily_DH.values()))
     sharpe_H = sharpe(portfolio_return(score_DNH, forward))
+    if batch.weight_D is not None:
+        daily_KDH = daily_KDH * batch.weight_D[:, None]
+        sharpe_H = sharpe_H * batch.weight_D.mean()
     weight_H = _constant(
         tuple(w / sum(config.horizon_weights) for w in config.horizon_weights), score_DNH
     )

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +16,7 @@ from engine.runs.events import (
     GatesLogged,
     GradientsLogged,
     GraphWorthLogged,
+    Noted,
     PhaseFinished,
     PhaseStarted,
     StepLogged,
@@ -123,7 +125,9 @@ def phase_started(
     )
 
 
-def phase_result(name: str, progress: Progress, best: Validation, horizon: int) -> PhaseResult:
+def phase_result(
+    name: str, blocks: Sequence[str], progress: Progress, best: Validation, horizon: int
+) -> PhaseResult:
     """The outcome of a phase by its best validation epoch, against the phase kept before it.
 
     It is kept if its daily RankIC is better by more than one standard error of the paired difference: of
@@ -136,6 +140,7 @@ def phase_result(name: str, progress: Progress, best: Validation, horizon: int) 
         gain, se = paired_difference(*days, lag=horizon)
     return PhaseResult(
         name=name,
+        blocks=tuple(blocks),
         epochs=progress.epoch_in_phase,
         best_epoch=best.epoch,
         rank_ic=best.rank_ic,
@@ -147,6 +152,16 @@ def phase_result(name: str, progress: Progress, best: Validation, horizon: int) 
         gain=gain,
         gain_se=se,
         kept=first or gain > se,
+        rate_scale=best.rate_scale,
+    )
+
+
+def not_kept(result: PhaseResult, lost: Sequence[str]) -> Noted:
+    """The line that a phase was rolled back, and which blocks went with it."""
+    text = f", without {', '.join(lost)}" if lost else ""
+    return Noted(
+        message=f"phase {result.name} gained {result.gain:+.4f} ± {result.gain_se:.4f}, "
+        f"not more than its error: rolled back{text}"
     )
 
 
@@ -183,6 +198,7 @@ def _judged(
         train_rank_ic=_mean(progress.train_ics),
         score_std_ratio=scored.std_ratio(h),
         graph=graph_worth(scored, config),
+        rate_scale=progress.chart.rate_scale,
     )
     event = EpochEvaluated(
         epoch=entry.epoch,

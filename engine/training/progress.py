@@ -27,6 +27,8 @@ class Validation(Struct, frozen=True, kw_only=True):
     """Deviation of the scores over that of the label."""
     graph: GraphWorth | None = None
     """What passed through the graph's edges; None while the graph was off."""
+    rate_scale: float = 1.0
+    """Factor on the learning rate then; below 1 after a rollback."""
 
 
 class Progress(Struct, kw_only=True):

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from engine.config import Config, PhaseConfig
 from engine.dataset.batch import Batch
-from engine.dataset.loader import epoch_steps, prefetch
+from engine.dataset.loader import prefetch, steps_of_epoch
 from engine.dataset.split import Split
 from engine.errors import GateError
 from engine.features.feature_set import FeatureSet
@@ -45,6 +45,7 @@ from engine.training.ema import WeightAverage
 from engine.training.machine import MachineProbe
 from engine.training.monitor import (
     Monitor,
+    not_kept,
     out_of_memory,
     phase_finished,
     phase_result,
@@ -85,7 +86,6 @@ class Trainer:
 
     def run(self, *, resume: bool = False) -> list[PhaseResult]:
         """Train through all phases; the model ends with the weights and blocks of the best one kept."""
-        phases = self.config.training.phases
         self._monitor = Monitor(
             config=self.config,
             features=self.features.features,
@@ -95,8 +95,8 @@ class Trainer:
         with open_pass(self.runtime) as self._pass:
             resumed = resume and self.snapshots.can_resume()
             stepper = self._restore() if resumed else None
-            while self.progress.phase < len(phases):
-                self._run_phase(phases[self.progress.phase], stepper)
+            while self.progress.phase < len(self._phases):
+                self._run_phase(self._phases[self.progress.phase], stepper)
                 stepper = None
         self.snapshots.load_weights("kept", self.model)
         self.model.set_blocks(self.progress.kept_blocks)
@@ -106,10 +106,9 @@ class Trainer:
         saved = self.snapshots.load_state("resume", self.model)
         self.progress = saved.progress
         self.sink.emit(Noted(message=f"resumed at step {self.progress.step}"))
-        phases = self.config.training.phases
         stepper = None
-        if saved.optimizer_state is not None and self.progress.phase < len(phases):
-            stepper = self._begin(phases[self.progress.phase])
+        if saved.optimizer_state is not None and self.progress.phase < len(self._phases):
+            stepper = self._begin(self._phases[self.progress.phase])
             saved.restore_phase(self.model, stepper.optimizer, self._average)
         saved.restore_rng()
         return stepper
@@ -139,6 +138,10 @@ class Trainer:
         return stepper
 
     # ---- phases --------------------------------------------------------------------------------
+
+    @property
+    def _phases(self) -> Sequence[PhaseConfig]:
+        return self.config.training.phases
 
     def _begin(self, phase: PhaseConfig) -> Stepper:
         """Switch the phase's blocks on, give them gradient, and start its optimiser."""
@@ -182,25 +185,26 @@ class Trainer:
             stepper = self._begin(phase)
             self._save("healthy", stepper)
         self.sink.emit(StageStarted(stage="train"))
-        while self.progress.epoch_in_phase < phase.epochs and not self._out_of_patience(phase):
+        while not self._is_over(phase):
             try:
                 self._run_epoch(phase, stepper)
             except RollBack as asked:
                 stepper = self._roll_back(phase, by_hand=asked.by_hand)
         self._finish_phase(phase)
 
-    def _out_of_patience(self, phase: PhaseConfig) -> bool:
+    def _is_over(self, phase: PhaseConfig) -> bool:
+        """Whether all its epochs are done, or too many since the best one."""
         best, history = self.progress.best, self.progress.history
-        if best is None or not history:
-            return False
-        return history[-1].epoch - best.epoch >= phase.patience
+        impatient = best and history and history[-1].epoch - best.epoch >= phase.patience
+        return self.progress.epoch_in_phase >= phase.epochs or bool(impatient)
 
     def _finish_phase(self, phase: PhaseConfig) -> None:
         """Keep the phase's best epoch if it beats the phase kept before, else roll back to that."""
         state, best = self.progress, self.progress.best
         blocks = self._blocks_of(phase)
         if best is not None:
-            result = phase_result(phase.name, state, best, self.config.training.score_horizon)
+            h = self.config.training.score_horizon
+            result = phase_result(phase.name, blocks, state, best, h)
             state.results.append(result)
             self.sink.emit(phase_finished(result, state.phase))
             if result.kept:
@@ -212,13 +216,11 @@ class Trainer:
                 self.snapshots.load_weights("kept", self.model)
                 new = [block for block in blocks if block not in state.kept_blocks]
                 state.rejected_blocks = [*state.rejected_blocks, *new]
-                text = f", without {', '.join(new)}" if new else ""
-                self.sink.emit(
-                    Noted(
-                        message=f"phase {phase.name} gained {result.gain:+.4f} ± {result.gain_se:.4f}, "
-                        f"not more than its error: rolled back{text}"
-                    )
-                )
+                self.sink.emit(not_kept(result, new))
+        self._next_phase()
+
+    def _next_phase(self) -> None:
+        state = self.progress
         self.progress = replace(
             state,
             phase=state.phase + 1,
@@ -233,15 +235,13 @@ class Trainer:
 
     # ---- epochs and steps ----------------------------------------------------------------------
 
+    def _epoch_steps(self) -> list[tuple[int, ...]]:
+        """Sessions of each step of the current epoch."""
+        return steps_of_epoch(self.config.training, self.split.train, self.progress.epoch)
+
     def _run_epoch(self, phase: PhaseConfig, stepper: Stepper) -> None:
         state, training = self.progress, self.config.training
-        steps = epoch_steps(
-            self.split.train,
-            stride=training.day_stride,
-            days_per_step=training.days_per_step,
-            seed=training.seed,
-            epoch=state.epoch,
-        )
+        steps = self._epoch_steps()
         total = phase.epochs * len(steps)
         peak = training.learning_rate * phase.learning_rate_scale * state.chart.rate_scale
         started = time.perf_counter()

@@ -47,7 +47,10 @@ def answer(name: str) -> dict[str, Any]:
 def test_commands_answer_as_they_did(workspace: Path, words: str, name: str) -> None:
     done = atft_here(workspace, *words.split(), "--json")
     assert done.code == 0, done.err
-    assert done.json == answer(name)
+    told = done.json
+    if name == "champion":
+        assert told.pop("trained_to") == told["splits"]["train"]["last"], "what its package says"
+    assert told == answer(name)
 
 
 def test_a_run_is_shown_as_it_was(workspace: Path) -> None:

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 import torch
 
-from engine.runs.events import Noted, RunEvent, RunFinished, StepLogged
+from engine.runs.events import CheckpointSaved, Noted, RunEvent, RunFinished, StepLogged
 from engine.runs.lines import decode
 from engine.runs.store import Run, RunStore
 from engine.training.checkpoint import load_checkpoint
@@ -27,6 +27,7 @@ CHANGES = (
     "training.averaging=ema",
 )
 TRAIN = ("train", "--mode", "safe", *SETTINGS, *(w for c in CHANGES for w in ("--set", c)))
+REFITTED = "checkpoints/refit/resume"
 LAST_WORDS = (
     "best", "test", "phases", "horizons", "kept_blocks", "score_std_ratio", "steps", "monitors",
     "scoreboard", "graph_worth", "blocks_worth",
@@ -87,6 +88,31 @@ def test_kill_9_in_mid_epoch_then_resume_equals_an_unbroken_run_bit_for_bit(
     notes = [event.message for event in seen if isinstance(event, Noted)]
     # Killed before the first checkpoint, it starts over; later it must not.
     assert any("resumed at step" in note for note in notes) == (kill_after > 1)
+
+
+@pytest.mark.slow
+def test_kill_9_in_the_refit_then_resume_equals_an_unbroken_run_bit_for_bit(market: Path) -> None:
+    words = ("train", "--mode", "safe", *SETTINGS, "--set", "training.refit=true", "--quiet")
+    done = atft(market, *words, "--json")
+    assert done.code == 0, done.err
+    unbroken = RunStore(market / "runs").open(done.json["run_id"])
+    process, run = start_run(market, *words)
+    wait_for_event(
+        run.events_path, lambda e: isinstance(e, CheckpointSaved) and run.path(REFITTED).exists()
+    )
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not run.path("train.json").exists()
+    done = atft(market, "train", "--resume", run.id, "--json", "--quiet")
+    assert done.code == 0, done.err
+    assert_same_result(run, unbroken)
+    a, b = (load_checkpoint(r.path(REFITTED).parent, "kept") for r in (run, unbroken))
+    assert all(torch.equal(a.tensors[name], b.tensors[name]) for name in a.tensors)
+    notes = [event.message for event in run.events() if isinstance(event, Noted)]
+    assert sum(note.startswith("refit of ") for note in notes) == 2
+    assert sum(note.startswith("resumed at step") for note in notes) == 2, (
+        "the chosen fit only reads"
+    )
 
 
 @pytest.mark.slow

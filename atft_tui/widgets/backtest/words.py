@@ -23,6 +23,8 @@ from engine.records.backtest import (
 )
 
 _SHOWN = {
+    "blend": "blend",
+    "network": "network",
     "lightgbm": "LightGBM",
     "mlp": "MLP",
     "ridge": "ridge",

@@ -144,11 +144,15 @@ def split(facts: Facts) -> Section:
     ]
     gap, folds = splits.embargo_sessions, len(facts.train.folds)
     last = f"The last of {folds} folds; " if folds > 1 else ""
+    again = (
+        f" After validation had chosen, the models were fitted again on all labelled days to "
+        f"{splits.trained_to}; the scores of the test days are theirs."
+    )
     return Section(
         title="Split, purge and embargo",
         chart=charts.timeline(spans, gap=gap, title="Train, validation and test, in sessions"),
         caption=f"{last}{gap} sessions between two parts belong to none, so that no label reaches into the "
-        "next. Bars to scale, numbers are sessions.",
+        f"next. Bars to scale, numbers are sessions.{again if splits.refitted else ''}",
     )
 
 

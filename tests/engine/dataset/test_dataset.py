@@ -11,7 +11,7 @@ from engine.config import SplitConfig
 from engine.dataset.batch import Batch, make_batch, targets
 from engine.dataset.loader import epoch_steps, prefetch
 from engine.dataset.neighbours import SOFT_RANK_NAMES, neighbour_table, sampled_rows
-from engine.dataset.split import inner_folds, single_split, walk_forward
+from engine.dataset.split import inner_folds, refit_split, single_split, walk_forward
 from engine.errors import DataError
 from tests.conftest import World
 
@@ -69,6 +69,22 @@ def test_inner_folds_never_touch_a_test_day_or_its_labels(
     assert np.array_equal(days, np.arange(days[0], outer.validation[-1] + 1)), "without a gap"
     trains = [fold.split.train.size for fold in made]
     assert trains == sorted(trains)
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(0, None), (100, 100)])
+def test_a_refit_learns_every_labelled_day_up_to_the_embargo(
+    world: World, limit: int, expected: int | None
+) -> None:
+    """All from the first training day on, or so many of the newest; the test's days are the same."""
+    config = world.config.split.model_copy(update={"train_sessions": limit})
+    split = single_split(world.features, config, 10)
+    longer = refit_split(world.features, split, config, 10)
+    first, last = int(world.split.train[0]), int(split.validation[-1])
+    days = np.arange(first, last + 1)[-(expected or 10_000) :]
+    assert longer.train.tolist() == days.tolist(), "those of the embargo too"
+    assert longer.validation.size == 0
+    assert longer.test.tolist() == split.test.tolist()
+    assert_purged([longer.train, longer.test], 20)
 
 
 def test_inner_folds_that_do_not_fit_say_what_is_needed(world: World) -> None:

@@ -5,7 +5,7 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from engine.dataset.heard import neighbour_means, with_neighbours
+from engine.dataset.heard import edges_among, neighbour_means, with_neighbours
 from engine.features import feature_set
 from engine.graph.graph import Graph
 from tests.conftest import World
@@ -21,15 +21,17 @@ X_NF = np.array([[1, -1], [2, 4], [6, 0], [3, 5]], np.float16)
 
 
 def test_a_stock_gets_the_mean_of_those_it_listens_to_and_0_without_any() -> None:
-    means_NF = neighbour_means(X_NF, np.ones(4, bool), GRAPH)
+    means_NF = neighbour_means(X_NF, GRAPH.edge_index_2E)
     np.testing.assert_array_equal(means_NF, [[4, 2], [3, 5], [0, 0], [1, -1]])
 
 
 def test_who_left_the_universe_since_the_graph_was_built_is_neither_heard_nor_listens() -> None:
     """Without 2 the mean of 0 is that of 1 alone; without 3 nobody is left for 1."""
-    means_NF = neighbour_means(X_NF, np.array([True, True, False, True]), GRAPH)
+    without_2 = edges_among(GRAPH, np.array([True, True, False, True]))
+    means_NF = neighbour_means(X_NF, without_2)
     np.testing.assert_array_equal(means_NF, [[2, 4], [3, 5], [0, 0], [1, -1]])
-    means_NF = neighbour_means(X_NF, np.array([True, True, True, False]), GRAPH)
+    without_3 = edges_among(GRAPH, np.array([True, True, True, False]))
+    means_NF = neighbour_means(X_NF, without_3)
     np.testing.assert_array_equal(means_NF, [[4, 2], [0, 0], [0, 0], [0, 0]])
 
 

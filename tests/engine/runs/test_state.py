@@ -6,12 +6,15 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engine.runs.events import (
+    Advanced,
     EpochEvaluated,
     FoldStarted,
     PhaseFinished,
     PhaseStarted,
     PlanMade,
     RunEvent,
+    RunFinished,
+    StageStarted,
     StepLogged,
 )
 from engine.runs.fold import _MAX_EPOCHS, _MAX_LOG, fold
@@ -97,6 +100,32 @@ def test_a_phase_without_epochs_is_skipped_and_counts_nothing() -> None:
     log = [line.text for line in state.log]
     assert f"phase 0 {PHASES[0]}: all blocks off" in log
     assert f"phase 1 {PHASES[1]}: skipped, no epochs" in log
+
+
+def test_a_refit_is_the_second_half_of_a_network_and_its_time_counts() -> None:
+    """Half of the refit is three quarters of the network; ten seconds between its steps are training."""
+    plan = replace(next(e for e in EVENTS if isinstance(e, PlanMade)), refit=True)
+    at = "2026-01-05T10:00:{:02}+00:00"
+    first = [
+        plan if isinstance(e, PlanMade) else e for e in EVENTS if not isinstance(e, RunFinished)
+    ]
+    before = fold(first)
+    assert before.network_share == pytest.approx(0.5)
+    refit = [
+        StageStarted(stage="refit"),
+        *(
+            Advanced(stage="refit", done=done, total=40, at=at.format(second))
+            for done, second in ((10, 0), (20, 10))
+        ),
+    ]
+    began, state = fold(refit[:2], before), fold(refit, before)
+    assert state.network_share == pytest.approx(0.75)
+    assert state.training_seconds == pytest.approx(began.training_seconds + 10.0)
+    assert (state.epochs, state.steps, state.phases) == (before.epochs, before.steps, before.phases)
+    done = [Advanced(stage="refit", done=40, total=40), StageStarted(stage="predict")]
+    assert fold(done, state).network_share == 1.0
+    other = FoldStarted(fold=1, folds=2, seed=1)
+    assert fold([other], state).refit_share == 0.0
 
 
 def _begun(phase: int, epochs: int) -> PhaseStarted:

@@ -71,8 +71,8 @@ def test_the_worst_light_is_the_verdict() -> None:
         ("audit", {"age": 64}, "audit", "HOLD"),
         ("audit_session", {"leaks": ["features: tomorrow"]}, "audit_session", "STOP"),
         ("audit_session", {"columns": 0}, "audit_session", "HOLD"),
-        ("model", {"age": 127}, "model_age", "HOLD"),
-        ("model", {"age": 253}, "model_age", "STOP"),
+        ("model", {"age": 675}, "model_age", "HOLD"),
+        ("model", {"age": 1349}, "model_age", "STOP"),
         ("drift", {"beta": [2.0, 0.1, 0.2, 0.1, 500.0]}, "drift_features", "STOP"),
         ("live", {"rank_ic": -0.02}, "live_rank_ic", "HOLD"),
         ("live", {"rank_ic": -0.02, "sessions": 19}, "live_rank_ic", "TRADE"),
@@ -151,7 +151,7 @@ def test_a_failed_or_missing_audit_a_stale_champion_and_too_much_turnover(desk: 
     assert (done.exit_code, bool(done.json["seal"])) == (6, True)
     write_json(path, passed | {"rules": "of another configuration"})
     changes = {
-        "signals.max_model_age": 1, "signals.max_turnover": 0.001,
+        "signals.max_model_age": 100, "signals.max_turnover": 0.001,
         "signals.max_cost_bps": 0.001, "backtest.initial_cash": 1e9,
     }  # fmt: skip
     desk.next_day()

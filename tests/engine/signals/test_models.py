@@ -68,7 +68,7 @@ def test_a_run_gives_one_package_and_a_damaged_one_is_refused(desk: Desk) -> Non
     actions = [entry.action for entry in desk.models.history().history]
     assert actions == ["promoted", "promoted" if fine else "refused"]
     assert desk.models.require_champion().id == first.id
-    weights = first.weights()[0]
+    weights = first.members()[0].paths[0]
     content = bytearray(weights.read_bytes())
     content[-5] ^= 1
     weights.write_bytes(bytes(content))
@@ -86,7 +86,8 @@ def test_a_package_names_the_market_of_the_data_and_another_one_is_refused(desk:
     assert package(desk.context(), run).config().data.market == "synthetic"
 
     as_before = right.config().model_copy(update={"data": DataConfig(market="us")})
-    wrong = desk.models.pack(right.weights(), as_before, as_json(right.facts), right.reference())
+    files = {path.name: path for path in right.members()[0].paths}
+    wrong = desk.models.pack(files, as_before, as_json(right.facts), right.reference())
     desk.models.record("promoted", wrong.id, at=NOON, run=run.id)
     desk.next_day()
     with pytest.raises(

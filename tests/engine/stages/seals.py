@@ -46,7 +46,9 @@ def model_of(workspace: Path, content: bytes = b"weights") -> Model:
         "last_session": "2026-11-02", "score_horizon": 5, "test": record.as_json(test),
     }  # fmt: skip
     reference = Reference(features={"momentum": noise}, scores=noise, deviation=1.0, sessions=1)
-    return ModelStore(workspace / "models").pack([weights], Config(), facts, reference)
+    return ModelStore(workspace / "models").pack(
+        {"seed-1.safetensors": weights}, Config(), facts, reference
+    )
 
 
 def seal_of(

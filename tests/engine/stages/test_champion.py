@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors import GateError, UsageError
+from engine.records.champion import ModelFacts
+from engine.records.rank_ic import RankICSummary
 from engine.signals.models import ModelStore
 from engine.stages.sealed import champion
 from tests.engine.stages.seals import NOON, context_of, model_of
@@ -27,6 +29,27 @@ def test_the_champion_is_shown_with_its_figures(tmp_path: Path) -> None:
     assert (done.json["model"], done.json["run_id"]) == (model.id, "run-1")
     assert done.json["splits"]["validation"]["last"] == "2026-06-30"
     assert done.json["test"]["null_band"] == 0.01
+
+
+def test_a_model_has_learned_to_its_last_training_day_unless_it_was_refitted(
+    tmp_path: Path,
+) -> None:
+    """A package of before names only its spans; of a refit the embargo before the test is seen too."""
+
+    def facts(**trained_to: str) -> ModelFacts:
+        spans: dict[str, object] = {
+            "train": {"last": "2025-12-01"},
+            "validation": {"first": "2026-01-05", "last": "2026-06-30"},
+            "test": {"first": "2026-08-03"},
+            **trained_to,
+        }
+        return ModelFacts(splits=spans, last_session="2026-11-02", test=RankICSummary(rank_ic=0.02))
+
+    plain, refit = facts(), facts(trained_to="2026-06-30")
+    assert (plain.trained_to, refit.trained_to) == ("2025-12-01", "2026-06-30")
+    days = ("2026-06-30", "2026-07-01", "2026-07-31", "2026-08-03")
+    assert [plain.has_seen(day) for day in days] == [True, False, False, False]
+    assert [refit.has_seen(day) for day in days] == [True, True, True, False]
 
 
 def test_a_rollback_goes_to_the_model_before_and_is_written_down(tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ import torch
 
 from engine.config.file import override
 from engine.data.load import StoredPanel
-from engine.dataset.split import Fold, Split
+from engine.dataset.split import Fold, Split, refit_split
 from engine.errors import ConfigError, Interrupted
 from engine.evaluation.rank_ic import rank_ic
 from engine.features.feature_set import FeatureSet
+from engine.files import digest
 from engine.model.build import build_model
 from engine.runs.events import Advanced, ControlAnswered, RunEvent
 from engine.runs.launch import ControlFiles
@@ -24,11 +25,12 @@ from engine.runs.store import Run
 from engine.stages.context import StageContext, Stop, StopFlag
 from engine.stages.fit import score_seeds
 from engine.stages.identity import identity
-from engine.stages.load import Dataset
-from engine.stages.rivals import PERCEPTRON, hearing, perceptron, score_rivals
+from engine.stages.load import Dataset, as_taught
+from engine.stages.rivals import hearing, score_rivals
 from engine.training import baselines
 from engine.training.baselines import count_fits
 from engine.training.device import Runtime
+from engine.training.members import PERCEPTRON, perceptron
 from engine.training.scoring import score_days
 from tests.conftest import World
 from tests.engine.training.test_planted import StopAfter
@@ -97,6 +99,17 @@ def bench(world: World, tmp_path: Path) -> Bench:
 @pytest.fixture(scope="module")
 def frame(world: World, tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
     return Bench(world, tmp_path_factory.mktemp("rivals")).scores()
+
+
+@dataclass(frozen=True)
+class WithRefit:
+    """Asks to stop once a refit has written its first checkpoint."""
+
+    run: Run
+
+    @property
+    def requested(self) -> bool:
+        return any(self.run.path("checkpoints").glob("*/refit/resume"))
 
 
 def of(frame: pl.DataFrame, name: str) -> pl.DataFrame:
@@ -202,6 +215,39 @@ def test_the_switch_belongs_to_no_network(bench: Bench, world: World) -> None:
     assert identity(on, bench.dataset()) == identity(off, bench.dataset())
 
 
+def test_a_refit_after_it_changes_no_network_and_weights_of_days_do(
+    bench: Bench, world: World
+) -> None:
+    def of_config(**changes: object) -> dict[str, object]:
+        dotted = {key.replace("__", "."): value for key, value in changes.items()}
+        return identity(override(world.config, dotted, origin="test"), bench.dataset())
+
+    assert of_config(training__refit=True) == of_config()
+    assert of_config(training__recency_half_life=250) != of_config()
+    known = world.config.training.model_dump(
+        mode="json", exclude={"device", "rivals_hear_neighbours", "refit", "recency_half_life"}
+    )
+    rules = {
+        "training": known,
+        "loss": world.config.loss.model_dump(mode="json"),
+        "split": world.config.split.model_dump(mode="json"),
+    }
+    assert of_config()["training"] == digest(rules), "weights of before these keys still fit"
+
+
+def test_a_refit_on_permuted_labels_learns_no_true_one(bench: Bench, world: World) -> None:
+    """Those of the embargo between training and validation days are learned too; the test keeps its own."""
+    changes = {"training.permute_labels": True, "training.refit": True}
+    config = override(world.config, changes, origin="test")
+    longer = refit_split(world.features, world.split, config.split, config.universe.min_names)
+    dealt = as_taught(bench.dataset(), longer, config).features.forward_return_SNH
+    for session in range(int(world.split.train[0]), int(world.features.dates_S.size)):
+        same = np.array_equal(
+            dealt[session], world.features.forward_return_SNH[session], equal_nan=True
+        )
+        assert same == (session > world.split.validation[-1])
+
+
 def test_its_training_tells_progress_and_answers_and_nothing_else(bench: Bench) -> None:
     """Its epochs, steps and checkpoints would be taken for the network's."""
     run = bench.run()
@@ -241,6 +287,37 @@ def test_stopped_in_its_training_it_goes_on_to_the_same_bits(
     assert any(name.startswith("resume") for name in saved)
     assert not run.path("folds/mlp-fold-0-seed-1.parquet").exists()
     assert bench.scores(run=run).equals(frame, null_equal=True)
+
+
+def test_with_a_refit_test_scores_are_learned_up_to_the_embargo_and_validation_scores_are_not(
+    bench: Bench, world: World, frame: pl.DataFrame
+) -> None:
+    """Ridge and LightGBM learn the longer span at once; the perceptron chooses first. Cut off in its refit it
+    goes on to the same bits.
+    """
+    run = bench.run()
+    with pytest.raises(Interrupted, match="mlp-fold-0-seed-1"):
+        bench.scores(run=run, stop=WithRefit(run), training__refit=True)
+    again = bench.scores(run=run, training__refit=True)
+    for part in ("validation", "test"):
+        rows = pl.col("split") == part
+        for name in (*baselines.RULES, "ridge", "lightgbm", PERCEPTRON):
+            same = (
+                of(again, name).filter(rows).equals(of(frame, name).filter(rows), null_equal=True)
+            )
+            assert same == (part == "validation" or name in baselines.RULES), (name, part)
+    config = override(world.config, {"training.refit": True}, origin="test")
+    longer = refit_split(world.features, world.split, config.split, config.universe.min_names)
+    alone = baselines.compute_baselines(
+        as_taught(bench.dataset(), longer, config).features,
+        longer,
+        config=config,
+        parts=("test",),
+        sink=NullSink(),
+    )
+    test = pl.col("split") == "test"
+    for name in ("ridge", "lightgbm"):
+        assert of(again, name).filter(test).equals(of(alone, name), null_equal=True)
 
 
 def test_a_label_neutral_to_an_unknown_feature_is_refused_for_all(bench: Bench) -> None:

@@ -62,7 +62,7 @@ def test_a_damaged_model_is_the_fault_of_its_signals_only(tmp_path: Path) -> Non
     assert good.id != bad.id
     for day, model in zip(DAYS, (good, bad, good), strict=True):
         seal_of(tmp_path, day, model.id)
-    bad.weights()[0].write_bytes(b"other weight!")
+    bad.members()[0].paths[0].write_bytes(b"other weight!")
     done = verify(context_of(tmp_path), session=None)
     assert [bool(row["error"]) for row in done.json["signals"]] == [False, True, False]
     assert "seed-1" in done.json["signals"][1]["error"]

@@ -32,7 +32,6 @@ from engine.records.train import (
 from engine.records.worth import GraphWorth, Worth
 from engine.stages.demo import DemoAnswer, _quick, _without_graph
 from engine.stages.fit import mean_scores
-from engine.stages.load import uses_graph
 from engine.stages.predict import _between, _names
 from engine.stages.text import table, training_text
 from engine.stages.train import _headline
@@ -184,11 +183,11 @@ def test_a_simple_model_takes_the_place_of_the_network_with_the_horizons_it_has(
             "score_1": [float("nan"), 1.0], "score_5": [2.0, 3.0],
         }
     )  # fmt: skip
-    scores, others = _take(table, "ridge")
+    scores, others = _take(table, "ridge", Config())
     assert scores.columns == ["date", "symbol", "score_5"]
     assert others["name"].to_list() == ["rule"]
     with pytest.raises(UsageError, match="no such model"):
-        _take(table, "oracle")
+        _take(table, "oracle", Config())
 
 
 def test_the_mean_over_networks_is_of_scores_standardised_within_the_day() -> None:
@@ -212,6 +211,17 @@ def test_embargoed_days_count_with_the_part_before_them() -> None:
     assert _names(DATES, spans).tolist() == ["train"] * 2 + ["validation"] * 2 + ["test"] * 2
 
 
+def test_all_days_before_the_test_are_training_days_of_a_refit() -> None:
+    spans = Spans(
+        train=Span(last="2026-01-05"),
+        validation=Span(first="2026-01-07"),
+        test=Span(first="2026-01-09"),
+        trained_to="2026-01-07",
+    )
+    assert spans.refitted
+    assert _names(DATES, spans).tolist() == ["train"] * 4 + ["test"] * 2
+
+
 def test_days_to_score_are_the_usable_ones_between_both_ends() -> None:
     usable, first = np.array([1, 2, 4, 5]), np.datetime64("2026-01-09")
     assert _between(DATES, usable, None, None, first).tolist() == [4, 5]
@@ -225,8 +235,8 @@ def test_days_to_score_are_the_usable_ones_between_both_ends() -> None:
 def test_the_demo_without_the_graph_is_the_same_network_without_its_graph() -> None:
     config = Config()
     plain = _without_graph(config)
-    assert uses_graph(config)
-    assert not uses_graph(plain)
+    assert config.uses_graph
+    assert not plain.uses_graph
     assert set(config.model.blocks) - set(plain.model.blocks) == {"gat", "bypass"}
     quick = _quick(override(config, {"data.synthetic.n_symbols": 500}, origin="test"))
     assert quick.data.synthetic.n_symbols == 80

@@ -13,6 +13,7 @@ from engine.errors import Interrupted
 from engine.evaluation.rank_ic import rank_ic_series
 from engine.runs.events import Noted
 from engine.runs.sink import ListSink, NullSink
+from engine.stages.load import recency_weights
 from engine.training import baselines
 from engine.training.baselines import (
     FITS,
@@ -83,7 +84,7 @@ def test_they_learn_the_target_of_the_network(world: World) -> None:
     """Of the same day, bit for bit; what `FeatureSet.neutral` names is no part of it."""
     taught = replace(world.features, neutral=("beta_60", "volatility_20"))
     train = world.split.train[-1:]
-    x_MF, target_MH = _training_rows(taught, train, 1)
+    x_MF, target_MH, _ = _training_rows(taught, train, 1)
     batch = make_batch(taught, None, train.tolist(), world.config.split.window)
     np.testing.assert_array_equal(target_MH, batch.target_MH.numpy())
     np.testing.assert_array_equal(x_MF, batch.x_MTF[:, -1].numpy())
@@ -103,13 +104,53 @@ def test_ridge_does_not_learn_what_its_label_is_neutral_to(world: World) -> None
     weights = {}
     for neutral in ((), ("beta_60",)):
         known = replace(world.features, forward_return_SNH=returns_SNH, neutral=neutral)
-        x_MF, target_MH = _training_rows(known, world.split.train, 1)
+        x_MF, target_MH, _ = _training_rows(known, world.split.train, 1)
         kept_M = np.isfinite(target_MH[:, 0])
-        predict = _fit_ridge(x_MF[kept_M][:, [b, c]], target_MH[kept_M, 0], 1)
-        zero, one_b, one_c = predict(np.array([[0, 0], [1, 0], [0, 1]], np.float32))
+        line = _fit_ridge(x_MF[kept_M][:, [b, c]], target_MH[kept_M, 0], None, 1)
+        zero, one_b, one_c = line.score(np.array([[0, 0], [1, 0], [0, 1]], np.float32))
         weights[neutral] = (one_b - zero, one_c - zero)
     assert weights[()][0] > 2 * weights[()][1] > 0
     assert abs(weights[("beta_60",)][0]) < 0.1 * weights[("beta_60",)][1]
+
+
+def test_a_row_of_twice_the_weight_is_two_rows(world: World) -> None:
+    """Ridge on rows of weights 1 and 2, scaled to mean 1, is ridge with the second one written twice."""
+    rng = np.random.default_rng(0)
+    x_MF, y_M = rng.normal(size=(40, 3)).astype(np.float32), rng.normal(size=40).astype(np.float32)
+    weight_M = np.repeat([1.0, 2.0], 20).astype(np.float32)
+    twice_M = np.concatenate([np.arange(40), np.arange(20, 40)])
+    ours = _fit_ridge(x_MF, y_M, weight_M / weight_M.mean(), 1)
+    theirs = _fit_ridge(x_MF[twice_M], y_M[twice_M], None, 1)
+    np.testing.assert_allclose(ours.score(x_MF), theirs.score(x_MF), atol=1e-5)
+
+
+def test_older_days_count_less_for_both(world: World) -> None:
+    """Half the weight at one half-life before the last day; rows have the weight of their day."""
+    train = world.split.train
+    weight_S = recency_weights(world.features.dates_S.size, train, 20)
+    assert weight_S is not None
+    assert weight_S[train[-1]] == pytest.approx(2 * weight_S[train[-21]])
+    assert weight_S[train].mean() == pytest.approx(1.0)
+    assert recency_weights(9, np.arange(5), 0) is None
+    weighted = replace(world.features, weight_S=weight_S)
+    sessions = train[[0, -1]]
+    counts = [int(world.features.member_SN[session].sum()) for session in sessions]
+    weight_M = _training_rows(weighted, sessions, 1)[2]
+    np.testing.assert_array_equal(weight_M, np.repeat(weight_S[sessions], counts))
+    frames = [
+        compute_baselines(
+            features, world.split, config=world.config, parts=("test",), sink=NullSink()
+        )
+        for features in (
+            weighted,
+            replace(weighted, weight_S=np.ones_like(weight_S)),
+            world.features,
+        )
+    ]
+    for name in FITS:
+        ours, ones, plain = (frame.filter(pl.col("name") == name)["score_5"] for frame in frames)
+        assert not ours.equals(plain), name
+        np.testing.assert_allclose(ones, plain, atol=1e-5)
 
 
 def test_more_seeds_are_more_models_whose_mean_is_the_score(

@@ -6,13 +6,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
+from scipy.stats import rankdata
 
 from engine.dataset.batch import TENSORS, make_batch
+from engine.dataset.heard import with_neighbours
 from engine.errors import GateError
+from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.model.build import build_model
+from engine.signals.models import MemberFiles
 from engine.signals.window import DayWindow, assemble, day_slice, edge_slice
-from engine.training.ensemble import Ensemble, batch_of, standardised
+from engine.training.ensemble import Ensemble
+from engine.training.fitted import FittedModels, Line
+from engine.training.members import FittedMember, NetworkMember, View, batch_of, standardised
 from engine.training.snapshots import MODEL
 from tests.conftest import World
 
@@ -31,7 +38,13 @@ def ensemble(world: World, seeds: int = 2) -> Ensemble:
     for seed in range(seeds):
         torch.manual_seed(seed)
         networks.append(build_model(world.config, len(world.features.features)).eval())
-    return Ensemble(tuple(networks))
+    return Ensemble((NetworkMember(networks=tuple(networks)),))
+
+
+def networks_of(made: Ensemble) -> tuple[ATFTGATFAN, ...]:
+    (member,) = made.members
+    assert isinstance(member, NetworkMember)
+    return member.networks
 
 
 def test_slices_give_the_batch_that_training_sees(world: World) -> None:
@@ -51,7 +64,7 @@ def test_the_score_is_the_mean_of_standardised_scores(world: World) -> None:
     both = ensemble(world)
     ranked = both.rank(window, H)
     with torch.inference_mode():
-        raw = [n(batch_of(window)).score_MH.double().numpy() for n in both.networks]
+        raw = [n(batch_of(window)).score_MH.double().numpy() for n in networks_of(both)]
     by_hand = np.mean([(x - x.mean(axis=0)) / x.std(axis=0, ddof=1) for x in raw], axis=0)
     np.testing.assert_allclose(ranked.score_MH, by_hand, atol=1e-5)
     assert np.isclose(ranked.deviation, np.mean([x[:, H].std() for x in raw]))
@@ -76,7 +89,7 @@ def test_a_score_without_a_neighbour_is_that_of_a_graph_without_the_edge(world: 
     one = ensemble(world, 1)
     told = one.explain(window, H, np.array([5, 20]))
     assert told.edge_X.size == 6
-    network = one.networks[0]
+    network = networks_of(one)[0]
     with torch.inference_mode():
         full = network(batch_of(window)).score_MH[:, H].double().numpy()
         for edge, score in zip(told.edge_X, told.score_X, strict=True):
@@ -105,19 +118,20 @@ def test_weights_of_another_network_are_refused_in_clear_words(
     world: World, tmp_path: Path
 ) -> None:
     """Those of version 1 had other parts and no number."""
-    network = ensemble(world, 1).networks[0]
+    network = networks_of(ensemble(world, 1))[0]
     tensors = {MODEL + name: value for name, value in network.state_dict().items()}
     path, n_features = tmp_path / "seed-1.safetensors", len(world.features.features)
     save_file(tensors, path)
-    loaded = Ensemble.load([path], [sorted(network.blocks)], world.config, n_features)
+    files = MemberFiles(name="network", paths=(path,), blocks=(tuple(sorted(network.blocks)),))
+    loaded = Ensemble.load([files], world.config, n_features)
     window = window_of(world, int(world.split.test[3]))
     assert np.array_equal(
-        loaded.rank(window, H).score_MH, Ensemble((network,)).rank(window, H).score_MH
+        loaded.rank(window, H).score_MH, ensemble(world, 1).rank(window, H).score_MH
     )
     del tensors[MODEL + "network"]
     save_file(tensors | {MODEL + "gat.out_norm.weight": torch.ones(8)}, path)
     with pytest.raises(GateError, match="weights of network 1, this version runs network 2"):
-        Ensemble.load([path], [[]], world.config, n_features)
+        Ensemble.load([files], world.config, n_features)
 
 
 def test_contributions_are_the_slope_times_the_input(world: World) -> None:
@@ -125,7 +139,7 @@ def test_contributions_are_the_slope_times_the_input(world: World) -> None:
     window = one_way(window_of(world, int(world.split.test[5])))
     one, row = ensemble(world, 1), 4
     told = one.explain(window, H, np.array([row])).contribution_RF[0]
-    network = one.networks[0]
+    network = networks_of(one)[0]
     with torch.inference_mode():
         deviation = float(network(batch_of(window)).score_MH[:, H].double().std())
     for f in np.argsort(-np.abs(told))[:3]:
@@ -139,3 +153,75 @@ def test_contributions_are_the_slope_times_the_input(world: World) -> None:
         slope = (values[1] - values[0]) / 0.02
         assert abs(told[f]) > 1e-3
         assert np.isclose(told[f], slope / deviation, rtol=0.05, atol=1e-3)
+
+
+def fitted(world: World) -> FittedMember:
+    """A line on the stocks' own columns and their neighbours' means; it knows one horizon of four."""
+    width = 2 * len(world.features.features)
+    line = Line(np.random.default_rng(5).standard_normal(width), 0.3)
+    return FittedMember(
+        name="ridge",
+        models=FittedModels({world.features.horizons[H]: [line]}),
+        horizons=world.features.horizons,
+        view=View(last=True, heard=np.dtype(np.float16)),
+    )
+
+
+def test_a_fitted_member_sees_the_columns_of_its_training(world: World) -> None:
+    """The last session's own columns and, behind them, the neighbours' means as the rivals see them."""
+    session = int(world.split.test[5])
+    window, member = window_of(world, session), fitted(world)
+    seen = member.view.of(window)
+    heard = with_neighbours(world.features, world.graphs)
+    assert seen.x_MTF.shape[1] == 1
+    np.testing.assert_array_equal(
+        seen.x_MTF[:, 0], np.asarray(heard.x_SNF[session])[window.axis_M].astype(np.float32)
+    )
+
+
+def test_of_several_members_the_ranks_are_averaged_where_a_score_is_known(world: World) -> None:
+    window = window_of(world, int(world.split.test[5]))
+    (network,), line = ensemble(world, 2).members, fitted(world)
+    both = Ensemble((network, line)).rank(window, H)
+    ours, theirs = network.score(window, H), line.score(window, H)
+    mean_M = (rankdata(ours.score_MH[:, H]) + rankdata(theirs.score_MH[:, H])) / 2
+    np.testing.assert_allclose(both.score_MH[:, H], (mean_M - 0.5) / mean_M.size - 0.5, atol=1e-6)
+    alone_M = rankdata(ours.score_MH[:, 0])
+    np.testing.assert_allclose(both.score_MH[:, 0], (alone_M - 0.5) / alone_M.size - 0.5, atol=1e-6)
+    assert both.deviation == pytest.approx((ours.deviation * theirs.deviation) ** 0.5)
+    assert len(both.alpha) == 2
+
+
+def test_a_blend_without_a_neighbour_is_that_of_a_graph_without_the_edge(world: World) -> None:
+    """The network does not listen to it and the line's mean lacks it: against one pass for each edge."""
+    window = one_way(window_of(world, int(world.split.test[5])))
+    (network,), line = ensemble(world, 1).members, fitted(world)
+    told = Ensemble((network, line)).explain(window, H, np.array([5, 20]))
+    assert set(told.member_R) == {"network", "ridge"}
+    assert told.contribution_RF.shape[1] == 2 * len(world.features.features)
+    assert isinstance(line, FittedMember)
+    assert isinstance(network, NetworkMember)
+    for edge, score in zip(told.edge_X, told.score_X, strict=True):
+        target = int(window.edge_index_2E[1, edge])
+        keep = np.arange(window.edge_index_2E.shape[1]) != edge
+        alone = replace(
+            window,
+            edge_index_2E=window.edge_index_2E[:, keep].copy(),
+            edge_attr_EK=window.edge_attr_EK[keep],
+        )
+        ranks = []
+        for member in (network, line):
+            raw, without = raw_score(member, window), raw_score(member, alone)
+            raw[target] = without[target]
+            ranks.append((rankdata(raw)[target] - 0.5) / raw.size - 0.5)
+        assert score == pytest.approx(float(np.mean(ranks)), abs=1e-9)
+
+
+def raw_score(member: NetworkMember | FittedMember, window: DayWindow) -> NDArray[np.float64]:
+    if isinstance(member, FittedMember):
+        return member.models.score(member.view.of(window).x_MTF[:, -1], member.horizons)[:, H]
+    with torch.inference_mode():
+        score_M: NDArray[np.float64] = (
+            member.networks[0](batch_of(window)).score_MH[:, H].double().numpy()
+        )
+    return score_M

@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from scipy import stats
 from engine.config import LossConfig
 from engine.dataset.batch import make_batch
 from engine.dataset.neighbours import rows_of_days
+from engine.features.feature_set import FeatureSet
 from engine.model.build import build_model
 from engine.training import losses
 from engine.training.losses import known
@@ -170,6 +172,29 @@ def test_combined_loss_is_the_weighted_sum_and_the_order_of_days_does_not_matter
         assert float(total) == pytest.approx(expected, rel=1e-5)
         values.append(float(total))
     assert values[0] == pytest.approx(values[1], rel=1e-4)
+
+
+def test_a_day_of_weight_two_counts_twice_and_one_of_weight_zero_not_at_all(world: World) -> None:
+    """Each day's terms times its weight, by days on their own; the Sharpe ratio times the mean of 2, 0, 1."""
+    torch.manual_seed(0)
+    model = build_model(world.config, len(world.features.features)).eval()
+    days = tuple(int(s) for s in world.split.train[-3:])
+    weight_S = np.ones(world.features.dates_S.size, dtype=np.float32)
+    weight_S[list(days)] = (2.0, 0.0, 1.0)
+    weighted = replace(world.features, weight_S=weight_S)
+    config, levels = LossConfig(), world.config.model.quantiles
+
+    def terms_of(features: FeatureSet, sessions: tuple[int, ...]) -> dict[str, float]:
+        batch = make_batch(features, world.graphs, sessions, 8)
+        found = losses.combined_loss(model(batch), batch, config, levels)[1]
+        return {name: float(value) for name, value in found.items()}
+
+    alone = [terms_of(world.features, (day,)) for day in days]
+    together, plain = terms_of(weighted, days), terms_of(world.features, days)
+    for name in ("base", "rank_ic", "cs_ic"):
+        expected = (2.0 * alone[0][name] + alone[2][name]) / 3.0
+        assert together[name] == pytest.approx(expected, rel=1e-4), name
+    assert together["sharpe"] == pytest.approx(plain["sharpe"], rel=1e-5)
 
 
 @settings(max_examples=40)

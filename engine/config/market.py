@@ -1,4 +1,4 @@
-"""From the market to samples: workspace, executor, data, quality, universe, labels, features, graph, split."""
+"""From the market to samples: where and by how many, data, universe, labels, features, graph, split."""
 
 import datetime as dt
 from typing import Annotated, Literal

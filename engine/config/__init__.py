@@ -14,7 +14,6 @@ from engine.config.learning import (
     Choice,
     Dimension,
     DoctorConfig,
-    ExecutorConfig,
     LossConfig,
     ModelConfig,
     PhaseConfig,
@@ -25,6 +24,7 @@ from engine.config.learning import (
 )
 from engine.config.market import (
     DataConfig,
+    ExecutorConfig,
     FeatureConfig,
     GraphConfig,
     JQuantsConfig,

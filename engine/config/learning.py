@@ -197,15 +197,6 @@ Policy = Literal["warn", "rollback", "stop"]
 stop when `doctor.max_rollbacks` are used up. stop: end the run."""
 
 
-class ExecutorConfig(ConfigTable):
-    """How many processes do the work of a walk-forward, a comparison or a search."""
-
-    jobs: int = Field(0, ge=0, le=1024)
-    """Tasks beside each other, each in a process; they change no bit in safe mode. 0 = as many as cores and
-    free memory allow, one in optimized mode and on a GPU; a search takes one, for its trials learn from those
-    before."""
-
-
 class DoctorConfig(ConfigTable):
     """What a training does when something is wrong with it, and when that is so."""
 

@@ -1,4 +1,4 @@
-"""From the market to samples: workspace, data, quality, universe, labels, features, graph, split."""
+"""From the market to samples: where and by how many, data, universe, labels, features, graph, split."""
 
 import datetime as dt
 from typing import Annotated, Literal
@@ -44,6 +44,15 @@ class WorkspaceConfig(ConfigTable):
 
     path: str = DEFAULT
     """Directory for data, features, runs and signals; relative to the current directory."""
+
+
+class ExecutorConfig(ConfigTable):
+    """How many processes do the work of a walk-forward, a comparison or a search."""
+
+    jobs: int = Field(0, ge=0, le=1024)
+    """Tasks beside each other, each in a process; they change no bit in safe mode. 0 = as many as cores and
+    free memory allow, one in optimized mode and on a GPU; a search takes one, for its trials learn from those
+    before."""
 
 
 class SyntheticConfig(ConfigTable):

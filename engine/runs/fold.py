@@ -122,20 +122,22 @@ def _with_network(
 
 def _of_the_run(state: RunState, events: Sequence[RunEvent], before: float) -> RunState:
     """What events of a task mean for the run as a whole: its clock, its log, what a person has to know."""
-    if type(events[0]) not in MONITORED:
-        kept = isinstance(events[0], _OF_THE_RUN)
-        change = _CHANGES.get(type(events[0])) if kept else None
-        return _noted(state, events[0], change)
-    clock = Clock.of(state)
+    clock, first = Clock.of(state), events[0]
     for event in events:
-        if isinstance(event, StepLogged) and event.at > clock.last_at:
+        refits = isinstance(event, Advanced) and event.stage == "refit"
+        if (refits or isinstance(event, StepLogged)) and event.at > clock.last_at:
             clock.tick(event.at, lambda: before)  # one that is not later was beside what is counted
-    return structs.replace(
-        state,
-        n_events=state.n_events + len(events),
-        updated=max(state.updated, events[-1].at),
-        **clock.changes(),
-    )
+    state = structs.replace(state, **clock.changes())
+    if type(first) in MONITORED:
+        return structs.replace(
+            state,
+            n_events=state.n_events + len(events),
+            updated=max(state.updated, events[-1].at),
+        )
+    if isinstance(first, Advanced):
+        return structs.replace(_noted(state, first, None), advanced=first)
+    kept = isinstance(first, _OF_THE_RUN)
+    return _noted(state, first, _CHANGES.get(type(first)) if kept else None)
 
 
 # ---- all other events: kind -> what it changes --------------------------------------------------------
@@ -277,7 +279,7 @@ def _again(
 
 
 _Change = Callable[[RunState, Any], _Changes]
-_OF_THE_RUN = (Advanced, Warned, Diagnosed, ControlAnswered, Paused, Continued)
+_OF_THE_RUN = (Warned, Diagnosed, ControlAnswered, Paused, Continued)
 """Events of a task that change the state of the run as they would without tasks."""
 _CHANGES: dict[type, _Change] = {
     RunStarted: _run_started,

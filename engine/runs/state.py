@@ -227,5 +227,6 @@ _OF_A_NETWORK = (
     "checkpoint",
     "graph_worths",
     "blocks_worth",
+    "refit_share",
 )
 """Fields that tell of one network. With several at work they are those of the one that began first."""

@@ -8,6 +8,7 @@ import psutil
 
 from engine.config import Config
 from engine.features.feature_set import FeatureSet
+from engine.model.build import build_model, parameter_table
 from engine.runs.events import Noted
 from engine.runs.sink import EventSink, NullSink
 from engine.stages.context import StageContext
@@ -38,7 +39,9 @@ class Needs:
     @classmethod
     def of(cls, config: Config, *, tensor: float, n_features: int, stocks: int) -> Self:
         """``stocks``: members on a day."""
-        each = step_bytes(config, n_features, stocks) + _PROCESS
+        weights = sum(parameter_table(build_model(config, n_features)).values()) * 4
+        beside = config.training.refit * weights  # the chosen network while another is fitted again
+        each = step_bytes(config, n_features, stocks) + beside + _PROCESS
         return cls(tensor=tensor, each=each)
 
     @classmethod

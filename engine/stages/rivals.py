@@ -222,7 +222,6 @@ class RivalProgress:
     stop: Stop
     total: int
     done: int = 0
-
     _last: str = "none"
 
     def count(self, note: str) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engine.runs.events import (
+    Advanced,
     Continued,
     FoldStarted,
     GradientsLogged,
@@ -215,6 +216,14 @@ def test_a_network_that_is_done_leaves_its_place_to_the_next() -> None:
 def test_the_share_that_is_done_counts_every_network_at_work() -> None:
     """Of two networks of 8 epochs each, one has done an epoch and the other four sixths of one."""
     assert fold(mixed()).done_share == pytest.approx((1 + 4 / 6) / 8 / 2)
+
+
+def test_the_refit_of_one_network_is_not_that_of_the_other() -> None:
+    refit = Advanced(stage="refit", done=3, total=4, task="b", at="2026-01-05T10:00:00+00:00")
+    state = fold([*mixed(), refit])
+    assert (state.seen, state.refit_share) == ("a", 0.0)
+    assert state.of_task("b").refit_share == 0.75
+    assert state.advanced == refit
 
 
 def test_a_pause_of_a_task_is_one_of_the_run_and_its_lines_say_whose_they_are() -> None:

@@ -34,6 +34,15 @@ def test_networks_that_begin_with_each_others_weights_are_one_task() -> None:
     assert fold_tasks(WARM, plan, 3)[0].folds == (0, 1, 2)
 
 
+def test_a_blend_has_the_networks_of_its_members() -> None:
+    """Its members that learn the plain label too; their ridge and LightGBM are fitted while gathering."""
+    members = ["network", "mlp", "mlp-plain", "ridge", "lightgbm-plain"]
+    blend = override(WARM, {"blend.members": members}, origin="test")
+    plan = WalkforwardPlan(model="blend", with_baselines=False)
+    expected = ["seed-5", "baselines-fold-0", "baselines-fold-1", "mlp-seed-5", "mlp-plain-seed-5"]
+    assert names(blend, plan, 2) == expected
+
+
 def test_a_simple_model_needs_no_network_but_all_rivals() -> None:
     plan = WalkforwardPlan(model="lightgbm", with_baselines=False)
     assert names(WARM, plan, 2) == ["baselines-fold-0", "baselines-fold-1", "mlp-seed-5"]

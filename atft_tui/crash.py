@@ -83,7 +83,7 @@ def write_report(
 ) -> Path:
     """Write ``logs/crash-TIME.txt`` and return its path; the oldest ones go."""
     path = workspace / "logs" / f"crash-{now:%Y%m%d-%H%M%S-%f}.txt"
-    write_text(path, report(error, screen=screen, size=size, now=now))
+    write_text(path, report(error, screen=screen, size=size, now=now), listed=False)
     for old in sorted(path.parent.glob("crash-*.txt"))[:-KEPT]:
         old.unlink(missing_ok=True)
     return path

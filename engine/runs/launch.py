@@ -129,13 +129,13 @@ class ControlFiles:
         return frozenset(wish for wish in _WISHES if wish in names) if names else frozenset()
 
     def ask(self, wish: Wish) -> None:
-        write_bytes(self.directory / wish, b"")
+        write_bytes(self.directory / wish, b"", listed=False)
 
     def withdraw(self, wish: Wish) -> None:
         (self.directory / wish).unlink(missing_ok=True)
 
     def mark_paused(self) -> None:
-        write_bytes(self.directory / _PAUSED, b"")
+        write_bytes(self.directory / _PAUSED, b"", listed=False)
 
     def unmark_paused(self) -> None:
         (self.directory / _PAUSED).unlink(missing_ok=True)

@@ -29,11 +29,11 @@ from engine.files import (
     building,
     digest,
     read_manifest,
-    sha256,
     write_bytes,
     write_json,
     write_manifest,
 )
+from engine.hashes import sha256
 from engine.records import record
 from engine.records.champion import (
     CHAMPION_FILE,

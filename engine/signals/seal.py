@@ -56,11 +56,14 @@ class PinStore:
     _arrays: dict[str, _Arrays] = field(default_factory=dict, compare=False)
 
     def put(self, content: bytes) -> str:
-        """Keep the bytes; returns their name. A damaged file of that name is replaced."""
+        """Keep the bytes; returns their name. A damaged file of that name is replaced.
+
+        What is there is compared byte by byte: a flipped bit keeps the size.
+        """
         name = _name_of(content)
         path = self._path(name)
-        if not path.is_file() or path.stat().st_size != len(content):
-            write_bytes(path, content)
+        if not path.is_file() or path.read_bytes() != content:
+            write_bytes(path, content, listed=False)
         return name
 
     def get(self, name: str) -> bytes:

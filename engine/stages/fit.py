@@ -12,7 +12,7 @@ from engine.dataset.loader import epoch_steps
 from engine.dataset.split import Fold, Part, Split
 from engine.errors import GateError, Interrupted
 from engine.features.feature_set import FeatureSet
-from engine.files import digest, write_parquet
+from engine.files import digest, read_parquet, write_parquet
 from engine.graph.graph import GraphSeries
 from engine.model.atft_gat_fan import ATFTGATFAN
 from engine.model.build import build_model, parameter_table
@@ -183,7 +183,7 @@ def score_network(
     path = run.path(f"folds/{name}.parquet")
     if path.is_file():
         sink.emit(Noted(message=f"{name}: done before"))
-        return pl.read_parquet(path)
+        return read_parquet(path)
     sink.emit(FoldStarted(fold=fold.index, folds=of, seed=seed, seeds=seeds))
     trainer = build_trainer(
         context,

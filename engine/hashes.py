@@ -38,7 +38,10 @@ _REMAKE = {
     "audit.json": "make it again with `atft-tui audit`",
     "data/quality.json data/stocks.parquet": "make it again with `atft-tui check`",
     "data/CURRENT data/HISTORY": "delete it and read the market data again: `atft-tui ingest`",
-    "features": "make it again with `atft-tui features`",
+    "features/catalog.json": "make it again with `atft-tui features list`",
+    "features graphs panels universe": "delete its folder; it is built again when it is needed",
+    "data": "delete its folder and read the market data again: `atft-tui ingest`",
+    "trials.json": "delete it: what was tried on this run is then counted once",
     "compare": "delete it and compare again: `atft-tui compare`",
     "tune": "delete it and go on with `atft-tui tune --study NAME`",
     "signals": "make it again with `atft-tui ledger`",
@@ -173,7 +176,8 @@ def _wanted(path: Path) -> frozenset[str]:
     """Hashes that the manifest beside a file has for it, else its list; none: not hashed."""
     beside = path.with_name(MANIFEST)
     if path != beside and beside.is_file():
-        if entry := _manifest_files(beside, *_stamp(beside)).get(path.name):
+        entry = _manifest_files(beside, *_stamp(beside)).get(path.name)
+        if entry is not None:
             return frozenset((entry,))
     place = _place(path)
     return _read_list(place[0] / LIST).get(place[1], frozenset()) if place else frozenset()

@@ -12,8 +12,8 @@ from typing import Any, Protocol, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.features.rolling import BLOCK
 from engine import hashes
+from engine.features.rolling import BLOCK
 from engine.files import verify_files
 
 

@@ -15,6 +15,7 @@ from engine.signals.models import ModelStore
 from engine.signals.seal import PinStore, SealStore, verify_seal
 from engine.stages.context import Outcome, StageContext
 from engine.stages.text import table
+from engine.tuning.journal import damaged_lines
 
 _ALL = "all"
 _OWN = ("runs", "signals")
@@ -152,6 +153,8 @@ def _check_workspace(workspace: Path) -> _FileCheck:
         count, found = _built(folder)
         built += count
         faults += found
+    for journal in sorted(workspace.glob("tune/*/journal.jsonl")):
+        faults += [f"{journal}: line {n} is damaged" for n in damaged_lines(journal)]
     return _FileCheck(
         name="workspace",
         hashed=told is not None,

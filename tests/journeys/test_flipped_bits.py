@@ -36,6 +36,7 @@ from engine.stages.load import load_dataset
 from engine.stages.runs import runs
 from engine.stages.verify import verify
 from engine.training.checkpoint import load_checkpoint
+from engine.tuning.journal import require_whole
 from tests.journeys.command import SETTINGS, atft_here
 from tests.journeys.here import Here
 
@@ -161,6 +162,13 @@ def checkpoints(scene: Scene) -> object:
     ]
 
 
+def resumed(scene: Scene) -> object:
+    """What a search that goes on takes from its journal."""
+    path = scene.workspace / "tune" / "s" / "journal.jsonl"
+    require_whole(path)
+    return [{**json.loads(line), "crc": ""} for line in path.read_text().splitlines()]
+
+
 KINDS: dict[str, tuple[Reader, ...]] = {
     "runs/*-train-*/predictions.parquet": (predictions,),
     "runs/*-train-*/train.json": (listed, report),
@@ -182,6 +190,7 @@ KINDS: dict[str, tuple[Reader, ...]] = {
     "runs/*-trial-*/folds/*": (listed,),
     "runs/*-tune-*/*.json": (listed, searches),
     "tune/*/study.json": (searches,),
+    "tune/*/journal.jsonl": (resumed,),
     "data/CURRENT": (data, stored),
     "data/quality.json": (data, report),
     "data/stocks.parquet": (data,),

@@ -1,0 +1,44 @@
+"""The lines of a search's journal: JSON with a sum of their own, so that a changed value is not taken for one."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from engine.errors import IntegrityError
+
+_SUM = "crc"
+
+
+def summed(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The entry as it is written and, keys being text then, as it is read back."""
+    plain = json.loads(json.dumps(entry))
+    return {**plain, _SUM: _sum_of(plain)}
+
+
+def damaged_lines(path: Path) -> list[int]:
+    """Numbers of the lines that are not what was written; those of a version before have no sum."""
+    lines = path.read_bytes().split(b"\n")
+    return [number for number, line in enumerate(lines, 1) if line and not _is_whole(line)]
+
+
+def require_whole(path: Path) -> None:
+    """IntegrityError where a line is damaged: a search must not go on from a value that nobody told it."""
+    if path.is_file() and (damaged := damaged_lines(path)):
+        raise IntegrityError(
+            f"{path}: line {damaged[0]} is damaged",
+            hint="choose another --study, or bring the file back from a copy",
+        )
+
+
+def _is_whole(line: bytes) -> bool:
+    try:
+        entry = json.loads(line)
+        return isinstance(entry, dict) and entry.pop(_SUM, None) in (None, _sum_of(entry))
+    except (ValueError, RecursionError):
+        return False
+
+
+def _sum_of(entry: Mapping[str, Any]) -> str:
+    return f"{crc32(json.dumps(entry, sort_keys=True).encode()):08x}"

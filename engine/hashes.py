@@ -21,6 +21,8 @@ from pathlib import Path
 from engine.errors import IntegrityError
 
 LIST, MANIFEST = "files.sha256", "manifest.json"
+RUNS = "runs"
+"""Folder of the runs of a workspace; their files come one by one, so their manifests name none."""
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)", re.DOTALL)
 _DEPTH = 5
 """Folders above a file that are looked through for its list."""
@@ -173,14 +175,15 @@ def _place(path: Path) -> tuple[Path, str] | None:
 
 
 def _wanted(path: Path) -> frozenset[str]:
-    """Hashes that the manifest beside a file has for it, else its list; none: not hashed."""
-    beside = path.with_name(MANIFEST)
-    if path != beside and beside.is_file():
-        entry = _manifest_files(beside, *_stamp(beside)).get(path.name)
-        if entry is not None:
-            return frozenset((entry,))
+    """Hashes that its list has for a file, else the manifest beside it; none: not hashed."""
     place = _place(path)
-    return _read_list(place[0] / LIST).get(place[1], frozenset()) if place else frozenset()
+    if place and (wanted := _read_list(place[0] / LIST).get(place[1])):
+        return wanted
+    beside = path.with_name(MANIFEST)
+    if path != beside and beside.is_file() and path.parent.parent.name != RUNS:
+        entry = _manifest_files(beside, *_stamp(beside)).get(path.name)
+        return frozenset((entry,)) if entry else frozenset()
+    return frozenset()
 
 
 def _require(path: Path, found: str, wanted: frozenset[str]) -> None:
@@ -207,7 +210,7 @@ def _stamp(path: Path) -> tuple[int, int, int]:
 
 @lru_cache(maxsize=128)
 def _manifest_files(path: Path, *_stamp: int) -> Mapping[str, str]:
-    """Name -> hash, of a folder that was built at once; none of a run, whose files come one by one."""
+    """Name -> hash, of a folder that was built at once."""
     try:
         files = json.loads(read(path)).get("files", {})
         return {name: entry["sha256"] for name, entry in files.items()}

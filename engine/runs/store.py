@@ -33,8 +33,6 @@ _Status = Literal["created", "running", "paused", "done", "stopped", "failed", "
 _ID = re.compile(r"^\d{8}-\d{6}-[a-z]+-[0-9a-f]{4}$")
 _PREFIX = re.compile(r"^[0-9a-z-]{1,60}$")
 _TAIL_BYTES, _MAX_LINE = 64 * 1024, 4 * 2**20
-RUNS = "runs"
-"""Folder of the runs of a workspace."""
 TRASH = ".deleting-"
 """Begins the name of a run that is being deleted."""
 _PACKAGES = ("atft-tui", "torch", "torch-geometric", "polars", "numpy", "vectorbt", "lightgbm")
@@ -166,7 +164,7 @@ class RunStore:
         name = f"{created:%Y%m%d-%H%M%S}-{command}-{secrets.token_hex(2)}"
         directory = self.root / name
         directory.mkdir(parents=True)
-        if self.root.name == RUNS:
+        if self.root.name == hashes.RUNS:
             hashes.begin(self.root.parent)
         hashes.begin(directory)
         write_resolved(directory / "config.toml", config)

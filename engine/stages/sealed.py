@@ -1,4 +1,4 @@
-"""`replay` and `diff`: what was sealed, held against itself; `champion`: which model seals, and the way back."""
+"""`replay` and `diff`: what was sealed, held against itself; `champion`: who seals, and the way back."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""The lines of a search's journal: JSON with a sum of their own, so that a changed value is not taken for one."""
+"""The lines of a search's journal: JSON with a sum of its own, so that no changed value is taken for one."""
 
 import json
 from collections.abc import Mapping

@@ -274,3 +274,21 @@ def test_an_untouched_workspace_has_no_fault(scene: Scene) -> None:
     assert found.exit_code == 0, found.text
     assert all(row["hashed"] for row in found.json["files"])
     assert not any(row["unhashed"] for row in found.json["files"]), found.json["files"]
+
+
+def test_a_damaged_file_is_made_again_by_the_command_that_is_named(scene: Scene) -> None:
+    """The scores of a run that is done: refused, deleted, and made by `train --resume` from its weights."""
+    path = scene.run.path("predictions.parquet")
+    right = predictions(scene)
+    content = bytearray(path.read_bytes())
+    content[1000] ^= 1
+    path.write_bytes(bytes(content))
+    refused = atft_here(scene.workspace, "backtest", scene.run.id, "--quiet")
+    assert refused.code == 4
+    again = f"atft-tui train --resume {scene.run.id}"
+    assert again in refused.err
+    path.unlink()
+    done = atft_here(scene.workspace, *again.split()[1:], "--quiet")
+    assert done.code == 0, done.err
+    assert predictions(scene) == right
+    assert atft_here(scene.workspace, "verify", scene.run.id).code == 0

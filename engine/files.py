@@ -245,7 +245,7 @@ def adopt(
     taken = {}
     for name in names:
         try:
-            os.link(source / name, target / name)
+            os.link(inside(source, name), target / name)
         except OSError:  # a file system without hard links
             shutil.copy2(source / name, target / name)
         taken[name] = files[name]
@@ -260,10 +260,17 @@ def read_manifest(directory: Path, *, verify: bool = True) -> dict[str, Any]:
     return manifest
 
 
+def inside(directory: Path, name: str) -> Path:
+    """The path of what a manifest or a pointer names in its folder; IntegrityError for any other place."""
+    if name in ("", ".", "..") or "/" in name or "\0" in name:
+        raise IntegrityError(f"{directory}: {name!r:.80} is no name of anything in this folder")
+    return directory / name
+
+
 def verify_files(directory: Path, manifest: Mapping[str, Any], names: Iterable[str]) -> None:
     """IntegrityError unless each named file has the hash that the manifest recorded."""
     for name in names:
-        path, entry = directory / name, manifest["files"][name]
+        path, entry = inside(directory, name), manifest["files"][name]
         if not path.is_file():
             raise IntegrityError(f"{path}: listed in {MANIFEST} but missing")
         if path.stat().st_size != entry["bytes"] or sha256(path) != entry["sha256"]:

@@ -213,6 +213,8 @@ def _manifest_files(path: Path, *_stamp: int) -> Mapping[str, str]:
     """Name -> hash, of a folder that was built at once."""
     try:
         files = json.loads(read(path)).get("files", {})
+        if outside := [name for name in files if "/" in name or name == ".."]:
+            raise ValueError(f"names {outside[0]!r:.80}, which is not in its folder")
         return {name: entry["sha256"] for name, entry in files.items()}
     except (ValueError, AttributeError, TypeError, KeyError, RecursionError) as error:
         raise IntegrityError(f"{path}: no manifest ({error})") from error
@@ -234,7 +236,8 @@ def _parse(path: Path) -> tuple[dict[str, frozenset[str]], list[int]]:
     damaged = []
     lines = path.read_bytes().decode("utf-8", "replace").split("\n")
     for number, line in enumerate(lines, 1):
-        if match := _LINE.fullmatch(line):
+        match = _LINE.fullmatch(line)
+        if match and not match[2].startswith("/") and ".." not in match[2].split("/"):
             found[match[2]] = found.get(match[2], frozenset()) | {match[1]}
         elif line:
             damaged.append(number)

@@ -3,7 +3,6 @@
 Each part is read by itself: one torn file is told in `DataReading.trouble` and hides only its own panel.
 """
 
-import io
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,9 +13,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from atft_tui.readings.files import FILES, checked, readable
-from engine import hashes
 from engine.errors import DataError, EngineError
-from engine.files import MANIFEST
+from engine.files import MANIFEST, read_parquet
 from engine.records.audit import AUDIT, AuditResult
 from engine.records.features import (
     CATALOG,
@@ -274,10 +272,7 @@ def _coverage(quality: CheckedQuality | None, universe: UniverseManifest | None)
 
 def _table_rows(path: Path) -> list[dict[str, Any]]:
     """Rows of a small Parquet file; IntegrityError for a torn or damaged one."""
-    import polars as pl
-
-    with readable(str(path)):
-        return pl.read_parquet(io.BytesIO(hashes.read(path))).rows(named=True)
+    return read_parquet(path).rows(named=True)
 
 
 def _stocks(

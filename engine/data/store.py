@@ -35,6 +35,7 @@ from engine.files import (
     MANIFEST,
     adopt,
     building,
+    inside,
     read_text,
     verify_files,
     write_manifest,
@@ -291,7 +292,7 @@ class PanelStore:
 
     def snapshot(self, name: str | None = None) -> Snapshot:
         """A snapshot by its id, the current one if not named."""
-        directory = self.root / SNAPSHOTS / (name or self.current())
+        directory = inside(self.root / SNAPSHOTS, name or self.current())
         if not (directory / MANIFEST).exists():
             raise IntegrityError(
                 f"{directory}: incomplete snapshot", hint="run `atft-tui ingest` again"

@@ -28,6 +28,7 @@ from engine.errors import GateError, IntegrityError, UsageError
 from engine.files import (
     building,
     digest,
+    inside,
     read_manifest,
     write_bytes,
     write_json,
@@ -119,7 +120,7 @@ class ModelStore:
 
     def open(self, name: str) -> Model:
         """A package by its id, after its hashes were checked."""
-        model = Model(self.root / name)
+        model = Model(inside(self.root, name))
         if not (model.directory / "manifest.json").is_file():
             raise IntegrityError(f"{model.directory}: no such model package")
         model.verify()

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from engine.config import Config, ConstraintConfig, CostConfig, PortfolioConfig, SignalConfig
 from engine.errors import EnvironmentProblem, IntegrityError, UsageError
-from engine.files import MANIFEST, digest, sync_directory, write_bytes
+from engine.files import MANIFEST, digest, inside, sync_directory, write_bytes
 from engine.records import record
 from engine.records.orders import Positions
 from engine.records.seal import (
@@ -95,7 +95,7 @@ class PinStore:
         return self._arrays[name]
 
     def _path(self, name: str) -> Path:
-        return self.root / f"{name}.bin"
+        return inside(self.root, f"{name}.bin")
 
 
 def _name_of(content: bytes) -> str:

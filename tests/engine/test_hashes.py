@@ -5,17 +5,22 @@ from pathlib import Path
 import pytest
 
 from engine import hashes
+from engine.data.store import PanelStore
 from engine.errors import IntegrityError
 from engine.files import (
+    adopt,
     atomic_path,
     building,
+    inside,
     read_json,
     read_text,
+    verify_files,
     write_json,
     write_manifest,
     write_text,
 )
 from engine.hashes import LIST, inventory
+from engine.signals.models import ModelStore
 
 RUN = "20260105-090000-train-5e2e"
 
@@ -139,6 +144,27 @@ def test_an_inventory_names_every_kind_of_trouble(run: Path) -> None:
     assert len(told.faults) == 1
     assert f"`atft-tui sweep {RUN}`" in told.faults[0]
     assert inventory(run / "none") is None
+
+
+@pytest.mark.parametrize("name", ["..", "../../etc/passwd", "/etc/passwd", "a/../../b", "a\0b", ""])
+def test_no_name_in_a_manifest_a_pointer_or_a_list_leads_out_of_its_folder(
+    run: Path, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(IntegrityError):
+        inside(tmp_path, name)
+    with pytest.raises(IntegrityError):
+        verify_files(tmp_path, {"files": {name: {"sha256": "", "bytes": 0}}}, [name])
+    with pytest.raises(IntegrityError):
+        adopt(tmp_path, run, [name], {name: 1})
+    with pytest.raises(IntegrityError):
+        PanelStore(tmp_path / "data").snapshot(name or ".")
+    with pytest.raises(IntegrityError):
+        ModelStore(tmp_path / "models").open(name)
+    if ".." in name or name.startswith("/"):
+        (run / LIST).write_text(f"{'0' * 64}  {name}\n")
+        told = inventory(run)
+        assert told is not None
+        assert (told.missing, len(told.faults)) == ((), 1)
 
 
 def test_no_flipped_bit_of_a_list_hides_a_damaged_file(run: Path) -> None:

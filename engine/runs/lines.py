@@ -44,13 +44,16 @@ def decode(line: str | bytes) -> RunEvent | None:
     return found
 
 
-def is_whole(content: bytes) -> bool:
-    """Whether the line is what was written; one without a sum, of a version before, if it is an object."""
+def is_whole(content: bytes, *, summed: bool = False) -> bool:
+    """Whether the line is what was written; one without a sum, of a version before, if it is an object.
+
+    ``summed``: every line of its file has a sum.
+    """
     body, found, told = content.rstrip().rpartition(_SUM)
     if found:
         return told == _sum_of(body)
     try:
-        return isinstance(msgspec.json.decode(content), dict)
+        return not summed and isinstance(msgspec.json.decode(content), dict)
     except (msgspec.DecodeError, RecursionError, UnicodeError):
         return False
 

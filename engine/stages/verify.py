@@ -134,15 +134,15 @@ def _check_run(run: Run) -> _FileCheck:
         hashed=told is not None,
         checked=(told.checked if told else 0) + built,
         unhashed=told.unlisted if told else (),
-        errors=(*errors, *faults, *_damaged_events(run)),
+        errors=(*errors, *faults, *_damaged_events(run, summed=hashed)),
     )
 
 
-def _damaged_events(run: Run) -> Iterator[str]:
+def _damaged_events(run: Run, *, summed: bool) -> Iterator[str]:
     """The line that a run at work is writing is no damage."""
     lines = run.events_path.read_bytes().split(b"\n") if run.events_path.is_file() else []
     for number, line in enumerate(lines[: -1 if run.is_alive() else None], 1):
-        if line.strip() and not is_whole(line):
+        if line.strip() and not is_whole(line, summed=summed):
             yield f"{run.events_path}: line {number} is damaged; it is left out of what is shown"
 
 

@@ -18,9 +18,15 @@ def summed(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def damaged_lines(path: Path) -> list[int]:
-    """Numbers of the lines that are not what was written; those of a version before have no sum."""
-    lines = path.read_bytes().split(b"\n")
-    return [number for number, line in enumerate(lines, 1) if line and not _is_whole(line)]
+    """Numbers of the lines that are not what was written.
+
+    Those of a version before have no sum. They stand in front, and there are two or more: name and identity
+    of a search are written together.
+    """
+    lines = [line for line in path.read_bytes().split(b"\n") if line]
+    first = next((n for n, line in enumerate(lines) if _SUM.encode() in line), len(lines))
+    old = first if first > 1 else 0
+    return [n for n, line in enumerate(lines, 1) if not _is_whole(line, summed=n > old)]
 
 
 def require_whole(path: Path) -> None:
@@ -32,10 +38,13 @@ def require_whole(path: Path) -> None:
         )
 
 
-def _is_whole(line: bytes) -> bool:
+def _is_whole(line: bytes, *, summed: bool) -> bool:
     try:
         entry = json.loads(line)
-        return isinstance(entry, dict) and entry.pop(_SUM, None) in (None, _sum_of(entry))
+        if not isinstance(entry, dict):
+            return False
+        told = entry.pop(_SUM, None)
+        return told == _sum_of(entry) or (told is None and not summed)
     except (ValueError, RecursionError):
         return False
 

@@ -90,6 +90,14 @@ def test_the_line_that_a_run_at_work_is_writing_is_no_damage(tmp_path: Path, run
     assert verify(context_of(tmp_path), name=run.id).exit_code == 4
 
 
+def test_a_sum_that_lost_its_name_is_found(tmp_path: Path, run: Run) -> None:
+    """The event is what it was, so readers take it; its line is not."""
+    content = run.events_path.read_bytes()
+    run.events_path.write_bytes(content.replace(b'"crc"', b'"crb"', 1))
+    assert len(list(run.events())) == 2
+    assert verify(context_of(tmp_path), name=run.id).exit_code == 4
+
+
 def test_files_beside_the_runs_and_built_folders_are_read_once(tmp_path: Path, run: Run) -> None:
     write_json(tmp_path / "audit.json", {"leaks": 0})
     for name in ("a", "b"):
